@@ -1,1 +1,10 @@
-//! Placeholder.
+//! The shell of a Symbolon node: the one place where tokio, libp2p, the store, OpenMLS
+//! and the clock meet.
+
+pub mod api;
+pub mod folder;
+pub mod handle;
+pub mod mls;
+pub mod net;
+pub mod shell;
+pub mod store;

@@ -1,1 +1,30 @@
-//! Placeholder.
+//! Identity, deterministic codec, seals, signatures and envelopes of Symbolon.
+//!
+//! This crate is pure: no clock, no randomness, no file, no socket. Time and random
+//! numbers are passed in by the caller.
+//!
+//! | module | holds | protocol page |
+//! |---|---|---|
+//! | [`id`] | the fixed-length identifiers and their text form | `docs/protocol/encoding.md` |
+//! | [`codec`] | deterministic CBOR (RFC 8949, section 4.2) | `docs/protocol/encoding.md` |
+//! | [`labels`] | every domain-separation label | `docs/protocol/encoding.md` |
+//! | [`kdf`] | hashing and key derivation | `docs/protocol/encoding.md` |
+//! | [`sign`] | strict Ed25519 signatures over bytes as received | `docs/protocol/identity.md` |
+//! | [`seal`] | HPKE and AEAD | `docs/protocol/envelope.md` |
+//! | [`identity`] | root key, Peer ID, device certificate | `docs/protocol/identity.md` |
+//! | [`words`] | fingerprint words | `docs/protocol/identity.md` |
+//! | [`envelope`] | the two kinds of envelope, padding | `docs/protocol/envelope.md` |
+//! | [`friendship`] | keys that the friendship secret yields | `docs/protocol/connection.md` |
+//! | [`time`] | timestamps and the allowed clock skew | |
+
+pub mod codec;
+pub mod envelope;
+pub mod friendship;
+pub mod id;
+pub mod identity;
+pub mod kdf;
+pub mod labels;
+pub mod seal;
+pub mod sign;
+pub mod time;
+pub mod words;

@@ -1,0 +1,360 @@
+//! What the user can ask for, and the answers.
+//!
+//! These types are what the local API and the command line translate to JSON; the names
+//! of fields there stand in the API's own description.
+
+use symbolon_presence::id::{DeviceId, MessageId, PeerId, RequestId, RoomId};
+use symbolon_presence::time::Timestamp;
+
+/// A wish of the user.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Who am I?
+    Identity,
+    /// Give myself another name; at most [`NAME_MAX`](crate::limits::NAME_MAX) bytes.
+    SetName(String),
+    /// Make a single-use invite.
+    Invite {
+        /// How long it is good, in milliseconds.
+        lifetime: u64,
+        /// Leave out the own addresses.
+        no_ip: bool,
+        /// Accept the first Offer that comes by it without asking.
+        auto_accept: bool,
+    },
+    /// Ask somebody for friendship.
+    Add {
+        /// An invite link (`symbolon:…`) or a Peer ID.
+        target: String,
+        /// A line to go with the request.
+        note: Option<String>,
+    },
+    /// List friend requests.
+    Requests,
+    /// Accept a request.
+    Accept(RequestId),
+    /// Set a request aside; it can be accepted later.
+    Ignore(RequestId),
+    /// Block a request's sender, or a friend.
+    Block(Who),
+    /// Take a block back: by Peer ID, request id or petname.
+    Unblock(Who),
+    /// List friends.
+    Friends,
+    /// Give a friend another petname.
+    Rename {
+        /// The friend.
+        friend: Who,
+        /// The new petname.
+        name: String,
+    },
+    /// Show a friend's fingerprint words, or compare them and mark the friend verified.
+    Verify {
+        /// The friend.
+        friend: Who,
+        /// The words as the friend read them out.
+        words: Option<String>,
+    },
+    /// Write a message.
+    Send {
+        /// To whom.
+        to: Who,
+        /// The text; at most [`TEXT_MAX`](crate::limits::TEXT_MAX) bytes of UTF-8.
+        text: String,
+    },
+    /// Look at one of our or others' messages.
+    Message(MessageId),
+    /// Read history.
+    Read {
+        /// Of one conversation; all of them when absent.
+        who: Option<Who>,
+        /// Only what arrived after this message.
+        since: Option<MessageId>,
+        /// Only the last so many; capped at [`READ_LIMIT`](crate::limits::READ_LIMIT).
+        limit: Option<usize>,
+        /// Do not mark as read.
+        peek: bool,
+    },
+    /// What works and what does not.
+    Status,
+}
+
+// Texts, notes and links must not reach a log by way of `Debug`.
+impl std::fmt::Debug for Command {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Command(..)")
+    }
+}
+
+/// Whom the user means: a petname, a Peer ID, or a request id, as typed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Who(pub String);
+
+impl std::fmt::Debug for Who {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Who(..)")
+    }
+}
+
+/// The answer to a command that did what was asked.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// To [`Command::Identity`] and [`Command::SetName`].
+    Identity(IdentityView),
+    /// To [`Command::Invite`].
+    Invite {
+        /// The link (`symbolon:…`).
+        link: String,
+        /// When it stops being good.
+        expires: Timestamp,
+        /// Why the link may not work for everybody, if so.
+        warning: Option<&'static str>,
+    },
+    /// To every command about one request.
+    Request(RequestView),
+    /// To [`Command::Requests`]: newest first.
+    Requests(Vec<RequestView>),
+    /// To [`Command::Rename`], [`Command::Verify`] and to blocking a friend.
+    Friend(FriendView),
+    /// To [`Command::Friends`]: by petname.
+    Friends(Vec<FriendView>),
+    /// To [`Command::Send`] and [`Command::Message`].
+    Message(MessageView),
+    /// To [`Command::Read`]: oldest first.
+    Messages(Vec<MessageView>),
+    /// To [`Command::Status`].
+    Status(StatusView),
+}
+
+impl std::fmt::Debug for Reply {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Reply(..)")
+    }
+}
+
+/// This node's identity.
+#[derive(Clone, PartialEq, Eq)]
+pub struct IdentityView {
+    /// Peer ID.
+    pub id: PeerId,
+    /// Fingerprint words, separated by single spaces.
+    pub words: String,
+    /// Own name as sent to friends.
+    pub name: String,
+    /// This device.
+    pub device: DeviceId,
+}
+
+/// A friend request.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RequestView {
+    /// The request.
+    pub request: RequestId,
+    /// Who asked whom.
+    pub direction: Direction,
+    /// The other person.
+    pub peer: PeerId,
+    /// The name the other person gave; empty while unknown.
+    pub name: String,
+    /// The other person's fingerprint words.
+    pub words: String,
+    /// How the other person is known.
+    pub trust: Trust,
+    /// The line that came with the request.
+    pub note: Option<String>,
+    /// Where it stands.
+    pub status: RequestStatus,
+    /// When the row was made.
+    pub created: Timestamp,
+}
+
+/// Who asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, minicbor::Encode, minicbor::Decode)]
+#[cbor(index_only)]
+pub enum Direction {
+    /// The other person asked.
+    #[n(0)]
+    In,
+    /// We asked.
+    #[n(1)]
+    Out,
+}
+
+/// Where a request stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, minicbor::Encode, minicbor::Decode)]
+#[cbor(index_only)]
+pub enum RequestStatus {
+    /// Only a Peer ID is known: no key to seal the request to.
+    #[n(0)]
+    Unresolved,
+    /// Not answered.
+    #[n(1)]
+    Pending,
+    /// Accepted by the one who was asked; the other side's confirmation is under way.
+    #[n(2)]
+    Accepted,
+    /// Both sides are friends.
+    #[n(3)]
+    Confirmed,
+    /// Set aside.
+    #[n(4)]
+    Ignored,
+    /// Refused for good.
+    #[n(5)]
+    Blocked,
+    /// Too old.
+    #[n(6)]
+    Expired,
+    /// Taken back by the one who asked.
+    #[n(7)]
+    Cancelled,
+}
+
+/// How somebody's identity is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, minicbor::Encode, minicbor::Decode)]
+#[cbor(index_only)]
+pub enum Trust {
+    /// Compared: by the person's own invite, or by words.
+    #[n(0)]
+    Verified,
+    /// Vouched for by a common friend.
+    #[n(1)]
+    Introduced,
+    /// Came by an invite of ours.
+    #[n(2)]
+    Invited,
+    /// Met in a room.
+    #[n(3)]
+    Room,
+    /// By nothing.
+    #[n(4)]
+    Unknown,
+}
+
+/// A friend.
+#[derive(Clone, PartialEq, Eq)]
+pub struct FriendView {
+    /// Peer ID.
+    pub id: PeerId,
+    /// Petname: unique here.
+    pub name: String,
+    /// Fingerprint words.
+    pub words: String,
+    /// How the identity is known.
+    pub trust: Trust,
+    /// Whether blocked.
+    pub blocked: bool,
+    /// Whether a link is open; `None` while nothing was tried yet.
+    pub online: Option<bool>,
+    /// How the link runs.
+    pub path: Option<Path>,
+}
+
+/// How a friend's device is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Path {
+    /// A connection to the friend's own address.
+    Direct,
+}
+
+/// A message.
+#[derive(Clone, PartialEq, Eq)]
+pub struct MessageView {
+    /// The message.
+    pub message: MessageId,
+    /// The conversation.
+    pub conversation: RoomId,
+    /// The conversation's name: the friend's petname.
+    pub conversation_name: String,
+    /// Who wrote it.
+    pub from: PeerId,
+    /// The writer's petname, or our own name.
+    pub from_name: String,
+    /// The text.
+    pub text: String,
+    /// When it was written, by the writer's clock.
+    pub at: Timestamp,
+    /// How far it got.
+    pub state: MessageState,
+    /// Why it failed, if it did.
+    pub reason: Option<&'static str>,
+    /// Whether we wrote it.
+    pub mine: bool,
+}
+
+/// How far a message got. Never says more than is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, minicbor::Encode, minicbor::Decode)]
+#[cbor(index_only)]
+pub enum MessageState {
+    /// Durable here.
+    #[n(0)]
+    Queued,
+    /// A mailbox outside this node has signed for it.
+    #[n(1)]
+    Stored,
+    /// On the disk of one of the friend's devices. For a message of somebody else: on ours.
+    #[n(2)]
+    Delivered,
+    /// Read.
+    #[n(3)]
+    Read,
+    /// Given up, with a reason.
+    #[n(4)]
+    Failed,
+}
+
+/// What works and what does not.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct StatusView {
+    /// Friends with an open link.
+    pub peers: usize,
+    /// Envelopes not yet acknowledged.
+    pub queue: u64,
+    /// Faults in words, each with what to do about it.
+    pub problems: Vec<String>,
+    /// Frames sent since start, by kind.
+    pub sent_frames: Vec<(&'static str, u64)>,
+    /// Frames refused or dropped since start, by reason.
+    pub dropped_frames: Vec<(&'static str, u64)>,
+}
+
+/// Why a command was not carried out. Nothing has changed then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommandError {
+    /// No friend, request or message of that name or id.
+    NotFound,
+    /// More than one fits; say it by id.
+    Ambiguous,
+    /// The link is damaged or not an invite.
+    BadLink,
+    /// The invite is too old.
+    LinkExpired,
+    /// The invite or Peer ID is our own.
+    OwnIdentity,
+    /// Neither an invite link nor a Peer ID.
+    BadTarget,
+    /// A friend already.
+    AlreadyFriends,
+    /// A blocked identity: unblock first.
+    IsBlocked,
+    /// The request cannot be answered like that any more.
+    WrongStatus,
+    /// The name is empty, too long or has control characters.
+    BadName,
+    /// The name is taken by another friend.
+    NameTaken,
+    /// The text is empty or too long.
+    BadText,
+    /// The note is too long or has control characters.
+    BadNote,
+    /// The words are not this friend's: do not trust the connection.
+    WordsDiffer,
+    /// The friendship is over or not there yet.
+    NotFriends,
+    /// A bounded table is full.
+    Full,
+    /// The lifetime is zero or too long.
+    BadLifetime,
+    /// The store is full or failed; the turn was taken back.
+    StoreFailed,
+}

@@ -1,0 +1,56 @@
+//! Every bound and default of the core in one file.
+
+use symbolon_presence::time::{DAY, HOUR, MINUTE, SECOND};
+
+/// Longest name, in bytes of UTF-8.
+pub const NAME_MAX: usize = 64;
+/// Longest note with a request, in bytes of UTF-8.
+pub const NOTE_MAX: usize = 512;
+/// Longest text of a message, in bytes of UTF-8.
+pub const TEXT_MAX: usize = 16 * 1024;
+/// Most messages that one read answers.
+pub const READ_LIMIT: usize = 1_000;
+/// Most addresses in an invite, Offer, Accept or bundle.
+pub const ADDRESSES_MAX: usize = 8;
+/// Most devices of one person that one frame names.
+pub const DEVICES_MAX: usize = 8;
+/// Most friends of one node: the blocks of the revocation tree.
+pub const FRIENDS_MAX: usize = 8_192;
+/// Most request rows kept, all statuses together.
+pub const REQUESTS_MAX: usize = 1_024;
+/// Most requests of strangers that may be pending at once.
+pub const PENDING_STRANGERS_MAX: usize = 64;
+/// Most invites that are good at once.
+pub const INVITES_MAX: usize = 256;
+/// Most blocked identities and keys.
+pub const BLOCKED_MAX: usize = 4_096;
+/// Default and longest lifetime of an invite.
+pub const INVITE_LIFETIME: u64 = 7 * DAY;
+/// See [`INVITE_LIFETIME`].
+pub const INVITE_LIFETIME_MAX: u64 = 90 * DAY;
+/// A request not answered for so long expires.
+pub const REQUEST_LIFETIME: u64 = 30 * DAY;
+/// Lifetime of a leaf in a room.
+pub const LEAF_LIFETIME: u64 = 2 * 365 * DAY;
+/// Lifetime of a device certificate made at first run.
+pub const DEVICE_LIFETIME: u64 = 5 * 365 * DAY;
+/// First wait before a failed link is tried again.
+pub const BACKOFF_MIN: u64 = SECOND;
+/// Longest wait before a failed link is tried again.
+pub const BACKOFF_MAX: u64 = 15 * MINUTE;
+/// Envelopes on the way on one link without a receipt.
+pub const WINDOW: usize = 256;
+/// Bytes on the way on one link without a receipt.
+pub const WINDOW_BYTES: usize = 4 * 1024 * 1024;
+/// An unacknowledged envelope is put again on the same link after so long.
+pub const RECEIPT_TIMEOUT: u64 = 30 * SECOND;
+/// Most envelopes waiting for one device.
+pub const OUTBOX_MAX: u64 = 100_000;
+/// Early envelopes kept for each device.
+pub const PARKED_MAX: u64 = 256;
+/// Links open at once, in and out.
+pub const LINKS_MAX: usize = 512;
+/// How long the id of an envelope taken in is remembered: longer than any envelope lives.
+pub const SEEN_LIFETIME: u64 = 40 * DAY;
+/// Pause between two sweeps of expired rows.
+pub const SWEEP_INTERVAL: u64 = HOUR;

@@ -1,0 +1,135 @@
+//! The seam between the core and everything else: four words with fixed directions.
+//!
+//! **Command** user -> core, **Input** world -> core, **Action** core -> world,
+//! **Event** core -> user. A command is answered by exactly one [`Action::Reply`], released
+//! once the turn that carried it is durable.
+
+use crate::command::{Command, CommandError, Reply};
+use std::fmt;
+use symbolon_presence::id::{MessageId, PeerId, RequestId, RoomId};
+
+/// A network address: a binary multiaddr without a peer id. The core never looks inside.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, minicbor::Encode, minicbor::Decode)]
+#[cbor(transparent)]
+pub struct Address(#[cbor(n(0), with = "minicbor::bytes")] pub Vec<u8>);
+
+impl Address {
+    /// The longest address taken from outside, in bytes.
+    pub const MAX_LEN: usize = 128;
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Address(..)")
+    }
+}
+
+/// One live, ordered, two-way pipe of frames to somebody: a long-lived
+/// `/symbolon/mailbox/1` stream. Numbers are never reused while the process lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkId(pub u64);
+
+/// One attempt to open a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DialId(pub u64);
+
+/// One command that awaits its reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CommandId(pub u64);
+
+/// What the world tells the core.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// The user wants something.
+    Command(CommandId, Command),
+    /// The addresses under which this node can be reached have changed. Best first.
+    Addresses(Vec<Address>),
+    /// A link is open: dialled by us, or by somebody unknown.
+    LinkUp {
+        /// The new link.
+        link: LinkId,
+        /// The attempt that led to it; `None` for an inbound link.
+        dial: Option<DialId>,
+    },
+    /// An attempt to open a link has failed for all its addresses.
+    DialFailed(DialId),
+    /// A link is gone.
+    LinkDown(LinkId),
+    /// A whole frame arrived. At most [`MAX_FRAME`] bytes; otherwise unchecked.
+    Frame(LinkId, Vec<u8>),
+    /// The moment named by [`Core::poll_timeout`](crate::Core::poll_timeout) has come.
+    Tick,
+}
+
+/// The longest frame on a link, in bytes: an envelope of the largest bucket and what
+/// surrounds it.
+pub const MAX_FRAME: usize = 256 * 1024 + 2 * 1024;
+
+/// What the core wants done. Released only after the turn's changes are durable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Open a link to whoever listens at one of these addresses; try them together.
+    /// Answered by [`Input::LinkUp`] or [`Input::DialFailed`].
+    Dial(DialId, Vec<Address>),
+    /// Send one frame on a link. Lost without notice when the link dies.
+    Send(LinkId, Vec<u8>),
+    /// Close a link. No [`Input::LinkDown`] is awaited.
+    Close(LinkId, CloseReason),
+    /// Answer a command.
+    Reply(CommandId, Result<Reply, CommandError>),
+}
+
+/// Why the core closes a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CloseReason {
+    /// The other side broke the protocol.
+    Protocol,
+    /// More work is asked for than allowed.
+    Flood,
+    /// Not needed any longer.
+    Idle,
+    /// The other side is blocked or no friend any longer.
+    Refused,
+}
+
+/// What the user may want to know at once. Identifies, never repeats content: the face
+/// reads the rest by command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A message of somebody else is durable here.
+    Message {
+        /// Conversation.
+        room: RoomId,
+        /// The message.
+        message: MessageId,
+    },
+    /// The state of one of our messages has changed.
+    MessageState {
+        /// The message.
+        message: MessageId,
+    },
+    /// A request is new or its status has changed.
+    Request(RequestId),
+    /// A friend is new, renamed, or changed state.
+    Friend(PeerId),
+    /// A friend came or went.
+    Online {
+        /// Who.
+        peer: PeerId,
+        /// Whether a link to one of the friend's devices is open.
+        online: bool,
+    },
+    /// Something the owner should look at; the text is for people, without ids or names.
+    Warning(Warning),
+}
+
+/// Warnings to the owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Warning {
+    /// An invite that was already used was presented again, by somebody else.
+    InviteReused,
+    /// An expired invite was presented.
+    InviteExpired,
+    /// A request came with other keys than an earlier one under the same request id.
+    KeysChanged,
+}

@@ -1,0 +1,66 @@
+//! Every durable table of a node on one page.
+//!
+//! A table maps a byte key to a byte value (CBOR unless said otherwise). Numbers in keys
+//! are big-endian, so that key order is number order. [`SCHEMA_VERSION`] rises with every
+//! change of a key or value that an older node could not read.
+
+/// Version of everything below. A store with a higher one is refused, never changed.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// The tables. The discriminant names the table in the store and is never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Table {
+    /// Single values. Key: a name in ASCII. Owner: whoever the name belongs to.
+    Meta = 1,
+    /// One friend. Key: Peer ID.
+    Friend = 2,
+    /// One friend request, in or out. Key: request id.
+    Request = 3,
+    /// One invite that we made. Key: grant id.
+    Invite = 4,
+    /// One blocked identity or key. Key: Peer ID, or a public key seen in an Offer.
+    Blocked = 5,
+    /// One known device of a friend, with its envelope counters. Key: device id.
+    Device = 6,
+    /// One message of a conversation. Key: room id, then arrival number (8 B).
+    Message = 7,
+    /// Where a message lies. Key: message id. Value: key in [`Table::Message`].
+    MessageIndex = 8,
+    /// One envelope not yet acknowledged. Key: device id, then outbox number (8 B).
+    Outbox = 9,
+    /// Envelopes already taken in. Key: frame id. Value: when, in milliseconds (8 B).
+    Seen = 10,
+    /// Envelopes that wait for an earlier one. Key: device id, then counter (8 B).
+    Parked = 11,
+    /// Uses of a grant. Key: grant id, then the use's pseudonym.
+    GrantUse = 12,
+}
+
+impl Table {
+    /// All tables, in the order of their discriminants.
+    pub const ALL: [Self; 12] = [
+        Self::Meta,
+        Self::Friend,
+        Self::Request,
+        Self::Invite,
+        Self::Blocked,
+        Self::Device,
+        Self::Message,
+        Self::MessageIndex,
+        Self::Outbox,
+        Self::Seen,
+        Self::Parked,
+        Self::GrantUse,
+    ];
+}
+
+/// One write to a durable table. The shell applies it inside the turn's transaction, at
+/// once after the input that caused it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Sets the value under a key.
+    Put(Table, Vec<u8>, Vec<u8>),
+    /// Removes a key; nothing happens when it is not there.
+    Delete(Table, Vec<u8>),
+}

@@ -1,0 +1,261 @@
+//! What the core borrows for one input: the room cipher and the shelf.
+//!
+//! Both live inside the store's open transaction. Whatever they answer is rolled back
+//! together with the core's own changes when the turn fails.
+
+use crate::table::{Change, Table};
+use symbolon_presence::id::{EpochId, RoomId};
+use symbolon_presence::time::Timestamp;
+
+/// The world as lent to [`Core::handle`](crate::Core::handle) for one input.
+pub struct World<'a> {
+    /// Room encryption: MLS in the shell, clear text with MLS's failure modes in tests.
+    pub cipher: &'a mut dyn RoomCipher,
+    /// The durable tables, read only; writes leave as [`Change`]s.
+    pub shelf: &'a dyn Shelf,
+}
+
+/// Reading access to the durable tables.
+///
+/// Reads see every change that was applied earlier in the same turn.
+pub trait Shelf {
+    /// The value under `key`, if there is one.
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, ShelfError>;
+
+    /// At most `limit` rows in ascending key order, beginning with the first key that is
+    /// not less than `from`. `limit` is capped at [`RANGE_LIMIT`].
+    fn range(&self, table: Table, from: &[u8], limit: usize) -> Result<Rows, ShelfError>;
+
+    /// Like [`Shelf::range`] but downwards: the last keys that are *less than* `before`,
+    /// in descending order.
+    fn range_back(&self, table: Table, before: &[u8], limit: usize) -> Result<Rows, ShelfError>;
+}
+
+/// Keys with their values.
+pub type Rows = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// The most rows that one range answers.
+pub const RANGE_LIMIT: usize = 1024;
+
+/// The store could not answer. Always fails the turn: the shell rolls back and loads again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShelfError(pub &'static str);
+
+/// Where changes go; the shell's transaction and the tests' memory store implement it.
+pub trait ShelfMut: Shelf {
+    /// Applies one change inside the open transaction.
+    fn apply(&mut self, change: &Change) -> Result<(), ShelfError>;
+}
+
+/// Public half of a leaf's signature key (Ed25519).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LeafKey(pub [u8; 32]);
+
+/// Position of a leaf in the room's tree.
+pub type LeafIndex = u32;
+
+/// How long a leaf is valid. The core checks it against its own `now`; a cipher that reads
+/// the wall clock must be given exactly these bounds and must not check them itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lifetime {
+    /// Valid from.
+    pub not_before: Timestamp,
+    /// Valid until.
+    pub not_after: Timestamp,
+}
+
+/// One member of a room as its tree shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// Position in the tree.
+    pub index: LeafIndex,
+    /// The key that signs for this leaf.
+    pub leaf: LeafKey,
+    /// Opaque credential bytes: who this is, certified by what the core understands.
+    pub credential: Vec<u8>,
+}
+
+/// What a GroupInfo shows before anybody joins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoomView {
+    /// The room.
+    pub room: RoomId,
+    /// The epoch that an external commit would be made in.
+    pub epoch: EpochId,
+    /// All leaves.
+    pub members: Vec<Member>,
+}
+
+/// A room just entered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Joined {
+    /// The room.
+    pub room: RoomId,
+    /// The epoch the joiner is in now.
+    pub epoch: EpochId,
+    /// The external commit to hand to the members; empty after a Welcome.
+    pub commit: Vec<u8>,
+}
+
+/// An application message, encrypted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sealed {
+    /// The epoch it was sealed in.
+    pub epoch: EpochId,
+    /// An MLS PrivateMessage (RFC 9420, section 6.3).
+    pub bytes: Vec<u8>,
+}
+
+/// What an incoming room message turned out to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Opened {
+    /// An application message.
+    Text {
+        /// Sender's leaf.
+        sender: Member,
+        /// The epoch it was sealed in.
+        epoch: EpochId,
+        /// Decrypted content.
+        plaintext: Vec<u8>,
+        /// Authenticated data that travelled in clear.
+        aad: Vec<u8>,
+    },
+    /// A commit: checked, staged, not merged. Answer with `adopt` or `reject`.
+    Commit(Staged),
+}
+
+/// A commit that was checked but not merged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Staged {
+    /// The epoch it was made in.
+    pub parent: EpochId,
+    /// The epoch that `adopt` leads to.
+    pub epoch: EpochId,
+    /// Who made it.
+    pub committer: Committer,
+    /// New leaves, the external joiner's included.
+    pub added: Vec<Member>,
+    /// Leaves that go.
+    pub removed: Vec<LeafIndex>,
+}
+
+/// Who made a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Committer {
+    /// A member at this position.
+    Member(LeafIndex),
+    /// Somebody who enters by this very commit.
+    External,
+}
+
+/// A commit of our own: durable, not merged. Answer with `adopt` or `reject`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pending {
+    /// The epoch it was made in.
+    pub parent: EpochId,
+    /// The epoch that `adopt` leads to.
+    pub epoch: EpochId,
+    /// Bytes for the members.
+    pub commit: Vec<u8>,
+    /// Bytes for those who were added; none when nobody was.
+    pub welcome: Option<Vec<u8>>,
+}
+
+/// What a commit of our own changes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Proposals {
+    /// KeyPackages (RFC 9420 bytes) of those who enter.
+    pub add: Vec<Vec<u8>>,
+    /// Leaves that go.
+    pub remove: Vec<LeafIndex>,
+}
+
+/// Why a room message could not be handled. None of them changes the room's state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CipherError {
+    /// Of an epoch that has not been reached yet: keep it and try again later.
+    Ahead,
+    /// Of an epoch, or a room, that is no longer kept.
+    Gone,
+    /// Decrypted before: its key is used up.
+    Used,
+    /// Not valid for this room: malformed, forged, or refused by MLS.
+    Broken,
+    /// The store failed beneath the cipher. Always fails the turn.
+    Store,
+}
+
+/// Room encryption as the core sees it: MLS (RFC 9420) without its types.
+///
+/// `ClearCipher` (tests) and `MlsCipher` (shell) pass one conformance suite,
+/// [`conformance`](crate::conformance).
+pub trait RoomCipher {
+    /// Makes a leaf signature key pair; the private half stays inside the cipher.
+    fn fresh_leaf(&mut self) -> Result<LeafKey, CipherError>;
+
+    /// Makes a KeyPackage for a leaf from [`RoomCipher::fresh_leaf`].
+    fn key_package(&mut self, leaf: LeafKey, credential: &[u8], lifetime: Lifetime) -> Result<Vec<u8>, CipherError>;
+
+    /// Creates a room whose only member is `leaf`.
+    fn create(&mut self, room: RoomId, leaf: LeafKey, credential: &[u8], lifetime: Lifetime) -> Result<EpochId, CipherError>;
+
+    /// The room's GroupInfo with its tree, for joining by external commit.
+    fn offer(&mut self, room: RoomId) -> Result<Vec<u8>, CipherError>;
+
+    /// What a GroupInfo shows. Checks its form and signature, changes nothing.
+    fn inspect(&self, group_info: &[u8]) -> Result<RoomView, CipherError>;
+
+    /// Makes a pre-shared key known under its identifier, for the next external commit
+    /// made or opened with it.
+    fn share_psk(&mut self, id: &[u8; 32], secret: &[u8; 32]) -> Result<(), CipherError>;
+
+    /// Enters a room by external commit that carries the pre-shared key `psk` made known
+    /// by [`RoomCipher::share_psk`]. Merged at once.
+    fn join_external(
+        &mut self,
+        group_info: &[u8],
+        psk: &[u8; 32],
+        leaf: LeafKey,
+        credential: &[u8],
+        lifetime: Lifetime,
+    ) -> Result<Joined, CipherError>;
+
+    /// Enters a room by a Welcome to one of our KeyPackages. Refused ([`CipherError::Gone`])
+    /// when the KeyPackage is not ours or used up.
+    fn join_welcome(&mut self, welcome: &[u8]) -> Result<Joined, CipherError>;
+
+    /// Encrypts an application message to the room's current epoch.
+    fn seal(&mut self, room: RoomId, plaintext: &[u8], aad: &[u8]) -> Result<Sealed, CipherError>;
+
+    /// Decrypts an application message or checks and stages a commit.
+    fn open(&mut self, room: RoomId, bytes: &[u8]) -> Result<Opened, CipherError>;
+
+    /// Makes a commit, which stays pending until `adopt` or `reject`. Without proposals it
+    /// renews the own leaf.
+    fn commit(&mut self, room: RoomId, proposals: &Proposals) -> Result<Pending, CipherError>;
+
+    /// Merges the staged or pending commit that leads to `epoch`, and keeps the parent
+    /// epoch's state for [`RoomCipher::rewind`].
+    fn adopt(&mut self, room: RoomId, epoch: EpochId) -> Result<(), CipherError>;
+
+    /// Drops whatever commit is staged or pending.
+    fn reject(&mut self, room: RoomId) -> Result<(), CipherError>;
+
+    /// Goes back to a kept parent epoch; everything after it is dropped.
+    fn rewind(&mut self, room: RoomId, parent: EpochId) -> Result<(), CipherError>;
+
+    /// Erases kept parent epochs of the room: no rewinding past now.
+    fn settle(&mut self, room: RoomId) -> Result<(), CipherError>;
+
+    /// Erases everything of the room.
+    fn forget(&mut self, room: RoomId) -> Result<(), CipherError>;
+
+    /// The room's current epoch.
+    fn epoch(&self, room: RoomId) -> Result<EpochId, CipherError>;
+
+    /// All members in the current epoch.
+    fn members(&self, room: RoomId) -> Result<Vec<Member>, CipherError>;
+
+    /// 32 bytes from the epoch's exporter (RFC 9420, section 8.5).
+    fn export(&self, room: RoomId, label: &str, context: &[u8]) -> Result<[u8; 32], CipherError>;
+}
