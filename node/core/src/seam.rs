@@ -48,7 +48,7 @@ pub enum Input {
 
 /// The longest frame on a link, in bytes: an envelope of the largest bucket and what
 /// surrounds it.
-pub const MAX_FRAME: usize = 256 * 1024 + 2 * 1024;
+pub const MAX_FRAME: usize = symbolon_relay::frame::FRAME_MAX;
 
 /// What the core wants done. Released only after the turn's changes are durable.
 #[derive(Debug, Clone, PartialEq, Eq)]
