@@ -14,7 +14,7 @@
 
 pub mod api;
 pub mod key;
-mod write;
+pub(crate) mod write;
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
