@@ -54,7 +54,7 @@ pub struct Store {
     /// Whether a row was written since the log was last emptied.
     has_written: Cell<bool>,
     #[cfg(test)]
-    failing_commits: Cell<u32>,
+    pub(crate) failing_commits: Cell<u32>,
     /// Keeps the handle for checking open until the connection is closed: closing any
     /// handle of a file drops all POSIX locks that the process holds on it. Last on purpose.
     _file: Arc<File>,
@@ -152,6 +152,11 @@ impl Store {
         self.fault.take()
     }
 
+    /// Whether anything failed since [`Store::take_fault`] was last called.
+    pub fn has_fault(&self) -> bool {
+        self.fault.get().is_some()
+    }
+
     /// The store's file.
     pub fn path(&self) -> &Path {
         &self.path
@@ -184,6 +189,22 @@ impl Store {
             self.note(error);
             error
         })
+    }
+
+    /// As if a statement had failed.
+    #[cfg(test)]
+    pub(crate) fn fail_with(&self, error: StoreError) {
+        self.note(error);
+    }
+
+    /// Lets the file grow by so many pages only: a disk that is nearly full.
+    #[cfg(test)]
+    pub(crate) fn limit_growth(&self, pages: i64) {
+        let limit = self.noting(|db| {
+            let now: i64 = db.query_row("PRAGMA page_count", [], |row| row.get(0))?;
+            db.query_row(&format!("PRAGMA max_page_count = {}", now + pages), [], |row| row.get::<_, i64>(0))
+        });
+        assert!(limit.is_ok());
     }
 
     fn note(&self, error: StoreError) {

@@ -271,8 +271,7 @@ fn full_disk_is_told_and_leaves_the_store_readable() {
     let home = Home::new();
     let store = home.open();
     fill(&store, 0..20);
-    let pages: i64 = store.db.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
-    store.db.query_row(&format!("PRAGMA max_page_count = {}", pages + 4), [], |_| Ok(())).unwrap();
+    store.limit_growth(4);
     let mut turn = store.begin().unwrap();
     let refused = (100..200u32).find_map(|number| turn.apply(&put(Table::Message, &number.to_be_bytes(), &[1; 2_000])).err());
     assert!(refused.is_some());
