@@ -53,12 +53,6 @@ impl NodeHandle {
         answer.await.map_err(|_| Stopped)
     }
 
-    /// The end that commands go into, to fill it without waiting for answers.
-    #[cfg(test)]
-    pub(crate) fn commands(&self) -> &mpsc::Sender<CommandRequest> {
-        &self.commands
-    }
-
     /// Every event from now on.
     pub fn subscribe(&self) -> broadcast::Receiver<NumberedEvent> {
         self.events.subscribe()

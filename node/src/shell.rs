@@ -327,25 +327,30 @@ impl<P: Parts, T: Transport, C: Clock> Shell<P, T, C> {
         }
     }
 
-    /// Empties the store's log when it is time.
+    /// Rewinds the store's log when it is full, and empties it when it is time.
     fn keep_up(&mut self) -> Result<(), RunError> {
-        let (now, store) = (Instant::now(), self.engine.store());
-        if store.has_written() && self.engine.take_wrote() {
+        let now = Instant::now();
+        let has_written = self.engine.take_wrote();
+        if has_written {
             self.upkeep.wrote(now);
         }
         let store = self.engine.store();
-        if !self.upkeep.is_due(now) && !store.is_log_full() {
-            return Ok(());
-        }
-        match store.checkpoint() {
-            Ok(()) => self.upkeep.done(),
-            Err(StoreError::Damaged) => return Err(self.engine.damaged()),
+        let kept_up = if self.upkeep.is_due(now) {
+            store.checkpoint().map(|()| self.upkeep.done())
+        } else if has_written && self.upkeep.may_rewind() && store.is_log_full() == Ok(true) {
+            store.rewind_log()
+        } else {
+            Ok(())
+        };
+        match kept_up {
+            Ok(()) => Ok(()),
+            Err(StoreError::Damaged) => Err(self.engine.damaged()),
             Err(error @ (StoreError::Full | StoreError::Busy | StoreError::Failed(_))) => {
-                tracing::warn!(%error, "the store's log could not be emptied");
+                tracing::warn!(%error, "the store's log could not be moved into its file");
                 self.upkeep.postpone(now);
+                Ok(())
             }
         }
-        Ok(())
     }
 }
 

@@ -6,8 +6,8 @@
 //! is written, and never repaired or made anew.
 //!
 //! Erased keys: `secure_delete` overwrites freed bytes in the pages, and the write-ahead
-//! log is emptied by [`Store::checkpoint`], which nothing but this module calls for:
-//! SQLite's own checkpoints are off.
+//! log is emptied by [`Store::checkpoint`]. SQLite's own checkpoints are off: the core
+//! thread says when.
 
 mod error;
 mod found;
@@ -20,6 +20,7 @@ pub use error::{OpenError, StoreError};
 pub use tables::MlsTable;
 
 use crate::folder::key::StoreKey;
+use pages::PAGE;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Params};
 use std::cell::{Cell, RefCell};
@@ -34,8 +35,8 @@ use zeroize::Zeroizing;
 
 /// How long opening may check pages; the rest is checked in the background.
 pub const CHECK_AT_OPEN: Duration = Duration::from_secs(1);
-/// The write-ahead log is emptied at the latest when it has grown past this, in bytes.
-pub const LOG_LIMIT: u64 = 8 * 1024 * 1024;
+/// The write-ahead log is rewound when it has grown past this, in bytes.
+pub const LOG_LIMIT: i64 = 8 * 1024 * 1024;
 
 /// Marks our stores in SQLite's header: "Symb".
 const APPLICATION_ID: i64 = 0x5379_6D62;
@@ -44,7 +45,6 @@ const APPLICATION_ID: i64 = 0x5379_6D62;
 pub struct Store {
     db: Connection,
     path: PathBuf,
-    log: PathBuf,
     gate: Arc<Gate>,
     /// What opening has not checked yet.
     unchecked: RefCell<Option<Survey>>,
@@ -82,7 +82,6 @@ impl Store {
         let store = Self {
             db,
             path: path.to_path_buf(),
-            log,
             gate: Arc::default(),
             unchecked: RefCell::new((!survey.is_through()).then_some(survey)),
             watch: RefCell::default(),
@@ -126,14 +125,22 @@ impl Store {
     /// Moves the write-ahead log into the file and empties it, so that what was erased is
     /// gone from both.
     pub fn checkpoint(&self) -> Result<(), StoreError> {
-        let busy = self.gate.write(|| {
-            let busy = self.noting(|db| db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0)))?;
+        self.checkpoint_by("PRAGMA wal_checkpoint(TRUNCATE)")?;
+        self.has_written.set(false);
+        Ok(())
+    }
+
+    /// Moves the write-ahead log into the file and writes it anew from its beginning, over
+    /// what is there: 1.4 times the turns a second of a log that grows again from nothing.
+    pub fn rewind_log(&self) -> Result<(), StoreError> {
+        self.checkpoint_by("PRAGMA wal_checkpoint(RESTART)")
+    }
+
+    fn checkpoint_by(&self, pragma: &str) -> Result<(), StoreError> {
+        self.gate.write(|| {
+            let busy = self.noting(|db| db.prepare_cached(pragma)?.query_row([], |row| row.get::<_, i64>(0)))?;
             if busy == 0 { Ok(()) } else { Err(StoreError::Busy) }
-        });
-        if busy.is_ok() {
-            self.has_written.set(false);
-        }
-        busy
+        })
     }
 
     /// Whether something was written since the log was last emptied.
@@ -141,9 +148,13 @@ impl Store {
         self.has_written.get()
     }
 
-    /// Whether the log has grown past [`LOG_LIMIT`].
-    pub fn is_log_full(&self) -> bool {
-        std::fs::metadata(&self.log).is_ok_and(|metadata| metadata.len() > LOG_LIMIT)
+    /// Whether the log in use has grown past [`LOG_LIMIT`].
+    pub fn is_log_full(&self) -> Result<bool, StoreError> {
+        // Does nothing but tell the frames in the log and those of them that are in the file.
+        let (frames, moved): (i64, i64) =
+            self.noting(|db| db.prepare_cached("PRAGMA wal_checkpoint(NOOP)")?.query_row([], |row| Ok((row.get(1)?, row.get(2)?))))?;
+        // When all of them are, the next write begins at the log's beginning.
+        Ok(frames > LOG_LIMIT / PAGE as i64 && moved < frames)
     }
 
     /// The first failure since this was last asked, if any. The store's users see a failure

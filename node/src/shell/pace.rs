@@ -18,6 +18,7 @@ const CALM_MAX: Duration = Duration::from_secs(5);
 pub(super) struct Upkeep {
     first: Option<Instant>,
     last: Option<Instant>,
+    has_failed: bool,
 }
 
 impl Upkeep {
@@ -32,7 +33,12 @@ impl Upkeep {
 
     /// After a failure: not at once again.
     pub(super) fn postpone(&mut self, now: Instant) {
-        *self = Self { first: Some(now), last: Some(now) };
+        *self = Self { first: Some(now), last: Some(now), has_failed: true };
+    }
+
+    /// Whether a full log may be rewound now: after a failure only the next emptying tries again.
+    pub(super) fn may_rewind(&self) -> bool {
+        !self.has_failed
     }
 
     pub(super) fn is_due(&self, now: Instant) -> bool {
@@ -96,8 +102,12 @@ mod tests {
         }
         assert_eq!(upkeep.left(start + SECOND * 28), Some(SECOND * 2));
         assert!(upkeep.is_due(start + LOG_AGE));
+        upkeep.postpone(start + LOG_AGE);
+        assert_eq!(upkeep.left(start + LOG_AGE), Some(LOG_IDLE));
+        assert!(!upkeep.may_rewind());
         upkeep.done();
         assert_eq!(upkeep.left(start + LOG_AGE), None);
+        assert!(upkeep.may_rewind());
     }
 
     #[test]

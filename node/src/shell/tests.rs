@@ -20,6 +20,7 @@ struct Bench {
     dir: tempfile::TempDir,
     folder: Folder,
     handle: NodeHandle,
+    commands: mpsc::Sender<CommandRequest>,
     inputs: mpsc::Sender<Input>,
     seen: Seen,
     sent: Sent,
@@ -48,8 +49,8 @@ impl Bench {
             transport: sent.clone(),
             clock: clock.clone(),
         };
-        let handle = NodeHandle::new(commands, events, Arc::new(stop));
-        Self { dir, folder, handle, inputs, seen: Seen::default(), sent, clock, ends: Some(ends) }
+        let handle = NodeHandle::new(commands.clone(), events, Arc::new(stop));
+        Self { dir, folder, handle, commands, inputs, seen: Seen::default(), sent, clock, ends: Some(ends) }
     }
 
     fn store(&self) -> Store {
@@ -107,12 +108,8 @@ fn nothing_leaves_when_the_commit_fails() {
     let store = bench.store();
     bench.seen.fail_commits.store(1, Ordering::SeqCst);
     let mut events = bench.handle.subscribe();
-    let first = futures::executor::block_on(async {
-        let (reply, answer) = oneshot::channel();
-        let request = CommandRequest { command: send("event"), reply };
-        bench.handle.commands().send(request).await.unwrap();
-        answer
-    });
+    let (reply, first) = oneshot::channel();
+    bench.commands.try_send(CommandRequest { command: send("event"), reply }).unwrap();
     let running = bench.start_on(store);
     assert_eq!(first.blocking_recv().unwrap().err(), Some(CommandError::StoreFailed));
     // All ten frames were in that turn; the core that comes after it knows none of them.
@@ -200,7 +197,7 @@ fn commands_do_not_wait_behind_a_full_network_queue() {
         bench.inputs.try_send(frame(number)).unwrap();
     }
     let (reply, answer) = oneshot::channel();
-    bench.handle.commands().try_send(CommandRequest { command: send("count"), reply }).unwrap();
+    bench.commands.try_send(CommandRequest { command: send("count"), reply }).unwrap();
     let running = bench.start();
     let count = fake::number(answer.blocking_recv().unwrap().unwrap());
     assert!(count < TURN_INPUTS as u64, "answered after {count} frames");
@@ -213,7 +210,7 @@ fn inputs_do_not_wait_behind_a_full_command_queue() {
     let mut answers = Vec::new();
     for _ in 0..COMMAND_QUEUE {
         let (reply, answer) = oneshot::channel();
-        bench.handle.commands().try_send(CommandRequest { command: send("count"), reply }).unwrap();
+        bench.commands.try_send(CommandRequest { command: send("count"), reply }).unwrap();
         answers.push(answer);
     }
     bench.inputs.try_send(frame(1)).unwrap();

@@ -56,8 +56,8 @@ pub(super) fn schema() -> impl Iterator<Item = &'static Statements> {
     Table::ALL.into_iter().map(statements).chain([MLS])
 }
 
-/// Statements kept ready: all of them, and those of transactions.
-pub(super) const STATEMENTS: usize = (Table::ALL.len() + 1) * 5 + 3;
+/// Statements kept ready: all of them, and those of transactions and the log.
+pub(super) const STATEMENTS: usize = (Table::ALL.len() + 1) * 5 + 6;
 
 impl Store {
     fn row(&self, table: &Statements, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
