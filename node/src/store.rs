@@ -38,6 +38,9 @@ pub const CHECK_AT_OPEN: Duration = Duration::from_secs(1);
 /// The write-ahead log is rewound when it has grown past this, in bytes.
 pub const LOG_LIMIT: i64 = 8 * 1024 * 1024;
 
+/// How long opening insists when another program reads the file.
+const BUSY_PATIENCE: Duration = Duration::from_millis(250);
+
 /// Marks our stores in SQLite's header: "Symb".
 const APPLICATION_ID: i64 = 0x5379_6D62;
 
@@ -66,7 +69,7 @@ impl Store {
         Self::open_within(path, key, CHECK_AT_OPEN)
     }
 
-    fn open_within(path: &Path, key: &StoreKey, limit: Duration) -> Result<Self, OpenError> {
+    pub(crate) fn open_within(path: &Path, key: &StoreKey, limit: Duration) -> Result<Self, OpenError> {
         let log = log_of(path);
         let survey = verify::survey(path, &log, key, Instant::now() + limit)?;
         let file = survey.file();
@@ -270,6 +273,7 @@ fn connect(path: &Path, key: &StoreKey) -> Result<Connection, OpenError> {
         _ => path.to_path_buf(),
     };
     let db = Connection::open_with_flags(real, flags).map_err(path_error)?;
+    db.busy_timeout(BUSY_PATIENCE).map_err(path_error)?;
     db.set_prepared_statement_cache_capacity(tables::STATEMENTS);
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(path_error)?;
     let hex = data_encoding::HEXLOWER;

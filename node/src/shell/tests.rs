@@ -335,6 +335,24 @@ fn damage_found_in_a_turn_ends_the_loop_with_the_file_named() {
 }
 
 #[test]
+fn damage_found_in_the_background_ends_the_loop_with_nothing_changed() {
+    let mut bench = Bench::new();
+    let running = bench.start();
+    bench.ask("put much").unwrap();
+    let (dir, folder) = bench.stop(running);
+    let path = folder.store_path();
+    let key = folder.load_key(None).unwrap().unwrap();
+    let store = Store::open_within(&path, &key, Duration::ZERO).unwrap();
+    let mut bytes = std::fs::read(&path).unwrap();
+    let last = bytes.len() - 9;
+    bytes[last] ^= 1;
+    std::fs::write(&path, &bytes).unwrap();
+    let mut bench = Bench::on(dir, folder);
+    let running = bench.start_on(store);
+    assert!(matches!(running.join().unwrap(), Err(RunError::Store(OpenError::Damaged { file })) if file == path));
+}
+
+#[test]
 fn command_that_the_core_forgets_is_answered_all_the_same() {
     let mut bench = Bench::new();
     let running = bench.start();
