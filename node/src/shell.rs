@@ -25,7 +25,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use symbolon_core::command::{CommandError, Reply};
 use symbolon_core::seam::{Action, Address, CloseReason, CommandId, DialId, Event, Input, LinkId};
 use symbolon_core::table::Change;
-use symbolon_core::world::{RoomCipher, Shelf, World};
+use symbolon_core::world::{CipherError, RoomCipher, Shelf, World};
 use symbolon_presence::time::Timestamp;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
@@ -60,7 +60,7 @@ pub struct TurnFailed(pub &'static str);
 /// A room cipher that keeps its writes back until the turn ends.
 pub trait TurnCipher: RoomCipher {
     /// Writes everything kept back into the open turn.
-    fn flush(&mut self) -> Result<(), TurnFailed>;
+    fn flush(&mut self) -> Result<(), CipherError>;
 }
 
 /// Makes core and cipher from the store: at start, and again after each failed turn.
@@ -204,15 +204,15 @@ enum Wake {
 impl<P: Parts, T: Transport, C: Clock> Shell<P, T, C> {
     async fn serve(&mut self) -> Result<(), RunError> {
         loop {
-            let is_calm = self.calm.is_over(Instant::now());
-            let is_due = is_calm && self.engine.time_to_tick() == Some(Duration::ZERO);
+            let takes_all = self.calm.is_over(Instant::now());
+            let is_due = takes_all && self.engine.time_to_tick() == Some(Duration::ZERO);
             // With a tick due there is no waiting, but a look at everything else.
             let wait = if is_due { Duration::ZERO } else { self.longest_wait() };
             let mut inputs = Vec::with_capacity(TURN_INPUTS);
             if is_due {
                 inputs.push(Input::Tick);
             }
-            match self.wake(wait, is_calm).await {
+            match self.wake(wait, takes_all).await {
                 Wake::Stop => return Ok(()),
                 Wake::Damage(Some(error)) => return Err(RunError::Store(error)),
                 Wake::Damage(None) => self.damage = None,
@@ -224,7 +224,7 @@ impl<P: Parts, T: Transport, C: Clock> Shell<P, T, C> {
             }
             if !inputs.is_empty() {
                 while inputs.len() < TURN_INPUTS
-                    && let Some(item) = self.inbox.next(is_calm)
+                    && let Some(item) = self.inbox.next(takes_all)
                 {
                     let input = self.input(item);
                     inputs.push(input);
@@ -241,14 +241,14 @@ impl<P: Parts, T: Transport, C: Clock> Shell<P, T, C> {
         [self.calm.left(now).or(tick), self.upkeep.left(now)].into_iter().flatten().fold(LONGEST_WAIT, Duration::min)
     }
 
-    async fn wake(&mut self, wait: Duration, is_calm: bool) -> Wake {
+    async fn wake(&mut self, wait: Duration, takes_all: bool) -> Wake {
         let Self { stop, damage, inbox, .. } = self;
         tokio::select! {
             biased;
             // An error means that nobody is left who could ask: as good as a stop.
             _ = stop.wait_for(|stop| *stop) => Wake::Stop,
             found = found(damage) => Wake::Damage(found),
-            item = inbox.wait(is_calm) => Wake::Item(item),
+            item = inbox.wait(takes_all) => Wake::Item(item),
             () = pause(wait) => Wake::Time,
         }
     }
@@ -267,11 +267,11 @@ impl<P: Parts, T: Transport, C: Clock> Shell<P, T, C> {
     }
 
     fn turn(&mut self, inputs: Vec<Input>) -> Result<(), RunError> {
-        let is_calm = self.calm.is_over(Instant::now());
+        let takes_all = self.calm.is_over(Instant::now());
         match self.engine.turn(inputs) {
             Ok(released) => {
                 self.release(released);
-                if is_calm {
+                if takes_all {
                     self.calm.succeed();
                 }
                 Ok(())

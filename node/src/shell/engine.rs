@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 use symbolon_core::seam::{Action, Event, Input};
 use symbolon_core::table::{Change, Table};
-use symbolon_core::world::{Shelf, ShelfError, ShelfMut, World};
+use symbolon_core::world::{CipherError, Shelf, ShelfError, ShelfMut, World};
 use symbolon_presence::time::{MINUTE, Timestamp};
 
 /// Key in [`Table::Meta`] of the newest time that a turn saw, in milliseconds (8 B).
@@ -42,6 +42,12 @@ struct Broken;
 
 impl From<TurnFailed> for Broken {
     fn from(_: TurnFailed) -> Self {
+        Self
+    }
+}
+
+impl From<CipherError> for Broken {
+    fn from(_: CipherError) -> Self {
         Self
     }
 }

@@ -197,9 +197,9 @@ pub(super) struct FakeCipher {
 }
 
 impl TurnCipher for FakeCipher {
-    fn flush(&mut self) -> Result<(), TurnFailed> {
+    fn flush(&mut self) -> Result<(), CipherError> {
         if std::mem::take(&mut self.has_sealed) {
-            let failed = |_| TurnFailed("store");
+            let failed = |_| CipherError::Store;
             let flushed = self.rows.get(b"flushed").map_err(failed)?;
             let flushed = flushed.map_or(0, |bytes| u64::from_be_bytes(bytes.try_into().unwrap()));
             self.rows.put(b"flushed", &(flushed + 1).to_be_bytes()).map_err(failed)?;
