@@ -44,10 +44,16 @@ impl<R: MlsRows> MlsCipher<R> {
     /// Writes what has changed since the last flush, each row once. To be called right
     /// before COMMIT; without it nothing that happened stays.
     pub fn flush(&mut self) -> Result<(), CipherError> {
+        self.settle_result(Ok(()))?;
         for slot in self.groups.get_mut().iter_mut() {
             write_secrets(&self.cache, slot)?;
         }
         self.cache.flush().map_err(|_| CipherError::Store)
+    }
+
+    /// The rows, with what was flushed. Whatever was not is dropped.
+    pub fn into_rows(self) -> R {
+        self.cache.into_rows()
     }
 
     /// Runs `f` on a room, which is loaded if need be.
