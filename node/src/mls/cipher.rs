@@ -157,6 +157,12 @@ impl<R: MlsRows> MlsCipher<R> {
         self.cache.put(plain_key(Kind::Staged, room.as_bytes()), row);
     }
 
+    /// OpenMLS's group itself, to send what the cipher never sends.
+    #[cfg(test)]
+    pub(super) fn raw<T>(&self, room: RoomId, f: impl FnOnce(&mut MlsGroup, &Provider<'_, R>, &LeafSigner) -> T) -> T {
+        self.with(room, |slot, provider| Ok(f(&mut slot.group, provider, &slot.signer))).unwrap_or_else(|_| unreachable!())
+    }
+
     #[cfg(test)]
     pub(super) fn cached_groups(&self) -> usize {
         self.groups.borrow().len()

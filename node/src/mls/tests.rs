@@ -1,9 +1,14 @@
 //! The MLS cipher against the conformance suite, and what concerns its rows.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-use super::limits::GROUPS_MAX;
+use super::crypto::LeafSigner;
+use super::limits::{DIRTY_ROWS_MAX, GROUPS_MAX, join_config};
+use super::storage::{Kind, Provider};
 use super::*;
 use openmls::framing::{MlsMessageBodyIn, MlsMessageIn};
+use openmls::group::MlsGroup;
+use openmls::prelude::{CredentialWithKey, Extensions, LeafNodeParameters, SignaturePublicKey};
+use openmls_traits::OpenMlsProvider as _;
 use std::cell::Cell;
 use symbolon_core::conformance::Lab;
 use symbolon_core::world::{CipherError, LeafKey, Lifetime, Opened, Proposals, RoomCipher};
@@ -112,8 +117,9 @@ fn a_flush_after_many_texts_writes_the_rooms_secrets_once() {
 
 #[test]
 fn no_more_groups_than_the_bound_stay_in_memory_and_those_put_out_come_back_as_they_were() {
-    let mut cipher = MlsCipher::new(Rows::default());
-    let rooms: Vec<_> = (0..GROUPS_MAX as u16 + 4).map(|n| RoomId([n.to_be_bytes(); 16].concat().try_into().unwrap())).collect();
+    let rows = Rows::default();
+    let mut cipher = MlsCipher::new(rows.clone());
+    let rooms: Vec<_> = (0..GROUPS_MAX as u16 + 100).map(|n| RoomId([n.to_be_bytes(); 16].concat().try_into().unwrap())).collect();
     let mut sealed = Vec::new();
     for room in &rooms {
         create(&mut cipher, *room);
@@ -121,6 +127,8 @@ fn no_more_groups_than_the_bound_stay_in_memory_and_those_put_out_come_back_as_t
         assert!(cipher.cached_groups() <= GROUPS_MAX);
     }
     assert_eq!(cipher.cached_groups(), GROUPS_MAX);
+    // Nor more changed rows than their bound: the transaction takes them early.
+    assert!(rows.len() > DIRTY_ROWS_MAX / 2);
     // The generation of the text sealed before counts: its key is not used again.
     let again = cipher.seal(rooms[0], b"first", b"").unwrap().bytes;
     assert_ne!(again, sealed[0]);
@@ -182,7 +190,7 @@ fn used_packages_and_pre_shared_keys_leave_the_rows() {
     c.share_psk(&[7; 32], &[8; 32]).unwrap();
     c.flush().unwrap();
     let kinds = |rows: &Rows, kind: u8| rows.rows.borrow().keys().filter(|key| key[0] == kind).count();
-    let (packages, psks) = (super::storage::Kind::KeyPackage as u8, super::storage::Kind::Psk as u8);
+    let (packages, psks) = (Kind::KeyPackage as u8, Kind::Psk as u8);
     assert_eq!((kinds(&rows, packages), kinds(&rows, psks)), (1, 1));
     let pending = a.commit(ROOM, &Proposals { add: vec![package], ..Proposals::default() }).unwrap();
     c.join_welcome(&pending.welcome.unwrap()).unwrap();
@@ -226,7 +234,7 @@ fn a_damaged_row_is_a_failing_store() {
         match cipher.epoch(ROOM) {
             Err(CipherError::Store) => refused += 1,
             // Rows that a text does not need: HPKE keys of the tree.
-            Ok(_) => assert_eq!(key[0], super::storage::Kind::EpochKeys as u8),
+            Ok(_) => assert_eq!(key[0], Kind::EpochKeys as u8),
             other => panic!("{other:?}"),
         }
     }
@@ -250,6 +258,131 @@ fn wire_formats_are_private_messages_except_for_external_commits() {
     assert!(matches!(body(&pending.commit), MlsMessageBodyIn::PrivateMessage(_)));
     assert!(matches!(body(&pending.welcome.unwrap()), MlsMessageBodyIn::Welcome(_)));
     assert!(matches!(body(&a.seal(ROOM, b"text", b"").unwrap().bytes), MlsMessageBodyIn::PrivateMessage(_)));
+}
+
+#[test]
+fn lifetimes_are_exactly_as_given_and_expired_leaves_do_not_hinder_joining() {
+    let (mut a, mut b, mut c) = (MlsCipher::new(Rows::default()), MlsCipher::new(Rows::default()), MlsCipher::new(Rows::default()));
+    let past = Lifetime { not_before: Timestamp(1_500), not_after: Timestamp(31_536_000_001) };
+    let leaf = b.fresh_leaf().unwrap();
+    let package = b.key_package(leaf, b"you", past).unwrap();
+    let seconds = [1u64.to_be_bytes(), 31_536_001u64.to_be_bytes()].concat();
+    assert!(package.windows(16).any(|window| window == seconds));
+
+    let leaf = a.fresh_leaf().unwrap();
+    a.create(ROOM, leaf, b"me", past).unwrap();
+    let info = a.offer(ROOM).unwrap();
+    assert_eq!(c.inspect(&info).unwrap().members.len(), 1);
+    enter(&mut c, &info);
+    // Adding is the one place where OpenMLS insists on the wall clock.
+    assert_eq!(a.commit(ROOM, &Proposals { add: vec![package], ..Proposals::default() }), Err(CipherError::Broken));
+    let leaf = c.fresh_leaf().unwrap();
+    let package = c.key_package(leaf, b"third", LIFETIME).unwrap();
+    let pending = a.commit(ROOM, &Proposals { add: vec![package], ..Proposals::default() }).unwrap();
+    c.forget(ROOM).unwrap();
+    assert_eq!(c.join_welcome(&pending.welcome.unwrap()).unwrap().epoch, pending.epoch);
+}
+
+#[test]
+fn an_external_commit_without_a_pre_shared_key_is_refused() {
+    let mut a = MlsCipher::new(Rows::default());
+    create(&mut a, ROOM);
+    let epoch = a.epoch(ROOM);
+    let MlsMessageBodyIn::GroupInfo(info) = MlsMessageIn::tls_deserialize_exact_bytes(&a.offer(ROOM).unwrap()).unwrap().extract() else {
+        panic!("not a GroupInfo")
+    };
+    let cache = super::rows::RowCache::new(MemoryRows::default());
+    let provider = Provider::lazy(&cache);
+    let signer = LeafSigner::new(&[5; 32]);
+    let key = CredentialWithKey {
+        credential: super::room::credential(b"you"),
+        signature_key: SignaturePublicKey::from(signer.public().as_slice()),
+    };
+    let (_, bundle) = MlsGroup::external_commit_builder()
+        .with_config(join_config())
+        .build_group(&provider, info, key)
+        .unwrap()
+        .leaf_node_parameters(LeafNodeParameters::builder().with_capabilities(super::limits::capabilities()).build())
+        .load_psks(provider.storage())
+        .unwrap()
+        .build(provider.rand(), provider.crypto(), &signer, |_| true)
+        .unwrap()
+        .finalize(&provider)
+        .unwrap();
+    assert_eq!(a.open(ROOM, &bundle.commit().to_bytes().unwrap()), Err(CipherError::Broken));
+    assert_eq!(a.epoch(ROOM), epoch);
+    // The same signed bytes are a good commit to OpenMLS.
+    let ok = a.raw(ROOM, |group, provider, _| {
+        let message = MlsMessageIn::tls_deserialize_exact_bytes(&bundle.commit().to_bytes().unwrap()).unwrap();
+        group.process_message(provider, message.try_into_protocol_message().unwrap()).is_ok()
+    });
+    assert!(ok);
+}
+
+#[test]
+fn a_members_proposals_of_their_own_and_commits_to_other_changes_are_refused() {
+    let ((mut a, _), (mut b, _)) = pair();
+    let epoch = b.epoch(ROOM);
+    let leave = a.raw(ROOM, |group, provider, signer| group.leave_group(provider, signer).unwrap().to_bytes().unwrap());
+    a.raw(ROOM, |group, provider, _| group.clear_pending_proposals(provider.storage()).unwrap());
+    let rename = a.raw(ROOM, |group, provider, signer| {
+        let builder = group.commit_builder().propose_group_context_extensions(Extensions::empty()).unwrap();
+        let builder = builder.load_psks(provider.storage()).unwrap();
+        let built = builder.build(provider.rand(), provider.crypto(), signer, |_| true).unwrap();
+        built.stage_commit(provider).unwrap().commit().to_bytes().unwrap()
+    });
+    assert_eq!(b.open(ROOM, &leave), Err(CipherError::Broken));
+    assert_eq!(b.open(ROOM, &rename), Err(CipherError::Broken));
+    assert_eq!(b.epoch(ROOM), epoch);
+    a.reject(ROOM).unwrap();
+    let text = a.seal(ROOM, b"still here", b"").unwrap().bytes;
+    assert_eq!(read(&mut b, &text), b"still here");
+}
+
+#[test]
+fn mutated_messages_never_panic_and_never_change_the_room() {
+    let ((mut a, _), (mut b, _)) = pair();
+    let mut c = MlsCipher::new(Rows::default());
+    let leaf = c.fresh_leaf().unwrap();
+    let package = c.key_package(leaf, b"third", LIFETIME).unwrap();
+    let info = a.offer(ROOM).unwrap();
+    let text = a.seal(ROOM, b"text", b"aad").unwrap().bytes;
+    let external = enter(&mut MlsCipher::new(Rows::default()), &info);
+    b.share_psk(&[1; 32], &[2; 32]).unwrap();
+    let pending = a.commit(ROOM, &Proposals { add: vec![package.clone()], ..Proposals::default() }).unwrap();
+    let welcome = pending.welcome.unwrap();
+    let epoch = b.epoch(ROOM);
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut random = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % below as u64) as usize
+    };
+    for message in [&info, &text, &external, &pending.commit, &welcome, &package] {
+        for _ in 0..250 {
+            let mut bytes = message.clone();
+            for _ in 0..=random(3) {
+                let place = random(bytes.len());
+                match random(4) {
+                    0 => bytes.truncate(place + 1),
+                    1 => bytes.insert(place, random(256) as u8),
+                    2 => bytes[place] = [0, 0x3F, 0x40, 0x80, 0xBF, 0xFF][random(6)],
+                    _ => bytes[place] ^= 1 << random(8),
+                }
+            }
+            if bytes == *message {
+                continue;
+            }
+            assert!(b.open(ROOM, &bytes).is_err());
+            assert!(b.inspect(&bytes).is_err());
+            assert!(c.join_welcome(&bytes).is_err());
+            assert!(b.commit(ROOM, &Proposals { add: vec![bytes], ..Proposals::default() }).is_err());
+        }
+    }
+    assert_eq!(b.epoch(ROOM), epoch);
+    assert_eq!(read(&mut b, &text), b"text");
+    assert_eq!(c.join_welcome(&welcome).unwrap().epoch, pending.epoch);
 }
 
 /// Counts writes.
