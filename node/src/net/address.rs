@@ -55,6 +55,7 @@ impl Endpoint {
         Self::from_multiaddr(&Multiaddr::try_from(address.0.clone()).ok()?)
     }
 
+    #[allow(clippy::wildcard_enum_match_arm, reason = "all that libp2p knows or will know beside these four shapes is refused")]
     pub(super) fn from_multiaddr(address: &Multiaddr) -> Option<Self> {
         let mut parts = address.iter();
         let ip = match parts.next()? {

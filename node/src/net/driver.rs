@@ -291,14 +291,17 @@ impl Driver {
         let streams = &self.swarm.behaviour().streams;
         let mut close = Vec::new();
         for (id, connection) in &mut self.connections {
-            let silent = !connection.pingless && streams.pulse(*id).is_some_and(|pulse| pulse.silence() > limits.silence);
+            let pulse = streams.pulse(*id).filter(|pulse| !connection.pingless && pulse.silence() > limits.silence);
+            if let Some(pulse) = pulse {
+                pulse.give_up();
+            }
             if streams.links(*id) > 0 || self.attempts.contains_key(id) {
                 connection.linkless = None;
             } else {
                 connection.linkless.get_or_insert_with(Instant::now);
             }
             let patience = if connection.outbound { limits.linger } else { limits.linkless };
-            if silent || connection.linkless.is_some_and(|since| since.elapsed() >= patience) {
+            if pulse.is_some() || connection.linkless.is_some_and(|since| since.elapsed() >= patience) {
                 close.push(*id);
             }
         }

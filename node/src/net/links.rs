@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use symbolon_core::seam::{DialId, Input, LinkId};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 /// What the handle, the swarm's task and the links' tasks share.
 #[derive(Debug)]
@@ -46,25 +46,39 @@ pub(super) struct Place {
     pub(super) _room: OwnedSemaphorePermit,
     pub(super) _inbound: Option<OwnedSemaphorePermit>,
     pub(super) _connection: OwnedSemaphorePermit,
-    /// When something was last heard on the connection.
+    /// Signs of life on the connection.
     pub(super) pulse: Pulse,
 }
 
-/// The last sign of life on a connection.
+/// The signs of life on one connection, shared by its links and the task that watches it.
 #[derive(Debug, Clone)]
 pub(super) struct Pulse {
     born: Instant,
+    /// Milliseconds from `born` to the last sign of life.
     heard: Arc<AtomicU64>,
+    /// Set once, when the connection is given up.
+    dead: watch::Sender<bool>,
 }
 
 impl Pulse {
     pub(super) fn new() -> Self {
-        Self { born: Instant::now(), heard: Arc::new(AtomicU64::new(0)) }
+        Self { born: Instant::now(), heard: Arc::new(AtomicU64::new(0)), dead: watch::Sender::new(false) }
     }
 
     pub(super) fn heard(&self) {
         let now = u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.heard.store(now, Ordering::Relaxed);
+    }
+
+    /// Gives the connection up: its links end now. Closing it in good order would wait for
+    /// a peer that answers nothing.
+    pub(super) fn give_up(&self) {
+        self.dead.send_replace(true);
+    }
+
+    async fn given_up(&self) {
+        // The sender lives as long as `self`.
+        let _ = self.dead.subscribe().wait_for(|dead| *dead).await;
     }
 
     /// How long nothing was heard.
@@ -145,7 +159,10 @@ impl Shared {
             permit.send(Input::LinkUp { link: id, dial: dial.map(|(dial, _)| dial) });
         }
         let pulse = place.pulse.clone();
-        let end = link::run(id, &link, stream, &self.inputs, &self.limits, || pulse.heard()).await;
+        let end = tokio::select! {
+            end = link::run(id, &link, stream, &self.inputs, &self.limits, || pulse.heard()) => end,
+            () = pulse.given_up() => link::End::Gone,
+        };
         tracing::trace!(?end, "link ended");
         // Nothing more can be sent; what the core still queues is dropped.
         link.break_off();

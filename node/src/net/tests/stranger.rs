@@ -135,21 +135,26 @@ impl Stranger {
         self.open_many(1).await.pop().unwrap()
     }
 
-    /// Opens streams all at once; those that were refused are missing or dead.
+    /// Asks for streams all at once and takes what comes. QUIC lets an opener wait while its
+    /// streams are used up, so the wait ends when the first have come and no more follow.
     pub(super) async fn open_many(&mut self, count: usize) -> Vec<Bytes> {
         let peer = self.peer.unwrap();
-        let mut tasks = Vec::new();
+        let (opened, mut streams) = mpsc::channel(count);
         for _ in 0..count {
             let mut control = self.control.clone();
-            tasks.push(tokio::spawn(async move { control.open_stream(peer, PROTOCOL).await }));
+            let opened = opened.clone();
+            tokio::spawn(async move {
+                if let Ok(stream) = control.open_stream(peer, PROTOCOL).await {
+                    let _ = opened.send(Bytes(stream)).await;
+                }
+            });
         }
-        let mut streams = Vec::new();
-        for task in tasks {
-            if let Ok(stream) = timeout(PATIENCE, task).await.unwrap().unwrap() {
-                streams.push(Bytes(stream));
-            }
+        drop(opened);
+        let mut taken = vec![timeout(PATIENCE, streams.recv()).await.unwrap().unwrap()];
+        while let Ok(Some(stream)) = timeout(Duration::from_secs(1), streams.recv()).await {
+            taken.push(stream);
         }
-        streams
+        taken
     }
 
     pub(super) async fn accept(&mut self) -> Bytes {
