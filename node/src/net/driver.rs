@@ -49,6 +49,8 @@ struct Connection {
     linkless: Option<Instant>,
     /// The other side does not answer pings by principle, so its silence says nothing.
     pingless: bool,
+    /// Told to close; some take their time, and telling them again would only pile up.
+    closing: bool,
 }
 
 /// How long closing connections may take at a stop.
@@ -135,7 +137,7 @@ impl Driver {
             SwarmEvent::Behaviour(BehaviourEvent::Streams(event)) => self.handle_stream(event),
             SwarmEvent::Behaviour(BehaviourEvent::Ping(event)) => self.handle_ping(event),
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
-                let connection = Connection { outbound: endpoint.is_dialer(), linkless: None, pingless: false };
+                let connection = Connection { outbound: endpoint.is_dialer(), linkless: None, pingless: false, closing: false };
                 self.connections.insert(connection_id, connection);
                 if endpoint.is_dialer() {
                     self.handle_connected(peer_id, connection_id);
@@ -290,7 +292,7 @@ impl Driver {
         let limits = &self.shared.limits;
         let streams = &self.swarm.behaviour().streams;
         let mut close = Vec::new();
-        for (id, connection) in &mut self.connections {
+        for (id, connection) in self.connections.iter_mut().filter(|(_, connection)| !connection.closing) {
             let pulse = streams.pulse(*id).filter(|pulse| !connection.pingless && pulse.silence() > limits.silence);
             if let Some(pulse) = pulse {
                 pulse.give_up();
@@ -302,6 +304,7 @@ impl Driver {
             }
             let patience = if connection.outbound { limits.linger } else { limits.linkless };
             if pulse.is_some() || connection.linkless.is_some_and(|since| since.elapsed() >= patience) {
+                connection.closing = true;
                 close.push(*id);
             }
         }
