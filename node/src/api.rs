@@ -40,10 +40,10 @@ use hyper_util::service::TowerToHyperService;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokens::{NoRandomness, Token, Tokens};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
-use tokens::{NoRandomness, Token, Tokens};
 
 /// Longest request body, in bytes.
 pub const BODY_MAX: usize = 64 * 1024;

@@ -2,7 +2,9 @@
 //! a signal, and stops everything in time.
 //!
 //! What "opening" means (folder, store, network, core thread) is passed in, so that this
-//! file knows about none of them.
+//! file knows about none of them; [`open`] is the real one.
+
+pub mod open;
 
 use crate::api::tokens::Token;
 use crate::api::{Api, StartError};

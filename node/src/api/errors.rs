@@ -173,13 +173,9 @@ fn command_entry(error: CommandError) -> Entry {
             "The link is damaged or not an invite.",
             "Copy the whole link again, from `symbolon:` to its last letter.",
         ),
-        CommandError::LinkExpired => (
-            "link_expired",
-            410,
-            "Expired invite",
-            "The invite is too old.",
-            "Ask for a new invite, and check that both clocks are right.",
-        ),
+        CommandError::LinkExpired => {
+            ("link_expired", 410, "Expired invite", "The invite is too old.", "Ask for a new invite, and check that both clocks are right.")
+        }
         CommandError::OwnIdentity => (
             "own_identity",
             422,
@@ -221,9 +217,13 @@ fn command_entry(error: CommandError) -> Entry {
         CommandError::NameTaken => {
             ("name_taken", 409, "Name taken", "Another friend has this name here.", "Choose a name that is not in use yet.")
         }
-        CommandError::BadText => {
-            ("bad_text", 422, "Not a usable text", "The text is empty or longer than 16 KiB.", "Write something, or split it into several messages.")
-        }
+        CommandError::BadText => (
+            "bad_text",
+            422,
+            "Not a usable text",
+            "The text is empty or longer than 16 KiB.",
+            "Write something, or split it into several messages.",
+        ),
         CommandError::BadNote => (
             "bad_note",
             422,
@@ -245,13 +245,9 @@ fn command_entry(error: CommandError) -> Entry {
             "The friendship is over, or not there yet.",
             "Wait until the request is confirmed, or make a new one.",
         ),
-        CommandError::Full => (
-            "full",
-            409,
-            "Full",
-            "There are too many of these already.",
-            "Deal with old requests, or let invites expire, and try again.",
-        ),
+        CommandError::Full => {
+            ("full", 409, "Full", "There are too many of these already.", "Deal with old requests, or let invites expire, and try again.")
+        }
         CommandError::BadLifetime => {
             ("bad_lifetime", 422, "Not a usable lifetime", "The lifetime is zero or longer than 90 days.", "Choose something like 7 days.")
         }

@@ -67,10 +67,9 @@ async fn request_id(state: &ApiState, text: &str) -> Result<RequestId, Problem> 
     match (fits.next(), fits.next()) {
         (Some(id), None) => Ok(id),
         (None, _) => Err(CommandError::NotFound.into()),
-        (Some(_), Some(_)) => Err(Problem {
-            fault: Fault::Command(CommandError::Ambiguous),
-            candidates: candidates(state, &beginning).await,
-        }),
+        (Some(_), Some(_)) => {
+            Err(Problem { fault: Fault::Command(CommandError::Ambiguous), candidates: candidates(state, &beginning).await })
+        }
     }
 }
 

@@ -82,8 +82,10 @@ fn schema_ref(name: &str) -> Value {
 
 /// An object whose fields are all there, but for those in `optional`.
 fn object(fields: Value, optional: &[&str]) -> Value {
-    let required: Vec<String> =
-        fields.as_object().map(|fields| fields.keys().filter(|key| !optional.contains(&key.as_str())).cloned().collect()).unwrap_or_default();
+    let required: Vec<String> = fields
+        .as_object()
+        .map(|fields| fields.keys().filter(|key| !optional.contains(&key.as_str())).cloned().collect())
+        .unwrap_or_default();
     json!({ "type": "object", "properties": fields, "required": required })
 }
 

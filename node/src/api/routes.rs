@@ -105,9 +105,7 @@ pub const ROUTES: &[Route] = &[
         ],
         ..read("/api/v1/messages", "Messages", "History, oldest first; marks nothing as read.", || get(handlers::messages))
     },
-    change("/api/v1/messages", Some("SendBody"), "Message", "Writes a message; answers once it is durable here.", || {
-        post(handlers::send)
-    }),
+    change("/api/v1/messages", Some("SendBody"), "Message", "Writes a message; answers once it is durable here.", || post(handlers::send)),
     change("/api/v1/messages/read", Some("ReadBody"), "Messages", "History, oldest first; marks it as read unless `peek`.", || {
         post(handlers::read)
     }),

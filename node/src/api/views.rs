@@ -152,9 +152,7 @@ pub fn parse_message_state(word: &str) -> Option<MessageState> {
 /// An event's name and data. Names only what changed; the content is read by its own route.
 pub fn event(event: &Event) -> (&'static str, Value) {
     match event {
-        Event::Message { room, message } => {
-            ("message", json!({ "conversation_id": room.to_string(), "message": message.to_string() }))
-        }
+        Event::Message { room, message } => ("message", json!({ "conversation_id": room.to_string(), "message": message.to_string() })),
         Event::MessageState { message } => ("message_state", json!({ "message": message.to_string() })),
         Event::Request(request) => ("request", json!({ "request": request.to_string() })),
         Event::Friend(peer) => ("friend", json!({ "id": peer.to_string() })),
@@ -175,10 +173,9 @@ fn warning_text(warning: Warning) -> (&'static str, &'static str) {
         Warning::InviteExpired => {
             ("invite_expired", "Somebody tried an invite of yours that has expired. Make a new one if you still expect somebody.")
         }
-        Warning::KeysChanged => (
-            "keys_changed",
-            "A friend request came again with other keys. Compare the words with that person before you accept.",
-        ),
+        Warning::KeysChanged => {
+            ("keys_changed", "A friend request came again with other keys. Compare the words with that person before you accept.")
+        }
     }
 }
 
