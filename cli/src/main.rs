@@ -46,10 +46,10 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli, output: Output) -> Result<(), Failure> {
     let data = data_folder(cli.data)?;
-    match cli.verb {
-        Verb::Up(flags) => up::run(data, flags, output),
-        verb => commands::run(&verb, &Client::find(&data)?, output),
+    if let Verb::Up(flags) = &cli.verb {
+        return up::run(data, flags, output);
     }
+    commands::run(&cli.verb, &Client::find(&data)?, output)
 }
 
 fn fail(failure: &Failure, output: Output) -> ExitCode {

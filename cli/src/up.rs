@@ -9,16 +9,16 @@ use std::path::PathBuf;
 use symbolon_node::run::{Ready, RunConfig, RunError};
 
 /// Runs a node until it is stopped.
-pub fn run(data: PathBuf, flags: Up, output: Output) -> Result<(), Failure> {
-    refuse_what_is_not_there(&flags)?;
+pub fn run(data: PathBuf, flags: &Up, output: Output) -> Result<(), Failure> {
+    refuse_what_is_not_there(flags)?;
     let config = RunConfig {
         data,
-        name: flags.name,
-        listen: flags.listen,
+        name: flags.name.clone(),
+        listen: flags.listen.clone(),
         http: flags.http,
         // Whoever reads JSON is a program, and has no use for a browser window.
         open_browser: !flags.no_open && !output.json && !output.is_piped(),
-        passphrase_file: flags.passphrase_file,
+        passphrase_file: flags.passphrase_file.clone(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

@@ -27,9 +27,6 @@ pub mod routes;
 pub mod tokens;
 pub mod views;
 
-#[cfg(test)]
-mod tests;
-
 use crate::handle::NodeHandle;
 use axum::Router;
 use errors::Fault;

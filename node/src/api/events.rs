@@ -181,7 +181,7 @@ impl Listener {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
     use symbolon_core::seam::Event;
     use symbolon_presence::id::PeerId;

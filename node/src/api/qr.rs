@@ -97,7 +97,7 @@ impl std::fmt::Debug for Qr {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
 
     #[test]
@@ -108,10 +108,7 @@ mod tests {
         for y in 0..qr.size() {
             for x in 0..qr.size() {
                 let block = lines[y / 2][x];
-                let light = match (y % 2, block) {
-                    (_, '█') | (0, '▀') | (1, '▄') => true,
-                    _ => false,
-                };
+                let light = matches!((y % 2, block), (_, '█') | (0, '▀') | (1, '▄'));
                 assert_eq!(qr.is_dark(x, y), !light);
                 dark += usize::from(qr.is_dark(x, y));
             }

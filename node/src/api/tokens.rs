@@ -119,7 +119,7 @@ fn push_bounded(queue: &mut VecDeque<Token>, token: Token, max: usize) {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
 
     fn tokens() -> Tokens {
