@@ -2,7 +2,7 @@
 //!
 //! `cargo run -p symbolon-node --example face [empty]`
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 #[path = "../tests/support/fake.rs"]
 mod fake;

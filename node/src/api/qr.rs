@@ -97,7 +97,7 @@ impl std::fmt::Debug for Qr {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::needless_range_loop)]
     use super::*;
 
     #[test]

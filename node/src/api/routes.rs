@@ -12,8 +12,8 @@ pub struct Route {
     pub path: &'static str,
     /// What it does, in one sentence.
     pub summary: &'static str,
-    /// Parameters in the query: name, JSON type, whether required, description.
-    pub query: &'static [(&'static str, &'static str, bool, &'static str)],
+    /// Parameters in the query.
+    pub query: &'static [Parameter],
     /// Name of the body's schema.
     pub body: Option<&'static str>,
     /// Status and media type when it went well.
@@ -23,6 +23,9 @@ pub struct Route {
     /// What answers it.
     pub handler: fn() -> MethodRouter<ApiState>,
 }
+
+/// Name, JSON type, whether required, description.
+pub type Parameter = (&'static str, &'static str, bool, &'static str);
 
 impl std::fmt::Debug for Route {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -233,7 +233,7 @@ impl World {
             Command::Invite { lifetime: 0, .. } => Err(CommandError::BadLifetime),
             Command::Invite { lifetime, no_ip, .. } => Ok(Reply::Invite {
                 link: format!("symbolon:{}", "invite234567".repeat(38)),
-                expires: Timestamp(NOW + lifetime),
+                expires: Timestamp(NOW.saturating_add(lifetime)),
                 warning: no_ip.then_some("Without addresses your friend cannot find you yet: this version has no lookup."),
             }),
             Command::Add { target, note } => {

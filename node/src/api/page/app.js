@@ -1,6 +1,6 @@
 // The page: what is shown where, and the list of friends at its side.
 
-import { avatar, button, clean, clock, day, h, icon, nameOf, say } from "/dom.js";
+import { avatar, button, clean, h, icon, nameOf, say, when } from "/dom.js";
 import { lastMessage, listen, loadAll, state, unread, waiting, watch } from "/node.js";
 import { chatView } from "/chat.js";
 import { addView, requestsView } from "/people.js";
@@ -88,15 +88,15 @@ function byRecency(a, b) {
 function friendRow(one, current) {
   const href = one.blocked ? `#/friend/${one.id}` : `#/chat/${one.id}`;
   const last = lastMessage(one);
-  const news = unread(one);
+  const news = one.blocked ? 0 : unread(one);
   const presence = one.blocked ? "blocked" : one.online ? "online" : "offline";
+  const label = one.online === null && !one.blocked ? "not seen yet" : presence;
   const line = one.blocked ? "Blocked" : last ? `${last.mine ? "You: " : ""}${clean(last.text).slice(0, 120)}` : one.online ? "Online" : "No messages yet";
-  const when = last ? (day(last.at) === "Today" ? clock(last.at) : day(last.at)) : "";
   return h("li", {},
     h("a", { href, class: `row${news ? " news" : ""}${one.blocked ? " dim" : ""}`, ...mark(href, current) },
-      h("span", { class: "portrait" }, avatar(one.id, one.name), h("span", { class: `dot ${presence}`, title: presence, role: "img", "aria-label": presence })),
+      h("span", { class: "portrait" }, avatar(one.id, one.name), h("span", { class: `dot ${presence}`, title: label, role: "img", "aria-label": label })),
       h("span", { class: "grow" },
-        h("span", { class: "top" }, nameOf(one.name), h("time", {}, when)),
+        h("span", { class: "top" }, nameOf(one.name), h("time", {}, last ? when(last.at) : "")),
         h("span", { class: "top" }, h("span", { class: "snippet", dir: "auto" }, line),
           news ? h("span", { class: "badge", "aria-label": `${news} unread` }, String(news)) : null))));
 }
