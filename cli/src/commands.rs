@@ -191,7 +191,12 @@ fn read(client: &Client, output: Output, flags: &Read) -> Result<(), Failure> {
     };
     while let Some(event) = events.next() {
         if matches!(event.as_str(), "message" | "message_state" | "lagged") {
-            history(client, output, flags, None, &mut last)?;
+            match history(client, output, flags, None, &mut last) {
+                // It stopped between the event and the question.
+                Err(failure) if matches!(failure.kind.as_str(), "not_running" | "stopping") => break,
+                Err(failure) => return Err(failure),
+                Ok(_) => {}
+            }
         }
     }
     Err(Failure::new("stopped", "the node has stopped", "Start it again with `symbolon up`."))
