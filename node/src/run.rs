@@ -46,11 +46,14 @@ pub struct Opened {
     /// Where the node listens for friends, as multiaddr texts.
     pub listening: Vec<String>,
     /// Writes the API's address where the command line finds it.
-    pub publish_address: Box<dyn FnOnce(&str) -> Result<(), RunError> + Send>,
+    pub publish_address: PublishAddress,
     /// Comes when the node has ended, with the reason if it ended by a fault. A clean end
     /// means that the store is closed and the published address is gone.
     pub ended: oneshot::Receiver<Result<(), RunError>>,
 }
+
+/// See [`Opened::publish_address`].
+pub type PublishAddress = Box<dyn FnOnce(&str) -> Result<(), RunError> + Send>;
 
 impl std::fmt::Debug for Opened {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -53,9 +53,9 @@ function drawSide() {
   const count = waiting().length;
   const scroll = side.querySelector(".friends")?.scrollTop ?? 0;
   const focused = side.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
-  const friends = [...state.friends].filter((one) => !one.blocked).sort(byRecency);
+  const friends = byRecency(state.friends.filter((one) => !one.blocked));
   const blocked = state.friends.filter((one) => one.blocked);
-  side.replaceChildren(
+  side.replaceChildren(...[
     h("header", { class: "me" },
       h("a", { href: "#/me", class: "row", "aria-label": "My identity and settings", ...mark("#/me", current) },
         avatar(state.me?.id, state.me?.name), h("span", { class: "grow" }, nameOf(state.me?.name), h("small", {}, "My identity and settings")), icon("gear"))),
@@ -65,7 +65,7 @@ function drawSide() {
         count ? h("span", { class: "badge", "aria-label": `${count} waiting for your answer` }, String(count)) : null)),
     friends.length + blocked.length
       ? h("ul", { class: "friends" }, friends.map((one) => friendRow(one, current)), blocked.map((one) => friendRow(one, current)))
-      : h("p", { class: "hint" }, "Your friends will be listed here."));
+      : [h("p", { class: "hint only-wide" }, "Your friends will be listed here."), h("div", { class: "only-slim" }, welcome())]].flat());
   const list = side.querySelector(".friends");
   if (list) list.scrollTop = scroll;
   if (focused) side.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
@@ -80,9 +80,13 @@ function mark(href, current) {
   return href === current ? { "aria-current": "page" } : {};
 }
 
-function byRecency(a, b) {
-  const [x, y] = [lastMessage(a)?.at ?? "", lastMessage(b)?.at ?? ""];
-  return y.localeCompare(x) || a.name.localeCompare(b.name);
+// Whoever was last heard of, or written to, comes first; the others by name.
+function byRecency(friends) {
+  const arrival = new Map();
+  let number = 0;
+  for (const message of state.messages.values()) arrival.set(message.conversation, (number += 1));
+  const rank = (one) => arrival.get(one.name) ?? 0;
+  return friends.sort((a, b) => rank(b) - rank(a) || a.name.localeCompare(b.name));
 }
 
 function friendRow(one, current) {

@@ -27,6 +27,9 @@ export function chatView(id) {
   const composer = makeComposer(one, (message) => show(message, true));
   const element = h("section", { class: "chat" }, head, list, one.blocked ? h("p", { class: "hint" }, "You have blocked this friend.") : composer.element);
   let limit = RECENT;
+  let first = null; // the earliest message on show
+  let seen = null; // the last message known to be read
+  let marking = null;
 
   function drawPresence() {
     const now = friend(id) ?? one;
@@ -40,9 +43,12 @@ export function chatView(id) {
   }
 
   function show(message, jump = false) {
+    const old = rows.get(message.message);
+    // News about a message of ours from before what is on show.
+    if (!old && message.mine && first && message.at < first.at) return;
+    first ??= message;
     const follow = jump || atEnd();
     const row = messageRow(message);
-    const old = rows.get(message.message);
     rows.set(message.message, row);
     if (old) {
       old.replaceWith(row);
@@ -67,6 +73,7 @@ export function chatView(id) {
   function showAll(messages) {
     list.replaceChildren();
     rows.clear();
+    first = null;
     if (messages.length === limit && limit < MOST) {
       list.append(h("li", { class: "earlier" }, button("Show earlier messages", async () => {
         limit = MOST;
@@ -88,14 +95,26 @@ export function chatView(id) {
       ? await post("/api/v1/messages/read", query)
       : await get(`/api/v1/messages?${new URLSearchParams(query)}`);
     showAll(answer.messages);
-    if (looking) markRead(one);
+    if (looking) {
+      markRead(one);
+      seen = answer.messages.at(-1)?.message ?? null;
+    }
     if (jump) list.scrollTop = list.scrollHeight;
   }
 
-  async function markNew() {
+  // Several messages that come at once are marked at once.
+  function markNew() {
     if (document.visibilityState !== "visible") return;
-    await post("/api/v1/messages/read", { who: one.id, limit: 1 });
-    markRead(one);
+    marking ??= setTimeout(async () => {
+      marking = null;
+      try {
+        const { messages } = await post("/api/v1/messages/read", { who: one.id, since: seen });
+        seen = messages.at(-1)?.message ?? seen;
+        markRead(one);
+      } catch {
+        // Marked when the conversation is looked at next.
+      }
+    }, 100);
   }
 
   const unwatch = watch((what, message) => {
@@ -103,7 +122,7 @@ export function chatView(id) {
     if (what === "message" && belongsTo(message, one)) {
       const isNew = !rows.has(message.message);
       show(message);
-      if (isNew && !message.mine) markNew().catch(() => {});
+      if (isNew && !message.mine) markNew();
     }
     if (what === "messages") load(atEnd()).catch(() => {});
   });
@@ -117,6 +136,7 @@ export function chatView(id) {
     focus: matchMedia("(hover: hover)").matches ? composer.field : undefined,
     gone: () => {
       unwatch();
+      clearTimeout(marking);
       document.removeEventListener("visibilitychange", onLook);
     },
   };

@@ -85,6 +85,8 @@ export function moment(at) {
 
 // A short notice at the edge of the window; trouble stays longer.
 export function say(text, hint = "") {
+  // Hints are written for a terminal too, where backquotes mark what can be typed.
+  [text, hint] = [text, hint].map((one) => one.replaceAll("`", ""));
   const toasts = document.getElementById("toasts");
   const toast = h("div", { class: hint ? "toast trouble" : "toast" }, h("strong", {}, text), hint ? h("span", {}, hint) : null);
   toasts.append(toast);

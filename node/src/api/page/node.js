@@ -86,7 +86,7 @@ export async function loadAll() {
 }
 
 export function keep(message) {
-  state.messages.delete(message.message);
+  // A message known already keeps its place: the order is that of arrival.
   state.messages.set(message.message, message);
   // Bounded: the oldest of what was kept goes.
   while (state.messages.size > 2 * MOST) state.messages.delete(state.messages.keys().next().value);
@@ -105,7 +105,7 @@ export function belongsTo(message, one) {
 export function lastMessage(one) {
   let last = null;
   for (const message of state.messages.values()) {
-    if (belongsTo(message, one) && (!last || message.at >= last.at)) last = message;
+    if (belongsTo(message, one)) last = message;
   }
   return last;
 }
