@@ -1,1 +1,74 @@
-//! To come.
+//! The friendship secret F_r and the keys it yields.
+//!
+//! F_r is drawn anew only when somebody is revoked; everything a friend may do hangs on
+//! it, so one new secret takes everything back at once.
+
+use crate::id::MailboxId;
+use crate::kdf::{Secret, derive};
+use crate::labels::{KEY_CAP, KEY_FEK, KEY_LAN, KEY_PUT, KEY_WAIK};
+use crate::sign::SigningKey;
+use minicbor::{Decode, Encode};
+
+/// F_r with its revision r.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct FriendshipSecret {
+    /// Rises by one with each revocation.
+    #[n(0)]
+    pub revision: u64,
+    /// 32 random bytes.
+    #[n(1)]
+    pub secret: Secret,
+}
+
+impl FriendshipSecret {
+    /// Friendship encryption key: credentials and signature encryption keys in AddPackages.
+    pub fn fek(&self) -> Secret {
+        derive(self.secret.expose(), KEY_FEK, &[])
+    }
+
+    /// Welcome attribution key.
+    pub fn waik(&self) -> Secret {
+        derive(self.secret.expose(), KEY_WAIK, &[])
+    }
+
+    /// Key of the tag by which friends recognise each other on a LAN.
+    pub fn lan(&self) -> Secret {
+        derive(self.secret.expose(), KEY_LAN, &[])
+    }
+
+    /// Put key at one mailbox: the right to write to the owner's queues there.
+    pub fn put(&self, mailbox: &MailboxId) -> Secret {
+        derive(self.secret.expose(), KEY_PUT, &[mailbox.as_bytes()])
+    }
+
+    /// Capability at one mailbox: the friendship token; its public half lies at the mailbox.
+    pub fn capability(&self, mailbox: &MailboxId) -> SigningKey {
+        SigningKey::from_seed(derive(self.secret.expose(), KEY_CAP, &[mailbox.as_bytes()]).expose())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_differs_by_use_and_by_mailbox() {
+        let f = FriendshipSecret { revision: 0, secret: Secret::from_bytes([1; 32]) };
+        let (m, n) = (MailboxId([1; 32]), MailboxId([2; 32]));
+        let keys = [
+            f.fek(),
+            f.waik(),
+            f.lan(),
+            f.put(&m),
+            f.put(&n),
+            Secret::from_bytes(f.capability(&m).seed()),
+            Secret::from_bytes(f.capability(&n).seed()),
+        ];
+        for (i, a) in keys.iter().enumerate() {
+            for (j, b) in keys.iter().enumerate() {
+                assert_eq!(a == b, i == j);
+            }
+        }
+    }
+}

@@ -1,1 +1,306 @@
-//! To come.
+//! Who somebody is: root key, Peer ID, devices and their certificates.
+//!
+//! A person's root key certifies devices and signs nothing else. The Peer ID is SHA-256 of
+//! the root public key, so it names itself and needs nobody to vouch for it. Everything a
+//! node says is signed by its device key; the device's certificate travels along.
+
+use crate::codec::{self, CodecError};
+use crate::id::{DeviceId, Digest, PeerId, PublicKeyBytes, SignatureBytes};
+use crate::kdf::{Secret, derive, hash, sha256};
+use crate::labels::{HASH_CONTEXT, HASH_SECOND_ROOT, KEY_ROOT, KEY_SECOND_ROOT, SIGN_DEVICE};
+use crate::seal::{DhKey, DhPublic};
+use crate::sign::{SigningKey, VerifyingKey};
+use crate::time::Timestamp;
+use minicbor::{Decode, Encode};
+
+/// The Peer ID of a root public key.
+pub fn peer_id(root: &PublicKeyBytes) -> PeerId {
+    PeerId(sha256(root.as_bytes()))
+}
+
+/// What a root key says of one device.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct DeviceCertBody {
+    /// The device.
+    #[n(0)]
+    pub device: DeviceId,
+    /// Its Ed25519 key.
+    #[n(1)]
+    pub signing: PublicKeyBytes,
+    /// Its X25519 key.
+    #[n(2)]
+    pub dh: PublicKeyBytes,
+    /// Valid from.
+    #[n(3)]
+    pub not_before: Timestamp,
+    /// Valid until.
+    #[n(4)]
+    pub not_after: Timestamp,
+    /// Rises with every certificate of this root; never reused.
+    #[n(5)]
+    pub serial: u64,
+}
+
+/// A device certificate with the root key that signed it, as it travels.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Chain {
+    /// The root public key.
+    #[n(0)]
+    pub root: PublicKeyBytes,
+    /// A [`DeviceCertBody`] in its encoding.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub cert: Vec<u8>,
+    /// The root key's signature over `cert`; its context is the Peer ID.
+    #[n(2)]
+    pub signature: SignatureBytes,
+}
+
+/// A device whose certificate was verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// Whose device.
+    pub peer: PeerId,
+    /// The root public key.
+    pub root: PublicKeyBytes,
+    /// The device.
+    pub device: DeviceId,
+    /// Its checked Ed25519 key.
+    pub signing: VerifyingKey,
+    /// Its checked X25519 key.
+    pub dh: DhPublic,
+    /// The certificate's serial.
+    pub serial: u64,
+    /// Valid until.
+    pub not_after: Timestamp,
+}
+
+/// Why a chain is not believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChainError {
+    /// The certificate cannot be read.
+    Malformed,
+    /// A key that must not be used.
+    WeakKey,
+    /// Not signed by the root key.
+    BadSignature,
+    /// Not valid at this time.
+    Expired,
+}
+
+impl From<CodecError> for ChainError {
+    fn from(_: CodecError) -> Self {
+        Self::Malformed
+    }
+}
+
+/// Longest encoded device certificate, in bytes.
+pub const CERT_MAX: usize = 256;
+
+impl Chain {
+    /// Verifies the root key's signature, the keys and the validity at `now` (clock skew granted).
+    pub fn verify(&self, now: Timestamp) -> Result<Device, ChainError> {
+        let root = VerifyingKey::parse(&self.root).map_err(|_| ChainError::WeakKey)?;
+        let peer = peer_id(&self.root);
+        root.verify(SIGN_DEVICE, &device_context(&peer), &self.cert, &self.signature).map_err(|_| ChainError::BadSignature)?;
+        let body: DeviceCertBody = codec::decode(&self.cert, CERT_MAX)?;
+        let signing = VerifyingKey::parse(&body.signing).map_err(|_| ChainError::WeakKey)?;
+        let dh = DhPublic::parse(&body.dh).map_err(|_| ChainError::WeakKey)?;
+        if body.not_before.is_future_at(now) || body.not_after.is_expired_at(now) {
+            return Err(ChainError::Expired);
+        }
+        Ok(Device { peer, root: self.root, device: body.device, signing, dh, serial: body.serial, not_after: body.not_after })
+    }
+}
+
+impl core::fmt::Debug for Chain {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Chain(..)")
+    }
+}
+
+/// The private keys of this node: root key (on the first device) and device keys.
+///
+/// The root key comes from 32 bytes that a 24-word recovery phrase will show; a second
+/// root key comes from the same bytes and is stored nowhere, only its hash.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// What the recovery phrase will show.
+    pub entropy: Secret,
+    /// Hash of the second root public key; friends hold it against a stolen root key.
+    pub second_root: Digest,
+    /// Root key.
+    pub root: SigningKey,
+    /// This device's signing key.
+    pub signing: SigningKey,
+    /// This device's X25519 key.
+    pub dh: DhKey,
+    /// This device's certificate.
+    pub chain: Chain,
+    /// This device.
+    pub device: DeviceId,
+}
+
+impl Identity {
+    /// Draws a new person with a first device, valid from `now` for `lifetime` milliseconds.
+    pub fn generate<R: rand_core::CryptoRng + ?Sized>(rng: &mut R, now: Timestamp, lifetime: u64) -> Self {
+        let entropy = Secret::random(rng);
+        Self::certify(entropy, 1, rng, now, lifetime)
+    }
+
+    /// Draws a device's keys and certifies them under the root key of `entropy`.
+    pub fn certify<R: rand_core::CryptoRng + ?Sized>(entropy: Secret, serial: u64, rng: &mut R, now: Timestamp, lifetime: u64) -> Self {
+        let root = SigningKey::from_seed(derive(entropy.expose(), KEY_ROOT, &[]).expose());
+        let second = SigningKey::from_seed(derive(entropy.expose(), KEY_SECOND_ROOT, &[]).expose());
+        let second_root = hash(HASH_SECOND_ROOT, &[second.public().as_bytes()]);
+        let signing = SigningKey::random(rng);
+        let dh = DhKey::random(rng);
+        let device = DeviceId::random(rng);
+        let body = DeviceCertBody {
+            device,
+            signing: signing.public(),
+            dh: dh.public().bytes(),
+            not_before: now,
+            not_after: now.after(lifetime),
+            serial,
+        };
+        let cert = codec::encode(&body);
+        let signature = root.sign(SIGN_DEVICE, &device_context(&peer_id(&root.public())), &cert);
+        let chain = Chain { root: root.public(), cert, signature };
+        Self { entropy, second_root, root, signing, dh, chain, device }
+    }
+
+    /// This person's Peer ID.
+    pub fn peer(&self) -> PeerId {
+        peer_id(&self.chain.root)
+    }
+
+    /// Writes the private keys for storage inside the encrypted store.
+    pub fn to_stored(&self) -> StoredIdentity {
+        StoredIdentity {
+            entropy: self.entropy.clone(),
+            second_root: self.second_root,
+            root: self.root.seed(),
+            signing: self.signing.seed(),
+            dh: *self.dh.expose(),
+            chain: self.chain.clone(),
+            device: self.device,
+        }
+    }
+
+    /// Reads what [`Identity::to_stored`] wrote.
+    pub fn from_stored(stored: &StoredIdentity) -> Self {
+        Self {
+            entropy: stored.entropy.clone(),
+            second_root: stored.second_root,
+            root: SigningKey::from_seed(&stored.root),
+            signing: SigningKey::from_seed(&stored.signing),
+            dh: DhKey::from_bytes(stored.dh),
+            chain: stored.chain.clone(),
+            device: stored.device,
+        }
+    }
+}
+
+/// [`Identity`] as it lies in the store.
+#[derive(Clone, Encode, Decode, zeroize::Zeroize, zeroize::ZeroizeOnDrop)]
+#[cbor(map)]
+pub struct StoredIdentity {
+    #[cbor(n(0), with = "minicbor::bytes")]
+    root: [u8; 32],
+    #[cbor(n(1), with = "minicbor::bytes")]
+    signing: [u8; 32],
+    #[cbor(n(2), with = "minicbor::bytes")]
+    dh: [u8; 32],
+    #[n(3)]
+    #[zeroize(skip)]
+    chain: Chain,
+    #[n(4)]
+    #[zeroize(skip)]
+    device: DeviceId,
+    #[n(5)]
+    entropy: Secret,
+    #[n(6)]
+    #[zeroize(skip)]
+    second_root: Digest,
+}
+
+fn device_context(peer: &PeerId) -> Digest {
+    hash(HASH_CONTEXT, &[peer.as_bytes()])
+}
+
+/// The context of a signature that one person's device makes for another person.
+pub fn pair_context(speaker: &PeerId, hearer: &PeerId) -> Digest {
+    hash(HASH_CONTEXT, &[speaker.as_bytes(), hearer.as_bytes()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::{DAY, MINUTE};
+    use rand_core::SeedableRng;
+
+    const NOW: Timestamp = Timestamp(1_800_000_000_000);
+
+    fn identity() -> Identity {
+        Identity::generate(&mut rand_chacha::ChaCha20Rng::seed_from_u64(1), NOW, 30 * DAY)
+    }
+
+    #[test]
+    fn peer_id_is_sha256_of_the_root_key() {
+        let me = identity();
+        assert_eq!(me.peer().0, sha256(me.root.public().as_bytes()));
+        assert_eq!(me.chain.verify(NOW).unwrap().peer, me.peer());
+    }
+
+    #[test]
+    fn a_chain_with_any_bit_changed_is_refused() {
+        let chain = identity().chain;
+        let bytes = codec::encode(&chain);
+        for bit in 0..bytes.len() * 8 {
+            let mut bad = bytes.clone();
+            bad[bit / 8] ^= 1 << (bit % 8);
+            let verified = codec::decode::<Chain>(&bad, 1024).ok().and_then(|c| c.verify(NOW).ok());
+            // A changed root key is another person at best, and never one whose signature holds.
+            assert_eq!(verified, None, "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn a_certificate_of_another_root_is_refused() {
+        let mut chain = identity().chain;
+        chain.root = Identity::generate(&mut rand_chacha::ChaCha20Rng::seed_from_u64(2), NOW, DAY).chain.root;
+        assert_eq!(chain.verify(NOW), Err(ChainError::BadSignature));
+    }
+
+    #[test]
+    fn a_certificate_holds_in_its_time_only_with_ten_minutes_of_skew() {
+        let chain = identity().chain;
+        let end = NOW.after(30 * DAY);
+        assert!(chain.verify(Timestamp(NOW.0 - 10 * MINUTE)).is_ok());
+        assert_eq!(chain.verify(Timestamp(NOW.0 - 11 * MINUTE)), Err(ChainError::Expired));
+        assert!(chain.verify(end.after(10 * MINUTE)).is_ok());
+        assert_eq!(chain.verify(end.after(11 * MINUTE)), Err(ChainError::Expired));
+    }
+
+    #[test]
+    fn a17_a_certificate_over_a_zero_x25519_key_is_refused() {
+        let me = identity();
+        let mut body: DeviceCertBody = codec::decode(&me.chain.cert, CERT_MAX).unwrap();
+        body.dh = PublicKeyBytes([0; 32]);
+        let cert = codec::encode(&body);
+        let signature = me.root.sign(SIGN_DEVICE, &device_context(&me.peer()), &cert);
+        assert_eq!(Chain { root: me.chain.root, cert, signature }.verify(NOW), Err(ChainError::WeakKey));
+    }
+
+    #[test]
+    fn stored_keys_read_back() {
+        let me = identity();
+        let bytes = codec::encode(&me.to_stored());
+        let again = Identity::from_stored(&codec::decode(&bytes, 1024).unwrap());
+        assert_eq!(again.chain, me.chain);
+        assert_eq!(again.signing.seed(), me.signing.seed());
+        assert_eq!(again.dh.expose(), me.dh.expose());
+    }
+}

@@ -1,1 +1,118 @@
-//! To come.
+//! Every domain-separation label of Symbolon.
+//!
+//! One constant for each use of a signature, a hash, a derived key, a MAC or a seal. No
+//! label is a prefix of another, so what is made for one use can never be taken for
+//! another, whatever bytes follow (PROTOCOL-level attack: credential confusion).
+
+/// A domain-separation label. Only this module makes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Label(&'static str);
+
+impl Label {
+    /// The label's bytes as they enter a hash, a signature or a key derivation.
+    pub fn as_bytes(self) -> &'static [u8] {
+        self.0.as_bytes()
+    }
+}
+
+macro_rules! labels {
+    ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
+        $($(#[$doc])* pub const $name: Label = Label(concat!("symbolon/1 ", $text, "."));)*
+        /// All labels, for the test that no two are prefixes of each other.
+        pub const ALL: &[Label] = &[$($name),*];
+    };
+}
+
+labels! {
+    // Signatures.
+    /// Root key signs a device certificate.
+    SIGN_DEVICE = "sign device certificate";
+    /// Device signs a contact record or invite.
+    SIGN_CONTACT = "sign contact record";
+    /// Device signs an Offer.
+    SIGN_OFFER = "sign offer";
+    /// Device signs an Accept.
+    SIGN_ACCEPT = "sign accept";
+    /// Device signs a Confirm.
+    SIGN_CONFIRM = "sign confirm";
+    /// Device signs that a room leaf is its own.
+    SIGN_LEAF = "sign room leaf";
+    /// Mailbox signs a list of frames it holds.
+    SIGN_RECEIPT = "sign receipt";
+
+    // Hashes.
+    /// A person's Peer ID is plain SHA-256 of the root key; this one hashes it as a context.
+    HASH_CONTEXT = "hash signature context";
+    /// Mailbox id from its HPKE public key.
+    HASH_MAILBOX = "hash mailbox id";
+    /// One contact package of a contact record.
+    HASH_PACKAGE = "hash contact package";
+    /// Transcript after the Offer.
+    HASH_OFFER = "hash transcript of offer";
+    /// Transcript up to the Accept's head, from which the pre-shared key comes.
+    HASH_HEAD = "hash transcript of accept head";
+    /// Transcript after the Accept.
+    HASH_ACCEPT = "hash transcript of accept";
+    /// Fingerprint words.
+    HASH_WORDS = "hash fingerprint words";
+    /// Integrity of an invite link against mistyping.
+    HASH_LINK = "hash invite link";
+    /// The second root key, as friends hold it.
+    HASH_SECOND_ROOT = "hash second root";
+    /// The local name of an incoming request.
+    HASH_REQUEST = "hash request row";
+
+    // Key derivation.
+    /// Pre-shared key of the external commit in an Accept.
+    KEY_CONNECTION_PSK = "key connection psk";
+    /// Key of known envelopes in one direction between two devices.
+    KEY_KNOWN = "key known envelope";
+    /// Content key of known envelopes.
+    KEY_KNOWN_SEAL = "key known seal";
+    /// Tag key of known envelopes.
+    KEY_KNOWN_TAG = "key known tag";
+    /// Friendship encryption key (FEK).
+    KEY_FEK = "key friendship encryption";
+    /// Welcome attribution key (WAIK).
+    KEY_WAIK = "key welcome attribution";
+    /// LAN tag key.
+    KEY_LAN = "key lan";
+    /// Put key of friends at one mailbox.
+    KEY_PUT = "key friends' put";
+    /// Capability key pair at one mailbox.
+    KEY_CAP = "key capability";
+    /// Put key of one grant.
+    KEY_GRANT = "key grant";
+    /// Root key from the recovery phrase's entropy.
+    KEY_ROOT = "key root";
+    /// Second root key from the recovery phrase's entropy.
+    KEY_SECOND_ROOT = "key second root";
+
+    // MACs.
+    /// Tag of a known envelope.
+    MAC_TAG = "mac envelope tag";
+    /// A Put.
+    MAC_PUT = "mac put";
+
+    // Seals.
+    /// HPKE: first envelope.
+    SEAL_FIRST = "seal first envelope";
+    /// HPKE: sealed address.
+    SEAL_ADDRESS = "seal mailbox address";
+    /// AEAD: known envelope.
+    SEAL_KNOWN = "seal known envelope";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_label_is_a_prefix_of_another() {
+        for (i, a) in ALL.iter().enumerate() {
+            for (j, b) in ALL.iter().enumerate() {
+                assert!(i == j || !a.as_bytes().starts_with(b.as_bytes()), "{a:?} begins with {b:?}");
+            }
+        }
+    }
+}

@@ -15,8 +15,10 @@
 //! | [`words`] | fingerprint words | `docs/protocol/identity.md` |
 //! | [`envelope`] | the two kinds of envelope, padding | `docs/protocol/envelope.md` |
 //! | [`friendship`] | keys that the friendship secret yields | `docs/protocol/connection.md` |
+//! | [`address`] | network addresses, opaque | |
 //! | [`time`] | timestamps and the allowed clock skew | |
 
+pub mod address;
 pub mod codec;
 pub mod envelope;
 pub mod friendship;

@@ -1,1 +1,18 @@
-//! Placeholder.
+//! What a Symbolon node does for others: it keeps mailboxes.
+//!
+//! This crate is pure: no clock, no randomness, no file, no socket. Every node runs it, for
+//! its own user first: *every node is its own mailbox*. To deliver is to `put` a sealed
+//! envelope into a mailbox of the recipient, and the mailbox answers with a signed receipt
+//! once the envelope is durable.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`frame`] | Put, Receipt and the bytes of `/symbolon/mailbox/1` |
+//! | [`grant`] | who may write to which queue: sealed addresses and their keys |
+//! | [`mailbox`] | admission: every check of a Put before anything is stored |
+//!
+//! The protocol page is `docs/protocol/mailbox.md`.
+
+pub mod frame;
+pub mod grant;
+pub mod mailbox;

@@ -1,1 +1,3 @@
-//! Placeholder.
+//! What Symbolon's tests share: the simulation, and helpers that attack it.
+
+pub mod sim;

@@ -164,6 +164,8 @@ pub struct RequestView {
     pub note: Option<String>,
     /// Where it stands.
     pub status: RequestStatus,
+    /// Why it cannot go on, if so; or why to look twice.
+    pub fault: Option<&'static str>,
     /// When the row was made.
     pub created: Timestamp,
 }
@@ -242,12 +244,16 @@ pub struct FriendView {
     pub words: String,
     /// How the identity is known.
     pub trust: Trust,
+    /// Whether both sides have confirmed; messages wait here until then.
+    pub mutual: bool,
     /// Whether blocked.
     pub blocked: bool,
     /// Whether a link is open; `None` while nothing was tried yet.
     pub online: Option<bool>,
     /// How the link runs.
     pub path: Option<Path>,
+    /// Messages of this friend not read yet.
+    pub unread: u32,
 }
 
 /// How a friend's device is reached.

@@ -1,7 +1,327 @@
-//! What a Symbolon node does for its user. Pure: inputs in, actions out.
+//! What a Symbolon node does for its user: friendships, rooms, delivery.
+//!
+//! The core is pure: inputs in, actions out; no clock, no randomness of its own, no socket,
+//! no file. The shell lends it a room cipher and a shelf for each input and carries out its
+//! actions once the turn is durable. So thousands of nodes run in one thread from one seed.
+//!
+//! ```text
+//! user  --Command-->  Core  --Action-->  world
+//! user  <--Event----  Core  <--Input---  world
+//! ```
+//!
+//! The core itself only routes. Each sub-protocol is a file:
+//!
+//! | file | does |
+//! |---|---|
+//! | [`contact`] | invites and contact records |
+//! | `request`, `request/offer`, `request/answer` | the connection: Offer, Accept, Confirm |
+//! | `friend` | friends, petnames, bundles |
+//! | `conversation` | messages and history |
+//! | `outbox`, `delivery` | envelopes until they are acknowledged; links and dialling |
+//! | `intake`, `tags` | from a frame to the machine it is meant for |
+//! | `state` | every row held in memory |
+//! | [`wire`] | what travels inside envelopes |
 
 pub mod command;
+pub mod contact;
+mod conversation;
+mod delivery;
+mod friend;
+mod intake;
 pub mod limits;
+mod outbox;
+mod request;
 pub mod seam;
+mod state;
 pub mod table;
+mod tags;
+mod turn;
+pub mod wire;
 pub mod world;
+
+#[cfg(feature = "testing")]
+pub mod clear_cipher;
+#[cfg(feature = "testing")]
+pub mod conformance;
+
+pub use turn::TurnFailed;
+
+use command::{Command, CommandError, IdentityView, Reply, RequestStatus, StatusView, Who};
+use delivery::Delivery;
+use intake::Intake;
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+use seam::{Action, Event, Input};
+use state::State;
+use symbolon_presence::id::{PeerId, RequestId};
+use symbolon_presence::time::Timestamp;
+use symbolon_presence::words::fingerprint_words;
+use table::{Change, Table};
+use turn::{Failed, Out, Turn};
+use wire::is_name;
+use world::{Shelf, World};
+
+/// What the core is told at its start.
+#[derive(Debug, Clone, Default)]
+pub struct CoreConfig {
+    /// The own name; `None` keeps the stored one.
+    pub name: Option<String>,
+}
+
+/// Why a core cannot be loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LoadError {
+    /// The name in the configuration is too long or has control characters.
+    BadName,
+    /// The store failed or a row cannot be read.
+    Store(TurnFailed),
+}
+
+/// A node's core.
+#[derive(Debug)]
+pub struct Core {
+    state: State,
+    delivery: Delivery,
+    intake: Intake,
+    rng: ChaCha20Rng,
+    out: Out,
+    started: bool,
+    next_sweep: Timestamp,
+    sweep_from: Vec<u8>,
+}
+
+impl Core {
+    /// Loads a core from its store; makes an identity at first run. `seed` is drawn anew at
+    /// each start and never stored. What it writes leaves by [`Core::poll_change`].
+    pub fn load(config: CoreConfig, shelf: &dyn Shelf, now: Timestamp, seed: [u8; 32]) -> Result<Self, LoadError> {
+        if config.name.as_deref().is_some_and(|name| name.is_empty() || !is_name(name)) {
+            return Err(LoadError::BadName);
+        }
+        let mut rng = ChaCha20Rng::from_seed(seed);
+        let mut out = Out::default();
+        let state = State::load(config.name, shelf, now, &mut rng, &mut out).map_err(LoadError::Store)?;
+        let (delivery, intake) = (Delivery::default(), Intake::default());
+        Ok(Self { state, delivery, intake, rng, out, started: false, next_sweep: now, sweep_from: Vec::new() })
+    }
+
+    /// The Peer ID of this node's user.
+    pub fn peer(&self) -> PeerId {
+        self.state.own.peer
+    }
+
+    /// Handles one input. It fails only when the store failed beneath; then the turn is
+    /// taken back and this core is dropped.
+    pub fn handle(&mut self, now: Timestamp, input: Input, world: &mut World<'_>) -> Result<(), TurnFailed> {
+        let Self { state, delivery, intake, rng, out, .. } = self;
+        let mut turn = Turn { now, rng, cipher: &mut *world.cipher, shelf: world.shelf, out };
+        let turn = &mut turn;
+        if !self.started {
+            self.started = true;
+            delivery.start(state, now);
+        }
+        match input {
+            Input::Command(id, command) => {
+                let result = match run(state, delivery, intake, turn, command) {
+                    Ok(reply) => Ok(reply),
+                    Err(Failed::Command(error)) => Err(error),
+                    Err(Failed::Turn(failed)) => return Err(failed),
+                };
+                turn.act(Action::Reply(id, result));
+            }
+            Input::Addresses(mut places) => {
+                places.retain(seam::Address::is_bounded);
+                places.truncate(limits::ADDRESSES_MAX);
+                if places != state.own.places {
+                    state.own.places = places;
+                    delivery.greet_all(state, turn)?;
+                    match request::offer::reissue(state, turn) {
+                        Ok(()) | Err(Failed::Command(_)) => {}
+                        Err(Failed::Turn(failed)) => return Err(failed),
+                    }
+                }
+            }
+            Input::LinkUp { link, dial } => delivery.link_up(state, turn, link, dial)?,
+            Input::DialFailed(dial) => delivery.dial_failed(state, turn, dial),
+            Input::LinkDown(link) => delivery.link_down(state, turn, link),
+            Input::Frame(link, bytes) => intake.frame(state, delivery, turn, link, &bytes)?,
+            Input::Tick => {
+                delivery.tick(state, turn)?;
+                if now >= self.next_sweep {
+                    self.next_sweep = now.after(limits::SWEEP_INTERVAL);
+                    request::expire(state, turn)?;
+                    contact::forget_expired(state, turn)?;
+                    sweep_seen(turn, &mut self.sweep_from)?;
+                }
+            }
+        }
+        for device in std::mem::take(&mut state.hang_up) {
+            delivery.hang_up(state, turn, &device);
+        }
+        for device in std::mem::take(&mut state.wake) {
+            delivery.wake(state, turn, &device)?;
+        }
+        Ok(())
+    }
+
+    /// Ends a turn: signs receipts and writes rows that change with every input. Called once
+    /// before the shell commits.
+    pub fn close_turn(&mut self, now: Timestamp, world: &mut World<'_>) -> Result<(), TurnFailed> {
+        let Self { state, delivery, rng, out, .. } = self;
+        let mut turn = Turn { now, rng, cipher: &mut *world.cipher, shelf: world.shelf, out };
+        delivery.close_turn(state, &mut turn);
+        state.flush(&mut turn);
+        Ok(())
+    }
+
+    /// The next write, to be applied inside the open transaction.
+    pub fn poll_change(&mut self) -> Option<Change> {
+        self.out.changes.pop_front()
+    }
+
+    /// The next action, to be carried out once the turn is durable.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.out.actions.pop_front()
+    }
+
+    /// The next event, to be told once the turn is durable.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.out.events.pop_front()
+    }
+
+    /// When [`Input::Tick`] is wanted, and what for.
+    pub fn poll_timeout(&self) -> Option<(Timestamp, &'static str)> {
+        match self.delivery.next_due() {
+            Some(at) if at <= self.next_sweep => Some((at, "a dial or a receipt is due")),
+            Some(_) | None => Some((self.next_sweep, "expired rows are swept")),
+        }
+    }
+
+    /// The contact record that this node would publish now: signed, with a package that
+    /// others may hold too. Its rows leave by [`Core::poll_change`].
+    pub fn contact_record(&mut self, now: Timestamp, world: &mut World<'_>) -> contact::ContactRecord {
+        let Self { state, rng, out, .. } = self;
+        let mut turn = Turn { now, rng, cipher: &mut *world.cipher, shelf: world.shelf, out };
+        contact::contact_record(state, &mut turn)
+    }
+}
+
+fn run(state: &mut State, delivery: &Delivery, intake: &Intake, turn: &mut Turn<'_>, command: Command) -> Result<Reply, Failed> {
+    match command {
+        Command::Identity => Ok(identity(state)),
+        Command::SetName(name) => {
+            let name = name.trim().to_owned();
+            if name.is_empty() || !is_name(&name) {
+                return Err(CommandError::BadName.into());
+            }
+            turn.put(Table::Meta, b"name", &name);
+            state.own.name = name;
+            Ok(identity(state))
+        }
+        Command::Invite { lifetime, no_ip, auto_accept } => contact::invite(state, turn, lifetime, no_ip, auto_accept),
+        Command::Add { target, note } => {
+            let id = request::add(state, turn, &target, note)?;
+            request_reply(state, &id)
+        }
+        Command::Requests => {
+            let mut rows: Vec<_> = state.requests.values().collect();
+            rows.sort_by_key(|row| (std::cmp::Reverse(row.created), row.id));
+            Ok(Reply::Requests(rows.into_iter().map(request::view).collect()))
+        }
+        Command::Accept(id) => {
+            request::answer::accept(state, turn, &id)?;
+            request_reply(state, &id)
+        }
+        Command::Ignore(id) => {
+            request::ignore(state, turn, &id)?;
+            request_reply(state, &id)
+        }
+        Command::Block(who) => block(state, delivery, turn, &who, true),
+        Command::Unblock(who) => block(state, delivery, turn, &who, false),
+        Command::Friends => {
+            let mut views: Vec<_> = state.friends.keys().filter_map(|peer| friend::view(state, delivery, peer)).collect();
+            views.sort_by(|a, b| a.name.cmp(&b.name));
+            Ok(Reply::Friends(views))
+        }
+        Command::Rename { friend, name } => {
+            let peer = friend::rename(state, turn, &friend, &name)?;
+            friend_reply(state, delivery, &peer)
+        }
+        Command::Verify { friend, words } => {
+            let peer = friend::verify(state, turn, &friend, words.as_deref())?;
+            friend_reply(state, delivery, &peer)
+        }
+        Command::Send { to, text } => {
+            let id = conversation::send(state, turn, &to, text)?;
+            Ok(Reply::Message(conversation::message(state, turn, &id)?))
+        }
+        Command::Message(id) => Ok(Reply::Message(conversation::message(state, turn, &id)?)),
+        Command::Read { who, since, limit, peek } => {
+            Ok(Reply::Messages(conversation::read(state, turn, who.as_ref(), since, limit, peek)?))
+        }
+        Command::Status => Ok(Reply::Status(status(state, delivery, intake))),
+    }
+}
+
+fn identity(state: &State) -> Reply {
+    let own = &state.own;
+    Reply::Identity(IdentityView { id: own.peer, words: fingerprint_words(&own.peer), name: own.name.clone(), device: own.identity.device })
+}
+
+fn request_reply(state: &State, id: &RequestId) -> Result<Reply, Failed> {
+    state.requests.get(id).map(|row| Reply::Request(request::view(row))).ok_or(Failed::Command(CommandError::NotFound))
+}
+
+fn friend_reply(state: &State, delivery: &Delivery, peer: &PeerId) -> Result<Reply, Failed> {
+    friend::view(state, delivery, peer).map(Reply::Friend).ok_or(Failed::Command(CommandError::NotFound))
+}
+
+/// Blocks or unblocks a friend, or the sender of a request.
+fn block(state: &mut State, delivery: &Delivery, turn: &mut Turn<'_>, who: &Who, blocked: bool) -> Result<Reply, Failed> {
+    match friend::resolve(state, who) {
+        Ok(peer) => {
+            friend::set_blocked(state, turn, &peer, blocked)?;
+            friend_reply(state, delivery, &peer)
+        }
+        Err(CommandError::NotFound) => {
+            let id = request::resolve(state, who)?;
+            if blocked {
+                request::block(state, turn, &id)?
+            } else {
+                request::unblock(state, turn, &id)?
+            }
+            request_reply(state, &id)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn status(state: &State, delivery: &Delivery, intake: &Intake) -> StatusView {
+    let mut problems = Vec::new();
+    if state.own.places.is_empty() {
+        problems.push("No address of this node is known: friends cannot reach it. Check the network, then start it again.".to_owned());
+    }
+    let waiting = state.requests.values().filter(|row| row.status == RequestStatus::Unresolved).count();
+    if waiting > 0 {
+        problems.push(format!("{waiting} request(s) name only a Peer ID: ask for an invite link, this version cannot look people up."));
+    }
+    StatusView {
+        peers: delivery.online_count(state),
+        queue: state.devices.values().map(|device| device.outbox_count).sum(),
+        problems,
+        sent_frames: delivery.sent(),
+        dropped_frames: intake.dropped(),
+    }
+}
+
+/// Forgets the ids of envelopes taken in long ago, a page at a time.
+fn sweep_seen(turn: &mut Turn<'_>, from: &mut Vec<u8>) -> Result<(), TurnFailed> {
+    let page = turn.range(Table::Seen, from, world::RANGE_LIMIT)?;
+    *from = page.last().map(|(last, _)| [last.as_slice(), &[0]].concat()).unwrap_or_default();
+    for (key, value) in page {
+        let at = value.try_into().map_or(0, u64::from_be_bytes);
+        if turn.now.since(Timestamp(at)) > limits::SEEN_LIFETIME {
+            turn.delete(Table::Seen, &key);
+        }
+    }
+    Ok(())
+}

@@ -5,24 +5,9 @@
 //! once the turn that carried it is durable.
 
 use crate::command::{Command, CommandError, Reply};
-use std::fmt;
 use symbolon_presence::id::{MessageId, PeerId, RequestId, RoomId};
 
-/// A network address: a binary multiaddr without a peer id. The core never looks inside.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, minicbor::Encode, minicbor::Decode)]
-#[cbor(transparent)]
-pub struct Address(#[cbor(n(0), with = "minicbor::bytes")] pub Vec<u8>);
-
-impl Address {
-    /// The longest address taken from outside, in bytes.
-    pub const MAX_LEN: usize = 128;
-}
-
-impl fmt::Debug for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Address(..)")
-    }
-}
+pub use symbolon_presence::address::Address;
 
 /// One live, ordered, two-way pipe of frames to somebody: a long-lived
 /// `/symbolon/mailbox/1` stream. Numbers are never reused while the process lives.
@@ -63,7 +48,7 @@ pub enum Input {
 
 /// The longest frame on a link, in bytes: an envelope of the largest bucket and what
 /// surrounds it.
-pub const MAX_FRAME: usize = 256 * 1024 + 2 * 1024;
+pub const MAX_FRAME: usize = symbolon_relay::frame::FRAME_MAX;
 
 /// What the core wants done. Released only after the turn's changes are durable.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -31,15 +31,13 @@ pub enum Table {
     Outbox = 9,
     /// Envelopes already taken in. Key: frame id. Value: when, in milliseconds (8 B).
     Seen = 10,
-    /// Envelopes that wait for an earlier one. Key: device id, then counter (8 B).
-    Parked = 11,
-    /// Uses of a grant. Key: grant id, then the use's pseudonym.
-    GrantUse = 12,
+    /// Uses of a grant. Key: grant id, then the use's pseudonym. Value: when (8 B).
+    GrantUse = 11,
 }
 
 impl Table {
     /// All tables, in the order of their discriminants.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 11] = [
         Self::Meta,
         Self::Friend,
         Self::Request,
@@ -50,7 +48,6 @@ impl Table {
         Self::MessageIndex,
         Self::Outbox,
         Self::Seen,
-        Self::Parked,
         Self::GrantUse,
     ];
 }
@@ -63,4 +60,13 @@ pub enum Change {
     Put(Table, Vec<u8>, Vec<u8>),
     /// Removes a key; nothing happens when it is not there.
     Delete(Table, Vec<u8>),
+}
+
+impl Change {
+    /// The table it writes to.
+    pub fn table(&self) -> Table {
+        match self {
+            Self::Put(table, ..) | Self::Delete(table, _) => *table,
+        }
+    }
 }

@@ -1,0 +1,220 @@
+//! Invites: minting links, reading those of others.
+//!
+//! A link is `symbolon:` and base32 of a signed contact record with a four-byte checksum.
+//! It names one package (an HPKE key used once), one address in the contact queue with its
+//! key, and where the node is. The private half stays in the invite's row until it expires.
+
+use crate::command::{CommandError, Reply};
+use crate::limits::{DEVICES_MAX, INVITE_LIFETIME_MAX, INVITES_MAX};
+use crate::state::{Invite, State};
+use crate::table::Table;
+use crate::turn::{Failed, Turn, TurnFailed};
+use crate::wire::{Contact, is_name};
+use minicbor::{Decode, Encode};
+use symbolon_presence::codec;
+use symbolon_presence::id::{Digest, GrantId, PeerId, SignatureBytes, base32};
+use symbolon_presence::identity::{Chain, Device, pair_context};
+use symbolon_presence::kdf::{Secret, hash};
+use symbolon_presence::labels::{HASH_LINK, SIGN_CONTACT};
+use symbolon_presence::seal::DhKey;
+use symbolon_presence::time::{DAY, Timestamp};
+use symbolon_relay::grant::Scope;
+
+/// How every invite link begins.
+pub const LINK_PREFIX: &str = "symbolon:";
+/// The longest invite link, in characters.
+pub const LINK_MAX: usize = 8 * 1024;
+
+/// Who somebody is and how to write to each of their devices.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct ContactBody {
+    /// The person's name.
+    #[n(0)]
+    pub name: String,
+    /// Until when.
+    #[n(1)]
+    pub expires: Timestamp,
+    /// The signer's device first.
+    #[n(2)]
+    pub contacts: Vec<Contact>,
+}
+
+/// A signed contact record: an invite, or what somebody publishes.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct ContactRecord {
+    /// The signer's certificate.
+    #[n(0)]
+    pub chain: Chain,
+    /// A [`ContactBody`] in its encoding.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub body: Vec<u8>,
+    /// The device's signature; its context names the person.
+    #[n(2)]
+    pub signature: SignatureBytes,
+}
+
+/// A contact record whose signatures hold.
+#[derive(Clone)]
+pub struct VerifiedContact {
+    /// The device that signed.
+    pub signer: Device,
+    /// Its certificate.
+    pub chain: Chain,
+    /// The person's name.
+    pub name: String,
+    /// Until when.
+    pub expires: Timestamp,
+    /// Each device with its way in.
+    pub contacts: Vec<(Device, Contact)>,
+}
+
+fn context(peer: &PeerId) -> Digest {
+    pair_context(peer, peer)
+}
+
+/// Why a link is not an invite that can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkError {
+    /// Not a link of ours, mistyped, or not honestly signed.
+    Bad,
+    /// Too old.
+    Expired,
+}
+
+impl ContactRecord {
+    /// Writes the link.
+    pub fn to_link(&self) -> String {
+        let mut bytes = codec::encode(self);
+        bytes.extend_from_slice(&checksum(&bytes));
+        format!("{LINK_PREFIX}{}", base32().encode(&bytes))
+    }
+
+    /// Reads a link. White space around it and upper case do not matter.
+    pub fn from_link(link: &str) -> Result<Self, LinkError> {
+        let link = link.trim();
+        if link.len() > LINK_MAX {
+            return Err(LinkError::Bad);
+        }
+        let text =
+            link.get(..LINK_PREFIX.len()).filter(|head| head.eq_ignore_ascii_case(LINK_PREFIX)).and_then(|_| link.get(LINK_PREFIX.len()..));
+        let bytes = base32().decode(text.ok_or(LinkError::Bad)?.as_bytes()).map_err(|_| LinkError::Bad)?;
+        let (record, sum) = bytes.split_last_chunk::<4>().map(|(record, sum)| (record, *sum)).ok_or(LinkError::Bad)?;
+        if checksum(record) != sum {
+            return Err(LinkError::Bad);
+        }
+        codec::decode(record, LINK_MAX).map_err(|_| LinkError::Bad)
+    }
+
+    /// Verifies everything that the record claims.
+    pub fn verify(&self, now: Timestamp) -> Result<VerifiedContact, LinkError> {
+        let signer = self.chain.verify(now).map_err(|_| LinkError::Bad)?;
+        signer.signing.verify(SIGN_CONTACT, &context(&signer.peer), &self.body, &self.signature).map_err(|_| LinkError::Bad)?;
+        let body: ContactBody = codec::decode(&self.body, LINK_MAX).map_err(|_| LinkError::Bad)?;
+        if !is_name(&body.name)
+            || body.contacts.is_empty()
+            || body.contacts.len() > DEVICES_MAX
+            || !body.contacts.iter().all(Contact::is_bounded)
+        {
+            return Err(LinkError::Bad);
+        }
+        if body.expires.is_expired_at(now) {
+            return Err(LinkError::Expired);
+        }
+        let mut contacts = Vec::with_capacity(body.contacts.len());
+        for contact in body.contacts {
+            let device = match &contact.chain {
+                None => signer.clone(),
+                Some(chain) => chain.verify(now).map_err(|_| LinkError::Bad)?,
+            };
+            if device.peer != signer.peer || !crate::wire::entry_is_of(&contact.entry, &device) {
+                return Err(LinkError::Bad);
+            }
+            contacts.push((device, contact));
+        }
+        Ok(VerifiedContact { signer, chain: self.chain.clone(), name: body.name, expires: body.expires, contacts })
+    }
+}
+
+fn checksum(bytes: &[u8]) -> [u8; 4] {
+    let digest = hash(HASH_LINK, &[bytes]);
+    let [a, b, c, d, ..] = *digest.as_bytes();
+    [a, b, c, d]
+}
+
+/// Mints a single-use invite.
+pub(crate) fn invite(state: &mut State, turn: &mut Turn<'_>, lifetime: u64, no_ip: bool, auto_accept: bool) -> Result<Reply, Failed> {
+    if lifetime == 0 || lifetime > INVITE_LIFETIME_MAX {
+        return Err(CommandError::BadLifetime.into());
+    }
+    forget_expired(state, turn)?;
+    if state.invites.len() >= INVITES_MAX {
+        return Err(CommandError::Full.into());
+    }
+    let expires = turn.now.after(lifetime);
+    let record = mint(state, turn, Mint { expires, last_resort: false, auto_accept, no_ip });
+    let warning = match (no_ip, state.own.places.is_empty()) {
+        (true, _) => Some("the link names no address, and there is no relay yet: nobody can reach this node by it"),
+        (false, true) => Some("this node has no address that others could reach"),
+        (false, false) => None,
+    };
+    Ok(Reply::Invite { link: record.to_link(), expires, warning })
+}
+
+/// The record that a person publishes. Its package is kept until somebody used it; then
+/// the next record has a fresh one.
+pub(crate) fn contact_record(state: &mut State, turn: &mut Turn<'_>) -> ContactRecord {
+    let expires = turn.now.after(30 * DAY);
+    mint(state, turn, Mint { expires, last_resort: true, auto_accept: false, no_ip: false })
+}
+
+struct Mint {
+    expires: Timestamp,
+    last_resort: bool,
+    auto_accept: bool,
+    no_ip: bool,
+}
+
+fn mint(state: &mut State, turn: &mut Turn<'_>, mint: Mint) -> ContactRecord {
+    let standing = state.invites.values().find(|invite| mint.last_resort && invite.last_resort && invite.used.is_none()).cloned();
+    let invite = standing.unwrap_or_else(|| Invite {
+        grant: GrantId::random(turn.rng),
+        key: Secret::random(turn.rng),
+        expires: mint.expires,
+        last_resort: mint.last_resort,
+        auto_accept: mint.auto_accept,
+        used: None,
+    });
+    let uses = u32::from(!mint.last_resort);
+    let (mut entry, key) = state.own.address(turn.rng, invite.grant, Scope::Contact, invite.expires, uses);
+    if mint.no_ip {
+        entry.places.clear();
+    }
+    let package = DhKey::from_bytes(*invite.key.expose()).public().bytes();
+    let contact = Contact { chain: None, package, expires: invite.expires, last_resort: invite.last_resort, entry, key };
+    let body = codec::encode(&ContactBody { name: state.own.name.clone(), expires: invite.expires, contacts: vec![contact] });
+    let signature = state.own.identity.signing.sign(SIGN_CONTACT, &context(&state.own.peer), &body);
+    let record = ContactRecord { chain: state.own.identity.chain.clone(), body, signature };
+    state.save_invite(turn, invite);
+    record
+}
+
+/// Erases invites that nobody can use any more, their private keys and uses with them.
+pub(crate) fn forget_expired(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+    let expired: Vec<GrantId> =
+        state.invites.values().filter(|invite| invite.expires.after(DAY).is_expired_at(turn.now)).map(|invite| invite.grant).collect();
+    for grant in expired {
+        state.invites.remove(&grant);
+        turn.delete(Table::Invite, grant.as_bytes());
+        for (key, _) in turn.range(Table::GrantUse, grant.as_bytes(), USES_MAX)? {
+            if key.starts_with(grant.as_bytes()) {
+                turn.delete(Table::GrantUse, &key);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Most recorded uses of one grant.
+pub(crate) const USES_MAX: usize = 8;

@@ -1,0 +1,508 @@
+//! Delivery: links, dialling, and getting the outbox acknowledged.
+//!
+//! A session per device holds at most one link. While the link is up, envelopes are put in
+//! outbox order with at most [`WINDOW`] of them unacknowledged; a signed receipt takes them
+//! out. Without a receipt for [`RECEIPT_TIMEOUT`] the link is given up and dialled again,
+//! after a pause that doubles. Nothing on a link is believed because of the link: receipts
+//! carry the mailbox's signature, envelopes their own seals. A device counts as online
+//! only while its link has shown such a proof.
+
+use crate::limits::{BACKOFF_MAX, BACKOFF_MIN, LINKS_MAX, RECEIPT_TIMEOUT, WINDOW, WINDOW_BYTES};
+use crate::outbox;
+use crate::seam::{Action, Address, CloseReason, DialId, Event, LinkId};
+use crate::state::{FriendState, State};
+use crate::turn::{Turn, TurnFailed};
+use crate::wire::RoomPayload;
+use rand_core::Rng;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use symbolon_presence::codec;
+use symbolon_presence::id::{DeviceId, FrameId, PeerId};
+use symbolon_presence::time::{SECOND, Timestamp};
+use symbolon_relay::frame::{Frame, Outcome, RECEIPT_MAX, Receipt, ReceiptBody, ReceiptItem};
+
+/// Faults on one link before it is closed.
+const FAULTS_MAX: u32 = 32;
+/// Receipt lines waiting on one link; the other side has at most its window on the way.
+const RECEIPTS_WAITING_MAX: usize = 4 * WINDOW;
+
+/// One live link.
+#[derive(Debug, Default)]
+struct Link {
+    /// The device behind it: dialled, or shown by an envelope it brought.
+    device: Option<DeviceId>,
+    /// Whether the device has proved to be behind it.
+    proved: bool,
+    /// Receipt lines for this turn.
+    receipts: Vec<ReceiptItem>,
+    faults: u32,
+}
+
+/// What is known of the way to one device.
+#[derive(Debug, Default)]
+struct Session {
+    link: Option<LinkId>,
+    dial: Option<DialId>,
+    /// Failed attempts in a row.
+    attempts: u32,
+    /// When to dial next.
+    next_dial: Option<Timestamp>,
+    last_attempt: Timestamp,
+    /// Whether anything was tried since start.
+    tried: bool,
+    /// The number of the next outbox row to put.
+    cursor: u64,
+    /// Envelopes put and not acknowledged: outbox number, size.
+    inflight: HashMap<FrameId, (u64, usize)>,
+    inflight_bytes: usize,
+    /// When the next receipt is due.
+    receipt_due: Option<Timestamp>,
+}
+
+/// What a receipt line was about.
+pub(crate) struct Acknowledged {
+    pub device: DeviceId,
+    pub number: u64,
+    pub outcome: Outcome,
+}
+
+/// All sessions and links. Nothing of it is stored.
+#[derive(Debug, Default)]
+pub(crate) struct Delivery {
+    links: BTreeMap<LinkId, Link>,
+    sessions: BTreeMap<DeviceId, Session>,
+    dials: BTreeMap<DialId, DeviceId>,
+    next_dial_id: u64,
+    /// Sessions by the moment that something is due.
+    due: BTreeSet<(Timestamp, DeviceId)>,
+    /// Links with receipt lines waiting.
+    acknowledging: BTreeSet<LinkId>,
+    sent: BTreeMap<&'static str, u64>,
+}
+
+impl Delivery {
+    /// After a start: every friend's device is called once, and whoever something waits for.
+    pub fn start(&mut self, state: &State, now: Timestamp) {
+        for device in state.devices.values() {
+            if wants_link(state, &device.device) {
+                self.schedule(&device.device, now);
+            }
+        }
+    }
+
+    /// The earliest moment something is due.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.due.first().map(|(at, _)| *at)
+    }
+
+    /// Frames sent since start, by kind.
+    pub fn sent(&self) -> Vec<(&'static str, u64)> {
+        self.sent.iter().map(|(kind, count)| (*kind, *count)).collect()
+    }
+
+    /// Whether one of these devices has proved to be there; `None` while nothing was tried.
+    pub fn is_online(&self, devices: &[DeviceId]) -> Option<bool> {
+        let sessions: Vec<&Session> = devices.iter().filter_map(|device| self.sessions.get(device)).collect();
+        if sessions.iter().any(|session| session.link.and_then(|link| self.links.get(&link)).is_some_and(|link| link.proved)) {
+            return Some(true);
+        }
+        // A link without proof yet, or a first dial under way, is neither.
+        sessions.iter().any(|session| session.tried && session.link.is_none()).then_some(false)
+    }
+
+    /// A link came up.
+    pub fn link_up(&mut self, state: &mut State, turn: &mut Turn<'_>, link: LinkId, dial: Option<DialId>) -> Result<(), TurnFailed> {
+        let device = dial.and_then(|dial| self.dials.remove(&dial));
+        if self.links.len() >= LINKS_MAX || (dial.is_some() && device.is_none()) {
+            turn.act(Action::Close(link, CloseReason::Flood));
+            return Ok(());
+        }
+        self.links.insert(link, Link { device, ..Link::default() });
+        let Some(device) = device else { return Ok(()) };
+        let session = self.sessions.entry(device).or_default();
+        session.dial = None;
+        if session.link.is_some() {
+            // The device reached us first.
+            self.links.remove(&link);
+            turn.act(Action::Close(link, CloseReason::Idle));
+            return Ok(());
+        }
+        self.attach(turn, &device, link);
+        self.greet(state, turn, &device)?;
+        self.feed(state, turn, &device)
+    }
+
+    /// An attempt failed.
+    pub fn dial_failed(&mut self, state: &State, turn: &mut Turn<'_>, dial: DialId) {
+        let Some(device) = self.dials.remove(&dial) else { return };
+        let session = self.sessions.entry(device).or_default();
+        session.dial = None;
+        session.tried = true;
+        if session.link.is_none() {
+            self.back_off(state, turn, &device);
+        }
+        self.notify_offline(state, turn, &device);
+    }
+
+    /// A link is gone.
+    pub fn link_down(&mut self, state: &State, turn: &mut Turn<'_>, link: LinkId) {
+        self.acknowledging.remove(&link);
+        let Some(gone) = self.links.remove(&link) else { return };
+        if let Some(device) = gone.device {
+            self.detach(state, turn, &device, link, gone.proved);
+        }
+    }
+
+    /// Closes a link of ours.
+    fn close(&mut self, state: &State, turn: &mut Turn<'_>, link: LinkId, reason: CloseReason) {
+        if self.links.contains_key(&link) {
+            turn.act(Action::Close(link, reason));
+            self.link_down(state, turn, link);
+        }
+    }
+
+    /// Counts a fault on a link; closes it when there are too many.
+    pub fn fault(&mut self, state: &State, turn: &mut Turn<'_>, link: LinkId) {
+        let Some(row) = self.links.get_mut(&link) else { return };
+        row.faults = row.faults.saturating_add(1);
+        if row.faults >= FAULTS_MAX {
+            self.close(state, turn, link, CloseReason::Protocol);
+        }
+    }
+
+    /// Closes every link to a device that must not have one.
+    pub fn hang_up(&mut self, state: &State, turn: &mut Turn<'_>, device: &DeviceId) {
+        let links: Vec<LinkId> = self.links.iter().filter(|(_, link)| link.device == Some(*device)).map(|(id, _)| *id).collect();
+        for link in links {
+            self.close(state, turn, link, CloseReason::Refused);
+        }
+    }
+
+    /// Whether frames of this link are to be looked at.
+    pub fn is_open(&self, link: LinkId) -> bool {
+        self.links.contains_key(&link)
+    }
+
+    /// An envelope that only this device can have made came by this link. The way back is open.
+    pub fn proved_by_envelope(
+        &mut self,
+        state: &mut State,
+        turn: &mut Turn<'_>,
+        link: LinkId,
+        device: &DeviceId,
+    ) -> Result<(), TurnFailed> {
+        let Some(row) = self.links.get_mut(&link) else { return Ok(()) };
+        match row.device {
+            None => row.device = Some(*device),
+            // A link dialled for another device: what it brings is taken, but it stays that device's.
+            Some(bound) if bound != *device => return Ok(()),
+            Some(_) => {}
+        }
+        if !row.proved {
+            self.prove(state, turn, link, device);
+        }
+        let session = self.sessions.entry(*device).or_default();
+        if session.link.is_none() {
+            self.attach(turn, device, link);
+            self.feed(state, turn, device)?;
+        }
+        Ok(())
+    }
+
+    fn prove(&mut self, state: &State, turn: &mut Turn<'_>, link: LinkId, device: &DeviceId) {
+        if let Some(row) = self.links.get_mut(&link) {
+            row.proved = true;
+        }
+        let session = self.sessions.entry(*device).or_default();
+        session.tried = true;
+        session.attempts = 0;
+        if let Some(friend) = state.friend_of(device) {
+            turn.notify(Event::Online { peer: friend.peer, online: true });
+        }
+    }
+
+    fn attach(&mut self, turn: &Turn<'_>, device: &DeviceId, link: LinkId) {
+        let session = self.sessions.entry(*device).or_default();
+        session.link = Some(link);
+        session.cursor = 0;
+        session.inflight.clear();
+        session.inflight_bytes = 0;
+        session.receipt_due = None;
+        session.last_attempt = turn.now;
+        self.unschedule(device);
+    }
+
+    fn detach(&mut self, state: &State, turn: &mut Turn<'_>, device: &DeviceId, link: LinkId, proved: bool) {
+        let session = self.sessions.entry(*device).or_default();
+        if session.link != Some(link) {
+            return;
+        }
+        session.link = None;
+        session.tried = true;
+        session.inflight.clear();
+        session.inflight_bytes = 0;
+        session.cursor = 0;
+        session.receipt_due = None;
+        // Another link to the same device may be open: it takes over.
+        let other = self.links.iter().find(|(_, row)| row.device == Some(*device) && row.proved).map(|(id, _)| *id);
+        if let Some(other) = other {
+            self.attach(turn, device, other);
+            state_wake(self, device, turn.now);
+            return;
+        }
+        if proved {
+            self.notify_offline(state, turn, device);
+        }
+        self.back_off(state, turn, device);
+    }
+
+    fn notify_offline(&self, state: &State, turn: &mut Turn<'_>, device: &DeviceId) {
+        if let Some(friend) = state.friend_of(device).filter(|friend| self.is_online(&friend.devices) == Some(false)) {
+            turn.notify(Event::Online { peer: friend.peer, online: false });
+        }
+    }
+
+    /// Plans the next attempt: 1 s, doubling up to 15 min, with a quarter of jitter.
+    fn back_off(&mut self, state: &State, turn: &mut Turn<'_>, device: &DeviceId) {
+        if !wants_link(state, device) {
+            return;
+        }
+        let session = self.sessions.entry(*device).or_default();
+        let pause = BACKOFF_MIN.saturating_mul(1 << session.attempts.min(20)).min(BACKOFF_MAX);
+        session.attempts = session.attempts.saturating_add(1);
+        let jitter = turn.rng.next_u64() % (pause / 4).max(1);
+        self.schedule(device, turn.now.after(pause - pause / 8 + jitter));
+    }
+
+    fn schedule(&mut self, device: &DeviceId, at: Timestamp) {
+        self.unschedule(device);
+        self.sessions.entry(*device).or_default().next_dial = Some(at);
+        self.due.insert((at, *device));
+    }
+
+    fn unschedule(&mut self, device: &DeviceId) {
+        if let Some(session) = self.sessions.get_mut(device) {
+            if let Some(at) = session.next_dial.take() {
+                self.due.remove(&(at, *device));
+            }
+            if let Some(at) = session.receipt_due {
+                self.due.insert((at, *device));
+            }
+        }
+    }
+
+    /// Something new lies in the outbox of a device, or its state has changed.
+    pub fn wake(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
+        let session = self.sessions.entry(*device).or_default();
+        if session.link.is_some() {
+            return self.feed(state, turn, device);
+        }
+        if session.dial.is_none() && wants_link(state, device) {
+            // Soon, but not more than once a second, however often the user writes.
+            let soon = turn.now.max(session.last_attempt.after(SECOND));
+            if session.next_dial.is_none_or(|at| at > soon) {
+                self.schedule(device, soon);
+            }
+        }
+        Ok(())
+    }
+
+    /// Does what is due.
+    pub fn tick(&mut self, state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+        while let Some((at, device)) = self.due.first().copied() {
+            if at > turn.now {
+                break;
+            }
+            self.due.remove(&(at, device));
+            let session = self.sessions.entry(device).or_default();
+            if session.receipt_due.is_some_and(|due| due <= turn.now) {
+                session.receipt_due = None;
+                if let Some(link) = session.link {
+                    self.close(state, turn, link, CloseReason::Idle);
+                    continue;
+                }
+            }
+            if session.next_dial.is_some_and(|due| due <= turn.now) {
+                session.next_dial = None;
+                if session.link.is_some() {
+                    // Taken over by another link: go on feeding it.
+                    self.feed(state, turn, &device)?;
+                } else {
+                    self.dial(state, turn, &device)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn dial(&mut self, state: &State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
+        if !wants_link(state, device) || self.links.len() >= LINKS_MAX {
+            return Ok(());
+        }
+        let places: Vec<Address> = state.devices.get(device).map(|row| row.entry.places.clone()).unwrap_or_default();
+        let session = self.sessions.entry(*device).or_default();
+        if session.dial.is_some() {
+            return Ok(());
+        }
+        session.last_attempt = turn.now;
+        if places.is_empty() {
+            session.tried = true;
+            self.back_off(state, turn, device);
+            return Ok(());
+        }
+        self.next_dial_id = self.next_dial_id.saturating_add(1);
+        let dial = DialId(self.next_dial_id);
+        session.dial = Some(dial);
+        self.dials.insert(dial, *device);
+        turn.act(Action::Dial(dial, places));
+        Ok(())
+    }
+
+    /// Says hello on a fresh link to a friend's device: it learns where we are, and its
+    /// receipt proves that it is there.
+    fn greet(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
+        let Some(friend) = state.friend_of(device).filter(|friend| friend.state == FriendState::Mutual && !friend.blocked) else {
+            return Ok(());
+        };
+        let room = friend.room;
+        let payload = RoomPayload::Hello(state.own.entry_for_friends(turn.rng));
+        let sealed = turn.cipher.seal(room, &codec::encode(&payload), &[]).map_err(|_| TurnFailed("the room cipher failed"))?;
+        let Some(key) = state.envelope_key_to(device) else { return Ok(()) };
+        let Some(envelope) = outbox::seal_known(state, device, &key, room, &sealed, false) else { return Ok(()) };
+        let Some(row) = state.devices.get(device) else { return Ok(()) };
+        let Some(put_key) = row.put.clone() else { return Ok(()) };
+        let Some(put) = symbolon_relay::frame::Put::new(row.entry.address.clone(), &put_key, outbox::TTL, None, envelope) else {
+            return Ok(());
+        };
+        let Some(link) = self.sessions.get(device).and_then(|session| session.link) else { return Ok(()) };
+        turn.act(Action::Send(link, Frame::Put(put).encode()));
+        *self.sent.entry("hello").or_default() += 1;
+        Ok(())
+    }
+
+    /// Tells every friend on a live link where this node is now.
+    pub fn greet_all(&mut self, state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+        let linked: Vec<DeviceId> = self.sessions.iter().filter(|(_, session)| session.link.is_some()).map(|(device, _)| *device).collect();
+        for device in linked {
+            self.greet(state, turn, &device)?;
+        }
+        Ok(())
+    }
+
+    /// Puts as many envelopes as the window allows.
+    fn feed(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
+        let Some(row) = state.devices.get(device) else { return Ok(()) };
+        if is_blocked(state, device) {
+            return Ok(());
+        }
+        let session = self.sessions.entry(*device).or_default();
+        let Some(link) = session.link else { return Ok(()) };
+        let outstanding = row.outbox_next > session.cursor && row.outbox_count > session.inflight.len() as u64;
+        if !outstanding || session.inflight.len() >= WINDOW || session.inflight_bytes >= WINDOW_BYTES {
+            return Ok(());
+        }
+        let room = WINDOW - session.inflight.len();
+        for (number, outgoing) in outbox::rows(turn, device, session.cursor, room)? {
+            if session.inflight_bytes >= WINDOW_BYTES {
+                break;
+            }
+            session.cursor = number.saturating_add(1);
+            let Some(put) = outbox::put_for(&outgoing, row) else { continue };
+            session.inflight.insert(outgoing.frame, (number, outgoing.envelope.len()));
+            session.inflight_bytes = session.inflight_bytes.saturating_add(outgoing.envelope.len());
+            *self.sent.entry(outgoing.what.kind()).or_default() += 1;
+            turn.act(Action::Send(link, Frame::Put(put).encode()));
+        }
+        if !session.inflight.is_empty() && session.receipt_due.is_none() {
+            let at = turn.now.after(RECEIPT_TIMEOUT);
+            session.receipt_due = Some(at);
+            self.due.insert((at, *device));
+        }
+        Ok(())
+    }
+
+    /// Takes a receipt: which envelopes it settles, if its signature is the device's.
+    pub fn receipt(&mut self, state: &State, turn: &mut Turn<'_>, link: LinkId, receipt: &Receipt) -> Option<Vec<Acknowledged>> {
+        let device = self.links.get(&link)?.device?;
+        let row = state.devices.get(&device)?;
+        let key = symbolon_presence::sign::VerifyingKey::parse(&row.entry.receipt).ok()?;
+        let body = receipt.verify(&key, &row.entry.mailbox).ok()?;
+        if !self.links.get(&link)?.proved {
+            self.prove(state, turn, link, &device);
+        }
+        let session = self.sessions.get_mut(&device)?;
+        let mut settled = Vec::new();
+        for item in body.items {
+            if let Some((number, size)) = session.inflight.remove(&item.frame) {
+                session.inflight_bytes = session.inflight_bytes.saturating_sub(size);
+                settled.push(Acknowledged { device, number, outcome: item.outcome });
+            }
+        }
+        if !settled.is_empty()
+            && let Some(at) = session.receipt_due.take()
+        {
+            self.due.remove(&(at, device));
+            if !session.inflight.is_empty() {
+                let at = turn.now.after(RECEIPT_TIMEOUT);
+                session.receipt_due = Some(at);
+                self.due.insert((at, device));
+            }
+        }
+        Some(settled)
+    }
+
+    /// Goes on putting after receipts were handled.
+    pub fn resume(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
+        self.feed(state, turn, device)
+    }
+
+    /// Notes what became of a deposit that came by a link; told at the end of the turn.
+    pub fn acknowledge(&mut self, state: &State, turn: &mut Turn<'_>, link: LinkId, frame: FrameId, outcome: Outcome) {
+        let Some(row) = self.links.get_mut(&link) else { return };
+        if row.receipts.len() >= RECEIPTS_WAITING_MAX {
+            self.close(state, turn, link, CloseReason::Flood);
+            return;
+        }
+        row.receipts.push(ReceiptItem { frame, outcome });
+        self.acknowledging.insert(link);
+    }
+
+    /// Signs one receipt for each link with deposits in this turn.
+    pub fn close_turn(&mut self, state: &State, turn: &mut Turn<'_>) {
+        for link in std::mem::take(&mut self.acknowledging) {
+            let items = self.links.get_mut(&link).map(|row| std::mem::take(&mut row.receipts)).unwrap_or_default();
+            for chunk in items.chunks(RECEIPT_MAX) {
+                let body = ReceiptBody { at: turn.now, items: chunk.to_vec() };
+                let receipt = Receipt::sign(&state.own.identity.signing, &state.own.admission.keys().id(), &body);
+                turn.act(Action::Send(link, Frame::Receipt(receipt).encode()));
+                *self.sent.entry("receipt").or_default() += 1;
+            }
+        }
+    }
+
+    /// How many friends are online.
+    pub fn online_count(&self, state: &State) -> usize {
+        let online: BTreeSet<PeerId> =
+            state.friends.values().filter(|friend| self.is_online(&friend.devices) == Some(true)).map(|friend| friend.peer).collect();
+        online.len()
+    }
+}
+
+/// Lets a device's remaining outbox be put soon on the link that took over.
+fn state_wake(delivery: &mut Delivery, device: &DeviceId, now: Timestamp) {
+    delivery.schedule(device, now);
+}
+
+/// Whether a link to a device is worth having: something waits for it, or it is a friend's.
+fn wants_link(state: &State, device: &DeviceId) -> bool {
+    let Some(row) = state.devices.get(device) else { return false };
+    if is_blocked(state, device) {
+        return false;
+    }
+    row.outbox_count > 0
+        || state.friends.get(&row.peer).is_some_and(|friend| friend.state == FriendState::Mutual && friend.devices.contains(device))
+}
+
+/// Whether the person of a device is blocked.
+pub(crate) fn is_blocked(state: &State, device: &DeviceId) -> bool {
+    state.devices.get(device).is_some_and(|row| state.blocked.contains(row.peer.as_bytes().as_slice()))
+}

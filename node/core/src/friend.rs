@@ -1,0 +1,195 @@
+//! Friends: petnames, bundles, and what the user does with friends.
+
+use crate::command::{CommandError, FriendView, Path, Trust, Who};
+use crate::delivery::Delivery;
+use crate::outbox;
+use crate::seam::Event;
+use crate::state::{Friend, FriendState, State};
+use crate::turn::{Failed, Turn, TurnFailed};
+use crate::wire::{Bundle, BundleDevice, entry_is_of, is_name};
+use symbolon_presence::id::{DeviceId, PeerId, RoomId};
+use symbolon_presence::identity::Device;
+use symbolon_presence::time::Timestamp;
+use symbolon_presence::words::{fingerprint_words, words_match};
+
+/// The own bundle.
+pub(crate) fn own_bundle(state: &State, turn: &mut Turn<'_>) -> Bundle {
+    let own = &state.own;
+    let entry = own.entry_for_friends(turn.rng);
+    Bundle {
+        name: own.name.clone(),
+        second_root: own.identity.second_root,
+        friendship: own.friendship.clone(),
+        devices: vec![BundleDevice { chain: own.identity.chain.clone(), entry }],
+    }
+}
+
+/// A friend's bundle whose certificates hold.
+pub(crate) struct VerifiedBundle {
+    pub bundle: Bundle,
+    pub devices: Vec<Device>,
+}
+
+/// Checks a bundle: every device is certified by `peer`'s root, has its own mailbox entry,
+/// and the device that sent the bundle is among them.
+pub(crate) fn verify_bundle(bundle: Bundle, peer: &PeerId, sender: &DeviceId, now: Timestamp) -> Option<VerifiedBundle> {
+    let mut devices = Vec::with_capacity(bundle.devices.len());
+    for item in &bundle.devices {
+        let device = item.chain.verify(now).ok()?;
+        if device.peer != *peer || !entry_is_of(&item.entry, &device) {
+            return None;
+        }
+        devices.push(device);
+    }
+    devices.iter().any(|device| device.device == *sender).then_some(VerifiedBundle { bundle, devices })
+}
+
+/// Takes a verified bundle into a friend's row and device rows.
+pub(crate) fn adopt_bundle(state: &mut State, friend: &mut Friend, verified: VerifiedBundle) {
+    let VerifiedBundle { bundle, devices } = verified;
+    friend.devices = devices.iter().map(|device| device.device).collect();
+    friend.second_root = Some(bundle.second_root);
+    for (device, item) in devices.iter().zip(&bundle.devices) {
+        outbox::register_device(state, device, &item.chain, item.entry.clone());
+        if let Some(row) = state.device_mut(&device.device).filter(|row| row.peer == friend.peer) {
+            row.put = Some(bundle.friendship.put(&item.entry.mailbox));
+        }
+    }
+    friend.friendship = Some(bundle.friendship);
+}
+
+/// A friend's row for a new connection room. Petname, conversation and block stay when
+/// there was a friendship before.
+pub(crate) fn new_friend(state: &State, peer: PeerId, name: &str, trust: Trust, fsm: FriendState, room: RoomId, now: Timestamp) -> Friend {
+    match state.friends.get(&peer) {
+        Some(old) => {
+            Friend { state: fsm, room, trust: old.trust.min(trust), devices: Vec::new(), friendship: None, since: now, ..old.clone() }
+        }
+        None => Friend {
+            peer,
+            petname: free_petname(state, name),
+            trust,
+            state: fsm,
+            blocked: false,
+            conversation: room,
+            room,
+            devices: Vec::new(),
+            friendship: None,
+            second_root: None,
+            since: now,
+            held: Vec::new(),
+            unread: 0,
+        },
+    }
+}
+
+/// The name that the peer gave, with ` 2`, ` 3`, … behind it on a clash.
+fn free_petname(state: &State, given: &str) -> String {
+    let given = given.trim();
+    let base = if given.is_empty() { "Friend" } else { given };
+    let taken = |name: &str| state.friends.values().any(|friend| same_name(&friend.petname, name));
+    if !taken(base) {
+        return base.to_owned();
+    }
+    (2u64..).map(|n| format!("{base} {n}")).find(|name| !taken(name)).unwrap_or_default()
+}
+
+fn same_name(a: &str, b: &str) -> bool {
+    a == b || a.to_lowercase() == b.to_lowercase()
+}
+
+/// Finds a friend by petname or Peer ID, or by an unambiguous beginning (8 characters) of the id.
+pub(crate) fn resolve(state: &State, who: &Who) -> Result<PeerId, CommandError> {
+    let text = who.0.trim();
+    let exact: Vec<&Friend> = state.friends.values().filter(|friend| friend.petname == text).collect();
+    let found: Vec<&Friend> = if exact.is_empty() {
+        let lower = text.to_lowercase();
+        state
+            .friends
+            .values()
+            .filter(|friend| same_name(&friend.petname, text) || (text.len() >= 8 && friend.peer.to_string().starts_with(&lower)))
+            .collect()
+    } else {
+        exact
+    };
+    match found.as_slice() {
+        [] => Err(CommandError::NotFound),
+        [one] => Ok(one.peer),
+        _ => Err(CommandError::Ambiguous),
+    }
+}
+
+/// A friend as shown to the user.
+pub(crate) fn view(state: &State, delivery: &Delivery, peer: &PeerId) -> Option<FriendView> {
+    let friend = state.friends.get(peer)?;
+    let online = delivery.is_online(&friend.devices);
+    Some(FriendView {
+        id: friend.peer,
+        name: friend.petname.clone(),
+        words: fingerprint_words(&friend.peer),
+        trust: friend.trust,
+        mutual: friend.state == FriendState::Mutual,
+        blocked: friend.blocked,
+        online,
+        path: (online == Some(true)).then_some(Path::Direct),
+        unread: friend.unread,
+    })
+}
+
+/// Gives a friend another petname.
+pub(crate) fn rename(state: &mut State, turn: &mut Turn<'_>, who: &Who, name: &str) -> Result<PeerId, Failed> {
+    let peer = resolve(state, who)?;
+    let name = name.trim();
+    if name.is_empty() || !is_name(name) {
+        return Err(CommandError::BadName.into());
+    }
+    if state.friends.values().any(|friend| friend.peer != peer && same_name(&friend.petname, name)) {
+        return Err(CommandError::NameTaken.into());
+    }
+    update(state, turn, &peer, |friend| name.clone_into(&mut friend.petname))?;
+    Ok(peer)
+}
+
+/// Compares fingerprint words; the friend is verified when they match.
+pub(crate) fn verify(state: &mut State, turn: &mut Turn<'_>, who: &Who, words: Option<&str>) -> Result<PeerId, Failed> {
+    let peer = resolve(state, who)?;
+    if let Some(words) = words {
+        if !words_match(&peer, words) {
+            return Err(CommandError::WordsDiffer.into());
+        }
+        update(state, turn, &peer, |friend| friend.trust = Trust::Verified)?;
+    }
+    Ok(peer)
+}
+
+/// Blocks or unblocks a friend: its links close, nothing of it is taken, nothing is sent.
+pub(crate) fn set_blocked(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, blocked: bool) -> Result<(), TurnFailed> {
+    let Some(friend) = state.friends.get(peer) else { return Ok(()) };
+    let devices = friend.devices.clone();
+    let mut keys: Vec<Vec<u8>> = vec![peer.as_bytes().to_vec()];
+    keys.extend(devices.iter().filter_map(|id| state.devices.get(id)).flat_map(|device| crate::request::keys_of(&device.chain)));
+    for key in keys {
+        if blocked {
+            state.block_key(turn, &key);
+        } else {
+            state.unblock_key(turn, &key);
+        }
+    }
+    update(state, turn, peer, |friend| friend.blocked = blocked)?;
+    if blocked {
+        state.hang_up.extend(devices);
+    } else {
+        state.wake.extend(devices);
+    }
+    Ok(())
+}
+
+/// Changes and saves a friend's row.
+pub(crate) fn update(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, change: impl FnOnce(&mut Friend)) -> Result<(), TurnFailed> {
+    if let Some(mut friend) = state.friends.get(peer).cloned() {
+        change(&mut friend);
+        state.save_friend(turn, friend);
+        turn.notify(Event::Friend(*peer));
+    }
+    Ok(())
+}

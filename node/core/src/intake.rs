@@ -1,0 +1,468 @@
+//! Intake: from a frame on a link to the machine it is meant for.
+//!
+//! The order of checks is the order of trust: form, the mailbox's admission, the seal, the
+//! binding to this device and package, then the machine. What fails is dropped and counted.
+//! Ordered frames of a device are opened in the order of sealing; early ones wait in memory
+//! and are not acknowledged, so their sender still owns them.
+
+use crate::command::{Direction, MessageState, RequestStatus};
+use crate::contact::USES_MAX;
+use crate::conversation;
+use crate::delivery::{Acknowledged, Delivery, is_blocked};
+use crate::limits::{PARKED_MAX, REQUEST_LIFETIME};
+use crate::outbox::{self, What};
+use crate::request;
+use crate::request::answer::{self, Answer};
+use crate::request::offer::{self, IncomingOffer};
+use crate::seam::{Event, LinkId, Warning};
+use crate::state::{Fault, Own, State};
+use crate::table::Table;
+use crate::tags::Tags;
+use crate::turn::{DropReason, Rejected, Turn, TurnFailed};
+use crate::wire::{First, Known, LeafCredential, PAYLOAD_MAX, RoomPayload, Step, entry_is_of, package_digest};
+use crate::world::Opened;
+use std::collections::{BTreeMap, HashMap};
+use symbolon_presence::codec;
+use symbolon_presence::envelope::{Kind, kind, open_first};
+use symbolon_presence::id::{DeviceId, FrameId, GrantId, Nonce, RequestId};
+use symbolon_presence::kdf::Secret;
+use symbolon_presence::seal::DhKey;
+use symbolon_relay::frame::{Frame, Outcome, Put, Receipt, Refusal};
+use symbolon_relay::mailbox::{Admitted, GrantUses, Queue};
+
+/// An ordered frame that came before its turn.
+#[derive(Debug)]
+struct Early {
+    link: LinkId,
+    frame: FrameId,
+    counter: u64,
+    known: Known,
+}
+
+impl std::fmt::Debug for Known {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Known(..)")
+    }
+}
+
+/// What waits and what is counted.
+#[derive(Debug, Default)]
+pub(crate) struct Intake {
+    tags: Tags,
+    /// At most [`PARKED_MAX`] for each device.
+    early: HashMap<DeviceId, BTreeMap<u64, Early>>,
+    dropped: BTreeMap<&'static str, u64>,
+}
+
+/// Uses of counted grants, as the admission asks for them.
+struct Uses<'a, 'b>(&'a Turn<'b>);
+
+impl GrantUses for Uses<'_, '_> {
+    type Error = TurnFailed;
+
+    fn uses(&self, grant: &GrantId, usage: &Nonce) -> Result<(u32, bool), TurnFailed> {
+        let rows = self.0.range(Table::GrantUse, grant.as_bytes(), USES_MAX)?;
+        let own: Vec<_> = rows.iter().filter_map(|(key, _)| key.strip_prefix(grant.as_bytes().as_slice())).collect();
+        let known = own.iter().any(|used| *used == usage.as_bytes());
+        Ok((u32::try_from(own.len()).unwrap_or(u32::MAX), known))
+    }
+}
+
+impl Intake {
+    /// Frames dropped since start, by reason.
+    pub fn dropped(&self) -> Vec<(&'static str, u64)> {
+        self.dropped.iter().map(|(reason, count)| (*reason, *count)).collect()
+    }
+
+    fn count(&mut self, reason: DropReason) {
+        let count = self.dropped.entry(reason.name()).or_default();
+        *count = count.saturating_add(1);
+    }
+
+    /// One frame from a link.
+    pub fn frame(
+        &mut self,
+        state: &mut State,
+        delivery: &mut Delivery,
+        turn: &mut Turn<'_>,
+        link: LinkId,
+        bytes: &[u8],
+    ) -> Result<(), TurnFailed> {
+        if !delivery.is_open(link) {
+            return Ok(());
+        }
+        match Frame::decode(bytes) {
+            Ok(Frame::Put(put)) => self.put(state, delivery, turn, link, put),
+            Ok(Frame::Receipt(receipt)) => self.receipt(state, delivery, turn, link, &receipt),
+            Err(_) => {
+                self.count(DropReason::Malformed);
+                delivery.fault(state, turn, link);
+                Ok(())
+            }
+        }
+    }
+
+    fn receipt(
+        &mut self,
+        state: &mut State,
+        delivery: &mut Delivery,
+        turn: &mut Turn<'_>,
+        link: LinkId,
+        receipt: &Receipt,
+    ) -> Result<(), TurnFailed> {
+        let Some(settled) = delivery.receipt(state, turn, link, receipt) else {
+            self.count(DropReason::Forged);
+            delivery.fault(state, turn, link);
+            return Ok(());
+        };
+        let device = settled.first().map(|item| item.device);
+        for item in settled {
+            settle(state, delivery, turn, &item)?;
+        }
+        match device {
+            Some(device) => delivery.resume(state, turn, &device),
+            None => Ok(()),
+        }
+    }
+
+    fn put(&mut self, state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>, link: LinkId, put: Put) -> Result<(), TurnFailed> {
+        let Own { admission, friendship, .. } = &mut state.own;
+        let admitted = match admission.admit(turn.now, &put, friendship, &Uses(turn))? {
+            Ok(admitted) => admitted,
+            Err(not) => {
+                match not.refusal {
+                    Refusal::UsedUp => turn.notify(Event::Warning(Warning::InviteReused)),
+                    Refusal::Expired if not.grant.is_some_and(|grant| state.invites.contains_key(&grant)) => {
+                        turn.notify(Event::Warning(Warning::InviteExpired));
+                    }
+                    Refusal::Expired | Refusal::Refused | Refusal::Full => {}
+                }
+                self.count(DropReason::Unexpected);
+                delivery.acknowledge(state, turn, link, put.frame, Outcome::Refused(not.refusal));
+                delivery.fault(state, turn, link);
+                return Ok(());
+            }
+        };
+        match kind(&put.envelope) {
+            Some(Kind::First) => self.first(state, delivery, turn, link, &put, &admitted),
+            Some(Kind::Known(tag)) if admitted.queue == Queue::Direct => self.known(state, delivery, turn, link, &put, tag),
+            Some(Kind::Known(_)) | None => {
+                self.count(DropReason::Malformed);
+                delivery.acknowledge(state, turn, link, put.frame, Outcome::Refused(Refusal::Refused));
+                delivery.fault(state, turn, link);
+                Ok(())
+            }
+        }
+    }
+
+    /// A first envelope: a step of a connection.
+    fn first(
+        &mut self,
+        state: &mut State,
+        delivery: &mut Delivery,
+        turn: &mut Turn<'_>,
+        link: LinkId,
+        put: &Put,
+        admitted: &Admitted,
+    ) -> Result<(), TurnFailed> {
+        let mut sender = None;
+        let outcome = match self.step(state, turn, put, admitted, &mut sender) {
+            Ok(()) => {
+                if let Some(device) = sender {
+                    delivery.proved_by_envelope(state, turn, link, &device)?;
+                }
+                None
+            }
+            Err(Rejected::Turn(failed)) => return Err(failed),
+            Err(Rejected::Drop(reason)) => {
+                self.count(reason);
+                match reason {
+                    // A blocked sender and a repeat look like one that waits for an answer.
+                    DropReason::Blocked | DropReason::Repeated => None,
+                    DropReason::Full => Some(Refusal::Full),
+                    DropReason::Unexpected if admitted.queue == Queue::Contact => Some(Refusal::UsedUp),
+                    DropReason::Malformed
+                    | DropReason::Unopenable
+                    | DropReason::Forged
+                    | DropReason::Untimely
+                    | DropReason::Unexpected
+                    | DropReason::Cipher => {
+                        delivery.fault(state, turn, link);
+                        Some(Refusal::Refused)
+                    }
+                }
+            }
+        };
+        match outcome {
+            None => {
+                if let Some(usage) = admitted.first_use {
+                    let key = [admitted.grant.as_bytes().as_slice(), usage.as_bytes()].concat();
+                    turn.put_raw(Table::GrantUse, &key, turn.now.0.to_be_bytes().to_vec());
+                }
+                // Durable here for as long as a request can be answered.
+                delivery.acknowledge(state, turn, link, put.frame, Outcome::Stored(turn.now.after(REQUEST_LIFETIME)));
+            }
+            Some(refusal) => delivery.acknowledge(state, turn, link, put.frame, Outcome::Refused(refusal)),
+        }
+        Ok(())
+    }
+
+    fn step(
+        &mut self,
+        state: &mut State,
+        turn: &mut Turn<'_>,
+        put: &Put,
+        admitted: &Admitted,
+        sender: &mut Option<DeviceId>,
+    ) -> Result<(), Rejected> {
+        let opener = opener(state, admitted)?;
+        let payload = open_first(&DhKey::from_bytes(*opener.key().expose()), &put.envelope).map_err(|_| DropReason::Unopenable)?;
+        let first: First = codec::decode(&payload, PAYLOAD_MAX).map_err(|_| DropReason::Malformed)?;
+        let (device, statement) = first.verify(&state.own.peer, turn.now).ok_or(DropReason::Forged)?;
+        if statement.device != state.own.identity.device || statement.package != opener.package(state) {
+            return Err(DropReason::Forged.into());
+        }
+        if state.devices.get(&device.device).is_some_and(|known| known.peer != device.peer) {
+            return Err(DropReason::Forged.into());
+        }
+        *sender = Some(device.device);
+        match (statement.step, opener) {
+            (Step::Offer, Opener::Invite(invite)) => offer::receive(state, turn, IncomingOffer { first, device, statement, invite }),
+            (Step::Accept, Opener::Request(request, ..)) => {
+                answer::receive_accept(state, turn, Answer { first, device, statement, request })
+            }
+            (Step::Confirm, Opener::Request(request, ..)) => {
+                answer::receive_confirm(state, turn, Answer { first, device, statement, request })
+            }
+            (Step::Offer, Opener::Request(..)) | (Step::Accept | Step::Confirm, Opener::Invite(_)) => Err(DropReason::Unexpected.into()),
+        }
+    }
+
+    /// A known envelope: a room message of a device that we know.
+    fn known(
+        &mut self,
+        state: &mut State,
+        delivery: &mut Delivery,
+        turn: &mut Turn<'_>,
+        link: LinkId,
+        put: &Put,
+        tag: [u8; 16],
+    ) -> Result<(), TurnFailed> {
+        let Some((device, counter)) = self.tags.find(state, turn.now, &tag) else {
+            if turn.get(Table::Seen, put.frame.as_bytes())?.is_some() {
+                delivery.acknowledge(state, turn, link, put.frame, Outcome::Delivered);
+            } else {
+                self.count(DropReason::Unopenable);
+                delivery.fault(state, turn, link);
+            }
+            return Ok(());
+        };
+        if is_blocked(state, &device) {
+            // No receipt and no link: to the blocked it looks as if this node were off.
+            self.count(DropReason::Blocked);
+            delivery.proved_by_envelope(state, turn, link, &device)?;
+            delivery.hang_up(state, turn, &device);
+            return Ok(());
+        }
+        let opened = state.envelope_key_from(&device).and_then(|key| key.open(counter, &put.envelope).ok());
+        let Some(payload) = opened else {
+            self.count(DropReason::Unopenable);
+            delivery.fault(state, turn, link);
+            return Ok(());
+        };
+        delivery.proved_by_envelope(state, turn, link, &device)?;
+        let Ok(known) = codec::decode::<Known>(&payload, PAYLOAD_MAX) else {
+            self.count(DropReason::Malformed);
+            self.tags.take(state, &device, counter);
+            delivery.acknowledge(state, turn, link, put.frame, Outcome::Refused(Refusal::Refused));
+            return Ok(());
+        };
+        let expected = state.devices.get(&device).map_or(0, |row| row.receive_sequence);
+        let early = Early { link, frame: put.frame, counter, known };
+        match early.known.sequence {
+            Some(sequence) if sequence > expected => {
+                if sequence - expected <= PARKED_MAX {
+                    self.early.entry(device).or_default().insert(sequence, early);
+                } else {
+                    self.count(DropReason::Full);
+                }
+                return Ok(());
+            }
+            Some(sequence) if sequence < expected => {
+                self.count(DropReason::Repeated);
+                self.tags.take(state, &device, counter);
+                delivery.acknowledge(state, turn, link, put.frame, Outcome::Delivered);
+                return Ok(());
+            }
+            Some(_) | None => {}
+        }
+        self.open(state, delivery, turn, &device, early)?;
+        // Those that waited for this one.
+        while let Some(next) = self.next_early(state, &device) {
+            self.open(state, delivery, turn, &device, next)?;
+        }
+        Ok(())
+    }
+
+    fn next_early(&mut self, state: &State, device: &DeviceId) -> Option<Early> {
+        let expected = state.devices.get(device)?.receive_sequence;
+        let waiting = self.early.get_mut(device)?;
+        waiting.retain(|sequence, _| *sequence >= expected);
+        let next = waiting.remove(&expected);
+        if waiting.is_empty() {
+            self.early.remove(device);
+        }
+        next
+    }
+
+    fn open(
+        &mut self,
+        state: &mut State,
+        delivery: &mut Delivery,
+        turn: &mut Turn<'_>,
+        device: &DeviceId,
+        early: Early,
+    ) -> Result<(), TurnFailed> {
+        let Early { link, frame, counter, known } = early;
+        let ordered = known.sequence.is_some();
+        let outcome = match room_message(state, turn, device, known) {
+            Ok(()) => Outcome::Delivered,
+            Err(Rejected::Turn(failed)) => return Err(failed),
+            Err(Rejected::Drop(reason)) => {
+                self.count(reason);
+                Outcome::Refused(Refusal::Refused)
+            }
+        };
+        self.tags.take(state, device, counter);
+        if ordered {
+            if let Some(row) = state.device_mut(device) {
+                row.receive_sequence = row.receive_sequence.saturating_add(1);
+            }
+            turn.put_raw(Table::Seen, frame.as_bytes(), turn.now.0.to_be_bytes().to_vec());
+        }
+        delivery.acknowledge(state, turn, link, frame, outcome);
+        Ok(())
+    }
+}
+
+/// A room message of a device.
+fn room_message(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, known: Known) -> Result<(), Rejected> {
+    let friend = state.friend_of(device).ok_or(DropReason::Unexpected)?;
+    let (peer, room) = (friend.peer, friend.room);
+    if known.room != room {
+        return Err(DropReason::Unexpected.into());
+    }
+    let (sender, plaintext) = match turn.cipher.open(room, &known.mls)? {
+        Opened::Text { sender, plaintext, .. } => (sender, plaintext),
+        Opened::Commit(_) => {
+            // A connection room of two changes by being made anew, never by commits.
+            turn.cipher.reject(room)?;
+            return Err(DropReason::Unexpected.into());
+        }
+    };
+    let speaker = LeafCredential::verify(&sender.credential, &room, &sender.leaf.0, turn.now).ok_or(DropReason::Forged)?;
+    if speaker.device != *device || speaker.peer != peer {
+        return Err(DropReason::Forged.into());
+    }
+    match RoomPayload::decode(&plaintext).ok_or(DropReason::Malformed)? {
+        RoomPayload::Text(text) => conversation::receive(state, turn, &peer, text),
+        RoomPayload::Hello(entry) => {
+            if !entry_is_of(&entry, &speaker) {
+                return Err(DropReason::Forged.into());
+            }
+            if let Some(row) = state.device_mut(device).filter(|row| row.entry.mailbox == entry.mailbox) {
+                row.entry = entry;
+            }
+            Ok(())
+        }
+        RoomPayload::Bundle(_) => Err(DropReason::Unexpected.into()),
+    }
+}
+
+/// Whose key opens a first envelope.
+enum Opener {
+    Invite(crate::state::Invite),
+    Request(RequestId, Secret),
+}
+
+impl Opener {
+    fn key(&self) -> &Secret {
+        match self {
+            Self::Invite(invite) => &invite.key,
+            Self::Request(_, key) => key,
+        }
+    }
+
+    /// The digest that a statement under this key must name.
+    fn package(&self, state: &State) -> symbolon_presence::id::Digest {
+        let device = &state.own.identity.device;
+        match self {
+            Self::Invite(invite) => {
+                let public = DhKey::from_bytes(*invite.key.expose()).public().bytes();
+                package_digest(&public, invite.expires, invite.last_resort, device)
+            }
+            Self::Request(id, _) => state.requests.get(id).map_or(symbolon_presence::id::Digest([0; 32]), |row| row.reply_package),
+        }
+    }
+}
+
+fn opener(state: &State, admitted: &Admitted) -> Result<Opener, DropReason> {
+    match admitted.queue {
+        Queue::Contact => state.invites.get(&admitted.grant).cloned().map(Opener::Invite),
+        Queue::Direct => state
+            .requests
+            .values()
+            .find(|row| row.grant == admitted.grant && !row.offer.is_empty())
+            .map(|row| Opener::Request(row.id, row.reply_key.clone())),
+    }
+    .ok_or(DropReason::Unexpected)
+}
+
+/// A receipt line has come for an envelope in our outbox.
+fn settle(state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>, item: &Acknowledged) -> Result<(), TurnFailed> {
+    let Some(row) = outbox::row(turn, &item.device, item.number)? else { return Ok(()) };
+    let fault = match item.outcome {
+        Outcome::Refused(Refusal::Full) => {
+            // There may be room later.
+            delivery.hang_up(state, turn, &item.device);
+            return Ok(());
+        }
+        Outcome::Refused(Refusal::UsedUp) => Some(Fault::InviteUsed),
+        Outcome::Refused(Refusal::Expired) => Some(Fault::InviteExpired),
+        Outcome::Refused(Refusal::Refused) => Some(Fault::Refused),
+        Outcome::Stored(_) | Outcome::Delivered => None,
+    };
+    match (&row.what, item.outcome, fault) {
+        (What::Text(conversation, arrival), Outcome::Delivered, _) => {
+            conversation::set_state(turn, conversation, *arrival, MessageState::Delivered, None)?
+        }
+        // Only `delivered` ends our care for a text.
+        (What::Text(..), Outcome::Stored(_), _) => return Ok(()),
+        (What::Text(conversation, arrival), Outcome::Refused(_), fault) => {
+            conversation::set_state(turn, conversation, *arrival, MessageState::Failed, fault)?;
+        }
+        (What::Confirm(request), Outcome::Stored(_) | Outcome::Delivered, _) => {
+            let sent =
+                state.requests.get(request).is_some_and(|row| row.direction == Direction::Out && row.status == RequestStatus::Accepted);
+            if sent {
+                request::set_status(state, turn, request, RequestStatus::Confirmed)?;
+            }
+        }
+        (What::Offer(_) | What::Accept(_), Outcome::Stored(_) | Outcome::Delivered, _) => {}
+        (What::Offer(request) | What::Accept(request) | What::Confirm(request), Outcome::Refused(_), fault) => {
+            request_refused(state, turn, request, fault)?;
+        }
+    }
+    outbox::remove(state, turn, &item.device, item.number);
+    Ok(())
+}
+
+/// The other side has signed that it does not take a step of a request.
+fn request_refused(state: &mut State, turn: &mut Turn<'_>, id: &RequestId, fault: Option<Fault>) -> Result<(), TurnFailed> {
+    let Some(row) = state.requests.get(id).cloned() else { return Ok(()) };
+    if row.direction == Direction::Out && row.status == RequestStatus::Pending {
+        state.save_request(turn, crate::state::Request { fault, ..row });
+        request::set_status(state, turn, id, RequestStatus::Expired)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,180 @@
+//! The outbox: envelopes that this node owns until the other side's disk has them.
+//!
+//! A row is written in the turn that seals the envelope and leaves only by a signed receipt.
+//! Sending itself, and trying again, is [`crate::delivery`].
+
+use crate::limits::OUTBOX_MAX;
+use crate::state::{Device, State};
+use crate::table::Table;
+use crate::turn::{Turn, TurnFailed, decode_row};
+use crate::wire::{Contact, Known};
+use crate::world::Sealed;
+use minicbor::{Decode, Encode};
+use symbolon_presence::envelope::{KnownKey, frame_id};
+use symbolon_presence::id::{DeviceId, FrameId, Nonce, RequestId, RoomId};
+use symbolon_presence::identity;
+use symbolon_presence::kdf::Secret;
+use symbolon_relay::frame::{MailboxEntry, Put};
+
+/// How long a mailbox may keep what we put, in seconds: 30 days.
+pub(crate) const TTL: u32 = 30 * 24 * 3600;
+
+/// One envelope in the outbox.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct OutboxRow {
+    #[n(0)]
+    pub frame: FrameId,
+    #[n(1)]
+    pub what: What,
+    /// How it may be written; absent for a friend's queue.
+    #[n(2)]
+    pub via: Option<Via>,
+    #[cbor(n(3), with = "minicbor::bytes")]
+    pub envelope: Vec<u8>,
+}
+
+/// What an envelope carries, so that its receipt finds the right row.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(crate) enum What {
+    #[n(0)]
+    Offer(#[n(0)] RequestId),
+    #[n(1)]
+    Accept(#[n(0)] RequestId),
+    #[n(2)]
+    Confirm(#[n(0)] RequestId),
+    #[n(3)]
+    Text(#[n(0)] RoomId, #[n(1)] u64),
+}
+
+impl What {
+    /// The name under which it is counted.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Offer(_) => "offer",
+            Self::Accept(_) => "accept",
+            Self::Confirm(_) => "confirm",
+            Self::Text(..) => "text",
+        }
+    }
+}
+
+/// The right to write to somebody who is no friend yet.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Via {
+    #[n(0)]
+    pub entry: MailboxEntry,
+    #[n(1)]
+    pub key: Secret,
+    #[n(2)]
+    pub usage: Option<Nonce>,
+}
+
+impl Via {
+    pub fn contact(contact: &Contact, usage: Option<Nonce>) -> Self {
+        Self { entry: contact.entry.clone(), key: contact.key.clone(), usage }
+    }
+}
+
+/// The key of an outbox row.
+pub(crate) fn outbox_key(device: &DeviceId, number: u64) -> Vec<u8> {
+    [device.as_bytes().as_slice(), &number.to_be_bytes()].concat()
+}
+
+/// The put that carries a row to a device; none when nothing gives the right to write there.
+pub(crate) fn put_for(row: &OutboxRow, device: &Device) -> Option<Put> {
+    let (address, key, usage) = match &row.via {
+        Some(via) => (via.entry.address.clone(), via.key.clone(), via.usage),
+        None => (device.entry.address.clone(), device.put.clone()?, None),
+    };
+    Put::new(address, &key, TTL, usage, row.envelope.clone())
+}
+
+/// Makes a device known under its certificate, or notes its newer mailbox entry.
+pub(crate) fn register_device(state: &mut State, device: &identity::Device, chain: &identity::Chain, entry: MailboxEntry) {
+    if let Some(known) = state.device_mut(&device.device) {
+        // A device id belongs to the person who certified it first; nobody else can take it over.
+        if known.peer == device.peer && known.chain == *chain {
+            known.entry = entry;
+        }
+        return;
+    }
+    state.save_device(Device {
+        device: device.device,
+        peer: device.peer,
+        chain: chain.clone(),
+        entry,
+        put: None,
+        send_counter: 0,
+        send_sequence: 0,
+        receive_counter: 0,
+        missing: Vec::new(),
+        receive_sequence: 0,
+        outbox_next: 0,
+        outbox_count: 0,
+    });
+}
+
+/// Whether a device's outbox has room.
+pub(crate) fn has_room(state: &State, device: &DeviceId) -> bool {
+    state.devices.get(device).is_some_and(|device| device.outbox_count < OUTBOX_MAX)
+}
+
+/// Puts an envelope into a device's outbox.
+pub(crate) fn enqueue(state: &mut State, turn: &mut Turn<'_>, to: &DeviceId, what: What, via: Option<Via>, envelope: Vec<u8>) {
+    let Some(device) = state.device_mut(to) else { return };
+    let number = device.outbox_next;
+    device.outbox_next = number.saturating_add(1);
+    device.outbox_count = device.outbox_count.saturating_add(1);
+    let row = OutboxRow { frame: frame_id(&envelope), what, via, envelope };
+    turn.put(Table::Outbox, &outbox_key(to, number), &row);
+    state.wake.insert(*to);
+}
+
+/// Takes a row out of the outbox.
+pub(crate) fn remove(state: &mut State, turn: &mut Turn<'_>, from: &DeviceId, number: u64) {
+    turn.delete(Table::Outbox, &outbox_key(from, number));
+    if let Some(device) = state.device_mut(from) {
+        device.outbox_count = device.outbox_count.saturating_sub(1);
+    }
+}
+
+/// Rows of a device's outbox from a number on.
+pub(crate) fn rows(turn: &Turn<'_>, device: &DeviceId, from: u64, limit: usize) -> Result<Vec<(u64, OutboxRow)>, TurnFailed> {
+    let mut found = Vec::new();
+    for (key, bytes) in turn.range(Table::Outbox, &outbox_key(device, from), limit)? {
+        let Some((owner, number)) = key.split_last_chunk::<8>() else { continue };
+        if owner != device.as_bytes() {
+            break;
+        }
+        found.push((u64::from_be_bytes(*number), decode_row(&bytes)?));
+    }
+    Ok(found)
+}
+
+/// One row of a device's outbox.
+pub(crate) fn row(turn: &Turn<'_>, device: &DeviceId, number: u64) -> Result<Option<OutboxRow>, TurnFailed> {
+    turn.row(Table::Outbox, &outbox_key(device, number))
+}
+
+/// Wraps a room message into a known envelope to a device. `ordered` frames are opened in
+/// the order of sealing; the others may be lost.
+pub(crate) fn seal_known(
+    state: &mut State,
+    to: &DeviceId,
+    key: &KnownKey,
+    room: RoomId,
+    sealed: &Sealed,
+    ordered: bool,
+) -> Option<Vec<u8>> {
+    let device = state.device_mut(to)?;
+    let counter = device.send_counter;
+    device.send_counter = counter.saturating_add(1);
+    let sequence = ordered.then_some(device.send_sequence);
+    if ordered {
+        device.send_sequence = device.send_sequence.saturating_add(1);
+    }
+    let known = Known { room, epoch: sealed.epoch, sequence, mls: sealed.bytes.clone() };
+    key.seal(counter, &symbolon_presence::codec::encode(&known)).ok()
+}

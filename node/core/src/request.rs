@@ -1,0 +1,300 @@
+//! Friend requests: the rows, and what the user does with them.
+//!
+//! ```text
+//! out: pending -> accepted -> confirmed            (also unresolved, expired, cancelled)
+//! in:  pending -> accepted -> confirmed            (also ignored <-> pending, blocked, expired)
+//! ```
+//!
+//! A connection is three sealed messages: Offer, Accept, Confirm. Making and checking the
+//! first is [`offer`], the other two [`answer`]. Ignored, blocked and unread requests look
+//! alike to the one who asked. The protocol page is `docs/protocol/connection.md`.
+
+pub(crate) mod answer;
+pub(crate) mod offer;
+
+use crate::command::{CommandError, Direction, RequestStatus, RequestView, Trust, Who};
+use crate::contact::{ContactRecord, LINK_PREFIX, LinkError};
+use crate::friend;
+use crate::limits::{REQUEST_LIFETIME, REQUESTS_MAX};
+use crate::seam::Event;
+use crate::state::{FriendState, Request, State};
+use crate::turn::{Failed, Turn, TurnFailed};
+use crate::wire::{OfferBody, is_note};
+use symbolon_presence::codec;
+use symbolon_presence::id::{Digest, GrantId, Nonce, PeerId, RequestId};
+use symbolon_presence::identity::{CERT_MAX, Chain, DeviceCertBody};
+use symbolon_presence::kdf::Secret;
+use symbolon_presence::words::fingerprint_words;
+
+/// Asks somebody for friendship, by invite link or Peer ID.
+pub(crate) fn add(state: &mut State, turn: &mut Turn<'_>, target: &str, note: Option<String>) -> Result<RequestId, Failed> {
+    if note.as_deref().is_some_and(|note| !is_note(note)) {
+        return Err(CommandError::BadNote.into());
+    }
+    let target = target.trim();
+    if target.get(..LINK_PREFIX.len()).is_some_and(|head| head.eq_ignore_ascii_case(LINK_PREFIX)) {
+        let record = ContactRecord::from_link(target).and_then(|record| record.verify(turn.now));
+        let contact = record.map_err(|error| match error {
+            LinkError::Bad => CommandError::BadLink,
+            LinkError::Expired => CommandError::LinkExpired,
+        })?;
+        let peer = contact.signer.peer;
+        check_target(state, &peer, &contact.chain)?;
+        // Asking somebody who has asked us is consent to their request.
+        if let Some(waiting) = incoming(state, &peer) {
+            let mut row = waiting.clone();
+            row.trust = Trust::Verified;
+            let id = row.id;
+            state.save_request(turn, row);
+            answer::accept(state, turn, &id)?;
+            return Ok(id);
+        }
+        // The same link again is the same request.
+        let packages: Vec<_> = contact.contacts.iter().map(|(_, contact)| contact.package).collect();
+        let known = outgoing(state, &peer).find(|row| row.contacts.iter().map(|contact| contact.package).eq(packages.iter().copied()));
+        if let Some(known) = known {
+            return Ok(known.id);
+        }
+        let superseded: Vec<RequestId> = outgoing(state, &peer).map(|row| row.id).collect();
+        for id in superseded {
+            set_status(state, turn, &id, RequestStatus::Cancelled)?;
+        }
+        make_room(state, turn)?;
+        return offer::send(state, turn, contact, note);
+    }
+    let peer: PeerId = target.parse().map_err(|_| CommandError::BadTarget)?;
+    check_peer(state, &peer)?;
+    if let Some(waiting) = incoming(state, &peer).map(|row| row.id) {
+        answer::accept(state, turn, &waiting)?;
+        return Ok(waiting);
+    }
+    if let Some(known) = outgoing(state, &peer).next() {
+        return Ok(known.id);
+    }
+    make_room(state, turn)?;
+    let id = RequestId::random(turn.rng);
+    let row = Request { peer, note, status: RequestStatus::Unresolved, ..blank(turn, id, Direction::Out) };
+    state.save_request(turn, row);
+    turn.notify(Event::Request(id));
+    Ok(id)
+}
+
+fn check_target(state: &State, peer: &PeerId, chain: &Chain) -> Result<(), CommandError> {
+    check_peer(state, peer)?;
+    if keys_of(chain).iter().any(|key| state.blocked.contains(key)) { Err(CommandError::IsBlocked) } else { Ok(()) }
+}
+
+fn check_peer(state: &State, peer: &PeerId) -> Result<(), CommandError> {
+    if *peer == state.own.peer {
+        return Err(CommandError::OwnIdentity);
+    }
+    if state.blocked.contains(peer.as_bytes().as_slice()) {
+        return Err(CommandError::IsBlocked);
+    }
+    match state.friends.get(peer) {
+        Some(_) => Err(CommandError::AlreadyFriends),
+        None => Ok(()),
+    }
+}
+
+/// A request of this person that waits for an answer of ours.
+fn incoming<'a>(state: &'a State, peer: &PeerId) -> Option<&'a Request> {
+    state.requests.values().find(|row| {
+        row.peer == *peer && row.direction == Direction::In && matches!(row.status, RequestStatus::Pending | RequestStatus::Ignored)
+    })
+}
+
+/// Requests to this person that wait for an answer.
+fn outgoing<'a>(state: &'a State, peer: &PeerId) -> impl Iterator<Item = &'a Request> + use<'a> {
+    let peer = *peer;
+    state.requests.values().filter(move |row| {
+        row.peer == peer && row.direction == Direction::Out && matches!(row.status, RequestStatus::Pending | RequestStatus::Unresolved)
+    })
+}
+
+/// An empty row.
+fn blank(turn: &mut Turn<'_>, id: RequestId, direction: Direction) -> Request {
+    Request {
+        id,
+        wire: id,
+        direction,
+        peer: PeerId([0; 32]),
+        name: String::new(),
+        trust: Trust::Unknown,
+        note: None,
+        status: RequestStatus::Pending,
+        created: turn.now,
+        expires: turn.now.after(REQUEST_LIFETIME),
+        revision: 0,
+        offer: Vec::new(),
+        transcript: Digest([0; 32]),
+        accepted: None,
+        contacts: Vec::new(),
+        chain: None,
+        usage: Nonce::random(turn.rng),
+        grant: GrantId::random(turn.rng),
+        reply_key: Secret::random(turn.rng),
+        reply_package: Digest([0; 32]),
+        room: None,
+        flagged: false,
+        fault: None,
+    }
+}
+
+/// Makes room for one more row: the oldest finished one goes.
+fn make_room(state: &mut State, turn: &mut Turn<'_>) -> Result<(), CommandError> {
+    if state.requests.len() < REQUESTS_MAX {
+        return Ok(());
+    }
+    let finished = |row: &&Request| matches!(row.status, RequestStatus::Expired | RequestStatus::Cancelled | RequestStatus::Confirmed);
+    let oldest = state.requests.values().filter(finished).min_by_key(|row| (row.created, row.id)).map(|row| row.id);
+    let id = oldest.ok_or(CommandError::Full)?;
+    state.requests.remove(&id);
+    turn.delete(crate::table::Table::Request, id.as_bytes());
+    Ok(())
+}
+
+/// Finds a request by its id or an unambiguous beginning of it, a person's id, or a name.
+pub(crate) fn resolve(state: &State, who: &Who) -> Result<RequestId, CommandError> {
+    let text = who.0.trim();
+    let lower = text.to_lowercase();
+    let by_id = |row: &&Request| text.len() >= 4 && row.id.to_string().starts_with(&lower);
+    let by_person = |row: &&Request| row.peer.to_string() == lower || (!row.name.is_empty() && row.name == text);
+    let mut found: Vec<&Request> = state.requests.values().filter(by_id).collect();
+    if found.is_empty() {
+        found = state.requests.values().filter(by_person).collect();
+    }
+    match found.as_slice() {
+        [] => Err(CommandError::NotFound),
+        [one] => Ok(one.id),
+        _ => Err(CommandError::Ambiguous),
+    }
+}
+
+/// Sets a request aside. The one who asked is told nothing.
+pub(crate) fn ignore(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> Result<(), Failed> {
+    let row = state.requests.get(id).ok_or(CommandError::NotFound)?;
+    match (row.direction, row.status) {
+        (Direction::In, RequestStatus::Pending | RequestStatus::Ignored) => Ok(set_status(state, turn, id, RequestStatus::Ignored)?),
+        _ => Err(CommandError::WrongStatus.into()),
+    }
+}
+
+/// Refuses a request for good: its sender, by root and by every key in its Offer.
+pub(crate) fn block(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> Result<(), Failed> {
+    let row = state.requests.get(id).ok_or(CommandError::NotFound)?;
+    let allowed =
+        row.direction == Direction::In && matches!(row.status, RequestStatus::Pending | RequestStatus::Ignored | RequestStatus::Blocked);
+    if !allowed {
+        return Err(CommandError::WrongStatus.into());
+    }
+    let mut keys = vec![row.peer.as_bytes().to_vec()];
+    keys.extend(row.chain.iter().flat_map(keys_of));
+    for key in keys {
+        state.block_key(turn, &key);
+    }
+    Ok(set_status(state, turn, id, RequestStatus::Blocked)?)
+}
+
+/// Takes a block back; the request is ignored then, and can be accepted.
+pub(crate) fn unblock(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> Result<(), Failed> {
+    let row = state.requests.get(id).ok_or(CommandError::NotFound)?;
+    if row.status != RequestStatus::Blocked {
+        return Err(CommandError::WrongStatus.into());
+    }
+    let mut keys = vec![row.peer.as_bytes().to_vec()];
+    keys.extend(row.chain.iter().flat_map(keys_of));
+    for key in keys {
+        state.unblock_key(turn, &key);
+    }
+    Ok(set_status(state, turn, id, RequestStatus::Ignored)?)
+}
+
+/// The public keys of a certificate, as they are blocked by.
+pub(crate) fn keys_of(chain: &Chain) -> Vec<Vec<u8>> {
+    let mut keys = vec![chain.root.as_bytes().to_vec()];
+    if let Ok(body) = codec::decode::<DeviceCertBody>(&chain.cert, CERT_MAX) {
+        keys.push(body.signing.as_bytes().to_vec());
+        keys.push(body.dh.as_bytes().to_vec());
+    }
+    keys
+}
+
+/// Moves a row to another status. Rows that end erase their reply key.
+pub(crate) fn set_status(state: &mut State, turn: &mut Turn<'_>, id: &RequestId, status: RequestStatus) -> Result<(), TurnFailed> {
+    let Some(mut row) = state.requests.get(id).cloned() else { return Ok(()) };
+    if row.status == status {
+        return Ok(());
+    }
+    row.status = status;
+    let over = matches!(status, RequestStatus::Expired | RequestStatus::Cancelled);
+    if over {
+        row.reply_key = Secret::from_bytes([0; 32]);
+        let unfinished = state.friends.get(&row.peer).is_none_or(|friend| Some(friend.room) != row.room);
+        if let Some(room) = row.room.take().filter(|_| unfinished) {
+            // The room of a request that led nowhere; gone already is as good.
+            if turn.cipher.forget(room) == Err(crate::world::CipherError::Store) {
+                return Err(TurnFailed("the room cipher's store failed"));
+            }
+        }
+    }
+    state.save_request(turn, row);
+    turn.notify(Event::Request(*id));
+    Ok(())
+}
+
+/// Expires what is too old.
+pub(crate) fn expire(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+    let waiting =
+        |status| matches!(status, RequestStatus::Unresolved | RequestStatus::Pending | RequestStatus::Ignored | RequestStatus::Accepted);
+    let mutual = |state: &State, peer: &PeerId| state.friends.get(peer).is_some_and(|friend| friend.state == FriendState::Mutual);
+    let old: Vec<RequestId> = state
+        .requests
+        .values()
+        .filter(|row| waiting(row.status) && row.expires.is_expired_at(turn.now) && !mutual(state, &row.peer))
+        .map(|row| row.id)
+        .collect();
+    for id in old {
+        set_status(state, turn, &id, RequestStatus::Expired)?;
+    }
+    Ok(())
+}
+
+/// A request as shown to the user.
+pub(crate) fn view(row: &Request) -> RequestView {
+    let flag = row.flagged.then_some("somebody else used the same contact address");
+    RequestView {
+        request: row.id,
+        direction: row.direction,
+        peer: row.peer,
+        name: row.name.clone(),
+        words: fingerprint_words(&row.peer),
+        trust: row.trust,
+        note: row.note.clone(),
+        status: row.status,
+        fault: row.fault.map(crate::state::Fault::text).or(flag),
+        created: row.created,
+    }
+}
+
+/// The Offer that a row holds.
+fn offer_of(row: &Request) -> Option<OfferBody> {
+    codec::decode(&row.offer, crate::wire::PAYLOAD_MAX).ok()
+}
+
+/// Everything about friends that a request needs when it ends well.
+pub(crate) fn settle(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<(), TurnFailed> {
+    // Crossed requests end together: both sides wanted it.
+    let open: Vec<RequestId> = state
+        .requests
+        .values()
+        .filter(|row| {
+            row.peer == *peer && matches!(row.status, RequestStatus::Pending | RequestStatus::Ignored | RequestStatus::Unresolved)
+        })
+        .map(|row| row.id)
+        .collect();
+    for id in open {
+        set_status(state, turn, &id, RequestStatus::Confirmed)?;
+    }
+    friend::update(state, turn, peer, |_| ())
+}

@@ -1,0 +1,236 @@
+//! Accept and Confirm: B agrees, A completes.
+
+use super::offer::{leaf_lifetime, reply_contact, seal_step};
+use super::{offer_of, set_status, settle};
+use crate::command::{CommandError, Direction, RequestStatus};
+use crate::conversation;
+use crate::friend::{self, adopt_bundle, new_friend, own_bundle, verify_bundle};
+use crate::outbox::{self, Via, What};
+use crate::seam::Event;
+use crate::state::{FriendState, Request, State};
+use crate::turn::{DropReason, Failed, Rejected, Turn};
+use crate::wire::{
+    AcceptBody, AcceptHead, ConfirmBody, First, LeafCredential, PAYLOAD_MAX, RoomPayload, Statement, Step, connection_psk, is_name,
+};
+use crate::world::{Committer, Opened, Staged};
+use symbolon_presence::codec;
+use symbolon_presence::id::{EpochId, Nonce, PeerId, RequestId, RoomId};
+use symbolon_presence::identity::Device;
+
+/// Accepts a request: enters the offered room and answers every device of the initiator.
+pub(crate) fn accept(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> Result<(), Failed> {
+    let row = state.requests.get(id).cloned().ok_or(CommandError::NotFound)?;
+    match (row.direction, row.status) {
+        (Direction::In, RequestStatus::Pending | RequestStatus::Ignored) => {}
+        // Accepting twice is accepting once.
+        (Direction::In, RequestStatus::Accepted | RequestStatus::Confirmed) => return Ok(()),
+        _ => return Err(CommandError::WrongStatus.into()),
+    }
+    if row.expires.is_expired_at(turn.now) {
+        return Err(CommandError::WrongStatus.into());
+    }
+    let offer = offer_of(&row).ok_or(CommandError::WrongStatus)?;
+    let chain = row.chain.clone().ok_or(CommandError::WrongStatus)?;
+    let sender = chain.verify(turn.now).map_err(|_| CommandError::WrongStatus)?;
+    let Ok(view) = turn.cipher.inspect(&offer.group_info) else { return Err(CommandError::WrongStatus.into()) };
+
+    let mut row = row;
+    let (reply, digest) = reply_contact(state, turn, &row);
+    row.reply_package = digest;
+    let head = AcceptHead {
+        request: row.wire,
+        revision: row.revision,
+        nonce: Nonce::random(turn.rng),
+        name: state.own.name.clone(),
+        reply,
+        epoch: view.epoch,
+    };
+    let head = codec::encode(&head);
+    let own = &state.own.identity;
+    let (psk, secret) = connection_psk(&row.transcript, &head, &own.chain);
+    turn.cipher.share_psk(&psk, secret.expose())?;
+    let leaf = turn.cipher.fresh_leaf()?;
+    let credential = LeafCredential::sign(&own.chain, &own.signing, &view.room, &leaf.0);
+    let joined = turn.cipher.join_external(&offer.group_info, &psk, leaf, &credential, leaf_lifetime(turn.now))?;
+    let bundle = RoomPayload::Bundle(own_bundle(state, turn));
+    let bundle = turn.cipher.seal(joined.room, &codec::encode(&bundle), &[])?;
+    let body = codec::encode(&AcceptBody { head, commit: joined.commit, bundle: bundle.bytes });
+
+    row.accepted = Some(AcceptBody::transcript(&row.transcript, &body, &state.own.identity.device));
+    row.room = Some(joined.room);
+    row.status = RequestStatus::Accepted;
+    let mut half = new_friend(state, row.peer, &row.name, row.trust, FriendState::Half, joined.room, turn.now);
+    half.devices = vec![sender.device];
+    let transcript = row.transcript;
+    state.save_request(turn, row.clone());
+    state.save_friend(turn, half);
+    for reply in &offer.replies {
+        let chain = reply.chain.as_ref().unwrap_or(&chain);
+        let Ok(device) = chain.verify(turn.now) else { continue };
+        if device.peer != row.peer {
+            continue;
+        }
+        outbox::register_device(state, &device, chain, reply.entry.clone());
+        let Some(envelope) = seal_step(state, turn, Step::Accept, &device, reply, transcript, body.clone()) else { continue };
+        outbox::enqueue(state, turn, &device.device, What::Accept(*id), Some(Via::contact(reply, None)), envelope);
+    }
+    turn.notify(Event::Request(*id));
+    turn.notify(Event::Friend(row.peer));
+    Ok(())
+}
+
+/// An Accept or Confirm that was opened with the reply key of a request.
+pub(crate) struct Answer {
+    pub first: First,
+    pub device: Device,
+    pub statement: Statement,
+    pub request: RequestId,
+}
+
+/// Takes an Accept in. Errors change nothing.
+pub(crate) fn receive_accept(state: &mut State, turn: &mut Turn<'_>, answer: Answer) -> Result<(), Rejected> {
+    let Answer { first, device, statement, request } = answer;
+    let row = state.requests.get(&request).cloned().ok_or(DropReason::Unexpected)?;
+    // The one we asked, and nobody else; about the Offer that is in force.
+    if row.direction != Direction::Out || device.peer != row.peer {
+        return Err(DropReason::Forged.into());
+    }
+    if statement.transcript != row.transcript {
+        return Err(DropReason::Unexpected.into());
+    }
+    let body: AcceptBody = codec::decode(&statement.body, PAYLOAD_MAX).map_err(|_| DropReason::Malformed)?;
+    let head: AcceptHead = codec::decode(&body.head, PAYLOAD_MAX).map_err(|_| DropReason::Malformed)?;
+    if !is_name(&head.name) || !head.reply.is_bounded() || head.request != row.wire || head.revision != row.revision {
+        return Err(DropReason::Malformed.into());
+    }
+    let accepted = AcceptBody::transcript(&row.transcript, &statement.body, &device.device);
+    match row.status {
+        RequestStatus::Pending => {}
+        RequestStatus::Accepted | RequestStatus::Confirmed if row.accepted == Some(accepted) => return Err(DropReason::Repeated.into()),
+        // Another device of the same person was first; this one is told that it is settled.
+        RequestStatus::Accepted | RequestStatus::Confirmed => return tell_settled(state, turn, &row, &first, &device, &head, accepted),
+        RequestStatus::Unresolved | RequestStatus::Ignored | RequestStatus::Blocked | RequestStatus::Expired | RequestStatus::Cancelled => {
+            return Err(DropReason::Unexpected.into());
+        }
+    }
+    let room = row.room.ok_or(DropReason::Unexpected)?;
+    let (psk, secret) = connection_psk(&row.transcript, &body.head, &first.chain);
+    turn.cipher.share_psk(&psk, secret.expose())?;
+    let Opened::Commit(staged) = turn.cipher.open(room, &body.commit)? else { return Err(DropReason::Malformed.into()) };
+    if !is_join_of(turn, &staged, &room, &head.epoch, &device) {
+        turn.cipher.reject(room)?;
+        return Err(DropReason::Forged.into());
+    }
+    turn.cipher.adopt(room, staged.epoch)?;
+    let verified = match open_bundle(turn, &room, &body.bundle, &device) {
+        Ok(verified) => verified,
+        Err(rejected) => {
+            // The commit alone is worth nothing: back to the frozen offer.
+            turn.cipher.rewind(room, staged.parent)?;
+            return Err(rejected);
+        }
+    };
+    turn.cipher.settle(room)?;
+
+    outbox::register_device(state, &device, &first.chain, head.reply.entry.clone());
+    let mut friend = new_friend(state, row.peer, &head.name, row.trust, FriendState::Mutual, room, turn.now);
+    adopt_bundle(state, &mut friend, verified);
+    state.save_friend(turn, friend);
+    let name = if row.name.is_empty() { head.name.clone() } else { row.name.clone() };
+    state.save_request(turn, Request { status: RequestStatus::Accepted, accepted: Some(accepted), name, ..row.clone() });
+    turn.notify(Event::Request(request));
+
+    let bundle = RoomPayload::Bundle(own_bundle(state, turn));
+    let bundle = turn.cipher.seal(room, &codec::encode(&bundle), &[])?;
+    let body = codec::encode(&ConfirmBody { request: row.wire, bundle: Some(bundle.bytes) });
+    if let Some(envelope) = seal_step(state, turn, Step::Confirm, &device, &head.reply, accepted, body) {
+        outbox::enqueue(state, turn, &device.device, What::Confirm(request), Some(Via::contact(&head.reply, None)), envelope);
+    }
+    settle(state, turn, &row.peer)?;
+    conversation::release_held(state, turn, &row.peer)?;
+    Ok(())
+}
+
+/// Whether a staged commit does nothing but let this device in, from the offered epoch.
+fn is_join_of(turn: &Turn<'_>, staged: &Staged, room: &RoomId, from: &EpochId, device: &Device) -> bool {
+    let [member] = staged.added.as_slice() else { return false };
+    let joiner = LeafCredential::verify(&member.credential, room, &member.leaf.0, turn.now);
+    staged.committer == Committer::External
+        && staged.parent == *from
+        && staged.removed.is_empty()
+        && joiner.is_some_and(|joiner| joiner == *device)
+}
+
+/// Opens the bundle that a device sealed as a room message, and checks that it speaks for itself.
+fn open_bundle(turn: &mut Turn<'_>, room: &RoomId, sealed: &[u8], device: &Device) -> Result<friend::VerifiedBundle, Rejected> {
+    let Opened::Text { sender, plaintext, .. } = turn.cipher.open(*room, sealed)? else { return Err(DropReason::Malformed.into()) };
+    let speaker = LeafCredential::verify(&sender.credential, room, &sender.leaf.0, turn.now).ok_or(DropReason::Forged)?;
+    if speaker != *device {
+        return Err(DropReason::Forged.into());
+    }
+    let Some(RoomPayload::Bundle(bundle)) = RoomPayload::decode(&plaintext) else { return Err(DropReason::Malformed.into()) };
+    Ok(verify_bundle(bundle, &device.peer, &device.device, turn.now).ok_or(DropReason::Forged)?)
+}
+
+fn tell_settled(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    row: &Request,
+    first: &First,
+    device: &Device,
+    head: &AcceptHead,
+    accepted: symbolon_presence::id::Digest,
+) -> Result<(), Rejected> {
+    outbox::register_device(state, device, &first.chain, head.reply.entry.clone());
+    let body = codec::encode(&ConfirmBody { request: row.wire, bundle: None });
+    if let Some(envelope) = seal_step(state, turn, Step::Confirm, device, &head.reply, accepted, body) {
+        outbox::enqueue(state, turn, &device.device, What::Confirm(row.id), Some(Via::contact(&head.reply, None)), envelope);
+    }
+    Ok(())
+}
+
+/// Takes a Confirm in. Errors change nothing.
+pub(crate) fn receive_confirm(state: &mut State, turn: &mut Turn<'_>, answer: Answer) -> Result<(), Rejected> {
+    let Answer { device, statement, request, .. } = answer;
+    let row = state.requests.get(&request).cloned().ok_or(DropReason::Unexpected)?;
+    if row.direction != Direction::In || device.peer != row.peer {
+        return Err(DropReason::Forged.into());
+    }
+    if row.status == RequestStatus::Confirmed && row.accepted == Some(statement.transcript) {
+        return Err(DropReason::Repeated.into());
+    }
+    if row.status != RequestStatus::Accepted || row.accepted != Some(statement.transcript) {
+        return Err(DropReason::Unexpected.into());
+    }
+    let body: ConfirmBody = codec::decode(&statement.body, PAYLOAD_MAX).map_err(|_| DropReason::Malformed)?;
+    if body.request != row.wire {
+        return Err(DropReason::Malformed.into());
+    }
+    let Some(bundle) = body.bundle else { return drop_branch(state, turn, &row) };
+    let room = row.room.ok_or(DropReason::Unexpected)?;
+    let verified = open_bundle(turn, &room, &bundle, &device)?;
+    let mut friend = state.friends.get(&row.peer).cloned().ok_or(DropReason::Unexpected)?;
+    friend.state = FriendState::Mutual;
+    adopt_bundle(state, &mut friend, verified);
+    state.save_friend(turn, friend);
+    set_status(state, turn, &request, RequestStatus::Confirmed)?;
+    settle(state, turn, &row.peer)?;
+    conversation::release_held(state, turn, &row.peer)?;
+    Ok(())
+}
+
+/// A sibling device accepted first: this branch ends, the friendship is the sibling's.
+fn drop_branch(state: &mut State, turn: &mut Turn<'_>, row: &Request) -> Result<(), Rejected> {
+    let half = state.friends.get(&row.peer).is_some_and(|friend| friend.state == FriendState::Half && Some(friend.room) == row.room);
+    if half {
+        forget_friend(state, turn, &row.peer);
+    }
+    set_status(state, turn, &row.id, RequestStatus::Cancelled)?;
+    Ok(())
+}
+
+fn forget_friend(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) {
+    state.friends.remove(peer);
+    turn.delete(crate::table::Table::Friend, peer.as_bytes());
+    turn.notify(Event::Friend(*peer));
+}

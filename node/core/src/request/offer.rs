@@ -1,0 +1,305 @@
+//! The Offer: A asks B.
+
+use super::{answer, blank, make_room, set_status};
+use crate::command::{Direction, RequestStatus, Trust};
+use crate::contact::VerifiedContact;
+use crate::limits::{LEAF_LIFETIME, PENDING_STRANGERS_MAX, REQUEST_LIFETIME};
+use crate::outbox::{self, Via, What};
+use crate::seam::{Event, Warning};
+use crate::state::{Invite, Request, State};
+use crate::turn::{DropReason, Failed, Rejected, Turn};
+use crate::wire::{Contact, First, LeafCredential, OfferBody, PAYLOAD_MAX, Statement, Step};
+use crate::world::{LeafKey, Lifetime};
+use symbolon_presence::codec;
+use symbolon_presence::envelope::seal_first;
+use symbolon_presence::id::{Digest, Nonce, PeerId, RequestId, RoomId};
+use symbolon_presence::identity::{Chain, Device};
+use symbolon_presence::kdf::hash;
+use symbolon_presence::labels::HASH_REQUEST;
+use symbolon_presence::seal::{DhKey, DhPublic};
+use symbolon_presence::time::{HOUR, Timestamp};
+use symbolon_relay::grant::Scope;
+
+/// How long a leaf of ours is valid, from an hour ago for clocks that run late.
+pub(crate) fn leaf_lifetime(now: Timestamp) -> Lifetime {
+    Lifetime { not_before: Timestamp(now.0.saturating_sub(HOUR)), not_after: now.after(LEAF_LIFETIME) }
+}
+
+/// Our reply address for a request, and the digest of its package.
+pub(crate) fn reply_contact(state: &State, turn: &mut Turn<'_>, row: &Request) -> (Contact, Digest) {
+    let (entry, key) = state.own.address(turn.rng, row.grant, Scope::Guest, row.expires, 0);
+    let package = DhKey::from_bytes(*row.reply_key.expose()).public().bytes();
+    let contact = Contact { chain: None, package, expires: row.expires, last_resort: false, entry, key };
+    let digest = contact.digest(&state.own.identity.device);
+    (contact, digest)
+}
+
+/// Signs a step to a device and seals it to one of its packages.
+pub(crate) fn seal_step(
+    state: &State,
+    turn: &mut Turn<'_>,
+    step: Step,
+    to: &Device,
+    contact: &Contact,
+    transcript: Digest,
+    body: Vec<u8>,
+) -> Option<Vec<u8>> {
+    let statement = Statement { step, to: to.peer, device: to.device, package: contact.digest(&to.device), transcript, body };
+    let first = First::sign(&state.own.identity, &statement);
+    let package = DhPublic::parse(&contact.package).ok()?;
+    seal_first(&package, &codec::encode(&first), turn.rng).ok()
+}
+
+/// Makes a room and sends the Offer to every device of a contact record.
+pub(crate) fn send(state: &mut State, turn: &mut Turn<'_>, to: VerifiedContact, note: Option<String>) -> Result<RequestId, Failed> {
+    let id = RequestId::random(turn.rng);
+    let room = RoomId::random(turn.rng);
+    let leaf = turn.cipher.fresh_leaf()?;
+    let own = &state.own.identity;
+    let credential = LeafCredential::sign(&own.chain, &own.signing, &room, &leaf.0);
+    turn.cipher.create(room, leaf, &credential, leaf_lifetime(turn.now))?;
+    let mut row = Request {
+        peer: to.signer.peer,
+        name: to.name.clone(),
+        // The person's own invite was handed over by a way outside: that is a comparison.
+        trust: Trust::Verified,
+        note,
+        room: Some(room),
+        chain: Some(to.chain.clone()),
+        contacts: to.contacts.iter().map(|(_, contact)| contact.clone()).collect(),
+        ..blank(turn, id, Direction::Out)
+    };
+    write_offer(state, turn, &mut row)?;
+    let body = row.offer.clone();
+    let usage = row.usage;
+    state.save_request(turn, row);
+    for (device, contact) in &to.contacts {
+        let chain = contact.chain.as_ref().unwrap_or(&to.chain);
+        outbox::register_device(state, device, chain, contact.entry.clone());
+        let Some(envelope) = seal_step(state, turn, Step::Offer, device, contact, Digest([0; 32]), body.clone()) else { continue };
+        let usage = (!contact.last_resort).then_some(usage);
+        outbox::enqueue(state, turn, &device.device, What::Offer(id), Some(Via::contact(contact, usage)), envelope);
+    }
+    turn.notify(Event::Request(id));
+    Ok(id)
+}
+
+/// Writes the Offer of a row's current revision into the row.
+fn write_offer(state: &State, turn: &mut Turn<'_>, row: &mut Request) -> Result<(), Failed> {
+    let room = row.room.ok_or(crate::command::CommandError::WrongStatus)?;
+    let (reply, digest) = reply_contact(state, turn, row);
+    row.reply_package = digest;
+    let offer = OfferBody {
+        request: row.wire,
+        revision: row.revision,
+        name: state.own.name.clone(),
+        note: row.note.clone(),
+        replies: vec![reply],
+        nonce: Nonce::random(turn.rng),
+        group_info: turn.cipher.offer(room)?,
+        created: turn.now,
+        expires: row.expires,
+    };
+    row.offer = codec::encode(&offer);
+    row.transcript = OfferBody::transcript(&row.offer, &state.own.peer, &row.peer);
+    Ok(())
+}
+
+/// Makes the Offers of unanswered requests anew, because this node's addresses have
+/// changed: same request, next revision. Without it the answer would go to a dead address.
+pub(crate) fn reissue(state: &mut State, turn: &mut Turn<'_>) -> Result<(), Failed> {
+    let stale = |row: &&Request| {
+        row.direction == Direction::Out
+            && row.status == RequestStatus::Pending
+            && super::offer_of(row).is_some_and(|offer| offer.replies.iter().any(|reply| reply.entry.places != state.own.places))
+    };
+    let ids: Vec<RequestId> = state.requests.values().filter(stale).map(|row| row.id).collect();
+    for id in ids {
+        let Some(mut row) = state.requests.get(&id).cloned() else { continue };
+        row.revision = row.revision.saturating_add(1);
+        write_offer(state, turn, &mut row)?;
+        state.save_request(turn, row.clone());
+        for contact in &row.contacts {
+            let Some(chain) = contact.chain.as_ref().or(row.chain.as_ref()) else { continue };
+            let Ok(device) = chain.verify(turn.now) else { continue };
+            let Some(envelope) = seal_step(state, turn, Step::Offer, &device, contact, Digest([0; 32]), row.offer.clone()) else {
+                continue;
+            };
+            let usage = (!contact.last_resort).then_some(row.usage);
+            outbox::enqueue(state, turn, &device.device, What::Offer(id), Some(Via::contact(contact, usage)), envelope);
+        }
+    }
+    Ok(())
+}
+
+/// The local name of an incoming request: nobody can make it collide with another's.
+fn local_id(chain: &Chain, wire: &RequestId) -> RequestId {
+    let digest = hash(HASH_REQUEST, &[&codec::encode(chain), wire.as_bytes()]);
+    let (head, _) = digest.as_bytes().split_at(RequestId::LEN);
+    RequestId::from_slice(head).unwrap_or(*wire)
+}
+
+/// What an incoming Offer proved.
+pub(crate) struct IncomingOffer {
+    pub first: First,
+    pub device: Device,
+    pub statement: Statement,
+    /// The invite whose package it was sealed to.
+    pub invite: Invite,
+}
+
+/// Takes an Offer in. Errors change nothing.
+pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, offer: IncomingOffer) -> Result<(), Rejected> {
+    let IncomingOffer { first, device, statement, invite } = offer;
+    let body: OfferBody = codec::decode(&statement.body, PAYLOAD_MAX).map_err(|_| DropReason::Malformed)?;
+    if !body.is_bounded() {
+        return Err(DropReason::Malformed.into());
+    }
+    if device.peer == state.own.peer {
+        return Err(DropReason::Unexpected.into());
+    }
+    let lasts = body.expires.since(body.created);
+    if body.created.is_future_at(turn.now) || body.expires.is_expired_at(turn.now) || lasts > REQUEST_LIFETIME {
+        return Err(DropReason::Untimely.into());
+    }
+    let mut keys = vec![device.peer.as_bytes().to_vec()];
+    keys.extend(super::keys_of(&first.chain));
+    if keys.iter().any(|key| state.blocked.contains(key)) {
+        return Err(DropReason::Blocked.into());
+    }
+    check_room(turn, &body, &device.peer)?;
+    let id = local_id(&first.chain, &body.request);
+    let transcript = OfferBody::transcript(&statement.body, &device.peer, &state.own.peer);
+    if let Some(known) = state.requests.get(&id).cloned() {
+        return revise(state, turn, known, &body, &statement.body, transcript);
+    }
+    // One invite, one request. The link was handed on, or somebody probes whom we know.
+    if !invite.last_resort && invite.used.is_some_and(|used| used != id) {
+        turn.notify(Event::Warning(Warning::InviteReused));
+        return Err(DropReason::Unexpected.into());
+    }
+    let strangers = state.requests.values().filter(|row| row.direction == Direction::In && row.status == RequestStatus::Pending).count();
+    if strangers >= PENDING_STRANGERS_MAX || make_room(state, turn).is_err() {
+        return Err(DropReason::Full.into());
+    }
+    if state.requests.values().any(|row| row.wire == body.request && row.direction == Direction::In) {
+        turn.notify(Event::Warning(Warning::KeysChanged));
+    }
+    let flagged = invite.last_resort && invite.used.is_some();
+    let row = Request {
+        wire: body.request,
+        peer: device.peer,
+        name: body.name.clone(),
+        trust: if invite.last_resort { Trust::Unknown } else { Trust::Invited },
+        note: body.note.clone(),
+        expires: body.expires,
+        revision: body.revision,
+        offer: statement.body.clone(),
+        transcript,
+        chain: Some(first.chain),
+        flagged,
+        ..blank(turn, id, Direction::In)
+    };
+    state.save_request(turn, row);
+    if invite.used.is_none() {
+        state.save_invite(turn, Invite { used: Some(id), ..invite.clone() });
+    }
+    outbox::register_device(
+        state,
+        &device,
+        &state.requests.get(&id).and_then(|row| row.chain.clone()).ok_or(DropReason::Malformed)?,
+        reply_entry(&body)?,
+    );
+    turn.notify(Event::Request(id));
+    decide(state, turn, &device.peer, &id, &body, invite.auto_accept)
+}
+
+/// Accepts without asking where the user has consented already.
+fn decide(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    peer: &PeerId,
+    id: &RequestId,
+    body: &OfferBody,
+    auto_accept: bool,
+) -> Result<(), Rejected> {
+    // Crossed: we asked them, too. The lower Peer ID's Offer goes on; ours waits for their Accept.
+    let asked = super::outgoing(state, peer).next().is_some();
+    let ended = state.requests.values().any(|row| {
+        row.peer == *peer
+            && row.direction == Direction::Out
+            && matches!(row.status, RequestStatus::Accepted | RequestStatus::Confirmed)
+            && body.created <= state.friends.get(peer).map_or(Timestamp(0), |friend| friend.since)
+    });
+    if ended {
+        // Their Offer crossed ours and came late: it has been answered by our friendship.
+        return Ok(set_status(state, turn, id, RequestStatus::Confirmed)?);
+    }
+    if (asked && *peer < state.own.peer) || auto_accept {
+        return match answer::accept(state, turn, id) {
+            Ok(()) => Ok(()),
+            Err(Failed::Turn(failed)) => Err(failed.into()),
+            // Not acceptable by itself: the row stays for the user.
+            Err(Failed::Command(_)) => Ok(()),
+        };
+    }
+    Ok(())
+}
+
+/// An Offer for a row that is there: a repeat, or a newer revision.
+fn revise(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    known: Request,
+    body: &OfferBody,
+    bytes: &[u8],
+    transcript: Digest,
+) -> Result<(), Rejected> {
+    if body.revision <= known.revision {
+        // Keys and content are immutable; a repeat changes nothing and tells nobody.
+        return Err(DropReason::Repeated.into());
+    }
+    let status = known.status;
+    let id = known.id;
+    let room = known.room;
+    let row = Request { revision: body.revision, offer: bytes.to_vec(), transcript, ..known };
+    match status {
+        RequestStatus::Pending | RequestStatus::Ignored => {
+            state.save_request(turn, row);
+            Ok(())
+        }
+        RequestStatus::Accepted => {
+            // Accepted already: join the newer room without asking again.
+            if let Some(room) = room {
+                turn.cipher.forget(room)?;
+            }
+            state.save_request(turn, Request { status: RequestStatus::Pending, room: None, accepted: None, ..row });
+            match answer::accept(state, turn, &id) {
+                Ok(()) => Ok(()),
+                Err(Failed::Turn(failed)) => Err(failed.into()),
+                Err(Failed::Command(_)) => Ok(()),
+            }
+        }
+        RequestStatus::Unresolved
+        | RequestStatus::Confirmed
+        | RequestStatus::Blocked
+        | RequestStatus::Expired
+        | RequestStatus::Cancelled => Err(DropReason::Repeated.into()),
+    }
+}
+
+/// Every leaf of the offered room must be a device of the initiator.
+fn check_room(turn: &Turn<'_>, body: &OfferBody, initiator: &PeerId) -> Result<(), Rejected> {
+    let view = turn.cipher.inspect(&body.group_info)?;
+    let certified = |leaf: &LeafKey, credential: &[u8]| {
+        LeafCredential::verify(credential, &view.room, &leaf.0, turn.now).is_some_and(|device| device.peer == *initiator)
+    };
+    if view.members.is_empty() || !view.members.iter().all(|member| certified(&member.leaf, &member.credential)) {
+        return Err(DropReason::Forged.into());
+    }
+    Ok(())
+}
+
+fn reply_entry(body: &OfferBody) -> Result<symbolon_relay::frame::MailboxEntry, DropReason> {
+    body.replies.first().map(|reply| reply.entry.clone()).ok_or(DropReason::Malformed)
+}

@@ -1,0 +1,501 @@
+//! The working set: every row that the core holds in memory, and how it is saved.
+//!
+//! Rows are loaded once at start and written whenever they change. What grows without end
+//! (history, outbox, seen envelopes) is not here but on the shelf.
+
+use crate::command::{Direction, MessageState, RequestStatus, Trust};
+use crate::limits;
+use crate::seam::Address;
+use crate::table::Table;
+use crate::turn::{Turn, TurnFailed, decode_row, read};
+use crate::wire::Contact;
+use crate::world::{RANGE_LIMIT, Shelf};
+use minicbor::{Decode, Encode};
+use rand_chacha::ChaCha20Rng;
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use symbolon_presence::envelope::KnownKey;
+use symbolon_presence::friendship::FriendshipSecret;
+use symbolon_presence::id::{DeviceId, Digest, GrantId, MessageId, Nonce, PeerId, RequestId, RoomId};
+use symbolon_presence::identity::{CERT_MAX, Chain, DeviceCertBody, Identity, StoredIdentity};
+use symbolon_presence::kdf::Secret;
+use symbolon_presence::seal::DhPublic;
+use symbolon_presence::time::Timestamp;
+use symbolon_presence::words::fingerprint_words;
+use symbolon_relay::frame::MailboxEntry;
+use symbolon_relay::grant::{AddressBody, MailboxKeys, Scope};
+use symbolon_relay::mailbox::Admission;
+
+/// This node's own keys and facts. Row names in [`Table::Meta`]: `identity`, `mailbox`,
+/// `friendship`, `name`, `counters`.
+#[derive(Debug)]
+pub(crate) struct Own {
+    pub identity: Identity,
+    pub peer: PeerId,
+    pub name: String,
+    pub admission: Admission,
+    pub friendship: FriendshipSecret,
+    /// Where this node can be reached now; told by the world, never stored.
+    pub places: Vec<Address>,
+}
+
+impl Own {
+    /// A queue address of the own mailbox with the key that goes with it.
+    pub fn address(&self, rng: &mut ChaCha20Rng, grant: GrantId, scope: Scope, expires: Timestamp, uses: u32) -> (MailboxEntry, Secret) {
+        let keys = self.admission.keys();
+        let queue = if scope == Scope::Contact { keys.contact } else { keys.direct };
+        let body = AddressBody { queue, grant, scope, expires, uses };
+        let Some(key) = keys.put_key(&body, &self.friendship) else { unreachable!("the own revision has a key") };
+        let sealed = keys.seal_address(&body, rng);
+        (MailboxEntry::own(keys, self.identity.signing.public(), sealed, self.places.clone()), key)
+    }
+
+    /// The own mailbox as friends get to know it.
+    pub fn entry_for_friends(&self, rng: &mut ChaCha20Rng) -> MailboxEntry {
+        let grant = GrantId::random(rng);
+        self.address(rng, grant, Scope::Friends(self.friendship.revision), Timestamp(u64::MAX), 0).0
+    }
+}
+
+/// Counters that must not run backwards.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Counters {
+    /// The number of the next message to arrive, over all conversations.
+    #[n(0)]
+    pub arrival: u64,
+}
+
+/// An invite, or the standing package of contact records.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Invite {
+    #[n(0)]
+    pub grant: GrantId,
+    /// Private half of the package.
+    #[n(1)]
+    pub key: Secret,
+    #[n(2)]
+    pub expires: Timestamp,
+    #[n(3)]
+    pub last_resort: bool,
+    #[n(4)]
+    pub auto_accept: bool,
+    /// The request that used it.
+    #[n(5)]
+    pub used: Option<RequestId>,
+}
+
+/// A friend request.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Request {
+    /// Its name here. An incoming one is named by what was received, so that nobody can
+    /// choose a name that is taken.
+    #[n(0)]
+    pub id: RequestId,
+    /// Its name in the frames.
+    #[n(1)]
+    pub wire: RequestId,
+    #[n(2)]
+    pub direction: Direction,
+    #[n(3)]
+    pub peer: PeerId,
+    #[n(4)]
+    pub name: String,
+    #[n(5)]
+    pub trust: Trust,
+    #[n(6)]
+    pub note: Option<String>,
+    #[n(7)]
+    pub status: RequestStatus,
+    #[n(8)]
+    pub created: Timestamp,
+    #[n(9)]
+    pub expires: Timestamp,
+    /// Of the newest Offer sent or received.
+    #[n(10)]
+    pub revision: u32,
+    /// The Offer's body in its encoding.
+    #[cbor(n(11), with = "minicbor::bytes")]
+    pub offer: Vec<u8>,
+    /// Transcript after the Offer.
+    #[n(12)]
+    pub transcript: Digest,
+    /// Transcript after the Accept that counts.
+    #[n(13)]
+    pub accepted: Option<Digest>,
+    /// Outgoing: how the other person's devices are written to. Incoming: none.
+    #[n(14)]
+    pub contacts: Vec<Contact>,
+    /// The certificate of the device that signed: of the Offer (in) or contact record (out).
+    #[n(15)]
+    pub chain: Option<Chain>,
+    /// Pseudonym of the use of a counted grant.
+    #[n(16)]
+    pub usage: Nonce,
+    /// Grant of our reply address.
+    #[n(17)]
+    pub grant: GrantId,
+    /// Private half of our reply package.
+    #[n(18)]
+    pub reply_key: Secret,
+    /// Digest of our reply package.
+    #[n(19)]
+    pub reply_package: Digest,
+    /// The room: ours (out), or joined by us (in, once accepted).
+    #[n(20)]
+    pub room: Option<RoomId>,
+    /// Came by a package that somebody else used too.
+    #[n(21)]
+    pub flagged: bool,
+    /// Why it cannot go on, if so.
+    #[n(22)]
+    pub fault: Option<Fault>,
+}
+
+/// Why a request or message cannot go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub(crate) enum Fault {
+    #[n(0)]
+    InviteUsed,
+    #[n(1)]
+    InviteExpired,
+    #[n(2)]
+    Refused,
+    #[n(3)]
+    Blocked,
+}
+
+impl Fault {
+    /// A sentence for people.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::InviteUsed => "the invite was already used by somebody else",
+            Self::InviteExpired => "the invite has expired",
+            Self::Refused => "the other device refused it",
+            Self::Blocked => "the friend is blocked",
+        }
+    }
+}
+
+/// A friend, or somebody who is about to be one.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Friend {
+    #[n(0)]
+    pub peer: PeerId,
+    #[n(1)]
+    pub petname: String,
+    #[n(2)]
+    pub trust: Trust,
+    #[n(3)]
+    pub state: FriendState,
+    #[n(4)]
+    pub blocked: bool,
+    /// Where history is filed; stays when the friendship is made anew.
+    #[n(5)]
+    pub conversation: RoomId,
+    /// The connection room.
+    #[n(6)]
+    pub room: RoomId,
+    #[n(7)]
+    pub devices: Vec<DeviceId>,
+    /// The friend's current friendship secret.
+    #[n(8)]
+    pub friendship: Option<FriendshipSecret>,
+    /// Hash of the friend's second root key.
+    #[n(9)]
+    pub second_root: Option<Digest>,
+    #[n(10)]
+    pub since: Timestamp,
+    /// Numbers of messages written before the other side confirmed.
+    #[n(11)]
+    pub held: Vec<u64>,
+    #[n(12)]
+    pub unread: u32,
+}
+
+/// How far a friendship is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub(crate) enum FriendState {
+    /// Bundle sent, none received: accepted, waiting.
+    #[n(0)]
+    Half,
+    /// Bundles exchanged.
+    #[n(1)]
+    Mutual,
+}
+
+/// A device of somebody else, with the counters of the envelopes between it and us.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Device {
+    #[n(0)]
+    pub device: DeviceId,
+    #[n(1)]
+    pub peer: PeerId,
+    #[n(2)]
+    pub chain: Chain,
+    /// Its own mailbox as last heard.
+    #[n(3)]
+    pub entry: MailboxEntry,
+    /// Put key of friends there.
+    #[n(4)]
+    pub put: Option<Secret>,
+    /// Counter of the next known envelope to it.
+    #[n(5)]
+    pub send_counter: u64,
+    /// Sequence number of the next ordered frame to it.
+    #[n(6)]
+    pub send_sequence: u64,
+    /// One more than the highest counter received.
+    #[n(7)]
+    pub receive_counter: u64,
+    /// Lower counters not received; bounded, the lowest are forgotten first.
+    #[n(8)]
+    pub missing: Vec<u64>,
+    /// Sequence number of the next ordered frame from it.
+    #[n(9)]
+    pub receive_sequence: u64,
+    /// Number of the next outbox row.
+    #[n(10)]
+    pub outbox_next: u64,
+    /// How many outbox rows there are.
+    #[n(11)]
+    pub outbox_count: u64,
+}
+
+/// A message of a conversation, as stored.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Message {
+    #[n(0)]
+    pub id: MessageId,
+    #[n(1)]
+    pub from: PeerId,
+    #[n(2)]
+    pub at: Timestamp,
+    #[n(3)]
+    pub state: MessageState,
+    #[n(4)]
+    pub text: String,
+    #[n(5)]
+    pub fault: Option<Fault>,
+}
+
+/// The key of a message: conversation, then arrival number.
+pub(crate) fn message_key(conversation: &RoomId, arrival: u64) -> Vec<u8> {
+    [conversation.as_bytes().as_slice(), &arrival.to_be_bytes()].concat()
+}
+
+/// All of it.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub own: Own,
+    pub counters: Counters,
+    pub invites: BTreeMap<GrantId, Invite>,
+    pub requests: BTreeMap<RequestId, Request>,
+    pub friends: BTreeMap<PeerId, Friend>,
+    pub devices: BTreeMap<DeviceId, Device>,
+    /// Peer IDs and public keys.
+    pub blocked: BTreeSet<Vec<u8>>,
+    /// Devices for which something new lies in the outbox.
+    pub wake: BTreeSet<DeviceId>,
+    /// Devices to which no link may stay open.
+    pub hang_up: BTreeSet<DeviceId>,
+    /// Envelope keys to and from each device, computed once.
+    envelope_keys: HashMap<DeviceId, (KnownKey, KnownKey)>,
+    dirty_devices: BTreeSet<DeviceId>,
+    dirty_counters: bool,
+}
+
+macro_rules! opaque_debug {
+    ($($name:ident)*) => {$(
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(concat!(stringify!($name), "(..)"))
+            }
+        }
+    )*};
+}
+opaque_debug!(Request Friend Device Message);
+
+impl State {
+    /// Loads the working set; at first run draws an identity and writes it.
+    pub fn load(
+        name: Option<String>,
+        shelf: &dyn Shelf,
+        now: Timestamp,
+        rng: &mut ChaCha20Rng,
+        out: &mut crate::turn::Out,
+    ) -> Result<Self, TurnFailed> {
+        let identity = match shelf.get(Table::Meta, b"identity")? {
+            Some(bytes) => Identity::from_stored(&decode_row::<StoredIdentity>(&bytes)?),
+            None => {
+                let identity = Identity::generate(rng, now, limits::DEVICE_LIFETIME);
+                put_meta(out, b"identity", &identity.to_stored());
+                put_meta(out, b"mailbox", &MailboxKeys::random(rng));
+                put_meta(out, b"friendship", &FriendshipSecret { revision: 0, secret: Secret::random(rng) });
+                put_meta(out, b"name", &default_name(&identity.peer()));
+                identity
+            }
+        };
+        let meta = |name: &[u8], out: &crate::turn::Out| read(shelf, &out.changes, Table::Meta, name);
+        let missing = TurnFailed("a row that must be in the store is missing");
+        let keys: MailboxKeys = decode_row(&meta(b"mailbox", out)?.ok_or(missing.clone())?)?;
+        let friendship = decode_row(&meta(b"friendship", out)?.ok_or(missing.clone())?)?;
+        let stored_name: String = decode_row(&meta(b"name", out)?.ok_or(missing)?)?;
+        let counters = meta(b"counters", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
+        let name = match name.filter(|name| *name != stored_name) {
+            Some(name) => {
+                put_meta(out, b"name", &name);
+                name
+            }
+            None => stored_name,
+        };
+        let peer = identity.peer();
+        Ok(Self {
+            own: Own { identity, peer, name, admission: Admission::new(keys), friendship, places: Vec::new() },
+            counters,
+            invites: load_all(shelf, Table::Invite, |row: &Invite| row.grant)?,
+            requests: load_all(shelf, Table::Request, |row: &Request| row.id)?,
+            friends: load_all(shelf, Table::Friend, |row: &Friend| row.peer)?,
+            devices: load_all(shelf, Table::Device, |row: &Device| row.device)?,
+            blocked: all_rows(shelf, Table::Blocked)?.into_iter().map(|(key, _)| key).collect(),
+            wake: BTreeSet::new(),
+            hang_up: BTreeSet::new(),
+            envelope_keys: HashMap::new(),
+            dirty_devices: BTreeSet::new(),
+            dirty_counters: false,
+        })
+    }
+
+    /// Saves a friend.
+    pub fn save_friend(&mut self, turn: &mut Turn<'_>, friend: Friend) {
+        turn.put(Table::Friend, friend.peer.as_bytes(), &friend);
+        self.friends.insert(friend.peer, friend);
+    }
+
+    /// Saves a request.
+    pub fn save_request(&mut self, turn: &mut Turn<'_>, request: Request) {
+        turn.put(Table::Request, request.id.as_bytes(), &request);
+        self.requests.insert(request.id, request);
+    }
+
+    /// Saves an invite.
+    pub fn save_invite(&mut self, turn: &mut Turn<'_>, invite: Invite) {
+        turn.put(Table::Invite, invite.grant.as_bytes(), &invite);
+        self.invites.insert(invite.grant, invite);
+    }
+
+    /// Saves a device at the end of the turn; its counters change with every envelope.
+    pub fn save_device(&mut self, device: Device) {
+        self.dirty_devices.insert(device.device);
+        self.devices.insert(device.device, device);
+    }
+
+    /// A device to change; saved at the end of the turn.
+    pub fn device_mut(&mut self, device: &DeviceId) -> Option<&mut Device> {
+        let found = self.devices.get_mut(device)?;
+        self.dirty_devices.insert(*device);
+        Some(found)
+    }
+
+    /// The key of known envelopes to a device.
+    pub fn envelope_key_to(&mut self, device: &DeviceId) -> Option<KnownKey> {
+        self.envelope_keys(device).map(|(to, _)| to.clone())
+    }
+
+    /// The key of known envelopes from a device.
+    pub fn envelope_key_from(&mut self, device: &DeviceId) -> Option<KnownKey> {
+        self.envelope_keys(device).map(|(_, from)| from.clone())
+    }
+
+    fn envelope_keys(&mut self, device: &DeviceId) -> Option<&(KnownKey, KnownKey)> {
+        let other = self.devices.get(device)?;
+        let me = &self.own.identity;
+        if !self.envelope_keys.contains_key(device) {
+            let cert: DeviceCertBody = symbolon_presence::codec::decode(&other.chain.cert, CERT_MAX).ok()?;
+            let dh = DhPublic::parse(&cert.dh).ok()?;
+            let to = KnownKey::agree(&me.dh, &dh, &me.device, device);
+            let from = KnownKey::agree(&me.dh, &dh, device, &me.device);
+            self.envelope_keys.insert(*device, (to, from));
+        }
+        self.envelope_keys.get(device)
+    }
+
+    /// The number of the next message to arrive.
+    pub fn next_arrival(&mut self) -> u64 {
+        let number = self.counters.arrival;
+        self.counters.arrival = number.saturating_add(1);
+        self.dirty_counters = true;
+        number
+    }
+
+    /// Writes what `device_mut` and `next_arrival` left to the end of the turn.
+    pub fn flush(&mut self, turn: &mut Turn<'_>) {
+        for id in std::mem::take(&mut self.dirty_devices) {
+            if let Some(device) = self.devices.get(&id) {
+                turn.put(Table::Device, id.as_bytes(), device);
+            }
+        }
+        if std::mem::take(&mut self.dirty_counters) {
+            turn.put(Table::Meta, b"counters", &self.counters);
+        }
+    }
+
+    /// Blocks an identity or key.
+    pub fn block_key(&mut self, turn: &mut Turn<'_>, key: &[u8]) {
+        if self.blocked.len() < limits::BLOCKED_MAX && self.blocked.insert(key.to_vec()) {
+            turn.put_raw(Table::Blocked, key, Vec::new());
+        }
+    }
+
+    /// Takes a block back.
+    pub fn unblock_key(&mut self, turn: &mut Turn<'_>, key: &[u8]) {
+        if self.blocked.remove(key) {
+            turn.delete(Table::Blocked, key);
+        }
+    }
+
+    /// The friend to whom a device belongs.
+    pub fn friend_of(&self, device: &DeviceId) -> Option<&Friend> {
+        self.devices.get(device).and_then(|device| self.friends.get(&device.peer))
+    }
+}
+
+/// A name for somebody who gave none: the first two fingerprint words.
+fn default_name(peer: &PeerId) -> String {
+    let words = fingerprint_words(peer);
+    let capital = |word: &str| {
+        let mut letters = word.chars();
+        letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+    };
+    words.split(' ').take(2).map(capital).collect::<Vec<_>>().join(" ")
+}
+
+fn put_meta<T: Encode<()>>(out: &mut crate::turn::Out, name: &[u8], value: &T) {
+    out.changes.push_back(crate::table::Change::Put(Table::Meta, name.to_vec(), symbolon_presence::codec::encode(value)));
+}
+
+fn all_rows(shelf: &dyn Shelf, table: Table) -> Result<VecDeque<(Vec<u8>, Vec<u8>)>, TurnFailed> {
+    let mut rows = VecDeque::new();
+    let mut from = Vec::new();
+    loop {
+        let page = shelf.range(table, &from, RANGE_LIMIT)?;
+        let Some((last, _)) = page.last() else { return Ok(rows) };
+        // The smallest key behind the last one.
+        from = [last.as_slice(), &[0]].concat();
+        rows.extend(page);
+    }
+}
+
+fn load_all<K: Ord, T: for<'b> Decode<'b, ()> + Encode<()>>(
+    shelf: &dyn Shelf,
+    table: Table,
+    key: impl Fn(&T) -> K,
+) -> Result<BTreeMap<K, T>, TurnFailed> {
+    all_rows(shelf, table)?.into_iter().map(|(_, bytes)| decode_row::<T>(&bytes).map(|row| (key(&row), row))).collect()
+}

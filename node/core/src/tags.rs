@@ -1,0 +1,107 @@
+//! Tags of known envelopes: which device sealed an envelope, under which counter.
+//!
+//! For each device the tags of the next [`AHEAD`] counters and of those that were skipped
+//! are kept ready. A tag that is not among them is looked for up to [`FAR_AHEAD`] counters
+//! ahead; that costs work, so it is done only so many times a minute.
+
+use crate::state::State;
+use std::collections::HashMap;
+use symbolon_presence::id::DeviceId;
+use symbolon_presence::time::{MINUTE, Timestamp};
+
+/// Tags kept ready for each device.
+pub(crate) const AHEAD: u64 = 64;
+/// How far ahead a tag is looked for.
+pub(crate) const FAR_AHEAD: u64 = 4_096;
+/// Skipped counters remembered for each device.
+pub(crate) const MISSING_MAX: usize = 256;
+/// Searches far ahead in one minute, all devices together.
+const SEARCHES: u32 = 16;
+
+type Tag = [u8; 16];
+
+/// The tags expected from all devices.
+#[derive(Debug, Default)]
+pub(crate) struct Tags {
+    expected: HashMap<Tag, (DeviceId, u64)>,
+    /// Up to which counter tags are ready, for each device.
+    ready: HashMap<DeviceId, u64>,
+    searches: u32,
+    minute: u64,
+}
+
+impl Tags {
+    /// The device and counter of a tag.
+    pub fn find(&mut self, state: &mut State, now: Timestamp, tag: &Tag) -> Option<(DeviceId, u64)> {
+        if self.ready.len() != state.devices.len() {
+            let unknown: Vec<DeviceId> = state.devices.keys().filter(|id| !self.ready.contains_key(id)).copied().collect();
+            for device in unknown {
+                self.prepare(state, &device);
+            }
+        }
+        if let Some(found) = self.expected.get(tag) {
+            return Some(*found);
+        }
+        self.search(state, now, tag)
+    }
+
+    /// The envelope with this counter was taken in: its tag is used up.
+    pub fn take(&mut self, state: &mut State, device: &DeviceId, counter: u64) {
+        let Some(key) = state.envelope_key_from(device) else { return };
+        self.expected.remove(&key.tag(counter));
+        let Some(row) = state.device_mut(device) else { return };
+        if counter >= row.receive_counter {
+            row.missing.extend(row.receive_counter..counter);
+            row.receive_counter = counter.saturating_add(1);
+            let excess = row.missing.len().saturating_sub(MISSING_MAX);
+            let forgotten: Vec<u64> = row.missing.drain(..excess).collect();
+            for counter in forgotten {
+                self.expected.remove(&key.tag(counter));
+            }
+            self.prepare(state, device);
+        } else {
+            row.missing.retain(|missing| *missing != counter);
+        }
+    }
+
+    /// Computes the tags of the next counters of a device.
+    fn prepare(&mut self, state: &mut State, device: &DeviceId) {
+        let Some(key) = state.envelope_key_from(device) else { return };
+        let Some(row) = state.devices.get(device) else { return };
+        let from = match self.ready.get(device) {
+            Some(ready) => *ready,
+            None => {
+                for counter in &row.missing {
+                    self.expected.insert(key.tag(*counter), (*device, *counter));
+                }
+                row.receive_counter
+            }
+        };
+        let until = row.receive_counter.saturating_add(AHEAD);
+        for counter in from..until {
+            self.expected.insert(key.tag(counter), (*device, counter));
+        }
+        self.ready.insert(*device, until.max(from));
+    }
+
+    fn search(&mut self, state: &mut State, now: Timestamp, tag: &Tag) -> Option<(DeviceId, u64)> {
+        let minute = now.0 / MINUTE;
+        if self.minute != minute {
+            self.minute = minute;
+            self.searches = 0;
+        }
+        if self.searches >= SEARCHES {
+            return None;
+        }
+        self.searches += 1;
+        let devices: Vec<(DeviceId, u64)> = state.devices.values().map(|row| (row.device, row.receive_counter)).collect();
+        for (device, next) in devices {
+            let Some(key) = state.envelope_key_from(&device) else { continue };
+            let ahead = next.saturating_add(AHEAD)..next.saturating_add(FAR_AHEAD);
+            if let Some(counter) = ahead.into_iter().find(|counter| key.tag(*counter) == *tag) {
+                return Some((device, counter));
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,214 @@
+//! One turn: what a machine may touch while it handles one input.
+//!
+//! Everything a machine wants from or does to the world goes through here: it reads rows
+//! (its own writes of the same turn included), writes rows, and queues actions and events.
+//! Nothing takes effect before the shell has committed.
+
+use crate::seam::{Action, Event};
+use crate::table::{Change, Table};
+use crate::world::{CipherError, RoomCipher, Rows, Shelf, ShelfError};
+use minicbor::{Decode, Encode};
+use rand_chacha::ChaCha20Rng;
+use std::collections::{BTreeMap, VecDeque};
+use symbolon_presence::codec;
+use symbolon_presence::time::Timestamp;
+
+/// The store failed beneath a turn. The shell rolls back and loads a new core.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TurnFailed(pub &'static str);
+
+impl From<ShelfError> for TurnFailed {
+    fn from(error: ShelfError) -> Self {
+        Self(error.0)
+    }
+}
+
+/// The longest row, in bytes.
+pub(crate) const ROW_MAX: usize = 2 * 1024 * 1024;
+
+/// What the machines have queued.
+#[derive(Debug, Default)]
+pub(crate) struct Out {
+    pub changes: VecDeque<Change>,
+    pub actions: VecDeque<Action>,
+    pub events: VecDeque<Event>,
+}
+
+/// The lent world and the queues for one input.
+pub(crate) struct Turn<'a> {
+    pub now: Timestamp,
+    pub rng: &'a mut ChaCha20Rng,
+    pub cipher: &'a mut dyn RoomCipher,
+    pub shelf: &'a dyn Shelf,
+    pub out: &'a mut Out,
+}
+
+impl Turn<'_> {
+    /// Reads a raw row.
+    pub fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, TurnFailed> {
+        read(self.shelf, &self.out.changes, table, key)
+    }
+
+    /// Reads and decodes a row.
+    pub fn row<T: for<'b> Decode<'b, ()> + Encode<()>>(&self, table: Table, key: &[u8]) -> Result<Option<T>, TurnFailed> {
+        self.get(table, key)?.map(|bytes| decode_row(&bytes)).transpose()
+    }
+
+    /// At most `limit` rows from `from` upwards, this turn's writes included.
+    pub fn range(&self, table: Table, from: &[u8], limit: usize) -> Result<Rows, TurnFailed> {
+        let pending: Vec<&Change> = self.out.changes.iter().filter(|change| change.table() == table).collect();
+        if pending.is_empty() {
+            return Ok(self.shelf.range(table, from, limit)?);
+        }
+        let mut rows: BTreeMap<Vec<u8>, Vec<u8>> =
+            self.shelf.range(table, from, limit.saturating_add(pending.len()))?.into_iter().collect();
+        for change in pending {
+            match change {
+                Change::Put(_, key, value) if key.as_slice() >= from => {
+                    rows.insert(key.clone(), value.clone());
+                }
+                Change::Put(..) => {}
+                Change::Delete(_, key) => {
+                    rows.remove(key);
+                }
+            }
+        }
+        Ok(rows.into_iter().take(limit).collect())
+    }
+
+    /// Writes a row.
+    pub fn put<T: Encode<()>>(&mut self, table: Table, key: &[u8], row: &T) {
+        self.put_raw(table, key, codec::encode(row));
+    }
+
+    /// Writes a raw row.
+    pub fn put_raw(&mut self, table: Table, key: &[u8], value: Vec<u8>) {
+        self.out.changes.push_back(Change::Put(table, key.to_vec(), value));
+    }
+
+    /// Removes a row.
+    pub fn delete(&mut self, table: Table, key: &[u8]) {
+        self.out.changes.push_back(Change::Delete(table, key.to_vec()));
+    }
+
+    /// Queues an action.
+    pub fn act(&mut self, action: Action) {
+        self.out.actions.push_back(action);
+    }
+
+    /// Queues an event.
+    pub fn notify(&mut self, event: Event) {
+        self.out.events.push_back(event);
+    }
+}
+
+/// Reads a raw row, changes not yet applied included.
+pub(crate) fn read(shelf: &dyn Shelf, changes: &VecDeque<Change>, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, TurnFailed> {
+    for change in changes.iter().rev() {
+        match change {
+            Change::Put(t, k, value) if *t == table && k == key => return Ok(Some(value.clone())),
+            Change::Delete(t, k) if *t == table && k == key => return Ok(None),
+            Change::Put(..) | Change::Delete(..) => {}
+        }
+    }
+    Ok(shelf.get(table, key)?)
+}
+
+/// Decodes a row of ours. A row that does not read is damage, which fails the turn.
+pub(crate) fn decode_row<T: for<'b> Decode<'b, ()> + Encode<()>>(bytes: &[u8]) -> Result<T, TurnFailed> {
+    codec::decode(bytes, ROW_MAX).map_err(|_| TurnFailed("a row in the store cannot be read"))
+}
+
+/// Why something from outside was dropped. Counted, never logged with what was in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum DropReason {
+    /// Not readable, out of bounds or not canonical.
+    Malformed,
+    /// No key opens it.
+    Unopenable,
+    /// Signature, certificate or binding does not hold.
+    Forged,
+    /// Too old or too far in the future.
+    Untimely,
+    /// Fits no row that waits for it.
+    Unexpected,
+    /// From somebody blocked.
+    Blocked,
+    /// Room message refused by the cipher.
+    Cipher,
+    /// A bound is reached.
+    Full,
+    /// Known already.
+    Repeated,
+}
+
+impl DropReason {
+    /// Its name in `status`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::Unopenable => "unopenable",
+            Self::Forged => "forged",
+            Self::Untimely => "untimely",
+            Self::Unexpected => "unexpected",
+            Self::Blocked => "blocked",
+            Self::Cipher => "cipher",
+            Self::Full => "full",
+            Self::Repeated => "repeated",
+        }
+    }
+}
+
+/// How handling something from outside ends early.
+#[derive(Debug)]
+pub(crate) enum Rejected {
+    Turn(TurnFailed),
+    Drop(DropReason),
+}
+
+impl From<TurnFailed> for Rejected {
+    fn from(error: TurnFailed) -> Self {
+        Self::Turn(error)
+    }
+}
+
+impl From<DropReason> for Rejected {
+    fn from(reason: DropReason) -> Self {
+        Self::Drop(reason)
+    }
+}
+
+impl From<CipherError> for Rejected {
+    fn from(error: CipherError) -> Self {
+        match error {
+            CipherError::Store => Self::Turn(TurnFailed("the room cipher's store failed")),
+            CipherError::Ahead | CipherError::Gone | CipherError::Used | CipherError::Broken => Self::Drop(DropReason::Cipher),
+        }
+    }
+}
+
+/// How a command ends early.
+#[derive(Debug)]
+pub(crate) enum Failed {
+    Turn(TurnFailed),
+    Command(crate::command::CommandError),
+}
+
+impl From<TurnFailed> for Failed {
+    fn from(error: TurnFailed) -> Self {
+        Self::Turn(error)
+    }
+}
+
+impl From<crate::command::CommandError> for Failed {
+    fn from(error: crate::command::CommandError) -> Self {
+        Self::Command(error)
+    }
+}
+
+/// A cipher that refuses what we ourselves make is broken beneath: the turn fails.
+impl From<CipherError> for Failed {
+    fn from(_: CipherError) -> Self {
+        Self::Turn(TurnFailed("the room cipher failed"))
+    }
+}

@@ -1,0 +1,190 @@
+//! Sealing texts and opening whatever a room receives.
+
+use super::{MlsCipher, parse};
+use crate::mls::room::{self, Slot};
+use crate::mls::storage::{Provider, Space};
+use crate::mls::{MlsRows, epoch};
+use openmls::framing::errors::{MessageDecryptionError, SecretTreeError};
+use openmls::framing::{ContentType, MlsMessageBodyIn, ProcessedMessage, ProcessedMessageContent, ProtocolMessage, Sender};
+use openmls::group::{MlsGroup, ProcessMessageError, StagedCommit, ValidationError};
+use openmls::messages::proposals::{PreSharedKeyProposal, Proposal};
+use openmls::schedule::{PreSharedKeyId, Psk};
+use openmls_traits::OpenMlsProvider as _;
+use openmls_traits::storage::StorageProvider as _;
+use symbolon_core::world::{CipherError, Committer, LeafIndex, Member, Opened, Sealed, Staged};
+use symbolon_presence::id::{EpochId, RoomId};
+use tls_codec::{DeserializeBytes as _, Serialize as _};
+
+impl<R: MlsRows> MlsCipher<R> {
+    pub(super) fn seal_text(&mut self, room: RoomId, plaintext: &[u8], aad: &[u8]) -> Result<Sealed, CipherError> {
+        self.with(room, |slot, provider| {
+            if !slot.group.is_active() {
+                return Err(CipherError::Gone);
+            }
+            slot.group.set_aad(aad.to_vec());
+            let message = slot.group.create_message(provider, &slot.signer, plaintext).map_err(|_| CipherError::Broken)?;
+            let bytes = message.to_bytes().map_err(|_| CipherError::Broken)?;
+            Ok(Sealed { epoch: slot.epoch(), bytes })
+        })
+    }
+
+    pub(super) fn open_message(&mut self, room: RoomId, bytes: &[u8]) -> Result<Opened, CipherError> {
+        self.with(room, |slot, provider| {
+            let message = admit(slot, room, bytes)?;
+            let number = message.epoch().as_u64();
+            let own = message.clone();
+            let processed = slot.group.process_message(provider, message).map_err(|e| refusal(&e))?;
+            if matches!(processed.content(), ProcessedMessageContent::ApplicationMessage(_)) {
+                self.use_up_in_parents(slot, room, number, own)?;
+                return text(slot, number, processed);
+            }
+            self.stage(slot, provider, room, processed)
+        })
+    }
+
+    /// A text of a kept parent epoch, opened in a later one, must not open again after
+    /// rewinding: its key is used up there too.
+    fn use_up_in_parents(&self, slot: &Slot, room: RoomId, number: u64, message: ProtocolMessage) -> Result<(), CipherError> {
+        for parent in slot.parents.iter().filter(|parent| parent.number >= number) {
+            let provider = Provider::eager(&self.cache, Space::Parent(EpochId(parent.epoch)));
+            let group = MlsGroup::load(provider.storage(), &room::group_id(room)).map_err(|_| CipherError::Store)?;
+            // The parent may have dropped the text's epoch; the key is then gone anyway.
+            let _ = group.ok_or(CipherError::Store)?.process_message(&provider, message.clone());
+        }
+        Ok(())
+    }
+
+    fn stage(&self, slot: &mut Slot, provider: &Provider<'_, R>, room: RoomId, processed: ProcessedMessage) -> Result<Opened, CipherError> {
+        let sender = processed.sender().clone();
+        let ProcessedMessageContent::StagedCommitMessage(commit) = processed.into_content() else {
+            // Proposals alone, and what we sent ourselves.
+            return Err(CipherError::Broken);
+        };
+        let committer = match sender {
+            Sender::Member(index) => Committer::Member(index.u32()),
+            Sender::NewMemberCommit => Committer::External,
+            Sender::External(_) | Sender::NewMemberProposal => return Err(CipherError::Broken),
+        };
+        let psks = permitted(&commit, &committer)?;
+        let encoded = epoch::encode_staged(&commit).ok_or(CipherError::Store)?;
+        let epoch = epoch::staged(&commit, &encoded).ok_or(CipherError::Store)?;
+        let removed: Vec<LeafIndex> = commit.remove_proposals().map(|p| p.remove_proposal().removed().u32()).collect();
+        let staged = Staged { parent: slot.epoch(), epoch, added: added(&slot.group, &commit, &committer, &removed)?, committer, removed };
+        for psk in psks {
+            provider.storage().delete_psk(&psk).map_err(|_| CipherError::Store)?;
+        }
+        self.write_staged(room, epoch, encoded);
+        slot.staged = Some((epoch, *commit));
+        Ok(Opened::Commit(staged))
+    }
+}
+
+/// Whether a message can be looked at: for this room, of a form we take, of an epoch that
+/// is kept. Nothing of this is authenticated yet.
+fn admit(slot: &Slot, room: RoomId, bytes: &[u8]) -> Result<ProtocolMessage, CipherError> {
+    let message = match parse(bytes)? {
+        MlsMessageBodyIn::PrivateMessage(message) => ProtocolMessage::from(message),
+        MlsMessageBodyIn::PublicMessage(message) if *message.sender() == Sender::NewMemberCommit => ProtocolMessage::from(message),
+        MlsMessageBodyIn::PublicMessage(_)
+        | MlsMessageBodyIn::Welcome(_)
+        | MlsMessageBodyIn::GroupInfo(_)
+        | MlsMessageBodyIn::KeyPackage(_) => return Err(CipherError::Broken),
+    };
+    if message.group_id().as_slice() != room.as_bytes() || message.content_type() == ContentType::Proposal {
+        return Err(CipherError::Broken);
+    }
+    if !slot.group.is_active() {
+        return Err(CipherError::Gone);
+    }
+    let (theirs, ours) = (message.epoch().as_u64(), slot.group.epoch().as_u64());
+    if theirs > ours {
+        return Err(CipherError::Ahead);
+    }
+    let text_of_kept_epoch = message.content_type() == ContentType::Application && slot.record.past(theirs).is_some();
+    if theirs < ours && !text_of_kept_epoch {
+        return Err(CipherError::Gone);
+    }
+    Ok(message)
+}
+
+fn text(slot: &Slot, number: u64, processed: ProcessedMessage) -> Result<Opened, CipherError> {
+    let Sender::Member(index) = *processed.sender() else { return Err(CipherError::Broken) };
+    let (epoch, earlier) = match slot.record.past(number) {
+        Some(past) => (EpochId(past.epoch), slot.record.gone_leaf(number, index.u32())),
+        None => (slot.epoch(), None),
+    };
+    let key = match earlier {
+        Some(leaf) => leaf.0.to_vec(),
+        None => slot.group.member_at(index).ok_or(CipherError::Broken)?.signature_key,
+    };
+    let sender = room::member(index.u32(), &key, processed.credential()).ok_or(CipherError::Broken)?;
+    let aad = processed.aad().to_vec();
+    let ProcessedMessageContent::ApplicationMessage(plaintext) = processed.into_content() else { return Err(CipherError::Broken) };
+    Ok(Opened::Text { sender, epoch, plaintext: plaintext.into_bytes(), aad })
+}
+
+/// Refuses what no room of ours does: proposals other than add, remove and the parts of an
+/// external commit; an external commit without exactly one pre-shared key. Returns the
+/// pre-shared keys that are now used.
+fn permitted(commit: &StagedCommit, committer: &Committer) -> Result<Vec<Psk>, CipherError> {
+    let mut psks = Vec::new();
+    for queued in commit.queued_proposals() {
+        match (queued.proposal(), committer) {
+            (Proposal::Add(_), Committer::Member(_)) | (Proposal::Remove(_), _) | (Proposal::ExternalInit(_), Committer::External) => {}
+            (Proposal::PreSharedKey(proposal), Committer::External) => psks.push(psk_of(proposal).ok_or(CipherError::Broken)?),
+            _ => return Err(CipherError::Broken),
+        }
+    }
+    let external = psks.iter().all(|psk| matches!(psk, Psk::External(_)));
+    let as_many_as_wanted = psks.len() == usize::from(*committer == Committer::External);
+    if external && as_many_as_wanted { Ok(psks) } else { Err(CipherError::Broken) }
+}
+
+/// What a proposal names: OpenMLS has no accessor, but the proposal's bytes are exactly the
+/// identifier's (RFC 9420, section 12.1.4).
+fn psk_of(proposal: &PreSharedKeyProposal) -> Option<Psk> {
+    let bytes = proposal.tls_serialize_detached().ok()?;
+    Some(PreSharedKeyId::tls_deserialize_exact_bytes(&bytes).ok()?.psk().clone())
+}
+
+/// The leaves that a commit adds. Each takes the leftmost free position, in order, after
+/// the removals (RFC 9420, sections 12.1.1 and 12.3).
+fn added(group: &MlsGroup, commit: &StagedCommit, committer: &Committer, removed: &[LeafIndex]) -> Result<Vec<Member>, CipherError> {
+    if *committer == Committer::External {
+        let index = group.ext_commit_sender_index(commit).map_err(|_| CipherError::Broken)?.u32();
+        let leaf = commit.update_path_leaf_node().ok_or(CipherError::Broken)?;
+        let joiner = room::member(index, leaf.signature_key().as_slice(), leaf.credential()).ok_or(CipherError::Broken)?;
+        return Ok(vec![joiner]);
+    }
+    let mut taken: Vec<LeafIndex> = group.members().map(|m| m.index.u32()).filter(|index| !removed.contains(index)).collect();
+    taken.sort_unstable();
+    let mut taken = taken.into_iter().peekable();
+    let mut next = 0;
+    let mut members = Vec::new();
+    for proposal in commit.add_proposals() {
+        while taken.next_if_eq(&next).is_some() {
+            next += 1;
+        }
+        let leaf = proposal.add_proposal().key_package().leaf_node();
+        members.push(room::member(next, leaf.signature_key().as_slice(), leaf.credential()).ok_or(CipherError::Broken)?);
+        next += 1;
+    }
+    Ok(members)
+}
+
+fn refusal<E>(error: &ProcessMessageError<E>) -> CipherError {
+    use SecretTreeError::{SecretReuseError, TooDistantInThePast};
+    let ProcessMessageError::ValidationError(error) = error else { return CipherError::Broken };
+    if matches!(error, ValidationError::WrongEpoch | ValidationError::NoPastEpochData) {
+        return CipherError::Gone;
+    }
+    let ValidationError::UnableToDecrypt(MessageDecryptionError::SecretTreeError(error)) = error else { return CipherError::Broken };
+    if *error == SecretReuseError {
+        CipherError::Used
+    } else if *error == TooDistantInThePast {
+        // Erased to make room for later ones: opened or not, nobody can tell any more.
+        CipherError::Gone
+    } else {
+        CipherError::Broken
+    }
+}

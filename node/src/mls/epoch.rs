@@ -1,0 +1,81 @@
+//! The name of an epoch: hash of group id, epoch number and confirmation tag.
+
+use openmls::group::{MlsGroup, StagedCommit};
+use openmls::messages::ConfirmationTag;
+use openmls::messages::group_info::VerifiableGroupInfo;
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+use symbolon_presence::id::EpochId;
+use tls_codec::{DeserializeBytes as _, Serialize as _};
+
+/// SHA-256 over the label, the group id, the epoch number (8 B, big-endian) and the
+/// confirmation tag's MAC, each preceded by its length (4 B, big-endian).
+pub(super) fn epoch_id(group: &[u8], epoch: u64, tag: &[u8; 32]) -> EpochId {
+    let mut hash = Sha256::new();
+    for part in [LABEL, group, &epoch.to_be_bytes(), tag] {
+        // Everything hashed here has passed the message limit, far below 4 GiB.
+        hash.update((part.len() as u32).to_be_bytes());
+        hash.update(part);
+    }
+    EpochId(hash.finalize().into())
+}
+
+/// The epoch a group is in.
+pub(super) fn current(group: &MlsGroup) -> Option<EpochId> {
+    let tag = mac(group.confirmation_tag())?;
+    Some(epoch_id(group.group_id().as_slice(), group.epoch().as_u64(), &tag))
+}
+
+/// The epoch a commit leads to, given the commit as named msgpack, see [`encode_staged`].
+pub(super) fn staged(commit: &StagedCommit, encoded: &[u8]) -> Option<EpochId> {
+    let view: StagedView = rmp_serde::from_slice(encoded).ok()?;
+    let (StateView::PublicState(state) | StateView::GroupMember(state)) = view.state;
+    let context = commit.group_context();
+    Some(epoch_id(context.group_id().as_slice(), context.epoch().as_u64(), &mac(&state.staged_diff.confirmation_tag)?))
+}
+
+/// A commit with its field names: OpenMLS has no accessor for a staged confirmation tag,
+/// but its stored form, which has a version and a migration path, shows it.
+pub(super) fn encode_staged(commit: &StagedCommit) -> Option<Vec<u8>> {
+    rmp_serde::to_vec_named(commit).ok()
+}
+
+/// The epoch a GroupInfo describes. `message` is the MLSMessage that `info` was read from.
+pub(super) fn offered(info: &VerifiableGroupInfo, message: &[u8]) -> Option<EpochId> {
+    // RFC 9420, section 12.4.3: version (2 B), wire format (2 B), GroupContext, extensions,
+    // confirmation tag. OpenMLS shows all but the last.
+    let context = info.group_context().tls_serialize_detached().ok()?;
+    let extensions = info.extensions().tls_serialize_detached().ok()?;
+    let rest = message.get(4..)?.strip_prefix(context.as_slice())?.strip_prefix(extensions.as_slice())?;
+    let (tag, _) = ConfirmationTag::tls_deserialize_bytes(rest).ok()?;
+    Some(epoch_id(info.group_id().as_slice(), info.epoch().as_u64(), &mac(&tag)?))
+}
+
+/// The tag's MAC: 32 bytes in our ciphersuite, on the wire behind one byte of length.
+fn mac(tag: &ConfirmationTag) -> Option<[u8; 32]> {
+    tag.tls_serialize_detached().ok()?.get(1..)?.try_into().ok()
+}
+
+const LABEL: &[u8] = b"symbolon/1 epoch";
+
+/// As much of a stored [`StagedCommit`] as leads to its confirmation tag.
+#[derive(Deserialize)]
+struct StagedView {
+    state: StateView,
+}
+
+#[derive(Deserialize)]
+enum StateView {
+    PublicState(DiffOwner),
+    GroupMember(DiffOwner),
+}
+
+#[derive(Deserialize)]
+struct DiffOwner {
+    staged_diff: DiffView,
+}
+
+#[derive(Deserialize)]
+struct DiffView {
+    confirmation_tag: ConfirmationTag,
+}

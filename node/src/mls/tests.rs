@@ -1,0 +1,1 @@
+//! Tests of the MLS cipher beyond the conformance suite.

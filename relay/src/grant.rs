@@ -1,0 +1,160 @@
+//! Who may write to which queue of a mailbox.
+//!
+//! A sealed address names a queue and a grant; only the mailbox can open it. Holding it is
+//! not enough: each Put carries a MAC under the grant's key, which travels beside the
+//! address. Friends' key comes from the friendship secret and dies with its revision; every
+//! other key comes from the mailbox's queue secret and all fields of the grant, so the
+//! mailbox keeps no table of grants.
+
+use crate::frame::SEALED_ADDRESS_MAX;
+use minicbor::{Decode, Encode};
+use symbolon_presence::codec;
+use symbolon_presence::friendship::FriendshipSecret;
+use symbolon_presence::id::{GrantId, MailboxId, QueueId};
+use symbolon_presence::kdf::{Secret, derive, hash};
+use symbolon_presence::labels::{HASH_MAILBOX, KEY_GRANT, SEAL_ADDRESS};
+use symbolon_presence::seal::{DhKey, hpke_open, hpke_seal};
+use symbolon_presence::time::Timestamp;
+
+/// Whom a grant is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub enum Scope {
+    /// Friends of this revision of the friendship secret.
+    #[n(0)]
+    Friends(#[n(0)] u64),
+    /// One correspondent who is no friend yet: replies to an Offer or Accept.
+    #[n(1)]
+    Guest,
+    /// Whoever holds an invite or contact record.
+    #[n(2)]
+    Contact,
+}
+
+/// What a sealed address says.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct AddressBody {
+    /// The queue.
+    #[n(0)]
+    pub queue: QueueId,
+    /// The grant.
+    #[n(1)]
+    pub grant: GrantId,
+    /// Whom it is for.
+    #[n(2)]
+    pub scope: Scope,
+    /// Until when it is good.
+    #[n(3)]
+    pub expires: Timestamp,
+    /// How many different uses are allowed; 0 for any number.
+    #[n(4)]
+    pub uses: u32,
+}
+
+/// The private side of one mailbox.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct MailboxKeys {
+    #[n(0)]
+    dh: Secret,
+    #[n(1)]
+    queue_secret: Secret,
+    /// Queue of friends and correspondents.
+    #[n(2)]
+    pub direct: QueueId,
+    /// Queue of strangers who hold an invite.
+    #[n(3)]
+    pub contact: QueueId,
+}
+
+impl MailboxKeys {
+    /// Draws a mailbox.
+    pub fn random<R: rand_core::CryptoRng + ?Sized>(rng: &mut R) -> Self {
+        Self { dh: Secret::random(rng), queue_secret: Secret::random(rng), direct: QueueId::random(rng), contact: QueueId::random(rng) }
+    }
+
+    /// Hash of the mailbox's HPKE key.
+    pub fn id(&self) -> MailboxId {
+        MailboxId(hash(HASH_MAILBOX, &[self.key().public().bytes().as_bytes()]).0)
+    }
+
+    /// Seals an address to this mailbox.
+    pub fn seal_address<R: rand_core::CryptoRng>(&self, body: &AddressBody, rng: &mut R) -> Vec<u8> {
+        hpke_seal(SEAL_ADDRESS, &self.key().public(), self.id().as_bytes(), &codec::encode(body), rng)
+    }
+
+    /// Opens a sealed address; none when it was not sealed to this mailbox.
+    pub fn open_address(&self, sealed: &[u8]) -> Option<AddressBody> {
+        if sealed.len() > SEALED_ADDRESS_MAX {
+            return None;
+        }
+        let plain = hpke_open(SEAL_ADDRESS, &self.key(), self.id().as_bytes(), sealed).ok()?;
+        codec::decode(&plain, SEALED_ADDRESS_MAX).ok()
+    }
+
+    /// The put key of a grant. None for friends of another revision than the current one.
+    pub fn put_key(&self, body: &AddressBody, friendship: &FriendshipSecret) -> Option<Secret> {
+        match body.scope {
+            Scope::Friends(revision) if revision == friendship.revision => Some(friendship.put(&self.id())),
+            Scope::Friends(_) => None,
+            Scope::Guest | Scope::Contact => Some(derive(self.queue_secret.expose(), KEY_GRANT, &[&codec::encode(body)])),
+        }
+    }
+
+    fn key(&self) -> DhKey {
+        DhKey::from_bytes(*self.dh.expose())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand_core::SeedableRng;
+
+    fn rng() -> rand_chacha::ChaCha20Rng {
+        rand_chacha::ChaCha20Rng::seed_from_u64(1)
+    }
+
+    fn body(scope: Scope) -> AddressBody {
+        AddressBody { queue: QueueId([1; 16]), grant: GrantId([2; 16]), scope, expires: Timestamp(9), uses: 1 }
+    }
+
+    fn friendship() -> FriendshipSecret {
+        FriendshipSecret { revision: 3, secret: Secret::from_bytes([9; 32]) }
+    }
+
+    #[test]
+    fn an_address_opens_at_its_mailbox_only() {
+        let (a, b) = (MailboxKeys::random(&mut rng()), MailboxKeys::random(&mut rand_chacha::ChaCha20Rng::seed_from_u64(2)));
+        let sealed = a.seal_address(&body(Scope::Guest), &mut rng());
+        assert!(sealed.len() <= SEALED_ADDRESS_MAX);
+        assert_eq!(a.open_address(&sealed), Some(body(Scope::Guest)));
+        assert_eq!(b.open_address(&sealed), None);
+        assert_eq!(a.open_address(&sealed[1..]), None);
+        assert_eq!(a.open_address(&vec![0; 10_000]), None);
+    }
+
+    #[test]
+    fn the_key_of_a_grant_changes_with_each_of_its_fields() {
+        let keys = MailboxKeys::random(&mut rng());
+        let base = body(Scope::Guest);
+        let key = keys.put_key(&base, &friendship());
+        for other in [
+            AddressBody { queue: QueueId([9; 16]), ..base.clone() },
+            AddressBody { grant: GrantId([9; 16]), ..base.clone() },
+            AddressBody { scope: Scope::Contact, ..base.clone() },
+            AddressBody { expires: Timestamp(10), ..base.clone() },
+            AddressBody { uses: 0, ..base.clone() },
+        ] {
+            assert_ne!(keys.put_key(&other, &friendship()), key);
+        }
+    }
+
+    #[test]
+    fn friends_of_another_revision_have_no_key() {
+        let keys = MailboxKeys::random(&mut rng());
+        assert_eq!(keys.put_key(&body(Scope::Friends(3)), &friendship()), Some(friendship().put(&keys.id())));
+        assert_eq!(keys.put_key(&body(Scope::Friends(2)), &friendship()), None);
+        assert_eq!(keys.put_key(&body(Scope::Friends(4)), &friendship()), None);
+    }
+}

@@ -1,0 +1,246 @@
+//! Admission: every check of a Put before anything is stored.
+//!
+//! The order is from cheap to dear: consistency, then the sealed address (one HPKE open,
+//! remembered), then the MAC, then time and uses. Until the MAC holds every fault gets the
+//! same answer, so that nobody learns by trying which queues or grants exist.
+
+use crate::frame::{Put, Refusal};
+use crate::grant::{AddressBody, MailboxKeys, Scope};
+use std::collections::HashMap;
+use symbolon_presence::friendship::FriendshipSecret;
+use symbolon_presence::id::{GrantId, Nonce};
+use symbolon_presence::kdf::sha256;
+use symbolon_presence::time::Timestamp;
+
+/// Opened addresses remembered; when full, all are forgotten.
+pub const ADDRESS_CACHE_MAX: usize = 1_024;
+
+/// Where the mailbox looks up how often a grant was used.
+pub trait GrantUses {
+    /// What a failed look-up is.
+    type Error;
+    /// How many different uses of a grant are recorded, and whether `usage` is one of them.
+    fn uses(&self, grant: &GrantId, usage: &Nonce) -> Result<(u32, bool), Self::Error>;
+}
+
+/// Which queue a Put may be stored in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Queue {
+    /// Friends and correspondents.
+    Direct,
+    /// Strangers with an invite.
+    Contact,
+}
+
+/// A Put that passed every check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admitted {
+    /// The queue.
+    pub queue: Queue,
+    /// The grant.
+    pub grant: GrantId,
+    /// Whom the grant is for.
+    pub scope: Scope,
+    /// A use to record together with the envelope.
+    pub first_use: Option<Nonce>,
+}
+
+/// A Put that was not admitted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotAdmitted {
+    /// What the other side is told.
+    pub refusal: Refusal,
+    /// The grant, when the Put proved to hold it.
+    pub grant: Option<GrantId>,
+}
+
+const REFUSED: NotAdmitted = NotAdmitted { refusal: Refusal::Refused, grant: None };
+
+/// One mailbox's admission.
+#[derive(Debug)]
+pub struct Admission {
+    keys: MailboxKeys,
+    opened: HashMap<[u8; 32], AddressBody>,
+}
+
+impl Admission {
+    /// For the mailbox with these keys.
+    pub fn new(keys: MailboxKeys) -> Self {
+        Self { keys, opened: HashMap::new() }
+    }
+
+    /// The mailbox's keys.
+    pub fn keys(&self) -> &MailboxKeys {
+        &self.keys
+    }
+
+    /// Checks a Put. `friendship` is the owner's current friendship secret.
+    pub fn admit<U: GrantUses>(
+        &mut self,
+        now: Timestamp,
+        put: &Put,
+        friendship: &FriendshipSecret,
+        uses: &U,
+    ) -> Result<Result<Admitted, NotAdmitted>, U::Error> {
+        if !put.is_consistent() {
+            return Ok(Err(REFUSED));
+        }
+        let Some(body) = self.open(&put.address) else { return Ok(Err(REFUSED)) };
+        let Some(key) = self.keys.put_key(&body, friendship) else { return Ok(Err(REFUSED)) };
+        if !put.is_granted(&key) {
+            return Ok(Err(REFUSED));
+        }
+        let queue = match body.scope {
+            Scope::Friends(_) | Scope::Guest if body.queue == self.keys.direct => Queue::Direct,
+            Scope::Contact if body.queue == self.keys.contact => Queue::Contact,
+            Scope::Friends(_) | Scope::Guest | Scope::Contact => return Ok(Err(REFUSED)),
+        };
+        let refuse = |refusal| Ok(Err(NotAdmitted { refusal, grant: Some(body.grant) }));
+        if body.expires.is_expired_at(now) {
+            return refuse(Refusal::Expired);
+        }
+        let first_use = if body.uses == 0 {
+            None
+        } else {
+            let Some(usage) = put.usage else { return refuse(Refusal::Refused) };
+            match uses.uses(&body.grant, &usage)? {
+                (_, true) => None,
+                (count, false) if count < body.uses => Some(usage),
+                (_, false) => return refuse(Refusal::UsedUp),
+            }
+        };
+        Ok(Ok(Admitted { queue, grant: body.grant, scope: body.scope, first_use }))
+    }
+
+    fn open(&mut self, sealed: &[u8]) -> Option<AddressBody> {
+        let name = sha256(sealed);
+        if let Some(body) = self.opened.get(&name) {
+            return Some(body.clone());
+        }
+        let body = self.keys.open_address(sealed)?;
+        if self.opened.len() >= ADDRESS_CACHE_MAX {
+            self.opened.clear();
+        }
+        self.opened.insert(name, body.clone());
+        Some(body)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand_core::SeedableRng;
+    use std::convert::Infallible;
+    use symbolon_presence::envelope::KnownKey;
+    use symbolon_presence::id::{DeviceId, QueueId};
+    use symbolon_presence::kdf::Secret;
+    use symbolon_presence::seal::DhKey;
+    use symbolon_presence::time::MINUTE;
+
+    const NOW: Timestamp = Timestamp(1_800_000_000_000);
+
+    struct Used(Vec<Nonce>);
+    impl GrantUses for Used {
+        type Error = Infallible;
+        fn uses(&self, _: &GrantId, usage: &Nonce) -> Result<(u32, bool), Infallible> {
+            Ok((self.0.len() as u32, self.0.contains(usage)))
+        }
+    }
+
+    fn rng() -> rand_chacha::ChaCha20Rng {
+        rand_chacha::ChaCha20Rng::seed_from_u64(1)
+    }
+
+    fn friendship() -> FriendshipSecret {
+        FriendshipSecret { revision: 3, secret: Secret::from_bytes([9; 32]) }
+    }
+
+    fn envelope(counter: u64) -> Vec<u8> {
+        let (a, b) = (DhKey::from_bytes([1; 32]), DhKey::from_bytes([2; 32]));
+        KnownKey::agree(&a, &b.public(), &DeviceId([1; 16]), &DeviceId([2; 16])).seal(counter, b"x").unwrap()
+    }
+
+    fn body(keys: &MailboxKeys, scope: Scope) -> AddressBody {
+        let queue = if scope == Scope::Contact { keys.contact } else { keys.direct };
+        AddressBody { queue, grant: GrantId([2; 16]), scope, expires: NOW.after(MINUTE), uses: 0 }
+    }
+
+    fn put(keys: &MailboxKeys, body: &AddressBody, usage: Option<Nonce>) -> Put {
+        let key = keys.put_key(body, &friendship()).unwrap_or(Secret::from_bytes([0; 32]));
+        Put::new(keys.seal_address(body, &mut rng()), &key, 60, usage, envelope(0)).unwrap()
+    }
+
+    fn admit(put: &Put, used: &[Nonce]) -> Result<Admitted, NotAdmitted> {
+        Admission::new(MailboxKeys::random(&mut rng())).admit(NOW, put, &friendship(), &Used(used.to_vec())).unwrap()
+    }
+
+    #[test]
+    fn friends_guests_and_invited_strangers_each_reach_their_queue() {
+        let keys = MailboxKeys::random(&mut rng());
+        for (scope, queue) in [(Scope::Friends(3), Queue::Direct), (Scope::Guest, Queue::Direct), (Scope::Contact, Queue::Contact)] {
+            assert_eq!(admit(&put(&keys, &body(&keys, scope), None), &[]).unwrap().queue, queue);
+        }
+    }
+
+    #[test]
+    fn a33_an_address_without_its_key_or_with_the_key_of_another_scope_is_refused() {
+        let keys = MailboxKeys::random(&mut rng());
+        let friends = body(&keys, Scope::Friends(3));
+        let guest = body(&keys, Scope::Guest);
+        for key in [Secret::from_bytes([0; 32]), keys.put_key(&guest, &friendship()).unwrap()] {
+            let bad = Put::new(keys.seal_address(&friends, &mut rng()), &key, 60, None, envelope(0)).unwrap();
+            assert_eq!(admit(&bad, &[]), Err(REFUSED));
+        }
+    }
+
+    #[test]
+    fn an_address_that_mixes_queue_and_scope_is_refused() {
+        let keys = MailboxKeys::random(&mut rng());
+        for bad in [
+            AddressBody { queue: keys.direct, ..body(&keys, Scope::Contact) },
+            AddressBody { queue: keys.contact, ..body(&keys, Scope::Friends(3)) },
+            AddressBody { queue: QueueId([7; 16]), ..body(&keys, Scope::Guest) },
+        ] {
+            assert_eq!(admit(&put(&keys, &bad, None), &[]), Err(REFUSED));
+        }
+    }
+
+    #[test]
+    fn a20_a_put_under_an_old_revision_is_refused_without_a_hint() {
+        let keys = MailboxKeys::random(&mut rng());
+        let old = body(&keys, Scope::Friends(2));
+        let key = FriendshipSecret { revision: 2, secret: Secret::from_bytes([9; 32]) }.put(&keys.id());
+        let bad = Put::new(keys.seal_address(&old, &mut rng()), &key, 60, None, envelope(0)).unwrap();
+        assert_eq!(admit(&bad, &[]), Err(REFUSED));
+    }
+
+    #[test]
+    fn a18_a_single_use_grant_takes_one_use_and_its_repeats() {
+        let keys = MailboxKeys::random(&mut rng());
+        let single = AddressBody { uses: 1, ..body(&keys, Scope::Contact) };
+        let (first, second) = (Nonce([1; 16]), Nonce([2; 16]));
+        assert_eq!(admit(&put(&keys, &single, Some(first)), &[]).unwrap().first_use, Some(first));
+        assert_eq!(admit(&put(&keys, &single, Some(first)), &[first]).unwrap().first_use, None);
+        assert_eq!(admit(&put(&keys, &single, Some(second)), &[first]).unwrap_err().refusal, Refusal::UsedUp);
+        assert_eq!(admit(&put(&keys, &single, None), &[]).unwrap_err().refusal, Refusal::Refused);
+    }
+
+    #[test]
+    fn a09_an_expired_grant_is_refused_beyond_the_clock_skew() {
+        let keys = MailboxKeys::random(&mut rng());
+        let late = |by| AddressBody { expires: Timestamp(NOW.0 - by), ..body(&keys, Scope::Guest) };
+        assert!(admit(&put(&keys, &late(9 * MINUTE), None), &[]).is_ok());
+        assert_eq!(admit(&put(&keys, &late(11 * MINUTE), None), &[]).unwrap_err().refusal, Refusal::Expired);
+    }
+
+    #[test]
+    fn the_cache_of_opened_addresses_stays_within_its_bound() {
+        let keys = MailboxKeys::random(&mut rng());
+        let mut admission = Admission::new(keys.clone());
+        for index in 0..ADDRESS_CACHE_MAX as u64 + 10 {
+            let sealed = keys.seal_address(&AddressBody { expires: NOW.after(index), ..body(&keys, Scope::Guest) }, &mut rng());
+            assert!(admission.open(&sealed).is_some());
+            assert!(admission.opened.len() <= ADDRESS_CACHE_MAX);
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Two and more nodes befriend and talk over a network that fails.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use symbolon_core::command::{Command, Reply, RequestStatus, Who};
+use symbolon_presence::id::RequestId;
+use symbolon_presence::time::{DAY, HOUR, MINUTE};
+use symbolon_tests::sim::Faults;
+use symbolon_tests::sim::run::{Ix, Sim};
+
+fn invite(sim: &mut Sim, ix: Ix) -> String {
+    match sim.command(ix, Command::Invite { lifetime: DAY, no_ip: false, auto_accept: false }) {
+        Ok(Reply::Invite { link, .. }) => link,
+        other => panic!("an invite is made: {:?}", other.err()),
+    }
+}
+
+fn add(sim: &mut Sim, ix: Ix, link: &str) -> RequestId {
+    match sim.command(ix, Command::Add { target: link.to_owned(), note: Some("hi".into()) }) {
+        Ok(Reply::Request(request)) => request.request,
+        other => panic!("a request is made: {:?}", other.err()),
+    }
+}
+
+fn pending(sim: &mut Sim, ix: Ix) -> Option<RequestId> {
+    match sim.command(ix, Command::Requests) {
+        Ok(Reply::Requests(rows)) => rows.iter().find(|row| row.status == RequestStatus::Pending).map(|row| row.request),
+        _ => None,
+    }
+}
+
+fn befriend(sim: &mut Sim, a: Ix, b: Ix) {
+    let link = invite(sim, a);
+    add(sim, b, &link);
+    let mut request = None;
+    assert!(sim.run_until(HOUR, |sim| {
+        request = pending(sim, a);
+        request.is_some()
+    }));
+    assert!(sim.command(a, Command::Accept(request.unwrap())).is_ok());
+    assert!(sim.run_until(HOUR, |sim| are_friends(sim, a, b) && are_friends(sim, b, a)));
+}
+
+fn are_friends(sim: &mut Sim, a: Ix, b: Ix) -> bool {
+    let peer = sim.nodes[b].peer;
+    matches!(sim.command(a, Command::Friends), Ok(Reply::Friends(friends)) if friends.iter().any(|friend| friend.id == peer && friend.mutual))
+}
+
+#[test]
+fn two_nodes_befriend_and_talk_both_ways() {
+    let mut sim = Sim::new(1, Faults::NONE);
+    let (a, b) = (sim.add("Andi"), sim.add("Ben"));
+    befriend(&mut sim, a, b);
+    sim.say(a, b, "one").unwrap();
+    sim.say(b, a, "two").unwrap();
+    sim.say(a, b, "three").unwrap();
+    sim.run_for(MINUTE);
+    sim.check(true);
+    let texts: Vec<String> = sim.history(b).into_iter().map(|message| message.text).collect();
+    assert_eq!(texts.len(), 3);
+    assert!(sim.command(a, Command::Send { to: Who("Ben".into()), text: "by name".into() }).is_ok());
+}
+
+/// One run: three friends, rough network, crashes; everything accepted arrives once, in order.
+fn rough_run(seed: u64) -> (u64, u64, u64) {
+    let mut sim = Sim::new(seed, Faults::NONE);
+    let nodes = [sim.add("Andi"), sim.add("Ben"), sim.add("Cleo")];
+    sim.faults = Faults { crash: 0, ..Faults::ROUGH };
+    for (a, b) in [(0, 1), (1, 2), (2, 0)] {
+        befriend(&mut sim, nodes[a], nodes[b]);
+    }
+    sim.faults = Faults::ROUGH;
+    for round in 0..20 {
+        let (from, to) = (sim.below(3) as usize, sim.below(2) as usize);
+        let to = (from + 1 + to) % 3;
+        for line in 0..1 + sim.below(6) {
+            sim.say(nodes[from], nodes[to], &format!("{round} {line}"));
+        }
+        let pause = sim.below(20_000);
+        sim.run_for(pause);
+        if sim.below(4) == 0 {
+            let (x, y) = (nodes[from], nodes[to]);
+            sim.set_apart(x, y, true);
+            sim.run_for(5_000);
+            sim.set_apart(x, y, false);
+        }
+        sim.check(false);
+    }
+    sim.faults = Faults::NONE;
+    sim.run_for(2 * HOUR);
+    sim.check(true);
+    (sim.trace(), sim.tally.frames, sim.tally.crashes)
+}
+
+fn seeds() -> std::ops::Range<u64> {
+    match std::env::var("SIM_SEED").ok().and_then(|seed| seed.parse().ok()) {
+        Some(seed) => seed..seed + 1,
+        None => {
+            let count = std::env::var("SIM_SEEDS").ok().and_then(|count| count.parse().ok()).unwrap_or(50);
+            0..count
+        }
+    }
+}
+
+#[test]
+fn every_accepted_message_arrives_once_and_in_order_whatever_the_network_and_crashes_do() {
+    let (mut frames, mut crashes) = (0, 0);
+    for seed in seeds() {
+        let run = std::panic::catch_unwind(|| rough_run(seed));
+        let Ok((_, f, c)) = run else { panic!("seed {seed} failed; replay it with SIM_SEED={seed}") };
+        frames += f;
+        crashes += c;
+    }
+    println!("{frames} frames, {crashes} crashes");
+    assert!(crashes > 0 || std::env::var("SIM_SEED").is_ok(), "the runs crash nodes");
+}
+
+#[test]
+fn one_seed_gives_one_trace() {
+    for seed in [3, 4] {
+        assert_eq!(rough_run(seed), rough_run(seed));
+    }
+}
