@@ -55,6 +55,7 @@ fn request(view: &RequestView) -> Value {
         "trust": trust(view.trust),
         "note": view.note,
         "status": request_status(view.status),
+        "fault": view.fault,
         "introduced_by": [],
         "created": time(view.created),
     })
@@ -66,12 +67,14 @@ fn friend(view: &FriendView) -> Value {
         "name": view.name,
         "words": view.words,
         "trust": trust(view.trust),
+        "mutual": view.mutual,
         "introduced_by": [],
         "online": view.online,
         "path": view.path.map(|path| match path {
             Path::Direct => "direct",
         }),
         "blocked": view.blocked,
+        "unread": view.unread,
     })
 }
 
