@@ -12,6 +12,7 @@
 
 mod engine;
 mod inbox;
+pub mod live;
 mod pace;
 
 use crate::handle::{CommandRequest, NumberedEvent};
@@ -22,6 +23,7 @@ use pace::{Calm, Upkeep};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use symbolon_core::TurnFailed;
 use symbolon_core::command::{CommandError, Reply};
 use symbolon_core::seam::{Action, Address, CloseReason, CommandId, DialId, Event, Input, LinkId};
 use symbolon_core::table::Change;
@@ -52,10 +54,6 @@ pub trait Machine {
     /// When the core wants an [`Input::Tick`], and what for.
     fn poll_timeout(&self) -> Option<(Timestamp, &'static str)>;
 }
-
-/// The turn cannot go on: the store failed beneath the core.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TurnFailed(pub &'static str);
 
 /// A room cipher that keeps its writes back until the turn ends.
 pub trait TurnCipher: RoomCipher {

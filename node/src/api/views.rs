@@ -55,6 +55,7 @@ fn request(view: &RequestView) -> Value {
         "trust": trust(view.trust),
         "note": view.note,
         "status": request_status(view.status),
+        "fault": view.fault,
         "introduced_by": [],
         "created": time(view.created),
     })
@@ -71,7 +72,9 @@ fn friend(view: &FriendView) -> Value {
         "path": view.path.map(|path| match path {
             Path::Direct => "direct",
         }),
+        "confirmed": view.mutual,
         "blocked": view.blocked,
+        "unread": view.unread,
     })
 }
 

@@ -46,7 +46,6 @@ const fn statements(table: Table) -> &'static Statements {
         Table::MessageIndex => statements!("message_index"),
         Table::Outbox => statements!("outbox"),
         Table::Seen => statements!("seen"),
-        Table::Parked => statements!("parked"),
         Table::GrantUse => statements!("grant_use"),
     }
 }
