@@ -17,9 +17,10 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::Rng;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use symbolon_presence::codec;
+use symbolon_presence::envelope::frame_id;
 use symbolon_presence::id::{DeviceId, FrameId, PeerId};
 use symbolon_presence::time::{SECOND, Timestamp};
-use symbolon_relay::frame::{Frame, Outcome, RECEIPT_MAX, Receipt, ReceiptBody, ReceiptItem};
+use symbolon_relay::frame::{Frame, Outcome, Put, RECEIPT_MAX, Receipt, ReceiptBody, ReceiptItem};
 
 /// Faults on one link before it is closed.
 const FAULTS_MAX: u32 = 32;
@@ -57,6 +58,11 @@ struct Session {
     inflight_bytes: usize,
     /// When the next receipt is due.
     receipt_due: Option<Timestamp>,
+    /// Whether the device is to be greeted on its link.
+    greet: bool,
+    /// A greeting without receipt, put again on every new link: sealing a new one each time
+    /// would run ahead of the tags that the device expects.
+    hello: Option<(FrameId, Vec<u8>)>,
 }
 
 /// What a receipt line was about.
@@ -130,6 +136,7 @@ impl Delivery {
             return Ok(());
         }
         self.attach(turn, &device, link);
+        self.sessions.entry(device).or_default().greet = true;
         self.greet(state, turn, &device)?;
         self.feed(state, turn, &device)
     }
@@ -361,22 +368,31 @@ impl Delivery {
     }
 
     /// Says hello on a fresh link to a friend's device: it learns where we are, and its
-    /// receipt proves that it is there.
+    /// receipt proves that it is there. While envelopes wait for the device, they go first:
+    /// a greeting sealed behind them must not overtake them by more tags than are expected.
     fn greet(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
         let Some(friend) = state.friend_of(device).filter(|friend| friend.state == FriendState::Mutual && !friend.blocked) else {
             return Ok(());
         };
         let room = friend.room;
-        let payload = RoomPayload::Hello(state.own.entry_for_friends(turn.rng));
-        let sealed = turn.cipher.seal(room, &codec::encode(&payload), &[]).map_err(|_| TurnFailed("the room cipher failed"))?;
-        let Some(key) = state.envelope_key_to(device) else { return Ok(()) };
-        let Some(envelope) = outbox::seal_known(state, device, &key, room, &sealed, false) else { return Ok(()) };
         let Some(row) = state.devices.get(device) else { return Ok(()) };
         let Some(put_key) = row.put.clone() else { return Ok(()) };
-        let Some(put) = symbolon_relay::frame::Put::new(row.entry.address.clone(), &put_key, outbox::TTL, None, envelope) else {
-            return Ok(());
-        };
-        let Some(link) = self.sessions.get(device).and_then(|session| session.link) else { return Ok(()) };
+        let (address, waits) = (row.entry.address.clone(), row.outbox_count > 0);
+        let session = self.sessions.entry(*device).or_default();
+        let Some(link) = session.link.filter(|_| session.greet) else { return Ok(()) };
+        if session.hello.is_none() {
+            if waits {
+                return Ok(());
+            }
+            let payload = RoomPayload::Hello(state.own.entry_for_friends(turn.rng));
+            let sealed = turn.cipher.seal(room, &codec::encode(&payload), &[]).map_err(|_| TurnFailed("the room cipher failed"))?;
+            let Some(key) = state.envelope_key_to(device) else { return Ok(()) };
+            let Some(envelope) = outbox::seal_known(state, device, &key, room, &sealed, false) else { return Ok(()) };
+            session.hello = Some((frame_id(&envelope), envelope));
+        }
+        let Some((_, envelope)) = session.hello.clone() else { return Ok(()) };
+        let Some(put) = Put::new(address, &put_key, outbox::TTL, None, envelope) else { return Ok(()) };
+        session.greet = false;
         turn.act(Action::Send(link, Frame::Put(put).encode()));
         *self.sent.entry("hello").or_default() += 1;
         Ok(())
@@ -385,7 +401,12 @@ impl Delivery {
     /// Tells every friend on a live link where this node is now.
     pub fn greet_all(&mut self, state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
         let linked: Vec<DeviceId> = self.sessions.iter().filter(|(_, session)| session.link.is_some()).map(|(device, _)| *device).collect();
+        for session in self.sessions.values_mut() {
+            // It names the old addresses.
+            session.hello = None;
+        }
         for device in linked {
+            self.sessions.entry(device).or_default().greet = true;
             self.greet(state, turn, &device)?;
         }
         Ok(())
@@ -429,12 +450,14 @@ impl Delivery {
         let row = state.devices.get(&device)?;
         let key = symbolon_presence::sign::VerifyingKey::parse(&row.entry.receipt).ok()?;
         let body = receipt.verify(&key, &row.entry.mailbox).ok()?;
-        if !self.links.get(&link)?.proved {
-            self.prove(state, turn, link, &device);
-        }
         let session = self.sessions.get_mut(&device)?;
         let mut settled = Vec::new();
+        let mut greeted = false;
         for item in body.items {
+            if session.hello.as_ref().is_some_and(|(frame, _)| *frame == item.frame) {
+                session.hello = None;
+                greeted = true;
+            }
             if let Some((number, size)) = session.inflight.remove(&item.frame) {
                 session.inflight_bytes = session.inflight_bytes.saturating_sub(size);
                 settled.push(Acknowledged { device, number, outcome: item.outcome });
@@ -450,12 +473,18 @@ impl Delivery {
                 self.due.insert((at, device));
             }
         }
+        // Only a receipt for what is on the way proves anything: the device gives signed
+        // receipts to others, too, and they could show an old one.
+        if (greeted || !settled.is_empty()) && !self.links.get(&link)?.proved {
+            self.prove(state, turn, link, &device);
+        }
         Some(settled)
     }
 
     /// Goes on putting after receipts were handled.
     pub fn resume(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
-        self.feed(state, turn, device)
+        self.feed(state, turn, device)?;
+        self.greet(state, turn, device)
     }
 
     /// Notes what became of a deposit that came by a link; told at the end of the turn.
