@@ -81,7 +81,12 @@ pub(crate) fn add(state: &mut State, turn: &mut Turn<'_>, target: &str, note: Op
 
 fn check_target(state: &State, peer: &PeerId, chain: &Chain) -> Result<(), CommandError> {
     check_peer(state, peer)?;
-    if keys_of(chain).iter().any(|key| state.blocked.contains(key)) { Err(CommandError::IsBlocked) } else { Ok(()) }
+    if is_blocked(state, peer, chain) { Err(CommandError::IsBlocked) } else { Ok(()) }
+}
+
+/// Whether a person is blocked, by Peer ID or by any key of a certificate.
+pub(crate) fn is_blocked(state: &State, peer: &PeerId, chain: &Chain) -> bool {
+    state.blocked.contains(peer.as_bytes().as_slice()) || keys_of(chain).iter().any(|key| state.blocked.contains(key))
 }
 
 fn check_peer(state: &State, peer: &PeerId) -> Result<(), CommandError> {

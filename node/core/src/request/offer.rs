@@ -148,7 +148,7 @@ pub(crate) struct IncomingOffer {
     pub invite: Invite,
 }
 
-/// Takes an Offer in. Errors change nothing.
+/// Takes an Offer in. Errors change nothing but the use of the invite.
 pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, offer: IncomingOffer) -> Result<(), Rejected> {
     let IncomingOffer { first, device, statement, invite } = offer;
     let body: OfferBody = codec::decode(&statement.body, PAYLOAD_MAX).map_err(|_| DropReason::Malformed)?;
@@ -162,11 +162,6 @@ pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, offer: IncomingOff
     if body.created.is_future_at(turn.now) || body.expires.is_expired_at(turn.now) || lasts > REQUEST_LIFETIME {
         return Err(DropReason::Untimely.into());
     }
-    let mut keys = vec![device.peer.as_bytes().to_vec()];
-    keys.extend(super::keys_of(&first.chain));
-    if keys.iter().any(|key| state.blocked.contains(key)) {
-        return Err(DropReason::Blocked.into());
-    }
     check_room(turn, &body, &device.peer)?;
     let id = local_id(&first.chain, &body.request);
     let transcript = OfferBody::transcript(&statement.body, &device.peer, &state.own.peer);
@@ -178,9 +173,21 @@ pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, offer: IncomingOff
         turn.notify(Event::Warning(Warning::InviteReused));
         return Err(DropReason::Unexpected.into());
     }
+    // A blocked sender passes every check that others pass, in the same order, so that
+    // nothing of the answer depends on the block.
+    let blocked = super::is_blocked(state, &device.peer, &first.chain);
+    if blocked && invite.used == Some(id) {
+        return Err(DropReason::Blocked.into());
+    }
     let strangers = state.requests.values().filter(|row| row.direction == Direction::In && row.status == RequestStatus::Pending).count();
     if strangers >= PENDING_STRANGERS_MAX || make_room(state, turn).is_err() {
         return Err(DropReason::Full.into());
+    }
+    if blocked {
+        if invite.used.is_none() {
+            state.save_invite(turn, Invite { used: Some(id), ..invite });
+        }
+        return Err(DropReason::Blocked.into());
     }
     if state.requests.values().any(|row| row.wire == body.request && row.direction == Direction::In) {
         turn.notify(Event::Warning(Warning::KeysChanged));
