@@ -195,9 +195,7 @@ pub(crate) fn block(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> R
     }
     let mut keys = vec![row.peer.as_bytes().to_vec()];
     keys.extend(row.chain.iter().flat_map(keys_of));
-    for key in keys {
-        state.block_key(turn, &key);
-    }
+    state.block_keys(turn, &keys)?;
     Ok(set_status(state, turn, id, RequestStatus::Blocked)?)
 }
 
