@@ -211,12 +211,6 @@ pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, offer: IncomingOff
     if invite.used.is_none() {
         state.save_invite(turn, Invite { used: Some(id), ..invite.clone() });
     }
-    outbox::register_device(
-        state,
-        &device,
-        &state.requests.get(&id).and_then(|row| row.chain.clone()).ok_or(DropReason::Malformed)?,
-        reply_entry(&body)?,
-    );
     turn.notify(Event::Request(id));
     decide(state, turn, &device.peer, &id, &body, invite.auto_accept)
 }
@@ -305,8 +299,4 @@ fn check_room(turn: &Turn<'_>, body: &OfferBody, initiator: &PeerId) -> Result<(
         return Err(DropReason::Forged.into());
     }
     Ok(())
-}
-
-fn reply_entry(body: &OfferBody) -> Result<symbolon_relay::frame::MailboxEntry, DropReason> {
-    body.replies.first().map(|reply| reply.entry.clone()).ok_or(DropReason::Malformed)
 }
