@@ -360,8 +360,9 @@ fn seen_outcome(seen: &[u8]) -> Outcome {
 /// A room message of a device.
 fn room_message(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, known: Known) -> Result<(), Rejected> {
     let friend = state.friend_of(device).ok_or(DropReason::Unexpected)?;
-    let (peer, room) = (friend.peer, friend.room);
-    if known.room != room {
+    let (peer, room) = (friend.peer, known.room);
+    // Crossed requests may leave a second room, in which messages are still under way.
+    if room != friend.room && !request::is_room_with(state, &peer, &room) {
         return Err(DropReason::Unexpected.into());
     }
     let (sender, plaintext) = match turn.cipher.open(room, &known.mls)? {

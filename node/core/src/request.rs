@@ -21,7 +21,7 @@ use crate::state::{FriendState, Request, State};
 use crate::turn::{Failed, Turn, TurnFailed};
 use crate::wire::{OfferBody, is_note};
 use symbolon_presence::codec;
-use symbolon_presence::id::{Digest, GrantId, Nonce, PeerId, RequestId};
+use symbolon_presence::id::{Digest, GrantId, Nonce, PeerId, RequestId, RoomId};
 use symbolon_presence::identity::{CERT_MAX, Chain, DeviceCertBody};
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::words::fingerprint_words;
@@ -96,17 +96,27 @@ fn check_peer(state: &State, peer: &PeerId) -> Result<(), CommandError> {
     if state.blocked.contains(peer.as_bytes().as_slice()) {
         return Err(CommandError::IsBlocked);
     }
+    // Half a friendship whose request has run out may be begun anew.
+    let waits = |row: &Request| row.peer == *peer && row.direction == Direction::In && row.status == RequestStatus::Accepted;
     match state.friends.get(peer) {
-        Some(_) => Err(CommandError::AlreadyFriends),
-        None => Ok(()),
+        Some(friend) if friend.state == FriendState::Mutual || state.requests.values().any(waits) => Err(CommandError::AlreadyFriends),
+        Some(_) | None => Ok(()),
     }
 }
 
-/// A request of this person that waits for an answer of ours.
+/// Whether a room was made by a request between this person and us that was answered.
+pub(crate) fn is_room_with(state: &State, peer: &PeerId, room: &RoomId) -> bool {
+    let answered = |row: &Request| matches!(row.status, RequestStatus::Accepted | RequestStatus::Confirmed);
+    state.requests.values().any(|row| row.peer == *peer && row.room == Some(*room) && answered(row))
+}
+
+/// The newest request of this person that waits for an answer of ours: they may have given
+/// up older ones.
 fn incoming<'a>(state: &'a State, peer: &PeerId) -> Option<&'a Request> {
-    state.requests.values().find(|row| {
+    let waits = |row: &&Request| {
         row.peer == *peer && row.direction == Direction::In && matches!(row.status, RequestStatus::Pending | RequestStatus::Ignored)
-    })
+    };
+    state.requests.values().filter(waits).max_by_key(|row| (row.created, row.id))
 }
 
 /// Requests to this person that wait for an answer.

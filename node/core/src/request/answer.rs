@@ -217,6 +217,10 @@ pub(crate) fn receive_confirm(state: &mut State, turn: &mut Turn<'_>, answer: An
     let room = row.room.ok_or(DropReason::Unexpected)?;
     let verified = open_bundle(turn, &room, &bundle, &device)?;
     let mut friend = state.friends.get(&row.peer).cloned().ok_or(DropReason::Unexpected)?;
+    // Crossed requests may both complete: the room of the lower Peer ID's Offer stays.
+    if friend.state == FriendState::Half || row.peer < state.own.peer {
+        friend.room = room;
+    }
     friend.state = FriendState::Mutual;
     adopt_bundle(state, &mut friend, verified);
     state.save_friend(turn, friend);

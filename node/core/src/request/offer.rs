@@ -116,6 +116,11 @@ pub(crate) fn reissue(state: &mut State, turn: &mut Turn<'_>) -> Result<(), Fail
     let ids: Vec<RequestId> = state.requests.values().filter(stale).map(|row| row.id).collect();
     for id in ids {
         let Some(mut row) = state.requests.get(&id).cloned() else { continue };
+        // A way in that has expired would only end the request that was stored by it.
+        row.contacts.retain(|contact| !contact.expires.is_expired_at(turn.now));
+        if row.contacts.is_empty() {
+            continue;
+        }
         row.revision = row.revision.saturating_add(1);
         write_offer(state, turn, &mut row)?;
         state.save_request(turn, row.clone());
