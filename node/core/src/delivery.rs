@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use symbolon_presence::codec;
 use symbolon_presence::id::{DeviceId, FrameId, PeerId};
 use symbolon_presence::time::{SECOND, Timestamp};
-use symbolon_relay::frame::{Frame, Outcome, RECEIPT_MAX, Receipt, ReceiptBody, ReceiptItem};
+use symbolon_relay::frame::{Frame, Outcome, Put, RECEIPT_MAX, Receipt, ReceiptBody, ReceiptItem};
 
 /// Faults on one link before it is closed.
 const FAULTS_MAX: u32 = 32;
@@ -363,22 +363,37 @@ impl Delivery {
     /// Says hello on a fresh link to a friend's device: it learns where we are, and its
     /// receipt proves that it is there.
     fn greet(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
+        let payload = RoomPayload::Hello(state.own.entry_for_friends(turn.rng));
+        self.whisper(state, turn, device, &payload, "hello")
+    }
+
+    /// Asks a friend's device to put again what was not acknowledged.
+    pub fn ask_again(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
+        self.whisper(state, turn, device, &RoomPayload::Again, "again")
+    }
+
+    /// Sends a room message that may be lost, if a link to the device is up.
+    fn whisper(
+        &mut self,
+        state: &mut State,
+        turn: &mut Turn<'_>,
+        device: &DeviceId,
+        payload: &RoomPayload,
+        kind: &'static str,
+    ) -> Result<(), TurnFailed> {
+        let Some(link) = self.sessions.get(device).and_then(|session| session.link) else { return Ok(()) };
         let Some(friend) = state.friend_of(device).filter(|friend| friend.state == FriendState::Mutual && !friend.blocked) else {
             return Ok(());
         };
         let room = friend.room;
-        let payload = RoomPayload::Hello(state.own.entry_for_friends(turn.rng));
-        let sealed = turn.cipher.seal(room, &codec::encode(&payload), &[]).map_err(|_| TurnFailed("the room cipher failed"))?;
+        let sealed = turn.cipher.seal(room, &codec::encode(payload), &[]).map_err(|_| TurnFailed("the room cipher failed"))?;
         let Some(key) = state.envelope_key_to(device) else { return Ok(()) };
-        let Some(envelope) = outbox::seal_known(state, device, &key, room, &sealed, false) else { return Ok(()) };
+        let Some(envelope) = outbox::seal_known(state, device, &key, room, &sealed, None) else { return Ok(()) };
         let Some(row) = state.devices.get(device) else { return Ok(()) };
         let Some(put_key) = row.put.clone() else { return Ok(()) };
-        let Some(put) = symbolon_relay::frame::Put::new(row.entry.address.clone(), &put_key, outbox::TTL, None, envelope) else {
-            return Ok(());
-        };
-        let Some(link) = self.sessions.get(device).and_then(|session| session.link) else { return Ok(()) };
+        let Some(put) = Put::new(row.entry.address.clone(), &put_key, outbox::TTL, None, envelope) else { return Ok(()) };
         turn.act(Action::Send(link, Frame::Put(put).encode()));
-        *self.sent.entry("hello").or_default() += 1;
+        *self.sent.entry(kind).or_default() += 1;
         Ok(())
     }
 
@@ -453,6 +468,18 @@ impl Delivery {
         Some(settled)
     }
 
+    /// The outbox changed beneath what is on its way: begins it anew on the same link.
+    pub fn restart(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
+        let session = self.sessions.entry(*device).or_default();
+        session.cursor = 0;
+        session.inflight.clear();
+        session.inflight_bytes = 0;
+        if let Some(at) = session.receipt_due.take() {
+            self.due.remove(&(at, *device));
+        }
+        self.wake(state, turn, device)
+    }
+
     /// Goes on putting after receipts were handled.
     pub fn resume(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
         self.feed(state, turn, device)
@@ -482,11 +509,9 @@ impl Delivery {
         }
     }
 
-    /// How many friends are online.
-    pub fn online_count(&self, state: &State) -> usize {
-        let online: BTreeSet<PeerId> =
-            state.friends.values().filter(|friend| self.is_online(&friend.devices) == Some(true)).map(|friend| friend.peer).collect();
-        online.len()
+    /// The friends who are online.
+    pub fn online(&self, state: &State) -> BTreeSet<PeerId> {
+        state.friends.values().filter(|friend| self.is_online(&friend.devices) == Some(true)).map(|friend| friend.peer).collect()
     }
 }
 
@@ -505,7 +530,12 @@ fn wants_link(state: &State, device: &DeviceId) -> bool {
         || state.friends.get(&row.peer).is_some_and(|friend| friend.state == FriendState::Mutual && friend.devices.contains(device))
 }
 
-/// Whether the person of a device is blocked.
-pub(crate) fn is_blocked(state: &State, device: &DeviceId) -> bool {
+/// Whether nothing is taken from a device and nothing sent to it: its person is blocked.
+fn is_blocked(state: &State, device: &DeviceId) -> bool {
     state.devices.get(device).is_some_and(|row| state.blocked.contains(row.peer.as_bytes().as_slice()))
+}
+
+/// Whether room messages of a device are refused: its person is blocked, or no friend any longer.
+pub(crate) fn is_refused(state: &State, device: &DeviceId) -> bool {
+    is_blocked(state, device) || state.friend_of(device).is_some_and(|friend| friend.state == FriendState::Ended)
 }
