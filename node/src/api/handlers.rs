@@ -92,8 +92,7 @@ pub async fn identity(State(state): State<ApiState>) -> Answer {
 /// `GET /api/v1/identity/qr`
 pub async fn identity_qr(State(state): State<ApiState>) -> Result<Response, Problem> {
     let Reply::Identity(view) = ask(&state, Command::Identity).await? else { return Err(Fault::Internal.into()) };
-    // Upper case takes QR's alphanumeric mode, which is a third smaller; ids read back in either case.
-    let qr = Qr::encode(&view.id.to_string().to_ascii_uppercase()).ok_or(Fault::Internal)?;
+    let qr = Qr::link(&view.id.to_string()).ok_or(Fault::Internal)?;
     Ok(([(header::CONTENT_TYPE, "image/svg+xml")], qr.svg()).into_response())
 }
 
@@ -141,7 +140,16 @@ pub struct AddBody {
 
 /// `POST /api/v1/requests`
 pub async fn add(State(state): State<ApiState>, Json(body): Json<AddBody>) -> Answer {
-    answer(&state, Command::Add { target: body.target, note: body.note }).await
+    answer(&state, Command::Add { target: lower_scheme(body.target), note: body.note }).await
+}
+
+/// A link scanned from a QR code is in upper case throughout. A scheme is the same in
+/// either case (RFC 3986, section 3.1), and so is base32.
+fn lower_scheme(target: String) -> String {
+    match target.split_once(':') {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("symbolon") => format!("symbolon:{rest}"),
+        _ => target,
+    }
 }
 
 /// `POST /api/v1/requests/{request}/accept`

@@ -20,7 +20,7 @@ pub fn reply(reply: &Reply) -> Value {
             "link": link,
             "expires": time(*expires),
             "warning": warning,
-            "qr": Qr::encode(link).map(|qr| qr.svg()),
+            "qr": Qr::link(link).map(|qr| qr.svg()),
         }),
         Reply::Request(view) => request(view),
         Reply::Requests(views) => json!({ "requests": views.iter().map(request).collect::<Vec<_>>() }),
