@@ -361,6 +361,8 @@ pub enum CommandError {
     Full,
     /// The lifetime is zero or too long.
     BadLifetime,
-    /// The store is full or failed; the turn was taken back.
+    /// The store failed; the turn was taken back.
     StoreFailed,
+    /// The disk is full; the turn was taken back.
+    StoreFull,
 }

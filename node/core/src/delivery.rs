@@ -13,6 +13,7 @@ use crate::seam::{Action, Address, CloseReason, DialId, Event, LinkId};
 use crate::state::{FriendState, State};
 use crate::turn::{Turn, TurnFailed};
 use crate::wire::RoomPayload;
+use rand_chacha::ChaCha20Rng;
 use rand_core::Rng;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use symbolon_presence::codec;
@@ -81,7 +82,9 @@ pub(crate) struct Delivery {
 
 impl Delivery {
     /// After a start: every friend's device is called once, and whoever something waits for.
-    pub fn start(&mut self, state: &State, now: Timestamp) {
+    pub fn start(&mut self, state: &State, now: Timestamp, rng: &mut ChaCha20Rng) {
+        // Not from zero: a dial of a core that failed must not be taken for one of this core.
+        self.next_dial_id = rng.next_u64() >> 1;
         for device in state.devices.values() {
             if wants_link(state, &device.device) {
                 self.schedule(&device.device, now);

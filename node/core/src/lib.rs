@@ -117,7 +117,7 @@ impl Core {
         let turn = &mut turn;
         if !self.started {
             self.started = true;
-            delivery.start(state, now);
+            delivery.start(state, now, turn.rng);
         }
         match input {
             Input::Command(id, command) => {

@@ -56,7 +56,7 @@ pub struct Entry {
 
 impl Fault {
     /// Every fault once, in the order of the API's description.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::Command(CommandError::NotFound),
         Self::Command(CommandError::Ambiguous),
         Self::Command(CommandError::BadLink),
@@ -75,6 +75,7 @@ impl Fault {
         Self::Command(CommandError::Full),
         Self::Command(CommandError::BadLifetime),
         Self::Command(CommandError::StoreFailed),
+        Self::Command(CommandError::StoreFull),
         Self::Unauthorized,
         Self::WrongHost,
         Self::ForeignOrigin,
@@ -256,7 +257,14 @@ fn command_entry(error: CommandError) -> Entry {
             507,
             "Not stored",
             "The change could not be written to disk, so nothing was changed.",
-            "Check that the disk is not full and not read-only, then try again.",
+            "Check that the disk is healthy and not read-only, then try again.",
+        ),
+        CommandError::StoreFull => (
+            "store_full",
+            507,
+            "Disk full",
+            "The disk is full, so nothing was changed; everything accepted before is safe.",
+            "Free some space, then try again: the node goes on by itself.",
         ),
     };
     Entry { kind, status, title, detail, hint }

@@ -73,6 +73,7 @@ fn friend(view: &FriendView) -> Value {
         "path": view.path.map(|path| match path {
             Path::Direct => "direct",
         }),
+        "confirmed": view.mutual,
         "blocked": view.blocked,
         "unread": view.unread,
     })

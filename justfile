@@ -1,0 +1,41 @@
+# `just` lists these; each is one line that can be typed by hand as well.
+
+# List the recipes.
+default:
+    @just --list
+
+# All tests, as CI runs them.
+test *ARGS:
+    cargo test --locked --workspace {{ARGS}}
+
+# Everything that CI checks.
+ci:
+    .ci/run
+
+# Which crate depends on what.
+purity:
+    .ci/purity
+
+# The simulation: `just sim 500` for so many seeds.
+sim seeds="50":
+    SIM_SEEDS={{seeds}} cargo test --locked -p symbolon-tests --test simulation -- --nocapture
+
+# One seed of the simulation again.
+replay seed:
+    SIM_SEED={{seed}} cargo test --locked -p symbolon-tests --test simulation every_accepted -- --nocapture
+
+# The known-answer vectors.
+vectors:
+    cargo test --locked -p symbolon-tests --test vectors
+
+# Benches.
+bench *ARGS:
+    cargo bench --locked -p symbolon-tests {{ARGS}}
+
+# One fuzz target; needs cargo-fuzz and a nightly toolchain.
+fuzz target *ARGS:
+    cd tests/fuzz && cargo +nightly fuzz run {{target}} {{ARGS}}
+
+# Licences, sources and bans of all crates; needs cargo-deny.
+deny:
+    cargo deny check
