@@ -140,16 +140,7 @@ pub struct AddBody {
 
 /// `POST /api/v1/requests`
 pub async fn add(State(state): State<ApiState>, Json(body): Json<AddBody>) -> Answer {
-    answer(&state, Command::Add { target: lower_scheme(body.target), note: body.note }).await
-}
-
-/// A link scanned from a QR code is in upper case throughout. A scheme is the same in
-/// either case (RFC 3986, section 3.1), and so is base32.
-fn lower_scheme(target: String) -> String {
-    match target.split_once(':') {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("symbolon") => format!("symbolon:{rest}"),
-        _ => target,
-    }
+    answer(&state, Command::Add { target: body.target, note: body.note }).await
 }
 
 /// `POST /api/v1/requests/{request}/accept`

@@ -73,7 +73,6 @@ fn friend(view: &FriendView) -> Value {
         "path": view.path.map(|path| match path {
             Path::Direct => "direct",
         }),
-        "confirmed": view.mutual,
         "blocked": view.blocked,
         "unread": view.unread,
     })
