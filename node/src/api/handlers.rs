@@ -92,8 +92,7 @@ pub async fn identity(State(state): State<ApiState>) -> Answer {
 /// `GET /api/v1/identity/qr`
 pub async fn identity_qr(State(state): State<ApiState>) -> Result<Response, Problem> {
     let Reply::Identity(view) = ask(&state, Command::Identity).await? else { return Err(Fault::Internal.into()) };
-    // Upper case takes QR's alphanumeric mode, which is a third smaller; ids read back in either case.
-    let qr = Qr::encode(&view.id.to_string().to_ascii_uppercase()).ok_or(Fault::Internal)?;
+    let qr = Qr::link(&view.id.to_string()).ok_or(Fault::Internal)?;
     Ok(([(header::CONTENT_TYPE, "image/svg+xml")], qr.svg()).into_response())
 }
 
