@@ -1,3 +1,5 @@
 //! What Symbolon's tests share: the simulation, and helpers that attack it.
 
+pub mod decoders;
+pub mod samples;
 pub mod sim;
