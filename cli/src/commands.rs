@@ -6,9 +6,10 @@ use crate::failure::Failure;
 use crate::output::Output;
 use crate::show;
 use serde_json::{Value, json};
+use std::collections::VecDeque;
 use std::io::Read as _;
 use std::time::{Duration, Instant};
-use symbolon_core::limits::TEXT_MAX;
+use symbolon_core::limits::{READ_LIMIT, TEXT_MAX};
 use symbolon_node::api::qr::Qr;
 
 /// Carries out a command.
@@ -184,14 +185,17 @@ fn wait(client: &Client, message: &str, wanted: &str, timeout: Duration) -> Resu
 fn read(client: &Client, output: Output, flags: &Read) -> Result<(), Failure> {
     // Subscribed before the first look, so that nothing falls between.
     let events = flags.follow.then(|| client.events()).transpose()?;
-    let mut last = flags.since.clone();
-    let count = history(client, output, flags, flags.limit, &mut last)?;
+    let mut reader = Reader { client, output, who: flags.who.as_deref(), peek: flags.peek, last: flags.since.clone() };
+    let count = match flags.limit {
+        Some(limit) => reader.last_ones(limit)?,
+        None => reader.all()?,
+    };
     let Some(mut events) = events else {
         return if count == 0 { output.remark("No messages.\n") } else { Ok(()) };
     };
     while let Some(event) = events.next() {
         if matches!(event.as_str(), "message" | "message_state" | "lagged") {
-            match history(client, output, flags, None, &mut last) {
+            match reader.all() {
                 // It stopped between the event and the question.
                 Err(failure) if matches!(failure.kind.as_str(), "not_running" | "stopping") => break,
                 Err(failure) => return Err(failure),
@@ -202,16 +206,74 @@ fn read(client: &Client, output: Output, flags: &Read) -> Result<(), Failure> {
     Err(Failure::new("stopped", "the node has stopped", "Start it again with `symbolon up`."))
 }
 
-/// Prints what arrived after `last`, and moves `last` on.
-fn history(client: &Client, output: Output, flags: &Read, limit: Option<u32>, last: &mut Option<String>) -> Result<usize, Failure> {
-    let body = json!({ "who": flags.who, "since": last, "limit": limit, "peek": flags.peek });
-    let answer = client.post("/api/v1/messages/read", &body)?;
-    let views = answer.get("messages").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    for view in views {
-        output.show(view, show::message)?;
-        if let Some(id) = view.get("message").and_then(Value::as_str) {
-            *last = Some(id.to_owned());
+/// Reads on from the last message that was printed.
+struct Reader<'a> {
+    client: &'a Client,
+    output: Output,
+    who: Option<&'a str>,
+    peek: bool,
+    last: Option<String>,
+}
+
+impl Reader<'_> {
+    /// Prints everything after the last message, page by page.
+    fn all(&mut self) -> Result<usize, Failure> {
+        let mut count = 0;
+        loop {
+            let page = self.page(self.last.as_deref(), None, self.peek)?;
+            self.show(&page)?;
+            count += page.len();
+            if page.len() < READ_LIMIT {
+                return Ok(count);
+            }
         }
     }
-    Ok(views.len())
+
+    /// Prints the last so many, but none before the last message.
+    fn last_ones(&mut self, limit: u32) -> Result<usize, Failure> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        if self.last.is_none() && limit <= READ_LIMIT {
+            let page = self.page(None, Some(limit), self.peek)?;
+            self.show(&page)?;
+            return Ok(page.len());
+        }
+        // The node answers the first ones after a message; which are the last is known at
+        // the end only. Looked at first, then read from there on.
+        let mut ids: VecDeque<Option<String>> = VecDeque::from([self.last.clone()]);
+        loop {
+            let page = self.page(ids.back().and_then(Option::as_deref), None, true)?;
+            for view in &page {
+                ids.push_back(id_of(view));
+                if ids.len() > limit.saturating_add(1) {
+                    ids.pop_front();
+                }
+            }
+            if page.len() < READ_LIMIT {
+                break;
+            }
+        }
+        self.last = ids.pop_front().flatten();
+        if limit == 0 { Ok(0) } else { self.all() }
+    }
+
+    fn page(&self, since: Option<&str>, limit: Option<usize>, peek: bool) -> Result<Vec<Value>, Failure> {
+        let body = json!({ "who": self.who, "since": since, "limit": limit, "peek": peek });
+        let mut answer = self.client.post("/api/v1/messages/read", &body)?;
+        match answer.get_mut("messages").map(Value::take) {
+            Some(Value::Array(page)) => Ok(page),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    fn show(&mut self, page: &[Value]) -> Result<(), Failure> {
+        for view in page {
+            self.output.show(view, show::message)?;
+            self.last = id_of(view).or(self.last.take());
+        }
+        Ok(())
+    }
+}
+
+fn id_of(view: &Value) -> Option<String> {
+    view.get("message").and_then(Value::as_str).map(str::to_owned)
 }

@@ -61,6 +61,9 @@ pub fn request(view: &Value) -> String {
     if !str_of(view, "note").is_empty() {
         let _ = writeln!(out, "  note     {}", line(str_of(view, "note")));
     }
+    if !str_of(view, "fault").is_empty() {
+        let _ = writeln!(out, "  beware   {}", line(str_of(view, "fault")));
+    }
     if incoming && str_of(view, "status") == "pending" {
         let short: String = id.chars().take(8).collect();
         let _ = writeln!(out, "  answer   symbolon accept {short}  (or ignore, block)");
@@ -70,14 +73,20 @@ pub fn request(view: &Value) -> String {
 
 /// One friend.
 pub fn friend(view: &Value) -> String {
-    let online = match (view.get("blocked").and_then(Value::as_bool), view.get("online").and_then(Value::as_bool)) {
-        (Some(true), _) => "blocked",
-        (_, Some(true)) => "online",
-        (_, Some(false)) => "offline",
-        (_, None) => "not seen yet",
+    let flag = |field: &str| view.get(field).and_then(Value::as_bool);
+    let online = match (flag("blocked"), flag("mutual"), flag("online")) {
+        (Some(true), _, _) => "blocked",
+        (_, Some(false), _) => "waiting for their confirmation",
+        (_, _, Some(true)) => "online",
+        (_, _, Some(false)) => "offline",
+        (_, _, None) => "not seen yet",
+    };
+    let unread = match view.get("unread").and_then(Value::as_u64) {
+        None | Some(0) => String::new(),
+        Some(count) => format!(", {count} unread"),
     };
     format!(
-        "{}\n  {online}, {}\n  id       {}\n  words    {}\n",
+        "{}\n  {online}, {}{unread}\n  id       {}\n  words    {}\n",
         line(str_of(view, "name")),
         trust(str_of(view, "trust")),
         line(str_of(view, "id")),

@@ -361,6 +361,33 @@ fn follow_prints_old_messages_then_new_ones_once_and_ends_with_the_node() {
 }
 
 #[test]
+fn long_histories_are_read_whole_and_the_last_ones_exactly() {
+    let node = Node::start();
+    node.fake.with(|world| {
+        world.add_friend("Tom");
+        for number in 0..2_500 {
+            let view = world.message_from(0, &number.to_string(), NOW);
+            world.messages.push(view);
+        }
+    });
+    let texts = |args: &[&str]| -> Vec<usize> {
+        node.json(&[&["read", "--peek"], args].concat()).iter().map(|view| view["text"].as_str().unwrap().parse().unwrap()).collect()
+    };
+    let id = |number: usize| node.fake.with(|world| world.messages[number].message.to_string());
+    assert_eq!(texts(&[]), (0..2_500).collect::<Vec<_>>());
+    assert_eq!(texts(&["Tom", "--limit", "3"]), [2_497, 2_498, 2_499]);
+    assert_eq!(texts(&["--limit", "1200"]), (1_300..2_500).collect::<Vec<_>>());
+    assert_eq!(texts(&["--since", &id(10)]), (11..2_500).collect::<Vec<_>>());
+    assert_eq!(texts(&["--since", &id(10), "--limit", "2"]), [2_498, 2_499]);
+    assert_eq!(texts(&["--since", &id(2_497), "--limit", "5"]), [2_498, 2_499]);
+    assert_eq!(texts(&["--limit", "0"]), Vec::<usize>::new());
+    let read = || node.fake.with(|world| world.messages.iter().filter(|view| view.state == MessageState::Read).count());
+    assert_eq!(read(), 0, "peeked only");
+    node.json(&["read", "--since", &id(10), "--limit", "2"]);
+    assert_eq!(read(), 2, "only what was shown is read");
+}
+
+#[test]
 fn hostile_names_and_texts_never_reach_the_terminal_raw() {
     let node = Node::start();
     let evil = "\u{1b}]0;owned\u{7}\u{1b}[2J\u{202e}\u{9b}31m\r\nerror: fake";

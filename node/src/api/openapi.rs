@@ -113,6 +113,7 @@ fn schemas() -> Value {
         "trust": trust(),
         "note": text_or_null(),
         "status": word(&["unresolved", "pending", "accepted", "confirmed", "ignored", "blocked", "expired", "cancelled"]),
+        "fault": { "type": ["string", "null"], "description": "Why it cannot go on, or why to look twice." },
         "introduced_by": names(),
         "created": time(),
     });
@@ -125,6 +126,8 @@ fn schemas() -> Value {
         "online": { "type": ["boolean", "null"] },
         "path": { "type": ["string", "null"], "enum": ["direct", "lan", "relay", null] },
         "blocked": flag(),
+        "mutual": { "type": "boolean", "description": "Both sides have confirmed; messages wait until then." },
+        "unread": number(),
     });
     let message = json!({
         "message": id(),

@@ -104,7 +104,7 @@ pub const ROUTES: &[Route] = &[
         query: &[
             ("who", "string", false, "Only this conversation: a friend's name or id."),
             ("since", "string", false, "Only what arrived after this message."),
-            ("limit", "integer", false, "Only the last so many, at most 1,000."),
+            ("limit", "integer", false, "At most so many, never more than 1,000: the last ones, or with `since` the first ones after it."),
         ],
         ..read("/api/v1/messages", "Messages", "History, oldest first; marks nothing as read.", || get(handlers::messages))
     },

@@ -67,6 +67,7 @@ fn friend(view: &FriendView) -> Value {
         "name": view.name,
         "words": view.words,
         "trust": trust(view.trust),
+        "mutual": view.mutual,
         "introduced_by": [],
         "online": view.online,
         "path": view.path.map(|path| match path {

@@ -175,6 +175,12 @@ fn settling_erases_the_rows_of_kept_parents() {
     }
     a.flush().unwrap();
     assert!(rows.len() > before + 30);
+    // A kept parent holds none of the secrets of the commit that led on.
+    let states = |space: u8| -> Vec<usize> {
+        let rows = rows.rows.borrow();
+        rows.iter().filter(|(key, _)| key[..2] == [Kind::GroupState as u8, space]).map(|(_, value)| value.len()).collect()
+    };
+    assert_eq!(states(1), [states(0)[0]; 3]);
     a.settle(ROOM).unwrap();
     a.flush().unwrap();
     assert_eq!(rows.len(), before);

@@ -184,6 +184,11 @@ impl Shared {
     }
 
     #[cfg(test)]
+    pub(super) fn link(&self, link: LinkId) -> Option<Arc<Link>> {
+        self.known().links.get(&link).cloned()
+    }
+
+    #[cfg(test)]
     pub(super) fn link_count(&self) -> usize {
         self.known().links.len()
     }

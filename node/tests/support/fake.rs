@@ -141,6 +141,8 @@ impl World {
             words: words(byte),
             trust: if number.is_multiple_of(2) { Trust::Verified } else { Trust::Invited },
             blocked: false,
+            mutual: true,
+            unread: 0,
             online: [Some(true), Some(false), None][number % 3],
             path: number.is_multiple_of(3).then_some(Path::Direct),
         });
@@ -160,6 +162,7 @@ impl World {
             trust: Trust::Invited,
             note: note.map(str::to_owned),
             status,
+            fault: None,
             created: Timestamp(NOW),
         });
         RequestId(request)
@@ -255,7 +258,13 @@ impl World {
             Command::Ignore(request) => self.set_request(request, RequestStatus::Ignored),
             Command::Block(who) => self.set_blocked(&who, true),
             Command::Unblock(who) => self.set_blocked(&who, false),
-            Command::Friends => Ok(Reply::Friends(self.friends.clone())),
+            Command::Friends => {
+                for friend in &mut self.friends {
+                    let unread = |view: &&MessageView| view.from == friend.id && view.state == MessageState::Delivered;
+                    friend.unread = u32::try_from(self.messages.iter().filter(unread).count()).unwrap();
+                }
+                Ok(Reply::Friends(self.friends.clone()))
+            }
             Command::Rename { friend, name } => {
                 let at = self.friend(&friend)?;
                 let old = std::mem::replace(&mut self.friends[at].name, name.clone());
@@ -300,8 +309,12 @@ impl World {
                         }
                     }
                 }
-                let limit = limit.unwrap_or(1_000).min(1_000);
-                Ok(Reply::Messages(fits.split_off(fits.len().saturating_sub(limit))))
+                let count = limit.unwrap_or(1_000).min(1_000);
+                if since.is_none() && limit.is_some() {
+                    fits.drain(..fits.len().saturating_sub(count));
+                }
+                fits.truncate(count);
+                Ok(Reply::Messages(fits))
             }
             Command::Status => Ok(Reply::Status(StatusView {
                 peers: self.friends.iter().filter(|friend| friend.online == Some(true)).count(),

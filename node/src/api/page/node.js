@@ -86,6 +86,8 @@ export async function loadAll() {
 }
 
 export function keep(message) {
+  const from = message.mine ? null : friend(message.from_id);
+  if (from && !state.messages.has(message.message) && message.state !== "read") from.unread += 1;
   // A message known already keeps its place: the order is that of arrival.
   state.messages.set(message.message, message);
   // Bounded: the oldest of what was kept goes.
@@ -110,15 +112,12 @@ export function lastMessage(one) {
   return last;
 }
 
-export function unread(one) {
-  let count = 0;
-  for (const message of state.messages.values()) {
-    if (belongsTo(message, one) && !message.mine && message.state !== "read") count += 1;
-  }
-  return count;
-}
+export const unread = (one) => one.unread;
 
-export function markRead(one) {
+export function markRead({ id }) {
+  const one = friend(id);
+  if (!one) return;
+  one.unread = 0;
   for (const message of state.messages.values()) {
     if (belongsTo(message, one) && !message.mine) message.state = "read";
   }

@@ -146,6 +146,7 @@ function requestCard(one) {
   }
   return h("article", { class: "card request" },
     h("div", { class: "row" }, avatar(one.peer, one.name), h("p", { class: "grow" }, nameOf(one.name), " ", standing(one))),
+    one.fault ? h("p", { class: "warning" }, clean(one.fault)) : null,
     one.note ? h("blockquote", { dir: "auto" }, clean(one.note)) : null,
     incoming && one.status === "pending" ? h("p", { class: "hint" }, TRUST[one.trust] ?? "") : null,
     one.words && one.status !== "confirmed" ? h("details", {}, h("summary", {}, "Their words"), wordList(one.words)) : null,

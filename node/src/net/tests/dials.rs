@@ -90,6 +90,30 @@ async fn the_losers_of_a_race_are_closed_and_nobody_sees_a_second_link() {
 }
 
 #[tokio::test]
+async fn connections_that_stand_when_another_wins_are_closed() {
+    let mut a = Peer::new(&[TCP]).await;
+    let mut b = Stranger::new(&[TCP; 5]).await;
+    a.handle.dial(DialId(1), b.addresses.clone());
+    a.up().await;
+    let _stream = b.accept().await;
+    eventually("one of five stays", || b.established() == 5 && b.closed() == 4).await;
+    assert!(b.try_accept().is_none());
+}
+
+#[tokio::test]
+async fn a_dial_from_before_a_reset_does_not_fail_aloud() {
+    let mute = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = text(&format!("/ip4/127.0.0.1/tcp/{}", mute.local_addr().unwrap().port()));
+    let limits = Limits { dial: Duration::from_millis(300), ..Limits::default() };
+    let mut a = Peer::with(&[TCP], limits, 8).await;
+    a.handle.dial(DialId(1), vec![address.clone()]);
+    a.handle.reset();
+    a.handle.dial(DialId(2), vec![address]);
+    assert!(matches!(a.next().await, Input::Addresses(_)));
+    assert_eq!(a.next().await, Input::DialFailed(DialId(2)));
+}
+
+#[tokio::test]
 async fn somebody_who_does_not_speak_our_protocol_is_no_link() {
     let mut a = Peer::new(&[TCP]).await;
     let b = Stranger::deaf(&[TCP]).await;

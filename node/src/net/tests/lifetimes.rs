@@ -22,6 +22,17 @@ async fn a_connection_without_a_stream_is_closed() {
 }
 
 #[tokio::test]
+async fn asking_for_other_protocols_does_not_keep_a_connection() {
+    let limits = Limits { linkless: Duration::from_millis(600), ..Limits::default() };
+    let node = Peer::with(&[TCP], limits, 8).await;
+    let mut stranger = Stranger::new(&[]).await;
+    stranger.connect(&node.addresses[0]).await;
+    let pest = stranger.pester();
+    eventually("the connection is closed", || stranger.closed() == 1).await;
+    pest.abort();
+}
+
+#[tokio::test]
 async fn a_connection_with_a_link_outlives_the_wait_for_one() {
     let limits = Limits { linkless: Duration::from_millis(100), linger: Duration::from_millis(100), ..Limits::default() };
     let (a, at_a, mut b, at_b) = pair_with(TCP, limits, 8).await;

@@ -110,6 +110,22 @@ async fn nothing_is_delivered_after_a_close_while_frames_keep_coming() {
 }
 
 #[tokio::test]
+async fn a_link_that_is_closed_while_its_end_waits_to_be_told_is_silent() {
+    let (mut a, at_a, b, at_b) = pair_with(TCP, Limits::default(), 1).await;
+    // The only place in the inputs is taken, so the end of the link must wait.
+    a.handle.dial(DialId(8), Vec::new());
+    eventually("inputs are full", || a.inputs.len() == 1).await;
+    let link = a.handle.shared.link(at_a).unwrap();
+    b.handle.close(at_b, CloseReason::Idle);
+    eventually("the link has ended", || !link.is_open()).await;
+    a.handle.close(at_a, CloseReason::Idle);
+    assert_eq!(a.next().await, Input::DialFailed(DialId(8)));
+    assert!(a.until_quiet().await.is_empty());
+    eventually("the place is free", || a.handle.shared.room.available_permits() == a.limits.links).await;
+    assert!(a.inputs.try_recv().is_err());
+}
+
+#[tokio::test]
 async fn a_reset_is_silent_here_and_a_link_down_there_and_tells_the_addresses_anew() {
     let (mut a, at_a, mut b, at_b) = pair(TCP).await;
     a.handle.dial(DialId(8), b.addresses.clone());

@@ -6,7 +6,7 @@ use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
 use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::swarm::dial_opts::DialOpts;
 use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
-use libp2p::{PeerId as TransportId, Stream, SwarmBuilder, identify, noise, ping, tcp, yamux};
+use libp2p::{PeerId as TransportId, Stream, StreamProtocol, SwarmBuilder, identify, noise, ping, tcp, yamux};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[derive(NetworkBehaviour)]
@@ -155,6 +155,18 @@ impl Stranger {
             taken.push(stream);
         }
         taken
+    }
+
+    /// Asks for a protocol that nobody speaks, again and again, faster than idleness is noticed.
+    pub(super) fn pester(&self) -> JoinHandle<()> {
+        let peer = self.peer.unwrap();
+        let mut control = self.control.clone();
+        tokio::spawn(async move {
+            loop {
+                let _ = control.open_stream(peer, StreamProtocol::new("/nobody/1")).await;
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        })
     }
 
     pub(super) async fn accept(&mut self) -> Bytes {
