@@ -282,7 +282,7 @@ impl World {
                 }
                 Ok(Reply::Friend(self.friends[at].clone()))
             }
-            Command::Send { to, text } => {
+            Command::Send { to, text, .. } => {
                 let at = self.friend(&to)?;
                 if text.is_empty() || text.len() > 16 * 1024 {
                     return Err(CommandError::BadText);
