@@ -102,5 +102,4 @@ async fn main() {
         }
     });
     api.stopped().await;
-    std::process::exit(0);
 }
