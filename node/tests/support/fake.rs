@@ -273,6 +273,10 @@ impl World {
                 }
                 Ok(Reply::Friend(self.friends[at].clone()))
             }
+            Command::Unfriend(friend) => {
+                let at = self.friend(&friend)?;
+                Ok(Reply::Friend(self.friends.remove(at)))
+            }
             Command::Verify { friend, words } => {
                 let at = self.friend(&friend)?;
                 match words {
