@@ -68,7 +68,9 @@ async fn befriend(a: &Node, b: &Node) {
 }
 
 async fn send(node: &Node, to: &str, text: &str) -> MessageId {
-    let Reply::Message(message) = run(node, Command::Send { to: Who(to.to_owned()), text: text.to_owned(), lifetime: None }).await else { panic!() };
+    let Reply::Message(message) = run(node, Command::Send { to: Who(to.to_owned()), text: text.to_owned(), lifetime: None }).await else {
+        panic!()
+    };
     message.message
 }
 
