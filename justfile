@@ -39,3 +39,7 @@ fuzz target *ARGS:
 # Licences, sources and bans of all crates; needs cargo-deny.
 deny:
     cargo deny check
+
+# Writes the seeds of the fuzz corpus anew; what fuzzing found stays.
+corpus:
+    CORPUS_WRITE=1 cargo test --locked -q -p symbolon-tests --test corpus every_seed

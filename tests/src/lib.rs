@@ -3,4 +3,5 @@
 pub mod craft;
 pub mod decoders;
 pub mod samples;
+pub mod seeds;
 pub mod sim;
