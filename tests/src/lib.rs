@@ -1,3 +1,4 @@
 //! What Symbolon's tests share: the simulation, and helpers that attack it.
 
+pub mod node;
 pub mod sim;
