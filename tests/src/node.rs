@@ -118,6 +118,8 @@ impl Node {
     /// # Errors
     /// When neither comes in time, or the ready line is none.
     pub fn try_start(folder: &Path, arguments: &[&str]) -> Result<Result<Self, Refused>, Trouble> {
+        // Building it, if need be, is no part of its start.
+        binary()?;
         let log = stderr_of(folder);
         let stderr = File::options().create(true).append(true).open(&log).map_err(|error| format!("{}: {error}", log.display()))?;
         let logged = stderr.metadata().map_or(0, |metadata| metadata.len());

@@ -2,12 +2,16 @@
 
 use super::Trouble;
 use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 use ureq::Agent;
 
 const TIMEOUT: Duration = Duration::from_secs(40);
 const ANSWER_MAX: u64 = 64 * 1024 * 1024;
+/// Most bytes of one event stream that are looked at.
+const STREAM_MAX: u64 = 256 * 1024 * 1024;
 
 /// A way to a node's API, as good as the node's life.
 #[derive(Debug, Clone)]
@@ -78,6 +82,34 @@ impl Api {
     pub fn send(&self, to: &str, text: &str) -> Result<String, ApiError> {
         let view = self.post("messages", &json!({ "to": to, "text": text }))?;
         Ok(view.get("message").and_then(Value::as_str).unwrap_or_default().to_owned())
+    }
+
+    /// Names and contents of everything that happens from now on, until the node ends.
+    ///
+    /// # Errors
+    /// See [`ApiError`].
+    pub fn events(&self) -> Result<Receiver<(String, Value)>, ApiError> {
+        let request = self.agent.get(format!("{}/api/v1/events", self.address));
+        let request = request.header("authorization", format!("Bearer {}", self.token));
+        let response = request.config().timeout_global(None).build().call().map_err(|error| ApiError::Broken(error.to_string()))?;
+        if !response.status().is_success() {
+            return Err(ApiError::Refused(response.status().as_u16(), String::new()));
+        }
+        let (sender, receiver) = channel();
+        std::thread::spawn(move || {
+            let mut name = String::new();
+            for line in BufReader::new(response.into_body().into_reader().take(STREAM_MAX)).lines().map_while(Result::ok) {
+                if let Some(event) = line.strip_prefix("event:") {
+                    name = event.trim().to_owned();
+                } else if let Some(data) = line.strip_prefix("data:") {
+                    let data = serde_json::from_str(data.trim()).unwrap_or_default();
+                    if sender.send((std::mem::take(&mut name), data)).is_err() {
+                        return;
+                    }
+                }
+            }
+        });
+        Ok(receiver)
     }
 
     /// The whole history, in its order, without marking anything as read.

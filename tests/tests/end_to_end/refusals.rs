@@ -50,9 +50,10 @@ fn folder_and_files_belong_to_their_owner_alone() {
 fn second_user_of_an_invite_is_told_and_the_owner_sees_it() {
     let pair = Pair::strangers(Carrier::Tcp).unwrap();
     let eve = start_named(&pair.home().join("eve"), Carrier::Tcp, "Eve").unwrap();
+    let happened = pair.andi.api().unwrap().events().unwrap();
     let link = field(pair.andi.json(&["invite"]).unwrap().first(), "link").unwrap();
     pair.ben.json(&["add", &link]).unwrap();
-    let request = pending(&pair.andi).unwrap();
+    pending(&pair.andi).unwrap();
     eve.json(&["add", &link]).unwrap();
     within(SOON, "the second user is told", || {
         let rows = eve.json(&["requests"])?;
@@ -62,10 +63,8 @@ fn second_user_of_an_invite_is_told_and_the_owner_sees_it() {
     assert!(eve.json(&["friends"]).unwrap().iter().all(|friend| friend["confirmed"] != true));
     let rows = pair.andi.json(&["requests"]).unwrap();
     assert_eq!(rows.iter().filter(|row| row["status"] == "pending").count(), 1, "{rows:?}");
-    let flagged = rows.iter().any(|row| row["request"] == request.as_str() && row["fault"].is_string());
-    let status = &pair.andi.json(&["status"]).unwrap()[0];
-    let warned = status["problems"].as_array().is_some_and(|problems| !problems.is_empty());
-    assert!(flagged || warned, "the owner is not told: {rows:?} {status}");
+    let warned = within(SOON, "the owner is warned", || Ok(happened.try_iter().find(|(event, _)| event == "warning"))).unwrap();
+    assert_eq!(warned.1["warning"], "invite_reused", "{warned:?}");
     calm(eve.folder()).unwrap();
     pair.assert_calm().unwrap();
 }
