@@ -183,6 +183,19 @@ impl Node {
         Ok(())
     }
 
+    /// Starts it again and kills it after a while, ready or not.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn restart_and_kill(&mut self, after: Duration) -> Result<(), Trouble> {
+        self.kill()?;
+        let arguments: Vec<&str> = ["--json", "up", "--no-open"].into_iter().chain(self.arguments.iter().map(String::as_str)).collect();
+        let log = File::options().create(true).append(true).open(stderr_of(&self.folder)).map_err(|error| error.to_string())?;
+        self.child = command(&self.folder, &arguments)?.stdout(Stdio::null()).stderr(log).spawn().map_err(|error| error.to_string())?;
+        std::thread::sleep(after);
+        self.kill()
+    }
+
     /// The data folder.
     pub fn folder(&self) -> &Path {
         &self.folder
