@@ -87,14 +87,16 @@ fn write(to: &str, api: &Mutex<Option<Api>>, ledger: &Mutex<Ledger>, stop: &Atom
     let mut number = 0;
     while !stop.load(Ordering::SeqCst) {
         std::thread::sleep(Duration::from_millis(dice.below(12)));
-        let Some(api) = lock(api).clone() else { continue };
+        let Some(current) = lock(api).clone() else { continue };
         number += 1;
-        match api.send(to, &number.to_string()) {
+        match current.send(to, &number.to_string()) {
             Ok(id) => {
                 lock(ledger).accepted.insert(number, id);
             }
             Err(ApiError::Broken(_)) => {
                 lock(ledger).unknown.insert(number);
+                // The node is gone; the next one has another address.
+                lock(api).take_if(|api| api.address() == current.address());
             }
             // Nothing was done, and a node that runs has no reason to refuse.
             Err(ApiError::Refused(status, kind)) => {

@@ -57,6 +57,11 @@ impl Api {
         })
     }
 
+    /// Where it is.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
     /// Reads.
     ///
     /// # Errors
