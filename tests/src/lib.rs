@@ -2,4 +2,5 @@
 
 pub mod decoders;
 pub mod samples;
+pub mod seeds;
 pub mod sim;
