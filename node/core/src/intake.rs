@@ -249,11 +249,12 @@ impl Intake {
         tag: [u8; 16],
     ) -> Result<(), TurnFailed> {
         let Some((device, counter)) = self.tags.find(state, turn.now, &tag) else {
-            if turn.get(Table::Seen, put.frame.as_bytes())?.is_some() {
-                delivery.acknowledge(state, turn, link, put.frame, Outcome::Delivered);
-            } else {
-                self.count(DropReason::Unopenable);
-                delivery.fault(state, turn, link);
+            match turn.get(Table::Seen, put.frame.as_bytes())? {
+                Some(seen) => delivery.acknowledge(state, turn, link, put.frame, seen_outcome(&seen)),
+                None => {
+                    self.count(DropReason::Unopenable);
+                    delivery.fault(state, turn, link);
+                }
             }
             return Ok(());
         };
@@ -298,9 +299,10 @@ impl Intake {
                 return if asks { delivery.ask_again(state, turn, &device) } else { Ok(()) };
             }
             Some(sequence) if sequence < expected => {
+                // Its place is taken by another envelope: nothing of this one is kept here.
                 self.count(DropReason::Repeated);
                 self.tags.take(state, &device, counter);
-                delivery.acknowledge(state, turn, link, put.frame, Outcome::Delivered);
+                delivery.acknowledge(state, turn, link, put.frame, Outcome::Refused(Refusal::Refused));
                 return Ok(());
             }
             Some(_) | None => {}
@@ -343,15 +345,25 @@ impl Intake {
             }
         };
         self.tags.take(state, device, counter);
-        if ordered {
-            if let Some(row) = state.device_mut(device) {
-                row.receive_sequence = row.receive_sequence.saturating_add(1);
-            }
-            turn.put_raw(Table::Seen, frame.as_bytes(), turn.now.0.to_be_bytes().to_vec());
+        if ordered && let Some(row) = state.device_mut(device) {
+            row.receive_sequence = row.receive_sequence.saturating_add(1);
         }
+        let mut seen = turn.now.0.to_be_bytes().to_vec();
+        if outcome != Outcome::Delivered {
+            seen.push(SEEN_REFUSED);
+        }
+        turn.put_raw(Table::Seen, frame.as_bytes(), seen);
         delivery.acknowledge(state, turn, link, frame, outcome);
         Ok(())
     }
+}
+
+/// Behind the time of an envelope that was taken in and refused.
+const SEEN_REFUSED: u8 = 1;
+
+/// What became of an envelope the first time: a repeat is told the same.
+fn seen_outcome(seen: &[u8]) -> Outcome {
+    if seen.last_chunk::<1>() == Some(&[SEEN_REFUSED]) && seen.len() > 8 { Outcome::Refused(Refusal::Refused) } else { Outcome::Delivered }
 }
 
 /// A room message of a device.

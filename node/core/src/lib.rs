@@ -334,7 +334,7 @@ fn sweep_seen(turn: &mut Turn<'_>, from: &mut Vec<u8>) -> Result<(), TurnFailed>
     let page = turn.range(Table::Seen, from, world::RANGE_LIMIT)?;
     *from = page.last().map(|(last, _)| [last.as_slice(), &[0]].concat()).unwrap_or_default();
     for (key, value) in page {
-        let at = value.try_into().map_or(0, u64::from_be_bytes);
+        let at = value.first_chunk().map_or(0, |at| u64::from_be_bytes(*at));
         if turn.now.since(Timestamp(at)) > limits::SEEN_LIFETIME {
             turn.delete(Table::Seen, &key);
         }

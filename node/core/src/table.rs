@@ -29,7 +29,7 @@ pub enum Table {
     MessageIndex = 8,
     /// One envelope not yet acknowledged. Key: device id, then outbox number (8 B).
     Outbox = 9,
-    /// Envelopes already taken in. Key: frame id. Value: when, in milliseconds (8 B).
+    /// Envelopes already taken in. Key: frame id. Value: when, in milliseconds (8 B), and 1 (1 B) if it was refused.
     Seen = 10,
     /// Uses of a grant. Key: grant id, then the use's pseudonym. Value: when (8 B).
     GrantUse = 11,

@@ -266,7 +266,7 @@ pub struct SendBody {
 
 /// `POST /api/v1/messages`
 pub async fn send(State(state): State<ApiState>, Json(body): Json<SendBody>) -> Answer {
-    answer_about(&state, &body.to, Command::Send { to: Who(body.to.clone()), text: body.text }).await
+    answer_about(&state, &body.to, Command::Send { to: Who(body.to.clone()), text: body.text, lifetime: None }).await
 }
 
 /// `GET /api/v1/messages/{message}`
