@@ -24,6 +24,7 @@ use symbolon_presence::codec;
 use symbolon_presence::id::{Digest, GrantId, Nonce, PeerId, RequestId};
 use symbolon_presence::identity::{CERT_MAX, Chain, DeviceCertBody};
 use symbolon_presence::kdf::Secret;
+use symbolon_presence::time::Timestamp;
 use symbolon_presence::words::fingerprint_words;
 
 /// Asks somebody for friendship, by invite link or Peer ID.
@@ -127,6 +128,12 @@ fn outgoing<'a>(state: &'a State, peer: &PeerId) -> impl Iterator<Item = &'a Req
     state.requests.values().filter(move |row| {
         row.peer == peer && row.direction == Direction::Out && matches!(row.status, RequestStatus::Pending | RequestStatus::Unresolved)
     })
+}
+
+/// Since when we wait for this person's answer to an Offer.
+pub(crate) fn asking_since(state: &State, peer: &PeerId) -> Option<Timestamp> {
+    let waits = |row: &&Request| row.peer == *peer && row.direction == Direction::Out && row.status == RequestStatus::Pending;
+    state.requests.values().filter(waits).map(|row| row.created).max()
 }
 
 /// An empty row.
@@ -244,6 +251,10 @@ pub(crate) fn set_status(state: &mut State, turn: &mut Turn<'_>, id: &RequestId,
         return Ok(());
     }
     row.status = status;
+    if row.direction == Direction::Out {
+        // What waited for the answer goes on.
+        state.restart.extend(state.devices.values().filter(|device| device.peer == row.peer).map(|device| device.device));
+    }
     let over = matches!(status, RequestStatus::Expired | RequestStatus::Cancelled);
     if over {
         row.reply_key = Secret::from_bytes([0; 32]);

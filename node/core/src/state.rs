@@ -268,12 +268,15 @@ pub(crate) struct Device {
     /// Sequence number of the next ordered frame from it.
     #[n(9)]
     pub receive_sequence: u64,
-    /// Number of the next outbox row.
+    /// Number of the next outbox row with a room frame.
     #[n(10)]
     pub outbox_next: u64,
     /// How many outbox rows there are.
     #[n(11)]
     pub outbox_count: u64,
+    /// Number of the next outbox row with a step of a request.
+    #[n(12)]
+    pub outbox_first: u64,
 }
 
 /// A message of a conversation, as stored.

@@ -125,7 +125,10 @@ pub(crate) fn receive_accept(state: &mut State, turn: &mut Turn<'_>, answer: Ans
     let room = row.room.ok_or(DropReason::Unexpected)?;
     let (psk, secret) = connection_psk(&row.transcript, &body.head, &first.chain);
     turn.cipher.share_psk(&psk, secret.expose())?;
-    let Opened::Commit(staged) = turn.cipher.open(room, &body.commit)? else { return Err(DropReason::Malformed.into()) };
+    let opened = turn.cipher.open(room, &body.commit);
+    // Used up by the commit, or of no use.
+    turn.cipher.unshare_psk(&psk)?;
+    let Opened::Commit(staged) = opened? else { return Err(DropReason::Malformed.into()) };
     if !is_join_of(turn, &staged, &room, &head.epoch, &device) {
         turn.cipher.reject(room)?;
         return Err(DropReason::Forged.into());
