@@ -24,9 +24,9 @@ sim seeds="50":
 replay seed:
     SIM_SEED={{seed}} cargo test --locked -p symbolon-tests --test simulation every_accepted -- --nocapture
 
-# The known-answer vectors.
+# Rewrites the known-answer vectors: only with a deliberate change of the protocol.
 vectors:
-    cargo test --locked -p symbolon-tests --test vectors
+    VECTORS_WRITE=1 cargo test --locked -q -p symbolon-tests --test vectors
 
 # Benches.
 bench *ARGS:
@@ -39,3 +39,7 @@ fuzz target *ARGS:
 # Licences, sources and bans of all crates; needs cargo-deny.
 deny:
     cargo deny check
+
+# Writes the seeds of the fuzz corpus anew; what fuzzing found stays.
+corpus:
+    CORPUS_WRITE=1 cargo test --locked -q -p symbolon-tests --test corpus every_seed

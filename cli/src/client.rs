@@ -5,6 +5,7 @@ use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use symbolon_node::folder::api::{Running, running};
 use ureq::http::Response;
 use ureq::{Agent, Body};
 
@@ -27,8 +28,7 @@ pub struct Client {
 impl Client {
     /// Finds the node that runs on a folder.
     pub fn find(folder: &Path) -> Result<Self, Failure> {
-        let read = |name: &str| std::fs::read_to_string(folder.join(name)).map(|text| text.trim().to_owned());
-        let (Ok(address), Ok(token)) = (read("api-address"), read("api-token")) else { return Err(not_running(folder)) };
+        let Ok(Running { address, token }) = running(folder) else { return Err(not_running(folder)) };
         // The file lies in our own folder; but the token must never go anywhere else.
         let is_loopback = ["http://127.0.0.1:", "http://[::1]:"]
             .iter()

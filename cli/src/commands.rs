@@ -62,7 +62,7 @@ fn identity(client: &Client, output: Output) -> Result<(), Failure> {
     let view = client.get("/api/v1/identity", &[])?;
     output.show(&view, show::identity)?;
     let id = view.get("id").and_then(Value::as_str).unwrap_or_default();
-    match Qr::encode(&id.to_ascii_uppercase()) {
+    match Qr::link(id) {
         Some(qr) => output.remark(&format!("\n{}", qr.half_blocks(true))),
         None => Ok(()),
     }
@@ -83,7 +83,7 @@ fn invite(client: &Client, output: Output, flags: &Invite) -> Result<(), Failure
         return Ok(());
     }
     let link = view.get("link").and_then(Value::as_str).unwrap_or_default();
-    match Qr::encode(link) {
+    match Qr::link(link) {
         Some(qr) => output.print(&format!("\n{}", qr.half_blocks(!output.is_piped()))),
         None => Err(Failure::new("too_large", "the link is too long for a QR code", "Give the link itself.")),
     }

@@ -32,6 +32,11 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 fn main() -> ExitCode {
+    // Before any thread and any library starts.
+    if let Err(error) = symbolon_node::net::harden_environment() {
+        eprintln!("error: {error}");
+        return ExitCode::from(FAILED);
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),

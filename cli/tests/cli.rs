@@ -17,31 +17,34 @@ use symbolon_core::command::{CommandError, Direction, MessageState, RequestStatu
 use symbolon_node::api::Api;
 use symbolon_node::api::errors::Fault;
 use symbolon_node::api::tokens::Token;
+use symbolon_node::folder::Folder;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
-
-const TOKEN: &str = "folder-token-for-tests";
 
 /// A made-up node whose data folder is a temporary one.
 struct Node {
     fake: Fake,
     folder: TempDir,
+    token: String,
+    // Holds the folder's lock, as a running node does.
+    _lock: Folder,
     // Serves in the background for as long as this lives.
     _runtime: Runtime,
 }
 
 impl Node {
     fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = Folder::open(folder.path()).unwrap();
+        let token = lock.api_token().unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let (fake, address) = runtime.block_on(async {
             let fake = Fake::start();
-            let api = Api::start("127.0.0.1:0".parse().unwrap(), Token::from_text(TOKEN), fake.handle.clone()).await.unwrap();
+            let api = Api::start("127.0.0.1:0".parse().unwrap(), Token::from_text(&token), fake.handle.clone()).await.unwrap();
             (fake, api.address())
         });
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("api-address"), address + "\n").unwrap();
-        std::fs::write(folder.path().join("api-token"), format!("{TOKEN}\n")).unwrap();
-        Self { fake, folder, _runtime: runtime }
+        lock.publish_address(&address).unwrap();
+        Self { fake, folder, token, _lock: lock, _runtime: runtime }
     }
 
     fn run(&self, args: &[&str]) -> Output {
@@ -193,8 +196,18 @@ fn without_a_node_the_error_names_the_command_that_starts_one() {
         assert_eq!(object["error"], "not_running");
         assert!(object["hint"].as_str().unwrap().contains(" up"), "{object}");
     }
-    // The address of a node that is gone, and one that would send the token elsewhere.
-    std::fs::write(folder.path().join("api-token"), TOKEN).unwrap();
+    // A killed node's address that somebody else answers now, and addresses that would send
+    // the token elsewhere.
+    let node = Node::start();
+    let lock = Folder::open(folder.path()).unwrap();
+    std::fs::write(folder.path().join("api-token"), &node.token).unwrap();
+    std::fs::copy(node.folder.path().join("api-address"), folder.path().join("api-address")).unwrap();
+    drop(lock);
+    let output = command(folder.path(), &["--json", "id"]).output().unwrap();
+    assert_eq!(failure(&output, 1)["error"], "not_running");
+    let _lock = Folder::open(folder.path()).unwrap();
+    let output = command(folder.path(), &["--json", "id"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "believed only while the folder is held");
     for address in
         ["http://127.0.0.1:1", "http://evil.example:80", "http://127.0.0.1:80@evil.example", "http://127.0.0.1.evil.example:80", ""]
     {
@@ -421,7 +434,7 @@ fn no_secret_is_printed_to_stderr_however_much_is_asked_for() {
     node.fake.with(|world| world.add_friend("Tom"));
     let output = node.run(&["-vvvv", "send", "Tom", "very private"]);
     let text = String::from_utf8(output.stderr).unwrap();
-    for secret in [TOKEN, "Tom", "very private"] {
+    for secret in [node.token.as_str(), "Tom", "very private"] {
         assert!(!text.contains(secret), "{text}");
     }
 }

@@ -81,11 +81,9 @@ async fn main() {
     let api = Api::start("127.0.0.1:0".parse().unwrap(), Token::from_text("example-token"), fake.handle.clone()).await.unwrap();
     println!("{}", api.page_address().unwrap());
     let teller = fake.clone();
-    tokio::spawn(async move {
-        // Lines on standard input make things happen.
-        let lines = std::sync::Mutex::new(std::io::stdin().lines());
-        loop {
-            let Some(Ok(line)) = tokio::task::block_in_place(|| lines.lock().unwrap().next()) else { return };
+    // Lines on standard input make things happen.
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lines().map_while(Result::ok) {
             match line.trim() {
                 "receive" => {
                     teller.receive(0, "A message just now.", NOW + 200_000_000);
@@ -104,5 +102,4 @@ async fn main() {
         }
     });
     api.stopped().await;
-    std::process::exit(0);
 }

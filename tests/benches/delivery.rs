@@ -68,7 +68,9 @@ async fn befriend(a: &Node, b: &Node) {
 }
 
 async fn send(node: &Node, to: &str, text: &str) -> MessageId {
-    let Reply::Message(message) = run(node, Command::Send { to: Who(to.to_owned()), text: text.to_owned() }).await else { panic!() };
+    let Reply::Message(message) = run(node, Command::Send { to: Who(to.to_owned()), text: text.to_owned(), lifetime: None }).await else {
+        panic!()
+    };
     message.message
 }
 
@@ -259,7 +261,7 @@ fn main() {
                 while sent < total && open_set.len() + waiting.len() < 64 {
                     let (handle, text) = (a.handle.clone(), text.clone());
                     waiting.push(tokio::spawn(async move {
-                        match handle.command(Command::Send { to: Who("Ben".into()), text }).await {
+                        match handle.command(Command::Send { to: Who("Ben".into()), text, lifetime: None }).await {
                             Ok(Ok(Reply::Message(message))) => message.message,
                             other => panic!("{}", other.is_ok()),
                         }

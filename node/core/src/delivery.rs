@@ -8,7 +8,8 @@
 //! only while its link has shown such a proof.
 
 use crate::limits::{BACKOFF_MAX, BACKOFF_MIN, LINKS_MAX, RECEIPT_TIMEOUT, WINDOW, WINDOW_BYTES};
-use crate::outbox;
+use crate::outbox::{self, ROOM_LANE};
+use crate::request;
 use crate::seam::{Action, Address, CloseReason, DialId, Event, LinkId};
 use crate::state::{FriendState, State};
 use crate::turn::{Turn, TurnFailed};
@@ -39,6 +40,9 @@ struct Link {
     faults: u32,
 }
 
+/// The first numbers of both lanes of an outbox.
+const FIRST_ROWS: [u64; 2] = [0, ROOM_LANE];
+
 /// What is known of the way to one device.
 #[derive(Debug, Default)]
 struct Session {
@@ -51,8 +55,10 @@ struct Session {
     last_attempt: Timestamp,
     /// Whether anything was tried since start.
     tried: bool,
-    /// The number of the next outbox row to put.
-    cursor: u64,
+    /// When the device was last heard in its room.
+    heard: Timestamp,
+    /// The numbers of the next outbox rows to put: steps of a request, room frames.
+    cursors: [u64; 2],
     /// Envelopes put and not acknowledged: outbox number, size.
     inflight: HashMap<FrameId, (u64, usize)>,
     inflight_bytes: usize,
@@ -63,6 +69,14 @@ struct Session {
     /// A greeting without receipt, put again on every new link: sealing a new one each time
     /// would run ahead of the tags that the device expects.
     hello: Option<(FrameId, Vec<u8>)>,
+}
+
+impl Session {
+    /// While we ask a friend anew, the old room is doubtful: its frames wait, until the
+    /// answer comes or the friend is heard in it.
+    fn is_doubtful(&self, asking_since: Option<Timestamp>) -> bool {
+        asking_since.is_some_and(|since| self.heard < since)
+    }
 }
 
 /// What a receipt line was about.
@@ -252,11 +266,11 @@ impl Delivery {
     fn attach(&mut self, turn: &Turn<'_>, device: &DeviceId, link: LinkId) {
         let session = self.sessions.entry(*device).or_default();
         session.link = Some(link);
-        session.cursor = 0;
+        session.cursors = FIRST_ROWS;
         session.inflight.clear();
         session.inflight_bytes = 0;
-        session.receipt_due = None;
         session.last_attempt = turn.now;
+        self.await_no_receipt(device);
         self.unschedule(device);
     }
 
@@ -269,8 +283,8 @@ impl Delivery {
         session.tried = true;
         session.inflight.clear();
         session.inflight_bytes = 0;
-        session.cursor = 0;
-        session.receipt_due = None;
+        session.cursors = FIRST_ROWS;
+        self.await_no_receipt(device);
         // Another link to the same device may be open: it takes over.
         let other = self.links.iter().find(|(_, row)| row.device == Some(*device) && row.proved).map(|(id, _)| *id);
         if let Some(other) = other {
@@ -313,7 +327,19 @@ impl Delivery {
             if let Some(at) = session.next_dial.take() {
                 self.due.remove(&(at, *device));
             }
+            // One moment may have been due for both.
             if let Some(at) = session.receipt_due {
+                self.due.insert((at, *device));
+            }
+        }
+    }
+
+    fn await_no_receipt(&mut self, device: &DeviceId) {
+        if let Some(session) = self.sessions.get_mut(device) {
+            if let Some(at) = session.receipt_due.take() {
+                self.due.remove(&(at, *device));
+            }
+            if let Some(at) = session.next_dial {
                 self.due.insert((at, *device));
             }
         }
@@ -390,31 +416,46 @@ impl Delivery {
     /// receipt proves that it is there. While envelopes wait for the device, they go first:
     /// a greeting sealed behind them must not overtake them by more tags than are expected.
     fn greet(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
-        let Some(friend) = state.friend_of(device).filter(|friend| friend.state == FriendState::Mutual && !friend.blocked) else {
-            return Ok(());
-        };
-        let room = friend.room;
         let Some(row) = state.devices.get(device) else { return Ok(()) };
-        let Some(put_key) = row.put.clone() else { return Ok(()) };
-        let (address, waits) = (row.entry.address.clone(), row.outbox_count > 0);
-        let session = self.sessions.entry(*device).or_default();
-        let Some(link) = session.link.filter(|_| session.greet) else { return Ok(()) };
-        if session.hello.is_none() {
-            if waits {
-                return Ok(());
+        let doubtful = self.sessions.get(device).is_some_and(|session| session.is_doubtful(request::asking_since(state, &row.peer)));
+        // In doubt only the Offer goes first; the greeting may settle the doubt.
+        let waits = if doubtful { outbox::has_steps(turn, device)? } else { row.outbox_count > 0 };
+        let Some(session) = self.sessions.get(device).filter(|session| session.greet && session.link.is_some()) else { return Ok(()) };
+        let hello = match &session.hello {
+            _ if waits => return Ok(()),
+            Some((_, envelope)) => Some(envelope.clone()),
+            None => {
+                let payload = RoomPayload::Hello(state.own.entry_for_friends(turn.rng));
+                seal_whisper(state, turn, device, &payload)?
             }
-            let payload = RoomPayload::Hello(state.own.entry_for_friends(turn.rng));
-            let sealed = turn.cipher.seal(room, &codec::encode(&payload), &[]).map_err(|_| TurnFailed("the room cipher failed"))?;
-            let Some(key) = state.envelope_key_to(device) else { return Ok(()) };
-            let Some(envelope) = outbox::seal_known(state, device, &key, room, &sealed, false) else { return Ok(()) };
+        };
+        let Some(envelope) = hello else { return Ok(()) };
+        if self.whisper(state, turn, device, &envelope, "hello")
+            && let Some(session) = self.sessions.get_mut(device)
+        {
+            session.greet = false;
             session.hello = Some((frame_id(&envelope), envelope));
         }
-        let Some((_, envelope)) = session.hello.clone() else { return Ok(()) };
-        let Some(put) = Put::new(address, &put_key, outbox::TTL, None, envelope) else { return Ok(()) };
-        session.greet = false;
-        turn.act(Action::Send(link, Frame::Put(put).encode()));
-        *self.sent.entry("hello").or_default() += 1;
         Ok(())
+    }
+
+    /// Asks a friend's device to put again what was not acknowledged.
+    pub fn ask_again(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
+        if let Some(envelope) = seal_whisper(state, turn, device, &RoomPayload::Again)? {
+            self.whisper(state, turn, device, &envelope, "again");
+        }
+        Ok(())
+    }
+
+    /// Puts an envelope that may be lost, if a link to the device is up.
+    fn whisper(&mut self, state: &State, turn: &mut Turn<'_>, device: &DeviceId, envelope: &[u8], kind: &'static str) -> bool {
+        let link = self.sessions.get(device).and_then(|session| session.link);
+        let row = state.devices.get(device);
+        let put = row.and_then(|row| Put::new(row.entry.address.clone(), row.put.as_ref()?, outbox::TTL, None, envelope.to_vec()));
+        let (Some(link), Some(put)) = (link, put) else { return false };
+        turn.act(Action::Send(link, Frame::Put(put).encode()));
+        *self.sent.entry(kind).or_default() += 1;
+        true
     }
 
     /// Tells every friend on a live link where this node is now.
@@ -439,21 +480,25 @@ impl Delivery {
         }
         let session = self.sessions.entry(*device).or_default();
         let Some(link) = session.link else { return Ok(()) };
-        let outstanding = row.outbox_next > session.cursor && row.outbox_count > session.inflight.len() as u64;
-        if !outstanding || session.inflight.len() >= WINDOW || session.inflight_bytes >= WINDOW_BYTES {
-            return Ok(());
-        }
-        let room = WINDOW - session.inflight.len();
-        for (number, outgoing) in outbox::rows(turn, device, session.cursor, room)? {
-            if session.inflight_bytes >= WINDOW_BYTES {
-                break;
+        let lanes = if session.is_doubtful(request::asking_since(state, &row.peer)) { 1 } else { 2 };
+        let ends = [(row.outbox_first, ROOM_LANE), (row.outbox_next, u64::MAX)];
+        for (cursor, (next, end)) in session.cursors.iter_mut().zip(ends).take(lanes) {
+            let room = WINDOW.saturating_sub(session.inflight.len());
+            let unsent = row.outbox_count > session.inflight.len() as u64;
+            if *cursor >= next || !unsent || room == 0 {
+                continue;
             }
-            session.cursor = number.saturating_add(1);
-            let Some(put) = outbox::put_for(&outgoing, row) else { continue };
-            session.inflight.insert(outgoing.frame, (number, outgoing.envelope.len()));
-            session.inflight_bytes = session.inflight_bytes.saturating_add(outgoing.envelope.len());
-            *self.sent.entry(outgoing.what.kind()).or_default() += 1;
-            turn.act(Action::Send(link, Frame::Put(put).encode()));
+            for (number, outgoing) in outbox::rows(turn, device, *cursor, room)? {
+                if number >= end || session.inflight_bytes >= WINDOW_BYTES {
+                    break;
+                }
+                *cursor = number.saturating_add(1);
+                let Some(put) = outbox::put_for(&outgoing, row) else { continue };
+                session.inflight.insert(outgoing.frame, (number, outgoing.envelope.len()));
+                session.inflight_bytes = session.inflight_bytes.saturating_add(outgoing.envelope.len());
+                *self.sent.entry(outgoing.what.kind()).or_default() += 1;
+                turn.act(Action::Send(link, Frame::Put(put).encode()));
+            }
         }
         if !session.inflight.is_empty() && session.receipt_due.is_none() {
             let at = turn.now.after(RECEIPT_TIMEOUT);
@@ -500,6 +545,30 @@ impl Delivery {
         Some(settled)
     }
 
+    /// The outbox changed beneath what is on its way: begins it anew on the same link.
+    pub fn restart(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
+        let session = self.sessions.entry(*device).or_default();
+        session.cursors = FIRST_ROWS;
+        session.inflight.clear();
+        session.inflight_bytes = 0;
+        // A greeting kept for the next link may be of a room that is gone.
+        session.hello = None;
+        session.greet = session.link.is_some();
+        self.await_no_receipt(device);
+        self.wake(state, turn, device)?;
+        self.greet(state, turn, device)
+    }
+
+    /// A room message of a device was opened: the room is alive on its side.
+    pub fn heard_in_room(&mut self, state: &mut State, turn: &Turn<'_>, device: &DeviceId) {
+        let session = self.sessions.entry(*device).or_default();
+        let since = state.devices.get(device).and_then(|row| request::asking_since(state, &row.peer));
+        if session.is_doubtful(since) {
+            state.wake.insert(*device);
+        }
+        session.heard = turn.now;
+    }
+
     /// Goes on putting after receipts were handled.
     pub fn resume(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
         self.feed(state, turn, device)?;
@@ -530,12 +599,20 @@ impl Delivery {
         }
     }
 
-    /// How many friends are online.
-    pub fn online_count(&self, state: &State) -> usize {
-        let online: BTreeSet<PeerId> =
-            state.friends.values().filter(|friend| self.is_online(&friend.devices) == Some(true)).map(|friend| friend.peer).collect();
-        online.len()
+    /// The friends who are online.
+    pub fn online(&self, state: &State) -> BTreeSet<PeerId> {
+        state.friends.values().filter(|friend| self.is_online(&friend.devices) == Some(true)).map(|friend| friend.peer).collect()
     }
+}
+
+/// Seals a room message that stands outside the order of frames; none when there is no
+/// friend to hear it.
+fn seal_whisper(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, payload: &RoomPayload) -> Result<Option<Vec<u8>>, TurnFailed> {
+    let friend = state.friend_of(device).filter(|friend| friend.state == FriendState::Mutual && !friend.blocked);
+    let Some(room) = friend.map(|friend| friend.room) else { return Ok(None) };
+    let sealed = turn.cipher.seal(room, &codec::encode(payload), &[]).map_err(|_| TurnFailed("the room cipher failed"))?;
+    let Some(key) = state.envelope_key_to(device) else { return Ok(None) };
+    Ok(outbox::seal_known(state, device, &key, room, &sealed, None))
 }
 
 /// Lets a device's remaining outbox be put soon on the link that took over.
@@ -553,7 +630,12 @@ fn wants_link(state: &State, device: &DeviceId) -> bool {
         || state.friends.get(&row.peer).is_some_and(|friend| friend.state == FriendState::Mutual && friend.devices.contains(device))
 }
 
-/// Whether the person of a device is blocked.
-pub(crate) fn is_blocked(state: &State, device: &DeviceId) -> bool {
+/// Whether nothing is taken from a device and nothing sent to it: its person is blocked.
+fn is_blocked(state: &State, device: &DeviceId) -> bool {
     state.devices.get(device).is_some_and(|row| state.blocked.contains(row.peer.as_bytes().as_slice()))
+}
+
+/// Whether room messages of a device are refused: its person is blocked, or no friend any longer.
+pub(crate) fn is_refused(state: &State, device: &DeviceId) -> bool {
+    is_blocked(state, device) || state.friend_of(device).is_some_and(|friend| friend.state == FriendState::Ended)
 }

@@ -8,7 +8,7 @@
 use crate::command::{Direction, MessageState, RequestStatus};
 use crate::contact::USES_MAX;
 use crate::conversation;
-use crate::delivery::{Acknowledged, Delivery, is_blocked};
+use crate::delivery::{Acknowledged, Delivery, is_refused};
 use crate::limits::{PARKED_MAX, REQUEST_LIFETIME};
 use crate::outbox::{self, What};
 use crate::request;
@@ -258,8 +258,8 @@ impl Intake {
             }
             return Ok(());
         };
-        if is_blocked(state, &device) {
-            // No receipt and no link: to the blocked it looks as if this node were off.
+        if is_refused(state, &device) {
+            // No receipt and no link: to the other side it looks as if this node were off.
             self.count(DropReason::Blocked);
             delivery.proved_by_envelope(state, turn, link, &device)?;
             delivery.hang_up(state, turn, &device);
@@ -278,16 +278,25 @@ impl Intake {
             delivery.acknowledge(state, turn, link, put.frame, Outcome::Refused(Refusal::Refused));
             return Ok(());
         };
+        if state.friend_of(&device).is_none_or(|friend| friend.room != known.room) {
+            // Of a connection room that is not, or no longer, ours. Not acknowledged: its
+            // sender seals it anew as soon as both are in one room.
+            self.count(DropReason::Unexpected);
+            return Ok(());
+        }
         let expected = state.devices.get(&device).map_or(0, |row| row.receive_sequence);
         let early = Early { link, frame: put.frame, counter, known };
         match early.known.sequence {
             Some(sequence) if sequence > expected => {
-                if sequence - expected <= PARKED_MAX {
-                    self.early.entry(device).or_default().insert(sequence, early);
-                } else {
+                if sequence - expected > PARKED_MAX {
                     self.count(DropReason::Full);
+                    return Ok(());
                 }
-                return Ok(());
+                let waiting = self.early.entry(device).or_default();
+                let asks = waiting.is_empty();
+                waiting.insert(sequence, early);
+                // One question a gap: the sender puts everything unacknowledged again.
+                return if asks { delivery.ask_again(state, turn, &device) } else { Ok(()) };
             }
             Some(sequence) if sequence < expected => {
                 // Its place is taken by another envelope: nothing of this one is kept here.
@@ -328,7 +337,10 @@ impl Intake {
         let Early { link, frame, counter, known } = early;
         let ordered = known.sequence.is_some();
         let outcome = match room_message(state, turn, device, known) {
-            Ok(()) => Outcome::Delivered,
+            Ok(()) => {
+                delivery.heard_in_room(state, turn, device);
+                Outcome::Delivered
+            }
             Err(Rejected::Turn(failed)) => return Err(failed),
             Err(Rejected::Drop(reason)) => {
                 self.count(reason);
@@ -360,9 +372,8 @@ fn seen_outcome(seen: &[u8]) -> Outcome {
 /// A room message of a device.
 fn room_message(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, known: Known) -> Result<(), Rejected> {
     let friend = state.friend_of(device).ok_or(DropReason::Unexpected)?;
-    let (peer, room) = (friend.peer, known.room);
-    // Crossed requests may leave a second room, in which messages are still under way.
-    if room != friend.room && !request::is_room_with(state, &peer, &room) {
+    let (peer, room) = (friend.peer, friend.room);
+    if known.room != room {
         return Err(DropReason::Unexpected.into());
     }
     let (sender, plaintext) = match turn.cipher.open(room, &known.mls)? {
@@ -379,6 +390,12 @@ fn room_message(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, known
     }
     match RoomPayload::decode(&plaintext).ok_or(DropReason::Malformed)? {
         RoomPayload::Text(text) => conversation::receive(state, turn, &peer, text),
+        RoomPayload::Read(message) => Ok(conversation::mark_read(state, turn, &peer, &message)?),
+        RoomPayload::Again => {
+            state.restart.insert(*device);
+            Ok(())
+        }
+        RoomPayload::Skip => Ok(()),
         RoomPayload::Hello(entry) => {
             if !entry_is_of(&entry, &speaker) {
                 return Err(DropReason::Forged.into());
@@ -450,7 +467,8 @@ fn settle(state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>, item:
             conversation::set_state(turn, conversation, *arrival, MessageState::Delivered, None)?
         }
         // Only `delivered` ends our care for a text.
-        (What::Text(..), Outcome::Stored(_), _) => return Ok(()),
+        (What::Text(..) | What::Mark | What::Skip, Outcome::Stored(_), _) => return Ok(()),
+        (What::Mark | What::Skip, Outcome::Delivered | Outcome::Refused(_), _) => {}
         (What::Text(conversation, arrival), Outcome::Refused(_), fault) => {
             conversation::set_state(turn, conversation, *arrival, MessageState::Failed, fault)?;
         }

@@ -21,13 +21,23 @@ use crate::state::{FriendState, Request, State};
 use crate::turn::{Failed, Turn, TurnFailed};
 use crate::wire::{OfferBody, is_note};
 use symbolon_presence::codec;
-use symbolon_presence::id::{Digest, GrantId, Nonce, PeerId, RequestId, RoomId};
+use symbolon_presence::id::{Digest, GrantId, Nonce, PeerId, RequestId};
 use symbolon_presence::identity::{CERT_MAX, Chain, DeviceCertBody};
 use symbolon_presence::kdf::Secret;
+use symbolon_presence::time::Timestamp;
 use symbolon_presence::words::fingerprint_words;
 
 /// Asks somebody for friendship, by invite link or Peer ID.
-pub(crate) fn add(state: &mut State, turn: &mut Turn<'_>, target: &str, note: Option<String>) -> Result<RequestId, Failed> {
+///
+/// Asking a friend anew is for a friendship that is broken on the other side, so it takes
+/// an invite and a friend who does not answer (`is_online` says who does).
+pub(crate) fn add(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    target: &str,
+    note: Option<String>,
+    is_online: impl Fn(&PeerId) -> bool,
+) -> Result<RequestId, Failed> {
     if note.as_deref().is_some_and(|note| !is_note(note)) {
         return Err(CommandError::BadNote.into());
     }
@@ -40,6 +50,9 @@ pub(crate) fn add(state: &mut State, turn: &mut Turn<'_>, target: &str, note: Op
         })?;
         let peer = contact.signer.peer;
         check_target(state, &peer, &contact.chain)?;
+        if is_friend(state, &peer) && is_online(&peer) {
+            return Err(CommandError::AlreadyFriends.into());
+        }
         // Asking somebody who has asked us is consent to their request.
         if let Some(waiting) = incoming(state, &peer) {
             let mut row = waiting.clone();
@@ -64,6 +77,9 @@ pub(crate) fn add(state: &mut State, turn: &mut Turn<'_>, target: &str, note: Op
     }
     let peer: PeerId = target.parse().map_err(|_| CommandError::BadTarget)?;
     check_peer(state, &peer)?;
+    if is_friend(state, &peer) {
+        return Err(CommandError::AlreadyFriends.into());
+    }
     if let Some(waiting) = incoming(state, &peer).map(|row| row.id) {
         answer::accept(state, turn, &waiting)?;
         return Ok(waiting);
@@ -96,18 +112,12 @@ fn check_peer(state: &State, peer: &PeerId) -> Result<(), CommandError> {
     if state.blocked.contains(peer.as_bytes().as_slice()) {
         return Err(CommandError::IsBlocked);
     }
-    // Half a friendship whose request has run out may be begun anew.
-    let waits = |row: &Request| row.peer == *peer && row.direction == Direction::In && row.status == RequestStatus::Accepted;
-    match state.friends.get(peer) {
-        Some(friend) if friend.state == FriendState::Mutual || state.requests.values().any(waits) => Err(CommandError::AlreadyFriends),
-        Some(_) | None => Ok(()),
-    }
+    Ok(())
 }
 
-/// Whether a room was made by a request between this person and us that was answered.
-pub(crate) fn is_room_with(state: &State, peer: &PeerId, room: &RoomId) -> bool {
-    let answered = |row: &Request| matches!(row.status, RequestStatus::Accepted | RequestStatus::Confirmed);
-    state.requests.values().any(|row| row.peer == *peer && row.room == Some(*room) && answered(row))
+/// Whether somebody is a friend who is known to be one on the other side, too.
+fn is_friend(state: &State, peer: &PeerId) -> bool {
+    state.friends.get(peer).is_some_and(|friend| friend.state != FriendState::Ended)
 }
 
 /// The newest request of this person that waits for an answer of ours: they may have given
@@ -125,6 +135,12 @@ fn outgoing<'a>(state: &'a State, peer: &PeerId) -> impl Iterator<Item = &'a Req
     state.requests.values().filter(move |row| {
         row.peer == peer && row.direction == Direction::Out && matches!(row.status, RequestStatus::Pending | RequestStatus::Unresolved)
     })
+}
+
+/// Since when we wait for this person's answer to an Offer.
+pub(crate) fn asking_since(state: &State, peer: &PeerId) -> Option<Timestamp> {
+    let waits = |row: &&Request| row.peer == *peer && row.direction == Direction::Out && row.status == RequestStatus::Pending;
+    state.requests.values().filter(waits).map(|row| row.created).max()
 }
 
 /// An empty row.
@@ -240,6 +256,10 @@ pub(crate) fn set_status(state: &mut State, turn: &mut Turn<'_>, id: &RequestId,
         return Ok(());
     }
     row.status = status;
+    if row.direction == Direction::Out {
+        // What waited for the answer goes on.
+        state.restart.extend(state.devices.values().filter(|device| device.peer == row.peer).map(|device| device.device));
+    }
     let over = matches!(status, RequestStatus::Expired | RequestStatus::Cancelled);
     if over {
         row.reply_key = Secret::from_bytes([0; 32]);
@@ -268,9 +288,20 @@ pub(crate) fn expire(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnF
         .map(|row| row.id)
         .collect();
     for id in old {
+        if let Some(row) = state.requests.get(&id).cloned() {
+            end_half(state, turn, &row)?;
+        }
         set_status(state, turn, &id, RequestStatus::Expired)?;
     }
     Ok(())
+}
+
+/// Ends the provisional friendship of a request that will not be confirmed.
+fn end_half(state: &mut State, turn: &mut Turn<'_>, row: &Request) -> Result<(), TurnFailed> {
+    match state.friends.get(&row.peer).cloned() {
+        Some(friend) if friend.state == FriendState::Half && Some(friend.room) == row.room => friend::end(state, turn, friend),
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// A request as shown to the user.

@@ -92,8 +92,7 @@ pub async fn identity(State(state): State<ApiState>) -> Answer {
 /// `GET /api/v1/identity/qr`
 pub async fn identity_qr(State(state): State<ApiState>) -> Result<Response, Problem> {
     let Reply::Identity(view) = ask(&state, Command::Identity).await? else { return Err(Fault::Internal.into()) };
-    // Upper case takes QR's alphanumeric mode, which is a third smaller; ids read back in either case.
-    let qr = Qr::encode(&view.id.to_string().to_ascii_uppercase()).ok_or(Fault::Internal)?;
+    let qr = Qr::link(&view.id.to_string()).ok_or(Fault::Internal)?;
     Ok(([(header::CONTENT_TYPE, "image/svg+xml")], qr.svg()).into_response())
 }
 
@@ -267,7 +266,7 @@ pub struct SendBody {
 
 /// `POST /api/v1/messages`
 pub async fn send(State(state): State<ApiState>, Json(body): Json<SendBody>) -> Answer {
-    answer_about(&state, &body.to, Command::Send { to: Who(body.to.clone()), text: body.text }).await
+    answer_about(&state, &body.to, Command::Send { to: Who(body.to.clone()), text: body.text, lifetime: None }).await
 }
 
 /// `GET /api/v1/messages/{message}`

@@ -20,7 +20,7 @@ pub fn reply(reply: &Reply) -> Value {
             "link": link,
             "expires": time(*expires),
             "warning": warning,
-            "qr": Qr::encode(link).map(|qr| qr.svg()),
+            "qr": Qr::link(link).map(|qr| qr.svg()),
         }),
         Reply::Request(view) => request(view),
         Reply::Requests(views) => json!({ "requests": views.iter().map(request).collect::<Vec<_>>() }),
@@ -73,7 +73,6 @@ fn friend(view: &FriendView) -> Value {
         "path": view.path.map(|path| match path {
             Path::Direct => "direct",
         }),
-        "confirmed": view.mutual,
         "blocked": view.blocked,
         "unread": view.unread,
     })

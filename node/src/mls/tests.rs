@@ -1,13 +1,10 @@
 //! The MLS cipher against the conformance suite, and what concerns its rows.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-use super::crypto::LeafSigner;
-use super::limits::{DIRTY_ROWS_MAX, GROUPS_MAX, join_config};
-use super::storage::{Kind, Provider};
+use super::limits::{DIRTY_ROWS_MAX, GROUPS_MAX};
+use super::storage::Kind;
 use super::*;
 use openmls::framing::{MlsMessageBodyIn, MlsMessageIn};
-use openmls::group::MlsGroup;
-use openmls::prelude::{CredentialWithKey, Extensions, LeafNodeParameters, SignaturePublicKey};
 use openmls_traits::OpenMlsProvider as _;
 use std::cell::Cell;
 use symbolon_core::conformance::Lab;
@@ -28,6 +25,8 @@ fn lab() -> Lab<Cipher> {
         },
     )
 }
+
+mod hostile;
 
 symbolon_core::conformance_tests!(lab());
 
@@ -287,108 +286,6 @@ fn lifetimes_are_exactly_as_given_and_expired_leaves_do_not_hinder_joining() {
     let pending = a.commit(ROOM, &Proposals { add: vec![package], ..Proposals::default() }).unwrap();
     c.forget(ROOM).unwrap();
     assert_eq!(c.join_welcome(&pending.welcome.unwrap()).unwrap().epoch, pending.epoch);
-}
-
-#[test]
-fn an_external_commit_without_a_pre_shared_key_is_refused() {
-    let mut a = MlsCipher::new(Rows::default());
-    create(&mut a, ROOM);
-    let epoch = a.epoch(ROOM);
-    let MlsMessageBodyIn::GroupInfo(info) = MlsMessageIn::tls_deserialize_exact_bytes(&a.offer(ROOM).unwrap()).unwrap().extract() else {
-        panic!("not a GroupInfo")
-    };
-    let cache = super::rows::RowCache::new(MemoryRows::default());
-    let provider = Provider::lazy(&cache);
-    let signer = LeafSigner::new(&[5; 32]);
-    let key = CredentialWithKey {
-        credential: super::room::credential(b"you"),
-        signature_key: SignaturePublicKey::from(signer.public().as_slice()),
-    };
-    let (_, bundle) = MlsGroup::external_commit_builder()
-        .with_config(join_config())
-        .build_group(&provider, info, key)
-        .unwrap()
-        .leaf_node_parameters(LeafNodeParameters::builder().with_capabilities(super::limits::capabilities()).build())
-        .load_psks(provider.storage())
-        .unwrap()
-        .build(provider.rand(), provider.crypto(), &signer, |_| true)
-        .unwrap()
-        .finalize(&provider)
-        .unwrap();
-    assert_eq!(a.open(ROOM, &bundle.commit().to_bytes().unwrap()), Err(CipherError::Broken));
-    assert_eq!(a.epoch(ROOM), epoch);
-    // The same signed bytes are a good commit to OpenMLS.
-    let ok = a.raw(ROOM, |group, provider, _| {
-        let message = MlsMessageIn::tls_deserialize_exact_bytes(&bundle.commit().to_bytes().unwrap()).unwrap();
-        group.process_message(provider, message.try_into_protocol_message().unwrap()).is_ok()
-    });
-    assert!(ok);
-}
-
-#[test]
-fn a_members_proposals_of_their_own_and_commits_to_other_changes_are_refused() {
-    let ((mut a, _), (mut b, _)) = pair();
-    let epoch = b.epoch(ROOM);
-    let leave = a.raw(ROOM, |group, provider, signer| group.leave_group(provider, signer).unwrap().to_bytes().unwrap());
-    a.raw(ROOM, |group, provider, _| group.clear_pending_proposals(provider.storage()).unwrap());
-    let rename = a.raw(ROOM, |group, provider, signer| {
-        let builder = group.commit_builder().propose_group_context_extensions(Extensions::empty()).unwrap();
-        let builder = builder.load_psks(provider.storage()).unwrap();
-        let built = builder.build(provider.rand(), provider.crypto(), signer, |_| true).unwrap();
-        built.stage_commit(provider).unwrap().commit().to_bytes().unwrap()
-    });
-    assert_eq!(b.open(ROOM, &leave), Err(CipherError::Broken));
-    assert_eq!(b.open(ROOM, &rename), Err(CipherError::Broken));
-    assert_eq!(b.epoch(ROOM), epoch);
-    a.reject(ROOM).unwrap();
-    let text = a.seal(ROOM, b"still here", b"").unwrap().bytes;
-    assert_eq!(read(&mut b, &text), b"still here");
-}
-
-#[test]
-fn mutated_messages_never_panic_and_never_change_the_room() {
-    let ((mut a, _), (mut b, _)) = pair();
-    let mut c = MlsCipher::new(Rows::default());
-    let leaf = c.fresh_leaf().unwrap();
-    let package = c.key_package(leaf, b"third", LIFETIME).unwrap();
-    let info = a.offer(ROOM).unwrap();
-    let text = a.seal(ROOM, b"text", b"aad").unwrap().bytes;
-    let external = enter(&mut MlsCipher::new(Rows::default()), &info);
-    b.share_psk(&[1; 32], &[2; 32]).unwrap();
-    let pending = a.commit(ROOM, &Proposals { add: vec![package.clone()], ..Proposals::default() }).unwrap();
-    let welcome = pending.welcome.unwrap();
-    let epoch = b.epoch(ROOM);
-    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
-    let mut random = |below: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state % below as u64) as usize
-    };
-    for message in [&info, &text, &external, &pending.commit, &welcome, &package] {
-        for _ in 0..250 {
-            let mut bytes = message.clone();
-            for _ in 0..=random(3) {
-                let place = random(bytes.len());
-                match random(4) {
-                    0 => bytes.truncate(place + 1),
-                    1 => bytes.insert(place, random(256) as u8),
-                    2 => bytes[place] = [0, 0x3F, 0x40, 0x80, 0xBF, 0xFF][random(6)],
-                    _ => bytes[place] ^= 1 << random(8),
-                }
-            }
-            if bytes == *message {
-                continue;
-            }
-            assert!(b.open(ROOM, &bytes).is_err());
-            assert!(b.inspect(&bytes).is_err());
-            assert!(c.join_welcome(&bytes).is_err());
-            assert!(b.commit(ROOM, &Proposals { add: vec![bytes], ..Proposals::default() }).is_err());
-        }
-    }
-    assert_eq!(b.epoch(ROOM), epoch);
-    assert_eq!(read(&mut b, &text), b"text");
-    assert_eq!(c.join_welcome(&welcome).unwrap().epoch, pending.epoch);
 }
 
 /// Counts writes.

@@ -53,7 +53,8 @@ fn read_length(bytes: &[u8]) -> Result<Option<(usize, usize)>, FrameError> {
 
 /// What was read from a stream and is not yet a whole frame.
 ///
-/// Holds at most one frame of [`MAX_FRAME`] and one [`READ_CHUNK`]; [`READ_CHUNK`] at rest.
+/// Holds at most one frame of [`MAX_FRAME`] and one [`READ_CHUNK`]; [`READ_CHUNK`] after
+/// [`Self::shrink`].
 #[derive(Debug)]
 pub(super) struct FrameBuffer {
     /// Initialised throughout; `start..end` is filled.
@@ -82,6 +83,18 @@ impl FrameBuffer {
         self.start < self.end
     }
 
+    /// Whether it holds more memory than it needs now.
+    pub(super) fn is_swollen(&self) -> bool {
+        self.start == self.end && self.bytes.len() > READ_CHUNK
+    }
+
+    /// Gives back what a large frame took; while large frames flow it is better kept.
+    pub(super) fn shrink(&mut self) {
+        if self.is_swollen() {
+            *self = Self::new();
+        }
+    }
+
     /// Room to read into, never empty. To be called when [`Self::next_frame`] has no more.
     pub(super) fn room(&mut self) -> &mut [u8] {
         if self.start > 0 {
@@ -89,11 +102,7 @@ impl FrameBuffer {
             self.end -= self.start;
             self.start = 0;
         }
-        let wanted = if self.end == 0 { READ_CHUNK } else { self.bytes.len() };
-        if wanted < self.bytes.len() {
-            self.bytes.truncate(wanted);
-            self.bytes.shrink_to_fit();
-        } else if self.bytes.len() - self.end < READ_CHUNK / 4 {
+        if self.bytes.len() - self.end < READ_CHUNK / 4 {
             // Doubles with what has arrived, but never beyond what a frame can need.
             let grown = (self.bytes.len() * 2).min(PREFIX_MAX + MAX_FRAME + READ_CHUNK);
             self.bytes.resize(grown, 0);
@@ -185,7 +194,8 @@ mod tests {
         assert!(buffer.bytes.len() <= 128 * 1024);
         assert_eq!(feed(&mut buffer, &bytes[50_000..], usize::MAX).unwrap().len(), 1);
         assert!(buffer.bytes.len() <= PREFIX_MAX + MAX_FRAME + READ_CHUNK);
-        buffer.room();
+        assert!(buffer.is_swollen());
+        buffer.shrink();
         assert_eq!(buffer.bytes.capacity(), READ_CHUNK);
     }
 

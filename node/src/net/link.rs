@@ -142,6 +142,9 @@ enum Next {
 /// Bytes that an idle link keeps for its next write.
 const BATCH_AT_REST: usize = 4 * 1024;
 
+/// A link without traffic for so long gives back the memory that large frames took.
+const AT_REST: Duration = Duration::from_secs(1);
+
 /// Why a link's task has ended. For counters and tests; the core needs no reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
@@ -203,16 +206,23 @@ where
                 return End::Closed;
             }
         }
-        let partial = buffer.is_partial();
-        let read = reader.read(buffer.room());
         // Only half a frame makes somebody suspicious; a quiet link is a good link.
-        let read = if partial {
-            match timeout(stall, read).await {
+        let patience = match (buffer.is_partial(), buffer.is_swollen()) {
+            (true, _) => Some(stall),
+            (false, true) => Some(AT_REST),
+            (false, false) => None,
+        };
+        let read = reader.read(buffer.room());
+        let read = match patience {
+            None => read.await,
+            Some(patience) => match timeout(patience, read).await {
                 Ok(read) => read,
+                Err(_) if buffer.is_swollen() => {
+                    buffer.shrink();
+                    continue;
+                }
                 Err(_) => return End::Stalled,
-            }
-        } else {
-            read.await
+            },
         };
         match read {
             Ok(0) | Err(_) => return End::Gone,

@@ -80,7 +80,7 @@ impl Bench {
 }
 
 fn send(what: &str) -> Command {
-    Command::Send { to: Who(String::new()), text: what.into() }
+    Command::Send { to: Who(String::new()), text: what.into(), lifetime: None }
 }
 
 fn frame(number: u32) -> Input {

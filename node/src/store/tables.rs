@@ -47,6 +47,7 @@ const fn statements(table: Table) -> &'static Statements {
         Table::Outbox => statements!("outbox"),
         Table::Seen => statements!("seen"),
         Table::GrantUse => statements!("grant_use"),
+        Table::Expiry => statements!("expiry"),
     }
 }
 

@@ -273,6 +273,10 @@ impl World {
                 }
                 Ok(Reply::Friend(self.friends[at].clone()))
             }
+            Command::Unfriend(friend) => {
+                let at = self.friend(&friend)?;
+                Ok(Reply::Friend(self.friends.remove(at)))
+            }
             Command::Verify { friend, words } => {
                 let at = self.friend(&friend)?;
                 match words {
@@ -282,7 +286,7 @@ impl World {
                 }
                 Ok(Reply::Friend(self.friends[at].clone()))
             }
-            Command::Send { to, text } => {
+            Command::Send { to, text, .. } => {
                 let at = self.friend(&to)?;
                 if text.is_empty() || text.len() > 16 * 1024 {
                     return Err(CommandError::BadText);

@@ -91,7 +91,9 @@ async fn the_losers_of_a_race_are_closed_and_nobody_sees_a_second_link() {
 
 #[tokio::test]
 async fn connections_that_stand_when_another_wins_are_closed() {
-    let mut a = Peer::new(&[TCP]).await;
+    // Idleness shall not be what closes them.
+    let limits = Limits { linkless: Duration::from_secs(600), linger: Duration::from_secs(600), ..Limits::default() };
+    let mut a = Peer::with(&[TCP], limits, 8).await;
     let mut b = Stranger::new(&[TCP; 5]).await;
     a.handle.dial(DialId(1), b.addresses.clone());
     a.up().await;

@@ -1,0 +1,253 @@
+//! Every decoder that takes bytes or text from outside, in one list.
+//!
+//! Fuzz targets, corpus replay and mutation test all run this list; a new wire type that is
+//! missing here is not tested. Each entry reads like the node does: decode, then verify or
+//! open what can be, with the fixed keys of [`crate::samples`]. It panics only where the
+//! code under test breaks its promise: what is accepted must be the one encoding of what it
+//! says. What OpenMLS reads is not here; it stands behind these.
+
+use crate::samples::{self, LEAF, NOW, Person, ROOM};
+use core::convert::Infallible;
+use minicbor::{Decode, Encode};
+use std::sync::LazyLock;
+use symbolon_core::contact::{ContactBody, ContactRecord, LINK_MAX, LINK_PREFIX};
+use symbolon_core::wire::{
+    AcceptBody, AcceptHead, Bundle, ConfirmBody, First, Known, LeafCredential, OfferBody, PAYLOAD_MAX, RoomPayload, Statement,
+};
+use symbolon_presence::codec;
+use symbolon_presence::envelope::{self, Kind, KnownKey};
+use symbolon_presence::id::{GrantId, Nonce, PeerId, SignatureBytes};
+use symbolon_presence::identity::{CERT_MAX, Chain, DeviceCertBody};
+use symbolon_presence::sign::VerifyingKey;
+use symbolon_presence::words::{fingerprint_words, words_match};
+use symbolon_relay::frame::{FRAME_MAX, Frame, MailboxEntry, RECEIPT_MAX, ReceiptBody, SEALED_ADDRESS_MAX};
+use symbolon_relay::grant::AddressBody;
+use symbolon_relay::mailbox::{Admission, GrantUses};
+
+/// One decoder.
+#[derive(Debug, Clone, Copy)]
+pub struct Decoder {
+    /// Also the name of its fuzz target and of its folder in the corpus.
+    pub name: &'static str,
+    /// The longest input that it looks at, in bytes.
+    pub max: usize,
+    /// Reads; true when the bytes were accepted as a value (verified or not).
+    pub run: fn(&[u8]) -> bool,
+}
+
+/// All decoders.
+pub const ALL: &[Decoder] = &[
+    Decoder { name: "frame", max: FRAME_MAX, run: frame },
+    Decoder { name: "receipt_body", max: FRAME_MAX, run: receipt_body },
+    Decoder { name: "mailbox_entry", max: PAYLOAD_MAX, run: mailbox_entry },
+    Decoder { name: "sealed_address", max: SEALED_ADDRESS_MAX, run: sealed_address },
+    Decoder { name: "address_body", max: SEALED_ADDRESS_MAX, run: address_body },
+    Decoder { name: "first_envelope", max: 256 * 1024, run: first_envelope },
+    Decoder { name: "known_envelope", max: 256 * 1024, run: known_envelope },
+    Decoder { name: "device_cert", max: CERT_MAX, run: device_cert },
+    Decoder { name: "chain", max: PAYLOAD_MAX, run: chain },
+    Decoder { name: "link", max: LINK_MAX, run: link },
+    Decoder { name: "contact_record", max: LINK_MAX, run: contact_record },
+    Decoder { name: "contact_body", max: LINK_MAX, run: contact_body },
+    Decoder { name: "first", max: PAYLOAD_MAX, run: first },
+    Decoder { name: "statement", max: PAYLOAD_MAX, run: statement },
+    Decoder { name: "offer_body", max: PAYLOAD_MAX, run: offer_body },
+    Decoder { name: "accept_body", max: PAYLOAD_MAX, run: accept_body },
+    Decoder { name: "accept_head", max: PAYLOAD_MAX, run: accept_head },
+    Decoder { name: "confirm_body", max: PAYLOAD_MAX, run: confirm_body },
+    Decoder { name: "bundle", max: PAYLOAD_MAX, run: bundle },
+    Decoder { name: "known", max: PAYLOAD_MAX, run: known },
+    Decoder { name: "room_payload", max: PAYLOAD_MAX, run: room_payload },
+    Decoder { name: "leaf_credential", max: 1024, run: leaf_credential },
+    Decoder { name: "identifier", max: 1024, run: identifier },
+    Decoder { name: "words", max: 2048, run: words },
+];
+
+/// The decoder of a name.
+pub fn find(name: &str) -> Option<&'static Decoder> {
+    ALL.iter().find(|decoder| decoder.name == name)
+}
+
+/// What reading needs beside the bytes; made once.
+struct Reader {
+    ann: Person,
+    ben: Person,
+    known: KnownKey,
+}
+
+static READER: LazyLock<Reader> = LazyLock::new(|| Reader { ann: samples::ann(), ben: samples::ben(), known: samples::known_key() });
+
+/// Decodes, and checks that the value has no second encoding.
+fn canonical<'b, T: Encode<()> + Decode<'b, ()>>(bytes: &'b [u8], max: usize) -> Option<T> {
+    let value: T = codec::decode(bytes, max).ok()?;
+    assert!(bytes.len() <= max, "longer than its limit");
+    assert!(codec::encode(&value) == bytes, "a second encoding was accepted");
+    Some(value)
+}
+
+fn frame(bytes: &[u8]) -> bool {
+    let Ok(frame) = Frame::decode(bytes) else { return false };
+    assert!(frame.encode() == bytes, "a second encoding was accepted");
+    let ben = &READER.ben;
+    match frame {
+        Frame::Put(put) => {
+            let Ok(outcome) = Admission::new(ben.mailbox.clone()).admit(NOW, &put, &ben.friendship, &Unused);
+            assert!(outcome.is_err() || put.is_consistent());
+        }
+        Frame::Receipt(receipt) => {
+            let key = VerifyingKey::parse(&ben.identity.signing.public());
+            if let Some(Ok(body)) = key.ok().map(|key| receipt.verify(&key, &ben.mailbox.id())) {
+                assert!(body.items.len() <= RECEIPT_MAX);
+            }
+        }
+    }
+    true
+}
+
+/// No grant was used yet.
+struct Unused;
+
+impl GrantUses for Unused {
+    type Error = Infallible;
+
+    fn uses(&self, _: &GrantId, _: &Nonce) -> Result<(u32, bool), Infallible> {
+        Ok((0, false))
+    }
+}
+
+fn receipt_body(bytes: &[u8]) -> bool {
+    canonical::<ReceiptBody>(bytes, FRAME_MAX).is_some()
+}
+
+fn mailbox_entry(bytes: &[u8]) -> bool {
+    canonical::<MailboxEntry>(bytes, PAYLOAD_MAX).map(|entry| entry.is_bounded()).is_some()
+}
+
+fn sealed_address(bytes: &[u8]) -> bool {
+    READER.ben.mailbox.open_address(bytes).is_some()
+}
+
+fn address_body(bytes: &[u8]) -> bool {
+    let Some(body) = canonical::<AddressBody>(bytes, SEALED_ADDRESS_MAX) else { return false };
+    let _ = READER.ben.mailbox.put_key(&body, &READER.ben.friendship);
+    true
+}
+
+fn first_envelope(bytes: &[u8]) -> bool {
+    match envelope::open_first(&READER.ben.package, bytes) {
+        Ok(payload) => {
+            assert!(envelope::kind(bytes) == Some(Kind::First));
+            first(&payload)
+        }
+        Err(_) => false,
+    }
+}
+
+fn known_envelope(bytes: &[u8]) -> bool {
+    let Some(Kind::Known(tag)) = envelope::kind(bytes) else { return false };
+    match (0..16).find(|counter| READER.known.tag(*counter) == tag).and_then(|counter| READER.known.open(counter, bytes).ok()) {
+        Some(payload) => known(&payload),
+        None => false,
+    }
+}
+
+fn device_cert(bytes: &[u8]) -> bool {
+    canonical::<DeviceCertBody>(bytes, CERT_MAX).is_some()
+}
+
+fn chain(bytes: &[u8]) -> bool {
+    let Some(chain) = canonical::<Chain>(bytes, PAYLOAD_MAX) else { return false };
+    // Only the two people of the samples have signed anything.
+    if let Ok(device) = chain.verify(NOW) {
+        assert!([&READER.ann, &READER.ben].iter().any(|person| person.identity.peer() == device.peer));
+    }
+    true
+}
+
+fn link(bytes: &[u8]) -> bool {
+    let Ok(text) = core::str::from_utf8(bytes) else { return false };
+    let Ok(record) = ContactRecord::from_link(text) else { return false };
+    assert!(record.to_link() == text.trim().to_ascii_lowercase(), "a second spelling of the link was accepted");
+    assert!(text.trim().len() > LINK_PREFIX.len());
+    let _ = record.verify(NOW);
+    true
+}
+
+fn contact_record(bytes: &[u8]) -> bool {
+    canonical::<ContactRecord>(bytes, LINK_MAX).map(|record| record.verify(NOW).is_ok()).is_some()
+}
+
+fn contact_body(bytes: &[u8]) -> bool {
+    canonical::<ContactBody>(bytes, LINK_MAX).is_some()
+}
+
+fn first(bytes: &[u8]) -> bool {
+    let Some(first) = canonical::<First>(bytes, PAYLOAD_MAX) else { return false };
+    if let Some((device, said)) = first.verify(&READER.ben.identity.peer(), NOW) {
+        assert!(said.to == READER.ben.identity.peer() && device.peer != said.to);
+    }
+    true
+}
+
+fn statement(bytes: &[u8]) -> bool {
+    canonical::<Statement>(bytes, PAYLOAD_MAX).is_some()
+}
+
+fn offer_body(bytes: &[u8]) -> bool {
+    canonical::<OfferBody>(bytes, PAYLOAD_MAX).map(|body| body.is_bounded()).is_some()
+}
+
+fn accept_body(bytes: &[u8]) -> bool {
+    let Some(body) = canonical::<AcceptBody>(bytes, PAYLOAD_MAX) else { return false };
+    let _ = accept_head(&body.head);
+    true
+}
+
+fn accept_head(bytes: &[u8]) -> bool {
+    canonical::<AcceptHead>(bytes, PAYLOAD_MAX).map(|head| head.reply.is_bounded()).is_some()
+}
+
+fn confirm_body(bytes: &[u8]) -> bool {
+    canonical::<ConfirmBody>(bytes, PAYLOAD_MAX).is_some()
+}
+
+fn bundle(bytes: &[u8]) -> bool {
+    canonical::<Bundle>(bytes, PAYLOAD_MAX).map(|bundle| bundle.is_bounded()).is_some()
+}
+
+fn known(bytes: &[u8]) -> bool {
+    canonical::<Known>(bytes, PAYLOAD_MAX).is_some()
+}
+
+fn room_payload(bytes: &[u8]) -> bool {
+    let Some(payload) = RoomPayload::decode(bytes) else { return false };
+    assert!(codec::encode(&payload) == bytes, "a second encoding was accepted");
+    true
+}
+
+fn leaf_credential(bytes: &[u8]) -> bool {
+    if let Some(device) = LeafCredential::verify(bytes, &ROOM, &LEAF, NOW) {
+        assert!(device.peer == READER.ann.identity.peer(), "nobody else has certified this leaf");
+    }
+    canonical::<LeafCredential>(bytes, 1024).is_some()
+}
+
+fn identifier(bytes: &[u8]) -> bool {
+    let Ok(text) = core::str::from_utf8(bytes) else { return false };
+    let spelled = |read: String| assert!(read == text.to_ascii_lowercase(), "a second spelling of an identifier was accepted");
+    let peer = text.parse::<PeerId>().map(|id| spelled(id.to_string()));
+    let grant = text.parse::<GrantId>().map(|id| spelled(id.to_string()));
+    let signature = text.parse::<SignatureBytes>().map(|id| spelled(id.to_string()));
+    peer.is_ok() || grant.is_ok() || signature.is_ok()
+}
+
+fn words(bytes: &[u8]) -> bool {
+    let Ok(text) = core::str::from_utf8(bytes) else { return false };
+    let peer = READER.ben.identity.peer();
+    let matches = words_match(&peer, text);
+    if matches {
+        let letters = |text: &str| text.to_lowercase().chars().filter(char::is_ascii_alphabetic).collect::<String>();
+        assert!(letters(text) == letters(&fingerprint_words(&peer)));
+    }
+    matches
+}

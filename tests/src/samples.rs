@@ -1,0 +1,317 @@
+//! Two people with fixed keys, and one valid example of everything that travels.
+//!
+//! Known-answer vectors, the seeds of the fuzz corpus and the mutation tests are all made
+//! from these values. Every "random" draw is a run of one byte, so that a reader of a
+//! vector sees at once which draw went where.
+//!
+//! GroupInfo, commit and sealed bundle are stand-ins here: MLS bytes are RFC 9420's and
+//! opaque to everything around them.
+
+#![allow(clippy::expect_used, reason = "the values are constants; one that does not fit is a mistake in this file")]
+
+use core::convert::Infallible;
+use rand_core::{TryCryptoRng, TryRng};
+use symbolon_core::contact::{ContactBody, ContactRecord};
+use symbolon_core::wire::{
+    AcceptBody, AcceptHead, Bundle, BundleDevice, ConfirmBody, Contact, First, Known, LeafCredential, OfferBody, RoomPayload, Statement,
+    Step, Text,
+};
+use symbolon_presence::address::Address;
+use symbolon_presence::codec;
+use symbolon_presence::envelope::{KnownKey, seal_first};
+use symbolon_presence::friendship::FriendshipSecret;
+use symbolon_presence::id::{Digest, EpochId, FrameId, GrantId, MessageId, Nonce, RequestId, RoomId};
+use symbolon_presence::identity::{Identity, pair_context};
+use symbolon_presence::kdf::Secret;
+use symbolon_presence::labels::SIGN_CONTACT;
+use symbolon_presence::seal::{DhKey, DhPublic};
+use symbolon_presence::time::{DAY, HOUR, Timestamp};
+use symbolon_relay::frame::{MailboxEntry, Outcome, Put, Receipt, ReceiptBody, ReceiptItem, Refusal};
+use symbolon_relay::grant::{AddressBody, MailboxKeys, Scope};
+
+/// When every example is made: 2027-01-15T08:00:00Z.
+pub const NOW: Timestamp = Timestamp(1_800_000_000_000);
+
+/// Draws that are runs of one byte: `first`, then `first + 1`, and so on, wrapping.
+#[derive(Debug, Clone)]
+pub struct Runs(u8);
+
+impl Runs {
+    /// Begins with runs of `first`.
+    pub fn from(first: u8) -> Self {
+        Self(first)
+    }
+}
+
+impl TryRng for Runs {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        let mut bytes = [0; 4];
+        self.try_fill_bytes(&mut bytes)?;
+        Ok(u32::from_le_bytes(bytes))
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        let mut bytes = [0; 8];
+        self.try_fill_bytes(&mut bytes)?;
+        Ok(u64::from_le_bytes(bytes))
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+        bytes.fill(self.0);
+        self.0 = self.0.wrapping_add(1);
+        Ok(())
+    }
+}
+
+impl TryCryptoRng for Runs {}
+
+/// A person of the examples.
+#[derive(Debug)]
+pub struct Person {
+    /// Root and device keys.
+    pub identity: Identity,
+    /// The device's own mailbox.
+    pub mailbox: MailboxKeys,
+    /// The friendship secret, at revision 3.
+    pub friendship: FriendshipSecret,
+    /// Private half of the contact package in the person's invite.
+    pub package: DhKey,
+    /// Private half of the package in the person's reply address.
+    pub reply: DhKey,
+    /// First byte run of the person's seals.
+    seals: u8,
+}
+
+impl Person {
+    /// All of a person's keys are runs of bytes from `first` on; seals use `first + 0x80` on.
+    fn from_runs(first: u8) -> Self {
+        let entropy = Secret::from_bytes([first; 32]);
+        Self {
+            // Signing key first + 1, X25519 key first + 2, device id first + 3.
+            identity: Identity::certify(entropy, 7, &mut Runs::from(first + 1), NOW, 365 * DAY),
+            // X25519 key first + 4, queue secret first + 5, queues first + 6 and first + 7.
+            mailbox: MailboxKeys::random(&mut Runs::from(first + 4)),
+            friendship: FriendshipSecret { revision: 3, secret: Secret::from_bytes([first + 8; 32]) },
+            package: DhKey::from_bytes([first + 9; 32]),
+            reply: DhKey::from_bytes([first + 10; 32]),
+            seals: first + 0x80,
+        }
+    }
+
+    /// The sealed address of a grant and its put key.
+    pub fn address(&self, grant: u8, scope: Scope, expires: Timestamp, uses: u32) -> (AddressBody, Vec<u8>, Secret) {
+        let queue = match scope {
+            Scope::Contact => self.mailbox.contact,
+            Scope::Friends(_) | Scope::Guest => self.mailbox.direct,
+        };
+        let body = AddressBody { queue, grant: GrantId([grant; 16]), scope, expires, uses };
+        let sealed = self.mailbox.seal_address(&body, &mut Runs::from(self.seals + grant % 16));
+        let key = self.mailbox.put_key(&body, &self.friendship).expect("the revision is the current one");
+        (body, sealed, key)
+    }
+
+    /// The mailbox entry around a sealed address.
+    pub fn entry(&self, address: Vec<u8>) -> MailboxEntry {
+        // /ip4/192.0.2.1/udp/4001/quic-v1 (RFC 5737's documentation net)
+        let place = Address(vec![0x04, 192, 0, 2, 1, 0x91, 0x02, 0x0f, 0xa1, 0xcd, 0x03]);
+        MailboxEntry::own(&self.mailbox, self.identity.signing.public(), address, vec![place])
+    }
+
+    /// The way in of the person's invite: one use, seven days.
+    pub fn contact(&self) -> Contact {
+        let expires = NOW.after(7 * DAY);
+        let (_, address, key) = self.address(0x71, Scope::Contact, expires, 1);
+        Contact { chain: None, package: self.package.public().bytes(), expires, last_resort: false, entry: self.entry(address), key }
+    }
+
+    /// The person's reply address in an Offer or Accept.
+    pub fn reply_contact(&self) -> Contact {
+        let expires = NOW.after(30 * DAY);
+        let (_, address, key) = self.address(0x72, Scope::Guest, expires, 0);
+        Contact { chain: None, package: self.reply.public().bytes(), expires, last_resort: false, entry: self.entry(address), key }
+    }
+
+    /// The person's invite.
+    pub fn invite(&self, name: &str) -> ContactRecord {
+        let body = codec::encode(&ContactBody { name: name.to_owned(), expires: NOW.after(7 * DAY), contacts: vec![self.contact()] });
+        let peer = self.identity.peer();
+        let signature = self.identity.signing.sign(SIGN_CONTACT, &pair_context(&peer, &peer), &body);
+        ContactRecord { chain: self.identity.chain.clone(), body, signature }
+    }
+
+    /// What the person gives friends.
+    pub fn bundle(&self, name: &str) -> Bundle {
+        let (_, address, _) = self.address(0x73, Scope::Friends(self.friendship.revision), NOW.after(365 * DAY), 0);
+        Bundle {
+            name: name.to_owned(),
+            second_root: self.identity.second_root,
+            friendship: self.friendship.clone(),
+            devices: vec![BundleDevice { chain: self.identity.chain.clone(), entry: self.entry(address) }],
+        }
+    }
+}
+
+/// The one who asks.
+pub fn ann() -> Person {
+    Person::from_runs(0x10)
+}
+
+/// The one who minted an invite.
+pub fn ben() -> Person {
+    Person::from_runs(0x30)
+}
+
+/// The room of the examples.
+pub const ROOM: RoomId = RoomId([0x61; 32]);
+/// The epoch of the examples.
+pub const EPOCH: EpochId = EpochId([0x62; 32]);
+
+/// The key of known envelopes from Ann's device to Ben's.
+pub fn known_key() -> KnownKey {
+    let (ann, ben) = (ann().identity, ben().identity);
+    KnownKey::agree(&ann.dh, &ben.dh.public(), &ann.device, &ben.device)
+}
+
+/// The payload of a known envelope, around stand-in MLS bytes.
+pub fn known() -> Known {
+    Known { room: ROOM, epoch: EPOCH, sequence: Some(5), mls: b"stand-in for an MLS message".to_vec() }
+}
+
+/// A known envelope from Ann to Ben under counter 9.
+pub fn known_envelope() -> Vec<u8> {
+    known_key().seal(9, &codec::encode(&known())).expect("the payload is short")
+}
+
+/// The three statements of a connection, in order, each with the transcript after it.
+#[derive(Debug)]
+pub struct Handshake {
+    /// Ann's Offer to Ben's invite.
+    pub offer: Statement,
+    /// The transcript after the Offer.
+    pub after_offer: Digest,
+    /// Head of Ben's Accept.
+    pub head: Vec<u8>,
+    /// Ben's Accept to Ann's reply address.
+    pub accept: Statement,
+    /// The transcript after the Accept.
+    pub after_accept: Digest,
+    /// Ann's Confirm to Ben's reply address.
+    pub confirm: Statement,
+}
+
+/// Ann's Offer.
+pub fn offer_body() -> OfferBody {
+    OfferBody {
+        request: RequestId([0x63; 16]),
+        revision: 0,
+        name: "Ann".to_owned(),
+        note: Some("from the harbour".to_owned()),
+        replies: vec![ann().reply_contact()],
+        nonce: Nonce([0x64; 16]),
+        group_info: b"stand-in for a GroupInfo".to_vec(),
+        created: NOW,
+        expires: NOW.after(30 * DAY),
+    }
+}
+
+/// The head of Ben's Accept.
+pub fn accept_head() -> AcceptHead {
+    AcceptHead {
+        request: RequestId([0x63; 16]),
+        revision: 0,
+        nonce: Nonce([0x65; 16]),
+        name: "Ben".to_owned(),
+        reply: ben().reply_contact(),
+        epoch: EPOCH,
+    }
+}
+
+/// Ben's Accept.
+pub fn accept_body() -> AcceptBody {
+    AcceptBody {
+        head: codec::encode(&accept_head()),
+        commit: b"stand-in for an external commit".to_vec(),
+        bundle: b"stand-in for a sealed bundle".to_vec(),
+    }
+}
+
+/// Ann's Confirm.
+pub fn confirm_body() -> ConfirmBody {
+    ConfirmBody { request: RequestId([0x63; 16]), bundle: Some(b"stand-in for a sealed bundle".to_vec()) }
+}
+
+/// A whole connection.
+pub fn handshake() -> Handshake {
+    let (ann, ben) = (ann(), ben());
+    let statement = |step, to: &Person, contact: &Contact, transcript, body| Statement {
+        step,
+        to: to.identity.peer(),
+        device: to.identity.device,
+        package: contact.digest(&to.identity.device),
+        transcript,
+        body,
+    };
+    let offer = statement(Step::Offer, &ben, &ben.contact(), Digest([0; 32]), codec::encode(&offer_body()));
+    let after_offer = OfferBody::transcript(&offer.body, &ann.identity.peer(), &ben.identity.peer());
+    let body = accept_body();
+    let accept = statement(Step::Accept, &ann, &ann.reply_contact(), after_offer, codec::encode(&body));
+    let after_accept = AcceptBody::transcript(&after_offer, &accept.body, &ben.identity.device);
+    let confirm = statement(Step::Confirm, &ben, &ben.reply_contact(), after_accept, codec::encode(&confirm_body()));
+    Handshake { offer, after_offer, head: body.head, accept, after_accept, confirm }
+}
+
+/// Ann's Offer as the payload of a first envelope.
+pub fn first() -> First {
+    First::sign(&ann().identity, &handshake().offer)
+}
+
+/// Ann's Offer sealed to the package of Ben's invite.
+pub fn first_envelope() -> Vec<u8> {
+    seal_to(&ben().package.public(), &codec::encode(&first()))
+}
+
+/// A first envelope whose HPKE key pair comes from 32 bytes of 0xe0.
+pub fn seal_to(key: &DhPublic, payload: &[u8]) -> Vec<u8> {
+    seal_first(key, payload, &mut Runs::from(0xe0)).expect("the payload fits an envelope")
+}
+
+/// Ann deposits her Offer in Ben's contact queue.
+pub fn put() -> Put {
+    let contact = ben().contact();
+    Put::new(contact.entry.address, &contact.key, 86_400, Some(Nonce([0x66; 16])), first_envelope()).expect("the envelope is padded")
+}
+
+/// Three lines of a receipt, one of each outcome.
+pub fn receipt_body() -> ReceiptBody {
+    let line = |byte, outcome| ReceiptItem { frame: FrameId([byte; 32]), outcome };
+    ReceiptBody {
+        at: NOW.after(HOUR),
+        items: vec![
+            line(0x67, Outcome::Stored(NOW.after(30 * DAY))),
+            line(0x68, Outcome::Delivered),
+            line(0x69, Outcome::Refused(Refusal::Full)),
+        ],
+    }
+}
+
+/// Ben's mailbox signs for them.
+pub fn receipt() -> Receipt {
+    let ben = ben();
+    Receipt::sign(&ben.identity.signing, &ben.mailbox.id(), &receipt_body())
+}
+
+/// A text.
+pub fn text() -> RoomPayload {
+    RoomPayload::Text(Text { id: MessageId([0x6a; 16]), at: NOW, text: "Grüße vom Hafen ⚓".to_owned() })
+}
+
+/// The leaf key of [`credential`].
+pub const LEAF: [u8; 32] = [0x6b; 32];
+
+/// Ann's device certifies a leaf of [`ROOM`].
+pub fn credential() -> Vec<u8> {
+    let ann = ann().identity;
+    LeafCredential::sign(&ann.chain, &ann.signing, &ROOM, &LEAF)
+}

@@ -1,0 +1,83 @@
+//! Known-answer vectors: what must never change by accident, and what a second
+//! implementation compares itself with.
+//!
+//! Each file of `tests/vectors/` is recomputed from the fixed values in
+//! [`symbolon_tests::samples`] and compared with what is frozen there. A deliberate change
+//! of the protocol rewrites them with `just vectors` (`VECTORS_WRITE=1`), in the same
+//! commit as the change. The files' form is described in `tests/vectors/README.md`.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+#[path = "vectors/connection.rs"]
+mod connection;
+#[path = "vectors/encoding.rs"]
+mod encoding;
+#[path = "vectors/envelope.rs"]
+mod envelope;
+#[path = "vectors/identity.rs"]
+mod identity;
+#[path = "vectors/mailbox.rs"]
+mod mailbox;
+
+use data_encoding::HEXLOWER;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+
+/// One known answer: what goes in, what comes out, and what that shows.
+fn vector(name: &str, shows: &str, given: Value, gives: Value) -> Value {
+    json!({ "name": name, "shows": shows, "in": given, "out": gives })
+}
+
+fn hex(bytes: impl AsRef<[u8]>) -> String {
+    HEXLOWER.encode(bytes.as_ref())
+}
+
+/// Compares a file with what is computed now, or rewrites it.
+fn check(file: &str, page: &str, vectors: Vec<Value>) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("vectors").join(file);
+    let now = json!({ "page": page, "vectors": vectors });
+    if std::env::var_os("VECTORS_WRITE").is_some() {
+        std::fs::write(&path, serde_json::to_string_pretty(&now).unwrap() + "\n").unwrap();
+        return;
+    }
+    let frozen: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    let (frozen_list, now_list) = (frozen["vectors"].as_array().unwrap(), now["vectors"].as_array().unwrap());
+    for (frozen, now) in frozen_list.iter().zip(now_list) {
+        assert_eq!(frozen, now, "{file}: {}", now["name"]);
+    }
+    assert_eq!(frozen, now, "{file}");
+}
+
+#[test]
+fn encoding_is_as_frozen() {
+    check("encoding.json", "docs/protocol/encoding.md", encoding::vectors());
+}
+
+#[test]
+fn identity_is_as_frozen() {
+    check("identity.json", "docs/protocol/identity.md", identity::vectors());
+}
+
+#[test]
+fn envelopes_are_as_frozen() {
+    check("envelope.json", "docs/protocol/envelope.md", envelope::vectors());
+}
+
+#[test]
+fn the_mailbox_is_as_frozen() {
+    check("mailbox.json", "docs/protocol/mailbox.md", mailbox::vectors());
+}
+
+#[test]
+fn the_connection_is_as_frozen() {
+    check("connection.json", "docs/protocol/connection.md", connection::vectors());
+}
+
+#[test]
+fn every_vector_says_what_it_shows_and_has_a_name_of_its_own() {
+    let pages = [encoding::vectors(), identity::vectors(), envelope::vectors(), mailbox::vectors(), connection::vectors()];
+    let all: Vec<&Value> = pages.iter().flatten().collect();
+    let names: std::collections::BTreeSet<&str> = all.iter().map(|vector| vector["name"].as_str().unwrap()).collect();
+    assert_eq!(names.len(), all.len());
+    assert!(all.iter().all(|vector| vector["shows"].as_str().unwrap().ends_with('.')));
+}

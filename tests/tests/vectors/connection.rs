@@ -1,0 +1,133 @@
+//! Invite link, the three statements, leaf credential, bundle and what rooms carry.
+
+use crate::{hex, vector};
+use serde_json::{Value, json};
+use symbolon_core::contact::ContactRecord;
+use symbolon_core::wire::{First, LeafCredential, RoomPayload, Statement, connection_psk};
+use symbolon_presence::codec;
+use symbolon_tests::samples::{self, EPOCH, LEAF, NOW, Person, ROOM};
+
+pub fn vectors() -> Vec<Value> {
+    let shake = samples::handshake();
+    let (ann, ben) = (samples::ann(), samples::ben());
+    let mut all = vec![invite()];
+    all.push(statement("Offer", "Ann to the package of Ben's invite; the transcript before it is all zeros.", &ann, &ben, &shake.offer));
+    all.push(vector(
+        "transcript after the Offer",
+        "The hash of initiator, responder and the Offer's body.",
+        json!({ "initiator": hex(ann.identity.peer().as_bytes()), "responder": hex(ben.identity.peer().as_bytes()), "body": hex(&shake.offer.body) }),
+        json!({ "transcript": hex(shake.after_offer.as_bytes()) }),
+    ));
+    let (id, secret) = connection_psk(&shake.after_offer, &shake.head, &ben.identity.chain);
+    all.push(vector(
+        "connection PSK",
+        "The pre-shared key of the external commit binds transcript, the Accept's head and the acceptor's chain.",
+        json!({ "transcript": hex(shake.after_offer.as_bytes()), "head": hex(&shake.head), "chain": hex(codec::encode(&ben.identity.chain)) }),
+        json!({ "id": hex(id), "secret": hex(secret.expose()) }),
+    ));
+    all.push(statement("Accept", "Ben to the package of Ann's reply address, behind the Offer's transcript.", &ben, &ann, &shake.accept));
+    all.push(vector(
+        "transcript after the Accept",
+        "The hash of the transcript before, the accepting device and the Accept's body.",
+        json!({
+            "transcript": hex(shake.after_offer.as_bytes()),
+            "device": hex(ben.identity.device.as_bytes()),
+            "body": hex(&shake.accept.body),
+        }),
+        json!({ "transcript": hex(shake.after_accept.as_bytes()) }),
+    ));
+    all.push(statement(
+        "Confirm",
+        "Ann to the package of Ben's reply address, behind the Accept's transcript.",
+        &ann,
+        &ben,
+        &shake.confirm,
+    ));
+    all.push(credential());
+    all.extend(payloads());
+    all
+}
+
+fn invite() -> Value {
+    let ben = samples::ben();
+    let record = ben.invite("Ben");
+    let link = record.to_link();
+    let read = ContactRecord::from_link(&link).unwrap();
+    assert!(read == record && read.verify(NOW).is_ok_and(|verified| verified.signer.peer == ben.identity.peer()));
+    vector(
+        "invite link",
+        "A signed contact record, four bytes of a labelled hash behind it, in base32 behind the scheme.",
+        json!({ "name": "Ben", "seed": hex(ben.identity.signing.seed()), "chain": hex(codec::encode(&ben.identity.chain)) }),
+        json!({
+            "package": hex(ben.contact().package.as_bytes()),
+            "body": hex(&record.body),
+            "signature": hex(record.signature.as_bytes()),
+            "record": hex(codec::encode(&record)),
+            "link": link,
+        }),
+    )
+}
+
+fn statement(name: &str, shows: &str, from: &Person, to: &Person, statement: &Statement) -> Value {
+    let first = First::sign(&from.identity, statement);
+    let (device, read) = first.verify(&to.identity.peer(), NOW).unwrap();
+    assert!(device.peer == from.identity.peer() && read == *statement);
+    assert!(first.verify(&from.identity.peer(), NOW).is_none(), "spoken to the other person only");
+    vector(
+        name,
+        shows,
+        json!({
+            "seed": hex(from.identity.signing.seed()),
+            "from": hex(from.identity.peer().as_bytes()),
+            "to": hex(statement.to.as_bytes()),
+            "device": hex(statement.device.as_bytes()),
+            "package": hex(statement.package.as_bytes()),
+            "transcript": hex(statement.transcript.as_bytes()),
+            "body": hex(&statement.body),
+        }),
+        json!({
+            "statement": hex(&first.statement),
+            "signature": hex(first.signature.as_bytes()),
+            "first": hex(codec::encode(&first)),
+        }),
+    )
+}
+
+fn credential() -> Value {
+    let ann = samples::ann().identity;
+    let credential = samples::credential();
+    assert_eq!(LeafCredential::verify(&credential, &ROOM, &LEAF, NOW).unwrap().device, ann.device);
+    vector(
+        "leaf credential",
+        "A device certifies a leaf key of one room.",
+        json!({ "seed": hex(ann.signing.seed()), "chain": hex(codec::encode(&ann.chain)), "room": hex(ROOM.as_bytes()), "leaf": hex(LEAF) }),
+        json!({ "credential": hex(credential) }),
+    )
+}
+
+fn payloads() -> Vec<Value> {
+    let ben = samples::ben();
+    let bundle = ben.bundle("Ben");
+    let entry = bundle.devices[0].entry.clone();
+    let known = samples::known();
+    let room = [
+        ("text", "Kind 0: message id, time, text.", samples::text()),
+        ("bundle", "Kind 1: name, second root's hash, friendship secret, devices with their mailboxes.", RoomPayload::Bundle(bundle)),
+        ("hello", "Kind 2: the sender's mailbox.", RoomPayload::Hello(entry)),
+    ];
+    let mut all: Vec<Value> = room
+        .into_iter()
+        .map(|(name, shows, payload)| {
+            let bytes = codec::encode(&payload);
+            assert!(RoomPayload::decode(&bytes) == Some(payload));
+            vector(&format!("room payload: {name}"), shows, json!({ "from": "Ben" }), json!({ "payload": hex(bytes) }))
+        })
+        .collect();
+    all.push(vector(
+        "payload of a known envelope",
+        "Room, epoch, the place in the sender's order, and the MLS message.",
+        json!({ "room": hex(ROOM.as_bytes()), "epoch": hex(EPOCH.as_bytes()), "sequence": known.sequence, "mls": hex(&known.mls) }),
+        json!({ "payload": hex(codec::encode(&known)) }),
+    ));
+    all
+}

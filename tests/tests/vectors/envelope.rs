@@ -1,0 +1,140 @@
+//! Seals and both kinds of envelope.
+
+use crate::{hex, vector};
+use serde_json::{Value, json};
+use symbolon_presence::codec;
+use symbolon_presence::envelope::{BUCKETS, FIRST_MAX, KNOWN_MAX, KnownKey, frame_id, open_first};
+use symbolon_presence::id::DeviceId;
+use symbolon_presence::kdf::{Secret, sha256};
+use symbolon_presence::labels::{SEAL_FIRST, SEAL_KNOWN};
+use symbolon_presence::seal::{DhKey, aead_open, aead_seal, hpke_open, hpke_seal};
+use symbolon_tests::samples::{self, Runs};
+
+pub fn vectors() -> Vec<Value> {
+    let mut all = vec![hpke(), aead(), first(), known_keys(), known()];
+    all.extend(buckets());
+    all
+}
+
+fn hpke() -> Value {
+    let key = DhKey::from_bytes([0x21; 32]);
+    let sealed = hpke_seal(SEAL_FIRST, &key.public(), b"associated", b"plaintext", &mut Runs::from(0xe0));
+    assert_eq!(hpke_open(SEAL_FIRST, &key, b"associated", &sealed), Ok(b"plaintext".to_vec()));
+    vector(
+        "HPKE seal",
+        "Base mode, X25519, HKDF-SHA-256, ChaCha20-Poly1305; info is the label; the encapsulated key comes from ikm by DeriveKeyPair.",
+        json!({
+            "private": hex(key.expose()),
+            "public": hex(key.public().bytes().as_bytes()),
+            "ikm": hex([0xe0; 32]),
+            "info": hex(SEAL_FIRST.as_bytes()),
+            "aad": hex(b"associated"),
+            "plaintext": hex(b"plaintext"),
+        }),
+        json!({ "sealed": hex(sealed) }),
+    )
+}
+
+fn aead() -> Value {
+    let key = Secret::from_bytes([0x22; 32]);
+    let sealed = aead_seal(&key, 0x0102_0304, SEAL_KNOWN, b"associated", b"plaintext");
+    assert_eq!(aead_open(&key, 0x0102_0304, SEAL_KNOWN, b"associated", &sealed), Ok(b"plaintext".to_vec()));
+    vector(
+        "AEAD seal",
+        "ChaCha20-Poly1305; the nonce is four zeros and the counter, big-endian; the label stands before the associated data.",
+        json!({
+            "key": hex(key.expose()),
+            "counter": 0x0102_0304,
+            "label": hex(SEAL_KNOWN.as_bytes()),
+            "aad": hex(b"associated"),
+            "plaintext": hex(b"plaintext"),
+        }),
+        json!({ "sealed": hex(sealed) }),
+    )
+}
+
+fn first() -> Value {
+    let key = samples::ben().package;
+    let payload = codec::encode(&samples::first());
+    let envelope = samples::first_envelope();
+    assert_eq!(open_first(&key, &envelope), Ok(payload.clone()));
+    vector(
+        "first envelope",
+        "Ann's Offer to Ben's invite: 01 01, encapsulated key, ciphertext; the two header bytes are the associated data.",
+        json!({ "private": hex(key.expose()), "ikm": hex([0xe0; 32]), "payload": hex(payload) }),
+        json!({ "envelope": hex(&envelope), "frame": hex(frame_id(&envelope).as_bytes()) }),
+    )
+}
+
+fn known_keys() -> Value {
+    let (ann, ben) = (samples::ann().identity, samples::ben().identity);
+    let there = KnownKey::agree(&ann.dh, &ben.dh.public(), &ann.device, &ben.device);
+    let back = KnownKey::agree(&ann.dh, &ben.dh.public(), &ben.device, &ann.device);
+    let tags = |key: &KnownKey| [0, 1, 64, u64::from(u32::MAX) + 1].map(|counter| hex(key.tag(counter)));
+    vector(
+        "tags of known envelopes",
+        "Tags of counters 0, 1, 64 and 2^32 in both directions; the key comes from X25519, then from both device ids, the sender's first.",
+        json!({
+            "private": hex(ann.dh.expose()),
+            "public": hex(ben.dh.public().bytes().as_bytes()),
+            "from": hex(ann.device.as_bytes()),
+            "to": hex(ben.device.as_bytes()),
+            "counters": [0, 1, 64, u64::from(u32::MAX) + 1],
+        }),
+        json!({ "tags": tags(&there), "tags_back": tags(&back) }),
+    )
+}
+
+fn known() -> Value {
+    let (ann, ben) = (samples::ann().identity, samples::ben().identity);
+    let payload = codec::encode(&samples::known());
+    let envelope = samples::known_envelope();
+    // The receiver computes the same key from the other halves.
+    let key = KnownKey::agree(&ben.dh, &ann.dh.public(), &ann.device, &ben.device);
+    assert_eq!(key.open(9, &envelope), Ok(payload.clone()));
+    vector(
+        "known envelope",
+        "From Ann's device to Ben's under counter 9: 01 02, tag, ciphertext; header and tag are the associated data, the nonce is the counter.",
+        json!({
+            "private": hex(ben.dh.expose()),
+            "public": hex(ann.dh.public().bytes().as_bytes()),
+            "from": hex(ann.device.as_bytes()),
+            "to": hex(ben.device.as_bytes()),
+            "counter": 9,
+            "payload": hex(payload),
+        }),
+        json!({ "tag": hex(key.tag(9)), "envelope": hex(&envelope), "frame": hex(frame_id(&envelope).as_bytes()) }),
+    )
+}
+
+/// For each size the longest payload that fits, and the next one.
+fn buckets() -> Vec<Value> {
+    let key = DhKey::from_bytes([0x21; 32]);
+    let known = KnownKey::agree(&key, &key.public(), &DeviceId([1; 16]), &DeviceId([2; 16]));
+    let overhead = |max: usize| 256 * 1024 - max;
+    let lengths = |overhead: usize| BUCKETS.iter().flat_map(move |size| [size - overhead, size - overhead + 1]).collect::<Vec<_>>();
+    let row = |length: usize, sealed: Option<Vec<u8>>| match sealed {
+        Some(envelope) => json!({ "payload": length, "envelope": envelope.len(), "sha256": hex(sha256(&envelope)) }),
+        None => json!({ "payload": length, "envelope": null }),
+    };
+    let first: Vec<Value> = lengths(overhead(FIRST_MAX))
+        .into_iter()
+        .map(|length| row(length, (length <= FIRST_MAX).then(|| samples::seal_to(&key.public(), &vec![0xaa; length]))))
+        .collect();
+    let known: Vec<Value> =
+        lengths(overhead(KNOWN_MAX)).into_iter().map(|length| row(length, known.seal(7, &vec![0xaa; length]).ok())).collect();
+    vec![
+        vector(
+            "sizes of first envelopes",
+            "A payload of so many bytes 0xaa fills an envelope to the last byte, one more takes the next size; null when none is left.",
+            json!({ "private": hex(key.expose()), "ikm": hex([0xe0; 32]), "byte": "aa" }),
+            json!({ "sizes": first }),
+        ),
+        vector(
+            "sizes of known envelopes",
+            "The same between devices 01.. and 02.. that share one X25519 key pair, under counter 7.",
+            json!({ "private": hex(key.expose()), "from": hex([1; 16]), "to": hex([2; 16]), "counter": 7, "byte": "aa" }),
+            json!({ "sizes": known }),
+        ),
+    ]
+}
