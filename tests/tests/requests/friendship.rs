@@ -1,7 +1,7 @@
 //! Friendship: none, half, mutual. Petnames, trust, and what each state allows.
 
 use super::{Pair, talk};
-use symbolon_core::command::{Command, CommandError, MessageState, Trust, Who};
+use symbolon_core::command::{Command, CommandError, MessageState, Reply, Trust, Who};
 use symbolon_presence::time::{DAY, HOUR, MINUTE};
 use symbolon_tests::sim::{Faults, Sim};
 
@@ -32,7 +32,7 @@ fn more_than_a_bounded_number_of_messages_to_half_a_friend_is_refused() {
     }
     assert_eq!(sent, 1_000);
     let to = Who(pair.sim.nodes[b].peer.to_string());
-    assert_eq!(pair.sim.command(a, Command::Send { to, text: "x".into() }).err(), Some(CommandError::Full));
+    assert_eq!(pair.sim.command(a, Command::Send { to, text: "x".into(), lifetime: None }).err(), Some(CommandError::Full));
     pair.meet();
     pair.sim.run_for(HOUR);
     pair.sim.check(true);
@@ -59,7 +59,9 @@ fn half_a_friendship_that_led_nowhere_can_be_begun_anew() {
     // The Accept never arrives: the one who asked gives up after thirty days.
     let mut pair = Pair::accepted_apart(1);
     let (a, b) = (pair.a, pair.b);
-    let held = pair.sim.say(a, b, "written meanwhile").unwrap();
+    let held = Who(pair.sim.nodes[b].peer.to_string());
+    let held = pair.sim.command(a, Command::Send { to: held, text: "written meanwhile".into(), lifetime: None });
+    let Ok(Reply::Message(held)) = held else { panic!("messages may be written to half a friend") };
     pair.sim.run_for(31 * DAY);
     pair.meet();
     pair.sim.run_for(HOUR);
@@ -71,7 +73,8 @@ fn half_a_friendship_that_led_nowhere_can_be_begun_anew() {
     pair.sim.accept(b, id).unwrap();
     pair.sim.run_for(HOUR);
     pair.are_friends_and_talk();
-    assert_eq!(pair.sim.message_state(a, held), MessageState::Delivered, "what was held goes, too");
+    let held = pair.sim.message(a, held.message);
+    assert!(held.state == MessageState::Failed && held.reason.is_some(), "what was written to the first one is not lost without a word");
 }
 
 #[test]
@@ -88,7 +91,7 @@ fn petnames_clash_without_regard_to_case_and_get_a_number() {
     let taken = Command::Rename { friend: Who("ben 2".into()), name: "BEN".into() };
     assert_eq!(sim.command(a, taken).err(), Some(CommandError::NameTaken));
     assert!(sim.command(a, Command::Rename { friend: Who("ben 2".into()), name: "Benno".into() }).is_ok());
-    assert!(sim.command(a, Command::Send { to: Who("benno".into()), text: "x".into() }).is_ok());
+    assert!(sim.command(a, Command::Send { to: Who("benno".into()), text: "x".into(), lifetime: None }).is_ok());
 }
 
 #[test]
