@@ -135,8 +135,17 @@ impl Delivery {
     /// A link came up.
     pub fn link_up(&mut self, state: &mut State, turn: &mut Turn<'_>, link: LinkId, dial: Option<DialId>) -> Result<(), TurnFailed> {
         let device = dial.and_then(|dial| self.dials.remove(&dial));
-        if self.links.len() >= LINKS_MAX || (dial.is_some() && device.is_none()) {
+        if dial.is_some() && device.is_none() {
+            turn.act(Action::Close(link, CloseReason::Idle));
+            return Ok(());
+        }
+        self.make_room(state, turn);
+        if self.links.len() >= LINKS_MAX {
             turn.act(Action::Close(link, CloseReason::Flood));
+            if let Some(device) = device {
+                self.sessions.entry(device).or_default().dial = None;
+                self.back_off(state, turn, &device);
+            }
             return Ok(());
         }
         self.links.insert(link, Link { device, ..Link::default() });
@@ -153,6 +162,16 @@ impl Delivery {
         self.sessions.entry(device).or_default().greet = true;
         self.greet(state, turn, &device)?;
         self.feed(state, turn, &device)
+    }
+
+    /// When there are too many links, the oldest one goes that has shown nothing yet.
+    fn make_room(&mut self, state: &State, turn: &mut Turn<'_>) {
+        if self.links.len() >= LINKS_MAX {
+            let idle = self.links.iter().find(|(_, link)| link.device.is_none()).map(|(id, _)| *id);
+            if let Some(idle) = idle {
+                self.close(state, turn, idle, CloseReason::Flood);
+            }
+        }
     }
 
     /// An attempt failed.
@@ -371,7 +390,7 @@ impl Delivery {
     }
 
     fn dial(&mut self, state: &State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
-        if !wants_link(state, device) || self.links.len() >= LINKS_MAX {
+        if !wants_link(state, device) {
             return Ok(());
         }
         let places: Vec<Address> = state.devices.get(device).map(|row| row.entry.places.clone()).unwrap_or_default();

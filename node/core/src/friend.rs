@@ -251,15 +251,15 @@ pub(crate) fn verify(state: &mut State, turn: &mut Turn<'_>, who: &Who, words: O
 }
 
 /// Blocks or unblocks a friend: its links close, nothing of it is taken, nothing is sent.
-pub(crate) fn set_blocked(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, blocked: bool) -> Result<(), TurnFailed> {
+pub(crate) fn set_blocked(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, blocked: bool) -> Result<(), Failed> {
     let Some(friend) = state.friends.get(peer) else { return Ok(()) };
     let devices = friend.devices.clone();
     let mut keys: Vec<Vec<u8>> = vec![peer.as_bytes().to_vec()];
     keys.extend(devices.iter().filter_map(|id| state.devices.get(id)).flat_map(|device| crate::request::keys_of(&device.chain)));
-    for key in keys {
-        if blocked {
-            state.block_key(turn, &key);
-        } else {
+    if blocked {
+        state.block_keys(turn, &keys)?;
+    } else {
+        for key in keys {
             state.unblock_key(turn, &key);
         }
     }

@@ -97,7 +97,12 @@ pub(crate) fn add(
 
 fn check_target(state: &State, peer: &PeerId, chain: &Chain) -> Result<(), CommandError> {
     check_peer(state, peer)?;
-    if keys_of(chain).iter().any(|key| state.blocked.contains(key)) { Err(CommandError::IsBlocked) } else { Ok(()) }
+    if is_blocked(state, peer, chain) { Err(CommandError::IsBlocked) } else { Ok(()) }
+}
+
+/// Whether a person is blocked, by Peer ID or by any key of a certificate.
+pub(crate) fn is_blocked(state: &State, peer: &PeerId, chain: &Chain) -> bool {
+    state.blocked.contains(peer.as_bytes().as_slice()) || keys_of(chain).iter().any(|key| state.blocked.contains(key))
 }
 
 fn check_peer(state: &State, peer: &PeerId) -> Result<(), CommandError> {
@@ -115,11 +120,13 @@ fn is_friend(state: &State, peer: &PeerId) -> bool {
     state.friends.get(peer).is_some_and(|friend| friend.state != FriendState::Ended)
 }
 
-/// A request of this person that waits for an answer of ours.
+/// The newest request of this person that waits for an answer of ours: they may have given
+/// up older ones.
 fn incoming<'a>(state: &'a State, peer: &PeerId) -> Option<&'a Request> {
-    state.requests.values().find(|row| {
+    let waits = |row: &&Request| {
         row.peer == *peer && row.direction == Direction::In && matches!(row.status, RequestStatus::Pending | RequestStatus::Ignored)
-    })
+    };
+    state.requests.values().filter(waits).max_by_key(|row| (row.created, row.id))
 }
 
 /// Requests to this person that wait for an answer.
@@ -214,9 +221,7 @@ pub(crate) fn block(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> R
     }
     let mut keys = vec![row.peer.as_bytes().to_vec()];
     keys.extend(row.chain.iter().flat_map(keys_of));
-    for key in keys {
-        state.block_key(turn, &key);
-    }
+    state.block_keys(turn, &keys)?;
     Ok(set_status(state, turn, id, RequestStatus::Blocked)?)
 }
 

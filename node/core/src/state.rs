@@ -3,7 +3,7 @@
 //! Rows are loaded once at start and written whenever they change. What grows without end
 //! (history, outbox, seen envelopes) is not here but on the shelf.
 
-use crate::command::{Direction, MessageState, RequestStatus, Trust};
+use crate::command::{CommandError, Direction, MessageState, RequestStatus, Trust};
 use crate::limits;
 use crate::seam::Address;
 use crate::table::Table;
@@ -461,11 +461,18 @@ impl State {
         }
     }
 
-    /// Blocks an identity or key.
-    pub fn block_key(&mut self, turn: &mut Turn<'_>, key: &[u8]) {
-        if self.blocked.len() < limits::BLOCKED_MAX && self.blocked.insert(key.to_vec()) {
-            turn.put_raw(Table::Blocked, key, Vec::new());
+    /// Blocks an identity and its keys: all of them or, when there is no room, none.
+    pub fn block_keys(&mut self, turn: &mut Turn<'_>, keys: &[Vec<u8>]) -> Result<(), CommandError> {
+        let fresh = keys.iter().filter(|key| !self.blocked.contains(*key)).count();
+        if self.blocked.len().saturating_add(fresh) > limits::BLOCKED_MAX {
+            return Err(CommandError::Full);
         }
+        for key in keys {
+            if self.blocked.insert(key.clone()) {
+                turn.put_raw(Table::Blocked, key, Vec::new());
+            }
+        }
+        Ok(())
     }
 
     /// Takes a block back.
