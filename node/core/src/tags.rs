@@ -58,6 +58,14 @@ impl Tags {
             for counter in forgotten {
                 self.expected.remove(&key.tag(counter));
             }
+            // A jump beyond what was ready: of the counters in between only those that are
+            // missing get a tag, neither the one just used up nor the forgotten.
+            if let Some(ready) = self.ready.get_mut(device).filter(|ready| **ready < row.receive_counter) {
+                for counter in row.missing.iter().filter(|counter| **counter >= *ready) {
+                    self.expected.insert(key.tag(*counter), (*device, *counter));
+                }
+                *ready = row.receive_counter;
+            }
             self.prepare(state, device);
         } else {
             row.missing.retain(|missing| *missing != counter);
@@ -105,3 +113,6 @@ impl Tags {
         None
     }
 }
+
+#[cfg(test)]
+mod tests;
