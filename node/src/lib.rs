@@ -6,5 +6,6 @@ pub mod folder;
 pub mod handle;
 pub mod mls;
 pub mod net;
+pub mod run;
 pub mod shell;
 pub mod store;

@@ -1,1 +1,282 @@
-//! To come.
+//! The transport: links over libp2p, QUIC and TCP, IPv4 and IPv6.
+//!
+//! The only module that touches libp2p. The rest of the node sees [`Input`]s about links
+//! and frames, opaque addresses, and a [`NetHandle`] that never waits. A link is one
+//! long-lived `/symbolon/mailbox/1` stream: the dialler opens it, both ends send frames on
+//! it. Who is at the other end is not known here: the transport key is fresh at each start
+//! and stands for nothing, identity is proved by what the frames carry.
+//!
+//! On the wire a frame is an unsigned varint (shortest form) with its length, 1 to
+//! [`MAX_FRAME`](symbolon_core::seam::MAX_FRAME), and so many bytes; frames follow each
+//! other without anything between. At most four links stand on one connection; a fifth
+//! stream is reset. A connection without a link is closed after 30 s, a link with half a
+//! frame after 60 s without a byte, a connection on which nothing was heard after 28 s.
+
+mod address;
+mod dial;
+mod driver;
+mod environment;
+mod frame;
+mod limits;
+mod link;
+mod links;
+mod port;
+mod streams;
+mod swarm;
+#[cfg(test)]
+mod tests;
+
+pub use address::{address_from_text, address_to_text};
+pub use environment::{KeyLogSet, harden_environment};
+pub use limits::Limits;
+
+use address::{Endpoint, announced, dialable};
+use driver::{Driver, Listening, Request};
+use limits::{COMMAND_QUEUE, LISTEN_MAX};
+use links::Shared;
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+use std::{fmt, io};
+use symbolon_core::seam::{Address, CloseReason, DialId, Input, LinkId};
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout, timeout_at};
+
+/// Once one listener is up the others get so long; an interface without addresses says nothing.
+const LATE_LISTENERS: Duration = Duration::from_millis(250);
+
+/// How to listen.
+#[derive(Debug, Clone, Default)]
+pub struct NetConfig {
+    /// Multiaddrs to listen on, as text. A port 0 stands for the kept port. Empty: all
+    /// interfaces, QUIC and TCP, IPv4 and IPv6. At most 16.
+    pub listen: Vec<String>,
+    /// The port of the last start ([`Net::port`]), so that friends find this node again.
+    pub port: Option<u16>,
+    /// Bounds and waiting times.
+    pub limits: Limits,
+}
+
+/// Why the transport cannot start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NetError {
+    /// `SSLKEYLOGFILE` is set: see [`harden_environment`].
+    KeyLog,
+    /// The listen address with this index is none, or there are too many.
+    BadListen(usize),
+    /// It is not possible to listen there.
+    Listen(io::ErrorKind),
+    /// No listener came up in time.
+    NotListening,
+    /// The transport could not be set up.
+    Setup,
+}
+
+impl fmt::Display for NetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::KeyLog => KeyLogSet.fmt(f),
+            Self::BadListen(index) => {
+                write!(f, "listen address {} is not /ip4|ip6/ADDRESS/tcp/PORT or /ip4|ip6/ADDRESS/udp/PORT/quic-v1", index + 1)
+            }
+            Self::Listen(kind) => write!(f, "cannot listen: {kind}"),
+            Self::NotListening => f.write_str("cannot listen: no network interface answered in time"),
+            Self::Setup => f.write_str("the network transport could not be set up"),
+        }
+    }
+}
+
+impl std::error::Error for NetError {}
+
+/// A running transport. Dropped without [`Net::stop`], its connections break.
+#[derive(Debug)]
+pub struct Net {
+    handle: NetHandle,
+    port: Option<u16>,
+    port_moved: bool,
+    listening: watch::Receiver<Listening>,
+    driver: JoinHandle<()>,
+    announcer: JoinHandle<()>,
+}
+
+/// Dials, sends and closes, from any thread, without ever waiting. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct NetHandle {
+    shared: Arc<Shared>,
+    runtime: Handle,
+}
+
+impl Net {
+    /// Listens and begins to tell `inputs`. Returns when the listeners are up.
+    ///
+    /// To be called within a tokio runtime with time and IO. What the core is told waits
+    /// while `inputs` is full, and with it whoever sends to us.
+    pub async fn start(config: NetConfig, inputs: mpsc::Sender<Input>) -> Result<Self, NetError> {
+        if environment::key_log_is_set() {
+            return Err(NetError::KeyLog);
+        }
+        let NetConfig { listen, port, limits } = config;
+        let named = parse_listen(&listen)?;
+        // Addresses that only this machine can reach are told when they were asked for.
+        let with_loopback = named.iter().any(|endpoint| endpoint.ip.is_loopback());
+        let wanted = if named.is_empty() { port::everywhere() } else { named };
+        let draw = || getrandom::u32().map_err(|_| io::Error::from(io::ErrorKind::Other));
+        let chosen = port::choose(wanted, port, draw).map_err(|error| NetError::Listen(error.kind()))?;
+
+        let (request_sender, requests) = mpsc::channel(COMMAND_QUEUE);
+        let patience = limits.start;
+        let shared = Arc::new(Shared::new(limits, inputs, request_sender));
+        let mut swarm = swarm::build(&shared).map_err(|swarm::BuildError| NetError::Setup)?;
+        let mut listeners = HashSet::new();
+        for endpoint in &chosen.endpoints {
+            let listener = swarm.listen_on(endpoint.multiaddr()).map_err(|_| NetError::Listen(io::ErrorKind::Other))?;
+            listeners.insert(listener);
+        }
+        let (sender, mut listening) = watch::channel(Listening { pending: listeners.len(), ..Listening::default() });
+        let driver = tokio::spawn(Driver::new(swarm, shared.clone(), requests, sender, listeners).run());
+        let started = wait_for_listeners(&mut listening, patience).await;
+        if let Err(error) = started {
+            driver.abort();
+            return Err(error);
+        }
+        let announcer = tokio::spawn(announce(shared.clone(), listening.clone(), with_loopback));
+        let handle = NetHandle { shared, runtime: Handle::current() };
+        Ok(Self { handle, port: chosen.port, port_moved: chosen.moved, listening, driver, announcer })
+    }
+
+    /// What the core's thread uses.
+    pub fn handle(&self) -> NetHandle {
+        self.handle.clone()
+    }
+
+    /// Where the node listens now, as multiaddr text, loopback included.
+    pub fn listening(&self) -> Vec<String> {
+        self.listening.borrow().endpoints.iter().map(|endpoint| endpoint.multiaddr().to_string()).collect()
+    }
+
+    /// The port to be kept for the next start; `None` when every listen address named its own.
+    pub fn port(&self) -> Option<u16> {
+        self.port
+    }
+
+    /// Whether the kept port was taken and another one was drawn: friends who know only the
+    /// old one will not find this node by it.
+    pub fn port_moved(&self) -> bool {
+        self.port_moved
+    }
+
+    /// Writes what is queued, closes every link and connection, and ends, within 2 s.
+    /// No input follows about links that were open.
+    pub async fn stop(self) {
+        let shared = &self.handle.shared;
+        let _ = shared.requests.try_send(Request::Hush);
+        shared.forget_all(true);
+        // Every place is free again when every link's task has ended.
+        let places = u32::try_from(shared.limits.links).unwrap_or(u32::MAX);
+        let _ = timeout(shared.limits.drain + Duration::from_millis(100), shared.room.acquire_many(places)).await;
+        let (done, stopped) = oneshot::channel();
+        let goodbye = async {
+            if shared.requests.send(Request::Stop(done)).await.is_ok() {
+                let _ = stopped.await;
+            }
+        };
+        let _ = timeout(Duration::from_millis(600), goodbye).await;
+    }
+}
+
+impl Drop for Net {
+    fn drop(&mut self) {
+        self.driver.abort();
+        self.announcer.abort();
+        self.handle.shared.forget_all(false);
+    }
+}
+
+impl NetHandle {
+    /// Tries all addresses together. Answered by [`Input::LinkUp`] with this dial, or by
+    /// [`Input::DialFailed`] after 10 s at the latest (and room in the inputs).
+    ///
+    /// Addresses that are malformed, of another kind, or unspecified are skipped; of the
+    /// rest at most eight are tried. Our own transport key is no link.
+    pub fn dial(&self, dial: DialId, addresses: Vec<Address>) {
+        let endpoints = dialable(&addresses);
+        let generation = self.shared.generation();
+        // Each of these tasks ends with one input; how many there are at once is the core's to bound.
+        self.runtime.spawn(dial::dial(self.shared.clone(), dial, generation, endpoints));
+    }
+
+    /// Queues a frame of 1 to [`MAX_FRAME`](symbolon_core::seam::MAX_FRAME) bytes. A link
+    /// whose queue is full (1,024 frames or 8 MiB), or a frame of another length, ends the
+    /// link with [`Input::LinkDown`].
+    pub fn send(&self, link: LinkId, frame: Vec<u8>) {
+        self.shared.send(link, frame);
+    }
+
+    /// Closes a link. What is queued is still written, for at most a second. Nothing about
+    /// this link is put into the inputs after this call; what was put there before stays.
+    pub fn close(&self, link: LinkId, _reason: CloseReason) {
+        // The reason is not told: the other side learns nothing from it that it should know.
+        self.shared.close(link);
+    }
+
+    /// Breaks all links and forgets all dials, without another input about them, and tells
+    /// the addresses anew: for a core that has been loaded again.
+    pub fn reset(&self) {
+        self.shared.forget_all(false);
+        self.shared.announce.notify_one();
+    }
+}
+
+fn parse_listen(listen: &[String]) -> Result<Vec<Endpoint>, NetError> {
+    if listen.len() > LISTEN_MAX {
+        return Err(NetError::BadListen(LISTEN_MAX));
+    }
+    let parse = |(index, text): (usize, &String)| Endpoint::from_text(text).ok_or(NetError::BadListen(index));
+    listen.iter().enumerate().map(parse).collect()
+}
+
+async fn wait_for_listeners(listening: &mut watch::Receiver<Listening>, patience: Duration) -> Result<(), NetError> {
+    let mut deadline = Instant::now() + patience;
+    let mut first = true;
+    loop {
+        {
+            let now = listening.borrow_and_update();
+            if let Some(kind) = now.failed {
+                return Err(NetError::Listen(kind));
+            }
+            if now.pending == 0 {
+                return Ok(());
+            }
+            if first && !now.endpoints.is_empty() {
+                first = false;
+                deadline = deadline.min(Instant::now() + LATE_LISTENERS);
+            }
+        }
+        match timeout_at(deadline, listening.changed()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return Err(NetError::NotListening),
+            Err(_) if listening.borrow().endpoints.is_empty() => return Err(NetError::NotListening),
+            Err(_) => return Ok(()),
+        }
+    }
+}
+
+/// Tells the core where this node is, whenever that changes or is asked for.
+async fn announce(shared: Arc<Shared>, mut listening: watch::Receiver<Listening>, with_loopback: bool) {
+    let mut told = None;
+    loop {
+        let addresses = announced(&listening.borrow_and_update().endpoints, with_loopback);
+        if told.as_ref() != Some(&addresses) {
+            told = Some(addresses.clone());
+            if shared.inputs.send(Input::Addresses(addresses)).await.is_err() {
+                return;
+            }
+        }
+        tokio::select! {
+            changed = listening.changed() => if changed.is_err() { return },
+            () = shared.announce.notified() => told = None,
+        }
+    }
+}

@@ -1,1 +1,373 @@
-//! To come.
+//! The turn loop: the one thread that owns core, room cipher and store.
+//!
+//! It holds no protocol logic. A turn: begin a transaction; take up to [`TURN_INPUTS`]
+//! waiting inputs and hand each to the core, applying its changes at once; close the turn;
+//! flush the cipher; commit. Only then do actions leave, are commands answered and events
+//! told, so that nothing is seen outside that a power cut could take back.
+//!
+//! A failed turn is a crash: the transaction is rolled back, core and cipher are dropped
+//! and made anew from the store, the turn's inputs are lost like frames on the wire, its
+//! commands are told so, and all links are closed. When that cannot be done, or the store
+//! is damaged, the loop ends with the reason.
+
+mod engine;
+mod inbox;
+pub mod live;
+mod pace;
+
+use crate::handle::{CommandRequest, NumberedEvent};
+use crate::store::{OpenError, Store, StoreError};
+use engine::{Engine, Released};
+use inbox::{Inbox, Item};
+use pace::{Calm, Upkeep};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use symbolon_core::TurnFailed;
+use symbolon_core::command::{CommandError, Reply};
+use symbolon_core::seam::{Action, Address, CloseReason, CommandId, DialId, Event, Input, LinkId};
+use symbolon_core::table::Change;
+use symbolon_core::world::{CipherError, RoomCipher, Shelf, World};
+use symbolon_presence::time::Timestamp;
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+
+/// Most inputs in one turn.
+pub const TURN_INPUTS: usize = 64;
+/// Inputs from the network waiting for the core thread; then whoever sends is held back.
+pub const INPUT_QUEUE: usize = 1_024;
+
+/// Longest sleep: the wall clock may jump while the loop waits, and is looked at again.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// The core as the loop drives it.
+pub trait Machine {
+    /// Takes in one input. Fails only when the store does.
+    fn handle(&mut self, now: Timestamp, input: Input, world: &mut World<'_>) -> Result<(), TurnFailed>;
+    /// Ends the turn: whatever is written once for all its inputs.
+    fn close_turn(&mut self, now: Timestamp, world: &mut World<'_>) -> Result<(), TurnFailed>;
+    /// The next write, in order. Asked after each `handle` and `close_turn`.
+    fn poll_change(&mut self) -> Option<Change>;
+    /// The next action, in order. Asked once the turn is durable.
+    fn poll_action(&mut self) -> Option<Action>;
+    /// The next event, in order. Asked once the turn is durable.
+    fn poll_event(&mut self) -> Option<Event>;
+    /// When the core wants an [`Input::Tick`], and what for.
+    fn poll_timeout(&self) -> Option<(Timestamp, &'static str)>;
+}
+
+/// A room cipher that keeps its writes back until the turn ends.
+pub trait TurnCipher: RoomCipher {
+    /// Writes everything kept back into the open turn.
+    fn flush(&mut self) -> Result<(), CipherError>;
+}
+
+/// Makes core and cipher from the store: at start, and again after each failed turn.
+pub trait Parts {
+    /// The core.
+    type Machine: Machine;
+    /// The room cipher.
+    type Cipher: TurnCipher;
+
+    /// Makes the room cipher.
+    fn cipher(&mut self, store: &Rc<Store>) -> Self::Cipher;
+    /// Loads the core. Its changes, if any, become part of the first turn.
+    fn machine(&mut self, shelf: &dyn Shelf, now: Timestamp, rng_seed: [u8; 32]) -> Result<Self::Machine, LoadFailed>;
+}
+
+/// The core cannot be loaded from the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LoadFailed(pub &'static str);
+
+/// Where actions on links go. Nothing here waits.
+pub trait Transport {
+    /// See [`Action::Dial`].
+    fn dial(&mut self, dial: DialId, addresses: Vec<Address>);
+    /// See [`Action::Send`].
+    fn send(&mut self, link: LinkId, frame: Vec<u8>);
+    /// See [`Action::Close`].
+    fn close(&mut self, link: LinkId, reason: CloseReason);
+    /// The core has lost its memory of links, dials and own addresses: ends every link and
+    /// dial, each with its [`Input::LinkDown`] or [`Input::DialFailed`] (a core that does not
+    /// know them ignores these), and tells [`Input::Addresses`] again.
+    fn reset(&mut self);
+}
+
+/// The wall clock.
+pub trait Clock {
+    /// The time by this machine. May jump in either direction; the loop evens that out.
+    fn now(&mut self) -> Timestamp;
+}
+
+/// The operating system's clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&mut self) -> Timestamp {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+/// What joins the loop to the rest of the node.
+pub struct Ends<T, C> {
+    /// Commands from the face.
+    pub commands: mpsc::Receiver<CommandRequest>,
+    /// Inputs from the network; made with room for [`INPUT_QUEUE`].
+    pub inputs: mpsc::Receiver<Input>,
+    /// Events to the face.
+    pub events: broadcast::Sender<NumberedEvent>,
+    /// Turns true when the node shall stop.
+    pub stop: watch::Receiver<bool>,
+    /// Actions to the network.
+    pub transport: T,
+    /// The wall clock.
+    pub clock: C,
+}
+
+/// Why the loop ended before it was asked to.
+#[derive(Debug)]
+pub enum RunError {
+    /// The store is damaged.
+    Store(OpenError),
+    /// The store failed where nothing can go on without it.
+    Failed(StoreError),
+    /// The core could not be loaded.
+    Load(&'static str),
+    /// The operating system refused a thread's means.
+    System(std::io::Error),
+}
+
+impl std::fmt::Display for RunError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Store(error) => error.fmt(f),
+            Self::Failed(error) => write!(f, "the store failed: {error}"),
+            Self::Load(what) => write!(f, "the node's state cannot be read: {what}"),
+            Self::System(error) => write!(f, "the core cannot run: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for RunError {}
+
+/// Runs turns until a stop is asked for, then leaves the store complete in its one file.
+/// Blocks; belongs in a thread of its own.
+pub fn run<P: Parts, T: Transport, C: Clock>(store: Store, parts: P, ends: Ends<T, C>) -> Result<(), RunError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(RunError::System)?;
+    let damage = store.check_rest();
+    let (engine, released) = Engine::load(Rc::new(store), parts, ends.clock)?;
+    let mut shell = Shell {
+        engine,
+        inbox: Inbox::new(ends.commands, ends.inputs),
+        transport: ends.transport,
+        events: ends.events,
+        stop: ends.stop,
+        damage: Some(damage),
+        waiting: BTreeMap::new(),
+        next_command: 0,
+        next_event: 0,
+        calm: Calm::default(),
+        upkeep: Upkeep::default(),
+    };
+    shell.release(released);
+    runtime.block_on(shell.serve())?;
+    shell.engine.finish()
+}
+
+struct Shell<P: Parts, T, C> {
+    engine: Engine<P, C>,
+    inbox: Inbox,
+    transport: T,
+    events: broadcast::Sender<NumberedEvent>,
+    stop: watch::Receiver<bool>,
+    /// Gone once the background check has found everything whole.
+    damage: Option<oneshot::Receiver<OpenError>>,
+    /// Commands of the turn under way; never more than [`TURN_INPUTS`].
+    waiting: BTreeMap<CommandId, oneshot::Sender<Result<Reply, CommandError>>>,
+    next_command: u64,
+    next_event: u64,
+    calm: Calm,
+    upkeep: Upkeep,
+}
+
+/// Why the loop wakes up.
+enum Wake {
+    Stop,
+    Damage(Option<OpenError>),
+    Item(Item),
+    Time,
+}
+
+impl<P: Parts, T: Transport, C: Clock> Shell<P, T, C> {
+    async fn serve(&mut self) -> Result<(), RunError> {
+        loop {
+            let takes_all = self.calm.is_over(Instant::now());
+            let is_due = takes_all && self.engine.time_to_tick() == Some(Duration::ZERO);
+            // With a tick due there is no waiting, but a look at everything else.
+            let wait = if is_due { Duration::ZERO } else { self.longest_wait() };
+            let mut inputs = Vec::with_capacity(TURN_INPUTS);
+            if is_due {
+                inputs.push(Input::Tick);
+            }
+            match self.wake(wait, takes_all).await {
+                Wake::Stop => return Ok(()),
+                Wake::Damage(Some(error)) => return Err(RunError::Store(error)),
+                Wake::Damage(None) => self.damage = None,
+                Wake::Item(item) => {
+                    let input = self.input(item);
+                    inputs.push(input);
+                }
+                Wake::Time => {}
+            }
+            if !inputs.is_empty() {
+                while inputs.len() < TURN_INPUTS
+                    && let Some(item) = self.inbox.next(takes_all)
+                {
+                    let input = self.input(item);
+                    inputs.push(input);
+                }
+                self.turn(inputs)?;
+            }
+            self.keep_up()?;
+        }
+    }
+
+    fn longest_wait(&mut self) -> Duration {
+        let now = Instant::now();
+        let tick = self.engine.time_to_tick();
+        [self.calm.left(now).or(tick), self.upkeep.left(now)].into_iter().flatten().fold(LONGEST_WAIT, Duration::min)
+    }
+
+    async fn wake(&mut self, wait: Duration, takes_all: bool) -> Wake {
+        let Self { stop, damage, inbox, .. } = self;
+        tokio::select! {
+            biased;
+            // An error means that nobody is left who could ask: as good as a stop.
+            _ = stop.wait_for(|stop| *stop) => Wake::Stop,
+            found = found(damage) => Wake::Damage(found),
+            item = inbox.wait(takes_all) => Wake::Item(item),
+            () = pause(wait) => Wake::Time,
+        }
+    }
+
+    /// Gives a command its number and remembers who waits for it.
+    fn input(&mut self, item: Item) -> Input {
+        match item {
+            Item::Input(input) => input,
+            Item::Command(request) => {
+                let id = CommandId(self.next_command);
+                self.next_command += 1;
+                self.waiting.insert(id, request.reply);
+                Input::Command(id, request.command)
+            }
+        }
+    }
+
+    fn turn(&mut self, inputs: Vec<Input>) -> Result<(), RunError> {
+        let takes_all = self.calm.is_over(Instant::now());
+        match self.engine.turn(inputs) {
+            Ok(released) => {
+                self.release(released);
+                if takes_all {
+                    self.calm.succeed();
+                }
+                Ok(())
+            }
+            Err(fault) => self.crash(fault),
+        }
+    }
+
+    /// What a failed turn leads to.
+    fn crash(&mut self, fault: StoreError) -> Result<(), RunError> {
+        tracing::warn!(%fault, "a turn failed and was taken back");
+        self.answer_all(if fault == StoreError::Full { CommandError::StoreFull } else { CommandError::StoreFailed });
+        self.transport.reset();
+        if fault == StoreError::Damaged {
+            return Err(self.engine.damaged());
+        }
+        self.calm.fail(Instant::now());
+        let released = self.engine.reload()?;
+        self.release(released);
+        Ok(())
+    }
+
+    fn release(&mut self, released: Released) {
+        for action in released.actions {
+            match action {
+                Action::Dial(dial, addresses) => self.transport.dial(dial, addresses),
+                Action::Send(link, frame) => self.transport.send(link, frame),
+                Action::Close(link, reason) => self.transport.close(link, reason),
+                Action::Reply(id, result) => {
+                    if let Some(reply) = self.waiting.remove(&id) {
+                        // Whoever asked may have gone; what was asked is done all the same.
+                        let _ = reply.send(result);
+                    }
+                }
+            }
+        }
+        for event in released.events {
+            let number = self.next_event;
+            self.next_event += 1;
+            // Nobody may be listening.
+            let _ = self.events.send(NumberedEvent { number, event });
+        }
+        if !self.waiting.is_empty() {
+            // The core answers each command in its turn; a caller must not wait for ever.
+            tracing::error!("a command was left without an answer");
+            self.answer_all(CommandError::StoreFailed);
+        }
+    }
+
+    fn answer_all(&mut self, error: CommandError) {
+        for (_, reply) in std::mem::take(&mut self.waiting) {
+            let _ = reply.send(Err(error));
+        }
+    }
+
+    /// Rewinds the store's log when it is full, and empties it when it is time.
+    fn keep_up(&mut self) -> Result<(), RunError> {
+        let now = Instant::now();
+        let has_written = self.engine.take_wrote();
+        if has_written {
+            self.upkeep.wrote(now);
+        }
+        let store = self.engine.store();
+        let kept_up = if self.upkeep.is_due(now) {
+            store.checkpoint().map(|()| self.upkeep.done())
+        } else if has_written && self.upkeep.may_rewind() && store.is_log_full() == Ok(true) {
+            store.rewind_log()
+        } else {
+            Ok(())
+        };
+        match kept_up {
+            Ok(()) => Ok(()),
+            Err(StoreError::Damaged) => Err(self.engine.damaged()),
+            Err(error @ (StoreError::Full | StoreError::Busy | StoreError::Failed(_))) => {
+                tracing::warn!(%error, "the store's log could not be moved into its file");
+                self.upkeep.postpone(now);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Waits, or lets the runtime look at the queues once more: without that, a loop that never
+/// waits would stop hearing them.
+async fn pause(wait: Duration) {
+    if wait.is_zero() {
+        tokio::task::yield_now().await;
+    } else {
+        tokio::time::sleep(wait).await;
+    }
+}
+
+async fn found(damage: &mut Option<oneshot::Receiver<OpenError>>) -> Option<OpenError> {
+    match damage {
+        Some(damage) => damage.await.ok(),
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -57,7 +57,7 @@ fn two_nodes_befriend_and_talk_both_ways() {
     sim.check(true);
     let texts: Vec<String> = sim.history(b).into_iter().map(|message| message.text).collect();
     assert_eq!(texts.len(), 3);
-    assert!(sim.command(a, Command::Send { to: Who("Ben".into()), text: "by name".into() }).is_ok());
+    assert!(sim.command(a, Command::Send { to: Who("Ben".into()), text: "by name".into(), lifetime: None }).is_ok());
 }
 
 /// One run: three friends, rough network, crashes; everything accepted arrives once, in order.

@@ -55,10 +55,14 @@ pub enum Command {
         /// The words as the friend read them out.
         words: Option<String>,
     },
+    /// End a friendship on this side; the other side is told nothing.
+    Unfriend(Who),
     /// Write a message.
     Send {
         /// To whom.
         to: Who,
+        /// Give it up when it is not delivered after so many milliseconds; `None` for never.
+        lifetime: Option<u64>,
         /// The text; at most [`TEXT_MAX`](crate::limits::TEXT_MAX) bytes of UTF-8.
         text: String,
     },
@@ -361,6 +365,8 @@ pub enum CommandError {
     Full,
     /// The lifetime is zero or too long.
     BadLifetime,
-    /// The store is full or failed; the turn was taken back.
+    /// The store failed; the turn was taken back.
     StoreFailed,
+    /// The disk is full; the turn was taken back.
+    StoreFull,
 }

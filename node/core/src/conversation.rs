@@ -6,20 +6,24 @@
 use crate::command::{CommandError, MessageState, MessageView, Who};
 use crate::friend;
 use crate::limits::READ_LIMIT;
-use crate::outbox::{self, What};
+use crate::outbox::{self, OutboxRow, What};
 use crate::seam::Event;
 use crate::state::{Fault, Friend, FriendState, Message, State, message_key};
 use crate::table::Table;
 use crate::turn::{Failed, Rejected, Turn, TurnFailed, decode_row};
 use crate::wire::{RoomPayload, Text, is_text};
+use crate::world::RANGE_LIMIT;
+use std::collections::BTreeMap;
 use symbolon_presence::codec;
+use symbolon_presence::envelope::frame_id;
 use symbolon_presence::id::{MessageId, PeerId, RoomId};
+use symbolon_presence::time::Timestamp;
 
 /// Messages that may wait for the other side's confirmation.
 pub(crate) const HELD_MAX: usize = 1_000;
 
 /// Writes a message to a friend.
-pub(crate) fn send(state: &mut State, turn: &mut Turn<'_>, to: &Who, text: String) -> Result<MessageId, Failed> {
+pub(crate) fn send(state: &mut State, turn: &mut Turn<'_>, to: &Who, text: String, lifetime: Option<u64>) -> Result<MessageId, Failed> {
     let peer = friend::resolve(state, to)?;
     let friend = state.friends.get(&peer).cloned().ok_or(CommandError::NotFound)?;
     if !is_text(&text) {
@@ -27,6 +31,12 @@ pub(crate) fn send(state: &mut State, turn: &mut Turn<'_>, to: &Who, text: Strin
     }
     if friend.blocked {
         return Err(CommandError::IsBlocked.into());
+    }
+    if friend.state == FriendState::Ended {
+        return Err(CommandError::NotFriends.into());
+    }
+    if lifetime == Some(0) {
+        return Err(CommandError::BadLifetime.into());
     }
     let waits = friend.state == FriendState::Half;
     if (waits && friend.held.len() >= HELD_MAX) || (!waits && !friend.devices.iter().all(|device| outbox::has_room(state, device))) {
@@ -37,6 +47,9 @@ pub(crate) fn send(state: &mut State, turn: &mut Turn<'_>, to: &Who, text: Strin
     let arrival = state.next_arrival();
     let key = message_key(&friend.conversation, arrival);
     turn.put(Table::Message, &key, &message);
+    if let Some(lifetime) = lifetime {
+        turn.put_raw(Table::Expiry, &expiry_key(turn.now.after(lifetime), &key), Vec::new());
+    }
     turn.put_raw(Table::MessageIndex, message.id.as_bytes(), key);
     if waits {
         let mut friend = friend;
@@ -51,10 +64,99 @@ pub(crate) fn send(state: &mut State, turn: &mut Turn<'_>, to: &Who, text: Strin
 fn seal_and_queue(state: &mut State, turn: &mut Turn<'_>, friend: &Friend, arrival: u64, message: &Message) -> Result<(), TurnFailed> {
     let payload = RoomPayload::Text(Text { id: message.id, at: message.at, text: message.text.clone() });
     let sealed = turn.cipher.seal(friend.room, &codec::encode(&payload), &[]).map_err(|_| TurnFailed("the room cipher failed"))?;
-    for id in &friend.devices {
-        let Some(key) = state.envelope_key_to(id) else { continue };
-        if let Some(envelope) = outbox::seal_known(state, id, &key, friend.room, &sealed, true) {
-            outbox::enqueue(state, turn, id, What::Text(friend.conversation, arrival), None, envelope);
+    outbox::enqueue_room(state, turn, friend, &What::Text(friend.conversation, arrival), &sealed);
+    Ok(())
+}
+
+fn expiry_key(at: Timestamp, message: &[u8]) -> Vec<u8> {
+    [at.0.to_be_bytes().as_slice(), message].concat()
+}
+
+/// Gives up texts whose time is over. What stands behind them can still be opened: an empty
+/// frame takes their place.
+pub(crate) fn expire(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+    for (key, _) in turn.range(Table::Expiry, &[], EXPIRED_AT_ONCE)? {
+        let Some((at, message)) = key.split_first_chunk::<8>() else { continue };
+        if u64::from_be_bytes(*at) > turn.now.0 {
+            break;
+        }
+        turn.delete(Table::Expiry, &key);
+        let Some((conversation, arrival)) = split_key(message) else { continue };
+        let row = turn.row::<Message>(Table::Message, message)?;
+        if row.is_none_or(|row| row.state != MessageState::Queued && row.state != MessageState::Stored) {
+            continue;
+        }
+        set_state(turn, &conversation, arrival, MessageState::Failed, Some(Fault::Expired))?;
+        let Some(mut friend) = state.friends.values().find(|friend| friend.conversation == conversation).cloned() else { continue };
+        skip(state, turn, &friend, arrival)?;
+        if friend.held.contains(&arrival) {
+            friend.held.retain(|held| *held != arrival);
+            state.save_friend(turn, friend);
+        }
+    }
+    Ok(())
+}
+
+/// Most texts given up in one turn; the rest follows in the next.
+const EXPIRED_AT_ONCE: usize = 64;
+
+/// When the next text is to be given up.
+pub(crate) fn next_expiry(turn: &Turn<'_>) -> Result<Option<Timestamp>, TurnFailed> {
+    let first = turn.range(Table::Expiry, &[], 1)?;
+    Ok(first.first().and_then(|(key, _)| key.first_chunk::<8>()).map(|at| Timestamp(u64::from_be_bytes(*at))))
+}
+
+/// Puts an empty frame in the place of a text that is given up.
+fn skip(state: &mut State, turn: &mut Turn<'_>, friend: &Friend, arrival: u64) -> Result<(), TurnFailed> {
+    for device in &friend.devices {
+        let Some(key) = state.envelope_key_to(device) else { continue };
+        let mut from = 0;
+        let found = loop {
+            let page = outbox::rows(turn, device, from, 256)?;
+            let Some((last, _)) = page.last() else { break None };
+            from = last.saturating_add(1);
+            let text = What::Text(friend.conversation, arrival);
+            if let Some(found) = page.into_iter().find(|(_, row)| row.what == text) {
+                break Some(found);
+            }
+        };
+        let Some((number, row)) = found else { continue };
+        let sealed =
+            turn.cipher.seal(friend.room, &codec::encode(&RoomPayload::Skip), &[]).map_err(|_| TurnFailed("the room cipher failed"))?;
+        let Some(envelope) = outbox::seal_known(state, device, &key, friend.room, &sealed, row.sequence) else { continue };
+        let row = OutboxRow { frame: frame_id(&envelope), what: What::Skip, envelope, ..row };
+        outbox::replace(turn, device, number, &row);
+        state.restart.insert(*device);
+    }
+    Ok(())
+}
+
+/// A friend has read our messages up to this one.
+pub(crate) fn mark_read(state: &State, turn: &mut Turn<'_>, from: &PeerId, message: &MessageId) -> Result<(), TurnFailed> {
+    let Some(friend) = state.friends.get(from) else { return Ok(()) };
+    let Some(key) = turn.get(Table::MessageIndex, message.as_bytes())? else { return Ok(()) };
+    let Some((conversation, arrival)) = split_key(&key).filter(|(conversation, _)| *conversation == friend.conversation) else {
+        return Ok(());
+    };
+    // Upwards from the message until one that is marked already, a bounded page at a time.
+    let before = message_key(&conversation, arrival.saturating_add(1));
+    for (key, bytes) in turn.shelf.range_back(Table::Message, &before, RANGE_LIMIT)? {
+        if split_key(&key).is_none_or(|(owner, _)| owner != conversation) {
+            break;
+        }
+        let mut row: Message = decode_row(&bytes)?;
+        if row.from != state.own.peer {
+            continue;
+        }
+        match row.state {
+            MessageState::Read => break,
+            MessageState::Delivered => {
+                row.state = MessageState::Read;
+                turn.put(Table::Message, &key, &row);
+                turn.notify(Event::MessageState { message: row.id });
+            }
+            // On their screen, so on their disk: the receipt is still on its way.
+            MessageState::Queued | MessageState::Stored | MessageState::Failed => {}
         }
     }
     Ok(())
@@ -168,8 +270,10 @@ pub(crate) fn read(
         found.truncate(count);
     }
     let mut views = Vec::with_capacity(found.len());
+    let mut newest: BTreeMap<PeerId, MessageId> = BTreeMap::new();
     for (arrival, peer, conversation, message) in found {
         if !peek && message.state == MessageState::Delivered && message.from != state.own.peer {
+            newest.insert(peer, message.id);
             let read = Message { state: MessageState::Read, ..message.clone() };
             turn.put(Table::Message, &message_key(&conversation, arrival), &read);
             if let Some(mut friend) = state.friends.get(&peer).cloned() {
@@ -179,7 +283,24 @@ pub(crate) fn read(
         }
         views.push(view(state, &conversation, message));
     }
+    for (peer, message) in newest {
+        tell_read(state, turn, &peer, message)?;
+    }
     Ok(views)
+}
+
+/// Tells a friend how far we have read.
+fn tell_read(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, message: MessageId) -> Result<(), TurnFailed> {
+    let Some(friend) = state.friends.get(peer).filter(|friend| friend.state == FriendState::Mutual && !friend.blocked).cloned() else {
+        return Ok(());
+    };
+    if !friend.devices.iter().all(|device| outbox::has_room(state, device)) {
+        return Ok(());
+    }
+    let payload = codec::encode(&RoomPayload::Read(message));
+    let sealed = turn.cipher.seal(friend.room, &payload, &[]).map_err(|_| TurnFailed("the room cipher failed"))?;
+    outbox::enqueue_room(state, turn, &friend, &What::Mark, &sealed);
+    Ok(())
 }
 
 fn view(state: &State, conversation: &RoomId, message: Message) -> MessageView {

@@ -13,12 +13,14 @@ use crate::seam::{Action, Address, CloseReason, DialId, Event, LinkId};
 use crate::state::{FriendState, State};
 use crate::turn::{Turn, TurnFailed};
 use crate::wire::RoomPayload;
+use rand_chacha::ChaCha20Rng;
 use rand_core::Rng;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use symbolon_presence::codec;
+use symbolon_presence::envelope::frame_id;
 use symbolon_presence::id::{DeviceId, FrameId, PeerId};
 use symbolon_presence::time::{SECOND, Timestamp};
-use symbolon_relay::frame::{Frame, Outcome, RECEIPT_MAX, Receipt, ReceiptBody, ReceiptItem};
+use symbolon_relay::frame::{Frame, Outcome, Put, RECEIPT_MAX, Receipt, ReceiptBody, ReceiptItem};
 
 /// Faults on one link before it is closed.
 const FAULTS_MAX: u32 = 32;
@@ -56,6 +58,11 @@ struct Session {
     inflight_bytes: usize,
     /// When the next receipt is due.
     receipt_due: Option<Timestamp>,
+    /// Whether the device is to be greeted on its link.
+    greet: bool,
+    /// A greeting without receipt, put again on every new link: sealing a new one each time
+    /// would run ahead of the tags that the device expects.
+    hello: Option<(FrameId, Vec<u8>)>,
 }
 
 /// What a receipt line was about.
@@ -81,7 +88,9 @@ pub(crate) struct Delivery {
 
 impl Delivery {
     /// After a start: every friend's device is called once, and whoever something waits for.
-    pub fn start(&mut self, state: &State, now: Timestamp) {
+    pub fn start(&mut self, state: &State, now: Timestamp, rng: &mut ChaCha20Rng) {
+        // Not from zero: a dial of a core that failed must not be taken for one of this core.
+        self.next_dial_id = rng.next_u64() >> 1;
         for device in state.devices.values() {
             if wants_link(state, &device.device) {
                 self.schedule(&device.device, now);
@@ -127,6 +136,7 @@ impl Delivery {
             return Ok(());
         }
         self.attach(turn, &device, link);
+        self.sessions.entry(device).or_default().greet = true;
         self.greet(state, turn, &device)?;
         self.feed(state, turn, &device)
     }
@@ -358,31 +368,57 @@ impl Delivery {
     }
 
     /// Says hello on a fresh link to a friend's device: it learns where we are, and its
-    /// receipt proves that it is there.
+    /// receipt proves that it is there. While envelopes wait for the device, they go first:
+    /// a greeting sealed behind them must not overtake them by more tags than are expected.
     fn greet(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
-        let Some(friend) = state.friend_of(device).filter(|friend| friend.state == FriendState::Mutual && !friend.blocked) else {
-            return Ok(());
+        let waits = state.devices.get(device).is_some_and(|row| row.outbox_count > 0);
+        let Some(session) = self.sessions.get(device).filter(|session| session.greet && session.link.is_some()) else { return Ok(()) };
+        let hello = match &session.hello {
+            Some((_, envelope)) => Some(envelope.clone()),
+            None if waits => return Ok(()),
+            None => {
+                let payload = RoomPayload::Hello(state.own.entry_for_friends(turn.rng));
+                seal_whisper(state, turn, device, &payload)?
+            }
         };
-        let room = friend.room;
-        let payload = RoomPayload::Hello(state.own.entry_for_friends(turn.rng));
-        let sealed = turn.cipher.seal(room, &codec::encode(&payload), &[]).map_err(|_| TurnFailed("the room cipher failed"))?;
-        let Some(key) = state.envelope_key_to(device) else { return Ok(()) };
-        let Some(envelope) = outbox::seal_known(state, device, &key, room, &sealed, false) else { return Ok(()) };
-        let Some(row) = state.devices.get(device) else { return Ok(()) };
-        let Some(put_key) = row.put.clone() else { return Ok(()) };
-        let Some(put) = symbolon_relay::frame::Put::new(row.entry.address.clone(), &put_key, outbox::TTL, None, envelope) else {
-            return Ok(());
-        };
-        let Some(link) = self.sessions.get(device).and_then(|session| session.link) else { return Ok(()) };
-        turn.act(Action::Send(link, Frame::Put(put).encode()));
-        *self.sent.entry("hello").or_default() += 1;
+        let Some(envelope) = hello else { return Ok(()) };
+        if self.whisper(state, turn, device, &envelope, "hello")
+            && let Some(session) = self.sessions.get_mut(device)
+        {
+            session.greet = false;
+            session.hello = Some((frame_id(&envelope), envelope));
+        }
         Ok(())
+    }
+
+    /// Asks a friend's device to put again what was not acknowledged.
+    pub fn ask_again(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
+        if let Some(envelope) = seal_whisper(state, turn, device, &RoomPayload::Again)? {
+            self.whisper(state, turn, device, &envelope, "again");
+        }
+        Ok(())
+    }
+
+    /// Puts an envelope that may be lost, if a link to the device is up.
+    fn whisper(&mut self, state: &State, turn: &mut Turn<'_>, device: &DeviceId, envelope: &[u8], kind: &'static str) -> bool {
+        let link = self.sessions.get(device).and_then(|session| session.link);
+        let row = state.devices.get(device);
+        let put = row.and_then(|row| Put::new(row.entry.address.clone(), row.put.as_ref()?, outbox::TTL, None, envelope.to_vec()));
+        let (Some(link), Some(put)) = (link, put) else { return false };
+        turn.act(Action::Send(link, Frame::Put(put).encode()));
+        *self.sent.entry(kind).or_default() += 1;
+        true
     }
 
     /// Tells every friend on a live link where this node is now.
     pub fn greet_all(&mut self, state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
         let linked: Vec<DeviceId> = self.sessions.iter().filter(|(_, session)| session.link.is_some()).map(|(device, _)| *device).collect();
+        for session in self.sessions.values_mut() {
+            // It names the old addresses.
+            session.hello = None;
+        }
         for device in linked {
+            self.sessions.entry(device).or_default().greet = true;
             self.greet(state, turn, &device)?;
         }
         Ok(())
@@ -426,12 +462,14 @@ impl Delivery {
         let row = state.devices.get(&device)?;
         let key = symbolon_presence::sign::VerifyingKey::parse(&row.entry.receipt).ok()?;
         let body = receipt.verify(&key, &row.entry.mailbox).ok()?;
-        if !self.links.get(&link)?.proved {
-            self.prove(state, turn, link, &device);
-        }
         let session = self.sessions.get_mut(&device)?;
         let mut settled = Vec::new();
+        let mut greeted = false;
         for item in body.items {
+            if session.hello.as_ref().is_some_and(|(frame, _)| *frame == item.frame) {
+                session.hello = None;
+                greeted = true;
+            }
             if let Some((number, size)) = session.inflight.remove(&item.frame) {
                 session.inflight_bytes = session.inflight_bytes.saturating_sub(size);
                 settled.push(Acknowledged { device, number, outcome: item.outcome });
@@ -447,12 +485,34 @@ impl Delivery {
                 self.due.insert((at, device));
             }
         }
+        // Only a receipt for what is on the way proves anything: the device gives signed
+        // receipts to others, too, and they could show an old one.
+        if (greeted || !settled.is_empty()) && !self.links.get(&link)?.proved {
+            self.prove(state, turn, link, &device);
+        }
         Some(settled)
+    }
+
+    /// The outbox changed beneath what is on its way: begins it anew on the same link.
+    pub fn restart(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
+        let session = self.sessions.entry(*device).or_default();
+        session.cursor = 0;
+        session.inflight.clear();
+        session.inflight_bytes = 0;
+        // A greeting kept for the next link may be of a room that is gone.
+        session.hello = None;
+        session.greet = session.link.is_some();
+        if let Some(at) = session.receipt_due.take() {
+            self.due.remove(&(at, *device));
+        }
+        self.wake(state, turn, device)?;
+        self.greet(state, turn, device)
     }
 
     /// Goes on putting after receipts were handled.
     pub fn resume(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
-        self.feed(state, turn, device)
+        self.feed(state, turn, device)?;
+        self.greet(state, turn, device)
     }
 
     /// Notes what became of a deposit that came by a link; told at the end of the turn.
@@ -479,12 +539,20 @@ impl Delivery {
         }
     }
 
-    /// How many friends are online.
-    pub fn online_count(&self, state: &State) -> usize {
-        let online: BTreeSet<PeerId> =
-            state.friends.values().filter(|friend| self.is_online(&friend.devices) == Some(true)).map(|friend| friend.peer).collect();
-        online.len()
+    /// The friends who are online.
+    pub fn online(&self, state: &State) -> BTreeSet<PeerId> {
+        state.friends.values().filter(|friend| self.is_online(&friend.devices) == Some(true)).map(|friend| friend.peer).collect()
     }
+}
+
+/// Seals a room message that stands outside the order of frames; none when there is no
+/// friend to hear it.
+fn seal_whisper(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, payload: &RoomPayload) -> Result<Option<Vec<u8>>, TurnFailed> {
+    let friend = state.friend_of(device).filter(|friend| friend.state == FriendState::Mutual && !friend.blocked);
+    let Some(room) = friend.map(|friend| friend.room) else { return Ok(None) };
+    let sealed = turn.cipher.seal(room, &codec::encode(payload), &[]).map_err(|_| TurnFailed("the room cipher failed"))?;
+    let Some(key) = state.envelope_key_to(device) else { return Ok(None) };
+    Ok(outbox::seal_known(state, device, &key, room, &sealed, None))
 }
 
 /// Lets a device's remaining outbox be put soon on the link that took over.
@@ -502,7 +570,12 @@ fn wants_link(state: &State, device: &DeviceId) -> bool {
         || state.friends.get(&row.peer).is_some_and(|friend| friend.state == FriendState::Mutual && friend.devices.contains(device))
 }
 
-/// Whether the person of a device is blocked.
-pub(crate) fn is_blocked(state: &State, device: &DeviceId) -> bool {
+/// Whether nothing is taken from a device and nothing sent to it: its person is blocked.
+fn is_blocked(state: &State, device: &DeviceId) -> bool {
     state.devices.get(device).is_some_and(|row| state.blocked.contains(row.peer.as_bytes().as_slice()))
+}
+
+/// Whether room messages of a device are refused: its person is blocked, or no friend any longer.
+pub(crate) fn is_refused(state: &State, device: &DeviceId) -> bool {
+    is_blocked(state, device) || state.friend_of(device).is_some_and(|friend| friend.state == FriendState::Ended)
 }

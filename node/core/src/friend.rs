@@ -1,12 +1,13 @@
 //! Friends: petnames, bundles, and what the user does with friends.
 
-use crate::command::{CommandError, FriendView, Path, Trust, Who};
+use crate::command::{CommandError, FriendView, MessageState, Path, Trust, Who};
 use crate::delivery::Delivery;
-use crate::outbox;
+use crate::outbox::{self, What};
 use crate::seam::Event;
-use crate::state::{Friend, FriendState, State};
+use crate::state::{Fault, Friend, FriendState, State};
 use crate::turn::{Failed, Turn, TurnFailed};
 use crate::wire::{Bundle, BundleDevice, entry_is_of, is_name};
+use crate::world::CipherError;
 use symbolon_presence::id::{DeviceId, PeerId, RoomId};
 use symbolon_presence::identity::Device;
 use symbolon_presence::time::Timestamp;
@@ -58,29 +59,117 @@ pub(crate) fn adopt_bundle(state: &mut State, friend: &mut Friend, verified: Ver
     friend.friendship = Some(bundle.friendship);
 }
 
-/// A friend's row for a new connection room. Petname, conversation and block stay when
-/// there was a friendship before.
-pub(crate) fn new_friend(state: &State, peer: PeerId, name: &str, trust: Trust, fsm: FriendState, room: RoomId, now: Timestamp) -> Friend {
-    match state.friends.get(&peer) {
-        Some(old) => {
-            Friend { state: fsm, room, trust: old.trust.min(trust), devices: Vec::new(), friendship: None, since: now, ..old.clone() }
-        }
-        None => Friend {
+/// Moves a friend into a new connection room, or makes the friend. Petname, conversation
+/// and block stay when there was a friendship before; what was not delivered in the old
+/// room waits to be sealed in the new one.
+pub(crate) fn enter_room(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    peer: PeerId,
+    name: &str,
+    trust: Trust,
+    step: FriendState,
+    room: RoomId,
+) -> Result<Friend, TurnFailed> {
+    let Some(old) = state.friends.get(&peer).cloned() else {
+        return Ok(Friend {
             peer,
             petname: free_petname(state, name),
             trust,
-            state: fsm,
+            state: step,
             blocked: false,
             conversation: room,
             room,
             devices: Vec::new(),
             friendship: None,
             second_root: None,
-            since: now,
+            since: turn.now,
             held: Vec::new(),
             unread: 0,
-        },
+        });
+    };
+    let mut held = old.held.clone();
+    if old.room != room {
+        held.extend(take_back(state, turn, &peer)?);
+        held.sort_unstable();
+        held.dedup();
+        forget_room(turn, old.room)?;
     }
+    Ok(Friend { state: step, room, trust: old.trust.min(trust), devices: Vec::new(), friendship: None, since: turn.now, held, ..old })
+}
+
+/// Takes every text to a person's devices out of the outbox, and starts their frame
+/// numbers anew: a room counts its own frames. Answers the texts' arrival numbers.
+fn take_back(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<Vec<u64>, TurnFailed> {
+    let devices: Vec<DeviceId> = state.devices.values().filter(|device| device.peer == *peer).map(|device| device.device).collect();
+    let mut texts = Vec::new();
+    for device in devices {
+        let mut from = 0;
+        loop {
+            let page = outbox::rows(turn, &device, from, 256)?;
+            let Some((last, _)) = page.last() else { break };
+            from = last.saturating_add(1);
+            for (number, row) in page {
+                match row.what {
+                    What::Text(_, arrival) => texts.push(arrival),
+                    What::Mark | What::Skip => {}
+                    // The steps of a request are not bound to a room's frame numbers.
+                    What::Offer(_) | What::Accept(_) | What::Confirm(_) => continue,
+                }
+                outbox::remove(state, turn, &device, number);
+            }
+        }
+        if let Some(row) = state.device_mut(&device) {
+            row.send_sequence = 0;
+            row.receive_sequence = 0;
+        }
+        state.restart.insert(device);
+    }
+    Ok(texts)
+}
+
+fn forget_room(turn: &mut Turn<'_>, room: RoomId) -> Result<(), TurnFailed> {
+    match turn.cipher.forget(room) {
+        Err(CipherError::Store) => Err(TurnFailed("the room cipher's store failed")),
+        // A room that is gone already is as good.
+        Ok(()) | Err(CipherError::Ahead | CipherError::Gone | CipherError::Used | CipherError::Broken) => Ok(()),
+    }
+}
+
+/// Ends a friendship on this side. The other side is told nothing: to it, this node looks
+/// as if it were off. What was not delivered is given up.
+pub(crate) fn unfriend(state: &mut State, turn: &mut Turn<'_>, who: &Who) -> Result<PeerId, Failed> {
+    let peer = resolve(state, who)?;
+    let friend = state.friends.get(&peer).cloned().ok_or(CommandError::NotFound)?;
+    if friend.state == FriendState::Ended {
+        return Ok(peer);
+    }
+    end(state, turn, friend)?;
+    Ok(peer)
+}
+
+/// Ends a friendship: keys and queue go, history and petname stay.
+pub(crate) fn end(state: &mut State, turn: &mut Turn<'_>, mut friend: Friend) -> Result<(), TurnFailed> {
+    let peer = friend.peer;
+    let mut given_up = take_back(state, turn, &peer)?;
+    given_up.append(&mut friend.held);
+    for arrival in given_up {
+        crate::conversation::set_state(turn, &friend.conversation, arrival, MessageState::Failed, Some(Fault::Ended))?;
+    }
+    forget_room(turn, friend.room)?;
+    state.hang_up.extend(state.devices.values().filter(|device| device.peer == peer).map(|device| device.device));
+    friend.state = FriendState::Ended;
+    friend.friendship = None;
+    friend.trust = friend.trust.max(Trust::Invited);
+    let devices = std::mem::take(&mut friend.devices);
+    for device in devices {
+        if let Some(row) = state.device_mut(&device) {
+            row.put = None;
+        }
+    }
+    state.save_friend(turn, friend);
+    turn.notify(Event::Friend(peer));
+    Ok(())
 }
 
 /// The name that the peer gave, with ` 2`, ` 3`, … behind it on a clash.

@@ -8,7 +8,7 @@
 use crate::command::{Direction, MessageState, RequestStatus};
 use crate::contact::USES_MAX;
 use crate::conversation;
-use crate::delivery::{Acknowledged, Delivery, is_blocked};
+use crate::delivery::{Acknowledged, Delivery, is_refused};
 use crate::limits::{PARKED_MAX, REQUEST_LIFETIME};
 use crate::outbox::{self, What};
 use crate::request;
@@ -249,16 +249,17 @@ impl Intake {
         tag: [u8; 16],
     ) -> Result<(), TurnFailed> {
         let Some((device, counter)) = self.tags.find(state, turn.now, &tag) else {
-            if turn.get(Table::Seen, put.frame.as_bytes())?.is_some() {
-                delivery.acknowledge(state, turn, link, put.frame, Outcome::Delivered);
-            } else {
-                self.count(DropReason::Unopenable);
-                delivery.fault(state, turn, link);
+            match turn.get(Table::Seen, put.frame.as_bytes())? {
+                Some(seen) => delivery.acknowledge(state, turn, link, put.frame, seen_outcome(&seen)),
+                None => {
+                    self.count(DropReason::Unopenable);
+                    delivery.fault(state, turn, link);
+                }
             }
             return Ok(());
         };
-        if is_blocked(state, &device) {
-            // No receipt and no link: to the blocked it looks as if this node were off.
+        if is_refused(state, &device) {
+            // No receipt and no link: to the other side it looks as if this node were off.
             self.count(DropReason::Blocked);
             delivery.proved_by_envelope(state, turn, link, &device)?;
             delivery.hang_up(state, turn, &device);
@@ -277,21 +278,31 @@ impl Intake {
             delivery.acknowledge(state, turn, link, put.frame, Outcome::Refused(Refusal::Refused));
             return Ok(());
         };
+        if state.friend_of(&device).is_none_or(|friend| friend.room != known.room) {
+            // Of a connection room that is not, or no longer, ours. Not acknowledged: its
+            // sender seals it anew as soon as both are in one room.
+            self.count(DropReason::Unexpected);
+            return Ok(());
+        }
         let expected = state.devices.get(&device).map_or(0, |row| row.receive_sequence);
         let early = Early { link, frame: put.frame, counter, known };
         match early.known.sequence {
             Some(sequence) if sequence > expected => {
-                if sequence - expected <= PARKED_MAX {
-                    self.early.entry(device).or_default().insert(sequence, early);
-                } else {
+                if sequence - expected > PARKED_MAX {
                     self.count(DropReason::Full);
+                    return Ok(());
                 }
-                return Ok(());
+                let waiting = self.early.entry(device).or_default();
+                let asks = waiting.is_empty();
+                waiting.insert(sequence, early);
+                // One question a gap: the sender puts everything unacknowledged again.
+                return if asks { delivery.ask_again(state, turn, &device) } else { Ok(()) };
             }
             Some(sequence) if sequence < expected => {
+                // Its place is taken by another envelope: nothing of this one is kept here.
                 self.count(DropReason::Repeated);
                 self.tags.take(state, &device, counter);
-                delivery.acknowledge(state, turn, link, put.frame, Outcome::Delivered);
+                delivery.acknowledge(state, turn, link, put.frame, Outcome::Refused(Refusal::Refused));
                 return Ok(());
             }
             Some(_) | None => {}
@@ -334,15 +345,25 @@ impl Intake {
             }
         };
         self.tags.take(state, device, counter);
-        if ordered {
-            if let Some(row) = state.device_mut(device) {
-                row.receive_sequence = row.receive_sequence.saturating_add(1);
-            }
-            turn.put_raw(Table::Seen, frame.as_bytes(), turn.now.0.to_be_bytes().to_vec());
+        if ordered && let Some(row) = state.device_mut(device) {
+            row.receive_sequence = row.receive_sequence.saturating_add(1);
         }
+        let mut seen = turn.now.0.to_be_bytes().to_vec();
+        if outcome != Outcome::Delivered {
+            seen.push(SEEN_REFUSED);
+        }
+        turn.put_raw(Table::Seen, frame.as_bytes(), seen);
         delivery.acknowledge(state, turn, link, frame, outcome);
         Ok(())
     }
+}
+
+/// Behind the time of an envelope that was taken in and refused.
+const SEEN_REFUSED: u8 = 1;
+
+/// What became of an envelope the first time: a repeat is told the same.
+fn seen_outcome(seen: &[u8]) -> Outcome {
+    if seen.last_chunk::<1>() == Some(&[SEEN_REFUSED]) && seen.len() > 8 { Outcome::Refused(Refusal::Refused) } else { Outcome::Delivered }
 }
 
 /// A room message of a device.
@@ -366,6 +387,12 @@ fn room_message(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, known
     }
     match RoomPayload::decode(&plaintext).ok_or(DropReason::Malformed)? {
         RoomPayload::Text(text) => conversation::receive(state, turn, &peer, text),
+        RoomPayload::Read(message) => Ok(conversation::mark_read(state, turn, &peer, &message)?),
+        RoomPayload::Again => {
+            state.restart.insert(*device);
+            Ok(())
+        }
+        RoomPayload::Skip => Ok(()),
         RoomPayload::Hello(entry) => {
             if !entry_is_of(&entry, &speaker) {
                 return Err(DropReason::Forged.into());
@@ -437,7 +464,8 @@ fn settle(state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>, item:
             conversation::set_state(turn, conversation, *arrival, MessageState::Delivered, None)?
         }
         // Only `delivered` ends our care for a text.
-        (What::Text(..), Outcome::Stored(_), _) => return Ok(()),
+        (What::Text(..) | What::Mark | What::Skip, Outcome::Stored(_), _) => return Ok(()),
+        (What::Mark | What::Skip, Outcome::Delivered | Outcome::Refused(_), _) => {}
         (What::Text(conversation, arrival), Outcome::Refused(_), fault) => {
             conversation::set_state(turn, conversation, *arrival, MessageState::Failed, fault)?;
         }

@@ -88,6 +88,8 @@ pub struct Core {
     started: bool,
     next_sweep: Timestamp,
     sweep_from: Vec<u8>,
+    /// When the next text is to be given up.
+    next_expiry: Option<Timestamp>,
 }
 
 impl Core {
@@ -101,7 +103,7 @@ impl Core {
         let mut out = Out::default();
         let state = State::load(config.name, shelf, now, &mut rng, &mut out).map_err(LoadError::Store)?;
         let (delivery, intake) = (Delivery::default(), Intake::default());
-        Ok(Self { state, delivery, intake, rng, out, started: false, next_sweep: now, sweep_from: Vec::new() })
+        Ok(Self { state, delivery, intake, rng, out, started: false, next_sweep: now, sweep_from: Vec::new(), next_expiry: None })
     }
 
     /// The Peer ID of this node's user.
@@ -115,9 +117,11 @@ impl Core {
         let Self { state, delivery, intake, rng, out, .. } = self;
         let mut turn = Turn { now, rng, cipher: &mut *world.cipher, shelf: world.shelf, out };
         let turn = &mut turn;
+        let mut expiry_changed = false;
         if !self.started {
             self.started = true;
-            delivery.start(state, now);
+            expiry_changed = true;
+            delivery.start(state, now, turn.rng);
         }
         match input {
             Input::Command(id, command) => {
@@ -146,6 +150,7 @@ impl Core {
             Input::Frame(link, bytes) => intake.frame(state, delivery, turn, link, &bytes)?,
             Input::Tick => {
                 delivery.tick(state, turn)?;
+                conversation::expire(state, turn)?;
                 if now >= self.next_sweep {
                     self.next_sweep = now.after(limits::SWEEP_INTERVAL);
                     request::expire(state, turn)?;
@@ -157,8 +162,14 @@ impl Core {
         for device in std::mem::take(&mut state.hang_up) {
             delivery.hang_up(state, turn, &device);
         }
+        for device in std::mem::take(&mut state.restart) {
+            delivery.restart(state, turn, &device)?;
+        }
         for device in std::mem::take(&mut state.wake) {
             delivery.wake(state, turn, &device)?;
+        }
+        if expiry_changed || turn.out.changes.iter().any(|change| change.table() == Table::Expiry) {
+            self.next_expiry = conversation::next_expiry(turn)?;
         }
         Ok(())
     }
@@ -190,10 +201,9 @@ impl Core {
 
     /// When [`Input::Tick`] is wanted, and what for.
     pub fn poll_timeout(&self) -> Option<(Timestamp, &'static str)> {
-        match self.delivery.next_due() {
-            Some(at) if at <= self.next_sweep => Some((at, "a dial or a receipt is due")),
-            Some(_) | None => Some((self.next_sweep, "expired rows are swept")),
-        }
+        let due = self.delivery.next_due().map(|at| (at, "a dial or a receipt is due"));
+        let expiry = self.next_expiry.map(|at| (at, "a message is to be given up"));
+        [due, expiry, Some((self.next_sweep, "expired rows are swept"))].into_iter().flatten().min()
     }
 
     /// The contact record that this node would publish now: signed, with a package that
@@ -219,7 +229,8 @@ fn run(state: &mut State, delivery: &Delivery, intake: &Intake, turn: &mut Turn<
         }
         Command::Invite { lifetime, no_ip, auto_accept } => contact::invite(state, turn, lifetime, no_ip, auto_accept),
         Command::Add { target, note } => {
-            let id = request::add(state, turn, &target, note)?;
+            let online: std::collections::BTreeSet<PeerId> = delivery.online(state);
+            let id = request::add(state, turn, &target, note, |peer| online.contains(peer))?;
             request_reply(state, &id)
         }
         Command::Requests => {
@@ -238,7 +249,8 @@ fn run(state: &mut State, delivery: &Delivery, intake: &Intake, turn: &mut Turn<
         Command::Block(who) => block(state, delivery, turn, &who, true),
         Command::Unblock(who) => block(state, delivery, turn, &who, false),
         Command::Friends => {
-            let mut views: Vec<_> = state.friends.keys().filter_map(|peer| friend::view(state, delivery, peer)).collect();
+            let current = state.friends.values().filter(|friend| friend.state != state::FriendState::Ended);
+            let mut views: Vec<_> = current.filter_map(|friend| friend::view(state, delivery, &friend.peer)).collect();
             views.sort_by(|a, b| a.name.cmp(&b.name));
             Ok(Reply::Friends(views))
         }
@@ -246,12 +258,16 @@ fn run(state: &mut State, delivery: &Delivery, intake: &Intake, turn: &mut Turn<
             let peer = friend::rename(state, turn, &friend, &name)?;
             friend_reply(state, delivery, &peer)
         }
+        Command::Unfriend(friend) => {
+            let peer = friend::unfriend(state, turn, &friend)?;
+            friend_reply(state, delivery, &peer)
+        }
         Command::Verify { friend, words } => {
             let peer = friend::verify(state, turn, &friend, words.as_deref())?;
             friend_reply(state, delivery, &peer)
         }
-        Command::Send { to, text } => {
-            let id = conversation::send(state, turn, &to, text)?;
+        Command::Send { to, text, lifetime } => {
+            let id = conversation::send(state, turn, &to, text, lifetime)?;
             Ok(Reply::Message(conversation::message(state, turn, &id)?))
         }
         Command::Message(id) => Ok(Reply::Message(conversation::message(state, turn, &id)?)),
@@ -305,7 +321,7 @@ fn status(state: &State, delivery: &Delivery, intake: &Intake) -> StatusView {
         problems.push(format!("{waiting} request(s) name only a Peer ID: ask for an invite link, this version cannot look people up."));
     }
     StatusView {
-        peers: delivery.online_count(state),
+        peers: delivery.online(state).len(),
         queue: state.devices.values().map(|device| device.outbox_count).sum(),
         problems,
         sent_frames: delivery.sent(),
@@ -318,7 +334,7 @@ fn sweep_seen(turn: &mut Turn<'_>, from: &mut Vec<u8>) -> Result<(), TurnFailed>
     let page = turn.range(Table::Seen, from, world::RANGE_LIMIT)?;
     *from = page.last().map(|(last, _)| [last.as_slice(), &[0]].concat()).unwrap_or_default();
     for (key, value) in page {
-        let at = value.try_into().map_or(0, u64::from_be_bytes);
+        let at = value.first_chunk().map_or(0, |at| u64::from_be_bytes(*at));
         if turn.now.since(Timestamp(at)) > limits::SEEN_LIFETIME {
             turn.delete(Table::Seen, &key);
         }

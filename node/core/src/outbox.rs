@@ -4,7 +4,7 @@
 //! Sending itself, and trying again, is [`crate::delivery`].
 
 use crate::limits::OUTBOX_MAX;
-use crate::state::{Device, State};
+use crate::state::{Device, Friend, State};
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed, decode_row};
 use crate::wire::{Contact, Known};
@@ -32,6 +32,9 @@ pub(crate) struct OutboxRow {
     pub via: Option<Via>,
     #[cbor(n(3), with = "minicbor::bytes")]
     pub envelope: Vec<u8>,
+    /// The number of an ordered frame.
+    #[n(4)]
+    pub sequence: Option<u64>,
 }
 
 /// What an envelope carries, so that its receipt finds the right row.
@@ -43,8 +46,15 @@ pub(crate) enum What {
     Accept(#[n(0)] RequestId),
     #[n(2)]
     Confirm(#[n(0)] RequestId),
+    /// A text: conversation and arrival number.
     #[n(3)]
     Text(#[n(0)] RoomId, #[n(1)] u64),
+    /// How far we have read.
+    #[n(4)]
+    Mark,
+    /// Stands where a text was that was given up, so that the next ones can be opened.
+    #[n(5)]
+    Skip,
 }
 
 impl What {
@@ -55,6 +65,8 @@ impl What {
             Self::Accept(_) => "accept",
             Self::Confirm(_) => "confirm",
             Self::Text(..) => "text",
+            Self::Mark => "mark",
+            Self::Skip => "skip",
         }
     }
 }
@@ -121,15 +133,36 @@ pub(crate) fn has_room(state: &State, device: &DeviceId) -> bool {
     state.devices.get(device).is_some_and(|device| device.outbox_count < OUTBOX_MAX)
 }
 
-/// Puts an envelope into a device's outbox.
+/// Puts a first envelope into a device's outbox.
 pub(crate) fn enqueue(state: &mut State, turn: &mut Turn<'_>, to: &DeviceId, what: What, via: Option<Via>, envelope: Vec<u8>) {
+    let row = OutboxRow { frame: frame_id(&envelope), what, via, envelope, sequence: None };
+    append(state, turn, to, &row);
+}
+
+/// Wraps a room message for each device of a friend and puts it into their outboxes.
+pub(crate) fn enqueue_room(state: &mut State, turn: &mut Turn<'_>, friend: &Friend, what: &What, sealed: &Sealed) {
+    for id in &friend.devices {
+        let Some(key) = state.envelope_key_to(id) else { continue };
+        let Some(sequence) = next_sequence(state, id) else { continue };
+        if let Some(envelope) = seal_known(state, id, &key, friend.room, sealed, Some(sequence)) {
+            let row = OutboxRow { frame: frame_id(&envelope), what: what.clone(), via: None, envelope, sequence: Some(sequence) };
+            append(state, turn, id, &row);
+        }
+    }
+}
+
+fn append(state: &mut State, turn: &mut Turn<'_>, to: &DeviceId, row: &OutboxRow) {
     let Some(device) = state.device_mut(to) else { return };
     let number = device.outbox_next;
     device.outbox_next = number.saturating_add(1);
     device.outbox_count = device.outbox_count.saturating_add(1);
-    let row = OutboxRow { frame: frame_id(&envelope), what, via, envelope };
-    turn.put(Table::Outbox, &outbox_key(to, number), &row);
+    turn.put(Table::Outbox, &outbox_key(to, number), row);
     state.wake.insert(*to);
+}
+
+/// Writes another envelope over a row, under the same number and sequence.
+pub(crate) fn replace(turn: &mut Turn<'_>, device: &DeviceId, number: u64, row: &OutboxRow) {
+    turn.put(Table::Outbox, &outbox_key(device, number), row);
 }
 
 /// Takes a row out of the outbox.
@@ -158,23 +191,27 @@ pub(crate) fn row(turn: &Turn<'_>, device: &DeviceId, number: u64) -> Result<Opt
     turn.row(Table::Outbox, &outbox_key(device, number))
 }
 
-/// Wraps a room message into a known envelope to a device. `ordered` frames are opened in
-/// the order of sealing; the others may be lost.
+/// The number of the next ordered frame to a device.
+pub(crate) fn next_sequence(state: &mut State, to: &DeviceId) -> Option<u64> {
+    let device = state.device_mut(to)?;
+    let sequence = device.send_sequence;
+    device.send_sequence = sequence.saturating_add(1);
+    Some(sequence)
+}
+
+/// Wraps a room message into a known envelope to a device. Frames with a sequence number
+/// are opened in its order; the others may be lost.
 pub(crate) fn seal_known(
     state: &mut State,
     to: &DeviceId,
     key: &KnownKey,
     room: RoomId,
     sealed: &Sealed,
-    ordered: bool,
+    sequence: Option<u64>,
 ) -> Option<Vec<u8>> {
     let device = state.device_mut(to)?;
     let counter = device.send_counter;
     device.send_counter = counter.saturating_add(1);
-    let sequence = ordered.then_some(device.send_sequence);
-    if ordered {
-        device.send_sequence = device.send_sequence.saturating_add(1);
-    }
     let known = Known { room, epoch: sealed.epoch, sequence, mls: sealed.bytes.clone() };
     key.seal(counter, &symbolon_presence::codec::encode(&known)).ok()
 }

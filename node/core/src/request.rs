@@ -27,7 +27,16 @@ use symbolon_presence::kdf::Secret;
 use symbolon_presence::words::fingerprint_words;
 
 /// Asks somebody for friendship, by invite link or Peer ID.
-pub(crate) fn add(state: &mut State, turn: &mut Turn<'_>, target: &str, note: Option<String>) -> Result<RequestId, Failed> {
+///
+/// Asking a friend anew is for a friendship that is broken on the other side, so it takes
+/// an invite and a friend who does not answer (`is_online` says who does).
+pub(crate) fn add(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    target: &str,
+    note: Option<String>,
+    is_online: impl Fn(&PeerId) -> bool,
+) -> Result<RequestId, Failed> {
     if note.as_deref().is_some_and(|note| !is_note(note)) {
         return Err(CommandError::BadNote.into());
     }
@@ -40,6 +49,9 @@ pub(crate) fn add(state: &mut State, turn: &mut Turn<'_>, target: &str, note: Op
         })?;
         let peer = contact.signer.peer;
         check_target(state, &peer, &contact.chain)?;
+        if is_friend(state, &peer) && is_online(&peer) {
+            return Err(CommandError::AlreadyFriends.into());
+        }
         // Asking somebody who has asked us is consent to their request.
         if let Some(waiting) = incoming(state, &peer) {
             let mut row = waiting.clone();
@@ -64,6 +76,9 @@ pub(crate) fn add(state: &mut State, turn: &mut Turn<'_>, target: &str, note: Op
     }
     let peer: PeerId = target.parse().map_err(|_| CommandError::BadTarget)?;
     check_peer(state, &peer)?;
+    if is_friend(state, &peer) {
+        return Err(CommandError::AlreadyFriends.into());
+    }
     if let Some(waiting) = incoming(state, &peer).map(|row| row.id) {
         answer::accept(state, turn, &waiting)?;
         return Ok(waiting);
@@ -91,10 +106,12 @@ fn check_peer(state: &State, peer: &PeerId) -> Result<(), CommandError> {
     if state.blocked.contains(peer.as_bytes().as_slice()) {
         return Err(CommandError::IsBlocked);
     }
-    match state.friends.get(peer) {
-        Some(_) => Err(CommandError::AlreadyFriends),
-        None => Ok(()),
-    }
+    Ok(())
+}
+
+/// Whether somebody is a friend who is known to be one on the other side, too.
+fn is_friend(state: &State, peer: &PeerId) -> bool {
+    state.friends.get(peer).is_some_and(|friend| friend.state != FriendState::Ended)
 }
 
 /// A request of this person that waits for an answer of ours.
@@ -255,9 +272,20 @@ pub(crate) fn expire(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnF
         .map(|row| row.id)
         .collect();
     for id in old {
+        if let Some(row) = state.requests.get(&id).cloned() {
+            end_half(state, turn, &row)?;
+        }
         set_status(state, turn, &id, RequestStatus::Expired)?;
     }
     Ok(())
+}
+
+/// Ends the provisional friendship of a request that will not be confirmed.
+fn end_half(state: &mut State, turn: &mut Turn<'_>, row: &Request) -> Result<(), TurnFailed> {
+    match state.friends.get(&row.peer).cloned() {
+        Some(friend) if friend.state == FriendState::Half && Some(friend.room) == row.room => friend::end(state, turn, friend),
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// A request as shown to the user.

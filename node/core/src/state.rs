@@ -165,6 +165,10 @@ pub(crate) enum Fault {
     Refused,
     #[n(3)]
     Blocked,
+    #[n(4)]
+    Ended,
+    #[n(5)]
+    Expired,
 }
 
 impl Fault {
@@ -175,6 +179,8 @@ impl Fault {
             Self::InviteExpired => "the invite has expired",
             Self::Refused => "the other device refused it",
             Self::Blocked => "the friend is blocked",
+            Self::Ended => "the friendship ended before it was delivered",
+            Self::Expired => "it was not delivered in the time it was given",
         }
     }
 }
@@ -226,6 +232,9 @@ pub(crate) enum FriendState {
     /// Bundles exchanged.
     #[n(1)]
     Mutual,
+    /// Ended by us. History and petname stay, for the case that they become friends again.
+    #[n(2)]
+    Ended,
 }
 
 /// A device of somebody else, with the counters of the envelopes between it and us.
@@ -305,6 +314,8 @@ pub(crate) struct State {
     pub wake: BTreeSet<DeviceId>,
     /// Devices to which no link may stay open.
     pub hang_up: BTreeSet<DeviceId>,
+    /// Devices whose outbox has changed beneath what is on its way: put it anew.
+    pub restart: BTreeSet<DeviceId>,
     /// Envelope keys to and from each device, computed once.
     envelope_keys: HashMap<DeviceId, (KnownKey, KnownKey)>,
     dirty_devices: BTreeSet<DeviceId>,
@@ -366,6 +377,7 @@ impl State {
             blocked: all_rows(shelf, Table::Blocked)?.into_iter().map(|(key, _)| key).collect(),
             wake: BTreeSet::new(),
             hang_up: BTreeSet::new(),
+            restart: BTreeSet::new(),
             envelope_keys: HashMap::new(),
             dirty_devices: BTreeSet::new(),
             dirty_counters: false,

@@ -29,15 +29,18 @@ pub enum Table {
     MessageIndex = 8,
     /// One envelope not yet acknowledged. Key: device id, then outbox number (8 B).
     Outbox = 9,
-    /// Envelopes already taken in. Key: frame id. Value: when, in milliseconds (8 B).
+    /// Envelopes already taken in. Key: frame id. Value: when, in milliseconds (8 B), and 1 (1 B) if it was refused.
     Seen = 10,
     /// Uses of a grant. Key: grant id, then the use's pseudonym. Value: when (8 B).
     GrantUse = 11,
+    /// When a message is to be given up. Key: moment in milliseconds (8 B), conversation,
+    /// arrival number (8 B). Value: empty.
+    Expiry = 12,
 }
 
 impl Table {
     /// All tables, in the order of their discriminants.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Meta,
         Self::Friend,
         Self::Request,
@@ -49,6 +52,7 @@ impl Table {
         Self::Outbox,
         Self::Seen,
         Self::GrantUse,
+        Self::Expiry,
     ];
 }
 

@@ -14,7 +14,7 @@ use symbolon_presence::codec;
 use symbolon_presence::time::Timestamp;
 
 /// The store failed beneath a turn. The shell rolls back and loads a new core.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TurnFailed(pub &'static str);
 
 impl From<ShelfError> for TurnFailed {

@@ -331,6 +331,15 @@ pub enum RoomPayload {
     /// The sender's device is here, and this is where.
     #[n(2)]
     Hello(#[n(0)] MailboxEntry),
+    /// The sender has read the hearer's messages up to this one.
+    #[n(3)]
+    Read(#[n(0)] MessageId),
+    /// A frame is missing: put again what is not acknowledged.
+    #[n(4)]
+    Again,
+    /// Stands where a text was that its sender gave up.
+    #[n(5)]
+    Skip,
 }
 
 impl RoomPayload {
@@ -341,6 +350,7 @@ impl RoomPayload {
             Self::Text(text) => is_text(&text.text),
             Self::Bundle(bundle) => bundle.is_bounded(),
             Self::Hello(entry) => entry.is_bounded(),
+            Self::Read(_) | Self::Again | Self::Skip => true,
         };
         bounded.then_some(payload)
     }

@@ -129,7 +129,8 @@ pub enum Opened {
 pub struct Staged {
     /// The epoch it was made in.
     pub parent: EpochId,
-    /// The epoch that `adopt` leads to.
+    /// The epoch that `adopt` leads to. Whom the commit removes cannot know its name and
+    /// sees one of its own.
     pub epoch: EpochId,
     /// Who made it.
     pub committer: Committer,
@@ -206,11 +207,13 @@ pub trait RoomCipher {
     fn inspect(&self, group_info: &[u8]) -> Result<RoomView, CipherError>;
 
     /// Makes a pre-shared key known under its identifier, for the next external commit
-    /// made or opened with it.
+    /// made or opened with it. That commit erases it, also when it is rejected later; one
+    /// that is refused does not.
     fn share_psk(&mut self, id: &[u8; 32], secret: &[u8; 32]) -> Result<(), CipherError>;
 
     /// Enters a room by external commit that carries the pre-shared key `psk` made known
-    /// by [`RoomCipher::share_psk`]. Merged at once.
+    /// by [`RoomCipher::share_psk`]. Merged at once. A room that is held already must be
+    /// forgotten first.
     fn join_external(
         &mut self,
         group_info: &[u8],
@@ -227,11 +230,13 @@ pub trait RoomCipher {
     /// Encrypts an application message to the room's current epoch.
     fn seal(&mut self, room: RoomId, plaintext: &[u8], aad: &[u8]) -> Result<Sealed, CipherError>;
 
-    /// Decrypts an application message or checks and stages a commit.
+    /// Decrypts an application message or checks and stages a commit, which replaces the
+    /// one staged before. A message of our own is [`CipherError::Broken`]; a text further
+    /// out of order than its key is kept is [`CipherError::Gone`].
     fn open(&mut self, room: RoomId, bytes: &[u8]) -> Result<Opened, CipherError>;
 
-    /// Makes a commit, which stays pending until `adopt` or `reject`. Without proposals it
-    /// renews the own leaf.
+    /// Makes a commit, which stays pending until `adopt` or `reject`; meanwhile no other can
+    /// be made. Without proposals it renews the own leaf.
     fn commit(&mut self, room: RoomId, proposals: &Proposals) -> Result<Pending, CipherError>;
 
     /// Merges the staged or pending commit that leads to `epoch`, and keeps the parent
@@ -241,13 +246,14 @@ pub trait RoomCipher {
     /// Drops whatever commit is staged or pending.
     fn reject(&mut self, room: RoomId) -> Result<(), CipherError>;
 
-    /// Goes back to a kept parent epoch; everything after it is dropped.
+    /// Goes back to a kept parent epoch; everything after it is dropped. Texts that were
+    /// opened since stay used.
     fn rewind(&mut self, room: RoomId, parent: EpochId) -> Result<(), CipherError>;
 
     /// Erases kept parent epochs of the room: no rewinding past now.
     fn settle(&mut self, room: RoomId) -> Result<(), CipherError>;
 
-    /// Erases everything of the room.
+    /// Erases everything of the room, the leaf that it was entered with included.
     fn forget(&mut self, room: RoomId) -> Result<(), CipherError>;
 
     /// The room's current epoch.

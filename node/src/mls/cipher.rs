@@ -44,10 +44,16 @@ impl<R: MlsRows> MlsCipher<R> {
     /// Writes what has changed since the last flush, each row once. To be called right
     /// before COMMIT; without it nothing that happened stays.
     pub fn flush(&mut self) -> Result<(), CipherError> {
+        self.settle_result(Ok(()))?;
         for slot in self.groups.get_mut().iter_mut() {
             write_secrets(&self.cache, slot)?;
         }
         self.cache.flush().map_err(|_| CipherError::Store)
+    }
+
+    /// The rows, with what was flushed. Whatever was not is dropped.
+    pub fn into_rows(self) -> R {
+        self.cache.into_rows()
     }
 
     /// Runs `f` on a room, which is loaded if need be.
@@ -149,6 +155,12 @@ impl<R: MlsRows> MlsCipher<R> {
         row.extend_from_slice(epoch.as_bytes());
         row.extend_from_slice(&encoded);
         self.cache.put(plain_key(Kind::Staged, room.as_bytes()), row);
+    }
+
+    /// OpenMLS's group itself, to send what the cipher never sends.
+    #[cfg(test)]
+    pub(super) fn raw<T>(&self, room: RoomId, f: impl FnOnce(&mut MlsGroup, &Provider<'_, R>, &LeafSigner) -> T) -> T {
+        self.with(room, |slot, provider| Ok(f(&mut slot.group, provider, &slot.signer))).unwrap_or_else(|_| unreachable!())
     }
 
     #[cfg(test)]

@@ -276,3 +276,90 @@ impl OpenMlsCrypto for Crypto {
         Ok(HpkeKeyPair { private: private.to_bytes().to_vec().into(), public: public.to_bytes().to_vec() })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const CONFIG: fn() -> HpkeConfig = || HpkeConfig(HpkeKemType::DhKem25519, HpkeKdfType::HkdfSha256, HpkeAeadType::ChaCha20Poly1305);
+
+    #[test]
+    fn what_hpke_seals_opens_with_the_same_info_and_data_only() {
+        let pair = Crypto.derive_hpke_keypair(CONFIG(), &[7; 32]).unwrap();
+        let sealed = Crypto.hpke_seal(CONFIG(), &pair.public, b"info", b"aad", b"text").unwrap();
+        assert_eq!(Crypto.hpke_open(CONFIG(), &sealed, &pair.private, b"info", b"aad"), Ok(b"text".to_vec()));
+        let refused = Err(CryptoError::HpkeDecryptionError);
+        assert_eq!(Crypto.hpke_open(CONFIG(), &sealed, &pair.private, b"inf", b"aad"), refused);
+        assert_eq!(Crypto.hpke_open(CONFIG(), &sealed, &pair.private, b"info", b""), refused);
+        let other = Crypto.derive_hpke_keypair(CONFIG(), &[8; 32]).unwrap();
+        assert_eq!(Crypto.hpke_open(CONFIG(), &sealed, &other.private, b"info", b"aad"), refused);
+        let again = Crypto.hpke_seal(CONFIG(), &pair.public, b"info", b"aad", b"text").unwrap();
+        assert_ne!(again, sealed);
+    }
+
+    #[test]
+    fn sender_and_receiver_export_the_same_secret() {
+        let pair = Crypto.derive_hpke_keypair(CONFIG(), &[7; 32]).unwrap();
+        let (enc, sent) = Crypto.hpke_setup_sender_and_export(CONFIG(), &pair.public, b"info", b"context", 32).unwrap();
+        let received = Crypto.hpke_setup_receiver_and_export(CONFIG(), &enc, &pair.private, b"info", b"context", 32).unwrap();
+        assert_eq!(*sent, *received);
+        let other = Crypto.hpke_setup_receiver_and_export(CONFIG(), &enc, &pair.private, b"info", b"other", 32).unwrap();
+        assert_ne!(*sent, *other);
+    }
+
+    #[test]
+    fn an_all_zero_public_key_is_refused() {
+        // RFC 9180, section 7.1.4: the shared secret would be all zero.
+        assert!(Crypto.hpke_seal(CONFIG(), &[0; 32], b"", b"", b"text").is_err());
+        assert!(Crypto.hpke_setup_sender_and_export(CONFIG(), &[0; 32], b"", b"", 32).is_err());
+    }
+
+    #[test]
+    fn a_small_order_signature_key_signs_nothing() {
+        // The identity point as key and as R, with s = 0, verifies any message unless strict.
+        let mut identity = [0; 32];
+        identity[0] = 1;
+        let signature = [identity, [0; 32]].concat();
+        let verified = Crypto.verify_signature(SignatureScheme::ED25519, b"anything", &identity, &signature);
+        assert_eq!(verified, Err(CryptoError::InvalidSignature));
+    }
+
+    #[test]
+    fn a_signature_holds_for_its_message_and_key() {
+        let (secret, public) = Crypto.signature_key_gen(SignatureScheme::ED25519).unwrap();
+        let signature = Crypto.sign(SignatureScheme::ED25519, b"text", &secret).unwrap();
+        let verify = |data: &[u8], key: &[u8]| Crypto.verify_signature(SignatureScheme::ED25519, data, key, &signature);
+        assert_eq!(verify(b"text", &public), Ok(()));
+        assert_eq!(verify(b"tex", &public), Err(CryptoError::InvalidSignature));
+        assert!(verify(b"text", &[2; 31]).is_err());
+    }
+
+    #[test]
+    fn kdf_and_mac_follow_their_rfcs() {
+        // RFC 5869, test case 1.
+        let prk = Crypto.hkdf_extract(HashType::Sha2_256, &(0..13).collect::<Vec<u8>>(), &[0x0B; 22]).unwrap();
+        let okm = Crypto.hkdf_expand(HashType::Sha2_256, prk.as_slice(), &(0xF0..0xFA).collect::<Vec<u8>>(), 42).unwrap();
+        assert_eq!(data_encoding::HEXLOWER.encode(okm.as_slice()), OKM);
+        // RFC 4231, test case 2.
+        let mac = Crypto.hmac(HashType::Sha2_256, b"Jefe", b"what do ya want for nothing?").unwrap();
+        assert_eq!(data_encoding::HEXLOWER.encode(mac.as_slice()), MAC);
+        let too_long = Crypto.hkdf_expand(HashType::Sha2_256, prk.as_slice(), b"", usize::MAX);
+        assert!(matches!(too_long, Err(CryptoError::HkdfOutputLengthInvalid)));
+    }
+
+    const OKM: &str = "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865";
+    const MAC: &str = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+
+    #[test]
+    fn every_other_algorithm_is_refused() {
+        assert!(Crypto.supports(Ciphersuite::MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519).is_err());
+        assert!(Crypto.hash(HashType::Sha2_384, b"").is_err());
+        assert!(Crypto.aead_encrypt(AeadType::Aes128Gcm, &[0; 16], b"", &[0; 12], b"").is_err());
+        assert!(Crypto.aead_encrypt(AeadType::ChaCha20Poly1305, &[0; 16], b"", &[0; 12], b"").is_err());
+        assert!(Crypto.aead_encrypt(AeadType::ChaCha20Poly1305, &[0; 32], b"", &[0; 11], b"").is_err());
+        assert!(Crypto.sign(SignatureScheme::ED448, b"", &[0; 32]).is_err());
+        let config = HpkeConfig(HpkeKemType::DhKem25519, HpkeKdfType::HkdfSha256, HpkeAeadType::AesGcm128);
+        assert!(Crypto.derive_hpke_keypair(config, &[0; 32]).is_err());
+    }
+}

@@ -11,8 +11,12 @@ use tls_codec::{DeserializeBytes as _, Serialize as _};
 /// SHA-256 over the label, the group id, the epoch number (8 B, big-endian) and the
 /// confirmation tag's MAC, each preceded by its length (4 B, big-endian).
 pub(super) fn epoch_id(group: &[u8], epoch: u64, tag: &[u8; 32]) -> EpochId {
+    named(LABEL, group, epoch, tag)
+}
+
+fn named(label: &[u8], group: &[u8], epoch: u64, tag: &[u8; 32]) -> EpochId {
     let mut hash = Sha256::new();
-    for part in [LABEL, group, &epoch.to_be_bytes(), tag] {
+    for part in [label, group, &epoch.to_be_bytes(), tag] {
         // Everything hashed here has passed the message limit, far below 4 GiB.
         hash.update((part.len() as u32).to_be_bytes());
         hash.update(part);
@@ -29,9 +33,14 @@ pub(super) fn current(group: &MlsGroup) -> Option<EpochId> {
 /// The epoch a commit leads to, given the commit as named msgpack, see [`encode_staged`].
 pub(super) fn staged(commit: &StagedCommit, encoded: &[u8]) -> Option<EpochId> {
     let view: StagedView = rmp_serde::from_slice(encoded).ok()?;
-    let (StateView::PublicState(state) | StateView::GroupMember(state)) = view.state;
     let context = commit.group_context();
-    Some(epoch_id(context.group_id().as_slice(), context.epoch().as_u64(), &mac(&state.staged_diff.confirmation_tag)?))
+    let (group, number) = (context.group_id().as_slice(), context.epoch().as_u64());
+    match view.state {
+        StateView::GroupMember(state) => Some(named(LABEL, group, number, &mac(&state.staged_diff.confirmation_tag)?)),
+        // Whom a commit removes cannot compute the new epoch's tag. The tree that it saw
+        // names the way out, by a label of its own.
+        StateView::PublicState {} => Some(named(REMOVED, group, number, context.tree_hash().try_into().ok()?)),
+    }
 }
 
 /// A commit with its field names: OpenMLS has no accessor for a staged confirmation tag,
@@ -57,6 +66,7 @@ fn mac(tag: &ConfirmationTag) -> Option<[u8; 32]> {
 }
 
 const LABEL: &[u8] = b"symbolon/1 epoch";
+const REMOVED: &[u8] = b"symbolon/1 removed from epoch";
 
 /// As much of a stored [`StagedCommit`] as leads to its confirmation tag.
 #[derive(Deserialize)]
@@ -66,7 +76,7 @@ struct StagedView {
 
 #[derive(Deserialize)]
 enum StateView {
-    PublicState(DiffOwner),
+    PublicState {},
     GroupMember(DiffOwner),
 }
 

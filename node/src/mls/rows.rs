@@ -42,6 +42,11 @@ impl<R: MlsRows> RowCache<R> {
         Self { rows, dirty: RefCell::default(), stale: RefCell::default(), undo: RefCell::default(), failed: Cell::new(false) }
     }
 
+    /// The rows beneath, without what was not flushed.
+    pub fn into_rows(self) -> R {
+        self.rows
+    }
+
     /// The row's bytes, changed ones first.
     pub fn get(&self, key: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, RowsError> {
         if let Some(change) = self.dirty.borrow().get(key) {

@@ -100,6 +100,9 @@ impl Space {
     }
 }
 
+/// A proposal's reference and the proposal, both encoded.
+type NamedProposal = (Vec<u8>, Vec<u8>);
+
 /// What OpenMLS is handed: the rows of one space, and the cryptography.
 pub(super) struct Provider<'a, R> {
     crypto: Crypto,
@@ -202,7 +205,7 @@ impl<R: MlsRows> Storage<'_, R> {
         Ok(())
     }
 
-    fn proposals<G: Key<V>>(&self, group: &G) -> Result<Vec<(Vec<u8>, Vec<u8>)>, RowsError> {
+    fn proposals<G: Key<V>>(&self, group: &G) -> Result<Vec<NamedProposal>, RowsError> {
         Ok(self.read(Kind::Proposals, group)?.unwrap_or_default())
     }
 

@@ -55,6 +55,19 @@ struct Pipe {
     last: [Timestamp; 2],
 }
 
+/// A frame as the wire saw it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OnWire {
+    /// When it was sent.
+    pub at: Timestamp,
+    /// By whom.
+    pub from: Ix,
+    /// To whom.
+    pub to: Ix,
+    /// The frame.
+    pub bytes: Vec<u8>,
+}
+
 /// A simulation.
 pub struct Sim {
     rng: ChaCha20Rng,
@@ -72,8 +85,10 @@ pub struct Sim {
     pub faults: Faults,
     /// Nodes that cannot reach each other.
     pub apart: BTreeSet<(Ix, Ix)>,
-    /// Every frame put on the wire: from, to, bytes. Kept only when asked for.
-    pub wire: Option<Vec<(Ix, Ix, Vec<u8>)>>,
+    /// Every frame put on the wire. Kept only when asked for.
+    pub wire: Option<Vec<OnWire>>,
+    /// Links that nodes opened to [`nowhere`], newest last. Nobody listens there unless this is set.
+    pub rogue_links: Option<Vec<LinkId>>,
     /// Events told so far, by node.
     pub events: Vec<Vec<Event>>,
     /// Frames that nodes sent to a rogue.
@@ -99,6 +114,7 @@ impl Sim {
             faults,
             apart: BTreeSet::new(),
             wire: None,
+            rogue_links: None,
             events: Vec::new(),
             rogue: BTreeMap::new(),
             tally: Tally::default(),
@@ -108,8 +124,14 @@ impl Sim {
 
     /// Adds and starts a node.
     pub fn add(&mut self, name: &str) -> Ix {
+        self.add_prepared(name, |_| ())
+    }
+
+    /// Adds and starts a node whose store has rows already.
+    pub fn add_prepared(&mut self, name: &str, prepare: impl FnOnce(&mut SimNode)) -> Ix {
         let (cipher, seed) = (self.seed(), self.seed());
         let mut node = SimNode::new(cipher, Some(name.to_owned()));
+        prepare(&mut node);
         node.start(self.now, seed);
         self.nodes.push(node);
         self.events.push(Vec::new());
@@ -284,8 +306,15 @@ impl Sim {
     fn dial(&mut self, from: Ix, dial: DialId, places: &[Address]) {
         let delay = 1 + self.below(self.faults.latency.max(1));
         let at = self.now.after(delay);
-        let to = places.iter().find_map(node_at).filter(|to| *to < self.nodes.len() && *to != from);
+        let to = places.iter().find_map(node_at).filter(|to| *to != from);
         let incarnation = self.nodes[from].incarnation;
+        if to == Some(ROGUE) && self.rogue_links.is_some() {
+            let link = self.pipe([from, ROGUE], [incarnation, 0]);
+            self.plan(at, from, incarnation, Happening::Input(Input::LinkUp { link, dial: Some(dial) }));
+            self.rogue_links.get_or_insert_default().push(link);
+            return;
+        }
+        let to = to.filter(|to| *to < self.nodes.len());
         let reachable = to.filter(|to| self.nodes[*to].is_up() && !self.apart.contains(&(from.min(*to), from.max(*to))));
         let Some(to) = reachable else {
             self.plan(at, from, incarnation, Happening::Input(Input::DialFailed(dial)));
@@ -314,7 +343,7 @@ impl Sim {
         let side = usize::from(pipe.ends[0] != from);
         let to = pipe.ends[1 - side];
         if let Some(wire) = &mut self.wire {
-            wire.push((from, to, bytes.clone()));
+            wire.push(OnWire { at: self.now, from, to, bytes: bytes.clone() });
         }
         if to == ROGUE {
             self.rogue.entry(link).or_default().push_back(bytes);
@@ -365,8 +394,24 @@ impl Sim {
     /// Sends a frame on a rogue link and returns what the node answers at once.
     pub fn rogue_send(&mut self, link: LinkId, bytes: Vec<u8>) -> Vec<Vec<u8>> {
         let Some(pipe) = self.pipes.get(&link).copied().filter(|pipe| pipe.open) else { return Vec::new() };
-        self.deliver(pipe.ends[1], vec![Input::Frame(link, bytes)], false);
+        let to = if pipe.ends[0] == ROGUE { pipe.ends[1] } else { pipe.ends[0] };
+        self.deliver(to, vec![Input::Frame(link, bytes)], false);
+        self.rogue_take(link)
+    }
+
+    /// The frames that a node has sent on a rogue link since they were last asked for.
+    pub fn rogue_take(&mut self, link: LinkId) -> Vec<Vec<u8>> {
         self.rogue.remove(&link).map(Vec::from).unwrap_or_default()
+    }
+
+    /// Lets a node hear something from the world in a turn of its own.
+    pub fn input(&mut self, ix: Ix, input: Input) {
+        self.deliver(ix, vec![input], false);
+    }
+
+    /// Closes a rogue link from the rogue's side.
+    pub fn rogue_close(&mut self, link: LinkId) {
+        self.cut(link);
     }
 
     /// Whether a link is open.
@@ -385,7 +430,12 @@ impl Sim {
 }
 
 /// The end of a link that no node holds.
-const ROGUE: Ix = usize::MAX;
+pub const ROGUE: Ix = usize::MAX;
+
+/// An address where no node is, only the test itself.
+pub fn nowhere() -> Address {
+    address(ROGUE)
+}
 
 /// The address of a node.
 pub fn address(ix: Ix) -> Address {

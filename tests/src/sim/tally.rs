@@ -52,7 +52,7 @@ impl Sim {
     /// Writes a message and notes it when it was accepted.
     pub fn say(&mut self, from: Ix, to: Ix, text: &str) -> Option<MessageId> {
         let who = Who(self.nodes[to].peer.to_string());
-        match self.command(from, Command::Send { to: who, text: text.to_owned() }) {
+        match self.command(from, Command::Send { to: who, text: text.to_owned(), lifetime: None }) {
             Ok(Reply::Message(message)) => {
                 self.tally.sent.entry((from, to)).or_default().push(message.message);
                 Some(message.message)

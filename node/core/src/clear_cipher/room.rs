@@ -121,12 +121,17 @@ impl Room {
         };
         let (members, added) = self.apply(&body)?;
         let claimed = body.confirmation;
-        let next = body.confirm(base, psk, members);
+        let mut next = body.confirm(base, psk, members);
         if next.confirmation() != claimed {
             return Err(CipherError::Broken);
         }
+        let removes_us = body.remove.contains(&self.own);
+        if removes_us {
+            // Whom a commit removes does not learn the new epoch's name.
+            next.id = EpochId(epoch::hash("removed", &[next.id.as_bytes()]).0);
+        }
         let staged = Staged { parent: self.current.id, epoch: next.id, committer: committer(&body), added, removed: body.remove.clone() };
-        self.staged = Some(Step { epoch: next, removes_us: body.remove.contains(&self.own) });
+        self.staged = Some(Step { epoch: next, removes_us });
         Ok((Opened::Commit(staged), body.psk))
     }
 

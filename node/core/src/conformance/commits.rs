@@ -168,8 +168,12 @@ pub fn a_removed_member_is_out_and_the_others_go_on<C: RoomCipher>(lab: &Lab<C>)
     let text = a.seal("without you");
     assert_eq!(b.open(&text), Err(CipherError::Ahead));
     let staged = b.staged(&pending.commit);
-    assert_eq!((staged.removed.as_slice(), staged.epoch), ([1].as_slice(), pending.epoch));
-    b.c().adopt(ROOM, pending.epoch).unwrap();
+    assert_eq!((staged.removed.as_slice(), staged.parent), ([1].as_slice(), pending.parent));
+    // The name of an epoch that one may not enter is one's own.
+    assert!(![pending.epoch, pending.parent].contains(&staged.epoch));
+    b.c().adopt(ROOM, staged.epoch).unwrap();
+    assert_eq!(b.epoch(), staged.epoch);
+    assert_eq!(b.c().members(ROOM).unwrap(), a.c().members(ROOM).unwrap());
     assert_eq!(b.open(&text), Err(CipherError::Gone));
     assert_eq!(b.c().seal(ROOM, b"", b""), Err(CipherError::Gone));
     assert_eq!(b.c().offer(ROOM), Err(CipherError::Gone));
@@ -219,6 +223,7 @@ pub fn bad_proposals_are_refused<C: RoomCipher>(lab: &Lab<C>) {
         Proposals { remove: vec![u32::MAX], ..Proposals::default() },
         Proposals { add: vec![altered], ..Proposals::default() },
         Proposals { add: vec![text.clone()], ..Proposals::default() },
+        Proposals { remove: vec![1, 1], ..Proposals::default() },
         Proposals { add: vec![package.clone(), package], ..Proposals::default() },
     ] {
         assert_eq!(a.c().commit(ROOM, &proposals), Err(CipherError::Broken));

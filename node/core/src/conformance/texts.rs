@@ -106,6 +106,14 @@ pub fn a_text_of_another_room_is_refused<C: RoomCipher>(lab: &Lab<C>) {
     let text = a.c().seal(OTHER, b"text", b"").unwrap().bytes;
     assert_eq!(b.open(&text), Err(CipherError::Broken));
     assert!(b.c().open(OTHER, &text).is_ok());
+    // Whose epoch has a higher number.
+    for _ in 0..2 {
+        let pending = a.c().commit(OTHER, &Proposals::default()).unwrap();
+        a.c().adopt(OTHER, pending.epoch).unwrap();
+    }
+    let text = a.c().seal(OTHER, b"text", b"").unwrap().bytes;
+    assert_eq!(b.open(&text), Err(CipherError::Broken));
+    assert_eq!(b.c().open(OTHER, &text), Err(CipherError::Ahead));
 }
 
 /// A reflected text is not taken for anybody's.

@@ -4,7 +4,7 @@ use super::offer::{leaf_lifetime, reply_contact, seal_step};
 use super::{offer_of, set_status, settle};
 use crate::command::{CommandError, Direction, RequestStatus};
 use crate::conversation;
-use crate::friend::{self, adopt_bundle, new_friend, own_bundle, verify_bundle};
+use crate::friend::{self, adopt_bundle, enter_room, own_bundle, verify_bundle};
 use crate::outbox::{self, Via, What};
 use crate::seam::Event;
 use crate::state::{FriendState, Request, State};
@@ -14,7 +14,7 @@ use crate::wire::{
 };
 use crate::world::{Committer, Opened, Staged};
 use symbolon_presence::codec;
-use symbolon_presence::id::{EpochId, Nonce, PeerId, RequestId, RoomId};
+use symbolon_presence::id::{EpochId, Nonce, RequestId, RoomId};
 use symbolon_presence::identity::Device;
 
 /// Accepts a request: enters the offered room and answers every device of the initiator.
@@ -59,7 +59,7 @@ pub(crate) fn accept(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> 
     row.accepted = Some(AcceptBody::transcript(&row.transcript, &body, &state.own.identity.device));
     row.room = Some(joined.room);
     row.status = RequestStatus::Accepted;
-    let mut half = new_friend(state, row.peer, &row.name, row.trust, FriendState::Half, joined.room, turn.now);
+    let mut half = enter_room(state, turn, row.peer, &row.name, row.trust, FriendState::Half, joined.room)?;
     half.devices = vec![sender.device];
     let transcript = row.transcript;
     state.save_request(turn, row.clone());
@@ -113,6 +113,15 @@ pub(crate) fn receive_accept(state: &mut State, turn: &mut Turn<'_>, answer: Ans
             return Err(DropReason::Unexpected.into());
         }
     }
+    // Both have accepted the other's Offer: the room of the lower Peer ID's counts.
+    let accepted_theirs = state
+        .requests
+        .values()
+        .find(|other| other.peer == row.peer && other.direction == Direction::In && other.status == RequestStatus::Accepted);
+    let crossed = accepted_theirs.map(|other| other.id);
+    if crossed.is_some() && row.peer < state.own.peer {
+        return Err(DropReason::Repeated.into());
+    }
     let room = row.room.ok_or(DropReason::Unexpected)?;
     let (psk, secret) = connection_psk(&row.transcript, &body.head, &first.chain);
     turn.cipher.share_psk(&psk, secret.expose())?;
@@ -132,8 +141,11 @@ pub(crate) fn receive_accept(state: &mut State, turn: &mut Turn<'_>, answer: Ans
     };
     turn.cipher.settle(room)?;
 
+    if let Some(theirs) = crossed {
+        set_status(state, turn, &theirs, RequestStatus::Confirmed)?;
+    }
     outbox::register_device(state, &device, &first.chain, head.reply.entry.clone());
-    let mut friend = new_friend(state, row.peer, &head.name, row.trust, FriendState::Mutual, room, turn.now);
+    let mut friend = enter_room(state, turn, row.peer, &head.name, row.trust, FriendState::Mutual, room)?;
     adopt_bundle(state, &mut friend, verified);
     state.save_friend(turn, friend);
     let name = if row.name.is_empty() { head.name.clone() } else { row.name.clone() };
@@ -221,16 +233,7 @@ pub(crate) fn receive_confirm(state: &mut State, turn: &mut Turn<'_>, answer: An
 
 /// A sibling device accepted first: this branch ends, the friendship is the sibling's.
 fn drop_branch(state: &mut State, turn: &mut Turn<'_>, row: &Request) -> Result<(), Rejected> {
-    let half = state.friends.get(&row.peer).is_some_and(|friend| friend.state == FriendState::Half && Some(friend.room) == row.room);
-    if half {
-        forget_friend(state, turn, &row.peer);
-    }
+    super::end_half(state, turn, row)?;
     set_status(state, turn, &row.id, RequestStatus::Cancelled)?;
     Ok(())
-}
-
-fn forget_friend(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) {
-    state.friends.remove(peer);
-    turn.delete(crate::table::Table::Friend, peer.as_bytes());
-    turn.notify(Event::Friend(*peer));
 }

@@ -6,7 +6,7 @@ use crate::contact::VerifiedContact;
 use crate::limits::{LEAF_LIFETIME, PENDING_STRANGERS_MAX, REQUEST_LIFETIME};
 use crate::outbox::{self, Via, What};
 use crate::seam::{Event, Warning};
-use crate::state::{Invite, Request, State};
+use crate::state::{FriendState, Invite, Request, State};
 use crate::turn::{DropReason, Failed, Rejected, Turn};
 use crate::wire::{Contact, First, LeafCredential, OfferBody, PAYLOAD_MAX, Statement, Step};
 use crate::world::{LeafKey, Lifetime};
@@ -225,17 +225,13 @@ fn decide(
 ) -> Result<(), Rejected> {
     // Crossed: we asked them, too. The lower Peer ID's Offer goes on; ours waits for their Accept.
     let asked = super::outgoing(state, peer).next().is_some();
-    let ended = state.requests.values().any(|row| {
-        row.peer == *peer
-            && row.direction == Direction::Out
-            && matches!(row.status, RequestStatus::Accepted | RequestStatus::Confirmed)
-            && body.created <= state.friends.get(peer).map_or(Timestamp(0), |friend| friend.since)
-    });
-    if ended {
+    let friend = state.friends.get(peer).filter(|friend| friend.state == FriendState::Mutual);
+    if friend.is_some_and(|friend| body.created <= friend.since) {
         // Their Offer crossed ours and came late: it has been answered by our friendship.
         return Ok(set_status(state, turn, id, RequestStatus::Confirmed)?);
     }
-    if (asked && *peer < state.own.peer) || auto_accept {
+    // A friend who asks anew has lost the friendship on that side; on ours it was never ended.
+    if (asked && *peer < state.own.peer) || auto_accept || friend.is_some() {
         return match answer::accept(state, turn, id) {
             Ok(()) => Ok(()),
             Err(Failed::Turn(failed)) => Err(failed.into()),

@@ -10,6 +10,7 @@ use openmls::group::MlsGroupState;
 use openmls::prelude::{KeyPackage, LeafNodeIndex, ProtocolVersion};
 use openmls_traits::OpenMlsProvider as _;
 use openmls_traits::storage::StorageProvider as _;
+use std::collections::BTreeSet;
 use symbolon_core::world::{CipherError, Pending, Proposals};
 use symbolon_presence::id::{EpochId, RoomId};
 
@@ -19,7 +20,8 @@ impl<R: MlsRows> MlsCipher<R> {
             if !slot.group.is_active() {
                 return Err(CipherError::Gone);
             }
-            if slot.record.pending.is_some() {
+            // OpenMLS drops repeated proposals without a word.
+            if slot.record.pending.is_some() || repeats(&proposals.add) || repeats(&proposals.remove) {
                 return Err(CipherError::Broken);
             }
             let add = proposals.add.iter().map(|bytes| key_package(provider, bytes)).collect::<Result<Vec<_>, _>>()?;
@@ -170,6 +172,10 @@ impl<R: MlsRows> MlsCipher<R> {
         }
         Ok(())
     }
+}
+
+fn repeats<T: Ord>(values: &[T]) -> bool {
+    values.iter().collect::<BTreeSet<_>>().len() < values.len()
 }
 
 /// The epoch a room is in, as it would be kept.

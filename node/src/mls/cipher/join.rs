@@ -2,7 +2,7 @@
 
 use super::{MlsCipher, parse};
 use crate::mls::crypto::{Crypto, LeafSigner};
-use crate::mls::limits::{MESSAGE_MAX, SUITE, capabilities, create_config, join_config, leaf_lifetime};
+use crate::mls::limits::{SUITE, capabilities, create_config, join_config, leaf_lifetime};
 use crate::mls::room::{self, Record};
 use crate::mls::rows::RowCache;
 use crate::mls::storage::{Kind, Provider, plain_key};
@@ -172,7 +172,6 @@ fn external_commit<R: MlsRows>(
 }
 
 fn parse_group_info(bytes: &[u8]) -> Result<VerifiableGroupInfo, CipherError> {
-    debug_assert!(MESSAGE_MAX < u32::MAX as usize);
     match parse(bytes)? {
         MlsMessageBodyIn::GroupInfo(info) if info.ciphersuite() == SUITE => Ok(info),
         MlsMessageBodyIn::GroupInfo(_)

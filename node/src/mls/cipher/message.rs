@@ -8,6 +8,7 @@ use openmls::framing::errors::{MessageDecryptionError, SecretTreeError};
 use openmls::framing::{ContentType, MlsMessageBodyIn, ProcessedMessage, ProcessedMessageContent, ProtocolMessage, Sender};
 use openmls::group::{MlsGroup, ProcessMessageError, StagedCommit, ValidationError};
 use openmls::messages::proposals::{PreSharedKeyProposal, Proposal};
+use openmls::prelude::LeafNodeIndex;
 use openmls::schedule::{PreSharedKeyId, Psk};
 use openmls_traits::OpenMlsProvider as _;
 use openmls_traits::storage::StorageProvider as _;
@@ -65,7 +66,7 @@ impl<R: MlsRows> MlsCipher<R> {
             Sender::NewMemberCommit => Committer::External,
             Sender::External(_) | Sender::NewMemberProposal => return Err(CipherError::Broken),
         };
-        let psks = permitted(&commit, &committer)?;
+        let psks = permitted(&slot.group, &commit, &committer)?;
         let encoded = epoch::encode_staged(&commit).ok_or(CipherError::Store)?;
         let epoch = epoch::staged(&commit, &encoded).ok_or(CipherError::Store)?;
         let removed: Vec<LeafIndex> = commit.remove_proposals().map(|p| p.remove_proposal().removed().u32()).collect();
@@ -124,15 +125,22 @@ fn text(slot: &Slot, number: u64, processed: ProcessedMessage) -> Result<Opened,
 }
 
 /// Refuses what no room of ours does: proposals other than add, remove and the parts of an
-/// external commit; an external commit without exactly one pre-shared key. Returns the
-/// pre-shared keys that are now used.
-fn permitted(commit: &StagedCommit, committer: &Committer) -> Result<Vec<Psk>, CipherError> {
+/// external commit; an external commit that removes somebody or is without exactly one
+/// pre-shared key; a committer who changes its key or credential, which would let a member
+/// pass for somebody else. Returns the pre-shared keys that are now used.
+fn permitted(group: &MlsGroup, commit: &StagedCommit, committer: &Committer) -> Result<Vec<Psk>, CipherError> {
     let mut psks = Vec::new();
     for queued in commit.queued_proposals() {
         match (queued.proposal(), committer) {
-            (Proposal::Add(_), Committer::Member(_)) | (Proposal::Remove(_), _) | (Proposal::ExternalInit(_), Committer::External) => {}
+            (Proposal::Add(_) | Proposal::Remove(_), Committer::Member(_)) | (Proposal::ExternalInit(_), Committer::External) => {}
             (Proposal::PreSharedKey(proposal), Committer::External) => psks.push(psk_of(proposal).ok_or(CipherError::Broken)?),
             _ => return Err(CipherError::Broken),
+        }
+    }
+    if let (Committer::Member(index), Some(leaf)) = (committer, commit.update_path_leaf_node()) {
+        let before = group.member_at(LeafNodeIndex::new(*index)).ok_or(CipherError::Broken)?;
+        if leaf.signature_key().as_slice() != before.signature_key || *leaf.credential() != before.credential {
+            return Err(CipherError::Broken);
         }
     }
     let external = psks.iter().all(|psk| matches!(psk, Psk::External(_)));

@@ -1,0 +1,257 @@
+//! What can be typed: every command and flag.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Symbolon: messages between friends, without a server.
+#[derive(Debug, Parser)]
+#[command(name = "symbolon", version, about, disable_help_subcommand = true, arg_required_else_help = true)]
+#[command(after_help = "Start with `symbolon up`, then look at the page whose address it prints.")]
+pub struct Cli {
+    /// The data folder; one folder is one identity [default: SYMBOLON_DATA, else the platform's place]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Print JSON, one object a line, and nothing else on stdout
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say more on stderr; twice for still more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// What to do
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Run the node in the foreground until Ctrl-C
+    Up(Up),
+    /// Show who I am
+    Id,
+    /// Make an invite for one person
+    Invite(Invite),
+    /// Ask somebody for friendship, by invite link or Peer ID
+    Add {
+        /// An invite link (`symbolon:…`) or a Peer ID
+        #[arg(value_name = "LINK|PEER_ID")]
+        target: String,
+        /// A line to go with the request
+        #[arg(long, value_name = "TEXT")]
+        note: Option<String>,
+    },
+    /// List friend requests
+    Requests,
+    /// Accept a friend request
+    Accept {
+        /// The request's id, or its beginning
+        request: String,
+    },
+    /// Set a friend request aside; it can be accepted later
+    Ignore {
+        /// The request's id, or its beginning
+        request: String,
+    },
+    /// Block a friend, or whoever made a request
+    Block {
+        /// A friend's name or id, or a request's id
+        #[arg(value_name = "REQUEST|FRIEND")]
+        who: String,
+    },
+    /// Take a block back
+    Unblock {
+        /// A name, a Peer ID, or a request's id
+        #[arg(value_name = "REQUEST|FRIEND")]
+        who: String,
+    },
+    /// List friends
+    Friends,
+    /// Give a friend another name here
+    Rename {
+        /// The friend's name or id
+        friend: String,
+        /// The new name
+        name: String,
+    },
+    /// Show a friend's words, or compare them with those that the friend reads out
+    Verify {
+        /// The friend's name or id
+        friend: String,
+        /// The words as the friend reads them out
+        words: Vec<String>,
+    },
+    /// Write a message
+    Send(Send),
+    /// Read messages
+    Read(Read),
+    /// Show what works and what does not
+    Status,
+    /// Print a fresh address of the web page
+    Page,
+}
+
+/// Flags of `up`.
+#[derive(Debug, Args)]
+pub struct Up {
+    /// My name, as friends will see it
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Where to listen for friends [default: all interfaces, QUIC and TCP]
+    #[arg(long, value_name = "MULTIADDR")]
+    pub listen: Vec<String>,
+    /// Where to serve the page and the API; loopback only
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0", value_parser = loopback)]
+    pub http: SocketAddr,
+    /// Do not open the page in a browser
+    #[arg(long)]
+    pub no_open: bool,
+    /// Do not look for friends on the local network
+    #[arg(long)]
+    pub no_lan: bool,
+    /// Be visible to strangers on the local network
+    #[arg(long)]
+    pub lan_visible: bool,
+    /// Use this relay
+    #[arg(long, value_name = "LINK")]
+    pub relay: Vec<String>,
+    /// Enter the lookup network here
+    #[arg(long, value_name = "MULTIADDR")]
+    pub bootstrap: Vec<String>,
+    /// Use this lookup server
+    #[arg(long, value_name = "ADDR")]
+    pub lookup: Vec<String>,
+    /// Send everything through this proxy
+    #[arg(long, value_name = "URL")]
+    pub proxy: Option<String>,
+    /// A file whose first line is the passphrase of the data folder
+    #[arg(long, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
+}
+
+/// Flags of `invite`.
+#[derive(Debug, Args)]
+pub struct Invite {
+    /// How long it is good: 30m, 12h, 7d
+    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = duration)]
+    pub expires: Duration,
+    /// Draw it as a QR code
+    #[arg(long)]
+    pub qr: bool,
+    /// Leave my addresses out of it
+    #[arg(long)]
+    pub no_ip: bool,
+    /// Accept whoever comes with it first, without asking me
+    #[arg(long)]
+    pub auto_accept: bool,
+}
+
+/// Flags of `send`.
+#[derive(Debug, Args)]
+pub struct Send {
+    /// The friend's name or id
+    pub to: String,
+    /// The text; `-` or nothing reads it from standard input
+    #[arg(allow_hyphen_values = true)]
+    pub text: Option<String>,
+    /// Wait until the message has got so far
+    #[arg(long, value_name = "STATE")]
+    pub wait: Option<WaitFor>,
+    /// How long to wait
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    pub timeout: Duration,
+}
+
+/// What `send --wait` can wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum WaitFor {
+    /// Another mailbox holds it
+    Stored,
+    /// A device of the friend holds it
+    Delivered,
+}
+
+impl WaitFor {
+    /// The state's name in the API.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Stored => "stored",
+            Self::Delivered => "delivered",
+        }
+    }
+}
+
+/// Flags of `read`.
+#[derive(Debug, Args)]
+pub struct Read {
+    /// Only the conversation with this friend
+    pub who: Option<String>,
+    /// Only what arrived after this message
+    #[arg(long, value_name = "ID")]
+    pub since: Option<String>,
+    /// Go on and print messages as they come
+    #[arg(short, long)]
+    pub follow: bool,
+    /// Only the last so many
+    #[arg(short = 'n', long, value_name = "N")]
+    pub limit: Option<u32>,
+    /// Do not mark them as read
+    #[arg(long)]
+    pub peek: bool,
+}
+
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let numeric = text.strip_prefix("localhost:").map_or_else(|| text.to_owned(), |port| format!("127.0.0.1:{port}"));
+    let address: SocketAddr = numeric.parse().map_err(|_| "write it as 127.0.0.1:PORT; port 0 picks one".to_owned())?;
+    if address.ip().is_loopback() {
+        Ok(address)
+    } else {
+        Err("it must be a loopback address such as 127.0.0.1:0: the page and the API are for this machine only".to_owned())
+    }
+}
+
+/// A number and its unit: `45s`, `30m`, `12h`, `7d`; without a unit, seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "write a number and a unit, such as 45s, 30m, 12h or 7d".to_owned();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let seconds = match unit {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 60 * 60,
+        "d" => 24 * 60 * 60,
+        "w" => 7 * 24 * 60 * 60,
+        _ => return Err(wrong()),
+    };
+    number.parse::<u64>().ok().and_then(|number| number.checked_mul(seconds)).map(Duration::from_secs).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn durations_have_a_unit_and_never_overflow() {
+        assert_eq!(duration("7d").unwrap().as_secs(), 604_800);
+        assert_eq!(duration("30").unwrap().as_secs(), 30);
+        for wrong in ["", "d", "7 d", "-1s", "1.5h", "7y", "99999999999999999999s", "18446744073709551615d"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn page_is_never_served_beyond_this_machine() {
+        for wrong in ["0.0.0.0:80", "[::]:80", "192.168.1.2:80", "example.org:80", "127.0.0.1"] {
+            assert!(loopback(wrong).is_err(), "{wrong}");
+        }
+        assert!(loopback("127.0.0.1:0").is_ok() && loopback("[::1]:80").is_ok() && loopback("localhost:80").is_ok());
+    }
+
+    #[test]
+    fn command_line_is_well_formed() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,163 @@
+//! Talks to the node that runs on a data folder, by its local API.
+
+use crate::failure::Failure;
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use symbolon_node::folder::api::{Running, running};
+use ureq::http::Response;
+use ureq::{Agent, Body};
+
+/// Longest answer that is taken in, in bytes: a thousand messages of the longest kind.
+const ANSWER_MAX: u64 = 64 * 1024 * 1024;
+/// Longest line of the event stream, in bytes.
+const EVENT_LINE_MAX: u64 = 64 * 1024;
+/// The node answers everything but event streams within this time.
+const TIMEOUT: Duration = Duration::from_secs(40);
+
+/// A way to the running node.
+#[derive(Debug)]
+pub struct Client {
+    agent: Agent,
+    folder: PathBuf,
+    address: String,
+    token: String,
+}
+
+impl Client {
+    /// Finds the node that runs on a folder.
+    pub fn find(folder: &Path) -> Result<Self, Failure> {
+        let Ok(Running { address, token }) = running(folder) else { return Err(not_running(folder)) };
+        // The file lies in our own folder; but the token must never go anywhere else.
+        let is_loopback = ["http://127.0.0.1:", "http://[::1]:"]
+            .iter()
+            .any(|start| address.strip_prefix(start).is_some_and(|port| port.parse::<u16>().is_ok()));
+        if !is_loopback {
+            return Err(not_running(folder));
+        }
+        // No proxy from the environment, no redirect: straight to loopback or not at all.
+        let agent = Agent::config_builder().http_status_as_error(false).proxy(None).max_redirects(0).build().new_agent();
+        Ok(Self { agent, folder: folder.to_owned(), address, token })
+    }
+
+    /// Reads from an address.
+    pub fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Value, Failure> {
+        let request = self.agent.get(format!("{}{path}", self.address)).query_pairs(query.iter().copied());
+        let request = request.header("authorization", format!("Bearer {}", self.token));
+        self.answer(request.config().timeout_global(Some(TIMEOUT)).build().call())
+    }
+
+    /// Changes something.
+    pub fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        let request = self.agent.post(format!("{}{path}", self.address)).header("authorization", format!("Bearer {}", self.token));
+        self.answer(request.config().timeout_global(Some(TIMEOUT)).build().send_json(body))
+    }
+
+    /// Everything that happens from now on.
+    pub fn events(&self) -> Result<Events, Failure> {
+        let request = self.agent.get(format!("{}/api/v1/events", self.address)).header("authorization", format!("Bearer {}", self.token));
+        let response = request.call().map_err(|error| self.failed(&error))?;
+        if !response.status().is_success() {
+            return Err(self.refused(response));
+        }
+        Ok(Events { lines: BufReader::new(Box::new(response.into_body().into_reader())) })
+    }
+
+    fn answer(&self, result: Result<Response<Body>, ureq::Error>) -> Result<Value, Failure> {
+        let mut response = result.map_err(|error| self.failed(&error))?;
+        if !response.status().is_success() {
+            return Err(self.refused(response));
+        }
+        let bytes = response.body_mut().with_config().limit(ANSWER_MAX).read_to_vec().map_err(|error| self.failed(&error))?;
+        serde_json::from_slice(&bytes).map_err(|_| not_understood())
+    }
+
+    fn refused(&self, mut response: Response<Body>) -> Failure {
+        let bytes = response.body_mut().with_config().limit(EVENT_LINE_MAX).read_to_vec().unwrap_or_default();
+        let problem: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        let text = |field: &str| problem.get(field).and_then(Value::as_str).map(str::to_owned);
+        let (Some(kind), Some(message), Some(hint)) = (text("error"), text("detail"), text("hint")) else { return not_understood() };
+        if kind == "unauthorized" {
+            // A new node on an old folder, or somebody else on the old node's port.
+            return not_running(&self.folder);
+        }
+        let mut failure = Failure::new(kind, message, hint);
+        if let Some(candidates) = problem.get("candidates").and_then(Value::as_array).filter(|ids| !ids.is_empty()) {
+            let ids: Vec<&str> = candidates.iter().filter_map(Value::as_str).collect();
+            failure.hint = format!("{} It could be: {}", failure.hint, ids.join(", "));
+            failure.fields.insert("candidates".to_owned(), candidates.clone().into());
+        }
+        failure
+    }
+
+    fn failed(&self, error: &ureq::Error) -> Failure {
+        if let ureq::Error::Timeout(_) = error {
+            return Failure::new(
+                "timed_out",
+                "the node did not answer in time",
+                "See `symbolon status`; restart the node if that hangs too.",
+            );
+        }
+        not_running(&self.folder)
+    }
+}
+
+fn not_understood() -> Failure {
+    Failure::new(
+        "not_understood",
+        "the node's answer cannot be understood",
+        "Check that the node and this command are of the same version.",
+    )
+}
+
+fn not_running(folder: &Path) -> Failure {
+    Failure::new(
+        "not_running",
+        format!("no node is running on {}", folder.display()),
+        format!("Start it in another terminal: symbolon --data {} up", quoted(folder)),
+    )
+}
+
+fn quoted(folder: &Path) -> String {
+    let text = folder.display().to_string();
+    let is_plain = text.chars().all(|c| c.is_alphanumeric() || "/._-+:\\".contains(c));
+    if is_plain { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}
+
+/// The event stream.
+pub struct Events {
+    lines: BufReader<Box<dyn Read>>,
+}
+
+impl Events {
+    /// Waits for the next event and tells its name; `None` when the node has stopped.
+    pub fn next(&mut self) -> Option<String> {
+        let mut name = None;
+        loop {
+            let mut line = String::new();
+            let read = (&mut self.lines).take(EVENT_LINE_MAX).read_line(&mut line).ok()?;
+            if read == 0 {
+                return None;
+            }
+            match line.trim_end() {
+                "" => {
+                    if let Some(name) = name {
+                        return Some(name);
+                    }
+                }
+                line => {
+                    if let Some(value) = line.strip_prefix("event:") {
+                        name = Some(value.trim().to_owned());
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Events {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Events(..)")
+    }
+}

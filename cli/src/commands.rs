@@ -1,0 +1,279 @@
+//! Every command but `up`: asks the running node and shows its answer.
+
+use crate::args::{Invite, Read, Send, Verb};
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::show;
+use serde_json::{Value, json};
+use std::collections::VecDeque;
+use std::io::Read as _;
+use std::time::{Duration, Instant};
+use symbolon_core::limits::{READ_LIMIT, TEXT_MAX};
+use symbolon_node::api::qr::Qr;
+
+/// Carries out a command.
+pub fn run(verb: &Verb, client: &Client, output: Output) -> Result<(), Failure> {
+    match verb {
+        // `up` starts a node and needs none; the caller has dealt with it.
+        Verb::Up(_) => Ok(()),
+        Verb::Id => identity(client, output),
+        Verb::Invite(flags) => invite(client, output, flags),
+        Verb::Add { target, note } => {
+            let view = client.post("/api/v1/requests", &json!({ "target": target.trim(), "note": note }))?;
+            output.show(&view, show::request)
+        }
+        Verb::Requests => list(
+            client,
+            output,
+            "/api/v1/requests",
+            "requests",
+            show::request,
+            "No friend requests. `symbolon invite` makes a link to give away.\n",
+        ),
+        Verb::Accept { request } => answer(client, output, request, "accept"),
+        Verb::Ignore { request } => answer(client, output, request, "ignore"),
+        Verb::Block { who } => output.show(&client.post("/api/v1/block", &json!({ "who": who }))?, friend_or_request),
+        Verb::Unblock { who } => output.show(&client.post("/api/v1/unblock", &json!({ "who": who }))?, friend_or_request),
+        Verb::Friends => list(
+            client,
+            output,
+            "/api/v1/friends",
+            "friends",
+            show::friend,
+            "No friends here yet. `symbolon invite` makes a link to give to somebody, `symbolon add LINK` takes one.\n",
+        ),
+        Verb::Rename { friend, name } => {
+            output.show(&client.post("/api/v1/friends/rename", &json!({ "friend": friend, "name": name }))?, show::friend)
+        }
+        Verb::Verify { friend, words } => verify(client, output, friend, words),
+        Verb::Send(flags) => send(client, output, flags),
+        Verb::Read(flags) => read(client, output, flags),
+        Verb::Status => output.show(&client.get("/api/v1/status", &[])?, show::status),
+        Verb::Page => {
+            let view = client.post("/api/v1/page-token", &json!({}))?;
+            let address = view.get("http").cloned().unwrap_or_default();
+            output.show(&json!({ "http": address }), |_| format!("{}\n", crate::text::line(address.as_str().unwrap_or_default())))
+        }
+    }
+}
+
+fn identity(client: &Client, output: Output) -> Result<(), Failure> {
+    let view = client.get("/api/v1/identity", &[])?;
+    output.show(&view, show::identity)?;
+    let id = view.get("id").and_then(Value::as_str).unwrap_or_default();
+    match Qr::link(id) {
+        Some(qr) => output.remark(&format!("\n{}", qr.half_blocks(true))),
+        None => Ok(()),
+    }
+}
+
+fn invite(client: &Client, output: Output, flags: &Invite) -> Result<(), Failure> {
+    let body = json!({ "expires_in": flags.expires.as_secs(), "no_ip": flags.no_ip, "auto_accept": flags.auto_accept });
+    let mut view = client.post("/api/v1/invites", &body)?;
+    if let Some(fields) = view.as_object_mut() {
+        // The picture is for the page; a terminal draws its own.
+        fields.remove("qr");
+    }
+    output.show(&view, |view| show::invite(view, output.is_piped()))?;
+    if let Some(warning) = view.get("warning").and_then(Value::as_str) {
+        eprintln!("warning: {}", crate::text::block(warning));
+    }
+    if !flags.qr || output.json {
+        return Ok(());
+    }
+    let link = view.get("link").and_then(Value::as_str).unwrap_or_default();
+    match Qr::link(link) {
+        Some(qr) => output.print(&format!("\n{}", qr.half_blocks(!output.is_piped()))),
+        None => Err(Failure::new("too_large", "the link is too long for a QR code", "Give the link itself.")),
+    }
+}
+
+fn list(client: &Client, output: Output, path: &str, field: &str, plain: fn(&Value) -> String, nothing: &str) -> Result<(), Failure> {
+    let answer = client.get(path, &[])?;
+    let views = answer.get(field).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    for view in views {
+        output.show(view, plain)?;
+    }
+    if views.is_empty() { output.remark(nothing) } else { Ok(()) }
+}
+
+fn answer(client: &Client, output: Output, request: &str, verb: &str) -> Result<(), Failure> {
+    // Anything else would be another address; ids have only these.
+    if request.is_empty() || !request.chars().all(|c| c.is_ascii_alphanumeric()) {
+        return Err(Failure::new("not_found", "This is not the id of a request.", "`symbolon requests` lists them with their ids."));
+    }
+    let view = client.post(&format!("/api/v1/requests/{request}/{verb}"), &json!({}))?;
+    output.show(&view, show::request)
+}
+
+fn friend_or_request(view: &Value) -> String {
+    if view.get("request").is_some() { show::request(view) } else { show::friend(view) }
+}
+
+fn verify(client: &Client, output: Output, friend: &str, words: &[String]) -> Result<(), Failure> {
+    let words = (!words.is_empty()).then(|| words.join(" "));
+    let view = client.post("/api/v1/friends/verify", &json!({ "friend": friend, "words": words }))?;
+    output.show(&view, show::friend)?;
+    if words.is_none() {
+        output.remark("\nLet your friend read out their words (`symbolon id`), then: symbolon verify FRIEND THE WORDS\n")?;
+    }
+    Ok(())
+}
+
+fn send(client: &Client, output: Output, flags: &Send) -> Result<(), Failure> {
+    let text = match flags.text.as_deref() {
+        None | Some("-") => from_stdin()?,
+        Some(text) => text.to_owned(),
+    };
+    let view = client.post("/api/v1/messages", &json!({ "to": flags.to, "text": text }))?;
+    let Some(wanted) = flags.wait else { return output.show(&view, show::sent) };
+    let message = view.get("message").and_then(Value::as_str).unwrap_or_default();
+    let view = wait(client, message, wanted.word(), flags.timeout)?;
+    output.show(&view, show::sent)
+}
+
+fn from_stdin() -> Result<String, Failure> {
+    let mut bytes = Vec::new();
+    let limit = u64::try_from(TEXT_MAX).unwrap_or(u64::MAX).saturating_add(2);
+    std::io::stdin()
+        .lock()
+        .take(limit)
+        .read_to_end(&mut bytes)
+        .map_err(|_| Failure::new("bad_text", "standard input cannot be read", "Give the text as an argument."))?;
+    let mut text = String::from_utf8(bytes)
+        .map_err(|_| Failure::new("bad_text", "the text is not UTF-8, or longer than 16 KiB", "Convert or shorten it."))?;
+    // The shell's last line break is not part of what was meant.
+    if text.ends_with('\n') {
+        text.pop();
+    }
+    Ok(text)
+}
+
+/// Waits until a message has got so far. One request of the API waits a while only, so
+/// this asks again until the time is over.
+fn wait(client: &Client, message: &str, wanted: &str, timeout: Duration) -> Result<Value, Failure> {
+    let deadline = Instant::now().checked_add(timeout);
+    loop {
+        let left = deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()));
+        let seconds = left.as_millis().div_ceil(1_000).min(25).to_string();
+        let mut view = client.get(&format!("/api/v1/messages/{message}/wait"), &[("state", wanted), ("timeout", &seconds)])?;
+        let reached = view.as_object_mut().and_then(|fields| fields.remove("reached")).and_then(|reached| reached.as_bool());
+        let state = view.get("state").and_then(Value::as_str).unwrap_or_default().to_owned();
+        if reached == Some(true) {
+            return Ok(view);
+        }
+        let given_up = state == "failed";
+        if !given_up && deadline.is_none_or(|deadline| Instant::now() < deadline) {
+            continue;
+        }
+        let mut failure = if given_up {
+            let reason = view.get("reason").and_then(Value::as_str).unwrap_or("no reason is known");
+            Failure::new("failed", format!("the message could not be delivered: {reason}"), "See `symbolon friends` and `symbolon status`.")
+        } else {
+            Failure::new(
+                "timed_out",
+                format!("the message is not {wanted} yet; it is {state} and stays in the queue"),
+                "It goes on its way as soon as your friend can be reached; `symbolon read` shows how far it is.",
+            )
+        };
+        failure.fields = [("message".to_owned(), message.into()), ("state".to_owned(), state.into())].into_iter().collect();
+        return Err(failure);
+    }
+}
+
+fn read(client: &Client, output: Output, flags: &Read) -> Result<(), Failure> {
+    // Subscribed before the first look, so that nothing falls between.
+    let events = flags.follow.then(|| client.events()).transpose()?;
+    let mut reader = Reader { client, output, who: flags.who.as_deref(), peek: flags.peek, last: flags.since.clone() };
+    let count = match flags.limit {
+        Some(limit) => reader.last_ones(limit)?,
+        None => reader.all()?,
+    };
+    let Some(mut events) = events else {
+        return if count == 0 { output.remark("No messages.\n") } else { Ok(()) };
+    };
+    while let Some(event) = events.next() {
+        if matches!(event.as_str(), "message" | "message_state" | "lagged") {
+            match reader.all() {
+                // It stopped between the event and the question.
+                Err(failure) if matches!(failure.kind.as_str(), "not_running" | "stopping") => break,
+                Err(failure) => return Err(failure),
+                Ok(_) => {}
+            }
+        }
+    }
+    Err(Failure::new("stopped", "the node has stopped", "Start it again with `symbolon up`."))
+}
+
+/// Reads on from the last message that was printed.
+struct Reader<'a> {
+    client: &'a Client,
+    output: Output,
+    who: Option<&'a str>,
+    peek: bool,
+    last: Option<String>,
+}
+
+impl Reader<'_> {
+    /// Prints everything after the last message, page by page.
+    fn all(&mut self) -> Result<usize, Failure> {
+        let mut count = 0;
+        loop {
+            let page = self.page(self.last.as_deref(), None, self.peek)?;
+            self.show(&page)?;
+            count += page.len();
+            if page.len() < READ_LIMIT {
+                return Ok(count);
+            }
+        }
+    }
+
+    /// Prints the last so many, but none before the last message.
+    fn last_ones(&mut self, limit: u32) -> Result<usize, Failure> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        if self.last.is_none() && limit <= READ_LIMIT {
+            let page = self.page(None, Some(limit), self.peek)?;
+            self.show(&page)?;
+            return Ok(page.len());
+        }
+        // The node answers the first ones after a message; which are the last is known at
+        // the end only. Looked at first, then read from there on.
+        let mut ids: VecDeque<Option<String>> = VecDeque::from([self.last.clone()]);
+        loop {
+            let page = self.page(ids.back().and_then(Option::as_deref), None, true)?;
+            for view in &page {
+                ids.push_back(id_of(view));
+                if ids.len() > limit.saturating_add(1) {
+                    ids.pop_front();
+                }
+            }
+            if page.len() < READ_LIMIT {
+                break;
+            }
+        }
+        self.last = ids.pop_front().flatten();
+        if limit == 0 { Ok(0) } else { self.all() }
+    }
+
+    fn page(&self, since: Option<&str>, limit: Option<usize>, peek: bool) -> Result<Vec<Value>, Failure> {
+        let body = json!({ "who": self.who, "since": since, "limit": limit, "peek": peek });
+        let mut answer = self.client.post("/api/v1/messages/read", &body)?;
+        match answer.get_mut("messages").map(Value::take) {
+            Some(Value::Array(page)) => Ok(page),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    fn show(&mut self, page: &[Value]) -> Result<(), Failure> {
+        for view in page {
+            self.output.show(view, show::message)?;
+            self.last = id_of(view).or(self.last.take());
+        }
+        Ok(())
+    }
+}
+
+fn id_of(view: &Value) -> Option<String> {
+    view.get("message").and_then(Value::as_str).map(str::to_owned)
+}

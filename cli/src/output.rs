@@ -1,0 +1,36 @@
+//! Standard output: JSON lines or plain text, never both.
+
+use crate::failure::Failure;
+use crate::text;
+use serde_json::Value;
+use std::io::{IsTerminal, Write};
+
+/// Where and how answers are printed.
+#[derive(Debug, Clone, Copy)]
+pub struct Output {
+    /// One JSON object a line.
+    pub json: bool,
+}
+
+impl Output {
+    /// Prints one answer: the object, or what `plain` makes of it.
+    pub fn show(self, value: &Value, plain: impl FnOnce(&Value) -> String) -> Result<(), Failure> {
+        if self.json { self.print(&format!("{}\n", text::json(value))) } else { self.print(&plain(value)) }
+    }
+
+    /// Prints text that is ready for a terminal.
+    pub fn print(self, text: &str) -> Result<(), Failure> {
+        let mut out = std::io::stdout().lock();
+        out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|_| Failure::closed_output())
+    }
+
+    /// Says something that is no answer; only to a person at a terminal.
+    pub fn remark(self, text: &str) -> Result<(), Failure> {
+        if self.json || self.is_piped() { Ok(()) } else { self.print(text) }
+    }
+
+    /// Whether a program, not a person, reads along.
+    pub fn is_piped(self) -> bool {
+        !std::io::stdout().is_terminal()
+    }
+}

@@ -1,0 +1,198 @@
+//! Answers in plain words, for people.
+//!
+//! Whatever came from outside passes through [`text`] on its way.
+
+use crate::text::{block, line};
+use serde_json::Value;
+use std::fmt::Write as _;
+
+// Writing to a String cannot fail; the results are dropped on purpose throughout.
+
+fn str_of<'a>(value: &'a Value, field: &str) -> &'a str {
+    value.get(field).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Own identity.
+pub fn identity(view: &Value) -> String {
+    format!(
+        "name    {}\nid      {}\nwords   {}\ndevice  {}\n",
+        line(str_of(view, "name")),
+        line(str_of(view, "id")),
+        line(str_of(view, "words")),
+        line(str_of(view, "device")),
+    )
+}
+
+/// An invite: the link alone on the first line, so that it can be copied or piped.
+pub fn invite(view: &Value, piped: bool) -> String {
+    let mut out = format!("{}\n", line(str_of(view, "link")));
+    if !piped {
+        let _ = write!(out, "\nGive this link to one person. It is good once, until {}.\n", moment(str_of(view, "expires")));
+    }
+    out
+}
+
+/// One request.
+pub fn request(view: &Value) -> String {
+    let incoming = str_of(view, "direction") == "in";
+    let name = match str_of(view, "name") {
+        "" => "somebody".to_owned(),
+        name => line(name),
+    };
+    let what = match (incoming, str_of(view, "status")) {
+        (true, "pending") => format!("{name} asks to be your friend"),
+        (false, "pending") => format!("you asked {name}; not answered yet"),
+        (false, "unresolved") => format!("you asked {name}; no way to them is known yet"),
+        (true, "accepted") => format!("you accepted {name}; waiting for their confirmation"),
+        (false, "accepted") => format!("{name} accepted; the confirmation is on its way"),
+        (_, "confirmed") => format!("{name} and you are friends"),
+        (_, "ignored") => format!("{name}: set aside"),
+        (_, "blocked") => format!("{name}: blocked"),
+        (_, "expired") => format!("{name}: expired"),
+        (_, "cancelled") => format!("{name}: taken back"),
+        (_, other) => format!("{name}: {}", line(other)),
+    };
+    let id = line(str_of(view, "request"));
+    let mut out = format!("{what}\n  request  {id}\n");
+    let _ = writeln!(out, "  known    {}", trust(str_of(view, "trust")));
+    if !str_of(view, "words").is_empty() {
+        let _ = writeln!(out, "  words    {}", line(str_of(view, "words")));
+    }
+    if !str_of(view, "note").is_empty() {
+        let _ = writeln!(out, "  note     {}", line(str_of(view, "note")));
+    }
+    if !str_of(view, "fault").is_empty() {
+        let _ = writeln!(out, "  beware   {}", line(str_of(view, "fault")));
+    }
+    if incoming && str_of(view, "status") == "pending" {
+        let short: String = id.chars().take(8).collect();
+        let _ = writeln!(out, "  answer   symbolon accept {short}  (or ignore, block)");
+    }
+    out
+}
+
+/// One friend.
+pub fn friend(view: &Value) -> String {
+    let flag = |field: &str| view.get(field).and_then(Value::as_bool);
+    let online = match (flag("blocked"), flag("mutual"), flag("online")) {
+        (Some(true), _, _) => "blocked",
+        (_, Some(false), _) => "waiting for their confirmation",
+        (_, _, Some(true)) => "online",
+        (_, _, Some(false)) => "offline",
+        (_, _, None) => "not seen yet",
+    };
+    let unread = match view.get("unread").and_then(Value::as_u64) {
+        None | Some(0) => String::new(),
+        Some(count) => format!(", {count} unread"),
+    };
+    format!(
+        "{}\n  {online}, {}{unread}\n  id       {}\n  words    {}\n",
+        line(str_of(view, "name")),
+        trust(str_of(view, "trust")),
+        line(str_of(view, "id")),
+        line(str_of(view, "words")),
+    )
+}
+
+fn trust(trust: &str) -> &str {
+    match trust {
+        "verified" => "verified",
+        "introduced" => "introduced by a friend",
+        "invited" => "came by your invite; words not compared yet",
+        "room" => "met in a room; words not compared yet",
+        _ => "words not compared yet",
+    }
+}
+
+/// One message of a history.
+pub fn message(view: &Value) -> String {
+    let mine = view.get("mine").and_then(Value::as_bool).unwrap_or(false);
+    let from = line(str_of(view, "from"));
+    let at = moment(str_of(view, "at"));
+    let mut lines = block(str_of(view, "text")).lines().map(str::to_owned).collect::<Vec<_>>().into_iter();
+    let first = lines.next().unwrap_or_default();
+    let mut out = match mine {
+        true => format!("{at}  {from} to {}: {first}", line(str_of(view, "conversation"))),
+        false => format!("{at}  {from}: {first}"),
+    };
+    if mine {
+        let _ = write!(out, "  [{}]", state(view));
+    }
+    out.push('\n');
+    for rest in lines {
+        let _ = writeln!(out, "    {rest}");
+    }
+    out
+}
+
+/// How far a message just sent has got.
+pub fn sent(view: &Value) -> String {
+    format!("{}  {}\n", line(str_of(view, "message")), state(view))
+}
+
+fn state(view: &Value) -> String {
+    match (str_of(view, "state"), str_of(view, "reason")) {
+        ("failed", reason) if !reason.is_empty() => format!("failed: {}", line(reason)),
+        (state, _) => line(state),
+    }
+}
+
+/// What works and what does not.
+pub fn status(view: &Value) -> String {
+    let number = |field: &str| view.get(field).and_then(Value::as_u64).unwrap_or_default();
+    let mut out = format!(
+        "friends connected  {}\nmessages waiting   {}\nlocal network      {}\nlookup network     {}\n",
+        number("peers"),
+        number("queue"),
+        line(str_of(view, "lan")),
+        line(str_of(view, "dht")),
+    );
+    let relays = view.get("relays").and_then(Value::as_array).map_or(0, Vec::len);
+    let _ = writeln!(out, "relays             {relays}");
+    match view.get("problems").and_then(Value::as_array) {
+        Some(problems) if !problems.is_empty() => {
+            for problem in problems {
+                let _ = writeln!(out, "problem: {}", block(problem.as_str().unwrap_or_default()));
+            }
+        }
+        _ => out.push_str("no problems\n"),
+    }
+    out
+}
+
+/// `2026-11-20T23:48:49.250Z` as `2026-11-20 23:48 UTC`; anything else as it is.
+fn moment(time: &str) -> String {
+    match (time.get(..10), time.get(10..11), time.get(11..16)) {
+        (Some(date), Some("T"), Some(clock)) => format!("{} {} UTC", line(date), line(clock)),
+        _ => line(time),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn hostile_names_and_texts_are_neutral_in_every_view() {
+        let evil = "\u{1b}]0;x\u{7}\u{202e}\r\n\u{9b}2J";
+        let view = json!({
+            "name": evil, "id": evil, "words": evil, "device": evil, "link": evil, "expires": evil, "note": evil,
+            "direction": "in", "status": evil, "request": evil, "trust": evil, "from": evil, "text": evil, "at": evil,
+            "conversation": evil, "state": evil, "reason": evil, "message": evil, "mine": true, "lan": evil, "dht": evil,
+            "problems": [evil],
+        });
+        let shown = [identity(&view), invite(&view, false), request(&view), friend(&view), message(&view), sent(&view), status(&view)];
+        for text in shown {
+            assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
+            assert!(!text.contains('\u{202e}'));
+        }
+    }
+
+    #[test]
+    fn lines_of_a_message_cannot_pose_as_another_message() {
+        let view =
+            json!({ "from": "Tom", "text": "hi\n2026-11-20 23:48 UTC  Andi: fake", "at": "2026-11-20T23:48:49.250Z", "mine": false });
+        assert_eq!(message(&view), "2026-11-20 23:48 UTC  Tom: hi\n    2026-11-20 23:48 UTC  Andi: fake\n");
+    }
+}

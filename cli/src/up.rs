@@ -1,0 +1,64 @@
+//! `symbolon up`: the node itself, in the foreground.
+
+use crate::args::Up;
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::text;
+use serde_json::json;
+use std::path::PathBuf;
+use symbolon_node::run::{Ready, RunConfig, RunError};
+
+/// Runs a node until it is stopped.
+pub fn run(data: PathBuf, flags: &Up, output: Output) -> Result<(), Failure> {
+    refuse_what_is_not_there(flags)?;
+    let config = RunConfig {
+        data,
+        name: flags.name.clone(),
+        listen: flags.listen.clone(),
+        http: flags.http,
+        // Whoever reads JSON is a program, and has no use for a browser window.
+        open_browser: !flags.no_open && !output.json && !output.is_piped(),
+        passphrase_file: flags.passphrase_file.clone(),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|_| Failure::new("internal", "the system gives no threads", "Check the limits of this system."))?;
+    let mut told = Ok(());
+    let ended = runtime.block_on(symbolon_node::run::run(config, symbolon_node::run::open::open, |ready| told = announce(ready, output)));
+    ended.map_err(|RunError { kind, message, hint }| Failure::new(kind, message, hint))?;
+    told
+}
+
+fn refuse_what_is_not_there(flags: &Up) -> Result<(), Failure> {
+    let asked = [
+        ("--lan-visible", flags.lan_visible),
+        ("--relay", !flags.relay.is_empty()),
+        ("--bootstrap", !flags.bootstrap.is_empty()),
+        ("--lookup", !flags.lookup.is_empty()),
+        ("--proxy", flags.proxy.is_some()),
+    ];
+    match asked.into_iter().find(|(_, asked)| *asked) {
+        None => Ok(()),
+        Some((flag, _)) => Err(Failure::new(
+            "not_available",
+            format!("{flag} is not available in this version"),
+            format!("Start without {flag}: nodes of this version reach each other directly."),
+        )),
+    }
+}
+
+fn announce(ready: &Ready, output: Output) -> Result<(), Failure> {
+    let object = json!({ "event": "ready", "id": ready.id, "name": ready.name, "http": ready.http, "listen": ready.listen });
+    output.show(&object, |_| {
+        let listen = ready.listen.iter().map(|address| format!("           {}\n", text::line(address))).collect::<String>();
+        format!(
+            "Symbolon is running as {}.\n\n  page     {}\n  id       {}\n  listens\n{listen}\n\
+             Open the page's address in a browser on this machine. Ctrl-C stops the node.\n",
+            text::line(&ready.name),
+            text::line(&ready.http),
+            text::line(&ready.id),
+        )
+    })
+}

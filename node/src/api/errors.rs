@@ -1,0 +1,358 @@
+//! Everything that can go wrong with a request, in one table: a stable kind, an HTTP
+//! status, a sentence and a hint (RFC 9457, `application/problem+json`).
+//!
+//! No entry repeats what the user typed or names a person: the texts may be shown, kept
+//! and pasted into a report. The ids that an ambiguous name could mean travel in a member
+//! of their own.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use symbolon_core::command::CommandError;
+
+/// Why a request was not carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The node refused the command.
+    Command(CommandError),
+    /// No token, or not a good one.
+    Unauthorized,
+    /// The `Host` header names somebody else: another site's name that leads here.
+    WrongHost,
+    /// The request was made by another site's page.
+    ForeignOrigin,
+    /// No such address.
+    NoRoute,
+    /// The address does not know this method.
+    WrongMethod,
+    /// Body, query or header is not what the route takes.
+    BadRequest,
+    /// The body is over [`BODY_MAX`](super::BODY_MAX).
+    TooLarge,
+    /// The body is not declared as JSON.
+    NotJson,
+    /// No answer within [`REQUEST_TIMEOUT`](super::REQUEST_TIMEOUT).
+    TimedOut,
+    /// The node is stopping.
+    Stopping,
+    /// A fault of this program.
+    Internal,
+}
+
+/// What the table says about one fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    /// Stable name for programs.
+    pub kind: &'static str,
+    /// HTTP status.
+    pub status: u16,
+    /// Short heading, the same for every case of this kind.
+    pub title: &'static str,
+    /// What happened, for people.
+    pub detail: &'static str,
+    /// What to do about it.
+    pub hint: &'static str,
+}
+
+impl Fault {
+    /// Every fault once, in the order of the API's description.
+    pub const ALL: [Self; 30] = [
+        Self::Command(CommandError::NotFound),
+        Self::Command(CommandError::Ambiguous),
+        Self::Command(CommandError::BadLink),
+        Self::Command(CommandError::LinkExpired),
+        Self::Command(CommandError::OwnIdentity),
+        Self::Command(CommandError::BadTarget),
+        Self::Command(CommandError::AlreadyFriends),
+        Self::Command(CommandError::IsBlocked),
+        Self::Command(CommandError::WrongStatus),
+        Self::Command(CommandError::BadName),
+        Self::Command(CommandError::NameTaken),
+        Self::Command(CommandError::BadText),
+        Self::Command(CommandError::BadNote),
+        Self::Command(CommandError::WordsDiffer),
+        Self::Command(CommandError::NotFriends),
+        Self::Command(CommandError::Full),
+        Self::Command(CommandError::BadLifetime),
+        Self::Command(CommandError::StoreFailed),
+        Self::Command(CommandError::StoreFull),
+        Self::Unauthorized,
+        Self::WrongHost,
+        Self::ForeignOrigin,
+        Self::NoRoute,
+        Self::WrongMethod,
+        Self::BadRequest,
+        Self::TooLarge,
+        Self::NotJson,
+        Self::TimedOut,
+        Self::Stopping,
+        Self::Internal,
+    ];
+
+    /// The table.
+    pub fn entry(self) -> Entry {
+        let (kind, status, title, detail, hint) = match self {
+            Self::Command(error) => return command_entry(error),
+            Self::Unauthorized => (
+                "unauthorized",
+                401,
+                "Not signed in",
+                "This request carries no good token.",
+                "Run `symbolon page` for a fresh address of the page, or send the token of the data folder as `Authorization: Bearer`.",
+            ),
+            Self::WrongHost => (
+                "wrong_host",
+                403,
+                "Wrong host",
+                "The request was addressed to another host name than this node's own.",
+                "Use 127.0.0.1 or localhost with the node's port.",
+            ),
+            Self::ForeignOrigin => (
+                "foreign_origin",
+                403,
+                "Foreign page",
+                "The request was made by a page that is not this node's own.",
+                "Use the node's own page, or a program that sends the token as `Authorization: Bearer`.",
+            ),
+            Self::NoRoute => {
+                ("no_route", 404, "No such address", "There is nothing at this address.", "All addresses stand in /api/v1/openapi.json.")
+            }
+            Self::WrongMethod => (
+                "wrong_method",
+                405,
+                "Wrong method",
+                "This address does not take this method.",
+                "The methods of every address stand in /api/v1/openapi.json.",
+            ),
+            Self::BadRequest => (
+                "bad_request",
+                400,
+                "Malformed request",
+                "The body, a parameter or a header is not what this address takes.",
+                "The fields of every address stand in /api/v1/openapi.json.",
+            ),
+            Self::TooLarge => ("too_large", 413, "Too large", "The request is longer than 64 KiB.", "Make it shorter, or split it."),
+            Self::NotJson => {
+                ("not_json", 415, "Not JSON", "The body is not declared as JSON.", "Send it with `Content-Type: application/json`.")
+            }
+            Self::TimedOut => (
+                "timed_out",
+                504,
+                "No answer in time",
+                "The node did not answer within 30 seconds.",
+                "The command may still be carried out: look before you repeat it.",
+            ),
+            Self::Stopping => {
+                ("stopping", 503, "Stopping", "The node is stopping and takes no more commands.", "Start it again with `symbolon up`.")
+            }
+            Self::Internal => (
+                "internal",
+                500,
+                "Internal fault",
+                "Something went wrong inside the node.",
+                "Restart the node; if it happens again, please report it.",
+            ),
+        };
+        Entry { kind, status, title, detail, hint }
+    }
+}
+
+fn command_entry(error: CommandError) -> Entry {
+    let (kind, status, title, detail, hint) = match error {
+        CommandError::NotFound => (
+            "not_found",
+            404,
+            "Not found",
+            "There is no friend, request or message of that name or id.",
+            "The names and ids stand in the lists of friends and requests (`symbolon friends`, `symbolon requests`).",
+        ),
+        CommandError::Ambiguous => ("ambiguous", 409, "Ambiguous", "More than one fits.", "Say which one by its whole id."),
+        CommandError::BadLink => (
+            "bad_link",
+            422,
+            "Damaged link",
+            "The link is damaged or not an invite.",
+            "Copy the whole link again, from `symbolon:` to its last letter.",
+        ),
+        CommandError::LinkExpired => {
+            ("link_expired", 410, "Expired invite", "The invite is too old.", "Ask for a new invite, and check that both clocks are right.")
+        }
+        CommandError::OwnIdentity => (
+            "own_identity",
+            422,
+            "Your own invite",
+            "This invite or Peer ID is your own.",
+            "Give it to the person you want as a friend; to add somebody, use the link they gave you.",
+        ),
+        CommandError::BadTarget => (
+            "bad_target",
+            422,
+            "Not an invite",
+            "This is neither an invite link nor a Peer ID.",
+            "An invite begins with `symbolon:`; a Peer ID has 52 letters and digits.",
+        ),
+        CommandError::AlreadyFriends => {
+            ("already_friends", 409, "Friends already", "You are friends with this person already.", "Just write a message.")
+        }
+        CommandError::IsBlocked => (
+            "is_blocked",
+            409,
+            "Blocked",
+            "You have blocked this person.",
+            "Take the block back first (`symbolon unblock`), if that is what you want.",
+        ),
+        CommandError::WrongStatus => (
+            "wrong_status",
+            409,
+            "Too late for that",
+            "The request cannot be answered like that any more.",
+            "Look at where it stands now in the list of requests.",
+        ),
+        CommandError::BadName => (
+            "bad_name",
+            422,
+            "Not a usable name",
+            "The name is empty, longer than 64 bytes, or has characters that cannot be shown.",
+            "Choose a short name of ordinary letters.",
+        ),
+        CommandError::NameTaken => {
+            ("name_taken", 409, "Name taken", "Another friend has this name here.", "Choose a name that is not in use yet.")
+        }
+        CommandError::BadText => (
+            "bad_text",
+            422,
+            "Not a usable text",
+            "The text is empty or longer than 16 KiB.",
+            "Write something, or split it into several messages.",
+        ),
+        CommandError::BadNote => (
+            "bad_note",
+            422,
+            "Not a usable note",
+            "The note is longer than 512 bytes or has characters that cannot be shown.",
+            "Make it one short line.",
+        ),
+        CommandError::WordsDiffer => (
+            "words_differ",
+            409,
+            "The words differ",
+            "These are not this friend's words. Somebody may stand between you.",
+            "Compare again by voice or in person. If they still differ, do not trust this connection.",
+        ),
+        CommandError::NotFriends => (
+            "not_friends",
+            409,
+            "Not friends",
+            "The friendship is over, or not there yet.",
+            "Wait until the request is confirmed, or make a new one.",
+        ),
+        CommandError::Full => {
+            ("full", 409, "Full", "There are too many of these already.", "Deal with old requests, or let invites expire, and try again.")
+        }
+        CommandError::BadLifetime => {
+            ("bad_lifetime", 422, "Not a usable lifetime", "The lifetime is zero or longer than 90 days.", "Choose something like 7 days.")
+        }
+        CommandError::StoreFailed => (
+            "store_failed",
+            507,
+            "Not stored",
+            "The change could not be written to disk, so nothing was changed.",
+            "Check that the disk is healthy and not read-only, then try again.",
+        ),
+        CommandError::StoreFull => (
+            "store_full",
+            507,
+            "Disk full",
+            "The disk is full, so nothing was changed; everything accepted before is safe.",
+            "Free some space, then try again: the node goes on by itself.",
+        ),
+    };
+    Entry { kind, status, title, detail, hint }
+}
+
+/// A fault on its way to the caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// What went wrong.
+    pub fault: Fault,
+    /// What an ambiguous name could mean, by id; at most [`CANDIDATES_MAX`].
+    pub candidates: Vec<String>,
+}
+
+/// Most ids listed for an ambiguous name.
+pub const CANDIDATES_MAX: usize = 16;
+
+impl From<Fault> for Problem {
+    fn from(fault: Fault) -> Self {
+        Self { fault, candidates: Vec::new() }
+    }
+}
+
+impl From<CommandError> for Problem {
+    fn from(error: CommandError) -> Self {
+        Fault::Command(error).into()
+    }
+}
+
+/// RFC 9457, with the members `error`, `hint` and `candidates` of our own.
+#[derive(Debug, Serialize)]
+struct ProblemView {
+    r#type: String,
+    title: &'static str,
+    status: u16,
+    detail: &'static str,
+    error: &'static str,
+    hint: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    candidates: Vec<String>,
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let Entry { kind, status, title, detail, hint } = self.fault.entry();
+        let view = ProblemView {
+            r#type: format!("/api/v1/openapi.json#/components/x-problems/{kind}"),
+            title,
+            status,
+            detail,
+            error: kind,
+            hint,
+            candidates: self.candidates,
+        };
+        // A struct of strings and one number always serialises.
+        let body = serde_json::to_vec(&view).unwrap_or_default();
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, body).into_response();
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+impl IntoResponse for Fault {
+    fn into_response(self) -> Response {
+        Problem::from(self).into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_fault_has_its_own_kind_a_sentence_and_a_hint() {
+        let mut kinds = BTreeSet::new();
+        for fault in Fault::ALL {
+            let entry = fault.entry();
+            assert!(kinds.insert(entry.kind), "{} stands twice", entry.kind);
+            assert!((400..600).contains(&entry.status));
+            assert!(entry.kind.chars().all(|c| c.is_ascii_lowercase() || c == '_'));
+            for text in [entry.detail, entry.hint] {
+                assert!(text.ends_with('.') && text.len() > 10, "{}: {text}", entry.kind);
+            }
+        }
+    }
+}

@@ -1,0 +1,349 @@
+//! One function a route: request in, command to the node, view out.
+
+use super::errors::{CANDIDATES_MAX, Fault, Problem};
+use super::extract::{Json, Query};
+use super::openapi;
+use super::qr::Qr;
+use super::{ApiState, views};
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::sse::{KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::time::Duration;
+use symbolon_core::command::{Command, CommandError, MessageState, MessageView, Reply, Who};
+use symbolon_core::limits::INVITE_LIFETIME;
+use symbolon_core::seam::Event;
+use symbolon_presence::id::{MessageId, RequestId};
+
+/// What every handler answers.
+pub type Answer = Result<axum::Json<Value>, Problem>;
+
+async fn ask(state: &ApiState, command: Command) -> Result<Reply, Problem> {
+    match state.node().command(command).await {
+        Ok(Ok(reply)) => Ok(reply),
+        Ok(Err(error)) => Err(error.into()),
+        Err(_stopped) => Err(Fault::Stopping.into()),
+    }
+}
+
+async fn answer(state: &ApiState, command: Command) -> Answer {
+    ask(state, command).await.map(|reply| axum::Json(views::reply(&reply)))
+}
+
+/// Like [`answer`]; an ambiguous name comes back with the ids that it could mean.
+async fn answer_about(state: &ApiState, who: &str, command: Command) -> Answer {
+    match answer(state, command).await {
+        Err(problem) if problem.fault == Fault::Command(CommandError::Ambiguous) => {
+            Err(Problem { candidates: candidates(state, who).await, ..problem })
+        }
+        other => other,
+    }
+}
+
+async fn candidates(state: &ApiState, who: &str) -> Vec<String> {
+    let mut ids = Vec::new();
+    if let Ok(Reply::Friends(friends)) = ask(state, Command::Friends).await {
+        let fits = friends.iter().map(|friend| (friend.id.to_string(), &friend.name));
+        ids.extend(fits.filter(|(id, name)| id.starts_with(who) || *name == who).map(|(id, _)| id));
+    }
+    if let Ok(Reply::Requests(requests)) = ask(state, Command::Requests).await {
+        let fits = requests.iter().map(|request| (request.request.to_string(), &request.name));
+        ids.extend(fits.filter(|(id, name)| id.starts_with(who) || *name == who).map(|(id, _)| id));
+    }
+    ids.truncate(CANDIDATES_MAX);
+    ids
+}
+
+/// A request's whole id, or a beginning that fits one request only.
+async fn request_id(state: &ApiState, text: &str) -> Result<RequestId, Problem> {
+    if let Ok(id) = text.parse() {
+        return Ok(id);
+    }
+    let beginning = text.to_ascii_lowercase();
+    let Reply::Requests(requests) = ask(state, Command::Requests).await? else { return Err(Fault::Internal.into()) };
+    let mut fits = requests.iter().map(|view| view.request).filter(|id| !beginning.is_empty() && id.to_string().starts_with(&beginning));
+    match (fits.next(), fits.next()) {
+        (Some(id), None) => Ok(id),
+        (None, _) => Err(CommandError::NotFound.into()),
+        (Some(_), Some(_)) => {
+            Err(Problem { fault: Fault::Command(CommandError::Ambiguous), candidates: candidates(state, &beginning).await })
+        }
+    }
+}
+
+/// `GET /api/v1/openapi.json`
+pub async fn description() -> axum::Json<Value> {
+    axum::Json(openapi::document())
+}
+
+/// `GET /api/v1/events`
+pub async fn events(State(state): State<ApiState>, headers: HeaderMap) -> Response {
+    let last_id = headers.get("last-event-id").and_then(|value| value.to_str().ok());
+    Sse::new(state.log().stream(last_id)).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))).into_response()
+}
+
+/// `GET /api/v1/identity`
+pub async fn identity(State(state): State<ApiState>) -> Answer {
+    answer(&state, Command::Identity).await
+}
+
+/// `GET /api/v1/identity/qr`
+pub async fn identity_qr(State(state): State<ApiState>) -> Result<Response, Problem> {
+    let Reply::Identity(view) = ask(&state, Command::Identity).await? else { return Err(Fault::Internal.into()) };
+    let qr = Qr::link(&view.id.to_string()).ok_or(Fault::Internal)?;
+    Ok(([(header::CONTENT_TYPE, "image/svg+xml")], qr.svg()).into_response())
+}
+
+/// Body of [`set_name`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NameBody {
+    name: String,
+}
+
+/// `PUT /api/v1/identity/name`
+pub async fn set_name(State(state): State<ApiState>, Json(body): Json<NameBody>) -> Answer {
+    answer(&state, Command::SetName(body.name)).await
+}
+
+/// Body of [`invite`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InviteBody {
+    expires_in: Option<u64>,
+    #[serde(default)]
+    no_ip: bool,
+    #[serde(default)]
+    auto_accept: bool,
+}
+
+/// `POST /api/v1/invites`
+pub async fn invite(State(state): State<ApiState>, Json(body): Json<InviteBody>) -> Answer {
+    let lifetime = body.expires_in.map_or(INVITE_LIFETIME, |seconds| seconds.saturating_mul(1_000));
+    answer(&state, Command::Invite { lifetime, no_ip: body.no_ip, auto_accept: body.auto_accept }).await
+}
+
+/// `GET /api/v1/requests`
+pub async fn requests(State(state): State<ApiState>) -> Answer {
+    answer(&state, Command::Requests).await
+}
+
+/// Body of [`add`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AddBody {
+    target: String,
+    note: Option<String>,
+}
+
+/// `POST /api/v1/requests`
+pub async fn add(State(state): State<ApiState>, Json(body): Json<AddBody>) -> Answer {
+    answer(&state, Command::Add { target: body.target, note: body.note }).await
+}
+
+/// `POST /api/v1/requests/{request}/accept`
+pub async fn accept(State(state): State<ApiState>, Path(request): Path<String>) -> Answer {
+    let request = request_id(&state, &request).await?;
+    answer(&state, Command::Accept(request)).await
+}
+
+/// `POST /api/v1/requests/{request}/ignore`
+pub async fn ignore(State(state): State<ApiState>, Path(request): Path<String>) -> Answer {
+    let request = request_id(&state, &request).await?;
+    answer(&state, Command::Ignore(request)).await
+}
+
+/// Body of [`block`] and [`unblock`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WhoBody {
+    who: String,
+}
+
+/// `POST /api/v1/block`
+pub async fn block(State(state): State<ApiState>, Json(body): Json<WhoBody>) -> Answer {
+    or_request(&state, &body.who, Command::Block).await
+}
+
+/// `POST /api/v1/unblock`
+pub async fn unblock(State(state): State<ApiState>, Json(body): Json<WhoBody>) -> Answer {
+    or_request(&state, &body.who, Command::Unblock).await
+}
+
+/// As typed; where nobody has that name, as the beginning of a request's id.
+async fn or_request(state: &ApiState, who: &str, command: fn(Who) -> Command) -> Answer {
+    match answer_about(state, who, command(Who(who.to_owned()))).await {
+        Err(problem) if problem.fault == Fault::Command(CommandError::NotFound) => {
+            let request = request_id(state, who).await?;
+            answer(state, command(Who(request.to_string()))).await
+        }
+        other => other,
+    }
+}
+
+/// `GET /api/v1/friends`
+pub async fn friends(State(state): State<ApiState>) -> Answer {
+    answer(&state, Command::Friends).await
+}
+
+/// Body of [`rename`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RenameBody {
+    friend: String,
+    name: String,
+}
+
+/// `POST /api/v1/friends/rename`
+pub async fn rename(State(state): State<ApiState>, Json(body): Json<RenameBody>) -> Answer {
+    let command = Command::Rename { friend: Who(body.friend.clone()), name: body.name };
+    answer_about(&state, &body.friend, command).await
+}
+
+/// Body of [`verify`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VerifyBody {
+    friend: String,
+    words: Option<String>,
+}
+
+/// `POST /api/v1/friends/verify`
+pub async fn verify(State(state): State<ApiState>, Json(body): Json<VerifyBody>) -> Answer {
+    let command = Command::Verify { friend: Who(body.friend.clone()), words: body.words };
+    answer_about(&state, &body.friend, command).await
+}
+
+/// Query of [`messages`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MessagesQuery {
+    who: Option<String>,
+    since: Option<String>,
+    limit: Option<usize>,
+}
+
+/// `GET /api/v1/messages`
+pub async fn messages(State(state): State<ApiState>, Query(query): Query<MessagesQuery>) -> Answer {
+    history(&state, query.who, query.since, query.limit, true).await
+}
+
+/// Body of [`read`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReadBody {
+    who: Option<String>,
+    since: Option<String>,
+    limit: Option<usize>,
+    #[serde(default)]
+    peek: bool,
+}
+
+/// `POST /api/v1/messages/read`
+pub async fn read(State(state): State<ApiState>, Json(body): Json<ReadBody>) -> Answer {
+    history(&state, body.who, body.since, body.limit, body.peek).await
+}
+
+async fn history(state: &ApiState, who: Option<String>, since: Option<String>, limit: Option<usize>, peek: bool) -> Answer {
+    let since = since.map(|id| message_id(&id)).transpose()?;
+    let name = who.clone().unwrap_or_default();
+    answer_about(state, &name, Command::Read { who: who.map(Who), since, limit, peek }).await
+}
+
+fn message_id(text: &str) -> Result<MessageId, Problem> {
+    text.parse().map_err(|_| CommandError::NotFound.into())
+}
+
+/// Body of [`send`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SendBody {
+    to: String,
+    text: String,
+}
+
+/// `POST /api/v1/messages`
+pub async fn send(State(state): State<ApiState>, Json(body): Json<SendBody>) -> Answer {
+    answer_about(&state, &body.to, Command::Send { to: Who(body.to.clone()), text: body.text, lifetime: None }).await
+}
+
+/// `GET /api/v1/messages/{message}`
+pub async fn message(State(state): State<ApiState>, Path(message): Path<String>) -> Answer {
+    answer(&state, Command::Message(message_id(&message)?)).await
+}
+
+/// Query of [`wait`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WaitQuery {
+    state: String,
+    timeout: Option<u64>,
+}
+
+/// Longest wait of one [`wait`], in seconds: well below the request time-out.
+pub const WAIT_MAX: u64 = 25;
+
+/// `GET /api/v1/messages/{message}/wait`
+pub async fn wait(State(state): State<ApiState>, Path(message): Path<String>, Query(query): Query<WaitQuery>) -> Answer {
+    let id = message_id(&message)?;
+    let wanted = views::parse_message_state(&query.state).ok_or(Fault::BadRequest)?;
+    let limit = Duration::from_secs(query.timeout.unwrap_or(WAIT_MAX).min(WAIT_MAX));
+    let deadline = tokio::time::Instant::now() + limit;
+    // Subscribed before the first look, so that no change falls between.
+    let mut events = state.node().subscribe();
+    loop {
+        let Reply::Message(view) = ask(&state, Command::Message(id)).await? else { return Err(Fault::Internal.into()) };
+        let reached = has_reached(&view, wanted);
+        if reached || view.state == MessageState::Failed {
+            return Ok(waited(view, reached));
+        }
+        let changed = async {
+            loop {
+                match events.recv().await {
+                    Ok(event) if event.event == (Event::MessageState { message: id }) => return true,
+                    Ok(_) => {}
+                    // Events were missed; this one may have been among them.
+                    Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => return true,
+                    Err(tokio::sync::broadcast::error::RecvError::Closed) => return false,
+                }
+            }
+        };
+        tokio::select! {
+            changed = changed => if !changed { return Err(Fault::Stopping.into()) },
+            () = state.node().stopping() => return Err(Fault::Stopping.into()),
+            () = tokio::time::sleep_until(deadline) => return Ok(waited(view, false)),
+        }
+    }
+}
+
+fn has_reached(view: &MessageView, wanted: MessageState) -> bool {
+    // A delivered message may never have been stored elsewhere: it got further.
+    view.state == wanted || (view.state != MessageState::Failed && wanted != MessageState::Failed && view.state > wanted)
+}
+
+fn waited(view: MessageView, reached: bool) -> axum::Json<Value> {
+    let mut value = views::reply(&Reply::Message(view));
+    if let Some(object) = value.as_object_mut() {
+        object.insert("reached".to_owned(), Value::Bool(reached));
+    }
+    axum::Json(value)
+}
+
+/// `GET /api/v1/status`
+pub async fn status(State(state): State<ApiState>) -> Answer {
+    answer(&state, Command::Status).await
+}
+
+/// `POST /api/v1/page-token`
+pub async fn page_token(State(state): State<ApiState>) -> Answer {
+    let token = state.tokens().issue().map_err(|_| Fault::Internal)?;
+    Ok(axum::Json(json!({ "http": state.page_address(&token), "token": token.secret() })))
+}
+
+/// `POST /api/v1/stop`
+pub async fn stop(State(state): State<ApiState>) -> Response {
+    state.node().stop();
+    (StatusCode::ACCEPTED, axum::Json(json!({ "stopping": true }))).into_response()
+}

@@ -1,0 +1,257 @@
+//! The API's description (OpenAPI 3.1), made from the route table and the schemas below.
+
+use super::errors::Fault;
+use super::routes::{ROUTES, Route};
+use serde_json::{Map, Value, json};
+
+/// The whole document.
+pub fn document() -> Value {
+    let mut paths = Map::new();
+    for route in ROUTES {
+        let methods = paths.entry(route.path).or_insert_with(|| json!({}));
+        if let Some(methods) = methods.as_object_mut() {
+            methods.insert(route.method.to_owned(), operation(route));
+        }
+    }
+    let problems: Map<String, Value> = Fault::ALL
+        .into_iter()
+        .map(|fault| {
+            let entry = fault.entry();
+            let problem = json!({ "status": entry.status, "title": entry.title, "detail": entry.detail, "hint": entry.hint });
+            (entry.kind.to_owned(), problem)
+        })
+        .collect();
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Symbolon, local API of a node",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "On loopback only. Every request needs the token of the data folder (`api-token`) as a bearer token, \
+                or a session of the node's own page.",
+        },
+        "paths": paths,
+        "security": [{ "bearer": [] }, { "session": [] }],
+        "components": {
+            "securitySchemes": {
+                "bearer": { "type": "http", "scheme": "bearer" },
+                "session": { "type": "apiKey", "in": "cookie", "name": "symbolon_session_PORT" },
+            },
+            "responses": {
+                "Problem": {
+                    "description": "Not done. `error` is one of the names under `x-problems`.",
+                    "content": { "application/problem+json": { "schema": schema_ref("Problem") } },
+                },
+            },
+            "schemas": schemas(),
+            "x-problems": problems,
+        },
+    })
+}
+
+fn operation(route: &Route) -> Value {
+    let in_path = route.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    let path_parameters = in_path.map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }));
+    let query_parameters = route.query.iter().map(|(name, kind, required, description)| {
+        json!({ "name": name, "in": "query", "required": required, "description": description, "schema": { "type": kind } })
+    });
+    let (status, media) = route.success;
+    let mut operation = json!({
+        "summary": route.summary,
+        "operationId": operation_id(route),
+        "parameters": path_parameters.chain(query_parameters).collect::<Vec<_>>(),
+        "responses": {
+            status.to_string(): { "description": "Done.", "content": { media: { "schema": schema_ref(route.answer) } } },
+            "default": { "$ref": "#/components/responses/Problem" },
+        },
+    });
+    if let (Some(body), Some(operation)) = (route.body, operation.as_object_mut()) {
+        let content = json!({ "application/json": { "schema": schema_ref(body) } });
+        operation.insert("requestBody".to_owned(), json!({ "required": true, "content": content }));
+    }
+    operation
+}
+
+fn operation_id(route: &Route) -> String {
+    let path = route.path.trim_start_matches("/api/v1/").replace(['{', '}'], "").replace(['/', '.', '-'], "_");
+    format!("{}_{path}", route.method)
+}
+
+fn schema_ref(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{name}") })
+}
+
+/// An object whose fields are all there, but for those in `optional`.
+fn object(fields: Value, optional: &[&str]) -> Value {
+    let required: Vec<String> = fields
+        .as_object()
+        .map(|fields| fields.keys().filter(|key| !optional.contains(&key.as_str())).cloned().collect())
+        .unwrap_or_default();
+    json!({ "type": "object", "properties": fields, "required": required })
+}
+
+fn schemas() -> Value {
+    let text = || json!({ "type": "string" });
+    let id = || json!({ "type": "string", "description": "Lower-case base32 without padding." });
+    let time = || json!({ "type": "string", "format": "date-time", "description": "RFC 3339, UTC." });
+    let flag = || json!({ "type": "boolean" });
+    let number = || json!({ "type": "integer", "minimum": 0 });
+    let text_or_null = || json!({ "type": ["string", "null"] });
+    let word = |words: &[&str]| json!({ "type": "string", "enum": words });
+    let list = |name: &str| json!({ "type": "array", "items": schema_ref(name) });
+    let names = || json!({ "type": "array", "items": { "type": "string" } });
+    let trust = || word(&["verified", "introduced", "invited", "room", "unknown"]);
+    let counters = || json!({ "type": "object", "additionalProperties": { "type": "integer" } });
+
+    let identity = json!({ "id": id(), "words": text(), "name": text(), "device": id() });
+    let request = json!({
+        "request": id(),
+        "kind": word(&["friend", "introduction"]),
+        "direction": word(&["in", "out"]),
+        "peer": id(),
+        "name": text(),
+        "words": text(),
+        "trust": trust(),
+        "note": text_or_null(),
+        "status": word(&["unresolved", "pending", "accepted", "confirmed", "ignored", "blocked", "expired", "cancelled"]),
+        "fault": { "type": ["string", "null"], "description": "Why it cannot go on, or why to look twice." },
+        "introduced_by": names(),
+        "created": time(),
+    });
+    let friend = json!({
+        "id": id(),
+        "name": text(),
+        "words": text(),
+        "trust": trust(),
+        "introduced_by": names(),
+        "online": { "type": ["boolean", "null"] },
+        "path": { "type": ["string", "null"], "enum": ["direct", "lan", "relay", null] },
+        "blocked": flag(),
+        "mutual": { "type": "boolean", "description": "Both sides have confirmed; messages wait until then." },
+        "unread": number(),
+    });
+    let message = json!({
+        "message": id(),
+        "conversation": text(),
+        "conversation_id": id(),
+        "from": text(),
+        "from_id": id(),
+        "text": text_or_null(),
+        "file": { "type": ["object", "null"] },
+        "at": time(),
+        "state": word(&["queued", "stored", "delivered", "read", "failed"]),
+        "reason": text_or_null(),
+        "mine": flag(),
+    });
+    let mut waited = message.clone();
+    if let Some(fields) = waited.as_object_mut() {
+        fields.insert("reached".to_owned(), flag());
+    }
+    let status = json!({
+        "peers": number(),
+        "lan": text(),
+        "dht": text(),
+        "relays": { "type": "array", "items": { "type": "object" } },
+        "queue": number(),
+        "problems": names(),
+        "sent_frames": counters(),
+        "dropped_frames": counters(),
+    });
+    let problem = json!({
+        "type": text(),
+        "title": text(),
+        "status": number(),
+        "detail": text(),
+        "error": text(),
+        "hint": text(),
+        "candidates": names(),
+    });
+    let read = json!({ "who": text_or_null(), "since": text_or_null(), "limit": { "type": ["integer", "null"] }, "peek": flag() });
+    let invite = json!({ "link": text(), "expires": time(), "warning": text_or_null(), "qr": text_or_null() });
+    let invite_body = json!({
+        "expires_in": { "type": ["integer", "null"], "description": "Seconds; 7 days when absent, at most 90." },
+        "no_ip": { "type": "boolean", "description": "Leave out the own addresses." },
+        "auto_accept": { "type": "boolean", "description": "Accept whoever comes with it first." },
+    });
+    json!({
+        "Description": { "type": "object" },
+        "EventStream": { "type": "string" },
+        "Picture": { "type": "string" },
+        "Identity": object(identity, &[]),
+        "Invite": object(invite, &[]),
+        "Request": object(request, &[]),
+        "Requests": object(json!({ "requests": list("Request") }), &[]),
+        "Friend": object(friend, &[]),
+        "Friends": object(json!({ "friends": list("Friend") }), &[]),
+        "FriendOrRequest": { "oneOf": [schema_ref("Friend"), schema_ref("Request")] },
+        "Message": object(message, &[]),
+        "WaitedMessage": object(waited, &[]),
+        "Messages": object(json!({ "messages": list("Message") }), &[]),
+        "Status": object(status, &[]),
+        "PageToken": object(json!({ "http": text(), "token": text() }), &[]),
+        "Stopping": object(json!({ "stopping": flag() }), &[]),
+        "Problem": object(problem, &["candidates"]),
+        "NameBody": object(json!({ "name": text() }), &[]),
+        "InviteBody": object(invite_body, &["expires_in", "no_ip", "auto_accept"]),
+        "AddBody": object(json!({ "target": text(), "note": text_or_null() }), &["note"]),
+        "WhoBody": object(json!({ "who": text() }), &[]),
+        "RenameBody": object(json!({ "friend": text(), "name": text() }), &[]),
+        "VerifyBody": object(json!({ "friend": text(), "words": text_or_null() }), &["words"]),
+        "ReadBody": object(read, &["who", "since", "limit", "peek"]),
+        "SendBody": object(json!({ "to": text(), "text": text() }), &[]),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    use super::*;
+    use std::collections::BTreeSet;
+
+    fn references(value: &Value, found: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(map) => {
+                for (key, value) in map {
+                    if let (true, Some(target)) = (key == "$ref", value.as_str()) {
+                        found.insert(target.to_owned());
+                    }
+                    references(value, found);
+                }
+            }
+            Value::Array(values) => values.iter().for_each(|value| references(value, found)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+
+    #[test]
+    fn every_route_is_described_and_nothing_else() {
+        let document = document();
+        let described: BTreeSet<(String, String)> = document["paths"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .flat_map(|(path, methods)| methods.as_object().unwrap().keys().map(move |method| (path.clone(), method.clone())))
+            .collect();
+        let routed: BTreeSet<(String, String)> = ROUTES.iter().map(|route| (route.path.to_owned(), route.method.to_owned())).collect();
+        assert_eq!(described, routed);
+        assert_eq!(ROUTES.len(), routed.len(), "no route stands twice");
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere_and_every_schema_is_used() {
+        let document = document();
+        let mut found = BTreeSet::new();
+        references(&document, &mut found);
+        for target in &found {
+            assert!(document.pointer(target.trim_start_matches('#')).is_some(), "{target}");
+        }
+        for name in document["components"]["schemas"].as_object().unwrap().keys() {
+            assert!(found.contains(&format!("#/components/schemas/{name}")), "{name} is not used");
+        }
+    }
+
+    #[test]
+    fn operation_ids_are_unique() {
+        let ids: BTreeSet<_> = ROUTES.iter().map(operation_id).collect();
+        assert_eq!(ids.len(), ROUTES.len());
+    }
+}

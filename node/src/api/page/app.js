@@ -1,0 +1,175 @@
+// The page: what is shown where, and the list of friends at its side.
+
+import { avatar, button, clean, h, icon, nameOf, say, when } from "/dom.js";
+import { lastMessage, listen, loadAll, state, unread, waiting, watch } from "/node.js";
+import { chatView } from "/chat.js";
+import { addView, requestsView } from "/people.js";
+import { friendView } from "/friend.js";
+import { settingsView } from "/settings.js";
+
+const side = document.getElementById("side");
+const main = document.getElementById("main");
+const app = document.getElementById("app");
+const banner = document.getElementById("banner");
+
+let leave = () => {}; // what the view on show wants done when it goes
+
+function route() {
+  const [, view = "", id = ""] = location.hash.split("/");
+  leave();
+  const { element, gone, focus } = makeView(view, id);
+  leave = gone ?? (() => {});
+  main.replaceChildren(element);
+  app.classList.toggle("showing", view !== "");
+  (focus ?? main).focus({ preventScroll: true });
+  drawSide();
+}
+
+function makeView(view, id) {
+  switch (view) {
+    case "chat": return chatView(id);
+    case "friend": return friendView(id);
+    case "add": return addView();
+    case "requests": return requestsView();
+    case "me": return settingsView();
+    default: return { element: welcome() };
+  }
+}
+
+function welcome() {
+  if (state.friends.length > 0) {
+    return h("section", { class: "empty" }, h("h1", {}, "Whom do you want to write to?"), h("p", {}, "Choose a friend from the list."));
+  }
+  return h("section", { class: "empty" },
+    h("img", { src: "/icon.svg", alt: "", class: "logo" }),
+    h("h1", {}, "Welcome to Symbolon"),
+    h("p", {}, "Messages go straight from your device to your friends’ devices, sealed so that nobody else can read them. There is no account and no company in between."),
+    h("p", {}, "First, find a friend: make an invite and give it to somebody, or paste one that you were given."),
+    h("a", { class: "primary big", href: "#/add" }, "Add a friend"));
+}
+
+function drawSide() {
+  const current = location.hash;
+  const count = waiting().length;
+  const scroll = side.querySelector(".friends")?.scrollTop ?? 0;
+  const focused = side.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+  const friends = byRecency(state.friends.filter((one) => !one.blocked));
+  const blocked = state.friends.filter((one) => one.blocked);
+  side.replaceChildren(...[
+    h("header", { class: "me" },
+      h("a", { href: "#/me", class: "row", "aria-label": "My identity and settings", ...mark("#/me", current) },
+        avatar(state.me?.id, state.me?.name), h("span", { class: "grow" }, nameOf(state.me?.name), h("small", {}, "My identity and settings")), icon("gear"))),
+    h("div", { class: "actions" },
+      h("a", { href: "#/add", class: "primary", ...mark("#/add", current) }, icon("plus"), "Add a friend"),
+      h("a", { href: "#/requests", class: "plain", ...mark("#/requests", current) }, icon("inbox"), "Requests",
+        count ? h("span", { class: "badge", "aria-label": `${count} waiting for your answer` }, String(count)) : null)),
+    friends.length + blocked.length
+      ? h("ul", { class: "friends" }, friends.map((one) => friendRow(one, current)), blocked.map((one) => friendRow(one, current)))
+      : [h("p", { class: "hint only-wide" }, "Your friends will be listed here."), h("div", { class: "only-slim" }, welcome())]].flat());
+  const list = side.querySelector(".friends");
+  if (list) list.scrollTop = scroll;
+  if (focused) side.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+  document.title = titleWith(friends.reduce((sum, one) => sum + unread(one), count));
+}
+
+function titleWith(news) {
+  return news ? `(${news}) Symbolon` : "Symbolon";
+}
+
+function mark(href, current) {
+  return href === current ? { "aria-current": "page" } : {};
+}
+
+// Whoever was last heard of, or written to, comes first; the others by name.
+function byRecency(friends) {
+  const arrival = new Map();
+  let number = 0;
+  for (const message of state.messages.values()) arrival.set(message.conversation, (number += 1));
+  const rank = (one) => arrival.get(one.name) ?? 0;
+  return friends.sort((a, b) => rank(b) - rank(a) || a.name.localeCompare(b.name));
+}
+
+function friendRow(one, current) {
+  const href = one.blocked ? `#/friend/${one.id}` : `#/chat/${one.id}`;
+  const last = lastMessage(one);
+  const news = one.blocked ? 0 : unread(one);
+  const presence = one.blocked ? "blocked" : one.online ? "online" : "offline";
+  const label = one.online === null && !one.blocked ? "not seen yet" : presence;
+  const line = one.blocked ? "Blocked" : last ? `${last.mine ? "You: " : ""}${clean(last.text).slice(0, 120)}` : one.online ? "Online" : "No messages yet";
+  return h("li", {},
+    h("a", { href, class: `row${news ? " news" : ""}${one.blocked ? " dim" : ""}`, ...mark(href, current) },
+      h("span", { class: "portrait" }, avatar(one.id, one.name), h("span", { class: `dot ${presence}`, title: label, role: "img", "aria-label": label })),
+      h("span", { class: "grow" },
+        h("span", { class: "top" }, nameOf(one.name), h("time", {}, last ? when(last.at) : "")),
+        h("span", { class: "top" }, h("span", { class: "snippet", dir: "auto" }, line),
+          news ? h("span", { class: "badge", "aria-label": `${news} unread` }, String(news)) : null))));
+}
+
+function locked() {
+  leave();
+  app.classList.add("locked", "showing");
+  side.replaceChildren();
+  main.replaceChildren(h("section", { class: "empty" },
+    h("img", { src: "/icon.svg", alt: "", class: "logo" }),
+    h("h1", {}, "This browser is not signed in"),
+    h("p", {}, "The address that the node printed works once, for one browser, until the node stops."),
+    h("p", {}, "For a fresh address, type this in a terminal on the same machine, then open what it prints:"),
+    h("pre", {}, "symbolon page")));
+}
+
+function showBanner(text) {
+  banner.hidden = text === "";
+  banner.textContent = text;
+}
+
+async function linkLost(closed) {
+  showBanner("The node does not answer. If you stopped it, start it again with “symbolon up”.");
+  if (!closed) return; // the browser tries again by itself
+  try {
+    await loadAll();
+    start();
+  } catch (problem) {
+    if (problem.kind === "unauthorized") {
+      showBanner("");
+      locked();
+    } else {
+      setTimeout(() => linkLost(true), 3000);
+    }
+  }
+}
+
+let source = null;
+
+function start() {
+  source?.close();
+  source = listen((open, closed) => (open ? showBanner("") : linkLost(closed)), (text) => say("Please look at this", text));
+}
+
+let drawing = false;
+
+watch((what) => {
+  // Many changes in one go are drawn once.
+  if (!drawing) {
+    drawing = true;
+    requestAnimationFrame(() => {
+      drawing = false;
+      drawSide();
+      if (what === "friends" && /^#?\/?$/.test(location.hash)) main.replaceChildren(welcome());
+    });
+  }
+});
+
+addEventListener("hashchange", route);
+
+try {
+  await loadAll();
+  route();
+  start();
+} catch (problem) {
+  if (problem.kind === "unauthorized") {
+    locked();
+  } else {
+    main.replaceChildren(h("section", { class: "empty" }, h("h1", {}, problem.message), h("p", {}, problem.hint ?? ""),
+      button("Try again", async () => location.reload(), { class: "primary" })));
+  }
+}

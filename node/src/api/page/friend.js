@@ -1,0 +1,83 @@
+// About one friend: name, words, block.
+
+import { avatar, button, careful, copyable, during, h, icon, nameOf, say, viewHead, wordList } from "/dom.js";
+import { friend, loadFriends, loadMessages, post, state, watch } from "/node.js";
+
+export function friendView(id) {
+  const element = h("section", { class: "page" });
+  const draw = () => element.replaceChildren(...parts(id));
+  // What is being typed is not thrown away by news about somebody else.
+  let shown = JSON.stringify(friend(id));
+  const unwatch = watch((what) => {
+    const now = JSON.stringify(friend(id));
+    if (what === "friends" && now !== shown) {
+      shown = now;
+      draw();
+    }
+  });
+  draw();
+  return { element, gone: unwatch };
+}
+
+function parts(id) {
+  const one = friend(id);
+  if (!one) return [viewHead("Not found"), h("p", {}, "There is no such friend.")];
+  return [
+    viewHead(h("div", { class: "row grow" }, avatar(one.id, one.name), h("h1", {}, nameOf(one.name))),
+      one.blocked ? null : h("a", { class: "primary", href: `#/chat/${one.id}` }, "Write")),
+    nameCard(one),
+    wordsCard(one),
+    h("article", { class: "card" }, h("h2", {}, "Peer ID"), h("p", {}, "The long form of who this is, the same everywhere."), copyable("Peer ID", one.id)),
+    blockCard(one),
+  ];
+}
+
+function nameCard(one) {
+  const name = h("input", { id: "petname", type: "text", value: one.name, required: true, maxlength: "64", dir: "auto" });
+  const submit = h("button", { type: "submit" }, "Rename");
+  const form = h("form", {
+    class: "inline",
+    onsubmit: (event) => {
+      event.preventDefault();
+      during(submit, async () => {
+        await post("/api/v1/friends/rename", { friend: one.id, name: name.value.trim() });
+        say("Renamed.");
+        await Promise.all([loadFriends(), loadMessages()]);
+      });
+    },
+  }, name, submit);
+  return h("article", { class: "card" }, h("h2", {}, h("label", { for: "petname" }, "Name")), h("p", {}, "Only you see this name; change it as you like."), form);
+}
+
+function wordsCard(one) {
+  const verified = one.trust === "verified";
+  const same = button("I have compared them: they are the same", async () => {
+    await post("/api/v1/friends/verify", { friend: one.id, words: one.words });
+    say("Verified.");
+    await loadFriends();
+  }, { class: "primary" });
+  return h("article", { class: "card" },
+    h("h2", {}, verified ? icon("shield") : null, verified ? "Verified" : "Is it really them?"),
+    h("p", {}, verified
+      ? "You know for sure that nobody stands between you. These are your friend’s words:"
+      : "Call your friend, or meet. Let them read out their own words (under “My identity and settings”), and compare with these:"),
+    wordList(one.words),
+    verified ? null : same,
+    h("details", {}, h("summary", {}, "Your own words, to read out to your friend"), state.me ? wordList(state.me.words) : null));
+}
+
+function blockCard(one) {
+  if (one.blocked) {
+    return h("article", { class: "card" }, h("h2", {}, "Blocked"), h("p", {}, "Nothing from this friend reaches you. They are not told."),
+      button("Take the block back", async () => {
+        await post("/api/v1/unblock", { who: one.id });
+        await loadFriends();
+      }));
+  }
+  return h("article", { class: "card" }, h("h2", {}, "Block"), h("p", {}, "Nothing more from this friend will reach you. They are not told. You can take it back."),
+    careful("Block this friend", "Really block?", async () => {
+      await post("/api/v1/block", { who: one.id });
+      say("Blocked.");
+      await loadFriends();
+    }));
+}

@@ -1,0 +1,154 @@
+// Finding friends: making invites, using them, and answering requests.
+
+import { avatar, button, careful, clean, copyable, during, h, moment, nameOf, say, viewHead, wordList } from "/dom.js";
+import { loadFriends, loadRequests, post, state, watch } from "/node.js";
+
+const DAY = 24 * 60 * 60;
+
+export function addView() {
+  return { element: h("section", { class: "page" }, viewHead("Add a friend"), inviteCard(), linkCard()) };
+}
+
+function inviteCard() {
+  const expires = h("select", { id: "expires" },
+    h("option", { value: String(60 * 60) }, "1 hour"),
+    h("option", { value: String(DAY) }, "1 day"),
+    h("option", { value: String(7 * DAY), selected: true }, "7 days"),
+    h("option", { value: String(30 * DAY) }, "30 days"));
+  const noIp = h("input", { type: "checkbox", id: "no-ip" });
+  const autoAccept = h("input", { type: "checkbox", id: "auto-accept" });
+  const result = h("div", { class: "result", "aria-live": "polite" });
+  const make = button("Make an invite", async () => {
+    const invite = await post("/api/v1/invites", { expires_in: Number(expires.value), no_ip: noIp.checked, auto_accept: autoAccept.checked });
+    make.textContent = "Make another one";
+    result.replaceChildren(...inviteResult(invite, autoAccept.checked));
+  }, { class: "primary" });
+  return h("article", { class: "card" },
+    h("h2", {}, "Invite somebody"),
+    h("p", {}, "Make a link and give it to one person: by e-mail, by another messenger, or by letting them scan the picture."),
+    make,
+    result,
+    h("details", {}, h("summary", {}, "Options"),
+      h("p", { class: "field" }, h("label", { for: "expires" }, "The invite is good for"), expires),
+      h("p", { class: "check" }, autoAccept, h("label", { for: "auto-accept" }, "Accept whoever comes with it, without asking me")),
+      h("p", { class: "check" }, noIp, h("label", { for: "no-ip" }, "Leave my network addresses out of it (your friend then needs another way to find you)"))));
+}
+
+function inviteResult(invite, autoAccept) {
+  const picture = invite.qr ? h("img", { class: "qr", alt: "The invite as a QR code", src: `data:image/svg+xml,${encodeURIComponent(invite.qr)}` }) : null;
+  return [
+    copyable("Invite link", invite.link),
+    picture,
+    h("p", { class: "hint" }, `Good for one person, until ${moment(invite.expires)}. `,
+      autoAccept ? "Whoever uses it first becomes your friend." : "When it is used, you are asked here whether to accept."),
+    invite.warning ? h("p", { class: "warning", role: "alert" }, clean(invite.warning)) : null,
+  ].filter(Boolean);
+}
+
+function linkCard() {
+  const target = h("textarea", { id: "target", rows: "3", required: true, spellcheck: "false", autocapitalize: "off", class: "mono", placeholder: "symbolon:…" });
+  const note = h("input", { id: "note", type: "text", placeholder: "It’s me, we met on Friday" });
+  const submit = h("button", { type: "submit", class: "primary" }, "Ask for friendship");
+  const form = h("form", {
+    onsubmit: (event) => {
+      event.preventDefault();
+      during(submit, async () => {
+        await post("/api/v1/requests", { target: target.value.trim(), note: note.value.trim() || null });
+        target.value = "";
+        note.value = "";
+        say("Asked. You will be friends once they accept.");
+        await loadRequests();
+        location.hash = "#/requests";
+      });
+    },
+  },
+    h("p", { class: "field" }, h("label", { for: "target" }, "Invite link or Peer ID"), target),
+    h("p", { class: "field" }, h("label", { for: "note" }, "A line to go with it (if you like)"), note),
+    submit);
+  return h("article", { class: "card" }, h("h2", {}, "Use an invite"), h("p", {}, "Somebody gave you a link? Paste it here."), form);
+}
+
+export function requestsView() {
+  const list = h("div", {});
+  const draw = () => list.replaceChildren(...requestSections());
+  const unwatch = watch((what) => {
+    if (what === "requests") draw();
+  });
+  draw();
+  return { element: h("section", { class: "page" }, viewHead("Requests"), list), gone: unwatch };
+}
+
+function requestSections() {
+  const incoming = state.requests.filter((one) => one.direction === "in" && one.status === "pending");
+  const open = state.requests.filter((one) => !incoming.includes(one) && ["pending", "unresolved", "accepted"].includes(one.status));
+  const past = state.requests.filter((one) => !incoming.includes(one) && !open.includes(one));
+  if (state.requests.length === 0) {
+    return [h("div", { class: "empty" }, h("h2", {}, "No requests"),
+      h("p", {}, "When somebody uses an invite of yours, they appear here, and you decide."),
+      h("a", { class: "primary", href: "#/add" }, "Make an invite"))];
+  }
+  return [
+    incoming.length ? h("h2", { class: "section" }, "Waiting for your answer") : null,
+    ...incoming.map(requestCard),
+    open.length ? h("h2", { class: "section" }, "Under way") : null,
+    ...open.map(requestCard),
+    past.length ? h("details", { class: "past", open: incoming.length + open.length === 0 }, h("summary", {}, "Earlier"), past.map(requestCard)) : null,
+  ].filter(Boolean);
+}
+
+const TRUST = {
+  verified: "Known by their own invite, or by compared words.",
+  introduced: "Vouched for by a common friend.",
+  invited: "Came with an invite of yours. If you gave it to one person only, it is most likely that person; to be sure, compare the words.",
+  room: "Met in a room. Compare the words before you trust it.",
+  unknown: "Nothing vouches for who this is. Compare the words before you trust it.",
+};
+
+function standing(one) {
+  const incoming = one.direction === "in";
+  switch (one.status) {
+    case "pending": return incoming ? "asks to be your friend" : "has not answered yet. This goes on by itself, also when you close the page.";
+    case "unresolved": return "cannot be reached yet: only the Peer ID is known. The request waits until there is a way.";
+    case "accepted": return incoming ? "was accepted by you. Waiting for their confirmation." : "has accepted. One more step, which goes by itself.";
+    case "confirmed": return "is your friend.";
+    case "ignored": return "was set aside.";
+    case "blocked": return "is blocked.";
+    case "expired": return "was not answered in time.";
+    case "cancelled": return "was taken back.";
+    default: return clean(one.status);
+  }
+}
+
+function requestCard(one) {
+  const answer = (verb, text) => async () => {
+    await post(`/api/v1/requests/${encodeURIComponent(one.request)}/${verb}`);
+    say(text);
+    await Promise.all([loadRequests(), loadFriends()]);
+  };
+  const block = async () => {
+    await post("/api/v1/block", { who: one.request });
+    say("Blocked.");
+    await Promise.all([loadRequests(), loadFriends()]);
+  };
+  const unblock = async () => {
+    await post("/api/v1/unblock", { who: one.request });
+    await Promise.all([loadRequests(), loadFriends()]);
+  };
+  const incoming = one.direction === "in";
+  const accept = button("Accept", answer("accept", "Accepted."), { class: "primary" });
+  const buttons = [];
+  if (incoming && one.status === "pending") {
+    buttons.push(accept, button("Not now", answer("ignore", "Set aside. They are not told.")), careful("Block", "Really block?", block));
+  } else if (incoming && one.status === "ignored") {
+    buttons.push(accept, careful("Block", "Really block?", block));
+  } else if (one.status === "blocked") {
+    buttons.push(button("Take the block back", unblock));
+  }
+  return h("article", { class: "card request" },
+    h("div", { class: "row" }, avatar(one.peer, one.name), h("p", { class: "grow" }, nameOf(one.name), " ", standing(one))),
+    one.fault ? h("p", { class: "warning" }, clean(one.fault)) : null,
+    one.note ? h("blockquote", { dir: "auto" }, clean(one.note)) : null,
+    incoming && one.status === "pending" ? h("p", { class: "hint" }, TRUST[one.trust] ?? "") : null,
+    one.words && one.status !== "confirmed" ? h("details", {}, h("summary", {}, "Their words"), wordList(one.words)) : null,
+    buttons.length ? h("div", { class: "buttons" }, buttons) : null);
+}

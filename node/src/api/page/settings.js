@@ -1,0 +1,60 @@
+// Who I am, and how the node is doing.
+
+import { button, careful, clean, copyable, during, h, nameOf, say, viewHead, wordList } from "/dom.js";
+import { call, get, loadMe, post, state } from "/node.js";
+
+export function settingsView() {
+  const me = state.me;
+  const health = h("div", { "aria-live": "polite" }, h("p", { class: "hint" }, "Looking …"));
+  showHealth(health);
+  return {
+    element: h("section", { class: "page" }, viewHead("My identity and settings"),
+      nameCard(me),
+      h("article", { class: "card" }, h("h2", {}, "My words"),
+        h("p", {}, "When a friend wants to be sure that it is really you, read these out to them, by voice or in person."), wordList(me.words)),
+      h("article", { class: "card" }, h("h2", {}, "My Peer ID"),
+        h("p", {}, "Who you are, for other nodes. It is no secret, and no invite either: for that, use “Add a friend”."),
+        copyable("Peer ID", me.id), h("img", { class: "qr small", src: "/api/v1/identity/qr", alt: "My Peer ID as a QR code" }),
+        h("details", {}, h("summary", {}, "This device"), h("p", { class: "mono" }, me.device))),
+      h("article", { class: "card" }, h("h2", {}, "How it is going"), health),
+      h("article", { class: "card" }, h("h2", {}, "Stop the node"),
+        h("p", {}, "While it is stopped, nothing comes in; friends’ messages wait on their devices."),
+        careful("Stop", "Really stop?", async () => {
+          await post("/api/v1/stop");
+          say("Stopping.");
+        }))),
+  };
+}
+
+function nameCard(me) {
+  const name = h("input", { id: "own-name", type: "text", value: me.name, required: true, maxlength: "64", dir: "auto" });
+  const submit = h("button", { type: "submit", class: "primary" }, "Save");
+  const form = h("form", {
+    class: "inline",
+    onsubmit: (event) => {
+      event.preventDefault();
+      during(submit, async () => {
+        await call("PUT", "/api/v1/identity/name", { name: name.value.trim() });
+        await loadMe();
+        say("Saved.");
+      });
+    },
+  }, name, submit);
+  return h("article", { class: "card" }, h("h2", {}, h("label", { for: "own-name" }, "My name")), h("p", {}, "As new friends will see it first."), form);
+}
+
+async function showHealth(place) {
+  try {
+    const status = await get("/api/v1/status");
+    const friends = status.peers === 1 ? "1 friend is connected" : `${status.peers} friends are connected`;
+    const queue = status.queue === 0 ? "nothing is waiting to be sent" : status.queue === 1 ? "1 message is waiting to be sent" : `${status.queue} messages are waiting to be sent`;
+    place.replaceChildren(
+      h("p", {}, `${friends}; ${queue}.`),
+      status.problems.length
+        ? h("ul", { class: "problems" }, status.problems.map((problem) => h("li", {}, clean(problem))))
+        : h("p", { class: "hint" }, "No problems."),
+      button("Look again", () => showHealth(place)));
+  } catch (problem) {
+    place.replaceChildren(h("p", {}, problem.message), h("p", { class: "hint" }, problem.hint ?? ""));
+  }
+}

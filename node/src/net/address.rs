@@ -1,0 +1,281 @@
+//! Addresses: from text and bytes to what this transport can dial or listen on, and back.
+//!
+//! Only four shapes exist here: an IPv4 or IPv6 address with TCP, or with QUIC version 1.
+//! Everything else that a multiaddr can say (names, relays, peer ids) is refused, so that
+//! no address from outside makes this node resolve, relay or tell anything.
+
+use crate::net::limits::{ADDRESS_TEXT_MAX, ADDRESSES_LOOKED_AT, ADDRESSES_MAX};
+use libp2p::Multiaddr;
+use libp2p::multiaddr::Protocol;
+use std::net::IpAddr;
+use symbolon_core::seam::Address;
+
+/// A socket address and what is spoken there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Endpoint {
+    pub(super) ip: IpAddr,
+    /// QUIC sorts before TCP.
+    pub(super) carrier: Carrier,
+    pub(super) port: u16,
+}
+
+/// What carries the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Carrier {
+    Quic,
+    Tcp,
+}
+
+/// Reads the text of a multiaddr, for example `/ip4/0.0.0.0/udp/4001/quic-v1`.
+///
+/// `None` when it is longer than 256 bytes or is not an IP address with TCP or QUIC.
+pub fn address_from_text(text: &str) -> Option<Address> {
+    Endpoint::from_text(text).map(Endpoint::address)
+}
+
+/// The text of an address, as [`address_from_text`] reads it.
+///
+/// `None` when the address is too long or not of a kind that this transport knows.
+pub fn address_to_text(address: &Address) -> Option<String> {
+    Endpoint::from_address(address).map(|endpoint| endpoint.multiaddr().to_string())
+}
+
+impl Endpoint {
+    pub(super) fn from_text(text: &str) -> Option<Self> {
+        if text.len() > ADDRESS_TEXT_MAX {
+            return None;
+        }
+        Self::from_multiaddr(&text.parse().ok()?)
+    }
+
+    fn from_address(address: &Address) -> Option<Self> {
+        if address.0.len() > Address::MAX_LEN {
+            return None;
+        }
+        Self::from_multiaddr(&Multiaddr::try_from(address.0.clone()).ok()?)
+    }
+
+    #[allow(clippy::wildcard_enum_match_arm, reason = "all that libp2p knows or will know beside these four shapes is refused")]
+    pub(super) fn from_multiaddr(address: &Multiaddr) -> Option<Self> {
+        let mut parts = address.iter();
+        let ip = match parts.next()? {
+            Protocol::Ip4(ip) => IpAddr::V4(ip),
+            Protocol::Ip6(ip) => IpAddr::V6(ip),
+            _ => return None,
+        };
+        let (carrier, port) = match (parts.next()?, parts.next()) {
+            (Protocol::Tcp(port), None) => (Carrier::Tcp, port),
+            (Protocol::Udp(port), Some(Protocol::QuicV1)) => (Carrier::Quic, port),
+            _ => return None,
+        };
+        if parts.next().is_some() {
+            return None;
+        }
+        Some(Self { ip, carrier, port })
+    }
+
+    pub(super) fn multiaddr(self) -> Multiaddr {
+        let base = Multiaddr::empty().with(self.ip.into());
+        match self.carrier {
+            Carrier::Quic => base.with(Protocol::Udp(self.port)).with(Protocol::QuicV1),
+            Carrier::Tcp => base.with(Protocol::Tcp(self.port)),
+        }
+    }
+
+    fn address(self) -> Address {
+        Address(self.multiaddr().to_vec())
+    }
+
+    /// Whether somebody could answer there.
+    fn is_dialable(self) -> bool {
+        let broadcast = matches!(self.ip, IpAddr::V4(ip) if ip.is_broadcast());
+        self.port != 0 && !self.ip.is_unspecified() && !self.ip.is_multicast() && !broadcast
+    }
+}
+
+/// What of a dial's addresses can be tried: each once, at most [`ADDRESSES_MAX`], in order.
+pub(super) fn dialable(addresses: &[Address]) -> Vec<Endpoint> {
+    let mut chosen = Vec::new();
+    for endpoint in addresses.iter().take(ADDRESSES_LOOKED_AT).filter_map(Endpoint::from_address) {
+        if endpoint.is_dialable() && !chosen.contains(&endpoint) && chosen.len() < ADDRESSES_MAX {
+            chosen.push(endpoint);
+        }
+    }
+    chosen
+}
+
+/// How far an address reaches; what reaches further is better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Reach {
+    Global,
+    Private,
+    LinkLocal,
+    Loopback,
+}
+
+fn reach(ip: IpAddr) -> Reach {
+    match ip {
+        IpAddr::V4(ip) if ip.is_loopback() => Reach::Loopback,
+        IpAddr::V4(ip) if ip.is_link_local() => Reach::LinkLocal,
+        // 100.64.0.0/10 is shared address space behind carrier NAT (RFC 6598).
+        IpAddr::V4(ip) if ip.is_private() || (ip.octets()[0] == 100 && ip.octets()[1] & 0xc0 == 64) => Reach::Private,
+        IpAddr::V6(ip) if ip.is_loopback() => Reach::Loopback,
+        IpAddr::V6(ip) if ip.is_unicast_link_local() => Reach::LinkLocal,
+        IpAddr::V6(ip) if ip.is_unique_local() => Reach::Private,
+        IpAddr::V4(_) | IpAddr::V6(_) => Reach::Global,
+    }
+}
+
+/// The addresses to tell the core, best first: global, private, link-local; each IP with
+/// QUIC before TCP. Loopback only when it was asked for or when nothing else is there.
+///
+/// A machine may have more addresses than are told. The places go round between reaches and
+/// families first, so that a host's ten temporary IPv6 addresses do not hide its only IPv4 one.
+pub(super) fn announced(listening: &[Endpoint], with_loopback: bool) -> Vec<Address> {
+    let mut ips: Vec<IpAddr> = listening.iter().map(|endpoint| endpoint.ip).filter(|ip| !ip.is_unspecified()).collect();
+    ips.sort_by_key(|ip| (reach(*ip), *ip));
+    ips.dedup();
+    if !with_loopback && ips.iter().any(|ip| reach(*ip) != Reach::Loopback) {
+        ips.retain(|ip| reach(*ip) != Reach::Loopback);
+    }
+    let mut ranked: Vec<(bool, usize, Reach, IpAddr)> = Vec::with_capacity(ips.len());
+    for ip in ips {
+        let group = (reach(ip), ip.is_ipv4());
+        let round = ranked.iter().filter(|(_, _, reach, other)| (*reach, other.is_ipv4()) == group).count();
+        // Link-local addresses are useless beyond the cable: they take what places are left.
+        ranked.push((group.0 == Reach::LinkLocal, round, group.0, ip));
+    }
+    ranked.sort();
+    let mut chosen: Vec<(Reach, usize, IpAddr, Carrier, u16)> = Vec::new();
+    for (_, round, reach, ip) in ranked {
+        let mut here: Vec<_> = listening.iter().filter(|endpoint| endpoint.ip == ip).collect();
+        here.sort();
+        here.dedup();
+        for endpoint in here {
+            if chosen.len() < ADDRESSES_MAX {
+                chosen.push((reach, round, ip, endpoint.carrier, endpoint.port));
+            }
+        }
+    }
+    chosen.sort();
+    chosen.into_iter().map(|(_, _, ip, carrier, port)| Endpoint { ip, carrier, port }.address()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    use super::*;
+
+    fn endpoints(texts: &[&str]) -> Vec<Endpoint> {
+        texts.iter().map(|text| Endpoint::from_text(text).unwrap()).collect()
+    }
+
+    fn texts(addresses: &[Address]) -> Vec<String> {
+        addresses.iter().map(|address| address_to_text(address).unwrap()).collect()
+    }
+
+    #[test]
+    fn address_text_reads_back() {
+        for text in ["/ip4/1.2.3.4/tcp/5", "/ip4/1.2.3.4/udp/5/quic-v1", "/ip6/2001:db8::1/tcp/65535", "/ip6/::/udp/0/quic-v1"] {
+            assert_eq!(address_to_text(&address_from_text(text).unwrap()).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn other_kinds_of_address_are_refused() {
+        let peer = libp2p::identity::Keypair::generate_ed25519().public().to_peer_id();
+        for text in [
+            "",
+            "/",
+            "x",
+            "/ip4/1.2.3.4",
+            "/ip4/1.2.3.4/udp/5",
+            "/ip4/1.2.3.4/udp/5/quic",
+            "/ip4/1.2.3.4/tcp/5/ws",
+            "/ip4/1.2.3.4/tcp/99999",
+            "/dns4/example.org/tcp/5",
+            "/dnsaddr/example.org",
+            "/unix/tmp",
+            "/memory/5",
+            &format!("/ip4/1.2.3.4/tcp/5/p2p/{peer}"),
+            &format!("/ip4/1.2.3.4/tcp/5/p2p/{peer}/p2p-circuit"),
+            &"/ip4/1.2.3.4/tcp/5".repeat(100),
+        ] {
+            assert!(address_from_text(text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn hostile_bytes_are_no_address_and_no_panic() {
+        let good = address_from_text("/ip6/2001:db8::1/udp/5/quic-v1").unwrap().0;
+        for len in 0..good.len() {
+            assert!(address_to_text(&Address(good[..len].to_vec())).is_none());
+        }
+        for at in 0..good.len() {
+            for bit in 0..8 {
+                let mut bytes = good.clone();
+                bytes[at] ^= 1 << bit;
+                let _ = address_to_text(&Address(bytes));
+            }
+        }
+        assert!(address_to_text(&Address(vec![0xff; Address::MAX_LEN])).is_none());
+        assert!(address_to_text(&Address(vec![4; Address::MAX_LEN + 1])).is_none());
+    }
+
+    #[test]
+    fn addresses_nobody_can_answer_at_are_not_dialled() {
+        let hopeless =
+            ["/ip4/0.0.0.0/tcp/5", "/ip6/::/tcp/5", "/ip4/1.2.3.4/tcp/0", "/ip4/224.0.0.1/tcp/5", "/ip4/255.255.255.255/udp/5/quic-v1"];
+        let mut addresses: Vec<_> = hopeless.iter().map(|text| address_from_text(text).unwrap()).collect();
+        addresses.push(Address(vec![1, 2, 3]));
+        assert!(dialable(&addresses).is_empty());
+    }
+
+    #[test]
+    fn a_dial_tries_each_address_once_and_no_more_than_eight() {
+        let twice: Vec<_> = (0..20).map(|port| address_from_text(&format!("/ip4/1.2.3.4/tcp/{}", 1 + port / 2)).unwrap()).collect();
+        assert_eq!(dialable(&twice).len(), ADDRESSES_MAX);
+        assert_eq!(dialable(&twice[..6]).len(), 3);
+        let mut late = vec![Address(Vec::new()); ADDRESSES_LOOKED_AT];
+        late.push(address_from_text("/ip4/1.2.3.4/tcp/1").unwrap());
+        assert!(dialable(&late).is_empty());
+    }
+
+    #[test]
+    fn global_addresses_come_first_and_loopback_stays_home() {
+        let listening = endpoints(&[
+            "/ip4/127.0.0.1/tcp/1",
+            "/ip4/169.254.1.1/tcp/1",
+            "/ip4/192.168.0.2/tcp/1",
+            "/ip4/192.168.0.2/udp/1/quic-v1",
+            "/ip6/2001:4860::1/udp/1/quic-v1",
+            "/ip6/::1/tcp/1",
+        ]);
+        let without =
+            ["/ip6/2001:4860::1/udp/1/quic-v1", "/ip4/192.168.0.2/udp/1/quic-v1", "/ip4/192.168.0.2/tcp/1", "/ip4/169.254.1.1/tcp/1"];
+        assert_eq!(texts(&announced(&listening, false)), without);
+        let with = announced(&listening, true);
+        assert_eq!(with.len(), 6);
+        assert_eq!(texts(&with)[4..], ["/ip4/127.0.0.1/tcp/1", "/ip6/::1/tcp/1"]);
+    }
+
+    #[test]
+    fn loopback_is_told_when_there_is_nothing_else() {
+        let listening = endpoints(&["/ip4/127.0.0.1/tcp/1", "/ip4/127.0.0.1/udp/1/quic-v1"]);
+        assert_eq!(texts(&announced(&listening, false)), ["/ip4/127.0.0.1/udp/1/quic-v1", "/ip4/127.0.0.1/tcp/1"]);
+        assert!(announced(&endpoints(&["/ip4/0.0.0.0/tcp/1"]), true).is_empty());
+    }
+
+    #[test]
+    fn many_addresses_of_one_kind_do_not_hide_the_others() {
+        let mut listening = Vec::new();
+        for host in 1..=10 {
+            listening.extend(endpoints(&[&format!("/ip6/2001:4860::{host}/tcp/1"), &format!("/ip6/2001:4860::{host}/udp/1/quic-v1")]));
+        }
+        listening.extend(endpoints(&["/ip4/10.0.0.1/tcp/1", "/ip4/8.8.8.8/tcp/1"]));
+        let told = texts(&announced(&listening, false));
+        assert_eq!(told.len(), ADDRESSES_MAX);
+        assert_eq!(told.last().unwrap(), "/ip4/10.0.0.1/tcp/1");
+        assert!(told.contains(&"/ip4/8.8.8.8/tcp/1".to_owned()));
+    }
+}

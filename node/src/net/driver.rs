@@ -1,0 +1,315 @@
+//! The task that owns the swarm: listeners, races of dials, and the life of connections.
+//!
+//! It never waits for the core: what must wait (a full input queue) waits in a task of its
+//! own. Streams go from here to the tasks that serve links; bytes never pass through.
+
+use crate::net::address::Endpoint;
+use crate::net::dial::{Opened, Race};
+use crate::net::links::Shared;
+use crate::net::streams::StreamsEvent;
+use crate::net::swarm::{Behaviour, BehaviourEvent};
+use futures::StreamExt;
+use libp2p::core::transport::ListenerId;
+use libp2p::swarm::dial_opts::DialOpts;
+use libp2p::swarm::{ConnectionId, SwarmEvent};
+use libp2p::{PeerId as TransportId, Swarm, ping};
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+/// What the task is asked.
+#[derive(Debug)]
+pub(super) enum Request {
+    /// Dial all of these; the first stream is the answer. Dropped unanswered when all fail.
+    Race(Vec<Endpoint>, oneshot::Sender<Opened>),
+    /// Take no more links.
+    Hush,
+    /// Close all connections and end.
+    Stop(oneshot::Sender<()>),
+}
+
+/// Where the node listens, as far as known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Listening {
+    pub(super) endpoints: Vec<Endpoint>,
+    /// Listeners that have not said anything yet.
+    pub(super) pending: usize,
+    /// What ended a listener.
+    pub(super) failed: Option<io::ErrorKind>,
+}
+
+/// One connection that stands.
+#[derive(Debug)]
+struct Connection {
+    outbound: bool,
+    /// Since when it has had no link.
+    linkless: Option<Instant>,
+    /// The other side does not answer pings by principle, so its silence says nothing.
+    pingless: bool,
+    /// Told to close; some take their time, and telling them again would only pile up.
+    closing: bool,
+}
+
+/// How long closing connections may take at a stop.
+const GOODBYE: Duration = Duration::from_millis(400);
+
+pub(super) struct Driver {
+    swarm: Swarm<Behaviour>,
+    shared: Arc<Shared>,
+    requests: mpsc::Receiver<Request>,
+    listening: watch::Sender<Listening>,
+    silent_listeners: HashSet<ListenerId>,
+    /// Bounded by the swarm's connection limits.
+    connections: HashMap<ConnectionId, Connection>,
+    /// At most [`Limits::dials`](crate::net::limits::Limits::dials), each with at most eight attempts.
+    races: HashMap<u64, Race>,
+    attempts: HashMap<ConnectionId, u64>,
+    next_race: u64,
+    hushed: bool,
+}
+
+impl Driver {
+    pub(super) fn new(
+        swarm: Swarm<Behaviour>,
+        shared: Arc<Shared>,
+        requests: mpsc::Receiver<Request>,
+        listening: watch::Sender<Listening>,
+        listeners: HashSet<ListenerId>,
+    ) -> Self {
+        Self {
+            swarm,
+            shared,
+            requests,
+            listening,
+            silent_listeners: listeners,
+            connections: HashMap::new(),
+            races: HashMap::new(),
+            attempts: HashMap::new(),
+            next_race: 0,
+            hushed: false,
+        }
+    }
+
+    pub(super) async fn run(mut self) {
+        let limits = &self.shared.limits;
+        let pause = (limits.linkless / 4).min(limits.silence / 4).min(limits.linger / 2).min(Duration::from_secs(1));
+        let mut sweep = interval(pause.max(Duration::from_millis(10)));
+        sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let busy = !self.connections.is_empty() || !self.races.is_empty();
+            tokio::select! {
+                event = self.swarm.select_next_some() => self.handle_event(event),
+                request = self.requests.recv() => match request {
+                    Some(Request::Race(endpoints, answer)) => self.start_race(endpoints, answer),
+                    Some(Request::Hush) => self.hushed = true,
+                    Some(Request::Stop(done)) => {
+                        self.say_goodbye().await;
+                        let _ = done.send(());
+                        return;
+                    }
+                    None => return,
+                },
+                _ = sweep.tick(), if busy => self.sweep(),
+            }
+        }
+    }
+
+    async fn say_goodbye(&mut self) {
+        for connection in self.connections.keys() {
+            self.swarm.close_connection(*connection);
+        }
+        self.hushed = true;
+        let closing = async {
+            while !self.connections.is_empty() {
+                let event = self.swarm.select_next_some().await;
+                self.handle_event(event);
+            }
+        };
+        let _ = timeout(GOODBYE, closing).await;
+    }
+
+    #[allow(clippy::wildcard_enum_match_arm, reason = "the enum is libp2p's and open-ended; what is not listed needs no answer")]
+    fn handle_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        match event {
+            SwarmEvent::Behaviour(BehaviourEvent::Streams(event)) => self.handle_stream(event),
+            SwarmEvent::Behaviour(BehaviourEvent::Ping(event)) => self.handle_ping(event),
+            SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
+                let connection = Connection { outbound: endpoint.is_dialer(), linkless: None, pingless: false, closing: false };
+                self.connections.insert(connection_id, connection);
+                if endpoint.is_dialer() {
+                    self.handle_connected(peer_id, connection_id);
+                }
+            }
+            SwarmEvent::OutgoingConnectionError { connection_id, .. } => self.drop_attempt(connection_id),
+            SwarmEvent::ConnectionClosed { connection_id, .. } => {
+                self.connections.remove(&connection_id);
+                self.drop_attempt(connection_id);
+            }
+            SwarmEvent::NewListenAddr { listener_id, address } => {
+                self.silent_listeners.remove(&listener_id);
+                let added = Endpoint::from_multiaddr(&address);
+                self.update_listening(|listening| listening.endpoints.extend(added));
+            }
+            SwarmEvent::ExpiredListenAddr { address, .. } => {
+                let gone = Endpoint::from_multiaddr(&address);
+                self.update_listening(|listening| listening.endpoints.retain(|endpoint| Some(*endpoint) != gone));
+            }
+            SwarmEvent::ListenerClosed { listener_id, addresses, reason } => {
+                self.silent_listeners.remove(&listener_id);
+                let gone: Vec<_> = addresses.iter().filter_map(Endpoint::from_multiaddr).collect();
+                self.update_listening(|listening| {
+                    listening.endpoints.retain(|endpoint| !gone.contains(endpoint));
+                    listening.failed = Some(reason.err().map_or(io::ErrorKind::Other, |error| error.kind()));
+                });
+            }
+            _ => {}
+        }
+    }
+
+    fn update_listening(&mut self, change: impl FnOnce(&mut Listening)) {
+        let pending = self.silent_listeners.len();
+        self.listening.send_if_modified(|listening| {
+            let before = listening.clone();
+            change(listening);
+            listening.endpoints.sort();
+            listening.endpoints.dedup();
+            listening.pending = pending;
+            *listening != before
+        });
+    }
+
+    fn handle_ping(&mut self, event: ping::Event) {
+        match event.result {
+            Ok(_) => {
+                if let Some(pulse) = self.swarm.behaviour().streams.pulse(event.connection) {
+                    pulse.heard();
+                }
+            }
+            Err(ping::Failure::Unsupported) => {
+                if let Some(connection) = self.connections.get_mut(&event.connection) {
+                    connection.pingless = true;
+                }
+            }
+            Err(ping::Failure::Timeout | ping::Failure::Other { .. }) => {}
+        }
+    }
+
+    fn handle_stream(&mut self, event: StreamsEvent) {
+        match event {
+            StreamsEvent::Inbound(stream, place) if !self.hushed => {
+                let shared = self.shared.clone();
+                tokio::spawn(async move { shared.serve(stream, place, None).await });
+            }
+            StreamsEvent::Inbound(..) => {}
+            StreamsEvent::Opened(connection, stream, permit, pulse) => {
+                let race = self.attempts.remove(&connection).and_then(|race| self.races.remove(&race));
+                let Some(mut race) = race else {
+                    self.swarm.close_connection(connection);
+                    return;
+                };
+                race.remove(connection);
+                self.close_losers(&race);
+                if race.answer.send((stream, permit, pulse)).is_err() {
+                    self.swarm.close_connection(connection);
+                }
+            }
+            StreamsEvent::Refused(connection) => {
+                self.swarm.close_connection(connection);
+                self.drop_attempt(connection);
+            }
+        }
+    }
+
+    fn start_race(&mut self, endpoints: Vec<Endpoint>, answer: oneshot::Sender<Opened>) {
+        let id = self.next_race;
+        self.next_race += 1;
+        let mut race = Race::new(answer);
+        for endpoint in endpoints {
+            let options = DialOpts::unknown_peer_id().address(endpoint.multiaddr()).build();
+            let connection = options.connection_id();
+            if self.swarm.dial(options).is_ok() {
+                race.dialling.insert(connection);
+                self.attempts.insert(connection, id);
+            }
+        }
+        if !race.is_lost() {
+            self.races.insert(id, race);
+        }
+    }
+
+    fn handle_connected(&mut self, peer: TransportId, connection: ConnectionId) {
+        let Some(race) = self.attempts.get(&connection).and_then(|race| self.races.get_mut(race)) else {
+            // Its race is over: another address was quicker, or nobody waits any longer.
+            self.swarm.close_connection(connection);
+            return;
+        };
+        race.dialling.remove(&connection);
+        if race.opening.is_none() {
+            race.opening = Some(connection);
+            self.swarm.behaviour_mut().streams.open(peer, connection);
+        } else {
+            race.waiting.push_back((peer, connection));
+        }
+    }
+
+    /// A connection of a race failed or ended: the next one takes its turn.
+    fn drop_attempt(&mut self, connection: ConnectionId) {
+        let Some(id) = self.attempts.remove(&connection) else { return };
+        let Some(race) = self.races.get_mut(&id) else { return };
+        race.remove(connection);
+        if race.opening.is_none()
+            && let Some((peer, next)) = race.waiting.pop_front()
+        {
+            race.opening = Some(next);
+            self.swarm.behaviour_mut().streams.open(peer, next);
+        }
+        if race.is_lost() {
+            // Dropping the answer is the answer.
+            self.races.remove(&id);
+        }
+    }
+
+    fn close_losers(&mut self, race: &Race) {
+        for connection in race.standing() {
+            self.attempts.remove(&connection);
+            self.swarm.close_connection(connection);
+        }
+        // These cannot be called off; they are closed when they come.
+        for connection in &race.dialling {
+            self.attempts.remove(connection);
+        }
+    }
+
+    /// Closes what nobody needs: abandoned races, connections without a link, dead connections.
+    fn sweep(&mut self) {
+        let abandoned: Vec<u64> = self.races.iter().filter(|(_, race)| race.answer.is_closed()).map(|(id, _)| *id).collect();
+        for race in abandoned.into_iter().filter_map(|id| self.races.remove(&id)).collect::<Vec<_>>() {
+            self.close_losers(&race);
+        }
+        let limits = &self.shared.limits;
+        let streams = &self.swarm.behaviour().streams;
+        let mut close = Vec::new();
+        for (id, connection) in self.connections.iter_mut().filter(|(_, connection)| !connection.closing) {
+            let pulse = streams.pulse(*id).filter(|pulse| !connection.pingless && pulse.silence() > limits.silence);
+            if let Some(pulse) = pulse {
+                pulse.give_up();
+            }
+            if streams.links(*id) > 0 || self.attempts.contains_key(id) {
+                connection.linkless = None;
+            } else {
+                connection.linkless.get_or_insert_with(Instant::now);
+            }
+            let patience = if connection.outbound { limits.linger } else { limits.linkless };
+            if pulse.is_some() || connection.linkless.is_some_and(|since| since.elapsed() >= patience) {
+                connection.closing = true;
+                close.push(*id);
+            }
+        }
+        for connection in close {
+            self.swarm.close_connection(connection);
+        }
+    }
+}

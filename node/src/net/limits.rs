@@ -1,0 +1,84 @@
+//! Every bound and waiting time of the transport on one page.
+
+use std::time::Duration;
+
+/// Longest text of a listen address taken from a user, in bytes.
+pub const ADDRESS_TEXT_MAX: usize = 256;
+/// Most listen addresses that one start takes.
+pub const LISTEN_MAX: usize = 16;
+/// Most addresses that are announced to the core, and most that one dial tries.
+pub const ADDRESSES_MAX: usize = 8;
+/// Most addresses of one dial that are looked at; the rest is not even parsed.
+pub const ADDRESSES_LOOKED_AT: usize = 32;
+/// Bytes read from a stream at once, and what an idle link keeps for it.
+pub const READ_CHUNK: usize = 16 * 1024;
+/// Frames are gathered into one write until it has so many bytes.
+pub const WRITE_BATCH: usize = 64 * 1024;
+/// Commands on their way to the task that owns the swarm; the next sender waits.
+pub const COMMAND_QUEUE: usize = 64;
+
+/// What differs between a node and a test of a node.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Links open at once, in both directions.
+    pub links: usize,
+    /// Of these, links that others may open; the rest stays free for our own dials.
+    pub inbound_links: usize,
+    /// Links on one connection.
+    pub links_per_connection: usize,
+    /// Connections to or from one transport key. A dial may reach it by eight addresses.
+    pub connections_per_peer: u32,
+    /// Connections opened by others.
+    pub inbound_connections: u32,
+    /// Connections of others whose handshake is not done.
+    pub inbound_handshakes: u32,
+    /// Dials that try their addresses at the same moment; the next waits, its time running.
+    pub dials: usize,
+    /// No new connection while the process holds more memory, in bytes.
+    pub memory: usize,
+    /// Frames waiting to be written on one link.
+    pub queue_frames: usize,
+    /// Bytes waiting to be written on one link.
+    pub queue_bytes: usize,
+    /// A dial that has no link by then has failed.
+    pub dial: Duration,
+    /// A connection of somebody else without a link is closed after so long.
+    pub linkless: Duration,
+    /// A connection of ours stays for so long after its link, so that what was written arrives.
+    pub linger: Duration,
+    /// Half a frame without another byte, or a write without progress, for so long ends the link.
+    pub stall: Duration,
+    /// Pause between two pings on a connection.
+    pub ping: Duration,
+    /// A connection on which nothing was heard for so long is dead.
+    pub silence: Duration,
+    /// How long a link that we close may take to write what is queued.
+    pub drain: Duration,
+    /// How long a start waits for the listeners.
+    pub start: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            links: symbolon_core::limits::LINKS_MAX,
+            inbound_links: symbolon_core::limits::LINKS_MAX / 4 * 3,
+            links_per_connection: 4,
+            connections_per_peer: 8,
+            inbound_connections: 512,
+            inbound_handshakes: 64,
+            dials: 64,
+            memory: 1024 * 1024 * 1024,
+            queue_frames: 1024,
+            queue_bytes: 8 * 1024 * 1024,
+            dial: Duration::from_secs(10),
+            linkless: Duration::from_secs(30),
+            linger: Duration::from_secs(2),
+            stall: Duration::from_secs(60),
+            ping: Duration::from_secs(10),
+            silence: Duration::from_secs(28),
+            drain: Duration::from_secs(1),
+            start: Duration::from_secs(5),
+        }
+    }
+}

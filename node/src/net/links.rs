@@ -1,0 +1,195 @@
+//! All links and dials of a node: what exists, what may exist, and what the core is told.
+//!
+//! A link is *known* from the moment its [`Input::LinkUp`] is queued until its
+//! [`Input::LinkDown`] is queued or the core closes it. Both steps happen under one lock
+//! together with the queueing, so each link has one beginning and at most one end, and
+//! nothing is queued for a link after `close` or `reset` has returned.
+
+use crate::net::driver::Request;
+use crate::net::limits::Limits;
+use crate::net::link::{self, Link};
+use futures::{AsyncRead, AsyncWrite};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use symbolon_core::seam::{DialId, Input, LinkId};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch};
+
+/// What the handle, the swarm's task and the links' tasks share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) limits: Limits,
+    pub(super) inputs: mpsc::Sender<Input>,
+    pub(super) requests: mpsc::Sender<Request>,
+    /// Addresses are to be told again.
+    pub(super) announce: Notify,
+    /// Room for links in both directions, and how much of it others may take.
+    pub(super) room: Arc<Semaphore>,
+    pub(super) inbound_room: Arc<Semaphore>,
+    pub(super) dial_room: Semaphore,
+    next_link: AtomicU64,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    /// Bounded by [`Limits::links`]: each entry's task holds a permit.
+    links: HashMap<LinkId, Arc<Link>>,
+    /// Rises with every reset; what began in an earlier generation is told to nobody.
+    generation: u64,
+}
+
+/// What a link occupies; free again when dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) _room: OwnedSemaphorePermit,
+    pub(super) _inbound: Option<OwnedSemaphorePermit>,
+    pub(super) _connection: OwnedSemaphorePermit,
+    /// Signs of life on the connection.
+    pub(super) pulse: Pulse,
+}
+
+/// The signs of life on one connection, shared by its links and the task that watches it.
+#[derive(Debug, Clone)]
+pub(super) struct Pulse {
+    born: Instant,
+    /// Milliseconds from `born` to the last sign of life.
+    heard: Arc<AtomicU64>,
+    /// Set once, when the connection is given up.
+    dead: watch::Sender<bool>,
+}
+
+impl Pulse {
+    pub(super) fn new() -> Self {
+        Self { born: Instant::now(), heard: Arc::new(AtomicU64::new(0)), dead: watch::Sender::new(false) }
+    }
+
+    pub(super) fn heard(&self) {
+        let now = u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.heard.store(now, Ordering::Relaxed);
+    }
+
+    /// Gives the connection up: its links end now. Closing it in good order would wait for
+    /// a peer that answers nothing.
+    pub(super) fn give_up(&self) {
+        self.dead.send_replace(true);
+    }
+
+    async fn given_up(&self) {
+        // The sender lives as long as `self`.
+        let _ = self.dead.subscribe().wait_for(|dead| *dead).await;
+    }
+
+    /// How long nothing was heard.
+    pub(super) fn silence(&self) -> Duration {
+        self.born.elapsed().saturating_sub(Duration::from_millis(self.heard.load(Ordering::Relaxed)))
+    }
+}
+
+impl Shared {
+    pub(super) fn new(limits: Limits, inputs: mpsc::Sender<Input>, requests: mpsc::Sender<Request>) -> Self {
+        Self {
+            room: Arc::new(Semaphore::new(limits.links)),
+            inbound_room: Arc::new(Semaphore::new(limits.inbound_links)),
+            dial_room: Semaphore::new(limits.dials),
+            announce: Notify::new(),
+            next_link: AtomicU64::new(1),
+            known: Mutex::default(),
+            limits,
+            inputs,
+            requests,
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        // The table is whole after every statement, so a panic elsewhere cannot spoil it.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn generation(&self) -> u64 {
+        self.known().generation
+    }
+
+    pub(super) fn send(&self, link: LinkId, frame: Vec<u8>) {
+        let link = self.known().links.get(&link).cloned();
+        if let Some(link) = link {
+            link.send(frame, &self.limits);
+        }
+    }
+
+    pub(super) fn close(&self, link: LinkId) {
+        // Closed under the lock: a frame that is just being delivered is either before or never.
+        if let Some(link) = self.known().links.remove(&link) {
+            link.close();
+        }
+    }
+
+    /// Forgets every link and every dial. Links end at once or, when `drain`, after what is queued.
+    pub(super) fn forget_all(&self, drain: bool) {
+        let mut known = self.known();
+        known.generation += 1;
+        for (_, link) in known.links.drain() {
+            if drain { link.close() } else { link.break_off() }
+        }
+    }
+
+    /// Tells that a dial has failed, unless it belongs to an earlier generation.
+    pub(super) async fn dial_failed(&self, dial: DialId, generation: u64) {
+        let Ok(permit) = self.inputs.reserve().await else { return };
+        if self.known().generation == generation {
+            permit.send(Input::DialFailed(dial));
+        }
+    }
+
+    /// Announces a link and serves it until it ends. `None` for a dial of an earlier generation.
+    pub(super) async fn serve<S>(&self, stream: S, place: Place, dial: Option<(DialId, u64)>) -> Option<link::End>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let id = LinkId(self.next_link.fetch_add(1, Ordering::Relaxed));
+        let link = Arc::new(Link::default());
+        {
+            let permit = self.inputs.reserve().await.ok()?;
+            let mut known = self.known();
+            if dial.is_some_and(|(_, generation)| generation != known.generation) {
+                return None;
+            }
+            known.links.insert(id, link.clone());
+            permit.send(Input::LinkUp { link: id, dial: dial.map(|(dial, _)| dial) });
+        }
+        let pulse = place.pulse.clone();
+        let end = tokio::select! {
+            end = link::run(id, &link, stream, &self.inputs, &self.limits, || pulse.heard()) => end,
+            () = pulse.given_up() => link::End::Gone,
+        };
+        tracing::trace!(?end, "link ended");
+        // Nothing more can be sent; what the core still queues is dropped.
+        link.break_off();
+        if self.known().links.contains_key(&id)
+            && let Ok(permit) = self.inputs.reserve().await
+            && self.known().links.remove(&id).is_some()
+        {
+            permit.send(Input::LinkDown(id));
+        }
+        // The place is given back last: who opens and closes links faster than the core takes
+        // inputs holds places, not memory.
+        drop(place);
+        Some(end)
+    }
+
+    /// A place for a link of our own, if there is one.
+    pub(super) fn outbound_place(&self) -> Option<OwnedSemaphorePermit> {
+        self.room.clone().try_acquire_owned().ok()
+    }
+
+    #[cfg(test)]
+    pub(super) fn link(&self, link: LinkId) -> Option<Arc<Link>> {
+        self.known().links.get(&link).cloned()
+    }
+
+    #[cfg(test)]
+    pub(super) fn link_count(&self) -> usize {
+        self.known().links.len()
+    }
+}

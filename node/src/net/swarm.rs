@@ -1,0 +1,94 @@
+//! What the libp2p swarm is made of: transports, limits, and what it tells strangers.
+
+use crate::net::limits::Limits;
+use crate::net::links::Shared;
+use crate::net::streams::Streams;
+use libp2p::connection_limits::{self, ConnectionLimits};
+use libp2p::identity::Keypair;
+use libp2p::swarm::NetworkBehaviour;
+use libp2p::{Swarm, SwarmBuilder, identify, memory_connection_limits, noise, ping, tcp, yamux};
+use std::time::Duration;
+
+/// What a stranger reads in our identify message. Nothing about this node.
+const AGENT: &str = "symbolon/1";
+const PROTOCOL_VERSION: &str = "/symbolon/1";
+
+/// Identify tells nothing that changes; repeating it would only cost bytes.
+const IDENTIFY_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
+/// Unread bytes that one QUIC stream, and all streams of a connection, may have on the way
+/// to us: 10 MiB/s at 100 ms, and 1 GiB for 512 connections that send all they may.
+const QUIC_STREAM_WINDOW: u32 = 1024 * 1024;
+const QUIC_CONNECTION_WINDOW: u32 = 2 * 1024 * 1024;
+/// Streams that one connection may have open, ping and identify among them. QUIC makes the
+/// opener wait; yamux ends the connection, hence the room for bursts that are refused one by one.
+const QUIC_STREAMS: u32 = 32;
+const YAMUX_STREAMS: usize = 128;
+/// Inbound streams of one connection whose protocol is not agreed yet.
+const NEGOTIATING: usize = 32;
+
+/// The behaviours, in the order in which they are asked about a connection: those that
+/// refuse come first.
+#[derive(NetworkBehaviour)]
+#[behaviour(prelude = "libp2p::swarm::derive_prelude")]
+pub(super) struct Behaviour {
+    connections: connection_limits::Behaviour,
+    memory: memory_connection_limits::Behaviour,
+    identify: identify::Behaviour,
+    ping: ping::Behaviour,
+    pub(super) streams: Streams,
+}
+
+/// The transport could not be set up.
+#[derive(Debug)]
+pub(super) struct BuildError;
+
+/// Builds a swarm with a transport key of its own, fresh at each start: a personal node's
+/// transport key is not its identity and must not make it recognisable.
+pub(super) fn build(shared: &Shared) -> Result<Swarm<Behaviour>, BuildError> {
+    let limits = &shared.limits;
+    let streams = Streams::new(shared.room.clone(), shared.inbound_room.clone(), limits.links_per_connection);
+    let swarm = SwarmBuilder::with_existing_identity(Keypair::generate_ed25519())
+        .with_tokio()
+        .with_tcp(tcp::Config::new().nodelay(true), noise::Config::new, || {
+            let mut config = yamux::Config::default();
+            config.set_max_num_streams(YAMUX_STREAMS);
+            config
+        })
+        .map_err(|_| BuildError)?
+        .with_quic_config(|mut config| {
+            config.handshake_timeout = Duration::from_secs(5);
+            config.max_idle_timeout = u32::try_from(limits.silence.as_millis()).unwrap_or(u32::MAX);
+            config.keep_alive_interval = limits.ping;
+            config.max_concurrent_stream_limit = QUIC_STREAMS;
+            config.max_stream_data = QUIC_STREAM_WINDOW;
+            config.max_connection_data = QUIC_CONNECTION_WINDOW;
+            config
+        })
+        .with_behaviour(|key| behaviour(key, limits, streams))
+        .map_err(|_| BuildError)?
+        .with_swarm_config(|config| config.with_idle_connection_timeout(limits.linkless).with_max_negotiating_inbound_streams(NEGOTIATING))
+        .with_connection_timeout(limits.dial)
+        .build();
+    Ok(swarm)
+}
+
+fn behaviour(key: &Keypair, limits: &Limits, streams: Streams) -> Behaviour {
+    let connections = ConnectionLimits::default()
+        .with_max_pending_incoming(Some(limits.inbound_handshakes))
+        .with_max_established_incoming(Some(limits.inbound_connections))
+        .with_max_established_per_peer(Some(limits.connections_per_peer));
+    let identify = identify::Config::new(PROTOCOL_VERSION.to_owned(), key.public())
+        .with_agent_version(AGENT.to_owned())
+        .with_interval(IDENTIFY_INTERVAL)
+        .with_cache_size(0)
+        .with_hide_listen_addrs(true);
+    Behaviour {
+        connections: connection_limits::Behaviour::new(connections),
+        memory: memory_connection_limits::Behaviour::with_max_bytes(limits.memory),
+        identify: identify::Behaviour::new(identify),
+        // A ping that is late only delays the next one: what counts is the silence, which
+        // the task that owns the swarm measures over everything that is heard.
+        ping: ping::Behaviour::new(ping::Config::new().with_interval(limits.ping).with_timeout(limits.silence)),
+        streams,
+    }
+}

@@ -1,0 +1,250 @@
+//! A node from start to stop: opens it, serves its face, says that it is ready, waits for
+//! a signal, and stops everything in time.
+//!
+//! What "opening" means (folder, store, network, core thread) is passed in, so that this
+//! file knows about none of them; [`open`] is the real one.
+
+pub mod open;
+
+use crate::api::tokens::Token;
+use crate::api::{Api, StartError};
+use crate::handle::NodeHandle;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+use symbolon_core::command::{self, Reply};
+use tokio::sync::oneshot;
+
+/// From the signal to the end of the process.
+pub const STOP_TIMEOUT: Duration = Duration::from_millis(4_500);
+
+/// What `up` was told.
+#[derive(Debug, Clone)]
+pub struct RunConfig {
+    /// The data folder.
+    pub data: PathBuf,
+    /// The name for a new identity, or a new name for an old one.
+    pub name: Option<String>,
+    /// Where to listen for friends, as multiaddr texts; empty for the default.
+    pub listen: Vec<String>,
+    /// Where to serve the API and the page; must be loopback. Port 0 draws one.
+    pub http: SocketAddr,
+    /// Open the page in the user's browser.
+    pub open_browser: bool,
+    /// A file whose first line is the folder's passphrase.
+    pub passphrase_file: Option<PathBuf>,
+}
+
+/// An opened node, as its face needs it.
+pub struct Opened {
+    /// Commands and events.
+    pub handle: NodeHandle,
+    /// The folder's token.
+    pub api_token: Token,
+    /// Where the node listens for friends, as multiaddr texts.
+    pub listening: Vec<String>,
+    /// Writes the API's address where the command line finds it.
+    pub publish_address: PublishAddress,
+    /// Comes when the node has ended, with the reason if it ended by a fault. A clean end
+    /// means that the store is closed and the published address is gone.
+    pub ended: oneshot::Receiver<Result<(), RunError>>,
+}
+
+/// See [`Opened::publish_address`].
+pub type PublishAddress = Box<dyn FnOnce(&str) -> Result<(), RunError> + Send>;
+
+impl std::fmt::Debug for Opened {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Opened(..)")
+    }
+}
+
+/// The node is up.
+#[derive(Clone)]
+pub struct Ready {
+    /// Own Peer ID.
+    pub id: String,
+    /// Own name.
+    pub name: String,
+    /// One-time address of the page.
+    pub http: String,
+    /// Where the node listens for friends.
+    pub listen: Vec<String>,
+}
+
+impl std::fmt::Debug for Ready {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Ready(..)")
+    }
+}
+
+/// Why a node did not start, or ended by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunError {
+    /// Stable name for programs.
+    pub kind: &'static str,
+    /// What happened, for people; names a file where one is at fault.
+    pub message: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+impl RunError {
+    /// Joins the three parts.
+    pub fn new(kind: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), hint: hint.into() }
+    }
+}
+
+/// Runs a node until SIGINT or SIGTERM, until it is asked to stop, or until it fails.
+/// `open` opens it, `ready` is told once when it can be used.
+pub async fn run<F: Future<Output = Result<Opened, RunError>>>(
+    config: RunConfig,
+    open: impl FnOnce(RunConfig) -> F,
+    ready: impl FnOnce(&Ready),
+) -> Result<(), RunError> {
+    // Caught from the start: a signal during opening still ends in a clean stop.
+    let mut signals = Signals::catch()?;
+    let Opened { handle, api_token, listening, publish_address, mut ended } = open(config.clone()).await?;
+    let started = async {
+        let api = Api::start(config.http, api_token, handle.clone()).await.map_err(start_error)?;
+        publish_address(&api.address())?;
+        let ready = introduce(&api, &handle, listening).await?;
+        Ok((api, ready))
+    };
+    // A node that ends while its face starts has the better explanation.
+    let started = tokio::select! {
+        started = started => started,
+        result = &mut ended => return outcome(result),
+    };
+    let (api, introduction) = match started {
+        Ok(started) => started,
+        Err(error) => {
+            handle.stop();
+            let _ = tokio::time::timeout(STOP_TIMEOUT, ended).await;
+            return Err(error);
+        }
+    };
+    ready(&introduction);
+    if config.open_browser {
+        open_browser(&introduction.http);
+    }
+    let result = tokio::select! {
+        () = signals.next() => None,
+        () = handle.stopping() => None,
+        result = &mut ended => Some(result),
+    };
+    handle.stop();
+    let stop = async {
+        let result = match result {
+            Some(result) => result,
+            None => ended.await,
+        };
+        api.stopped().await;
+        outcome(result)
+    };
+    tokio::select! {
+        result = tokio::time::timeout(STOP_TIMEOUT, stop) => result.unwrap_or_else(|_| {
+            Err(RunError::new(
+                "stop_timed_out",
+                "the node did not stop in time and was cut off",
+                "Nothing that was acknowledged is lost; just start it again.",
+            ))
+        }),
+        // Whoever asks twice does not want to wait.
+        () = signals.next() => Err(RunError::new("interrupted", "stopped at once by a second signal", "Just start it again.")),
+    }
+}
+
+async fn introduce(api: &Api, handle: &NodeHandle, listen: Vec<String>) -> Result<Ready, RunError> {
+    let broken = || RunError::new("internal", "the node did not say who it is", "Start it again; if it happens again, please report it.");
+    let Ok(Ok(Reply::Identity(identity))) = handle.command(command::Command::Identity).await else { return Err(broken()) };
+    let http = api.page_address().map_err(|error| start_error(error.into()))?;
+    Ok(Ready { id: identity.id.to_string(), name: identity.name, http, listen })
+}
+
+fn outcome(ended: Result<Result<(), RunError>, oneshot::error::RecvError>) -> Result<(), RunError> {
+    ended.unwrap_or_else(|_| {
+        Err(RunError::new("internal", "the node ended without a word", "Start it again; if it happens again, please report it."))
+    })
+}
+
+fn start_error(error: StartError) -> RunError {
+    match error {
+        StartError::NotLoopback => RunError::new(
+            "http_not_loopback",
+            "--http must be a loopback address: the page and the API are for this machine only",
+            "Use 127.0.0.1:PORT, [::1]:PORT or leave the flag away; from another machine, use an SSH tunnel.",
+        ),
+        StartError::Listen(error) => RunError::new(
+            "http_unavailable",
+            format!("cannot listen at the address of --http: {}", error.kind()),
+            "Something else may use that port: choose another, or port 0 for any.",
+        ),
+        StartError::NoRandomness => {
+            RunError::new("no_randomness", "the operating system gives no random numbers", "Without them no key is safe; check the system.")
+        }
+    }
+}
+
+/// Opens the page in the user's browser; whether that works is the desktop's business, the
+/// address is printed either way.
+fn open_browser(address: &str) {
+    let (program, arguments): (&str, &[&str]) = if cfg!(target_os = "macos") {
+        ("open", &[])
+    } else if cfg!(target_os = "windows") {
+        ("rundll32", &["url.dll,FileProtocolHandler"])
+    } else if std::env::var_os("DISPLAY").is_some() || std::env::var_os("WAYLAND_DISPLAY").is_some() {
+        ("xdg-open", &[])
+    } else {
+        return;
+    };
+    let child = Command::new(program).args(arguments).arg(address).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    if let Ok(mut child) = child {
+        // Waited for, so that no zombie stays behind.
+        std::thread::spawn(move || child.wait());
+    }
+}
+
+#[cfg(unix)]
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn catch() -> Result<Self, RunError> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let failed = |_| RunError::new("internal", "signals cannot be caught", "Check the limits of this system.");
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
+            terminate: signal(SignalKind::terminate()).map_err(failed)?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn catch() -> Result<Self, RunError> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}

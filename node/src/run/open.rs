@@ -1,0 +1,180 @@
+//! Opens a node: folder, store, network, core thread, in this order.
+
+use super::{Opened, RunConfig, RunError};
+use crate::api::tokens::Token;
+use crate::folder::key::{KeyError, Passphrase};
+use crate::folder::{Folder, FolderError};
+use crate::handle::{COMMAND_QUEUE, EVENT_QUEUE, NodeHandle};
+use crate::net::{Net, NetConfig, NetError};
+use crate::shell::live::LiveParts;
+use crate::shell::{self, Ends, INPUT_QUEUE, SystemClock};
+use crate::store::{OpenError, Store, StoreError};
+use std::path::Path;
+use std::sync::Arc;
+use symbolon_core::CoreConfig;
+use symbolon_core::table::{Change, Table};
+use symbolon_core::wire::is_name;
+use symbolon_core::world::{Shelf, ShelfMut};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+
+/// The row of [`Table::Meta`] with the listen port that was drawn once (2 bytes, big-endian).
+const PORT_ROW: &[u8] = b"port";
+
+/// Opens the node of a data folder.
+pub async fn open(config: RunConfig) -> Result<Opened, RunError> {
+    if config.name.as_deref().is_some_and(|name| name.trim().is_empty() || !is_name(name.trim())) {
+        let what = "the name of --name is empty, longer than 64 bytes, or has control characters";
+        return Err(RunError::new("bad_name", what, "Choose a shorter, plain name."));
+    }
+    let passphrase = config.passphrase_file.as_deref().map(read_passphrase).transpose()?;
+    let path = config.data.clone();
+    let (folder, store) = tokio::task::spawn_blocking(move || open_store(&path, passphrase.as_ref())).await.map_err(|_| internal())??;
+    let folder = Arc::new(folder);
+    let api_token = folder.api_token().map_err(folder_error).map(|text| Token::from_text(&text))?;
+
+    let (input_sender, inputs) = mpsc::channel(INPUT_QUEUE);
+    let kept = read_port(&store).map_err(|error| store_error(&error))?;
+    let net = NetConfig { listen: config.listen.clone(), port: kept, ..NetConfig::default() };
+    let net = Net::start(net, input_sender).await.map_err(|error| net_error(&error))?;
+    if let Some(port) = net.port().filter(|port| Some(*port) != kept) {
+        write_port(&store, port).map_err(|error| store_error(&error))?;
+    }
+    if net.port_moved() {
+        tracing::warn!("the port of the last start is taken; listening on another one, so friends must hear of it first");
+    }
+    let listening = net.listening();
+
+    let (command_sender, commands) = mpsc::channel(COMMAND_QUEUE);
+    let (events, _) = broadcast::channel(EVENT_QUEUE);
+    let (stop, stopped) = watch::channel(false);
+    let handle = NodeHandle::new(command_sender, events.clone(), Arc::new(stop));
+    let ends = Ends { commands, inputs, events, stop: stopped, transport: net.handle(), clock: SystemClock };
+    let parts = LiveParts { config: CoreConfig { name: config.name.map(|name| name.trim().to_owned()) } };
+    let (core_ended, core_end) = oneshot::channel();
+    let core = move || {
+        // The receiver waits as long as the process lives; nothing is lost when it does not.
+        let _ = core_ended.send(shell::run(store, parts, ends));
+    };
+    std::thread::Builder::new().name("core".to_owned()).spawn(core).map_err(|_| internal())?;
+
+    let (ended_sender, ended) = oneshot::channel();
+    let held = folder.clone();
+    tokio::spawn(async move {
+        let result = core_end.await;
+        net.stop().await;
+        // The address goes before the lock does, so that nobody calls a node that is gone.
+        let withdrawn = held.withdraw_address();
+        drop(held);
+        let result = match result {
+            Ok(Ok(())) => withdrawn.map_err(folder_error),
+            Ok(Err(error)) => Err(shell_error(error)),
+            Err(_) => Err(internal()),
+        };
+        let _ = ended_sender.send(result);
+    });
+    let publish_address = Box::new(move |address: &str| folder.publish_address(address).map_err(folder_error));
+    Ok(Opened { handle, api_token, listening, publish_address, ended })
+}
+
+fn read_passphrase(file: &Path) -> Result<Passphrase, RunError> {
+    Passphrase::from_file(file).map_err(|_| {
+        RunError::new(
+            "passphrase_unreadable",
+            "the passphrase file cannot be read or its first line is empty",
+            "Check the path after --passphrase-file.",
+        )
+    })
+}
+
+fn open_store(path: &Path, passphrase: Option<&Passphrase>) -> Result<(Folder, Store), RunError> {
+    let folder = Folder::open(path).map_err(folder_error)?;
+    let store = folder.open_store(passphrase).map_err(open_error)?;
+    Ok((folder, store))
+}
+
+fn read_port(store: &Store) -> Result<Option<u16>, StoreError> {
+    let turn = store.begin()?;
+    let row = turn.get(Table::Meta, PORT_ROW).map_err(|error| StoreError::Failed(error.0))?;
+    turn.rollback();
+    Ok(row.and_then(|bytes| bytes.try_into().ok()).map(u16::from_be_bytes))
+}
+
+fn write_port(store: &Store, port: u16) -> Result<(), StoreError> {
+    let mut turn = store.begin()?;
+    let change = Change::Put(Table::Meta, PORT_ROW.to_vec(), port.to_be_bytes().to_vec());
+    turn.apply(&change).map_err(|error| StoreError::Failed(error.0))?;
+    turn.commit()
+}
+
+fn folder_error(error: FolderError) -> RunError {
+    let (kind, hint) = match &error {
+        FolderError::InUse(_) => {
+            ("in_use", "A node runs on this folder already: use it, or stop it first, or choose another folder with --data.")
+        }
+        FolderError::NotAFolder(_) => ("not_a_folder", "Choose another path with --data."),
+        FolderError::Exposed(_) => ("folder_exposed", "Choose an empty folder, or one that only you can write into."),
+        FolderError::Io(..) => ("folder_failed", "Check the path after --data, its permissions and the disk."),
+    };
+    RunError::new(kind, error.to_string(), hint)
+}
+
+fn open_error(error: OpenError) -> RunError {
+    let (kind, hint) = match &error {
+        OpenError::Damaged { .. } => {
+            ("store_damaged", "Nothing was changed. Put a backup of the whole folder in its place, or start with another --data folder.")
+        }
+        OpenError::NotAStore { .. } => ("not_a_store", "Nothing was changed. Check that the folder's files belong together."),
+        OpenError::Newer { .. } => ("store_newer", "Nothing was changed. Start it with the newer Symbolon that wrote it."),
+        OpenError::Missing { .. } => ("store_missing", "Put the file back, or start with another --data folder."),
+        OpenError::Locked { .. } => ("in_use", "Another program has the store open: stop it first."),
+        OpenError::Full { .. } => ("store_full", "Free some space on the disk, then start again."),
+        OpenError::Key(key) => return key_error(key, &error),
+        OpenError::Io { .. } => ("store_failed", "Check the file, its permissions and the disk."),
+    };
+    RunError::new(kind, error.to_string(), hint)
+}
+
+fn key_error(key: &KeyError, error: &OpenError) -> RunError {
+    let (kind, hint) = match key {
+        KeyError::WrongPassphrase { .. } => ("wrong_passphrase", "Nothing was changed. Try again with the right passphrase."),
+        KeyError::PassphraseNeeded { .. } => ("passphrase_needed", "Give it with --passphrase-file FILE."),
+        KeyError::PassphraseNotUsed { .. } => {
+            ("passphrase_not_used", "Start without --passphrase-file; a passphrase can only be set when the folder is new.")
+        }
+        KeyError::TwoKeys { .. } | KeyError::Missing { .. } | KeyError::Damaged { .. } | KeyError::Io { .. } => {
+            ("key_failed", "Nothing was changed. Put the key file of this folder back from a backup.")
+        }
+    };
+    RunError::new(kind, error.to_string(), hint)
+}
+
+fn store_error(error: &StoreError) -> RunError {
+    RunError::new("store_failed", error.to_string(), "Check the disk, then start again.")
+}
+
+fn net_error(error: &NetError) -> RunError {
+    let (kind, hint) = match error {
+        NetError::KeyLog => ("key_log_set", "Start it without SSLKEYLOGFILE in the environment."),
+        NetError::BadListen(_) => ("bad_listen", "Write it like /ip4/0.0.0.0/tcp/4001 or /ip4/0.0.0.0/udp/4001/quic-v1."),
+        NetError::Listen(_) | NetError::NotListening => ("listen_failed", "Choose another address or port with --listen."),
+        NetError::Setup => ("net_failed", "Check the limits of this system, then start again."),
+    };
+    RunError::new(kind, error.to_string(), hint)
+}
+
+fn shell_error(error: shell::RunError) -> RunError {
+    match error {
+        shell::RunError::Store(error) => open_error(error),
+        shell::RunError::Failed(error) => store_error(&error),
+        shell::RunError::Load(what) => RunError::new(
+            "store_damaged",
+            format!("the store cannot be loaded: {what}"),
+            "Nothing was changed. Put a backup of the whole folder in its place.",
+        ),
+        shell::RunError::System(_) => internal(),
+    }
+}
+
+fn internal() -> RunError {
+    RunError::new("internal", "the system gives no threads or memory", "Check the limits of this system, then start again.")
+}

@@ -1,0 +1,228 @@
+//! One turn, from BEGIN to COMMIT, and the making of core and cipher from the store.
+//!
+//! Whatever a turn wants done outside comes back only after its commit.
+
+use super::{Clock, LoadFailed, Machine, Parts, RunError, TurnCipher, TurnFailed};
+use crate::store::{OpenError, Store, StoreError, Turn};
+use std::rc::Rc;
+use std::time::Duration;
+use symbolon_core::seam::{Action, Event, Input};
+use symbolon_core::table::{Change, Table};
+use symbolon_core::world::{CipherError, Shelf, ShelfError, ShelfMut, World};
+use symbolon_presence::time::{MINUTE, Timestamp};
+
+/// Key in [`Table::Meta`] of the newest time that a turn saw, in milliseconds (8 B).
+const NEWEST: &[u8] = b"newest";
+/// The newest time is written at most so often, and only with a turn that writes anyway.
+const NEWEST_INTERVAL: u64 = MINUTE;
+
+/// Owner of core, cipher and store.
+pub(super) struct Engine<P: Parts, C> {
+    live: Live<P>,
+    parts: P,
+    time: Time<C>,
+    has_written: bool,
+    store: Rc<Store>,
+}
+
+struct Live<P: Parts> {
+    machine: P::Machine,
+    cipher: P::Cipher,
+}
+
+/// What a durable turn wants done outside.
+#[derive(Default)]
+pub(super) struct Released {
+    pub(super) actions: Vec<Action>,
+    pub(super) events: Vec<Event>,
+}
+
+/// Something in the turn failed; the store knows what.
+struct Broken;
+
+impl From<TurnFailed> for Broken {
+    fn from(_: TurnFailed) -> Self {
+        Self
+    }
+}
+
+impl From<CipherError> for Broken {
+    fn from(_: CipherError) -> Self {
+        Self
+    }
+}
+
+impl From<ShelfError> for Broken {
+    fn from(_: ShelfError) -> Self {
+        Self
+    }
+}
+
+impl From<StoreError> for Broken {
+    fn from(_: StoreError) -> Self {
+        Self
+    }
+}
+
+impl<P: Parts, C: Clock> Engine<P, C> {
+    pub(super) fn load(store: Rc<Store>, mut parts: P, clock: C) -> Result<(Self, Released), RunError> {
+        let mut time = Time { clock, now: Timestamp(0), written: None };
+        let (live, released) = load(&store, &mut parts, &mut time)?;
+        Ok((Self { live, parts, time, has_written: true, store }, released))
+    }
+
+    /// Makes core and cipher anew from what is durable.
+    pub(super) fn reload(&mut self) -> Result<Released, RunError> {
+        let (live, released) = load(&self.store, &mut self.parts, &mut self.time)?;
+        self.live = live;
+        self.has_written = true;
+        Ok(released)
+    }
+
+    /// Runs one turn. After an error nothing of it is durable, and core and cipher are
+    /// stale: [`Engine::reload`] is the only way on.
+    pub(super) fn turn(&mut self, inputs: Vec<Input>) -> Result<Released, StoreError> {
+        // What failed between turns, a checkpoint for example, is no fault of this one.
+        self.store.take_fault();
+        let now = self.time.now();
+        match self.attempt(now, inputs) {
+            Ok(()) => Ok(release(&mut self.live.machine)),
+            Err(Broken) => Err(self.store.take_fault().unwrap_or(StoreError::Failed("the core could not go on"))),
+        }
+    }
+
+    fn attempt(&mut self, now: Timestamp, inputs: Vec<Input>) -> Result<(), Broken> {
+        let Live { machine, cipher } = &mut self.live;
+        let mut turn = self.store.begin()?;
+        let mut has_changed = false;
+        for input in inputs {
+            machine.handle(now, input, &mut World { cipher, shelf: &turn })?;
+            has_changed |= apply_changes(machine, &mut turn)?;
+        }
+        machine.close_turn(now, &mut World { cipher, shelf: &turn })?;
+        has_changed |= apply_changes(machine, &mut turn)?;
+        let notes_time = has_changed && self.time.is_to_be_written();
+        if notes_time {
+            turn.apply(&Change::Put(Table::Meta, NEWEST.to_vec(), now.0.to_be_bytes().to_vec()))?;
+        }
+        commit(cipher, turn, &self.store)?;
+        self.has_written |= has_changed;
+        if notes_time {
+            self.time.written = Some(now);
+        }
+        Ok(())
+    }
+
+    /// How long until the core wants a tick; zero when one is due.
+    pub(super) fn time_to_tick(&mut self) -> Option<Duration> {
+        let (due, _reason) = self.live.machine.poll_timeout()?;
+        Some(Duration::from_millis(due.since(self.time.now())))
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Whether anything was written since this was last asked.
+    pub(super) fn take_wrote(&mut self) -> bool {
+        std::mem::take(&mut self.has_written)
+    }
+
+    pub(super) fn damaged(&self) -> RunError {
+        RunError::Store(OpenError::Damaged { file: self.store.path().to_path_buf() })
+    }
+
+    /// Lets go of core and cipher and leaves the store complete in its one file.
+    pub(super) fn finish(self) -> Result<(), RunError> {
+        let Self { live, parts, store, .. } = self;
+        drop((live, parts));
+        store.finish().map_err(RunError::Failed)
+    }
+}
+
+fn load<P: Parts, C: Clock>(store: &Rc<Store>, parts: &mut P, time: &mut Time<C>) -> Result<(Live<P>, Released), RunError> {
+    store.take_fault();
+    let mut seed = zeroize::Zeroizing::new([0; 32]);
+    getrandom::fill(seed.as_mut()).map_err(|error| RunError::System(std::io::Error::other(error)))?;
+    let mut attempt = || -> Result<Live<P>, LoadFailed> {
+        let failed = |_| LoadFailed("the store failed");
+        let mut turn = store.begin().map_err(|_| LoadFailed("the store failed"))?;
+        time.raise(&turn)?;
+        let mut cipher = parts.cipher(store);
+        let mut machine = parts.machine(&turn, time.now(), *seed)?;
+        apply_changes(&mut machine, &mut turn).map_err(failed)?;
+        commit(&mut cipher, turn, store).map_err(failed)?;
+        Ok(Live { machine, cipher })
+    };
+    match attempt() {
+        Ok(mut live) => {
+            let released = release(&mut live.machine);
+            Ok((live, released))
+        }
+        Err(LoadFailed(what)) => Err(match store.take_fault() {
+            Some(StoreError::Damaged) => RunError::Store(OpenError::Damaged { file: store.path().to_path_buf() }),
+            Some(fault) => RunError::Failed(fault),
+            None => RunError::Load(what),
+        }),
+    }
+}
+
+/// Applies everything that the core wants written; tells whether there was anything.
+fn apply_changes(machine: &mut impl Machine, turn: &mut Turn<'_>) -> Result<bool, Broken> {
+    let mut has_changed = false;
+    while let Some(change) = machine.poll_change() {
+        turn.apply(&change)?;
+        has_changed = true;
+    }
+    Ok(has_changed)
+}
+
+fn commit(cipher: &mut impl TurnCipher, turn: Turn<'_>, store: &Store) -> Result<(), Broken> {
+    cipher.flush()?;
+    // A failure that the core or the cipher took for something else still fails the turn:
+    // what they did after it may rest on a wrong answer.
+    if store.has_fault() {
+        turn.rollback();
+        return Err(Broken);
+    }
+    Ok(turn.commit()?)
+}
+
+fn release(machine: &mut impl Machine) -> Released {
+    Released {
+        actions: std::iter::from_fn(|| machine.poll_action()).collect(),
+        events: std::iter::from_fn(|| machine.poll_event()).collect(),
+    }
+}
+
+/// Time that never runs backwards, not even across restarts.
+struct Time<C> {
+    clock: C,
+    now: Timestamp,
+    written: Option<Timestamp>,
+}
+
+impl<C: Clock> Time<C> {
+    fn now(&mut self) -> Timestamp {
+        self.now = self.now.max(self.clock.now());
+        self.now
+    }
+
+    /// Goes on from the newest time in the store.
+    fn raise(&mut self, shelf: &dyn Shelf) -> Result<(), LoadFailed> {
+        let stored = shelf.get(Table::Meta, NEWEST).map_err(|_| LoadFailed("the store failed"))?;
+        self.written = match stored {
+            None => None,
+            Some(bytes) => {
+                let bytes = bytes.try_into().map_err(|_| LoadFailed("the newest time is not a time"))?;
+                Some(Timestamp(u64::from_be_bytes(bytes)))
+            }
+        };
+        self.now = self.now.max(self.written.unwrap_or_default());
+        Ok(())
+    }
+
+    fn is_to_be_written(&self) -> bool {
+        self.written.is_none_or(|written| self.now.since(written) >= NEWEST_INTERVAL)
+    }
+}

@@ -1,0 +1,101 @@
+//! The real parts of the turn loop: [`Core`], MLS rooms, libp2p.
+
+use super::{LoadFailed, Machine, Parts, Transport, TurnCipher};
+use crate::mls::{MlsCipher, MlsRows, RowsError};
+use crate::net::NetHandle;
+use crate::store::MlsTable;
+use crate::store::Store;
+use std::rc::Rc;
+use symbolon_core::seam::{Action, Address, CloseReason, DialId, Event, Input, LinkId};
+use symbolon_core::table::Change;
+use symbolon_core::world::{CipherError, Shelf, World};
+use symbolon_core::{Core, CoreConfig, LoadError, TurnFailed};
+use symbolon_presence::time::Timestamp;
+
+impl Machine for Core {
+    fn handle(&mut self, now: Timestamp, input: Input, world: &mut World<'_>) -> Result<(), TurnFailed> {
+        Self::handle(self, now, input, world)
+    }
+
+    fn close_turn(&mut self, now: Timestamp, world: &mut World<'_>) -> Result<(), TurnFailed> {
+        Self::close_turn(self, now, world)
+    }
+
+    fn poll_change(&mut self) -> Option<Change> {
+        Self::poll_change(self)
+    }
+
+    fn poll_action(&mut self) -> Option<Action> {
+        Self::poll_action(self)
+    }
+
+    fn poll_event(&mut self) -> Option<Event> {
+        Self::poll_event(self)
+    }
+
+    fn poll_timeout(&self) -> Option<(Timestamp, &'static str)> {
+        Self::poll_timeout(self)
+    }
+}
+
+impl MlsRows for MlsTable {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, RowsError> {
+        Self::get(self, key).map_err(|_| RowsError)
+    }
+
+    fn put(&self, key: &[u8], value: &[u8]) -> Result<(), RowsError> {
+        Self::put(self, key, value).map_err(|_| RowsError)
+    }
+
+    fn delete(&self, key: &[u8]) -> Result<(), RowsError> {
+        Self::delete(self, key).map_err(|_| RowsError)
+    }
+}
+
+impl TurnCipher for MlsCipher<MlsTable> {
+    fn flush(&mut self) -> Result<(), CipherError> {
+        Self::flush(self)
+    }
+}
+
+impl Transport for NetHandle {
+    fn dial(&mut self, dial: DialId, addresses: Vec<Address>) {
+        Self::dial(self, dial, addresses);
+    }
+
+    fn send(&mut self, link: LinkId, frame: Vec<u8>) {
+        Self::send(self, link, frame);
+    }
+
+    fn close(&mut self, link: LinkId, reason: CloseReason) {
+        Self::close(self, link, reason);
+    }
+
+    fn reset(&mut self) {
+        Self::reset(self);
+    }
+}
+
+/// Makes core and cipher over the store.
+#[derive(Debug)]
+pub struct LiveParts {
+    /// What the core is told at its first start in this process.
+    pub config: CoreConfig,
+}
+
+impl Parts for LiveParts {
+    type Machine = Core;
+    type Cipher = MlsCipher<MlsTable>;
+
+    fn cipher(&mut self, store: &Rc<Store>) -> Self::Cipher {
+        MlsCipher::new(MlsTable::new(store.clone()))
+    }
+
+    fn machine(&mut self, shelf: &dyn Shelf, now: Timestamp, rng_seed: [u8; 32]) -> Result<Core, LoadFailed> {
+        // A rename by flag holds once: the user may choose another name while the node runs.
+        Core::load(std::mem::take(&mut self.config), shelf, now, rng_seed).map_err(|error| match error {
+            LoadError::BadName => LoadFailed("the name is empty, longer than 64 bytes, or has control characters"),
+            LoadError::Store(TurnFailed(what)) => LoadFailed(what),
+        })
+    }
+}

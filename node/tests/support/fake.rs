@@ -1,0 +1,338 @@
+//! A made-up node behind a real `NodeHandle`: answers commands from memory, sends events
+//! when told. It knows nothing of networks or sealing; it is there to test the face.
+
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::wildcard_enum_match_arm)]
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use symbolon_core::command::{
+    Command, CommandError, Direction, FriendView, IdentityView, MessageState, MessageView, Path, Reply, RequestStatus, RequestView,
+    StatusView, Trust, Who,
+};
+use symbolon_core::seam::Event;
+use symbolon_node::handle::{COMMAND_QUEUE, CommandRequest, EVENT_QUEUE, NodeHandle, NumberedEvent};
+use symbolon_presence::id::{DeviceId, MessageId, PeerId, RequestId, RoomId};
+use symbolon_presence::time::Timestamp;
+use tokio::sync::{broadcast, mpsc, watch};
+
+/// 2026-11-20T20:00:00Z.
+pub const NOW: u64 = 1_795_204_800_000;
+
+/// The node's memory and its ends of the channels.
+#[derive(Clone)]
+pub struct Fake {
+    pub handle: NodeHandle,
+    pub world: Arc<Mutex<World>>,
+    events: broadcast::Sender<NumberedEvent>,
+}
+
+/// What the made-up node knows.
+pub struct World {
+    pub me: IdentityView,
+    pub friends: Vec<FriendView>,
+    pub requests: Vec<RequestView>,
+    pub messages: Vec<MessageView>,
+    /// Answers given before any other, in order.
+    pub scripted: VecDeque<Result<Reply, CommandError>>,
+    /// Commands are not answered while set.
+    pub is_deaf: bool,
+    /// Every command that came.
+    pub seen: Vec<Command>,
+    events: u64,
+}
+
+impl Fake {
+    /// Starts it on the current tokio runtime.
+    pub fn start() -> Self {
+        let (commands, mut incoming) = mpsc::channel::<CommandRequest>(COMMAND_QUEUE);
+        let (events, _) = broadcast::channel(EVENT_QUEUE);
+        let (stop, _) = watch::channel(false);
+        let handle = NodeHandle::new(commands, events.clone(), Arc::new(stop));
+        let me = IdentityView { id: PeerId([1; 32]), words: words(1), name: "Andi".to_owned(), device: DeviceId([2; 16]) };
+        let world = World {
+            me,
+            friends: vec![],
+            requests: vec![],
+            messages: vec![],
+            scripted: VecDeque::new(),
+            is_deaf: false,
+            seen: vec![],
+            events: 0,
+        };
+        let fake = Self { handle: handle.clone(), world: Arc::new(Mutex::new(world)), events };
+        let node = fake.clone();
+        tokio::spawn(async move {
+            let mut unanswered = vec![];
+            loop {
+                let request = tokio::select! {
+                    request = incoming.recv() => request,
+                    () = handle.stopping() => return,
+                };
+                let Some(CommandRequest { command, reply }) = request else { return };
+                let mut happened = vec![];
+                let answer = {
+                    let mut world = node.world.lock().unwrap();
+                    world.seen.push(command.clone());
+                    if world.is_deaf {
+                        unanswered.push(reply);
+                        continue;
+                    }
+                    match world.scripted.pop_front() {
+                        Some(answer) => answer,
+                        None => world.answer(command, &mut happened),
+                    }
+                };
+                let _ = reply.send(answer);
+                happened.into_iter().for_each(|event| node.tell(event));
+            }
+        });
+        fake
+    }
+
+    /// Sends an event.
+    pub fn tell(&self, event: Event) {
+        let mut world = self.world.lock().unwrap();
+        let number = world.events;
+        world.events += 1;
+        // Nobody may be listening.
+        let _ = self.events.send(NumberedEvent { number, event });
+    }
+
+    /// The next command is answered like this.
+    pub fn script(&self, answer: Result<Reply, CommandError>) {
+        self.world.lock().unwrap().scripted.push_back(answer);
+    }
+
+    /// Changes the world.
+    pub fn with<T>(&self, change: impl FnOnce(&mut World) -> T) -> T {
+        change(&mut self.world.lock().unwrap())
+    }
+
+    /// A friend writes.
+    pub fn receive(&self, friend: usize, text: &str, at: u64) -> MessageId {
+        let (room, message) = self.with(|world| {
+            let view = world.message_from(friend, text, at);
+            let named = (view.conversation, view.message);
+            world.messages.push(view);
+            named
+        });
+        self.tell(Event::Message { room, message });
+        message
+    }
+
+    /// A message of ours gets further.
+    pub fn advance(&self, message: MessageId, state: MessageState) {
+        self.with(|world| {
+            let view = world.messages.iter_mut().find(|view| view.message == message).unwrap();
+            view.state = state;
+            view.reason = (state == MessageState::Failed).then_some("the friendship is over");
+        });
+        self.tell(Event::MessageState { message });
+    }
+}
+
+impl World {
+    pub fn add_friend(&mut self, name: &str) -> usize {
+        let number = self.friends.len();
+        let byte = 10 + u8::try_from(number).unwrap();
+        self.friends.push(FriendView {
+            id: PeerId([byte; 32]),
+            name: name.to_owned(),
+            words: words(byte),
+            trust: if number.is_multiple_of(2) { Trust::Verified } else { Trust::Invited },
+            blocked: false,
+            mutual: true,
+            unread: 0,
+            online: [Some(true), Some(false), None][number % 3],
+            path: number.is_multiple_of(3).then_some(Path::Direct),
+        });
+        number
+    }
+
+    pub fn add_request(&mut self, name: &str, direction: Direction, status: RequestStatus, note: Option<&str>) -> RequestId {
+        let byte = 100 + u8::try_from(self.requests.len()).unwrap();
+        let mut request = [byte; 16];
+        request[15] = 7;
+        self.requests.push(RequestView {
+            request: RequestId(request),
+            direction,
+            peer: PeerId([byte; 32]),
+            name: name.to_owned(),
+            words: words(byte),
+            trust: Trust::Invited,
+            note: note.map(str::to_owned),
+            status,
+            fault: None,
+            created: Timestamp(NOW),
+        });
+        RequestId(request)
+    }
+
+    pub fn message_from(&self, friend: usize, text: &str, at: u64) -> MessageView {
+        let friend = &self.friends[friend];
+        MessageView {
+            message: self.message_id(),
+            conversation: RoomId(friend.id.0),
+            conversation_name: friend.name.clone(),
+            from: friend.id,
+            from_name: friend.name.clone(),
+            text: text.to_owned(),
+            at: Timestamp(at),
+            state: MessageState::Delivered,
+            reason: None,
+            mine: false,
+        }
+    }
+
+    pub fn message_to(&self, friend: usize, text: &str, at: u64, state: MessageState) -> MessageView {
+        let mut view = self.message_from(friend, text, at);
+        view.from = self.me.id;
+        view.from_name = self.me.name.clone();
+        view.mine = true;
+        view.state = state;
+        view.reason = (state == MessageState::Failed).then_some("the friendship is over");
+        view
+    }
+
+    fn message_id(&self) -> MessageId {
+        let mut id = [3; 16];
+        id[..8].copy_from_slice(&(self.messages.len() as u64).to_be_bytes());
+        MessageId(id)
+    }
+
+    fn friend(&mut self, who: &Who) -> Result<usize, CommandError> {
+        let fits: Vec<usize> =
+            (0..self.friends.len()).filter(|at| self.friends[*at].name == who.0 || self.friends[*at].id.to_string() == who.0).collect();
+        match fits[..] {
+            [] => Err(CommandError::NotFound),
+            [one] => Ok(one),
+            [..] => Err(CommandError::Ambiguous),
+        }
+    }
+
+    fn set_request(&mut self, request: RequestId, status: RequestStatus) -> Result<Reply, CommandError> {
+        let view = self.requests.iter_mut().find(|view| view.request == request).ok_or(CommandError::NotFound)?;
+        view.status = status;
+        Ok(Reply::Request(view.clone()))
+    }
+
+    fn set_blocked(&mut self, who: &Who, blocked: bool) -> Result<Reply, CommandError> {
+        if let Ok(at) = self.friend(who) {
+            self.friends[at].blocked = blocked;
+            return Ok(Reply::Friend(self.friends[at].clone()));
+        }
+        let request = who.0.parse().map_err(|_| CommandError::NotFound)?;
+        self.set_request(request, if blocked { RequestStatus::Blocked } else { RequestStatus::Pending })
+    }
+
+    fn answer(&mut self, command: Command, happened: &mut Vec<Event>) -> Result<Reply, CommandError> {
+        match command {
+            Command::Identity => Ok(Reply::Identity(self.me.clone())),
+            Command::SetName(name) if name.is_empty() || name.len() > 64 => Err(CommandError::BadName),
+            Command::SetName(name) => {
+                self.me.name = name;
+                Ok(Reply::Identity(self.me.clone()))
+            }
+            Command::Invite { lifetime: 0, .. } => Err(CommandError::BadLifetime),
+            Command::Invite { lifetime, no_ip, .. } => Ok(Reply::Invite {
+                link: format!("symbolon:{}", "invite234567".repeat(38)),
+                expires: Timestamp(NOW.saturating_add(lifetime)),
+                warning: no_ip.then_some("Without addresses your friend cannot find you yet: this version has no lookup."),
+            }),
+            Command::Add { target, note } => {
+                if !target.starts_with("symbolon:") {
+                    return Err(CommandError::BadTarget);
+                }
+                let request = self.add_request("Holger", Direction::Out, RequestStatus::Pending, note.as_deref());
+                happened.push(Event::Request(request));
+                Ok(Reply::Request(self.requests.last().unwrap().clone()))
+            }
+            Command::Requests => Ok(Reply::Requests(self.requests.iter().rev().cloned().collect())),
+            Command::Accept(request) => {
+                let reply = self.set_request(request, RequestStatus::Confirmed)?;
+                let name = self.requests.iter().find(|view| view.request == request).unwrap().name.clone();
+                let at = self.add_friend(&name);
+                happened.extend([Event::Request(request), Event::Friend(self.friends[at].id)]);
+                Ok(reply)
+            }
+            Command::Ignore(request) => self.set_request(request, RequestStatus::Ignored),
+            Command::Block(who) => self.set_blocked(&who, true),
+            Command::Unblock(who) => self.set_blocked(&who, false),
+            Command::Friends => {
+                for friend in &mut self.friends {
+                    let unread = |view: &&MessageView| view.from == friend.id && view.state == MessageState::Delivered;
+                    friend.unread = u32::try_from(self.messages.iter().filter(unread).count()).unwrap();
+                }
+                Ok(Reply::Friends(self.friends.clone()))
+            }
+            Command::Rename { friend, name } => {
+                let at = self.friend(&friend)?;
+                let old = std::mem::replace(&mut self.friends[at].name, name.clone());
+                for view in self.messages.iter_mut().filter(|view| view.conversation_name == old) {
+                    view.conversation_name = name.clone();
+                }
+                Ok(Reply::Friend(self.friends[at].clone()))
+            }
+            Command::Unfriend(friend) => {
+                let at = self.friend(&friend)?;
+                Ok(Reply::Friend(self.friends.remove(at)))
+            }
+            Command::Verify { friend, words } => {
+                let at = self.friend(&friend)?;
+                match words {
+                    Some(words) if words != self.friends[at].words => return Err(CommandError::WordsDiffer),
+                    Some(_) => self.friends[at].trust = Trust::Verified,
+                    None => {}
+                }
+                Ok(Reply::Friend(self.friends[at].clone()))
+            }
+            Command::Send { to, text, .. } => {
+                let at = self.friend(&to)?;
+                if text.is_empty() || text.len() > 16 * 1024 {
+                    return Err(CommandError::BadText);
+                }
+                let view = self.message_to(at, &text, NOW, MessageState::Queued);
+                self.messages.push(view.clone());
+                Ok(Reply::Message(view))
+            }
+            Command::Message(message) => {
+                self.messages.iter().find(|view| view.message == message).cloned().map(Reply::Message).ok_or(CommandError::NotFound)
+            }
+            Command::Read { who, since, limit, peek } => {
+                let room = who.map(|who| self.friend(&who).map(|at| RoomId(self.friends[at].id.0))).transpose()?;
+                let start = match since {
+                    Some(since) => 1 + self.messages.iter().position(|view| view.message == since).ok_or(CommandError::NotFound)?,
+                    None => 0,
+                };
+                let mut fits = vec![];
+                for view in &mut self.messages[start..] {
+                    if room.is_none_or(|room| room == view.conversation) {
+                        fits.push(view.clone());
+                        if !peek && !view.mine {
+                            view.state = MessageState::Read;
+                        }
+                    }
+                }
+                let count = limit.unwrap_or(1_000).min(1_000);
+                if since.is_none() && limit.is_some() {
+                    fits.drain(..fits.len().saturating_sub(count));
+                }
+                fits.truncate(count);
+                Ok(Reply::Messages(fits))
+            }
+            Command::Status => Ok(Reply::Status(StatusView {
+                peers: self.friends.iter().filter(|friend| friend.online == Some(true)).count(),
+                queue: self.messages.iter().filter(|view| view.state == MessageState::Queued).count() as u64,
+                problems: vec![],
+                sent_frames: vec![("envelope", 12), ("receipt", 4)],
+                dropped_frames: vec![("malformed", 1)],
+            })),
+        }
+    }
+}
+
+/// Twelve words, other ones for each number.
+pub fn words(number: u8) -> String {
+    const WORDS: [&str; 8] = ["abandon", "basket", "crystal", "dolphin", "evidence", "firefly", "gravity", "hundred"];
+    (0..12).map(|at| WORDS[(usize::from(number) * 5 + at * at + at) % WORDS.len()]).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,46 @@
+//! Attacks on delivery: what friends and strangers can do to messages under way.
+
+use symbolon_core::command::MessageState;
+use symbolon_core::seam::Input;
+use symbolon_core::wire::Known;
+use symbolon_presence::codec;
+use symbolon_presence::id::EpochId;
+use symbolon_presence::id::Nonce;
+use symbolon_presence::time::{HOUR, MINUTE};
+use symbolon_relay::frame::{Frame, Outcome, Refusal};
+use symbolon_tests::craft::{Actor, outcomes};
+use symbolon_tests::sim::run::nowhere;
+use symbolon_tests::sim::{Faults, Sim};
+
+#[test]
+fn a_thousand_messages_to_a_friend_who_is_away_arrive_when_the_friend_is_back() {
+    let mut sim = Sim::new(1, Faults::NONE);
+    let (a, b) = (sim.add("Andi"), sim.add("Ben"));
+    sim.befriend(a, b);
+    // Only the writer can dial: its first frame on a new link is sealed behind all the texts.
+    sim.input(a, Input::Addresses(vec![nowhere()]));
+    sim.run_for(MINUTE);
+    sim.set_apart(a, b, true);
+    for line in 0..1_000 {
+        sim.say(a, b, &format!("{line}")).unwrap();
+    }
+    sim.run_for(HOUR);
+    sim.set_apart(a, b, false);
+    sim.run_for(HOUR);
+    sim.check(true);
+}
+
+#[test]
+fn r15_a_message_that_was_refused_is_never_called_delivered_when_it_is_sent_again() {
+    let mut sim = Sim::new(2, Faults::NONE);
+    let a = sim.add("Andi");
+    let mut mallory = Actor::new(7, sim.now);
+    let (bond, link) = mallory.befriend(&mut sim, a);
+    let known = Known { room: bond.room, epoch: EpochId([0; 32]), sequence: Some(0), mls: b"not a room message".to_vec() };
+    let frame = mallory.known_frame(&bond, &codec::encode(&known));
+    for _ in 0..3 {
+        assert_eq!(outcomes(&sim.rogue_send(link, frame.clone())), [Outcome::Refused(Refusal::Refused)]);
+    }
+    assert!(sim.texts(a).is_empty());
+    let _ = (Nonce([0; 16]), MessageState::Delivered, |f: Frame| f);
+}
