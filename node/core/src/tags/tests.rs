@@ -69,7 +69,8 @@ fn pair() -> Pair {
 
 impl Pair {
     fn find(&mut self, now: Timestamp, counter: u64) -> Option<u64> {
-        let found = self.tags.find(&mut self.state, now, &self.key.tag(counter));
+        let tag = self.key.tag(counter);
+        let found = self.tags.ready(&mut self.state, &tag).or_else(|| self.tags.search(&mut self.state, now, &tag));
         assert!(found.is_none_or(|(device, _)| device == self.device));
         found.map(|(_, counter)| counter)
     }
