@@ -81,7 +81,7 @@ fn a_blocked_friends_messages_wait_at_the_friend_and_arrive_after_the_block_is_t
     sim.run_for(DAY);
     assert!(sim.texts(a).is_empty());
     assert_eq!(sim.message_state(b, message), MessageState::Queued, "not called delivered, not failed either");
-    assert_eq!(sim.command(a, Command::Send { to: ben.clone(), text: "no".into() }).err(), Some(CommandError::IsBlocked));
+    assert_eq!(sim.command(a, Command::Send { to: ben.clone(), text: "no".into(), lifetime: None }).err(), Some(CommandError::IsBlocked));
     let seen = sim.friend(b, &sim.nodes[a].peer.clone()).unwrap();
     assert!(seen.online != Some(true), "to the blocked it looks as if the node were off");
     sim.command(a, Command::Unblock(ben)).unwrap();

@@ -110,9 +110,9 @@ fn commands_beyond_a_bound_fail_with_their_own_error_and_change_nothing() {
         (Command::SetName("a\tb".into()), CommandError::BadName),
         (Command::Rename { friend: ben(), name: "n".repeat(NAME_MAX + 1) }, CommandError::BadName),
         (Command::Rename { friend: ben(), name: String::new() }, CommandError::BadName),
-        (Command::Send { to: ben(), text: "t".repeat(TEXT_MAX + 1) }, CommandError::BadText),
-        (Command::Send { to: ben(), text: String::new() }, CommandError::BadText),
-        (Command::Send { to: Who("Nobody".into()), text: "x".into() }, CommandError::NotFound),
+        (Command::Send { to: ben(), text: "t".repeat(TEXT_MAX + 1), lifetime: None }, CommandError::BadText),
+        (Command::Send { to: ben(), text: String::new(), lifetime: None }, CommandError::BadText),
+        (Command::Send { to: Who("Nobody".into()), text: "x".into(), lifetime: None }, CommandError::NotFound),
         (Command::Add { target: link, note: Some("n".repeat(NOTE_MAX + 1)) }, CommandError::BadNote),
         (Command::Invite { lifetime: 0, no_ip: false, auto_accept: false }, CommandError::BadLifetime),
         (Command::Invite { lifetime: 90 * DAY + 1, no_ip: false, auto_accept: false }, CommandError::BadLifetime),
@@ -126,7 +126,7 @@ fn commands_beyond_a_bound_fail_with_their_own_error_and_change_nothing() {
         assert_eq!(sim.command(a, command).err(), Some(error), "case {index}");
         assert!(sim.rows(a) == before, "case {index} changes nothing");
     }
-    assert!(sim.command(a, Command::Send { to: ben(), text: "t".repeat(TEXT_MAX) }).is_ok());
+    assert!(sim.command(a, Command::Send { to: ben(), text: "t".repeat(TEXT_MAX), lifetime: None }).is_ok());
     assert!(sim.command(a, Command::SetName("n".repeat(NAME_MAX))).is_ok());
 }
 

@@ -32,7 +32,7 @@ fn more_than_a_bounded_number_of_messages_to_half_a_friend_is_refused() {
     }
     assert_eq!(sent, 1_000);
     let to = Who(pair.sim.nodes[b].peer.to_string());
-    assert_eq!(pair.sim.command(a, Command::Send { to, text: "x".into() }).err(), Some(CommandError::Full));
+    assert_eq!(pair.sim.command(a, Command::Send { to, text: "x".into(), lifetime: None }).err(), Some(CommandError::Full));
     pair.meet();
     pair.sim.run_for(HOUR);
     pair.sim.check(true);
@@ -88,7 +88,7 @@ fn petnames_clash_without_regard_to_case_and_get_a_number() {
     let taken = Command::Rename { friend: Who("ben 2".into()), name: "BEN".into() };
     assert_eq!(sim.command(a, taken).err(), Some(CommandError::NameTaken));
     assert!(sim.command(a, Command::Rename { friend: Who("ben 2".into()), name: "Benno".into() }).is_ok());
-    assert!(sim.command(a, Command::Send { to: Who("benno".into()), text: "x".into() }).is_ok());
+    assert!(sim.command(a, Command::Send { to: Who("benno".into()), text: "x".into(), lifetime: None }).is_ok());
 }
 
 #[test]
