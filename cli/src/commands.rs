@@ -47,6 +47,7 @@ pub fn run(verb: &Verb, client: &Client, output: Output) -> Result<(), Failure> 
             output.show(&client.post("/api/v1/friends/rename", &json!({ "friend": friend, "name": name }))?, show::friend)
         }
         Verb::Verify { friend, words } => verify(client, output, friend, words),
+        Verb::Unfriend { friend, yes } => unfriend(client, output, friend, *yes),
         Verb::Send(flags) => send(client, output, flags),
         Verb::Read(flags) => read(client, output, flags),
         Verb::Status => output.show(&client.get("/api/v1/status", &[])?, show::status),
@@ -121,12 +122,26 @@ fn verify(client: &Client, output: Output, friend: &str, words: &[String]) -> Re
     Ok(())
 }
 
+fn unfriend(client: &Client, output: Output, friend: &str, yes: bool) -> Result<(), Failure> {
+    if !yes && output.can_ask() {
+        let question = format!(
+            "End the friendship with {}? What waits for them is given up; they are told nothing. History stays.",
+            crate::text::line(friend)
+        );
+        if !output.ask(&question)? {
+            return Err(Failure::declined());
+        }
+    }
+    output.show(&client.post("/api/v1/friends/unfriend", &json!({ "friend": friend }))?, show::unfriended)
+}
+
 fn send(client: &Client, output: Output, flags: &Send) -> Result<(), Failure> {
     let text = match flags.text.as_deref() {
         None | Some("-") => from_stdin()?,
         Some(text) => text.to_owned(),
     };
-    let view = client.post("/api/v1/messages", &json!({ "to": flags.to, "text": text }))?;
+    let lifetime = flags.expires.map(|time| time.as_secs());
+    let view = client.post("/api/v1/messages", &json!({ "to": flags.to, "text": text, "lifetime_seconds": lifetime }))?;
     let Some(wanted) = flags.wait else { return output.show(&view, show::sent) };
     let message = view.get("message").and_then(Value::as_str).unwrap_or_default();
     let view = wait(client, message, wanted.word(), flags.timeout)?;

@@ -343,7 +343,10 @@ impl Intake {
         let Early { link, frame, counter, known } = early;
         let ordered = known.sequence.is_some();
         let outcome = match room_message(state, turn, device, known) {
-            Ok(()) => Outcome::Delivered,
+            Ok(()) => {
+                delivery.heard_in_room(state, turn, device);
+                Outcome::Delivered
+            }
             Err(Rejected::Turn(failed)) => return Err(failed),
             Err(Rejected::Drop(reason)) => {
                 self.count(reason);

@@ -244,14 +244,18 @@ fn command_entry(error: CommandError) -> Entry {
             409,
             "Not friends",
             "The friendship is over, or not there yet.",
-            "Wait until the request is confirmed, or make a new one.",
+            "Wait until the request is confirmed; when it is over, `symbolon add` with a new invite makes it anew.",
         ),
         CommandError::Full => {
             ("full", 409, "Full", "There are too many of these already.", "Deal with old requests, or let invites expire, and try again.")
         }
-        CommandError::BadLifetime => {
-            ("bad_lifetime", 422, "Not a usable lifetime", "The lifetime is zero or longer than 90 days.", "Choose something like 7 days.")
-        }
+        CommandError::BadLifetime => (
+            "bad_lifetime",
+            422,
+            "Not a usable lifetime",
+            "The lifetime is zero, or that of an invite longer than 90 days.",
+            "Choose something like 7 days.",
+        ),
         CommandError::StoreFailed => (
             "store_failed",
             507,

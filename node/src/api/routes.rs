@@ -100,6 +100,13 @@ pub const ROUTES: &[Route] = &[
         "Shows a friend's fingerprint words, or compares them with those that the friend read out.",
         || post(handlers::verify),
     ),
+    change(
+        "/api/v1/friends/unfriend",
+        Some("UnfriendBody"),
+        "Friend",
+        "Ends a friendship on this side; the other side is told nothing. History and name stay.",
+        || post(handlers::unfriend),
+    ),
     Route {
         query: &[
             ("who", "string", false, "Only this conversation: a friend's name or id."),

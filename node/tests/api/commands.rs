@@ -146,6 +146,32 @@ async fn friends_are_listed_renamed_and_verified() {
 }
 
 #[tokio::test]
+async fn friendship_is_ended_by_name_or_id() {
+    let server = Server::start().await;
+    server.fake.with(|world| (world.add_friend("Holger"), world.add_friend("Tom")));
+    let view = server.post("/api/v1/friends/unfriend", &json!({ "friend": "Tom" })).await.json();
+    assert_described(&server, "Friend", &view).await;
+    assert_eq!(view["name"], "Tom");
+    assert!(last_command(&server) == Command::Unfriend(Who("Tom".to_owned())));
+    assert_eq!(server.get("/api/v1/friends").await.json()["friends"].as_array().unwrap().len(), 1);
+    assert_eq!(server.post("/api/v1/friends/unfriend", &json!({ "friend": "Tom" })).await.error(), "not_found");
+    assert_eq!(server.post("/api/v1/friends/unfriend", &json!({})).await.error(), "bad_request");
+}
+
+#[tokio::test]
+async fn lifetime_of_a_message_is_given_in_seconds() {
+    let server = Server::start().await;
+    server.fake.with(|world| world.add_friend("Tom"));
+    let send = |lifetime: Value| json!({ "to": "Tom", "text": "hi", "lifetime_seconds": lifetime });
+    for (lifetime, expected) in [(json!(90), Some(90_000)), (Value::Null, None), (json!(u64::MAX), Some(u64::MAX))] {
+        assert_eq!(server.post("/api/v1/messages", &send(lifetime)).await.status, 200);
+        assert!(matches!(last_command(&server), Command::Send { lifetime, .. } if lifetime == expected));
+    }
+    assert_eq!(server.post("/api/v1/messages", &send(json!(0))).await.error(), "bad_lifetime");
+    assert_eq!(server.post("/api/v1/messages", &send(json!(-1))).await.error(), "bad_request");
+}
+
+#[tokio::test]
 async fn messages_are_sent_and_read_and_looking_marks_nothing() {
     let server = Server::start().await;
     server.fake.with(|world| world.add_friend("Tom"));

@@ -286,6 +286,7 @@ impl World {
                 }
                 Ok(Reply::Friend(self.friends[at].clone()))
             }
+            Command::Send { lifetime: Some(0), .. } => Err(CommandError::BadLifetime),
             Command::Send { to, text, .. } => {
                 let at = self.friend(&to)?;
                 if text.is_empty() || text.len() > 16 * 1024 {

@@ -62,6 +62,7 @@ fn pair() -> Pair {
         receive_sequence: 0,
         outbox_next: 0,
         outbox_count: 0,
+        outbox_first: 0,
     });
     let key = state.envelope_key_from(&device).unwrap();
     Pair { state, tags: Tags::default(), device, key }
