@@ -60,6 +60,38 @@ fn two_nodes_befriend_and_talk_both_ways() {
     assert!(sim.command(a, Command::Send { to: Who("Ben".into()), text: "by name".into(), lifetime: None }).is_ok());
 }
 
+#[test]
+fn history_is_searched_over_all_conversations_newest_matches_in_order() {
+    let mut sim = Sim::new(7, Faults::NONE);
+    let (a, b, c) = (sim.add("Andi"), sim.add("Ben"), sim.add("Cleo"));
+    befriend(&mut sim, a, b);
+    befriend(&mut sim, a, c);
+    for (from, to, text) in
+        [(a, b, "Friday at noon?"), (b, a, "friday, yes"), (c, a, "Is it Friday yet?"), (a, c, "no"), (c, a, "Fridays are best")]
+    {
+        sim.say(from, to, text).unwrap();
+        sim.run_for(MINUTE);
+    }
+    let mut search = |text: &str, before, limit| match sim.command(a, Command::Search { text: text.into(), before, limit }) {
+        Ok(Reply::Messages(found)) => Ok(found),
+        Ok(_) => panic!("messages"),
+        Err(error) => Err(error),
+    };
+    let texts = |found: &[symbolon_core::command::MessageView]| -> Vec<String> {
+        found.iter().map(|view| format!("{}: {}", view.conversation_name, view.text)).collect()
+    };
+    let all = search("friday", None, None).unwrap();
+    assert_eq!(texts(&all), ["Ben: Friday at noon?", "Ben: friday, yes", "Cleo: Is it Friday yet?", "Cleo: Fridays are best"]);
+    assert_eq!(texts(&search("yet it friday", None, None).unwrap()), ["Cleo: Is it Friday yet?"]);
+    assert_eq!(texts(&search("friday", None, Some(1)).unwrap()), ["Cleo: Fridays are best"]);
+    assert_eq!(texts(&search("friday", Some(all[2].message), Some(1)).unwrap()), ["Ben: friday, yes"]);
+    for nothing in ["", "?!", &"x".repeat(257)] {
+        assert_eq!(search(nothing, None, None).err(), Some(symbolon_core::command::CommandError::BadSearch));
+    }
+    assert!(search("friday", Some(symbolon_presence::id::MessageId([9; 16])), None).is_err());
+    assert!(all.iter().all(|view| view.mine || view.state == symbolon_core::command::MessageState::Delivered), "nothing was marked");
+}
+
 /// One run: three friends, rough network, crashes; everything accepted arrives once, in order.
 fn rough_run(seed: u64) -> (u64, u64, u64) {
     let mut sim = Sim::new(seed, Faults::NONE);

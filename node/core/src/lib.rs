@@ -16,7 +16,8 @@
 //! | [`contact`] | invites and contact records |
 //! | `request`, `request/offer`, `request/answer` | the connection: Offer, Accept, Confirm |
 //! | `friend` | friends, petnames, bundles |
-//! | `conversation` | messages and history |
+//! | `conversation` | messages from writing to reading |
+//! | `history` | looking at what is stored: reading on, searching |
 //! | `outbox`, `delivery` | envelopes until they are acknowledged; links and dialling |
 //! | `intake`, `tags` | from a frame to the machine it is meant for |
 //! | `state` | every row held in memory |
@@ -27,6 +28,7 @@ pub mod contact;
 mod conversation;
 mod delivery;
 mod friend;
+mod history;
 mod intake;
 pub mod limits;
 mod outbox;
@@ -168,7 +170,7 @@ impl Core {
         for device in std::mem::take(&mut state.wake) {
             delivery.wake(state, turn, &device)?;
         }
-        if expiry_changed || turn.out.changes.iter().any(|change| change.table() == Table::Expiry) {
+        if expiry_changed || turn.out.changes.iter().any(|change| change.table() == Some(Table::Expiry)) {
             self.next_expiry = conversation::next_expiry(turn)?;
         }
         Ok(())
@@ -268,12 +270,11 @@ fn run(state: &mut State, delivery: &Delivery, intake: &Intake, turn: &mut Turn<
         }
         Command::Send { to, text, lifetime } => {
             let id = conversation::send(state, turn, &to, text, lifetime)?;
-            Ok(Reply::Message(conversation::message(state, turn, &id)?))
+            Ok(Reply::Message(history::message(state, turn, &id)?))
         }
-        Command::Message(id) => Ok(Reply::Message(conversation::message(state, turn, &id)?)),
-        Command::Read { who, since, limit, peek } => {
-            Ok(Reply::Messages(conversation::read(state, turn, who.as_ref(), since, limit, peek)?))
-        }
+        Command::Message(id) => Ok(Reply::Message(history::message(state, turn, &id)?)),
+        Command::Read { who, since, limit, peek } => Ok(Reply::Messages(history::read(state, turn, who.as_ref(), since, limit, peek)?)),
+        Command::Search { text, before, limit } => Ok(Reply::Messages(history::search(state, turn, &text, before, limit)?)),
         Command::Status => Ok(Reply::Status(status(state, delivery, intake))),
     }
 }

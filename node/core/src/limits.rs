@@ -10,6 +10,8 @@ pub const NOTE_MAX: usize = 512;
 pub const TEXT_MAX: usize = 16 * 1024;
 /// Most messages that one read answers.
 pub const READ_LIMIT: usize = 1_000;
+/// Longest text to search for, in bytes of UTF-8.
+pub const SEARCH_MAX: usize = 256;
 /// Most addresses in an invite, Offer, Accept or bundle.
 pub const ADDRESSES_MAX: usize = 8;
 /// Most devices of one person that one frame names.
