@@ -1,7 +1,9 @@
 //! What Symbolon's tests share: the simulation, and helpers that attack it.
 
+pub mod campaign;
 pub mod craft;
 pub mod decoders;
+pub mod node;
 pub mod samples;
 pub mod seeds;
 pub mod sim;

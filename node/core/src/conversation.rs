@@ -115,7 +115,7 @@ pub(crate) fn next_expiry(turn: &Turn<'_>) -> Result<Option<Timestamp>, TurnFail
 fn skip(state: &mut State, turn: &mut Turn<'_>, friend: &Friend, arrival: u64) -> Result<(), TurnFailed> {
     for device in &friend.devices {
         let Some(key) = state.envelope_key_to(device) else { continue };
-        let mut from = 0;
+        let mut from = outbox::ROOM_LANE;
         let found = loop {
             let page = outbox::rows(turn, device, from, 256)?;
             let Some((last, _)) = page.last() else { break None };

@@ -46,6 +46,9 @@ pub const WINDOW: usize = 256;
 pub const WINDOW_BYTES: usize = 4 * 1024 * 1024;
 /// An unacknowledged envelope is put again on the same link after so long.
 pub const RECEIPT_TIMEOUT: u64 = 30 * SECOND;
+/// The same, once the device has shown itself on another link: it may have started anew and
+/// never answer on the old one.
+pub const RIVAL_TIMEOUT: u64 = 2 * SECOND;
 /// Most envelopes waiting for one device.
 pub const OUTBOX_MAX: u64 = 100_000;
 /// Early envelopes kept for each device.

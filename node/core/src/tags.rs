@@ -25,24 +25,21 @@ type Tag = [u8; 16];
 pub(crate) struct Tags {
     expected: HashMap<Tag, (DeviceId, u64)>,
     /// Up to which counter tags are ready, for each device.
-    ready: HashMap<DeviceId, u64>,
+    ready_until: HashMap<DeviceId, u64>,
     searches: u32,
     minute: u64,
 }
 
 impl Tags {
-    /// The device and counter of a tag.
-    pub fn find(&mut self, state: &mut State, now: Timestamp, tag: &Tag) -> Option<(DeviceId, u64)> {
-        if self.ready.len() != state.devices.len() {
-            let unknown: Vec<DeviceId> = state.devices.keys().filter(|id| !self.ready.contains_key(id)).copied().collect();
+    /// The device and counter of a tag that is kept ready. Cheap, unlike [`Self::search`].
+    pub fn ready(&mut self, state: &mut State, tag: &Tag) -> Option<(DeviceId, u64)> {
+        if self.ready_until.len() != state.devices.len() {
+            let unknown: Vec<DeviceId> = state.devices.keys().filter(|id| !self.ready_until.contains_key(id)).copied().collect();
             for device in unknown {
                 self.prepare(state, &device);
             }
         }
-        if let Some(found) = self.expected.get(tag) {
-            return Some(*found);
-        }
-        self.search(state, now, tag)
+        self.expected.get(tag).copied()
     }
 
     /// The envelope with this counter was taken in: its tag is used up.
@@ -58,6 +55,14 @@ impl Tags {
             for counter in forgotten {
                 self.expected.remove(&key.tag(counter));
             }
+            // A jump beyond what was ready: of the counters in between only those that are
+            // missing get a tag, neither the one just used up nor the forgotten.
+            if let Some(ready) = self.ready_until.get_mut(device).filter(|ready| **ready < row.receive_counter) {
+                for counter in row.missing.iter().filter(|counter| **counter >= *ready) {
+                    self.expected.insert(key.tag(*counter), (*device, *counter));
+                }
+                *ready = row.receive_counter;
+            }
             self.prepare(state, device);
         } else {
             row.missing.retain(|missing| *missing != counter);
@@ -68,7 +73,7 @@ impl Tags {
     fn prepare(&mut self, state: &mut State, device: &DeviceId) {
         let Some(key) = state.envelope_key_from(device) else { return };
         let Some(row) = state.devices.get(device) else { return };
-        let from = match self.ready.get(device) {
+        let from = match self.ready_until.get(device) {
             Some(ready) => *ready,
             None => {
                 for counter in &row.missing {
@@ -81,10 +86,12 @@ impl Tags {
         for counter in from..until {
             self.expected.insert(key.tag(counter), (*device, counter));
         }
-        self.ready.insert(*device, until.max(from));
+        self.ready_until.insert(*device, until.max(from));
     }
 
-    fn search(&mut self, state: &mut State, now: Timestamp, tag: &Tag) -> Option<(DeviceId, u64)> {
+    /// Looks for a tag far ahead, as after a long loss. Costs thousands of MACs for each
+    /// device, so whatever can be told to be a repeat is not brought here.
+    pub fn search(&mut self, state: &mut State, now: Timestamp, tag: &Tag) -> Option<(DeviceId, u64)> {
         let minute = now.0 / MINUTE;
         if self.minute != minute {
             self.minute = minute;
@@ -105,3 +112,6 @@ impl Tags {
         None
     }
 }
+
+#[cfg(test)]
+mod tests;

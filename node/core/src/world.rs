@@ -218,6 +218,9 @@ pub trait RoomCipher {
     /// that is refused does not.
     fn share_psk(&mut self, id: &[u8; 32], secret: &[u8; 32]) -> Result<(), CipherError>;
 
+    /// Erases a pre-shared key that was not used after all.
+    fn unshare_psk(&mut self, id: &[u8; 32]) -> Result<(), CipherError>;
+
     /// Enters a room by external commit that carries the pre-shared key `psk` made known
     /// by [`RoomCipher::share_psk`]. Merged at once. A room that is held already must be
     /// forgotten first.

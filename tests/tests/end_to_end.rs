@@ -1,0 +1,33 @@
+//! What the README promises, on the built command, with real sockets and real folders:
+//! befriend, talk, restart, and what happens when something is wrong.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![cfg(unix)]
+
+#[path = "end_to_end/conversation.rs"]
+mod conversation;
+#[path = "end_to_end/face.rs"]
+mod face;
+#[path = "end_to_end/refusals.rs"]
+mod refusals;
+
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// Fails unless every field of a comma-separated list is there.
+fn assert_fields(value: &Value, fields: &str) {
+    let keys: BTreeSet<&str> = value.as_object().expect("an object").keys().map(String::as_str).collect();
+    let missing: Vec<&str> = fields.split(',').filter(|field| !keys.contains(field)).collect();
+    assert!(missing.is_empty(), "{missing:?} missing in {value}");
+}
+
+/// Fails unless a value is an RFC 3339 time in UTC.
+fn assert_time(value: &Value) {
+    let text = value.as_str().expect("a time is text");
+    assert!(text.len() >= 20 && text.as_bytes()[10] == b'T' && text.ends_with('Z'), "{text}");
+}
+
+/// Fails unless a value is lower-case base32 without padding.
+fn assert_id(value: &Value) {
+    let text = value.as_str().expect("an id is text");
+    assert!(text.len() >= 26 && text.chars().all(|c| matches!(c, 'a'..='z' | '2'..='7')), "{text}");
+}
