@@ -2,8 +2,9 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use symbolon_core::command::{Command, Reply, RequestStatus, Who};
+use symbolon_core::limits::INDEX_BACKLOG;
 use symbolon_presence::id::RequestId;
-use symbolon_presence::time::{DAY, HOUR, MINUTE};
+use symbolon_presence::time::{DAY, HOUR, MINUTE, SECOND};
 use symbolon_tests::sim::Faults;
 use symbolon_tests::sim::run::{Ix, Sim};
 
@@ -90,6 +91,31 @@ fn history_is_searched_over_all_conversations_newest_matches_in_order() {
     }
     assert!(search("friday", Some(symbolon_presence::id::MessageId([9; 16])), None).is_err());
     assert!(all.iter().all(|view| view.mine || view.state == symbolon_core::command::MessageState::Delivered), "nothing was marked");
+}
+
+#[test]
+fn texts_enter_the_index_when_it_is_quiet_and_too_many_do_not_wait_for_that() {
+    let mut sim = Sim::new(8, Faults::NONE);
+    let (a, b) = (sim.add("Andi"), sim.add("Ben"));
+    befriend(&mut sim, a, b);
+    sim.say(a, b, "only one").unwrap();
+    assert_eq!(sim.nodes[a].store.indexed(), 0, "not while messages come");
+    sim.run_for(2 * SECOND);
+    assert_eq!((sim.nodes[a].store.indexed(), sim.nodes[b].store.indexed()), (1, 1));
+    sim.set_apart(a, b, true);
+    // Written in a row, in no time.
+    let flood = INDEX_BACKLOG + 300;
+    for number in 0..flood {
+        sim.say(a, b, &format!("number {number}")).unwrap();
+        let waiting = 1 + number + 1 - sim.nodes[a].store.indexed() as u64;
+        assert!(waiting <= INDEX_BACKLOG, "{waiting} wait");
+    }
+    assert!(sim.nodes[a].store.indexed() > 1);
+    let Ok(Reply::Messages(found)) = sim.command(a, Command::Search { text: "number".into(), before: None, limit: Some(1) }) else {
+        panic!("found");
+    };
+    assert_eq!(found[0].text, format!("number {}", flood - 1), "a search has the rest put in first");
+    assert_eq!(sim.nodes[a].store.indexed() as u64, flood + 1);
 }
 
 /// One run: three friends, rough network, crashes; everything accepted arrives once, in order.

@@ -57,13 +57,12 @@ pub(crate) fn send(state: &mut State, turn: &mut Turn<'_>, to: &Who, text: Strin
     Ok(message.id)
 }
 
-/// Files a new message, so that it is found by its number, by its id and by its words.
+/// Files a new message, so that it is found by its number and by its id; its words follow.
 fn file(turn: &mut Turn<'_>, conversation: &RoomId, arrival: u64, message: &Message) {
     let key = message_key(conversation, arrival);
     turn.put(Table::Message, &key, message);
     turn.put_raw(Table::MessageIndex, message.id.as_bytes(), key);
     turn.put_raw(Table::Arrival, &arrival.to_be_bytes(), conversation.as_bytes().to_vec());
-    turn.index(arrival, &message.text);
 }
 
 fn seal_and_queue(state: &mut State, turn: &mut Turn<'_>, friend: &Friend, arrival: u64, message: &Message) -> Result<(), TurnFailed> {

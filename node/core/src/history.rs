@@ -1,12 +1,12 @@
 //! History: looking at what is stored.
 //!
-//! Reading marks messages as read and tells the friend so; searching and looking at one
-//! message change nothing.
+//! Reading marks messages as read and tells the friend so; looking at one message changes
+//! nothing. Searching is next door, in `search`.
 
 use crate::command::{CommandError, MessageState, MessageView, Who};
 use crate::conversation::split_key;
 use crate::friend;
-use crate::limits::{READ_LIMIT, SEARCH_MAX};
+use crate::limits::READ_LIMIT;
 use crate::outbox::{self, What};
 use crate::state::{Fault, FriendState, Message, State, message_key};
 use crate::table::Table;
@@ -84,32 +84,8 @@ pub(crate) fn read(
     Ok(views)
 }
 
-/// Searches history by words: the last matches, oldest first.
-pub(crate) fn search(
-    state: &State,
-    turn: &Turn<'_>,
-    text: &str,
-    before: Option<MessageId>,
-    limit: Option<usize>,
-) -> Result<Vec<MessageView>, Failed> {
-    if text.len() > SEARCH_MAX || !text.chars().any(char::is_alphanumeric) {
-        return Err(CommandError::BadSearch.into());
-    }
-    let before = before.map(|id| arrival_of(turn, &id)).transpose()?.unwrap_or(u64::MAX);
-    let count = limit.unwrap_or(READ_LIMIT).min(READ_LIMIT);
-    let mut found = Vec::new();
-    for arrival in turn.shelf.search(text, before, count).map_err(TurnFailed::from)? {
-        let conversation = turn.get(Table::Arrival, &arrival.to_be_bytes())?.and_then(|room| RoomId::from_slice(&room));
-        let Some(conversation) = conversation else { continue };
-        if let Some(message) = turn.row::<Message>(Table::Message, &message_key(&conversation, arrival))? {
-            found.push(view(state, &conversation, message));
-        }
-    }
-    found.reverse();
-    Ok(found)
-}
-
-fn arrival_of(turn: &Turn<'_>, id: &MessageId) -> Result<u64, Failed> {
+/// The arrival number of a message.
+pub(crate) fn arrival_of(turn: &Turn<'_>, id: &MessageId) -> Result<u64, Failed> {
     let key = turn.get(Table::MessageIndex, id.as_bytes())?.ok_or(CommandError::NotFound)?;
     Ok(split_key(&key).ok_or(CommandError::NotFound)?.1)
 }
@@ -128,7 +104,8 @@ fn tell_read(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, message: Mes
     Ok(())
 }
 
-fn view(state: &State, conversation: &RoomId, message: Message) -> MessageView {
+/// A message as shown to the user.
+pub(crate) fn view(state: &State, conversation: &RoomId, message: Message) -> MessageView {
     let mine = message.from == state.own.peer;
     let partner = state.friends.values().find(|friend| friend.conversation == *conversation);
     let partner_name = partner.map(|friend| friend.petname.clone()).unwrap_or_default();

@@ -66,6 +66,11 @@ impl MemoryStore {
         self.tables.get(&table).into_iter().flatten()
     }
 
+    /// How many texts can be searched.
+    pub fn indexed(&self) -> usize {
+        self.words.len()
+    }
+
     /// How many rows a table has.
     pub fn count(&self, table: Table) -> usize {
         self.tables.get(&table).map_or(0, BTreeMap::len)
