@@ -94,6 +94,15 @@ pub enum Verb {
     Send(Send),
     /// Read messages
     Read(Read),
+    /// Search the history by words
+    Search {
+        /// Words: all of them must stand in a message, the last one as the beginning of a word
+        #[arg(required = true)]
+        text: Vec<String>,
+        /// Only the last so many; never more than 1000
+        #[arg(short = 'n', long, value_name = "N")]
+        limit: Option<u32>,
+    },
     /// Show what works and what does not
     Status,
     /// Print a fresh address of the web page

@@ -50,6 +50,7 @@ pub fn run(verb: &Verb, client: &Client, output: Output) -> Result<(), Failure> 
         Verb::Unfriend { friend, yes } => unfriend(client, output, friend, *yes),
         Verb::Send(flags) => send(client, output, flags),
         Verb::Read(flags) => read(client, output, flags),
+        Verb::Search { text, limit } => search(client, output, &text.join(" "), *limit),
         Verb::Status => output.show(&client.get("/api/v1/status", &[])?, show::status),
         Verb::Page => {
             let view = client.post("/api/v1/page-token", &json!({}))?;
@@ -219,6 +220,17 @@ fn read(client: &Client, output: Output, flags: &Read) -> Result<(), Failure> {
         }
     }
     Err(Failure::new("stopped", "the node has stopped", "Start it again with `symbolon up`."))
+}
+
+fn search(client: &Client, output: Output, text: &str, limit: Option<u32>) -> Result<(), Failure> {
+    let limit = limit.map(|limit| limit.to_string());
+    let query: Vec<(&str, &str)> = [("text", text)].into_iter().chain(limit.as_deref().map(|limit| ("limit", limit))).collect();
+    let answer = client.get("/api/v1/messages/search", &query)?;
+    let found = answer.get("messages").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    if found.is_empty() {
+        return output.remark("Nothing found.\n");
+    }
+    found.iter().try_for_each(|view| output.show(view, show::message))
 }
 
 /// Reads on from the last message that was printed.

@@ -189,6 +189,23 @@ fn state_and_reason_of_each_message_are_shown() {
 }
 
 #[test]
+fn search_prints_what_read_prints() {
+    let node = Node::start();
+    node.fake.with(|world| world.add_friend("Tom"));
+    for text in ["one fish", "two fish", "a bird"] {
+        node.fake.receive(0, text, NOW);
+    }
+    let found = node.json(&["search", "fish"]);
+    assert_eq!(found, node.json(&["read", "--peek"])[..2]);
+    found.iter().for_each(|view| assert_fields(view, MESSAGE));
+    assert_eq!(node.json(&["search", "two", "fish", "-n", "1"])[0]["text"], "two fish");
+    assert_eq!(node.json(&["search", "\" OR *"]), Vec::<Value>::new());
+    assert_eq!(node.failure(&["search", ""], 1)["error"], "bad_search");
+    assert_eq!(node.failure(&["search"], 2)["error"], "usage");
+    assert!(String::from_utf8(node.run(&["search", "bird"]).stdout).unwrap().ends_with("Tom: a bird\n"));
+}
+
+#[test]
 fn nothing_to_list_prints_nothing() {
     let node = Node::start();
     for verb in ["friends", "requests", "read"] {

@@ -63,6 +63,9 @@ pub(crate) struct Counters {
     /// The number of the next message to arrive, over all conversations.
     #[n(0)]
     pub arrival: u64,
+    /// Messages with a lower number are in the index of words.
+    #[n(1)]
+    pub indexed: u64,
 }
 
 /// An invite, or the standing package of contact records.
@@ -447,6 +450,17 @@ impl State {
         self.counters.arrival = number.saturating_add(1);
         self.dirty_counters = true;
         number
+    }
+
+    /// How many messages are not in the index of words yet.
+    pub fn index_backlog(&self) -> u64 {
+        self.counters.arrival.saturating_sub(self.counters.indexed)
+    }
+
+    /// Messages with a lower number are in the index of words now.
+    pub fn set_indexed(&mut self, number: u64) {
+        self.counters.indexed = number;
+        self.dirty_counters = true;
     }
 
     /// Writes what `device_mut` and `next_arrival` left to the end of the turn.

@@ -56,7 +56,7 @@ pub struct Entry {
 
 impl Fault {
     /// Every fault once, in the order of the API's description.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::Command(CommandError::NotFound),
         Self::Command(CommandError::Ambiguous),
         Self::Command(CommandError::BadLink),
@@ -69,6 +69,7 @@ impl Fault {
         Self::Command(CommandError::BadName),
         Self::Command(CommandError::NameTaken),
         Self::Command(CommandError::BadText),
+        Self::Command(CommandError::BadSearch),
         Self::Command(CommandError::BadNote),
         Self::Command(CommandError::WordsDiffer),
         Self::Command(CommandError::NotFriends),
@@ -224,6 +225,13 @@ fn command_entry(error: CommandError) -> Entry {
             "Not a usable text",
             "The text is empty or longer than 16 KiB.",
             "Write something, or split it into several messages.",
+        ),
+        CommandError::BadSearch => (
+            "bad_search",
+            422,
+            "Nothing to search for",
+            "There is no letter or digit in it to search for, or it is longer than 256 bytes.",
+            "Search for one or a few words.",
         ),
         CommandError::BadNote => (
             "bad_note",

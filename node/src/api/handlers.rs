@@ -283,6 +283,21 @@ pub async fn send(State(state): State<ApiState>, Json(body): Json<SendBody>) -> 
     answer_about(&state, &body.to, Command::Send { to: Who(body.to.clone()), text: body.text, lifetime }).await
 }
 
+/// Query of [`search`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SearchQuery {
+    text: String,
+    before: Option<String>,
+    limit: Option<usize>,
+}
+
+/// `GET /api/v1/messages/search`
+pub async fn search(State(state): State<ApiState>, Query(query): Query<SearchQuery>) -> Answer {
+    let before = query.before.map(|id| message_id(&id)).transpose()?;
+    answer(&state, Command::Search { text: query.text, before, limit: query.limit }).await
+}
+
 /// `GET /api/v1/messages/{message}`
 pub async fn message(State(state): State<ApiState>, Path(message): Path<String>) -> Answer {
     answer(&state, Command::Message(message_id(&message)?)).await

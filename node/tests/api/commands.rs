@@ -205,6 +205,32 @@ async fn messages_are_sent_and_read_and_looking_marks_nothing() {
 }
 
 #[tokio::test]
+async fn history_is_searched_page_by_page() {
+    let server = Server::start().await;
+    server.fake.with(|world| world.add_friend("Tom"));
+    for text in ["one fish", "two fish", "a bird", "blue fish"] {
+        server.fake.receive(0, text, NOW);
+    }
+    let texts = |answer: Value| -> Vec<String> {
+        answer["messages"].as_array().unwrap().iter().map(|view| view["text"].as_str().unwrap().to_owned()).collect()
+    };
+    let found = server.get("/api/v1/messages/search?text=fish&limit=2").await.json();
+    assert_eq!(found["messages"][0]["state"], "delivered", "not marked as read");
+    let first = found["messages"][0]["message"].as_str().unwrap().to_owned();
+    assert_eq!(texts(found), ["two fish", "blue fish"]);
+    assert_eq!(texts(server.get(&format!("/api/v1/messages/search?text=fish&before={first}")).await.json()), ["one fish"]);
+    assert_eq!(texts(server.get("/api/v1/messages/search?text=fish%20blue%22%20OR").await.json()), Vec::<String>::new());
+    for (path, error) in [
+        ("/api/v1/messages/search", "bad_request"),
+        ("/api/v1/messages/search?text=", "bad_search"),
+        ("/api/v1/messages/search?text=x&before=nonsense", "not_found"),
+        ("/api/v1/messages/search?text=x&limit=-1", "bad_request"),
+    ] {
+        assert_eq!(server.get(path).await.error(), error, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn waiting_ends_when_the_state_is_reached() {
     let server = Server::start().await;
     server.fake.with(|world| world.add_friend("Tom"));
@@ -265,7 +291,7 @@ async fn each_command_error_is_a_problem_of_its_own() {
         let pointer = problem["type"].as_str().unwrap().split_once('#').unwrap().1.to_owned();
         assert!(server.get("/api/v1/openapi.json").await.json().pointer(&pointer).is_some());
     }
-    assert_eq!(kinds.len(), 19);
+    assert_eq!(kinds.len(), 20);
 }
 
 #[tokio::test]

@@ -321,6 +321,16 @@ impl World {
                 fits.truncate(count);
                 Ok(Reply::Messages(fits))
             }
+            Command::Search { text, .. } if text.is_empty() => Err(CommandError::BadSearch),
+            Command::Search { text, before, limit } => {
+                let end = match before {
+                    Some(before) => self.messages.iter().position(|view| view.message == before).ok_or(CommandError::NotFound)?,
+                    None => self.messages.len(),
+                };
+                let mut found: Vec<_> = self.messages[..end].iter().filter(|view| view.text.contains(&text)).cloned().collect();
+                found.drain(..found.len().saturating_sub(limit.unwrap_or(1_000).min(1_000)));
+                Ok(Reply::Messages(found))
+            }
             Command::Status => Ok(Reply::Status(StatusView {
                 peers: self.friends.iter().filter(|friend| friend.online == Some(true)).count(),
                 queue: self.messages.iter().filter(|view| view.state == MessageState::Queued).count() as u64,

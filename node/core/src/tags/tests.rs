@@ -33,6 +33,10 @@ impl Shelf for Empty {
     fn range_back(&self, _: Table, _: &[u8], _: usize) -> Result<Rows, ShelfError> {
         Ok(Vec::new())
     }
+
+    fn search(&self, _: &str, _: u64, _: usize) -> Result<Vec<u64>, ShelfError> {
+        Ok(Vec::new())
+    }
 }
 
 /// A receiver, and a device that writes to it.
