@@ -3,11 +3,12 @@
 //! A session per device holds at most one link. While the link is up, envelopes are put in
 //! outbox order with at most [`WINDOW`] of them unacknowledged; a signed receipt takes them
 //! out. Without a receipt for [`RECEIPT_TIMEOUT`] the link is given up and dialled again,
-//! after a pause that doubles. Nothing on a link is believed because of the link: receipts
+//! after a pause that doubles; sooner, once the device has proved to be behind a newer link,
+//! which then takes over. Nothing on a link is believed because of the link: receipts
 //! carry the mailbox's signature, envelopes their own seals. A device counts as online
 //! only while its link has shown such a proof.
 
-use crate::limits::{BACKOFF_MAX, BACKOFF_MIN, LINKS_MAX, RECEIPT_TIMEOUT, WINDOW, WINDOW_BYTES};
+use crate::limits::{BACKOFF_MAX, BACKOFF_MIN, LINKS_MAX, RECEIPT_TIMEOUT, RIVAL_TIMEOUT, WINDOW, WINDOW_BYTES};
 use crate::outbox::{self, ROOM_LANE};
 use crate::request;
 use crate::seam::{Action, Address, CloseReason, DialId, Event, LinkId};
@@ -248,11 +249,41 @@ impl Delivery {
             self.prove(state, turn, link, device);
         }
         let session = self.sessions.entry(*device).or_default();
-        if session.link.is_none() {
-            self.attach(turn, device, link);
-            self.feed(state, turn, device)?;
+        match session.link {
+            None => {
+                self.attach(turn, device, link);
+                self.feed(state, turn, device)?;
+            }
+            Some(older) if older != link && !session.inflight.is_empty() => self.hurry(turn, device),
+            Some(_) => {}
         }
         Ok(())
+    }
+
+    /// The device showed itself on another link than the one that is fed. That one is not
+    /// taken away, since an envelope can be carried by a stranger; but it must answer soon.
+    fn hurry(&mut self, turn: &Turn<'_>, device: &DeviceId) {
+        let soon = turn.now.after(RIVAL_TIMEOUT);
+        if self.sessions.get(device).and_then(|session| session.receipt_due).is_none_or(|due| due > soon) {
+            self.expect_receipt(device, soon);
+        }
+    }
+
+    fn expect_receipt(&mut self, device: &DeviceId, at: Timestamp) {
+        let session = self.sessions.entry(*device).or_default();
+        if let Some(before) = session.receipt_due.replace(at)
+            && session.next_dial != Some(before)
+        {
+            self.due.remove(&(before, *device));
+        }
+        self.due.insert((at, *device));
+    }
+
+    /// How long a receipt may take on the link that is fed.
+    fn patience(&self, device: &DeviceId) -> u64 {
+        let fed = self.sessions.get(device).and_then(|session| session.link);
+        let has_rival = self.links.iter().any(|(id, row)| row.device == Some(*device) && row.proved && Some(*id) != fed);
+        if has_rival { RIVAL_TIMEOUT } else { RECEIPT_TIMEOUT }
     }
 
     fn prove(&mut self, state: &State, turn: &mut Turn<'_>, link: LinkId, device: &DeviceId) {
@@ -505,9 +536,8 @@ impl Delivery {
             }
         }
         if !session.inflight.is_empty() && session.receipt_due.is_none() {
-            let at = turn.now.after(RECEIPT_TIMEOUT);
-            session.receipt_due = Some(at);
-            self.due.insert((at, *device));
+            let at = turn.now.after(self.patience(device));
+            self.expect_receipt(device, at);
         }
         Ok(())
     }
@@ -536,9 +566,8 @@ impl Delivery {
         {
             self.due.remove(&(at, device));
             if !session.inflight.is_empty() {
-                let at = turn.now.after(RECEIPT_TIMEOUT);
-                session.receipt_due = Some(at);
-                self.due.insert((at, device));
+                let at = turn.now.after(self.patience(&device));
+                self.expect_receipt(&device, at);
             }
         }
         // Only a receipt for what is on the way proves anything: the device gives signed

@@ -133,11 +133,11 @@ pub fn pending(node: &Node) -> Result<String, Trouble> {
 /// When that does not come.
 pub fn wait_for_friend(node: &Node, name: &str) -> Result<(), Trouble> {
     within(SOON, "the friendship is confirmed", || {
-        let friends = node.json(&["friends"])?;
-        let is_there = |friend: &Value| {
-            friend.get("name").and_then(Value::as_str) == Some(name) && friend.get("confirmed").and_then(Value::as_bool) == Some(true)
+        let requests = node.json(&["requests"])?;
+        let is_done = |request: &Value| {
+            request.get("name").and_then(Value::as_str) == Some(name) && request.get("status").and_then(Value::as_str) == Some("confirmed")
         };
-        Ok(friends.iter().any(is_there).then_some(()))
+        Ok(requests.iter().any(is_done).then_some(()))
     })
 }
 

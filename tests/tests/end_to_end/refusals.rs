@@ -60,7 +60,8 @@ fn second_user_of_an_invite_is_told_and_the_owner_sees_it() {
         Ok(rows[0]["fault"].is_string().then_some(()))
     })
     .unwrap();
-    assert!(eve.json(&["friends"]).unwrap().iter().all(|friend| friend["confirmed"] != true));
+    assert!(eve.json(&["requests"]).unwrap().iter().all(|row| row["status"] != "confirmed"));
+    assert!(eve.json(&["friends"]).unwrap().is_empty());
     let rows = pair.andi.json(&["requests"]).unwrap();
     assert_eq!(rows.iter().filter(|row| row["status"] == "pending").count(), 1, "{rows:?}");
     let warned = within(SOON, "the owner is warned", || Ok(happened.try_iter().find(|(event, _)| event == "warning"))).unwrap();
