@@ -9,7 +9,7 @@ use crate::command::{Direction, MessageState, RequestStatus};
 use crate::contact::USES_MAX;
 use crate::conversation;
 use crate::delivery::{Acknowledged, Delivery, is_refused};
-use crate::limits::{PARKED_MAX, REQUEST_LIFETIME};
+use crate::limits::{PARKED_MAX, REQUEST_LIFETIME, WINDOW_BYTES};
 use crate::outbox::{self, What};
 use crate::request;
 use crate::request::answer::{self, Answer};
@@ -49,7 +49,7 @@ impl std::fmt::Debug for Known {
 #[derive(Debug, Default)]
 pub(crate) struct Intake {
     tags: Tags,
-    /// At most [`PARKED_MAX`] for each device.
+    /// At most [`PARKED_MAX`] and [`WINDOW_BYTES`] for each device.
     early: HashMap<DeviceId, BTreeMap<u64, Early>>,
     dropped: BTreeMap<&'static str, u64>,
 }
@@ -294,11 +294,13 @@ impl Intake {
         let early = Early { link, frame: put.frame, counter, known };
         match early.known.sequence {
             Some(sequence) if sequence > expected => {
-                if sequence - expected > PARKED_MAX {
+                let waiting = self.early.entry(device).or_default();
+                let bytes: usize = waiting.values().map(|early| early.known.mls.len()).sum();
+                // No honest sender has more on the way than its window.
+                if sequence - expected > PARKED_MAX || bytes.saturating_add(early.known.mls.len()) > WINDOW_BYTES {
                     self.count(DropReason::Full);
                     return Ok(());
                 }
-                let waiting = self.early.entry(device).or_default();
                 let asks = waiting.is_empty();
                 waiting.insert(sequence, early);
                 // One question a gap: the sender puts everything unacknowledged again.
@@ -323,8 +325,10 @@ impl Intake {
 
     fn next_early(&mut self, state: &State, device: &DeviceId) -> Option<Early> {
         let expected = state.devices.get(device)?.receive_sequence;
+        let room = state.friend_of(device).map(|friend| friend.room);
         let waiting = self.early.get_mut(device)?;
-        waiting.retain(|sequence, _| *sequence >= expected);
+        // A room counts its own frames: those of an older one must not take their places.
+        waiting.retain(|sequence, early| *sequence >= expected && Some(early.known.room) == room);
         let next = waiting.remove(&expected);
         if waiting.is_empty() {
             self.early.remove(device);
