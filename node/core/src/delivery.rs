@@ -197,6 +197,11 @@ impl Delivery {
         let Some(gone) = self.links.remove(&link) else { return };
         if let Some(device) = gone.device {
             self.detach(state, turn, &device, link, gone.proved);
+            if !state.devices.contains_key(&device) && self.sessions.get(&device).is_some_and(|session| session.link.is_none()) {
+                // A stranger's: nothing of it is needed without its link.
+                self.unschedule(&device);
+                self.sessions.remove(&device);
+            }
         }
     }
 
@@ -683,3 +688,6 @@ fn is_blocked(state: &State, device: &DeviceId) -> bool {
 pub(crate) fn is_refused(state: &State, device: &DeviceId) -> bool {
     is_blocked(state, device) || state.friend_of(device).is_some_and(|friend| friend.state == FriendState::Ended)
 }
+
+#[cfg(test)]
+mod tests;

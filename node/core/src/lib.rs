@@ -174,7 +174,9 @@ impl Core {
                     self.next_sweep = now.after(limits::SWEEP_INTERVAL);
                     request::expire(state, turn)?;
                     contact::forget_expired(state, turn)?;
-                    sweep_seen(turn, &mut self.sweep_from)?;
+                    if sweep_seen(turn, &mut self.sweep_from)? {
+                        self.next_sweep = now.after(limits::SWEEP_PAUSE);
+                    }
                 }
             }
         }
@@ -353,9 +355,10 @@ fn status(state: &State, delivery: &Delivery, intake: &Intake) -> StatusView {
     }
 }
 
-/// Forgets the ids of envelopes taken in long ago, a page at a time.
-fn sweep_seen(turn: &mut Turn<'_>, from: &mut Vec<u8>) -> Result<(), TurnFailed> {
+/// Forgets the ids of envelopes taken in long ago, a page at a time. Whether there are more pages.
+fn sweep_seen(turn: &mut Turn<'_>, from: &mut Vec<u8>) -> Result<bool, TurnFailed> {
     let page = turn.range(Table::Seen, from, world::RANGE_LIMIT)?;
+    let more = !page.is_empty();
     *from = page.last().map(|(last, _)| [last.as_slice(), &[0]].concat()).unwrap_or_default();
     for (key, value) in page {
         let at = value.first_chunk().map_or(0, |at| u64::from_be_bytes(*at));
@@ -363,5 +366,5 @@ fn sweep_seen(turn: &mut Turn<'_>, from: &mut Vec<u8>) -> Result<(), TurnFailed>
             turn.delete(Table::Seen, &key);
         }
     }
-    Ok(())
+    Ok(more)
 }

@@ -65,3 +65,5 @@ pub const LINKS_MAX: usize = 512;
 pub const SEEN_LIFETIME: u64 = 40 * DAY;
 /// Pause between two sweeps of expired rows.
 pub const SWEEP_INTERVAL: u64 = HOUR;
+/// Pause between two pages of one sweep: it keeps up with a thousand envelopes a minute.
+pub const SWEEP_PAUSE: u64 = MINUTE;
