@@ -28,13 +28,18 @@ replay seed:
 vectors:
     VECTORS_WRITE=1 cargo test --locked -q -p symbolon-tests --test vectors
 
+# Writes the seeds of the fuzz corpus anew; what fuzzing found stays.
+corpus:
+    CORPUS_WRITE=1 cargo test --locked -q -p symbolon-tests --test corpus every_seed
+
 # Benches.
 bench *ARGS:
     cargo bench --locked -p symbolon-tests {{ARGS}}
 
-# One fuzz target; needs cargo-fuzz and a nightly toolchain.
-fuzz target *ARGS:
-    cd tests/fuzz && cargo +nightly fuzz run {{target}} {{ARGS}}
+# Fuzzes one decoder of tests/src/decoders.rs for so many seconds; needs cargo-fuzz.
+fuzz target seconds="60":
+    mkdir -p tests/fuzz/found/{{target}}
+    cd tests/fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir . -s none {{target}} found/{{target}} corpus/{{target}} corpus/nasty -- -max_total_time={{seconds}} -rss_limit_mb=512 -timeout=5
 
 # Licences, sources and bans of all crates; needs cargo-deny.
 deny:

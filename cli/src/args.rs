@@ -82,10 +82,27 @@ pub enum Verb {
         /// The words as the friend reads them out
         words: Vec<String>,
     },
+    /// End a friendship on this side; the other side is told nothing
+    Unfriend {
+        /// The friend's name or id
+        friend: String,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+    },
     /// Write a message
     Send(Send),
     /// Read messages
     Read(Read),
+    /// Search the history by words
+    Search {
+        /// Words: all of them must stand in a message, the last one as the beginning of a word
+        #[arg(required = true)]
+        text: Vec<String>,
+        /// Only the last so many; never more than 1000
+        #[arg(short = 'n', long, value_name = "N")]
+        limit: Option<u32>,
+    },
     /// Show what works and what does not
     Status,
     /// Print a fresh address of the web page
@@ -155,6 +172,9 @@ pub struct Send {
     /// The text; `-` or nothing reads it from standard input
     #[arg(allow_hyphen_values = true)]
     pub text: Option<String>,
+    /// Give it up when it is not delivered after so long: 12h, 7d
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub expires: Option<Duration>,
     /// Wait until the message has got so far
     #[arg(long, value_name = "STATE")]
     pub wait: Option<WaitFor>,

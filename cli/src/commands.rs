@@ -47,8 +47,10 @@ pub fn run(verb: &Verb, client: &Client, output: Output) -> Result<(), Failure> 
             output.show(&client.post("/api/v1/friends/rename", &json!({ "friend": friend, "name": name }))?, show::friend)
         }
         Verb::Verify { friend, words } => verify(client, output, friend, words),
+        Verb::Unfriend { friend, yes } => unfriend(client, output, friend, *yes),
         Verb::Send(flags) => send(client, output, flags),
         Verb::Read(flags) => read(client, output, flags),
+        Verb::Search { text, limit } => search(client, output, &text.join(" "), *limit),
         Verb::Status => output.show(&client.get("/api/v1/status", &[])?, show::status),
         Verb::Page => {
             let view = client.post("/api/v1/page-token", &json!({}))?;
@@ -121,12 +123,26 @@ fn verify(client: &Client, output: Output, friend: &str, words: &[String]) -> Re
     Ok(())
 }
 
+fn unfriend(client: &Client, output: Output, friend: &str, yes: bool) -> Result<(), Failure> {
+    if !yes && output.can_ask() {
+        let question = format!(
+            "End the friendship with {}? What waits for them is given up; they are told nothing. History stays.",
+            crate::text::line(friend)
+        );
+        if !output.ask(&question)? {
+            return Err(Failure::declined());
+        }
+    }
+    output.show(&client.post("/api/v1/friends/unfriend", &json!({ "friend": friend }))?, show::unfriended)
+}
+
 fn send(client: &Client, output: Output, flags: &Send) -> Result<(), Failure> {
     let text = match flags.text.as_deref() {
         None | Some("-") => from_stdin()?,
         Some(text) => text.to_owned(),
     };
-    let view = client.post("/api/v1/messages", &json!({ "to": flags.to, "text": text }))?;
+    let lifetime = flags.expires.map(|time| time.as_secs());
+    let view = client.post("/api/v1/messages", &json!({ "to": flags.to, "text": text, "lifetime_seconds": lifetime }))?;
     let Some(wanted) = flags.wait else { return output.show(&view, show::sent) };
     let message = view.get("message").and_then(Value::as_str).unwrap_or_default();
     let view = wait(client, message, wanted.word(), flags.timeout)?;
@@ -204,6 +220,17 @@ fn read(client: &Client, output: Output, flags: &Read) -> Result<(), Failure> {
         }
     }
     Err(Failure::new("stopped", "the node has stopped", "Start it again with `symbolon up`."))
+}
+
+fn search(client: &Client, output: Output, text: &str, limit: Option<u32>) -> Result<(), Failure> {
+    let limit = limit.map(|limit| limit.to_string());
+    let query: Vec<(&str, &str)> = [("text", text)].into_iter().chain(limit.as_deref().map(|limit| ("limit", limit))).collect();
+    let answer = client.get("/api/v1/messages/search", &query)?;
+    let found = answer.get("messages").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    if found.is_empty() {
+        return output.remark("Nothing found.\n");
+    }
+    found.iter().try_for_each(|view| output.show(view, show::message))
 }
 
 /// Reads on from the last message that was printed.

@@ -29,6 +29,11 @@ impl Failure {
         Self { kind: kind.into(), message: message.into(), hint: hint.into(), code: FAILED, fields: Map::new() }
     }
 
+    /// The question was not answered with yes.
+    pub fn declined() -> Self {
+        Self::new("declined", "nothing was done", "Answer with y, or give --yes, to go on.")
+    }
+
     /// Standard output is gone: whoever read it has seen enough.
     pub fn closed_output() -> Self {
         Self::new("output_closed", "the output was closed", "Nothing to do.")

@@ -3,7 +3,10 @@
 use crate::failure::Failure;
 use crate::text;
 use serde_json::Value;
-use std::io::{IsTerminal, Write};
+use std::io::{BufRead, IsTerminal, Read, Write};
+
+/// Longest answer to a question, in bytes.
+const ANSWER_MAX: u64 = 64;
 
 /// Where and how answers are printed.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +30,22 @@ impl Output {
     /// Says something that is no answer; only to a person at a terminal.
     pub fn remark(self, text: &str) -> Result<(), Failure> {
         if self.json || self.is_piped() { Ok(()) } else { self.print(text) }
+    }
+
+    /// Whether somebody sits there who can answer a question.
+    pub fn can_ask(self) -> bool {
+        !self.json && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+    }
+
+    /// Asks a question that is answered with yes or, by anything else, with no. It stands
+    /// on stderr: stdout is for answers.
+    pub fn ask(self, question: &str) -> Result<bool, Failure> {
+        let mut err = std::io::stderr().lock();
+        err.write_all(format!("{question} [y/N] ").as_bytes()).and_then(|()| err.flush()).map_err(|_| Failure::closed_output())?;
+        let mut answer = String::new();
+        // The end of the input is a no.
+        let read = std::io::stdin().lock().take(ANSWER_MAX).read_line(&mut answer);
+        Ok(read.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
     }
 
     /// Whether a program, not a person, reads along.

@@ -94,6 +94,11 @@ pub fn friend(view: &Value) -> String {
     )
 }
 
+/// A friendship that was ended.
+pub fn unfriended(view: &Value) -> String {
+    format!("{} is no friend here any longer; they are told nothing. The history stays: symbolon read\n", line(str_of(view, "name")))
+}
+
 fn trust(trust: &str) -> &str {
     match trust {
         "verified" => "verified",
@@ -182,7 +187,8 @@ mod tests {
             "conversation": evil, "state": evil, "reason": evil, "message": evil, "mine": true, "lan": evil, "dht": evil,
             "problems": [evil],
         });
-        let shown = [identity(&view), invite(&view, false), request(&view), friend(&view), message(&view), sent(&view), status(&view)];
+        let people = [identity(&view), invite(&view, false), request(&view), friend(&view), unfriended(&view)];
+        let shown = people.into_iter().chain([message(&view), sent(&view), status(&view)]);
         for text in shown {
             assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
             assert!(!text.contains('\u{202e}'));

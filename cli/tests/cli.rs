@@ -144,6 +144,68 @@ fn every_command_prints_the_fields_it_promises() {
 }
 
 #[test]
+fn friendship_is_ended_without_a_question_where_nobody_can_answer() {
+    let node = Node::start();
+    node.fake.with(|world| [world.add_friend("Holger"), world.add_friend("Tom"), world.add_friend("Eve")]);
+    assert_fields(&node.json(&["unfriend", "Holger"])[0], FRIEND);
+    let output = node.run(&["unfriend", "Tom"]);
+    assert_eq!(output.status.code(), Some(0), "no terminal, no question: {output:?}");
+    assert!(String::from_utf8(output.stdout).unwrap().starts_with("Tom is no friend here any longer"));
+    node.json(&["unfriend", "Eve", "--yes"]);
+    assert_eq!(node.json(&["friends"]), Vec::<Value>::new());
+    assert_eq!(node.failure(&["unfriend", "Tom"], 1)["error"], "not_found");
+}
+
+#[test]
+fn message_with_a_lifetime_is_sent_with_it() {
+    let node = Node::start();
+    node.fake.with(|world| world.add_friend("Tom"));
+    node.json(&["send", "Tom", "hi", "--expires", "7d"]);
+    let given = node.fake.with(|world| match world.seen.last() {
+        Some(symbolon_core::command::Command::Send { lifetime, .. }) => *lifetime,
+        _ => panic!("sent"),
+    });
+    assert_eq!(given, Some(7 * 24 * 3_600_000));
+    assert_eq!(node.failure(&["send", "Tom", "hi", "--expires", "0s"], 1)["error"], "bad_lifetime");
+    assert_eq!(node.failure(&["send", "Tom", "hi", "--expires", "soon"], 2)["error"], "usage");
+}
+
+#[test]
+fn state_and_reason_of_each_message_are_shown() {
+    let node = Node::start();
+    node.fake.with(|world| {
+        world.add_friend("Tom");
+        for (text, state) in [("seen", MessageState::Read), ("lost", MessageState::Failed), ("there", MessageState::Delivered)] {
+            let view = world.message_to(0, text, NOW, state);
+            world.messages.push(view);
+        }
+    });
+    let shown: Vec<_> = node.json(&["read"]).iter().map(|view| (view["state"].clone(), view["reason"].clone())).collect();
+    let failed = (json!("failed"), json!("the friendship is over"));
+    assert_eq!(shown, [(json!("read"), Value::Null), failed, (json!("delivered"), Value::Null)]);
+    let text = String::from_utf8(node.run(&["read"]).stdout).unwrap();
+    let states: Vec<&str> = text.lines().map(|line| line.rsplit_once("  ").unwrap().1).collect();
+    assert_eq!(states, ["[read]", "[failed: the friendship is over]", "[delivered]"]);
+}
+
+#[test]
+fn search_prints_what_read_prints() {
+    let node = Node::start();
+    node.fake.with(|world| world.add_friend("Tom"));
+    for text in ["one fish", "two fish", "a bird"] {
+        node.fake.receive(0, text, NOW);
+    }
+    let found = node.json(&["search", "fish"]);
+    assert_eq!(found, node.json(&["read", "--peek"])[..2]);
+    found.iter().for_each(|view| assert_fields(view, MESSAGE));
+    assert_eq!(node.json(&["search", "two", "fish", "-n", "1"])[0]["text"], "two fish");
+    assert_eq!(node.json(&["search", "\" OR *"]), Vec::<Value>::new());
+    assert_eq!(node.failure(&["search", ""], 1)["error"], "bad_search");
+    assert_eq!(node.failure(&["search"], 2)["error"], "usage");
+    assert!(String::from_utf8(node.run(&["search", "bird"]).stdout).unwrap().ends_with("Tom: a bird\n"));
+}
+
+#[test]
 fn nothing_to_list_prints_nothing() {
     let node = Node::start();
     for verb in ["friends", "requests", "read"] {

@@ -141,6 +141,70 @@ fn two_nodes_befriend_talk_and_keep_their_history_over_restarts() {
 }
 
 #[test]
+fn ended_friendship_fails_what_waits_and_can_be_made_anew() {
+    let Pair { _home, a, b } = friends();
+    assert_eq!(a.run(&["send", "Berta", "before", "--wait", "delivered"])[0]["state"], "delivered");
+    let folder_b = b.folder.clone();
+    b.stop();
+    let waiting = a.run(&["send", "Berta", "never arrives"])[0]["message"].clone();
+    assert_eq!(a.run(&["unfriend", "Berta"])[0]["name"], "Berta");
+    assert_eq!(a.run(&["friends"]), Vec::<Value>::new());
+    let rows = a.run(&["read", "Berta", "--peek"]);
+    assert_eq!(rows[0]["state"], "delivered");
+    assert_eq!((&rows[1]["message"], &rows[1]["state"]), (&waiting, &json!("failed")));
+    assert!(rows[1]["reason"].as_str().unwrap().contains("friendship"));
+    let refused = symbolon(&a.folder, &["send", "Berta", "again"]).output().unwrap();
+    assert_eq!((refused.status.code(), &objects(&refused)[0]["error"]), (Some(1), &json!("not_friends")));
+
+    let b = Node::up(&folder_b, &[]);
+    let link = b.run(&["invite"])[0]["link"].as_str().unwrap().to_owned();
+    a.run(&["add", &link]);
+    // The other side was told nothing and still counts Andi as a friend: it need not ask.
+    a.until(&["friends"], |rows| rows.first().is_some_and(|row| row["mutual"] == true && row["name"] == "Berta"));
+    assert_eq!(a.run(&["send", "Berta", "after", "--wait", "delivered"])[0]["state"], "delivered");
+    assert_eq!(b.texts(), ["before", "after"]);
+    assert_eq!(a.texts(), ["before", "never arrives", "after"]);
+}
+
+#[test]
+fn message_not_delivered_in_its_time_fails_with_a_reason_and_what_follows_arrives() {
+    let Pair { _home, a, b } = friends();
+    let folder_b = b.folder.clone();
+    b.stop();
+    let sent = a.run(&["send", "Berta", "too late", "--expires", "1s"]);
+    assert_eq!(sent[0]["state"], "queued");
+    a.run(&["send", "Berta", "in time"]);
+    let rows = a.until(&["read", "--peek"], |rows| rows[0]["state"] == "failed");
+    assert_eq!(rows[0]["reason"], "it was not delivered in the time it was given");
+    let b = Node::up(&folder_b, &[]);
+    b.until(&["read"], |rows| !rows.is_empty());
+    assert_eq!(b.texts(), ["in time"]);
+    a.until(&["read", "--peek"], |rows| rows[1]["state"] == "read");
+    assert_eq!(a.run(&["read", "--peek"])[0]["state"], "failed");
+}
+
+#[test]
+fn texts_of_both_sides_are_found_by_their_words_also_after_a_restart() {
+    let Pair { _home, a, b } = friends();
+    a.run(&["send", "Berta", "Shall we meet at the café on Friday?", "--wait", "delivered"]);
+    b.run(&["send", "Andi", "FRIDAY is fine, it's a holiday", "--wait", "delivered"]);
+    let found = |node: &Node, args: &[&str]| -> Vec<Value> {
+        node.run(&[&["search"], args].concat()).into_iter().map(|view| view["text"].clone()).collect()
+    };
+    for node in [&a, &b] {
+        assert_eq!(found(node, &["friday"]).len(), 2);
+        assert_eq!(found(node, &["cafe", "fri"]), ["Shall we meet at the café on Friday?"]);
+        assert_eq!(found(node, &["it's"]), ["FRIDAY is fine, it's a holiday"]);
+        assert_eq!(found(node, &["\") OR text:* NOT"]), Vec::<Value>::new());
+    }
+    let folder = a.folder.clone();
+    a.kill();
+    let a = Node::up(&folder, &[]);
+    assert_eq!(found(&a, &["holi"]), ["FRIDAY is fine, it's a holiday"]);
+    assert_eq!(a.run(&["read", "--peek"])[1]["state"], "delivered", "searching marks nothing");
+}
+
+#[test]
 fn one_folder_takes_one_process_and_a_killed_one_leaves_no_trace() {
     let home = tempfile::tempdir().unwrap();
     let node = Node::up(home.path(), &[]);

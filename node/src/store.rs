@@ -16,6 +16,7 @@ mod scrub;
 mod tables;
 mod verify;
 mod wal;
+mod words;
 
 pub use error::{OpenError, StoreError};
 pub use tables::MlsTable;
@@ -313,10 +314,10 @@ fn check_schema(db: &Connection, path: &Path) -> Result<(), OpenError> {
     if version > i64::from(SCHEMA_VERSION) {
         return Err(OpenError::Newer { file: path.to_path_buf(), version });
     }
-    let mut statement = db.prepare("SELECT sql FROM sqlite_schema ORDER BY rowid").map_err(path_error)?;
-    let found: rusqlite::Result<Vec<Option<String>>> = statement.query_map([], |row| row.get(0)).map_err(path_error)?.collect();
-    let expected = tables::schema().map(|table| Some(table.create));
-    if version < i64::from(SCHEMA_VERSION) || !found.map_err(path_error)?.iter().map(Option::as_deref).eq(expected) {
+    let mut statement = db.prepare("SELECT ifnull(sql, '') FROM sqlite_schema ORDER BY rowid").map_err(path_error)?;
+    let found: rusqlite::Result<Vec<String>> = statement.query_map([], |row| row.get(0)).map_err(path_error)?.collect();
+    let found = found.map_err(path_error)?;
+    if version < i64::from(SCHEMA_VERSION) || !found.iter().map(String::as_str).eq(tables::schema()) {
         return Err(foreign());
     }
     let mode: String = db.query_row("PRAGMA journal_mode", [], |row| row.get(0)).map_err(path_error)?;

@@ -5,4 +5,5 @@ pub mod craft;
 pub mod decoders;
 pub mod node;
 pub mod samples;
+pub mod seeds;
 pub mod sim;

@@ -133,6 +133,11 @@ impl RoomCipher for ClearCipher {
         Ok(())
     }
 
+    fn unshare_psk(&mut self, id: &[u8; 32]) -> Result<(), CipherError> {
+        self.psks.remove(id);
+        Ok(())
+    }
+
     fn join_external(
         &mut self,
         group_info: &[u8],

@@ -79,6 +79,16 @@ pub enum Command {
         /// Do not mark as read.
         peek: bool,
     },
+    /// Search history by words; marks nothing as read.
+    Search {
+        /// The words; at most [`SEARCH_MAX`](crate::limits::SEARCH_MAX) bytes. A message is
+        /// found when it has all of them, the last one as the beginning of a word.
+        text: String,
+        /// Only what arrived before this message.
+        before: Option<MessageId>,
+        /// Only the last so many; capped at [`READ_LIMIT`](crate::limits::READ_LIMIT).
+        limit: Option<usize>,
+    },
     /// What works and what does not.
     Status,
 }
@@ -124,7 +134,7 @@ pub enum Reply {
     Friends(Vec<FriendView>),
     /// To [`Command::Send`] and [`Command::Message`].
     Message(MessageView),
-    /// To [`Command::Read`]: oldest first.
+    /// To [`Command::Read`] and [`Command::Search`]: oldest first.
     Messages(Vec<MessageView>),
     /// To [`Command::Status`].
     Status(StatusView),
@@ -355,6 +365,8 @@ pub enum CommandError {
     NameTaken,
     /// The text is empty or too long.
     BadText,
+    /// There is nothing in it to search for, or it is too long.
+    BadSearch,
     /// The note is too long or has control characters.
     BadNote,
     /// The words are not this friend's: do not trust the connection.

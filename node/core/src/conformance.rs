@@ -192,6 +192,7 @@ macro_rules! conformance_tests {
             a_commit_whose_pre_shared_key_is_unknown_changes_nothing
             joining_without_knowing_the_pre_shared_key_is_refused
             a_pre_shared_key_is_used_once
+            a_pre_shared_key_taken_back_is_unknown
             an_external_commit_to_an_epoch_that_has_passed_is_refused
             a_room_that_is_held_is_not_entered_again_before_it_is_forgotten
             a_welcome_brings_the_newcomer_into_the_room

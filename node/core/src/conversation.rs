@@ -1,11 +1,10 @@
-//! Conversations: writing, reading, and the state of each message.
+//! Conversations: writing, receiving, and the state of each message.
 //!
 //! A message is stored, sealed and queued in one turn. Its text stays, so that it can be
 //! sealed again under the same id. History lies on the shelf, ordered by arrival.
 
-use crate::command::{CommandError, MessageState, MessageView, Who};
+use crate::command::{CommandError, MessageState, Who};
 use crate::friend;
-use crate::limits::READ_LIMIT;
 use crate::outbox::{self, OutboxRow, What};
 use crate::seam::Event;
 use crate::state::{Fault, Friend, FriendState, Message, State, message_key};
@@ -13,7 +12,6 @@ use crate::table::Table;
 use crate::turn::{Failed, Rejected, Turn, TurnFailed, decode_row};
 use crate::wire::{RoomPayload, Text, is_text};
 use crate::world::RANGE_LIMIT;
-use std::collections::BTreeMap;
 use symbolon_presence::codec;
 use symbolon_presence::envelope::frame_id;
 use symbolon_presence::id::{MessageId, PeerId, RoomId};
@@ -45,12 +43,10 @@ pub(crate) fn send(state: &mut State, turn: &mut Turn<'_>, to: &Who, text: Strin
     let message =
         Message { id: MessageId::random(turn.rng), from: state.own.peer, at: turn.now, state: MessageState::Queued, text, fault: None };
     let arrival = state.next_arrival();
-    let key = message_key(&friend.conversation, arrival);
-    turn.put(Table::Message, &key, &message);
+    file(turn, &friend.conversation, arrival, &message);
     if let Some(lifetime) = lifetime {
-        turn.put_raw(Table::Expiry, &expiry_key(turn.now.after(lifetime), &key), Vec::new());
+        turn.put_raw(Table::Expiry, &expiry_key(turn.now.after(lifetime), &message_key(&friend.conversation, arrival)), Vec::new());
     }
-    turn.put_raw(Table::MessageIndex, message.id.as_bytes(), key);
     if waits {
         let mut friend = friend;
         friend.held.push(arrival);
@@ -59,6 +55,14 @@ pub(crate) fn send(state: &mut State, turn: &mut Turn<'_>, to: &Who, text: Strin
         seal_and_queue(state, turn, &friend, arrival, &message)?;
     }
     Ok(message.id)
+}
+
+/// Files a new message, so that it is found by its number and by its id; its words follow.
+fn file(turn: &mut Turn<'_>, conversation: &RoomId, arrival: u64, message: &Message) {
+    let key = message_key(conversation, arrival);
+    turn.put(Table::Message, &key, message);
+    turn.put_raw(Table::MessageIndex, message.id.as_bytes(), key);
+    turn.put_raw(Table::Arrival, &arrival.to_be_bytes(), conversation.as_bytes().to_vec());
 }
 
 fn seal_and_queue(state: &mut State, turn: &mut Turn<'_>, friend: &Friend, arrival: u64, message: &Message) -> Result<(), TurnFailed> {
@@ -110,7 +114,7 @@ pub(crate) fn next_expiry(turn: &Turn<'_>) -> Result<Option<Timestamp>, TurnFail
 fn skip(state: &mut State, turn: &mut Turn<'_>, friend: &Friend, arrival: u64) -> Result<(), TurnFailed> {
     for device in &friend.devices {
         let Some(key) = state.envelope_key_to(device) else { continue };
-        let mut from = 0;
+        let mut from = outbox::ROOM_LANE;
         let found = loop {
             let page = outbox::rows(turn, device, from, 256)?;
             let Some((last, _)) = page.last() else { break None };
@@ -184,10 +188,9 @@ pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, from: &PeerId, tex
         return Ok(());
     }
     let Some(mut friend) = state.friends.get(from).cloned() else { return Ok(()) };
-    let key = message_key(&friend.conversation, state.next_arrival());
     let message = Message { id: text.id, from: *from, at: text.at, state: MessageState::Delivered, text: text.text, fault: None };
-    turn.put(Table::Message, &key, &message);
-    turn.put_raw(Table::MessageIndex, message.id.as_bytes(), key);
+    let arrival = state.next_arrival();
+    file(turn, &friend.conversation, arrival, &message);
     friend.unread = friend.unread.saturating_add(1);
     let room = friend.conversation;
     state.save_friend(turn, friend);
@@ -215,113 +218,8 @@ pub(crate) fn set_state(
     Ok(())
 }
 
-/// One message.
-pub(crate) fn message(state: &State, turn: &Turn<'_>, id: &MessageId) -> Result<MessageView, Failed> {
-    let key = turn.get(Table::MessageIndex, id.as_bytes())?.ok_or(CommandError::NotFound)?;
-    let message = turn.row::<Message>(Table::Message, &key)?.ok_or(CommandError::NotFound)?;
-    let (conversation, _) = split_key(&key).ok_or(CommandError::NotFound)?;
-    Ok(view(state, &conversation, message))
-}
-
-/// Reads history, oldest first: at most [`READ_LIMIT`] messages. With `since` the first ones
-/// behind that message; without it the last `limit`, or from the beginning when there is none.
-pub(crate) fn read(
-    state: &mut State,
-    turn: &mut Turn<'_>,
-    who: Option<&Who>,
-    since: Option<MessageId>,
-    limit: Option<usize>,
-    peek: bool,
-) -> Result<Vec<MessageView>, Failed> {
-    let conversations: Vec<(PeerId, RoomId)> = match who {
-        Some(who) => {
-            let peer = friend::resolve(state, who)?;
-            state.friends.get(&peer).map(|friend| (peer, friend.conversation)).into_iter().collect()
-        }
-        None => state.friends.values().map(|friend| (friend.peer, friend.conversation)).collect(),
-    };
-    let count = limit.unwrap_or(READ_LIMIT).min(READ_LIMIT);
-    let after = match since {
-        Some(id) => {
-            let key = turn.get(Table::MessageIndex, id.as_bytes())?.ok_or(CommandError::NotFound)?;
-            Some(split_key(&key).ok_or(CommandError::NotFound)?.1)
-        }
-        None => None,
-    };
-    let backwards = after.is_none() && limit.is_some();
-    let mut found: Vec<(u64, PeerId, RoomId, Message)> = Vec::new();
-    for (peer, conversation) in conversations {
-        let page = if backwards {
-            turn.shelf.range_back(Table::Message, &message_key(&conversation, u64::MAX), count).map_err(TurnFailed::from)?
-        } else {
-            turn.range(Table::Message, &message_key(&conversation, after.map_or(0, |after| after.saturating_add(1))), count)?
-        };
-        for (key, bytes) in page {
-            match split_key(&key) {
-                Some((owner, arrival)) if owner == conversation => found.push((arrival, peer, conversation, decode_row(&bytes)?)),
-                _ => break,
-            }
-        }
-    }
-    found.sort_by_key(|(arrival, ..)| *arrival);
-    if backwards {
-        found.drain(..found.len().saturating_sub(count));
-    } else {
-        found.truncate(count);
-    }
-    let mut views = Vec::with_capacity(found.len());
-    let mut newest: BTreeMap<PeerId, MessageId> = BTreeMap::new();
-    for (arrival, peer, conversation, message) in found {
-        if !peek && message.state == MessageState::Delivered && message.from != state.own.peer {
-            newest.insert(peer, message.id);
-            let read = Message { state: MessageState::Read, ..message.clone() };
-            turn.put(Table::Message, &message_key(&conversation, arrival), &read);
-            if let Some(mut friend) = state.friends.get(&peer).cloned() {
-                friend.unread = friend.unread.saturating_sub(1);
-                state.save_friend(turn, friend);
-            }
-        }
-        views.push(view(state, &conversation, message));
-    }
-    for (peer, message) in newest {
-        tell_read(state, turn, &peer, message)?;
-    }
-    Ok(views)
-}
-
-/// Tells a friend how far we have read.
-fn tell_read(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, message: MessageId) -> Result<(), TurnFailed> {
-    let Some(friend) = state.friends.get(peer).filter(|friend| friend.state == FriendState::Mutual && !friend.blocked).cloned() else {
-        return Ok(());
-    };
-    if !friend.devices.iter().all(|device| outbox::has_room(state, device)) {
-        return Ok(());
-    }
-    let payload = codec::encode(&RoomPayload::Read(message));
-    let sealed = turn.cipher.seal(friend.room, &payload, &[]).map_err(|_| TurnFailed("the room cipher failed"))?;
-    outbox::enqueue_room(state, turn, &friend, &What::Mark, &sealed);
-    Ok(())
-}
-
-fn view(state: &State, conversation: &RoomId, message: Message) -> MessageView {
-    let mine = message.from == state.own.peer;
-    let partner = state.friends.values().find(|friend| friend.conversation == *conversation);
-    let partner_name = partner.map(|friend| friend.petname.clone()).unwrap_or_default();
-    MessageView {
-        message: message.id,
-        conversation: *conversation,
-        from: message.from,
-        from_name: if mine { state.own.name.clone() } else { partner_name.clone() },
-        conversation_name: partner_name,
-        text: message.text,
-        at: message.at,
-        state: message.state,
-        reason: message.fault.map(Fault::text),
-        mine,
-    }
-}
-
-fn split_key(key: &[u8]) -> Option<(RoomId, u64)> {
+/// Conversation and arrival number.
+pub(crate) fn split_key(key: &[u8]) -> Option<(RoomId, u64)> {
     let (conversation, arrival) = key.split_last_chunk::<8>()?;
     Some((RoomId::from_slice(conversation)?, u64::from_be_bytes(*arrival)))
 }

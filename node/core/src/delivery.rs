@@ -9,7 +9,8 @@
 //! only while its link has shown such a proof.
 
 use crate::limits::{BACKOFF_MAX, BACKOFF_MIN, LINKS_MAX, RECEIPT_TIMEOUT, RIVAL_TIMEOUT, WINDOW, WINDOW_BYTES};
-use crate::outbox;
+use crate::outbox::{self, ROOM_LANE};
+use crate::request;
 use crate::seam::{Action, Address, CloseReason, DialId, Event, LinkId};
 use crate::state::{FriendState, State};
 use crate::turn::{Turn, TurnFailed};
@@ -40,6 +41,9 @@ struct Link {
     faults: u32,
 }
 
+/// The first numbers of both lanes of an outbox.
+const FIRST_ROWS: [u64; 2] = [0, ROOM_LANE];
+
 /// What is known of the way to one device.
 #[derive(Debug, Default)]
 struct Session {
@@ -52,8 +56,10 @@ struct Session {
     last_attempt: Timestamp,
     /// Whether anything was tried since start.
     tried: bool,
-    /// The number of the next outbox row to put.
-    cursor: u64,
+    /// When the device was last heard in its room.
+    heard: Timestamp,
+    /// The numbers of the next outbox rows to put: steps of a request, room frames.
+    cursors: [u64; 2],
     /// Envelopes put and not acknowledged: outbox number, size.
     inflight: HashMap<FrameId, (u64, usize)>,
     inflight_bytes: usize,
@@ -64,6 +70,14 @@ struct Session {
     /// A greeting without receipt, put again on every new link: sealing a new one each time
     /// would run ahead of the tags that the device expects.
     hello: Option<(FrameId, Vec<u8>)>,
+}
+
+impl Session {
+    /// While we ask a friend anew, the old room is doubtful: its frames wait, until the
+    /// answer comes or the friend is heard in it.
+    fn is_doubtful(&self, asking_since: Option<Timestamp>) -> bool {
+        asking_since.is_some_and(|since| self.heard < since)
+    }
 }
 
 /// What a receipt line was about.
@@ -122,8 +136,17 @@ impl Delivery {
     /// A link came up.
     pub fn link_up(&mut self, state: &mut State, turn: &mut Turn<'_>, link: LinkId, dial: Option<DialId>) -> Result<(), TurnFailed> {
         let device = dial.and_then(|dial| self.dials.remove(&dial));
-        if self.links.len() >= LINKS_MAX || (dial.is_some() && device.is_none()) {
+        if dial.is_some() && device.is_none() {
+            turn.act(Action::Close(link, CloseReason::Idle));
+            return Ok(());
+        }
+        self.make_room(state, turn);
+        if self.links.len() >= LINKS_MAX {
             turn.act(Action::Close(link, CloseReason::Flood));
+            if let Some(device) = device {
+                self.sessions.entry(device).or_default().dial = None;
+                self.back_off(state, turn, &device);
+            }
             return Ok(());
         }
         self.links.insert(link, Link { device, ..Link::default() });
@@ -140,6 +163,16 @@ impl Delivery {
         self.sessions.entry(device).or_default().greet = true;
         self.greet(state, turn, &device)?;
         self.feed(state, turn, &device)
+    }
+
+    /// When there are too many links, the oldest one goes that has shown nothing yet.
+    fn make_room(&mut self, state: &State, turn: &mut Turn<'_>) {
+        if self.links.len() >= LINKS_MAX {
+            let idle = self.links.iter().find(|(_, link)| link.device.is_none()).map(|(id, _)| *id);
+            if let Some(idle) = idle {
+                self.close(state, turn, idle, CloseReason::Flood);
+            }
+        }
     }
 
     /// An attempt failed.
@@ -264,11 +297,11 @@ impl Delivery {
     fn attach(&mut self, turn: &Turn<'_>, device: &DeviceId, link: LinkId) {
         let session = self.sessions.entry(*device).or_default();
         session.link = Some(link);
-        session.cursor = 0;
+        session.cursors = FIRST_ROWS;
         session.inflight.clear();
         session.inflight_bytes = 0;
-        session.receipt_due = None;
         session.last_attempt = turn.now;
+        self.await_no_receipt(device);
         self.unschedule(device);
     }
 
@@ -281,8 +314,8 @@ impl Delivery {
         session.tried = true;
         session.inflight.clear();
         session.inflight_bytes = 0;
-        session.cursor = 0;
-        session.receipt_due = None;
+        session.cursors = FIRST_ROWS;
+        self.await_no_receipt(device);
         // Another link to the same device may be open: it takes over.
         let other = self.links.iter().find(|(_, row)| row.device == Some(*device) && row.proved).map(|(id, _)| *id);
         if let Some(other) = other {
@@ -325,7 +358,19 @@ impl Delivery {
             if let Some(at) = session.next_dial.take() {
                 self.due.remove(&(at, *device));
             }
+            // One moment may have been due for both.
             if let Some(at) = session.receipt_due {
+                self.due.insert((at, *device));
+            }
+        }
+    }
+
+    fn await_no_receipt(&mut self, device: &DeviceId) {
+        if let Some(session) = self.sessions.get_mut(device) {
+            if let Some(at) = session.receipt_due.take() {
+                self.due.remove(&(at, *device));
+            }
+            if let Some(at) = session.next_dial {
                 self.due.insert((at, *device));
             }
         }
@@ -376,7 +421,7 @@ impl Delivery {
     }
 
     fn dial(&mut self, state: &State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
-        if !wants_link(state, device) || self.links.len() >= LINKS_MAX {
+        if !wants_link(state, device) {
             return Ok(());
         }
         let places: Vec<Address> = state.devices.get(device).map(|row| row.entry.places.clone()).unwrap_or_default();
@@ -402,11 +447,14 @@ impl Delivery {
     /// receipt proves that it is there. While envelopes wait for the device, they go first:
     /// a greeting sealed behind them must not overtake them by more tags than are expected.
     fn greet(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
-        let waits = state.devices.get(device).is_some_and(|row| row.outbox_count > 0);
+        let Some(row) = state.devices.get(device) else { return Ok(()) };
+        let doubtful = self.sessions.get(device).is_some_and(|session| session.is_doubtful(request::asking_since(state, &row.peer)));
+        // In doubt only the Offer goes first; the greeting may settle the doubt.
+        let waits = if doubtful { outbox::has_steps(turn, device)? } else { row.outbox_count > 0 };
         let Some(session) = self.sessions.get(device).filter(|session| session.greet && session.link.is_some()) else { return Ok(()) };
         let hello = match &session.hello {
+            _ if waits => return Ok(()),
             Some((_, envelope)) => Some(envelope.clone()),
-            None if waits => return Ok(()),
             None => {
                 let payload = RoomPayload::Hello(state.own.entry_for_friends(turn.rng));
                 seal_whisper(state, turn, device, &payload)?
@@ -463,21 +511,25 @@ impl Delivery {
         }
         let session = self.sessions.entry(*device).or_default();
         let Some(link) = session.link else { return Ok(()) };
-        let outstanding = row.outbox_next > session.cursor && row.outbox_count > session.inflight.len() as u64;
-        if !outstanding || session.inflight.len() >= WINDOW || session.inflight_bytes >= WINDOW_BYTES {
-            return Ok(());
-        }
-        let room = WINDOW - session.inflight.len();
-        for (number, outgoing) in outbox::rows(turn, device, session.cursor, room)? {
-            if session.inflight_bytes >= WINDOW_BYTES {
-                break;
+        let lanes = if session.is_doubtful(request::asking_since(state, &row.peer)) { 1 } else { 2 };
+        let ends = [(row.outbox_first, ROOM_LANE), (row.outbox_next, u64::MAX)];
+        for (cursor, (next, end)) in session.cursors.iter_mut().zip(ends).take(lanes) {
+            let room = WINDOW.saturating_sub(session.inflight.len());
+            let unsent = row.outbox_count > session.inflight.len() as u64;
+            if *cursor >= next || !unsent || room == 0 {
+                continue;
             }
-            session.cursor = number.saturating_add(1);
-            let Some(put) = outbox::put_for(&outgoing, row) else { continue };
-            session.inflight.insert(outgoing.frame, (number, outgoing.envelope.len()));
-            session.inflight_bytes = session.inflight_bytes.saturating_add(outgoing.envelope.len());
-            *self.sent.entry(outgoing.what.kind()).or_default() += 1;
-            turn.act(Action::Send(link, Frame::Put(put).encode()));
+            for (number, outgoing) in outbox::rows(turn, device, *cursor, room)? {
+                if number >= end || session.inflight_bytes >= WINDOW_BYTES {
+                    break;
+                }
+                *cursor = number.saturating_add(1);
+                let Some(put) = outbox::put_for(&outgoing, row) else { continue };
+                session.inflight.insert(outgoing.frame, (number, outgoing.envelope.len()));
+                session.inflight_bytes = session.inflight_bytes.saturating_add(outgoing.envelope.len());
+                *self.sent.entry(outgoing.what.kind()).or_default() += 1;
+                turn.act(Action::Send(link, Frame::Put(put).encode()));
+            }
         }
         if !session.inflight.is_empty() && session.receipt_due.is_none() {
             let at = turn.now.after(self.patience(device));
@@ -525,17 +577,25 @@ impl Delivery {
     /// The outbox changed beneath what is on its way: begins it anew on the same link.
     pub fn restart(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
         let session = self.sessions.entry(*device).or_default();
-        session.cursor = 0;
+        session.cursors = FIRST_ROWS;
         session.inflight.clear();
         session.inflight_bytes = 0;
         // A greeting kept for the next link may be of a room that is gone.
         session.hello = None;
         session.greet = session.link.is_some();
-        if let Some(at) = session.receipt_due.take() {
-            self.due.remove(&(at, *device));
-        }
+        self.await_no_receipt(device);
         self.wake(state, turn, device)?;
         self.greet(state, turn, device)
+    }
+
+    /// A room message of a device was opened: the room is alive on its side.
+    pub fn heard_in_room(&mut self, state: &mut State, turn: &Turn<'_>, device: &DeviceId) {
+        let session = self.sessions.entry(*device).or_default();
+        let since = state.devices.get(device).and_then(|row| request::asking_since(state, &row.peer));
+        if session.is_doubtful(since) {
+            state.wake.insert(*device);
+        }
+        session.heard = turn.now;
     }
 
     /// Goes on putting after receipts were handled.

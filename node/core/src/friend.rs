@@ -2,7 +2,7 @@
 
 use crate::command::{CommandError, FriendView, MessageState, Path, Trust, Who};
 use crate::delivery::Delivery;
-use crate::outbox::{self, What};
+use crate::outbox::{self, ROOM_LANE, What};
 use crate::seam::Event;
 use crate::state::{Fault, Friend, FriendState, State};
 use crate::turn::{Failed, Turn, TurnFailed};
@@ -53,6 +53,7 @@ pub(crate) fn adopt_bundle(state: &mut State, friend: &mut Friend, verified: Ver
     for (device, item) in devices.iter().zip(&bundle.devices) {
         outbox::register_device(state, device, &item.chain, item.entry.clone());
         if let Some(row) = state.device_mut(&device.device).filter(|row| row.peer == friend.peer) {
+            row.entry = item.entry.clone();
             row.put = Some(bundle.friendship.put(&item.entry.mailbox));
         }
     }
@@ -104,17 +105,15 @@ fn take_back(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<Ve
     let devices: Vec<DeviceId> = state.devices.values().filter(|device| device.peer == *peer).map(|device| device.device).collect();
     let mut texts = Vec::new();
     for device in devices {
-        let mut from = 0;
+        // The steps of a request stay: they are not bound to a room.
+        let mut from = ROOM_LANE;
         loop {
             let page = outbox::rows(turn, &device, from, 256)?;
             let Some((last, _)) = page.last() else { break };
             from = last.saturating_add(1);
             for (number, row) in page {
-                match row.what {
-                    What::Text(_, arrival) => texts.push(arrival),
-                    What::Mark | What::Skip => {}
-                    // The steps of a request are not bound to a room's frame numbers.
-                    What::Offer(_) | What::Accept(_) | What::Confirm(_) => continue,
+                if let What::Text(_, arrival) = row.what {
+                    texts.push(arrival);
                 }
                 outbox::remove(state, turn, &device, number);
             }
@@ -252,15 +251,15 @@ pub(crate) fn verify(state: &mut State, turn: &mut Turn<'_>, who: &Who, words: O
 }
 
 /// Blocks or unblocks a friend: its links close, nothing of it is taken, nothing is sent.
-pub(crate) fn set_blocked(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, blocked: bool) -> Result<(), TurnFailed> {
+pub(crate) fn set_blocked(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, blocked: bool) -> Result<(), Failed> {
     let Some(friend) = state.friends.get(peer) else { return Ok(()) };
     let devices = friend.devices.clone();
     let mut keys: Vec<Vec<u8>> = vec![peer.as_bytes().to_vec()];
     keys.extend(devices.iter().filter_map(|id| state.devices.get(id)).flat_map(|device| crate::request::keys_of(&device.chain)));
-    for key in keys {
-        if blocked {
-            state.block_key(turn, &key);
-        } else {
+    if blocked {
+        state.block_keys(turn, &keys)?;
+    } else {
+        for key in keys {
             state.unblock_key(turn, &key);
         }
     }

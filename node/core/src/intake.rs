@@ -248,14 +248,20 @@ impl Intake {
         put: &Put,
         tag: [u8; 16],
     ) -> Result<(), TurnFailed> {
-        let Some((device, counter)) = self.tags.find(state, turn.now, &tag) else {
-            match turn.get(Table::Seen, put.frame.as_bytes())? {
-                Some(seen) => delivery.acknowledge(state, turn, link, put.frame, seen_outcome(&seen)),
-                None => {
-                    self.count(DropReason::Unopenable);
-                    delivery.fault(state, turn, link);
+        let found = match self.tags.ready(state, &tag) {
+            Some(found) => Some(found),
+            None => {
+                // A repeat has no tag any more; it must not start a search.
+                if let Some(seen) = turn.get(Table::Seen, put.frame.as_bytes())? {
+                    delivery.acknowledge(state, turn, link, put.frame, seen_outcome(&seen));
+                    return Ok(());
                 }
+                self.tags.search(state, turn.now, &tag)
             }
+        };
+        let Some((device, counter)) = found else {
+            self.count(DropReason::Unopenable);
+            delivery.fault(state, turn, link);
             return Ok(());
         };
         if is_refused(state, &device) {
@@ -337,7 +343,10 @@ impl Intake {
         let Early { link, frame, counter, known } = early;
         let ordered = known.sequence.is_some();
         let outcome = match room_message(state, turn, device, known) {
-            Ok(()) => Outcome::Delivered,
+            Ok(()) => {
+                delivery.heard_in_room(state, turn, device);
+                Outcome::Delivered
+            }
             Err(Rejected::Turn(failed)) => return Err(failed),
             Err(Rejected::Drop(reason)) => {
                 self.count(reason);

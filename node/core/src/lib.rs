@@ -16,7 +16,8 @@
 //! | [`contact`] | invites and contact records |
 //! | `request`, `request/offer`, `request/answer` | the connection: Offer, Accept, Confirm |
 //! | `friend` | friends, petnames, bundles |
-//! | `conversation` | messages and history |
+//! | `conversation` | messages from writing to reading |
+//! | `history`, `search` | reading what is stored; finding it by words |
 //! | `outbox`, `delivery` | envelopes until they are acknowledged; links and dialling |
 //! | `intake`, `tags` | from a frame to the machine it is meant for |
 //! | `state` | every row held in memory |
@@ -27,11 +28,13 @@ pub mod contact;
 mod conversation;
 mod delivery;
 mod friend;
+mod history;
 mod intake;
 pub mod limits;
 mod outbox;
 mod request;
 pub mod seam;
+mod search;
 mod state;
 pub mod table;
 mod tags;
@@ -52,6 +55,7 @@ use intake::Intake;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use seam::{Action, Event, Input};
+use search::{Search, Wish};
 use state::State;
 use symbolon_presence::id::{PeerId, RequestId};
 use symbolon_presence::time::Timestamp;
@@ -90,6 +94,7 @@ pub struct Core {
     sweep_from: Vec<u8>,
     /// When the next text is to be given up.
     next_expiry: Option<Timestamp>,
+    search: Search,
 }
 
 impl Core {
@@ -103,7 +108,18 @@ impl Core {
         let mut out = Out::default();
         let state = State::load(config.name, shelf, now, &mut rng, &mut out).map_err(LoadError::Store)?;
         let (delivery, intake) = (Delivery::default(), Intake::default());
-        Ok(Self { state, delivery, intake, rng, out, started: false, next_sweep: now, sweep_from: Vec::new(), next_expiry: None })
+        Ok(Self {
+            state,
+            delivery,
+            intake,
+            rng,
+            out,
+            started: false,
+            next_sweep: now,
+            sweep_from: Vec::new(),
+            next_expiry: None,
+            search: Search::default(),
+        })
     }
 
     /// The Peer ID of this node's user.
@@ -124,6 +140,9 @@ impl Core {
             delivery.start(state, now, turn.rng);
         }
         match input {
+            Input::Command(id, Command::Search { text, before, limit }) => {
+                self.search.ask(state, turn, id, Wish { text, before, limit })?;
+            }
             Input::Command(id, command) => {
                 let result = match run(state, delivery, intake, turn, command) {
                     Ok(reply) => Ok(reply),
@@ -168,17 +187,18 @@ impl Core {
         for device in std::mem::take(&mut state.wake) {
             delivery.wake(state, turn, &device)?;
         }
-        if expiry_changed || turn.out.changes.iter().any(|change| change.table() == Table::Expiry) {
+        if expiry_changed || turn.out.changes.iter().any(|change| change.table() == Some(Table::Expiry)) {
             self.next_expiry = conversation::next_expiry(turn)?;
         }
-        Ok(())
+        self.search.follow(state, turn)
     }
 
-    /// Ends a turn: signs receipts and writes rows that change with every input. Called once
+    /// Ends a turn: answers searches, signs receipts and writes rows that change with every input. Called once
     /// before the shell commits.
     pub fn close_turn(&mut self, now: Timestamp, world: &mut World<'_>) -> Result<(), TurnFailed> {
-        let Self { state, delivery, rng, out, .. } = self;
+        let Self { state, delivery, search, rng, out, .. } = self;
         let mut turn = Turn { now, rng, cipher: &mut *world.cipher, shelf: world.shelf, out };
+        search.close_turn(state, &mut turn)?;
         delivery.close_turn(state, &mut turn);
         state.flush(&mut turn);
         Ok(())
@@ -203,7 +223,8 @@ impl Core {
     pub fn poll_timeout(&self) -> Option<(Timestamp, &'static str)> {
         let due = self.delivery.next_due().map(|at| (at, "a dial or a receipt is due"));
         let expiry = self.next_expiry.map(|at| (at, "a message is to be given up"));
-        [due, expiry, Some((self.next_sweep, "expired rows are swept"))].into_iter().flatten().min()
+        let index = self.search.next_due().map(|at| (at, "texts are to be put into the index of words"));
+        [due, expiry, index, Some((self.next_sweep, "expired rows are swept"))].into_iter().flatten().min()
     }
 
     /// The contact record that this node would publish now: signed, with a package that
@@ -268,12 +289,12 @@ fn run(state: &mut State, delivery: &Delivery, intake: &Intake, turn: &mut Turn<
         }
         Command::Send { to, text, lifetime } => {
             let id = conversation::send(state, turn, &to, text, lifetime)?;
-            Ok(Reply::Message(conversation::message(state, turn, &id)?))
+            Ok(Reply::Message(history::message(state, turn, &id)?))
         }
-        Command::Message(id) => Ok(Reply::Message(conversation::message(state, turn, &id)?)),
-        Command::Read { who, since, limit, peek } => {
-            Ok(Reply::Messages(conversation::read(state, turn, who.as_ref(), since, limit, peek)?))
-        }
+        Command::Message(id) => Ok(Reply::Message(history::message(state, turn, &id)?)),
+        Command::Read { who, since, limit, peek } => Ok(Reply::Messages(history::read(state, turn, who.as_ref(), since, limit, peek)?)),
+        // Answered at the end of its turn and never led here.
+        Command::Search { .. } => Ok(Reply::Messages(Vec::new())),
         Command::Status => Ok(Reply::Status(status(state, delivery, intake))),
     }
 }

@@ -10,6 +10,14 @@ pub const NOTE_MAX: usize = 512;
 pub const TEXT_MAX: usize = 16 * 1024;
 /// Most messages that one read answers.
 pub const READ_LIMIT: usize = 1_000;
+/// Messages are put into the index of words once nothing has arrived for so long.
+pub const INDEX_QUIET: u64 = SECOND;
+/// Messages put into the index in one turn.
+pub const INDEX_BATCH: u64 = 128;
+/// Messages not in the index yet at which they are put there without waiting for quiet.
+pub const INDEX_BACKLOG: u64 = 4_096;
+/// Longest text to search for, in bytes of UTF-8.
+pub const SEARCH_MAX: usize = 256;
 /// Most addresses in an invite, Offer, Accept or bundle.
 pub const ADDRESSES_MAX: usize = 8;
 /// Most devices of one person that one frame names.

@@ -1,6 +1,8 @@
 //! The outbox: envelopes that this node owns until the other side's disk has them.
 //!
 //! A row is written in the turn that seals the envelope and leaves only by a signed receipt.
+//! Each device has two lanes: steps of a request go before room frames, because they may be
+//! what makes the room frames welcome.
 //! Sending itself, and trying again, is [`crate::delivery`].
 
 use crate::limits::OUTBOX_MAX;
@@ -89,6 +91,9 @@ impl Via {
     }
 }
 
+/// Where the numbers of room frames begin; those of steps lie below.
+pub(crate) const ROOM_LANE: u64 = 1 << 63;
+
 /// The key of an outbox row.
 pub(crate) fn outbox_key(device: &DeviceId, number: u64) -> Vec<u8> {
     [device.as_bytes().as_slice(), &number.to_be_bytes()].concat()
@@ -103,12 +108,16 @@ pub(crate) fn put_for(row: &OutboxRow, device: &Device) -> Option<Put> {
     Put::new(address, &key, TTL, usage, row.envelope.clone())
 }
 
-/// Makes a device known under its certificate, or notes its newer mailbox entry.
+/// Makes a device known under its certificate, or notes where it is now. The sealed address
+/// of a friend's queue stays: what an invite or Offer names is another queue.
 pub(crate) fn register_device(state: &mut State, device: &identity::Device, chain: &identity::Chain, entry: MailboxEntry) {
     if let Some(known) = state.device_mut(&device.device) {
         // A device id belongs to the person who certified it first; nobody else can take it over.
         if known.peer == device.peer && known.chain == *chain {
-            known.entry = entry;
+            match known.put {
+                Some(_) => known.entry.places = entry.places,
+                None => known.entry = entry,
+            }
         }
         return;
     }
@@ -123,8 +132,9 @@ pub(crate) fn register_device(state: &mut State, device: &identity::Device, chai
         receive_counter: 0,
         missing: Vec::new(),
         receive_sequence: 0,
-        outbox_next: 0,
+        outbox_next: ROOM_LANE,
         outbox_count: 0,
+        outbox_first: 0,
     });
 }
 
@@ -153,8 +163,9 @@ pub(crate) fn enqueue_room(state: &mut State, turn: &mut Turn<'_>, friend: &Frie
 
 fn append(state: &mut State, turn: &mut Turn<'_>, to: &DeviceId, row: &OutboxRow) {
     let Some(device) = state.device_mut(to) else { return };
-    let number = device.outbox_next;
-    device.outbox_next = number.saturating_add(1);
+    let next = if row.sequence.is_some() { &mut device.outbox_next } else { &mut device.outbox_first };
+    let number = *next;
+    *next = number.saturating_add(1);
     device.outbox_count = device.outbox_count.saturating_add(1);
     turn.put(Table::Outbox, &outbox_key(to, number), row);
     state.wake.insert(*to);
@@ -173,7 +184,7 @@ pub(crate) fn remove(state: &mut State, turn: &mut Turn<'_>, from: &DeviceId, nu
     }
 }
 
-/// Rows of a device's outbox from a number on.
+/// Rows of a device's outbox from a number on, in both lanes.
 pub(crate) fn rows(turn: &Turn<'_>, device: &DeviceId, from: u64, limit: usize) -> Result<Vec<(u64, OutboxRow)>, TurnFailed> {
     let mut found = Vec::new();
     for (key, bytes) in turn.range(Table::Outbox, &outbox_key(device, from), limit)? {
@@ -184,6 +195,11 @@ pub(crate) fn rows(turn: &Turn<'_>, device: &DeviceId, from: u64, limit: usize) 
         found.push((u64::from_be_bytes(*number), decode_row(&bytes)?));
     }
     Ok(found)
+}
+
+/// Whether steps of a request wait for a device.
+pub(crate) fn has_steps(turn: &Turn<'_>, device: &DeviceId) -> Result<bool, TurnFailed> {
+    Ok(rows(turn, device, 0, 1)?.first().is_some_and(|(number, _)| *number < ROOM_LANE))
 }
 
 /// One row of a device's outbox.

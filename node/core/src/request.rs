@@ -24,6 +24,7 @@ use symbolon_presence::codec;
 use symbolon_presence::id::{Digest, GrantId, Nonce, PeerId, RequestId};
 use symbolon_presence::identity::{CERT_MAX, Chain, DeviceCertBody};
 use symbolon_presence::kdf::Secret;
+use symbolon_presence::time::Timestamp;
 use symbolon_presence::words::fingerprint_words;
 
 /// Asks somebody for friendship, by invite link or Peer ID.
@@ -96,7 +97,12 @@ pub(crate) fn add(
 
 fn check_target(state: &State, peer: &PeerId, chain: &Chain) -> Result<(), CommandError> {
     check_peer(state, peer)?;
-    if keys_of(chain).iter().any(|key| state.blocked.contains(key)) { Err(CommandError::IsBlocked) } else { Ok(()) }
+    if is_blocked(state, peer, chain) { Err(CommandError::IsBlocked) } else { Ok(()) }
+}
+
+/// Whether a person is blocked, by Peer ID or by any key of a certificate.
+pub(crate) fn is_blocked(state: &State, peer: &PeerId, chain: &Chain) -> bool {
+    state.blocked.contains(peer.as_bytes().as_slice()) || keys_of(chain).iter().any(|key| state.blocked.contains(key))
 }
 
 fn check_peer(state: &State, peer: &PeerId) -> Result<(), CommandError> {
@@ -114,11 +120,13 @@ fn is_friend(state: &State, peer: &PeerId) -> bool {
     state.friends.get(peer).is_some_and(|friend| friend.state != FriendState::Ended)
 }
 
-/// A request of this person that waits for an answer of ours.
+/// The newest request of this person that waits for an answer of ours: they may have given
+/// up older ones.
 fn incoming<'a>(state: &'a State, peer: &PeerId) -> Option<&'a Request> {
-    state.requests.values().find(|row| {
+    let waits = |row: &&Request| {
         row.peer == *peer && row.direction == Direction::In && matches!(row.status, RequestStatus::Pending | RequestStatus::Ignored)
-    })
+    };
+    state.requests.values().filter(waits).max_by_key(|row| (row.created, row.id))
 }
 
 /// Requests to this person that wait for an answer.
@@ -127,6 +135,12 @@ fn outgoing<'a>(state: &'a State, peer: &PeerId) -> impl Iterator<Item = &'a Req
     state.requests.values().filter(move |row| {
         row.peer == peer && row.direction == Direction::Out && matches!(row.status, RequestStatus::Pending | RequestStatus::Unresolved)
     })
+}
+
+/// Since when we wait for this person's answer to an Offer.
+pub(crate) fn asking_since(state: &State, peer: &PeerId) -> Option<Timestamp> {
+    let waits = |row: &&Request| row.peer == *peer && row.direction == Direction::Out && row.status == RequestStatus::Pending;
+    state.requests.values().filter(waits).map(|row| row.created).max()
 }
 
 /// An empty row.
@@ -207,9 +221,7 @@ pub(crate) fn block(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> R
     }
     let mut keys = vec![row.peer.as_bytes().to_vec()];
     keys.extend(row.chain.iter().flat_map(keys_of));
-    for key in keys {
-        state.block_key(turn, &key);
-    }
+    state.block_keys(turn, &keys)?;
     Ok(set_status(state, turn, id, RequestStatus::Blocked)?)
 }
 
@@ -244,6 +256,10 @@ pub(crate) fn set_status(state: &mut State, turn: &mut Turn<'_>, id: &RequestId,
         return Ok(());
     }
     row.status = status;
+    if row.direction == Direction::Out {
+        // What waited for the answer goes on.
+        state.restart.extend(state.devices.values().filter(|device| device.peer == row.peer).map(|device| device.device));
+    }
     let over = matches!(status, RequestStatus::Expired | RequestStatus::Cancelled);
     if over {
         row.reply_key = Secret::from_bytes([0; 32]);

@@ -3,16 +3,16 @@
 //! Rows are loaded once at start and written whenever they change. What grows without end
 //! (history, outbox, seen envelopes) is not here but on the shelf.
 
-use crate::command::{Direction, MessageState, RequestStatus, Trust};
+use crate::command::{CommandError, Direction, MessageState, RequestStatus, Trust};
 use crate::limits;
 use crate::seam::Address;
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed, decode_row, read};
 use crate::wire::Contact;
-use crate::world::{RANGE_LIMIT, Shelf};
+use crate::world::{RANGE_LIMIT, Rows, Shelf};
 use minicbor::{Decode, Encode};
 use rand_chacha::ChaCha20Rng;
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use symbolon_presence::envelope::KnownKey;
 use symbolon_presence::friendship::FriendshipSecret;
 use symbolon_presence::id::{DeviceId, Digest, GrantId, MessageId, Nonce, PeerId, RequestId, RoomId};
@@ -63,6 +63,9 @@ pub(crate) struct Counters {
     /// The number of the next message to arrive, over all conversations.
     #[n(0)]
     pub arrival: u64,
+    /// Messages with a lower number are in the index of words.
+    #[n(1)]
+    pub indexed: u64,
 }
 
 /// An invite, or the standing package of contact records.
@@ -268,12 +271,15 @@ pub(crate) struct Device {
     /// Sequence number of the next ordered frame from it.
     #[n(9)]
     pub receive_sequence: u64,
-    /// Number of the next outbox row.
+    /// Number of the next outbox row with a room frame.
     #[n(10)]
     pub outbox_next: u64,
     /// How many outbox rows there are.
     #[n(11)]
     pub outbox_count: u64,
+    /// Number of the next outbox row with a step of a request.
+    #[n(12)]
+    pub outbox_first: u64,
 }
 
 /// A message of a conversation, as stored.
@@ -355,8 +361,8 @@ impl State {
         };
         let meta = |name: &[u8], out: &crate::turn::Out| read(shelf, &out.changes, Table::Meta, name);
         let missing = TurnFailed("a row that must be in the store is missing");
-        let keys: MailboxKeys = decode_row(&meta(b"mailbox", out)?.ok_or(missing.clone())?)?;
-        let friendship = decode_row(&meta(b"friendship", out)?.ok_or(missing.clone())?)?;
+        let keys: MailboxKeys = decode_row(&meta(b"mailbox", out)?.ok_or(missing)?)?;
+        let friendship = decode_row(&meta(b"friendship", out)?.ok_or(missing)?)?;
         let stored_name: String = decode_row(&meta(b"name", out)?.ok_or(missing)?)?;
         let counters = meta(b"counters", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
         let name = match name.filter(|name| *name != stored_name) {
@@ -446,6 +452,17 @@ impl State {
         number
     }
 
+    /// How many messages are not in the index of words yet.
+    pub fn index_backlog(&self) -> u64 {
+        self.counters.arrival.saturating_sub(self.counters.indexed)
+    }
+
+    /// Messages with a lower number are in the index of words now.
+    pub fn set_indexed(&mut self, number: u64) {
+        self.counters.indexed = number;
+        self.dirty_counters = true;
+    }
+
     /// Writes what `device_mut` and `next_arrival` left to the end of the turn.
     pub fn flush(&mut self, turn: &mut Turn<'_>) {
         for id in std::mem::take(&mut self.dirty_devices) {
@@ -458,11 +475,18 @@ impl State {
         }
     }
 
-    /// Blocks an identity or key.
-    pub fn block_key(&mut self, turn: &mut Turn<'_>, key: &[u8]) {
-        if self.blocked.len() < limits::BLOCKED_MAX && self.blocked.insert(key.to_vec()) {
-            turn.put_raw(Table::Blocked, key, Vec::new());
+    /// Blocks an identity and its keys: all of them or, when there is no room, none.
+    pub fn block_keys(&mut self, turn: &mut Turn<'_>, keys: &[Vec<u8>]) -> Result<(), CommandError> {
+        let fresh = keys.iter().filter(|key| !self.blocked.contains(*key)).count();
+        if self.blocked.len().saturating_add(fresh) > limits::BLOCKED_MAX {
+            return Err(CommandError::Full);
         }
+        for key in keys {
+            if self.blocked.insert(key.clone()) {
+                turn.put_raw(Table::Blocked, key, Vec::new());
+            }
+        }
+        Ok(())
     }
 
     /// Takes a block back.
@@ -492,8 +516,8 @@ fn put_meta<T: Encode<()>>(out: &mut crate::turn::Out, name: &[u8], value: &T) {
     out.changes.push_back(crate::table::Change::Put(Table::Meta, name.to_vec(), symbolon_presence::codec::encode(value)));
 }
 
-fn all_rows(shelf: &dyn Shelf, table: Table) -> Result<VecDeque<(Vec<u8>, Vec<u8>)>, TurnFailed> {
-    let mut rows = VecDeque::new();
+fn all_rows(shelf: &dyn Shelf, table: Table) -> Result<Rows, TurnFailed> {
+    let mut rows = Rows::new();
     let mut from = Vec::new();
     loop {
         let page = shelf.range(table, &from, RANGE_LIMIT)?;

@@ -36,11 +36,13 @@ pub enum Table {
     /// When a message is to be given up. Key: moment in milliseconds (8 B), conversation,
     /// arrival number (8 B). Value: empty.
     Expiry = 12,
+    /// Which conversation a message belongs to. Key: arrival number (8 B). Value: room id.
+    Arrival = 13,
 }
 
 impl Table {
     /// All tables, in the order of their discriminants.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Meta,
         Self::Friend,
         Self::Request,
@@ -53,6 +55,7 @@ impl Table {
         Self::Seen,
         Self::GrantUse,
         Self::Expiry,
+        Self::Arrival,
     ];
 }
 
@@ -64,13 +67,19 @@ pub enum Change {
     Put(Table, Vec<u8>, Vec<u8>),
     /// Removes a key; nothing happens when it is not there.
     Delete(Table, Vec<u8>),
+    /// Lets a text be found by its words, under a number that no other text has; see
+    /// [`Shelf::search`](crate::world::Shelf::search).
+    Index(u64, String),
+    /// Takes a text out of the index again: exactly the number and text that went in.
+    Unindex(u64, String),
 }
 
 impl Change {
-    /// The table it writes to.
-    pub fn table(&self) -> Table {
+    /// The table it writes to; the index of words is none.
+    pub fn table(&self) -> Option<Table> {
         match self {
-            Self::Put(table, ..) | Self::Delete(table, _) => *table,
+            Self::Put(table, ..) | Self::Delete(table, _) => Some(*table),
+            Self::Index(..) | Self::Unindex(..) => None,
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! For each device the tags of the next [`AHEAD`] counters and of those that were skipped
 //! are kept ready. A tag that is not among them is looked for up to [`FAR_AHEAD`] counters
-//! ahead; that costs work, so it is done only so many times a minute.
+//! ahead; that costs work, so only so much of it is done in a minute, and devices take turns.
 
 use crate::state::State;
 use std::collections::HashMap;
@@ -15,8 +15,11 @@ pub(crate) const AHEAD: u64 = 64;
 pub(crate) const FAR_AHEAD: u64 = 4_096;
 /// Skipped counters remembered for each device.
 pub(crate) const MISSING_MAX: usize = 256;
-/// Searches far ahead in one minute, all devices together.
-const SEARCHES: u32 = 16;
+/// Tags computed in one minute by searches far ahead, all devices together: about 0.6 s of
+/// CPU, whatever somebody sends and however many friends there are.
+const SEARCH_MAX: u64 = 1 << 20;
+/// Tags computed for one device.
+const SEARCH_WIDTH: u64 = FAR_AHEAD - AHEAD;
 
 type Tag = [u8; 16];
 
@@ -25,24 +28,24 @@ type Tag = [u8; 16];
 pub(crate) struct Tags {
     expected: HashMap<Tag, (DeviceId, u64)>,
     /// Up to which counter tags are ready, for each device.
-    ready: HashMap<DeviceId, u64>,
-    searches: u32,
+    ready_until: HashMap<DeviceId, u64>,
+    /// Tags computed by searches in this minute.
+    searched: u64,
     minute: u64,
+    /// Where the next search begins, when the last one did not come round.
+    resume: Option<DeviceId>,
 }
 
 impl Tags {
-    /// The device and counter of a tag.
-    pub fn find(&mut self, state: &mut State, now: Timestamp, tag: &Tag) -> Option<(DeviceId, u64)> {
-        if self.ready.len() != state.devices.len() {
-            let unknown: Vec<DeviceId> = state.devices.keys().filter(|id| !self.ready.contains_key(id)).copied().collect();
+    /// The device and counter of a tag that is kept ready. Cheap, unlike [`Self::search`].
+    pub fn ready(&mut self, state: &mut State, tag: &Tag) -> Option<(DeviceId, u64)> {
+        if self.ready_until.len() != state.devices.len() {
+            let unknown: Vec<DeviceId> = state.devices.keys().filter(|id| !self.ready_until.contains_key(id)).copied().collect();
             for device in unknown {
                 self.prepare(state, &device);
             }
         }
-        if let Some(found) = self.expected.get(tag) {
-            return Some(*found);
-        }
-        self.search(state, now, tag)
+        self.expected.get(tag).copied()
     }
 
     /// The envelope with this counter was taken in: its tag is used up.
@@ -58,6 +61,14 @@ impl Tags {
             for counter in forgotten {
                 self.expected.remove(&key.tag(counter));
             }
+            // A jump beyond what was ready: of the counters in between only those that are
+            // missing get a tag, neither the one just used up nor the forgotten.
+            if let Some(ready) = self.ready_until.get_mut(device).filter(|ready| **ready < row.receive_counter) {
+                for counter in row.missing.iter().filter(|counter| **counter >= *ready) {
+                    self.expected.insert(key.tag(*counter), (*device, *counter));
+                }
+                *ready = row.receive_counter;
+            }
             self.prepare(state, device);
         } else {
             row.missing.retain(|missing| *missing != counter);
@@ -68,7 +79,7 @@ impl Tags {
     fn prepare(&mut self, state: &mut State, device: &DeviceId) {
         let Some(key) = state.envelope_key_from(device) else { return };
         let Some(row) = state.devices.get(device) else { return };
-        let from = match self.ready.get(device) {
+        let from = match self.ready_until.get(device) {
             Some(ready) => *ready,
             None => {
                 for counter in &row.missing {
@@ -81,27 +92,35 @@ impl Tags {
         for counter in from..until {
             self.expected.insert(key.tag(counter), (*device, counter));
         }
-        self.ready.insert(*device, until.max(from));
+        self.ready_until.insert(*device, until.max(from));
     }
 
-    fn search(&mut self, state: &mut State, now: Timestamp, tag: &Tag) -> Option<(DeviceId, u64)> {
+    /// Looks for a tag far ahead, as after a long loss. Costs thousands of MACs for each
+    /// device, so whatever can be told to be a repeat is not brought here.
+    pub fn search(&mut self, state: &mut State, now: Timestamp, tag: &Tag) -> Option<(DeviceId, u64)> {
         let minute = now.0 / MINUTE;
         if self.minute != minute {
             self.minute = minute;
-            self.searches = 0;
+            self.searched = 0;
         }
-        if self.searches >= SEARCHES {
-            return None;
-        }
-        self.searches += 1;
-        let devices: Vec<(DeviceId, u64)> = state.devices.values().map(|row| (row.device, row.receive_counter)).collect();
+        let mut devices: Vec<(DeviceId, u64)> = state.devices.values().map(|row| (row.device, row.receive_counter)).collect();
+        let first = self.resume.take().map_or(0, |resume| devices.partition_point(|(device, _)| *device < resume));
+        devices.rotate_left(first);
         for (device, next) in devices {
+            if self.searched + SEARCH_WIDTH > SEARCH_MAX {
+                self.resume = Some(device);
+                return None;
+            }
+            self.searched += SEARCH_WIDTH;
             let Some(key) = state.envelope_key_from(&device) else { continue };
-            let ahead = next.saturating_add(AHEAD)..next.saturating_add(FAR_AHEAD);
-            if let Some(counter) = ahead.into_iter().find(|counter| key.tag(*counter) == *tag) {
+            let mut ahead = next.saturating_add(AHEAD)..next.saturating_add(FAR_AHEAD);
+            if let Some(counter) = ahead.find(|counter| key.tag(*counter) == *tag) {
                 return Some((device, counter));
             }
         }
         None
     }
 }
+
+#[cfg(test)]
+mod tests;

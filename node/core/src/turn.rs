@@ -56,7 +56,7 @@ impl Turn<'_> {
 
     /// At most `limit` rows from `from` upwards, this turn's writes included.
     pub fn range(&self, table: Table, from: &[u8], limit: usize) -> Result<Rows, TurnFailed> {
-        let pending: Vec<&Change> = self.out.changes.iter().filter(|change| change.table() == table).collect();
+        let pending: Vec<&Change> = self.out.changes.iter().filter(|change| change.table() == Some(table)).collect();
         if pending.is_empty() {
             return Ok(self.shelf.range(table, from, limit)?);
         }
@@ -67,7 +67,7 @@ impl Turn<'_> {
                 Change::Put(_, key, value) if key.as_slice() >= from => {
                     rows.insert(key.clone(), value.clone());
                 }
-                Change::Put(..) => {}
+                Change::Put(..) | Change::Index(..) | Change::Unindex(..) => {}
                 Change::Delete(_, key) => {
                     rows.remove(key);
                 }
@@ -91,6 +91,11 @@ impl Turn<'_> {
         self.out.changes.push_back(Change::Delete(table, key.to_vec()));
     }
 
+    /// Lets a text be found under a number.
+    pub fn index(&mut self, number: u64, text: &str) {
+        self.out.changes.push_back(Change::Index(number, text.to_owned()));
+    }
+
     /// Queues an action.
     pub fn act(&mut self, action: Action) {
         self.out.actions.push_back(action);
@@ -108,7 +113,7 @@ pub(crate) fn read(shelf: &dyn Shelf, changes: &VecDeque<Change>, table: Table, 
         match change {
             Change::Put(t, k, value) if *t == table && k == key => return Ok(Some(value.clone())),
             Change::Delete(t, k) if *t == table && k == key => return Ok(None),
-            Change::Put(..) | Change::Delete(..) => {}
+            Change::Put(..) | Change::Delete(..) | Change::Index(..) | Change::Unindex(..) => {}
         }
     }
     Ok(shelf.get(table, key)?)

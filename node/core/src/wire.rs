@@ -14,6 +14,7 @@ use symbolon_presence::labels::{
     HASH_ACCEPT, HASH_CONTEXT, HASH_HEAD, HASH_OFFER, HASH_PACKAGE, KEY_CONNECTION_PSK, Label, SIGN_ACCEPT, SIGN_CONFIRM, SIGN_LEAF,
     SIGN_OFFER,
 };
+use symbolon_presence::seal::DhPublic;
 use symbolon_presence::sign::{SigningKey, VerifyingKey};
 use symbolon_presence::time::Timestamp;
 use symbolon_relay::frame::MailboxEntry;
@@ -52,9 +53,9 @@ impl Contact {
         package_digest(&self.package, self.expires, self.last_resort, device)
     }
 
-    /// Whether every part is within its bounds.
+    /// Whether every part is within its bounds and the package is a key that may be sealed to.
     pub fn is_bounded(&self) -> bool {
-        self.entry.is_bounded()
+        self.entry.is_bounded() && DhPublic::parse(&self.package).is_ok()
     }
 }
 

@@ -29,6 +29,13 @@ pub trait Shelf {
     /// Like [`Shelf::range`] but downwards: the last keys that are *less than* `before`,
     /// in descending order.
     fn range_back(&self, table: Table, before: &[u8], limit: usize) -> Result<Rows, ShelfError>;
+
+    /// The numbers of texts put by [`Change::Index`] that have every one of these words,
+    /// the last one also as the beginning of a word: the highest numbers below `before`, in
+    /// descending order. `words` is what somebody typed: nothing in it is syntax, letter
+    /// case and accents do not count, and without a letter or digit in it nothing is found.
+    /// `limit` is capped at [`RANGE_LIMIT`].
+    fn search(&self, words: &str, before: u64, limit: usize) -> Result<Vec<u64>, ShelfError>;
 }
 
 /// Keys with their values.
@@ -210,6 +217,9 @@ pub trait RoomCipher {
     /// made or opened with it. That commit erases it, also when it is rejected later; one
     /// that is refused does not.
     fn share_psk(&mut self, id: &[u8; 32], secret: &[u8; 32]) -> Result<(), CipherError>;
+
+    /// Erases a pre-shared key that was not used after all.
+    fn unshare_psk(&mut self, id: &[u8; 32]) -> Result<(), CipherError>;
 
     /// Enters a room by external commit that carries the pre-shared key `psk` made known
     /// by [`RoomCipher::share_psk`]. Merged at once. A room that is held already must be

@@ -56,7 +56,7 @@ pub struct Entry {
 
 impl Fault {
     /// Every fault once, in the order of the API's description.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::Command(CommandError::NotFound),
         Self::Command(CommandError::Ambiguous),
         Self::Command(CommandError::BadLink),
@@ -69,6 +69,7 @@ impl Fault {
         Self::Command(CommandError::BadName),
         Self::Command(CommandError::NameTaken),
         Self::Command(CommandError::BadText),
+        Self::Command(CommandError::BadSearch),
         Self::Command(CommandError::BadNote),
         Self::Command(CommandError::WordsDiffer),
         Self::Command(CommandError::NotFriends),
@@ -225,6 +226,13 @@ fn command_entry(error: CommandError) -> Entry {
             "The text is empty or longer than 16 KiB.",
             "Write something, or split it into several messages.",
         ),
+        CommandError::BadSearch => (
+            "bad_search",
+            422,
+            "Nothing to search for",
+            "There is no letter or digit in it to search for, or it is longer than 256 bytes.",
+            "Search for one or a few words.",
+        ),
         CommandError::BadNote => (
             "bad_note",
             422,
@@ -244,14 +252,18 @@ fn command_entry(error: CommandError) -> Entry {
             409,
             "Not friends",
             "The friendship is over, or not there yet.",
-            "Wait until the request is confirmed, or make a new one.",
+            "Wait until the request is confirmed; when it is over, `symbolon add` with a new invite makes it anew.",
         ),
         CommandError::Full => {
             ("full", 409, "Full", "There are too many of these already.", "Deal with old requests, or let invites expire, and try again.")
         }
-        CommandError::BadLifetime => {
-            ("bad_lifetime", 422, "Not a usable lifetime", "The lifetime is zero or longer than 90 days.", "Choose something like 7 days.")
-        }
+        CommandError::BadLifetime => (
+            "bad_lifetime",
+            422,
+            "Not a usable lifetime",
+            "The lifetime is zero, or that of an invite longer than 90 days.",
+            "Choose something like 7 days.",
+        ),
         CommandError::StoreFailed => (
             "store_failed",
             507,

@@ -202,6 +202,18 @@ pub async fn rename(State(state): State<ApiState>, Json(body): Json<RenameBody>)
     answer_about(&state, &body.friend, command).await
 }
 
+/// Body of [`unfriend`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnfriendBody {
+    friend: String,
+}
+
+/// `POST /api/v1/friends/unfriend`
+pub async fn unfriend(State(state): State<ApiState>, Json(body): Json<UnfriendBody>) -> Answer {
+    answer_about(&state, &body.friend, Command::Unfriend(Who(body.friend.clone()))).await
+}
+
 /// Body of [`verify`].
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -262,11 +274,28 @@ fn message_id(text: &str) -> Result<MessageId, Problem> {
 pub struct SendBody {
     to: String,
     text: String,
+    lifetime_seconds: Option<u64>,
 }
 
 /// `POST /api/v1/messages`
 pub async fn send(State(state): State<ApiState>, Json(body): Json<SendBody>) -> Answer {
-    answer_about(&state, &body.to, Command::Send { to: Who(body.to.clone()), text: body.text, lifetime: None }).await
+    let lifetime = body.lifetime_seconds.map(|seconds| seconds.saturating_mul(1_000));
+    answer_about(&state, &body.to, Command::Send { to: Who(body.to.clone()), text: body.text, lifetime }).await
+}
+
+/// Query of [`search`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SearchQuery {
+    text: String,
+    before: Option<String>,
+    limit: Option<usize>,
+}
+
+/// `GET /api/v1/messages/search`
+pub async fn search(State(state): State<ApiState>, Query(query): Query<SearchQuery>) -> Answer {
+    let before = query.before.map(|id| message_id(&id)).transpose()?;
+    answer(&state, Command::Search { text: query.text, before, limit: query.limit }).await
 }
 
 /// `GET /api/v1/messages/{message}`

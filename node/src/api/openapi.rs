@@ -172,6 +172,14 @@ fn schemas() -> Value {
         "no_ip": { "type": "boolean", "description": "Leave out the own addresses." },
         "auto_accept": { "type": "boolean", "description": "Accept whoever comes with it first." },
     });
+    let send_body = json!({
+        "to": text(),
+        "text": text(),
+        "lifetime_seconds": {
+            "type": ["integer", "null"],
+            "description": "Given up (`failed`) when not delivered after so many seconds; never when absent.",
+        },
+    });
     json!({
         "Description": { "type": "object" },
         "EventStream": { "type": "string" },
@@ -197,7 +205,8 @@ fn schemas() -> Value {
         "RenameBody": object(json!({ "friend": text(), "name": text() }), &[]),
         "VerifyBody": object(json!({ "friend": text(), "words": text_or_null() }), &["words"]),
         "ReadBody": object(read, &["who", "since", "limit", "peek"]),
-        "SendBody": object(json!({ "to": text(), "text": text() }), &[]),
+        "UnfriendBody": object(json!({ "friend": text() }), &[]),
+        "SendBody": object(send_body, &["lifetime_seconds"]),
     })
 }
 

@@ -100,6 +100,13 @@ pub const ROUTES: &[Route] = &[
         "Shows a friend's fingerprint words, or compares them with those that the friend read out.",
         || post(handlers::verify),
     ),
+    change(
+        "/api/v1/friends/unfriend",
+        Some("UnfriendBody"),
+        "Friend",
+        "Ends a friendship on this side; the other side is told nothing. History and name stay.",
+        || post(handlers::unfriend),
+    ),
     Route {
         query: &[
             ("who", "string", false, "Only this conversation: a friend's name or id."),
@@ -112,6 +119,21 @@ pub const ROUTES: &[Route] = &[
     change("/api/v1/messages/read", Some("ReadBody"), "Messages", "History, oldest first; marks it as read unless `peek`.", || {
         post(handlers::read)
     }),
+    Route {
+        query: &[
+            (
+                "text",
+                "string",
+                true,
+                "Words, at most 256 bytes: all of them must stand in a message, the last one as the beginning of a word.",
+            ),
+            ("before", "string", false, "Only what arrived before this message."),
+            ("limit", "integer", false, "At most so many, the last ones; never more than 1,000."),
+        ],
+        ..read("/api/v1/messages/search", "Messages", "The messages with these words, oldest first; marks nothing as read.", || {
+            get(handlers::search)
+        })
+    },
     read("/api/v1/messages/{message}", "Message", "One message.", || get(handlers::message)),
     Route {
         query: &[

@@ -227,6 +227,10 @@ impl<R: MlsRows> RoomCipher for MlsCipher<R> {
         self.keep_psk(id, secret)
     }
 
+    fn unshare_psk(&mut self, id: &[u8; 32]) -> Result<(), CipherError> {
+        self.drop_psk(id)
+    }
+
     fn join_external(
         &mut self,
         group_info: &[u8],

@@ -58,8 +58,8 @@ pub(super) fn create(path: &Path, key: &StoreKey) -> Result<(), OpenError> {
     let fill = || -> rusqlite::Result<()> {
         db.pragma_update(None, "journal_mode", "WAL")?;
         db.execute_batch("BEGIN IMMEDIATE")?;
-        for table in tables::schema() {
-            db.execute_batch(table.create)?;
+        for statement in tables::creation() {
+            db.execute_batch(statement)?;
         }
         db.pragma_update(None, "application_id", APPLICATION_ID)?;
         db.pragma_update(None, "user_version", SCHEMA_VERSION)?;

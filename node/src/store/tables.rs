@@ -1,17 +1,17 @@
 //! The tables in SQL, and the core's reading and writing of them.
 //!
-//! One SQL table for each [`Table`] of the core, and one for the rows of OpenMLS. What
-//! stands in their keys and values is their owners' business.
+//! One SQL table for each [`Table`] of the core, one for the rows of OpenMLS, and the
+//! index of words. What stands in keys and values is their owners' business.
 
-use super::{Store, StoreError, Turn};
+use super::{Store, StoreError, Turn, words};
 use rusqlite::{OptionalExtension, params};
 use std::rc::Rc;
 use symbolon_core::table::{Change, Table};
 use symbolon_core::world::{RANGE_LIMIT, Rows, Shelf, ShelfError, ShelfMut};
 
 /// Everything that is ever said to one table.
-pub(super) struct Statements {
-    pub(super) create: &'static str,
+struct Statements {
+    create: &'static str,
     get: &'static str,
     range: &'static str,
     range_back: &'static str,
@@ -48,16 +48,26 @@ const fn statements(table: Table) -> &'static Statements {
         Table::Seen => statements!("seen"),
         Table::GrantUse => statements!("grant_use"),
         Table::Expiry => statements!("expiry"),
+        Table::Arrival => statements!("arrival"),
     }
 }
 
-/// All tables, in the order in which they are made.
-pub(super) fn schema() -> impl Iterator<Item = &'static Statements> {
-    Table::ALL.into_iter().map(statements).chain([MLS])
+/// What makes all tables.
+pub(super) fn creation() -> impl Iterator<Item = &'static str> {
+    plain().chain(words::CREATE)
+}
+
+/// What then stands in SQLite's schema, in this order.
+pub(super) fn schema() -> impl Iterator<Item = &'static str> {
+    plain().chain(words::SCHEMA)
+}
+
+fn plain() -> impl Iterator<Item = &'static str> {
+    Table::ALL.into_iter().map(statements).chain([MLS]).map(|table| table.create)
 }
 
 /// Statements kept ready: all of them, and those of transactions and the log.
-pub(super) const STATEMENTS: usize = (Table::ALL.len() + 1) * 5 + 6;
+pub(super) const STATEMENTS: usize = (Table::ALL.len() + 1) * 5 + words::STATEMENTS + 6;
 
 impl Store {
     fn row(&self, table: &Statements, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
@@ -93,6 +103,10 @@ impl Shelf for Turn<'_> {
     fn range_back(&self, table: Table, before: &[u8], limit: usize) -> Result<Rows, ShelfError> {
         Ok(self.store.rows(statements(table).range_back, before, limit)?)
     }
+
+    fn search(&self, words: &str, before: u64, limit: usize) -> Result<Vec<u64>, ShelfError> {
+        Ok(self.store.search(words, before, limit)?)
+    }
 }
 
 impl ShelfMut for Turn<'_> {
@@ -100,6 +114,8 @@ impl ShelfMut for Turn<'_> {
         match change {
             Change::Put(table, key, value) => self.store.put_row(statements(*table), key, value)?,
             Change::Delete(table, key) => self.store.delete_row(statements(*table), key)?,
+            Change::Index(number, text) => self.store.index(*number, text)?,
+            Change::Unindex(number, text) => self.store.unindex(*number, text)?,
         }
         Ok(())
     }

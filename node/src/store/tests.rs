@@ -3,6 +3,7 @@
 
 mod damage;
 mod log;
+mod words;
 
 use super::*;
 use crate::folder::Folder;

@@ -146,6 +146,32 @@ async fn friends_are_listed_renamed_and_verified() {
 }
 
 #[tokio::test]
+async fn friendship_is_ended_by_name_or_id() {
+    let server = Server::start().await;
+    server.fake.with(|world| (world.add_friend("Holger"), world.add_friend("Tom")));
+    let view = server.post("/api/v1/friends/unfriend", &json!({ "friend": "Tom" })).await.json();
+    assert_described(&server, "Friend", &view).await;
+    assert_eq!(view["name"], "Tom");
+    assert!(last_command(&server) == Command::Unfriend(Who("Tom".to_owned())));
+    assert_eq!(server.get("/api/v1/friends").await.json()["friends"].as_array().unwrap().len(), 1);
+    assert_eq!(server.post("/api/v1/friends/unfriend", &json!({ "friend": "Tom" })).await.error(), "not_found");
+    assert_eq!(server.post("/api/v1/friends/unfriend", &json!({})).await.error(), "bad_request");
+}
+
+#[tokio::test]
+async fn lifetime_of_a_message_is_given_in_seconds() {
+    let server = Server::start().await;
+    server.fake.with(|world| world.add_friend("Tom"));
+    let send = |lifetime: Value| json!({ "to": "Tom", "text": "hi", "lifetime_seconds": lifetime });
+    for (lifetime, expected) in [(json!(90), Some(90_000)), (Value::Null, None), (json!(u64::MAX), Some(u64::MAX))] {
+        assert_eq!(server.post("/api/v1/messages", &send(lifetime)).await.status, 200);
+        assert!(matches!(last_command(&server), Command::Send { lifetime, .. } if lifetime == expected));
+    }
+    assert_eq!(server.post("/api/v1/messages", &send(json!(0))).await.error(), "bad_lifetime");
+    assert_eq!(server.post("/api/v1/messages", &send(json!(-1))).await.error(), "bad_request");
+}
+
+#[tokio::test]
 async fn messages_are_sent_and_read_and_looking_marks_nothing() {
     let server = Server::start().await;
     server.fake.with(|world| world.add_friend("Tom"));
@@ -173,6 +199,32 @@ async fn messages_are_sent_and_read_and_looking_marks_nothing() {
         ("/api/v1/messages?limit=-1", "bad_request"),
         ("/api/v1/messages?limit=1&peek=false", "bad_request"),
         ("/api/v1/messages/nonsense", "not_found"),
+    ] {
+        assert_eq!(server.get(path).await.error(), error, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn history_is_searched_page_by_page() {
+    let server = Server::start().await;
+    server.fake.with(|world| world.add_friend("Tom"));
+    for text in ["one fish", "two fish", "a bird", "blue fish"] {
+        server.fake.receive(0, text, NOW);
+    }
+    let texts = |answer: Value| -> Vec<String> {
+        answer["messages"].as_array().unwrap().iter().map(|view| view["text"].as_str().unwrap().to_owned()).collect()
+    };
+    let found = server.get("/api/v1/messages/search?text=fish&limit=2").await.json();
+    assert_eq!(found["messages"][0]["state"], "delivered", "not marked as read");
+    let first = found["messages"][0]["message"].as_str().unwrap().to_owned();
+    assert_eq!(texts(found), ["two fish", "blue fish"]);
+    assert_eq!(texts(server.get(&format!("/api/v1/messages/search?text=fish&before={first}")).await.json()), ["one fish"]);
+    assert_eq!(texts(server.get("/api/v1/messages/search?text=fish%20blue%22%20OR").await.json()), Vec::<String>::new());
+    for (path, error) in [
+        ("/api/v1/messages/search", "bad_request"),
+        ("/api/v1/messages/search?text=", "bad_search"),
+        ("/api/v1/messages/search?text=x&before=nonsense", "not_found"),
+        ("/api/v1/messages/search?text=x&limit=-1", "bad_request"),
     ] {
         assert_eq!(server.get(path).await.error(), error, "{path}");
     }
@@ -239,7 +291,7 @@ async fn each_command_error_is_a_problem_of_its_own() {
         let pointer = problem["type"].as_str().unwrap().split_once('#').unwrap().1.to_owned();
         assert!(server.get("/api/v1/openapi.json").await.json().pointer(&pointer).is_some());
     }
-    assert_eq!(kinds.len(), 19);
+    assert_eq!(kinds.len(), 20);
 }
 
 #[tokio::test]

@@ -286,6 +286,7 @@ impl World {
                 }
                 Ok(Reply::Friend(self.friends[at].clone()))
             }
+            Command::Send { lifetime: Some(0), .. } => Err(CommandError::BadLifetime),
             Command::Send { to, text, .. } => {
                 let at = self.friend(&to)?;
                 if text.is_empty() || text.len() > 16 * 1024 {
@@ -319,6 +320,16 @@ impl World {
                 }
                 fits.truncate(count);
                 Ok(Reply::Messages(fits))
+            }
+            Command::Search { text, .. } if text.is_empty() => Err(CommandError::BadSearch),
+            Command::Search { text, before, limit } => {
+                let end = match before {
+                    Some(before) => self.messages.iter().position(|view| view.message == before).ok_or(CommandError::NotFound)?,
+                    None => self.messages.len(),
+                };
+                let mut found: Vec<_> = self.messages[..end].iter().filter(|view| view.text.contains(&text)).cloned().collect();
+                found.drain(..found.len().saturating_sub(limit.unwrap_or(1_000).min(1_000)));
+                Ok(Reply::Messages(found))
             }
             Command::Status => Ok(Reply::Status(StatusView {
                 peers: self.friends.iter().filter(|friend| friend.online == Some(true)).count(),

@@ -1,5 +1,5 @@
 //! What the users of simulated nodes do and see, in a line each.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::wildcard_enum_match_arm)]
 
 use crate::sim::run::{Ix, Sim};
 use std::collections::BTreeMap;

@@ -43,11 +43,12 @@ pub struct Trace(pub u64);
 impl Trace {
     /// Adds a change.
     pub fn change(&mut self, change: &Change) {
-        let (table, key, value) = match change {
-            Change::Put(table, key, value) => (table, key, value.as_slice()),
-            Change::Delete(table, key) => (table, key, &b"deleted"[..]),
-        };
-        self.add(&[&[*table as u8][..], key, value].concat());
+        match change {
+            Change::Put(table, key, value) => self.add(&[&[*table as u8][..], key, value].concat()),
+            Change::Delete(table, key) => self.add(&[&[*table as u8][..], key, b"deleted"].concat()),
+            Change::Index(number, text) => self.add(&[b"index", &number.to_be_bytes()[..], text.as_bytes()].concat()),
+            Change::Unindex(number, text) => self.add(&[b"unindex", &number.to_be_bytes()[..], text.as_bytes()].concat()),
+        }
     }
 
     /// Adds something.

@@ -7,11 +7,20 @@ use symbolon_core::world::{RANGE_LIMIT, Rows, Shelf, ShelfError, ShelfMut};
 
 type Rowset = BTreeMap<Vec<u8>, Vec<u8>>;
 
+/// What was there before a write.
+#[derive(Debug, Clone)]
+enum Undo {
+    Row(Table, Vec<u8>, Option<Vec<u8>>),
+    Words(u64, Option<String>),
+}
+
 /// The tables, and how to take the open turn back.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryStore {
     tables: BTreeMap<Table, Rowset>,
-    undo: Vec<(Table, Vec<u8>, Option<Vec<u8>>)>,
+    /// Words of texts, by the texts' numbers.
+    words: BTreeMap<u64, String>,
+    undo: Vec<Undo>,
     /// Fails every write once it has counted down to zero.
     writes_left: Cell<Option<u64>>,
 }
@@ -24,12 +33,26 @@ impl MemoryStore {
 
     /// Ends the turn; nothing of it stays.
     pub fn roll_back(&mut self) {
-        while let Some((table, key, value)) = self.undo.pop() {
-            let rows = self.tables.entry(table).or_default();
-            match value {
-                Some(value) => rows.insert(key, value),
-                None => rows.remove(&key),
-            };
+        while let Some(undo) = self.undo.pop() {
+            match undo {
+                Undo::Row(table, key, value) => drop(self.set(table, key, value)),
+                Undo::Words(number, text) => drop(self.set_words(number, text)),
+            }
+        }
+    }
+
+    fn set(&mut self, table: Table, key: Vec<u8>, value: Option<Vec<u8>>) -> Option<Vec<u8>> {
+        let rows = self.tables.entry(table).or_default();
+        match value {
+            Some(value) => rows.insert(key, value),
+            None => rows.remove(&key),
+        }
+    }
+
+    fn set_words(&mut self, number: u64, text: Option<String>) -> Option<String> {
+        match text {
+            Some(text) => self.words.insert(number, text),
+            None => self.words.remove(&number),
         }
     }
 
@@ -41,6 +64,11 @@ impl MemoryStore {
     /// All rows of a table.
     pub fn rows(&self, table: Table) -> impl Iterator<Item = (&Vec<u8>, &Vec<u8>)> {
         self.tables.get(&table).into_iter().flatten()
+    }
+
+    /// How many texts can be searched.
+    pub fn indexed(&self) -> usize {
+        self.words.len()
     }
 
     /// How many rows a table has.
@@ -65,6 +93,22 @@ impl Shelf for MemoryStore {
         let found = rows.into_iter().flat_map(|rows| rows.range(..before.to_vec()).rev());
         Ok(found.take(limit.min(RANGE_LIMIT)).map(|(key, value)| (key.clone(), value.clone())).collect())
     }
+
+    fn search(&self, words: &str, before: u64, limit: usize) -> Result<Vec<u64>, ShelfError> {
+        let wanted: Vec<String> = split(words).collect();
+        let Some((last, whole)) = wanted.split_last() else { return Ok(Vec::new()) };
+        let fits = |text: &str| {
+            let found: Vec<String> = split(text).collect();
+            whole.iter().all(|word| found.contains(word)) && found.iter().any(|word| word.starts_with(last))
+        };
+        let newest_first = self.words.range(..before).rev();
+        Ok(newest_first.filter(|(_, text)| fits(text)).map(|(number, _)| *number).take(limit.min(RANGE_LIMIT)).collect())
+    }
+}
+
+/// Words in lower case. Unlike the real index it knows nothing of accents.
+fn split(text: &str) -> impl Iterator<Item = String> {
+    text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase)
 }
 
 impl ShelfMut for MemoryStore {
@@ -75,16 +119,13 @@ impl ShelfMut for MemoryStore {
             }
             self.writes_left.set(Some(left - 1));
         }
-        let (table, key, value) = match change {
-            Change::Put(table, key, value) => (*table, key, Some(value.clone())),
-            Change::Delete(table, key) => (*table, key, None),
+        let undo = match change {
+            Change::Put(table, key, value) => Undo::Row(*table, key.clone(), self.set(*table, key.clone(), Some(value.clone()))),
+            Change::Delete(table, key) => Undo::Row(*table, key.clone(), self.set(*table, key.clone(), None)),
+            Change::Index(number, text) => Undo::Words(*number, self.set_words(*number, Some(text.clone()))),
+            Change::Unindex(number, _) => Undo::Words(*number, self.set_words(*number, None)),
         };
-        let rows = self.tables.entry(table).or_default();
-        let old = match value {
-            Some(value) => rows.insert(key.clone(), value),
-            None => rows.remove(key),
-        };
-        self.undo.push((table, key.clone(), old));
+        self.undo.push(undo);
         Ok(())
     }
 }

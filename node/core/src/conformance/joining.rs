@@ -132,6 +132,18 @@ pub fn a_pre_shared_key_is_used_once<C: RoomCipher>(lab: &Lab<C>) {
     assert_eq!(c.c().join_external(&other, &PSK.0, leaf, b"", LIFETIME), Err(CipherError::Broken));
 }
 
+/// One that was taken back is as good as never shared; taking it back twice harms nothing.
+pub fn a_pre_shared_key_taken_back_is_unknown<C: RoomCipher>(lab: &Lab<C>) {
+    let (mut a, mut b) = (lab.party("andi"), lab.party("berta"));
+    a.create(ROOM);
+    let info = a.c().offer(ROOM).unwrap();
+    let commit = b.enter(&info);
+    a.c().share_psk(&PSK.0, &PSK.1).unwrap();
+    a.c().unshare_psk(&PSK.0).unwrap();
+    a.c().unshare_psk(&PSK.0).unwrap();
+    assert_eq!(a.open(&commit), Err(CipherError::Broken));
+}
+
 /// Two enter by the same GroupInfo: the second is refused and the room is unharmed.
 pub fn an_external_commit_to_an_epoch_that_has_passed_is_refused<C: RoomCipher>(lab: &Lab<C>) {
     let (mut a, mut b, mut c) = (lab.party("andi"), lab.party("berta"), lab.party("clara"));

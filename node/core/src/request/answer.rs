@@ -31,6 +31,9 @@ pub(crate) fn accept(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> 
     }
     let offer = offer_of(&row).ok_or(CommandError::WrongStatus)?;
     let chain = row.chain.clone().ok_or(CommandError::WrongStatus)?;
+    if super::is_blocked(state, &row.peer, &chain) {
+        return Err(CommandError::IsBlocked.into());
+    }
     let sender = chain.verify(turn.now).map_err(|_| CommandError::WrongStatus)?;
     let Ok(view) = turn.cipher.inspect(&offer.group_info) else { return Err(CommandError::WrongStatus.into()) };
 
@@ -103,6 +106,10 @@ pub(crate) fn receive_accept(state: &mut State, turn: &mut Turn<'_>, answer: Ans
     if !is_name(&head.name) || !head.reply.is_bounded() || head.request != row.wire || head.revision != row.revision {
         return Err(DropReason::Malformed.into());
     }
+    // Blocked since we asked: it looks to them as if we had not come back yet.
+    if super::is_blocked(state, &device.peer, &first.chain) {
+        return Err(DropReason::Blocked.into());
+    }
     let accepted = AcceptBody::transcript(&row.transcript, &statement.body, &device.device);
     match row.status {
         RequestStatus::Pending => {}
@@ -125,7 +132,10 @@ pub(crate) fn receive_accept(state: &mut State, turn: &mut Turn<'_>, answer: Ans
     let room = row.room.ok_or(DropReason::Unexpected)?;
     let (psk, secret) = connection_psk(&row.transcript, &body.head, &first.chain);
     turn.cipher.share_psk(&psk, secret.expose())?;
-    let Opened::Commit(staged) = turn.cipher.open(room, &body.commit)? else { return Err(DropReason::Malformed.into()) };
+    let opened = turn.cipher.open(room, &body.commit);
+    // Used up by the commit, or of no use.
+    turn.cipher.unshare_psk(&psk)?;
+    let Opened::Commit(staged) = opened? else { return Err(DropReason::Malformed.into()) };
     if !is_join_of(turn, &staged, &room, &head.epoch, &device) {
         turn.cipher.reject(room)?;
         return Err(DropReason::Forged.into());

@@ -116,6 +116,11 @@ pub(crate) fn reissue(state: &mut State, turn: &mut Turn<'_>) -> Result<(), Fail
     let ids: Vec<RequestId> = state.requests.values().filter(stale).map(|row| row.id).collect();
     for id in ids {
         let Some(mut row) = state.requests.get(&id).cloned() else { continue };
+        // A way in that has expired would only end the request that was stored by it.
+        row.contacts.retain(|contact| !contact.expires.is_expired_at(turn.now));
+        if row.contacts.is_empty() {
+            continue;
+        }
         row.revision = row.revision.saturating_add(1);
         write_offer(state, turn, &mut row)?;
         state.save_request(turn, row.clone());
@@ -148,7 +153,7 @@ pub(crate) struct IncomingOffer {
     pub invite: Invite,
 }
 
-/// Takes an Offer in. Errors change nothing.
+/// Takes an Offer in. Errors change nothing but the use of the invite.
 pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, offer: IncomingOffer) -> Result<(), Rejected> {
     let IncomingOffer { first, device, statement, invite } = offer;
     let body: OfferBody = codec::decode(&statement.body, PAYLOAD_MAX).map_err(|_| DropReason::Malformed)?;
@@ -162,11 +167,6 @@ pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, offer: IncomingOff
     if body.created.is_future_at(turn.now) || body.expires.is_expired_at(turn.now) || lasts > REQUEST_LIFETIME {
         return Err(DropReason::Untimely.into());
     }
-    let mut keys = vec![device.peer.as_bytes().to_vec()];
-    keys.extend(super::keys_of(&first.chain));
-    if keys.iter().any(|key| state.blocked.contains(key)) {
-        return Err(DropReason::Blocked.into());
-    }
     check_room(turn, &body, &device.peer)?;
     let id = local_id(&first.chain, &body.request);
     let transcript = OfferBody::transcript(&statement.body, &device.peer, &state.own.peer);
@@ -178,9 +178,21 @@ pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, offer: IncomingOff
         turn.notify(Event::Warning(Warning::InviteReused));
         return Err(DropReason::Unexpected.into());
     }
+    // A blocked sender passes every check that others pass, in the same order, so that
+    // nothing of the answer depends on the block.
+    let blocked = super::is_blocked(state, &device.peer, &first.chain);
+    if blocked && invite.used == Some(id) {
+        return Err(DropReason::Blocked.into());
+    }
     let strangers = state.requests.values().filter(|row| row.direction == Direction::In && row.status == RequestStatus::Pending).count();
     if strangers >= PENDING_STRANGERS_MAX || make_room(state, turn).is_err() {
         return Err(DropReason::Full.into());
+    }
+    if blocked {
+        if invite.used.is_none() {
+            state.save_invite(turn, Invite { used: Some(id), ..invite });
+        }
+        return Err(DropReason::Blocked.into());
     }
     if state.requests.values().any(|row| row.wire == body.request && row.direction == Direction::In) {
         turn.notify(Event::Warning(Warning::KeysChanged));
@@ -204,12 +216,6 @@ pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, offer: IncomingOff
     if invite.used.is_none() {
         state.save_invite(turn, Invite { used: Some(id), ..invite.clone() });
     }
-    outbox::register_device(
-        state,
-        &device,
-        &state.requests.get(&id).and_then(|row| row.chain.clone()).ok_or(DropReason::Malformed)?,
-        reply_entry(&body)?,
-    );
     turn.notify(Event::Request(id));
     decide(state, turn, &device.peer, &id, &body, invite.auto_accept)
 }
@@ -294,8 +300,4 @@ fn check_room(turn: &Turn<'_>, body: &OfferBody, initiator: &PeerId) -> Result<(
         return Err(DropReason::Forged.into());
     }
     Ok(())
-}
-
-fn reply_entry(body: &OfferBody) -> Result<symbolon_relay::frame::MailboxEntry, DropReason> {
-    body.replies.first().map(|reply| reply.entry.clone()).ok_or(DropReason::Malformed)
 }

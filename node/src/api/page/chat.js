@@ -11,8 +11,11 @@ const STATES = {
   stored: ["Stored", "A mailbox has signed that it keeps the message for your friend."],
   delivered: ["Delivered", "Your friend’s device has signed that it has the message on disk."],
   read: ["Read", "Your friend’s device says that the message was read."],
-  failed: ["Not delivered", "The message was given up."],
+  failed: ["Not delivered", "The message was given up"],
 };
+
+// How long a message is tried, in seconds; without a number until it is delivered.
+const LIFETIMES = [["", "Until delivered"], ["3600", "For 1 hour"], ["86400", "For 1 day"], ["604800", "For 7 days"]];
 
 export function chatView(id) {
   const one = friend(id);
@@ -150,7 +153,7 @@ function messageRow(message) {
     h("div", { class: "bubble" }, h("span", { class: "unseen" }, message.mine ? "You: " : `${clean(message.from)}: `), text, meta));
   if (message.mine) {
     const [word, evidence] = STATES[message.state] ?? [clean(message.state), ""];
-    const why = message.state === "failed" && message.reason ? `${evidence} ${clean(message.reason)}` : evidence;
+    const why = message.state === "failed" && message.reason ? `${evidence}: ${clean(message.reason)}.` : evidence;
     const note = h("p", { class: "evidence", hidden: true }, why);
     const toggle = h("button", {
       type: "button",
@@ -182,8 +185,9 @@ function makeComposer(one, sent) {
     },
   });
   const counter = h("small", { class: "counter", role: "status" });
+  const lifetime = h("select", { "aria-label": "Give the message up when it is not delivered after", title: "How long to try" }, LIFETIMES.map(([seconds, label]) => h("option", { value: seconds }, label)));
   const submit = h("button", { type: "submit", class: "primary round", "aria-label": "Send" }, icon("send"));
-  const element = h("form", { class: "composer", onsubmit: (event) => { event.preventDefault(); send(); } }, field, counter, submit);
+  const element = h("form", { class: "composer", onsubmit: (event) => { event.preventDefault(); send(); } }, field, counter, lifetime, submit);
 
   function grow() {
     field.style.height = "auto";
@@ -196,7 +200,7 @@ function makeComposer(one, sent) {
     const text = field.value.trim();
     if (text === "") return;
     await during(submit, async () => {
-      const message = await post("/api/v1/messages", { to: one.id, text });
+      const message = await post("/api/v1/messages", { to: one.id, text, lifetime_seconds: Number(lifetime.value) || null });
       field.value = "";
       grow();
       keep(message);

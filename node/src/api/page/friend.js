@@ -29,6 +29,7 @@ function parts(id) {
     wordsCard(one),
     h("article", { class: "card" }, h("h2", {}, "Peer ID"), h("p", {}, "The long form of who this is, the same everywhere."), copyable("Peer ID", one.id)),
     blockCard(one),
+    unfriendCard(one),
   ];
 }
 
@@ -64,6 +65,17 @@ function wordsCard(one) {
     wordList(one.words),
     verified ? null : same,
     h("details", {}, h("summary", {}, "Your own words, to read out to your friend"), state.me ? wordList(state.me.words) : null));
+}
+
+function unfriendCard(one) {
+  return h("article", { class: "card" }, h("h2", {}, "End the friendship"),
+    h("p", {}, "Neither of you can write to the other any longer, and what still waits for them is given up. They are not told. The history stays; with a new invite you can become friends again."),
+    careful("End the friendship", "Really end it?", async () => {
+      await post("/api/v1/friends/unfriend", { friend: one.id });
+      say("The friendship is over.");
+      location.hash = "#/";
+      await Promise.all([loadFriends(), loadMessages()]);
+    }));
 }
 
 function blockCard(one) {

@@ -68,6 +68,13 @@ impl<R: MlsRows> MlsCipher<R> {
         self.settle_result(kept.map_err(|_| CipherError::Store))
     }
 
+    pub(super) fn drop_psk(&mut self, id: &[u8; 32]) -> Result<(), CipherError> {
+        let provider = Provider::lazy(&self.cache);
+        let psk = Psk::External(ExternalPsk::new(id.to_vec()));
+        let dropped = provider.storage().delete_psk(&psk);
+        self.settle_result(dropped.map_err(|_| CipherError::Store))
+    }
+
     pub(super) fn enter_by_commit(
         &mut self,
         group_info: &[u8],

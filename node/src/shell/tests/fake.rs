@@ -249,6 +249,9 @@ impl RoomCipher for FakeCipher {
     fn share_psk(&mut self, _: &[u8; 32], _: &[u8; 32]) -> Result<(), CipherError> {
         Err(CipherError::Gone)
     }
+    fn unshare_psk(&mut self, _: &[u8; 32]) -> Result<(), CipherError> {
+        Err(CipherError::Gone)
+    }
     fn join_external(&mut self, _: &[u8], _: &[u8; 32], _: LeafKey, _: &[u8], _: Lifetime) -> Result<Joined, CipherError> {
         Err(CipherError::Gone)
     }

@@ -1,0 +1,124 @@
+//! History: looking at what is stored.
+//!
+//! Reading marks messages as read and tells the friend so; looking at one message changes
+//! nothing. Searching is next door, in `search`.
+
+use crate::command::{CommandError, MessageState, MessageView, Who};
+use crate::conversation::split_key;
+use crate::friend;
+use crate::limits::READ_LIMIT;
+use crate::outbox::{self, What};
+use crate::state::{Fault, FriendState, Message, State, message_key};
+use crate::table::Table;
+use crate::turn::{Failed, Turn, TurnFailed, decode_row};
+use crate::wire::RoomPayload;
+use std::collections::BTreeMap;
+use symbolon_presence::codec;
+use symbolon_presence::id::{MessageId, PeerId, RoomId};
+
+/// One message.
+pub(crate) fn message(state: &State, turn: &Turn<'_>, id: &MessageId) -> Result<MessageView, Failed> {
+    let key = turn.get(Table::MessageIndex, id.as_bytes())?.ok_or(CommandError::NotFound)?;
+    let message = turn.row::<Message>(Table::Message, &key)?.ok_or(CommandError::NotFound)?;
+    let (conversation, _) = split_key(&key).ok_or(CommandError::NotFound)?;
+    Ok(view(state, &conversation, message))
+}
+
+/// Reads history, oldest first: at most [`READ_LIMIT`] messages. With `since` the first ones
+/// behind that message; without it the last `limit`, or from the beginning when there is none.
+pub(crate) fn read(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    who: Option<&Who>,
+    since: Option<MessageId>,
+    limit: Option<usize>,
+    peek: bool,
+) -> Result<Vec<MessageView>, Failed> {
+    let conversations: Vec<(PeerId, RoomId)> = match who {
+        Some(who) => {
+            let peer = friend::resolve(state, who)?;
+            state.friends.get(&peer).map(|friend| (peer, friend.conversation)).into_iter().collect()
+        }
+        None => state.friends.values().map(|friend| (friend.peer, friend.conversation)).collect(),
+    };
+    let count = limit.unwrap_or(READ_LIMIT).min(READ_LIMIT);
+    let after = since.map(|id| arrival_of(turn, &id)).transpose()?;
+    let backwards = after.is_none() && limit.is_some();
+    let mut found: Vec<(u64, PeerId, RoomId, Message)> = Vec::new();
+    for (peer, conversation) in conversations {
+        let page = if backwards {
+            turn.shelf.range_back(Table::Message, &message_key(&conversation, u64::MAX), count).map_err(TurnFailed::from)?
+        } else {
+            turn.range(Table::Message, &message_key(&conversation, after.map_or(0, |after| after.saturating_add(1))), count)?
+        };
+        for (key, bytes) in page {
+            match split_key(&key) {
+                Some((owner, arrival)) if owner == conversation => found.push((arrival, peer, conversation, decode_row(&bytes)?)),
+                _ => break,
+            }
+        }
+    }
+    found.sort_by_key(|(arrival, ..)| *arrival);
+    if backwards {
+        found.drain(..found.len().saturating_sub(count));
+    } else {
+        found.truncate(count);
+    }
+    let mut views = Vec::with_capacity(found.len());
+    let mut newest: BTreeMap<PeerId, MessageId> = BTreeMap::new();
+    for (arrival, peer, conversation, message) in found {
+        if !peek && message.state == MessageState::Delivered && message.from != state.own.peer {
+            newest.insert(peer, message.id);
+            let read = Message { state: MessageState::Read, ..message.clone() };
+            turn.put(Table::Message, &message_key(&conversation, arrival), &read);
+            if let Some(mut friend) = state.friends.get(&peer).cloned() {
+                friend.unread = friend.unread.saturating_sub(1);
+                state.save_friend(turn, friend);
+            }
+        }
+        views.push(view(state, &conversation, message));
+    }
+    for (peer, message) in newest {
+        tell_read(state, turn, &peer, message)?;
+    }
+    Ok(views)
+}
+
+/// The arrival number of a message.
+pub(crate) fn arrival_of(turn: &Turn<'_>, id: &MessageId) -> Result<u64, Failed> {
+    let key = turn.get(Table::MessageIndex, id.as_bytes())?.ok_or(CommandError::NotFound)?;
+    Ok(split_key(&key).ok_or(CommandError::NotFound)?.1)
+}
+
+/// Tells a friend how far we have read.
+fn tell_read(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, message: MessageId) -> Result<(), TurnFailed> {
+    let Some(friend) = state.friends.get(peer).filter(|friend| friend.state == FriendState::Mutual && !friend.blocked).cloned() else {
+        return Ok(());
+    };
+    if !friend.devices.iter().all(|device| outbox::has_room(state, device)) {
+        return Ok(());
+    }
+    let payload = codec::encode(&RoomPayload::Read(message));
+    let sealed = turn.cipher.seal(friend.room, &payload, &[]).map_err(|_| TurnFailed("the room cipher failed"))?;
+    outbox::enqueue_room(state, turn, &friend, &What::Mark, &sealed);
+    Ok(())
+}
+
+/// A message as shown to the user.
+pub(crate) fn view(state: &State, conversation: &RoomId, message: Message) -> MessageView {
+    let mine = message.from == state.own.peer;
+    let partner = state.friends.values().find(|friend| friend.conversation == *conversation);
+    let partner_name = partner.map(|friend| friend.petname.clone()).unwrap_or_default();
+    MessageView {
+        message: message.id,
+        conversation: *conversation,
+        from: message.from,
+        from_name: if mine { state.own.name.clone() } else { partner_name.clone() },
+        conversation_name: partner_name,
+        text: message.text,
+        at: message.at,
+        state: message.state,
+        reason: message.fault.map(Fault::text),
+        mine,
+    }
+}

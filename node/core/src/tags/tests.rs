@@ -1,0 +1,209 @@
+//! Any order of arrival, far jumps, and how much is kept.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+use super::*;
+use crate::state::Device;
+use crate::table::Table;
+use crate::world::{Rows, Shelf, ShelfError};
+use proptest::prelude::*;
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+use std::collections::BTreeSet;
+use symbolon_presence::envelope::KnownKey;
+use symbolon_presence::id::{MailboxId, PublicKeyBytes};
+use symbolon_presence::identity::Identity;
+use symbolon_presence::time::DAY;
+use symbolon_relay::frame::MailboxEntry;
+
+const NOW: Timestamp = Timestamp(1_800_000_000_000);
+
+/// A store at first run.
+struct Empty;
+
+impl Shelf for Empty {
+    fn get(&self, _: Table, _: &[u8]) -> Result<Option<Vec<u8>>, ShelfError> {
+        Ok(None)
+    }
+
+    fn range(&self, _: Table, _: &[u8], _: usize) -> Result<Rows, ShelfError> {
+        Ok(Vec::new())
+    }
+
+    fn range_back(&self, _: Table, _: &[u8], _: usize) -> Result<Rows, ShelfError> {
+        Ok(Vec::new())
+    }
+
+    fn search(&self, _: &str, _: u64, _: usize) -> Result<Vec<u64>, ShelfError> {
+        Ok(Vec::new())
+    }
+}
+
+/// A receiver, and a device that writes to it.
+struct Pair {
+    state: State,
+    tags: Tags,
+    device: DeviceId,
+    key: KnownKey,
+}
+
+fn pair() -> Pair {
+    let mut rng = ChaCha20Rng::seed_from_u64(1);
+    let mut state = State::load(None, &Empty, NOW, &mut rng, &mut crate::turn::Out::default()).unwrap();
+    let other = Identity::generate(&mut rng, NOW, DAY);
+    let entry = MailboxEntry { mailbox: MailboxId([0; 32]), receipt: PublicKeyBytes([0; 32]), address: Vec::new(), places: Vec::new() };
+    let device = other.device;
+    state.save_device(Device {
+        device,
+        peer: other.peer(),
+        chain: other.chain,
+        entry,
+        put: None,
+        send_counter: 0,
+        send_sequence: 0,
+        receive_counter: 0,
+        missing: Vec::new(),
+        receive_sequence: 0,
+        outbox_next: 0,
+        outbox_count: 0,
+        outbox_first: 0,
+    });
+    let key = state.envelope_key_from(&device).unwrap();
+    Pair { state, tags: Tags::default(), device, key }
+}
+
+impl Pair {
+    fn find(&mut self, now: Timestamp, counter: u64) -> Option<u64> {
+        let tag = self.key.tag(counter);
+        let found = self.tags.ready(&mut self.state, &tag).or_else(|| self.tags.search(&mut self.state, now, &tag));
+        assert!(found.is_none_or(|(device, _)| device == self.device));
+        found.map(|(_, counter)| counter)
+    }
+
+    /// Whether a counter's tag is ready, without a search far ahead.
+    fn is_ready(&self, counter: u64) -> bool {
+        self.tags.expected.contains_key(&self.key.tag(counter))
+    }
+
+    fn take(&mut self, counter: u64) {
+        let device = self.device;
+        self.tags.take(&mut self.state, &device, counter);
+    }
+
+    fn next(&self) -> u64 {
+        self.state.devices[&self.device].receive_counter
+    }
+
+    /// What is kept for one device.
+    fn kept(&self) -> (usize, usize) {
+        (self.tags.expected.len(), self.state.devices[&self.device].missing.len())
+    }
+
+    /// The same rows, read by a node that has just started and made its tags ready.
+    fn restart(&mut self) {
+        self.tags = Tags::default();
+        let next = self.next();
+        assert_eq!(self.find(NOW, next), Some(next));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// The model: a counter is found while it is not taken, less than 64 ahead of the
+    /// highest one taken, and not among the forgotten.
+    #[test]
+    fn any_order_within_the_window_finds_each_counter_exactly_once(
+        steps in prop::collection::vec((0usize..4_096, any::<prop::sample::Index>()), 1..300),
+        restart_every in 16usize..100,
+    ) {
+        let mut pair = pair();
+        let mut open: BTreeSet<u64> = (0..AHEAD).collect();
+        let mut next = 0;
+        for (step, (skew, pick)) in steps.into_iter().enumerate() {
+            // Mostly near the front, at times anywhere.
+            let at = if skew < 3_000 { skew % open.len().min(8) } else { pick.index(open.len()) };
+            let counter = *open.iter().nth(at).unwrap();
+            prop_assert_eq!(pair.find(NOW, counter), Some(counter));
+            pair.take(counter);
+            open.remove(&counter);
+            if counter >= next {
+                open.extend(next + AHEAD..=counter + AHEAD);
+                next = counter + 1;
+                while open.range(..next).count() > MISSING_MAX {
+                    open.pop_first();
+                }
+            }
+            prop_assert!(!pair.is_ready(counter), "a tag is used up");
+            prop_assert_eq!(pair.tags.expected.len(), open.len());
+            if step % restart_every == 0 {
+                pair.restart();
+            }
+        }
+        prop_assert_eq!(pair.next(), next);
+        for counter in open {
+            prop_assert_eq!(pair.find(NOW, counter), Some(counter));
+        }
+    }
+
+    /// Jumps over more than is kept ready, as after a long loss.
+    #[test]
+    fn far_jumps_are_found_and_leave_no_more_behind_than_the_bound(jumps in prop::collection::vec(0..FAR_AHEAD, 1..12)) {
+        let mut pair = pair();
+        for (minute, jump) in (0u64..).zip(jumps) {
+            let counter = pair.next() + jump;
+            let now = NOW.after(minute * MINUTE);
+            prop_assert_eq!(pair.find(now, counter), Some(counter));
+            pair.take(counter);
+            prop_assert!(!pair.is_ready(counter), "a tag is used up");
+            let (expected, missing) = pair.kept();
+            prop_assert!(missing <= MISSING_MAX);
+            prop_assert_eq!(expected, missing + usize::try_from(AHEAD).unwrap());
+            // Those skipped last are found still, those forgotten are not.
+            if jump > 0 {
+                prop_assert_eq!(pair.find(now, counter - 1), Some(counter - 1));
+            }
+            if let Some(forgotten) = (counter - jump..counter).rev().nth(MISSING_MAX) {
+                prop_assert!(!pair.is_ready(forgotten));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_tag_beyond_the_far_end_is_not_found() {
+    let mut pair = pair();
+    assert_eq!(pair.find(NOW, FAR_AHEAD - 1), Some(FAR_AHEAD - 1));
+    assert_eq!(pair.find(NOW, FAR_AHEAD), None);
+}
+
+#[test]
+fn searches_are_bounded_in_a_minute_and_go_on_in_the_next() {
+    let mut pair = pair();
+    assert_eq!(pair.find(NOW, FAR_AHEAD + 1), None);
+    assert_eq!(pair.tags.searched, SEARCH_WIDTH);
+    pair.tags.searched = SEARCH_MAX - SEARCH_WIDTH + 1;
+    assert_eq!(pair.find(NOW, AHEAD), None, "the minute's tags are used up");
+    assert!(pair.tags.searched <= SEARCH_MAX);
+    assert_eq!(pair.find(NOW, AHEAD - 1), Some(AHEAD - 1), "what is ready needs no search");
+    assert_eq!(pair.find(NOW.after(MINUTE), AHEAD), Some(AHEAD));
+}
+
+#[test]
+fn devices_take_turns_when_a_minute_is_too_short_for_all() {
+    let mut pair = pair();
+    let one = pair.state.devices[&pair.device].clone();
+    // Nobody else's tags can be computed: their ids go into the key.
+    for id in 0..8u8 {
+        pair.state.save_device(Device { device: DeviceId([id * 32; 16]), ..one.clone() });
+    }
+    let everybody = pair.state.devices.len();
+    let found = (0u64..).take(everybody).find_map(|minute| {
+        let now = NOW.after(minute * MINUTE);
+        // Room for one device in each minute.
+        pair.tags.minute = now.0 / MINUTE;
+        pair.tags.searched = SEARCH_MAX - SEARCH_WIDTH;
+        pair.find(now, AHEAD).map(|counter| (counter, minute))
+    });
+    assert!(matches!(found, Some((AHEAD, 1..))), "found, but not by the first device");
+}

@@ -1,0 +1,189 @@
+//! Floods: more of everything than anybody needs. Bounds hold, friends notice nothing.
+
+use super::Scene;
+use symbolon_core::command::{Command, CommandError, RequestStatus, Who};
+use symbolon_core::limits::{
+    BLOCKED_MAX, INVITES_MAX, LINKS_MAX, NAME_MAX, NOTE_MAX, PARKED_MAX, PENDING_STRANGERS_MAX, READ_LIMIT, TEXT_MAX,
+};
+use symbolon_core::table::Table;
+use symbolon_core::wire::Step;
+use symbolon_presence::codec;
+use symbolon_presence::id::{Digest, PeerId};
+use symbolon_presence::time::{DAY, HOUR, MINUTE};
+use symbolon_relay::frame::{Outcome, Refusal};
+use symbolon_tests::craft::{Actor, outcomes, put};
+use symbolon_tests::sim::{Faults, Sim};
+
+#[test]
+fn a15_a_flood_of_offers_fills_a_bounded_number_of_rows_and_friends_are_unaffected() {
+    let mut sim = Sim::new(1, Faults::NONE);
+    let (a, b) = (sim.add("Andi"), sim.add("Ben"));
+    sim.befriend(a, b);
+    let record = sim.contact_record(a).verify(sim.now).ok().unwrap();
+    let (device, contact) = record.contacts[0].clone();
+    let mut full = 0;
+    for sybil in 0..PENDING_STRANGERS_MAX + 20 {
+        let mut sybil = Actor::new(1_000 + sybil as u64, sim.now);
+        let body = sybil.offer(sim.now);
+        let envelope = sybil.seal(Step::Offer, &device, &contact, Digest([0; 32]), codec::encode(&body));
+        let link = sim.rogue_link(a);
+        match outcomes(&sim.rogue_send(link, put(&contact, None, envelope))).as_slice() {
+            [Outcome::Stored(_)] => {}
+            [Outcome::Refused(Refusal::Full)] => full += 1,
+            other => panic!("{other:?}"),
+        }
+        sim.rogue_close(link);
+    }
+    assert_eq!(full, 20);
+    let pending = sim.requests(a).iter().filter(|row| row.status == RequestStatus::Pending).count();
+    assert_eq!(pending, PENDING_STRANGERS_MAX);
+    // Strangers cost a row each, and nothing that lasts.
+    assert_eq!(sim.nodes[a].store.count(Table::Device), 1, "no device is kept of a stranger");
+    sim.say(a, b, "through the flood").unwrap();
+    sim.say(b, a, "and back").unwrap();
+    sim.run_for(MINUTE);
+    sim.check(true);
+    // Room for others once these are answered or too old.
+    let first = sim.pending(a).unwrap();
+    sim.ignore(a, first).unwrap();
+    let mut late = Actor::new(5_000, sim.now);
+    let body = late.offer(sim.now);
+    let envelope = late.seal(Step::Offer, &device, &contact, Digest([0; 32]), codec::encode(&body));
+    let link = sim.rogue_link(a);
+    assert!(matches!(outcomes(&sim.rogue_send(link, put(&contact, None, envelope))).as_slice(), [Outcome::Stored(_)]));
+}
+
+#[test]
+fn idle_links_of_strangers_do_not_keep_friends_out() {
+    let mut sim = Sim::new(1, Faults::NONE);
+    let (a, b) = (sim.add("Andi"), sim.add("Ben"));
+    sim.befriend(a, b);
+    sim.set_apart(a, b, true);
+    sim.run_for(MINUTE);
+    let links: Vec<_> = (0..LINKS_MAX * 2).map(|_| sim.rogue_link(a)).collect();
+    assert!(links.iter().filter(|link| sim.is_open(**link)).count() <= LINKS_MAX, "the number of links is bounded");
+    sim.set_apart(a, b, false);
+    sim.say(a, b, "out").unwrap();
+    sim.say(b, a, "in").unwrap();
+    sim.run_for(HOUR);
+    sim.check(true);
+}
+
+#[test]
+fn a_friends_early_frames_are_kept_up_to_a_bound_and_the_rest_is_not_acknowledged() {
+    let mut sim = Sim::new(1, Faults::NONE);
+    let a = sim.add("Andi");
+    let mut ben = Actor::new(7, sim.now);
+    let (bond, link) = ben.befriend(&mut sim, a);
+    let first = ben.say(&bond, "0", sim.now);
+    let later: Vec<Vec<u8>> = (1..PARKED_MAX + 11).map(|n| ben.say(&bond, &n.to_string(), sim.now)).collect();
+    for (index, frame) in later.iter().enumerate() {
+        assert!(outcomes(&sim.rogue_send(link, frame.clone())).is_empty(), "early: not acknowledged");
+        if index % 16 == 0 {
+            // Tags far ahead are looked for only so often in a minute.
+            sim.run_for(MINUTE);
+        }
+    }
+    assert!(sim.texts(a).is_empty());
+    let heard = outcomes(&sim.rogue_send(link, first));
+    assert_eq!(heard.len() as u64, PARKED_MAX + 1, "the first one and all that were kept");
+    assert!(heard.iter().all(|outcome| *outcome == Outcome::Delivered));
+    // The sender still owns the others.
+    for frame in &later[PARKED_MAX as usize..] {
+        assert_eq!(outcomes(&sim.rogue_send(link, frame.clone())), [Outcome::Delivered]);
+    }
+    let expected: Vec<String> = (0..PARKED_MAX + 11).map(|n| n.to_string()).collect();
+    assert_eq!(sim.texts(a), expected);
+}
+
+#[test]
+fn commands_beyond_a_bound_fail_with_their_own_error_and_change_nothing() {
+    let mut sim = Sim::new(1, Faults::NONE);
+    let (a, b) = (sim.add("Andi"), sim.add("Ben"));
+    sim.befriend(a, b);
+    let link = sim.invite(b);
+    let ben = || Who("Ben".into());
+    let before = sim.rows(a);
+    let cases: Vec<(Command, CommandError)> = vec![
+        (Command::SetName("n".repeat(NAME_MAX + 1)), CommandError::BadName),
+        (Command::SetName(" ".into()), CommandError::BadName),
+        (Command::SetName("a\tb".into()), CommandError::BadName),
+        (Command::Rename { friend: ben(), name: "n".repeat(NAME_MAX + 1) }, CommandError::BadName),
+        (Command::Rename { friend: ben(), name: String::new() }, CommandError::BadName),
+        (Command::Send { to: ben(), text: "t".repeat(TEXT_MAX + 1), lifetime: None }, CommandError::BadText),
+        (Command::Send { to: ben(), text: String::new(), lifetime: None }, CommandError::BadText),
+        (Command::Send { to: Who("Nobody".into()), text: "x".into(), lifetime: None }, CommandError::NotFound),
+        (Command::Add { target: link, note: Some("n".repeat(NOTE_MAX + 1)) }, CommandError::BadNote),
+        (Command::Invite { lifetime: 0, no_ip: false, auto_accept: false }, CommandError::BadLifetime),
+        (Command::Invite { lifetime: 90 * DAY + 1, no_ip: false, auto_accept: false }, CommandError::BadLifetime),
+        (Command::Verify { friend: ben(), words: Some("wrong words".into()) }, CommandError::WordsDiffer),
+        (Command::Accept(symbolon_presence::id::RequestId([1; 16])), CommandError::NotFound),
+        (Command::Ignore(symbolon_presence::id::RequestId([1; 16])), CommandError::NotFound),
+        (Command::Block(Who("Nobody".into())), CommandError::NotFound),
+        (Command::Message(symbolon_presence::id::MessageId([1; 16])), CommandError::NotFound),
+    ];
+    for (index, (command, error)) in cases.into_iter().enumerate() {
+        assert_eq!(sim.command(a, command).err(), Some(error), "case {index}");
+        assert!(sim.rows(a) == before, "case {index} changes nothing");
+    }
+    assert!(sim.command(a, Command::Send { to: ben(), text: "t".repeat(TEXT_MAX), lifetime: None }).is_ok());
+    assert!(sim.command(a, Command::SetName("n".repeat(NAME_MAX))).is_ok());
+}
+
+#[test]
+fn invites_are_bounded_and_there_is_room_again_when_they_expire() {
+    let mut sim = Sim::new(1, Faults::NONE);
+    let a = sim.add("Andi");
+    for _ in 0..INVITES_MAX {
+        sim.invite_for(a, HOUR);
+    }
+    let more = Command::Invite { lifetime: HOUR, no_ip: false, auto_accept: false };
+    assert_eq!(sim.command(a, more.clone()).err(), Some(CommandError::Full));
+    assert_eq!(sim.nodes[a].store.count(Table::Invite), INVITES_MAX);
+    sim.run_for(2 * DAY);
+    assert!(sim.command(a, more).is_ok());
+}
+
+#[test]
+fn a_read_answers_a_bounded_number_of_messages() {
+    let mut sim = Sim::new(1, Faults::NONE);
+    let a = sim.add("Andi");
+    let mut ben = Actor::new(7, sim.now);
+    let (bond, link) = ben.befriend(&mut sim, a);
+    for n in 0..READ_LIMIT + 5 {
+        let frame = ben.say(&bond, &n.to_string(), sim.now);
+        sim.rogue_send(link, frame);
+    }
+    for limit in [None, Some(usize::MAX), Some(READ_LIMIT + 1)] {
+        let reply = sim.command(a, Command::Read { who: None, since: None, limit, peek: true });
+        let Ok(symbolon_core::command::Reply::Messages(page)) = reply else { panic!("history is read") };
+        assert_eq!(page.len(), READ_LIMIT);
+    }
+    assert_eq!(sim.history(a).len(), READ_LIMIT + 5, "page by page all of it is there");
+}
+
+#[test]
+fn a_block_that_cannot_be_kept_is_an_error_and_not_a_promise() {
+    let mut scene = Scene::new(1);
+    // As many blocks as are kept.
+    let node = scene.sim.add_prepared("Carl", |node| {
+        use symbolon_core::table::Change;
+        use symbolon_core::world::ShelfMut;
+        for n in 0..BLOCKED_MAX as u64 {
+            let mut key = [7; 32];
+            key[..8].copy_from_slice(&n.to_be_bytes());
+            node.store.apply(&Change::Put(Table::Blocked, PeerId(key).0.to_vec(), Vec::new())).unwrap();
+        }
+        node.store.commit();
+    });
+    let invite = scene.sim.invite(node);
+    let to = symbolon_tests::craft::contact_of(&invite, scene.sim.now);
+    let body = scene.mallory.offer(scene.sim.now);
+    let frame = scene.mallory.offer_frame(&to, scene.usage, &body);
+    let link = scene.sim.rogue_link(node);
+    scene.sim.rogue_send(link, frame);
+    let id = scene.sim.pending(node).unwrap();
+    assert_eq!(scene.sim.block(node, id), Err(CommandError::Full));
+    assert_eq!(scene.sim.status_of(node, id), RequestStatus::Pending);
+    assert_eq!(scene.sim.nodes[node].store.count(Table::Blocked), BLOCKED_MAX);
+}

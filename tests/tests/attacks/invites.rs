@@ -1,0 +1,224 @@
+//! Attacks on invites: links used twice, late, altered, or with keys that must not be used.
+
+use super::Scene;
+use symbolon_core::command::{CommandError, RequestStatus};
+use symbolon_core::contact::{ContactBody, ContactRecord, LINK_MAX};
+use symbolon_core::seam::Warning;
+use symbolon_core::wire::{Contact, OfferBody};
+use symbolon_presence::codec;
+use symbolon_presence::id::{Nonce, PublicKeyBytes};
+use symbolon_presence::identity::{CERT_MAX, Chain, DeviceCertBody, Identity};
+use symbolon_presence::kdf::hash;
+use symbolon_presence::labels::{HASH_CONTEXT, SIGN_DEVICE};
+use symbolon_presence::time::{DAY, HOUR, MINUTE};
+use symbolon_relay::grant::Scope;
+use symbolon_tests::craft::{Actor, weak_key};
+use symbolon_tests::sim::run::nowhere;
+use symbolon_tests::sim::{Faults, Sim};
+
+/// A certificate with one field changed, signed properly.
+fn certify(identity: &Identity, change: impl Fn(&mut DeviceCertBody)) -> Chain {
+    let mut body: DeviceCertBody = codec::decode(&identity.chain.cert, CERT_MAX).unwrap();
+    change(&mut body);
+    let cert = codec::encode(&body);
+    let signature = identity.root.sign(SIGN_DEVICE, &hash(HASH_CONTEXT, &[identity.peer().as_bytes()]), &cert);
+    Chain { root: identity.chain.root, cert, signature }
+}
+
+#[test]
+fn a17_an_offer_with_a_weak_key_anywhere_is_refused() {
+    for index in 0..3 {
+        let mut scene = Scene::new(1);
+        let honest = scene.mallory.identity.clone();
+        let body = scene.mallory.offer(scene.sim.now);
+        let weak = weak_key(index);
+        let chains = [
+            ("root", Chain { root: weak, ..honest.chain.clone() }),
+            ("signing key", certify(&honest, |body| body.signing = weak)),
+            ("agreement key", certify(&honest, |body| body.dh = weak)),
+        ];
+        for (what, chain) in chains {
+            scene.mallory.identity.chain = chain;
+            let frame = scene.mallory.offer_frame(&scene.to, scene.usage, &body);
+            scene.refused(frame, what);
+        }
+        scene.mallory.identity = honest;
+        let reply = body.replies[0].clone();
+        let mut receipt = reply.clone();
+        receipt.entry.receipt = weak;
+        for (what, reply) in [("reply package", Contact { package: weak, ..reply }), ("receipt key", receipt)] {
+            let body = OfferBody { replies: vec![reply], ..body.clone() };
+            let frame = scene.mallory.offer_frame(&scene.to, scene.usage, &body);
+            scene.refused(frame, what);
+        }
+        let frame = scene.mallory.offer_frame(&scene.to, scene.usage, &body);
+        scene.taken(frame);
+    }
+}
+
+#[test]
+fn a17_an_invite_with_a_weak_key_anywhere_is_a_bad_link() {
+    let mut sim = Sim::new(1, Faults::NONE);
+    let a = sim.add("Andi");
+    for index in 0..3 {
+        let mut mallory = Actor::new(5, sim.now);
+        let (honest, weak) = (mallory.identity.clone(), weak_key(index));
+        let expires = sim.now.after(DAY);
+        let contact = mallory.contact(Scope::Contact, expires);
+        let mut receipt = contact.clone();
+        receipt.entry.receipt = weak;
+        let mut links = vec![
+            mallory.record("M", expires, vec![Contact { package: weak, ..contact.clone() }]),
+            mallory.record("M", expires, vec![receipt]),
+        ];
+        for chain in
+            [Chain { root: weak, ..honest.chain.clone() }, certify(&honest, |b| b.signing = weak), certify(&honest, |b| b.dh = weak)]
+        {
+            mallory.identity.chain = chain;
+            links.push(mallory.record("M", expires, vec![contact.clone()]));
+        }
+        let before = sim.rows(a);
+        for (place, record) in links.into_iter().enumerate() {
+            assert_eq!(sim.ask(a, &record.to_link()), Err(CommandError::BadLink), "link {place}");
+        }
+        assert!(sim.rows(a) == before);
+    }
+}
+
+#[test]
+fn a18_r9_an_invite_used_twice_warns_its_owner_and_gives_the_second_user_an_error() {
+    let mut sim = Sim::new(2, Faults::NONE);
+    let (a, b, c) = (sim.add("Andi"), sim.add("Ben"), sim.add("Carl"));
+    let link = sim.invite(a);
+    sim.ask(b, &link).unwrap();
+    sim.run_for(MINUTE);
+    let id = sim.pending(a).unwrap();
+    sim.accept(a, id).unwrap();
+    sim.run_for(MINUTE);
+    assert!(sim.are_friends(a, b));
+    assert_eq!(sim.warnings(a, Warning::InviteReused), 0);
+
+    let second = sim.ask(c, &link).unwrap();
+    sim.run_for(MINUTE);
+    assert!(sim.warnings(a, Warning::InviteReused) > 0, "the owner sees it");
+    let view = sim.request(c, second);
+    assert_eq!(view.status, RequestStatus::Expired);
+    assert_eq!(view.fault, Some("the invite was already used by somebody else"));
+    assert_eq!(sim.requests(a).len(), 1);
+    assert!(sim.friends(c).is_empty());
+    assert!(sim.are_friends(a, b), "the first user is unaffected");
+}
+
+#[test]
+fn a18_an_invite_used_by_two_before_either_is_answered_keeps_to_the_first() {
+    let mut sim = Sim::new(2, Faults::NONE);
+    let (a, b, c) = (sim.add("Andi"), sim.add("Ben"), sim.add("Carl"));
+    let link = sim.invite(a);
+    let (of_b, of_c) = (sim.ask(b, &link).unwrap(), sim.ask(c, &link).unwrap());
+    sim.run_for(MINUTE);
+    let ends = [sim.status_of(b, of_b), sim.status_of(c, of_c)];
+    assert!(ends.contains(&RequestStatus::Pending) && ends.contains(&RequestStatus::Expired), "{ends:?}");
+    assert_eq!(sim.requests(a).len(), 1);
+    assert!(sim.warnings(a, Warning::InviteReused) > 0);
+}
+
+#[test]
+fn a18_an_expired_invite_is_refused_and_both_sides_see_it() {
+    // The user's clock is right: the link itself says that it is too old.
+    let mut sim = Sim::new(2, Faults::NONE);
+    let (a, b) = (sim.add("Andi"), sim.add("Ben"));
+    let link = sim.invite_for(a, HOUR);
+    sim.run_for(HOUR + 11 * MINUTE);
+    assert_eq!(sim.ask(b, &link), Err(CommandError::LinkExpired));
+
+    // It expires while the Offer is under way.
+    let link = sim.invite_for(a, HOUR);
+    sim.set_apart(a, b, true);
+    let asked = sim.ask(b, &link).unwrap();
+    sim.run_for(2 * HOUR);
+    sim.set_apart(a, b, false);
+    sim.run_for(HOUR);
+    let view = sim.request(b, asked);
+    assert_eq!((view.status, view.fault), (RequestStatus::Expired, Some("the invite has expired")));
+    assert!(sim.warnings(a, Warning::InviteExpired) > 0, "the owner sees it");
+    assert!(sim.requests(a).is_empty());
+    // Asking again by a fresh link works.
+    let link = sim.invite(a);
+    sim.ask(b, &link).unwrap();
+    sim.run_for(MINUTE);
+    assert!(sim.pending(a).is_some());
+}
+
+#[test]
+fn a18_the_private_key_and_the_uses_of_an_invite_are_erased_when_nobody_can_use_it() {
+    let mut sim = Sim::new(2, Faults::NONE);
+    let (a, b) = (sim.add("Andi"), sim.add("Ben"));
+    let link = sim.invite_for(a, HOUR);
+    sim.ask(b, &link).unwrap();
+    sim.run_for(MINUTE);
+    use symbolon_core::table::Table;
+    assert_eq!([sim.nodes[a].store.count(Table::Invite), sim.nodes[a].store.count(Table::GrantUse)], [1, 1]);
+    sim.run_for(3 * DAY);
+    assert_eq!([sim.nodes[a].store.count(Table::Invite), sim.nodes[a].store.count(Table::GrantUse)], [0, 0]);
+}
+
+#[test]
+fn an_invite_with_any_character_altered_is_a_bad_link() {
+    let mut sim = Sim::new(2, Faults::NONE);
+    let (a, b) = (sim.add("Andi"), sim.add("Ben"));
+    let link = sim.invite(a);
+    let before = sim.rows(b);
+    for at in "symbolon:".len()..link.len() {
+        let mut bytes = link.clone().into_bytes();
+        bytes[at] = if bytes[at] == b'a' { b'b' } else { b'a' };
+        let altered = String::from_utf8(bytes).unwrap();
+        if altered != link {
+            assert!(ContactRecord::from_link(&altered).is_err() || at + 2 > link.len(), "character {at}");
+        }
+    }
+    for bad in ["symbolon:", "symbolon:a", &"symbolon:".repeat(3), &format!("symbolon:{}", "a".repeat(LINK_MAX))] {
+        assert_eq!(sim.ask(b, bad), Err(CommandError::BadLink));
+    }
+    assert!(sim.rows(b) == before);
+}
+
+#[test]
+fn an_invite_whose_checksum_is_made_right_again_fails_by_its_signature() {
+    let mut sim = Sim::new(2, Faults::NONE);
+    let (a, b) = (sim.add("Andi"), sim.add("Ben"));
+    let link = sim.invite(a);
+    let record = ContactRecord::from_link(&link).ok().unwrap();
+    let mut body: ContactBody = codec::decode(&record.body, LINK_MAX).unwrap();
+    body.contacts[0].entry.places = vec![nowhere()];
+    let moved = ContactRecord { body: codec::encode(&body), ..record.clone() };
+    assert_eq!(sim.ask(b, &moved.to_link()), Err(CommandError::BadLink));
+    // Another person's device among one's own.
+    let mut mallory = Actor::new(4, sim.now);
+    let expires = sim.now.after(DAY);
+    let own = mallory.contact(Scope::Contact, expires);
+    let mut foreign = body.contacts[0].clone();
+    foreign.chain = Some(record.chain.clone());
+    let mixed = mallory.record("M", expires, vec![own.clone(), foreign.clone()]);
+    assert_eq!(sim.ask(b, &mixed.to_link()), Err(CommandError::BadLink));
+    // A mailbox that is not the device's own.
+    let mut entry = own.clone();
+    entry.entry.receipt = foreign.entry.receipt;
+    assert_eq!(sim.ask(b, &mallory.record("M", expires, vec![entry]).to_link()), Err(CommandError::BadLink));
+    assert_eq!(sim.ask(b, &mallory.record("M", expires, vec![]).to_link()), Err(CommandError::BadLink));
+    assert_eq!(sim.ask(b, &mallory.record(&"M".repeat(65), expires, vec![own.clone()]).to_link()), Err(CommandError::BadLink));
+    assert!(sim.ask(b, &mallory.record("M", expires, vec![own]).to_link()).is_ok());
+    let _ = (Nonce([0; 16]), PublicKeyBytes([0; 32]));
+}
+
+#[test]
+fn the_own_invite_and_the_own_peer_id_are_refused() {
+    let mut sim = Sim::new(2, Faults::NONE);
+    let a = sim.add("Andi");
+    let link = sim.invite(a);
+    assert_eq!(sim.ask(a, &link), Err(CommandError::OwnIdentity));
+    let own = sim.nodes[a].peer.to_string();
+    assert_eq!(sim.ask(a, &own), Err(CommandError::OwnIdentity));
+    for text in ["", "ben", "aaaaaaaa", "symbolon", "symbolon aaaa"] {
+        assert_eq!(sim.ask(a, text), Err(CommandError::BadTarget), "{text}");
+    }
+}

@@ -1,0 +1,468 @@
+#!/usr/bin/env python3
+"""Recomputes the known-answer vectors from the protocol pages, without this project's Rust.
+
+Needs PyPI's `cryptography`. HPKE, HKDF, deterministic CBOR and everything of ours is
+written out here, so that a mistake shared with a library of the Rust side would show.
+Prints one line for each vector; exits 1 when one differs.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import pathlib
+import struct
+import sys
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+
+HERE = pathlib.Path(__file__).parent
+RAW = serialization.Encoding.Raw, serialization.PublicFormat.Raw
+BUCKETS = [512, 2048, 8192, 32768, 131072, 262144]
+
+
+# Deterministic CBOR (RFC 8949, section 4.2), as much of it as the records use.
+
+def head(major, value):
+    for bits, size, mark in ((8, 1, 24), (16, 2, 25), (32, 4, 26), (64, 8, 27)):
+        if value < 24:
+            return bytes([major << 5 | value])
+        if value < 1 << bits:
+            return bytes([major << 5 | mark]) + value.to_bytes(size, "big")
+    raise ValueError(value)
+
+
+def cbor(value):
+    if isinstance(value, bool):
+        return b"\xf5" if value else b"\xf4"
+    if isinstance(value, int):
+        return head(0, value)
+    if isinstance(value, bytes):
+        return head(2, len(value)) + value
+    if isinstance(value, str):
+        return head(3, len(value.encode())) + value.encode()
+    if isinstance(value, list):
+        return head(4, len(value)) + b"".join(map(cbor, value))
+    if isinstance(value, dict):
+        items = [(key, item) for key, item in sorted(value.items()) if item is not None]
+        return head(5, len(items)) + b"".join(cbor(key) + cbor(item) for key, item in items)
+    raise TypeError(type(value))
+
+
+def record(value):
+    return b"\x01" + cbor(value)
+
+
+class Reader:
+    """Reads one CBOR item; refuses what is not deterministic by comparing with `cbor`."""
+
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def take(self, count):
+        if self.at + count > len(self.data):
+            raise ValueError("cut")
+        self.at += count
+        return self.data[self.at - count:self.at]
+
+    def item(self):
+        first = self.take(1)[0]
+        major, info = first >> 5, first & 31
+        if major == 7:
+            return {20: False, 21: True}[info]
+        value = info if info < 24 else int.from_bytes(self.take({24: 1, 25: 2, 26: 4, 27: 8}[info]), "big")
+        if major == 0:
+            return value
+        if major == 2:
+            return self.take(value)
+        if major == 3:
+            return self.take(value).decode()
+        if major == 4:
+            return [self.item() for _ in range(value)]
+        if major == 5:
+            return {self.item(): self.item() for _ in range(value)}
+        raise ValueError(f"major type {major}")
+
+
+def read(data):
+    assert data[0] == 1, "version"
+    reader = Reader(data[1:])
+    value = reader.item()
+    assert record(value) == data, "not the deterministic encoding"
+    return value
+
+
+# Hashing, keys, MACs: docs/protocol/encoding.md
+
+def prefixed(label, parts):
+    return b"".join(struct.pack(">Q", len(part)) + part for part in [label.encode(), *parts])
+
+
+def name(text):
+    return f"symbolon/1 {text}."
+
+
+def hashed(label, *parts):
+    return hashlib.sha256(prefixed(label, parts)).digest()
+
+
+def extract(salt, key):
+    return hmac.digest(salt or bytes(32), key, "sha256")
+
+
+def expand(prk, info, length):
+    out, block, count = b"", b"", 1
+    while len(out) < length:
+        block = hmac.digest(prk, block + info + bytes([count]), "sha256")
+        out, count = out + block, count + 1
+    return out[:length]
+
+
+def derived(secret, label, *parts):
+    return expand(extract(b"", secret), prefixed(label, parts), 32)
+
+
+def mac(key, label, *parts):
+    return hmac.digest(key, prefixed(label, parts), "sha256")[:16]
+
+
+def base32(data):
+    return base64.b32encode(data).decode().rstrip("=").lower()
+
+
+# Keys and seals: docs/protocol/envelope.md
+
+def dh(private, public):
+    return X25519PrivateKey.from_private_bytes(private).exchange(X25519PublicKey.from_public_bytes(public))
+
+
+def dh_public(private):
+    return X25519PrivateKey.from_private_bytes(private).public_key().public_bytes(*RAW)
+
+
+def ed_public(seed):
+    return Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes(*RAW)
+
+
+def sign(seed, label, context, body):
+    return Ed25519PrivateKey.from_private_bytes(seed).sign(label.encode() + context + body)
+
+
+def verify(public, label, context, body, signature):
+    try:
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, label.encode() + context + body)
+        return True
+    except InvalidSignature:
+        return False
+
+
+def labeled_extract(suite, salt, label, key):
+    return extract(salt, b"HPKE-v1" + suite + label + key)
+
+
+def labeled_expand(suite, prk, label, info, length):
+    return expand(prk, struct.pack(">H", length) + b"HPKE-v1" + suite + label + info, length)
+
+
+KEM, SUITE = b"KEM\x00\x20", b"HPKE\x00\x20\x00\x01\x00\x03"
+
+
+def hpke_key(enc, shared, receiver, info):
+    """RFC 9180: ExtractAndExpand of the KEM, then the key schedule of base mode."""
+    secret = labeled_expand(KEM, labeled_extract(KEM, b"", b"eae_prk", shared), b"shared_secret", enc + receiver, 32)
+    context = b"\0" + labeled_extract(SUITE, b"", b"psk_id_hash", b"") + labeled_extract(SUITE, b"", b"info_hash", info)
+    prk = labeled_extract(SUITE, secret, b"secret", b"")
+    return labeled_expand(SUITE, prk, b"key", context, 32), labeled_expand(SUITE, prk, b"base_nonce", context, 12)
+
+
+def hpke_seal(label, receiver, aad, plaintext, ikm):
+    private = labeled_expand(KEM, labeled_extract(KEM, b"", b"dkp_prk", ikm), b"sk", b"", 32)
+    enc = dh_public(private)
+    key, nonce = hpke_key(enc, dh(private, receiver), receiver, label.encode())
+    return enc + ChaCha20Poly1305(key).encrypt(nonce, plaintext, aad)
+
+
+def hpke_open(label, private, aad, sealed):
+    enc, receiver = sealed[:32], dh_public(private)
+    key, nonce = hpke_key(enc, dh(private, enc), receiver, label.encode())
+    return ChaCha20Poly1305(key).decrypt(nonce, sealed[32:], aad)
+
+
+def pad(payload, overhead):
+    size = next(size for size in BUCKETS if size >= len(payload) + 4 + overhead)
+    return (struct.pack(">I", len(payload)) + payload).ljust(size - overhead, b"\0")
+
+
+def first_envelope(receiver, payload, ikm):
+    return b"\1\1" + hpke_seal(name("seal first envelope"), receiver, b"\1\1", pad(payload, 2 + 48), ikm)
+
+
+def known_keys(private, public, sender, receiver):
+    key = derived(dh(private, public), name("key known envelope"), sender, receiver)
+    return derived(key, name("key known seal")), derived(key, name("key known tag"))
+
+
+def tag(key, counter):
+    return mac(key, name("mac envelope tag"), struct.pack(">Q", counter))
+
+
+def known_envelope(keys, counter, payload):
+    header = b"\1\2" + tag(keys[1], counter)
+    nonce = bytes(4) + struct.pack(">Q", counter)
+    aad = name("seal known envelope").encode() + header
+    return header + ChaCha20Poly1305(keys[0]).encrypt(nonce, pad(payload, 18 + 16), aad)
+
+
+# What each vector claims, computed anew. Each takes `in` and answers (part of) `out`.
+
+def context(*parts):
+    return hashed(name("hash signature context"), *parts)
+
+
+def peer_of(root):
+    return hashlib.sha256(root).digest()
+
+
+def root_keys(i):
+    seed = derived(i["entropy"], name("key root"))
+    second = ed_public(derived(i["entropy"], name("key second root")))
+    return {"root_seed": seed, "root": ed_public(seed), "second_root_hash": hashed(name("hash second root"), second)}
+
+
+def peer_words(i):
+    peer = peer_of(i["root"])
+    answer = {"peer": peer, "text": base32(peer)}
+    try:
+        from mnemonic import Mnemonic
+
+        answer["words"] = Mnemonic("english").to_mnemonic(hashed(name("hash fingerprint words"), peer)[:16])
+    except ImportError:
+        print("words not checked: they need PyPI's `mnemonic`, too")
+    return answer
+
+
+def certificate(i):
+    signing, x25519, root = ed_public(i["signing_seed"]), dh_public(i["dh_private"]), ed_public(i["root_seed"])
+    cert = record({0: i["device"], 1: signing, 2: x25519, 3: i["not_before"], 4: i["not_after"], 5: i["serial"]})
+    signature = sign(i["root_seed"], name("sign device certificate"), context(peer_of(root)), cert)
+    return {"signing": signing, "dh": x25519, "cert": cert, "signature": signature, "chain": record({0: root, 1: cert, 2: signature})}
+
+
+def friendship(i):
+    key = lambda use, *parts: derived(i["secret"], name(f"key {use}"), *parts)
+    capability = key("capability", i["mailbox"])
+    return {
+        "fek": key("friendship encryption"), "waik": key("welcome attribution"), "lan": key("lan"),
+        "put": key("friends' put", i["mailbox"]), "capability_seed": capability, "capability": ed_public(capability),
+        "encoded": record({0: i["revision"], 1: i["secret"]}),
+    }
+
+
+def aead(i):
+    nonce = bytes(4) + struct.pack(">Q", i["counter"])
+    return {"sealed": ChaCha20Poly1305(i["key"]).encrypt(nonce, i["plaintext"], i["label"] + i["aad"])}
+
+
+def hpke(i):
+    sealed = hpke_seal(i["info"].decode(), i["public"], i["aad"], i["plaintext"], i["ikm"])
+    assert hpke_open(i["info"].decode(), i["private"], i["aad"], sealed) == i["plaintext"]
+    return {"sealed": sealed}
+
+
+def first(i):
+    envelope = first_envelope(dh_public(i["private"]), i["payload"], i["ikm"])
+    return {"envelope": envelope, "frame": hashlib.sha256(envelope).digest()}
+
+
+def tags(i):
+    there = known_keys(i["private"], i["public"], i["from"], i["to"])[1]
+    back = known_keys(i["private"], i["public"], i["to"], i["from"])[1]
+    return {"tags": [tag(there, n) for n in i["counters"]], "tags_back": [tag(back, n) for n in i["counters"]]}
+
+
+def known(i):
+    keys = known_keys(i["private"], i["public"], i["from"], i["to"])
+    envelope = known_envelope(keys, i["counter"], i["payload"])
+    return {"tag": tag(keys[1], i["counter"]), "envelope": envelope, "frame": hashlib.sha256(envelope).digest()}
+
+
+def sizes(seal):
+    def check(i, out):
+        for row in out["sizes"]:
+            try:
+                envelope = seal(i, i["byte"] * row["payload"])
+            except StopIteration:
+                assert row["envelope"] is None
+                continue
+            assert len(envelope) == row["envelope"] and hashlib.sha256(envelope).hexdigest() == row["sha256"]
+        return {}
+    return check
+
+
+def known_sizes(i, payload):
+    keys = known_keys(i["private"], dh_public(i["private"]), i["from"], i["to"])
+    return known_envelope(keys, i["counter"], payload)
+
+
+def mailbox(i):
+    return {"mailbox": hashed(name("hash mailbox id"), dh_public(i["private"]))}
+
+
+def address(i):
+    public = dh_public(i["private"])
+    assert i["mailbox"] == hashed(name("hash mailbox id"), public)
+    sealed = hpke_seal(name("seal mailbox address"), public, i["mailbox"], i["body"], i["ikm"])
+    friends = read(i["body"])[2][0] == 0
+    key = derived(i["friendship"], name("key friends' put"), i["mailbox"]) if friends else derived(i["queue_secret"], name("key grant"), i["body"])
+    return {"sealed": sealed, "put_key": key}
+
+
+def put(i):
+    frame = hashlib.sha256(i["envelope"]).digest()
+    code = mac(i["put_key"], name("mac put"), i["address"], bytes([i["bucket"]]), struct.pack(">I", i["ttl"]), frame, i["usage"])
+    body = {0: i["address"], 1: i["bucket"], 2: i["ttl"], 3: frame, 4: i["usage"], 5: code, 6: i["envelope"]}
+    return {"frame_id": frame, "mac": code, "frame": record([0, [body]])}
+
+
+def receipt(i):
+    def outcome(value):
+        return [0, [value["stored_until"]]] if isinstance(value, dict) else {"delivered": [1, []], "refused: full": [2, [3]]}[value]
+    body = record({0: i["at"], 1: [{0: item["frame"], 1: outcome(item["outcome"])} for item in i["items"]]})
+    signature = sign(i["seed"], name("sign receipt"), context(i["mailbox"]), body)
+    return {"body": body, "signature": signature, "frame": record([1, [{0: body, 1: signature}]])}
+
+
+def invite(i, out):
+    chain = read(i["chain"])
+    peer = peer_of(chain[0])
+    body = read(out["body"])
+    assert body[0] == i["name"] and body[2][0][1] == out["package"]
+    signature = sign(i["seed"], name("sign contact record"), context(peer, peer), out["body"])
+    contact = record({0: chain, 1: out["body"], 2: signature})
+    link = "symbolon:" + base32(contact + hashed(name("hash invite link"), contact)[:4])
+    return {"signature": signature, "record": contact, "link": link}
+
+
+def statement(step):
+    def check(i, out):
+        statement = record({0: step, 1: i["to"], 2: i["device"], 3: i["package"], 4: i["transcript"], 5: i["body"]})
+        label = name(["sign offer", "sign accept", "sign confirm"][step])
+        bound = context(i["from"], i["to"])
+        signature = sign(i["seed"], label, bound, statement)
+        chain = read(out["first"])[0]
+        cert = read(chain[1])
+        assert peer_of(chain[0]) == i["from"]
+        assert verify(chain[0], name("sign device certificate"), context(i["from"]), chain[1], chain[2])
+        assert verify(cert[1], label, bound, statement, signature)
+        return {"statement": statement, "signature": signature, "first": record({0: chain, 1: statement, 2: signature})}
+    return check
+
+
+def psk(i):
+    identifier = hashed(name("hash transcript of accept head"), i["transcript"], i["head"], i["chain"])
+    return {"id": identifier, "secret": derived(identifier, name("key connection psk"))}
+
+
+def credential(i):
+    signature = sign(i["seed"], name("sign room leaf"), context(i["room"]), i["leaf"])
+    return {"credential": record({0: read(i["chain"]), 1: signature})}
+
+
+def codec(i):
+    try:
+        value = read(i["bytes"]) if len(i["bytes"]) <= i["max"] else None
+        good = isinstance(value, dict) and sorted(value) == [0, 1]
+    except (AssertionError, IndexError, KeyError, TypeError, ValueError):
+        good = False
+    return {"result": "accepted" if good else "refused"}
+
+
+CHECKS = {
+    "labels": lambda i, out: {"labels": [label for label in out["labels"] if label.startswith("symbolon/1 ") and label.endswith(".")]},
+    "hash": lambda i: {"digest": hashed(i["label"], *i["parts"])},
+    "derive": lambda i: {"key": derived(i["key"], i["label"], *i["parts"])},
+    "mac": lambda i: {"mac": mac(i["key"], i["label"], *i["parts"])},
+    "identifier text": lambda i: {"text": base32(i["bytes"])},
+    "short identifier text": lambda i: {"text": base32(i["bytes"])},
+    "signature": lambda i: {"public": ed_public(i["seed"]), "signature": sign(i["seed"], i["label"], i["context"], i["body"])},
+    "root keys": root_keys,
+    "Peer ID and words": peer_words,
+    "device certificate": certificate,
+    "context of two people": lambda i: {"context": context(i["speaker"], i["hearer"])},
+    "friendship keys": friendship,
+    "HPKE seal": hpke,
+    "AEAD seal": aead,
+    "first envelope": first,
+    "tags of known envelopes": tags,
+    "known envelope": known,
+    "sizes of first envelopes": sizes(lambda i, payload: first_envelope(dh_public(i["private"]), payload, i["ikm"])),
+    "sizes of known envelopes": sizes(known_sizes),
+    "mailbox id": mailbox,
+    "sealed address of a friend": address,
+    "sealed address of a guest": address,
+    "sealed address of an invite": address,
+    "Put": put,
+    "Receipt": receipt,
+    "invite link": invite,
+    "Offer": statement(0),
+    "Accept": statement(1),
+    "Confirm": statement(2),
+    "transcript after the Offer": lambda i: {
+        "transcript": hashed(name("hash transcript of offer"), i["initiator"], i["responder"], i["body"])},
+    "transcript after the Accept": lambda i: {
+        "transcript": hashed(name("hash transcript of accept"), i["transcript"], i["device"], i["body"])},
+    "connection PSK": psk,
+    "leaf credential": credential,
+    "payload of a known envelope": lambda i: {"payload": record({0: i["room"], 1: i["epoch"], 2: i["sequence"], 3: i["mls"]})},
+}
+TEXTS = {"label", "text", "words", "name", "link", "result", "labels", "sha256"}
+
+
+def unhex(key, value):
+    """JSON to Python: hex strings become bytes, except where text is meant."""
+    if isinstance(value, list):
+        return [unhex(key, item) for item in value]
+    if isinstance(value, dict):
+        return {key: unhex(key, item) for key, item in value.items()}
+    if isinstance(value, str) and key not in TEXTS:
+        try:
+            return bytes.fromhex(value)
+        except ValueError:
+            return value
+    return value
+
+
+def main():
+    wrong = unchecked = 0
+    for path in sorted(HERE.glob("*.json")):
+        for vector in json.loads(path.read_text())["vectors"]:
+            title = vector["name"]
+            short = title.split(": ", 1)[1] if title.startswith(("Ann: ", "Ben: ")) else title
+            check = codec if title.startswith("codec: ") else CHECKS.get(short)
+            given, gives = unhex("", vector["in"]), unhex("", vector["out"])
+            if title == "AEAD seal":
+                given["label"] = bytes.fromhex(vector["in"]["label"])
+            if title.startswith("room payload: "):
+                # No key enters these: that they are deterministic is what can be checked.
+                check = lambda i, out: {"payload": record(read(out["payload"]))}
+            if check is None:
+                unchecked += 1
+                print(f"not checked  {path.stem}: {title}")
+                continue
+            try:
+                answer = check(given, gives) if check.__code__.co_argcount == 2 else check(given)
+                bad = [key for key, value in answer.items() if value != gives[key]]
+            except Exception as error:  # a vector that cannot be computed is wrong, too
+                bad = [repr(error)]
+            wrong += bool(bad)
+            print(f"{'DIFFERS' if bad else 'ok':12} {path.stem}: {title} {' '.join(bad)}")
+    print(f"{wrong} differ, {unchecked} not checked")
+    sys.exit(1 if wrong else 0)
+
+
+if __name__ == "__main__":
+    main()
