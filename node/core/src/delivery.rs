@@ -230,6 +230,14 @@ impl Delivery {
         }
     }
 
+    /// Something of a device that is refused came by a link: closes it, unless the link is
+    /// another device's that carried it.
+    pub fn refuse(&mut self, state: &State, turn: &mut Turn<'_>, link: LinkId, device: &DeviceId) {
+        if self.links.get(&link).is_some_and(|row| row.device.is_none_or(|bound| bound == *device)) {
+            self.close(state, turn, link, CloseReason::Refused);
+        }
+    }
+
     /// Whether frames of this link are to be looked at.
     pub fn is_open(&self, link: LinkId) -> bool {
         self.links.contains_key(&link)

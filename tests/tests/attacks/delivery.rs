@@ -40,6 +40,14 @@ fn r15_a_message_that_was_refused_is_never_called_delivered_when_it_is_sent_agai
     for _ in 0..3 {
         assert_eq!(outcomes(&sim.rogue_send(link, frame.clone())), [Outcome::Refused(Refusal::Refused)]);
     }
+    // Neither is one that cannot be read, nor one whose place is taken.
+    let garbled = mallory.known_frame(&bond, b"not a known payload");
+    let late = mallory.known_frame(&bond, &codec::encode(&known));
+    for frame in [garbled, late] {
+        for _ in 0..3 {
+            assert_eq!(outcomes(&sim.rogue_send(link, frame.clone())), [Outcome::Refused(Refusal::Refused)]);
+        }
+    }
     assert!(sim.texts(a).is_empty());
 }
 
