@@ -5,13 +5,14 @@
 //! part of a [`Turn`]. A file that is damaged, foreign or newer is refused before anything
 //! is written, and never repaired or made anew.
 //!
-//! Erased keys: `secure_delete` overwrites freed bytes in the pages, and the write-ahead
-//! log is emptied by [`Store::checkpoint`]. SQLite's own checkpoints are off: the core
+//! Erased keys: `secure_delete` overwrites deleted rows in the pages, [`scrub`] the copies
+//! that SQLite leaves of them, and the write-ahead log is emptied by [`Store::checkpoint`]. SQLite's own checkpoints are off: the core
 //! thread says when.
 
 mod error;
 mod found;
 mod pages;
+mod scrub;
 mod tables;
 mod verify;
 mod wal;
@@ -149,6 +150,8 @@ impl Store {
     }
 
     fn checkpoint_by(&self, pragma: &str) -> Result<(), StoreError> {
+        let pages = wal::pages_in(&log_of(&self.path)).map_err(|_| StoreError::Failed("the store's log cannot be read"))?;
+        self.scrub(&pages)?;
         self.gate.write(|| {
             let busy = self.noting(|db| db.prepare_cached(pragma)?.query_row([], |row| row.get::<_, i64>(0)))?;
             if busy == 0 { Ok(()) } else { Err(StoreError::Busy) }

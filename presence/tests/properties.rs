@@ -187,6 +187,23 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn a_payload_of_any_length_lands_in_the_smallest_size_and_opens(length in 0..=KNOWN_MAX.min(FIRST_MAX), shift in 0u32..18, counter in any::<u64>()) {
+        // Short ones as often as long ones.
+        let payload = vec![0xa5; length >> shift];
+        let envelope = known().seal(counter, &payload).unwrap();
+        prop_assert_eq!(envelope.len(), smallest_fitting(payload.len() + 2 + 16 + 16 + 4));
+        prop_assert!(known().open(counter, &envelope) == Ok(payload.clone()));
+        let key = DhKey::from_bytes([3; 32]);
+        let envelope = envelope::seal_first(&key.public(), &payload, &mut rand_chacha::ChaCha20Rng::seed_from_u64(counter)).unwrap();
+        prop_assert_eq!(envelope.len(), smallest_fitting(payload.len() + 2 + 48 + 4));
+        prop_assert!(envelope::open_first(&key, &envelope) == Ok(payload));
+    }
+}
+
 #[test]
 fn every_short_payload_lands_in_the_smallest_size_and_opens() {
     let (key, known) = (DhKey::from_bytes([3; 32]), known());

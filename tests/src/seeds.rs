@@ -9,7 +9,7 @@ use crate::samples::{self, NOW};
 use symbolon_core::wire::RoomPayload;
 use symbolon_presence::address::Address;
 use symbolon_presence::codec;
-use symbolon_presence::id::{GrantId, PeerId};
+use symbolon_presence::id::{GrantId, MessageId, PeerId};
 use symbolon_presence::words::fingerprint_words;
 use symbolon_relay::frame::{Frame, RECEIPT_MAX, Receipt};
 use symbolon_relay::grant::Scope;
@@ -98,6 +98,11 @@ pub fn valid(decoder: &str) -> Vec<Seed> {
             let hello = bundle.devices.first().map(|device| RoomPayload::Hello(device.entry.clone()));
             let mut all = vec![("text", codec::encode(&samples::text())), ("bundle", codec::encode(&RoomPayload::Bundle(bundle)))];
             all.extend(hello.map(|hello| ("hello", codec::encode(&hello))));
+            all.extend([
+                ("read", codec::encode(&RoomPayload::Read(MessageId([0x6a; 16])))),
+                ("again", codec::encode(&RoomPayload::Again)),
+                ("skip", codec::encode(&RoomPayload::Skip)),
+            ]);
             all
         }
         "leaf_credential" => vec![("ann", samples::credential())],

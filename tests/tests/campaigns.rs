@@ -2,6 +2,9 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![cfg(unix)]
 
+#[path = "campaigns/erased.rs"]
+mod erased;
+
 use std::time::Duration;
 use symbolon_tests::campaign::kill9;
 use symbolon_tests::node::Carrier;

@@ -26,6 +26,8 @@ use symbolon_relay::frame::{Frame, Outcome, Put, RECEIPT_MAX, Receipt, ReceiptBo
 
 /// Faults on one link before it is closed.
 const FAULTS_MAX: u32 = 32;
+/// Pause between two answers to a device that asks for everything again.
+const AGAIN_PAUSE: u64 = SECOND;
 /// Receipt lines waiting on one link; the other side has at most its window on the way.
 const RECEIPTS_WAITING_MAX: usize = 4 * WINDOW;
 
@@ -67,6 +69,8 @@ struct Session {
     receipt_due: Option<Timestamp>,
     /// Whether the device is to be greeted on its link.
     greet: bool,
+    /// When the device was last put everything again because it asked.
+    again: Option<Timestamp>,
     /// A greeting without receipt, put again on every new link: sealing a new one each time
     /// would run ahead of the tags that the device expects.
     hello: Option<(FrameId, Vec<u8>)>,
@@ -576,6 +580,17 @@ impl Delivery {
             }
         }
         Some(settled)
+    }
+
+    /// A device asks to be put everything again. A small question with a large answer: one
+    /// in a while is answered.
+    pub fn asked_again(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
+        let session = self.sessions.entry(*device).or_default();
+        if session.again.is_some_and(|at| turn.now.since(at) < AGAIN_PAUSE) {
+            return Ok(());
+        }
+        session.again = Some(turn.now);
+        self.restart(state, turn, device)
     }
 
     /// The outbox changed beneath what is on its way: begins it anew on the same link.

@@ -398,7 +398,7 @@ fn room_message(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, known
         RoomPayload::Text(text) => conversation::receive(state, turn, &peer, text),
         RoomPayload::Read(message) => Ok(conversation::mark_read(state, turn, &peer, &message)?),
         RoomPayload::Again => {
-            state.restart.insert(*device);
+            state.asked_again.insert(*device);
             Ok(())
         }
         RoomPayload::Skip => Ok(()),

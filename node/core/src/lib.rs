@@ -182,6 +182,9 @@ impl Core {
         for device in std::mem::take(&mut state.hang_up) {
             delivery.hang_up(state, turn, &device);
         }
+        for device in std::mem::take(&mut state.asked_again) {
+            delivery.asked_again(state, turn, &device)?;
+        }
         for device in std::mem::take(&mut state.restart) {
             delivery.restart(state, turn, &device)?;
         }

@@ -198,6 +198,22 @@ pub(crate) fn rows(turn: &Turn<'_>, device: &DeviceId, from: u64, limit: usize) 
     Ok(found)
 }
 
+/// Takes back every row of one step: a newer one follows.
+pub(crate) fn supersede(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, step: &What) -> Result<(), TurnFailed> {
+    let mut from = 0;
+    loop {
+        let page = rows(turn, device, from, 256)?;
+        let Some((last, _)) = page.last().filter(|_| from < ROOM_LANE) else { return Ok(()) };
+        from = last.saturating_add(1);
+        for (number, row) in page {
+            if row.what == *step {
+                remove(state, turn, device, number);
+                state.restart.insert(*device);
+            }
+        }
+    }
+}
+
 /// Whether steps of a request wait for a device.
 pub(crate) fn has_steps(turn: &Turn<'_>, device: &DeviceId) -> Result<bool, TurnFailed> {
     Ok(rows(turn, device, 0, 1)?.first().is_some_and(|(number, _)| *number < ROOM_LANE))

@@ -325,6 +325,8 @@ pub(crate) struct State {
     pub hang_up: BTreeSet<DeviceId>,
     /// Devices whose outbox has changed beneath what is on its way: put it anew.
     pub restart: BTreeSet<DeviceId>,
+    /// Devices that miss a frame and ask for everything again.
+    pub asked_again: BTreeSet<DeviceId>,
     /// Envelope keys to and from each device, computed once.
     envelope_keys: HashMap<DeviceId, (KnownKey, KnownKey)>,
     dirty_devices: BTreeSet<DeviceId>,
@@ -387,6 +389,7 @@ impl State {
             wake: BTreeSet::new(),
             hang_up: BTreeSet::new(),
             restart: BTreeSet::new(),
+            asked_again: BTreeSet::new(),
             envelope_keys: HashMap::new(),
             dirty_devices: BTreeSet::new(),
             dirty_counters: false,

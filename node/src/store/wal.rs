@@ -10,9 +10,10 @@
 //! Format: sqlite.org/fileformat2.html, section 4.
 
 use super::pages::PAGE;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{self, BufReader, Read};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 const HEADER: usize = 32;
@@ -96,6 +97,24 @@ pub(super) fn scan(path: &Path) -> Result<Wal, WalError> {
     }
     wal.file = Some(file);
     Ok(wal)
+}
+
+/// The pages of every frame, whether it still counts or not. At most one number for each
+/// frame in the file.
+pub(super) fn pages_in(path: &Path) -> io::Result<BTreeSet<u32>> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+        Err(error) => return Err(error),
+    };
+    let frames = file.metadata()?.len().saturating_sub(HEADER as u64) / FRAME as u64;
+    let mut pages = BTreeSet::new();
+    for index in 0..frames {
+        let mut number = [0; 4];
+        file.read_exact_at(&mut number, HEADER as u64 + index * FRAME as u64)?;
+        pages.insert(u32::from_be_bytes(number));
+    }
+    Ok(pages)
 }
 
 /// The running checksum over header and frames.

@@ -3,15 +3,16 @@
 use super::Scene;
 use symbolon_core::command::{Command, CommandError, RequestStatus, Who};
 use symbolon_core::limits::{
-    BLOCKED_MAX, INVITES_MAX, LINKS_MAX, NAME_MAX, NOTE_MAX, PARKED_MAX, PENDING_STRANGERS_MAX, READ_LIMIT, TEXT_MAX,
+    BLOCKED_MAX, INVITES_MAX, LINKS_MAX, NAME_MAX, NOTE_MAX, PARKED_MAX, PENDING_STRANGERS_MAX, READ_LIMIT, REQUESTS_MAX, TEXT_MAX,
 };
 use symbolon_core::table::Table;
-use symbolon_core::wire::Step;
+use symbolon_core::wire::{Known, OfferBody, RoomPayload, Step};
+use symbolon_core::world::RoomCipher;
 use symbolon_presence::codec;
 use symbolon_presence::id::{Digest, PeerId};
 use symbolon_presence::time::{DAY, HOUR, MINUTE};
 use symbolon_relay::frame::{Outcome, Refusal};
-use symbolon_tests::craft::{Actor, outcomes, put};
+use symbolon_tests::craft::{Actor, outcomes, put, put_id};
 use symbolon_tests::sim::{Faults, Sim};
 
 #[test]
@@ -186,4 +187,97 @@ fn a_block_that_cannot_be_kept_is_an_error_and_not_a_promise() {
     assert_eq!(scene.sim.block(node, id), Err(CommandError::Full));
     assert_eq!(scene.sim.status_of(node, id), RequestStatus::Pending);
     assert_eq!(scene.sim.nodes[node].store.count(Table::Blocked), BLOCKED_MAX);
+}
+
+#[test]
+fn a_friend_who_asks_again_and_again_to_be_sent_everything_is_answered_once_in_a_while() {
+    let mut sim = Sim::new(1, Faults::NONE);
+    let a = sim.add("Andi");
+    let mut ben = Actor::new(7, sim.now);
+    let (bond, link) = ben.befriend(&mut sim, a);
+    let to = || Who(ben_id(&ben));
+    for n in 0..50 {
+        sim.command(a, Command::Send { to: to(), text: format!("{n}"), lifetime: None }).unwrap();
+    }
+    sim.rogue_take(link);
+    let mut answered = 0;
+    for _ in 0..100 {
+        let sealed = ben.cipher.seal(bond.room, &codec::encode(&RoomPayload::Again), &[]).unwrap();
+        let known = Known { room: bond.room, epoch: sealed.epoch, sequence: None, mls: sealed.bytes };
+        let frame = ben.known_frame(&bond, &codec::encode(&known));
+        answered += sim.rogue_send(link, frame).iter().filter(|frame| put_id(frame).is_some()).count();
+    }
+    assert!((50..=100).contains(&answered), "one question is answered, a flood of them is not: {answered} envelopes");
+    sim.run_for(MINUTE);
+    let sealed = ben.cipher.seal(bond.room, &codec::encode(&RoomPayload::Again), &[]).unwrap();
+    let known = Known { room: bond.room, epoch: sealed.epoch, sequence: None, mls: sealed.bytes };
+    let frame = ben.known_frame(&bond, &codec::encode(&known));
+    let link = sim.rogue_link(a);
+    assert!(sim.rogue_send(link, frame).iter().filter(|frame| put_id(frame).is_some()).count() >= 50, "later it is answered again");
+}
+
+fn ben_id(ben: &Actor) -> String {
+    ben.peer().to_string()
+}
+
+#[test]
+fn a_friend_who_asks_anew_without_end_keeps_nobody_else_out() {
+    let mut sim = Sim::new(1, Faults::NONE);
+    let a = sim.add("Andi");
+    let mut ben = Actor::new(7, sim.now);
+    ben.befriend(&mut sim, a);
+    let record = sim.contact_record(a).verify(sim.now).ok().unwrap();
+    let (device, contact) = record.contacts[0].clone();
+    for round in 0..200 {
+        sim.run_for(1);
+        let body = ben.offer(sim.now);
+        let envelope = ben.seal(Step::Offer, &device, &contact, Digest([0; 32]), codec::encode(&body));
+        let link = sim.rogue_link(a);
+        let heard = outcomes(&sim.rogue_send(link, put(&contact, None, envelope)));
+        assert_eq!(heard.len(), 1, "round {round}");
+        sim.rogue_close(link);
+    }
+    let rows = sim.requests(a).into_iter().filter(|row| row.peer == ben.peer());
+    let open =
+        rows.filter(|row| !matches!(row.status, RequestStatus::Expired | RequestStatus::Cancelled | RequestStatus::Confirmed)).count();
+    assert!(open <= 2, "older ones give way: {open}");
+    assert!(sim.nodes[a].store.count(Table::Outbox) <= 4, "and so do their answers: {}", sim.nodes[a].store.count(Table::Outbox));
+}
+
+#[test]
+fn newer_revisions_without_end_leave_one_answer_waiting() {
+    let mut scene = Scene::new(1);
+    let body = scene.mallory.offer(scene.sim.now);
+    let frame = scene.mallory.offer_frame(&scene.to, scene.usage, &body);
+    scene.taken(frame);
+    let id = scene.sim.pending(scene.node).unwrap();
+    scene.sim.accept(scene.node, id).unwrap();
+    for revision in 1..100 {
+        let newer = OfferBody { revision, ..scene.mallory.offer(scene.sim.now) };
+        let newer = OfferBody { request: body.request, ..newer };
+        let frame = scene.mallory.offer_frame(&scene.to, scene.usage, &newer);
+        scene.taken(frame);
+        scene.sim.rogue_take(scene.link);
+    }
+    let waiting = scene.sim.nodes[scene.node].store.count(Table::Outbox);
+    assert!(waiting <= 2, "answers to older revisions give way: {waiting}");
+}
+
+#[test]
+fn requests_are_bounded_and_finished_ones_give_way() {
+    let mut sim = Sim::new(1, Faults::NONE);
+    let a = sim.add("Andi");
+    let stranger = |n: u64| {
+        let mut id = [9; 32];
+        id[..8].copy_from_slice(&n.to_be_bytes());
+        PeerId(id).to_string()
+    };
+    for n in 0..REQUESTS_MAX as u64 {
+        sim.ask(a, &stranger(n)).unwrap();
+    }
+    assert_eq!(sim.ask(a, &stranger(5_000)), Err(CommandError::Full));
+    assert_eq!(sim.requests(a).len(), REQUESTS_MAX);
+    sim.run_for(31 * DAY);
+    assert!(sim.ask(a, &stranger(5_000)).is_ok());
+    assert_eq!(sim.requests(a).len(), REQUESTS_MAX, "an expired one went");
 }

@@ -1,7 +1,7 @@
 //! Friendship: none, half, mutual. Petnames, trust, and what each state allows.
 
 use super::{Pair, talk};
-use symbolon_core::command::{Command, CommandError, MessageState, Trust, Who};
+use symbolon_core::command::{Command, CommandError, MessageState, Reply, Trust, Who};
 use symbolon_presence::time::{DAY, HOUR, MINUTE};
 use symbolon_tests::sim::{Faults, Sim};
 
@@ -59,7 +59,9 @@ fn half_a_friendship_that_led_nowhere_can_be_begun_anew() {
     // The Accept never arrives: the one who asked gives up after thirty days.
     let mut pair = Pair::accepted_apart(1);
     let (a, b) = (pair.a, pair.b);
-    let held = pair.sim.say(a, b, "written meanwhile").unwrap();
+    let held = Who(pair.sim.nodes[b].peer.to_string());
+    let held = pair.sim.command(a, Command::Send { to: held, text: "written meanwhile".into(), lifetime: None });
+    let Ok(Reply::Message(held)) = held else { panic!("messages may be written to half a friend") };
     pair.sim.run_for(31 * DAY);
     pair.meet();
     pair.sim.run_for(HOUR);
@@ -71,7 +73,8 @@ fn half_a_friendship_that_led_nowhere_can_be_begun_anew() {
     pair.sim.accept(b, id).unwrap();
     pair.sim.run_for(HOUR);
     pair.are_friends_and_talk();
-    assert_eq!(pair.sim.message_state(a, held), MessageState::Delivered, "what was held goes, too");
+    let held = pair.sim.message(a, held.message);
+    assert!(held.state == MessageState::Failed && held.reason.is_some(), "what was written to the first one is not lost without a word");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use symbolon_core::contact::ContactRecord;
 use symbolon_core::wire::{First, LeafCredential, RoomPayload, Statement, connection_psk};
 use symbolon_presence::codec;
+use symbolon_presence::id::MessageId;
 use symbolon_tests::samples::{self, EPOCH, LEAF, NOW, Person, ROOM};
 
 pub fn vectors() -> Vec<Value> {
@@ -114,6 +115,9 @@ fn payloads() -> Vec<Value> {
         ("text", "Kind 0: message id, time, text.", samples::text()),
         ("bundle", "Kind 1: name, second root's hash, friendship secret, devices with their mailboxes.", RoomPayload::Bundle(bundle)),
         ("hello", "Kind 2: the sender's mailbox.", RoomPayload::Hello(entry)),
+        ("read", "Kind 3: the last message that was read.", RoomPayload::Read(MessageId([0x6a; 16]))),
+        ("again", "Kind 4: put again what is not acknowledged.", RoomPayload::Again),
+        ("skip", "Kind 5: stands where a text was given up.", RoomPayload::Skip),
     ];
     let mut all: Vec<Value> = room
         .into_iter()

@@ -75,6 +75,7 @@ pub(crate) fn accept(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> 
         }
         outbox::register_device(state, &device, chain, reply.entry.clone());
         let Some(envelope) = seal_step(state, turn, Step::Accept, &device, reply, transcript, body.clone()) else { continue };
+        outbox::supersede(state, turn, &device.device, &What::Accept(*id))?;
         outbox::enqueue(state, turn, &device.device, What::Accept(*id), Some(Via::contact(reply, None)), envelope);
     }
     turn.notify(Event::Request(*id));
