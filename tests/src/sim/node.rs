@@ -6,7 +6,7 @@ use super::store::MemoryStore;
 use super::trace::Trace;
 use symbolon_core::seam::{Action, Event, Input};
 use symbolon_core::table::Change;
-use symbolon_core::world::{ShelfMut, World};
+use symbolon_core::world::{RoomCipher, ShelfMut, World};
 use symbolon_core::{Core, CoreConfig, TurnFailed};
 use symbolon_presence::id::PeerId;
 use symbolon_presence::time::Timestamp;
@@ -62,6 +62,11 @@ impl SimNode {
     pub fn with_rooms(rooms: Box<dyn Rooms>, name: Option<String>) -> Self {
         let (store, clock, trace) = (MemoryStore::default(), NodeClock::default(), Trace::default());
         Self { core: None, rooms, store, clock, name, incarnation: 0, peer: PeerId([0; 32]), trace }
+    }
+
+    /// The room cipher, to be looked at.
+    pub fn cipher(&mut self) -> &mut dyn RoomCipher {
+        self.rooms.cipher()
     }
 
     /// What the user called it.

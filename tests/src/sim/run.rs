@@ -1,7 +1,8 @@
 //! Time and turns of a simulation.
 
 use super::faults::Manners;
-use super::links::{Line, OnWire};
+use super::links::Line;
+pub use super::links::OnWire;
 use super::node::{End, Ended, SimNode};
 use super::tally::Tally;
 use super::trace::{self, Log, Trace};
