@@ -3,6 +3,7 @@
 //! Each answers a report with figures, or the trouble that it found; a campaign never
 //! repairs or retries what it is there to find.
 
+pub mod damage;
 pub mod erased;
 pub mod files;
 pub mod kill9;

@@ -2,6 +2,8 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![cfg(unix)]
 
+#[path = "campaigns/damage.rs"]
+mod damage;
 #[path = "campaigns/erased.rs"]
 mod erased;
 

@@ -261,6 +261,7 @@ impl Delivery {
         if !row.proved {
             self.prove(state, turn, link, device);
         }
+        state.note_heard(device, turn.now);
         let session = self.sessions.entry(*device).or_default();
         match session.link {
             None => {
@@ -556,7 +557,7 @@ impl Delivery {
     }
 
     /// Takes a receipt: which envelopes it settles, if its signature is the device's.
-    pub fn receipt(&mut self, state: &State, turn: &mut Turn<'_>, link: LinkId, receipt: &Receipt) -> Option<Vec<Acknowledged>> {
+    pub fn receipt(&mut self, state: &mut State, turn: &mut Turn<'_>, link: LinkId, receipt: &Receipt) -> Option<Vec<Acknowledged>> {
         let device = self.links.get(&link)?.device?;
         let row = state.devices.get(&device)?;
         let key = symbolon_presence::sign::VerifyingKey::parse(&row.entry.receipt).ok()?;
@@ -585,8 +586,11 @@ impl Delivery {
         }
         // Only a receipt for what is on the way proves anything: the device gives signed
         // receipts to others, too, and they could show an old one.
-        if (greeted || !settled.is_empty()) && !self.links.get(&link)?.proved {
-            self.prove(state, turn, link, &device);
+        if greeted || !settled.is_empty() {
+            state.note_heard(&device, turn.now);
+            if !self.links.get(&link)?.proved {
+                self.prove(state, turn, link, &device);
+            }
         }
         Some(settled)
     }

@@ -27,6 +27,7 @@ pub mod command;
 pub mod contact;
 mod conversation;
 mod delivery;
+mod doctor;
 mod friend;
 mod history;
 mod intake;
@@ -301,6 +302,7 @@ fn run(state: &mut State, delivery: &Delivery, intake: &Intake, turn: &mut Turn<
         // Answered at the end of its turn and never led here.
         Command::Search { .. } => Ok(Reply::Messages(Vec::new())),
         Command::Status => Ok(Reply::Status(status(state, delivery, intake))),
+        Command::Doctor => Ok(Reply::Doctor(doctor::view(state, delivery, turn, status(state, delivery, intake).problems)?)),
     }
 }
 

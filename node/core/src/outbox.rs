@@ -135,6 +135,7 @@ pub(crate) fn register_device(state: &mut State, device: &identity::Device, chai
         outbox_next: ROOM_LANE,
         outbox_count: 0,
         outbox_first: 0,
+        heard: None,
     });
 }
 

@@ -19,7 +19,7 @@ use symbolon_presence::id::{DeviceId, Digest, GrantId, MessageId, Nonce, PeerId,
 use symbolon_presence::identity::{CERT_MAX, Chain, DeviceCertBody, Identity, StoredIdentity};
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::seal::DhPublic;
-use symbolon_presence::time::Timestamp;
+use symbolon_presence::time::{MINUTE, Timestamp};
 use symbolon_presence::words::fingerprint_words;
 use symbolon_relay::frame::MailboxEntry;
 use symbolon_relay::grant::{AddressBody, MailboxKeys, Scope};
@@ -280,6 +280,9 @@ pub(crate) struct Device {
     /// Number of the next outbox row with a step of a request.
     #[n(12)]
     pub outbox_first: u64,
+    /// When it last showed itself by an envelope or receipt, to about a minute.
+    #[n(13)]
+    pub heard: Option<Timestamp>,
 }
 
 /// A message of a conversation, as stored.
@@ -422,6 +425,16 @@ impl State {
         let found = self.devices.get_mut(device)?;
         self.dirty_devices.insert(*device);
         Some(found)
+    }
+
+    /// Notes that a device has shown itself just now.
+    pub fn note_heard(&mut self, device: &DeviceId, now: Timestamp) {
+        let known = self.devices.get(device).and_then(|device| device.heard);
+        if known.is_none_or(|at| now.since(at) >= MINUTE)
+            && let Some(device) = self.device_mut(device)
+        {
+            device.heard = Some(now);
+        }
     }
 
     /// The key of known envelopes to a device.

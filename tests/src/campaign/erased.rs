@@ -139,12 +139,14 @@ pub fn rows_of(snapshot: &Path) -> Result<Rows, Trouble> {
 /// When a statement fails.
 pub fn replay(folder: &Path, earlier: &Rows, later: &Rows, secure_delete: bool) -> Result<(), Trouble> {
     let db = files::connect(folder, secure_delete)?;
+    // The index of words has tables of another form.
+    let is_plain = |table: &str| !table.starts_with("words");
     let play = || -> rusqlite::Result<()> {
         db.execute_batch("BEGIN IMMEDIATE")?;
-        for (table, key) in earlier.keys().filter(|key| !later.contains_key(key)) {
+        for (table, key) in earlier.keys().filter(|key| is_plain(&key.0) && !later.contains_key(key)) {
             db.execute(&format!("DELETE FROM {table} WHERE key = ?1"), [key])?;
         }
-        for ((table, key), value) in later {
+        for ((table, key), value) in later.iter().filter(|((table, _), _)| is_plain(table)) {
             let put = format!("INSERT INTO {table} (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value");
             db.execute(&put, rusqlite::params![key, value])?;
         }

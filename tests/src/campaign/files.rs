@@ -8,6 +8,7 @@ use crate::node::Trouble;
 use aes::Aes256;
 use aes::cipher::{BlockDecrypt, KeyInit};
 use rusqlite::Connection;
+use rusqlite::types::ValueRef;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -78,21 +79,33 @@ pub fn connect(folder: &Path, secure_delete: bool) -> Result<Connection, Trouble
     Ok(db)
 }
 
-/// Every row of every table. The folder is a copy: reading may move its log into its file.
+fn bytes_of(field: ValueRef<'_>) -> Vec<u8> {
+    match field {
+        ValueRef::Null => Vec::new(),
+        ValueRef::Integer(number) => number.to_be_bytes().to_vec(),
+        ValueRef::Real(number) => number.to_be_bytes().to_vec(),
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.to_vec(),
+    }
+}
+
+/// Every row of every table: its last column as value, what stands before it as key. The folder is a copy: reading may move its log into its file.
 ///
 /// # Errors
 /// When it cannot be read.
 pub fn rows(folder: &Path) -> Result<Rows, Trouble> {
     let db = connect(folder, true)?;
     let read = || -> rusqlite::Result<Rows> {
-        let mut names = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")?;
+        let mut names = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'")?;
         let names: Vec<String> = names.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
         let mut rows = Rows::new();
         for name in names {
-            let mut all = db.prepare(&format!("SELECT key, value FROM {name}"))?;
-            for row in all.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))? {
-                let (key, value): (Vec<u8>, Vec<u8>) = row?;
-                rows.insert((name.clone(), key), value);
+            let mut all = db.prepare(&format!("SELECT * FROM {name}"))?;
+            let columns = all.column_count();
+            let mut found = all.query([])?;
+            while let Some(row) = found.next()? {
+                let mut fields = (0..columns).map(|column| row.get_ref(column).map(bytes_of)).collect::<Result<Vec<_>, _>>()?;
+                let value = if fields.len() > 1 { fields.pop().unwrap_or_default() } else { Vec::new() };
+                rows.insert((name.clone(), fields.concat()), value);
             }
         }
         Ok(rows)

@@ -36,7 +36,8 @@ fn keys_used_up_by_a_running_node_are_gone_from_its_files_within_a_minute() {
     pair.ben.interrupt().unwrap();
     let andi = pair.andi.api().unwrap();
     for n in 0..20 {
-        andi.send("Ben", &format!("while away {n}")).unwrap();
+        // Short and long: rows within a page, and rows that fill pages of their own.
+        andi.send("Ben", &format!("while away {n} {}", "x".repeat(n * 300))).unwrap();
     }
     snapshot(&pair.andi, &at("before")).unwrap();
     let before = rows_of(&at("before")).unwrap();
