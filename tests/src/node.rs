@@ -272,6 +272,28 @@ impl Node {
         if status.success() { Ok(start.elapsed()) } else { Err(format!("the node stopped with {status}: {:?}", self.rest())) }
     }
 
+    /// Holds it still, with no thread inside of the operating system; only a kill ends that.
+    ///
+    /// # Errors
+    /// When it does not come to rest, or the system does not tell.
+    pub fn freeze(&self) -> Result<(), Trouble> {
+        let asked = Command::new("kill").args(["-STOP", &self.pid().to_string()]).status().map_err(|error| error.to_string())?;
+        if !asked.success() {
+            return Err("the node was gone before it was held".to_owned());
+        }
+        let tasks = PathBuf::from(format!("/proc/{}/task", self.pid()));
+        within(STOP_WITHIN, "every thread is held", || {
+            for task in std::fs::read_dir(&tasks).map_err(|error| error.to_string())?.flatten() {
+                let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+                // The state stands behind the name, which is in brackets.
+                if stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().next()) != Some("T") {
+                    return Ok(None);
+                }
+            }
+            Ok(Some(()))
+        })
+    }
+
     /// Ends the process as a crash would, by `kill -9`; nothing happens when it has ended.
     ///
     /// # Errors
