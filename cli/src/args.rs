@@ -103,8 +103,21 @@ pub enum Verb {
         #[arg(short = 'n', long, value_name = "N")]
         limit: Option<u32>,
     },
+    /// Print the history in the clear, to keep it elsewhere
+    Export {
+        /// Only the conversation with this friend
+        who: Option<String>,
+        /// How to write it
+        #[arg(long, value_enum)]
+        format: ExportFormat,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+    },
     /// Show what works and what does not
     Status,
+    /// Look for what is wrong, and say what to do about it
+    Doctor,
     /// Print a fresh address of the web page
     Page,
 }
@@ -200,6 +213,13 @@ impl WaitFor {
             Self::Delivered => "delivered",
         }
     }
+}
+
+/// What `export` can write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// One JSON object a line, as `read --json`
+    Jsonl,
 }
 
 /// Flags of `read`.

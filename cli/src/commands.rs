@@ -1,6 +1,6 @@
 //! Every command but `up`: asks the running node and shows its answer.
 
-use crate::args::{Invite, Read, Send, Verb};
+use crate::args::{ExportFormat, Invite, Read, Send, Verb};
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -51,7 +51,9 @@ pub fn run(verb: &Verb, client: &Client, output: Output) -> Result<(), Failure> 
         Verb::Send(flags) => send(client, output, flags),
         Verb::Read(flags) => read(client, output, flags),
         Verb::Search { text, limit } => search(client, output, &text.join(" "), *limit),
+        Verb::Export { who, format: ExportFormat::Jsonl, yes } => export(client, output, who.as_deref(), *yes),
         Verb::Status => output.show(&client.get("/api/v1/status", &[])?, show::status),
+        Verb::Doctor => doctor(client, output),
         Verb::Page => {
             let view = client.post("/api/v1/page-token", &json!({}))?;
             let address = view.get("http").cloned().unwrap_or_default();
@@ -231,6 +233,35 @@ fn search(client: &Client, output: Output, text: &str, limit: Option<u32>) -> Re
         return output.remark("Nothing found.\n");
     }
     found.iter().try_for_each(|view| output.show(view, show::message))
+}
+
+/// Prints history as JSON lines. They are as private as the messages: so it asks first.
+fn export(client: &Client, output: Output, who: Option<&str>, yes: bool) -> Result<(), Failure> {
+    if !yes {
+        if !output.can_ask() {
+            return Err(Failure::new(
+                "not_confirmed",
+                "this would print private messages in the clear, and nobody is there to be asked",
+                "Give --yes if that is meant, and keep what it prints as safe as the messages themselves.",
+            ));
+        }
+        if !output.ask("Print private messages in the clear? Whoever gets to see the output can read them.")? {
+            return Err(Failure::declined());
+        }
+    }
+    let lines = Output { json: true };
+    Reader { client, output: lines, who, peek: true, last: None }.all().map(|_| ())
+}
+
+fn doctor(client: &Client, output: Output) -> Result<(), Failure> {
+    let answer = client.get("/api/v1/doctor", &[])?;
+    let checks = answer.get("checks").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    checks.iter().try_for_each(|check| output.show(check, show::check))?;
+    let failed = checks.iter().filter(|check| check.get("ok") != Some(&Value::Bool(true))).count();
+    match failed {
+        0 => Ok(()),
+        _ => Err(Failure::told(format!("{failed} of {} checks failed", checks.len()))),
+    }
 }
 
 /// Reads on from the last message that was printed.

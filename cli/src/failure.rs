@@ -21,17 +21,24 @@ pub struct Failure {
     pub code: u8,
     /// Fields that stand in the JSON object beside the others, or in place of them.
     pub fields: Map<String, Value>,
+    /// Whether standard output says it already, so that JSON has no object more.
+    pub is_told: bool,
 }
 
 impl Failure {
     /// A failure with exit code 1.
     pub fn new(kind: impl Into<String>, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { kind: kind.into(), message: message.into(), hint: hint.into(), code: FAILED, fields: Map::new() }
+        Self { kind: kind.into(), message: message.into(), hint: hint.into(), code: FAILED, fields: Map::new(), is_told: false }
     }
 
     /// The question was not answered with yes.
     pub fn declined() -> Self {
         Self::new("declined", "nothing was done", "Answer with y, or give --yes, to go on.")
+    }
+
+    /// Every line about it stands on standard output already; only the exit code is left.
+    pub fn told(message: impl Into<String>) -> Self {
+        Self { is_told: true, ..Self::new("checks_failed", message, "What to do stands beside each check.") }
     }
 
     /// Standard output is gone: whoever read it has seen enough.

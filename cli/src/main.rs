@@ -59,6 +59,9 @@ fn run(cli: Cli, output: Output) -> Result<(), Failure> {
 
 fn fail(failure: &Failure, output: Output) -> ExitCode {
     if output.json {
+        if failure.is_told {
+            return ExitCode::from(failure.code);
+        }
         // A closed output cannot be told that it is closed.
         let _ = output.print(&format!("{}\n", text::json(&failure.object())));
     } else if *failure != Failure::closed_output() {

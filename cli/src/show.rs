@@ -142,6 +142,16 @@ fn state(view: &Value) -> String {
     }
 }
 
+/// One line of the doctor, and what to do about it.
+pub fn check(view: &Value) -> String {
+    let mark = if view.get("ok").and_then(Value::as_bool) == Some(true) { "ok  " } else { "FAIL" };
+    let mut out = format!("{mark}  {:<10} {}\n", line(str_of(view, "check")), line(str_of(view, "detail")));
+    if !str_of(view, "hint").is_empty() {
+        let _ = writeln!(out, "{:17}{}", "", line(str_of(view, "hint")));
+    }
+    out
+}
+
 /// What works and what does not.
 pub fn status(view: &Value) -> String {
     let number = |field: &str| view.get(field).and_then(Value::as_u64).unwrap_or_default();
@@ -185,10 +195,10 @@ mod tests {
             "name": evil, "id": evil, "words": evil, "device": evil, "link": evil, "expires": evil, "note": evil,
             "direction": "in", "status": evil, "request": evil, "trust": evil, "from": evil, "text": evil, "at": evil,
             "conversation": evil, "state": evil, "reason": evil, "message": evil, "mine": true, "lan": evil, "dht": evil,
-            "problems": [evil],
+            "problems": [evil], "check": evil, "detail": evil, "hint": evil,
         });
         let people = [identity(&view), invite(&view, false), request(&view), friend(&view), unfriended(&view)];
-        let shown = people.into_iter().chain([message(&view), sent(&view), status(&view)]);
+        let shown = people.into_iter().chain([message(&view), sent(&view), status(&view), check(&view)]);
         for text in shown {
             assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
             assert!(!text.contains('\u{202e}'));

@@ -206,6 +206,44 @@ fn search_prints_what_read_prints() {
 }
 
 #[test]
+fn doctor_ends_with_1_when_a_check_fails_and_prints_every_line() {
+    let node = Node::start();
+    let checks = node.json(&["doctor"]);
+    assert!(checks.len() >= 8);
+    for check in &checks {
+        assert_eq!(keys(check), BTreeSet::from(["check", "ok", "detail", "hint"]));
+        assert_eq!(check["ok"], true, "{check}");
+    }
+    node.fake.facts.lock().unwrap().port_moved = true;
+    let output = node.run(&["--json", "doctor"]);
+    assert_eq!((output.status.code(), output.stderr.len()), (Some(1), 0));
+    let failed: Vec<_> = lines(&output.stdout).into_iter().filter(|check| check["ok"] == false).collect();
+    assert_eq!((failed.len(), &failed[0]["check"]), (1, &json!("listening")));
+    assert_eq!(lines(&output.stdout).len(), checks.len(), "no object beside the checks");
+    let output = node.run(&["doctor"]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(text.lines().filter(|line| line.starts_with("FAIL  listening")).count(), 1, "{text}");
+    assert!(String::from_utf8(output.stderr).unwrap().starts_with("error: 1 of "));
+}
+
+#[test]
+fn export_needs_a_yes_and_prints_what_read_prints_without_marking_it() {
+    let node = Node::start();
+    node.fake.with(|world| (world.add_friend("Tom"), world.add_friend("Eve")));
+    for (friend, text) in [(0, "one"), (1, "two"), (0, "three\nlines")] {
+        node.fake.receive(friend, text, NOW);
+    }
+    assert_eq!(node.failure(&["export", "--format", "jsonl"], 1)["error"], "not_confirmed");
+    assert_eq!(node.failure(&["export", "--yes"], 2)["error"], "usage");
+    let output = node.run(&["export", "--format", "jsonl", "--yes"]);
+    assert_eq!(lines(&output.stdout), node.json(&["read", "--peek"]), "JSON also without --json");
+    let of_tom: Vec<_> = node.json(&["export", "Tom", "--format", "jsonl", "-y"]).into_iter().map(|view| view["text"].clone()).collect();
+    assert_eq!(of_tom, ["one", "three\nlines"]);
+    assert!(node.json(&["read", "--peek"]).iter().all(|view| view["state"] == "delivered"));
+}
+
+#[test]
 fn nothing_to_list_prints_nothing() {
     let node = Node::start();
     for verb in ["friends", "requests", "read"] {

@@ -205,6 +205,52 @@ fn texts_of_both_sides_are_found_by_their_words_also_after_a_restart() {
 }
 
 #[test]
+fn doctor_of_a_real_node_sees_what_is_done_to_it() {
+    let Pair { _home, a, b } = friends();
+    let failing = |node: &Node| -> Vec<Value> {
+        let output = symbolon(&node.folder, &["doctor"]).output().unwrap();
+        let checks = objects(&output);
+        let failing: Vec<_> = checks.iter().filter(|check| check["ok"] == false).map(|check| check["check"].clone()).collect();
+        assert_eq!(output.status.code(), Some(i32::from(!failing.is_empty())), "{output:?}");
+        failing
+    };
+    assert_eq!(failing(&a), Vec::<Value>::new());
+    let detail = |node: &Node, name: &str| -> String {
+        let checks = node.run(&["doctor"]);
+        checks.iter().find(|check| check["check"] == name).unwrap()["detail"].as_str().unwrap().to_owned()
+    };
+    assert!(detail(&a, "friends").starts_with("1 friend(s): 1 connected"));
+    assert!(detail(&a, "key").contains("beside the data"));
+    assert!(detail(&a, "store").starts_with("all "), "a small store is checked at once");
+    a.until(&["doctor"], |checks| checks.iter().any(|check| check["detail"] == "nothing waits to be delivered"));
+    b.stop();
+    a.run(&["send", "Berta", "for later"]);
+    a.until(&["doctor"], |checks| checks.iter().any(|check| check["detail"].as_str().unwrap().starts_with("1 item(s) wait")));
+    a.until(&["friends"], |friends| friends[0]["online"] == false);
+    assert!(detail(&a, "friends").starts_with("1 friend(s): 0 connected, 0 not heard of"));
+    let key = a.folder.join("store.key");
+    let kept = std::fs::read(&key).unwrap();
+    std::fs::remove_file(&key).unwrap();
+    assert_eq!(failing(&a), ["key"]);
+    std::fs::write(&key, kept).unwrap();
+    std::fs::rename(a.folder.join("symbolon.db"), a.folder.join("elsewhere")).unwrap();
+    assert_eq!(failing(&a), ["store"]);
+    std::fs::rename(a.folder.join("elsewhere"), a.folder.join("symbolon.db")).unwrap();
+    assert_eq!(failing(&a), Vec::<Value>::new());
+}
+
+#[test]
+fn export_of_a_real_node_is_its_history() {
+    let Pair { _home, a, b } = friends();
+    a.run(&["send", "Berta", "one", "--wait", "delivered"]);
+    b.run(&["send", "Andi", "two", "--wait", "delivered"]);
+    assert_eq!(objects(&symbolon(&a.folder, &["export", "--format", "jsonl"]).output().unwrap())[0]["error"], "not_confirmed");
+    let exported = a.run(&["export", "Berta", "--format", "jsonl", "--yes"]);
+    assert_eq!(exported, a.run(&["read", "--peek"]));
+    assert_eq!(exported.iter().map(|view| &view["text"]).collect::<Vec<_>>(), ["one", "two"]);
+}
+
+#[test]
 fn one_folder_takes_one_process_and_a_killed_one_leaves_no_trace() {
     let home = tempfile::tempdir().unwrap();
     let node = Node::up(home.path(), &[]);

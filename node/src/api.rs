@@ -10,11 +10,13 @@
 //! | [`handlers`] | one function a route |
 //! | [`views`] | the JSON that is shown, all field names |
 //! | [`errors`] | every fault with kind, status, sentence and hint |
+//! | [`doctor`] | the judgement on the node's condition |
 //! | [`events`] | the event stream and its memory |
 //! | [`guard`], [`tokens`] | who may ask, from where |
 //! | [`page`] | the page's files and the one-time address |
 //! | [`qr`] | QR codes for page and terminal |
 
+pub mod doctor;
 pub mod errors;
 pub mod events;
 pub mod extract;

@@ -1,5 +1,6 @@
 //! How the face (local API, command line) talks to the running node.
 
+use crate::health::Health;
 use std::sync::Arc;
 use symbolon_core::command::{Command, CommandError, Reply};
 use symbolon_core::seam::Event;
@@ -38,12 +39,23 @@ pub struct NodeHandle {
     commands: mpsc::Sender<CommandRequest>,
     events: broadcast::Sender<NumberedEvent>,
     stop: Arc<watch::Sender<bool>>,
+    health: Health,
 }
 
 impl NodeHandle {
     /// Joins the ends of a node. The other ends belong to the core thread.
-    pub fn new(commands: mpsc::Sender<CommandRequest>, events: broadcast::Sender<NumberedEvent>, stop: Arc<watch::Sender<bool>>) -> Self {
-        Self { commands, events, stop }
+    pub fn new(
+        commands: mpsc::Sender<CommandRequest>,
+        events: broadcast::Sender<NumberedEvent>,
+        stop: Arc<watch::Sender<bool>>,
+        health: Health,
+    ) -> Self {
+        Self { commands, events, stop, health }
+    }
+
+    /// What is known of the node's condition beside what the core tells.
+    pub fn health(&self) -> &Health {
+        &self.health
     }
 
     /// Carries out one command. The answer comes once its turn is durable.

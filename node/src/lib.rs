@@ -4,6 +4,7 @@
 pub mod api;
 pub mod folder;
 pub mod handle;
+pub mod health;
 pub mod mls;
 pub mod net;
 pub mod run;

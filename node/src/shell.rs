@@ -16,12 +16,14 @@ pub mod live;
 mod pace;
 
 use crate::handle::{CommandRequest, NumberedEvent};
+use crate::health::{Failure, Vitals};
 use crate::store::{OpenError, Store, StoreError};
 use engine::{Engine, Released};
 use inbox::{Inbox, Item};
 use pace::{Calm, Upkeep};
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use symbolon_core::TurnFailed;
 use symbolon_core::command::{CommandError, Reply};
@@ -123,6 +125,8 @@ pub struct Ends<T, C> {
     pub transport: T,
     /// The wall clock.
     pub clock: C,
+    /// Where failures are noted.
+    pub vitals: Arc<Vitals>,
 }
 
 /// Why the loop ended before it was asked to.
@@ -169,7 +173,9 @@ pub fn run<P: Parts, T: Transport, C: Clock>(store: Store, parts: P, ends: Ends<
         next_event: 0,
         calm: Calm::default(),
         upkeep: Upkeep::default(),
+        vitals: ends.vitals,
     };
+    shell.vitals.turn_done(shell.engine.newest(), false);
     shell.release(released);
     runtime.block_on(shell.serve())?;
     shell.engine.finish()
@@ -189,6 +195,7 @@ struct Shell<P: Parts, T, C> {
     next_event: u64,
     calm: Calm,
     upkeep: Upkeep,
+    vitals: Arc<Vitals>,
 }
 
 /// Why the loop wakes up.
@@ -268,6 +275,7 @@ impl<P: Parts, T: Transport, C: Clock> Shell<P, T, C> {
         let takes_all = self.calm.is_over(Instant::now());
         match self.engine.turn(inputs) {
             Ok(released) => {
+                self.vitals.turn_done(self.engine.newest(), released.wrote);
                 self.release(released);
                 if takes_all {
                     self.calm.succeed();
@@ -281,6 +289,7 @@ impl<P: Parts, T: Transport, C: Clock> Shell<P, T, C> {
     /// What a failed turn leads to.
     fn crash(&mut self, fault: StoreError) -> Result<(), RunError> {
         tracing::warn!(%fault, "a turn failed and was taken back");
+        self.vitals.turn_failed(self.engine.newest(), fault.words());
         self.answer_all(if fault == StoreError::Full { CommandError::StoreFull } else { CommandError::StoreFailed });
         self.transport.reset();
         if fault == StoreError::Damaged {
@@ -334,7 +343,10 @@ impl<P: Parts, T: Transport, C: Clock> Shell<P, T, C> {
         }
         let store = self.engine.store();
         let kept_up = if self.upkeep.is_due(now) {
-            store.checkpoint().map(|()| self.upkeep.done())
+            store.checkpoint().map(|()| {
+                self.upkeep.done();
+                self.vitals.log_moved(None);
+            })
         } else if has_written && self.upkeep.may_rewind() && store.is_log_full() == Ok(true) {
             store.rewind_log()
         } else {
@@ -345,6 +357,7 @@ impl<P: Parts, T: Transport, C: Clock> Shell<P, T, C> {
             Err(StoreError::Damaged) => Err(self.engine.damaged()),
             Err(error @ (StoreError::Full | StoreError::Busy | StoreError::Failed(_))) => {
                 tracing::warn!(%error, "the store's log could not be moved into its file");
+                self.vitals.log_moved(Some(Failure { at: self.engine.newest(), what: error.words() }));
                 self.upkeep.postpone(now);
                 Ok(())
             }

@@ -22,6 +22,7 @@ pub use error::{OpenError, StoreError};
 pub use tables::MlsTable;
 
 use crate::folder::key::StoreKey;
+use crate::health::Progress;
 use pages::PAGE;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Params};
@@ -53,6 +54,7 @@ pub struct Store {
     gate: Arc<Gate>,
     /// What opening has not checked yet.
     unchecked: RefCell<Option<Survey>>,
+    progress: Arc<Progress>,
     watch: RefCell<Option<Watch>>,
     /// The first failure since it was last asked for.
     fault: Cell<Option<StoreError>>,
@@ -88,6 +90,7 @@ impl Store {
             db,
             path: path.to_path_buf(),
             gate: Arc::default(),
+            progress: survey.progress(),
             unchecked: RefCell::new((!survey.is_through()).then_some(survey)),
             watch: RefCell::default(),
             fault: Cell::new(None),
@@ -119,6 +122,11 @@ impl Store {
             }
         }
         found
+    }
+
+    /// How far the check of opening, and then that in the background, has come.
+    pub fn progress(&self) -> Arc<Progress> {
+        self.progress.clone()
     }
 
     /// Begins a turn: from here on, everything is durable together or not at all.

@@ -116,7 +116,7 @@ macro_rules! identifiers {
 identifiers! {
     /// A person: SHA-256 of the root public key.
     PeerId(32);
-    /// A device of a person, drawn at random when its keys are made.
+    /// A device of a person: hash of the root key and the device's keys.
     DeviceId(16);
     /// A room (an MLS group); also the MLS group id.
     RoomId(32);

@@ -7,7 +7,7 @@
 use crate::codec::{self, CodecError};
 use crate::id::{DeviceId, Digest, PeerId, PublicKeyBytes, SignatureBytes};
 use crate::kdf::{Secret, derive, hash, sha256};
-use crate::labels::{HASH_CONTEXT, HASH_SECOND_ROOT, KEY_ROOT, KEY_SECOND_ROOT, SIGN_DEVICE};
+use crate::labels::{HASH_CONTEXT, HASH_DEVICE, HASH_SECOND_ROOT, KEY_ROOT, KEY_SECOND_ROOT, SIGN_DEVICE};
 use crate::seal::{DhKey, DhPublic};
 use crate::sign::{SigningKey, VerifyingKey};
 use crate::time::Timestamp;
@@ -18,11 +18,19 @@ pub fn peer_id(root: &PublicKeyBytes) -> PeerId {
     PeerId(sha256(root.as_bytes()))
 }
 
+/// The id of a device: the head of a hash over its person's root key and its own keys, so
+/// that nobody can certify a device under the id of another person's.
+pub fn device_id(root: &PublicKeyBytes, signing: &PublicKeyBytes, dh: &PublicKeyBytes) -> DeviceId {
+    let Digest([a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..]) =
+        hash(HASH_DEVICE, &[root.as_bytes(), signing.as_bytes(), dh.as_bytes()]);
+    DeviceId([a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p])
+}
+
 /// What a root key says of one device.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct DeviceCertBody {
-    /// The device.
+    /// The device: [`device_id`] of the keys.
     #[n(0)]
     pub device: DeviceId,
     /// Its Ed25519 key.
@@ -85,6 +93,8 @@ pub enum ChainError {
     WeakKey,
     /// Not signed by the root key.
     BadSignature,
+    /// The device id is not the one of these keys.
+    WrongId,
     /// Not valid at this time.
     Expired,
 }
@@ -107,6 +117,9 @@ impl Chain {
         let body: DeviceCertBody = codec::decode(&self.cert, CERT_MAX)?;
         let signing = VerifyingKey::parse(&body.signing).map_err(|_| ChainError::WeakKey)?;
         let dh = DhPublic::parse(&body.dh).map_err(|_| ChainError::WeakKey)?;
+        if body.device != device_id(&self.root, &body.signing, &body.dh) {
+            return Err(ChainError::WrongId);
+        }
         if body.not_before.is_future_at(now) || body.not_after.is_expired_at(now) {
             return Err(ChainError::Expired);
         }
@@ -156,7 +169,7 @@ impl Identity {
         let second_root = hash(HASH_SECOND_ROOT, &[second.public().as_bytes()]);
         let signing = SigningKey::random(rng);
         let dh = DhKey::random(rng);
-        let device = DeviceId::random(rng);
+        let device = device_id(&root.public(), &signing.public(), &dh.public().bytes());
         let body = DeviceCertBody {
             device,
             signing: signing.public(),
@@ -292,6 +305,16 @@ mod tests {
         let cert = codec::encode(&body);
         let signature = me.root.sign(SIGN_DEVICE, &device_context(&me.peer()), &cert);
         assert_eq!(Chain { root: me.chain.root, cert, signature }.verify(NOW), Err(ChainError::WeakKey));
+    }
+
+    #[test]
+    fn a_certificate_under_the_id_of_another_device_is_refused() {
+        let me = identity();
+        let mut body: DeviceCertBody = codec::decode(&me.chain.cert, CERT_MAX).unwrap();
+        body.device = DeviceId([7; 16]);
+        let cert = codec::encode(&body);
+        let signature = me.root.sign(SIGN_DEVICE, &device_context(&me.peer()), &cert);
+        assert_eq!(Chain { root: me.chain.root, cert, signature }.verify(NOW), Err(ChainError::WrongId));
     }
 
     #[test]

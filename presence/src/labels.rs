@@ -43,6 +43,8 @@ labels! {
     // Hashes.
     /// A person's Peer ID is plain SHA-256 of the root key; this one hashes it as a context.
     HASH_CONTEXT = "hash signature context";
+    /// Device id from the root key and the device's keys.
+    HASH_DEVICE = "hash device id";
     /// Mailbox id from its HPKE public key.
     HASH_MAILBOX = "hash mailbox id";
     /// One contact package of a contact record.

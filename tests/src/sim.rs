@@ -7,10 +7,18 @@
 //! bytes, and two runs of one seed must agree in it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+pub mod clock;
+pub mod faults;
+pub mod links;
 pub mod node;
+pub mod rooms;
+pub mod rows;
 pub mod run;
 pub mod store;
+pub mod story;
 pub mod tally;
+pub mod trace;
+pub mod watch;
 
 pub use node::SimNode;
 pub use run::{Faults, Sim};

@@ -8,6 +8,8 @@ mod answers;
 mod blocked;
 #[path = "attacks/delivery.rs"]
 mod delivery;
+#[path = "attacks/devices.rs"]
+mod devices;
 #[path = "attacks/floods.rs"]
 mod floods;
 #[path = "attacks/garbage.rs"]

@@ -91,6 +91,8 @@ pub enum Command {
     },
     /// What works and what does not.
     Status,
+    /// What may be wrong, as far as the core can tell.
+    Doctor,
 }
 
 // Texts, notes and links must not reach a log by way of `Debug`.
@@ -138,6 +140,8 @@ pub enum Reply {
     Messages(Vec<MessageView>),
     /// To [`Command::Status`].
     Status(StatusView),
+    /// To [`Command::Doctor`].
+    Doctor(DoctorView),
 }
 
 impl std::fmt::Debug for Reply {
@@ -336,6 +340,25 @@ pub struct StatusView {
     pub sent_frames: Vec<(&'static str, u64)>,
     /// Frames refused or dropped since start, by reason.
     pub dropped_frames: Vec<(&'static str, u64)>,
+}
+
+/// Counts and ages by which the user can be told what is wrong. Names nobody.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct DoctorView {
+    /// Envelopes and held messages not yet acknowledged.
+    pub waiting: u64,
+    /// For how long the oldest message or request among them has waited, in milliseconds.
+    pub oldest_wait: Option<u64>,
+    /// Friends: neither ended nor blocked.
+    pub friends: usize,
+    /// Those of them with an open link.
+    pub connected: usize,
+    /// Those not connected of whom no device was ever heard.
+    pub never_heard: usize,
+    /// Those not connected and not heard for [`LONG_SILENCE`](crate::limits::LONG_SILENCE).
+    pub long_silent: usize,
+    /// Faults in words, as in [`StatusView::problems`].
+    pub problems: Vec<String>,
 }
 
 /// Why a command was not carried out. Nothing has changed then.

@@ -26,6 +26,8 @@ use symbolon_relay::frame::{Frame, Outcome, Put, RECEIPT_MAX, Receipt, ReceiptBo
 
 /// Faults on one link before it is closed.
 const FAULTS_MAX: u32 = 32;
+/// Pause between two answers to a device that asks for everything again.
+const AGAIN_PAUSE: u64 = SECOND;
 /// Receipt lines waiting on one link; the other side has at most its window on the way.
 const RECEIPTS_WAITING_MAX: usize = 4 * WINDOW;
 
@@ -67,6 +69,8 @@ struct Session {
     receipt_due: Option<Timestamp>,
     /// Whether the device is to be greeted on its link.
     greet: bool,
+    /// When the device was last put everything again because it asked.
+    again: Option<Timestamp>,
     /// A greeting without receipt, put again on every new link: sealing a new one each time
     /// would run ahead of the tags that the device expects.
     hello: Option<(FrameId, Vec<u8>)>,
@@ -193,6 +197,11 @@ impl Delivery {
         let Some(gone) = self.links.remove(&link) else { return };
         if let Some(device) = gone.device {
             self.detach(state, turn, &device, link, gone.proved);
+            if !state.devices.contains_key(&device) && self.sessions.get(&device).is_some_and(|session| session.link.is_none()) {
+                // A stranger's: nothing of it is needed without its link.
+                self.unschedule(&device);
+                self.sessions.remove(&device);
+            }
         }
     }
 
@@ -221,6 +230,14 @@ impl Delivery {
         }
     }
 
+    /// Something of a device that is refused came by a link: closes it, unless the link is
+    /// another device's that carried it.
+    pub fn refuse(&mut self, state: &State, turn: &mut Turn<'_>, link: LinkId, device: &DeviceId) {
+        if self.links.get(&link).is_some_and(|row| row.device.is_none_or(|bound| bound == *device)) {
+            self.close(state, turn, link, CloseReason::Refused);
+        }
+    }
+
     /// Whether frames of this link are to be looked at.
     pub fn is_open(&self, link: LinkId) -> bool {
         self.links.contains_key(&link)
@@ -244,6 +261,7 @@ impl Delivery {
         if !row.proved {
             self.prove(state, turn, link, device);
         }
+        state.note_heard(device, turn.now);
         let session = self.sessions.entry(*device).or_default();
         match session.link {
             None => {
@@ -539,7 +557,7 @@ impl Delivery {
     }
 
     /// Takes a receipt: which envelopes it settles, if its signature is the device's.
-    pub fn receipt(&mut self, state: &State, turn: &mut Turn<'_>, link: LinkId, receipt: &Receipt) -> Option<Vec<Acknowledged>> {
+    pub fn receipt(&mut self, state: &mut State, turn: &mut Turn<'_>, link: LinkId, receipt: &Receipt) -> Option<Vec<Acknowledged>> {
         let device = self.links.get(&link)?.device?;
         let row = state.devices.get(&device)?;
         let key = symbolon_presence::sign::VerifyingKey::parse(&row.entry.receipt).ok()?;
@@ -568,10 +586,24 @@ impl Delivery {
         }
         // Only a receipt for what is on the way proves anything: the device gives signed
         // receipts to others, too, and they could show an old one.
-        if (greeted || !settled.is_empty()) && !self.links.get(&link)?.proved {
-            self.prove(state, turn, link, &device);
+        if greeted || !settled.is_empty() {
+            state.note_heard(&device, turn.now);
+            if !self.links.get(&link)?.proved {
+                self.prove(state, turn, link, &device);
+            }
         }
         Some(settled)
+    }
+
+    /// A device asks to be put everything again. A small question with a large answer: one
+    /// in a while is answered.
+    pub fn asked_again(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
+        let session = self.sessions.entry(*device).or_default();
+        if session.again.is_some_and(|at| turn.now.since(at) < AGAIN_PAUSE) {
+            return Ok(());
+        }
+        session.again = Some(turn.now);
+        self.restart(state, turn, device)
     }
 
     /// The outbox changed beneath what is on its way: begins it anew on the same link.
@@ -668,3 +700,6 @@ fn is_blocked(state: &State, device: &DeviceId) -> bool {
 pub(crate) fn is_refused(state: &State, device: &DeviceId) -> bool {
     is_blocked(state, device) || state.friend_of(device).is_some_and(|friend| friend.state == FriendState::Ended)
 }
+
+#[cfg(test)]
+mod tests;

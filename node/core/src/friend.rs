@@ -2,6 +2,7 @@
 
 use crate::command::{CommandError, FriendView, MessageState, Path, Trust, Who};
 use crate::delivery::Delivery;
+use crate::limits::FRIENDS_MAX;
 use crate::outbox::{self, ROOM_LANE, What};
 use crate::seam::Event;
 use crate::state::{Fault, Friend, FriendState, State};
@@ -58,6 +59,11 @@ pub(crate) fn adopt_bundle(state: &mut State, friend: &mut Friend, verified: Ver
         }
     }
     friend.friendship = Some(bundle.friendship);
+}
+
+/// Whether somebody may become a friend: is one already, or there are not too many.
+pub(crate) fn has_room(state: &State, peer: &PeerId) -> bool {
+    state.friends.contains_key(peer) || state.friends.len() < FRIENDS_MAX
 }
 
 /// Moves a friend into a new connection room, or makes the friend. Petname, conversation
@@ -280,4 +286,66 @@ pub(crate) fn update(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, chan
         turn.notify(Event::Friend(*peer));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+    use super::*;
+    use crate::table::Table;
+    use crate::world::{Rows, Shelf, ShelfError};
+    use rand_core::SeedableRng;
+
+    /// A store at first run.
+    struct Empty;
+
+    impl Shelf for Empty {
+        fn get(&self, _: Table, _: &[u8]) -> Result<Option<Vec<u8>>, ShelfError> {
+            Ok(None)
+        }
+
+        fn range(&self, _: Table, _: &[u8], _: usize) -> Result<Rows, ShelfError> {
+            Ok(Vec::new())
+        }
+
+        fn range_back(&self, _: Table, _: &[u8], _: usize) -> Result<Rows, ShelfError> {
+            Ok(Vec::new())
+        }
+
+        fn search(&self, _: &str, _: u64, _: usize) -> Result<Vec<u64>, ShelfError> {
+            Ok(Vec::new())
+        }
+    }
+
+    #[test]
+    fn friends_are_bounded_and_one_who_is_there_may_come_again() {
+        let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(1);
+        let mut state = State::load(None, &Empty, Timestamp(1), &mut rng, &mut crate::turn::Out::default()).unwrap();
+        let room = RoomId([1; 32]);
+        for n in 0..FRIENDS_MAX as u64 {
+            let mut id = [0; 32];
+            id[..8].copy_from_slice(&n.to_be_bytes());
+            let peer = PeerId(id);
+            assert!(has_room(&state, &peer));
+            let friend = Friend {
+                peer,
+                petname: n.to_string(),
+                trust: Trust::Unknown,
+                state: FriendState::Mutual,
+                blocked: false,
+                conversation: room,
+                room,
+                devices: Vec::new(),
+                friendship: None,
+                second_root: None,
+                since: Timestamp(1),
+                held: Vec::new(),
+                unread: 0,
+            };
+            state.friends.insert(peer, friend);
+        }
+        assert!(has_room(&state, &PeerId([0; 32])));
+        assert!(!has_room(&state, &PeerId([9; 32])));
+    }
 }

@@ -9,7 +9,7 @@ use crate::command::{Direction, MessageState, RequestStatus};
 use crate::contact::USES_MAX;
 use crate::conversation;
 use crate::delivery::{Acknowledged, Delivery, is_refused};
-use crate::limits::{PARKED_MAX, REQUEST_LIFETIME};
+use crate::limits::{PARKED_MAX, REQUEST_LIFETIME, WINDOW_BYTES};
 use crate::outbox::{self, What};
 use crate::request;
 use crate::request::answer::{self, Answer};
@@ -27,6 +27,7 @@ use symbolon_presence::envelope::{Kind, kind, open_first};
 use symbolon_presence::id::{DeviceId, FrameId, GrantId, Nonce, RequestId};
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::seal::DhKey;
+use symbolon_presence::time::Timestamp;
 use symbolon_relay::frame::{Frame, Outcome, Put, Receipt, Refusal};
 use symbolon_relay::mailbox::{Admitted, GrantUses, Queue};
 
@@ -49,7 +50,7 @@ impl std::fmt::Debug for Known {
 #[derive(Debug, Default)]
 pub(crate) struct Intake {
     tags: Tags,
-    /// At most [`PARKED_MAX`] for each device.
+    /// At most [`PARKED_MAX`] and [`WINDOW_BYTES`] for each device.
     early: HashMap<DeviceId, BTreeMap<u64, Early>>,
     dropped: BTreeMap<&'static str, u64>,
 }
@@ -267,8 +268,7 @@ impl Intake {
         if is_refused(state, &device) {
             // No receipt and no link: to the other side it looks as if this node were off.
             self.count(DropReason::Blocked);
-            delivery.proved_by_envelope(state, turn, link, &device)?;
-            delivery.hang_up(state, turn, &device);
+            delivery.refuse(state, turn, link, &device);
             return Ok(());
         }
         let opened = state.envelope_key_from(&device).and_then(|key| key.open(counter, &put.envelope).ok());
@@ -280,8 +280,7 @@ impl Intake {
         delivery.proved_by_envelope(state, turn, link, &device)?;
         let Ok(known) = codec::decode::<Known>(&payload, PAYLOAD_MAX) else {
             self.count(DropReason::Malformed);
-            self.tags.take(state, &device, counter);
-            delivery.acknowledge(state, turn, link, put.frame, Outcome::Refused(Refusal::Refused));
+            self.refuse_known(state, delivery, turn, &device, (link, put.frame, counter));
             return Ok(());
         };
         if state.friend_of(&device).is_none_or(|friend| friend.room != known.room) {
@@ -294,11 +293,13 @@ impl Intake {
         let early = Early { link, frame: put.frame, counter, known };
         match early.known.sequence {
             Some(sequence) if sequence > expected => {
-                if sequence - expected > PARKED_MAX {
+                let waiting = self.early.entry(device).or_default();
+                let bytes: usize = waiting.values().map(|early| early.known.mls.len()).sum();
+                // No honest sender has more on the way than its window.
+                if sequence - expected > PARKED_MAX || bytes.saturating_add(early.known.mls.len()) > WINDOW_BYTES {
                     self.count(DropReason::Full);
                     return Ok(());
                 }
-                let waiting = self.early.entry(device).or_default();
                 let asks = waiting.is_empty();
                 waiting.insert(sequence, early);
                 // One question a gap: the sender puts everything unacknowledged again.
@@ -307,8 +308,7 @@ impl Intake {
             Some(sequence) if sequence < expected => {
                 // Its place is taken by another envelope: nothing of this one is kept here.
                 self.count(DropReason::Repeated);
-                self.tags.take(state, &device, counter);
-                delivery.acknowledge(state, turn, link, put.frame, Outcome::Refused(Refusal::Refused));
+                self.refuse_known(state, delivery, turn, &device, (link, put.frame, counter));
                 return Ok(());
             }
             Some(_) | None => {}
@@ -321,10 +321,26 @@ impl Intake {
         Ok(())
     }
 
+    /// Answers a known envelope that is not looked into, and its repeats, with a refusal.
+    fn refuse_known(
+        &mut self,
+        state: &mut State,
+        delivery: &mut Delivery,
+        turn: &mut Turn<'_>,
+        device: &DeviceId,
+        (link, frame, counter): (LinkId, FrameId, u64),
+    ) {
+        self.tags.take(state, device, counter);
+        turn.put_raw(Table::Seen, frame.as_bytes(), seen(turn.now, Outcome::Refused(Refusal::Refused)));
+        delivery.acknowledge(state, turn, link, frame, Outcome::Refused(Refusal::Refused));
+    }
+
     fn next_early(&mut self, state: &State, device: &DeviceId) -> Option<Early> {
         let expected = state.devices.get(device)?.receive_sequence;
+        let room = state.friend_of(device).map(|friend| friend.room);
         let waiting = self.early.get_mut(device)?;
-        waiting.retain(|sequence, _| *sequence >= expected);
+        // A room counts its own frames: those of an older one must not take their places.
+        waiting.retain(|sequence, early| *sequence >= expected && Some(early.known.room) == room);
         let next = waiting.remove(&expected);
         if waiting.is_empty() {
             self.early.remove(device);
@@ -357,11 +373,7 @@ impl Intake {
         if ordered && let Some(row) = state.device_mut(device) {
             row.receive_sequence = row.receive_sequence.saturating_add(1);
         }
-        let mut seen = turn.now.0.to_be_bytes().to_vec();
-        if outcome != Outcome::Delivered {
-            seen.push(SEEN_REFUSED);
-        }
-        turn.put_raw(Table::Seen, frame.as_bytes(), seen);
+        turn.put_raw(Table::Seen, frame.as_bytes(), seen(turn.now, outcome));
         delivery.acknowledge(state, turn, link, frame, outcome);
         Ok(())
     }
@@ -369,6 +381,15 @@ impl Intake {
 
 /// Behind the time of an envelope that was taken in and refused.
 const SEEN_REFUSED: u8 = 1;
+
+/// What is remembered of an envelope taken in.
+fn seen(at: Timestamp, outcome: Outcome) -> Vec<u8> {
+    let mut row = at.0.to_be_bytes().to_vec();
+    if outcome != Outcome::Delivered {
+        row.push(SEEN_REFUSED);
+    }
+    row
+}
 
 /// What became of an envelope the first time: a repeat is told the same.
 fn seen_outcome(seen: &[u8]) -> Outcome {
@@ -398,7 +419,7 @@ fn room_message(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, known
         RoomPayload::Text(text) => conversation::receive(state, turn, &peer, text),
         RoomPayload::Read(message) => Ok(conversation::mark_read(state, turn, &peer, &message)?),
         RoomPayload::Again => {
-            state.restart.insert(*device);
+            state.asked_again.insert(*device);
             Ok(())
         }
         RoomPayload::Skip => Ok(()),

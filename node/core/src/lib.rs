@@ -27,6 +27,7 @@ pub mod command;
 pub mod contact;
 mod conversation;
 mod delivery;
+mod doctor;
 mod friend;
 mod history;
 mod intake;
@@ -174,12 +175,17 @@ impl Core {
                     self.next_sweep = now.after(limits::SWEEP_INTERVAL);
                     request::expire(state, turn)?;
                     contact::forget_expired(state, turn)?;
-                    sweep_seen(turn, &mut self.sweep_from)?;
+                    if sweep_seen(turn, &mut self.sweep_from)? {
+                        self.next_sweep = now.after(limits::SWEEP_PAUSE);
+                    }
                 }
             }
         }
         for device in std::mem::take(&mut state.hang_up) {
             delivery.hang_up(state, turn, &device);
+        }
+        for device in std::mem::take(&mut state.asked_again) {
+            delivery.asked_again(state, turn, &device)?;
         }
         for device in std::mem::take(&mut state.restart) {
             delivery.restart(state, turn, &device)?;
@@ -296,6 +302,7 @@ fn run(state: &mut State, delivery: &Delivery, intake: &Intake, turn: &mut Turn<
         // Answered at the end of its turn and never led here.
         Command::Search { .. } => Ok(Reply::Messages(Vec::new())),
         Command::Status => Ok(Reply::Status(status(state, delivery, intake))),
+        Command::Doctor => Ok(Reply::Doctor(doctor::view(state, delivery, turn, status(state, delivery, intake).problems)?)),
     }
 }
 
@@ -350,9 +357,10 @@ fn status(state: &State, delivery: &Delivery, intake: &Intake) -> StatusView {
     }
 }
 
-/// Forgets the ids of envelopes taken in long ago, a page at a time.
-fn sweep_seen(turn: &mut Turn<'_>, from: &mut Vec<u8>) -> Result<(), TurnFailed> {
+/// Forgets the ids of envelopes taken in long ago, a page at a time. Whether there are more pages.
+fn sweep_seen(turn: &mut Turn<'_>, from: &mut Vec<u8>) -> Result<bool, TurnFailed> {
     let page = turn.range(Table::Seen, from, world::RANGE_LIMIT)?;
+    let more = !page.is_empty();
     *from = page.last().map(|(last, _)| [last.as_slice(), &[0]].concat()).unwrap_or_default();
     for (key, value) in page {
         let at = value.first_chunk().map_or(0, |at| u64::from_be_bytes(*at));
@@ -360,5 +368,5 @@ fn sweep_seen(turn: &mut Turn<'_>, from: &mut Vec<u8>) -> Result<(), TurnFailed>
             turn.delete(Table::Seen, &key);
         }
     }
-    Ok(())
+    Ok(more)
 }

@@ -10,6 +10,8 @@ pub const NOTE_MAX: usize = 512;
 pub const TEXT_MAX: usize = 16 * 1024;
 /// Most messages that one read answers.
 pub const READ_LIMIT: usize = 1_000;
+/// A friend not heard of for so long is counted as silent.
+pub const LONG_SILENCE: u64 = 7 * DAY;
 /// Messages are put into the index of words once nothing has arrived for so long.
 pub const INDEX_QUIET: u64 = SECOND;
 /// Messages put into the index in one turn.
@@ -65,3 +67,5 @@ pub const LINKS_MAX: usize = 512;
 pub const SEEN_LIFETIME: u64 = 40 * DAY;
 /// Pause between two sweeps of expired rows.
 pub const SWEEP_INTERVAL: u64 = HOUR;
+/// Pause between two pages of one sweep: it keeps up with a thousand envelopes a minute.
+pub const SWEEP_PAUSE: u64 = MINUTE;

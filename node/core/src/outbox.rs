@@ -135,6 +135,7 @@ pub(crate) fn register_device(state: &mut State, device: &identity::Device, chai
         outbox_next: ROOM_LANE,
         outbox_count: 0,
         outbox_first: 0,
+        heard: None,
     });
 }
 
@@ -195,6 +196,22 @@ pub(crate) fn rows(turn: &Turn<'_>, device: &DeviceId, from: u64, limit: usize) 
         found.push((u64::from_be_bytes(*number), decode_row(&bytes)?));
     }
     Ok(found)
+}
+
+/// Takes back every row of one step: a newer one follows.
+pub(crate) fn supersede(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, step: &What) -> Result<(), TurnFailed> {
+    let mut from = 0;
+    loop {
+        let page = rows(turn, device, from, 256)?;
+        let Some((last, _)) = page.last().filter(|_| from < ROOM_LANE) else { return Ok(()) };
+        from = last.saturating_add(1);
+        for (number, row) in page {
+            if row.what == *step {
+                remove(state, turn, device, number);
+                state.restart.insert(*device);
+            }
+        }
+    }
 }
 
 /// Whether steps of a request wait for a device.

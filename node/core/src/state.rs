@@ -19,7 +19,7 @@ use symbolon_presence::id::{DeviceId, Digest, GrantId, MessageId, Nonce, PeerId,
 use symbolon_presence::identity::{CERT_MAX, Chain, DeviceCertBody, Identity, StoredIdentity};
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::seal::DhPublic;
-use symbolon_presence::time::Timestamp;
+use symbolon_presence::time::{MINUTE, Timestamp};
 use symbolon_presence::words::fingerprint_words;
 use symbolon_relay::frame::MailboxEntry;
 use symbolon_relay::grant::{AddressBody, MailboxKeys, Scope};
@@ -280,6 +280,9 @@ pub(crate) struct Device {
     /// Number of the next outbox row with a step of a request.
     #[n(12)]
     pub outbox_first: u64,
+    /// When it last showed itself by an envelope or receipt, to about a minute.
+    #[n(13)]
+    pub heard: Option<Timestamp>,
 }
 
 /// A message of a conversation, as stored.
@@ -322,6 +325,8 @@ pub(crate) struct State {
     pub hang_up: BTreeSet<DeviceId>,
     /// Devices whose outbox has changed beneath what is on its way: put it anew.
     pub restart: BTreeSet<DeviceId>,
+    /// Devices that miss a frame and ask for everything again.
+    pub asked_again: BTreeSet<DeviceId>,
     /// Envelope keys to and from each device, computed once.
     envelope_keys: HashMap<DeviceId, (KnownKey, KnownKey)>,
     dirty_devices: BTreeSet<DeviceId>,
@@ -384,6 +389,7 @@ impl State {
             wake: BTreeSet::new(),
             hang_up: BTreeSet::new(),
             restart: BTreeSet::new(),
+            asked_again: BTreeSet::new(),
             envelope_keys: HashMap::new(),
             dirty_devices: BTreeSet::new(),
             dirty_counters: false,
@@ -419,6 +425,16 @@ impl State {
         let found = self.devices.get_mut(device)?;
         self.dirty_devices.insert(*device);
         Some(found)
+    }
+
+    /// Notes that a device has shown itself just now.
+    pub fn note_heard(&mut self, device: &DeviceId, now: Timestamp) {
+        let known = self.devices.get(device).and_then(|device| device.heard);
+        if known.is_none_or(|at| now.since(at) >= MINUTE)
+            && let Some(device) = self.device_mut(device)
+        {
+            device.heard = Some(now);
+        }
     }
 
     /// The key of known envelopes to a device.

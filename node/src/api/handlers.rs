@@ -1,5 +1,6 @@
 //! One function a route: request in, command to the node, view out.
 
+use super::doctor::{Check, examine};
 use super::errors::{CANDIDATES_MAX, Fault, Problem};
 use super::extract::{Json, Query};
 use super::openapi;
@@ -363,6 +364,15 @@ fn waited(view: MessageView, reached: bool) -> axum::Json<Value> {
 /// `GET /api/v1/status`
 pub async fn status(State(state): State<ApiState>) -> Answer {
     answer(&state, Command::Status).await
+}
+
+/// `GET /api/v1/doctor`
+pub async fn doctor(State(state): State<ApiState>) -> Answer {
+    let Reply::Doctor(core) = ask(&state, Command::Doctor).await? else { return Err(Fault::Internal.into()) };
+    let health = state.node().health().clone();
+    let facts = tokio::task::spawn_blocking(move || health.facts()).await.map_err(|_| Fault::Internal)?;
+    let checks: Vec<Value> = examine(&core, &facts).iter().map(Check::view).collect();
+    Ok(axum::Json(json!({ "checks": checks })))
 }
 
 /// `POST /api/v1/page-token`

@@ -195,6 +195,8 @@ fn schemas() -> Value {
         "WaitedMessage": object(waited, &[]),
         "Messages": object(json!({ "messages": list("Message") }), &[]),
         "Status": object(status, &[]),
+        "Check": object(json!({ "check": text(), "ok": flag(), "detail": text(), "hint": text_or_null() }), &[]),
+        "Checks": object(json!({ "checks": list("Check") }), &[]),
         "PageToken": object(json!({ "http": text(), "token": text() }), &[]),
         "Stopping": object(json!({ "stopping": flag() }), &[]),
         "Problem": object(problem, &["candidates"]),

@@ -148,6 +148,7 @@ pub const ROUTES: &[Route] = &[
         )
     },
     read("/api/v1/status", "Status", "What works and what does not.", || get(handlers::status)),
+    read("/api/v1/doctor", "Checks", "What may be wrong, check by check, and what to do about it.", || get(handlers::doctor)),
     change("/api/v1/page-token", None, "PageToken", "Makes a fresh address of the page, good for one browser.", || {
         post(handlers::page_token)
     }),

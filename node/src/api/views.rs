@@ -29,6 +29,8 @@ pub fn reply(reply: &Reply) -> Value {
         Reply::Message(view) => message(view),
         Reply::Messages(views) => json!({ "messages": views.iter().map(message).collect::<Vec<_>>() }),
         Reply::Status(view) => status(view),
+        // Shown as checks, together with what the shell knows: see `doctor`.
+        Reply::Doctor(view) => json!({ "problems": view.problems }),
     }
 }
 

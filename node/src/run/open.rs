@@ -5,6 +5,7 @@ use crate::api::tokens::Token;
 use crate::folder::key::{KeyError, Passphrase};
 use crate::folder::{Folder, FolderError};
 use crate::handle::{COMMAND_QUEUE, EVENT_QUEUE, NodeHandle};
+use crate::health::{Health, Vitals, Watched};
 use crate::net::{Net, NetConfig, NetError};
 use crate::shell::live::LiveParts;
 use crate::shell::{self, Ends, INPUT_QUEUE, SystemClock};
@@ -47,8 +48,17 @@ pub async fn open(config: RunConfig) -> Result<Opened, RunError> {
     let (command_sender, commands) = mpsc::channel(COMMAND_QUEUE);
     let (events, _) = broadcast::channel(EVENT_QUEUE);
     let (stop, stopped) = watch::channel(false);
-    let handle = NodeHandle::new(command_sender, events.clone(), Arc::new(stop));
-    let ends = Ends { commands, inputs, events, stop: stopped, transport: net.handle(), clock: SystemClock };
+    let vitals = Arc::new(Vitals::default());
+    let watched = Watched {
+        folder: folder.path().to_path_buf(),
+        vitals: vitals.clone(),
+        progress: store.progress(),
+        listening: listening.clone(),
+        port_moved: net.port_moved(),
+    };
+    let health = Health::new(move || watched.facts());
+    let handle = NodeHandle::new(command_sender, events.clone(), Arc::new(stop), health);
+    let ends = Ends { commands, inputs, events, stop: stopped, transport: net.handle(), clock: SystemClock, vitals };
     let parts = LiveParts { config: CoreConfig { name: config.name.map(|name| name.trim().to_owned()) } };
     let (core_ended, core_end) = oneshot::channel();
     let core = move || {

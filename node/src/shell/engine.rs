@@ -35,6 +35,8 @@ struct Live<P: Parts> {
 pub(super) struct Released {
     pub(super) actions: Vec<Action>,
     pub(super) events: Vec<Event>,
+    /// Whether the core wrote anything in it.
+    pub(super) wrote: bool,
 }
 
 /// Something in the turn failed; the store knows what.
@@ -86,12 +88,12 @@ impl<P: Parts, C: Clock> Engine<P, C> {
         self.store.take_fault();
         let now = self.time.now();
         match self.attempt(now, inputs) {
-            Ok(()) => Ok(release(&mut self.live.machine)),
+            Ok(wrote) => Ok(Released { wrote, ..release(&mut self.live.machine) }),
             Err(Broken) => Err(self.store.take_fault().unwrap_or(StoreError::Failed("the core could not go on"))),
         }
     }
 
-    fn attempt(&mut self, now: Timestamp, inputs: Vec<Input>) -> Result<(), Broken> {
+    fn attempt(&mut self, now: Timestamp, inputs: Vec<Input>) -> Result<bool, Broken> {
         let Live { machine, cipher } = &mut self.live;
         let mut turn = self.store.begin()?;
         let mut has_changed = false;
@@ -110,13 +112,18 @@ impl<P: Parts, C: Clock> Engine<P, C> {
         if notes_time {
             self.time.written = Some(now);
         }
-        Ok(())
+        Ok(has_changed)
     }
 
     /// How long until the core wants a tick; zero when one is due.
     pub(super) fn time_to_tick(&mut self) -> Option<Duration> {
         let (due, _reason) = self.live.machine.poll_timeout()?;
         Some(Duration::from_millis(due.since(self.time.now())))
+    }
+
+    /// The newest time seen, here or before this start.
+    pub(super) fn newest(&self) -> Timestamp {
+        self.time.now
     }
 
     pub(super) fn store(&self) -> &Store {
@@ -192,6 +199,7 @@ fn release(machine: &mut impl Machine) -> Released {
     Released {
         actions: std::iter::from_fn(|| machine.poll_action()).collect(),
         events: std::iter::from_fn(|| machine.poll_event()).collect(),
+        wrote: false,
     }
 }
 

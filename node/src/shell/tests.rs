@@ -6,6 +6,7 @@ mod fake;
 use super::*;
 use crate::folder::Folder;
 use crate::handle::{COMMAND_QUEUE, EVENT_QUEUE, NodeHandle};
+use crate::health::{Health, Watched};
 use crate::store::MlsTable;
 use fake::{FakeParts, Seen, Sent, TestClock};
 use std::sync::Arc;
@@ -40,7 +41,7 @@ impl Bench {
         let (inputs, inputs_end) = mpsc::channel(INPUT_QUEUE);
         let (events, _) = broadcast::channel(EVENT_QUEUE);
         let (stop, stop_end) = watch::channel(false);
-        let (sent, clock) = (Sent::default(), TestClock::default());
+        let (sent, clock, vitals) = (Sent::default(), TestClock::default(), Arc::<Vitals>::default());
         let ends = Ends {
             commands: commands_end,
             inputs: inputs_end,
@@ -48,8 +49,11 @@ impl Bench {
             stop: stop_end,
             transport: sent.clone(),
             clock: clock.clone(),
+            vitals: vitals.clone(),
         };
-        let handle = NodeHandle::new(commands.clone(), events, Arc::new(stop));
+        let watched =
+            Watched { folder: dir.path().to_path_buf(), vitals, progress: Arc::default(), listening: Vec::new(), port_moved: false };
+        let handle = NodeHandle::new(commands.clone(), events, Arc::new(stop), Health::new(move || watched.facts()));
         Self { dir, folder, handle, commands, inputs, seen: Seen::default(), sent, clock, ends: Some(ends) }
     }
 

@@ -103,14 +103,21 @@ pub enum StoreError {
     Failed(&'static str),
 }
 
-impl std::fmt::Display for StoreError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
+impl StoreError {
+    /// What it is, in a few words.
+    pub fn words(self) -> &'static str {
+        match self {
             Self::Full => "the disk is full",
             Self::Damaged => "the store is damaged",
             Self::Busy => "another process has the store open",
             Self::Failed(what) => what,
-        })
+        }
+    }
+}
+
+impl std::fmt::Display for StoreError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.words())
     }
 }
 

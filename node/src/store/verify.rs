@@ -7,10 +7,12 @@ use super::OpenError;
 use super::pages::{PAGE, PageSeal, SALT};
 use super::wal::{self, Wal, WalError};
 use crate::folder::key::StoreKey;
+use crate::health::Progress;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -30,6 +32,7 @@ pub(super) struct Survey {
     wal: Wal,
     next: u32,
     pages: u32,
+    progress: Arc<Progress>,
 }
 
 /// Checks a store's file until it is through or `until` has come. The store's beginning
@@ -63,7 +66,10 @@ pub(super) fn survey(path: &Path, log: &Path, key: &StoreKey, until: Instant) ->
         }
     }
     let in_file = u32::try_from(length / PAGE as u64).map_err(|_| foreign())?;
-    let mut survey = Survey { file: Arc::new(file), path: path.to_path_buf(), seal, next: 1, pages: wal.pages.unwrap_or(in_file), wal };
+    let pages = wal.pages.unwrap_or(in_file);
+    let progress = Arc::new(Progress::default());
+    progress.pages.store(pages, Ordering::Relaxed);
+    let mut survey = Survey { file: Arc::new(file), path: path.to_path_buf(), seal, next: 1, pages, wal, progress };
     if !survey.wal.newest.contains_key(&1) {
         survey.check_beginning(length, &key.salt)?;
     }
@@ -86,6 +92,10 @@ impl Survey {
         self.file.clone()
     }
 
+    pub(super) fn progress(&self) -> Arc<Progress> {
+        self.progress.clone()
+    }
+
     pub(super) fn has_log(&self) -> bool {
         self.wal.file.is_some()
     }
@@ -100,6 +110,7 @@ impl Survey {
             }
         }
         self.next = end.saturating_add(1);
+        self.progress.checked.store(end, Ordering::Relaxed);
         Ok(())
     }
 

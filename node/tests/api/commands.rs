@@ -274,6 +274,30 @@ async fn status_tells_the_truth_about_what_is_not_there() {
 }
 
 #[tokio::test]
+async fn doctor_tells_what_is_the_case_now() {
+    let server = Server::start().await;
+    server.fake.with(|world| world.add_friend("Tom"));
+    let checks = server.get("/api/v1/doctor").await.json()["checks"].clone();
+    let line = |checks: &Value, name: &str| checks.as_array().unwrap().iter().find(|check| check["check"] == name).unwrap().clone();
+    for check in checks.as_array().unwrap() {
+        assert_described(&server, "Check", check).await;
+        assert_eq!(check["ok"], true, "{check}");
+    }
+    assert_eq!(
+        line(&checks, "friends")["detail"].as_str().unwrap(),
+        "1 friend(s): 1 connected, 0 not heard of for more than 7 days, 0 never heard of"
+    );
+    let facts = &server.fake.facts;
+    facts.lock().unwrap().disk_free = Some(1 << 20);
+    facts.lock().unwrap().pages = (3, 120);
+    let checks = server.get("/api/v1/doctor").await.json()["checks"].clone();
+    assert_eq!(line(&checks, "disk")["ok"], false);
+    assert!(line(&checks, "disk")["hint"].is_string());
+    assert!(line(&checks, "store")["detail"].as_str().unwrap().starts_with("3 of 120 pages"));
+    assert!(!checks.to_string().contains("Tom"), "no names");
+}
+
+#[tokio::test]
 async fn each_command_error_is_a_problem_of_its_own() {
     let server = Server::start().await;
     let mut kinds = BTreeSet::new();

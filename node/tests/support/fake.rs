@@ -6,11 +6,12 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use symbolon_core::command::{
-    Command, CommandError, Direction, FriendView, IdentityView, MessageState, MessageView, Path, Reply, RequestStatus, RequestView,
-    StatusView, Trust, Who,
+    Command, CommandError, Direction, DoctorView, FriendView, IdentityView, MessageState, MessageView, Path, Reply, RequestStatus,
+    RequestView, StatusView, Trust, Who,
 };
 use symbolon_core::seam::Event;
 use symbolon_node::handle::{COMMAND_QUEUE, CommandRequest, EVENT_QUEUE, NodeHandle, NumberedEvent};
+use symbolon_node::health::{Facts, Health, KeyPlace};
 use symbolon_presence::id::{DeviceId, MessageId, PeerId, RequestId, RoomId};
 use symbolon_presence::time::Timestamp;
 use tokio::sync::{broadcast, mpsc, watch};
@@ -24,6 +25,26 @@ pub struct Fake {
     pub handle: NodeHandle,
     pub world: Arc<Mutex<World>>,
     events: broadcast::Sender<NumberedEvent>,
+    /// What it says of its condition.
+    pub facts: Arc<Mutex<Facts>>,
+}
+
+/// A healthy node.
+fn facts() -> Facts {
+    Facts {
+        now: Timestamp(NOW),
+        newest: Timestamp(NOW),
+        pages: (120, 120),
+        has_store: true,
+        key: KeyPlace::Beside,
+        failed_turns: 0,
+        failing: None,
+        log_failing: None,
+        listening: vec!["/ip4/192.0.2.1/tcp/4001".to_owned()],
+        port_moved: false,
+        disk_free: Some(1 << 33),
+        is_found: true,
+    }
 }
 
 /// What the made-up node knows.
@@ -47,7 +68,9 @@ impl Fake {
         let (commands, mut incoming) = mpsc::channel::<CommandRequest>(COMMAND_QUEUE);
         let (events, _) = broadcast::channel(EVENT_QUEUE);
         let (stop, _) = watch::channel(false);
-        let handle = NodeHandle::new(commands, events.clone(), Arc::new(stop));
+        let facts = Arc::new(Mutex::new(facts()));
+        let told = Arc::clone(&facts);
+        let handle = NodeHandle::new(commands, events.clone(), Arc::new(stop), Health::new(move || told.lock().unwrap().clone()));
         let me = IdentityView { id: PeerId([1; 32]), words: words(1), name: "Andi".to_owned(), device: DeviceId([2; 16]) };
         let world = World {
             me,
@@ -59,7 +82,7 @@ impl Fake {
             seen: vec![],
             events: 0,
         };
-        let fake = Self { handle: handle.clone(), world: Arc::new(Mutex::new(world)), events };
+        let fake = Self { handle: handle.clone(), world: Arc::new(Mutex::new(world)), events, facts };
         let node = fake.clone();
         tokio::spawn(async move {
             let mut unanswered = vec![];
@@ -331,6 +354,13 @@ impl World {
                 found.drain(..found.len().saturating_sub(limit.unwrap_or(1_000).min(1_000)));
                 Ok(Reply::Messages(found))
             }
+            Command::Doctor => Ok(Reply::Doctor(DoctorView {
+                waiting: 2,
+                oldest_wait: Some(3_600_000),
+                friends: self.friends.len(),
+                connected: self.friends.iter().filter(|friend| friend.online == Some(true)).count(),
+                ..DoctorView::default()
+            })),
             Command::Status => Ok(Reply::Status(StatusView {
                 peers: self.friends.iter().filter(|friend| friend.online == Some(true)).count(),
                 queue: self.messages.iter().filter(|view| view.state == MessageState::Queued).count() as u64,

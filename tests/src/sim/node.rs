@@ -1,10 +1,12 @@
-//! One simulated node: core, cipher and store, with the shell's turn around them.
+//! One simulated node: core, cipher, store and clock, with the shell's turn around them.
 
+use super::clock::NodeClock;
+use super::rooms::{ClearRooms, Rooms};
 use super::store::MemoryStore;
-use symbolon_core::clear_cipher::ClearCipher;
+use super::trace::Trace;
 use symbolon_core::seam::{Action, Event, Input};
 use symbolon_core::table::Change;
-use symbolon_core::world::{ShelfMut, World};
+use symbolon_core::world::{RoomCipher, ShelfMut, World};
 use symbolon_core::{Core, CoreConfig, TurnFailed};
 use symbolon_presence::id::PeerId;
 use symbolon_presence::time::Timestamp;
@@ -20,13 +22,27 @@ pub enum End {
     CrashAfter,
 }
 
+/// What came of a turn.
+#[derive(Debug, Default)]
+pub struct Ended {
+    /// Whether the process lives on.
+    pub is_up: bool,
+    /// What became durable.
+    pub changes: Vec<Change>,
+    /// What the core wants done; nothing when the process died.
+    pub actions: Vec<Action>,
+    /// What the user is told.
+    pub events: Vec<Event>,
+}
+
 /// A simulated node.
 pub struct SimNode {
     core: Option<Core>,
-    /// The room cipher; its state belongs to the store's transactions.
-    pub cipher: ClearCipher,
+    rooms: Box<dyn Rooms>,
     /// The durable tables.
     pub store: MemoryStore,
+    /// The machine's clock.
+    pub clock: NodeClock,
     name: Option<String>,
     /// Rises with each start.
     pub incarnation: u64,
@@ -36,33 +52,26 @@ pub struct SimNode {
     pub trace: Trace,
 }
 
-/// A hash over what happened, the same on every machine.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Trace(pub u64);
-
-impl Trace {
-    /// Adds a change.
-    pub fn change(&mut self, change: &Change) {
-        match change {
-            Change::Put(table, key, value) => self.add(&[&[*table as u8][..], key, value].concat()),
-            Change::Delete(table, key) => self.add(&[&[*table as u8][..], key, b"deleted"].concat()),
-            Change::Index(number, text) => self.add(&[b"index", &number.to_be_bytes()[..], text.as_bytes()].concat()),
-            Change::Unindex(number, text) => self.add(&[b"unindex", &number.to_be_bytes()[..], text.as_bytes()].concat()),
-        }
-    }
-
-    /// Adds something.
-    pub fn add(&mut self, bytes: &[u8]) {
-        let digest = symbolon_presence::kdf::sha256(&[&self.0.to_be_bytes()[..], bytes].concat());
-        self.0 = u64::from_be_bytes(digest[..8].try_into().unwrap());
-    }
-}
-
 impl SimNode {
-    /// A node that was never started.
+    /// A node that was never started, with rooms in clear text.
     pub fn new(cipher_seed: [u8; 32], name: Option<String>) -> Self {
-        let (store, trace) = (MemoryStore::default(), Trace::default());
-        Self { core: None, cipher: ClearCipher::new(cipher_seed), store, name, incarnation: 0, peer: PeerId([0; 32]), trace }
+        Self::with_rooms(Box::new(ClearRooms::new(cipher_seed)), name)
+    }
+
+    /// A node that was never started.
+    pub fn with_rooms(rooms: Box<dyn Rooms>, name: Option<String>) -> Self {
+        let (store, clock, trace) = (MemoryStore::default(), NodeClock::default(), Trace::default());
+        Self { core: None, rooms, store, clock, name, incarnation: 0, peer: PeerId([0; 32]), trace }
+    }
+
+    /// The room cipher, to be looked at.
+    pub fn cipher(&mut self) -> &mut dyn RoomCipher {
+        self.rooms.cipher()
+    }
+
+    /// What the user called it.
+    pub fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or_default()
     }
 
     /// Whether the process runs.
@@ -75,82 +84,90 @@ impl SimNode {
         self.core.as_ref()
     }
 
-    /// Starts the process from what is stored.
-    pub fn start(&mut self, now: Timestamp, seed: [u8; 32]) {
+    /// Starts the process from what is stored. It dies again when the store is full and
+    /// something must be written.
+    pub fn start(&mut self, truth: Timestamp, seed: [u8; 32]) -> Ended {
         self.incarnation += 1;
+        self.clock.restart(&self.store);
+        let now = self.clock.read(truth);
         let core = Core::load(CoreConfig { name: self.name.clone() }, &self.store, now, seed).expect("the store of a simulated node loads");
         self.peer = core.peer();
         self.core = Some(core);
         // First-run rows are durable before anybody sees the identity.
-        self.turn(now, vec![], End::Commit);
+        self.turn(truth, vec![], End::Commit)
     }
 
     /// The process ends without notice.
     pub fn kill(&mut self) {
         self.core = None;
+        self.rooms.take_back();
     }
 
-    /// One turn over some inputs. `None` when the process died in it.
-    pub fn turn(&mut self, now: Timestamp, inputs: Vec<Input>, end: End) -> Option<(Vec<Action>, Vec<Event>)> {
-        let core = self.core.as_mut()?;
-        let before = self.cipher.clone();
-        let result = run(core, &mut self.cipher, &mut self.store, now, inputs, &mut self.trace);
-        if result.is_err() || end == End::CrashBefore {
+    /// One turn over some inputs.
+    pub fn turn(&mut self, truth: Timestamp, inputs: Vec<Input>, end: End) -> Ended {
+        let now = self.clock.read(truth);
+        let Some(core) = self.core.as_mut() else { return Ended::default() };
+        let mut changes = Vec::new();
+        let mut turn = Open { rooms: &mut *self.rooms, store: &mut self.store, trace: &mut self.trace, changes: &mut changes };
+        let done = turn.run(core, now, inputs);
+        let clock = self.clock;
+        let noted = changes.is_empty() || self.clock.note(&mut self.store).is_ok();
+        if done.is_err() || !noted || end == End::CrashBefore || !self.rooms.keep() {
             self.store.roll_back();
-            self.cipher = before;
-            self.core = None;
-            return None;
+            self.clock = clock;
+            self.kill();
+            return Ended::default();
         }
         self.store.commit();
         if end == End::CrashAfter {
-            self.core = None;
-            return None;
+            self.kill();
+            return Ended { changes, ..Ended::default() };
         }
         let actions = std::iter::from_fn(|| core.poll_action()).collect();
         let events = std::iter::from_fn(|| core.poll_event()).collect();
-        Some((actions, events))
+        Ended { is_up: true, changes, actions, events }
     }
 
     /// Runs a closure on the core inside a turn of its own.
     pub fn with_core<T>(&mut self, f: impl FnOnce(&mut Core, &mut World<'_>) -> T) -> T {
         let core = self.core.as_mut().expect("the node runs");
-        let result = f(core, &mut World { cipher: &mut self.cipher, shelf: &self.store });
+        let result = f(core, &mut World { cipher: self.rooms.cipher(), shelf: &self.store });
         while let Some(change) = core.poll_change() {
             self.store.apply(&change).expect("the store has room");
         }
+        assert!(self.rooms.keep());
         self.store.commit();
         result
     }
 }
 
-fn run(
-    core: &mut Core,
-    cipher: &mut ClearCipher,
-    store: &mut MemoryStore,
-    now: Timestamp,
-    inputs: Vec<Input>,
-    trace: &mut Trace,
-) -> Result<(), TurnFailed> {
-    let apply = |core: &mut Core, store: &mut MemoryStore, trace: &mut Trace| -> Result<(), TurnFailed> {
+/// The parts that a turn works on.
+struct Open<'a> {
+    rooms: &'a mut dyn Rooms,
+    store: &'a mut MemoryStore,
+    trace: &'a mut Trace,
+    changes: &'a mut Vec<Change>,
+}
+
+impl Open<'_> {
+    fn run(&mut self, core: &mut Core, now: Timestamp, inputs: Vec<Input>) -> Result<(), TurnFailed> {
+        // What the core wrote while it was loaded.
+        self.apply(core)?;
+        for input in inputs {
+            self.trace.input(&input);
+            core.handle(now, input, &mut World { cipher: self.rooms.cipher(), shelf: &*self.store })?;
+            self.apply(core)?;
+        }
+        core.close_turn(now, &mut World { cipher: self.rooms.cipher(), shelf: &*self.store })?;
+        self.apply(core)
+    }
+
+    fn apply(&mut self, core: &mut Core) -> Result<(), TurnFailed> {
         while let Some(change) = core.poll_change() {
-            store.apply(&change)?;
-            trace.change(&change);
+            self.store.apply(&change)?;
+            self.trace.change(&change);
+            self.changes.push(change);
         }
         Ok(())
-    };
-    for input in inputs {
-        match &input {
-            Input::Frame(link, bytes) => trace.add(&[&link.0.to_be_bytes()[..], bytes].concat()),
-            Input::Command(..) => trace.add(b"command"),
-            Input::Addresses(_) => trace.add(b"addresses"),
-            Input::LinkUp { link, .. } => trace.add(&[b"link up", &link.0.to_be_bytes()[..]].concat()),
-            Input::DialFailed(dial) => trace.add(&[b"dial failed", &dial.0.to_be_bytes()[..]].concat()),
-            Input::LinkDown(link) => trace.add(&[b"link down", &link.0.to_be_bytes()[..]].concat()),
-            Input::Tick => trace.add(b"tick"),
-        }
-        core.handle(now, input, &mut World { cipher: &mut *cipher, shelf: &*store })?;
-        apply(core, store, trace)?;
     }
-    core.close_turn(now, &mut World { cipher: &mut *cipher, shelf: &*store })?;
-    apply(core, store, trace)
 }

@@ -1,13 +1,20 @@
-//! The network and the clock of a simulation.
+//! Time and turns of a simulation.
 
-use super::node::{End, SimNode, Trace};
+use super::faults::Manners;
+use super::links::Line;
+pub use super::links::OnWire;
+use super::node::{End, Ended, SimNode};
 use super::tally::Tally;
+use super::trace::{self, Log, Trace};
+use super::watch::Watch;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use symbolon_core::command::{Command, CommandError, Reply};
-use symbolon_core::seam::{Action, Address, CommandId, DialId, Event, Input, LinkId};
-use symbolon_presence::time::Timestamp;
+use symbolon_core::seam::{Action, Address, CommandId, Event, Input, LinkId};
+use symbolon_presence::time::{SECOND, Timestamp};
+
+pub use super::faults::Faults;
 
 /// When every simulation begins.
 pub const START: Timestamp = Timestamp(1_800_000_000_000);
@@ -15,74 +22,29 @@ pub const START: Timestamp = Timestamp(1_800_000_000_000);
 /// Index of a node.
 pub type Ix = usize;
 
-/// What goes wrong, and how often: chances are in parts per thousand.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Faults {
-    /// Longest way of a frame, in milliseconds; at least 1.
-    pub latency: u64,
-    /// A frame vanishes from a live link.
-    pub loss: u64,
-    /// A frame arrives twice.
-    pub duplicate: u64,
-    /// A frame is overtaken.
-    pub reorder: u64,
-    /// A link dies with all that is on it.
-    pub cut: u64,
-    /// A turn ends in a crash.
-    pub crash: u64,
-}
-
-impl Faults {
-    /// A network as it is in practice on a bad day.
-    pub const ROUGH: Self = Self { latency: 200, loss: 20, duplicate: 20, reorder: 50, cut: 10, crash: 5 };
-    /// A network without faults.
-    pub const NONE: Self = Self { latency: 20, loss: 0, duplicate: 0, reorder: 0, cut: 0, crash: 0 };
-}
-
 #[derive(Debug, Clone)]
-enum Happening {
+pub(super) enum Happening {
     Input(Input),
     Start,
     Timer,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Pipe {
-    ends: [Ix; 2],
-    incarnations: [u64; 2],
-    open: bool,
-    /// The latest planned arrival in each direction, so that frames keep their order.
-    last: [Timestamp; 2],
-}
-
-/// A frame as the wire saw it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OnWire {
-    /// When it was sent.
-    pub at: Timestamp,
-    /// By whom.
-    pub from: Ix,
-    /// To whom.
-    pub to: Ix,
-    /// The frame.
-    pub bytes: Vec<u8>,
-}
-
 /// A simulation.
 pub struct Sim {
     rng: ChaCha20Rng,
-    /// The time.
+    /// The true time.
     pub now: Timestamp,
     /// The nodes.
     pub nodes: Vec<SimNode>,
     queue: BTreeMap<(Timestamp, u64), (Ix, u64, Happening)>,
     order: u64,
-    pipes: BTreeMap<LinkId, Pipe>,
-    next_link: u64,
     next_command: u64,
     timers: BTreeMap<Ix, Timestamp>,
+    pub(super) line: Line,
     /// What goes wrong.
     pub faults: Faults,
+    /// Nodes that do not acknowledge as they should.
+    pub manners: BTreeMap<Ix, Manners>,
     /// Nodes that cannot reach each other.
     pub apart: BTreeSet<(Ix, Ix)>,
     /// Every frame put on the wire. Kept only when asked for.
@@ -91,11 +53,13 @@ pub struct Sim {
     pub rogue_links: Option<Vec<LinkId>>,
     /// Events told so far, by node.
     pub events: Vec<Vec<Event>>,
-    /// Frames that nodes sent to a rogue.
-    rogue: BTreeMap<LinkId, VecDeque<Vec<u8>>>,
     /// What is held against the invariants.
     pub tally: Tally,
-    trace: Trace,
+    /// Invariants held against every turn, when asked for.
+    pub watch: Option<Watch>,
+    /// The file to step through.
+    pub log: Log,
+    pub(super) trace: Trace,
 }
 
 impl Sim {
@@ -107,17 +71,18 @@ impl Sim {
             nodes: Vec::new(),
             queue: BTreeMap::new(),
             order: 0,
-            pipes: BTreeMap::new(),
-            next_link: 0,
             next_command: 0,
             timers: BTreeMap::new(),
+            line: Line::default(),
             faults,
+            manners: BTreeMap::new(),
             apart: BTreeSet::new(),
             wire: None,
             rogue_links: None,
             events: Vec::new(),
-            rogue: BTreeMap::new(),
             tally: Tally::default(),
+            watch: None,
+            log: Log::default(),
             trace: Trace::default(),
         }
     }
@@ -129,20 +94,32 @@ impl Sim {
 
     /// Adds and starts a node whose store has rows already.
     pub fn add_prepared(&mut self, name: &str, prepare: impl FnOnce(&mut SimNode)) -> Ix {
-        let (cipher, seed) = (self.seed(), self.seed());
+        let cipher = self.seed();
         let mut node = SimNode::new(cipher, Some(name.to_owned()));
         prepare(&mut node);
-        node.start(self.now, seed);
+        self.add_node(node)
+    }
+
+    /// Adds and starts a node.
+    pub fn add_node(&mut self, node: SimNode) -> Ix {
+        let ix = self.nodes.len();
         self.nodes.push(node);
         self.events.push(Vec::new());
-        let ix = self.nodes.len() - 1;
-        self.started(ix);
+        self.start(ix);
         ix
     }
 
-    fn started(&mut self, ix: Ix) {
-        let addresses = Input::Addresses(vec![address(ix)]);
-        self.deliver(ix, vec![addresses], false);
+    fn start(&mut self, ix: Ix) {
+        let seed = self.seed();
+        self.log(ix, || "starts".into());
+        let ended = self.nodes[ix].start(self.now, seed);
+        let peer = self.nodes[ix].peer;
+        if let Some(watch) = &mut self.watch {
+            watch.started(ix, peer);
+        }
+        if self.finish(ix, ended).is_some() {
+            self.deliver(ix, vec![Input::Addresses(vec![address(ix)])], false);
+        }
     }
 
     /// 32 random bytes from the simulation's seed.
@@ -157,8 +134,16 @@ impl Sim {
         self.rng.next_u64() % n.max(1)
     }
 
-    fn happens(&mut self, per_thousand: u64) -> bool {
+    pub(super) fn happens(&mut self, per_thousand: u64) -> bool {
         per_thousand > 0 && self.below(1000) < per_thousand
+    }
+
+    /// Adds a line to the log.
+    pub fn log(&self, ix: Ix, what: impl FnOnce() -> String) {
+        if self.log.is_on() {
+            let name = self.nodes.get(ix).map_or("-", |node| node.name());
+            self.log.line(self.now, name, what);
+        }
     }
 
     /// Runs a command in a turn of its own. A crash in it answers `StoreFailed`.
@@ -176,44 +161,29 @@ impl Sim {
     }
 
     fn crashed(&mut self, ix: Ix, pause: u64) {
+        self.log(ix, || format!("is dead for {pause} ms"));
         self.tally.crashes += 1;
         self.timers.remove(&ix);
-        self.cut_links(|pipe| pipe.ends.contains(&ix));
+        self.cut_links(|ends| ends.contains(&ix));
         let at = self.now.after(pause);
         self.plan(at, ix, 0, Happening::Start);
     }
 
-    /// Cuts every link between two nodes and keeps them apart, or lets them meet again.
-    pub fn set_apart(&mut self, a: Ix, b: Ix, apart: bool) {
-        let pair = (a.min(b), a.max(b));
-        if apart {
-            self.apart.insert(pair);
-            self.cut_links(|pipe| pipe.ends.contains(&a) && pipe.ends.contains(&b));
-        } else {
-            self.apart.remove(&pair);
-        }
+    /// Sets how far a node's clock runs ahead of the true time, in milliseconds.
+    pub fn set_clock(&mut self, ix: Ix, offset: i64) {
+        self.log(ix, || format!("has a clock that is wrong by {offset} ms"));
+        self.nodes[ix].clock.offset = offset;
+        self.timers.remove(&ix);
+        self.set_timer(ix);
     }
 
-    fn cut_links(&mut self, which: impl Fn(&Pipe) -> bool) {
-        let links: Vec<LinkId> = self.pipes.iter().filter(|(_, pipe)| pipe.open && which(pipe)).map(|(link, _)| *link).collect();
-        for link in links {
-            self.cut(link);
-        }
+    /// Lets a node's disk be full after so many more writes; `None` makes room again.
+    pub fn fill(&mut self, ix: Ix, writes: Option<u64>) {
+        self.log(ix, || format!("has room for so many writes: {writes:?}"));
+        self.nodes[ix].store.fill_after(writes);
     }
 
-    fn cut(&mut self, link: LinkId) {
-        let Some(pipe) = self.pipes.get_mut(&link).filter(|pipe| pipe.open) else { return };
-        pipe.open = false;
-        let pipe = *pipe;
-        for (end, incarnation) in pipe.ends.into_iter().zip(pipe.incarnations) {
-            if end != ROGUE {
-                let at = self.now.after(1);
-                self.plan(at, end, incarnation, Happening::Input(Input::LinkDown(link)));
-            }
-        }
-    }
-
-    fn plan(&mut self, at: Timestamp, ix: Ix, incarnation: u64, what: Happening) {
+    pub(super) fn plan(&mut self, at: Timestamp, ix: Ix, incarnation: u64, what: Happening) {
         self.order += 1;
         self.queue.insert((at, self.order), (ix, incarnation, what));
     }
@@ -247,9 +217,7 @@ impl Sim {
         match what {
             Happening::Start => {
                 if !self.nodes[ix].is_up() {
-                    let seed = self.seed();
-                    self.nodes[ix].start(self.now, seed);
-                    self.started(ix);
+                    self.start(ix);
                 }
             }
             Happening::Timer => {
@@ -267,7 +235,7 @@ impl Sim {
         true
     }
 
-    fn deliver(&mut self, ix: Ix, inputs: Vec<Input>, may_crash: bool) -> Vec<(CommandId, Result<Reply, CommandError>)> {
+    pub(super) fn deliver(&mut self, ix: Ix, inputs: Vec<Input>, may_crash: bool) -> Vec<(CommandId, Result<Reply, CommandError>)> {
         if !self.nodes[ix].is_up() {
             return Vec::new();
         }
@@ -276,16 +244,35 @@ impl Sim {
             (true, 0) => End::CrashBefore,
             (true, _) => End::CrashAfter,
         };
+        for input in &inputs {
+            self.log(ix, || trace::input(input));
+        }
         let now = self.now;
-        let Some((actions, events)) = self.nodes[ix].turn(now, inputs, end) else {
-            let pause = 10 + self.below(5_000);
+        let ended = self.nodes[ix].turn(now, inputs, end);
+        self.finish(ix, ended).unwrap_or_default()
+    }
+
+    /// Does what a turn wants done, and answers the replies in it. `None` when the process died.
+    fn finish(&mut self, ix: Ix, ended: Ended) -> Option<Vec<(CommandId, Result<Reply, CommandError>)>> {
+        for change in &ended.changes {
+            self.log(ix, || trace::change(change));
+        }
+        if let Some(mut watch) = self.watch.take() {
+            watch.durable(self, ix, &ended.changes);
+            self.watch = Some(watch);
+        }
+        if !ended.is_up {
+            // A full disk is looked at again less often than a crash is mended.
+            let pause = if self.nodes[ix].store.is_full() { 5 * SECOND } else { 10 };
+            let pause = pause + self.below(5_000);
             self.crashed(ix, pause);
-            return Vec::new();
-        };
-        self.tally.observe(ix, &events);
-        self.events[ix].extend(events);
+            return None;
+        }
+        self.tally.observe(ix, &ended.events);
+        self.events[ix].extend(ended.events);
         let mut replies = Vec::new();
-        for action in actions {
+        for action in ended.actions {
+            self.log(ix, || trace::action(&action));
             match action {
                 Action::Reply(id, result) => replies.push((id, result)),
                 Action::Dial(dial, places) => self.dial(ix, dial, &places),
@@ -293,130 +280,24 @@ impl Sim {
                 Action::Close(link, _) => self.close(ix, link),
             }
         }
-        if let Some((at, _)) = self.nodes[ix].core().and_then(|core| core.poll_timeout()) {
-            let at = at.max(self.now.after(1));
+        self.set_timer(ix);
+        Some(replies)
+    }
+
+    fn set_timer(&mut self, ix: Ix) {
+        let node = &self.nodes[ix];
+        if let Some((at, _)) = node.core().and_then(|core| core.poll_timeout()) {
+            let at = node.clock.truth_of(at).max(self.now.after(1));
             if self.timers.insert(ix, at) != Some(at) {
-                let incarnation = self.nodes[ix].incarnation;
+                let incarnation = node.incarnation;
                 self.plan(at, ix, incarnation, Happening::Timer);
             }
         }
-        replies
-    }
-
-    fn dial(&mut self, from: Ix, dial: DialId, places: &[Address]) {
-        let delay = 1 + self.below(self.faults.latency.max(1));
-        let at = self.now.after(delay);
-        let to = places.iter().find_map(node_at).filter(|to| *to != from);
-        let incarnation = self.nodes[from].incarnation;
-        if to == Some(ROGUE) && self.rogue_links.is_some() {
-            let link = self.pipe([from, ROGUE], [incarnation, 0]);
-            self.plan(at, from, incarnation, Happening::Input(Input::LinkUp { link, dial: Some(dial) }));
-            self.rogue_links.get_or_insert_default().push(link);
-            return;
-        }
-        let to = to.filter(|to| *to < self.nodes.len());
-        let reachable = to.filter(|to| self.nodes[*to].is_up() && !self.apart.contains(&(from.min(*to), from.max(*to))));
-        let Some(to) = reachable else {
-            self.plan(at, from, incarnation, Happening::Input(Input::DialFailed(dial)));
-            return;
-        };
-        let other = self.nodes[to].incarnation;
-        let link = self.pipe([from, to], [incarnation, other]);
-        self.plan(at, to, other, Happening::Input(Input::LinkUp { link, dial: None }));
-        self.plan(at, from, incarnation, Happening::Input(Input::LinkUp { link, dial: Some(dial) }));
-        if let Some(pipe) = self.pipes.get_mut(&link) {
-            pipe.last = [at, at];
-        }
-    }
-
-    fn pipe(&mut self, ends: [Ix; 2], incarnations: [u64; 2]) -> LinkId {
-        self.next_link += 1;
-        let link = LinkId(self.next_link);
-        self.pipes.insert(link, Pipe { ends, incarnations, open: true, last: [self.now; 2] });
-        link
-    }
-
-    fn send(&mut self, from: Ix, link: LinkId, bytes: Vec<u8>) {
-        self.tally.frames += 1;
-        self.trace.add(&bytes);
-        let Some(pipe) = self.pipes.get(&link).copied().filter(|pipe| pipe.open) else { return };
-        let side = usize::from(pipe.ends[0] != from);
-        let to = pipe.ends[1 - side];
-        if let Some(wire) = &mut self.wire {
-            wire.push(OnWire { at: self.now, from, to, bytes: bytes.clone() });
-        }
-        if to == ROGUE {
-            self.rogue.entry(link).or_default().push_back(bytes);
-            return;
-        }
-        if self.happens(self.faults.cut) {
-            self.cut(link);
-            return;
-        }
-        if self.happens(self.faults.loss) {
-            return;
-        }
-        let incarnation = pipe.incarnations[1 - side];
-        let copies = 1 + usize::from(self.happens(self.faults.duplicate));
-        for _ in 0..copies {
-            let delay = 1 + self.below(self.faults.latency.max(1));
-            let mut at = self.now.after(delay);
-            if !self.happens(self.faults.reorder) {
-                at = at.max(pipe.last[side]);
-                if let Some(pipe) = self.pipes.get_mut(&link) {
-                    pipe.last[side] = at;
-                }
-            }
-            self.plan(at, to, incarnation, Happening::Input(Input::Frame(link, bytes.clone())));
-        }
-    }
-
-    fn close(&mut self, by: Ix, link: LinkId) {
-        let Some(pipe) = self.pipes.get_mut(&link).filter(|pipe| pipe.open) else { return };
-        pipe.open = false;
-        let pipe = *pipe;
-        for (end, incarnation) in pipe.ends.into_iter().zip(pipe.incarnations) {
-            if end != by && end != ROGUE {
-                let at = self.now.after(1);
-                self.plan(at, end, incarnation, Happening::Input(Input::LinkDown(link)));
-            }
-        }
-    }
-
-    /// Opens a link to a node from nowhere.
-    pub fn rogue_link(&mut self, to: Ix) -> LinkId {
-        let incarnation = self.nodes[to].incarnation;
-        let link = self.pipe([ROGUE, to], [0, incarnation]);
-        self.deliver(to, vec![Input::LinkUp { link, dial: None }], false);
-        link
-    }
-
-    /// Sends a frame on a rogue link and returns what the node answers at once.
-    pub fn rogue_send(&mut self, link: LinkId, bytes: Vec<u8>) -> Vec<Vec<u8>> {
-        let Some(pipe) = self.pipes.get(&link).copied().filter(|pipe| pipe.open) else { return Vec::new() };
-        let to = if pipe.ends[0] == ROGUE { pipe.ends[1] } else { pipe.ends[0] };
-        self.deliver(to, vec![Input::Frame(link, bytes)], false);
-        self.rogue_take(link)
-    }
-
-    /// The frames that a node has sent on a rogue link since they were last asked for.
-    pub fn rogue_take(&mut self, link: LinkId) -> Vec<Vec<u8>> {
-        self.rogue.remove(&link).map(Vec::from).unwrap_or_default()
     }
 
     /// Lets a node hear something from the world in a turn of its own.
     pub fn input(&mut self, ix: Ix, input: Input) {
         self.deliver(ix, vec![input], false);
-    }
-
-    /// Closes a rogue link from the rogue's side.
-    pub fn rogue_close(&mut self, link: LinkId) {
-        self.cut(link);
-    }
-
-    /// Whether a link is open.
-    pub fn is_open(&self, link: LinkId) -> bool {
-        self.pipes.get(&link).is_some_and(|pipe| pipe.open)
     }
 
     /// A hash over all nodes' inputs and changes and all wire bytes.
@@ -429,8 +310,7 @@ impl Sim {
     }
 }
 
-/// The end of a link that no node holds.
-pub const ROGUE: Ix = usize::MAX;
+pub use super::links::ROGUE;
 
 /// An address where no node is, only the test itself.
 pub fn nowhere() -> Address {
@@ -442,6 +322,6 @@ pub fn address(ix: Ix) -> Address {
     Address(format!("node {ix}").into_bytes())
 }
 
-fn node_at(address: &Address) -> Option<Ix> {
+pub(super) fn node_at(address: &Address) -> Option<Ix> {
     std::str::from_utf8(&address.0).ok()?.strip_prefix("node ")?.parse().ok()
 }

@@ -61,6 +61,11 @@ impl MemoryStore {
         self.writes_left.set(writes);
     }
 
+    /// Whether the store takes no more writes.
+    pub fn is_full(&self) -> bool {
+        self.writes_left.get() == Some(0)
+    }
+
     /// All rows of a table.
     pub fn rows(&self, table: Table) -> impl Iterator<Item = (&Vec<u8>, &Vec<u8>)> {
         self.tables.get(&table).into_iter().flatten()

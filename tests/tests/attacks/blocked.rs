@@ -2,6 +2,7 @@
 
 use super::Scene;
 use symbolon_core::command::{Command, CommandError, MessageState, RequestStatus, Who};
+use symbolon_core::seam::Event;
 use symbolon_presence::id::Nonce;
 use symbolon_presence::time::{DAY, HOUR, MINUTE};
 use symbolon_tests::craft::contact_of;
@@ -77,11 +78,13 @@ fn a_blocked_friends_messages_wait_at_the_friend_and_arrive_after_the_block_is_t
     let ben = Who(sim.nodes[b].peer.to_string());
     sim.command(a, Command::Block(ben.clone())).unwrap();
     sim.run_for(MINUTE);
+    let told = sim.events[a].len();
     let message = sim.say(b, a, "are you there?").unwrap();
     sim.run_for(DAY);
     assert!(sim.texts(a).is_empty());
     assert_eq!(sim.message_state(b, message), MessageState::Queued, "not called delivered, not failed either");
     assert_eq!(sim.command(a, Command::Send { to: ben.clone(), text: "no".into(), lifetime: None }).err(), Some(CommandError::IsBlocked));
+    assert!(!sim.events[a][told..].iter().any(|event| matches!(event, Event::Online { online: true, .. })), "nor is the blocker bothered");
     let seen = sim.friend(b, &sim.nodes[a].peer.clone()).unwrap();
     assert!(seen.online != Some(true), "to the blocked it looks as if the node were off");
     sim.command(a, Command::Unblock(ben)).unwrap();

@@ -1,14 +1,13 @@
 //! Attacks on delivery: what friends and strangers can do to messages under way.
 
-use symbolon_core::command::MessageState;
 use symbolon_core::seam::Input;
 use symbolon_core::wire::Known;
 use symbolon_presence::codec;
 use symbolon_presence::id::EpochId;
 use symbolon_presence::id::Nonce;
 use symbolon_presence::time::{HOUR, MINUTE};
-use symbolon_relay::frame::{Frame, Outcome, Refusal};
-use symbolon_tests::craft::{Actor, outcomes};
+use symbolon_relay::frame::{Outcome, Refusal};
+use symbolon_tests::craft::{Actor, contact_of, outcomes};
 use symbolon_tests::sim::run::nowhere;
 use symbolon_tests::sim::{Faults, Sim};
 
@@ -41,6 +40,41 @@ fn r15_a_message_that_was_refused_is_never_called_delivered_when_it_is_sent_agai
     for _ in 0..3 {
         assert_eq!(outcomes(&sim.rogue_send(link, frame.clone())), [Outcome::Refused(Refusal::Refused)]);
     }
+    // Neither is one that cannot be read, nor one whose place is taken.
+    let garbled = mallory.known_frame(&bond, b"not a known payload");
+    let late = mallory.known_frame(&bond, &codec::encode(&known));
+    for frame in [garbled, late] {
+        for _ in 0..3 {
+            assert_eq!(outcomes(&sim.rogue_send(link, frame.clone())), [Outcome::Refused(Refusal::Refused)]);
+        }
+    }
     assert!(sim.texts(a).is_empty());
-    let _ = (Nonce([0; 16]), MessageState::Delivered, |f: Frame| f);
+}
+
+#[test]
+fn frames_of_an_older_room_that_waited_do_not_take_the_places_of_the_new_ones() {
+    let mut sim = Sim::new(2, Faults::NONE);
+    let a = sim.add("Andi");
+    let mut ben = Actor::new(7, sim.now);
+    let (bond, link) = ben.befriend(&mut sim, a);
+    // Frame 0 is lost; 1 and 2 wait for it.
+    let lost: Vec<Vec<u8>> = (0..3).map(|n| ben.say(&bond, &format!("old {n}"), sim.now)).collect();
+    sim.rogue_send(link, lost[1].clone());
+    sim.rogue_send(link, lost[2].clone());
+    // Ben has lost the friendship and asks anew; both are in another room.
+    sim.run_for(1_000);
+    let invite = sim.invite(a);
+    let to = contact_of(&invite, sim.now);
+    let offer = ben.offer(sim.now);
+    let frame = ben.offer_frame(&to, Nonce([5; 16]), &offer);
+    let heard = sim.rogue_send(link, frame);
+    let accept = heard.iter().find_map(|frame| ben.hear(frame, sim.now)).expect("a friend who asks anew is answered");
+    let (bond, confirm) = ben.complete(&offer, &accept, sim.now);
+    sim.rogue_send(link, confirm);
+    ben.sequence = 0;
+    for n in 0..4 {
+        let frame = ben.say(&bond, &format!("new {n}"), sim.now);
+        assert_eq!(outcomes(&sim.rogue_send(link, frame)), [Outcome::Delivered], "new {n}");
+    }
+    assert_eq!(sim.texts(a), ["new 0", "new 1", "new 2", "new 3"]);
 }

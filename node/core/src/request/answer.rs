@@ -34,6 +34,9 @@ pub(crate) fn accept(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> 
     if super::is_blocked(state, &row.peer, &chain) {
         return Err(CommandError::IsBlocked.into());
     }
+    if !friend::has_room(state, &row.peer) {
+        return Err(CommandError::Full.into());
+    }
     let sender = chain.verify(turn.now).map_err(|_| CommandError::WrongStatus)?;
     let Ok(view) = turn.cipher.inspect(&offer.group_info) else { return Err(CommandError::WrongStatus.into()) };
 
@@ -75,6 +78,7 @@ pub(crate) fn accept(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> 
         }
         outbox::register_device(state, &device, chain, reply.entry.clone());
         let Some(envelope) = seal_step(state, turn, Step::Accept, &device, reply, transcript, body.clone()) else { continue };
+        outbox::supersede(state, turn, &device.device, &What::Accept(*id))?;
         outbox::enqueue(state, turn, &device.device, What::Accept(*id), Some(Via::contact(reply, None)), envelope);
     }
     turn.notify(Event::Request(*id));
@@ -109,6 +113,9 @@ pub(crate) fn receive_accept(state: &mut State, turn: &mut Turn<'_>, answer: Ans
     // Blocked since we asked: it looks to them as if we had not come back yet.
     if super::is_blocked(state, &device.peer, &first.chain) {
         return Err(DropReason::Blocked.into());
+    }
+    if !friend::has_room(state, &device.peer) {
+        return Err(DropReason::Full.into());
     }
     let accepted = AcceptBody::transcript(&row.transcript, &statement.body, &device.device);
     match row.status {
@@ -206,6 +213,7 @@ fn tell_settled(
     outbox::register_device(state, device, &first.chain, head.reply.entry.clone());
     let body = codec::encode(&ConfirmBody { request: row.wire, bundle: None });
     if let Some(envelope) = seal_step(state, turn, Step::Confirm, device, &head.reply, accepted, body) {
+        outbox::supersede(state, turn, &device.device, &What::Confirm(row.id))?;
         outbox::enqueue(state, turn, &device.device, What::Confirm(row.id), Some(Via::contact(&head.reply, None)), envelope);
     }
     Ok(())

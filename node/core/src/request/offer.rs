@@ -131,6 +131,7 @@ pub(crate) fn reissue(state: &mut State, turn: &mut Turn<'_>) -> Result<(), Fail
                 continue;
             };
             let usage = (!contact.last_resort).then_some(row.usage);
+            outbox::supersede(state, turn, &device.device, &What::Offer(id))?;
             outbox::enqueue(state, turn, &device.device, What::Offer(id), Some(Via::contact(contact, usage)), envelope);
         }
     }
@@ -184,7 +185,8 @@ pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, offer: IncomingOff
     if blocked && invite.used == Some(id) {
         return Err(DropReason::Blocked.into());
     }
-    let strangers = state.requests.values().filter(|row| row.direction == Direction::In && row.status == RequestStatus::Pending).count();
+    let pending = |row: &&Request| row.direction == Direction::In && row.status == RequestStatus::Pending;
+    let strangers = state.requests.values().filter(pending).filter(|row| row.peer != device.peer).count();
     if strangers >= PENDING_STRANGERS_MAX || make_room(state, turn).is_err() {
         return Err(DropReason::Full.into());
     }
@@ -193,6 +195,11 @@ pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, offer: IncomingOff
             state.save_invite(turn, Invite { used: Some(id), ..invite });
         }
         return Err(DropReason::Blocked.into());
+    }
+    // One person, one question: whoever asks anew has given up the older request.
+    let older: Vec<RequestId> = state.requests.values().filter(pending).filter(|row| row.peer == device.peer).map(|row| row.id).collect();
+    for older in older {
+        set_status(state, turn, &older, RequestStatus::Cancelled)?;
     }
     if state.requests.values().any(|row| row.wire == body.request && row.direction == Direction::In) {
         turn.notify(Event::Warning(Warning::KeysChanged));

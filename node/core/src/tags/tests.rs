@@ -67,6 +67,7 @@ fn pair() -> Pair {
         outbox_next: 0,
         outbox_count: 0,
         outbox_first: 0,
+        heard: None,
     });
     let key = state.envelope_key_from(&device).unwrap();
     Pair { state, tags: Tags::default(), device, key }

@@ -1,0 +1,91 @@
+//! Bounds that only a look inside can fill: sessions of strangers, receipt lines of a link.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+use super::*;
+use crate::clear_cipher::ClearCipher;
+use crate::table::Table;
+use crate::turn::Out;
+use crate::world::{Rows, Shelf, ShelfError};
+use rand_core::SeedableRng;
+
+const NOW: Timestamp = Timestamp(1_800_000_000_000);
+
+/// A store at first run.
+struct Empty;
+
+impl Shelf for Empty {
+    fn get(&self, _: Table, _: &[u8]) -> Result<Option<Vec<u8>>, ShelfError> {
+        Ok(None)
+    }
+
+    fn range(&self, _: Table, _: &[u8], _: usize) -> Result<Rows, ShelfError> {
+        Ok(Vec::new())
+    }
+
+    fn range_back(&self, _: Table, _: &[u8], _: usize) -> Result<Rows, ShelfError> {
+        Ok(Vec::new())
+    }
+
+    fn search(&self, _: &str, _: u64, _: usize) -> Result<Vec<u64>, ShelfError> {
+        Ok(Vec::new())
+    }
+}
+
+/// Runs a closure in a turn of a node at its first run; answers the actions it led to.
+fn in_turn(f: impl FnOnce(&mut Delivery, &mut State, &mut Turn<'_>)) -> Vec<Action> {
+    let mut rng = ChaCha20Rng::seed_from_u64(1);
+    let mut out = Out::default();
+    let mut state = State::load(None, &Empty, NOW, &mut rng, &mut out).unwrap();
+    let mut cipher = ClearCipher::new([1; 32]);
+    let mut turn = Turn { now: NOW, rng: &mut rng, cipher: &mut cipher, shelf: &Empty, out: &mut out };
+    f(&mut Delivery::default(), &mut state, &mut turn);
+    out.actions.into()
+}
+
+#[test]
+fn a_strangers_session_goes_with_its_link() {
+    in_turn(|delivery, state, turn| {
+        for n in 0..1_000u64 {
+            let mut id = [0; 16];
+            id[..8].copy_from_slice(&n.to_be_bytes());
+            delivery.link_up(state, turn, LinkId(n), None).unwrap();
+            delivery.proved_by_envelope(state, turn, LinkId(n), &DeviceId(id)).unwrap();
+            assert_eq!(delivery.sessions.len(), 1);
+            delivery.link_down(state, turn, LinkId(n));
+            assert!(delivery.sessions.is_empty() && delivery.links.is_empty() && delivery.due.is_empty());
+        }
+    });
+}
+
+#[test]
+fn a_link_that_wants_too_many_receipts_in_one_turn_is_closed() {
+    let actions = in_turn(|delivery, state, turn| {
+        delivery.link_up(state, turn, LinkId(1), None).unwrap();
+        for n in 0..RECEIPTS_WAITING_MAX {
+            let mut id = [0; 32];
+            id[..8].copy_from_slice(&(n as u64).to_be_bytes());
+            delivery.acknowledge(state, turn, LinkId(1), FrameId(id), Outcome::Delivered);
+            assert!(delivery.is_open(LinkId(1)));
+        }
+        delivery.acknowledge(state, turn, LinkId(1), FrameId([9; 32]), Outcome::Delivered);
+        assert!(!delivery.is_open(LinkId(1)));
+        delivery.close_turn(state, turn);
+    });
+    assert_eq!(actions, [Action::Close(LinkId(1), CloseReason::Flood)], "and told nothing more");
+}
+
+#[test]
+fn receipts_of_one_turn_come_in_as_few_signatures_as_their_bound_allows() {
+    let actions = in_turn(|delivery, state, turn| {
+        delivery.link_up(state, turn, LinkId(1), None).unwrap();
+        for n in 0..=RECEIPT_MAX {
+            let mut id = [0; 32];
+            id[..8].copy_from_slice(&(n as u64).to_be_bytes());
+            delivery.acknowledge(state, turn, LinkId(1), FrameId(id), Outcome::Delivered);
+        }
+        delivery.close_turn(state, turn);
+    });
+    let sent = actions.iter().filter(|action| matches!(action, Action::Send(..))).count();
+    assert_eq!(sent, 2);
+}

@@ -1,0 +1,64 @@
+//! What the core has to say when the user asks what is wrong: counts and ages, no names.
+
+use crate::command::DoctorView;
+use crate::delivery::Delivery;
+use crate::limits::LONG_SILENCE;
+use crate::outbox::{self, What};
+use crate::state::{FriendState, Message, State, message_key};
+use crate::table::Table;
+use crate::turn::{Turn, TurnFailed};
+use symbolon_presence::id::DeviceId;
+use symbolon_presence::time::Timestamp;
+
+/// Rows looked at for each device that something waits for: receipts and read marks before
+/// the first message say nothing about when they were made.
+const ROWS: usize = 32;
+
+/// Looks at outbox and friends.
+pub(crate) fn view(state: &State, delivery: &Delivery, turn: &Turn<'_>, problems: Vec<String>) -> Result<DoctorView, TurnFailed> {
+    let mut view = DoctorView { problems, ..DoctorView::default() };
+    for device in state.devices.values().filter(|device| device.outbox_count > 0) {
+        view.waiting = view.waiting.saturating_add(device.outbox_count);
+        view.oldest_wait = view.oldest_wait.max(oldest(state, turn, &device.device)?.map(|at| turn.now.since(at)));
+    }
+    for friend in state.friends.values().filter(|friend| friend.state != FriendState::Ended && !friend.blocked) {
+        view.friends += 1;
+        let held = friend.held.first().copied();
+        if let Some(message) = held.map(|arrival| turn.row::<Message>(Table::Message, &message_key(&friend.conversation, arrival))) {
+            view.waiting = view.waiting.saturating_add(friend.held.len() as u64);
+            view.oldest_wait = view.oldest_wait.max(message?.map(|message| turn.now.since(message.at)));
+        }
+        let heard = friend.devices.iter().filter_map(|device| state.devices.get(device)).filter_map(|device| device.heard).max();
+        match heard {
+            _ if delivery.is_online(&friend.devices) == Some(true) => view.connected += 1,
+            None => view.never_heard += 1,
+            Some(at) if turn.now.since(at) > LONG_SILENCE => view.long_silent += 1,
+            Some(_) => {}
+        }
+    }
+    Ok(view)
+}
+
+/// When the first thing that waits for a device was made.
+fn oldest(state: &State, turn: &Turn<'_>, device: &DeviceId) -> Result<Option<Timestamp>, TurnFailed> {
+    let mut oldest: Option<Timestamp> = None;
+    // Both lanes: steps of requests come first, then what goes to the room.
+    for from in [0, outbox::ROOM_LANE] {
+        for (_, row) in outbox::rows(turn, device, from, ROWS)? {
+            let made = match row.what {
+                What::Text(conversation, arrival) => {
+                    turn.row::<Message>(Table::Message, &message_key(&conversation, arrival))?.map(|message| message.at)
+                }
+                What::Offer(request) | What::Accept(request) | What::Confirm(request) => {
+                    state.requests.get(&request).map(|request| request.created)
+                }
+                What::Mark | What::Skip => None,
+            };
+            if let Some(made) = made {
+                oldest = Some(oldest.map_or(made, |oldest| oldest.min(made)));
+                break;
+            }
+        }
+    }
+    Ok(oldest)
+}

@@ -1,0 +1,270 @@
+//! The judgement on the node's condition: one line a check, each resting on a fact.
+//!
+//! A check that fails has a hint. One that holds may have one too, where there is
+//! something the owner should know.
+
+use crate::health::{Facts, KeyPlace};
+use serde_json::{Value, json};
+use symbolon_core::command::DoctorView;
+use symbolon_core::limits::LONG_SILENCE;
+use symbolon_presence::time::{DAY, HOUR, MINUTE, SECOND};
+
+/// The clock may run behind the newest time seen by so many milliseconds.
+const CLOCK_TOLERANCE: u64 = 5 * SECOND;
+/// With fewer bytes left, the disk counts as nearly full.
+const DISK_LOW: u64 = 64 * 1024 * 1024;
+/// A message that has waited longer, in milliseconds, is worth a look.
+const LONG_WAIT: u64 = 3 * DAY;
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// What was looked at.
+    pub check: &'static str,
+    /// Whether it is as it should be.
+    pub ok: bool,
+    /// What was found.
+    pub detail: String,
+    /// What to do about it, or what to know.
+    pub hint: Option<String>,
+}
+
+impl Check {
+    fn good(check: &'static str, detail: impl Into<String>) -> Self {
+        Self { check, ok: true, detail: detail.into(), hint: None }
+    }
+
+    fn bad(check: &'static str, detail: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { check, ok: false, detail: detail.into(), hint: Some(hint.into()) }
+    }
+
+    fn knowing(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// The line as JSON.
+    pub fn view(&self) -> Value {
+        json!({ "check": self.check, "ok": self.ok, "detail": self.detail, "hint": self.hint })
+    }
+}
+
+/// All checks.
+pub fn examine(core: &DoctorView, facts: &Facts) -> Vec<Check> {
+    let fixed = [store(facts), key(facts), disk(facts), clock(facts), listening(facts), outbox(core), friends(core), api(facts)];
+    fixed.into_iter().chain(core.problems.iter().map(|problem| known_problem(problem))).collect()
+}
+
+fn store(facts: &Facts) -> Check {
+    let (checked, pages) = facts.pages;
+    if !facts.has_store {
+        return Check::bad(
+            "store",
+            "the store's file is gone from the data folder",
+            "Do not stop the node: put the file back, or send what you cannot lose to another device first.",
+        );
+    }
+    if let Some(failure) = facts.failing.or(facts.log_failing) {
+        let ago = age(facts.now.since(failure.at));
+        return Check::bad(
+            "store",
+            format!("the last attempt to write failed {ago} ago: {}", failure.what),
+            "Nothing accepted is lost. Check that the disk has room and is not read-only; the node goes on by itself.",
+        );
+    }
+    let verified = match checked >= pages {
+        true => format!("all {pages} pages found whole since the start"),
+        false => format!("{checked} of {pages} pages found whole so far, the rest is being checked"),
+    };
+    match facts.failed_turns {
+        0 => Check::good("store", format!("{verified}; nothing failed to be written")),
+        count => Check::good("store", format!("{verified}; writing failed {count} time(s) since the start, and works again"))
+            .knowing("Was the disk full for a while? Nothing accepted was lost."),
+    }
+}
+
+fn key(facts: &Facts) -> Check {
+    match facts.key {
+        KeyPlace::Passphrase => Check::good("key", "the store's key is under a passphrase"),
+        KeyPlace::Beside => Check::good("key", "the store's key lies beside the data: whoever takes the folder can read everything")
+            .knowing("Encrypt the disk; or begin a new folder with `symbolon up --passphrase-file FILE`."),
+        KeyPlace::Gone => Check::bad(
+            "key",
+            "the file with the store's key is gone from the data folder: the node cannot start again",
+            "Do not stop the node: put `store.key` or `store.salt` back from a backup first.",
+        ),
+    }
+}
+
+fn disk(facts: &Facts) -> Check {
+    match facts.disk_free {
+        None => Check::bad("disk", "the free space of the disk cannot be told", "Check that the data folder is still there."),
+        Some(free) if free < DISK_LOW => {
+            Check::bad("disk", format!("only {} MiB are free", free >> 20), "Free some space: on a full disk nothing is accepted.")
+        }
+        Some(free) => Check::good("disk", format!("{} MiB are free", free >> 20)),
+    }
+}
+
+fn clock(facts: &Facts) -> Check {
+    let behind = facts.newest.since(facts.now);
+    if behind > CLOCK_TOLERANCE {
+        let hint = "Set this machine's clock. Until it has caught up, new messages carry the last time the node knew.";
+        return Check::bad("clock", format!("the clock runs {} behind the newest time the node has seen", age(behind)), hint);
+    }
+    Check::good("clock", "the clock has not gone back behind what the node has seen")
+}
+
+fn listening(facts: &Facts) -> Check {
+    let count = facts.listening.len();
+    if count == 0 {
+        let hint = "Check the network, then start the node again.";
+        return Check::bad("listening", "the node listens nowhere: friends cannot reach it", hint);
+    }
+    if facts.port_moved {
+        return Check::bad(
+            "listening",
+            format!("{count} address(es), on another port than last time: that one was taken"),
+            "Friends hear of the new port as soon as this node reaches them. Stop whatever uses the old port, then start again.",
+        );
+    }
+    let is_local = |address: &String| address.starts_with("/ip4/127.") || address.starts_with("/ip6/::1/");
+    if facts.listening.iter().all(is_local) {
+        return Check::good("listening", format!("{count} address(es), for this machine only"))
+            .knowing("Start without --listen to be reachable from elsewhere.");
+    }
+    Check::good("listening", format!("{count} address(es), the port kept"))
+}
+
+fn outbox(core: &DoctorView) -> Check {
+    match (core.waiting, core.oldest_wait) {
+        (0, _) => Check::good("outbox", "nothing waits to be delivered"),
+        (count, Some(wait)) if wait > LONG_WAIT => Check::bad(
+            "outbox",
+            format!("{count} item(s) wait to be delivered, the oldest for {}", age(wait)),
+            "Both devices must be online at the same time: ask your friend to start theirs. `symbolon friends` shows who is there.",
+        ),
+        (count, Some(wait)) => Check::good("outbox", format!("{count} item(s) wait to be delivered, the oldest for {}", age(wait))),
+        (count, None) => Check::good("outbox", format!("{count} item(s) wait to be delivered, none of them a message or request")),
+    }
+}
+
+fn friends(core: &DoctorView) -> Check {
+    let DoctorView { friends, connected, never_heard, long_silent, .. } = core;
+    if *friends == 0 {
+        return Check::good("friends", "no friends yet").knowing("`symbolon invite` makes a link to give to somebody.");
+    }
+    let long = LONG_SILENCE / DAY;
+    let detail = format!(
+        "{friends} friend(s): {connected} connected, {long_silent} not heard of for more than {long} days, {never_heard} never heard of"
+    );
+    if never_heard + long_silent == *friends {
+        let hint = "When it is all of them, this side is the likely cause: check network and firewall, and exchange a new invite.";
+        return Check::bad("friends", detail, hint);
+    }
+    Check::good("friends", detail)
+}
+
+fn api(facts: &Facts) -> Check {
+    match facts.is_found {
+        true => Check::good("api", "commands find this node by its data folder"),
+        false => {
+            Check::bad("api", "the files by which commands find this node are gone or changed", "Start the node again: it makes them anew.")
+        }
+    }
+}
+
+/// The problems of the status are one sentence of finding and the rest of advice.
+fn known_problem(problem: &str) -> Check {
+    let (detail, hint) = problem.split_once(": ").or_else(|| problem.split_once(". ")).unwrap_or((problem, "See `symbolon status`."));
+    Check::bad("status", detail, hint)
+}
+
+/// A span of time in words.
+fn age(milliseconds: u64) -> String {
+    let (count, unit) = match milliseconds {
+        0..MINUTE => (milliseconds / SECOND, "second(s)"),
+        MINUTE..HOUR => (milliseconds / MINUTE, "minute(s)"),
+        HOUR..DAY => (milliseconds / HOUR, "hour(s)"),
+        _ => (milliseconds / DAY, "day(s)"),
+    };
+    format!("{count} {unit}")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::health::Failure;
+    use symbolon_presence::time::Timestamp;
+
+    const NOW: Timestamp = Timestamp(1_795_204_800_000);
+
+    fn facts() -> Facts {
+        Facts {
+            now: NOW,
+            newest: NOW,
+            pages: (10, 10),
+            has_store: true,
+            key: KeyPlace::Passphrase,
+            failed_turns: 0,
+            failing: None,
+            log_failing: None,
+            listening: vec!["/ip4/192.0.2.1/tcp/4001".to_owned()],
+            port_moved: false,
+            disk_free: Some(1 << 30),
+            is_found: true,
+        }
+    }
+
+    fn failing(core: &DoctorView, facts: &Facts) -> Vec<&'static str> {
+        examine(core, facts).iter().filter(|check| !check.ok).map(|check| check.check).collect()
+    }
+
+    #[test]
+    fn healthy_node_fails_no_check() {
+        let core = DoctorView { friends: 2, connected: 1, long_silent: 1, ..DoctorView::default() };
+        assert_eq!(failing(&core, &facts()), [""; 0]);
+        assert_eq!(failing(&DoctorView::default(), &facts()), [""; 0], "nor does one without friends");
+    }
+
+    #[test]
+    fn each_fault_fails_its_own_check_with_a_hint() {
+        let failure = Some(Failure { at: NOW, what: "the disk is full" });
+        let faults: [(&str, Facts); 11] = [
+            ("store", Facts { has_store: false, ..facts() }),
+            ("store", Facts { failing: failure, failed_turns: 1, ..facts() }),
+            ("store", Facts { log_failing: failure, ..facts() }),
+            ("key", Facts { key: KeyPlace::Gone, ..facts() }),
+            ("disk", Facts { disk_free: Some(DISK_LOW - 1), ..facts() }),
+            ("disk", Facts { disk_free: None, ..facts() }),
+            ("clock", Facts { now: Timestamp(NOW.0 - CLOCK_TOLERANCE - 1), ..facts() }),
+            ("listening", Facts { listening: vec![], ..facts() }),
+            ("listening", Facts { port_moved: true, ..facts() }),
+            ("api", Facts { is_found: false, ..facts() }),
+            ("clock", Facts { newest: Timestamp(u64::MAX), ..facts() }),
+        ];
+        for (check, facts) in faults {
+            assert_eq!(failing(&DoctorView::default(), &facts), [check], "{facts:?}");
+        }
+        let cores = [
+            ("outbox", DoctorView { waiting: 1, oldest_wait: Some(LONG_WAIT + 1), ..DoctorView::default() }),
+            ("friends", DoctorView { friends: 2, never_heard: 1, long_silent: 1, ..DoctorView::default() }),
+            ("status", DoctorView { problems: vec!["Something is off: do that.".to_owned()], ..DoctorView::default() }),
+        ];
+        for (check, core) in cores {
+            assert_eq!(failing(&core, &facts()), [check]);
+            assert!(examine(&core, &facts()).iter().all(|check| check.ok || check.hint.as_ref().is_some_and(|hint| hint.ends_with('.'))));
+        }
+    }
+
+    #[test]
+    fn what_is_found_is_told_in_numbers() {
+        let core = DoctorView { waiting: 3, oldest_wait: Some(2 * HOUR), ..DoctorView::default() };
+        let half = Facts { pages: (5, 10), failed_turns: 2, key: KeyPlace::Beside, ..facts() };
+        let details: Vec<String> = examine(&core, &half).into_iter().map(|check| check.detail).collect();
+        assert!(details.iter().any(|detail| detail.starts_with("5 of 10 pages") && detail.contains("2 time(s)")));
+        assert!(details.iter().any(|detail| detail == "3 item(s) wait to be delivered, the oldest for 2 hour(s)"));
+        assert!(details.iter().any(|detail| detail.contains("whoever takes the folder can read everything")));
+        assert_eq!((age(0), age(DAY - 1), age(9 * DAY)), ("0 second(s)".into(), "23 hour(s)".into(), "9 day(s)".into()));
+    }
+}

@@ -1,0 +1,46 @@
+//! Room ciphers with turns: what happened since the last kept turn can be taken back.
+
+use symbolon_core::clear_cipher::ClearCipher;
+use symbolon_core::world::RoomCipher;
+
+/// The state of room encryption; it belongs to the store's transactions.
+pub trait Rooms {
+    /// The cipher, to be lent for one input.
+    fn cipher(&mut self) -> &mut dyn RoomCipher;
+
+    /// Ends the turn; what happened stays. False when it cannot be kept: the turn failed.
+    fn keep(&mut self) -> bool;
+
+    /// Ends the turn; nothing of it stays, and nothing that was only in memory.
+    fn take_back(&mut self);
+}
+
+/// Rooms in clear text.
+#[derive(Debug, Clone)]
+pub struct ClearRooms {
+    live: ClearCipher,
+    kept: ClearCipher,
+}
+
+impl ClearRooms {
+    /// Without rooms.
+    pub fn new(seed: [u8; 32]) -> Self {
+        let live = ClearCipher::new(seed);
+        Self { kept: live.clone(), live }
+    }
+}
+
+impl Rooms for ClearRooms {
+    fn cipher(&mut self) -> &mut dyn RoomCipher {
+        &mut self.live
+    }
+
+    fn keep(&mut self) -> bool {
+        self.kept = self.live.clone();
+        true
+    }
+
+    fn take_back(&mut self) {
+        self.live = self.kept.clone();
+    }
+}

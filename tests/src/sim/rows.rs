@@ -1,0 +1,135 @@
+//! What the invariants read of stored rows: the fields that they need, by their keys.
+
+use minicbor::Decode;
+use symbolon_core::command::{Direction, MessageState, RequestStatus};
+use symbolon_core::table::Table;
+use symbolon_presence::id::{DeviceId, MessageId, PeerId, RequestId, RoomId};
+use symbolon_presence::time::Timestamp;
+
+/// A message.
+#[derive(Debug, Clone, Decode)]
+#[cbor(map)]
+pub struct MessageRow {
+    /// The message.
+    #[n(0)]
+    pub id: MessageId,
+    /// Who wrote it.
+    #[n(1)]
+    pub from: PeerId,
+    /// When, by the writer's clock.
+    #[n(2)]
+    pub at: Timestamp,
+    /// How far it got.
+    #[n(3)]
+    pub state: MessageState,
+    /// The text.
+    #[n(4)]
+    pub text: String,
+    /// Why it was given up, as stored.
+    #[n(5)]
+    pub fault: Option<u32>,
+}
+
+/// Reasons for giving a message up, as stored.
+pub mod fault {
+    /// The other device has signed that it does not take it.
+    pub const REFUSED: u32 = 2;
+    /// The friendship was ended here.
+    pub const ENDED: u32 = 4;
+    /// Its time was over.
+    pub const EXPIRED: u32 = 5;
+}
+
+/// A friend.
+#[derive(Debug, Clone, Decode)]
+#[cbor(map)]
+pub struct FriendRow {
+    /// Who.
+    #[n(0)]
+    pub peer: PeerId,
+    /// 0 half, 1 mutual, 2 ended.
+    #[n(3)]
+    pub state: u32,
+    /// Whether blocked.
+    #[n(4)]
+    pub blocked: bool,
+    /// The connection room.
+    #[n(6)]
+    pub room: RoomId,
+    /// Texts that wait for the other side's confirmation.
+    #[n(11)]
+    pub held: Vec<u64>,
+}
+
+impl FriendRow {
+    /// Bundles are exchanged.
+    pub const MUTUAL: u32 = 1;
+    /// Ended here.
+    pub const ENDED: u32 = 2;
+}
+
+/// A device of somebody else.
+#[derive(Debug, Clone, Decode)]
+#[cbor(map)]
+pub struct DeviceRow {
+    /// The device.
+    #[n(0)]
+    pub device: DeviceId,
+    /// Whose.
+    #[n(1)]
+    pub peer: PeerId,
+    /// How many rows its outbox has.
+    #[n(11)]
+    pub outbox_count: u64,
+}
+
+/// A request.
+#[derive(Debug, Clone, Decode)]
+#[cbor(map)]
+pub struct RequestRow {
+    /// Its name here.
+    #[n(0)]
+    pub id: RequestId,
+    /// Who asked.
+    #[n(2)]
+    pub direction: Direction,
+    /// The other person.
+    #[n(3)]
+    pub peer: PeerId,
+    /// Where it stands.
+    #[n(7)]
+    pub status: RequestStatus,
+}
+
+/// Reads a row of ours.
+pub fn read<T: for<'b> Decode<'b, ()>>(bytes: &[u8]) -> T {
+    decode(bytes).expect("a row reads")
+}
+
+/// Reads what is encoded behind a version byte; fields that are not asked for are skipped.
+pub fn decode<T: for<'b> Decode<'b, ()>>(bytes: &[u8]) -> Option<T> {
+    minicbor::decode(bytes.get(1..)?).ok()
+}
+
+/// A row in words, for the log.
+pub fn describe(table: Table, bytes: &[u8]) -> String {
+    match table {
+        Table::Message => decode::<MessageRow>(bytes).map_or_else(String::new, |row| {
+            format!(" {:?} {:?} fault {:?}", row.text.split('|').next().unwrap_or_default(), row.state, row.fault)
+        }),
+        Table::Friend => decode::<FriendRow>(bytes).map_or_else(String::new, |row| {
+            format!(" state {} blocked {} room {} held {}", row.state, row.blocked, super::trace::short(&row.room.0), row.held.len())
+        }),
+        Table::Request => decode::<RequestRow>(bytes).map_or_else(String::new, |row| format!(" {:?}", row.status)),
+        Table::Device => decode::<DeviceRow>(bytes).map_or_else(String::new, |row| format!(" outbox {}", row.outbox_count)),
+        Table::Meta
+        | Table::Invite
+        | Table::Blocked
+        | Table::MessageIndex
+        | Table::Outbox
+        | Table::Seen
+        | Table::GrantUse
+        | Table::Expiry
+        | Table::Arrival => String::new(),
+    }
+}

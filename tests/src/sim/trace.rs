@@ -1,0 +1,141 @@
+//! What is kept of a run: a hash of everything, and on request a file to step through.
+
+use std::sync::{Arc, Mutex};
+use symbolon_core::seam::{Action, Input};
+use symbolon_core::table::Change;
+use symbolon_presence::kdf::sha256;
+use symbolon_presence::time::{HOUR, MINUTE, SECOND, Timestamp};
+use symbolon_relay::frame::Frame;
+
+/// A hash over what happened, the same on every machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Trace(pub u64);
+
+impl Trace {
+    /// Adds a change.
+    pub fn change(&mut self, change: &Change) {
+        match change {
+            Change::Put(table, key, value) => self.add(&[&[*table as u8][..], key, value].concat()),
+            Change::Delete(table, key) => self.add(&[&[*table as u8][..], key, b"deleted"].concat()),
+            Change::Index(number, text) => self.add(&[b"index", &number.to_be_bytes()[..], text.as_bytes()].concat()),
+            Change::Unindex(number, text) => self.add(&[b"unindex", &number.to_be_bytes()[..], text.as_bytes()].concat()),
+        }
+    }
+
+    /// Adds something.
+    pub fn add(&mut self, bytes: &[u8]) {
+        let digest = sha256(&[&self.0.to_be_bytes()[..], bytes].concat());
+        self.0 = u64::from_be_bytes(digest[..8].try_into().unwrap());
+    }
+
+    /// Adds an input.
+    pub fn input(&mut self, input: &Input) {
+        match input {
+            Input::Frame(link, bytes) => self.add(&[&link.0.to_be_bytes()[..], bytes].concat()),
+            Input::Command(..) => self.add(b"command"),
+            Input::Addresses(_) => self.add(b"addresses"),
+            Input::LinkUp { link, .. } => self.add(&[b"link up", &link.0.to_be_bytes()[..]].concat()),
+            Input::DialFailed(dial) => self.add(&[b"dial failed", &dial.0.to_be_bytes()[..]].concat()),
+            Input::LinkDown(link) => self.add(&[b"link down", &link.0.to_be_bytes()[..]].concat()),
+            Input::Tick => self.add(b"tick"),
+        }
+    }
+}
+
+/// One line for each input, action, change and fault, with time and node. Shared, so that
+/// it outlives a run that panics. Costs nothing until it is switched on.
+#[derive(Debug, Clone, Default)]
+pub struct Log(Option<Arc<Mutex<Vec<String>>>>, Timestamp);
+
+impl Log {
+    /// A log that keeps its lines, with times since `start`.
+    pub fn recording(start: Timestamp) -> Self {
+        Self(Some(Arc::default()), start)
+    }
+
+    /// Whether lines are kept.
+    pub fn is_on(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Adds a line.
+    pub fn line(&self, at: Timestamp, node: &str, what: impl FnOnce() -> String) {
+        if let Some(lines) = &self.0 {
+            let mut lines = lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let number = lines.len() + 1;
+            lines.push(format!("{number:>6} {} {node:<8} {}", clock(at.since(self.1)), what()));
+        }
+    }
+
+    /// All lines.
+    pub fn text(&self) -> String {
+        let lines = self.0.as_ref().map(|lines| lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner).join("\n"));
+        lines.unwrap_or_default()
+    }
+}
+
+/// Time since the beginning of a run: `12:03:04.567`.
+fn clock(since: u64) -> String {
+    format!("{:>3}:{:02}:{:02}.{:03}", since / HOUR, since / MINUTE % 60, since / SECOND % 60, since % SECOND)
+}
+
+/// The first bytes of something, enough to find it again in one file.
+pub fn short(bytes: &[u8]) -> String {
+    bytes.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What a frame is.
+pub fn frame(bytes: &[u8]) -> String {
+    match Frame::decode(bytes) {
+        Ok(Frame::Put(put)) => format!("put {} of {} B", short(&put.frame.0), put.envelope.len()),
+        Ok(Frame::Receipt(receipt)) => format!("receipt {}", receipt_items(&receipt.body)),
+        Err(_) => format!("{} B that are no frame", bytes.len()),
+    }
+}
+
+fn receipt_items(body: &[u8]) -> String {
+    let Some(body) = super::rows::decode::<symbolon_relay::frame::ReceiptBody>(body) else { return "unreadable".into() };
+    let items: Vec<String> = body.items.iter().map(|item| format!("{} {:?}", short(&item.frame.0), item.outcome)).collect();
+    items.join(", ")
+}
+
+/// An input in words.
+pub fn input(input: &Input) -> String {
+    match input {
+        Input::Command(id, _) => format!("< command {}", id.0),
+        Input::Addresses(places) => format!("< {} address(es)", places.len()),
+        Input::LinkUp { link, dial: Some(dial) } => format!("< link {} up by dial {}", link.0, dial.0 % 10_000),
+        Input::LinkUp { link, dial: None } => format!("< link {} up from outside", link.0),
+        Input::DialFailed(dial) => format!("< dial {} failed", dial.0 % 10_000),
+        Input::LinkDown(link) => format!("< link {} down", link.0),
+        Input::Frame(link, bytes) => format!("< link {}: {}", link.0, frame(bytes)),
+        Input::Tick => "< tick".into(),
+    }
+}
+
+/// An action in words.
+pub fn action(action: &Action) -> String {
+    match action {
+        Action::Dial(dial, _) => format!("> dial {}", dial.0 % 10_000),
+        Action::Send(link, bytes) => format!("> link {}: {}", link.0, frame(bytes)),
+        Action::Close(link, reason) => format!("> close link {}: {reason:?}", link.0),
+        Action::Reply(id, Ok(_)) => format!("> command {} done", id.0),
+        Action::Reply(id, Err(error)) => format!("> command {} refused: {error:?}", id.0),
+    }
+}
+
+/// A change in words.
+pub fn change(change: &Change) -> String {
+    match change {
+        Change::Put(table, key, value) => {
+            let tail = key.last_chunk::<8>().map_or(0, |tail| u64::from_be_bytes(*tail) % 10_000);
+            format!("  put {table:?} {}..{tail}: {} B{}", short(key), value.len(), super::rows::describe(*table, value))
+        }
+        Change::Delete(table, key) => {
+            let tail = key.last_chunk::<8>().map_or(0, |tail| u64::from_be_bytes(*tail) % 10_000);
+            format!("  delete {table:?} {}..{tail}", short(key))
+        }
+        Change::Index(number, text) => format!("  index {number}: {} B", text.len()),
+        Change::Unindex(number, text) => format!("  unindex {number}: {} B", text.len()),
+    }
+}

@@ -1,0 +1,241 @@
+//! The invariants, held against every turn and every frame of a story.
+//!
+//! - What shows at a friend was durably written by its author, shows once, and in order.
+//! - `delivered` is said only of what is on the other disk, `read` only of what was read,
+//!   `failed` only with a reason that is true.
+//! - A signed receipt names only what is on the signer's disk.
+//! - No envelope tag is used for two envelopes.
+//! - Every bounded table is within its bound, and counters of queues are right.
+
+use super::rows::{DeviceRow, FriendRow, MessageRow, fault, read};
+use super::run::{Ix, Sim};
+use std::collections::{BTreeMap, BTreeSet};
+use symbolon_core::command::MessageState;
+use symbolon_core::limits::{BLOCKED_MAX, FRIENDS_MAX, INVITES_MAX, OUTBOX_MAX, REQUESTS_MAX};
+use symbolon_core::table::{Change, Table};
+use symbolon_core::world::Shelf;
+use symbolon_presence::envelope::{Kind, kind};
+use symbolon_presence::id::{FrameId, MessageId, PeerId};
+use symbolon_relay::frame::{Frame, Outcome, ReceiptBody};
+
+/// What a text of a story says about itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Label {
+    /// Who writes.
+    pub from: Ix,
+    /// To whom.
+    pub to: Ix,
+    /// Rises with every text from one to the other.
+    pub number: u64,
+    /// How long it may take, in milliseconds; 0 for ever.
+    pub lifetime: u64,
+}
+
+impl Label {
+    /// The text.
+    pub fn text(&self, padding: usize) -> String {
+        format!("{} {} {} {}|{}", self.from, self.to, self.number, self.lifetime, "x".repeat(padding))
+    }
+
+    fn parse(text: &str) -> Self {
+        let numbers: Vec<u64> = text.split('|').next().unwrap_or_default().split(' ').filter_map(|part| part.parse().ok()).collect();
+        let [from, to, number, lifetime] = numbers.as_slice() else { panic!("a text that nobody wrote") };
+        Self { from: *from as Ix, to: *to as Ix, number: *number, lifetime: *lifetime }
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Known {
+    key: Vec<u8>,
+    label: Label,
+    length: usize,
+    state: MessageState,
+}
+
+/// What the invariants remember.
+#[derive(Debug, Default)]
+pub struct Watch {
+    peers: BTreeMap<PeerId, Ix>,
+    messages: BTreeMap<(Ix, MessageId), Known>,
+    /// The newest number at one node from another.
+    arrived: BTreeMap<(Ix, Ix), u64>,
+    /// The newest number read at one node from another.
+    seen: BTreeMap<(Ix, Ix), u64>,
+    tags: BTreeMap<(Ix, [u8; 16]), FrameId>,
+    /// Nodes whose word counts for nothing.
+    pub liars: BTreeSet<Ix>,
+    /// Who ended it, or blocked, with whom.
+    pub parted: BTreeSet<(Ix, Ix)>,
+}
+
+/// Sums over a run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sums {
+    /// Texts durable at their author.
+    pub written: u64,
+    /// Of these on the friend's disk.
+    pub arrived: u64,
+    /// Of these said to be given up.
+    pub failed: u64,
+}
+
+impl Watch {
+    /// A node has an identity.
+    pub fn started(&mut self, ix: Ix, peer: PeerId) {
+        self.peers.insert(peer, ix);
+    }
+
+    /// Changes of one turn have become durable at a node.
+    pub fn durable(&mut self, sim: &Sim, ix: Ix, changes: &[Change]) {
+        for change in changes {
+            match change {
+                Change::Put(Table::Message, key, value) => self.message(sim, ix, key, &read(value)),
+                Change::Delete(table, _) => assert!(*table != Table::Message, "a message is never deleted"),
+                Change::Put(..) | Change::Index(..) | Change::Unindex(..) => {}
+            }
+        }
+    }
+
+    fn message(&mut self, sim: &Sim, ix: Ix, key: &[u8], row: &MessageRow) {
+        let label = Label::parse(&row.text);
+        let known = self.messages.get(&(ix, row.id)).cloned();
+        if let Some(known) = &known {
+            assert_eq!(known.key, key, "a message is shown once: {label:?} at {ix}");
+            assert_eq!(known.label, label, "a text never changes");
+        }
+        let before = known.map(|known| known.state);
+        if row.from == sim.nodes[ix].peer {
+            assert_eq!(label.from, ix);
+            self.own(sim, ix, row, label, before);
+        } else {
+            assert_eq!(self.peers.get(&row.from), Some(&label.from), "a text is by the one who wrote it");
+            assert_eq!(label.to, ix, "a text is at the one whom it was written to");
+            self.theirs(ix, row, label, before);
+        }
+        self.messages.insert((ix, row.id), Known { key: key.to_vec(), label, length: row.text.len(), state: row.state });
+    }
+
+    fn own(&self, sim: &Sim, ix: Ix, row: &MessageRow, label: Label, before: Option<MessageState>) {
+        use MessageState::{Delivered, Failed, Queued, Read, Stored};
+        match (before, row.state) {
+            (None | Some(Queued), Queued) | (Some(Queued | Stored), Stored) => {}
+            (Some(Queued | Stored), Delivered) | (Some(Delivered), Delivered) => {
+                let there = sim.nodes[label.to].store.get(Table::MessageIndex, row.id.as_bytes()).unwrap().is_some();
+                assert!(there || self.liars.contains(&label.to), "delivered is said only of what is on the other disk: {label:?}");
+            }
+            (Some(Delivered | Read), Read) => {
+                let read = self.seen.get(&(label.to, ix)).is_some_and(|newest| *newest >= label.number);
+                assert!(read || self.liars.contains(&label.to), "read is said only of what was read: {label:?}");
+            }
+            (Some(Queued | Stored | Failed), Failed) => self.reason(sim, ix, row, label),
+            (before, after) => panic!("a message went from {before:?} to {after:?}: {label:?}"),
+        }
+        assert_eq!(row.fault.is_some(), row.state == Failed, "who failed says why");
+    }
+
+    fn reason(&self, sim: &Sim, ix: Ix, row: &MessageRow, label: Label) {
+        let is_true = match row.fault {
+            Some(fault::EXPIRED) => label.lifetime > 0 && sim.nodes[ix].clock.newest().since(row.at) >= label.lifetime,
+            Some(fault::ENDED) => self.parted.contains(&(ix, label.to)),
+            Some(fault::REFUSED) => self.parted.contains(&(label.to, ix)) || self.liars.contains(&label.to),
+            Some(_) | None => false,
+        };
+        assert!(is_true, "the reason for giving up is true: {:?} of {label:?}", row.fault);
+    }
+
+    fn theirs(&mut self, ix: Ix, row: &MessageRow, label: Label, before: Option<MessageState>) {
+        let from = label.from;
+        match (before, row.state) {
+            (None, MessageState::Delivered) => {
+                let written = self.messages.get(&(from, row.id));
+                assert!(
+                    written.is_some_and(|written| written.label == label && written.length == row.text.len()),
+                    "what arrives was durably written: {label:?}"
+                );
+                let newest = self.arrived.entry((ix, from)).or_default();
+                assert!(*newest < label.number, "texts arrive in the order of writing: {label:?} behind {newest}");
+                *newest = label.number;
+            }
+            (Some(MessageState::Delivered | MessageState::Read), MessageState::Read) => {
+                let newest = self.seen.entry((ix, from)).or_default();
+                *newest = label.number.max(*newest);
+            }
+            (before, after) => panic!("a friend's message went from {before:?} to {after:?}: {label:?}"),
+        }
+    }
+
+    /// A node has released a frame.
+    pub fn sent(&mut self, sim: &Sim, from: Ix, bytes: &[u8]) {
+        match Frame::decode(bytes).expect("what a node sends is a frame") {
+            Frame::Put(put) => {
+                if let Some(Kind::Known(tag)) = kind(&put.envelope) {
+                    let first = *self.tags.entry((from, tag)).or_insert(put.frame);
+                    assert_eq!(first, put.frame, "no counter is used for two envelopes");
+                }
+            }
+            Frame::Receipt(receipt) => {
+                let body: ReceiptBody = read(&receipt.body);
+                for item in body.items.iter().filter(|item| item.outcome == Outcome::Delivered) {
+                    let seen = sim.nodes[from].store.get(Table::Seen, item.frame.as_bytes()).unwrap();
+                    assert!(seen.is_some_and(|seen| seen.len() == 8), "a receipt names only what is on disk");
+                }
+            }
+        }
+    }
+
+    /// Bounds and counters at rest.
+    pub fn check_bounds(&self, sim: &Sim) {
+        let bounds =
+            [(Table::Friend, FRIENDS_MAX), (Table::Request, REQUESTS_MAX), (Table::Invite, INVITES_MAX), (Table::Blocked, BLOCKED_MAX)];
+        for node in &sim.nodes {
+            for (table, max) in bounds {
+                assert!(node.store.count(table) <= max, "{table:?} is bounded");
+            }
+            let devices = node.store.rows(Table::Device).map(|(_, row)| read::<DeviceRow>(row));
+            let counts: Vec<u64> = devices.map(|device| device.outbox_count).collect();
+            assert!(counts.iter().all(|count| *count <= OUTBOX_MAX), "the outbox is bounded");
+            assert_eq!(counts.iter().sum::<u64>(), node.store.count(Table::Outbox) as u64, "the outbox is counted right");
+        }
+    }
+
+    /// At the end, all friends being friends: everything written has arrived, or is said to
+    /// have failed; and whatever arrived is known to have.
+    pub fn check_settled(&self, sim: &Sim) {
+        for ((ix, id), message) in &self.messages {
+            let Label { from, to, .. } = message.label;
+            if from != *ix || self.liars.contains(&to) || self.liars.contains(&from) {
+                continue;
+            }
+            let there = self.messages.contains_key(&(to, *id));
+            match message.state {
+                MessageState::Delivered | MessageState::Read => assert!(there, "what is delivered is there"),
+                MessageState::Failed => {}
+                MessageState::Queued | MessageState::Stored => panic!("a text is still under way: {:?}", message.label),
+            }
+        }
+        for (ix, node) in sim.nodes.iter().enumerate() {
+            let friends = node.store.rows(Table::Friend).map(|(_, row)| read::<FriendRow>(row));
+            for friend in friends.filter(|friend| !self.peers.get(&friend.peer).is_some_and(|peer| self.liars.contains(peer))) {
+                assert!(friend.held.is_empty(), "node {ix} holds nothing back");
+            }
+            let devices = node.store.rows(Table::Device).map(|(_, row)| read::<DeviceRow>(row));
+            for device in devices.filter(|device| !self.peers.get(&device.peer).is_some_and(|peer| self.liars.contains(peer))) {
+                assert_eq!(device.outbox_count, 0, "the outbox of node {ix} is empty");
+            }
+        }
+    }
+
+    /// How much was written, arrived and failed.
+    pub fn sums(&self) -> Sums {
+        let mut sums = Sums::default();
+        for ((ix, _), message) in &self.messages {
+            if message.label.from == *ix {
+                sums.written += 1;
+                sums.failed += u64::from(message.state == MessageState::Failed);
+            } else {
+                sums.arrived += 1;
+            }
+        }
+        sums
+    }
+}

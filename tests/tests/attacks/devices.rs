@@ -1,0 +1,153 @@
+//! Attacks by and on devices: squatted ids, siblings who answer at once, old receipts.
+
+use super::Scene;
+use symbolon_core::command::RequestStatus;
+use symbolon_core::contact::{ContactBody, ContactRecord, LINK_MAX};
+use symbolon_core::seam::Event;
+use symbolon_core::table::{Change, Table};
+use symbolon_core::world::{Shelf, ShelfMut};
+use symbolon_presence::codec;
+use symbolon_presence::identity::{CERT_MAX, Chain, DeviceCertBody, Identity, StoredIdentity, pair_context};
+use symbolon_presence::kdf::hash;
+use symbolon_presence::labels::{HASH_CONTEXT, SIGN_CONTACT, SIGN_DEVICE};
+use symbolon_presence::time::{DAY, HOUR, MINUTE};
+use symbolon_relay::frame::Outcome;
+use symbolon_relay::grant::MailboxKeys;
+use symbolon_tests::craft::{Actor, contact_of};
+use symbolon_tests::sim::Faults;
+use symbolon_tests::sim::run::{Ix, Sim};
+
+fn stored_identity(sim: &Sim, ix: Ix) -> Identity {
+    let bytes = sim.nodes[ix].store.get(Table::Meta, b"identity").unwrap().unwrap();
+    Identity::from_stored(&codec::decode::<StoredIdentity>(&bytes, 4096).unwrap())
+}
+
+/// A second device of a node's user: same root, same friendship secret, its own keys.
+fn add_sibling(sim: &mut Sim, of: Ix) -> Ix {
+    let first = stored_identity(sim, of);
+    let friendship = sim.nodes[of].store.get(Table::Meta, b"friendship").unwrap().unwrap();
+    let mut rng = Actor::new(99, sim.now).rng;
+    let identity = Identity::certify(first.entropy.clone(), 2, &mut rng, sim.now, 365 * DAY);
+    assert!(identity.peer() == first.peer() && identity.device != first.device);
+    let rows = [
+        (&b"identity"[..], codec::encode(&identity.to_stored())),
+        (b"mailbox", codec::encode(&MailboxKeys::random(&mut rng))),
+        (b"friendship", friendship),
+        (b"name", codec::encode(&"Andi".to_owned())),
+    ];
+    sim.add_prepared("Andi", |node| {
+        for (name, value) in rows {
+            node.store.apply(&Change::Put(Table::Meta, name.to_vec(), value)).unwrap();
+        }
+        node.store.commit();
+    })
+}
+
+/// One contact record for both devices of a user, signed by the first.
+fn joint_record(sim: &mut Sim, first: Ix, second: Ix) -> String {
+    let identity = stored_identity(sim, first);
+    let records = [sim.contact_record(first), sim.contact_record(second)];
+    let mut body: ContactBody = codec::decode(&records[0].body, LINK_MAX).unwrap();
+    let other: ContactBody = codec::decode(&records[1].body, LINK_MAX).unwrap();
+    let mut contact = other.contacts[0].clone();
+    contact.chain = Some(records[1].chain.clone());
+    body.contacts.push(contact);
+    let body = codec::encode(&body);
+    let signature = identity.signing.sign(SIGN_CONTACT, &pair_context(&identity.peer(), &identity.peer()), &body);
+    ContactRecord { chain: identity.chain, body, signature }.to_link()
+}
+
+#[test]
+fn a16_two_own_devices_that_accept_at_once_make_one_friendship() {
+    for seed in 0..8 {
+        let mut sim = Sim::new(seed, Faults { latency: 100, ..Faults::NONE });
+        let first = sim.add("Andi");
+        let second = add_sibling(&mut sim, first);
+        let b = sim.add("Ben");
+        assert!(sim.nodes[first].peer == sim.nodes[second].peer);
+        let link = joint_record(&mut sim, first, second);
+        let asked = sim.ask(b, &link).unwrap();
+        sim.run_for(MINUTE);
+        let rows = [first, second].map(|node| (node, sim.pending(node).expect("the Offer reaches both devices")));
+        // Both accept before either answer arrives.
+        for (node, _) in rows {
+            sim.set_apart(node, b, true);
+        }
+        sim.run_for(MINUTE);
+        for (node, id) in rows {
+            sim.accept(node, id).unwrap();
+        }
+        sim.run_for(MINUTE);
+        for (node, _) in rows {
+            sim.set_apart(node, b, false);
+        }
+        sim.run_for(HOUR);
+        assert_eq!(sim.friends(b).len(), 1);
+        assert_eq!(sim.status_of(b, asked), RequestStatus::Confirmed);
+        let mutual: Vec<Ix> = [first, second].into_iter().filter(|node| sim.friends(*node).iter().any(|friend| friend.mutual)).collect();
+        assert_eq!(mutual.len(), 1, "one device holds the friendship");
+        let winner = mutual[0];
+        for (node, id) in rows {
+            let expected = if node == winner { RequestStatus::Confirmed } else { RequestStatus::Cancelled };
+            assert_eq!(sim.status_of(node, id), expected);
+            assert!(node == winner || sim.friends(node).is_empty(), "the other device drops its branch");
+        }
+        sim.say(b, winner, "to the one").unwrap();
+        sim.say(winner, b, "from the one").unwrap();
+        sim.run_for(MINUTE);
+        sim.check(true);
+    }
+}
+
+#[test]
+fn a_device_id_of_another_person_cannot_be_taken() {
+    let mut scene = Scene::new(1);
+    let ben = scene.sim.add("Ben");
+    let bens = stored_identity(&scene.sim, ben).device;
+    // Mallory certifies a device of his own under the id of Ben's, which Ben's invites show.
+    let identity = scene.mallory.identity.clone();
+    let mut body: DeviceCertBody = codec::decode(&identity.chain.cert, CERT_MAX).unwrap();
+    body.device = bens;
+    let cert = codec::encode(&body);
+    let signature = identity.root.sign(SIGN_DEVICE, &hash(HASH_CONTEXT, &[identity.peer().as_bytes()]), &cert);
+    scene.mallory.identity.chain = Chain { root: identity.chain.root, cert, signature };
+    scene.mallory.identity.device = bens;
+    let offer = scene.mallory.offer(scene.sim.now);
+    let frame = scene.mallory.offer_frame(&scene.to, scene.usage, &offer);
+    scene.refused(frame, "a squatted device id");
+    let node = scene.node;
+    scene.sim.befriend(node, ben);
+}
+
+#[test]
+fn an_old_receipt_of_a_friend_shown_by_somebody_else_does_not_make_the_friend_online() {
+    let mut sim = Sim::new(1, Faults::NONE);
+    sim.rogue_links = Some(Vec::new());
+    let a = sim.add("Andi");
+    let mut ben = Actor::new(7, sim.now);
+    let (_, link) = ben.befriend(&mut sim, a);
+    // A receipt that Ben gave to Eve, and one that he gave to Andi.
+    let to_eve = ben.receipt(sim.now, &[symbolon_presence::id::FrameId([4; 32])], Outcome::Delivered);
+    let empty = ben.receipt(sim.now, &[], Outcome::Delivered);
+    sim.rogue_close(link);
+    sim.run_for(1);
+    assert_eq!(sim.friends(a)[0].online, Some(false));
+    let before = sim.events[a].len();
+    sim.run_for(10 * MINUTE);
+    // Eve sits at Ben's address now.
+    let dialled = *sim.rogue_links.as_ref().unwrap().last().expect("Andi calls Ben");
+    let frames = sim.rogue_take(dialled);
+    assert!(!frames.is_empty(), "Andi says hello");
+    for receipt in [to_eve, empty] {
+        sim.rogue_send(dialled, receipt);
+        assert!(sim.friends(a)[0].online != Some(true));
+    }
+    let online = |event: &&Event| matches!(event, Event::Online { online: true, .. });
+    assert_eq!(sim.events[a][before..].iter().filter(online).count(), 0);
+    // Ben himself signs for the greeting.
+    let hello = frames.iter().find_map(|frame| symbolon_tests::craft::put_id(frame)).unwrap();
+    let true_receipt = ben.receipt(sim.now, &[hello], Outcome::Delivered);
+    sim.rogue_send(dialled, true_receipt);
+    assert_eq!(sim.friends(a)[0].online, Some(true));
+    let _ = contact_of;
+}

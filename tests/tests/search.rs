@@ -1,0 +1,104 @@
+//! Searching the history of a node that runs in the simulation.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use symbolon_core::command::{Command, Reply, RequestStatus};
+use symbolon_core::limits::INDEX_BACKLOG;
+use symbolon_presence::id::RequestId;
+use symbolon_presence::time::{DAY, HOUR, MINUTE, SECOND};
+use symbolon_tests::sim::Faults;
+use symbolon_tests::sim::run::{Ix, Sim};
+
+fn invite(sim: &mut Sim, ix: Ix) -> String {
+    match sim.command(ix, Command::Invite { lifetime: DAY, no_ip: false, auto_accept: false }) {
+        Ok(Reply::Invite { link, .. }) => link,
+        other => panic!("an invite is made: {:?}", other.err()),
+    }
+}
+
+fn add(sim: &mut Sim, ix: Ix, link: &str) -> RequestId {
+    match sim.command(ix, Command::Add { target: link.to_owned(), note: Some("hi".into()) }) {
+        Ok(Reply::Request(request)) => request.request,
+        other => panic!("a request is made: {:?}", other.err()),
+    }
+}
+
+fn pending(sim: &mut Sim, ix: Ix) -> Option<RequestId> {
+    match sim.command(ix, Command::Requests) {
+        Ok(Reply::Requests(rows)) => rows.iter().find(|row| row.status == RequestStatus::Pending).map(|row| row.request),
+        _ => None,
+    }
+}
+
+fn befriend(sim: &mut Sim, a: Ix, b: Ix) {
+    let link = invite(sim, a);
+    add(sim, b, &link);
+    let mut request = None;
+    assert!(sim.run_until(HOUR, |sim| {
+        request = pending(sim, a);
+        request.is_some()
+    }));
+    assert!(sim.command(a, Command::Accept(request.unwrap())).is_ok());
+    assert!(sim.run_until(HOUR, |sim| are_friends(sim, a, b) && are_friends(sim, b, a)));
+}
+
+fn are_friends(sim: &mut Sim, a: Ix, b: Ix) -> bool {
+    let peer = sim.nodes[b].peer;
+    matches!(sim.command(a, Command::Friends), Ok(Reply::Friends(friends)) if friends.iter().any(|friend| friend.id == peer && friend.mutual))
+}
+
+#[test]
+fn history_is_searched_over_all_conversations_newest_matches_in_order() {
+    let mut sim = Sim::new(7, Faults::NONE);
+    let (a, b, c) = (sim.add("Andi"), sim.add("Ben"), sim.add("Cleo"));
+    befriend(&mut sim, a, b);
+    befriend(&mut sim, a, c);
+    for (from, to, text) in
+        [(a, b, "Friday at noon?"), (b, a, "friday, yes"), (c, a, "Is it Friday yet?"), (a, c, "no"), (c, a, "Fridays are best")]
+    {
+        sim.say(from, to, text).unwrap();
+        sim.run_for(MINUTE);
+    }
+    let mut search = |text: &str, before, limit| match sim.command(a, Command::Search { text: text.into(), before, limit }) {
+        Ok(Reply::Messages(found)) => Ok(found),
+        Ok(_) => panic!("messages"),
+        Err(error) => Err(error),
+    };
+    let texts = |found: &[symbolon_core::command::MessageView]| -> Vec<String> {
+        found.iter().map(|view| format!("{}: {}", view.conversation_name, view.text)).collect()
+    };
+    let all = search("friday", None, None).unwrap();
+    assert_eq!(texts(&all), ["Ben: Friday at noon?", "Ben: friday, yes", "Cleo: Is it Friday yet?", "Cleo: Fridays are best"]);
+    assert_eq!(texts(&search("yet it friday", None, None).unwrap()), ["Cleo: Is it Friday yet?"]);
+    assert_eq!(texts(&search("friday", None, Some(1)).unwrap()), ["Cleo: Fridays are best"]);
+    assert_eq!(texts(&search("friday", Some(all[2].message), Some(1)).unwrap()), ["Ben: friday, yes"]);
+    for nothing in ["", "?!", &"x".repeat(257)] {
+        assert_eq!(search(nothing, None, None).err(), Some(symbolon_core::command::CommandError::BadSearch));
+    }
+    assert!(search("friday", Some(symbolon_presence::id::MessageId([9; 16])), None).is_err());
+    assert!(all.iter().all(|view| view.mine || view.state == symbolon_core::command::MessageState::Delivered), "nothing was marked");
+}
+
+#[test]
+fn texts_enter_the_index_when_it_is_quiet_and_too_many_do_not_wait_for_that() {
+    let mut sim = Sim::new(8, Faults::NONE);
+    let (a, b) = (sim.add("Andi"), sim.add("Ben"));
+    befriend(&mut sim, a, b);
+    sim.say(a, b, "only one").unwrap();
+    assert_eq!(sim.nodes[a].store.indexed(), 0, "not while messages come");
+    sim.run_for(2 * SECOND);
+    assert_eq!((sim.nodes[a].store.indexed(), sim.nodes[b].store.indexed()), (1, 1));
+    sim.set_apart(a, b, true);
+    // Written in a row, in no time.
+    let flood = INDEX_BACKLOG + 300;
+    for number in 0..flood {
+        sim.say(a, b, &format!("number {number}")).unwrap();
+        let waiting = 1 + number + 1 - sim.nodes[a].store.indexed() as u64;
+        assert!(waiting <= INDEX_BACKLOG, "{waiting} wait");
+    }
+    assert!(sim.nodes[a].store.indexed() > 1);
+    let Ok(Reply::Messages(found)) = sim.command(a, Command::Search { text: "number".into(), before: None, limit: Some(1) }) else {
+        panic!("found");
+    };
+    assert_eq!(found[0].text, format!("number {}", flood - 1), "a search has the rest put in first");
+    assert_eq!(sim.nodes[a].store.indexed() as u64, flood + 1);
+}
