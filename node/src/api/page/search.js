@@ -1,6 +1,6 @@
 // Search over the whole history.
 
-import { button, clean, during, h, icon, moment, nameOf, viewHead } from "/dom.js";
+import { button, clean, during, h, moment, nameOf, viewHead } from "/dom.js";
 import { get, state } from "/node.js";
 
 const PAGE = 50; // matches read at once
@@ -59,5 +59,5 @@ function row(message) {
   const who = message.mine ? ["You to ", nameOf(message.conversation)] : [nameOf(message.from)];
   const head = h("p", { class: "hint" }, ...who, ", ", h("time", { datetime: message.at }, moment(message.at)));
   return h("li", { class: "card" }, head, h("p", { class: "text", dir: "auto" }, clean(message.text)),
-    one ? h("a", { href: `#/chat/${one.id}` }, icon("inbox"), "To the conversation") : null);
+    one ? h("a", { href: `#/chat/${one.id}` }, "To the conversation") : null);
 }
