@@ -198,8 +198,14 @@ impl Actor {
 
     /// Makes the body of an Accept of an Offer; also enters its room.
     pub fn accept(&mut self, offer: &Heard, now: Timestamp) -> (AcceptBody, OfferBody) {
+        let leaf_of = self.identity.clone();
+        self.accept_as(offer, &self.peer(), &leaf_of, now)
+    }
+
+    /// The same, in the place of another person or with a leaf of another identity.
+    pub fn accept_as(&mut self, offer: &Heard, asked: &PeerId, leaf_of: &Identity, now: Timestamp) -> (AcceptBody, OfferBody) {
         let body: OfferBody = codec::decode(&offer.statement.body, PAYLOAD_MAX).unwrap();
-        let transcript = OfferBody::transcript(&offer.statement.body, &offer.device.peer, &self.peer());
+        let transcript = OfferBody::transcript(&offer.statement.body, &offer.device.peer, asked);
         let view = self.cipher.inspect(&body.group_info).unwrap();
         let head = AcceptHead {
             request: body.request,
@@ -212,7 +218,8 @@ impl Actor {
         let head = codec::encode(&head);
         let (psk, secret) = connection_psk(&transcript, &head, &self.identity.chain);
         self.cipher.share_psk(&psk, secret.expose()).unwrap();
-        let (leaf, credential) = self.leaf(&view.room);
+        let leaf = self.cipher.fresh_leaf().unwrap();
+        let credential = LeafCredential::sign(&leaf_of.chain, &leaf_of.signing, &view.room, &leaf.0);
         let joined = self.cipher.join_external(&body.group_info, &psk, leaf, &credential, lifetime(now)).unwrap();
         let bundle = RoomPayload::Bundle(self.bundle());
         let bundle = self.cipher.seal(joined.room, &codec::encode(&bundle), &[]).unwrap();

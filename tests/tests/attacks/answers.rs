@@ -7,6 +7,7 @@ use symbolon_core::wire::{AcceptBody, AcceptHead, BundleDevice, ConfirmBody, Fir
 use symbolon_core::world::RoomCipher;
 use symbolon_presence::codec;
 use symbolon_presence::id::{Digest, EpochId, RequestId};
+use symbolon_presence::identity::Identity;
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::time::{DAY, MINUTE};
 use symbolon_relay::frame::{Frame, Outcome, Refusal};
@@ -76,8 +77,9 @@ fn a02_r5_an_accept_forged_by_somebody_who_read_everything_is_refused_and_the_ro
     let reply = offered.replies[0].clone();
     let mut relay = Actor::new(90, asked.sim.now);
 
-    // Under the relay's own key.
-    let (accept, _) = relay.accept(&asked.offer, asked.sim.now);
+    // Under the relay's own key, everything else as the asked person would make it.
+    let (by, own) = (asked.ben.peer(), relay.identity.clone());
+    let (accept, _) = relay.accept_as(&asked.offer, &by, &own, asked.sim.now);
     let transcript = OfferBody::transcript(&asked.offer.statement.body, &asked.offer.device.peer, &asked.ben.peer());
     let device = asked.offer.device.clone();
     let envelope = relay.seal(Step::Accept, &device, &reply, transcript, codec::encode(&accept));
@@ -269,4 +271,20 @@ fn a20_a_put_with_the_key_of_another_friendship_secret_is_refused() {
     assert_eq!(outcomes(&sim.rogue_send(link, frame)), [Outcome::Refused(Refusal::Refused)]);
     assert!(sim.texts(a).is_empty());
     let _ = |frame: Frame| frame;
+}
+
+#[test]
+fn an_accept_that_lets_in_a_leaf_of_somebody_else_is_refused() {
+    let mut asked = Asked::new(1);
+    let by = asked.ben.peer();
+    let mut ben = Actor::with_identity(asked.ben.identity.clone(), 95);
+    let other = Actor::new(96, asked.sim.now).identity;
+    let sibling = Identity::certify(ben.identity.entropy.clone(), 2, &mut ben.rng, asked.sim.now, DAY);
+    for (what, leaf_of) in [("another person's leaf", other), ("a sibling device's leaf", sibling)] {
+        let mut ben = Actor::with_identity(asked.ben.identity.clone(), 97);
+        let (accept, _) = ben.accept_as(&asked.offer, &by, &leaf_of, asked.sim.now);
+        let frame = ben.accept_frame(&asked.offer, &accept);
+        asked.refused(frame, what);
+    }
+    asked.completes();
 }
