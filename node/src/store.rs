@@ -44,6 +44,9 @@ pub const LOG_LIMIT: i64 = 8 * 1024 * 1024;
 /// How long opening insists when another program reads the file.
 const BUSY_PATIENCE: Duration = Duration::from_millis(250);
 
+/// What is wrong with a build that cannot overwrite pages.
+const UNFIT: &str = "this program was built without SQLite's access to pages: set LIBSQLITE3_FLAGS as .cargo/config.toml does";
+
 /// Marks our stores in SQLite's header: "Symb".
 const APPLICATION_ID: i64 = 0x5379_6D62;
 
@@ -315,6 +318,10 @@ fn check_schema(db: &Connection, path: &Path) -> Result<(), OpenError> {
     let path_error = |error: rusqlite::Error| OpenError::from_store(StoreError::from(error), path);
     let number = |sql: &str| db.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(path_error);
     let foreign = || OpenError::NotAStore { file: path.to_path_buf() };
+    // See `.cargo/config.toml`: without it, erased keys would stay in the pages.
+    if number("SELECT sqlite_compileoption_used('ENABLE_DBPAGE_VTAB')")? != 1 {
+        return Err(OpenError::from_store(StoreError::Failed(UNFIT), path));
+    }
     if number("PRAGMA application_id")? != APPLICATION_ID {
         return Err(foreign());
     }

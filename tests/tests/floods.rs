@@ -1,6 +1,6 @@
 //! Floods on a running node: whatever strangers open, send or leave unread, its memory stays
 //! bounded and an honest friend is heard.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::wildcard_enum_match_arm)]
 #![cfg(target_os = "linux")]
 
 #[path = "floods/stranger.rs"]
