@@ -139,7 +139,11 @@ impl Intake {
                     Refusal::Expired | Refusal::Refused | Refusal::Full => {}
                 }
                 self.count(DropReason::Unexpected);
-                delivery.acknowledge(state, turn, link, put.frame, Outcome::Refused(not.refusal));
+                // Signed only for whoever holds the grant: somebody in the middle must not get
+                // a refusal for another's frame by changing a bit of it.
+                if not.grant.is_some() {
+                    delivery.acknowledge(state, turn, link, put.frame, Outcome::Refused(not.refusal));
+                }
                 delivery.fault(state, turn, link);
                 return Ok(());
             }
@@ -511,7 +515,10 @@ fn settle(state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>, item:
             request_refused(state, turn, request, fault)?;
         }
     }
-    outbox::remove(state, turn, &item.device, item.number);
+    // Ending a request takes its Offers back by itself.
+    if outbox::row(turn, &item.device, item.number)?.is_some() {
+        outbox::remove(state, turn, &item.device, item.number);
+    }
     Ok(())
 }
 
@@ -519,6 +526,11 @@ fn settle(state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>, item:
 fn request_refused(state: &mut State, turn: &mut Turn<'_>, id: &RequestId, fault: Option<Fault>) -> Result<(), TurnFailed> {
     let Some(row) = state.requests.get(id).cloned() else { return Ok(()) };
     if row.direction == Direction::Out && row.status == RequestStatus::Pending {
+        state.save_request(turn, crate::state::Request { fault, ..row });
+        request::set_status(state, turn, id, RequestStatus::Expired)?;
+    } else if row.direction == Direction::In && row.status == RequestStatus::Accepted {
+        // Given up on the other side before our answer came: half a friendship leads nowhere.
+        request::end_half(state, turn, &row)?;
         state.save_request(turn, crate::state::Request { fault, ..row });
         request::set_status(state, turn, id, RequestStatus::Expired)?;
     }

@@ -16,6 +16,7 @@ use crate::command::{CommandError, Direction, RequestStatus, RequestView, Trust,
 use crate::contact::{ContactRecord, LINK_PREFIX, LinkError};
 use crate::friend;
 use crate::limits::{REQUEST_LIFETIME, REQUESTS_MAX};
+use crate::outbox;
 use crate::seam::Event;
 use crate::state::{FriendState, Request, State};
 use crate::turn::{Failed, Turn, TurnFailed};
@@ -116,9 +117,9 @@ fn check_peer(state: &State, peer: &PeerId) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Whether somebody is a friend who is known to be one on the other side, too.
+/// Whether somebody is a friend who has confirmed it. Half a friendship may be begun anew.
 fn is_friend(state: &State, peer: &PeerId) -> bool {
-    state.friends.get(peer).is_some_and(|friend| friend.state != FriendState::Ended)
+    state.friends.get(peer).is_some_and(|friend| friend.state == FriendState::Mutual)
 }
 
 /// The newest request of this person that waits for an answer of ours: they may have given
@@ -268,6 +269,13 @@ pub(crate) fn set_status(state: &mut State, turn: &mut Turn<'_>, id: &RequestId,
         state.restart.extend(state.devices.values().filter(|device| device.peer == row.peer).map(|device| device.device));
     }
     let over = matches!(status, RequestStatus::Expired | RequestStatus::Cancelled);
+    if over && row.direction == Direction::Out {
+        // Nobody shall be asked any more.
+        let devices: Vec<_> = state.devices.values().filter(|device| device.peer == row.peer).map(|device| device.device).collect();
+        for device in devices {
+            outbox::supersede(state, turn, &device, &outbox::What::Offer(row.id))?;
+        }
+    }
     if over {
         row.reply_key = Secret::from_bytes([0; 32]);
         let unfinished = state.friends.get(&row.peer).is_none_or(|friend| Some(friend.room) != row.room);
@@ -304,7 +312,7 @@ pub(crate) fn expire(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnF
 }
 
 /// Ends the provisional friendship of a request that will not be confirmed.
-fn end_half(state: &mut State, turn: &mut Turn<'_>, row: &Request) -> Result<(), TurnFailed> {
+pub(crate) fn end_half(state: &mut State, turn: &mut Turn<'_>, row: &Request) -> Result<(), TurnFailed> {
     match state.friends.get(&row.peer).cloned() {
         Some(friend) if friend.state == FriendState::Half && Some(friend.room) == row.room => friend::end(state, turn, friend),
         Some(_) | None => Ok(()),

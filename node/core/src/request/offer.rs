@@ -197,6 +197,11 @@ pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, offer: IncomingOff
         return Err(DropReason::Blocked.into());
     }
     // One person, one question: whoever asks anew has given up the older request.
+    // Offers may overtake each other on the way.
+    let waiting = state.requests.values().filter(pending).filter(|row| row.peer == device.peer);
+    if waiting.filter_map(super::offer_of).any(|known| known.created > body.created) {
+        return Err(DropReason::Repeated.into());
+    }
     let older: Vec<RequestId> = state.requests.values().filter(pending).filter(|row| row.peer == device.peer).map(|row| row.id).collect();
     for older in older {
         set_status(state, turn, &older, RequestStatus::Cancelled)?;
