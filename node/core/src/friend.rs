@@ -258,10 +258,12 @@ pub(crate) fn verify(state: &mut State, turn: &mut Turn<'_>, who: &Who, words: O
 
 /// Blocks or unblocks a friend: its links close, nothing of it is taken, nothing is sent.
 pub(crate) fn set_blocked(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, blocked: bool) -> Result<(), Failed> {
-    let Some(friend) = state.friends.get(peer) else { return Ok(()) };
-    let devices = friend.devices.clone();
-    let mut keys: Vec<Vec<u8>> = vec![peer.as_bytes().to_vec()];
-    keys.extend(devices.iter().filter_map(|id| state.devices.get(id)).flat_map(|device| crate::request::keys_of(&device.chain)));
+    if !state.friends.contains_key(peer) {
+        return Ok(());
+    }
+    // Not only those in the friend's row: a friendship that has ended names none.
+    let devices: Vec<DeviceId> = state.devices.values().filter(|device| device.peer == *peer).map(|device| device.device).collect();
+    let keys = crate::request::keys_of_person(state, peer);
     if blocked {
         state.block_keys(turn, &keys)?;
     } else {

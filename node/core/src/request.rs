@@ -219,8 +219,7 @@ pub(crate) fn block(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> R
     if !allowed {
         return Err(CommandError::WrongStatus.into());
     }
-    let mut keys = vec![row.peer.as_bytes().to_vec()];
-    keys.extend(row.chain.iter().flat_map(keys_of));
+    let keys = keys_of_person(state, &row.peer);
     state.block_keys(turn, &keys)?;
     Ok(set_status(state, turn, id, RequestStatus::Blocked)?)
 }
@@ -231,12 +230,19 @@ pub(crate) fn unblock(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) ->
     if row.status != RequestStatus::Blocked {
         return Err(CommandError::WrongStatus.into());
     }
-    let mut keys = vec![row.peer.as_bytes().to_vec()];
-    keys.extend(row.chain.iter().flat_map(keys_of));
-    for key in keys {
+    for key in keys_of_person(state, &row.peer) {
         state.unblock_key(turn, &key);
     }
     Ok(set_status(state, turn, id, RequestStatus::Ignored)?)
+}
+
+/// Everything that a person is blocked by: the Peer ID and every key seen of them. The same
+/// for block and unblock, so that nothing stays behind.
+pub(crate) fn keys_of_person(state: &State, peer: &PeerId) -> Vec<Vec<u8>> {
+    let devices = state.devices.values().filter(|device| device.peer == *peer).map(|device| &device.chain);
+    let requests = state.requests.values().filter(|row| row.peer == *peer).filter_map(|row| row.chain.as_ref());
+    let keys: std::collections::BTreeSet<Vec<u8>> = devices.chain(requests).flat_map(keys_of).collect();
+    std::iter::once(peer.as_bytes().to_vec()).chain(keys).collect()
 }
 
 /// The public keys of a certificate, as they are blocked by.
