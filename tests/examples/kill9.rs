@@ -17,7 +17,7 @@ fn campaign() -> Result<(), Trouble> {
         let report = kill9::run(own, seed + part, carrier).map_err(|trouble| format!("seed {}, {carrier:?}: {trouble}", seed + part))?;
         println!("{carrier:?}, {own} rounds: {report:?}");
         kills += report.kills;
-        accepted += report.accepted;
+        accepted += report.tally.accepted;
     }
     println!("{rounds} rounds, {kills} processes killed: all {accepted} accepted messages arrived once and in order");
     Ok(())

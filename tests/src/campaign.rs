@@ -6,7 +6,11 @@
 pub mod damage;
 pub mod erased;
 pub mod files;
+pub mod full;
 pub mod kill9;
+pub mod mounts;
+pub mod power;
+pub mod writers;
 
 use crate::node::Trouble;
 use rand_chacha::ChaCha20Rng;

@@ -90,6 +90,8 @@ fn newest_source(folder: &Path) -> Option<SystemTime> {
 #[derive(Debug)]
 pub struct Node {
     folder: PathBuf,
+    /// Where its standard error is collected.
+    log: PathBuf,
     arguments: Vec<String>,
     child: Child,
     lines: Receiver<String>,
@@ -118,10 +120,17 @@ impl Node {
     /// # Errors
     /// When neither comes in time, or the ready line is none.
     pub fn try_start(folder: &Path, arguments: &[&str]) -> Result<Result<Self, Refused>, Trouble> {
+        Self::try_start_telling(folder, &stderr_of(folder), arguments)
+    }
+
+    /// As [`Node::try_start`], with its standard error collected elsewhere than beside the folder.
+    ///
+    /// # Errors
+    /// See [`Node::try_start`].
+    pub fn try_start_telling(folder: &Path, log: &Path, arguments: &[&str]) -> Result<Result<Self, Refused>, Trouble> {
         // Building it, if need be, is no part of its start.
         binary()?;
-        let log = stderr_of(folder);
-        let stderr = File::options().create(true).append(true).open(&log).map_err(|error| format!("{}: {error}", log.display()))?;
+        let stderr = File::options().create(true).append(true).open(log).map_err(|error| format!("{}: {error}", log.display()))?;
         let logged = stderr.metadata().map_or(0, |metadata| metadata.len());
         let start = Instant::now();
         let mut child = command(folder, &[&["--json", "up", "--no-open"], arguments].concat())?
@@ -139,7 +148,15 @@ impl Node {
             }
         });
         let kept = arguments.iter().map(|argument| (*argument).to_owned()).collect();
-        let mut node = Self { folder: folder.to_owned(), arguments: kept, child, lines, ready: Value::Null, took: Duration::ZERO };
+        let mut node = Self {
+            folder: folder.to_owned(),
+            log: log.to_owned(),
+            arguments: kept,
+            child,
+            lines,
+            ready: Value::Null,
+            took: Duration::ZERO,
+        };
         let mut objects = Vec::new();
         loop {
             match node.lines.recv_timeout(READY_WITHIN.saturating_sub(start.elapsed())) {
@@ -157,7 +174,7 @@ impl Node {
             }
         }
         let code = node.ended(STOP_WITHIN)?.code();
-        let stderr = std::fs::read(&log).unwrap_or_default();
+        let stderr = std::fs::read(log).unwrap_or_default();
         let stderr = stderr.get(usize::try_from(logged).unwrap_or_default()..).unwrap_or_default();
         let refused = Refused { code, objects, stderr: String::from_utf8_lossy(stderr).into_owned(), took: start.elapsed() };
         Ok(Err(refused))
@@ -179,7 +196,8 @@ impl Node {
         self.kill()?;
         let arguments = self.arguments.clone();
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        *self = Self::start(&self.folder, &arguments)?;
+        let started = Self::try_start_telling(&self.folder, &self.log, &arguments)?;
+        *self = started.map_err(|refused| format!("the node does not start again: {refused:?}"))?;
         Ok(())
     }
 
@@ -190,7 +208,7 @@ impl Node {
     pub fn restart_and_kill(&mut self, after: Duration) -> Result<(), Trouble> {
         self.kill()?;
         let arguments: Vec<&str> = ["--json", "up", "--no-open"].into_iter().chain(self.arguments.iter().map(String::as_str)).collect();
-        let log = File::options().create(true).append(true).open(stderr_of(&self.folder)).map_err(|error| error.to_string())?;
+        let log = File::options().create(true).append(true).open(&self.log).map_err(|error| error.to_string())?;
         self.child = command(&self.folder, &arguments)?.stdout(Stdio::null()).stderr(log).spawn().map_err(|error| error.to_string())?;
         std::thread::sleep(after);
         self.kill()
@@ -199,6 +217,15 @@ impl Node {
     /// The data folder.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Fails when a node of this folder has ever panicked.
+    ///
+    /// # Errors
+    /// With what it said.
+    pub fn calm(&self) -> Result<(), Trouble> {
+        let said = std::fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).map_err(|error| error.to_string())?;
+        if said.contains("panicked") { Err(format!("a node panicked: {said}")) } else { Ok(()) }
     }
 
     /// The process id.
@@ -243,6 +270,28 @@ impl Node {
         }
         let status = self.ended(STOP_WITHIN)?;
         if status.success() { Ok(start.elapsed()) } else { Err(format!("the node stopped with {status}: {:?}", self.rest())) }
+    }
+
+    /// Holds it still, with no thread inside of the operating system; only a kill ends that.
+    ///
+    /// # Errors
+    /// When it does not come to rest, or the system does not tell.
+    pub fn freeze(&self) -> Result<(), Trouble> {
+        let asked = Command::new("kill").args(["-STOP", &self.pid().to_string()]).status().map_err(|error| error.to_string())?;
+        if !asked.success() {
+            return Err("the node was gone before it was held".to_owned());
+        }
+        let tasks = PathBuf::from(format!("/proc/{}/task", self.pid()));
+        within(STOP_WITHIN, "every thread is held", || {
+            for task in std::fs::read_dir(&tasks).map_err(|error| error.to_string())?.flatten() {
+                let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+                // The state stands behind the name, which is in brackets.
+                if stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().next()) != Some("T") {
+                    return Ok(None);
+                }
+            }
+            Ok(Some(()))
+        })
     }
 
     /// Ends the process as a crash would, by `kill -9`; nothing happens when it has ended.

@@ -4,6 +4,8 @@
 
 #[path = "campaigns/damage.rs"]
 mod damage;
+#[path = "campaigns/disks.rs"]
+mod disks;
 #[path = "campaigns/erased.rs"]
 mod erased;
 
@@ -18,13 +20,13 @@ const SETTLED_SOON: Duration = Duration::from_secs(12);
 #[test]
 fn everything_accepted_arrives_once_and_in_order_through_kills_over_tcp() {
     let report = kill9::run(15, 1, Carrier::Tcp).unwrap();
-    assert!(report.kills >= 15 && report.accepted > 0, "{report:?}");
+    assert!(report.kills >= 15 && report.tally.accepted > 0, "{report:?}");
     assert!(report.settled < SETTLED_SOON, "{report:?}");
 }
 
 #[test]
 fn everything_accepted_arrives_once_and_in_order_through_kills_over_quic() {
     let report = kill9::run(15, 2, Carrier::Quic).unwrap();
-    assert!(report.kills >= 15 && report.accepted > 0, "{report:?}");
+    assert!(report.kills >= 15 && report.tally.accepted > 0, "{report:?}");
     assert!(report.settled < SETTLED_SOON, "{report:?}");
 }

@@ -276,26 +276,18 @@ pub(crate) fn verify(state: &mut State, turn: &mut Turn<'_>, who: &Who, words: O
 
 /// Blocks or unblocks a friend: its links close, nothing of it is taken, nothing is sent.
 pub(crate) fn set_blocked(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, blocked: bool) -> Result<(), Failed> {
-    if !state.friends.contains_key(peer) {
-        return Ok(());
-    }
-    // Not only those in the friend's row: a friendship that has ended names none.
     let devices: Vec<DeviceId> = state.devices.values().filter(|device| device.peer == *peer).map(|device| device.device).collect();
     let keys = crate::request::keys_of_person(state, peer);
     if blocked {
         state.block_keys(turn, &keys)?;
+        state.hang_up.extend(devices);
     } else {
         for key in keys {
             state.unblock_key(turn, &key);
         }
-    }
-    update(state, turn, peer, |friend| friend.blocked = blocked)?;
-    if blocked {
-        state.hang_up.extend(devices);
-    } else {
         state.wake.extend(devices);
     }
-    Ok(())
+    Ok(update(state, turn, peer, |friend| friend.blocked = blocked)?)
 }
 
 /// Changes and saves a friend's row.

@@ -20,6 +20,7 @@ use crate::seam::Event;
 use crate::state::{FriendState, Request, State};
 use crate::turn::{Failed, Turn, TurnFailed};
 use crate::wire::{OfferBody, is_note};
+use std::collections::BTreeSet;
 use symbolon_presence::codec;
 use symbolon_presence::id::{Digest, GrantId, Nonce, PeerId, RequestId};
 use symbolon_presence::identity::{CERT_MAX, Chain, DeviceCertBody};
@@ -219,8 +220,8 @@ pub(crate) fn block(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> R
     if !allowed {
         return Err(CommandError::WrongStatus.into());
     }
-    let keys = keys_of_person(state, &row.peer);
-    state.block_keys(turn, &keys)?;
+    let peer = row.peer;
+    friend::set_blocked(state, turn, &peer, true)?;
     Ok(set_status(state, turn, id, RequestStatus::Blocked)?)
 }
 
@@ -230,19 +231,19 @@ pub(crate) fn unblock(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) ->
     if row.status != RequestStatus::Blocked {
         return Err(CommandError::WrongStatus.into());
     }
-    for key in keys_of_person(state, &row.peer) {
-        state.unblock_key(turn, &key);
-    }
+    let peer = row.peer;
+    friend::set_blocked(state, turn, &peer, false)?;
     Ok(set_status(state, turn, id, RequestStatus::Ignored)?)
 }
 
-/// Everything that a person is blocked by: the Peer ID and every key seen of them. The same
-/// for block and unblock, so that nothing stays behind.
-pub(crate) fn keys_of_person(state: &State, peer: &PeerId) -> Vec<Vec<u8>> {
-    let devices = state.devices.values().filter(|device| device.peer == *peer).map(|device| &device.chain);
-    let requests = state.requests.values().filter(|row| row.peer == *peer).filter_map(|row| row.chain.as_ref());
-    let keys: std::collections::BTreeSet<Vec<u8>> = devices.chain(requests).flat_map(keys_of).collect();
-    std::iter::once(peer.as_bytes().to_vec()).chain(keys).collect()
+/// Everything that a person is blocked by: the Peer ID, and every key seen of the person.
+/// The same set for blocking and unblocking, so that no key stays behind.
+pub(crate) fn keys_of_person(state: &State, peer: &PeerId) -> BTreeSet<Vec<u8>> {
+    let of_devices = state.devices.values().filter(|device| device.peer == *peer).map(|device| &device.chain);
+    let of_requests = state.requests.values().filter(|row| row.peer == *peer).filter_map(|row| row.chain.as_ref());
+    let mut keys: BTreeSet<Vec<u8>> = of_devices.chain(of_requests).flat_map(keys_of).collect();
+    keys.insert(peer.as_bytes().to_vec());
+    keys
 }
 
 /// The public keys of a certificate, as they are blocked by.

@@ -492,7 +492,7 @@ impl State {
     }
 
     /// Blocks an identity and its keys: all of them or, when there is no room, none.
-    pub fn block_keys(&mut self, turn: &mut Turn<'_>, keys: &[Vec<u8>]) -> Result<(), CommandError> {
+    pub fn block_keys(&mut self, turn: &mut Turn<'_>, keys: &BTreeSet<Vec<u8>>) -> Result<(), CommandError> {
         let fresh = keys.iter().filter(|key| !self.blocked.contains(*key)).count();
         if self.blocked.len().saturating_add(fresh) > limits::BLOCKED_MAX {
             return Err(CommandError::Full);

@@ -16,7 +16,7 @@ use serde::Deserialize;
 const INDEX: &str = include_str!("page/index.html");
 
 /// Address, media type and content of every file but the page itself.
-const FILES: [(&str, &str, &str); 9] = [
+const FILES: [(&str, &str, &str); 10] = [
     ("/style.css", "text/css; charset=utf-8", include_str!("page/style.css")),
     ("/app.js", "text/javascript; charset=utf-8", include_str!("page/app.js")),
     ("/node.js", "text/javascript; charset=utf-8", include_str!("page/node.js")),
@@ -24,6 +24,7 @@ const FILES: [(&str, &str, &str); 9] = [
     ("/chat.js", "text/javascript; charset=utf-8", include_str!("page/chat.js")),
     ("/people.js", "text/javascript; charset=utf-8", include_str!("page/people.js")),
     ("/friend.js", "text/javascript; charset=utf-8", include_str!("page/friend.js")),
+    ("/search.js", "text/javascript; charset=utf-8", include_str!("page/search.js")),
     ("/settings.js", "text/javascript; charset=utf-8", include_str!("page/settings.js")),
     ("/icon.svg", "image/svg+xml", include_str!("page/icon.svg")),
 ];

@@ -123,6 +123,9 @@ fn folder_error(error: FolderError) -> RunError {
         }
         FolderError::NotAFolder(_) => ("not_a_folder", "Choose another path with --data."),
         FolderError::Exposed(_) => ("folder_exposed", "Choose an empty folder, or one that only you can write into."),
+        FolderError::Io(_, error) if error.kind() == std::io::ErrorKind::StorageFull => {
+            ("store_full", "Free some space on the disk, then start again.")
+        }
         FolderError::Io(..) => ("folder_failed", "Check the path after --data, its permissions and the disk."),
     };
     RunError::new(kind, error.to_string(), hint)

@@ -176,6 +176,9 @@ fn full_disk_is_told_to_the_one_who_asked_and_reading_goes_on() {
     let full = (0..100).map(|_| bench.ask("put much")).find(Result::is_err).unwrap();
     assert_eq!(full, Err(CommandError::StoreFull));
     assert!(bench.ask("count").unwrap() >= 1);
+    // A turn that only reads does not show that there is room again.
+    let facts = bench.handle.health().facts();
+    assert_eq!((facts.failing.map(|failure| failure.what), facts.failed_turns >= 1), (Some("the disk is full"), true));
     bench.handle.stop();
     running.join().unwrap().unwrap();
 }

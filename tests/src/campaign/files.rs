@@ -95,7 +95,8 @@ fn bytes_of(field: ValueRef<'_>) -> Vec<u8> {
 pub fn rows(folder: &Path) -> Result<Rows, Trouble> {
     let db = connect(folder, true)?;
     let read = || -> rusqlite::Result<Rows> {
-        let mut names = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'")?;
+        // Not the index of words, which has no such rows.
+        let mut names = db.prepare("SELECT name FROM sqlite_schema WHERE sql LIKE 'CREATE TABLE %(key BLOB %'")?;
         let names: Vec<String> = names.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
         let mut rows = Rows::new();
         for name in names {

@@ -1,6 +1,6 @@
 //! Two nodes in two folders that are friends: where most tests begin.
 
-use super::{Node, Trouble, said, within};
+use super::{Node, Trouble, said, stderr_of, within};
 use serde_json::Value;
 use std::path::Path;
 use std::time::Duration;
@@ -45,7 +45,15 @@ impl Pair {
     /// # Errors
     /// When a step fails or takes too long.
     pub fn befriended(carrier: Carrier) -> Result<Self, Trouble> {
-        let pair = Self::strangers(carrier)?;
+        Self::befriended_in(carrier, None)
+    }
+
+    /// As [`Pair::befriended`], with Andi's folder elsewhere.
+    ///
+    /// # Errors
+    /// When a step fails or takes too long.
+    pub fn befriended_in(carrier: Carrier, andi: Option<&Path>) -> Result<Self, Trouble> {
+        let pair = Self::strangers_in(carrier, andi)?;
         pair.befriend()?;
         Ok(pair)
     }
@@ -55,8 +63,13 @@ impl Pair {
     /// # Errors
     /// When one does not start.
     pub fn strangers(carrier: Carrier) -> Result<Self, Trouble> {
+        Self::strangers_in(carrier, None)
+    }
+
+    fn strangers_in(carrier: Carrier, andi: Option<&Path>) -> Result<Self, Trouble> {
         let home = tempfile::tempdir().map_err(|error| error.to_string())?;
-        let andi = start_named(&home.path().join("andi"), carrier, "Andi")?;
+        let own = home.path().join("andi");
+        let andi = start_telling(andi.unwrap_or(&own), &stderr_of(&own), carrier, "Andi")?;
         let ben = start_named(&home.path().join("ben"), carrier, "Ben")?;
         Ok(Self { andi, ben, home })
     }
@@ -80,7 +93,7 @@ impl Pair {
     /// # Errors
     /// With what it said.
     pub fn assert_calm(&self) -> Result<(), Trouble> {
-        [&self.andi, &self.ben].into_iter().try_for_each(|node| calm(node.folder()))
+        [&self.andi, &self.ben].into_iter().try_for_each(Node::calm)
     }
 }
 
@@ -106,7 +119,12 @@ pub fn start(folder: &Path, carrier: Carrier) -> Result<Node, Trouble> {
 /// # Errors
 /// When it does not start.
 pub fn start_named(folder: &Path, carrier: Carrier, name: &str) -> Result<Node, Trouble> {
-    let mut node = Node::start(folder, &["--listen", carrier.address(), "--name", name])?;
+    start_telling(folder, &stderr_of(folder), carrier, name)
+}
+
+fn start_telling(folder: &Path, log: &Path, carrier: Carrier, name: &str) -> Result<Node, Trouble> {
+    let started = Node::try_start_telling(folder, log, &["--listen", carrier.address(), "--name", name])?;
+    let mut node = started.map_err(|refused| format!("the node does not start: {refused:?}"))?;
     // A name is given once, as a user does.
     node.arguments.truncate(2);
     Ok(node)

@@ -5,6 +5,7 @@ import { lastMessage, listen, loadAll, state, unread, waiting, watch } from "/no
 import { chatView } from "/chat.js";
 import { addView, requestsView } from "/people.js";
 import { friendView } from "/friend.js";
+import { searchView } from "/search.js";
 import { settingsView } from "/settings.js";
 
 const side = document.getElementById("side");
@@ -31,6 +32,7 @@ function makeView(view, id) {
     case "friend": return friendView(id);
     case "add": return addView();
     case "requests": return requestsView();
+    case "search": return searchView();
     case "me": return settingsView();
     default: return { element: welcome() };
   }
@@ -62,7 +64,8 @@ function drawSide() {
     h("div", { class: "actions" },
       h("a", { href: "#/add", class: "primary", ...mark("#/add", current) }, icon("plus"), "Add a friend"),
       h("a", { href: "#/requests", class: "plain", ...mark("#/requests", current) }, icon("inbox"), "Requests",
-        count ? h("span", { class: "badge", "aria-label": `${count} waiting for your answer` }, String(count)) : null)),
+        count ? h("span", { class: "badge", "aria-label": `${count} waiting for your answer` }, String(count)) : null),
+      h("a", { href: "#/search", class: "plain slim", "aria-label": "Search", title: "Search", ...mark("#/search", current) }, icon("search"))),
     friends.length + blocked.length
       ? h("ul", { class: "friends" }, friends.map((one) => friendRow(one, current)), blocked.map((one) => friendRow(one, current)))
       : [h("p", { class: "hint only-wide" }, "Your friends will be listed here."), h("div", { class: "only-slim" }, welcome())]].flat());

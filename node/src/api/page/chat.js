@@ -15,7 +15,7 @@ const STATES = {
 };
 
 // How long a message is tried, in seconds; without a number until it is delivered.
-const LIFETIMES = [["", "Until delivered"], ["3600", "For 1 hour"], ["86400", "For 1 day"], ["604800", "For 7 days"]];
+const LIFETIMES = [["", "No end"], ["3600", "1 hour"], ["86400", "1 day"], ["604800", "7 days"]];
 
 export function chatView(id) {
   const one = friend(id);
@@ -174,7 +174,7 @@ function messageRow(message) {
 function makeComposer(one, sent) {
   const field = h("textarea", {
     rows: "1",
-    placeholder: "Write a message",
+    placeholder: "Message",
     "aria-label": "Write a message",
     oninput: () => grow(),
     onkeydown: (event) => {
@@ -185,7 +185,7 @@ function makeComposer(one, sent) {
     },
   });
   const counter = h("small", { class: "counter", role: "status" });
-  const lifetime = h("select", { "aria-label": "Give the message up when it is not delivered after", title: "How long to try" }, LIFETIMES.map(([seconds, label]) => h("option", { value: seconds }, label)));
+  const lifetime = h("select", { "aria-label": "Give the message up when it is not delivered after", title: "How long to try to deliver it" }, LIFETIMES.map(([seconds, label]) => h("option", { value: seconds }, label)));
   const submit = h("button", { type: "submit", class: "primary round", "aria-label": "Send" }, icon("send"));
   const element = h("form", { class: "composer", onsubmit: (event) => { event.preventDefault(); send(); } }, field, counter, lifetime, submit);
 

@@ -43,16 +43,20 @@ function nameCard(me) {
   return h("article", { class: "card" }, h("h2", {}, h("label", { for: "own-name" }, "My name")), h("p", {}, "As new friends will see it first."), form);
 }
 
+// Hints are written for a terminal too, where backquotes mark what can be typed.
+function checkRow({ check, ok, detail, hint }) {
+  const words = h("span", {}, ok ? h("span", { class: "unseen" }, "In order: ") : h("strong", {}, "Look at this: "), `${clean(check)}: ${clean(detail).replaceAll("`", "")}.`);
+  return h("li", { class: ok ? "good" : "bad" }, words, hint ? h("p", { class: "hint" }, clean(hint).replaceAll("`", "")) : null);
+}
+
 async function showHealth(place) {
   try {
-    const status = await get("/api/v1/status");
+    const [status, { checks }] = await Promise.all([get("/api/v1/status"), get("/api/v1/doctor")]);
     const friends = status.peers === 1 ? "1 friend is connected" : `${status.peers} friends are connected`;
     const queue = status.queue === 0 ? "nothing is waiting to be sent" : status.queue === 1 ? "1 message is waiting to be sent" : `${status.queue} messages are waiting to be sent`;
     place.replaceChildren(
       h("p", {}, `${friends}; ${queue}.`),
-      status.problems.length
-        ? h("ul", { class: "problems" }, status.problems.map((problem) => h("li", {}, clean(problem))))
-        : h("p", { class: "hint" }, "No problems."),
+      h("ul", { class: "checks" }, checks.map(checkRow)),
       button("Look again", () => showHealth(place)));
   } catch (problem) {
     place.replaceChildren(h("p", {}, problem.message), h("p", { class: "hint" }, problem.hint ?? ""));

@@ -1,4 +1,4 @@
-//! Searching the history of a node that runs in the simulation.
+//! Searching a node's history, and what its doctor says, in the simulation.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use symbolon_core::command::{Command, Reply, RequestStatus};
@@ -101,4 +101,40 @@ fn texts_enter_the_index_when_it_is_quiet_and_too_many_do_not_wait_for_that() {
     };
     assert_eq!(found[0].text, format!("number {}", flood - 1), "a search has the rest put in first");
     assert_eq!(sim.nodes[a].store.indexed() as u64, flood + 1);
+}
+
+#[test]
+fn doctor_tells_how_long_things_wait_and_who_was_not_heard_of() {
+    let mut sim = Sim::new(9, Faults::NONE);
+    let (a, b, c) = (sim.add("Andi"), sim.add("Ben"), sim.add("Cleo"));
+    befriend(&mut sim, a, b);
+    befriend(&mut sim, a, c);
+    let doctor = |sim: &mut Sim| match sim.command(a, Command::Doctor) {
+        Ok(Reply::Doctor(view)) => view,
+        other => panic!("a view: {:?}", other.err()),
+    };
+    sim.run_for(MINUTE);
+    let view = doctor(&mut sim);
+    assert_eq!((view.waiting, view.oldest_wait), (0, None));
+    assert_eq!((view.friends, view.connected, view.never_heard, view.long_silent), (2, 2, 0, 0));
+    assert!(view.problems.is_empty());
+    sim.set_apart(a, b, true);
+    sim.say(a, b, "one").unwrap();
+    sim.run_for(HOUR);
+    sim.say(a, b, "two").unwrap();
+    sim.run_for(HOUR);
+    let view = doctor(&mut sim);
+    assert_eq!((view.waiting, view.oldest_wait.unwrap() / HOUR), (2, 2));
+    assert_eq!((view.connected, view.never_heard, view.long_silent), (1, 0, 0));
+    sim.run_for(8 * DAY);
+    let view = doctor(&mut sim);
+    assert_eq!((view.connected, view.never_heard, view.long_silent), (1, 0, 1));
+    assert_eq!(view.oldest_wait.unwrap() / DAY, 8);
+    sim.crash(a, 10);
+    sim.run_for(MINUTE);
+    assert_eq!(doctor(&mut sim).long_silent, 1, "known over restarts");
+    sim.set_apart(a, b, false);
+    assert!(sim.run_until(HOUR, |sim| doctor(sim).connected == 2 && doctor(sim).waiting == 0));
+    sim.set_apart(a, b, true);
+    assert_eq!((doctor(&mut sim).long_silent, doctor(&mut sim).never_heard), (0, 0), "heard of just now");
 }
