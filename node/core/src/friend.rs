@@ -1,15 +1,15 @@
 //! Friends: petnames, bundles, and what the user does with friends.
 
-use crate::command::{CommandError, FriendView, MessageState, Path, Trust, Who};
+use crate::command::{CommandError, Direction, FriendView, MessageState, Path, RequestStatus, Trust, Who};
 use crate::delivery::Delivery;
 use crate::limits::FRIENDS_MAX;
 use crate::outbox::{self, ROOM_LANE, What};
 use crate::seam::Event;
-use crate::state::{Fault, Friend, FriendState, State};
+use crate::state::{Fault, Friend, FriendState, Request, State};
 use crate::turn::{Failed, Turn, TurnFailed};
 use crate::wire::{Bundle, BundleDevice, entry_is_of, is_name};
 use crate::world::CipherError;
-use symbolon_presence::id::{DeviceId, PeerId, RoomId};
+use symbolon_presence::id::{DeviceId, PeerId, RequestId, RoomId};
 use symbolon_presence::identity::Device;
 use symbolon_presence::time::Timestamp;
 use symbolon_presence::words::{fingerprint_words, words_match};
@@ -166,6 +166,7 @@ pub(crate) fn end(state: &mut State, turn: &mut Turn<'_>, mut friend: Friend) ->
     friend.state = FriendState::Ended;
     friend.friendship = None;
     friend.trust = friend.trust.max(Trust::Invited);
+    take_back_acceptance(state, turn, &peer, friend.room)?;
     let devices = std::mem::take(&mut friend.devices);
     for device in devices {
         if let Some(row) = state.device_mut(&device) {
@@ -174,6 +175,23 @@ pub(crate) fn end(state: &mut State, turn: &mut Turn<'_>, mut friend: Friend) ->
     }
     state.save_friend(turn, friend);
     turn.notify(Event::Friend(peer));
+    Ok(())
+}
+
+/// An acceptance that was not confirmed ends with the friendship that it began: it must not
+/// be sent any more, nor stand in the way of a later request.
+fn take_back_acceptance(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, room: RoomId) -> Result<(), TurnFailed> {
+    let of_this = |row: &&Request| {
+        row.peer == *peer && row.room == Some(room) && row.direction == Direction::In && row.status == RequestStatus::Accepted
+    };
+    let accepted: Vec<RequestId> = state.requests.values().filter(of_this).map(|row| row.id).collect();
+    let devices: Vec<DeviceId> = state.devices.values().filter(|device| device.peer == *peer).map(|device| device.device).collect();
+    for id in accepted {
+        for device in &devices {
+            outbox::supersede(state, turn, device, &What::Accept(id))?;
+        }
+        crate::request::set_status(state, turn, &id, RequestStatus::Cancelled)?;
+    }
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 use super::Scene;
 use symbolon_core::command::{Command, CommandError, MessageState, RequestStatus, Who};
 use symbolon_core::seam::Event;
+use symbolon_core::table::Table;
 use symbolon_presence::id::Nonce;
 use symbolon_presence::time::{DAY, HOUR, MINUTE};
 use symbolon_tests::craft::contact_of;
@@ -104,4 +105,18 @@ fn a_block_survives_a_restart() {
     sim.say(b, a, "hello?").unwrap();
     sim.run_for(DAY);
     assert!(sim.texts(a).is_empty());
+}
+
+#[test]
+fn a_block_taken_back_after_the_friendship_ended_leaves_nothing_blocked() {
+    let mut sim = Sim::new(5, Faults::NONE);
+    let (a, b) = (sim.add("Andi"), sim.add("Ben"));
+    sim.befriend(a, b);
+    let ben = Who(sim.nodes[b].peer.to_string());
+    sim.command(a, Command::Block(ben.clone())).unwrap();
+    sim.command(a, Command::Unfriend(ben.clone())).unwrap();
+    sim.command(a, Command::Unblock(ben)).unwrap();
+    assert_eq!(sim.nodes[a].store.count(Table::Blocked), 0);
+    let link = sim.invite(b);
+    assert!(sim.ask(a, &link).is_ok());
 }

@@ -1,7 +1,7 @@
 //! Crossed requests: both ask before either was answered. They settle on one room.
 
 use super::talk;
-use symbolon_core::command::{CommandError, Direction, RequestStatus};
+use symbolon_core::command::{Command, CommandError, Direction, RequestStatus, Who};
 use symbolon_presence::time::{HOUR, MINUTE};
 use symbolon_tests::sim::Faults;
 use symbolon_tests::sim::run::{Ix, Sim};
@@ -121,4 +121,31 @@ fn when_the_first_in_orders_invite_fails_the_others_request_can_be_accepted() {
     sim.accept(a, id).unwrap();
     sim.run_for(MINUTE);
     talk(&mut sim, a, b);
+}
+
+#[test]
+fn an_acceptance_that_was_taken_back_does_not_stand_in_the_way_of_a_later_request() {
+    for seed in 0..6 {
+        let (mut sim, a, b) = ordered(seed, Faults::NONE);
+        // `a` asks and `b` accepts, but takes it back before the Accept has left.
+        let of_b = sim.invite(b);
+        sim.ask(a, &of_b).unwrap();
+        sim.run_for(MINUTE);
+        sim.set_apart(a, b, true);
+        let id = sim.pending(b).unwrap();
+        sim.accept(b, id).unwrap();
+        let who = Who(sim.nodes[a].peer.to_string());
+        sim.command(b, Command::Unfriend(who)).unwrap();
+        // Now `b` asks, and `a` accepts.
+        let of_a = sim.invite(a);
+        sim.ask(b, &of_a).unwrap();
+        sim.run_for(MINUTE);
+        sim.set_apart(a, b, false);
+        sim.run_for(HOUR);
+        if let Some(id) = sim.pending(a) {
+            sim.accept(a, id).unwrap();
+            sim.run_for(HOUR);
+        }
+        talk(&mut sim, a, b);
+    }
 }

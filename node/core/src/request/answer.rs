@@ -127,11 +127,16 @@ pub(crate) fn receive_accept(state: &mut State, turn: &mut Turn<'_>, answer: Ans
             return Err(DropReason::Unexpected.into());
         }
     }
-    // Both have accepted the other's Offer: the room of the lower Peer ID's counts.
-    let accepted_theirs = state
-        .requests
-        .values()
-        .find(|other| other.peer == row.peer && other.direction == Direction::In && other.status == RequestStatus::Accepted);
+    // Both have accepted the other's Offer: the room of the lower Peer ID's counts, unless
+    // what we accepted has ended since.
+    let half = state.friends.get(&row.peer).filter(|friend| friend.state == FriendState::Half).map(|friend| friend.room);
+    let accepted_theirs = state.requests.values().find(|other| {
+        other.peer == row.peer
+            && other.direction == Direction::In
+            && other.status == RequestStatus::Accepted
+            && half.is_some()
+            && other.room == half
+    });
     let crossed = accepted_theirs.map(|other| other.id);
     if crossed.is_some() && row.peer < state.own.peer {
         return Err(DropReason::Repeated.into());
