@@ -281,6 +281,7 @@ impl Intake {
         let Ok(known) = codec::decode::<Known>(&payload, PAYLOAD_MAX) else {
             self.count(DropReason::Malformed);
             self.tags.take(state, &device, counter);
+            note_seen(turn, &put.frame, Outcome::Refused(Refusal::Refused));
             delivery.acknowledge(state, turn, link, put.frame, Outcome::Refused(Refusal::Refused));
             return Ok(());
         };
@@ -308,6 +309,7 @@ impl Intake {
                 // Its place is taken by another envelope: nothing of this one is kept here.
                 self.count(DropReason::Repeated);
                 self.tags.take(state, &device, counter);
+                note_seen(turn, &put.frame, Outcome::Refused(Refusal::Refused));
                 delivery.acknowledge(state, turn, link, put.frame, Outcome::Refused(Refusal::Refused));
                 return Ok(());
             }
@@ -357,11 +359,7 @@ impl Intake {
         if ordered && let Some(row) = state.device_mut(device) {
             row.receive_sequence = row.receive_sequence.saturating_add(1);
         }
-        let mut seen = turn.now.0.to_be_bytes().to_vec();
-        if outcome != Outcome::Delivered {
-            seen.push(SEEN_REFUSED);
-        }
-        turn.put_raw(Table::Seen, frame.as_bytes(), seen);
+        note_seen(turn, &frame, outcome);
         delivery.acknowledge(state, turn, link, frame, outcome);
         Ok(())
     }
@@ -369,6 +367,16 @@ impl Intake {
 
 /// Behind the time of an envelope that was taken in and refused.
 const SEEN_REFUSED: u8 = 1;
+
+/// Remembers what became of an envelope whose tag is used up: a repeat, sent because the
+/// receipt was lost, is known by nothing else.
+fn note_seen(turn: &mut Turn<'_>, frame: &FrameId, outcome: Outcome) {
+    let mut seen = turn.now.0.to_be_bytes().to_vec();
+    if outcome != Outcome::Delivered {
+        seen.push(SEEN_REFUSED);
+    }
+    turn.put_raw(Table::Seen, frame.as_bytes(), seen);
+}
 
 /// What became of an envelope the first time: a repeat is told the same.
 fn seen_outcome(seen: &[u8]) -> Outcome {
