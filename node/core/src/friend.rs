@@ -252,10 +252,15 @@ pub(crate) fn verify(state: &mut State, turn: &mut Turn<'_>, who: &Who, words: O
 
 /// Blocks or unblocks a friend: its links close, nothing of it is taken, nothing is sent.
 pub(crate) fn set_blocked(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, blocked: bool) -> Result<(), Failed> {
-    let Some(friend) = state.friends.get(peer) else { return Ok(()) };
-    let devices = friend.devices.clone();
+    if !state.friends.contains_key(peer) {
+        return Ok(());
+    }
+    // All devices that were ever known of the person: an ended friendship names none, and a
+    // block is to be taken back whole.
+    let owned = || state.devices.values().filter(|device| device.peer == *peer);
+    let devices: Vec<DeviceId> = owned().map(|device| device.device).collect();
     let mut keys: Vec<Vec<u8>> = vec![peer.as_bytes().to_vec()];
-    keys.extend(devices.iter().filter_map(|id| state.devices.get(id)).flat_map(|device| crate::request::keys_of(&device.chain)));
+    keys.extend(owned().flat_map(|device| crate::request::keys_of(&device.chain)));
     if blocked {
         state.block_keys(turn, &keys)?;
     } else {
