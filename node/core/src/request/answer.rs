@@ -121,10 +121,12 @@ pub(crate) fn receive_accept(state: &mut State, turn: &mut Turn<'_>, answer: Ans
         }
     }
     // Both have accepted the other's Offer: the room of the lower Peer ID's counts.
-    let accepted_theirs = state
-        .requests
-        .values()
-        .find(|other| other.peer == row.peer && other.direction == Direction::In && other.status == RequestStatus::Accepted);
+    let half = state.friends.get(&row.peer).filter(|friend| friend.state == FriendState::Half).map(|friend| friend.room);
+    let accepted_theirs = state.requests.values().find(|other| {
+        // One that was accepted and then overtaken by another is not waited for any longer.
+        let is_waited_for = half.is_some() && other.room == half;
+        other.peer == row.peer && other.direction == Direction::In && other.status == RequestStatus::Accepted && is_waited_for
+    });
     let crossed = accepted_theirs.map(|other| other.id);
     if crossed.is_some() && row.peer < state.own.peer {
         return Err(DropReason::Repeated.into());
