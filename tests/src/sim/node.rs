@@ -6,7 +6,7 @@ use super::store::MemoryStore;
 use super::trace::Trace;
 use symbolon_core::seam::{Action, Event, Input};
 use symbolon_core::table::Change;
-use symbolon_core::world::{ShelfMut, World};
+use symbolon_core::world::{RoomCipher, ShelfMut, World};
 use symbolon_core::{Core, CoreConfig, TurnFailed};
 use symbolon_presence::id::PeerId;
 use symbolon_presence::time::Timestamp;
@@ -121,6 +121,11 @@ impl SimNode {
         let actions = std::iter::from_fn(|| core.poll_action()).collect();
         let events = std::iter::from_fn(|| core.poll_event()).collect();
         Ended { is_up: true, changes, actions, events }
+    }
+
+    /// The room cipher.
+    pub fn cipher(&mut self) -> &mut dyn RoomCipher {
+        self.rooms.cipher()
     }
 
     /// Runs a closure on the core inside a turn of its own.

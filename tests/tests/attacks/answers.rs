@@ -48,11 +48,9 @@ impl Asked {
     /// Sends an answer that must not be believed, and holds the row against it.
     fn refused(&mut self, frame: Vec<u8>, what: &str) {
         let before = self.sim.rows(self.node);
-        let room = self.sim.nodes[self.node].cipher.clone();
         let heard = self.send(frame);
         assert_eq!(heard, [Outcome::Refused(Refusal::Refused)], "{what}");
         assert!(self.sim.rows(self.node) == before, "{what}: nothing changes");
-        let _ = room;
         assert_eq!(self.sim.status_of(self.node, self.request), RequestStatus::Pending, "{what}");
         assert!(self.sim.friends(self.node).is_empty(), "{what}");
     }

@@ -175,8 +175,8 @@ fn a90_a_friends_garbage_inside_the_seal_is_refused_and_honest_messages_go_on() 
 #[test]
 fn r1_a_frame_with_a_wrong_epoch_or_a_commit_changes_no_room_and_is_not_acknowledged_as_delivered() {
     let (mut sim, a, mut ben, bond, link) = befriended();
-    let epoch = sim.nodes[a].cipher.epoch(bond.room).unwrap();
-    let members = sim.nodes[a].cipher.members(bond.room).unwrap();
+    let epoch = sim.nodes[a].cipher().epoch(bond.room).unwrap();
+    let members = sim.nodes[a].cipher().members(bond.room).unwrap();
     // A commit by a member: a connection room never takes one.
     let pending = ben.cipher.commit(bond.room, &symbolon_core::world::Proposals::default()).unwrap();
     let known = Known { room: bond.room, epoch: pending.parent, sequence: Some(0), mls: pending.commit };
@@ -189,8 +189,8 @@ fn r1_a_frame_with_a_wrong_epoch_or_a_commit_changes_no_room_and_is_not_acknowle
     let known = ben.next_known(&bond, sealed);
     let frame = ben.known_frame(&bond, &codec::encode(&known));
     assert_eq!(outcomes(&sim.rogue_send(link, frame)), [Outcome::Refused(Refusal::Refused)]);
-    assert_eq!(sim.nodes[a].cipher.epoch(bond.room).unwrap(), epoch);
-    assert_eq!(sim.nodes[a].cipher.members(bond.room).unwrap(), members);
+    assert_eq!(sim.nodes[a].cipher().epoch(bond.room).unwrap(), epoch);
+    assert_eq!(sim.nodes[a].cipher().members(bond.room).unwrap(), members);
     assert!(sim.texts(a).is_empty());
     // Back in the true epoch everything goes on; the epoch named outside decides nothing.
     ben.cipher.rewind(bond.room, pending.parent).unwrap();
@@ -198,7 +198,7 @@ fn r1_a_frame_with_a_wrong_epoch_or_a_commit_changes_no_room_and_is_not_acknowle
     let known = Known { epoch: EpochId([0xEE; 32]), ..ben.next_known(&bond, sealed) };
     let frame = ben.known_frame(&bond, &codec::encode(&known));
     sim.rogue_send(link, frame);
-    assert_eq!(sim.nodes[a].cipher.epoch(bond.room).unwrap(), epoch);
+    assert_eq!(sim.nodes[a].cipher().epoch(bond.room).unwrap(), epoch);
 }
 
 fn text(text: &str, at: Timestamp) -> RoomPayload {
