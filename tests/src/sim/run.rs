@@ -1,7 +1,7 @@
 //! Time and turns of a simulation.
 
 use super::faults::Manners;
-use super::links::{Line, OnWire};
+use super::links::Line;
 use super::node::{End, Ended, SimNode};
 use super::tally::Tally;
 use super::trace::{self, Log, Trace};
@@ -309,7 +309,7 @@ impl Sim {
     }
 }
 
-pub use super::links::ROGUE;
+pub use super::links::{OnWire, ROGUE};
 
 /// An address where no node is, only the test itself.
 pub fn nowhere() -> Address {

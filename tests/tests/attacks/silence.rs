@@ -68,7 +68,7 @@ fn probe(sim: &mut Sim, a: Ix, b: Ix) {
 
 #[test]
 fn a13_ignored_blocked_and_unread_requests_give_the_same_trace_of_frames() {
-    for faults in [Faults::NONE, Faults { latency: 200, loss: 30, duplicate: 30, reorder: 50, cut: 10, crash: 0 }] {
+    for faults in [Faults::NONE, Faults { latency: 200, loss: 30, duplicate: 30, reorder: 50, cut: 10, ..Faults::NONE }] {
         let (unread, status, events) = seen_by_the_asking(Fate::Unread, faults);
         assert!(unread.len() >= 8, "frames went by: {}", unread.len());
         assert!(unread.iter().any(|(_, mine, _)| !mine), "in both directions");
