@@ -83,7 +83,7 @@ fn seeds() -> std::ops::Range<u64> {
 
 /// Tells many stories on some threads. Each is one thread's own, so that the outcome of a
 /// seed does not depend on the others.
-fn tell_all(seeds: std::ops::Range<u64>, setting: &Setting) -> BTreeMap<u64, Option<Outcome>> {
+fn tell_all(seeds: std::ops::Range<u64>, setting: &Setting) -> BTreeMap<u64, Result<Outcome, String>> {
     let (next, all) = (AtomicU64::new(seeds.start), Mutex::new(BTreeMap::new()));
     std::thread::scope(|scope| {
         for _ in 0..number("SIM_THREADS").unwrap_or(2) {
@@ -94,12 +94,18 @@ fn tell_all(seeds: std::ops::Range<u64>, setting: &Setting) -> BTreeMap<u64, Opt
                         return;
                     }
                     let told = catch_unwind(AssertUnwindSafe(|| story::tell(seed, setting, Log::default())));
-                    all.lock().unwrap().insert(seed, told.ok());
+                    all.lock().unwrap().insert(seed, told.map_err(|reason| words(&reason)));
                 }
             });
         }
     });
     all.into_inner().unwrap()
+}
+
+/// What a panic said.
+fn words(reason: &Box<dyn std::any::Any + Send>) -> String {
+    let text = reason.downcast_ref::<String>().cloned();
+    text.or_else(|| reason.downcast_ref::<&str>().map(ToString::to_string)).unwrap_or_default()
 }
 
 /// Tells a failed story again and writes down everything that happens in it.
@@ -115,7 +121,7 @@ fn write_trace(seed: u64) -> PathBuf {
 #[test]
 fn every_accepted_message_arrives_once_and_in_order_whatever_the_world_does() {
     let outcomes = tell_all(seeds(), &Setting::default());
-    let failed: Vec<u64> = outcomes.iter().filter(|(_, outcome)| outcome.is_none()).map(|(seed, _)| *seed).collect();
+    let failed: Vec<(u64, &String)> = outcomes.iter().filter_map(|(seed, told)| Some((*seed, told.as_ref().err()?))).collect();
     let sum = |what: fn(&Outcome) -> u64| outcomes.values().flatten().map(what).sum::<u64>();
     println!(
         "{} stories of {} simulated hours: {} frames, {} crashes, {} texts written, {} arrived, {} given up with a reason, {} failed",
@@ -128,8 +134,10 @@ fn every_accepted_message_arrives_once_and_in_order_whatever_the_world_does() {
         sum(|o| o.sums.failed),
         failed.len(),
     );
-    if let Some(seed) = failed.first() {
-        println!("seeds that fail: {failed:?}");
+    for (seed, reason) in &failed {
+        println!("seed {seed}: {}", reason.replace('\n', " "));
+    }
+    if let Some((seed, _)) = failed.first() {
         let path = write_trace(*seed);
         panic!("seed {seed} fails: SIM_SEED={seed} tells it again; its trace is {}", path.display());
     }

@@ -127,6 +127,13 @@ impl Intake {
     }
 
     fn put(&mut self, state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>, link: LinkId, put: Put) -> Result<(), TurnFailed> {
+        if !put.is_consistent() {
+            // The id is not that of the envelope, so nothing is signed about it: on its own
+            // way the true one may still come.
+            self.count(DropReason::Malformed);
+            delivery.fault(state, turn, link);
+            return Ok(());
+        }
         let Own { admission, friendship, .. } = &mut state.own;
         let admitted = match admission.admit(turn.now, &put, friendship, &Uses(turn))? {
             Ok(admitted) => admitted,

@@ -348,7 +348,10 @@ pub(crate) fn settle(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> R
         .requests
         .values()
         .filter(|row| {
-            row.peer == *peer && matches!(row.status, RequestStatus::Pending | RequestStatus::Ignored | RequestStatus::Unresolved)
+            let waits = matches!(row.status, RequestStatus::Pending | RequestStatus::Ignored | RequestStatus::Unresolved);
+            // An Offer accepted before the one that led here.
+            let overtaken = row.direction == Direction::In && row.status == RequestStatus::Accepted;
+            row.peer == *peer && (waits || overtaken)
         })
         .map(|row| row.id)
         .collect();

@@ -64,11 +64,6 @@ impl SimNode {
         Self { core: None, rooms, store, clock, name, incarnation: 0, peer: PeerId([0; 32]), trace }
     }
 
-    /// The room cipher, to be looked at.
-    pub fn cipher(&mut self) -> &mut dyn RoomCipher {
-        self.rooms.cipher()
-    }
-
     /// What the user called it.
     pub fn name(&self) -> &str {
         self.name.as_deref().unwrap_or_default()
@@ -126,6 +121,11 @@ impl SimNode {
         let actions = std::iter::from_fn(|| core.poll_action()).collect();
         let events = std::iter::from_fn(|| core.poll_event()).collect();
         Ended { is_up: true, changes, actions, events }
+    }
+
+    /// The room cipher.
+    pub fn cipher(&mut self) -> &mut dyn RoomCipher {
+        self.rooms.cipher()
     }
 
     /// Runs a closure on the core inside a turn of its own.

@@ -2,7 +2,6 @@
 
 use super::faults::Manners;
 use super::links::Line;
-pub use super::links::OnWire;
 use super::node::{End, Ended, SimNode};
 use super::tally::Tally;
 use super::trace::{self, Log, Trace};
@@ -310,7 +309,7 @@ impl Sim {
     }
 }
 
-pub use super::links::ROGUE;
+pub use super::links::{OnWire, ROGUE};
 
 /// An address where no node is, only the test itself.
 pub fn nowhere() -> Address {

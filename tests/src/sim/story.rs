@@ -9,7 +9,7 @@ use super::run::{Ix, START, Sim};
 use super::trace::Log;
 use super::watch::{Label, Sums, Watch};
 use std::collections::BTreeMap;
-use symbolon_core::command::{Command, Direction, Reply, RequestStatus, Who};
+use symbolon_core::command::{Command, CommandError, Direction, Reply, RequestStatus, Who};
 use symbolon_core::seam::LinkId;
 use symbolon_core::table::Table;
 use symbolon_core::world::Shelf;
@@ -171,7 +171,10 @@ impl Story {
             return;
         };
         self.sim.log(a, || format!("asks node {b}"));
-        let _ = self.sim.command(a, Command::Add { target: link, note: None });
+        if self.sim.command(a, Command::Add { target: link, note: None }).err() == Some(CommandError::AlreadyFriends) {
+            // Who seems to be there is written to first: the answer, or none, shows whether it is so.
+            self.say(a, b);
+        }
     }
 
     /// `a` accepts what `b` asks.

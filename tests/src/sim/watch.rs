@@ -16,6 +16,7 @@ use symbolon_core::table::{Change, Table};
 use symbolon_core::world::Shelf;
 use symbolon_presence::envelope::{Kind, kind};
 use symbolon_presence::id::{FrameId, MessageId, PeerId};
+use symbolon_presence::time::{MINUTE, Timestamp};
 use symbolon_relay::frame::{Frame, Outcome, ReceiptBody};
 
 /// What a text of a story says about itself.
@@ -52,6 +53,9 @@ struct Known {
     state: MessageState,
 }
 
+/// More turns than a minute of a story has reason for.
+const BUSY: u64 = 1_500;
+
 /// What the invariants remember.
 #[derive(Debug, Default)]
 pub struct Watch {
@@ -66,6 +70,9 @@ pub struct Watch {
     pub liars: BTreeSet<Ix>,
     /// Who ended it, or blocked, with whom.
     pub parted: BTreeSet<(Ix, Ix)>,
+    /// Turns since then.
+    lately: u64,
+    since: Timestamp,
 }
 
 /// Sums over a run.
@@ -85,8 +92,13 @@ impl Watch {
         self.peers.insert(peer, ix);
     }
 
-    /// Changes of one turn have become durable at a node.
+    /// A turn is over; these changes have become durable at a node.
     pub fn durable(&mut self, sim: &Sim, ix: Ix, changes: &[Change]) {
+        self.lately += 1;
+        if sim.now.since(self.since) > MINUTE {
+            (self.since, self.lately) = (sim.now, 0);
+        }
+        assert!(self.lately < BUSY, "nobody keeps anybody busy for nothing");
         for change in changes {
             match change {
                 Change::Put(Table::Message, key, value) => self.message(sim, ix, key, &read(value)),

@@ -120,6 +120,9 @@ pub(crate) fn receive_accept(state: &mut State, turn: &mut Turn<'_>, answer: Ans
     let accepted = AcceptBody::transcript(&row.transcript, &statement.body, &device.device);
     match row.status {
         RequestStatus::Pending => {}
+        // Settled here by a request that crossed it, without an Accept; but they have gone on
+        // into the room of this one. Told otherwise they would end it.
+        RequestStatus::Confirmed if row.accepted.is_none() => {}
         RequestStatus::Accepted | RequestStatus::Confirmed if row.accepted == Some(accepted) => return Err(DropReason::Repeated.into()),
         // Another device of the same person was first; this one is told that it is settled.
         RequestStatus::Accepted | RequestStatus::Confirmed => return tell_settled(state, turn, &row, &first, &device, &head, accepted),
