@@ -103,7 +103,9 @@ pub(crate) fn receive_accept(state: &mut State, turn: &mut Turn<'_>, answer: Ans
         return Err(DropReason::Forged.into());
     }
     if statement.transcript != row.transcript {
-        return Err(DropReason::Unexpected.into());
+        // Of an older revision: the newest Offer is its answer, so it is not refused.
+        let is_overtaken = row.status == RequestStatus::Pending && row.revision > 0;
+        return Err(if is_overtaken { DropReason::Repeated } else { DropReason::Unexpected }.into());
     }
     let body: AcceptBody = codec::decode(&statement.body, PAYLOAD_MAX).map_err(|_| DropReason::Malformed)?;
     let head: AcceptHead = codec::decode(&body.head, PAYLOAD_MAX).map_err(|_| DropReason::Malformed)?;
