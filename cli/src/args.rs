@@ -114,12 +114,40 @@ pub enum Verb {
         #[arg(short, long)]
         yes: bool,
     },
+    /// Mailboxes at relays, for when friends are not online together
+    Relay {
+        /// What to do
+        #[command(subcommand)]
+        verb: RelayVerb,
+    },
     /// Show what works and what does not
     Status,
     /// Look for what is wrong, and say what to do about it
     Doctor,
     /// Print a fresh address of the web page
     Page,
+}
+
+/// What to do with relays.
+#[derive(Debug, Subcommand)]
+pub enum RelayVerb {
+    /// Keep a mailbox at a relay
+    Add {
+        /// The relay's link, as `symbolon relay run` prints it
+        link: String,
+        /// The claim code of a relay that serves its owner only
+        #[arg(long, value_name = "CODE")]
+        claim: Option<String>,
+    },
+    /// List my relays
+    List,
+    /// Give up the mailbox at a relay
+    Remove {
+        /// The relay's id, or its beginning
+        relay: String,
+    },
+    /// Show how I stand with my relays
+    Status,
 }
 
 /// Flags of `up`.

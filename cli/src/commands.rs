@@ -1,6 +1,6 @@
 //! Every command but `up`: asks the running node and shows its answer.
 
-use crate::args::{ExportFormat, Invite, Read, Send, Verb};
+use crate::args::{ExportFormat, Invite, Read, RelayVerb, Send, Verb};
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -52,6 +52,7 @@ pub fn run(verb: &Verb, client: &Client, output: Output) -> Result<(), Failure> 
         Verb::Read(flags) => read(client, output, flags),
         Verb::Search { text, limit } => search(client, output, &text.join(" "), *limit),
         Verb::Export { who, format: ExportFormat::Jsonl, yes } => export(client, output, who.as_deref(), *yes),
+        Verb::Relay { verb } => relay(client, output, verb),
         Verb::Status => output.show(&client.get("/api/v1/status", &[])?, show::status),
         Verb::Doctor => doctor(client, output),
         Verb::Page => {
@@ -59,6 +60,24 @@ pub fn run(verb: &Verb, client: &Client, output: Output) -> Result<(), Failure> 
             let address = view.get("http").cloned().unwrap_or_default();
             output.show(&json!({ "http": address }), |_| format!("{}\n", crate::text::line(address.as_str().unwrap_or_default())))
         }
+    }
+}
+
+fn relay(client: &Client, output: Output, verb: &RelayVerb) -> Result<(), Failure> {
+    match verb {
+        RelayVerb::Add { link, claim } => {
+            let view = client.post("/api/v1/relays", &json!({ "link": link.trim(), "claim": claim }))?;
+            output.show(&view, show::relay)
+        }
+        RelayVerb::Remove { relay } => output.show(&client.post("/api/v1/relays/remove", &json!({ "relay": relay }))?, show::relay_removed),
+        RelayVerb::List | RelayVerb::Status => list(
+            client,
+            output,
+            "/api/v1/relays",
+            "relays",
+            show::relay,
+            "No relays. `symbolon relay run` starts one on a machine that is always on; `symbolon relay add LINK` uses it.\n",
+        ),
     }
 }
 

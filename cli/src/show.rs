@@ -152,6 +152,21 @@ pub fn check(view: &Value) -> String {
     out
 }
 
+/// One relay, in a line.
+pub fn relay(view: &Value) -> String {
+    let count = |field: &str| view.get("quota").and_then(|quota| quota.get(field)).and_then(Value::as_u64);
+    let quota = match (count("entries"), count("entries_max")) {
+        (Some(waiting), Some(most)) => format!("  {waiting} of {most} entries"),
+        _ => String::new(),
+    };
+    format!("{}  {}{quota}\n", line(str_of(view, "relay")), line(str_of(view, "state")))
+}
+
+/// A relay that is ours no longer.
+pub fn relay_removed(view: &Value) -> String {
+    format!("{} is given up; friends are told where else to write.\n", line(str_of(view, "relay")))
+}
+
 /// What works and what does not.
 pub fn status(view: &Value) -> String {
     let number = |field: &str| view.get(field).and_then(Value::as_u64).unwrap_or_default();

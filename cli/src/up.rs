@@ -19,6 +19,7 @@ pub fn run(data: PathBuf, flags: &Up, output: Output) -> Result<(), Failure> {
         // Whoever reads JSON is a program, and has no use for a browser window.
         open_browser: !flags.no_open && !output.json && !output.is_piped(),
         passphrase_file: flags.passphrase_file.clone(),
+        relays: flags.relay.clone(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -34,7 +35,6 @@ pub fn run(data: PathBuf, flags: &Up, output: Output) -> Result<(), Failure> {
 fn refuse_what_is_not_there(flags: &Up) -> Result<(), Failure> {
     let asked = [
         ("--lan-visible", flags.lan_visible),
-        ("--relay", !flags.relay.is_empty()),
         ("--bootstrap", !flags.bootstrap.is_empty()),
         ("--lookup", !flags.lookup.is_empty()),
         ("--proxy", flags.proxy.is_some()),

@@ -39,6 +39,14 @@ labels! {
     SIGN_LEAF = "sign room leaf";
     /// Mailbox signs a list of frames it holds.
     SIGN_RECEIPT = "sign receipt";
+    /// Owner of a mailbox at a relay signs its record.
+    SIGN_RECORD = "sign mailbox record";
+    /// Owner opens a session.
+    SIGN_SESSION = "sign session";
+    /// Owner signs which entries are settled.
+    SIGN_ACK = "sign acknowledgement";
+    /// Relay signs how a mailbox stands.
+    SIGN_ACCEPTED = "sign mailbox standing";
 
     // Hashes.
     /// A person's Peer ID is plain SHA-256 of the root key; this one hashes it as a context.
@@ -59,6 +67,8 @@ labels! {
     HASH_WORDS = "hash fingerprint words";
     /// Integrity of an invite link against mistyping.
     HASH_LINK = "hash invite link";
+    /// Integrity of a relay link against mistyping.
+    HASH_RELAY_LINK = "hash relay link";
     /// The second root key, as friends hold it.
     HASH_SECOND_ROOT = "hash second root";
     /// The local name of an incoming request.
@@ -101,6 +111,8 @@ labels! {
     SEAL_FIRST = "seal first envelope";
     /// HPKE: sealed address.
     SEAL_ADDRESS = "seal mailbox address";
+    /// HPKE: record of a mailbox at a relay.
+    SEAL_RECORD = "seal mailbox record";
     /// AEAD: known envelope.
     SEAL_KNOWN = "seal known envelope";
 }

@@ -4,6 +4,7 @@
 //! itself: a Put is checked by [`crate::mailbox`], a Receipt by its signature.
 
 use crate::grant::MailboxKeys;
+use crate::session::{Accepted, Ack, Deposit, Session, Update};
 use minicbor::{Decode, Encode};
 use symbolon_presence::codec::{self, CodecError};
 use symbolon_presence::envelope;
@@ -29,6 +30,21 @@ pub enum Frame {
     /// What became of deposits.
     #[n(1)]
     Receipt(#[n(0)] Receipt),
+    /// Owner to relay: who may write to my mailbox.
+    #[n(2)]
+    Update(#[n(0)] Update),
+    /// Owner to relay: I am here.
+    #[n(3)]
+    Session(#[n(0)] Session),
+    /// Relay to owner: how your mailbox stands.
+    #[n(4)]
+    Accepted(#[n(0)] Accepted),
+    /// Relay to owner: an entry of your mailbox.
+    #[n(5)]
+    Deposit(#[n(0)] Deposit),
+    /// Owner to relay: these are settled.
+    #[n(6)]
+    Ack(#[n(0)] Ack),
 }
 
 impl Frame {

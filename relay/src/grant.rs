@@ -97,13 +97,28 @@ impl MailboxKeys {
         match body.scope {
             Scope::Friends(revision) if revision == friendship.revision => Some(friendship.put(&self.id())),
             Scope::Friends(_) => None,
-            Scope::Guest | Scope::Contact => Some(derive(self.queue_secret.expose(), KEY_GRANT, &[&codec::encode(body)])),
+            Scope::Guest | Scope::Contact => Some(grant_key(&self.queue_secret, body)),
         }
+    }
+
+    /// The HPKE public key.
+    pub fn public(&self) -> symbolon_presence::id::PublicKeyBytes {
+        self.key().public().bytes()
+    }
+
+    /// The HPKE private key.
+    pub fn dh(&self) -> DhKey {
+        self.key()
     }
 
     fn key(&self) -> DhKey {
         DhKey::from_bytes(*self.dh.expose())
     }
+}
+
+/// The put key of a grant that is not for friends: whoever has the queue's secret derives it.
+pub fn grant_key(queue_secret: &Secret, body: &AddressBody) -> Secret {
+    derive(queue_secret.expose(), KEY_GRANT, &[&codec::encode(body)])
 }
 
 #[cfg(test)]

@@ -9,10 +9,14 @@
 //! |---|---|
 //! | [`frame`] | Put, Receipt and the bytes of `/symbolon/mailbox/1` |
 //! | [`grant`] | who may write to which queue: sealed addresses and their keys |
+//! | [`link`] | a relay's link and its claim code |
+//! | [`session`] | what passes between a relay and a mailbox's owner |
 //! | [`mailbox`] | admission: every check of a Put before anything is stored |
 //!
 //! The protocol page is `docs/protocol/mailbox.md`.
 
 pub mod frame;
 pub mod grant;
+pub mod link;
 pub mod mailbox;
+pub mod session;

@@ -6,6 +6,7 @@
 
 use crate::frame::{Put, Refusal};
 use crate::grant::{AddressBody, MailboxKeys, Scope};
+use minicbor::{Decode, Encode};
 use std::collections::HashMap;
 use symbolon_presence::friendship::FriendshipSecret;
 use symbolon_presence::id::{GrantId, Nonce};
@@ -24,11 +25,14 @@ pub trait GrantUses {
 }
 
 /// Which queue a Put may be stored in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
 pub enum Queue {
     /// Friends and correspondents.
+    #[n(0)]
     Direct,
     /// Strangers with an invite.
+    #[n(1)]
     Contact,
 }
 

@@ -108,7 +108,7 @@ impl Actor {
     /// How it can be written to by somebody who is no friend.
     pub fn contact(&mut self, scope: Scope, expires: Timestamp) -> Contact {
         let (entry, key) = self.entry(scope);
-        Contact { chain: None, package: self.package.public().bytes(), expires, last_resort: false, entry, key }
+        Contact { chain: None, package: self.package.public().bytes(), expires, last_resort: false, entry, key, depots: Vec::new() }
     }
 
     /// A contact record over these contacts.
@@ -192,7 +192,7 @@ impl Actor {
             name: "Mallory".into(),
             second_root: self.identity.second_root,
             friendship: self.friendship.clone(),
-            devices: vec![BundleDevice { chain: self.identity.chain.clone(), entry }],
+            devices: vec![BundleDevice { chain: self.identity.chain.clone(), entry, depots: Vec::new() }],
         }
     }
 

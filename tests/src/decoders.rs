@@ -23,6 +23,7 @@ use symbolon_presence::words::{fingerprint_words, words_match};
 use symbolon_relay::frame::{FRAME_MAX, Frame, MailboxEntry, RECEIPT_MAX, ReceiptBody, SEALED_ADDRESS_MAX};
 use symbolon_relay::grant::AddressBody;
 use symbolon_relay::mailbox::{Admission, GrantUses};
+use symbolon_relay::session::{ACK_MAX, REVOKED_MAX};
 
 /// One decoder.
 #[derive(Debug, Clone, Copy)]
@@ -100,6 +101,18 @@ fn frame(bytes: &[u8]) -> bool {
                 assert!(body.items.len() <= RECEIPT_MAX);
             }
         }
+        Frame::Update(update) => {
+            if let Ok(record) = update.open(&ben.mailbox.dh(), &ben.mailbox.id()) {
+                assert!(record.revoked.len() <= REVOKED_MAX);
+            }
+        }
+        Frame::Session(session) => assert!(session.verify(&ben.mailbox.id()).is_err() || session.owner != ben.identity.signing.public()),
+        Frame::Accepted(accepted) => {
+            let key = VerifyingKey::parse(&ben.identity.signing.public());
+            let _ = key.map(|key| accepted.verify(&key, &ben.mailbox.id()));
+        }
+        Frame::Deposit(deposit) => assert!(deposit.envelope.len() <= FRAME_MAX),
+        Frame::Ack(ack) => assert!(ack.verify(&ben.mailbox.id()).is_err() || ack.numbers.len() <= ACK_MAX),
     }
     true
 }

@@ -123,14 +123,30 @@ impl Person {
     pub fn contact(&self) -> Contact {
         let expires = NOW.after(7 * DAY);
         let (_, address, key) = self.address(0x71, Scope::Contact, expires, 1);
-        Contact { chain: None, package: self.package.public().bytes(), expires, last_resort: false, entry: self.entry(address), key }
+        Contact {
+            chain: None,
+            package: self.package.public().bytes(),
+            expires,
+            last_resort: false,
+            entry: self.entry(address),
+            key,
+            depots: Vec::new(),
+        }
     }
 
     /// The person's reply address in an Offer or Accept.
     pub fn reply_contact(&self) -> Contact {
         let expires = NOW.after(30 * DAY);
         let (_, address, key) = self.address(0x72, Scope::Guest, expires, 0);
-        Contact { chain: None, package: self.reply.public().bytes(), expires, last_resort: false, entry: self.entry(address), key }
+        Contact {
+            chain: None,
+            package: self.reply.public().bytes(),
+            expires,
+            last_resort: false,
+            entry: self.entry(address),
+            key,
+            depots: Vec::new(),
+        }
     }
 
     /// The person's invite.
@@ -148,7 +164,7 @@ impl Person {
             name: name.to_owned(),
             second_root: self.identity.second_root,
             friendship: self.friendship.clone(),
-            devices: vec![BundleDevice { chain: self.identity.chain.clone(), entry: self.entry(address) }],
+            devices: vec![BundleDevice { chain: self.identity.chain.clone(), entry: self.entry(address), depots: Vec::new() }],
         }
     }
 }

@@ -6,12 +6,12 @@
 //! them and are not listed here.
 
 use crate::samples::{self, NOW};
-use symbolon_core::wire::RoomPayload;
+use symbolon_core::wire::{RoomPayload, Whereabouts};
 use symbolon_presence::address::Address;
 use symbolon_presence::codec;
-use symbolon_presence::id::{GrantId, MessageId, PeerId};
+use symbolon_presence::id::{FrameId, GrantId, MessageId, PeerId};
 use symbolon_presence::words::fingerprint_words;
-use symbolon_relay::frame::{Frame, RECEIPT_MAX, Receipt};
+use symbolon_relay::frame::{Frame, Outcome, RECEIPT_MAX, Receipt, ReceiptItem};
 use symbolon_relay::grant::Scope;
 
 /// An input and the name of its file.
@@ -95,13 +95,20 @@ pub fn valid(decoder: &str) -> Vec<Seed> {
             vec![("ordered", codec::encode(&samples::known())), ("unordered", codec::encode(&unordered))]
         }
         "room_payload" => {
-            let hello = bundle.devices.first().map(|device| RoomPayload::Hello(device.entry.clone()));
+            let hello = bundle
+                .devices
+                .first()
+                .map(|device| RoomPayload::Hello(Whereabouts { entry: device.entry.clone(), depots: vec![device.entry.clone()] }));
             let mut all = vec![("text", codec::encode(&samples::text())), ("bundle", codec::encode(&RoomPayload::Bundle(bundle)))];
             all.extend(hello.map(|hello| ("hello", codec::encode(&hello))));
             all.extend([
                 ("read", codec::encode(&RoomPayload::Read(MessageId([0x6a; 16])))),
                 ("again", codec::encode(&RoomPayload::Again)),
                 ("skip", codec::encode(&RoomPayload::Skip)),
+                (
+                    "receipts",
+                    codec::encode(&RoomPayload::Receipts(vec![ReceiptItem { frame: FrameId([0x6b; 32]), outcome: Outcome::Delivered }])),
+                ),
             ]);
             all
         }

@@ -3,7 +3,7 @@
 //! These types are what the local API and the command line translate to JSON; the names
 //! of fields there stand in the API's own description.
 
-use symbolon_presence::id::{DeviceId, MessageId, PeerId, RequestId, RoomId};
+use symbolon_presence::id::{DeviceId, MailboxId, MessageId, PeerId, RequestId, RoomId};
 use symbolon_presence::time::Timestamp;
 
 /// A wish of the user.
@@ -89,6 +89,17 @@ pub enum Command {
         /// Only the last so many; capped at [`READ_LIMIT`](crate::limits::READ_LIMIT).
         limit: Option<usize>,
     },
+    /// Keep a mailbox at a relay. A relay that is there already stays as it is.
+    RelayAdd {
+        /// The relay's link.
+        link: String,
+        /// The claim code, for a relay that serves its owner only.
+        claim: Option<String>,
+    },
+    /// Give up the mailbox at a relay, by its id or an unambiguous beginning of it.
+    RelayRemove(String),
+    /// List own relays.
+    Relays,
     /// What works and what does not.
     Status,
     /// What may be wrong, as far as the core can tell.
@@ -138,6 +149,10 @@ pub enum Reply {
     Message(MessageView),
     /// To [`Command::Read`] and [`Command::Search`]: oldest first.
     Messages(Vec<MessageView>),
+    /// To [`Command::RelayAdd`] and [`Command::RelayRemove`].
+    Relay(RelayView),
+    /// To [`Command::Relays`].
+    Relays(Vec<RelayView>),
     /// To [`Command::Status`].
     Status(StatusView),
     /// To [`Command::Doctor`].
@@ -334,12 +349,60 @@ pub struct StatusView {
     pub peers: usize,
     /// Envelopes not yet acknowledged.
     pub queue: u64,
+    /// Own relays.
+    pub relays: Vec<RelayView>,
     /// Faults in words, each with what to do about it.
     pub problems: Vec<String>,
     /// Frames sent since start, by kind.
     pub sent_frames: Vec<(&'static str, u64)>,
     /// Frames refused or dropped since start, by reason.
     pub dropped_frames: Vec<(&'static str, u64)>,
+}
+
+/// A mailbox of ours at a relay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RelayView {
+    /// The mailbox.
+    pub relay: MailboxId,
+    /// How we stand with the relay.
+    pub state: RelayState,
+    /// Entries waiting there, as the relay last said.
+    pub entries: u32,
+    /// The most there may be; 0 while unknown.
+    pub entries_max: u32,
+    /// Bytes waiting there.
+    pub bytes: u64,
+    /// The most there may be; 0 while unknown.
+    pub bytes_max: u64,
+}
+
+/// How we stand with a relay.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum RelayState {
+    /// Not asked yet, or no answer yet.
+    #[default]
+    Connecting,
+    /// It has signed that it keeps our mailbox, on the link that is open now.
+    Connected,
+    /// It cannot be reached; tried again by itself.
+    Unreachable,
+    /// It has signed that it does not keep our mailbox.
+    Refused,
+    /// It has no room for another mailbox.
+    Full,
+}
+
+impl RelayState {
+    /// One word, as shown.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Connecting => "connecting",
+            Self::Connected => "connected",
+            Self::Unreachable => "unreachable",
+            Self::Refused => "refused",
+            Self::Full => "full",
+        }
+    }
 }
 
 /// Counts and ages by which the user can be told what is wrong. Names nobody.

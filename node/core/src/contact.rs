@@ -155,6 +155,7 @@ pub(crate) fn invite(state: &mut State, turn: &mut Turn<'_>, lifetime: u64, no_i
     let expires = turn.now.after(lifetime);
     let record = mint(state, turn, Mint { expires, last_resort: false, auto_accept, no_ip });
     let warning = match (no_ip, state.own.places.is_empty()) {
+        _ if !state.own.depots.is_empty() => None,
         (true, _) => Some("the link names no address, and there is no relay yet: nobody can reach this node by it"),
         (false, true) => Some("this node has no address that others could reach"),
         (false, false) => None,
@@ -191,8 +192,9 @@ fn mint(state: &mut State, turn: &mut Turn<'_>, mint: Mint) -> ContactRecord {
     if mint.no_ip {
         entry.places.clear();
     }
+    let depots = state.own.depots(turn.rng, invite.grant, Scope::Contact, invite.expires, uses);
     let package = DhKey::from_bytes(*invite.key.expose()).public().bytes();
-    let contact = Contact { chain: None, package, expires: invite.expires, last_resort: invite.last_resort, entry, key };
+    let contact = Contact { chain: None, package, expires: invite.expires, last_resort: invite.last_resort, entry, key, depots };
     let body = codec::encode(&ContactBody { name: state.own.name.clone(), expires: invite.expires, contacts: vec![contact] });
     let signature = state.own.identity.signing.sign(SIGN_CONTACT, &context(&state.own.peer), &body);
     let record = ContactRecord { chain: state.own.identity.chain.clone(), body, signature };

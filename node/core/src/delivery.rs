@@ -8,8 +8,9 @@
 //! carry the mailbox's signature, envelopes their own seals. A device counts as online
 //! only while its link has shown such a proof.
 
+use crate::depot::DepotKey;
 use crate::limits::{BACKOFF_MAX, BACKOFF_MIN, LINKS_MAX, RECEIPT_TIMEOUT, RIVAL_TIMEOUT, WINDOW, WINDOW_BYTES};
-use crate::outbox::{self, ROOM_LANE};
+use crate::outbox::{self, FIRST_ROWS, ROOM_LANE, What};
 use crate::request;
 use crate::seam::{Action, Address, CloseReason, DialId, Event, LinkId};
 use crate::state::{FriendState, State};
@@ -31,6 +32,22 @@ const AGAIN_PAUSE: u64 = SECOND;
 /// Receipt lines waiting on one link; the other side has at most its window on the way.
 const RECEIPTS_WAITING_MAX: usize = 4 * WINDOW;
 
+/// The way by which a frame came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A link, whose other end awaits a receipt.
+    Link(LinkId),
+    /// A mailbox of ours at a relay, and the entry's number there.
+    Depot(DepotKey, u64),
+}
+
+impl Origin {
+    /// Whether it came by way of a relay.
+    pub fn is_depot(self) -> bool {
+        matches!(self, Self::Depot(..))
+    }
+}
+
 /// One live link.
 #[derive(Debug, Default)]
 struct Link {
@@ -42,9 +59,6 @@ struct Link {
     receipts: Vec<ReceiptItem>,
     faults: u32,
 }
-
-/// The first numbers of both lanes of an outbox.
-const FIRST_ROWS: [u64; 2] = [0, ROOM_LANE];
 
 /// What is known of the way to one device.
 #[derive(Debug, Default)]
@@ -103,6 +117,8 @@ pub(crate) struct Delivery {
     /// Links with receipt lines waiting.
     acknowledging: BTreeSet<LinkId>,
     sent: BTreeMap<&'static str, u64>,
+    /// Devices that have proved to be behind their links since this was last looked at.
+    reached: BTreeSet<DeviceId>,
 }
 
 impl Delivery {
@@ -170,7 +186,7 @@ impl Delivery {
     }
 
     /// When there are too many links, the oldest one goes that has shown nothing yet.
-    fn make_room(&mut self, state: &State, turn: &mut Turn<'_>) {
+    fn make_room(&mut self, state: &mut State, turn: &mut Turn<'_>) {
         if self.links.len() >= LINKS_MAX {
             let idle = self.links.iter().find(|(_, link)| link.device.is_none()).map(|(id, _)| *id);
             if let Some(idle) = idle {
@@ -180,19 +196,20 @@ impl Delivery {
     }
 
     /// An attempt failed.
-    pub fn dial_failed(&mut self, state: &State, turn: &mut Turn<'_>, dial: DialId) {
+    pub fn dial_failed(&mut self, state: &mut State, turn: &mut Turn<'_>, dial: DialId) {
         let Some(device) = self.dials.remove(&dial) else { return };
         let session = self.sessions.entry(device).or_default();
         session.dial = None;
         session.tried = true;
         if session.link.is_none() {
+            state.unreachable.insert(device);
             self.back_off(state, turn, &device);
         }
         self.notify_offline(state, turn, &device);
     }
 
     /// A link is gone.
-    pub fn link_down(&mut self, state: &State, turn: &mut Turn<'_>, link: LinkId) {
+    pub fn link_down(&mut self, state: &mut State, turn: &mut Turn<'_>, link: LinkId) {
         self.acknowledging.remove(&link);
         let Some(gone) = self.links.remove(&link) else { return };
         if let Some(device) = gone.device {
@@ -206,7 +223,7 @@ impl Delivery {
     }
 
     /// Closes a link of ours.
-    fn close(&mut self, state: &State, turn: &mut Turn<'_>, link: LinkId, reason: CloseReason) {
+    fn close(&mut self, state: &mut State, turn: &mut Turn<'_>, link: LinkId, reason: CloseReason) {
         if self.links.contains_key(&link) {
             turn.act(Action::Close(link, reason));
             self.link_down(state, turn, link);
@@ -214,7 +231,8 @@ impl Delivery {
     }
 
     /// Counts a fault on a link; closes it when there are too many.
-    pub fn fault(&mut self, state: &State, turn: &mut Turn<'_>, link: LinkId) {
+    pub fn fault(&mut self, state: &mut State, turn: &mut Turn<'_>, origin: Origin) {
+        let Origin::Link(link) = origin else { return };
         let Some(row) = self.links.get_mut(&link) else { return };
         row.faults = row.faults.saturating_add(1);
         if row.faults >= FAULTS_MAX {
@@ -223,7 +241,7 @@ impl Delivery {
     }
 
     /// Closes every link to a device that must not have one.
-    pub fn hang_up(&mut self, state: &State, turn: &mut Turn<'_>, device: &DeviceId) {
+    pub fn hang_up(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) {
         let links: Vec<LinkId> = self.links.iter().filter(|(_, link)| link.device == Some(*device)).map(|(id, _)| *id).collect();
         for link in links {
             self.close(state, turn, link, CloseReason::Refused);
@@ -232,7 +250,8 @@ impl Delivery {
 
     /// Something of a device that is refused came by a link: closes it, unless the link is
     /// another device's that carried it.
-    pub fn refuse(&mut self, state: &State, turn: &mut Turn<'_>, link: LinkId, device: &DeviceId) {
+    pub fn refuse(&mut self, state: &mut State, turn: &mut Turn<'_>, origin: Origin, device: &DeviceId) {
+        let Origin::Link(link) = origin else { return };
         if self.links.get(&link).is_some_and(|row| row.device.is_none_or(|bound| bound == *device)) {
             self.close(state, turn, link, CloseReason::Refused);
         }
@@ -248,9 +267,10 @@ impl Delivery {
         &mut self,
         state: &mut State,
         turn: &mut Turn<'_>,
-        link: LinkId,
+        origin: Origin,
         device: &DeviceId,
     ) -> Result<(), TurnFailed> {
+        let Origin::Link(link) = origin else { return Ok(()) };
         let Some(row) = self.links.get_mut(&link) else { return Ok(()) };
         match row.device {
             None => row.device = Some(*device),
@@ -307,6 +327,7 @@ impl Delivery {
         let session = self.sessions.entry(*device).or_default();
         session.tried = true;
         session.attempts = 0;
+        self.reached.insert(*device);
         if let Some(friend) = state.friend_of(device) {
             turn.notify(Event::Online { peer: friend.peer, online: true });
         }
@@ -323,7 +344,7 @@ impl Delivery {
         self.unschedule(device);
     }
 
-    fn detach(&mut self, state: &State, turn: &mut Turn<'_>, device: &DeviceId, link: LinkId, proved: bool) {
+    fn detach(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, link: LinkId, proved: bool) {
         let session = self.sessions.entry(*device).or_default();
         if session.link != Some(link) {
             return;
@@ -344,6 +365,7 @@ impl Delivery {
         if proved {
             self.notify_offline(state, turn, device);
         }
+        state.unreachable.insert(*device);
         self.back_off(state, turn, device);
     }
 
@@ -400,6 +422,9 @@ impl Delivery {
         if session.link.is_some() {
             return self.feed(state, turn, device);
         }
+        if session.tried {
+            state.unreachable.insert(*device);
+        }
         if session.dial.is_none() && wants_link(state, device) {
             // Soon, but not more than once a second, however often the user writes.
             let soon = turn.now.max(session.last_attempt.after(SECOND));
@@ -438,7 +463,7 @@ impl Delivery {
         Ok(())
     }
 
-    fn dial(&mut self, state: &State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
+    fn dial(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
         if !wants_link(state, device) {
             return Ok(());
         }
@@ -450,6 +475,7 @@ impl Delivery {
         session.last_attempt = turn.now;
         if places.is_empty() {
             session.tried = true;
+            state.unreachable.insert(*device);
             self.back_off(state, turn, device);
             return Ok(());
         }
@@ -474,7 +500,7 @@ impl Delivery {
             _ if waits => return Ok(()),
             Some((_, envelope)) => Some(envelope.clone()),
             None => {
-                let payload = RoomPayload::Hello(state.own.entry_for_friends(turn.rng));
+                let payload = RoomPayload::Hello(state.own.whereabouts(turn.rng));
                 seal_whisper(state, turn, device, &payload)?
             }
         };
@@ -636,8 +662,27 @@ impl Delivery {
         self.greet(state, turn, device)
     }
 
-    /// Notes what became of a deposit that came by a link; told at the end of the turn.
-    pub fn acknowledge(&mut self, state: &State, turn: &mut Turn<'_>, link: LinkId, frame: FrameId, outcome: Outcome) {
+    /// Notes what became of a deposit; told at the end of the turn. The sender of one that
+    /// came by way of a relay is told in its room, once it has proved who it is.
+    pub fn acknowledge(
+        &mut self,
+        state: &mut State,
+        turn: &mut Turn<'_>,
+        origin: Origin,
+        sender: Option<DeviceId>,
+        frame: FrameId,
+        outcome: Outcome,
+    ) {
+        let link = match origin {
+            Origin::Link(link) => link,
+            Origin::Depot(key, number) => {
+                state.fetched.push((key, number));
+                if let Some(device) = sender {
+                    state.owed.entry(device).or_default().push(ReceiptItem { frame, outcome });
+                }
+                return;
+            }
+        };
         let Some(row) = self.links.get_mut(&link) else { return };
         if row.receipts.len() >= RECEIPTS_WAITING_MAX {
             self.close(state, turn, link, CloseReason::Flood);
@@ -645,6 +690,30 @@ impl Delivery {
         }
         row.receipts.push(ReceiptItem { frame, outcome });
         self.acknowledging.insert(link);
+    }
+
+    /// Tells a device what became of envelopes that it left at a relay: at once if it is here,
+    /// else by its own relay.
+    pub fn tell(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, items: Vec<ReceiptItem>) -> Result<(), TurnFailed> {
+        let link = self.sessions.get(device).and_then(|session| session.link);
+        let is_here = link.and_then(|link| self.links.get(&link)).is_some_and(|link| link.proved);
+        let has_depot = state.devices.get(device).is_some_and(|row| !row.depots.is_empty());
+        if !is_here && !(has_depot && outbox::has_room(state, device)) {
+            // Its sender puts it again when it is here, and is told then.
+            return Ok(());
+        }
+        let Some(envelope) = seal_whisper(state, turn, device, &RoomPayload::Receipts(items))? else { return Ok(()) };
+        if is_here {
+            self.whisper(state, turn, device, &envelope, What::Receipts.kind());
+        } else {
+            outbox::enqueue(state, turn, device, What::Receipts, None, envelope);
+        }
+        Ok(())
+    }
+
+    /// Devices that have shown themselves on a link since this was last asked.
+    pub fn take_reached(&mut self) -> BTreeSet<DeviceId> {
+        std::mem::take(&mut self.reached)
     }
 
     /// Signs one receipt for each link with deposits in this turn.
@@ -692,7 +761,7 @@ fn wants_link(state: &State, device: &DeviceId) -> bool {
 }
 
 /// Whether nothing is taken from a device and nothing sent to it: its person is blocked.
-fn is_blocked(state: &State, device: &DeviceId) -> bool {
+pub(crate) fn is_blocked(state: &State, device: &DeviceId) -> bool {
     state.devices.get(device).is_some_and(|row| state.blocked.contains(row.peer.as_bytes().as_slice()))
 }
 

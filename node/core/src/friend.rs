@@ -7,22 +7,24 @@ use crate::outbox::{self, ROOM_LANE, What};
 use crate::seam::Event;
 use crate::state::{Fault, Friend, FriendState, Request, State};
 use crate::turn::{Failed, Turn, TurnFailed};
-use crate::wire::{Bundle, BundleDevice, entry_is_of, is_name};
+use crate::wire::{Bundle, BundleDevice, Depot, Whereabouts, entry_is_of, is_name};
 use crate::world::CipherError;
+use symbolon_presence::friendship::FriendshipSecret;
 use symbolon_presence::id::{DeviceId, PeerId, RequestId, RoomId};
 use symbolon_presence::identity::Device;
 use symbolon_presence::time::Timestamp;
 use symbolon_presence::words::{fingerprint_words, words_match};
+use symbolon_relay::frame::MailboxEntry;
 
 /// The own bundle.
 pub(crate) fn own_bundle(state: &State, turn: &mut Turn<'_>) -> Bundle {
     let own = &state.own;
-    let entry = own.entry_for_friends(turn.rng);
+    let Whereabouts { entry, depots } = own.whereabouts(turn.rng);
     Bundle {
         name: own.name.clone(),
         second_root: own.identity.second_root,
         friendship: own.friendship.clone(),
-        devices: vec![BundleDevice { chain: own.identity.chain.clone(), entry }],
+        devices: vec![BundleDevice { chain: own.identity.chain.clone(), entry, depots }],
     }
 }
 
@@ -56,9 +58,15 @@ pub(crate) fn adopt_bundle(state: &mut State, friend: &mut Friend, verified: Ver
         if let Some(row) = state.device_mut(&device.device).filter(|row| row.peer == friend.peer) {
             row.entry = item.entry.clone();
             row.put = Some(bundle.friendship.put(&item.entry.mailbox));
+            row.depots = friends_depots(&bundle.friendship, item.depots.clone());
         }
     }
     friend.friendship = Some(bundle.friendship);
+}
+
+/// A friend's mailboxes at relays with the keys that friends have.
+pub(crate) fn friends_depots(friendship: &FriendshipSecret, entries: Vec<MailboxEntry>) -> Vec<Depot> {
+    entries.into_iter().map(|entry| Depot { key: friendship.put(&entry.mailbox), entry }).collect()
 }
 
 /// Whether somebody may become a friend: is one already, or there are not too many.
@@ -171,6 +179,7 @@ pub(crate) fn end(state: &mut State, turn: &mut Turn<'_>, mut friend: Friend) ->
     for device in devices {
         if let Some(row) = state.device_mut(&device) {
             row.put = None;
+            row.depots.clear();
         }
     }
     state.save_friend(turn, friend);

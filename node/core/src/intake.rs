@@ -8,33 +8,37 @@
 use crate::command::{Direction, MessageState, RequestStatus};
 use crate::contact::USES_MAX;
 use crate::conversation;
-use crate::delivery::{Acknowledged, Delivery, is_refused};
+use crate::delivery::{Acknowledged, Delivery, Origin, is_refused};
+use crate::depot::DepotKey;
+use crate::friend::friends_depots;
 use crate::limits::{PARKED_MAX, REQUEST_LIFETIME, WINDOW_BYTES};
 use crate::outbox::{self, What};
 use crate::request;
 use crate::request::answer::{self, Answer};
 use crate::request::offer::{self, IncomingOffer};
 use crate::seam::{Event, LinkId, Warning};
-use crate::state::{Fault, Own, State};
+use crate::state::{Fault, FriendState, Own, State};
 use crate::table::Table;
 use crate::tags::Tags;
 use crate::turn::{DropReason, Rejected, Turn, TurnFailed};
-use crate::wire::{First, Known, LeafCredential, PAYLOAD_MAX, RoomPayload, Step, entry_is_of, package_digest};
+use crate::wire::{First, Known, LeafCredential, PAYLOAD_MAX, RoomPayload, Step, Whereabouts, entry_is_of, package_digest};
 use crate::world::Opened;
 use std::collections::{BTreeMap, HashMap};
 use symbolon_presence::codec;
-use symbolon_presence::envelope::{Kind, kind, open_first};
+use symbolon_presence::envelope::{Kind, frame_id, kind, open_first};
 use symbolon_presence::id::{DeviceId, FrameId, GrantId, Nonce, RequestId};
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::seal::DhKey;
 use symbolon_presence::time::Timestamp;
-use symbolon_relay::frame::{Frame, Outcome, Put, Receipt, Refusal};
+use symbolon_relay::frame::{Frame, Outcome, Put, RECEIPT_MAX, Receipt, Refusal};
+use symbolon_relay::grant::Scope;
 use symbolon_relay::mailbox::{Admitted, GrantUses, Queue};
+use symbolon_relay::session::Deposit;
 
 /// An ordered frame that came before its turn.
 #[derive(Debug)]
 struct Early {
-    link: LinkId,
+    origin: Origin,
     frame: FrameId,
     counter: u64,
     known: Known,
@@ -52,6 +56,8 @@ pub(crate) struct Intake {
     tags: Tags,
     /// At most [`PARKED_MAX`] and [`WINDOW_BYTES`] for each device.
     early: HashMap<DeviceId, BTreeMap<u64, Early>>,
+    /// The entry under way was kept, or is to be shown again: it must stay at its relay.
+    stays: bool,
     dropped: BTreeMap<&'static str, u64>,
 }
 
@@ -95,9 +101,10 @@ impl Intake {
         match Frame::decode(bytes) {
             Ok(Frame::Put(put)) => self.put(state, delivery, turn, link, put),
             Ok(Frame::Receipt(receipt)) => self.receipt(state, delivery, turn, link, &receipt),
-            Err(_) => {
+            // A personal node keeps no mailbox for others, and asked nothing of a relay here.
+            Ok(Frame::Update(_) | Frame::Session(_) | Frame::Accepted(_) | Frame::Deposit(_) | Frame::Ack(_)) | Err(_) => {
                 self.count(DropReason::Malformed);
-                delivery.fault(state, turn, link);
+                delivery.fault(state, turn, Origin::Link(link));
                 Ok(())
             }
         }
@@ -113,7 +120,7 @@ impl Intake {
     ) -> Result<(), TurnFailed> {
         let Some(settled) = delivery.receipt(state, turn, link, receipt) else {
             self.count(DropReason::Forged);
-            delivery.fault(state, turn, link);
+            delivery.fault(state, turn, Origin::Link(link));
             return Ok(());
         };
         let device = settled.first().map(|item| item.device);
@@ -127,11 +134,12 @@ impl Intake {
     }
 
     fn put(&mut self, state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>, link: LinkId, put: Put) -> Result<(), TurnFailed> {
+        let origin = Origin::Link(link);
         if !put.is_consistent() {
             // The id is not that of the envelope, so nothing is signed about it: on its own
             // way the true one may still come.
             self.count(DropReason::Malformed);
-            delivery.fault(state, turn, link);
+            delivery.fault(state, turn, origin);
             return Ok(());
         }
         let Own { admission, friendship, .. } = &mut state.own;
@@ -149,22 +157,64 @@ impl Intake {
                 // Signed only for whoever holds the grant: somebody in the middle must not get
                 // a refusal for another's frame by changing a bit of it.
                 if not.grant.is_some() {
-                    delivery.acknowledge(state, turn, link, put.frame, Outcome::Refused(not.refusal));
+                    delivery.acknowledge(state, turn, origin, None, put.frame, Outcome::Refused(not.refusal));
                 }
-                delivery.fault(state, turn, link);
+                delivery.fault(state, turn, origin);
                 return Ok(());
             }
         };
         match kind(&put.envelope) {
-            Some(Kind::First) => self.first(state, delivery, turn, link, &put, &admitted),
-            Some(Kind::Known(tag)) if admitted.queue == Queue::Direct => self.known(state, delivery, turn, link, &put, tag),
+            Some(Kind::First) => self.first(state, delivery, turn, origin, &put.envelope, &admitted),
+            Some(Kind::Known(tag)) if admitted.queue == Queue::Direct => self.known(state, delivery, turn, origin, &put.envelope, tag),
             Some(Kind::Known(_)) | None => {
                 self.count(DropReason::Malformed);
-                delivery.acknowledge(state, turn, link, put.frame, Outcome::Refused(Refusal::Refused));
-                delivery.fault(state, turn, link);
+                delivery.acknowledge(state, turn, origin, None, put.frame, Outcome::Refused(Refusal::Refused));
+                delivery.fault(state, turn, origin);
                 Ok(())
             }
         }
+    }
+
+    /// An entry of a mailbox of ours at a relay. The relay has checked the right to write
+    /// there; everything else is checked here. What cannot be used is deleted there, too: its
+    /// sender owns it and leaves it anew.
+    pub fn deposit(
+        &mut self,
+        state: &mut State,
+        delivery: &mut Delivery,
+        turn: &mut Turn<'_>,
+        key: DepotKey,
+        deposit: &Deposit,
+    ) -> Result<(), TurnFailed> {
+        let origin = Origin::Depot(key, deposit.number);
+        self.stays = false;
+        match kind(&deposit.envelope) {
+            Some(Kind::First) => {
+                let first_use = match deposit.usage {
+                    Some(usage) => match Uses(turn).uses(&deposit.grant, &usage)? {
+                        (_, true) => None,
+                        (0, false) => Some(usage),
+                        (_, false) => {
+                            turn.notify(Event::Warning(Warning::InviteReused));
+                            self.count(DropReason::Unexpected);
+                            state.fetched.push((key, deposit.number));
+                            return Ok(());
+                        }
+                    },
+                    None => None,
+                };
+                let admitted = Admitted { queue: deposit.queue, grant: deposit.grant, scope: Scope::Guest, first_use };
+                self.first(state, delivery, turn, origin, &deposit.envelope, &admitted)?;
+            }
+            Some(Kind::Known(tag)) if deposit.queue == Queue::Direct => {
+                self.known(state, delivery, turn, origin, &deposit.envelope, tag)?
+            }
+            Some(Kind::Known(_)) | None => self.count(DropReason::Malformed),
+        }
+        if !self.stays && !state.fetched.contains(&(key, deposit.number)) {
+            state.fetched.push((key, deposit.number));
+        }
+        Ok(())
     }
 
     /// A first envelope: a step of a connection.
@@ -173,15 +223,15 @@ impl Intake {
         state: &mut State,
         delivery: &mut Delivery,
         turn: &mut Turn<'_>,
-        link: LinkId,
-        put: &Put,
+        origin: Origin,
+        envelope: &[u8],
         admitted: &Admitted,
     ) -> Result<(), TurnFailed> {
         let mut sender = None;
-        let outcome = match self.step(state, turn, put, admitted, &mut sender) {
+        let outcome = match self.step(state, turn, envelope, admitted, &mut sender) {
             Ok(()) => {
                 if let Some(device) = sender {
-                    delivery.proved_by_envelope(state, turn, link, &device)?;
+                    delivery.proved_by_envelope(state, turn, origin, &device)?;
                 }
                 None
             }
@@ -199,7 +249,7 @@ impl Intake {
                     | DropReason::Untimely
                     | DropReason::Unexpected
                     | DropReason::Cipher => {
-                        delivery.fault(state, turn, link);
+                        delivery.fault(state, turn, origin);
                         Some(Refusal::Refused)
                     }
                 }
@@ -212,9 +262,13 @@ impl Intake {
                     turn.put_raw(Table::GrantUse, &key, turn.now.0.to_be_bytes().to_vec());
                 }
                 // Durable here for as long as a request can be answered.
-                delivery.acknowledge(state, turn, link, put.frame, Outcome::Stored(turn.now.after(REQUEST_LIFETIME)));
+                let stored = Outcome::Stored(turn.now.after(REQUEST_LIFETIME));
+                // Of what came by way of a relay, only a friend can be told, in the room.
+                let friend = sender.filter(|device| is_mutual(state, device));
+                let outcome = if friend.is_some() && origin.is_depot() { Outcome::Delivered } else { stored };
+                delivery.acknowledge(state, turn, origin, friend, frame_id(envelope), outcome);
             }
-            Some(refusal) => delivery.acknowledge(state, turn, link, put.frame, Outcome::Refused(refusal)),
+            Some(refusal) => delivery.acknowledge(state, turn, origin, None, frame_id(envelope), Outcome::Refused(refusal)),
         }
         Ok(())
     }
@@ -223,12 +277,12 @@ impl Intake {
         &mut self,
         state: &mut State,
         turn: &mut Turn<'_>,
-        put: &Put,
+        envelope: &[u8],
         admitted: &Admitted,
         sender: &mut Option<DeviceId>,
     ) -> Result<(), Rejected> {
         let opener = opener(state, admitted)?;
-        let payload = open_first(&DhKey::from_bytes(*opener.key().expose()), &put.envelope).map_err(|_| DropReason::Unopenable)?;
+        let payload = open_first(&DhKey::from_bytes(*opener.key().expose()), envelope).map_err(|_| DropReason::Unopenable)?;
         let first: First = codec::decode(&payload, PAYLOAD_MAX).map_err(|_| DropReason::Malformed)?;
         let (device, statement) = first.verify(&state.own.peer, turn.now).ok_or(DropReason::Forged)?;
         if statement.device != state.own.identity.device || statement.package != opener.package(state) {
@@ -256,16 +310,18 @@ impl Intake {
         state: &mut State,
         delivery: &mut Delivery,
         turn: &mut Turn<'_>,
-        link: LinkId,
-        put: &Put,
+        origin: Origin,
+        envelope: &[u8],
         tag: [u8; 16],
     ) -> Result<(), TurnFailed> {
+        let frame = frame_id(envelope);
         let found = match self.tags.ready(state, &tag) {
             Some(found) => Some(found),
             None => {
                 // A repeat has no tag any more; it must not start a search.
-                if let Some(seen) = turn.get(Table::Seen, put.frame.as_bytes())? {
-                    delivery.acknowledge(state, turn, link, put.frame, seen_outcome(&seen));
+                if let Some(seen) = turn.get(Table::Seen, frame.as_bytes())? {
+                    let sender = seen_sender(&seen);
+                    delivery.acknowledge(state, turn, origin, sender, frame, seen_outcome(&seen));
                     return Ok(());
                 }
                 self.tags.search(state, turn.now, &tag)
@@ -273,25 +329,25 @@ impl Intake {
         };
         let Some((device, counter)) = found else {
             self.count(DropReason::Unopenable);
-            delivery.fault(state, turn, link);
+            delivery.fault(state, turn, origin);
             return Ok(());
         };
         if is_refused(state, &device) {
             // No receipt and no link: to the other side it looks as if this node were off.
             self.count(DropReason::Blocked);
-            delivery.refuse(state, turn, link, &device);
+            delivery.refuse(state, turn, origin, &device);
             return Ok(());
         }
-        let opened = state.envelope_key_from(&device).and_then(|key| key.open(counter, &put.envelope).ok());
+        let opened = state.envelope_key_from(&device).and_then(|key| key.open(counter, envelope).ok());
         let Some(payload) = opened else {
             self.count(DropReason::Unopenable);
-            delivery.fault(state, turn, link);
+            delivery.fault(state, turn, origin);
             return Ok(());
         };
-        delivery.proved_by_envelope(state, turn, link, &device)?;
+        delivery.proved_by_envelope(state, turn, origin, &device)?;
         let Ok(known) = codec::decode::<Known>(&payload, PAYLOAD_MAX) else {
             self.count(DropReason::Malformed);
-            self.refuse_known(state, delivery, turn, &device, (link, put.frame, counter));
+            self.refuse_known(state, delivery, turn, &device, (origin, frame, counter));
             return Ok(());
         };
         if state.friend_of(&device).is_none_or(|friend| friend.room != known.room) {
@@ -301,11 +357,12 @@ impl Intake {
             return Ok(());
         }
         let expected = state.devices.get(&device).map_or(0, |row| row.receive_sequence);
-        let early = Early { link, frame: put.frame, counter, known };
+        let early = Early { origin, frame, counter, known };
         match early.known.sequence {
             Some(sequence) if sequence > expected => {
                 let waiting = self.early.entry(device).or_default();
                 let bytes: usize = waiting.values().map(|early| early.known.mls.len()).sum();
+                self.stays = true;
                 // No honest sender has more on the way than its window.
                 if sequence - expected > PARKED_MAX || bytes.saturating_add(early.known.mls.len()) > WINDOW_BYTES {
                     self.count(DropReason::Full);
@@ -319,7 +376,7 @@ impl Intake {
             Some(sequence) if sequence < expected => {
                 // Its place is taken by another envelope: nothing of this one is kept here.
                 self.count(DropReason::Repeated);
-                self.refuse_known(state, delivery, turn, &device, (link, put.frame, counter));
+                self.refuse_known(state, delivery, turn, &device, (origin, frame, counter));
                 return Ok(());
             }
             Some(_) | None => {}
@@ -339,11 +396,11 @@ impl Intake {
         delivery: &mut Delivery,
         turn: &mut Turn<'_>,
         device: &DeviceId,
-        (link, frame, counter): (LinkId, FrameId, u64),
+        (origin, frame, counter): (Origin, FrameId, u64),
     ) {
         self.tags.take(state, device, counter);
-        turn.put_raw(Table::Seen, frame.as_bytes(), seen(turn.now, Outcome::Refused(Refusal::Refused)));
-        delivery.acknowledge(state, turn, link, frame, Outcome::Refused(Refusal::Refused));
+        turn.put_raw(Table::Seen, frame.as_bytes(), seen(turn.now, Outcome::Refused(Refusal::Refused), device));
+        delivery.acknowledge(state, turn, origin, Some(*device), frame, Outcome::Refused(Refusal::Refused));
     }
 
     fn next_early(&mut self, state: &State, device: &DeviceId) -> Option<Early> {
@@ -367,11 +424,15 @@ impl Intake {
         device: &DeviceId,
         early: Early,
     ) -> Result<(), TurnFailed> {
-        let Early { link, frame, counter, known } = early;
+        let Early { origin, frame, counter, known } = early;
         let ordered = known.sequence.is_some();
+        let mut is_receipts = false;
         let outcome = match room_message(state, turn, device, known) {
-            Ok(()) => {
-                delivery.heard_in_room(state, turn, device);
+            Ok(kind) => {
+                is_receipts = kind == Said::Receipts;
+                if matches!(origin, Origin::Link(_)) {
+                    delivery.heard_in_room(state, turn, device);
+                }
                 Outcome::Delivered
             }
             Err(Rejected::Turn(failed)) => return Err(failed),
@@ -384,8 +445,10 @@ impl Intake {
         if ordered && let Some(row) = state.device_mut(device) {
             row.receive_sequence = row.receive_sequence.saturating_add(1);
         }
-        turn.put_raw(Table::Seen, frame.as_bytes(), seen(turn.now, outcome));
-        delivery.acknowledge(state, turn, link, frame, outcome);
+        turn.put_raw(Table::Seen, frame.as_bytes(), seen(turn.now, outcome, device));
+        // A list of receipts is not receipted itself: that would never end.
+        let sender = Some(*device).filter(|_| !is_receipts);
+        delivery.acknowledge(state, turn, origin, sender, frame, outcome);
         Ok(())
     }
 }
@@ -394,21 +457,36 @@ impl Intake {
 const SEEN_REFUSED: u8 = 1;
 
 /// What is remembered of an envelope taken in.
-fn seen(at: Timestamp, outcome: Outcome) -> Vec<u8> {
+fn seen(at: Timestamp, outcome: Outcome, sender: &DeviceId) -> Vec<u8> {
     let mut row = at.0.to_be_bytes().to_vec();
-    if outcome != Outcome::Delivered {
-        row.push(SEEN_REFUSED);
-    }
+    row.push(if outcome == Outcome::Delivered { 0 } else { SEEN_REFUSED });
+    row.extend_from_slice(sender.as_bytes());
     row
+}
+
+/// Whose envelope it was.
+fn seen_sender(seen: &[u8]) -> Option<DeviceId> {
+    seen.get(9..).and_then(DeviceId::from_slice)
 }
 
 /// What became of an envelope the first time: a repeat is told the same.
 fn seen_outcome(seen: &[u8]) -> Outcome {
-    if seen.last_chunk::<1>() == Some(&[SEEN_REFUSED]) && seen.len() > 8 { Outcome::Refused(Refusal::Refused) } else { Outcome::Delivered }
+    if seen.get(8) == Some(&SEEN_REFUSED) { Outcome::Refused(Refusal::Refused) } else { Outcome::Delivered }
+}
+
+/// What a room message was, as far as its receipt goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Said {
+    Something,
+    Receipts,
+}
+
+fn is_mutual(state: &State, device: &DeviceId) -> bool {
+    state.friend_of(device).is_some_and(|friend| friend.state == FriendState::Mutual)
 }
 
 /// A room message of a device.
-fn room_message(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, known: Known) -> Result<(), Rejected> {
+fn room_message(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, known: Known) -> Result<Said, Rejected> {
     let friend = state.friend_of(device).ok_or(DropReason::Unexpected)?;
     let (peer, room) = (friend.peer, friend.room);
     if known.room != room {
@@ -427,24 +505,52 @@ fn room_message(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, known
         return Err(DropReason::Forged.into());
     }
     match RoomPayload::decode(&plaintext).ok_or(DropReason::Malformed)? {
-        RoomPayload::Text(text) => conversation::receive(state, turn, &peer, text),
-        RoomPayload::Read(message) => Ok(conversation::mark_read(state, turn, &peer, &message)?),
+        RoomPayload::Text(text) => conversation::receive(state, turn, &peer, text)?,
+        RoomPayload::Read(message) => conversation::mark_read(state, turn, &peer, &message)?,
         RoomPayload::Again => {
             state.asked_again.insert(*device);
-            Ok(())
         }
-        RoomPayload::Skip => Ok(()),
-        RoomPayload::Hello(entry) => {
+        RoomPayload::Skip => {}
+        RoomPayload::Hello(Whereabouts { entry, depots }) => {
             if !entry_is_of(&entry, &speaker) {
                 return Err(DropReason::Forged.into());
             }
+            let friendship = state.friends.get(&peer).and_then(|friend| friend.friendship.clone());
             if let Some(row) = state.device_mut(device).filter(|row| row.entry.mailbox == entry.mailbox) {
                 row.entry = entry;
+                row.depots = friendship.map(|friendship| friends_depots(&friendship, depots)).unwrap_or_default();
             }
-            Ok(())
         }
-        RoomPayload::Bundle(_) => Err(DropReason::Unexpected.into()),
+        RoomPayload::Receipts(items) => {
+            state.told.extend(items.into_iter().map(|item| (*device, item)));
+            return Ok(Said::Receipts);
+        }
+        RoomPayload::Bundle(_) => return Err(DropReason::Unexpected.into()),
     }
+    Ok(Said::Something)
+}
+
+/// A device has said what became of envelopes that were left for it at a relay.
+pub(crate) fn told(state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+    let mut lists: BTreeMap<DeviceId, HashMap<FrameId, Outcome>> = BTreeMap::new();
+    for (device, item) in std::mem::take(&mut state.told) {
+        lists.entry(device).or_default().insert(item.frame, item.outcome);
+    }
+    for (device, mut outcomes) in lists {
+        let mut from = 0;
+        // The oldest come first in both, so this rarely goes far.
+        while !outcomes.is_empty() {
+            let page = outbox::rows(turn, &device, from, RECEIPT_MAX)?;
+            let Some((last, _)) = page.last() else { break };
+            from = last.saturating_add(1);
+            for (number, row) in page {
+                if let Some(outcome) = outcomes.remove(&row.frame) {
+                    settle(state, delivery, turn, &Acknowledged { device, number, outcome })?;
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Whose key opens a first envelope.
@@ -506,7 +612,7 @@ fn settle(state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>, item:
         }
         // Only `delivered` ends our care for a text.
         (What::Text(..) | What::Mark | What::Skip, Outcome::Stored(_), _) => return Ok(()),
-        (What::Mark | What::Skip, Outcome::Delivered | Outcome::Refused(_), _) => {}
+        (What::Mark | What::Skip, Outcome::Delivered | Outcome::Refused(_), _) | (What::Receipts, ..) => {}
         (What::Text(conversation, arrival), Outcome::Refused(_), fault) => {
             conversation::set_state(turn, conversation, *arrival, MessageState::Failed, fault)?;
         }
@@ -517,6 +623,9 @@ fn settle(state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>, item:
                 request::set_status(state, turn, request, RequestStatus::Confirmed)?;
             }
         }
+        // Kept until it is answered: a side that has blocked us for a while takes it in, as far
+        // as its receipts go, and drops it.
+        (What::Accept(request), Outcome::Stored(_) | Outcome::Delivered, _) if request::is_accepted(state, request) => return Ok(()),
         (What::Offer(_) | What::Accept(_), Outcome::Stored(_) | Outcome::Delivered, _) => {}
         (What::Offer(request) | What::Accept(request) | What::Confirm(request), Outcome::Refused(_), fault) => {
             request_refused(state, turn, request, fault)?;
@@ -530,7 +639,7 @@ fn settle(state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>, item:
 }
 
 /// The other side has signed that it does not take a step of a request.
-fn request_refused(state: &mut State, turn: &mut Turn<'_>, id: &RequestId, fault: Option<Fault>) -> Result<(), TurnFailed> {
+pub(crate) fn request_refused(state: &mut State, turn: &mut Turn<'_>, id: &RequestId, fault: Option<Fault>) -> Result<(), TurnFailed> {
     let Some(row) = state.requests.get(id).cloned() else { return Ok(()) };
     if row.direction == Direction::Out && row.status == RequestStatus::Pending {
         state.save_request(turn, crate::state::Request { fault, ..row });

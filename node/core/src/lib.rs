@@ -19,6 +19,7 @@
 //! | `conversation` | messages from writing to reading |
 //! | `history`, `search` | reading what is stored; finding it by words |
 //! | `outbox`, `delivery` | envelopes until they are acknowledged; links and dialling |
+//! | `depot` | mailboxes at relays: leaving envelopes there, fetching our own |
 //! | `intake`, `tags` | from a frame to the machine it is meant for |
 //! | `state` | every row held in memory |
 //! | [`wire`] | what travels inside envelopes |
@@ -27,6 +28,7 @@ pub mod command;
 pub mod contact;
 mod conversation;
 mod delivery;
+mod depot;
 mod doctor;
 mod friend;
 mod history;
@@ -50,8 +52,9 @@ pub mod conformance;
 
 pub use turn::TurnFailed;
 
-use command::{Command, CommandError, IdentityView, Reply, RequestStatus, StatusView, Who};
+use command::{Command, CommandError, IdentityView, RelayState, Reply, RequestStatus, StatusView, Who};
 use delivery::Delivery;
+use depot::Depots;
 use intake::Intake;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -61,6 +64,7 @@ use state::State;
 use symbolon_presence::id::{PeerId, RequestId};
 use symbolon_presence::time::Timestamp;
 use symbolon_presence::words::fingerprint_words;
+use symbolon_relay::frame::RECEIPT_MAX;
 use table::{Change, Table};
 use turn::{Failed, Out, Turn};
 use wire::is_name;
@@ -87,6 +91,7 @@ pub enum LoadError {
 pub struct Core {
     state: State,
     delivery: Delivery,
+    depots: Depots,
     intake: Intake,
     rng: ChaCha20Rng,
     out: Out,
@@ -112,6 +117,7 @@ impl Core {
         Ok(Self {
             state,
             delivery,
+            depots: Depots::default(),
             intake,
             rng,
             out,
@@ -131,7 +137,7 @@ impl Core {
     /// Handles one input. It fails only when the store failed beneath; then the turn is
     /// taken back and this core is dropped.
     pub fn handle(&mut self, now: Timestamp, input: Input, world: &mut World<'_>) -> Result<(), TurnFailed> {
-        let Self { state, delivery, intake, rng, out, .. } = self;
+        let Self { state, delivery, depots, intake, rng, out, .. } = self;
         let mut turn = Turn { now, rng, cipher: &mut *world.cipher, shelf: world.shelf, out };
         let turn = &mut turn;
         let mut expiry_changed = false;
@@ -139,13 +145,14 @@ impl Core {
             self.started = true;
             expiry_changed = true;
             delivery.start(state, now, turn.rng);
+            depots.start(state, turn);
         }
         match input {
             Input::Command(id, Command::Search { text, before, limit }) => {
                 self.search.ask(state, turn, id, Wish { text, before, limit })?;
             }
             Input::Command(id, command) => {
-                let result = match run(state, delivery, intake, turn, command) {
+                let result = match run(state, delivery, depots, intake, turn, command) {
                     Ok(reply) => Ok(reply),
                     Err(Failed::Command(error)) => Err(error),
                     Err(Failed::Turn(failed)) => return Err(failed),
@@ -157,29 +164,38 @@ impl Core {
                 places.truncate(limits::ADDRESSES_MAX);
                 if places != state.own.places {
                     state.own.places = places;
-                    delivery.greet_all(state, turn)?;
-                    match request::offer::reissue(state, turn) {
-                        Ok(()) | Err(Failed::Command(_)) => {}
-                        Err(Failed::Turn(failed)) => return Err(failed),
-                    }
+                    moved(state, delivery, turn)?;
                 }
             }
+            Input::LinkUp { link, dial: Some(dial) } if depots.has_dial(dial) => depots.link_up(state, turn, link, dial)?,
             Input::LinkUp { link, dial } => delivery.link_up(state, turn, link, dial)?,
+            Input::DialFailed(dial) if depots.has_dial(dial) => depots.dial_failed(turn, dial),
             Input::DialFailed(dial) => delivery.dial_failed(state, turn, dial),
+            Input::LinkDown(link) if depots.has_link(link) => depots.link_down(turn, link),
             Input::LinkDown(link) => delivery.link_down(state, turn, link),
+            Input::Frame(link, bytes) if depots.has_link(link) => {
+                if let Some((key, deposit)) = depots.frame(state, turn, link, &bytes)? {
+                    intake.deposit(state, delivery, turn, key, &deposit)?;
+                }
+            }
             Input::Frame(link, bytes) => intake.frame(state, delivery, turn, link, &bytes)?,
             Input::Tick => {
                 delivery.tick(state, turn)?;
+                depots.tick(state, turn)?;
                 conversation::expire(state, turn)?;
                 if now >= self.next_sweep {
                     self.next_sweep = now.after(limits::SWEEP_INTERVAL);
                     request::expire(state, turn)?;
+                    depots.renew(state, turn)?;
                     contact::forget_expired(state, turn)?;
                     if sweep_seen(turn, &mut self.sweep_from)? {
                         self.next_sweep = now.after(limits::SWEEP_PAUSE);
                     }
                 }
             }
+        }
+        if !state.told.is_empty() {
+            intake::told(state, delivery, turn)?;
         }
         for device in std::mem::take(&mut state.hang_up) {
             delivery.hang_up(state, turn, &device);
@@ -189,10 +205,9 @@ impl Core {
         }
         for device in std::mem::take(&mut state.restart) {
             delivery.restart(state, turn, &device)?;
+            depots.restart(&device);
         }
-        for device in std::mem::take(&mut state.wake) {
-            delivery.wake(state, turn, &device)?;
-        }
+        after(state, delivery, depots, turn)?;
         if expiry_changed || turn.out.changes.iter().any(|change| change.table() == Some(Table::Expiry)) {
             self.next_expiry = conversation::next_expiry(turn)?;
         }
@@ -202,9 +217,16 @@ impl Core {
     /// Ends a turn: answers searches, signs receipts and writes rows that change with every input. Called once
     /// before the shell commits.
     pub fn close_turn(&mut self, now: Timestamp, world: &mut World<'_>) -> Result<(), TurnFailed> {
-        let Self { state, delivery, search, rng, out, .. } = self;
+        let Self { state, delivery, depots, search, rng, out, .. } = self;
         let mut turn = Turn { now, rng, cipher: &mut *world.cipher, shelf: world.shelf, out };
         search.close_turn(state, &mut turn)?;
+        for (device, items) in std::mem::take(&mut state.owed) {
+            for items in items.chunks(RECEIPT_MAX) {
+                delivery.tell(state, &mut turn, &device, items.to_vec())?;
+            }
+        }
+        after(state, delivery, depots, &mut turn)?;
+        depots.close_turn(state, &mut turn);
         delivery.close_turn(state, &mut turn);
         state.flush(&mut turn);
         Ok(())
@@ -229,8 +251,9 @@ impl Core {
     pub fn poll_timeout(&self) -> Option<(Timestamp, &'static str)> {
         let due = self.delivery.next_due().map(|at| (at, "a dial or a receipt is due"));
         let expiry = self.next_expiry.map(|at| (at, "a message is to be given up"));
+        let depots = self.depots.next_due().map(|at| (at, "a relay is due"));
         let index = self.search.next_due().map(|at| (at, "texts are to be put into the index of words"));
-        [due, expiry, index, Some((self.next_sweep, "expired rows are swept"))].into_iter().flatten().min()
+        [due, depots, expiry, index, Some((self.next_sweep, "expired rows are swept"))].into_iter().flatten().min()
     }
 
     /// The contact record that this node would publish now: signed, with a package that
@@ -242,7 +265,29 @@ impl Core {
     }
 }
 
-fn run(state: &mut State, delivery: &Delivery, intake: &Intake, turn: &mut Turn<'_>, command: Command) -> Result<Reply, Failed> {
+/// Follows up what a machine has left for others: wakes whom something waits for, and leaves
+/// at relays what cannot go directly.
+fn after(state: &mut State, delivery: &mut Delivery, depots: &mut Depots, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+    for device in std::mem::take(&mut state.wake) {
+        delivery.wake(state, turn, &device)?;
+    }
+    for device in delivery.take_reached() {
+        depots.reached(&device);
+    }
+    for device in std::mem::take(&mut state.unreachable) {
+        depots.wait(state, turn, &device)?;
+    }
+    Ok(())
+}
+
+fn run(
+    state: &mut State,
+    delivery: &mut Delivery,
+    depots: &mut Depots,
+    intake: &Intake,
+    turn: &mut Turn<'_>,
+    command: Command,
+) -> Result<Reply, Failed> {
     match command {
         Command::Identity => Ok(identity(state)),
         Command::SetName(name) => {
@@ -301,8 +346,31 @@ fn run(state: &mut State, delivery: &Delivery, intake: &Intake, turn: &mut Turn<
         Command::Read { who, since, limit, peek } => Ok(Reply::Messages(history::read(state, turn, who.as_ref(), since, limit, peek)?)),
         // Answered at the end of its turn and never led here.
         Command::Search { .. } => Ok(Reply::Messages(Vec::new())),
-        Command::Status => Ok(Reply::Status(status(state, delivery, intake))),
-        Command::Doctor => Ok(Reply::Doctor(doctor::view(state, delivery, turn, status(state, delivery, intake).problems)?)),
+        Command::RelayAdd { link, claim } => {
+            let own = depot::add(state, turn, &link, claim.as_deref())?;
+            depots.add_own(&own, turn.now);
+            moved(state, delivery, turn)?;
+            Ok(Reply::Relay(depots.view(&own)))
+        }
+        Command::RelayRemove(id) => {
+            let own = depot::remove(state, turn, &id)?;
+            depots.remove_own(turn, &own);
+            moved(state, delivery, turn)?;
+            Ok(Reply::Relay(depots.view(&own)))
+        }
+        Command::Relays => Ok(Reply::Relays(state.own.depots.values().map(|own| depots.view(own)).collect())),
+        Command::Status => Ok(Reply::Status(status(state, delivery, depots, intake))),
+        Command::Doctor => Ok(Reply::Doctor(doctor::view(state, delivery, turn, status(state, delivery, depots, intake).problems)?)),
+    }
+}
+
+/// This node can be written to elsewhere: friends are told, and who was asked for friendship
+/// gets a new Offer.
+fn moved(state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+    delivery.greet_all(state, turn)?;
+    match request::offer::reissue(state, turn) {
+        Ok(()) | Err(Failed::Command(_)) => Ok(()),
+        Err(Failed::Turn(failed)) => Err(failed),
     }
 }
 
@@ -339,10 +407,21 @@ fn block(state: &mut State, delivery: &Delivery, turn: &mut Turn<'_>, who: &Who,
     }
 }
 
-fn status(state: &State, delivery: &Delivery, intake: &Intake) -> StatusView {
+fn status(state: &State, delivery: &Delivery, depots: &Depots, intake: &Intake) -> StatusView {
     let mut problems = Vec::new();
     if state.own.places.is_empty() {
         problems.push("No address of this node is known: friends cannot reach it. Check the network, then start it again.".to_owned());
+    }
+    let relays: Vec<_> = state.own.depots.values().map(|own| depots.view(own)).collect();
+    for relay in &relays {
+        match relay.state {
+            RelayState::Connecting | RelayState::Connected => {}
+            RelayState::Unreachable => problems.push("A relay of yours cannot be reached: what others leave there waits.".to_owned()),
+            RelayState::Refused => {
+                problems.push("A relay of yours does not keep your mailbox: add it again with its claim code.".to_owned())
+            }
+            RelayState::Full => problems.push("A relay of yours has no room for your mailbox: ask whoever runs it.".to_owned()),
+        }
     }
     let waiting = state.requests.values().filter(|row| row.status == RequestStatus::Unresolved).count();
     if waiting > 0 {
@@ -351,8 +430,9 @@ fn status(state: &State, delivery: &Delivery, intake: &Intake) -> StatusView {
     StatusView {
         peers: delivery.online(state).len(),
         queue: state.devices.values().map(|device| device.outbox_count).sum(),
+        relays,
         problems,
-        sent_frames: delivery.sent(),
+        sent_frames: delivery.sent().into_iter().chain(depots.sent()).collect(),
         dropped_frames: intake.dropped(),
     }
 }

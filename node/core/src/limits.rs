@@ -24,6 +24,10 @@ pub const SEARCH_MAX: usize = 256;
 pub const ADDRESSES_MAX: usize = 8;
 /// Most devices of one person that one frame names.
 pub const DEVICES_MAX: usize = 8;
+/// Most mailboxes at relays of one device.
+pub const DEPOTS_MAX: usize = 3;
+/// Relays spoken to at once.
+pub const DEPOT_SESSIONS_MAX: usize = 64;
 /// Most friends of one node: the blocks of the revocation tree.
 pub const FRIENDS_MAX: usize = 8_192;
 /// Most request rows kept, all statuses together.

@@ -9,13 +9,14 @@ use crate::limits::OUTBOX_MAX;
 use crate::state::{Device, Friend, State};
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed, decode_row};
-use crate::wire::{Contact, Known};
+use crate::wire::{Contact, Depot, Known};
 use crate::world::Sealed;
 use minicbor::{Decode, Encode};
 use symbolon_presence::envelope::{KnownKey, frame_id};
-use symbolon_presence::id::{DeviceId, FrameId, Nonce, RequestId, RoomId};
+use symbolon_presence::id::{DeviceId, FrameId, MailboxId, Nonce, RequestId, RoomId};
 use symbolon_presence::identity;
 use symbolon_presence::kdf::Secret;
+use symbolon_presence::time::Timestamp;
 use symbolon_relay::frame::{MailboxEntry, Put};
 
 /// How long a mailbox may keep what we put, in seconds: 30 days.
@@ -37,6 +38,28 @@ pub(crate) struct OutboxRow {
     /// The number of an ordered frame.
     #[n(4)]
     pub sequence: Option<u64>,
+    /// The copy that a relay has signed for.
+    #[n(5)]
+    pub stored: Option<Copy>,
+}
+
+/// A copy of an envelope at a relay.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Copy {
+    #[n(0)]
+    pub mailbox: MailboxId,
+    #[n(1)]
+    pub at: Timestamp,
+    #[n(2)]
+    pub until: Timestamp,
+}
+
+impl Copy {
+    /// Whether three quarters of its life are over: time to leave another one.
+    pub fn is_ageing(&self, now: Timestamp) -> bool {
+        now >= self.at.after(self.until.since(self.at) / 4 * 3)
+    }
 }
 
 /// What an envelope carries, so that its receipt finds the right row.
@@ -57,6 +80,9 @@ pub(crate) enum What {
     /// Stands where a text was that was given up, so that the next ones can be opened.
     #[n(5)]
     Skip,
+    /// What became of envelopes that came by way of a relay.
+    #[n(6)]
+    Receipts,
 }
 
 impl What {
@@ -69,6 +95,7 @@ impl What {
             Self::Text(..) => "text",
             Self::Mark => "mark",
             Self::Skip => "skip",
+            Self::Receipts => "receipts",
         }
     }
 }
@@ -83,16 +110,21 @@ pub(crate) struct Via {
     pub key: Secret,
     #[n(2)]
     pub usage: Option<Nonce>,
+    #[n(3)]
+    pub depots: Vec<Depot>,
 }
 
 impl Via {
     pub fn contact(contact: &Contact, usage: Option<Nonce>) -> Self {
-        Self { entry: contact.entry.clone(), key: contact.key.clone(), usage }
+        Self { entry: contact.entry.clone(), key: contact.key.clone(), usage, depots: contact.depots.clone() }
     }
 }
 
 /// Where the numbers of room frames begin; those of steps lie below.
 pub(crate) const ROOM_LANE: u64 = 1 << 63;
+
+/// The first numbers of both lanes.
+pub(crate) const FIRST_ROWS: [u64; 2] = [0, ROOM_LANE];
 
 /// The key of an outbox row.
 pub(crate) fn outbox_key(device: &DeviceId, number: u64) -> Vec<u8> {
@@ -106,6 +138,17 @@ pub(crate) fn put_for(row: &OutboxRow, device: &Device) -> Option<Put> {
         None => (device.entry.address.clone(), device.put.clone()?, None),
     };
     Put::new(address, &key, TTL, usage, row.envelope.clone())
+}
+
+/// The mailboxes at relays where a row can be left for a device.
+pub(crate) fn depots_of<'a>(row: &'a OutboxRow, device: &'a Device) -> &'a [Depot] {
+    row.via.as_ref().map_or(device.depots.as_slice(), |via| via.depots.as_slice())
+}
+
+/// The put that leaves a row at a relay.
+pub(crate) fn put_at(row: &OutboxRow, depot: &Depot) -> Option<Put> {
+    let usage = row.via.as_ref().and_then(|via| via.usage);
+    Put::new(depot.entry.address.clone(), &depot.key, TTL, usage, row.envelope.clone())
 }
 
 /// Makes a device known under its certificate, or notes where it is now. The sealed address
@@ -136,6 +179,7 @@ pub(crate) fn register_device(state: &mut State, device: &identity::Device, chai
         outbox_count: 0,
         outbox_first: 0,
         heard: None,
+        depots: Vec::new(),
     });
 }
 
@@ -146,7 +190,7 @@ pub(crate) fn has_room(state: &State, device: &DeviceId) -> bool {
 
 /// Puts a first envelope into a device's outbox.
 pub(crate) fn enqueue(state: &mut State, turn: &mut Turn<'_>, to: &DeviceId, what: What, via: Option<Via>, envelope: Vec<u8>) {
-    let row = OutboxRow { frame: frame_id(&envelope), what, via, envelope, sequence: None };
+    let row = OutboxRow { frame: frame_id(&envelope), what, via, envelope, sequence: None, stored: None };
     append(state, turn, to, &row);
 }
 
@@ -156,7 +200,8 @@ pub(crate) fn enqueue_room(state: &mut State, turn: &mut Turn<'_>, friend: &Frie
         let Some(key) = state.envelope_key_to(id) else { continue };
         let Some(sequence) = next_sequence(state, id) else { continue };
         if let Some(envelope) = seal_known(state, id, &key, friend.room, sealed, Some(sequence)) {
-            let row = OutboxRow { frame: frame_id(&envelope), what: what.clone(), via: None, envelope, sequence: Some(sequence) };
+            let row =
+                OutboxRow { frame: frame_id(&envelope), what: what.clone(), via: None, envelope, sequence: Some(sequence), stored: None };
             append(state, turn, id, &row);
         }
     }

@@ -16,7 +16,7 @@ use crate::command::{CommandError, Direction, RequestStatus, RequestView, Trust,
 use crate::contact::{ContactRecord, LINK_PREFIX, LinkError};
 use crate::friend;
 use crate::limits::{REQUEST_LIFETIME, REQUESTS_MAX};
-use crate::outbox;
+use crate::outbox::{self, What};
 use crate::seam::Event;
 use crate::state::{FriendState, Request, State};
 use crate::turn::{Failed, Turn, TurnFailed};
@@ -269,11 +269,15 @@ pub(crate) fn set_status(state: &mut State, turn: &mut Turn<'_>, id: &RequestId,
         state.restart.extend(state.devices.values().filter(|device| device.peer == row.peer).map(|device| device.device));
     }
     let over = matches!(status, RequestStatus::Expired | RequestStatus::Cancelled);
-    if over && row.direction == Direction::Out {
+    let step = match row.direction {
         // Nobody shall be asked any more.
-        let devices: Vec<_> = state.devices.values().filter(|device| device.peer == row.peer).map(|device| device.device).collect();
-        for device in devices {
-            outbox::supersede(state, turn, &device, &outbox::What::Offer(row.id))?;
+        Direction::Out => over.then_some(What::Offer(row.id)),
+        // Our answer was answered, or counts no longer.
+        Direction::In => (status != RequestStatus::Accepted).then_some(What::Accept(row.id)),
+    };
+    if let Some(step) = step {
+        for device in devices_of(state, &row.peer) {
+            outbox::supersede(state, turn, &device, &step)?;
         }
     }
     if over {
@@ -289,6 +293,16 @@ pub(crate) fn set_status(state: &mut State, turn: &mut Turn<'_>, id: &RequestId,
     state.save_request(turn, row);
     turn.notify(Event::Request(*id));
     Ok(())
+}
+
+/// Whether we have agreed to a request and wait for the other side.
+pub(crate) fn is_accepted(state: &State, id: &RequestId) -> bool {
+    state.requests.get(id).is_some_and(|row| row.status == RequestStatus::Accepted)
+}
+
+/// The known devices of a person.
+fn devices_of(state: &State, peer: &PeerId) -> Vec<symbolon_presence::id::DeviceId> {
+    state.devices.values().filter(|device| device.peer == *peer).map(|device| device.device).collect()
 }
 
 /// Expires what is too old.

@@ -4,25 +4,27 @@
 //! (history, outbox, seen envelopes) is not here but on the shelf.
 
 use crate::command::{CommandError, Direction, MessageState, RequestStatus, Trust};
+use crate::depot::DepotKey;
 use crate::limits;
 use crate::seam::Address;
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed, decode_row, read};
-use crate::wire::Contact;
+use crate::wire::{Contact, Depot, Whereabouts};
 use crate::world::{RANGE_LIMIT, Rows, Shelf};
 use minicbor::{Decode, Encode};
 use rand_chacha::ChaCha20Rng;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use symbolon_presence::envelope::KnownKey;
 use symbolon_presence::friendship::FriendshipSecret;
-use symbolon_presence::id::{DeviceId, Digest, GrantId, MessageId, Nonce, PeerId, RequestId, RoomId};
+use symbolon_presence::id::{DeviceId, Digest, GrantId, MailboxId, MessageId, Nonce, PeerId, QueueId, RequestId, RoomId};
 use symbolon_presence::identity::{CERT_MAX, Chain, DeviceCertBody, Identity, StoredIdentity};
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::seal::DhPublic;
 use symbolon_presence::time::{MINUTE, Timestamp};
 use symbolon_presence::words::fingerprint_words;
-use symbolon_relay::frame::MailboxEntry;
-use symbolon_relay::grant::{AddressBody, MailboxKeys, Scope};
+use symbolon_relay::frame::{MailboxEntry, ReceiptItem};
+use symbolon_relay::grant::{AddressBody, MailboxKeys, Scope, grant_key};
+use symbolon_relay::link::{ClaimCode, RelayLink};
 use symbolon_relay::mailbox::Admission;
 
 /// This node's own keys and facts. Row names in [`Table::Meta`]: `identity`, `mailbox`,
@@ -36,6 +38,8 @@ pub(crate) struct Own {
     pub friendship: FriendshipSecret,
     /// Where this node can be reached now; told by the world, never stored.
     pub places: Vec<Address>,
+    /// Own mailboxes at relays.
+    pub depots: BTreeMap<MailboxId, OwnDepot>,
 }
 
 impl Own {
@@ -49,10 +53,30 @@ impl Own {
         (MailboxEntry::own(keys, self.identity.signing.public(), sealed, self.places.clone()), key)
     }
 
-    /// The own mailbox as friends get to know it.
-    pub fn entry_for_friends(&self, rng: &mut ChaCha20Rng) -> MailboxEntry {
+    /// The same for each of the own mailboxes at relays.
+    pub fn depots(&self, rng: &mut ChaCha20Rng, grant: GrantId, scope: Scope, expires: Timestamp, uses: u32) -> Vec<Depot> {
+        let mut depots = Vec::with_capacity(self.depots.len());
+        for (mailbox, own) in &self.depots {
+            let queue = if scope == Scope::Contact { own.contact } else { own.direct };
+            let body = AddressBody { queue, grant, scope, expires, uses };
+            let key = match scope {
+                Scope::Friends(_) => self.friendship.put(mailbox),
+                Scope::Guest | Scope::Contact => grant_key(&own.queue_secret, &body),
+            };
+            let Some(address) = own.link.seal_address(&body, rng) else { continue };
+            let entry = MailboxEntry { mailbox: *mailbox, receipt: own.link.receipt, address, places: own.link.places.clone() };
+            depots.push(Depot { entry, key });
+        }
+        depots
+    }
+
+    /// The own mailboxes as friends get to know them.
+    pub fn whereabouts(&self, rng: &mut ChaCha20Rng) -> Whereabouts {
         let grant = GrantId::random(rng);
-        self.address(rng, grant, Scope::Friends(self.friendship.revision), Timestamp(u64::MAX), 0).0
+        let scope = Scope::Friends(self.friendship.revision);
+        let entry = self.address(rng, grant, scope, Timestamp(u64::MAX), 0).0;
+        let depots = self.depots(rng, grant, scope, Timestamp(u64::MAX), 0);
+        Whereabouts { entry, depots: depots.into_iter().map(|depot| depot.entry).collect() }
     }
 }
 
@@ -283,6 +307,32 @@ pub(crate) struct Device {
     /// When it last showed itself by an envelope or receipt, to about a minute.
     #[n(13)]
     pub heard: Option<Timestamp>,
+    /// Its mailboxes at relays, with the put keys of friends there.
+    #[n(14)]
+    pub depots: Vec<Depot>,
+}
+
+/// A mailbox of ours at a relay.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct OwnDepot {
+    #[n(0)]
+    pub link: RelayLink,
+    /// Seed of the key under which the relay knows us; used there only.
+    #[n(1)]
+    pub owner: Secret,
+    #[n(2)]
+    pub direct: QueueId,
+    #[n(3)]
+    pub contact: QueueId,
+    #[n(4)]
+    pub queue_secret: Secret,
+    /// Of our newest record there.
+    #[n(5)]
+    pub version: u64,
+    /// Proves to an owner-only relay that it is ours.
+    #[n(6)]
+    pub claim: Option<ClaimCode>,
 }
 
 /// A message of a conversation, as stored.
@@ -327,6 +377,14 @@ pub(crate) struct State {
     pub restart: BTreeSet<DeviceId>,
     /// Devices that miss a frame and ask for everything again.
     pub asked_again: BTreeSet<DeviceId>,
+    /// Devices that cannot be reached directly: what waits for them goes to their relays.
+    pub unreachable: BTreeSet<DeviceId>,
+    /// Entries of own mailboxes at relays that are settled here, and may be deleted there.
+    pub fetched: Vec<(DepotKey, u64)>,
+    /// What became of envelopes that a device sent by way of a relay, until the turn ends.
+    pub owed: BTreeMap<DeviceId, Vec<ReceiptItem>>,
+    /// What a device says became of envelopes of ours.
+    pub told: Vec<(DeviceId, ReceiptItem)>,
     /// Envelope keys to and from each device, computed once.
     envelope_keys: HashMap<DeviceId, (KnownKey, KnownKey)>,
     dirty_devices: BTreeSet<DeviceId>,
@@ -342,7 +400,7 @@ macro_rules! opaque_debug {
         }
     )*};
 }
-opaque_debug!(Request Friend Device Message);
+opaque_debug!(Request Friend Device Message OwnDepot);
 
 impl State {
     /// Loads the working set; at first run draws an identity and writes it.
@@ -378,8 +436,9 @@ impl State {
             None => stored_name,
         };
         let peer = identity.peer();
+        let depots = load_all(shelf, Table::Depot, |row: &OwnDepot| row.link.mailbox())?;
         Ok(Self {
-            own: Own { identity, peer, name, admission: Admission::new(keys), friendship, places: Vec::new() },
+            own: Own { identity, peer, name, admission: Admission::new(keys), friendship, places: Vec::new(), depots },
             counters,
             invites: load_all(shelf, Table::Invite, |row: &Invite| row.grant)?,
             requests: load_all(shelf, Table::Request, |row: &Request| row.id)?,
@@ -390,6 +449,10 @@ impl State {
             hang_up: BTreeSet::new(),
             restart: BTreeSet::new(),
             asked_again: BTreeSet::new(),
+            unreachable: BTreeSet::new(),
+            fetched: Vec::new(),
+            owed: BTreeMap::new(),
+            told: Vec::new(),
             envelope_keys: HashMap::new(),
             dirty_devices: BTreeSet::new(),
             dirty_counters: false,

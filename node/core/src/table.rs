@@ -38,11 +38,21 @@ pub enum Table {
     Expiry = 12,
     /// Which conversation a message belongs to. Key: arrival number (8 B). Value: room id.
     Arrival = 13,
+    /// One mailbox of ours at a relay. Key: mailbox id.
+    Depot = 14,
+    /// Relay: one mailbox kept for somebody. Key: the owner's key. Owner: `symbolon-relay`.
+    Kept = 15,
+    /// Relay: one entry of a mailbox. Key: the owner's key, then the entry's number (8 B).
+    Entry = 16,
+    /// Relay: where an envelope lies. Key: the owner's key, then frame id. Value: the entry's number (8 B).
+    EntryFrame = 17,
+    /// Relay: when an entry's time is over. Key: moment (8 B), the owner's key, the entry's number (8 B).
+    EntryExpiry = 18,
 }
 
 impl Table {
     /// All tables, in the order of their discriminants.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 18] = [
         Self::Meta,
         Self::Friend,
         Self::Request,
@@ -56,6 +66,11 @@ impl Table {
         Self::GrantUse,
         Self::Expiry,
         Self::Arrival,
+        Self::Depot,
+        Self::Kept,
+        Self::Entry,
+        Self::EntryFrame,
+        Self::EntryExpiry,
     ];
 }
 

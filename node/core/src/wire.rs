@@ -3,7 +3,7 @@
 //! Every type is bounded by its `is_bounded` (called right after decoding) and by the
 //! envelope's size. The protocol page is `docs/protocol/connection.md`.
 
-use crate::limits::{DEVICES_MAX, NAME_MAX, NOTE_MAX, TEXT_MAX};
+use crate::limits::{DEPOTS_MAX, DEVICES_MAX, NAME_MAX, NOTE_MAX, TEXT_MAX};
 use minicbor::{Decode, Encode};
 use symbolon_presence::codec;
 use symbolon_presence::friendship::FriendshipSecret;
@@ -17,7 +17,7 @@ use symbolon_presence::labels::{
 use symbolon_presence::seal::DhPublic;
 use symbolon_presence::sign::{SigningKey, VerifyingKey};
 use symbolon_presence::time::Timestamp;
-use symbolon_relay::frame::MailboxEntry;
+use symbolon_relay::frame::{MailboxEntry, RECEIPT_MAX, ReceiptItem};
 
 /// The longest payload inside an envelope, in bytes.
 pub const PAYLOAD_MAX: usize = 256 * 1024;
@@ -45,6 +45,21 @@ pub struct Contact {
     /// The put key of the sealed address.
     #[n(5)]
     pub key: Secret,
+    /// The device's mailboxes at relays, for when it is not there; at most [`DEPOTS_MAX`].
+    #[n(6)]
+    pub depots: Vec<Depot>,
+}
+
+/// A mailbox of a device at a relay, and what gives the right to write there.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Depot {
+    /// The mailbox, the relay's receipt key, and where the relay is.
+    #[n(0)]
+    pub entry: MailboxEntry,
+    /// The put key of the sealed address.
+    #[n(1)]
+    pub key: Secret,
 }
 
 impl Contact {
@@ -55,7 +70,10 @@ impl Contact {
 
     /// Whether every part is within its bounds and the package is a key that may be sealed to.
     pub fn is_bounded(&self) -> bool {
-        self.entry.is_bounded() && DhPublic::parse(&self.package).is_ok()
+        self.entry.is_bounded()
+            && DhPublic::parse(&self.package).is_ok()
+            && self.depots.len() <= DEPOTS_MAX
+            && self.depots.iter().all(|depot| depot.entry.is_bounded())
     }
 }
 
@@ -289,6 +307,32 @@ pub struct BundleDevice {
     /// Its own mailbox, with an address for friends.
     #[n(1)]
     pub entry: MailboxEntry,
+    /// Its mailboxes at relays, each with an address for friends; at most [`DEPOTS_MAX`].
+    #[n(2)]
+    pub depots: Vec<MailboxEntry>,
+}
+
+/// Where a device can be written to, as it tells its friends.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Whereabouts {
+    /// Its own mailbox and where it is.
+    #[n(0)]
+    pub entry: MailboxEntry,
+    /// Its mailboxes at relays; at most [`DEPOTS_MAX`].
+    #[n(1)]
+    pub depots: Vec<MailboxEntry>,
+}
+
+impl Whereabouts {
+    /// Whether every part is within its bounds.
+    pub fn is_bounded(&self) -> bool {
+        self.entry.is_bounded() && are_bounded(&self.depots)
+    }
+}
+
+fn are_bounded(depots: &[MailboxEntry]) -> bool {
+    depots.len() <= DEPOTS_MAX && depots.iter().all(MailboxEntry::is_bounded)
 }
 
 impl Bundle {
@@ -297,7 +341,7 @@ impl Bundle {
         is_name(&self.name)
             && !self.devices.is_empty()
             && self.devices.len() <= DEVICES_MAX
-            && self.devices.iter().all(|device| device.entry.is_bounded())
+            && self.devices.iter().all(|device| device.entry.is_bounded() && are_bounded(&device.depots))
     }
 }
 
@@ -331,7 +375,7 @@ pub enum RoomPayload {
     Bundle(#[n(0)] Bundle),
     /// The sender's device is here, and this is where.
     #[n(2)]
-    Hello(#[n(0)] MailboxEntry),
+    Hello(#[n(0)] Whereabouts),
     /// The sender has read the hearer's messages up to this one.
     #[n(3)]
     Read(#[n(0)] MessageId),
@@ -341,6 +385,9 @@ pub enum RoomPayload {
     /// Stands where a text was that its sender gave up.
     #[n(5)]
     Skip,
+    /// What became of envelopes that came by way of a relay; at most [`RECEIPT_MAX`].
+    #[n(6)]
+    Receipts(#[n(0)] Vec<ReceiptItem>),
 }
 
 impl RoomPayload {
@@ -350,7 +397,8 @@ impl RoomPayload {
         let bounded = match &payload {
             Self::Text(text) => is_text(&text.text),
             Self::Bundle(bundle) => bundle.is_bounded(),
-            Self::Hello(entry) => entry.is_bounded(),
+            Self::Hello(whereabouts) => whereabouts.is_bounded(),
+            Self::Receipts(items) => items.len() <= RECEIPT_MAX,
             Self::Read(_) | Self::Again | Self::Skip => true,
         };
         bounded.then_some(payload)

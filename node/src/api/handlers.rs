@@ -361,6 +361,36 @@ fn waited(view: MessageView, reached: bool) -> axum::Json<Value> {
     axum::Json(value)
 }
 
+/// `GET /api/v1/relays`
+pub async fn relays(State(state): State<ApiState>) -> Answer {
+    answer(&state, Command::Relays).await
+}
+
+/// Body of [`relay_add`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RelayBody {
+    link: String,
+    claim: Option<String>,
+}
+
+/// `POST /api/v1/relays`
+pub async fn relay_add(State(state): State<ApiState>, Json(body): Json<RelayBody>) -> Answer {
+    answer(&state, Command::RelayAdd { link: body.link, claim: body.claim }).await
+}
+
+/// Body of [`relay_remove`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RelayRemoveBody {
+    relay: String,
+}
+
+/// `POST /api/v1/relays/remove`
+pub async fn relay_remove(State(state): State<ApiState>, Json(body): Json<RelayRemoveBody>) -> Answer {
+    answer(&state, Command::RelayRemove(body.relay)).await
+}
+
 /// `GET /api/v1/status`
 pub async fn status(State(state): State<ApiState>) -> Answer {
     answer(&state, Command::Status).await

@@ -194,6 +194,13 @@ fn schemas() -> Value {
         "Message": object(message, &[]),
         "WaitedMessage": object(waited, &[]),
         "Messages": object(json!({ "messages": list("Message") }), &[]),
+        "Relay": object(
+            json!({ "relay": text(), "role": text(), "state": text(), "quota": { "type": ["object", "null"] } }),
+            &[],
+        ),
+        "Relays": object(json!({ "relays": list("Relay") }), &[]),
+        "RelayBody": object(json!({ "link": text(), "claim": text_or_null() }), &["claim"]),
+        "RelayRemoveBody": object(json!({ "relay": text() }), &[]),
         "Status": object(status, &[]),
         "Check": object(json!({ "check": text(), "ok": flag(), "detail": text(), "hint": text_or_null() }), &[]),
         "Checks": object(json!({ "checks": list("Check") }), &[]),

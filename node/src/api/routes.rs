@@ -147,6 +147,11 @@ pub const ROUTES: &[Route] = &[
             || get(handlers::wait),
         )
     },
+    read("/api/v1/relays", "Relays", "My mailboxes at relays.", || get(handlers::relays)),
+    change("/api/v1/relays", Some("RelayBody"), "Relay", "Keeps a mailbox at a relay; one that is there already stays.", || {
+        post(handlers::relay_add)
+    }),
+    change("/api/v1/relays/remove", Some("RelayRemoveBody"), "Relay", "Gives up the mailbox at a relay.", || post(handlers::relay_remove)),
     read("/api/v1/status", "Status", "What works and what does not.", || get(handlers::status)),
     read("/api/v1/doctor", "Checks", "What may be wrong, check by check, and what to do about it.", || get(handlers::doctor)),
     change("/api/v1/page-token", None, "PageToken", "Makes a fresh address of the page, good for one browser.", || {

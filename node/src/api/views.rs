@@ -6,7 +6,7 @@
 use super::qr::Qr;
 use serde_json::{Map, Value, json};
 use symbolon_core::command::{
-    Direction, FriendView, IdentityView, MessageState, MessageView, Path, Reply, RequestStatus, RequestView, StatusView, Trust,
+    Direction, FriendView, IdentityView, MessageState, MessageView, Path, RelayView, Reply, RequestStatus, RequestView, StatusView, Trust,
 };
 use symbolon_core::seam::{Event, Warning};
 use symbolon_presence::time::Timestamp;
@@ -28,6 +28,8 @@ pub fn reply(reply: &Reply) -> Value {
         Reply::Friends(views) => json!({ "friends": views.iter().map(friend).collect::<Vec<_>>() }),
         Reply::Message(view) => message(view),
         Reply::Messages(views) => json!({ "messages": views.iter().map(message).collect::<Vec<_>>() }),
+        Reply::Relay(view) => relay(view),
+        Reply::Relays(views) => json!({ "relays": views.iter().map(relay).collect::<Vec<_>>() }),
         Reply::Status(view) => status(view),
         // Shown as checks, together with what the shell knows: see `doctor`.
         Reply::Doctor(view) => json!({ "problems": view.problems }),
@@ -101,11 +103,26 @@ fn status(view: &StatusView) -> Value {
         "peers": view.peers,
         "lan": "off",
         "dht": "off",
-        "relays": [],
+        "relays": view.relays.iter().map(relay).collect::<Vec<_>>(),
         "queue": view.queue,
         "problems": view.problems,
         "sent_frames": counters(&view.sent_frames),
         "dropped_frames": counters(&view.dropped_frames),
+    })
+}
+
+fn relay(view: &RelayView) -> Value {
+    json!({
+        "relay": view.relay.to_string(),
+        "role": "mailbox",
+        "state": view.state.name(),
+        // What may lie there is known once the relay has said so.
+        "quota": (view.entries_max > 0).then(|| json!({
+            "entries": view.entries,
+            "entries_max": view.entries_max,
+            "bytes": view.bytes,
+            "bytes_max": view.bytes_max,
+        })),
     })
 }
 

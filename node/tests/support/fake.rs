@@ -362,6 +362,7 @@ impl World {
                 ..DoctorView::default()
             })),
             Command::Status => Ok(Reply::Status(StatusView {
+                relays: Vec::new(),
                 peers: self.friends.iter().filter(|friend| friend.online == Some(true)).count(),
                 queue: self.messages.iter().filter(|view| view.state == MessageState::Queued).count() as u64,
                 problems: vec![],

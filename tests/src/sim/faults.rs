@@ -103,6 +103,6 @@ fn recorded_frame(sim: &mut Sim) -> Option<FrameId> {
     let bytes = sim.recorded()?;
     match Frame::decode(&bytes) {
         Ok(Frame::Put(put)) => Some(put.frame),
-        Ok(Frame::Receipt(_)) | Err(_) => None,
+        Ok(_) | Err(_) => None,
     }
 }

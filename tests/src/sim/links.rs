@@ -180,7 +180,7 @@ impl Sim {
         match (manners, Frame::decode(&bytes)) {
             (Manners::Lazy, Ok(Frame::Receipt(_))) => None,
             (Manners::Liar, Ok(Frame::Receipt(honest))) => Some(lying_receipt(self, from, &honest)),
-            (Manners::Lazy | Manners::Liar, Ok(Frame::Put(_)) | Err(_)) => Some(bytes),
+            (Manners::Lazy | Manners::Liar, Ok(_) | Err(_)) => Some(bytes),
         }
     }
 

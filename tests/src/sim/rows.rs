@@ -78,6 +78,12 @@ pub struct DeviceRow {
     /// Whose.
     #[n(1)]
     pub peer: PeerId,
+    /// The number of the next ordered frame to it.
+    #[n(6)]
+    pub send_sequence: u64,
+    /// The number of the next ordered frame from it.
+    #[n(9)]
+    pub receive_sequence: u64,
     /// How many rows its outbox has.
     #[n(11)]
     pub outbox_count: u64,
@@ -121,7 +127,9 @@ pub fn describe(table: Table, bytes: &[u8]) -> String {
             format!(" state {} blocked {} room {} held {}", row.state, row.blocked, super::trace::short(&row.room.0), row.held.len())
         }),
         Table::Request => decode::<RequestRow>(bytes).map_or_else(String::new, |row| format!(" {:?}", row.status)),
-        Table::Device => decode::<DeviceRow>(bytes).map_or_else(String::new, |row| format!(" outbox {}", row.outbox_count)),
+        Table::Device => decode::<DeviceRow>(bytes).map_or_else(String::new, |row| {
+            format!(" outbox {} sends {} awaits {}", row.outbox_count, row.send_sequence, row.receive_sequence)
+        }),
         Table::Meta
         | Table::Invite
         | Table::Blocked
@@ -130,6 +138,11 @@ pub fn describe(table: Table, bytes: &[u8]) -> String {
         | Table::Seen
         | Table::GrantUse
         | Table::Expiry
-        | Table::Arrival => String::new(),
+        | Table::Arrival
+        | Table::Depot
+        | Table::Kept
+        | Table::Entry
+        | Table::EntryFrame
+        | Table::EntryExpiry => String::new(),
     }
 }

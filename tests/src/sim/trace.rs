@@ -89,6 +89,11 @@ pub fn frame(bytes: &[u8]) -> String {
     match Frame::decode(bytes) {
         Ok(Frame::Put(put)) => format!("put {} of {} B", short(&put.frame.0), put.envelope.len()),
         Ok(Frame::Receipt(receipt)) => format!("receipt {}", receipt_items(&receipt.body)),
+        Ok(Frame::Update(_)) => "update".into(),
+        Ok(Frame::Session(_)) => "session".into(),
+        Ok(Frame::Accepted(_)) => "accepted".into(),
+        Ok(Frame::Deposit(deposit)) => format!("deposit {} of {} B", deposit.number, deposit.envelope.len()),
+        Ok(Frame::Ack(ack)) => format!("ack {:?}", ack.numbers),
         Err(_) => format!("{} B that are no frame", bytes.len()),
     }
 }

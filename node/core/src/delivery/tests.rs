@@ -50,7 +50,7 @@ fn a_strangers_session_goes_with_its_link() {
             let mut id = [0; 16];
             id[..8].copy_from_slice(&n.to_be_bytes());
             delivery.link_up(state, turn, LinkId(n), None).unwrap();
-            delivery.proved_by_envelope(state, turn, LinkId(n), &DeviceId(id)).unwrap();
+            delivery.proved_by_envelope(state, turn, Origin::Link(LinkId(n)), &DeviceId(id)).unwrap();
             assert_eq!(delivery.sessions.len(), 1);
             delivery.link_down(state, turn, LinkId(n));
             assert!(delivery.sessions.is_empty() && delivery.links.is_empty() && delivery.due.is_empty());
@@ -65,10 +65,10 @@ fn a_link_that_wants_too_many_receipts_in_one_turn_is_closed() {
         for n in 0..RECEIPTS_WAITING_MAX {
             let mut id = [0; 32];
             id[..8].copy_from_slice(&(n as u64).to_be_bytes());
-            delivery.acknowledge(state, turn, LinkId(1), FrameId(id), Outcome::Delivered);
+            delivery.acknowledge(state, turn, Origin::Link(LinkId(1)), None, FrameId(id), Outcome::Delivered);
             assert!(delivery.is_open(LinkId(1)));
         }
-        delivery.acknowledge(state, turn, LinkId(1), FrameId([9; 32]), Outcome::Delivered);
+        delivery.acknowledge(state, turn, Origin::Link(LinkId(1)), None, FrameId([9; 32]), Outcome::Delivered);
         assert!(!delivery.is_open(LinkId(1)));
         delivery.close_turn(state, turn);
     });
@@ -82,7 +82,7 @@ fn receipts_of_one_turn_come_in_as_few_signatures_as_their_bound_allows() {
         for n in 0..=RECEIPT_MAX {
             let mut id = [0; 32];
             id[..8].copy_from_slice(&(n as u64).to_be_bytes());
-            delivery.acknowledge(state, turn, LinkId(1), FrameId(id), Outcome::Delivered);
+            delivery.acknowledge(state, turn, Origin::Link(LinkId(1)), None, FrameId(id), Outcome::Delivered);
         }
         delivery.close_turn(state, turn);
     });

@@ -168,6 +168,10 @@ pub(crate) fn receive_accept(state: &mut State, turn: &mut Turn<'_>, answer: Ans
     };
     turn.cipher.settle(room)?;
 
+    // Answered: copies of the Offer that lie at relays need not be renewed.
+    for contact in super::devices_of(state, &row.peer) {
+        outbox::supersede(state, turn, &contact, &What::Offer(request))?;
+    }
     if let Some(theirs) = crossed {
         set_status(state, turn, &theirs, RequestStatus::Confirmed)?;
     }

@@ -28,8 +28,9 @@ pub(crate) fn leaf_lifetime(now: Timestamp) -> Lifetime {
 /// Our reply address for a request, and the digest of its package.
 pub(crate) fn reply_contact(state: &State, turn: &mut Turn<'_>, row: &Request) -> (Contact, Digest) {
     let (entry, key) = state.own.address(turn.rng, row.grant, Scope::Guest, row.expires, 0);
+    let depots = state.own.depots(turn.rng, row.grant, Scope::Guest, row.expires, 0);
     let package = DhKey::from_bytes(*row.reply_key.expose()).public().bytes();
-    let contact = Contact { chain: None, package, expires: row.expires, last_resort: false, entry, key };
+    let contact = Contact { chain: None, package, expires: row.expires, last_resort: false, entry, key, depots };
     let digest = contact.digest(&state.own.identity.device);
     (contact, digest)
 }
@@ -111,7 +112,9 @@ pub(crate) fn reissue(state: &mut State, turn: &mut Turn<'_>) -> Result<(), Fail
     let stale = |row: &&Request| {
         row.direction == Direction::Out
             && row.status == RequestStatus::Pending
-            && super::offer_of(row).is_some_and(|offer| offer.replies.iter().any(|reply| reply.entry.places != state.own.places))
+            && super::offer_of(row).is_some_and(|offer| {
+                offer.replies.iter().any(|reply| reply.entry.places != state.own.places || reply.depots.len() != state.own.depots.len())
+            })
     };
     let ids: Vec<RequestId> = state.requests.values().filter(stale).map(|row| row.id).collect();
     for id in ids {

@@ -54,6 +54,7 @@ fn pair() -> Pair {
     let entry = MailboxEntry { mailbox: MailboxId([0; 32]), receipt: PublicKeyBytes([0; 32]), address: Vec::new(), places: Vec::new() };
     let device = other.device;
     state.save_device(Device {
+        depots: Vec::new(),
         device,
         peer: other.peer(),
         chain: other.chain,

@@ -1,0 +1,625 @@
+//! Depots: mailboxes at relays, our friends' and our own.
+//!
+//! An envelope whose recipient cannot be reached is left, unchanged, at one of the
+//! recipient's relays. The relay's signed receipt makes it `stored`, nothing more: the
+//! outbox owns it until the recipient says that it arrived, and leaves it anew once the
+//! copy has lived three quarters of its life. From our own relays we fetch what others left
+//! for us; an entry is deleted there once it is settled on our disk.
+//!
+//! A session per relay holds at most one link. A relay is believed as far as its receipt
+//! key goes: that it stores, and what it stores; never that somebody has read it.
+
+use crate::command::{CommandError, Direction, MessageState, RelayState, RelayView, RequestStatus};
+use crate::conversation;
+use crate::delivery::is_blocked;
+use crate::limits::{BACKOFF_MAX, BACKOFF_MIN, DEPOT_SESSIONS_MAX, DEPOTS_MAX, RECEIPT_TIMEOUT, WINDOW, WINDOW_BYTES};
+use crate::outbox::{self, Copy, FIRST_ROWS, OutboxRow, ROOM_LANE, What};
+use crate::request;
+use crate::seam::{Action, CloseReason, DialId, LinkId};
+use crate::state::{Fault, OwnDepot, State};
+use crate::table::Table;
+use crate::turn::{Failed, Turn, TurnFailed};
+use crate::wire::Depot;
+use rand_core::Rng;
+use std::collections::{BTreeMap, HashMap};
+use symbolon_presence::address::Address;
+use symbolon_presence::id::{DeviceId, FrameId, MailboxId, Nonce, PublicKeyBytes, QueueId};
+use symbolon_presence::kdf::Secret;
+use symbolon_presence::sign::{SigningKey, VerifyingKey};
+use symbolon_presence::time::{SECOND, Timestamp};
+use symbolon_relay::frame::{Frame, Outcome, Receipt, Refusal};
+use symbolon_relay::link::{ClaimCode, RelayLink};
+use symbolon_relay::session::{ACK_MAX, Accepted, Ack, Deposit, Record, Session as Opening, Update, Verdict};
+
+/// A session without work is closed after so long, unless the relay is our own.
+const IDLE: u64 = 30 * SECOND;
+/// Rows of an outbox looked at together.
+const PAGE: usize = 64;
+/// Pause before a relay that was full is asked again.
+const FULL_PAUSE: u64 = 60 * SECOND;
+
+/// A relay as somebody names it: mailbox and receipt key. Both, so that nobody can give
+/// another key to a relay that a friend of ours uses, too.
+pub(crate) type DepotKey = (MailboxId, PublicKeyBytes);
+
+fn key_of(depot: &Depot) -> DepotKey {
+    (depot.entry.mailbox, depot.entry.receipt)
+}
+
+/// What is known of the way to one relay.
+#[derive(Debug, Default)]
+struct Session {
+    places: Vec<Address>,
+    link: Option<LinkId>,
+    dial: Option<DialId>,
+    attempts: u32,
+    next_dial: Option<Timestamp>,
+    /// Deposits without receipt: for whom, outbox number, size.
+    inflight: HashMap<FrameId, (DeviceId, u64, usize)>,
+    inflight_bytes: usize,
+    /// When the link is given up: a receipt is missing, or nothing is to be done.
+    deadline: Option<Timestamp>,
+    full_until: Option<Timestamp>,
+    own: Standing,
+}
+
+/// How we stand with a relay of our own, on its present link.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Standing {
+    is_own: bool,
+    state: RelayState,
+    /// Our record was sent on this link.
+    updated: bool,
+    entries: (u32, u32),
+    bytes: (u64, u64),
+}
+
+/// What of a device's outbox was looked at.
+#[derive(Debug)]
+struct Progress {
+    /// The numbers of the next rows to look at, in both lanes.
+    cursors: [u64; 2],
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self { cursors: FIRST_ROWS }
+    }
+}
+
+/// All relays that are spoken to. Nothing of it is stored.
+#[derive(Debug, Default)]
+pub(crate) struct Depots {
+    sessions: BTreeMap<DepotKey, Session>,
+    links: BTreeMap<LinkId, DepotKey>,
+    dials: BTreeMap<DialId, DepotKey>,
+    /// Devices that cannot be reached directly.
+    waiting: BTreeMap<DeviceId, Progress>,
+    next_dial_id: u64,
+    sent: BTreeMap<&'static str, u64>,
+}
+
+impl Depots {
+    /// After a start: our own relays are called.
+    pub fn start(&mut self, state: &State, turn: &mut Turn<'_>) {
+        // Not from zero: a dial of a core that failed must not be taken for one of this core.
+        self.next_dial_id = turn.rng.next_u64() >> 1;
+        for own in state.own.depots.values() {
+            self.add_own(own, turn.now);
+        }
+    }
+
+    /// Calls a relay of our own, now and whenever it is gone.
+    pub fn add_own(&mut self, own: &OwnDepot, now: Timestamp) {
+        let session = self.sessions.entry((own.link.mailbox(), own.link.receipt)).or_default();
+        session.places.clone_from(&own.link.places);
+        session.own.is_own = true;
+        session.next_dial = Some(now);
+    }
+
+    /// A relay is ours no longer.
+    pub fn remove_own(&mut self, turn: &mut Turn<'_>, own: &OwnDepot) {
+        let key = (own.link.mailbox(), own.link.receipt);
+        if let Some(link) = self.sessions.get(&key).and_then(|session| session.link) {
+            turn.act(Action::Close(link, CloseReason::Idle));
+            self.links.remove(&link);
+        }
+        self.forget(&key);
+    }
+
+    fn forget(&mut self, key: &DepotKey) {
+        if let Some(session) = self.sessions.remove(key) {
+            for (device, ..) in session.inflight.values() {
+                self.waiting.insert(*device, Progress::default());
+            }
+        }
+        self.dials.retain(|_, dialled| dialled != key);
+    }
+
+    /// Whether a dial is one of ours.
+    pub fn has_dial(&self, dial: DialId) -> bool {
+        self.dials.contains_key(&dial)
+    }
+
+    /// Whether a link leads to a relay.
+    pub fn has_link(&self, link: LinkId) -> bool {
+        self.links.contains_key(&link)
+    }
+
+    /// Frames sent since start, by kind.
+    pub fn sent(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.sent.iter().map(|(kind, count)| (*kind, *count))
+    }
+
+    /// How a relay of ours is doing.
+    pub fn view(&self, own: &OwnDepot) -> RelayView {
+        let standing = self.sessions.get(&(own.link.mailbox(), own.link.receipt)).map(|session| session.own).unwrap_or_default();
+        RelayView {
+            relay: own.link.mailbox(),
+            state: standing.state,
+            entries: standing.entries.0,
+            entries_max: standing.entries.1,
+            bytes: standing.bytes.0,
+            bytes_max: standing.bytes.1,
+        }
+    }
+
+    /// When something is due.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.sessions.values().flat_map(|session| [session.next_dial, session.deadline]).flatten().min()
+    }
+
+    /// Does what is due.
+    pub fn tick(&mut self, state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+        let due = |at: Option<Timestamp>| at.is_some_and(|at| at <= turn.now);
+        let late: Vec<LinkId> = self.sessions.values().filter(|session| due(session.deadline)).filter_map(|session| session.link).collect();
+        let calls: Vec<DepotKey> = self.sessions.iter().filter(|(_, session)| due(session.next_dial)).map(|(key, _)| *key).collect();
+        for link in late {
+            self.close(turn, link, CloseReason::Idle);
+        }
+        for key in calls {
+            self.dial(turn, &key);
+        }
+        self.pump(state, turn)
+    }
+
+    fn dial(&mut self, turn: &mut Turn<'_>, key: &DepotKey) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        session.next_dial = None;
+        if session.link.is_some() || session.dial.is_some() {
+            return;
+        }
+        self.next_dial_id = self.next_dial_id.saturating_add(1);
+        let dial = DialId(self.next_dial_id);
+        session.dial = Some(dial);
+        turn.act(Action::Dial(dial, session.places.clone()));
+        self.dials.insert(dial, *key);
+    }
+
+    /// A relay was reached.
+    pub fn link_up(&mut self, state: &mut State, turn: &mut Turn<'_>, link: LinkId, dial: DialId) -> Result<(), TurnFailed> {
+        let Some(key) = self.dials.remove(&dial) else { return Ok(()) };
+        let Some(session) = self.sessions.get_mut(&key) else {
+            turn.act(Action::Close(link, CloseReason::Idle));
+            return Ok(());
+        };
+        session.dial = None;
+        session.link = Some(link);
+        session.deadline = Some(turn.now.after(IDLE));
+        self.links.insert(link, key);
+        if session.own.is_own {
+            session.own = Standing { is_own: true, state: RelayState::Connecting, ..Standing::default() };
+            self.open(state, turn, &key);
+        }
+        // What lay in wait for this relay.
+        self.rewind_all();
+        self.pump(state, turn)
+    }
+
+    /// A relay was not reached.
+    pub fn dial_failed(&mut self, turn: &mut Turn<'_>, dial: DialId) {
+        if let Some(key) = self.dials.remove(&dial)
+            && let Some(session) = self.sessions.get_mut(&key)
+        {
+            session.dial = None;
+            back_off(session, turn);
+            self.drop_useless(&key);
+        }
+    }
+
+    /// A link to a relay is gone.
+    pub fn link_down(&mut self, turn: &mut Turn<'_>, link: LinkId) {
+        let Some(key) = self.links.remove(&link) else { return };
+        let Some(session) = self.sessions.get_mut(&key) else { return };
+        session.link = None;
+        session.deadline = None;
+        session.own.state = RelayState::Unreachable;
+        for (device, ..) in std::mem::take(&mut session.inflight).into_values() {
+            self.waiting.insert(device, Progress::default());
+        }
+        session.inflight_bytes = 0;
+        back_off(session, turn);
+        self.drop_useless(&key);
+    }
+
+    /// A session that nobody waits for is forgotten; a new one is made when it is wanted.
+    fn drop_useless(&mut self, key: &DepotKey) {
+        if self.waiting.is_empty() && self.sessions.get(key).is_some_and(|session| !session.own.is_own && session.link.is_none()) {
+            self.sessions.remove(key);
+        }
+    }
+
+    fn close(&mut self, turn: &mut Turn<'_>, link: LinkId, reason: CloseReason) {
+        turn.act(Action::Close(link, reason));
+        self.link_down(turn, link);
+    }
+
+    /// A device cannot be reached directly, or something new lies in its outbox.
+    pub fn wait(&mut self, state: &State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
+        self.waiting.entry(*device).or_default();
+        self.pump_device(state, turn, device)
+    }
+
+    /// What waits for a device has changed, or goes to it directly again.
+    pub fn restart(&mut self, device: &DeviceId) {
+        if let Some(progress) = self.waiting.get_mut(device) {
+            *progress = Progress::default();
+        }
+    }
+
+    /// A device is reached directly.
+    pub fn reached(&mut self, device: &DeviceId) {
+        self.waiting.remove(device);
+    }
+
+    fn rewind_all(&mut self) {
+        for progress in self.waiting.values_mut() {
+            *progress = Progress::default();
+        }
+    }
+
+    /// Leaves what waits for unreachable devices at their relays, as far as windows allow.
+    pub fn pump(&mut self, state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+        let devices: Vec<DeviceId> = self.waiting.keys().copied().collect();
+        for device in devices {
+            self.pump_device(state, turn, &device)?;
+        }
+        Ok(())
+    }
+
+    fn pump_device(&mut self, state: &State, turn: &mut Turn<'_>, id: &DeviceId) -> Result<(), TurnFailed> {
+        let Some(device) = state.devices.get(id).filter(|_| !is_blocked(state, id)) else {
+            self.waiting.remove(id);
+            return Ok(());
+        };
+        // While we ask a friend anew, the old room is doubtful: its frames wait.
+        let lanes = if request::asking_since(state, &device.peer).is_some() { 1 } else { 2 };
+        let ends = [(device.outbox_first, ROOM_LANE), (device.outbox_next, u64::MAX)];
+        for lane in 0..lanes {
+            loop {
+                let (Some(progress), Some((next, end))) = (self.waiting.get(id), ends.get(lane)) else { return Ok(()) };
+                let Some(cursor) = progress.cursors.get(lane).copied().filter(|cursor| cursor < next) else { break };
+                let page = outbox::rows(turn, id, cursor, PAGE)?;
+                let mut past = *next;
+                for (number, row) in page.iter().take_while(|(number, _)| number < end) {
+                    if !self.leave(turn, device, *number, row) {
+                        past = *number;
+                        break;
+                    }
+                }
+                let is_stopped = past != *next;
+                if !is_stopped && let Some((number, _)) = page.last().filter(|(number, _)| page.len() == PAGE && number < end) {
+                    past = number.saturating_add(1);
+                }
+                if let Some(cursor) = self.waiting.get_mut(id).and_then(|progress| progress.cursors.get_mut(lane)) {
+                    *cursor = past;
+                }
+                if is_stopped {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Leaves one envelope at a relay, unless a good copy lies there. False when it must be
+    /// tried again later.
+    fn leave(&mut self, turn: &mut Turn<'_>, device: &crate::state::Device, number: u64, row: &OutboxRow) -> bool {
+        if row.stored.is_some() || self.sessions.values().any(|session| session.inflight.contains_key(&row.frame)) {
+            return true;
+        }
+        let depots = outbox::depots_of(row, device);
+        if depots.is_empty() {
+            return true;
+        }
+        for depot in depots {
+            let Some(session) = self.sessions.get_mut(&key_of(depot)) else { continue };
+            let Some(link) = session.link.filter(|_| session.full_until.is_none_or(|until| until <= turn.now)) else { continue };
+            if session.inflight.len() >= WINDOW || session.inflight_bytes >= WINDOW_BYTES {
+                return false;
+            }
+            let Some(put) = outbox::put_at(row, depot) else { continue };
+            session.inflight.insert(row.frame, (device.device, number, row.envelope.len()));
+            session.inflight_bytes = session.inflight_bytes.saturating_add(row.envelope.len());
+            session.deadline = Some(turn.now.after(RECEIPT_TIMEOUT));
+            *self.sent.entry("deposit").or_default() += 1;
+            turn.act(Action::Send(link, Frame::Put(put).encode()));
+            return true;
+        }
+        for depot in depots {
+            self.call(turn, depot);
+        }
+        false
+    }
+
+    /// Sees to it that a relay is called.
+    fn call(&mut self, turn: &mut Turn<'_>, depot: &Depot) {
+        let key = key_of(depot);
+        if !self.sessions.contains_key(&key) && self.sessions.len() >= DEPOT_SESSIONS_MAX {
+            let idle = self.sessions.iter().find(|(_, session)| !session.own.is_own && session.inflight.is_empty()).map(|(key, _)| *key);
+            let Some(idle) = idle else { return };
+            if let Some(link) = self.sessions.get(&idle).and_then(|session| session.link) {
+                turn.act(Action::Close(link, CloseReason::Idle));
+                self.links.remove(&link);
+            }
+            self.forget(&idle);
+        }
+        let session = self.sessions.entry(key).or_default();
+        if !session.own.is_own {
+            session.places.clone_from(&depot.entry.places);
+        }
+        if session.link.is_none() && session.dial.is_none() && session.next_dial.is_none() {
+            self.dial(turn, &key);
+        }
+    }
+
+    /// A frame from a relay. Deposits are answered: they are for the intake.
+    pub fn frame(
+        &mut self,
+        state: &mut State,
+        turn: &mut Turn<'_>,
+        link: LinkId,
+        bytes: &[u8],
+    ) -> Result<Option<(DepotKey, Deposit)>, TurnFailed> {
+        let Some(key) = self.links.get(&link).copied() else { return Ok(None) };
+        match Frame::decode(bytes) {
+            Ok(Frame::Receipt(receipt)) => self.receipt(state, turn, &key, &receipt)?,
+            Ok(Frame::Accepted(accepted)) => self.accepted(state, turn, &key, &accepted),
+            Ok(Frame::Deposit(deposit)) if self.sessions.get(&key).is_some_and(|session| session.own.is_own) => {
+                return Ok(Some((key, deposit)));
+            }
+            Ok(Frame::Deposit(_) | Frame::Put(_) | Frame::Update(_) | Frame::Session(_) | Frame::Ack(_)) | Err(_) => {
+                self.close(turn, link, CloseReason::Protocol);
+            }
+        }
+        Ok(None)
+    }
+
+    /// A relay has signed for what was left there.
+    fn receipt(&mut self, state: &mut State, turn: &mut Turn<'_>, key: &DepotKey, receipt: &Receipt) -> Result<(), TurnFailed> {
+        let (mailbox, signer) = key;
+        let verified = VerifyingKey::parse(signer).ok().and_then(|signer| receipt.verify(&signer, mailbox).ok());
+        let (Some(body), Some(session)) = (verified, self.sessions.get_mut(key)) else { return Ok(()) };
+        session.attempts = 0;
+        let mut settled = Vec::new();
+        for item in body.items {
+            let Some((device, number, size)) = session.inflight.remove(&item.frame) else { continue };
+            session.inflight_bytes = session.inflight_bytes.saturating_sub(size);
+            if item.outcome == Outcome::Refused(Refusal::Full) {
+                session.full_until = Some(turn.now.after(FULL_PAUSE));
+            }
+            settled.push((device, number, item.outcome));
+        }
+        let wait = if session.inflight.is_empty() { IDLE } else { RECEIPT_TIMEOUT };
+        session.deadline = (!session.own.is_own || !session.inflight.is_empty()).then(|| turn.now.after(wait));
+        for (device, number, outcome) in settled {
+            settle(state, turn, mailbox, &device, number, outcome)?;
+        }
+        self.pump(state, turn)
+    }
+
+    /// A relay of ours says what it holds for us.
+    fn accepted(&mut self, state: &mut State, turn: &mut Turn<'_>, key: &DepotKey, accepted: &Accepted) {
+        let (mailbox, signer) = key;
+        let verified = VerifyingKey::parse(signer).ok().and_then(|signer| accepted.verify(&signer, mailbox).ok());
+        let (Some(body), Some(session)) = (verified, self.sessions.get_mut(key)) else { return };
+        let Some(own) = state.own.depots.get(mailbox).cloned() else { return };
+        session.attempts = 0;
+        session.deadline = None;
+        session.own.entries = (body.entries, body.entries_max);
+        session.own.bytes = (body.bytes, body.bytes_max);
+        if body.version != own.version {
+            // Nothing there yet, or it was restored from an older state, or we were.
+            if session.own.updated {
+                session.own.state = if body.verdict == Verdict::Full { RelayState::Full } else { RelayState::Refused };
+                return;
+            }
+            session.own.updated = true;
+            let own = if body.version > own.version { OwnDepot { version: body.version.saturating_add(1), ..own } } else { own };
+            self.update(state, turn, key, &own);
+            save(state, turn, own);
+            return;
+        }
+        match body.verdict {
+            Verdict::Ok if session.own.updated && session.own.state != RelayState::Connected => {
+                session.own.state = RelayState::Connected;
+                self.open(state, turn, key);
+            }
+            Verdict::Ok => session.own.state = RelayState::Connected,
+            Verdict::Full => session.own.state = RelayState::Full,
+            Verdict::Refused | Verdict::Outdated => session.own.state = RelayState::Refused,
+        }
+    }
+
+    /// Sends our record to a relay of ours.
+    fn update(&mut self, state: &State, turn: &mut Turn<'_>, key: &DepotKey, own: &OwnDepot) {
+        let Some(link) = self.sessions.get(key).and_then(|session| session.link) else { return };
+        let record = Record {
+            version: own.version,
+            direct: own.direct,
+            contact: own.contact,
+            queue_secret: own.queue_secret.clone(),
+            revision: state.own.friendship.revision,
+            put: state.own.friendship.put(&own.link.mailbox()),
+            revoked: Vec::new(),
+            at: turn.now,
+            claim: own.claim,
+        };
+        if let Some(update) = Update::seal(&owner_key(own), &own.link, &record, turn.rng) {
+            *self.sent.entry("update").or_default() += 1;
+            turn.act(Action::Send(link, Frame::Update(update).encode()));
+        }
+    }
+
+    /// Asks a relay of ours for what it holds.
+    fn open(&mut self, state: &State, turn: &mut Turn<'_>, key: &DepotKey) {
+        let (Some(link), Some(own)) = (self.sessions.get(key).and_then(|session| session.link), state.own.depots.get(&key.0)) else {
+            return;
+        };
+        let opening = Opening::sign(&owner_key(own), &key.0, Nonce::random(turn.rng), turn.now);
+        *self.sent.entry("session").or_default() += 1;
+        turn.act(Action::Send(link, Frame::Session(opening).encode()));
+    }
+
+    /// Lets our relays delete what is settled here. Called once a turn, before it is durable;
+    /// the frames leave after.
+    pub fn close_turn(&mut self, state: &mut State, turn: &mut Turn<'_>) {
+        let mut settled: BTreeMap<DepotKey, Vec<u64>> = BTreeMap::new();
+        for (key, number) in std::mem::take(&mut state.fetched) {
+            settled.entry(key).or_default().push(number);
+        }
+        for (key, numbers) in settled {
+            let link = self.sessions.get(&key).and_then(|session| session.link);
+            let (Some(link), Some(own)) = (link, state.own.depots.get(&key.0)) else { continue };
+            for numbers in numbers.chunks(ACK_MAX) {
+                let ack = Ack::sign(&owner_key(own), &key.0, numbers.to_vec(), Nonce::random(turn.rng), turn.now);
+                *self.sent.entry("ack").or_default() += 1;
+                turn.act(Action::Send(link, Frame::Ack(ack).encode()));
+            }
+        }
+    }
+
+    /// Copies that have lived most of their life, or lie where the device fetches nothing any
+    /// more, do not count: what they were of waits again.
+    pub fn renew(&mut self, state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+        let devices: Vec<DeviceId> = state.devices.values().filter(|device| device.outbox_count > 0).map(|device| device.device).collect();
+        for id in devices {
+            let mut from = 0;
+            loop {
+                let page = outbox::rows(turn, &id, from, WINDOW)?;
+                let Some((last, _)) = page.last() else { break };
+                from = last.saturating_add(1);
+                let Some(device) = state.devices.get(&id) else { break };
+                for (number, row) in page {
+                    let Some(copy) = &row.stored else { continue };
+                    let is_fetched = outbox::depots_of(&row, device).iter().any(|depot| depot.entry.mailbox == copy.mailbox);
+                    if is_fetched && !copy.is_ageing(turn.now) {
+                        continue;
+                    }
+                    if let What::Text(conversation, arrival) = &row.what {
+                        conversation::set_state(turn, conversation, *arrival, MessageState::Queued, None)?;
+                    }
+                    outbox::replace(turn, &id, number, &OutboxRow { stored: None, ..row });
+                    self.restart(&id);
+                }
+            }
+        }
+        self.pump(state, turn)
+    }
+}
+
+/// What a relay's receipt says of a row: that a copy lies there, or that it never will.
+fn settle(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    mailbox: &MailboxId,
+    device: &DeviceId,
+    number: u64,
+    outcome: Outcome,
+) -> Result<(), TurnFailed> {
+    let Some(row) = outbox::row(turn, device, number)? else { return Ok(()) };
+    match (outcome, &row.what) {
+        (Outcome::Stored(_), What::Receipts) => {
+            // Lost, it is asked for again: the other side leaves its envelope anew.
+            outbox::remove(state, turn, device, number);
+            return Ok(());
+        }
+        (Outcome::Stored(_), What::Text(conversation, arrival)) => {
+            conversation::set_state(turn, conversation, *arrival, MessageState::Stored, None)?;
+        }
+        (Outcome::Stored(_), What::Confirm(request)) => {
+            let is_sent =
+                state.requests.get(request).is_some_and(|row| row.direction == Direction::Out && row.status == RequestStatus::Accepted);
+            if is_sent {
+                request::set_status(state, turn, request, RequestStatus::Confirmed)?;
+            }
+        }
+        (Outcome::Stored(_), What::Offer(_) | What::Accept(_) | What::Mark | What::Skip) => {}
+        (Outcome::Refused(Refusal::UsedUp), What::Offer(request)) => {
+            return crate::intake::request_refused(state, turn, request, Some(Fault::InviteUsed));
+        }
+        // A relay cannot say `delivered`; what it refuses waits for another way.
+        (Outcome::Delivered | Outcome::Refused(_), _) => return Ok(()),
+    }
+    if let Outcome::Stored(until) = outcome
+        && until > turn.now
+    {
+        let copy = Copy { mailbox: *mailbox, at: turn.now, until };
+        outbox::replace(turn, device, number, &OutboxRow { stored: Some(copy), ..row });
+    }
+    Ok(())
+}
+
+fn owner_key(own: &OwnDepot) -> SigningKey {
+    SigningKey::from_seed(own.owner.expose())
+}
+
+/// Plans the next attempt: 1 s, doubling up to 15 min, with a quarter of jitter.
+fn back_off(session: &mut Session, turn: &mut Turn<'_>) {
+    session.own.state = RelayState::Unreachable;
+    let pause = BACKOFF_MIN.saturating_mul(1 << session.attempts.min(20)).min(BACKOFF_MAX);
+    session.attempts = session.attempts.saturating_add(1);
+    let jitter = turn.rng.next_u64() % (pause / 4).max(1);
+    session.next_dial = Some(turn.now.after(pause - pause / 8 + jitter));
+}
+
+/// Makes a mailbox at a relay. Everything the relay gets to know of us is drawn for it.
+pub(crate) fn add(state: &mut State, turn: &mut Turn<'_>, link: &str, claim: Option<&str>) -> Result<OwnDepot, Failed> {
+    let link: RelayLink = link.trim().parse().map_err(|_| CommandError::BadLink)?;
+    let claim = claim.map(|code| code.trim().parse::<ClaimCode>()).transpose().map_err(|_| CommandError::BadLink)?;
+    let known = state.own.depots.get(&link.mailbox()).cloned();
+    let own = match known {
+        Some(known) => OwnDepot { link, claim: claim.or(known.claim), ..known },
+        None if state.own.depots.len() >= DEPOTS_MAX => return Err(CommandError::Full.into()),
+        None => OwnDepot {
+            link,
+            owner: Secret::random(turn.rng),
+            direct: QueueId::random(turn.rng),
+            contact: QueueId::random(turn.rng),
+            queue_secret: Secret::random(turn.rng),
+            version: 1,
+            claim,
+        },
+    };
+    save(state, turn, own.clone());
+    Ok(own)
+}
+
+/// Gives up the mailbox at a relay. What lies there is deleted by the relay when its time is over.
+pub(crate) fn remove(state: &mut State, turn: &mut Turn<'_>, id: &str) -> Result<OwnDepot, Failed> {
+    let id = id.trim().to_lowercase();
+    let found: Vec<MailboxId> =
+        state.own.depots.keys().filter(|mailbox| id.len() >= 4 && mailbox.to_string().starts_with(&id)).copied().collect();
+    let mailbox = match found.as_slice() {
+        [] => return Err(CommandError::NotFound.into()),
+        [one] => *one,
+        _ => return Err(CommandError::Ambiguous.into()),
+    };
+    turn.delete(Table::Depot, mailbox.as_bytes());
+    state.own.depots.remove(&mailbox).ok_or(Failed::Command(CommandError::NotFound))
+}
+
+fn save(state: &mut State, turn: &mut Turn<'_>, own: OwnDepot) {
+    turn.put(Table::Depot, own.link.mailbox().as_bytes(), &own);
+    state.own.depots.insert(own.link.mailbox(), own);
+}
