@@ -131,6 +131,13 @@ pub enum Verb {
 /// What to do with relays.
 #[derive(Debug, Subcommand)]
 pub enum RelayVerb {
+    /// Run a relay in the foreground until Ctrl-C, in a data folder of its own
+    Run(RelayRun),
+    /// Prove to my relays that do not keep my mailbox that I am their owner
+    Claim {
+        /// The claim code that `symbolon relay run` prints
+        code: String,
+    },
     /// Keep a mailbox at a relay
     Add {
         /// The relay's link, as `symbolon relay run` prints it
@@ -148,6 +155,35 @@ pub enum RelayVerb {
     },
     /// Show how I stand with my relays
     Status,
+}
+
+/// Flags of `relay run`.
+#[derive(Debug, Args)]
+pub struct RelayRun {
+    /// Where to listen [default: all interfaces, QUIC and TCP]
+    #[arg(long, value_name = "MULTIADDR")]
+    pub listen: Vec<String>,
+    /// Where to serve HTTP
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub http: Option<SocketAddr>,
+    /// Enter the lookup network here
+    #[arg(long, value_name = "MULTIADDR")]
+    pub bootstrap: Vec<String>,
+    /// Keep mailboxes for anybody
+    #[arg(long, conflicts_with_all = ["friends", "owner_only"])]
+    pub open: bool,
+    /// Keep mailboxes for the owner and friends
+    #[arg(long, conflicts_with = "owner_only")]
+    pub friends: bool,
+    /// Keep mailboxes only for whoever has the claim code (the default)
+    #[arg(long)]
+    pub owner_only: bool,
+    /// Where to serve figures
+    #[arg(long, value_name = "ADDR")]
+    pub metrics: Option<SocketAddr>,
+    /// A file whose first line is the passphrase of the data folder
+    #[arg(long, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
 }
 
 /// Flags of `up`.

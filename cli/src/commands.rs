@@ -65,6 +65,9 @@ pub fn run(verb: &Verb, client: &Client, output: Output) -> Result<(), Failure> 
 
 fn relay(client: &Client, output: Output, verb: &RelayVerb) -> Result<(), Failure> {
     match verb {
+        // Starts a relay and needs no node; the caller has dealt with it.
+        RelayVerb::Run(_) => Ok(()),
+        RelayVerb::Claim { code } => list_of(output, &client.post("/api/v1/relays/claim", &json!({ "code": code.trim() }))?),
         RelayVerb::Add { link, claim } => {
             let view = client.post("/api/v1/relays", &json!({ "link": link.trim(), "claim": claim }))?;
             output.show(&view, show::relay)
@@ -79,6 +82,13 @@ fn relay(client: &Client, output: Output, verb: &RelayVerb) -> Result<(), Failur
             "No relays. `symbolon relay run` starts one on a machine that is always on; `symbolon relay add LINK` uses it.\n",
         ),
     }
+}
+
+fn list_of(output: Output, answer: &Value) -> Result<(), Failure> {
+    for view in answer.get("relays").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default() {
+        output.show(view, show::relay)?;
+    }
+    Ok(())
 }
 
 fn identity(client: &Client, output: Output) -> Result<(), Failure> {

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `args` | every command and flag |
 //! | `commands` | what they do: ask the node by its local API, show the answer |
-//! | `up` | the node in the foreground |
+//! | `up`, `relay` | the node, or a relay, in the foreground |
 //! | `client` | the way to the running node |
 //! | `show`, `text` | plain words, made harmless for a terminal |
 //! | `output`, `failure` | standard output, exit codes |
@@ -14,11 +14,12 @@ mod client;
 mod commands;
 mod failure;
 mod output;
+mod relay;
 mod show;
 mod text;
 mod up;
 
-use args::{Cli, Verb};
+use args::{Cli, RelayVerb, Verb};
 use clap::Parser;
 use clap::error::ErrorKind;
 use client::Client;
@@ -53,6 +54,9 @@ fn run(cli: Cli, output: Output) -> Result<(), Failure> {
     let data = data_folder(cli.data)?;
     if let Verb::Up(flags) = &cli.verb {
         return up::run(data, flags, output);
+    }
+    if let Verb::Relay { verb: RelayVerb::Run(flags) } = &cli.verb {
+        return relay::run(data, flags, output);
     }
     commands::run(&cli.verb, &Client::find(&data)?, output)
 }

@@ -7,6 +7,7 @@ pub mod handle;
 pub mod health;
 pub mod mls;
 pub mod net;
+pub mod relay;
 pub mod run;
 pub mod shell;
 pub mod store;

@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
-use symbolon_core::command::{self, Reply};
+use symbolon_core::command::{self, CommandError, Reply};
 use tokio::sync::oneshot;
 
 /// From the signal to the end of the process.
@@ -35,6 +35,8 @@ pub struct RunConfig {
     pub open_browser: bool,
     /// A file whose first line is the folder's passphrase.
     pub passphrase_file: Option<PathBuf>,
+    /// Links of relays to keep mailboxes at.
+    pub relays: Vec<String>,
 }
 
 /// An opened node, as its face needs it.
@@ -111,6 +113,7 @@ pub async fn run<F: Future<Output = Result<Opened, RunError>>>(
     let started = async {
         let api = Api::start(config.http, api_token, handle.clone()).await.map_err(start_error)?;
         publish_address(&api.address())?;
+        add_relays(&handle, config.relays).await?;
         let ready = introduce(&api, &handle, listening).await?;
         Ok((api, ready))
     };
@@ -156,6 +159,27 @@ pub async fn run<F: Future<Output = Result<Opened, RunError>>>(
         // Whoever asks twice does not want to wait.
         () = signals.next() => Err(RunError::new("interrupted", "stopped at once by a second signal", "Just start it again.")),
     }
+}
+
+/// What `--relay` asks for; the same again changes nothing.
+async fn add_relays(handle: &NodeHandle, links: Vec<String>) -> Result<(), RunError> {
+    for link in links {
+        match handle.command(command::Command::RelayAdd { link, claim: None }).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(CommandError::Full)) => {
+                return Err(RunError::new("full", "there are too many relays", "Remove one with `symbolon relay remove`."));
+            }
+            Ok(Err(_)) => {
+                return Err(RunError::new(
+                    "bad_link",
+                    "a link given with --relay is not a relay's link",
+                    "Copy the whole link that `symbolon relay run` prints.",
+                ));
+            }
+            Err(_) => return Err(RunError::new("internal", "the node did not take a relay", "Start it again.")),
+        }
+    }
+    Ok(())
 }
 
 async fn introduce(api: &Api, handle: &NodeHandle, listen: Vec<String>) -> Result<Ready, RunError> {
@@ -209,14 +233,14 @@ fn open_browser(address: &str) {
 }
 
 #[cfg(unix)]
-struct Signals {
+pub(crate) struct Signals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
 }
 
 #[cfg(unix)]
 impl Signals {
-    fn catch() -> Result<Self, RunError> {
+    pub(crate) fn catch() -> Result<Self, RunError> {
         use tokio::signal::unix::{SignalKind, signal};
         let failed = |_| RunError::new("internal", "signals cannot be caught", "Check the limits of this system.");
         Ok(Self {
@@ -225,7 +249,7 @@ impl Signals {
         })
     }
 
-    async fn next(&mut self) {
+    pub(crate) async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
@@ -234,15 +258,15 @@ impl Signals {
 }
 
 #[cfg(not(unix))]
-struct Signals;
+pub(crate) struct Signals;
 
 #[cfg(not(unix))]
 impl Signals {
-    fn catch() -> Result<Self, RunError> {
+    pub(crate) fn catch() -> Result<Self, RunError> {
         Ok(Self)
     }
 
-    async fn next(&mut self) {
+    pub(crate) async fn next(&mut self) {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }

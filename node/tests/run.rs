@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 
 fn config(http: &str) -> RunConfig {
     let http = http.parse().unwrap();
-    RunConfig { data: "unused".into(), name: None, listen: vec![], http, open_browser: false, passphrase_file: None }
+    RunConfig { data: "unused".into(), name: None, listen: vec![], http, open_browser: false, passphrase_file: None, relays: vec![] }
 }
 
 /// A made-up opening: the node ends when it is stopped, or when `ended` is told.

@@ -11,6 +11,7 @@
 //! | [`grant`] | who may write to which queue: sealed addresses and their keys |
 //! | [`link`] | a relay's link and its claim code |
 //! | [`session`] | what passes between a relay and a mailbox's owner |
+//! | [`machine`] | the relay: mailboxes kept for others |
 //! | [`mailbox`] | admission: every check of a Put before anything is stored |
 //!
 //! The protocol page is `docs/protocol/mailbox.md`.
@@ -18,5 +19,6 @@
 pub mod frame;
 pub mod grant;
 pub mod link;
+pub mod machine;
 pub mod mailbox;
 pub mod session;

@@ -37,6 +37,7 @@ async fn node(data: &Path, name: &str, listen: &str) -> Node {
         http: "127.0.0.1:0".parse().unwrap(),
         open_browser: false,
         passphrase_file: None,
+        relays: Vec::new(),
     };
     let opened = symbolon_node::run::open::open(config).await.expect("the node opens");
     Node { events: opened.handle.subscribe(), handle: opened.handle }

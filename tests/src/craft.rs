@@ -208,6 +208,7 @@ impl Actor {
         let transcript = OfferBody::transcript(&offer.statement.body, &offer.device.peer, asked);
         let view = self.cipher.inspect(&body.group_info).unwrap();
         let head = AcceptHead {
+            leaves: None,
             request: body.request,
             revision: body.revision,
             nonce: Nonce::random(&mut self.rng),

@@ -235,6 +235,7 @@ pub fn offer_body() -> OfferBody {
 /// The head of Ben's Accept.
 pub fn accept_head() -> AcceptHead {
     AcceptHead {
+        leaves: None,
         request: RequestId([0x63; 16]),
         revision: 0,
         nonce: Nonce([0x65; 16]),

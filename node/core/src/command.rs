@@ -96,6 +96,8 @@ pub enum Command {
         /// The claim code, for a relay that serves its owner only.
         claim: Option<String>,
     },
+    /// Prove to the relays that do not keep our mailbox that they are ours.
+    RelayClaim(String),
     /// Give up the mailbox at a relay, by its id or an unambiguous beginning of it.
     RelayRemove(String),
     /// List own relays.
@@ -151,7 +153,7 @@ pub enum Reply {
     Messages(Vec<MessageView>),
     /// To [`Command::RelayAdd`] and [`Command::RelayRemove`].
     Relay(RelayView),
-    /// To [`Command::Relays`].
+    /// To [`Command::Relays`] and [`Command::RelayClaim`]: for the latter, those that were told.
     Relays(Vec<RelayView>),
     /// To [`Command::Status`].
     Status(StatusView),

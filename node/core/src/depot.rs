@@ -117,6 +117,18 @@ impl Depots {
         session.next_dial = Some(now);
     }
 
+    /// A relay of ours is asked anew, on a fresh link.
+    pub fn renew_own(&mut self, state: &State, turn: &mut Turn<'_>, own: &OwnDepot) {
+        let key = (own.link.mailbox(), own.link.receipt);
+        self.add_own(own, turn.now);
+        if self.sessions.get(&key).is_some_and(|session| session.link.is_some()) {
+            if let Some(session) = self.sessions.get_mut(&key) {
+                session.own = Standing { is_own: true, ..Standing::default() };
+            }
+            self.open(state, turn, &key);
+        }
+    }
+
     /// A relay is ours no longer.
     pub fn remove_own(&mut self, turn: &mut Turn<'_>, own: &OwnDepot) {
         let key = (own.link.mailbox(), own.link.receipt);
@@ -603,6 +615,25 @@ pub(crate) fn add(state: &mut State, turn: &mut Turn<'_>, link: &str, claim: Opt
     };
     save(state, turn, own.clone());
     Ok(own)
+}
+
+/// Gives a claim code to the own relays that it is for: those that do not keep our mailbox.
+pub(crate) fn claim(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    code: &str,
+    unkept: impl Fn(&OwnDepot) -> bool,
+) -> Result<Vec<OwnDepot>, Failed> {
+    let code: ClaimCode = code.parse().map_err(|_| CommandError::BadLink)?;
+    let told: Vec<OwnDepot> =
+        state.own.depots.values().filter(|own| unkept(own)).map(|own| OwnDepot { claim: Some(code), ..own.clone() }).collect();
+    if told.is_empty() {
+        return Err(CommandError::NotFound.into());
+    }
+    for own in &told {
+        save(state, turn, own.clone());
+    }
+    Ok(told)
 }
 
 /// Gives up the mailbox at a relay. What lies there is deleted by the relay when its time is over.

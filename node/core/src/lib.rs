@@ -352,6 +352,14 @@ fn run(
             moved(state, delivery, turn)?;
             Ok(Reply::Relay(depots.view(&own)))
         }
+        Command::RelayClaim(code) => {
+            let unkept = |own: &state::OwnDepot| depots.view(own).state != RelayState::Connected;
+            let told = depot::claim(state, turn, &code, unkept)?;
+            for own in &told {
+                depots.renew_own(state, turn, own);
+            }
+            Ok(Reply::Relays(told.iter().map(|own| depots.view(own)).collect()))
+        }
         Command::RelayRemove(id) => {
             let own = depot::remove(state, turn, &id)?;
             depots.remove_own(turn, &own);

@@ -235,6 +235,10 @@ pub struct AcceptHead {
     /// The epoch that the external commit enters from.
     #[n(5)]
     pub epoch: EpochId,
+    /// The connection room with the initiator that the acceptor leaves for this one, if it
+    /// was in one. Tells an Accept that follows a friendship from one that came late.
+    #[n(6)]
+    pub leaves: Option<RoomId>,
 }
 
 /// The body of an Accept.

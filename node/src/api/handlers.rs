@@ -379,6 +379,18 @@ pub async fn relay_add(State(state): State<ApiState>, Json(body): Json<RelayBody
     answer(&state, Command::RelayAdd { link: body.link, claim: body.claim }).await
 }
 
+/// Body of [`relay_claim`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RelayClaimBody {
+    code: String,
+}
+
+/// `POST /api/v1/relays/claim`
+pub async fn relay_claim(State(state): State<ApiState>, Json(body): Json<RelayClaimBody>) -> Answer {
+    answer(&state, Command::RelayClaim(body.code)).await
+}
+
 /// Body of [`relay_remove`].
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

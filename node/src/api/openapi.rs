@@ -200,6 +200,7 @@ fn schemas() -> Value {
         ),
         "Relays": object(json!({ "relays": list("Relay") }), &[]),
         "RelayBody": object(json!({ "link": text(), "claim": text_or_null() }), &["claim"]),
+        "RelayClaimBody": object(json!({ "code": text() }), &[]),
         "RelayRemoveBody": object(json!({ "relay": text() }), &[]),
         "Status": object(status, &[]),
         "Check": object(json!({ "check": text(), "ok": flag(), "detail": text(), "hint": text_or_null() }), &[]),

@@ -151,6 +151,13 @@ pub const ROUTES: &[Route] = &[
     change("/api/v1/relays", Some("RelayBody"), "Relay", "Keeps a mailbox at a relay; one that is there already stays.", || {
         post(handlers::relay_add)
     }),
+    change(
+        "/api/v1/relays/claim",
+        Some("RelayClaimBody"),
+        "Relays",
+        "Gives a claim code to the relays that do not keep my mailbox.",
+        || post(handlers::relay_claim),
+    ),
     change("/api/v1/relays/remove", Some("RelayRemoveBody"), "Relay", "Gives up the mailbox at a relay.", || post(handlers::relay_remove)),
     read("/api/v1/status", "Status", "What works and what does not.", || get(handlers::status)),
     read("/api/v1/doctor", "Checks", "What may be wrong, check by check, and what to do about it.", || get(handlers::doctor)),

@@ -34,11 +34,18 @@ pub async fn open(config: RunConfig) -> Result<Opened, RunError> {
     let api_token = folder.api_token().map_err(folder_error).map(|text| Token::from_text(&text))?;
 
     let (input_sender, inputs) = mpsc::channel(INPUT_QUEUE);
-    let kept = read_port(&store).map_err(|error| store_error(&error))?;
+    let Kept { port: kept, is_relay, .. } = Kept::read(&store).map_err(|error| store_error(&error))?;
+    if is_relay {
+        return Err(RunError::new(
+            "not_a_person",
+            "this data folder is a relay's: a person needs one of their own",
+            "Choose another folder with --data, or start the relay with `symbolon relay run`.",
+        ));
+    }
     let net = NetConfig { listen: config.listen.clone(), port: kept, ..NetConfig::default() };
     let net = Net::start(net, input_sender).await.map_err(|error| net_error(&error))?;
     if let Some(port) = net.port().filter(|port| Some(*port) != kept) {
-        write_port(&store, port).map_err(|error| store_error(&error))?;
+        Kept::write_port(&store, port).map_err(|error| store_error(&error))?;
     }
     if net.port_moved() {
         tracing::warn!("the port of the last start is taken; listening on another one, so friends must hear of it first");
@@ -86,7 +93,7 @@ pub async fn open(config: RunConfig) -> Result<Opened, RunError> {
     Ok(Opened { handle, api_token, listening, publish_address, ended })
 }
 
-fn read_passphrase(file: &Path) -> Result<Passphrase, RunError> {
+pub(crate) fn read_passphrase(file: &Path) -> Result<Passphrase, RunError> {
     Passphrase::from_file(file).map_err(|_| {
         RunError::new(
             "passphrase_unreadable",
@@ -96,24 +103,37 @@ fn read_passphrase(file: &Path) -> Result<Passphrase, RunError> {
     })
 }
 
-fn open_store(path: &Path, passphrase: Option<&Passphrase>) -> Result<(Folder, Store), RunError> {
+pub(crate) fn open_store(path: &Path, passphrase: Option<&Passphrase>) -> Result<(Folder, Store), RunError> {
     let folder = Folder::open(path).map_err(folder_error)?;
     let store = folder.open_store(passphrase).map_err(open_error)?;
     Ok((folder, store))
 }
 
-fn read_port(store: &Store) -> Result<Option<u16>, StoreError> {
-    let turn = store.begin()?;
-    let row = turn.get(Table::Meta, PORT_ROW).map_err(|error| StoreError::Failed(error.0))?;
-    turn.rollback();
-    Ok(row.and_then(|bytes| bytes.try_into().ok()).map(u16::from_be_bytes))
+/// What must be known of a store before its machine is loaded.
+pub(crate) struct Kept {
+    /// The listen port that was drawn once.
+    pub port: Option<u16>,
+    /// Whether it is a relay's.
+    pub is_relay: bool,
+    /// Whether it is a person's.
+    pub is_person: bool,
 }
 
-fn write_port(store: &Store, port: u16) -> Result<(), StoreError> {
-    let mut turn = store.begin()?;
-    let change = Change::Put(Table::Meta, PORT_ROW.to_vec(), port.to_be_bytes().to_vec());
-    turn.apply(&change).map_err(|error| StoreError::Failed(error.0))?;
-    turn.commit()
+impl Kept {
+    pub(crate) fn read(store: &Store) -> Result<Self, StoreError> {
+        let turn = store.begin()?;
+        let row = turn.get(Table::Meta, PORT_ROW).map_err(|error| StoreError::Failed(error.0))?;
+        let (is_relay, is_person) = (crate::relay::is_relay(&turn), crate::relay::is_person(&turn));
+        turn.rollback();
+        Ok(Self { port: row.and_then(|bytes| bytes.try_into().ok()).map(u16::from_be_bytes), is_relay, is_person })
+    }
+
+    pub(crate) fn write_port(store: &Store, port: u16) -> Result<(), StoreError> {
+        let mut turn = store.begin()?;
+        let change = Change::Put(Table::Meta, PORT_ROW.to_vec(), port.to_be_bytes().to_vec());
+        turn.apply(&change).map_err(|error| StoreError::Failed(error.0))?;
+        turn.commit()
+    }
 }
 
 fn folder_error(error: FolderError) -> RunError {
@@ -161,11 +181,11 @@ fn key_error(key: &KeyError, error: &OpenError) -> RunError {
     RunError::new(kind, error.to_string(), hint)
 }
 
-fn store_error(error: &StoreError) -> RunError {
+pub(crate) fn store_error(error: &StoreError) -> RunError {
     RunError::new("store_failed", error.to_string(), "Check the disk, then start again.")
 }
 
-fn net_error(error: &NetError) -> RunError {
+pub(crate) fn net_error(error: &NetError) -> RunError {
     let (kind, hint) = match error {
         NetError::KeyLog => ("key_log_set", "Start it without SSLKEYLOGFILE in the environment."),
         NetError::BadListen(_) => ("bad_listen", "Write it like /ip4/0.0.0.0/tcp/4001 or /ip4/0.0.0.0/udp/4001/quic-v1."),
@@ -175,7 +195,7 @@ fn net_error(error: &NetError) -> RunError {
     RunError::new(kind, error.to_string(), hint)
 }
 
-fn shell_error(error: shell::RunError) -> RunError {
+pub(crate) fn shell_error(error: shell::RunError) -> RunError {
     match error {
         shell::RunError::Store(error) => open_error(error),
         shell::RunError::Failed(error) => store_error(&error),
@@ -188,6 +208,6 @@ fn shell_error(error: shell::RunError) -> RunError {
     }
 }
 
-fn internal() -> RunError {
+pub(crate) fn internal() -> RunError {
     RunError::new("internal", "the system gives no threads or memory", "Check the limits of this system, then start again.")
 }

@@ -361,6 +361,9 @@ impl World {
                 connected: self.friends.iter().filter(|friend| friend.online == Some(true)).count(),
                 ..DoctorView::default()
             })),
+            Command::Relays => Ok(Reply::Relays(Vec::new())),
+            Command::RelayAdd { .. } => Err(CommandError::BadLink),
+            Command::RelayClaim(_) | Command::RelayRemove(_) => Err(CommandError::NotFound),
             Command::Status => Ok(Reply::Status(StatusView {
                 relays: Vec::new(),
                 peers: self.friends.iter().filter(|friend| friend.online == Some(true)).count(),

@@ -50,6 +50,7 @@ pub(crate) fn accept(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> 
         name: state.own.name.clone(),
         reply,
         epoch: view.epoch,
+        leaves: state.friends.get(&row.peer).filter(|friend| friend.state != FriendState::Half).map(|friend| friend.room),
     };
     let head = codec::encode(&head);
     let own = &state.own.identity;
@@ -122,9 +123,15 @@ pub(crate) fn receive_accept(state: &mut State, turn: &mut Turn<'_>, answer: Ans
     let accepted = AcceptBody::transcript(&row.transcript, &statement.body, &device.device);
     match row.status {
         RequestStatus::Pending => {}
-        // Settled here by a request that crossed it, without an Accept; but they have gone on
-        // into the room of this one. Told otherwise they would end it.
-        RequestStatus::Confirmed if row.accepted.is_none() => {}
+        // Settled here by a request that crossed it, without an Accept; but from the room of
+        // that one they have gone on into the room of this one.
+        RequestStatus::Confirmed if row.accepted.is_none() => {
+            let shared = state.friends.get(&row.peer).filter(|friend| friend.state == FriendState::Mutual).map(|friend| friend.room);
+            if head.leaves.is_none() || head.leaves != shared {
+                // Made before the room that both are in, and overtaken by it.
+                return Err(DropReason::Repeated.into());
+            }
+        }
         RequestStatus::Accepted | RequestStatus::Confirmed if row.accepted == Some(accepted) => return Err(DropReason::Repeated.into()),
         // Another device of the same person was first; this one is told that it is settled.
         RequestStatus::Accepted | RequestStatus::Confirmed => return tell_settled(state, turn, &row, &first, &device, &head, accepted),

@@ -1,0 +1,63 @@
+//! `symbolon relay run`: a relay, in the foreground.
+
+use crate::args::RelayRun;
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::text;
+use serde_json::json;
+use std::path::PathBuf;
+use symbolon_node::relay::{RelayConfig, RelayReady};
+use symbolon_node::run::RunError;
+use symbolon_relay::machine::Policy;
+
+/// Runs a relay until it is stopped.
+pub fn run(data: PathBuf, flags: &RelayRun, output: Output) -> Result<(), Failure> {
+    refuse_what_is_not_there(flags)?;
+    let config = RelayConfig {
+        data,
+        listen: flags.listen.clone(),
+        policy: if flags.open { Policy::Open } else { Policy::Owner },
+        passphrase_file: flags.passphrase_file.clone(),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|_| Failure::new("internal", "the system gives no threads", "Check the limits of this system."))?;
+    let is_open = flags.open;
+    let mut told = Ok(());
+    let ended = runtime.block_on(symbolon_node::relay::run(config, |ready| told = announce(ready, is_open, output)));
+    ended.map_err(|RunError { kind, message, hint }| Failure::new(kind, message, hint))?;
+    told
+}
+
+fn refuse_what_is_not_there(flags: &RelayRun) -> Result<(), Failure> {
+    let asked = [
+        ("--http", flags.http.is_some()),
+        ("--bootstrap", !flags.bootstrap.is_empty()),
+        ("--friends", flags.friends),
+        ("--metrics", flags.metrics.is_some()),
+    ];
+    match asked.into_iter().find(|(_, asked)| *asked) {
+        None => Ok(()),
+        Some((flag, _)) => Err(Failure::new(
+            "not_available",
+            format!("{flag} is not available in this version"),
+            format!("Start without {flag}: relays of this version keep mailboxes, for their owner or with --open for anybody."),
+        )),
+    }
+}
+
+fn announce(ready: &RelayReady, is_open: bool, output: Output) -> Result<(), Failure> {
+    let object = json!({ "event": "ready", "id": ready.id, "claim": ready.claim, "listen": ready.listen, "link": ready.link });
+    output.show(&object, |_| {
+        let listen = ready.listen.iter().map(|address| format!("           {}\n", text::line(address))).collect::<String>();
+        let claim = if is_open { String::new() } else { format!(" --claim {}", text::line(&ready.claim)) };
+        format!(
+            "The relay is running.\n\n  id       {}\n  listens\n{listen}\n\
+             To keep a mailbox here, on the machine of your node:\n\n  symbolon relay add {}{claim}\n\nCtrl-C stops the relay.\n",
+            text::line(&ready.id),
+            text::line(&ready.link),
+        )
+    })
+}

@@ -1,0 +1,645 @@
+//! The relay: mailboxes kept for others.
+//!
+//! Inputs in, changes and actions out; no clock, randomness, IO or runtime. A mailbox is
+//! admitted by its owner's signed [`Record`], an envelope by the key that its sealed address
+//! stands for. What is put is durable before the receipt leaves, is pushed to the owner
+//! while a session is open, and is deleted when the owner has signed that it is settled, or
+//! when its time is over. The relay opens nothing and knows no identity: owners are keys
+//! that are used here only.
+
+use crate::frame::{Frame, Outcome, Put, RECEIPT_MAX, Receipt, ReceiptBody, ReceiptItem, Refusal};
+use crate::grant::{AddressBody, MailboxKeys, Scope, grant_key};
+use crate::link::ClaimCode;
+use crate::mailbox::{ADDRESS_CACHE_MAX, Queue};
+use crate::session::{Accepted, AcceptedBody, Ack, Deposit, Record, Session, Update, Verdict};
+use minicbor::{Decode, Encode};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use symbolon_presence::codec;
+use symbolon_presence::id::{FrameId, GrantId, MailboxId, Nonce, PublicKeyBytes, QueueId};
+use symbolon_presence::kdf::{Secret, sha256};
+use symbolon_presence::sign::SigningKey;
+use symbolon_presence::time::{CLOCK_SKEW, DAY, MINUTE, Timestamp};
+
+/// Mailboxes of an owner-only relay.
+pub const OWN_MAILBOXES_MAX: usize = 64;
+/// Mailboxes of an open relay.
+pub const OPEN_MAILBOXES_MAX: usize = 4_096;
+/// Entries of friends and correspondents in one mailbox, and their bytes.
+pub const DIRECT_MAX: (u32, u64) = (10_000, 64 * 1024 * 1024);
+/// Entries of strangers in one mailbox, and their bytes.
+pub const CONTACT_MAX: (u32, u64) = (256, 1024 * 1024);
+/// How long an entry is kept for a mailbox of the relay's owner.
+pub const OWN_LIFE: u64 = 30 * DAY;
+/// How long for anybody else's.
+pub const FOREIGN_LIFE: u64 = 7 * DAY;
+/// Entries on the way to one owner without an acknowledgement, and their bytes.
+pub const PUSH_MAX: (usize, usize) = (256, 4 * 1024 * 1024);
+/// Links at once.
+pub const LINKS_MAX: usize = 1_024;
+/// Nonces remembered, for twice the clock skew; when full, sessions are refused for a while.
+pub const NONCES_MAX: usize = 65_536;
+/// Faults on one link before it is closed.
+const FAULTS_MAX: u32 = 32;
+/// Uses recorded of one counted grant.
+const USES_MAX: usize = 64;
+/// Entries deleted in one turn because their time is over.
+const EXPIRED_AT_ONCE: usize = 256;
+/// Pause between two looks at what is over.
+const SWEEP: u64 = MINUTE;
+/// The longest row.
+const ROW_MAX: usize = 512 * 1024;
+
+/// What a relay keeps. The shell gives each its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RelayTable {
+    /// A mailbox: [`PublicKeyBytes`] of the owner -> [`Mailbox`].
+    Mailbox,
+    /// An entry: owner, number -> [`Entry`].
+    Entry,
+    /// Where an envelope lies: owner, frame id -> number.
+    Frame,
+    /// When an entry is over: moment, owner, number -> nothing.
+    Expiry,
+    /// Uses of a counted grant: owner, grant, pseudonym -> when.
+    Use,
+}
+
+/// The relay's rows, this turn's writes included.
+pub trait RelayShelf {
+    /// One row.
+    fn get(&self, table: RelayTable, key: &[u8]) -> Result<Option<Vec<u8>>, ShelfFailed>;
+    /// At most `limit` rows from a key upwards.
+    fn range(&self, table: RelayTable, from: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, ShelfFailed>;
+    /// Writes a row, or deletes it.
+    fn set(&mut self, table: RelayTable, key: &[u8], value: Option<Vec<u8>>);
+}
+
+/// The store failed, or a row cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShelfFailed(pub &'static str);
+
+/// A link, as the shell numbers it.
+pub type Link = u64;
+
+/// What the shell is to do once the turn is durable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RelayAction {
+    /// Send a frame.
+    Send(Link, Vec<u8>),
+    /// Close a link.
+    Close(Link),
+}
+
+/// Who may have a mailbox here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Policy {
+    /// Whoever has the claim code.
+    Owner,
+    /// Anybody.
+    Open,
+}
+
+/// A relay's own secrets, kept for good.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct RelayKeys {
+    /// The mailbox's HPKE key.
+    #[n(0)]
+    pub mailbox: MailboxKeys,
+    /// Seed of the key that signs receipts.
+    #[n(1)]
+    pub receipt: Secret,
+    /// What proves a mailbox to be the owner's.
+    #[n(2)]
+    pub claim: ClaimCode,
+}
+
+impl RelayKeys {
+    /// Draws a relay's secrets.
+    pub fn random<R: rand_core::CryptoRng>(rng: &mut R) -> Self {
+        let mailbox = MailboxKeys::random(rng);
+        let receipt = Secret::random(rng);
+        let mut claim = [0; 16];
+        rng.fill_bytes(&mut claim);
+        Self { mailbox, receipt, claim: ClaimCode(claim) }
+    }
+}
+
+/// One mailbox kept here.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Mailbox {
+    /// Whose.
+    #[n(0)]
+    pub owner: PublicKeyBytes,
+    /// The owner's record.
+    #[n(1)]
+    pub record: Record,
+    /// Number of the next entry.
+    #[n(2)]
+    pub next: u64,
+    /// Entries and bytes of friends and correspondents.
+    #[n(3)]
+    pub direct: (u32, u64),
+    /// Entries and bytes of strangers.
+    #[n(4)]
+    pub contact: (u32, u64),
+    /// Whether it is the relay owner's: it came with the claim code.
+    #[n(5)]
+    pub is_own: bool,
+}
+
+/// One envelope in a mailbox.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Entry {
+    /// The grant under which it was put.
+    #[n(0)]
+    pub grant: GrantId,
+    /// Its queue.
+    #[n(1)]
+    pub queue: Queue,
+    /// Pseudonym of the use of a counted grant.
+    #[n(2)]
+    pub usage: Option<Nonce>,
+    /// Until when it is kept.
+    #[n(3)]
+    pub until: Timestamp,
+    /// The envelope.
+    #[cbor(n(4), with = "minicbor::bytes")]
+    pub envelope: Vec<u8>,
+}
+
+/// The owner on a link.
+#[derive(Debug)]
+struct Served {
+    owner: PublicKeyBytes,
+    /// The number from which entries were not pushed yet.
+    next: u64,
+    /// Entries pushed and not acknowledged: number, size.
+    pushed: BTreeMap<u64, usize>,
+    bytes: usize,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    faults: u32,
+    receipts: Vec<ReceiptItem>,
+    served: Option<Served>,
+}
+
+/// The machine.
+#[derive(Debug)]
+pub struct Relay {
+    keys: RelayKeys,
+    mailbox: MailboxId,
+    receipt: SigningKey,
+    policy: Policy,
+    /// All mailboxes, bounded by the policy.
+    mailboxes: BTreeMap<PublicKeyBytes, Mailbox>,
+    queues: HashMap<QueueId, PublicKeyBytes>,
+    links: BTreeMap<Link, Open>,
+    /// Sessions and acknowledgements seen, by when they are forgotten.
+    nonces: BTreeSet<(Timestamp, Nonce)>,
+    opened: HashMap<[u8; 32], AddressBody>,
+    dirty: BTreeSet<PublicKeyBytes>,
+    /// Links to which something may be pushed at the end of the turn.
+    hungry: BTreeSet<Link>,
+    actions: VecDeque<RelayAction>,
+    next_sweep: Timestamp,
+}
+
+impl core::fmt::Debug for Mailbox {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Mailbox(..)")
+    }
+}
+
+fn entry_key(owner: &PublicKeyBytes, number: u64) -> Vec<u8> {
+    [owner.as_bytes().as_slice(), &number.to_be_bytes()].concat()
+}
+
+fn row<T: for<'b> Decode<'b, ()> + Encode<()>>(bytes: &[u8]) -> Result<T, ShelfFailed> {
+    codec::decode(bytes, ROW_MAX).map_err(|_| ShelfFailed("a row cannot be read"))
+}
+
+impl Relay {
+    /// Loads a relay.
+    pub fn load(keys: RelayKeys, policy: Policy, shelf: &dyn RelayShelf, now: Timestamp) -> Result<Self, ShelfFailed> {
+        let mut mailboxes = BTreeMap::new();
+        let mut from = Vec::new();
+        loop {
+            let page = shelf.range(RelayTable::Mailbox, &from, 256)?;
+            let Some((last, _)) = page.last() else { break };
+            from = [last.as_slice(), &[0]].concat();
+            for (_, bytes) in page {
+                let mailbox: Mailbox = row(&bytes)?;
+                mailboxes.insert(mailbox.owner, mailbox);
+            }
+        }
+        let queues = mailboxes.values().flat_map(|mailbox| queues_of(&mailbox.record).map(|queue| (queue, mailbox.owner))).collect();
+        Ok(Self {
+            mailbox: keys.mailbox.id(),
+            receipt: SigningKey::from_seed(keys.receipt.expose()),
+            keys,
+            policy,
+            mailboxes,
+            queues,
+            links: BTreeMap::new(),
+            nonces: BTreeSet::new(),
+            opened: HashMap::new(),
+            dirty: BTreeSet::new(),
+            hungry: BTreeSet::new(),
+            actions: VecDeque::new(),
+            next_sweep: now,
+        })
+    }
+
+    /// The key that signs receipts.
+    pub fn receipt_key(&self) -> PublicKeyBytes {
+        self.receipt.public()
+    }
+
+    /// How many mailboxes and entries there are.
+    pub fn counts(&self) -> (usize, u64) {
+        let entries = self.mailboxes.values().map(|mailbox| u64::from(mailbox.direct.0) + u64::from(mailbox.contact.0)).sum();
+        (self.mailboxes.len(), entries)
+    }
+
+    /// A link is open.
+    pub fn link_up(&mut self, link: Link) {
+        if self.links.len() >= LINKS_MAX {
+            // Whoever serves nobody goes first.
+            let idle = self.links.iter().find(|(_, open)| open.served.is_none()).map(|(link, _)| *link);
+            match idle {
+                Some(idle) => self.close(idle),
+                None => {
+                    self.actions.push_back(RelayAction::Close(link));
+                    return;
+                }
+            }
+        }
+        self.links.insert(link, Open::default());
+    }
+
+    /// A link is gone. What was pushed on it and not acknowledged is pushed on the next.
+    pub fn link_down(&mut self, link: Link) {
+        self.links.remove(&link);
+        self.hungry.remove(&link);
+    }
+
+    fn close(&mut self, link: Link) {
+        self.actions.push_back(RelayAction::Close(link));
+        self.link_down(link);
+    }
+
+    fn fault(&mut self, link: Link) {
+        let Some(open) = self.links.get_mut(&link) else { return };
+        open.faults = open.faults.saturating_add(1);
+        if open.faults >= FAULTS_MAX {
+            self.close(link);
+        }
+    }
+
+    /// A frame from a link. Fails only when the store does.
+    pub fn frame(&mut self, now: Timestamp, shelf: &mut dyn RelayShelf, link: Link, bytes: &[u8]) -> Result<(), ShelfFailed> {
+        if !self.links.contains_key(&link) {
+            return Ok(());
+        }
+        match Frame::decode(bytes) {
+            Ok(Frame::Put(put)) => self.put(now, shelf, link, put),
+            Ok(Frame::Update(update)) => self.update(now, shelf, link, &update),
+            Ok(Frame::Session(session)) => {
+                self.session(now, link, &session);
+                Ok(())
+            }
+            Ok(Frame::Ack(ack)) => self.ack(now, shelf, link, &ack),
+            Ok(Frame::Receipt(_) | Frame::Accepted(_) | Frame::Deposit(_)) | Err(_) => {
+                self.fault(link);
+                Ok(())
+            }
+        }
+    }
+
+    fn put(&mut self, now: Timestamp, shelf: &mut dyn RelayShelf, link: Link, put: Put) -> Result<(), ShelfFailed> {
+        // Nothing is signed for who does not hold the grant: it would confirm that a queue exists.
+        let Some((owner, body)) = self.admitted(&put) else {
+            self.fault(link);
+            return Ok(());
+        };
+        let outcome = self.store(now, shelf, &owner, &body, put.clone())?;
+        if let Some(open) = self.links.get_mut(&link) {
+            open.receipts.push(ReceiptItem { frame: put.frame, outcome });
+            self.hungry.insert(link);
+        }
+        Ok(())
+    }
+
+    /// Whose mailbox a Put is for, if its MAC is that of the grant.
+    fn admitted(&mut self, put: &Put) -> Option<(PublicKeyBytes, AddressBody)> {
+        if !put.is_consistent() {
+            return None;
+        }
+        let body = self.open(&put.address)?;
+        let owner = *self.queues.get(&body.queue)?;
+        let record = &self.mailboxes.get(&owner)?.record;
+        let key = match body.scope {
+            Scope::Friends(revision) if revision == record.revision && body.queue == record.direct => record.put.clone(),
+            Scope::Guest if body.queue == record.direct => grant_key(&record.queue_secret, &body),
+            Scope::Contact if body.queue == record.contact => grant_key(&record.queue_secret, &body),
+            Scope::Friends(_) | Scope::Guest | Scope::Contact => return None,
+        };
+        (put.is_granted(&key) && !record.revoked.contains(&body.grant)).then_some((owner, body))
+    }
+
+    fn open(&mut self, sealed: &[u8]) -> Option<AddressBody> {
+        let name = sha256(sealed);
+        if let Some(body) = self.opened.get(&name) {
+            return Some(body.clone());
+        }
+        let body = self.keys.mailbox.open_address(sealed)?;
+        if self.opened.len() >= ADDRESS_CACHE_MAX {
+            self.opened.clear();
+        }
+        self.opened.insert(name, body.clone());
+        Some(body)
+    }
+
+    fn store(
+        &mut self,
+        now: Timestamp,
+        shelf: &mut dyn RelayShelf,
+        owner: &PublicKeyBytes,
+        body: &AddressBody,
+        put: Put,
+    ) -> Result<Outcome, ShelfFailed> {
+        let Some(mailbox) = self.mailboxes.get_mut(owner) else { return Ok(Outcome::Refused(Refusal::Refused)) };
+        if body.expires.is_expired_at(now) {
+            return Ok(Outcome::Refused(Refusal::Expired));
+        }
+        let frame_key = [owner.as_bytes().as_slice(), put.frame.as_bytes()].concat();
+        if let Some(number) = shelf.get(RelayTable::Frame, &frame_key)? {
+            let key = [owner.as_bytes().as_slice(), &number].concat();
+            if let Some(bytes) = shelf.get(RelayTable::Entry, &key)? {
+                return Ok(Outcome::Stored(row::<Entry>(&bytes)?.until));
+            }
+        }
+        let mut first_use = None;
+        if body.uses > 0 {
+            let Some(usage) = put.usage else { return Ok(Outcome::Refused(Refusal::Refused)) };
+            let prefix = [owner.as_bytes().as_slice(), body.grant.as_bytes()].concat();
+            let uses = shelf.range(RelayTable::Use, &prefix, USES_MAX)?;
+            let known: Vec<_> = uses.iter().filter_map(|(key, _)| key.strip_prefix(prefix.as_slice())).collect();
+            if !known.contains(&usage.as_bytes().as_slice()) {
+                if known.len() >= USES_MAX || known.len() >= body.uses as usize {
+                    return Ok(Outcome::Refused(Refusal::UsedUp));
+                }
+                first_use = Some([prefix.as_slice(), usage.as_bytes()].concat());
+            }
+        }
+        let queue = if body.queue == mailbox.record.contact { Queue::Contact } else { Queue::Direct };
+        let (used, max) = match queue {
+            Queue::Direct => (&mut mailbox.direct, DIRECT_MAX),
+            Queue::Contact => (&mut mailbox.contact, CONTACT_MAX),
+        };
+        let size = put.envelope.len() as u64;
+        if used.0 >= max.0 || used.1.saturating_add(size) > max.1 {
+            return Ok(Outcome::Refused(Refusal::Full));
+        }
+        *used = (used.0.saturating_add(1), used.1.saturating_add(size));
+        let number = mailbox.next;
+        mailbox.next = number.saturating_add(1);
+        let life = (u64::from(put.ttl).saturating_mul(1_000)).min(if mailbox.is_own { OWN_LIFE } else { FOREIGN_LIFE });
+        let until = now.after(life);
+        let entry = Entry { grant: body.grant, queue, usage: put.usage, until, envelope: put.envelope };
+        shelf.set(RelayTable::Entry, &entry_key(owner, number), Some(codec::encode(&entry)));
+        shelf.set(RelayTable::Frame, &frame_key, Some(number.to_be_bytes().to_vec()));
+        shelf.set(RelayTable::Expiry, &expiry_key(until, owner, number), Some(Vec::new()));
+        if let Some(key) = first_use {
+            shelf.set(RelayTable::Use, &key, Some(now.0.to_be_bytes().to_vec()));
+        }
+        self.dirty.insert(*owner);
+        let serving = self.links.iter().filter(|(_, open)| open.served.as_ref().is_some_and(|served| served.owner == *owner));
+        self.hungry.extend(serving.map(|(link, _)| *link));
+        Ok(Outcome::Stored(until))
+    }
+
+    fn update(&mut self, now: Timestamp, shelf: &mut dyn RelayShelf, link: Link, update: &Update) -> Result<(), ShelfFailed> {
+        let Ok(record) = update.open(&self.keys.mailbox.dh(), &self.mailbox) else {
+            self.fault(link);
+            return Ok(());
+        };
+        let verdict = self.take_record(now, update.owner, record);
+        if verdict == Verdict::Ok
+            && let Some(mailbox) = self.mailboxes.get(&update.owner)
+        {
+            shelf.set(RelayTable::Mailbox, update.owner.as_bytes(), Some(codec::encode(mailbox)));
+        }
+        self.answer(link, &update.owner, verdict);
+        Ok(())
+    }
+
+    fn take_record(&mut self, now: Timestamp, owner: PublicKeyBytes, record: Record) -> Verdict {
+        if now.since(record.at) > CLOCK_SKEW || record.at.is_future_at(now) || record.version == 0 || record.direct == record.contact {
+            return Verdict::Refused;
+        }
+        let is_claimed = record.claim.is_some_and(|claim| claim == self.keys.claim);
+        let known = self.mailboxes.get(&owner);
+        if known.is_some_and(|known| known.record.version >= record.version) {
+            return Verdict::Outdated;
+        }
+        // A queue is its owner's: nobody can take over another's by naming it.
+        if queues_of(&record).any(|queue| self.queues.get(&queue).is_some_and(|holder| *holder != owner)) {
+            return Verdict::Refused;
+        }
+        let most = match self.policy {
+            Policy::Owner => OWN_MAILBOXES_MAX,
+            Policy::Open => OPEN_MAILBOXES_MAX,
+        };
+        let mailbox = match known.cloned() {
+            Some(known) => {
+                self.queues.retain(|_, holder| *holder != owner);
+                let record = Record { claim: None, ..record };
+                Mailbox { record, is_own: known.is_own || is_claimed, ..known }
+            }
+            None if self.policy == Policy::Owner && !is_claimed => return Verdict::Refused,
+            None if self.mailboxes.len() >= most => return Verdict::Full,
+            None => {
+                let record = Record { claim: None, ..record };
+                Mailbox { owner, record, next: 1, direct: (0, 0), contact: (0, 0), is_own: is_claimed }
+            }
+        };
+        self.queues.extend(queues_of(&mailbox.record).map(|queue| (queue, owner)));
+        self.mailboxes.insert(owner, mailbox);
+        Verdict::Ok
+    }
+
+    /// Whether a signed moment is now, and its nonce was not seen.
+    fn is_fresh(&mut self, now: Timestamp, at: Timestamp, nonce: Nonce) -> bool {
+        while let Some(first) = self.nonces.first().copied().filter(|(until, _)| *until <= now) {
+            self.nonces.remove(&first);
+        }
+        let until = at.after(2 * CLOCK_SKEW);
+        if now.since(at) > CLOCK_SKEW || at.is_future_at(now) || self.nonces.len() >= NONCES_MAX {
+            return false;
+        }
+        self.nonces.insert((until, nonce))
+    }
+
+    fn session(&mut self, now: Timestamp, link: Link, session: &Session) {
+        if session.verify(&self.mailbox).is_err() || !self.is_fresh(now, session.at, session.nonce) {
+            self.fault(link);
+            return;
+        }
+        if !self.mailboxes.contains_key(&session.owner) {
+            self.answer(link, &session.owner, Verdict::Refused);
+            return;
+        }
+        // A newer link of the same owner takes over; the older one is dead, or will be.
+        for open in self.links.values_mut().filter(|open| open.served.as_ref().is_some_and(|served| served.owner == session.owner)) {
+            open.served = None;
+        }
+        if let Some(open) = self.links.get_mut(&link) {
+            open.served = Some(Served { owner: session.owner, next: 0, pushed: BTreeMap::new(), bytes: 0 });
+            self.hungry.insert(link);
+        }
+        self.answer(link, &session.owner, Verdict::Ok);
+    }
+
+    fn answer(&mut self, link: Link, owner: &PublicKeyBytes, verdict: Verdict) {
+        let (version, direct, contact) =
+            self.mailboxes.get(owner).map_or((0, (0, 0), (0, 0)), |mailbox| (mailbox.record.version, mailbox.direct, mailbox.contact));
+        let body = AcceptedBody {
+            version,
+            entries: direct.0.saturating_add(contact.0),
+            entries_max: DIRECT_MAX.0,
+            bytes: direct.1.saturating_add(contact.1),
+            bytes_max: DIRECT_MAX.1,
+            verdict,
+            owner: *owner,
+        };
+        let accepted = Accepted::sign(&self.receipt, &self.mailbox, &body);
+        self.actions.push_back(RelayAction::Send(link, Frame::Accepted(accepted).encode()));
+    }
+
+    fn ack(&mut self, now: Timestamp, shelf: &mut dyn RelayShelf, link: Link, ack: &Ack) -> Result<(), ShelfFailed> {
+        if ack.verify(&self.mailbox).is_err() || !self.is_fresh(now, ack.at, ack.nonce) || !self.mailboxes.contains_key(&ack.owner) {
+            self.fault(link);
+            return Ok(());
+        }
+        for number in &ack.numbers {
+            self.delete(shelf, &ack.owner, *number)?;
+            if let Some(served) = self.links.get_mut(&link).and_then(|open| open.served.as_mut()).filter(|served| served.owner == ack.owner)
+                && let Some(size) = served.pushed.remove(number)
+            {
+                served.bytes = served.bytes.saturating_sub(size);
+            }
+        }
+        self.hungry.insert(link);
+        Ok(())
+    }
+
+    fn delete(&mut self, shelf: &mut dyn RelayShelf, owner: &PublicKeyBytes, number: u64) -> Result<(), ShelfFailed> {
+        let key = entry_key(owner, number);
+        let Some(bytes) = shelf.get(RelayTable::Entry, &key)? else { return Ok(()) };
+        let entry: Entry = row(&bytes)?;
+        let frame: FrameId = symbolon_presence::envelope::frame_id(&entry.envelope);
+        shelf.set(RelayTable::Entry, &key, None);
+        shelf.set(RelayTable::Frame, &[owner.as_bytes().as_slice(), frame.as_bytes()].concat(), None);
+        shelf.set(RelayTable::Expiry, &expiry_key(entry.until, owner, number), None);
+        if let Some(mailbox) = self.mailboxes.get_mut(owner) {
+            let used = match entry.queue {
+                Queue::Direct => &mut mailbox.direct,
+                Queue::Contact => &mut mailbox.contact,
+            };
+            *used = (used.0.saturating_sub(1), used.1.saturating_sub(entry.envelope.len() as u64));
+            self.dirty.insert(*owner);
+        }
+        Ok(())
+    }
+
+    /// Deletes what is over.
+    pub fn tick(&mut self, now: Timestamp, shelf: &mut dyn RelayShelf) -> Result<(), ShelfFailed> {
+        if now < self.next_sweep {
+            return Ok(());
+        }
+        let page = shelf.range(RelayTable::Expiry, &[], EXPIRED_AT_ONCE)?;
+        let mut over = 0;
+        for (key, _) in &page {
+            let Some((at, rest)) = key.split_first_chunk::<8>() else { continue };
+            if u64::from_be_bytes(*at) > now.0 {
+                break;
+            }
+            over += 1;
+            if let Some((owner, number)) = rest.split_last_chunk::<8>()
+                && let Some(owner) = PublicKeyBytes::from_slice(owner)
+            {
+                self.delete(shelf, &owner, u64::from_be_bytes(*number))?;
+            }
+            shelf.set(RelayTable::Expiry, key, None);
+        }
+        self.next_sweep = if over == EXPIRED_AT_ONCE { now } else { now.after(SWEEP) };
+        Ok(())
+    }
+
+    /// When [`Relay::tick`] is wanted.
+    pub fn next_due(&self) -> Timestamp {
+        self.next_sweep
+    }
+
+    /// Ends a turn: signs one receipt for each link, pushes what may be pushed, writes counters.
+    pub fn close_turn(&mut self, now: Timestamp, shelf: &mut dyn RelayShelf) -> Result<(), ShelfFailed> {
+        for owner in std::mem::take(&mut self.dirty) {
+            if let Some(mailbox) = self.mailboxes.get(&owner) {
+                shelf.set(RelayTable::Mailbox, owner.as_bytes(), Some(codec::encode(mailbox)));
+            }
+        }
+        for link in std::mem::take(&mut self.hungry) {
+            let items = self.links.get_mut(&link).map(|open| std::mem::take(&mut open.receipts)).unwrap_or_default();
+            for chunk in items.chunks(RECEIPT_MAX) {
+                let receipt = Receipt::sign(&self.receipt, &self.mailbox, &ReceiptBody { at: now, items: chunk.to_vec() });
+                self.actions.push_back(RelayAction::Send(link, Frame::Receipt(receipt).encode()));
+            }
+            self.push(shelf, link)?;
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, shelf: &dyn RelayShelf, link: Link) -> Result<(), ShelfFailed> {
+        let Some(served) = self.links.get_mut(&link).and_then(|open| open.served.as_mut()) else { return Ok(()) };
+        let room = PUSH_MAX.0.saturating_sub(served.pushed.len());
+        if room == 0 || served.bytes >= PUSH_MAX.1 {
+            return Ok(());
+        }
+        for (key, bytes) in shelf.range(RelayTable::Entry, &entry_key(&served.owner, served.next), room)? {
+            let Some((owner, number)) = key.split_last_chunk::<8>() else { continue };
+            if owner != served.owner.as_bytes().as_slice() || served.bytes >= PUSH_MAX.1 {
+                break;
+            }
+            let number = u64::from_be_bytes(*number);
+            let entry: Entry = row(&bytes)?;
+            served.next = number.saturating_add(1);
+            served.pushed.insert(number, entry.envelope.len());
+            served.bytes = served.bytes.saturating_add(entry.envelope.len());
+            let deposit = Deposit { number, grant: entry.grant, queue: entry.queue, usage: entry.usage, envelope: entry.envelope };
+            self.actions.push_back(RelayAction::Send(link, Frame::Deposit(deposit).encode()));
+        }
+        Ok(())
+    }
+
+    /// The next action, to be carried out once the turn is durable.
+    pub fn poll_action(&mut self) -> Option<RelayAction> {
+        self.actions.pop_front()
+    }
+}
+
+fn queues_of(record: &Record) -> impl Iterator<Item = QueueId> + use<> {
+    [record.direct, record.contact].into_iter()
+}
+
+fn expiry_key(until: Timestamp, owner: &PublicKeyBytes, number: u64) -> Vec<u8> {
+    [until.0.to_be_bytes().as_slice(), owner.as_bytes(), &number.to_be_bytes()].concat()
+}
+
+#[cfg(test)]
+mod tests;
