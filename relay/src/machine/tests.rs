@@ -1,1 +1,371 @@
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+use super::*;
+use crate::link::RelayLink;
+use rand_core::SeedableRng;
+use symbolon_presence::address::Address;
+use symbolon_presence::envelope::KnownKey;
+use symbolon_presence::friendship::FriendshipSecret;
+use symbolon_presence::id::DeviceId;
+use symbolon_presence::seal::DhKey;
+use symbolon_presence::sign::VerifyingKey;
+use symbolon_presence::time::HOUR;
+
+const NOW: Timestamp = Timestamp(1_800_000_000_000);
+
+/// Rows in memory.
+#[derive(Debug, Default)]
+struct Memory(BTreeMap<(RelayTable, Vec<u8>), Vec<u8>>);
+
+impl RelayShelf for Memory {
+    fn get(&self, table: RelayTable, key: &[u8]) -> Result<Option<Vec<u8>>, ShelfFailed> {
+        Ok(self.0.get(&(table, key.to_vec())).cloned())
+    }
+
+    fn range(&self, table: RelayTable, from: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, ShelfFailed> {
+        let rows = self.0.range((table, from.to_vec())..).take_while(|((other, _), _)| *other == table);
+        Ok(rows.take(limit).map(|((_, key), value)| (key.clone(), value.clone())).collect())
+    }
+
+    fn set(&mut self, table: RelayTable, key: &[u8], value: Option<Vec<u8>>) {
+        match value {
+            Some(value) => self.0.insert((table, key.to_vec()), value),
+            None => self.0.remove(&(table, key.to_vec())),
+        };
+    }
+}
+
+/// A relay with its rows, and what it said.
+struct Host {
+    relay: Relay,
+    rows: Memory,
+    keys: RelayKeys,
+    rng: rand_chacha::ChaCha20Rng,
+    now: Timestamp,
+    nonce: u64,
+}
+
+impl Host {
+    fn new(policy: Policy) -> Self {
+        let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(1);
+        let keys = RelayKeys::random(&mut rng);
+        let rows = Memory::default();
+        let relay = Relay::load(keys.clone(), policy, &rows, NOW).unwrap();
+        let mut host = Self { relay, rows, keys, rng, now: NOW, nonce: 0 };
+        host.relay.link_up(1);
+        host.relay.link_up(2);
+        host
+    }
+
+    /// What `kill -9` leaves: the rows.
+    fn restart(&mut self) {
+        self.relay = Relay::load(self.keys.clone(), self.relay.policy, &self.rows, self.now).unwrap();
+        self.relay.link_up(1);
+        self.relay.link_up(2);
+    }
+
+    fn link(&self) -> RelayLink {
+        RelayLink { mailbox_key: self.keys.mailbox.public(), receipt: self.relay.receipt_key(), places: vec![Address(vec![4])] }
+    }
+
+    /// One turn with one frame; what left by it.
+    fn turn(&mut self, link: Link, frame: &Frame) -> Vec<(Link, Option<Frame>)> {
+        self.relay.frame(self.now, &mut self.rows, link, &frame.encode()).unwrap();
+        self.close()
+    }
+
+    fn close(&mut self) -> Vec<(Link, Option<Frame>)> {
+        self.relay.close_turn(self.now, &mut self.rows).unwrap();
+        std::iter::from_fn(|| self.relay.poll_action())
+            .map(|action| match action {
+                RelayAction::Send(link, bytes) => (link, Some(Frame::decode(&bytes).unwrap())),
+                RelayAction::Close(link) => (link, None),
+            })
+            .collect()
+    }
+
+    fn nonce(&mut self) -> Nonce {
+        self.nonce += 1;
+        let mut nonce = [0; 16];
+        nonce[..8].copy_from_slice(&self.nonce.to_be_bytes());
+        Nonce(nonce)
+    }
+
+    fn update(&mut self, owner: &Owner, version: u64, claim: Option<ClaimCode>) -> Verdict {
+        let record = Record { at: self.now, claim, ..owner.record(version, &self.link().mailbox()) };
+        let update = Update::seal(&owner.key, &self.link(), &record, &mut self.rng).unwrap();
+        self.verdict(&Frame::Update(update))
+    }
+
+    fn verdict(&mut self, frame: &Frame) -> Verdict {
+        let key = VerifyingKey::parse(&self.relay.receipt_key()).unwrap();
+        let said = self.turn(1, frame);
+        let Some((1, Some(Frame::Accepted(accepted)))) = said.first() else { panic!("no answer: {said:?}") };
+        accepted.verify(&key, &self.link().mailbox()).unwrap().verdict
+    }
+
+    fn put(&mut self, owner: &Owner, body: &AddressBody, usage: Option<Nonce>, envelope: Vec<u8>) -> Option<Outcome> {
+        let put = self.make_put(owner, body, usage, envelope);
+        self.outcome(&Frame::Put(put))
+    }
+
+    fn make_put(&mut self, owner: &Owner, body: &AddressBody, usage: Option<Nonce>, envelope: Vec<u8>) -> Put {
+        let key = match body.scope {
+            Scope::Friends(_) => owner.friendship.put(&self.link().mailbox()),
+            Scope::Guest | Scope::Contact => grant_key(&owner.secret, body),
+        };
+        let address = self.link().seal_address(body, &mut self.rng).unwrap();
+        Put::new(address, &key, 30 * 24 * 3600, usage, envelope).unwrap()
+    }
+
+    fn outcome(&mut self, frame: &Frame) -> Option<Outcome> {
+        let key = VerifyingKey::parse(&self.relay.receipt_key()).unwrap();
+        let mailbox = self.link().mailbox();
+        self.turn(2, frame).into_iter().find_map(|(_, frame)| match frame {
+            Some(Frame::Receipt(receipt)) => Some(receipt.verify(&key, &mailbox).unwrap().items[0].outcome),
+            _ => None,
+        })
+    }
+
+    /// Opens a session on link 1; what was pushed.
+    fn fetch(&mut self, owner: &Owner) -> Vec<Deposit> {
+        let (nonce, mailbox, now) = (self.nonce(), self.link().mailbox(), self.now);
+        deposits(self.turn(1, &Frame::Session(Session::sign(&owner.key, &mailbox, nonce, now))))
+    }
+
+    fn ack(&mut self, owner: &Owner, numbers: Vec<u64>) -> Vec<Deposit> {
+        let (nonce, mailbox, now) = (self.nonce(), self.link().mailbox(), self.now);
+        deposits(self.turn(1, &Frame::Ack(Ack::sign(&owner.key, &mailbox, numbers, nonce, now))))
+    }
+}
+
+fn deposits(said: Vec<(Link, Option<Frame>)>) -> Vec<Deposit> {
+    said.into_iter()
+        .filter_map(|(_, frame)| match frame {
+            Some(Frame::Deposit(deposit)) => Some(deposit),
+            _ => None,
+        })
+        .collect()
+}
+
+struct Owner {
+    key: SigningKey,
+    direct: QueueId,
+    contact: QueueId,
+    secret: Secret,
+    friendship: FriendshipSecret,
+}
+
+impl Owner {
+    fn new(seed: u8) -> Self {
+        Self {
+            key: SigningKey::from_seed(&[seed; 32]),
+            direct: QueueId([seed; 16]),
+            contact: QueueId([seed + 1; 16]),
+            secret: Secret::from_bytes([seed; 32]),
+            friendship: FriendshipSecret { revision: 3, secret: Secret::from_bytes([seed + 1; 32]) },
+        }
+    }
+
+    fn record(&self, version: u64, mailbox: &MailboxId) -> Record {
+        Record {
+            version,
+            direct: self.direct,
+            contact: self.contact,
+            queue_secret: self.secret.clone(),
+            revision: self.friendship.revision,
+            put: self.friendship.put(mailbox),
+            revoked: Vec::new(),
+            at: NOW,
+            claim: None,
+        }
+    }
+
+    fn address(&self, scope: Scope) -> AddressBody {
+        let queue = if scope == Scope::Contact { self.contact } else { self.direct };
+        AddressBody { queue, grant: GrantId([7; 16]), scope, expires: NOW.after(40 * DAY), uses: 0 }
+    }
+}
+
+fn envelope(counter: u64) -> Vec<u8> {
+    let (a, b) = (DhKey::from_bytes([1; 32]), DhKey::from_bytes([2; 32]));
+    KnownKey::agree(&a, &b.public(), &DeviceId([1; 16]), &DeviceId([2; 16])).seal(counter, b"x").unwrap()
+}
+
+fn open() -> (Host, Owner) {
+    let (mut host, owner) = (Host::new(Policy::Open), Owner::new(10));
+    assert_eq!(host.update(&owner, 1, None), Verdict::Ok);
+    (host, owner)
+}
+
+#[test]
+fn what_is_put_is_pushed_to_its_owner_and_deleted_once_settled() {
+    let (mut host, owner) = open();
+    let friends = owner.address(Scope::Friends(3));
+    for counter in 0..3 {
+        assert_eq!(host.put(&owner, &friends, None, envelope(counter)), Some(Outcome::Stored(NOW.after(FOREIGN_LIFE))));
+    }
+    host.restart();
+    let pushed = host.fetch(&owner);
+    assert_eq!(pushed.iter().map(|deposit| deposit.envelope.clone()).collect::<Vec<_>>(), (0..3).map(envelope).collect::<Vec<_>>());
+    host.ack(&owner, vec![pushed[0].number, pushed[2].number]);
+    host.restart();
+    let left = host.fetch(&owner);
+    assert_eq!(left.iter().map(|deposit| deposit.number).collect::<Vec<_>>(), [pushed[1].number], "a lease ends with its link");
+    host.ack(&owner, vec![pushed[1].number]);
+    assert_eq!(host.relay.counts(), (1, 0));
+    let tables: BTreeSet<RelayTable> = host.rows.0.keys().map(|(table, _)| *table).collect();
+    assert_eq!(tables, BTreeSet::from([RelayTable::Mailbox]), "nothing of an entry stays");
+}
+
+#[test]
+fn what_comes_while_the_owner_is_here_is_pushed_at_once() {
+    let (mut host, owner) = open();
+    assert!(host.fetch(&owner).is_empty());
+    let put = host.make_put(&owner, &owner.address(Scope::Guest), None, envelope(0));
+    assert_eq!(deposits(host.turn(2, &Frame::Put(put))).len(), 1);
+}
+
+#[test]
+fn the_same_envelope_twice_is_stored_once_and_answered_alike() {
+    let (mut host, owner) = open();
+    let first = host.put(&owner, &owner.address(Scope::Guest), None, envelope(0));
+    host.now = NOW.after(HOUR);
+    assert_eq!(host.put(&owner, &owner.address(Scope::Guest), None, envelope(0)), first);
+    assert_eq!(host.relay.counts(), (1, 1));
+}
+
+#[test]
+fn a33_an_address_without_its_key_of_another_revision_or_revoked_is_not_even_answered() {
+    let (mut host, owner) = open();
+    let stranger = Owner { friendship: FriendshipSecret { revision: 3, secret: Secret::from_bytes([99; 32]) }, ..Owner::new(10) };
+    assert_eq!(host.put(&stranger, &owner.address(Scope::Friends(3)), None, envelope(0)), None);
+    assert_eq!(host.put(&owner, &owner.address(Scope::Friends(2)), None, envelope(0)), None);
+    assert_eq!(host.put(&owner, &AddressBody { queue: QueueId([99; 16]), ..owner.address(Scope::Guest) }, None, envelope(0)), None);
+    assert_eq!(host.put(&owner, &AddressBody { queue: owner.contact, ..owner.address(Scope::Guest) }, None, envelope(0)), None);
+    let mailbox = host.link().mailbox();
+    let record = Record { revoked: vec![GrantId([7; 16])], ..owner.record(2, &mailbox) };
+    let update = Update::seal(&owner.key, &host.link(), &record, &mut host.rng).unwrap();
+    assert_eq!(host.verdict(&Frame::Update(update)), Verdict::Ok);
+    assert_eq!(host.put(&owner, &owner.address(Scope::Guest), None, envelope(0)), None);
+    assert_eq!(host.relay.counts(), (1, 0));
+}
+
+#[test]
+fn an_expired_grant_and_one_that_is_used_up_are_refused_with_a_signature() {
+    let (mut host, owner) = open();
+    let late = AddressBody { expires: Timestamp(NOW.0 - HOUR), ..owner.address(Scope::Guest) };
+    assert_eq!(host.put(&owner, &late, None, envelope(0)), Some(Outcome::Refused(Refusal::Expired)));
+    let single = AddressBody { uses: 1, ..owner.address(Scope::Contact) };
+    assert!(matches!(host.put(&owner, &single, Some(Nonce([1; 16])), envelope(1)), Some(Outcome::Stored(_))));
+    assert!(matches!(host.put(&owner, &single, Some(Nonce([1; 16])), envelope(2)), Some(Outcome::Stored(_))), "one use, two envelopes");
+    assert_eq!(host.put(&owner, &single, Some(Nonce([2; 16])), envelope(3)), Some(Outcome::Refused(Refusal::UsedUp)));
+    assert_eq!(host.put(&owner, &single, None, envelope(4)), Some(Outcome::Refused(Refusal::Refused)));
+}
+
+#[test]
+fn a61_a_full_queue_refuses_and_takes_in_again_once_there_is_room() {
+    let (mut host, owner) = open();
+    let contact = owner.address(Scope::Contact);
+    for counter in 0..u64::from(CONTACT_MAX.0) {
+        assert!(matches!(host.put(&owner, &contact, None, envelope(counter)), Some(Outcome::Stored(_))));
+    }
+    assert_eq!(host.put(&owner, &contact, None, envelope(1_000)), Some(Outcome::Refused(Refusal::Full)));
+    assert!(
+        matches!(host.put(&owner, &owner.address(Scope::Guest), None, envelope(1_001)), Some(Outcome::Stored(_))),
+        "friends have room of their own"
+    );
+    let pushed = host.fetch(&owner);
+    assert_eq!(pushed.len(), PUSH_MAX.0, "no more than the window");
+    let more = host.ack(&owner, vec![pushed[0].number]);
+    assert_eq!(more.len(), 1, "an acknowledgement makes room in the window");
+    assert!(matches!(host.put(&owner, &contact, None, envelope(1_000)), Some(Outcome::Stored(_))));
+}
+
+#[test]
+fn only_the_claim_code_opens_an_owner_only_relay() {
+    let (mut host, owner) = (Host::new(Policy::Owner), Owner::new(10));
+    assert_eq!(host.update(&owner, 1, None), Verdict::Refused);
+    assert_eq!(host.update(&owner, 1, Some(ClaimCode([0; 16]))), Verdict::Refused);
+    let claim = host.keys.claim;
+    assert_eq!(host.update(&owner, 1, Some(claim)), Verdict::Ok);
+    assert_eq!(host.put(&owner, &owner.address(Scope::Guest), None, envelope(0)), Some(Outcome::Stored(NOW.after(OWN_LIFE))));
+    assert_eq!(host.update(&owner, 2, None), Verdict::Ok, "once is enough");
+}
+
+#[test]
+fn a_record_is_replaced_only_by_a_newer_one_of_its_owner() {
+    let (mut host, owner) = open();
+    assert_eq!(host.update(&owner, 1, None), Verdict::Outdated);
+    assert_eq!(host.update(&Owner { direct: owner.direct, ..Owner::new(20) }, 9, None), Verdict::Refused, "another's queue");
+    host.now = NOW.after(HOUR);
+    let old = Update::seal(&owner.key, &host.link(), &owner.record(5, &host.link().mailbox()), &mut host.rng).unwrap();
+    assert_eq!(host.verdict(&Frame::Update(old)), Verdict::Refused, "sealed an hour ago");
+    assert_eq!(host.update(&owner, 5, None), Verdict::Ok);
+}
+
+#[test]
+fn a_session_or_an_acknowledgement_replayed_or_old_changes_nothing() {
+    let (mut host, owner) = open();
+    let mailbox = host.link().mailbox();
+    host.put(&owner, &owner.address(Scope::Guest), None, envelope(0));
+    let session = Frame::Session(Session::sign(&owner.key, &mailbox, Nonce([50; 16]), NOW));
+    assert_eq!(deposits(host.turn(1, &session)).len(), 1);
+    assert!(host.turn(2, &session).is_empty(), "whoever heard it cannot use it");
+    let stranger = Owner::new(30);
+    let ack = Frame::Ack(Ack::sign(&stranger.key, &mailbox, vec![1], Nonce([51; 16]), NOW));
+    assert!(host.turn(1, &ack).is_empty());
+    host.now = NOW.after(HOUR);
+    assert!(host.turn(1, &Frame::Session(Session::sign(&owner.key, &mailbox, Nonce([52; 16]), NOW))).is_empty());
+    assert_eq!(host.relay.counts(), (1, 1));
+    let unknown = Frame::Session(Session::sign(&stranger.key, &mailbox, Nonce([53; 16]), host.now));
+    assert_eq!(host.verdict(&unknown), Verdict::Refused);
+}
+
+#[test]
+fn entries_whose_time_is_over_are_deleted() {
+    let (mut host, owner) = open();
+    for counter in 0..300 {
+        host.put(&owner, &owner.address(Scope::Guest), None, envelope(counter));
+    }
+    host.now = NOW.after(FOREIGN_LIFE + 1);
+    for _ in 0..3 {
+        host.relay.tick(host.now, &mut host.rows).unwrap();
+        host.close();
+    }
+    assert_eq!(host.relay.counts(), (1, 0));
+    assert!(!host.rows.0.keys().any(|(table, _)| *table != RelayTable::Mailbox));
+}
+
+#[test]
+fn mailboxes_links_and_faults_are_bounded() {
+    let mut host = Host::new(Policy::Owner);
+    let claim = host.keys.claim;
+    for seed in 0..OWN_MAILBOXES_MAX {
+        assert_eq!(host.update(&Owner::new(u8::try_from(2 * seed).unwrap()), 1, Some(claim)), Verdict::Ok);
+    }
+    assert_eq!(host.update(&Owner::new(200), 1, Some(claim)), Verdict::Full);
+    for link in 10..10 + 2 * LINKS_MAX as u64 {
+        host.relay.link_up(link);
+        assert!(host.relay.links.len() <= LINKS_MAX);
+    }
+    let newest = 9 + 2 * LINKS_MAX as u64;
+    for _ in 0..FAULTS_MAX {
+        host.relay.frame(NOW, &mut host.rows, newest, b"nonsense").unwrap();
+    }
+    assert!(!host.relay.links.contains_key(&newest));
+}
+
+#[test]
+fn nonces_are_bounded_and_forgotten_in_time() {
+    let mut host = Host::new(Policy::Open);
+    for _ in 0..NONCES_MAX {
+        let nonce = host.nonce();
+        assert!(host.relay.is_fresh(NOW, NOW, nonce));
+    }
+    let nonce = host.nonce();
+    assert!(!host.relay.is_fresh(NOW, NOW, nonce), "full");
+    let later = NOW.after(3 * CLOCK_SKEW);
+    assert!(host.relay.is_fresh(later, later, nonce));
+    assert_eq!(host.relay.nonces.len(), 1);
+}
