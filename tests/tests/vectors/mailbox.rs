@@ -3,10 +3,14 @@
 use crate::{hex, vector};
 use serde_json::{Value, json};
 use symbolon_presence::codec;
-use symbolon_presence::sign::VerifyingKey;
+use symbolon_presence::id::{GrantId, Nonce};
+use symbolon_presence::sign::{SigningKey, VerifyingKey};
 use symbolon_presence::time::DAY;
 use symbolon_relay::frame::{Frame, Outcome};
 use symbolon_relay::grant::Scope;
+use symbolon_relay::link::RelayLink;
+use symbolon_relay::mailbox::Queue;
+use symbolon_relay::session::{Accepted, AcceptedBody, Ack, Deposit, Session, Verdict};
 use symbolon_tests::samples::{self, NOW};
 
 pub fn vectors() -> Vec<Value> {
@@ -24,7 +28,59 @@ pub fn vectors() -> Vec<Value> {
         address("sealed address of an invite", 0x71, Scope::Contact, NOW.after(7 * DAY).0, 1, "put key from the queue secret and the body"),
         put(),
         receipt(),
+        relay_link(),
+        relay_frames(),
     ]
+}
+
+/// A relay with Ben's mailbox keys and receipt key.
+fn relay() -> RelayLink {
+    let ben = samples::ben();
+    let places = vec![symbolon_presence::address::Address(vec![4, 192, 0, 2, 1, 6, 0x0f, 0xa1])];
+    RelayLink { mailbox_key: ben.mailbox.public(), receipt: ben.identity.signing.public(), places }
+}
+
+fn relay_link() -> Value {
+    let link = relay();
+    let text = link.to_string();
+    assert_eq!(text.parse(), Ok(link.clone()));
+    vector(
+        "relay link",
+        "`symbolon:relay:` and base32 of the record and the first four bytes of its labelled hash.",
+        json!({ "record": hex(codec::encode(&link)) }),
+        json!({ "link": text, "mailbox": hex(link.mailbox().as_bytes()) }),
+    )
+}
+
+fn relay_frames() -> Value {
+    let (link, owner) = (relay(), SigningKey::from_seed(&[0x41; 32]));
+    let mailbox = link.mailbox();
+    let ben = samples::ben();
+    let session = Session::sign(&owner, &mailbox, Nonce([0x42; 16]), NOW);
+    let ack = Ack::sign(&owner, &mailbox, vec![1, 2, 300], Nonce([0x43; 16]), NOW);
+    let body = AcceptedBody {
+        version: 1,
+        entries: 2,
+        entries_max: 10_000,
+        bytes: 1_024,
+        bytes_max: 67_108_864,
+        verdict: Verdict::Ok,
+        owner: owner.public(),
+    };
+    let accepted = Accepted::sign(&ben.identity.signing, &mailbox, &body);
+    assert!(session.verify(&mailbox).is_ok() && ack.verify(&mailbox).is_ok());
+    let deposit = Deposit { number: 1, grant: GrantId([0x44; 16]), queue: Queue::Direct, usage: None, envelope: samples::put().envelope };
+    vector(
+        "relay frames",
+        "Session, Ack: signed by the owner over the array of what stands before the signature. Accepted: by the relay's receipt key over the body.",
+        json!({ "owner_seed": hex([0x41; 32]), "mailbox": hex(mailbox.as_bytes()), "accepted_body": hex(codec::encode(&body)) }),
+        json!({
+            "session": hex(Frame::Session(session).encode()),
+            "ack": hex(Frame::Ack(ack).encode()),
+            "accepted": hex(Frame::Accepted(accepted).encode()),
+            "deposit": hex(Frame::Deposit(deposit).encode()),
+        }),
+    )
 }
 
 fn mailbox_id() -> Value {
