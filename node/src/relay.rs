@@ -26,7 +26,7 @@ use symbolon_core::world::{Shelf, World};
 use symbolon_presence::codec;
 use symbolon_presence::time::Timestamp;
 use symbolon_relay::link::{ClaimCode, RelayLink};
-use symbolon_relay::machine::{Policy, Relay, RelayAction, RelayKeys, RelayShelf, RelayTable, ShelfFailed};
+use symbolon_relay::machine::{Policy, Relay, RelayAction, RelayKeys, RelayRows, RelayShelf, RelayTable, ShelfFailed};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 /// The row of [`Table::Meta`] with the relay's keys.
@@ -273,7 +273,7 @@ impl RelayShelf for Rows<'_> {
         }
     }
 
-    fn range(&self, table: RelayTable, from: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, ShelfFailed> {
+    fn range(&self, table: RelayTable, from: &[u8], limit: usize) -> Result<RelayRows, ShelfFailed> {
         let written: Vec<_> = self.written.range((table, from.to_vec())..).take_while(|((other, _), _)| *other == table).collect();
         let rows = self.shelf.range(table_of(table), from, limit.saturating_add(written.len())).map_err(|error| ShelfFailed(error.0))?;
         let mut rows: BTreeMap<Vec<u8>, Vec<u8>> = rows.into_iter().collect();

@@ -64,12 +64,15 @@ pub enum RelayTable {
     Use,
 }
 
+/// Keys with their values.
+pub type RelayRows = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// The relay's rows, this turn's writes included.
 pub trait RelayShelf {
     /// One row.
     fn get(&self, table: RelayTable, key: &[u8]) -> Result<Option<Vec<u8>>, ShelfFailed>;
     /// At most `limit` rows from a key upwards.
-    fn range(&self, table: RelayTable, from: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, ShelfFailed>;
+    fn range(&self, table: RelayTable, from: &[u8], limit: usize) -> Result<RelayRows, ShelfFailed>;
     /// Writes a row, or deletes it.
     fn set(&mut self, table: RelayTable, key: &[u8], value: Option<Vec<u8>>);
 }

@@ -101,6 +101,12 @@ pub struct Node {
     pub took: Duration,
 }
 
+/// The whole command line: a person's node, or the relay that the arguments begin with.
+fn line<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
+    let verb: &[&str] = if arguments.first() == Some(&"relay") { &["--json"] } else { &["--json", "up", "--no-open"] };
+    [verb, arguments].concat()
+}
+
 /// A node that ended before it was ready.
 #[derive(Debug)]
 pub struct Refused {
@@ -133,11 +139,8 @@ impl Node {
         let stderr = File::options().create(true).append(true).open(log).map_err(|error| format!("{}: {error}", log.display()))?;
         let logged = stderr.metadata().map_or(0, |metadata| metadata.len());
         let start = Instant::now();
-        let mut child = command(folder, &[&["--json", "up", "--no-open"], arguments].concat())?
-            .stdout(Stdio::piped())
-            .stderr(stderr)
-            .spawn()
-            .map_err(|error| error.to_string())?;
+        let mut child =
+            command(folder, &line(arguments))?.stdout(Stdio::piped()).stderr(stderr).spawn().map_err(|error| error.to_string())?;
         let output = child.stdout.take().ok_or("no standard output")?;
         let (sender, lines) = channel();
         std::thread::spawn(move || {
@@ -207,7 +210,8 @@ impl Node {
     /// When it cannot be started.
     pub fn restart_and_kill(&mut self, after: Duration) -> Result<(), Trouble> {
         self.kill()?;
-        let arguments: Vec<&str> = ["--json", "up", "--no-open"].into_iter().chain(self.arguments.iter().map(String::as_str)).collect();
+        let own: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
+        let arguments = line(&own);
         let log = File::options().create(true).append(true).open(&self.log).map_err(|error| error.to_string())?;
         self.child = command(&self.folder, &arguments)?.stdout(Stdio::null()).stderr(log).spawn().map_err(|error| error.to_string())?;
         std::thread::sleep(after);

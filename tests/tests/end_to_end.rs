@@ -9,6 +9,8 @@ mod conversation;
 mod face;
 #[path = "end_to_end/refusals.rs"]
 mod refusals;
+#[path = "end_to_end/relay.rs"]
+mod relay;
 
 use serde_json::Value;
 use std::collections::BTreeSet;

@@ -77,7 +77,7 @@ fn number(name: &str) -> Option<u64> {
 fn seeds() -> std::ops::Range<u64> {
     match number("SIM_SEED") {
         Some(seed) => seed..seed + 1,
-        None => number("SIM_FIRST").unwrap_or(0)..number("SIM_FIRST").unwrap_or(0) + number("SIM_SEEDS").unwrap_or(150),
+        None => number("SIM_FIRST").unwrap_or(0)..number("SIM_FIRST").unwrap_or(0) + number("SIM_SEEDS").unwrap_or(500),
     }
 }
 

@@ -158,7 +158,7 @@ impl Depots {
         self.links.contains_key(&link)
     }
 
-    /// Frames sent since start, by kind.
+    /// Frames sent since start, by kind; `stored` are the deposits that a relay has signed for.
     pub fn sent(&self) -> impl Iterator<Item = (&'static str, u64)> {
         self.sent.iter().map(|(kind, count)| (*kind, *count))
     }
@@ -425,6 +425,9 @@ impl Depots {
         let wait = if session.inflight.is_empty() { IDLE } else { RECEIPT_TIMEOUT };
         session.deadline = (!session.own.is_own || !session.inflight.is_empty()).then(|| turn.now.after(wait));
         for (device, number, outcome) in settled {
+            if matches!(outcome, Outcome::Stored(_)) {
+                *self.sent.entry("stored").or_default() += 1;
+            }
             settle(state, turn, mailbox, &device, number, outcome)?;
         }
         self.pump(state, turn)

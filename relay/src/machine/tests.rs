@@ -22,7 +22,7 @@ impl RelayShelf for Memory {
         Ok(self.0.get(&(table, key.to_vec())).cloned())
     }
 
-    fn range(&self, table: RelayTable, from: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, ShelfFailed> {
+    fn range(&self, table: RelayTable, from: &[u8], limit: usize) -> Result<RelayRows, ShelfFailed> {
         let rows = self.0.range((table, from.to_vec())..).take_while(|((other, _), _)| *other == table);
         Ok(rows.take(limit).map(|((_, key), value)| (key.clone(), value.clone())).collect())
     }
@@ -199,7 +199,7 @@ fn open() -> (Host, Owner) {
 }
 
 #[test]
-fn what_is_put_is_pushed_to_its_owner_and_deleted_once_settled() {
+fn a87_an_entry_stays_until_its_owner_has_signed_that_it_is_settled() {
     let (mut host, owner) = open();
     let friends = owner.address(Scope::Friends(3));
     for counter in 0..3 {
@@ -283,7 +283,7 @@ fn a61_a_full_queue_refuses_and_takes_in_again_once_there_is_room() {
 }
 
 #[test]
-fn only_the_claim_code_opens_an_owner_only_relay() {
+fn a86_only_the_claim_code_opens_an_owner_only_relay() {
     let (mut host, owner) = (Host::new(Policy::Owner), Owner::new(10));
     assert_eq!(host.update(&owner, 1, None), Verdict::Refused);
     assert_eq!(host.update(&owner, 1, Some(ClaimCode([0; 16]))), Verdict::Refused);
@@ -305,7 +305,7 @@ fn a_record_is_replaced_only_by_a_newer_one_of_its_owner() {
 }
 
 #[test]
-fn a_session_or_an_acknowledgement_replayed_or_old_changes_nothing() {
+fn a26_a_session_or_an_acknowledgement_replayed_or_old_changes_nothing() {
     let (mut host, owner) = open();
     let mailbox = host.link().mailbox();
     host.put(&owner, &owner.address(Scope::Guest), None, envelope(0));

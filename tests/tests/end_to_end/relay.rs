@@ -1,0 +1,147 @@
+//! Two people who are never online together, and a relay that is killed between.
+
+use std::path::Path;
+use std::time::Duration;
+use symbolon_core::table::Table;
+use symbolon_core::world::Shelf;
+use symbolon_node::folder::Folder;
+use symbolon_tests::node::{Node, calm, pending, within};
+
+const TCP: &str = "/ip4/127.0.0.1/tcp/0";
+const SOON: Duration = Duration::from_secs(20);
+
+fn person(folder: &Path, name: &str, link: &str) -> Node {
+    Node::start(folder, &["--listen", TCP, "--name", name, "--relay", link]).unwrap()
+}
+
+fn texts(node: &Node) -> Vec<String> {
+    node.json(&["read"]).unwrap().iter().map(|message| message["text"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Waits until a relay keeps our mailbox.
+fn wait_for_relay(node: &Node) {
+    within(SOON, "the relay keeps the mailbox", || Ok((node.json(&["relay", "list"])?[0]["state"] == "connected").then_some(()))).unwrap();
+}
+
+/// Waits until a message has got so far.
+fn wait_for_state(node: &Node, text: &str, state: &str) {
+    within(SOON, state, || {
+        let messages = node.json(&["read", "--peek"])?;
+        Ok(messages.iter().any(|message| message["text"] == text && message["state"] == state).then_some(()))
+    })
+    .unwrap();
+}
+
+#[test]
+fn two_who_are_never_online_together_befriend_and_talk_through_a_relay_that_is_killed_between() {
+    let home = tempfile::tempdir().unwrap();
+    let [andi, ben, host] = ["andi", "ben", "host"].map(|name| home.path().join(name));
+    let mut relay = Node::start(&host, &["relay", "run", "--open", "--listen", TCP]).unwrap();
+    let link = relay.ready["link"].as_str().unwrap().to_owned();
+    assert!(relay.ready["claim"].as_str().is_some_and(|claim| claim.len() == 26));
+
+    let mut a = person(&andi, "Andi", &link);
+    wait_for_relay(&a);
+    let invite = a.json(&["invite"]).unwrap()[0]["link"].as_str().unwrap().to_owned();
+    a.interrupt().unwrap();
+
+    let mut b = person(&ben, "Ben", &link);
+    b.json(&["add", &invite]).unwrap();
+    let stored = |node: &Node| node.json(&["status"]).map(|status| status[0]["sent_frames"]["stored"].as_u64().unwrap_or(0));
+    within(SOON, "the Offer lies at the relay", || Ok((stored(&b)? >= 1).then_some(()))).unwrap();
+    b.interrupt().unwrap();
+    relay.restart().unwrap();
+    assert_eq!(relay.ready["link"], link.as_str(), "key and port are kept");
+
+    a.restart().unwrap();
+    let request = pending(&a).unwrap();
+    a.json(&["accept", &request]).unwrap();
+    within(SOON, "the Accept lies at the relay", || Ok((stored(&a)? >= 1).then_some(()))).unwrap();
+    a.interrupt().unwrap();
+    relay.restart().unwrap();
+
+    b.restart().unwrap();
+    within(SOON, "Andi is a friend", || Ok(b.json(&["friends"])?.iter().any(|friend| friend["mutual"] == true).then_some(()))).unwrap();
+    for text in ["eleven", "twelve", "thirteen"] {
+        let sent = b.json(&["send", "Andi", text, "--wait", "stored", "--timeout", "20s"]).unwrap();
+        assert_eq!(sent[0]["state"], "stored");
+    }
+    b.interrupt().unwrap();
+    relay.restart().unwrap();
+
+    a.restart().unwrap();
+    within(SOON, "the texts arrive", || Ok((a.json(&["read", "--peek"])?.len() == 3).then_some(()))).unwrap();
+    assert_eq!(texts(&a), ["eleven", "twelve", "thirteen"]);
+    let sent = a.json(&["send", "Ben", "an answer", "--wait", "stored", "--timeout", "20s"]).unwrap();
+    assert_eq!(sent[0]["state"], "stored");
+    a.interrupt().unwrap();
+    relay.restart().unwrap();
+
+    b.restart().unwrap();
+    wait_for_state(&b, "thirteen", "read");
+    wait_for_state(&b, "an answer", "delivered");
+    assert_eq!(texts(&b), ["eleven", "twelve", "thirteen", "an answer"]);
+    let ids = [a.ready["id"].as_str().unwrap().to_owned(), b.ready["id"].as_str().unwrap().to_owned()];
+    b.interrupt().unwrap();
+    relay.interrupt().unwrap();
+    for folder in [&andi, &ben, &host] {
+        calm(folder).unwrap();
+    }
+    assert_knows_nobody(&host, &ids);
+}
+
+/// Nothing in a relay's rows, decrypted, names who uses it or what they said.
+fn assert_knows_nobody(host: &Path, ids: &[String]) {
+    let mut rows: Vec<u8> = Vec::new();
+    let store = Folder::open(host).unwrap().open_store(None).unwrap();
+    let turn = store.begin().unwrap();
+    for table in Table::ALL {
+        for (key, value) in turn.range(table, &[], 1_024).unwrap() {
+            rows.extend(key);
+            rows.extend(value);
+        }
+    }
+    assert!(rows.len() > 500, "the rows were read");
+    let mut secrets: Vec<Vec<u8>> = ["Andi", "Ben", "eleven", "thirteen", "an answer"].map(|text| text.as_bytes().to_vec()).into();
+    for id in ids {
+        let raw: symbolon_presence::id::PeerId = id.parse().unwrap();
+        secrets.push(raw.as_bytes().to_vec());
+        secrets.push(id.as_bytes().to_vec());
+        secrets.push(raw.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect::<String>().into_bytes());
+    }
+    for secret in secrets {
+        assert!(!rows.windows(secret.len()).any(|window| window == secret), "the relay knows {}", String::from_utf8_lossy(&secret));
+    }
+}
+
+#[test]
+fn an_owner_only_relay_keeps_a_mailbox_once_it_is_claimed() {
+    let home = tempfile::tempdir().unwrap();
+    let mut relay = Node::start(&home.path().join("host"), &["relay", "run", "--listen", TCP]).unwrap();
+    let link = relay.ready["link"].as_str().unwrap().to_owned();
+    let mut a = person(&home.path().join("andi"), "Andi", &link);
+    within(SOON, "the relay refuses", || Ok((a.json(&["relay", "list"])?[0]["state"] == "refused").then_some(()))).unwrap();
+    assert!(!a.json(&["status"]).unwrap()[0]["problems"].as_array().unwrap().is_empty(), "and the status says so");
+    let claim = relay.ready["claim"].as_str().unwrap().to_owned();
+    a.json(&["relay", "claim", &claim]).unwrap();
+    wait_for_relay(&a);
+    let id = a.json(&["relay", "list"]).unwrap()[0]["relay"].as_str().unwrap().to_owned();
+    assert_eq!(id, relay.ready["id"]);
+    a.json(&["relay", "remove", &id]).unwrap();
+    assert!(a.json(&["relay", "list"]).unwrap().is_empty());
+    a.interrupt().unwrap();
+    relay.interrupt().unwrap();
+}
+
+#[test]
+fn a_person_and_a_relay_do_not_share_a_folder() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("one");
+    Node::start(&folder, &["relay", "run", "--listen", TCP]).unwrap().interrupt().unwrap();
+    let refused = Node::try_start(&folder, &["--listen", TCP]).unwrap().err().unwrap();
+    assert_eq!((refused.code, &refused.objects[0]["error"]), (Some(1), &"not_a_person".into()));
+    let folder = home.path().join("two");
+    Node::start(&folder, &["--listen", TCP]).unwrap().interrupt().unwrap();
+    let refused = Node::try_start(&folder, &["relay", "run", "--listen", TCP]).unwrap().err().unwrap();
+    assert_eq!((refused.code, &refused.objects[0]["error"]), (Some(1), &"not_a_relay".into()));
+}
