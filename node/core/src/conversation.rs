@@ -193,7 +193,7 @@ pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, from: &PeerId, tex
     file(turn, &friend.conversation, arrival, &message);
     friend.unread = friend.unread.saturating_add(1);
     let room = friend.conversation;
-    state.save_friend(turn, friend);
+    state.save_friend_later(friend);
     turn.notify(Event::Message { room, message: message.id });
     Ok(())
 }

@@ -554,6 +554,8 @@ fn settle(
 ) -> Result<(), TurnFailed> {
     let Some(row) = outbox::row(turn, device, number)? else { return Ok(()) };
     match (outcome, &row.what) {
+        // A copy whose time is over is none.
+        (Outcome::Stored(until), _) if until <= turn.now => return Ok(()),
         (Outcome::Stored(_), What::Receipts) => {
             // Lost, it is asked for again: the other side leaves its envelope anew.
             outbox::remove(state, turn, device, number);
@@ -576,9 +578,7 @@ fn settle(
         // A relay cannot say `delivered`; what it refuses waits for another way.
         (Outcome::Delivered | Outcome::Refused(_), _) => return Ok(()),
     }
-    if let Outcome::Stored(until) = outcome
-        && until > turn.now
-    {
+    if let Outcome::Stored(until) = outcome {
         let copy = Copy { mailbox: *mailbox, at: turn.now, until };
         outbox::replace(turn, device, number, &OutboxRow { stored: Some(copy), ..row });
     }
@@ -657,3 +657,6 @@ fn save(state: &mut State, turn: &mut Turn<'_>, own: OwnDepot) {
     turn.put(Table::Depot, own.link.mailbox().as_bytes(), &own);
     state.own.depots.insert(own.link.mailbox(), own);
 }
+
+#[cfg(test)]
+mod tests;

@@ -154,7 +154,7 @@ fn forget_room(turn: &mut Turn<'_>, room: RoomId) -> Result<(), TurnFailed> {
 pub(crate) fn unfriend(state: &mut State, turn: &mut Turn<'_>, who: &Who) -> Result<PeerId, Failed> {
     let peer = resolve(state, who)?;
     let friend = state.friends.get(&peer).cloned().ok_or(CommandError::NotFound)?;
-    if friend.state == FriendState::Ended {
+    if friend.state == FriendState::Ended && friend.held.is_empty() {
         return Ok(peer);
     }
     end(state, turn, friend)?;

@@ -21,7 +21,7 @@ use crate::state::{Fault, FriendState, Own, State};
 use crate::table::Table;
 use crate::tags::Tags;
 use crate::turn::{DropReason, Rejected, Turn, TurnFailed};
-use crate::wire::{First, Known, LeafCredential, PAYLOAD_MAX, RoomPayload, Step, Whereabouts, entry_is_of, package_digest};
+use crate::wire::{First, Known, PAYLOAD_MAX, RoomPayload, Step, Whereabouts, entry_is_of, package_digest};
 use crate::world::Opened;
 use std::collections::{BTreeMap, HashMap};
 use symbolon_presence::codec;
@@ -500,7 +500,7 @@ fn room_message(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, known
             return Err(DropReason::Unexpected.into());
         }
     };
-    let speaker = LeafCredential::verify(&sender.credential, &room, &sender.leaf.0, turn.now).ok_or(DropReason::Forged)?;
+    let speaker = state.speaker(&room, &sender.leaf.0, &sender.credential, turn.now).ok_or(DropReason::Forged)?;
     if speaker.device != *device || speaker.peer != peer {
         return Err(DropReason::Forged.into());
     }

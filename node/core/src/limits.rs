@@ -28,6 +28,8 @@ pub const DEVICES_MAX: usize = 8;
 pub const DEPOTS_MAX: usize = 3;
 /// Relays spoken to at once.
 pub const DEPOT_SESSIONS_MAX: usize = 64;
+/// Verified leaf credentials remembered; when full, all are forgotten.
+pub const SPEAKERS_MAX: usize = 1_024;
 /// Most friends of one node: the blocks of the revocation tree.
 pub const FRIENDS_MAX: usize = 8_192;
 /// Most request rows kept, all statuses together.

@@ -328,7 +328,14 @@ pub(crate) fn expire(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnF
 /// Ends the provisional friendship of a request that will not be confirmed.
 pub(crate) fn end_half(state: &mut State, turn: &mut Turn<'_>, row: &Request) -> Result<(), TurnFailed> {
     match state.friends.get(&row.peer).cloned() {
-        Some(friend) if friend.state == FriendState::Half && Some(friend.room) == row.room => friend::end(state, turn, friend),
+        Some(mut friend) if friend.state == FriendState::Half && Some(friend.room) == row.room => {
+            // Nobody has ended anything: what was written in the meantime waits for the next
+            // request to go better.
+            let held = std::mem::take(&mut friend.held);
+            let peer = friend.peer;
+            friend::end(state, turn, friend)?;
+            friend::update(state, turn, &peer, |friend| friend.held = held)
+        }
         Some(_) | None => Ok(()),
     }
 }

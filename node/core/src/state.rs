@@ -9,7 +9,7 @@ use crate::limits;
 use crate::seam::Address;
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed, decode_row, read};
-use crate::wire::{Contact, Depot, Whereabouts};
+use crate::wire::{Contact, Depot, LeafCredential, Whereabouts};
 use crate::world::{RANGE_LIMIT, Rows, Shelf};
 use minicbor::{Decode, Encode};
 use rand_chacha::ChaCha20Rng;
@@ -17,8 +17,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use symbolon_presence::envelope::KnownKey;
 use symbolon_presence::friendship::FriendshipSecret;
 use symbolon_presence::id::{DeviceId, Digest, GrantId, MailboxId, MessageId, Nonce, PeerId, QueueId, RequestId, RoomId};
+use symbolon_presence::identity::Device as Speaker;
 use symbolon_presence::identity::{CERT_MAX, Chain, DeviceCertBody, Identity, StoredIdentity};
-use symbolon_presence::kdf::Secret;
+use symbolon_presence::kdf::{Secret, sha256};
 use symbolon_presence::seal::DhPublic;
 use symbolon_presence::time::{MINUTE, Timestamp};
 use symbolon_presence::words::fingerprint_words;
@@ -387,7 +388,12 @@ pub(crate) struct State {
     pub told: Vec<(DeviceId, ReceiptItem)>,
     /// Envelope keys to and from each device, computed once.
     envelope_keys: HashMap<DeviceId, (KnownKey, KnownKey)>,
+    /// Leaf credentials whose two signatures were verified, by hash of room, leaf and
+    /// credential; at most [`limits::SPEAKERS_MAX`]. To verify them for each message costs more
+    /// than to open it.
+    speakers: HashMap<[u8; 32], Speaker>,
     dirty_devices: BTreeSet<DeviceId>,
+    dirty_friends: BTreeSet<PeerId>,
     dirty_counters: bool,
 }
 
@@ -454,7 +460,9 @@ impl State {
             owed: BTreeMap::new(),
             told: Vec::new(),
             envelope_keys: HashMap::new(),
+            speakers: HashMap::new(),
             dirty_devices: BTreeSet::new(),
+            dirty_friends: BTreeSet::new(),
             dirty_counters: false,
         })
     }
@@ -462,6 +470,12 @@ impl State {
     /// Saves a friend.
     pub fn save_friend(&mut self, turn: &mut Turn<'_>, friend: Friend) {
         turn.put(Table::Friend, friend.peer.as_bytes(), &friend);
+        self.friends.insert(friend.peer, friend);
+    }
+
+    /// Saves a friend at the end of the turn: for what changes with every text.
+    pub fn save_friend_later(&mut self, friend: Friend) {
+        self.dirty_friends.insert(friend.peer);
         self.friends.insert(friend.peer, friend);
     }
 
@@ -510,6 +524,21 @@ impl State {
         self.envelope_keys(device).map(|(_, from)| from.clone())
     }
 
+    /// The device that a leaf's credential proves, verified once and then remembered.
+    pub fn speaker(&mut self, room: &RoomId, leaf: &[u8; 32], credential: &[u8], now: Timestamp) -> Option<Speaker> {
+        // All parts but the last are of fixed length, so nothing else has this hash.
+        let name = sha256(&[room.as_bytes().as_slice(), leaf, credential].concat());
+        if let Some(known) = self.speakers.get(&name).filter(|known| !known.not_after.is_expired_at(now)) {
+            return Some(known.clone());
+        }
+        let speaker = LeafCredential::verify(credential, room, leaf, now)?;
+        if self.speakers.len() >= limits::SPEAKERS_MAX {
+            self.speakers.clear();
+        }
+        self.speakers.insert(name, speaker.clone());
+        Some(speaker)
+    }
+
     fn envelope_keys(&mut self, device: &DeviceId) -> Option<&(KnownKey, KnownKey)> {
         let other = self.devices.get(device)?;
         let me = &self.own.identity;
@@ -547,6 +576,11 @@ impl State {
         for id in std::mem::take(&mut self.dirty_devices) {
             if let Some(device) = self.devices.get(&id) {
                 turn.put(Table::Device, id.as_bytes(), device);
+            }
+        }
+        for peer in std::mem::take(&mut self.dirty_friends) {
+            if let Some(friend) = self.friends.get(&peer) {
+                turn.put(Table::Friend, peer.as_bytes(), friend);
             }
         }
         if std::mem::take(&mut self.dirty_counters) {

@@ -1,0 +1,195 @@
+//! What a relay may make us believe, and the bounds that only a look inside can fill.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+use super::*;
+use crate::clear_cipher::ClearCipher;
+use crate::state::{Device, Message, message_key};
+use crate::turn::Out;
+use crate::world::{Rows, Shelf, ShelfError};
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+use symbolon_presence::envelope::{KnownKey, frame_id};
+use symbolon_presence::id::{MessageId, PeerId, RoomId};
+use symbolon_presence::seal::DhKey;
+use symbolon_presence::time::DAY;
+use symbolon_relay::frame::{MailboxEntry, ReceiptBody, ReceiptItem};
+use symbolon_relay::grant::MailboxKeys;
+
+const NOW: Timestamp = Timestamp(1_800_000_000_000);
+const DEVICE: DeviceId = DeviceId([7; 16]);
+const ROOM: RoomId = RoomId([8; 32]);
+const LINK: LinkId = LinkId(1);
+
+/// A store at first run.
+struct Empty;
+
+impl Shelf for Empty {
+    fn get(&self, _: Table, _: &[u8]) -> Result<Option<Vec<u8>>, ShelfError> {
+        Ok(None)
+    }
+
+    fn range(&self, _: Table, _: &[u8], _: usize) -> Result<Rows, ShelfError> {
+        Ok(Vec::new())
+    }
+
+    fn range_back(&self, _: Table, _: &[u8], _: usize) -> Result<Rows, ShelfError> {
+        Ok(Vec::new())
+    }
+
+    fn search(&self, _: &str, _: u64, _: usize) -> Result<Vec<u64>, ShelfError> {
+        Ok(Vec::new())
+    }
+}
+
+fn in_turn(f: impl FnOnce(&mut Depots, &mut State, &mut Turn<'_>)) {
+    let mut rng = ChaCha20Rng::seed_from_u64(1);
+    let mut out = Out::default();
+    let mut state = State::load(None, &Empty, NOW, &mut rng, &mut out).unwrap();
+    let mut cipher = ClearCipher::new([1; 32]);
+    let mut turn = Turn { now: NOW, rng: &mut rng, cipher: &mut cipher, shelf: &Empty, out: &mut out };
+    f(&mut Depots::default(), &mut state, &mut turn);
+}
+
+/// A relay's keys and the depot that a friend has there.
+fn depot(seed: u64) -> (SigningKey, Depot) {
+    let mut rng = ChaCha20Rng::seed_from_u64(seed);
+    let keys = MailboxKeys::random(&mut rng);
+    let mut receipt = [0; 32];
+    receipt[..8].copy_from_slice(&seed.to_be_bytes());
+    let signer = SigningKey::from_seed(&receipt);
+    let entry = MailboxEntry { mailbox: keys.id(), receipt: signer.public(), address: vec![1; 80], places: vec![Address(vec![4])] };
+    (signer, Depot { entry, key: Secret::from_bytes([5; 32]) })
+}
+
+/// A device that cannot be reached, with one text of ours in its outbox. Answers its frame.
+fn with_text(state: &mut State, turn: &mut Turn<'_>, depots: Vec<Depot>) -> FrameId {
+    let (a, b) = (DhKey::from_bytes([1; 32]), DhKey::from_bytes([2; 32]));
+    let envelope = KnownKey::agree(&a, &b.public(), &DeviceId([1; 16]), &DEVICE).seal(0, b"x").unwrap();
+    let (_, own) = depot(1_000_000);
+    state.save_device(Device {
+        device: DEVICE,
+        peer: PeerId([9; 32]),
+        chain: state.own.identity.chain.clone(),
+        entry: own.entry,
+        put: None,
+        send_counter: 0,
+        send_sequence: 1,
+        receive_counter: 0,
+        missing: Vec::new(),
+        receive_sequence: 0,
+        outbox_next: ROOM_LANE + 1,
+        outbox_count: 1,
+        outbox_first: 0,
+        heard: None,
+        depots,
+    });
+    let frame = frame_id(&envelope);
+    let row = OutboxRow { frame, what: What::Text(ROOM, 3), via: None, envelope, sequence: Some(0), stored: None };
+    turn.put(Table::Outbox, &outbox::outbox_key(&DEVICE, ROOM_LANE), &row);
+    let message =
+        Message { id: MessageId([1; 16]), from: state.own.peer, at: NOW, state: MessageState::Queued, text: "x".into(), fault: None };
+    turn.put(Table::Message, &message_key(&ROOM, 3), &message);
+    frame
+}
+
+fn message_state(turn: &Turn<'_>) -> MessageState {
+    turn.row::<Message>(Table::Message, &message_key(&ROOM, 3)).unwrap().unwrap().state
+}
+
+fn copy(turn: &Turn<'_>) -> Option<Copy> {
+    outbox::row(turn, &DEVICE, ROOM_LANE).unwrap().expect("the outbox still owns it").stored
+}
+
+/// Brings the link to the one relay up.
+fn connect(depots: &mut Depots, state: &mut State, turn: &mut Turn<'_>) {
+    depots.wait(state, turn, &DEVICE).unwrap();
+    let Some(Action::Dial(dial, _)) = turn.out.actions.pop_back() else { panic!("the relay is called") };
+    depots.link_up(state, turn, LINK, dial).unwrap();
+    assert!(matches!(turn.out.actions.pop_back(), Some(Action::Send(LINK, _))), "the envelope is left");
+}
+
+fn receipt(signer: &SigningKey, mailbox: &MailboxId, frame: FrameId, outcome: Outcome) -> Vec<u8> {
+    let body = ReceiptBody { at: NOW, items: vec![ReceiptItem { frame, outcome }] };
+    Frame::Receipt(Receipt::sign(signer, mailbox, &body)).encode()
+}
+
+#[test]
+fn a_relay_can_say_that_it_stores_but_not_that_somebody_has_it() {
+    let (signer, relay) = depot(1);
+    let mailbox = relay.entry.mailbox;
+    for (signer, outcome, expected) in [
+        (&SigningKey::from_seed(&[77; 32]), Outcome::Stored(NOW.after(DAY)), MessageState::Queued),
+        (&signer, Outcome::Delivered, MessageState::Queued),
+        (&signer, Outcome::Refused(Refusal::Refused), MessageState::Queued),
+        (&signer, Outcome::Stored(Timestamp(NOW.0 - 1)), MessageState::Queued),
+        (&signer, Outcome::Stored(NOW.after(DAY)), MessageState::Stored),
+    ] {
+        in_turn(|depots, state, turn| {
+            let frame = with_text(state, turn, vec![relay.clone()]);
+            connect(depots, state, turn);
+            depots.frame(state, turn, LINK, &receipt(signer, &mailbox, frame, outcome)).unwrap();
+            assert_eq!(message_state(turn), expected, "{outcome:?}");
+            assert_eq!(copy(turn).is_some(), expected == MessageState::Stored);
+        });
+    }
+}
+
+#[test]
+fn a96_a_copy_that_has_lived_three_quarters_of_its_life_is_left_anew() {
+    let (signer, relay) = depot(1);
+    in_turn(|depots, state, turn| {
+        let frame = with_text(state, turn, vec![relay.clone()]);
+        connect(depots, state, turn);
+        let bytes = receipt(&signer, &relay.entry.mailbox, frame, Outcome::Stored(NOW.after(4 * DAY)));
+        depots.frame(state, turn, LINK, &bytes).unwrap();
+        turn.now = NOW.after(2 * DAY);
+        depots.renew(state, turn).unwrap();
+        assert_eq!((message_state(turn), turn.out.actions.len()), (MessageState::Stored, 0));
+        turn.now = NOW.after(3 * DAY);
+        depots.renew(state, turn).unwrap();
+        assert_eq!(message_state(turn), MessageState::Queued, "nothing is said that is not so");
+        assert!(matches!(turn.out.actions.pop_back(), Some(Action::Send(LINK, _))), "left anew");
+    });
+}
+
+#[test]
+fn a_copy_where_the_friend_fetches_no_longer_does_not_count() {
+    let (signer, relay) = depot(1);
+    in_turn(|depots, state, turn| {
+        let frame = with_text(state, turn, vec![relay.clone()]);
+        connect(depots, state, turn);
+        let bytes = receipt(&signer, &relay.entry.mailbox, frame, Outcome::Stored(NOW.after(4 * DAY)));
+        depots.frame(state, turn, LINK, &bytes).unwrap();
+        state.device_mut(&DEVICE).unwrap().depots = vec![depot(2).1];
+        depots.renew(state, turn).unwrap();
+        assert_eq!(message_state(turn), MessageState::Queued);
+        assert!(matches!(turn.out.actions.pop_back(), Some(Action::Dial(..))), "the new relay is called");
+    });
+}
+
+#[test]
+fn what_was_on_its_way_when_a_link_died_is_left_on_the_next() {
+    let (_, relay) = depot(1);
+    in_turn(|depots, state, turn| {
+        with_text(state, turn, vec![relay]);
+        connect(depots, state, turn);
+        depots.link_down(turn, LINK);
+        turn.now = NOW.after(2_000);
+        depots.tick(state, turn).unwrap();
+        let Some(Action::Dial(dial, _)) = turn.out.actions.pop_back() else { panic!("called again") };
+        depots.link_up(state, turn, LinkId(2), dial).unwrap();
+        assert!(matches!(turn.out.actions.pop_back(), Some(Action::Send(LinkId(2), _))));
+    });
+}
+
+#[test]
+fn relays_spoken_to_at_once_are_bounded() {
+    in_turn(|depots, _, turn| {
+        for seed in 0..3 * DEPOT_SESSIONS_MAX as u64 {
+            depots.call(turn, &depot(seed).1);
+            assert!(depots.sessions.len() <= DEPOT_SESSIONS_MAX && depots.dials.len() <= DEPOT_SESSIONS_MAX);
+        }
+        assert_eq!(depots.sessions.len(), DEPOT_SESSIONS_MAX);
+    });
+}
