@@ -100,8 +100,11 @@ fn main() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         tokio::time::sleep(Duration::from_millis(500)).await;
-        b.handle.stop();
-        b.ended.await.unwrap().unwrap();
+        let Opened { handle, ended, publish_address, .. } = b;
+        // It holds the folder.
+        drop(publish_address);
+        handle.stop();
+        ended.await.unwrap().unwrap();
 
         // The first text finds out that Ben is gone, and calls the relay.
         let text = |number: usize| format!("{number} {}", "x".repeat(190));
