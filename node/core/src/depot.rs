@@ -21,7 +21,7 @@ use crate::table::Table;
 use crate::turn::{Failed, Turn, TurnFailed};
 use crate::wire::Depot;
 use rand_core::Rng;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use symbolon_presence::address::Address;
 use symbolon_presence::id::{DeviceId, FrameId, MailboxId, Nonce, PublicKeyBytes, QueueId};
 use symbolon_presence::kdf::Secret;
@@ -55,7 +55,7 @@ struct Session {
     attempts: u32,
     next_dial: Option<Timestamp>,
     /// Deposits without receipt: for whom, outbox number, size.
-    inflight: HashMap<FrameId, (DeviceId, u64, usize)>,
+    inflight: BTreeMap<FrameId, (DeviceId, u64, usize)>,
     inflight_bytes: usize,
     /// When the link is given up: a receipt is missing, or nothing is to be done.
     deadline: Option<Timestamp>,
