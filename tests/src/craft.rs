@@ -205,12 +205,11 @@ impl Actor {
     /// The same, in the place of another person or with a leaf of another identity.
     pub fn accept_as(&mut self, offer: &Heard, asked: &PeerId, leaf_of: &Identity, now: Timestamp) -> (AcceptBody, OfferBody) {
         let body: OfferBody = codec::decode(&offer.statement.body, PAYLOAD_MAX).unwrap();
-        let transcript = OfferBody::transcript(&offer.statement.body, &offer.device.peer, asked);
+        let transcript = body.transcript(&offer.device.peer, asked);
         let view = self.cipher.inspect(&body.group_info).unwrap();
         let head = AcceptHead {
             leaves: None,
             request: body.request,
-            revision: body.revision,
             nonce: Nonce::random(&mut self.rng),
             name: "Mallory".into(),
             reply: self.contact(Scope::Guest, now.after(DAY)),
@@ -230,15 +229,14 @@ impl Actor {
     /// The frame of an Accept, behind the Offer's true transcript.
     pub fn accept_frame(&mut self, offer: &Heard, accept: &AcceptBody) -> Vec<u8> {
         let body: OfferBody = codec::decode(&offer.statement.body, PAYLOAD_MAX).unwrap();
-        let transcript = OfferBody::transcript(&offer.statement.body, &offer.device.peer, &self.peer());
+        let transcript = body.transcript(&offer.device.peer, &self.peer());
         let envelope = self.seal(Step::Accept, &offer.device, &body.replies[0], transcript, codec::encode(accept));
         put(&body.replies[0], None, envelope)
     }
 
     /// Takes in the answer to its own Offer; also makes the Confirm that completes it.
     pub fn complete(&mut self, offer: &OfferBody, accept: &Heard, now: Timestamp) -> (Bond, Vec<u8>) {
-        let offer_bytes = codec::encode(offer);
-        let transcript = OfferBody::transcript(&offer_bytes, &self.peer(), &accept.device.peer);
+        let transcript = offer.transcript(&self.peer(), &accept.device.peer);
         assert!(accept.statement.transcript == transcript, "the Accept is one of this Offer");
         let body: AcceptBody = codec::decode(&accept.statement.body, PAYLOAD_MAX).unwrap();
         let head: AcceptHead = codec::decode(&body.head, PAYLOAD_MAX).unwrap();

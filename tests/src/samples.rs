@@ -237,7 +237,6 @@ pub fn accept_head() -> AcceptHead {
     AcceptHead {
         leaves: None,
         request: RequestId([0x63; 16]),
-        revision: 0,
         nonce: Nonce([0x65; 16]),
         name: "Ben".to_owned(),
         reply: ben().reply_contact(),
@@ -271,7 +270,7 @@ pub fn handshake() -> Handshake {
         body,
     };
     let offer = statement(Step::Offer, &ben, &ben.contact(), Digest([0; 32]), codec::encode(&offer_body()));
-    let after_offer = OfferBody::transcript(&offer.body, &ann.identity.peer(), &ben.identity.peer());
+    let after_offer = offer_body().transcript(&ann.identity.peer(), &ben.identity.peer());
     let body = accept_body();
     let accept = statement(Step::Accept, &ann, &ann.reply_contact(), after_offer, codec::encode(&body));
     let after_accept = AcceptBody::transcript(&after_offer, &accept.body, &ben.identity.device);

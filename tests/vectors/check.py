@@ -412,7 +412,8 @@ CHECKS = {
     "Accept": statement(1),
     "Confirm": statement(2),
     "transcript after the Offer": lambda i: {
-        "transcript": hashed(name("hash transcript of offer"), i["initiator"], i["responder"], i["body"])},
+        # The terms: what is agreed to, without the revision and the reply addresses.
+        "transcript": hashed(name("hash transcript of offer"), i["initiator"], i["responder"], record({**read(i["body"]), 1: 0, 4: []}))},
     "transcript after the Accept": lambda i: {
         "transcript": hashed(name("hash transcript of accept"), i["transcript"], i["device"], i["body"])},
     "connection PSK": psk,

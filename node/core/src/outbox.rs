@@ -243,20 +243,35 @@ pub(crate) fn rows(turn: &Turn<'_>, device: &DeviceId, from: u64, limit: usize) 
     Ok(found)
 }
 
-/// Takes back every row of one step: a newer one follows.
-pub(crate) fn supersede(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, step: &What) -> Result<(), TurnFailed> {
-    let mut from = 0;
+/// The rows of one step of a request to a device.
+fn rows_of(turn: &Turn<'_>, device: &DeviceId, step: &What) -> Result<Vec<(u64, OutboxRow)>, TurnFailed> {
+    let (mut found, mut from) = (Vec::new(), 0);
     loop {
         let page = rows(turn, device, from, 256)?;
-        let Some((last, _)) = page.last().filter(|_| from < ROOM_LANE) else { return Ok(()) };
+        let Some((last, _)) = page.last().filter(|_| from < ROOM_LANE) else { return Ok(found) };
         from = last.saturating_add(1);
-        for (number, row) in page {
-            if row.what == *step {
-                remove(state, turn, device, number);
-                state.restart.insert(*device);
-            }
-        }
+        found.extend(page.into_iter().filter(|(_, row)| row.what == *step));
     }
+}
+
+/// Takes back every row of one step: a newer one follows.
+pub(crate) fn supersede(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, step: &What) -> Result<(), TurnFailed> {
+    for (number, _) in rows_of(turn, device, step)? {
+        remove(state, turn, device, number);
+        state.restart.insert(*device);
+    }
+    Ok(())
+}
+
+/// Gives the rows of one step another way to their device. A copy that lies where the device
+/// still fetches is as good as before.
+pub(crate) fn readdress(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, step: &What, via: &Via) -> Result<(), TurnFailed> {
+    for (number, row) in rows_of(turn, device, step)? {
+        let stored = row.stored.filter(|copy| via.depots.iter().any(|depot| depot.entry.mailbox == copy.mailbox));
+        replace(turn, device, number, &OutboxRow { via: Some(via.clone()), stored, ..row });
+        state.restart.insert(*device);
+    }
+    Ok(())
 }
 
 /// Whether steps of a request wait for a device.

@@ -18,7 +18,7 @@ use crate::friend;
 use crate::limits::{REQUEST_LIFETIME, REQUESTS_MAX};
 use crate::outbox::{self, What};
 use crate::seam::Event;
-use crate::state::{FriendState, Request, State};
+use crate::state::{Friend, FriendState, Request, State};
 use crate::turn::{Failed, Turn, TurnFailed};
 use crate::wire::{OfferBody, is_note};
 use std::collections::BTreeSet;
@@ -317,27 +317,30 @@ pub(crate) fn expire(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnF
         .map(|row| row.id)
         .collect();
     for id in old {
-        if let Some(row) = state.requests.get(&id).cloned() {
-            end_half(state, turn, &row)?;
+        // Waited for long enough: what was written in the meantime fails with it.
+        if let Some(friend) = state.requests.get(&id).and_then(|row| half_of(state, row)) {
+            friend::end(state, turn, friend)?;
         }
         set_status(state, turn, &id, RequestStatus::Expired)?;
     }
     Ok(())
 }
 
+/// The provisional friendship of a request.
+fn half_of(state: &State, row: &Request) -> Option<Friend> {
+    let half = |friend: &&Friend| friend.state == FriendState::Half && Some(friend.room) == row.room;
+    state.friends.get(&row.peer).filter(half).cloned()
+}
+
 /// Ends the provisional friendship of a request that will not be confirmed.
 pub(crate) fn end_half(state: &mut State, turn: &mut Turn<'_>, row: &Request) -> Result<(), TurnFailed> {
-    match state.friends.get(&row.peer).cloned() {
-        Some(mut friend) if friend.state == FriendState::Half && Some(friend.room) == row.room => {
-            // Nobody has ended anything: what was written in the meantime waits for the next
-            // request to go better.
-            let held = std::mem::take(&mut friend.held);
-            let peer = friend.peer;
-            friend::end(state, turn, friend)?;
-            friend::update(state, turn, &peer, |friend| friend.held = held)
-        }
-        Some(_) | None => Ok(()),
-    }
+    let Some(mut friend) = half_of(state, row) else { return Ok(()) };
+    // Nobody has ended anything: what was written in the meantime waits for the next request
+    // to go better.
+    let held = std::mem::take(&mut friend.held);
+    let peer = friend.peer;
+    friend::end(state, turn, friend)?;
+    friend::update(state, turn, &peer, |friend| friend.held = held)
 }
 
 /// A request as shown to the user.

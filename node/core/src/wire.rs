@@ -163,14 +163,15 @@ impl First {
     }
 }
 
-/// The body of an Offer; the same bytes for every device it goes to.
+/// The body of an Offer; the same bytes for every device it goes to. What is agreed to are
+/// its terms: all of it but `revision` and `replies`, which only say where to answer.
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct OfferBody {
     /// The request; the same in all revisions.
     #[n(0)]
     pub request: RequestId,
-    /// Rises when the Offer is made anew; only the highest can be accepted.
+    /// Rises when the Offer is made anew; the highest says where to answer.
     #[n(1)]
     pub revision: u32,
     /// The initiator's name.
@@ -207,9 +208,11 @@ impl OfferBody {
             && self.replies.first().is_some_and(|contact| contact.chain.is_none())
     }
 
-    /// The transcript after this Offer, in its encoding `body`.
-    pub fn transcript(body: &[u8], initiator: &PeerId, responder: &PeerId) -> Digest {
-        hash(HASH_OFFER, &[initiator.as_bytes(), responder.as_bytes(), body])
+    /// The transcript after this Offer: over its terms, so that an answer to one revision is
+    /// as good as one to another that changed nothing but addresses.
+    pub fn transcript(&self, initiator: &PeerId, responder: &PeerId) -> Digest {
+        let terms = Self { revision: 0, replies: Vec::new(), ..self.clone() };
+        hash(HASH_OFFER, &[initiator.as_bytes(), responder.as_bytes(), &codec::encode(&terms)])
     }
 }
 
@@ -220,24 +223,21 @@ pub struct AcceptHead {
     /// The Offer's request.
     #[n(0)]
     pub request: RequestId,
-    /// The Offer's revision.
-    #[n(1)]
-    pub revision: u32,
     /// Fresh.
-    #[n(2)]
+    #[n(1)]
     pub nonce: Nonce,
     /// The acceptor's name.
-    #[n(3)]
+    #[n(2)]
     pub name: String,
     /// The accepting device's reply address.
-    #[n(4)]
+    #[n(3)]
     pub reply: Contact,
     /// The epoch that the external commit enters from.
-    #[n(5)]
+    #[n(4)]
     pub epoch: EpochId,
     /// The connection room with the initiator that the acceptor leaves for this one, if it
     /// was in one. Tells an Accept that follows a friendship from one that came late.
-    #[n(6)]
+    #[n(5)]
     pub leaves: Option<RoomId>,
 }
 

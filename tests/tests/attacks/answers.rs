@@ -2,15 +2,16 @@
 
 use super::Scene;
 use symbolon_core::command::RequestStatus;
-use symbolon_core::seam::LinkId;
-use symbolon_core::wire::{AcceptBody, AcceptHead, BundleDevice, ConfirmBody, First, OfferBody, PAYLOAD_MAX, RoomPayload, Step};
+use symbolon_core::seam::{Address, Input, LinkId};
+use symbolon_core::wire::{AcceptBody, AcceptHead, BundleDevice, ConfirmBody, Contact, First, OfferBody, PAYLOAD_MAX, RoomPayload, Step};
 use symbolon_core::world::RoomCipher;
 use symbolon_presence::codec;
 use symbolon_presence::id::{Digest, EpochId, RequestId};
 use symbolon_presence::identity::Identity;
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::time::{DAY, MINUTE};
-use symbolon_relay::frame::{Outcome, Refusal};
+use symbolon_relay::frame::{Frame, Outcome, Put, Refusal};
+use symbolon_relay::grant::Scope;
 use symbolon_tests::craft::{Actor, Heard, outcomes, put, statement};
 use symbolon_tests::sim::run::Ix;
 use symbolon_tests::sim::{Faults, Sim};
@@ -80,7 +81,7 @@ fn a02_r5_an_accept_forged_by_somebody_who_read_everything_is_refused_and_the_ro
     // Under the relay's own key, everything else as the asked person would make it.
     let (by, own) = (asked.ben.peer(), relay.identity.clone());
     let (accept, _) = relay.accept_as(&asked.offer, &by, &own, asked.sim.now);
-    let transcript = OfferBody::transcript(&asked.offer.statement.body, &asked.offer.device.peer, &asked.ben.peer());
+    let transcript = asked.offered().transcript(&asked.offer.device.peer, &asked.ben.peer());
     let device = asked.offer.device.clone();
     let envelope = relay.seal(Step::Accept, &device, &reply, transcript, codec::encode(&accept));
     asked.refused(put(&reply, None, envelope), "another person's answer");
@@ -107,7 +108,7 @@ fn a02_an_honestly_signed_accept_with_any_part_of_another_one_is_refused() {
     let mut asked = Asked::new(1);
     let reply = asked.offered().replies[0].clone();
     let device = asked.offer.device.clone();
-    let transcript = OfferBody::transcript(&asked.offer.statement.body, &device.peer, &asked.ben.peer());
+    let transcript = asked.offered().transcript(&device.peer, &asked.ben.peer());
     let (honest, _) = asked.ben.accept(&asked.offer, asked.sim.now);
     let head: AcceptHead = codec::decode(&honest.head, PAYLOAD_MAX).unwrap();
     let mut second = Actor::with_identity(asked.ben.identity.clone(), 91);
@@ -125,7 +126,6 @@ fn a02_an_honestly_signed_accept_with_any_part_of_another_one_is_refused() {
         ("no bundle", AcceptBody { bundle: Vec::new(), ..honest.clone() }),
         ("a bundle where the commit belongs", AcceptBody { commit: honest.bundle.clone(), ..honest.clone() }),
         ("another request", with_head(|head| head.request.0[0] ^= 1)),
-        ("another revision", with_head(|head| head.revision += 1)),
         ("another epoch", with_head(|head| head.epoch = EpochId([7; 32]))),
         ("a name too long", with_head(|head| head.name = "n".repeat(65))),
         ("another nonce", with_head(|head| head.nonce.0[0] ^= 1)),
@@ -217,6 +217,47 @@ fn a11_an_unsolicited_accept_or_confirm_is_dropped() {
 }
 
 #[test]
+fn an_accept_that_was_on_its_way_when_the_asker_moved_counts() {
+    let mut asked = Asked::new(1);
+    // Two revisions later; the actor has heard of neither.
+    for host in ["/ip4/192.0.2.7/tcp/1", "/ip4/192.0.2.8/tcp/1"] {
+        asked.sim.input(asked.node, Input::Addresses(vec![Address(host.into())]));
+    }
+    asked.completes();
+    assert_eq!(asked.sim.status_of(asked.node, asked.request), RequestStatus::Accepted);
+}
+
+#[test]
+fn an_offer_that_only_moved_gets_the_accept_that_was_made_before() {
+    let mut scene = Scene::new(1);
+    let body = scene.mallory.offer(scene.sim.now);
+    let frame = scene.mallory.offer_frame(&scene.to, scene.usage, &body);
+    scene.taken(frame);
+    let id = scene.sim.pending(scene.node).unwrap();
+    scene.sim.accept(scene.node, id).unwrap();
+    let frames = scene.sim.rogue_take(scene.link);
+    let first = frames.iter().find_map(|frame| scene.mallory.hear(frame, scene.sim.now)).unwrap();
+
+    // Written to another grant of the same package from then on.
+    let reply = scene.mallory.contact(Scope::Guest, scene.sim.now.after(DAY));
+    let reply = Contact { package: body.replies[0].package, expires: body.replies[0].expires, ..reply };
+    let moved = OfferBody { revision: 1, replies: vec![reply.clone()], ..body.clone() };
+    let frame = scene.mallory.offer_frame(&scene.to, scene.usage, &moved);
+    let frames = scene.sim.rogue_send(scene.link, frame);
+    assert!(matches!(outcomes(&frames).as_slice(), [Outcome::Stored(_)]));
+    let puts: Vec<Put> = frames
+        .iter()
+        .filter_map(|frame| match Frame::decode(frame) {
+            Ok(Frame::Put(put)) => Some(put),
+            _ => None,
+        })
+        .collect();
+    assert!(puts.iter().any(|put| put.frame == first.frame && put.address == reply.entry.address), "the same envelope, to the new address");
+    assert!(puts.iter().all(|put| put.frame == first.frame), "and no other answer");
+    scene.mallory.complete(&moved, &first, scene.sim.now);
+}
+
+#[test]
 fn a12_a_confirm_with_another_transcript_is_dropped_and_no_bundle_is_stored() {
     let mut scene = Scene::new(1);
     let body = scene.mallory.offer(scene.sim.now);
@@ -233,11 +274,8 @@ fn a12_a_confirm_with_another_transcript_is_dropped_and_no_bundle_is_stored() {
     let (bond, honest) = scene.mallory.complete(&body, &heard, scene.sim.now);
     let sealed = scene.mallory.cipher.seal(bond.room, b"no bundle", &[]).unwrap().bytes;
     let confirm = |request, bundle: Option<Vec<u8>>| codec::encode(&ConfirmBody { request, bundle });
-    let transcript = AcceptBody::transcript(
-        &OfferBody::transcript(&codec::encode(&body), &scene.mallory.peer(), &heard.device.peer),
-        &heard.statement.body,
-        &heard.device.device,
-    );
+    let transcript =
+        AcceptBody::transcript(&body.transcript(&scene.mallory.peer(), &heard.device.peer), &heard.statement.body, &heard.device.device);
     let offer_only = heard.statement.transcript;
     let cases = [
         ("no transcript", Digest([0; 32]), confirm(body.request, None)),

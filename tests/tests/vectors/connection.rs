@@ -15,7 +15,7 @@ pub fn vectors() -> Vec<Value> {
     all.push(statement("Offer", "Ann to the package of Ben's invite; the transcript before it is all zeros.", &ann, &ben, &shake.offer));
     all.push(vector(
         "transcript after the Offer",
-        "The hash of initiator, responder and the Offer's body.",
+        "The hash of initiator, responder and the terms: the Offer with revision 0 and no replies.",
         json!({ "initiator": hex(ann.identity.peer().as_bytes()), "responder": hex(ben.identity.peer().as_bytes()), "body": hex(&shake.offer.body) }),
         json!({ "transcript": hex(shake.after_offer.as_bytes()) }),
     ));

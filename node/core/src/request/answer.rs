@@ -8,7 +8,7 @@ use crate::friend::{self, adopt_bundle, enter_room, own_bundle, verify_bundle};
 use crate::outbox::{self, Via, What};
 use crate::seam::Event;
 use crate::state::{FriendState, Request, State};
-use crate::turn::{DropReason, Failed, Rejected, Turn};
+use crate::turn::{DropReason, Failed, Rejected, Turn, TurnFailed};
 use crate::wire::{
     AcceptBody, AcceptHead, ConfirmBody, First, LeafCredential, PAYLOAD_MAX, RoomPayload, Statement, Step, connection_psk, is_name,
 };
@@ -45,7 +45,6 @@ pub(crate) fn accept(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> 
     row.reply_package = digest;
     let head = AcceptHead {
         request: row.wire,
-        revision: row.revision,
         nonce: Nonce::random(turn.rng),
         name: state.own.name.clone(),
         reply,
@@ -87,6 +86,20 @@ pub(crate) fn accept(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> 
     Ok(())
 }
 
+/// Sends the Accept of a request, as it is, to where the newest Offer wants it.
+pub(super) fn readdress(state: &mut State, turn: &mut Turn<'_>, row: &Request) -> Result<(), TurnFailed> {
+    let (Some(offer), Some(chain)) = (offer_of(row), &row.chain) else { return Ok(()) };
+    for reply in &offer.replies {
+        let chain = reply.chain.as_ref().unwrap_or(chain);
+        let Ok(device) = chain.verify(turn.now) else { continue };
+        if device.peer == row.peer {
+            outbox::register_device(state, &device, chain, reply.entry.clone());
+            outbox::readdress(state, turn, &device.device, &What::Accept(row.id), &Via::contact(reply, None))?;
+        }
+    }
+    Ok(())
+}
+
 /// An Accept or Confirm that was opened with the reply key of a request.
 pub(crate) struct Answer {
     pub first: First,
@@ -104,13 +117,13 @@ pub(crate) fn receive_accept(state: &mut State, turn: &mut Turn<'_>, answer: Ans
         return Err(DropReason::Forged.into());
     }
     if statement.transcript != row.transcript {
-        // Of an older revision: the newest Offer is its answer, so it is not refused.
+        // To the terms of an older revision: the newest Offer is its answer, so it is not refused.
         let is_overtaken = row.status == RequestStatus::Pending && row.revision > 0;
         return Err(if is_overtaken { DropReason::Repeated } else { DropReason::Unexpected }.into());
     }
     let body: AcceptBody = codec::decode(&statement.body, PAYLOAD_MAX).map_err(|_| DropReason::Malformed)?;
     let head: AcceptHead = codec::decode(&body.head, PAYLOAD_MAX).map_err(|_| DropReason::Malformed)?;
-    if !is_name(&head.name) || !head.reply.is_bounded() || head.request != row.wire || head.revision != row.revision {
+    if !is_name(&head.name) || !head.reply.is_bounded() || head.request != row.wire {
         return Err(DropReason::Malformed.into());
     }
     // Blocked since we asked: it looks to them as if we had not come back yet.

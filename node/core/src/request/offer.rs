@@ -7,7 +7,7 @@ use crate::limits::{LEAF_LIFETIME, PENDING_STRANGERS_MAX, REQUEST_LIFETIME};
 use crate::outbox::{self, Via, What};
 use crate::seam::{Event, Warning};
 use crate::state::{FriendState, Invite, Request, State};
-use crate::turn::{DropReason, Failed, Rejected, Turn};
+use crate::turn::{DropReason, Failed, Rejected, Turn, TurnFailed};
 use crate::wire::{Contact, First, LeafCredential, OfferBody, PAYLOAD_MAX, Statement, Step};
 use crate::world::{LeafKey, Lifetime};
 use symbolon_presence::codec;
@@ -70,7 +70,21 @@ pub(crate) fn send(state: &mut State, turn: &mut Turn<'_>, to: VerifiedContact, 
         contacts: to.contacts.iter().map(|(_, contact)| contact.clone()).collect(),
         ..blank(turn, id, Direction::Out)
     };
-    write_offer(state, turn, &mut row)?;
+    let (reply, digest) = reply_contact(state, turn, &row);
+    row.reply_package = digest;
+    let offer = OfferBody {
+        request: row.wire,
+        revision: 0,
+        name: state.own.name.clone(),
+        note: row.note.clone(),
+        replies: vec![reply],
+        nonce: Nonce::random(turn.rng),
+        group_info: turn.cipher.offer(room)?,
+        created: turn.now,
+        expires: row.expires,
+    };
+    row.transcript = offer.transcript(&state.own.peer, &row.peer);
+    row.offer = codec::encode(&offer);
     let body = row.offer.clone();
     let usage = row.usage;
     state.save_request(turn, row);
@@ -85,30 +99,10 @@ pub(crate) fn send(state: &mut State, turn: &mut Turn<'_>, to: VerifiedContact, 
     Ok(id)
 }
 
-/// Writes the Offer of a row's current revision into the row.
-fn write_offer(state: &State, turn: &mut Turn<'_>, row: &mut Request) -> Result<(), Failed> {
-    let room = row.room.ok_or(crate::command::CommandError::WrongStatus)?;
-    let (reply, digest) = reply_contact(state, turn, row);
-    row.reply_package = digest;
-    let offer = OfferBody {
-        request: row.wire,
-        revision: row.revision,
-        name: state.own.name.clone(),
-        note: row.note.clone(),
-        replies: vec![reply],
-        nonce: Nonce::random(turn.rng),
-        group_info: turn.cipher.offer(room)?,
-        created: turn.now,
-        expires: row.expires,
-    };
-    row.offer = codec::encode(&offer);
-    row.transcript = OfferBody::transcript(&row.offer, &state.own.peer, &row.peer);
-    Ok(())
-}
-
 /// Makes the Offers of unanswered requests anew, because this node's addresses have
-/// changed: same request, next revision. Without it the answer would go to a dead address.
-pub(crate) fn reissue(state: &mut State, turn: &mut Turn<'_>) -> Result<(), Failed> {
+/// changed: same request and terms, next revision. Without it the answer would go to a dead
+/// address.
+pub(crate) fn reissue(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
     let stale = |row: &&Request| {
         row.direction == Direction::Out
             && row.status == RequestStatus::Pending
@@ -124,8 +118,11 @@ pub(crate) fn reissue(state: &mut State, turn: &mut Turn<'_>) -> Result<(), Fail
         if row.contacts.is_empty() {
             continue;
         }
+        let Some(offer) = super::offer_of(&row) else { continue };
         row.revision = row.revision.saturating_add(1);
-        write_offer(state, turn, &mut row)?;
+        let (reply, digest) = reply_contact(state, turn, &row);
+        row.reply_package = digest;
+        row.offer = codec::encode(&OfferBody { revision: row.revision, replies: vec![reply], ..offer });
         state.save_request(turn, row.clone());
         for contact in &row.contacts {
             let Some(chain) = contact.chain.as_ref().or(row.chain.as_ref()) else { continue };
@@ -173,7 +170,7 @@ pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, offer: IncomingOff
     }
     check_room(turn, &body, &device.peer)?;
     let id = local_id(&first.chain, &body.request);
-    let transcript = OfferBody::transcript(&statement.body, &device.peer, &state.own.peer);
+    let transcript = body.transcript(&device.peer, &state.own.peer);
     if let Some(known) = state.requests.get(&id).cloned() {
         return revise(state, turn, known, &body, &statement.body, transcript);
     }
@@ -276,12 +273,16 @@ fn revise(
         // Keys and content are immutable; a repeat changes nothing and tells nobody.
         return Err(DropReason::Repeated.into());
     }
-    let status = known.status;
-    let id = known.id;
-    let room = known.room;
+    let (status, id, room) = (known.status, known.id, known.room);
+    let same_terms = transcript == known.transcript;
     let row = Request { revision: body.revision, offer: bytes.to_vec(), transcript, ..known };
     match status {
         RequestStatus::Pending | RequestStatus::Ignored => {
+            state.save_request(turn, row);
+            Ok(())
+        }
+        RequestStatus::Accepted if same_terms => {
+            answer::readdress(state, turn, &row)?;
             state.save_request(turn, row);
             Ok(())
         }
