@@ -291,12 +291,15 @@ fn connect(path: &Path, key: &StoreKey) -> Result<Connection, OpenError> {
     db.busy_timeout(BUSY_PATIENCE).map_err(path_error)?;
     db.set_prepared_statement_cache_capacity(tables::STATEMENTS);
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(path_error)?;
+    // Else each other range would be planned anew.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(path_error)?;
     let hex = data_encoding::HEXLOWER;
     let secret = Zeroizing::new(hex.encode(key.key.as_ref()));
     let pragmas = Zeroizing::new(format!(
         "PRAGMA cipher_log_level = NONE;
          PRAGMA key = \"x'{}{}'\";
          PRAGMA cipher_compatibility = 4;
+         PRAGMA cipher_hmac_algorithm = HMAC_SHA256;
          PRAGMA locking_mode = EXCLUSIVE;
          PRAGMA auto_vacuum = NONE;
          PRAGMA synchronous = FULL;

@@ -93,9 +93,10 @@ impl MailboxKeys {
     }
 
     /// The put key of a grant. None for friends of another revision than the current one.
-    pub fn put_key(&self, body: &AddressBody, friendship: &FriendshipSecret) -> Option<Secret> {
+    /// `id` is [`MailboxKeys::id`], which costs a multiplication on the curve to find out.
+    pub fn put_key(&self, id: &MailboxId, body: &AddressBody, friendship: &FriendshipSecret) -> Option<Secret> {
         match body.scope {
-            Scope::Friends(revision) if revision == friendship.revision => Some(friendship.put(&self.id())),
+            Scope::Friends(revision) if revision == friendship.revision => Some(friendship.put(id)),
             Scope::Friends(_) => None,
             Scope::Guest | Scope::Contact => Some(grant_key(&self.queue_secret, body)),
         }
@@ -153,7 +154,7 @@ mod tests {
     fn the_key_of_a_grant_changes_with_each_of_its_fields() {
         let keys = MailboxKeys::random(&mut rng());
         let base = body(Scope::Guest);
-        let key = keys.put_key(&base, &friendship());
+        let key = keys.put_key(&keys.id(), &base, &friendship());
         for other in [
             AddressBody { queue: QueueId([9; 16]), ..base.clone() },
             AddressBody { grant: GrantId([9; 16]), ..base.clone() },
@@ -161,15 +162,15 @@ mod tests {
             AddressBody { expires: Timestamp(10), ..base.clone() },
             AddressBody { uses: 0, ..base.clone() },
         ] {
-            assert_ne!(keys.put_key(&other, &friendship()), key);
+            assert_ne!(keys.put_key(&keys.id(), &other, &friendship()), key);
         }
     }
 
     #[test]
     fn friends_of_another_revision_have_no_key() {
         let keys = MailboxKeys::random(&mut rng());
-        assert_eq!(keys.put_key(&body(Scope::Friends(3)), &friendship()), Some(friendship().put(&keys.id())));
-        assert_eq!(keys.put_key(&body(Scope::Friends(2)), &friendship()), None);
-        assert_eq!(keys.put_key(&body(Scope::Friends(4)), &friendship()), None);
+        assert_eq!(keys.put_key(&keys.id(), &body(Scope::Friends(3)), &friendship()), Some(friendship().put(&keys.id())));
+        assert_eq!(keys.put_key(&keys.id(), &body(Scope::Friends(2)), &friendship()), None);
+        assert_eq!(keys.put_key(&keys.id(), &body(Scope::Friends(4)), &friendship()), None);
     }
 }

@@ -9,7 +9,7 @@ use crate::grant::{AddressBody, MailboxKeys, Scope};
 use minicbor::{Decode, Encode};
 use std::collections::HashMap;
 use symbolon_presence::friendship::FriendshipSecret;
-use symbolon_presence::id::{GrantId, Nonce};
+use symbolon_presence::id::{GrantId, MailboxId, Nonce};
 use symbolon_presence::kdf::sha256;
 use symbolon_presence::time::Timestamp;
 
@@ -64,18 +64,24 @@ const REFUSED: NotAdmitted = NotAdmitted { refusal: Refusal::Refused, grant: Non
 #[derive(Debug)]
 pub struct Admission {
     keys: MailboxKeys,
+    id: MailboxId,
     opened: HashMap<[u8; 32], AddressBody>,
 }
 
 impl Admission {
     /// For the mailbox with these keys.
     pub fn new(keys: MailboxKeys) -> Self {
-        Self { keys, opened: HashMap::new() }
+        Self { id: keys.id(), keys, opened: HashMap::new() }
     }
 
     /// The mailbox's keys.
     pub fn keys(&self) -> &MailboxKeys {
         &self.keys
+    }
+
+    /// The mailbox's id.
+    pub fn id(&self) -> MailboxId {
+        self.id
     }
 
     /// Checks a Put. `friendship` is the owner's current friendship secret.
@@ -90,7 +96,7 @@ impl Admission {
             return Ok(Err(REFUSED));
         }
         let Some(body) = self.open(&put.address) else { return Ok(Err(REFUSED)) };
-        let Some(key) = self.keys.put_key(&body, friendship) else { return Ok(Err(REFUSED)) };
+        let Some(key) = self.keys.put_key(&self.id, &body, friendship) else { return Ok(Err(REFUSED)) };
         if !put.is_granted(&key) {
             return Ok(Err(REFUSED));
         }
@@ -170,7 +176,7 @@ mod tests {
     }
 
     fn put(keys: &MailboxKeys, body: &AddressBody, usage: Option<Nonce>) -> Put {
-        let key = keys.put_key(body, &friendship()).unwrap_or(Secret::from_bytes([0; 32]));
+        let key = keys.put_key(&keys.id(), body, &friendship()).unwrap_or(Secret::from_bytes([0; 32]));
         Put::new(keys.seal_address(body, &mut rng()), &key, 60, usage, envelope(0)).unwrap()
     }
 
@@ -191,7 +197,7 @@ mod tests {
         let keys = MailboxKeys::random(&mut rng());
         let friends = body(&keys, Scope::Friends(3));
         let guest = body(&keys, Scope::Guest);
-        for key in [Secret::from_bytes([0; 32]), keys.put_key(&guest, &friendship()).unwrap()] {
+        for key in [Secret::from_bytes([0; 32]), keys.put_key(&keys.id(), &guest, &friendship()).unwrap()] {
             let bad = Put::new(keys.seal_address(&friends, &mut rng()), &key, 60, None, envelope(0)).unwrap();
             assert_eq!(admit(&bad, &[]), Err(REFUSED));
         }

@@ -142,7 +142,7 @@ fn sealed_address(bytes: &[u8]) -> bool {
 
 fn address_body(bytes: &[u8]) -> bool {
     let Some(body) = canonical::<AddressBody>(bytes, SEALED_ADDRESS_MAX) else { return false };
-    let _ = READER.ben.mailbox.put_key(&body, &READER.ben.friendship);
+    let _ = READER.ben.mailbox.put_key(&READER.ben.mailbox.id(), &body, &READER.ben.friendship);
     true
 }
 

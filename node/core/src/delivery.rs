@@ -722,7 +722,7 @@ impl Delivery {
             let items = self.links.get_mut(&link).map(|row| std::mem::take(&mut row.receipts)).unwrap_or_default();
             for chunk in items.chunks(RECEIPT_MAX) {
                 let body = ReceiptBody { at: turn.now, items: chunk.to_vec() };
-                let receipt = Receipt::sign(&state.own.identity.signing, &state.own.admission.keys().id(), &body);
+                let receipt = Receipt::sign(&state.own.identity.signing, &state.own.admission.id(), &body);
                 turn.act(Action::Send(link, Frame::Receipt(receipt).encode()));
                 *self.sent.entry("receipt").or_default() += 1;
             }

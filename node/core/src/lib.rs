@@ -207,7 +207,6 @@ impl Core {
             delivery.restart(state, turn, &device)?;
             depots.restart(&device);
         }
-        after(state, delivery, depots, turn)?;
         if expiry_changed || turn.out.changes.iter().any(|change| change.table() == Some(Table::Expiry)) {
             self.next_expiry = conversation::next_expiry(turn)?;
         }
@@ -267,6 +266,7 @@ impl Core {
 
 /// Follows up what a machine has left for others: wakes whom something waits for, and leaves
 /// at relays what cannot go directly.
+/// Sends what the turn's inputs have left in the outbox: once for all of them.
 fn after(state: &mut State, delivery: &mut Delivery, depots: &mut Depots, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
     for device in std::mem::take(&mut state.wake) {
         delivery.wake(state, turn, &device)?;

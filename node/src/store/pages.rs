@@ -1,6 +1,6 @@
 //! One page of the store's file, as SQLCipher 4 writes it, and whether it is genuine.
 //!
-//! A page is 4,096 B: ciphertext 4,016, IV 16, HMAC-SHA512 64. The HMAC covers ciphertext,
+//! A page is 4,096 B: ciphertext 4,048, IV 16, HMAC-SHA256 32. The HMAC covers ciphertext,
 //! IV and page number (4 B, little-endian); on page 1 the ciphertext begins after the
 //! 16-byte salt. Its key is PBKDF2-HMAC-SHA512 (2 rounds) of the store's key with the
 //! salt, each byte XOR 0x3A. Source: SQLCipher's design page and `sqlcipher_page_hmac`.
@@ -10,21 +10,21 @@
 
 use crate::folder::key::StoreKey;
 use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha512;
+use sha2::{Sha256, Sha512};
 use zeroize::Zeroizing;
 
 /// Bytes of a page.
 pub(super) const PAGE: usize = 4096;
 /// Bytes of the salt at the beginning of the file.
 pub(super) const SALT: usize = 16;
-const MAC: usize = 64;
+const MAC: usize = 32;
 const SALT_MASK: u8 = 0x3A;
 /// SQLite's lock-byte page, at 1 GiB, is never written.
 const LOCK_PAGE: u32 = 0x4000_0000 / PAGE as u32 + 1;
 
 /// Checks pages of one store.
 #[derive(Clone)]
-pub(super) struct PageSeal(Hmac<Sha512>);
+pub(super) struct PageSeal(Hmac<Sha256>);
 
 impl PageSeal {
     /// Derives the checking key. `None` never happens: HMAC takes keys of any length.

@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 /// Bytes at the end of a page that are SQLCipher's.
-const RESERVED: usize = 80;
+const RESERVED: usize = 48;
 /// SQLite's header at the beginning of page 1.
 const FILE_HEADER: usize = 100;
 /// First page number that could make an overflow page look like a node of the tree: its
@@ -84,7 +84,7 @@ mod tests {
         assert_eq!(gap_of(2, &node(2, 10, 9, 701)), Some(26..701));
         assert_eq!(gap_of(2, &node(2, 5, 9, 701)), Some(30..701));
         assert_eq!(gap_of(1, &node(1, 13, 3, 1_000)), Some(114..1_000));
-        assert_eq!(gap_of(2, &node(2, 10, 0, 4_016)), Some(8..4_016));
+        assert_eq!(gap_of(2, &node(2, 10, 0, 4_048)), Some(8..4_048));
     }
 
     #[test]
@@ -92,7 +92,7 @@ mod tests {
         for kind in [0, 1, 3, 4, 6, 9, 255] {
             assert_eq!(gap_of(2, &node(2, kind, 9, 701)), None);
         }
-        for (cells, content) in [(9, 26), (9, 4_017), (u16::MAX, 701), (9, 0)] {
+        for (cells, content) in [(9, 26), (9, 4_049), (u16::MAX, 701), (9, 0)] {
             assert_eq!(gap_of(2, &node(2, 10, cells, content)), None, "{cells} {content}");
         }
         assert_eq!(gap_of(2, &[10, 0, 0, 0, 9]), None);

@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 
 /// Bytes of a page.
 pub const PAGE: usize = 4_096;
-const RESERVED: usize = 80;
-const IV_BEHIND: usize = 64;
+const RESERVED: usize = 48;
+const IV_BEHIND: usize = 32;
 const SALT: usize = 16;
 const BLOCK: usize = 16;
 const LOG_HEADER: usize = 32;
