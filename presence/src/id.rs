@@ -4,6 +4,7 @@
 //! as a CBOR byte string. `Debug` prints the type's name only, so that no identifier
 //! reaches a log by accident.
 
+use crate::time::Timestamp;
 use core::fmt;
 use core::str::FromStr;
 use data_encoding::{Encoding, Specification};
@@ -144,9 +145,35 @@ identifiers! {
     Nonce(16);
 }
 
+impl MessageId {
+    /// Draws an id as of version 7 (RFC 9562, section 5.7): 48 bits of time, then chance. Ids
+    /// of one time lie together, so an index over them is written in few places.
+    pub fn at<R: rand_core::CryptoRng + ?Sized>(now: Timestamp, rng: &mut R) -> Self {
+        let mut id = Self::random(rng);
+        let [_, _, time @ ..] = now.0.to_be_bytes();
+        if let Some((head, [version, _, variant, ..])) = id.0.split_first_chunk_mut::<6>() {
+            *head = time;
+            *version = 0x70 | *version & 0x0F;
+            *variant = 0x80 | *variant & 0x3F;
+        }
+        id
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rand_core::SeedableRng;
+
+    #[test]
+    fn message_ids_of_later_times_come_later_and_are_of_version_7() {
+        let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(1);
+        let ids: Vec<MessageId> = (0..100u64).map(|step| MessageId::at(Timestamp(1_800_000_000_000 + step), &mut rng)).collect();
+        assert!(ids.is_sorted());
+        assert!(ids.iter().all(|id| id.0[6] >> 4 == 7 && id.0[8] >> 6 == 2));
+        let (a, b) = (MessageId::at(Timestamp(5), &mut rng), MessageId::at(Timestamp(5), &mut rng));
+        assert!(a.0[..6] == b.0[..6] && a != b);
+    }
 
     #[test]
     fn identifier_text_is_lower_case_base32_and_reads_back_in_either_case() {

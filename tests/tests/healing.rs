@@ -114,6 +114,23 @@ fn r14_the_one_who_was_left_asks_again_and_the_other_side_is_asked_once() {
 }
 
 #[test]
+fn r14_an_answer_that_came_while_its_asker_had_us_blocked_comes_again_by_itself() {
+    let mut sim = pair(9);
+    befriend(&mut sim);
+    unfriend(&mut sim, A, B);
+    sim.run_for(MINUTE);
+    ask(&mut sim, B, A);
+    sim.run_for(MINUTE);
+    let blocked = Who(sim.nodes[A].peer.to_string());
+    assert!(sim.command(B, Command::Block(blocked.clone())).is_ok());
+    accept(&mut sim, A);
+    // The answer arrives, looks taken in, and is dropped; the link that brought it lasts.
+    sim.run_for(MINUTE);
+    assert!(sim.command(B, Command::Unblock(blocked)).is_ok());
+    assert_whole(&mut sim);
+}
+
+#[test]
 fn r14_both_ended_it_and_one_asks_again() {
     let mut sim = pair(3);
     befriend(&mut sim);

@@ -40,8 +40,14 @@ pub(crate) fn send(state: &mut State, turn: &mut Turn<'_>, to: &Who, text: Strin
     if (waits && friend.held.len() >= HELD_MAX) || (!waits && !friend.devices.iter().all(|device| outbox::has_room(state, device))) {
         return Err(CommandError::Full.into());
     }
-    let message =
-        Message { id: MessageId::random(turn.rng), from: state.own.peer, at: turn.now, state: MessageState::Queued, text, fault: None };
+    let message = Message {
+        id: MessageId::at(turn.now, turn.rng),
+        from: state.own.peer,
+        at: turn.now,
+        state: MessageState::Queued,
+        text,
+        fault: None,
+    };
     let arrival = state.next_arrival();
     file(turn, &friend.conversation, arrival, &message);
     if let Some(lifetime) = lifetime {

@@ -186,6 +186,7 @@ impl Core {
                 if now >= self.next_sweep {
                     self.next_sweep = now.after(limits::SWEEP_INTERVAL);
                     request::expire(state, turn)?;
+                    request::remind(state);
                     depots.renew(state, turn)?;
                     contact::forget_expired(state, turn)?;
                     if sweep_seen(turn, &mut self.sweep_from)? {

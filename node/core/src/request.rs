@@ -326,6 +326,15 @@ pub(crate) fn expire(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnF
     Ok(())
 }
 
+/// Puts Accepts again that were received and not answered: whoever had blocked us at that
+/// moment has dropped them, and may have changed their mind on a link that lasts.
+pub(crate) fn remind(state: &mut State) {
+    let waits = |row: &&Request| row.direction == Direction::In && row.status == RequestStatus::Accepted;
+    let peers: BTreeSet<PeerId> = state.requests.values().filter(waits).map(|row| row.peer).collect();
+    let devices = state.devices.values().filter(|device| peers.contains(&device.peer) && device.outbox_count > 0);
+    state.restart.extend(devices.map(|device| device.device));
+}
+
 /// The provisional friendship of a request.
 fn half_of(state: &State, row: &Request) -> Option<Friend> {
     let half = |friend: &&Friend| friend.state == FriendState::Half && Some(friend.room) == row.room;

@@ -184,7 +184,7 @@ fn full_disk_is_told_to_the_one_who_asked_and_reading_goes_on() {
 }
 
 #[test]
-fn waiting_inputs_are_taken_in_turns_of_sixty_four() {
+fn waiting_inputs_are_taken_in_turns_of_thirty_two() {
     let mut bench = Bench::new();
     for number in 0..200 {
         bench.inputs.try_send(frame(number)).unwrap();
@@ -193,7 +193,7 @@ fn waiting_inputs_are_taken_in_turns_of_sixty_four() {
     while bench.ask("count").unwrap() < 200 {}
     let turns = bench.seen.turns.lock().unwrap().clone();
     assert!(turns.iter().all(|turn| *turn <= TURN_INPUTS));
-    assert_eq!(turns[..3], [64, 64, 64]);
+    assert_eq!(turns[..3], [32, 32, 32]);
     bench.stop(running);
 }
 

@@ -69,7 +69,7 @@ pub fn connect(folder: &Path, secure_delete: bool) -> Result<Connection, Trouble
     let hex = data_encoding::HEXLOWER;
     let db = Connection::open(folder.join(STORE)).map_err(|error| error.to_string())?;
     let pragmas = format!(
-        "PRAGMA key = \"x'{}{}'\"; PRAGMA cipher_compatibility = 4; PRAGMA locking_mode = EXCLUSIVE; \
+        "PRAGMA key = \"x'{}{}'\"; PRAGMA cipher_compatibility = 4; PRAGMA cipher_hmac_algorithm = HMAC_SHA256; PRAGMA locking_mode = EXCLUSIVE; \
          PRAGMA secure_delete = {}; PRAGMA wal_autocheckpoint = 0;",
         hex.encode(&key),
         hex.encode(&salt),
