@@ -6,6 +6,7 @@ use crate::output::Output;
 use crate::text;
 use serde_json::json;
 use std::path::PathBuf;
+use symbolon_node::lan::LanMode;
 use symbolon_node::run::{Ready, RunConfig, RunError};
 
 /// Runs a node until it is stopped.
@@ -20,6 +21,11 @@ pub fn run(data: PathBuf, flags: &Up, output: Output) -> Result<(), Failure> {
         open_browser: !flags.no_open && !output.json && !output.is_piped(),
         passphrase_file: flags.passphrase_file.clone(),
         relays: flags.relay.clone(),
+        lan: match (flags.no_lan, flags.lan_visible) {
+            (true, _) => LanMode::Off,
+            (false, true) => LanMode::Visible,
+            (false, false) => LanMode::Friends,
+        },
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -33,12 +39,7 @@ pub fn run(data: PathBuf, flags: &Up, output: Output) -> Result<(), Failure> {
 }
 
 fn refuse_what_is_not_there(flags: &Up) -> Result<(), Failure> {
-    let asked = [
-        ("--lan-visible", flags.lan_visible),
-        ("--bootstrap", !flags.bootstrap.is_empty()),
-        ("--lookup", !flags.lookup.is_empty()),
-        ("--proxy", flags.proxy.is_some()),
-    ];
+    let asked = [("--bootstrap", !flags.bootstrap.is_empty()), ("--lookup", !flags.lookup.is_empty()), ("--proxy", flags.proxy.is_some())];
     match asked.into_iter().find(|(_, asked)| *asked) {
         None => Ok(()),
         Some((flag, _)) => Err(Failure::new(

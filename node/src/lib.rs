@@ -5,6 +5,7 @@ pub mod api;
 pub mod folder;
 pub mod handle;
 pub mod health;
+pub mod lan;
 pub mod mls;
 pub mod net;
 pub mod relay;

@@ -26,6 +26,7 @@ mod swarm;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use address::{Carrier, pinned_address};
 pub use address::{address_from_text, address_to_text};
 pub use environment::{KeyLogSet, harden_environment};
 pub use limits::Limits;
@@ -39,6 +40,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io};
 use symbolon_core::seam::{Address, CloseReason, DialId, Input, LinkId};
+use symbolon_presence::id::PublicKeyBytes;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -94,6 +96,8 @@ impl std::error::Error for NetError {}
 #[derive(Debug)]
 pub struct Net {
     handle: NetHandle,
+    transport_key: PublicKeyBytes,
+    everywhere: bool,
     port: Option<u16>,
     port_moved: bool,
     listening: watch::Receiver<Listening>,
@@ -125,10 +129,11 @@ impl Net {
         let draw = || getrandom::u32().map_err(|_| io::Error::from(io::ErrorKind::Other));
         let chosen = port::choose(wanted, port, draw).map_err(|error| NetError::Listen(error.kind()))?;
 
+        let everywhere = chosen.endpoints.iter().any(|endpoint| endpoint.ip.is_unspecified());
         let (request_sender, requests) = mpsc::channel(COMMAND_QUEUE);
         let patience = limits.start;
         let shared = Arc::new(Shared::new(limits, inputs, request_sender));
-        let mut swarm = swarm::build(&shared).map_err(|swarm::BuildError| NetError::Setup)?;
+        let (mut swarm, transport_key) = swarm::build(&shared).map_err(|swarm::BuildError| NetError::Setup)?;
         let mut listeners = HashSet::new();
         for endpoint in &chosen.endpoints {
             let listener = swarm.listen_on(endpoint.multiaddr()).map_err(|_| NetError::Listen(io::ErrorKind::Other))?;
@@ -143,7 +148,7 @@ impl Net {
         }
         let announcer = tokio::spawn(announce(shared.clone(), listening.clone(), with_loopback));
         let handle = NetHandle { shared, runtime: Handle::current() };
-        Ok(Self { handle, port: chosen.port, port_moved: chosen.moved, listening, driver, announcer })
+        Ok(Self { handle, transport_key, everywhere, port: chosen.port, port_moved: chosen.moved, listening, driver, announcer })
     }
 
     /// What the core's thread uses.
@@ -154,6 +159,21 @@ impl Net {
     /// Where the node listens now, as multiaddr text, loopback included.
     pub fn listening(&self) -> Vec<String> {
         self.listening.borrow().endpoints.iter().map(|endpoint| endpoint.multiaddr().to_string()).collect()
+    }
+
+    /// The key by which connections to this node are proved: fresh at each start.
+    pub fn transport_key(&self) -> PublicKeyBytes {
+        self.transport_key
+    }
+
+    /// Whether the node listens on whatever addresses the machine has or gets.
+    pub(crate) fn is_everywhere(&self) -> bool {
+        self.everywhere
+    }
+
+    /// The sockets on which the node listens now.
+    pub(crate) fn sockets(&self) -> Vec<(std::net::IpAddr, Carrier, u16)> {
+        self.listening.borrow().endpoints.iter().map(|endpoint| (endpoint.ip, endpoint.carrier, endpoint.port)).collect()
     }
 
     /// The port to be kept for the next start; `None` when every listen address named its own.

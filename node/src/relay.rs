@@ -10,6 +10,7 @@ use crate::net::{Net, NetConfig};
 use crate::run::RunError;
 use crate::run::open::{Kept, internal, net_error, open_store, read_passphrase, shell_error, store_error};
 use crate::run::{STOP_TIMEOUT, Signals};
+use crate::shell::live::Ways;
 use crate::shell::{self, Ends, INPUT_QUEUE, LoadFailed, Machine, Parts, SystemClock};
 use crate::store::{MlsTable, Store};
 use rand_chacha::ChaCha20Rng;
@@ -95,7 +96,8 @@ pub async fn run(config: RelayConfig, ready: impl FnOnce(&RelayReady)) -> Result
     let (stop, stopped) = watch::channel(false);
     let (facts, mut told) = watch::channel(None);
     let vitals = Arc::new(Vitals::default());
-    let ends = Ends { commands, inputs, events, stop: stopped, transport: net.handle(), clock: SystemClock, vitals };
+    let ends =
+        Ends { commands, inputs, events, stop: stopped, transport: Ways { net: net.handle(), lan: None }, clock: SystemClock, vitals };
     let parts = RelayParts { policy: config.policy, facts };
     let (ended_sender, mut ended) = oneshot::channel();
     let body = move || {
@@ -214,9 +216,10 @@ impl Machine for RelayMachine {
                     self.facts.send_replace(Some(Facts { link, claim: self.claim }));
                 }
             }
-            Input::LinkUp { link, dial: _ } => self.relay.link_up(link.0),
+            Input::LinkUp { link, dial: _, near: _ } => self.relay.link_up(link.0),
             Input::LinkDown(link) => self.relay.link_down(link.0),
-            Input::DialFailed(_) => {}
+            // A relay calls nobody and shows itself to nobody.
+            Input::DialFailed(_) | Input::LanUp { .. } | Input::Sighted(_) | Input::Unsighted(_) => {}
             Input::Frame(link, bytes) => self.with(world, |relay, rows| relay.frame(now, rows, link.0, &bytes))?,
             Input::Tick => self.with(world, |relay, rows| relay.tick(now, rows))?,
         }

@@ -37,6 +37,8 @@ pub struct RunConfig {
     pub passphrase_file: Option<PathBuf>,
     /// Links of relays to keep mailboxes at.
     pub relays: Vec<String>,
+    /// What is done on the local network.
+    pub lan: crate::lan::LanMode,
 }
 
 /// An opened node, as its face needs it.

@@ -27,7 +27,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use symbolon_core::TurnFailed;
 use symbolon_core::command::{CommandError, Reply};
-use symbolon_core::seam::{Action, Address, CloseReason, CommandId, DialId, Event, Input, LinkId};
+use symbolon_core::seam::{Action, Address, Announcement, CloseReason, CommandId, DialId, Event, Input, LinkId};
 use symbolon_core::table::Change;
 use symbolon_core::world::{CipherError, RoomCipher, Shelf, World};
 use symbolon_presence::time::Timestamp;
@@ -89,6 +89,8 @@ pub trait Transport {
     fn send(&mut self, link: LinkId, frame: Vec<u8>);
     /// See [`Action::Close`].
     fn close(&mut self, link: LinkId, reason: CloseReason);
+    /// See [`Action::Announce`].
+    fn announce(&mut self, shown: Announcement);
     /// The core has lost its memory of links, dials and own addresses: ends every link and
     /// dial, each with its [`Input::LinkDown`] or [`Input::DialFailed`] (a core that does not
     /// know them ignores these), and tells [`Input::Addresses`] again.
@@ -308,6 +310,7 @@ impl<P: Parts, T: Transport, C: Clock> Shell<P, T, C> {
                 Action::Dial(dial, addresses) => self.transport.dial(dial, addresses),
                 Action::Send(link, frame) => self.transport.send(link, frame),
                 Action::Close(link, reason) => self.transport.close(link, reason),
+                Action::Announce(shown) => self.transport.announce(shown),
                 Action::Reply(id, result) => {
                     if let Some(reply) = self.waiting.remove(&id) {
                         // Whoever asked may have gone; what was asked is done all the same.

@@ -17,7 +17,16 @@ use tokio::sync::oneshot;
 
 fn config(http: &str) -> RunConfig {
     let http = http.parse().unwrap();
-    RunConfig { data: "unused".into(), name: None, listen: vec![], http, open_browser: false, passphrase_file: None, relays: vec![] }
+    RunConfig {
+        data: "unused".into(),
+        name: None,
+        listen: vec![],
+        http,
+        open_browser: false,
+        passphrase_file: None,
+        relays: vec![],
+        lan: symbolon_node::lan::LanMode::Off,
+    }
 }
 
 /// A made-up opening: the node ends when it is stopped, or when `ended` is told.

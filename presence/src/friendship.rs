@@ -3,9 +3,9 @@
 //! F_r is drawn anew only when somebody is revoked; everything a friend may do hangs on
 //! it, so one new secret takes everything back at once.
 
-use crate::id::MailboxId;
-use crate::kdf::{Secret, derive};
-use crate::labels::{KEY_CAP, KEY_FEK, KEY_LAN, KEY_PUT, KEY_WAIK};
+use crate::id::{MailboxId, PublicKeyBytes};
+use crate::kdf::{Secret, derive, mac};
+use crate::labels::{KEY_CAP, KEY_FEK, KEY_LAN, KEY_PUT, KEY_WAIK, MAC_LAN};
 use crate::sign::SigningKey;
 use minicbor::{Decode, Encode};
 
@@ -37,6 +37,12 @@ impl FriendshipSecret {
         derive(self.secret.expose(), KEY_LAN, &[])
     }
 
+    /// The tag that a node of the owner shows on a LAN in one hour (hours since 1970): nobody
+    /// but friends can tell it from chance, and it fits no other instance or transport key.
+    pub fn lan_tag(&self, instance: &[u8; 8], hour: u32, transport: &PublicKeyBytes) -> [u8; 16] {
+        mac(&self.lan(), MAC_LAN, &[instance, &hour.to_be_bytes(), transport.as_bytes()])
+    }
+
     /// Put key at one mailbox: the right to write to the owner's queues there.
     pub fn put(&self, mailbox: &MailboxId) -> Secret {
         derive(self.secret.expose(), KEY_PUT, &[mailbox.as_bytes()])
@@ -51,6 +57,18 @@ impl FriendshipSecret {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lan_tag_fits_one_secret_instance_hour_and_transport_key() {
+        let f = FriendshipSecret { revision: 0, secret: Secret::from_bytes([1; 32]) };
+        let g = FriendshipSecret { revision: 1, secret: Secret::from_bytes([2; 32]) };
+        let (k, l) = (PublicKeyBytes([3; 32]), PublicKeyBytes([4; 32]));
+        let tag = f.lan_tag(&[5; 8], 6, &k);
+        assert_eq!(tag, f.lan_tag(&[5; 8], 6, &k));
+        for other in [g.lan_tag(&[5; 8], 6, &k), f.lan_tag(&[6; 8], 6, &k), f.lan_tag(&[5; 8], 7, &k), f.lan_tag(&[5; 8], 6, &l)] {
+            assert_ne!(other, tag);
+        }
+    }
 
     #[test]
     fn every_key_differs_by_use_and_by_mailbox() {

@@ -105,6 +105,8 @@ labels! {
     MAC_TAG = "mac envelope tag";
     /// A Put.
     MAC_PUT = "mac put";
+    /// What friends recognise each other by on a LAN.
+    MAC_LAN = "mac lan";
 
     // Seals.
     /// HPKE: first envelope.

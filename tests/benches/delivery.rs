@@ -38,6 +38,7 @@ async fn node(data: &Path, name: &str, listen: &str) -> Node {
         open_browser: false,
         passphrase_file: None,
         relays: Vec::new(),
+        lan: symbolon_node::lan::LanMode::Off,
     };
     let opened = symbolon_node::run::open::open(config).await.expect("the node opens");
     Node { events: opened.handle.subscribe(), handle: opened.handle }

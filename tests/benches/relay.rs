@@ -28,6 +28,7 @@ async fn node(data: &Path, name: &str) -> Opened {
         open_browser: false,
         passphrase_file: None,
         relays: Vec::new(),
+        lan: symbolon_node::lan::LanMode::Off,
     };
     symbolon_node::run::open::open(config).await.expect("the node opens")
 }

@@ -296,6 +296,8 @@ pub struct FriendView {
 pub enum Path {
     /// A connection to the friend's own address.
     Direct,
+    /// The same, on a network that both are attached to.
+    Lan,
 }
 
 /// A message.
@@ -351,6 +353,8 @@ pub struct StatusView {
     pub peers: usize,
     /// Envelopes not yet acknowledged.
     pub queue: u64,
+    /// What the LAN shows; none while this node does not look.
+    pub lan: Option<LanView>,
     /// Own relays.
     pub relays: Vec<RelayView>,
     /// Faults in words, each with what to do about it.
@@ -359,6 +363,17 @@ pub struct StatusView {
     pub sent_frames: Vec<(&'static str, u64)>,
     /// Frames refused or dropped since start, by reason.
     pub dropped_frames: Vec<(&'static str, u64)>,
+}
+
+/// What the LAN shows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LanView {
+    /// Friends on it.
+    pub friends: usize,
+    /// Until when this node shows its name to strangers.
+    pub visible_until: Option<Timestamp>,
+    /// Names of strangers who show theirs, while this node does.
+    pub strangers: Vec<String>,
 }
 
 /// A mailbox of ours at a relay.

@@ -8,8 +8,9 @@
 //! carry the mailbox's signature, envelopes their own seals. A device counts as online
 //! only while its link has shown such a proof.
 
+use crate::command::Path;
 use crate::depot::DepotKey;
-use crate::limits::{BACKOFF_MAX, BACKOFF_MIN, LINKS_MAX, RECEIPT_TIMEOUT, RIVAL_TIMEOUT, WINDOW, WINDOW_BYTES};
+use crate::limits::{ADDRESSES_MAX, BACKOFF_MAX, BACKOFF_MIN, LINKS_MAX, RECEIPT_TIMEOUT, RIVAL_TIMEOUT, WINDOW, WINDOW_BYTES};
 use crate::outbox::{self, FIRST_ROWS, ROOM_LANE, What};
 use crate::request;
 use crate::seam::{Action, Address, CloseReason, DialId, Event, LinkId};
@@ -55,6 +56,8 @@ struct Link {
     device: Option<DeviceId>,
     /// Whether the device has proved to be behind it.
     proved: bool,
+    /// Whether its other end is on a network that this node is attached to.
+    near: bool,
     /// Receipt lines for this turn.
     receipts: Vec<ReceiptItem>,
     faults: u32,
@@ -153,8 +156,21 @@ impl Delivery {
         sessions.iter().any(|session| session.tried && session.link.is_none()).then_some(false)
     }
 
+    /// How one of these devices is reached, if it has proved to be there.
+    pub fn path(&self, devices: &[DeviceId]) -> Option<Path> {
+        let links = devices.iter().filter_map(|device| self.links.get(&self.sessions.get(device)?.link?));
+        links.filter(|link| link.proved).map(|link| if link.near { Path::Lan } else { Path::Direct }).next()
+    }
+
     /// A link came up.
-    pub fn link_up(&mut self, state: &mut State, turn: &mut Turn<'_>, link: LinkId, dial: Option<DialId>) -> Result<(), TurnFailed> {
+    pub fn link_up(
+        &mut self,
+        state: &mut State,
+        turn: &mut Turn<'_>,
+        link: LinkId,
+        dial: Option<DialId>,
+        near: bool,
+    ) -> Result<(), TurnFailed> {
         let device = dial.and_then(|dial| self.dials.remove(&dial));
         if dial.is_some() && device.is_none() {
             turn.act(Action::Close(link, CloseReason::Idle));
@@ -169,7 +185,7 @@ impl Delivery {
             }
             return Ok(());
         }
-        self.links.insert(link, Link { device, ..Link::default() });
+        self.links.insert(link, Link { device, near, ..Link::default() });
         let Some(device) = device else { return Ok(()) };
         let session = self.sessions.entry(device).or_default();
         session.dial = None;
@@ -199,6 +215,10 @@ impl Delivery {
     pub fn dial_failed(&mut self, state: &mut State, turn: &mut Turn<'_>, dial: DialId) {
         let Some(device) = self.dials.remove(&dial) else { return };
         let session = self.sessions.entry(device).or_default();
+        if session.dial != Some(dial) {
+            // A better way was found meanwhile.
+            return;
+        }
         session.dial = None;
         session.tried = true;
         if session.link.is_none() {
@@ -467,7 +487,11 @@ impl Delivery {
         if !wants_link(state, device) {
             return Ok(());
         }
-        let places: Vec<Address> = state.devices.get(device).map(|row| row.entry.places.clone()).unwrap_or_default();
+        let Some(row) = state.devices.get(device) else { return Ok(()) };
+        // Tried together; where both are on one network comes first.
+        let near = state.near.get(&row.peer).map(Vec::as_slice).unwrap_or_default();
+        let mut places: Vec<Address> = near.iter().chain(&row.entry.places).cloned().collect();
+        places.truncate(ADDRESSES_MAX);
         let session = self.sessions.entry(*device).or_default();
         if session.dial.is_some() {
             return Ok(());
@@ -484,6 +508,35 @@ impl Delivery {
         session.dial = Some(dial);
         self.dials.insert(dial, *device);
         turn.act(Action::Dial(dial, places));
+        Ok(())
+    }
+
+    /// The LAN shows a friend's device, or another place of it.
+    pub fn sighted(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
+        if !wants_link(state, device) {
+            return Ok(());
+        }
+        let session = self.sessions.entry(*device).or_default();
+        session.attempts = 0;
+        if session.link.is_some() {
+            return self.probe(state, turn, device);
+        }
+        // What is being dialled may be a place that is gone.
+        session.dial = None;
+        let soon = turn.now.max(session.last_attempt.after(SECOND));
+        self.schedule(device, soon);
+        Ok(())
+    }
+
+    /// One of the ends of a link has moved: it must show soon that it still leads anywhere.
+    fn probe(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
+        let session = self.sessions.entry(*device).or_default();
+        session.greet = true;
+        session.hello = None;
+        self.greet(state, turn, device)?;
+        if self.sessions.get(device).is_some_and(|session| session.hello.is_some() || !session.inflight.is_empty()) {
+            self.hurry(turn, device);
+        }
         Ok(())
     }
 
@@ -533,7 +586,7 @@ impl Delivery {
         true
     }
 
-    /// Tells every friend on a live link where this node is now.
+    /// Tells every friend on a live link where this node is now, and sees whether they answer.
     pub fn greet_all(&mut self, state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
         let linked: Vec<DeviceId> = self.sessions.iter().filter(|(_, session)| session.link.is_some()).map(|(device, _)| *device).collect();
         for session in self.sessions.values_mut() {
@@ -541,8 +594,7 @@ impl Delivery {
             session.hello = None;
         }
         for device in linked {
-            self.sessions.entry(device).or_default().greet = true;
-            self.greet(state, turn, &device)?;
+            self.probe(state, turn, &device)?;
         }
         Ok(())
     }
@@ -601,7 +653,7 @@ impl Delivery {
                 settled.push(Acknowledged { device, number, outcome: item.outcome });
             }
         }
-        if !settled.is_empty()
+        if (greeted || !settled.is_empty())
             && let Some(at) = session.receipt_due.take()
         {
             self.due.remove(&(at, device));

@@ -1,6 +1,6 @@
 //! Friends: petnames, bundles, and what the user does with friends.
 
-use crate::command::{CommandError, Direction, FriendView, MessageState, Path, RequestStatus, Trust, Who};
+use crate::command::{CommandError, Direction, FriendView, MessageState, RequestStatus, Trust, Who};
 use crate::delivery::Delivery;
 use crate::limits::FRIENDS_MAX;
 use crate::outbox::{self, ROOM_LANE, What};
@@ -62,6 +62,7 @@ pub(crate) fn adopt_bundle(state: &mut State, friend: &mut Friend, verified: Ver
         }
     }
     friend.friendship = Some(bundle.friendship);
+    state.has_new_friend = true;
 }
 
 /// A friend's mailboxes at relays with the keys that friends have.
@@ -252,7 +253,7 @@ pub(crate) fn view(state: &State, delivery: &Delivery, peer: &PeerId) -> Option<
         mutual: friend.state == FriendState::Mutual,
         blocked: friend.blocked,
         online,
-        path: (online == Some(true)).then_some(Path::Direct),
+        path: delivery.path(&friend.devices),
         unread: friend.unread,
     })
 }

@@ -33,6 +33,7 @@ mod doctor;
 mod friend;
 mod history;
 mod intake;
+mod lan;
 pub mod limits;
 mod outbox;
 mod request;
@@ -56,6 +57,7 @@ use command::{Command, CommandError, IdentityView, RelayState, Reply, RequestSta
 use delivery::Delivery;
 use depot::Depots;
 use intake::Intake;
+use lan::Lan;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use seam::{Action, Event, Input};
@@ -92,6 +94,7 @@ pub struct Core {
     state: State,
     delivery: Delivery,
     depots: Depots,
+    lan: Lan,
     intake: Intake,
     rng: ChaCha20Rng,
     out: Out,
@@ -118,6 +121,7 @@ impl Core {
             state,
             delivery,
             depots: Depots::default(),
+            lan: Lan::default(),
             intake,
             rng,
             out,
@@ -137,7 +141,7 @@ impl Core {
     /// Handles one input. It fails only when the store failed beneath; then the turn is
     /// taken back and this core is dropped.
     pub fn handle(&mut self, now: Timestamp, input: Input, world: &mut World<'_>) -> Result<(), TurnFailed> {
-        let Self { state, delivery, depots, intake, rng, out, .. } = self;
+        let Self { state, delivery, depots, lan, intake, rng, out, .. } = self;
         let mut turn = Turn { now, rng, cipher: &mut *world.cipher, shelf: world.shelf, out };
         let turn = &mut turn;
         let mut expiry_changed = false;
@@ -152,7 +156,7 @@ impl Core {
                 self.search.ask(state, turn, id, Wish { text, before, limit })?;
             }
             Input::Command(id, command) => {
-                let result = match run(state, delivery, depots, intake, turn, command) {
+                let result = match run(state, delivery, depots, lan, intake, turn, command) {
                     Ok(reply) => Ok(reply),
                     Err(Failed::Command(error)) => Err(error),
                     Err(Failed::Turn(failed)) => return Err(failed),
@@ -167,8 +171,8 @@ impl Core {
                     moved(state, delivery, turn)?;
                 }
             }
-            Input::LinkUp { link, dial: Some(dial) } if depots.has_dial(dial) => depots.link_up(state, turn, link, dial)?,
-            Input::LinkUp { link, dial } => delivery.link_up(state, turn, link, dial)?,
+            Input::LinkUp { link, dial: Some(dial), .. } if depots.has_dial(dial) => depots.link_up(state, turn, link, dial)?,
+            Input::LinkUp { link, dial, near } => delivery.link_up(state, turn, link, dial, near)?,
             Input::DialFailed(dial) if depots.has_dial(dial) => depots.dial_failed(turn, dial),
             Input::DialFailed(dial) => delivery.dial_failed(state, turn, dial),
             Input::LinkDown(link) if depots.has_link(link) => depots.link_down(turn, link),
@@ -179,7 +183,17 @@ impl Core {
                 }
             }
             Input::Frame(link, bytes) => intake.frame(state, delivery, turn, link, &bytes)?,
+            Input::LanUp { transport, visible } => lan.up(state, turn, transport, visible),
+            Input::Sighted(sighting) => {
+                if let Some(friend) = lan.sighted(state, now, sighting) {
+                    for device in request::devices_of(state, &friend) {
+                        delivery.sighted(state, turn, &device)?;
+                    }
+                }
+            }
+            Input::Unsighted(instance) => lan.unsighted(state, &instance),
             Input::Tick => {
+                lan.show(state, turn);
                 delivery.tick(state, turn)?;
                 depots.tick(state, turn)?;
                 conversation::expire(state, turn)?;
@@ -197,6 +211,9 @@ impl Core {
         }
         if !state.told.is_empty() {
             intake::told(state, delivery, turn)?;
+        }
+        if std::mem::take(&mut state.has_new_friend) {
+            lan.look_again(state);
         }
         for device in std::mem::take(&mut state.hang_up) {
             delivery.hang_up(state, turn, &device);
@@ -252,8 +269,9 @@ impl Core {
         let due = self.delivery.next_due().map(|at| (at, "a dial or a receipt is due"));
         let expiry = self.next_expiry.map(|at| (at, "a message is to be given up"));
         let depots = self.depots.next_due().map(|at| (at, "a relay is due"));
+        let lan = self.lan.next_due().map(|at| (at, "the LAN is shown something else"));
         let index = self.search.next_due().map(|at| (at, "texts are to be put into the index of words"));
-        [due, depots, expiry, index, Some((self.next_sweep, "expired rows are swept"))].into_iter().flatten().min()
+        [due, depots, lan, expiry, index, Some((self.next_sweep, "expired rows are swept"))].into_iter().flatten().min()
     }
 
     /// The contact record that this node would publish now: signed, with a package that
@@ -285,6 +303,7 @@ fn run(
     state: &mut State,
     delivery: &mut Delivery,
     depots: &mut Depots,
+    lan: &Lan,
     intake: &Intake,
     turn: &mut Turn<'_>,
     command: Command,
@@ -368,8 +387,10 @@ fn run(
             Ok(Reply::Relay(depots.view(&own)))
         }
         Command::Relays => Ok(Reply::Relays(state.own.depots.values().map(|own| depots.view(own)).collect())),
-        Command::Status => Ok(Reply::Status(status(state, delivery, depots, intake))),
-        Command::Doctor => Ok(Reply::Doctor(doctor::view(state, delivery, turn, status(state, delivery, depots, intake).problems)?)),
+        Command::Status => Ok(Reply::Status(status(state, delivery, depots, lan, intake, turn.now))),
+        Command::Doctor => {
+            Ok(Reply::Doctor(doctor::view(state, delivery, turn, status(state, delivery, depots, lan, intake, turn.now).problems)?))
+        }
     }
 }
 
@@ -413,7 +434,7 @@ fn block(state: &mut State, delivery: &Delivery, turn: &mut Turn<'_>, who: &Who,
     }
 }
 
-fn status(state: &State, delivery: &Delivery, depots: &Depots, intake: &Intake) -> StatusView {
+fn status(state: &State, delivery: &Delivery, depots: &Depots, lan: &Lan, intake: &Intake, now: Timestamp) -> StatusView {
     let mut problems = Vec::new();
     if state.own.places.is_empty() {
         problems.push("No address of this node is known: friends cannot reach it. Check the network, then start it again.".to_owned());
@@ -436,6 +457,7 @@ fn status(state: &State, delivery: &Delivery, depots: &Depots, intake: &Intake) 
     StatusView {
         peers: delivery.online(state).len(),
         queue: state.devices.values().map(|device| device.outbox_count).sum(),
+        lan: lan.view(now),
         relays,
         problems,
         sent_frames: delivery.sent().into_iter().chain(depots.sent()).collect(),

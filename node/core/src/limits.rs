@@ -26,6 +26,12 @@ pub const ADDRESSES_MAX: usize = 8;
 pub const DEVICES_MAX: usize = 8;
 /// Most mailboxes at relays of one device.
 pub const DEPOTS_MAX: usize = 3;
+/// Nodes on the LAN remembered.
+pub const LAN_SEEN_MAX: usize = 256;
+/// New ones taken in within a minute.
+pub const LAN_NEW_MAX: usize = 64;
+/// How long this node's name is shown to strangers on the LAN.
+pub const LAN_VISIBLE: u64 = 10 * MINUTE;
 /// Relays spoken to at once.
 pub const DEPOT_SESSIONS_MAX: usize = 64;
 /// Verified leaf credentials remembered; when full, all are forgotten.

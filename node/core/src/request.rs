@@ -301,7 +301,7 @@ pub(crate) fn is_accepted(state: &State, id: &RequestId) -> bool {
 }
 
 /// The known devices of a person.
-fn devices_of(state: &State, peer: &PeerId) -> Vec<symbolon_presence::id::DeviceId> {
+pub(crate) fn devices_of(state: &State, peer: &PeerId) -> Vec<symbolon_presence::id::DeviceId> {
     state.devices.values().filter(|device| device.peer == *peer).map(|device| device.device).collect()
 }
 

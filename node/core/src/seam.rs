@@ -5,7 +5,7 @@
 //! once the turn that carried it is durable.
 
 use crate::command::{Command, CommandError, Reply};
-use symbolon_presence::id::{MessageId, PeerId, RequestId, RoomId};
+use symbolon_presence::id::{MessageId, PeerId, PublicKeyBytes, RequestId, RoomId};
 
 pub use symbolon_presence::address::Address;
 
@@ -17,6 +17,33 @@ pub struct LinkId(pub u64);
 /// One attempt to open a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DialId(pub u64);
+
+/// A node on the LAN: drawn anew at each start, and no name of anything.
+pub type Instance = [u8; 8];
+
+/// What a node shows on the LAN.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Announcement {
+    /// Which node.
+    pub instance: Instance,
+    /// The hour of the tag, since 1970.
+    pub hour: u32,
+    /// What friends recognise it by: [`FriendshipSecret::lan_tag`](symbolon_presence::friendship::FriendshipSecret::lan_tag).
+    pub tag: [u8; 16],
+    /// Its name, while it is visible to strangers.
+    pub name: Option<String>,
+}
+
+/// A node that the LAN shows. Unchecked: anybody on the LAN can write it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sighting {
+    /// What it shows.
+    pub shown: Announcement,
+    /// The transport key that it claims. The places lead to no other key.
+    pub transport: PublicKeyBytes,
+    /// Where it listens.
+    pub places: Vec<Address>,
+}
 
 /// One command that awaits its reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,6 +62,8 @@ pub enum Input {
         link: LinkId,
         /// The attempt that led to it; `None` for an inbound link.
         dial: Option<DialId>,
+        /// Whether the other end is on a network that this node is attached to.
+        near: bool,
     },
     /// An attempt to open a link has failed for all its addresses.
     DialFailed(DialId),
@@ -42,6 +71,18 @@ pub enum Input {
     LinkDown(LinkId),
     /// A whole frame arrived. At most [`MAX_FRAME`] bytes; otherwise unchecked.
     Frame(LinkId, Vec<u8>),
+    /// This node can show itself on the LAN: it listens under this transport key. Answered by
+    /// [`Action::Announce`], now and whenever what is shown changes.
+    LanUp {
+        /// The Ed25519 key by which the transport proves itself.
+        transport: PublicKeyBytes,
+        /// Whether strangers may read this node's name for a while.
+        visible: bool,
+    },
+    /// The LAN shows a node, or another place or hour of one.
+    Sighted(Sighting),
+    /// A node is gone from the LAN.
+    Unsighted(Instance),
     /// The moment named by [`Core::poll_timeout`](crate::Core::poll_timeout) has come.
     Tick,
 }
@@ -60,6 +101,8 @@ pub enum Action {
     Send(LinkId, Vec<u8>),
     /// Close a link. No [`Input::LinkDown`] is awaited.
     Close(LinkId, CloseReason),
+    /// Show this on the LAN in place of what was shown before.
+    Announce(Announcement),
     /// Answer a command.
     Reply(CommandId, Result<Reply, CommandError>),
 }

@@ -378,6 +378,10 @@ pub(crate) struct State {
     pub restart: BTreeSet<DeviceId>,
     /// Devices that miss a frame and ask for everything again.
     pub asked_again: BTreeSet<DeviceId>,
+    /// A friend's secret has come: what the LAN shows may be theirs.
+    pub has_new_friend: bool,
+    /// Where friends are on the LAN.
+    pub near: BTreeMap<PeerId, Vec<Address>>,
     /// Devices that cannot be reached directly: what waits for them goes to their relays.
     pub unreachable: BTreeSet<DeviceId>,
     /// Entries of own mailboxes at relays that are settled here, and may be deleted there.
@@ -452,6 +456,8 @@ impl State {
             devices: load_all(shelf, Table::Device, |row: &Device| row.device)?,
             blocked: all_rows(shelf, Table::Blocked)?.into_iter().map(|(key, _)| key).collect(),
             wake: BTreeSet::new(),
+            has_new_friend: false,
+            near: BTreeMap::new(),
             hang_up: BTreeSet::new(),
             restart: BTreeSet::new(),
             asked_again: BTreeSet::new(),

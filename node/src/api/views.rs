@@ -76,6 +76,7 @@ fn friend(view: &FriendView) -> Value {
         "online": view.online,
         "path": view.path.map(|path| match path {
             Path::Direct => "direct",
+            Path::Lan => "lan",
         }),
         "blocked": view.blocked,
         "unread": view.unread,
@@ -101,7 +102,12 @@ fn message(view: &MessageView) -> Value {
 fn status(view: &StatusView) -> Value {
     json!({
         "peers": view.peers,
-        "lan": "off",
+        "lan": if view.lan.is_some() { "on" } else { "off" },
+        "nearby": view.lan.as_ref().map(|lan| json!({
+            "friends": lan.friends,
+            "visible_until": lan.visible_until.map(time),
+            "strangers": lan.strangers,
+        })),
         "dht": "off",
         "relays": view.relays.iter().map(relay).collect::<Vec<_>>(),
         "queue": view.queue,

@@ -1,14 +1,17 @@
 //! Addresses: from text and bytes to what this transport can dial or listen on, and back.
 //!
-//! Only four shapes exist here: an IPv4 or IPv6 address with TCP, or with QUIC version 1.
-//! Everything else that a multiaddr can say (names, relays, peer ids) is refused, so that
-//! no address from outside makes this node resolve, relay or tell anything.
+//! Only four shapes exist here: an IPv4 or IPv6 address with TCP, or with QUIC version 1; for
+//! dialling, a transport key may stand behind it that must be found there. Everything else
+//! that a multiaddr can say (names, relays) is refused, so that no address from outside
+//! makes this node resolve, relay or tell anything.
 
 use crate::net::limits::{ADDRESS_TEXT_MAX, ADDRESSES_LOOKED_AT, ADDRESSES_MAX};
-use libp2p::Multiaddr;
+use if_addrs::IfAddr;
 use libp2p::multiaddr::Protocol;
+use libp2p::{Multiaddr, PeerId as TransportId};
 use std::net::IpAddr;
 use symbolon_core::seam::Address;
+use symbolon_presence::id::PublicKeyBytes;
 
 /// A socket address and what is spoken there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,11 +20,13 @@ pub(super) struct Endpoint {
     /// QUIC sorts before TCP.
     pub(super) carrier: Carrier,
     pub(super) port: u16,
+    /// Who must be found there; `None` takes anybody.
+    pub(super) expects: Option<TransportId>,
 }
 
 /// What carries the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Carrier {
+pub(crate) enum Carrier {
     Quic,
     Tcp,
 }
@@ -31,6 +36,41 @@ pub(super) enum Carrier {
 /// `None` when it is longer than 256 bytes or is not an IP address with TCP or QUIC.
 pub fn address_from_text(text: &str) -> Option<Address> {
     Endpoint::from_text(text).map(Endpoint::address)
+}
+
+/// An address that leads to one transport key only; `None` when the key is none.
+pub(crate) fn pinned_address(ip: IpAddr, carrier: Carrier, port: u16, key: &PublicKeyBytes) -> Option<Address> {
+    let key = libp2p::identity::ed25519::PublicKey::try_from_bytes(key.as_bytes()).ok()?;
+    let expects = Some(libp2p::identity::PublicKey::from(key).to_peer_id());
+    Some(Endpoint { ip, carrier, port, expects }.address())
+}
+
+/// Whether the other end of a connection is on a network that this machine is attached to.
+pub(super) fn is_near(remote: &Multiaddr) -> bool {
+    let Some(endpoint) = remote.iter().next().and_then(|part| match part {
+        Protocol::Ip4(ip) => Some(IpAddr::V4(ip)),
+        Protocol::Ip6(ip) => Some(IpAddr::V6(ip)),
+        _ => None,
+    }) else {
+        return false;
+    };
+    match reach(endpoint) {
+        Reach::Loopback => false,
+        Reach::LinkLocal => true,
+        Reach::Private | Reach::Global => {
+            if_addrs::get_if_addrs().unwrap_or_default().iter().any(|interface| match (&interface.addr, endpoint) {
+                (IfAddr::V4(own), IpAddr::V4(other)) => {
+                    let mask = u32::from(own.netmask);
+                    mask != 0 && u32::from(own.ip) & mask == u32::from(other) & mask
+                }
+                (IfAddr::V6(own), IpAddr::V6(other)) => {
+                    let mask = u128::from(own.netmask);
+                    mask != 0 && u128::from(own.ip) & mask == u128::from(other) & mask
+                }
+                (IfAddr::V4(_), IpAddr::V6(_)) | (IfAddr::V6(_), IpAddr::V4(_)) => false,
+            })
+        }
+    }
 }
 
 /// The text of an address, as [`address_from_text`] reads it.
@@ -45,7 +85,7 @@ impl Endpoint {
         if text.len() > ADDRESS_TEXT_MAX {
             return None;
         }
-        Self::from_multiaddr(&text.parse().ok()?)
+        Self::from_multiaddr(&text.parse().ok()?).filter(|endpoint| endpoint.expects.is_none())
     }
 
     fn from_address(address: &Address) -> Option<Self> {
@@ -68,17 +108,26 @@ impl Endpoint {
             (Protocol::Udp(port), Some(Protocol::QuicV1)) => (Carrier::Quic, port),
             _ => return None,
         };
+        let expects = match parts.next() {
+            None => None,
+            Some(Protocol::P2p(key)) => Some(key),
+            Some(_) => return None,
+        };
         if parts.next().is_some() {
             return None;
         }
-        Some(Self { ip, carrier, port })
+        Some(Self { ip, carrier, port, expects })
     }
 
     pub(super) fn multiaddr(self) -> Multiaddr {
         let base = Multiaddr::empty().with(self.ip.into());
-        match self.carrier {
+        let address = match self.carrier {
             Carrier::Quic => base.with(Protocol::Udp(self.port)).with(Protocol::QuicV1),
             Carrier::Tcp => base.with(Protocol::Tcp(self.port)),
+        };
+        match self.expects {
+            Some(key) => address.with(Protocol::P2p(key)),
+            None => address,
         }
     }
 
@@ -158,7 +207,7 @@ pub(super) fn announced(listening: &[Endpoint], with_loopback: bool) -> Vec<Addr
         }
     }
     chosen.sort();
-    chosen.into_iter().map(|(_, _, ip, carrier, port)| Endpoint { ip, carrier, port }.address()).collect()
+    chosen.into_iter().map(|(_, _, ip, carrier, port)| Endpoint { ip, carrier, port, expects: None }.address()).collect()
 }
 
 #[cfg(test)]

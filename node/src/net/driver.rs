@@ -10,7 +10,7 @@ use crate::net::streams::StreamsEvent;
 use crate::net::swarm::{Behaviour, BehaviourEvent};
 use futures::StreamExt;
 use libp2p::core::transport::ListenerId;
-use libp2p::swarm::dial_opts::DialOpts;
+use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, SwarmEvent};
 use libp2p::{PeerId as TransportId, Swarm, ping};
 use std::collections::{HashMap, HashSet};
@@ -228,7 +228,11 @@ impl Driver {
         self.next_race += 1;
         let mut race = Race::new(answer);
         for endpoint in endpoints {
-            let options = DialOpts::unknown_peer_id().address(endpoint.multiaddr()).build();
+            let options = match endpoint.expects {
+                // The transport refuses anybody else before a byte of ours is read.
+                Some(key) => DialOpts::peer_id(key).condition(PeerCondition::Always).addresses(vec![endpoint.multiaddr()]).build(),
+                None => DialOpts::unknown_peer_id().address(endpoint.multiaddr()).build(),
+            };
             let connection = options.connection_id();
             if self.swarm.dial(options).is_ok() {
                 race.dialling.insert(connection);

@@ -58,11 +58,13 @@ pub(super) struct Pulse {
     heard: Arc<AtomicU64>,
     /// Set once, when the connection is given up.
     dead: watch::Sender<bool>,
+    /// Whether the other end is on a network that this machine is attached to.
+    pub(super) near: bool,
 }
 
 impl Pulse {
-    pub(super) fn new() -> Self {
-        Self { born: Instant::now(), heard: Arc::new(AtomicU64::new(0)), dead: watch::Sender::new(false) }
+    pub(super) fn new(near: bool) -> Self {
+        Self { born: Instant::now(), heard: Arc::new(AtomicU64::new(0)), dead: watch::Sender::new(false), near }
     }
 
     pub(super) fn heard(&self) {
@@ -156,7 +158,7 @@ impl Shared {
                 return None;
             }
             known.links.insert(id, link.clone());
-            permit.send(Input::LinkUp { link: id, dial: dial.map(|(dial, _)| dial) });
+            permit.send(Input::LinkUp { link: id, dial: dial.map(|(dial, _)| dial), near: place.pulse.near });
         }
         let pulse = place.pulse.clone();
         let end = tokio::select! {

@@ -23,7 +23,10 @@ pub(super) struct Chosen {
 /// All interfaces, QUIC and TCP, IPv4 and IPv6.
 pub(super) fn everywhere() -> Vec<Endpoint> {
     let families = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
-    families.into_iter().flat_map(|ip| [Carrier::Quic, Carrier::Tcp].map(|carrier| Endpoint { ip, carrier, port: 0 })).collect()
+    families
+        .into_iter()
+        .flat_map(|ip| [Carrier::Quic, Carrier::Tcp].map(|carrier| Endpoint { ip, carrier, port: 0, expects: None }))
+        .collect()
 }
 
 /// Puts one port in place of every 0 and leaves out addresses that this machine has not got.
@@ -92,7 +95,7 @@ mod tests {
     use super::*;
 
     fn loopback(port: u16) -> Vec<Endpoint> {
-        [Carrier::Quic, Carrier::Tcp].map(|carrier| Endpoint { ip: Ipv4Addr::LOCALHOST.into(), carrier, port }).to_vec()
+        [Carrier::Quic, Carrier::Tcp].map(|carrier| Endpoint { ip: Ipv4Addr::LOCALHOST.into(), carrier, port, expects: None }).to_vec()
     }
 
     fn random() -> io::Result<u32> {

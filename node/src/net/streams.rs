@@ -7,6 +7,7 @@
 //! connection, one of all) in the handler, before anybody else hears of it; without a place
 //! it is dropped, which resets it.
 
+use crate::net::address::is_near;
 use crate::net::links::{Place, Pulse};
 use libp2p::core::transport::PortUse;
 use libp2p::core::upgrade::ReadyUpgrade;
@@ -80,8 +81,9 @@ impl Streams {
         self.connections.get(&connection).map(|places| &places.pulse)
     }
 
-    fn handler(&mut self, connection: ConnectionId) -> Handler {
-        let places = Places { free: Arc::new(Semaphore::new(self.per_connection)), pulse: Pulse::new() };
+    fn handler(&mut self, connection: ConnectionId, remote: &Multiaddr) -> Handler {
+        let pulse = Pulse::new(is_near(remote));
+        let places = Places { free: Arc::new(Semaphore::new(self.per_connection)), pulse };
         self.connections.insert(connection, places.clone());
         Handler { places, room: self.room.clone(), inbound_room: self.inbound_room.clone(), wanted: 0, events: VecDeque::new() }
     }
@@ -96,20 +98,20 @@ impl NetworkBehaviour for Streams {
         connection: ConnectionId,
         _: TransportId,
         _: &Multiaddr,
-        _: &Multiaddr,
+        remote: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        Ok(self.handler(connection))
+        Ok(self.handler(connection, remote))
     }
 
     fn handle_established_outbound_connection(
         &mut self,
         connection: ConnectionId,
         _: TransportId,
-        _: &Multiaddr,
+        remote: &Multiaddr,
         _: Endpoint,
         _: PortUse,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        Ok(self.handler(connection))
+        Ok(self.handler(connection, remote))
     }
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {

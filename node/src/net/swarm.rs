@@ -8,6 +8,7 @@ use libp2p::identity::Keypair;
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::{Swarm, SwarmBuilder, identify, memory_connection_limits, noise, ping, tcp, yamux};
 use std::time::Duration;
+use symbolon_presence::id::PublicKeyBytes;
 
 /// What a stranger reads in our identify message. Nothing about this node.
 const AGENT: &str = "symbolon/1";
@@ -44,10 +45,12 @@ pub(super) struct BuildError;
 
 /// Builds a swarm with a transport key of its own, fresh at each start: a personal node's
 /// transport key is not its identity and must not make it recognisable.
-pub(super) fn build(shared: &Shared) -> Result<Swarm<Behaviour>, BuildError> {
+pub(super) fn build(shared: &Shared) -> Result<(Swarm<Behaviour>, PublicKeyBytes), BuildError> {
     let limits = &shared.limits;
+    let key = Keypair::generate_ed25519();
+    let public = key.public().try_into_ed25519().map_err(|_| BuildError)?;
     let streams = Streams::new(shared.room.clone(), shared.inbound_room.clone(), limits.links_per_connection);
-    let swarm = SwarmBuilder::with_existing_identity(Keypair::generate_ed25519())
+    let swarm = SwarmBuilder::with_existing_identity(key)
         .with_tokio()
         .with_tcp(tcp::Config::new().nodelay(true), noise::Config::new, || {
             let mut config = yamux::Config::default();
@@ -69,7 +72,7 @@ pub(super) fn build(shared: &Shared) -> Result<Swarm<Behaviour>, BuildError> {
         .with_swarm_config(|config| config.with_idle_connection_timeout(limits.linkless).with_max_negotiating_inbound_streams(NEGOTIATING))
         .with_connection_timeout(limits.dial)
         .build();
-    Ok(swarm)
+    Ok((swarm, PublicKeyBytes(public.to_bytes())))
 }
 
 fn behaviour(key: &Keypair, limits: &Limits, streams: Streams) -> Behaviour {

@@ -49,7 +49,7 @@ impl Peer {
     /// The next input must be a new link.
     pub(super) async fn up(&mut self) -> (LinkId, Option<DialId>) {
         match self.next().await {
-            Input::LinkUp { link, dial } => (link, dial),
+            Input::LinkUp { link, dial, .. } => (link, dial),
             other => panic!("no LinkUp: {other:?}"),
         }
     }

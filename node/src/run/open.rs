@@ -6,13 +6,15 @@ use crate::folder::key::{KeyError, Passphrase};
 use crate::folder::{Folder, FolderError};
 use crate::handle::{COMMAND_QUEUE, EVENT_QUEUE, NodeHandle};
 use crate::health::{Health, Vitals, Watched};
+use crate::lan::{Lan, LanMode};
 use crate::net::{Net, NetConfig, NetError};
-use crate::shell::live::LiveParts;
+use crate::shell::live::{LiveParts, Ways};
 use crate::shell::{self, Ends, INPUT_QUEUE, SystemClock};
 use crate::store::{OpenError, Store, StoreError};
 use std::path::Path;
 use std::sync::Arc;
 use symbolon_core::CoreConfig;
+use symbolon_core::seam::Input;
 use symbolon_core::table::{Change, Table};
 use symbolon_core::wire::is_name;
 use symbolon_core::world::{Shelf, ShelfMut};
@@ -43,7 +45,7 @@ pub async fn open(config: RunConfig) -> Result<Opened, RunError> {
         ));
     }
     let net = NetConfig { listen: config.listen.clone(), port: kept, ..NetConfig::default() };
-    let net = Net::start(net, input_sender).await.map_err(|error| net_error(&error))?;
+    let net = Net::start(net, input_sender.clone()).await.map_err(|error| net_error(&error))?;
     if let Some(port) = net.port().filter(|port| Some(*port) != kept) {
         Kept::write_port(&store, port).map_err(|error| store_error(&error))?;
     }
@@ -51,6 +53,7 @@ pub async fn open(config: RunConfig) -> Result<Opened, RunError> {
         tracing::warn!("the port of the last start is taken; listening on another one, so friends must hear of it first");
     }
     let listening = net.listening();
+    let lan = look_around(&config, &net, input_sender);
 
     let (command_sender, commands) = mpsc::channel(COMMAND_QUEUE);
     let (events, _) = broadcast::channel(EVENT_QUEUE);
@@ -65,7 +68,15 @@ pub async fn open(config: RunConfig) -> Result<Opened, RunError> {
     };
     let health = Health::new(move || watched.facts());
     let handle = NodeHandle::new(command_sender, events.clone(), Arc::new(stop), health);
-    let ends = Ends { commands, inputs, events, stop: stopped, transport: net.handle(), clock: SystemClock, vitals };
+    let ends = Ends {
+        commands,
+        inputs,
+        events,
+        stop: stopped,
+        transport: Ways { net: net.handle(), lan: lan.as_ref().map(Lan::handle) },
+        clock: SystemClock,
+        vitals,
+    };
     let parts = LiveParts { config: CoreConfig { name: config.name.map(|name| name.trim().to_owned()) } };
     let (core_ended, core_end) = oneshot::channel();
     let core = move || {
@@ -78,6 +89,9 @@ pub async fn open(config: RunConfig) -> Result<Opened, RunError> {
     let held = folder.clone();
     tokio::spawn(async move {
         let result = core_end.await;
+        if let Some(lan) = lan {
+            lan.stop().await;
+        }
         net.stop().await;
         // The address goes before the lock does, so that nobody calls a node that is gone.
         let withdrawn = held.withdraw_address();
@@ -91,6 +105,25 @@ pub async fn open(config: RunConfig) -> Result<Opened, RunError> {
     });
     let publish_address = Box::new(move |address: &str| folder.publish_address(address).map_err(folder_error));
     Ok(Opened { handle, api_token, listening, publish_address, ended })
+}
+
+/// Looks at the LAN, if that is wanted and the node can be reached from there.
+fn look_around(config: &RunConfig, net: &Net, inputs: mpsc::Sender<Input>) -> Option<Lan> {
+    let mut sockets = net.sockets();
+    let named = !net.is_everywhere();
+    if named {
+        sockets.retain(|(ip, ..)| !ip.is_loopback());
+    }
+    if config.lan == LanMode::Off || sockets.is_empty() {
+        return None;
+    }
+    match Lan::start(config.lan, named, &sockets, net.transport_key(), inputs) {
+        Ok(lan) => Some(lan),
+        Err(error) => {
+            tracing::warn!(%error, "the local network cannot be looked at");
+            None
+        }
+    }
 }
 
 pub(crate) fn read_passphrase(file: &Path) -> Result<Passphrase, RunError> {

@@ -1,12 +1,13 @@
 //! The real parts of the turn loop: [`Core`], MLS rooms, libp2p.
 
 use super::{LoadFailed, Machine, Parts, Transport, TurnCipher};
+use crate::lan::LanHandle;
 use crate::mls::{MlsCipher, MlsRows, RowsError};
 use crate::net::NetHandle;
 use crate::store::MlsTable;
 use crate::store::Store;
 use std::rc::Rc;
-use symbolon_core::seam::{Action, Address, CloseReason, DialId, Event, Input, LinkId};
+use symbolon_core::seam::{Action, Address, Announcement, CloseReason, DialId, Event, Input, LinkId};
 use symbolon_core::table::Change;
 use symbolon_core::world::{CipherError, Shelf, World};
 use symbolon_core::{Core, CoreConfig, LoadError, TurnFailed};
@@ -58,21 +59,36 @@ impl TurnCipher for MlsCipher<MlsTable> {
     }
 }
 
-impl Transport for NetHandle {
+/// The network and, where it is looked at, the LAN.
+pub(crate) struct Ways {
+    pub(crate) net: NetHandle,
+    pub(crate) lan: Option<LanHandle>,
+}
+
+impl Transport for Ways {
     fn dial(&mut self, dial: DialId, addresses: Vec<Address>) {
-        Self::dial(self, dial, addresses);
+        self.net.dial(dial, addresses);
     }
 
     fn send(&mut self, link: LinkId, frame: Vec<u8>) {
-        Self::send(self, link, frame);
+        self.net.send(link, frame);
     }
 
     fn close(&mut self, link: LinkId, reason: CloseReason) {
-        Self::close(self, link, reason);
+        self.net.close(link, reason);
+    }
+
+    fn announce(&mut self, shown: Announcement) {
+        if let Some(lan) = &self.lan {
+            lan.announce(&shown);
+        }
     }
 
     fn reset(&mut self) {
-        Self::reset(self);
+        self.net.reset();
+        if let Some(lan) = &self.lan {
+            lan.reset();
+        }
     }
 }
 

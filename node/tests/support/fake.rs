@@ -365,6 +365,7 @@ impl World {
             Command::RelayAdd { .. } => Err(CommandError::BadLink),
             Command::RelayClaim(_) | Command::RelayRemove(_) => Err(CommandError::NotFound),
             Command::Status => Ok(Reply::Status(StatusView {
+                lan: None,
                 relays: Vec::new(),
                 peers: self.friends.iter().filter(|friend| friend.online == Some(true)).count(),
                 queue: self.messages.iter().filter(|view| view.state == MessageState::Queued).count() as u64,

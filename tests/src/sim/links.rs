@@ -90,7 +90,7 @@ impl Sim {
         let incarnation = self.nodes[from].incarnation;
         if to == Some(ROGUE) && self.rogue_links.is_some() {
             let link = self.pipe([from, ROGUE], [incarnation, 0]);
-            self.plan(at, from, incarnation, Happening::Input(Input::LinkUp { link, dial: Some(dial) }));
+            self.plan(at, from, incarnation, Happening::Input(Input::LinkUp { link, dial: Some(dial), near: false }));
             self.rogue_links.get_or_insert_default().push(link);
             return;
         }
@@ -102,8 +102,8 @@ impl Sim {
         };
         let other = self.nodes[to].incarnation;
         let link = self.pipe([from, to], [incarnation, other]);
-        self.plan(at, to, other, Happening::Input(Input::LinkUp { link, dial: None }));
-        self.plan(at, from, incarnation, Happening::Input(Input::LinkUp { link, dial: Some(dial) }));
+        self.plan(at, to, other, Happening::Input(Input::LinkUp { link, dial: None, near: false }));
+        self.plan(at, from, incarnation, Happening::Input(Input::LinkUp { link, dial: Some(dial), near: false }));
         if let Some(pipe) = self.line.pipes.get_mut(&link) {
             pipe.last = [at, at];
         }
@@ -194,7 +194,7 @@ impl Sim {
     pub fn rogue_link(&mut self, to: Ix) -> LinkId {
         let incarnation = self.nodes[to].incarnation;
         let link = self.pipe([ROGUE, to], [0, incarnation]);
-        self.deliver(to, vec![Input::LinkUp { link, dial: None }], false);
+        self.deliver(to, vec![Input::LinkUp { link, dial: None, near: false }], false);
         link
     }
 

@@ -10,7 +10,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use std::collections::{BTreeMap, BTreeSet};
 use symbolon_core::command::{Command, CommandError, Reply};
-use symbolon_core::seam::{Action, Address, CommandId, Event, Input, LinkId};
+use symbolon_core::seam::{Action, Address, Announcement, CommandId, Event, Input, LinkId};
 use symbolon_presence::time::{SECOND, Timestamp};
 
 pub use super::faults::Faults;
@@ -50,6 +50,8 @@ pub struct Sim {
     pub wire: Option<Vec<OnWire>>,
     /// Links that nodes opened to [`nowhere`], newest last. Nobody listens there unless this is set.
     pub rogue_links: Option<Vec<LinkId>>,
+    /// What nodes wanted shown on the LAN, newest last. The world has none: a test shows it around.
+    pub announced: Vec<(Ix, Announcement)>,
     /// Events told so far, by node.
     pub events: Vec<Vec<Event>>,
     /// What is held against the invariants.
@@ -78,6 +80,7 @@ impl Sim {
             apart: BTreeSet::new(),
             wire: None,
             rogue_links: None,
+            announced: Vec::new(),
             events: Vec::new(),
             tally: Tally::default(),
             watch: None,
@@ -277,6 +280,8 @@ impl Sim {
                 Action::Dial(dial, places) => self.dial(ix, dial, &places),
                 Action::Send(link, bytes) => self.send(ix, link, bytes),
                 Action::Close(link, _) => self.close(ix, link),
+                // Only a node that was told of a LAN shows itself, and a test looks at it then.
+                Action::Announce(shown) => self.announced.push((ix, shown)),
             }
         }
         self.set_timer(ix);

@@ -38,6 +38,9 @@ impl Trace {
             Input::DialFailed(dial) => self.add(&[b"dial failed", &dial.0.to_be_bytes()[..]].concat()),
             Input::LinkDown(link) => self.add(&[b"link down", &link.0.to_be_bytes()[..]].concat()),
             Input::Tick => self.add(b"tick"),
+            Input::LanUp { .. } => self.add(b"lan up"),
+            Input::Sighted(sighting) => self.add(&[b"sighted", &sighting.shown.instance[..]].concat()),
+            Input::Unsighted(instance) => self.add(&[b"unsighted", &instance[..]].concat()),
         }
     }
 }
@@ -109,12 +112,15 @@ pub fn input(input: &Input) -> String {
     match input {
         Input::Command(id, _) => format!("< command {}", id.0),
         Input::Addresses(places) => format!("< {} address(es)", places.len()),
-        Input::LinkUp { link, dial: Some(dial) } => format!("< link {} up by dial {}", link.0, dial.0 % 10_000),
-        Input::LinkUp { link, dial: None } => format!("< link {} up from outside", link.0),
+        Input::LinkUp { link, dial: Some(dial), .. } => format!("< link {} up by dial {}", link.0, dial.0 % 10_000),
+        Input::LinkUp { link, dial: None, .. } => format!("< link {} up from outside", link.0),
         Input::DialFailed(dial) => format!("< dial {} failed", dial.0 % 10_000),
         Input::LinkDown(link) => format!("< link {} down", link.0),
         Input::Frame(link, bytes) => format!("< link {}: {}", link.0, frame(bytes)),
         Input::Tick => "< tick".into(),
+        Input::LanUp { .. } => "< the LAN is there".into(),
+        Input::Sighted(sighting) => format!("< sighted at {} place(s)", sighting.places.len()),
+        Input::Unsighted(_) => "< gone from the LAN".into(),
     }
 }
 
@@ -124,6 +130,7 @@ pub fn action(action: &Action) -> String {
         Action::Dial(dial, _) => format!("> dial {}", dial.0 % 10_000),
         Action::Send(link, bytes) => format!("> link {}: {}", link.0, frame(bytes)),
         Action::Close(link, reason) => format!("> close link {}: {reason:?}", link.0),
+        Action::Announce(shown) => format!("> announce hour {}", shown.hour),
         Action::Reply(id, Ok(_)) => format!("> command {} done", id.0),
         Action::Reply(id, Err(error)) => format!("> command {} refused: {error:?}", id.0),
     }

@@ -308,6 +308,9 @@ impl Transport for Sent {
     fn close(&mut self, link: LinkId, _: CloseReason) {
         self.push(format!("close {}", link.0));
     }
+    fn announce(&mut self, _: Announcement) {
+        self.push("announce".into());
+    }
     fn reset(&mut self) {
         self.push("reset".into());
     }

@@ -1,0 +1,187 @@
+//! The LAN: which of the nodes that it shows are friends', and where they are.
+//!
+//! Each node shows one tag under its owner's friendship secret, bound to its instance, the
+//! hour and its transport key; a reader computes one MAC for each friend. What is shown
+//! proves nothing: a replayed tag leads to a place that must prove the transport key of the
+//! tag, and who is there must prove itself by envelopes as on any other way.
+
+use crate::command::LanView;
+use crate::limits::{ADDRESSES_MAX, LAN_NEW_MAX, LAN_SEEN_MAX, LAN_VISIBLE};
+use crate::seam::{Action, Address, Announcement, Instance, Sighting};
+use crate::state::{FriendState, State};
+use crate::turn::Turn;
+use crate::wire::is_name;
+use rand_core::Rng;
+use std::collections::BTreeMap;
+use symbolon_presence::id::{PeerId, PublicKeyBytes};
+use symbolon_presence::kdf::mac_matches;
+use symbolon_presence::time::{HOUR, MINUTE, Timestamp};
+
+/// Hours that a shown tag may be away from ours: clocks differ, and a record lives for a while.
+const HOURS_APART: u32 = 1;
+
+/// This node on the LAN.
+#[derive(Debug)]
+struct Own {
+    instance: Instance,
+    transport: PublicKeyBytes,
+    visible_until: Option<Timestamp>,
+    shown: Option<Announcement>,
+}
+
+/// A node that the LAN shows.
+#[derive(Debug)]
+struct Seen {
+    sighting: Sighting,
+    /// Whose tag it is, if it is a friend's.
+    friend: Option<PeerId>,
+    at: Timestamp,
+}
+
+/// What is shown and seen. Nothing of it is stored.
+#[derive(Debug, Default)]
+pub(crate) struct Lan {
+    own: Option<Own>,
+    /// At most [`LAN_SEEN_MAX`].
+    seen: BTreeMap<Instance, Seen>,
+    /// Since when new instances are counted, and how many there were.
+    window: (Timestamp, usize),
+}
+
+fn hour_of(now: Timestamp) -> u32 {
+    u32::try_from(now.0 / HOUR).unwrap_or(u32::MAX)
+}
+
+impl Lan {
+    /// This node can show itself.
+    pub fn up(&mut self, state: &State, turn: &mut Turn<'_>, transport: PublicKeyBytes, visible: bool) {
+        let mut instance = [0; 8];
+        turn.rng.fill_bytes(&mut instance);
+        self.own = Some(Own { instance, transport, visible_until: visible.then(|| turn.now.after(LAN_VISIBLE)), shown: None });
+        self.show(state, turn);
+    }
+
+    /// When what is shown changes by itself: with the hour, or when the name is to be hidden.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        let own = self.own.as_ref()?;
+        let shown = own.shown.as_ref()?;
+        let next_hour = Timestamp((u64::from(shown.hour).saturating_add(1)).saturating_mul(HOUR));
+        let hidden = own.visible_until.filter(|_| shown.name.is_some());
+        Some(hidden.map_or(next_hour, |at| at.min(next_hour)))
+    }
+
+    /// Shows what is right now, if that is something else than before.
+    pub fn show(&mut self, state: &State, turn: &mut Turn<'_>) {
+        let Some(own) = &mut self.own else { return };
+        let hour = hour_of(turn.now);
+        let shown = Announcement {
+            instance: own.instance,
+            hour,
+            tag: state.own.friendship.lan_tag(&own.instance, hour, &own.transport),
+            name: own.visible_until.filter(|until| *until > turn.now).map(|_| state.own.name.clone()),
+        };
+        if own.shown.as_ref() != Some(&shown) {
+            own.shown = Some(shown.clone());
+            turn.act(Action::Announce(shown));
+        }
+    }
+
+    /// The LAN shows a node. Answers the friend whose way this changes.
+    pub fn sighted(&mut self, state: &mut State, now: Timestamp, mut sighting: Sighting) -> Option<PeerId> {
+        sighting.places.retain(Address::is_bounded);
+        sighting.places.truncate(ADDRESSES_MAX);
+        sighting.shown.name = sighting.shown.name.filter(|name| is_name(name));
+        let instance = sighting.shown.instance;
+        let is_own = self.own.as_ref().is_none_or(|own| own.instance == instance);
+        if is_own || sighting.places.is_empty() || sighting.shown.hour.abs_diff(hour_of(now)) > HOURS_APART {
+            return None;
+        }
+        let is_known = self.seen.get(&instance);
+        if is_known.is_some_and(|known| known.sighting == sighting) || (is_known.is_none() && !self.has_room(now)) {
+            return None;
+        }
+        let friend = owner_of(state, &sighting);
+        if friend.is_none() && self.seen.get(&instance).is_some_and(|known| known.friend.is_some()) {
+            // Somebody writes over what a friend shows: that stays until it is taken away.
+            return None;
+        }
+        let moved = self.seen.get(&instance).is_none_or(|known| known.sighting.places != sighting.places || known.friend != friend);
+        self.seen.insert(instance, Seen { sighting, friend, at: now });
+        self.tell(state, friend?);
+        friend.filter(|_| moved)
+    }
+
+    /// A node is gone.
+    pub fn unsighted(&mut self, state: &mut State, instance: &Instance) {
+        if let Some(friend) = self.seen.remove(instance).and_then(|seen| seen.friend) {
+            self.tell(state, friend);
+        }
+    }
+
+    /// A friendship begins or has changed: what is seen already may be the friend's.
+    pub fn look_again(&mut self, state: &mut State) {
+        let mut found = Vec::new();
+        for seen in self.seen.values_mut().filter(|seen| seen.friend.is_none()) {
+            seen.friend = owner_of(state, &seen.sighting);
+            found.extend(seen.friend);
+        }
+        for friend in found {
+            self.tell(state, friend);
+        }
+    }
+
+    /// What there is to show to the user.
+    pub fn view(&self, now: Timestamp) -> Option<LanView> {
+        let own = self.own.as_ref()?;
+        let visible_until = own.visible_until.filter(|until| *until > now);
+        let friends: std::collections::BTreeSet<PeerId> = self.seen.values().filter_map(|seen| seen.friend).collect();
+        let names = self.seen.values().filter(|seen| seen.friend.is_none()).filter_map(|seen| seen.sighting.shown.name.clone());
+        Some(LanView {
+            friends: friends.len(),
+            visible_until,
+            strangers: if visible_until.is_some() { names.collect() } else { Vec::new() },
+        })
+    }
+
+    /// Whether another instance may be remembered: not too many in a minute, and the oldest
+    /// stranger's gives way.
+    fn has_room(&mut self, now: Timestamp) -> bool {
+        if now.since(self.window.0) >= MINUTE {
+            self.window = (now, 0);
+        }
+        if self.window.1 >= LAN_NEW_MAX {
+            return false;
+        }
+        if self.seen.len() >= LAN_SEEN_MAX {
+            let oldest = self.seen.iter().filter(|(_, seen)| seen.friend.is_none()).min_by_key(|(_, seen)| seen.at).map(|(id, _)| *id);
+            let Some(oldest) = oldest else { return false };
+            self.seen.remove(&oldest);
+        }
+        self.window.1 = self.window.1.saturating_add(1);
+        true
+    }
+
+    /// Where a friend is on the LAN, for whoever dials.
+    fn tell(&self, state: &mut State, friend: PeerId) {
+        let seen = self.seen.values().filter(|seen| seen.friend == Some(friend));
+        let places: Vec<Address> = seen.flat_map(|seen| seen.sighting.places.iter().cloned()).take(ADDRESSES_MAX).collect();
+        if places.is_empty() {
+            state.near.remove(&friend);
+        } else {
+            state.near.insert(friend, places);
+        }
+    }
+}
+
+/// Whose tag it is.
+fn owner_of(state: &State, sighting: &Sighting) -> Option<PeerId> {
+    let shown = &sighting.shown;
+    let mutual = state.friends.values().filter(|friend| friend.state == FriendState::Mutual && !friend.blocked);
+    let mut keyed = mutual.filter_map(|friend| Some((friend.peer, friend.friendship.as_ref()?)));
+    keyed
+        .find(|(_, friendship)| mac_matches(&friendship.lan_tag(&shown.instance, shown.hour, &sighting.transport), &shown.tag))
+        .map(|(peer, _)| peer)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,212 @@
+//! What anybody on the LAN can show, and what comes of it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+use super::*;
+use crate::clear_cipher::ClearCipher;
+use crate::command::Trust;
+use crate::state::Friend;
+use crate::table::Table;
+use crate::turn::Out;
+use crate::world::{Rows, Shelf, ShelfError};
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+use symbolon_presence::friendship::FriendshipSecret;
+use symbolon_presence::id::RoomId;
+use symbolon_presence::kdf::Secret;
+
+const NOW: Timestamp = Timestamp(1_800_000_000_000);
+const FRIEND: PeerId = PeerId([7; 32]);
+const KEY: PublicKeyBytes = PublicKeyBytes([9; 32]);
+
+/// A store at first run.
+struct Empty;
+
+impl Shelf for Empty {
+    fn get(&self, _: Table, _: &[u8]) -> Result<Option<Vec<u8>>, ShelfError> {
+        Ok(None)
+    }
+
+    fn range(&self, _: Table, _: &[u8], _: usize) -> Result<Rows, ShelfError> {
+        Ok(Vec::new())
+    }
+
+    fn range_back(&self, _: Table, _: &[u8], _: usize) -> Result<Rows, ShelfError> {
+        Ok(Vec::new())
+    }
+
+    fn search(&self, _: &str, _: u64, _: usize) -> Result<Vec<u64>, ShelfError> {
+        Ok(Vec::new())
+    }
+}
+
+fn friendship() -> FriendshipSecret {
+    FriendshipSecret { revision: 0, secret: Secret::from_bytes([5; 32]) }
+}
+
+/// A node with one friend, on the LAN.
+fn on_the_lan(now: Timestamp, f: impl FnOnce(&mut Lan, &mut State, &mut Turn<'_>)) -> Vec<Action> {
+    let mut rng = ChaCha20Rng::seed_from_u64(1);
+    let mut out = Out::default();
+    let mut state = State::load(None, &Empty, now, &mut rng, &mut out).unwrap();
+    let friend = Friend {
+        peer: FRIEND,
+        petname: "Ben".into(),
+        room: RoomId([1; 32]),
+        conversation: RoomId([1; 32]),
+        state: FriendState::Mutual,
+        trust: Trust::Verified,
+        blocked: false,
+        devices: Vec::new(),
+        friendship: Some(friendship()),
+        second_root: None,
+        since: now,
+        unread: 0,
+        held: Vec::new(),
+    };
+    state.friends.insert(FRIEND, friend);
+    let mut cipher = ClearCipher::new([1; 32]);
+    let mut turn = Turn { now, rng: &mut rng, cipher: &mut cipher, shelf: &Empty, out: &mut out };
+    let mut lan = Lan::default();
+    lan.up(&state, &mut turn, PublicKeyBytes([2; 32]), true);
+    f(&mut lan, &mut state, &mut turn);
+    out.actions.into_iter().collect()
+}
+
+/// What the friend's node shows.
+fn shown(instance: u8, now: Timestamp) -> Sighting {
+    let (instance, hour) = ([instance; 8], hour_of(now));
+    let tag = friendship().lan_tag(&instance, hour, &KEY);
+    Sighting { shown: Announcement { instance, hour, tag, name: None }, transport: KEY, places: vec![Address(vec![instance[0]; 8])] }
+}
+
+/// A stranger's node, one of many.
+fn stranger(number: u64) -> Sighting {
+    let shown = Announcement { instance: number.to_be_bytes(), hour: hour_of(NOW), tag: [1; 16], name: Some(format!("Guest {number}")) };
+    Sighting { shown, transport: KEY, places: vec![Address(vec![1; 8])] }
+}
+
+#[test]
+fn a_friend_is_recognised_by_the_tag_and_followed_when_it_moves() {
+    on_the_lan(NOW, |lan, state, _| {
+        assert_eq!(lan.sighted(state, NOW, shown(1, NOW)), Some(FRIEND));
+        assert_eq!(state.near[&FRIEND], [Address(vec![1; 8])]);
+        assert_eq!(lan.sighted(state, NOW, shown(1, NOW)), None, "nothing new");
+        let moved = Sighting { places: vec![Address(vec![8; 8])], ..shown(1, NOW) };
+        assert_eq!(lan.sighted(state, NOW, moved), Some(FRIEND));
+        assert_eq!(state.near[&FRIEND], [Address(vec![8; 8])]);
+        assert_eq!(lan.view(NOW).unwrap().friends, 1);
+        lan.unsighted(state, &[1; 8]);
+        assert!(state.near.is_empty());
+    });
+}
+
+#[test]
+fn the_next_hours_tag_of_a_friend_at_the_same_place_is_no_news() {
+    on_the_lan(NOW, |lan, state, _| {
+        assert_eq!(lan.sighted(state, NOW, shown(1, NOW)), Some(FRIEND));
+        let later = NOW.after(HOUR);
+        assert_eq!(lan.sighted(state, later, shown(1, later)), None);
+        assert_eq!(state.near.len(), 1);
+    });
+}
+
+#[test]
+fn a93_a_tag_of_another_hour_instance_key_or_secret_is_nobodys() {
+    on_the_lan(NOW, |lan, state, _| {
+        let old = NOW.0 - 3 * HOUR;
+        let instance = Sighting { shown: Announcement { instance: [2; 8], ..shown(1, NOW).shown }, ..shown(1, NOW) };
+        let hour = Sighting { shown: Announcement { hour: hour_of(NOW) + 1, ..shown(3, NOW).shown }, ..shown(3, NOW) };
+        let key = Sighting { transport: PublicKeyBytes([4; 32]), ..shown(4, NOW) };
+        let mut secret = shown(5, NOW);
+        secret.shown.tag = FriendshipSecret { revision: 1, secret: Secret::from_bytes([6; 32]) }.lan_tag(&[5; 8], hour_of(NOW), &KEY);
+        for (what, sighting) in
+            [("three hours old", shown(6, Timestamp(old))), ("instance", instance), ("hour", hour), ("key", key), ("secret", secret)]
+        {
+            assert_eq!(lan.sighted(state, NOW, sighting), None, "{what}");
+            assert!(state.near.is_empty(), "{what}: nobody is called");
+        }
+    });
+}
+
+#[test]
+fn a93_nobody_writes_over_what_a_friend_shows() {
+    on_the_lan(NOW, |lan, state, _| {
+        lan.sighted(state, NOW, shown(1, NOW)).unwrap();
+        let mut forged = Sighting { places: vec![Address(vec![6; 8])], ..shown(1, NOW) };
+        forged.shown.tag[0] ^= 1;
+        assert_eq!(lan.sighted(state, NOW, forged), None);
+        assert_eq!(state.near[&FRIEND], [Address(vec![1; 8])]);
+    });
+}
+
+#[test]
+fn a93_ten_thousand_instances_take_bounded_room_and_do_not_drive_out_a_friend() {
+    on_the_lan(NOW, |lan, state, _| {
+        lan.sighted(state, NOW, shown(1, NOW)).unwrap();
+        for number in 0..10_000 {
+            let minute = number / 100;
+            assert_eq!(lan.sighted(state, NOW.after(minute * MINUTE / 4), stranger(1_000_000 + number)), None);
+            assert!(lan.seen.len() <= LAN_SEEN_MAX);
+        }
+        assert_eq!(lan.seen.len(), LAN_SEEN_MAX, "the cache was filled");
+        assert_eq!(state.near[&FRIEND], [Address(vec![1; 8])]);
+        let mut fresh = Lan { own: lan.own.take(), ..Lan::default() };
+        for number in 0..1_000 {
+            fresh.sighted(state, NOW, stranger(number));
+        }
+        assert_eq!(fresh.seen.len(), LAN_NEW_MAX, "no more than these in a minute");
+    });
+}
+
+#[test]
+fn a_sighting_without_places_or_with_endless_ones_is_nothing_or_cut() {
+    on_the_lan(NOW, |lan, state, _| {
+        assert_eq!(lan.sighted(state, NOW, Sighting { places: Vec::new(), ..shown(1, NOW) }), None);
+        let long = Sighting { places: vec![Address(vec![1; Address::MAX_LEN + 1])], ..shown(1, NOW) };
+        assert_eq!(lan.sighted(state, NOW, long), None);
+        let many = Sighting { places: (0..100).map(|n| Address(vec![n; 8])).collect(), ..shown(1, NOW) };
+        assert_eq!(lan.sighted(state, NOW, many), Some(FRIEND));
+        assert_eq!(state.near[&FRIEND].len(), ADDRESSES_MAX);
+    });
+}
+
+#[test]
+fn who_becomes_a_friend_is_found_among_what_was_seen_before() {
+    on_the_lan(NOW, |lan, state, _| {
+        state.friends.get_mut(&FRIEND).unwrap().friendship = None;
+        assert_eq!(lan.sighted(state, NOW, shown(1, NOW)), None);
+        state.friends.get_mut(&FRIEND).unwrap().friendship = Some(friendship());
+        lan.look_again(state);
+        assert_eq!(state.near[&FRIEND], [Address(vec![1; 8])]);
+    });
+}
+
+#[test]
+fn the_name_is_shown_to_strangers_for_ten_minutes_and_theirs_no_longer() {
+    let actions = on_the_lan(NOW, |lan, state, turn| {
+        lan.sighted(state, NOW, stranger(1));
+        assert_eq!(lan.view(NOW).unwrap().strangers, ["Guest 1"]);
+        assert_eq!(lan.next_due(), Some(NOW.after(LAN_VISIBLE)));
+        turn.now = NOW.after(LAN_VISIBLE);
+        lan.show(state, turn);
+        let hidden = lan.view(turn.now).unwrap();
+        assert!(hidden.strangers.is_empty() && hidden.visible_until.is_none());
+    });
+    let [Action::Announce(first), Action::Announce(second)] = actions.as_slice() else { panic!("{actions:?}") };
+    assert!(first.name.is_some() && second.name.is_none() && first.instance == second.instance);
+}
+
+#[test]
+fn each_hour_has_a_tag_of_its_own() {
+    let actions = on_the_lan(NOW, |lan, state, turn| {
+        turn.now = lan.next_due().unwrap();
+        lan.show(state, turn);
+        turn.now = lan.next_due().unwrap();
+        lan.show(state, turn);
+        lan.show(state, turn);
+    });
+    let tags: std::collections::BTreeSet<[u8; 16]> =
+        actions.iter().map(|action| if let Action::Announce(shown) = action { shown.tag } else { panic!() }).collect();
+    assert_eq!((actions.len(), tags.len()), (3, 2), "the second only hides the name");
+}

@@ -1,0 +1,320 @@
+//! The LAN: DNS-SD over multicast DNS (RFC 6762, RFC 6763), by `mdns-sd`.
+//!
+//! What is shown is drawn at each start or comes from the core: a random instance and host
+//! name, a tag that only friends can read, the transport key, which is fresh at each start,
+//! and the ports. What others show is handed to the core as it is; nothing is believed here
+//! beyond its form. Addresses that cannot be dialled are left out: loopback, and IPv6
+//! link-local ones, whose interface libp2p's transports cannot be told.
+
+use crate::net::{Carrier, pinned_address};
+use data_encoding::HEXLOWER;
+use mdns_sd::{IfKind, Receiver, ResolvedService, ServiceDaemon, ServiceEvent, ServiceInfo};
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use symbolon_core::limits::LAN_SEEN_MAX;
+use symbolon_core::seam::{Announcement, Input, Instance, Sighting};
+use symbolon_presence::id::PublicKeyBytes;
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+/// The service under which nodes are found.
+const SERVICE: &str = "_symbolon._udp.local.";
+/// Version of what is shown.
+const VERSION: &str = "1";
+/// How often the interfaces are looked at, in seconds.
+const INTERFACES: u32 = 2;
+/// How long a goodbye may take.
+const GOODBYE: Duration = Duration::from_millis(300);
+
+/// Whether a node shows itself on the LAN and looks for friends there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LanMode {
+    /// Neither.
+    #[default]
+    Off,
+    /// For friends only.
+    Friends,
+    /// For friends; strangers may read the name for ten minutes.
+    Visible,
+}
+
+/// This node's sockets, as they are shown.
+#[derive(Debug, Default)]
+struct Sockets {
+    tcp: Option<u16>,
+    quic: Option<u16>,
+    /// Those to show; empty: all that the machine has.
+    ips: Vec<IpAddr>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    mode: LanMode,
+    host: String,
+    sockets: Sockets,
+    transport: PublicKeyBytes,
+    /// The full name that is shown.
+    shown: Mutex<Option<String>>,
+    /// The core was loaded again and knows nothing.
+    again: Notify,
+}
+
+/// What the core's thread uses. Never waits.
+#[derive(Clone)]
+pub(crate) struct LanHandle {
+    shared: Arc<Shared>,
+    daemon: ServiceDaemon,
+}
+
+/// A node on the LAN. Dropped without [`Lan::stop`], it says no goodbye.
+pub(crate) struct Lan {
+    handle: LanHandle,
+    watch: JoinHandle<()>,
+}
+
+impl Lan {
+    /// Begins to look, and tells the core that it can be shown. `named` are the addresses
+    /// that the user wants to listen on, if not on all.
+    pub(crate) fn start(
+        mode: LanMode,
+        named: bool,
+        open: &[(IpAddr, Carrier, u16)],
+        transport: PublicKeyBytes,
+        inputs: mpsc::Sender<Input>,
+    ) -> Result<Self, mdns_sd::Error> {
+        let port = |wanted| open.iter().find(|(_, carrier, _)| *carrier == wanted).map(|(_, _, port)| *port);
+        let mut ips: Vec<IpAddr> =
+            if named { open.iter().map(|(ip, _, _)| *ip).filter(|ip| !ip.is_unspecified()).collect() } else { Vec::new() };
+        ips.sort();
+        ips.dedup();
+        let mut host = [0; 8];
+        getrandom::fill(&mut host).map_err(|_| mdns_sd::Error::Msg("no randomness".to_owned()))?;
+        let shared = Arc::new(Shared {
+            mode,
+            host: format!("{}.local.", HEXLOWER.encode(&host)),
+            sockets: Sockets { tcp: port(Carrier::Tcp), quic: port(Carrier::Quic), ips },
+            transport,
+            shown: Mutex::default(),
+            again: Notify::new(),
+        });
+        let daemon = ServiceDaemon::new()?;
+        daemon.disable_interface(vec![IfKind::LoopbackV4, IfKind::LoopbackV6])?;
+        daemon.set_ip_check_interval(INTERFACES)?;
+        let found = daemon.browse(SERVICE)?;
+        let watch = tokio::spawn(watch(shared.clone(), found, inputs));
+        Ok(Self { handle: LanHandle { shared, daemon }, watch })
+    }
+
+    pub(crate) fn handle(&self) -> LanHandle {
+        self.handle.clone()
+    }
+
+    /// Takes back what is shown, and ends.
+    pub(crate) async fn stop(self) {
+        self.watch.abort();
+        let shown = self.handle.shared.shown();
+        if let Some(goodbye) = shown.and_then(|name| self.handle.daemon.unregister(&name).ok()) {
+            let _ = timeout(GOODBYE, goodbye.recv_async()).await;
+        }
+        if let Ok(ended) = self.handle.daemon.shutdown() {
+            let _ = timeout(GOODBYE, ended.recv_async()).await;
+        }
+    }
+}
+
+impl Shared {
+    fn shown(&self) -> Option<String> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The record of an announcement.
+    fn record(&self, shown: &Announcement) -> Result<ServiceInfo, mdns_sd::Error> {
+        let mut text = vec![
+            ("v".to_owned(), VERSION.to_owned()),
+            ("h".to_owned(), shown.hour.to_string()),
+            ("g".to_owned(), HEXLOWER.encode(&shown.tag)),
+            ("k".to_owned(), HEXLOWER.encode(self.transport.as_bytes())),
+        ];
+        text.extend(self.sockets.tcp.map(|port| ("t".to_owned(), port.to_string())));
+        text.extend(self.sockets.quic.map(|port| ("q".to_owned(), port.to_string())));
+        text.extend(shown.name.clone().map(|name| ("n".to_owned(), name)));
+        let port = self.sockets.quic.or(self.sockets.tcp).unwrap_or_default();
+        let name = HEXLOWER.encode(&shown.instance);
+        let info = ServiceInfo::new(SERVICE, &name, &self.host, self.sockets.ips.as_slice(), port, text.as_slice())?;
+        Ok(if self.sockets.ips.is_empty() { info.enable_addr_auto() } else { info })
+    }
+}
+
+impl LanHandle {
+    /// Shows this in place of what was shown before.
+    pub(crate) fn announce(&self, shown: &Announcement) {
+        let done = self.shared.record(shown).and_then(|info| {
+            let name = info.get_fullname().to_owned();
+            let before = self.shared.shown.lock().unwrap_or_else(PoisonError::into_inner).replace(name.clone());
+            if let Some(before) = before.filter(|before| *before != name) {
+                self.daemon.unregister(&before)?;
+            }
+            self.daemon.register(info)
+        });
+        if let Err(error) = done {
+            tracing::warn!(%error, "this node cannot be shown on the LAN");
+        }
+    }
+
+    /// The core has been loaded again.
+    pub(crate) fn reset(&self) {
+        self.shared.again.notify_one();
+    }
+}
+
+/// Hands to the core what the LAN shows.
+async fn watch(shared: Arc<Shared>, found: Receiver<ServiceEvent>, inputs: mpsc::Sender<Input>) {
+    let mut seen: HashMap<Instance, Sighting> = HashMap::new();
+    loop {
+        let up = Input::LanUp { transport: shared.transport, visible: shared.mode == LanMode::Visible };
+        if inputs.send(up).await.is_err() {
+            return;
+        }
+        for sighting in seen.values() {
+            let _ = inputs.send(Input::Sighted(sighting.clone())).await;
+        }
+        loop {
+            tokio::select! {
+                () = shared.again.notified() => break,
+                event = found.recv_async() => {
+                    let Ok(event) = event else { return };
+                    let Some(input) = heard(&shared, &mut seen, event) else { continue };
+                    if inputs.send(input).await.is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn heard(shared: &Shared, seen: &mut HashMap<Instance, Sighting>, event: ServiceEvent) -> Option<Input> {
+    match event {
+        ServiceEvent::ServiceResolved(service) if shared.shown().as_deref() != Some(service.get_fullname()) => {
+            let sighting = sighting_of(&service)?;
+            let instance = sighting.shown.instance;
+            if seen.len() < LAN_SEEN_MAX || seen.contains_key(&instance) {
+                seen.insert(instance, sighting.clone());
+            }
+            Some(Input::Sighted(sighting))
+        }
+        ServiceEvent::ServiceRemoved(_, name) => {
+            let instance = instance_of(&name)?;
+            seen.remove(&instance);
+            Some(Input::Unsighted(instance))
+        }
+        // Ours, on its way, or what a later version may say.
+        _ => None,
+    }
+}
+
+fn instance_of(name: &str) -> Option<Instance> {
+    let label = name.strip_suffix(SERVICE)?.strip_suffix('.')?;
+    HEXLOWER.decode(label.as_bytes()).ok()?.try_into().ok()
+}
+
+/// Reads what a node shows; none when it is of another form.
+fn sighting_of(service: &ResolvedService) -> Option<Sighting> {
+    let text = |key| service.get_property_val_str(key);
+    let bytes = |key| HEXLOWER.decode(text(key)?.as_bytes()).ok();
+    if text("v") != Some(VERSION) {
+        return None;
+    }
+    let transport = PublicKeyBytes(bytes("k")?.try_into().ok()?);
+    let shown = Announcement {
+        instance: instance_of(service.get_fullname())?,
+        hour: text("h")?.parse().ok()?,
+        tag: bytes("g")?.try_into().ok()?,
+        name: text("n").map(ToOwned::to_owned),
+    };
+    let port = |key| text(key).and_then(|port| port.parse::<u16>().ok()).filter(|port| *port > 0);
+    let carriers = [(Carrier::Quic, port("q")), (Carrier::Tcp, port("t"))];
+    let mut ips: Vec<IpAddr> = service.get_addresses().iter().map(|address| address.to_ip_addr()).filter(|ip| is_dialable(*ip)).collect();
+    ips.sort();
+    let pinned = |ip| carriers.iter().filter_map(move |(carrier, port)| pinned_address(ip, *carrier, (*port)?, &transport));
+    Some(Sighting { shown, transport, places: ips.into_iter().flat_map(pinned).collect() })
+}
+
+fn is_dialable(ip: IpAddr) -> bool {
+    let far = match ip {
+        IpAddr::V4(ip) => !ip.is_broadcast(),
+        IpAddr::V6(ip) => !ip.is_unicast_link_local(),
+    };
+    far && !ip.is_loopback() && !ip.is_unspecified() && !ip.is_multicast()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn shared(mode: LanMode) -> Shared {
+        Shared {
+            mode,
+            host: "0011223344556677.local.".into(),
+            sockets: Sockets { tcp: Some(4001), quic: Some(4002), ips: vec!["192.0.2.7".parse().unwrap(), "fe80::1".parse().unwrap()] },
+            transport: PublicKeyBytes(libp2p_key()),
+            shown: Mutex::default(),
+            again: Notify::new(),
+        }
+    }
+
+    /// A point of the curve: the base point of RFC 8032.
+    fn libp2p_key() -> [u8; 32] {
+        let mut key = [0x66; 32];
+        key[0] = 0x58;
+        key
+    }
+
+    fn announcement(name: Option<&str>) -> Announcement {
+        Announcement { instance: [0xab; 8], hour: 500_000, tag: [0xcd; 16], name: name.map(ToOwned::to_owned) }
+    }
+
+    #[test]
+    fn what_is_shown_reads_back_with_its_dialable_addresses() {
+        let shared = shared(LanMode::Friends);
+        let service = shared.record(&announcement(Some("Andi"))).unwrap().as_resolved_service();
+        let sighting = sighting_of(&service).unwrap();
+        assert_eq!(sighting.shown, announcement(Some("Andi")));
+        assert_eq!(sighting.transport, shared.transport);
+        assert_eq!(sighting.places.len(), 2, "QUIC and TCP at the one address that can be dialled");
+        assert!(sighting.places.iter().all(symbolon_core::seam::Address::is_bounded));
+    }
+
+    #[test]
+    fn hidden_node_shows_no_name_and_nothing_but_hex_and_numbers() {
+        let service = shared(LanMode::Friends).record(&announcement(None)).unwrap().as_resolved_service();
+        assert_eq!(sighting_of(&service).unwrap().shown.name, None);
+        for property in service.get_properties().iter() {
+            assert!(property.val_str().bytes().all(|byte| byte.is_ascii_hexdigit()), "{}", property.key());
+        }
+        assert_eq!(service.get_fullname(), "abababababababab._symbolon._udp.local.");
+    }
+
+    #[test]
+    fn records_of_another_form_are_nobodys() {
+        let good = [("v", "1"), ("h", "5"), ("g", &"cd".repeat(16)), ("k", &HEXLOWER.encode(&libp2p_key())), ("t", "4001")];
+        let read = |name: &str, text: &[(&str, &str)]| {
+            let info = ServiceInfo::new(SERVICE, name, "x.local.", "192.0.2.7", 1, text).unwrap();
+            sighting_of(&info.as_resolved_service())
+        };
+        assert!(read(&"ab".repeat(8), &good).is_some_and(|sighting| sighting.places.len() == 1));
+        for name in ["", "ab", "Andi's laptop", &"zz".repeat(8), &"ab".repeat(9)] {
+            assert!(name.is_empty() || read(name, &good).is_none(), "{name}");
+        }
+        for (key, value) in [("v", "2"), ("h", "-1"), ("h", "99999999999"), ("g", "cd"), ("g", ""), ("k", "00"), ("k", "xyz")] {
+            let bad: Vec<_> = good.iter().map(|(k, v)| if *k == key { (*k, value) } else { (*k, *v) }).collect();
+            assert!(read(&"ab".repeat(8), &bad).is_none(), "{key}={value}");
+        }
+        let portless = [good[0], good[1], good[2], good[3], ("t", "0"), ("q", "70000")];
+        assert!(read(&"ab".repeat(8), &portless).unwrap().places.is_empty());
+    }
+}
