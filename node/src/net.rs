@@ -57,6 +57,9 @@ pub struct NetConfig {
     pub listen: Vec<String>,
     /// The port of the last start ([`Net::port`]), so that friends find this node again.
     pub port: Option<u16>,
+    /// Whether to listen on a second port, drawn at each start and told to nobody but the LAN:
+    /// there, the kept one would make a node known again. Only where listening everywhere.
+    pub lan: bool,
     /// Bounds and waiting times.
     pub limits: Limits,
 }
@@ -98,6 +101,7 @@ pub struct Net {
     handle: NetHandle,
     transport_key: PublicKeyBytes,
     everywhere: bool,
+    lan_port: Option<u16>,
     port: Option<u16>,
     port_moved: bool,
     listening: watch::Receiver<Listening>,
@@ -121,7 +125,7 @@ impl Net {
         if environment::key_log_is_set() {
             return Err(NetError::KeyLog);
         }
-        let NetConfig { listen, port, limits } = config;
+        let NetConfig { listen, port, lan, limits } = config;
         let named = parse_listen(&listen)?;
         // Addresses that only this machine can reach are told when they were asked for.
         let with_loopback = named.iter().any(|endpoint| endpoint.ip.is_loopback());
@@ -130,12 +134,16 @@ impl Net {
         let chosen = port::choose(wanted, port, draw).map_err(|error| NetError::Listen(error.kind()))?;
 
         let everywhere = chosen.endpoints.iter().any(|endpoint| endpoint.ip.is_unspecified());
+        // Without it the LAN has to do without this node.
+        let second = if lan && everywhere { port::choose(port::everywhere(), None, draw).ok() } else { None };
+        let lan_port = second.as_ref().and_then(|second| second.port);
+        let endpoints: Vec<Endpoint> = chosen.endpoints.into_iter().chain(second.into_iter().flat_map(|second| second.endpoints)).collect();
         let (request_sender, requests) = mpsc::channel(COMMAND_QUEUE);
         let patience = limits.start;
         let shared = Arc::new(Shared::new(limits, inputs, request_sender));
         let (mut swarm, transport_key) = swarm::build(&shared).map_err(|swarm::BuildError| NetError::Setup)?;
         let mut listeners = HashSet::new();
-        for endpoint in &chosen.endpoints {
+        for endpoint in &endpoints {
             let listener = swarm.listen_on(endpoint.multiaddr()).map_err(|_| NetError::Listen(io::ErrorKind::Other))?;
             listeners.insert(listener);
         }
@@ -146,9 +154,9 @@ impl Net {
             driver.abort();
             return Err(error);
         }
-        let announcer = tokio::spawn(announce(shared.clone(), listening.clone(), with_loopback));
+        let announcer = tokio::spawn(announce(shared.clone(), listening.clone(), with_loopback, lan_port));
         let handle = NetHandle { shared, runtime: Handle::current() };
-        Ok(Self { handle, transport_key, everywhere, port: chosen.port, port_moved: chosen.moved, listening, driver, announcer })
+        Ok(Self { handle, transport_key, everywhere, lan_port, port: chosen.port, port_moved: chosen.moved, listening, driver, announcer })
     }
 
     /// What the core's thread uses.
@@ -156,9 +164,11 @@ impl Net {
         self.handle.clone()
     }
 
-    /// Where the node listens now, as multiaddr text, loopback included.
+    /// Where the node listens now, as multiaddr text, loopback included; without the LAN's port.
     pub fn listening(&self) -> Vec<String> {
-        self.listening.borrow().endpoints.iter().map(|endpoint| endpoint.multiaddr().to_string()).collect()
+        let listening = self.listening.borrow();
+        let kept = listening.endpoints.iter().filter(|endpoint| Some(endpoint.port) != self.lan_port);
+        kept.map(|endpoint| endpoint.multiaddr().to_string()).collect()
     }
 
     /// The key by which connections to this node are proved: fresh at each start.
@@ -171,9 +181,11 @@ impl Net {
         self.everywhere
     }
 
-    /// The sockets on which the node listens now.
+    /// The sockets to show on the LAN.
     pub(crate) fn sockets(&self) -> Vec<(std::net::IpAddr, Carrier, u16)> {
-        self.listening.borrow().endpoints.iter().map(|endpoint| (endpoint.ip, endpoint.carrier, endpoint.port)).collect()
+        let listening = self.listening.borrow();
+        let shown = listening.endpoints.iter().filter(|endpoint| self.lan_port.is_none_or(|port| endpoint.port == port));
+        shown.map(|endpoint| (endpoint.ip, endpoint.carrier, endpoint.port)).collect()
     }
 
     /// The port to be kept for the next start; `None` when every listen address named its own.
@@ -284,10 +296,12 @@ async fn wait_for_listeners(listening: &mut watch::Receiver<Listening>, patience
 }
 
 /// Tells the core where this node is, whenever that changes or is asked for.
-async fn announce(shared: Arc<Shared>, mut listening: watch::Receiver<Listening>, with_loopback: bool) {
+async fn announce(shared: Arc<Shared>, mut listening: watch::Receiver<Listening>, with_loopback: bool, lan_port: Option<u16>) {
     let mut told = None;
     loop {
-        let addresses = announced(&listening.borrow_and_update().endpoints, with_loopback);
+        let mut endpoints = listening.borrow_and_update().endpoints.clone();
+        endpoints.retain(|endpoint| Some(endpoint.port) != lan_port);
+        let addresses = announced(&endpoints, with_loopback);
         if told.as_ref() != Some(&addresses) {
             told = Some(addresses.clone());
             if shared.inputs.send(Input::Addresses(addresses)).await.is_err() {

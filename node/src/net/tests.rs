@@ -37,7 +37,7 @@ impl Peer {
     pub(super) async fn with(listen: &[&str], limits: Limits, queue: usize) -> Self {
         let listen = listen.iter().map(|text| (*text).to_owned()).collect();
         let (sender, mut inputs) = mpsc::channel(queue);
-        let net = Net::start(NetConfig { listen, port: None, limits: limits.clone() }, sender).await.unwrap();
+        let net = Net::start(NetConfig { listen, port: None, lan: false, limits: limits.clone() }, sender).await.unwrap();
         let Some(Input::Addresses(addresses)) = timeout(PATIENCE, inputs.recv()).await.unwrap() else { panic!("no addresses first") };
         Self { handle: net.handle(), net, inputs, addresses, limits }
     }

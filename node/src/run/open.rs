@@ -44,7 +44,7 @@ pub async fn open(config: RunConfig) -> Result<Opened, RunError> {
             "Choose another folder with --data, or start the relay with `symbolon relay run`.",
         ));
     }
-    let net = NetConfig { listen: config.listen.clone(), port: kept, ..NetConfig::default() };
+    let net = NetConfig { listen: config.listen.clone(), port: kept, lan: config.lan != LanMode::Off, ..NetConfig::default() };
     let net = Net::start(net, input_sender.clone()).await.map_err(|error| net_error(&error))?;
     if let Some(port) = net.port().filter(|port| Some(*port) != kept) {
         Kept::write_port(&store, port).map_err(|error| store_error(&error))?;
