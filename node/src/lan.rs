@@ -3,12 +3,11 @@
 //! What is shown is drawn at each start or comes from the core: a random instance and host
 //! name, a tag that only friends can read, the transport key, which is fresh at each start,
 //! and the ports. What others show is handed to the core as it is; nothing is believed here
-//! beyond its form. Addresses that cannot be dialled are left out: loopback, and IPv6
-//! link-local ones, whose interface libp2p's transports cannot be told.
+//! beyond its form.
 
 use crate::net::{Carrier, pinned_address};
 use data_encoding::HEXLOWER;
-use mdns_sd::{IfKind, Receiver, ResolvedService, ServiceDaemon, ServiceEvent, ServiceInfo};
+use mdns_sd::{IfKind, Receiver, ResolvedService, ScopedIp, ServiceDaemon, ServiceEvent, ServiceInfo};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -196,6 +195,7 @@ async fn watch(shared: Arc<Shared>, found: Receiver<ServiceEvent>, inputs: mpsc:
     }
 }
 
+#[allow(clippy::wildcard_enum_match_arm, reason = "the enum is the library's and open-ended; what is not listed says nothing new")]
 fn heard(shared: &Shared, seen: &mut HashMap<Instance, Sighting>, event: ServiceEvent) -> Option<Input> {
     match event {
         ServiceEvent::ServiceResolved(service) if shared.shown().as_deref() != Some(service.get_fullname()) => {
@@ -237,18 +237,26 @@ fn sighting_of(service: &ResolvedService) -> Option<Sighting> {
     };
     let port = |key| text(key).and_then(|port| port.parse::<u16>().ok()).filter(|port| *port > 0);
     let carriers = [(Carrier::Quic, port("q")), (Carrier::Tcp, port("t"))];
-    let mut ips: Vec<IpAddr> = service.get_addresses().iter().map(|address| address.to_ip_addr()).filter(|ip| is_dialable(*ip)).collect();
+    let mut ips: Vec<(IpAddr, u32)> = service.get_addresses().iter().filter_map(with_zone).filter(|(ip, _)| is_dialable(*ip)).collect();
     ips.sort();
-    let pinned = |ip| carriers.iter().filter_map(move |(carrier, port)| pinned_address(ip, *carrier, (*port)?, &transport));
+    let pinned = |(ip, zone)| carriers.iter().filter_map(move |(carrier, port)| pinned_address(ip, zone, *carrier, (*port)?, &transport));
     Some(Sighting { shown, transport, places: ips.into_iter().flat_map(pinned).collect() })
 }
 
+/// An address and the index of the interface on which it was heard, 0 where that says nothing.
+#[allow(clippy::wildcard_enum_match_arm, reason = "the enum is the library's and open-ended")]
+fn with_zone(address: &ScopedIp) -> Option<(IpAddr, u32)> {
+    match address {
+        ScopedIp::V4(_) => Some((address.to_ip_addr(), 0)),
+        ScopedIp::V6(scoped) => Some((address.to_ip_addr(), scoped.scope_id().index)),
+        // What a later version of the library may know.
+        _ => None,
+    }
+}
+
 fn is_dialable(ip: IpAddr) -> bool {
-    let far = match ip {
-        IpAddr::V4(ip) => !ip.is_broadcast(),
-        IpAddr::V6(ip) => !ip.is_unicast_link_local(),
-    };
-    far && !ip.is_loopback() && !ip.is_unspecified() && !ip.is_multicast()
+    let broadcast = matches!(ip, IpAddr::V4(ip) if ip.is_broadcast());
+    !broadcast && !ip.is_loopback() && !ip.is_unspecified() && !ip.is_multicast()
 }
 
 #[cfg(test)]

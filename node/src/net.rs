@@ -25,6 +25,7 @@ mod streams;
 mod swarm;
 #[cfg(test)]
 mod tests;
+mod zone;
 
 pub(crate) use address::{Carrier, pinned_address};
 pub use address::{address_from_text, address_to_text};

@@ -1,7 +1,8 @@
 //! Addresses: from text and bytes to what this transport can dial or listen on, and back.
 //!
 //! Only four shapes exist here: an IPv4 or IPv6 address with TCP, or with QUIC version 1; for
-//! dialling, a transport key may stand behind it that must be found there. Everything else
+//! dialling, a transport key may stand behind it that must be found there, and before a
+//! link-local one with TCP the interface that it stands on. Everything else
 //! that a multiaddr can say (names, relays) is refused, so that no address from outside
 //! makes this node resolve, relay or tell anything.
 
@@ -20,6 +21,8 @@ pub(super) struct Endpoint {
     /// QUIC sorts before TCP.
     pub(super) carrier: Carrier,
     pub(super) port: u16,
+    /// The index of the interface, for IPv6 link-local addresses.
+    pub(super) zone: Option<u32>,
     /// Who must be found there; `None` takes anybody.
     pub(super) expects: Option<TransportId>,
 }
@@ -38,20 +41,28 @@ pub fn address_from_text(text: &str) -> Option<Address> {
     Endpoint::from_text(text).map(Endpoint::address)
 }
 
-/// An address that leads to one transport key only; `None` when the key is none.
-pub(crate) fn pinned_address(ip: IpAddr, carrier: Carrier, port: u16, key: &PublicKeyBytes) -> Option<Address> {
+/// An address that leads to one transport key only; `None` when the key is none, or when it
+/// cannot be dialled: an IPv6 link-local one without `zone`, or with QUIC.
+pub(crate) fn pinned_address(ip: IpAddr, zone: u32, carrier: Carrier, port: u16, key: &PublicKeyBytes) -> Option<Address> {
+    let zone = matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local()).then_some(zone);
+    if zone.is_some_and(|zone| zone == 0 || carrier == Carrier::Quic) {
+        return None;
+    }
     let key = libp2p::identity::ed25519::PublicKey::try_from_bytes(key.as_bytes()).ok()?;
     let expects = Some(libp2p::identity::PublicKey::from(key).to_peer_id());
-    Some(Endpoint { ip, carrier, port, expects }.address())
+    Some(Endpoint { ip, carrier, port, zone, expects }.address())
 }
 
 /// Whether the other end of a connection is on a network that this machine is attached to.
+#[allow(clippy::wildcard_enum_match_arm, reason = "a connection to anything that libp2p knows but an IP address is far")]
 pub(super) fn is_near(remote: &Multiaddr) -> bool {
-    let Some(endpoint) = remote.iter().next().and_then(|part| match part {
+    let ip = |part| match part {
         Protocol::Ip4(ip) => Some(IpAddr::V4(ip)),
         Protocol::Ip6(ip) => Some(IpAddr::V6(ip)),
         _ => None,
-    }) else {
+    };
+    // A zone may stand before it.
+    let Some(endpoint) = remote.iter().take(2).find_map(ip) else {
         return false;
     };
     match reach(endpoint) {
@@ -85,7 +96,7 @@ impl Endpoint {
         if text.len() > ADDRESS_TEXT_MAX {
             return None;
         }
-        Self::from_multiaddr(&text.parse().ok()?).filter(|endpoint| endpoint.expects.is_none())
+        Self::from_multiaddr(&text.parse().ok()?).filter(|endpoint| endpoint.expects.is_none() && endpoint.zone.is_none())
     }
 
     fn from_address(address: &Address) -> Option<Self> {
@@ -97,7 +108,14 @@ impl Endpoint {
 
     #[allow(clippy::wildcard_enum_match_arm, reason = "all that libp2p knows or will know beside these four shapes is refused")]
     pub(super) fn from_multiaddr(address: &Multiaddr) -> Option<Self> {
-        let mut parts = address.iter();
+        let mut parts = address.iter().peekable();
+        let zone = match parts.peek()? {
+            Protocol::Ip6zone(zone) => Some(zone.parse::<u32>().ok()?),
+            _ => None,
+        };
+        if zone.is_some() {
+            parts.next();
+        }
         let ip = match parts.next()? {
             Protocol::Ip4(ip) => IpAddr::V4(ip),
             Protocol::Ip6(ip) => IpAddr::V6(ip),
@@ -116,11 +134,13 @@ impl Endpoint {
         if parts.next().is_some() {
             return None;
         }
-        Some(Self { ip, carrier, port, expects })
+        let fits = zone.is_none_or(|_| carrier == Carrier::Tcp && reach(ip) == Reach::LinkLocal && ip.is_ipv6());
+        fits.then_some(Self { ip, carrier, port, zone, expects })
     }
 
     pub(super) fn multiaddr(self) -> Multiaddr {
-        let base = Multiaddr::empty().with(self.ip.into());
+        let zone = self.zone.map(|zone| Protocol::Ip6zone(zone.to_string().into()));
+        let base = zone.map_or_else(Multiaddr::empty, |zone| Multiaddr::empty().with(zone)).with(self.ip.into());
         let address = match self.carrier {
             Carrier::Quic => base.with(Protocol::Udp(self.port)).with(Protocol::QuicV1),
             Carrier::Tcp => base.with(Protocol::Tcp(self.port)),
@@ -207,7 +227,7 @@ pub(super) fn announced(listening: &[Endpoint], with_loopback: bool) -> Vec<Addr
         }
     }
     chosen.sort();
-    chosen.into_iter().map(|(_, _, ip, carrier, port)| Endpoint { ip, carrier, port, expects: None }.address()).collect()
+    chosen.into_iter().map(|(_, _, ip, carrier, port)| Endpoint { ip, carrier, port, zone: None, expects: None }.address()).collect()
 }
 
 #[cfg(test)]
@@ -242,6 +262,7 @@ mod tests {
             "/ip4/1.2.3.4/udp/5/quic",
             "/ip4/1.2.3.4/tcp/5/ws",
             "/ip4/1.2.3.4/tcp/99999",
+            "/ip6zone/3/ip6/fe80::1/tcp/5",
             "/dns4/example.org/tcp/5",
             "/dnsaddr/example.org",
             "/unix/tmp",
@@ -251,6 +272,24 @@ mod tests {
             &"/ip4/1.2.3.4/tcp/5".repeat(100),
         ] {
             assert!(address_from_text(text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_interface_stands_only_before_link_local_tcp() {
+        let key = PublicKeyBytes(libp2p::identity::ed25519::Keypair::generate().public().to_bytes());
+        let link_local: IpAddr = "fe80::1".parse().unwrap();
+        let address = pinned_address(link_local, 3, Carrier::Tcp, 5, &key).unwrap();
+        assert!(address_to_text(&address).unwrap().starts_with("/ip6zone/3/ip6/fe80::1/tcp/5/p2p/"));
+        assert_eq!(dialable(&[address]).len(), 1);
+        assert_eq!(pinned_address(link_local, 0, Carrier::Tcp, 5, &key), None);
+        assert_eq!(pinned_address(link_local, 3, Carrier::Quic, 5, &key), None);
+        let global = pinned_address("2001:db8::1".parse().unwrap(), 3, Carrier::Quic, 5, &key).unwrap();
+        assert!(address_to_text(&global).unwrap().starts_with("/ip6/2001:db8::1/udp/5/quic-v1/p2p/"));
+        for text in
+            ["/ip6zone/3/ip6/2001:db8::1/tcp/5", "/ip6zone/3/ip4/169.254.1.1/tcp/5", "/ip6zone/eth0/ip6/fe80::1/tcp/5", "/ip6zone/3"]
+        {
+            assert_eq!(Endpoint::from_multiaddr(&text.parse().unwrap()), None, "{text}");
         }
     }
 

@@ -25,7 +25,7 @@ pub(super) fn everywhere() -> Vec<Endpoint> {
     let families = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
     families
         .into_iter()
-        .flat_map(|ip| [Carrier::Quic, Carrier::Tcp].map(|carrier| Endpoint { ip, carrier, port: 0, expects: None }))
+        .flat_map(|ip| [Carrier::Quic, Carrier::Tcp].map(|carrier| Endpoint { ip, carrier, port: 0, zone: None, expects: None }))
         .collect()
 }
 
@@ -95,7 +95,9 @@ mod tests {
     use super::*;
 
     fn loopback(port: u16) -> Vec<Endpoint> {
-        [Carrier::Quic, Carrier::Tcp].map(|carrier| Endpoint { ip: Ipv4Addr::LOCALHOST.into(), carrier, port, expects: None }).to_vec()
+        [Carrier::Quic, Carrier::Tcp]
+            .map(|carrier| Endpoint { ip: Ipv4Addr::LOCALHOST.into(), carrier, port, zone: None, expects: None })
+            .to_vec()
     }
 
     fn random() -> io::Result<u32> {

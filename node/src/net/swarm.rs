@@ -3,10 +3,16 @@
 use crate::net::limits::Limits;
 use crate::net::links::Shared;
 use crate::net::streams::Streams;
+use crate::net::zone::ZonedTcp;
 use libp2p::connection_limits::{self, ConnectionLimits};
+use libp2p::core::Transport;
+use libp2p::core::muxing::StreamMuxerBox;
+use libp2p::core::transport::Boxed;
+use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
 use libp2p::swarm::NetworkBehaviour;
-use libp2p::{Swarm, SwarmBuilder, identify, memory_connection_limits, noise, ping, tcp, yamux};
+use libp2p::{PeerId as TransportId, Swarm, SwarmBuilder, identify, memory_connection_limits, noise, ping, tcp, yamux};
+use std::error::Error;
 use std::time::Duration;
 use symbolon_presence::id::PublicKeyBytes;
 
@@ -52,12 +58,6 @@ pub(super) fn build(shared: &Shared) -> Result<(Swarm<Behaviour>, PublicKeyBytes
     let streams = Streams::new(shared.room.clone(), shared.inbound_room.clone(), limits.links_per_connection);
     let swarm = SwarmBuilder::with_existing_identity(key)
         .with_tokio()
-        .with_tcp(tcp::Config::new().nodelay(true), noise::Config::new, || {
-            let mut config = yamux::Config::default();
-            config.set_max_num_streams(YAMUX_STREAMS);
-            config
-        })
-        .map_err(|_| BuildError)?
         .with_quic_config(|mut config| {
             config.handshake_timeout = Duration::from_secs(5);
             config.max_idle_timeout = u32::try_from(limits.silence.as_millis()).unwrap_or(u32::MAX);
@@ -67,12 +67,23 @@ pub(super) fn build(shared: &Shared) -> Result<(Swarm<Behaviour>, PublicKeyBytes
             config.max_connection_data = QUIC_CONNECTION_WINDOW;
             config
         })
+        .with_other_transport(tcp)
+        .map_err(|_| BuildError)?
         .with_behaviour(|key| behaviour(key, limits, streams))
         .map_err(|_| BuildError)?
         .with_swarm_config(|config| config.with_idle_connection_timeout(limits.linkless).with_max_negotiating_inbound_streams(NEGOTIATING))
         .with_connection_timeout(limits.dial)
         .build();
     Ok((swarm, PublicKeyBytes(public.to_bytes())))
+}
+
+/// TCP with Noise and Yamux.
+fn tcp(key: &Keypair) -> Result<Boxed<(TransportId, StreamMuxerBox)>, Box<dyn Error + Send + Sync>> {
+    let mut muxer = yamux::Config::default();
+    muxer.set_max_num_streams(YAMUX_STREAMS);
+    let streams = ZonedTcp(tcp::tokio::Transport::new(tcp::Config::new().nodelay(true)));
+    let muxed = streams.upgrade(Version::V1Lazy).authenticate(noise::Config::new(key)?).multiplex(muxer);
+    Ok(muxed.map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer))).boxed())
 }
 
 fn behaviour(key: &Keypair, limits: &Limits, streams: Streams) -> Behaviour {
