@@ -3,6 +3,8 @@
 pub mod campaign;
 pub mod craft;
 pub mod decoders;
+#[cfg(target_os = "linux")]
+pub mod lab;
 pub mod node;
 pub mod samples;
 pub mod seeds;

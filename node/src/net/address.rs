@@ -121,9 +121,9 @@ impl Endpoint {
             Protocol::Ip6(ip) => IpAddr::V6(ip),
             _ => return None,
         };
-        let (carrier, port) = match (parts.next()?, parts.next()) {
-            (Protocol::Tcp(port), None) => (Carrier::Tcp, port),
-            (Protocol::Udp(port), Some(Protocol::QuicV1)) => (Carrier::Quic, port),
+        let (carrier, port) = match parts.next()? {
+            Protocol::Tcp(port) => (Carrier::Tcp, port),
+            Protocol::Udp(port) if parts.next() == Some(Protocol::QuicV1) => (Carrier::Quic, port),
             _ => return None,
         };
         let expects = match parts.next() {
@@ -282,6 +282,10 @@ mod tests {
         let address = pinned_address(link_local, 3, Carrier::Tcp, 5, &key).unwrap();
         assert!(address_to_text(&address).unwrap().starts_with("/ip6zone/3/ip6/fe80::1/tcp/5/p2p/"));
         assert_eq!(dialable(&[address]).len(), 1);
+        let private: IpAddr = "192.168.0.2".parse().unwrap();
+        for carrier in [Carrier::Tcp, Carrier::Quic] {
+            assert_eq!(dialable(&[pinned_address(private, 0, carrier, 5, &key).unwrap()])[0].carrier, carrier);
+        }
         assert_eq!(pinned_address(link_local, 0, Carrier::Tcp, 5, &key), None);
         assert_eq!(pinned_address(link_local, 3, Carrier::Quic, 5, &key), None);
         let global = pinned_address("2001:db8::1".parse().unwrap(), 3, Carrier::Quic, 5, &key).unwrap();

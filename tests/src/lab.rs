@@ -1,0 +1,178 @@
+//! The network lab: several hosts on one machine, each in a network namespace of its own,
+//! joined by switches without a way to anywhere else.
+//!
+//! Needs Linux, root and `ip`. A child process belongs to the namespace of the thread that
+//! started it, so everything that tests do elsewhere works here inside of [`Host::run`].
+
+use crate::node::Trouble;
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Tells the labs of one process apart.
+static LABS: AtomicU32 = AtomicU32::new(0);
+
+/// A network namespace, deleted when nobody holds it any longer.
+#[derive(Debug)]
+struct Space(String);
+
+impl Space {
+    fn make(name: String) -> Result<Self, Trouble> {
+        ip(&["netns", "add", &name])?;
+        let space = Self(name);
+        space.ip(&["link", "set", "lo", "up"])?;
+        Ok(space)
+    }
+
+    fn ip(&self, arguments: &[&str]) -> Result<(), Trouble> {
+        ip(&[&["-n", &self.0], arguments].concat())
+    }
+}
+
+impl Drop for Space {
+    fn drop(&mut self) {
+        let _ = ip(&["netns", "del", &self.0]);
+    }
+}
+
+fn ip(arguments: &[&str]) -> Result<(), Trouble> {
+    let done = Command::new("ip").args(arguments).output().map_err(|error| format!("ip: {error}"))?;
+    if done.status.success() {
+        Ok(())
+    } else {
+        Err(format!("ip {}: {}", arguments.join(" "), String::from_utf8_lossy(&done.stderr).trim()))
+    }
+}
+
+/// A set of hosts and switches.
+#[derive(Debug)]
+pub struct Lab {
+    prefix: String,
+    spaces: AtomicU32,
+}
+
+/// A switch: whoever is plugged into it shares a link.
+#[derive(Debug)]
+pub struct Switch {
+    space: Arc<Space>,
+    ports: AtomicU32,
+}
+
+/// A machine.
+#[derive(Debug)]
+pub struct Host {
+    space: Arc<Space>,
+    devices: AtomicU32,
+}
+
+impl Lab {
+    /// A lab; `None`, with the reason on standard error, where this machine cannot have one.
+    pub fn open() -> Option<Self> {
+        let reason = if !rustix::process::geteuid().is_root() {
+            "not root".to_owned()
+        } else {
+            let number = LABS.fetch_add(1, Ordering::Relaxed);
+            let lab = Self { prefix: format!("symbolon-{}-{number}", std::process::id()), spaces: AtomicU32::new(0) };
+            match lab.host() {
+                Ok(_) => return Some(lab),
+                Err(trouble) => trouble,
+            }
+        };
+        eprintln!("skipped: no network lab here: {reason}");
+        None
+    }
+
+    fn space(&self) -> Result<Arc<Space>, Trouble> {
+        let number = self.spaces.fetch_add(1, Ordering::Relaxed);
+        Space::make(format!("{}-{number}", self.prefix)).map(Arc::new)
+    }
+
+    /// A switch with nobody on it.
+    ///
+    /// # Errors
+    /// When `ip` fails.
+    pub fn switch(&self) -> Result<Switch, Trouble> {
+        let space = self.space()?;
+        space.ip(&["link", "add", "switch", "type", "bridge"])?;
+        space.ip(&["link", "set", "switch", "up"])?;
+        Ok(Switch { space, ports: AtomicU32::new(0) })
+    }
+
+    /// A machine that is not plugged in.
+    ///
+    /// # Errors
+    /// When `ip` fails.
+    pub fn host(&self) -> Result<Host, Trouble> {
+        Ok(Host { space: self.space()?, devices: AtomicU32::new(0) })
+    }
+}
+
+impl Host {
+    /// Plugs the machine into a switch, with these addresses (`10.9.0.1/24`) beside the
+    /// link-local one that IPv6 draws. Answers the device's name.
+    ///
+    /// # Errors
+    /// When `ip` fails.
+    pub fn plug(&self, switch: &Switch, addresses: &[&str]) -> Result<String, Trouble> {
+        let device = format!("eth{}", self.devices.fetch_add(1, Ordering::Relaxed));
+        let port = format!("port{}", switch.ports.fetch_add(1, Ordering::Relaxed));
+        switch.space.ip(&["link", "add", &port, "type", "veth", "peer", "name", &device, "netns", &self.space.0])?;
+        switch.space.ip(&["link", "set", &port, "master", "switch", "up"])?;
+        self.space.ip(&["link", "set", &device, "up"])?;
+        self.add(&device, addresses)?;
+        Ok(device)
+    }
+
+    fn add(&self, device: &str, addresses: &[&str]) -> Result<(), Trouble> {
+        addresses.iter().try_for_each(|address| self.space.ip(&["addr", "add", address, "dev", device]))
+    }
+
+    /// Takes all addresses but the link-local ones from a device and gives it these.
+    ///
+    /// # Errors
+    /// When `ip` fails.
+    pub fn renumber(&self, device: &str, addresses: &[&str]) -> Result<(), Trouble> {
+        self.space.ip(&["addr", "flush", "dev", device, "scope", "global"])?;
+        self.add(device, addresses)
+    }
+
+    /// Pulls a cable or puts it back.
+    ///
+    /// # Errors
+    /// When `ip` fails.
+    pub fn connect(&self, device: &str, up: bool) -> Result<(), Trouble> {
+        self.space.ip(&["link", "set", device, if up { "up" } else { "down" }])
+    }
+
+    /// Does something on the machine: sockets and processes made by it are the machine's.
+    ///
+    /// # Errors
+    /// When the machine cannot be entered; whatever the doing says.
+    pub fn run<T>(&self, doing: impl FnOnce() -> Result<T, Trouble>) -> Result<T, Trouble> {
+        let open = |path: &str| File::open(path).map_err(|error| format!("{path}: {error}"));
+        let space = open(&format!("/run/netns/{}", self.space.0))?;
+        let _back = Visit(open("/proc/thread-self/ns/net")?);
+        enter(&space)?;
+        doing()
+    }
+}
+
+/// Brings this thread back to the namespace from which it came.
+struct Visit(File);
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        if let Err(trouble) = enter(&self.0) {
+            // Whatever this thread does next would happen on the wrong machine.
+            eprintln!("no way back: {trouble}");
+            std::process::abort();
+        }
+    }
+}
+
+fn enter(space: &File) -> Result<(), Trouble> {
+    move_into_link_name_space(space.as_fd(), Some(LinkNameSpaceType::Network)).map_err(|error| error.to_string())
+}

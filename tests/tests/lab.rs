@@ -1,0 +1,6 @@
+//! Several machines without internet, on one cable: network namespaces; needs root.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![cfg(target_os = "linux")]
+
+#[path = "lab/lan.rs"]
+mod lan;

@@ -1,0 +1,219 @@
+//! Friends in one house, whose internet is down.
+
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, UdpSocket};
+use std::path::Path;
+use std::time::{Duration, Instant};
+use symbolon_tests::lab::{Host, Lab};
+use symbolon_tests::node::{Node, Trouble, wait_for_friend, within};
+
+const SOON: Duration = Duration::from_secs(20);
+
+fn start(host: &Host, folder: &Path, name: &str, more: &[&str]) -> Node {
+    host.run(|| Node::start(folder, &[&["--name", name], more].concat())).unwrap()
+}
+
+/// By an invite that is accepted by itself.
+fn befriend(andi: (&Host, &Node), ben: (&Host, &Node)) {
+    let link = andi.0.run(|| Ok(andi.1.json(&["invite", "--auto-accept"])?[0]["link"].as_str().unwrap().to_owned())).unwrap();
+    ben.0.run(|| ben.1.json(&["add", &link])).unwrap();
+    andi.0.run(|| wait_for_friend(andi.1, "Ben")).unwrap();
+    ben.0.run(|| wait_for_friend(ben.1, "Andi")).unwrap();
+}
+
+/// Sends a text, and says how long it took until the other side had it on its disk.
+fn deliver(host: &Host, node: &Node, to: &str, text: &str) -> Duration {
+    let begun = Instant::now();
+    let sent = host.run(|| node.json(&["send", to, text, "--wait", "delivered", "--timeout", "30s"])).unwrap();
+    assert_eq!(sent[0]["state"], "delivered");
+    begun.elapsed()
+}
+
+fn path(host: &Host, node: &Node) -> Result<Option<String>, Trouble> {
+    let friends = host.run(|| node.json(&["friends"]))?;
+    Ok(friends[0]["path"].as_str().map(str::to_owned))
+}
+
+fn texts(host: &Host, node: &Node) -> Vec<String> {
+    let messages = host.run(|| node.json(&["read"])).unwrap();
+    messages.iter().map(|message| message["text"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn friends_without_internet_befriend_talk_and_find_each_other_after_both_were_renumbered() {
+    let Some(lab) = Lab::open() else { return };
+    let home = tempfile::tempdir().unwrap();
+    let (switch, a, b) = (lab.switch().unwrap(), lab.host().unwrap(), lab.host().unwrap());
+    let device = a.plug(&switch, &["10.9.0.1/24"]).unwrap();
+    b.plug(&switch, &["10.9.0.2/24"]).unwrap();
+    let mut andi = start(&a, &home.path().join("andi"), "Andi", &[]);
+    let mut ben = start(&b, &home.path().join("ben"), "Ben", &[]);
+    befriend((&a, &andi), (&b, &ben));
+    deliver(&a, &andi, "Ben", "one");
+    deliver(&b, &ben, "Andi", "two");
+    within(SOON, "the way is the LAN's", || Ok((path(&a, &andi)?.as_deref() == Some("lan")).then_some(()))).unwrap();
+
+    a.renumber(&device, &["10.7.0.11/24"]).unwrap();
+    b.renumber(&device, &["10.7.0.12/24"]).unwrap();
+    let there = deliver(&a, &andi, "Ben", "three");
+    let back = deliver(&b, &ben, "Andi", "four");
+    assert!(there.max(back) < Duration::from_secs(10), "it took {there:?} and {back:?}");
+
+    // Both were off, and woke up elsewhere: nobody knows an address of the other that is good.
+    a.run(|| andi.interrupt()).unwrap();
+    b.run(|| ben.interrupt()).unwrap();
+    a.renumber(&device, &["10.5.0.21/24"]).unwrap();
+    b.renumber(&device, &["10.5.0.22/24"]).unwrap();
+    a.run(|| andi.restart()).unwrap();
+    b.run(|| ben.restart()).unwrap();
+    let there = deliver(&a, &andi, "Ben", "five");
+    assert!(there < Duration::from_secs(10), "it took {there:?}");
+    for (host, node) in [(&a, &andi), (&b, &ben)] {
+        assert_eq!(texts(host, node), ["one", "two", "three", "four", "five"]);
+        node.calm().unwrap();
+    }
+}
+
+#[test]
+fn friends_on_a_bare_cable_talk_by_link_local_addresses() {
+    let Some(lab) = Lab::open() else { return };
+    let home = tempfile::tempdir().unwrap();
+    let (switch, a, b) = (lab.switch().unwrap(), lab.host().unwrap(), lab.host().unwrap());
+    let device = a.plug(&switch, &["10.9.0.1/24"]).unwrap();
+    b.plug(&switch, &["10.9.0.2/24"]).unwrap();
+    let andi = start(&a, &home.path().join("andi"), "Andi", &[]);
+    let ben = start(&b, &home.path().join("ben"), "Ben", &[]);
+    befriend((&a, &andi), (&b, &ben));
+
+    // The router that gave the addresses is gone.
+    a.renumber(&device, &[]).unwrap();
+    b.renumber(&device, &[]).unwrap();
+    let there = deliver(&a, &andi, "Ben", "no address but the cable's");
+    let back = deliver(&b, &ben, "Andi", "nor here");
+    assert!(there.max(back) < Duration::from_secs(10), "it took {there:?} and {back:?}");
+    assert_eq!(path(&a, &andi).unwrap().as_deref(), Some("lan"));
+}
+
+#[test]
+fn friends_behind_a_pulled_cable_talk_again_when_it_is_back() {
+    let Some(lab) = Lab::open() else { return };
+    let home = tempfile::tempdir().unwrap();
+    let (switch, a, b) = (lab.switch().unwrap(), lab.host().unwrap(), lab.host().unwrap());
+    let device = a.plug(&switch, &["10.9.0.1/24"]).unwrap();
+    b.plug(&switch, &["10.9.0.2/24"]).unwrap();
+    let andi = start(&a, &home.path().join("andi"), "Andi", &[]);
+    let ben = start(&b, &home.path().join("ben"), "Ben", &[]);
+    befriend((&a, &andi), (&b, &ben));
+    deliver(&a, &andi, "Ben", "before");
+
+    a.connect(&device, false).unwrap();
+    let sent = a.run(|| andi.json(&["send", "Ben", "into the void"])).unwrap();
+    assert_ne!(sent[0]["state"], "delivered");
+    std::thread::sleep(Duration::from_secs(2));
+    a.connect(&device, true).unwrap();
+    // Pulling a cable takes the routes away, not the address.
+    a.renumber(&device, &["10.9.0.1/24"]).unwrap();
+    deliver(&a, &andi, "Ben", "after");
+    assert_eq!(texts(&b, &ben), ["before", "into the void", "after"]);
+}
+
+/// Somebody on the same cable who notes what port 5353 says.
+struct Eve(UdpSocket);
+
+impl Eve {
+    fn listen(host: &Host, address: Ipv4Addr) -> Self {
+        let socket = host.run(|| {
+            let socket = UdpSocket::bind("0.0.0.0:5353").map_err(|error| error.to_string())?;
+            socket.join_multicast_v4(&Ipv4Addr::new(224, 0, 0, 251), &address).map_err(|error| error.to_string())?;
+            socket.set_read_timeout(Some(Duration::from_millis(200))).map_err(|error| error.to_string())?;
+            Ok(socket)
+        });
+        Self(socket.unwrap())
+    }
+
+    /// All that was said since the last time, and for a while: the packets.
+    fn packets(&self, during: Duration) -> Vec<Vec<u8>> {
+        let (begun, mut packets, mut buffer) = (Instant::now(), Vec::new(), [0; 65_536]);
+        while begun.elapsed() < during {
+            if let Ok(len) = self.0.recv(&mut buffer) {
+                packets.push(buffer[..len].to_vec());
+            }
+        }
+        packets
+    }
+}
+
+/// Every readable word of packets that is not the service's own.
+fn words(packets: &[Vec<u8>]) -> BTreeSet<String> {
+    let own = ["_symbolon", "_udp", "_services", "_dns-sd", "local", "v=1"];
+    let readable = packets.iter().flat_map(|packet| packet.split(|byte| !byte.is_ascii_graphic()));
+    let mut words = BTreeSet::new();
+    for run in readable {
+        let mut run = String::from_utf8_lossy(run).into_owned();
+        // The length before a pair may look like a letter: a pair begins before its key, of one letter.
+        while let Some(equals) = run.rfind('=') {
+            words.insert(run.split_off(equals.saturating_sub(1)));
+            run.pop();
+        }
+        words.insert(run);
+    }
+    // The hour of the day is nobody's secret.
+    words.retain(|word| word.len() >= 4 && !word.starts_with("h=") && !own.iter().any(|own| word.ends_with(own)));
+    words
+}
+
+#[test]
+fn a89_port_5353_says_nothing_that_is_the_same_after_a_restart() {
+    let Some(lab) = Lab::open() else { return };
+    let home = tempfile::tempdir().unwrap();
+    let (switch, a, e) = (lab.switch().unwrap(), lab.host().unwrap(), lab.host().unwrap());
+    a.plug(&switch, &["10.9.0.1/24"]).unwrap();
+    e.plug(&switch, &["10.9.0.9/24"]).unwrap();
+    let eve = Eve::listen(&e, Ipv4Addr::new(10, 9, 0, 9));
+    let mut andi = start(&a, &home.path().join("andi"), "Andromache", &[]);
+    let first = eve.packets(Duration::from_secs(3));
+    a.run(|| andi.interrupt()).unwrap();
+    let goodbye = eve.packets(Duration::from_secs(1));
+    a.run(|| andi.restart()).unwrap();
+    let second = eve.packets(Duration::from_secs(3));
+
+    let first: Vec<Vec<u8>> = first.into_iter().chain(goodbye).collect();
+    let id = andi.ready["id"].as_str().unwrap().to_owned();
+    let raw: symbolon_presence::id::PeerId = id.parse().unwrap();
+    let hex: String = raw.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    for packet in first.iter().chain(&second) {
+        for secret in [&b"Andromache"[..], id.as_bytes(), raw.as_bytes(), hex.as_bytes()] {
+            assert!(!packet.windows(secret.len()).any(|window| window == secret), "{}", String::from_utf8_lossy(secret));
+        }
+    }
+    let (first, second) = (words(&first), words(&second));
+    for key in ["g=", "k=", "t=", "q="] {
+        for said in [&first, &second] {
+            assert!(said.iter().any(|word| word.contains(key)), "{key} was not heard: {said:?}");
+        }
+    }
+    let both: Vec<_> = first.intersection(&second).collect();
+    assert!(both.is_empty(), "the same after a restart: {both:?}");
+}
+
+#[test]
+fn strangers_who_want_to_be_seen_see_each_other_by_name_and_nobody_else_does() {
+    let Some(lab) = Lab::open() else { return };
+    let home = tempfile::tempdir().unwrap();
+    let (switch, a, b, c) = (lab.switch().unwrap(), lab.host().unwrap(), lab.host().unwrap(), lab.host().unwrap());
+    for (host, address) in [(&a, "10.9.0.1/24"), (&b, "10.9.0.2/24"), (&c, "10.9.0.3/24")] {
+        host.plug(&switch, &[address]).unwrap();
+    }
+    let andi = start(&a, &home.path().join("andi"), "Andi", &["--lan-visible"]);
+    let ben = start(&b, &home.path().join("ben"), "Ben", &["--lan-visible"]);
+    let cleo = start(&c, &home.path().join("cleo"), "Cleo", &[]);
+    let nearby = |host: &Host, node: &Node| -> Result<serde_json::Value, Trouble> {
+        Ok(host.run(|| node.json(&["status"]))?.swap_remove(0)["nearby"]["strangers"].take())
+    };
+    within(SOON, "they see each other", || {
+        let seen = (nearby(&a, &andi)?, nearby(&b, &ben)?);
+        Ok((seen == (serde_json::json!(["Ben"]), serde_json::json!(["Andi"]))).then_some(()))
+    })
+    .unwrap();
+    assert_eq!(nearby(&c, &cleo).unwrap(), serde_json::json!([]));
+}
