@@ -168,6 +168,7 @@ impl Drop for Visit {
         if let Err(trouble) = enter(&self.0) {
             // Whatever this thread does next would happen on the wrong machine.
             eprintln!("no way back: {trouble}");
+            #[allow(clippy::disallowed_methods, reason = "a test process that is lost ends here")]
             std::process::abort();
         }
     }

@@ -262,6 +262,10 @@ def friendship(i):
     }
 
 
+def lan_tag(i):
+    return {"tag": mac(derived(i["secret"], name("key lan")), name("mac lan"), i["instance"], struct.pack(">I", i["hour"]), i["transport"])}
+
+
 def aead(i):
     nonce = bytes(4) + struct.pack(">Q", i["counter"])
     return {"sealed": ChaCha20Poly1305(i["key"]).encrypt(nonce, i["plaintext"], i["label"] + i["aad"])}
@@ -336,6 +340,30 @@ def receipt(i):
     return {"body": body, "signature": signature, "frame": record([1, [{0: body, 1: signature}]])}
 
 
+def relay_link(i):
+    mailbox_key = read(i["record"])[0]
+    tail = hashed(name("hash relay link"), i["record"])[:4]
+    return {"link": "symbolon:relay:" + base32(i["record"] + tail), "mailbox": hashed(name("hash mailbox id"), mailbox_key)}
+
+
+def relay_frames(i, out):
+    """The relay's own signature cannot be made anew here, as its seed is not given; the owner's can."""
+    def owned(label, tag, parts):
+        signature = sign(i["owner_seed"], name(label), context(i["mailbox"]), record(parts))
+        fields = dict(enumerate([ed_public(i["owner_seed"]), *parts, signature]))
+        return record([tag, [fields]])
+
+    session, ack = (read(out[key])[1][0] for key in ("session", "ack"))
+    accepted = read(out["accepted"])[1][0]
+    assert accepted[0] == i["accepted_body"]
+    return {
+        "session": owned("sign session", 3, [session[1], session[2]]),
+        "ack": owned("sign acknowledgement", 6, [ack[1], ack[2], ack[3]]),
+        "accepted": record([4, [accepted]]),
+        "deposit": record(read(out["deposit"])),
+    }
+
+
 def invite(i, out):
     chain = read(i["chain"])
     peer = peer_of(chain[0])
@@ -394,6 +422,7 @@ CHECKS = {
     "device certificate": certificate,
     "context of two people": lambda i: {"context": context(i["speaker"], i["hearer"])},
     "friendship keys": friendship,
+    "LAN tag": lan_tag,
     "HPKE seal": hpke,
     "AEAD seal": aead,
     "first envelope": first,
@@ -407,6 +436,8 @@ CHECKS = {
     "sealed address of an invite": address,
     "Put": put,
     "Receipt": receipt,
+    "relay link": relay_link,
+    "relay frames": relay_frames,
     "invite link": invite,
     "Offer": statement(0),
     "Accept": statement(1),

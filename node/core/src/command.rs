@@ -437,6 +437,8 @@ pub struct DoctorView {
     pub never_heard: usize,
     /// Those not connected and not heard for [`LONG_SILENCE`](crate::limits::LONG_SILENCE).
     pub long_silent: usize,
+    /// Friends whom the LAN shows; `None` when this node neither looks nor shows itself there.
+    pub near: Option<usize>,
     /// Faults in words, as in [`StatusView::problems`].
     pub problems: Vec<String>,
 }

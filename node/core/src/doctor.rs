@@ -1,6 +1,6 @@
 //! What the core has to say when the user asks what is wrong: counts and ages, no names.
 
-use crate::command::DoctorView;
+use crate::command::{DoctorView, StatusView};
 use crate::delivery::Delivery;
 use crate::limits::LONG_SILENCE;
 use crate::outbox::{self, What};
@@ -15,8 +15,9 @@ use symbolon_presence::time::Timestamp;
 const ROWS: usize = 32;
 
 /// Looks at outbox and friends.
-pub(crate) fn view(state: &State, delivery: &Delivery, turn: &Turn<'_>, problems: Vec<String>) -> Result<DoctorView, TurnFailed> {
-    let mut view = DoctorView { problems, ..DoctorView::default() };
+pub(crate) fn view(state: &State, delivery: &Delivery, turn: &Turn<'_>, status: &StatusView) -> Result<DoctorView, TurnFailed> {
+    let near = status.lan.as_ref().map(|lan| lan.friends);
+    let mut view = DoctorView { near, problems: status.problems.clone(), ..DoctorView::default() };
     for device in state.devices.values().filter(|device| device.outbox_count > 0) {
         view.waiting = view.waiting.saturating_add(device.outbox_count);
         view.oldest_wait = view.oldest_wait.max(oldest(state, turn, &device.device)?.map(|at| turn.now.since(at)));

@@ -389,7 +389,8 @@ fn run(
         Command::Relays => Ok(Reply::Relays(state.own.depots.values().map(|own| depots.view(own)).collect())),
         Command::Status => Ok(Reply::Status(status(state, delivery, depots, lan, intake, turn.now))),
         Command::Doctor => {
-            Ok(Reply::Doctor(doctor::view(state, delivery, turn, status(state, delivery, depots, lan, intake, turn.now).problems)?))
+            let status = status(state, delivery, depots, lan, intake, turn.now);
+            Ok(Reply::Doctor(doctor::view(state, delivery, turn, &status)?))
         }
     }
 }

@@ -50,7 +50,7 @@ impl Check {
 
 /// All checks.
 pub fn examine(core: &DoctorView, facts: &Facts) -> Vec<Check> {
-    let fixed = [store(facts), key(facts), disk(facts), clock(facts), listening(facts), outbox(core), friends(core), api(facts)];
+    let fixed = [store(facts), key(facts), disk(facts), clock(facts), listening(facts), lan(core), outbox(core), friends(core), api(facts)];
     fixed.into_iter().chain(core.problems.iter().map(|problem| known_problem(problem))).collect()
 }
 
@@ -133,6 +133,14 @@ fn listening(facts: &Facts) -> Check {
             .knowing("Start without --listen to be reachable from elsewhere.");
     }
     Check::good("listening", format!("{count} address(es), the port kept"))
+}
+
+fn lan(core: &DoctorView) -> Check {
+    match core.near {
+        None => Check::good("lan", "not on the local network: no friend is found there")
+            .knowing("Start without --no-lan, and without --listen addresses of this machine only, to be found by friends near by."),
+        Some(near) => Check::good("lan", format!("on the local network, where {near} friend(s) are seen")),
+    }
 }
 
 fn outbox(core: &DoctorView) -> Check {

@@ -149,6 +149,10 @@ fn schemas() -> Value {
     let status = json!({
         "peers": number(),
         "lan": text(),
+        "nearby": {
+            "type": ["object", "null"],
+            "description": "What the LAN shows: the number of `friends`; while `visible_until`, names of `strangers`. Null while `lan` is off.",
+        },
         "dht": text(),
         "relays": { "type": "array", "items": { "type": "object" } },
         "queue": number(),

@@ -2,8 +2,10 @@
 
 use crate::{hex, vector};
 use serde_json::{Value, json};
-use symbolon_presence::id::{Digest, MailboxId};
+use symbolon_presence::friendship::FriendshipSecret;
+use symbolon_presence::id::{Digest, MailboxId, PublicKeyBytes};
 use symbolon_presence::identity::{DeviceCertBody, pair_context, peer_id};
+use symbolon_presence::kdf::Secret;
 use symbolon_presence::labels::{Label, SIGN_LEAF};
 use symbolon_presence::sign::{SigningKey, VerifyingKey};
 use symbolon_presence::words::{fingerprint_words, words_match};
@@ -66,7 +68,7 @@ pub fn vectors() -> Vec<Value> {
         json!({ "speaker": hex(ann.as_bytes()), "hearer": hex(ben.as_bytes()) }),
         json!({ "context": hex(pair_context(&ann, &ben).as_bytes()) }),
     ));
-    all.push(friendship());
+    all.extend([friendship(), lan_tag()]);
     all
 }
 
@@ -85,6 +87,17 @@ fn signature(label: Label) -> Value {
             "body": hex(b"body"),
         }),
         json!({ "public": hex(key.public().as_bytes()), "signature": hex(signature.as_bytes()) }),
+    )
+}
+
+fn lan_tag() -> Value {
+    let secret = FriendshipSecret { revision: 3, secret: Secret::from_bytes([0x61; 32]) };
+    let (instance, hour, transport) = ([1, 2, 3, 4, 5, 6, 7, 8], 494_583, PublicKeyBytes([0x62; 32]));
+    vector(
+        "LAN tag",
+        "One tag for each instance, hour and transport key, under a key of F_r.",
+        json!({ "secret": hex(secret.secret.expose()), "instance": hex(instance), "hour": hour, "transport": hex(transport.as_bytes()) }),
+        json!({ "tag": hex(secret.lan_tag(&instance, hour, &transport)) }),
     )
 }
 

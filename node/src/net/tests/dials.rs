@@ -2,6 +2,8 @@
 
 use super::stranger::Stranger;
 use super::*;
+use crate::net::pinned_address;
+use symbolon_presence::id::PublicKeyBytes;
 
 fn text(text: &str) -> Address {
     address_from_text(text).unwrap()
@@ -23,6 +25,30 @@ async fn one_live_address_among_dead_ones_is_enough() {
         a.handle.dial(DialId(1), addresses);
         assert_eq!(a.up().await.1, Some(DialId(1)));
         assert_eq!(b.up().await.1, None);
+    }
+}
+
+/// The address of a peer, with the transport key that must be found there.
+fn pinned(peer: &Peer, key: PublicKeyBytes) -> Vec<Address> {
+    let (ip, carrier, port) = peer.net.sockets()[0];
+    vec![pinned_address(ip, 0, carrier, port, &key).unwrap()]
+}
+
+#[tokio::test]
+async fn a93_an_address_with_a_transport_key_leads_to_that_key_or_nowhere() {
+    for listen in [TCP, QUIC] {
+        let mut a = Peer::new(&[listen]).await;
+        let mut b = Peer::new(&[listen]).await;
+        let replayed_by_another = pinned(&b, a.net.transport_key());
+        a.handle.dial(DialId(1), replayed_by_another);
+        assert_eq!(a.next().await, Input::DialFailed(DialId(1)));
+        let elsewhere = Peer::new(&[listen]).await;
+        let replayed_by_another = pinned(&b, elsewhere.net.transport_key());
+        a.handle.dial(DialId(2), replayed_by_another);
+        assert_eq!(a.next().await, Input::DialFailed(DialId(2)));
+        assert!(b.until_quiet().await.is_empty(), "nothing of it reached the core");
+        a.handle.dial(DialId(3), pinned(&b, b.net.transport_key()));
+        assert_eq!(a.up().await.1, Some(DialId(3)));
     }
 }
 
