@@ -42,6 +42,7 @@ use std::time::Duration;
 use std::{fmt, io};
 use symbolon_core::seam::{Address, CloseReason, DialId, Input, LinkId};
 use symbolon_presence::id::PublicKeyBytes;
+use symbolon_presence::kdf::Secret;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -61,6 +62,9 @@ pub struct NetConfig {
     /// Whether to listen on a second port, drawn at each start and told to nobody but the LAN:
     /// there, the kept one would make a node known again. Only where listening everywhere.
     pub lan: bool,
+    /// Whether connections are forwarded to whoever was admitted, under which transport key;
+    /// without, the key is a fresh one.
+    pub forward: Option<Secret>,
     /// Bounds and waiting times.
     pub limits: Limits,
 }
@@ -126,7 +130,7 @@ impl Net {
         if environment::key_log_is_set() {
             return Err(NetError::KeyLog);
         }
-        let NetConfig { listen, port, lan, limits } = config;
+        let NetConfig { listen, port, lan, forward, limits } = config;
         let named = parse_listen(&listen)?;
         // Addresses that only this machine can reach are told when they were asked for.
         let with_loopback = named.iter().any(|endpoint| endpoint.ip.is_loopback());
@@ -142,7 +146,7 @@ impl Net {
         let (request_sender, requests) = mpsc::channel(COMMAND_QUEUE);
         let patience = limits.start;
         let shared = Arc::new(Shared::new(limits, inputs, request_sender));
-        let (mut swarm, transport_key) = swarm::build(&shared).map_err(|swarm::BuildError| NetError::Setup)?;
+        let (mut swarm, transport_key) = swarm::build(&shared, forward.as_ref()).map_err(|swarm::BuildError| NetError::Setup)?;
         let mut listeners = HashSet::new();
         for endpoint in &endpoints {
             let listener = swarm.listen_on(endpoint.multiaddr()).map_err(|_| NetError::Listen(io::ErrorKind::Other))?;
@@ -150,7 +154,7 @@ impl Net {
         }
         let (sender, mut listening) = watch::channel(Listening { pending: listeners.len(), ..Listening::default() });
         let driver = tokio::spawn(Driver::new(swarm, shared.clone(), requests, sender, listeners).run());
-        let started = wait_for_listeners(&mut listening, patience).await;
+        let started = wait_for_listeners(&mut listening, everywhere, patience).await;
         if let Err(error) = started {
             driver.abort();
             return Err(error);
@@ -234,10 +238,10 @@ impl NetHandle {
     /// Addresses that are malformed, of another kind, or unspecified are skipped; of the
     /// rest at most eight are tried. Our own transport key is no link.
     pub fn dial(&self, dial: DialId, addresses: Vec<Address>) {
-        let endpoints = dialable(&addresses);
+        let targets = dialable(&addresses);
         let generation = self.shared.generation();
         // Each of these tasks ends with one input; how many there are at once is the core's to bound.
-        self.runtime.spawn(dial::dial(self.shared.clone(), dial, generation, endpoints));
+        self.runtime.spawn(dial::dial(self.shared.clone(), dial, generation, targets));
     }
 
     /// Queues a frame of 1 to [`MAX_FRAME`](symbolon_core::seam::MAX_FRAME) bytes. A link
@@ -252,6 +256,19 @@ impl NetHandle {
     pub fn close(&self, link: LinkId, _reason: CloseReason) {
         // The reason is not told: the other side learns nothing from it that it should know.
         self.shared.close(link);
+    }
+
+    /// Asks the relay at the other end of a link to forward connections to this node, for as
+    /// long as the connection stands. Where that leads is told as an address.
+    pub fn reserve(&self, link: LinkId) {
+        let Some((connection, _)) = self.shared.end_of(link) else { return };
+        let shared = self.shared.clone();
+        self.runtime.spawn(async move { shared.requests.send(Request::Reserve(connection)).await });
+    }
+
+    /// As a relay, forwards connections to whoever is at the other end of a link.
+    pub fn admit(&self, link: LinkId) {
+        self.shared.admit(link);
     }
 
     /// Breaks all links and forgets all dials, without another input about them, and tells
@@ -270,7 +287,14 @@ fn parse_listen(listen: &[String]) -> Result<Vec<Endpoint>, NetError> {
     listen.iter().enumerate().map(parse).collect()
 }
 
-async fn wait_for_listeners(listening: &mut watch::Receiver<Listening>, patience: Duration) -> Result<(), NetError> {
+/// Whether every address of this machine is among those listened on: a listener on all of them
+/// tells one after the other, and the first few are not what friends or a relay's users need.
+fn is_complete(endpoints: &[Endpoint], everywhere: bool) -> bool {
+    let has = |ip| endpoints.iter().any(|endpoint| endpoint.ip == ip);
+    !everywhere || if_addrs::get_if_addrs().unwrap_or_default().iter().all(|interface| has(interface.ip()))
+}
+
+async fn wait_for_listeners(listening: &mut watch::Receiver<Listening>, everywhere: bool, patience: Duration) -> Result<(), NetError> {
     let mut deadline = Instant::now() + patience;
     let mut first = true;
     loop {
@@ -279,7 +303,7 @@ async fn wait_for_listeners(listening: &mut watch::Receiver<Listening>, patience
             if let Some(kind) = now.failed {
                 return Err(NetError::Listen(kind));
             }
-            if now.pending == 0 {
+            if now.pending == 0 && is_complete(&now.endpoints, everywhere) {
                 return Ok(());
             }
             if first && !now.endpoints.is_empty() {
@@ -302,7 +326,8 @@ async fn announce(shared: Arc<Shared>, mut listening: watch::Receiver<Listening>
     loop {
         let mut endpoints = listening.borrow_and_update().endpoints.clone();
         endpoints.retain(|endpoint| Some(endpoint.port) != lan_port);
-        let addresses = announced(&endpoints, with_loopback);
+        let circuits = listening.borrow().circuits.clone();
+        let addresses = announced(&endpoints, &circuits, with_loopback);
         if told.as_ref() != Some(&addresses) {
             told = Some(addresses.clone());
             if shared.inputs.send(Input::Addresses(addresses)).await.is_err() {

@@ -25,6 +25,7 @@ use symbolon_core::seam::{Action, CloseReason, Event, Input, LinkId};
 use symbolon_core::table::{Change, Table};
 use symbolon_core::world::{Shelf, World};
 use symbolon_presence::codec;
+use symbolon_presence::kdf::Secret;
 use symbolon_presence::time::Timestamp;
 use symbolon_relay::link::{ClaimCode, RelayLink};
 use symbolon_relay::machine::{Policy, Relay, RelayAction, RelayKeys, RelayRows, RelayShelf, RelayTable, ShelfFailed};
@@ -84,7 +85,18 @@ pub async fn run(config: RelayConfig, ready: impl FnOnce(&RelayReady)) -> Result
         ));
     }
     let (input_sender, inputs) = mpsc::channel(INPUT_QUEUE);
-    let net = NetConfig { listen: config.listen.clone(), port: kept.port, ..NetConfig::default() };
+    // Kept, unlike a person's: friends of its users know by it where connections are forwarded.
+    let transport = match kept.transport.clone() {
+        Some(transport) => transport,
+        None => {
+            let mut seed = [0; 32];
+            getrandom::fill(&mut seed).map_err(|_| internal())?;
+            let transport = Secret::from_bytes(seed);
+            Kept::write_transport(&store, &transport).map_err(|error| store_error(&error))?;
+            transport
+        }
+    };
+    let net = NetConfig { listen: config.listen.clone(), port: kept.port, forward: Some(transport), ..NetConfig::default() };
     let net = Net::start(net, input_sender).await.map_err(|error| net_error(&error))?;
     if let Some(port) = net.port().filter(|port| Some(*port) != kept.port) {
         Kept::write_port(&store, port).map_err(|error| store_error(&error))?;
@@ -216,7 +228,7 @@ impl Machine for RelayMachine {
                     self.facts.send_replace(Some(Facts { link, claim: self.claim }));
                 }
             }
-            Input::LinkUp { link, dial: _, near: _ } => self.relay.link_up(link.0),
+            Input::LinkUp { link, dial: _, path: _ } => self.relay.link_up(link.0),
             Input::LinkDown(link) => self.relay.link_down(link.0),
             // A relay calls nobody and shows itself to nobody.
             Input::DialFailed(_) | Input::LanUp { .. } | Input::Sighted(_) | Input::Unsighted(_) => {}
@@ -238,6 +250,7 @@ impl Machine for RelayMachine {
         self.actions.pop_front().or_else(|| {
             self.relay.poll_action().map(|action| match action {
                 RelayAction::Send(link, frame) => Action::Send(LinkId(link), frame),
+                RelayAction::Admit(link) => Action::Admit(LinkId(link)),
                 RelayAction::Close(link) => Action::Close(LinkId(link), CloseReason::Protocol),
             })
         })

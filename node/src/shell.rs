@@ -89,6 +89,10 @@ pub trait Transport {
     fn send(&mut self, link: LinkId, frame: Vec<u8>);
     /// See [`Action::Close`].
     fn close(&mut self, link: LinkId, reason: CloseReason);
+    /// See [`Action::Reserve`].
+    fn reserve(&mut self, link: LinkId);
+    /// See [`Action::Admit`].
+    fn admit(&mut self, link: LinkId);
     /// See [`Action::Announce`].
     fn announce(&mut self, shown: Announcement);
     /// The core has lost its memory of links, dials and own addresses: ends every link and
@@ -310,6 +314,8 @@ impl<P: Parts, T: Transport, C: Clock> Shell<P, T, C> {
                 Action::Dial(dial, addresses) => self.transport.dial(dial, addresses),
                 Action::Send(link, frame) => self.transport.send(link, frame),
                 Action::Close(link, reason) => self.transport.close(link, reason),
+                Action::Reserve(link) => self.transport.reserve(link),
+                Action::Admit(link) => self.transport.admit(link),
                 Action::Announce(shown) => self.transport.announce(shown),
                 Action::Reply(id, result) => {
                     if let Some(reply) = self.waiting.remove(&id) {

@@ -91,6 +91,8 @@ pub enum RelayAction {
     Send(Link, Vec<u8>),
     /// Close a link.
     Close(Link),
+    /// The owner of a mailbox is on this link: connections may be forwarded to it.
+    Admit(Link),
 }
 
 /// Who may have a mailbox here.
@@ -506,6 +508,7 @@ impl Relay {
             open.served = Some(Served { owner: session.owner, next: 0, pushed: BTreeMap::new(), bytes: 0 });
             self.hungry.insert(link);
         }
+        self.actions.push_back(RelayAction::Admit(link));
         self.answer(link, &session.owner, Verdict::Ok);
     }
 

@@ -4,3 +4,5 @@
 
 #[path = "lab/lan.rs"]
 mod lan;
+#[path = "lab/relay.rs"]
+mod relay;

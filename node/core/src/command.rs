@@ -292,12 +292,15 @@ pub struct FriendView {
 }
 
 /// How a friend's device is reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Path {
     /// A connection to the friend's own address.
+    #[default]
     Direct,
     /// The same, on a network that both are attached to.
     Lan,
+    /// A connection that a relay forwards.
+    Relay,
 }
 
 /// A message.

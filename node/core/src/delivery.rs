@@ -57,7 +57,7 @@ struct Link {
     /// Whether the device has proved to be behind it.
     proved: bool,
     /// Whether its other end is on a network that this node is attached to.
-    near: bool,
+    path: Path,
     /// Receipt lines for this turn.
     receipts: Vec<ReceiptItem>,
     faults: u32,
@@ -159,7 +159,7 @@ impl Delivery {
     /// How one of these devices is reached, if it has proved to be there.
     pub fn path(&self, devices: &[DeviceId]) -> Option<Path> {
         let links = devices.iter().filter_map(|device| self.links.get(&self.sessions.get(device)?.link?));
-        links.filter(|link| link.proved).map(|link| if link.near { Path::Lan } else { Path::Direct }).next()
+        links.filter(|link| link.proved).map(|link| link.path).next()
     }
 
     /// A link came up.
@@ -169,7 +169,7 @@ impl Delivery {
         turn: &mut Turn<'_>,
         link: LinkId,
         dial: Option<DialId>,
-        near: bool,
+        path: Path,
     ) -> Result<(), TurnFailed> {
         let device = dial.and_then(|dial| self.dials.remove(&dial));
         if dial.is_some() && device.is_none() {
@@ -185,7 +185,7 @@ impl Delivery {
             }
             return Ok(());
         }
-        self.links.insert(link, Link { device, near, ..Link::default() });
+        self.links.insert(link, Link { device, path, ..Link::default() });
         let Some(device) = device else { return Ok(()) };
         let session = self.sessions.entry(device).or_default();
         session.dial = None;

@@ -70,6 +70,8 @@ struct Standing {
     state: RelayState,
     /// Our record was sent on this link.
     updated: bool,
+    /// It was asked on this link to forward connections to us.
+    reserved: bool,
     entries: (u32, u32),
     bytes: (u64, u64),
 }
@@ -460,7 +462,12 @@ impl Depots {
                 session.own.state = RelayState::Connected;
                 self.open(state, turn, key);
             }
-            Verdict::Ok => session.own.state = RelayState::Connected,
+            Verdict::Ok => {
+                session.own.state = RelayState::Connected;
+                if let Some(link) = session.link.filter(|_| !std::mem::replace(&mut session.own.reserved, true)) {
+                    turn.act(Action::Reserve(link));
+                }
+            }
             Verdict::Full => session.own.state = RelayState::Full,
             Verdict::Refused | Verdict::Outdated => session.own.state = RelayState::Refused,
         }

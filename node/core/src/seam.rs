@@ -4,7 +4,7 @@
 //! **Event** core -> user. A command is answered by exactly one [`Action::Reply`], released
 //! once the turn that carried it is durable.
 
-use crate::command::{Command, CommandError, Reply};
+use crate::command::{Command, CommandError, Path, Reply};
 use symbolon_presence::id::{MessageId, PeerId, PublicKeyBytes, RequestId, RoomId};
 
 pub use symbolon_presence::address::Address;
@@ -62,8 +62,8 @@ pub enum Input {
         link: LinkId,
         /// The attempt that led to it; `None` for an inbound link.
         dial: Option<DialId>,
-        /// Whether the other end is on a network that this node is attached to.
-        near: bool,
+        /// How the other end is reached.
+        path: Path,
     },
     /// An attempt to open a link has failed for all its addresses.
     DialFailed(DialId),
@@ -101,6 +101,11 @@ pub enum Action {
     Send(LinkId, Vec<u8>),
     /// Close a link. No [`Input::LinkDown`] is awaited.
     Close(LinkId, CloseReason),
+    /// Ask the other end of a link, a relay of ours, to forward connections to this node. What
+    /// comes of it is among [`Input::Addresses`].
+    Reserve(LinkId),
+    /// A relay's: connections may be forwarded to whoever is at the other end of this link.
+    Admit(LinkId),
     /// Show this on the LAN in place of what was shown before.
     Announce(Announcement),
     /// Answer a command.

@@ -77,6 +77,7 @@ fn friend(view: &FriendView) -> Value {
         "path": view.path.map(|path| match path {
             Path::Direct => "direct",
             Path::Lan => "lan",
+            Path::Relay => "relay",
         }),
         "blocked": view.blocked,
         "unread": view.unread,

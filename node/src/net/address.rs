@@ -2,15 +2,16 @@
 //!
 //! Only four shapes exist here: an IPv4 or IPv6 address with TCP, or with QUIC version 1; for
 //! dialling, a transport key may stand behind it that must be found there, and before a
-//! link-local one with TCP the interface that it stands on. Everything else
-//! that a multiaddr can say (names, relays) is refused, so that no address from outside
-//! makes this node resolve, relay or tell anything.
+//! link-local one with TCP the interface that it stands on. And one of these behind which
+//! somebody is reached through a relay. Everything else that a multiaddr can say (names above
+//! all) is refused, so that no address from outside makes this node resolve or tell anything.
 
-use crate::net::limits::{ADDRESS_TEXT_MAX, ADDRESSES_LOOKED_AT, ADDRESSES_MAX};
+use crate::net::limits::{ADDRESS_TEXT_MAX, ADDRESSES_LOOKED_AT, ADDRESSES_MAX, CIRCUITS_TOLD};
 use if_addrs::IfAddr;
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId as TransportId};
 use std::net::IpAddr;
+use symbolon_core::command::Path;
 use symbolon_core::seam::Address;
 use symbolon_presence::id::PublicKeyBytes;
 
@@ -25,6 +26,15 @@ pub(super) struct Endpoint {
     pub(super) zone: Option<u32>,
     /// Who must be found there; `None` takes anybody.
     pub(super) expects: Option<TransportId>,
+}
+
+/// What can be dialled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Target {
+    /// A socket.
+    Direct(Endpoint),
+    /// Somebody to whom a relay forwards (circuit relay v2); the relay's key is expected there.
+    Circuit { relay: Endpoint, to: TransportId },
 }
 
 /// What carries the connection.
@@ -53,9 +63,33 @@ pub(crate) fn pinned_address(ip: IpAddr, zone: u32, carrier: Carrier, port: u16,
     Some(Endpoint { ip, carrier, port, zone, expects }.address())
 }
 
+/// How the other end of a connection is reached, by its address, or by ours when it came to us:
+/// what a relay forwards is known by that.
+pub(super) fn path(local: Option<&Multiaddr>, remote: &Multiaddr) -> Path {
+    if is_circuit(remote) || local.is_some_and(is_circuit) {
+        return Path::Relay;
+    }
+    if is_near(remote) { Path::Lan } else { Path::Direct }
+}
+
+/// Through whom an address leads.
+#[allow(clippy::wildcard_enum_match_arm, reason = "no other part of an address names a relay")]
+pub(super) fn relay_of(address: &Multiaddr) -> Option<TransportId> {
+    let before = address.iter().take_while(|part| *part != Protocol::P2pCircuit).last();
+    match before {
+        Some(Protocol::P2p(relay)) if is_circuit(address) => Some(relay),
+        _ => None,
+    }
+}
+
+/// Whether an address leads through a relay.
+pub(super) fn is_circuit(address: &Multiaddr) -> bool {
+    address.iter().any(|part| part == Protocol::P2pCircuit)
+}
+
 /// Whether the other end of a connection is on a network that this machine is attached to.
 #[allow(clippy::wildcard_enum_match_arm, reason = "a connection to anything that libp2p knows but an IP address is far")]
-pub(super) fn is_near(remote: &Multiaddr) -> bool {
+fn is_near(remote: &Multiaddr) -> bool {
     let ip = |part| match part {
         Protocol::Ip4(ip) => Some(IpAddr::V4(ip)),
         Protocol::Ip6(ip) => Some(IpAddr::V6(ip)),
@@ -88,7 +122,58 @@ pub(super) fn is_near(remote: &Multiaddr) -> bool {
 ///
 /// `None` when the address is too long or not of a kind that this transport knows.
 pub fn address_to_text(address: &Address) -> Option<String> {
-    Endpoint::from_address(address).map(|endpoint| endpoint.multiaddr().to_string())
+    Target::from_address(address).map(|target| target.multiaddr().to_string())
+}
+
+impl Target {
+    fn from_address(address: &Address) -> Option<Self> {
+        if address.0.len() > Address::MAX_LEN {
+            return None;
+        }
+        Self::from_multiaddr(&Multiaddr::try_from(address.0.clone()).ok()?)
+    }
+
+    pub(super) fn from_multiaddr(address: &Multiaddr) -> Option<Self> {
+        if !is_circuit(address) {
+            return Endpoint::from_multiaddr(address).map(Self::Direct);
+        }
+        let relay = address.iter().take_while(|part| *part != Protocol::P2pCircuit).collect();
+        let mut behind = address.iter().skip_while(|part| *part != Protocol::P2pCircuit).skip(1);
+        let (Some(Protocol::P2p(to)), None) = (behind.next(), behind.next()) else { return None };
+        // A relay without its key could be anybody, who would learn whom we look for.
+        let relay = Endpoint::from_multiaddr(&relay).filter(|relay| relay.expects.is_some() && relay.zone.is_none())?;
+        Some(Self::Circuit { relay, to })
+    }
+
+    pub(super) fn multiaddr(self) -> Multiaddr {
+        match self {
+            Self::Direct(endpoint) => endpoint.multiaddr(),
+            Self::Circuit { relay, to } => relay.multiaddr().with(Protocol::P2pCircuit).with(Protocol::P2p(to)),
+        }
+    }
+
+    /// Who must be found there; `None` takes anybody.
+    pub(super) fn expects(self) -> Option<TransportId> {
+        match self {
+            Self::Direct(endpoint) => endpoint.expects,
+            Self::Circuit { to, .. } => Some(to),
+        }
+    }
+
+    pub(super) fn is_circuit(self) -> bool {
+        matches!(self, Self::Circuit { .. })
+    }
+
+    pub(super) fn address(self) -> Address {
+        Address(self.multiaddr().to_vec())
+    }
+
+    fn is_dialable(self) -> bool {
+        match self {
+            Self::Direct(endpoint) => endpoint.is_dialable(),
+            Self::Circuit { relay, .. } => relay.is_dialable(),
+        }
+    }
 }
 
 impl Endpoint {
@@ -97,13 +182,6 @@ impl Endpoint {
             return None;
         }
         Self::from_multiaddr(&text.parse().ok()?).filter(|endpoint| endpoint.expects.is_none() && endpoint.zone.is_none())
-    }
-
-    fn from_address(address: &Address) -> Option<Self> {
-        if address.0.len() > Address::MAX_LEN {
-            return None;
-        }
-        Self::from_multiaddr(&Multiaddr::try_from(address.0.clone()).ok()?)
     }
 
     #[allow(clippy::wildcard_enum_match_arm, reason = "all that libp2p knows or will know beside these four shapes is refused")]
@@ -163,11 +241,11 @@ impl Endpoint {
 }
 
 /// What of a dial's addresses can be tried: each once, at most [`ADDRESSES_MAX`], in order.
-pub(super) fn dialable(addresses: &[Address]) -> Vec<Endpoint> {
+pub(super) fn dialable(addresses: &[Address]) -> Vec<Target> {
     let mut chosen = Vec::new();
-    for endpoint in addresses.iter().take(ADDRESSES_LOOKED_AT).filter_map(Endpoint::from_address) {
-        if endpoint.is_dialable() && !chosen.contains(&endpoint) && chosen.len() < ADDRESSES_MAX {
-            chosen.push(endpoint);
+    for target in addresses.iter().take(ADDRESSES_LOOKED_AT).filter_map(Target::from_address) {
+        if target.is_dialable() && !chosen.contains(&target) && chosen.len() < ADDRESSES_MAX {
+            chosen.push(target);
         }
     }
     chosen
@@ -200,7 +278,10 @@ fn reach(ip: IpAddr) -> Reach {
 ///
 /// A machine may have more addresses than are told. The places go round between reaches and
 /// families first, so that a host's ten temporary IPv6 addresses do not hide its only IPv4 one.
-pub(super) fn announced(listening: &[Endpoint], with_loopback: bool) -> Vec<Address> {
+/// What relays forward comes last, and has two places for sure.
+pub(super) fn announced(listening: &[Endpoint], circuits: &[Target], with_loopback: bool) -> Vec<Address> {
+    let circuits = circuits.get(..CIRCUITS_TOLD.min(circuits.len())).unwrap_or_default();
+    let most = ADDRESSES_MAX - circuits.len();
     let mut ips: Vec<IpAddr> = listening.iter().map(|endpoint| endpoint.ip).filter(|ip| !ip.is_unspecified()).collect();
     ips.sort_by_key(|ip| (reach(*ip), *ip));
     ips.dedup();
@@ -221,13 +302,14 @@ pub(super) fn announced(listening: &[Endpoint], with_loopback: bool) -> Vec<Addr
         here.sort();
         here.dedup();
         for endpoint in here {
-            if chosen.len() < ADDRESSES_MAX {
+            if chosen.len() < most {
                 chosen.push((reach, round, ip, endpoint.carrier, endpoint.port));
             }
         }
     }
     chosen.sort();
-    chosen.into_iter().map(|(_, _, ip, carrier, port)| Endpoint { ip, carrier, port, zone: None, expects: None }.address()).collect()
+    let direct = chosen.into_iter().map(|(_, _, ip, carrier, port)| Endpoint { ip, carrier, port, zone: None, expects: None }.address());
+    direct.chain(circuits.iter().map(|circuit| circuit.address())).collect()
 }
 
 #[cfg(test)]
@@ -284,7 +366,10 @@ mod tests {
         assert_eq!(dialable(&[address]).len(), 1);
         let private: IpAddr = "192.168.0.2".parse().unwrap();
         for carrier in [Carrier::Tcp, Carrier::Quic] {
-            assert_eq!(dialable(&[pinned_address(private, 0, carrier, 5, &key).unwrap()])[0].carrier, carrier);
+            assert_eq!(
+                address_to_text(&pinned_address(private, 0, carrier, 5, &key).unwrap()).unwrap().contains("/tcp/"),
+                carrier == Carrier::Tcp
+            );
         }
         assert_eq!(pinned_address(link_local, 0, Carrier::Tcp, 5, &key), None);
         assert_eq!(pinned_address(link_local, 3, Carrier::Quic, 5, &key), None);
@@ -295,6 +380,36 @@ mod tests {
         {
             assert_eq!(Endpoint::from_multiaddr(&text.parse().unwrap()), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_circuit_names_relay_and_friend_and_nothing_else() {
+        let [relay, friend] = [(); 2].map(|()| libp2p::identity::Keypair::generate_ed25519().public().to_peer_id());
+        let good = format!("/ip4/192.0.2.1/udp/5/quic-v1/p2p/{relay}/p2p-circuit/p2p/{friend}");
+        let target = Target::from_multiaddr(&good.parse().unwrap()).unwrap();
+        assert_eq!((target.expects(), target.is_circuit()), (Some(friend), true));
+        assert_eq!(address_to_text(&target.address()).as_deref(), Some(good.as_str()));
+        assert_eq!(dialable(&[target.address()]), [target]);
+        assert!(target.address().is_bounded());
+        assert_eq!(path(None, &good.parse().unwrap()), Path::Relay);
+        for bad in [
+            format!("/ip4/192.0.2.1/tcp/5/p2p-circuit/p2p/{friend}"),
+            format!("/ip4/192.0.2.1/tcp/5/p2p/{relay}/p2p-circuit"),
+            format!("/p2p/{relay}/p2p-circuit/p2p/{friend}"),
+            format!("/p2p-circuit/p2p/{friend}"),
+            format!("/dns4/example.org/tcp/5/p2p/{relay}/p2p-circuit/p2p/{friend}"),
+            format!("/ip6zone/3/ip6/fe80::1/tcp/5/p2p/{relay}/p2p-circuit/p2p/{friend}"),
+            format!("{good}/p2p-circuit/p2p/{friend}"),
+            format!("/ip4/192.0.2.1/tcp/5/p2p/{relay}/p2p-circuit/ip4/192.0.2.2/tcp/5"),
+        ] {
+            assert_eq!(Target::from_multiaddr(&bad.parse().unwrap()), None, "{bad}");
+        }
+        assert_eq!(address_from_text(&good), None, "nobody listens there");
+        let listening = endpoints(
+            &(1..=9).map(|host| format!("/ip4/10.0.0.{host}/tcp/1")).collect::<Vec<_>>().iter().map(String::as_str).collect::<Vec<_>>(),
+        );
+        let told = texts(&announced(&listening, &[target; 3], false));
+        assert_eq!((told.len(), told.iter().filter(|text| text.contains("p2p-circuit")).count()), (ADDRESSES_MAX, CIRCUITS_TOLD));
     }
 
     #[test]
@@ -345,8 +460,8 @@ mod tests {
         ]);
         let without =
             ["/ip6/2001:4860::1/udp/1/quic-v1", "/ip4/192.168.0.2/udp/1/quic-v1", "/ip4/192.168.0.2/tcp/1", "/ip4/169.254.1.1/tcp/1"];
-        assert_eq!(texts(&announced(&listening, false)), without);
-        let with = announced(&listening, true);
+        assert_eq!(texts(&announced(&listening, &[], false)), without);
+        let with = announced(&listening, &[], true);
         assert_eq!(with.len(), 6);
         assert_eq!(texts(&with)[4..], ["/ip4/127.0.0.1/tcp/1", "/ip6/::1/tcp/1"]);
     }
@@ -354,8 +469,8 @@ mod tests {
     #[test]
     fn loopback_is_told_when_there_is_nothing_else() {
         let listening = endpoints(&["/ip4/127.0.0.1/tcp/1", "/ip4/127.0.0.1/udp/1/quic-v1"]);
-        assert_eq!(texts(&announced(&listening, false)), ["/ip4/127.0.0.1/udp/1/quic-v1", "/ip4/127.0.0.1/tcp/1"]);
-        assert!(announced(&endpoints(&["/ip4/0.0.0.0/tcp/1"]), true).is_empty());
+        assert_eq!(texts(&announced(&listening, &[], false)), ["/ip4/127.0.0.1/udp/1/quic-v1", "/ip4/127.0.0.1/tcp/1"]);
+        assert!(announced(&endpoints(&["/ip4/0.0.0.0/tcp/1"]), &[], true).is_empty());
     }
 
     #[test]
@@ -365,7 +480,7 @@ mod tests {
             listening.extend(endpoints(&[&format!("/ip6/2001:4860::{host}/tcp/1"), &format!("/ip6/2001:4860::{host}/udp/1/quic-v1")]));
         }
         listening.extend(endpoints(&["/ip4/10.0.0.1/tcp/1", "/ip4/8.8.8.8/tcp/1"]));
-        let told = texts(&announced(&listening, false));
+        let told = texts(&announced(&listening, &[], false));
         assert_eq!(told.len(), ADDRESSES_MAX);
         assert_eq!(told.last().unwrap(), "/ip4/10.0.0.1/tcp/1");
         assert!(told.contains(&"/ip4/8.8.8.8/tcp/1".to_owned()));

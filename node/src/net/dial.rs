@@ -1,14 +1,17 @@
-//! One dial: all addresses at once, the first connection with a stream wins.
+//! One dial: all addresses at once, the first connection with a stream wins. Relays are asked
+//! only once the friend's own addresses had their chance.
 //!
 //! The race itself runs in the task that owns the swarm; here is what surrounds it: the
 //! time-out, the turn among other dials, and the answer to the core.
 
-use crate::net::address::Endpoint;
+use crate::net::address::Target;
 use crate::net::driver::Request;
+use crate::net::limits::HEAD_START;
 use crate::net::links::{Place, Pulse, Shared};
 use libp2p::swarm::ConnectionId;
 use libp2p::{PeerId as TransportId, Stream};
 use std::collections::{HashSet, VecDeque};
+use std::pin::pin;
 use std::sync::Arc;
 use symbolon_core::seam::DialId;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
@@ -17,9 +20,9 @@ use tokio::time::timeout;
 /// A stream of our own, and what it occupies on its connection.
 pub(super) type Opened = (Stream, OwnedSemaphorePermit, Pulse);
 
-/// Tries the endpoints and serves the link that comes of it until it ends.
-pub(super) async fn dial(shared: Arc<Shared>, dial: DialId, generation: u64, endpoints: Vec<Endpoint>) {
-    let won = timeout(shared.limits.dial, open(&shared, endpoints)).await;
+/// Tries the targets and serves the link that comes of it until it ends.
+pub(super) async fn dial(shared: Arc<Shared>, dial: DialId, generation: u64, targets: Vec<Target>) {
+    let won = timeout(shared.limits.dial, open(&shared, targets)).await;
     match won.ok().flatten() {
         Some((stream, place)) => {
             shared.serve(stream, place, Some((dial, generation))).await;
@@ -28,13 +31,33 @@ pub(super) async fn dial(shared: Arc<Shared>, dial: DialId, generation: u64, end
     }
 }
 
-async fn open(shared: &Shared, endpoints: Vec<Endpoint>) -> Option<(Stream, Place)> {
+async fn open(shared: &Shared, targets: Vec<Target>) -> Option<(Stream, Place)> {
     let room = shared.outbound_place()?;
     let _turn = shared.dial_room.acquire().await.ok()?;
-    let (answer, opened) = oneshot::channel();
-    shared.requests.send(Request::Race(endpoints, answer)).await.ok()?;
-    let (stream, connection, pulse) = opened.await.ok()?;
+    let by_relay: Vec<Target> = targets.iter().copied().filter(|target| target.is_circuit()).collect();
+    let mut first = pin!(race(shared, targets, false));
+    let won = match timeout(HEAD_START, &mut first).await {
+        Ok(Some(won)) => Some(won),
+        Ok(None) if by_relay.is_empty() => None,
+        Ok(None) => race(shared, by_relay, true).await,
+        Err(_) if by_relay.is_empty() => first.await,
+        Err(_) => {
+            let mut second = pin!(race(shared, by_relay, true));
+            // Whoever is late finds nobody waiting, and is closed.
+            tokio::select! {
+                won = &mut first => match won { Some(won) => Some(won), None => second.await },
+                won = &mut second => match won { Some(won) => Some(won), None => first.await },
+            }
+        }
+    };
+    let (stream, connection, pulse) = won?;
     Some((stream, Place { _room: room, _inbound: None, _connection: connection, pulse }))
+}
+
+async fn race(shared: &Shared, targets: Vec<Target>, by_relay: bool) -> Option<Opened> {
+    let (answer, opened) = oneshot::channel();
+    shared.requests.send(Request::Race { targets, by_relay, answer }).await.ok()?;
+    opened.await.ok()
 }
 
 /// The connections of one dial. A dial has at most eight.

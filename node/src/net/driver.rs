@@ -3,16 +3,19 @@
 //! It never waits for the core: what must wait (a full input queue) waits in a task of its
 //! own. Streams go from here to the tasks that serve links; bytes never pass through.
 
-use crate::net::address::Endpoint;
+use crate::net::address::{Endpoint, Target, is_circuit, relay_of};
 use crate::net::dial::{Opened, Race};
-use crate::net::links::Shared;
+use crate::net::limits::RESERVE_PAUSE;
+use crate::net::links::{Pulse, Shared, lock};
 use crate::net::streams::StreamsEvent;
 use crate::net::swarm::{Behaviour, BehaviourEvent};
 use futures::StreamExt;
+use libp2p::core::ConnectedPoint;
+use libp2p::core::multiaddr::Protocol;
 use libp2p::core::transport::ListenerId;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, SwarmEvent};
-use libp2p::{PeerId as TransportId, Swarm, ping};
+use libp2p::{Multiaddr, PeerId as TransportId, Swarm, ping};
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
@@ -23,8 +26,12 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 /// What the task is asked.
 #[derive(Debug)]
 pub(super) enum Request {
-    /// Dial all of these; the first stream is the answer. Dropped unanswered when all fail.
-    Race(Vec<Endpoint>, oneshot::Sender<Opened>),
+    /// Dial all of these that lead through a relay, or all others; the first stream is the
+    /// answer. A connection that stands already with somebody expected there is taken at once.
+    /// Dropped unanswered when all fail.
+    Race { targets: Vec<Target>, by_relay: bool, answer: oneshot::Sender<Opened> },
+    /// Ask the other end of a connection to forward connections to this node, and go on asking.
+    Reserve(ConnectionId),
     /// Take no more links.
     Hush,
     /// Close all connections and end.
@@ -35,6 +42,8 @@ pub(super) enum Request {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Listening {
     pub(super) endpoints: Vec<Endpoint>,
+    /// Where relays forward connections to this node.
+    pub(super) circuits: Vec<Target>,
     /// Listeners that have not said anything yet.
     pub(super) pending: usize,
     /// What ended a listener.
@@ -44,6 +53,12 @@ pub(super) struct Listening {
 /// One connection that stands.
 #[derive(Debug)]
 struct Connection {
+    peer: TransportId,
+    /// Where the other end is.
+    remote: Multiaddr,
+    /// Whether a relay forwards it, and which one, if we dialled.
+    relayed: bool,
+    relay: Option<TransportId>,
     outbound: bool,
     /// Since when it has had no link.
     linkless: Option<Instant>,
@@ -51,6 +66,14 @@ struct Connection {
     pingless: bool,
     /// Told to close; some take their time, and telling them again would only pile up.
     closing: bool,
+}
+
+/// The address that tells whether a relay forwards a connection: ours when it came to us, else the other end's.
+fn known_by(endpoint: &ConnectedPoint) -> &Multiaddr {
+    match endpoint {
+        ConnectedPoint::Listener { local_addr, .. } => local_addr,
+        ConnectedPoint::Dialer { address, .. } => address,
+    }
 }
 
 /// How long closing connections may take at a stop.
@@ -67,8 +90,22 @@ pub(super) struct Driver {
     /// At most [`Limits::dials`](crate::net::limits::Limits::dials), each with at most eight attempts.
     races: HashMap<u64, Race>,
     attempts: HashMap<ConnectionId, u64>,
+    /// Attempts of races that are over. They cannot be called off, and are closed when they
+    /// come; each ends within the time that a dial has.
+    late: HashSet<ConnectionId>,
+    /// Connections to relays that are to forward to us; the core has few relays.
+    reservations: HashMap<ConnectionId, Reservation>,
     next_race: u64,
     hushed: bool,
+}
+
+/// A relay that is asked to forward connections to this node.
+#[derive(Debug)]
+enum Reservation {
+    /// It was asked; the listener lives as long as it does so.
+    Asked(ListenerId),
+    /// It does not; asked again later.
+    Failed(Instant),
 }
 
 impl Driver {
@@ -88,6 +125,8 @@ impl Driver {
             connections: HashMap::new(),
             races: HashMap::new(),
             attempts: HashMap::new(),
+            late: HashSet::new(),
+            reservations: HashMap::new(),
             next_race: 0,
             hushed: false,
         }
@@ -103,7 +142,8 @@ impl Driver {
             tokio::select! {
                 event = self.swarm.select_next_some() => self.handle_event(event),
                 request = self.requests.recv() => match request {
-                    Some(Request::Race(endpoints, answer)) => self.start_race(endpoints, answer),
+                    Some(Request::Race { targets, by_relay, answer }) => self.start_race(targets, by_relay, answer),
+                    Some(Request::Reserve(connection)) => self.reserve(connection),
                     Some(Request::Hush) => self.hushed = true,
                     Some(Request::Stop(done)) => {
                         self.say_goodbye().await;
@@ -137,20 +177,56 @@ impl Driver {
             SwarmEvent::Behaviour(BehaviourEvent::Streams(event)) => self.handle_stream(event),
             SwarmEvent::Behaviour(BehaviourEvent::Ping(event)) => self.handle_ping(event),
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
-                let connection = Connection { outbound: endpoint.is_dialer(), linkless: None, pingless: false, closing: false };
+                let remote = endpoint.get_remote_address().clone();
+                let (relayed, relay) = (is_circuit(known_by(&endpoint)), relay_of(&remote));
+                let is_ours = self.attempts.contains_key(&connection_id);
+                let connection = Connection {
+                    peer: peer_id,
+                    remote,
+                    relayed,
+                    relay,
+                    outbound: is_ours,
+                    linkless: None,
+                    pingless: false,
+                    closing: false,
+                };
                 self.connections.insert(connection_id, connection);
-                if endpoint.is_dialer() {
+                if is_ours {
                     self.handle_connected(peer_id, connection_id);
+                } else if self.late.remove(&connection_id) {
+                    // Its race is over: another address was quicker, or nobody waits any longer.
+                    self.swarm.close_connection(connection_id);
+                } else if !relayed {
+                    self.replace_relayed(peer_id);
                 }
             }
-            SwarmEvent::OutgoingConnectionError { connection_id, .. } => self.drop_attempt(connection_id),
-            SwarmEvent::ConnectionClosed { connection_id, .. } => {
+            SwarmEvent::OutgoingConnectionError { connection_id, .. } => {
+                self.late.remove(&connection_id);
+                self.drop_attempt(connection_id);
+            }
+            SwarmEvent::ExternalAddrConfirmed { address } => {
+                let added = Target::from_multiaddr(&address).filter(|target| target.is_circuit());
+                self.update_listening(|listening| listening.circuits.extend(added));
+            }
+            SwarmEvent::ExternalAddrExpired { address } => {
+                let gone = Target::from_multiaddr(&address);
+                self.update_listening(|listening| listening.circuits.retain(|circuit| Some(*circuit) != gone));
+            }
+            SwarmEvent::ConnectionClosed { connection_id, peer_id, num_established, .. } => {
                 self.connections.remove(&connection_id);
+                self.reservations.remove(&connection_id);
+                if num_established == 0 {
+                    lock(&self.shared.admitted).remove(&peer_id);
+                }
                 self.drop_attempt(connection_id);
             }
             SwarmEvent::NewListenAddr { listener_id, address } => {
                 self.silent_listeners.remove(&listener_id);
                 let added = Endpoint::from_multiaddr(&address);
+                if self.swarm.behaviour().forward.is_enabled() && added.is_some() {
+                    // What a reservation says about where the relay is.
+                    self.swarm.add_external_address(address);
+                }
                 self.update_listening(|listening| listening.endpoints.extend(added));
             }
             SwarmEvent::ExpiredListenAddr { address, .. } => {
@@ -159,6 +235,14 @@ impl Driver {
             }
             SwarmEvent::ListenerClosed { listener_id, addresses, reason } => {
                 self.silent_listeners.remove(&listener_id);
+                let is_reserved = |(_, reservation): &(&ConnectionId, &mut Reservation)| matches!(reservation, Reservation::Asked(id) if *id == listener_id);
+                if let Some((_, reservation)) = self.reservations.iter_mut().find(is_reserved) {
+                    *reservation = Reservation::Failed(Instant::now());
+                    return;
+                }
+                if addresses.iter().any(is_circuit) || addresses.is_empty() && !self.silent_listeners.is_empty() {
+                    return;
+                }
                 let gone: Vec<_> = addresses.iter().filter_map(Endpoint::from_multiaddr).collect();
                 self.update_listening(|listening| {
                     listening.endpoints.retain(|endpoint| !gone.contains(endpoint));
@@ -176,6 +260,8 @@ impl Driver {
             change(listening);
             listening.endpoints.sort();
             listening.endpoints.dedup();
+            listening.circuits.sort();
+            listening.circuits.dedup();
             listening.pending = pending;
             *listening != before
         });
@@ -223,15 +309,20 @@ impl Driver {
         }
     }
 
-    fn start_race(&mut self, endpoints: Vec<Endpoint>, answer: oneshot::Sender<Opened>) {
+    fn start_race(&mut self, targets: Vec<Target>, by_relay: bool, answer: oneshot::Sender<Opened>) {
         let id = self.next_race;
         self.next_race += 1;
         let mut race = Race::new(answer);
-        for endpoint in endpoints {
-            let options = match endpoint.expects {
+        if let Some((peer, connection)) = self.standing(&targets) {
+            race.opening = Some(connection);
+            self.attempts.insert(connection, id);
+            self.swarm.behaviour_mut().streams.open(peer, connection);
+        }
+        for target in targets.into_iter().filter(|target| target.is_circuit() == by_relay) {
+            let options = match target.expects() {
                 // The transport refuses anybody else before a byte of ours is read.
-                Some(key) => DialOpts::peer_id(key).condition(PeerCondition::Always).addresses(vec![endpoint.multiaddr()]).build(),
-                None => DialOpts::unknown_peer_id().address(endpoint.multiaddr()).build(),
+                Some(key) => DialOpts::peer_id(key).condition(PeerCondition::Always).addresses(vec![target.multiaddr()]).build(),
+                None => DialOpts::unknown_peer_id().address(target.multiaddr()).build(),
             };
             let connection = options.connection_id();
             if self.swarm.dial(options).is_ok() {
@@ -244,9 +335,45 @@ impl Driver {
         }
     }
 
+    /// A connection to somebody whom one of the targets leads to, not by a relay, that waits for
+    /// its first link: a hole was punched. One that had a link and lost it may lead nowhere.
+    fn standing(&self, targets: &[Target]) -> Option<(TransportId, ConnectionId)> {
+        let wanted: HashSet<TransportId> = targets.iter().filter_map(|target| target.expects()).collect();
+        let streams = &self.swarm.behaviour().streams;
+        let is_free = |id: &ConnectionId, connection: &Connection| {
+            !connection.closing && !connection.relayed && !self.attempts.contains_key(id) && streams.pulse(*id).is_some_and(Pulse::is_fresh)
+        };
+        let mut found = self.connections.iter().filter(|(id, connection)| wanted.contains(&connection.peer) && is_free(id, connection));
+        found.next().map(|(id, connection)| (connection.peer, *id))
+    }
+
+    /// A direct connection that nobody dialled here stands beside one that a relay forwards: a
+    /// hole was punched. The relayed one is closed, and whoever wants a link finds this one.
+    fn replace_relayed(&mut self, peer: TransportId) {
+        for (id, connection) in self.connections.iter_mut().filter(|(_, other)| other.peer == peer && other.relayed) {
+            connection.closing = true;
+            if let Some(pulse) = self.swarm.behaviour().streams.pulse(*id) {
+                pulse.give_up();
+            }
+            self.swarm.close_connection(*id);
+        }
+    }
+
+    /// Asks a relay to forward connections to this node.
+    fn reserve(&mut self, connection: ConnectionId) {
+        let Some(relay) = self.connections.get(&connection).filter(|connection| !connection.relayed) else { return };
+        if matches!(self.reservations.get(&connection), Some(Reservation::Asked(_))) {
+            return;
+        }
+        let key = Protocol::P2p(relay.peer);
+        let plain: Multiaddr = relay.remote.iter().filter(|part| !matches!(part, Protocol::P2p(_))).collect();
+        let asked = self.swarm.listen_on(plain.with(key).with(Protocol::P2pCircuit));
+        let reservation = asked.map_or_else(|_| Reservation::Failed(Instant::now()), Reservation::Asked);
+        self.reservations.insert(connection, reservation);
+    }
+
     fn handle_connected(&mut self, peer: TransportId, connection: ConnectionId) {
         let Some(race) = self.attempts.get(&connection).and_then(|race| self.races.get_mut(race)) else {
-            // Its race is over: another address was quicker, or nobody waits any longer.
             self.swarm.close_connection(connection);
             return;
         };
@@ -281,9 +408,9 @@ impl Driver {
             self.attempts.remove(&connection);
             self.swarm.close_connection(connection);
         }
-        // These cannot be called off; they are closed when they come.
         for connection in &race.dialling {
             self.attempts.remove(connection);
+            self.late.insert(*connection);
         }
     }
 
@@ -293,15 +420,25 @@ impl Driver {
         for race in abandoned.into_iter().filter_map(|id| self.races.remove(&id)).collect::<Vec<_>>() {
             self.close_losers(&race);
         }
+        let again = |reservation: &Reservation| matches!(reservation, Reservation::Failed(at) if at.elapsed() >= RESERVE_PAUSE);
+        let again: Vec<ConnectionId> = self.reservations.iter().filter(|(_, reservation)| again(reservation)).map(|(id, _)| *id).collect();
+        for connection in again {
+            self.reserve(connection);
+        }
         let limits = &self.shared.limits;
         let streams = &self.swarm.behaviour().streams;
+        let relays: HashSet<TransportId> = self.connections.values().filter_map(|connection| connection.relay).collect();
         let mut close = Vec::new();
         for (id, connection) in self.connections.iter_mut().filter(|(_, connection)| !connection.closing) {
             let pulse = streams.pulse(*id).filter(|pulse| !connection.pingless && pulse.silence() > limits.silence);
             if let Some(pulse) = pulse {
                 pulse.give_up();
             }
-            if streams.links(*id) > 0 || self.attempts.contains_key(id) {
+            if streams.links(*id) > 0
+                || self.attempts.contains_key(id)
+                || relays.contains(&connection.peer)
+                || self.reservations.contains_key(id)
+            {
                 connection.linkless = None;
             } else {
                 connection.linkless.get_or_insert_with(Instant::now);

@@ -8,6 +8,25 @@ pub const ADDRESS_TEXT_MAX: usize = 256;
 pub const LISTEN_MAX: usize = 16;
 /// Most addresses that are announced to the core, and most that one dial tries.
 pub const ADDRESSES_MAX: usize = 8;
+/// Of these, most that lead through a relay.
+pub const CIRCUITS_TOLD: usize = 2;
+/// For so long a dial tries addresses of the friend alone, before relays are asked as well.
+pub const HEAD_START: Duration = Duration::from_millis(500);
+/// Pause before a relay that refused is asked again to forward connections to us.
+pub const RESERVE_PAUSE: Duration = Duration::from_secs(30);
+/// What a relay of ours forwards: who may be forwarded to, at once; connections, at once; of
+/// these for one transport key; how long one lasts, and its bytes.
+pub const RESERVATIONS_MAX: usize = 1_024;
+/// See [`RESERVATIONS_MAX`].
+pub const CIRCUITS_MAX: usize = 1_024;
+/// See [`RESERVATIONS_MAX`].
+pub const CIRCUITS_PER_PEER: usize = 32;
+/// See [`RESERVATIONS_MAX`].
+pub const CIRCUIT_LIFE: Duration = Duration::from_secs(60 * 60);
+/// See [`RESERVATIONS_MAX`].
+pub const CIRCUIT_BYTES: u64 = 64 * 1024 * 1024;
+/// New connections forwarded for one IP address: so many at once, then one each second.
+pub const CIRCUIT_BURST: u32 = 240;
 /// Most addresses of one dial that are looked at; the rest is not even parsed.
 pub const ADDRESSES_LOOKED_AT: usize = 32;
 /// Bytes read from a stream at once, and what an idle link keeps for it.

@@ -9,10 +9,13 @@ use crate::net::driver::Request;
 use crate::net::limits::Limits;
 use crate::net::link::{self, Link};
 use futures::{AsyncRead, AsyncWrite};
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use libp2p::PeerId as TransportId;
+use libp2p::swarm::ConnectionId;
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use symbolon_core::command::Path;
 use symbolon_core::seam::{DialId, Input, LinkId};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
@@ -28,6 +31,8 @@ pub(super) struct Shared {
     pub(super) room: Arc<Semaphore>,
     pub(super) inbound_room: Arc<Semaphore>,
     pub(super) dial_room: Semaphore,
+    /// To whom a relay of ours forwards; each of them is connected.
+    pub(super) admitted: Arc<Mutex<HashSet<TransportId>>>,
     next_link: AtomicU64,
     known: Mutex<Known>,
 }
@@ -35,9 +40,16 @@ pub(super) struct Shared {
 #[derive(Debug, Default)]
 struct Known {
     /// Bounded by [`Limits::links`]: each entry's task holds a permit.
-    links: HashMap<LinkId, Arc<Link>>,
+    links: HashMap<LinkId, Served>,
     /// Rises with every reset; what began in an earlier generation is told to nobody.
     generation: u64,
+}
+
+/// A link, and the connection that it is on.
+#[derive(Debug, Clone)]
+struct Served {
+    link: Arc<Link>,
+    pulse: Pulse,
 }
 
 /// What a link occupies; free again when dropped.
@@ -56,15 +68,26 @@ pub(super) struct Pulse {
     born: Instant,
     /// Milliseconds from `born` to the last sign of life.
     heard: Arc<AtomicU64>,
+    /// Whether the connection ever had a link.
+    used: Arc<AtomicBool>,
     /// Set once, when the connection is given up.
     dead: watch::Sender<bool>,
-    /// Whether the other end is on a network that this machine is attached to.
-    pub(super) near: bool,
+    /// How the other end is reached.
+    pub(super) path: Path,
+    /// The connection, and who proved to be at its other end.
+    pub(super) connection: ConnectionId,
+    pub(super) peer: TransportId,
 }
 
 impl Pulse {
-    pub(super) fn new(near: bool) -> Self {
-        Self { born: Instant::now(), heard: Arc::new(AtomicU64::new(0)), dead: watch::Sender::new(false), near }
+    pub(super) fn new(path: Path, connection: ConnectionId, peer: TransportId) -> Self {
+        let (heard, used) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+        Self { born: Instant::now(), heard, used, dead: watch::Sender::new(false), path, connection, peer }
+    }
+
+    /// Whether no link has been on the connection yet.
+    pub(super) fn is_fresh(&self) -> bool {
+        !self.used.load(Ordering::Relaxed)
     }
 
     pub(super) fn heard(&self) {
@@ -89,6 +112,11 @@ impl Pulse {
     }
 }
 
+/// The tables are whole after every statement, so a panic elsewhere cannot spoil them.
+pub(super) fn lock<T>(table: &Mutex<T>) -> MutexGuard<'_, T> {
+    table.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Shared {
     pub(super) fn new(limits: Limits, inputs: mpsc::Sender<Input>, requests: mpsc::Sender<Request>) -> Self {
         Self {
@@ -97,6 +125,7 @@ impl Shared {
             dial_room: Semaphore::new(limits.dials),
             announce: Notify::new(),
             next_link: AtomicU64::new(1),
+            admitted: Arc::default(),
             known: Mutex::default(),
             limits,
             inputs,
@@ -105,8 +134,7 @@ impl Shared {
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
-        // The table is whole after every statement, so a panic elsewhere cannot spoil it.
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.known)
     }
 
     pub(super) fn generation(&self) -> u64 {
@@ -114,16 +142,16 @@ impl Shared {
     }
 
     pub(super) fn send(&self, link: LinkId, frame: Vec<u8>) {
-        let link = self.known().links.get(&link).cloned();
-        if let Some(link) = link {
-            link.send(frame, &self.limits);
+        let served = self.known().links.get(&link).cloned();
+        if let Some(served) = served {
+            served.link.send(frame, &self.limits);
         }
     }
 
     pub(super) fn close(&self, link: LinkId) {
         // Closed under the lock: a frame that is just being delivered is either before or never.
-        if let Some(link) = self.known().links.remove(&link) {
-            link.close();
+        if let Some(served) = self.known().links.remove(&link) {
+            served.link.close();
         }
     }
 
@@ -131,8 +159,20 @@ impl Shared {
     pub(super) fn forget_all(&self, drain: bool) {
         let mut known = self.known();
         known.generation += 1;
-        for (_, link) in known.links.drain() {
-            if drain { link.close() } else { link.break_off() }
+        for (_, served) in known.links.drain() {
+            if drain { served.link.close() } else { served.link.break_off() }
+        }
+    }
+
+    /// The connection of a link, and who is at its other end.
+    pub(super) fn end_of(&self, link: LinkId) -> Option<(ConnectionId, TransportId)> {
+        self.known().links.get(&link).map(|served| (served.pulse.connection, served.pulse.peer))
+    }
+
+    /// Lets a relay of ours forward connections to whoever is at the other end of a link.
+    pub(super) fn admit(&self, link: LinkId) {
+        if let Some((_, peer)) = self.end_of(link) {
+            lock(&self.admitted).insert(peer);
         }
     }
 
@@ -149,6 +189,7 @@ impl Shared {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
+        place.pulse.used.store(true, Ordering::Relaxed);
         let id = LinkId(self.next_link.fetch_add(1, Ordering::Relaxed));
         let link = Arc::new(Link::default());
         {
@@ -157,8 +198,8 @@ impl Shared {
             if dial.is_some_and(|(_, generation)| generation != known.generation) {
                 return None;
             }
-            known.links.insert(id, link.clone());
-            permit.send(Input::LinkUp { link: id, dial: dial.map(|(dial, _)| dial), near: place.pulse.near });
+            known.links.insert(id, Served { link: link.clone(), pulse: place.pulse.clone() });
+            permit.send(Input::LinkUp { link: id, dial: dial.map(|(dial, _)| dial), path: place.pulse.path });
         }
         let pulse = place.pulse.clone();
         let end = tokio::select! {
@@ -187,7 +228,7 @@ impl Shared {
 
     #[cfg(test)]
     pub(super) fn link(&self, link: LinkId) -> Option<Arc<Link>> {
-        self.known().links.get(&link).cloned()
+        self.known().links.get(&link).map(|served| served.link.clone())
     }
 
     #[cfg(test)]

@@ -7,7 +7,7 @@
 //! connection, one of all) in the handler, before anybody else hears of it; without a place
 //! it is dropped, which resets it.
 
-use crate::net::address::is_near;
+use crate::net::address::path;
 use crate::net::links::{Place, Pulse};
 use libp2p::core::transport::PortUse;
 use libp2p::core::upgrade::ReadyUpgrade;
@@ -81,8 +81,8 @@ impl Streams {
         self.connections.get(&connection).map(|places| &places.pulse)
     }
 
-    fn handler(&mut self, connection: ConnectionId, remote: &Multiaddr) -> Handler {
-        let pulse = Pulse::new(is_near(remote));
+    fn handler(&mut self, connection: ConnectionId, peer: TransportId, local: Option<&Multiaddr>, remote: &Multiaddr) -> Handler {
+        let pulse = Pulse::new(path(local, remote), connection, peer);
         let places = Places { free: Arc::new(Semaphore::new(self.per_connection)), pulse };
         self.connections.insert(connection, places.clone());
         Handler { places, room: self.room.clone(), inbound_room: self.inbound_room.clone(), wanted: 0, events: VecDeque::new() }
@@ -96,22 +96,22 @@ impl NetworkBehaviour for Streams {
     fn handle_established_inbound_connection(
         &mut self,
         connection: ConnectionId,
-        _: TransportId,
-        _: &Multiaddr,
+        peer: TransportId,
+        local: &Multiaddr,
         remote: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        Ok(self.handler(connection, remote))
+        Ok(self.handler(connection, peer, Some(local), remote))
     }
 
     fn handle_established_outbound_connection(
         &mut self,
         connection: ConnectionId,
-        _: TransportId,
+        peer: TransportId,
         remote: &Multiaddr,
         _: Endpoint,
         _: PortUse,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        Ok(self.handler(connection, remote))
+        Ok(self.handler(connection, peer, None, remote))
     }
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {

@@ -1,7 +1,7 @@
 //! What the libp2p swarm is made of: transports, limits, and what it tells strangers.
 
-use crate::net::limits::Limits;
-use crate::net::links::Shared;
+use crate::net::limits::{CIRCUIT_BURST, CIRCUIT_BYTES, CIRCUIT_LIFE, CIRCUITS_MAX, CIRCUITS_PER_PEER, Limits, RESERVATIONS_MAX};
+use crate::net::links::{Shared, lock};
 use crate::net::streams::Streams;
 use crate::net::zone::ZonedTcp;
 use libp2p::connection_limits::{self, ConnectionLimits};
@@ -11,10 +11,15 @@ use libp2p::core::transport::Boxed;
 use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
 use libp2p::swarm::NetworkBehaviour;
-use libp2p::{PeerId as TransportId, Swarm, SwarmBuilder, identify, memory_connection_limits, noise, ping, tcp, yamux};
+use libp2p::swarm::behaviour::toggle::Toggle;
+use libp2p::{
+    Multiaddr, PeerId as TransportId, Swarm, SwarmBuilder, dcutr, identify, memory_connection_limits, noise, ping, relay, tcp, yamux,
+};
 use std::error::Error;
-use std::time::Duration;
+use std::num::NonZeroU32;
+use std::time::{Duration, Instant};
 use symbolon_presence::id::PublicKeyBytes;
+use symbolon_presence::kdf::Secret;
 
 /// What a stranger reads in our identify message. Nothing about this node.
 const AGENT: &str = "symbolon/1";
@@ -42,6 +47,11 @@ pub(super) struct Behaviour {
     memory: memory_connection_limits::Behaviour,
     identify: identify::Behaviour,
     ping: ping::Behaviour,
+    /// A relay's.
+    pub(super) forward: Toggle<relay::Behaviour>,
+    /// A person's: asking relays, and going on without them.
+    circuits: relay::client::Behaviour,
+    punch: Toggle<dcutr::Behaviour>,
     pub(super) streams: Streams,
 }
 
@@ -50,10 +60,14 @@ pub(super) struct Behaviour {
 pub(super) struct BuildError;
 
 /// Builds a swarm with a transport key of its own, fresh at each start: a personal node's
-/// transport key is not its identity and must not make it recognisable.
-pub(super) fn build(shared: &Shared) -> Result<(Swarm<Behaviour>, PublicKeyBytes), BuildError> {
+/// transport key is not its identity and must not make it recognisable. Only a relay, which is
+/// to be recognised, forwards, under a key that it keeps.
+pub(super) fn build(shared: &Shared, forward: Option<&Secret>) -> Result<(Swarm<Behaviour>, PublicKeyBytes), BuildError> {
     let limits = &shared.limits;
-    let key = Keypair::generate_ed25519();
+    let key = match forward {
+        Some(seed) => Keypair::ed25519_from_bytes(*seed.expose()).map_err(|_| BuildError)?,
+        None => Keypair::generate_ed25519(),
+    };
     let public = key.public().try_into_ed25519().map_err(|_| BuildError)?;
     let streams = Streams::new(shared.room.clone(), shared.inbound_room.clone(), limits.links_per_connection);
     let swarm = SwarmBuilder::with_existing_identity(key)
@@ -69,7 +83,20 @@ pub(super) fn build(shared: &Shared) -> Result<(Swarm<Behaviour>, PublicKeyBytes
         })
         .with_other_transport(tcp)
         .map_err(|_| BuildError)?
-        .with_behaviour(|key| behaviour(key, limits, streams))
+        .with_relay_client(noise::Config::new, muxer)
+        .map_err(|_| BuildError)?
+        .with_behaviour(|key, circuits| Behaviour {
+            connections: limited(limits),
+            memory: memory_connection_limits::Behaviour::with_max_bytes(limits.memory),
+            identify: identify(key),
+            // A ping that is late only delays the next one: what counts is the silence, which
+            // the task that owns the swarm measures over everything that is heard.
+            ping: ping::Behaviour::new(ping::Config::new().with_interval(limits.ping).with_timeout(limits.silence)),
+            forward: forward.map(|_| forwarding(key, shared)).into(),
+            circuits,
+            punch: forward.is_none().then(|| dcutr::Behaviour::new(key.public().to_peer_id())).into(),
+            streams,
+        })
         .map_err(|_| BuildError)?
         .with_swarm_config(|config| config.with_idle_connection_timeout(limits.linkless).with_max_negotiating_inbound_streams(NEGOTIATING))
         .with_connection_timeout(limits.dial)
@@ -79,30 +106,47 @@ pub(super) fn build(shared: &Shared) -> Result<(Swarm<Behaviour>, PublicKeyBytes
 
 /// TCP with Noise and Yamux.
 fn tcp(key: &Keypair) -> Result<Boxed<(TransportId, StreamMuxerBox)>, Box<dyn Error + Send + Sync>> {
-    let mut muxer = yamux::Config::default();
-    muxer.set_max_num_streams(YAMUX_STREAMS);
     let streams = ZonedTcp(tcp::tokio::Transport::new(tcp::Config::new().nodelay(true)));
-    let muxed = streams.upgrade(Version::V1Lazy).authenticate(noise::Config::new(key)?).multiplex(muxer);
+    let muxed = streams.upgrade(Version::V1Lazy).authenticate(noise::Config::new(key)?).multiplex(muxer());
     Ok(muxed.map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer))).boxed())
 }
 
-fn behaviour(key: &Keypair, limits: &Limits, streams: Streams) -> Behaviour {
+fn muxer() -> yamux::Config {
+    let mut config = yamux::Config::default();
+    config.set_max_num_streams(YAMUX_STREAMS);
+    config
+}
+
+fn limited(limits: &Limits) -> connection_limits::Behaviour {
     let connections = ConnectionLimits::default()
         .with_max_pending_incoming(Some(limits.inbound_handshakes))
         .with_max_established_incoming(Some(limits.inbound_connections))
         .with_max_established_per_peer(Some(limits.connections_per_peer));
-    let identify = identify::Config::new(PROTOCOL_VERSION.to_owned(), key.public())
+    connection_limits::Behaviour::new(connections)
+}
+
+fn identify(key: &Keypair) -> identify::Behaviour {
+    let config = identify::Config::new(PROTOCOL_VERSION.to_owned(), key.public())
         .with_agent_version(AGENT.to_owned())
         .with_interval(IDENTIFY_INTERVAL)
         .with_cache_size(0)
         .with_hide_listen_addrs(true);
-    Behaviour {
-        connections: connection_limits::Behaviour::new(connections),
-        memory: memory_connection_limits::Behaviour::with_max_bytes(limits.memory),
-        identify: identify::Behaviour::new(identify),
-        // A ping that is late only delays the next one: what counts is the silence, which
-        // the task that owns the swarm measures over everything that is heard.
-        ping: ping::Behaviour::new(ping::Config::new().with_interval(limits.ping).with_timeout(limits.silence)),
-        streams,
-    }
+    identify::Behaviour::new(config)
+}
+
+/// Circuit relay v2 for those who were admitted: who keeps a mailbox here.
+fn forwarding(key: &Keypair, shared: &Shared) -> relay::Behaviour {
+    let admitted = shared.admitted.clone();
+    let config = relay::Config {
+        max_reservations: RESERVATIONS_MAX,
+        max_circuits: CIRCUITS_MAX,
+        max_circuits_per_peer: CIRCUITS_PER_PEER,
+        max_circuit_duration: CIRCUIT_LIFE,
+        max_circuit_bytes: CIRCUIT_BYTES,
+        reservation_rate_limiters: vec![Box::new(move |peer: TransportId, _: &Multiaddr, _: Instant| lock(&admitted).contains(&peer))],
+        circuit_src_rate_limiters: Vec::new(),
+        ..relay::Config::default()
+    };
+    let burst = NonZeroU32::new(CIRCUIT_BURST).unwrap_or(NonZeroU32::MIN);
+    relay::Behaviour::new(key.public().to_peer_id(), config.circuit_src_per_ip(burst, Duration::from_secs(1)))
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::wildcard_enum_match_arm)]
 
+mod circuits;
 mod dials;
 mod hostile;
 mod lifetimes;
@@ -35,9 +36,14 @@ impl Peer {
     }
 
     pub(super) async fn with(listen: &[&str], limits: Limits, queue: usize) -> Self {
-        let listen = listen.iter().map(|text| (*text).to_owned()).collect();
+        Self::start(NetConfig { listen: listen.iter().map(|text| (*text).to_owned()).collect(), limits, ..NetConfig::default() }, queue)
+            .await
+    }
+
+    pub(super) async fn start(config: NetConfig, queue: usize) -> Self {
+        let limits = config.limits.clone();
         let (sender, mut inputs) = mpsc::channel(queue);
-        let net = Net::start(NetConfig { listen, port: None, lan: false, limits: limits.clone() }, sender).await.unwrap();
+        let net = Net::start(config, sender).await.unwrap();
         let Some(Input::Addresses(addresses)) = timeout(PATIENCE, inputs.recv()).await.unwrap() else { panic!("no addresses first") };
         Self { handle: net.handle(), net, inputs, addresses, limits }
     }

@@ -18,10 +18,13 @@ use symbolon_core::seam::Input;
 use symbolon_core::table::{Change, Table};
 use symbolon_core::wire::is_name;
 use symbolon_core::world::{Shelf, ShelfMut};
+use symbolon_presence::kdf::Secret;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 /// The row of [`Table::Meta`] with the listen port that was drawn once (2 bytes, big-endian).
 const PORT_ROW: &[u8] = b"port";
+/// The row of [`Table::Meta`] with the seed of a relay's transport key.
+const TRANSPORT_ROW: &[u8] = b"transport";
 
 /// Opens the node of a data folder.
 pub async fn open(config: RunConfig) -> Result<Opened, RunError> {
@@ -146,6 +149,8 @@ pub(crate) fn open_store(path: &Path, passphrase: Option<&Passphrase>) -> Result
 pub(crate) struct Kept {
     /// The listen port that was drawn once.
     pub port: Option<u16>,
+    /// The transport key that was drawn once: a relay's.
+    pub transport: Option<Secret>,
     /// Whether it is a relay's.
     pub is_relay: bool,
     /// Whether it is a person's.
@@ -155,15 +160,29 @@ pub(crate) struct Kept {
 impl Kept {
     pub(crate) fn read(store: &Store) -> Result<Self, StoreError> {
         let turn = store.begin()?;
-        let row = turn.get(Table::Meta, PORT_ROW).map_err(|error| StoreError::Failed(error.0))?;
+        let row = |name| turn.get(Table::Meta, name).map_err(|error| StoreError::Failed(error.0));
+        let (port, transport) = (row(PORT_ROW)?, row(TRANSPORT_ROW)?);
         let (is_relay, is_person) = (crate::relay::is_relay(&turn), crate::relay::is_person(&turn));
         turn.rollback();
-        Ok(Self { port: row.and_then(|bytes| bytes.try_into().ok()).map(u16::from_be_bytes), is_relay, is_person })
+        Ok(Self {
+            port: port.and_then(|bytes| bytes.try_into().ok()).map(u16::from_be_bytes),
+            transport: transport.and_then(|bytes| bytes.try_into().ok()).map(Secret::from_bytes),
+            is_relay,
+            is_person,
+        })
     }
 
     pub(crate) fn write_port(store: &Store, port: u16) -> Result<(), StoreError> {
+        Self::write(store, PORT_ROW, port.to_be_bytes().to_vec())
+    }
+
+    pub(crate) fn write_transport(store: &Store, key: &Secret) -> Result<(), StoreError> {
+        Self::write(store, TRANSPORT_ROW, key.expose().to_vec())
+    }
+
+    fn write(store: &Store, row: &[u8], value: Vec<u8>) -> Result<(), StoreError> {
         let mut turn = store.begin()?;
-        let change = Change::Put(Table::Meta, PORT_ROW.to_vec(), port.to_be_bytes().to_vec());
+        let change = Change::Put(Table::Meta, row.to_vec(), value);
         turn.apply(&change).map_err(|error| StoreError::Failed(error.0))?;
         turn.commit()
     }

@@ -78,6 +78,14 @@ impl Transport for Ways {
         self.net.close(link, reason);
     }
 
+    fn reserve(&mut self, link: LinkId) {
+        self.net.reserve(link);
+    }
+
+    fn admit(&mut self, link: LinkId) {
+        self.net.admit(link);
+    }
+
     fn announce(&mut self, shown: Announcement) {
         if let Some(lan) = &self.lan {
             lan.announce(&shown);

@@ -43,6 +43,8 @@ struct Host {
     rng: rand_chacha::ChaCha20Rng,
     now: Timestamp,
     nonce: u64,
+    /// Links to whose owners connections may be forwarded.
+    admitted: Vec<Link>,
 }
 
 impl Host {
@@ -51,7 +53,7 @@ impl Host {
         let keys = RelayKeys::random(&mut rng);
         let rows = Memory::default();
         let relay = Relay::load(keys.clone(), policy, &rows, NOW).unwrap();
-        let mut host = Self { relay, rows, keys, rng, now: NOW, nonce: 0 };
+        let mut host = Self { relay, rows, keys, rng, now: NOW, nonce: 0, admitted: Vec::new() };
         host.relay.link_up(1);
         host.relay.link_up(2);
         host
@@ -77,9 +79,13 @@ impl Host {
     fn close(&mut self) -> Vec<(Link, Option<Frame>)> {
         self.relay.close_turn(self.now, &mut self.rows).unwrap();
         std::iter::from_fn(|| self.relay.poll_action())
-            .map(|action| match action {
-                RelayAction::Send(link, bytes) => (link, Some(Frame::decode(&bytes).unwrap())),
-                RelayAction::Close(link) => (link, None),
+            .filter_map(|action| match action {
+                RelayAction::Send(link, bytes) => Some((link, Some(Frame::decode(&bytes).unwrap()))),
+                RelayAction::Close(link) => Some((link, None)),
+                RelayAction::Admit(link) => {
+                    self.admitted.push(link);
+                    None
+                }
             })
             .collect()
     }

@@ -3,6 +3,7 @@
 use super::faults::{Manners, flipped, lying_receipt};
 use super::run::{Happening, Ix, Sim, node_at};
 use std::collections::{BTreeMap, VecDeque};
+use symbolon_core::command::Path;
 use symbolon_core::seam::{Address, DialId, Input, LinkId};
 use symbolon_presence::time::Timestamp;
 use symbolon_relay::frame::Frame;
@@ -90,7 +91,7 @@ impl Sim {
         let incarnation = self.nodes[from].incarnation;
         if to == Some(ROGUE) && self.rogue_links.is_some() {
             let link = self.pipe([from, ROGUE], [incarnation, 0]);
-            self.plan(at, from, incarnation, Happening::Input(Input::LinkUp { link, dial: Some(dial), near: false }));
+            self.plan(at, from, incarnation, Happening::Input(Input::LinkUp { link, dial: Some(dial), path: Path::Direct }));
             self.rogue_links.get_or_insert_default().push(link);
             return;
         }
@@ -102,8 +103,8 @@ impl Sim {
         };
         let other = self.nodes[to].incarnation;
         let link = self.pipe([from, to], [incarnation, other]);
-        self.plan(at, to, other, Happening::Input(Input::LinkUp { link, dial: None, near: false }));
-        self.plan(at, from, incarnation, Happening::Input(Input::LinkUp { link, dial: Some(dial), near: false }));
+        self.plan(at, to, other, Happening::Input(Input::LinkUp { link, dial: None, path: Path::Direct }));
+        self.plan(at, from, incarnation, Happening::Input(Input::LinkUp { link, dial: Some(dial), path: Path::Direct }));
         if let Some(pipe) = self.line.pipes.get_mut(&link) {
             pipe.last = [at, at];
         }
@@ -194,7 +195,7 @@ impl Sim {
     pub fn rogue_link(&mut self, to: Ix) -> LinkId {
         let incarnation = self.nodes[to].incarnation;
         let link = self.pipe([ROGUE, to], [0, incarnation]);
-        self.deliver(to, vec![Input::LinkUp { link, dial: None, near: false }], false);
+        self.deliver(to, vec![Input::LinkUp { link, dial: None, path: Path::Direct }], false);
         link
     }
 

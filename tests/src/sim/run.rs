@@ -281,6 +281,8 @@ impl Sim {
                 Action::Send(link, bytes) => self.send(ix, link, bytes),
                 Action::Close(link, _) => self.close(ix, link),
                 // Only a node that was told of a LAN shows itself, and a test looks at it then.
+                // Nothing here stands between two nodes.
+                Action::Reserve(_) | Action::Admit(_) => {}
                 Action::Announce(shown) => self.announced.push((ix, shown)),
             }
         }

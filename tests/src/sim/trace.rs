@@ -130,6 +130,8 @@ pub fn action(action: &Action) -> String {
         Action::Dial(dial, _) => format!("> dial {}", dial.0 % 10_000),
         Action::Send(link, bytes) => format!("> link {}: {}", link.0, frame(bytes)),
         Action::Close(link, reason) => format!("> close link {}: {reason:?}", link.0),
+        Action::Reserve(link) => format!("> reserve {}", link.0),
+        Action::Admit(link) => format!("> admit {}", link.0),
         Action::Announce(shown) => format!("> announce hour {}", shown.hour),
         Action::Reply(id, Ok(_)) => format!("> command {} done", id.0),
         Action::Reply(id, Err(error)) => format!("> command {} refused: {error:?}", id.0),

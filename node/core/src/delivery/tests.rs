@@ -49,7 +49,7 @@ fn a_strangers_session_goes_with_its_link() {
         for n in 0..1_000u64 {
             let mut id = [0; 16];
             id[..8].copy_from_slice(&n.to_be_bytes());
-            delivery.link_up(state, turn, LinkId(n), None, false).unwrap();
+            delivery.link_up(state, turn, LinkId(n), None, Path::Direct).unwrap();
             delivery.proved_by_envelope(state, turn, Origin::Link(LinkId(n)), &DeviceId(id)).unwrap();
             assert_eq!(delivery.sessions.len(), 1);
             delivery.link_down(state, turn, LinkId(n));
@@ -61,7 +61,7 @@ fn a_strangers_session_goes_with_its_link() {
 #[test]
 fn a_link_that_wants_too_many_receipts_in_one_turn_is_closed() {
     let actions = in_turn(|delivery, state, turn| {
-        delivery.link_up(state, turn, LinkId(1), None, false).unwrap();
+        delivery.link_up(state, turn, LinkId(1), None, Path::Direct).unwrap();
         for n in 0..RECEIPTS_WAITING_MAX {
             let mut id = [0; 32];
             id[..8].copy_from_slice(&(n as u64).to_be_bytes());
@@ -78,7 +78,7 @@ fn a_link_that_wants_too_many_receipts_in_one_turn_is_closed() {
 #[test]
 fn receipts_of_one_turn_come_in_as_few_signatures_as_their_bound_allows() {
     let actions = in_turn(|delivery, state, turn| {
-        delivery.link_up(state, turn, LinkId(1), None, false).unwrap();
+        delivery.link_up(state, turn, LinkId(1), None, Path::Direct).unwrap();
         for n in 0..=RECEIPT_MAX {
             let mut id = [0; 32];
             id[..8].copy_from_slice(&(n as u64).to_be_bytes());

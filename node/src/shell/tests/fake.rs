@@ -308,6 +308,14 @@ impl Transport for Sent {
     fn close(&mut self, link: LinkId, _: CloseReason) {
         self.push(format!("close {}", link.0));
     }
+    fn reserve(&mut self, _: LinkId) {
+        // The fake machine has no relay.
+    }
+
+    fn admit(&mut self, _: LinkId) {
+        // Nor is it one.
+    }
+
     fn announce(&mut self, _: Announcement) {
         self.push("announce".into());
     }

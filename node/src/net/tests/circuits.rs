@@ -1,0 +1,145 @@
+//! Connections that a relay forwards.
+
+use super::*;
+use crate::net::address::{Target, path};
+use libp2p::Multiaddr;
+use symbolon_core::command::Path;
+
+const SEED: [u8; 32] = [7; 32];
+
+async fn relay(listen: &str) -> Peer {
+    let config = NetConfig { listen: vec![listen.to_owned()], forward: Some(Secret::from_bytes(SEED)), ..NetConfig::default() };
+    Peer::start(config, 256).await
+}
+
+/// Links a peer to a relay. Answers the link at the peer and at the relay.
+async fn linked(peer: &mut Peer, relay: &mut Peer) -> (LinkId, LinkId) {
+    peer.handle.dial(DialId(100), relay.addresses.clone());
+    (peer.up().await.0, relay.up().await.0)
+}
+
+fn circuits(addresses: &[Address]) -> Vec<Address> {
+    let parse = |address: &Address| Multiaddr::try_from(address.0.clone()).ok();
+    addresses.iter().filter(|address| parse(address).is_some_and(|address| path(None, &address) == Path::Relay)).cloned().collect()
+}
+
+/// Waits for the addresses with those through the relay among them.
+async fn forwarded(peer: &mut Peer) -> Vec<Address> {
+    loop {
+        if let Input::Addresses(addresses) = peer.next().await {
+            let circuits = circuits(&addresses);
+            if !circuits.is_empty() {
+                return circuits;
+            }
+        }
+    }
+}
+
+/// How the next link is reached.
+async fn next_path(peer: &mut Peer) -> (LinkId, Path) {
+    loop {
+        if let Input::LinkUp { link, path, .. } = peer.next().await {
+            return (link, path);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_relay_forwards_to_whom_it_admitted_and_a_punched_hole_takes_over() {
+    for listen in [TCP, QUIC] {
+        let mut relay = relay(listen).await;
+        let (mut a, mut b) = (Peer::new(&[listen]).await, Peer::new(&[listen]).await);
+        let (at_b, at_relay) = linked(&mut b, &mut relay).await;
+        relay.handle.admit(at_relay);
+        b.handle.reserve(at_b);
+        let circuits = forwarded(&mut b).await;
+        assert_eq!(circuits.len(), 1);
+        assert!(circuits[0].is_bounded());
+
+        // Who is asked where it is seen from can punch a hole: here the relay tells.
+        linked(&mut a, &mut relay).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        a.handle.dial(DialId(1), circuits.clone());
+        let (link_a, way) = next_path(&mut a).await;
+        let (link_b, _) = next_path(&mut b).await;
+        assert_eq!(way, Path::Relay);
+        a.handle.send(link_a, b"over the relay".to_vec());
+        assert_eq!(b.frame(link_b).await, b"over the relay");
+        b.handle.send(link_b, b"and back".to_vec());
+        assert_eq!(a.frame(link_a).await, b"and back");
+
+        // Nothing stands between the two but the detour: the way gets shorter by itself.
+        a.down(link_a).await;
+        b.down(link_b).await;
+        a.handle.dial(DialId(2), circuits);
+        let (link_a, way) = next_path(&mut a).await;
+        let (link_b, other) = next_path(&mut b).await;
+        assert_eq!((way, other), (Path::Direct, Path::Direct));
+        a.handle.send(link_a, b"straight".to_vec());
+        assert_eq!(b.frame(link_b).await, b"straight");
+    }
+}
+
+#[tokio::test]
+async fn a_relay_forwards_to_nobody_whom_it_did_not_admit() {
+    let mut relay = relay(TCP).await;
+    let mut b = Peer::new(&[TCP]).await;
+    let (at_b, at_relay) = linked(&mut b, &mut relay).await;
+    b.handle.reserve(at_b);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(b.until_quiet().await.iter().all(|input| !matches!(input, Input::Addresses(addresses) if !circuits(addresses).is_empty())));
+    // The link to the relay goes on, and so does everything else.
+    b.handle.send(at_b, b"a frame".to_vec());
+    assert_eq!(relay.frame(at_relay).await, b"a frame");
+    // And a circuit to it leads nowhere.
+    let mut a = Peer::new(&[TCP]).await;
+    let key = relay.net.transport_key();
+    let (ip, carrier, port) = relay.net.sockets()[0];
+    let pinned = crate::net::pinned_address(ip, 0, carrier, port, &key).unwrap();
+    let Some(Target::Direct(endpoint)) = Multiaddr::try_from(pinned.0).ok().and_then(|address| Target::from_multiaddr(&address)) else {
+        panic!("a direct address")
+    };
+    let to = libp2p::identity::ed25519::PublicKey::try_from_bytes(b.net.transport_key().as_bytes()).unwrap();
+    let to = libp2p::identity::PublicKey::from(to).to_peer_id();
+    a.handle.dial(DialId(1), vec![Target::Circuit { relay: endpoint, to }.address()]);
+    assert_eq!(a.next().await, Input::DialFailed(DialId(1)));
+}
+
+#[tokio::test]
+async fn a_friends_own_address_is_taken_before_the_relays() {
+    let mut relay = relay(TCP).await;
+    let (mut a, mut b) = (Peer::new(&[TCP]).await, Peer::new(&[TCP]).await);
+    let (at_b, at_relay) = linked(&mut b, &mut relay).await;
+    relay.handle.admit(at_relay);
+    b.handle.reserve(at_b);
+    let mut addresses = forwarded(&mut b).await;
+    addresses.extend(b.addresses.clone());
+    a.handle.dial(DialId(1), addresses);
+    assert_eq!(next_path(&mut a).await.1, Path::Direct);
+}
+
+#[tokio::test]
+async fn what_a_relay_forwards_ends_with_it_and_begins_again() {
+    let mut relay = relay(TCP).await;
+    let (mut a, mut b) = (Peer::new(&[TCP]).await, Peer::new(&[TCP]).await);
+    let (at_b, at_relay) = linked(&mut b, &mut relay).await;
+    relay.handle.admit(at_relay);
+    b.handle.reserve(at_b);
+    let before = forwarded(&mut b).await;
+    let listen = relay.net.listening();
+    relay.net.stop().await;
+    loop {
+        if let Input::Addresses(addresses) = b.next().await {
+            assert_eq!(circuits(&addresses), []);
+            break;
+        }
+    }
+    let config = NetConfig { listen, forward: Some(Secret::from_bytes(SEED)), ..NetConfig::default() };
+    let mut relay = Peer::start(config, 256).await;
+    let (at_b, at_relay) = linked(&mut b, &mut relay).await;
+    relay.handle.admit(at_relay);
+    b.handle.reserve(at_b);
+    assert_eq!(forwarded(&mut b).await, before, "under the same key, at the same place");
+    a.handle.dial(DialId(1), before);
+    assert_eq!(next_path(&mut a).await.1, Path::Relay);
+}
