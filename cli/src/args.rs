@@ -29,6 +29,8 @@ pub struct Cli {
 pub enum Verb {
     /// Run the node in the foreground until Ctrl-C
     Up(Up),
+    /// Watch two nodes and a relay befriend, talk, go offline and catch up, all on this machine
+    Demo,
     /// Show who I am
     Id,
     /// Make an invite for one person
@@ -172,7 +174,7 @@ pub struct RelayRun {
     /// Keep mailboxes for anybody
     #[arg(long, conflicts_with_all = ["friends", "owner_only"])]
     pub open: bool,
-    /// Keep mailboxes for the owner and friends
+    /// Keep mailboxes for the owner, and for friends whom the owner gives a second code
     #[arg(long, conflicts_with = "owner_only")]
     pub friends: bool,
     /// Keep mailboxes only for whoever has the claim code (the default)

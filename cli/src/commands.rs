@@ -16,7 +16,7 @@ use symbolon_node::api::qr::Qr;
 pub fn run(verb: &Verb, client: &Client, output: Output) -> Result<(), Failure> {
     match verb {
         // `up` starts a node and needs none; the caller has dealt with it.
-        Verb::Up(_) => Ok(()),
+        Verb::Up(_) | Verb::Demo => Ok(()),
         Verb::Id => identity(client, output),
         Verb::Invite(flags) => invite(client, output, flags),
         Verb::Add { target, note } => {

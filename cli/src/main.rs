@@ -5,6 +5,7 @@
 //! | `args` | every command and flag |
 //! | `commands` | what they do: ask the node by its local API, show the answer |
 //! | `up`, `relay` | the node, or a relay, in the foreground |
+//! | `demo` | the whole, played through on this machine |
 //! | `client` | the way to the running node |
 //! | `show`, `text` | plain words, made harmless for a terminal |
 //! | `output`, `failure` | standard output, exit codes |
@@ -12,6 +13,7 @@
 mod args;
 mod client;
 mod commands;
+mod demo;
 mod failure;
 mod output;
 mod relay;
@@ -51,6 +53,9 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli, output: Output) -> Result<(), Failure> {
+    if let Verb::Demo = &cli.verb {
+        return demo::run(output);
+    }
     let data = data_folder(cli.data)?;
     if let Verb::Up(flags) = &cli.verb {
         return up::run(data, flags, output);

@@ -16,7 +16,11 @@ pub fn run(data: PathBuf, flags: &RelayRun, output: Output) -> Result<(), Failur
     let config = RelayConfig {
         data,
         listen: flags.listen.clone(),
-        policy: if flags.open { Policy::Open } else { Policy::Owner },
+        policy: match (flags.open, flags.friends) {
+            (true, _) => Policy::Open,
+            (false, true) => Policy::Friends,
+            (false, false) => Policy::Owner,
+        },
         passphrase_file: flags.passphrase_file.clone(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -32,32 +36,32 @@ pub fn run(data: PathBuf, flags: &RelayRun, output: Output) -> Result<(), Failur
 }
 
 fn refuse_what_is_not_there(flags: &RelayRun) -> Result<(), Failure> {
-    let asked = [
-        ("--http", flags.http.is_some()),
-        ("--bootstrap", !flags.bootstrap.is_empty()),
-        ("--friends", flags.friends),
-        ("--metrics", flags.metrics.is_some()),
-    ];
+    let asked = [("--http", flags.http.is_some()), ("--bootstrap", !flags.bootstrap.is_empty()), ("--metrics", flags.metrics.is_some())];
     match asked.into_iter().find(|(_, asked)| *asked) {
         None => Ok(()),
         Some((flag, _)) => Err(Failure::new(
             "not_available",
             format!("{flag} is not available in this version"),
-            format!("Start without {flag}: relays of this version keep mailboxes, for their owner or with --open for anybody."),
+            format!("Start without {flag}: relays of this version keep mailboxes and forward connections."),
         )),
     }
 }
 
 fn announce(ready: &RelayReady, is_open: bool, output: Output) -> Result<(), Failure> {
-    let object = json!({ "event": "ready", "id": ready.id, "claim": ready.claim, "listen": ready.listen, "link": ready.link });
+    let object = json!({ "event": "ready", "id": ready.id, "claim": ready.claim, "listen": ready.listen, "link": ready.link, "friends_claim": ready.friends });
     output.show(&object, |_| {
         let listen = ready.listen.iter().map(|address| format!("           {}\n", text::line(address))).collect::<String>();
         let claim = if is_open { String::new() } else { format!(" --claim {}", text::line(&ready.claim)) };
+        let link = text::line(&ready.link);
+        let friends = ready
+            .friends
+            .as_ref()
+            .map(|code| format!("For friends of yours:\n\n  symbolon relay add {link} --claim {}\n\n", text::line(code)));
         format!(
             "The relay is running.\n\n  id       {}\n  listens\n{listen}\n\
-             To keep a mailbox here, on the machine of your node:\n\n  symbolon relay add {}{claim}\n\nCtrl-C stops the relay.\n",
+             To keep a mailbox here, on the machine of your node:\n\n  symbolon relay add {link}{claim}\n\n{}Ctrl-C stops the relay.\n",
             text::line(&ready.id),
-            text::line(&ready.link),
+            friends.unwrap_or_default(),
         )
     })
 }

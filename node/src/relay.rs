@@ -58,6 +58,8 @@ pub struct RelayReady {
     pub id: String,
     /// Proves to this relay that a mailbox is its owner's.
     pub claim: String,
+    /// What the owner gives to friends, if they may have mailboxes here.
+    pub friends: Option<String>,
     /// What others need to use it.
     pub link: String,
     /// Where it listens.
@@ -125,8 +127,14 @@ pub async fn run(config: RelayConfig, ready: impl FnOnce(&RelayReady)) -> Result
         () = tokio::time::sleep(STOP_TIMEOUT) => None,
     };
     let early = match is_up {
-        Some(Facts { link, claim }) => {
-            ready(&RelayReady { id: link.mailbox().to_string(), claim: claim.to_string(), link: link.to_string(), listen });
+        Some(Facts { link, claim, friends }) => {
+            ready(&RelayReady {
+                id: link.mailbox().to_string(),
+                claim: claim.to_string(),
+                friends: friends.map(|code| code.to_string()),
+                link: link.to_string(),
+                listen,
+            });
             tokio::select! {
                 () = signals.next() => None,
                 result = &mut ended => Some(result),
@@ -158,6 +166,7 @@ pub async fn run(config: RelayConfig, ready: impl FnOnce(&RelayReady)) -> Result
 struct Facts {
     link: RelayLink,
     claim: ClaimCode,
+    friends: Option<ClaimCode>,
 }
 
 struct RelayParts {
@@ -186,8 +195,9 @@ impl Parts for RelayParts {
             }
         };
         let (mailbox_key, claim) = (keys.mailbox.public(), keys.claim);
+        let friends = (self.policy == Policy::Friends).then_some(keys.friends);
         let relay = Relay::load(keys, self.policy, &Rows { shelf, written: BTreeMap::new() }, now).map_err(|error| LoadFailed(error.0))?;
-        Ok(RelayMachine { relay, changes, actions: VecDeque::new(), mailbox_key, claim, facts: self.facts.clone() })
+        Ok(RelayMachine { relay, changes, actions: VecDeque::new(), mailbox_key, claim, friends, facts: self.facts.clone() })
     }
 }
 
@@ -198,6 +208,7 @@ struct RelayMachine {
     actions: VecDeque<Action>,
     mailbox_key: symbolon_presence::id::PublicKeyBytes,
     claim: ClaimCode,
+    friends: Option<ClaimCode>,
     facts: watch::Sender<Option<Facts>>,
 }
 
@@ -225,7 +236,7 @@ impl Machine for RelayMachine {
                 let places: Vec<_> = places.into_iter().take(symbolon_relay::frame::PLACES_MAX).collect();
                 let link = RelayLink { mailbox_key: self.mailbox_key, receipt: self.relay.receipt_key(), places };
                 if link.is_bounded() {
-                    self.facts.send_replace(Some(Facts { link, claim: self.claim }));
+                    self.facts.send_replace(Some(Facts { link, claim: self.claim, friends: self.friends }));
                 }
             }
             Input::LinkUp { link, dial: _, path: _ } => self.relay.link_up(link.0),

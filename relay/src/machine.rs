@@ -16,7 +16,7 @@ use minicbor::{Decode, Encode};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use symbolon_presence::codec;
 use symbolon_presence::id::{FrameId, GrantId, MailboxId, Nonce, PublicKeyBytes, QueueId};
-use symbolon_presence::kdf::{Secret, sha256};
+use symbolon_presence::kdf::{Secret, mac_matches, sha256};
 use symbolon_presence::sign::SigningKey;
 use symbolon_presence::time::{CLOCK_SKEW, DAY, MINUTE, Timestamp};
 
@@ -100,6 +100,8 @@ pub enum RelayAction {
 pub enum Policy {
     /// Whoever has the claim code.
     Owner,
+    /// They, and whoever has the friends' code.
+    Friends,
     /// Anybody.
     Open,
 }
@@ -117,6 +119,9 @@ pub struct RelayKeys {
     /// What proves a mailbox to be the owner's.
     #[n(2)]
     pub claim: ClaimCode,
+    /// What the owner gives to friends, where they may have mailboxes as well.
+    #[n(3)]
+    pub friends: ClaimCode,
 }
 
 impl RelayKeys {
@@ -124,9 +129,13 @@ impl RelayKeys {
     pub fn random<R: rand_core::CryptoRng>(rng: &mut R) -> Self {
         let mailbox = MailboxKeys::random(rng);
         let receipt = Secret::random(rng);
-        let mut claim = [0; 16];
-        rng.fill_bytes(&mut claim);
-        Self { mailbox, receipt, claim: ClaimCode(claim) }
+        let mut code = || {
+            let mut code = [0; 16];
+            rng.fill_bytes(&mut code);
+            ClaimCode(code)
+        };
+        let (claim, friends) = (code(), code());
+        Self { mailbox, receipt, claim, friends }
     }
 }
 
@@ -448,7 +457,8 @@ impl Relay {
         if now.since(record.at) > CLOCK_SKEW || record.at.is_future_at(now) || record.version == 0 || record.direct == record.contact {
             return Verdict::Refused;
         }
-        let is_claimed = record.claim.is_some_and(|claim| claim == self.keys.claim);
+        let is_claimed = record.claim.is_some_and(|code| mac_matches(&code.0, &self.keys.claim.0));
+        let is_friend = self.policy == Policy::Friends && record.claim.is_some_and(|code| mac_matches(&code.0, &self.keys.friends.0));
         let known = self.mailboxes.get(&owner);
         if known.is_some_and(|known| known.record.version >= record.version) {
             return Verdict::Outdated;
@@ -458,7 +468,7 @@ impl Relay {
             return Verdict::Refused;
         }
         let most = match self.policy {
-            Policy::Owner => OWN_MAILBOXES_MAX,
+            Policy::Owner | Policy::Friends => OWN_MAILBOXES_MAX,
             Policy::Open => OPEN_MAILBOXES_MAX,
         };
         let mailbox = match known.cloned() {
@@ -467,7 +477,7 @@ impl Relay {
                 let record = Record { claim: None, ..record };
                 Mailbox { record, is_own: known.is_own || is_claimed, ..known }
             }
-            None if self.policy == Policy::Owner && !is_claimed => return Verdict::Refused,
+            None if self.policy != Policy::Open && !is_claimed && !is_friend => return Verdict::Refused,
             None if self.mailboxes.len() >= most => return Verdict::Full,
             None => {
                 let record = Record { claim: None, ..record };

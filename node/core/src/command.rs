@@ -442,6 +442,8 @@ pub struct DoctorView {
     pub long_silent: usize,
     /// Friends whom the LAN shows; `None` when this node neither looks nor shows itself there.
     pub near: Option<usize>,
+    /// Relays that keep a mailbox for us now, and all that should.
+    pub relays: (usize, usize),
     /// Faults in words, as in [`StatusView::problems`].
     pub problems: Vec<String>,
 }

@@ -1,6 +1,6 @@
 //! What the core has to say when the user asks what is wrong: counts and ages, no names.
 
-use crate::command::{DoctorView, StatusView};
+use crate::command::{DoctorView, RelayState, StatusView};
 use crate::delivery::Delivery;
 use crate::limits::LONG_SILENCE;
 use crate::outbox::{self, What};
@@ -17,7 +17,9 @@ const ROWS: usize = 32;
 /// Looks at outbox and friends.
 pub(crate) fn view(state: &State, delivery: &Delivery, turn: &Turn<'_>, status: &StatusView) -> Result<DoctorView, TurnFailed> {
     let near = status.lan.as_ref().map(|lan| lan.friends);
-    let mut view = DoctorView { near, problems: status.problems.clone(), ..DoctorView::default() };
+    let connected = status.relays.iter().filter(|relay| relay.state == RelayState::Connected).count();
+    let mut view =
+        DoctorView { near, relays: (connected, status.relays.len()), problems: status.problems.clone(), ..DoctorView::default() };
     for device in state.devices.values().filter(|device| device.outbox_count > 0) {
         view.waiting = view.waiting.saturating_add(device.outbox_count);
         view.oldest_wait = view.oldest_wait.max(oldest(state, turn, &device.device)?.map(|at| turn.now.since(at)));

@@ -50,7 +50,18 @@ impl Check {
 
 /// All checks.
 pub fn examine(core: &DoctorView, facts: &Facts) -> Vec<Check> {
-    let fixed = [store(facts), key(facts), disk(facts), clock(facts), listening(facts), lan(core), outbox(core), friends(core), api(facts)];
+    let fixed = [
+        store(facts),
+        key(facts),
+        disk(facts),
+        clock(facts),
+        listening(facts),
+        lan(core),
+        relays(core),
+        outbox(core),
+        friends(core),
+        api(facts),
+    ];
     fixed.into_iter().chain(core.problems.iter().map(|problem| known_problem(problem))).collect()
 }
 
@@ -140,6 +151,24 @@ fn lan(core: &DoctorView) -> Check {
         None => Check::good("lan", "not on the local network: no friend is found there")
             .knowing("Start without --no-lan, and without --listen addresses of this machine only, to be found by friends near by."),
         Some(near) => Check::good("lan", format!("on the local network, where {near} friend(s) are seen")),
+    }
+}
+
+fn relays(core: &DoctorView) -> Check {
+    match core.relays {
+        (_, 0) => Check::good(
+            "relays",
+            "no relay: friends reach this node only while it is online and has a public address or one network with theirs",
+        )
+        .knowing("`symbolon relay run` on a machine that is always on makes one; `symbolon relay add LINK` uses it."),
+        (0, all) => Check::bad(
+            "relays",
+            format!("none of {all} relay(s) keeps a mailbox now"),
+            "`symbolon relay list` says how each stands. Friends cannot leave anything while this node is offline.",
+        ),
+        (1, 1) => Check::good("relays", "one relay keeps a mailbox")
+            .knowing("While it is down nothing can be left for you. A second relay, run by somebody else, helps."),
+        (up, all) => Check::good("relays", format!("{up} of {all} relays keep a mailbox")),
     }
 }
 
@@ -257,6 +286,7 @@ mod tests {
         let cores = [
             ("outbox", DoctorView { waiting: 1, oldest_wait: Some(LONG_WAIT + 1), ..DoctorView::default() }),
             ("friends", DoctorView { friends: 2, never_heard: 1, long_silent: 1, ..DoctorView::default() }),
+            ("relays", DoctorView { relays: (0, 2), ..DoctorView::default() }),
             ("status", DoctorView { problems: vec!["Something is off: do that.".to_owned()], ..DoctorView::default() }),
         ];
         for (check, core) in cores {

@@ -300,6 +300,39 @@ fn a86_only_the_claim_code_opens_an_owner_only_relay() {
 }
 
 #[test]
+fn a86_the_friends_code_opens_a_relay_for_friends_and_no_other() {
+    let (mut host, owner) = (Host::new(Policy::Friends), Owner::new(10));
+    let (claim, friends) = (host.keys.claim, host.keys.friends);
+    assert_ne!(claim, friends);
+    assert_eq!(host.update(&owner, 1, None), Verdict::Refused);
+    assert_eq!(host.update(&owner, 1, Some(friends)), Verdict::Ok);
+    assert_eq!(host.put(&owner, &owner.address(Scope::Guest), None, envelope(0)), Some(Outcome::Stored(NOW.after(FOREIGN_LIFE))));
+    let mine = Owner::new(20);
+    assert_eq!(host.update(&mine, 1, Some(claim)), Verdict::Ok);
+    assert_eq!(host.put(&mine, &mine.address(Scope::Guest), None, envelope(1)), Some(Outcome::Stored(NOW.after(OWN_LIFE))));
+    let (mut host, owner) = (Host::new(Policy::Owner), Owner::new(10));
+    let friends = host.keys.friends;
+    assert_eq!(host.update(&owner, 1, Some(friends)), Verdict::Refused, "the owner lets nobody else in");
+}
+
+#[test]
+fn connections_are_forwarded_only_to_the_owner_of_a_mailbox_who_has_proved_it() {
+    let (mut host, owner) = open();
+    host.admitted.clear();
+    let mailbox = host.link().mailbox();
+    let (stranger, now) = (Owner::new(90), host.now);
+    let nonce = host.nonce();
+    host.turn(2, &Frame::Session(Session::sign(&stranger.key, &mailbox, nonce, now)));
+    let nonce = host.nonce();
+    let mut forged = Session::sign(&stranger.key, &mailbox, nonce, now);
+    forged.owner = owner.key.public();
+    host.turn(2, &Frame::Session(forged));
+    assert_eq!(host.admitted, []);
+    host.fetch(&owner);
+    assert_eq!(host.admitted, [1]);
+}
+
+#[test]
 fn a_record_is_replaced_only_by_a_newer_one_of_its_owner() {
     let (mut host, owner) = open();
     assert_eq!(host.update(&owner, 1, None), Verdict::Outdated);

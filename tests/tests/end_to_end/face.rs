@@ -2,7 +2,7 @@
 
 use super::{assert_fields, assert_id, assert_time};
 use serde_json::Value;
-use symbolon_tests::node::{Carrier, Node, Pair, Ran, pending, run, wait_for_friend};
+use symbolon_tests::node::{Carrier, Node, Pair, Ran, binary, pending, run, wait_for_friend};
 
 const REQUEST: &str = "request,kind,direction,peer,name,words,trust,note,status,introduced_by";
 const FRIEND: &str = "id,name,words,trust,introduced_by,online,path";
@@ -83,6 +83,19 @@ fn every_command_answers_with_the_fields_of_the_contract() {
     let freed = &andi.json(&["unblock", "Benjamin"]).unwrap()[0];
     assert!(freed["blocked"] == false || freed["request"].is_string(), "{freed}");
     pair.assert_calm().unwrap();
+}
+
+#[test]
+fn the_demo_plays_through_and_leaves_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    for (flags, expected) in [(&["--json", "demo"][..], "{\"ok\":true,\"step\":\"read\"}"), (&["demo"], "All of it worked.")] {
+        let done = std::process::Command::new(binary().unwrap()).args(flags).env("TMPDIR", home.path()).output().unwrap();
+        let said = String::from_utf8_lossy(&done.stdout).into_owned();
+        assert!(done.status.success(), "{said}");
+        assert!(said.contains(expected), "{said}");
+        assert!(!said.contains("\"ok\":false") && !said.contains("did not work"), "{said}");
+    }
+    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0, "folders are gone");
 }
 
 #[test]
