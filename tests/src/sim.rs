@@ -11,6 +11,7 @@ pub mod clock;
 pub mod faults;
 pub mod links;
 pub mod node;
+pub mod relays;
 pub mod rooms;
 pub mod rows;
 pub mod run;

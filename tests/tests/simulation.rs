@@ -124,10 +124,11 @@ fn every_accepted_message_arrives_once_and_in_order_whatever_the_world_does() {
     let failed: Vec<(u64, &String)> = outcomes.iter().filter_map(|(seed, told)| Some((*seed, told.as_ref().err()?))).collect();
     let sum = |what: fn(&Outcome) -> u64| outcomes.values().flatten().map(what).sum::<u64>();
     println!(
-        "{} stories of {} simulated hours: {} frames, {} crashes, {} texts written, {} arrived, {} given up with a reason, {} failed",
+        "{} stories of {} simulated hours: {} frames, {} fetched from relays, {} crashes, {} texts written, {} arrived, {} given up with a reason, {} failed",
         outcomes.len(),
         sum(|o| o.time) / HOUR,
         sum(|o| o.frames),
+        sum(|o| o.fetched),
         sum(|o| o.crashes),
         sum(|o| o.sums.written),
         sum(|o| o.sums.arrived),
@@ -141,7 +142,7 @@ fn every_accepted_message_arrives_once_and_in_order_whatever_the_world_does() {
         let path = write_trace(*seed);
         panic!("seed {seed} fails: SIM_SEED={seed} tells it again; its trace is {}", path.display());
     }
-    assert!(sum(|o| o.crashes) > 0 && sum(|o| o.sums.arrived) > 0, "the stories are about something");
+    assert!(sum(|o| o.crashes) > 0 && sum(|o| o.fetched) > 0 && sum(|o| o.sums.arrived) > 0, "the stories are about something");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The network of a simulation: links that delay, lose, double, reorder, change and cut.
 
 use super::faults::{Manners, flipped, lying_receipt};
+use super::relays::{RELAYS, relay_at};
 use super::run::{Happening, Ix, Sim, node_at};
 use std::collections::{BTreeMap, VecDeque};
 use symbolon_core::command::Path;
@@ -87,6 +88,10 @@ impl Sim {
     pub(super) fn dial(&mut self, from: Ix, dial: DialId, places: &[Address]) {
         let delay = 1 + self.below(self.faults.latency.max(1));
         let at = self.now.after(delay);
+        if let Some(relay) = places.iter().find_map(relay_at) {
+            self.dial_relay(from, dial, relay, at);
+            return;
+        }
         let to = places.iter().find_map(node_at).filter(|to| *to != from);
         let incarnation = self.nodes[from].incarnation;
         if to == Some(ROGUE) && self.rogue_links.is_some() {
@@ -110,7 +115,7 @@ impl Sim {
         }
     }
 
-    fn pipe(&mut self, ends: [Ix; 2], incarnations: [u64; 2]) -> LinkId {
+    pub(super) fn pipe(&mut self, ends: [Ix; 2], incarnations: [u64; 2]) -> LinkId {
         self.line.next_link += 1;
         let link = LinkId(self.line.next_link);
         self.line.pipes.insert(link, Pipe { ends, incarnations, last: [self.now; 2] });
@@ -120,7 +125,9 @@ impl Sim {
     pub(super) fn send(&mut self, from: Ix, link: LinkId, bytes: Vec<u8>) {
         self.tally.frames += 1;
         self.trace.add(&bytes);
-        if let Some(mut watch) = self.watch.take() {
+        if from < RELAYS
+            && let Some(mut watch) = self.watch.take()
+        {
             watch.sent(self, from, &bytes);
             self.watch = Some(watch);
         }

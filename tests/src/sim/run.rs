@@ -3,6 +3,7 @@
 use super::faults::Manners;
 use super::links::Line;
 use super::node::{End, Ended, SimNode};
+use super::relays::{RELAYS, SimRelay};
 use super::tally::Tally;
 use super::trace::{self, Log, Trace};
 use super::watch::Watch;
@@ -40,6 +41,8 @@ pub struct Sim {
     next_command: u64,
     timers: BTreeMap<Ix, Timestamp>,
     pub(super) line: Line,
+    /// Relays; their indices begin at [`RELAYS`].
+    pub relays: Vec<SimRelay>,
     /// What goes wrong.
     pub faults: Faults,
     /// Nodes that do not acknowledge as they should.
@@ -75,6 +78,7 @@ impl Sim {
             next_command: 0,
             timers: BTreeMap::new(),
             line: Line::default(),
+            relays: Vec::new(),
             faults,
             manners: BTreeMap::new(),
             apart: BTreeSet::new(),
@@ -216,6 +220,13 @@ impl Sim {
         let Some((&(at, order), _)) = self.queue.first_key_value().filter(|((at, _), _)| *at <= end) else { return false };
         self.now = self.now.max(at);
         let Some((ix, incarnation, what)) = self.queue.remove(&(at, order)) else { return false };
+        if ix >= RELAYS {
+            let relay = &self.relays[ix - RELAYS];
+            if incarnation == relay.incarnation || matches!(what, Happening::Timer) {
+                self.relay_turn(ix, what);
+            }
+            return true;
+        }
         match what {
             Happening::Start => {
                 if !self.nodes[ix].is_up() {

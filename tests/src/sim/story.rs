@@ -3,6 +3,7 @@
 
 use super::faults::{Faults, Manners, flipped, forged_receipt};
 use super::node::SimNode;
+use super::relays::{Conduct, RELAYS};
 use super::rooms::{ClearRooms, Rooms};
 use super::rows::{FriendRow, RequestRow, read};
 use super::run::{Ix, START, Sim};
@@ -40,6 +41,8 @@ pub struct Outcome {
     pub frames: u64,
     /// Times that a process died.
     pub crashes: u64,
+    /// Envelopes fetched from relays.
+    pub fetched: u64,
     /// Texts.
     pub sums: Sums,
     /// Simulated time, in milliseconds.
@@ -56,6 +59,8 @@ enum Undo {
     Unblock(Ix, Ix),
     MakeUp(Ix, Ix),
     Hang(LinkId),
+    Back(Ix),
+    Reform(Ix),
 }
 
 struct Story {
@@ -84,12 +89,20 @@ pub fn tell(seed: u64, setting: &Setting, log: Log) -> Outcome {
     }
     let liar = has_liar.then_some(people);
     let mut story = Story { sim, people, liar, numbers: BTreeMap::new(), undo: Vec::new() };
+    story.take_relays();
     story.meet();
     story.live(setting.rounds);
     story.settle();
     let sim = &story.sim;
     let sums = sim.watch.as_ref().map(Watch::sums).unwrap_or_default();
-    Outcome { trace: sim.trace(), frames: sim.tally.frames, crashes: sim.tally.crashes, sums, time: sim.now.since(setting.start) }
+    Outcome {
+        trace: sim.trace(),
+        frames: sim.tally.frames,
+        crashes: sim.tally.crashes,
+        fetched: sim.tally.fetched,
+        sums,
+        time: sim.now.since(setting.start),
+    }
 }
 
 impl Story {
@@ -132,6 +145,44 @@ impl Story {
         let peer = self.sim.nodes[of].peer;
         let rows = self.sim.nodes[at].store.rows(Table::Request).map(|(_, row)| read::<RequestRow>(row));
         rows.into_iter().find(|row| row.peer == peer && row.direction == direction && row.status == RequestStatus::Pending)
+    }
+
+    /// In two stories of three there are relays, and most people have one or two.
+    fn take_relays(&mut self) {
+        for _ in 0..self.sim.below(3) {
+            let (_, link) = self.sim.add_relay();
+            for ix in 0..self.everybody() {
+                if self.sim.below(4) > 0 {
+                    let _ = self.sim.command(ix, Command::RelayAdd { link: link.clone(), claim: None });
+                }
+            }
+        }
+    }
+
+    /// Something befalls a relay.
+    fn relay_trouble(&mut self) {
+        let relays = self.sim.relays.len() as u64;
+        if relays == 0 {
+            return;
+        }
+        let ix = RELAYS + self.sim.below(relays) as usize;
+        match self.sim.below(8) {
+            0 => self.sim.crash_relay(ix),
+            1 => self.sim.wipe_relay(ix),
+            2 | 3 => self.sim.double_relay(ix),
+            4 => {
+                self.sim.set_gone(ix, true);
+                self.later(HOUR, Undo::Back(ix));
+            }
+            kind => {
+                self.sim.relay(ix).conduct = match kind {
+                    5 => Conduct::Full,
+                    6 => Conduct::Liar,
+                    _ => Conduct::Lazy,
+                };
+                self.later(10 * MINUTE, Undo::Reform(ix));
+            }
+        }
     }
 
     /// All become friends, over a network and on machines that fail.
@@ -267,7 +318,8 @@ impl Story {
                 self.later(3 * MINUTE, Undo::Honest(a));
             }
             78..84 => self.rogue(a),
-            84..87 => {
+            84..86 => self.relay_trouble(),
+            86..87 => {
                 let name = format!("Friend {}", self.sim.below(6));
                 let friend = self.who(b);
                 let _ = self.sim.command(a, Command::Rename { friend, name });
@@ -352,6 +404,8 @@ impl Story {
                 self.answer(b, a);
                 self.answer(a, b);
             }
+            Undo::Back(ix) => self.sim.set_gone(ix, false),
+            Undo::Reform(ix) => self.sim.relay(ix).conduct = Conduct::Honest,
             Undo::Hang(link) => self.sim.rogue_close(link),
         }
     }

@@ -15,6 +15,8 @@ pub struct Tally {
     pub arrived: BTreeMap<Ix, Vec<MessageId>>,
     /// Frames put on the wire.
     pub frames: u64,
+    /// Envelopes that relays have handed to their owners, repeats included.
+    pub fetched: u64,
     /// Crashes.
     pub crashes: u64,
 }

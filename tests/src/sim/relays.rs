@@ -1,0 +1,220 @@
+//! Relays of a simulation: the real machine over rows in memory, and what befalls it.
+
+use super::run::{Happening, Ix, Sim};
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+use std::collections::BTreeMap;
+use symbolon_core::command::Path;
+use symbolon_core::seam::{Address, DialId, Input, LinkId};
+use symbolon_presence::time::{SECOND, Timestamp};
+use symbolon_relay::frame::{Frame, Outcome, Put, Receipt, ReceiptBody, ReceiptItem, Refusal};
+use symbolon_relay::link::RelayLink;
+use symbolon_relay::machine::{FOREIGN_LIFE, Policy, Relay, RelayAction, RelayKeys, RelayRows, RelayShelf, RelayTable, ShelfFailed};
+
+/// The first relay's index; nodes' are below.
+pub const RELAYS: Ix = 1 << 32;
+
+/// Turns between two looks at what is over.
+const TICK: u64 = 60 * SECOND;
+
+/// How a relay deals with what is put there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Conduct {
+    /// As it should.
+    #[default]
+    Honest,
+    /// Has no room, and says so.
+    Full,
+    /// Signs that it has stored what it throws away.
+    Liar,
+    /// Takes everything and answers nothing.
+    Lazy,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Rows(BTreeMap<(RelayTable, Vec<u8>), Vec<u8>>);
+
+impl RelayShelf for Rows {
+    fn get(&self, table: RelayTable, key: &[u8]) -> Result<Option<Vec<u8>>, ShelfFailed> {
+        Ok(self.0.get(&(table, key.to_vec())).cloned())
+    }
+
+    fn range(&self, table: RelayTable, from: &[u8], limit: usize) -> Result<RelayRows, ShelfFailed> {
+        let rows = self.0.range((table, from.to_vec())..).take_while(|((other, _), _)| *other == table);
+        Ok(rows.take(limit).map(|((_, key), value)| (key.clone(), value.clone())).collect())
+    }
+
+    fn set(&mut self, table: RelayTable, key: &[u8], value: Option<Vec<u8>>) {
+        match value {
+            Some(value) => self.0.insert((table, key.to_vec()), value),
+            None => self.0.remove(&(table, key.to_vec())),
+        };
+    }
+}
+
+/// A relay. It has no clock of its own to be wrong.
+pub struct SimRelay {
+    keys: RelayKeys,
+    rows: Rows,
+    /// What somebody once copied.
+    copy: Option<Rows>,
+    machine: Option<Relay>,
+    pub(super) incarnation: u64,
+    /// How it behaves.
+    pub conduct: Conduct,
+    /// Whether anybody reaches it.
+    pub gone: bool,
+}
+
+impl SimRelay {
+    fn load(&mut self, now: Timestamp) {
+        self.incarnation += 1;
+        self.machine = Some(Relay::load(self.keys.clone(), Policy::Open, &self.rows, now).expect("its rows can be read"));
+    }
+
+    /// Envelopes that lie there.
+    pub fn entries(&self) -> u64 {
+        self.machine.as_ref().map_or(0, |machine| machine.counts().1)
+    }
+
+    /// What a relay of bad conduct answers to a deposit in place of the machine.
+    fn misanswer(&self, put: &Put, now: Timestamp) -> Option<Frame> {
+        let outcome = match self.conduct {
+            Conduct::Full => Outcome::Refused(Refusal::Full),
+            Conduct::Liar => Outcome::Stored(now.after(FOREIGN_LIFE)),
+            Conduct::Honest | Conduct::Lazy => return None,
+        };
+        let key = symbolon_presence::sign::SigningKey::from_seed(self.keys.receipt.expose());
+        let body = ReceiptBody { at: now, items: vec![ReceiptItem { frame: put.frame, outcome }] };
+        Some(Frame::Receipt(Receipt::sign(&key, &self.keys.mailbox.id(), &body)))
+    }
+}
+
+impl Sim {
+    /// Adds a relay for everybody, and answers its link.
+    pub fn add_relay(&mut self) -> (Ix, String) {
+        let keys = RelayKeys::random(&mut ChaCha20Rng::from_seed(self.seed()));
+        let ix = RELAYS + self.relays.len();
+        let mut relay =
+            SimRelay { keys, rows: Rows::default(), copy: None, machine: None, incarnation: 0, conduct: Conduct::Honest, gone: false };
+        relay.load(self.now);
+        let receipt = relay.machine.as_ref().map(Relay::receipt_key).expect("it was loaded");
+        let link = RelayLink { mailbox_key: relay.keys.mailbox.public(), receipt, places: vec![super::run::address(ix)] };
+        self.relays.push(relay);
+        self.plan(self.now.after(TICK), ix, 0, Happening::Timer);
+        (ix, link.to_string())
+    }
+
+    /// A relay, by its index.
+    pub fn relay(&mut self, ix: Ix) -> &mut SimRelay {
+        &mut self.relays[ix - RELAYS]
+    }
+
+    /// Kills a relay, which starts again at once from its rows.
+    pub fn crash_relay(&mut self, ix: Ix) {
+        self.log(ix, || format!("relay {} dies", ix - RELAYS));
+        self.tally.crashes += 1;
+        self.cut_links(|ends| ends.contains(&ix));
+        let now = self.now;
+        self.relay(ix).load(now);
+    }
+
+    /// A relay loses everything but its keys.
+    pub fn wipe_relay(&mut self, ix: Ix) {
+        self.log(ix, || format!("relay {} loses everything", ix - RELAYS));
+        self.relay(ix).rows = Rows::default();
+        self.crash_relay(ix);
+    }
+
+    /// Copies a relay's rows, or puts a copy back: entries that were fetched lie there again,
+    /// later ones are gone.
+    pub fn double_relay(&mut self, ix: Ix) {
+        let relay = self.relay(ix);
+        match relay.copy.take() {
+            None => relay.copy = Some(relay.rows.clone()),
+            Some(copy) => {
+                relay.rows = copy;
+                self.crash_relay(ix);
+            }
+        }
+    }
+
+    /// Takes a relay from the network, or brings it back.
+    pub fn set_gone(&mut self, ix: Ix, gone: bool) {
+        self.log(ix, || format!("relay {} is {}", ix - RELAYS, if gone { "gone" } else { "back" }));
+        self.relay(ix).gone = gone;
+        if gone {
+            self.cut_links(|ends| ends.contains(&ix));
+        }
+    }
+
+    /// A node dials a relay.
+    pub(super) fn dial_relay(&mut self, from: Ix, dial: DialId, to: Ix, at: Timestamp) {
+        let incarnation = self.nodes[from].incarnation;
+        let Some(relay) = self.relays.get(to - RELAYS).filter(|relay| !relay.gone) else {
+            self.plan(at, from, incarnation, Happening::Input(Input::DialFailed(dial)));
+            return;
+        };
+        let other = relay.incarnation;
+        let link = self.pipe([from, to], [incarnation, other]);
+        self.plan(at, to, other, Happening::Input(Input::LinkUp { link, dial: None, path: Path::Direct }));
+        self.plan(at, from, incarnation, Happening::Input(Input::LinkUp { link, dial: Some(dial), path: Path::Direct }));
+    }
+
+    /// One turn of a relay.
+    pub(super) fn relay_turn(&mut self, ix: Ix, what: Happening) {
+        let now = self.now;
+        if matches!(what, Happening::Timer) {
+            self.plan(now.after(TICK), ix, 0, Happening::Timer);
+        }
+        let crash = self.happens(self.faults.crash).then(|| self.below(2));
+        if crash == Some(0) {
+            self.crash_relay(ix);
+            return;
+        }
+        let relay = &mut self.relays[ix - RELAYS];
+        let Some(machine) = relay.machine.as_mut() else { return };
+        let mut instead = None;
+        match what {
+            Happening::Input(Input::LinkUp { link, .. }) => machine.link_up(link.0),
+            Happening::Input(Input::LinkDown(link)) => machine.link_down(link.0),
+            Happening::Input(Input::Frame(link, bytes)) => match (relay.conduct, Frame::decode(&bytes)) {
+                (Conduct::Honest, _) | (_, Ok(Frame::Session(_) | Frame::Update(_) | Frame::Ack(_)) | Err(_)) => {
+                    machine.frame(now, &mut relay.rows, link.0, &bytes).expect("rows in memory do not fail");
+                }
+                (_, Ok(Frame::Put(put))) => instead = relay.misanswer(&put, now).map(|frame| (link, frame)),
+                (_, Ok(Frame::Receipt(_) | Frame::Accepted(_) | Frame::Deposit(_))) => {}
+            },
+            Happening::Timer => machine.tick(now, &mut relay.rows).expect("rows in memory do not fail"),
+            Happening::Input(_) | Happening::Start => {}
+        }
+        let relay = &mut self.relays[ix - RELAYS];
+        let Some(machine) = relay.machine.as_mut() else { return };
+        machine.close_turn(now, &mut relay.rows).expect("rows in memory do not fail");
+        let actions: Vec<RelayAction> = std::iter::from_fn(|| machine.poll_action()).collect();
+        if crash.is_some() {
+            // Durable, and nobody hears of it.
+            self.crash_relay(ix);
+            return;
+        }
+        for action in actions {
+            match action {
+                RelayAction::Send(link, bytes) => {
+                    self.tally.fetched += u64::from(matches!(Frame::decode(&bytes), Ok(Frame::Deposit(_))));
+                    self.send(ix, LinkId(link), bytes);
+                }
+                RelayAction::Close(link) => self.close(ix, LinkId(link)),
+                // Nothing is forwarded here: whoever meets, meets directly.
+                RelayAction::Admit(_) => {}
+            }
+        }
+        if let Some((link, frame)) = instead {
+            self.send(ix, link, frame.encode());
+        }
+    }
+}
+
+/// The relay at an address.
+pub(super) fn relay_at(address: &Address) -> Option<Ix> {
+    super::run::node_at(address).filter(|ix| (RELAYS..super::links::ROGUE).contains(ix))
+}
