@@ -1,0 +1,251 @@
+//! Calling: when a device is dialled, greeted, and given up for a while.
+
+use super::*;
+
+impl Delivery {
+    /// After a start: every friend's device is called once, and whoever something waits for.
+    pub fn start(&mut self, state: &State, now: Timestamp, rng: &mut ChaCha20Rng) {
+        // Not from zero: a dial of a core that failed must not be taken for one of this core.
+        self.next_dial_id = rng.next_u64() >> 1;
+        for device in state.devices.values() {
+            if wants_link(state, &device.device) {
+                self.schedule(&device.device, now);
+            }
+        }
+    }
+
+    /// The earliest moment something is due.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.due.first().map(|(at, _)| *at)
+    }
+
+    /// The device showed itself on another link than the one that is fed. That one is not
+    /// taken away, since an envelope can be carried by a stranger; but it must answer soon.
+    pub(super) fn hurry(&mut self, turn: &Turn<'_>, device: &DeviceId) {
+        let soon = turn.now.after(RIVAL_TIMEOUT);
+        if self.sessions.get(device).and_then(|session| session.receipt_due).is_none_or(|due| due > soon) {
+            self.expect_receipt(device, soon);
+        }
+    }
+
+    pub(super) fn expect_receipt(&mut self, device: &DeviceId, at: Timestamp) {
+        let session = self.sessions.entry(*device).or_default();
+        if let Some(before) = session.receipt_due.replace(at)
+            && session.next_dial != Some(before)
+        {
+            self.due.remove(&(before, *device));
+        }
+        self.due.insert((at, *device));
+    }
+
+    /// How long a receipt may take on the link that is fed.
+    pub(super) fn patience(&self, device: &DeviceId) -> u64 {
+        let fed = self.sessions.get(device).and_then(|session| session.link);
+        let has_rival = self.links.iter().any(|(id, row)| row.device == Some(*device) && row.proved && Some(*id) != fed);
+        if has_rival { RIVAL_TIMEOUT } else { RECEIPT_TIMEOUT }
+    }
+
+    /// Plans the next attempt: 1 s, doubling up to 15 min, with a quarter of jitter.
+    pub(super) fn back_off(&mut self, state: &State, turn: &mut Turn<'_>, device: &DeviceId) {
+        if !wants_link(state, device) {
+            return;
+        }
+        let session = self.sessions.entry(*device).or_default();
+        let pause = BACKOFF_MIN.saturating_mul(1 << session.attempts.min(20)).min(BACKOFF_MAX);
+        session.attempts = session.attempts.saturating_add(1);
+        let jitter = turn.rng.next_u64() % (pause / 4).max(1);
+        self.schedule(device, turn.now.after(pause - pause / 8 + jitter));
+    }
+
+    pub(super) fn schedule(&mut self, device: &DeviceId, at: Timestamp) {
+        self.unschedule(device);
+        self.sessions.entry(*device).or_default().next_dial = Some(at);
+        self.due.insert((at, *device));
+    }
+
+    pub(super) fn unschedule(&mut self, device: &DeviceId) {
+        if let Some(session) = self.sessions.get_mut(device) {
+            if let Some(at) = session.next_dial.take() {
+                self.due.remove(&(at, *device));
+            }
+            // One moment may have been due for both.
+            if let Some(at) = session.receipt_due {
+                self.due.insert((at, *device));
+            }
+        }
+    }
+
+    pub(super) fn await_no_receipt(&mut self, device: &DeviceId) {
+        if let Some(session) = self.sessions.get_mut(device) {
+            if let Some(at) = session.receipt_due.take() {
+                self.due.remove(&(at, *device));
+            }
+            if let Some(at) = session.next_dial {
+                self.due.insert((at, *device));
+            }
+        }
+    }
+
+    /// Something new lies in the outbox of a device, or its state has changed.
+    pub fn wake(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
+        let session = self.sessions.entry(*device).or_default();
+        if session.link.is_some() {
+            return self.feed(state, turn, device);
+        }
+        if session.tried {
+            state.unreachable.insert(*device);
+        }
+        if session.dial.is_none() && wants_link(state, device) {
+            // Soon, but not more than once a second, however often the user writes.
+            let soon = turn.now.max(session.last_attempt.after(SECOND));
+            if session.next_dial.is_none_or(|at| at > soon) {
+                self.schedule(device, soon);
+            }
+        }
+        Ok(())
+    }
+
+    /// Does what is due.
+    pub fn tick(&mut self, state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+        while let Some((at, device)) = self.due.first().copied() {
+            if at > turn.now {
+                break;
+            }
+            self.due.remove(&(at, device));
+            let session = self.sessions.entry(device).or_default();
+            if session.receipt_due.is_some_and(|due| due <= turn.now) {
+                session.receipt_due = None;
+                if let Some(link) = session.link {
+                    self.close(state, turn, link, CloseReason::Idle);
+                    continue;
+                }
+            }
+            if session.next_dial.is_some_and(|due| due <= turn.now) {
+                session.next_dial = None;
+                if session.link.is_some() {
+                    // Taken over by another link: go on feeding it.
+                    self.feed(state, turn, &device)?;
+                } else {
+                    self.dial(state, turn, &device)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn dial(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
+        if !wants_link(state, device) {
+            return Ok(());
+        }
+        let Some(row) = state.devices.get(device) else { return Ok(()) };
+        // Tried together; where both are on one network comes first.
+        let near = state.near.get(&row.peer).map(Vec::as_slice).unwrap_or_default();
+        let mut places: Vec<Address> = near.iter().chain(&row.entry.places).cloned().collect();
+        places.truncate(ADDRESSES_MAX);
+        let session = self.sessions.entry(*device).or_default();
+        if session.dial.is_some() {
+            return Ok(());
+        }
+        session.last_attempt = turn.now;
+        if places.is_empty() {
+            session.tried = true;
+            state.unreachable.insert(*device);
+            self.back_off(state, turn, device);
+            return Ok(());
+        }
+        self.next_dial_id = self.next_dial_id.saturating_add(1);
+        let dial = DialId(self.next_dial_id);
+        session.dial = Some(dial);
+        self.dials.insert(dial, *device);
+        turn.act(Action::Dial(dial, places));
+        Ok(())
+    }
+
+    /// The LAN shows a friend's device, or another place of it.
+    pub fn sighted(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
+        if !wants_link(state, device) {
+            return Ok(());
+        }
+        let session = self.sessions.entry(*device).or_default();
+        session.attempts = 0;
+        if session.link.is_some() {
+            return self.probe(state, turn, device);
+        }
+        // What is being dialled may be a place that is gone.
+        session.dial = None;
+        let soon = turn.now.max(session.last_attempt.after(SECOND));
+        self.schedule(device, soon);
+        Ok(())
+    }
+
+    /// One of the ends of a link has moved: it must show soon that it still leads anywhere.
+    pub(super) fn probe(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
+        let session = self.sessions.entry(*device).or_default();
+        session.greet = true;
+        session.hello = None;
+        self.greet(state, turn, device)?;
+        if self.sessions.get(device).is_some_and(|session| session.hello.is_some() || !session.inflight.is_empty()) {
+            self.hurry(turn, device);
+        }
+        Ok(())
+    }
+
+    /// Says hello on a fresh link to a friend's device: it learns where we are, and its
+    /// receipt proves that it is there. While envelopes wait for the device, they go first:
+    /// a greeting sealed behind them must not overtake them by more tags than are expected.
+    pub(super) fn greet(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
+        let Some(row) = state.devices.get(device) else { return Ok(()) };
+        let doubtful = self.sessions.get(device).is_some_and(|session| session.is_doubtful(request::asking_since(state, &row.peer)));
+        // In doubt only the Offer goes first; the greeting may settle the doubt.
+        let waits = if doubtful { outbox::has_steps(turn, device)? } else { row.outbox_count > 0 };
+        let Some(session) = self.sessions.get(device).filter(|session| session.greet && session.link.is_some()) else { return Ok(()) };
+        let hello = match &session.hello {
+            _ if waits => return Ok(()),
+            Some((_, envelope)) => Some(envelope.clone()),
+            None => {
+                let payload = RoomPayload::Hello(state.own.whereabouts(turn.rng));
+                seal_whisper(state, turn, device, &payload)?
+            }
+        };
+        let Some(envelope) = hello else { return Ok(()) };
+        if self.whisper(state, turn, device, &envelope, "hello")
+            && let Some(session) = self.sessions.get_mut(device)
+        {
+            session.greet = false;
+            session.hello = Some((frame_id(&envelope), envelope));
+        }
+        Ok(())
+    }
+
+    /// Asks a friend's device to put again what was not acknowledged.
+    pub fn ask_again(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
+        if let Some(envelope) = seal_whisper(state, turn, device, &RoomPayload::Again)? {
+            self.whisper(state, turn, device, &envelope, "again");
+        }
+        Ok(())
+    }
+
+    /// Puts an envelope that may be lost, if a link to the device is up.
+    pub(super) fn whisper(&mut self, state: &State, turn: &mut Turn<'_>, device: &DeviceId, envelope: &[u8], kind: &'static str) -> bool {
+        let link = self.sessions.get(device).and_then(|session| session.link);
+        let row = state.devices.get(device);
+        let put = row.and_then(|row| Put::new(row.entry.address.clone(), row.put.as_ref()?, outbox::TTL, None, envelope.to_vec()));
+        let (Some(link), Some(put)) = (link, put) else { return false };
+        turn.act(Action::Send(link, Frame::Put(put).encode()));
+        *self.sent.entry(kind).or_default() += 1;
+        true
+    }
+
+    /// Tells every friend on a live link where this node is now, and sees whether they answer.
+    pub fn greet_all(&mut self, state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+        let linked: Vec<DeviceId> = self.sessions.iter().filter(|(_, session)| session.link.is_some()).map(|(device, _)| *device).collect();
+        for session in self.sessions.values_mut() {
+            // It names the old addresses.
+            session.hello = None;
+        }
+        for device in linked {
+            self.probe(state, turn, &device)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,212 @@
+//! Links: from coming up, over the proof who is behind, to their end.
+
+use super::*;
+
+impl Delivery {
+    /// A link came up.
+    pub fn link_up(
+        &mut self,
+        state: &mut State,
+        turn: &mut Turn<'_>,
+        link: LinkId,
+        dial: Option<DialId>,
+        path: Path,
+    ) -> Result<(), TurnFailed> {
+        let device = dial.and_then(|dial| self.dials.remove(&dial));
+        if dial.is_some() && device.is_none() {
+            turn.act(Action::Close(link, CloseReason::Idle));
+            return Ok(());
+        }
+        self.make_room(state, turn);
+        if self.links.len() >= LINKS_MAX {
+            turn.act(Action::Close(link, CloseReason::Flood));
+            if let Some(device) = device {
+                self.sessions.entry(device).or_default().dial = None;
+                self.back_off(state, turn, &device);
+            }
+            return Ok(());
+        }
+        self.links.insert(link, Link { device, path, ..Link::default() });
+        let Some(device) = device else { return Ok(()) };
+        let session = self.sessions.entry(device).or_default();
+        session.dial = None;
+        if session.link.is_some() {
+            // The device reached us first.
+            self.links.remove(&link);
+            turn.act(Action::Close(link, CloseReason::Idle));
+            return Ok(());
+        }
+        self.attach(turn, &device, link);
+        self.sessions.entry(device).or_default().greet = true;
+        self.greet(state, turn, &device)?;
+        self.feed(state, turn, &device)
+    }
+
+    /// When there are too many links, the oldest one goes that has shown nothing yet.
+    pub(super) fn make_room(&mut self, state: &mut State, turn: &mut Turn<'_>) {
+        if self.links.len() >= LINKS_MAX {
+            let idle = self.links.iter().find(|(_, link)| link.device.is_none()).map(|(id, _)| *id);
+            if let Some(idle) = idle {
+                self.close(state, turn, idle, CloseReason::Flood);
+            }
+        }
+    }
+
+    /// An attempt failed.
+    pub fn dial_failed(&mut self, state: &mut State, turn: &mut Turn<'_>, dial: DialId) {
+        let Some(device) = self.dials.remove(&dial) else { return };
+        let session = self.sessions.entry(device).or_default();
+        if session.dial != Some(dial) {
+            // A better way was found meanwhile.
+            return;
+        }
+        session.dial = None;
+        session.tried = true;
+        if session.link.is_none() {
+            state.unreachable.insert(device);
+            self.back_off(state, turn, &device);
+        }
+        self.notify_offline(state, turn, &device);
+    }
+
+    /// A link is gone.
+    pub fn link_down(&mut self, state: &mut State, turn: &mut Turn<'_>, link: LinkId) {
+        self.acknowledging.remove(&link);
+        let Some(gone) = self.links.remove(&link) else { return };
+        if let Some(device) = gone.device {
+            self.detach(state, turn, &device, link, gone.proved);
+            if !state.devices.contains_key(&device) && self.sessions.get(&device).is_some_and(|session| session.link.is_none()) {
+                // A stranger's: nothing of it is needed without its link.
+                self.unschedule(&device);
+                self.sessions.remove(&device);
+            }
+        }
+    }
+
+    /// Closes a link of ours.
+    pub(super) fn close(&mut self, state: &mut State, turn: &mut Turn<'_>, link: LinkId, reason: CloseReason) {
+        if self.links.contains_key(&link) {
+            turn.act(Action::Close(link, reason));
+            self.link_down(state, turn, link);
+        }
+    }
+
+    /// Counts a fault on a link; closes it when there are too many.
+    pub fn fault(&mut self, state: &mut State, turn: &mut Turn<'_>, origin: Origin) {
+        let Origin::Link(link) = origin else { return };
+        let Some(row) = self.links.get_mut(&link) else { return };
+        row.faults = row.faults.saturating_add(1);
+        if row.faults >= FAULTS_MAX {
+            self.close(state, turn, link, CloseReason::Protocol);
+        }
+    }
+
+    /// Closes every link to a device that must not have one.
+    pub fn hang_up(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) {
+        let links: Vec<LinkId> = self.links.iter().filter(|(_, link)| link.device == Some(*device)).map(|(id, _)| *id).collect();
+        for link in links {
+            self.close(state, turn, link, CloseReason::Refused);
+        }
+    }
+
+    /// Something of a device that is refused came by a link: closes it, unless the link is
+    /// another device's that carried it.
+    pub fn refuse(&mut self, state: &mut State, turn: &mut Turn<'_>, origin: Origin, device: &DeviceId) {
+        let Origin::Link(link) = origin else { return };
+        if self.links.get(&link).is_some_and(|row| row.device.is_none_or(|bound| bound == *device)) {
+            self.close(state, turn, link, CloseReason::Refused);
+        }
+    }
+
+    /// Whether frames of this link are to be looked at.
+    pub fn is_open(&self, link: LinkId) -> bool {
+        self.links.contains_key(&link)
+    }
+
+    /// An envelope that only this device can have made came by this link. The way back is open.
+    pub fn proved_by_envelope(
+        &mut self,
+        state: &mut State,
+        turn: &mut Turn<'_>,
+        origin: Origin,
+        device: &DeviceId,
+    ) -> Result<(), TurnFailed> {
+        let Origin::Link(link) = origin else { return Ok(()) };
+        let Some(row) = self.links.get_mut(&link) else { return Ok(()) };
+        match row.device {
+            None => row.device = Some(*device),
+            // A link dialled for another device: what it brings is taken, but it stays that device's.
+            Some(bound) if bound != *device => return Ok(()),
+            Some(_) => {}
+        }
+        if !row.proved {
+            self.prove(state, turn, link, device);
+        }
+        state.note_heard(device, turn.now);
+        let session = self.sessions.entry(*device).or_default();
+        match session.link {
+            None => {
+                self.attach(turn, device, link);
+                self.feed(state, turn, device)?;
+            }
+            Some(older) if older != link && !session.inflight.is_empty() => self.hurry(turn, device),
+            Some(_) => {}
+        }
+        Ok(())
+    }
+
+    pub(super) fn prove(&mut self, state: &State, turn: &mut Turn<'_>, link: LinkId, device: &DeviceId) {
+        if let Some(row) = self.links.get_mut(&link) {
+            row.proved = true;
+        }
+        let session = self.sessions.entry(*device).or_default();
+        session.tried = true;
+        session.attempts = 0;
+        self.reached.insert(*device);
+        if let Some(friend) = state.friend_of(device) {
+            turn.notify(Event::Online { peer: friend.peer, online: true });
+        }
+    }
+
+    pub(super) fn attach(&mut self, turn: &Turn<'_>, device: &DeviceId, link: LinkId) {
+        let session = self.sessions.entry(*device).or_default();
+        session.link = Some(link);
+        session.cursors = FIRST_ROWS;
+        session.inflight.clear();
+        session.inflight_bytes = 0;
+        session.last_attempt = turn.now;
+        self.await_no_receipt(device);
+        self.unschedule(device);
+    }
+
+    pub(super) fn detach(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, link: LinkId, proved: bool) {
+        let session = self.sessions.entry(*device).or_default();
+        if session.link != Some(link) {
+            return;
+        }
+        session.link = None;
+        session.tried = true;
+        session.inflight.clear();
+        session.inflight_bytes = 0;
+        session.cursors = FIRST_ROWS;
+        self.await_no_receipt(device);
+        // Another link to the same device may be open: it takes over.
+        let other = self.links.iter().find(|(_, row)| row.device == Some(*device) && row.proved).map(|(id, _)| *id);
+        if let Some(other) = other {
+            self.attach(turn, device, other);
+            state_wake(self, device, turn.now);
+            return;
+        }
+        if proved {
+            self.notify_offline(state, turn, device);
+        }
+        state.unreachable.insert(*device);
+        self.back_off(state, turn, device);
+    }
+
+    pub(super) fn notify_offline(&self, state: &State, turn: &mut Turn<'_>, device: &DeviceId) {
+        if let Some(friend) = state.friend_of(device).filter(|friend| self.is_online(&friend.devices) == Some(false)) {
+            turn.notify(Event::Online { peer: friend.peer, online: false });
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Our own mailboxes at relays: taking one, giving it up, and letting what is settled be deleted.
+
+use super::*;
+
+impl Depots {
+    /// Calls a relay of our own, now and whenever it is gone.
+    pub fn add_own(&mut self, own: &OwnDepot, now: Timestamp) {
+        let session = self.sessions.entry((own.link.mailbox(), own.link.receipt)).or_default();
+        session.places.clone_from(&own.link.places);
+        session.own.is_own = true;
+        session.next_dial = Some(now);
+    }
+
+    /// A relay of ours is asked anew, on a fresh link.
+    pub fn renew_own(&mut self, state: &State, turn: &mut Turn<'_>, own: &OwnDepot) {
+        let key = (own.link.mailbox(), own.link.receipt);
+        self.add_own(own, turn.now);
+        if self.sessions.get(&key).is_some_and(|session| session.link.is_some()) {
+            if let Some(session) = self.sessions.get_mut(&key) {
+                session.own = Standing { is_own: true, ..Standing::default() };
+            }
+            self.open(state, turn, &key);
+        }
+    }
+
+    /// A relay is ours no longer.
+    pub fn remove_own(&mut self, turn: &mut Turn<'_>, own: &OwnDepot) {
+        let key = (own.link.mailbox(), own.link.receipt);
+        if let Some(link) = self.sessions.get(&key).and_then(|session| session.link) {
+            turn.act(Action::Close(link, CloseReason::Idle));
+            self.links.remove(&link);
+        }
+        self.forget(&key);
+    }
+
+    /// How a relay of ours is doing.
+    pub fn view(&self, own: &OwnDepot) -> RelayView {
+        let standing = self.sessions.get(&(own.link.mailbox(), own.link.receipt)).map(|session| session.own).unwrap_or_default();
+        RelayView {
+            relay: own.link.mailbox(),
+            state: standing.state,
+            entries: standing.entries.0,
+            entries_max: standing.entries.1,
+            bytes: standing.bytes.0,
+            bytes_max: standing.bytes.1,
+        }
+    }
+
+    /// A relay of ours says what it holds for us.
+    pub(super) fn accepted(&mut self, state: &mut State, turn: &mut Turn<'_>, key: &DepotKey, accepted: &Accepted) {
+        let (mailbox, signer) = key;
+        let verified = VerifyingKey::parse(signer).ok().and_then(|signer| accepted.verify(&signer, mailbox).ok());
+        let (Some(body), Some(session)) = (verified, self.sessions.get_mut(key)) else { return };
+        let Some(own) = state.own.depots.get(mailbox).cloned() else { return };
+        session.attempts = 0;
+        session.deadline = None;
+        session.own.entries = (body.entries, body.entries_max);
+        session.own.bytes = (body.bytes, body.bytes_max);
+        if body.version != own.version {
+            // Nothing there yet, or it was restored from an older state, or we were.
+            if session.own.updated {
+                session.own.state = if body.verdict == Verdict::Full { RelayState::Full } else { RelayState::Refused };
+                return;
+            }
+            session.own.updated = true;
+            let own = if body.version > own.version { OwnDepot { version: body.version.saturating_add(1), ..own } } else { own };
+            self.update(state, turn, key, &own);
+            save(state, turn, own);
+            return;
+        }
+        match body.verdict {
+            Verdict::Ok if session.own.updated && session.own.state != RelayState::Connected => {
+                session.own.state = RelayState::Connected;
+                self.open(state, turn, key);
+            }
+            Verdict::Ok => {
+                session.own.state = RelayState::Connected;
+                if let Some(link) = session.link.filter(|_| !std::mem::replace(&mut session.own.reserved, true)) {
+                    turn.act(Action::Reserve(link));
+                }
+            }
+            Verdict::Full => session.own.state = RelayState::Full,
+            Verdict::Refused | Verdict::Outdated => session.own.state = RelayState::Refused,
+        }
+    }
+
+    /// Sends our record to a relay of ours.
+    pub(super) fn update(&mut self, state: &State, turn: &mut Turn<'_>, key: &DepotKey, own: &OwnDepot) {
+        let Some(link) = self.sessions.get(key).and_then(|session| session.link) else { return };
+        let record = Record {
+            version: own.version,
+            direct: own.direct,
+            contact: own.contact,
+            queue_secret: own.queue_secret.clone(),
+            revision: state.own.friendship.revision,
+            put: state.own.friendship.put(&own.link.mailbox()),
+            revoked: Vec::new(),
+            at: turn.now,
+            claim: own.claim,
+        };
+        if let Some(update) = Update::seal(&owner_key(own), &own.link, &record, turn.rng) {
+            *self.sent.entry("update").or_default() += 1;
+            turn.act(Action::Send(link, Frame::Update(update).encode()));
+        }
+    }
+
+    /// Asks a relay of ours for what it holds.
+    pub(super) fn open(&mut self, state: &State, turn: &mut Turn<'_>, key: &DepotKey) {
+        let (Some(link), Some(own)) = (self.sessions.get(key).and_then(|session| session.link), state.own.depots.get(&key.0)) else {
+            return;
+        };
+        let opening = Opening::sign(&owner_key(own), &key.0, Nonce::random(turn.rng), turn.now);
+        *self.sent.entry("session").or_default() += 1;
+        turn.act(Action::Send(link, Frame::Session(opening).encode()));
+    }
+
+    /// Lets our relays delete what is settled here. Called once a turn, before it is durable;
+    /// the frames leave after.
+    pub fn close_turn(&mut self, state: &mut State, turn: &mut Turn<'_>) {
+        let mut settled: BTreeMap<DepotKey, Vec<u64>> = BTreeMap::new();
+        for (key, number) in std::mem::take(&mut state.fetched) {
+            settled.entry(key).or_default().push(number);
+        }
+        for (key, numbers) in settled {
+            let link = self.sessions.get(&key).and_then(|session| session.link);
+            let (Some(link), Some(own)) = (link, state.own.depots.get(&key.0)) else { continue };
+            for numbers in numbers.chunks(ACK_MAX) {
+                let ack = Ack::sign(&owner_key(own), &key.0, numbers.to_vec(), Nonce::random(turn.rng), turn.now);
+                *self.sent.entry("ack").or_default() += 1;
+                turn.act(Action::Send(link, Frame::Ack(ack).encode()));
+            }
+        }
+    }
+}
+
+pub(super) fn owner_key(own: &OwnDepot) -> SigningKey {
+    SigningKey::from_seed(own.owner.expose())
+}
+
+/// Makes a mailbox at a relay. Everything the relay gets to know of us is drawn for it.
+pub(crate) fn add(state: &mut State, turn: &mut Turn<'_>, link: &str, claim: Option<&str>) -> Result<OwnDepot, Failed> {
+    let link: RelayLink = link.trim().parse().map_err(|_| CommandError::BadLink)?;
+    let claim = claim.map(|code| code.trim().parse::<ClaimCode>()).transpose().map_err(|_| CommandError::BadLink)?;
+    let known = state.own.depots.get(&link.mailbox()).cloned();
+    let own = match known {
+        Some(known) => OwnDepot { link, claim: claim.or(known.claim), ..known },
+        None if state.own.depots.len() >= DEPOTS_MAX => return Err(CommandError::Full.into()),
+        None => OwnDepot {
+            link,
+            owner: Secret::random(turn.rng),
+            direct: QueueId::random(turn.rng),
+            contact: QueueId::random(turn.rng),
+            queue_secret: Secret::random(turn.rng),
+            version: 1,
+            claim,
+        },
+    };
+    save(state, turn, own.clone());
+    Ok(own)
+}
+
+/// Gives a claim code to the own relays that it is for: those that do not keep our mailbox.
+pub(crate) fn claim(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    code: &str,
+    unkept: impl Fn(&OwnDepot) -> bool,
+) -> Result<Vec<OwnDepot>, Failed> {
+    let code: ClaimCode = code.parse().map_err(|_| CommandError::BadLink)?;
+    let told: Vec<OwnDepot> =
+        state.own.depots.values().filter(|own| unkept(own)).map(|own| OwnDepot { claim: Some(code), ..own.clone() }).collect();
+    if told.is_empty() {
+        return Err(CommandError::NotFound.into());
+    }
+    for own in &told {
+        save(state, turn, own.clone());
+    }
+    Ok(told)
+}
+
+/// Gives up the mailbox at a relay. What lies there is deleted by the relay when its time is over.
+pub(crate) fn remove(state: &mut State, turn: &mut Turn<'_>, id: &str) -> Result<OwnDepot, Failed> {
+    let id = id.trim().to_lowercase();
+    let found: Vec<MailboxId> =
+        state.own.depots.keys().filter(|mailbox| id.len() >= 4 && mailbox.to_string().starts_with(&id)).copied().collect();
+    let mailbox = match found.as_slice() {
+        [] => return Err(CommandError::NotFound.into()),
+        [one] => *one,
+        _ => return Err(CommandError::Ambiguous.into()),
+    };
+    turn.delete(Table::Depot, mailbox.as_bytes());
+    state.own.depots.remove(&mailbox).ok_or(Failed::Command(CommandError::NotFound))
+}
+
+pub(super) fn save(state: &mut State, turn: &mut Turn<'_>, own: OwnDepot) {
+    turn.put(Table::Depot, own.link.mailbox().as_bytes(), &own);
+    state.own.depots.insert(own.link.mailbox(), own);
+}

@@ -1,0 +1,105 @@
+//! What became of envelopes: ours, as their recipients say; theirs, as we remember it.
+
+use super::*;
+
+/// What is remembered of an envelope taken in.
+pub(super) fn seen(at: Timestamp, outcome: Outcome, sender: &DeviceId) -> Vec<u8> {
+    let mut row = at.0.to_be_bytes().to_vec();
+    row.push(if outcome == Outcome::Delivered { 0 } else { SEEN_REFUSED });
+    row.extend_from_slice(sender.as_bytes());
+    row
+}
+
+/// Whose envelope it was.
+pub(super) fn seen_sender(seen: &[u8]) -> Option<DeviceId> {
+    seen.get(9..).and_then(DeviceId::from_slice)
+}
+
+/// What became of an envelope the first time: a repeat is told the same.
+pub(super) fn seen_outcome(seen: &[u8]) -> Outcome {
+    if seen.get(8) == Some(&SEEN_REFUSED) { Outcome::Refused(Refusal::Refused) } else { Outcome::Delivered }
+}
+
+/// A device has said what became of envelopes that were left for it at a relay.
+pub(crate) fn told(state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+    let mut lists: BTreeMap<DeviceId, HashMap<FrameId, Outcome>> = BTreeMap::new();
+    for (device, item) in std::mem::take(&mut state.told) {
+        lists.entry(device).or_default().insert(item.frame, item.outcome);
+    }
+    for (device, mut outcomes) in lists {
+        let mut from = 0;
+        // The oldest come first in both, so this rarely goes far.
+        while !outcomes.is_empty() {
+            let page = outbox::rows(turn, &device, from, RECEIPT_MAX)?;
+            let Some((last, _)) = page.last() else { break };
+            from = last.saturating_add(1);
+            for (number, row) in page {
+                if let Some(outcome) = outcomes.remove(&row.frame) {
+                    settle(state, delivery, turn, &Acknowledged { device, number, outcome })?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A receipt line has come for an envelope in our outbox.
+pub(super) fn settle(state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>, item: &Acknowledged) -> Result<(), TurnFailed> {
+    let Some(row) = outbox::row(turn, &item.device, item.number)? else { return Ok(()) };
+    let fault = match item.outcome {
+        Outcome::Refused(Refusal::Full) => {
+            // There may be room later.
+            delivery.hang_up(state, turn, &item.device);
+            return Ok(());
+        }
+        Outcome::Refused(Refusal::UsedUp) => Some(Fault::InviteUsed),
+        Outcome::Refused(Refusal::Expired) => Some(Fault::InviteExpired),
+        Outcome::Refused(Refusal::Refused) => Some(Fault::Refused),
+        Outcome::Stored(_) | Outcome::Delivered => None,
+    };
+    match (&row.what, item.outcome, fault) {
+        (What::Text(conversation, arrival), Outcome::Delivered, _) => {
+            conversation::set_state(turn, conversation, *arrival, MessageState::Delivered, None)?
+        }
+        // Only `delivered` ends our care for a text.
+        (What::Text(..) | What::Mark | What::Skip, Outcome::Stored(_), _) => return Ok(()),
+        (What::Mark | What::Skip, Outcome::Delivered | Outcome::Refused(_), _) | (What::Receipts, ..) => {}
+        (What::Text(conversation, arrival), Outcome::Refused(_), fault) => {
+            conversation::set_state(turn, conversation, *arrival, MessageState::Failed, fault)?;
+        }
+        (What::Confirm(request), Outcome::Stored(_) | Outcome::Delivered, _) => {
+            let sent =
+                state.requests.get(request).is_some_and(|row| row.direction == Direction::Out && row.status == RequestStatus::Accepted);
+            if sent {
+                request::set_status(state, turn, request, RequestStatus::Confirmed)?;
+            }
+        }
+        // Kept until it is answered: a side that has blocked us for a while takes it in, as far
+        // as its receipts go, and drops it.
+        (What::Accept(request), Outcome::Stored(_) | Outcome::Delivered, _) if request::is_accepted(state, request) => return Ok(()),
+        (What::Offer(_) | What::Accept(_), Outcome::Stored(_) | Outcome::Delivered, _) => {}
+        (What::Offer(request) | What::Accept(request) | What::Confirm(request), Outcome::Refused(_), fault) => {
+            request_refused(state, turn, request, fault)?;
+        }
+    }
+    // Ending a request takes its Offers back by itself.
+    if outbox::row(turn, &item.device, item.number)?.is_some() {
+        outbox::remove(state, turn, &item.device, item.number);
+    }
+    Ok(())
+}
+
+/// The other side has signed that it does not take a step of a request.
+pub(crate) fn request_refused(state: &mut State, turn: &mut Turn<'_>, id: &RequestId, fault: Option<Fault>) -> Result<(), TurnFailed> {
+    let Some(row) = state.requests.get(id).cloned() else { return Ok(()) };
+    if row.direction == Direction::Out && row.status == RequestStatus::Pending {
+        state.save_request(turn, crate::state::Request { fault, ..row });
+        request::set_status(state, turn, id, RequestStatus::Expired)?;
+    } else if row.direction == Direction::In && row.status == RequestStatus::Accepted {
+        // Given up on the other side before our answer came: half a friendship leads nowhere.
+        request::end_half(state, turn, &row)?;
+        state.save_request(turn, crate::state::Request { fault, ..row });
+        request::set_status(state, turn, id, RequestStatus::Expired)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,269 @@
+//! The rows held in memory, as they are stored.
+
+use super::*;
+
+/// An invite, or the standing package of contact records.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Invite {
+    #[n(0)]
+    pub grant: GrantId,
+    /// Private half of the package.
+    #[n(1)]
+    pub key: Secret,
+    #[n(2)]
+    pub expires: Timestamp,
+    #[n(3)]
+    pub last_resort: bool,
+    #[n(4)]
+    pub auto_accept: bool,
+    /// The request that used it.
+    #[n(5)]
+    pub used: Option<RequestId>,
+}
+
+/// A friend request.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Request {
+    /// Its name here. An incoming one is named by what was received, so that nobody can
+    /// choose a name that is taken.
+    #[n(0)]
+    pub id: RequestId,
+    /// Its name in the frames.
+    #[n(1)]
+    pub wire: RequestId,
+    #[n(2)]
+    pub direction: Direction,
+    #[n(3)]
+    pub peer: PeerId,
+    #[n(4)]
+    pub name: String,
+    #[n(5)]
+    pub trust: Trust,
+    #[n(6)]
+    pub note: Option<String>,
+    #[n(7)]
+    pub status: RequestStatus,
+    #[n(8)]
+    pub created: Timestamp,
+    #[n(9)]
+    pub expires: Timestamp,
+    /// Of the newest Offer sent or received.
+    #[n(10)]
+    pub revision: u32,
+    /// The Offer's body in its encoding.
+    #[cbor(n(11), with = "minicbor::bytes")]
+    pub offer: Vec<u8>,
+    /// Transcript after the Offer.
+    #[n(12)]
+    pub transcript: Digest,
+    /// Transcript after the Accept that counts.
+    #[n(13)]
+    pub accepted: Option<Digest>,
+    /// Outgoing: how the other person's devices are written to. Incoming: none.
+    #[n(14)]
+    pub contacts: Vec<Contact>,
+    /// The certificate of the device that signed: of the Offer (in) or contact record (out).
+    #[n(15)]
+    pub chain: Option<Chain>,
+    /// Pseudonym of the use of a counted grant.
+    #[n(16)]
+    pub usage: Nonce,
+    /// Grant of our reply address.
+    #[n(17)]
+    pub grant: GrantId,
+    /// Private half of our reply package.
+    #[n(18)]
+    pub reply_key: Secret,
+    /// Digest of our reply package.
+    #[n(19)]
+    pub reply_package: Digest,
+    /// The room: ours (out), or joined by us (in, once accepted).
+    #[n(20)]
+    pub room: Option<RoomId>,
+    /// Came by a package that somebody else used too.
+    #[n(21)]
+    pub flagged: bool,
+    /// Why it cannot go on, if so.
+    #[n(22)]
+    pub fault: Option<Fault>,
+}
+
+/// Why a request or message cannot go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub(crate) enum Fault {
+    #[n(0)]
+    InviteUsed,
+    #[n(1)]
+    InviteExpired,
+    #[n(2)]
+    Refused,
+    #[n(3)]
+    Blocked,
+    #[n(4)]
+    Ended,
+    #[n(5)]
+    Expired,
+}
+
+impl Fault {
+    /// A sentence for people.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::InviteUsed => "the invite was already used by somebody else",
+            Self::InviteExpired => "the invite has expired",
+            Self::Refused => "the other device refused it",
+            Self::Blocked => "the friend is blocked",
+            Self::Ended => "the friendship ended before it was delivered",
+            Self::Expired => "it was not delivered in the time it was given",
+        }
+    }
+}
+
+/// A friend, or somebody who is about to be one.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Friend {
+    #[n(0)]
+    pub peer: PeerId,
+    #[n(1)]
+    pub petname: String,
+    #[n(2)]
+    pub trust: Trust,
+    #[n(3)]
+    pub state: FriendState,
+    #[n(4)]
+    pub blocked: bool,
+    /// Where history is filed; stays when the friendship is made anew.
+    #[n(5)]
+    pub conversation: RoomId,
+    /// The connection room.
+    #[n(6)]
+    pub room: RoomId,
+    #[n(7)]
+    pub devices: Vec<DeviceId>,
+    /// The friend's current friendship secret.
+    #[n(8)]
+    pub friendship: Option<FriendshipSecret>,
+    /// Hash of the friend's second root key.
+    #[n(9)]
+    pub second_root: Option<Digest>,
+    #[n(10)]
+    pub since: Timestamp,
+    /// Numbers of messages written before the other side confirmed.
+    #[n(11)]
+    pub held: Vec<u64>,
+    #[n(12)]
+    pub unread: u32,
+}
+
+/// How far a friendship is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub(crate) enum FriendState {
+    /// Bundle sent, none received: accepted, waiting.
+    #[n(0)]
+    Half,
+    /// Bundles exchanged.
+    #[n(1)]
+    Mutual,
+    /// Ended by us. History and petname stay, for the case that they become friends again.
+    #[n(2)]
+    Ended,
+}
+
+/// A device of somebody else, with the counters of the envelopes between it and us.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Device {
+    #[n(0)]
+    pub device: DeviceId,
+    #[n(1)]
+    pub peer: PeerId,
+    #[n(2)]
+    pub chain: Chain,
+    /// Its own mailbox as last heard.
+    #[n(3)]
+    pub entry: MailboxEntry,
+    /// Put key of friends there.
+    #[n(4)]
+    pub put: Option<Secret>,
+    /// Counter of the next known envelope to it.
+    #[n(5)]
+    pub send_counter: u64,
+    /// Sequence number of the next ordered frame to it.
+    #[n(6)]
+    pub send_sequence: u64,
+    /// One more than the highest counter received.
+    #[n(7)]
+    pub receive_counter: u64,
+    /// Lower counters not received; bounded, the lowest are forgotten first.
+    #[n(8)]
+    pub missing: Vec<u64>,
+    /// Sequence number of the next ordered frame from it.
+    #[n(9)]
+    pub receive_sequence: u64,
+    /// Number of the next outbox row with a room frame.
+    #[n(10)]
+    pub outbox_next: u64,
+    /// How many outbox rows there are.
+    #[n(11)]
+    pub outbox_count: u64,
+    /// Number of the next outbox row with a step of a request.
+    #[n(12)]
+    pub outbox_first: u64,
+    /// When it last showed itself by an envelope or receipt, to about a minute.
+    #[n(13)]
+    pub heard: Option<Timestamp>,
+    /// Its mailboxes at relays, with the put keys of friends there.
+    #[n(14)]
+    pub depots: Vec<Depot>,
+}
+
+/// A mailbox of ours at a relay.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct OwnDepot {
+    #[n(0)]
+    pub link: RelayLink,
+    /// Seed of the key under which the relay knows us; used there only.
+    #[n(1)]
+    pub owner: Secret,
+    #[n(2)]
+    pub direct: QueueId,
+    #[n(3)]
+    pub contact: QueueId,
+    #[n(4)]
+    pub queue_secret: Secret,
+    /// Of our newest record there.
+    #[n(5)]
+    pub version: u64,
+    /// Proves to an owner-only relay that it is ours.
+    #[n(6)]
+    pub claim: Option<ClaimCode>,
+}
+
+/// A message of a conversation, as stored.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Message {
+    #[n(0)]
+    pub id: MessageId,
+    #[n(1)]
+    pub from: PeerId,
+    #[n(2)]
+    pub at: Timestamp,
+    #[n(3)]
+    pub state: MessageState,
+    #[n(4)]
+    pub text: String,
+    #[n(5)]
+    pub fault: Option<Fault>,
+}
+
+/// The key of a message: conversation, then arrival number.
+pub(crate) fn message_key(conversation: &RoomId, arrival: u64) -> Vec<u8> {
+    [conversation.as_bytes().as_slice(), &arrival.to_be_bytes()].concat()
+}
