@@ -26,7 +26,7 @@ pub const PAST_EPOCHS: usize = 2;
 /// Parent epochs kept for rewinding, a room.
 pub const PARENTS_MAX: usize = 5;
 /// A sender's texts open in any order within so many generations.
-pub const OUT_OF_ORDER_TOLERANCE: u32 = 64;
+pub const OUT_OF_ORDER_TOLERANCE: u32 = 1_024;
 /// A sender's ratchet is moved forward by at most so many generations for one message.
 pub const FORWARD_DISTANCE: u32 = 65_536;
 

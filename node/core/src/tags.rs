@@ -14,7 +14,7 @@ pub(crate) const AHEAD: u64 = 64;
 /// How far ahead a tag is looked for.
 pub(crate) const FAR_AHEAD: u64 = 4_096;
 /// Skipped counters remembered for each device.
-pub(crate) const MISSING_MAX: usize = 256;
+pub(crate) const MISSING_MAX: usize = 1_024;
 /// Tags computed in one minute by searches far ahead, all devices together: about 0.6 s of
 /// CPU, whatever somebody sends and however many friends there are.
 const SEARCH_MAX: u64 = 1 << 20;

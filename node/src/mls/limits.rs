@@ -11,7 +11,7 @@ use symbolon_presence::time::SECOND;
 pub const SUITE: Ciphersuite = Ciphersuite::MLS_128_DHKEMX25519_CHACHA20POLY1305_SHA256_Ed25519;
 /// A sender's texts open in any order within so many generations. OpenMLS's default of 5
 /// loses texts in a mesh.
-pub const OUT_OF_ORDER_TOLERANCE: u32 = 64;
+pub const OUT_OF_ORDER_TOLERANCE: u32 = 1_024;
 /// A sender's ratchet is moved forward by at most so many generations for one message.
 pub const FORWARD_DISTANCE: u32 = 65_536;
 /// Texts of so many epochs before the current one still open. Every kept epoch is written

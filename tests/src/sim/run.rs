@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use symbolon_core::command::{Command, CommandError, Reply};
 use symbolon_core::seam::{Action, Address, Announcement, CommandId, Event, Input, LinkId};
 use symbolon_presence::time::{SECOND, Timestamp};
+use symbolon_relay::frame::Frame;
 
 pub use super::faults::Faults;
 
@@ -43,6 +44,8 @@ pub struct Sim {
     pub(super) line: Line,
     /// Relays; their indices begin at [`RELAYS`].
     pub relays: Vec<SimRelay>,
+    /// Whether this turn takes in what a relay hands out.
+    pub is_fetching: bool,
     /// What goes wrong.
     pub faults: Faults,
     /// Nodes that do not acknowledge as they should.
@@ -79,6 +82,7 @@ impl Sim {
             timers: BTreeMap::new(),
             line: Line::default(),
             relays: Vec::new(),
+            is_fetching: false,
             faults,
             manners: BTreeMap::new(),
             apart: BTreeSet::new(),
@@ -260,6 +264,8 @@ impl Sim {
         for input in &inputs {
             self.log(ix, || trace::input(input));
         }
+        let from_relay = |input: &Input| matches!(input, Input::Frame(_, bytes) if matches!(Frame::decode(bytes), Ok(Frame::Deposit(_))));
+        self.is_fetching = inputs.iter().any(from_relay);
         let now = self.now;
         let ended = self.nodes[ix].turn(now, inputs, end);
         self.finish(ix, ended).unwrap_or_default()

@@ -55,9 +55,6 @@ struct Known {
 
 /// More turns than a minute of a story has reason for.
 const BUSY: u64 = 1_500;
-/// So many more for each relay: after each crash it hands out anew what is not settled, up to
-/// 256 entries, and each of these is a turn here that may crash.
-const BUSY_BY_RELAY: u64 = 1_500;
 
 /// What the invariants remember.
 #[derive(Debug, Default)]
@@ -97,11 +94,13 @@ impl Watch {
 
     /// A turn is over; these changes have become durable at a node.
     pub fn durable(&mut self, sim: &Sim, ix: Ix, changes: &[Change]) {
-        self.lately += 1;
+        // After each crash a relay hands out anew what is not settled, up to 256 entries, and
+        // each of these is a turn here that may crash: nobody's fault.
+        self.lately += u64::from(!sim.is_fetching);
         if sim.now.since(self.since) > MINUTE {
             (self.since, self.lately) = (sim.now, 0);
         }
-        assert!(self.lately < BUSY + BUSY_BY_RELAY * sim.relays.len() as u64, "nobody keeps anybody busy for nothing");
+        assert!(self.lately < BUSY, "nobody keeps anybody busy for nothing");
         for change in changes {
             match change {
                 Change::Put(Table::Message, key, value) => self.message(sim, ix, key, &read(value)),

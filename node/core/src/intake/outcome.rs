@@ -36,6 +36,11 @@ pub(crate) fn told(state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'
             for (number, row) in page {
                 if let Some(outcome) = outcomes.remove(&row.frame) {
                     settle(state, delivery, turn, &Acknowledged { device, number, outcome })?;
+                    if matches!(row.what, What::Offer(_)) {
+                        // Said in the room by somebody who has our question already: the room
+                        // that we doubted is theirs, too.
+                        delivery.heard_in_room(state, turn, &device);
+                    }
                 }
             }
         }
