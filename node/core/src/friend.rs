@@ -3,7 +3,7 @@
 use crate::command::{CommandError, Direction, FriendView, MessageState, RequestStatus, Trust, Who};
 use crate::delivery::Delivery;
 use crate::limits::FRIENDS_MAX;
-use crate::outbox::{self, ROOM_LANE, What};
+use crate::outbox::{self, What};
 use crate::seam::Event;
 use crate::state::{Fault, Friend, FriendState, Request, State};
 use crate::turn::{Failed, Turn, TurnFailed};
@@ -120,15 +120,19 @@ fn take_back(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<Ve
     let devices: Vec<DeviceId> = state.devices.values().filter(|device| device.peer == *peer).map(|device| device.device).collect();
     let mut texts = Vec::new();
     for device in devices {
-        // The steps of a request stay: they are not bound to a room.
-        let mut from = ROOM_LANE;
+        let mut from = 0;
         loop {
             let page = outbox::rows(turn, &device, from, 256)?;
             let Some((last, _)) = page.last() else { break };
             from = last.saturating_add(1);
             for (number, row) in page {
-                if let What::Text(_, arrival) = row.what {
-                    texts.push(arrival);
+                match row.what {
+                    What::Text(_, arrival) => texts.push(arrival),
+                    // Lists of receipts are said in the room, too. A side that has ended the
+                    // friendship would hang up on one, before the step behind it is heard.
+                    What::Mark | What::Skip | What::Receipts => {}
+                    // These are not bound to a room.
+                    What::Offer(_) | What::Accept(_) | What::Confirm(_) => continue,
                 }
                 outbox::remove(state, turn, &device, number);
             }

@@ -404,7 +404,7 @@ impl Intake {
         (origin, frame, counter): (Origin, FrameId, u64),
     ) {
         self.tags.take(state, device, counter);
-        turn.put_raw(Table::Seen, frame.as_bytes(), seen(turn.now, Outcome::Refused(Refusal::Refused), device));
+        turn.put_raw(Table::Seen, frame.as_bytes(), seen(turn.now, Outcome::Refused(Refusal::Refused), Some(device)));
         delivery.acknowledge(state, turn, origin, Some(*device), frame, Outcome::Refused(Refusal::Refused));
     }
 
@@ -450,9 +450,9 @@ impl Intake {
         if ordered && let Some(row) = state.device_mut(device) {
             row.receive_sequence = row.receive_sequence.saturating_add(1);
         }
-        turn.put_raw(Table::Seen, frame.as_bytes(), seen(turn.now, outcome, device));
-        // A list of receipts is not receipted itself: that would never end.
+        // A list of receipts is not receipted itself, nor is its repeat: that would never end.
         let sender = Some(*device).filter(|_| !is_receipts);
+        turn.put_raw(Table::Seen, frame.as_bytes(), seen(turn.now, outcome, sender.as_ref()));
         delivery.acknowledge(state, turn, origin, sender, frame, outcome);
         Ok(())
     }

@@ -2,15 +2,15 @@
 
 use super::*;
 
-/// What is remembered of an envelope taken in.
-pub(super) fn seen(at: Timestamp, outcome: Outcome, sender: &DeviceId) -> Vec<u8> {
+/// What is remembered of an envelope taken in; without a sender, nobody is told of a repeat.
+pub(super) fn seen(at: Timestamp, outcome: Outcome, sender: Option<&DeviceId>) -> Vec<u8> {
     let mut row = at.0.to_be_bytes().to_vec();
     row.push(if outcome == Outcome::Delivered { 0 } else { SEEN_REFUSED });
-    row.extend_from_slice(sender.as_bytes());
+    row.extend_from_slice(sender.map(|sender| sender.as_bytes().as_slice()).unwrap_or_default());
     row
 }
 
-/// Whose envelope it was.
+/// Who is to be told of a repeat.
 pub(super) fn seen_sender(seen: &[u8]) -> Option<DeviceId> {
     seen.get(9..).and_then(DeviceId::from_slice)
 }
