@@ -41,6 +41,8 @@ const IDLE: u64 = 30 * SECOND;
 const PAGE: usize = 64;
 /// Pause before a relay that was full is asked again.
 const FULL_PAUSE: u64 = 60 * SECOND;
+/// It doubles up to this.
+const FULL_PAUSE_MAX: u64 = 60 * FULL_PAUSE;
 
 /// A relay as somebody names it: mailbox and receipt key. Both, so that nobody can give
 /// another key to a relay that a friend of ours uses, too.
@@ -63,7 +65,9 @@ struct Session {
     inflight_bytes: usize,
     /// When the link is given up: a receipt is missing, or nothing is to be done.
     deadline: Option<Timestamp>,
+    /// It had no room; until then nothing is left there, and how often that was in a row.
     full_until: Option<Timestamp>,
+    full: u32,
     own: Standing,
 }
 
@@ -141,12 +145,13 @@ impl Depots {
 
     /// When something is due.
     pub fn next_due(&self) -> Option<Timestamp> {
-        self.sessions.values().flat_map(|session| [session.next_dial, session.deadline]).flatten().min()
+        self.sessions.values().flat_map(|session| [session.next_dial, session.deadline, session.full_until]).flatten().min()
     }
 
     /// Does what is due.
     pub fn tick(&mut self, state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
-        let due = |at: Option<Timestamp>| at.is_some_and(|at| at <= turn.now);
+        let now = turn.now;
+        let due = |at: Option<Timestamp>| at.is_some_and(|at| at <= now);
         let late: Vec<LinkId> = self.sessions.values().filter(|session| due(session.deadline)).filter_map(|session| session.link).collect();
         let calls: Vec<DepotKey> = self.sessions.iter().filter(|(_, session)| due(session.next_dial)).map(|(key, _)| *key).collect();
         for link in late {
@@ -154,6 +159,9 @@ impl Depots {
         }
         for key in calls {
             self.dial(turn, &key);
+        }
+        for session in self.sessions.values_mut().filter(|session| due(session.full_until)) {
+            session.full_until = None;
         }
         self.pump(state, turn)
     }
@@ -377,13 +385,21 @@ impl Depots {
         let (Some(body), Some(session)) = (verified, self.sessions.get_mut(key)) else { return Ok(()) };
         session.attempts = 0;
         let mut settled = Vec::new();
+        let mut unplaced = Vec::new();
         for item in body.items {
             let Some((device, number, size)) = session.inflight.remove(&item.frame) else { continue };
             session.inflight_bytes = session.inflight_bytes.saturating_sub(size);
-            if item.outcome == Outcome::Refused(Refusal::Full) {
-                session.full_until = Some(turn.now.after(FULL_PAUSE));
+            match item.outcome {
+                Outcome::Refused(Refusal::Full) => unplaced.push(device),
+                Outcome::Stored(_) => session.full = 0,
+                Outcome::Delivered | Outcome::Refused(_) => {}
             }
             settled.push((device, number, item.outcome));
+        }
+        if !unplaced.is_empty() {
+            let pause = FULL_PAUSE.saturating_mul(1 << session.full.min(20)).min(FULL_PAUSE_MAX);
+            session.full = session.full.saturating_add(1);
+            session.full_until = Some(turn.now.after(pause));
         }
         let wait = if session.inflight.is_empty() { IDLE } else { RECEIPT_TIMEOUT };
         session.deadline = (!session.own.is_own || !session.inflight.is_empty()).then(|| turn.now.after(wait));
@@ -392,6 +408,9 @@ impl Depots {
                 *self.sent.entry("stored").or_default() += 1;
             }
             settle(state, turn, mailbox, &device, number, outcome)?;
+        }
+        for device in unplaced {
+            self.restart(&device);
         }
         self.pump(state, turn)
     }

@@ -1,0 +1,138 @@
+//! Relays that are gone, full, lying, wiped and doubled: two friends who seldom meet.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use symbolon_core::command::{Command, MessageState, Reply};
+use symbolon_presence::time::{DAY, HOUR, MINUTE};
+use symbolon_tests::sim::Faults;
+use symbolon_tests::sim::relays::Conduct;
+use symbolon_tests::sim::run::{Ix, Sim};
+
+const A: Ix = 0;
+const B: Ix = 1;
+
+/// Friends who cannot reach each other, and the relays at which both have mailboxes.
+fn apart(seed: u64, relays: usize) -> (Sim, Vec<Ix>) {
+    let mut sim = Sim::new(seed, Faults::NONE);
+    sim.add("Andi");
+    sim.add("Ben");
+    let mut all = Vec::new();
+    for _ in 0..relays {
+        let (ix, link) = sim.add_relay();
+        for node in [A, B] {
+            assert!(sim.command(node, Command::RelayAdd { link: link.clone(), claim: None }).is_ok());
+        }
+        all.push(ix);
+    }
+    sim.run_for(MINUTE);
+    let Ok(Reply::Invite { link, .. }) = sim.command(A, Command::Invite { lifetime: DAY, no_ip: false, auto_accept: true }) else {
+        panic!()
+    };
+    assert!(sim.command(B, Command::Add { target: link, note: None }).is_ok());
+    sim.run_for(MINUTE);
+    sim.set_apart(A, B, true);
+    (sim, all)
+}
+
+fn state(sim: &mut Sim, ix: Ix, text: &str) -> Option<MessageState> {
+    sim.history(ix).into_iter().find(|message| message.text == text).map(|message| message.state)
+}
+
+fn texts(sim: &mut Sim, ix: Ix) -> Vec<String> {
+    sim.history(ix).into_iter().map(|message| message.text).collect()
+}
+
+#[test]
+fn a_relay_carries_texts_and_receipts_between_two_who_never_meet() {
+    let (mut sim, _) = apart(1, 1);
+    sim.say(A, B, "one").unwrap();
+    sim.say(B, A, "two").unwrap();
+    sim.run_for(10 * MINUTE);
+    assert_eq!((state(&mut sim, A, "one"), state(&mut sim, B, "two")), (Some(MessageState::Delivered), Some(MessageState::Delivered)));
+    sim.check(true);
+}
+
+#[test]
+fn a_relay_that_is_gone_is_replaced_by_the_other_one() {
+    let (mut sim, relays) = apart(2, 2);
+    for gone in [relays[0], relays[1]] {
+        sim.set_gone(gone, true);
+        sim.say(A, B, "by the other").unwrap();
+        sim.run_for(HOUR);
+        sim.set_gone(gone, false);
+        sim.run_for(HOUR);
+    }
+    assert_eq!(texts(&mut sim, B), ["by the other"; 2]);
+    sim.check(true);
+}
+
+#[test]
+fn a_full_relay_leaves_a_text_queued_until_there_is_room() {
+    let (mut sim, relays) = apart(3, 1);
+    sim.relay(relays[0]).conduct = Conduct::Full;
+    sim.say(A, B, "waits").unwrap();
+    sim.run_for(HOUR);
+    assert_eq!(state(&mut sim, A, "waits"), Some(MessageState::Queued), "nothing is claimed that is not so");
+    sim.relay(relays[0]).conduct = Conduct::Honest;
+    sim.run_for(2 * HOUR);
+    assert_eq!(state(&mut sim, A, "waits"), Some(MessageState::Delivered));
+}
+
+#[test]
+fn a_lying_relay_can_delay_a_text_and_nothing_more() {
+    let (mut sim, relays) = apart(4, 1);
+    sim.relay(relays[0]).conduct = Conduct::Liar;
+    sim.say(A, B, "swallowed").unwrap();
+    sim.run_for(HOUR);
+    assert_eq!(state(&mut sim, A, "swallowed"), Some(MessageState::Stored), "that is what was signed");
+    sim.relay(relays[0]).conduct = Conduct::Honest;
+    // Three quarters of what was promised: seven days at a relay of somebody else.
+    sim.run_for(6 * DAY);
+    assert_eq!(state(&mut sim, A, "swallowed"), Some(MessageState::Delivered), "left anew in time");
+    // Who meets needs no relay.
+    sim.relay(relays[0]).conduct = Conduct::Liar;
+    sim.say(A, B, "swallowed, too").unwrap();
+    sim.run_for(MINUTE);
+    sim.set_apart(A, B, false);
+    sim.run_for(HOUR);
+    assert_eq!(state(&mut sim, A, "swallowed, too"), Some(MessageState::Delivered));
+    sim.check(true);
+}
+
+#[test]
+fn a_wiped_relay_gets_its_mailboxes_and_the_texts_again() {
+    let (mut sim, relays) = apart(5, 1);
+    sim.crash(B, DAY);
+    sim.say(A, B, "wiped").unwrap();
+    sim.run_for(HOUR);
+    assert_eq!(state(&mut sim, A, "wiped"), Some(MessageState::Stored));
+    sim.wipe_relay(relays[0]);
+    assert_eq!(sim.relay(relays[0]).entries(), 0);
+    sim.run_for(2 * DAY);
+    sim.say(B, A, "I am back").unwrap();
+    sim.run_for(6 * DAY);
+    assert_eq!(texts(&mut sim, A), ["wiped", "I am back"]);
+    assert_eq!(state(&mut sim, A, "wiped"), Some(MessageState::Delivered));
+    sim.check(true);
+}
+
+#[test]
+fn entries_that_a_restored_relay_hands_out_again_are_taken_once_and_start_no_talk() {
+    let (mut sim, relays) = apart(6, 1);
+    for round in 0..10 {
+        sim.say(A, B, &format!("there {round}")).unwrap();
+        sim.say(B, A, &format!("back {round}")).unwrap();
+        sim.run_for(2);
+    }
+    // A copy of the moment when texts and lists of receipts lie there, put back again and again.
+    for _ in 0..40 {
+        sim.double_relay(relays[0]);
+        sim.run_for(MINUTE);
+    }
+    let before = sim.tally.frames;
+    sim.run_for(HOUR);
+    let idle = sim.tally.frames - before;
+    assert!(idle < 40, "{idle} frames in an hour in which nobody says anything");
+    assert_eq!(sim.history(A).len(), 20);
+    assert_eq!(sim.history(B).len(), 20);
+    sim.check(true);
+}
