@@ -44,3 +44,31 @@ fuzz target seconds="60":
 # Licences, sources and bans of all crates; needs cargo-deny.
 deny:
     cargo deny check
+
+# Every mutant of tests/mutants must be killed by so many stories of the simulation.
+mutants seeds="60" *ARGS:
+    tests/mutants/run {{seeds}} {{ARGS}}
+
+# So many stories of the simulation on an optimised build.
+stories seeds="10000":
+    tests/mutants/run --stories {{seeds}}
+
+# Nodes killed by `kill -9` so many times.
+kill9 rounds="1000" seed="1":
+    cargo run --locked -p symbolon-tests --example kill9 -- --rounds {{rounds}} --seed {{seed}}
+
+# The disk of a node loses power so many times; needs root.
+power cuts="200" seed="1":
+    cargo run --locked -p symbolon-tests --example power -- --cuts {{cuts}} --seed {{seed}}
+
+# A disk that is full again and again; needs root.
+full rounds="20":
+    cargo run --locked -p symbolon-tests --example full -- --rounds {{rounds}}
+
+# Damaged stores, so many of each kind.
+damage rounds="100" seed="1":
+    cargo run --locked -p symbolon-tests --example damage -- --rounds {{rounds}} --seed {{seed}}
+
+# Several hosts on one machine; needs root.
+lab:
+    cargo test --locked -p symbolon-tests --test lab
