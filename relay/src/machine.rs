@@ -18,7 +18,7 @@ use symbolon_presence::codec;
 use symbolon_presence::id::{FrameId, GrantId, MailboxId, Nonce, PublicKeyBytes, QueueId};
 use symbolon_presence::kdf::{Secret, mac_matches, sha256};
 use symbolon_presence::sign::SigningKey;
-use symbolon_presence::time::{CLOCK_SKEW, DAY, MINUTE, Timestamp};
+use symbolon_presence::time::{CLOCK_SKEW, DAY, HOUR, MINUTE, Timestamp};
 
 mod owner;
 
@@ -46,6 +46,8 @@ const FAULTS_MAX: u32 = 32;
 const USES_MAX: usize = 64;
 /// Entries deleted in one turn because their time is over.
 const EXPIRED_AT_ONCE: usize = 256;
+/// A repeat by so much later begins an entry's time anew; one before costs no write.
+const RENEWED_AFTER: u64 = HOUR;
 /// Pause between two looks at what is over.
 const SWEEP: u64 = MINUTE;
 /// The longest row.
@@ -393,11 +395,23 @@ impl Relay {
         if body.expires.is_expired_at(now) {
             return Ok(Outcome::Refused(Refusal::Expired));
         }
+        let life = (u64::from(put.ttl).saturating_mul(1_000)).min(if mailbox.is_own { OWN_LIFE } else { FOREIGN_LIFE });
+        let until = now.after(life);
         let frame_key = [owner.as_bytes().as_slice(), put.frame.as_bytes()].concat();
         if let Some(number) = shelf.get(RelayTable::Frame, &frame_key)? {
             let key = [owner.as_bytes().as_slice(), &number].concat();
             if let Some(bytes) = shelf.get(RelayTable::Entry, &key)? {
-                return Ok(Outcome::Stored(row::<Entry>(&bytes)?.until));
+                let entry: Entry = row(&bytes)?;
+                if until <= entry.until.after(RENEWED_AFTER) {
+                    return Ok(Outcome::Stored(entry.until));
+                }
+                // Its sender cares for it still: its time begins anew.
+                if let Some(number) = number.as_slice().try_into().ok().map(u64::from_be_bytes) {
+                    shelf.set(RelayTable::Expiry, &expiry_key(entry.until, owner, number), None);
+                    shelf.set(RelayTable::Expiry, &expiry_key(until, owner, number), Some(Vec::new()));
+                    shelf.set(RelayTable::Entry, &key, Some(codec::encode(&Entry { until, ..entry })));
+                }
+                return Ok(Outcome::Stored(until));
             }
         }
         let mut first_use = None;
@@ -425,8 +439,6 @@ impl Relay {
         *used = (used.0.saturating_add(1), used.1.saturating_add(size));
         let number = mailbox.next;
         mailbox.next = number.saturating_add(1);
-        let life = (u64::from(put.ttl).saturating_mul(1_000)).min(if mailbox.is_own { OWN_LIFE } else { FOREIGN_LIFE });
-        let until = now.after(life);
         let entry = Entry { grant: body.grant, queue, usage: put.usage, until, envelope: put.envelope };
         shelf.set(RelayTable::Entry, &entry_key(owner, number), Some(codec::encode(&entry)));
         shelf.set(RelayTable::Frame, &frame_key, Some(number.to_be_bytes().to_vec()));

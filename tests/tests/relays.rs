@@ -115,6 +115,29 @@ fn a_wiped_relay_gets_its_mailboxes_and_the_texts_again() {
     sim.check(true);
 }
 
+#[test]
+fn a96_a_friend_who_is_away_for_sixty_days_gets_every_text_from_a_relay_that_keeps_seven() {
+    let (mut sim, relays) = apart(7, 1);
+    sim.crash(B, 60 * DAY);
+    let mut written = Vec::new();
+    for day in 0..60 {
+        // Andi's own node is on for an hour a day.
+        let text = format!("day {day}");
+        sim.say(A, B, &text).unwrap();
+        written.push(text);
+        sim.run_for(HOUR);
+        sim.crash(A, 22 * HOUR);
+        sim.run_for(23 * HOUR);
+        let lying = sim.relay(relays[0]).entries();
+        let stored = sim.history(A).iter().filter(|message| message.state == MessageState::Stored).count() as u64;
+        assert!(stored <= lying, "day {day}: {stored} are said to lie there, {lying} do");
+    }
+    sim.run_for(10 * DAY);
+    assert_eq!(texts(&mut sim, B), written);
+    assert!(sim.history(A).iter().all(|message| message.state == MessageState::Delivered));
+    sim.check(true);
+}
+
 fn lists_sent(sim: &mut Sim, ix: Ix) -> u64 {
     let Ok(Reply::Status(status)) = sim.command(ix, Command::Status) else { panic!() };
     status.sent_frames.iter().filter(|(kind, _)| *kind == "deposit").map(|(_, count)| count).sum()

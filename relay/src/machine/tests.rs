@@ -242,6 +242,21 @@ fn the_same_envelope_twice_is_stored_once_and_answered_alike() {
 }
 
 #[test]
+fn an_envelope_that_is_put_again_days_later_is_kept_as_long_as_a_new_one() {
+    let (mut host, owner) = open();
+    host.put(&owner, &owner.address(Scope::Guest), None, envelope(0));
+    host.now = NOW.after(5 * DAY);
+    let again = host.put(&owner, &owner.address(Scope::Guest), None, envelope(0));
+    assert_eq!(again, Some(Outcome::Stored(host.now.after(FOREIGN_LIFE))));
+    assert_eq!(host.relay.counts(), (1, 1));
+    for (days, left) in [(8, 1), (13, 0)] {
+        host.now = NOW.after(days * DAY);
+        host.relay.tick(host.now, &mut host.rows).unwrap();
+        assert_eq!(host.relay.counts(), (1, left), "after {days} days");
+    }
+}
+
+#[test]
 fn a33_an_address_without_its_key_of_another_revision_or_revoked_is_not_even_answered() {
     let (mut host, owner) = open();
     let stranger = Owner { friendship: FriendshipSecret { revision: 3, secret: Secret::from_bytes([99; 32]) }, ..Owner::new(10) };

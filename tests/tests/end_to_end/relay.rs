@@ -5,13 +5,13 @@ use std::time::Duration;
 use symbolon_core::table::Table;
 use symbolon_core::world::Shelf;
 use symbolon_node::folder::Folder;
-use symbolon_tests::node::{Node, calm, pending, within};
+use symbolon_tests::node::{Node, calm, pending, said, within};
 
 const TCP: &str = "/ip4/127.0.0.1/tcp/0";
 const SOON: Duration = Duration::from_secs(20);
 
 fn person(folder: &Path, name: &str, link: &str) -> Node {
-    Node::start(folder, &["--listen", TCP, "--name", name, "--relay", link]).unwrap()
+    Node::start(folder, &["-vvv", "--listen", TCP, "--name", name, "--relay", link]).unwrap()
 }
 
 fn texts(node: &Node) -> Vec<String> {
@@ -36,7 +36,7 @@ fn wait_for_state(node: &Node, text: &str, state: &str) {
 fn two_who_are_never_online_together_befriend_and_talk_through_a_relay_that_is_killed_between() {
     let home = tempfile::tempdir().unwrap();
     let [andi, ben, host] = ["andi", "ben", "host"].map(|name| home.path().join(name));
-    let mut relay = Node::start(&host, &["relay", "run", "--open", "--listen", TCP]).unwrap();
+    let mut relay = Node::start(&host, &["relay", "run", "-vvv", "--open", "--listen", TCP]).unwrap();
     let link = relay.ready["link"].as_str().unwrap().to_owned();
     assert!(relay.ready["claim"].as_str().is_some_and(|claim| claim.len() == 26));
 
@@ -88,6 +88,24 @@ fn two_who_are_never_online_together_befriend_and_talk_through_a_relay_that_is_k
         calm(folder).unwrap();
     }
     assert_knows_nobody(&host, &ids);
+    for folder in [&andi, &ben, &host] {
+        assert_tells_nobody(&said(folder), &ids, &link);
+    }
+}
+
+/// Everything that was logged, at the finest level, names nobody and nothing.
+fn assert_tells_nobody(log: &str, ids: &[String], link: &str) {
+    assert!(!log.is_empty(), "there is a log");
+    let mut secrets: Vec<String> = ["Andi", "Ben", "eleven", "thirteen", "an answer", "127.0.0.1"].map(str::to_owned).into();
+    secrets.push(link[link.len() - 60..].to_owned());
+    for id in ids {
+        let raw: symbolon_presence::id::PeerId = id.parse().unwrap();
+        secrets.push(id.clone());
+        secrets.push(raw.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect());
+    }
+    for secret in secrets {
+        assert!(!log.contains(&secret), "the log says {secret}: {log}");
+    }
 }
 
 /// Nothing in a relay's rows, decrypted, names who uses it or what they said.
