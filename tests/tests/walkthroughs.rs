@@ -23,6 +23,8 @@ fn walk(name: &str, afterwards: &str) {
     let script = format!("set -eu\n{}", blocks(&page, "sh"));
     let folder = binary().unwrap().parent().unwrap();
     let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
+    let tidy = || Command::new("bash").args(["-c", afterwards]).stderr(Stdio::null()).status();
+    tidy().unwrap();
     let output = std::fs::File::create(home.path().join("output")).unwrap();
     let mut shell = Command::new("bash");
     shell.args(["-c", &script]).current_dir(home.path()).env("PATH", path).env_remove("SYMBOLON_DATA").process_group(0);
@@ -31,7 +33,7 @@ fn walk(name: &str, afterwards: &str) {
     let said = std::fs::read_to_string(home.path().join("output")).unwrap();
     // Whatever it has started and not ended goes with it.
     let _ = Command::new("kill").args(["-KILL", "--", &format!("-{}", shell.id())]).stderr(Stdio::null()).status();
-    let _ = Command::new("bash").args(["-c", afterwards]).stderr(Stdio::null()).status();
+    tidy().unwrap();
     assert!(ended.as_ref().is_ok_and(|status| status.success()), "{ended:?}: {said}");
     let mut rest = said.as_str();
     for line in blocks(&page, "text").lines() {
@@ -48,5 +50,6 @@ fn two_friends_who_are_never_online_together() {
 #[test]
 fn two_friends_whose_internet_is_down() {
     let Some(_) = Lab::open() else { return };
-    walk("lan.md", "ip netns del walk-a; ip netns del walk-b; ip link del walk");
+    let afterwards = "for name in walk-a walk-b; do ip netns del $name; ip link del $name; done; ip link del walk";
+    walk("lan.md", afterwards);
 }
