@@ -7,10 +7,13 @@
 use crate::node::Trouble;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::fs::File;
+use std::io::{BufRead, BufReader};
 use std::os::fd::AsFd;
-use std::process::Command;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 /// Tells the labs of one process apart.
 static LABS: AtomicU32 = AtomicU32::new(0);
@@ -107,6 +110,57 @@ impl Lab {
     /// When `ip` fails.
     pub fn host(&self) -> Result<Host, Trouble> {
         Ok(Host { space: self.space()?, devices: AtomicU32::new(0) })
+    }
+}
+
+/// A cable that delays and loses; pulled out when dropped.
+#[derive(Debug)]
+pub struct SlowCable {
+    ends: [Child; 2],
+    _folder: tempfile::TempDir,
+}
+
+impl SlowCable {
+    /// Joins two machines by a cable on which each frame takes `delay` and `loss` of a thousand
+    /// are lost. Answers the device's name, the same at both; `None`, with the reason on standard
+    /// error, where there is no `python3` or no `/dev/net/tun`.
+    ///
+    /// # Errors
+    /// When `ip` fails, or an end does not come up.
+    pub fn join(hosts: [&Host; 2], addresses: [&str; 2], delay: Duration, loss: u32) -> Result<Option<(Self, &'static str)>, Trouble> {
+        const DEVICE: &str = "slow0";
+        if !Path::new("/dev/net/tun").exists() || Command::new("python3").arg("--version").output().is_err() {
+            eprintln!("skipped: no slow cable here: it takes python3 and /dev/net/tun");
+            return Ok(None);
+        }
+        let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("lab/wire.py");
+        let socket = |end: usize| folder.path().join(end.to_string());
+        let end = |own: usize, other: usize, host: &Host| {
+            let mut wire = Command::new("python3");
+            wire.arg(&script).arg(DEVICE).arg(socket(own)).arg(socket(other));
+            wire.args([delay.as_millis().to_string(), loss.to_string(), own.to_string()]).stdin(Stdio::null()).stdout(Stdio::piped());
+            let mut child = host.run(|| wire.spawn().map_err(|error| error.to_string()))?;
+            let mut line = String::new();
+            let said = child.stdout.take().map(|output| BufReader::new(output).read_line(&mut line));
+            if line.trim() == "ready" { Ok(child) } else { Err(format!("an end of the cable does not come up: {said:?}")) }
+        };
+        let ends = [end(0, 1, hosts[0])?, end(1, 0, hosts[1])?];
+        let cable = Self { ends, _folder: folder };
+        for (host, address) in hosts.into_iter().zip(addresses) {
+            host.space.ip(&["link", "set", DEVICE, "up"])?;
+            host.add(DEVICE, &[address])?;
+        }
+        Ok(Some((cable, DEVICE)))
+    }
+}
+
+impl Drop for SlowCable {
+    fn drop(&mut self) {
+        for end in &mut self.ends {
+            let _ = end.kill();
+            let _ = end.wait();
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::path::Path;
 use std::time::{Duration, Instant};
-use symbolon_tests::lab::{Host, Lab};
+use symbolon_tests::lab::{Host, Lab, SlowCable};
 use symbolon_tests::node::{Node, Trouble, wait_for_friend, within};
 
 const SOON: Duration = Duration::from_secs(20);
@@ -115,6 +115,27 @@ fn friends_behind_a_pulled_cable_talk_again_when_it_is_back() {
     a.renumber(&device, &["10.9.0.1/24"]).unwrap();
     deliver(&a, &andi, "Ben", "after");
     assert_eq!(texts(&b, &ben), ["before", "into the void", "after"]);
+}
+
+#[test]
+fn friends_on_a_slow_cable_that_loses_frames_miss_nothing() {
+    let Some(lab) = Lab::open() else { return };
+    let home = tempfile::tempdir().unwrap();
+    let (a, b) = (lab.host().unwrap(), lab.host().unwrap());
+    let cable = SlowCable::join([&a, &b], ["10.9.0.1/24", "10.9.0.2/24"], Duration::from_millis(100), 30).unwrap();
+    let Some((_cable, _)) = cable else { return };
+    let andi = start(&a, &home.path().join("andi"), "Andi", &[]);
+    let ben = start(&b, &home.path().join("ben"), "Ben", &[]);
+    befriend((&a, &andi), (&b, &ben));
+    let written: Vec<String> = (0..30).map(|number| format!("text {number}")).collect();
+    for text in &written {
+        a.run(|| andi.json(&["send", "Ben", text])).unwrap();
+    }
+    let last = deliver(&a, &andi, "Ben", "the last");
+    assert!(last >= Duration::from_millis(200), "nothing is quicker than the cable: {last:?}");
+    let mut expected = written;
+    expected.push("the last".to_owned());
+    assert_eq!(texts(&b, &ben), expected);
 }
 
 /// Somebody on the same cable who notes what port 5353 says.
