@@ -77,7 +77,11 @@ pub fn friend(view: &Value) -> String {
     let online = match (flag("blocked"), flag("mutual"), flag("online")) {
         (Some(true), _, _) => "blocked",
         (_, Some(false), _) => "waiting for their confirmation",
-        (_, _, Some(true)) => "online",
+        (_, _, Some(true)) => match view.get("path").and_then(Value::as_str) {
+            Some("lan") => "online, on this network",
+            Some("relay") => "online, through a relay",
+            Some(_) | None => "online",
+        },
         (_, _, Some(false)) => "offline",
         (_, _, None) => "not seen yet",
     };
@@ -177,6 +181,14 @@ pub fn status(view: &Value) -> String {
         line(str_of(view, "lan")),
         line(str_of(view, "dht")),
     );
+    let near = view.get("nearby").filter(|near| !near.is_null());
+    let strangers = near.and_then(|near| near.get("strangers")).and_then(Value::as_array);
+    if let Some(friends) = near.and_then(|near| near.get("friends")).and_then(Value::as_u64) {
+        let _ = writeln!(out, "friends near by    {friends}");
+    }
+    for stranger in strangers.into_iter().flatten() {
+        let _ = writeln!(out, "a stranger says to be {}", line(stranger.as_str().unwrap_or_default()));
+    }
     let relays = view.get("relays").and_then(Value::as_array).map_or(0, Vec::len);
     let _ = writeln!(out, "relays             {relays}");
     match view.get("problems").and_then(Value::as_array) {
@@ -210,7 +222,7 @@ mod tests {
             "name": evil, "id": evil, "words": evil, "device": evil, "link": evil, "expires": evil, "note": evil,
             "direction": "in", "status": evil, "request": evil, "trust": evil, "from": evil, "text": evil, "at": evil,
             "conversation": evil, "state": evil, "reason": evil, "message": evil, "mine": true, "lan": evil, "dht": evil,
-            "problems": [evil], "check": evil, "detail": evil, "hint": evil,
+            "problems": [evil], "nearby": { "friends": 1, "strangers": [evil] }, "check": evil, "detail": evil, "hint": evil,
         });
         let people = [identity(&view), invite(&view, false), request(&view), friend(&view), unfriended(&view)];
         let shown = people.into_iter().chain([message(&view), sent(&view), status(&view), check(&view)]);
@@ -218,6 +230,17 @@ mod tests {
             assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
             assert!(!text.contains('\u{202e}'));
         }
+    }
+
+    #[test]
+    fn how_a_friend_is_reached_and_who_is_near_is_said_in_words() {
+        let shown = |path: &str| friend(&json!({ "name": "Ben", "online": true, "path": path, "trust": "verified" }));
+        assert!(shown("lan").contains("online, on this network"));
+        assert!(shown("relay").contains("online, through a relay"));
+        assert!(shown("direct").contains("online, "));
+        let near = status(&json!({ "lan": "on", "nearby": { "friends": 2, "strangers": ["Tom"] } }));
+        assert!(near.contains("friends near by    2\na stranger says to be Tom\n"), "{near}");
+        assert!(!status(&json!({ "lan": "off", "nearby": null })).contains("near by"));
     }
 
     #[test]

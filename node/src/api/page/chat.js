@@ -36,7 +36,7 @@ export function chatView(id) {
 
   function drawPresence() {
     const now = friend(id) ?? one;
-    const words = now.mutual === false ? "Waiting for their confirmation; what you write goes out then" : now.online === true ? "Online" : now.online === false ? "Offline: messages wait here until you are both online" : "Not seen yet";
+    const words = now.mutual === false ? "Waiting for their confirmation; what you write goes out then" : now.online === true ? { lan: "Online, on this network", relay: "Online, through a relay" }[now.path] ?? "Online" : now.online === false ? "Offline: messages wait here until you are both online" : "Not seen yet";
     const text = now.trust === "verified" ? `${words} · verified` : words;
     presence.textContent = text;
   }
