@@ -46,7 +46,7 @@ deny:
     cargo deny check
 
 # Every mutant of tests/mutants must be killed by so many stories of the simulation.
-mutants seeds="60" *ARGS:
+mutants seeds="120" *ARGS:
     tests/mutants/run {{seeds}} {{ARGS}}
 
 # So many stories of the simulation on an optimised build.
