@@ -139,7 +139,6 @@ impl Net {
         let chosen = port::choose(wanted, port, draw).map_err(|error| NetError::Listen(error.kind()))?;
 
         let everywhere = chosen.endpoints.iter().any(|endpoint| endpoint.ip.is_unspecified());
-        // Without it the LAN has to do without this node.
         let second = if lan && everywhere { port::choose(port::everywhere(), None, draw).ok() } else { None };
         let lan_port = second.as_ref().and_then(|second| second.port);
         let endpoints: Vec<Endpoint> = chosen.endpoints.into_iter().chain(second.into_iter().flat_map(|second| second.endpoints)).collect();
@@ -186,10 +185,12 @@ impl Net {
         self.everywhere
     }
 
-    /// The sockets to show on the LAN.
+    /// The sockets to show on the LAN: those of the second port. Where listening everywhere
+    /// without one, none: the kept port would make the node known again. What the user has
+    /// named is shown as it is.
     pub(crate) fn sockets(&self) -> Vec<(std::net::IpAddr, Carrier, u16)> {
         let listening = self.listening.borrow();
-        let shown = listening.endpoints.iter().filter(|endpoint| self.lan_port.is_none_or(|port| endpoint.port == port));
+        let shown = listening.endpoints.iter().filter(|endpoint| !self.everywhere || Some(endpoint.port) == self.lan_port);
         shown.map(|endpoint| (endpoint.ip, endpoint.carrier, endpoint.port)).collect()
     }
 

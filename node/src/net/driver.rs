@@ -84,10 +84,13 @@ pub(super) struct Driver {
     shared: Arc<Shared>,
     requests: mpsc::Receiver<Request>,
     listening: watch::Sender<Listening>,
+    /// Sockets; what relays forward listens beside them.
+    listeners: HashSet<ListenerId>,
     silent_listeners: HashSet<ListenerId>,
     /// Bounded by the swarm's connection limits.
     connections: HashMap<ConnectionId, Connection>,
-    /// At most [`Limits::dials`](crate::net::limits::Limits::dials), each with at most eight attempts.
+    /// At most two for each of [`Limits::dials`](crate::net::limits::Limits::dials), together with
+    /// at most eight attempts and a connection that stands already.
     races: HashMap<u64, Race>,
     attempts: HashMap<ConnectionId, u64>,
     /// Attempts of races that are over. They cannot be called off, and are closed when they
@@ -121,7 +124,8 @@ impl Driver {
             shared,
             requests,
             listening,
-            silent_listeners: listeners,
+            silent_listeners: listeners.clone(),
+            listeners,
             connections: HashMap::new(),
             races: HashMap::new(),
             attempts: HashMap::new(),
@@ -235,12 +239,12 @@ impl Driver {
             }
             SwarmEvent::ListenerClosed { listener_id, addresses, reason } => {
                 self.silent_listeners.remove(&listener_id);
-                let is_reserved = |(_, reservation): &(&ConnectionId, &mut Reservation)| matches!(reservation, Reservation::Asked(id) if *id == listener_id);
-                if let Some((_, reservation)) = self.reservations.iter_mut().find(is_reserved) {
-                    *reservation = Reservation::Failed(Instant::now());
-                    return;
-                }
-                if addresses.iter().any(is_circuit) || addresses.is_empty() && !self.silent_listeners.is_empty() {
+                if !self.listeners.remove(&listener_id) {
+                    // A relay that forwards no longer, or never did; nothing of ours.
+                    let is_it = |reservation: &&mut Reservation| matches!(reservation, Reservation::Asked(id) if *id == listener_id);
+                    if let Some(reservation) = self.reservations.values_mut().find(is_it) {
+                        *reservation = Reservation::Failed(Instant::now());
+                    }
                     return;
                 }
                 let gone: Vec<_> = addresses.iter().filter_map(Endpoint::from_multiaddr).collect();
