@@ -14,16 +14,15 @@ pub const CIRCUITS_TOLD: usize = 2;
 pub const HEAD_START: Duration = Duration::from_millis(500);
 /// Pause before a relay that refused is asked again to forward connections to us.
 pub const RESERVE_PAUSE: Duration = Duration::from_secs(30);
-/// What a relay of ours forwards: who may be forwarded to, at once; connections, at once; of
-/// these for one transport key; how long one lasts, and its bytes.
+/// Nodes to which a relay of ours forwards connections, at once.
 pub const RESERVATIONS_MAX: usize = 1_024;
-/// See [`RESERVATIONS_MAX`].
+/// Connections that it forwards, at once.
 pub const CIRCUITS_MAX: usize = 1_024;
-/// See [`RESERVATIONS_MAX`].
+/// Of these, from or to one transport key.
 pub const CIRCUITS_PER_PEER: usize = 32;
-/// See [`RESERVATIONS_MAX`].
+/// How long it forwards one; then it is made anew.
 pub const CIRCUIT_LIFE: Duration = Duration::from_secs(60 * 60);
-/// See [`RESERVATIONS_MAX`].
+/// Bytes that it forwards on one, in each direction.
 pub const CIRCUIT_BYTES: u64 = 64 * 1024 * 1024;
 /// New connections forwarded for one IP address: so many at once, then one each second.
 pub const CIRCUIT_BURST: u32 = 240;

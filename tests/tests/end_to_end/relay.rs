@@ -154,6 +154,21 @@ fn an_owner_only_relay_keeps_a_mailbox_once_it_is_claimed() {
 }
 
 #[test]
+fn a_relay_for_friends_keeps_a_mailbox_for_who_has_the_second_code() {
+    let home = tempfile::tempdir().unwrap();
+    let mut relay = Node::start(&home.path().join("host"), &["relay", "run", "--friends", "--listen", TCP]).unwrap();
+    let [link, claim, code] = ["link", "claim", "friends_claim"].map(|field| relay.ready[field].as_str().unwrap().to_owned());
+    assert_ne!(claim, code);
+    let mut a = Node::start(&home.path().join("andi"), &["--listen", TCP, "--name", "Andi"]).unwrap();
+    a.json(&["relay", "add", &link]).unwrap();
+    within(SOON, "the relay refuses", || Ok((a.json(&["relay", "list"])?[0]["state"] == "refused").then_some(()))).unwrap();
+    a.json(&["relay", "claim", &code]).unwrap();
+    wait_for_relay(&a);
+    a.interrupt().unwrap();
+    relay.interrupt().unwrap();
+}
+
+#[test]
 fn a_person_and_a_relay_do_not_share_a_folder() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join("one");
