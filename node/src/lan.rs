@@ -8,11 +8,9 @@
 use crate::net::{Carrier, pinned_address};
 use data_encoding::HEXLOWER;
 use mdns_sd::{IfKind, Receiver, ResolvedService, ScopedIp, ServiceDaemon, ServiceEvent, ServiceInfo};
-use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use symbolon_core::limits::LAN_SEEN_MAX;
 use symbolon_core::seam::{Announcement, Input, Instance, Sighting};
 use symbolon_presence::id::PublicKeyBytes;
 use tokio::sync::{Notify, mpsc};
@@ -27,6 +25,15 @@ const VERSION: &str = "1";
 const INTERFACES: u32 = 2;
 /// How long a goodbye may take.
 const GOODBYE: Duration = Duration::from_millis(300);
+/// Instances that the library may remember. It knows no bound of its own, and searches all
+/// of them for each record that it hears. More than a core keeps, so that a conference is no flood.
+const CACHED_MAX: i64 = 1_024;
+/// The library's name for their number.
+const CACHED: &str = "cached-ptr";
+/// How often they are counted.
+const COUNTED: Duration = Duration::from_secs(5);
+/// How long the LAN is left alone that has flooded this node.
+const FLOODED: Duration = Duration::from_secs(5);
 
 /// Whether a node shows itself on the LAN and looks for friends there.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -55,17 +62,37 @@ struct Shared {
     host: String,
     sockets: Sockets,
     transport: PublicKeyBytes,
-    /// The full name that is shown.
-    shown: Mutex<Option<String>>,
+    /// What is shown.
+    shown: Mutex<Option<ServiceInfo>>,
     /// The core was loaded again and knows nothing.
     again: Notify,
 }
+
+/// The library at work; another one after a flood.
+type Daemon = Arc<Mutex<ServiceDaemon>>;
 
 /// What the core's thread uses. Never waits.
 #[derive(Clone)]
 pub(crate) struct LanHandle {
     shared: Arc<Shared>,
-    daemon: ServiceDaemon,
+    daemon: Daemon,
+}
+
+/// Looks at the LAN for the core.
+struct Watch {
+    shared: Arc<Shared>,
+    daemon: Daemon,
+    inputs: mpsc::Sender<Input>,
+}
+
+/// Why a look at the LAN ended.
+enum Ended {
+    /// The node stops.
+    Stop,
+    /// The core was loaded again.
+    Again,
+    /// More was shown than is taken in.
+    Flood,
 }
 
 /// A node on the LAN. Dropped without [`Lan::stop`], it says no goodbye.
@@ -99,12 +126,9 @@ impl Lan {
             shown: Mutex::default(),
             again: Notify::new(),
         });
-        let daemon = ServiceDaemon::new()?;
-        daemon.disable_interface(vec![IfKind::LoopbackV4, IfKind::LoopbackV6])?;
-        daemon.set_ip_check_interval(INTERFACES)?;
-        let found = daemon.browse(SERVICE)?;
-        let watch = tokio::spawn(watch(shared.clone(), found, inputs));
-        Ok(Self { handle: LanHandle { shared, daemon }, watch })
+        let daemon = Arc::new(Mutex::new(daemon()?));
+        let watch = Watch { shared: shared.clone(), daemon: daemon.clone(), inputs };
+        Ok(Self { handle: LanHandle { shared, daemon }, watch: tokio::spawn(watch.run()) })
     }
 
     pub(crate) fn handle(&self) -> LanHandle {
@@ -114,19 +138,19 @@ impl Lan {
     /// Takes back what is shown, and ends.
     pub(crate) async fn stop(self) {
         self.watch.abort();
-        let shown = self.handle.shared.shown();
-        if let Some(goodbye) = shown.and_then(|name| self.handle.daemon.unregister(&name).ok()) {
+        let (shown, daemon) = (self.handle.shared.shown(), held(&self.handle.daemon).clone());
+        if let Some(goodbye) = shown.and_then(|shown| daemon.unregister(shown.get_fullname()).ok()) {
             let _ = timeout(GOODBYE, goodbye.recv_async()).await;
         }
-        if let Ok(ended) = self.handle.daemon.shutdown() {
+        if let Ok(ended) = daemon.shutdown() {
             let _ = timeout(GOODBYE, ended.recv_async()).await;
         }
     }
 }
 
 impl Shared {
-    fn shown(&self) -> Option<String> {
-        self.shown.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn shown(&self) -> Option<ServiceInfo> {
+        held(&self.shown).clone()
     }
 
     /// The record of an announcement.
@@ -151,12 +175,12 @@ impl LanHandle {
     /// Shows this in place of what was shown before.
     pub(crate) fn announce(&self, shown: &Announcement) {
         let done = self.shared.record(shown).and_then(|info| {
-            let name = info.get_fullname().to_owned();
-            let before = self.shared.shown.lock().unwrap_or_else(PoisonError::into_inner).replace(name.clone());
-            if let Some(before) = before.filter(|before| *before != name) {
-                self.daemon.unregister(&before)?;
+            let daemon = held(&self.daemon);
+            let before = held(&self.shared.shown).replace(info.clone());
+            if let Some(before) = before.filter(|before| before.get_fullname() != info.get_fullname()) {
+                daemon.unregister(before.get_fullname())?;
             }
-            self.daemon.register(info)
+            daemon.register(info)
         });
         if let Err(error) = done {
             tracing::warn!(%error, "this node cannot be shown on the LAN");
@@ -169,49 +193,99 @@ impl LanHandle {
     }
 }
 
-/// Hands to the core what the LAN shows.
-async fn watch(shared: Arc<Shared>, found: Receiver<ServiceEvent>, inputs: mpsc::Sender<Input>) {
-    let mut seen: HashMap<Instance, Sighting> = HashMap::new();
-    loop {
-        let up = Input::LanUp { transport: shared.transport, visible: shared.mode == LanMode::Visible };
-        if inputs.send(up).await.is_err() {
-            return;
+fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn daemon() -> Result<ServiceDaemon, mdns_sd::Error> {
+    let daemon = ServiceDaemon::new()?;
+    daemon.disable_interface(vec![IfKind::LoopbackV4, IfKind::LoopbackV6])?;
+    daemon.set_ip_check_interval(INTERFACES)?;
+    Ok(daemon)
+}
+
+impl Watch {
+    /// Hands to the core what the LAN shows, until the node stops.
+    async fn run(self) {
+        let mut core_is_new = true;
+        loop {
+            if core_is_new {
+                let up = Input::LanUp { transport: self.shared.transport, visible: self.shared.mode == LanMode::Visible };
+                if self.inputs.send(up).await.is_err() {
+                    return;
+                }
+            }
+            // The library tells anew what it remembers.
+            let found = held(&self.daemon).browse(SERVICE);
+            let ended = match found {
+                Ok(found) => self.hear(&found).await,
+                Err(error) => {
+                    tracing::warn!(%error, "the LAN cannot be looked at");
+                    Ended::Flood
+                }
+            };
+            core_is_new = matches!(ended, Ended::Again);
+            match ended {
+                Ended::Stop => return,
+                Ended::Again => {}
+                Ended::Flood => {
+                    tracing::warn!("too much is shown on the LAN; it is looked at afresh");
+                    tokio::time::sleep(FLOODED).await;
+                    self.begin_afresh();
+                }
+            }
         }
-        for sighting in seen.values() {
-            let _ = inputs.send(Input::Sighted(sighting.clone())).await;
-        }
+    }
+
+    async fn hear(&self, found: &Receiver<ServiceEvent>) -> Ended {
+        let mut count = tokio::time::interval(COUNTED);
         loop {
             tokio::select! {
-                () = shared.again.notified() => break,
+                () = self.shared.again.notified() => return Ended::Again,
+                _ = count.tick() => if self.remembered().await > CACHED_MAX {
+                    return Ended::Flood;
+                },
                 event = found.recv_async() => {
-                    let Ok(event) = event else { return };
-                    let Some(input) = heard(&shared, &mut seen, event) else { continue };
-                    if inputs.send(input).await.is_err() {
-                        return;
+                    // The library ends the search of who does not keep up with what is shown.
+                    let Ok(event) = event else { return Ended::Flood };
+                    let Some(input) = heard(&self.shared, event) else { continue };
+                    if self.inputs.send(input).await.is_err() {
+                        return Ended::Stop;
                     }
                 }
             }
         }
     }
+
+    /// How many instances the library remembers.
+    async fn remembered(&self) -> i64 {
+        let asked = held(&self.daemon).get_metrics();
+        let Ok(answer) = asked else { return 0 };
+        answer.recv_async().await.ok().and_then(|metrics| metrics.get(CACHED).copied()).unwrap_or_default()
+    }
+
+    /// Forgets all that the LAN has shown, and shows again what this node shows.
+    fn begin_afresh(&self) {
+        let done = daemon().and_then(|new| {
+            let mut daemon = held(&self.daemon);
+            let _ = std::mem::replace(&mut *daemon, new).shutdown();
+            self.shared.shown().map_or(Ok(()), |info| daemon.register(info))
+        });
+        if let Err(error) = done {
+            tracing::warn!(%error, "this node cannot be shown on the LAN");
+        }
+    }
 }
 
 #[allow(clippy::wildcard_enum_match_arm, reason = "the enum is the library's and open-ended; what is not listed says nothing new")]
-fn heard(shared: &Shared, seen: &mut HashMap<Instance, Sighting>, event: ServiceEvent) -> Option<Input> {
+fn heard(shared: &Shared, event: ServiceEvent) -> Option<Input> {
     match event {
-        ServiceEvent::ServiceResolved(service) if shared.shown().as_deref() != Some(service.get_fullname()) => {
-            let sighting = sighting_of(&service)?;
-            let instance = sighting.shown.instance;
-            if seen.len() < LAN_SEEN_MAX || seen.contains_key(&instance) {
-                seen.insert(instance, sighting.clone());
-            }
-            Some(Input::Sighted(sighting))
+        ServiceEvent::ServiceResolved(service) => {
+            let is_own = held(&shared.shown).as_ref().is_some_and(|own| own.get_fullname() == service.get_fullname());
+            sighting_of(&service).filter(|_| !is_own).map(Input::Sighted)
         }
-        ServiceEvent::ServiceRemoved(_, name) => {
-            let instance = instance_of(&name)?;
-            seen.remove(&instance);
-            Some(Input::Unsighted(instance))
-        }
-        // Ours, on its way, or what a later version may say.
+        ServiceEvent::ServiceRemoved(_, name) => instance_of(&name).map(Input::Unsighted),
+        // On its way, or what a later version may say.
         _ => None,
     }
 }

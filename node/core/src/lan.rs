@@ -6,7 +6,7 @@
 //! tag, and who is there must prove itself by envelopes as on any other way.
 
 use crate::command::LanView;
-use crate::limits::{ADDRESSES_MAX, LAN_NEW_MAX, LAN_SEEN_MAX, LAN_VISIBLE};
+use crate::limits::{ADDRESSES_MAX, LAN_NEW_MAX, LAN_SEEN_MAX, LAN_TAGS_MAX, LAN_VISIBLE};
 use crate::seam::{Action, Address, Announcement, Instance, Sighting};
 use crate::state::{FriendState, State};
 use crate::turn::Turn;
@@ -38,14 +38,25 @@ struct Seen {
     at: Timestamp,
 }
 
+/// What a flood may cost in a minute. Tags are read for longer than strangers are taken in:
+/// a friend is found behind ten thousand invented nodes.
+#[derive(Debug, Default)]
+struct Minute {
+    begun: Timestamp,
+    /// Tags computed, at most [`LAN_TAGS_MAX`] and those of one instance more.
+    tags: usize,
+    /// Strangers' instances taken in, at most [`LAN_NEW_MAX`].
+    strangers: usize,
+}
+
 /// What is shown and seen. Nothing of it is stored.
 #[derive(Debug, Default)]
 pub(crate) struct Lan {
     own: Option<Own>,
     /// At most [`LAN_SEEN_MAX`].
     seen: BTreeMap<Instance, Seen>,
-    /// Since when new instances are counted, and how many there were.
-    window: (Timestamp, usize),
+    /// What was done within the minute.
+    minute: Minute,
 }
 
 fn hour_of(now: Timestamp) -> u32 {
@@ -70,8 +81,17 @@ impl Lan {
         Some(hidden.map_or(next_hour, |at| at.min(next_hour)))
     }
 
-    /// Shows what is right now, if that is something else than before.
-    pub fn show(&mut self, state: &State, turn: &mut Turn<'_>) {
+    /// Shows what is right now, if that is something else than before, and forgets whose tag
+    /// is of an hour gone by: that node was never taken away, and has not shown itself since.
+    pub fn renew(&mut self, state: &mut State, turn: &mut Turn<'_>) {
+        let hour = hour_of(turn.now);
+        let is_over = |seen: &Seen| seen.sighting.shown.hour.abs_diff(hour) > HOURS_APART;
+        let over: Vec<Instance> = self.seen.iter().filter(|(_, seen)| is_over(seen)).map(|(instance, _)| *instance).collect();
+        over.iter().for_each(|instance| self.unsighted(state, instance));
+        self.show(state, turn);
+    }
+
+    fn show(&mut self, state: &State, turn: &mut Turn<'_>) {
         let Some(own) = &mut self.own else { return };
         let hour = hour_of(turn.now);
         let shown = Announcement {
@@ -96,13 +116,14 @@ impl Lan {
         if is_own || sighting.places.is_empty() || sighting.shown.hour.abs_diff(hour_of(now)) > HOURS_APART {
             return None;
         }
-        let is_known = self.seen.get(&instance);
-        if is_known.is_some_and(|known| known.sighting == sighting) || (is_known.is_none() && !self.has_room(now)) {
+        if self.seen.get(&instance).is_some_and(|known| known.sighting == sighting) || !self.may_read(state, now) {
             return None;
         }
         let friend = owner_of(state, &sighting);
-        if friend.is_none() && self.seen.get(&instance).is_some_and(|known| known.friend.is_some()) {
-            // Somebody writes over what a friend shows: that stays until it is taken away.
+        let known = self.seen.get(&instance).map(|known| known.friend);
+        // Somebody writes over what a friend shows: that stays until it is taken away.
+        let is_forged = friend.is_none() && known.flatten().is_some();
+        if is_forged || (known.is_none() && !self.has_room(friend.is_some())) {
             return None;
         }
         let moved = self.seen.get(&instance).is_none_or(|known| known.sighting.places != sighting.places || known.friend != friend);
@@ -143,13 +164,22 @@ impl Lan {
         })
     }
 
-    /// Whether another instance may be remembered: not too many in a minute, and the oldest
-    /// stranger's gives way.
-    fn has_room(&mut self, now: Timestamp) -> bool {
-        if now.since(self.window.0) >= MINUTE {
-            self.window = (now, 0);
+    /// Whether another tag may be read in this minute. Counts it.
+    fn may_read(&mut self, state: &State, now: Timestamp) -> bool {
+        if now.since(self.minute.begun) >= MINUTE {
+            self.minute = Minute { begun: now, ..Minute::default() };
         }
-        if self.window.1 >= LAN_NEW_MAX {
+        let is_left = self.minute.tags < LAN_TAGS_MAX;
+        if is_left {
+            self.minute.tags = self.minute.tags.saturating_add(state.friends.len().max(1));
+        }
+        is_left
+    }
+
+    /// Whether another instance may be remembered: not too many strangers' in a minute, and
+    /// the oldest stranger's gives way.
+    fn has_room(&mut self, is_friend: bool) -> bool {
+        if !is_friend && self.minute.strangers >= LAN_NEW_MAX {
             return false;
         }
         if self.seen.len() >= LAN_SEEN_MAX {
@@ -157,7 +187,9 @@ impl Lan {
             let Some(oldest) = oldest else { return false };
             self.seen.remove(&oldest);
         }
-        self.window.1 = self.window.1.saturating_add(1);
+        if !is_friend {
+            self.minute.strangers = self.minute.strangers.saturating_add(1);
+        }
         true
     }
 

@@ -193,7 +193,7 @@ impl Core {
             }
             Input::Unsighted(instance) => lan.unsighted(state, &instance),
             Input::Tick => {
-                lan.show(state, turn);
+                lan.renew(state, turn);
                 delivery.tick(state, turn)?;
                 depots.tick(state, turn)?;
                 conversation::expire(state, turn)?;

@@ -28,8 +28,10 @@ pub const DEVICES_MAX: usize = 8;
 pub const DEPOTS_MAX: usize = 3;
 /// Nodes on the LAN remembered.
 pub const LAN_SEEN_MAX: usize = 256;
-/// New ones taken in within a minute.
+/// New ones of strangers taken in within a minute.
 pub const LAN_NEW_MAX: usize = 64;
+/// Tags that are computed within a minute, one for each friend and node shown: half a second's work.
+pub const LAN_TAGS_MAX: usize = 250_000;
 /// How long this node's name is shown to strangers on the LAN.
 pub const LAN_VISIBLE: u64 = 10 * MINUTE;
 /// Relays spoken to at once.

@@ -8,6 +8,8 @@ use symbolon_tests::lab::{Host, Lab, SlowCable};
 use symbolon_tests::node::{Node, Trouble, wait_for_friend, within};
 
 const SOON: Duration = Duration::from_secs(20);
+/// Instances that somebody invents.
+const FLOOD: u64 = 60_000;
 
 fn start(host: &Host, folder: &Path, name: &str, more: &[&str]) -> Node {
     host.run(|| Node::start(folder, &[&["--name", name], more].concat())).unwrap()
@@ -215,6 +217,58 @@ fn a89_port_5353_says_nothing_that_is_the_same_after_a_restart() {
     }
     let both: Vec<_> = first.intersection(&second).collect();
     assert!(both.is_empty(), "the same after a restart: {both:?}");
+}
+
+/// A multicast DNS answer (RFC 1035, section 4) in which somebody shows an instance.
+fn shown(number: u64) -> Vec<u8> {
+    fn name(labels: &[&str]) -> Vec<u8> {
+        let label = |label: &&str| [&[label.len() as u8], label.as_bytes()].concat();
+        [labels.iter().flat_map(label).collect::<Vec<u8>>(), vec![0]].concat()
+    }
+    fn record(owner: &[u8], kind: u16, data: &[u8]) -> Vec<u8> {
+        let fixed = [&kind.to_be_bytes()[..], &[0, 1], &4_500_u32.to_be_bytes(), &(data.len() as u16).to_be_bytes()].concat();
+        [owner, &fixed, data].concat()
+    }
+    let (instance, host) = (format!("{number:016x}"), format!("{:016x}", number << 32));
+    let service = name(&["_symbolon", "_udp", "local"]);
+    let full = name(&[&instance, "_symbolon", "_udp", "local"]);
+    let host = name(&[&host, "local"]);
+    let hour = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() / 3_600;
+    let pairs = ["v=1".to_owned(), format!("h={hour}"), format!("g={number:032x}"), format!("k=58{}", "66".repeat(31)), "t=9".to_owned()];
+    let text: Vec<u8> = pairs.iter().flat_map(|pair| [&[pair.len() as u8], pair.as_bytes()].concat()).collect();
+    let header = [0, 0, 0x84, 0, 0, 0, 0, 4, 0, 0, 0, 0];
+    let port = [&[0, 0, 0, 0, 0, 9][..], &host].concat();
+    let records = [record(&service, 12, &full), record(&full, 33, &port), record(&full, 16, &text), record(&host, 1, &[10, 9, 0, 9])];
+    [&header[..], &records.concat()].concat()
+}
+
+#[test]
+fn a93_a_flood_of_instances_costs_bounded_memory_and_friends_still_find_each_other() {
+    let Some(lab) = Lab::open() else { return };
+    let home = tempfile::tempdir().unwrap();
+    let (switch, a, b, e) = (lab.switch().unwrap(), lab.host().unwrap(), lab.host().unwrap(), lab.host().unwrap());
+    let device = a.plug(&switch, &["10.9.0.1/24"]).unwrap();
+    b.plug(&switch, &["10.9.0.2/24"]).unwrap();
+    e.plug(&switch, &["10.9.0.9/24"]).unwrap();
+    let andi = start(&a, &home.path().join("andi"), "Andi", &[]);
+    let ben = start(&b, &home.path().join("ben"), "Ben", &[]);
+    befriend((&a, &andi), (&b, &ben));
+    let before = andi.resident().unwrap();
+    // A socket with an address sends multicast on that address's device.
+    let eve = e.run(|| UdpSocket::bind("10.9.0.9:0").map_err(|error| error.to_string())).unwrap();
+    for number in 0..FLOOD {
+        eve.send_to(&shown(number), "224.0.0.251:5353").unwrap();
+        if number % 256 == 0 {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+    let cost = andi.resident().unwrap().saturating_sub(before);
+    println!("{FLOOD} instances cost {} KiB", cost / 1_024);
+    assert!(cost < 64 * 1024 * 1024, "{cost} bytes");
+    a.renumber(&device, &["10.7.0.11/24"]).unwrap();
+    b.renumber(&device, &["10.7.0.12/24"]).unwrap();
+    let there = deliver(&a, &andi, "Ben", "all the same");
+    assert!(there < Duration::from_secs(20), "it took {there:?}");
 }
 
 #[test]

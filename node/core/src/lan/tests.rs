@@ -112,6 +112,19 @@ fn the_next_hours_tag_of_a_friend_at_the_same_place_is_no_news() {
 }
 
 #[test]
+fn a_node_that_has_not_shown_itself_for_two_hours_is_forgotten() {
+    on_the_lan(NOW, |lan, state, turn| {
+        lan.sighted(state, NOW, shown(1, NOW));
+        turn.now = NOW.after(HOUR);
+        lan.renew(state, turn);
+        assert_eq!((lan.seen.len(), state.near.len()), (1, 1), "its tag may still be on its way");
+        turn.now = NOW.after(2 * HOUR);
+        lan.renew(state, turn);
+        assert!(lan.seen.is_empty() && state.near.is_empty());
+    });
+}
+
+#[test]
 fn a93_a_tag_of_another_hour_instance_key_or_secret_is_nobodys() {
     on_the_lan(NOW, |lan, state, _| {
         let old = NOW.0 - 3 * HOUR;
@@ -156,6 +169,20 @@ fn a93_ten_thousand_instances_take_bounded_room_and_do_not_drive_out_a_friend() 
             fresh.sighted(state, NOW, stranger(number));
         }
         assert_eq!(fresh.seen.len(), LAN_NEW_MAX, "no more than these in a minute");
+        assert_eq!(fresh.sighted(state, NOW, shown(2, NOW)), Some(FRIEND), "a friend is found behind them");
+    });
+}
+
+#[test]
+fn a93_the_work_of_a_minute_is_bounded_and_the_next_one_begins_anew() {
+    on_the_lan(NOW, |lan, state, _| {
+        for number in 0..1_000 {
+            lan.sighted(state, NOW, stranger(number));
+        }
+        assert_eq!(lan.minute.tags, 1_000, "one tag for each node and friend, whether taken in or not");
+        lan.minute.tags = LAN_TAGS_MAX;
+        assert_eq!(lan.sighted(state, NOW, shown(1, NOW)), None);
+        assert_eq!(lan.sighted(state, NOW.after(MINUTE), shown(1, NOW)), Some(FRIEND));
     });
 }
 
@@ -189,7 +216,7 @@ fn the_name_is_shown_to_strangers_for_ten_minutes_and_theirs_no_longer() {
         assert_eq!(lan.view(NOW).unwrap().strangers, ["Guest 1"]);
         assert_eq!(lan.next_due(), Some(NOW.after(LAN_VISIBLE)));
         turn.now = NOW.after(LAN_VISIBLE);
-        lan.show(state, turn);
+        lan.renew(state, turn);
         let hidden = lan.view(turn.now).unwrap();
         assert!(hidden.strangers.is_empty() && hidden.visible_until.is_none());
     });
@@ -201,10 +228,10 @@ fn the_name_is_shown_to_strangers_for_ten_minutes_and_theirs_no_longer() {
 fn each_hour_has_a_tag_of_its_own() {
     let actions = on_the_lan(NOW, |lan, state, turn| {
         turn.now = lan.next_due().unwrap();
-        lan.show(state, turn);
+        lan.renew(state, turn);
         turn.now = lan.next_due().unwrap();
-        lan.show(state, turn);
-        lan.show(state, turn);
+        lan.renew(state, turn);
+        lan.renew(state, turn);
     });
     let tags: std::collections::BTreeSet<[u8; 16]> =
         actions.iter().map(|action| if let Action::Announce(shown) = action { shown.tag } else { panic!() }).collect();
