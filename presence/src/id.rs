@@ -141,6 +141,8 @@ identifiers! {
     PublicKeyBytes(32);
     /// An Ed25519 signature as it stands on the wire.
     SignatureBytes(64);
+    /// Under which a presence record is looked up: hash of its blinded key.
+    LookupId(32);
     /// A random number used once.
     Nonce(16);
 }

@@ -83,6 +83,15 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
 
 /// HKDF-SHA-256 without salt; `info` is the label and each part behind its length.
 pub fn derive(secret: &[u8], label: Label, parts: &[&[u8]]) -> Secret {
+    expand(&Hkdf::<Sha256>::new(None, secret), label, parts)
+}
+
+/// As [`derive`], with one secret as HKDF's salt: who lacks either of the two derives nothing.
+pub fn derive_salted(salt: &[u8], secret: &[u8], label: Label, parts: &[&[u8]]) -> Secret {
+    expand(&Hkdf::<Sha256>::new(Some(salt), secret), label, parts)
+}
+
+fn expand(extracted: &Hkdf<Sha256>, label: Label, parts: &[&[u8]]) -> Secret {
     let mut info = Vec::with_capacity(128);
     info.extend_from_slice(&length(label.as_bytes()));
     info.extend_from_slice(label.as_bytes());
@@ -92,7 +101,7 @@ pub fn derive(secret: &[u8], label: Label, parts: &[&[u8]]) -> Secret {
     }
     let mut out = [0; 32];
     // HKDF-SHA-256 yields up to 8,160 bytes; 32 always fit.
-    if Hkdf::<Sha256>::new(None, secret).expand(&info, &mut out).is_err() {
+    if extracted.expand(&info, &mut out).is_err() {
         unreachable!("32 bytes are within HKDF's limit");
     }
     Secret(out)

@@ -47,6 +47,10 @@ labels! {
     SIGN_ACK = "sign acknowledgement";
     /// Relay signs how a mailbox stands.
     SIGN_ACCEPTED = "sign mailbox standing";
+    /// Blinded lookup key signs a record.
+    SIGN_PRESENCE = "sign presence record";
+    /// Device signs what its owner's friends may read.
+    SIGN_STATEMENT = "sign presence statement";
 
     // Hashes.
     /// A person's Peer ID is plain SHA-256 of the root key; this one hashes it as a context.
@@ -73,6 +77,14 @@ labels! {
     HASH_SECOND_ROOT = "hash second root";
     /// The local name of an incoming request.
     HASH_REQUEST = "hash request row";
+    /// Under which a record is looked up.
+    HASH_LOOKUP = "hash lookup id";
+    /// Blinding factor of a day's header.
+    HASH_BLIND_HEADER = "hash header blinding";
+    /// Blinding factor of a day's body.
+    HASH_BLIND_BODY = "hash body blinding";
+    /// Commitment to the secret that a header wraps.
+    HASH_COMMIT = "hash wrapped secret";
 
     // Key derivation.
     /// Pre-shared key of the external commit in an Accept.
@@ -99,6 +111,32 @@ labels! {
     KEY_ROOT = "key root";
     /// Second root key from the recovery phrase's entropy.
     KEY_SECOND_ROOT = "key second root";
+    /// Label of a node in its own tree.
+    KEY_NODE = "key tree node";
+    /// From a node's label to its left child's.
+    KEY_LEFT = "key tree left";
+    /// From a node's label to its right child's.
+    KEY_RIGHT = "key tree right";
+    /// From a node's label to the key of the subset.
+    KEY_SUBSET = "key tree subset";
+    /// What hides the entries of a header.
+    KEY_HEADER = "key presence header";
+    /// Hides the entries of one header.
+    KEY_ENTRIES = "key header entries";
+    /// Wraps the secret of a header for one subset.
+    KEY_WRAP = "key presence wrap";
+    /// From a day's ratchet to the next.
+    KEY_RATCHET = "key presence ratchet";
+    /// Seals a body.
+    KEY_BODY = "key presence body";
+    /// Hides a header from who does not know the lookup key.
+    KEY_OUTER_HEADER = "key outer header";
+    /// Hides a body from who did not open the header.
+    KEY_OUTER_BODY = "key outer body";
+    /// Hides one record.
+    KEY_OUTER = "key once outer";
+    /// Where the counter of a day's records begins.
+    KEY_COUNTER = "key record counter";
 
     // MACs.
     /// Tag of a known envelope.
@@ -117,6 +155,16 @@ labels! {
     SEAL_RECORD = "seal mailbox record";
     /// AEAD: known envelope.
     SEAL_KNOWN = "seal known envelope";
+    /// HPKE: subset labels for a friend's device.
+    SEAL_LABELS = "seal subset labels";
+    /// AEAD: secret of a header, for one subset.
+    SEAL_WRAP = "seal wrapped secret";
+    /// AEAD: entries of a header.
+    SEAL_ENTRIES = "seal header entries";
+    /// AEAD: body.
+    SEAL_BODY = "seal presence body";
+    /// AEAD: what is in a record.
+    SEAL_OUTER = "seal outer record";
 }
 
 #[cfg(test)]

@@ -15,18 +15,32 @@
 //! | [`words`] | fingerprint words | `docs/protocol/identity.md` |
 //! | [`envelope`] | the two kinds of envelope, padding | `docs/protocol/envelope.md` |
 //! | [`friendship`] | keys that the friendship secret yields | `docs/protocol/connection.md` |
+//! | [`tree`] | broadcast encryption by subset difference | `docs/protocol/presence.md` |
+//! | [`blocks`] | which friend has which leaves | `docs/protocol/presence.md` |
+//! | [`blind`] | blinded keys | `docs/protocol/presence.md` |
+//! | [`generation`] | what the owner and a reader hold; the ratchet | `docs/protocol/presence.md` |
+//! | [`header`] | who may read | `docs/protocol/presence.md` |
+//! | [`body`] | where somebody is | `docs/protocol/presence.md` |
+//! | [`record`] | what lookup stores see | `docs/protocol/lookup.md` |
 //! | [`address`] | network addresses, opaque | |
 //! | [`time`] | timestamps and the allowed clock skew | |
 
 pub mod address;
+pub mod blind;
+pub mod blocks;
+pub mod body;
 pub mod codec;
 pub mod envelope;
 pub mod friendship;
+pub mod generation;
+pub mod header;
 pub mod id;
 pub mod identity;
 pub mod kdf;
 pub mod labels;
+pub mod record;
 pub mod seal;
 pub mod sign;
 pub mod time;
+pub mod tree;
 pub mod words;

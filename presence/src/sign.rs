@@ -89,7 +89,7 @@ impl fmt::Debug for VerifyingKey {
     }
 }
 
-fn message(label: Label, context: &Digest, body: &[u8]) -> Vec<u8> {
+pub(crate) fn message(label: Label, context: &Digest, body: &[u8]) -> Vec<u8> {
     [label.as_bytes(), context.as_bytes(), body].concat()
 }
 
