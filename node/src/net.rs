@@ -41,7 +41,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io};
 use symbolon_core::seam::{Address, CloseReason, DialId, Input, LinkId};
-use symbolon_presence::id::PublicKeyBytes;
+use symbolon_presence::id::{LookupId, PublicKeyBytes};
 use symbolon_presence::kdf::Secret;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -270,6 +270,19 @@ impl NetHandle {
     /// As a relay, forwards connections to whoever is at the other end of a link.
     pub fn admit(&self, link: LinkId) {
         self.shared.admit(link);
+    }
+
+    /// Lets a record be found.
+    pub fn publish(&self, record: Vec<u8>) {
+        let shared = self.shared.clone();
+        self.runtime.spawn(async move { shared.requests.send(Request::Publish(record)).await });
+    }
+
+    /// Looks for a record. Answered by [`Input::Found`], any number of times, and by
+    /// [`Input::Resolved`].
+    pub fn resolve(&self, id: LookupId) {
+        let shared = self.shared.clone();
+        self.runtime.spawn(async move { shared.requests.send(Request::Resolve(id)).await });
     }
 
     /// Breaks all links and forgets all dials, without another input about them, and tells

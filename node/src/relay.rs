@@ -242,7 +242,12 @@ impl Machine for RelayMachine {
             Input::LinkUp { link, dial: _, path: _ } => self.relay.link_up(link.0),
             Input::LinkDown(link) => self.relay.link_down(link.0),
             // A relay calls nobody and shows itself to nobody.
-            Input::DialFailed(_) | Input::LanUp { .. } | Input::Sighted(_) | Input::Unsighted(_) => {}
+            Input::DialFailed(_)
+            | Input::LanUp { .. }
+            | Input::Sighted(_)
+            | Input::Unsighted(_)
+            | Input::Found(..)
+            | Input::Resolved(_) => {}
             Input::Frame(link, bytes) => self.with(world, |relay, rows| relay.frame(now, rows, link.0, &bytes))?,
             Input::Tick => self.with(world, |relay, rows| relay.tick(now, rows))?,
         }

@@ -30,6 +30,7 @@ use symbolon_core::command::{CommandError, Reply};
 use symbolon_core::seam::{Action, Address, Announcement, CloseReason, CommandId, DialId, Event, Input, LinkId};
 use symbolon_core::table::Change;
 use symbolon_core::world::{CipherError, RoomCipher, Shelf, World};
+use symbolon_presence::id::LookupId;
 use symbolon_presence::time::Timestamp;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
@@ -93,6 +94,10 @@ pub trait Transport {
     fn reserve(&mut self, link: LinkId);
     /// See [`Action::Admit`].
     fn admit(&mut self, link: LinkId);
+    /// See [`Action::Publish`].
+    fn publish(&mut self, record: Vec<u8>);
+    /// See [`Action::Resolve`].
+    fn resolve(&mut self, id: LookupId);
     /// See [`Action::Announce`].
     fn announce(&mut self, shown: Announcement);
     /// The core has lost its memory of links, dials and own addresses: ends every link and
@@ -316,6 +321,8 @@ impl<P: Parts, T: Transport, C: Clock> Shell<P, T, C> {
                 Action::Close(link, reason) => self.transport.close(link, reason),
                 Action::Reserve(link) => self.transport.reserve(link),
                 Action::Admit(link) => self.transport.admit(link),
+                Action::Publish(record) => self.transport.publish(record),
+                Action::Resolve(id) => self.transport.resolve(id),
                 Action::Announce(shown) => self.transport.announce(shown),
                 Action::Reply(id, result) => {
                     if let Some(reply) = self.waiting.remove(&id) {

@@ -8,7 +8,7 @@ use crate::session::{Accepted, Ack, Deposit, Session, Update};
 use minicbor::{Decode, Encode};
 use symbolon_presence::codec::{self, CodecError};
 use symbolon_presence::envelope;
-use symbolon_presence::id::{FrameId, MailboxId, Nonce, PublicKeyBytes, SignatureBytes};
+use symbolon_presence::id::{FrameId, LookupId, MailboxId, Nonce, PublicKeyBytes, SignatureBytes};
 use symbolon_presence::kdf::{Secret, hash, mac, mac_matches};
 use symbolon_presence::labels::{HASH_CONTEXT, MAC_PUT, SIGN_RECEIPT};
 use symbolon_presence::sign::{BadSignature, SigningKey, VerifyingKey};
@@ -45,6 +45,12 @@ pub enum Frame {
     /// Owner to relay: these are settled.
     #[n(6)]
     Ack(#[n(0)] Ack),
+    /// What lies under this id?
+    #[n(7)]
+    Lookup(#[n(0)] LookupId),
+    /// That, or nothing.
+    #[n(8)]
+    Found(#[n(0)] Found),
 }
 
 impl Frame {
@@ -120,6 +126,24 @@ impl core::fmt::Debug for Put {
     }
 }
 
+/// The answer to a look-up.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Found {
+    /// What was asked for.
+    #[n(0)]
+    pub id: LookupId,
+    /// A presence record, unchecked.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub record: Option<Vec<u8>>,
+}
+
+impl core::fmt::Debug for Found {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Found(..)")
+    }
+}
+
 /// What became of one deposit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 pub enum Outcome {
@@ -150,6 +174,10 @@ pub enum Refusal {
     /// The queue is full; try again later.
     #[n(3)]
     Full,
+    /// The key was one of the owner's friends, and is over: whoever is a friend still reads
+    /// the new one in the owner's presence.
+    #[n(4)]
+    Stale,
 }
 
 /// One line of a receipt.

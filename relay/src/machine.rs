@@ -42,6 +42,8 @@ pub const LINKS_MAX: usize = 1_024;
 pub const NONCES_MAX: usize = 65_536;
 /// Faults on one link before it is closed.
 const FAULTS_MAX: u32 = 32;
+/// Put keys remembered of each mailbox whose holders are told that they are over.
+pub const PAST_MAX: usize = 64;
 /// Uses recorded of one counted grant.
 const USES_MAX: usize = 64;
 /// Entries deleted in one turn because their time is over.
@@ -165,6 +167,9 @@ pub struct Mailbox {
     /// Whether it is the relay owner's: it came with the claim code.
     #[n(5)]
     pub is_own: bool,
+    /// Put keys of friends that are over, the newest last; at most [`PAST_MAX`].
+    #[n(6)]
+    pub past: Vec<Secret>,
 }
 
 /// One envelope in a mailbox.
@@ -186,6 +191,14 @@ pub struct Entry {
     /// The envelope.
     #[cbor(n(4), with = "minicbor::bytes")]
     pub envelope: Vec<u8>,
+}
+
+/// The right that a Put's MAC proves.
+enum Right {
+    /// To write there.
+    Holds(PublicKeyBytes, AddressBody),
+    /// Of a friend, under a key that is over.
+    IsOver,
 }
 
 /// The owner on a link.
@@ -332,7 +345,7 @@ impl Relay {
                 Ok(())
             }
             Ok(Frame::Ack(ack)) => self.ack(now, shelf, link, &ack),
-            Ok(Frame::Receipt(_) | Frame::Accepted(_) | Frame::Deposit(_)) | Err(_) => {
+            Ok(Frame::Receipt(_) | Frame::Accepted(_) | Frame::Deposit(_) | Frame::Lookup(_) | Frame::Found(_)) | Err(_) => {
                 self.fault(link);
                 Ok(())
             }
@@ -341,11 +354,14 @@ impl Relay {
 
     fn put(&mut self, now: Timestamp, shelf: &mut dyn RelayShelf, link: Link, put: Put) -> Result<(), ShelfFailed> {
         // Nothing is signed for who does not hold the grant: it would confirm that a queue exists.
-        let Some((owner, body)) = self.admitted(&put) else {
-            self.fault(link);
-            return Ok(());
+        let outcome = match self.admitted(&put) {
+            Some(Right::Holds(owner, body)) => self.store(now, shelf, &owner, &body, put.clone())?,
+            Some(Right::IsOver) => Outcome::Refused(Refusal::Stale),
+            None => {
+                self.fault(link);
+                return Ok(());
+            }
         };
-        let outcome = self.store(now, shelf, &owner, &body, put.clone())?;
         if let Some(open) = self.links.get_mut(&link) {
             open.receipts.push(ReceiptItem { frame: put.frame, outcome });
             self.hungry.insert(link);
@@ -353,21 +369,22 @@ impl Relay {
         Ok(())
     }
 
-    /// Whose mailbox a Put is for, if its MAC is that of the grant.
-    fn admitted(&mut self, put: &Put) -> Option<(PublicKeyBytes, AddressBody)> {
+    /// Whose mailbox a Put is for, if its MAC is that of the grant, or once was.
+    fn admitted(&mut self, put: &Put) -> Option<Right> {
         if !put.is_consistent() {
             return None;
         }
         let body = self.open(&put.address)?;
         let owner = *self.queues.get(&body.queue)?;
-        let record = &self.mailboxes.get(&owner)?.record;
+        let Mailbox { record, past, .. } = self.mailboxes.get(&owner)?;
         let key = match body.scope {
+            Scope::Friends(_) if body.queue == record.direct && past.iter().any(|key| put.is_granted(key)) => return Some(Right::IsOver),
             Scope::Friends(revision) if revision == record.revision && body.queue == record.direct => record.put.clone(),
             Scope::Guest if body.queue == record.direct => grant_key(&record.queue_secret, &body),
             Scope::Contact if body.queue == record.contact => grant_key(&record.queue_secret, &body),
             Scope::Friends(_) | Scope::Guest | Scope::Contact => return None,
         };
-        (put.is_granted(&key) && !record.revoked.contains(&body.grant)).then_some((owner, body))
+        (put.is_granted(&key) && !record.revoked.contains(&body.grant)).then_some(Right::Holds(owner, body))
     }
 
     fn open(&mut self, sealed: &[u8]) -> Option<AddressBody> {

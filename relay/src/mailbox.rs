@@ -84,21 +84,27 @@ impl Admission {
         self.id
     }
 
-    /// Checks a Put. `friendship` is the owner's current friendship secret.
-    pub fn admit<U: GrantUses>(
+    /// Checks a Put. `friendship` is the owner's current friendship secret, `past` are those
+    /// before it whose holders are told that theirs is over.
+    pub fn admit<'p, U: GrantUses>(
         &mut self,
         now: Timestamp,
         put: &Put,
         friendship: &FriendshipSecret,
+        past: impl IntoIterator<Item = &'p FriendshipSecret>,
         uses: &U,
     ) -> Result<Result<Admitted, NotAdmitted>, U::Error> {
         if !put.is_consistent() {
             return Ok(Err(REFUSED));
         }
         let Some(body) = self.open(&put.address) else { return Ok(Err(REFUSED)) };
-        let Some(key) = self.keys.put_key(&self.id, &body, friendship) else { return Ok(Err(REFUSED)) };
-        if !put.is_granted(&key) {
-            return Ok(Err(REFUSED));
+        let key = self.keys.put_key(&self.id, &body, friendship);
+        if !key.is_some_and(|key| put.is_granted(&key)) {
+            // Whatever revision the address is of: who was not there lately may hold an old key
+            // and a new address.
+            let is_stale = matches!(body.scope, Scope::Friends(_)) && past.into_iter().any(|past| put.is_granted(&past.put(&self.id)));
+            let stale = NotAdmitted { refusal: Refusal::Stale, grant: Some(body.grant) };
+            return Ok(Err(if is_stale { stale } else { REFUSED }));
         }
         let queue = match body.scope {
             Scope::Friends(_) | Scope::Guest if body.queue == self.keys.direct => Queue::Direct,
@@ -165,6 +171,11 @@ mod tests {
         FriendshipSecret { revision: 3, secret: Secret::from_bytes([9; 32]) }
     }
 
+    /// The revision before [`friendship`].
+    fn past() -> FriendshipSecret {
+        FriendshipSecret { revision: 2, secret: Secret::from_bytes([8; 32]) }
+    }
+
     fn envelope(counter: u64) -> Vec<u8> {
         let (a, b) = (DhKey::from_bytes([1; 32]), DhKey::from_bytes([2; 32]));
         KnownKey::agree(&a, &b.public(), &DeviceId([1; 16]), &DeviceId([2; 16])).seal(counter, b"x").unwrap()
@@ -181,7 +192,7 @@ mod tests {
     }
 
     fn admit(put: &Put, used: &[Nonce]) -> Result<Admitted, NotAdmitted> {
-        Admission::new(MailboxKeys::random(&mut rng())).admit(NOW, put, &friendship(), &Used(used.to_vec())).unwrap()
+        Admission::new(MailboxKeys::random(&mut rng())).admit(NOW, put, &friendship(), &[past()], &Used(used.to_vec())).unwrap()
     }
 
     #[test]
@@ -216,12 +227,20 @@ mod tests {
     }
 
     #[test]
-    fn a20_a_put_under_an_old_revision_is_refused_without_a_hint() {
+    fn a20_a_put_under_an_old_key_is_stale_and_under_any_other_refused() {
         let keys = MailboxKeys::random(&mut rng());
-        let old = body(&keys, Scope::Friends(2));
-        let key = FriendshipSecret { revision: 2, secret: Secret::from_bytes([9; 32]) }.put(&keys.id());
-        let bad = Put::new(keys.seal_address(&old, &mut rng()), &key, 60, None, envelope(0)).unwrap();
-        assert_eq!(admit(&bad, &[]), Err(REFUSED));
+        let refused = |scope, key: &Secret| {
+            let put = Put::new(keys.seal_address(&body(&keys, scope), &mut rng()), key, 60, None, envelope(0)).unwrap();
+            admit(&put, &[]).unwrap_err().refusal
+        };
+        let old = past().put(&keys.id());
+        for revision in [1, 2, 3] {
+            assert_eq!(refused(Scope::Friends(revision), &old), Refusal::Stale, "whatever the address says");
+            assert_eq!(refused(Scope::Friends(revision), &Secret::from_bytes([7; 32])), Refusal::Refused);
+        }
+        for scope in [Scope::Guest, Scope::Contact] {
+            assert_eq!(refused(scope, &old), Refusal::Refused);
+        }
     }
 
     #[test]

@@ -193,6 +193,7 @@ impl Actor {
             second_root: self.identity.second_root,
             friendship: self.friendship.clone(),
             devices: vec![BundleDevice { chain: self.identity.chain.clone(), entry, depots: Vec::new() }],
+            presence: None,
         }
     }
 

@@ -18,6 +18,7 @@ use symbolon_presence::codec;
 use symbolon_presence::envelope::{self, Kind, KnownKey};
 use symbolon_presence::id::{GrantId, Nonce, PeerId, SignatureBytes};
 use symbolon_presence::identity::{CERT_MAX, Chain, DeviceCertBody};
+use symbolon_presence::record::Record;
 use symbolon_presence::sign::VerifyingKey;
 use symbolon_presence::words::{fingerprint_words, words_match};
 use symbolon_relay::frame::{FRAME_MAX, Frame, MailboxEntry, RECEIPT_MAX, ReceiptBody, SEALED_ADDRESS_MAX};
@@ -92,7 +93,7 @@ fn frame(bytes: &[u8]) -> bool {
     let ben = &READER.ben;
     match frame {
         Frame::Put(put) => {
-            let Ok(outcome) = Admission::new(ben.mailbox.clone()).admit(NOW, &put, &ben.friendship, &Unused);
+            let Ok(outcome) = Admission::new(ben.mailbox.clone()).admit(NOW, &put, &ben.friendship, &[], &Unused);
             assert!(outcome.is_err() || put.is_consistent());
         }
         Frame::Receipt(receipt) => {
@@ -112,6 +113,12 @@ fn frame(bytes: &[u8]) -> bool {
             let _ = key.map(|key| accepted.verify(&key, &ben.mailbox.id()));
         }
         Frame::Deposit(deposit) => assert!(deposit.envelope.len() <= FRAME_MAX),
+        Frame::Lookup(_) => {}
+        Frame::Found(found) => {
+            if let Some(Ok(record)) = found.record.map(|bytes| Record::read(&bytes, NOW)) {
+                assert!(!record.expires().is_expired_at(NOW));
+            }
+        }
         Frame::Ack(ack) => assert!(ack.verify(&ben.mailbox.id()).is_err() || ack.numbers.len() <= ACK_MAX),
     }
     true

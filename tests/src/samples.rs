@@ -165,6 +165,7 @@ impl Person {
             second_root: self.identity.second_root,
             friendship: self.friendship.clone(),
             devices: vec![BundleDevice { chain: self.identity.chain.clone(), entry: self.entry(address), depots: Vec::new() }],
+            presence: None,
         }
     }
 }

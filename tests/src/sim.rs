@@ -10,6 +10,7 @@
 pub mod clock;
 pub mod faults;
 pub mod links;
+pub mod lookup;
 pub mod node;
 pub mod relays;
 pub mod rooms;

@@ -55,6 +55,13 @@ pub enum Command {
         /// The words as the friend read them out.
         words: Option<String>,
     },
+    /// Hide from a friend where this node is, or show it again; the friend is told nothing.
+    Hide {
+        /// Petname, Peer ID or its beginning.
+        friend: Who,
+        /// Whether to hide.
+        hidden: bool,
+    },
     /// End a friendship on this side; the other side is told nothing.
     Unfriend(Who),
     /// Write a message.

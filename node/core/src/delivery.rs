@@ -14,6 +14,7 @@ use crate::limits::{ADDRESSES_MAX, BACKOFF_MAX, BACKOFF_MIN, LINKS_MAX, RECEIPT_
 use crate::outbox::{self, FIRST_ROWS, ROOM_LANE, What};
 use crate::request;
 use crate::seam::{Action, Address, CloseReason, DialId, Event, LinkId};
+use crate::seeker::Why;
 use crate::state::{FriendState, State};
 use crate::turn::{Turn, TurnFailed};
 use crate::wire::RoomPayload;
@@ -22,9 +23,9 @@ use rand_core::Rng;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use symbolon_presence::codec;
 use symbolon_presence::envelope::frame_id;
-use symbolon_presence::id::{DeviceId, FrameId, PeerId};
+use symbolon_presence::id::{DeviceId, FrameId, LookupId, PeerId};
 use symbolon_presence::time::{SECOND, Timestamp};
-use symbolon_relay::frame::{Frame, Outcome, Put, RECEIPT_MAX, Receipt, ReceiptBody, ReceiptItem};
+use symbolon_relay::frame::{Found, Frame, Outcome, Put, RECEIPT_MAX, Receipt, ReceiptBody, ReceiptItem, Refusal};
 
 mod call;
 mod link;
@@ -192,11 +193,12 @@ impl Delivery {
         let body = receipt.verify(&key, &row.entry.mailbox).ok()?;
         let session = self.sessions.get_mut(&device)?;
         let mut settled = Vec::new();
-        let mut greeted = false;
+        let (mut greeted, mut is_stale) = (false, false);
         for item in body.items {
             if session.hello.as_ref().is_some_and(|(frame, _)| *frame == item.frame) {
                 session.hello = None;
                 greeted = true;
+                is_stale |= item.outcome == Outcome::Refused(Refusal::Stale);
             }
             if let Some((number, size)) = session.inflight.remove(&item.frame) {
                 session.inflight_bytes = session.inflight_bytes.saturating_sub(size);
@@ -211,6 +213,9 @@ impl Delivery {
                 let at = turn.now.after(self.patience(&device));
                 self.expect_receipt(&device, at);
             }
+        }
+        if is_stale && let Some(peer) = state.friend_of(&device).map(|friend| friend.peer) {
+            state.seek(peer, Why::Stale);
         }
         // Only a receipt for what is on the way proves anything: the device gives signed
         // receipts to others, too, and they could show an old one.
@@ -328,6 +333,38 @@ impl Delivery {
                 turn.act(Action::Send(link, Frame::Receipt(receipt).encode()));
                 *self.sent.entry("receipt").or_default() += 1;
             }
+        }
+    }
+
+    /// Asks a friend's own node, on every link to it. How many were asked.
+    pub fn ask(&mut self, state: &State, turn: &mut Turn<'_>, peer: &PeerId, question: &Frame) -> usize {
+        let devices = state.friends.get(peer).map(|friend| friend.devices.as_slice()).unwrap_or_default();
+        let links: Vec<LinkId> = devices.iter().filter_map(|device| self.sessions.get(device)?.link).collect();
+        for link in &links {
+            turn.act(Action::Send(*link, question.encode()));
+            *self.sent.entry("lookup").or_default() += 1;
+        }
+        links.len()
+    }
+
+    /// Answers whoever asks for one of our own records. There is nothing else to be had here.
+    pub fn answer(&mut self, state: &mut State, turn: &mut Turn<'_>, link: LinkId, id: LookupId) {
+        let record = state.own.records.get(&id).cloned();
+        if record.is_none() {
+            self.fault(state, turn, Origin::Link(link));
+        }
+        if self.links.contains_key(&link) {
+            turn.act(Action::Send(link, Frame::Found(Found { id, record }).encode()));
+            *self.sent.entry("found").or_default() += 1;
+        }
+    }
+
+    /// A friend's places or keys were read anew: whoever is not reached is called at once.
+    pub fn moved(&mut self, state: &State, turn: &Turn<'_>, device: &DeviceId) {
+        let session = self.sessions.entry(*device).or_default();
+        session.attempts = 0;
+        if session.link.is_none() && session.dial.is_none() && wants_link(state, device) {
+            self.schedule(device, turn.now);
         }
     }
 

@@ -16,6 +16,7 @@ use crate::limits::{BACKOFF_MAX, BACKOFF_MIN, DEPOT_SESSIONS_MAX, DEPOTS_MAX, RE
 use crate::outbox::{self, Copy, FIRST_ROWS, OutboxRow, ROOM_LANE, What};
 use crate::request;
 use crate::seam::{Action, CloseReason, DialId, LinkId};
+use crate::seeker::Why;
 use crate::state::{Fault, OwnDepot, State};
 use crate::table::Table;
 use crate::turn::{Failed, Turn, TurnFailed};
@@ -371,7 +372,16 @@ impl Depots {
             Ok(Frame::Deposit(deposit)) if self.sessions.get(&key).is_some_and(|session| session.own.is_own) => {
                 return Ok(Some((key, deposit)));
             }
-            Ok(Frame::Deposit(_) | Frame::Put(_) | Frame::Update(_) | Frame::Session(_) | Frame::Ack(_)) | Err(_) => {
+            Ok(
+                Frame::Deposit(_)
+                | Frame::Put(_)
+                | Frame::Update(_)
+                | Frame::Session(_)
+                | Frame::Ack(_)
+                | Frame::Lookup(_)
+                | Frame::Found(_),
+            )
+            | Err(_) => {
                 self.close(turn, link, CloseReason::Protocol);
             }
         }
@@ -392,6 +402,11 @@ impl Depots {
             match item.outcome {
                 Outcome::Refused(Refusal::Full) => unplaced.push(device),
                 Outcome::Stored(_) => session.full = 0,
+                Outcome::Refused(Refusal::Stale) => {
+                    if let Some(peer) = state.friend_of(&device).map(|friend| friend.peer) {
+                        state.seek(peer, Why::Stale);
+                    }
+                }
                 Outcome::Delivered | Outcome::Refused(_) => {}
             }
             settled.push((device, number, item.outcome));
@@ -472,7 +487,7 @@ fn settle(
                 request::set_status(state, turn, request, RequestStatus::Confirmed)?;
             }
         }
-        (Outcome::Stored(_), What::Offer(_) | What::Accept(_) | What::Mark | What::Skip) => {}
+        (Outcome::Stored(_), What::Offer(_) | What::Accept(_) | What::Mark | What::Skip | What::Bundle) => {}
         (Outcome::Refused(Refusal::UsedUp), What::Offer(request)) => {
             return crate::intake::request_refused(state, turn, request, Some(Fault::InviteUsed));
         }

@@ -4,11 +4,14 @@ use crate::command::{CommandError, Direction, FriendView, MessageState, RequestS
 use crate::delivery::Delivery;
 use crate::limits::FRIENDS_MAX;
 use crate::outbox::{self, What};
+use crate::presence;
 use crate::seam::Event;
-use crate::state::{Fault, Friend, FriendState, Request, State};
+use crate::state::{Fault, Friend, FriendPresence, FriendState, Request, State};
+use crate::table::Table;
 use crate::turn::{Failed, Turn, TurnFailed};
-use crate::wire::{Bundle, BundleDevice, Depot, Whereabouts, entry_is_of, is_name};
+use crate::wire::{Bundle, BundleDevice, Depot, RoomPayload, Whereabouts, entry_is_of, is_name};
 use crate::world::CipherError;
+use symbolon_presence::codec;
 use symbolon_presence::friendship::FriendshipSecret;
 use symbolon_presence::id::{DeviceId, PeerId, RequestId, RoomId};
 use symbolon_presence::identity::Device;
@@ -16,8 +19,9 @@ use symbolon_presence::time::Timestamp;
 use symbolon_presence::words::{fingerprint_words, words_match};
 use symbolon_relay::frame::MailboxEntry;
 
-/// The own bundle.
-pub(crate) fn own_bundle(state: &State, turn: &mut Turn<'_>) -> Bundle {
+/// The own bundle for a person's devices.
+pub(crate) fn own_bundle(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, to: &[Device]) -> Bundle {
+    let presence = presence::grant(state, turn, peer, to);
     let own = &state.own;
     let Whereabouts { entry, depots } = own.whereabouts(turn.rng);
     Bundle {
@@ -25,6 +29,7 @@ pub(crate) fn own_bundle(state: &State, turn: &mut Turn<'_>) -> Bundle {
         second_root: own.identity.second_root,
         friendship: own.friendship.clone(),
         devices: vec![BundleDevice { chain: own.identity.chain.clone(), entry, depots }],
+        presence,
     }
 }
 
@@ -49,7 +54,7 @@ pub(crate) fn verify_bundle(bundle: Bundle, peer: &PeerId, sender: &DeviceId, no
 }
 
 /// Takes a verified bundle into a friend's row and device rows.
-pub(crate) fn adopt_bundle(state: &mut State, friend: &mut Friend, verified: VerifiedBundle) {
+pub(crate) fn adopt_bundle(state: &mut State, turn: &mut Turn<'_>, friend: &mut Friend, verified: VerifiedBundle) {
     let VerifiedBundle { bundle, devices } = verified;
     friend.devices = devices.iter().map(|device| device.device).collect();
     friend.second_root = Some(bundle.second_root);
@@ -62,6 +67,12 @@ pub(crate) fn adopt_bundle(state: &mut State, friend: &mut Friend, verified: Ver
         }
     }
     friend.friendship = Some(bundle.friendship);
+    let identity = &state.own.identity;
+    friend.presence = bundle.presence.and_then(|keys| {
+        let labels = keys.open(&identity.device, &identity.dh)?;
+        turn.put_raw(Table::Labels, friend.peer.as_bytes(), labels.to_bytes());
+        Some(FriendPresence { reader: keys.reader, version: 0, sequence: 0, read: turn.now })
+    });
     state.has_new_friend = true;
 }
 
@@ -102,6 +113,7 @@ pub(crate) fn enter_room(
             since: turn.now,
             held: Vec::new(),
             unread: 0,
+            presence: None,
         });
     };
     let mut held = old.held.clone();
@@ -111,7 +123,17 @@ pub(crate) fn enter_room(
         held.dedup();
         forget_room(turn, old.room)?;
     }
-    Ok(Friend { state: step, room, trust: old.trust.min(trust), devices: Vec::new(), friendship: None, since: turn.now, held, ..old })
+    Ok(Friend {
+        state: step,
+        room,
+        trust: old.trust.min(trust),
+        devices: Vec::new(),
+        friendship: None,
+        presence: None,
+        since: turn.now,
+        held,
+        ..old
+    })
 }
 
 /// Takes every text to a person's devices out of the outbox, and starts their frame
@@ -130,7 +152,7 @@ fn take_back(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<Ve
                     What::Text(_, arrival) => texts.push(arrival),
                     // Lists of receipts are said in the room, too. A side that has ended the
                     // friendship would hang up on one, before the step behind it is heard.
-                    What::Mark | What::Skip | What::Receipts => {}
+                    What::Mark | What::Skip | What::Receipts | What::Bundle => {}
                     // These are not bound to a room.
                     What::Offer(_) | What::Accept(_) | What::Confirm(_) => continue,
                 }
@@ -178,6 +200,9 @@ pub(crate) fn end(state: &mut State, turn: &mut Turn<'_>, mut friend: Friend) ->
     state.hang_up.extend(state.devices.values().filter(|device| device.peer == peer).map(|device| device.device));
     friend.state = FriendState::Ended;
     friend.friendship = None;
+    friend.presence = None;
+    turn.delete(Table::Labels, peer.as_bytes());
+    presence::revoke(state, turn, &peer);
     friend.trust = friend.trust.max(Trust::Invited);
     take_back_acceptance(state, turn, &peer, friend.room)?;
     let devices = std::mem::take(&mut friend.devices);
@@ -295,13 +320,32 @@ pub(crate) fn set_blocked(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId,
     if blocked {
         state.block_keys(turn, &keys)?;
         state.hang_up.extend(devices);
+        presence::revoke(state, turn, peer);
     } else {
         for key in keys {
             state.unblock_key(turn, &key);
         }
         state.wake.extend(devices);
     }
-    Ok(update(state, turn, peer, |friend| friend.blocked = blocked)?)
+    update(state, turn, peer, |friend| friend.blocked = blocked)?;
+    if !blocked {
+        give_again(state, turn, peer)?;
+    }
+    Ok(())
+}
+
+/// Gives a friend who was taken out for a while what friends have, in the connection room.
+fn give_again(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<(), Failed> {
+    let Some(friend) = state.friends.get(peer).filter(|friend| friend.state == FriendState::Mutual).cloned() else { return Ok(()) };
+    if state.own.presence.is_granted(peer) {
+        return Ok(());
+    }
+    let rows = friend.devices.iter().filter_map(|device| state.devices.get(device));
+    let devices: Vec<Device> = rows.filter_map(|row| row.chain.verify(turn.now).ok()).collect();
+    let bundle = RoomPayload::Bundle(own_bundle(state, turn, peer, &devices));
+    let sealed = turn.cipher.seal(friend.room, &codec::encode(&bundle), &[])?;
+    outbox::enqueue_room(state, turn, &friend, &What::Bundle, &sealed);
+    Ok(())
 }
 
 /// Changes and saves a friend's row.
@@ -319,7 +363,6 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
     use super::*;
-    use crate::table::Table;
     use crate::world::{Rows, Shelf, ShelfError};
     use rand_core::SeedableRng;
 
@@ -368,6 +411,7 @@ mod tests {
                 since: Timestamp(1),
                 held: Vec::new(),
                 unread: 0,
+                presence: None,
             };
             state.friends.insert(peer, friend);
         }

@@ -10,7 +10,7 @@ use crate::contact::USES_MAX;
 use crate::conversation;
 use crate::delivery::{Acknowledged, Delivery, Origin, is_refused};
 use crate::depot::DepotKey;
-use crate::friend::friends_depots;
+use crate::friend::{adopt_bundle, friends_depots, verify_bundle};
 use crate::limits::{PARKED_MAX, REQUEST_LIFETIME, WINDOW_BYTES};
 use crate::outbox::{self, What};
 use crate::request;
@@ -106,6 +106,14 @@ impl Intake {
         match Frame::decode(bytes) {
             Ok(Frame::Put(put)) => self.put(state, delivery, turn, link, put),
             Ok(Frame::Receipt(receipt)) => self.receipt(state, delivery, turn, link, &receipt),
+            Ok(Frame::Lookup(id)) => {
+                delivery.answer(state, turn, link, id);
+                Ok(())
+            }
+            Ok(Frame::Found(found)) => {
+                state.found.push(found);
+                Ok(())
+            }
             // A personal node keeps no mailbox for others, and asked nothing of a relay here.
             Ok(Frame::Update(_) | Frame::Session(_) | Frame::Accepted(_) | Frame::Deposit(_) | Frame::Ack(_)) | Err(_) => {
                 self.count(DropReason::Malformed);
@@ -147,16 +155,29 @@ impl Intake {
             delivery.fault(state, turn, origin);
             return Ok(());
         }
-        let Own { admission, friendship, .. } = &mut state.own;
-        let admitted = match admission.admit(turn.now, &put, friendship, &Uses(turn))? {
+        let Own { admission, friendship, past, .. } = &mut state.own;
+        let over = past.iter().filter(|past| past.until > turn.now).map(|past| &past.friendship);
+        let admitted = match admission.admit(turn.now, &put, friendship, over, &Uses(turn))? {
             Ok(admitted) => admitted,
+            Err(not) if not.refusal == Refusal::Stale => {
+                // Who was taken out is told nothing: it looks as if this node were off.
+                let sender = kind(&put.envelope).and_then(|kind| match kind {
+                    Kind::Known(tag) => self.tags.ready(state, &tag),
+                    Kind::First => None,
+                });
+                match sender.filter(|(device, _)| is_refused(state, device)) {
+                    Some((device, _)) => delivery.refuse(state, turn, origin, &device),
+                    None => delivery.acknowledge(state, turn, origin, None, put.frame, Outcome::Refused(Refusal::Stale)),
+                }
+                return Ok(());
+            }
             Err(not) => {
                 match not.refusal {
                     Refusal::UsedUp => turn.notify(Event::Warning(Warning::InviteReused)),
                     Refusal::Expired if not.grant.is_some_and(|grant| state.invites.contains_key(&grant)) => {
                         turn.notify(Event::Warning(Warning::InviteExpired));
                     }
-                    Refusal::Expired | Refusal::Refused | Refusal::Full => {}
+                    Refusal::Expired | Refusal::Refused | Refusal::Full | Refusal::Stale => {}
                 }
                 self.count(DropReason::Unexpected);
                 // Signed only for whoever holds the grant: somebody in the middle must not get
@@ -512,7 +533,14 @@ fn room_message(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, known
             state.told.extend(items.into_iter().map(|item| (*device, item)));
             return Ok(Said::Receipts);
         }
-        RoomPayload::Bundle(_) => return Err(DropReason::Unexpected.into()),
+        RoomPayload::Bundle(bundle) => {
+            let verified = verify_bundle(bundle, &peer, device, turn.now).ok_or(DropReason::Forged)?;
+            let friend = state.friends.get(&peer).filter(|friend| friend.state == FriendState::Mutual);
+            let mut friend = friend.cloned().ok_or(DropReason::Unexpected)?;
+            adopt_bundle(state, turn, &mut friend, verified);
+            state.save_friend(turn, friend);
+            state.restart.insert(*device);
+        }
     }
     Ok(Said::Something)
 }

@@ -24,6 +24,7 @@
 //! | `state` | every row held in memory |
 //! | [`wire`] | what travels inside envelopes |
 
+mod beacon;
 pub mod command;
 pub mod contact;
 mod conversation;
@@ -36,9 +37,11 @@ mod intake;
 mod lan;
 pub mod limits;
 mod outbox;
+mod presence;
 mod request;
 pub mod seam;
 mod search;
+mod seeker;
 mod state;
 pub mod table;
 mod tags;
@@ -53,6 +56,7 @@ pub mod conformance;
 
 pub use turn::TurnFailed;
 
+use beacon::Beacon;
 use command::{Command, CommandError, IdentityView, RelayState, Reply, RequestStatus, StatusView, Who};
 use delivery::Delivery;
 use depot::Depots;
@@ -62,11 +66,12 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use seam::{Action, Event, Input};
 use search::{Search, Wish};
+use seeker::Seeker;
 use state::State;
 use symbolon_presence::id::{PeerId, RequestId};
 use symbolon_presence::time::Timestamp;
 use symbolon_presence::words::fingerprint_words;
-use symbolon_relay::frame::RECEIPT_MAX;
+use symbolon_relay::frame::{Found, RECEIPT_MAX};
 use table::{Change, Table};
 use turn::{Failed, Out, Turn};
 use wire::is_name;
@@ -95,6 +100,8 @@ pub struct Core {
     delivery: Delivery,
     depots: Depots,
     lan: Lan,
+    beacon: Beacon,
+    seeker: Seeker,
     intake: Intake,
     rng: ChaCha20Rng,
     out: Out,
@@ -122,6 +129,8 @@ impl Core {
             delivery,
             depots: Depots::default(),
             lan: Lan::default(),
+            beacon: Beacon::default(),
+            seeker: Seeker::default(),
             intake,
             rng,
             out,
@@ -141,7 +150,7 @@ impl Core {
     /// Handles one input. It fails only when the store failed beneath; then the turn is
     /// taken back and this core is dropped.
     pub fn handle(&mut self, now: Timestamp, input: Input, world: &mut World<'_>) -> Result<(), TurnFailed> {
-        let Self { state, delivery, depots, lan, intake, rng, out, .. } = self;
+        let Self { state, delivery, depots, lan, beacon, seeker, intake, rng, out, .. } = self;
         let mut turn = Turn { now, rng, cipher: &mut *world.cipher, shelf: world.shelf, out };
         let turn = &mut turn;
         let mut expiry_changed = false;
@@ -150,13 +159,14 @@ impl Core {
             expiry_changed = true;
             delivery.start(state, now, turn.rng);
             depots.start(state, turn);
+            beacon.start(now);
         }
         match input {
             Input::Command(id, Command::Search { text, before, limit }) => {
                 self.search.ask(state, turn, id, Wish { text, before, limit })?;
             }
             Input::Command(id, command) => {
-                let result = match run(state, delivery, depots, lan, intake, turn, command) {
+                let result = match run(state, delivery, depots, lan, beacon, intake, turn, command) {
                     Ok(reply) => Ok(reply),
                     Err(Failed::Command(error)) => Err(error),
                     Err(Failed::Turn(failed)) => return Err(failed),
@@ -168,6 +178,7 @@ impl Core {
                 places.truncate(limits::ADDRESSES_MAX);
                 if places != state.own.places {
                     state.own.places = places;
+                    state.republish = true;
                     moved(state, delivery, turn)?;
                 }
             }
@@ -192,8 +203,12 @@ impl Core {
                 }
             }
             Input::Unsighted(instance) => lan.unsighted(state, &instance),
+            Input::Found(id, bytes) => seeker.found(state, delivery, turn, id, &bytes)?,
+            Input::Resolved(id) => seeker.resolved(state, delivery, turn, id),
             Input::Tick => {
                 lan.renew(state, turn);
+                beacon.tick(state, turn);
+                seeker.tick(state, delivery, turn);
                 delivery.tick(state, turn)?;
                 depots.tick(state, turn)?;
                 conversation::expire(state, turn)?;
@@ -212,6 +227,25 @@ impl Core {
         if !state.told.is_empty() {
             intake::told(state, delivery, turn)?;
         }
+        for Found { id, record } in std::mem::take(&mut state.found) {
+            if let Some(record) = record {
+                seeker.found(state, delivery, turn, id, &record)?;
+            }
+            seeker.resolved(state, delivery, turn, id);
+        }
+        for (peer, why) in std::mem::take(&mut state.seek) {
+            seeker.want(state, delivery, turn, peer, why);
+        }
+        let has_revoked = std::mem::take(&mut state.has_revoked);
+        if has_revoked {
+            // The LAN and our relays go by the new secret from now on.
+            lan.renew(state, turn);
+            depots.revoked(state, turn);
+        }
+        if std::mem::take(&mut state.republish) {
+            beacon.changed(now, has_revoked);
+        }
+        beacon.tick(state, turn);
         if std::mem::take(&mut state.has_new_friend) {
             lan.look_again(state);
         }
@@ -224,6 +258,9 @@ impl Core {
         for device in std::mem::take(&mut state.restart) {
             delivery.restart(state, turn, &device)?;
             depots.restart(&device);
+        }
+        for device in std::mem::take(&mut state.moved) {
+            delivery.moved(state, turn, &device);
         }
         if expiry_changed || turn.out.changes.iter().any(|change| change.table() == Some(Table::Expiry)) {
             self.next_expiry = conversation::next_expiry(turn)?;
@@ -270,8 +307,9 @@ impl Core {
         let expiry = self.next_expiry.map(|at| (at, "a message is to be given up"));
         let depots = self.depots.next_due().map(|at| (at, "a relay is due"));
         let lan = self.lan.next_due().map(|at| (at, "the LAN is shown something else"));
+        let presence = [self.beacon.next_due(), self.seeker.next_due()].into_iter().flatten().min().map(|at| (at, "records are due"));
         let index = self.search.next_due().map(|at| (at, "texts are to be put into the index of words"));
-        [due, depots, lan, expiry, index, Some((self.next_sweep, "expired rows are swept"))].into_iter().flatten().min()
+        [due, depots, lan, presence, expiry, index, Some((self.next_sweep, "expired rows are swept"))].into_iter().flatten().min()
     }
 
     /// The contact record that this node would publish now: signed, with a package that
@@ -304,6 +342,7 @@ fn run(
     delivery: &mut Delivery,
     depots: &mut Depots,
     lan: &Lan,
+    beacon: &Beacon,
     intake: &Intake,
     turn: &mut Turn<'_>,
     command: Command,
@@ -354,6 +393,10 @@ fn run(
             let peer = friend::unfriend(state, turn, &friend)?;
             friend_reply(state, delivery, &peer)
         }
+        Command::Hide { friend, hidden } => {
+            let peer = presence::hide(state, turn, &friend, hidden)?;
+            friend_reply(state, delivery, &peer)
+        }
         Command::Verify { friend, words } => {
             let peer = friend::verify(state, turn, &friend, words.as_deref())?;
             friend_reply(state, delivery, &peer)
@@ -387,9 +430,9 @@ fn run(
             Ok(Reply::Relay(depots.view(&own)))
         }
         Command::Relays => Ok(Reply::Relays(state.own.depots.values().map(|own| depots.view(own)).collect())),
-        Command::Status => Ok(Reply::Status(status(state, delivery, depots, lan, intake, turn.now))),
+        Command::Status => Ok(Reply::Status(status(state, delivery, depots, lan, beacon, intake, turn.now))),
         Command::Doctor => {
-            let status = status(state, delivery, depots, lan, intake, turn.now);
+            let status = status(state, delivery, depots, lan, beacon, intake, turn.now);
             Ok(Reply::Doctor(doctor::view(state, delivery, turn, &status)?))
         }
     }
@@ -435,10 +478,13 @@ fn block(state: &mut State, delivery: &Delivery, turn: &mut Turn<'_>, who: &Who,
     }
 }
 
-fn status(state: &State, delivery: &Delivery, depots: &Depots, lan: &Lan, intake: &Intake, now: Timestamp) -> StatusView {
+fn status(state: &State, delivery: &Delivery, depots: &Depots, lan: &Lan, beacon: &Beacon, intake: &Intake, now: Timestamp) -> StatusView {
     let mut problems = Vec::new();
     if state.own.places.is_empty() {
         problems.push("No address of this node is known: friends cannot reach it. Check the network, then start it again.".to_owned());
+    }
+    if beacon.is_outgrown() {
+        problems.push("Too many friends came and went for one record: friends do not find this node by look-up any more.".to_owned());
     }
     let relays: Vec<_> = state.own.depots.values().map(|own| depots.view(own)).collect();
     for relay in &relays {

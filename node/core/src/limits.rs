@@ -34,12 +34,34 @@ pub const LAN_NEW_MAX: usize = 64;
 pub const LAN_TAGS_MAX: usize = 250_000;
 /// How long this node's name is shown to strangers on the LAN.
 pub const LAN_VISIBLE: u64 = 10 * MINUTE;
+/// Friendship secrets remembered that are over, and for how long: who still uses one is told so.
+pub const PAST_MAX: usize = 64;
+/// See [`PAST_MAX`].
+pub const PAST_LIFE: u64 = 30 * DAY;
+/// How long changes of what records say are gathered before they are published.
+pub const PUBLISH_DELAY: u64 = 2 * SECOND;
+/// Pause between two publications, unless somebody is taken out.
+pub const PUBLISH_PAUSE: u64 = 10 * SECOND;
+/// Records are published anew after so long: today's and tomorrow's, which live for two days.
+pub const PUBLISH_INTERVAL: u64 = 6 * HOUR;
+/// Friends whose records are looked for at once.
+pub const SEEKS_MAX: usize = 16;
+/// Friends who wait for that.
+pub const SEEKS_WAITING_MAX: usize = FRIENDS_MAX;
+/// First pause before the records of a friend who cannot be reached are looked for again; it doubles.
+pub const SEEK_PAUSE: u64 = 10 * SECOND;
+/// Longest such pause.
+pub const SEEK_PAUSE_MAX: u64 = HOUR;
+/// Pause when the friend's own node says that our keys are over.
+pub const SEEK_PAUSE_STALE: u64 = SECOND;
+/// How long an answer may take.
+pub const SEEK_DEADLINE: u64 = 20 * SECOND;
 /// Relays spoken to at once.
 pub const DEPOT_SESSIONS_MAX: usize = 64;
 /// Verified leaf credentials remembered; when full, all are forgotten.
 pub const SPEAKERS_MAX: usize = 1_024;
-/// Most friends of one node: the blocks of the revocation tree.
-pub const FRIENDS_MAX: usize = 8_192;
+/// Most friends of one node: so many have a block in the revocation tree, whatever was passed over.
+pub const FRIENDS_MAX: usize = 2_048;
 /// Most request rows kept, all statuses together.
 pub const REQUESTS_MAX: usize = 1_024;
 /// Most requests of strangers that may be pending at once.

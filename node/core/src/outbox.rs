@@ -83,6 +83,9 @@ pub(crate) enum What {
     /// What became of envelopes that came by way of a relay.
     #[n(6)]
     Receipts,
+    /// What friends have, for one who was taken out for a while.
+    #[n(7)]
+    Bundle,
 }
 
 impl What {
@@ -96,6 +99,7 @@ impl What {
             Self::Mark => "mark",
             Self::Skip => "skip",
             Self::Receipts => "receipts",
+            Self::Bundle => "bundle",
         }
     }
 }

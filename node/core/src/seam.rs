@@ -5,7 +5,7 @@
 //! once the turn that carried it is durable.
 
 use crate::command::{Command, CommandError, Path, Reply};
-use symbolon_presence::id::{MessageId, PeerId, PublicKeyBytes, RequestId, RoomId};
+use symbolon_presence::id::{LookupId, MessageId, PeerId, PublicKeyBytes, RequestId, RoomId};
 
 pub use symbolon_presence::address::Address;
 
@@ -83,6 +83,10 @@ pub enum Input {
     Sighted(Sighting),
     /// A node is gone from the LAN.
     Unsighted(Instance),
+    /// Something was found for an [`Action::Resolve`]; several may be. Unchecked.
+    Found(LookupId, Vec<u8>),
+    /// Nothing more will be found for an [`Action::Resolve`].
+    Resolved(LookupId),
     /// The moment named by [`Core::poll_timeout`](crate::Core::poll_timeout) has come.
     Tick,
 }
@@ -106,6 +110,11 @@ pub enum Action {
     Reserve(LinkId),
     /// A relay's: connections may be forwarded to whoever is at the other end of this link.
     Admit(LinkId),
+    /// Let this record be found by whoever looks for it, until it ends.
+    Publish(Vec<u8>),
+    /// Look for the record under this id. Answered by any number of [`Input::Found`], and by
+    /// [`Input::Resolved`].
+    Resolve(LookupId),
     /// Show this on the LAN in place of what was shown before.
     Announce(Announcement),
     /// Answer a command.

@@ -6,7 +6,9 @@
 use crate::command::{CommandError, Direction, MessageState, RequestStatus, Trust};
 use crate::depot::DepotKey;
 use crate::limits;
+use crate::presence::{OwnPresence, Past};
 use crate::seam::Address;
+use crate::seeker::Why;
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed, decode_row, read};
 use crate::wire::{Contact, Depot, LeafCredential, Whereabouts};
@@ -16,24 +18,25 @@ use rand_chacha::ChaCha20Rng;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use symbolon_presence::envelope::KnownKey;
 use symbolon_presence::friendship::FriendshipSecret;
-use symbolon_presence::id::{DeviceId, Digest, GrantId, MailboxId, MessageId, Nonce, PeerId, QueueId, RequestId, RoomId};
+use symbolon_presence::generation::Reader;
+use symbolon_presence::id::{DeviceId, Digest, GrantId, LookupId, MailboxId, MessageId, Nonce, PeerId, QueueId, RequestId, RoomId};
 use symbolon_presence::identity::Device as Speaker;
 use symbolon_presence::identity::{CERT_MAX, Chain, DeviceCertBody, Identity, StoredIdentity};
 use symbolon_presence::kdf::{Secret, sha256};
 use symbolon_presence::seal::DhPublic;
 use symbolon_presence::time::{MINUTE, Timestamp};
 use symbolon_presence::words::fingerprint_words;
-use symbolon_relay::frame::{MailboxEntry, ReceiptItem};
+use symbolon_relay::frame::{Found, MailboxEntry, ReceiptItem};
 use symbolon_relay::grant::{AddressBody, MailboxKeys, Scope, grant_key};
 use symbolon_relay::link::{ClaimCode, RelayLink};
 use symbolon_relay::mailbox::Admission;
 
 mod rows;
 
-pub(crate) use rows::{Device, Fault, Friend, FriendState, Invite, Message, OwnDepot, Request, message_key};
+pub(crate) use rows::{Device, Fault, Friend, FriendPresence, FriendState, Invite, Message, OwnDepot, Request, message_key};
 
 /// This node's own keys and facts. Row names in [`Table::Meta`]: `identity`, `mailbox`,
-/// `friendship`, `name`, `counters`.
+/// `friendship`, `past`, `presence`, `name`, `counters`.
 #[derive(Debug)]
 pub(crate) struct Own {
     pub identity: Identity,
@@ -41,6 +44,11 @@ pub(crate) struct Own {
     pub name: String,
     pub admission: Admission,
     pub friendship: FriendshipSecret,
+    /// Secrets that are over; at most [`limits::PAST_MAX`].
+    pub past: Vec<Past>,
+    pub presence: OwnPresence,
+    /// Records published last, for friends who ask this node itself; never stored.
+    pub records: BTreeMap<LookupId, Vec<u8>>,
     /// Where this node can be reached now; told by the world, never stored.
     pub places: Vec<Address>,
     /// Own mailboxes at relays.
@@ -118,6 +126,16 @@ pub(crate) struct State {
     pub asked_again: BTreeSet<DeviceId>,
     /// A friend's secret has come: what the LAN shows may be theirs.
     pub has_new_friend: bool,
+    /// What our records say has changed.
+    pub republish: bool,
+    /// Somebody was taken out since this was last looked at.
+    pub has_revoked: bool,
+    /// Devices whose places or keys were read anew.
+    pub moved: BTreeSet<DeviceId>,
+    /// Friends whose records are to be read.
+    pub seek: BTreeMap<PeerId, Why>,
+    /// What other nodes answered to look-ups in this turn.
+    pub found: Vec<Found>,
     /// Where friends are on the LAN.
     pub near: BTreeMap<PeerId, Vec<Address>>,
     /// Devices that cannot be reached directly: what waits for them goes to their relays.
@@ -174,6 +192,15 @@ impl State {
         let missing = TurnFailed("a row that must be in the store is missing");
         let keys: MailboxKeys = decode_row(&meta(b"mailbox", out)?.ok_or(missing)?)?;
         let friendship = decode_row(&meta(b"friendship", out)?.ok_or(missing)?)?;
+        let past = meta(b"past", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
+        let presence = match meta(b"presence", out)? {
+            Some(bytes) => decode_row(&bytes)?,
+            None => {
+                let presence = OwnPresence::random(now, rng);
+                put_meta(out, b"presence", &presence);
+                presence
+            }
+        };
         let stored_name: String = decode_row(&meta(b"name", out)?.ok_or(missing)?)?;
         let counters = meta(b"counters", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
         let name = match name.filter(|name| *name != stored_name) {
@@ -186,7 +213,18 @@ impl State {
         let peer = identity.peer();
         let depots = load_all(shelf, Table::Depot, |row: &OwnDepot| row.link.mailbox())?;
         Ok(Self {
-            own: Own { identity, peer, name, admission: Admission::new(keys), friendship, places: Vec::new(), depots },
+            own: Own {
+                identity,
+                peer,
+                name,
+                admission: Admission::new(keys),
+                friendship,
+                past,
+                presence,
+                records: BTreeMap::new(),
+                places: Vec::new(),
+                depots,
+            },
             counters,
             invites: load_all(shelf, Table::Invite, |row: &Invite| row.grant)?,
             requests: load_all(shelf, Table::Request, |row: &Request| row.id)?,
@@ -195,6 +233,11 @@ impl State {
             blocked: all_rows(shelf, Table::Blocked)?.into_iter().map(|(key, _)| key).collect(),
             wake: BTreeSet::new(),
             has_new_friend: false,
+            republish: false,
+            has_revoked: false,
+            moved: BTreeSet::new(),
+            seek: BTreeMap::new(),
+            found: Vec::new(),
             near: BTreeMap::new(),
             hang_up: BTreeSet::new(),
             restart: BTreeSet::new(),
@@ -215,6 +258,20 @@ impl State {
     pub fn save_friend(&mut self, turn: &mut Turn<'_>, friend: Friend) {
         turn.put(Table::Friend, friend.peer.as_bytes(), &friend);
         self.friends.insert(friend.peer, friend);
+    }
+
+    /// A friend's records are to be read. The more pressing reason counts.
+    pub fn seek(&mut self, peer: PeerId, why: Why) {
+        let known = self.seek.entry(peer).or_insert(why);
+        *known = why.max(*known);
+    }
+
+    /// A friend's device cannot be reached.
+    pub fn miss(&mut self, device: &DeviceId) {
+        self.unreachable.insert(*device);
+        if let Some(peer) = self.friend_of(device).map(|friend| friend.peer) {
+            self.seek(peer, Why::Missed);
+        }
     }
 
     /// Saves a friend at the end of the turn: for what changes with every text.

@@ -48,11 +48,13 @@ pub enum Table {
     EntryFrame = 17,
     /// Relay: when an entry's time is over. Key: moment (8 B), the owner's key, the entry's number (8 B).
     EntryExpiry = 18,
+    /// What opens a friend's presence headers. Key: Peer ID. Value: leaf and labels.
+    Labels = 19,
 }
 
 impl Table {
     /// All tables, in the order of their discriminants.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Meta,
         Self::Friend,
         Self::Request,
@@ -71,6 +73,7 @@ impl Table {
         Self::Entry,
         Self::EntryFrame,
         Self::EntryExpiry,
+        Self::Labels,
     ];
 }
 

@@ -19,6 +19,10 @@ use symbolon_presence::sign::{SigningKey, VerifyingKey};
 use symbolon_presence::time::Timestamp;
 use symbolon_relay::frame::{MailboxEntry, RECEIPT_MAX, ReceiptItem};
 
+mod presence;
+
+pub use presence::{Labels, PresenceBody, PresenceKeys, SignedPresence};
+
 /// The longest payload inside an envelope, in bytes.
 pub const PAYLOAD_MAX: usize = 256 * 1024;
 
@@ -299,6 +303,9 @@ pub struct Bundle {
     /// Each device with its mailbox.
     #[n(3)]
     pub devices: Vec<BundleDevice>,
+    /// How the sender's presence is read; absent when the sender can give it to nobody more.
+    #[n(4)]
+    pub presence: Option<PresenceKeys>,
 }
 
 /// One device in a bundle.
@@ -346,6 +353,7 @@ impl Bundle {
             && !self.devices.is_empty()
             && self.devices.len() <= DEVICES_MAX
             && self.devices.iter().all(|device| device.entry.is_bounded() && are_bounded(&device.depots))
+            && self.presence.as_ref().is_none_or(PresenceKeys::is_bounded)
     }
 }
 

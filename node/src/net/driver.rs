@@ -20,6 +20,8 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use symbolon_core::seam::Input;
+use symbolon_presence::id::LookupId;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
@@ -32,6 +34,10 @@ pub(super) enum Request {
     Race { targets: Vec<Target>, by_relay: bool, answer: oneshot::Sender<Opened> },
     /// Ask the other end of a connection to forward connections to this node, and go on asking.
     Reserve(ConnectionId),
+    /// Let a record be found.
+    Publish(Vec<u8>),
+    /// Look for a record.
+    Resolve(LookupId),
     /// Take no more links.
     Hush,
     /// Close all connections and end.
@@ -148,6 +154,11 @@ impl Driver {
                 request = self.requests.recv() => match request {
                     Some(Request::Race { targets, by_relay, answer }) => self.start_race(targets, by_relay, answer),
                     Some(Request::Reserve(connection)) => self.reserve(connection),
+                    Some(Request::Publish(_)) => {}
+                    Some(Request::Resolve(id)) => {
+                        let shared = self.shared.clone();
+                        tokio::spawn(async move { shared.inputs.send(Input::Resolved(id)).await });
+                    }
                     Some(Request::Hush) => self.hushed = true,
                     Some(Request::Stop(done)) => {
                         self.say_goodbye().await;

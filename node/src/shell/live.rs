@@ -11,6 +11,7 @@ use symbolon_core::seam::{Action, Address, Announcement, CloseReason, DialId, Ev
 use symbolon_core::table::Change;
 use symbolon_core::world::{CipherError, Shelf, World};
 use symbolon_core::{Core, CoreConfig, LoadError, TurnFailed};
+use symbolon_presence::id::LookupId;
 use symbolon_presence::time::Timestamp;
 
 impl Machine for Core {
@@ -84,6 +85,14 @@ impl Transport for Ways {
 
     fn admit(&mut self, link: LinkId) {
         self.net.admit(link);
+    }
+
+    fn publish(&mut self, record: Vec<u8>) {
+        self.net.publish(record);
+    }
+
+    fn resolve(&mut self, id: LookupId) {
+        self.net.resolve(id);
     }
 
     fn announce(&mut self, shown: Announcement) {

@@ -54,6 +54,7 @@ const fn statements(table: Table) -> &'static Statements {
         Table::Entry => statements!("entry"),
         Table::EntryFrame => statements!("entry_frame"),
         Table::EntryExpiry => statements!("entry_expiry"),
+        Table::Labels => statements!("labels"),
     }
 }
 

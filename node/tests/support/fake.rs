@@ -300,6 +300,10 @@ impl World {
                 let at = self.friend(&friend)?;
                 Ok(Reply::Friend(self.friends.remove(at)))
             }
+            Command::Hide { friend, .. } => {
+                let at = self.friend(&friend)?;
+                Ok(Reply::Friend(self.friends[at].clone()))
+            }
             Command::Verify { friend, words } => {
                 let at = self.friend(&friend)?;
                 match words {

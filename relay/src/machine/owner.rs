@@ -40,13 +40,20 @@ impl Relay {
             Some(known) => {
                 self.queues.retain(|_, holder| *holder != owner);
                 let record = Record { claim: None, ..record };
-                Mailbox { record, is_own: known.is_own || is_claimed, ..known }
+                let mut past = known.past;
+                if record.put != known.record.put {
+                    if past.len() >= PAST_MAX {
+                        past.remove(0);
+                    }
+                    past.push(known.record.put);
+                }
+                Mailbox { owner, record, is_own: known.is_own || is_claimed, past, ..known }
             }
             None if self.policy != Policy::Open && !is_claimed && !is_friend => return Verdict::Refused,
             None if self.mailboxes.len() >= most => return Verdict::Full,
             None => {
                 let record = Record { claim: None, ..record };
-                Mailbox { owner, record, next: 1, direct: (0, 0), contact: (0, 0), is_own: is_claimed }
+                Mailbox { owner, record, next: 1, direct: (0, 0), contact: (0, 0), is_own: is_claimed, past: Vec::new() }
             }
         };
         self.queues.extend(queues_of(&mailbox.record).map(|queue| (queue, owner)));

@@ -183,7 +183,7 @@ impl Sim {
                     machine.frame(now, &mut relay.rows, link.0, &bytes).expect("rows in memory do not fail");
                 }
                 (_, Ok(Frame::Put(put))) => instead = relay.misanswer(&put, now).map(|frame| (link, frame)),
-                (_, Ok(Frame::Receipt(_) | Frame::Accepted(_) | Frame::Deposit(_))) => {}
+                (_, Ok(Frame::Receipt(_) | Frame::Accepted(_) | Frame::Deposit(_) | Frame::Lookup(_) | Frame::Found(_))) => {}
             },
             Happening::Timer => machine.tick(now, &mut relay.rows).expect("rows in memory do not fail"),
             Happening::Input(_) | Happening::Start => {}

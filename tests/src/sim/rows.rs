@@ -143,6 +143,7 @@ pub fn describe(table: Table, bytes: &[u8]) -> String {
         | Table::Kept
         | Table::Entry
         | Table::EntryFrame
-        | Table::EntryExpiry => String::new(),
+        | Table::EntryExpiry
+        | Table::Labels => String::new(),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::faults::Manners;
 use super::links::Line;
+use super::lookup::Lookup;
 use super::node::{End, Ended, SimNode};
 use super::relays::{RELAYS, SimRelay};
 use super::tally::Tally;
@@ -42,6 +43,8 @@ pub struct Sim {
     next_command: u64,
     timers: BTreeMap<Ix, Timestamp>,
     pub(super) line: Line,
+    /// Where records are found.
+    pub lookup: Lookup,
     /// Relays; their indices begin at [`RELAYS`].
     pub relays: Vec<SimRelay>,
     /// Whether this turn takes in what a relay hands out.
@@ -81,6 +84,7 @@ impl Sim {
             next_command: 0,
             timers: BTreeMap::new(),
             line: Line::default(),
+            lookup: Lookup::default(),
             relays: Vec::new(),
             is_fetching: false,
             faults,
@@ -300,6 +304,8 @@ impl Sim {
                 // Only a node that was told of a LAN shows itself, and a test looks at it then.
                 // Nothing here stands between two nodes.
                 Action::Reserve(_) | Action::Admit(_) => {}
+                Action::Publish(record) => self.publish(record),
+                Action::Resolve(id) => self.resolve(ix, id),
                 Action::Announce(shown) => self.announced.push((ix, shown)),
             }
         }

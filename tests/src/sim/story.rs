@@ -89,6 +89,7 @@ pub fn tell(seed: u64, setting: &Setting, log: Log) -> Outcome {
     }
     let liar = has_liar.then_some(people);
     let mut story = Story { sim, people, liar, numbers: BTreeMap::new(), undo: Vec::new() };
+    story.sim.lookup.is_there = story.sim.below(2) == 0;
     story.take_relays();
     story.meet();
     story.live(setting.rounds);

@@ -40,6 +40,8 @@ impl Trace {
             Input::Tick => self.add(b"tick"),
             Input::LanUp { .. } => self.add(b"lan up"),
             Input::Sighted(sighting) => self.add(&[b"sighted", &sighting.shown.instance[..]].concat()),
+            Input::Found(id, bytes) => self.add(&[b"found", &id.0[..], bytes].concat()),
+            Input::Resolved(id) => self.add(&[b"resolved", &id.0[..]].concat()),
             Input::Unsighted(instance) => self.add(&[b"unsighted", &instance[..]].concat()),
         }
     }
@@ -96,6 +98,8 @@ pub fn frame(bytes: &[u8]) -> String {
         Ok(Frame::Session(_)) => "session".into(),
         Ok(Frame::Accepted(_)) => "accepted".into(),
         Ok(Frame::Deposit(deposit)) => format!("deposit {} of {} B", deposit.number, deposit.envelope.len()),
+        Ok(Frame::Lookup(_)) => "lookup".into(),
+        Ok(Frame::Found(found)) => format!("found {} B", found.record.map_or(0, |record| record.len())),
         Ok(Frame::Ack(ack)) => format!("ack {:?}", ack.numbers),
         Err(_) => format!("{} B that are no frame", bytes.len()),
     }
@@ -120,6 +124,8 @@ pub fn input(input: &Input) -> String {
         Input::Tick => "< tick".into(),
         Input::LanUp { .. } => "< the LAN is there".into(),
         Input::Sighted(sighting) => format!("< sighted at {} place(s)", sighting.places.len()),
+        Input::Found(_, bytes) => format!("< found {} B", bytes.len()),
+        Input::Resolved(_) => "< resolved".into(),
         Input::Unsighted(_) => "< gone from the LAN".into(),
     }
 }
@@ -132,6 +138,8 @@ pub fn action(action: &Action) -> String {
         Action::Close(link, reason) => format!("> close link {}: {reason:?}", link.0),
         Action::Reserve(link) => format!("> reserve {}", link.0),
         Action::Admit(link) => format!("> admit {}", link.0),
+        Action::Publish(record) => format!("> publish {} B", record.len()),
+        Action::Resolve(_) => "> resolve".into(),
         Action::Announce(shown) => format!("> announce hour {}", shown.hour),
         Action::Reply(id, Ok(_)) => format!("> command {} done", id.0),
         Action::Reply(id, Err(error)) => format!("> command {} refused: {error:?}", id.0),

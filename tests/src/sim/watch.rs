@@ -16,6 +16,7 @@ use symbolon_core::table::{Change, Table};
 use symbolon_core::world::Shelf;
 use symbolon_presence::envelope::{Kind, kind};
 use symbolon_presence::id::{FrameId, MessageId, PeerId};
+use symbolon_presence::record::Record;
 use symbolon_presence::time::{MINUTE, Timestamp};
 use symbolon_relay::frame::{Frame, Outcome, ReceiptBody};
 
@@ -196,6 +197,12 @@ impl Watch {
                     assert!(seen.is_some_and(|seen| seen.get(8) == Some(&0)), "a receipt names only what is on disk");
                 }
             }
+            Frame::Found(found) => {
+                // One that has ended meanwhile is of no use to anybody, nor any harm.
+                let record = found.record.and_then(|bytes| Record::read(&bytes, sim.nodes[from].clock.newest()).ok());
+                assert!(record.is_none_or(|record| record.id == found.id), "what is handed out is what was asked for");
+            }
+            Frame::Lookup(_) => {}
             // Of relays and their mailboxes' owners.
             Frame::Update(_) | Frame::Session(_) | Frame::Accepted(_) | Frame::Deposit(_) | Frame::Ack(_) => {}
         }

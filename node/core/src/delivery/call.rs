@@ -149,7 +149,7 @@ impl Delivery {
         session.last_attempt = turn.now;
         if places.is_empty() {
             session.tried = true;
-            state.unreachable.insert(*device);
+            state.miss(device);
             self.back_off(state, turn, device);
             return Ok(());
         }
@@ -203,7 +203,11 @@ impl Delivery {
             _ if waits => return Ok(()),
             Some((_, envelope)) => Some(envelope.clone()),
             None => {
-                let payload = RoomPayload::Hello(state.own.whereabouts(turn.rng));
+                let mut whereabouts = state.own.whereabouts(turn.rng);
+                if state.friend_of(device).is_some_and(|friend| state.own.presence.is_hidden_from(&friend.peer)) {
+                    whereabouts.entry.places.clear();
+                }
+                let payload = RoomPayload::Hello(whereabouts);
                 seal_whisper(state, turn, device, &payload)?
             }
         };

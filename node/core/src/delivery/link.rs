@@ -63,7 +63,7 @@ impl Delivery {
         session.dial = None;
         session.tried = true;
         if session.link.is_none() {
-            state.unreachable.insert(device);
+            state.miss(&device);
             self.back_off(state, turn, &device);
         }
         self.notify_offline(state, turn, &device);
@@ -200,7 +200,7 @@ impl Delivery {
         if proved {
             self.notify_offline(state, turn, device);
         }
-        state.unreachable.insert(*device);
+        state.miss(device);
         self.back_off(state, turn, device);
     }
 

@@ -23,6 +23,15 @@ impl Depots {
         }
     }
 
+    /// Friends have other keys from now on: our relays are told, each by one update.
+    pub fn revoked(&mut self, state: &mut State, turn: &mut Turn<'_>) {
+        for own in state.own.depots.values().cloned().collect::<Vec<_>>() {
+            let own = OwnDepot { version: own.version.saturating_add(1), ..own };
+            save(state, turn, own.clone());
+            self.update(state, turn, &(own.link.mailbox(), own.link.receipt), &own);
+        }
+    }
+
     /// A relay is ours no longer.
     pub fn remove_own(&mut self, turn: &mut Turn<'_>, own: &OwnDepot) {
         let key = (own.link.mailbox(), own.link.receipt);

@@ -62,6 +62,7 @@ fn on_the_lan(now: Timestamp, f: impl FnOnce(&mut Lan, &mut State, &mut Turn<'_>
         second_root: None,
         since: now,
         unread: 0,
+        presence: None,
         held: Vec::new(),
     };
     state.friends.insert(FRIEND, friend);

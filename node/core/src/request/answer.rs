@@ -58,7 +58,7 @@ pub(crate) fn accept(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> 
     let leaf = turn.cipher.fresh_leaf()?;
     let credential = LeafCredential::sign(&own.chain, &own.signing, &view.room, &leaf.0);
     let joined = turn.cipher.join_external(&offer.group_info, &psk, leaf, &credential, leaf_lifetime(turn.now))?;
-    let bundle = RoomPayload::Bundle(own_bundle(state, turn));
+    let bundle = RoomPayload::Bundle(own_bundle(state, turn, &row.peer, std::slice::from_ref(&sender)));
     let bundle = turn.cipher.seal(joined.room, &codec::encode(&bundle), &[])?;
     let body = codec::encode(&AcceptBody { head, commit: joined.commit, bundle: bundle.bytes });
 
@@ -197,13 +197,13 @@ pub(crate) fn receive_accept(state: &mut State, turn: &mut Turn<'_>, answer: Ans
     }
     outbox::register_device(state, &device, &first.chain, head.reply.entry.clone());
     let mut friend = enter_room(state, turn, row.peer, &head.name, row.trust, FriendState::Mutual, room)?;
-    adopt_bundle(state, &mut friend, verified);
+    adopt_bundle(state, turn, &mut friend, verified);
     state.save_friend(turn, friend);
     let name = if row.name.is_empty() { head.name.clone() } else { row.name.clone() };
     state.save_request(turn, Request { status: RequestStatus::Accepted, accepted: Some(accepted), name, ..row.clone() });
     turn.notify(Event::Request(request));
 
-    let bundle = RoomPayload::Bundle(own_bundle(state, turn));
+    let bundle = RoomPayload::Bundle(own_bundle(state, turn, &row.peer, std::slice::from_ref(&device)));
     let bundle = turn.cipher.seal(room, &codec::encode(&bundle), &[])?;
     let body = codec::encode(&ConfirmBody { request: row.wire, bundle: Some(bundle.bytes) });
     if let Some(envelope) = seal_step(state, turn, Step::Confirm, &device, &head.reply, accepted, body) {
@@ -275,7 +275,7 @@ pub(crate) fn receive_confirm(state: &mut State, turn: &mut Turn<'_>, answer: An
     let verified = open_bundle(turn, &room, &bundle, &device)?;
     let mut friend = state.friends.get(&row.peer).cloned().ok_or(DropReason::Unexpected)?;
     friend.state = FriendState::Mutual;
-    adopt_bundle(state, &mut friend, verified);
+    adopt_bundle(state, turn, &mut friend, verified);
     state.save_friend(turn, friend);
     set_status(state, turn, &request, RequestStatus::Confirmed)?;
     settle(state, turn, &row.peer)?;

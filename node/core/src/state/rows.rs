@@ -157,6 +157,25 @@ pub(crate) struct Friend {
     pub held: Vec<u64>,
     #[n(12)]
     pub unread: u32,
+    /// How the friend's presence is read. The labels lie in [`Table::Labels`].
+    #[n(13)]
+    pub presence: Option<FriendPresence>,
+}
+
+/// What is known of a friend's presence records.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct FriendPresence {
+    #[n(0)]
+    pub reader: Reader,
+    /// Of the newest header and body read: nothing older is believed.
+    #[n(1)]
+    pub version: u64,
+    #[n(2)]
+    pub sequence: u64,
+    /// When the newest body was read.
+    #[n(3)]
+    pub read: Timestamp,
 }
 
 /// How far a friendship is.

@@ -316,6 +316,14 @@ impl Transport for Sent {
         // Nor is it one.
     }
 
+    fn publish(&mut self, _: Vec<u8>) {
+        self.push("publish".into());
+    }
+
+    fn resolve(&mut self, _: LookupId) {
+        self.push("resolve".into());
+    }
+
     fn announce(&mut self, _: Announcement) {
         self.push("announce".into());
     }

@@ -1,0 +1,115 @@
+//! The beacon: publishes this node's records, for today and tomorrow, whenever what they say
+//! changes and before they end.
+
+use crate::limits::{PUBLISH_DELAY, PUBLISH_INTERVAL, PUBLISH_PAUSE};
+use crate::seam::Action;
+use crate::state::State;
+use crate::table::Table;
+use crate::turn::Turn;
+use crate::wire::{PresenceBody, SignedPresence};
+use symbolon_presence::body::{Body, Stamp};
+use symbolon_presence::codec;
+use symbolon_presence::header::{Class, Header};
+use symbolon_presence::record::{Place, Record, day_of, end_of};
+use symbolon_presence::time::Timestamp;
+
+/// When to publish. Nothing of it is stored.
+#[derive(Debug, Default)]
+pub(crate) struct Beacon {
+    due: Option<Timestamp>,
+    last: Option<Timestamp>,
+    /// No header holds the readers any more.
+    is_outgrown: bool,
+}
+
+impl Beacon {
+    /// After a start.
+    pub fn start(&mut self, now: Timestamp) {
+        self.due = Some(now.after(PUBLISH_DELAY));
+    }
+
+    /// What the records say has changed: they are published soon, or at once when somebody
+    /// was taken out.
+    pub fn changed(&mut self, now: Timestamp, at_once: bool) {
+        let earliest = self.last.map_or(now, |last| last.after(PUBLISH_PAUSE));
+        let at = if at_once { now } else { now.after(PUBLISH_DELAY).max(earliest) };
+        self.due = Some(self.due.map_or(at, |due| due.min(at)));
+    }
+
+    /// When something is due.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.due
+    }
+
+    /// Whether there are more readers, or more who left, than a header can tell apart.
+    pub fn is_outgrown(&self) -> bool {
+        self.is_outgrown
+    }
+
+    /// Publishes when it is due.
+    pub fn tick(&mut self, state: &mut State, turn: &mut Turn<'_>) {
+        if self.due.is_none_or(|due| due > turn.now) {
+            return;
+        }
+        self.due = Some(turn.now.after(PUBLISH_INTERVAL));
+        self.last = Some(turn.now);
+        self.is_outgrown = publish(state, turn).is_none();
+    }
+}
+
+/// Makes and publishes the records of today and tomorrow. None when no header can be made.
+fn publish(state: &mut State, turn: &mut Turn<'_>) -> Option<()> {
+    let today = day_of(turn.now);
+    let presence = &mut state.own.presence;
+    // Never lower than before, also when the clock was set back.
+    presence.sequence = presence.sequence.saturating_add(1).max(turn.now.0);
+    let generation = &mut presence.generation;
+    generation.ratchet.forget_before(today.saturating_sub(1).saturating_sub(generation.began));
+    turn.put(Table::Meta, b"presence", &*presence);
+    let at = Timestamp(presence.sequence);
+    let bodies = [Class::Full, Class::Limited].map(|class| (class, body_of(state, turn, class)));
+    let presence = &state.own.presence;
+    let (generation, wrapping, readers) = (&presence.generation, &presence.wrapping, presence.readers());
+    let (lookup, reader) = (generation.lookup(), generation.reader());
+    let mut records = Vec::with_capacity(6);
+    for day in [today, today.saturating_add(1)] {
+        let header = codec::encode(&Header::wrap(generation, wrapping, &readers, turn.rng).ok()?);
+        records.push(Place::of_header(&reader.lookup, day).seal(&lookup, at, &header, turn.rng).ok()?);
+        for (class, payload) in &bodies {
+            let wrapped = wrapping.secret(*class);
+            let stamp = Stamp {
+                version: wrapping.version,
+                day,
+                sequence: presence.sequence,
+                device: state.own.identity.device,
+                issued: turn.now,
+                expires: end_of(day),
+            };
+            let body = codec::encode(&Body::seal(&reader, wrapped, stamp, payload, turn.rng)?);
+            records.push(Place::of_body(&reader.lookup, day, wrapped).seal(&lookup, at, &body, turn.rng).ok()?);
+        }
+    }
+    state.own.records = records.iter().filter_map(|bytes| Some((Record::read(bytes, turn.now).ok()?.id, bytes.clone()))).collect();
+    for record in records {
+        turn.act(Action::Publish(record));
+    }
+    Some(())
+}
+
+/// What friends read; those from whom we hide, without our own addresses.
+fn body_of(state: &State, turn: &mut Turn<'_>, class: Class) -> Vec<u8> {
+    let own = &state.own;
+    let mut whereabouts = own.whereabouts(turn.rng);
+    if class == Class::Limited {
+        whereabouts.entry.places.clear();
+    }
+    let body = PresenceBody {
+        name: own.name.clone(),
+        friendship: own.friendship.clone(),
+        chain: own.identity.chain.clone(),
+        entry: whereabouts.entry,
+        depots: whereabouts.depots,
+    };
+    let lookup = own.presence.generation.reader().lookup;
+    codec::encode(&SignedPresence::sign(&own.identity.signing, &lookup, own.presence.sequence, &body))
+}

@@ -1,0 +1,252 @@
+//! The seeker: reads the records of friends who are not where they were, or whose keys are
+//! over. Header first, which says whether and how the body can be read; then the body.
+//!
+//! Everything found is checked here, wherever it comes from; of several bodies the newest
+//! holds. Who answers with nothing or with nonsense costs time and nothing else.
+
+use crate::delivery::Delivery;
+use crate::friend::friends_depots;
+use crate::limits::{SEEK_DEADLINE, SEEK_PAUSE, SEEK_PAUSE_MAX, SEEK_PAUSE_STALE, SEEKS_MAX, SEEKS_WAITING_MAX};
+use crate::seam::{Action, Event};
+use crate::state::{FriendState, State};
+use crate::table::Table;
+use crate::turn::{Turn, TurnFailed};
+use crate::wire::{PresenceBody, SignedPresence, entry_is_of};
+use std::collections::BTreeMap;
+use symbolon_presence::body::{Body, PAYLOAD_MAX};
+use symbolon_presence::codec;
+use symbolon_presence::header::Header;
+use symbolon_presence::id::{LookupId, PeerId};
+use symbolon_presence::kdf::Secret;
+use symbolon_presence::record::{Place, RECORD_MAX, Record, day_of};
+use symbolon_presence::time::Timestamp;
+use symbolon_presence::tree::LeafLabels;
+use symbolon_relay::frame::Frame;
+
+/// Why a friend's records are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Why {
+    /// The friend cannot be reached.
+    Missed,
+    /// The friend's node says that our keys are over.
+    Stale,
+}
+
+/// One friend's records being read.
+#[derive(Debug)]
+struct Seek {
+    /// Days still to be tried, the last one first.
+    days: Vec<u32>,
+    day: u32,
+    id: LookupId,
+    /// What the header wrapped; none while the header is looked for.
+    wrapped: Option<Secret>,
+    /// Answers that are still to come.
+    waiting: usize,
+    deadline: Timestamp,
+    /// Whether a body was taken.
+    found: bool,
+}
+
+/// Attempts for one friend.
+#[derive(Debug, Clone, Copy)]
+struct Attempts {
+    last: Timestamp,
+    /// In a row without anything new.
+    vain: u32,
+}
+
+/// All friends who are sought. Nothing of it is stored.
+#[derive(Debug, Default)]
+pub(crate) struct Seeker {
+    /// At most [`SEEKS_MAX`].
+    open: BTreeMap<PeerId, Seek>,
+    /// Whom an id is looked up for.
+    ids: BTreeMap<LookupId, PeerId>,
+    attempts: BTreeMap<PeerId, Attempts>,
+    /// Those who wait for a place; at most [`SEEKS_WAITING_MAX`].
+    next: BTreeMap<PeerId, Why>,
+}
+
+impl Seeker {
+    /// When something is due.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.open.values().map(|seek| seek.deadline).min()
+    }
+
+    /// A friend is to be sought, if that was not tried just now.
+    pub fn want(&mut self, state: &State, delivery: &mut Delivery, turn: &mut Turn<'_>, peer: PeerId, why: Why) {
+        let readable = state
+            .friends
+            .get(&peer)
+            .is_some_and(|friend| friend.state == FriendState::Mutual && !friend.blocked && friend.presence.is_some());
+        if !readable || self.open.contains_key(&peer) {
+            return;
+        }
+        let pause = |attempts: &Attempts| match why {
+            Why::Stale => SEEK_PAUSE_STALE,
+            Why::Missed => SEEK_PAUSE.saturating_mul(1 << attempts.vain.min(20)).min(SEEK_PAUSE_MAX),
+        };
+        if self.attempts.get(&peer).is_some_and(|attempts| turn.now.since(attempts.last) < pause(attempts)) {
+            return;
+        }
+        if self.open.len() >= SEEKS_MAX {
+            if self.next.len() < SEEKS_WAITING_MAX {
+                self.next.insert(peer, why);
+            }
+            return;
+        }
+        let vain = self.attempts.get(&peer).map_or(0, |attempts| attempts.vain);
+        self.attempts.insert(peer, Attempts { last: turn.now, vain: vain.saturating_add(1) });
+        let today = day_of(turn.now);
+        // Clocks differ: around midnight a friend may be a day ahead of us, or behind.
+        self.ask(state, delivery, turn, peer, vec![today.saturating_add(1), today.saturating_sub(1), today], None);
+    }
+
+    /// Looks for the header of the next day, or for the body that a header led to.
+    fn ask(
+        &mut self,
+        state: &State,
+        delivery: &mut Delivery,
+        turn: &mut Turn<'_>,
+        peer: PeerId,
+        mut days: Vec<u32>,
+        body: Option<(u32, Secret)>,
+    ) {
+        self.finish(&peer);
+        let Some(presence) = state.friends.get(&peer).and_then(|friend| friend.presence.as_ref()) else { return };
+        let lookup = &presence.reader.lookup;
+        let (day, place) = match &body {
+            Some((day, wrapped)) => (*day, Place::of_body(lookup, *day, wrapped)),
+            None => {
+                let Some(day) = days.pop() else { return };
+                (day, Place::of_header(lookup, day))
+            }
+        };
+        let Ok(id) = place.id(lookup) else { return };
+        turn.act(Action::Resolve(id));
+        let waiting = 1 + delivery.ask(state, turn, &peer, &Frame::Lookup(id));
+        let deadline = turn.now.after(SEEK_DEADLINE);
+        let wrapped = body.map(|(_, wrapped)| wrapped);
+        self.ids.insert(id, peer);
+        self.open.insert(peer, Seek { days, day, id, wrapped, waiting, deadline, found: false });
+    }
+
+    fn finish(&mut self, peer: &PeerId) {
+        if let Some(seek) = self.open.remove(peer) {
+            self.ids.remove(&seek.id);
+        }
+    }
+
+    /// Something was found under an id. It may be anything.
+    pub fn found(
+        &mut self,
+        state: &mut State,
+        delivery: &mut Delivery,
+        turn: &mut Turn<'_>,
+        id: LookupId,
+        bytes: &[u8],
+    ) -> Result<(), TurnFailed> {
+        let Some(peer) = self.ids.get(&id).copied() else { return Ok(()) };
+        let Some(seek) = self.open.get_mut(&peer) else { return Ok(()) };
+        let Some(presence) = state.friends.get(&peer).and_then(|friend| friend.presence.clone()) else { return Ok(()) };
+        let Some(record) = Record::read(bytes, turn.now).ok().filter(|record| record.id == id) else { return Ok(()) };
+        let (reader, day) = (&presence.reader, seek.day);
+        match seek.wrapped.clone() {
+            None => {
+                let opened = Place::of_header(&reader.lookup, day).open(&record).ok();
+                let Some(header) = opened.and_then(|bytes| codec::decode::<Header>(&bytes, RECORD_MAX).ok()) else { return Ok(()) };
+                let Some(labels) = turn.get(Table::Labels, peer.as_bytes())? else { return Ok(()) };
+                let labels = LeafLabels::from_bytes(&labels).ok_or(TurnFailed("labels in the store cannot be read"))?;
+                // Older than what we have read: somebody shows an old record.
+                if header.version < presence.version {
+                    return Ok(());
+                }
+                if let Ok((_, wrapped)) = header.open(reader, &labels) {
+                    let days = std::mem::take(&mut seek.days);
+                    self.ask(state, delivery, turn, peer, days, Some((day, wrapped)));
+                }
+            }
+            Some(wrapped) => {
+                let opened = Place::of_body(&reader.lookup, day, &wrapped).open(&record).ok();
+                let body = opened.and_then(|bytes| codec::decode::<Body>(&bytes, RECORD_MAX).ok()).filter(|body| body.day == day);
+                let Some(body) = body.filter(|body| !body.expires.is_expired_at(turn.now)) else { return Ok(()) };
+                let Ok(payload) = body.open(reader, &wrapped) else { return Ok(()) };
+                seek.found = true;
+                if body.sequence > presence.sequence && take_in(state, turn, &peer, &body, &payload) {
+                    self.attempts.insert(peer, Attempts { last: turn.now, vain: 0 });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whoever was asked has nothing more to say about an id.
+    pub fn resolved(&mut self, state: &State, delivery: &mut Delivery, turn: &mut Turn<'_>, id: LookupId) {
+        let Some(peer) = self.ids.get(&id).copied() else { return };
+        let Some(seek) = self.open.get_mut(&peer) else { return };
+        seek.waiting = seek.waiting.saturating_sub(1);
+        if seek.waiting == 0 {
+            self.next_day(state, delivery, turn, peer);
+        }
+    }
+
+    /// What was looked for is not to be had on that day.
+    fn next_day(&mut self, state: &State, delivery: &mut Delivery, turn: &mut Turn<'_>, peer: PeerId) {
+        if let Some(seek) = self.open.get_mut(&peer).filter(|seek| !seek.found) {
+            let days = std::mem::take(&mut seek.days);
+            self.ask(state, delivery, turn, peer, days, None);
+        } else {
+            self.finish(&peer);
+        }
+        self.go_on(state, delivery, turn);
+    }
+
+    /// Gives free places to those who wait for one.
+    fn go_on(&mut self, state: &State, delivery: &mut Delivery, turn: &mut Turn<'_>) {
+        while self.open.len() < SEEKS_MAX
+            && let Some((peer, why)) = self.next.pop_first()
+        {
+            self.want(state, delivery, turn, peer, why);
+        }
+    }
+
+    /// Gives up on answers that do not come.
+    pub fn tick(&mut self, state: &State, delivery: &mut Delivery, turn: &mut Turn<'_>) {
+        let late: Vec<PeerId> = self.open.iter().filter(|(_, seek)| seek.deadline <= turn.now).map(|(peer, _)| *peer).collect();
+        for peer in late {
+            self.next_day(state, delivery, turn, peer);
+        }
+    }
+}
+
+/// Takes in what a friend's body says. Whether it is the friend's word.
+fn take_in(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, body: &Body, payload: &[u8]) -> bool {
+    let Some(friend) = state.friends.get(peer).cloned() else { return false };
+    let Some(mut presence) = friend.presence.clone() else { return false };
+    let Ok(signed) = codec::decode::<SignedPresence>(payload, PAYLOAD_MAX) else { return false };
+    let Some(said) = signed.verify(peer, &presence.reader.lookup, body.sequence, turn.now) else { return false };
+    let PresenceBody { friendship, chain, entry, depots, .. } = said;
+    let Ok(device) = chain.verify(turn.now) else { return false };
+    // Devices become known by bundles only; and a body speaks for the device that made it.
+    if device.device != body.device || !entry_is_of(&entry, &device) || !friend.devices.contains(&device.device) {
+        return false;
+    }
+    let Some(row) = state.device_mut(&device.device).filter(|row| row.peer == *peer) else { return false };
+    row.put = Some(friendship.put(&entry.mailbox));
+    row.depots = friends_depots(&friendship, depots);
+    // From whom somebody hides keeps the places that are known; they may be dead.
+    let places = if entry.places.is_empty() { std::mem::take(&mut row.entry.places) } else { entry.places.clone() };
+    row.entry = symbolon_relay::frame::MailboxEntry { places, ..entry };
+    presence.sequence = body.sequence;
+    presence.version = body.version;
+    presence.read = turn.now;
+    let reader = &mut presence.reader;
+    reader.ratchet.forget_before(body.day.saturating_sub(1).saturating_sub(reader.began));
+    state.has_new_friend = true;
+    state.restart.insert(device.device);
+    state.moved.insert(device.device);
+    state.save_friend(turn, crate::state::Friend { friendship: Some(friendship), presence: Some(presence), ..friend });
+    turn.notify(Event::Friend(*peer));
+    true
+}

@@ -1,0 +1,110 @@
+//! How friends come to read presence records, and what they read there.
+
+use super::{are_bounded, is_name};
+use crate::limits::DEVICES_MAX;
+use minicbor::{Decode, Encode};
+use symbolon_presence::codec;
+use symbolon_presence::friendship::FriendshipSecret;
+use symbolon_presence::generation::Reader;
+use symbolon_presence::id::{DeviceId, Digest, PeerId, PublicKeyBytes, SignatureBytes};
+use symbolon_presence::identity::Chain;
+use symbolon_presence::kdf::hash;
+use symbolon_presence::labels::{HASH_CONTEXT, SEAL_LABELS, SIGN_STATEMENT};
+use symbolon_presence::record::RECORD_MAX;
+use symbolon_presence::seal::{DhKey, HPKE_OVERHEAD, hpke_open};
+use symbolon_presence::sign::SigningKey;
+use symbolon_presence::time::Timestamp;
+use symbolon_presence::tree::LeafLabels;
+use symbolon_relay::frame::MailboxEntry;
+
+/// What a friend needs to read the sender's presence records.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct PresenceKeys {
+    /// Lookup key, header key and ratchet.
+    #[n(0)]
+    pub reader: Reader,
+    /// For each of the friend's devices; at most [`DEVICES_MAX`].
+    #[n(1)]
+    pub labels: Vec<Labels>,
+}
+
+/// A leaf and its labels for one device.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Labels {
+    /// Whose.
+    #[n(0)]
+    pub device: DeviceId,
+    /// [`LeafLabels`] in bytes, by HPKE to the device's certificate; bound to the lookup key.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub sealed: Vec<u8>,
+}
+
+impl PresenceKeys {
+    /// Whether every part is within its bounds.
+    pub fn is_bounded(&self) -> bool {
+        let sealed = LeafLabels::LEN + HPKE_OVERHEAD;
+        self.labels.len() <= DEVICES_MAX && self.labels.iter().all(|labels| labels.sealed.len() == sealed)
+    }
+
+    /// The labels that are for this device.
+    pub fn open(&self, device: &DeviceId, key: &DhKey) -> Option<LeafLabels> {
+        let sealed = &self.labels.iter().find(|labels| labels.device == *device)?.sealed;
+        LeafLabels::from_bytes(&hpke_open(SEAL_LABELS, key, self.reader.lookup.as_bytes(), sealed).ok()?)
+    }
+}
+
+/// What friends may read in a presence record.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct PresenceBody {
+    /// Own name.
+    #[n(0)]
+    pub name: String,
+    /// The current friendship secret.
+    #[n(1)]
+    pub friendship: FriendshipSecret,
+    /// The device that speaks.
+    #[n(2)]
+    pub chain: Chain,
+    /// Its own mailbox; without places in the limited body.
+    #[n(3)]
+    pub entry: MailboxEntry,
+    /// Its mailboxes at relays; at most [`DEPOTS_MAX`](crate::limits::DEPOTS_MAX).
+    #[n(4)]
+    pub depots: Vec<MailboxEntry>,
+}
+
+/// A [`PresenceBody`] with its device's signature.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct SignedPresence {
+    /// The body in its encoding.
+    #[cbor(n(0), with = "minicbor::bytes")]
+    body: Vec<u8>,
+    /// The context is lookup key and sequence number.
+    #[n(1)]
+    signature: SignatureBytes,
+}
+
+impl SignedPresence {
+    /// Signs a body.
+    pub fn sign(key: &SigningKey, lookup: &PublicKeyBytes, sequence: u64, body: &PresenceBody) -> Self {
+        let body = codec::encode(body);
+        let signature = key.sign(SIGN_STATEMENT, &presence_context(lookup, sequence), &body);
+        Self { body, signature }
+    }
+
+    /// What a device of `peer` says here.
+    pub fn verify(&self, peer: &PeerId, lookup: &PublicKeyBytes, sequence: u64, now: Timestamp) -> Option<PresenceBody> {
+        let body: PresenceBody = codec::decode(&self.body, RECORD_MAX).ok()?;
+        let device = body.chain.verify(now).ok().filter(|device| device.peer == *peer)?;
+        device.signing.verify(SIGN_STATEMENT, &presence_context(lookup, sequence), &self.body, &self.signature).ok()?;
+        (is_name(&body.name) && body.entry.is_bounded() && are_bounded(&body.depots)).then_some(body)
+    }
+}
+
+fn presence_context(lookup: &PublicKeyBytes, sequence: u64) -> Digest {
+    hash(HASH_CONTEXT, &[lookup.as_bytes(), &sequence.to_be_bytes()])
+}

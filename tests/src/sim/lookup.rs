@@ -1,0 +1,66 @@
+//! Where records are found in a simulation: it takes whatever is a record, and answers late,
+//! with nothing, with something old, or with nonsense.
+
+use super::run::{Happening, Ix, Sim};
+use std::collections::BTreeMap;
+use symbolon_core::seam::Input;
+use symbolon_presence::id::LookupId;
+use symbolon_presence::record::Record;
+
+/// All that was published, by everybody. Newest last.
+#[derive(Debug, Default)]
+pub struct Lookup {
+    /// Whether there is one at all.
+    pub is_there: bool,
+    records: BTreeMap<LookupId, Vec<Vec<u8>>>,
+    /// How often something was looked for.
+    pub resolved: u64,
+}
+
+/// Versions of one record remembered.
+const VERSIONS: usize = 4;
+
+impl Lookup {
+    /// All bytes that lie there.
+    pub fn stored(&self) -> impl Iterator<Item = &Vec<u8>> {
+        self.records.values().flatten()
+    }
+}
+
+impl Sim {
+    pub(super) fn publish(&mut self, bytes: Vec<u8>) {
+        self.trace.add(&bytes);
+        if self.lookup.is_there
+            && !self.happens(self.faults.loss)
+            && let Ok(record) = Record::read(&bytes, self.now)
+        {
+            let versions = self.lookup.records.entry(record.id).or_default();
+            versions.push(bytes);
+            if versions.len() > VERSIONS {
+                versions.remove(0);
+            }
+        }
+    }
+
+    pub(super) fn resolve(&mut self, ix: Ix, id: LookupId) {
+        self.lookup.resolved += 1;
+        let incarnation = self.nodes[ix].incarnation;
+        let mut at = self.now.after(1 + self.below(self.faults.latency.max(1)));
+        if self.lookup.is_there {
+            let versions = self.lookup.records.get(&id).cloned().unwrap_or_default();
+            let mut answers: Vec<Vec<u8>> = versions.last().cloned().filter(|_| !self.happens(self.faults.loss)).into_iter().collect();
+            if self.happens(self.faults.replay) {
+                answers.extend(versions.first().cloned());
+            }
+            if self.happens(self.faults.flip) {
+                answers.extend(versions.last().map(|bytes| bytes.iter().map(|byte| byte ^ 1).collect()));
+                answers.push(vec![7; 20_000]);
+            }
+            for answer in answers {
+                self.plan(at, ix, incarnation, Happening::Input(Input::Found(id, answer)));
+                at = at.after(1 + self.below(self.faults.latency.max(1)));
+            }
+        }
+        self.plan(at, ix, incarnation, Happening::Input(Input::Resolved(id)));
+    }
+}
