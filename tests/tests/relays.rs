@@ -153,7 +153,7 @@ fn entries_that_a_restored_relay_hands_out_again_are_taken_once_and_start_no_tal
     sim.run_for(MINUTE);
     // Ben is off while Andi's texts, and lists of receipts for Ben's last one, are left for him.
     sim.say(B, A, "good night").unwrap();
-    sim.run_for(50);
+    assert!(sim.run_until(MINUTE, |sim| sim.texts(A).contains(&"good night".to_owned())));
     sim.crash(B, HOUR);
     sim.say(A, B, "sleep well").unwrap();
     sim.run_for(MINUTE);

@@ -28,11 +28,11 @@ impl Beacon {
         self.due = Some(now.after(PUBLISH_DELAY));
     }
 
-    /// What the records say has changed: they are published soon, or at once when somebody
-    /// was taken out.
+    /// What the records say has changed: they are published at once when somebody was taken
+    /// out, else not too often.
     pub fn changed(&mut self, now: Timestamp, at_once: bool) {
-        let earliest = self.last.map_or(now, |last| last.after(PUBLISH_PAUSE));
-        let at = if at_once { now } else { now.after(PUBLISH_DELAY).max(earliest) };
+        let earliest = self.last.map_or(now.after(PUBLISH_DELAY), |last| last.after(PUBLISH_PAUSE));
+        let at = if at_once { now } else { now.max(earliest) };
         self.due = Some(self.due.map_or(at, |due| due.min(at)));
     }
 

@@ -195,10 +195,14 @@ impl Delivery {
         let mut settled = Vec::new();
         let (mut greeted, mut is_stale) = (false, false);
         for item in body.items {
+            if item.outcome == Outcome::Refused(Refusal::Stale) {
+                // It stays on the way: put again under the new key, the same envelope is answered again.
+                is_stale |= session.inflight.contains_key(&item.frame) || session.hello.as_ref().is_some_and(|(frame, _)| *frame == item.frame);
+                continue;
+            }
             if session.hello.as_ref().is_some_and(|(frame, _)| *frame == item.frame) {
                 session.hello = None;
                 greeted = true;
-                is_stale |= item.outcome == Outcome::Refused(Refusal::Stale);
             }
             if let Some((number, size)) = session.inflight.remove(&item.frame) {
                 session.inflight_bytes = session.inflight_bytes.saturating_sub(size);

@@ -68,11 +68,12 @@ pub(crate) fn adopt_bundle(state: &mut State, turn: &mut Turn<'_>, friend: &mut 
     }
     friend.friendship = Some(bundle.friendship);
     let identity = &state.own.identity;
-    friend.presence = bundle.presence.and_then(|keys| {
-        let labels = keys.open(&identity.device, &identity.dh)?;
+    if let Some(keys) = bundle.presence
+        && let Some(labels) = keys.open(&identity.device, &identity.dh)
+    {
         turn.put_raw(Table::Labels, friend.peer.as_bytes(), labels.to_bytes());
-        Some(FriendPresence { reader: keys.reader, version: 0, sequence: 0, read: turn.now })
-    });
+        friend.presence = Some(FriendPresence { reader: keys.reader, version: 0, sequence: 0, read: turn.now });
+    }
     state.has_new_friend = true;
 }
 
@@ -114,6 +115,7 @@ pub(crate) fn enter_room(
             held: Vec::new(),
             unread: 0,
             presence: None,
+            giving: false,
         });
     };
     let mut held = old.held.clone();
@@ -130,6 +132,7 @@ pub(crate) fn enter_room(
         devices: Vec::new(),
         friendship: None,
         presence: None,
+        giving: false,
         since: turn.now,
         held,
         ..old
@@ -201,6 +204,7 @@ pub(crate) fn end(state: &mut State, turn: &mut Turn<'_>, mut friend: Friend) ->
     friend.state = FriendState::Ended;
     friend.friendship = None;
     friend.presence = None;
+    friend.giving = false;
     turn.delete(Table::Labels, peer.as_bytes());
     presence::revoke(state, turn, &peer);
     friend.trust = friend.trust.max(Trust::Invited);
@@ -345,7 +349,7 @@ fn give_again(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<(
     let bundle = RoomPayload::Bundle(own_bundle(state, turn, peer, &devices));
     let sealed = turn.cipher.seal(friend.room, &codec::encode(&bundle), &[])?;
     outbox::enqueue_room(state, turn, &friend, &What::Bundle, &sealed);
-    Ok(())
+    Ok(update(state, turn, peer, |friend| friend.giving = true)?)
 }
 
 /// Changes and saves a friend's row.
@@ -412,6 +416,7 @@ mod tests {
                 held: Vec::new(),
                 unread: 0,
                 presence: None,
+                giving: false,
             };
             state.friends.insert(peer, friend);
         }

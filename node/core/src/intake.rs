@@ -160,14 +160,17 @@ impl Intake {
         let admitted = match admission.admit(turn.now, &put, friendship, over, &Uses(turn))? {
             Ok(admitted) => admitted,
             Err(not) if not.refusal == Refusal::Stale => {
-                // Who was taken out is told nothing: it looks as if this node were off.
                 let sender = kind(&put.envelope).and_then(|kind| match kind {
-                    Kind::Known(tag) => self.tags.ready(state, &tag),
+                    Kind::Known(tag) => Some((self.tags.ready(state, &tag)?.0, tag)),
                     Kind::First => None,
                 });
-                match sender.filter(|(device, _)| is_refused(state, device)) {
-                    Some((device, _)) => delivery.refuse(state, turn, origin, &device),
-                    None => delivery.acknowledge(state, turn, origin, None, put.frame, Outcome::Refused(Refusal::Stale)),
+                match sender {
+                    // Who was taken out is told nothing: it looks as if this node were off.
+                    Some((device, _)) if is_refused(state, &device) => delivery.refuse(state, turn, origin, &device),
+                    Some((device, tag)) if state.friend_of(&device).is_some_and(|friend| friend.giving) => {
+                        return self.known(state, delivery, turn, origin, &put.envelope, tag);
+                    }
+                    Some(_) | None => delivery.acknowledge(state, turn, origin, None, put.frame, Outcome::Refused(Refusal::Stale)),
                 }
                 return Ok(());
             }

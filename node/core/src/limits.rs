@@ -38,7 +38,7 @@ pub const LAN_VISIBLE: u64 = 10 * MINUTE;
 pub const PAST_MAX: usize = 64;
 /// See [`PAST_MAX`].
 pub const PAST_LIFE: u64 = 30 * DAY;
-/// How long changes of what records say are gathered before they are published.
+/// How long a node gathers its addresses after a start before it publishes them.
 pub const PUBLISH_DELAY: u64 = 2 * SECOND;
 /// Pause between two publications, unless somebody is taken out.
 pub const PUBLISH_PAUSE: u64 = 10 * SECOND;

@@ -2,7 +2,7 @@
 
 use super::faults::{Manners, flipped, lying_receipt};
 use super::relays::{RELAYS, relay_at};
-use super::run::{Happening, Ix, Sim, node_at};
+use super::run::{Happening, Ix, Sim, address_of, node_at};
 use std::collections::{BTreeMap, VecDeque};
 use symbolon_core::command::Path;
 use symbolon_core::seam::{Address, DialId, Input, LinkId};
@@ -60,6 +60,16 @@ impl Sim {
         }
     }
 
+    /// A node gets another address, under which nobody knows it yet, and nobody is at the old one.
+    pub fn move_house(&mut self, ix: Ix) {
+        let house = self.houses.entry(ix).or_default();
+        *house += 1;
+        let address = address_of(ix, *house);
+        self.log(ix, || "has another address".into());
+        self.cut_links(|ends| ends.contains(&ix));
+        self.deliver(ix, vec![Input::Addresses(vec![address])], false);
+    }
+
     pub(super) fn cut_links(&mut self, which: impl Fn(&[Ix; 2]) -> bool) {
         let links: Vec<LinkId> = self.line.pipes.iter().filter(|(_, pipe)| which(&pipe.ends)).map(|(link, _)| *link).collect();
         for link in links {
@@ -92,7 +102,8 @@ impl Sim {
             self.dial_relay(from, dial, relay, at);
             return;
         }
-        let to = places.iter().find_map(node_at).filter(|to| *to != from);
+        let lives_there = |at: &(Ix, u32)| self.houses.get(&at.0).copied().unwrap_or_default() == at.1;
+        let to = places.iter().filter_map(node_at).find(lives_there).map(|(to, _)| to).filter(|to| *to != from);
         let incarnation = self.nodes[from].incarnation;
         if to == Some(ROGUE) && self.rogue_links.is_some() {
             let link = self.pipe([from, ROGUE], [incarnation, 0]);

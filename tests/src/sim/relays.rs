@@ -216,5 +216,5 @@ impl Sim {
 
 /// The relay at an address.
 pub(super) fn relay_at(address: &Address) -> Option<Ix> {
-    super::run::node_at(address).filter(|ix| (RELAYS..super::links::ROGUE).contains(ix))
+    super::run::node_at(address).map(|(ix, _)| ix).filter(|ix| (RELAYS..super::links::ROGUE).contains(ix))
 }

@@ -43,6 +43,8 @@ pub struct Sim {
     next_command: u64,
     timers: BTreeMap<Ix, Timestamp>,
     pub(super) line: Line,
+    /// How often a node has moved.
+    pub(super) houses: BTreeMap<Ix, u32>,
     /// Where records are found.
     pub lookup: Lookup,
     /// Relays; their indices begin at [`RELAYS`].
@@ -84,6 +86,7 @@ impl Sim {
             next_command: 0,
             timers: BTreeMap::new(),
             line: Line::default(),
+            houses: BTreeMap::new(),
             lookup: Lookup::default(),
             relays: Vec::new(),
             is_fetching: false,
@@ -132,7 +135,7 @@ impl Sim {
             watch.started(ix, peer);
         }
         if self.finish(ix, ended).is_some() {
-            self.deliver(ix, vec![Input::Addresses(vec![address(ix)])], false);
+            self.deliver(ix, vec![Input::Addresses(vec![address_of(ix, self.houses.get(&ix).copied().unwrap_or_default())])], false);
         }
     }
 
@@ -351,6 +354,13 @@ pub fn address(ix: Ix) -> Address {
     Address(format!("node {ix}").into_bytes())
 }
 
-pub(super) fn node_at(address: &Address) -> Option<Ix> {
-    std::str::from_utf8(&address.0).ok()?.strip_prefix("node ")?.parse().ok()
+/// The address of a node after it has moved so often.
+pub(super) fn address_of(ix: Ix, house: u32) -> Address {
+    if house == 0 { address(ix) } else { Address(format!("node {ix} at {house}").into_bytes()) }
+}
+
+pub(super) fn node_at(address: &Address) -> Option<(Ix, u32)> {
+    let text = std::str::from_utf8(&address.0).ok()?.strip_prefix("node ")?;
+    let (ix, house) = text.split_once(" at ").unwrap_or((text, "0"));
+    Some((ix.parse().ok()?, house.parse().ok()?))
 }

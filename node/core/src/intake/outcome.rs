@@ -1,7 +1,6 @@
 //! What became of envelopes: ours, as their recipients say; theirs, as we remember it.
 
 use super::*;
-use crate::seeker::Why;
 
 /// What is remembered of an envelope taken in; without a sender, nobody is told of a repeat.
 pub(super) fn seen(at: Timestamp, outcome: Outcome, sender: Option<&DeviceId>) -> Vec<u8> {
@@ -58,13 +57,8 @@ pub(super) fn settle(state: &mut State, delivery: &mut Delivery, turn: &mut Turn
             delivery.hang_up(state, turn, &item.device);
             return Ok(());
         }
-        Outcome::Refused(Refusal::Stale) => {
-            // Put again once the new keys are read.
-            if let Some(peer) = state.friend_of(&item.device).map(|friend| friend.peer) {
-                state.seek(peer, Why::Stale);
-            }
-            return Ok(());
-        }
+        // Nobody says that by way of a relay, and on a link it settles nothing.
+        Outcome::Refused(Refusal::Stale) => return Ok(()),
         Outcome::Refused(Refusal::UsedUp) => Some(Fault::InviteUsed),
         Outcome::Refused(Refusal::Expired) => Some(Fault::InviteExpired),
         Outcome::Refused(Refusal::Refused) => Some(Fault::Refused),
@@ -76,7 +70,12 @@ pub(super) fn settle(state: &mut State, delivery: &mut Delivery, turn: &mut Turn
         }
         // Only `delivered` ends our care for a text.
         (What::Text(..) | What::Mark | What::Skip | What::Bundle, Outcome::Stored(_), _) => return Ok(()),
-        (What::Mark | What::Skip | What::Bundle, Outcome::Delivered | Outcome::Refused(_), _) | (What::Receipts, ..) => {}
+        (What::Mark | What::Skip, Outcome::Delivered | Outcome::Refused(_), _) | (What::Receipts, ..) => {}
+        (What::Bundle, Outcome::Delivered | Outcome::Refused(_), _) => {
+            if let Some(peer) = state.friend_of(&item.device).map(|friend| friend.peer) {
+                crate::friend::update(state, turn, &peer, |friend| friend.giving = false)?;
+            }
+        }
         (What::Text(conversation, arrival), Outcome::Refused(_), fault) => {
             conversation::set_state(turn, conversation, *arrival, MessageState::Failed, fault)?;
         }

@@ -63,6 +63,7 @@ fn on_the_lan(now: Timestamp, f: impl FnOnce(&mut Lan, &mut State, &mut Turn<'_>
         since: now,
         unread: 0,
         presence: None,
+        giving: false,
         held: Vec::new(),
     };
     state.friends.insert(FRIEND, friend);

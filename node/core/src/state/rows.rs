@@ -160,6 +160,10 @@ pub(crate) struct Friend {
     /// How the friend's presence is read. The labels lie in [`Table::Labels`].
     #[n(13)]
     pub presence: Option<FriendPresence>,
+    /// Was taken out for a while, and is on the way to be given everything again. Until then
+    /// an old key is good enough: the friend may wait for us with nothing better.
+    #[n(14)]
+    pub giving: bool,
 }
 
 /// What is known of a friend's presence records.

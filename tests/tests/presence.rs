@@ -1,0 +1,197 @@
+//! Friends who find each other by their records, and friendship that is taken back.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::collections::BTreeSet;
+use symbolon_core::command::{Command, Reply, Who};
+use symbolon_presence::time::{DAY, HOUR, MINUTE};
+use symbolon_relay::frame::Frame;
+use symbolon_tests::sim::Faults;
+use symbolon_tests::sim::run::{Ix, Sim};
+
+/// Friends of the first one, and somewhere to look each other up.
+fn friends(seed: u64, names: &[&str], faults: Faults) -> Sim {
+    let mut sim = Sim::new(seed, Faults::NONE);
+    sim.lookup.is_there = true;
+    for name in names {
+        sim.add(name);
+    }
+    for other in 1..names.len() {
+        sim.befriend(0, other);
+    }
+    sim.run_for(MINUTE);
+    sim.faults = faults;
+    sim
+}
+
+fn who(sim: &Sim, ix: Ix) -> Who {
+    Who(sim.nodes[ix].peer.to_string())
+}
+
+fn sent(sim: &mut Sim, ix: Ix) -> Vec<(&'static str, u64)> {
+    let Ok(Reply::Status(status)) = sim.command(ix, Command::Status) else { panic!() };
+    status.sent_frames
+}
+
+/// Both get other addresses while they are apart.
+fn both_move(sim: &mut Sim, a: Ix, b: Ix) {
+    sim.set_apart(a, b, true);
+    sim.move_house(a);
+    sim.move_house(b);
+    sim.run_for(HOUR);
+    sim.set_apart(a, b, false);
+}
+
+#[test]
+fn two_who_moved_while_they_were_apart_find_each_other_by_their_records() {
+    for seed in 0..20 {
+        let mut sim = friends(seed, &["Andi", "Ben"], Faults::NONE);
+        both_move(&mut sim, 0, 1);
+        sim.say(0, 1, "where are you?").unwrap();
+        assert!(sim.run_until(MINUTE, |sim| sim.texts(1) == ["where are you?"]), "seed {seed}");
+        sim.run_for(MINUTE);
+    sim.check(true);
+    }
+}
+
+#[test]
+fn a70_a72_lookups_that_answer_late_wrongly_or_not_at_all_cost_time_only() {
+    for seed in 0..20 {
+        let faults = Faults { loss: 300, flip: 500, replay: 500, ..Faults::NONE };
+        let mut sim = friends(seed, &["Andi", "Ben"], Faults::NONE);
+        for round in 0..3 {
+            sim.set_apart(0, 1, true);
+            sim.move_house(0);
+            sim.move_house(1);
+            sim.run_for(10 * MINUTE);
+            sim.set_apart(0, 1, false);
+            sim.faults = faults;
+            sim.say(1, 0, &format!("round {round}")).unwrap();
+            assert!(sim.run_until(DAY, |sim| sim.texts(0).len() == round + 1), "seed {seed}, round {round}");
+            sim.faults = Faults::NONE;
+            sim.run_for(HOUR);
+        }
+        sim.run_for(MINUTE);
+    sim.check(true);
+    }
+}
+
+#[test]
+fn nobody_is_found_without_lookup_and_everybody_is_once_there_is_one() {
+    let mut sim = friends(3, &["Andi", "Ben"], Faults::NONE);
+    sim.lookup.is_there = false;
+    both_move(&mut sim, 0, 1);
+    sim.say(0, 1, "still there?").unwrap();
+    sim.run_for(HOUR);
+    assert!(sim.texts(1).is_empty());
+    sim.lookup.is_there = true;
+    assert!(sim.run_until(DAY, |sim| sim.texts(1) == ["still there?"]), "published anew within hours");
+    sim.run_for(MINUTE);
+    sim.check(true);
+}
+
+#[test]
+fn a20_taking_one_friend_out_costs_the_others_no_message_from_us_and_they_go_on() {
+    let mut sim = friends(4, &["Andi", "Ben", "Cleo"], Faults::NONE);
+    let before = sent(&mut sim, 0);
+    sim.wire = Some(Vec::new());
+    let ben = who(&sim, 1);
+    sim.command(0, Command::Unfriend(ben)).unwrap();
+    sim.run_for(HOUR);
+    // Nobody was told: what was sent meanwhile are answers at most.
+    let puts = |sent: &[(&'static str, u64)]| sent.iter().filter(|(kind, _)| !["receipt", "found"].contains(kind)).map(|(_, n)| n).sum::<u64>();
+    let after = sent(&mut sim, 0);
+    assert_eq!(puts(&after), puts(&before), "{before:?} {after:?}");
+    sim.say(2, 0, "hello").unwrap();
+    sim.run_for(MINUTE);
+    assert_eq!(sim.texts(0), ["hello"], "who stays reads the new keys and goes on");
+    sim.say(0, 2, "hello yourself").unwrap();
+    sim.say(1, 0, "and me?").unwrap();
+    sim.run_for(DAY);
+    assert_eq!(sim.texts(2), ["hello", "hello yourself"]);
+    assert_eq!(sim.texts(0), ["hello", "hello yourself"], "who was taken out is not heard");
+    let refusals: BTreeSet<bool> = sim
+        .wire
+        .take()
+        .unwrap()
+        .iter()
+        .filter(|wire| wire.from == 0 && wire.to == 1)
+        .map(|wire| matches!(Frame::decode(&wire.bytes), Ok(Frame::Receipt(_))))
+        .collect();
+    assert!(!refusals.contains(&true), "and is not even told that his key is over");
+}
+
+#[test]
+fn a21_a_friend_who_was_away_for_400_days_and_50_revocations_needs_two_records_and_no_message() {
+    let mut sim = friends(5, &["Andi", "Ben"], Faults::NONE);
+    sim.crash(1, 400 * DAY);
+    for n in 0..50 {
+        let other = sim.add(&format!("Guest {n}"));
+        sim.befriend(0, other);
+        let guest = who(&sim, other);
+        sim.command(0, Command::Unfriend(guest)).unwrap();
+        // Their machines are of no further interest.
+        sim.crash(other, 1_000 * DAY);
+        sim.run_for(8 * DAY - HOUR);
+    }
+    sim.move_house(0);
+    sim.run_for(HOUR);
+    assert!(sim.run_until(10 * DAY, |sim| sim.nodes[1].is_up()));
+    let resolved = sim.lookup.resolved;
+    sim.say(1, 0, "I am back").unwrap();
+    assert!(sim.run_until(HOUR, |sim| sim.texts(0) == ["I am back"]));
+    assert!(sim.lookup.resolved - resolved <= 4, "{} look-ups", sim.lookup.resolved - resolved);
+}
+
+#[test]
+fn a22_a_blocked_friend_reads_nothing_and_one_who_is_unblocked_reads_again() {
+    let mut sim = friends(6, &["Andi", "Ben", "Cleo"], Faults::NONE);
+    let ben = who(&sim, 1);
+    sim.command(0, Command::Block(ben.clone())).unwrap();
+    both_move(&mut sim, 0, 1);
+    sim.say(1, 0, "where are you?").unwrap();
+    sim.run_for(2 * DAY);
+    assert!(sim.texts(0).is_empty());
+    sim.command(0, Command::Unblock(ben)).unwrap();
+    // Andi looks Ben up and gives him what friends have.
+    assert!(sim.run_until(DAY, |sim| sim.texts(0) == ["where are you?"]));
+    both_move(&mut sim, 0, 1);
+    sim.say(1, 0, "and now?").unwrap();
+    assert!(sim.run_until(HOUR, |sim| sim.texts(0).len() == 2), "he reads the new records");
+    sim.run_for(MINUTE);
+    sim.check(true);
+}
+
+#[test]
+fn a_friend_from_whom_we_hide_is_not_shown_where_we_are_until_we_show_ourselves() {
+    let mut sim = friends(7, &["Andi", "Ben", "Cleo"], Faults::NONE);
+    let ben = who(&sim, 1);
+    sim.command(0, Command::Hide { friend: ben.clone(), hidden: true }).unwrap();
+    sim.run_for(MINUTE);
+    both_move(&mut sim, 0, 1);
+    sim.set_apart(0, 2, true);
+    sim.move_house(2);
+    sim.set_apart(0, 2, false);
+    sim.say(1, 0, "found you?").unwrap();
+    sim.say(2, 0, "found you!").unwrap();
+    sim.run_for(10 * MINUTE);
+    // Andi finds Ben, of course, and then the two talk; so keep Andi from calling.
+    assert!(sim.texts(0).contains(&"found you!".to_owned()));
+    sim.command(0, Command::Hide { friend: ben, hidden: false }).unwrap();
+    assert!(sim.run_until(DAY, |sim| sim.texts(0).len() == 2));
+    sim.run_for(MINUTE);
+    sim.check(true);
+}
+
+#[test]
+fn a25_what_lies_at_a_lookup_names_nobody() {
+    let sim = friends(8, &["Andi", "Ben"], Faults::NONE);
+    let mut secrets: Vec<Vec<u8>> = vec![b"Andi".to_vec(), b"Ben".to_vec(), b"node 0".to_vec(), b"node 1".to_vec()];
+    secrets.extend(sim.nodes.iter().flat_map(|node| [node.peer.0.to_vec(), node.peer.to_string().into_bytes()]));
+    let stored: Vec<&Vec<u8>> = sim.lookup.stored().collect();
+    assert!(stored.len() >= 12, "two people, two days, three records");
+    for record in stored {
+        for secret in &secrets {
+            assert!(!record.windows(secret.len()).any(|part| part == secret.as_slice()));
+        }
+    }
+}
