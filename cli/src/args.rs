@@ -84,6 +84,14 @@ pub enum Verb {
         /// The words as the friend reads them out
         words: Vec<String>,
     },
+    /// Hide from a friend where this node is; the friend is told nothing
+    Hide {
+        /// The friend's name or id
+        friend: String,
+        /// Show it again
+        #[arg(long)]
+        off: bool,
+    },
     /// End a friendship on this side; the other side is told nothing
     Unfriend {
         /// The friend's name or id

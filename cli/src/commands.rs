@@ -47,6 +47,9 @@ pub fn run(verb: &Verb, client: &Client, output: Output) -> Result<(), Failure> 
             output.show(&client.post("/api/v1/friends/rename", &json!({ "friend": friend, "name": name }))?, show::friend)
         }
         Verb::Verify { friend, words } => verify(client, output, friend, words),
+        Verb::Hide { friend, off } => {
+            output.show(&client.post("/api/v1/friends/hide", &json!({ "friend": friend, "hidden": !off }))?, show::friend)
+        }
         Verb::Unfriend { friend, yes } => unfriend(client, output, friend, *yes),
         Verb::Send(flags) => send(client, output, flags),
         Verb::Read(flags) => read(client, output, flags),

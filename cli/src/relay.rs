@@ -16,6 +16,7 @@ pub fn run(data: PathBuf, flags: &RelayRun, output: Output) -> Result<(), Failur
     let config = RelayConfig {
         data,
         listen: flags.listen.clone(),
+        bootstrap: flags.bootstrap.clone(),
         policy: match (flags.open, flags.friends) {
             (true, _) => Policy::Open,
             (false, true) => Policy::Friends,
@@ -36,13 +37,13 @@ pub fn run(data: PathBuf, flags: &RelayRun, output: Output) -> Result<(), Failur
 }
 
 fn refuse_what_is_not_there(flags: &RelayRun) -> Result<(), Failure> {
-    let asked = [("--http", flags.http.is_some()), ("--bootstrap", !flags.bootstrap.is_empty()), ("--metrics", flags.metrics.is_some())];
+    let asked = [("--http", flags.http.is_some()), ("--metrics", flags.metrics.is_some())];
     match asked.into_iter().find(|(_, asked)| *asked) {
         None => Ok(()),
         Some((flag, _)) => Err(Failure::new(
             "not_available",
             format!("{flag} is not available in this version"),
-            format!("Start without {flag}: relays of this version keep mailboxes and forward connections."),
+            format!("Start without {flag}: relays of this version keep mailboxes and records and forward connections."),
         )),
     }
 }

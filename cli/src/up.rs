@@ -16,6 +16,7 @@ pub fn run(data: PathBuf, flags: &Up, output: Output) -> Result<(), Failure> {
         data,
         name: flags.name.clone(),
         listen: flags.listen.clone(),
+        bootstrap: flags.bootstrap.clone(),
         http: flags.http,
         // Whoever reads JSON is a program, and has no use for a browser window.
         open_browser: !flags.no_open && !output.json && !output.is_piped(),
@@ -39,13 +40,13 @@ pub fn run(data: PathBuf, flags: &Up, output: Output) -> Result<(), Failure> {
 }
 
 fn refuse_what_is_not_there(flags: &Up) -> Result<(), Failure> {
-    let asked = [("--bootstrap", !flags.bootstrap.is_empty()), ("--lookup", !flags.lookup.is_empty()), ("--proxy", flags.proxy.is_some())];
+    let asked = [("--lookup", !flags.lookup.is_empty()), ("--proxy", flags.proxy.is_some())];
     match asked.into_iter().find(|(_, asked)| *asked) {
         None => Ok(()),
         Some((flag, _)) => Err(Failure::new(
             "not_available",
             format!("{flag} is not available in this version"),
-            format!("Start without {flag}: nodes of this version reach each other directly."),
+            format!("Start without {flag}: nodes of this version find each other by their relays and the DHT."),
         )),
     }
 }

@@ -13,6 +13,7 @@
 //! frame after 60 s without a byte, a connection on which nothing was heard after 28 s.
 
 mod address;
+mod dht;
 mod dial;
 mod driver;
 mod environment;
@@ -65,6 +66,8 @@ pub struct NetConfig {
     /// Whether connections are forwarded to whoever was admitted, under which transport key;
     /// without, the key is a fresh one.
     pub forward: Option<Secret>,
+    /// Where DHT servers may be, as multiaddr text. At most 16.
+    pub bootstrap: Vec<String>,
     /// Bounds and waiting times.
     pub limits: Limits,
 }
@@ -76,6 +79,8 @@ pub enum NetError {
     KeyLog,
     /// The listen address with this index is none, or there are too many.
     BadListen(usize),
+    /// The address of a DHT server with this index is none, or there are too many.
+    BadBootstrap(usize),
     /// It is not possible to listen there.
     Listen(io::ErrorKind),
     /// No listener came up in time.
@@ -90,6 +95,9 @@ impl fmt::Display for NetError {
             Self::KeyLog => KeyLogSet.fmt(f),
             Self::BadListen(index) => {
                 write!(f, "listen address {} is not /ip4|ip6/ADDRESS/tcp/PORT or /ip4|ip6/ADDRESS/udp/PORT/quic-v1", index + 1)
+            }
+            Self::BadBootstrap(index) => {
+                write!(f, "bootstrap address {} is not /ip4|ip6/ADDRESS/tcp/PORT or /ip4|ip6/ADDRESS/udp/PORT/quic-v1", index + 1)
             }
             Self::Listen(kind) => write!(f, "cannot listen: {kind}"),
             Self::NotListening => f.write_str("cannot listen: no network interface answered in time"),
@@ -130,8 +138,9 @@ impl Net {
         if environment::key_log_is_set() {
             return Err(NetError::KeyLog);
         }
-        let NetConfig { listen, port, lan, forward, limits } = config;
+        let NetConfig { listen, port, lan, forward, bootstrap, limits } = config;
         let named = parse_listen(&listen)?;
+        let servers = parse_servers(&bootstrap)?;
         // Addresses that only this machine can reach are told when they were asked for.
         let with_loopback = named.iter().any(|endpoint| endpoint.ip.is_loopback());
         let wanted = if named.is_empty() { port::everywhere() } else { named };
@@ -159,6 +168,8 @@ impl Net {
             return Err(error);
         }
         let announcer = tokio::spawn(announce(shared.clone(), listening.clone(), with_loopback, lan_port));
+        // The queue is new and has room.
+        let _ = shared.requests.try_send(Request::Bootstrap(servers));
         let handle = NetHandle { shared, runtime: Handle::current() };
         Ok(Self { handle, transport_key, everywhere, lan_port, port: chosen.port, port_moved: chosen.moved, listening, driver, announcer })
     }
@@ -285,11 +296,20 @@ impl NetHandle {
         self.runtime.spawn(async move { shared.requests.send(Request::Resolve(id)).await });
     }
 
+    /// DHT servers may be at these addresses.
+    pub fn bootstrap(&self, addresses: Vec<Address>) {
+        let targets = dialable(&addresses).into_iter().filter(|target| !target.is_circuit()).map(address::Target::multiaddr).collect();
+        let shared = self.shared.clone();
+        self.runtime.spawn(async move { shared.requests.send(Request::Bootstrap(targets)).await });
+    }
+
     /// Breaks all links and forgets all dials, without another input about them, and tells
     /// the addresses anew: for a core that has been loaded again.
     pub fn reset(&self) {
         self.shared.forget_all(false);
         self.shared.announce.notify_one();
+        let shared = self.shared.clone();
+        self.runtime.spawn(async move { shared.requests.send(Request::Servers).await });
     }
 }
 
@@ -299,6 +319,14 @@ fn parse_listen(listen: &[String]) -> Result<Vec<Endpoint>, NetError> {
     }
     let parse = |(index, text): (usize, &String)| Endpoint::from_text(text).ok_or(NetError::BadListen(index));
     listen.iter().enumerate().map(parse).collect()
+}
+
+fn parse_servers(bootstrap: &[String]) -> Result<Vec<libp2p::Multiaddr>, NetError> {
+    if bootstrap.len() > LISTEN_MAX {
+        return Err(NetError::BadBootstrap(LISTEN_MAX));
+    }
+    let parse = |(index, text): (usize, &String)| address::server_from_text(text).ok_or(NetError::BadBootstrap(index));
+    bootstrap.iter().enumerate().map(parse).collect()
 }
 
 /// Whether every address of this machine is among those listened on: a listener on all of them

@@ -45,6 +45,8 @@ pub struct RelayConfig {
     pub data: PathBuf,
     /// Where to listen, as multiaddr texts; empty for the default.
     pub listen: Vec<String>,
+    /// Where other DHT servers may be, as multiaddr texts.
+    pub bootstrap: Vec<String>,
     /// Who may have a mailbox.
     pub policy: Policy,
     /// A file whose first line is the folder's passphrase.
@@ -98,7 +100,13 @@ pub async fn run(config: RelayConfig, ready: impl FnOnce(&RelayReady)) -> Result
             transport
         }
     };
-    let net = NetConfig { listen: config.listen.clone(), port: kept.port, forward: Some(transport), ..NetConfig::default() };
+    let net = NetConfig {
+        listen: config.listen.clone(),
+        port: kept.port,
+        forward: Some(transport),
+        bootstrap: config.bootstrap.clone(),
+        ..NetConfig::default()
+    };
     let net = Net::start(net, input_sender).await.map_err(|error| net_error(&error))?;
     if let Some(port) = net.port().filter(|port| Some(*port) != kept.port) {
         Kept::write_port(&store, port).map_err(|error| store_error(&error))?;
@@ -247,6 +255,7 @@ impl Machine for RelayMachine {
             | Input::Sighted(_)
             | Input::Unsighted(_)
             | Input::Found(..)
+            | Input::Servers(_)
             | Input::Resolved(_) => {}
             Input::Frame(link, bytes) => self.with(world, |relay, rows| relay.frame(now, rows, link.0, &bytes))?,
             Input::Tick => self.with(world, |relay, rows| relay.tick(now, rows))?,

@@ -35,6 +35,8 @@ pub struct RunConfig {
     pub open_browser: bool,
     /// A file whose first line is the folder's passphrase.
     pub passphrase_file: Option<PathBuf>,
+    /// Where DHT servers may be, as multiaddr texts.
+    pub bootstrap: Vec<String>,
     /// Links of relays to keep mailboxes at.
     pub relays: Vec<String>,
     /// What is done on the local network.

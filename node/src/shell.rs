@@ -98,6 +98,8 @@ pub trait Transport {
     fn publish(&mut self, record: Vec<u8>);
     /// See [`Action::Resolve`].
     fn resolve(&mut self, id: LookupId);
+    /// See [`Action::Bootstrap`].
+    fn bootstrap(&mut self, servers: Vec<Address>);
     /// See [`Action::Announce`].
     fn announce(&mut self, shown: Announcement);
     /// The core has lost its memory of links, dials and own addresses: ends every link and
@@ -323,6 +325,7 @@ impl<P: Parts, T: Transport, C: Clock> Shell<P, T, C> {
                 Action::Admit(link) => self.transport.admit(link),
                 Action::Publish(record) => self.transport.publish(record),
                 Action::Resolve(id) => self.transport.resolve(id),
+                Action::Bootstrap(servers) => self.transport.bootstrap(servers),
                 Action::Announce(shown) => self.transport.announce(shown),
                 Action::Reply(id, result) => {
                     if let Some(reply) = self.waiting.remove(&id) {

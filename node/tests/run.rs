@@ -24,6 +24,7 @@ fn config(http: &str) -> RunConfig {
         http,
         open_browser: false,
         passphrase_file: None,
+        bootstrap: Vec::new(),
         relays: vec![],
         lan: symbolon_node::lan::LanMode::Off,
     }

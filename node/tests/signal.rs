@@ -36,6 +36,7 @@ async fn sigterm_and_sigint_each_stop_the_node_within_five_seconds() {
             http: "127.0.0.1:0".parse().unwrap(),
             open_browser: false,
             passphrase_file: None,
+            bootstrap: Vec::new(),
             relays: Vec::new(),
             lan: symbolon_node::lan::LanMode::Off,
         };

@@ -37,6 +37,7 @@ async fn node(data: &Path, name: &str, listen: &str) -> Node {
         http: "127.0.0.1:0".parse().unwrap(),
         open_browser: false,
         passphrase_file: None,
+        bootstrap: Vec::new(),
         relays: Vec::new(),
         lan: symbolon_node::lan::LanMode::Off,
     };

@@ -113,7 +113,7 @@ impl Actor {
 
     /// A contact record over these contacts.
     pub fn record(&self, name: &str, expires: Timestamp, contacts: Vec<Contact>) -> ContactRecord {
-        let body = codec::encode(&ContactBody { name: name.to_owned(), expires, contacts });
+        let body = codec::encode(&ContactBody { name: name.to_owned(), expires, contacts, servers: Vec::new() });
         let signature = self.identity.signing.sign(SIGN_CONTACT, &pair_context(&self.peer(), &self.peer()), &body);
         ContactRecord { chain: self.identity.chain.clone(), body, signature }
     }

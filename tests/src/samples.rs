@@ -151,7 +151,12 @@ impl Person {
 
     /// The person's invite.
     pub fn invite(&self, name: &str) -> ContactRecord {
-        let body = codec::encode(&ContactBody { name: name.to_owned(), expires: NOW.after(7 * DAY), contacts: vec![self.contact()] });
+        let body = codec::encode(&ContactBody {
+            name: name.to_owned(),
+            expires: NOW.after(7 * DAY),
+            contacts: vec![self.contact()],
+            servers: Vec::new(),
+        });
         let peer = self.identity.peer();
         let signature = self.identity.signing.sign(SIGN_CONTACT, &pair_context(&peer, &peer), &body);
         ContactRecord { chain: self.identity.chain.clone(), body, signature }

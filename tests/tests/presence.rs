@@ -49,7 +49,7 @@ fn two_who_moved_while_they_were_apart_find_each_other_by_their_records() {
         sim.say(0, 1, "where are you?").unwrap();
         assert!(sim.run_until(MINUTE, |sim| sim.texts(1) == ["where are you?"]), "seed {seed}");
         sim.run_for(MINUTE);
-    sim.check(true);
+        sim.check(true);
     }
 }
 
@@ -71,7 +71,7 @@ fn a70_a72_lookups_that_answer_late_wrongly_or_not_at_all_cost_time_only() {
             sim.run_for(HOUR);
         }
         sim.run_for(MINUTE);
-    sim.check(true);
+        sim.check(true);
     }
 }
 
@@ -98,7 +98,8 @@ fn a20_taking_one_friend_out_costs_the_others_no_message_from_us_and_they_go_on(
     sim.command(0, Command::Unfriend(ben)).unwrap();
     sim.run_for(HOUR);
     // Nobody was told: what was sent meanwhile are answers at most.
-    let puts = |sent: &[(&'static str, u64)]| sent.iter().filter(|(kind, _)| !["receipt", "found"].contains(kind)).map(|(_, n)| n).sum::<u64>();
+    let puts =
+        |sent: &[(&'static str, u64)]| sent.iter().filter(|(kind, _)| !["receipt", "found"].contains(kind)).map(|(_, n)| n).sum::<u64>();
     let after = sent(&mut sim, 0);
     assert_eq!(puts(&after), puts(&before), "{before:?} {after:?}");
     sim.say(2, 0, "hello").unwrap();

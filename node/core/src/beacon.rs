@@ -1,8 +1,9 @@
 //! The beacon: publishes this node's records, for today and tomorrow, whenever what they say
 //! changes and before they end.
 
-use crate::limits::{PUBLISH_DELAY, PUBLISH_INTERVAL, PUBLISH_PAUSE};
-use crate::seam::Action;
+use crate::command::DhtView;
+use crate::limits::{PUBLISH_DELAY, PUBLISH_INTERVAL, PUBLISH_PAUSE, READ_BACK, SERVERS_MAX};
+use crate::seam::{Action, Address};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::Turn;
@@ -10,6 +11,7 @@ use crate::wire::{PresenceBody, SignedPresence};
 use symbolon_presence::body::{Body, Stamp};
 use symbolon_presence::codec;
 use symbolon_presence::header::{Class, Header};
+use symbolon_presence::id::LookupId;
 use symbolon_presence::record::{Place, Record, day_of, end_of};
 use symbolon_presence::time::Timestamp;
 
@@ -20,6 +22,11 @@ pub(crate) struct Beacon {
     last: Option<Timestamp>,
     /// No header holds the readers any more.
     is_outgrown: bool,
+    /// DHT servers known now.
+    servers: usize,
+    /// When to look whether our newest header can be read, and when it last was.
+    read_back_due: Option<Timestamp>,
+    read_back: Option<Timestamp>,
 }
 
 impl Beacon {
@@ -38,7 +45,28 @@ impl Beacon {
 
     /// When something is due.
     pub fn next_due(&self) -> Option<Timestamp> {
-        self.due
+        self.due.into_iter().chain(self.read_back_due).min()
+    }
+
+    /// These are all DHT servers now: they are remembered, and looked at for our own record.
+    pub fn servers(&mut self, state: &mut State, turn: &mut Turn<'_>, servers: Vec<Address>) {
+        self.servers = servers.len();
+        if !servers.is_empty() && self.read_back.is_none() {
+            self.read_back_due = Some(turn.now.after(READ_BACK));
+        }
+        remember(state, turn, servers);
+    }
+
+    /// What somebody has found: our own record as we published it?
+    pub fn found(&mut self, state: &State, now: Timestamp, id: &LookupId, bytes: &[u8]) {
+        if state.own.records.get(id).is_some_and(|own| own == bytes) {
+            self.read_back = Some(now);
+        }
+    }
+
+    /// How it stands with the DHT.
+    pub fn view(&self) -> DhtView {
+        DhtView { servers: self.servers, read_back: self.read_back }
     }
 
     /// Whether there are more readers, or more who left, than a header can tell apart.
@@ -48,12 +76,33 @@ impl Beacon {
 
     /// Publishes when it is due.
     pub fn tick(&mut self, state: &mut State, turn: &mut Turn<'_>) {
+        if self.read_back_due.is_some_and(|due| due <= turn.now) {
+            self.read_back_due = None;
+            let lookup = state.own.presence.generation.reader().lookup;
+            if let Ok(own) = Place::of_header(&lookup, day_of(turn.now)).id(&lookup) {
+                turn.act(Action::Resolve(own));
+            }
+        }
         if self.due.is_none_or(|due| due > turn.now) {
             return;
         }
+        self.read_back = None;
+        self.read_back_due = (self.servers > 0).then(|| turn.now.after(READ_BACK));
         self.due = Some(turn.now.after(PUBLISH_INTERVAL));
         self.last = Some(turn.now);
         self.is_outgrown = publish(state, turn).is_none();
+    }
+}
+
+/// Remembers DHT servers, the newest first.
+pub(crate) fn remember(state: &mut State, turn: &mut Turn<'_>, mut servers: Vec<Address>) {
+    servers.retain(Address::is_bounded);
+    let older = state.own.servers.iter().filter(|known| !servers.contains(known)).cloned().collect::<Vec<_>>();
+    servers.extend(older);
+    servers.truncate(SERVERS_MAX);
+    if servers != state.own.servers {
+        state.own.servers = servers;
+        turn.put(Table::Meta, b"servers", &state.own.servers);
     }
 }
 

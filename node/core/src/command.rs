@@ -365,6 +365,8 @@ pub struct StatusView {
     pub queue: u64,
     /// What the LAN shows; none while this node does not look.
     pub lan: Option<LanView>,
+    /// How it stands with the DHT.
+    pub dht: DhtView,
     /// Own relays.
     pub relays: Vec<RelayView>,
     /// Faults in words, each with what to do about it.
@@ -373,6 +375,15 @@ pub struct StatusView {
     pub sent_frames: Vec<(&'static str, u64)>,
     /// Frames refused or dropped since start, by reason.
     pub dropped_frames: Vec<(&'static str, u64)>,
+}
+
+/// How it stands with the DHT.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DhtView {
+    /// Servers known now.
+    pub servers: usize,
+    /// When our newest record was last found there by ourselves.
+    pub read_back: Option<Timestamp>,
 }
 
 /// What the LAN shows.

@@ -5,7 +5,8 @@
 //! key, and where the node is. The private half stays in the invite's row until it expires.
 
 use crate::command::{CommandError, Reply};
-use crate::limits::{DEVICES_MAX, INVITE_LIFETIME_MAX, INVITES_MAX};
+use crate::limits::{DEVICES_MAX, INVITE_LIFETIME_MAX, INVITES_MAX, SERVERS_TOLD};
+use crate::seam::Address;
 use crate::state::{Invite, State};
 use crate::table::Table;
 use crate::turn::{Failed, Turn, TurnFailed};
@@ -38,6 +39,9 @@ pub struct ContactBody {
     /// The signer's device first.
     #[n(2)]
     pub contacts: Vec<Contact>,
+    /// DHT servers, so that whoever is new finds one; at most [`SERVERS_TOLD`].
+    #[n(3)]
+    pub servers: Vec<Address>,
 }
 
 /// A signed contact record: an invite, or what somebody publishes.
@@ -68,6 +72,8 @@ pub struct VerifiedContact {
     pub expires: Timestamp,
     /// Each device with its way in.
     pub contacts: Vec<(Device, Contact)>,
+    /// DHT servers that the person knows.
+    pub servers: Vec<Address>,
 }
 
 fn context(peer: &PeerId) -> Digest {
@@ -116,6 +122,8 @@ impl ContactRecord {
             || body.contacts.is_empty()
             || body.contacts.len() > DEVICES_MAX
             || !body.contacts.iter().all(Contact::is_bounded)
+            || body.servers.len() > SERVERS_TOLD
+            || !body.servers.iter().all(Address::is_bounded)
         {
             return Err(LinkError::Bad);
         }
@@ -133,7 +141,7 @@ impl ContactRecord {
             }
             contacts.push((device, contact));
         }
-        Ok(VerifiedContact { signer, chain: self.chain.clone(), name: body.name, expires: body.expires, contacts })
+        Ok(VerifiedContact { signer, chain: self.chain.clone(), name: body.name, expires: body.expires, contacts, servers: body.servers })
     }
 }
 
@@ -195,7 +203,8 @@ fn mint(state: &mut State, turn: &mut Turn<'_>, mint: Mint) -> ContactRecord {
     let depots = state.own.depots(turn.rng, invite.grant, Scope::Contact, invite.expires, uses);
     let package = DhKey::from_bytes(*invite.key.expose()).public().bytes();
     let contact = Contact { chain: None, package, expires: invite.expires, last_resort: invite.last_resort, entry, key, depots };
-    let body = codec::encode(&ContactBody { name: state.own.name.clone(), expires: invite.expires, contacts: vec![contact] });
+    let servers = state.own.servers.iter().take(SERVERS_TOLD).cloned().collect();
+    let body = codec::encode(&ContactBody { name: state.own.name.clone(), expires: invite.expires, contacts: vec![contact], servers });
     let signature = state.own.identity.signing.sign(SIGN_CONTACT, &context(&state.own.peer), &body);
     let record = ContactRecord { chain: state.own.identity.chain.clone(), body, signature };
     state.save_invite(turn, invite);

@@ -197,7 +197,8 @@ impl Delivery {
         for item in body.items {
             if item.outcome == Outcome::Refused(Refusal::Stale) {
                 // It stays on the way: put again under the new key, the same envelope is answered again.
-                is_stale |= session.inflight.contains_key(&item.frame) || session.hello.as_ref().is_some_and(|(frame, _)| *frame == item.frame);
+                is_stale |=
+                    session.inflight.contains_key(&item.frame) || session.hello.as_ref().is_some_and(|(frame, _)| *frame == item.frame);
                 continue;
             }
             if session.hello.as_ref().is_some_and(|(frame, _)| *frame == item.frame) {

@@ -338,8 +338,8 @@ pub(crate) fn set_blocked(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId,
     Ok(())
 }
 
-/// Gives a friend who was taken out for a while what friends have, in the connection room.
-fn give_again(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<(), Failed> {
+/// Gives a friend who was taken out since the last bundle what friends have, in the connection room.
+pub(crate) fn give_again(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<(), TurnFailed> {
     let Some(friend) = state.friends.get(peer).filter(|friend| friend.state == FriendState::Mutual).cloned() else { return Ok(()) };
     if state.own.presence.is_granted(peer) {
         return Ok(());
@@ -347,9 +347,9 @@ fn give_again(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<(
     let rows = friend.devices.iter().filter_map(|device| state.devices.get(device));
     let devices: Vec<Device> = rows.filter_map(|row| row.chain.verify(turn.now).ok()).collect();
     let bundle = RoomPayload::Bundle(own_bundle(state, turn, peer, &devices));
-    let sealed = turn.cipher.seal(friend.room, &codec::encode(&bundle), &[])?;
+    let sealed = turn.cipher.seal(friend.room, &codec::encode(&bundle), &[]).map_err(|_| TurnFailed("the room cipher failed"))?;
     outbox::enqueue_room(state, turn, &friend, &What::Bundle, &sealed);
-    Ok(update(state, turn, peer, |friend| friend.giving = true)?)
+    update(state, turn, peer, |friend| friend.giving = true)
 }
 
 /// Changes and saves a friend's row.

@@ -160,6 +160,9 @@ impl Core {
             delivery.start(state, now, turn.rng);
             depots.start(state, turn);
             beacon.start(now);
+            if !state.own.servers.is_empty() {
+                turn.act(Action::Bootstrap(state.own.servers.clone()));
+            }
         }
         match input {
             Input::Command(id, Command::Search { text, before, limit }) => {
@@ -203,7 +206,11 @@ impl Core {
                 }
             }
             Input::Unsighted(instance) => lan.unsighted(state, &instance),
-            Input::Found(id, bytes) => seeker.found(state, delivery, turn, id, &bytes)?,
+            Input::Found(id, bytes) => {
+                beacon.found(state, now, &id, &bytes);
+                seeker.found(state, delivery, turn, id, &bytes)?;
+            }
+            Input::Servers(servers) => beacon.servers(state, turn, servers),
             Input::Resolved(id) => seeker.resolved(state, delivery, turn, id),
             Input::Tick => {
                 lan.renew(state, turn);
@@ -505,6 +512,7 @@ fn status(state: &State, delivery: &Delivery, depots: &Depots, lan: &Lan, beacon
         peers: delivery.online(state).len(),
         queue: state.devices.values().map(|device| device.outbox_count).sum(),
         lan: lan.view(now),
+        dht: beacon.view(),
         relays,
         problems,
         sent_frames: delivery.sent().into_iter().chain(depots.sent()).collect(),

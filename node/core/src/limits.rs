@@ -54,6 +54,12 @@ pub const SEEK_PAUSE: u64 = 10 * SECOND;
 pub const SEEK_PAUSE_MAX: u64 = HOUR;
 /// Pause when the friend's own node says that our keys are over.
 pub const SEEK_PAUSE_STALE: u64 = SECOND;
+/// Addresses of DHT servers remembered.
+pub const SERVERS_MAX: usize = 16;
+/// Of these, those that an invite names.
+pub const SERVERS_TOLD: usize = 3;
+/// After a publication, when it is looked whether the record can be read.
+pub const READ_BACK: u64 = 5 * SECOND;
 /// How long an answer may take.
 pub const SEEK_DEADLINE: u64 = 20 * SECOND;
 /// Relays spoken to at once.

@@ -51,6 +51,10 @@ pub(crate) fn add(
             LinkError::Expired => CommandError::LinkExpired,
         })?;
         let peer = contact.signer.peer;
+        if !contact.servers.is_empty() {
+            crate::beacon::remember(state, turn, contact.servers.clone());
+            turn.act(crate::seam::Action::Bootstrap(contact.servers.clone()));
+        }
         check_target(state, &peer, &contact.chain)?;
         if is_friend(state, &peer) && is_online(&peer) {
             return Err(CommandError::AlreadyFriends.into());

@@ -85,6 +85,8 @@ pub enum Input {
     Unsighted(Instance),
     /// Something was found for an [`Action::Resolve`]; several may be. Unchecked.
     Found(LookupId, Vec<u8>),
+    /// DHT servers that this node knows, all of them. Unchecked beyond their form.
+    Servers(Vec<Address>),
     /// Nothing more will be found for an [`Action::Resolve`].
     Resolved(LookupId),
     /// The moment named by [`Core::poll_timeout`](crate::Core::poll_timeout) has come.
@@ -115,6 +117,8 @@ pub enum Action {
     /// Look for the record under this id. Answered by any number of [`Input::Found`], and by
     /// [`Input::Resolved`].
     Resolve(LookupId),
+    /// DHT servers may be at these addresses.
+    Bootstrap(Vec<Address>),
     /// Show this on the LAN in place of what was shown before.
     Announce(Announcement),
     /// Answer a command.

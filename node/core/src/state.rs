@@ -36,7 +36,7 @@ mod rows;
 pub(crate) use rows::{Device, Fault, Friend, FriendPresence, FriendState, Invite, Message, OwnDepot, Request, message_key};
 
 /// This node's own keys and facts. Row names in [`Table::Meta`]: `identity`, `mailbox`,
-/// `friendship`, `past`, `presence`, `name`, `counters`.
+/// `friendship`, `past`, `presence`, `servers`, `name`, `counters`.
 #[derive(Debug)]
 pub(crate) struct Own {
     pub identity: Identity,
@@ -47,6 +47,8 @@ pub(crate) struct Own {
     /// Secrets that are over; at most [`limits::PAST_MAX`].
     pub past: Vec<Past>,
     pub presence: OwnPresence,
+    /// DHT servers that were met, for the next start; at most [`limits::SERVERS_MAX`].
+    pub servers: Vec<Address>,
     /// Records published last, for friends who ask this node itself; never stored.
     pub records: BTreeMap<LookupId, Vec<u8>>,
     /// Where this node can be reached now; told by the world, never stored.
@@ -201,6 +203,7 @@ impl State {
                 presence
             }
         };
+        let servers = meta(b"servers", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
         let stored_name: String = decode_row(&meta(b"name", out)?.ok_or(missing)?)?;
         let counters = meta(b"counters", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
         let name = match name.filter(|name| *name != stored_name) {
@@ -221,6 +224,7 @@ impl State {
                 friendship,
                 past,
                 presence,
+                servers,
                 records: BTreeMap::new(),
                 places: Vec::new(),
                 depots,

@@ -203,6 +203,20 @@ pub async fn rename(State(state): State<ApiState>, Json(body): Json<RenameBody>)
     answer_about(&state, &body.friend, command).await
 }
 
+/// Body of [`hide`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HideBody {
+    friend: String,
+    hidden: bool,
+}
+
+/// `POST /api/v1/friends/hide`
+pub async fn hide(State(state): State<ApiState>, Json(body): Json<HideBody>) -> Answer {
+    let HideBody { friend, hidden } = body;
+    answer_about(&state, &friend, Command::Hide { friend: Who(friend.clone()), hidden }).await
+}
+
 /// Body of [`unfriend`].
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

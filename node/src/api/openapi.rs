@@ -219,6 +219,7 @@ fn schemas() -> Value {
         "RenameBody": object(json!({ "friend": text(), "name": text() }), &[]),
         "VerifyBody": object(json!({ "friend": text(), "words": text_or_null() }), &["words"]),
         "ReadBody": object(read, &["who", "since", "limit", "peek"]),
+        "HideBody": object(json!({ "friend": text(), "hidden": { "type": "boolean" } }), &[]),
         "UnfriendBody": object(json!({ "friend": text() }), &[]),
         "SendBody": object(send_body, &["lifetime_seconds"]),
     })

@@ -101,6 +101,13 @@ pub const ROUTES: &[Route] = &[
         || post(handlers::verify),
     ),
     change(
+        "/api/v1/friends/hide",
+        Some("HideBody"),
+        "Friend",
+        "Hides from a friend where this node is, or shows it again; the friend is told nothing.",
+        || post(handlers::hide),
+    ),
+    change(
         "/api/v1/friends/unfriend",
         Some("UnfriendBody"),
         "Friend",

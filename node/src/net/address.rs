@@ -51,6 +51,12 @@ pub fn address_from_text(text: &str) -> Option<Address> {
     Endpoint::from_text(text).map(Endpoint::address)
 }
 
+/// Reads where a DHT server is; its transport key may stand behind.
+pub(super) fn server_from_text(text: &str) -> Option<Multiaddr> {
+    let address: Multiaddr = text.parse().ok().filter(|_| text.len() <= ADDRESS_TEXT_MAX)?;
+    Endpoint::from_multiaddr(&address).filter(|endpoint| endpoint.zone.is_none() && endpoint.is_dialable()).map(Endpoint::multiaddr)
+}
+
 /// An address that leads to one transport key only; `None` when the key is none, or when it
 /// cannot be dialled: an IPv6 link-local one without `zone`, or with QUIC.
 pub(crate) fn pinned_address(ip: IpAddr, zone: u32, carrier: Carrier, port: u16, key: &PublicKeyBytes) -> Option<Address> {
@@ -229,7 +235,7 @@ impl Endpoint {
         }
     }
 
-    fn address(self) -> Address {
+    pub(super) fn address(self) -> Address {
         Address(self.multiaddr().to_vec())
     }
 

@@ -4,6 +4,7 @@
 //! own. Streams go from here to the tasks that serve links; bytes never pass through.
 
 use crate::net::address::{Endpoint, Target, is_circuit, relay_of};
+use crate::net::dht::Dht;
 use crate::net::dial::{Opened, Race};
 use crate::net::limits::RESERVE_PAUSE;
 use crate::net::links::{Pulse, Shared, lock};
@@ -15,12 +16,11 @@ use libp2p::core::multiaddr::Protocol;
 use libp2p::core::transport::ListenerId;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, SwarmEvent};
-use libp2p::{Multiaddr, PeerId as TransportId, Swarm, ping};
+use libp2p::{Multiaddr, PeerId as TransportId, Swarm, identify, ping};
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use symbolon_core::seam::Input;
 use symbolon_presence::id::LookupId;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -38,6 +38,10 @@ pub(super) enum Request {
     Publish(Vec<u8>),
     /// Look for a record.
     Resolve(LookupId),
+    /// Where DHT servers may be.
+    Bootstrap(Vec<Multiaddr>),
+    /// Tell again where they are.
+    Servers,
     /// Take no more links.
     Hush,
     /// Close all connections and end.
@@ -86,7 +90,8 @@ fn known_by(endpoint: &ConnectedPoint) -> &Multiaddr {
 const GOODBYE: Duration = Duration::from_millis(400);
 
 pub(super) struct Driver {
-    swarm: Swarm<Behaviour>,
+    pub(super) swarm: Swarm<Behaviour>,
+    pub(super) dht: Dht,
     shared: Arc<Shared>,
     requests: mpsc::Receiver<Request>,
     listening: watch::Sender<Listening>,
@@ -127,6 +132,7 @@ impl Driver {
     ) -> Self {
         Self {
             swarm,
+            dht: Dht::new(shared.inputs.clone()),
             shared,
             requests,
             listening,
@@ -148,17 +154,16 @@ impl Driver {
         let mut sweep = interval(pause.max(Duration::from_millis(10)));
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let busy = !self.connections.is_empty() || !self.races.is_empty();
+            let busy = !self.connections.is_empty() || !self.races.is_empty() || self.dht_is_restless();
             tokio::select! {
                 event = self.swarm.select_next_some() => self.handle_event(event),
                 request = self.requests.recv() => match request {
                     Some(Request::Race { targets, by_relay, answer }) => self.start_race(targets, by_relay, answer),
                     Some(Request::Reserve(connection)) => self.reserve(connection),
-                    Some(Request::Publish(_)) => {}
-                    Some(Request::Resolve(id)) => {
-                        let shared = self.shared.clone();
-                        tokio::spawn(async move { shared.inputs.send(Input::Resolved(id)).await });
-                    }
+                    Some(Request::Publish(record)) => self.publish(record),
+                    Some(Request::Resolve(id)) => self.resolve(id),
+                    Some(Request::Bootstrap(addresses)) => self.call_servers(addresses),
+                    Some(Request::Servers) => self.tell_servers_again(),
                     Some(Request::Hush) => self.hushed = true,
                     Some(Request::Stop(done)) => {
                         self.say_goodbye().await;
@@ -191,6 +196,10 @@ impl Driver {
         match event {
             SwarmEvent::Behaviour(BehaviourEvent::Streams(event)) => self.handle_stream(event),
             SwarmEvent::Behaviour(BehaviourEvent::Ping(event)) => self.handle_ping(event),
+            SwarmEvent::Behaviour(BehaviourEvent::Dht(event)) => self.handle_dht(event),
+            SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Received { peer_id, connection_id, info })) => {
+                self.hear_of_server(peer_id, connection_id, &info);
+            }
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
                 let remote = endpoint.get_remote_address().clone();
                 let (relayed, relay) = (is_circuit(known_by(&endpoint)), relay_of(&remote));
@@ -429,8 +438,14 @@ impl Driver {
         }
     }
 
+    /// Where the other end of a connection is.
+    pub(super) fn remote_of(&self, connection: ConnectionId) -> Option<Multiaddr> {
+        self.connections.get(&connection).filter(|connection| !connection.relayed).map(|connection| connection.remote.clone())
+    }
+
     /// Closes what nobody needs: abandoned races, connections without a link, dead connections.
     fn sweep(&mut self) {
+        self.tend_dht();
         let abandoned: Vec<u64> = self.races.iter().filter(|(_, race)| race.answer.is_closed()).map(|(id, _)| *id).collect();
         for race in abandoned.into_iter().filter_map(|id| self.races.remove(&id)).collect::<Vec<_>>() {
             self.close_losers(&race);

@@ -35,6 +35,25 @@ pub const WRITE_BATCH: usize = 64 * 1024;
 /// Commands on their way to the task that owns the swarm; the next sender waits.
 pub const COMMAND_QUEUE: usize = 64;
 
+/// Look-ups in the DHT at once.
+pub const DHT_QUERIES_MAX: usize = 64;
+/// How long one may take.
+pub const DHT_QUERY: Duration = Duration::from_secs(10);
+/// Answers that one look-up tells, its end among them.
+pub const DHT_ANSWERS_MAX: usize = 8;
+/// Records that a server keeps for others, and their bytes.
+pub const DHT_KEPT_MAX: usize = 65_536;
+/// See [`DHT_KEPT_MAX`].
+pub const DHT_KEPT_BYTES_MAX: usize = 128 * 1024 * 1024;
+/// Own records that are published.
+pub const DHT_OWN_MAX: usize = 16;
+/// Addresses that are called while no server is known.
+pub const DHT_CALLED_MAX: usize = 32;
+/// Pause between two calls.
+pub const DHT_CALL_PAUSE: Duration = Duration::from_secs(15);
+/// Addresses of servers that are remembered.
+pub const DHT_REMEMBERED_MAX: usize = symbolon_core::limits::SERVERS_MAX;
+
 /// What differs between a node and a test of a node.
 #[derive(Debug, Clone)]
 pub struct Limits {

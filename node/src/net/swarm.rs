@@ -1,5 +1,6 @@
 //! What the libp2p swarm is made of: transports, limits, and what it tells strangers.
 
+use crate::net::dht;
 use crate::net::limits::{CIRCUIT_BURST, CIRCUIT_BYTES, CIRCUIT_LIFE, CIRCUITS_MAX, CIRCUITS_PER_PEER, Limits, RESERVATIONS_MAX};
 use crate::net::links::{Shared, lock};
 use crate::net::streams::Streams;
@@ -10,10 +11,11 @@ use libp2p::core::muxing::StreamMuxerBox;
 use libp2p::core::transport::Boxed;
 use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
+use libp2p::kad::store::MemoryStore;
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::{
-    Multiaddr, PeerId as TransportId, Swarm, SwarmBuilder, dcutr, identify, memory_connection_limits, noise, ping, relay, tcp, yamux,
+    Multiaddr, PeerId as TransportId, Swarm, SwarmBuilder, dcutr, identify, kad, memory_connection_limits, noise, ping, relay, tcp, yamux,
 };
 use std::error::Error;
 use std::num::NonZeroU32;
@@ -52,6 +54,7 @@ pub(super) struct Behaviour {
     /// A person's: asking relays, and going on without them.
     circuits: relay::client::Behaviour,
     punch: Toggle<dcutr::Behaviour>,
+    pub(super) dht: kad::Behaviour<MemoryStore>,
     pub(super) streams: Streams,
 }
 
@@ -95,6 +98,7 @@ pub(super) fn build(shared: &Shared, forward: Option<&Secret>) -> Result<(Swarm<
             forward: forward.map(|_| forwarding(key, shared)).into(),
             circuits,
             punch: forward.is_none().then(|| dcutr::Behaviour::new(key.public().to_peer_id())).into(),
+            dht: dht::behaviour(key.public().to_peer_id(), forward.is_some()),
             streams,
         })
         .map_err(|_| BuildError)?

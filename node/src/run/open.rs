@@ -47,7 +47,13 @@ pub async fn open(config: RunConfig) -> Result<Opened, RunError> {
             "Choose another folder with --data, or start the relay with `symbolon relay run`.",
         ));
     }
-    let net = NetConfig { listen: config.listen.clone(), port: kept, lan: config.lan != LanMode::Off, ..NetConfig::default() };
+    let net = NetConfig {
+        listen: config.listen.clone(),
+        port: kept,
+        lan: config.lan != LanMode::Off,
+        bootstrap: config.bootstrap.clone(),
+        ..NetConfig::default()
+    };
     let net = Net::start(net, input_sender.clone()).await.map_err(|error| net_error(&error))?;
     if let Some(port) = net.port().filter(|port| Some(*port) != kept) {
         Kept::write_port(&store, port).map_err(|error| store_error(&error))?;
@@ -241,6 +247,7 @@ pub(crate) fn net_error(error: &NetError) -> RunError {
     let (kind, hint) = match error {
         NetError::KeyLog => ("key_log_set", "Start it without SSLKEYLOGFILE in the environment."),
         NetError::BadListen(_) => ("bad_listen", "Write it like /ip4/0.0.0.0/tcp/4001 or /ip4/0.0.0.0/udp/4001/quic-v1."),
+        NetError::BadBootstrap(_) => ("bad_bootstrap", "Write it like /ip4/192.0.2.1/tcp/4001 or /ip4/192.0.2.1/udp/4001/quic-v1."),
         NetError::Listen(_) | NetError::NotListening => ("listen_failed", "Choose another address or port with --listen."),
         NetError::Setup => ("net_failed", "Check the limits of this system, then start again."),
     };

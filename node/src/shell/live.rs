@@ -95,6 +95,10 @@ impl Transport for Ways {
         self.net.resolve(id);
     }
 
+    fn bootstrap(&mut self, servers: Vec<Address>) {
+        self.net.bootstrap(servers);
+    }
+
     fn announce(&mut self, shown: Announcement) {
         if let Some(lan) = &self.lan {
             lan.announce(&shown);

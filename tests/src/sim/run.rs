@@ -309,6 +309,8 @@ impl Sim {
                 Action::Reserve(_) | Action::Admit(_) => {}
                 Action::Publish(record) => self.publish(record),
                 Action::Resolve(id) => self.resolve(ix, id),
+                // Whoever wants to be found is: see `lookup`.
+                Action::Bootstrap(_) => {}
                 Action::Announce(shown) => self.announced.push((ix, shown)),
             }
         }

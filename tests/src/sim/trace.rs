@@ -41,6 +41,7 @@ impl Trace {
             Input::LanUp { .. } => self.add(b"lan up"),
             Input::Sighted(sighting) => self.add(&[b"sighted", &sighting.shown.instance[..]].concat()),
             Input::Found(id, bytes) => self.add(&[b"found", &id.0[..], bytes].concat()),
+            Input::Servers(_) => self.add(b"servers"),
             Input::Resolved(id) => self.add(&[b"resolved", &id.0[..]].concat()),
             Input::Unsighted(instance) => self.add(&[b"unsighted", &instance[..]].concat()),
         }
@@ -125,6 +126,7 @@ pub fn input(input: &Input) -> String {
         Input::LanUp { .. } => "< the LAN is there".into(),
         Input::Sighted(sighting) => format!("< sighted at {} place(s)", sighting.places.len()),
         Input::Found(_, bytes) => format!("< found {} B", bytes.len()),
+        Input::Servers(servers) => format!("< {} server(s)", servers.len()),
         Input::Resolved(_) => "< resolved".into(),
         Input::Unsighted(_) => "< gone from the LAN".into(),
     }
@@ -139,6 +141,7 @@ pub fn action(action: &Action) -> String {
         Action::Reserve(link) => format!("> reserve {}", link.0),
         Action::Admit(link) => format!("> admit {}", link.0),
         Action::Publish(record) => format!("> publish {} B", record.len()),
+        Action::Bootstrap(servers) => format!("> bootstrap {}", servers.len()),
         Action::Resolve(_) => "> resolve".into(),
         Action::Announce(shown) => format!("> announce hour {}", shown.hour),
         Action::Reply(id, Ok(_)) => format!("> command {} done", id.0),

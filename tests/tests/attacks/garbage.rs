@@ -248,8 +248,12 @@ fn r7_over_long_names_notes_texts_and_bundles_are_refused_however_often_they_com
     let (mut sim, a, mut ben, bond, link) = befriended();
     let bundle: Bundle = ben.bundle();
     let long = |text: String| codec::encode(&RoomPayload::Text(Text { id: MessageId([5; 16]), at: Timestamp(1), text }));
-    let payloads =
-        [long("t".repeat(16 * 1024 + 1)), long(String::new()), long("t".repeat(200_000)), codec::encode(&RoomPayload::Bundle(Bundle { name: "n".repeat(65), ..bundle }))];
+    let payloads = [
+        long("t".repeat(16 * 1024 + 1)),
+        long(String::new()),
+        long("t".repeat(200_000)),
+        codec::encode(&RoomPayload::Bundle(Bundle { name: "n".repeat(65), ..bundle })),
+    ];
     for payload in payloads {
         let sealed = ben.cipher.seal(bond.room, &payload, &[]).unwrap();
         let known = ben.next_known(&bond, sealed);

@@ -279,6 +279,8 @@ pub(crate) fn receive_confirm(state: &mut State, turn: &mut Turn<'_>, answer: An
     state.save_friend(turn, friend);
     set_status(state, turn, &request, RequestStatus::Confirmed)?;
     settle(state, turn, &row.peer)?;
+    // Blocked for a while since we accepted: the bundle in our Accept is worth nothing.
+    friend::give_again(state, turn, &row.peer)?;
     conversation::release_held(state, turn, &row.peer)?;
     Ok(())
 }

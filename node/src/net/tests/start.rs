@@ -3,7 +3,14 @@
 use super::*;
 
 fn config(listen: &[&str], port: Option<u16>) -> NetConfig {
-    NetConfig { listen: listen.iter().map(|text| (*text).to_owned()).collect(), port, lan: false, forward: None, limits: Limits::default() }
+    NetConfig {
+        listen: listen.iter().map(|text| (*text).to_owned()).collect(),
+        port,
+        lan: false,
+        forward: None,
+        bootstrap: Vec::new(),
+        limits: Limits::default(),
+    }
 }
 
 #[tokio::test]

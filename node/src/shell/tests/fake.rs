@@ -324,6 +324,10 @@ impl Transport for Sent {
         self.push("resolve".into());
     }
 
+    fn bootstrap(&mut self, _: Vec<Address>) {
+        self.push("bootstrap".into());
+    }
+
     fn announce(&mut self, _: Announcement) {
         self.push("announce".into());
     }

@@ -1,0 +1,305 @@
+//! Records in the Kademlia DHT `/symbolon/kad/1`: publishing, looking up and, as a relay,
+//! keeping them for others.
+//!
+//! A personal node asks and keeps nothing (client mode). What a server is given is checked
+//! before it is kept: a record's own signature, id, size, end, and a counter higher than
+//! that of the one that is there. Whoever reads checks again, so a server that lies costs
+//! time. No server is built in; the first ones are named by the user, by an invite, or are
+//! relays of ours, and those that were met are remembered.
+
+use crate::net::address::Endpoint;
+use crate::net::driver::Driver;
+use crate::net::limits::{
+    DHT_ANSWERS_MAX, DHT_CALL_PAUSE, DHT_CALLED_MAX, DHT_KEPT_BYTES_MAX, DHT_KEPT_MAX, DHT_OWN_MAX, DHT_QUERIES_MAX, DHT_QUERY,
+    DHT_REMEMBERED_MAX,
+};
+use libp2p::kad::store::{MemoryStore, MemoryStoreConfig, RecordStore};
+use libp2p::kad::{
+    self, Event, GetRecordOk, InboundRequest, Mode, PeerRecord, ProgressStep, QueryId, QueryResult, Quorum, RecordKey, StoreInserts,
+};
+use libp2p::swarm::ConnectionId;
+use libp2p::swarm::dial_opts::DialOpts;
+use libp2p::{Multiaddr, PeerId as TransportId, StreamProtocol, identify};
+use std::collections::{BTreeSet, HashMap};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use symbolon_core::seam::{Address, Input};
+use symbolon_presence::id::LookupId;
+use symbolon_presence::record::{RECORD_MAX, Record};
+use symbolon_presence::time::Timestamp;
+use tokio::sync::mpsc;
+
+/// What is spoken between nodes of the DHT.
+const PROTOCOL: StreamProtocol = StreamProtocol::new("/symbolon/kad/1");
+/// The longest message: a record, and the addresses of twenty servers.
+const PACKET_MAX: usize = RECORD_MAX + 16 * 1024;
+/// How often the routing table is refreshed.
+const REFRESH: Duration = Duration::from_secs(30 * 60);
+/// How often a server gives what it keeps to those who are closest now.
+const REPLICATION: Duration = Duration::from_secs(60 * 60);
+
+/// The behaviour; a server keeps records for others.
+pub(super) fn behaviour(own: TransportId, is_server: bool) -> kad::Behaviour<MemoryStore> {
+    let store =
+        MemoryStoreConfig { max_records: DHT_KEPT_MAX, max_value_bytes: RECORD_MAX + 1, max_providers_per_key: 1, max_provided_keys: 0 };
+    let mut config = kad::Config::new(PROTOCOL);
+    config
+        .set_query_timeout(DHT_QUERY)
+        .set_max_packet_size(PACKET_MAX)
+        .set_record_filtering(StoreInserts::FilterBoth)
+        .set_replication_interval(is_server.then_some(REPLICATION))
+        // Who published comes again by himself.
+        .set_publication_interval(None)
+        .set_provider_publication_interval(None)
+        .set_periodic_bootstrap_interval(Some(REFRESH));
+    let mut behaviour = kad::Behaviour::with_config(own, MemoryStore::with_config(own, store), config);
+    behaviour.set_mode(Some(if is_server { Mode::Server } else { Mode::Client }));
+    behaviour
+}
+
+/// What the task that owns the swarm knows of the DHT.
+#[derive(Debug)]
+pub(super) struct Dht {
+    /// Look-ups under way, with the answers told so far; at most [`DHT_QUERIES_MAX`].
+    lookups: HashMap<QueryId, (LookupId, usize)>,
+    puts: HashMap<QueryId, LookupId>,
+    /// Own records, the newest last, and those of them that no server has taken yet; at most [`DHT_OWN_MAX`].
+    own: Vec<(LookupId, Vec<u8>)>,
+    untaken: BTreeSet<LookupId>,
+    /// Where the first servers may be; at most [`DHT_CALLED_MAX`].
+    called: Vec<Multiaddr>,
+    next_call: Instant,
+    /// Servers by the addresses at which they were reached; at most [`DHT_REMEMBERED_MAX`] are told.
+    servers: HashMap<TransportId, Vec<Address>>,
+    told: Vec<Address>,
+    /// Bytes kept for others.
+    kept: usize,
+    answers: mpsc::Sender<Input>,
+}
+
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+fn key(id: &LookupId) -> RecordKey {
+    RecordKey::new(id.as_bytes())
+}
+
+impl Dht {
+    /// `inputs` may be full for a while: what is found waits in a queue of its own, in order.
+    pub(super) fn new(inputs: mpsc::Sender<Input>) -> Self {
+        let (answers, mut waiting) = mpsc::channel(DHT_ANSWERS_MAX * DHT_QUERIES_MAX);
+        tokio::spawn(async move {
+            while let Some(input) = waiting.recv().await {
+                if inputs.send(input).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Self {
+            lookups: HashMap::new(),
+            puts: HashMap::new(),
+            own: Vec::new(),
+            untaken: BTreeSet::new(),
+            called: Vec::new(),
+            next_call: Instant::now(),
+            servers: HashMap::new(),
+            told: Vec::new(),
+            kept: 0,
+            answers,
+        }
+    }
+
+    fn answer(&self, input: Input) {
+        // Full only when the core has stood still for hundreds of answers; it gives up on them by itself.
+        let _ = self.answers.try_send(input);
+    }
+}
+
+impl Driver {
+    /// Lets a record of ours be found: now, and again as servers turn up.
+    pub(super) fn publish(&mut self, bytes: Vec<u8>) {
+        let Ok(record) = Record::read(&bytes, now()) else { return };
+        self.dht.own.retain(|(id, _)| *id != record.id);
+        if self.dht.own.len() >= DHT_OWN_MAX {
+            let (oldest, _) = self.dht.own.remove(0);
+            self.dht.untaken.remove(&oldest);
+        }
+        self.dht.own.push((record.id, bytes));
+        self.dht.untaken.insert(record.id);
+        self.put_untaken();
+    }
+
+    fn put_untaken(&mut self) {
+        if self.dht.servers.is_empty() {
+            return;
+        }
+        let under_way: BTreeSet<LookupId> = self.dht.puts.values().copied().collect();
+        let ids: Vec<LookupId> = self.dht.untaken.difference(&under_way).copied().collect();
+        for id in ids {
+            let Some((_, bytes)) = self.dht.own.iter().find(|(own, _)| *own == id) else { continue };
+            let Ok(record) = Record::read(bytes, now()) else {
+                self.dht.untaken.remove(&id);
+                continue;
+            };
+            let life = Duration::from_millis(record.expires().since(now()));
+            let record = kad::Record { key: key(&id), value: bytes.clone(), publisher: None, expires: Instant::now().checked_add(life) };
+            let dht = &mut self.swarm.behaviour_mut().dht;
+            if let Ok(query) = dht.put_record(record, Quorum::One) {
+                // Not to be found here when we look whether others have it.
+                dht.store_mut().remove(&key(&id));
+                self.dht.puts.insert(query, id);
+            }
+        }
+    }
+
+    /// Looks for a record.
+    pub(super) fn resolve(&mut self, id: LookupId) {
+        if self.dht.servers.is_empty() || self.dht.lookups.len() >= DHT_QUERIES_MAX {
+            self.dht.answer(Input::Resolved(id));
+            return;
+        }
+        let query = self.swarm.behaviour_mut().dht.get_record(key(&id));
+        self.dht.lookups.insert(query, (id, 0));
+    }
+
+    /// Servers may be at these addresses.
+    pub(super) fn call_servers(&mut self, addresses: Vec<Multiaddr>) {
+        for address in addresses {
+            self.dht.called.retain(|known| *known != address);
+            self.dht.called.insert(0, address);
+        }
+        self.dht.called.truncate(DHT_CALLED_MAX);
+        self.dht.next_call = Instant::now();
+        self.tend_dht();
+    }
+
+    /// Calls servers while none is known, and puts what none has taken.
+    pub(super) fn tend_dht(&mut self) {
+        if self.dht.next_call > Instant::now() {
+            return;
+        }
+        self.dht.next_call = Instant::now() + DHT_CALL_PAUSE;
+        if self.dht.servers.is_empty() {
+            for address in self.dht.called.clone() {
+                // Who answers there is a server or not; its connection ends by itself.
+                let _ = self.swarm.dial(DialOpts::unknown_peer_id().address(address).build());
+            }
+        } else {
+            self.put_untaken();
+        }
+    }
+
+    /// Whether the DHT wants [`Driver::tend_dht`] soon.
+    pub(super) fn dht_is_restless(&self) -> bool {
+        (self.dht.servers.is_empty() && !self.dht.called.is_empty()) || !self.dht.untaken.is_empty()
+    }
+
+    /// Where a server says that it is. Believed only about its own machine: it must not make
+    /// others dial somebody else.
+    pub(super) fn hear_of_server(&mut self, peer: TransportId, connection: ConnectionId, info: &identify::Info) {
+        if !info.protocols.contains(&PROTOCOL) {
+            return;
+        }
+        let Some(remote) = self.remote_of(connection).and_then(|remote| Endpoint::from_multiaddr(&remote)) else { return };
+        let said = info.listen_addrs.iter().take(16).filter_map(|address| Endpoint::from_multiaddr(address));
+        for endpoint in said.filter(|endpoint| endpoint.ip == remote.ip).collect::<Vec<_>>() {
+            self.swarm.behaviour_mut().dht.add_address(&peer, endpoint.multiaddr());
+        }
+    }
+
+    pub(super) fn handle_dht(&mut self, event: Event) {
+        match event {
+            Event::OutboundQueryProgressed { id, result, step, .. } => self.handle_query(id, result, &step),
+            Event::RoutingUpdated { peer, addresses, old_peer, .. } => {
+                if let Some(old) = old_peer {
+                    self.dht.servers.remove(&old);
+                }
+                let plain = addresses.iter().filter_map(Endpoint::from_multiaddr).map(|endpoint| Endpoint { expects: None, ..endpoint });
+                let is_first = self.dht.servers.is_empty();
+                self.dht.servers.insert(peer, plain.take(2).map(Endpoint::address).collect());
+                self.tell_servers();
+                if is_first {
+                    self.dht.next_call = Instant::now();
+                }
+                self.put_untaken();
+            }
+            Event::InboundRequest { request: InboundRequest::PutRecord { record: Some(record), .. } } => self.keep(record),
+            Event::InboundRequest { .. }
+            | Event::UnroutablePeer { .. }
+            | Event::RoutablePeer { .. }
+            | Event::PendingRoutablePeer { .. }
+            | Event::ModeChanged { .. } => {}
+        }
+    }
+
+    /// Tells the core where servers are, so that they are remembered.
+    fn tell_servers(&mut self) {
+        let mut all: Vec<Address> = self.dht.servers.values().flatten().cloned().collect();
+        all.sort();
+        all.dedup();
+        all.truncate(DHT_REMEMBERED_MAX);
+        if all != self.dht.told {
+            self.dht.told.clone_from(&all);
+            self.dht.answer(Input::Servers(all));
+        }
+    }
+
+    /// The core was loaded again and knows of no server.
+    pub(super) fn tell_servers_again(&mut self) {
+        self.dht.told.clear();
+        self.tell_servers();
+    }
+
+    fn handle_query(&mut self, query: QueryId, result: QueryResult, step: &ProgressStep) {
+        if let Some((id, told)) = self.dht.lookups.get_mut(&query) {
+            let id = *id;
+            if let QueryResult::GetRecord(Ok(GetRecordOk::FoundRecord(PeerRecord { record, .. }))) = result
+                && record.value.len() <= RECORD_MAX
+                && *told < DHT_ANSWERS_MAX - 1
+            {
+                *told += 1;
+                self.dht.answer(Input::Found(id, record.value));
+            }
+            if step.last {
+                self.dht.lookups.remove(&query);
+                self.dht.answer(Input::Resolved(id));
+            }
+            return;
+        }
+        if let Some(id) = self.dht.puts.get(&query).copied().filter(|_| step.last) {
+            self.dht.puts.remove(&query);
+            if matches!(result, QueryResult::PutRecord(Ok(_))) {
+                self.dht.untaken.remove(&id);
+            }
+        }
+    }
+
+    /// Keeps a record for others, if it is one and newer than what is there.
+    fn keep(&mut self, record: kad::Record) {
+        let Some((id, counter)) = Record::read(&record.value, now()).ok().map(|read| (read.id, (read.counter(), read.expires()))) else {
+            return;
+        };
+        if record.key != key(&id) {
+            return;
+        }
+        let (counter, expires) = counter;
+        let store = self.swarm.behaviour_mut().dht.store_mut();
+        let known = store.get(&record.key).map(|known| known.into_owned());
+        let known_counter = known.as_ref().and_then(|known| Record::read(&known.value, now()).ok()).map(|known| known.counter());
+        if known_counter.is_some_and(|known| known >= counter) {
+            return;
+        }
+        // What has ended is dropped by the store itself; it is counted anew when there seems to be no room.
+        let freed = known.map_or(0, |known| known.value.len());
+        if self.dht.kept.saturating_sub(freed).saturating_add(record.value.len()) > DHT_KEPT_BYTES_MAX {
+            self.dht.kept = store.records().map(|record| record.value.len()).sum();
+        }
+        let kept = self.dht.kept.saturating_sub(freed).saturating_add(record.value.len());
+        let life = Duration::from_millis(expires.since(now()));
+        let record = kad::Record { publisher: None, expires: Instant::now().checked_add(life), ..record };
+        if kept <= DHT_KEPT_BYTES_MAX && store.put(record).is_ok() {
+            self.dht.kept = kept;
+        }
+    }
+}
