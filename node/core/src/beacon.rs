@@ -2,7 +2,7 @@
 //! changes and before they end.
 
 use crate::command::DhtView;
-use crate::limits::{PUBLISH_DELAY, PUBLISH_INTERVAL, PUBLISH_PAUSE, READ_BACK, SERVERS_MAX};
+use crate::limits::{PUBLISH_DELAY, PUBLISH_INTERVAL, PUBLISH_PAUSE, READ_BACK, READ_BACK_MAX, SERVERS_MAX};
 use crate::seam::{Action, Address};
 use crate::state::State;
 use crate::table::Table;
@@ -26,6 +26,8 @@ pub(crate) struct Beacon {
     servers: usize,
     /// When to look whether our newest header can be read, and when it last was.
     read_back_due: Option<Timestamp>,
+    /// The pause before the next such look; it doubles.
+    read_back_pause: u64,
     read_back: Option<Timestamp>,
 }
 
@@ -49,18 +51,29 @@ impl Beacon {
     }
 
     /// These are all DHT servers now: they are remembered, and looked at for our own record.
-    pub fn servers(&mut self, state: &mut State, turn: &mut Turn<'_>, servers: Vec<Address>) {
+    /// Whether there was none before.
+    pub fn servers(&mut self, state: &mut State, turn: &mut Turn<'_>, servers: Vec<Address>) -> bool {
+        let are_first = self.servers == 0 && !servers.is_empty();
         self.servers = servers.len();
-        if !servers.is_empty() && self.read_back.is_none() {
-            self.read_back_due = Some(turn.now.after(READ_BACK));
+        if are_first && self.read_back.is_none() {
+            self.look_back(turn.now);
         }
         remember(state, turn, servers);
+        are_first
+    }
+
+    /// Looks soon whether our record can be read.
+    fn look_back(&mut self, now: Timestamp) {
+        self.read_back = None;
+        self.read_back_pause = READ_BACK;
+        self.read_back_due = (self.servers > 0).then(|| now.after(READ_BACK));
     }
 
     /// What somebody has found: our own record as we published it?
     pub fn found(&mut self, state: &State, now: Timestamp, id: &LookupId, bytes: &[u8]) {
         if state.own.records.get(id).is_some_and(|own| own == bytes) {
             self.read_back = Some(now);
+            self.read_back_due = None;
         }
     }
 
@@ -77,7 +90,8 @@ impl Beacon {
     /// Publishes when it is due.
     pub fn tick(&mut self, state: &mut State, turn: &mut Turn<'_>) {
         if self.read_back_due.is_some_and(|due| due <= turn.now) {
-            self.read_back_due = None;
+            self.read_back_pause = self.read_back_pause.saturating_mul(2).min(READ_BACK_MAX);
+            self.read_back_due = Some(turn.now.after(self.read_back_pause));
             let lookup = state.own.presence.generation.reader().lookup;
             if let Ok(own) = Place::of_header(&lookup, day_of(turn.now)).id(&lookup) {
                 turn.act(Action::Resolve(own));
@@ -86,8 +100,7 @@ impl Beacon {
         if self.due.is_none_or(|due| due > turn.now) {
             return;
         }
-        self.read_back = None;
-        self.read_back_due = (self.servers > 0).then(|| turn.now.after(READ_BACK));
+        self.look_back(turn.now);
         self.due = Some(turn.now.after(PUBLISH_INTERVAL));
         self.last = Some(turn.now);
         self.is_outgrown = publish(state, turn).is_none();

@@ -210,7 +210,11 @@ impl Core {
                 beacon.found(state, now, &id, &bytes);
                 seeker.found(state, delivery, turn, id, &bytes)?;
             }
-            Input::Servers(servers) => beacon.servers(state, turn, servers),
+            Input::Servers(servers) => {
+                if beacon.servers(state, turn, servers) {
+                    seeker.begin_anew(state, delivery);
+                }
+            }
             Input::Resolved(id) => seeker.resolved(state, delivery, turn, id),
             Input::Tick => {
                 lan.renew(state, turn);

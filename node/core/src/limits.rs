@@ -49,7 +49,7 @@ pub const SEEKS_MAX: usize = 16;
 /// Friends who wait for that.
 pub const SEEKS_WAITING_MAX: usize = FRIENDS_MAX;
 /// First pause before the records of a friend who cannot be reached are looked for again; it doubles.
-pub const SEEK_PAUSE: u64 = 10 * SECOND;
+pub const SEEK_PAUSE: u64 = 3 * SECOND;
 /// Longest such pause.
 pub const SEEK_PAUSE_MAX: u64 = HOUR;
 /// Pause when the friend's own node says that our keys are over.
@@ -59,7 +59,9 @@ pub const SERVERS_MAX: usize = 16;
 /// Of these, those that an invite names.
 pub const SERVERS_TOLD: usize = 3;
 /// After a publication, when it is looked whether the record can be read.
-pub const READ_BACK: u64 = 5 * SECOND;
+pub const READ_BACK: u64 = 2 * SECOND;
+/// The pause doubles up to this while it cannot.
+pub const READ_BACK_MAX: u64 = 10 * MINUTE;
 /// How long an answer may take.
 pub const SEEK_DEADLINE: u64 = 20 * SECOND;
 /// Relays spoken to at once.

@@ -103,6 +103,15 @@ impl Seeker {
         self.ask(state, delivery, turn, peer, vec![today.saturating_add(1), today.saturating_sub(1), today], None);
     }
 
+    /// There is somewhere to look now: whoever is not reached is sought at once.
+    pub fn begin_anew(&mut self, state: &mut State, delivery: &Delivery) {
+        self.attempts.clear();
+        let missed = state.friends.values().filter(|friend| delivery.is_online(&friend.devices) == Some(false)).map(|friend| friend.peer);
+        for peer in missed.collect::<Vec<_>>() {
+            state.seek(peer, Why::Missed);
+        }
+    }
+
     /// Looks for the header of the next day, or for the body that a header led to.
     fn ask(
         &mut self,

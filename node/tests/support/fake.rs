@@ -369,6 +369,7 @@ impl World {
             Command::RelayAdd { .. } => Err(CommandError::BadLink),
             Command::RelayClaim(_) | Command::RelayRemove(_) => Err(CommandError::NotFound),
             Command::Status => Ok(Reply::Status(StatusView {
+                dht: symbolon_core::command::DhtView::default(),
                 lan: None,
                 relays: Vec::new(),
                 peers: self.friends.iter().filter(|friend| friend.online == Some(true)).count(),

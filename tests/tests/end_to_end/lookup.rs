@@ -1,0 +1,101 @@
+//! Friends who moved find each other in a DHT of strangers.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::time::{Duration, Instant};
+use symbolon_tests::node::{Node, calm, wait_for_friend, within};
+
+const SOON: Duration = Duration::from_secs(30);
+
+/// An address on which nobody listens, and nobody knows.
+fn fresh() -> String {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    format!("/ip4/127.0.0.1/tcp/{port}")
+}
+
+/// Relays of strangers: they keep records, and no mailbox of ours.
+fn strangers(home: &Path, count: usize) -> Vec<(Node, String)> {
+    let mut relays: Vec<(Node, String)> = Vec::new();
+    for number in 0..count {
+        let listen = fresh();
+        let mut arguments = vec!["relay", "run", "-vvv", "--listen", &listen];
+        let first = relays.first().map(|(_, address)| address.clone());
+        if let Some(first) = &first {
+            arguments.extend(["--bootstrap", first]);
+        }
+        relays.push((Node::start(&home.join(format!("stranger {number}")), &arguments).unwrap(), listen.clone()));
+    }
+    relays
+}
+
+fn person(home: &Path, name: &str, bootstrap: &[&str]) -> Node {
+    let listen = fresh();
+    let mut arguments = vec!["-vvv", "--no-lan", "--name", name, "--listen", &listen];
+    for server in bootstrap {
+        arguments.extend(["--bootstrap", server]);
+    }
+    Node::start(&home.join(name), &arguments).unwrap()
+}
+
+/// Waits until a node has read its own record back from the DHT.
+fn wait_for_record(node: &Node) {
+    within(SOON, "the own record is in the DHT", || Ok(node.json(&["status"])?[0]["lookup"]["read_back"].as_str().map(drop))).unwrap();
+}
+
+#[test]
+fn friends_who_both_moved_while_apart_find_each_other_in_a_dht_of_strangers() {
+    let home = tempfile::tempdir().unwrap();
+    let relays = strangers(home.path(), 4);
+    let mut andi = person(home.path(), "Andi", &[&relays[1].1]);
+    // Ben learns of a server by the invite alone.
+    wait_for_record(&andi);
+    let mut ben = person(home.path(), "Ben", &[]);
+    assert_eq!(ben.json(&["status"]).unwrap()[0]["dht"], "off");
+    let link = andi.json(&["invite", "--auto-accept"]).unwrap()[0]["link"].as_str().unwrap().to_owned();
+    ben.json(&["add", &link]).unwrap();
+    wait_for_friend(&andi, "Ben").unwrap();
+    wait_for_friend(&ben, "Andi").unwrap();
+    wait_for_record(&ben);
+    ben.interrupt().unwrap();
+    andi.json(&["send", "Ben", "where have you gone?"]).unwrap();
+    andi.interrupt().unwrap();
+
+    // Both come up somewhere else, with other transport keys, and know servers from before.
+    let (andi, ben) = (person(home.path(), "Andi", &[]), person(home.path(), "Ben", &[]));
+    let begun = Instant::now();
+    within(SOON, "the text arrives", || Ok((ben.json(&["read", "--peek"])?.len() == 1).then_some(()))).unwrap();
+    println!("found after {:?}", begun.elapsed());
+    let sent = ben.json(&["send", "Andi", "here", "--wait", "delivered", "--timeout", "20s"]).unwrap();
+    assert_eq!(sent[0]["state"], "delivered");
+    for folder in ["Andi", "Ben"] {
+        calm(&home.path().join(folder)).unwrap();
+    }
+    drop((andi, ben, relays));
+}
+
+#[test]
+fn a_friend_who_was_blocked_finds_nothing_and_is_found_by_nobody_while_the_others_go_on() {
+    let home = tempfile::tempdir().unwrap();
+    let relays = strangers(home.path(), 2);
+    let mut andi = person(home.path(), "Andi", &[&relays[0].1]);
+    let (ben, cleo) = (person(home.path(), "Ben", &[&relays[1].1]), person(home.path(), "Cleo", &[&relays[1].1]));
+    for (node, name) in [(&ben, "Ben"), (&cleo, "Cleo")] {
+        let link = andi.json(&["invite", "--auto-accept"]).unwrap()[0]["link"].as_str().unwrap().to_owned();
+        node.json(&["add", &link]).unwrap();
+        wait_for_friend(&andi, name).unwrap();
+        wait_for_friend(node, "Andi").unwrap();
+    }
+    wait_for_record(&andi);
+    andi.json(&["block", "Ben"]).unwrap();
+    // What is sent to a friend who stays goes on at once, by keys that nobody sent.
+    let sent = cleo.json(&["send", "Andi", "still friends?", "--wait", "delivered", "--timeout", "20s"]).unwrap();
+    assert_eq!(sent[0]["state"], "delivered");
+    ben.json(&["send", "Andi", "and I?"]).unwrap();
+    andi.interrupt().unwrap();
+    let andi = person(home.path(), "Andi", &[]);
+    let sent = cleo.json(&["send", "Andi", "found you", "--wait", "delivered", "--timeout", "30s"]).unwrap();
+    assert_eq!(sent[0]["state"], "delivered");
+    let texts: Vec<String> = andi.json(&["read"]).unwrap().iter().map(|message| message["text"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(texts, ["still friends?", "found you"]);
+    assert_eq!(ben.json(&["read"]).unwrap()[0]["state"], "queued");
+}
