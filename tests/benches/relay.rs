@@ -79,8 +79,13 @@ fn main() {
         let rows = floor(&home.path().join("floor"));
         println!("floor: durable rows/s at batch 16          {rows:>10.0}");
         let (tell, told) = tokio::sync::oneshot::channel();
-        let config =
-            RelayConfig { data: home.path().join("relay"), listen: vec![LISTEN.to_owned()], policy: Policy::Open, passphrase_file: None };
+        let config = RelayConfig {
+            data: home.path().join("relay"),
+            listen: vec![LISTEN.to_owned()],
+            bootstrap: Vec::new(),
+            policy: Policy::Open,
+            passphrase_file: None,
+        };
         tokio::spawn(symbolon_node::relay::run(config, |ready| {
             let _ = tell.send(ready.link.clone());
         }));

@@ -12,13 +12,17 @@ use minicbor::{Decode, Encode};
 use std::sync::LazyLock;
 use symbolon_core::contact::{ContactBody, ContactRecord, LINK_MAX, LINK_PREFIX};
 use symbolon_core::wire::{
-    AcceptBody, AcceptHead, Bundle, ConfirmBody, First, Known, LeafCredential, OfferBody, PAYLOAD_MAX, RoomPayload, Statement,
+    AcceptBody, AcceptHead, Bundle, ConfirmBody, First, Known, LeafCredential, OfferBody, PAYLOAD_MAX, RoomPayload, SignedPresence,
+    Statement,
 };
+use symbolon_presence::body::Body;
 use symbolon_presence::codec;
 use symbolon_presence::envelope::{self, Kind, KnownKey};
+use symbolon_presence::header::Header;
 use symbolon_presence::id::{GrantId, Nonce, PeerId, SignatureBytes};
 use symbolon_presence::identity::{CERT_MAX, Chain, DeviceCertBody};
-use symbolon_presence::record::Record;
+use symbolon_presence::kdf::Secret;
+use symbolon_presence::record::{Place, RECORD_MAX, Record, day_of};
 use symbolon_presence::sign::VerifyingKey;
 use symbolon_presence::words::{fingerprint_words, words_match};
 use symbolon_relay::frame::{FRAME_MAX, Frame, MailboxEntry, RECEIPT_MAX, ReceiptBody, SEALED_ADDRESS_MAX};
@@ -61,6 +65,10 @@ pub const ALL: &[Decoder] = &[
     Decoder { name: "known", max: PAYLOAD_MAX, run: known },
     Decoder { name: "room_payload", max: PAYLOAD_MAX, run: room_payload },
     Decoder { name: "leaf_credential", max: 1024, run: leaf_credential },
+    Decoder { name: "record", max: RECORD_MAX, run: record },
+    Decoder { name: "header", max: RECORD_MAX, run: header },
+    Decoder { name: "body", max: RECORD_MAX, run: body },
+    Decoder { name: "signed_presence", max: RECORD_MAX, run: signed_presence },
     Decoder { name: "identifier", max: 1024, run: identifier },
     Decoder { name: "words", max: 2048, run: words },
 ];
@@ -120,6 +128,35 @@ fn frame(bytes: &[u8]) -> bool {
             }
         }
         Frame::Ack(ack) => assert!(ack.verify(&ben.mailbox.id()).is_err() || ack.numbers.len() <= ACK_MAX),
+    }
+    true
+}
+
+fn record(bytes: &[u8]) -> bool {
+    let Ok(record) = Record::read_early(bytes, NOW) else { return false };
+    let (key, day) = (samples::generation().lookup().public(), day_of(NOW));
+    let _ = Place::of_header(&key, day).open(&record);
+    true
+}
+
+fn header(bytes: &[u8]) -> bool {
+    let Some(header) = canonical::<Header>(bytes, RECORD_MAX) else { return false };
+    let generation = samples::generation();
+    let _ = header.open(&generation.reader(), &generation.tree().leaf_labels(8));
+    true
+}
+
+fn body(bytes: &[u8]) -> bool {
+    let Some(body) = canonical::<Body>(bytes, RECORD_MAX) else { return false };
+    let _ = body.open(&samples::generation().reader(), &Secret::from_bytes([1; 32]));
+    true
+}
+
+fn signed_presence(bytes: &[u8]) -> bool {
+    let Some(signed) = canonical::<SignedPresence>(bytes, RECORD_MAX) else { return false };
+    let lookup = samples::generation().lookup().public();
+    if let Some(said) = signed.verify(&READER.ben.identity.peer(), &lookup, 1, NOW) {
+        assert!(said.entry.is_bounded());
     }
     true
 }

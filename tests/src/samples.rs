@@ -10,20 +10,27 @@
 #![allow(clippy::expect_used, reason = "the values are constants; one that does not fit is a mistake in this file")]
 
 use core::convert::Infallible;
-use rand_core::{TryCryptoRng, TryRng};
+use rand_chacha::ChaCha20Rng;
+use rand_core::{SeedableRng, TryCryptoRng, TryRng};
+use std::collections::BTreeSet;
 use symbolon_core::contact::{ContactBody, ContactRecord};
 use symbolon_core::wire::{
-    AcceptBody, AcceptHead, Bundle, BundleDevice, ConfirmBody, Contact, First, Known, LeafCredential, OfferBody, RoomPayload, Statement,
-    Step, Text,
+    AcceptBody, AcceptHead, Bundle, BundleDevice, ConfirmBody, Contact, First, Known, LeafCredential, OfferBody, PresenceBody, RoomPayload,
+    SignedPresence, Statement, Step, Text,
 };
 use symbolon_presence::address::Address;
+use symbolon_presence::blocks::Readers;
+use symbolon_presence::body::{Body, Stamp};
 use symbolon_presence::codec;
 use symbolon_presence::envelope::{KnownKey, seal_first};
 use symbolon_presence::friendship::FriendshipSecret;
-use symbolon_presence::id::{Digest, EpochId, FrameId, GrantId, MessageId, Nonce, RequestId, RoomId};
+use symbolon_presence::generation::Generation;
+use symbolon_presence::header::{Header, Wrapping};
+use symbolon_presence::id::{DeviceId, Digest, EpochId, FrameId, GrantId, MessageId, Nonce, RequestId, RoomId};
 use symbolon_presence::identity::{Identity, pair_context};
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::labels::SIGN_CONTACT;
+use symbolon_presence::record::{Place, day_of};
 use symbolon_presence::seal::{DhKey, DhPublic};
 use symbolon_presence::time::{DAY, HOUR, Timestamp};
 use symbolon_relay::frame::{MailboxEntry, Outcome, Put, Receipt, ReceiptBody, ReceiptItem, Refusal};
@@ -336,4 +343,42 @@ pub const LEAF: [u8; 32] = [0x6b; 32];
 pub fn credential() -> Vec<u8> {
     let ann = ann().identity;
     LeafCredential::sign(&ann.chain, &ann.signing, &ROOM, &LEAF)
+}
+
+/// An owner's secrets of presence.
+pub fn generation() -> Generation {
+    Generation::random(0, day_of(NOW), &mut ChaCha20Rng::seed_from_u64(0x6d))
+}
+
+/// A header for one friend.
+pub fn header() -> Header {
+    let mut rng = ChaCha20Rng::seed_from_u64(0x6e);
+    let readers = Readers { full: (8..16).collect(), limited: BTreeSet::new() };
+    Header::wrap(&generation(), &Wrapping::random(1, &mut rng), &readers, &mut rng).expect("one block has a cover")
+}
+
+/// The record that the header lies in.
+pub fn record() -> Vec<u8> {
+    let key = generation().lookup();
+    let header = codec::encode(&header());
+    let place = Place::of_header(&key.public(), day_of(NOW));
+    place.seal(&key, NOW, &header, &mut ChaCha20Rng::seed_from_u64(0x6f)).expect("a short header fits")
+}
+
+/// Where Ben is, as his friends read it.
+pub fn signed_presence() -> SignedPresence {
+    let ben = ben();
+    let bundle = ben.bundle("Ben");
+    let device = bundle.devices.into_iter().next().expect("a bundle names a device");
+    let body =
+        PresenceBody { name: "Ben".into(), friendship: bundle.friendship, chain: device.chain, entry: device.entry, depots: Vec::new() };
+    SignedPresence::sign(&ben.identity.signing, &generation().lookup().public(), 1, &body)
+}
+
+/// A body of a day.
+pub fn body() -> Body {
+    let stamp = Stamp { version: 1, day: day_of(NOW), sequence: 1, device: DeviceId([0x6b; 16]), issued: NOW, expires: NOW.after(DAY) };
+    let payload = codec::encode(&signed_presence());
+    let mut rng = ChaCha20Rng::seed_from_u64(0x70);
+    Body::seal(&generation().reader(), &Secret::from_bytes([1; 32]), stamp, &payload, &mut rng).expect("the ratchet is at that day")
 }

@@ -11,7 +11,7 @@ use symbolon_presence::address::Address;
 use symbolon_presence::codec;
 use symbolon_presence::id::{FrameId, GrantId, MessageId, PeerId};
 use symbolon_presence::words::fingerprint_words;
-use symbolon_relay::frame::{Frame, Outcome, RECEIPT_MAX, Receipt, ReceiptItem};
+use symbolon_relay::frame::{Found, Frame, Outcome, RECEIPT_MAX, Receipt, ReceiptItem};
 use symbolon_relay::grant::Scope;
 
 /// An input and the name of its file.
@@ -35,6 +35,12 @@ pub fn valid(decoder: &str) -> Vec<Seed> {
                 ("put_without_usage", Frame::Put(uncounted).encode()),
                 ("receipt", Frame::Receipt(samples::receipt()).encode()),
             ];
+            let found = Found { id: symbolon_presence::id::LookupId([0x6c; 32]), record: Some(samples::record()) };
+            all.extend([
+                ("lookup", Frame::Lookup(found.id).encode()),
+                ("found", Frame::Found(found.clone()).encode()),
+                ("not_found", Frame::Found(Found { record: None, ..found }).encode()),
+            ]);
             all.extend(known.map(|put| ("put_known", Frame::Put(put).encode())));
             all
         }
@@ -113,6 +119,10 @@ pub fn valid(decoder: &str) -> Vec<Seed> {
             all
         }
         "leaf_credential" => vec![("ann", samples::credential())],
+        "record" => vec![("header", samples::record())],
+        "header" => vec![("one_friend", codec::encode(&samples::header()))],
+        "body" => vec![("short", codec::encode(&samples::body()))],
+        "signed_presence" => vec![("ben", codec::encode(&samples::signed_presence()))],
         "identifier" => vec![
             ("peer", PeerId([0xa7; 32]).to_string().into_bytes()),
             ("grant", GrantId([0xa7; 16]).to_string().into_bytes()),

@@ -18,6 +18,8 @@ mod envelope;
 mod identity;
 #[path = "vectors/mailbox.rs"]
 mod mailbox;
+#[path = "vectors/presence.rs"]
+mod presence;
 
 use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
@@ -74,8 +76,14 @@ fn the_connection_is_as_frozen() {
 }
 
 #[test]
+fn presence_is_as_frozen() {
+    check("presence.json", "docs/protocol/presence.md", presence::vectors());
+}
+
+#[test]
 fn every_vector_says_what_it_shows_and_has_a_name_of_its_own() {
-    let pages = [encoding::vectors(), identity::vectors(), envelope::vectors(), mailbox::vectors(), connection::vectors()];
+    let pages =
+        [encoding::vectors(), identity::vectors(), envelope::vectors(), mailbox::vectors(), connection::vectors(), presence::vectors()];
     let all: Vec<&Value> = pages.iter().flatten().collect();
     let names: std::collections::BTreeSet<&str> = all.iter().map(|vector| vector["name"].as_str().unwrap()).collect();
     assert_eq!(names.len(), all.len());

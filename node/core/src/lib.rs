@@ -169,7 +169,7 @@ impl Core {
                 self.search.ask(state, turn, id, Wish { text, before, limit })?;
             }
             Input::Command(id, command) => {
-                let result = match run(state, delivery, depots, lan, beacon, intake, turn, command) {
+                let result = match run(state, &mut Machines { delivery, depots, lan, beacon, intake }, turn, command) {
                     Ok(reply) => Ok(reply),
                     Err(Failed::Command(error)) => Err(error),
                     Err(Failed::Turn(failed)) => return Err(failed),
@@ -348,16 +348,17 @@ fn after(state: &mut State, delivery: &mut Delivery, depots: &mut Depots, turn: 
     Ok(())
 }
 
-fn run(
-    state: &mut State,
-    delivery: &mut Delivery,
-    depots: &mut Depots,
-    lan: &Lan,
-    beacon: &Beacon,
-    intake: &Intake,
-    turn: &mut Turn<'_>,
-    command: Command,
-) -> Result<Reply, Failed> {
+/// The machines that commands ask.
+struct Machines<'a> {
+    delivery: &'a mut Delivery,
+    depots: &'a mut Depots,
+    lan: &'a Lan,
+    beacon: &'a Beacon,
+    intake: &'a Intake,
+}
+
+fn run(state: &mut State, machines: &mut Machines<'_>, turn: &mut Turn<'_>, command: Command) -> Result<Reply, Failed> {
+    let (delivery, depots) = (&mut *machines.delivery, &mut *machines.depots);
     match command {
         Command::Identity => Ok(identity(state)),
         Command::SetName(name) => {
@@ -441,10 +442,10 @@ fn run(
             Ok(Reply::Relay(depots.view(&own)))
         }
         Command::Relays => Ok(Reply::Relays(state.own.depots.values().map(|own| depots.view(own)).collect())),
-        Command::Status => Ok(Reply::Status(status(state, delivery, depots, lan, beacon, intake, turn.now))),
+        Command::Status => Ok(Reply::Status(status(state, machines, turn.now))),
         Command::Doctor => {
-            let status = status(state, delivery, depots, lan, beacon, intake, turn.now);
-            Ok(Reply::Doctor(doctor::view(state, delivery, turn, &status)?))
+            let status = status(state, machines, turn.now);
+            Ok(Reply::Doctor(doctor::view(state, machines.delivery, turn, &status)?))
         }
     }
 }
@@ -489,7 +490,8 @@ fn block(state: &mut State, delivery: &Delivery, turn: &mut Turn<'_>, who: &Who,
     }
 }
 
-fn status(state: &State, delivery: &Delivery, depots: &Depots, lan: &Lan, beacon: &Beacon, intake: &Intake, now: Timestamp) -> StatusView {
+fn status(state: &State, machines: &Machines<'_>, now: Timestamp) -> StatusView {
+    let Machines { delivery, depots, lan, beacon, intake } = machines;
     let mut problems = Vec::new();
     if state.own.places.is_empty() {
         problems.push("No address of this node is known: friends cannot reach it. Check the network, then start it again.".to_owned());

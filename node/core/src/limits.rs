@@ -39,7 +39,7 @@ pub const PAST_MAX: usize = 64;
 /// See [`PAST_MAX`].
 pub const PAST_LIFE: u64 = 30 * DAY;
 /// How long a node gathers its addresses after a start before it publishes them.
-pub const PUBLISH_DELAY: u64 = 2 * SECOND;
+pub const PUBLISH_DELAY: u64 = 300;
 /// Pause between two publications, unless somebody is taken out.
 pub const PUBLISH_PAUSE: u64 = 10 * SECOND;
 /// Records are published anew after so long: today's and tomorrow's, which live for two days.
@@ -49,7 +49,7 @@ pub const SEEKS_MAX: usize = 16;
 /// Friends who wait for that.
 pub const SEEKS_WAITING_MAX: usize = FRIENDS_MAX;
 /// First pause before the records of a friend who cannot be reached are looked for again; it doubles.
-pub const SEEK_PAUSE: u64 = 3 * SECOND;
+pub const SEEK_PAUSE: u64 = SECOND;
 /// Longest such pause.
 pub const SEEK_PAUSE_MAX: u64 = HOUR;
 /// Pause when the friend's own node says that our keys are over.

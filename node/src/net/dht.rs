@@ -202,7 +202,7 @@ impl Driver {
             return;
         }
         let Some(remote) = self.remote_of(connection).and_then(|remote| Endpoint::from_multiaddr(&remote)) else { return };
-        let said = info.listen_addrs.iter().take(16).filter_map(|address| Endpoint::from_multiaddr(address));
+        let said = info.listen_addrs.iter().take(16).filter_map(Endpoint::from_multiaddr);
         for endpoint in said.filter(|endpoint| endpoint.ip == remote.ip).collect::<Vec<_>>() {
             self.swarm.behaviour_mut().dht.add_address(&peer, endpoint.multiaddr());
         }
