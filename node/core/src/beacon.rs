@@ -8,6 +8,7 @@ use crate::state::State;
 use crate::table::Table;
 use crate::turn::Turn;
 use crate::wire::{PresenceBody, SignedPresence};
+use std::collections::BTreeSet;
 use symbolon_presence::body::{Body, Stamp};
 use symbolon_presence::codec;
 use symbolon_presence::header::{Class, Header};
@@ -28,6 +29,8 @@ pub(crate) struct Beacon {
     read_back_due: Option<Timestamp>,
     /// The pause before the next such look; it doubles.
     read_back_pause: u64,
+    /// Records that were looked for and not found yet: header and full body of today.
+    unread: BTreeSet<LookupId>,
     read_back: Option<Timestamp>,
 }
 
@@ -65,13 +68,15 @@ impl Beacon {
     /// Looks soon whether our record can be read.
     fn look_back(&mut self, now: Timestamp) {
         self.read_back = None;
+        self.unread.clear();
         self.read_back_pause = READ_BACK;
         self.read_back_due = (self.servers > 0).then(|| now.after(READ_BACK));
     }
 
     /// What somebody has found: our own record as we published it?
     pub fn found(&mut self, state: &State, now: Timestamp, id: &LookupId, bytes: &[u8]) {
-        if state.own.records.get(id).is_some_and(|own| own == bytes) {
+        let is_ours = state.own.records.get(id).is_some_and(|own| own == bytes);
+        if is_ours && self.unread.remove(id) && self.unread.is_empty() {
             self.read_back = Some(now);
             self.read_back_due = None;
         }
@@ -87,15 +92,28 @@ impl Beacon {
         self.is_outgrown
     }
 
+    /// Looks for our own records. Those that were looked for before in vain are published
+    /// once more: whoever took them has lost them, or never did.
+    fn look(&mut self, state: &State, turn: &mut Turn<'_>) {
+        let own = &state.own.presence;
+        let (lookup, today) = (own.generation.reader().lookup, day_of(turn.now));
+        let places = [Place::of_header(&lookup, today), Place::of_body(&lookup, today, own.wrapping.secret(Class::Full))];
+        for id in places.iter().filter_map(|place| place.id(&lookup).ok()) {
+            if !self.unread.insert(id)
+                && let Some(record) = state.own.records.get(&id)
+            {
+                turn.act(Action::Publish(record.clone()));
+            }
+            turn.act(Action::Resolve(id));
+        }
+    }
+
     /// Publishes when it is due.
     pub fn tick(&mut self, state: &mut State, turn: &mut Turn<'_>) {
         if self.read_back_due.is_some_and(|due| due <= turn.now) {
             self.read_back_pause = self.read_back_pause.saturating_mul(2).min(READ_BACK_MAX);
             self.read_back_due = Some(turn.now.after(self.read_back_pause));
-            let lookup = state.own.presence.generation.reader().lookup;
-            if let Ok(own) = Place::of_header(&lookup, day_of(turn.now)).id(&lookup) {
-                turn.act(Action::Resolve(own));
-            }
+            self.look(state, turn);
         }
         if self.due.is_none_or(|due| due > turn.now) {
             return;

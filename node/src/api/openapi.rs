@@ -154,6 +154,10 @@ fn schemas() -> Value {
             "description": "What the LAN shows: the number of `friends`; while `visible_until`, names of `strangers`. Null while `lan` is off.",
         },
         "dht": text(),
+        "lookup": {
+            "type": "object",
+            "description": "The DHT: how many `servers` are known, and when one's own newest records were last found there (`read_back`).",
+        },
         "relays": { "type": "array", "items": { "type": "object" } },
         "queue": number(),
         "problems": names(),

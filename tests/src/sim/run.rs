@@ -135,6 +135,9 @@ impl Sim {
             watch.started(ix, peer);
         }
         if self.finish(ix, ended).is_some() {
+            if self.lookup.is_there {
+                self.deliver(ix, vec![Input::Servers(vec![nowhere()])], false);
+            }
             self.deliver(ix, vec![Input::Addresses(vec![address_of(ix, self.houses.get(&ix).copied().unwrap_or_default())])], false);
         }
     }
