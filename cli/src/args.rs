@@ -84,6 +84,16 @@ pub enum Verb {
         /// The words as the friend reads them out
         words: Vec<String>,
     },
+    /// Introduce two friends to each other; both are asked
+    Introduce {
+        /// Who will ask for friendship
+        asker: String,
+        /// Who will be asked
+        target: String,
+        /// A line to both
+        #[arg(long)]
+        note: Option<String>,
+    },
     /// Hide from a friend where this node is; the friend is told nothing
     Hide {
         /// The friend's name or id

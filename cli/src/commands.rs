@@ -47,6 +47,10 @@ pub fn run(verb: &Verb, client: &Client, output: Output) -> Result<(), Failure> 
             output.show(&client.post("/api/v1/friends/rename", &json!({ "friend": friend, "name": name }))?, show::friend)
         }
         Verb::Verify { friend, words } => verify(client, output, friend, words),
+        Verb::Introduce { asker, target, note } => {
+            let body = json!({ "asker": asker, "target": target, "note": note });
+            output.show(&client.post("/api/v1/introductions", &body)?, show::request)
+        }
         Verb::Hide { friend, off } => {
             output.show(&client.post("/api/v1/friends/hide", &json!({ "friend": friend, "hidden": !off }))?, show::friend)
         }

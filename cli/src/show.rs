@@ -39,7 +39,13 @@ pub fn request(view: &Value) -> String {
         "" => "somebody".to_owned(),
         name => line(name),
     };
+    let by = view.get("introduced_by").and_then(Value::as_array).and_then(|names| names.first()).and_then(Value::as_str).map(line);
+    let is_introduction = str_of(view, "kind") == "introduction";
     let what = match (incoming, str_of(view, "status")) {
+        (true, "pending") if is_introduction => format!("{} introduces you to {name}", by.as_deref().unwrap_or("a friend")),
+        (false, "pending") if is_introduction => format!("you introduced {name}; both are asked"),
+        (true, "accepted") if is_introduction => format!("you would like to meet {name}; the rest goes by itself"),
+        (false, "confirmed") if is_introduction => format!("you introduced {name}; both have agreed"),
         (true, "pending") => format!("{name} asks to be your friend"),
         (false, "pending") => format!("you asked {name}; not answered yet"),
         (false, "unresolved") => format!("you asked {name}; no way to them is known yet"),
@@ -66,7 +72,8 @@ pub fn request(view: &Value) -> String {
     }
     if incoming && str_of(view, "status") == "pending" {
         let short: String = id.chars().take(8).collect();
-        let _ = writeln!(out, "  answer   symbolon accept {short}  (or ignore, block)");
+        let other = if is_introduction { "ignore" } else { "ignore, block" };
+        let _ = writeln!(out, "  answer   symbolon accept {short}  (or {other})");
     }
     out
 }

@@ -49,6 +49,8 @@ labels! {
     SIGN_ACCEPTED = "sign mailbox standing";
     /// Blinded lookup key signs a record.
     SIGN_PRESENCE = "sign presence record";
+    /// Device signs who its owner introduces to whom.
+    SIGN_INTRODUCTION = "sign introduction";
     /// Device signs what its owner's friends may read.
     SIGN_STATEMENT = "sign presence statement";
 

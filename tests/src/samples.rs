@@ -15,8 +15,8 @@ use rand_core::{SeedableRng, TryCryptoRng, TryRng};
 use std::collections::BTreeSet;
 use symbolon_core::contact::{ContactBody, ContactRecord};
 use symbolon_core::wire::{
-    AcceptBody, AcceptHead, Bundle, BundleDevice, ConfirmBody, Contact, First, Known, LeafCredential, OfferBody, PresenceBody, RoomPayload,
-    SignedPresence, Statement, Step, Text,
+    AcceptBody, AcceptHead, Bundle, BundleDevice, ConfirmBody, Contact, First, Introduced, Introduction, IntroductionBody, Known,
+    LeafCredential, OfferBody, PresenceBody, RoomPayload, SignedPresence, Statement, Step, Text,
 };
 use symbolon_presence::address::Address;
 use symbolon_presence::blocks::Readers;
@@ -381,4 +381,19 @@ pub fn body() -> Body {
     let payload = codec::encode(&signed_presence());
     let mut rng = ChaCha20Rng::seed_from_u64(0x70);
     Body::seal(&generation().reader(), &Secret::from_bytes([1; 32]), stamp, &payload, &mut rng).expect("the ratchet is at that day")
+}
+
+/// Ben introduces Ann to Ben's other self of the samples: whoever signs, it reads.
+pub fn introduction() -> Introduction {
+    let (ann, ben) = (ann(), ben());
+    let person = |person: &Person, name: &str| Introduced { chain: person.identity.chain.clone(), name: name.into() };
+    let body = IntroductionBody {
+        id: RequestId([0x71; 16]),
+        asker: person(&ann, "Ann"),
+        target: person(&ben, "Ben"),
+        note: Some("you two".into()),
+        created: NOW,
+        expires: NOW.after(DAY),
+    };
+    Introduction::sign(&ben.identity, &body)
 }

@@ -6,10 +6,10 @@
 //! them and are not listed here.
 
 use crate::samples::{self, NOW};
-use symbolon_core::wire::{RoomPayload, Whereabouts};
+use symbolon_core::wire::{Consent, IntroCard, RoomPayload, Whereabouts};
 use symbolon_presence::address::Address;
 use symbolon_presence::codec;
-use symbolon_presence::id::{FrameId, GrantId, MessageId, PeerId};
+use symbolon_presence::id::{FrameId, GrantId, MessageId, PeerId, RequestId};
 use symbolon_presence::words::fingerprint_words;
 use symbolon_relay::frame::{Found, Frame, Outcome, RECEIPT_MAX, Receipt, ReceiptItem};
 use symbolon_relay::grant::Scope;
@@ -111,6 +111,9 @@ pub fn valid(decoder: &str) -> Vec<Seed> {
                 ("read", codec::encode(&RoomPayload::Read(MessageId([0x6a; 16])))),
                 ("again", codec::encode(&RoomPayload::Again)),
                 ("skip", codec::encode(&RoomPayload::Skip)),
+                ("introduce", codec::encode(&RoomPayload::Introduce(samples::introduction()))),
+                ("consent", codec::encode(&RoomPayload::Consent(Consent { id: RequestId([0x71; 16]), contact: Some(vec![1; 64]) }))),
+                ("card", codec::encode(&RoomPayload::IntroCard(IntroCard { id: RequestId([0x71; 16]), contact: vec![1; 64] }))),
                 (
                     "receipts",
                     codec::encode(&RoomPayload::Receipts(vec![ReceiptItem { frame: FrameId([0x6b; 32]), outcome: Outcome::Delivered }])),

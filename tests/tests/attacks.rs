@@ -14,6 +14,8 @@ mod devices;
 mod floods;
 #[path = "attacks/garbage.rs"]
 mod garbage;
+#[path = "attacks/introductions.rs"]
+mod introductions;
 #[path = "attacks/invites.rs"]
 mod invites;
 #[path = "attacks/offers.rs"]

@@ -7,6 +7,8 @@
 mod conversation;
 #[path = "end_to_end/face.rs"]
 mod face;
+#[path = "end_to_end/introduction.rs"]
+mod introduction;
 #[path = "end_to_end/lookup.rs"]
 mod lookup;
 #[path = "end_to_end/refusals.rs"]

@@ -31,6 +31,15 @@ pub enum Command {
     },
     /// List friend requests.
     Requests,
+    /// Introduce two friends to each other; both are asked.
+    Introduce {
+        /// Who will ask for friendship.
+        asker: Who,
+        /// Who will be asked.
+        target: Who,
+        /// A line to both.
+        note: Option<String>,
+    },
     /// Accept a request.
     Accept(RequestId),
     /// Set a request aside; it can be accepted later.
@@ -192,6 +201,8 @@ pub struct IdentityView {
 pub struct RequestView {
     /// The request.
     pub request: RequestId,
+    /// What is asked.
+    pub kind: RequestKind,
     /// Who asked whom.
     pub direction: Direction,
     /// The other person.
@@ -208,8 +219,19 @@ pub struct RequestView {
     pub status: RequestStatus,
     /// Why it cannot go on, if so; or why to look twice.
     pub fault: Option<&'static str>,
+    /// The petnames of those who introduced the other person.
+    pub introduced_by: Vec<String>,
     /// When the row was made.
     pub created: Timestamp,
+}
+
+/// What a request asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequestKind {
+    /// Friendship.
+    Friend,
+    /// Whether an introduction is welcome.
+    Introduction,
 }
 
 /// Who asked.
@@ -296,6 +318,8 @@ pub struct FriendView {
     pub path: Option<Path>,
     /// Messages of this friend not read yet.
     pub unread: u32,
+    /// The petnames of those who introduced the friend.
+    pub introduced_by: Vec<String>,
 }
 
 /// How a friend's device is reached.

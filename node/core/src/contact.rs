@@ -161,7 +161,7 @@ pub(crate) fn invite(state: &mut State, turn: &mut Turn<'_>, lifetime: u64, no_i
         return Err(CommandError::Full.into());
     }
     let expires = turn.now.after(lifetime);
-    let record = mint(state, turn, Mint { expires, last_resort: false, auto_accept, no_ip });
+    let record = mint(state, turn, Mint { expires, last_resort: false, auto_accept, no_ip, only_for: None });
     let warning = match (no_ip, state.own.places.is_empty()) {
         _ if !state.own.depots.is_empty() => None,
         (true, _) => Some("the link names no address, and there is no relay yet: nobody can reach this node by it"),
@@ -175,7 +175,7 @@ pub(crate) fn invite(state: &mut State, turn: &mut Turn<'_>, lifetime: u64, no_i
 /// the next record has a fresh one.
 pub(crate) fn contact_record(state: &mut State, turn: &mut Turn<'_>) -> ContactRecord {
     let expires = turn.now.after(30 * DAY);
-    mint(state, turn, Mint { expires, last_resort: true, auto_accept: false, no_ip: false })
+    mint(state, turn, Mint { expires, last_resort: true, auto_accept: false, no_ip: false, only_for: None })
 }
 
 struct Mint {
@@ -183,6 +183,12 @@ struct Mint {
     last_resort: bool,
     auto_accept: bool,
     no_ip: bool,
+    only_for: Option<PeerId>,
+}
+
+/// A way in for one person who is introduced: once, and without another question.
+pub(crate) fn mint_for(state: &mut State, turn: &mut Turn<'_>, only: PeerId, expires: Timestamp) -> ContactRecord {
+    mint(state, turn, Mint { expires, last_resort: false, auto_accept: true, no_ip: false, only_for: Some(only) })
 }
 
 fn mint(state: &mut State, turn: &mut Turn<'_>, mint: Mint) -> ContactRecord {
@@ -194,6 +200,7 @@ fn mint(state: &mut State, turn: &mut Turn<'_>, mint: Mint) -> ContactRecord {
         last_resort: mint.last_resort,
         auto_accept: mint.auto_accept,
         used: None,
+        only_for: mint.only_for,
     });
     let uses = u32::from(!mint.last_resort);
     let (mut entry, key) = state.own.address(turn.rng, invite.grant, Scope::Contact, invite.expires, uses);

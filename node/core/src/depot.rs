@@ -487,7 +487,7 @@ fn settle(
                 request::set_status(state, turn, request, RequestStatus::Confirmed)?;
             }
         }
-        (Outcome::Stored(_), What::Offer(_) | What::Accept(_) | What::Mark | What::Skip | What::Bundle) => {}
+        (Outcome::Stored(_), What::Offer(_) | What::Accept(_) | What::Mark | What::Skip | What::Bundle | What::Introduction) => {}
         (Outcome::Refused(Refusal::UsedUp), What::Offer(request)) => {
             return crate::intake::request_refused(state, turn, request, Some(Fault::InviteUsed));
         }

@@ -155,7 +155,7 @@ fn take_back(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<Ve
                     What::Text(_, arrival) => texts.push(arrival),
                     // Lists of receipts are said in the room, too. A side that has ended the
                     // friendship would hang up on one, before the step behind it is heard.
-                    What::Mark | What::Skip | What::Receipts | What::Bundle => {}
+                    What::Mark | What::Skip | What::Receipts | What::Bundle | What::Introduction => {}
                     // These are not bound to a room.
                     What::Offer(_) | What::Accept(_) | What::Confirm(_) => continue,
                 }
@@ -288,6 +288,7 @@ pub(crate) fn view(state: &State, delivery: &Delivery, peer: &PeerId) -> Option<
         online,
         path: delivery.path(&friend.devices),
         unread: friend.unread,
+        introduced_by: crate::introduction::introducers_of(state, peer),
     })
 }
 

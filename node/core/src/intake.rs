@@ -11,6 +11,7 @@ use crate::conversation;
 use crate::delivery::{Acknowledged, Delivery, Origin, is_refused};
 use crate::depot::DepotKey;
 use crate::friend::{adopt_bundle, friends_depots, verify_bundle};
+use crate::introduction;
 use crate::limits::{PARKED_MAX, REQUEST_LIFETIME, WINDOW_BYTES};
 use crate::outbox::{self, What};
 use crate::request;
@@ -536,6 +537,9 @@ fn room_message(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, known
             state.told.extend(items.into_iter().map(|item| (*device, item)));
             return Ok(Said::Receipts);
         }
+        RoomPayload::Introduce(statement) => introduction::receive(state, turn, &peer, &statement)?,
+        RoomPayload::Consent(consent) => introduction::consented(state, turn, &peer, consent)?,
+        RoomPayload::IntroCard(card) => introduction::card(state, turn, &peer, &card)?,
         RoomPayload::Bundle(bundle) => {
             let verified = verify_bundle(bundle, &peer, device, turn.now).ok_or(DropReason::Forged)?;
             let friend = state.friends.get(&peer).filter(|friend| friend.state == FriendState::Mutual);

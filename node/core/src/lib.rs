@@ -34,6 +34,7 @@ mod doctor;
 mod friend;
 mod history;
 mod intake;
+mod introduction;
 mod lan;
 pub mod limits;
 mod outbox;
@@ -226,6 +227,7 @@ impl Core {
                 if now >= self.next_sweep {
                     self.next_sweep = now.after(limits::SWEEP_INTERVAL);
                     request::expire(state, turn)?;
+                    introduction::expire(state, turn);
                     request::remind(state);
                     depots.renew(state, turn)?;
                     contact::forget_expired(state, turn)?;
@@ -377,9 +379,22 @@ fn run(state: &mut State, machines: &mut Machines<'_>, turn: &mut Turn<'_>, comm
             request_reply(state, &id)
         }
         Command::Requests => {
-            let mut rows: Vec<_> = state.requests.values().collect();
-            rows.sort_by_key(|row| (std::cmp::Reverse(row.created), row.id));
-            Ok(Reply::Requests(rows.into_iter().map(request::view).collect()))
+            let of_friends = state.requests.values().map(|row| request::view(state, row));
+            let mut views: Vec<_> = of_friends.chain(state.introductions.values().map(|row| introduction::view(state, row))).collect();
+            views.sort_by_key(|view| (std::cmp::Reverse(view.created), view.request));
+            Ok(Reply::Requests(views))
+        }
+        Command::Introduce { asker, target, note } => {
+            let id = introduction::introduce(state, turn, &asker, &target, note)?;
+            request_reply(state, &id)
+        }
+        Command::Accept(id) if state.introductions.contains_key(&id) => {
+            introduction::accept(state, turn, &id)?;
+            request_reply(state, &id)
+        }
+        Command::Ignore(id) if state.introductions.contains_key(&id) => {
+            introduction::ignore(state, turn, &id)?;
+            request_reply(state, &id)
         }
         Command::Accept(id) => {
             request::answer::accept(state, turn, &id)?;
@@ -463,7 +478,14 @@ fn identity(state: &State) -> Reply {
 }
 
 fn request_reply(state: &State, id: &RequestId) -> Result<Reply, Failed> {
-    state.requests.get(id).map(|row| Reply::Request(request::view(row))).ok_or(Failed::Command(CommandError::NotFound))
+    let introduction = || state.introductions.get(id).map(|row| introduction::view(state, row));
+    state
+        .requests
+        .get(id)
+        .map(|row| request::view(state, row))
+        .or_else(introduction)
+        .map(Reply::Request)
+        .ok_or(Failed::Command(CommandError::NotFound))
 }
 
 fn friend_reply(state: &State, delivery: &Delivery, peer: &PeerId) -> Result<Reply, Failed> {

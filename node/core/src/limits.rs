@@ -74,6 +74,10 @@ pub const FRIENDS_MAX: usize = 2_048;
 pub const REQUESTS_MAX: usize = 1_024;
 /// Most requests of strangers that may be pending at once.
 pub const PENDING_STRANGERS_MAX: usize = 64;
+/// Most introductions remembered, over ones among them: they say who introduced a friend.
+pub const INTRODUCTIONS_MAX: usize = 1_024;
+/// Of these, open ones of one introducer.
+pub const INTRODUCTIONS_OF_FRIEND_MAX: usize = 32;
 /// Most invites that are good at once.
 pub const INVITES_MAX: usize = 256;
 /// Most blocked identities and keys.

@@ -86,6 +86,9 @@ pub(crate) enum What {
     /// What friends have, for one who was taken out for a while.
     #[n(7)]
     Bundle,
+    /// Something about an introduction.
+    #[n(8)]
+    Introduction,
 }
 
 impl What {
@@ -100,6 +103,7 @@ impl What {
             Self::Skip => "skip",
             Self::Receipts => "receipts",
             Self::Bundle => "bundle",
+            Self::Introduction => "introduction",
         }
     }
 }

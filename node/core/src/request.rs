@@ -12,9 +12,10 @@
 pub(crate) mod answer;
 pub(crate) mod offer;
 
-use crate::command::{CommandError, Direction, RequestStatus, RequestView, Trust, Who};
+use crate::command::{CommandError, Direction, RequestKind, RequestStatus, RequestView, Trust, Who};
 use crate::contact::{ContactRecord, LINK_PREFIX, LinkError};
 use crate::friend;
+use crate::introduction;
 use crate::limits::{REQUEST_LIFETIME, REQUESTS_MAX};
 use crate::outbox::{self, What};
 use crate::seam::Event;
@@ -79,7 +80,8 @@ pub(crate) fn add(
             set_status(state, turn, &id, RequestStatus::Cancelled)?;
         }
         make_room(state, turn)?;
-        return offer::send(state, turn, contact, note);
+        // The person's own invite was handed over by a way outside: that is a comparison.
+        return offer::send(state, turn, contact, note, Trust::Verified);
     }
     let peer: PeerId = target.parse().map_err(|_| CommandError::BadTarget)?;
     check_peer(state, &peer)?;
@@ -179,7 +181,7 @@ fn blank(turn: &mut Turn<'_>, id: RequestId, direction: Direction) -> Request {
 }
 
 /// Makes room for one more row: the oldest finished one goes.
-fn make_room(state: &mut State, turn: &mut Turn<'_>) -> Result<(), CommandError> {
+pub(crate) fn make_room(state: &mut State, turn: &mut Turn<'_>) -> Result<(), CommandError> {
     if state.requests.len() < REQUESTS_MAX {
         return Ok(());
     }
@@ -357,10 +359,11 @@ pub(crate) fn end_half(state: &mut State, turn: &mut Turn<'_>, row: &Request) ->
 }
 
 /// A request as shown to the user.
-pub(crate) fn view(row: &Request) -> RequestView {
+pub(crate) fn view(state: &State, row: &Request) -> RequestView {
     let flag = row.flagged.then_some("somebody else used the same contact address");
     RequestView {
         request: row.id,
+        kind: RequestKind::Friend,
         direction: row.direction,
         peer: row.peer,
         name: row.name.clone(),
@@ -369,6 +372,7 @@ pub(crate) fn view(row: &Request) -> RequestView {
         note: row.note.clone(),
         status: row.status,
         fault: row.fault.map(crate::state::Fault::text).or(flag),
+        introduced_by: introduction::introducers_of(state, &row.peer),
         created: row.created,
     }
 }
@@ -395,5 +399,6 @@ pub(crate) fn settle(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> R
     for id in open {
         set_status(state, turn, &id, RequestStatus::Confirmed)?;
     }
+    introduction::settled(state, turn, peer);
     friend::update(state, turn, peer, |_| ())
 }

@@ -33,7 +33,9 @@ use symbolon_relay::mailbox::Admission;
 
 mod rows;
 
-pub(crate) use rows::{Device, Fault, Friend, FriendPresence, FriendState, Invite, Message, OwnDepot, Request, message_key};
+pub(crate) use rows::{
+    Device, Fault, Friend, FriendPresence, FriendState, IntroRole, Introducing, Invite, Message, OwnDepot, Request, message_key,
+};
 
 /// This node's own keys and facts. Row names in [`Table::Meta`]: `identity`, `mailbox`,
 /// `friendship`, `past`, `presence`, `servers`, `name`, `counters`.
@@ -114,6 +116,8 @@ pub(crate) struct State {
     pub counters: Counters,
     pub invites: BTreeMap<GrantId, Invite>,
     pub requests: BTreeMap<RequestId, Request>,
+    /// At most [`limits::INTRODUCTIONS_MAX`].
+    pub introductions: BTreeMap<RequestId, Introducing>,
     pub friends: BTreeMap<PeerId, Friend>,
     pub devices: BTreeMap<DeviceId, Device>,
     /// Peer IDs and public keys.
@@ -168,7 +172,7 @@ macro_rules! opaque_debug {
         }
     )*};
 }
-opaque_debug!(Request Friend Device Message OwnDepot);
+opaque_debug!(Introducing Request Friend Device Message OwnDepot);
 
 impl State {
     /// Loads the working set; at first run draws an identity and writes it.
@@ -232,6 +236,7 @@ impl State {
             counters,
             invites: load_all(shelf, Table::Invite, |row: &Invite| row.grant)?,
             requests: load_all(shelf, Table::Request, |row: &Request| row.id)?,
+            introductions: load_all(shelf, Table::Introduction, |row: &Introducing| row.id)?,
             friends: load_all(shelf, Table::Friend, |row: &Friend| row.peer)?,
             devices: load_all(shelf, Table::Device, |row: &Device| row.device)?,
             blocked: all_rows(shelf, Table::Blocked)?.into_iter().map(|(key, _)| key).collect(),

@@ -50,11 +50,13 @@ pub enum Table {
     EntryExpiry = 18,
     /// What opens a friend's presence headers. Key: Peer ID. Value: leaf and labels.
     Labels = 19,
+    /// One introduction: ours, or of us. Key: its id.
+    Introduction = 20,
 }
 
 impl Table {
     /// All tables, in the order of their discriminants.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Meta,
         Self::Friend,
         Self::Request,
@@ -74,6 +76,7 @@ impl Table {
         Self::EntryFrame,
         Self::EntryExpiry,
         Self::Labels,
+        Self::Introduction,
     ];
 }
 

@@ -19,8 +19,10 @@ use symbolon_presence::sign::{SigningKey, VerifyingKey};
 use symbolon_presence::time::Timestamp;
 use symbolon_relay::frame::{MailboxEntry, RECEIPT_MAX, ReceiptItem};
 
+mod introduction;
 mod presence;
 
+pub use introduction::{Consent, INTRODUCTION_LIFETIME, IntroCard, Introduced, Introduction, IntroductionBody, VerifiedIntroduction};
 pub use presence::{Labels, PresenceBody, PresenceKeys, SignedPresence};
 
 /// The longest payload inside an envelope, in bytes.
@@ -400,6 +402,15 @@ pub enum RoomPayload {
     /// What became of envelopes that came by way of a relay; at most [`RECEIPT_MAX`].
     #[n(6)]
     Receipts(#[n(0)] Vec<ReceiptItem>),
+    /// The sender introduces the hearer to somebody.
+    #[n(7)]
+    Introduce(#[n(0)] Introduction),
+    /// The hearer's introduction is welcome.
+    #[n(8)]
+    Consent(#[n(0)] Consent),
+    /// Both have agreed: how the hearer reaches the other one.
+    #[n(9)]
+    IntroCard(#[n(0)] IntroCard),
 }
 
 impl RoomPayload {
@@ -411,6 +422,9 @@ impl RoomPayload {
             Self::Bundle(bundle) => bundle.is_bounded(),
             Self::Hello(whereabouts) => whereabouts.is_bounded(),
             Self::Receipts(items) => items.len() <= RECEIPT_MAX,
+            Self::Introduce(introduction) => introduction.is_bounded(),
+            Self::Consent(consent) => consent.is_bounded(),
+            Self::IntroCard(card) => card.is_bounded(),
             Self::Read(_) | Self::Again | Self::Skip => true,
         };
         bounded.then_some(payload)

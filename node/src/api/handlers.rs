@@ -203,6 +203,23 @@ pub async fn rename(State(state): State<ApiState>, Json(body): Json<RenameBody>)
     answer_about(&state, &body.friend, command).await
 }
 
+/// Body of [`introduce`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IntroduceBody {
+    asker: String,
+    target: String,
+    #[serde(default)]
+    note: Option<String>,
+}
+
+/// `POST /api/v1/introductions`
+pub async fn introduce(State(state): State<ApiState>, Json(body): Json<IntroduceBody>) -> Answer {
+    let IntroduceBody { asker, target, note } = body;
+    let about = format!("{asker} {target}");
+    answer_about(&state, &about, Command::Introduce { asker: Who(asker), target: Who(target), note }).await
+}
+
 /// Body of [`hide`].
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -105,6 +105,7 @@ fn schemas() -> Value {
     let identity = json!({ "id": id(), "words": text(), "name": text(), "device": id() });
     let request = json!({
         "request": id(),
+        "introduction": { "type": ["string", "null"], "description": "The same id, when it is an introduction." },
         "kind": word(&["friend", "introduction"]),
         "direction": word(&["in", "out"]),
         "peer": id(),
@@ -223,6 +224,7 @@ fn schemas() -> Value {
         "RenameBody": object(json!({ "friend": text(), "name": text() }), &[]),
         "VerifyBody": object(json!({ "friend": text(), "words": text_or_null() }), &["words"]),
         "ReadBody": object(read, &["who", "since", "limit", "peek"]),
+        "IntroduceBody": object(json!({ "asker": text(), "target": text(), "note": text_or_null() }), &["note"]),
         "HideBody": object(json!({ "friend": text(), "hidden": { "type": "boolean" } }), &[]),
         "UnfriendBody": object(json!({ "friend": text() }), &[]),
         "SendBody": object(send_body, &["lifetime_seconds"]),

@@ -101,6 +101,13 @@ pub const ROUTES: &[Route] = &[
         || post(handlers::verify),
     ),
     change(
+        "/api/v1/introductions",
+        Some("IntroduceBody"),
+        "Request",
+        "Introduces two friends to each other; both are asked, and the first one then asks the second one for friendship.",
+        || post(handlers::introduce),
+    ),
+    change(
         "/api/v1/friends/hide",
         Some("HideBody"),
         "Friend",

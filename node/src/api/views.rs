@@ -6,7 +6,8 @@
 use super::qr::Qr;
 use serde_json::{Map, Value, json};
 use symbolon_core::command::{
-    Direction, FriendView, IdentityView, MessageState, MessageView, Path, RelayView, Reply, RequestStatus, RequestView, StatusView, Trust,
+    Direction, FriendView, IdentityView, MessageState, MessageView, Path, RelayView, Reply, RequestKind, RequestStatus, RequestView,
+    StatusView, Trust,
 };
 use symbolon_core::seam::{Event, Warning};
 use symbolon_presence::time::Timestamp;
@@ -46,9 +47,11 @@ fn identity(view: &IdentityView) -> Value {
 }
 
 fn request(view: &RequestView) -> Value {
+    let is_introduction = view.kind == RequestKind::Introduction;
     json!({
         "request": view.request.to_string(),
-        "kind": "friend",
+        "introduction": is_introduction.then(|| view.request.to_string()),
+        "kind": if is_introduction { "introduction" } else { "friend" },
         "direction": match view.direction {
             Direction::In => "in",
             Direction::Out => "out",
@@ -60,7 +63,7 @@ fn request(view: &RequestView) -> Value {
         "note": view.note,
         "status": request_status(view.status),
         "fault": view.fault,
-        "introduced_by": [],
+        "introduced_by": view.introduced_by,
         "created": time(view.created),
     })
 }
@@ -72,7 +75,7 @@ fn friend(view: &FriendView) -> Value {
         "words": view.words,
         "trust": trust(view.trust),
         "mutual": view.mutual,
-        "introduced_by": [],
+        "introduced_by": view.introduced_by,
         "online": view.online,
         "path": view.path.map(|path| match path {
             Path::Direct => "direct",

@@ -55,6 +55,7 @@ const fn statements(table: Table) -> &'static Statements {
         Table::EntryFrame => statements!("entry_frame"),
         Table::EntryExpiry => statements!("entry_expiry"),
         Table::Labels => statements!("labels"),
+        Table::Introduction => statements!("introduction"),
     }
 }
 

@@ -6,8 +6,8 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use symbolon_core::command::{
-    Command, CommandError, Direction, DoctorView, FriendView, IdentityView, MessageState, MessageView, Path, Reply, RequestStatus,
-    RequestView, StatusView, Trust, Who,
+    Command, CommandError, Direction, DoctorView, FriendView, IdentityView, MessageState, MessageView, Path, Reply, RequestKind,
+    RequestStatus, RequestView, StatusView, Trust, Who,
 };
 use symbolon_core::seam::Event;
 use symbolon_node::handle::{COMMAND_QUEUE, CommandRequest, EVENT_QUEUE, NodeHandle, NumberedEvent};
@@ -168,6 +168,7 @@ impl World {
             unread: 0,
             online: [Some(true), Some(false), None][number % 3],
             path: number.is_multiple_of(3).then_some(Path::Direct),
+            introduced_by: if number == 2 { vec!["Andi".to_owned()] } else { Vec::new() },
         });
         number
     }
@@ -178,6 +179,8 @@ impl World {
         request[15] = 7;
         self.requests.push(RequestView {
             request: RequestId(request),
+            kind: RequestKind::Friend,
+            introduced_by: Vec::new(),
             direction,
             peer: PeerId([byte; 32]),
             name: name.to_owned(),
@@ -299,6 +302,15 @@ impl World {
             Command::Unfriend(friend) => {
                 let at = self.friend(&friend)?;
                 Ok(Reply::Friend(self.friends.remove(at)))
+            }
+            Command::Introduce { asker, target, note } => {
+                let (_, target) = (self.friend(&asker)?, self.friend(&target)?);
+                let name = self.friends[target].name.clone();
+                let request = self.add_request(&name, Direction::Out, RequestStatus::Pending, note.as_deref());
+                let row = self.requests.last_mut().unwrap();
+                row.kind = RequestKind::Introduction;
+                happened.push(Event::Request(request));
+                Ok(Reply::Request(self.requests.last().unwrap().clone()))
             }
             Command::Hide { friend, .. } => {
                 let at = self.friend(&friend)?;

@@ -144,6 +144,7 @@ pub fn describe(table: Table, bytes: &[u8]) -> String {
         | Table::Entry
         | Table::EntryFrame
         | Table::EntryExpiry
-        | Table::Labels => String::new(),
+        | Table::Labels
+        | Table::Introduction => String::new(),
     }
 }

@@ -52,7 +52,13 @@ pub(crate) fn seal_step(
 }
 
 /// Makes a room and sends the Offer to every device of a contact record.
-pub(crate) fn send(state: &mut State, turn: &mut Turn<'_>, to: VerifiedContact, note: Option<String>) -> Result<RequestId, Failed> {
+pub(crate) fn send(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    to: VerifiedContact,
+    note: Option<String>,
+    trust: Trust,
+) -> Result<RequestId, Failed> {
     let id = RequestId::random(turn.rng);
     let room = RoomId::random(turn.rng);
     let leaf = turn.cipher.fresh_leaf()?;
@@ -62,8 +68,7 @@ pub(crate) fn send(state: &mut State, turn: &mut Turn<'_>, to: VerifiedContact, 
     let mut row = Request {
         peer: to.signer.peer,
         name: to.name.clone(),
-        // The person's own invite was handed over by a way outside: that is a comparison.
-        trust: Trust::Verified,
+        trust,
         note,
         room: Some(room),
         chain: Some(to.chain.clone()),
@@ -169,6 +174,10 @@ pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, offer: IncomingOff
         return Err(DropReason::Untimely.into());
     }
     check_room(turn, &body, &device.peer)?;
+    if invite.only_for.is_some_and(|only| only != device.peer) {
+        // Somebody else has got hold of what was made for one.
+        return Err(DropReason::Forged.into());
+    }
     let id = local_id(&first.chain, &body.request);
     let transcript = body.transcript(&device.peer, &state.own.peer);
     if let Some(known) = state.requests.get(&id).cloned() {
@@ -214,7 +223,11 @@ pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, offer: IncomingOff
         wire: body.request,
         peer: device.peer,
         name: body.name.clone(),
-        trust: if invite.last_resort { Trust::Unknown } else { Trust::Invited },
+        trust: match (invite.last_resort, invite.only_for) {
+            (true, _) => Trust::Unknown,
+            (false, Some(_)) => Trust::Introduced,
+            (false, None) => Trust::Invited,
+        },
         note: body.note.clone(),
         expires: body.expires,
         revision: body.revision,

@@ -27,10 +27,11 @@ function parts(id) {
       one.blocked ? null : h("a", { class: "primary", href: `#/chat/${one.id}` }, "Write")),
     nameCard(one),
     wordsCard(one),
+    introduceCard(one),
     h("article", { class: "card" }, h("h2", {}, "Peer ID"), h("p", {}, "The long form of who this is, the same everywhere."), copyable("Peer ID", one.id)),
     blockCard(one),
     unfriendCard(one),
-  ];
+  ].filter(Boolean);
 }
 
 function nameCard(one) {
@@ -65,6 +66,27 @@ function wordsCard(one) {
     wordList(one.words),
     verified ? null : same,
     h("details", {}, h("summary", {}, "Your own words, to read out to your friend"), state.me ? wordList(state.me.words) : null));
+}
+
+// Brings this friend together with another one.
+function introduceCard(one) {
+  const others = state.friends.filter((other) => other.id !== one.id && other.mutual && !other.blocked);
+  if (one.blocked || !one.mutual || others.length === 0) return null;
+  const target = h("select", { id: "introduce" }, others.map((other) => h("option", { value: other.id }, nameOf(other.name))));
+  const submit = h("button", { type: "submit" }, "Introduce");
+  const form = h("form", {
+    class: "inline",
+    onsubmit: (event) => {
+      event.preventDefault();
+      during(submit, async () => {
+        await post("/api/v1/introductions", { asker: one.id, target: target.value });
+        say("Both are asked.");
+      });
+    },
+  }, target, submit);
+  const by = one.introduced_by.length ? h("p", {}, `You were introduced by ${one.introduced_by.join(", ")}.`) : null;
+  return h("article", { class: "card" }, h("h2", {}, h("label", { for: "introduce" }, "Introduce to")), by,
+    h("p", {}, "Both are asked whether they want to meet; nobody learns of a no."), form);
 }
 
 function unfriendCard(one) {

@@ -106,6 +106,15 @@ const TRUST = {
 
 function standing(one) {
   const incoming = one.direction === "in";
+  if (one.kind === "introduction") {
+    const by = one.introduced_by.length ? one.introduced_by.map(clean).join(", ") : "a friend";
+    switch (one.status) {
+      case "pending": return incoming ? `could be a friend of yours: ${by} introduces you to each other.` : "and a friend of yours are asked whether they want to meet.";
+      case "accepted": return `was introduced by ${by}, and you would like to meet. The rest goes by itself once they agree.`;
+      case "confirmed": return incoming ? `was introduced by ${by}.` : "and a friend of yours have both agreed to meet.";
+      default: break;
+    }
+  }
   switch (one.status) {
     case "pending": return incoming ? "asks to be your friend" : "has not answered yet. This goes on by itself, also when you close the page.";
     case "unresolved": return "cannot be reached yet: only the Peer ID is known. The request waits until there is a way.";
@@ -138,9 +147,11 @@ function requestCard(one) {
   const accept = button("Accept", answer("accept", "Accepted."), { class: "primary" });
   const buttons = [];
   if (incoming && one.status === "pending") {
-    buttons.push(accept, button("Not now", answer("ignore", "Set aside. They are not told.")), careful("Block", "Really block?", block));
+    buttons.push(accept, button("Not now", answer("ignore", "Set aside. They are not told.")));
+    if (one.kind === "friend") buttons.push(careful("Block", "Really block?", block));
   } else if (incoming && one.status === "ignored") {
-    buttons.push(accept, careful("Block", "Really block?", block));
+    buttons.push(accept);
+    if (one.kind === "friend") buttons.push(careful("Block", "Really block?", block));
   } else if (one.status === "blocked") {
     buttons.push(button("Take the block back", unblock));
   }
