@@ -48,6 +48,11 @@ fn two_friends_who_are_never_online_together() {
 }
 
 #[test]
+fn friends_who_meet_part_and_move() {
+    walk("friends.md", "true");
+}
+
+#[test]
 fn two_friends_whose_internet_is_down() {
     let Some(_) = Lab::open() else { return };
     let afterwards = "for name in walk-a walk-b; do ip netns del $name; ip link del $name; done; ip link del walk";
