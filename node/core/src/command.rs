@@ -486,6 +486,8 @@ pub struct DoctorView {
     pub near: Option<usize>,
     /// Relays that keep a mailbox for us now, and all that should.
     pub relays: (usize, usize),
+    /// DHT servers known, and how long ago our newest records were last read back there, in milliseconds.
+    pub lookup: (usize, Option<u64>),
     /// Faults in words, as in [`StatusView::problems`].
     pub problems: Vec<String>,
 }

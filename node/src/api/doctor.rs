@@ -58,6 +58,7 @@ pub fn examine(core: &DoctorView, facts: &Facts) -> Vec<Check> {
         listening(facts),
         lan(core),
         relays(core),
+        lookup(core),
         outbox(core),
         friends(core),
         api(facts),
@@ -169,6 +170,23 @@ fn relays(core: &DoctorView) -> Check {
         (1, 1) => Check::good("relays", "one relay keeps a mailbox")
             .knowing("While it is down nothing can be left for you. A second relay, run by somebody else, helps."),
         (up, all) => Check::good("relays", format!("{up} of {all} relays keep a mailbox")),
+    }
+}
+
+fn lookup(core: &DoctorView) -> Check {
+    match core.lookup {
+        (0, _) => Check::good(
+            "lookup",
+            "no server of records is known: friends who have moved find this node by relays and the local network only",
+        )
+        .knowing("A relay of yours is one, and so is what an invite brings along; `symbolon up --bootstrap ADDRESS` names another."),
+        (servers, Some(ago)) => {
+            Check::good("lookup", format!("{servers} address(es) of servers are known; the own record was read back {} ago", age(ago)))
+        }
+        (servers, None) => {
+            Check::good("lookup", format!("{servers} address(es) of servers are known; the own record was not found there yet"))
+                .knowing("It is published anew until it is found; look again in a minute.")
+        }
     }
 }
 
