@@ -182,7 +182,8 @@ impl Seeker {
                 let Some(body) = body.filter(|body| !body.expires.is_expired_at(turn.now)) else { return Ok(()) };
                 let Ok(payload) = body.open(reader, &wrapped) else { return Ok(()) };
                 seek.found = true;
-                if body.sequence > presence.sequence && take_in(state, turn, &peer, &body, &payload) {
+                // Said anew, but nothing else than before: that is no reason to look more often.
+                if body.sequence > presence.sequence && take_in(state, turn, &peer, &body, &payload) == Some(News::Yes) {
                     self.attempts.insert(peer, Attempts { last: turn.now, vain: 0 });
                 }
             }
@@ -229,33 +230,46 @@ impl Seeker {
     }
 }
 
-/// Takes in what a friend's body says. Whether it is the friend's word.
-fn take_in(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, body: &Body, payload: &[u8]) -> bool {
-    let Some(friend) = state.friends.get(peer).cloned() else { return false };
-    let Some(mut presence) = friend.presence.clone() else { return false };
-    let Ok(signed) = codec::decode::<SignedPresence>(payload, PAYLOAD_MAX) else { return false };
-    let Some(said) = signed.verify(peer, &presence.reader.lookup, body.sequence, turn.now) else { return false };
+/// Whether a body says other keys or places than those that are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum News {
+    Yes,
+    No,
+}
+
+/// Takes in what a friend's body says. None when it is not the friend's word.
+fn take_in(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, body: &Body, payload: &[u8]) -> Option<News> {
+    let friend = state.friends.get(peer).cloned()?;
+    let mut presence = friend.presence.clone()?;
+    let signed: SignedPresence = codec::decode(payload, PAYLOAD_MAX).ok()?;
+    let said = signed.verify(peer, &presence.reader.lookup, body.sequence, turn.now)?;
     let PresenceBody { friendship, chain, entry, depots, .. } = said;
-    let Ok(device) = chain.verify(turn.now) else { return false };
+    let device = chain.verify(turn.now).ok()?;
     // Devices become known by bundles only; and a body speaks for the device that made it.
     if device.device != body.device || !entry_is_of(&entry, &device) || !friend.devices.contains(&device.device) {
-        return false;
+        return None;
     }
-    let Some(row) = state.device_mut(&device.device).filter(|row| row.peer == *peer) else { return false };
+    let row = state.device_mut(&device.device).filter(|row| row.peer == *peer)?;
     row.put = Some(friendship.put(&entry.mailbox));
     row.depots = friends_depots(&friendship, depots);
     // From whom somebody hides keeps the places that are known; they may be dead.
-    let places = if entry.places.is_empty() { std::mem::take(&mut row.entry.places) } else { entry.places.clone() };
+    let places = if entry.places.is_empty() { row.entry.places.clone() } else { entry.places.clone() };
+    let has_moved = row.entry.places != places;
+    let has_new_keys = friend.friendship.as_ref() != Some(&friendship);
     row.entry = symbolon_relay::frame::MailboxEntry { places, ..entry };
     presence.sequence = body.sequence;
     presence.version = body.version;
     presence.read = turn.now;
     let reader = &mut presence.reader;
     reader.ratchet.forget_before(body.day.saturating_sub(1).saturating_sub(reader.began));
-    state.has_new_friend = true;
-    state.restart.insert(device.device);
-    state.moved.insert(device.device);
+    if has_new_keys {
+        state.has_new_friend = true;
+        state.restart.insert(device.device);
+    }
+    if has_moved {
+        state.moved.insert(device.device);
+    }
     state.save_friend(turn, crate::state::Friend { friendship: Some(friendship), presence: Some(presence), ..friend });
     turn.notify(Event::Friend(*peer));
-    true
+    Some(if has_moved || has_new_keys { News::Yes } else { News::No })
 }
