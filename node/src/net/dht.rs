@@ -192,7 +192,7 @@ impl Driver {
 
     /// Whether the DHT wants [`Driver::tend_dht`] soon.
     pub(super) fn dht_is_restless(&self) -> bool {
-        (self.dht.servers.is_empty() && !self.dht.called.is_empty()) || !self.dht.untaken.is_empty()
+        if self.dht.servers.is_empty() { !self.dht.called.is_empty() } else { !self.dht.untaken.is_empty() }
     }
 
     /// Where a server says that it is. Believed only about its own machine: it must not make
