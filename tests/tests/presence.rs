@@ -68,10 +68,29 @@ fn a70_a72_lookups_that_answer_late_wrongly_or_not_at_all_cost_time_only() {
             sim.say(1, 0, &format!("round {round}")).unwrap();
             assert!(sim.run_until(DAY, |sim| sim.texts(0).len() == round + 1), "seed {seed}, round {round}");
             sim.faults = Faults::NONE;
-            sim.run_for(HOUR);
+            // The longest pause between two look-ups is an hour.
+            sim.run_for(3 * HOUR);
         }
         sim.run_for(MINUTE);
         sim.check(true);
+    }
+}
+
+#[test]
+fn a70_whoever_answers_first_with_an_old_header_does_not_keep_a_friend_from_the_new_one() {
+    for seed in 0..20 {
+        let mut sim = friends(seed, &["Andi", "Ben", "Cleo"], Faults::NONE);
+        sim.set_apart(0, 1, true);
+        let cleo = who(&sim, 2);
+        sim.command(0, Command::Unfriend(cleo)).unwrap();
+        sim.run_for(MINUTE);
+        sim.move_house(0);
+        sim.move_house(1);
+        sim.run_for(MINUTE);
+        sim.set_apart(0, 1, false);
+        sim.faults = Faults { replay: 1_000, latency: 200, ..Faults::NONE };
+        sim.say(1, 0, "I read the newest").unwrap();
+        assert!(sim.run_until(10 * MINUTE, |sim| sim.texts(0) == ["I read the newest"]), "seed {seed}");
     }
 }
 

@@ -38,14 +38,31 @@ struct Seek {
     /// Days still to be tried, the last one first.
     days: Vec<u32>,
     day: u32,
-    id: LookupId,
-    /// What the header wrapped; none while the header is looked for.
-    wrapped: Option<Secret>,
-    /// Answers that are still to come.
-    waiting: usize,
+    /// The header, which is listened for to the end: whoever answers first may show an old one.
+    header: Asked,
+    /// Of the newest header opened.
+    version: u64,
+    /// The body, once a header was opened, with what that wrapped.
+    body: Option<(Asked, Secret)>,
     deadline: Timestamp,
     /// Whether a body was taken.
     found: bool,
+}
+
+/// Something that was asked for.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    id: LookupId,
+    /// Answers that are still to come.
+    waiting: usize,
+}
+
+impl Asked {
+    fn answered(&mut self, id: &LookupId) {
+        if self.id == *id {
+            self.waiting = self.waiting.saturating_sub(1);
+        }
+    }
 }
 
 /// Attempts for one friend.
@@ -100,7 +117,7 @@ impl Seeker {
         self.attempts.insert(peer, Attempts { last: turn.now, vain: vain.saturating_add(1) });
         let today = day_of(turn.now);
         // Clocks differ: around midnight a friend may be a day ahead of us, or behind.
-        self.ask(state, delivery, turn, peer, vec![today.saturating_add(1), today.saturating_sub(1), today], None);
+        self.look_for_header(state, delivery, turn, peer, vec![today.saturating_add(1), today.saturating_sub(1), today]);
     }
 
     /// There is somewhere to look now: whoever is not reached is sought at once.
@@ -112,38 +129,30 @@ impl Seeker {
         }
     }
 
-    /// Looks for the header of the next day, or for the body that a header led to.
-    fn ask(
-        &mut self,
-        state: &State,
-        delivery: &mut Delivery,
-        turn: &mut Turn<'_>,
-        peer: PeerId,
-        mut days: Vec<u32>,
-        body: Option<(u32, Secret)>,
-    ) {
+    /// Asks everybody who may know.
+    fn ask(&mut self, state: &State, delivery: &mut Delivery, turn: &mut Turn<'_>, peer: &PeerId, id: LookupId) -> Asked {
+        turn.act(Action::Resolve(id));
+        let waiting = 1 + delivery.ask(state, turn, peer, &Frame::Lookup(id));
+        self.ids.insert(id, *peer);
+        Asked { id, waiting }
+    }
+
+    fn look_for_header(&mut self, state: &State, delivery: &mut Delivery, turn: &mut Turn<'_>, peer: PeerId, mut days: Vec<u32>) {
         self.finish(&peer);
         let Some(presence) = state.friends.get(&peer).and_then(|friend| friend.presence.as_ref()) else { return };
-        let lookup = &presence.reader.lookup;
-        let (day, place) = match &body {
-            Some((day, wrapped)) => (*day, Place::of_body(lookup, *day, wrapped)),
-            None => {
-                let Some(day) = days.pop() else { return };
-                (day, Place::of_header(lookup, day))
-            }
-        };
-        let Ok(id) = place.id(lookup) else { return };
-        turn.act(Action::Resolve(id));
-        let waiting = 1 + delivery.ask(state, turn, &peer, &Frame::Lookup(id));
+        let Some(day) = days.pop() else { return };
+        let Ok(id) = Place::of_header(&presence.reader.lookup, day).id(&presence.reader.lookup) else { return };
+        let header = self.ask(state, delivery, turn, &peer, id);
         let deadline = turn.now.after(SEEK_DEADLINE);
-        let wrapped = body.map(|(_, wrapped)| wrapped);
-        self.ids.insert(id, peer);
-        self.open.insert(peer, Seek { days, day, id, wrapped, waiting, deadline, found: false });
+        self.open.insert(peer, Seek { days, day, header, version: presence.version, body: None, deadline, found: false });
     }
 
     fn finish(&mut self, peer: &PeerId) {
         if let Some(seek) = self.open.remove(peer) {
-            self.ids.remove(&seek.id);
+            self.ids.remove(&seek.header.id);
+            if let Some((body, _)) = seek.body {
+                self.ids.remove(&body.id);
+            }
         }
     }
 
@@ -161,32 +170,38 @@ impl Seeker {
         let Some(presence) = state.friends.get(&peer).and_then(|friend| friend.presence.clone()) else { return Ok(()) };
         let Some(record) = Record::read(bytes, turn.now).ok().filter(|record| record.id == id) else { return Ok(()) };
         let (reader, day) = (&presence.reader, seek.day);
-        match seek.wrapped.clone() {
-            None => {
-                let opened = Place::of_header(&reader.lookup, day).open(&record).ok();
-                let Some(header) = opened.and_then(|bytes| codec::decode::<Header>(&bytes, RECORD_MAX).ok()) else { return Ok(()) };
-                let Some(labels) = turn.get(Table::Labels, peer.as_bytes())? else { return Ok(()) };
-                let labels = LeafLabels::from_bytes(&labels).ok_or(TurnFailed("labels in the store cannot be read"))?;
-                // Older than what we have read: somebody shows an old record.
-                if header.version < presence.version {
-                    return Ok(());
-                }
-                if let Ok((_, wrapped)) = header.open(reader, &labels) {
-                    let days = std::mem::take(&mut seek.days);
-                    self.ask(state, delivery, turn, peer, days, Some((day, wrapped)));
-                }
+        if id == seek.header.id {
+            let opened = Place::of_header(&reader.lookup, day).open(&record).ok();
+            let Some(header) = opened.and_then(|bytes| codec::decode::<Header>(&bytes, RECORD_MAX).ok()) else { return Ok(()) };
+            // Older than what we have read, or no newer than what we follow: somebody shows an old record.
+            if header.version < seek.version || (seek.body.is_some() && header.version == seek.version) {
+                return Ok(());
             }
-            Some(wrapped) => {
-                let opened = Place::of_body(&reader.lookup, day, &wrapped).open(&record).ok();
-                let body = opened.and_then(|bytes| codec::decode::<Body>(&bytes, RECORD_MAX).ok()).filter(|body| body.day == day);
-                let Some(body) = body.filter(|body| !body.expires.is_expired_at(turn.now)) else { return Ok(()) };
-                let Ok(payload) = body.open(reader, &wrapped) else { return Ok(()) };
-                seek.found = true;
-                // Said anew, but nothing else than before: that is no reason to look more often.
-                if body.sequence > presence.sequence && take_in(state, turn, &peer, &body, &payload) == Some(News::Yes) {
-                    self.attempts.insert(peer, Attempts { last: turn.now, vain: 0 });
-                }
+            let Some(labels) = turn.get(Table::Labels, peer.as_bytes())? else { return Ok(()) };
+            let labels = LeafLabels::from_bytes(&labels).ok_or(TurnFailed("labels in the store cannot be read"))?;
+            let Ok((_, wrapped)) = header.open(reader, &labels) else { return Ok(()) };
+            let Ok(id) = Place::of_body(&reader.lookup, day, &wrapped).id(&reader.lookup) else { return Ok(()) };
+            if let Some((older, _)) = &seek.body {
+                let older = older.id;
+                self.ids.remove(&older);
             }
+            let body = self.ask(state, delivery, turn, &peer, id);
+            if let Some(seek) = self.open.get_mut(&peer) {
+                seek.version = header.version;
+                seek.body = Some((body, wrapped));
+                seek.deadline = turn.now.after(SEEK_DEADLINE);
+            }
+            return Ok(());
+        }
+        let Some((_, wrapped)) = seek.body.clone().filter(|(body, _)| body.id == id) else { return Ok(()) };
+        let opened = Place::of_body(&reader.lookup, day, &wrapped).open(&record).ok();
+        let body = opened.and_then(|bytes| codec::decode::<Body>(&bytes, RECORD_MAX).ok()).filter(|body| body.day == day);
+        let Some(body) = body.filter(|body| !body.expires.is_expired_at(turn.now)) else { return Ok(()) };
+        let Ok(payload) = body.open(reader, &wrapped) else { return Ok(()) };
+        seek.found = true;
+        // Said anew, but nothing else than before: that is no reason to look more often.
+        if body.sequence > presence.sequence && take_in(state, turn, &peer, &body, &payload) == Some(News::Yes) {
+            self.attempts.insert(peer, Attempts { last: turn.now, vain: 0 });
         }
         Ok(())
     }
@@ -195,8 +210,11 @@ impl Seeker {
     pub fn resolved(&mut self, state: &State, delivery: &mut Delivery, turn: &mut Turn<'_>, id: LookupId) {
         let Some(peer) = self.ids.get(&id).copied() else { return };
         let Some(seek) = self.open.get_mut(&peer) else { return };
-        seek.waiting = seek.waiting.saturating_sub(1);
-        if seek.waiting == 0 {
+        seek.header.answered(&id);
+        if let Some((body, _)) = &mut seek.body {
+            body.answered(&id);
+        }
+        if seek.header.waiting == 0 && seek.body.as_ref().is_none_or(|(body, _)| body.waiting == 0) {
             self.next_day(state, delivery, turn, peer);
         }
     }
@@ -205,7 +223,7 @@ impl Seeker {
     fn next_day(&mut self, state: &State, delivery: &mut Delivery, turn: &mut Turn<'_>, peer: PeerId) {
         if let Some(seek) = self.open.get_mut(&peer).filter(|seek| !seek.found) {
             let days = std::mem::take(&mut seek.days);
-            self.ask(state, delivery, turn, peer, days, None);
+            self.look_for_header(state, delivery, turn, peer, days);
         } else {
             self.finish(&peer);
         }

@@ -50,7 +50,9 @@ impl Sim {
             let versions = self.lookup.records.get(&id).cloned().unwrap_or_default();
             let mut answers: Vec<Vec<u8>> = versions.last().cloned().filter(|_| !self.happens(self.faults.loss)).into_iter().collect();
             if self.happens(self.faults.replay) {
-                answers.extend(versions.first().cloned());
+                // Whoever answers first may be the one who shows what is old.
+                let at = if self.below(2) == 0 { 0 } else { answers.len() };
+                answers.splice(at..at, versions.first().cloned());
             }
             if self.happens(self.faults.flip) {
                 answers.extend(versions.last().map(|bytes| bytes.iter().map(|byte| byte ^ 1).collect()));
