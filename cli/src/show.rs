@@ -96,8 +96,9 @@ pub fn friend(view: &Value) -> String {
         None | Some(0) => String::new(),
         Some(count) => format!(", {count} unread"),
     };
+    let hidden = if flag("hidden") == Some(true) { ", may not know where you are" } else { "" };
     format!(
-        "{}\n  {online}, {}{unread}\n  id       {}\n  words    {}\n",
+        "{}\n  {online}, {}{unread}{hidden}\n  id       {}\n  words    {}\n",
         line(str_of(view, "name")),
         trust(str_of(view, "trust")),
         line(str_of(view, "id")),

@@ -185,7 +185,8 @@ fn a22_a_blocked_friend_reads_nothing_and_one_who_is_unblocked_reads_again() {
 fn a_friend_from_whom_we_hide_is_not_shown_where_we_are_until_we_show_ourselves() {
     let mut sim = friends(7, &["Andi", "Ben", "Cleo"], Faults::NONE);
     let ben = who(&sim, 1);
-    sim.command(0, Command::Hide { friend: ben.clone(), hidden: true }).unwrap();
+    let Ok(Reply::Friend(view)) = sim.command(0, Command::Hide { friend: ben.clone(), hidden: true }) else { panic!() };
+    assert!(view.hidden);
     sim.run_for(MINUTE);
     both_move(&mut sim, 0, 1);
     sim.set_apart(0, 2, true);

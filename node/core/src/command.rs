@@ -320,6 +320,8 @@ pub struct FriendView {
     pub unread: u32,
     /// The petnames of those who introduced the friend.
     pub introduced_by: Vec<String>,
+    /// Whether we hide from the friend where we are.
+    pub hidden: bool,
 }
 
 /// How a friend's device is reached.

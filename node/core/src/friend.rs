@@ -289,6 +289,7 @@ pub(crate) fn view(state: &State, delivery: &Delivery, peer: &PeerId) -> Option<
         path: delivery.path(&friend.devices),
         unread: friend.unread,
         introduced_by: crate::introduction::introducers_of(state, peer),
+        hidden: state.own.presence.is_hidden_from(peer),
     })
 }
 

@@ -127,6 +127,7 @@ fn schemas() -> Value {
         "online": { "type": ["boolean", "null"] },
         "path": { "type": ["string", "null"], "enum": ["direct", "lan", "relay", null] },
         "blocked": flag(),
+        "hidden": { "type": "boolean", "description": "One's own addresses are kept from this friend." },
         "mutual": { "type": "boolean", "description": "Both sides have confirmed; messages wait until then." },
         "unread": number(),
     });

@@ -83,6 +83,7 @@ fn friend(view: &FriendView) -> Value {
             Path::Relay => "relay",
         }),
         "blocked": view.blocked,
+        "hidden": view.hidden,
         "unread": view.unread,
     })
 }

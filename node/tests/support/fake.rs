@@ -168,6 +168,7 @@ impl World {
             unread: 0,
             online: [Some(true), Some(false), None][number % 3],
             path: number.is_multiple_of(3).then_some(Path::Direct),
+            hidden: false,
             introduced_by: if number == 2 { vec!["Andi".to_owned()] } else { Vec::new() },
         });
         number
@@ -312,8 +313,9 @@ impl World {
                 happened.push(Event::Request(request));
                 Ok(Reply::Request(self.requests.last().unwrap().clone()))
             }
-            Command::Hide { friend, .. } => {
+            Command::Hide { friend, hidden } => {
                 let at = self.friend(&friend)?;
+                self.friends[at].hidden = hidden;
                 Ok(Reply::Friend(self.friends[at].clone()))
             }
             Command::Verify { friend, words } => {

@@ -1,6 +1,6 @@
 // About one friend: name, words, block.
 
-import { avatar, button, careful, copyable, during, h, icon, nameOf, say, viewHead, wordList } from "/dom.js";
+import { avatar, button, careful, clean, copyable, during, h, icon, nameOf, say, viewHead, wordList } from "/dom.js";
 import { friend, loadFriends, loadMessages, post, state, watch } from "/node.js";
 
 export function friendView(id) {
@@ -84,7 +84,7 @@ function introduceCard(one) {
       });
     },
   }, target, submit);
-  const by = one.introduced_by.length ? h("p", {}, `You were introduced by ${one.introduced_by.join(", ")}.`) : null;
+  const by = one.introduced_by.length ? h("p", {}, `You were introduced by ${one.introduced_by.map(clean).join(", ")}.`) : null;
   return h("article", { class: "card" }, h("h2", {}, h("label", { for: "introduce" }, "Introduce to")), by,
     h("p", {}, "Both are asked whether they want to meet; nobody learns of a no."), form);
 }
