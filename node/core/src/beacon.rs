@@ -140,6 +140,8 @@ pub(crate) fn remember(state: &mut State, turn: &mut Turn<'_>, mut servers: Vec<
 /// Makes and publishes the records of today and tomorrow. None when no header can be made.
 fn publish(state: &mut State, turn: &mut Turn<'_>) -> Option<()> {
     let today = day_of(turn.now);
+    // Should no header hold the readers, nobody shall get one for other readers from us.
+    state.own.records.clear();
     let presence = &mut state.own.presence;
     // Never lower than before, also when the clock was set back.
     presence.sequence = presence.sequence.saturating_add(1).max(turn.now.0);

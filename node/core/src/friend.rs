@@ -206,7 +206,7 @@ pub(crate) fn end(state: &mut State, turn: &mut Turn<'_>, mut friend: Friend) ->
     friend.presence = None;
     friend.giving = false;
     turn.delete(Table::Labels, peer.as_bytes());
-    presence::revoke(state, turn, &peer);
+    presence::end(state, turn, &peer);
     friend.trust = friend.trust.max(Trust::Invited);
     take_back_acceptance(state, turn, &peer, friend.room)?;
     let devices = std::mem::take(&mut friend.devices);

@@ -171,7 +171,12 @@ impl Intake {
                     Some((device, tag)) if state.friend_of(&device).is_some_and(|friend| friend.giving) => {
                         return self.known(state, delivery, turn, origin, &put.envelope, tag);
                     }
-                    Some(_) | None => delivery.acknowledge(state, turn, origin, None, put.frame, Outcome::Refused(Refusal::Stale)),
+                    Some(_) => delivery.acknowledge(state, turn, origin, None, put.frame, Outcome::Refused(Refusal::Stale)),
+                    // An old key and no friend's envelope: told, but not for ever.
+                    None => {
+                        delivery.acknowledge(state, turn, origin, None, put.frame, Outcome::Refused(Refusal::Stale));
+                        delivery.fault(state, turn, origin);
+                    }
                 }
                 return Ok(());
             }

@@ -37,7 +37,7 @@ pub(crate) struct OwnPresence {
     pub generation: Generation,
     #[n(1)]
     blocks: Blocks,
-    /// Who has which blocks; at most [`crate::limits::FRIENDS_MAX`] and those that crossed.
+    /// Who was given what friends have, and which blocks; at most [`crate::limits::FRIENDS_MAX`] and those that crossed.
     #[n(2)]
     granted: BTreeMap<PeerId, Vec<Block>>,
     /// Friends who may know everything but where we are.
@@ -79,7 +79,7 @@ impl OwnPresence {
         self.blocks.readers(&hidden)
     }
 
-    /// Whether somebody holds a block.
+    /// Whether somebody was given what friends have, and not taken out since.
     pub fn is_granted(&self, peer: &PeerId) -> bool {
         self.granted.contains_key(peer)
     }
@@ -105,8 +105,12 @@ pub(crate) fn grant(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, to: &
     let own = &mut state.own;
     let serial = serial(&own.identity);
     let presence = &mut own.presence;
-    let block = presence.blocks.issue(serial, turn.rng).ok()?;
+    // The bundle around this gives the friendship secret away, also when there is no block left.
     let blocks = presence.granted.entry(*peer).or_default();
+    let Ok(block) = presence.blocks.issue(serial, turn.rng) else {
+        turn.put(Table::Meta, b"presence", &*presence);
+        return None;
+    };
     blocks.push(block);
     if blocks.len() > BLOCKS_OF_FRIEND {
         presence.blocks.revoke(blocks.remove(0));
@@ -131,7 +135,6 @@ pub(crate) fn revoke(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) {
     for block in blocks {
         own.presence.blocks.revoke(block);
     }
-    own.presence.hidden.remove(peer);
     own.presence.change(turn);
     let new = FriendshipSecret { revision: own.friendship.revision.saturating_add(1), secret: Secret::random(turn.rng) };
     let over = std::mem::replace(&mut own.friendship, new);
@@ -144,6 +147,13 @@ pub(crate) fn revoke(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) {
     turn.put(Table::Meta, b"past", &own.past);
     state.republish = true;
     state.has_revoked = true;
+}
+
+/// A friendship has ended: one that is made again begins without what was hidden.
+pub(crate) fn end(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) {
+    // Saved with the change of readers that follows.
+    state.own.presence.hidden.remove(peer);
+    revoke(state, turn, peer);
 }
 
 /// Hides from a friend where we are, or shows it again.
