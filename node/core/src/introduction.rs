@@ -13,7 +13,6 @@ use crate::friend::resolve;
 use crate::limits::{INTRODUCTIONS_MAX, INTRODUCTIONS_OF_FRIEND_MAX, INVITES_MAX};
 use crate::outbox::{self, What};
 use crate::request;
-use crate::request::offer;
 use crate::seam::Event;
 use crate::state::{Friend, FriendState, IntroRole, Introducing, State};
 use crate::table::Table;
@@ -240,8 +239,8 @@ pub(crate) fn card(state: &mut State, turn: &mut Turn<'_>, from: &PeerId, card: 
     if request::is_blocked(state, &row.target, &contact.chain) {
         return Err(DropReason::Blocked.into());
     }
-    if !is_friend && request::make_room(state, turn).is_ok() {
-        match offer::send(state, turn, contact, row.note.clone(), Trust::Introduced) {
+    if !is_friend {
+        match request::ask(state, turn, contact, row.note.clone(), Trust::Introduced) {
             Ok(_) => {}
             Err(Failed::Turn(failed)) => return Err(failed.into()),
             Err(Failed::Command(_)) => return Err(DropReason::Full.into()),
@@ -253,7 +252,8 @@ pub(crate) fn card(state: &mut State, turn: &mut Turn<'_>, from: &PeerId, card: 
 
 /// Two have become friends: what introduced them has served its purpose.
 pub(crate) fn settled(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) {
-    let done = |row: &&Introducing| row.role != IntroRole::Introducer && row.other() == *peer && row.status != RequestStatus::Confirmed;
+    let open = [RequestStatus::Pending, RequestStatus::Ignored, RequestStatus::Accepted];
+    let done = |row: &&Introducing| row.role != IntroRole::Introducer && row.other() == *peer && open.contains(&row.status);
     for row in state.introductions.values().filter(done).cloned().collect::<Vec<_>>() {
         save(state, turn, Introducing { status: RequestStatus::Confirmed, ..row });
     }

@@ -13,7 +13,7 @@ pub(crate) mod answer;
 pub(crate) mod offer;
 
 use crate::command::{CommandError, Direction, RequestKind, RequestStatus, RequestView, Trust, Who};
-use crate::contact::{ContactRecord, LINK_PREFIX, LinkError};
+use crate::contact::{ContactRecord, LINK_PREFIX, LinkError, VerifiedContact};
 use crate::friend;
 use crate::introduction;
 use crate::limits::{REQUEST_LIFETIME, REQUESTS_MAX};
@@ -60,28 +60,8 @@ pub(crate) fn add(
         if is_friend(state, &peer) && is_online(&peer) {
             return Err(CommandError::AlreadyFriends.into());
         }
-        // Asking somebody who has asked us is consent to their request.
-        if let Some(waiting) = incoming(state, &peer) {
-            let mut row = waiting.clone();
-            row.trust = Trust::Verified;
-            let id = row.id;
-            state.save_request(turn, row);
-            answer::accept(state, turn, &id)?;
-            return Ok(id);
-        }
-        // The same link again is the same request.
-        let packages: Vec<_> = contact.contacts.iter().map(|(_, contact)| contact.package).collect();
-        let known = outgoing(state, &peer).find(|row| row.contacts.iter().map(|contact| contact.package).eq(packages.iter().copied()));
-        if let Some(known) = known {
-            return Ok(known.id);
-        }
-        let superseded: Vec<RequestId> = outgoing(state, &peer).map(|row| row.id).collect();
-        for id in superseded {
-            set_status(state, turn, &id, RequestStatus::Cancelled)?;
-        }
-        make_room(state, turn)?;
         // The person's own invite was handed over by a way outside: that is a comparison.
-        return offer::send(state, turn, contact, note, Trust::Verified);
+        return ask(state, turn, contact, note, Trust::Verified);
     }
     let peer: PeerId = target.parse().map_err(|_| CommandError::BadTarget)?;
     check_peer(state, &peer)?;
@@ -101,6 +81,39 @@ pub(crate) fn add(
     state.save_request(turn, row);
     turn.notify(Event::Request(id));
     Ok(id)
+}
+
+/// Asks whoever a verified contact record is of. The more that is known of the person, the
+/// better the trust of a request of theirs that waits already.
+pub(crate) fn ask(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    contact: VerifiedContact,
+    note: Option<String>,
+    trust: Trust,
+) -> Result<RequestId, Failed> {
+    let peer = contact.signer.peer;
+    // Asking somebody who has asked us is consent to their request.
+    if let Some(waiting) = incoming(state, &peer) {
+        let mut row = waiting.clone();
+        row.trust = row.trust.min(trust);
+        let id = row.id;
+        state.save_request(turn, row);
+        answer::accept(state, turn, &id)?;
+        return Ok(id);
+    }
+    // The same link again is the same request.
+    let packages: Vec<_> = contact.contacts.iter().map(|(_, contact)| contact.package).collect();
+    let known = outgoing(state, &peer).find(|row| row.contacts.iter().map(|contact| contact.package).eq(packages.iter().copied()));
+    if let Some(known) = known {
+        return Ok(known.id);
+    }
+    let superseded: Vec<RequestId> = outgoing(state, &peer).map(|row| row.id).collect();
+    for id in superseded {
+        set_status(state, turn, &id, RequestStatus::Cancelled)?;
+    }
+    make_room(state, turn)?;
+    offer::send(state, turn, contact, note, trust)
 }
 
 fn check_target(state: &State, peer: &PeerId, chain: &Chain) -> Result<(), CommandError> {
@@ -181,7 +194,7 @@ fn blank(turn: &mut Turn<'_>, id: RequestId, direction: Direction) -> Request {
 }
 
 /// Makes room for one more row: the oldest finished one goes.
-pub(crate) fn make_room(state: &mut State, turn: &mut Turn<'_>) -> Result<(), CommandError> {
+fn make_room(state: &mut State, turn: &mut Turn<'_>) -> Result<(), CommandError> {
     if state.requests.len() < REQUESTS_MAX {
         return Ok(());
     }

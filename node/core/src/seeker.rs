@@ -6,7 +6,7 @@
 
 use crate::delivery::Delivery;
 use crate::friend::friends_depots;
-use crate::limits::{SEEK_DEADLINE, SEEK_PAUSE, SEEK_PAUSE_MAX, SEEK_PAUSE_STALE, SEEKS_MAX, SEEKS_WAITING_MAX};
+use crate::limits::{FRIENDS_MAX, SEEK_DEADLINE, SEEK_PAUSE, SEEK_PAUSE_MAX, SEEK_PAUSE_STALE, SEEKS_MAX, SEEKS_WAITING_MAX};
 use crate::seam::{Action, Event};
 use crate::state::{FriendState, State};
 use crate::table::Table;
@@ -80,6 +80,7 @@ pub(crate) struct Seeker {
     open: BTreeMap<PeerId, Seek>,
     /// Whom an id is looked up for.
     ids: BTreeMap<LookupId, PeerId>,
+    /// At most [`FRIENDS_MAX`]; when full, all are forgotten.
     attempts: BTreeMap<PeerId, Attempts>,
     /// Those who wait for a place; at most [`SEEKS_WAITING_MAX`].
     next: BTreeMap<PeerId, Why>,
@@ -114,6 +115,9 @@ impl Seeker {
             return;
         }
         let vain = self.attempts.get(&peer).map_or(0, |attempts| attempts.vain);
+        if self.attempts.len() >= FRIENDS_MAX {
+            self.attempts.clear();
+        }
         self.attempts.insert(peer, Attempts { last: turn.now, vain: vain.saturating_add(1) });
         let today = day_of(turn.now);
         // Clocks differ: around midnight a friend may be a day ahead of us, or behind.
