@@ -140,12 +140,52 @@ pub enum Verb {
         #[command(subcommand)]
         verb: RelayVerb,
     },
+    /// Let whoever knows my Peer ID ask me for friendship, or no longer
+    Findable {
+        /// `on` publishes a way in for anybody who knows the id; `off` (as at the start) takes it back
+        #[arg(value_enum)]
+        state: Switch,
+    },
+    /// Servers where my records are kept and friends are looked up, beside the DHT and my relays
+    Lookup {
+        /// What to do
+        #[command(subcommand)]
+        verb: LookupVerb,
+    },
     /// Show what works and what does not
     Status,
     /// Look for what is wrong, and say what to do about it
     Doctor,
     /// Print a fresh address of the web page
     Page,
+}
+
+/// On or off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Switch {
+    /// On
+    On,
+    /// Off
+    Off,
+}
+
+/// What to do with lookup servers.
+#[derive(Debug, Subcommand)]
+pub enum LookupVerb {
+    /// Use a lookup server; every relay is one
+    Add {
+        /// Where it is, as `symbolon relay run` prints it
+        #[arg(value_name = "MULTIADDR")]
+        lookup: String,
+    },
+    /// Use a lookup server no longer
+    Remove {
+        /// Where it is
+        #[arg(value_name = "MULTIADDR")]
+        lookup: String,
+    },
+    /// List the lookup servers that I have named
+    List,
 }
 
 /// What to do with relays.
@@ -233,8 +273,8 @@ pub struct Up {
     /// Enter the lookup network here
     #[arg(long, value_name = "MULTIADDR")]
     pub bootstrap: Vec<String>,
-    /// Use this lookup server
-    #[arg(long, value_name = "ADDR")]
+    /// Use this lookup server, for this run
+    #[arg(long, value_name = "MULTIADDR")]
     pub lookup: Vec<String>,
     /// Send everything through this proxy
     #[arg(long, value_name = "URL")]

@@ -1,6 +1,6 @@
 //! Every command but `up`: asks the running node and shows its answer.
 
-use crate::args::{ExportFormat, Invite, Read, RelayVerb, Send, Verb};
+use crate::args::{ExportFormat, Invite, LookupVerb, Read, RelayVerb, Send, Switch, Verb};
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -60,6 +60,11 @@ pub fn run(verb: &Verb, client: &Client, output: Output) -> Result<(), Failure> 
         Verb::Search { text, limit } => search(client, output, &text.join(" "), *limit),
         Verb::Export { who, format: ExportFormat::Jsonl, yes } => export(client, output, who.as_deref(), *yes),
         Verb::Relay { verb } => relay(client, output, verb),
+        Verb::Findable { state } => {
+            let view = client.post("/api/v1/identity/findable", &json!({ "findable": *state == Switch::On }))?;
+            output.show(&view, show::identity)
+        }
+        Verb::Lookup { verb } => lookup(client, output, verb),
         Verb::Status => output.show(&client.get("/api/v1/status", &[])?, show::status),
         Verb::Doctor => doctor(client, output),
         Verb::Page => {
@@ -87,6 +92,23 @@ fn relay(client: &Client, output: Output, verb: &RelayVerb) -> Result<(), Failur
             "relays",
             show::relay,
             "No relays. `symbolon relay run` starts one on a machine that is always on; `symbolon relay add LINK` uses it.\n",
+        ),
+    }
+}
+
+fn lookup(client: &Client, output: Output, verb: &LookupVerb) -> Result<(), Failure> {
+    match verb {
+        LookupVerb::Add { lookup } => output.show(&client.post("/api/v1/lookups", &json!({ "lookup": lookup }))?, show::lookup),
+        LookupVerb::Remove { lookup } => {
+            output.show(&client.post("/api/v1/lookups/remove", &json!({ "lookup": lookup }))?, show::lookup_removed)
+        }
+        LookupVerb::List => list(
+            client,
+            output,
+            "/api/v1/lookups",
+            "lookups",
+            show::lookup,
+            "No lookup servers of your own. Your relays serve look-ups, too; `symbolon lookup add MULTIADDR` names another.\n",
         ),
     }
 }

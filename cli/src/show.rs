@@ -15,11 +15,12 @@ fn str_of<'a>(value: &'a Value, field: &str) -> &'a str {
 /// Own identity.
 pub fn identity(view: &Value) -> String {
     format!(
-        "name    {}\nid      {}\nwords   {}\ndevice  {}\n",
+        "name    {}\nid      {}\nwords   {}\ndevice  {}\n{}",
         line(str_of(view, "name")),
         line(str_of(view, "id")),
         line(str_of(view, "words")),
         line(str_of(view, "device")),
+        if view.get("findable") == Some(&Value::Bool(true)) { "findable by whoever knows the id\n" } else { "" },
     )
 }
 
@@ -172,6 +173,21 @@ pub fn relay(view: &Value) -> String {
         _ => String::new(),
     };
     format!("{}  {}{quota}\n", line(str_of(view, "relay")), line(str_of(view, "state")))
+}
+
+/// One lookup server, in a line.
+pub fn lookup(view: &Value) -> String {
+    let state = match str_of(view, "state") {
+        "answers" => "answered when last asked",
+        "unreachable" => "did not answer when last asked; tried again by itself",
+        _ => "not asked yet",
+    };
+    format!("{}  {state}\n", line(str_of(view, "lookup")))
+}
+
+/// A lookup server that is used no longer.
+pub fn lookup_removed(view: &Value) -> String {
+    format!("{} is used no longer; what lies there ends by itself within two days.\n", line(str_of(view, "lookup")))
 }
 
 /// A relay that is ours no longer.

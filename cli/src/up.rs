@@ -17,6 +17,7 @@ pub fn run(data: PathBuf, flags: &Up, output: Output) -> Result<(), Failure> {
         name: flags.name.clone(),
         listen: flags.listen.clone(),
         bootstrap: flags.bootstrap.clone(),
+        lookups: flags.lookup.clone(),
         http: flags.http,
         // Whoever reads JSON is a program, and has no use for a browser window.
         open_browser: !flags.no_open && !output.json && !output.is_piped(),
@@ -40,7 +41,7 @@ pub fn run(data: PathBuf, flags: &Up, output: Output) -> Result<(), Failure> {
 }
 
 fn refuse_what_is_not_there(flags: &Up) -> Result<(), Failure> {
-    let asked = [("--lookup", !flags.lookup.is_empty()), ("--proxy", flags.proxy.is_some())];
+    let asked = [("--proxy", flags.proxy.is_some())];
     match asked.into_iter().find(|(_, asked)| *asked) {
         None => Ok(()),
         Some((flag, _)) => Err(Failure::new(

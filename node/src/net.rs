@@ -21,6 +21,7 @@ mod frame;
 mod limits;
 mod link;
 mod links;
+mod lookup;
 mod port;
 mod streams;
 mod swarm;
@@ -29,7 +30,7 @@ mod tests;
 mod zone;
 
 pub(crate) use address::{Carrier, pinned_address};
-pub use address::{address_from_text, address_to_text};
+pub use address::{address_from_text, address_to_text, server_address_from_text};
 pub use environment::{KeyLogSet, harden_environment};
 pub use limits::Limits;
 
@@ -39,6 +40,7 @@ use limits::{COMMAND_QUEUE, LISTEN_MAX};
 use links::Shared;
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::{fmt, io};
 use symbolon_core::seam::{Address, CloseReason, DialId, Input, LinkId};
@@ -283,17 +285,27 @@ impl NetHandle {
         self.shared.admit(link);
     }
 
-    /// Lets a record be found.
-    pub fn publish(&self, record: Vec<u8>) {
+    /// Lets these records be found, and no others of ours.
+    pub fn publish(&self, records: Vec<Vec<u8>>) {
         let shared = self.shared.clone();
-        self.runtime.spawn(async move { shared.requests.send(Request::Publish(record)).await });
+        // Two of these may overtake each other on the way: the later one counts.
+        let number = shared.told.fetch_add(1, Ordering::Relaxed);
+        self.runtime.spawn(async move { shared.requests.send(Request::Publish(number, records)).await });
     }
 
-    /// Looks for a record. Answered by [`Input::Found`], any number of times, and by
-    /// [`Input::Resolved`].
-    pub fn resolve(&self, id: LookupId) {
+    /// Looks for a record, in the DHT, at our lookup servers and at these. Answered by
+    /// [`Input::Found`], any number of times, and by [`Input::Resolved`].
+    pub fn resolve(&self, id: LookupId, servers: Vec<Vec<Address>>) {
         let shared = self.shared.clone();
-        self.runtime.spawn(async move { shared.requests.send(Request::Resolve(id)).await });
+        self.runtime.spawn(async move { shared.requests.send(Request::Resolve(id, servers)).await });
+    }
+
+    /// These are our lookup servers, each by its addresses. How they answer is told by
+    /// [`Input::Lookups`].
+    pub fn lookups(&self, servers: Vec<Vec<Address>>) {
+        let shared = self.shared.clone();
+        let number = shared.told.fetch_add(1, Ordering::Relaxed);
+        self.runtime.spawn(async move { shared.requests.send(Request::Lookups(number, servers)).await });
     }
 
     /// DHT servers may be at these addresses.

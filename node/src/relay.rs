@@ -256,6 +256,7 @@ impl Machine for RelayMachine {
             | Input::Unsighted(_)
             | Input::Found(..)
             | Input::Servers(_)
+            | Input::Lookups(_)
             | Input::Resolved(_) => {}
             Input::Frame(link, bytes) => self.with(world, |relay, rows| relay.frame(now, rows, link.0, &bytes))?,
             Input::Tick => self.with(world, |relay, rows| relay.tick(now, rows))?,

@@ -37,6 +37,8 @@ pub struct RunConfig {
     pub passphrase_file: Option<PathBuf>,
     /// Where DHT servers may be, as multiaddr texts.
     pub bootstrap: Vec<String>,
+    /// Lookup servers for this start, as multiaddr texts.
+    pub lookups: Vec<String>,
     /// Links of relays to keep mailboxes at.
     pub relays: Vec<String>,
     /// What is done on the local network.

@@ -95,9 +95,11 @@ pub trait Transport {
     /// See [`Action::Admit`].
     fn admit(&mut self, link: LinkId);
     /// See [`Action::Publish`].
-    fn publish(&mut self, record: Vec<u8>);
+    fn publish(&mut self, records: Vec<Vec<u8>>);
     /// See [`Action::Resolve`].
-    fn resolve(&mut self, id: LookupId);
+    fn resolve(&mut self, id: LookupId, servers: Vec<Vec<Address>>);
+    /// See [`Action::Lookups`].
+    fn lookups(&mut self, servers: Vec<Vec<Address>>);
     /// See [`Action::Bootstrap`].
     fn bootstrap(&mut self, servers: Vec<Address>);
     /// See [`Action::Announce`].
@@ -323,8 +325,9 @@ impl<P: Parts, T: Transport, C: Clock> Shell<P, T, C> {
                 Action::Close(link, reason) => self.transport.close(link, reason),
                 Action::Reserve(link) => self.transport.reserve(link),
                 Action::Admit(link) => self.transport.admit(link),
-                Action::Publish(record) => self.transport.publish(record),
-                Action::Resolve(id) => self.transport.resolve(id),
+                Action::Publish(records) => self.transport.publish(records),
+                Action::Resolve(id, servers) => self.transport.resolve(id, servers),
+                Action::Lookups(servers) => self.transport.lookups(servers),
                 Action::Bootstrap(servers) => self.transport.bootstrap(servers),
                 Action::Announce(shown) => self.transport.announce(shown),
                 Action::Reply(id, result) => {

@@ -47,6 +47,12 @@ labels! {
     SIGN_ACK = "sign acknowledgement";
     /// Relay signs how a mailbox stands.
     SIGN_ACCEPTED = "sign mailbox standing";
+    /// Device signs a contact record for whoever knows its owner's Peer ID.
+    SIGN_POSTED = "sign posted contact record";
+    /// Owner signs which records a relay is to publish, and when.
+    SIGN_AWAY = "sign records ahead";
+    /// Friends sign what they ask a mailbox for.
+    SIGN_FETCH = "sign package fetch";
     /// Blinded lookup key signs a record.
     SIGN_PRESENCE = "sign presence record";
     /// Device signs who its owner introduces to whom.
@@ -81,6 +87,8 @@ labels! {
     HASH_REQUEST = "hash request row";
     /// Under which a record is looked up.
     HASH_LOOKUP = "hash lookup id";
+    /// Under which a person's contact record is looked up.
+    HASH_POSTED = "hash contact lookup id";
     /// Blinding factor of a day's header.
     HASH_BLIND_HEADER = "hash header blinding";
     /// Blinding factor of a day's body.

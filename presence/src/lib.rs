@@ -22,6 +22,7 @@
 //! | [`header`] | who may read | `docs/protocol/presence.md` |
 //! | [`body`] | where somebody is | `docs/protocol/presence.md` |
 //! | [`record`] | what lookup stores see | `docs/protocol/lookup.md` |
+//! | [`posted`] | contact records for whoever knows a Peer ID | `docs/protocol/lookup.md` |
 //! | [`address`] | network addresses, opaque | |
 //! | [`time`] | timestamps and the allowed clock skew | |
 
@@ -38,6 +39,7 @@ pub mod id;
 pub mod identity;
 pub mod kdf;
 pub mod labels;
+pub mod posted;
 pub mod record;
 pub mod seal;
 pub mod sign;

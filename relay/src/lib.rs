@@ -19,6 +19,7 @@
 pub mod frame;
 pub mod grant;
 pub mod link;
+pub mod lookup;
 pub mod machine;
 pub mod mailbox;
 pub mod session;

@@ -370,8 +370,14 @@ pub fn signed_presence() -> SignedPresence {
     let ben = ben();
     let bundle = ben.bundle("Ben");
     let device = bundle.devices.into_iter().next().expect("a bundle names a device");
-    let body =
-        PresenceBody { name: "Ben".into(), friendship: bundle.friendship, chain: device.chain, entry: device.entry, depots: Vec::new() };
+    let body = PresenceBody {
+        name: "Ben".into(),
+        friendship: bundle.friendship,
+        chain: device.chain,
+        entry: device.entry,
+        depots: Vec::new(),
+        lookups: Vec::new(),
+    };
     SignedPresence::sign(&ben.identity.signing, &generation().lookup().public(), 1, &body)
 }
 

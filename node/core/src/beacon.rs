@@ -2,7 +2,7 @@
 //! changes and before they end.
 
 use crate::command::DhtView;
-use crate::limits::{PUBLISH_DELAY, PUBLISH_INTERVAL, PUBLISH_PAUSE, READ_BACK, READ_BACK_MAX, SERVERS_MAX};
+use crate::limits::{PUBLISH_DELAY, PUBLISH_INTERVAL, PUBLISH_PAUSE, READ_AGAIN, READ_BACK, READ_BACK_MAX, SERVERS_MAX};
 use crate::seam::{Action, Address};
 use crate::state::State;
 use crate::table::Table;
@@ -13,7 +13,8 @@ use symbolon_presence::body::{Body, Stamp};
 use symbolon_presence::codec;
 use symbolon_presence::header::{Class, Header};
 use symbolon_presence::id::LookupId;
-use symbolon_presence::record::{Place, Record, day_of, end_of};
+use symbolon_presence::posted::{Item, Posted};
+use symbolon_presence::record::{Place, day_of, end_of};
 use symbolon_presence::time::Timestamp;
 
 /// When to publish. Nothing of it is stored.
@@ -25,6 +26,8 @@ pub(crate) struct Beacon {
     is_outgrown: bool,
     /// DHT servers known now.
     servers: usize,
+    /// Lookup servers of ours that answer.
+    lookups: usize,
     /// When to look whether our newest header can be read, and when it last was.
     read_back_due: Option<Timestamp>,
     /// The pause before the next such look; it doubles.
@@ -58,19 +61,27 @@ impl Beacon {
     pub fn servers(&mut self, state: &mut State, turn: &mut Turn<'_>, servers: Vec<Address>) -> bool {
         let are_first = self.servers == 0 && !servers.is_empty();
         self.servers = servers.len();
-        if are_first && self.read_back.is_none() {
+        if are_first {
             self.look_back(turn.now);
         }
         remember(state, turn, servers);
         are_first
     }
 
+    /// So many lookup servers of ours answer; whether there is one more than before.
+    pub fn lookups(&mut self, now: Timestamp, answering: usize) -> bool {
+        let is_more = answering > std::mem::replace(&mut self.lookups, answering);
+        if is_more {
+            self.look_back(now);
+        }
+        is_more
+    }
+
     /// Looks soon whether our record can be read.
     fn look_back(&mut self, now: Timestamp) {
-        self.read_back = None;
         self.unread.clear();
         self.read_back_pause = READ_BACK;
-        self.read_back_due = (self.servers > 0).then(|| now.after(READ_BACK));
+        self.read_back_due = (self.servers + self.lookups > 0).then(|| now.after(READ_BACK));
     }
 
     /// What somebody has found: our own record as we published it?
@@ -78,13 +89,14 @@ impl Beacon {
         let is_ours = state.own.records.get(id).is_some_and(|own| own == bytes);
         if is_ours && self.unread.remove(id) && self.unread.is_empty() {
             self.read_back = Some(now);
-            self.read_back_due = None;
+            self.read_back_pause = READ_BACK;
+            self.read_back_due = Some(now.after(READ_AGAIN));
         }
     }
 
     /// How it stands with the DHT.
-    pub fn view(&self) -> DhtView {
-        DhtView { servers: self.servers, read_back: self.read_back }
+    pub fn view(&self, lookups: (usize, usize)) -> DhtView {
+        DhtView { servers: self.servers, read_back: self.read_back, lookups }
     }
 
     /// Whether there are more readers, or more who left, than a header can tell apart.
@@ -98,13 +110,12 @@ impl Beacon {
         let own = &state.own.presence;
         let (lookup, today) = (own.generation.reader().lookup, day_of(turn.now));
         let places = [Place::of_header(&lookup, today), Place::of_body(&lookup, today, own.wrapping.secret(Class::Full))];
-        for id in places.iter().filter_map(|place| place.id(&lookup).ok()) {
-            if !self.unread.insert(id)
-                && let Some(record) = state.own.records.get(&id)
-            {
-                turn.act(Action::Publish(record.clone()));
-            }
-            turn.act(Action::Resolve(id));
+        if !self.unread.is_empty() {
+            turn.act(Action::Publish(state.own.records.values().cloned().collect()));
+        }
+        self.unread = places.iter().filter_map(|place| place.id(&lookup).ok()).collect();
+        for id in &self.unread {
+            turn.act(Action::Resolve(*id, Vec::new()));
         }
     }
 
@@ -118,6 +129,7 @@ impl Beacon {
         if self.due.is_none_or(|due| due > turn.now) {
             return;
         }
+        self.read_back = None;
         self.look_back(turn.now);
         self.due = Some(turn.now.after(PUBLISH_INTERVAL));
         self.last = Some(turn.now);
@@ -171,11 +183,29 @@ fn publish(state: &mut State, turn: &mut Turn<'_>) -> Option<()> {
             records.push(Place::of_body(&reader.lookup, day, wrapped).seal(&lookup, at, &body, turn.rng).ok()?);
         }
     }
-    state.own.records = records.iter().filter_map(|bytes| Some((Record::read(bytes, turn.now).ok()?.id, bytes.clone()))).collect();
-    for record in records {
-        turn.act(Action::Publish(record));
-    }
+    records.extend(contact_of(state, turn, today));
+    state.own.records = records.into_iter().filter_map(|bytes| Some((Item::read(&bytes, turn.now).ok()?.id, bytes))).collect();
+    turn.act(Action::Publish(state.own.records.values().cloned().collect()));
     Some(())
+}
+
+/// The way in for whoever knows our Peer ID, if the user wants to be found so.
+fn contact_of(state: &mut State, turn: &mut Turn<'_>, today: u32) -> Option<Vec<u8>> {
+    if !state.own.is_findable {
+        return None;
+    }
+    let contact = codec::encode(&crate::contact::contact_record(state, turn));
+    let posted = Posted::sign(&state.own.identity, state.own.presence.sequence, end_of(today), contact)?;
+    Some(posted.encode())
+}
+
+/// Whether whoever knows our Peer ID may find a way in.
+pub(crate) fn set_findable(state: &mut State, turn: &mut Turn<'_>, is_findable: bool) {
+    if state.own.is_findable != is_findable {
+        state.own.is_findable = is_findable;
+        turn.put(Table::Meta, b"findable", &is_findable);
+        state.republish = true;
+    }
 }
 
 /// What friends read; those from whom we hide, without our own addresses.
@@ -191,6 +221,7 @@ fn body_of(state: &State, turn: &mut Turn<'_>, class: Class) -> Vec<u8> {
         chain: own.identity.chain.clone(),
         entry: whereabouts.entry,
         depots: whereabouts.depots,
+        lookups: crate::lookup::told(state),
     };
     let lookup = own.presence.generation.reader().lookup;
     codec::encode(&SignedPresence::sign(&own.identity.signing, &lookup, own.presence.sequence, &body))

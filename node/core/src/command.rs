@@ -3,6 +3,7 @@
 //! These types are what the local API and the command line translate to JSON; the names
 //! of fields there stand in the API's own description.
 
+use symbolon_presence::address::Address;
 use symbolon_presence::id::{DeviceId, MailboxId, MessageId, PeerId, RequestId, RoomId};
 use symbolon_presence::time::Timestamp;
 
@@ -118,6 +119,14 @@ pub enum Command {
     RelayRemove(String),
     /// List own relays.
     Relays,
+    /// Let whoever knows the own Peer ID ask for friendship, or no longer.
+    SetFindable(bool),
+    /// Name a lookup server; one that is there stays as it is.
+    LookupAdd(Address),
+    /// Name a lookup server no longer.
+    LookupRemove(Address),
+    /// List the lookup servers that were named.
+    Lookups,
     /// What works and what does not.
     Status,
     /// What may be wrong, as far as the core can tell.
@@ -171,6 +180,10 @@ pub enum Reply {
     Relay(RelayView),
     /// To [`Command::Relays`] and [`Command::RelayClaim`]: for the latter, those that were told.
     Relays(Vec<RelayView>),
+    /// To [`Command::LookupAdd`] and [`Command::LookupRemove`].
+    Lookup(LookupView),
+    /// To [`Command::Lookups`].
+    Lookups(Vec<LookupView>),
     /// To [`Command::Status`].
     Status(StatusView),
     /// To [`Command::Doctor`].
@@ -194,6 +207,8 @@ pub struct IdentityView {
     pub name: String,
     /// This device.
     pub device: DeviceId,
+    /// Whether whoever knows the Peer ID may ask for friendship.
+    pub findable: bool,
 }
 
 /// A friend request.
@@ -403,13 +418,24 @@ pub struct StatusView {
     pub dropped_frames: Vec<(&'static str, u64)>,
 }
 
+/// A lookup server that the user has named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LookupView {
+    /// Where it is.
+    pub lookup: Address,
+    /// Whether it answered when it was last asked; `None` when it was not asked yet.
+    pub answers: Option<bool>,
+}
+
 /// How it stands with the DHT.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DhtView {
     /// Servers known now.
     pub servers: usize,
-    /// When our newest record was last found there by ourselves.
+    /// When our newest records were last found by ourselves, in the DHT or at a lookup server.
     pub read_back: Option<Timestamp>,
+    /// Lookup servers of ours that answered when last asked, our relays among them, and all.
+    pub lookups: (usize, usize),
 }
 
 /// What the LAN shows.
@@ -488,8 +514,8 @@ pub struct DoctorView {
     pub near: Option<usize>,
     /// Relays that keep a mailbox for us now, and all that should.
     pub relays: (usize, usize),
-    /// DHT servers known, and how long ago our newest records were last read back there, in milliseconds.
-    pub lookup: (usize, Option<u64>),
+    /// Where records are, and how long ago our newest ones were last read back there, in milliseconds.
+    pub lookup: (DhtView, Option<u64>),
     /// Faults in words, as in [`StatusView::problems`].
     pub problems: Vec<String>,
 }
@@ -503,6 +529,8 @@ pub enum CommandError {
     Ambiguous,
     /// The link is damaged or not an invite.
     BadLink,
+    /// Not an address that can be dialled.
+    BadAddress,
     /// The invite is too old.
     LinkExpired,
     /// The invite or Peer ID is our own.

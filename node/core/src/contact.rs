@@ -151,6 +151,9 @@ fn checksum(bytes: &[u8]) -> [u8; 4] {
     [a, b, c, d]
 }
 
+/// A package that is published is good for so long at least.
+const POSTED_LEFT: u64 = 3 * DAY;
+
 /// Mints a single-use invite.
 pub(crate) fn invite(state: &mut State, turn: &mut Turn<'_>, lifetime: u64, no_ip: bool, auto_accept: bool) -> Result<Reply, Failed> {
     if lifetime == 0 || lifetime > INVITE_LIFETIME_MAX {
@@ -175,7 +178,9 @@ pub(crate) fn invite(state: &mut State, turn: &mut Turn<'_>, lifetime: u64, no_i
 /// the next record has a fresh one.
 pub(crate) fn contact_record(state: &mut State, turn: &mut Turn<'_>) -> ContactRecord {
     let expires = turn.now.after(30 * DAY);
-    mint(state, turn, Mint { expires, last_resort: true, auto_accept: false, no_ip: false, only_for: None })
+    // Anybody may read it: where a relay takes what strangers bring, it does not say where we are.
+    let no_ip = !state.own.depots.is_empty();
+    mint(state, turn, Mint { expires, last_resort: true, auto_accept: false, no_ip, only_for: None })
 }
 
 struct Mint {
@@ -192,7 +197,12 @@ pub(crate) fn mint_for(state: &mut State, turn: &mut Turn<'_>, only: PeerId, exp
 }
 
 fn mint(state: &mut State, turn: &mut Turn<'_>, mint: Mint) -> ContactRecord {
-    let standing = state.invites.values().find(|invite| mint.last_resort && invite.last_resort && invite.used.is_none()).cloned();
+    let is_full = state.invites.len() >= INVITES_MAX;
+    let stands = |invite: &&Invite| {
+        let is_fresh = invite.used.is_none() && !invite.expires.is_expired_at(turn.now.after(POSTED_LEFT));
+        mint.last_resort && invite.last_resort && (is_fresh || is_full)
+    };
+    let standing = state.invites.values().filter(stands).max_by_key(|invite| invite.expires).cloned();
     let invite = standing.unwrap_or_else(|| Invite {
         grant: GrantId::random(turn.rng),
         key: Secret::random(turn.rng),

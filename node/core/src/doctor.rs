@@ -18,7 +18,7 @@ const ROWS: usize = 32;
 pub(crate) fn view(state: &State, delivery: &Delivery, turn: &Turn<'_>, status: &StatusView) -> Result<DoctorView, TurnFailed> {
     let near = status.lan.as_ref().map(|lan| lan.friends);
     let connected = status.relays.iter().filter(|relay| relay.state == RelayState::Connected).count();
-    let lookup = (status.dht.servers, status.dht.read_back.map(|at| turn.now.since(at)));
+    let lookup = (status.dht, status.dht.read_back.map(|at| turn.now.since(at)));
     let mut view =
         DoctorView { lookup, near, relays: (connected, status.relays.len()), problems: status.problems.clone(), ..DoctorView::default() };
     for device in state.devices.values().filter(|device| device.outbox_count > 0) {

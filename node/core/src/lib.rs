@@ -22,6 +22,8 @@
 //! | `depot` | mailboxes at relays: leaving envelopes there, fetching our own |
 //! | `intake`, `tags` | from a frame to the machine it is meant for |
 //! | `state` | every row held in memory |
+//! | `beacon`, `seeker`, `presence` | own records; friends' records; who may read ours |
+//! | `lookup`, `finder` | lookup servers; people of whom only the Peer ID is known |
 //! | [`wire`] | what travels inside envelopes |
 
 mod beacon;
@@ -31,12 +33,14 @@ mod conversation;
 mod delivery;
 mod depot;
 mod doctor;
+mod finder;
 mod friend;
 mod history;
 mod intake;
 mod introduction;
 mod lan;
 pub mod limits;
+mod lookup;
 mod outbox;
 mod presence;
 mod request;
@@ -61,8 +65,10 @@ use beacon::Beacon;
 use command::{Command, CommandError, IdentityView, RelayState, Reply, RequestStatus, StatusView, Who};
 use delivery::Delivery;
 use depot::Depots;
+use finder::Finder;
 use intake::Intake;
 use lan::Lan;
+use lookup::Lookups;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use seam::{Action, Event, Input};
@@ -83,6 +89,8 @@ use world::{Shelf, World};
 pub struct CoreConfig {
     /// The own name; `None` keeps the stored one.
     pub name: Option<String>,
+    /// Lookup servers for this start; at most [`limits::LOOKUPS_MAX`] count.
+    pub lookups: Vec<seam::Address>,
 }
 
 /// Why a core cannot be loaded.
@@ -103,6 +111,8 @@ pub struct Core {
     lan: Lan,
     beacon: Beacon,
     seeker: Seeker,
+    lookups: Lookups,
+    finder: Finder,
     intake: Intake,
     rng: ChaCha20Rng,
     out: Out,
@@ -123,7 +133,8 @@ impl Core {
         }
         let mut rng = ChaCha20Rng::from_seed(seed);
         let mut out = Out::default();
-        let state = State::load(config.name, shelf, now, &mut rng, &mut out).map_err(LoadError::Store)?;
+        let mut state = State::load(config.name, shelf, now, &mut rng, &mut out).map_err(LoadError::Store)?;
+        state.own.lookups_now = config.lookups.into_iter().filter(seam::Address::is_bounded).take(limits::LOOKUPS_MAX).collect();
         let (delivery, intake) = (Delivery::default(), Intake::default());
         Ok(Self {
             state,
@@ -132,6 +143,8 @@ impl Core {
             lan: Lan::default(),
             beacon: Beacon::default(),
             seeker: Seeker::default(),
+            lookups: Lookups::default(),
+            finder: Finder::default(),
             intake,
             rng,
             out,
@@ -151,7 +164,7 @@ impl Core {
     /// Handles one input. It fails only when the store failed beneath; then the turn is
     /// taken back and this core is dropped.
     pub fn handle(&mut self, now: Timestamp, input: Input, world: &mut World<'_>) -> Result<(), TurnFailed> {
-        let Self { state, delivery, depots, lan, beacon, seeker, intake, rng, out, .. } = self;
+        let Self { state, delivery, depots, lan, beacon, seeker, lookups, finder, intake, rng, out, .. } = self;
         let mut turn = Turn { now, rng, cipher: &mut *world.cipher, shelf: world.shelf, out };
         let turn = &mut turn;
         let mut expiry_changed = false;
@@ -161,6 +174,8 @@ impl Core {
             delivery.start(state, now, turn.rng);
             depots.start(state, turn);
             beacon.start(now);
+            lookups.follow(state, turn);
+            finder.begin_anew(state, now);
             if !state.own.servers.is_empty() {
                 turn.act(Action::Bootstrap(state.own.servers.clone()));
             }
@@ -170,7 +185,7 @@ impl Core {
                 self.search.ask(state, turn, id, Wish { text, before, limit })?;
             }
             Input::Command(id, command) => {
-                let result = match run(state, &mut Machines { delivery, depots, lan, beacon, intake }, turn, command) {
+                let result = match run(state, &mut Machines { delivery, depots, lan, beacon, lookups, finder, intake }, turn, command) {
                     Ok(reply) => Ok(reply),
                     Err(Failed::Command(error)) => Err(error),
                     Err(Failed::Turn(failed)) => return Err(failed),
@@ -209,11 +224,20 @@ impl Core {
             Input::Unsighted(instance) => lan.unsighted(state, &instance),
             Input::Found(id, bytes) => {
                 beacon.found(state, now, &id, &bytes);
+                finder.found(state, turn, &id, &bytes)?;
                 seeker.found(state, delivery, turn, id, &bytes)?;
             }
             Input::Servers(servers) => {
                 if beacon.servers(state, turn, servers) {
                     seeker.begin_anew(state, delivery);
+                    finder.begin_anew(state, now);
+                }
+            }
+            Input::Lookups(standing) => {
+                lookups.stand(standing);
+                if beacon.lookups(now, lookups.answering()) {
+                    seeker.begin_anew(state, delivery);
+                    finder.begin_anew(state, now);
                 }
             }
             Input::Resolved(id) => seeker.resolved(state, delivery, turn, id),
@@ -221,6 +245,7 @@ impl Core {
                 lan.renew(state, turn);
                 beacon.tick(state, turn);
                 seeker.tick(state, delivery, turn);
+                finder.tick(state, turn);
                 delivery.tick(state, turn)?;
                 depots.tick(state, turn)?;
                 conversation::expire(state, turn)?;
@@ -257,6 +282,7 @@ impl Core {
         }
         if std::mem::take(&mut state.republish) {
             beacon.changed(now, has_revoked);
+            lookups.follow(state, turn);
         }
         beacon.tick(state, turn);
         if std::mem::take(&mut state.has_new_friend) {
@@ -320,7 +346,11 @@ impl Core {
         let expiry = self.next_expiry.map(|at| (at, "a message is to be given up"));
         let depots = self.depots.next_due().map(|at| (at, "a relay is due"));
         let lan = self.lan.next_due().map(|at| (at, "the LAN is shown something else"));
-        let presence = [self.beacon.next_due(), self.seeker.next_due()].into_iter().flatten().min().map(|at| (at, "records are due"));
+        let presence = [self.beacon.next_due(), self.seeker.next_due(), self.finder.next_due()]
+            .into_iter()
+            .flatten()
+            .min()
+            .map(|at| (at, "records are due"));
         let index = self.search.next_due().map(|at| (at, "texts are to be put into the index of words"));
         [due, depots, lan, presence, expiry, index, Some((self.next_sweep, "expired rows are swept"))].into_iter().flatten().min()
     }
@@ -356,6 +386,8 @@ struct Machines<'a> {
     depots: &'a mut Depots,
     lan: &'a Lan,
     beacon: &'a Beacon,
+    lookups: &'a Lookups,
+    finder: &'a mut Finder,
     intake: &'a Intake,
 }
 
@@ -376,6 +408,7 @@ fn run(state: &mut State, machines: &mut Machines<'_>, turn: &mut Turn<'_>, comm
         Command::Add { target, note } => {
             let online: std::collections::BTreeSet<PeerId> = delivery.online(state);
             let id = request::add(state, turn, &target, note, |peer| online.contains(peer))?;
+            machines.finder.begin_anew(state, turn.now);
             request_reply(state, &id)
         }
         Command::Requests => {
@@ -439,6 +472,7 @@ fn run(state: &mut State, machines: &mut Machines<'_>, turn: &mut Turn<'_>, comm
         Command::RelayAdd { link, claim } => {
             let own = depot::add(state, turn, &link, claim.as_deref())?;
             depots.add_own(&own, turn.now);
+            state.republish = true;
             moved(state, delivery, turn)?;
             Ok(Reply::Relay(depots.view(&own)))
         }
@@ -453,10 +487,25 @@ fn run(state: &mut State, machines: &mut Machines<'_>, turn: &mut Turn<'_>, comm
         Command::RelayRemove(id) => {
             let own = depot::remove(state, turn, &id)?;
             depots.remove_own(turn, &own);
+            state.republish = true;
             moved(state, delivery, turn)?;
             Ok(Reply::Relay(depots.view(&own)))
         }
         Command::Relays => Ok(Reply::Relays(state.own.depots.values().map(|own| depots.view(own)).collect())),
+        Command::SetFindable(is_findable) => {
+            beacon::set_findable(state, turn, is_findable);
+            Ok(identity(state))
+        }
+        Command::LookupAdd(address) => {
+            lookup::add(state, turn, address.clone())?;
+            Ok(Reply::Lookup(machines.lookups.view(&address)))
+        }
+        Command::LookupRemove(address) => {
+            let view = machines.lookups.view(&address);
+            lookup::remove(state, turn, &address)?;
+            Ok(Reply::Lookup(view))
+        }
+        Command::Lookups => Ok(Reply::Lookups(machines.lookups.views(state))),
         Command::Status => Ok(Reply::Status(status(state, machines, turn.now))),
         Command::Doctor => {
             let status = status(state, machines, turn.now);
@@ -474,7 +523,13 @@ fn moved(state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>) -> Res
 
 fn identity(state: &State) -> Reply {
     let own = &state.own;
-    Reply::Identity(IdentityView { id: own.peer, words: fingerprint_words(&own.peer), name: own.name.clone(), device: own.identity.device })
+    Reply::Identity(IdentityView {
+        id: own.peer,
+        words: fingerprint_words(&own.peer),
+        name: own.name.clone(),
+        device: own.identity.device,
+        findable: own.is_findable,
+    })
 }
 
 fn request_reply(state: &State, id: &RequestId) -> Result<Reply, Failed> {
@@ -513,7 +568,7 @@ fn block(state: &mut State, delivery: &Delivery, turn: &mut Turn<'_>, who: &Who,
 }
 
 fn status(state: &State, machines: &Machines<'_>, now: Timestamp) -> StatusView {
-    let Machines { delivery, depots, lan, beacon, intake } = machines;
+    let Machines { delivery, depots, lan, beacon, lookups, intake, .. } = machines;
     let mut problems = Vec::new();
     if state.own.places.is_empty() {
         problems.push("No address of this node is known: friends cannot reach it. Check the network, then start it again.".to_owned());
@@ -534,13 +589,15 @@ fn status(state: &State, machines: &Machines<'_>, now: Timestamp) -> StatusView 
     }
     let waiting = state.requests.values().filter(|row| row.status == RequestStatus::Unresolved).count();
     if waiting > 0 {
-        problems.push(format!("{waiting} request(s) name only a Peer ID: ask for an invite link, this version cannot look people up."));
+        problems.push(format!(
+            "{waiting} request(s) name a Peer ID under which nothing was found yet: ask that person for an invite link, or to run `symbolon findable on`."
+        ));
     }
     StatusView {
         peers: delivery.online(state).len(),
         queue: state.devices.values().map(|device| device.outbox_count).sum(),
         lan: lan.view(now),
-        dht: beacon.view(),
+        dht: beacon.view((lookups.answering(), lookups.all())),
         relays,
         problems,
         sent_frames: delivery.sent().into_iter().chain(depots.sent()).collect(),

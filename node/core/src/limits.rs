@@ -64,6 +64,18 @@ pub const READ_BACK: u64 = 2 * SECOND;
 pub const READ_BACK_MAX: u64 = 10 * MINUTE;
 /// How long an answer may take.
 pub const SEEK_DEADLINE: u64 = 20 * SECOND;
+/// Our records are looked for again so long after they were last found.
+pub const READ_AGAIN: u64 = 30 * MINUTE;
+/// Lookup servers that the user may name.
+pub const LOOKUPS_MAX: usize = 8;
+/// Of these, those of which friends are told.
+pub const LOOKUPS_TOLD: usize = 3;
+/// People looked for by Peer ID at once.
+pub const FINDS_MAX: usize = 16;
+/// Pause before the next of them are looked for; it doubles up to [`FIND_PAUSE_MAX`].
+pub const FIND_PAUSE: u64 = 5 * SECOND;
+/// See [`FIND_PAUSE`].
+pub const FIND_PAUSE_MAX: u64 = HOUR;
 /// Relays spoken to at once.
 pub const DEPOT_SESSIONS_MAX: usize = 64;
 /// Verified leaf credentials remembered; when full, all are forgotten.

@@ -124,7 +124,7 @@ pub(crate) fn grant(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, to: &
     }
     presence.change(turn);
     state.republish = true;
-    Some(PresenceKeys { reader, labels })
+    Some(PresenceKeys { reader, labels, lookups: crate::lookup::told(state) })
 }
 
 /// Takes somebody out: records, keys and grants of the new friendship secret are for those

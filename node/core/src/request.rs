@@ -113,7 +113,18 @@ pub(crate) fn ask(
         set_status(state, turn, &id, RequestStatus::Cancelled)?;
     }
     make_room(state, turn)?;
-    offer::send(state, turn, contact, note, trust)
+    let id = RequestId::random(turn.rng);
+    offer::send(state, turn, id, contact, note, trust)
+}
+
+/// A contact record of whom a request names was found: it goes on as any other.
+pub(crate) fn found(state: &mut State, turn: &mut Turn<'_>, id: &RequestId, contact: VerifiedContact) -> Result<(), Failed> {
+    let Some(row) = state.requests.get(id).cloned() else { return Ok(()) };
+    check_target(state, &row.peer, &contact.chain)?;
+    if let Some(waiting) = incoming(state, &row.peer).map(|row| row.id) {
+        return answer::accept(state, turn, &waiting);
+    }
+    offer::send(state, turn, *id, contact, row.note, row.trust).map(|_| ())
 }
 
 fn check_target(state: &State, peer: &PeerId, chain: &Chain) -> Result<(), CommandError> {

@@ -87,6 +87,8 @@ pub enum Input {
     Found(LookupId, Vec<u8>),
     /// DHT servers that this node knows, all of them. Unchecked beyond their form.
     Servers(Vec<Address>),
+    /// All lookup servers of ours, each by its addresses, and whether it answered when last asked.
+    Lookups(Vec<(Vec<Address>, Option<bool>)>),
     /// Nothing more will be found for an [`Action::Resolve`].
     Resolved(LookupId),
     /// The moment named by [`Core::poll_timeout`](crate::Core::poll_timeout) has come.
@@ -112,11 +114,15 @@ pub enum Action {
     Reserve(LinkId),
     /// A relay's: connections may be forwarded to whoever is at the other end of this link.
     Admit(LinkId),
-    /// Let this record be found by whoever looks for it, until it ends.
-    Publish(Vec<u8>),
-    /// Look for the record under this id. Answered by any number of [`Input::Found`], and by
-    /// [`Input::Resolved`].
-    Resolve(LookupId),
+    /// Let these records be found by whoever looks for them, until they end; they are all of
+    /// ours, and those published before are forgotten.
+    Publish(Vec<Vec<u8>>),
+    /// Look for the record under this id: in the DHT, at our lookup servers, and at these.
+    /// Answered by any number of [`Input::Found`], and by [`Input::Resolved`].
+    Resolve(LookupId, Vec<Vec<Address>>),
+    /// These are our lookup servers now, each by its addresses. Answered by [`Input::Lookups`],
+    /// now and whenever one begins or ceases to answer.
+    Lookups(Vec<Vec<Address>>),
     /// DHT servers may be at these addresses.
     Bootstrap(Vec<Address>),
     /// Show this on the LAN in place of what was shown before.

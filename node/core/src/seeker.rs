@@ -7,6 +7,7 @@
 use crate::delivery::Delivery;
 use crate::friend::friends_depots;
 use crate::limits::{FRIENDS_MAX, SEEK_DEADLINE, SEEK_PAUSE, SEEK_PAUSE_MAX, SEEK_PAUSE_STALE, SEEKS_MAX, SEEKS_WAITING_MAX};
+use crate::lookup;
 use crate::seam::{Action, Event};
 use crate::state::{FriendState, State};
 use crate::table::Table;
@@ -135,7 +136,7 @@ impl Seeker {
 
     /// Asks everybody who may know.
     fn ask(&mut self, state: &State, delivery: &mut Delivery, turn: &mut Turn<'_>, peer: &PeerId, id: LookupId) -> Asked {
-        turn.act(Action::Resolve(id));
+        turn.act(Action::Resolve(id, lookup::of_friend(state, peer)));
         let waiting = 1 + delivery.ask(state, turn, peer, &Frame::Lookup(id));
         self.ids.insert(id, *peer);
         Asked { id, waiting }
@@ -265,7 +266,7 @@ fn take_in(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, body: &Body, p
     let mut presence = friend.presence.clone()?;
     let signed: SignedPresence = codec::decode(payload, PAYLOAD_MAX).ok()?;
     let said = signed.verify(peer, &presence.reader.lookup, body.sequence, turn.now)?;
-    let PresenceBody { friendship, chain, entry, depots, .. } = said;
+    let PresenceBody { friendship, chain, entry, depots, lookups, .. } = said;
     let device = chain.verify(turn.now).ok()?;
     // Devices become known by bundles only; and a body speaks for the device that made it.
     if device.device != body.device || !entry_is_of(&entry, &device) || !friend.devices.contains(&device.device) {
@@ -282,6 +283,7 @@ fn take_in(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, body: &Body, p
     presence.sequence = body.sequence;
     presence.version = body.version;
     presence.read = turn.now;
+    presence.lookups = lookups;
     let reader = &mut presence.reader;
     reader.ratchet.forget_before(body.day.saturating_sub(1).saturating_sub(reader.began));
     if has_new_keys {

@@ -38,7 +38,7 @@ pub(crate) use rows::{
 };
 
 /// This node's own keys and facts. Row names in [`Table::Meta`]: `identity`, `mailbox`,
-/// `friendship`, `past`, `presence`, `servers`, `name`, `counters`.
+/// `friendship`, `past`, `presence`, `servers`, `lookups`, `findable`, `name`, `counters`.
 #[derive(Debug)]
 pub(crate) struct Own {
     pub identity: Identity,
@@ -51,6 +51,12 @@ pub(crate) struct Own {
     pub presence: OwnPresence,
     /// DHT servers that were met, for the next start; at most [`limits::SERVERS_MAX`].
     pub servers: Vec<Address>,
+    /// Lookup servers that the user has named, and those named for this start only; each at
+    /// most [`limits::LOOKUPS_MAX`].
+    pub lookups: Vec<Address>,
+    pub lookups_now: Vec<Address>,
+    /// Whether whoever knows our Peer ID may find a way in.
+    pub is_findable: bool,
     /// Records published last, for friends who ask this node itself; never stored.
     pub records: BTreeMap<LookupId, Vec<u8>>,
     /// Where this node can be reached now; told by the world, never stored.
@@ -208,6 +214,8 @@ impl State {
             }
         };
         let servers = meta(b"servers", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
+        let lookups = meta(b"lookups", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
+        let is_findable = meta(b"findable", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
         let stored_name: String = decode_row(&meta(b"name", out)?.ok_or(missing)?)?;
         let counters = meta(b"counters", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
         let name = match name.filter(|name| *name != stored_name) {
@@ -229,6 +237,9 @@ impl State {
                 past,
                 presence,
                 servers,
+                lookups,
+                lookups_now: Vec::new(),
+                is_findable,
                 records: BTreeMap::new(),
                 places: Vec::new(),
                 depots,

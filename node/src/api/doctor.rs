@@ -174,19 +174,23 @@ fn relays(core: &DoctorView) -> Check {
 }
 
 fn lookup(core: &DoctorView) -> Check {
-    match core.lookup {
-        (0, _) => Check::good(
+    let (view, read_back) = core.lookup;
+    let (answering, own) = view.lookups;
+    let mut known = format!("{} address(es) of DHT servers are known", view.servers);
+    if own > 0 {
+        known = format!("{known}, {answering} of {own} lookup server(s) of yours answer");
+    }
+    match read_back {
+        _ if view.servers == 0 && own == 0 => Check::good(
             "lookup",
             "no server of records is known: friends who have moved find this node by relays and the local network only",
         )
-        .knowing("A relay of yours is one, and so is what an invite brings along; `symbolon up --bootstrap ADDRESS` names another."),
-        (servers, Some(ago)) => {
-            Check::good("lookup", format!("{servers} address(es) of servers are known; the own record was read back {} ago", age(ago)))
-        }
-        (servers, None) => {
-            Check::good("lookup", format!("{servers} address(es) of servers are known; the own record was not found there yet"))
-                .knowing("It is published anew until it is found; look again in a minute.")
-        }
+        .knowing(
+            "A relay of yours is one, and so is what an invite brings along; `symbolon up --bootstrap ADDRESS` or `symbolon lookup add ADDRESS` names another.",
+        ),
+        Some(ago) => Check::good("lookup", format!("{known}; the own record was read back {} ago", age(ago))),
+        None => Check::good("lookup", format!("{known}; the own record was not found there yet"))
+            .knowing("It is published anew until it is found; look again in a minute."),
     }
 }
 

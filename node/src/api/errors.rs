@@ -175,6 +175,13 @@ fn command_entry(error: CommandError) -> Entry {
             "The link is damaged or not an invite.",
             "Copy the whole link again, from `symbolon:` to its last letter.",
         ),
+        CommandError::BadAddress => (
+            "bad_address",
+            422,
+            "Malformed address",
+            "The address is none that can be dialled.",
+            "Write it like /ip4/192.0.2.1/tcp/4001 or /ip4/192.0.2.1/udp/4001/quic-v1.",
+        ),
         CommandError::LinkExpired => {
             ("link_expired", 410, "Expired invite", "The invite is too old.", "Ask for a new invite, and check that both clocks are right.")
         }

@@ -6,6 +6,7 @@ use super::extract::{Json, Query};
 use super::openapi;
 use super::qr::Qr;
 use super::{ApiState, views};
+use crate::net::server_address_from_text;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::{KeepAlive, Sse};
@@ -15,7 +16,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use symbolon_core::command::{Command, CommandError, MessageState, MessageView, Reply, Who};
 use symbolon_core::limits::INVITE_LIFETIME;
-use symbolon_core::seam::Event;
+use symbolon_core::seam::{Address, Event};
 use symbolon_presence::id::{MessageId, RequestId};
 
 /// What every handler answers.
@@ -432,6 +433,46 @@ pub struct RelayRemoveBody {
 /// `POST /api/v1/relays/remove`
 pub async fn relay_remove(State(state): State<ApiState>, Json(body): Json<RelayRemoveBody>) -> Answer {
     answer(&state, Command::RelayRemove(body.relay)).await
+}
+
+/// `GET /api/v1/lookups`
+pub async fn lookups(State(state): State<ApiState>) -> Answer {
+    answer(&state, Command::Lookups).await
+}
+
+/// Body of [`lookup_add`] and [`lookup_remove`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LookupBody {
+    lookup: String,
+}
+
+impl LookupBody {
+    fn address(&self) -> Result<Address, Problem> {
+        server_address_from_text(self.lookup.trim()).ok_or(CommandError::BadAddress.into())
+    }
+}
+
+/// `POST /api/v1/lookups`
+pub async fn lookup_add(State(state): State<ApiState>, Json(body): Json<LookupBody>) -> Answer {
+    answer(&state, Command::LookupAdd(body.address()?)).await
+}
+
+/// `POST /api/v1/lookups/remove`
+pub async fn lookup_remove(State(state): State<ApiState>, Json(body): Json<LookupBody>) -> Answer {
+    answer(&state, Command::LookupRemove(body.address()?)).await
+}
+
+/// Body of [`set_findable`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FindableBody {
+    findable: bool,
+}
+
+/// `POST /api/v1/identity/findable`
+pub async fn set_findable(State(state): State<ApiState>, Json(body): Json<FindableBody>) -> Answer {
+    answer(&state, Command::SetFindable(body.findable)).await
 }
 
 /// `GET /api/v1/status`

@@ -102,7 +102,7 @@ fn schemas() -> Value {
     let trust = || word(&["verified", "introduced", "invited", "room", "unknown"]);
     let counters = || json!({ "type": "object", "additionalProperties": { "type": "integer" } });
 
-    let identity = json!({ "id": id(), "words": text(), "name": text(), "device": id() });
+    let identity = json!({ "id": id(), "words": text(), "name": text(), "device": id(), "findable": flag() });
     let request = json!({
         "request": id(),
         "introduction": { "type": ["string", "null"], "description": "The same id, when it is an introduction." },
@@ -158,7 +158,7 @@ fn schemas() -> Value {
         "dht": text(),
         "lookup": {
             "type": "object",
-            "description": "The DHT: how many `servers` are known, and when one's own newest records were last found there (`read_back`).",
+            "description": "How many `servers` of the DHT are known, how many lookup servers of one's `own` there are and how many answered last, and when one's newest records were last found by oneself (`read_back`).",
         },
         "relays": { "type": "array", "items": { "type": "object" } },
         "queue": number(),
@@ -212,6 +212,10 @@ fn schemas() -> Value {
         "RelayBody": object(json!({ "link": text(), "claim": text_or_null() }), &["claim"]),
         "RelayClaimBody": object(json!({ "code": text() }), &[]),
         "RelayRemoveBody": object(json!({ "relay": text() }), &[]),
+        "Lookup": object(json!({ "lookup": text(), "state": { "type": "string", "enum": ["answers", "unreachable", "not_asked"] } }), &[]),
+        "Lookups": object(json!({ "lookups": list("Lookup") }), &[]),
+        "LookupBody": object(json!({ "lookup": text() }), &[]),
+        "FindableBody": object(json!({ "findable": flag() }), &[]),
         "Status": object(status, &[]),
         "Check": object(json!({ "check": text(), "ok": flag(), "detail": text(), "hint": text_or_null() }), &[]),
         "Checks": object(json!({ "checks": list("Check") }), &[]),

@@ -70,6 +70,13 @@ pub const ROUTES: &[Route] = &[
         method: "put",
         ..change("/api/v1/identity/name", Some("NameBody"), "Identity", "Gives myself another name.", || put(handlers::set_name))
     },
+    change(
+        "/api/v1/identity/findable",
+        Some("FindableBody"),
+        "Identity",
+        "Lets whoever knows my Peer ID ask for friendship, or no longer.",
+        || post(handlers::set_findable),
+    ),
     change("/api/v1/invites", Some("InviteBody"), "Invite", "Makes a single-use invite.", || post(handlers::invite)),
     read("/api/v1/requests", "Requests", "All friend requests, newest first.", || get(handlers::requests)),
     change("/api/v1/requests", Some("AddBody"), "Request", "Asks somebody for friendship, by invite link or Peer ID.", || {
@@ -173,6 +180,11 @@ pub const ROUTES: &[Route] = &[
         || post(handlers::relay_claim),
     ),
     change("/api/v1/relays/remove", Some("RelayRemoveBody"), "Relay", "Gives up the mailbox at a relay.", || post(handlers::relay_remove)),
+    read("/api/v1/lookups", "Lookups", "The lookup servers that I have named.", || get(handlers::lookups)),
+    change("/api/v1/lookups", Some("LookupBody"), "Lookup", "Names a lookup server, by its multiaddr; one that is there stays.", || {
+        post(handlers::lookup_add)
+    }),
+    change("/api/v1/lookups/remove", Some("LookupBody"), "Lookup", "Names a lookup server no longer.", || post(handlers::lookup_remove)),
     read("/api/v1/status", "Status", "What works and what does not.", || get(handlers::status)),
     read("/api/v1/doctor", "Checks", "What may be wrong, check by check, and what to do about it.", || get(handlers::doctor)),
     change("/api/v1/page-token", None, "PageToken", "Makes a fresh address of the page, good for one browser.", || {

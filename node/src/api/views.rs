@@ -6,8 +6,8 @@
 use super::qr::Qr;
 use serde_json::{Map, Value, json};
 use symbolon_core::command::{
-    Direction, FriendView, IdentityView, MessageState, MessageView, Path, RelayView, Reply, RequestKind, RequestStatus, RequestView,
-    StatusView, Trust,
+    Direction, FriendView, IdentityView, LookupView, MessageState, MessageView, Path, RelayView, Reply, RequestKind, RequestStatus,
+    RequestView, StatusView, Trust,
 };
 use symbolon_core::seam::{Event, Warning};
 use symbolon_presence::time::Timestamp;
@@ -31,6 +31,8 @@ pub fn reply(reply: &Reply) -> Value {
         Reply::Messages(views) => json!({ "messages": views.iter().map(message).collect::<Vec<_>>() }),
         Reply::Relay(view) => relay(view),
         Reply::Relays(views) => json!({ "relays": views.iter().map(relay).collect::<Vec<_>>() }),
+        Reply::Lookup(view) => lookup(view),
+        Reply::Lookups(views) => json!({ "lookups": views.iter().map(lookup).collect::<Vec<_>>() }),
         Reply::Status(view) => status(view),
         // Shown as checks, together with what the shell knows: see `doctor`.
         Reply::Doctor(view) => json!({ "problems": view.problems }),
@@ -43,6 +45,7 @@ fn identity(view: &IdentityView) -> Value {
         "words": view.words,
         "name": view.name,
         "device": view.device.to_string(),
+        "findable": view.findable,
     })
 }
 
@@ -114,12 +117,28 @@ fn status(view: &StatusView) -> Value {
             "strangers": lan.strangers,
         })),
         "dht": if view.dht.servers > 0 { "on" } else { "off" },
-        "lookup": { "servers": view.dht.servers, "read_back": view.dht.read_back.map(time) },
+        "lookup": {
+            "servers": view.dht.servers,
+            "own": view.dht.lookups.1,
+            "own_answering": view.dht.lookups.0,
+            "read_back": view.dht.read_back.map(time),
+        },
         "relays": view.relays.iter().map(relay).collect::<Vec<_>>(),
         "queue": view.queue,
         "problems": view.problems,
         "sent_frames": counters(&view.sent_frames),
         "dropped_frames": counters(&view.dropped_frames),
+    })
+}
+
+fn lookup(view: &LookupView) -> Value {
+    json!({
+        "lookup": crate::net::address_to_text(&view.lookup),
+        "state": match view.answers {
+            Some(true) => "answers",
+            Some(false) => "unreachable",
+            None => "not_asked",
+        },
     })
 }
 

@@ -53,8 +53,20 @@ pub fn address_from_text(text: &str) -> Option<Address> {
 
 /// Reads where a DHT server is; its transport key may stand behind.
 pub(super) fn server_from_text(text: &str) -> Option<Multiaddr> {
+    server(text).map(Endpoint::multiaddr)
+}
+
+/// Reads where a server is, for example `/ip4/192.0.2.1/udp/4001/quic-v1`; its transport key
+/// may stand behind (`/p2p/…`).
+///
+/// `None` when it is longer than 256 bytes, or is not an IP address with TCP or QUIC that can be dialled.
+pub fn server_address_from_text(text: &str) -> Option<Address> {
+    server(text).map(Endpoint::address)
+}
+
+fn server(text: &str) -> Option<Endpoint> {
     let address: Multiaddr = text.parse().ok().filter(|_| text.len() <= ADDRESS_TEXT_MAX)?;
-    Endpoint::from_multiaddr(&address).filter(|endpoint| endpoint.zone.is_none() && endpoint.is_dialable()).map(Endpoint::multiaddr)
+    Endpoint::from_multiaddr(&address).filter(|endpoint| endpoint.zone.is_none() && endpoint.is_dialable())
 }
 
 /// An address that leads to one transport key only; `None` when the key is none, or when it
@@ -240,7 +252,7 @@ impl Endpoint {
     }
 
     /// Whether somebody could answer there.
-    fn is_dialable(self) -> bool {
+    pub(super) fn is_dialable(self) -> bool {
         let broadcast = matches!(self.ip, IpAddr::V4(ip) if ip.is_broadcast());
         self.port != 0 && !self.ip.is_unspecified() && !self.ip.is_multicast() && !broadcast
     }

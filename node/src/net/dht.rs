@@ -9,10 +9,7 @@
 
 use crate::net::address::Endpoint;
 use crate::net::driver::Driver;
-use crate::net::limits::{
-    DHT_ANSWERS_MAX, DHT_CALL_PAUSE, DHT_CALLED_MAX, DHT_KEPT_BYTES_MAX, DHT_KEPT_MAX, DHT_OWN_MAX, DHT_QUERIES_MAX, DHT_QUERY,
-    DHT_REMEMBERED_MAX,
-};
+use crate::net::limits::{DHT_ANSWERS_MAX, DHT_CALL_PAUSE, DHT_CALLED_MAX, DHT_OWN_MAX, DHT_QUERIES_MAX, DHT_QUERY, DHT_REMEMBERED_MAX};
 use libp2p::kad::store::{MemoryStore, MemoryStoreConfig, RecordStore};
 use libp2p::kad::{
     self, Event, GetRecordOk, InboundRequest, Mode, PeerRecord, ProgressStep, QueryId, QueryResult, Quorum, RecordKey, StoreInserts,
@@ -24,8 +21,10 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use symbolon_core::seam::{Address, Input};
 use symbolon_presence::id::LookupId;
-use symbolon_presence::record::{RECORD_MAX, Record};
+use symbolon_presence::posted::Item;
+use symbolon_presence::record::RECORD_MAX;
 use symbolon_presence::time::Timestamp;
+use symbolon_relay::lookup::Kept;
 use tokio::sync::mpsc;
 
 /// What is spoken between nodes of the DHT.
@@ -38,9 +37,9 @@ const REFRESH: Duration = Duration::from_secs(30 * 60);
 const REPLICATION: Duration = Duration::from_secs(60 * 60);
 
 /// The behaviour; a server keeps records for others.
-pub(super) fn behaviour(own: TransportId, is_server: bool) -> kad::Behaviour<MemoryStore> {
+pub(super) fn behaviour(own: TransportId, is_server: bool, kept_records: usize) -> kad::Behaviour<MemoryStore> {
     let store =
-        MemoryStoreConfig { max_records: DHT_KEPT_MAX, max_value_bytes: RECORD_MAX + 1, max_providers_per_key: 1, max_provided_keys: 0 };
+        MemoryStoreConfig { max_records: kept_records, max_value_bytes: RECORD_MAX + 1, max_providers_per_key: 1, max_provided_keys: 0 };
     let mut config = kad::Config::new(PROTOCOL);
     config
         .set_query_timeout(DHT_QUERY)
@@ -59,12 +58,17 @@ pub(super) fn behaviour(own: TransportId, is_server: bool) -> kad::Behaviour<Mem
 /// What the task that owns the swarm knows of the DHT.
 #[derive(Debug)]
 pub(super) struct Dht {
-    /// Look-ups under way, with the answers told so far; at most [`DHT_QUERIES_MAX`].
-    lookups: HashMap<QueryId, (LookupId, usize)>,
+    /// What is looked for; at most [`DHT_QUERIES_MAX`].
+    searches: HashMap<u64, Search>,
+    next_search: u64,
+    /// Look-ups in the DHT under way, each a part of a search.
+    lookups: HashMap<QueryId, u64>,
     puts: HashMap<QueryId, LookupId>,
     /// Own records, the newest last, and those of them that no server has taken yet; at most [`DHT_OWN_MAX`].
     own: Vec<(LookupId, Vec<u8>)>,
     untaken: BTreeSet<LookupId>,
+    /// Number of the last set of own records.
+    published: u64,
     /// Where the first servers may be; at most [`DHT_CALLED_MAX`].
     called: Vec<Multiaddr>,
     next_call: Instant,
@@ -74,6 +78,16 @@ pub(super) struct Dht {
     /// Bytes kept for others.
     kept: usize,
     answers: mpsc::Sender<Input>,
+}
+
+/// One record that is looked for, in the DHT and at lookup servers.
+#[derive(Debug)]
+struct Search {
+    id: LookupId,
+    /// Whoever has not answered to the end.
+    parts: usize,
+    /// Answers told.
+    told: usize,
 }
 
 fn now() -> Timestamp {
@@ -88,7 +102,7 @@ fn key(id: &LookupId) -> RecordKey {
 impl Dht {
     /// `inputs` may be full for a while: what is found waits in a queue of its own, in order.
     pub(super) fn new(inputs: mpsc::Sender<Input>) -> Self {
-        let (answers, mut waiting) = mpsc::channel(DHT_ANSWERS_MAX * DHT_QUERIES_MAX);
+        let (answers, mut waiting) = mpsc::channel((DHT_ANSWERS_MAX + 1) * DHT_QUERIES_MAX);
         tokio::spawn(async move {
             while let Some(input) = waiting.recv().await {
                 if inputs.send(input).await.is_err() {
@@ -97,10 +111,13 @@ impl Dht {
             }
         });
         Self {
+            searches: HashMap::new(),
+            next_search: 0,
             lookups: HashMap::new(),
             puts: HashMap::new(),
             own: Vec::new(),
             untaken: BTreeSet::new(),
+            published: 0,
             called: Vec::new(),
             next_call: Instant::now(),
             servers: HashMap::new(),
@@ -110,24 +127,39 @@ impl Dht {
         }
     }
 
-    fn answer(&self, input: Input) {
+    /// What is looked for, or what became of our servers, told in order.
+    pub(super) fn answer(&self, input: Input) {
         // Full only when the core has stood still for hundreds of answers; it gives up on them by itself.
         let _ = self.answers.try_send(input);
     }
 }
 
 impl Driver {
-    /// Lets a record of ours be found: now, and again as servers turn up.
-    pub(super) fn publish(&mut self, bytes: Vec<u8>) {
-        let Ok(record) = Record::read(&bytes, now()) else { return };
-        self.dht.own.retain(|(id, _)| *id != record.id);
-        if self.dht.own.len() >= DHT_OWN_MAX {
-            let (oldest, _) = self.dht.own.remove(0);
-            self.dht.untaken.remove(&oldest);
+    /// These are our records: they can be found now, and again as servers turn up.
+    pub(super) fn publish(&mut self, number: u64, records: Vec<Vec<u8>>) {
+        if number < self.dht.published {
+            return;
         }
-        self.dht.own.push((record.id, bytes));
-        self.dht.untaken.insert(record.id);
+        self.dht.published = number;
+        let read = records.into_iter().filter_map(|bytes| Some((Item::read(&bytes, now()).ok()?.id, bytes)));
+        self.dht.own = read.take(DHT_OWN_MAX).collect();
+        self.dht.untaken = self.own_ids().collect();
+        for id in self.own_ids().collect::<Vec<_>>() {
+            self.lookups.publish(id);
+        }
         self.put_untaken();
+        self.tend_lookups();
+    }
+
+    /// Our records.
+    pub(super) fn own_ids(&self) -> impl Iterator<Item = LookupId> {
+        self.dht.own.iter().map(|(id, _)| *id)
+    }
+
+    /// One of them, unless it is over.
+    pub(super) fn own_record(&self, id: &LookupId) -> Option<Vec<u8>> {
+        let (_, bytes) = self.dht.own.iter().find(|(own, _)| own == id)?;
+        Item::read(bytes, now()).ok().map(|_| bytes.clone())
     }
 
     fn put_untaken(&mut self) {
@@ -137,13 +169,13 @@ impl Driver {
         let under_way: BTreeSet<LookupId> = self.dht.puts.values().copied().collect();
         let ids: Vec<LookupId> = self.dht.untaken.difference(&under_way).copied().collect();
         for id in ids {
-            let Some((_, bytes)) = self.dht.own.iter().find(|(own, _)| *own == id) else { continue };
-            let Ok(record) = Record::read(bytes, now()) else {
+            let read = self.own_record(&id).and_then(|bytes| Some((Item::read(&bytes, now()).ok()?.expires, bytes)));
+            let Some((expires, value)) = read else {
                 self.dht.untaken.remove(&id);
                 continue;
             };
-            let life = Duration::from_millis(record.expires().since(now()));
-            let record = kad::Record { key: key(&id), value: bytes.clone(), publisher: None, expires: Instant::now().checked_add(life) };
+            let life = Duration::from_millis(expires.since(now()));
+            let record = kad::Record { key: key(&id), value, publisher: None, expires: Instant::now().checked_add(life) };
             let dht = &mut self.swarm.behaviour_mut().dht;
             if let Ok(query) = dht.put_record(record, Quorum::One) {
                 // Not to be found here when we look whether others have it.
@@ -153,14 +185,44 @@ impl Driver {
         }
     }
 
-    /// Looks for a record.
-    pub(super) fn resolve(&mut self, id: LookupId) {
-        if self.dht.servers.is_empty() || self.dht.lookups.len() >= DHT_QUERIES_MAX {
+    /// Looks for a record, in the DHT, at our lookup servers, and at these.
+    pub(super) fn resolve(&mut self, id: LookupId, servers: &[Vec<Address>]) {
+        if self.dht.searches.len() >= DHT_QUERIES_MAX {
             self.dht.answer(Input::Resolved(id));
             return;
         }
-        let query = self.swarm.behaviour_mut().dht.get_record(key(&id));
-        self.dht.lookups.insert(query, (id, 0));
+        self.dht.next_search += 1;
+        let search = self.dht.next_search;
+        // One part more, until all are known.
+        let mut parts = 1 + self.ask_servers(search, id, servers);
+        if !self.dht.servers.is_empty() {
+            let query = self.swarm.behaviour_mut().dht.get_record(key(&id));
+            self.dht.lookups.insert(query, search);
+            parts += 1;
+        }
+        self.dht.searches.insert(search, Search { id, parts, told: 0 });
+        self.search_part_done(search);
+    }
+
+    /// Something was found. It may be anything.
+    pub(super) fn search_found(&mut self, search: u64, value: Vec<u8>) {
+        let Some(search) = self.dht.searches.get_mut(&search) else { return };
+        if value.len() <= RECORD_MAX && search.told < DHT_ANSWERS_MAX {
+            search.told += 1;
+            let id = search.id;
+            self.dht.answer(Input::Found(id, value));
+        }
+    }
+
+    /// One of those who were asked has nothing more to say.
+    pub(super) fn search_part_done(&mut self, number: u64) {
+        let Some(search) = self.dht.searches.get_mut(&number) else { return };
+        search.parts = search.parts.saturating_sub(1);
+        if search.parts == 0 {
+            let id = search.id;
+            self.dht.searches.remove(&number);
+            self.dht.answer(Input::Resolved(id));
+        }
     }
 
     /// Servers may be at these addresses.
@@ -210,7 +272,12 @@ impl Driver {
 
     pub(super) fn handle_dht(&mut self, event: Event) {
         match event {
-            Event::OutboundQueryProgressed { id, result, step, .. } => self.handle_query(id, result, &step),
+            Event::OutboundQueryProgressed { id, result, step, stats } => {
+                if step.last && stats.num_requests() > 0 && stats.num_successes() == 0 {
+                    self.lose_servers();
+                }
+                self.handle_query(id, result, &step);
+            }
             Event::RoutingUpdated { peer, addresses, old_peer, .. } => {
                 if let Some(old) = old_peer {
                     self.dht.servers.remove(&old);
@@ -224,7 +291,9 @@ impl Driver {
                 }
                 self.put_untaken();
             }
-            Event::InboundRequest { request: InboundRequest::PutRecord { record: Some(record), .. } } => self.keep(record),
+            Event::InboundRequest { request: InboundRequest::PutRecord { record: Some(record), .. } } => {
+                self.keep_under(Some(&record.key), record.value);
+            }
             Event::InboundRequest { .. }
             | Event::UnroutablePeer { .. }
             | Event::RoutablePeer { .. }
@@ -252,18 +321,13 @@ impl Driver {
     }
 
     fn handle_query(&mut self, query: QueryId, result: QueryResult, step: &ProgressStep) {
-        if let Some((id, told)) = self.dht.lookups.get_mut(&query) {
-            let id = *id;
-            if let QueryResult::GetRecord(Ok(GetRecordOk::FoundRecord(PeerRecord { record, .. }))) = result
-                && record.value.len() <= RECORD_MAX
-                && *told < DHT_ANSWERS_MAX - 1
-            {
-                *told += 1;
-                self.dht.answer(Input::Found(id, record.value));
+        if let Some(search) = self.dht.lookups.get(&query).copied() {
+            if let QueryResult::GetRecord(Ok(GetRecordOk::FoundRecord(PeerRecord { record, .. }))) = result {
+                self.search_found(search, record.value);
             }
             if step.last {
                 self.dht.lookups.remove(&query);
-                self.dht.answer(Input::Resolved(id));
+                self.search_part_done(search);
             }
             return;
         }
@@ -275,31 +339,57 @@ impl Driver {
         }
     }
 
+    /// Nobody answers any more: there are no servers until one is met again.
+    fn lose_servers(&mut self) {
+        for (peer, addresses) in std::mem::take(&mut self.dht.servers) {
+            self.swarm.behaviour_mut().dht.remove_peer(&peer);
+            self.dht.called.extend(addresses.into_iter().filter_map(|address| Multiaddr::try_from(address.0).ok()));
+        }
+        self.dht.called.sort();
+        self.dht.called.dedup();
+        self.dht.called.truncate(DHT_CALLED_MAX);
+        self.dht.next_call = Instant::now();
+        self.tell_servers();
+    }
+
+    /// What is kept under an id.
+    pub(super) fn kept_record(&mut self, id: &LookupId) -> Option<Vec<u8>> {
+        let kept = self.swarm.behaviour_mut().dht.store_mut().get(&key(id)).map(|kept| kept.into_owned())?;
+        Item::read(&kept.value, now()).ok().map(|_| kept.value)
+    }
+
     /// Keeps a record for others, if it is one and newer than what is there.
-    fn keep(&mut self, record: kad::Record) {
-        let Some((id, counter)) = Record::read(&record.value, now()).ok().map(|read| (read.id, (read.counter(), read.expires()))) else {
-            return;
-        };
-        if record.key != key(&id) {
-            return;
+    pub(super) fn keep(&mut self, value: Vec<u8>) -> Kept {
+        self.keep_under(None, value)
+    }
+
+    fn keep_under(&mut self, wanted: Option<&RecordKey>, value: Vec<u8>) -> Kept {
+        let Ok(Item { id, counter, expires, .. }) = Item::read(&value, now()) else { return Kept::Refused };
+        let key = key(&id);
+        if wanted.is_some_and(|wanted| *wanted != key) {
+            return Kept::Refused;
         }
-        let (counter, expires) = counter;
+        let most = self.shared.limits.kept_bytes;
         let store = self.swarm.behaviour_mut().dht.store_mut();
-        let known = store.get(&record.key).map(|known| known.into_owned());
-        let known_counter = known.as_ref().and_then(|known| Record::read(&known.value, now()).ok()).map(|known| known.counter());
+        let known = store.get(&key).map(|known| known.into_owned());
+        let known_counter = known.as_ref().and_then(|known| Item::read(&known.value, now()).ok()).map(|known| known.counter);
         if known_counter.is_some_and(|known| known >= counter) {
-            return;
+            return Kept::Known;
         }
-        // What has ended is dropped by the store itself; it is counted anew when there seems to be no room.
+        // What has ended is dropped when the store is replicated, once an hour; it is counted
+        // anew when there seems to be no room.
         let freed = known.map_or(0, |known| known.value.len());
-        if self.dht.kept.saturating_sub(freed).saturating_add(record.value.len()) > DHT_KEPT_BYTES_MAX {
+        if self.dht.kept.saturating_sub(freed).saturating_add(value.len()) > most {
             self.dht.kept = store.records().map(|record| record.value.len()).sum();
         }
-        let kept = self.dht.kept.saturating_sub(freed).saturating_add(record.value.len());
+        let kept = self.dht.kept.saturating_sub(freed).saturating_add(value.len());
         let life = Duration::from_millis(expires.since(now()));
-        let record = kad::Record { publisher: None, expires: Instant::now().checked_add(life), ..record };
-        if kept <= DHT_KEPT_BYTES_MAX && store.put(record).is_ok() {
+        let record = kad::Record { key, value, publisher: None, expires: Instant::now().checked_add(life) };
+        if kept <= most && store.put(record).is_ok() {
             self.dht.kept = kept;
+            Kept::Yes
+        } else {
+            Kept::Full
         }
     }
 }

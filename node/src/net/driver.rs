@@ -8,6 +8,7 @@ use crate::net::dht::Dht;
 use crate::net::dial::{Opened, Race};
 use crate::net::limits::RESERVE_PAUSE;
 use crate::net::links::{Pulse, Shared, lock};
+use crate::net::lookup::Lookups;
 use crate::net::streams::StreamsEvent;
 use crate::net::swarm::{Behaviour, BehaviourEvent};
 use futures::StreamExt;
@@ -21,6 +22,7 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use symbolon_core::seam::Address;
 use symbolon_presence::id::LookupId;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -34,10 +36,12 @@ pub(super) enum Request {
     Race { targets: Vec<Target>, by_relay: bool, answer: oneshot::Sender<Opened> },
     /// Ask the other end of a connection to forward connections to this node, and go on asking.
     Reserve(ConnectionId),
-    /// Let a record be found.
-    Publish(Vec<u8>),
-    /// Look for a record.
-    Resolve(LookupId),
+    /// Let these records be found; numbered, as the last one counts.
+    Publish(u64, Vec<Vec<u8>>),
+    /// Look for a record; these servers may have it, too.
+    Resolve(LookupId, Vec<Vec<Address>>),
+    /// Our lookup servers; numbered like [`Request::Publish`].
+    Lookups(u64, Vec<Vec<Address>>),
     /// Where DHT servers may be.
     Bootstrap(Vec<Multiaddr>),
     /// Tell again where they are.
@@ -92,7 +96,8 @@ const GOODBYE: Duration = Duration::from_millis(400);
 pub(super) struct Driver {
     pub(super) swarm: Swarm<Behaviour>,
     pub(super) dht: Dht,
-    shared: Arc<Shared>,
+    pub(super) lookups: Lookups,
+    pub(super) shared: Arc<Shared>,
     requests: mpsc::Receiver<Request>,
     listening: watch::Sender<Listening>,
     /// Sockets; what relays forward listens beside them.
@@ -133,6 +138,7 @@ impl Driver {
         Self {
             swarm,
             dht: Dht::new(shared.inputs.clone()),
+            lookups: Lookups::default(),
             shared,
             requests,
             listening,
@@ -154,16 +160,20 @@ impl Driver {
         let mut sweep = interval(pause.max(Duration::from_millis(10)));
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let busy = !self.connections.is_empty() || !self.races.is_empty() || self.dht_is_restless();
+            let busy = !self.connections.is_empty() || !self.races.is_empty() || self.dht_is_restless() || self.lookups.is_restless();
             tokio::select! {
                 event = self.swarm.select_next_some() => self.handle_event(event),
                 request = self.requests.recv() => match request {
                     Some(Request::Race { targets, by_relay, answer }) => self.start_race(targets, by_relay, answer),
                     Some(Request::Reserve(connection)) => self.reserve(connection),
-                    Some(Request::Publish(record)) => self.publish(record),
-                    Some(Request::Resolve(id)) => self.resolve(id),
+                    Some(Request::Publish(number, records)) => self.publish(number, records),
+                    Some(Request::Resolve(id, servers)) => self.resolve(id, &servers),
+                    Some(Request::Lookups(number, servers)) => self.set_lookups(number, servers),
                     Some(Request::Bootstrap(addresses)) => self.call_servers(addresses),
-                    Some(Request::Servers) => self.tell_servers_again(),
+                    Some(Request::Servers) => {
+                        self.tell_servers_again();
+                        self.tell_lookups();
+                    }
                     Some(Request::Hush) => self.hushed = true,
                     Some(Request::Stop(done)) => {
                         self.say_goodbye().await;
@@ -197,6 +207,7 @@ impl Driver {
             SwarmEvent::Behaviour(BehaviourEvent::Streams(event)) => self.handle_stream(event),
             SwarmEvent::Behaviour(BehaviourEvent::Ping(event)) => self.handle_ping(event),
             SwarmEvent::Behaviour(BehaviourEvent::Dht(event)) => self.handle_dht(event),
+            SwarmEvent::Behaviour(BehaviourEvent::Lookup(event)) => self.handle_lookup(event),
             SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Received { peer_id, connection_id, info })) => {
                 self.hear_of_server(peer_id, connection_id, &info);
             }
@@ -217,6 +228,8 @@ impl Driver {
                 self.connections.insert(connection_id, connection);
                 if is_ours {
                     self.handle_connected(peer_id, connection_id);
+                } else if self.lookup_connected(peer_id, connection_id) {
+                    // Closed by itself when nothing is asked any more.
                 } else if self.late.remove(&connection_id) {
                     // Its race is over: another address was quicker, or nobody waits any longer.
                     self.swarm.close_connection(connection_id);
@@ -226,6 +239,7 @@ impl Driver {
             }
             SwarmEvent::OutgoingConnectionError { connection_id, .. } => {
                 self.late.remove(&connection_id);
+                self.lookup_dial_failed(connection_id);
                 self.drop_attempt(connection_id);
             }
             SwarmEvent::ExternalAddrConfirmed { address } => {
@@ -443,9 +457,21 @@ impl Driver {
         self.connections.get(&connection).filter(|connection| !connection.relayed).map(|connection| connection.remote.clone())
     }
 
+    /// Who is at the other end of a connection that stands and leads to such an address.
+    pub(super) fn standing_at(&self, is_there: impl Fn(&Multiaddr) -> bool) -> Option<TransportId> {
+        let stands = |connection: &&Connection| !connection.closing && !connection.relayed && is_there(&connection.remote);
+        self.connections.values().find(stands).map(|connection| connection.peer)
+    }
+
+    /// Attempts that nobody waits for any longer: closed when they come.
+    pub(super) fn forget_dials(&mut self, dials: impl Iterator<Item = ConnectionId>) {
+        self.late.extend(dials);
+    }
+
     /// Closes what nobody needs: abandoned races, connections without a link, dead connections.
     fn sweep(&mut self) {
         self.tend_dht();
+        self.tend_lookups();
         let abandoned: Vec<u64> = self.races.iter().filter(|(_, race)| race.answer.is_closed()).map(|(id, _)| *id).collect();
         for race in abandoned.into_iter().filter_map(|id| self.races.remove(&id)).collect::<Vec<_>>() {
             self.close_losers(&race);

@@ -41,10 +41,6 @@ pub const DHT_QUERIES_MAX: usize = 64;
 pub const DHT_QUERY: Duration = Duration::from_secs(10);
 /// Answers that one look-up tells, its end among them.
 pub const DHT_ANSWERS_MAX: usize = 8;
-/// Records that a server keeps for others, and their bytes.
-pub const DHT_KEPT_MAX: usize = 65_536;
-/// See [`DHT_KEPT_MAX`].
-pub const DHT_KEPT_BYTES_MAX: usize = 128 * 1024 * 1024;
 /// Own records that are published.
 pub const DHT_OWN_MAX: usize = 16;
 /// Addresses that are called while no server is known.
@@ -53,6 +49,24 @@ pub const DHT_CALLED_MAX: usize = 32;
 pub const DHT_CALL_PAUSE: Duration = Duration::from_secs(15);
 /// Addresses of servers that are remembered.
 pub const DHT_REMEMBERED_MAX: usize = symbolon_core::limits::SERVERS_MAX;
+
+/// How long a lookup server may take to answer a question.
+pub const LOOKUP_QUESTION: Duration = Duration::from_secs(10);
+/// Questions on one connection at once.
+pub const LOOKUP_STREAMS: usize = 16;
+/// Questions without an answer, to all servers.
+pub const LOOKUP_ASKED_MAX: usize = 512;
+/// Servers that are being dialled at once.
+pub const LOOKUP_CALLS_MAX: usize = 64;
+/// Addresses of a server that are tried.
+pub const LOOKUP_PLACES_MAX: usize = 3;
+/// Pause before a server of ours that did not answer is given our records again; it doubles
+/// up to [`LOOKUP_PAUSE_MAX`].
+pub const LOOKUP_PAUSE: Duration = Duration::from_secs(2);
+/// See [`LOOKUP_PAUSE`].
+pub const LOOKUP_PAUSE_MAX: Duration = Duration::from_secs(5 * 60);
+/// A server of ours is given everything again after so long: it may have forgotten it.
+pub const LOOKUP_AGAIN: Duration = Duration::from_secs(30 * 60);
 
 /// What differs between a node and a test of a node.
 #[derive(Debug, Clone)]
@@ -77,6 +91,10 @@ pub struct Limits {
     pub queue_frames: usize,
     /// Bytes waiting to be written on one link.
     pub queue_bytes: usize,
+    /// Records that a server keeps for others.
+    pub kept_records: usize,
+    /// Their bytes.
+    pub kept_bytes: usize,
     /// A dial that has no link by then has failed.
     pub dial: Duration,
     /// A connection of somebody else without a link is closed after so long.
@@ -108,6 +126,8 @@ impl Default for Limits {
             memory: 1024 * 1024 * 1024,
             queue_frames: 1024,
             queue_bytes: 8 * 1024 * 1024,
+            kept_records: 65_536,
+            kept_bytes: 128 * 1024 * 1024,
             dial: Duration::from_secs(10),
             linkless: Duration::from_secs(30),
             linger: Duration::from_secs(2),

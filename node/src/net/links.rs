@@ -33,6 +33,8 @@ pub(super) struct Shared {
     pub(super) dial_room: Semaphore,
     /// To whom a relay of ours forwards; each of them is connected.
     pub(super) admitted: Arc<Mutex<HashSet<TransportId>>>,
+    /// Numbers what is told to the task that owns the swarm, where the last one counts.
+    pub(super) told: AtomicU64,
     next_link: AtomicU64,
     known: Mutex<Known>,
 }
@@ -124,6 +126,7 @@ impl Shared {
             inbound_room: Arc::new(Semaphore::new(limits.inbound_links)),
             dial_room: Semaphore::new(limits.dials),
             announce: Notify::new(),
+            told: AtomicU64::new(0),
             next_link: AtomicU64::new(1),
             admitted: Arc::default(),
             known: Mutex::default(),

@@ -1,10 +1,10 @@
 //! What the libp2p swarm is made of: transports, limits, and what it tells strangers.
 
-use crate::net::dht;
 use crate::net::limits::{CIRCUIT_BURST, CIRCUIT_BYTES, CIRCUIT_LIFE, CIRCUITS_MAX, CIRCUITS_PER_PEER, Limits, RESERVATIONS_MAX};
 use crate::net::links::{Shared, lock};
 use crate::net::streams::Streams;
 use crate::net::zone::ZonedTcp;
+use crate::net::{dht, lookup};
 use libp2p::connection_limits::{self, ConnectionLimits};
 use libp2p::core::Transport;
 use libp2p::core::muxing::StreamMuxerBox;
@@ -15,7 +15,8 @@ use libp2p::kad::store::MemoryStore;
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::{
-    Multiaddr, PeerId as TransportId, Swarm, SwarmBuilder, dcutr, identify, kad, memory_connection_limits, noise, ping, relay, tcp, yamux,
+    Multiaddr, PeerId as TransportId, Swarm, SwarmBuilder, dcutr, identify, kad, memory_connection_limits, noise, ping, relay,
+    request_response, tcp, yamux,
 };
 use std::error::Error;
 use std::num::NonZeroU32;
@@ -55,6 +56,7 @@ pub(super) struct Behaviour {
     circuits: relay::client::Behaviour,
     punch: Toggle<dcutr::Behaviour>,
     pub(super) dht: kad::Behaviour<MemoryStore>,
+    pub(super) lookup: request_response::Behaviour<lookup::Messages>,
     pub(super) streams: Streams,
 }
 
@@ -98,7 +100,8 @@ pub(super) fn build(shared: &Shared, forward: Option<&Secret>) -> Result<(Swarm<
             forward: forward.map(|_| forwarding(key, shared)).into(),
             circuits,
             punch: forward.is_none().then(|| dcutr::Behaviour::new(key.public().to_peer_id())).into(),
-            dht: dht::behaviour(key.public().to_peer_id(), forward.is_some()),
+            dht: dht::behaviour(key.public().to_peer_id(), forward.is_some(), limits.kept_records),
+            lookup: lookup::behaviour(forward.is_some()),
             streams,
         })
         .map_err(|_| BuildError)?

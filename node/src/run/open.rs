@@ -7,13 +7,14 @@ use crate::folder::{Folder, FolderError};
 use crate::handle::{COMMAND_QUEUE, EVENT_QUEUE, NodeHandle};
 use crate::health::{Health, Vitals, Watched};
 use crate::lan::{Lan, LanMode};
-use crate::net::{Net, NetConfig, NetError};
+use crate::net::{Net, NetConfig, NetError, server_address_from_text};
 use crate::shell::live::{LiveParts, Ways};
 use crate::shell::{self, Ends, INPUT_QUEUE, SystemClock};
 use crate::store::{OpenError, Store, StoreError};
 use std::path::Path;
 use std::sync::Arc;
 use symbolon_core::CoreConfig;
+use symbolon_core::limits::LOOKUPS_MAX;
 use symbolon_core::seam::Input;
 use symbolon_core::table::{Change, Table};
 use symbolon_core::wire::is_name;
@@ -31,6 +32,11 @@ pub async fn open(config: RunConfig) -> Result<Opened, RunError> {
     if config.name.as_deref().is_some_and(|name| name.trim().is_empty() || !is_name(name.trim())) {
         let what = "the name of --name is empty, longer than 64 bytes, or has control characters";
         return Err(RunError::new("bad_name", what, "Choose a shorter, plain name."));
+    }
+    let lookups: Vec<_> = config.lookups.iter().map_while(|text| server_address_from_text(text)).collect();
+    if lookups.len() < config.lookups.len() || lookups.len() > LOOKUPS_MAX {
+        let what = format!("address {} of --lookup is none that can be dialled, or there are more than {LOOKUPS_MAX}", lookups.len() + 1);
+        return Err(RunError::new("bad_lookup", what, "Write it like /ip4/192.0.2.1/tcp/4001 or /ip4/192.0.2.1/udp/4001/quic-v1."));
     }
     let passphrase = config.passphrase_file.as_deref().map(read_passphrase).transpose()?;
     let path = config.data.clone();
@@ -86,7 +92,7 @@ pub async fn open(config: RunConfig) -> Result<Opened, RunError> {
         clock: SystemClock,
         vitals,
     };
-    let parts = LiveParts { config: CoreConfig { name: config.name.map(|name| name.trim().to_owned()) } };
+    let parts = LiveParts { config: CoreConfig { name: config.name.map(|name| name.trim().to_owned()), lookups } };
     let (core_ended, core_end) = oneshot::channel();
     let core = move || {
         // The receiver waits as long as the process lives; nothing is lost when it does not.

@@ -87,12 +87,16 @@ impl Transport for Ways {
         self.net.admit(link);
     }
 
-    fn publish(&mut self, record: Vec<u8>) {
-        self.net.publish(record);
+    fn publish(&mut self, records: Vec<Vec<u8>>) {
+        self.net.publish(records);
     }
 
-    fn resolve(&mut self, id: LookupId) {
-        self.net.resolve(id);
+    fn resolve(&mut self, id: LookupId, servers: Vec<Vec<Address>>) {
+        self.net.resolve(id, servers);
+    }
+
+    fn lookups(&mut self, servers: Vec<Vec<Address>>) {
+        self.net.lookups(servers);
     }
 
     fn bootstrap(&mut self, servers: Vec<Address>) {
@@ -130,7 +134,8 @@ impl Parts for LiveParts {
 
     fn machine(&mut self, shelf: &dyn Shelf, now: Timestamp, rng_seed: [u8; 32]) -> Result<Core, LoadFailed> {
         // A rename by flag holds once: the user may choose another name while the node runs.
-        Core::load(std::mem::take(&mut self.config), shelf, now, rng_seed).map_err(|error| match error {
+        let config = CoreConfig { name: self.config.name.take(), ..self.config.clone() };
+        Core::load(config, shelf, now, rng_seed).map_err(|error| match error {
             LoadError::BadName => LoadFailed("the name is empty, longer than 64 bytes, or has control characters"),
             LoadError::Store(TurnFailed(what)) => LoadFailed(what),
         })

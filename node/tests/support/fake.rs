@@ -6,8 +6,8 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use symbolon_core::command::{
-    Command, CommandError, Direction, DoctorView, FriendView, IdentityView, MessageState, MessageView, Path, Reply, RequestKind,
-    RequestStatus, RequestView, StatusView, Trust, Who,
+    Command, CommandError, Direction, DoctorView, FriendView, IdentityView, LookupView, MessageState, MessageView, Path, Reply,
+    RequestKind, RequestStatus, RequestView, StatusView, Trust, Who,
 };
 use symbolon_core::seam::Event;
 use symbolon_node::handle::{COMMAND_QUEUE, CommandRequest, EVENT_QUEUE, NodeHandle, NumberedEvent};
@@ -71,7 +71,7 @@ impl Fake {
         let facts = Arc::new(Mutex::new(facts()));
         let told = Arc::clone(&facts);
         let handle = NodeHandle::new(commands, events.clone(), Arc::new(stop), Health::new(move || told.lock().unwrap().clone()));
-        let me = IdentityView { id: PeerId([1; 32]), words: words(1), name: "Andi".to_owned(), device: DeviceId([2; 16]) };
+        let me = IdentityView { id: PeerId([1; 32]), words: words(1), name: "Andi".to_owned(), device: DeviceId([2; 16]), findable: false };
         let world = World {
             me,
             friends: vec![],
@@ -379,6 +379,13 @@ impl World {
                 connected: self.friends.iter().filter(|friend| friend.online == Some(true)).count(),
                 ..DoctorView::default()
             })),
+            Command::SetFindable(findable) => {
+                self.me.findable = findable;
+                Ok(Reply::Identity(self.me.clone()))
+            }
+            Command::LookupAdd(lookup) => Ok(Reply::Lookup(LookupView { lookup, answers: None })),
+            Command::LookupRemove(_) => Err(CommandError::NotFound),
+            Command::Lookups => Ok(Reply::Lookups(Vec::new())),
             Command::Relays => Ok(Reply::Relays(Vec::new())),
             Command::RelayAdd { .. } => Err(CommandError::BadLink),
             Command::RelayClaim(_) | Command::RelayRemove(_) => Err(CommandError::NotFound),

@@ -5,7 +5,7 @@ use super::run::{Happening, Ix, Sim};
 use std::collections::BTreeMap;
 use symbolon_core::seam::Input;
 use symbolon_presence::id::LookupId;
-use symbolon_presence::record::Record;
+use symbolon_presence::posted::Item;
 
 /// All that was published, by everybody. Newest last.
 #[derive(Debug, Default)]
@@ -32,7 +32,7 @@ impl Sim {
         self.trace.add(&bytes);
         if self.lookup.is_there
             && !self.happens(self.faults.loss)
-            && let Ok(record) = Record::read(&bytes, self.now)
+            && let Ok(record) = Item::read(&bytes, self.now)
         {
             let versions = self.lookup.records.entry(record.id).or_default();
             versions.push(bytes);

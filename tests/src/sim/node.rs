@@ -85,7 +85,8 @@ impl SimNode {
         self.incarnation += 1;
         self.clock.restart(&self.store);
         let now = self.clock.read(truth);
-        let core = Core::load(CoreConfig { name: self.name.clone() }, &self.store, now, seed).expect("the store of a simulated node loads");
+        let core = Core::load(CoreConfig { name: self.name.clone(), ..CoreConfig::default() }, &self.store, now, seed)
+            .expect("the store of a simulated node loads");
         self.peer = core.peer();
         self.core = Some(core);
         // First-run rows are durable before anybody sees the identity.

@@ -310,10 +310,10 @@ impl Sim {
                 // Only a node that was told of a LAN shows itself, and a test looks at it then.
                 // Nothing here stands between two nodes.
                 Action::Reserve(_) | Action::Admit(_) => {}
-                Action::Publish(record) => self.publish(record),
-                Action::Resolve(id) => self.resolve(ix, id),
+                Action::Publish(records) => records.into_iter().for_each(|record| self.publish(record)),
+                Action::Resolve(id, _) => self.resolve(ix, id),
                 // Whoever wants to be found is: see `lookup`.
-                Action::Bootstrap(_) => {}
+                Action::Bootstrap(_) | Action::Lookups(_) => {}
                 Action::Announce(shown) => self.announced.push((ix, shown)),
             }
         }

@@ -42,6 +42,7 @@ impl Trace {
             Input::Sighted(sighting) => self.add(&[b"sighted", &sighting.shown.instance[..]].concat()),
             Input::Found(id, bytes) => self.add(&[b"found", &id.0[..], bytes].concat()),
             Input::Servers(_) => self.add(b"servers"),
+            Input::Lookups(_) => self.add(b"lookups"),
             Input::Resolved(id) => self.add(&[b"resolved", &id.0[..]].concat()),
             Input::Unsighted(instance) => self.add(&[b"unsighted", &instance[..]].concat()),
         }
@@ -127,6 +128,7 @@ pub fn input(input: &Input) -> String {
         Input::Sighted(sighting) => format!("< sighted at {} place(s)", sighting.places.len()),
         Input::Found(_, bytes) => format!("< found {} B", bytes.len()),
         Input::Servers(servers) => format!("< {} server(s)", servers.len()),
+        Input::Lookups(servers) => format!("< {} lookup server(s)", servers.len()),
         Input::Resolved(_) => "< resolved".into(),
         Input::Unsighted(_) => "< gone from the LAN".into(),
     }
@@ -140,9 +142,10 @@ pub fn action(action: &Action) -> String {
         Action::Close(link, reason) => format!("> close link {}: {reason:?}", link.0),
         Action::Reserve(link) => format!("> reserve {}", link.0),
         Action::Admit(link) => format!("> admit {}", link.0),
-        Action::Publish(record) => format!("> publish {} B", record.len()),
+        Action::Publish(records) => format!("> publish {} records", records.len()),
         Action::Bootstrap(servers) => format!("> bootstrap {}", servers.len()),
-        Action::Resolve(_) => "> resolve".into(),
+        Action::Resolve(..) => "> resolve".into(),
+        Action::Lookups(servers) => format!("> lookups {}", servers.len()),
         Action::Announce(shown) => format!("> announce hour {}", shown.hour),
         Action::Reply(id, Ok(_)) => format!("> command {} done", id.0),
         Action::Reply(id, Err(error)) => format!("> command {} refused: {error:?}", id.0),

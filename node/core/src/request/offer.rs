@@ -55,11 +55,11 @@ pub(crate) fn seal_step(
 pub(crate) fn send(
     state: &mut State,
     turn: &mut Turn<'_>,
+    id: RequestId,
     to: VerifiedContact,
     note: Option<String>,
     trust: Trust,
 ) -> Result<RequestId, Failed> {
-    let id = RequestId::random(turn.rng);
     let room = RoomId::random(turn.rng);
     let leaf = turn.cipher.fresh_leaf()?;
     let own = &state.own.identity;

@@ -244,6 +244,9 @@ pub(crate) struct FriendPresence {
     /// When the newest body was read.
     #[n(3)]
     pub read: Timestamp,
+    /// The friend's lookup servers.
+    #[n(4)]
+    pub lookups: Vec<symbolon_presence::address::Address>,
 }
 
 /// How far a friendship is.

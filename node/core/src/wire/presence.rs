@@ -1,8 +1,9 @@
 //! How friends come to read presence records, and what they read there.
 
 use super::{are_bounded, is_name};
-use crate::limits::DEVICES_MAX;
+use crate::limits::{DEVICES_MAX, LOOKUPS_TOLD};
 use minicbor::{Decode, Encode};
+use symbolon_presence::address::Address;
 use symbolon_presence::codec;
 use symbolon_presence::friendship::FriendshipSecret;
 use symbolon_presence::generation::Reader;
@@ -27,6 +28,9 @@ pub struct PresenceKeys {
     /// For each of the friend's devices; at most [`DEVICES_MAX`].
     #[n(1)]
     pub labels: Vec<Labels>,
+    /// The sender's lookup servers; at most [`LOOKUPS_TOLD`].
+    #[n(2)]
+    pub lookups: Vec<Address>,
 }
 
 /// A leaf and its labels for one device.
@@ -45,7 +49,7 @@ impl PresenceKeys {
     /// Whether every part is within its bounds.
     pub fn is_bounded(&self) -> bool {
         let sealed = LeafLabels::LEN + HPKE_OVERHEAD;
-        self.labels.len() <= DEVICES_MAX && self.labels.iter().all(|labels| labels.sealed.len() == sealed)
+        self.labels.len() <= DEVICES_MAX && self.labels.iter().all(|labels| labels.sealed.len() == sealed) && are_lookups(&self.lookups)
     }
 
     /// The labels that are for this device.
@@ -74,6 +78,13 @@ pub struct PresenceBody {
     /// Its mailboxes at relays; at most [`DEPOTS_MAX`](crate::limits::DEPOTS_MAX).
     #[n(4)]
     pub depots: Vec<MailboxEntry>,
+    /// Its lookup servers; at most [`LOOKUPS_TOLD`].
+    #[n(5)]
+    pub lookups: Vec<Address>,
+}
+
+fn are_lookups(lookups: &[Address]) -> bool {
+    lookups.len() <= LOOKUPS_TOLD && lookups.iter().all(Address::is_bounded)
 }
 
 /// A [`PresenceBody`] with its device's signature.
@@ -101,7 +112,7 @@ impl SignedPresence {
         let body: PresenceBody = codec::decode(&self.body, RECORD_MAX).ok()?;
         let device = body.chain.verify(now).ok().filter(|device| device.peer == *peer)?;
         device.signing.verify(SIGN_STATEMENT, &presence_context(lookup, sequence), &self.body, &self.signature).ok()?;
-        (is_name(&body.name) && body.entry.is_bounded() && are_bounded(&body.depots)).then_some(body)
+        (is_name(&body.name) && body.entry.is_bounded() && are_bounded(&body.depots) && are_lookups(&body.lookups)).then_some(body)
     }
 }
 

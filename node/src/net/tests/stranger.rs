@@ -157,6 +157,12 @@ impl Stranger {
         taken
     }
 
+    /// Opens one stream of another protocol.
+    pub(super) async fn open_protocol(&self, protocol: StreamProtocol) -> Option<Stream> {
+        let mut control = self.control.clone();
+        timeout(PATIENCE, control.open_stream(self.peer.unwrap(), protocol)).await.unwrap().ok()
+    }
+
     /// Asks for a protocol that nobody speaks, again and again, faster than idleness is noticed.
     pub(super) fn pester(&self) -> JoinHandle<()> {
         let peer = self.peer.unwrap();

@@ -316,12 +316,16 @@ impl Transport for Sent {
         // Nor is it one.
     }
 
-    fn publish(&mut self, _: Vec<u8>) {
+    fn publish(&mut self, _: Vec<Vec<u8>>) {
         self.push("publish".into());
     }
 
-    fn resolve(&mut self, _: LookupId) {
+    fn resolve(&mut self, _: LookupId, _: Vec<Vec<Address>>) {
         self.push("resolve".into());
+    }
+
+    fn lookups(&mut self, _: Vec<Vec<Address>>) {
+        self.push("lookups".into());
     }
 
     fn bootstrap(&mut self, _: Vec<Address>) {

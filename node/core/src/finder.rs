@@ -1,0 +1,84 @@
+//! The finder: looks for the contact records of people whom the user has asked for
+//! friendship by Peer ID alone. Until one is found the request waits as `unresolved`.
+
+use crate::command::{Direction, RequestStatus};
+use crate::contact::{ContactRecord, LINK_MAX};
+use crate::limits::{FIND_PAUSE, FIND_PAUSE_MAX, FINDS_MAX};
+use crate::request;
+use crate::seam::Action;
+use crate::state::State;
+use crate::turn::{Failed, Turn, TurnFailed};
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use symbolon_presence::codec;
+use symbolon_presence::id::{LookupId, RequestId};
+use symbolon_presence::posted::{Item, contact_id};
+use symbolon_presence::time::Timestamp;
+
+/// Whom the finder looks for. Nothing of it is stored.
+#[derive(Debug, Default)]
+pub(crate) struct Finder {
+    /// At most [`FINDS_MAX`].
+    sought: BTreeMap<LookupId, RequestId>,
+    due: Option<Timestamp>,
+    /// Rounds in a row.
+    rounds: u32,
+    /// The last request looked at: all get their turn.
+    last: Option<RequestId>,
+}
+
+impl Finder {
+    /// Looks soon: somebody new is wanted, or there is a new place to look at.
+    pub fn begin_anew(&mut self, state: &State, now: Timestamp) {
+        self.rounds = 0;
+        self.due = state.requests.values().any(is_sought).then_some(now);
+    }
+
+    /// When something is due.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.due
+    }
+
+    /// Looks for the next of those who are sought.
+    pub fn tick(&mut self, state: &State, turn: &mut Turn<'_>) {
+        if self.due.is_none_or(|due| due > turn.now) {
+            return;
+        }
+        self.sought.clear();
+        let after = self.last.map_or(Bound::Unbounded, Bound::Excluded);
+        let rest = state.requests.range((after, Bound::Unbounded)).chain(state.requests.iter());
+        for (id, row) in rest.filter(|(_, row)| is_sought(row)).take(FINDS_MAX) {
+            let lookup = contact_id(&row.peer);
+            if self.sought.insert(lookup, *id).is_none() {
+                turn.act(Action::Resolve(lookup, Vec::new()));
+            }
+            self.last = Some(*id);
+        }
+        let pause = FIND_PAUSE.saturating_mul(1 << self.rounds.min(20)).min(FIND_PAUSE_MAX);
+        self.rounds = self.rounds.saturating_add(1);
+        self.due = (!self.sought.is_empty()).then(|| turn.now.after(pause));
+    }
+
+    /// Something was found under an id. It may be anything.
+    pub fn found(&mut self, state: &mut State, turn: &mut Turn<'_>, id: &LookupId, bytes: &[u8]) -> Result<(), TurnFailed> {
+        let Some(request) = self.sought.get(id).copied() else { return Ok(()) };
+        let Some(row) = state.requests.get(&request).filter(|row| is_sought(row)) else { return Ok(()) };
+        let item = Item::read(bytes, turn.now).ok().filter(|item| item.id == *id);
+        let Some(contact) = item.and_then(|item| item.contact) else { return Ok(()) };
+        let record = codec::decode::<ContactRecord>(&contact, LINK_MAX).ok().and_then(|record| record.verify(turn.now).ok());
+        let Some(contact) = record.filter(|contact| contact.signer.peer == row.peer) else { return Ok(()) };
+        match request::found(state, turn, &request, contact) {
+            Ok(()) => {
+                self.sought.remove(id);
+                Ok(())
+            }
+            // It waits on; the row says what it is.
+            Err(Failed::Command(_)) => Ok(()),
+            Err(Failed::Turn(failed)) => Err(failed),
+        }
+    }
+}
+
+fn is_sought(row: &crate::state::Request) -> bool {
+    row.direction == Direction::Out && row.status == RequestStatus::Unresolved
+}

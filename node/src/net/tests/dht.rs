@@ -1,0 +1,269 @@
+//! Records: what a server keeps, whoever brings it, and how they are found.
+
+use super::stranger::Stranger;
+use super::*;
+use crate::net::limits::DHT_QUERIES_MAX;
+use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
+use libp2p::kad::store::{MemoryStore, MemoryStoreConfig};
+use libp2p::kad::{self, Quorum, RecordKey};
+use libp2p::swarm::SwarmEvent;
+use libp2p::{Multiaddr, Stream, StreamProtocol, Swarm, SwarmBuilder, noise, tcp, yamux};
+use rand_core::SeedableRng;
+use std::time::{SystemTime, UNIX_EPOCH};
+use symbolon_presence::record::{Place, RECORD_MAX, Record, day_of};
+use symbolon_presence::sign::SigningKey;
+use symbolon_presence::time::Timestamp;
+use symbolon_relay::lookup::{Answer, Ask, Kept};
+
+const LOOKUP: StreamProtocol = StreamProtocol::new("/symbolon/lookup/1");
+
+fn now() -> Timestamp {
+    Timestamp(u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap())
+}
+
+/// A record of somebody's header of today, made so many milliseconds from now.
+fn record(seed: u8, later: u64) -> (LookupId, Vec<u8>) {
+    let key = SigningKey::from_seed(&[seed; 32]);
+    let place = Place::of_header(&key.public(), day_of(now()));
+    let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(seed.into());
+    let bytes = place.seal(&key, now().after(later), &[seed; 100], &mut rng).unwrap();
+    (Record::read(&bytes, now()).unwrap().id, bytes)
+}
+
+async fn server() -> Peer {
+    server_with(Limits::default()).await
+}
+
+async fn server_with(limits: Limits) -> Peer {
+    let forward = Some(Secret::from_bytes([9; 32]));
+    Peer::start(NetConfig { listen: vec![TCP.to_owned()], forward, limits, ..NetConfig::default() }, 256).await
+}
+
+/// A node that begins to look at a server of the DHT.
+async fn client(server: &Peer) -> Peer {
+    let bootstrap = server.addresses.iter().map(|address| address_to_text(address).unwrap()).collect();
+    let mut peer = Peer::start(NetConfig { listen: vec![TCP.to_owned()], bootstrap, ..NetConfig::default() }, 256).await;
+    servers(&mut peer, true).await;
+    peer
+}
+
+/// Waits until there are servers, or none.
+async fn servers(peer: &mut Peer, some: bool) {
+    loop {
+        let input = timeout(PATIENCE, peer.inputs.recv()).await.unwrap().unwrap();
+        if matches!(&input, Input::Servers(servers) if servers.is_empty() != some) {
+            return;
+        }
+    }
+}
+
+/// Everything found under an id.
+async fn found(peer: &mut Peer, id: LookupId, servers: Vec<Vec<Address>>) -> Vec<Vec<u8>> {
+    peer.handle.resolve(id, servers);
+    let mut found = Vec::new();
+    loop {
+        match timeout(PATIENCE, peer.inputs.recv()).await.unwrap().unwrap() {
+            Input::Found(of, bytes) if of == id => found.push(bytes),
+            Input::Resolved(of) if of == id => return found,
+            _ => {}
+        }
+    }
+}
+
+/// The stock Kademlia of libp2p, which puts whatever it is told.
+async fn vandal(server: &Peer) -> Swarm<kad::Behaviour<MemoryStore>> {
+    let mut swarm = SwarmBuilder::with_new_identity()
+        .with_tokio()
+        .with_tcp(tcp::Config::new(), noise::Config::new, yamux::Config::default)
+        .unwrap()
+        .with_behaviour(|key| {
+            let own = key.public().to_peer_id();
+            let mut config = kad::Config::new(StreamProtocol::new("/symbolon/kad/1"));
+            config.set_max_packet_size(1024 * 1024);
+            let store = MemoryStoreConfig { max_value_bytes: 1024 * 1024, ..MemoryStoreConfig::default() };
+            kad::Behaviour::with_config(own, MemoryStore::with_config(own, store), config)
+        })
+        .unwrap()
+        .with_swarm_config(|config| config.with_idle_connection_timeout(Duration::from_secs(60)))
+        .build();
+    swarm.behaviour_mut().set_mode(Some(kad::Mode::Client));
+    swarm.dial(Multiaddr::try_from(server.addresses[0].0.clone()).unwrap()).unwrap();
+    let peer = loop {
+        if let SwarmEvent::ConnectionEstablished { peer_id, .. } = swarm.select_next_some().await {
+            break peer_id;
+        }
+    };
+    swarm.behaviour_mut().add_address(&peer, Multiaddr::try_from(server.addresses[0].0.clone()).unwrap());
+    swarm
+}
+
+async fn put(swarm: &mut Swarm<kad::Behaviour<MemoryStore>>, id: &LookupId, value: Vec<u8>) {
+    let record = kad::Record { key: RecordKey::new(id.as_bytes()), value, publisher: None, expires: None };
+    let query = swarm.behaviour_mut().put_record(record, Quorum::One).unwrap();
+    let done = async {
+        loop {
+            if let SwarmEvent::Behaviour(kad::Event::OutboundQueryProgressed { id, step, .. }) = swarm.select_next_some().await
+                && id == query
+                && step.last
+            {
+                return;
+            }
+        }
+    };
+    timeout(PATIENCE, done).await.unwrap();
+}
+
+#[tokio::test]
+async fn a77_a_server_keeps_nothing_that_is_unsigned_huge_misplaced_or_older() {
+    let server = server().await;
+    let mut swarm = vandal(&server).await;
+    let ((id, older), (_, newer)) = (record(1, 0), record(1, 5));
+    put(&mut swarm, &id, newer.clone()).await;
+    put(&mut swarm, &id, older).await;
+    let mut forged = newer.clone();
+    *forged.last_mut().unwrap() ^= 1;
+    put(&mut swarm, &id, forged).await;
+    // Somebody else's record, under a key that is not its own.
+    let misplaced = LookupId([5; 32]);
+    put(&mut swarm, &misplaced, record(2, 0).1).await;
+    let (rubbish, huge) = (LookupId([6; 32]), LookupId([7; 32]));
+    put(&mut swarm, &rubbish, b"no record".to_vec()).await;
+    put(&mut swarm, &huge, vec![1; 70_000]).await;
+
+    let mut reader = client(&server).await;
+    assert_eq!(found(&mut reader, id, Vec::new()).await, [newer]);
+    for id in [misplaced, rubbish, huge, record(2, 0).0] {
+        assert_eq!(found(&mut reader, id, Vec::new()).await, [Vec::<u8>::new(); 0]);
+    }
+}
+
+#[tokio::test]
+async fn records_are_found_in_the_dht_and_at_a_lookup_server_by_whoever_is_told_of_it() {
+    let server = server().await;
+    let (id, bytes) = record(3, 0);
+    let owner = client(&server).await;
+    owner.handle.publish(vec![bytes.clone()]);
+    let mut reader = client(&server).await;
+    let begun = Instant::now();
+    while found(&mut reader, id, Vec::new()).await != [bytes.clone()] {
+        assert!(begun.elapsed() < PATIENCE, "the record comes into the DHT");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+
+    // Neither of these has heard of any DHT.
+    let second = self::server().await;
+    let (mut named, mut told) = (Peer::new(&[TCP]).await, Peer::new(&[TCP]).await);
+    let (id, bytes) = record(4, 0);
+    named.handle.lookups(vec![second.addresses.clone()]);
+    named.handle.publish(vec![bytes.clone()]);
+    let answers = async {
+        loop {
+            if matches!(named.inputs.recv().await.unwrap(), Input::Lookups(standing) if standing == [(second.addresses.clone(), Some(true))])
+            {
+                return;
+            }
+        }
+    };
+    timeout(PATIENCE, answers).await.unwrap();
+    assert_eq!(found(&mut told, id, Vec::new()).await, [Vec::<u8>::new(); 0]);
+    // A server that is not there costs nothing but its part.
+    let nowhere = vec![address_from_text("/ip4/127.0.0.1/tcp/1").unwrap()];
+    assert_eq!(found(&mut told, id, vec![nowhere, second.addresses.clone()]).await, [bytes]);
+}
+
+#[tokio::test]
+async fn servers_that_are_gone_are_servers_no_longer_until_one_is_met_again() {
+    let server = server().await;
+    let mut peer = client(&server).await;
+    let listen = server.net.listening();
+    server.net.stop().await;
+    peer.handle.resolve(record(5, 0).0, Vec::new());
+    servers(&mut peer, false).await;
+    let forward = Some(Secret::from_bytes([9; 32]));
+    let _again = Peer::start(NetConfig { listen, forward, ..NetConfig::default() }, 256).await;
+    servers(&mut peer, true).await;
+}
+
+async fn ask(stream: &mut Stream, ask: &Ask) -> Answer {
+    let message = ask.encode();
+    let mut bytes = Vec::new();
+    crate::net::frame::write_frame(&message, &mut bytes);
+    stream.write_all(&bytes).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    let skip = answer.iter().position(|byte| byte & 0x80 == 0).unwrap() + 1;
+    Answer::decode(&answer[skip..]).unwrap()
+}
+
+#[tokio::test]
+async fn a77_a_lookup_server_takes_what_is_a_record_once_and_answers_what_it_has() {
+    let server = server().await;
+    let mut stranger = Stranger::new(&[]).await;
+    stranger.connect(&server.addresses[0]).await;
+    let ((id, older), (_, newer)) = (record(6, 0), record(6, 5));
+    for (question, answer) in [
+        (Ask::Get(id), Answer::Found(None)),
+        (Ask::Put(newer.clone()), Answer::Put(Kept::Yes)),
+        (Ask::Put(older), Answer::Put(Kept::Known)),
+        (Ask::Put(newer.clone()), Answer::Put(Kept::Known)),
+        (Ask::Put(vec![1; RECORD_MAX]), Answer::Put(Kept::Refused)),
+        (Ask::Get(id), Answer::Found(Some(newer))),
+    ] {
+        let mut stream = stranger.open_protocol(LOOKUP).await.unwrap();
+        assert_eq!(timeout(PATIENCE, ask(&mut stream, &question)).await.unwrap(), answer);
+    }
+    // Lengths that promise too much, nothing, or are written in a long form, and no message.
+    for bytes in [&[0xff, 0xff, 0x7f][..], &[0], &[0x81, 0x00], &[1, 0xff], &[0x85, 0x80, 0x00]] {
+        let mut stream = stranger.open_protocol(LOOKUP).await.unwrap();
+        stream.write_all(bytes).await.unwrap();
+        let mut answer = Vec::new();
+        let read = timeout(PATIENCE, stream.read_to_end(&mut answer)).await.unwrap();
+        assert!(read.is_err() || answer.is_empty(), "{bytes:?}");
+    }
+    // A person is no server.
+    let person = Peer::new(&[TCP]).await;
+    let mut stranger = Stranger::new(&[]).await;
+    stranger.connect(&person.addresses[0]).await;
+    assert!(stranger.open_protocol(LOOKUP).await.is_none());
+}
+
+#[tokio::test]
+async fn a_server_keeps_no_more_records_and_bytes_than_it_may() {
+    let size = record(1, 0).1.len();
+    for limits in [Limits { kept_records: 4, ..Limits::default() }, Limits { kept_bytes: size * 4 + size / 2, ..Limits::default() }] {
+        let server = server_with(limits).await;
+        let mut stranger = Stranger::new(&[]).await;
+        stranger.connect(&server.addresses[0]).await;
+        let mut kept = Vec::new();
+        for seed in 1..=6 {
+            let mut stream = stranger.open_protocol(LOOKUP).await.unwrap();
+            kept.push(ask(&mut stream, &Ask::Put(record(seed, 0).1)).await);
+        }
+        let (yes, full) = (Answer::Put(Kept::Yes), Answer::Put(Kept::Full));
+        assert_eq!(kept, [yes.clone(), yes.clone(), yes.clone(), yes.clone(), full.clone(), full]);
+        // What is there is still replaced by what is newer.
+        let mut stream = stranger.open_protocol(LOOKUP).await.unwrap();
+        assert_eq!(ask(&mut stream, &Ask::Put(record(1, 7).1)).await, yes);
+    }
+}
+
+#[tokio::test]
+async fn more_searches_than_there_may_be_are_answered_at_once_with_nothing() {
+    // It takes the connection and never says a word.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let servers = vec![vec![address_from_text(&format!("/ip4/127.0.0.1/tcp/{port}")).unwrap()]];
+    let mut peer = Peer::new(&[TCP]).await;
+    let over = 5;
+    for number in 0..DHT_QUERIES_MAX + over {
+        peer.handle.resolve(LookupId([u8::try_from(number).unwrap(); 32]), servers.clone());
+    }
+    let begun = Instant::now();
+    for _ in 0..over {
+        assert!(matches!(peer.next().await, Input::Resolved(_)));
+    }
+    assert!(begun.elapsed() < Duration::from_secs(5), "the rest waits for the server, these did not");
+    for _ in 0..DHT_QUERIES_MAX {
+        assert!(matches!(peer.next().await, Input::Resolved(_)));
+    }
+}
