@@ -1,5 +1,6 @@
 //! Friends who moved find each other in a DHT of strangers.
 
+use super::assert_fields;
 use std::net::TcpListener;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -98,4 +99,61 @@ fn a_friend_who_was_blocked_finds_nothing_and_is_found_by_nobody_while_the_other
     let texts: Vec<String> = andi.json(&["read"]).unwrap().iter().map(|message| message["text"].as_str().unwrap().to_owned()).collect();
     assert_eq!(texts, ["still friends?", "found you"]);
     assert_eq!(ben.json(&["read"]).unwrap()[0]["state"], "queued");
+}
+
+#[test]
+fn a_friend_who_moved_is_found_at_a_lookup_server_of_which_friends_were_told() {
+    let home = tempfile::tempdir().unwrap();
+    let servers = strangers(home.path(), 1);
+    let (_, server) = &servers[0];
+    let mut andi = person(home.path(), "Andi", &[]);
+    let added = andi.json(&["lookup", "add", server]).unwrap();
+    assert_fields(&added[0], "lookup,state");
+    within(SOON, "the server has taken the records", || Ok((andi.json(&["lookup", "list"])?[0]["state"] == "answers").then_some(())))
+        .unwrap();
+    wait_for_record(&andi);
+    let ben = person(home.path(), "Ben", &[]);
+    let link = andi.json(&["invite", "--auto-accept"]).unwrap()[0]["link"].as_str().unwrap().to_owned();
+    ben.json(&["add", &link]).unwrap();
+    wait_for_friend(&andi, "Ben").unwrap();
+    wait_for_friend(&ben, "Andi").unwrap();
+    andi.interrupt().unwrap();
+    // Written while nobody is there, to somebody who comes back elsewhere.
+    ben.json(&["send", "Andi", "are you there?"]).unwrap();
+    let andi = person(home.path(), "Andi", &[]);
+    assert_eq!(andi.json(&["lookup", "list"]).unwrap()[0]["lookup"].as_str(), Some(server.as_str()), "it was remembered");
+    within(SOON, "the text arrives", || Ok((andi.json(&["read", "--peek"])?.len() == 1).then_some(()))).unwrap();
+    let removed = andi.json(&["lookup", "remove", server]).unwrap();
+    assert_eq!(removed[0]["lookup"].as_str(), Some(server.as_str()));
+    assert!(andi.json(&["lookup", "list"]).unwrap().is_empty());
+    let refused = andi.run(&["--json", "lookup", "add", "/dns4/example.org/tcp/1"]).unwrap();
+    assert!(refused.stdout.contains("bad_address"), "{}", refused.stdout);
+}
+
+#[test]
+fn somebody_who_wants_to_be_found_is_asked_by_peer_id_alone_and_somebody_else_is_waited_for() {
+    let home = tempfile::tempdir().unwrap();
+    let servers = strangers(home.path(), 2);
+    let [andi, cleo] = ["Andi", "Cleo"].map(|name| person(home.path(), name, &[&servers[0].1]));
+    let ben = person(home.path(), "Ben", &[&servers[1].1]);
+    let id = |node: &Node| node.json(&["id"]).unwrap()[0]["id"].as_str().unwrap().to_owned();
+    let asked = ben.json(&["add", &id(&andi), "--note", "from the choir"]).unwrap();
+    assert_eq!((asked[0]["status"].as_str(), asked[0]["direction"].as_str()), (Some("unresolved"), Some("out")));
+    let waiting = ben.json(&["add", &id(&cleo)]).unwrap();
+    let problems = ben.json(&["status"]).unwrap()[0]["problems"].to_string();
+    assert!(problems.contains("Peer ID"), "{problems}");
+
+    assert_eq!(andi.json(&["findable", "on"]).unwrap()[0]["findable"], true);
+    let incoming = within(Duration::from_secs(60), "the request is there", || {
+        Ok(andi.json(&["requests"])?.into_iter().find(|row| row["status"] == "pending"))
+    })
+    .unwrap();
+    assert_eq!((incoming["note"].as_str(), incoming["trust"].as_str()), (Some("from the choir"), Some("unknown")));
+    andi.json(&["accept", incoming["request"].as_str().unwrap()]).unwrap();
+    wait_for_friend(&ben, "Andi").unwrap();
+    wait_for_friend(&andi, "Ben").unwrap();
+    let rows = ben.json(&["requests"]).unwrap();
+    let status = |asked: &serde_json::Value| rows.iter().find(|row| row["request"] == asked["request"]).unwrap()["status"].clone();
+    assert_eq!((status(&asked[0]).as_str(), status(&waiting[0]).as_str()), (Some("confirmed"), Some("unresolved")));
+    assert!(cleo.json(&["requests"]).unwrap().is_empty());
 }
