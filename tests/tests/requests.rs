@@ -4,6 +4,8 @@
 
 #[path = "requests/crossed.rs"]
 mod crossed;
+#[path = "requests/found.rs"]
+mod found;
 #[path = "requests/friendship.rs"]
 mod friendship;
 #[path = "requests/healing.rs"]

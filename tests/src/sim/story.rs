@@ -216,8 +216,15 @@ impl Story {
         panic!("nodes {a} and {b} do not become friends in two hours: {:?} {:?}", self.friend(a, b), self.friend(b, a));
     }
 
-    /// `a` asks `b`, by an invite of `b`'s.
+    /// `a` asks `b`, by an invite of `b`'s or by the Peer ID alone.
     fn ask(&mut self, a: Ix, b: Ix) {
+        if self.sim.lookup.is_there && self.sim.below(3) == 0 {
+            self.sim.log(a, || format!("asks node {b} by Peer ID"));
+            let _ = self.sim.command(b, Command::SetFindable(true));
+            let target = self.sim.nodes[b].peer.to_string();
+            let _ = self.sim.command(a, Command::Add { target, note: None });
+            return;
+        }
         let Ok(Reply::Invite { link, .. }) = self.sim.command(b, Command::Invite { lifetime: DAY, no_ip: false, auto_accept: false })
         else {
             return;
