@@ -293,6 +293,12 @@ impl NetHandle {
         self.runtime.spawn(async move { shared.requests.send(Request::Publish(number, records)).await });
     }
 
+    /// Lets a record of somebody else be found.
+    pub fn host(&self, record: Vec<u8>) {
+        let shared = self.shared.clone();
+        self.runtime.spawn(async move { shared.requests.send(Request::Host(record)).await });
+    }
+
     /// Looks for a record, in the DHT, at our lookup servers and at these. Answered by
     /// [`Input::Found`], any number of times, and by [`Input::Resolved`].
     pub fn resolve(&self, id: LookupId, servers: Vec<Vec<Address>>) {

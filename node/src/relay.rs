@@ -277,6 +277,7 @@ impl Machine for RelayMachine {
             self.relay.poll_action().map(|action| match action {
                 RelayAction::Send(link, frame) => Action::Send(LinkId(link), frame),
                 RelayAction::Admit(link) => Action::Admit(LinkId(link)),
+                RelayAction::Host(record) => Action::Host(record),
                 RelayAction::Close(link) => Action::Close(LinkId(link), CloseReason::Protocol),
             })
         })
@@ -287,7 +288,7 @@ impl Machine for RelayMachine {
     }
 
     fn poll_timeout(&self) -> Option<(Timestamp, &'static str)> {
-        Some((self.relay.next_due(), "entries whose time is over are deleted"))
+        Some((self.relay.next_due(), "what is over is deleted, and records of the day are let be found"))
     }
 }
 
@@ -304,6 +305,8 @@ fn table_of(table: RelayTable) -> Table {
         RelayTable::Frame => Table::EntryFrame,
         RelayTable::Expiry => Table::EntryExpiry,
         RelayTable::Use => Table::GrantUse,
+        RelayTable::Away => Table::Away,
+        RelayTable::Package => Table::Package,
     }
 }
 

@@ -100,6 +100,8 @@ pub trait Transport {
     fn resolve(&mut self, id: LookupId, servers: Vec<Vec<Address>>);
     /// See [`Action::Lookups`].
     fn lookups(&mut self, servers: Vec<Vec<Address>>);
+    /// See [`Action::Host`].
+    fn host(&mut self, record: Vec<u8>);
     /// See [`Action::Bootstrap`].
     fn bootstrap(&mut self, servers: Vec<Address>);
     /// See [`Action::Announce`].
@@ -328,6 +330,7 @@ impl<P: Parts, T: Transport, C: Clock> Shell<P, T, C> {
                 Action::Publish(records) => self.transport.publish(records),
                 Action::Resolve(id, servers) => self.transport.resolve(id, servers),
                 Action::Lookups(servers) => self.transport.lookups(servers),
+                Action::Host(record) => self.transport.host(record),
                 Action::Bootstrap(servers) => self.transport.bootstrap(servers),
                 Action::Announce(shown) => self.transport.announce(shown),
                 Action::Reply(id, result) => {

@@ -53,6 +53,8 @@ labels! {
     SIGN_AWAY = "sign records ahead";
     /// Friends sign what they ask a mailbox for.
     SIGN_FETCH = "sign package fetch";
+    /// Owner signs which packages a mailbox hands out.
+    SIGN_STOCK = "sign package stock";
     /// Blinded lookup key signs a record.
     SIGN_PRESENCE = "sign presence record";
     /// Device signs who its owner introduces to whom.

@@ -3,7 +3,9 @@
 //! A frame is a version byte and a CBOR array `[kind, [body]]`. Nothing here is believed by
 //! itself: a Put is checked by [`crate::mailbox`], a Receipt by its signature.
 
+use crate::away::Away;
 use crate::grant::MailboxKeys;
+use crate::packages::{Fetch, Fetched, Stock};
 use crate::session::{Accepted, Ack, Deposit, Session, Update};
 use minicbor::{Decode, Encode};
 use symbolon_presence::codec::{self, CodecError};
@@ -51,6 +53,18 @@ pub enum Frame {
     /// That, or nothing.
     #[n(8)]
     Found(#[n(0)] Found),
+    /// Owner to relay: let these records be found on their day.
+    #[n(9)]
+    Away(#[n(0)] Away),
+    /// Owner to relay: these are my packages.
+    #[n(10)]
+    Stock(#[n(0)] Stock),
+    /// Friend to relay: a package of somebody's.
+    #[n(11)]
+    Fetch(#[n(0)] Fetch),
+    /// That, or none.
+    #[n(12)]
+    Fetched(#[n(0)] Fetched),
 }
 
 impl Frame {

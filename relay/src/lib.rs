@@ -7,19 +7,24 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | [`away`] | records of days to come, left with a relay |
 //! | [`frame`] | Put, Receipt and the bytes of `/symbolon/mailbox/1` |
 //! | [`grant`] | who may write to which queue: sealed addresses and their keys |
 //! | [`link`] | a relay's link and its claim code |
+//! | [`packages`] | what friends may take from a mailbox |
 //! | [`session`] | what passes between a relay and a mailbox's owner |
+//! | [`lookup`] | the messages of `/symbolon/lookup/1` |
 //! | [`machine`] | the relay: mailboxes kept for others |
 //! | [`mailbox`] | admission: every check of a Put before anything is stored |
 //!
 //! The protocol page is `docs/protocol/mailbox.md`.
 
+pub mod away;
 pub mod frame;
 pub mod grant;
 pub mod link;
 pub mod lookup;
 pub mod machine;
 pub mod mailbox;
+pub mod packages;
 pub mod session;

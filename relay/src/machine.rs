@@ -20,7 +20,9 @@ use symbolon_presence::kdf::{Secret, mac_matches, sha256};
 use symbolon_presence::sign::SigningKey;
 use symbolon_presence::time::{CLOCK_SKEW, DAY, HOUR, MINUTE, Timestamp};
 
+mod away;
 mod owner;
+mod packages;
 
 /// Mailboxes of an owner-only relay.
 pub const OWN_MAILBOXES_MAX: usize = 64;
@@ -42,7 +44,7 @@ pub const LINKS_MAX: usize = 1_024;
 pub const NONCES_MAX: usize = 65_536;
 /// Faults on one link before it is closed.
 const FAULTS_MAX: u32 = 32;
-/// Put keys remembered of each mailbox whose holders are told that they are over.
+/// Keys of friends remembered of each mailbox whose holders are told that they are over.
 pub const PAST_MAX: usize = 64;
 /// Uses recorded of one counted grant.
 const USES_MAX: usize = 64;
@@ -68,6 +70,10 @@ pub enum RelayTable {
     Expiry,
     /// Uses of a counted grant: owner, grant, pseudonym -> when.
     Use,
+    /// Records of a day: day (4 B), owner -> version and records.
+    Away,
+    /// Packages: owner, number (4 B) -> package.
+    Package,
 }
 
 /// Keys with their values.
@@ -99,6 +105,8 @@ pub enum RelayAction {
     Close(Link),
     /// The owner of a mailbox is on this link: connections may be forwarded to it.
     Admit(Link),
+    /// Let this record be found, for its owner.
+    Host(Vec<u8>),
 }
 
 /// Who may have a mailbox here.
@@ -167,9 +175,24 @@ pub struct Mailbox {
     /// Whether it is the relay owner's: it came with the claim code.
     #[n(5)]
     pub is_own: bool,
-    /// Put keys of friends that are over, the newest last; at most [`PAST_MAX`].
+    /// Keys of friends that are over, the newest last; at most [`PAST_MAX`].
     #[n(6)]
-    pub past: Vec<Secret>,
+    pub past: Vec<Past>,
+    /// Version of the packages that are there.
+    #[n(7)]
+    pub stock: u64,
+}
+
+/// What friends could do with a friendship secret that is over.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Past {
+    /// The put key.
+    #[n(0)]
+    pub put: Secret,
+    /// The public half of the friendship token.
+    #[n(1)]
+    pub capability: PublicKeyBytes,
 }
 
 /// One envelope in a mailbox.
@@ -238,11 +261,20 @@ pub struct Relay {
     hungry: BTreeSet<Link>,
     actions: VecDeque<RelayAction>,
     next_sweep: Timestamp,
+    /// When records of the day are let be found again, and the row from which that goes on.
+    next_host: Timestamp,
+    hosted: Vec<u8>,
 }
 
 impl core::fmt::Debug for Mailbox {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str("Mailbox(..)")
+    }
+}
+
+impl core::fmt::Debug for Past {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Past(..)")
     }
 }
 
@@ -283,6 +315,8 @@ impl Relay {
             hungry: BTreeSet::new(),
             actions: VecDeque::new(),
             next_sweep: now,
+            next_host: now,
+            hosted: Vec::new(),
         })
     }
 
@@ -345,7 +379,11 @@ impl Relay {
                 Ok(())
             }
             Ok(Frame::Ack(ack)) => self.ack(now, shelf, link, &ack),
-            Ok(Frame::Receipt(_) | Frame::Accepted(_) | Frame::Deposit(_) | Frame::Lookup(_) | Frame::Found(_)) | Err(_) => {
+            Ok(Frame::Away(away)) => self.leave(now, shelf, link, away),
+            Ok(Frame::Stock(stock)) => self.stock(shelf, link, stock),
+            Ok(Frame::Fetch(fetch)) => self.fetch(now, shelf, link, &fetch),
+            Ok(Frame::Receipt(_) | Frame::Accepted(_) | Frame::Deposit(_) | Frame::Lookup(_) | Frame::Found(_) | Frame::Fetched(_))
+            | Err(_) => {
                 self.fault(link);
                 Ok(())
             }
@@ -388,7 +426,7 @@ impl Relay {
         if is_current && put.is_granted(&key) {
             return (!record.revoked.contains(&body.grant)).then_some(Right::Holds(owner, body));
         }
-        let is_over = matches!(body.scope, Scope::Friends(_)) && past.iter().any(|key| put.is_granted(key));
+        let is_over = matches!(body.scope, Scope::Friends(_)) && past.iter().any(|past| put.is_granted(&past.put));
         is_over.then_some(Right::IsOver)
     }
 
@@ -476,6 +514,7 @@ impl Relay {
 
     /// Deletes what is over.
     pub fn tick(&mut self, now: Timestamp, shelf: &mut dyn RelayShelf) -> Result<(), ShelfFailed> {
+        self.tend_away(now, shelf)?;
         if now < self.next_sweep {
             return Ok(());
         }
@@ -500,7 +539,7 @@ impl Relay {
 
     /// When [`Relay::tick`] is wanted.
     pub fn next_due(&self) -> Timestamp {
-        self.next_sweep
+        self.next_sweep.min(self.next_host)
     }
 
     /// Ends a turn: signs one receipt for each link, pushes what may be pushed, writes counters.

@@ -28,11 +28,11 @@ pub const SEALED_RECORD_MAX: usize = 32 * 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BadFrame;
 
-fn context(mailbox: &MailboxId) -> Digest {
+pub(crate) fn context(mailbox: &MailboxId) -> Digest {
     hash(HASH_CONTEXT, &[mailbox.as_bytes()])
 }
 
-fn is_signed<T: Encode<()>>(
+pub(crate) fn is_signed<T: Encode<()>>(
     owner: &PublicKeyBytes,
     label: Label,
     mailbox: &MailboxId,
@@ -74,6 +74,9 @@ pub struct Record {
     /// Proves that the mailbox is the relay's owner's.
     #[n(8)]
     pub claim: Option<ClaimCode>,
+    /// Public half of the friendship token: who may take packages.
+    #[n(9)]
+    pub capability: PublicKeyBytes,
 }
 
 /// A record on its way to the relay.
@@ -311,6 +314,7 @@ mod tests {
             revoked: vec![GrantId([6; 16])],
             at: NOW,
             claim: Some(ClaimCode([7; 16])),
+            capability: PublicKeyBytes([8; 32]),
         }
     }
 

@@ -25,9 +25,11 @@ use symbolon_presence::kdf::Secret;
 use symbolon_presence::record::{Place, RECORD_MAX, Record, day_of};
 use symbolon_presence::sign::VerifyingKey;
 use symbolon_presence::words::{fingerprint_words, words_match};
+use symbolon_relay::away::AWAY_MAX;
 use symbolon_relay::frame::{FRAME_MAX, Frame, MailboxEntry, RECEIPT_MAX, ReceiptBody, SEALED_ADDRESS_MAX};
 use symbolon_relay::grant::AddressBody;
 use symbolon_relay::mailbox::{Admission, GrantUses};
+use symbolon_relay::packages::PACKAGES_MAX;
 use symbolon_relay::session::{ACK_MAX, REVOKED_MAX};
 
 /// One decoder.
@@ -127,6 +129,10 @@ fn frame(bytes: &[u8]) -> bool {
                 assert!(!record.expires().is_expired_at(NOW));
             }
         }
+        Frame::Away(away) => assert!(away.verify(&ben.mailbox.id()).is_err() || away.records.len() <= AWAY_MAX),
+        Frame::Stock(stock) => assert!(stock.verify(&ben.mailbox.id()).is_err() || stock.packages.len() <= PACKAGES_MAX),
+        Frame::Fetch(fetch) => assert!(fetch.verify(&ben.mailbox.id()).is_err() || fetch.address.len() <= SEALED_ADDRESS_MAX),
+        Frame::Fetched(_) => {}
         Frame::Ack(ack) => assert!(ack.verify(&ben.mailbox.id()).is_err() || ack.numbers.len() <= ACK_MAX),
     }
     true

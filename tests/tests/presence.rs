@@ -2,7 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::collections::BTreeSet;
-use symbolon_core::command::{Command, Reply, Who};
+use symbolon_core::command::{Command, MessageState, Reply, Who};
 use symbolon_presence::time::{DAY, HOUR, MINUTE};
 use symbolon_relay::frame::Frame;
 use symbolon_tests::sim::Faults;
@@ -214,5 +214,32 @@ fn a25_what_lies_at_a_lookup_names_nobody() {
         for secret in &secrets {
             assert!(!record.windows(secret.len()).any(|part| part == secret.as_slice()));
         }
+    }
+}
+
+#[test]
+fn somebody_who_is_away_for_ten_days_is_found_by_records_that_were_left_with_a_relay() {
+    for has_relay in [false, true] {
+        let mut sim = friends(9, &["Andi", "Ben", "Cleo"], Faults::NONE);
+        // A relay that is everybody's keeps what Ben leaves, whether or not Andi's records are there.
+        let (relay, link) = sim.add_relay();
+        sim.command(0, Command::RelayAdd { link, claim: None }).unwrap();
+        sim.run_for(10 * MINUTE);
+        sim.crash(1, 8 * DAY);
+        // Ben's keys are over, and nobody tells him.
+        let cleo = who(&sim, 2);
+        sim.command(0, Command::Unfriend(cleo)).unwrap();
+        sim.run_for(MINUTE);
+        if !has_relay {
+            sim.wipe_away(relay);
+        }
+        sim.crash(0, 10 * DAY);
+        assert!(sim.run_until(9 * DAY, |sim| sim.nodes[1].is_up()));
+        let text = sim.say(1, 0, "for when you are back").unwrap();
+        let is_stored = sim.run_until(HOUR, |sim| sim.message_state(1, text) == MessageState::Stored);
+        assert_eq!(is_stored, has_relay, "a new key is read only where a record still is");
+        assert!(sim.run_until(4 * DAY, |sim| sim.nodes[0].is_up() && sim.texts(0) == ["for when you are back"]));
+        sim.run_for(HOUR);
+        sim.check(true);
     }
 }

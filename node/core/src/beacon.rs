@@ -14,7 +14,7 @@ use symbolon_presence::codec;
 use symbolon_presence::header::{Class, Header};
 use symbolon_presence::id::LookupId;
 use symbolon_presence::posted::{Item, Posted};
-use symbolon_presence::record::{Place, day_of, end_of};
+use symbolon_presence::record::{DAYS_AHEAD, Place, day_of, end_of};
 use symbolon_presence::time::Timestamp;
 
 /// When to publish. Nothing of it is stored.
@@ -149,44 +149,64 @@ pub(crate) fn remember(state: &mut State, turn: &mut Turn<'_>, mut servers: Vec<
     }
 }
 
-/// Makes and publishes the records of today and tomorrow. None when no header can be made.
+/// Makes and publishes the records of today and tomorrow, and makes those that our relays are
+/// to publish when we are away. None when no header can be made.
 fn publish(state: &mut State, turn: &mut Turn<'_>) -> Option<()> {
     let today = day_of(turn.now);
     // Should no header hold the readers, nobody shall get one for other readers from us.
     state.own.records.clear();
+    state.own.away.clear();
+    state.has_away = true;
     let presence = &mut state.own.presence;
     // Never lower than before, also when the clock was set back.
     presence.sequence = presence.sequence.saturating_add(1).max(turn.now.0);
     let generation = &mut presence.generation;
     generation.ratchet.forget_before(today.saturating_sub(1).saturating_sub(generation.began));
     turn.put(Table::Meta, b"presence", &*presence);
-    let at = Timestamp(presence.sequence);
     let bodies = [Class::Full, Class::Limited].map(|class| (class, body_of(state, turn, class)));
+    // Who is away is where nobody knows: later days have what the limited body has.
+    let away = [Class::Full, Class::Limited].map(|class| (class, body_of(state, turn, Class::Limited)));
     let presence = &state.own.presence;
-    let (generation, wrapping, readers) = (&presence.generation, &presence.wrapping, presence.readers());
-    let (lookup, reader) = (generation.lookup(), generation.reader());
-    let mut records = Vec::with_capacity(6);
-    for day in [today, today.saturating_add(1)] {
-        let header = codec::encode(&Header::wrap(generation, wrapping, &readers, turn.rng).ok()?);
-        records.push(Place::of_header(&reader.lookup, day).seal(&lookup, at, &header, turn.rng).ok()?);
-        for (class, payload) in &bodies {
-            let wrapped = wrapping.secret(*class);
-            let stamp = Stamp {
-                version: wrapping.version,
-                day,
-                sequence: presence.sequence,
-                device: state.own.identity.device,
-                issued: turn.now,
-                expires: end_of(day),
-            };
-            let body = codec::encode(&Body::seal(&reader, wrapped, stamp, payload, turn.rng)?);
-            records.push(Place::of_body(&reader.lookup, day, wrapped).seal(&lookup, at, &body, turn.rng).ok()?);
+    let readers = presence.readers();
+    let header = codec::encode(&Header::wrap(&presence.generation, &presence.wrapping, &readers, turn.rng).ok()?);
+    let last = if state.own.depots.is_empty() { 1 } else { DAYS_AHEAD };
+    for ahead in 0..=last {
+        let day = today.saturating_add(ahead);
+        let records = records_of(state, turn, day, &header, if ahead <= 1 { &bodies } else { &away })?;
+        if ahead <= 1 {
+            let read = records.iter().filter_map(|bytes| Some((Item::read(bytes, turn.now).ok()?.id, bytes.clone())));
+            state.own.records.extend(read);
+        }
+        if !state.own.depots.is_empty() {
+            state.own.away.insert(day, records);
         }
     }
-    records.extend(contact_of(state, turn, today));
-    state.own.records = records.into_iter().filter_map(|bytes| Some((Item::read(&bytes, turn.now).ok()?.id, bytes))).collect();
+    let contact = contact_of(state, turn, today).and_then(|bytes| Some((Item::read(&bytes, turn.now).ok()?.id, bytes)));
+    state.own.records.extend(contact);
     turn.act(Action::Publish(state.own.records.values().cloned().collect()));
     Some(())
+}
+
+/// Header and bodies of a day.
+fn records_of(state: &State, turn: &mut Turn<'_>, day: u32, header: &[u8], bodies: &[(Class, Vec<u8>)]) -> Option<Vec<Vec<u8>>> {
+    let presence = &state.own.presence;
+    let (generation, wrapping, at) = (&presence.generation, &presence.wrapping, Timestamp(presence.sequence));
+    let (lookup, reader) = (generation.lookup(), generation.reader());
+    let mut records = vec![Place::of_header(&reader.lookup, day).seal(&lookup, at, header, turn.rng).ok()?];
+    for (class, payload) in bodies {
+        let wrapped = wrapping.secret(*class);
+        let stamp = Stamp {
+            version: wrapping.version,
+            day,
+            sequence: presence.sequence,
+            device: state.own.identity.device,
+            issued: turn.now,
+            expires: end_of(day),
+        };
+        let body = codec::encode(&Body::seal(&reader, wrapped, stamp, payload, turn.rng)?);
+        records.push(Place::of_body(&reader.lookup, day, wrapped).seal(&lookup, at, &body, turn.rng).ok()?);
+    }
+    Some(records)
 }
 
 /// The way in for whoever knows our Peer ID, if the user wants to be found so.

@@ -26,8 +26,10 @@ use std::collections::BTreeMap;
 use symbolon_presence::address::Address;
 use symbolon_presence::id::{DeviceId, FrameId, MailboxId, Nonce, PublicKeyBytes, QueueId};
 use symbolon_presence::kdf::Secret;
+use symbolon_presence::record::{DAYS_AHEAD, day_of};
 use symbolon_presence::sign::{SigningKey, VerifyingKey};
 use symbolon_presence::time::{SECOND, Timestamp};
+use symbolon_relay::away::Away;
 use symbolon_relay::frame::{Frame, Outcome, Receipt, Refusal};
 use symbolon_relay::link::{ClaimCode, RelayLink};
 use symbolon_relay::session::{ACK_MAX, Accepted, Ack, Deposit, Record, Session as Opening, Update, Verdict};
@@ -379,7 +381,11 @@ impl Depots {
                 | Frame::Session(_)
                 | Frame::Ack(_)
                 | Frame::Lookup(_)
-                | Frame::Found(_),
+                | Frame::Found(_)
+                | Frame::Away(_)
+                | Frame::Stock(_)
+                | Frame::Fetch(_)
+                | Frame::Fetched(_),
             )
             | Err(_) => {
                 self.close(turn, link, CloseReason::Protocol);

@@ -116,7 +116,18 @@ impl Intake {
                 Ok(())
             }
             // A personal node keeps no mailbox for others, and asked nothing of a relay here.
-            Ok(Frame::Update(_) | Frame::Session(_) | Frame::Accepted(_) | Frame::Deposit(_) | Frame::Ack(_)) | Err(_) => {
+            Ok(
+                Frame::Update(_)
+                | Frame::Session(_)
+                | Frame::Accepted(_)
+                | Frame::Deposit(_)
+                | Frame::Ack(_)
+                | Frame::Away(_)
+                | Frame::Stock(_)
+                | Frame::Fetch(_)
+                | Frame::Fetched(_),
+            )
+            | Err(_) => {
                 self.count(DropReason::Malformed);
                 delivery.fault(state, turn, Origin::Link(link));
                 Ok(())

@@ -285,6 +285,9 @@ impl Core {
             lookups.follow(state, turn);
         }
         beacon.tick(state, turn);
+        if std::mem::take(&mut state.has_away) {
+            depots.leave_records(state, turn);
+        }
         if std::mem::take(&mut state.has_new_friend) {
             lan.look_again(state);
         }
@@ -486,7 +489,7 @@ fn run(state: &mut State, machines: &mut Machines<'_>, turn: &mut Turn<'_>, comm
         }
         Command::RelayRemove(id) => {
             let own = depot::remove(state, turn, &id)?;
-            depots.remove_own(turn, &own);
+            depots.remove_own(state, turn, &own);
             state.republish = true;
             moved(state, delivery, turn)?;
             Ok(Reply::Relay(depots.view(&own)))

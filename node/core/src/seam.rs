@@ -123,6 +123,8 @@ pub enum Action {
     /// These are our lookup servers now, each by its addresses. Answered by [`Input::Lookups`],
     /// now and whenever one begins or ceases to answer.
     Lookups(Vec<Vec<Address>>),
+    /// A relay's: let this record be found, beside those that are found already.
+    Host(Vec<u8>),
     /// DHT servers may be at these addresses.
     Bootstrap(Vec<Address>),
     /// Show this on the LAN in place of what was shown before.

@@ -59,6 +59,8 @@ pub(crate) struct Own {
     pub is_findable: bool,
     /// Records published last, for friends who ask this node itself; never stored.
     pub records: BTreeMap<LookupId, Vec<u8>>,
+    /// Of each day to come, what our relays are to publish; while we have relays.
+    pub away: BTreeMap<u32, Vec<Vec<u8>>>,
     /// Where this node can be reached now; told by the world, never stored.
     pub places: Vec<Address>,
     /// Own mailboxes at relays.
@@ -140,6 +142,8 @@ pub(crate) struct State {
     pub has_new_friend: bool,
     /// What our records say has changed.
     pub republish: bool,
+    /// Our relays are to get the records of the days to come.
+    pub has_away: bool,
     /// Somebody was taken out since this was last looked at.
     pub has_revoked: bool,
     /// Devices whose places or keys were read anew.
@@ -241,6 +245,7 @@ impl State {
                 lookups_now: Vec::new(),
                 is_findable,
                 records: BTreeMap::new(),
+                away: BTreeMap::new(),
                 places: Vec::new(),
                 depots,
             },
@@ -254,6 +259,7 @@ impl State {
             wake: BTreeSet::new(),
             has_new_friend: false,
             republish: false,
+            has_away: false,
             has_revoked: false,
             moved: BTreeSet::new(),
             seek: BTreeMap::new(),

@@ -52,11 +52,15 @@ pub enum Table {
     Labels = 19,
     /// One introduction: ours, or of us. Key: its id.
     Introduction = 20,
+    /// Relay: records of a day, left by their owner. Key: day (4 B), the owner's key.
+    Away = 21,
+    /// Relay: packages of a mailbox. Key: the owner's key, then a number (4 B).
+    Package = 22,
 }
 
 impl Table {
     /// All tables, in the order of their discriminants.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::Meta,
         Self::Friend,
         Self::Request,
@@ -77,6 +81,8 @@ impl Table {
         Self::EntryExpiry,
         Self::Labels,
         Self::Introduction,
+        Self::Away,
+        Self::Package,
     ];
 }
 

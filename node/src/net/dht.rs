@@ -9,7 +9,10 @@
 
 use crate::net::address::Endpoint;
 use crate::net::driver::Driver;
-use crate::net::limits::{DHT_ANSWERS_MAX, DHT_CALL_PAUSE, DHT_CALLED_MAX, DHT_OWN_MAX, DHT_QUERIES_MAX, DHT_QUERY, DHT_REMEMBERED_MAX};
+use crate::net::limits::{
+    DHT_ANSWERS_MAX, DHT_CALL_PAUSE, DHT_CALLED_MAX, DHT_HOSTED_AT_ONCE, DHT_HOSTED_MAX, DHT_OWN_MAX, DHT_QUERIES_MAX, DHT_QUERY,
+    DHT_REMEMBERED_MAX,
+};
 use libp2p::kad::store::{MemoryStore, MemoryStoreConfig, RecordStore};
 use libp2p::kad::{
     self, Event, GetRecordOk, InboundRequest, Mode, PeerRecord, ProgressStep, QueryId, QueryResult, Quorum, RecordKey, StoreInserts,
@@ -17,7 +20,7 @@ use libp2p::kad::{
 use libp2p::swarm::ConnectionId;
 use libp2p::swarm::dial_opts::DialOpts;
 use libp2p::{Multiaddr, PeerId as TransportId, StreamProtocol, identify};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use symbolon_core::seam::{Address, Input};
 use symbolon_presence::id::LookupId;
@@ -64,6 +67,10 @@ pub(super) struct Dht {
     /// Look-ups in the DHT under way, each a part of a search.
     lookups: HashMap<QueryId, u64>,
     puts: HashMap<QueryId, LookupId>,
+    /// Records of others that are being put, at most [`DHT_HOSTED_AT_ONCE`], and those that are
+    /// to be, at most [`DHT_HOSTED_MAX`].
+    hosting: HashSet<QueryId>,
+    hosted: VecDeque<LookupId>,
     /// Own records, the newest last, and those of them that no server has taken yet; at most [`DHT_OWN_MAX`].
     own: Vec<(LookupId, Vec<u8>)>,
     untaken: BTreeSet<LookupId>,
@@ -115,6 +122,8 @@ impl Dht {
             next_search: 0,
             lookups: HashMap::new(),
             puts: HashMap::new(),
+            hosting: HashSet::new(),
+            hosted: VecDeque::new(),
             own: Vec::new(),
             untaken: BTreeSet::new(),
             published: 0,
@@ -290,6 +299,7 @@ impl Driver {
                     self.dht.next_call = Instant::now();
                 }
                 self.put_untaken();
+                self.host_next();
             }
             Event::InboundRequest { request: InboundRequest::PutRecord { record: Some(record), .. } } => {
                 self.keep_under(Some(&record.key), record.value);
@@ -331,10 +341,44 @@ impl Driver {
             }
             return;
         }
+        if step.last && self.dht.hosting.remove(&query) {
+            self.host_next();
+            return;
+        }
         if let Some(id) = self.dht.puts.get(&query).copied().filter(|_| step.last) {
             self.dht.puts.remove(&query);
             if matches!(result, QueryResult::PutRecord(Ok(_))) {
                 self.dht.untaken.remove(&id);
+            }
+        }
+    }
+
+    /// Lets a record of somebody else be found: here, and at other servers. What is kept already
+    /// is given to them from time to time as it is.
+    pub(super) fn host(&mut self, record: Vec<u8>) {
+        let Ok(Item { id, .. }) = Item::read(&record, now()) else { return };
+        if self.keep(record) != Kept::Yes {
+            return;
+        }
+        if self.dht.hosted.len() >= DHT_HOSTED_MAX {
+            self.dht.hosted.pop_front();
+        }
+        self.dht.hosted.push_back(id);
+        self.host_next();
+    }
+
+    fn host_next(&mut self) {
+        while !self.dht.servers.is_empty()
+            && self.dht.hosting.len() < DHT_HOSTED_AT_ONCE
+            && let Some(id) = self.dht.hosted.pop_front()
+        {
+            // Its owner may have brought a newer one in the meantime.
+            let Some(value) = self.kept_record(&id) else { continue };
+            let Ok(Item { expires, .. }) = Item::read(&value, now()) else { continue };
+            let life = Duration::from_millis(expires.since(now()));
+            let record = kad::Record { key: key(&id), value, publisher: None, expires: Instant::now().checked_add(life) };
+            if let Ok(query) = self.swarm.behaviour_mut().dht.put_record(record, Quorum::One) {
+                self.dht.hosting.insert(query);
             }
         }
     }

@@ -38,6 +38,8 @@ pub(super) enum Request {
     Reserve(ConnectionId),
     /// Let these records be found; numbered, as the last one counts.
     Publish(u64, Vec<Vec<u8>>),
+    /// Let a record of somebody else be found.
+    Host(Vec<u8>),
     /// Look for a record; these servers may have it, too.
     Resolve(LookupId, Vec<Vec<Address>>),
     /// Our lookup servers; numbered like [`Request::Publish`].
@@ -167,6 +169,7 @@ impl Driver {
                     Some(Request::Race { targets, by_relay, answer }) => self.start_race(targets, by_relay, answer),
                     Some(Request::Reserve(connection)) => self.reserve(connection),
                     Some(Request::Publish(number, records)) => self.publish(number, records),
+                    Some(Request::Host(record)) => self.host(record),
                     Some(Request::Resolve(id, servers)) => self.resolve(id, &servers),
                     Some(Request::Lookups(number, servers)) => self.set_lookups(number, servers),
                     Some(Request::Bootstrap(addresses)) => self.call_servers(addresses),

@@ -41,6 +41,11 @@ pub const DHT_QUERIES_MAX: usize = 64;
 pub const DHT_QUERY: Duration = Duration::from_secs(10);
 /// Answers that one look-up tells, its end among them.
 pub const DHT_ANSWERS_MAX: usize = 8;
+/// Records that a relay puts into the DHT for their owners, at once, and those that wait;
+/// when full the oldest goes, and comes again with the next round.
+pub const DHT_HOSTED_AT_ONCE: usize = 16;
+/// See [`DHT_HOSTED_AT_ONCE`].
+pub const DHT_HOSTED_MAX: usize = 4_096;
 /// Own records that are published.
 pub const DHT_OWN_MAX: usize = 16;
 /// Addresses that are called while no server is known.

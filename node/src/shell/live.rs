@@ -99,6 +99,10 @@ impl Transport for Ways {
         self.net.lookups(servers);
     }
 
+    fn host(&mut self, record: Vec<u8>) {
+        self.net.host(record);
+    }
+
     fn bootstrap(&mut self, servers: Vec<Address>) {
         self.net.bootstrap(servers);
     }

@@ -56,6 +56,8 @@ const fn statements(table: Table) -> &'static Statements {
         Table::EntryExpiry => statements!("entry_expiry"),
         Table::Labels => statements!("labels"),
         Table::Introduction => statements!("introduction"),
+        Table::Away => statements!("away"),
+        Table::Package => statements!("package"),
     }
 }
 

@@ -8,7 +8,12 @@ impl Relay {
             self.fault(link);
             return Ok(());
         };
+        let before = self.mailboxes.get(&update.owner).map(|mailbox| mailbox.record.capability);
+        let capability = record.capability;
         let verdict = self.take_record(now, update.owner, record);
+        if verdict == Verdict::Ok && before.is_some_and(|before| before != capability) {
+            self.drop_packages(shelf, &update.owner)?;
+        }
         if verdict == Verdict::Ok
             && let Some(mailbox) = self.mailboxes.get(&update.owner)
         {
@@ -45,7 +50,7 @@ impl Relay {
                     if past.len() >= PAST_MAX {
                         past.remove(0);
                     }
-                    past.push(known.record.put);
+                    past.push(Past { put: known.record.put, capability: known.record.capability });
                 }
                 Mailbox { owner, record, is_own: known.is_own || is_claimed, past, ..known }
             }
@@ -53,7 +58,7 @@ impl Relay {
             None if self.mailboxes.len() >= most => return Verdict::Full,
             None => {
                 let record = Record { claim: None, ..record };
-                Mailbox { owner, record, next: 1, direct: (0, 0), contact: (0, 0), is_own: is_claimed, past: Vec::new() }
+                Mailbox { owner, record, next: 1, direct: (0, 0), contact: (0, 0), is_own: is_claimed, past: Vec::new(), stock: 0 }
             }
         };
         self.queues.extend(queues_of(&mailbox.record).map(|queue| (queue, owner)));

@@ -11,6 +11,8 @@ use symbolon_presence::seal::DhKey;
 use symbolon_presence::sign::VerifyingKey;
 use symbolon_presence::time::HOUR;
 
+mod ahead;
+
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
 
 /// Rows in memory.
@@ -45,6 +47,8 @@ struct Host {
     nonce: u64,
     /// Links to whose owners connections may be forwarded.
     admitted: Vec<Link>,
+    /// Records that are to be found.
+    hosted: Vec<Vec<u8>>,
 }
 
 impl Host {
@@ -53,7 +57,7 @@ impl Host {
         let keys = RelayKeys::random(&mut rng);
         let rows = Memory::default();
         let relay = Relay::load(keys.clone(), policy, &rows, NOW).unwrap();
-        let mut host = Self { relay, rows, keys, rng, now: NOW, nonce: 0, admitted: Vec::new() };
+        let mut host = Self { relay, rows, keys, rng, now: NOW, nonce: 0, admitted: Vec::new(), hosted: Vec::new() };
         host.relay.link_up(1);
         host.relay.link_up(2);
         host
@@ -82,6 +86,10 @@ impl Host {
             .filter_map(|action| match action {
                 RelayAction::Send(link, bytes) => Some((link, Some(Frame::decode(&bytes).unwrap()))),
                 RelayAction::Close(link) => Some((link, None)),
+                RelayAction::Host(record) => {
+                    self.hosted.push(record);
+                    None
+                }
                 RelayAction::Admit(link) => {
                     self.admitted.push(link);
                     None
@@ -184,6 +192,7 @@ impl Owner {
             revoked: Vec::new(),
             at: NOW,
             claim: None,
+            capability: self.friendship.capability(mailbox).public(),
         }
     }
 

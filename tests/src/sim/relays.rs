@@ -126,6 +126,12 @@ impl Sim {
         self.crash_relay(ix);
     }
 
+    /// A relay loses the records that were left with it, and nothing else.
+    pub fn wipe_away(&mut self, ix: Ix) {
+        self.relay(ix).rows.0.retain(|(table, _), _| *table != RelayTable::Away);
+        self.crash_relay(ix);
+    }
+
     /// Copies a relay's rows, or puts a copy back: entries that were fetched lie there again,
     /// later ones are gone.
     pub fn double_relay(&mut self, ix: Ix) {
@@ -179,11 +185,18 @@ impl Sim {
             Happening::Input(Input::LinkUp { link, .. }) => machine.link_up(link.0),
             Happening::Input(Input::LinkDown(link)) => machine.link_down(link.0),
             Happening::Input(Input::Frame(link, bytes)) => match (relay.conduct, Frame::decode(&bytes)) {
-                (Conduct::Honest, _) | (_, Ok(Frame::Session(_) | Frame::Update(_) | Frame::Ack(_)) | Err(_)) => {
+                (Conduct::Honest, _)
+                | (
+                    _,
+                    Ok(Frame::Session(_) | Frame::Update(_) | Frame::Ack(_) | Frame::Away(_) | Frame::Stock(_) | Frame::Fetch(_)) | Err(_),
+                ) => {
                     machine.frame(now, &mut relay.rows, link.0, &bytes).expect("rows in memory do not fail");
                 }
                 (_, Ok(Frame::Put(put))) => instead = relay.misanswer(&put, now).map(|frame| (link, frame)),
-                (_, Ok(Frame::Receipt(_) | Frame::Accepted(_) | Frame::Deposit(_) | Frame::Lookup(_) | Frame::Found(_))) => {}
+                (
+                    _,
+                    Ok(Frame::Receipt(_) | Frame::Accepted(_) | Frame::Deposit(_) | Frame::Lookup(_) | Frame::Found(_) | Frame::Fetched(_)),
+                ) => {}
             },
             Happening::Timer => machine.tick(now, &mut relay.rows).expect("rows in memory do not fail"),
             Happening::Input(_) | Happening::Start => {}
@@ -206,6 +219,7 @@ impl Sim {
                 RelayAction::Close(link) => self.close(ix, LinkId(link)),
                 // Nothing is forwarded here: whoever meets, meets directly.
                 RelayAction::Admit(_) => {}
+                RelayAction::Host(record) => self.publish(record),
             }
         }
         if let Some((link, frame)) = instead {

@@ -145,6 +145,8 @@ pub fn describe(table: Table, bytes: &[u8]) -> String {
         | Table::EntryFrame
         | Table::EntryExpiry
         | Table::Labels
-        | Table::Introduction => String::new(),
+        | Table::Introduction
+        | Table::Away
+        | Table::Package => String::new(),
     }
 }

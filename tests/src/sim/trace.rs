@@ -102,6 +102,10 @@ pub fn frame(bytes: &[u8]) -> String {
         Ok(Frame::Deposit(deposit)) => format!("deposit {} of {} B", deposit.number, deposit.envelope.len()),
         Ok(Frame::Lookup(_)) => "lookup".into(),
         Ok(Frame::Found(found)) => format!("found {} B", found.record.map_or(0, |record| record.len())),
+        Ok(Frame::Away(away)) => format!("away {} of {} records", away.day, away.records.len()),
+        Ok(Frame::Stock(_)) => "stock".into(),
+        Ok(Frame::Fetch(_)) => "fetch".into(),
+        Ok(Frame::Fetched(_)) => "fetched".into(),
         Ok(Frame::Ack(ack)) => format!("ack {:?}", ack.numbers),
         Err(_) => format!("{} B that are no frame", bytes.len()),
     }
@@ -143,6 +147,7 @@ pub fn action(action: &Action) -> String {
         Action::Reserve(link) => format!("> reserve {}", link.0),
         Action::Admit(link) => format!("> admit {}", link.0),
         Action::Publish(records) => format!("> publish {} records", records.len()),
+        Action::Host(record) => format!("> host {} B", record.len()),
         Action::Bootstrap(servers) => format!("> bootstrap {}", servers.len()),
         Action::Resolve(..) => "> resolve".into(),
         Action::Lookups(servers) => format!("> lookups {}", servers.len()),

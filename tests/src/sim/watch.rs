@@ -204,7 +204,15 @@ impl Watch {
             }
             Frame::Lookup(_) => {}
             // Of relays and their mailboxes' owners.
-            Frame::Update(_) | Frame::Session(_) | Frame::Accepted(_) | Frame::Deposit(_) | Frame::Ack(_) => {}
+            Frame::Update(_)
+            | Frame::Session(_)
+            | Frame::Accepted(_)
+            | Frame::Deposit(_)
+            | Frame::Ack(_)
+            | Frame::Away(_)
+            | Frame::Stock(_)
+            | Frame::Fetch(_)
+            | Frame::Fetched(_) => {}
         }
     }
 

@@ -32,9 +32,33 @@ impl Depots {
         }
     }
 
-    /// A relay is ours no longer.
-    pub fn remove_own(&mut self, turn: &mut Turn<'_>, own: &OwnDepot) {
+    /// Leaves the records of the days to come with our relays: whoever is away is found by them.
+    pub fn leave_records(&mut self, state: &State, turn: &mut Turn<'_>) {
+        for own in state.own.depots.values() {
+            self.leave_at(state, turn, own, &state.own.away);
+        }
+    }
+
+    fn leave_at(&mut self, state: &State, turn: &mut Turn<'_>, own: &OwnDepot, away: &BTreeMap<u32, Vec<Vec<u8>>>) {
         let key = (own.link.mailbox(), own.link.receipt);
+        let session = self.sessions.get(&key).filter(|session| session.own.state == RelayState::Connected);
+        let Some(link) = session.and_then(|session| session.link) else { return };
+        let today = day_of(turn.now);
+        for day in today..=today.saturating_add(DAYS_AHEAD) {
+            let records = away.get(&day).cloned().unwrap_or_default();
+            let away = Away::sign(&owner_key(own), &key.0, day, state.own.presence.sequence, records);
+            *self.sent.entry("away").or_default() += 1;
+            turn.act(Action::Send(link, Frame::Away(away).encode()));
+        }
+    }
+
+    /// A relay is ours no longer.
+    pub fn remove_own(&mut self, state: &mut State, turn: &mut Turn<'_>, own: &OwnDepot) {
+        let key = (own.link.mailbox(), own.link.receipt);
+        let presence = &mut state.own.presence;
+        presence.sequence = presence.sequence.saturating_add(1);
+        turn.put(Table::Meta, b"presence", &*presence);
+        self.leave_at(state, turn, own, &BTreeMap::new());
         if let Some(link) = self.sessions.get(&key).and_then(|session| session.link) {
             turn.act(Action::Close(link, CloseReason::Idle));
             self.links.remove(&link);
@@ -86,6 +110,7 @@ impl Depots {
                 session.own.state = RelayState::Connected;
                 if let Some(link) = session.link.filter(|_| !std::mem::replace(&mut session.own.reserved, true)) {
                     turn.act(Action::Reserve(link));
+                    self.leave_at(state, turn, &own, &state.own.away);
                 }
             }
             Verdict::Full => session.own.state = RelayState::Full,
@@ -106,6 +131,7 @@ impl Depots {
             revoked: Vec::new(),
             at: turn.now,
             claim: own.claim,
+            capability: state.own.friendship.capability(&own.link.mailbox()).public(),
         };
         if let Some(update) = Update::seal(&owner_key(own), &own.link, &record, turn.rng) {
             *self.sent.entry("update").or_default() += 1;

@@ -328,6 +328,10 @@ impl Transport for Sent {
         self.push("lookups".into());
     }
 
+    fn host(&mut self, _: Vec<u8>) {
+        self.push("host".into());
+    }
+
     fn bootstrap(&mut self, _: Vec<Address>) {
         self.push("bootstrap".into());
     }
