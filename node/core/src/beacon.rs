@@ -2,7 +2,7 @@
 //! changes and before they end.
 
 use crate::command::DhtView;
-use crate::limits::{PUBLISH_DELAY, PUBLISH_INTERVAL, PUBLISH_PAUSE, READ_AGAIN, READ_BACK, READ_BACK_MAX, SERVERS_MAX};
+use crate::limits::{AWAY_DELAY, PUBLISH_DELAY, PUBLISH_INTERVAL, PUBLISH_PAUSE, READ_AGAIN, READ_BACK, READ_BACK_MAX, SERVERS_MAX};
 use crate::seam::{Action, Address};
 use crate::state::State;
 use crate::table::Table;
@@ -35,6 +35,8 @@ pub(crate) struct Beacon {
     /// Records that were looked for and not found yet: header and full body of today.
     unread: BTreeSet<LookupId>,
     read_back: Option<Timestamp>,
+    /// When our relays get the records of the days to come.
+    away_due: Option<Timestamp>,
 }
 
 impl Beacon {
@@ -49,11 +51,14 @@ impl Beacon {
         let earliest = self.last.map_or(now.after(PUBLISH_DELAY), |last| last.after(PUBLISH_PAUSE));
         let at = if at_once { now } else { now.max(earliest) };
         self.due = Some(self.due.map_or(at, |due| due.min(at)));
+        if at_once {
+            self.away_due = Some(now);
+        }
     }
 
     /// When something is due.
     pub fn next_due(&self) -> Option<Timestamp> {
-        self.due.into_iter().chain(self.read_back_due).min()
+        [self.due, self.read_back_due, self.away_due].into_iter().flatten().min()
     }
 
     /// These are all DHT servers now: they are remembered, and looked at for our own record.
@@ -121,6 +126,18 @@ impl Beacon {
 
     /// Publishes when it is due.
     pub fn tick(&mut self, state: &mut State, turn: &mut Turn<'_>) {
+        self.tick_records(state, turn);
+        if self.away_due.is_some_and(|due| due <= turn.now) {
+            self.away_due = None;
+            state.has_away = true;
+            // Without a header for who may read now, what lies there is taken back.
+            if prepare(state, turn).is_none() {
+                state.own.away.clear();
+            }
+        }
+    }
+
+    fn tick_records(&mut self, state: &mut State, turn: &mut Turn<'_>) {
         if self.read_back_due.is_some_and(|due| due <= turn.now) {
             self.read_back_pause = self.read_back_pause.saturating_mul(2).min(READ_BACK_MAX);
             self.read_back_due = Some(turn.now.after(self.read_back_pause));
@@ -134,6 +151,7 @@ impl Beacon {
         self.due = Some(turn.now.after(PUBLISH_INTERVAL));
         self.last = Some(turn.now);
         self.is_outgrown = publish(state, turn).is_none();
+        self.away_due.get_or_insert(turn.now.after(AWAY_DELAY));
     }
 }
 
@@ -149,37 +167,25 @@ pub(crate) fn remember(state: &mut State, turn: &mut Turn<'_>, mut servers: Vec<
     }
 }
 
-/// Makes and publishes the records of today and tomorrow, and makes those that our relays are
-/// to publish when we are away. None when no header can be made.
+/// Makes and publishes the records of today and tomorrow. None when no header can be made.
 fn publish(state: &mut State, turn: &mut Turn<'_>) -> Option<()> {
     let today = day_of(turn.now);
     // Should no header hold the readers, nobody shall get one for other readers from us.
     state.own.records.clear();
-    state.own.away.clear();
-    state.has_away = true;
     let presence = &mut state.own.presence;
-    // Never lower than before, also when the clock was set back.
-    presence.sequence = presence.sequence.saturating_add(1).max(turn.now.0);
+    // Never lower than before, also when the clock was set back. By two: one less is for what
+    // our relays publish, which must not stand in the way of what we publish ourselves.
+    presence.sequence = presence.sequence.saturating_add(2).max(turn.now.0);
+    let sequence = presence.sequence;
     let generation = &mut presence.generation;
     generation.ratchet.forget_before(today.saturating_sub(1).saturating_sub(generation.began));
     turn.put(Table::Meta, b"presence", &*presence);
-    let bodies = [Class::Full, Class::Limited].map(|class| (class, body_of(state, turn, class)));
-    // Who is away is where nobody knows: later days have what the limited body has.
-    let away = [Class::Full, Class::Limited].map(|class| (class, body_of(state, turn, Class::Limited)));
-    let presence = &state.own.presence;
-    let readers = presence.readers();
-    let header = codec::encode(&Header::wrap(&presence.generation, &presence.wrapping, &readers, turn.rng).ok()?);
-    let last = if state.own.depots.is_empty() { 1 } else { DAYS_AHEAD };
-    for ahead in 0..=last {
-        let day = today.saturating_add(ahead);
-        let records = records_of(state, turn, day, &header, if ahead <= 1 { &bodies } else { &away })?;
-        if ahead <= 1 {
-            let read = records.iter().filter_map(|bytes| Some((Item::read(bytes, turn.now).ok()?.id, bytes.clone())));
-            state.own.records.extend(read);
-        }
-        if !state.own.depots.is_empty() {
-            state.own.away.insert(day, records);
-        }
+    let bodies = [Class::Full, Class::Limited].map(|class| (class, body_of(state, turn, class, sequence)));
+    let header = header_of(state, turn)?;
+    for day in [today, today.saturating_add(1)] {
+        let records = records_of(state, turn, day, sequence, &header, &bodies)?;
+        let read = records.into_iter().filter_map(|bytes| Some((Item::read(&bytes, turn.now).ok()?.id, bytes)));
+        state.own.records.extend(read);
     }
     let contact = contact_of(state, turn, today).and_then(|bytes| Some((Item::read(&bytes, turn.now).ok()?.id, bytes)));
     state.own.records.extend(contact);
@@ -187,22 +193,47 @@ fn publish(state: &mut State, turn: &mut Turn<'_>) -> Option<()> {
     Some(())
 }
 
-/// Header and bodies of a day.
-fn records_of(state: &State, turn: &mut Turn<'_>, day: u32, header: &[u8], bodies: &[(Class, Vec<u8>)]) -> Option<Vec<Vec<u8>>> {
+/// Makes the records that our relays are to publish while we are away, from today on: who is
+/// away is where nobody knows, so they have what the limited body has. None when no header can
+/// be made.
+fn prepare(state: &mut State, turn: &mut Turn<'_>) -> Option<()> {
+    state.own.away.clear();
+    if state.own.depots.is_empty() {
+        return Some(());
+    }
+    let sequence = state.own.presence.sequence.saturating_sub(1);
+    let bodies = [Class::Full, Class::Limited].map(|class| (class, body_of(state, turn, Class::Limited, sequence)));
+    let header = header_of(state, turn)?;
+    let today = day_of(turn.now);
+    for day in today..=today.saturating_add(DAYS_AHEAD) {
+        let records = records_of(state, turn, day, sequence, &header, &bodies)?;
+        state.own.away.insert(day, records);
+    }
+    Some(())
+}
+
+fn header_of(state: &State, turn: &mut Turn<'_>) -> Option<Vec<u8>> {
     let presence = &state.own.presence;
-    let (generation, wrapping, at) = (&presence.generation, &presence.wrapping, Timestamp(presence.sequence));
+    Header::wrap(&presence.generation, &presence.wrapping, &presence.readers(), turn.rng).ok().map(|header| codec::encode(&header))
+}
+
+/// Header and bodies of a day.
+fn records_of(
+    state: &State,
+    turn: &mut Turn<'_>,
+    day: u32,
+    sequence: u64,
+    header: &[u8],
+    bodies: &[(Class, Vec<u8>)],
+) -> Option<Vec<Vec<u8>>> {
+    let presence = &state.own.presence;
+    let (generation, wrapping, at) = (&presence.generation, &presence.wrapping, Timestamp(sequence));
     let (lookup, reader) = (generation.lookup(), generation.reader());
     let mut records = vec![Place::of_header(&reader.lookup, day).seal(&lookup, at, header, turn.rng).ok()?];
     for (class, payload) in bodies {
         let wrapped = wrapping.secret(*class);
-        let stamp = Stamp {
-            version: wrapping.version,
-            day,
-            sequence: presence.sequence,
-            device: state.own.identity.device,
-            issued: turn.now,
-            expires: end_of(day),
-        };
+        let stamp =
+            Stamp { version: wrapping.version, day, sequence, device: state.own.identity.device, issued: turn.now, expires: end_of(day) };
         let body = codec::encode(&Body::seal(&reader, wrapped, stamp, payload, turn.rng)?);
         records.push(Place::of_body(&reader.lookup, day, wrapped).seal(&lookup, at, &body, turn.rng).ok()?);
     }
@@ -229,7 +260,7 @@ pub(crate) fn set_findable(state: &mut State, turn: &mut Turn<'_>, is_findable: 
 }
 
 /// What friends read; those from whom we hide, without our own addresses.
-fn body_of(state: &State, turn: &mut Turn<'_>, class: Class) -> Vec<u8> {
+fn body_of(state: &State, turn: &mut Turn<'_>, class: Class, sequence: u64) -> Vec<u8> {
     let own = &state.own;
     let mut whereabouts = own.whereabouts(turn.rng);
     if class == Class::Limited {
@@ -244,5 +275,5 @@ fn body_of(state: &State, turn: &mut Turn<'_>, class: Class) -> Vec<u8> {
         lookups: crate::lookup::told(state),
     };
     let lookup = own.presence.generation.reader().lookup;
-    codec::encode(&SignedPresence::sign(&own.identity.signing, &lookup, own.presence.sequence, &body))
+    codec::encode(&SignedPresence::sign(&own.identity.signing, &lookup, sequence, &body))
 }

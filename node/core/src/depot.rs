@@ -63,8 +63,8 @@ struct Session {
     dial: Option<DialId>,
     attempts: u32,
     next_dial: Option<Timestamp>,
-    /// Deposits without receipt: for whom, outbox number, size.
-    inflight: BTreeMap<FrameId, (DeviceId, u64, usize)>,
+    /// Deposits without receipt.
+    inflight: BTreeMap<FrameId, Inflight>,
     inflight_bytes: usize,
     /// When the link is given up: a receipt is missing, or nothing is to be done.
     deadline: Option<Timestamp>,
@@ -72,6 +72,21 @@ struct Session {
     full_until: Option<Timestamp>,
     full: u32,
     own: Standing,
+}
+
+/// A deposit without receipt.
+#[derive(Debug, Clone, Copy)]
+struct Inflight {
+    device: DeviceId,
+    number: u64,
+    size: usize,
+    /// Of the friend's secret by which it was put.
+    revision: Option<u64>,
+}
+
+/// The revision of the friendship secret that is known of a device's owner.
+fn revision_of(state: &State, device: &DeviceId) -> Option<u64> {
+    state.friend_of(device)?.friendship.as_ref().map(|friendship| friendship.revision)
 }
 
 /// How we stand with a relay of our own, on its present link.
@@ -124,8 +139,8 @@ impl Depots {
 
     fn forget(&mut self, key: &DepotKey) {
         if let Some(session) = self.sessions.remove(key) {
-            for (device, ..) in session.inflight.values() {
-                self.waiting.insert(*device, Progress::default());
+            for inflight in session.inflight.values() {
+                self.waiting.insert(inflight.device, Progress::default());
             }
         }
         self.dials.retain(|_, dialled| dialled != key);
@@ -220,8 +235,8 @@ impl Depots {
         session.link = None;
         session.deadline = None;
         session.own.state = RelayState::Unreachable;
-        for (device, ..) in std::mem::take(&mut session.inflight).into_values() {
-            self.waiting.insert(device, Progress::default());
+        for inflight in std::mem::take(&mut session.inflight).into_values() {
+            self.waiting.insert(inflight.device, Progress::default());
         }
         session.inflight_bytes = 0;
         back_off(session, turn);
@@ -288,7 +303,7 @@ impl Depots {
                 let page = outbox::rows(turn, id, cursor, PAGE)?;
                 let mut past = *next;
                 for (number, row) in page.iter().take_while(|(number, _)| number < end) {
-                    if !self.leave(turn, device, *number, row) {
+                    if !self.leave(state, turn, device, *number, row) {
                         past = *number;
                         break;
                     }
@@ -310,7 +325,7 @@ impl Depots {
 
     /// Leaves one envelope at a relay, unless a good copy lies there. False when it must be
     /// tried again later.
-    fn leave(&mut self, turn: &mut Turn<'_>, device: &crate::state::Device, number: u64, row: &OutboxRow) -> bool {
+    fn leave(&mut self, state: &State, turn: &mut Turn<'_>, device: &crate::state::Device, number: u64, row: &OutboxRow) -> bool {
         if row.stored.is_some() || self.sessions.values().any(|session| session.inflight.contains_key(&row.frame)) {
             return true;
         }
@@ -325,7 +340,8 @@ impl Depots {
                 return false;
             }
             let Some(put) = outbox::put_at(row, depot) else { continue };
-            session.inflight.insert(row.frame, (device.device, number, row.envelope.len()));
+            let revision = revision_of(state, &device.device);
+            session.inflight.insert(row.frame, Inflight { device: device.device, number, size: row.envelope.len(), revision });
             session.inflight_bytes = session.inflight_bytes.saturating_add(row.envelope.len());
             session.deadline = Some(turn.now.after(RECEIPT_TIMEOUT));
             *self.sent.entry("deposit").or_default() += 1;
@@ -401,13 +417,15 @@ impl Depots {
         let (Some(body), Some(session)) = (verified, self.sessions.get_mut(key)) else { return Ok(()) };
         session.attempts = 0;
         let mut settled = Vec::new();
-        let mut unplaced = Vec::new();
+        let (mut unplaced, mut unplaced_keys) = (Vec::new(), Vec::new());
         for item in body.items {
-            let Some((device, number, size)) = session.inflight.remove(&item.frame) else { continue };
+            let Some(Inflight { device, number, size, revision }) = session.inflight.remove(&item.frame) else { continue };
             session.inflight_bytes = session.inflight_bytes.saturating_sub(size);
             match item.outcome {
                 Outcome::Refused(Refusal::Full) => unplaced.push(device),
                 Outcome::Stored(_) => session.full = 0,
+                // The new key was read while this was on its way.
+                Outcome::Refused(Refusal::Stale) if revision != revision_of(state, &device) => unplaced_keys.push(device),
                 Outcome::Refused(Refusal::Stale) => {
                     if let Some(peer) = state.friend_of(&device).map(|friend| friend.peer) {
                         state.seek(peer, Why::Stale);
@@ -430,7 +448,7 @@ impl Depots {
             }
             settle(state, turn, mailbox, &device, number, outcome)?;
         }
-        for device in unplaced {
+        for device in unplaced.into_iter().chain(unplaced_keys) {
             self.restart(&device);
         }
         self.pump(state, turn)

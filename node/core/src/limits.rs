@@ -66,6 +66,9 @@ pub const READ_BACK_MAX: u64 = 10 * MINUTE;
 pub const SEEK_DEADLINE: u64 = 20 * SECOND;
 /// Our records are looked for again so long after they were last found.
 pub const READ_AGAIN: u64 = 30 * MINUTE;
+/// Our relays get the records of the days to come so long after something has changed; at once
+/// when somebody was taken out.
+pub const AWAY_DELAY: u64 = 10 * SECOND;
 /// Lookup servers that the user may name.
 pub const LOOKUPS_MAX: usize = 8;
 /// Of these, those of which friends are told.

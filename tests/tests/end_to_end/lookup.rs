@@ -157,3 +157,40 @@ fn somebody_who_wants_to_be_found_is_asked_by_peer_id_alone_and_somebody_else_is
     assert_eq!((status(&asked[0]).as_str(), status(&waiting[0]).as_str()), (Some("confirmed"), Some("unresolved")));
     assert!(cleo.json(&["requests"]).unwrap().is_empty());
 }
+
+#[test]
+fn new_keys_of_a_friend_who_is_off_are_read_from_a_relay_that_was_killed_and_started_again() {
+    let home = tempfile::tempdir().unwrap();
+    let listen = fresh();
+    let mut relay = Node::start(&home.path().join("relay"), &["relay", "run", "--open", "-vvv", "--listen", &listen]).unwrap();
+    let link = relay.ready["link"].as_str().unwrap().to_owned();
+    let start = |name: &str, with_relay: bool| {
+        let listen = fresh();
+        let mut arguments = vec!["-vvv", "--no-lan", "--name", name, "--listen", &listen];
+        if with_relay {
+            arguments.extend(["--relay", &link]);
+        }
+        Node::start(&home.path().join(name), &arguments).unwrap()
+    };
+    let mut andi = start("Andi", true);
+    let (mut ben, cleo) = (start("Ben", false), start("Cleo", false));
+    for (node, name) in [(&ben, "Ben"), (&cleo, "Cleo")] {
+        let link = andi.json(&["invite", "--auto-accept"]).unwrap()[0]["link"].as_str().unwrap().to_owned();
+        node.json(&["add", &link]).unwrap();
+        wait_for_friend(&andi, name).unwrap();
+        wait_for_friend(node, "Andi").unwrap();
+    }
+    ben.interrupt().unwrap();
+    // From now on Ben's keys are over.
+    andi.json(&["unfriend", "Cleo", "--yes"]).unwrap();
+    wait_for_record(&andi);
+    within(SOON, "the relay is connected", || Ok((andi.json(&["relay", "list"])?[0]["state"] == "connected").then_some(()))).unwrap();
+    andi.interrupt().unwrap();
+    relay.kill().unwrap();
+    relay.restart().unwrap();
+    let ben = start("Ben", false);
+    let sent = ben.json(&["send", "Andi", "for later", "--wait", "stored", "--timeout", "30s"]).unwrap();
+    assert_eq!(sent[0]["state"], "stored");
+    let andi = start("Andi", true);
+    within(SOON, "the text arrives", || Ok((andi.json(&["read", "--peek"])?.len() == 1).then_some(()))).unwrap();
+}
