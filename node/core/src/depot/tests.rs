@@ -4,12 +4,14 @@
 
 use super::*;
 use crate::clear_cipher::ClearCipher;
-use crate::state::{Device, Message, message_key};
+use crate::command::Trust;
+use crate::state::{Device, Friend, FriendState, Message, message_key};
 use crate::turn::Out;
 use crate::world::{Rows, Shelf, ShelfError};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use symbolon_presence::envelope::{KnownKey, frame_id};
+use symbolon_presence::friendship::FriendshipSecret;
 use symbolon_presence::id::{MessageId, PeerId, RoomId};
 use symbolon_presence::seal::DhKey;
 use symbolon_presence::time::DAY;
@@ -191,5 +193,48 @@ fn relays_spoken_to_at_once_are_bounded() {
             assert!(depots.sessions.len() <= DEPOT_SESSIONS_MAX && depots.dials.len() <= DEPOT_SESSIONS_MAX);
         }
         assert_eq!(depots.sessions.len(), DEPOT_SESSIONS_MAX);
+    });
+}
+
+#[test]
+fn a20_what_was_on_its_way_when_a_new_key_was_read_is_left_again_under_it() {
+    let (signer, relay) = depot(1);
+    let peer = PeerId([9; 32]);
+    let friend = |revision| Friend {
+        peer,
+        petname: "Ben".into(),
+        trust: Trust::Unknown,
+        state: FriendState::Mutual,
+        blocked: false,
+        conversation: ROOM,
+        room: ROOM,
+        devices: vec![DEVICE],
+        friendship: Some(FriendshipSecret { revision, secret: Secret::from_bytes([revision as u8; 32]) }),
+        second_root: None,
+        since: NOW,
+        held: Vec::new(),
+        unread: 0,
+        presence: None,
+        giving: false,
+    };
+    in_turn(|depots, state, turn| {
+        let frame = with_text(state, turn, vec![relay.clone()]);
+        state.friends.insert(peer, friend(0));
+        connect(depots, state, turn);
+        let stale = receipt(&signer, &relay.entry.mailbox, frame, Outcome::Refused(Refusal::Stale));
+        depots.frame(state, turn, LINK, &stale).unwrap();
+        assert!(turn.out.actions.is_empty() && state.seek.contains_key(&peer), "without a new key it waits until one is read");
+        depots.restart(&DEVICE);
+        depots.pump(state, turn).unwrap();
+        assert!(matches!(turn.out.actions.pop_back(), Some(Action::Send(LINK, _))));
+        // The key is read while the old one is still on its way: the relay's answer is about the old one.
+        state.friends.insert(peer, friend(1));
+        depots.restart(&DEVICE);
+        depots.pump(state, turn).unwrap();
+        assert!(turn.out.actions.is_empty(), "one at a time");
+        depots.frame(state, turn, LINK, &stale).unwrap();
+        assert!(matches!(turn.out.actions.pop_back(), Some(Action::Send(LINK, _))), "left again");
+        depots.frame(state, turn, LINK, &receipt(&signer, &relay.entry.mailbox, frame, Outcome::Stored(NOW.after(DAY)))).unwrap();
+        assert_eq!(message_state(turn), MessageState::Stored);
     });
 }
