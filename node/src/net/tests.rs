@@ -8,6 +8,7 @@ mod dials;
 mod hostile;
 mod lifetimes;
 mod links;
+mod scale;
 mod start;
 mod stranger;
 
