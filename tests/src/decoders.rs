@@ -22,12 +22,14 @@ use symbolon_presence::header::Header;
 use symbolon_presence::id::{GrantId, Nonce, PeerId, SignatureBytes};
 use symbolon_presence::identity::{CERT_MAX, Chain, DeviceCertBody};
 use symbolon_presence::kdf::Secret;
+use symbolon_presence::posted::Item;
 use symbolon_presence::record::{Place, RECORD_MAX, Record, day_of};
 use symbolon_presence::sign::VerifyingKey;
 use symbolon_presence::words::{fingerprint_words, words_match};
 use symbolon_relay::away::AWAY_MAX;
 use symbolon_relay::frame::{FRAME_MAX, Frame, MailboxEntry, RECEIPT_MAX, ReceiptBody, SEALED_ADDRESS_MAX};
 use symbolon_relay::grant::AddressBody;
+use symbolon_relay::lookup::{Answer, Ask, MESSAGE_MAX};
 use symbolon_relay::mailbox::{Admission, GrantUses};
 use symbolon_relay::packages::PACKAGES_MAX;
 use symbolon_relay::session::{ACK_MAX, REVOKED_MAX};
@@ -68,6 +70,9 @@ pub const ALL: &[Decoder] = &[
     Decoder { name: "room_payload", max: PAYLOAD_MAX, run: room_payload },
     Decoder { name: "leaf_credential", max: 1024, run: leaf_credential },
     Decoder { name: "record", max: RECORD_MAX, run: record },
+    Decoder { name: "posted", max: RECORD_MAX, run: posted },
+    Decoder { name: "ask", max: MESSAGE_MAX, run: ask },
+    Decoder { name: "answer", max: MESSAGE_MAX, run: answer },
     Decoder { name: "header", max: RECORD_MAX, run: header },
     Decoder { name: "body", max: RECORD_MAX, run: body },
     Decoder { name: "signed_presence", max: RECORD_MAX, run: signed_presence },
@@ -142,6 +147,33 @@ fn record(bytes: &[u8]) -> bool {
     let Ok(record) = Record::read_early(bytes, NOW) else { return false };
     let (key, day) = (samples::generation().lookup().public(), day_of(NOW));
     let _ = Place::of_header(&key, day).open(&record);
+    true
+}
+
+fn posted(bytes: &[u8]) -> bool {
+    let Ok(item) = Item::read(bytes, NOW) else { return false };
+    assert!(!item.expires.is_expired_at(NOW));
+    if let Some(contact) = item.contact {
+        contact_record(&contact);
+    }
+    true
+}
+
+fn ask(bytes: &[u8]) -> bool {
+    let Ok(ask) = Ask::decode(bytes) else { return false };
+    assert!(ask.encode() == bytes, "a second encoding was accepted");
+    if let Ask::Put(record) = ask {
+        posted(&record);
+    }
+    true
+}
+
+fn answer(bytes: &[u8]) -> bool {
+    let Ok(answer) = Answer::decode(bytes) else { return false };
+    assert!(answer.encode() == bytes, "a second encoding was accepted");
+    if let Answer::Found(Some(record)) = answer {
+        posted(&record);
+    }
     true
 }
 

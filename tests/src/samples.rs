@@ -30,11 +30,15 @@ use symbolon_presence::id::{DeviceId, Digest, EpochId, FrameId, GrantId, Message
 use symbolon_presence::identity::{Identity, pair_context};
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::labels::SIGN_CONTACT;
+use symbolon_presence::posted::Posted;
 use symbolon_presence::record::{Place, day_of};
 use symbolon_presence::seal::{DhKey, DhPublic};
+use symbolon_presence::sign::SigningKey;
 use symbolon_presence::time::{DAY, HOUR, Timestamp};
-use symbolon_relay::frame::{MailboxEntry, Outcome, Put, Receipt, ReceiptBody, ReceiptItem, Refusal};
+use symbolon_relay::away::Away;
+use symbolon_relay::frame::{Frame, MailboxEntry, Outcome, Put, Receipt, ReceiptBody, ReceiptItem, Refusal};
 use symbolon_relay::grant::{AddressBody, MailboxKeys, Scope};
+use symbolon_relay::packages::{Fetch, Fetched, Handed, Stock};
 
 /// When every example is made: 2027-01-15T08:00:00Z.
 pub const NOW: Timestamp = Timestamp(1_800_000_000_000);
@@ -363,6 +367,28 @@ pub fn record() -> Vec<u8> {
     let header = codec::encode(&header());
     let place = Place::of_header(&key.public(), day_of(NOW));
     place.seal(&key, NOW, &header, &mut ChaCha20Rng::seed_from_u64(0x6f)).expect("a short header fits")
+}
+
+/// Ben's way in for whoever knows his Peer ID.
+pub fn posted() -> Vec<u8> {
+    let ben = ben();
+    let contact = codec::encode(&ben.invite("Ben"));
+    Posted::sign(&ben.identity, 7, NOW.after(DAY), contact).expect("an invite fits").encode()
+}
+
+/// Owner of a mailbox at Ben's relay: what is left there for others.
+pub fn left() -> [Frame; 4] {
+    let (ben, owner) = (ben(), SigningKey::from_seed(&[0x41; 32]));
+    let mailbox = ben.mailbox.id();
+    let address = ben.contact().entry.address;
+    let token = ben.friendship.capability(&mailbox);
+    let nonce = Nonce([0x45; 16]);
+    [
+        Frame::Away(Away::sign(&owner, &mailbox, day_of(NOW), 7, vec![record()])),
+        Frame::Stock(Stock::sign(&owner, &mailbox, 8, vec![vec![0x46; 40], vec![0x47; 40]], Some(vec![0x48; 40]))),
+        Frame::Fetch(Fetch::sign(&token, &mailbox, address, nonce, NOW)),
+        Frame::Fetched(Fetched { nonce, handed: Handed::Package(vec![0x46; 40]) }),
+    ]
 }
 
 /// Where Ben is, as his friends read it.

@@ -9,10 +9,11 @@ use crate::samples::{self, NOW};
 use symbolon_core::wire::{Consent, IntroCard, RoomPayload, Whereabouts};
 use symbolon_presence::address::Address;
 use symbolon_presence::codec;
-use symbolon_presence::id::{FrameId, GrantId, MessageId, PeerId, RequestId};
+use symbolon_presence::id::{FrameId, GrantId, LookupId, MessageId, PeerId, RequestId};
 use symbolon_presence::words::fingerprint_words;
 use symbolon_relay::frame::{Found, Frame, Outcome, RECEIPT_MAX, Receipt, ReceiptItem};
 use symbolon_relay::grant::Scope;
+use symbolon_relay::lookup::{Answer, Ask, Kept};
 
 /// An input and the name of its file.
 pub type Seed = (&'static str, Vec<u8>);
@@ -41,6 +42,8 @@ pub fn valid(decoder: &str) -> Vec<Seed> {
                 ("found", Frame::Found(found.clone()).encode()),
                 ("not_found", Frame::Found(Found { record: None, ..found }).encode()),
             ]);
+            let [away, stock, fetch, fetched] = samples::left();
+            all.extend([("away", away.encode()), ("stock", stock.encode()), ("fetch", fetch.encode()), ("fetched", fetched.encode())]);
             all.extend(known.map(|put| ("put_known", Frame::Put(put).encode())));
             all
         }
@@ -122,6 +125,13 @@ pub fn valid(decoder: &str) -> Vec<Seed> {
             all
         }
         "leaf_credential" => vec![("ann", samples::credential())],
+        "posted" => vec![("ben", samples::posted()), ("presence", samples::record())],
+        "ask" => vec![("get", Ask::Get(LookupId([0x6c; 32])).encode()), ("put", Ask::Put(samples::record()).encode())],
+        "answer" => vec![
+            ("found", Answer::Found(Some(samples::record())).encode()),
+            ("nothing", Answer::Found(None).encode()),
+            ("kept", Answer::Put(Kept::Yes).encode()),
+        ],
         "record" => vec![("header", samples::record())],
         "header" => vec![("one_friend", codec::encode(&samples::header()))],
         "body" => vec![("short", codec::encode(&samples::body()))],

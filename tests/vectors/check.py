@@ -364,6 +364,43 @@ def relay_frames(i, out):
     }
 
 
+def left(i):
+    """What an owner leaves at a relay for others, and how a friend asks for it."""
+    def signed(seed, label, said, fields):
+        return [*fields, sign(seed, name(label), context(i["mailbox"]), record(said))]
+
+    owner, packages = ed_public(i["owner_seed"]), i["packages"]
+    away = [i["day"], 7, [i["record"]]]
+    stock = [8, packages, i["last"]]
+    fetch = [i["address"], i["nonce"], i["at"]]
+    frames = {
+        "away": (9, signed(i["owner_seed"], "sign records ahead", away, [owner, *away])),
+        "stock": (10, signed(i["owner_seed"], "sign package stock", stock, [owner, *stock])),
+        "fetch": (11, signed(i["token_seed"], "sign package fetch", fetch, [fetch[0], ed_public(i["token_seed"]), *fetch[1:]])),
+        "fetched": (12, [i["nonce"], [0, [packages[0]]]]),
+    }
+    return {key: record([tag, [dict(enumerate(fields))]]) for key, (tag, fields) in frames.items()}
+
+
+def posted(i):
+    chain = read(i["chain"])
+    assert peer_of(chain[0]) == i["peer"]
+    body = record({0: i["counter"], 1: i["expires"], 2: i["contact"]})
+    signature = sign(i["seed"], name("sign posted contact record"), context(i["peer"], i["peer"]), body)
+    return {"id": hashed(name("hash contact lookup id"), i["peer"]), "posted": record({0: chain, 1: body, 2: signature})}
+
+
+def lookup_messages(i):
+    return {
+        "get": record([0, [i["lookup"]]]),
+        "put": record([1, [i["record"]]]),
+        "found": record([0, [i["record"]]]),
+        "nothing": record([0, []]),
+        "kept": record([1, [0]]),
+        "full": record([1, [3]]),
+    }
+
+
 def invite(i, out):
     chain = read(i["chain"])
     peer = peer_of(chain[0])
@@ -565,6 +602,9 @@ CHECKS = {
     "Receipt": receipt,
     "relay link": relay_link,
     "relay frames": relay_frames,
+    "records ahead and packages": left,
+    "contact record to be looked up": posted,
+    "lookup messages": lookup_messages,
     "invite link": invite,
     "Offer": statement(0),
     "Accept": statement(1),

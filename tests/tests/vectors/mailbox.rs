@@ -3,12 +3,14 @@
 use crate::{hex, vector};
 use serde_json::{Value, json};
 use symbolon_presence::codec;
-use symbolon_presence::id::{GrantId, Nonce};
+use symbolon_presence::id::{GrantId, LookupId, Nonce};
+use symbolon_presence::posted::Item;
 use symbolon_presence::sign::{SigningKey, VerifyingKey};
 use symbolon_presence::time::DAY;
 use symbolon_relay::frame::{Frame, Outcome};
 use symbolon_relay::grant::Scope;
 use symbolon_relay::link::RelayLink;
+use symbolon_relay::lookup::{Answer, Ask, Kept};
 use symbolon_relay::mailbox::Queue;
 use symbolon_relay::session::{Accepted, AcceptedBody, Ack, Deposit, Session, Verdict};
 use symbolon_tests::samples::{self, NOW};
@@ -30,6 +32,9 @@ pub fn vectors() -> Vec<Value> {
         receipt(),
         relay_link(),
         relay_frames(),
+        left(),
+        posted(),
+        lookup_messages(),
     ]
 }
 
@@ -79,6 +84,71 @@ fn relay_frames() -> Value {
             "ack": hex(Frame::Ack(ack).encode()),
             "accepted": hex(Frame::Accepted(accepted).encode()),
             "deposit": hex(Frame::Deposit(deposit).encode()),
+        }),
+    )
+}
+
+fn left() -> Value {
+    let ben = samples::ben();
+    let mailbox = ben.mailbox.id();
+    let [away, stock, fetch, fetched] = samples::left();
+    vector(
+        "records ahead and packages",
+        "Away, Stock: signed by the owner over the array of what stands between its key and the signature. Fetch: by the friendship token over \
+         address, nonce and time.",
+        json!({
+            "owner_seed": hex([0x41; 32]),
+            "mailbox": hex(mailbox.as_bytes()),
+            "token_seed": hex(ben.friendship.capability(&mailbox).seed()),
+            "day": symbolon_presence::record::day_of(NOW),
+            "record": hex(samples::record()),
+            "packages": [hex([0x46; 40]), hex([0x47; 40])],
+            "last": hex([0x48; 40]),
+            "address": hex(ben.contact().entry.address),
+            "nonce": hex([0x45; 16]),
+            "at": NOW.0,
+        }),
+        json!({
+            "away": hex(away.encode()),
+            "stock": hex(stock.encode()),
+            "fetch": hex(fetch.encode()),
+            "fetched": hex(fetched.encode()),
+        }),
+    )
+}
+
+fn posted() -> Value {
+    let ben = samples::ben();
+    let bytes = samples::posted();
+    let item = Item::read(&bytes, NOW).unwrap();
+    vector(
+        "contact record to be looked up",
+        "Lies under the labelled hash of the Peer ID; signed by the device, its owner as both people of the context.",
+        json!({
+            "seed": hex(ben.identity.signing.seed()),
+            "peer": hex(ben.identity.peer().as_bytes()),
+            "chain": hex(codec::encode(&ben.identity.chain)),
+            "counter": item.counter,
+            "expires": item.expires.0,
+            "contact": hex(item.contact.unwrap()),
+        }),
+        json!({ "id": hex(item.id.as_bytes()), "posted": hex(bytes) }),
+    )
+}
+
+fn lookup_messages() -> Value {
+    let id = LookupId([0x6c; 32]);
+    vector(
+        "lookup messages",
+        "Questions and answers of the lookup protocol, each behind the version byte.",
+        json!({ "lookup": hex(id.as_bytes()), "record": hex(samples::record()) }),
+        json!({
+            "get": hex(Ask::Get(id).encode()),
+            "put": hex(Ask::Put(samples::record()).encode()),
+            "found": hex(Answer::Found(Some(samples::record())).encode()),
+            "nothing": hex(Answer::Found(None).encode()),
+            "kept": hex(Answer::Put(Kept::Yes).encode()),
+            "full": hex(Answer::Put(Kept::Full).encode()),
         }),
     )
 }
