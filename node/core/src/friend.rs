@@ -6,7 +6,7 @@ use crate::limits::FRIENDS_MAX;
 use crate::outbox::{self, What};
 use crate::presence;
 use crate::seam::Event;
-use crate::state::{Fault, Friend, FriendPresence, FriendState, Request, State};
+use crate::state::{Fault, Friend, FriendPresence, FriendState, IntroRole, Introducing, Request, State};
 use crate::table::Table;
 use crate::turn::{Failed, Turn, TurnFailed};
 use crate::wire::{Bundle, BundleDevice, Depot, RoomPayload, Whereabouts, entry_is_of, is_name};
@@ -247,6 +247,23 @@ fn free_petname(state: &State, given: &str) -> String {
         return base.to_owned();
     }
     (2u64..).map(|n| format!("{base} {n}")).find(|name| !taken(name)).unwrap_or_default()
+}
+
+/// What to tell the user about somebody whose name is also that of a friend, or of somebody
+/// whom another friend introduces, with another key: one of them may not be who they seem.
+pub(crate) fn namesake(state: &State, peer: &PeerId, name: &str) -> Option<&'static str> {
+    let name = name.trim();
+    let is_other = |other: &PeerId, called: &str| other != peer && !name.is_empty() && same_name(called, name);
+    let friend = |friend: &Friend| friend.state != FriendState::Ended && is_other(&friend.peer, &friend.petname);
+    let is_open = |row: &Introducing| matches!(row.status, RequestStatus::Pending | RequestStatus::Ignored | RequestStatus::Accepted);
+    let introduced = |row: &Introducing| row.role != IntroRole::Introducer && is_open(row) && is_other(&row.other(), &row.name);
+    if state.friends.values().any(friend) {
+        Some("a friend of yours has this name, and another key: compare the words before you accept")
+    } else if state.introductions.values().any(introduced) {
+        Some("somebody else of this name, with another key, is introduced to you: compare the words before you accept")
+    } else {
+        None
+    }
 }
 
 fn same_name(a: &str, b: &str) -> bool {

@@ -300,7 +300,9 @@ pub(crate) fn view(state: &State, row: &Introducing) -> RequestView {
         trust: Trust::Introduced,
         note: row.note.clone(),
         status: row.status,
-        fault: None,
+        fault: (row.role != IntroRole::Introducer && row.status == RequestStatus::Pending)
+            .then(|| crate::friend::namesake(state, &other, &row.name))
+            .flatten(),
         introduced_by: state.friends.get(&row.introducer).map(|friend| friend.petname.clone()).into_iter().collect(),
         created: row.created,
     }

@@ -129,3 +129,29 @@ fn a81_the_way_in_made_for_one_who_is_introduced_is_good_for_nobody_else() {
     let row = sim.requests(node).into_iter().find(|row| row.peer == tom.peer() && row.kind == RequestKind::Friend).unwrap();
     assert_eq!((row.status, row.trust), (RequestStatus::Accepted, Trust::Introduced));
 }
+
+#[test]
+fn a82_two_keys_under_one_name_are_pointed_out_before_anybody_accepts() {
+    let mut sim = Sim::new(4, Faults::NONE);
+    let node = sim.add("Holger");
+    let (mut mallory, mut bea) = (Actor::new(7, sim.now), Actor::new(11, sim.now));
+    let (bond, link) = mallory.befriend(&mut sim, node);
+    let (other_bond, other_link) = bea.befriend(&mut sim, node);
+    let (tom, eve) = (Actor::new(8, sim.now), Actor::new(9, sim.now));
+    let faults = |sim: &mut Sim| {
+        let views = sim.requests(node).into_iter().filter(|view| view.status == RequestStatus::Pending);
+        views.map(|view| view.fault.is_some()).collect::<Vec<_>>()
+    };
+    let first = Introduction::sign(&bea.identity, &body(sim.now, &tom.identity, holger(&other_bond)));
+    let frame = said(&other_bond, &mut bea, &RoomPayload::Introduce(first));
+    assert_eq!(outcomes(&sim.rogue_send(other_link, frame)), [Outcome::Delivered]);
+    assert_eq!(faults(&mut sim), [false]);
+    // Mallory introduces Eve under Tom's name.
+    let second = IntroductionBody { id: RequestId([8; 16]), ..body(sim.now, &eve.identity, holger(&bond)) };
+    let second = Introduction::sign(&mallory.identity, &second);
+    let frame = said(&bond, &mut mallory, &RoomPayload::Introduce(second));
+    assert_eq!(outcomes(&sim.rogue_send(link, frame)), [Outcome::Delivered]);
+    assert_eq!(faults(&mut sim), [true, true], "which of them is Tom is not for the node to say");
+    let fault = sim.requests(node)[0].fault.unwrap();
+    assert!(fault.contains("compare the words"), "{fault}");
+}
