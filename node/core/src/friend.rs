@@ -386,58 +386,16 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
     use super::*;
-    use crate::world::{Rows, Shelf, ShelfError};
+    use crate::fixture::{Empty, friend, peer};
     use rand_core::SeedableRng;
-
-    /// A store at first run.
-    struct Empty;
-
-    impl Shelf for Empty {
-        fn get(&self, _: Table, _: &[u8]) -> Result<Option<Vec<u8>>, ShelfError> {
-            Ok(None)
-        }
-
-        fn range(&self, _: Table, _: &[u8], _: usize) -> Result<Rows, ShelfError> {
-            Ok(Vec::new())
-        }
-
-        fn range_back(&self, _: Table, _: &[u8], _: usize) -> Result<Rows, ShelfError> {
-            Ok(Vec::new())
-        }
-
-        fn search(&self, _: &str, _: u64, _: usize) -> Result<Vec<u64>, ShelfError> {
-            Ok(Vec::new())
-        }
-    }
 
     #[test]
     fn friends_are_bounded_and_one_who_is_there_may_come_again() {
         let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(1);
         let mut state = State::load(None, &Empty, Timestamp(1), &mut rng, &mut crate::turn::Out::default()).unwrap();
-        let room = RoomId([1; 32]);
         for n in 0..FRIENDS_MAX as u64 {
-            let mut id = [0; 32];
-            id[..8].copy_from_slice(&n.to_be_bytes());
-            let peer = PeerId(id);
-            assert!(has_room(&state, &peer));
-            let friend = Friend {
-                peer,
-                petname: n.to_string(),
-                trust: Trust::Unknown,
-                state: FriendState::Mutual,
-                blocked: false,
-                conversation: room,
-                room,
-                devices: Vec::new(),
-                friendship: None,
-                second_root: None,
-                since: Timestamp(1),
-                held: Vec::new(),
-                unread: 0,
-                presence: None,
-                giving: false,
-            };
-            state.friends.insert(peer, friend);
+            assert!(has_room(&state, &peer(n)));
+            state.friends.insert(peer(n), friend(n));
         }
         assert!(has_room(&state, &PeerId([0; 32])));
         assert!(!has_room(&state, &PeerId([9; 32])));

@@ -34,6 +34,8 @@ mod delivery;
 mod depot;
 mod doctor;
 mod finder;
+#[cfg(test)]
+mod fixture;
 mod friend;
 mod history;
 mod intake;

@@ -168,3 +168,49 @@ pub(crate) fn hide(state: &mut State, turn: &mut Turn<'_>, who: &crate::command:
     }
     Ok(peer)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::fixture::{in_turn, peer};
+
+    #[test]
+    fn secrets_that_are_over_are_bounded_and_the_newest_stay() {
+        in_turn(|state, turn| {
+            let over = PAST_MAX as u64 + 10;
+            for n in 0..over {
+                grant(state, turn, &peer(n), &[]).unwrap();
+                revoke(state, turn, &peer(n));
+            }
+            let revisions: Vec<u64> = state.own.past.iter().map(|past| past.friendship.revision).collect();
+            assert_eq!(revisions, (over - PAST_MAX as u64..over).collect::<Vec<_>>());
+            assert_eq!(state.own.friendship.revision, over);
+        });
+    }
+
+    #[test]
+    fn secrets_that_are_over_are_forgotten_in_time() {
+        in_turn(|state, turn| {
+            for (n, at) in [(1, 0), (2, PAST_LIFE / 2), (3, PAST_LIFE + 1)] {
+                turn.now = crate::fixture::NOW.after(at);
+                grant(state, turn, &peer(n), &[]).unwrap();
+                revoke(state, turn, &peer(n));
+            }
+            assert_eq!(state.own.past.len(), 2);
+        });
+    }
+
+    #[test]
+    fn a_friend_holds_two_blocks_at_most_and_is_taken_out_of_all_of_them() {
+        in_turn(|state, turn| {
+            for _ in 0..5 {
+                grant(state, turn, &peer(1), &[]).unwrap();
+            }
+            assert_eq!(state.own.presence.granted.get(&peer(1)).unwrap().len(), BLOCKS_OF_FRIEND);
+            revoke(state, turn, &peer(1));
+            assert!(!state.own.presence.is_granted(&peer(1)));
+        });
+    }
+}

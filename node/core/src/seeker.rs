@@ -297,3 +297,41 @@ fn take_in(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, body: &Body, p
     turn.notify(Event::Friend(*peer));
     Some(if has_moved || has_new_keys { News::Yes } else { News::No })
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::fixture::{NOW, friend, in_turn, peer};
+    use crate::state::{Friend, FriendPresence};
+    use symbolon_presence::generation::Generation;
+
+    #[test]
+    fn friends_looked_for_at_once_are_bounded_and_the_others_get_their_turn() {
+        in_turn(|state, turn| {
+            let (mut seeker, mut delivery) = (Seeker::default(), Delivery::default());
+            let count = FRIENDS_MAX as u64;
+            for n in 0..count {
+                let reader = Generation::random(0, day_of(NOW), turn.rng).reader();
+                let presence = Some(FriendPresence { reader, version: 0, sequence: 0, read: NOW, lookups: Vec::new() });
+                state.friends.insert(peer(n), Friend { presence, ..friend(n) });
+            }
+            for n in 0..count {
+                seeker.want(state, &mut delivery, turn, peer(n), Why::Missed);
+                seeker.want(state, &mut delivery, turn, peer(n), Why::Missed);
+            }
+            assert_eq!((seeker.open.len(), seeker.next.len()), (SEEKS_MAX, FRIENDS_MAX - SEEKS_MAX));
+            assert!(seeker.next.len() <= SEEKS_WAITING_MAX && seeker.ids.len() == SEEKS_MAX);
+            let mut sought = std::collections::BTreeSet::new();
+            // Three days each, and nobody answers.
+            for _ in 0..3 * FRIENDS_MAX / SEEKS_MAX + 3 {
+                sought.extend(seeker.open.keys().copied());
+                turn.now = seeker.next_due().unwrap_or(turn.now);
+                seeker.tick(state, &mut delivery, turn);
+                assert!(seeker.open.len() <= SEEKS_MAX && seeker.ids.len() <= SEEKS_MAX && seeker.attempts.len() <= FRIENDS_MAX);
+            }
+            assert_eq!(sought.len(), FRIENDS_MAX);
+        });
+    }
+}

@@ -2,6 +2,7 @@
 
 use symbolon_core::command::{Command, RequestKind, RequestStatus, Trust};
 use symbolon_core::contact::{ContactRecord, LINK_MAX};
+use symbolon_core::limits::INTRODUCTIONS_OF_FRIEND_MAX;
 use symbolon_core::wire::{Introduced, Introduction, IntroductionBody, Known, PAYLOAD_MAX, RoomPayload};
 use symbolon_core::world::{Opened, RoomCipher};
 use symbolon_presence::codec;
@@ -154,4 +155,22 @@ fn a82_two_keys_under_one_name_are_pointed_out_before_anybody_accepts() {
     assert_eq!(faults(&mut sim), [true, true], "which of them is Tom is not for the node to say");
     let fault = sim.requests(node)[0].fault.unwrap();
     assert!(fault.contains("compare the words"), "{fault}");
+}
+
+#[test]
+fn a_friend_has_only_so_many_introductions_that_wait_for_an_answer() {
+    let mut sim = Sim::new(5, Faults::NONE);
+    let node = sim.add("Holger");
+    let mut mallory = Actor::new(7, sim.now);
+    let (bond, link) = mallory.befriend(&mut sim, node);
+    let mut taken = 0;
+    for number in 0..INTRODUCTIONS_OF_FRIEND_MAX as u64 + 4 {
+        let somebody = Actor::new(100 + number, sim.now);
+        let id = RequestId([u8::try_from(number).unwrap(); 16]);
+        let said_body = IntroductionBody { id, ..body(sim.now, &somebody.identity, holger(&bond)) };
+        let introduction = Introduction::sign(&mallory.identity, &said_body);
+        let frame = said(&bond, &mut mallory, &RoomPayload::Introduce(introduction));
+        taken += usize::from(outcomes(&sim.rogue_send(link, frame)) == [Outcome::Delivered]);
+    }
+    assert_eq!((taken, rows(&mut sim, node).len()), (INTRODUCTIONS_OF_FRIEND_MAX, INTRODUCTIONS_OF_FRIEND_MAX));
 }

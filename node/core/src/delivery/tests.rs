@@ -4,33 +4,11 @@
 
 use super::*;
 use crate::clear_cipher::ClearCipher;
-use crate::table::Table;
+use crate::fixture::Empty;
 use crate::turn::Out;
-use crate::world::{Rows, Shelf, ShelfError};
 use rand_core::SeedableRng;
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
-
-/// A store at first run.
-struct Empty;
-
-impl Shelf for Empty {
-    fn get(&self, _: Table, _: &[u8]) -> Result<Option<Vec<u8>>, ShelfError> {
-        Ok(None)
-    }
-
-    fn range(&self, _: Table, _: &[u8], _: usize) -> Result<Rows, ShelfError> {
-        Ok(Vec::new())
-    }
-
-    fn range_back(&self, _: Table, _: &[u8], _: usize) -> Result<Rows, ShelfError> {
-        Ok(Vec::new())
-    }
-
-    fn search(&self, _: &str, _: u64, _: usize) -> Result<Vec<u64>, ShelfError> {
-        Ok(Vec::new())
-    }
-}
 
 /// Runs a closure in a turn of a node at its first run; answers the actions it led to.
 fn in_turn(f: impl FnOnce(&mut Delivery, &mut State, &mut Turn<'_>)) -> Vec<Action> {

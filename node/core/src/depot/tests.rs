@@ -4,10 +4,9 @@
 
 use super::*;
 use crate::clear_cipher::ClearCipher;
-use crate::command::Trust;
-use crate::state::{Device, Friend, FriendState, Message, message_key};
+use crate::fixture::{self, Empty};
+use crate::state::{Device, Friend, Message, message_key};
 use crate::turn::Out;
-use crate::world::{Rows, Shelf, ShelfError};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use symbolon_presence::envelope::{KnownKey, frame_id};
@@ -22,27 +21,6 @@ const NOW: Timestamp = Timestamp(1_800_000_000_000);
 const DEVICE: DeviceId = DeviceId([7; 16]);
 const ROOM: RoomId = RoomId([8; 32]);
 const LINK: LinkId = LinkId(1);
-
-/// A store at first run.
-struct Empty;
-
-impl Shelf for Empty {
-    fn get(&self, _: Table, _: &[u8]) -> Result<Option<Vec<u8>>, ShelfError> {
-        Ok(None)
-    }
-
-    fn range(&self, _: Table, _: &[u8], _: usize) -> Result<Rows, ShelfError> {
-        Ok(Vec::new())
-    }
-
-    fn range_back(&self, _: Table, _: &[u8], _: usize) -> Result<Rows, ShelfError> {
-        Ok(Vec::new())
-    }
-
-    fn search(&self, _: &str, _: u64, _: usize) -> Result<Vec<u64>, ShelfError> {
-        Ok(Vec::new())
-    }
-}
 
 fn in_turn(f: impl FnOnce(&mut Depots, &mut State, &mut Turn<'_>)) {
     let mut rng = ChaCha20Rng::seed_from_u64(1);
@@ -202,20 +180,9 @@ fn a20_what_was_on_its_way_when_a_new_key_was_read_is_left_again_under_it() {
     let peer = PeerId([9; 32]);
     let friend = |revision| Friend {
         peer,
-        petname: "Ben".into(),
-        trust: Trust::Unknown,
-        state: FriendState::Mutual,
-        blocked: false,
-        conversation: ROOM,
-        room: ROOM,
         devices: vec![DEVICE],
         friendship: Some(FriendshipSecret { revision, secret: Secret::from_bytes([revision as u8; 32]) }),
-        second_root: None,
-        since: NOW,
-        held: Vec::new(),
-        unread: 0,
-        presence: None,
-        giving: false,
+        ..fixture::friend(9)
     };
     in_turn(|depots, state, turn| {
         let frame = with_text(state, turn, vec![relay.clone()]);

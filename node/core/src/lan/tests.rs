@@ -5,10 +5,9 @@
 use super::*;
 use crate::clear_cipher::ClearCipher;
 use crate::command::Trust;
+use crate::fixture::Empty;
 use crate::state::Friend;
-use crate::table::Table;
 use crate::turn::Out;
-use crate::world::{Rows, Shelf, ShelfError};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use symbolon_presence::friendship::FriendshipSecret;
@@ -18,27 +17,6 @@ use symbolon_presence::kdf::Secret;
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
 const FRIEND: PeerId = PeerId([7; 32]);
 const KEY: PublicKeyBytes = PublicKeyBytes([9; 32]);
-
-/// A store at first run.
-struct Empty;
-
-impl Shelf for Empty {
-    fn get(&self, _: Table, _: &[u8]) -> Result<Option<Vec<u8>>, ShelfError> {
-        Ok(None)
-    }
-
-    fn range(&self, _: Table, _: &[u8], _: usize) -> Result<Rows, ShelfError> {
-        Ok(Vec::new())
-    }
-
-    fn range_back(&self, _: Table, _: &[u8], _: usize) -> Result<Rows, ShelfError> {
-        Ok(Vec::new())
-    }
-
-    fn search(&self, _: &str, _: u64, _: usize) -> Result<Vec<u64>, ShelfError> {
-        Ok(Vec::new())
-    }
-}
 
 fn friendship() -> FriendshipSecret {
     FriendshipSecret { revision: 0, secret: Secret::from_bytes([5; 32]) }

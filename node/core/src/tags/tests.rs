@@ -3,9 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 use super::*;
+use crate::fixture::Empty;
 use crate::state::Device;
-use crate::table::Table;
-use crate::world::{Rows, Shelf, ShelfError};
 use proptest::prelude::*;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -17,27 +16,6 @@ use symbolon_presence::time::DAY;
 use symbolon_relay::frame::MailboxEntry;
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
-
-/// A store at first run.
-struct Empty;
-
-impl Shelf for Empty {
-    fn get(&self, _: Table, _: &[u8]) -> Result<Option<Vec<u8>>, ShelfError> {
-        Ok(None)
-    }
-
-    fn range(&self, _: Table, _: &[u8], _: usize) -> Result<Rows, ShelfError> {
-        Ok(Vec::new())
-    }
-
-    fn range_back(&self, _: Table, _: &[u8], _: usize) -> Result<Rows, ShelfError> {
-        Ok(Vec::new())
-    }
-
-    fn search(&self, _: &str, _: u64, _: usize) -> Result<Vec<u64>, ShelfError> {
-        Ok(Vec::new())
-    }
-}
 
 /// A receiver, and a device that writes to it.
 struct Pair {
