@@ -332,6 +332,9 @@ fn check_schema(db: &Connection, path: &Path) -> Result<(), OpenError> {
     if version > i64::from(SCHEMA_VERSION) {
         return Err(OpenError::Newer { file: path.to_path_buf(), version });
     }
+    if (1..i64::from(SCHEMA_VERSION)).contains(&version) {
+        return Err(OpenError::Older { file: path.to_path_buf(), version });
+    }
     let mut statement = db.prepare("SELECT ifnull(sql, '') FROM sqlite_schema ORDER BY rowid").map_err(path_error)?;
     let found: rusqlite::Result<Vec<String>> = statement.query_map([], |row| row.get(0)).map_err(path_error)?.collect();
     let found = found.map_err(path_error)?;

@@ -4,8 +4,8 @@
 //! are big-endian, so that key order is number order. [`SCHEMA_VERSION`] rises with every
 //! change of a key or value that an older node could not read.
 
-/// Version of everything below. A store with a higher one is refused, never changed.
-pub const SCHEMA_VERSION: u32 = 1;
+/// Version of everything below. A store with another one is refused, never changed.
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// The tables. The discriminant names the table in the store and is never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -221,6 +221,9 @@ fn open_error(error: OpenError) -> RunError {
             ("store_damaged", "Nothing was changed. Put a backup of the whole folder in its place, or start with another --data folder.")
         }
         OpenError::NotAStore { .. } => ("not_a_store", "Nothing was changed. Check that the folder's files belong together."),
+        OpenError::Older { .. } => {
+            ("store_older", "Nothing was changed. Start it with the Symbolon that wrote it, or choose a new folder with --data.")
+        }
         OpenError::Newer { .. } => ("store_newer", "Nothing was changed. Start it with the newer Symbolon that wrote it."),
         OpenError::Missing { .. } => ("store_missing", "Put the file back, or start with another --data folder."),
         OpenError::Locked { .. } => ("in_use", "Another program has the store open: stop it first."),

@@ -27,6 +27,13 @@ pub enum OpenError {
         /// Its schema version.
         version: i64,
     },
+    /// Written by an older Symbolon whose tables are read no longer.
+    Older {
+        /// The file.
+        file: PathBuf,
+        /// Its schema version.
+        version: i64,
+    },
     /// There is a key but no store.
     Missing {
         /// Where the store should be.
@@ -78,6 +85,9 @@ impl std::fmt::Display for OpenError {
             Self::NotAStore { file } => write!(f, "not the store that belongs to this folder's key: {}", file.display()),
             Self::Newer { file, version } => {
                 write!(f, "the store was written by a newer version (schema {version}, known {SCHEMA_VERSION}): {}", file.display())
+            }
+            Self::Older { file, version } => {
+                write!(f, "the store was written by an older version (schema {version}, known {SCHEMA_VERSION}): {}", file.display())
             }
             Self::Missing { file } => write!(f, "there is a key but the store is missing: {}", file.display()),
             Self::Locked { file } => write!(f, "another process has the store open: {}", file.display()),

@@ -109,14 +109,15 @@ fn empty_store_without_a_key_is_damaged_and_not_made_anew() {
 }
 
 #[test]
-fn newer_and_foreign_schemas_are_refused_unchanged() {
-    for (sql, is_newer) in [
-        ("PRAGMA user_version = 7", true),
-        ("PRAGMA user_version = 0", false),
-        ("PRAGMA application_id = 1", false),
-        ("CREATE TABLE more (a)", false),
-        ("DROP TABLE mls", false),
-        ("PRAGMA journal_mode = DELETE", false),
+fn newer_older_and_foreign_schemas_are_refused_unchanged() {
+    for (sql, other_version) in [
+        ("PRAGMA user_version = 7", Some(7)),
+        ("PRAGMA user_version = 1", Some(1)),
+        ("PRAGMA user_version = 0", None),
+        ("PRAGMA application_id = 1", None),
+        ("CREATE TABLE more (a)", None),
+        ("DROP TABLE mls", None),
+        ("PRAGMA journal_mode = DELETE", None),
     ] {
         let home = Home::filled();
         let key = home.folder.load_key(None).unwrap().unwrap();
@@ -125,8 +126,9 @@ fn newer_and_foreign_schemas_are_refused_unchanged() {
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).unwrap();
         drop(db);
         match refuse_after(&home, |_| {}) {
-            OpenError::Newer { version: 7, .. } => assert!(is_newer),
-            error => assert!(matches!(error, OpenError::NotAStore { .. }) && !is_newer, "{sql}: {error}"),
+            OpenError::Newer { version, .. } => assert_eq!(other_version, Some(version)),
+            OpenError::Older { version, .. } => assert_eq!((other_version, version), (Some(1), 1)),
+            error => assert!(matches!(error, OpenError::NotAStore { .. }) && other_version.is_none(), "{sql}: {error}"),
         }
     }
 }
