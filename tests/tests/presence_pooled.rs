@@ -182,7 +182,7 @@ fn a74_records_of_running_nodes_share_nothing_by_which_days_or_owners_could_be_t
     for (id, (_, bytes)) in &newest {
         let signed: Signed = symbolon_tests::sim::rows::read(bytes);
         let outer: Outer = symbolon_tests::sim::rows::read(&signed.body);
-        let ends = outer.expires % DAY == 0 && outer.expires <= sim.now.0 + 3 * DAY;
+        let ends = outer.expires.is_multiple_of(DAY) && outer.expires <= sim.now.0 + 3 * DAY;
         assert!(ends, "records end with a day, whoever made them");
         for field in [&outer.key, &outer.nonce, &outer.sealed, &signed.signature] {
             for part in field.windows(8) {

@@ -17,7 +17,6 @@ use libp2p::swarm::ConnectionId;
 use libp2p::swarm::dial_opts::DialOpts;
 use libp2p::{Multiaddr, PeerId as TransportId, StreamProtocol};
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::future::Future;
 use std::io;
 use std::time::Instant;
 use symbolon_core::seam::{Address, Input};
@@ -63,32 +62,20 @@ impl Codec for Messages {
     type Request = Ask;
     type Response = Answer;
 
-    fn read_request<T>(&mut self, _: &StreamProtocol, io: &mut T) -> impl Future<Output = io::Result<Ask>> + Send
-    where
-        T: AsyncRead + Unpin + Send,
-    {
-        async { Ask::decode(&read_message(io).await?).map_err(|_| io::ErrorKind::InvalidData.into()) }
+    async fn read_request<T: AsyncRead + Unpin + Send>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Ask> {
+        Ask::decode(&read_message(io).await?).map_err(|_| io::ErrorKind::InvalidData.into())
     }
 
-    fn read_response<T>(&mut self, _: &StreamProtocol, io: &mut T) -> impl Future<Output = io::Result<Answer>> + Send
-    where
-        T: AsyncRead + Unpin + Send,
-    {
-        async { Answer::decode(&read_message(io).await?).map_err(|_| io::ErrorKind::InvalidData.into()) }
+    async fn read_response<T: AsyncRead + Unpin + Send>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Answer> {
+        Answer::decode(&read_message(io).await?).map_err(|_| io::ErrorKind::InvalidData.into())
     }
 
-    fn write_request<T>(&mut self, _: &StreamProtocol, io: &mut T, ask: Ask) -> impl Future<Output = io::Result<()>> + Send
-    where
-        T: AsyncWrite + Unpin + Send,
-    {
-        async move { write_message(io, &ask.encode()).await }
+    async fn write_request<T: AsyncWrite + Unpin + Send>(&mut self, _: &StreamProtocol, io: &mut T, ask: Ask) -> io::Result<()> {
+        write_message(io, &ask.encode()).await
     }
 
-    fn write_response<T>(&mut self, _: &StreamProtocol, io: &mut T, answer: Answer) -> impl Future<Output = io::Result<()>> + Send
-    where
-        T: AsyncWrite + Unpin + Send,
-    {
-        async move { write_message(io, &answer.encode()).await }
+    async fn write_response<T: AsyncWrite + Unpin + Send>(&mut self, _: &StreamProtocol, io: &mut T, answer: Answer) -> io::Result<()> {
+        write_message(io, &answer.encode()).await
     }
 }
 

@@ -133,7 +133,7 @@ async fn a77_a_server_keeps_nothing_that_is_unsigned_huge_misplaced_or_older() {
     let mut reader = client(&server).await;
     assert_eq!(found(&mut reader, id, Vec::new()).await, [newer]);
     for id in [misplaced, rubbish, huge, record(2, 0).0] {
-        assert_eq!(found(&mut reader, id, Vec::new()).await, [Vec::<u8>::new(); 0]);
+        assert!(found(&mut reader, id, Vec::new()).await.is_empty());
     }
 }
 
@@ -165,7 +165,7 @@ async fn records_are_found_in_the_dht_and_at_a_lookup_server_by_whoever_is_told_
         }
     };
     timeout(PATIENCE, answers).await.unwrap();
-    assert_eq!(found(&mut told, id, Vec::new()).await, [Vec::<u8>::new(); 0]);
+    assert!(found(&mut told, id, Vec::new()).await.is_empty());
     // A server that is not there costs nothing but its part.
     let nowhere = vec![address_from_text("/ip4/127.0.0.1/tcp/1").unwrap()];
     assert_eq!(found(&mut told, id, vec![nowhere, second.addresses.clone()]).await, [bytes]);
