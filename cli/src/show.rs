@@ -215,6 +215,10 @@ pub fn status(view: &Value) -> String {
     }
     let relays = view.get("relays").and_then(Value::as_array).map_or(0, Vec::len);
     let _ = writeln!(out, "relays             {relays}");
+    let lookups = |field: &str| view.get("lookup").and_then(|lookup| lookup.get(field)).and_then(Value::as_u64).unwrap_or_default();
+    if lookups("own") > 0 {
+        let _ = writeln!(out, "lookup servers     {} of {} answer, my relays among them", lookups("own_answering"), lookups("own"));
+    }
     match view.get("problems").and_then(Value::as_array) {
         Some(problems) if !problems.is_empty() => {
             for problem in problems {

@@ -93,6 +93,11 @@ impl Blocks {
         self.revoked_leaves.insert(leaf)
     }
 
+    /// Whether anybody was revoked: a new generation would need fewer subsets.
+    pub fn has_revoked(&self) -> bool {
+        !self.revoked.is_empty() || !self.revoked_leaves.is_empty()
+    }
+
     /// Joins what another own device has done.
     pub fn merge(&mut self, other: &Self) {
         for (serial, passed) in &other.passed {

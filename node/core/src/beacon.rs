@@ -151,6 +151,7 @@ impl Beacon {
         self.due = Some(turn.now.after(PUBLISH_INTERVAL));
         self.last = Some(turn.now);
         self.is_outgrown = publish(state, turn).is_none();
+        state.is_outgrown |= self.is_outgrown;
         self.away_due.get_or_insert(turn.now.after(AWAY_DELAY));
     }
 }

@@ -357,10 +357,11 @@ pub(crate) fn set_blocked(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId,
     Ok(())
 }
 
-/// Gives a friend who was taken out since the last bundle what friends have, in the connection room.
+/// Gives a friend who has no place in our tree, or was taken out since the last bundle, what
+/// friends have, in the connection room.
 pub(crate) fn give_again(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<(), TurnFailed> {
     let Some(friend) = state.friends.get(peer).filter(|friend| friend.state == FriendState::Mutual).cloned() else { return Ok(()) };
-    if state.own.presence.is_granted(peer) {
+    if friend.blocked || state.own.presence.has_block(peer) {
         return Ok(());
     }
     let rows = friend.devices.iter().filter_map(|device| state.devices.get(device));

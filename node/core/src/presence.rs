@@ -8,7 +8,7 @@ use crate::friend::resolve;
 use crate::limits::{DEVICES_MAX, PAST_LIFE, PAST_MAX};
 use crate::state::State;
 use crate::table::Table;
-use crate::turn::{Failed, Turn};
+use crate::turn::{Failed, Turn, TurnFailed};
 use crate::wire::{Labels, PresenceKeys};
 use minicbor::{Decode, Encode};
 use std::collections::{BTreeMap, BTreeSet};
@@ -79,9 +79,14 @@ impl OwnPresence {
         self.blocks.readers(&hidden)
     }
 
-    /// Whether somebody was given what friends have, and not taken out since.
-    pub fn is_granted(&self, peer: &PeerId) -> bool {
-        self.granted.contains_key(peer)
+    /// Whether somebody has a place in the present tree.
+    pub fn has_block(&self, peer: &PeerId) -> bool {
+        self.granted.get(peer).is_some_and(|blocks| !blocks.is_empty())
+    }
+
+    /// Whether a new generation would help: somebody who left still takes room.
+    pub fn is_worn(&self) -> bool {
+        self.blocks.has_revoked()
     }
 
     /// Whether a friend may not know where we are.
@@ -108,6 +113,7 @@ pub(crate) fn grant(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, to: &
     // The bundle around this gives the friendship secret away, also when there is no block left.
     let blocks = presence.granted.entry(*peer).or_default();
     let Ok(block) = presence.blocks.issue(serial, turn.rng) else {
+        state.is_outgrown = true;
         turn.put(Table::Meta, b"presence", &*presence);
         return None;
     };
@@ -149,6 +155,31 @@ pub(crate) fn revoke(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) {
     state.has_revoked = true;
 }
 
+/// Begins a new generation, without those who have left: the old one's tree or header is
+/// full. Friends are given it in their connection rooms; until that has arrived they go by
+/// what they know. Whoever is not a friend yet, or is blocked, gets it once that is over.
+/// False when nobody has left: a new one would be as full.
+pub(crate) fn renew(state: &mut State, turn: &mut Turn<'_>) -> Result<bool, TurnFailed> {
+    let presence = &mut state.own.presence;
+    if !presence.is_worn() {
+        return Ok(false);
+    }
+    let number = presence.generation.number.saturating_add(1);
+    presence.generation = Generation::random(number, day_of(turn.now), turn.rng);
+    presence.blocks = Blocks::default();
+    // They were given the friendship secret, and still have to be taken out one day.
+    presence.granted.values_mut().for_each(Vec::clear);
+    presence.change(turn);
+    // Side by side, those from whom we hide take fewer subsets.
+    let mut friends: Vec<(bool, PeerId)> = presence.granted.keys().map(|peer| (presence.hidden.contains(peer), *peer)).collect();
+    friends.sort_unstable();
+    for (_, peer) in friends {
+        crate::friend::give_again(state, turn, &peer)?;
+    }
+    state.republish = true;
+    Ok(true)
+}
+
 /// A friendship has ended: one that is made again begins without what was hidden.
 pub(crate) fn end(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) {
     // Saved with the change of readers that follows.
@@ -175,6 +206,7 @@ mod tests {
 
     use super::*;
     use crate::fixture::{in_turn, peer};
+    use symbolon_presence::header::Header;
 
     #[test]
     fn secrets_that_are_over_are_bounded_and_the_newest_stay() {
@@ -203,6 +235,34 @@ mod tests {
     }
 
     #[test]
+    fn a_header_that_has_become_too_big_is_followed_by_a_new_generation_and_one_that_would_stay_so_is_not() {
+        in_turn(|state, turn| {
+            let first = state.own.presence.generation.number;
+            let mut left = 0;
+            while Header::wrap(&state.own.presence.generation, &state.own.presence.wrapping, &state.own.presence.readers(), turn.rng)
+                .is_ok()
+            {
+                for n in [2 * left, 2 * left + 1] {
+                    grant(state, turn, &peer(n), &[]).unwrap();
+                }
+                revoke(state, turn, &peer(2 * left));
+                left += 1;
+            }
+            assert!(left > 50, "{left} of twice as many friends");
+            assert!(renew(state, turn).unwrap());
+            let presence = &state.own.presence;
+            assert_eq!(presence.generation.number, first + 1);
+            assert!(Header::wrap(&presence.generation, &presence.wrapping, &presence.readers(), turn.rng).is_ok());
+            // Those who were no friends yet have no place, and are still taken out when that is wanted.
+            let revision = state.own.friendship.revision;
+            assert!(!state.own.presence.has_block(&peer(1)));
+            revoke(state, turn, &peer(1));
+            assert_eq!(state.own.friendship.revision, revision + 1);
+            assert!(!renew(state, turn).unwrap(), "nobody has left the new one");
+        });
+    }
+
+    #[test]
     fn a_friend_holds_two_blocks_at_most_and_is_taken_out_of_all_of_them() {
         in_turn(|state, turn| {
             for _ in 0..5 {
@@ -210,7 +270,7 @@ mod tests {
             }
             assert_eq!(state.own.presence.granted.get(&peer(1)).unwrap().len(), BLOCKS_OF_FRIEND);
             revoke(state, turn, &peer(1));
-            assert!(!state.own.presence.is_granted(&peer(1)));
+            assert!(!state.own.presence.has_block(&peer(1)));
         });
     }
 }

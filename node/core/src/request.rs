@@ -426,5 +426,7 @@ pub(crate) fn settle(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> R
         set_status(state, turn, &id, RequestStatus::Confirmed)?;
     }
     introduction::settled(state, turn, peer);
+    // The bundle that led here may be of a generation that is over.
+    friend::give_again(state, turn, peer)?;
     friend::update(state, turn, peer, |_| ())
 }

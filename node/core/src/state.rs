@@ -142,6 +142,8 @@ pub(crate) struct State {
     pub has_new_friend: bool,
     /// What our records say has changed.
     pub republish: bool,
+    /// Our tree or header is full: it takes a new generation.
+    pub is_outgrown: bool,
     /// Our relays are to get the records of the days to come.
     pub has_away: bool,
     /// Somebody was taken out since this was last looked at.
@@ -259,6 +261,7 @@ impl State {
             wake: BTreeSet::new(),
             has_new_friend: false,
             republish: false,
+            is_outgrown: false,
             has_away: false,
             has_revoked: false,
             moved: BTreeSet::new(),

@@ -117,7 +117,7 @@ function standing(one) {
   }
   switch (one.status) {
     case "pending": return incoming ? "asks to be your friend" : "has not answered yet. This goes on by itself, also when you close the page.";
-    case "unresolved": return "cannot be reached yet: only the Peer ID is known. The request waits until there is a way.";
+    case "unresolved": return "is looked for: nothing was found under this Peer ID yet. The request waits until there is a way.";
     case "accepted": return incoming ? "was accepted by you. Waiting for their confirmation." : "has accepted. One more step, which goes by itself.";
     case "confirmed": return "is your friend.";
     case "ignored": return "was set aside.";

@@ -12,10 +12,7 @@ export function settingsView() {
       nameCard(me),
       h("article", { class: "card" }, h("h2", {}, "My words"),
         h("p", {}, "When a friend wants to be sure that it is really you, read these out to them, by voice or in person."), wordList(me.words)),
-      h("article", { class: "card" }, h("h2", {}, "My Peer ID"),
-        h("p", {}, "Who you are, for other nodes. It is no secret, and no invite either: for that, use “Add a friend”."),
-        copyable("Peer ID", me.id), h("img", { class: "qr small", src: "/api/v1/identity/qr", alt: "My Peer ID as a QR code" }),
-        h("details", {}, h("summary", {}, "This device"), h("p", { class: "mono" }, me.device))),
+      idCard(me),
       h("article", { class: "card" }, h("h2", {}, "How it is going"), health),
       h("article", { class: "card" }, h("h2", {}, "Stop the node"),
         h("p", {}, "While it is stopped, nothing comes in; friends’ messages wait on their devices."),
@@ -24,6 +21,22 @@ export function settingsView() {
           say("Stopping.");
         }))),
   };
+}
+
+function idCard(me) {
+  const toggle = button(me.findable ? "Be found no longer" : "Let whoever knows it ask me", async () => {
+    await post("/api/v1/identity/findable", { findable: !me.findable });
+    await loadMe();
+    card.replaceWith(idCard(state.me));
+    say(state.me.findable ? "Whoever knows your Peer ID can ask for friendship." : "Nobody finds a way in by your Peer ID any longer.");
+  });
+  const card = h("article", { class: "card" }, h("h2", {}, "My Peer ID"),
+    h("p", {}, me.findable
+      ? "Who you are, for other nodes. Whoever knows it can ask for friendship; you are asked before anything comes of it. Your name and keys are open to them."
+      : "Who you are, for other nodes. It is no secret, and no invite either: for that, use “Add a friend”, or let yourself be found by it."),
+    copyable("Peer ID", me.id), h("img", { class: "qr small", src: "/api/v1/identity/qr", alt: "My Peer ID as a QR code" }), toggle,
+    h("details", {}, h("summary", {}, "This device"), h("p", { class: "mono" }, me.device)));
+  return card;
 }
 
 function nameCard(me) {
