@@ -68,7 +68,7 @@ pub const SEEK_DEADLINE: u64 = 20 * SECOND;
 pub const READ_AGAIN: u64 = 30 * MINUTE;
 /// Our relays get the records of the days to come so long after something has changed; at once
 /// when somebody was taken out.
-pub const AWAY_DELAY: u64 = 10 * SECOND;
+pub const AWAY_DELAY: u64 = MINUTE;
 /// Lookup servers that the user may name.
 pub const LOOKUPS_MAX: usize = 8;
 /// Of these, those of which friends are told.
