@@ -28,7 +28,7 @@ use symbolon_presence::id::{DeviceId, FrameId, MailboxId, Nonce, PublicKeyBytes,
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::record::{DAYS_AHEAD, day_of};
 use symbolon_presence::sign::{SigningKey, VerifyingKey};
-use symbolon_presence::time::{SECOND, Timestamp};
+use symbolon_presence::time::{HOUR, SECOND, Timestamp};
 use symbolon_relay::away::Away;
 use symbolon_relay::frame::{Frame, Outcome, Receipt, Refusal};
 use symbolon_relay::link::{ClaimCode, RelayLink};
@@ -42,6 +42,8 @@ pub(crate) use own::{add, claim, remove};
 const IDLE: u64 = 30 * SECOND;
 /// Rows of an outbox looked at together.
 const PAGE: usize = 64;
+/// What a relay says of an old key is believed for so long.
+const STALE_PAUSE: u64 = HOUR;
 /// Pause before a relay that was full is asked again.
 const FULL_PAUSE: u64 = 60 * SECOND;
 /// It doubles up to this.
@@ -66,6 +68,9 @@ struct Session {
     /// Deposits without receipt.
     inflight: BTreeMap<FrameId, Inflight>,
     inflight_bytes: usize,
+    /// Devices for which it says that our key is over, with the revision of that, and until when
+    /// that is believed: until then nothing is left there for them under the same key.
+    stale: BTreeMap<DeviceId, (Option<u64>, Timestamp)>,
     /// When the link is given up: a receipt is missing, or nothing is to be done.
     deadline: Option<Timestamp>,
     /// It had no room; until then nothing is left there, and how often that was in a row.
@@ -329,18 +334,23 @@ impl Depots {
         if row.stored.is_some() || self.sessions.values().any(|session| session.inflight.contains_key(&row.frame)) {
             return true;
         }
-        let depots = outbox::depots_of(row, device);
+        let revision = revision_of(state, &device.device);
+        let is_stale = |depot: &&Depot| {
+            let session = self.sessions.get(&key_of(depot));
+            let said = session.and_then(|session| session.stale.get(&device.device));
+            said.is_some_and(|(known, until)| *known == revision && *until > turn.now)
+        };
+        let depots: Vec<&Depot> = outbox::depots_of(row, device).iter().filter(|depot| !is_stale(depot)).collect();
         if depots.is_empty() {
             return true;
         }
-        for depot in depots {
+        for depot in &depots {
             let Some(session) = self.sessions.get_mut(&key_of(depot)) else { continue };
             let Some(link) = session.link.filter(|_| session.full_until.is_none_or(|until| until <= turn.now)) else { continue };
             if session.inflight.len() >= WINDOW || session.inflight_bytes >= WINDOW_BYTES {
                 return false;
             }
             let Some(put) = outbox::put_at(row, depot) else { continue };
-            let revision = revision_of(state, &device.device);
             session.inflight.insert(row.frame, Inflight { device: device.device, number, size: row.envelope.len(), revision });
             session.inflight_bytes = session.inflight_bytes.saturating_add(row.envelope.len());
             session.deadline = Some(turn.now.after(RECEIPT_TIMEOUT));
@@ -427,6 +437,7 @@ impl Depots {
                 // The new key was read while this was on its way.
                 Outcome::Refused(Refusal::Stale) if revision != revision_of(state, &device) => unplaced_keys.push(device),
                 Outcome::Refused(Refusal::Stale) => {
+                    session.stale.insert(device, (revision, turn.now.after(STALE_PAUSE)));
                     if let Some(peer) = state.friend_of(&device).map(|friend| friend.peer) {
                         state.seek(peer, Why::Stale);
                     }
@@ -457,6 +468,16 @@ impl Depots {
     /// Copies that have lived most of their life, or lie where the device fetches nothing any
     /// more, do not count: what they were of waits again.
     pub fn renew(&mut self, state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+        let now = turn.now;
+        let over: Vec<DeviceId> = self
+            .sessions
+            .values_mut()
+            .flat_map(|session| session.stale.extract_if(.., |_, (_, until)| *until <= now))
+            .map(|(id, _)| id)
+            .collect();
+        for device in over {
+            self.restart(&device);
+        }
         let devices: Vec<DeviceId> = state.devices.values().filter(|device| device.outbox_count > 0).map(|device| device.device).collect();
         for id in devices {
             let mut from = 0;
