@@ -287,10 +287,8 @@ impl Core {
             lookups.follow(state, turn);
         }
         beacon.tick(state, turn);
-        if std::mem::take(&mut state.is_outgrown) {
-            if presence::renew(state, turn)? {
-                beacon.changed(now, true);
-            }
+        if std::mem::take(&mut state.is_outgrown) && presence::renew(state, turn)? {
+            beacon.changed(now, true);
         }
         if std::mem::take(&mut state.has_away) {
             depots.leave_records(state, turn);
