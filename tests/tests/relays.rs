@@ -1,7 +1,7 @@
 //! Relays that are gone, full, lying, wiped and doubled: two friends who seldom meet.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use symbolon_core::command::{Command, MessageState, Reply};
+use symbolon_core::command::{Command, MessageState, Reply, Who};
 use symbolon_presence::time::{DAY, HOUR, MINUTE};
 use symbolon_tests::sim::Faults;
 use symbolon_tests::sim::relays::Conduct;
@@ -171,4 +171,29 @@ fn entries_that_a_restored_relay_hands_out_again_are_taken_once_and_start_no_tal
     assert!(after.1 <= before.1 + 1, "Ben says once more that he has the text");
     assert_eq!((sim.history(A).len(), sim.history(B).len()), (12, 12));
     sim.check(true);
+}
+
+#[test]
+fn a_question_to_somebody_who_has_ended_the_friendship_does_not_stand_behind_what_is_of_the_old_one() {
+    let (mut sim, relays) = apart(20, 1);
+    sim.crash(B, 10 * MINUTE);
+    sim.say(A, B, "one").unwrap();
+    sim.run_for(MINUTE);
+    let ben = Who(sim.nodes[B].peer.to_string());
+    sim.command(A, Command::Unfriend(ben)).unwrap();
+    // Ben fetches the text, and what he would say of it is refused at the relay: it waits.
+    sim.run_for(HOUR);
+    assert_eq!(texts(&mut sim, B), ["one"]);
+    sim.set_gone(relays[0], true);
+    sim.set_apart(A, B, false);
+    let link = sim.invite(A);
+    sim.ask(B, &link).unwrap();
+    assert!(sim.run_until(10 * MINUTE, |sim| sim.pending(A).is_some()), "the question is read");
+    let request = sim.pending(A).unwrap();
+    sim.accept(A, request).unwrap();
+    sim.run_for(HOUR);
+    assert!(sim.are_friends(A, B));
+    sim.say(B, A, "two").unwrap();
+    sim.run_for(HOUR);
+    assert!(texts(&mut sim, A).contains(&"two".to_owned()));
 }

@@ -158,7 +158,8 @@ impl Delivery {
         }
         let session = self.sessions.entry(*device).or_default();
         let Some(link) = session.link else { return Ok(()) };
-        let lanes = if session.is_doubtful(request::asking_since(state, &row.peer)) { 1 } else { 2 };
+        let doubtful = session.is_doubtful(request::asking_since(state, &row.peer));
+        let lanes = if doubtful { 1 } else { 2 };
         let ends = [(row.outbox_first, ROOM_LANE), (row.outbox_next, u64::MAX)];
         for (cursor, (next, end)) in session.cursors.iter_mut().zip(ends).take(lanes) {
             let room = WINDOW.saturating_sub(session.inflight.len());
@@ -171,6 +172,11 @@ impl Delivery {
                     break;
                 }
                 *cursor = number.saturating_add(1);
+                // Whoever has ended the old friendship hangs up at its envelopes, and would not
+                // read the question behind them.
+                if doubtful && !outgoing.what.is_step() {
+                    continue;
+                }
                 let Some(put) = outbox::put_for(&outgoing, row) else { continue };
                 session.inflight.insert(outgoing.frame, (number, outgoing.envelope.len()));
                 session.inflight_bytes = session.inflight_bytes.saturating_add(outgoing.envelope.len());

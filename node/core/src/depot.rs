@@ -335,10 +335,11 @@ impl Depots {
             return true;
         }
         let revision = revision_of(state, &device.device);
+        // An invite's key has nothing to do with that of friends.
         let is_stale = |depot: &&Depot| {
             let session = self.sessions.get(&key_of(depot));
             let said = session.and_then(|session| session.stale.get(&device.device));
-            said.is_some_and(|(known, until)| *known == revision && *until > turn.now)
+            row.via.is_none() && said.is_some_and(|(known, until)| *known == revision && *until > turn.now)
         };
         let depots: Vec<&Depot> = outbox::depots_of(row, device).iter().filter(|depot| !is_stale(depot)).collect();
         if depots.is_empty() {

@@ -92,6 +92,15 @@ pub(crate) enum What {
 }
 
 impl What {
+    /// Whether it is a step of a request, which stands on nothing that was before. All else is
+    /// of a friendship that the other side may have ended.
+    pub fn is_step(&self) -> bool {
+        match self {
+            Self::Offer(_) | Self::Accept(_) | Self::Confirm(_) => true,
+            Self::Text(..) | Self::Mark | Self::Skip | Self::Receipts | Self::Bundle | Self::Introduction => false,
+        }
+    }
+
     /// The name under which it is counted.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -284,7 +293,15 @@ pub(crate) fn readdress(state: &mut State, turn: &mut Turn<'_>, device: &DeviceI
 
 /// Whether steps of a request wait for a device.
 pub(crate) fn has_steps(turn: &Turn<'_>, device: &DeviceId) -> Result<bool, TurnFailed> {
-    Ok(rows(turn, device, 0, 1)?.first().is_some_and(|(number, _)| *number < ROOM_LANE))
+    let mut from = 0;
+    loop {
+        let page = rows(turn, device, from, 256)?;
+        if page.iter().take_while(|(number, _)| *number < ROOM_LANE).any(|(_, row)| row.what.is_step()) {
+            return Ok(true);
+        }
+        let Some((last, _)) = page.last().filter(|(last, _)| *last < ROOM_LANE) else { return Ok(false) };
+        from = last.saturating_add(1);
+    }
 }
 
 /// One row of a device's outbox.

@@ -11,7 +11,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use symbolon_presence::envelope::{KnownKey, frame_id};
 use symbolon_presence::friendship::FriendshipSecret;
-use symbolon_presence::id::{MessageId, PeerId, RoomId};
+use symbolon_presence::id::{MessageId, PeerId, RequestId, RoomId};
 use symbolon_presence::seal::DhKey;
 use symbolon_presence::time::DAY;
 use symbolon_relay::frame::{MailboxEntry, ReceiptBody, ReceiptItem};
@@ -206,5 +206,23 @@ fn a20_what_was_on_its_way_when_a_new_key_was_read_is_left_again_under_it() {
         assert!(matches!(turn.out.actions.pop_back(), Some(Action::Send(LINK, _))), "left again");
         depots.frame(state, turn, LINK, &receipt(&signer, &relay.entry.mailbox, frame, Outcome::Stored(NOW.after(DAY)))).unwrap();
         assert_eq!(message_state(turn), MessageState::Stored);
+    });
+}
+
+#[test]
+fn an_old_key_of_friends_stands_in_the_way_of_no_question_by_invite() {
+    let (signer, relay) = depot(1);
+    in_turn(|depots, state, turn| {
+        let frame = with_text(state, turn, vec![relay.clone()]);
+        connect(depots, state, turn);
+        let stale = receipt(&signer, &relay.entry.mailbox, frame, Outcome::Refused(Refusal::Stale));
+        depots.frame(state, turn, LINK, &stale).unwrap();
+        let row = outbox::row(turn, &DEVICE, ROOM_LANE).unwrap().unwrap();
+        let via = outbox::Via { entry: relay.entry.clone(), key: Secret::from_bytes([6; 32]), usage: None, depots: vec![relay.clone()] };
+        let asks = OutboxRow { what: What::Offer(RequestId([1; 16])), via: Some(via), ..row };
+        turn.put(Table::Outbox, &outbox::outbox_key(&DEVICE, ROOM_LANE), &asks);
+        depots.restart(&DEVICE);
+        depots.pump(state, turn).unwrap();
+        assert!(matches!(turn.out.actions.pop_back(), Some(Action::Send(LINK, _))));
     });
 }
