@@ -50,8 +50,4 @@ impl Away {
     }
 }
 
-impl core::fmt::Debug for Away {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("Away(..)")
-    }
-}
+opaque_debug!(Away);

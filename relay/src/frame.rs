@@ -134,11 +134,7 @@ impl Put {
     }
 }
 
-impl core::fmt::Debug for Put {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("Put(..)")
-    }
-}
+opaque_debug!(Put);
 
 /// The answer to a look-up.
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
@@ -152,11 +148,7 @@ pub struct Found {
     pub record: Option<Vec<u8>>,
 }
 
-impl core::fmt::Debug for Found {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("Found(..)")
-    }
-}
+opaque_debug!(Found);
 
 /// What became of one deposit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
@@ -256,11 +248,7 @@ impl Receipt {
     }
 }
 
-impl core::fmt::Debug for Receipt {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("Receipt(..)")
-    }
-}
+opaque_debug!(Receipt);
 
 /// How one mailbox of a device is reached. What gives the right to write there travels beside it.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]

@@ -19,6 +19,17 @@
 //!
 //! The protocol page is `docs/protocol/mailbox.md`.
 
+/// Types whose content must reach no log say their name only.
+macro_rules! opaque_debug {
+    ($($name:ident)*) => {$(
+        impl core::fmt::Debug for $name {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                f.write_str(concat!(stringify!($name), "(..)"))
+            }
+        }
+    )*};
+}
+
 pub mod away;
 pub mod frame;
 pub mod grant;

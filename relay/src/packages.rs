@@ -125,13 +125,4 @@ pub struct Fetched {
     pub handed: Handed,
 }
 
-macro_rules! opaque_debug {
-    ($($name:ident)*) => {$(
-        impl core::fmt::Debug for $name {
-            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-                f.write_str(concat!(stringify!($name), "(..)"))
-            }
-        }
-    )*};
-}
 opaque_debug!(Stock Fetch Handed Fetched);

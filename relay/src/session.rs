@@ -280,15 +280,6 @@ impl Ack {
     }
 }
 
-macro_rules! opaque_debug {
-    ($($name:ident)*) => {$(
-        impl core::fmt::Debug for $name {
-            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-                f.write_str(concat!(stringify!($name), "(..)"))
-            }
-        }
-    )*};
-}
 opaque_debug!(Record Update Deposit);
 
 #[cfg(test)]

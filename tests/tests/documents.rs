@@ -45,10 +45,28 @@ fn files(endings: &[&str]) -> Vec<PathBuf> {
     found
 }
 
+/// Tests that start the built command, or drive its sockets and folders; and those of documents.
+const REAL: [&str; 8] = [
+    "cli/tests/",
+    "node/tests/",
+    "node/src/net/tests",
+    "tests/tests/end_to_end",
+    "tests/tests/lab",
+    "tests/tests/campaigns",
+    "tests/tests/floods",
+    "tests/tests/documents",
+];
+
 /// The names of all tests in the tree.
 fn tests() -> BTreeSet<String> {
+    tests_where(|_| true)
+}
+
+/// The names of the tests in files that are wanted, by their paths in the tree.
+fn tests_where(is_wanted: impl Fn(&str) -> bool) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    for file in files(&[".rs"]) {
+    let wanted = |file: &PathBuf| is_wanted(file.strip_prefix(root()).unwrap().to_str().unwrap());
+    for file in files(&[".rs"]).into_iter().filter(wanted) {
         let source = fs::read_to_string(&file).unwrap();
         let mut follows = false;
         for line in source.lines().map(str::trim) {
@@ -110,6 +128,14 @@ fn every_state_is_known_and_every_test_that_the_coverage_names_exists() {
         for name in row.shown_by {
             assert!(tests.contains(&name) || (name.contains('/') && root().join(&name).is_file()), "{}: there is no {name}", row.id);
         }
+    }
+}
+
+#[test]
+fn every_row_that_works_is_shown_by_a_test_of_the_real_thing() {
+    let real = tests_where(|file| REAL.iter().any(|folder| file.starts_with(folder)));
+    for row in rows(&read("docs/coverage.md")).into_iter().filter(|row| row.state == "works") {
+        assert!(row.shown_by.iter().any(|name| real.contains(name)), "{} works, but below the real node only: that is partly", row.id);
     }
 }
 

@@ -61,16 +61,16 @@ impl Relay {
             return Ok(());
         }
         let today = day_of(now);
-        let page = shelf.range(RelayTable::Away, &self.hosted, AWAY_AT_ONCE)?;
+        let page = shelf.range(RelayTable::Away, &self.host_from, AWAY_AT_ONCE)?;
         let is_last = page.len() < AWAY_AT_ONCE;
         for (key, bytes) in page {
-            self.hosted = [key.as_slice(), &[0]].concat();
+            self.host_from = [key.as_slice(), &[0]].concat();
             let day = key.first_chunk().map_or(0, |day| u32::from_be_bytes(*day));
             if end_of(day).is_expired_at(now) {
                 shelf.set(RelayTable::Away, &key, None);
             } else if day > today.saturating_add(1) {
                 // The rest is for later days: rows lie in the order of days.
-                self.hosted.clear();
+                self.host_from.clear();
                 self.next_host = now.after(HOST_INTERVAL);
                 return Ok(());
             } else {
@@ -78,7 +78,7 @@ impl Relay {
             }
         }
         if is_last {
-            self.hosted.clear();
+            self.host_from.clear();
             self.next_host = now.after(HOST_INTERVAL);
         }
         Ok(())

@@ -58,7 +58,7 @@ impl Relay {
             None if self.mailboxes.len() >= most => return Verdict::Full,
             None => {
                 let record = Record { claim: None, ..record };
-                Mailbox { owner, record, next: 1, direct: (0, 0), contact: (0, 0), is_own: is_claimed, past: Vec::new(), stock: 0 }
+                Mailbox { owner, record, next: 1, direct: (0, 0), contact: (0, 0), is_own: is_claimed, past: Vec::new(), stock_version: 0 }
             }
         };
         self.queues.extend(queues_of(&mailbox.record).map(|queue| (queue, owner)));

@@ -18,8 +18,8 @@ impl Relay {
             return Ok(());
         }
         let owner = stock.owner;
-        let Some(mailbox) = self.mailboxes.get_mut(&owner).filter(|mailbox| mailbox.stock < stock.version) else { return Ok(()) };
-        mailbox.stock = stock.version;
+        let Some(mailbox) = self.mailboxes.get_mut(&owner).filter(|mailbox| mailbox.stock_version < stock.version) else { return Ok(()) };
+        mailbox.stock_version = stock.version;
         self.dirty.insert(owner);
         self.drop_packages(shelf, &owner)?;
         for (package, number) in stock.packages.into_iter().zip(0..) {
@@ -49,9 +49,9 @@ impl Relay {
         let mailbox = owner.and_then(|owner| self.mailboxes.get(&owner));
         let is_current = mailbox.is_some_and(|mailbox| mailbox.record.capability == fetch.capability);
         let is_over = mailbox.is_some_and(|mailbox| mailbox.past.iter().any(|past| past.capability == fetch.capability));
-        let is_fresh = self.is_fresh(now, fetch.at, fetch.nonce);
-        let handed = match owner.filter(|_| is_signed && is_fresh) {
-            Some(owner) if is_current => self.hand_out(shelf, &owner)?,
+        let handed = match owner.filter(|_| is_signed) {
+            // Only of whoever has the right is a nonce remembered: strangers must not fill the room for them.
+            Some(owner) if is_current && self.is_fresh(now, fetch.at, fetch.nonce) => self.hand_out(shelf, &owner)?,
             Some(_) if is_over => Handed::Stale,
             Some(_) | None => {
                 self.fault(link);
