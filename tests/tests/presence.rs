@@ -19,21 +19,6 @@ use symbolon_relay::frame::Frame;
 use symbolon_tests::sim::Faults;
 use symbolon_tests::sim::run::{Ix, Sim};
 
-/// Friends of the first one, and somewhere to look each other up.
-fn friends(seed: u64, names: &[&str], faults: Faults) -> Sim {
-    let mut sim = Sim::new(seed, Faults::NONE);
-    sim.lookup.is_there = true;
-    for name in names {
-        sim.add(name);
-    }
-    for other in 1..names.len() {
-        sim.befriend(0, other);
-    }
-    sim.run_for(MINUTE);
-    sim.faults = faults;
-    sim
-}
-
 fn who(sim: &Sim, ix: Ix) -> Who {
     Who(sim.nodes[ix].peer.to_string())
 }
@@ -55,7 +40,7 @@ fn both_move(sim: &mut Sim, a: Ix, b: Ix) {
 #[test]
 fn two_who_moved_while_they_were_apart_find_each_other_by_their_records() {
     for seed in 0..20 {
-        let mut sim = friends(seed, &["Andi", "Ben"], Faults::NONE);
+        let mut sim = Sim::of_friends(seed, &["Andi", "Ben"]);
         both_move(&mut sim, 0, 1);
         sim.say(0, 1, "where are you?").unwrap();
         assert!(sim.run_until(MINUTE, |sim| sim.texts(1) == ["where are you?"]), "seed {seed}");
@@ -68,7 +53,7 @@ fn two_who_moved_while_they_were_apart_find_each_other_by_their_records() {
 fn a70_a72_lookups_that_answer_late_wrongly_or_not_at_all_cost_time_only() {
     for seed in 0..20 {
         let faults = Faults { loss: 300, flip: 500, replay: 500, ..Faults::NONE };
-        let mut sim = friends(seed, &["Andi", "Ben"], Faults::NONE);
+        let mut sim = Sim::of_friends(seed, &["Andi", "Ben"]);
         for round in 0..3 {
             sim.set_apart(0, 1, true);
             sim.move_house(0);
@@ -90,7 +75,7 @@ fn a70_a72_lookups_that_answer_late_wrongly_or_not_at_all_cost_time_only() {
 #[test]
 fn a70_whoever_answers_first_with_an_old_header_does_not_keep_a_friend_from_the_new_one() {
     for seed in 0..20 {
-        let mut sim = friends(seed, &["Andi", "Ben", "Cleo"], Faults::NONE);
+        let mut sim = Sim::of_friends(seed, &["Andi", "Ben", "Cleo"]);
         sim.set_apart(0, 1, true);
         let cleo = who(&sim, 2);
         sim.command(0, Command::Unfriend(cleo)).unwrap();
@@ -107,7 +92,7 @@ fn a70_whoever_answers_first_with_an_old_header_does_not_keep_a_friend_from_the_
 
 #[test]
 fn nobody_is_found_without_lookup_and_everybody_is_once_there_is_one() {
-    let mut sim = friends(3, &["Andi", "Ben"], Faults::NONE);
+    let mut sim = Sim::of_friends(3, &["Andi", "Ben"]);
     sim.lookup.is_there = false;
     both_move(&mut sim, 0, 1);
     sim.say(0, 1, "still there?").unwrap();
@@ -121,7 +106,7 @@ fn nobody_is_found_without_lookup_and_everybody_is_once_there_is_one() {
 
 #[test]
 fn a20_taking_one_friend_out_costs_the_others_no_message_from_us_and_they_go_on() {
-    let mut sim = friends(4, &["Andi", "Ben", "Cleo"], Faults::NONE);
+    let mut sim = Sim::of_friends(4, &["Andi", "Ben", "Cleo"]);
     let before = sent(&mut sim, 0);
     sim.wire = Some(Vec::new());
     let ben = who(&sim, 1);
@@ -153,7 +138,7 @@ fn a20_taking_one_friend_out_costs_the_others_no_message_from_us_and_they_go_on(
 
 #[test]
 fn a21_a_friend_who_was_away_for_400_days_and_50_revocations_needs_two_records_and_no_message() {
-    let mut sim = friends(5, &["Andi", "Ben"], Faults::NONE);
+    let mut sim = Sim::of_friends(5, &["Andi", "Ben"]);
     sim.crash(1, 400 * DAY);
     for n in 0..50 {
         let other = sim.add(&format!("Guest {n}"));
@@ -175,7 +160,7 @@ fn a21_a_friend_who_was_away_for_400_days_and_50_revocations_needs_two_records_a
 
 #[test]
 fn a22_a_blocked_friend_reads_nothing_and_one_who_is_unblocked_reads_again() {
-    let mut sim = friends(6, &["Andi", "Ben", "Cleo"], Faults::NONE);
+    let mut sim = Sim::of_friends(6, &["Andi", "Ben", "Cleo"]);
     let ben = who(&sim, 1);
     sim.command(0, Command::Block(ben.clone())).unwrap();
     both_move(&mut sim, 0, 1);
@@ -194,7 +179,7 @@ fn a22_a_blocked_friend_reads_nothing_and_one_who_is_unblocked_reads_again() {
 
 #[test]
 fn a_friend_from_whom_we_hide_is_not_shown_where_we_are_until_we_show_ourselves() {
-    let mut sim = friends(7, &["Andi", "Ben", "Cleo"], Faults::NONE);
+    let mut sim = Sim::of_friends(7, &["Andi", "Ben", "Cleo"]);
     let ben = who(&sim, 1);
     let Ok(Reply::Friend(view)) = sim.command(0, Command::Hide { friend: ben.clone(), hidden: true }) else { panic!() };
     assert!(view.hidden);
@@ -216,7 +201,7 @@ fn a_friend_from_whom_we_hide_is_not_shown_where_we_are_until_we_show_ourselves(
 
 #[test]
 fn a25_what_lies_at_a_lookup_names_nobody() {
-    let sim = friends(8, &["Andi", "Ben"], Faults::NONE);
+    let sim = Sim::of_friends(8, &["Andi", "Ben"]);
     let mut secrets: Vec<Vec<u8>> = vec![b"Andi".to_vec(), b"Ben".to_vec(), b"node 0".to_vec(), b"node 1".to_vec()];
     secrets.extend(sim.nodes.iter().flat_map(|node| [node.peer.0.to_vec(), node.peer.to_string().into_bytes()]));
     let stored: Vec<&Vec<u8>> = sim.lookup.stored().collect();
@@ -231,7 +216,7 @@ fn a25_what_lies_at_a_lookup_names_nobody() {
 #[test]
 fn somebody_who_is_away_for_ten_days_is_found_by_records_that_were_left_with_a_relay() {
     for has_relay in [false, true] {
-        let mut sim = friends(9, &["Andi", "Ben", "Cleo"], Faults::NONE);
+        let mut sim = Sim::of_friends(9, &["Andi", "Ben", "Cleo"]);
         // A relay that is everybody's keeps what Ben leaves, whether or not Andi's records are there.
         let (relay, link) = sim.add_relay();
         sim.command(0, Command::RelayAdd { link, claim: None }).unwrap();

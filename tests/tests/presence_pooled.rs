@@ -15,9 +15,8 @@ use symbolon_presence::id::LookupId;
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::posted::Item;
 use symbolon_presence::record::{Place, RECORD_MAX, Record, day_of};
-use symbolon_presence::time::{DAY, HOUR, MINUTE};
+use symbolon_presence::time::{DAY, HOUR};
 use symbolon_presence::tree::LeafLabels;
-use symbolon_tests::sim::Faults;
 use symbolon_tests::sim::run::{Ix, Sim};
 
 /// A friend's row, as far as it says how the friend is read.
@@ -106,27 +105,13 @@ fn read(pool: &[Eyes], records: &[Vec<u8>], sim: &Sim) -> (BTreeSet<LookupId>, B
     (headers, bodies)
 }
 
-/// Andi with friends, and somewhere to look each other up.
-fn friends(seed: u64, names: &[&str]) -> Sim {
-    let mut sim = Sim::new(seed, Faults::NONE);
-    sim.lookup.is_there = true;
-    for name in names {
-        sim.add(name);
-    }
-    for other in 1..names.len() {
-        sim.befriend(0, other);
-    }
-    sim.run_for(MINUTE);
-    sim
-}
-
 fn stored(sim: &Sim) -> BTreeSet<Vec<u8>> {
     sim.lookup.stored().cloned().collect()
 }
 
 #[test]
 fn a20_a24_all_former_friends_of_a_running_node_together_open_none_of_its_later_records() {
-    let mut sim = friends(1, &["Andi", "Ben", "Cleo", "Dora"]);
+    let mut sim = Sim::of_friends(1, &["Andi", "Ben", "Cleo", "Dora"]);
     let pool: Vec<Eyes> = [1, 2].map(|ix| eyes(&sim, ix, 0)).into();
     let before = stored(&sim);
     let (headers, bodies) = read(&pool, &before.iter().cloned().collect::<Vec<_>>(), &sim);
@@ -146,7 +131,7 @@ fn a20_a24_all_former_friends_of_a_running_node_together_open_none_of_its_later_
 
 #[test]
 fn a23_a_former_friend_and_a_later_one_of_a_running_node_together_open_nothing_from_between() {
-    let mut sim = friends(2, &["Andi", "Ben", "Cleo"]);
+    let mut sim = Sim::of_friends(2, &["Andi", "Ben", "Cleo"]);
     let former = eyes(&sim, 1, 0);
     let before = stored(&sim);
     let ben = Who(sim.nodes[1].peer.to_string());
@@ -166,7 +151,7 @@ fn a23_a_former_friend_and_a_later_one_of_a_running_node_together_open_nothing_f
 
 #[test]
 fn a74_records_of_running_nodes_share_nothing_by_which_days_or_owners_could_be_told() {
-    let mut sim = friends(3, &["Andi", "Ben"]);
+    let mut sim = Sim::of_friends(3, &["Andi", "Ben"]);
     let mut newest: BTreeMap<LookupId, (u64, Vec<u8>)> = BTreeMap::new();
     for _ in 0..4 {
         for bytes in stored(&sim) {

@@ -129,7 +129,7 @@ impl Beacon {
         self.tick_records(state, turn);
         if self.away_due.is_some_and(|due| due <= turn.now) {
             self.away_due = None;
-            state.has_away = true;
+            state.leaves_records = true;
             // Without a header for who may read now, what lies there is taken back.
             if prepare(state, turn).is_none() {
                 state.own.away.clear();
@@ -309,7 +309,7 @@ mod tests {
             beacon.changed(turn.now, true);
             beacon.tick(state, turn);
             assert_eq!(state.own.records.len(), 6, "header and two bodies for two days");
-            assert!(state.own.away.is_empty() && state.has_away);
+            assert!(state.own.away.is_empty() && state.leaves_records);
         });
     }
 }

@@ -428,7 +428,7 @@ impl Depots {
         let (Some(body), Some(session)) = (verified, self.sessions.get_mut(key)) else { return Ok(()) };
         session.attempts = 0;
         let mut settled = Vec::new();
-        let (mut unplaced, mut unplaced_keys) = (Vec::new(), Vec::new());
+        let (mut unplaced, mut with_new_keys) = (Vec::new(), Vec::new());
         for item in body.items {
             let Some(Inflight { device, number, size, revision }) = session.inflight.remove(&item.frame) else { continue };
             session.inflight_bytes = session.inflight_bytes.saturating_sub(size);
@@ -436,7 +436,7 @@ impl Depots {
                 Outcome::Refused(Refusal::Full) => unplaced.push(device),
                 Outcome::Stored(_) => session.full = 0,
                 // The new key was read while this was on its way.
-                Outcome::Refused(Refusal::Stale) if revision != revision_of(state, &device) => unplaced_keys.push(device),
+                Outcome::Refused(Refusal::Stale) if revision != revision_of(state, &device) => with_new_keys.push(device),
                 Outcome::Refused(Refusal::Stale) => {
                     session.stale.insert(device, (revision, turn.now.after(STALE_PAUSE)));
                     if let Some(peer) = state.friend_of(&device).map(|friend| friend.peer) {
@@ -460,7 +460,7 @@ impl Depots {
             }
             settle(state, turn, mailbox, &device, number, outcome)?;
         }
-        for device in unplaced.into_iter().chain(unplaced_keys) {
+        for device in unplaced.into_iter().chain(with_new_keys) {
             self.restart(&device);
         }
         self.pump(state, turn)

@@ -384,7 +384,8 @@ pub(crate) fn end_half(state: &mut State, turn: &mut Turn<'_>, row: &Request) ->
 
 /// A request as shown to the user.
 pub(crate) fn view(state: &State, row: &Request) -> RequestView {
-    let waits = row.direction == Direction::In && matches!(row.status, RequestStatus::Pending | RequestStatus::Ignored);
+    // Of those only that wait to be answered: there are few.
+    let waits = row.direction == Direction::In && row.status == RequestStatus::Pending;
     let namesake = waits.then(|| friend::namesake(state, &row.peer, &row.name)).flatten();
     let flag = row.flagged.then_some("somebody else used the same contact address").or(namesake);
     RequestView {

@@ -145,7 +145,7 @@ pub(crate) struct State {
     /// Our tree or header is full: it takes a new generation.
     pub is_outgrown: bool,
     /// Our relays are to get the records of the days to come.
-    pub has_away: bool,
+    pub leaves_records: bool,
     /// Somebody was taken out since this was last looked at.
     pub has_revoked: bool,
     /// Devices whose places or keys were read anew.
@@ -262,7 +262,7 @@ impl State {
             has_new_friend: false,
             republish: false,
             is_outgrown: false,
-            has_away: false,
+            leaves_records: false,
             has_revoked: false,
             moved: BTreeSet::new(),
             seek: BTreeMap::new(),

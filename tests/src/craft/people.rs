@@ -1,6 +1,7 @@
 //! What the users of simulated nodes do and see, in a line each.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::wildcard_enum_match_arm)]
 
+use crate::sim::Faults;
 use crate::sim::run::{Ix, Sim};
 use std::collections::BTreeMap;
 use symbolon_core::command::{
@@ -10,7 +11,7 @@ use symbolon_core::contact::ContactRecord;
 use symbolon_core::seam::{Event, Warning};
 use symbolon_core::table::Table;
 use symbolon_presence::id::{MessageId, PeerId, RequestId};
-use symbolon_presence::time::{DAY, HOUR};
+use symbolon_presence::time::{DAY, HOUR, MINUTE};
 
 /// All rows of all tables of a node.
 pub type Rows = BTreeMap<(Table, Vec<u8>), Vec<u8>>;
@@ -120,6 +121,20 @@ impl Sim {
         let id = self.pending(a).expect("a row waits");
         self.accept(a, id).expect("the row can be accepted");
         assert!(self.run_until(HOUR, |sim| sim.are_friends(a, b)), "the connection completes");
+    }
+
+    /// Friends of the first one, and somewhere to look each other up.
+    pub fn of_friends(seed: u64, names: &[&str]) -> Self {
+        let mut sim = Self::new(seed, Faults::NONE);
+        sim.lookup.is_there = true;
+        for name in names {
+            sim.add(name);
+        }
+        for other in 1..names.len() {
+            sim.befriend(0, other);
+        }
+        sim.run_for(MINUTE);
+        sim
     }
 
     /// What a node says of itself.

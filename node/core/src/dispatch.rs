@@ -1,0 +1,237 @@
+//! Commands, each led to the machine that it is for, and the answers.
+
+use crate::beacon::{self, Beacon};
+use crate::command::{Command, CommandError, IdentityView, RelayState, Reply, RequestStatus, StatusView, Who};
+use crate::delivery::Delivery;
+use crate::depot::{self, Depots};
+use crate::finder::Finder;
+use crate::intake::Intake;
+use crate::lan::Lan;
+use crate::lookup::{self, Lookups};
+use crate::state::{self, State};
+use crate::table::Table;
+use crate::turn::{Failed, Turn};
+use crate::wire::is_name;
+use crate::{contact, conversation, doctor, friend, history, introduction, moved, presence, request};
+use symbolon_presence::id::{PeerId, RequestId};
+use symbolon_presence::time::Timestamp;
+use symbolon_presence::words::fingerprint_words;
+
+/// The machines that commands ask.
+pub(crate) struct Machines<'a> {
+    pub delivery: &'a mut Delivery,
+    pub depots: &'a mut Depots,
+    pub lan: &'a Lan,
+    pub beacon: &'a Beacon,
+    pub lookups: &'a Lookups,
+    pub finder: &'a mut Finder,
+    pub intake: &'a Intake,
+}
+
+/// Does what the user asks.
+pub(crate) fn run(state: &mut State, machines: &mut Machines<'_>, turn: &mut Turn<'_>, command: Command) -> Result<Reply, Failed> {
+    let (delivery, depots) = (&mut *machines.delivery, &mut *machines.depots);
+    match command {
+        Command::Identity => Ok(identity(state)),
+        Command::SetName(name) => {
+            let name = name.trim().to_owned();
+            if name.is_empty() || !is_name(&name) {
+                return Err(CommandError::BadName.into());
+            }
+            turn.put(Table::Meta, b"name", &name);
+            state.own.name = name;
+            Ok(identity(state))
+        }
+        Command::Invite { lifetime, no_ip, auto_accept } => contact::invite(state, turn, lifetime, no_ip, auto_accept),
+        Command::Add { target, note } => {
+            let online: std::collections::BTreeSet<PeerId> = delivery.online(state);
+            let id = request::add(state, turn, &target, note, |peer| online.contains(peer))?;
+            machines.finder.begin_anew(state, turn.now);
+            request_reply(state, &id)
+        }
+        Command::Requests => {
+            let of_friends = state.requests.values().map(|row| request::view(state, row));
+            let mut views: Vec<_> = of_friends.chain(state.introductions.values().map(|row| introduction::view(state, row))).collect();
+            views.sort_by_key(|view| (std::cmp::Reverse(view.created), view.request));
+            Ok(Reply::Requests(views))
+        }
+        Command::Introduce { asker, target, note } => {
+            let id = introduction::introduce(state, turn, &asker, &target, note)?;
+            request_reply(state, &id)
+        }
+        Command::Accept(id) if state.introductions.contains_key(&id) => {
+            introduction::accept(state, turn, &id)?;
+            request_reply(state, &id)
+        }
+        Command::Ignore(id) if state.introductions.contains_key(&id) => {
+            introduction::ignore(state, turn, &id)?;
+            request_reply(state, &id)
+        }
+        Command::Accept(id) => {
+            request::answer::accept(state, turn, &id)?;
+            request_reply(state, &id)
+        }
+        Command::Ignore(id) => {
+            request::ignore(state, turn, &id)?;
+            request_reply(state, &id)
+        }
+        Command::Block(who) => block(state, delivery, turn, &who, true),
+        Command::Unblock(who) => block(state, delivery, turn, &who, false),
+        Command::Friends => {
+            let current = state.friends.values().filter(|friend| friend.state != state::FriendState::Ended);
+            let mut views: Vec<_> = current.filter_map(|friend| friend::view(state, delivery, &friend.peer)).collect();
+            views.sort_by(|a, b| a.name.cmp(&b.name));
+            Ok(Reply::Friends(views))
+        }
+        Command::Rename { friend, name } => {
+            let peer = friend::rename(state, turn, &friend, &name)?;
+            friend_reply(state, delivery, &peer)
+        }
+        Command::Unfriend(friend) => {
+            let peer = friend::unfriend(state, turn, &friend)?;
+            friend_reply(state, delivery, &peer)
+        }
+        Command::Hide { friend, hidden } => {
+            let peer = presence::hide(state, turn, &friend, hidden)?;
+            friend_reply(state, delivery, &peer)
+        }
+        Command::Verify { friend, words } => {
+            let peer = friend::verify(state, turn, &friend, words.as_deref())?;
+            friend_reply(state, delivery, &peer)
+        }
+        Command::Send { to, text, lifetime } => {
+            let id = conversation::send(state, turn, &to, text, lifetime)?;
+            Ok(Reply::Message(history::message(state, turn, &id)?))
+        }
+        Command::Message(id) => Ok(Reply::Message(history::message(state, turn, &id)?)),
+        Command::Read { who, since, limit, peek } => Ok(Reply::Messages(history::read(state, turn, who.as_ref(), since, limit, peek)?)),
+        // Answered at the end of its turn and never led here.
+        Command::Search { .. } => Ok(Reply::Messages(Vec::new())),
+        Command::RelayAdd { link, claim } => {
+            let own = depot::add(state, turn, &link, claim.as_deref())?;
+            depots.add_own(&own, turn.now);
+            state.republish = true;
+            moved(state, delivery, turn)?;
+            Ok(Reply::Relay(depots.view(&own)))
+        }
+        Command::RelayClaim(code) => {
+            let unkept = |own: &state::OwnDepot| depots.view(own).state != RelayState::Connected;
+            let told = depot::claim(state, turn, &code, unkept)?;
+            for own in &told {
+                depots.renew_own(state, turn, own);
+            }
+            Ok(Reply::Relays(told.iter().map(|own| depots.view(own)).collect()))
+        }
+        Command::RelayRemove(id) => {
+            let own = depot::remove(state, turn, &id)?;
+            depots.remove_own(state, turn, &own);
+            state.republish = true;
+            moved(state, delivery, turn)?;
+            Ok(Reply::Relay(depots.view(&own)))
+        }
+        Command::Relays => Ok(Reply::Relays(state.own.depots.values().map(|own| depots.view(own)).collect())),
+        Command::SetFindable(is_findable) => {
+            beacon::set_findable(state, turn, is_findable);
+            Ok(identity(state))
+        }
+        Command::LookupAdd(address) => {
+            lookup::add(state, turn, address.clone())?;
+            Ok(Reply::Lookup(machines.lookups.view(&address)))
+        }
+        Command::LookupRemove(address) => {
+            let view = machines.lookups.view(&address);
+            lookup::remove(state, turn, &address)?;
+            Ok(Reply::Lookup(view))
+        }
+        Command::Lookups => Ok(Reply::Lookups(machines.lookups.views(state))),
+        Command::Status => Ok(Reply::Status(status(state, machines, turn.now))),
+        Command::Doctor => {
+            let status = status(state, machines, turn.now);
+            Ok(Reply::Doctor(doctor::view(state, machines.delivery, turn, &status)?))
+        }
+    }
+}
+
+fn identity(state: &State) -> Reply {
+    let own = &state.own;
+    Reply::Identity(IdentityView {
+        id: own.peer,
+        words: fingerprint_words(&own.peer),
+        name: own.name.clone(),
+        device: own.identity.device,
+        findable: own.is_findable,
+    })
+}
+
+fn request_reply(state: &State, id: &RequestId) -> Result<Reply, Failed> {
+    let introduction = || state.introductions.get(id).map(|row| introduction::view(state, row));
+    state
+        .requests
+        .get(id)
+        .map(|row| request::view(state, row))
+        .or_else(introduction)
+        .map(Reply::Request)
+        .ok_or(Failed::Command(CommandError::NotFound))
+}
+
+fn friend_reply(state: &State, delivery: &Delivery, peer: &PeerId) -> Result<Reply, Failed> {
+    friend::view(state, delivery, peer).map(Reply::Friend).ok_or(Failed::Command(CommandError::NotFound))
+}
+
+/// Blocks or unblocks a friend, or the sender of a request.
+fn block(state: &mut State, delivery: &Delivery, turn: &mut Turn<'_>, who: &Who, blocked: bool) -> Result<Reply, Failed> {
+    match friend::resolve(state, who) {
+        Ok(peer) => {
+            friend::set_blocked(state, turn, &peer, blocked)?;
+            friend_reply(state, delivery, &peer)
+        }
+        Err(CommandError::NotFound) => {
+            let id = request::resolve(state, who)?;
+            if blocked {
+                request::block(state, turn, &id)?
+            } else {
+                request::unblock(state, turn, &id)?
+            }
+            request_reply(state, &id)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn status(state: &State, machines: &Machines<'_>, now: Timestamp) -> StatusView {
+    let Machines { delivery, depots, lan, beacon, lookups, intake, .. } = machines;
+    let mut problems = Vec::new();
+    if state.own.places.is_empty() {
+        problems.push("No address of this node is known: friends cannot reach it. Check the network, then start it again.".to_owned());
+    }
+    if beacon.is_outgrown() {
+        problems.push("Too many friends came and went for one record: friends do not find this node by look-up any more.".to_owned());
+    }
+    let relays: Vec<_> = state.own.depots.values().map(|own| depots.view(own)).collect();
+    for relay in &relays {
+        match relay.state {
+            RelayState::Connecting | RelayState::Connected => {}
+            RelayState::Unreachable => problems.push("A relay of yours cannot be reached: what others leave there waits.".to_owned()),
+            RelayState::Refused => {
+                problems.push("A relay of yours does not keep your mailbox: add it again with its claim code.".to_owned())
+            }
+            RelayState::Full => problems.push("A relay of yours has no room for your mailbox: ask whoever runs it.".to_owned()),
+        }
+    }
+    let waiting = state.requests.values().filter(|row| row.status == RequestStatus::Unresolved).count();
+    if waiting > 0 {
+        problems.push(format!(
+            "{waiting} request(s) name a Peer ID under which nothing was found yet: ask that person for an invite link, or to run `symbolon findable on`."
+        ));
+    }
+    StatusView {
+        peers: delivery.online(state).len(),
+        queue: state.devices.values().map(|device| device.outbox_count).sum(),
+        lan: lan.view(now),
+        dht: beacon.view((lookups.answering(), lookups.all())),
+        relays,
+        problems,
+        sent_frames: delivery.sent().into_iter().chain(depots.sent()).collect(),
+        dropped_frames: intake.dropped(),
+    }
+}
