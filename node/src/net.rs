@@ -218,7 +218,8 @@ impl Net {
         self.port_moved
     }
 
-    /// Writes what is queued, closes every link and connection, and ends, within 2 s.
+    /// Writes what is queued, lets servers take our last records, closes every link and
+    /// connection, and ends, within 3 s.
     /// No input follows about links that were open.
     pub async fn stop(self) {
         let shared = &self.handle.shared;
@@ -233,7 +234,7 @@ impl Net {
                 let _ = stopped.await;
             }
         };
-        let _ = timeout(Duration::from_millis(600), goodbye).await;
+        let _ = timeout(Duration::from_millis(1_800), goodbye).await;
     }
 }
 
@@ -290,7 +291,12 @@ impl NetHandle {
         let shared = self.shared.clone();
         // Two of these may overtake each other on the way: the later one counts.
         let number = shared.told.fetch_add(1, Ordering::Relaxed);
-        self.runtime.spawn(async move { shared.requests.send(Request::Publish(number, records)).await });
+        // At once where there is room, so that a stop that follows finds it done.
+        let full = match shared.requests.try_send(Request::Publish(number, records)) {
+            Err(mpsc::error::TrySendError::Full(request)) => request,
+            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => return,
+        };
+        self.runtime.spawn(async move { shared.requests.send(full).await });
     }
 
     /// Lets a record of somebody else be found.

@@ -257,7 +257,8 @@ impl Machine for RelayMachine {
             | Input::Found(..)
             | Input::Servers(_)
             | Input::Lookups(_)
-            | Input::Resolved(_) => {}
+            | Input::Resolved(_)
+            | Input::Stopping => {}
             Input::Frame(link, bytes) => self.with(world, |relay, rows| relay.frame(now, rows, link.0, &bytes))?,
             Input::Tick => self.with(world, |relay, rows| relay.tick(now, rows))?,
         }

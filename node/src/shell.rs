@@ -236,7 +236,7 @@ impl<P: Parts, T: Transport, C: Clock> Shell<P, T, C> {
                 inputs.push(Input::Tick);
             }
             match self.wake(wait, takes_all).await {
-                Wake::Stop => return Ok(()),
+                Wake::Stop => return self.take_leave(),
                 Wake::Damage(Some(error)) => return Err(RunError::Store(error)),
                 Wake::Damage(None) => self.damage = None,
                 Wake::Item(item) => {
@@ -256,6 +256,15 @@ impl<P: Parts, T: Transport, C: Clock> Shell<P, T, C> {
             }
             self.keep_up()?;
         }
+    }
+
+    /// The last turn. Should it fail, the node stops without it: nothing rests on it.
+    fn take_leave(&mut self) -> Result<(), RunError> {
+        match self.engine.turn(vec![Input::Stopping]) {
+            Ok(released) => self.release(released),
+            Err(fault) => tracing::warn!(%fault, "the last turn failed and was taken back"),
+        }
+        Ok(())
     }
 
     fn longest_wait(&mut self) -> Duration {

@@ -6,8 +6,9 @@ use minicbor::Decode;
 use std::collections::{BTreeMap, BTreeSet};
 use symbolon_core::command::{Command, Who};
 use symbolon_core::table::Table;
+use symbolon_core::wire::{PresenceBody, SignedPresence};
 use symbolon_core::world::Shelf;
-use symbolon_presence::body::Body;
+use symbolon_presence::body::{Body, PAYLOAD_MAX};
 use symbolon_presence::codec;
 use symbolon_presence::generation::Reader;
 use symbolon_presence::header::Header;
@@ -15,7 +16,7 @@ use symbolon_presence::id::LookupId;
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::posted::Item;
 use symbolon_presence::record::{Place, RECORD_MAX, Record, day_of};
-use symbolon_presence::time::{DAY, HOUR};
+use symbolon_presence::time::{DAY, HOUR, MINUTE};
 use symbolon_presence::tree::LeafLabels;
 use symbolon_tests::sim::run::{Ix, Sim};
 
@@ -103,6 +104,64 @@ fn read(pool: &[Eyes], records: &[Vec<u8>], sim: &Sim) -> (BTreeSet<LookupId>, B
         }
     }
     (headers, bodies)
+}
+
+/// The full body under the newest header that a friend can read of today: where the owner is.
+fn newest_body(one: &Eyes, sim: &Sim, of: Ix) -> PresenceBody {
+    let day = day_of(sim.now);
+    let newest = |id: LookupId| {
+        let records = sim.lookup.stored().filter_map(|bytes| Record::read(bytes, sim.now).ok());
+        records.filter(|record| record.id == id).max_by_key(|record| record.counter()).unwrap()
+    };
+    let place = Place::of_header(&one.reader.lookup, day);
+    let header: Header = codec::decode(&place.open(&newest(place.id(&one.reader.lookup).unwrap())).unwrap(), RECORD_MAX).unwrap();
+    let (_, secret) = header.open(&one.reader, &one.labels).unwrap();
+    let place = Place::of_body(&one.reader.lookup, day, &secret);
+    let body: Body = codec::decode(&place.open(&newest(place.id(&one.reader.lookup).unwrap())).unwrap(), RECORD_MAX).unwrap();
+    let signed: SignedPresence = codec::decode(&body.open(&one.reader, &secret).unwrap(), PAYLOAD_MAX).unwrap();
+    signed.verify(&sim.nodes[of].peer, &one.reader.lookup, body.sequence, sim.now).unwrap()
+}
+
+#[test]
+fn who_stops_leaves_no_place_in_its_records_and_is_found_again_when_it_is_back() {
+    let mut sim = Sim::of_friends(6, &["Andi", "Ben"]);
+    sim.run_for(HOUR);
+    let ben = eyes(&sim, 1, 0);
+    assert!(!newest_body(&ben, &sim, 0).entry.places.is_empty());
+    sim.stop(0, HOUR);
+    assert!(newest_body(&ben, &sim, 0).entry.places.is_empty(), "it is where nobody knows");
+    // Ben has moved and reads the farewell meanwhile, and still calls where he knew her to be.
+    sim.move_house(1);
+    sim.say(1, 0, "until later").unwrap();
+    sim.run_for(HOUR + 10 * MINUTE);
+    assert_eq!(sim.texts(0), ["until later"]);
+    assert!(!newest_body(&ben, &sim, 0).entry.places.is_empty());
+    // Whoever is killed says nothing.
+    sim.crash(0, HOUR);
+    sim.run_for(MINUTE);
+    assert!(!newest_body(&ben, &sim, 0).entry.places.is_empty());
+}
+
+#[test]
+fn two_who_both_stopped_and_moved_find_each_other_again() {
+    for seed in 0..10 {
+        let mut sim = Sim::of_friends(seed, &["Andi", "Ben"]);
+        sim.run_for(HOUR);
+        for ix in [0, 1] {
+            sim.stop(ix, HOUR);
+            sim.move_house(ix);
+        }
+        sim.run_for(2 * HOUR);
+        sim.say(0, 1, "both are back").unwrap();
+        assert!(sim.run_until(MINUTE, |sim| sim.texts(1) == ["both are back"]), "seed {seed}");
+        // And without anything to look in: each is where the other knew it to be.
+        sim.lookup.is_there = false;
+        sim.stop(0, HOUR);
+        sim.stop(1, HOUR);
+        sim.run_for(2 * HOUR);
+        sim.say(1, 0, "again").unwrap();
+        assert!(sim.run_until(MINUTE, |sim| sim.texts(0) == ["both are back", "again"]), "seed {seed}");
+    }
 }
 
 fn stored(sim: &Sim) -> BTreeSet<Vec<u8>> {

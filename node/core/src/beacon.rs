@@ -137,6 +137,15 @@ impl Beacon {
         }
     }
 
+    /// The node stops: whoever reads its records from now on is not told where it was. Friends
+    /// go on calling where they know it, since two who both took leave must find each other again.
+    pub fn farewell(&mut self, state: &mut State, turn: &mut Turn<'_>) {
+        if self.last.is_some() && self.servers + self.lookups > 0 {
+            self.due = None;
+            publish(state, turn, Presence::Away);
+        }
+    }
+
     fn tick_records(&mut self, state: &mut State, turn: &mut Turn<'_>) {
         if self.read_back_due.is_some_and(|due| due <= turn.now) {
             self.read_back_pause = self.read_back_pause.saturating_mul(2).min(READ_BACK_MAX);
@@ -150,7 +159,7 @@ impl Beacon {
         self.look_back(turn.now);
         self.due = Some(turn.now.after(PUBLISH_INTERVAL));
         self.last = Some(turn.now);
-        self.is_outgrown = publish(state, turn).is_none();
+        self.is_outgrown = publish(state, turn, Presence::Here).is_none();
         state.is_outgrown |= self.is_outgrown;
         self.away_due.get_or_insert(turn.now.after(AWAY_DELAY));
     }
@@ -168,8 +177,24 @@ pub(crate) fn remember(state: &mut State, turn: &mut Turn<'_>, mut servers: Vec<
     }
 }
 
+/// Whether this node is where its records say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Presence {
+    Here,
+    /// It is where nobody knows, so all read what those read from whom it hides.
+    Away,
+}
+
+/// The bodies that say so.
+fn bodies_of(state: &State, turn: &mut Turn<'_>, presence: Presence, sequence: u64) -> [(Class, Vec<u8>); 2] {
+    [Class::Full, Class::Limited].map(|class| {
+        let says = if presence == Presence::Away { Class::Limited } else { class };
+        (class, body_of(state, turn, says, sequence))
+    })
+}
+
 /// Makes and publishes the records of today and tomorrow. None when no header can be made.
-fn publish(state: &mut State, turn: &mut Turn<'_>) -> Option<()> {
+fn publish(state: &mut State, turn: &mut Turn<'_>, whether: Presence) -> Option<()> {
     let today = day_of(turn.now);
     // Should no header hold the readers, nobody shall get one for other readers from us.
     state.own.records.clear();
@@ -181,7 +206,7 @@ fn publish(state: &mut State, turn: &mut Turn<'_>) -> Option<()> {
     let generation = &mut presence.generation;
     generation.ratchet.forget_before(today.saturating_sub(1).saturating_sub(generation.began));
     turn.put(Table::Meta, b"presence", &*presence);
-    let bodies = [Class::Full, Class::Limited].map(|class| (class, body_of(state, turn, class, sequence)));
+    let bodies = bodies_of(state, turn, whether, sequence);
     let header = header_of(state, turn)?;
     for day in [today, today.saturating_add(1)] {
         let records = records_of(state, turn, day, sequence, &header, &bodies)?;
@@ -194,16 +219,15 @@ fn publish(state: &mut State, turn: &mut Turn<'_>) -> Option<()> {
     Some(())
 }
 
-/// Makes the records that our relays are to publish while we are away, from today on: who is
-/// away is where nobody knows, so they have what the limited body has. None when no header can
-/// be made.
+/// Makes the records that our relays are to publish while we are away, from today on. None when
+/// no header can be made.
 fn prepare(state: &mut State, turn: &mut Turn<'_>) -> Option<()> {
     state.own.away.clear();
     if state.own.depots.is_empty() {
         return Some(());
     }
     let sequence = state.own.presence.sequence.saturating_sub(1);
-    let bodies = [Class::Full, Class::Limited].map(|class| (class, body_of(state, turn, Class::Limited, sequence)));
+    let bodies = bodies_of(state, turn, Presence::Away, sequence);
     let header = header_of(state, turn)?;
     let today = day_of(turn.now);
     for day in today..=today.saturating_add(DAYS_AHEAD) {

@@ -246,6 +246,7 @@ impl Core {
                 }
             }
             Input::Resolved(id) => seeker.resolved(state, delivery, turn, id),
+            Input::Stopping => beacon.farewell(state, turn),
             Input::Tick => {
                 lan.renew(state, turn);
                 beacon.tick(state, turn);

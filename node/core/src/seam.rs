@@ -91,6 +91,8 @@ pub enum Input {
     Lookups(Vec<(Vec<Address>, Option<bool>)>),
     /// Nothing more will be found for an [`Action::Resolve`].
     Resolved(LookupId),
+    /// The node is going to stop: nothing but its last actions will be carried out.
+    Stopping,
     /// The moment named by [`Core::poll_timeout`](crate::Core::poll_timeout) has come.
     Tick,
 }

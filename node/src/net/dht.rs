@@ -66,7 +66,8 @@ pub(super) struct Dht {
     next_search: u64,
     /// Look-ups in the DHT under way, each a part of a search.
     lookups: HashMap<QueryId, u64>,
-    puts: HashMap<QueryId, LookupId>,
+    /// Own records being put, with the number of the set that they are of.
+    puts: HashMap<QueryId, (LookupId, u64)>,
     /// Records of others that are being put, at most [`DHT_HOSTED_AT_ONCE`], and those that are
     /// to be, at most [`DHT_HOSTED_MAX`].
     hosting: HashSet<QueryId>,
@@ -153,9 +154,8 @@ impl Driver {
         let read = records.into_iter().filter_map(|bytes| Some((Item::read(&bytes, now()).ok()?.id, bytes)));
         self.dht.own = read.take(DHT_OWN_MAX).collect();
         self.dht.untaken = self.own_ids().collect();
-        for id in self.own_ids().collect::<Vec<_>>() {
-            self.lookups.publish(id);
-        }
+        let ids: Vec<LookupId> = self.own_ids().collect();
+        self.lookups.publish(number, &ids);
         self.put_untaken();
         self.tend_lookups();
     }
@@ -175,7 +175,9 @@ impl Driver {
         if self.dht.servers.is_empty() {
             return;
         }
-        let under_way: BTreeSet<LookupId> = self.dht.puts.values().copied().collect();
+        // What is being put of an older set is not what is to be found now.
+        let published = self.dht.published;
+        let under_way: BTreeSet<LookupId> = self.dht.puts.values().filter(|(_, set)| *set == published).map(|(id, _)| *id).collect();
         let ids: Vec<LookupId> = self.dht.untaken.difference(&under_way).copied().collect();
         for id in ids {
             let read = self.own_record(&id).and_then(|bytes| Some((Item::read(&bytes, now()).ok()?.expires, bytes)));
@@ -189,7 +191,7 @@ impl Driver {
             if let Ok(query) = dht.put_record(record, Quorum::One) {
                 // Not to be found here when we look whether others have it.
                 dht.store_mut().remove(&key(&id));
-                self.dht.puts.insert(query, id);
+                self.dht.puts.insert(query, (id, published));
             }
         }
     }
@@ -264,6 +266,11 @@ impl Driver {
     /// Whether the DHT wants [`Driver::tend_dht`] soon.
     pub(super) fn dht_is_restless(&self) -> bool {
         if self.dht.servers.is_empty() { !self.dht.called.is_empty() } else { !self.dht.untaken.is_empty() }
+    }
+
+    /// Whether servers are being given records of ours.
+    pub(super) fn dht_is_taking(&self) -> bool {
+        !self.dht.puts.is_empty()
     }
 
     /// Where a server says that it is. Believed only about its own machine: it must not make
@@ -345,9 +352,9 @@ impl Driver {
             self.host_next();
             return;
         }
-        if let Some(id) = self.dht.puts.get(&query).copied().filter(|_| step.last) {
+        if let Some((id, set)) = self.dht.puts.get(&query).copied().filter(|_| step.last) {
             self.dht.puts.remove(&query);
-            if matches!(result, QueryResult::PutRecord(Ok(_))) {
+            if matches!(result, QueryResult::PutRecord(Ok(_))) && set == self.dht.published {
                 self.dht.untaken.remove(&id);
             }
         }

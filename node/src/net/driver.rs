@@ -94,6 +94,8 @@ fn known_by(endpoint: &ConnectedPoint) -> &Multiaddr {
 
 /// How long closing connections may take at a stop.
 const GOODBYE: Duration = Duration::from_millis(400);
+/// How long servers may take for our last records.
+const LAST_RECORDS: Duration = Duration::from_secs(1);
 
 pub(super) struct Driver {
     pub(super) swarm: Swarm<Behaviour>,
@@ -179,6 +181,7 @@ impl Driver {
                     }
                     Some(Request::Hush) => self.hushed = true,
                     Some(Request::Stop(done)) => {
+                        self.finish_publishing().await;
                         self.say_goodbye().await;
                         let _ = done.send(());
                         return;
@@ -188,6 +191,17 @@ impl Driver {
                 _ = sweep.tick(), if busy => self.sweep(),
             }
         }
+    }
+
+    /// Lets servers that know of our last records take them.
+    async fn finish_publishing(&mut self) {
+        let taken = async {
+            while self.dht_is_taking() || self.lookups.are_taking() {
+                let event = self.swarm.select_next_some().await;
+                self.handle_event(event);
+            }
+        };
+        let _ = timeout(LAST_RECORDS, taken).await;
     }
 
     async fn say_goodbye(&mut self) {

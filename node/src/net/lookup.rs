@@ -91,8 +91,9 @@ pub(super) fn behaviour(is_server: bool) -> request_response::Behaviour<Messages
 enum Purpose {
     /// A part of this search.
     Search(u64),
-    /// To have this record kept by the own server at this place in the list.
-    Keep(usize, LookupId),
+    /// To have this record kept by the own server at this place in the list; of the set with
+    /// this number.
+    Keep(usize, LookupId, u64),
 }
 
 /// A server of ours.
@@ -126,6 +127,8 @@ pub(super) struct Lookups {
     own: Vec<Own>,
     /// Number of the last list of own servers.
     number: u64,
+    /// Number of the last set of own records.
+    published: u64,
     /// At most [`LOOKUP_CALLS_MAX`].
     calls: HashMap<u64, Call>,
     next_call: u64,
@@ -149,15 +152,22 @@ impl Lookups {
         !self.own.is_empty() || !self.calls.is_empty()
     }
 
+    /// Whether servers of ours are being given something.
+    pub(super) fn are_taking(&self) -> bool {
+        self.own.iter().any(|own| !own.given.is_empty())
+    }
+
     fn is_full(&self) -> bool {
         let waiting: usize = self.calls.values().map(|call| call.questions.len()).sum();
         self.asked.len() + waiting >= LOOKUP_ASKED_MAX
     }
 
-    /// A new record of ours: every server of ours is to have it.
-    pub(super) fn publish(&mut self, id: LookupId) {
+    /// These are our records now: every server of ours is to have them, whatever it is being given.
+    pub(super) fn publish(&mut self, number: u64, ids: &[LookupId]) {
+        self.published = number;
         for own in &mut self.own {
-            own.untaken.insert(id);
+            own.untaken = ids.iter().copied().collect();
+            own.given.clear();
             own.next = own.next.min(Instant::now() + LOOKUP_PAUSE * own.failures.min(1));
         }
     }
@@ -226,7 +236,7 @@ impl Driver {
                 if let Some(own) = self.lookups.own.get_mut(at) {
                     own.given.insert(id);
                 }
-                self.ask_server(&places, Purpose::Keep(at, id), Ask::Put(record));
+                self.ask_server(&places, Purpose::Keep(at, id, self.lookups.published), Ask::Put(record));
             }
         }
     }
@@ -316,9 +326,12 @@ impl Driver {
     }
 
     fn keep_failed(&mut self, purpose: Purpose) {
-        let Purpose::Keep(at, id) = purpose else { return };
+        let Purpose::Keep(at, id, set) = purpose else { return };
+        let is_current = set == self.lookups.published;
         let Some(own) = self.lookups.own.get_mut(at) else { return };
-        own.given.remove(&id);
+        if is_current {
+            own.given.remove(&id);
+        }
         if own.given.is_empty() {
             own.failures = own.failures.saturating_add(1);
             own.next = Instant::now() + LOOKUP_PAUSE.saturating_mul(1 << own.failures.min(10)).min(LOOKUP_PAUSE_MAX);
@@ -328,12 +341,17 @@ impl Driver {
         }
     }
 
-    fn taken(&mut self, at: usize, id: &LookupId, kept: Kept) {
+    fn taken(&mut self, at: usize, id: &LookupId, set: u64, kept: Kept) {
+        let is_current = set == self.lookups.published;
         let Some(own) = self.lookups.own.get_mut(at) else { return };
-        own.given.remove(id);
+        if is_current {
+            own.given.remove(id);
+        }
         match kept {
             Kept::Yes | Kept::Known | Kept::Refused => {
-                own.untaken.remove(id);
+                if is_current {
+                    own.untaken.remove(id);
+                }
                 own.failures = 0;
             }
             Kept::Full => own.next = Instant::now() + LOOKUP_PAUSE_MAX,
@@ -368,7 +386,7 @@ impl Driver {
                         }
                         self.search_part_done(search);
                     }
-                    (Purpose::Keep(at, id), Answer::Put(kept)) => self.taken(at, &id, kept),
+                    (Purpose::Keep(at, id, set), Answer::Put(kept)) => self.taken(at, &id, set, kept),
                     (Purpose::Search(_), Answer::Put(_)) | (Purpose::Keep(..), Answer::Found(_)) => self.failed(purpose),
                 }
             }

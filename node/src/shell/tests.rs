@@ -104,6 +104,23 @@ fn input_is_stored_and_answered_on_its_link() {
 }
 
 #[test]
+fn the_last_turn_before_a_stop_is_carried_out_and_may_fail() {
+    let mut bench = Bench::new();
+    let (running, sent) = (bench.start(), bench.sent.clone());
+    bench.stop(running);
+    assert_eq!(sent.taken(), ["publish"]);
+
+    let mut bench = Bench::new();
+    let (running, sent) = (bench.start(), bench.sent.clone());
+    assert_eq!(bench.ask("put"), Ok(1));
+    bench.seen.fail_commits.store(1, Ordering::SeqCst);
+    let (_dir, folder) = bench.stop(running);
+    assert!(sent.taken().is_empty());
+    let store = folder.open_store(None).unwrap();
+    assert_eq!(store.begin().unwrap().range(Table::Friend, b"", 10).unwrap().len(), 1);
+}
+
+#[test]
 fn nothing_leaves_when_the_commit_fails() {
     let mut bench = Bench::new();
     for number in 0..10 {

@@ -180,6 +180,12 @@ impl Sim {
         self.crashed(ix, pause);
     }
 
+    /// Stops a node in order; it starts again after `pause` milliseconds.
+    pub fn stop(&mut self, ix: Ix, pause: u64) {
+        self.deliver(ix, vec![Input::Stopping], false);
+        self.crash(ix, pause);
+    }
+
     fn crashed(&mut self, ix: Ix, pause: u64) {
         self.log(ix, || format!("is dead for {pause} ms"));
         self.tally.crashes += 1;

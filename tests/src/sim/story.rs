@@ -307,7 +307,10 @@ impl Story {
             54..58 => {
                 let pause = self.sim.below(MINUTE);
                 if self.sim.nodes[a].is_up() {
-                    self.sim.crash(a, pause);
+                    match self.sim.below(2) {
+                        0 => self.sim.crash(a, pause),
+                        _ => self.sim.stop(a, pause),
+                    }
                 }
             }
             58..64 => self.part_network(),

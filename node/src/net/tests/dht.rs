@@ -172,6 +172,22 @@ async fn records_are_found_in_the_dht_and_at_a_lookup_server_by_whoever_is_told_
 }
 
 #[tokio::test]
+async fn records_published_while_others_are_under_way_and_right_before_a_stop_are_found() {
+    let server = server().await;
+    let mut reader = client(&server).await;
+    for round in 1..=5 {
+        let ((id, older), (_, newer)) = (record(10 + round, 0), record(10 + round, 5));
+        let owner = client(&server).await;
+        owner.handle.lookups(vec![server.addresses.clone()]);
+        owner.handle.publish(vec![older]);
+        // The second set overtakes what is being put of the first.
+        owner.handle.publish(vec![newer.clone()]);
+        owner.net.stop().await;
+        assert_eq!(found(&mut reader, id, vec![server.addresses.clone()]).await.last(), Some(&newer), "round {round}");
+    }
+}
+
+#[tokio::test]
 async fn servers_that_are_gone_are_servers_no_longer_until_one_is_met_again() {
     let server = server().await;
     let mut peer = client(&server).await;

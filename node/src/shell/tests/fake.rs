@@ -156,6 +156,7 @@ impl Machine for FakeMachine {
                     self.events.push_back(Event::Warning(Warning::InviteExpired));
                 }
             }
+            Input::Stopping => self.actions.push_back(Action::Publish(Vec::new())),
             other => panic!("{other:?}"),
         }
         Ok(())
