@@ -267,6 +267,9 @@ pub struct Up {
     /// Be visible to strangers on the local network
     #[arg(long)]
     pub lan_visible: bool,
+    /// Without internet, keep and look up records with all nodes on the local network; they see who looks for whom
+    #[arg(long, conflicts_with = "no_lan")]
+    pub lan_dht: bool,
     /// Use this relay
     #[arg(long, value_name = "LINK")]
     pub relay: Vec<String>,

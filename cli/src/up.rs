@@ -28,6 +28,7 @@ pub fn run(data: PathBuf, flags: &Up, output: Output) -> Result<(), Failure> {
             (false, true) => LanMode::Visible,
             (false, false) => LanMode::Friends,
         },
+        lan_dht: flags.lan_dht,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

@@ -22,6 +22,7 @@ mod limits;
 mod link;
 mod links;
 mod lookup;
+mod neighbours;
 mod port;
 mod streams;
 mod swarm;
@@ -318,6 +319,13 @@ impl NetHandle {
         let shared = self.shared.clone();
         let number = shared.told.fetch_add(1, Ordering::Relaxed);
         self.runtime.spawn(async move { shared.requests.send(Request::Lookups(number, servers)).await });
+    }
+
+    /// Makes up a DHT with the nodes at these addresses of the LAN, until there are none.
+    pub fn neighbours(&self, places: Vec<Address>) {
+        let shared = self.shared.clone();
+        let number = shared.told.fetch_add(1, Ordering::Relaxed);
+        self.runtime.spawn(async move { shared.requests.send(Request::Neighbours(number, places)).await });
     }
 
     /// DHT servers may be at these addresses.

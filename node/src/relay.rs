@@ -255,7 +255,7 @@ impl Machine for RelayMachine {
             | Input::Sighted(_)
             | Input::Unsighted(_)
             | Input::Found(..)
-            | Input::Servers(_)
+            | Input::Servers(..)
             | Input::Lookups(_)
             | Input::Resolved(_)
             | Input::Stopping => {}

@@ -43,6 +43,8 @@ pub struct RunConfig {
     pub relays: Vec<String>,
     /// What is done on the local network.
     pub lan: crate::lan::LanMode,
+    /// Make up a DHT with whatever nodes the local network shows, while no server is known.
+    pub lan_dht: bool,
 }
 
 /// An opened node, as its face needs it.

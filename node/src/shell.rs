@@ -104,6 +104,8 @@ pub trait Transport {
     fn host(&mut self, record: Vec<u8>);
     /// See [`Action::Bootstrap`].
     fn bootstrap(&mut self, servers: Vec<Address>);
+    /// See [`Action::Neighbours`].
+    fn neighbours(&mut self, places: Vec<Address>);
     /// See [`Action::Announce`].
     fn announce(&mut self, shown: Announcement);
     /// The core has lost its memory of links, dials and own addresses: ends every link and
@@ -341,6 +343,7 @@ impl<P: Parts, T: Transport, C: Clock> Shell<P, T, C> {
                 Action::Lookups(servers) => self.transport.lookups(servers),
                 Action::Host(record) => self.transport.host(record),
                 Action::Bootstrap(servers) => self.transport.bootstrap(servers),
+                Action::Neighbours(places) => self.transport.neighbours(places),
                 Action::Announce(shown) => self.transport.announce(shown),
                 Action::Reply(id, result) => {
                     if let Some(reply) = self.waiting.remove(&id) {

@@ -28,6 +28,7 @@ fn config(http: &str) -> RunConfig {
         lookups: Vec::new(),
         relays: vec![],
         lan: symbolon_node::lan::LanMode::Off,
+        lan_dht: false,
     }
 }
 

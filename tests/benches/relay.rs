@@ -31,6 +31,7 @@ async fn node(data: &Path, name: &str) -> Opened {
         lookups: Vec::new(),
         relays: Vec::new(),
         lan: symbolon_node::lan::LanMode::Off,
+        lan_dht: false,
     };
     symbolon_node::run::open::open(config).await.expect("the node opens")
 }

@@ -24,8 +24,9 @@ pub(crate) struct Beacon {
     last: Option<Timestamp>,
     /// No header holds the readers any more.
     is_outgrown: bool,
-    /// DHT servers known now.
+    /// DHT servers known now, and nodes of the LAN that stand in for them.
     servers: usize,
+    neighbours: usize,
     /// Lookup servers of ours that answer.
     lookups: usize,
     /// When to look whether our newest header can be read, and when it last was.
@@ -63,14 +64,20 @@ impl Beacon {
 
     /// These are all DHT servers now: they are remembered, and looked at for our own record.
     /// Whether there was none before.
-    pub fn servers(&mut self, state: &mut State, turn: &mut Turn<'_>, servers: Vec<Address>) -> bool {
-        let are_first = self.servers == 0 && !servers.is_empty();
-        self.servers = servers.len();
+    pub fn servers(&mut self, state: &mut State, turn: &mut Turn<'_>, servers: Vec<Address>, neighbours: usize) -> bool {
+        let had_any = self.knows_servers() || self.neighbours > 0;
+        let are_first = if servers.is_empty() { !had_any && neighbours > 0 } else { !self.knows_servers() };
+        (self.servers, self.neighbours) = (servers.len(), neighbours);
         if are_first {
             self.look_back(turn.now);
         }
         remember(state, turn, servers);
         are_first
+    }
+
+    /// Whether there is a DHT beyond the LAN, as far as known.
+    pub fn knows_servers(&self) -> bool {
+        self.servers > 0
     }
 
     /// So many lookup servers of ours answer; whether there is one more than before.
@@ -86,7 +93,7 @@ impl Beacon {
     fn look_back(&mut self, now: Timestamp) {
         self.unread.clear();
         self.read_back_pause = READ_BACK;
-        self.read_back_due = (self.servers + self.lookups > 0).then(|| now.after(READ_BACK));
+        self.read_back_due = (self.servers + self.neighbours + self.lookups > 0).then(|| now.after(READ_BACK));
     }
 
     /// What somebody has found: our own record as we published it?
@@ -101,7 +108,7 @@ impl Beacon {
 
     /// How it stands with the DHT.
     pub fn view(&self, lookups: (usize, usize)) -> DhtView {
-        DhtView { servers: self.servers, read_back: self.read_back, lookups }
+        DhtView { servers: self.servers, neighbours: self.neighbours, read_back: self.read_back, lookups }
     }
 
     /// Whether there are more readers, or more who left, than a header can tell apart.
@@ -140,7 +147,7 @@ impl Beacon {
     /// The node stops: whoever reads its records from now on is not told where it was. Friends
     /// go on calling where they know it, since two who both took leave must find each other again.
     pub fn farewell(&mut self, state: &mut State, turn: &mut Turn<'_>) {
-        if self.last.is_some() && self.servers + self.lookups > 0 {
+        if self.last.is_some() && self.servers + self.neighbours + self.lookups > 0 {
             self.due = None;
             publish(state, turn, Presence::Away);
         }

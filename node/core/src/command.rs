@@ -432,6 +432,8 @@ pub struct LookupView {
 pub struct DhtView {
     /// Servers known now.
     pub servers: usize,
+    /// Nodes on the LAN that stand in for them.
+    pub neighbours: usize,
     /// When our newest records were last found by ourselves, in the DHT or at a lookup server.
     pub read_back: Option<Timestamp>,
     /// Lookup servers of ours that answered when last asked, our relays among them, and all.

@@ -6,7 +6,9 @@
 //! tag, and who is there must prove itself by envelopes as on any other way.
 
 use crate::command::LanView;
-use crate::limits::{ADDRESSES_MAX, LAN_NEW_MAX, LAN_SEEN_MAX, LAN_TAGS_MAX, LAN_VISIBLE};
+use crate::limits::{
+    ADDRESSES_MAX, LAN_NEW_MAX, LAN_SEEN_MAX, LAN_TAGS_MAX, LAN_VISIBLE, NEIGHBOUR_PLACES_MAX, NEIGHBOURS_DELAY, NEIGHBOURS_MAX,
+};
 use crate::seam::{Action, Address, Announcement, Instance, Sighting};
 use crate::state::{FriendState, State};
 use crate::turn::Turn;
@@ -57,6 +59,12 @@ pub(crate) struct Lan {
     seen: BTreeMap<Instance, Seen>,
     /// What was done within the minute.
     minute: Minute,
+    /// Whether the user wants a DHT of the LAN.
+    has_dht: bool,
+    /// Since when no DHT server is known.
+    alone_since: Option<Timestamp>,
+    /// Where those are with whom this node makes up a DHT.
+    neighbours: Vec<Address>,
 }
 
 fn hour_of(now: Timestamp) -> u32 {
@@ -64,6 +72,12 @@ fn hour_of(now: Timestamp) -> u32 {
 }
 
 impl Lan {
+    /// `has_dht`: whether nodes of the LAN, strangers' among them, may see what records this one
+    /// brings and looks for.
+    pub fn new(has_dht: bool) -> Self {
+        Self { has_dht, ..Self::default() }
+    }
+
     /// This node can show itself.
     pub fn up(&mut self, state: &State, turn: &mut Turn<'_>, transport: PublicKeyBytes, visible: bool) {
         let mut instance = [0; 8];
@@ -78,7 +92,27 @@ impl Lan {
         let shown = own.shown.as_ref()?;
         let next_hour = Timestamp((u64::from(shown.hour).saturating_add(1)).saturating_mul(HOUR));
         let hidden = own.visible_until.filter(|_| shown.name.is_some());
-        Some(hidden.map_or(next_hour, |at| at.min(next_hour)))
+        let lonely = self.alone_since.filter(|_| self.neighbours.is_empty() && !self.seen.is_empty());
+        [Some(next_hour), hidden, lonely.map(|at| at.after(NEIGHBOURS_DELAY))].into_iter().flatten().min()
+    }
+
+    /// Without a DHT server the nodes of a LAN are servers to each other, if their users want it: what somebody
+    /// published who is gone can be read there. Those that were seen first are taken, friends'
+    /// before strangers', so that nobody who comes later pushes them out.
+    pub fn keep_company(&mut self, turn: &mut Turn<'_>, knows_servers: bool) {
+        let mut neighbours = Vec::new();
+        if knows_servers || !self.has_dht || self.own.is_none() {
+            self.alone_since = None;
+        } else if turn.now.since(*self.alone_since.get_or_insert(turn.now)) >= NEIGHBOURS_DELAY {
+            let mut seen: Vec<&Seen> = self.seen.values().collect();
+            seen.sort_by_key(|seen| (seen.friend.is_none(), seen.at, seen.sighting.shown.instance));
+            let places = |seen: &Seen| seen.sighting.places.iter().take(NEIGHBOUR_PLACES_MAX).cloned().collect::<Vec<_>>();
+            neighbours = seen.into_iter().take(NEIGHBOURS_MAX).flat_map(places).collect();
+        }
+        if self.neighbours != neighbours {
+            self.neighbours.clone_from(&neighbours);
+            turn.act(Action::Neighbours(neighbours));
+        }
     }
 
     /// Shows what is right now, if that is something else than before, and forgets whose tag

@@ -95,6 +95,8 @@ pub struct CoreConfig {
     pub name: Option<String>,
     /// Lookup servers for this start; at most [`limits::LOOKUPS_MAX`] count.
     pub lookups: Vec<seam::Address>,
+    /// Whether the nodes of the LAN make up a DHT while no server is known.
+    pub lan_dht: bool,
 }
 
 /// Why a core cannot be loaded.
@@ -144,7 +146,7 @@ impl Core {
             state,
             delivery,
             depots: Depots::default(),
-            lan: Lan::default(),
+            lan: Lan::new(config.lan_dht),
             beacon: Beacon::default(),
             seeker: Seeker::default(),
             lookups: Lookups::default(),
@@ -218,25 +220,33 @@ impl Core {
                 }
             }
             Input::Frame(link, bytes) => intake.frame(state, delivery, turn, link, &bytes)?,
-            Input::LanUp { transport, visible } => lan.up(state, turn, transport, visible),
+            Input::LanUp { transport, visible } => {
+                lan.up(state, turn, transport, visible);
+                lan.keep_company(turn, beacon.knows_servers());
+            }
             Input::Sighted(sighting) => {
                 if let Some(friend) = lan.sighted(state, now, sighting) {
                     for device in request::devices_of(state, &friend) {
                         delivery.sighted(state, turn, &device)?;
                     }
                 }
+                lan.keep_company(turn, beacon.knows_servers());
             }
-            Input::Unsighted(instance) => lan.unsighted(state, &instance),
+            Input::Unsighted(instance) => {
+                lan.unsighted(state, &instance);
+                lan.keep_company(turn, beacon.knows_servers());
+            }
             Input::Found(id, bytes) => {
                 beacon.found(state, now, &id, &bytes);
                 finder.found(state, turn, &id, &bytes)?;
                 seeker.found(state, delivery, turn, id, &bytes)?;
             }
-            Input::Servers(servers) => {
-                if beacon.servers(state, turn, servers) {
+            Input::Servers(servers, neighbours) => {
+                if beacon.servers(state, turn, servers, neighbours) {
                     seeker.begin_anew(state, delivery);
                     finder.begin_anew(state, now);
                 }
+                lan.keep_company(turn, beacon.knows_servers());
             }
             Input::Lookups(standing) => {
                 lookups.stand(standing);
@@ -249,6 +259,7 @@ impl Core {
             Input::Stopping => beacon.farewell(state, turn),
             Input::Tick => {
                 lan.renew(state, turn);
+                lan.keep_company(turn, beacon.knows_servers());
                 beacon.tick(state, turn);
                 seeker.tick(state, delivery, turn);
                 finder.tick(state, turn);

@@ -54,6 +54,12 @@ pub const SEEK_PAUSE: u64 = SECOND;
 pub const SEEK_PAUSE_MAX: u64 = HOUR;
 /// Pause when the friend's own node says that our keys are over.
 pub const SEEK_PAUSE_STALE: u64 = SECOND;
+/// Nodes on the LAN with which this one makes up a DHT while no server is known.
+pub const NEIGHBOURS_MAX: usize = 8;
+/// Addresses of one of them.
+pub const NEIGHBOUR_PLACES_MAX: usize = 2;
+/// For so long no server must be known before it does so.
+pub const NEIGHBOURS_DELAY: u64 = 20 * SECOND;
 /// Addresses of DHT servers remembered.
 pub const SERVERS_MAX: usize = 16;
 /// Of these, those that an invite names.

@@ -85,8 +85,9 @@ pub enum Input {
     Unsighted(Instance),
     /// Something was found for an [`Action::Resolve`]; several may be. Unchecked.
     Found(LookupId, Vec<u8>),
-    /// DHT servers that this node knows, all of them. Unchecked beyond their form.
-    Servers(Vec<Address>),
+    /// DHT servers that this node knows, all of them; and how many of the nodes on the LAN
+    /// stand in for them, of which no address is told. Unchecked beyond their form.
+    Servers(Vec<Address>, usize),
     /// All lookup servers of ours, each by its addresses, and whether it answered when last asked.
     Lookups(Vec<(Vec<Address>, Option<bool>)>),
     /// Nothing more will be found for an [`Action::Resolve`].
@@ -129,6 +130,8 @@ pub enum Action {
     Host(Vec<u8>),
     /// DHT servers may be at these addresses.
     Bootstrap(Vec<Address>),
+    /// Make up a DHT with the nodes of the LAN at these addresses; empty: no longer.
+    Neighbours(Vec<Address>),
     /// Show this on the LAN in place of what was shown before.
     Announce(Announcement),
     /// Answer a command.

@@ -176,12 +176,17 @@ fn relays(core: &DoctorView) -> Check {
 fn lookup(core: &DoctorView) -> Check {
     let (view, read_back) = core.lookup;
     let (answering, own) = view.lookups;
-    let mut known = format!("{} address(es) of DHT servers are known", view.servers);
+    let mut known = match view.neighbours {
+        near if view.servers == 0 && near > 0 => {
+            format!("no DHT server is known, but {near} node(s) on the local network stand in for them")
+        }
+        _ => format!("{} address(es) of DHT servers are known", view.servers),
+    };
     if own > 0 {
         known = format!("{known}, {answering} of {own} lookup server(s) of yours answer");
     }
     match read_back {
-        _ if view.servers == 0 && own == 0 => Check::good(
+        _ if view.servers == 0 && view.neighbours == 0 && own == 0 => Check::good(
             "lookup",
             "no server of records is known: friends who have moved find this node by relays and the local network only",
         )

@@ -155,7 +155,7 @@ fn schemas() -> Value {
             "type": ["object", "null"],
             "description": "What the LAN shows: the number of `friends`; while `visible_until`, names of `strangers`. Null while `lan` is off.",
         },
-        "dht": text(),
+        "dht": { "type": "string", "enum": ["on", "lan", "off"], "description": "Whether DHT servers are known, or only nodes on the LAN that stand in for them." },
         "lookup": {
             "type": "object",
             "description": "How many `servers` of the DHT are known, how many lookup servers of one's `own` there are and how many answered last, and when one's newest records were last found by oneself (`read_back`).",

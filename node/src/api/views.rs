@@ -116,7 +116,11 @@ fn status(view: &StatusView) -> Value {
             "visible_until": lan.visible_until.map(time),
             "strangers": lan.strangers,
         })),
-        "dht": if view.dht.servers > 0 { "on" } else { "off" },
+        "dht": match (view.dht.servers, view.dht.neighbours) {
+            (0, 0) => "off",
+            (0, _) => "lan",
+            _ => "on",
+        },
         "lookup": {
             "servers": view.dht.servers,
             "own": view.dht.lookups.1,

@@ -278,6 +278,11 @@ enum Reach {
     Loopback,
 }
 
+/// Whether an address may be of a machine beyond the own network.
+pub(super) fn reaches_far(endpoint: &Endpoint) -> bool {
+    reach(endpoint.ip) == Reach::Global
+}
+
 fn reach(ip: IpAddr) -> Reach {
     match ip {
         IpAddr::V4(ip) if ip.is_loopback() => Reach::Loopback,

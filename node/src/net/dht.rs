@@ -1,7 +1,7 @@
 //! Records in the Kademlia DHT `/symbolon/kad/1`: publishing, looking up and, as a relay,
 //! keeping them for others.
 //!
-//! A personal node asks and keeps nothing (client mode). What a server is given is checked
+//! A personal node asks and keeps nothing (client mode), but for its [neighbours](super::neighbours). What a server is given is checked
 //! before it is kept: a record's own signature, id, size, end, and a counter higher than
 //! that of the one that is there. Whoever reads checks again, so a server that lies costs
 //! time. No server is built in; the first ones are named by the user, by an invite, or are
@@ -11,8 +11,9 @@ use crate::net::address::Endpoint;
 use crate::net::driver::Driver;
 use crate::net::limits::{
     DHT_ANSWERS_MAX, DHT_CALL_PAUSE, DHT_CALLED_MAX, DHT_HOSTED_AT_ONCE, DHT_HOSTED_MAX, DHT_OWN_MAX, DHT_QUERIES_MAX, DHT_QUERY,
-    DHT_REMEMBERED_MAX,
+    DHT_REMEMBERED_MAX, NEIGHBOURS_BYTES, NEIGHBOURS_RECORDS,
 };
+use crate::net::neighbours::Neighbours;
 use libp2p::kad::store::{MemoryStore, MemoryStoreConfig, RecordStore};
 use libp2p::kad::{
     self, Event, GetRecordOk, InboundRequest, Mode, PeerRecord, ProgressStep, QueryId, QueryResult, Quorum, RecordKey, StoreInserts,
@@ -41,8 +42,8 @@ const REPLICATION: Duration = Duration::from_secs(60 * 60);
 
 /// The behaviour; a server keeps records for others.
 pub(super) fn behaviour(own: TransportId, is_server: bool, kept_records: usize) -> kad::Behaviour<MemoryStore> {
-    let store =
-        MemoryStoreConfig { max_records: kept_records, max_value_bytes: RECORD_MAX + 1, max_providers_per_key: 1, max_provided_keys: 0 };
+    let max_records = if is_server { kept_records } else { kept_records.min(NEIGHBOURS_RECORDS) };
+    let store = MemoryStoreConfig { max_records, max_value_bytes: RECORD_MAX + 1, max_providers_per_key: 1, max_provided_keys: 0 };
     let mut config = kad::Config::new(PROTOCOL);
     config
         .set_query_timeout(DHT_QUERY)
@@ -81,10 +82,11 @@ pub(super) struct Dht {
     called: Vec<Multiaddr>,
     next_call: Instant,
     /// Servers by the addresses at which they were reached; at most [`DHT_REMEMBERED_MAX`] are told.
-    servers: HashMap<TransportId, Vec<Address>>,
-    told: Vec<Address>,
+    pub(super) servers: HashMap<TransportId, Vec<Address>>,
+    told: (Vec<Address>, usize),
+    pub(super) neighbours: Neighbours,
     /// Bytes kept for others.
-    kept: usize,
+    pub(super) kept: usize,
     answers: mpsc::Sender<Input>,
 }
 
@@ -131,7 +133,8 @@ impl Dht {
             called: Vec::new(),
             next_call: Instant::now(),
             servers: HashMap::new(),
-            told: Vec::new(),
+            told: (Vec::new(), 0),
+            neighbours: Neighbours::default(),
             kept: 0,
             answers,
         }
@@ -169,6 +172,13 @@ impl Driver {
     pub(super) fn own_record(&self, id: &LookupId) -> Option<Vec<u8>> {
         let (_, bytes) = self.dht.own.iter().find(|(own, _)| own == id)?;
         Item::read(bytes, now()).ok().map(|_| bytes.clone())
+    }
+
+    /// Lets all of our records be put once more.
+    pub(super) fn put_all_again(&mut self) {
+        self.dht.untaken = self.own_ids().collect();
+        self.dht.puts.clear();
+        self.put_untaken();
     }
 
     fn put_untaken(&mut self) {
@@ -249,23 +259,25 @@ impl Driver {
 
     /// Calls servers while none is known, and puts what none has taken.
     pub(super) fn tend_dht(&mut self) {
+        self.call_neighbours();
         if self.dht.next_call > Instant::now() {
             return;
         }
         self.dht.next_call = Instant::now() + DHT_CALL_PAUSE;
-        if self.dht.servers.is_empty() {
+        if self.dht.far_servers().next().is_none() {
             for address in self.dht.called.clone() {
                 // Who answers there is a server or not; its connection ends by itself.
                 let _ = self.swarm.dial(DialOpts::unknown_peer_id().address(address).build());
             }
-        } else {
-            self.put_untaken();
         }
+        self.put_untaken();
     }
 
     /// Whether the DHT wants [`Driver::tend_dht`] soon.
     pub(super) fn dht_is_restless(&self) -> bool {
-        if self.dht.servers.is_empty() { !self.dht.called.is_empty() } else { !self.dht.untaken.is_empty() }
+        let has_none = self.dht.far_servers().next().is_none();
+        let seeks = has_none && (!self.dht.called.is_empty() || self.dht.neighbours.are_served());
+        seeks || (!self.dht.servers.is_empty() && !self.dht.untaken.is_empty())
     }
 
     /// Whether servers are being given records of ours.
@@ -297,13 +309,20 @@ impl Driver {
             Event::RoutingUpdated { peer, addresses, old_peer, .. } => {
                 if let Some(old) = old_peer {
                     self.dht.servers.remove(&old);
+                    self.dht.neighbours.lost(&old);
                 }
                 let plain = addresses.iter().filter_map(Endpoint::from_multiaddr).map(|endpoint| Endpoint { expects: None, ..endpoint });
+                let plain: Vec<Endpoint> = plain.collect();
+                let is_named = plain.iter().any(|endpoint| self.dht.called.contains(&endpoint.multiaddr()));
+                let is_new_neighbour = self.dht.neighbours.met(peer, &plain, is_named);
                 let is_first = self.dht.servers.is_empty();
-                self.dht.servers.insert(peer, plain.take(2).map(Endpoint::address).collect());
+                self.dht.servers.insert(peer, plain.into_iter().take(2).map(Endpoint::address).collect());
                 self.tell_servers();
                 if is_first {
                     self.dht.next_call = Instant::now();
+                }
+                if is_new_neighbour {
+                    self.put_all_again();
                 }
                 self.put_untaken();
                 self.host_next();
@@ -320,20 +339,22 @@ impl Driver {
     }
 
     /// Tells the core where servers are, so that they are remembered.
-    fn tell_servers(&mut self) {
-        let mut all: Vec<Address> = self.dht.servers.values().flatten().cloned().collect();
-        all.sort();
-        all.dedup();
-        all.truncate(DHT_REMEMBERED_MAX);
-        if all != self.dht.told {
-            self.dht.told.clone_from(&all);
-            self.dht.answer(Input::Servers(all));
+    pub(super) fn tell_servers(&mut self) {
+        let mut far: Vec<Address> = self.dht.far_servers().flat_map(|(_, addresses)| addresses).cloned().collect();
+        far.sort();
+        far.dedup();
+        far.truncate(DHT_REMEMBERED_MAX);
+        let told = (far, self.dht.neighbours.count());
+        if told != self.dht.told {
+            self.dht.told.clone_from(&told);
+            self.dht.answer(Input::Servers(told.0, told.1));
         }
     }
 
     /// The core was loaded again and knows of no server.
     pub(super) fn tell_servers_again(&mut self) {
-        self.dht.told.clear();
+        self.set_neighbours(self.dht.neighbours.number(), &[]);
+        self.dht.told = (Vec::new(), 0);
         self.tell_servers();
     }
 
@@ -394,6 +415,10 @@ impl Driver {
     fn lose_servers(&mut self) {
         for (peer, addresses) in std::mem::take(&mut self.dht.servers) {
             self.swarm.behaviour_mut().dht.remove_peer(&peer);
+            if self.dht.neighbours.has(&peer) {
+                self.dht.neighbours.lost(&peer);
+                continue;
+            }
             self.dht.called.extend(addresses.into_iter().filter_map(|address| Multiaddr::try_from(address.0).ok()));
         }
         self.dht.called.sort();
@@ -420,7 +445,8 @@ impl Driver {
         if wanted.is_some_and(|wanted| *wanted != key) {
             return Kept::Refused;
         }
-        let most = self.shared.limits.kept_bytes;
+        let is_server = self.swarm.behaviour().forward.is_enabled();
+        let most = if is_server { self.shared.limits.kept_bytes } else { self.shared.limits.kept_bytes.min(NEIGHBOURS_BYTES) };
         let store = self.swarm.behaviour_mut().dht.store_mut();
         let known = store.get(&key).map(|known| known.into_owned());
         let known_counter = known.as_ref().and_then(|known| Item::read(&known.value, now()).ok()).map(|known| known.counter);

@@ -46,6 +46,8 @@ pub(super) enum Request {
     Lookups(u64, Vec<Vec<Address>>),
     /// Where DHT servers may be.
     Bootstrap(Vec<Multiaddr>),
+    /// Who makes up the DHT of the LAN; numbered like [`Request::Publish`].
+    Neighbours(u64, Vec<Address>),
     /// Tell again where they are.
     Servers,
     /// Take no more links.
@@ -175,6 +177,7 @@ impl Driver {
                     Some(Request::Resolve(id, servers)) => self.resolve(id, &servers),
                     Some(Request::Lookups(number, servers)) => self.set_lookups(number, servers),
                     Some(Request::Bootstrap(addresses)) => self.call_servers(addresses),
+                    Some(Request::Neighbours(number, places)) => self.set_neighbours(number, &places),
                     Some(Request::Servers) => {
                         self.tell_servers_again();
                         self.tell_lookups();

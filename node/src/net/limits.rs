@@ -50,6 +50,12 @@ pub const DHT_HOSTED_MAX: usize = 4_096;
 pub const DHT_OWN_MAX: usize = 16;
 /// Addresses that are called while no server is known.
 pub const DHT_CALLED_MAX: usize = 32;
+/// Addresses of neighbours that are called.
+pub const NEIGHBOURS_CALLED_MAX: usize = symbolon_core::limits::NEIGHBOURS_MAX * symbolon_core::limits::NEIGHBOUR_PLACES_MAX;
+/// Records that a node keeps for its neighbours.
+pub const NEIGHBOURS_RECORDS: usize = 1_024;
+/// Their bytes.
+pub const NEIGHBOURS_BYTES: usize = 8 * 1024 * 1024;
 /// Pause between two calls.
 pub const DHT_CALL_PAUSE: Duration = Duration::from_secs(15);
 /// Addresses of servers that are remembered.

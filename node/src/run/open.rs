@@ -92,7 +92,7 @@ pub async fn open(config: RunConfig) -> Result<Opened, RunError> {
         clock: SystemClock,
         vitals,
     };
-    let parts = LiveParts { config: CoreConfig { name: config.name.map(|name| name.trim().to_owned()), lookups } };
+    let parts = LiveParts { config: CoreConfig { name: config.name.map(|name| name.trim().to_owned()), lookups, lan_dht: config.lan_dht } };
     let (core_ended, core_end) = oneshot::channel();
     let core = move || {
         // The receiver waits as long as the process lives; nothing is lost when it does not.

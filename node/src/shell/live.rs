@@ -107,6 +107,10 @@ impl Transport for Ways {
         self.net.bootstrap(servers);
     }
 
+    fn neighbours(&mut self, places: Vec<Address>) {
+        self.net.neighbours(places);
+    }
+
     fn announce(&mut self, shown: Announcement) {
         if let Some(lan) = &self.lan {
             lan.announce(&shown);

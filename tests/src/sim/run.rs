@@ -136,7 +136,7 @@ impl Sim {
         }
         if self.finish(ix, ended).is_some() {
             if self.lookup.is_there {
-                self.deliver(ix, vec![Input::Servers(vec![nowhere()])], false);
+                self.deliver(ix, vec![Input::Servers(vec![nowhere()], 0)], false);
             }
             self.deliver(ix, vec![Input::Addresses(vec![address_of(ix, self.houses.get(&ix).copied().unwrap_or_default())])], false);
         }
@@ -319,7 +319,7 @@ impl Sim {
                 Action::Publish(records) => records.into_iter().for_each(|record| self.publish(record)),
                 Action::Resolve(id, _) => self.resolve(ix, id),
                 // Whoever wants to be found is: see `lookup`.
-                Action::Bootstrap(_) | Action::Lookups(_) => {}
+                Action::Bootstrap(_) | Action::Lookups(_) | Action::Neighbours(_) => {}
                 Action::Announce(shown) => self.announced.push((ix, shown)),
             }
         }

@@ -77,6 +77,42 @@ fn friends_without_internet_befriend_talk_and_find_each_other_after_both_were_re
 }
 
 #[test]
+fn who_is_gone_is_found_by_peer_id_alone_at_a_strangers_node_without_internet() {
+    let Some(lab) = Lab::open() else { return };
+    let home = tempfile::tempdir().unwrap();
+    let (switch, a, b, c) = (lab.switch().unwrap(), lab.host().unwrap(), lab.host().unwrap(), lab.host().unwrap());
+    for (host, address) in [(&a, "10.9.0.1/24"), (&b, "10.9.0.2/24"), (&c, "10.9.0.3/24")] {
+        host.plug(&switch, &[address]).unwrap();
+    }
+    let mut andi = start(&a, &home.path().join("andi"), "Andi", &["--lan-dht"]);
+    let ben = start(&b, &home.path().join("ben"), "Ben", &["--lan-dht"]);
+    let status = |host: &Host, node: &Node| host.run(|| Ok(node.json(&["status"])?.swap_remove(0)));
+    // Nodes that know no DHT server wait for one, and then serve one another.
+    within(Duration::from_secs(60), "Ben's node keeps Andi's records", || {
+        let (andi, ben) = (status(&a, &andi)?, status(&b, &ben)?);
+        Ok((andi["dht"] == "lan" && ben["dht"] == "lan" && andi["lookup"]["read_back"].is_string()).then_some(()))
+    })
+    .unwrap();
+    a.run(|| andi.json(&["findable", "on"])).unwrap();
+    let id = andi.ready["id"].as_str().unwrap().to_owned();
+    a.run(|| andi.interrupt()).unwrap();
+
+    let cleo = start(&c, &home.path().join("cleo"), "Cleo", &["--lan-dht"]);
+    let asked = c.run(|| cleo.json(&["add", &id])).unwrap();
+    assert_eq!(asked[0]["status"], "unresolved");
+    within(Duration::from_secs(90), "Cleo's node has read Andi's record", || {
+        Ok((c.run(|| cleo.json(&["requests"]))?[0]["status"] == "pending").then_some(()))
+    })
+    .unwrap();
+    a.run(|| andi.restart()).unwrap();
+    let asked = within(SOON, "the request has arrived", || Ok(a.run(|| andi.json(&["requests"]))?.pop())).unwrap();
+    a.run(|| andi.json(&["accept", asked["request"].as_str().unwrap()])).unwrap();
+    c.run(|| wait_for_friend(&cleo, "Andi")).unwrap();
+    deliver(&c, &cleo, "Andi", "found you");
+    ben.calm().unwrap();
+}
+
+#[test]
 fn friends_on_a_bare_cable_talk_by_link_local_addresses() {
     let Some(lab) = Lab::open() else { return };
     let home = tempfile::tempdir().unwrap();

@@ -126,10 +126,10 @@ fn many_unresolved_requests_are_looked_for_a_few_at_a_time_and_each_in_its_turn(
         id[..8].copy_from_slice(&(number as u64).to_be_bytes());
         sim.ask(1, &PeerId(id).to_string()).unwrap();
     }
-    sim.input(1, Input::Servers(Vec::new()));
+    sim.input(1, Input::Servers(Vec::new(), 0));
     sim.run_for(MINUTE);
     let before = sim.lookup.resolved;
-    sim.input(1, Input::Servers(vec![nowhere()]));
+    sim.input(1, Input::Servers(vec![nowhere()], 0));
     sim.run_for(1_000);
     // With two of our own records that are read back.
     assert!(sim.lookup.resolved - before <= FINDS_MAX as u64 + 2, "{}", sim.lookup.resolved - before);

@@ -22,7 +22,7 @@ fn now() -> Timestamp {
 }
 
 /// A record of somebody's header of today, made so many milliseconds from now.
-fn record(seed: u8, later: u64) -> (LookupId, Vec<u8>) {
+pub(super) fn record(seed: u8, later: u64) -> (LookupId, Vec<u8>) {
     let key = SigningKey::from_seed(&[seed; 32]);
     let place = Place::of_header(&key.public(), day_of(now()));
     let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(seed.into());
@@ -30,7 +30,7 @@ fn record(seed: u8, later: u64) -> (LookupId, Vec<u8>) {
     (Record::read(&bytes, now()).unwrap().id, bytes)
 }
 
-async fn server() -> Peer {
+pub(super) async fn server() -> Peer {
     server_with(Limits::default()).await
 }
 
@@ -40,7 +40,7 @@ async fn server_with(limits: Limits) -> Peer {
 }
 
 /// A node that begins to look at a server of the DHT.
-async fn client(server: &Peer) -> Peer {
+pub(super) async fn client(server: &Peer) -> Peer {
     let bootstrap = server.addresses.iter().map(|address| address_to_text(address).unwrap()).collect();
     let mut peer = Peer::start(NetConfig { listen: vec![TCP.to_owned()], bootstrap, ..NetConfig::default() }, 256).await;
     servers(&mut peer, true).await;
@@ -48,17 +48,17 @@ async fn client(server: &Peer) -> Peer {
 }
 
 /// Waits until there are servers, or none.
-async fn servers(peer: &mut Peer, some: bool) {
+pub(super) async fn servers(peer: &mut Peer, some: bool) {
     loop {
         let input = timeout(PATIENCE, peer.inputs.recv()).await.unwrap().unwrap();
-        if matches!(&input, Input::Servers(servers) if servers.is_empty() != some) {
+        if matches!(&input, Input::Servers(servers, _) if servers.is_empty() != some) {
             return;
         }
     }
 }
 
 /// Everything found under an id.
-async fn found(peer: &mut Peer, id: LookupId, servers: Vec<Vec<Address>>) -> Vec<Vec<u8>> {
+pub(super) async fn found(peer: &mut Peer, id: LookupId, servers: Vec<Vec<Address>>) -> Vec<Vec<u8>> {
     peer.handle.resolve(id, servers);
     let mut found = Vec::new();
     loop {

@@ -321,6 +321,10 @@ impl Transport for Sent {
         self.push("publish".into());
     }
 
+    fn neighbours(&mut self, _: Vec<Address>) {
+        self.push("neighbours".into());
+    }
+
     fn resolve(&mut self, _: LookupId, _: Vec<Vec<Address>>) {
         self.push("resolve".into());
     }
