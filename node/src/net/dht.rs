@@ -216,7 +216,12 @@ impl Driver {
         let search = self.dht.next_search;
         // One part more, until all are known.
         let mut parts = 1 + self.ask_servers(search, id, servers);
-        if !self.dht.servers.is_empty() {
+        if self.dht.servers.is_empty() {
+            // Kept for a neighbour who has left: a query would look here, too.
+            if let Some(record) = self.kept_record(&id) {
+                self.dht.answer(Input::Found(id, record));
+            }
+        } else {
             let query = self.swarm.behaviour_mut().dht.get_record(key(&id));
             self.dht.lookups.insert(query, search);
             parts += 1;
