@@ -9,6 +9,8 @@ mod conversation;
 mod face;
 #[path = "end_to_end/introduction.rs"]
 mod introduction;
+#[path = "end_to_end/liar.rs"]
+mod liar;
 #[path = "end_to_end/lookup.rs"]
 mod lookup;
 #[path = "end_to_end/refusals.rs"]

@@ -6,16 +6,16 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use symbolon_tests::node::{Node, calm, wait_for_friend, within};
 
-const SOON: Duration = Duration::from_secs(30);
+pub(super) const SOON: Duration = Duration::from_secs(30);
 
 /// An address on which nobody listens, and nobody knows.
-fn fresh() -> String {
+pub(super) fn fresh() -> String {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     format!("/ip4/127.0.0.1/tcp/{port}")
 }
 
 /// Relays of strangers: they keep records, and no mailbox of ours.
-fn strangers(home: &Path, count: usize) -> Vec<(Node, String)> {
+pub(super) fn strangers(home: &Path, count: usize) -> Vec<(Node, String)> {
     let mut relays: Vec<(Node, String)> = Vec::new();
     for number in 0..count {
         let listen = fresh();
@@ -29,7 +29,7 @@ fn strangers(home: &Path, count: usize) -> Vec<(Node, String)> {
     relays
 }
 
-fn person(home: &Path, name: &str, bootstrap: &[&str]) -> Node {
+pub(super) fn person(home: &Path, name: &str, bootstrap: &[&str]) -> Node {
     let listen = fresh();
     let mut arguments = vec!["-vvv", "--no-lan", "--name", name, "--listen", &listen];
     for server in bootstrap {
@@ -39,7 +39,7 @@ fn person(home: &Path, name: &str, bootstrap: &[&str]) -> Node {
 }
 
 /// Waits until a node has read its own record back from the DHT.
-fn wait_for_record(node: &Node) {
+pub(super) fn wait_for_record(node: &Node) {
     within(SOON, "the own record is in the DHT", || Ok(node.json(&["status"])?[0]["lookup"]["read_back"].as_str().map(drop))).unwrap();
 }
 
@@ -112,15 +112,17 @@ fn a_friend_who_moved_is_found_at_a_lookup_server_of_which_friends_were_told() {
     within(SOON, "the server has taken the records", || Ok((andi.json(&["lookup", "list"])?[0]["state"] == "answers").then_some(())))
         .unwrap();
     wait_for_record(&andi);
-    let ben = person(home.path(), "Ben", &[]);
+    let mut ben = person(home.path(), "Ben", &[]);
     let link = andi.json(&["invite", "--auto-accept"]).unwrap()[0]["link"].as_str().unwrap().to_owned();
     ben.json(&["add", &link]).unwrap();
     wait_for_friend(&andi, "Ben").unwrap();
     wait_for_friend(&ben, "Andi").unwrap();
     andi.interrupt().unwrap();
-    // Written while nobody is there, to somebody who comes back elsewhere.
     ben.json(&["send", "Andi", "are you there?"]).unwrap();
-    let andi = person(home.path(), "Andi", &[]);
+    ben.interrupt().unwrap();
+    // Both come back elsewhere: Ben knows of the server because Andi told him.
+    let (andi, ben) = (person(home.path(), "Andi", &[]), person(home.path(), "Ben", &[]));
+    assert!(ben.json(&["lookup", "list"]).unwrap().is_empty());
     assert_eq!(andi.json(&["lookup", "list"]).unwrap()[0]["lookup"].as_str(), Some(server.as_str()), "it was remembered");
     within(SOON, "the text arrives", || Ok((andi.json(&["read", "--peek"])?.len() == 1).then_some(()))).unwrap();
     let removed = andi.json(&["lookup", "remove", server]).unwrap();
