@@ -239,6 +239,49 @@ fn a73_a_header_that_shows_two_friends_two_secrets_is_refused() {
 }
 
 #[test]
+fn a76_what_two_own_devices_changed_while_apart_is_joined_and_neither_ones_revoked_read_it() {
+    let mut rng = ChaCha20Rng::seed_from_u64(8);
+    let generation = Generation::random(0, day_of(NOW), &mut rng);
+    let labels = |block: Block| generation.tree().leaf_labels(block.leaf(0).unwrap());
+    // Two friends from before; the devices have certificates with different serials.
+    let mut common = Blocks::default();
+    let before = [common.issue(0, &mut rng).unwrap(), common.issue(1, &mut rng).unwrap()];
+    let first_version = Wrapping::random(5, &mut rng);
+    // Apart, each takes one friend out and makes a new one; each publishes a header of the next version.
+    let mut apart = [common.clone(), common];
+    let mut joined = Vec::new();
+    let mut headers = Vec::new();
+    for (serial, blocks) in apart.iter_mut().enumerate() {
+        blocks.revoke(before[serial]);
+        joined.push(blocks.issue(serial as u64, &mut rng).unwrap());
+        let wrapping = Wrapping::random(first_version.version + 1, &mut rng);
+        headers.push((Header::wrap(&generation, &wrapping, &blocks.readers(&BTreeSet::new()), &mut rng).unwrap(), wrapping));
+    }
+    assert_ne!(joined[0], joined[1], "no block is shared");
+    let (a, b) = apart.split_at_mut(1);
+    a[0].merge(&b[0]);
+    b[0].merge(&a[0]);
+    assert_eq!(a[0], b[0]);
+    // A version above both, with a secret of its own, whichever device makes it.
+    let version = headers.iter().map(|(_, wrapping)| wrapping.version).max().unwrap() + 1;
+    let wrapping = Wrapping::random(version, &mut rng);
+    let header = Header::wrap(&generation, &wrapping, &a[0].readers(&BTreeSet::new()), &mut rng).unwrap();
+    let reader = generation.reader();
+    for block in joined {
+        let (_, secret) = header.open(&reader, &labels(block)).unwrap();
+        assert_eq!(secret, *wrapping.secret(Class::Full));
+    }
+    for (serial, block) in before.into_iter().enumerate() {
+        assert_eq!(header.open(&reader, &labels(block)), Err(CannotRead), "gone by device {serial}");
+        assert!(headers[1 - serial].0.open(&reader, &labels(block)).is_ok(), "the other device did not know of it yet");
+    }
+    // Of two bodies under one number the keys differ, and the joined one is higher than both.
+    for (older, _) in &headers {
+        assert!(header.version > older.version);
+    }
+}
+
+#[test]
 fn a74_two_devices_that_meet_on_one_sequence_number_use_two_keys() {
     let mut owner = Owner::new(6);
     let (reader, secret) = (owner.generation.reader(), owner.wrapping.secret(Class::Full).clone());

@@ -1,15 +1,32 @@
-//! The stories of the simulation over real OpenMLS, beside those in clear text.
+//! The stories of the simulation over real OpenMLS, beside those in clear text; and what who
+//! has stolen all keys of a node can do with them.
 //!
 //! OpenMLS reads the wall clock and draws from the system's randomness: these stories begin
 //! now, jump by less than a day, and do not repeat to the byte.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
-use symbolon_core::world::RoomCipher;
+use minicbor::Decode;
+use symbolon_core::table::Table;
+use symbolon_core::wire::{Known, RoomPayload, Text};
+use symbolon_core::world::{RoomCipher, Shelf};
 use symbolon_node::mls::{MemoryRows, MlsCipher};
+use symbolon_presence::codec;
+use symbolon_presence::envelope::KnownKey;
+use symbolon_presence::friendship::FriendshipSecret;
+use symbolon_presence::id::{MessageId, Nonce, RoomId};
+use symbolon_presence::identity::{Chain, Identity, StoredIdentity};
 use symbolon_presence::time::Timestamp;
+use symbolon_relay::frame::{Frame, Outcome, Put};
+use symbolon_relay::grant::{MailboxKeys, Scope};
+use symbolon_tests::craft::{Actor, contact_of, outcomes};
+use symbolon_tests::sim::Faults;
+use symbolon_tests::sim::node::SimNode;
 use symbolon_tests::sim::rooms::Rooms;
+use symbolon_tests::sim::rows::{self, DeviceRow, FriendRow};
+use symbolon_tests::sim::run::{Ix, Sim};
 use symbolon_tests::sim::story::{self, Setting};
 use symbolon_tests::sim::trace::Log;
 
@@ -18,12 +35,20 @@ struct MlsRooms {
     live: MlsCipher<Rc<MemoryRows>>,
     rows: Rc<MemoryRows>,
     kept: MemoryRows,
+    /// What a thief finds.
+    copy: Copied,
 }
+
+type Copied = Rc<RefCell<MemoryRows>>;
 
 impl MlsRooms {
     fn over(kept: MemoryRows) -> Self {
+        Self::copied(kept, Copied::default())
+    }
+
+    fn copied(kept: MemoryRows, copy: Copied) -> Self {
         let rows = Rc::new(kept.clone());
-        Self { live: MlsCipher::new(rows.clone()), rows, kept }
+        Self { live: MlsCipher::new(rows.clone()), rows, kept, copy }
     }
 }
 
@@ -36,21 +61,131 @@ impl Rooms for MlsRooms {
         let flushed = self.live.flush().is_ok();
         if flushed {
             self.kept = (*self.rows).clone();
+            *self.copy.borrow_mut() = self.kept.clone();
         }
         flushed
     }
 
     fn take_back(&mut self) {
         // A group in memory is stale now: everything is loaded again.
-        *self = Self::over(self.kept.clone());
+        *self = Self::copied(self.kept.clone(), self.copy.clone());
     }
+}
+
+fn now() -> Timestamp {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+    Timestamp(u64::try_from(now).unwrap())
+}
+
+/// Everything that lies in a node's store: keys, friends, rooms.
+struct Loot {
+    identity: Identity,
+    mailbox: MailboxKeys,
+    friendship: FriendshipSecret,
+    friend: Chain,
+    room: RoomId,
+    sequence: u64,
+    rooms: Copied,
+}
+
+#[derive(Decode)]
+#[cbor(map)]
+struct ChainRow {
+    #[n(2)]
+    chain: Chain,
+}
+
+fn steal(sim: &Sim, ix: Ix, rooms: &Copied) -> Loot {
+    let store = &sim.nodes[ix].store;
+    let meta = |name: &[u8]| store.get(Table::Meta, name).unwrap().unwrap();
+    let (_, friend) = store.rows(Table::Friend).next().unwrap();
+    let (_, device) = store.rows(Table::Device).next().unwrap();
+    Loot {
+        identity: Identity::from_stored(&codec::decode::<StoredIdentity>(&meta(b"identity"), 4096).unwrap()),
+        mailbox: codec::decode(&meta(b"mailbox"), 4096).unwrap(),
+        friendship: codec::decode(&meta(b"friendship"), 4096).unwrap(),
+        friend: rows::read::<ChainRow>(device).chain,
+        room: rows::read::<FriendRow>(friend).room,
+        sequence: rows::read::<DeviceRow>(device).receive_sequence,
+        rooms: Rc::new(RefCell::new(rooms.borrow().clone())),
+    }
+}
+
+impl Loot {
+    /// Envelopes that say they come from the friend, each under another counter, around a room
+    /// message that `sealed_by` makes.
+    fn envelopes(&self, sealed_by: &Copied, text: &str) -> Vec<Vec<u8>> {
+        let friend = self.friend.verify(now()).unwrap();
+        let key = KnownKey::agree(&self.identity.dh, &friend.dh, &friend.device, &self.identity.device);
+        let mut rooms = MlsRooms::over(sealed_by.borrow().clone());
+        let payload = RoomPayload::Text(Text { id: MessageId([text.len() as u8; 16]), at: now(), text: text.into() });
+        let sealed = rooms.cipher().seal(self.room, &codec::encode(&payload), &[]).unwrap();
+        let known = Known { room: self.room, epoch: sealed.epoch, sequence: Some(self.sequence), mls: sealed.bytes };
+        let known = codec::encode(&known);
+        let mut owner = Actor::with_identity(self.identity.clone(), 1);
+        (owner.mailbox, owner.friendship) = (self.mailbox.clone(), self.friendship.clone());
+        let (entry, put) = owner.entry(Scope::Friends(self.friendship.revision));
+        let frame = |counter| {
+            let envelope = key.seal(counter, &known).unwrap();
+            Frame::Put(Put::new(entry.address.clone(), &put, 3600, None, envelope).unwrap()).encode()
+        };
+        (0..32).map(frame).collect()
+    }
+}
+
+fn taken(sim: &mut Sim, ix: Ix, frames: Vec<Vec<u8>>) -> usize {
+    let mut taken = 0;
+    for frame in frames {
+        let link = sim.rogue_link(ix);
+        let outcomes = outcomes(&sim.rogue_send(link, frame));
+        taken += outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Stored(_) | Outcome::Delivered)).count();
+    }
+    taken
+}
+
+/// Two friends, and a copy of the first one's store. They cannot hear each other from then on.
+fn robbed() -> (Sim, Loot, Copied) {
+    let mut sim = Sim::new(1, Faults::NONE);
+    sim.now = now();
+    let copies = [Copied::default(), Copied::default()];
+    for (name, copy) in ["Andi", "Ben"].into_iter().zip(&copies) {
+        let rooms = MlsRooms::copied(MemoryRows::default(), copy.clone());
+        sim.add_node(SimNode::with_rooms(Box::new(rooms), Some(name.to_owned())));
+    }
+    sim.befriend(0, 1);
+    sim.say(1, 0, "it is me").unwrap();
+    sim.run_for(1_000);
+    let loot = steal(&sim, 0, &copies[0]);
+    sim.set_apart(0, 1, true);
+    let [_, friends] = copies;
+    (sim, loot, friends)
+}
+
+#[test]
+fn r10_who_has_stolen_all_keys_of_a_node_cannot_speak_to_it_as_its_friend() {
+    let (mut sim, loot, _) = robbed();
+    let forged = loot.envelopes(&loot.rooms, "not me");
+    assert_eq!(taken(&mut sim, 0, forged), 0);
+
+    // A request in the friend's name: his certificate, and keys that are not his.
+    let link = sim.invite(0);
+    let stolen = Identity { chain: loot.friend.clone(), device: loot.friend.verify(now()).unwrap().device, ..loot.identity.clone() };
+    let (mut thief, to) = (Actor::with_identity(stolen, 2), contact_of(&link, sim.now));
+    let offer = thief.offer(sim.now);
+    let frame = thief.offer_frame(&to, Nonce([9; 16]), &offer);
+    assert_eq!(taken(&mut sim, 0, vec![frame]), 0);
+    assert!(sim.pending(0).is_none());
+
+    // What was wrong with the envelopes is who sealed inside: with the friend's own room one is good.
+    let (mut sim, loot, friends) = robbed();
+    let genuine = loot.envelopes(&friends, "the friend's keys");
+    assert_eq!(taken(&mut sim, 0, genuine), 1);
+    assert_eq!(sim.texts(0), ["it is me", "the friend's keys"]);
 }
 
 #[test]
 fn every_accepted_message_arrives_once_and_in_order_over_openmls_too() {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
-    let start = Timestamp(u64::try_from(now).unwrap());
-    let setting = Setting { start, rounds: 30, rooms: |_| Box::new(MlsRooms::over(MemoryRows::default())) };
+    let setting = Setting { start: now(), rounds: 30, rooms: |_| Box::new(MlsRooms::over(MemoryRows::default())) };
     let mut arrived = 0;
     for seed in 0..10 {
         println!("seed {seed}");

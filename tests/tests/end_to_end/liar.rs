@@ -124,7 +124,7 @@ impl Liar {
 }
 
 #[test]
-fn a70_a72_a75_a_lookup_server_that_lies_costs_time_and_no_friend() {
+fn a70_a72_a_lookup_server_that_lies_costs_time_and_no_friend() {
     let home = tempfile::tempdir().unwrap();
     let (liar, honest) = (Liar::start(), strangers(home.path(), 1));
     let (mut andi, mut ben) = (person(home.path(), "Andi", &[]), person(home.path(), "Ben", &[]));

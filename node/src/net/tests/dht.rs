@@ -10,9 +10,12 @@ use libp2p::swarm::SwarmEvent;
 use libp2p::{Multiaddr, Stream, StreamProtocol, Swarm, SwarmBuilder, noise, tcp, yamux};
 use rand_core::SeedableRng;
 use std::time::{SystemTime, UNIX_EPOCH};
+use symbolon_presence::identity::Identity;
+use symbolon_presence::kdf::Secret;
+use symbolon_presence::posted::{Posted, contact_id};
 use symbolon_presence::record::{Place, RECORD_MAX, Record, day_of};
 use symbolon_presence::sign::SigningKey;
-use symbolon_presence::time::Timestamp;
+use symbolon_presence::time::{CLOCK_SKEW, DAY, Timestamp};
 use symbolon_relay::lookup::{Answer, Ask, Kept};
 
 const LOOKUP: StreamProtocol = StreamProtocol::new("/symbolon/lookup/1");
@@ -137,6 +140,50 @@ async fn a77_a_server_keeps_nothing_that_is_unsigned_huge_misplaced_or_older() {
     }
 }
 
+/// The blinded key in a record: its first byte string of 32 bytes.
+fn blinded_key(record: &[u8]) -> [u8; 32] {
+    let at = record.windows(2).position(|pair| pair == [0x58, 32]).unwrap() + 2;
+    record[at..at + 32].try_into().unwrap()
+}
+
+/// The record with another key in it, and all else as it was.
+fn under_key(record: &[u8], key: &[u8; 32]) -> Vec<u8> {
+    let mut changed = record.to_vec();
+    let at = record.windows(2).position(|pair| pair == [0x58, 32]).unwrap() + 2;
+    changed[at..at + 32].copy_from_slice(key);
+    changed
+}
+
+#[tokio::test]
+async fn a71_a75_who_knows_all_that_friends_know_can_neither_forge_a_record_nor_squat_a_coming_one() {
+    let server = server().await;
+    let mut vandal = vandal(&server).await;
+    let mut stranger = Stranger::new(&[]).await;
+    stranger.connect(&server.addresses[0]).await;
+    let mut reader = client(&server).await;
+    let (owner, friend) = (SigningKey::from_seed(&[51; 32]), SigningKey::from_seed(&[52; 32]));
+    let (lookup, wrapped, today) = (owner.public(), Secret::from_bytes([53; 32]), day_of(now()));
+    let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(54);
+    for day in [today, today + 1] {
+        for place in [Place::of_header(&lookup, day), Place::of_body(&lookup, day, &wrapped)] {
+            let id = place.id(&lookup).unwrap();
+            let genuine = place.seal(&owner, now(), b"here I am", &mut rng).unwrap();
+            // Sealed as it should be, with a higher counter: only the owner's private key is missing.
+            let forged = place.seal(&friend, now().after(60_000), b"here she is", &mut rng).unwrap();
+            assert_ne!(Record::read(&forged, now()).unwrap().id, id);
+            let swapped = under_key(&forged, &blinded_key(&genuine));
+            assert_eq!(under_key(&swapped, &blinded_key(&forged)), forged, "nothing but the key was changed");
+            put(&mut vandal, &id, forged).await;
+            put(&mut vandal, &id, swapped.clone()).await;
+            for (bytes, kept) in [(swapped, Kept::Refused), (genuine.clone(), Kept::Yes)] {
+                let mut stream = stranger.open_protocol(LOOKUP).await.unwrap();
+                assert_eq!(timeout(PATIENCE, ask(&mut stream, &Ask::Put(bytes))).await.unwrap(), Answer::Put(kept));
+            }
+            assert_eq!(found(&mut reader, id, Vec::new()).await, [genuine]);
+        }
+    }
+}
+
 #[tokio::test]
 async fn records_are_found_in_the_dht_and_at_a_lookup_server_by_whoever_is_told_of_it() {
     let server = server().await;
@@ -241,6 +288,30 @@ async fn a77_a_lookup_server_takes_what_is_a_record_once_and_answers_what_it_has
     let mut stranger = Stranger::new(&[]).await;
     stranger.connect(&person.addresses[0]).await;
     assert!(stranger.open_protocol(LOOKUP).await.is_none());
+}
+
+#[tokio::test]
+async fn a_record_ends_by_itself_and_does_not_come_back() {
+    let server = server().await;
+    let mut stranger = Stranger::new(&[]).await;
+    stranger.connect(&server.addresses[0]).await;
+    let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(61);
+    let owner = Identity::generate(&mut rng, now(), 365 * DAY);
+    // Clocks may differ by so much: it is over in two seconds from now.
+    let end = Timestamp(now().0 - CLOCK_SKEW + 2_000);
+    let record = Posted::sign(&owner, 1, end, b"a contact".to_vec()).unwrap().encode();
+    let id = contact_id(&owner.peer());
+    let mut answer = async |question: Ask| {
+        let mut stream = stranger.open_protocol(LOOKUP).await.unwrap();
+        timeout(PATIENCE, ask(&mut stream, &question)).await.unwrap()
+    };
+    assert_eq!(answer(Ask::Put(record.clone())).await, Answer::Put(Kept::Yes));
+    assert_eq!(answer(Ask::Get(id)).await, Answer::Found(Some(record.clone())));
+    let begun = Instant::now();
+    while answer(Ask::Get(id)).await != Answer::Found(None) {
+        assert!(begun.elapsed() < PATIENCE);
+    }
+    assert_eq!(answer(Ask::Put(record)).await, Answer::Put(Kept::Refused));
 }
 
 #[tokio::test]
