@@ -301,7 +301,7 @@ async fn a_record_ends_by_itself_and_does_not_come_back() {
     let end = Timestamp(now().0 - CLOCK_SKEW + 2_000);
     let record = Posted::sign(&owner, 1, end, b"a contact".to_vec()).unwrap().encode();
     let id = contact_id(&owner.peer());
-    let mut answer = async |question: Ask| {
+    let answer = async |question: Ask| {
         let mut stream = stranger.open_protocol(LOOKUP).await.unwrap();
         timeout(PATIENCE, ask(&mut stream, &question)).await.unwrap()
     };
