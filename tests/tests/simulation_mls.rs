@@ -5,10 +5,10 @@
 //! now, jump by less than a day, and do not repeat to the byte.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+use minicbor::Decode;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
-use minicbor::Decode;
 use symbolon_core::table::Table;
 use symbolon_core::wire::{Known, RoomPayload, Text};
 use symbolon_core::world::{RoomCipher, Shelf};

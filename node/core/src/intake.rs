@@ -10,8 +10,6 @@ use crate::contact::USES_MAX;
 use crate::conversation;
 use crate::delivery::{Acknowledged, Delivery, Origin, is_refused};
 use crate::depot::DepotKey;
-use crate::friend::{adopt_bundle, friends_depots, verify_bundle};
-use crate::introduction;
 use crate::limits::{PARKED_MAX, REQUEST_LIFETIME, WINDOW_BYTES};
 use crate::outbox::{self, What};
 use crate::request;
@@ -22,13 +20,11 @@ use crate::state::{Fault, FriendState, Own, State};
 use crate::table::Table;
 use crate::tags::Tags;
 use crate::turn::{DropReason, Rejected, Turn, TurnFailed};
-use crate::wire::{First, Known, PAYLOAD_MAX, RoomPayload, Step, Whereabouts, entry_is_of, package_digest};
-use crate::world::Opened;
+use crate::wire::{First, Known, PAYLOAD_MAX, Step};
 use std::collections::{BTreeMap, HashMap};
 use symbolon_presence::codec;
 use symbolon_presence::envelope::{Kind, frame_id, kind, open_first};
 use symbolon_presence::id::{DeviceId, FrameId, GrantId, Nonce, RequestId};
-use symbolon_presence::kdf::Secret;
 use symbolon_presence::seal::DhKey;
 use symbolon_presence::time::Timestamp;
 use symbolon_relay::frame::{Frame, Outcome, Put, RECEIPT_MAX, Receipt, Refusal};
@@ -36,8 +32,12 @@ use symbolon_relay::grant::Scope;
 use symbolon_relay::mailbox::{Admitted, GrantUses, Queue};
 use symbolon_relay::session::Deposit;
 
+mod first;
+mod inside;
 mod outcome;
 
+use first::{Opener, opener};
+use inside::{Said, room_message};
 pub(crate) use outcome::{request_refused, told};
 use outcome::{seen, seen_outcome, seen_sender, settle};
 
@@ -502,107 +502,6 @@ impl Intake {
 /// Behind the time of an envelope that was taken in and refused.
 const SEEN_REFUSED: u8 = 1;
 
-/// What a room message was, as far as its receipt goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Said {
-    Something,
-    Receipts,
-}
-
 fn is_mutual(state: &State, device: &DeviceId) -> bool {
     state.friend_of(device).is_some_and(|friend| friend.state == FriendState::Mutual)
-}
-
-/// A room message of a device.
-fn room_message(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, known: Known) -> Result<Said, Rejected> {
-    let friend = state.friend_of(device).ok_or(DropReason::Unexpected)?;
-    let (peer, room) = (friend.peer, friend.room);
-    if known.room != room {
-        return Err(DropReason::Unexpected.into());
-    }
-    let (sender, plaintext) = match turn.cipher.open(room, &known.mls)? {
-        Opened::Text { sender, plaintext, .. } => (sender, plaintext),
-        Opened::Commit(_) => {
-            // A connection room of two changes by being made anew, never by commits.
-            turn.cipher.reject(room)?;
-            return Err(DropReason::Unexpected.into());
-        }
-    };
-    let speaker = state.speaker(&room, &sender.leaf.0, &sender.credential, turn.now).ok_or(DropReason::Forged)?;
-    if speaker.device != *device || speaker.peer != peer {
-        return Err(DropReason::Forged.into());
-    }
-    match RoomPayload::decode(&plaintext).ok_or(DropReason::Malformed)? {
-        RoomPayload::Text(text) => conversation::receive(state, turn, &peer, text)?,
-        RoomPayload::Read(message) => conversation::mark_read(state, turn, &peer, &message)?,
-        RoomPayload::Again => {
-            state.asked_again.insert(*device);
-        }
-        RoomPayload::Skip => {}
-        RoomPayload::Hello(Whereabouts { entry, depots }) => {
-            if !entry_is_of(&entry, &speaker) {
-                return Err(DropReason::Forged.into());
-            }
-            let friendship = state.friends.get(&peer).and_then(|friend| friend.friendship.clone());
-            if let Some(row) = state.device_mut(device).filter(|row| row.entry.mailbox == entry.mailbox) {
-                row.entry = entry;
-                row.depots = friendship.map(|friendship| friends_depots(&friendship, depots)).unwrap_or_default();
-            }
-        }
-        RoomPayload::Receipts(items) => {
-            state.told.extend(items.into_iter().map(|item| (*device, item)));
-            return Ok(Said::Receipts);
-        }
-        RoomPayload::Introduce(statement) => introduction::receive(state, turn, &peer, &statement)?,
-        RoomPayload::Consent(consent) => introduction::consented(state, turn, &peer, consent)?,
-        RoomPayload::IntroCard(card) => introduction::card(state, turn, &peer, &card)?,
-        RoomPayload::Bundle(bundle) => {
-            let verified = verify_bundle(bundle, &peer, device, turn.now).ok_or(DropReason::Forged)?;
-            let friend = state.friends.get(&peer).filter(|friend| friend.state == FriendState::Mutual);
-            let mut friend = friend.cloned().ok_or(DropReason::Unexpected)?;
-            adopt_bundle(state, turn, &mut friend, verified);
-            state.save_friend(turn, friend);
-            state.restart.insert(*device);
-        }
-    }
-    Ok(Said::Something)
-}
-
-/// Whose key opens a first envelope.
-enum Opener {
-    Invite(crate::state::Invite),
-    Request(RequestId, Secret),
-}
-
-impl Opener {
-    fn key(&self) -> &Secret {
-        match self {
-            Self::Invite(invite) => &invite.key,
-            Self::Request(_, key) => key,
-        }
-    }
-
-    /// The digest that a statement under this key must name.
-    fn package(&self, state: &State) -> symbolon_presence::id::Digest {
-        let device = &state.own.identity.device;
-        match self {
-            Self::Invite(invite) => {
-                let public = DhKey::from_bytes(*invite.key.expose()).public().bytes();
-                package_digest(&public, invite.expires, invite.last_resort, device)
-            }
-            Self::Request(id, _) => state.requests.get(id).map_or(symbolon_presence::id::Digest([0; 32]), |row| row.reply_package),
-        }
-    }
-}
-
-fn opener(state: &State, admitted: &Admitted) -> Result<Opener, DropReason> {
-    match admitted.queue {
-        Queue::Contact => state.invites.get(&admitted.grant).cloned().map(Opener::Invite),
-        Queue::Direct => state
-            .requests
-            .values()
-            .find(|row| row.grant == admitted.grant && !row.offer.is_empty())
-            .map(|row| Opener::Request(row.id, row.reply_key.clone())),
-    }
-    .ok_or(DropReason::Unexpected)
 }

@@ -7,7 +7,7 @@ use crate::net::address::{Endpoint, Target, is_circuit, relay_of};
 use crate::net::dht::Dht;
 use crate::net::dial::{Opened, Race};
 use crate::net::limits::RESERVE_PAUSE;
-use crate::net::links::{Pulse, Shared, lock};
+use crate::net::links::{Shared, lock};
 use crate::net::lookup::Lookups;
 use crate::net::streams::StreamsEvent;
 use crate::net::swarm::{Behaviour, BehaviourEvent};
@@ -15,7 +15,6 @@ use futures::StreamExt;
 use libp2p::core::ConnectedPoint;
 use libp2p::core::multiaddr::Protocol;
 use libp2p::core::transport::ListenerId;
-use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, SwarmEvent};
 use libp2p::{Multiaddr, PeerId as TransportId, Swarm, identify, ping};
 use std::collections::{HashMap, HashSet};
@@ -26,6 +25,8 @@ use symbolon_core::seam::Address;
 use symbolon_presence::id::LookupId;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
+
+mod races;
 
 /// What the task is asked.
 #[derive(Debug)]
@@ -367,44 +368,6 @@ impl Driver {
         }
     }
 
-    fn start_race(&mut self, targets: Vec<Target>, by_relay: bool, answer: oneshot::Sender<Opened>) {
-        let id = self.next_race;
-        self.next_race += 1;
-        let mut race = Race::new(answer);
-        if let Some((peer, connection)) = self.standing(&targets) {
-            race.opening = Some(connection);
-            self.attempts.insert(connection, id);
-            self.swarm.behaviour_mut().streams.open(peer, connection);
-        }
-        for target in targets.into_iter().filter(|target| target.is_circuit() == by_relay) {
-            let options = match target.expects() {
-                // The transport refuses anybody else before a byte of ours is read.
-                Some(key) => DialOpts::peer_id(key).condition(PeerCondition::Always).addresses(vec![target.multiaddr()]).build(),
-                None => DialOpts::unknown_peer_id().address(target.multiaddr()).build(),
-            };
-            let connection = options.connection_id();
-            if self.swarm.dial(options).is_ok() {
-                race.dialling.insert(connection);
-                self.attempts.insert(connection, id);
-            }
-        }
-        if !race.is_lost() {
-            self.races.insert(id, race);
-        }
-    }
-
-    /// A connection to somebody whom one of the targets leads to, not by a relay, that waits for
-    /// its first link: a hole was punched. One that had a link and lost it may lead nowhere.
-    fn standing(&self, targets: &[Target]) -> Option<(TransportId, ConnectionId)> {
-        let wanted: HashSet<TransportId> = targets.iter().filter_map(|target| target.expects()).collect();
-        let streams = &self.swarm.behaviour().streams;
-        let is_free = |id: &ConnectionId, connection: &Connection| {
-            !connection.closing && !connection.relayed && !self.attempts.contains_key(id) && streams.pulse(*id).is_some_and(Pulse::is_fresh)
-        };
-        let mut found = self.connections.iter().filter(|(id, connection)| wanted.contains(&connection.peer) && is_free(id, connection));
-        found.next().map(|(id, connection)| (connection.peer, *id))
-    }
-
     /// A direct connection that nobody dialled here stands beside one that a relay forwards: a
     /// hole was punched. The relayed one is closed, and whoever wants a link finds this one.
     fn replace_relayed(&mut self, peer: TransportId) {
@@ -428,48 +391,6 @@ impl Driver {
         let asked = self.swarm.listen_on(plain.with(key).with(Protocol::P2pCircuit));
         let reservation = asked.map_or_else(|_| Reservation::Failed(Instant::now()), Reservation::Asked);
         self.reservations.insert(connection, reservation);
-    }
-
-    fn handle_connected(&mut self, peer: TransportId, connection: ConnectionId) {
-        let Some(race) = self.attempts.get(&connection).and_then(|race| self.races.get_mut(race)) else {
-            self.swarm.close_connection(connection);
-            return;
-        };
-        race.dialling.remove(&connection);
-        if race.opening.is_none() {
-            race.opening = Some(connection);
-            self.swarm.behaviour_mut().streams.open(peer, connection);
-        } else {
-            race.waiting.push_back((peer, connection));
-        }
-    }
-
-    /// A connection of a race failed or ended: the next one takes its turn.
-    fn drop_attempt(&mut self, connection: ConnectionId) {
-        let Some(id) = self.attempts.remove(&connection) else { return };
-        let Some(race) = self.races.get_mut(&id) else { return };
-        race.remove(connection);
-        if race.opening.is_none()
-            && let Some((peer, next)) = race.waiting.pop_front()
-        {
-            race.opening = Some(next);
-            self.swarm.behaviour_mut().streams.open(peer, next);
-        }
-        if race.is_lost() {
-            // Dropping the answer is the answer.
-            self.races.remove(&id);
-        }
-    }
-
-    fn close_losers(&mut self, race: &Race) {
-        for connection in race.standing() {
-            self.attempts.remove(&connection);
-            self.swarm.close_connection(connection);
-        }
-        for connection in &race.dialling {
-            self.attempts.remove(connection);
-            self.late.insert(*connection);
-        }
     }
 
     /// Where the other end of a connection is.

@@ -1,0 +1,72 @@
+//! What is inside a known envelope: a message of the connection room, for the machine it is meant for.
+
+use crate::conversation;
+use crate::friend::{adopt_bundle, friends_depots, verify_bundle};
+use crate::introduction;
+use crate::state::{FriendState, State};
+use crate::turn::{DropReason, Rejected, Turn};
+use crate::wire::{Known, RoomPayload, Whereabouts, entry_is_of};
+use crate::world::Opened;
+use symbolon_presence::id::DeviceId;
+
+/// What a room message was, as far as its receipt goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Said {
+    Something,
+    Receipts,
+}
+
+/// A room message of a device.
+pub(super) fn room_message(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, known: Known) -> Result<Said, Rejected> {
+    let friend = state.friend_of(device).ok_or(DropReason::Unexpected)?;
+    let (peer, room) = (friend.peer, friend.room);
+    if known.room != room {
+        return Err(DropReason::Unexpected.into());
+    }
+    let (sender, plaintext) = match turn.cipher.open(room, &known.mls)? {
+        Opened::Text { sender, plaintext, .. } => (sender, plaintext),
+        Opened::Commit(_) => {
+            // A connection room of two changes by being made anew, never by commits.
+            turn.cipher.reject(room)?;
+            return Err(DropReason::Unexpected.into());
+        }
+    };
+    let speaker = state.speaker(&room, &sender.leaf.0, &sender.credential, turn.now).ok_or(DropReason::Forged)?;
+    if speaker.device != *device || speaker.peer != peer {
+        return Err(DropReason::Forged.into());
+    }
+    match RoomPayload::decode(&plaintext).ok_or(DropReason::Malformed)? {
+        RoomPayload::Text(text) => conversation::receive(state, turn, &peer, text)?,
+        RoomPayload::Read(message) => conversation::mark_read(state, turn, &peer, &message)?,
+        RoomPayload::Again => {
+            state.asked_again.insert(*device);
+        }
+        RoomPayload::Skip => {}
+        RoomPayload::Hello(Whereabouts { entry, depots }) => {
+            if !entry_is_of(&entry, &speaker) {
+                return Err(DropReason::Forged.into());
+            }
+            let friendship = state.friends.get(&peer).and_then(|friend| friend.friendship.clone());
+            if let Some(row) = state.device_mut(device).filter(|row| row.entry.mailbox == entry.mailbox) {
+                row.entry = entry;
+                row.depots = friendship.map(|friendship| friends_depots(&friendship, depots)).unwrap_or_default();
+            }
+        }
+        RoomPayload::Receipts(items) => {
+            state.told.extend(items.into_iter().map(|item| (*device, item)));
+            return Ok(Said::Receipts);
+        }
+        RoomPayload::Introduce(statement) => introduction::receive(state, turn, &peer, &statement)?,
+        RoomPayload::Consent(consent) => introduction::consented(state, turn, &peer, consent)?,
+        RoomPayload::IntroCard(card) => introduction::card(state, turn, &peer, &card)?,
+        RoomPayload::Bundle(bundle) => {
+            let verified = verify_bundle(bundle, &peer, device, turn.now).ok_or(DropReason::Forged)?;
+            let friend = state.friends.get(&peer).filter(|friend| friend.state == FriendState::Mutual);
+            let mut friend = friend.cloned().ok_or(DropReason::Unexpected)?;
+            adopt_bundle(state, turn, &mut friend, verified);
+            state.save_friend(turn, friend);
+            state.restart.insert(*device);
+        }
+    }
+    Ok(Said::Something)
+}
