@@ -92,13 +92,13 @@ impl MailboxKeys {
         codec::decode(&plain, SEALED_ADDRESS_MAX).ok()
     }
 
-    /// The put key of a grant. None for friends of another revision than the current one.
+    /// The put key of a grant. That of friends is the current one, whatever revision their address
+    /// is of: who has the key is a friend now, and may have been told the address before.
     /// `id` is [`MailboxKeys::id`], which costs a multiplication on the curve to find out.
-    pub fn put_key(&self, id: &MailboxId, body: &AddressBody, friendship: &FriendshipSecret) -> Option<Secret> {
+    pub fn put_key(&self, id: &MailboxId, body: &AddressBody, friendship: &FriendshipSecret) -> Secret {
         match body.scope {
-            Scope::Friends(revision) if revision == friendship.revision => Some(friendship.put(id)),
-            Scope::Friends(_) => None,
-            Scope::Guest | Scope::Contact => Some(grant_key(&self.queue_secret, body)),
+            Scope::Friends(_) => friendship.put(id),
+            Scope::Guest | Scope::Contact => grant_key(&self.queue_secret, body),
         }
     }
 
@@ -167,10 +167,10 @@ mod tests {
     }
 
     #[test]
-    fn friends_of_another_revision_have_no_key() {
+    fn friends_have_the_current_key_whatever_revision_their_address_is_of() {
         let keys = MailboxKeys::random(&mut rng());
-        assert_eq!(keys.put_key(&keys.id(), &body(Scope::Friends(3)), &friendship()), Some(friendship().put(&keys.id())));
-        assert_eq!(keys.put_key(&keys.id(), &body(Scope::Friends(2)), &friendship()), None);
-        assert_eq!(keys.put_key(&keys.id(), &body(Scope::Friends(4)), &friendship()), None);
+        for revision in [2, 3, 4] {
+            assert_eq!(keys.put_key(&keys.id(), &body(Scope::Friends(revision)), &friendship()), friendship().put(&keys.id()));
+        }
     }
 }

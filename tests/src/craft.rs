@@ -100,7 +100,7 @@ impl Actor {
     pub fn entry(&mut self, scope: Scope) -> (MailboxEntry, Secret) {
         let queue = if scope == Scope::Contact { self.mailbox.contact } else { self.mailbox.direct };
         let body = AddressBody { queue, grant: GrantId([1; 16]), scope, expires: Timestamp(u64::MAX), uses: 0 };
-        let key = self.mailbox.put_key(&self.mailbox.id(), &body, &self.friendship).unwrap();
+        let key = self.mailbox.put_key(&self.mailbox.id(), &body, &self.friendship);
         let sealed = self.mailbox.seal_address(&body, &mut self.rng);
         (MailboxEntry::own(&self.mailbox, self.identity.signing.public(), sealed, vec![nowhere()]), key)
     }

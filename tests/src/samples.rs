@@ -119,7 +119,7 @@ impl Person {
         };
         let body = AddressBody { queue, grant: GrantId([grant; 16]), scope, expires, uses };
         let sealed = self.mailbox.seal_address(&body, &mut Runs::from(self.seals + grant % 16));
-        let key = self.mailbox.put_key(&self.mailbox.id(), &body, &self.friendship).expect("the revision is the current one");
+        let key = self.mailbox.put_key(&self.mailbox.id(), &body, &self.friendship);
         (body, sealed, key)
     }
 

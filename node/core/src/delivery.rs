@@ -95,6 +95,8 @@ struct Session {
     /// A greeting without receipt, put again on every new link: sealing a new one each time
     /// would run ahead of the tags that the device expects.
     hello: Option<(FrameId, Vec<u8>)>,
+    /// What it says is no longer so: the next link gets another one.
+    hello_is_over: bool,
 }
 
 impl Session {

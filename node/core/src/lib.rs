@@ -299,6 +299,7 @@ impl Core {
         }
         if std::mem::take(&mut state.republish) {
             beacon.changed(now, has_revoked);
+            delivery.greet_anew();
             lookups.follow(state, turn);
         }
         beacon.tick(state, turn);

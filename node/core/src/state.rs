@@ -73,7 +73,7 @@ impl Own {
         let keys = self.admission.keys();
         let queue = if scope == Scope::Contact { keys.contact } else { keys.direct };
         let body = AddressBody { queue, grant, scope, expires, uses };
-        let Some(key) = keys.put_key(&self.admission.id(), &body, &self.friendship) else { unreachable!("the own revision has a key") };
+        let key = keys.put_key(&self.admission.id(), &body, &self.friendship);
         let sealed = keys.seal_address(&body, rng);
         (MailboxEntry::own(keys, self.identity.signing.public(), sealed, self.places.clone()), key)
     }

@@ -44,14 +44,13 @@ impl Relay {
         let owner = *self.queues.get(&body.queue)?;
         let Mailbox { record, past, .. } = self.mailboxes.get(&owner)?;
         let key = match body.scope {
-            // Whatever revision the address is of: a new address may come with an old key.
+            // Whatever revision the address is of: a new one may come with an old key, an old one with a new key.
             Scope::Friends(_) if body.queue == record.direct => record.put.clone(),
             Scope::Guest if body.queue == record.direct => grant_key(&record.queue_secret, &body),
             Scope::Contact if body.queue == record.contact => grant_key(&record.queue_secret, &body),
             Scope::Friends(_) | Scope::Guest | Scope::Contact => return None,
         };
-        let is_current = !matches!(body.scope, Scope::Friends(revision) if revision != record.revision);
-        if is_current && put.is_granted(&key) {
+        if put.is_granted(&key) {
             return (!record.revoked.contains(&body.grant)).then_some(Right::Holds(owner, body));
         }
         let is_over = matches!(body.scope, Scope::Friends(_)) && past.iter().any(|past| put.is_granted(&past.put));

@@ -266,11 +266,10 @@ fn an_envelope_that_is_put_again_days_later_is_kept_as_long_as_a_new_one() {
 }
 
 #[test]
-fn a33_an_address_without_its_key_of_another_revision_or_revoked_is_not_even_answered() {
+fn a33_an_address_without_its_key_or_revoked_is_not_even_answered() {
     let (mut host, owner) = open();
     let stranger = Owner { friendship: FriendshipSecret { revision: 3, secret: Secret::from_bytes([99; 32]) }, ..Owner::new(10) };
     assert_eq!(host.put(&stranger, &owner.address(Scope::Friends(3)), None, envelope(0)), None);
-    assert_eq!(host.put(&owner, &owner.address(Scope::Friends(2)), None, envelope(0)), None);
     assert_eq!(host.put(&owner, &AddressBody { queue: QueueId([99; 16]), ..owner.address(Scope::Guest) }, None, envelope(0)), None);
     assert_eq!(host.put(&owner, &AddressBody { queue: owner.contact, ..owner.address(Scope::Guest) }, None, envelope(0)), None);
     let mailbox = host.link().mailbox();
@@ -279,6 +278,22 @@ fn a33_an_address_without_its_key_of_another_revision_or_revoked_is_not_even_ans
     assert_eq!(host.verdict(&Frame::Update(update)), Verdict::Ok);
     assert_eq!(host.put(&owner, &owner.address(Scope::Guest), None, envelope(0)), None);
     assert_eq!(host.relay.counts(), (1, 0));
+}
+
+#[test]
+fn the_current_key_of_friends_is_good_with_an_address_told_before_and_an_old_one_with_none() {
+    let (mut host, owner) = open();
+    let address = owner.address(Scope::Friends(2));
+    assert!(matches!(host.put(&owner, &address, None, envelope(0)), Some(Outcome::Stored(_))));
+    let later = Owner { friendship: FriendshipSecret { revision: 4, secret: Secret::from_bytes([98; 32]) }, ..Owner::new(1) };
+    let record = Record { revision: 4, put: later.friendship.put(&host.link().mailbox()), ..owner.record(2, &host.link().mailbox()) };
+    let update = Update::seal(&owner.key, &host.link(), &record, &mut host.rng).unwrap();
+    assert_eq!(host.verdict(&Frame::Update(update)), Verdict::Ok);
+    for revision in [2, 3, 4] {
+        let address = owner.address(Scope::Friends(revision));
+        assert_eq!(host.put(&owner, &address, None, envelope(1)), Some(Outcome::Refused(Refusal::Stale)));
+        assert!(matches!(host.put(&later, &address, None, envelope(revision)), Some(Outcome::Stored(_))));
+    }
 }
 
 #[test]

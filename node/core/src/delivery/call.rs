@@ -199,7 +199,7 @@ impl Delivery {
         // In doubt only the Offer goes first; the greeting may settle the doubt.
         let waits = if doubtful { outbox::has_steps(turn, device)? } else { row.outbox_count > 0 };
         let Some(session) = self.sessions.get(device).filter(|session| session.greet && session.link.is_some()) else { return Ok(()) };
-        let hello = match &session.hello {
+        let hello = match session.hello.as_ref().filter(|_| !session.hello_is_over) {
             _ if waits => return Ok(()),
             Some((_, envelope)) => Some(envelope.clone()),
             None => {
@@ -216,6 +216,7 @@ impl Delivery {
             && let Some(session) = self.sessions.get_mut(device)
         {
             session.greet = false;
+            session.hello_is_over = false;
             session.hello = Some((frame_id(&envelope), envelope));
         }
         Ok(())
@@ -238,6 +239,13 @@ impl Delivery {
         turn.act(Action::Send(link, Frame::Put(put).encode()));
         *self.sent.entry(kind).or_default() += 1;
         true
+    }
+
+    /// What greetings say has changed, but nobody is told for that alone.
+    pub fn greet_anew(&mut self) {
+        for session in self.sessions.values_mut() {
+            session.hello_is_over = true;
+        }
     }
 
     /// Tells every friend on a live link where this node is now, and sees whether they answer.
