@@ -96,9 +96,9 @@ impl Lan {
         [Some(next_hour), hidden, lonely.map(|at| at.after(NEIGHBOURS_DELAY))].into_iter().flatten().min()
     }
 
-    /// Without a DHT server the nodes of a LAN are servers to each other, if their users want it: what somebody
-    /// published who is gone can be read there. Those that were seen first are taken, friends'
-    /// before strangers', so that nobody who comes later pushes them out.
+    /// Without a DHT server the nodes of a LAN are servers to each other, if their users want
+    /// it: what somebody published who is gone can be read there. Those that were seen first
+    /// are taken, friends' before strangers', so that nobody who comes later pushes them out.
     pub fn keep_company(&mut self, turn: &mut Turn<'_>, knows_servers: bool) {
         let mut neighbours = Vec::new();
         if knows_servers || !self.has_dht || self.own.is_none() {

@@ -1,11 +1,12 @@
 //! Records in the Kademlia DHT `/symbolon/kad/1`: publishing, looking up and, as a relay,
 //! keeping them for others.
 //!
-//! A personal node asks and keeps nothing (client mode), but for its [neighbours](super::neighbours). What a server is given is checked
-//! before it is kept: a record's own signature, id, size, end, and a counter higher than
-//! that of the one that is there. Whoever reads checks again, so a server that lies costs
-//! time. No server is built in; the first ones are named by the user, by an invite, or are
-//! relays of ours, and those that were met are remembered.
+//! A personal node asks and keeps nothing (client mode), but for its
+//! [neighbours](super::neighbours). What a server is given is checked before it is kept: a
+//! record's own signature, id, size, end, and a counter higher than that of the one that is
+//! there. Whoever reads checks again, so a server that lies costs time. No server is built
+//! in; the first ones are named by the user, by an invite, or are relays of ours, and those
+//! that were met are remembered.
 
 use crate::net::address::Endpoint;
 use crate::net::driver::Driver;

@@ -35,6 +35,7 @@ impl Default for Neighbours {
 }
 
 impl Neighbours {
+    /// Number of the list that holds now.
     pub(super) fn number(&self) -> u64 {
         self.number
     }
