@@ -73,6 +73,24 @@ fn a70_a72_lookups_that_answer_late_wrongly_or_not_at_all_cost_time_only() {
 }
 
 #[test]
+fn who_has_very_much_to_say_under_a_key_that_is_over_reads_the_new_one_from_the_friend_alone() {
+    let mut sim = Sim::of_friends(11, &["Andi", "Ben", "Cleo"]);
+    sim.lookup.is_there = false;
+    sim.set_apart(0, 1, true);
+    // More than tags are kept ready for, and more than a link may have faults.
+    for number in 0..200 {
+        sim.say(1, 0, &format!("text {number}")).unwrap();
+    }
+    let cleo = who(&sim, 2);
+    sim.command(0, Command::Unfriend(cleo)).unwrap();
+    sim.run_for(MINUTE);
+    sim.set_apart(0, 1, false);
+    assert!(sim.run_until(10 * MINUTE, |sim| sim.texts(0).len() == 200), "{} of 200", sim.texts(0).len());
+    sim.run_for(MINUTE);
+    sim.check(true);
+}
+
+#[test]
 fn a70_whoever_answers_first_with_an_old_header_does_not_keep_a_friend_from_the_new_one() {
     for seed in 0..20 {
         let mut sim = Sim::of_friends(seed, &["Andi", "Ben", "Cleo"]);

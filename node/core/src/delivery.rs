@@ -65,6 +65,8 @@ struct Link {
     /// Receipt lines for this turn.
     receipts: Vec<ReceiptItem>,
     faults: u32,
+    /// Whether it brought a friend's envelope, if only under a key that is over.
+    carries_a_friends: bool,
 }
 
 /// What is known of the way to one device.

@@ -182,11 +182,14 @@ impl Intake {
                     Some((device, tag)) if state.friend_of(&device).is_some_and(|friend| friend.giving) => {
                         return self.known(state, delivery, turn, origin, &put.envelope, tag);
                     }
-                    Some(_) => delivery.acknowledge(state, turn, origin, None, put.frame, Outcome::Refused(Refusal::Stale)),
-                    // An old key and no friend's envelope: told, but not for ever.
+                    Some(_) => {
+                        delivery.acknowledge(state, turn, origin, None, put.frame, Outcome::Refused(Refusal::Stale));
+                        delivery.carries_a_friends(link);
+                    }
+                    // An old key and no friend's envelope, as far as is known without a search: told, but not for ever.
                     None => {
                         delivery.acknowledge(state, turn, origin, None, put.frame, Outcome::Refused(Refusal::Stale));
-                        delivery.fault(state, turn, origin);
+                        delivery.fault_of_stranger(state, turn, link);
                     }
                 }
                 return Ok(());

@@ -21,6 +21,80 @@ fn question(node: &Node) -> String {
     .unwrap()
 }
 
+/// Two are friends by an invite of the first.
+fn befriend(a: (&Node, &str), b: (&Node, &str)) {
+    let link = a.0.json(&["invite", "--auto-accept"]).unwrap()[0]["link"].as_str().unwrap().to_owned();
+    b.0.json(&["add", &link]).unwrap();
+    wait_for_friend(a.0, b.1).unwrap();
+    wait_for_friend(b.0, a.1).unwrap();
+}
+
+fn names(node: &Node) -> Vec<String> {
+    node.json(&["friends"]).unwrap().iter().map(|friend| friend["name"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a83_without_the_yes_of_the_second_nothing_goes_from_one_to_the_other() {
+    let home = tempfile::tempdir().unwrap();
+    let [andi, tom, holger] = ["Andi", "Tom", "Holger"].map(|name| person(home.path(), name));
+    befriend((&andi, "Andi"), (&tom, "Tom"));
+    befriend((&andi, "Andi"), (&holger, "Holger"));
+    let made = andi.json(&["introduce", "Tom", "Holger"]).unwrap();
+    let asked = question(&holger);
+    tom.json(&["accept", &question(&tom)]).unwrap();
+    holger.json(&["ignore", &asked]).unwrap();
+    // Behind a text that has been there and back on each way, everything else has arrived, too.
+    for (from, to, name) in [(&tom, &andi, "Andi"), (&andi, &holger, "Holger"), (&holger, &andi, "Andi"), (&andi, &tom, "Tom")] {
+        let sent = from.json(&["send", name, "done?", "--wait", "delivered", "--timeout", "20s"]).unwrap();
+        assert_eq!(sent[0]["state"], "delivered");
+        assert!(!to.json(&["read"]).unwrap().is_empty());
+    }
+    let status = |node: &Node| {
+        let rows = node.json(&["requests"]).unwrap();
+        let row = rows.iter().find(|row| row["request"] == made[0]["introduction"]).unwrap();
+        row["status"].as_str().unwrap().to_owned()
+    };
+    // Neither the one who asked nor the one who introduced learns of the no.
+    assert_eq!((status(&andi).as_str(), status(&tom).as_str(), status(&holger).as_str()), ("pending", "accepted", "ignored"));
+    assert_eq!((names(&tom), names(&holger)), (vec!["Andi".to_owned()], vec!["Andi".to_owned()]));
+    let kinds = holger.json(&["requests"]).unwrap();
+    assert!(kinds.iter().all(|row| row["kind"] == "introduction" || row["name"] == "Andi"), "Tom's node has not asked: {kinds:?}");
+}
+
+#[test]
+fn r8_somebody_blocked_comes_back_by_no_invite_request_or_introduction() {
+    let home = tempfile::tempdir().unwrap();
+    let [andi, ben, cleo] = ["Andi", "Ben", "Cleo"].map(|name| person(home.path(), name));
+    befriend((&andi, "Andi"), (&ben, "Ben"));
+    befriend((&andi, "Andi"), (&cleo, "Cleo"));
+    befriend((&cleo, "Cleo"), (&ben, "Ben"));
+    let unused = ben.json(&["invite", "--auto-accept"]).unwrap()[0]["link"].as_str().unwrap().to_owned();
+    andi.json(&["block", "Ben"]).unwrap();
+    let before = andi.json(&["requests"]).unwrap().len();
+
+    ben.json(&["send", "Andi", "it was not meant like that"]).unwrap();
+    // A link that was meant for somebody else and is good for everybody who asks with it.
+    let link = andi.json(&["invite", "--auto-accept"]).unwrap()[0]["link"].as_str().unwrap().to_owned();
+    ben.json(&["unfriend", "Andi"]).unwrap();
+    ben.json(&["add", &link, "--note", "please"]).unwrap();
+    // A common friend means well.
+    cleo.json(&["introduce", "Ben", "Andi"]).unwrap();
+    ben.json(&["accept", &question(&ben)]).unwrap();
+    for (from, name) in [(&ben, "Cleo"), (&cleo, "Andi"), (&andi, "Cleo"), (&cleo, "Ben")] {
+        let sent = from.json(&["send", name, "done?", "--wait", "delivered", "--timeout", "20s"]).unwrap();
+        assert_eq!(sent[0]["state"], "delivered");
+    }
+    std::thread::sleep(Duration::from_secs(3));
+    let waiting: Vec<_> = andi.json(&["requests"]).unwrap().into_iter().skip(before).filter(|row| row["status"] == "pending").collect();
+    assert!(waiting.is_empty(), "{waiting:?}");
+    assert!(andi.json(&["read", "Ben"]).unwrap().is_empty());
+    assert!(!ben.json(&["friends"]).unwrap().iter().any(|friend| friend["name"] == "Andi" && friend["mutual"] == true));
+    // It is Andi's to take back.
+    andi.json(&["unblock", "Ben"]).unwrap();
+    andi.json(&["add", &unused]).unwrap();
+    wait_for_friend(&ben, "Andi").unwrap();
+}
+
 #[test]
 fn two_friends_of_a_friend_become_friends_by_an_introduction_that_both_accept() {
     let home = tempfile::tempdir().unwrap();

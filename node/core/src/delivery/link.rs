@@ -101,6 +101,21 @@ impl Delivery {
         }
     }
 
+    /// An envelope of a friend came by this link, under a key that is over.
+    pub fn carries_a_friends(&mut self, link: LinkId) {
+        if let Some(row) = self.links.get_mut(&link) {
+            row.carries_a_friends = true;
+        }
+    }
+
+    /// Counts a fault, unless a friend is at the other end: of a whole window under an old key
+    /// more may come than tags are known of, and behind it the question for the new key.
+    pub fn fault_of_stranger(&mut self, state: &mut State, turn: &mut Turn<'_>, link: LinkId) {
+        if self.links.get(&link).is_some_and(|row| !row.carries_a_friends) {
+            self.fault(state, turn, Origin::Link(link));
+        }
+    }
+
     /// Closes every link to a device that must not have one.
     pub fn hang_up(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) {
         let links: Vec<LinkId> = self.links.iter().filter(|(_, link)| link.device == Some(*device)).map(|(id, _)| *id).collect();
