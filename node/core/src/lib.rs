@@ -396,6 +396,9 @@ fn after(state: &mut State, delivery: &mut Delivery, depots: &mut Depots, turn: 
     }
     for device in delivery.take_reached() {
         depots.reached(&device);
+        if outbox::forget_lists(state, turn, &device)? {
+            delivery.restart(state, turn, &device)?;
+        }
     }
     for device in std::mem::take(&mut state.unreachable) {
         depots.wait(state, turn, &device)?;

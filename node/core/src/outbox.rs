@@ -304,6 +304,16 @@ pub(crate) fn has_steps(turn: &Turn<'_>, device: &DeviceId) -> Result<bool, Turn
     }
 }
 
+/// Takes back what a relay was to tell a device about its envelopes, once it is here: it puts
+/// again what it was not told of, and is told on its link. Whether there was anything.
+pub(crate) fn forget_lists(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<bool, TurnFailed> {
+    let lists = rows_of(turn, device, &What::Receipts)?;
+    for (number, _) in &lists {
+        remove(state, turn, device, *number);
+    }
+    Ok(!lists.is_empty())
+}
+
 /// One row of a device's outbox.
 pub(crate) fn row(turn: &Turn<'_>, device: &DeviceId, number: u64) -> Result<Option<OutboxRow>, TurnFailed> {
     turn.row(Table::Outbox, &outbox_key(device, number))

@@ -226,3 +226,18 @@ fn an_old_key_of_friends_stands_in_the_way_of_no_question_by_invite() {
         assert!(matches!(turn.out.actions.pop_back(), Some(Action::Send(LINK, _))));
     });
 }
+
+#[test]
+fn lists_of_receipts_that_no_relay_took_are_taken_back_once_their_device_is_here() {
+    in_turn(|_, state, turn| {
+        let text = with_text(state, turn, Vec::new());
+        for number in 0..300_u64 {
+            outbox::enqueue(state, turn, &DEVICE, What::Receipts, None, number.to_be_bytes().to_vec());
+        }
+        assert_eq!(state.devices[&DEVICE].outbox_count, 301);
+        assert_eq!(outbox::forget_lists(state, turn, &DEVICE), Ok(true));
+        let left: Vec<FrameId> = outbox::rows(turn, &DEVICE, 0, 400).unwrap().into_iter().map(|(_, row)| row.frame).collect();
+        assert_eq!((left, state.devices[&DEVICE].outbox_count), (vec![text], 1));
+        assert_eq!(outbox::forget_lists(state, turn, &DEVICE), Ok(false));
+    });
+}
