@@ -220,7 +220,7 @@ impl Net {
     }
 
     /// Writes what is queued, lets servers take our last records, closes every link and
-    /// connection, and ends, within 3 s.
+    /// connection, and ends, within 4 s.
     /// No input follows about links that were open.
     pub async fn stop(self) {
         let shared = &self.handle.shared;
@@ -235,7 +235,7 @@ impl Net {
                 let _ = stopped.await;
             }
         };
-        let _ = timeout(Duration::from_millis(1_800), goodbye).await;
+        let _ = timeout(Duration::from_millis(2_800), goodbye).await;
     }
 }
 

@@ -98,7 +98,7 @@ fn known_by(endpoint: &ConnectedPoint) -> &Multiaddr {
 /// How long closing connections may take at a stop.
 const GOODBYE: Duration = Duration::from_millis(400);
 /// How long servers may take for our last records.
-const LAST_RECORDS: Duration = Duration::from_secs(1);
+const LAST_RECORDS: Duration = Duration::from_secs(2);
 
 pub(super) struct Driver {
     pub(super) swarm: Swarm<Behaviour>,

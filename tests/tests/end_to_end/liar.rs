@@ -143,10 +143,7 @@ fn a70_a72_a_lookup_server_that_lies_costs_time_and_no_friend() {
             (told.lie, told.lies) = (lie, 0);
         }
         wait_for_record(&andi);
-        let given = |liar: &Liar| liar.told.lock().unwrap().records.values().map(Vec::len).sum::<usize>();
-        let before = given(&liar);
         andi.interrupt().unwrap();
-        assert!(given(&liar) >= before + 6, "a node that stops takes its addresses out of its records");
         let text = format!("in spite of {lie:?}");
         let sent = ben.json(&["send", "Andi", "--", &text]).unwrap();
         assert_eq!(sent[0]["state"], "queued");
