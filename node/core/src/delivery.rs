@@ -65,8 +65,9 @@ struct Link {
     /// Receipt lines for this turn.
     receipts: Vec<ReceiptItem>,
     faults: u32,
-    /// Whether it brought a friend's envelope, if only under a key that is over.
-    carries_a_friends: bool,
+    /// Faults that are left to it since it brought a friend's envelope under a key that is over;
+    /// [`WINDOW`] at first.
+    forgiven: Option<usize>,
 }
 
 /// What is known of the way to one device.

@@ -184,12 +184,12 @@ impl Intake {
                     }
                     Some(_) => {
                         delivery.acknowledge(state, turn, origin, None, put.frame, Outcome::Refused(Refusal::Stale));
-                        delivery.carries_a_friends(link);
+                        delivery.forgive_a_window(link);
                     }
                     // An old key and no friend's envelope, as far as is known without a search: told, but not for ever.
                     None => {
                         delivery.acknowledge(state, turn, origin, None, put.frame, Outcome::Refused(Refusal::Stale));
-                        delivery.fault_of_stranger(state, turn, link);
+                        delivery.fault_of_old_key(state, turn, link);
                     }
                 }
                 return Ok(());

@@ -101,18 +101,19 @@ impl Delivery {
         }
     }
 
-    /// An envelope of a friend came by this link, under a key that is over.
-    pub fn carries_a_friends(&mut self, link: LinkId) {
+    /// An envelope of a friend came by this link, under a key that is over: a whole window of
+    /// such may follow, of more than tags are known of, and behind it the question for the new key.
+    pub fn forgive_a_window(&mut self, link: LinkId) {
         if let Some(row) = self.links.get_mut(&link) {
-            row.carries_a_friends = true;
+            row.forgiven.get_or_insert(WINDOW);
         }
     }
 
-    /// Counts a fault, unless a friend is at the other end: of a whole window under an old key
-    /// more may come than tags are known of, and behind it the question for the new key.
-    pub fn fault_of_stranger(&mut self, state: &mut State, turn: &mut Turn<'_>, link: LinkId) {
-        if self.links.get(&link).is_some_and(|row| !row.carries_a_friends) {
-            self.fault(state, turn, Origin::Link(link));
+    /// An envelope of nobody who is known came, under a key that is over.
+    pub fn fault_of_old_key(&mut self, state: &mut State, turn: &mut Turn<'_>, link: LinkId) {
+        match self.links.get_mut(&link).and_then(|row| row.forgiven.as_mut()) {
+            Some(left) if *left > 0 => *left -= 1,
+            Some(_) | None => self.fault(state, turn, Origin::Link(link)),
         }
     }
 

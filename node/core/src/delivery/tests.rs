@@ -67,3 +67,28 @@ fn receipts_of_one_turn_come_in_as_few_signatures_as_their_bound_allows() {
     let sent = actions.iter().filter(|action| matches!(action, Action::Send(..))).count();
     assert_eq!(sent, 2);
 }
+
+#[test]
+fn a_link_that_brought_a_friends_envelope_under_an_old_key_may_bring_a_window_and_no_more() {
+    in_turn(|delivery, state, turn| {
+        let link = LinkId(1);
+        delivery.link_up(state, turn, link, None, Path::Direct).unwrap();
+        delivery.forgive_a_window(link);
+        for _ in 0..WINDOW as u32 + FAULTS_MAX - 1 {
+            delivery.fault_of_old_key(state, turn, link);
+            // Another one of the friend's gives nothing more.
+            delivery.forgive_a_window(link);
+        }
+        assert!(delivery.is_open(link));
+        delivery.fault_of_old_key(state, turn, link);
+        assert!(!delivery.is_open(link));
+
+        let stranger = LinkId(2);
+        delivery.link_up(state, turn, stranger, None, Path::Direct).unwrap();
+        for _ in 0..FAULTS_MAX {
+            assert!(delivery.is_open(stranger));
+            delivery.fault_of_old_key(state, turn, stranger);
+        }
+        assert!(!delivery.is_open(stranger));
+    });
+}
