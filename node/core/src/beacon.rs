@@ -149,7 +149,7 @@ impl Beacon {
     pub fn farewell(&mut self, state: &mut State, turn: &mut Turn<'_>) {
         if self.last.is_some() && self.servers + self.neighbours + self.lookups > 0 {
             self.due = None;
-            publish(state, turn, Presence::Away);
+            publish(state, turn, Class::Limited);
         }
     }
 
@@ -166,7 +166,7 @@ impl Beacon {
         self.look_back(turn.now);
         self.due = Some(turn.now.after(PUBLISH_INTERVAL));
         self.last = Some(turn.now);
-        self.is_outgrown = publish(state, turn, Presence::Here).is_none();
+        self.is_outgrown = publish(state, turn, Class::Full).is_none();
         state.is_outgrown |= self.is_outgrown;
         self.away_due.get_or_insert(turn.now.after(AWAY_DELAY));
     }
@@ -184,24 +184,17 @@ pub(crate) fn remember(state: &mut State, turn: &mut Turn<'_>, mut servers: Vec<
     }
 }
 
-/// Whether this node is where its records say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Presence {
-    Here,
-    /// It is where nobody knows, so all read what those read from whom it hides.
-    Away,
-}
-
-/// The bodies that say so.
-fn bodies_of(state: &State, turn: &mut Turn<'_>, presence: Presence, sequence: u64) -> [(Class, Vec<u8>); 2] {
+/// The bodies, none of which says more than `most`: a node that is where nobody knows tells
+/// everybody what it tells those from whom it hides.
+fn bodies_of(state: &State, turn: &mut Turn<'_>, most: Class, sequence: u64) -> [(Class, Vec<u8>); 2] {
     [Class::Full, Class::Limited].map(|class| {
-        let says = if presence == Presence::Away { Class::Limited } else { class };
+        let says = if most == Class::Limited { most } else { class };
         (class, body_of(state, turn, says, sequence))
     })
 }
 
 /// Makes and publishes the records of today and tomorrow. None when no header can be made.
-fn publish(state: &mut State, turn: &mut Turn<'_>, whether: Presence) -> Option<()> {
+fn publish(state: &mut State, turn: &mut Turn<'_>, most: Class) -> Option<()> {
     let today = day_of(turn.now);
     // Should no header hold the readers, nobody shall get one for other readers from us.
     state.own.records.clear();
@@ -213,7 +206,7 @@ fn publish(state: &mut State, turn: &mut Turn<'_>, whether: Presence) -> Option<
     let generation = &mut presence.generation;
     generation.ratchet.forget_before(today.saturating_sub(1).saturating_sub(generation.began));
     turn.put(Table::Meta, b"presence", &*presence);
-    let bodies = bodies_of(state, turn, whether, sequence);
+    let bodies = bodies_of(state, turn, most, sequence);
     let header = header_of(state, turn)?;
     for day in [today, today.saturating_add(1)] {
         let records = records_of(state, turn, day, sequence, &header, &bodies)?;
@@ -234,7 +227,7 @@ fn prepare(state: &mut State, turn: &mut Turn<'_>) -> Option<()> {
         return Some(());
     }
     let sequence = state.own.presence.sequence.saturating_sub(1);
-    let bodies = bodies_of(state, turn, Presence::Away, sequence);
+    let bodies = bodies_of(state, turn, Class::Limited, sequence);
     let header = header_of(state, turn)?;
     let today = day_of(turn.now);
     for day in today..=today.saturating_add(DAYS_AHEAD) {

@@ -220,22 +220,15 @@ impl Core {
                 }
             }
             Input::Frame(link, bytes) => intake.frame(state, delivery, turn, link, &bytes)?,
-            Input::LanUp { transport, visible } => {
-                lan.up(state, turn, transport, visible);
-                lan.keep_company(turn, beacon.knows_servers());
-            }
+            Input::LanUp { transport, visible } => lan.up(state, turn, transport, visible),
             Input::Sighted(sighting) => {
                 if let Some(friend) = lan.sighted(state, now, sighting) {
                     for device in request::devices_of(state, &friend) {
                         delivery.sighted(state, turn, &device)?;
                     }
                 }
-                lan.keep_company(turn, beacon.knows_servers());
             }
-            Input::Unsighted(instance) => {
-                lan.unsighted(state, &instance);
-                lan.keep_company(turn, beacon.knows_servers());
-            }
+            Input::Unsighted(instance) => lan.unsighted(state, &instance),
             Input::Found(id, bytes) => {
                 beacon.found(state, now, &id, &bytes);
                 finder.found(state, turn, &id, &bytes)?;
@@ -246,7 +239,6 @@ impl Core {
                     seeker.begin_anew(state, delivery);
                     finder.begin_anew(state, now);
                 }
-                lan.keep_company(turn, beacon.knows_servers());
             }
             Input::Lookups(standing) => {
                 lookups.stand(standing);
@@ -259,7 +251,6 @@ impl Core {
             Input::Stopping => beacon.farewell(state, turn),
             Input::Tick => {
                 lan.renew(state, turn);
-                lan.keep_company(turn, beacon.knows_servers());
                 beacon.tick(state, turn);
                 seeker.tick(state, delivery, turn);
                 finder.tick(state, turn);
@@ -279,6 +270,7 @@ impl Core {
                 }
             }
         }
+        lan.choose_neighbours(turn, beacon.knows_servers());
         if !state.told.is_empty() {
             intake::told(state, delivery, turn)?;
         }
