@@ -321,8 +321,9 @@ impl NetHandle {
         self.runtime.spawn(async move { shared.requests.send(Request::Lookups(number, servers)).await });
     }
 
-    /// Makes up a DHT with the nodes at these addresses of the LAN, until there are none.
-    pub fn neighbours(&self, places: Vec<Address>) {
+    /// Makes up a DHT with the nodes at these addresses of the LAN and with whoever joins, until
+    /// it is told `None`.
+    pub fn neighbours(&self, places: Option<Vec<Address>>) {
         let shared = self.shared.clone();
         let number = shared.told.fetch_add(1, Ordering::Relaxed);
         self.runtime.spawn(async move { shared.requests.send(Request::Neighbours(number, places)).await });

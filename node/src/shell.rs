@@ -105,7 +105,7 @@ pub trait Transport {
     /// See [`Action::Bootstrap`].
     fn bootstrap(&mut self, servers: Vec<Address>);
     /// See [`Action::Neighbours`].
-    fn neighbours(&mut self, places: Vec<Address>);
+    fn neighbours(&mut self, places: Option<Vec<Address>>);
     /// See [`Action::Announce`].
     fn announce(&mut self, shown: Announcement);
     /// The core has lost its memory of links, dials and own addresses: ends every link and

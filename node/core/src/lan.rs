@@ -63,8 +63,9 @@ pub(crate) struct Lan {
     has_dht: bool,
     /// Since when no DHT server is known.
     alone_since: Option<Timestamp>,
-    /// Where those are with whom this node makes up a DHT.
-    neighbours: Vec<Address>,
+    /// Where those are with whom this node makes up a DHT, if it does. It goes on when nobody
+    /// is there: who was there last may have left something for who comes next.
+    neighbours: Option<Vec<Address>>,
 }
 
 fn hour_of(now: Timestamp) -> u32 {
@@ -92,22 +93,25 @@ impl Lan {
         let shown = own.shown.as_ref()?;
         let next_hour = Timestamp((u64::from(shown.hour).saturating_add(1)).saturating_mul(HOUR));
         let hidden = own.visible_until.filter(|_| shown.name.is_some());
-        let lonely = self.alone_since.filter(|_| self.neighbours.is_empty() && !self.seen.is_empty());
+        let lonely = self.alone_since.filter(|_| self.neighbours.is_none());
         [Some(next_hour), hidden, lonely.map(|at| at.after(NEIGHBOURS_DELAY))].into_iter().flatten().min()
     }
 
     /// Without a DHT server the nodes of a LAN are servers to each other, if their users want
     /// it: what somebody published who is gone can be read there. Those that were seen first
     /// are taken, friends' before strangers', so that nobody who comes later pushes them out.
-    pub fn keep_company(&mut self, turn: &mut Turn<'_>, knows_servers: bool) {
-        let mut neighbours = Vec::new();
-        if knows_servers || !self.has_dht || self.own.is_none() {
+    pub fn choose_neighbours(&mut self, turn: &mut Turn<'_>, knows_servers: bool) {
+        if !self.has_dht {
+            return;
+        }
+        let mut neighbours = None;
+        if knows_servers || self.own.is_none() {
             self.alone_since = None;
         } else if turn.now.since(*self.alone_since.get_or_insert(turn.now)) >= NEIGHBOURS_DELAY {
             let mut seen: Vec<&Seen> = self.seen.values().collect();
-            seen.sort_by_key(|seen| (seen.friend.is_none(), seen.at, seen.sighting.shown.instance));
+            seen.sort_unstable_by_key(|seen| (seen.friend.is_none(), seen.at, seen.sighting.shown.instance));
             let places = |seen: &Seen| seen.sighting.places.iter().take(NEIGHBOUR_PLACES_MAX).cloned().collect::<Vec<_>>();
-            neighbours = seen.into_iter().take(NEIGHBOURS_MAX).flat_map(places).collect();
+            neighbours = Some(seen.into_iter().take(NEIGHBOURS_MAX).flat_map(places).collect());
         }
         if self.neighbours != neighbours {
             self.neighbours.clone_from(&neighbours);

@@ -130,8 +130,9 @@ pub enum Action {
     Host(Vec<u8>),
     /// DHT servers may be at these addresses.
     Bootstrap(Vec<Address>),
-    /// Make up a DHT with the nodes of the LAN at these addresses; empty: no longer.
-    Neighbours(Vec<Address>),
+    /// Make up a DHT with the nodes of the LAN at these addresses, and with whoever joins; with
+    /// none yet what was kept stays. `None`: no longer.
+    Neighbours(Option<Vec<Address>>),
     /// Show this on the LAN in place of what was shown before.
     Announce(Announcement),
     /// Answer a command.

@@ -159,9 +159,14 @@ impl Driver {
         self.dht.own = read.take(DHT_OWN_MAX).collect();
         self.dht.untaken = self.own_ids().collect();
         let ids: Vec<LookupId> = self.own_ids().collect();
-        self.lookups.publish(number, &ids);
+        self.lookups.publish(&ids);
         self.put_untaken();
         self.tend_lookups();
+    }
+
+    /// Number of the last set of our records.
+    pub(super) fn published(&self) -> u64 {
+        self.dht.published
     }
 
     /// Our records.
@@ -359,7 +364,7 @@ impl Driver {
 
     /// The core was loaded again and knows of no server.
     pub(super) fn tell_servers_again(&mut self) {
-        self.set_neighbours(self.dht.neighbours.number(), &[]);
+        self.serve_neighbours(None);
         self.dht.told = (Vec::new(), 0);
         self.tell_servers();
     }
@@ -451,8 +456,7 @@ impl Driver {
         if wanted.is_some_and(|wanted| *wanted != key) {
             return Kept::Refused;
         }
-        let is_server = self.swarm.behaviour().forward.is_enabled();
-        let most = if is_server { self.shared.limits.kept_bytes } else { self.shared.limits.kept_bytes.min(NEIGHBOURS_BYTES) };
+        let most = if self.is_server() { self.shared.limits.kept_bytes } else { self.shared.limits.kept_bytes.min(NEIGHBOURS_BYTES) };
         let store = self.swarm.behaviour_mut().dht.store_mut();
         let known = store.get(&key).map(|known| known.into_owned());
         let known_counter = known.as_ref().and_then(|known| Item::read(&known.value, now()).ok()).map(|known| known.counter);

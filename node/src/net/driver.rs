@@ -48,7 +48,7 @@ pub(super) enum Request {
     /// Where DHT servers may be.
     Bootstrap(Vec<Multiaddr>),
     /// Who makes up the DHT of the LAN; numbered like [`Request::Publish`].
-    Neighbours(u64, Vec<Address>),
+    Neighbours(u64, Option<Vec<Address>>),
     /// Tell again where they are.
     Servers,
     /// Take no more links.
@@ -178,7 +178,7 @@ impl Driver {
                     Some(Request::Resolve(id, servers)) => self.resolve(id, &servers),
                     Some(Request::Lookups(number, servers)) => self.set_lookups(number, servers),
                     Some(Request::Bootstrap(addresses)) => self.call_servers(addresses),
-                    Some(Request::Neighbours(number, places)) => self.set_neighbours(number, &places),
+                    Some(Request::Neighbours(number, places)) => self.set_neighbours(number, places.as_deref()),
                     Some(Request::Servers) => {
                         self.tell_servers_again();
                         self.tell_lookups();
@@ -282,7 +282,7 @@ impl Driver {
             SwarmEvent::NewListenAddr { listener_id, address } => {
                 self.silent_listeners.remove(&listener_id);
                 let added = Endpoint::from_multiaddr(&address);
-                if self.swarm.behaviour().forward.is_enabled() && added.is_some() {
+                if self.is_server() && added.is_some() {
                     // What a reservation says about where the relay is.
                     self.swarm.add_external_address(address);
                 }
@@ -391,6 +391,11 @@ impl Driver {
         let asked = self.swarm.listen_on(plain.with(key).with(Protocol::P2pCircuit));
         let reservation = asked.map_or_else(|_| Reservation::Failed(Instant::now()), Reservation::Asked);
         self.reservations.insert(connection, reservation);
+    }
+
+    /// Whether this is a relay, which keeps records and forwards connections for others.
+    pub(super) fn is_server(&self) -> bool {
+        self.swarm.behaviour().forward.is_enabled()
     }
 
     /// Where the other end of a connection is.

@@ -127,8 +127,6 @@ pub(super) struct Lookups {
     own: Vec<Own>,
     /// Number of the last list of own servers.
     number: u64,
-    /// Number of the last set of own records.
-    published: u64,
     /// At most [`LOOKUP_CALLS_MAX`].
     calls: HashMap<u64, Call>,
     next_call: u64,
@@ -163,8 +161,7 @@ impl Lookups {
     }
 
     /// These are our records now: every server of ours is to have them, whatever it is being given.
-    pub(super) fn publish(&mut self, number: u64, ids: &[LookupId]) {
-        self.published = number;
+    pub(super) fn publish(&mut self, ids: &[LookupId]) {
         for own in &mut self.own {
             own.untaken = ids.iter().copied().collect();
             own.given.clear();
@@ -236,7 +233,7 @@ impl Driver {
                 if let Some(own) = self.lookups.own.get_mut(at) {
                     own.given.insert(id);
                 }
-                self.ask_server(&places, Purpose::Keep(at, id, self.lookups.published), Ask::Put(record));
+                self.ask_server(&places, Purpose::Keep(at, id, self.published()), Ask::Put(record));
             }
         }
     }
@@ -327,7 +324,7 @@ impl Driver {
 
     fn keep_failed(&mut self, purpose: Purpose) {
         let Purpose::Keep(at, id, set) = purpose else { return };
-        let is_current = set == self.lookups.published;
+        let is_current = set == self.published();
         let Some(own) = self.lookups.own.get_mut(at) else { return };
         if is_current {
             own.given.remove(&id);
@@ -342,7 +339,7 @@ impl Driver {
     }
 
     fn taken(&mut self, at: usize, id: &LookupId, set: u64, kept: Kept) {
-        let is_current = set == self.lookups.published;
+        let is_current = set == self.published();
         let Some(own) = self.lookups.own.get_mut(at) else { return };
         if is_current {
             own.given.remove(id);

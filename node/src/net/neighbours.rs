@@ -19,8 +19,9 @@ use symbolon_core::seam::Address;
 /// The nodes of the LAN with which this one makes up a DHT.
 #[derive(Debug)]
 pub(super) struct Neighbours {
-    /// Where they are; at most [`NEIGHBOURS_CALLED_MAX`]. Empty: there is no such DHT.
-    places: Vec<Endpoint>,
+    /// Where they are; at most [`NEIGHBOURS_CALLED_MAX`]. `None`: there is no such DHT. While
+    /// nobody is there, what was kept waits for who comes next.
+    places: Option<Vec<Endpoint>>,
     /// Number of the list.
     number: u64,
     next_call: Instant,
@@ -30,19 +31,14 @@ pub(super) struct Neighbours {
 
 impl Default for Neighbours {
     fn default() -> Self {
-        Self { places: Vec::new(), number: 0, next_call: Instant::now(), near: BTreeSet::new() }
+        Self { places: None, number: 0, next_call: Instant::now(), near: BTreeSet::new() }
     }
 }
 
 impl Neighbours {
-    /// Number of the list that holds now.
-    pub(super) fn number(&self) -> u64 {
-        self.number
-    }
-
     /// Whether there is a DHT of the LAN.
     pub(super) fn are_served(&self) -> bool {
-        !self.places.is_empty()
+        self.places.is_some()
     }
 
     /// A server was met, at these addresses. One on the LAN that nobody has named is a
@@ -74,20 +70,29 @@ impl Neighbours {
 }
 
 impl Driver {
-    /// These are all neighbours now; none: the DHT of the LAN is over.
-    pub(super) fn set_neighbours(&mut self, number: u64, addresses: &[Address]) {
-        // A server for everybody stays one.
-        if number < self.dht.neighbours.number || self.swarm.behaviour().forward.is_enabled() {
+    /// These are all neighbours now; `None`: the DHT of the LAN is over. The list with the highest
+    /// number counts.
+    pub(super) fn set_neighbours(&mut self, number: u64, addresses: Option<&[Address]>) {
+        if number < self.dht.neighbours.number {
             return;
         }
         self.dht.neighbours.number = number;
-        let parsed = addresses.iter().filter_map(|address| Multiaddr::try_from(address.0.clone()).ok());
-        // Whoever shows an address on the LAN must not make us dial somebody beyond it.
-        let endpoints = parsed
-            .filter_map(|address| Endpoint::from_multiaddr(&address))
-            .filter(|endpoint| endpoint.is_dialable() && !reaches_far(endpoint));
-        let places: Vec<Endpoint> = endpoints.take(NEIGHBOURS_CALLED_MAX).collect();
-        let (was_served, is_served) = (self.dht.neighbours.are_served(), !places.is_empty());
+        let places = addresses.map(|addresses| {
+            let parsed = addresses.iter().filter_map(|address| Multiaddr::try_from(address.0.clone()).ok());
+            let endpoints = parsed.filter_map(|address| Endpoint::from_multiaddr(&address));
+            // Whoever shows an address on the LAN must not make us dial somebody beyond it.
+            endpoints.filter(|endpoint| endpoint.is_dialable() && !reaches_far(endpoint)).take(NEIGHBOURS_CALLED_MAX).collect()
+        });
+        self.serve_neighbours(places);
+    }
+
+    /// Makes up a DHT with whoever is there and comes, or ends it.
+    pub(super) fn serve_neighbours(&mut self, places: Option<Vec<Endpoint>>) {
+        // A server for everybody stays one.
+        if self.is_server() {
+            return;
+        }
+        let (was_served, is_served) = (self.dht.neighbours.are_served(), places.is_some());
         self.dht.neighbours.places = places;
         if was_served != is_served {
             self.swarm.behaviour_mut().dht.set_mode(Some(if is_served { Mode::Server } else { Mode::Client }));
@@ -115,9 +120,7 @@ impl Driver {
     /// Calls those who are not known as servers yet.
     pub(super) fn call_neighbours(&mut self) {
         let Neighbours { places, next_call, near, .. } = &mut self.dht.neighbours;
-        if places.is_empty() || *next_call > Instant::now() {
-            return;
-        }
+        let Some(places) = places.as_ref().filter(|_| *next_call <= Instant::now()) else { return };
         *next_call = Instant::now() + DHT_CALL_PAUSE;
         let missing: Vec<Endpoint> =
             places.iter().filter(|place| place.expects.is_none_or(|peer| !near.contains(&peer))).copied().collect();

@@ -107,7 +107,7 @@ impl Transport for Ways {
         self.net.bootstrap(servers);
     }
 
-    fn neighbours(&mut self, places: Vec<Address>) {
+    fn neighbours(&mut self, places: Option<Vec<Address>>) {
         self.net.neighbours(places);
     }
 

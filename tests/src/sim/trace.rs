@@ -150,7 +150,7 @@ pub fn action(action: &Action) -> String {
         Action::Admit(link) => format!("> admit {}", link.0),
         Action::Publish(records) => format!("> publish {} records", records.len()),
         Action::Host(record) => format!("> host {} B", record.len()),
-        Action::Neighbours(places) => format!("> {} neighbours", places.len()),
+        Action::Neighbours(places) => format!("> {:?} neighbours", places.as_ref().map(Vec::len)),
         Action::Bootstrap(servers) => format!("> bootstrap {}", servers.len()),
         Action::Resolve(..) => "> resolve".into(),
         Action::Lookups(servers) => format!("> lookups {}", servers.len()),

@@ -4,12 +4,22 @@ use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::path::Path;
 use std::time::{Duration, Instant};
-use symbolon_tests::lab::{Host, Lab, SlowCable};
+use symbolon_tests::lab::{Host, Lab, SlowCable, Switch};
 use symbolon_tests::node::{Node, Trouble, wait_for_friend, within};
 
 const SOON: Duration = Duration::from_secs(20);
 /// Instances that somebody invents.
 const FLOOD: u64 = 60_000;
+
+fn three_on_one_cable(lab: &Lab) -> (Switch, [Host; 3]) {
+    let switch = lab.switch().unwrap();
+    let hosts = ["10.9.0.1/24", "10.9.0.2/24", "10.9.0.3/24"].map(|address| {
+        let host = lab.host().unwrap();
+        host.plug(&switch, &[address]).unwrap();
+        host
+    });
+    (switch, hosts)
+}
 
 fn start(host: &Host, folder: &Path, name: &str, more: &[&str]) -> Node {
     host.run(|| Node::start(folder, &[&["--name", name], more].concat())).unwrap()
@@ -80,10 +90,7 @@ fn friends_without_internet_befriend_talk_and_find_each_other_after_both_were_re
 fn who_is_gone_is_found_by_peer_id_alone_at_a_strangers_node_without_internet() {
     let Some(lab) = Lab::open() else { return };
     let home = tempfile::tempdir().unwrap();
-    let (switch, a, b, c) = (lab.switch().unwrap(), lab.host().unwrap(), lab.host().unwrap(), lab.host().unwrap());
-    for (host, address) in [(&a, "10.9.0.1/24"), (&b, "10.9.0.2/24"), (&c, "10.9.0.3/24")] {
-        host.plug(&switch, &[address]).unwrap();
-    }
+    let (_switch, [a, b, c]) = three_on_one_cable(&lab);
     let mut andi = start(&a, &home.path().join("andi"), "Andi", &["--lan-dht"]);
     let ben = start(&b, &home.path().join("ben"), "Ben", &["--lan-dht"]);
     let status = |host: &Host, node: &Node| host.run(|| Ok(node.json(&["status"])?.swap_remove(0)));
@@ -97,6 +104,8 @@ fn who_is_gone_is_found_by_peer_id_alone_at_a_strangers_node_without_internet() 
     let id = andi.ready["id"].as_str().unwrap().to_owned();
     a.run(|| andi.interrupt()).unwrap();
 
+    // For a while Ben's node is the only one, and knows it.
+    std::thread::sleep(Duration::from_secs(5));
     let cleo = start(&c, &home.path().join("cleo"), "Cleo", &["--lan-dht"]);
     let asked = c.run(|| cleo.json(&["add", &id])).unwrap();
     assert_eq!(asked[0]["status"], "unresolved");
@@ -311,10 +320,7 @@ fn a93_a_flood_of_instances_costs_bounded_memory_and_friends_still_find_each_oth
 fn strangers_who_want_to_be_seen_see_each_other_by_name_and_nobody_else_does() {
     let Some(lab) = Lab::open() else { return };
     let home = tempfile::tempdir().unwrap();
-    let (switch, a, b, c) = (lab.switch().unwrap(), lab.host().unwrap(), lab.host().unwrap(), lab.host().unwrap());
-    for (host, address) in [(&a, "10.9.0.1/24"), (&b, "10.9.0.2/24"), (&c, "10.9.0.3/24")] {
-        host.plug(&switch, &[address]).unwrap();
-    }
+    let (_switch, [a, b, c]) = three_on_one_cable(&lab);
     let andi = start(&a, &home.path().join("andi"), "Andi", &["--lan-visible"]);
     let ben = start(&b, &home.path().join("ben"), "Ben", &["--lan-visible"]);
     let cleo = start(&c, &home.path().join("cleo"), "Cleo", &[]);

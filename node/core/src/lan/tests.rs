@@ -231,36 +231,40 @@ fn without_a_server_those_seen_first_make_up_a_dht_and_friends_before_strangers(
     on_the_lan(NOW, |lan, state, turn| {
         lan.sighted(state, NOW, stranger(1));
         turn.now = NOW.after(2 * NEIGHBOURS_DELAY);
-        lan.keep_company(turn, false);
+        lan.choose_neighbours(turn, false);
         assert_eq!(neighbours(turn), None, "a stranger is told nothing that the user has not allowed");
     });
     on_the_lan(NOW, |lan, state, turn| {
         lan.has_dht = true;
-        lan.keep_company(turn, false);
+        lan.choose_neighbours(turn, false);
         for number in 0..LAN_NEW_MAX as u64 {
             let places = (0..5).map(|place| Address(vec![number as u8, place])).collect();
             lan.sighted(state, NOW.after(number), Sighting { places, ..stranger(number) });
         }
         turn.now = NOW.after(NEIGHBOURS_DELAY - 1);
-        lan.keep_company(turn, false);
+        lan.choose_neighbours(turn, false);
         assert_eq!(neighbours(turn), None, "a server may still be met");
         turn.now = NOW.after(NEIGHBOURS_DELAY);
         assert_eq!(lan.next_due(), Some(turn.now));
-        lan.keep_company(turn, false);
+        lan.choose_neighbours(turn, false);
         let first: Vec<Address> = (0..NEIGHBOURS_MAX as u8).flat_map(|number| [0, 1].map(|place| Address(vec![number, place]))).collect();
-        assert_eq!(neighbours(turn), Some(first));
-        lan.keep_company(turn, false);
+        assert_eq!(neighbours(turn), Some(Some(first)));
+        lan.choose_neighbours(turn, false);
         assert_eq!(neighbours(turn), None, "nothing new");
 
         lan.sighted(state, turn.now, shown(200, NOW));
-        lan.keep_company(turn, false);
-        let places = neighbours(turn).unwrap();
+        lan.choose_neighbours(turn, false);
+        let places = neighbours(turn).unwrap().unwrap();
         assert_eq!(places[0], Address(vec![200; 8]));
         assert_eq!(places.len(), 1 + (NEIGHBOURS_MAX - 1) * NEIGHBOUR_PLACES_MAX);
 
-        lan.keep_company(turn, true);
-        assert_eq!(neighbours(turn), Some(Vec::new()), "there is a server");
-        lan.keep_company(turn, false);
+        lan.seen.clear();
+        lan.choose_neighbours(turn, false);
+        assert_eq!(neighbours(turn), Some(Some(Vec::new())), "what was kept waits for who comes next");
+
+        lan.choose_neighbours(turn, true);
+        assert_eq!(neighbours(turn), Some(None), "there is a server");
+        lan.choose_neighbours(turn, false);
         assert_eq!(neighbours(turn), None, "it is waited for again before");
     });
 }

@@ -12,7 +12,7 @@ const KAD: StreamProtocol = StreamProtocol::new("/symbolon/kad/1");
 /// A node on a LAN that has just seen these.
 async fn neighbour(of: &[&Peer]) -> Peer {
     let peer = Peer::new(&[TCP]).await;
-    peer.handle.neighbours(of.iter().flat_map(|other| other.addresses.clone()).collect());
+    peer.handle.neighbours(Some(of.iter().flat_map(|other| other.addresses.clone()).collect()));
     peer
 }
 
@@ -47,14 +47,16 @@ async fn serves(peer: &Peer) -> bool {
 async fn nodes_of_a_lan_keep_records_of_who_is_gone_until_there_is_a_real_server() {
     let (mut first, owner) = (Peer::new(&[TCP]).await, Peer::new(&[TCP]).await);
     assert!(!serves(&first).await, "nobody is a server who was not asked to be");
-    first.handle.neighbours(owner.addresses.clone());
-    owner.handle.neighbours(first.addresses.clone());
+    first.handle.neighbours(Some(owner.addresses.clone()));
+    owner.handle.neighbours(Some(first.addresses.clone()));
     near(&mut first, 1).await;
     let (id, bytes) = record(31, 0);
     owner.handle.publish(vec![bytes.clone()]);
     until_found(&mut first, id, &bytes).await;
     owner.net.stop().await;
 
+    // For a while nobody is there.
+    first.handle.neighbours(Some(Vec::new()));
     let mut late = neighbour(&[&first]).await;
     near(&mut late, 1).await;
     until_found(&mut late, id, &bytes).await;
@@ -66,7 +68,7 @@ async fn nodes_of_a_lan_keep_records_of_who_is_gone_until_there_is_a_real_server
     until_found(&mut first, id, &bytes).await;
     late.handle.bootstrap(server.addresses.clone());
     servers(&mut late, true).await;
-    late.handle.neighbours(Vec::new());
+    late.handle.neighbours(None);
     let begun = Instant::now();
     while serves(&late).await {
         assert!(begun.elapsed() < PATIENCE);
@@ -85,7 +87,7 @@ async fn a_neighbour_is_told_anew_to_who_joins_and_keeps_a_bounded_number_of_rec
     let mut owners = Vec::new();
     for seed in 1..=6 {
         let mut owner = neighbour(&[&small]).await;
-        small.handle.neighbours(owner.addresses.clone());
+        small.handle.neighbours(Some(owner.addresses.clone()));
         near(&mut owner, 1).await;
         owner.handle.publish(vec![record(40 + seed, 0).1]);
         // Long enough for what is put: the stop waits for it.

@@ -321,7 +321,7 @@ impl Transport for Sent {
         self.push("publish".into());
     }
 
-    fn neighbours(&mut self, _: Vec<Address>) {
+    fn neighbours(&mut self, _: Option<Vec<Address>>) {
         self.push("neighbours".into());
     }
 
