@@ -7,7 +7,7 @@ mod client;
 mod pair;
 
 pub use client::{Api, ApiError};
-pub use pair::{Carrier, Pair, calm, field, pending, start, start_named, wait_for_friend};
+pub use pair::{Carrier, Pair, befriend, calm, field, open_invite, pending, start, start_named, wait_for_friend};
 
 use serde_json::Value;
 use std::fs::File;

@@ -159,6 +159,24 @@ pub fn wait_for_friend(node: &Node, name: &str) -> Result<(), Trouble> {
     })
 }
 
+/// An invite link that is accepted by itself.
+///
+/// # Errors
+/// When the node makes none.
+pub fn open_invite(node: &Node) -> Result<String, Trouble> {
+    field(node.json(&["invite", "--auto-accept"])?.first(), "link")
+}
+
+/// The second one uses an open invite of the first; each with its name.
+///
+/// # Errors
+/// When that does not make them friends.
+pub fn befriend(inviting: (&Node, &str), invited: (&Node, &str)) -> Result<(), Trouble> {
+    invited.0.json(&["add", &open_invite(inviting.0)?])?;
+    wait_for_friend(inviting.0, invited.1)?;
+    wait_for_friend(invited.0, inviting.1)
+}
+
 /// A text field of an object.
 ///
 /// # Errors

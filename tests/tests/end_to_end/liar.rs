@@ -9,7 +9,7 @@ use symbolon_presence::id::LookupId;
 use symbolon_presence::posted::Item;
 use symbolon_presence::time::Timestamp;
 use symbolon_relay::lookup::{Answer, Ask, Kept};
-use symbolon_tests::node::{wait_for_friend, within};
+use symbolon_tests::node::{befriend, within};
 
 /// What the server answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,10 +133,7 @@ fn a70_a72_a_lookup_server_that_lies_costs_time_and_no_friend() {
             node.json(&["lookup", "add", server]).unwrap();
         }
     }
-    let link = andi.json(&["invite", "--auto-accept"]).unwrap()[0]["link"].as_str().unwrap().to_owned();
-    ben.json(&["add", &link]).unwrap();
-    wait_for_friend(&andi, "Ben").unwrap();
-    wait_for_friend(&ben, "Andi").unwrap();
+    befriend((&andi, "Andi"), (&ben, "Ben")).unwrap();
     for lie in [Lie::Old, Lie::Changed, Lie::Another, Lie::Rubbish, Lie::Silence] {
         {
             let mut told = liar.told.lock().unwrap();

@@ -4,7 +4,7 @@ use super::assert_fields;
 use std::net::TcpListener;
 use std::path::Path;
 use std::time::{Duration, Instant};
-use symbolon_tests::node::{Node, calm, wait_for_friend, within};
+use symbolon_tests::node::{Node, befriend, calm, wait_for_friend, within};
 
 pub(super) const SOON: Duration = Duration::from_secs(30);
 
@@ -52,10 +52,7 @@ fn friends_who_both_moved_while_apart_find_each_other_in_a_dht_of_strangers() {
     wait_for_record(&andi);
     let mut ben = person(home.path(), "Ben", &[]);
     assert_eq!(ben.json(&["status"]).unwrap()[0]["dht"], "off");
-    let link = andi.json(&["invite", "--auto-accept"]).unwrap()[0]["link"].as_str().unwrap().to_owned();
-    ben.json(&["add", &link]).unwrap();
-    wait_for_friend(&andi, "Ben").unwrap();
-    wait_for_friend(&ben, "Andi").unwrap();
+    befriend((&andi, "Andi"), (&ben, "Ben")).unwrap();
     wait_for_record(&ben);
     ben.interrupt().unwrap();
     andi.json(&["send", "Ben", "where have you gone?"]).unwrap();
@@ -81,10 +78,7 @@ fn a_friend_who_was_blocked_finds_nothing_and_is_found_by_nobody_while_the_other
     let mut andi = person(home.path(), "Andi", &[&relays[0].1]);
     let (ben, cleo) = (person(home.path(), "Ben", &[&relays[1].1]), person(home.path(), "Cleo", &[&relays[1].1]));
     for (node, name) in [(&ben, "Ben"), (&cleo, "Cleo")] {
-        let link = andi.json(&["invite", "--auto-accept"]).unwrap()[0]["link"].as_str().unwrap().to_owned();
-        node.json(&["add", &link]).unwrap();
-        wait_for_friend(&andi, name).unwrap();
-        wait_for_friend(node, "Andi").unwrap();
+        befriend((&andi, "Andi"), (node, name)).unwrap();
     }
     wait_for_record(&andi);
     andi.json(&["block", "Ben"]).unwrap();
@@ -113,10 +107,7 @@ fn a_friend_who_moved_is_found_at_a_lookup_server_of_which_friends_were_told() {
         .unwrap();
     wait_for_record(&andi);
     let mut ben = person(home.path(), "Ben", &[]);
-    let link = andi.json(&["invite", "--auto-accept"]).unwrap()[0]["link"].as_str().unwrap().to_owned();
-    ben.json(&["add", &link]).unwrap();
-    wait_for_friend(&andi, "Ben").unwrap();
-    wait_for_friend(&ben, "Andi").unwrap();
+    befriend((&andi, "Andi"), (&ben, "Ben")).unwrap();
     andi.interrupt().unwrap();
     ben.json(&["send", "Andi", "are you there?"]).unwrap();
     ben.interrupt().unwrap();
@@ -130,6 +121,19 @@ fn a_friend_who_moved_is_found_at_a_lookup_server_of_which_friends_were_told() {
     assert!(andi.json(&["lookup", "list"]).unwrap().is_empty());
     let refused = andi.run(&["--json", "lookup", "add", "/dns4/example.org/tcp/1"]).unwrap();
     assert!(refused.stdout.contains("bad_address"), "{}", refused.stdout);
+}
+
+#[test]
+fn a_server_that_says_nothing_does_not_keep_a_node_from_stopping_in_time() {
+    let home = tempfile::tempdir().unwrap();
+    // It takes connections and never says a word.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let server = format!("/ip4/127.0.0.1/tcp/{}", silent.local_addr().unwrap().port());
+    let mut andi = person(home.path(), "Andi", &[]);
+    andi.json(&["lookup", "add", &server]).unwrap();
+    // It is being called now; `interrupt` fails when the stop takes longer than promised.
+    let _connection = silent.accept().unwrap();
+    andi.interrupt().unwrap();
 }
 
 #[test]
@@ -177,10 +181,7 @@ fn new_keys_of_a_friend_who_is_off_are_read_from_a_relay_that_was_killed_and_sta
     let mut andi = start("Andi", true);
     let (mut ben, cleo) = (start("Ben", false), start("Cleo", false));
     for (node, name) in [(&ben, "Ben"), (&cleo, "Cleo")] {
-        let link = andi.json(&["invite", "--auto-accept"]).unwrap()[0]["link"].as_str().unwrap().to_owned();
-        node.json(&["add", &link]).unwrap();
-        wait_for_friend(&andi, name).unwrap();
-        wait_for_friend(node, "Andi").unwrap();
+        befriend((&andi, "Andi"), (node, name)).unwrap();
     }
     ben.interrupt().unwrap();
     // From now on Ben's keys are over.
