@@ -14,9 +14,11 @@ use symbolon_presence::generation::Generation;
 use symbolon_presence::header::Wrapping;
 use symbolon_presence::id::PeerId;
 use symbolon_presence::record::day_of;
-use symbolon_presence::time::{DAY, HOUR, MINUTE};
+use symbolon_presence::time::{DAY, HOUR, MINUTE, SECOND};
 use symbolon_relay::frame::Frame;
+use symbolon_tests::craft::put_id;
 use symbolon_tests::sim::Faults;
+use symbolon_tests::sim::faults::Manners;
 use symbolon_tests::sim::run::{Ix, Sim};
 
 fn who(sim: &Sim, ix: Ix) -> Who {
@@ -70,6 +72,30 @@ fn a70_a72_lookups_that_answer_late_wrongly_or_not_at_all_cost_time_only() {
         sim.run_for(MINUTE);
         sim.check(true);
     }
+}
+
+#[test]
+fn a_greeting_that_was_never_answered_is_not_put_again_once_it_says_what_is_no_longer_so() {
+    let mut sim = Sim::of_friends(12, &["Andi", "Ben"]);
+    // Andi signs for nothing, so Ben's greeting is put again on each new link.
+    sim.manners.insert(0, Manners::Lazy);
+    let greetings = |sim: &mut Sim| {
+        sim.wire = Some(Vec::new());
+        sim.set_apart(0, 1, true);
+        sim.run_for(SECOND);
+        sim.set_apart(0, 1, false);
+        sim.run_for(6 * HOUR);
+        let sent = sim.wire.take().unwrap().into_iter().filter(|frame| frame.from == 1);
+        sent.filter_map(|frame| put_id(&frame.bytes)).collect::<BTreeSet<_>>()
+    };
+    let first = greetings(&mut sim);
+    assert_eq!(first.len(), 1);
+    assert_eq!(greetings(&mut sim), first);
+    let andi = who(&sim, 0);
+    sim.command(1, Command::Hide { friend: andi, hidden: true }).unwrap();
+    let second = greetings(&mut sim);
+    assert_eq!(second.len(), 1);
+    assert!(second.is_disjoint(&first), "the first one names the places that Andi is not to know");
 }
 
 #[test]
