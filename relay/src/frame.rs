@@ -7,6 +7,7 @@ use crate::away::Away;
 use crate::grant::MailboxKeys;
 use crate::packages::{Fetch, Fetched, Stock};
 use crate::session::{Accepted, Ack, Deposit, Session, Update};
+use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 use symbolon_presence::codec::{self, CodecError};
 use symbolon_presence::envelope;
@@ -65,6 +66,9 @@ pub enum Frame {
     /// That, or none.
     #[n(12)]
     Fetched(#[n(0)] Fetched),
+    /// Friend to friend: let our friends find these records of mine.
+    #[n(13)]
+    Keep(#[n(0)] Keep),
 }
 
 impl Frame {
@@ -149,6 +153,22 @@ pub struct Found {
 }
 
 opaque_debug!(Found);
+
+/// The most records that a friend leaves with a friend: those of two days.
+pub const KEEP_MAX: usize = 6;
+
+/// Records that somebody leaves with a friend, for those who ask there. They take the place of
+/// what was left before.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Keep {
+    /// At most [`KEEP_MAX`] presence records, each of at most
+    /// [`RECORD_MAX`](symbolon_presence::record::RECORD_MAX) bytes, unchecked.
+    #[n(0)]
+    pub records: Vec<ByteVec>,
+}
+
+opaque_debug!(Keep);
 
 /// What became of one deposit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]

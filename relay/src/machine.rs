@@ -361,7 +361,15 @@ impl Relay {
             Ok(Frame::Away(away)) => self.leave(now, shelf, link, away),
             Ok(Frame::Stock(stock)) => self.stock(shelf, link, stock),
             Ok(Frame::Fetch(fetch)) => self.fetch(now, shelf, link, &fetch),
-            Ok(Frame::Receipt(_) | Frame::Accepted(_) | Frame::Deposit(_) | Frame::Lookup(_) | Frame::Found(_) | Frame::Fetched(_))
+            Ok(
+                Frame::Receipt(_)
+                | Frame::Accepted(_)
+                | Frame::Deposit(_)
+                | Frame::Lookup(_)
+                | Frame::Found(_)
+                | Frame::Fetched(_)
+                | Frame::Keep(_),
+            )
             | Err(_) => {
                 self.fault(link);
                 Ok(())

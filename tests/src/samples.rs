@@ -36,7 +36,7 @@ use symbolon_presence::seal::{DhKey, DhPublic};
 use symbolon_presence::sign::SigningKey;
 use symbolon_presence::time::{DAY, HOUR, Timestamp};
 use symbolon_relay::away::Away;
-use symbolon_relay::frame::{Frame, MailboxEntry, Outcome, Put, Receipt, ReceiptBody, ReceiptItem, Refusal};
+use symbolon_relay::frame::{Frame, Keep, MailboxEntry, Outcome, Put, Receipt, ReceiptBody, ReceiptItem, Refusal};
 use symbolon_relay::grant::{AddressBody, MailboxKeys, Scope};
 use symbolon_relay::packages::{Fetch, Fetched, Handed, Stock};
 
@@ -376,8 +376,8 @@ pub fn posted() -> Vec<u8> {
     Posted::sign(&ben.identity, 7, NOW.after(DAY), contact).expect("an invite fits").encode()
 }
 
-/// Owner of a mailbox at Ben's relay: what is left there for others.
-pub fn left() -> [Frame; 4] {
+/// What the owner of a mailbox leaves at Ben's relay for others, and a friend with Ben.
+pub fn left() -> [Frame; 5] {
     let (ben, owner) = (ben(), SigningKey::from_seed(&[0x41; 32]));
     let mailbox = ben.mailbox.id();
     let address = ben.contact().entry.address;
@@ -388,6 +388,7 @@ pub fn left() -> [Frame; 4] {
         Frame::Stock(Stock::sign(&owner, &mailbox, 8, vec![vec![0x46; 40], vec![0x47; 40]], Some(vec![0x48; 40]))),
         Frame::Fetch(Fetch::sign(&token, &mailbox, address, nonce, NOW)),
         Frame::Fetched(Fetched { nonce, handed: Handed::Package(vec![0x46; 40]) }),
+        Frame::Keep(Keep { records: vec![record().into()] }),
     ]
 }
 

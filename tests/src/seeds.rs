@@ -42,8 +42,14 @@ pub fn valid(decoder: &str) -> Vec<Seed> {
                 ("found", Frame::Found(found.clone()).encode()),
                 ("not_found", Frame::Found(Found { record: None, ..found }).encode()),
             ]);
-            let [away, stock, fetch, fetched] = samples::left();
-            all.extend([("away", away.encode()), ("stock", stock.encode()), ("fetch", fetch.encode()), ("fetched", fetched.encode())]);
+            let [away, stock, fetch, fetched, keep] = samples::left();
+            all.extend([
+                ("away", away.encode()),
+                ("stock", stock.encode()),
+                ("fetch", fetch.encode()),
+                ("fetched", fetched.encode()),
+                ("keep", keep.encode()),
+            ]);
             all.extend(known.map(|put| ("put_known", Frame::Put(put).encode())));
             all
         }

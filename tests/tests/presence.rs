@@ -149,6 +149,43 @@ fn nobody_is_found_without_lookup_and_everybody_is_once_there_is_one() {
 }
 
 #[test]
+fn two_who_moved_find_each_other_without_any_server_at_the_node_of_a_friend_of_both() {
+    for seed in 0..20 {
+        let mut sim = Sim::of_friends(seed, &["Andi", "Ben", "Cleo"]);
+        sim.befriend(1, 2);
+        sim.lookup.is_there = false;
+        both_move(&mut sim, 0, 1);
+        sim.say(0, 1, "Cleo knows where you are").unwrap();
+        assert!(sim.run_until(10 * MINUTE, |sim| sim.texts(1) == ["Cleo knows where you are"]), "seed {seed}");
+        sim.run_for(MINUTE);
+        sim.check(true);
+    }
+}
+
+#[test]
+fn at_a_friends_node_only_those_are_found_who_are_its_friends_and_do_not_hide_from_it() {
+    let mut sim = Sim::of_friends(13, &["Andi", "Ben", "Cleo"]);
+    sim.lookup.is_there = false;
+    let cleo = who(&sim, 2);
+    both_move(&mut sim, 0, 1);
+    sim.say(0, 1, "anybody?").unwrap();
+    sim.run_for(3 * HOUR);
+    assert!(sim.texts(1).is_empty(), "Cleo is not Ben's friend");
+    sim.befriend(1, 2);
+    for ix in [0, 1] {
+        sim.command(ix, Command::Hide { friend: cleo.clone(), hidden: true }).unwrap();
+    }
+    sim.move_house(0);
+    sim.move_house(1);
+    sim.run_for(3 * HOUR);
+    assert!(sim.texts(1).is_empty(), "and now they hide from her");
+    sim.command(1, Command::Hide { friend: cleo, hidden: false }).unwrap();
+    assert!(sim.run_until(DAY, |sim| sim.texts(1) == ["anybody?"]));
+    sim.run_for(MINUTE);
+    sim.check(true);
+}
+
+#[test]
 fn a20_taking_one_friend_out_costs_the_others_no_message_from_us_and_they_go_on() {
     let mut sim = Sim::of_friends(4, &["Andi", "Ben", "Cleo"]);
     let before = sent(&mut sim, 0);

@@ -365,7 +365,7 @@ def relay_frames(i, out):
 
 
 def left(i):
-    """What an owner leaves at a relay for others, and how a friend asks for it."""
+    """What an owner leaves for others at a relay or with a friend, and how a friend asks for it."""
     def signed(seed, label, said, fields):
         return [*fields, sign(seed, name(label), context(i["mailbox"]), record(said))]
 
@@ -378,6 +378,8 @@ def left(i):
         "stock": (10, signed(i["owner_seed"], "sign package stock", stock, [owner, *stock])),
         "fetch": (11, signed(i["token_seed"], "sign package fetch", fetch, [fetch[0], ed_public(i["token_seed"]), *fetch[1:]])),
         "fetched": (12, [i["nonce"], [0, [packages[0]]]]),
+        "keep": (13, [[i["record"]]]),
+        "keep_nothing": (13, [[]]),
     }
     return {key: record([tag, [dict(enumerate(fields))]]) for key, (tag, fields) in frames.items()}
 

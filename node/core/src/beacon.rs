@@ -38,6 +38,8 @@ pub(crate) struct Beacon {
     read_back: Option<Timestamp>,
     /// When our relays get the records of the days to come.
     away_due: Option<Timestamp>,
+    /// When friends last got records of ours to keep, and where those said that we are.
+    left: Option<(Timestamp, Vec<Address>)>,
 }
 
 impl Beacon {
@@ -150,6 +152,17 @@ impl Beacon {
         if self.last.is_some() && self.servers + self.neighbours + self.lookups > 0 {
             self.due = None;
             publish(state, turn, Class::Limited);
+            state.leaves_with_friends = true;
+        }
+    }
+
+    /// Friends get what was published when it says another place, and before what they have ends.
+    /// Not when somebody was taken out: that is no message to anybody.
+    fn leave_with_friends(&mut self, state: &mut State, now: Timestamp) {
+        let is_new = self.left.as_ref().is_none_or(|(at, places)| *places != state.own.places || now.since(*at) >= PUBLISH_INTERVAL);
+        if is_new {
+            self.left = Some((now, state.own.places.clone()));
+            state.leaves_with_friends = true;
         }
     }
 
@@ -167,6 +180,7 @@ impl Beacon {
         self.due = Some(turn.now.after(PUBLISH_INTERVAL));
         self.last = Some(turn.now);
         self.is_outgrown = publish(state, turn, Class::Full).is_none();
+        self.leave_with_friends(state, turn.now);
         state.is_outgrown |= self.is_outgrown;
         self.away_due.get_or_insert(turn.now.after(AWAY_DELAY));
     }

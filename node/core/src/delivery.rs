@@ -10,6 +10,7 @@
 
 use crate::command::Path;
 use crate::depot::DepotKey;
+use crate::keeper::Keeper;
 use crate::limits::{ADDRESSES_MAX, BACKOFF_MAX, BACKOFF_MIN, LINKS_MAX, RECEIPT_TIMEOUT, RIVAL_TIMEOUT, WINDOW, WINDOW_BYTES};
 use crate::outbox::{self, FIRST_ROWS, ROOM_LANE, What};
 use crate::request;
@@ -352,29 +353,55 @@ impl Delivery {
         }
     }
 
-    /// Asks a friend's own node, on every link to it. How many were asked.
-    pub fn ask(&mut self, state: &State, turn: &mut Turn<'_>, peer: &PeerId, question: &Frame) -> usize {
+    /// Asks a friend's own node, on every link to it. The links asked.
+    pub fn ask(&mut self, state: &State, turn: &mut Turn<'_>, peer: &PeerId, id: LookupId) -> BTreeSet<LinkId> {
         let devices = state.friends.get(peer).map(|friend| friend.devices.as_slice()).unwrap_or_default();
-        let links: Vec<LinkId> = devices.iter().filter_map(|device| self.sessions.get(device)?.link).collect();
-        for link in &links {
-            turn.act(Action::Send(*link, question.encode()));
-            *self.sent.entry("lookup").or_default() += 1;
-        }
-        links.len()
+        let links: BTreeSet<LinkId> = devices.iter().filter_map(|device| self.sessions.get(device)?.link).collect();
+        links.iter().for_each(|link| self.say(turn, *link, "lookup", &Frame::Lookup(id)));
+        links
     }
 
-    /// Answers whoever asks for one of our own records. There is nothing else to be had here;
-    /// only a friend may guess wrong, about the day.
-    pub fn answer(&mut self, state: &mut State, turn: &mut Turn<'_>, link: LinkId, id: LookupId) {
-        let record = state.own.records.get(&id).cloned();
-        let is_friends = self.links.get(&link).is_some_and(|row| row.proved);
-        if record.is_none() && !is_friends {
+    /// Asks the nodes of all friends who are here. The links asked.
+    pub fn ask_friends(&mut self, state: &State, turn: &mut Turn<'_>, id: LookupId) -> BTreeSet<LinkId> {
+        let links: BTreeSet<LinkId> = self.friends_here(state).into_iter().map(|(.., link)| link).collect();
+        links.iter().for_each(|link| self.say(turn, *link, "lookup", &Frame::Lookup(id)));
+        links
+    }
+
+    /// Devices of friends that have proved to be behind their links, and these.
+    pub fn friends_here(&self, state: &State) -> Vec<(DeviceId, PeerId, LinkId)> {
+        let linked = self.sessions.iter().filter_map(|(device, session)| Some((*device, session.link?)));
+        let proved = linked.filter(|(_, link)| self.links.get(link).is_some_and(|row| row.proved));
+        let here = proved.filter_map(|(device, link)| Some((device, state.friend_of(&device)?, link)));
+        here.filter(|(_, friend, _)| friend.state == FriendState::Mutual && !friend.blocked)
+            .map(|(device, friend, link)| (device, friend.peer, link))
+            .collect()
+    }
+
+    /// Who has proved to be behind a link.
+    pub fn behind(&self, state: &State, link: LinkId) -> Option<PeerId> {
+        let device = self.links.get(&link).filter(|row| row.proved)?.device?;
+        state.devices.get(&device).map(|row| row.peer)
+    }
+
+    /// Sends a frame on a link, if it is still open.
+    pub fn say(&mut self, turn: &mut Turn<'_>, link: LinkId, kind: &'static str, frame: &Frame) {
+        if self.links.contains_key(&link) {
+            turn.act(Action::Send(link, frame.encode()));
+            *self.sent.entry(kind).or_default() += 1;
+        }
+    }
+
+    /// Answers whoever asks for a record of ours, or a friend who asks for one that a friend has
+    /// left here. There is nothing else to be had: only who has proved to be a friend may guess wrong.
+    pub fn answer(&mut self, state: &mut State, keeper: &Keeper, turn: &mut Turn<'_>, link: LinkId, id: LookupId) {
+        let asker = self.behind(state, link);
+        let own = state.own.records.get(&id).cloned();
+        let record = own.or_else(|| keeper.find(state, turn.now, &asker?, &id));
+        if record.is_none() && asker.is_none() {
             self.fault(state, turn, Origin::Link(link));
         }
-        if self.links.contains_key(&link) {
-            turn.act(Action::Send(link, Frame::Found(Found { id, record }).encode()));
-            *self.sent.entry("found").or_default() += 1;
-        }
+        self.say(turn, link, "found", &Frame::Found(Found { id, record }));
     }
 
     /// A friend's places or keys were read anew: whoever is not reached is called at once.

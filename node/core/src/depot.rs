@@ -412,7 +412,8 @@ impl Depots {
                 | Frame::Away(_)
                 | Frame::Stock(_)
                 | Frame::Fetch(_)
-                | Frame::Fetched(_),
+                | Frame::Fetched(_)
+                | Frame::Keep(_),
             )
             | Err(_) => {
                 self.close(turn, link, CloseReason::Protocol);

@@ -10,6 +10,7 @@ use crate::contact::USES_MAX;
 use crate::conversation;
 use crate::delivery::{Acknowledged, Delivery, Origin, is_refused};
 use crate::depot::DepotKey;
+use crate::keeper::Keeper;
 use crate::limits::{PARKED_MAX, REQUEST_LIFETIME, WINDOW_BYTES};
 use crate::outbox::{self, What};
 use crate::request;
@@ -97,6 +98,7 @@ impl Intake {
         &mut self,
         state: &mut State,
         delivery: &mut Delivery,
+        keeper: &mut Keeper,
         turn: &mut Turn<'_>,
         link: LinkId,
         bytes: &[u8],
@@ -108,11 +110,19 @@ impl Intake {
             Ok(Frame::Put(put)) => self.put(state, delivery, turn, link, put),
             Ok(Frame::Receipt(receipt)) => self.receipt(state, delivery, turn, link, &receipt),
             Ok(Frame::Lookup(id)) => {
-                delivery.answer(state, turn, link, id);
+                delivery.answer(state, keeper, turn, link, id);
                 Ok(())
             }
             Ok(Frame::Found(found)) => {
-                state.found.push(found);
+                state.found.push((link, found));
+                Ok(())
+            }
+            Ok(Frame::Keep(keep)) => {
+                let friend = delivery.behind(state, link);
+                if !friend.is_some_and(|peer| keeper.keep(state, turn.now, peer, &keep)) {
+                    self.count(DropReason::Malformed);
+                    delivery.fault(state, turn, Origin::Link(link));
+                }
                 Ok(())
             }
             // A personal node keeps no mailbox for others, and asked nothing of a relay here.

@@ -23,7 +23,7 @@
 //! | `depot` | mailboxes at relays: leaving envelopes there, fetching our own |
 //! | `intake`, `tags` | from a frame to the machine it is meant for |
 //! | `state` | every row held in memory |
-//! | `beacon`, `seeker`, `presence` | own records; friends' records; who may read ours |
+//! | `beacon`, `seeker`, `keeper`, `presence` | own records; friends' records, read and kept for others; who may read ours |
 //! | `lookup`, `finder` | lookup servers; people of whom only the Peer ID is known |
 //! | [`wire`] | what travels inside envelopes |
 
@@ -42,6 +42,7 @@ mod friend;
 mod history;
 mod intake;
 mod introduction;
+mod keeper;
 mod lan;
 pub mod limits;
 mod lookup;
@@ -72,15 +73,17 @@ use depot::Depots;
 use dispatch::Machines;
 use finder::Finder;
 use intake::Intake;
+use keeper::Keeper;
 use lan::Lan;
 use lookup::Lookups;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use seam::{Action, Event, Input};
 use search::{Search, Wish};
-use seeker::Seeker;
+use seeker::{Seeker, Source};
 use state::State;
-use symbolon_presence::id::PeerId;
+use std::collections::BTreeSet;
+use symbolon_presence::id::{DeviceId, PeerId};
 use symbolon_presence::time::Timestamp;
 use symbolon_relay::frame::{Found, RECEIPT_MAX};
 use table::{Change, Table};
@@ -116,6 +119,7 @@ pub struct Core {
     depots: Depots,
     lan: Lan,
     beacon: Beacon,
+    keeper: Keeper,
     seeker: Seeker,
     lookups: Lookups,
     finder: Finder,
@@ -149,6 +153,7 @@ impl Core {
             lan: Lan::new(config.lan_dht),
             beacon: Beacon::default(),
             seeker: Seeker::default(),
+            keeper: Keeper::default(),
             lookups: Lookups::default(),
             finder: Finder::default(),
             intake,
@@ -170,7 +175,7 @@ impl Core {
     /// Handles one input. It fails only when the store failed beneath; then the turn is
     /// taken back and this core is dropped.
     pub fn handle(&mut self, now: Timestamp, input: Input, world: &mut World<'_>) -> Result<(), TurnFailed> {
-        let Self { state, delivery, depots, lan, beacon, seeker, lookups, finder, intake, rng, out, .. } = self;
+        let Self { state, delivery, depots, lan, beacon, seeker, keeper, lookups, finder, intake, rng, out, .. } = self;
         let mut turn = Turn { now, rng, cipher: &mut *world.cipher, shelf: world.shelf, out };
         let turn = &mut turn;
         let mut expiry_changed = false;
@@ -219,7 +224,7 @@ impl Core {
                     intake.deposit(state, delivery, turn, key, &deposit)?;
                 }
             }
-            Input::Frame(link, bytes) => intake.frame(state, delivery, turn, link, &bytes)?,
+            Input::Frame(link, bytes) => intake.frame(state, delivery, keeper, turn, link, &bytes)?,
             Input::LanUp { transport, visible } => lan.up(state, turn, transport, visible),
             Input::Sighted(sighting) => {
                 if let Some(friend) = lan.sighted(state, now, sighting) {
@@ -247,7 +252,7 @@ impl Core {
                     finder.begin_anew(state, now);
                 }
             }
-            Input::Resolved(id) => seeker.resolved(state, delivery, turn, id),
+            Input::Resolved(id) => seeker.answered(state, delivery, turn, id, Source::Servers),
             Input::Stopping => beacon.farewell(state, turn),
             Input::Tick => {
                 lan.renew(state, turn);
@@ -274,20 +279,23 @@ impl Core {
         if !state.told.is_empty() {
             intake::told(state, delivery, turn)?;
         }
-        for Found { id, record } in std::mem::take(&mut state.found) {
+        for (link, Found { id, record }) in std::mem::take(&mut state.found) {
+            // Whoever was not asked has no say in it.
+            if !seeker.has_asked(&id, link) {
+                continue;
+            }
             if let Some(record) = record {
                 seeker.found(state, delivery, turn, id, &record)?;
             }
-            seeker.resolved(state, delivery, turn, id);
+            seeker.answered(state, delivery, turn, id, Source::Link(link));
         }
-        for (peer, why) in std::mem::take(&mut state.seek) {
-            seeker.want(state, delivery, turn, peer, why);
-        }
+        seeker.want_all(state, delivery, turn);
         let has_revoked = std::mem::take(&mut state.has_revoked);
         if has_revoked {
             // The LAN and our relays go by the new secret from now on.
             lan.renew(state, turn);
             depots.revoked(state, turn);
+            keeper.revoked(state);
         }
         if std::mem::take(&mut state.republish) {
             beacon.changed(now, has_revoked);
@@ -326,7 +334,7 @@ impl Core {
     /// Ends a turn: answers searches, signs receipts and writes rows that change with every input. Called once
     /// before the shell commits.
     pub fn close_turn(&mut self, now: Timestamp, world: &mut World<'_>) -> Result<(), TurnFailed> {
-        let Self { state, delivery, depots, search, rng, out, .. } = self;
+        let Self { state, delivery, depots, seeker, search, rng, out, .. } = self;
         let mut turn = Turn { now, rng, cipher: &mut *world.cipher, shelf: world.shelf, out };
         search.close_turn(state, &mut turn)?;
         for (device, items) in std::mem::take(&mut state.owed) {
@@ -334,9 +342,13 @@ impl Core {
                 delivery.tell(state, &mut turn, &device, items.to_vec())?;
             }
         }
-        after(state, delivery, depots, &mut turn)?;
+        let reached = delivery.take_reached();
+        after(state, delivery, depots, &mut turn, &reached)?;
         depots.close_turn(state, &mut turn);
         delivery.close_turn(state, &mut turn);
+        // Behind the receipts, which prove to a friend who we are.
+        keeper::leave(state, delivery, &mut turn, &reached);
+        seeker.reached(state, delivery, &mut turn, &reached);
         state.flush(&mut turn);
         Ok(())
     }
@@ -382,14 +394,20 @@ impl Core {
 
 /// Sends what the turn's inputs have left in the outbox, once for all of them: wakes whom
 /// something waits for, and leaves at relays what cannot go directly.
-fn after(state: &mut State, delivery: &mut Delivery, depots: &mut Depots, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+fn after(
+    state: &mut State,
+    delivery: &mut Delivery,
+    depots: &mut Depots,
+    turn: &mut Turn<'_>,
+    reached: &BTreeSet<DeviceId>,
+) -> Result<(), TurnFailed> {
     for device in std::mem::take(&mut state.wake) {
         delivery.wake(state, turn, &device)?;
     }
-    for device in delivery.take_reached() {
-        depots.reached(&device);
-        if outbox::forget_lists(state, turn, &device)? {
-            delivery.restart(state, turn, &device)?;
+    for device in reached {
+        depots.reached(device);
+        if outbox::forget_lists(state, turn, device)? {
+            delivery.restart(state, turn, device)?;
         }
     }
     for device in std::mem::take(&mut state.unreachable) {

@@ -54,6 +54,16 @@ pub const SEEK_PAUSE: u64 = SECOND;
 pub const SEEK_PAUSE_MAX: u64 = HOUR;
 /// Pause when the friend's own node says that our keys are over.
 pub const SEEK_PAUSE_STALE: u64 = SECOND;
+/// Friends of whom this node keeps records for friends.
+pub const KEPT_FRIENDS_MAX: usize = 64;
+/// Friends with whom this node leaves its records.
+pub const KEEPERS_MAX: usize = 16;
+/// How often in an hour a friend may leave others.
+pub const KEEPS_MAX: u32 = 60;
+/// So many times somebody is looked for in vain before all friends' nodes are asked.
+pub const SEEKS_BEFORE_FRIENDS: u32 = 3;
+/// How often, at most, all who are missed are looked for because a first friend has come.
+pub const SEEK_ANEW_PAUSE: u64 = MINUTE;
 /// Nodes on the LAN with which this one makes up a DHT while no server is known.
 pub const NEIGHBOURS_MAX: usize = 8;
 /// Addresses of one of them.

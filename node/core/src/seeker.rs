@@ -6,23 +6,25 @@
 
 use crate::delivery::Delivery;
 use crate::friend::friends_depots;
-use crate::limits::{FRIENDS_MAX, SEEK_DEADLINE, SEEK_PAUSE, SEEK_PAUSE_MAX, SEEK_PAUSE_STALE, SEEKS_MAX, SEEKS_WAITING_MAX};
+use crate::limits::{
+    FRIENDS_MAX, SEEK_ANEW_PAUSE, SEEK_DEADLINE, SEEK_PAUSE, SEEK_PAUSE_MAX, SEEK_PAUSE_STALE, SEEKS_BEFORE_FRIENDS, SEEKS_MAX,
+    SEEKS_WAITING_MAX,
+};
 use crate::lookup;
-use crate::seam::{Action, Event};
+use crate::seam::{Action, Event, LinkId};
 use crate::state::{FriendState, State};
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed};
 use crate::wire::{PresenceBody, SignedPresence, entry_is_of};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use symbolon_presence::body::{Body, PAYLOAD_MAX};
 use symbolon_presence::codec;
 use symbolon_presence::header::Header;
-use symbolon_presence::id::{LookupId, PeerId};
+use symbolon_presence::id::{DeviceId, LookupId, PeerId};
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::record::{Place, RECORD_MAX, Record, day_of};
 use symbolon_presence::time::Timestamp;
 use symbolon_presence::tree::LeafLabels;
-use symbolon_relay::frame::Frame;
 
 /// Why a friend's records are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,21 +50,41 @@ struct Seek {
     deadline: Timestamp,
     /// Whether a body was taken.
     found: bool,
+    /// Whether all friends' nodes are asked: only when nobody else has had a record for some time, for a
+    /// common friend learns by it who looks for whom.
+    wide: bool,
 }
 
-/// Something that was asked for.
-#[derive(Debug, Clone, Copy)]
+/// Where an answer comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The DHT and lookup servers, which the transport asks together.
+    Servers,
+    /// A node on a link.
+    Link(LinkId),
+}
+
+/// Something that was asked for, and who has not answered yet: each has one answer.
+#[derive(Debug, Clone)]
 struct Asked {
     id: LookupId,
-    /// Answers that are still to come.
-    waiting: usize,
+    servers: bool,
+    links: BTreeSet<LinkId>,
 }
 
 impl Asked {
-    fn answered(&mut self, id: &LookupId) {
-        if self.id == *id {
-            self.waiting = self.waiting.saturating_sub(1);
+    fn answered(&mut self, id: &LookupId, source: Source) {
+        match source {
+            _ if self.id != *id => {}
+            Source::Servers => self.servers = false,
+            Source::Link(link) => {
+                self.links.remove(&link);
+            }
         }
+    }
+
+    fn is_over(&self) -> bool {
+        !self.servers && self.links.is_empty()
     }
 }
 
@@ -85,6 +107,8 @@ pub(crate) struct Seeker {
     attempts: BTreeMap<PeerId, Attempts>,
     /// Those who wait for a place; at most [`SEEKS_WAITING_MAX`].
     next: BTreeMap<PeerId, Why>,
+    /// When all were last sought because a friend had come.
+    anew: Option<Timestamp>,
 }
 
 impl Seeker {
@@ -121,8 +145,14 @@ impl Seeker {
         }
         self.attempts.insert(peer, Attempts { last: turn.now, vain: vain.saturating_add(1) });
         let today = day_of(turn.now);
-        // Clocks differ: around midnight a friend may be a day ahead of us, or behind.
-        self.look_for_header(state, delivery, turn, peer, vec![today.saturating_add(1), today.saturating_sub(1), today]);
+        self.look_for_header(state, delivery, turn, peer, days_about(today), false);
+    }
+
+    /// Seeks whom the state names.
+    pub fn want_all(&mut self, state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>) {
+        for (peer, why) in std::mem::take(&mut state.seek) {
+            self.want(state, delivery, turn, peer, why);
+        }
     }
 
     /// There is somewhere to look now: whoever is not reached is sought at once.
@@ -134,22 +164,32 @@ impl Seeker {
         }
     }
 
-    /// Asks everybody who may know.
-    fn ask(&mut self, state: &State, delivery: &mut Delivery, turn: &mut Turn<'_>, peer: &PeerId, id: LookupId) -> Asked {
-        turn.act(Action::Resolve(id, lookup::of_friend(state, peer)));
-        let waiting = 1 + delivery.ask(state, turn, peer, &Frame::Lookup(id));
+    /// Asks everybody who may know; with `wide` all friends' nodes, and those alone.
+    fn ask(&mut self, state: &State, delivery: &mut Delivery, turn: &mut Turn<'_>, peer: &PeerId, id: LookupId, wide: bool) -> Asked {
         self.ids.insert(id, *peer);
-        Asked { id, waiting }
+        if wide {
+            return Asked { id, servers: false, links: delivery.ask_friends(state, turn, id) };
+        }
+        turn.act(Action::Resolve(id, lookup::of_friend(state, peer)));
+        Asked { id, servers: true, links: delivery.ask(state, turn, peer, id) }
     }
 
-    fn look_for_header(&mut self, state: &State, delivery: &mut Delivery, turn: &mut Turn<'_>, peer: PeerId, mut days: Vec<u32>) {
+    fn look_for_header(
+        &mut self,
+        state: &State,
+        delivery: &mut Delivery,
+        turn: &mut Turn<'_>,
+        peer: PeerId,
+        mut days: Vec<u32>,
+        wide: bool,
+    ) {
         self.finish(&peer);
         let Some(presence) = state.friends.get(&peer).and_then(|friend| friend.presence.as_ref()) else { return };
         let Some(day) = days.pop() else { return };
         let Ok(id) = Place::of_header(&presence.reader.lookup, day).id(&presence.reader.lookup) else { return };
-        let header = self.ask(state, delivery, turn, &peer, id);
+        let header = self.ask(state, delivery, turn, &peer, id, wide);
         let deadline = turn.now.after(SEEK_DEADLINE);
-        self.open.insert(peer, Seek { days, day, header, version: presence.version, body: None, deadline, found: false });
+        self.open.insert(peer, Seek { days, day, header, version: presence.version, body: None, deadline, found: false, wide });
     }
 
     fn finish(&mut self, peer: &PeerId) {
@@ -190,7 +230,8 @@ impl Seeker {
                 let older = older.id;
                 self.ids.remove(&older);
             }
-            let body = self.ask(state, delivery, turn, &peer, id);
+            let wide = seek.wide;
+            let body = self.ask(state, delivery, turn, &peer, id, wide);
             if let Some(seek) = self.open.get_mut(&peer) {
                 seek.version = header.version;
                 seek.body = Some((body, wrapped));
@@ -211,15 +252,32 @@ impl Seeker {
         Ok(())
     }
 
+    /// Whether an answer about this id is still to come on this link.
+    pub fn has_asked(&self, id: &LookupId, link: LinkId) -> bool {
+        let seek = self.ids.get(id).and_then(|peer| self.open.get(peer));
+        let asked = seek.into_iter().flat_map(|seek| [Some(&seek.header), seek.body.as_ref().map(|(body, _)| body)]).flatten();
+        asked.into_iter().any(|asked| asked.id == *id && asked.links.contains(&link))
+    }
+
+    /// Friends have come: when they are the first ones, there is somewhere to look.
+    pub fn reached(&mut self, state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>, reached: &BTreeSet<DeviceId>) {
+        let is_soon = self.anew.is_some_and(|last| turn.now.since(last) < SEEK_ANEW_PAUSE);
+        if !reached.is_empty() && !is_soon && delivery.friends_here(state).iter().all(|(device, ..)| reached.contains(device)) {
+            self.anew = Some(turn.now);
+            self.begin_anew(state, delivery);
+            self.want_all(state, delivery, turn);
+        }
+    }
+
     /// Whoever was asked has nothing more to say about an id.
-    pub fn resolved(&mut self, state: &State, delivery: &mut Delivery, turn: &mut Turn<'_>, id: LookupId) {
+    pub fn answered(&mut self, state: &State, delivery: &mut Delivery, turn: &mut Turn<'_>, id: LookupId, source: Source) {
         let Some(peer) = self.ids.get(&id).copied() else { return };
         let Some(seek) = self.open.get_mut(&peer) else { return };
-        seek.header.answered(&id);
+        seek.header.answered(&id, source);
         if let Some((body, _)) = &mut seek.body {
-            body.answered(&id);
+            body.answered(&id, source);
         }
-        if seek.header.waiting == 0 && seek.body.as_ref().is_none_or(|(body, _)| body.waiting == 0) {
+        if seek.header.is_over() && seek.body.as_ref().is_none_or(|(body, _)| body.is_over()) {
             self.next_day(state, delivery, turn, peer);
         }
     }
@@ -227,8 +285,12 @@ impl Seeker {
     /// What was looked for is not to be had on that day.
     fn next_day(&mut self, state: &State, delivery: &mut Delivery, turn: &mut Turn<'_>, peer: PeerId) {
         if let Some(seek) = self.open.get_mut(&peer).filter(|seek| !seek.found) {
-            let days = std::mem::take(&mut seek.days);
-            self.look_for_header(state, delivery, turn, peer, days);
+            let (mut days, mut wide) = (std::mem::take(&mut seek.days), seek.wide);
+            let is_lasting = self.attempts.get(&peer).is_some_and(|attempts| attempts.vain >= SEEKS_BEFORE_FRIENDS);
+            if days.is_empty() && !wide && is_lasting && !delivery.friends_here(state).is_empty() {
+                (days, wide) = (days_about(day_of(turn.now)), true);
+            }
+            self.look_for_header(state, delivery, turn, peer, days, wide);
         } else {
             self.finish(&peer);
         }
@@ -251,6 +313,12 @@ impl Seeker {
             self.next_day(state, delivery, turn, peer);
         }
     }
+}
+
+/// The days for which somebody's record may be valid now, the likeliest last: clocks differ,
+/// around midnight a friend may be a day ahead of us, or behind.
+fn days_about(today: u32) -> Vec<u32> {
+    vec![today.saturating_add(1), today.saturating_sub(1), today]
 }
 
 /// Whether a body says other keys or places than those that are known.
@@ -332,6 +400,30 @@ mod tests {
                 assert!(seeker.open.len() <= SEEKS_MAX && seeker.ids.len() <= SEEKS_MAX && seeker.attempts.len() <= FRIENDS_MAX);
             }
             assert_eq!(sought.len(), FRIENDS_MAX);
+        });
+    }
+
+    #[test]
+    fn each_who_was_asked_has_one_answer_and_nobody_else_has_any() {
+        in_turn(|state, turn| {
+            let (mut seeker, mut delivery) = (Seeker::default(), Delivery::default());
+            let reader = Generation::random(0, day_of(NOW), turn.rng).reader();
+            let presence = Some(FriendPresence { reader, version: 0, sequence: 0, read: NOW, lookups: Vec::new() });
+            state.friends.insert(peer(1), Friend { presence, ..friend(1) });
+            seeker.want(state, &mut delivery, turn, peer(1), Why::Missed);
+            let seek = seeker.open.get_mut(&peer(1)).unwrap();
+            seek.header.links.extend([LinkId(1), LinkId(2)]);
+            let id = seek.header.id;
+            assert!(seeker.has_asked(&id, LinkId(1)) && !seeker.has_asked(&id, LinkId(3)));
+            for _ in 0..3 {
+                seeker.answered(state, &mut delivery, turn, id, Source::Link(LinkId(1)));
+                seeker.answered(state, &mut delivery, turn, id, Source::Link(LinkId(3)));
+            }
+            assert!(!seeker.has_asked(&id, LinkId(1)));
+            seeker.answered(state, &mut delivery, turn, id, Source::Servers);
+            assert_eq!(seeker.open[&peer(1)].header.id, id, "the second link may still know it");
+            seeker.answered(state, &mut delivery, turn, id, Source::Link(LinkId(2)));
+            assert_ne!(seeker.open[&peer(1)].header.id, id, "now another day is looked at");
         });
     }
 }

@@ -7,7 +7,7 @@ use crate::command::{CommandError, Direction, MessageState, RequestStatus, Trust
 use crate::depot::DepotKey;
 use crate::limits;
 use crate::presence::{OwnPresence, Past};
-use crate::seam::Address;
+use crate::seam::{Address, LinkId};
 use crate::seeker::Why;
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed, decode_row, read};
@@ -146,14 +146,16 @@ pub(crate) struct State {
     pub is_outgrown: bool,
     /// Our relays are to get the records of the days to come.
     pub leaves_records: bool,
+    /// Friends are to get our records.
+    pub leaves_with_friends: bool,
     /// Somebody was taken out since this was last looked at.
     pub has_revoked: bool,
     /// Devices whose places or keys were read anew.
     pub moved: BTreeSet<DeviceId>,
     /// Friends whose records are to be read.
     pub seek: BTreeMap<PeerId, Why>,
-    /// What other nodes answered to look-ups in this turn.
-    pub found: Vec<Found>,
+    /// What other nodes answered to look-ups in this turn, each by its link.
+    pub found: Vec<(LinkId, Found)>,
     /// Where friends are on the LAN.
     pub near: BTreeMap<PeerId, Vec<Address>>,
     /// Devices that cannot be reached directly: what waits for them goes to their relays.
@@ -263,6 +265,7 @@ impl State {
             republish: false,
             is_outgrown: false,
             leaves_records: false,
+            leaves_with_friends: false,
             has_revoked: false,
             moved: BTreeSet::new(),
             seek: BTreeMap::new(),

@@ -195,7 +195,15 @@ impl Sim {
                 (_, Ok(Frame::Put(put))) => instead = relay.misanswer(&put, now).map(|frame| (link, frame)),
                 (
                     _,
-                    Ok(Frame::Receipt(_) | Frame::Accepted(_) | Frame::Deposit(_) | Frame::Lookup(_) | Frame::Found(_) | Frame::Fetched(_)),
+                    Ok(
+                        Frame::Receipt(_)
+                        | Frame::Accepted(_)
+                        | Frame::Deposit(_)
+                        | Frame::Lookup(_)
+                        | Frame::Found(_)
+                        | Frame::Fetched(_)
+                        | Frame::Keep(_),
+                    ),
                 ) => {}
             },
             Happening::Timer => machine.tick(now, &mut relay.rows).expect("rows in memory do not fail"),

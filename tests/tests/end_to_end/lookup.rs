@@ -124,6 +124,26 @@ fn a_friend_who_moved_is_found_at_a_lookup_server_of_which_friends_were_told() {
 }
 
 #[test]
+fn two_who_moved_without_any_server_find_each_other_at_the_node_of_a_friend_of_both() {
+    let home = tempfile::tempdir().unwrap();
+    let [mut andi, mut ben, cleo] = ["Andi", "Ben", "Cleo"].map(|name| person(home.path(), name, &[]));
+    befriend((&andi, "Andi"), (&ben, "Ben")).unwrap();
+    befriend((&andi, "Andi"), (&cleo, "Cleo")).unwrap();
+    befriend((&ben, "Ben"), (&cleo, "Cleo")).unwrap();
+    ben.interrupt().unwrap();
+    andi.json(&["send", "Ben", "where have you gone?"]).unwrap();
+    andi.interrupt().unwrap();
+    // Both come back elsewhere, and know of nobody else than Cleo, who is where she was.
+    let (andi, ben) = (person(home.path(), "Andi", &[]), person(home.path(), "Ben", &[]));
+    within(SOON, "the text arrives", || Ok((ben.json(&["read", "--peek"])?.len() == 1).then_some(()))).unwrap();
+    let sent = ben.json(&["send", "Andi", "at the baker's", "--wait", "delivered", "--timeout", "20s"]).unwrap();
+    assert_eq!(sent[0]["state"], "delivered");
+    let status = andi.json(&["status"]).unwrap();
+    assert_eq!((&status[0]["dht"], &status[0]["relays"]), (&"off".into(), &serde_json::json!([])));
+    cleo.calm().unwrap();
+}
+
+#[test]
 fn a_server_that_says_nothing_does_not_keep_a_node_from_stopping_in_time() {
     let home = tempfile::tempdir().unwrap();
     // It takes connections and never says a word.

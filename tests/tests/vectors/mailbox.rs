@@ -7,7 +7,7 @@ use symbolon_presence::id::{GrantId, LookupId, Nonce};
 use symbolon_presence::posted::Item;
 use symbolon_presence::sign::{SigningKey, VerifyingKey};
 use symbolon_presence::time::DAY;
-use symbolon_relay::frame::{Frame, Outcome};
+use symbolon_relay::frame::{Frame, Keep, Outcome};
 use symbolon_relay::grant::Scope;
 use symbolon_relay::link::RelayLink;
 use symbolon_relay::lookup::{Answer, Ask, Kept};
@@ -91,7 +91,7 @@ fn relay_frames() -> Value {
 fn left() -> Value {
     let ben = samples::ben();
     let mailbox = ben.mailbox.id();
-    let [away, stock, fetch, fetched] = samples::left();
+    let [away, stock, fetch, fetched, keep] = samples::left();
     vector(
         "records ahead and packages",
         "Away, Stock: signed by the owner over the array of what stands between its key and the signature. Fetch: by the friendship token over \
@@ -113,6 +113,8 @@ fn left() -> Value {
             "stock": hex(stock.encode()),
             "fetch": hex(fetch.encode()),
             "fetched": hex(fetched.encode()),
+            "keep": hex(keep.encode()),
+            "keep_nothing": hex(Frame::Keep(Keep { records: Vec::new() }).encode()),
         }),
     )
 }
