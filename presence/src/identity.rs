@@ -95,8 +95,10 @@ pub enum ChainError {
     BadSignature,
     /// The device id is not the one of these keys.
     WrongId,
-    /// Not valid at this time.
+    /// No longer valid.
     Expired,
+    /// Not valid yet: made by a clock that is ahead of ours, by more than is granted.
+    NotYet,
 }
 
 impl From<CodecError> for ChainError {
@@ -120,7 +122,10 @@ impl Chain {
         if body.device != device_id(&self.root, &body.signing, &body.dh) {
             return Err(ChainError::WrongId);
         }
-        if body.not_before.is_future_at(now) || body.not_after.is_expired_at(now) {
+        if body.not_before.is_future_at(now) {
+            return Err(ChainError::NotYet);
+        }
+        if body.not_after.is_expired_at(now) {
             return Err(ChainError::Expired);
         }
         Ok(Device { peer, root: self.root, device: body.device, signing, dh, serial: body.serial, not_after: body.not_after })
@@ -292,7 +297,7 @@ mod tests {
         let chain = identity().chain;
         let end = NOW.after(30 * DAY);
         assert!(chain.verify(Timestamp(NOW.0 - 10 * MINUTE)).is_ok());
-        assert_eq!(chain.verify(Timestamp(NOW.0 - 11 * MINUTE)), Err(ChainError::Expired));
+        assert_eq!(chain.verify(Timestamp(NOW.0 - 11 * MINUTE)), Err(ChainError::NotYet));
         assert!(chain.verify(end.after(10 * MINUTE)).is_ok());
         assert_eq!(chain.verify(end.after(11 * MINUTE)), Err(ChainError::Expired));
     }

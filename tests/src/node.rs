@@ -4,6 +4,7 @@
 //! Not a model of a node: what runs here is what a user runs.
 
 mod client;
+pub mod clock;
 mod pair;
 
 pub use client::{Api, ApiError};
@@ -383,6 +384,7 @@ pub fn run(folder: &Path, arguments: &[&str]) -> Result<Ran, Trouble> {
 fn command(folder: &Path, arguments: &[&str]) -> Result<Command, Trouble> {
     let mut command = Command::new(binary()?);
     command.arg("--data").arg(folder).args(arguments).env_remove("SYMBOLON_DATA").env_remove("SSLKEYLOGFILE").stdin(Stdio::null());
+    clock::set(&mut command);
     Ok(command)
 }
 

@@ -535,6 +535,8 @@ pub enum CommandError {
     BadAddress,
     /// The invite is too old.
     LinkExpired,
+    /// The invite was made at a time that is still to come by our clock.
+    WrongClock,
     /// The invite or Peer ID is our own.
     OwnIdentity,
     /// Neither an invite link nor a Peer ID.

@@ -14,7 +14,7 @@ use crate::wire::{Contact, is_name};
 use minicbor::{Decode, Encode};
 use symbolon_presence::codec;
 use symbolon_presence::id::{Digest, GrantId, PeerId, SignatureBytes, base32};
-use symbolon_presence::identity::{Chain, Device, pair_context};
+use symbolon_presence::identity::{Chain, ChainError, Device, pair_context};
 use symbolon_presence::kdf::{Secret, hash};
 use symbolon_presence::labels::{HASH_LINK, SIGN_CONTACT};
 use symbolon_presence::seal::DhKey;
@@ -87,6 +87,14 @@ pub enum LinkError {
     Bad,
     /// Too old.
     Expired,
+    /// Made at a time that is still to come by our clock.
+    NotYet,
+}
+
+impl From<ChainError> for LinkError {
+    fn from(error: ChainError) -> Self {
+        if error == ChainError::NotYet { Self::NotYet } else { Self::Bad }
+    }
 }
 
 impl ContactRecord {
@@ -115,7 +123,7 @@ impl ContactRecord {
 
     /// Verifies everything that the record claims.
     pub fn verify(&self, now: Timestamp) -> Result<VerifiedContact, LinkError> {
-        let signer = self.chain.verify(now).map_err(|_| LinkError::Bad)?;
+        let signer = self.chain.verify(now)?;
         signer.signing.verify(SIGN_CONTACT, &context(&signer.peer), &self.body, &self.signature).map_err(|_| LinkError::Bad)?;
         let body: ContactBody = codec::decode(&self.body, LINK_MAX).map_err(|_| LinkError::Bad)?;
         if !is_name(&body.name)
@@ -134,7 +142,7 @@ impl ContactRecord {
         for contact in body.contacts {
             let device = match &contact.chain {
                 None => signer.clone(),
-                Some(chain) => chain.verify(now).map_err(|_| LinkError::Bad)?,
+                Some(chain) => chain.verify(now)?,
             };
             if device.peer != signer.peer || !crate::wire::entry_is_of(&contact.entry, &device) {
                 return Err(LinkError::Bad);

@@ -25,7 +25,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use symbolon_presence::codec;
 use symbolon_presence::envelope::frame_id;
 use symbolon_presence::id::{DeviceId, FrameId, LookupId, PeerId};
-use symbolon_presence::time::{SECOND, Timestamp};
+use symbolon_presence::time::{CLOCK_SKEW, SECOND, Timestamp};
 use symbolon_relay::frame::{Found, Frame, Outcome, Put, RECEIPT_MAX, Receipt, ReceiptBody, ReceiptItem, Refusal};
 
 mod call;
@@ -203,6 +203,7 @@ impl Delivery {
         let row = state.devices.get(&device)?;
         let key = symbolon_presence::sign::VerifyingKey::parse(&row.entry.receipt).ok()?;
         let body = receipt.verify(&key, &row.entry.mailbox).ok()?;
+        state.clocks_apart = clocks_apart(turn.now, body.at);
         let session = self.sessions.get_mut(&device)?;
         let mut settled = Vec::new();
         let (mut greeted, mut is_stale) = (false, false);
@@ -417,6 +418,12 @@ impl Delivery {
     pub fn online(&self, state: &State) -> BTreeSet<PeerId> {
         state.friends.values().filter(|friend| self.is_online(&friend.devices) == Some(true)).map(|friend| friend.peer).collect()
     }
+}
+
+/// How far our clock is from that of somebody who has just signed, if that is more than is
+/// granted.
+pub(crate) fn clocks_apart(now: Timestamp, theirs: Timestamp) -> Option<u64> {
+    Some(now.0.abs_diff(theirs.0)).filter(|apart| *apart > CLOCK_SKEW)
 }
 
 /// Seals a room message that stands outside the order of frames; none when there is no

@@ -50,6 +50,7 @@ pub(crate) fn add(
         let contact = record.map_err(|error| match error {
             LinkError::Bad => CommandError::BadLink,
             LinkError::Expired => CommandError::LinkExpired,
+            LinkError::NotYet => CommandError::WrongClock,
         })?;
         let peer = contact.signer.peer;
         if !contact.servers.is_empty() {

@@ -146,6 +146,9 @@ pub(crate) struct State {
     pub is_outgrown: bool,
     /// Our relays are to get the records of the days to come.
     pub leaves_records: bool,
+    /// How far our clock is from that of who last signed a receipt for us, in milliseconds, if
+    /// more than is granted.
+    pub clocks_apart: Option<u64>,
     /// Friends are to get our records.
     pub leaves_with_friends: bool,
     /// Somebody was taken out since this was last looked at.
@@ -265,6 +268,7 @@ impl State {
             republish: false,
             is_outgrown: false,
             leaves_records: false,
+            clocks_apart: None,
             leaves_with_friends: false,
             has_revoked: false,
             moved: BTreeSet::new(),

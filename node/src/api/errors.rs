@@ -56,11 +56,13 @@ pub struct Entry {
 
 impl Fault {
     /// Every fault once, in the order of the API's description.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 33] = [
         Self::Command(CommandError::NotFound),
         Self::Command(CommandError::Ambiguous),
         Self::Command(CommandError::BadLink),
+        Self::Command(CommandError::BadAddress),
         Self::Command(CommandError::LinkExpired),
+        Self::Command(CommandError::WrongClock),
         Self::Command(CommandError::OwnIdentity),
         Self::Command(CommandError::BadTarget),
         Self::Command(CommandError::AlreadyFriends),
@@ -185,6 +187,13 @@ fn command_entry(error: CommandError) -> Entry {
         CommandError::LinkExpired => {
             ("link_expired", 410, "Expired invite", "The invite is too old.", "Ask for a new invite, and check that both clocks are right.")
         }
+        CommandError::WrongClock => (
+            "wrong_clock",
+            409,
+            "Clocks apart",
+            "The invite was made at a time that is still to come by this machine's clock.",
+            "Set this machine's clock, or ask its maker to look at theirs; then add the same link again.",
+        ),
         CommandError::OwnIdentity => (
             "own_identity",
             422,

@@ -12,7 +12,7 @@ fn person(home: &Path, name: &str) -> Node {
 }
 
 /// The introduction that waits for an answer.
-fn question(node: &Node) -> String {
+pub(super) fn question(node: &Node) -> String {
     within(SOON, "the introduction is there", || {
         let rows = node.json(&["requests"])?;
         let waits = rows.iter().find(|row| row["kind"] == "introduction" && row["status"] == "pending" && row["direction"] == "in");

@@ -1,0 +1,161 @@
+//! What takes days, on the built command: real processes that are told another date.
+
+use super::introduction::question;
+use super::lookup::{SOON, person, strangers, wait_for_record};
+use serde_json::Value;
+use std::path::Path;
+use symbolon_tests::node::clock::{self, DAY, ahead};
+use symbolon_tests::node::{Node, befriend, calm, open_invite, within};
+
+/// Starts somebody so many days from now.
+fn later(days: i64, home: &Path, name: &str, bootstrap: &[&str]) -> Node {
+    ahead(days * DAY, || person(home, name, bootstrap))
+}
+
+fn is_friend(node: &Node, name: &str) -> bool {
+    node.json(&["friends"]).unwrap().iter().any(|friend| friend["name"] == name)
+}
+
+#[test]
+fn a21_who_was_away_for_400_days_and_50_revocations_comes_back_with_the_first_text() {
+    if !clock::can_be_set() {
+        return;
+    }
+    let home = tempfile::tempdir().unwrap();
+    let mut relays = strangers(home.path(), 1);
+    let address = relays[0].1.clone();
+    let mut andi = person(home.path(), "Andi", &[&address]);
+    let mut ben = person(home.path(), "Ben", &[]);
+    befriend((&andi, "Andi"), (&ben, "Ben")).unwrap();
+    let first = ben.json(&["send", "Andi", "back soon", "--wait", "delivered", "--timeout", "20s"]).unwrap();
+    wait_for_record(&andi);
+    ben.interrupt().unwrap();
+    for days in [0, 100, 200, 300, 399] {
+        andi.interrupt().unwrap();
+        andi = later(days, home.path(), "Andi", &[]);
+        let name = format!("Guest of day {days}");
+        let guest = later(days, home.path(), &name, &[]);
+        for _ in 0..10 {
+            guest.json(&["add", &open_invite(&andi).unwrap()]).unwrap();
+            for (node, friend) in [(&andi, name.as_str()), (&guest, "Andi")] {
+                within(SOON, "they are friends", || Ok(is_friend(node, friend).then_some(()))).unwrap();
+            }
+            andi.json(&["unfriend", &name]).unwrap();
+            guest.json(&["unfriend", "Andi"]).unwrap();
+        }
+    }
+    andi.interrupt().unwrap();
+    relays[0].0.interrupt().unwrap();
+
+    ahead(400 * DAY, || relays[0].0.restart()).unwrap();
+    let andi = later(400, home.path(), "Andi", &[]);
+    wait_for_record(&andi);
+    let ben = later(400, home.path(), "Ben", &[]);
+    ben.json(&["send", "Andi", "I am back"]).unwrap();
+    within(SOON, "the text arrives", || Ok((andi.json(&["read", "--peek"])?.len() == 2).then_some(()))).unwrap();
+    let sent = andi.json(&["send", "Ben", "and I am here", "--wait", "delivered", "--timeout", "20s"]).unwrap();
+    assert_eq!(sent[0]["state"], "delivered");
+    let year = |message: &Value| message["at"].as_str().unwrap()[..4].parse::<u32>().unwrap();
+    assert!(year(&sent[0]) > year(&first[0]), "it was another date");
+    for folder in ["Andi", "Ben"] {
+        calm(&home.path().join(folder)).unwrap();
+    }
+}
+
+/// Andi has introduced Tom to Holger, who agreed; his way in lies with Andi, and the question
+/// before Tom.
+fn introduced(home: &Path) -> ([Node; 3], String) {
+    let [andi, tom, holger] = ["Andi", "Tom", "Holger"].map(|name| person(home, name, &[]));
+    befriend((&andi, "Andi"), (&tom, "Tom")).unwrap();
+    befriend((&andi, "Andi"), (&holger, "Holger")).unwrap();
+    andi.json(&["introduce", "Tom", "Holger"]).unwrap();
+    holger.json(&["accept", &question(&holger)]).unwrap();
+    let asked = question(&tom);
+    // Behind a text on the same way everything else has arrived, too.
+    for (from, to) in [(&holger, "Andi"), (&andi, "Tom")] {
+        let sent = from.json(&["send", to, "done?", "--wait", "delivered", "--timeout", "20s"]).unwrap();
+        assert_eq!(sent[0]["state"], "delivered");
+    }
+    ([andi, tom, holger], asked)
+}
+
+#[test]
+fn a84_a_way_in_of_which_no_use_was_made_is_over_after_its_time() {
+    if !clock::can_be_set() {
+        return;
+    }
+    let home = tempfile::tempdir().unwrap();
+    let ([_andi, mut tom, mut holger], asked) = introduced(home.path());
+    for node in [&mut tom, &mut holger] {
+        node.interrupt().unwrap();
+    }
+    ahead(20 * DAY, || [&mut tom, &mut holger].map(|node| node.restart().unwrap()));
+    let late = tom.run(&["--json", "accept", &asked]).unwrap();
+    assert!(late.stdout.contains("wrong_status"), "{late:?}");
+    let rows = tom.json(&["requests"]).unwrap();
+    assert_eq!(rows.iter().find(|row| row["request"] == asked.as_str()).unwrap()["status"], "expired");
+    assert!(!is_friend(&tom, "Holger") && !is_friend(&holger, "Tom"));
+}
+
+#[test]
+fn a84_a_way_in_that_is_used_too_late_is_refused_whatever_the_clock_of_who_uses_it_says() {
+    if !clock::can_be_set() {
+        return;
+    }
+    let home = tempfile::tempdir().unwrap();
+    let ([_andi, tom, mut holger], asked) = introduced(home.path());
+    holger.interrupt().unwrap();
+    ahead(20 * DAY, || holger.restart()).unwrap();
+    tom.json(&["accept", &asked]).unwrap();
+    let row = within(SOON, "Holger's node has refused", || {
+        let rows = tom.json(&["requests"])?;
+        Ok(rows.into_iter().find(|row| row["kind"] == "friend" && row["name"] == "Holger" && row["fault"].is_string()))
+    })
+    .unwrap();
+    assert_eq!((&row["status"], &row["fault"]), (&"expired".into(), &"the invite has expired".into()));
+    assert!(!is_friend(&tom, "Holger") && !is_friend(&holger, "Tom"));
+    assert!(holger.json(&["requests"]).unwrap().iter().all(|row| row["name"] != "Tom" || row["kind"] == "introduction"));
+}
+
+#[test]
+fn a92_clocks_nine_minutes_apart_do_no_harm() {
+    if !clock::can_be_set() {
+        return;
+    }
+    let home = tempfile::tempdir().unwrap();
+    let andi = person(home.path(), "Andi", &[]);
+    for (minutes, name) in [(9, "Ben"), (-9, "Cleo")] {
+        let other = ahead(60 * minutes, || person(home.path(), name, &[]));
+        befriend((&andi, "Andi"), (&other, name)).unwrap();
+        for (from, to) in [(&andi, name), (&other, "Andi")] {
+            let sent = from.json(&["send", to, "what time is it?", "--wait", "delivered", "--timeout", "20s"]).unwrap();
+            assert_eq!(sent[0]["state"], "delivered");
+        }
+        assert_eq!(other.json(&["status"]).unwrap()[0]["problems"], serde_json::json!([]));
+    }
+}
+
+#[test]
+fn a92_clocks_two_hours_apart_are_named_as_what_is_wrong() {
+    if !clock::can_be_set() {
+        return;
+    }
+    let home = tempfile::tempdir().unwrap();
+    let andi = person(home.path(), "Andi", &[]);
+    let slow = ahead(-7_200, || person(home.path(), "Ben", &[]));
+    let link = open_invite(&andi).unwrap();
+    let refused = slow.run(&["--json", "add", &link]).unwrap();
+    assert!(refused.stdout.contains("wrong_clock") && refused.stdout.contains("clock"), "{refused:?}");
+
+    // By the other's clock everything is right, and by hers his certificate is not valid yet.
+    let fast = ahead(7_200, || person(home.path(), "Cleo", &[]));
+    fast.json(&["add", &link]).unwrap();
+    let problem = within(SOON, "it says that the clocks are apart", || {
+        let status = fast.json(&["status"])?.swap_remove(0);
+        let problems = status["problems"].as_array().cloned().unwrap_or_default();
+        Ok(problems.iter().filter_map(Value::as_str).find(|problem| problem.contains("clocks")).map(str::to_owned))
+    })
+    .unwrap();
+    assert!(problem.contains("120 minutes apart"), "{problem}");
+    assert!(!is_friend(&fast, "Andi") && andi.json(&["requests"]).unwrap().is_empty());
+}
