@@ -3,6 +3,7 @@
 pub mod campaign;
 pub mod craft;
 pub mod decoders;
+pub mod eyes;
 #[cfg(target_os = "linux")]
 pub mod lab;
 pub mod node;

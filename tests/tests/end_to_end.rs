@@ -15,6 +15,8 @@ mod introduction;
 mod liar;
 #[path = "end_to_end/lookup.rs"]
 mod lookup;
+#[path = "end_to_end/pooled.rs"]
+mod pooled;
 #[path = "end_to_end/refusals.rs"]
 mod refusals;
 #[path = "end_to_end/relay.rs"]

@@ -2,108 +2,22 @@
 //! nodes; and what whoever keeps these records can find in them.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use minicbor::Decode;
 use std::collections::{BTreeMap, BTreeSet};
 use symbolon_core::command::{Command, Who};
-use symbolon_core::table::Table;
 use symbolon_core::wire::{PresenceBody, SignedPresence};
-use symbolon_core::world::Shelf;
 use symbolon_presence::body::{Body, PAYLOAD_MAX};
 use symbolon_presence::codec;
-use symbolon_presence::generation::Reader;
 use symbolon_presence::header::Header;
 use symbolon_presence::id::LookupId;
-use symbolon_presence::kdf::Secret;
 use symbolon_presence::posted::Item;
 use symbolon_presence::record::{Place, RECORD_MAX, Record, day_of};
 use symbolon_presence::time::{DAY, HOUR, MINUTE};
-use symbolon_presence::tree::LeafLabels;
+use symbolon_tests::eyes::{self, Eyes, assert_unlinkable, opened};
 use symbolon_tests::sim::run::{Ix, Sim};
-
-/// A friend's row, as far as it says how the friend is read.
-#[derive(Decode)]
-#[cbor(map)]
-struct Row {
-    #[n(13)]
-    presence: Option<PresenceRow>,
-}
-
-#[derive(Decode)]
-#[cbor(map)]
-struct PresenceRow {
-    #[n(0)]
-    reader: Reader,
-}
-
-/// What a store sees of a record.
-#[derive(Decode)]
-#[cbor(map)]
-struct Signed {
-    #[cbor(n(0), with = "minicbor::bytes")]
-    body: Vec<u8>,
-    #[cbor(n(1), with = "minicbor::bytes")]
-    signature: Vec<u8>,
-}
-
-#[derive(Decode)]
-#[cbor(map)]
-struct Outer {
-    #[cbor(n(0), with = "minicbor::bytes")]
-    key: Vec<u8>,
-    #[n(2)]
-    expires: u64,
-    #[cbor(n(3), with = "minicbor::bytes")]
-    nonce: Vec<u8>,
-    #[cbor(n(4), with = "minicbor::bytes")]
-    sealed: Vec<u8>,
-}
-
-/// All that a friend needs to read somebody.
-struct Eyes {
-    reader: Reader,
-    labels: LeafLabels,
-}
 
 /// What lies in `ix`'s store about reading `of`.
 fn eyes(sim: &Sim, ix: Ix, of: Ix) -> Eyes {
-    let (store, peer) = (&sim.nodes[ix].store, sim.nodes[of].peer);
-    let row: Row = symbolon_tests::sim::rows::read(&store.get(Table::Friend, peer.as_bytes()).unwrap().unwrap());
-    let labels = LeafLabels::from_bytes(&store.get(Table::Labels, peer.as_bytes()).unwrap().unwrap()).unwrap();
-    Eyes { reader: row.presence.unwrap().reader, labels }
-}
-
-/// The headers and bodies that somebody opens, with all readers, labels and ratchets of the others.
-fn read(pool: &[Eyes], records: &[Vec<u8>], sim: &Sim) -> (BTreeSet<LookupId>, BTreeSet<LookupId>) {
-    let (mut headers, mut bodies) = (BTreeSet::new(), BTreeSet::new());
-    let now = sim.now;
-    let records: Vec<Record> = records.iter().filter_map(|bytes| Record::read_early(bytes, now).ok()).collect();
-    let mut secrets: Vec<(u32, Secret)> = Vec::new();
-    for one in pool {
-        for day in day_of(now) - 3..=day_of(now) + 2 {
-            let place = Place::of_header(&one.reader.lookup, day);
-            for record in records.iter().filter(|record| place.id(&one.reader.lookup) == Ok(record.id)) {
-                let header: Header = codec::decode(&place.open(record).unwrap(), RECORD_MAX).unwrap();
-                for other in pool {
-                    if let Ok((_, secret)) = header.open(&one.reader, &other.labels) {
-                        headers.insert(record.id);
-                        secrets.push((day, secret));
-                    }
-                }
-            }
-        }
-    }
-    for one in pool {
-        for (day, secret) in &secrets {
-            let place = Place::of_body(&one.reader.lookup, *day, secret);
-            for record in records.iter().filter(|record| place.id(&one.reader.lookup) == Ok(record.id)) {
-                let body: Body = codec::decode(&place.open(record).unwrap(), RECORD_MAX).unwrap();
-                if pool.iter().any(|other| body.open(&other.reader, secret).is_ok()) {
-                    bodies.insert(record.id);
-                }
-            }
-        }
-    }
-    (headers, bodies)
+    eyes::eyes(&sim.nodes[ix].store, &sim.nodes[of].peer).unwrap()
 }
 
 /// The full body under the newest header that a friend can read of today: where the owner is.
@@ -173,7 +87,7 @@ fn a20_a24_all_former_friends_of_a_running_node_together_open_none_of_its_later_
     let mut sim = Sim::of_friends(1, &["Andi", "Ben", "Cleo", "Dora"]);
     let pool: Vec<Eyes> = [1, 2].map(|ix| eyes(&sim, ix, 0)).into();
     let before = stored(&sim);
-    let (headers, bodies) = read(&pool, &before.iter().cloned().collect::<Vec<_>>(), &sim);
+    let (headers, bodies) = opened(&pool, &before, sim.now);
     assert!(headers.len() >= 2 && bodies.len() >= 2, "as friends they read header and body of two days");
     for ix in [1, 2] {
         let who = Who(sim.nodes[ix].peer.to_string());
@@ -181,10 +95,10 @@ fn a20_a24_all_former_friends_of_a_running_node_together_open_none_of_its_later_
     }
     sim.move_house(0);
     sim.run_for(DAY);
-    let later: Vec<Vec<u8>> = stored(&sim).difference(&before).cloned().collect();
-    let (headers, bodies) = read(&pool, &later, &sim);
+    let later: BTreeSet<Vec<u8>> = stored(&sim).difference(&before).cloned().collect();
+    let (headers, bodies) = opened(&pool, &later, sim.now);
     assert!(headers.is_empty() && bodies.is_empty(), "{headers:?} {bodies:?}");
-    let (headers, bodies) = read(&[eyes(&sim, 3, 0)], &later, &sim);
+    let (headers, bodies) = opened(&[eyes(&sim, 3, 0)], &later, sim.now);
     assert!(headers.len() >= 2 && bodies.len() >= 2, "Dora, who stayed, reads them");
 }
 
@@ -196,15 +110,15 @@ fn a23_a_former_friend_and_a_later_one_of_a_running_node_together_open_nothing_f
     let ben = Who(sim.nodes[1].peer.to_string());
     sim.command(0, Command::Unfriend(ben)).unwrap();
     sim.run_for(HOUR);
-    let between: Vec<Vec<u8>> = stored(&sim).difference(&before).cloned().collect();
+    let between: BTreeSet<Vec<u8>> = stored(&sim).difference(&before).cloned().collect();
     assert!(between.len() >= 6);
     let dora = sim.add("Dora");
     sim.befriend(0, dora);
     sim.run_for(HOUR);
     let pool = [former, eyes(&sim, dora, 0)];
-    let (headers, bodies) = read(&pool, &between, &sim);
+    let (headers, bodies) = opened(&pool, &between, sim.now);
     assert!(headers.is_empty() && bodies.is_empty(), "{headers:?} {bodies:?}");
-    let (headers, _) = read(&pool, &stored(&sim).into_iter().collect::<Vec<_>>(), &sim);
+    let (headers, _) = opened(&pool, &stored(&sim), sim.now);
     assert!(!headers.is_empty(), "what came after she joined, she reads");
 }
 
@@ -222,23 +136,5 @@ fn a74_records_of_running_nodes_share_nothing_by_which_days_or_owners_could_be_t
         sim.run_for(DAY);
     }
     assert!(newest.len() >= 24, "{} records of two people over four days", newest.len());
-    let mut seen: BTreeMap<Vec<u8>, LookupId> = BTreeMap::new();
-    for (id, (_, bytes)) in &newest {
-        let signed: Signed = symbolon_tests::sim::rows::read(bytes);
-        let outer: Outer = symbolon_tests::sim::rows::read(&signed.body);
-        let ends = outer.expires.is_multiple_of(DAY) && outer.expires <= sim.now.0 + 3 * DAY;
-        assert!(ends, "records end with a day, whoever made them");
-        for field in [&outer.key, &outer.nonce, &outer.sealed, &signed.signature] {
-            for part in field.windows(8) {
-                if let Some(other) = seen.insert(part.to_vec(), *id) {
-                    assert_eq!(other, *id, "two records share {part:?}");
-                }
-            }
-        }
-    }
-    // Counters of one owner's records, made at one moment, lie nowhere near each other.
-    let mut counters: Vec<u64> = newest.values().map(|(counter, _)| *counter).collect();
-    counters.sort_unstable();
-    let nearest = counters.windows(2).map(|pair| pair[1] - pair[0]).min().unwrap();
-    assert!(nearest > DAY, "two counters are {nearest} ms apart");
+    assert_unlinkable(&newest, sim.now);
 }

@@ -1,7 +1,9 @@
-//! A lookup server that takes every record and answers with lies.
+//! A lookup server that takes every record, keeps them all, and answers with what a test wants.
 
 use super::lookup::{SOON, fresh, person, strangers, wait_for_record};
-use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
+use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, StreamExt};
+use libp2p::request_response::{Behaviour, Codec, Config, Event, Message, ProtocolSupport};
+use libp2p::swarm::SwarmEvent;
 use libp2p::{Multiaddr, StreamProtocol, SwarmBuilder, noise, tcp, yamux};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -13,7 +15,9 @@ use symbolon_tests::node::{befriend, within};
 
 /// What the server answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Lie {
+pub(super) enum Lie {
+    /// The newest, as it came.
+    None,
     /// The first record that it was ever given under the id.
     Old,
     /// The newest, with one bit changed.
@@ -27,20 +31,23 @@ enum Lie {
 }
 
 #[derive(Debug)]
-struct Told {
-    lie: Lie,
-    records: BTreeMap<LookupId, Vec<Vec<u8>>>,
+pub(super) struct Told {
+    pub(super) lie: Lie,
+    /// All that was ever brought, the newest last.
+    pub(super) records: BTreeMap<LookupId, Vec<Vec<u8>>>,
+    /// Its clock is so many milliseconds ahead.
+    pub(super) ahead: u64,
     /// Questions answered by a lie that is a record's bytes.
     lies: usize,
 }
 
-struct Liar {
-    address: String,
-    told: Arc<Mutex<Told>>,
+pub(super) struct Liar {
+    pub(super) address: String,
+    pub(super) told: Arc<Mutex<Told>>,
     _runtime: tokio::runtime::Runtime,
 }
 
-fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     Timestamp(u64::try_from(since.as_millis()).unwrap())
 }
@@ -49,13 +56,14 @@ impl Told {
     fn answer(&mut self, ask: Ask) -> Option<Answer> {
         match ask {
             Ask::Put(record) => {
-                let id = Item::read(&record, now()).unwrap().id;
+                let id = Item::read(&record, now().after(self.ahead)).unwrap().id;
                 self.records.entry(id).or_default().push(record);
                 Some(Answer::Put(Kept::Yes))
             }
             Ask::Get(id) => {
                 let versions = self.records.get(&id).cloned().unwrap_or_default();
                 let lie = match self.lie {
+                    Lie::None => versions.last().cloned(),
                     Lie::Old => versions.first().cloned(),
                     Lie::Changed => versions.last().cloned().map(|mut record| {
                         let middle = record.len() / 2;
@@ -66,56 +74,82 @@ impl Told {
                     Lie::Rubbish => Some(vec![0x82; 16 * 1024]),
                     Lie::Silence => return None,
                 };
-                self.lies += usize::from(lie.is_some());
+                self.lies += usize::from(lie.is_some() && self.lie != Lie::None);
                 Some(Answer::Found(lie))
             }
         }
     }
 }
 
-async fn serve(mut stream: libp2p::Stream, told: Arc<Mutex<Told>>) -> Option<()> {
-    let (mut length, mut byte) = (0, [0x80]);
-    for at in 0..3 {
-        if byte[0] & 0x80 != 0 {
-            stream.read_exact(&mut byte).await.ok()?;
-            length |= usize::from(byte[0] & 0x7f) << (7 * at);
+/// Lengths and messages as the lookup page has them. What comes is read to its end.
+#[derive(Debug, Clone, Default)]
+struct Messages;
+
+impl Codec for Messages {
+    type Protocol = StreamProtocol;
+    type Request = Ask;
+    type Response = Answer;
+
+    async fn read_request<T: AsyncRead + Unpin + Send>(&mut self, _: &StreamProtocol, io: &mut T) -> std::io::Result<Ask> {
+        let mut bytes = Vec::new();
+        io.take(20_000).read_to_end(&mut bytes).await?;
+        let begins = bytes.iter().position(|byte| byte & 0x80 == 0).map_or(bytes.len(), |last| last + 1);
+        Ask::decode(&bytes[begins..]).map_err(|_| std::io::ErrorKind::InvalidData.into())
+    }
+
+    async fn write_response<T: AsyncWrite + Unpin + Send>(
+        &mut self,
+        _: &StreamProtocol,
+        io: &mut T,
+        answer: Answer,
+    ) -> std::io::Result<()> {
+        let (answer, mut bytes) = (answer.encode(), Vec::new());
+        let mut length = answer.len();
+        while length >= 0x80 {
+            bytes.push(u8::try_from(length & 0x7f).unwrap() | 0x80);
+            length >>= 7;
         }
+        bytes.push(u8::try_from(length).unwrap());
+        io.write_all(&[bytes, answer].concat()).await?;
+        io.close().await
     }
-    let mut message = vec![0; length];
-    stream.read_exact(&mut message).await.ok()?;
-    let answer = told.lock().unwrap().answer(Ask::decode(&message).ok()?);
-    let Some(answer) = answer else { return std::future::pending().await };
-    let (answer, mut bytes) = (answer.encode(), Vec::new());
-    let mut length = answer.len();
-    while length >= 0x80 {
-        bytes.push(u8::try_from(length & 0x7f).unwrap() | 0x80);
-        length >>= 7;
+
+    async fn write_request<T: AsyncWrite + Unpin + Send>(&mut self, _: &StreamProtocol, _: &mut T, _: Ask) -> std::io::Result<()> {
+        unreachable!("a server asks nothing")
     }
-    bytes.push(u8::try_from(length).unwrap());
-    stream.write_all(&[bytes, answer].concat()).await.ok()?;
-    stream.close().await.ok()
+
+    async fn read_response<T: AsyncRead + Unpin + Send>(&mut self, _: &StreamProtocol, _: &mut T) -> std::io::Result<Answer> {
+        unreachable!("a server asks nothing")
+    }
 }
 
 impl Liar {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let address = fresh();
-        let told = Arc::new(Mutex::new(Told { lie: Lie::Silence, records: BTreeMap::new(), lies: 0 }));
+        let told = Arc::new(Mutex::new(Told { lie: Lie::None, records: BTreeMap::new(), ahead: 0, lies: 0 }));
         let (listen, shared): (Multiaddr, _) = (address.parse().unwrap(), told.clone());
         runtime.spawn(async move {
+            let protocols = [(StreamProtocol::new("/symbolon/lookup/1"), ProtocolSupport::Inbound)];
             let mut swarm = SwarmBuilder::with_new_identity()
                 .with_tokio()
                 .with_tcp(tcp::Config::new(), noise::Config::new, yamux::Config::default)
                 .unwrap()
-                .with_behaviour(|_| libp2p_stream::Behaviour::new())
+                .with_behaviour(|_| Behaviour::with_codec(Messages, protocols, Config::default()))
                 .unwrap()
                 .build();
-            let mut streams = swarm.behaviour().new_control().accept(StreamProtocol::new("/symbolon/lookup/1")).unwrap();
             swarm.listen_on(listen).unwrap();
+            let mut silenced = Vec::new();
             loop {
-                tokio::select! {
-                    _ = swarm.select_next_some() => {}
-                    Some((_, stream)) = streams.next() => { tokio::spawn(serve(stream, shared.clone())); }
+                let event = swarm.select_next_some().await;
+                let SwarmEvent::Behaviour(Event::Message { message: Message::Request { request, channel, .. }, .. }) = event else {
+                    continue;
+                };
+                let answer = shared.lock().unwrap().answer(request);
+                match answer {
+                    Some(answer) => drop(swarm.behaviour_mut().send_response(channel, answer)),
+                    // Without an end, too.
+                    None => silenced.push(channel),
                 }
             }
         });

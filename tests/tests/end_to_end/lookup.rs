@@ -3,6 +3,7 @@
 use super::assert_fields;
 use std::net::TcpListener;
 use std::path::Path;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 use symbolon_tests::node::{Node, befriend, calm, wait_for_friend, within};
 
@@ -10,7 +11,12 @@ pub(super) const SOON: Duration = Duration::from_secs(30);
 
 /// An address on which nobody listens, and nobody knows.
 pub(super) fn fresh() -> String {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    // Each once, and below those from which the system takes ports for connections: what is
+    // free now would else be taken until the node is there.
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let begin = 15_000 + u16::try_from(std::process::id() % 100).unwrap() * 100;
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    let port = std::iter::repeat_with(|| begin + NEXT.fetch_add(1, Ordering::Relaxed)).find(is_free).unwrap();
     format!("/ip4/127.0.0.1/tcp/{port}")
 }
 
