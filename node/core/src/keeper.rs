@@ -33,6 +33,7 @@ struct Left {
 /// One record.
 #[derive(Debug)]
 struct Kept {
+    counter: u64,
     bytes: Vec<u8>,
     expires: Timestamp,
 }
@@ -40,7 +41,7 @@ struct Kept {
 /// What friends have left here.
 #[derive(Debug, Default)]
 pub(crate) struct Keeper {
-    /// At most [`KEPT_FRIENDS_MAX`].
+    /// At most [`KEPT_FRIENDS_MAX`], so 6 MiB of records.
     left: BTreeMap<PeerId, Left>,
 }
 
@@ -74,7 +75,7 @@ impl Keeper {
         // What cannot be a record, or is over by our clock, is of no use to anybody.
         let read = keep.records.iter().filter_map(|bytes| {
             let record = Record::read(bytes, now).ok()?;
-            Some((record.id, Kept { bytes: bytes.to_vec(), expires: record.expires() }))
+            Some((record.id, Kept { counter: record.counter(), bytes: bytes.to_vec(), expires: record.expires() }))
         });
         left.records = read.collect();
         true
@@ -94,7 +95,8 @@ impl Keeper {
         if !is_welcome(state, asker) {
             return None;
         }
-        let kept = self.left.values().find_map(|left| left.records.get(id))?;
+        // Whoever has got hold of somebody's records may leave them here; the newest holds.
+        let kept = self.left.values().filter_map(|left| left.records.get(id)).max_by_key(|kept| kept.counter)?;
         (!kept.expires.is_expired_at(now)).then(|| kept.bytes.clone())
     }
 
@@ -196,6 +198,25 @@ mod tests {
             state.friends.get_mut(&peer(0)).unwrap().blocked = true;
             keeper.revoked(state);
             assert!(keeper.left.is_empty());
+        });
+    }
+
+    #[test]
+    fn of_what_several_leave_under_one_id_the_newest_is_shown_whoever_left_it() {
+        in_turn(|state, _| {
+            befriend(state, 3);
+            let mut rng = ChaCha20Rng::seed_from_u64(4);
+            let generation = Generation::random(0, day_of(NOW), &mut rng);
+            let place = Place::of_header(&generation.reader().lookup, day_of(NOW));
+            let [old, new] = [1, 2].map(|at| place.seal(&generation.lookup(), NOW.after(at), b"header", &mut rng).unwrap());
+            let id = Record::read(&old, NOW).unwrap().id;
+            for order in [[0, 1], [1, 0]] {
+                let mut keeper = Keeper::default();
+                for (who, record) in order.into_iter().zip([&old, &new]) {
+                    assert!(keeper.keep(state, NOW, peer(who), &Keep { records: vec![record.clone().into()] }));
+                }
+                assert_eq!(keeper.find(state, NOW, &peer(2), &id), Some(new.clone()));
+            }
         });
     }
 
