@@ -163,6 +163,21 @@ fn two_who_moved_find_each_other_without_any_server_at_the_node_of_a_friend_of_b
 }
 
 #[test]
+fn a70_a72_a_friend_whose_node_lies_about_records_costs_time_only() {
+    for seed in 0..20 {
+        let mut sim = Sim::of_friends(seed, &["Andi", "Ben", "Liar", "Dora"]);
+        for friend in [2, 3] {
+            sim.befriend(1, friend);
+        }
+        sim.manners.insert(2, Manners::Liar);
+        sim.lookup.is_there = false;
+        both_move(&mut sim, 0, 1);
+        sim.say(0, 1, "Dora tells the truth").unwrap();
+        assert!(sim.run_until(10 * MINUTE, |sim| sim.texts(1) == ["Dora tells the truth"]), "seed {seed}");
+    }
+}
+
+#[test]
 fn at_a_friends_node_only_those_are_found_who_are_its_friends_and_do_not_hide_from_it() {
     let mut sim = Sim::of_friends(13, &["Andi", "Ben", "Cleo"]);
     sim.lookup.is_there = false;

@@ -188,7 +188,7 @@ fn lookup(core: &DoctorView) -> Check {
     match read_back {
         _ if view.servers == 0 && view.neighbours == 0 && own == 0 => Check::good(
             "lookup",
-            "no server of records is known: friends who have moved find this node by relays and the local network only",
+            "no server of records is known: friends who have moved find this node by relays, common friends and the local network only",
         )
         .knowing(
             "A relay of yours is one, and so is what an invite brings along; `symbolon up --bootstrap ADDRESS` or `symbolon lookup add ADDRESS` names another.",

@@ -3,8 +3,9 @@
 use super::run::{Ix, Sim};
 use symbolon_presence::id::{FrameId, MailboxId};
 use symbolon_presence::identity::{Identity, StoredIdentity};
+use symbolon_presence::record::RECORD_MAX;
 use symbolon_presence::sign::SigningKey;
-use symbolon_relay::frame::{Frame, Outcome, Receipt, ReceiptBody, ReceiptItem, Refusal};
+use symbolon_relay::frame::{Found, Frame, Outcome, Receipt, ReceiptBody, ReceiptItem, Refusal};
 use symbolon_relay::grant::MailboxKeys;
 
 /// What goes wrong on the way and in turns: chances are in parts per thousand.
@@ -42,7 +43,8 @@ impl Faults {
 pub enum Manners {
     /// Acknowledges nothing.
     Lazy,
-    /// Signs receipts for whatever frames it has heard of, and tells wrong outcomes.
+    /// Signs receipts for whatever frames it has heard of, and tells wrong outcomes; and answers
+    /// look-ups with nothing, or with what is no record.
     Liar,
 }
 
@@ -81,6 +83,16 @@ pub fn lying_receipt(sim: &mut Sim, liar: Ix, honest: &Receipt) -> Vec<u8> {
     let (identity, mailbox) = own_keys(sim, liar);
     let items = super::rows::decode::<ReceiptBody>(&honest.body).map(|body| body.items).unwrap_or_default();
     lie(sim, items, &identity.signing, &mailbox)
+}
+
+/// What a liar answers to a look-up: nothing, a record with a bit changed, or bytes.
+pub fn lying_answer(sim: &mut Sim, honest: Found) -> Vec<u8> {
+    let record = match (sim.below(4), honest.record) {
+        (0, Some(record)) => Some(flipped(sim, &record)),
+        (1, _) => Some(vec![0x82; RECORD_MAX]),
+        (..) => None,
+    };
+    Frame::Found(Found { record, ..honest }).encode()
 }
 
 /// A receipt about recorded frames in the name of a node, signed by nobody that anybody knows.

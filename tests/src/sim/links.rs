@@ -1,6 +1,6 @@
 //! The network of a simulation: links that delay, lose, double, reorder, change and cut.
 
-use super::faults::{Manners, flipped, lying_receipt};
+use super::faults::{Manners, flipped, lying_answer, lying_receipt};
 use super::relays::{RELAYS, relay_at};
 use super::run::{Happening, Ix, Sim, address_of, node_at};
 use std::collections::{BTreeMap, VecDeque};
@@ -199,6 +199,7 @@ impl Sim {
         match (manners, Frame::decode(&bytes)) {
             (Manners::Lazy, Ok(Frame::Receipt(_))) => None,
             (Manners::Liar, Ok(Frame::Receipt(honest))) => Some(lying_receipt(self, from, &honest)),
+            (Manners::Liar, Ok(Frame::Found(honest))) => Some(lying_answer(self, honest)),
             (Manners::Lazy | Manners::Liar, Ok(_) | Err(_)) => Some(bytes),
         }
     }
