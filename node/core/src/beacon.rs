@@ -180,8 +180,10 @@ impl Beacon {
         self.due = Some(turn.now.after(PUBLISH_INTERVAL));
         self.last = Some(turn.now);
         self.is_outgrown = publish(state, turn, Class::Full).is_none();
-        self.leave_with_friends(state, turn.now);
         state.is_outgrown |= self.is_outgrown;
+        if !self.is_outgrown {
+            self.leave_with_friends(state, turn.now);
+        }
         self.away_due.get_or_insert(turn.now.after(AWAY_DELAY));
     }
 }

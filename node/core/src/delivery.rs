@@ -10,7 +10,6 @@
 
 use crate::command::Path;
 use crate::depot::DepotKey;
-use crate::keeper::Keeper;
 use crate::limits::{ADDRESSES_MAX, BACKOFF_MAX, BACKOFF_MIN, LINKS_MAX, RECEIPT_TIMEOUT, RIVAL_TIMEOUT, WINDOW, WINDOW_BYTES};
 use crate::outbox::{self, FIRST_ROWS, ROOM_LANE, What};
 use crate::request;
@@ -24,9 +23,9 @@ use rand_core::Rng;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use symbolon_presence::codec;
 use symbolon_presence::envelope::frame_id;
-use symbolon_presence::id::{DeviceId, FrameId, LookupId, PeerId};
-use symbolon_presence::time::{CLOCK_SKEW, SECOND, Timestamp};
-use symbolon_relay::frame::{Found, Frame, Outcome, Put, RECEIPT_MAX, Receipt, ReceiptBody, ReceiptItem, Refusal};
+use symbolon_presence::id::{DeviceId, FrameId, PeerId};
+use symbolon_presence::time::{SECOND, Timestamp};
+use symbolon_relay::frame::{Frame, Outcome, Put, RECEIPT_MAX, Receipt, ReceiptBody, ReceiptItem, Refusal};
 
 mod call;
 mod link;
@@ -203,7 +202,7 @@ impl Delivery {
         let row = state.devices.get(&device)?;
         let key = symbolon_presence::sign::VerifyingKey::parse(&row.entry.receipt).ok()?;
         let body = receipt.verify(&key, &row.entry.mailbox).ok()?;
-        state.clocks_apart = clocks_apart(turn.now, body.at);
+        state.compare_clocks(turn.now, body.at);
         let session = self.sessions.get_mut(&device)?;
         let mut settled = Vec::new();
         let (mut greeted, mut is_stale) = (false, false);
@@ -354,57 +353,6 @@ impl Delivery {
         }
     }
 
-    /// Asks a friend's own node, on every link to it. The links asked.
-    pub fn ask(&mut self, state: &State, turn: &mut Turn<'_>, peer: &PeerId, id: LookupId) -> BTreeSet<LinkId> {
-        let devices = state.friends.get(peer).map(|friend| friend.devices.as_slice()).unwrap_or_default();
-        let links: BTreeSet<LinkId> = devices.iter().filter_map(|device| self.sessions.get(device)?.link).collect();
-        links.iter().for_each(|link| self.say(turn, *link, "lookup", &Frame::Lookup(id)));
-        links
-    }
-
-    /// Asks the nodes of all friends who are here. The links asked.
-    pub fn ask_friends(&mut self, state: &State, turn: &mut Turn<'_>, id: LookupId) -> BTreeSet<LinkId> {
-        let links: BTreeSet<LinkId> = self.friends_here(state).into_iter().map(|(.., link)| link).collect();
-        links.iter().for_each(|link| self.say(turn, *link, "lookup", &Frame::Lookup(id)));
-        links
-    }
-
-    /// Devices of friends that have proved to be behind their links, and these.
-    pub fn friends_here(&self, state: &State) -> Vec<(DeviceId, PeerId, LinkId)> {
-        let linked = self.sessions.iter().filter_map(|(device, session)| Some((*device, session.link?)));
-        let proved = linked.filter(|(_, link)| self.links.get(link).is_some_and(|row| row.proved));
-        let here = proved.filter_map(|(device, link)| Some((device, state.friend_of(&device)?, link)));
-        here.filter(|(_, friend, _)| friend.state == FriendState::Mutual && !friend.blocked)
-            .map(|(device, friend, link)| (device, friend.peer, link))
-            .collect()
-    }
-
-    /// Who has proved to be behind a link.
-    pub fn behind(&self, state: &State, link: LinkId) -> Option<PeerId> {
-        let device = self.links.get(&link).filter(|row| row.proved)?.device?;
-        state.devices.get(&device).map(|row| row.peer)
-    }
-
-    /// Sends a frame on a link, if it is still open.
-    pub fn say(&mut self, turn: &mut Turn<'_>, link: LinkId, kind: &'static str, frame: &Frame) {
-        if self.links.contains_key(&link) {
-            turn.act(Action::Send(link, frame.encode()));
-            *self.sent.entry(kind).or_default() += 1;
-        }
-    }
-
-    /// Answers whoever asks for a record of ours, or a friend who asks for one that a friend has
-    /// left here. There is nothing else to be had: only who has proved to be a friend may guess wrong.
-    pub fn answer(&mut self, state: &mut State, keeper: &Keeper, turn: &mut Turn<'_>, link: LinkId, id: LookupId) {
-        let asker = self.behind(state, link);
-        let own = state.own.records.get(&id).cloned();
-        let record = own.or_else(|| keeper.find(state, turn.now, &asker?, &id));
-        if record.is_none() && asker.is_none() {
-            self.fault(state, turn, Origin::Link(link));
-        }
-        self.say(turn, link, "found", &Frame::Found(Found { id, record }));
-    }
-
     /// A friend's places or keys were read anew: whoever is not reached is called at once.
     pub fn moved(&mut self, state: &State, turn: &Turn<'_>, device: &DeviceId) {
         let session = self.sessions.entry(*device).or_default();
@@ -420,16 +368,10 @@ impl Delivery {
     }
 }
 
-/// How far our clock is from that of somebody who has just signed, if that is more than is
-/// granted.
-pub(crate) fn clocks_apart(now: Timestamp, theirs: Timestamp) -> Option<u64> {
-    Some(now.0.abs_diff(theirs.0)).filter(|apart| *apart > CLOCK_SKEW)
-}
-
 /// Seals a room message that stands outside the order of frames; none when there is no
 /// friend to hear it.
 fn seal_whisper(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, payload: &RoomPayload) -> Result<Option<Vec<u8>>, TurnFailed> {
-    let friend = state.friend_of(device).filter(|friend| friend.state == FriendState::Mutual && !friend.blocked);
+    let friend = state.friend_of(device).filter(|friend| friend.stands());
     let Some(room) = friend.map(|friend| friend.room) else { return Ok(None) };
     let sealed = turn.cipher.seal(room, &codec::encode(payload), &[]).map_err(|_| TurnFailed("the room cipher failed"))?;
     let Some(key) = state.envelope_key_to(device) else { return Ok(None) };

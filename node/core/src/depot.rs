@@ -11,7 +11,7 @@
 
 use crate::command::{CommandError, Direction, MessageState, RelayState, RelayView, RequestStatus};
 use crate::conversation;
-use crate::delivery::{clocks_apart, is_blocked};
+use crate::delivery::is_blocked;
 use crate::limits::{BACKOFF_MAX, BACKOFF_MIN, DEPOT_SESSIONS_MAX, DEPOTS_MAX, RECEIPT_TIMEOUT, WINDOW, WINDOW_BYTES};
 use crate::outbox::{self, Copy, FIRST_ROWS, OutboxRow, ROOM_LANE, What};
 use crate::request;
@@ -427,7 +427,7 @@ impl Depots {
         let (mailbox, signer) = key;
         let verified = VerifyingKey::parse(signer).ok().and_then(|signer| receipt.verify(&signer, mailbox).ok());
         let (Some(body), Some(session)) = (verified, self.sessions.get_mut(key)) else { return Ok(()) };
-        state.clocks_apart = clocks_apart(turn.now, body.at);
+        state.compare_clocks(turn.now, body.at);
         session.attempts = 0;
         let mut settled = Vec::new();
         let (mut unplaced, mut with_new_keys) = (Vec::new(), Vec::new());

@@ -209,7 +209,7 @@ fn status(state: &State, machines: &Machines<'_>, now: Timestamp) -> StatusView 
     }
     if let Some(apart) = state.clocks_apart {
         problems.push(format!(
-            "The clocks of this machine and of another it spoke to are {} minutes apart: set the one that is wrong; until then requests are refused.",
+            "The clocks of this machine and of another it spoke to are {} minutes apart: set the one that is wrong; until then requests may be refused.",
             apart / MINUTE
         ));
     }

@@ -8,7 +8,7 @@ use crate::conversation::split_key;
 use crate::friend;
 use crate::limits::READ_LIMIT;
 use crate::outbox::{self, What};
-use crate::state::{Fault, FriendState, Message, State, message_key};
+use crate::state::{Fault, Message, State, message_key};
 use crate::table::Table;
 use crate::turn::{Failed, Turn, TurnFailed, decode_row};
 use crate::wire::RoomPayload;
@@ -92,7 +92,7 @@ pub(crate) fn arrival_of(turn: &Turn<'_>, id: &MessageId) -> Result<u64, Failed>
 
 /// Tells a friend how far we have read.
 fn tell_read(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, message: MessageId) -> Result<(), TurnFailed> {
-    let Some(friend) = state.friends.get(peer).filter(|friend| friend.state == FriendState::Mutual && !friend.blocked).cloned() else {
+    let Some(friend) = state.friends.get(peer).filter(|friend| friend.stands()).cloned() else {
         return Ok(());
     };
     if !friend.devices.iter().all(|device| outbox::has_room(state, device)) {

@@ -110,7 +110,7 @@ impl Intake {
             Ok(Frame::Put(put)) => self.put(state, delivery, turn, link, put),
             Ok(Frame::Receipt(receipt)) => self.receipt(state, delivery, turn, link, &receipt),
             Ok(Frame::Lookup(id)) => {
-                delivery.answer(state, keeper, turn, link, id);
+                keeper.answer(state, delivery, turn, link, id);
                 Ok(())
             }
             Ok(Frame::Found(found)) => {

@@ -24,14 +24,10 @@ use symbolon_presence::words::fingerprint_words;
 
 /// Says something to a friend in the connection room, to be kept until it has arrived.
 fn say(state: &mut State, turn: &mut Turn<'_>, to: &PeerId, payload: &RoomPayload) -> Result<(), TurnFailed> {
-    let Some(friend) = state.friends.get(to).filter(|friend| is_near(friend)).cloned() else { return Ok(()) };
+    let Some(friend) = state.friends.get(to).filter(|friend| friend.stands()).cloned() else { return Ok(()) };
     let sealed = turn.cipher.seal(friend.room, &codec::encode(payload), &[]).map_err(|_| TurnFailed("the room cipher failed"))?;
     outbox::enqueue_room(state, turn, &friend, &What::Introduction, &sealed);
     Ok(())
-}
-
-fn is_near(friend: &Friend) -> bool {
-    friend.state == FriendState::Mutual && !friend.blocked
 }
 
 fn save(state: &mut State, turn: &mut Turn<'_>, row: Introducing) {
@@ -170,7 +166,7 @@ pub(crate) fn accept(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> 
     if state.blocked.contains(row.other().as_bytes().as_slice()) {
         return Err(CommandError::IsBlocked.into());
     }
-    if !state.friends.get(&row.introducer).is_some_and(is_near) {
+    if !state.friends.get(&row.introducer).is_some_and(Friend::stands) {
         // Nobody is left who could hand the answer on.
         return Err(CommandError::NotFriends.into());
     }

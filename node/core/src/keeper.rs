@@ -1,14 +1,14 @@
-//! The keeper: records that friends have left here, for those friends of ours who are theirs,
-//! too. Two who both moved find each other by a third whom both still reach, with no server
+//! The keeper: answers look-ups of other nodes, for our own records and for those that friends
+//! have left here, for those friends of ours who are theirs, too. Two who both moved find each other by a third whom both still reach, with no server
 //! at all.
 //!
 //! Nothing of it is stored: what a friend has left comes again with the next link. A friend who
 //! asks must name the id of a record, which its readers alone can compute.
 
-use crate::delivery::Delivery;
-use crate::limits::{KEEPERS_MAX, KEEPS_MAX, KEPT_FRIENDS_MAX};
+use crate::delivery::{Delivery, Origin};
+use crate::limits::{KEEPERS_MAX, KEEPS_PER_HOUR, KEPT_FRIENDS_MAX};
 use crate::seam::LinkId;
-use crate::state::{FriendState, State};
+use crate::state::{Friend, State};
 use crate::turn::Turn;
 use minicbor::bytes::ByteVec;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +16,7 @@ use symbolon_presence::id::{DeviceId, LookupId, PeerId};
 use symbolon_presence::posted::contact_id;
 use symbolon_presence::record::{RECORD_MAX, Record};
 use symbolon_presence::time::{HOUR, Timestamp};
-use symbolon_relay::frame::{Frame, KEEP_MAX, Keep};
+use symbolon_relay::frame::{Found, Frame, KEEP_MAX, Keep};
 
 /// What one friend has left.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ struct Left {
     records: BTreeMap<LookupId, Kept>,
     /// The hour for which frames are counted.
     hour: Timestamp,
-    /// Frames within it; at most [`KEEPS_MAX`].
+    /// Frames within it; at most [`KEEPS_PER_HOUR`].
     frames: u32,
 }
 
@@ -47,7 +47,7 @@ pub(crate) struct Keeper {
 
 /// Whether somebody may leave records here and ask for those of others.
 fn is_welcome(state: &State, peer: &PeerId) -> bool {
-    state.friends.get(peer).is_some_and(|friend| friend.state == FriendState::Mutual && !friend.blocked)
+    state.friends.get(peer).is_some_and(Friend::stands)
 }
 
 impl Keeper {
@@ -67,7 +67,7 @@ impl Keeper {
         if now.since(left.hour) >= HOUR {
             (left.hour, left.frames) = (now, 0);
         }
-        if left.frames >= KEEPS_MAX {
+        if left.frames >= KEEPS_PER_HOUR {
             return true;
         }
         left.frames = left.frames.saturating_add(1);
@@ -90,8 +90,20 @@ impl Keeper {
         }
     }
 
+    /// Answers whoever asks for a record of ours, or a friend who asks for one that was left here.
+    /// There is nothing else to be had: only who has proved who it is may guess wrong.
+    pub fn answer(&self, state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>, link: LinkId, id: LookupId) {
+        let asker = delivery.behind(state, link);
+        let own = state.own.records.get(&id).cloned();
+        let record = own.or_else(|| self.find(state, turn.now, &asker?, &id));
+        if record.is_none() && asker.is_none() {
+            delivery.fault(state, turn, Origin::Link(link));
+        }
+        delivery.say(turn, link, "found", &Frame::Found(Found { id, record }));
+    }
+
     /// The record under an id that a friend asks for.
-    pub fn find(&self, state: &State, now: Timestamp, asker: &PeerId, id: &LookupId) -> Option<Vec<u8>> {
+    fn find(&self, state: &State, now: Timestamp, asker: &PeerId, id: &LookupId) -> Option<Vec<u8>> {
         if !is_welcome(state, asker) {
             return None;
         }
@@ -226,7 +238,7 @@ mod tests {
             let mut keeper = Keeper::default();
             befriend(state, 2);
             let (first, ids) = records(1, 1);
-            for _ in 0..KEEPS_MAX {
+            for _ in 0..KEEPS_PER_HOUR {
                 assert!(keeper.keep(state, NOW, peer(0), &first));
             }
             let (second, later) = records(2, 1);

@@ -10,7 +10,7 @@ use crate::limits::{
     ADDRESSES_MAX, LAN_NEW_MAX, LAN_SEEN_MAX, LAN_TAGS_MAX, LAN_VISIBLE, NEIGHBOUR_PLACES_MAX, NEIGHBOURS_DELAY, NEIGHBOURS_MAX,
 };
 use crate::seam::{Action, Address, Announcement, Instance, Sighting};
-use crate::state::{FriendState, State};
+use crate::state::State;
 use crate::turn::Turn;
 use crate::wire::is_name;
 use rand_core::Rng;
@@ -246,8 +246,8 @@ impl Lan {
 /// Whose tag it is.
 fn owner_of(state: &State, sighting: &Sighting) -> Option<PeerId> {
     let shown = &sighting.shown;
-    let mutual = state.friends.values().filter(|friend| friend.state == FriendState::Mutual && !friend.blocked);
-    let mut keyed = mutual.filter_map(|friend| Some((friend.peer, friend.friendship.as_ref()?)));
+    let standing = state.friends.values().filter(|friend| friend.stands());
+    let mut keyed = standing.filter_map(|friend| Some((friend.peer, friend.friendship.as_ref()?)));
     keyed
         .find(|(_, friendship)| mac_matches(&friendship.lan_tag(&shown.instance, shown.hour, &sighting.transport), &shown.tag))
         .map(|(peer, _)| peer)

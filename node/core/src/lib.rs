@@ -85,7 +85,7 @@ use state::State;
 use std::collections::BTreeSet;
 use symbolon_presence::id::{DeviceId, PeerId};
 use symbolon_presence::time::Timestamp;
-use symbolon_relay::frame::{Found, RECEIPT_MAX};
+use symbolon_relay::frame::RECEIPT_MAX;
 use table::{Change, Table};
 use turn::{Failed, Out, Turn};
 use wire::is_name;
@@ -279,16 +279,7 @@ impl Core {
         if !state.told.is_empty() {
             intake::told(state, delivery, turn)?;
         }
-        for (link, Found { id, record }) in std::mem::take(&mut state.found) {
-            // Whoever was not asked has no say in it.
-            if !seeker.has_asked(&id, link) {
-                continue;
-            }
-            if let Some(record) = record {
-                seeker.found(state, delivery, turn, id, &record)?;
-            }
-            seeker.answered(state, delivery, turn, id, Source::Link(link));
-        }
+        seeker.hear(state, delivery, turn)?;
         seeker.want_all(state, delivery, turn);
         let has_revoked = std::mem::take(&mut state.has_revoked);
         if has_revoked {

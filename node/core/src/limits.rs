@@ -58,8 +58,8 @@ pub const SEEK_PAUSE_STALE: u64 = SECOND;
 pub const KEPT_FRIENDS_MAX: usize = 64;
 /// Friends with whom this node leaves its records.
 pub const KEEPERS_MAX: usize = 16;
-/// How often in an hour a friend may leave others.
-pub const KEEPS_MAX: u32 = 60;
+/// How often a friend may leave others in their place.
+pub const KEEPS_PER_HOUR: u32 = 60;
 /// So many times somebody is looked for in vain before all friends' nodes are asked.
 pub const SEEKS_BEFORE_FRIENDS: u32 = 3;
 /// How often, at most, all who are missed are looked for because a first friend has come.

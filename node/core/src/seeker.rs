@@ -12,7 +12,7 @@ use crate::limits::{
 };
 use crate::lookup;
 use crate::seam::{Action, Event, LinkId};
-use crate::state::{FriendState, State};
+use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed};
 use crate::wire::{PresenceBody, SignedPresence, entry_is_of};
@@ -25,6 +25,7 @@ use symbolon_presence::kdf::Secret;
 use symbolon_presence::record::{Place, RECORD_MAX, Record, day_of};
 use symbolon_presence::time::Timestamp;
 use symbolon_presence::tree::LeafLabels;
+use symbolon_relay::frame::{Found, Frame};
 
 /// Why a friend's records are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,8 +51,8 @@ struct Seek {
     deadline: Timestamp,
     /// Whether a body was taken.
     found: bool,
-    /// Whether all friends' nodes are asked: only when nobody else has had a record for some time, for a
-    /// common friend learns by it who looks for whom.
+    /// Whether all friends' nodes are asked: only when nobody else has had a record for some
+    /// time, as a common friend learns by it who looks for whom.
     wide: bool,
 }
 
@@ -68,7 +69,7 @@ pub(crate) enum Source {
 #[derive(Debug, Clone)]
 struct Asked {
     id: LookupId,
-    servers: bool,
+    awaits_servers: bool,
     links: BTreeSet<LinkId>,
 }
 
@@ -76,7 +77,7 @@ impl Asked {
     fn answered(&mut self, id: &LookupId, source: Source) {
         match source {
             _ if self.id != *id => {}
-            Source::Servers => self.servers = false,
+            Source::Servers => self.awaits_servers = false,
             Source::Link(link) => {
                 self.links.remove(&link);
             }
@@ -84,7 +85,7 @@ impl Asked {
     }
 
     fn is_over(&self) -> bool {
-        !self.servers && self.links.is_empty()
+        !self.awaits_servers && self.links.is_empty()
     }
 }
 
@@ -119,10 +120,7 @@ impl Seeker {
 
     /// A friend is to be sought, if that was not tried just now.
     pub fn want(&mut self, state: &State, delivery: &mut Delivery, turn: &mut Turn<'_>, peer: PeerId, why: Why) {
-        let readable = state
-            .friends
-            .get(&peer)
-            .is_some_and(|friend| friend.state == FriendState::Mutual && !friend.blocked && friend.presence.is_some());
+        let readable = state.friends.get(&peer).is_some_and(|friend| friend.stands() && friend.presence.is_some());
         if !readable || self.open.contains_key(&peer) {
             return;
         }
@@ -167,11 +165,16 @@ impl Seeker {
     /// Asks everybody who may know; with `wide` all friends' nodes, and those alone.
     fn ask(&mut self, state: &State, delivery: &mut Delivery, turn: &mut Turn<'_>, peer: &PeerId, id: LookupId, wide: bool) -> Asked {
         self.ids.insert(id, *peer);
-        if wide {
-            return Asked { id, servers: false, links: delivery.ask_friends(state, turn, id) };
+        let links: BTreeSet<LinkId> = if wide {
+            delivery.friends_here(state).into_iter().map(|(.., link)| link).collect()
+        } else {
+            turn.act(Action::Resolve(id, lookup::of_friend(state, peer)));
+            delivery.links_to(state, peer)
+        };
+        for link in &links {
+            delivery.say(turn, *link, "lookup", &Frame::Lookup(id));
         }
-        turn.act(Action::Resolve(id, lookup::of_friend(state, peer)));
-        Asked { id, servers: true, links: delivery.ask(state, turn, peer, id) }
+        Asked { id, awaits_servers: !wide, links }
     }
 
     fn look_for_header(
@@ -252,8 +255,23 @@ impl Seeker {
         Ok(())
     }
 
+    /// Takes in what other nodes have answered.
+    pub fn hear(&mut self, state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+        for (link, Found { id, record }) in std::mem::take(&mut state.found) {
+            // Whoever was not asked has no say in it.
+            if !self.has_asked(&id, link) {
+                continue;
+            }
+            if let Some(record) = record {
+                self.found(state, delivery, turn, id, &record)?;
+            }
+            self.answered(state, delivery, turn, id, Source::Link(link));
+        }
+        Ok(())
+    }
+
     /// Whether an answer about this id is still to come on this link.
-    pub fn has_asked(&self, id: &LookupId, link: LinkId) -> bool {
+    fn has_asked(&self, id: &LookupId, link: LinkId) -> bool {
         let seek = self.ids.get(id).and_then(|peer| self.open.get(peer));
         let asked = seek.into_iter().flat_map(|seek| [Some(&seek.header), seek.body.as_ref().map(|(body, _)| body)]).flatten();
         asked.into_iter().any(|asked| asked.id == *id && asked.links.contains(&link))

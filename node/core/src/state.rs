@@ -24,7 +24,7 @@ use symbolon_presence::identity::Device as Speaker;
 use symbolon_presence::identity::{CERT_MAX, Chain, DeviceCertBody, Identity, StoredIdentity};
 use symbolon_presence::kdf::{Secret, sha256};
 use symbolon_presence::seal::DhPublic;
-use symbolon_presence::time::{MINUTE, Timestamp};
+use symbolon_presence::time::{CLOCK_SKEW, MINUTE, Timestamp};
 use symbolon_presence::words::fingerprint_words;
 use symbolon_relay::frame::{Found, MailboxEntry, ReceiptItem};
 use symbolon_relay::grant::{AddressBody, MailboxKeys, Scope, grant_key};
@@ -308,6 +308,11 @@ impl State {
         if let Some(peer) = self.friend_of(device).map(|friend| friend.peer) {
             self.seek(peer, Why::Missed);
         }
+    }
+
+    /// Somebody has just signed something with the time of its clock.
+    pub fn compare_clocks(&mut self, now: Timestamp, theirs: Timestamp) {
+        self.clocks_apart = Some(now.0.abs_diff(theirs.0)).filter(|apart| *apart > CLOCK_SKEW);
     }
 
     /// Saves a friend at the end of the turn: for what changes with every text.

@@ -225,4 +225,32 @@ impl Delivery {
             turn.notify(Event::Online { peer: friend.peer, online: false });
         }
     }
+
+    /// The links to a friend's own node.
+    pub fn links_to(&self, state: &State, peer: &PeerId) -> BTreeSet<LinkId> {
+        let devices = state.friends.get(peer).map(|friend| friend.devices.as_slice()).unwrap_or_default();
+        devices.iter().filter_map(|device| self.sessions.get(device)?.link).collect()
+    }
+
+    /// Devices of friends that have proved to be behind their links, and these.
+    pub fn friends_here(&self, state: &State) -> Vec<(DeviceId, PeerId, LinkId)> {
+        let linked = self.sessions.iter().filter_map(|(device, session)| Some((*device, session.link?)));
+        let proved = linked.filter(|(_, link)| self.links.get(link).is_some_and(|row| row.proved));
+        let here = proved.filter_map(|(device, link)| Some((device, state.friend_of(&device)?, link)));
+        here.filter(|(_, friend, _)| friend.stands()).map(|(device, friend, link)| (device, friend.peer, link)).collect()
+    }
+
+    /// Who has proved to be behind a link.
+    pub fn behind(&self, state: &State, link: LinkId) -> Option<PeerId> {
+        let device = self.links.get(&link).filter(|row| row.proved)?.device?;
+        state.devices.get(&device).map(|row| row.peer)
+    }
+
+    /// Sends a frame on a link, if it is still open.
+    pub fn say(&mut self, turn: &mut Turn<'_>, link: LinkId, kind: &'static str, frame: &Frame) {
+        if self.links.contains_key(&link) {
+            turn.act(Action::Send(link, frame.encode()));
+            *self.sent.entry(kind).or_default() += 1;
+        }
+    }
 }

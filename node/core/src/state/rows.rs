@@ -230,6 +230,13 @@ pub(crate) struct Friend {
     pub giving: bool,
 }
 
+impl Friend {
+    /// Whether the friendship stands: both have confirmed it, and we have not blocked it.
+    pub fn stands(&self) -> bool {
+        self.state == FriendState::Mutual && !self.blocked
+    }
+}
+
 /// What is known of a friend's presence records.
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
