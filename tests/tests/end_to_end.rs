@@ -21,6 +21,8 @@ mod pooled;
 mod refusals;
 #[path = "end_to_end/relay.rs"]
 mod relay;
+#[path = "end_to_end/server.rs"]
+mod server;
 
 use serde_json::Value;
 use std::collections::BTreeSet;

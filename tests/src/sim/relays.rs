@@ -184,27 +184,11 @@ impl Sim {
         match what {
             Happening::Input(Input::LinkUp { link, .. }) => machine.link_up(link.0),
             Happening::Input(Input::LinkDown(link)) => machine.link_down(link.0),
-            Happening::Input(Input::Frame(link, bytes)) => match (relay.conduct, Frame::decode(&bytes)) {
-                (Conduct::Honest, _)
-                | (
-                    _,
-                    Ok(Frame::Session(_) | Frame::Update(_) | Frame::Ack(_) | Frame::Away(_) | Frame::Stock(_) | Frame::Fetch(_)) | Err(_),
-                ) => {
-                    machine.frame(now, &mut relay.rows, link.0, &bytes).expect("rows in memory do not fail");
+            Happening::Input(Input::Frame(link, bytes)) => match Frame::decode(&bytes) {
+                Ok(Frame::Put(put)) if relay.conduct != Conduct::Honest => {
+                    instead = relay.misanswer(&put, now).map(|frame| (link, frame));
                 }
-                (_, Ok(Frame::Put(put))) => instead = relay.misanswer(&put, now).map(|frame| (link, frame)),
-                (
-                    _,
-                    Ok(
-                        Frame::Receipt(_)
-                        | Frame::Accepted(_)
-                        | Frame::Deposit(_)
-                        | Frame::Lookup(_)
-                        | Frame::Found(_)
-                        | Frame::Fetched(_)
-                        | Frame::Keep(_),
-                    ),
-                ) => {}
+                Ok(_) | Err(_) => machine.frame(now, &mut relay.rows, link.0, &bytes).expect("rows in memory do not fail"),
             },
             Happening::Timer => machine.tick(now, &mut relay.rows).expect("rows in memory do not fail"),
             Happening::Input(_) | Happening::Start => {}

@@ -1,8 +1,8 @@
 //! What former friends make of it together: their stores as they lie on the disk, and every
 //! record that the built command has brought to a lookup server.
 
-use super::liar::{Liar, now};
-use super::lookup::{person, wait_for_record};
+use super::lookup::{SOON, person, wait_for_record};
+use super::server::{LookupServer, now};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use symbolon_node::folder::Folder;
@@ -11,10 +11,10 @@ use symbolon_presence::posted::Item;
 use symbolon_presence::time::{DAY, Timestamp};
 use symbolon_tests::eyes::{Eyes, assert_unlinkable, eyes, opened};
 use symbolon_tests::node::clock::{self, ahead};
-use symbolon_tests::node::{Node, befriend};
+use symbolon_tests::node::{Node, befriend, within};
 
 /// Everything that a server was ever brought.
-fn brought(server: &Liar) -> BTreeSet<Vec<u8>> {
+fn brought(server: &LookupServer) -> BTreeSet<Vec<u8>> {
     server.told.lock().unwrap().records.values().flatten().cloned().collect()
 }
 
@@ -26,9 +26,8 @@ fn eyes_of(home: &Path, name: &str, of: &PeerId) -> Eyes {
 }
 
 /// Waits until more was brought, and what the node published last was read back.
-fn publish(node: &Node, server: &Liar, more_than: usize) -> BTreeSet<Vec<u8>> {
-    symbolon_tests::node::within(super::lookup::SOON, "new records are brought", || Ok((brought(server).len() > more_than).then_some(())))
-        .unwrap();
+fn publish(node: &Node, server: &LookupServer, more_than: usize) -> BTreeSet<Vec<u8>> {
+    within(SOON, "new records are brought", || Ok((brought(server).len() > more_than).then_some(()))).unwrap();
     wait_for_record(node);
     brought(server)
 }
@@ -36,7 +35,7 @@ fn publish(node: &Node, server: &Liar, more_than: usize) -> BTreeSet<Vec<u8>> {
 #[test]
 fn a20_a23_a24_stores_of_former_friends_and_of_a_later_one_together_open_nothing_that_was_not_for_them() {
     let home = tempfile::tempdir().unwrap();
-    let server = Liar::start();
+    let server = LookupServer::start();
     let mut andi = person(home.path(), "Andi", &[]);
     andi.json(&["lookup", "add", &server.address]).unwrap();
     let peer: PeerId = andi.ready["id"].as_str().unwrap().parse().unwrap();
@@ -92,11 +91,11 @@ fn a74_what_two_people_bring_to_one_server_over_four_days_shows_neither_owner_no
         return;
     }
     let home = tempfile::tempdir().unwrap();
-    let server = Liar::start();
+    let server = LookupServer::start();
     let mut newest: BTreeMap<LookupId, (u64, Vec<u8>)> = BTreeMap::new();
     let mut now = Timestamp::default();
     for day in 0..4 {
-        now = super::liar::now().after(day * DAY);
+        now = super::server::now().after(day * DAY);
         server.told.lock().unwrap().ahead = day * DAY;
         let seconds = i64::try_from(day * DAY / 1_000).unwrap();
         let mut people = ["Andi", "Ben"].map(|name| ahead(seconds, || person(home.path(), name, &[])));
