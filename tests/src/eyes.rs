@@ -6,8 +6,9 @@ use crate::sim::rows::decode;
 use minicbor::Decode;
 use std::collections::{BTreeMap, BTreeSet};
 use symbolon_core::table::Table;
+use symbolon_core::wire::{PresenceBody, SignedPresence};
 use symbolon_core::world::Shelf;
-use symbolon_presence::body::Body;
+use symbolon_presence::body::{Body, PAYLOAD_MAX};
 use symbolon_presence::codec;
 use symbolon_presence::generation::Reader;
 use symbolon_presence::header::Header;
@@ -104,6 +105,23 @@ pub fn opened(pool: &[Eyes], records: &BTreeSet<Vec<u8>>, now: Timestamp) -> (BT
         }
     }
     (headers, bodies)
+}
+
+/// What a friend reads today under the newest header that it opens: where the owner is.
+pub fn newest_body(one: &Eyes, of: &PeerId, records: &BTreeSet<Vec<u8>>, now: Timestamp) -> Option<PresenceBody> {
+    let lookup = &one.reader.lookup;
+    let newest = |place: &Place| {
+        let id = place.id(lookup).ok()?;
+        let read = records.iter().filter_map(|bytes| Record::read(bytes, now).ok());
+        let record = read.filter(|record| record.id == id).max_by_key(Record::counter)?;
+        place.open(&record).ok()
+    };
+    let day = day_of(now);
+    let header: Header = codec::decode(&newest(&Place::of_header(lookup, day))?, RECORD_MAX).ok()?;
+    let (_, secret) = header.open(&one.reader, &one.labels).ok()?;
+    let body: Body = codec::decode(&newest(&Place::of_body(lookup, day, &secret))?, RECORD_MAX).ok()?;
+    let signed: SignedPresence = codec::decode(&body.open(&one.reader, &secret).ok()?, PAYLOAD_MAX).ok()?;
+    signed.verify(of, lookup, body.sequence, now)
 }
 
 /// Fails when whoever keeps records could tell two of them to be of one owner or of one day: the

@@ -4,13 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use symbolon_core::command::{Command, Who};
-use symbolon_core::wire::{PresenceBody, SignedPresence};
-use symbolon_presence::body::{Body, PAYLOAD_MAX};
-use symbolon_presence::codec;
-use symbolon_presence::header::Header;
+use symbolon_core::wire::PresenceBody;
 use symbolon_presence::id::LookupId;
 use symbolon_presence::posted::Item;
-use symbolon_presence::record::{Place, RECORD_MAX, Record, day_of};
 use symbolon_presence::time::{DAY, HOUR, MINUTE};
 use symbolon_tests::eyes::{self, Eyes, assert_unlinkable, opened};
 use symbolon_tests::sim::run::{Ix, Sim};
@@ -20,20 +16,9 @@ fn eyes(sim: &Sim, ix: Ix, of: Ix) -> Eyes {
     eyes::eyes(&sim.nodes[ix].store, &sim.nodes[of].peer).unwrap()
 }
 
-/// The full body under the newest header that a friend can read of today: where the owner is.
+/// What a friend reads today: where the owner is.
 fn newest_body(one: &Eyes, sim: &Sim, of: Ix) -> PresenceBody {
-    let day = day_of(sim.now);
-    let newest = |id: LookupId| {
-        let records = sim.lookup.stored().filter_map(|bytes| Record::read(bytes, sim.now).ok());
-        records.filter(|record| record.id == id).max_by_key(|record| record.counter()).unwrap()
-    };
-    let place = Place::of_header(&one.reader.lookup, day);
-    let header: Header = codec::decode(&place.open(&newest(place.id(&one.reader.lookup).unwrap())).unwrap(), RECORD_MAX).unwrap();
-    let (_, secret) = header.open(&one.reader, &one.labels).unwrap();
-    let place = Place::of_body(&one.reader.lookup, day, &secret);
-    let body: Body = codec::decode(&place.open(&newest(place.id(&one.reader.lookup).unwrap())).unwrap(), RECORD_MAX).unwrap();
-    let signed: SignedPresence = codec::decode(&body.open(&one.reader, &secret).unwrap(), PAYLOAD_MAX).unwrap();
-    signed.verify(&sim.nodes[of].peer, &one.reader.lookup, body.sequence, sim.now).unwrap()
+    eyes::newest_body(one, &sim.nodes[of].peer, &stored(sim), sim.now).unwrap()
 }
 
 #[test]

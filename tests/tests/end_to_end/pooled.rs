@@ -9,7 +9,7 @@ use symbolon_node::folder::Folder;
 use symbolon_presence::id::{LookupId, PeerId};
 use symbolon_presence::posted::Item;
 use symbolon_presence::time::{DAY, Timestamp};
-use symbolon_tests::eyes::{Eyes, assert_unlinkable, eyes, opened};
+use symbolon_tests::eyes::{Eyes, assert_unlinkable, eyes, newest_body, opened};
 use symbolon_tests::node::clock::{self, ahead};
 use symbolon_tests::node::{Node, befriend, within};
 
@@ -83,6 +83,32 @@ fn a20_a23_a24_stores_of_former_friends_and_of_a_later_one_together_open_nothing
     pool.push(eva);
     assert_eq!(read(&pool, &between), (false, false), "nor does a later friend help them");
     assert_eq!(read(&pool, &all), (true, true), "who reads what came after she joined");
+}
+
+#[test]
+fn from_whom_somebody_hides_reads_the_keys_and_no_place_until_that_is_over() {
+    let home = tempfile::tempdir().unwrap();
+    let server = LookupServer::start();
+    let andi = person(home.path(), "Andi", &[]);
+    andi.json(&["lookup", "add", &server.address]).unwrap();
+    let peer: PeerId = andi.ready["id"].as_str().unwrap().parse().unwrap();
+    let mut others = ["Ben", "Cleo"].map(|name| (person(home.path(), name, &[]), name));
+    for (node, name) in &others {
+        befriend((&andi, "Andi"), (node, name)).unwrap();
+    }
+    publish(&andi, &server, 0);
+    for (node, _) in &mut others {
+        node.interrupt().unwrap();
+    }
+    let readers = others.map(|(_, name)| eyes_of(home.path(), name, &peer));
+    let reads =
+        || readers.each_ref().map(|reader| newest_body(reader, &peer, &brought(&server), now()).map(|body| body.entry.places.len()));
+    for (arguments, expected) in [(&["hide", "Ben"][..], [Some(0), Some(1)]), (&["hide", "Ben", "--off"], [Some(1), Some(1)])] {
+        andi.json(arguments).unwrap();
+        let hidden = andi.json(&["friends"]).unwrap().iter().find(|friend| friend["name"] == "Ben").unwrap()["hidden"].clone();
+        assert_eq!(hidden, arguments.len() == 2);
+        within(SOON, "it is published", || Ok((reads() == expected).then_some(()))).unwrap();
+    }
 }
 
 #[test]
