@@ -15,6 +15,7 @@
 mod address;
 mod dht;
 mod dial;
+mod discreet;
 mod driver;
 mod environment;
 mod frame;

@@ -1,5 +1,6 @@
 //! What the libp2p swarm is made of: transports, limits, and what it tells strangers.
 
+use crate::net::discreet::Discreet;
 use crate::net::limits::{CIRCUIT_BURST, CIRCUIT_BYTES, CIRCUIT_LIFE, CIRCUITS_MAX, CIRCUITS_PER_PEER, Limits, RESERVATIONS_MAX};
 use crate::net::links::{Shared, lock};
 use crate::net::streams::Streams;
@@ -48,7 +49,7 @@ const NEGOTIATING: usize = 32;
 pub(super) struct Behaviour {
     connections: connection_limits::Behaviour,
     memory: memory_connection_limits::Behaviour,
-    identify: identify::Behaviour,
+    identify: Discreet,
     ping: ping::Behaviour,
     /// A relay's.
     pub(super) forward: Toggle<relay::Behaviour>,
@@ -93,7 +94,7 @@ pub(super) fn build(shared: &Shared, forward: Option<&Secret>) -> Result<(Swarm<
         .with_behaviour(|key, circuits| Behaviour {
             connections: limited(limits),
             memory: memory_connection_limits::Behaviour::with_max_bytes(limits.memory),
-            identify: identify(key),
+            identify: identify(key, forward.is_some()),
             // A ping that is late only delays the next one: what counts is the silence, which
             // the task that owns the swarm measures over everything that is heard.
             ping: ping::Behaviour::new(ping::Config::new().with_interval(limits.ping).with_timeout(limits.silence)),
@@ -132,13 +133,13 @@ fn limited(limits: &Limits) -> connection_limits::Behaviour {
     connection_limits::Behaviour::new(connections)
 }
 
-fn identify(key: &Keypair) -> identify::Behaviour {
+fn identify(key: &Keypair, is_server: bool) -> Discreet {
     let config = identify::Config::new(PROTOCOL_VERSION.to_owned(), key.public())
         .with_agent_version(AGENT.to_owned())
         .with_interval(IDENTIFY_INTERVAL)
         .with_cache_size(0)
         .with_hide_listen_addrs(true);
-    identify::Behaviour::new(config)
+    Discreet::new(identify::Behaviour::new(config), is_server)
 }
 
 /// Circuit relay v2 for those who were admitted: who keeps a mailbox here.

@@ -1,5 +1,6 @@
 //! Connections that a relay forwards.
 
+use super::stranger::Stranger;
 use super::*;
 use crate::net::address::{Target, path};
 use libp2p::Multiaddr;
@@ -142,4 +143,35 @@ async fn what_a_relay_forwards_ends_with_it_and_begins_again() {
     assert_eq!(forwarded(&mut b).await, before, "under the same key, at the same place");
     a.handle.dial(DialId(1), before);
     assert_eq!(next_path(&mut a).await.1, Path::Relay);
+}
+
+#[tokio::test]
+async fn a105_identify_of_a_personal_node_lists_no_address_and_no_circuit_directly_or_through_the_circuit() {
+    let mut relay = relay(TCP).await;
+    let mut b = Peer::new(&[TCP]).await;
+    let (at_b, at_relay) = linked(&mut b, &mut relay).await;
+    relay.handle.admit(at_relay);
+    let mut before = Stranger::new(&[]).await;
+    before.connect(&b.addresses[0]).await;
+    assert_eq!(before.identified().await.listen_addrs, []);
+    b.handle.reserve(at_b);
+    let circuit = forwarded(&mut b).await.remove(0);
+
+    for address in [&b.addresses[0], &circuit] {
+        let mut stranger = Stranger::new(&[]).await;
+        stranger.connect(address).await;
+        // Through a circuit the relay is met on the way, and it does list where it is.
+        let key = libp2p::identity::ed25519::PublicKey::try_from_bytes(b.net.transport_key().as_bytes()).unwrap();
+        let said = loop {
+            let said = stranger.identified().await;
+            if said.public_key == key.clone().into() {
+                break said;
+            }
+            assert_ne!(said.listen_addrs, [], "a relay says where it is");
+        };
+        assert_eq!(said.listen_addrs, []);
+        assert!(said.signed_peer_record.is_none());
+        // What it does say: where the asker is seen.
+        assert!(!said.observed_addr.is_empty());
+    }
 }

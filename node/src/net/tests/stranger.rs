@@ -6,7 +6,7 @@ use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
 use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::swarm::dial_opts::DialOpts;
 use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
-use libp2p::{PeerId as TransportId, Stream, StreamProtocol, SwarmBuilder, identify, noise, ping, tcp, yamux};
+use libp2p::{PeerId as TransportId, Stream, StreamProtocol, SwarmBuilder, identify, noise, ping, relay, tcp, yamux};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[derive(NetworkBehaviour)]
@@ -15,6 +15,7 @@ struct Behaviour {
     stream: libp2p_stream::Behaviour,
     ping: Toggle<ping::Behaviour>,
     identify: identify::Behaviour,
+    circuits: relay::client::Behaviour,
 }
 
 /// How a stranger differs from a well-behaved one.
@@ -62,7 +63,10 @@ impl Stranger {
             .with_tcp(tcp::Config::new(), noise::Config::new, yamux::Config::default)
             .unwrap()
             .with_quic()
-            .with_behaviour(|key| Behaviour {
+            .with_relay_client(noise::Config::new, yamux::Config::default)
+            .unwrap()
+            .with_behaviour(|key, circuits| Behaviour {
+                circuits,
                 stream: libp2p_stream::Behaviour::new(),
                 ping: Toggle::from(manners.pings.then(ping::Behaviour::default)),
                 identify: identify::Behaviour::new(identify::Config::new("/stranger".into(), key.public())),
