@@ -156,8 +156,12 @@ pub enum Verb {
     Status,
     /// Look for what is wrong, and say what to do about it
     Doctor,
-    /// Print a fresh address of the web page
-    Page,
+    /// Print a fresh address of the web page, good once, for a minute
+    Page {
+        /// Sign out every browser instead
+        #[arg(long)]
+        sign_out: bool,
+    },
 }
 
 /// On or off.
@@ -255,9 +259,9 @@ pub struct Up {
     /// Where to listen for friends [default: all interfaces, QUIC and TCP]
     #[arg(long, value_name = "MULTIADDR")]
     pub listen: Vec<String>,
-    /// Where to serve the page and the API; loopback only
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0", value_parser = loopback)]
-    pub http: SocketAddr,
+    /// Where to serve the page and the API; loopback only, port 0 draws one for this run [default: a port that is drawn once and kept]
+    #[arg(long, value_name = "ADDR:PORT", value_parser = loopback)]
+    pub http: Option<SocketAddr>,
     /// Do not open the page in a browser
     #[arg(long)]
     pub no_open: bool,

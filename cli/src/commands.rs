@@ -67,12 +67,21 @@ pub fn run(verb: &Verb, client: &Client, output: Output) -> Result<(), Failure> 
         Verb::Lookup { verb } => lookup(client, output, verb),
         Verb::Status => output.show(&client.get("/api/v1/status", &[])?, show::status),
         Verb::Doctor => doctor(client, output),
-        Verb::Page => {
-            let view = client.post("/api/v1/page-token", &json!({}))?;
-            let address = view.get("http").cloned().unwrap_or_default();
-            output.show(&json!({ "http": address }), |_| format!("{}\n", crate::text::line(address.as_str().unwrap_or_default())))
-        }
+        Verb::Page { sign_out: true } => output.show(&client.post("/api/v1/sessions/end", &json!({}))?, show::signed_out),
+        Verb::Page { sign_out: false } => page(client, output),
     }
+}
+
+/// The address opens the page for anyone who reads it within a minute, so it must not end
+/// in a file that others can read.
+fn page(client: &Client, output: Output) -> Result<(), Failure> {
+    if !output.json && output.is_piped() {
+        let message = "the address of the page is printed to a terminal only";
+        return Err(Failure::new("not_a_terminal", message, "Run it without a redirection, or with --json if a program reads it."));
+    }
+    let view = client.post("/api/v1/page-token", &json!({}))?;
+    let address = view.get("http").cloned().unwrap_or_default();
+    output.show(&json!({ "http": address }), |_| format!("{}\n", crate::text::line(address.as_str().unwrap_or_default())))
 }
 
 fn relay(client: &Client, output: Output, verb: &RelayVerb) -> Result<(), Failure> {

@@ -155,6 +155,12 @@ fn state(view: &Value) -> String {
     }
 }
 
+/// Browsers that are signed out.
+pub fn signed_out(view: &Value) -> String {
+    let ended = view.get("ended").and_then(Value::as_u64).unwrap_or_default();
+    format!("Browsers signed out: {ended}. `symbolon page` prints an address to sign in with.\n")
+}
+
 /// One line of the doctor, and what to do about it.
 pub fn check(view: &Value) -> String {
     let mark = if view.get("ok").and_then(Value::as_bool) == Some(true) { "ok  " } else { "FAIL" };

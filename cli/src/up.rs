@@ -56,12 +56,15 @@ fn refuse_what_is_not_there(flags: &Up) -> Result<(), Failure> {
 fn announce(ready: &Ready, output: Output) -> Result<(), Failure> {
     let object = json!({ "event": "ready", "id": ready.id, "name": ready.name, "http": ready.http, "listen": ready.listen });
     output.show(&object, |_| {
+        // What is not a terminal may be a file that others can read: the address stays out of it.
+        let (page, advice) = match output.is_piped() {
+            false => (text::line(&ready.http), "Open the page's address in a browser on this machine, within a minute."),
+            true => ("run `symbolon page` in a terminal for its address".to_owned(), "The node runs."),
+        };
         let listen = ready.listen.iter().map(|address| format!("           {}\n", text::line(address))).collect::<String>();
         format!(
-            "Symbolon is running as {}.\n\n  page     {}\n  id       {}\n  listens\n{listen}\n\
-             Open the page's address in a browser on this machine. Ctrl-C stops the node.\n",
+            "Symbolon is running as {}.\n\n  page     {page}\n  id       {}\n  listens\n{listen}\n{advice} Ctrl-C stops the node.\n",
             text::line(&ready.name),
-            text::line(&ready.http),
             text::line(&ready.id),
         )
     })

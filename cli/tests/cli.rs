@@ -42,7 +42,7 @@ impl Node {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let (fake, address) = runtime.block_on(async {
             let fake = Fake::start();
-            let api = Api::start("127.0.0.1:0".parse().unwrap(), Token::from_text(&token), fake.handle.clone()).await.unwrap();
+            let api = Api::start(Some("127.0.0.1:0".parse().unwrap()), Token::from_text(&token), None, fake.handle.clone()).await.unwrap();
             (fake, api.address())
         });
         lock.publish_address(&address).unwrap();

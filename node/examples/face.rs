@@ -78,7 +78,7 @@ async fn main() {
             world.add_request("Holger", Direction::In, RequestStatus::Confirmed, None);
         });
     }
-    let api = Api::start("127.0.0.1:0".parse().unwrap(), Token::from_text("example-token"), fake.handle.clone()).await.unwrap();
+    let api = Api::start(Some("127.0.0.1:0".parse().unwrap()), Token::from_text("example-token"), None, fake.handle.clone()).await.unwrap();
     println!("{}", api.page_address().unwrap());
     let teller = fake.clone();
     // Lines on standard input make things happen.

@@ -12,11 +12,13 @@
 //! | [`errors`] | every fault with kind, status, sentence and hint |
 //! | [`doctor`] | the judgement on the node's condition |
 //! | [`events`] | the event stream and its memory |
+//! | [`door`] | which connections are served, and which give way |
 //! | [`guard`], [`tokens`] | who may ask, from where |
-//! | [`page`] | the page's files and the one-time address |
+//! | [`page`] | the page's files |
 //! | [`qr`] | QR codes for page and terminal |
 
 pub mod doctor;
+pub mod door;
 pub mod errors;
 pub mod events;
 pub mod extract;
@@ -29,29 +31,35 @@ pub mod routes;
 pub mod tokens;
 pub mod views;
 
+use crate::folder::door::DoorFile;
 use crate::handle::NodeHandle;
 use axum::Router;
+use door::{Door, Ear, Visitor};
 use errors::Fault;
 use events::EventLog;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
+use symbolon_presence::time::Timestamp;
 use tokens::{NoRandomness, Token, Tokens};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::Instant;
 
 /// Longest request body, in bytes.
 pub const BODY_MAX: usize = 64 * 1024;
 /// An answer begins within this time. Event streams go on after it.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
-/// The head of a request is there within this time.
-pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// Connections served at once; the next waits.
-pub const CONNECTIONS_MAX: usize = 64;
+/// The head of a request is there within this time; a connection that rests is closed after it.
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(2);
+/// A connection that has shown no good token ends after this time.
+pub const STRANGER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Connections at once, those that are being closed among them; the next waits for one to end.
+const TASKS_MAX: usize = 512;
 /// What open connections get to finish when the node stops.
 const DRAIN: Duration = Duration::from_secs(1);
 
@@ -81,9 +89,9 @@ struct Shared {
     node: NodeHandle,
     tokens: Tokens,
     log: Arc<EventLog>,
+    door: Door,
     address: SocketAddr,
     hosts: [String; 3],
-    cookie: String,
 }
 
 impl ApiState {
@@ -104,9 +112,8 @@ impl ApiState {
         &self.0.hosts
     }
 
-    /// Cookies know no ports: the name keeps two nodes on one machine apart.
-    fn cookie_name(&self) -> &str {
-        &self.0.cookie
+    fn door(&self) -> &Door {
+        &self.0.door
     }
 
     fn page_address(&self, token: &Token) -> String {
@@ -122,21 +129,29 @@ pub struct Api {
 }
 
 impl Api {
-    /// Binds and serves. `token` is the data folder's.
-    pub async fn start(listen: SocketAddr, token: Token, node: NodeHandle) -> Result<Self, StartError> {
-        if !listen.ip().is_loopback() {
-            return Err(StartError::NotLoopback);
-        }
-        let listener = TcpListener::bind(listen).await.map_err(StartError::Listen)?;
+    /// Binds and serves: at `listen`, or else at the port that was drawn once. `token` is the
+    /// data folder's, `file` is where port and sessions outlive the process.
+    pub async fn start(listen: Option<SocketAddr>, token: Token, file: Option<DoorFile>, node: NodeHandle) -> Result<Self, StartError> {
+        let mut kept = file.as_ref().map(DoorFile::read).unwrap_or_default();
+        let listener = match listen {
+            Some(listen) if !listen.ip().is_loopback() => return Err(StartError::NotLoopback),
+            Some(listen) => TcpListener::bind(listen).await.map_err(StartError::Listen)?,
+            None => bind_kept(kept.port).await.map_err(StartError::Listen)?,
+        };
         let address = listener.local_addr().map_err(StartError::Listen)?;
         let port = address.port();
+        if let Some(file) = file.as_ref().filter(|_| listen.is_none() && kept.port.is_none()) {
+            kept.port = Some(port);
+            // Without it the port is drawn again, as at a first start.
+            let _ = file.write(&kept);
+        }
         let nonce = Token::random()?.secret().chars().take(16).collect();
         let shared = Shared {
-            tokens: Tokens::new(token),
+            tokens: Tokens::new(token, port, kept, file),
             log: EventLog::start(&node, nonce),
+            door: Door::default(),
             address,
             hosts: [format!("127.0.0.1:{port}"), format!("localhost:{port}"), format!("[::1]:{port}")],
-            cookie: format!("symbolon_session_{port}"),
             node,
         };
         let state = ApiState(Arc::new(shared));
@@ -151,7 +166,7 @@ impl Api {
 
     /// A fresh address of the page, with a one-time token: to show to the user.
     pub fn page_address(&self) -> Result<String, NoRandomness> {
-        let token = self.state.tokens().issue()?;
+        let token = self.state.tokens().issue(Instant::now())?;
         Ok(self.state.page_address(&token))
     }
 
@@ -163,44 +178,64 @@ impl Api {
 }
 
 fn router(state: &ApiState) -> Router {
-    let mut api = Router::new();
+    let (mut api, mut entrance) = (Router::new(), Router::new());
     for route in routes::ROUTES {
-        api = api.route(route.path, (route.handler)());
+        let router = if route.is_entrance { &mut entrance } else { &mut api };
+        *router = std::mem::take(router).route(route.path, (route.handler)());
     }
     let api = api.layer(axum::middleware::from_fn_with_state(state.clone(), guard::api_request));
-    api.merge(page::router())
+    api.merge(entrance)
+        .merge(page::router())
         .fallback(|| async { Fault::NoRoute })
         .method_not_allowed_fallback(|| async { Fault::WrongMethod })
         .layer(axum::middleware::from_fn_with_state(state.clone(), guard::every_request))
         .with_state(state.clone())
 }
 
+/// Binds at the port that was drawn once. While something else has it, another one does: it
+/// stays ours, for the next start.
+async fn bind_kept(kept: Option<u16>) -> std::io::Result<TcpListener> {
+    if let Some(port) = kept {
+        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
+            Ok(listener) => return Ok(listener),
+            Err(error) => tracing::warn!(kind = %error.kind(), "the page's port is taken; the page has another one until the next start"),
+        }
+    }
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await
+}
+
+/// The wall clock; a session's end is read against it.
+fn wall_clock() -> Timestamp {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
 async fn serve(listener: TcpListener, state: ApiState) {
-    let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let service = router(&state);
     let mut connections = JoinSet::new();
     let stopping = state.node().stopping();
     tokio::pin!(stopping);
     loop {
         while connections.try_join_next().is_some() {}
-        let accepted = async {
-            let slot = Arc::clone(&slots).acquire_owned().await;
-            (slot, listener.accept().await)
-        };
+        if connections.len() >= TASKS_MAX {
+            // Those sent away end as soon as they are looked at.
+            let _ = connections.join_next().await;
+        }
         let accepted = tokio::select! {
             () = &mut stopping => break,
-            accepted = accepted => accepted,
+            accepted = listener.accept() => accepted,
         };
-        let (Ok(slot), Ok((stream, _))) = accepted else {
-            // Out of descriptors, most likely: give others time to close theirs.
+        let Ok((stream, _)) = accepted else {
+            // Out of descriptors, most likely: a stranger's gives way.
+            state.door().make_room();
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
-        let service = service.clone();
-        let node = state.node().clone();
+        let visitor = state.door().enter();
+        let (state, service) = (state.clone(), service.clone());
         connections.spawn(async move {
-            connection(stream, service, node).await;
-            drop(slot);
+            connection(stream, &visitor, service, state.node()).await;
+            state.door().leave(&visitor);
         });
     }
     drop(listener);
@@ -209,20 +244,36 @@ async fn serve(listener: TcpListener, state: ApiState) {
     let _ = tokio::time::timeout(DRAIN, drained).await;
 }
 
-async fn connection(stream: TcpStream, service: Router, node: NodeHandle) {
+async fn connection(stream: TcpStream, visitor: &Arc<Visitor>, service: Router, node: &NodeHandle) {
     // Without it, small answers wait for the other side's acknowledgement.
     let _ = stream.set_nodelay(true);
+    let service = TowerToHyperService::new(service);
+    let asked = Arc::clone(visitor);
+    let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        asked.asks();
+        request.extensions_mut().insert(Arc::clone(&asked));
+        service.call(request)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(BODY_MAX)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+        .serve_connection(TokioIo::new(Ear::new(stream, Arc::clone(visitor))), service);
     tokio::pin!(connection);
     tokio::select! {
         _ = connection.as_mut() => {}
+        () = visitor.sent_away() => {}
+        () = too_long_a_stranger(visitor) => {}
         () = node.stopping() => {
             connection.as_mut().graceful_shutdown();
             let _ = connection.await;
         }
+    }
+}
+
+async fn too_long_a_stranger(visitor: &Visitor) {
+    tokio::time::sleep(STRANGER_TIMEOUT).await;
+    if visitor.is_known() {
+        std::future::pending::<()>().await;
     }
 }

@@ -11,8 +11,11 @@
 //! | `lock` | held by the running process, empty |
 //! | `api-token` | the local API's bearer token |
 //! | `api-address` | where the running node serves its local API |
+//! | `api-sessions` | the port of the local API, and hashes of browsers' sessions |
+//! | `open-page.html` | leads the browser to the page, for a minute after the start |
 
 pub mod api;
+pub mod door;
 pub mod key;
 pub(crate) mod write;
 

@@ -6,12 +6,14 @@
 
 pub mod open;
 
-use crate::api::tokens::Token;
+use crate::api::tokens::{ONE_TIME_LIFE, Token};
 use crate::api::{Api, StartError};
+use crate::folder::api::{remove_redirect, write_redirect};
+use crate::folder::door::DoorFile;
 use crate::handle::NodeHandle;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 use symbolon_core::command::{self, CommandError, Reply};
@@ -29,8 +31,9 @@ pub struct RunConfig {
     pub name: Option<String>,
     /// Where to listen for friends, as multiaddr texts; empty for the default.
     pub listen: Vec<String>,
-    /// Where to serve the API and the page; must be loopback. Port 0 draws one.
-    pub http: SocketAddr,
+    /// Where to serve the API and the page; must be loopback. Port 0 draws one for this run,
+    /// `None` is the port that was drawn once and is kept.
+    pub http: Option<SocketAddr>,
     /// Open the page in the user's browser.
     pub open_browser: bool,
     /// A file whose first line is the folder's passphrase.
@@ -53,6 +56,8 @@ pub struct Opened {
     pub handle: NodeHandle,
     /// The folder's token.
     pub api_token: Token,
+    /// Where the API's port and sessions are kept; `None` for nowhere.
+    pub door: Option<DoorFile>,
     /// Where the node listens for friends, as multiaddr texts.
     pub listening: Vec<String>,
     /// Writes the API's address where the command line finds it.
@@ -117,9 +122,9 @@ pub async fn run<F: Future<Output = Result<Opened, RunError>>>(
 ) -> Result<(), RunError> {
     // Caught from the start: a signal during opening still ends in a clean stop.
     let mut signals = Signals::catch()?;
-    let Opened { handle, api_token, listening, publish_address, mut ended } = open(config.clone()).await?;
+    let Opened { handle, api_token, door, listening, publish_address, mut ended } = open(config.clone()).await?;
     let started = async {
-        let api = Api::start(config.http, api_token, handle.clone()).await.map_err(start_error)?;
+        let api = Api::start(config.http, api_token, door, handle.clone()).await.map_err(start_error)?;
         publish_address(&api.address())?;
         add_relays(&handle, config.relays).await?;
         let ready = introduce(&api, &handle, listening).await?;
@@ -140,7 +145,7 @@ pub async fn run<F: Future<Output = Result<Opened, RunError>>>(
     };
     ready(&introduction);
     if config.open_browser {
-        open_browser(&introduction.http);
+        open_browser(&config.data, &introduction.http);
     }
     let result = tokio::select! {
         () = signals.next() => None,
@@ -222,8 +227,9 @@ fn start_error(error: StartError) -> RunError {
 }
 
 /// Opens the page in the user's browser; whether that works is the desktop's business, the
-/// address is printed either way.
-fn open_browser(address: &str) {
+/// address is printed either way. The browser is given a file that leads there: every user
+/// of the machine can read what stands on its command line.
+fn open_browser(folder: &Path, address: &str) {
     let (program, arguments): (&str, &[&str]) = if cfg!(target_os = "macos") {
         ("open", &[])
     } else if cfg!(target_os = "windows") {
@@ -233,7 +239,13 @@ fn open_browser(address: &str) {
     } else {
         return;
     };
-    let child = Command::new(program).args(arguments).arg(address).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let Ok(file) = write_redirect(folder, address) else { return };
+    let folder = folder.to_owned();
+    tokio::spawn(async move {
+        tokio::time::sleep(ONE_TIME_LIFE).await;
+        remove_redirect(&folder);
+    });
+    let child = Command::new(program).args(arguments).arg(file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
     if let Ok(mut child) = child {
         // Waited for, so that no zombie stays behind.
         std::thread::spawn(move || child.wait());

@@ -32,7 +32,7 @@ struct Server {
 impl Server {
     async fn start() -> Self {
         let fake = Fake::start();
-        let api = Api::start("127.0.0.1:0".parse().unwrap(), Token::from_text(TOKEN), fake.handle.clone()).await.unwrap();
+        let api = Api::start(Some("127.0.0.1:0".parse().unwrap()), Token::from_text(TOKEN), None, fake.handle.clone()).await.unwrap();
         let address = api.address().strip_prefix("http://").unwrap().parse().unwrap();
         Self { fake, api, address }
     }
@@ -74,11 +74,17 @@ impl Server {
         self.send("POST", path, body).await
     }
 
-    /// Goes in by a one-time address; answers the session's cookie.
+    /// Trades a one-time token as the page does.
+    async fn trade(&self, token: &str) -> Answer {
+        let body = serde_json::json!({ "token": token }).to_string();
+        self.with("POST", "/api/v1/session", &[("content-type", "application/json")], body.as_bytes()).await
+    }
+
+    /// Goes in by a one-time address; answers the session.
     async fn sign_in(&self) -> String {
-        let answer = self.with("GET", &format!("/?token={}", self.one_time()), &[], b"").await;
-        assert_eq!(answer.status, 303);
-        answer.header("set-cookie").unwrap().split(';').next().unwrap().to_owned()
+        let answer = self.trade(&self.one_time()).await;
+        assert_eq!(answer.status, 200);
+        answer.json()["session"].as_str().unwrap().to_owned()
     }
 }
 

@@ -16,7 +16,7 @@ use symbolon_node::run::{Opened, Ready, RunConfig, RunError, run};
 use tokio::sync::oneshot;
 
 fn config(http: &str) -> RunConfig {
-    let http = http.parse().unwrap();
+    let http = Some(http.parse().unwrap());
     RunConfig {
         data: "unused".into(),
         name: None,
@@ -51,6 +51,7 @@ impl Opening {
         let opened = Opened {
             handle: self.fake.handle.clone(),
             api_token: Token::from_text("folder"),
+            door: None,
             listening: vec!["/ip4/127.0.0.1/tcp/4001".to_owned()],
             publish_address: Box::new(move |address| {
                 *published.lock().unwrap() = Some(address.to_owned());
@@ -90,7 +91,10 @@ async fn ready_is_told_once_everything_answers_and_stop_ends_it() {
     assert_eq!(base, format!("http://{address}"));
     let address: SocketAddr = address.parse().unwrap();
     let host = address.to_string();
-    let bearer = format!("Bearer {token}");
+    let headers = [("host", host.as_str()), ("content-type", "application/json")];
+    let body = serde_json::json!({ "token": token }).to_string();
+    let session = http::request(address, "POST", "/api/v1/session", &headers, body.as_bytes()).await.json();
+    let bearer = format!("Bearer {}", session["session"].as_str().unwrap());
     let answer = http::request(address, "POST", "/api/v1/stop", &[("host", &host), ("authorization", &bearer)], b"").await;
     assert_eq!(answer.status, 202);
     assert_eq!(tokio::time::timeout(Duration::from_secs(5), running).await.expect("in time").unwrap(), Ok(()));

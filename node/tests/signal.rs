@@ -25,6 +25,7 @@ async fn sigterm_and_sigint_each_stop_the_node_within_five_seconds() {
         let opened = Opened {
             handle: fake.handle.clone(),
             api_token: Token::from_text("folder"),
+            door: None,
             listening: vec![],
             publish_address: Box::new(|_| Ok(())),
             ended,
@@ -33,7 +34,7 @@ async fn sigterm_and_sigint_each_stop_the_node_within_five_seconds() {
             data: "unused".into(),
             name: None,
             listen: vec![],
-            http: "127.0.0.1:0".parse().unwrap(),
+            http: Some("127.0.0.1:0".parse().unwrap()),
             open_browser: false,
             passphrase_file: None,
             bootstrap: Vec::new(),

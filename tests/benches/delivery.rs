@@ -34,7 +34,7 @@ async fn node(data: &Path, name: &str, listen: &str) -> Node {
         data: data.to_path_buf(),
         name: Some(name.to_owned()),
         listen: vec![listen.to_owned()],
-        http: "127.0.0.1:0".parse().unwrap(),
+        http: Some("127.0.0.1:0".parse().unwrap()),
         open_browser: false,
         passphrase_file: None,
         bootstrap: Vec::new(),

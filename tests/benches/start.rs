@@ -24,7 +24,7 @@ async fn node(data: &Path, name: &str) -> Opened {
         data: data.to_path_buf(),
         name: Some(name.to_owned()),
         listen: vec![LISTEN.to_owned()],
-        http: "127.0.0.1:0".parse().unwrap(),
+        http: Some("127.0.0.1:0".parse().unwrap()),
         open_browser: false,
         passphrase_file: None,
         bootstrap: Vec::new(),

@@ -7,6 +7,8 @@
 mod conversation;
 #[path = "end_to_end/dates.rs"]
 mod dates;
+#[path = "end_to_end/door.rs"]
+mod door;
 #[path = "end_to_end/face.rs"]
 mod face;
 #[path = "end_to_end/introduction.rs"]

@@ -17,14 +17,33 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        let declared = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let essence = declared.and_then(|value| value.split(';').next()).map(str::trim);
-        if !essence.is_some_and(|essence| essence.eq_ignore_ascii_case("application/json")) {
-            return Err(Fault::NotJson.into());
-        }
-        let body = axum::body::to_bytes(request.into_body(), BODY_MAX).await.map_err(|_| Fault::TooLarge)?;
-        serde_json::from_slice(&body).map(Self).map_err(|_| Fault::BadRequest.into())
+        json_within(request, BODY_MAX).await.map(Self)
     }
+}
+
+/// A JSON body of at most [`BRIEF_MAX`] bytes: all that is read of who has shown no token.
+#[derive(Debug)]
+pub struct Brief<T>(pub T);
+
+/// Longest body of a [`Brief`], in bytes.
+pub const BRIEF_MAX: usize = 1024;
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Brief<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        json_within(request, BRIEF_MAX).await.map(Self)
+    }
+}
+
+async fn json_within<T: DeserializeOwned>(request: Request, most: usize) -> Result<T, Problem> {
+    let declared = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = declared.and_then(|value| value.split(';').next()).map(str::trim);
+    if !essence.is_some_and(|essence| essence.eq_ignore_ascii_case("application/json")) {
+        return Err(Fault::NotJson.into());
+    }
+    let body = axum::body::to_bytes(request.into_body(), most).await.map_err(|_| Fault::TooLarge)?;
+    serde_json::from_slice(&body).map_err(|_| Fault::BadRequest.into())
 }
 
 /// The query string.

@@ -1,17 +1,19 @@
 //! The door: who may ask, from where, and what every answer tells a browser.
 //!
 //! A page of another site can make the user's browser send requests here. What keeps it
-//! out: the `Host` must be our own (no DNS rebinding), an `Origin` must be our own, a
-//! session cookie counts only together with proof that the request comes from our page
-//! (cookies know no ports, so `SameSite` alone does not tell our page from one that
-//! another program serves on 127.0.0.1), and a bearer token is never sent by itself.
+//! out: the `Host` must be our own (no DNS rebinding), an `Origin` must be our own, and the
+//! only thing that opens the door is a header which no browser sends by itself. There are
+//! no cookies: they know no ports, so a browser would show them to each program that serves
+//! on 127.0.0.1.
 
+use super::door::Visitor;
 use super::errors::{Fault, Problem};
-use super::{ApiState, REQUEST_TIMEOUT};
+use super::{ApiState, REQUEST_TIMEOUT, wall_clock};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use std::sync::Arc;
 
 /// Only our own files, no inline code, no frame around us.
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
@@ -31,7 +33,9 @@ const HEADERS: [(&str, &str); 8] = [
 
 /// Outermost layer: checks where the request was addressed to and where it comes from,
 /// bounds its time, and puts [`CONTENT_SECURITY_POLICY`] and its companions on the answer.
+/// A connection that has shown no good token serves one request.
 pub async fn every_request(State(state): State<ApiState>, request: Request, next: Next) -> Response {
+    let visitor = visitor_of(&request);
     let mut response = match check_source(&state, &request) {
         Err(fault) => fault.into_response(),
         Ok(()) => match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
@@ -42,15 +46,25 @@ pub async fn every_request(State(state): State<ApiState>, request: Request, next
     for (name, value) in HEADERS {
         response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
+    if visitor.is_some_and(|visitor| !visitor.is_known()) {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     response
 }
 
-/// Layer of the API's own routes: a good bearer token, or a session from our own page.
+/// Layer of the API's own routes: the folder's token or a session, as a bearer token.
 pub async fn api_request(State(state): State<ApiState>, request: Request, next: Next) -> Response {
-    match check_caller(&state, request.method(), request.headers()) {
-        Ok(()) => next.run(request).await,
-        Err(fault) => Problem::from(fault).into_response(),
+    if let Err(fault) = check_caller(&state, request.headers()) {
+        return Problem::from(fault).into_response();
     }
+    if let Some(visitor) = visitor_of(&request) {
+        state.door().let_in(&visitor).await;
+    }
+    next.run(request).await
+}
+
+fn visitor_of(request: &Request) -> Option<Arc<Visitor>> {
+    request.extensions().get().cloned()
 }
 
 fn check_source(state: &ApiState, request: &Request) -> Result<(), Fault> {
@@ -74,38 +88,11 @@ fn is_own_origin(state: &ApiState, origin: &HeaderValue) -> bool {
     origin.as_bytes().strip_prefix(b"http://").is_some_and(|rest| state.hosts().iter().any(|host| host.as_bytes() == rest))
 }
 
-fn check_caller(state: &ApiState, method: &Method, headers: &HeaderMap) -> Result<(), Fault> {
-    if let Some(authorization) = headers.get(header::AUTHORIZATION) {
-        let token = authorization.to_str().ok().and_then(|value| value.split_once(' '));
-        return match token {
-            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && state.tokens().is_bearer(token.trim()) => Ok(()),
-            Some(_) | None => Err(Fault::Unauthorized),
-        };
+fn check_caller(state: &ApiState, headers: &HeaderMap) -> Result<(), Fault> {
+    let mut all = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(authorization), None) = (all.next(), all.next()) else { return Err(Fault::Unauthorized) };
+    match authorization.to_str().ok().and_then(|value| value.split_once(' ')) {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && state.tokens().is_bearer(token.trim(), wall_clock()) => Ok(()),
+        Some(_) | None => Err(Fault::Unauthorized),
     }
-    if !has_session(state, headers) {
-        return Err(Fault::Unauthorized);
-    }
-    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
-    let same_origin = site == Some(b"same-origin");
-    let proven = if method == Method::GET || method == Method::HEAD {
-        // Reading changes nothing, and a foreign page cannot see the answer; `none` is an
-        // address that the user typed.
-        same_origin || site.is_none() || site == Some(b"none")
-    } else {
-        // Any `Origin` still here is our own.
-        site.is_none_or(|_| same_origin) && (same_origin || headers.contains_key(header::ORIGIN))
-    };
-    if proven { Ok(()) } else { Err(Fault::ForeignOrigin) }
-}
-
-/// Whether one of the request's cookies is a session of this node.
-pub fn has_session(state: &ApiState, headers: &HeaderMap) -> bool {
-    let name = state.cookie_name();
-    headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(';'))
-        .filter_map(|cookie| cookie.trim().split_once('='))
-        .any(|(key, value)| key == name && state.tokens().is_session(value))
 }

@@ -2,10 +2,10 @@
 
 use super::doctor::{Check, examine};
 use super::errors::{CANDIDATES_MAX, Fault, Problem};
-use super::extract::{Json, Query};
+use super::extract::{Brief, Json, Query};
 use super::openapi;
 use super::qr::Qr;
-use super::{ApiState, views};
+use super::{ApiState, views, wall_clock};
 use crate::net::server_address_from_text;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -18,6 +18,7 @@ use symbolon_core::command::{Command, CommandError, MessageState, MessageView, R
 use symbolon_core::limits::INVITE_LIFETIME;
 use symbolon_core::seam::{Address, Event};
 use symbolon_presence::id::{MessageId, RequestId};
+use tokio::time::Instant;
 
 /// What every handler answers.
 pub type Answer = Result<axum::Json<Value>, Problem>;
@@ -352,7 +353,7 @@ pub async fn wait(State(state): State<ApiState>, Path(message): Path<String>, Qu
     let id = message_id(&message)?;
     let wanted = views::parse_message_state(&query.state).ok_or(Fault::BadRequest)?;
     let limit = Duration::from_secs(query.timeout.unwrap_or(WAIT_MAX).min(WAIT_MAX));
-    let deadline = tokio::time::Instant::now() + limit;
+    let deadline = Instant::now() + limit;
     // Subscribed before the first look, so that no change falls between.
     let mut events = state.node().subscribe();
     loop {
@@ -491,8 +492,45 @@ pub async fn doctor(State(state): State<ApiState>) -> Answer {
 
 /// `POST /api/v1/page-token`
 pub async fn page_token(State(state): State<ApiState>) -> Answer {
-    let token = state.tokens().issue().map_err(|_| Fault::Internal)?;
+    let token = state.tokens().issue(Instant::now()).map_err(|_| Fault::Internal)?;
     Ok(axum::Json(json!({ "http": state.page_address(&token), "token": token.secret() })))
+}
+
+/// Body of [`session`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SessionBody {
+    token: String,
+}
+
+/// `POST /api/v1/session`
+pub async fn session(State(state): State<ApiState>, Brief(body): Brief<SessionBody>) -> Answer {
+    let (now, wall) = (Instant::now(), wall_clock());
+    // It writes a file.
+    let traded = tokio::task::spawn_blocking(move || state.tokens().redeem(&body.token, now, wall));
+    let traded = traded.await.map_err(|_| Fault::Internal)?.map_err(|_| Fault::Internal)?;
+    let (session, expires) = traded.ok_or(Fault::Unauthorized)?;
+    Ok(axum::Json(json!({ "session": session.secret(), "expires": views::time(expires) })))
+}
+
+/// Body of [`proof`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProofBody {
+    session: String,
+    nonce: String,
+}
+
+/// `POST /api/v1/session/proof`
+pub async fn proof(State(state): State<ApiState>, Brief(body): Brief<ProofBody>) -> Answer {
+    let proof = state.tokens().proof(&body.session, &body.nonce, wall_clock()).ok_or(Fault::Unauthorized)?;
+    Ok(axum::Json(json!({ "proof": proof })))
+}
+
+/// `POST /api/v1/sessions/end`
+pub async fn end_sessions(State(state): State<ApiState>) -> Answer {
+    let ended = tokio::task::spawn_blocking(move || state.tokens().end_sessions()).await.map_err(|_| Fault::Internal)?;
+    Ok(axum::Json(json!({ "ended": ended })))
 }
 
 /// `POST /api/v1/stop`

@@ -26,15 +26,14 @@ pub fn document() -> Value {
         "info": {
             "title": "Symbolon, local API of a node",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "On loopback only. Every request needs the token of the data folder (`api-token`) as a bearer token, \
-                or a session of the node's own page.",
+            "description": "On loopback only. Every request but those of `/api/v1/session` needs a bearer token: that of the data \
+                folder (`api-token`), or a session, for which the page trades the one-time token of its address.",
         },
         "paths": paths,
-        "security": [{ "bearer": [] }, { "session": [] }],
+        "security": [{ "bearer": [] }],
         "components": {
             "securitySchemes": {
                 "bearer": { "type": "http", "scheme": "bearer" },
-                "session": { "type": "apiKey", "in": "cookie", "name": "symbolon_session_PORT" },
             },
             "responses": {
                 "Problem": {
@@ -42,7 +41,7 @@ pub fn document() -> Value {
                     "content": { "application/problem+json": { "schema": schema_ref("Problem") } },
                 },
             },
-            "schemas": schemas(),
+            "schemas": joined(schemas(), entrance_schemas()),
             "x-problems": problems,
         },
     })
@@ -64,6 +63,9 @@ fn operation(route: &Route) -> Value {
             "default": { "$ref": "#/components/responses/Problem" },
         },
     });
+    if let (true, Some(operation)) = (route.is_entrance, operation.as_object_mut()) {
+        operation.insert("security".to_owned(), json!([]));
+    }
     if let (Some(body), Some(operation)) = (route.body, operation.as_object_mut()) {
         let content = json!({ "application/json": { "schema": schema_ref(body) } });
         operation.insert("requestBody".to_owned(), json!({ "required": true, "content": content }));
@@ -78,6 +80,26 @@ fn operation_id(route: &Route) -> String {
 
 fn schema_ref(name: &str) -> Value {
     json!({ "$ref": format!("#/components/schemas/{name}") })
+}
+
+fn joined(mut all: Value, more: Value) -> Value {
+    if let (Some(all), Value::Object(more)) = (all.as_object_mut(), more) {
+        all.extend(more);
+    }
+    all
+}
+
+/// What the page needs to come in.
+fn entrance_schemas() -> Value {
+    let text = || json!({ "type": "string" });
+    json!({
+        "PageToken": object(json!({ "http": text(), "token": text() }), &[]),
+        "Session": object(json!({ "session": text(), "expires": { "type": "string", "format": "date-time" } }), &[]),
+        "Proof": object(json!({ "proof": text() }), &[]),
+        "SessionsEnded": object(json!({ "ended": { "type": "integer", "minimum": 0 } }), &[]),
+        "SessionBody": object(json!({ "token": text() }), &[]),
+        "ProofBody": object(json!({ "session": text(), "nonce": text() }), &[]),
+    })
 }
 
 /// An object whose fields are all there, but for those in `optional`.
@@ -219,7 +241,6 @@ fn schemas() -> Value {
         "Status": object(status, &[]),
         "Check": object(json!({ "check": text(), "ok": flag(), "detail": text(), "hint": text_or_null() }), &[]),
         "Checks": object(json!({ "checks": list("Check") }), &[]),
-        "PageToken": object(json!({ "http": text(), "token": text() }), &[]),
         "Stopping": object(json!({ "stopping": flag() }), &[]),
         "Problem": object(problem, &["candidates"]),
         "NameBody": object(json!({ "name": text() }), &[]),

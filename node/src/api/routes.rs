@@ -20,6 +20,8 @@ pub struct Route {
     pub success: (u16, &'static str),
     /// Name of the answer's schema.
     pub answer: &'static str,
+    /// Whether it answers without a token: the ways in.
+    pub is_entrance: bool,
     /// What answers it.
     pub handler: fn() -> MethodRouter<ApiState>,
 }
@@ -36,7 +38,7 @@ impl std::fmt::Debug for Route {
 const JSON: (u16, &str) = (200, "application/json");
 
 const fn read(path: &'static str, answer: &'static str, summary: &'static str, handler: fn() -> MethodRouter<ApiState>) -> Route {
-    Route { method: "get", path, summary, query: &[], body: None, success: JSON, answer, handler }
+    Route { method: "get", path, summary, query: &[], body: None, success: JSON, answer, is_entrance: false, handler }
 }
 
 const fn change(
@@ -46,7 +48,7 @@ const fn change(
     summary: &'static str,
     handler: fn() -> MethodRouter<ApiState>,
 ) -> Route {
-    Route { method: "post", path, summary, query: &[], body, success: JSON, answer, handler }
+    Route { method: "post", path, summary, query: &[], body, success: JSON, answer, is_entrance: false, handler }
 }
 
 /// The table.
@@ -187,9 +189,30 @@ pub const ROUTES: &[Route] = &[
     change("/api/v1/lookups/remove", Some("LookupBody"), "Lookup", "Names a lookup server no longer.", || post(handlers::lookup_remove)),
     read("/api/v1/status", "Status", "What works and what does not.", || get(handlers::status)),
     read("/api/v1/doctor", "Checks", "What may be wrong, check by check, and what to do about it.", || get(handlers::doctor)),
-    change("/api/v1/page-token", None, "PageToken", "Makes a fresh address of the page, good for one browser.", || {
+    change("/api/v1/page-token", None, "PageToken", "Makes a fresh address of the page: good once, for a minute.", || {
         post(handlers::page_token)
     }),
+    Route {
+        is_entrance: true,
+        ..change(
+            "/api/v1/session",
+            Some("SessionBody"),
+            "Session",
+            "Trades the one-time token of a page's address for a session, which is a bearer token for 30 days.",
+            || post(handlers::session),
+        )
+    },
+    Route {
+        is_entrance: true,
+        ..change(
+            "/api/v1/session/proof",
+            Some("ProofBody"),
+            "Proof",
+            "Proves that this is the node which gave a session: HMAC-SHA-256 under the session's hash over `port:nonce`.",
+            || post(handlers::proof),
+        )
+    },
+    change("/api/v1/sessions/end", None, "SessionsEnded", "Signs out every browser.", || post(handlers::end_sessions)),
     Route {
         success: (202, "application/json"),
         ..change("/api/v1/stop", None, "Stopping", "Stops the node cleanly.", || post(handlers::stop))

@@ -4,7 +4,7 @@
 
 use super::{Folder, FolderError, is_in_use, write};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use symbolon_presence::id::base32;
 use zeroize::Zeroizing;
 
@@ -12,6 +12,8 @@ use zeroize::Zeroizing;
 pub const TOKEN_FILE: &str = "api-token";
 /// Name of the file with the running node's address.
 pub const ADDRESS_FILE: &str = "api-address";
+/// Name of the file that leads the user's browser to the page.
+pub const REDIRECT_FILE: &str = "open-page.html";
 
 /// 32 random bytes in base32.
 const TOKEN_CHARS: usize = 52;
@@ -75,12 +77,32 @@ impl Folder {
 
     /// Takes the address back, at a clean stop.
     pub fn withdraw_address(&self) -> Result<(), FolderError> {
+        remove_redirect(self.path());
         let path = self.path().join(ADDRESS_FILE);
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(FolderError::Io(path, error)),
             _ => Ok(()),
         }
     }
+}
+
+/// Writes a file that leads a browser to an address of the page, and answers where it is.
+/// Every user of the machine can read a command line; only the owner can read this file.
+pub fn write_redirect(folder: &Path, address: &str) -> io::Result<PathBuf> {
+    let path = folder.join(REDIRECT_FILE);
+    // The address is made of letters and marks that mean nothing in HTML.
+    let page = format!(
+        "<!doctype html><meta charset=\"utf-8\"><meta name=\"referrer\" content=\"no-referrer\"><title>Symbolon</title>\n\
+         <meta http-equiv=\"refresh\" content=\"0; url={address}\">\n<p><a href=\"{address}\">Open Symbolon</a></p>\n"
+    );
+    write::replace_private(&path, page.as_bytes())?;
+    std::path::absolute(path)
+}
+
+/// Removes that file, if it is there. The address in it is good for a minute only.
+pub fn remove_redirect(folder: &Path) {
+    // What cannot be removed opens nothing.
+    let _ = std::fs::remove_file(folder.join(REDIRECT_FILE));
 }
 
 /// Finds the node that runs on a folder. An address that a killed node left behind is not

@@ -118,8 +118,9 @@ pub async fn open(config: RunConfig) -> Result<Opened, RunError> {
         };
         let _ = ended_sender.send(result);
     });
+    let door = Some(folder.door());
     let publish_address = Box::new(move |address: &str| folder.publish_address(address).map_err(folder_error));
-    Ok(Opened { handle, api_token, listening, publish_address, ended })
+    Ok(Opened { handle, api_token, door, listening, publish_address, ended })
 }
 
 /// Looks at the LAN, if that is wanted and the node can be reached from there.

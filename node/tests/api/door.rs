@@ -3,29 +3,31 @@
 use crate::{Server, TOKEN};
 use serde_json::json;
 use std::time::Duration;
+use symbolon_node::api::door::{CONNECTIONS_MAX, STRANGERS_MAX};
+use symbolon_node::api::extract::BRIEF_MAX;
 use symbolon_node::api::guard::CONTENT_SECURITY_POLICY;
 use symbolon_node::api::routes::ROUTES;
-use symbolon_node::api::tokens::Token;
-use symbolon_node::api::{Api, BODY_MAX, CONNECTIONS_MAX, StartError};
+use symbolon_node::api::tokens::{ONE_TIME_LIFE, Token};
+use symbolon_node::api::{Api, BODY_MAX, HEAD_TIMEOUT, StartError};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 #[tokio::test]
 async fn api_is_never_served_beyond_loopback() {
     let server = Server::start().await;
     for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"] {
-        let started = Api::start(address.parse().unwrap(), Token::from_text(TOKEN), server.fake.handle.clone()).await;
+        let started = Api::start(Some(address.parse().unwrap()), Token::from_text(TOKEN), None, server.fake.handle.clone()).await;
         assert!(matches!(started, Err(StartError::NotLoopback)), "{address}");
     }
 }
 
 #[tokio::test]
-async fn no_route_answers_without_a_good_token() {
+async fn a110_no_route_answers_without_a_good_token() {
     let server = Server::start().await;
-    let used = server.one_time();
-    server.with("GET", &format!("/?token={used}"), &[], b"").await;
-    let used = format!("Bearer {used}");
-    let wrong = ["Bearer ", "Bearer wrong", "Basic Zm9sZGVyLXRva2Vu", TOKEN, used.as_str()];
-    let cookie = format!("symbolon_session_{}=wrong", server.address.port());
-    for route in ROUTES {
+    let unused = format!("Bearer {}", server.one_time());
+    let wrong = ["Bearer ", "Bearer wrong", "Basic Zm9sZGVyLXRva2Vu", TOKEN, unused.as_str()];
+    let cookie = format!("symbolon_session_{}={}", server.address.port(), server.sign_in().await);
+    for route in ROUTES.iter().filter(|route| !route.is_entrance) {
         let path = route.path.replace("{request}", "aaaa").replace("{message}", "aaaa");
         let method = route.method.to_uppercase();
         let mut refused = vec![server.with(&method, &path, &[], b"").await, server.with(&method, &path, &[("cookie", &cookie)], b"").await];
@@ -38,56 +40,86 @@ async fn no_route_answers_without_a_good_token() {
         }
     }
     assert!(server.fake.with(|world| world.seen.is_empty()), "nothing reached the node");
+    assert_eq!(ROUTES.iter().filter(|route| route.is_entrance).count(), 2);
 }
 
 #[tokio::test]
-async fn wrong_bearer_is_not_rescued_by_a_good_cookie() {
+async fn of_two_tokens_in_one_request_none_counts() {
     let server = Server::start().await;
-    let cookie = server.sign_in().await;
-    let answer = server.with("GET", "/api/v1/identity", &[("cookie", &cookie), ("authorization", "Bearer wrong")], b"").await;
+    let good = format!("Bearer {TOKEN}");
+    let answer = server.with("GET", "/api/v1/identity", &[("authorization", &good), ("authorization", "Bearer wrong")], b"").await;
     assert_eq!(answer.status, 401);
 }
 
 #[tokio::test]
-async fn one_time_token_is_a_bearer_until_it_opened_the_page_once() {
+async fn a110_one_time_token_is_traded_once_and_opens_nothing_itself() {
     let server = Server::start().await;
     let token = server.one_time();
     let bearer = format!("Bearer {token}");
-    assert_eq!(server.with("GET", "/api/v1/identity", &[("authorization", &bearer)], b"").await.status, 200);
-
-    let first = server.with("GET", &format!("/?token={token}"), &[], b"").await;
-    assert_eq!((first.status, first.header("location")), (303, Some("/")));
-    let cookie = first.header("set-cookie").unwrap();
-    for part in ["HttpOnly", "SameSite=Strict", "Path=/"] {
-        assert!(cookie.split("; ").any(|one| one == part), "{cookie}");
-    }
-    assert!(!cookie.contains(&token));
-
-    let second = server.with("GET", &format!("/?token={token}"), &[], b"").await;
-    assert_eq!((second.status, second.header("set-cookie")), (401, None));
+    // Looking at the address uses nothing up, and sets nothing.
+    let looked = server.with("GET", &format!("/?token={token}"), &[], b"").await;
+    assert_eq!((looked.status, looked.header("set-cookie")), (200, None));
     assert_eq!(server.with("GET", "/api/v1/identity", &[("authorization", &bearer)], b"").await.status, 401);
-    // The same browser that opens its address again is already in.
-    let cookie = cookie.split(';').next().unwrap();
-    assert_eq!(server.with("GET", &format!("/?token={token}"), &[("cookie", cookie)], b"").await.status, 303);
-    assert_eq!(server.with("GET", "/", &[("cookie", cookie)], b"").await.status, 200);
+
+    let first = server.trade(&token).await;
+    assert_eq!((first.status, first.header("set-cookie")), (200, None));
+    let session = first.json()["session"].as_str().unwrap().to_owned();
+    let bearer = format!("Bearer {session}");
+    assert_eq!(server.with("GET", "/api/v1/identity", &[("authorization", &bearer)], b"").await.status, 200);
+    for again in [token.as_str(), TOKEN, session.as_str(), "", "wrong"] {
+        let answer = server.trade(again).await;
+        assert_eq!((answer.status, answer.error().as_str()), (401, "unauthorized"));
+    }
 }
 
 #[tokio::test]
-async fn folder_token_does_not_open_the_page_by_address() {
+async fn a110_one_time_token_is_dead_after_a_minute() {
     let server = Server::start().await;
-    let answer = server.with("GET", &format!("/?token={TOKEN}"), &[], b"").await;
-    assert_eq!((answer.status, answer.header("set-cookie")), (401, None));
+    let token = server.one_time();
+    tokio::time::pause();
+    tokio::time::advance(ONE_TIME_LIFE).await;
+    tokio::time::resume();
+    assert_eq!(server.trade(&token).await.status, 401);
 }
 
 #[tokio::test]
-async fn page_token_prints_a_fresh_address_that_works_once() {
+async fn a110_another_origin_trades_no_token() {
+    let server = Server::start().await;
+    let token = server.one_time();
+    let body = json!({ "token": token }).to_string();
+    for (header, value) in [("origin", "http://127.0.0.1:1"), ("host", "evil.example"), ("content-type", "text/plain")] {
+        let answer = server.with("POST", "/api/v1/session", &[(header, value)], body.as_bytes()).await;
+        assert!(matches!(answer.status, 403 | 415), "{header}");
+    }
+    let long = json!({ "token": "x".repeat(BRIEF_MAX) }).to_string();
+    let answer = server.with("POST", "/api/v1/session", &[("content-type", "application/json")], long.as_bytes()).await;
+    assert_eq!((answer.status, answer.error().as_str()), (413, "too_large"));
+    assert_eq!(server.trade(&token).await.status, 200, "none of them used it up");
+}
+
+#[tokio::test]
+async fn a110_proof_is_given_to_who_names_a_session_and_to_nobody_else() {
+    let server = Server::start().await;
+    server.sign_in().await;
+    for session in ["", TOKEN, "00"] {
+        let body = json!({ "session": session, "nonce": "n" }).to_string();
+        let answer = server.with("POST", "/api/v1/session/proof", &[("content-type", "application/json")], body.as_bytes()).await;
+        assert_eq!((answer.status, answer.error().as_str()), (401, "unauthorized"));
+    }
+}
+
+#[tokio::test]
+async fn page_token_prints_a_fresh_address_and_all_browsers_can_be_signed_out() {
     let server = Server::start().await;
     let answer = server.post("/api/v1/page-token", &json!({})).await.json();
     let address = answer["http"].as_str().unwrap();
-    let path = address.strip_prefix(&format!("http://{}", server.host())).unwrap();
-    assert!(address.ends_with(answer["token"].as_str().unwrap()));
-    assert_eq!(server.with("GET", path, &[], b"").await.status, 303);
-    assert_eq!(server.with("GET", path, &[], b"").await.status, 401);
+    let token = answer["token"].as_str().unwrap();
+    assert_eq!(address, format!("http://{}/?token={token}", server.host()));
+    let session = server.trade(token).await.json()["session"].as_str().unwrap().to_owned();
+    let bearer = format!("Bearer {session}");
+    let ended = server.with("POST", "/api/v1/sessions/end", &[("authorization", &bearer)], b"").await;
+    assert_eq!(ended.json(), json!({ "ended": 1 }));
+    assert_eq!(server.with("GET", "/api/v1/identity", &[("authorization", &bearer)], b"").await.status, 401);
 }
 
 #[tokio::test]
@@ -132,46 +164,6 @@ async fn foreign_origin_is_refused_even_with_a_good_token() {
 }
 
 #[tokio::test]
-async fn session_changes_things_only_from_the_own_page() {
-    let server = Server::start().await;
-    let cookie = server.sign_in().await;
-    let origin = format!("http://{}", server.host());
-    let json = ("content-type", "application/json");
-    let body = json!({ "name": "Berta" }).to_string();
-    let put = async |extra: &[(&str, &str)]| {
-        let mut headers = vec![("cookie", cookie.as_str()), json];
-        headers.extend_from_slice(extra);
-        server.with("PUT", "/api/v1/identity/name", &headers, body.as_bytes()).await
-    };
-    for proof in [
-        &[("origin", origin.as_str())][..],
-        &[("sec-fetch-site", "same-origin")],
-        &[("origin", &origin), ("sec-fetch-site", "same-origin")],
-    ] {
-        assert_eq!(put(proof).await.status, 200, "{proof:?}");
-    }
-    let without = [
-        &[][..],
-        &[("sec-fetch-site", "same-site")],
-        &[("sec-fetch-site", "cross-site")],
-        &[("sec-fetch-site", "none")],
-        &[("origin", &origin), ("sec-fetch-site", "same-site")],
-        &[("referer", &origin)],
-    ];
-    for proof in without {
-        let answer = put(proof).await;
-        assert_eq!((answer.status, answer.error().as_str()), (403, "foreign_origin"), "{proof:?}");
-    }
-    assert_eq!(server.fake.with(|world| world.seen.len()), 3);
-
-    for (site, status) in [("same-origin", 200), ("none", 200), ("same-site", 403), ("cross-site", 403)] {
-        let answer = server.with("GET", "/api/v1/identity", &[("cookie", &cookie), ("sec-fetch-site", site)], b"").await;
-        assert_eq!(answer.status, status, "{site}");
-    }
-    assert_eq!(server.with("GET", "/api/v1/identity", &[("cookie", &format!("a=b; {cookie}; c=d"))], b"").await.status, 200);
-}
-
-#[tokio::test]
 async fn every_answer_carries_the_protecting_headers() {
     let server = Server::start().await;
     let answers = [
@@ -188,7 +180,7 @@ async fn every_answer_carries_the_protecting_headers() {
         server.post("/api/v1/invites", &json!({ "nonsense": 1 })).await,
     ];
     let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
-    assert_eq!(statuses, [401, 200, 200, 303, 404, 405, 401, 403, 200, 200, 400]);
+    assert_eq!(statuses, [200, 200, 200, 200, 404, 405, 401, 403, 200, 200, 400]);
     for answer in answers {
         assert_eq!(answer.header("content-security-policy"), Some(CONTENT_SECURITY_POLICY));
         assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
@@ -197,6 +189,7 @@ async fn every_answer_carries_the_protecting_headers() {
         assert_eq!(answer.header("cross-origin-opener-policy"), Some("same-origin"));
         assert_eq!(answer.header("cross-origin-resource-policy"), Some("same-origin"));
         assert_eq!(answer.header("access-control-allow-origin"), None);
+        assert_eq!(answer.header("set-cookie"), None);
     }
     assert!(!CONTENT_SECURITY_POLICY.contains("unsafe"));
 }
@@ -214,9 +207,18 @@ async fn page_files_hold_no_inline_code_and_no_way_to_insert_markup() {
         assert_eq!(answer.status, 200, "{file}");
         let text = String::from_utf8(answer.body).unwrap();
         if file.ends_with(".js") {
-            for forbidden in
-                ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function", "DOMParser", "https://"]
-            {
+            for forbidden in [
+                "document.cookie",
+                "localStorage",
+                "innerHTML",
+                "outerHTML",
+                "insertAdjacentHTML",
+                "document.write",
+                "eval(",
+                "new Function",
+                "DOMParser",
+                "https://",
+            ] {
                 assert!(!text.contains(forbidden), "{file}: {forbidden}");
             }
             let imports = text.split("from \"").skip(1).filter_map(|rest| rest.split('"').next());
@@ -279,6 +281,77 @@ async fn node_that_does_not_answer_gives_a_timeout() {
         tokio::time::pause();
     });
     assert_eq!((answer.status, answer.error().as_str()), (504, "timed_out"));
+}
+
+/// Opens a connection and sends these bytes.
+async fn speak(server: &Server, bytes: &[u8]) -> TcpStream {
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(bytes).await.unwrap();
+    stream
+}
+
+#[tokio::test]
+async fn a110_strangers_sockets_delay_nobody_and_are_closed() {
+    let server = Server::start().await;
+    let bearer = format!("Bearer {TOKEN}");
+    let host = server.host();
+    let headers = [("host", host.as_str()), ("authorization", &bearer)];
+    let mut inside = vec![];
+    for _ in 0..CONNECTIONS_MAX - 1 {
+        let stream = crate::http::open(server.address, "GET", "/api/v1/events", &headers, b"").await;
+        stream.readable().await.unwrap();
+        inside.push(stream);
+    }
+    let half = format!("GET / HTTP/1.1\r\nhost: {host}\r\n");
+    let body = format!("POST /api/v1/session HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\ncontent-length: 900\r\n\r\n{{");
+    let mut strangers = vec![];
+    for bytes in [&b""[..], half.as_bytes(), body.as_bytes()] {
+        for _ in 0..2 * STRANGERS_MAX {
+            strangers.push(speak(&server, bytes).await);
+        }
+        // Were it behind them in a queue, it would wait until they are cut off: for seconds each.
+        let answer = tokio::time::timeout(HEAD_TIMEOUT, server.get("/api/v1/identity")).await.expect("delayed");
+        assert_eq!(answer.status, 200);
+    }
+    for mut stream in strangers {
+        let mut rest = vec![];
+        let closed = tokio::time::timeout(Duration::from_secs(30), stream.read_to_end(&mut rest)).await;
+        assert!(closed.is_ok(), "left open");
+    }
+    server.fake.tell(symbolon_core::seam::Event::Friend(symbolon_presence::id::PeerId([1; 32])));
+    for stream in &inside {
+        stream.readable().await.unwrap();
+        let mut bytes = [0; 4096];
+        assert!(stream.try_read(&mut bytes).unwrap() > 0, "one that was let in gave way to strangers");
+    }
+}
+
+#[tokio::test]
+async fn a110_silent_socket_is_closed_after_two_seconds() {
+    let server = Server::start().await;
+    let (mut silent, mut half) = (speak(&server, b"").await, speak(&server, b"GET / HT").await);
+    let begun = std::time::Instant::now();
+    for stream in [&mut silent, &mut half] {
+        let mut rest = vec![];
+        // A reset is an end as well.
+        let _ = tokio::time::timeout(Duration::from_secs(30), stream.read_to_end(&mut rest)).await.expect("left open");
+    }
+    assert!(begun.elapsed() >= HEAD_TIMEOUT - Duration::from_millis(200), "a slow client has its time");
+}
+
+#[tokio::test]
+async fn connection_without_a_token_serves_one_request() {
+    let server = Server::start().await;
+    let host = server.host();
+    let two = format!("GET / HTTP/1.1\r\nhost: {host}\r\n\r\n").repeat(2);
+    let mut answers = String::new();
+    speak(&server, two.as_bytes()).await.read_to_string(&mut answers).await.unwrap();
+    assert_eq!(answers.matches("HTTP/1.1 200").count(), 1);
+    let two = format!("GET /api/v1/identity HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {TOKEN}\r\n\r\n").repeat(2);
+    let mut stream = speak(&server, two.as_bytes()).await;
+    let mut answers = String::new();
+    let _ = tokio::time::timeout(Duration::from_secs(30), stream.read_to_string(&mut answers)).await.expect("closed when it rests");
+    assert_eq!(answers.matches("HTTP/1.1 200").count(), 2);
 }
 
 #[tokio::test]

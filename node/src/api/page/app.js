@@ -1,6 +1,7 @@
 // The page: what is shown where, and the list of friends at its side.
 
 import { avatar, button, clean, h, icon, nameOf, say, when } from "/dom.js";
+import { enter } from "/session.js";
 import { lastMessage, listen, loadAll, state, unread, waiting, watch } from "/node.js";
 import { chatView } from "/chat.js";
 import { addView, requestsView } from "/people.js";
@@ -115,7 +116,7 @@ function locked() {
   main.replaceChildren(h("section", { class: "empty" },
     h("img", { src: "/icon.svg", alt: "", class: "logo" }),
     h("h1", {}, "This browser is not signed in"),
-    h("p", {}, "The address that the node printed works once, for one browser, until the node stops."),
+    h("p", {}, "The address that the node prints works once, within a minute. A tab that got in stays signed in for 30 days."),
     h("p", {}, "For a fresh address, type this in a terminal on the same machine, then open what it prints:"),
     h("pre", {}, "symbolon page")));
 }
@@ -125,27 +126,16 @@ function showBanner(text) {
   banner.textContent = text;
 }
 
-async function linkLost(closed) {
-  showBanner("The node does not answer. If you stopped it, start it again with “symbolon up”.");
-  if (!closed) return; // the browser tries again by itself
-  try {
-    await loadAll();
-    start();
-  } catch (problem) {
-    if (problem.kind === "unauthorized") {
+function start() {
+  listen({
+    open: () => showBanner(""),
+    lost: (problem) => showBanner(`${problem.message} ${problem.hint ?? ""}`),
+    locked: () => {
       showBanner("");
       locked();
-    } else {
-      setTimeout(() => linkLost(true), 3000);
-    }
-  }
-}
-
-let source = null;
-
-function start() {
-  source?.close();
-  source = listen((open, closed) => (open ? showBanner("") : linkLost(closed)), (text) => say("Please look at this", text));
+    },
+    warning: (text) => say("Please look at this", text),
+  });
 }
 
 let drawing = false;
@@ -165,6 +155,7 @@ watch((what) => {
 addEventListener("hashchange", route);
 
 try {
+  await enter();
   await loadAll();
   route();
   start();

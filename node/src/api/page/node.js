@@ -1,27 +1,24 @@
 // The node, as the page knows it: requests to its API, its events, and what was read so far.
 // Nothing here touches the document.
 
-export class Problem extends Error {
-  constructor(kind, detail, hint) {
-    super(detail);
-    this.kind = kind;
-    this.hint = hint;
+import { Problem, doubt, forget, gone, key } from "/session.js";
+
+// One request. Answers what came back; throws a Problem when nothing did.
+async function send(method, path, body, more = {}) {
+  const { headers, ...rest } = more;
+  const type = body === undefined ? {} : { "Content-Type": "application/json" };
+  const all = { ...type, ...headers, ...await key() };
+  try {
+    return await fetch(path, { method, credentials: "omit", headers: all, body: body === undefined ? undefined : JSON.stringify(body), ...rest });
+  } catch {
+    doubt();
+    throw gone();
   }
 }
 
 // One request. Answers the JSON; throws a Problem.
 export async function call(method, path, body) {
-  let response;
-  try {
-    response = await fetch(path, {
-      method,
-      credentials: "same-origin",
-      headers: body === undefined ? {} : { "Content-Type": "application/json" },
-      body: body === undefined ? undefined : JSON.stringify(body),
-    });
-  } catch {
-    throw new Problem("unreachable", "The node does not answer.", "Start it again with “symbolon up”, then open the address that it prints.");
-  }
+  const response = await send(method, path, body);
   let answer = null;
   try {
     answer = await response.json();
@@ -29,8 +26,16 @@ export async function call(method, path, body) {
     answer = null;
   }
   if (response.ok && answer !== null) return answer;
+  if (response.status === 401) forget();
   if (answer && answer.error) throw new Problem(answer.error, answer.detail, answer.hint);
   throw new Problem("internal", "The node's answer cannot be understood.", "Reload the page; if it stays like that, restart the node.");
+}
+
+// A picture, as an address that an image can show.
+export async function picture(path) {
+  const response = await send("GET", path);
+  if (!response.ok) throw gone();
+  return `data:image/svg+xml,${encodeURIComponent(await response.text())}`;
 }
 
 export const get = (path) => call("GET", path);
@@ -148,27 +153,104 @@ function fetchSoon(id) {
   }, 40);
 }
 
-// Opens the event stream. `onLink` hears true when it is open, false when it is lost;
-// `onWarning` gets texts for the user.
-export function listen(onLink, onWarning) {
+// How long a stream may say nothing before it counts as lost; the node says something each 15 s.
+const SILENCE = 45000;
+// Between two attempts to open it.
+const AGAIN = 2000;
+
+// Follows the event stream, and opens it again whenever it is lost. `on.open`, `on.lost` and
+// `on.locked` hear how it stands; `on.warning` gets texts for the user.
+export async function listen(on) {
+  const position = { last: null };
+  for (;;) {
+    try {
+      await follow(position, on);
+    } catch (problem) {
+      if (problem.kind === "unauthorized") {
+        on.locked();
+        return;
+      }
+      on.lost(problem);
+    }
+    doubt();
+    await new Promise((resolve) => setTimeout(resolve, AGAIN));
+  }
+}
+
+async function follow(position, on) {
+  const stop = new AbortController();
+  let watchdog = null;
+  const alive = () => {
+    clearTimeout(watchdog);
+    watchdog = setTimeout(() => stop.abort(), SILENCE);
+  };
+  alive();
+  try {
+    const headers = position.last === null ? {} : { "Last-Event-ID": position.last };
+    const response = await send("GET", "/api/v1/events", undefined, { headers, signal: stop.signal, cache: "no-store" });
+    if (response.status === 401) {
+      forget();
+      throw new Problem("unauthorized", "", "");
+    }
+    if (!response.ok) throw gone();
+    on.open();
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    let rest = "";
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) throw gone();
+      alive();
+      const blocks = (rest + value).split("\n\n");
+      rest = blocks.pop();
+      for (const block of blocks) take(block, position, on);
+    }
+  } catch (problem) {
+    throw problem instanceof Problem ? problem : gone();
+  } finally {
+    clearTimeout(watchdog);
+    stop.abort();
+  }
+}
+
+// One event: lines of `field: value` (WHATWG HTML, server-sent events).
+function take(block, position, on) {
+  const fields = {};
+  for (const line of block.split("\n")) {
+    const at = line.indexOf(":");
+    if (at > 0) fields[line.slice(0, at)] = line.slice(at + 1).replace(/^ /, "");
+  }
+  if (fields.id) position.last = fields.id;
+  if (!fields.event) return;
+  happened(fields.event, JSON.parse(fields.data ?? "{}"), on);
+}
+
+function happened(event, data, on) {
   const quietly = (promise) => promise.catch(() => {});
-  const source = new EventSource("/api/v1/events");
-  const data = (event) => JSON.parse(event.data);
-  source.addEventListener("open", () => onLink(true));
-  source.addEventListener("error", () => onLink(false, source.readyState === EventSource.CLOSED));
-  source.addEventListener("hello", () => quietly(loadAll()));
-  source.addEventListener("lagged", () => quietly(loadAll()));
-  source.addEventListener("message_state", (event) => fetchSoon(data(event).message));
-  source.addEventListener("request", () => quietly(loadRequests()));
-  source.addEventListener("friend", () => quietly(Promise.all([loadFriends(), loadMessages()])));
-  source.addEventListener("online", (event) => {
-    const { id, online } = data(event);
-    const one = friend(id);
-    if (one) one.online = online;
-    changed("friends");
-  });
-  source.addEventListener("warning", (event) => onWarning(data(event).text));
-  // An event named "message" is also what EventSource uses for unnamed ones; ours have data.
-  source.addEventListener("message", (event) => fetchSoon(data(event).message));
-  return source;
+  switch (event) {
+    case "hello":
+    case "lagged":
+      quietly(loadAll());
+      break;
+    case "message":
+    case "message_state":
+      fetchSoon(data.message);
+      break;
+    case "request":
+      quietly(loadRequests());
+      break;
+    case "friend":
+      quietly(Promise.all([loadFriends(), loadMessages()]));
+      break;
+    case "online": {
+      const one = friend(data.id);
+      if (one) one.online = data.online;
+      changed("friends");
+      break;
+    }
+    case "warning":
+      on.warning(data.text);
+      break;
+    default:
+      break;
+  }
 }

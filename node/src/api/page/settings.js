@@ -1,7 +1,7 @@
 // Who I am, and how the node is doing.
 
 import { button, careful, clean, copyable, during, h, nameOf, say, viewHead, wordList } from "/dom.js";
-import { call, get, loadMe, post, state } from "/node.js";
+import { call, get, loadMe, picture, post, state } from "/node.js";
 
 export function settingsView() {
   const me = state.me;
@@ -14,6 +14,12 @@ export function settingsView() {
         h("p", {}, "When a friend wants to be sure that it is really you, read these out to them, by voice or in person."), wordList(me.words)),
       idCard(me),
       h("article", { class: "card" }, h("h2", {}, "How it is going"), health),
+      h("article", { class: "card" }, h("h2", {}, "Signed-in browsers"),
+        h("p", {}, "Each tab that you signed in stays so for 30 days. This signs out all of them, this one too; “symbolon page” prints an address to sign in again."),
+        careful("Sign out everywhere", "Really sign out?", async () => {
+          await post("/api/v1/sessions/end");
+          location.reload();
+        })),
       h("article", { class: "card" }, h("h2", {}, "Stop the node"),
         h("p", {}, "While it is stopped, nothing comes in; friends’ messages wait on their devices."),
         careful("Stop", "Really stop?", async () => {
@@ -30,11 +36,13 @@ function idCard(me) {
     card.replaceWith(idCard(state.me));
     say(state.me.findable ? "Whoever knows your Peer ID can ask for friendship." : "Nobody finds a way in by your Peer ID any longer.");
   });
+  const qr = h("img", { class: "qr small", alt: "My Peer ID as a QR code" });
+  picture("/api/v1/identity/qr").then((source) => { qr.src = source; }, () => qr.remove());
   const card = h("article", { class: "card" }, h("h2", {}, "My Peer ID"),
     h("p", {}, me.findable
       ? "Who you are, for other nodes. Whoever knows it can ask for friendship; you are asked before anything comes of it. Your name and keys are open to them."
       : "Who you are, for other nodes. It is no secret, and no invite either: for that, use “Add a friend”, or let yourself be found by it."),
-    copyable("Peer ID", me.id), h("img", { class: "qr small", src: "/api/v1/identity/qr", alt: "My Peer ID as a QR code" }), toggle,
+    copyable("Peer ID", me.id), qr, toggle,
     h("details", {}, h("summary", {}, "This device"), h("p", { class: "mono" }, me.device)));
   return card;
 }
