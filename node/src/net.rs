@@ -9,27 +9,33 @@
 //! On the wire a frame is an unsigned varint (shortest form) with its length, 1 to
 //! [`MAX_FRAME`](symbolon_core::seam::MAX_FRAME), and so many bytes; frames follow each
 //! other without anything between. At most four links stand on one connection; a fifth
-//! stream is reset. A connection without a link is closed after 30 s, a link with half a
-//! frame after 60 s without a byte, a connection on which nothing was heard after 28 s.
+//! stream is reset. A socket without a byte is closed after 2 s, a connection without a link
+//! after 30 s, an inbound link on which no frame made sense after 60 s, a link with half a
+//! frame after 60 s without a byte, a connection on which nothing was heard after 28 s. How
+//! many may come, and who gives way to whom, is the [`door`]'s to say.
 
 mod address;
 mod dht;
 mod dial;
 mod discreet;
+mod door;
+mod doorkeeper;
 mod driver;
 mod environment;
 mod frame;
+mod guard;
 mod limits;
 mod link;
 mod links;
 mod lookup;
+mod memory;
 mod neighbours;
+mod porch;
 mod port;
 mod streams;
 mod swarm;
 #[cfg(test)]
 mod tests;
-mod zone;
 
 pub(crate) use address::{Carrier, pinned_address};
 pub use address::{address_from_text, address_to_text, server_address_from_text};
@@ -142,7 +148,8 @@ impl Net {
         if environment::key_log_is_set() {
             return Err(NetError::KeyLog);
         }
-        let NetConfig { listen, port, lan, forward, bootstrap, limits } = config;
+        let NetConfig { listen, port, lan, forward, bootstrap, mut limits } = config;
+        limits.connections = limits.connections.min(environment::room_for_connections().unwrap_or(usize::MAX));
         let named = parse_listen(&listen)?;
         let servers = parse_servers(&bootstrap)?;
         // Addresses that only this machine can reach are told when they were asked for.
@@ -281,6 +288,16 @@ impl NetHandle {
         let Some((connection, _)) = self.shared.end_of(link) else { return };
         let shared = self.shared.clone();
         self.runtime.spawn(async move { shared.requests.send(Request::Reserve(connection)).await });
+    }
+
+    /// A frame that makes sense has come by a link: it may stay.
+    pub fn heard(&self, link: LinkId) {
+        self.shared.heard(link);
+    }
+
+    /// A link is a friend's or an owner's, whose place strangers cannot take; or no longer.
+    pub fn keep(&self, link: LinkId, kept: bool) {
+        self.shared.keep(link, kept);
     }
 
     /// As a relay, forwards connections to whoever is at the other end of a link.

@@ -6,7 +6,7 @@
 
 use crate::health::Vitals;
 use crate::mls::MlsCipher;
-use crate::net::{Net, NetConfig};
+use crate::net::{Limits, Net, NetConfig};
 use crate::run::RunError;
 use crate::run::open::{Kept, internal, net_error, open_store, read_passphrase, shell_error, store_error};
 use crate::run::{STOP_TIMEOUT, Signals};
@@ -105,6 +105,7 @@ pub async fn run(config: RelayConfig, ready: impl FnOnce(&RelayReady)) -> Result
         port: kept.port,
         forward: Some(transport),
         bootstrap: config.bootstrap.clone(),
+        limits: Limits::of_relay(),
         ..NetConfig::default()
     };
     let net = Net::start(net, input_sender).await.map_err(|error| net_error(&error))?;
@@ -247,7 +248,7 @@ impl Machine for RelayMachine {
                     self.facts.send_replace(Some(Facts { link, claim: self.claim, friends: self.friends }));
                 }
             }
-            Input::LinkUp { link, dial: _, path: _ } => self.relay.link_up(link.0),
+            Input::LinkUp { link, dial: _, path: _, source: _ } => self.relay.link_up(link.0),
             Input::LinkDown(link) => self.relay.link_down(link.0),
             // A relay calls nobody and shows itself to nobody.
             Input::DialFailed(_)
@@ -278,6 +279,8 @@ impl Machine for RelayMachine {
             self.relay.poll_action().map(|action| match action {
                 RelayAction::Send(link, frame) => Action::Send(LinkId(link), frame),
                 RelayAction::Admit(link) => Action::Admit(LinkId(link)),
+                RelayAction::Heard(link) => Action::Heard(LinkId(link)),
+                RelayAction::Keep(link, kept) => Action::Keep(LinkId(link), kept),
                 RelayAction::Host(record) => Action::Host(record),
                 RelayAction::Close(link) => Action::Close(LinkId(link), CloseReason::Protocol),
             })

@@ -92,6 +92,10 @@ pub trait Transport {
     fn close(&mut self, link: LinkId, reason: CloseReason);
     /// See [`Action::Reserve`].
     fn reserve(&mut self, link: LinkId);
+    /// See [`Action::Heard`].
+    fn heard(&mut self, link: LinkId);
+    /// See [`Action::Keep`].
+    fn keep(&mut self, link: LinkId, kept: bool);
     /// See [`Action::Admit`].
     fn admit(&mut self, link: LinkId);
     /// See [`Action::Publish`].
@@ -337,6 +341,8 @@ impl<P: Parts, T: Transport, C: Clock> Shell<P, T, C> {
                 Action::Send(link, frame) => self.transport.send(link, frame),
                 Action::Close(link, reason) => self.transport.close(link, reason),
                 Action::Reserve(link) => self.transport.reserve(link),
+                Action::Heard(link) => self.transport.heard(link),
+                Action::Keep(link, kept) => self.transport.keep(link, kept),
                 Action::Admit(link) => self.transport.admit(link),
                 Action::Publish(records) => self.transport.publish(records),
                 Action::Resolve(id, servers) => self.transport.resolve(id, servers),

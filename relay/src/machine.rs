@@ -28,7 +28,7 @@ mod packages;
 /// Mailboxes of an owner-only relay.
 pub const OWN_MAILBOXES_MAX: usize = 64;
 /// Mailboxes of an open relay.
-pub const OPEN_MAILBOXES_MAX: usize = 4_096;
+pub const OPEN_MAILBOXES_MAX: usize = 10_240;
 /// Entries of friends and correspondents in one mailbox, and their bytes.
 pub const DIRECT_MAX: (u32, u64) = (10_000, 64 * 1024 * 1024);
 /// Entries of strangers in one mailbox, and their bytes.
@@ -39,8 +39,8 @@ pub const OWN_LIFE: u64 = 30 * DAY;
 pub const FOREIGN_LIFE: u64 = 7 * DAY;
 /// Entries on the way to one owner without an acknowledgement, and their bytes.
 pub const PUSH_MAX: (usize, usize) = (256, 4 * 1024 * 1024);
-/// Links at once.
-pub const LINKS_MAX: usize = 1_024;
+/// Links at once: as many as the transport lets in.
+pub const LINKS_MAX: usize = 16_384;
 /// Nonces remembered, for twice the clock skew; when full, sessions are refused for a while.
 pub const NONCES_MAX: usize = 65_536;
 /// Faults on one link before it is closed.
@@ -102,6 +102,10 @@ pub enum RelayAction {
     Close(Link),
     /// The owner of a mailbox is on this link: connections may be forwarded to it.
     Admit(Link),
+    /// The first frame on a link that makes sense has come.
+    Heard(Link),
+    /// The place of a link is kept when strangers fill all others: it serves an owner; or no longer.
+    Keep(Link, bool),
     /// Let this record be found, for its owner.
     Host(Vec<u8>),
 }
@@ -227,6 +231,8 @@ struct Served {
 #[derive(Debug, Default)]
 struct Open {
     faults: u32,
+    /// Whether a frame that makes sense has come.
+    heard: bool,
     receipts: Vec<ReceiptItem>,
     served: Option<Served>,
 }
@@ -347,9 +353,16 @@ impl Relay {
 
     /// A frame from a link. Fails only when the store does.
     pub fn frame(&mut self, now: Timestamp, shelf: &mut dyn RelayShelf, link: Link, bytes: &[u8]) -> Result<(), ShelfFailed> {
-        if !self.links.contains_key(&link) {
-            return Ok(());
+        let Some(faults) = self.links.get(&link).map(|open| open.faults) else { return Ok(()) };
+        self.take(now, shelf, link, bytes)?;
+        if let Some(open) = self.links.get_mut(&link).filter(|open| open.faults == faults && !open.heard) {
+            open.heard = true;
+            self.actions.push_back(RelayAction::Heard(link));
         }
+        Ok(())
+    }
+
+    fn take(&mut self, now: Timestamp, shelf: &mut dyn RelayShelf, link: Link, bytes: &[u8]) -> Result<(), ShelfFailed> {
         match Frame::decode(bytes) {
             Ok(Frame::Put(put)) => self.put(now, shelf, link, put),
             Ok(Frame::Update(update)) => self.update(now, shelf, link, &update),

@@ -10,7 +10,9 @@
 
 use crate::command::Path;
 use crate::depot::DepotKey;
-use crate::limits::{ADDRESSES_MAX, BACKOFF_MAX, BACKOFF_MIN, LINKS_MAX, RECEIPT_TIMEOUT, RIVAL_TIMEOUT, WINDOW, WINDOW_BYTES};
+use crate::limits::{
+    ADDRESSES_MAX, BACKOFF_MAX, BACKOFF_MIN, KEPT_LINKS_MAX, LINKS_MAX, RECEIPT_TIMEOUT, RIVAL_TIMEOUT, WINDOW, WINDOW_BYTES,
+};
 use crate::outbox::{self, FIRST_ROWS, ROOM_LANE, What};
 use crate::request;
 use crate::seam::{Action, Address, CloseReason, DialId, Event, LinkId};
@@ -68,6 +70,10 @@ struct Link {
     /// Faults that are left to it since it brought a friend's envelope under a key that is over;
     /// [`WINDOW`] at first.
     forgiven: Option<usize>,
+    /// Whether a frame that makes sense has come.
+    heard: bool,
+    /// Whether its place is kept.
+    kept: bool,
 }
 
 /// What is known of the way to one device.

@@ -106,6 +106,21 @@ impl Intake {
         if !delivery.is_open(link) {
             return Ok(());
         }
+        let faults = delivery.faults(link);
+        self.take(state, delivery, keeper, turn, link, bytes)?;
+        delivery.heard(turn, link, faults);
+        Ok(())
+    }
+
+    fn take(
+        &mut self,
+        state: &mut State,
+        delivery: &mut Delivery,
+        keeper: &mut Keeper,
+        turn: &mut Turn<'_>,
+        link: LinkId,
+        bytes: &[u8],
+    ) -> Result<(), TurnFailed> {
         match Frame::decode(bytes) {
             Ok(Frame::Put(put)) => self.put(state, delivery, turn, link, put),
             Ok(Frame::Receipt(receipt)) => self.receipt(state, delivery, turn, link, &receipt),

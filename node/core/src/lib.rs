@@ -214,7 +214,7 @@ impl Core {
                 }
             }
             Input::LinkUp { link, dial: Some(dial), .. } if depots.has_dial(dial) => depots.link_up(state, turn, link, dial)?,
-            Input::LinkUp { link, dial, path } => delivery.link_up(state, turn, link, dial, path)?,
+            Input::LinkUp { link, dial, path, source: _ } => delivery.link_up(state, turn, link, dial, path)?,
             Input::DialFailed(dial) if depots.has_dial(dial) => depots.dial_failed(turn, dial),
             Input::DialFailed(dial) => delivery.dial_failed(state, turn, dial),
             Input::LinkDown(link) if depots.has_link(link) => depots.link_down(turn, link),

@@ -140,8 +140,11 @@ pub const RIVAL_TIMEOUT: u64 = 2 * SECOND;
 pub const OUTBOX_MAX: u64 = 100_000;
 /// Early envelopes kept for each device.
 pub const PARKED_MAX: u64 = 256;
-/// Links open at once, in and out.
-pub const LINKS_MAX: usize = 512;
+/// Links open at once, in and out. Strangers get no more of them than the transport lets in;
+/// the rest is for friends.
+pub const LINKS_MAX: usize = 2_048;
+/// Links of one device whose places are kept; a device needs one, and two while it moves.
+pub const KEPT_LINKS_MAX: usize = 4;
 /// How long the id of an envelope taken in is remembered: longer than any envelope lives.
 pub const SEEN_LIFETIME: u64 = 40 * DAY;
 /// Pause between two sweeps of expired rows.

@@ -18,6 +18,12 @@ pub struct LinkId(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DialId(pub u64);
 
+/// Where a link comes from: a number for an IPv4 address or an IPv6 /64, another at each start.
+/// Links that a relay forwards all have the same one. It bounds what one stranger may use, and
+/// names nobody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Source(pub u64);
+
 /// A node on the LAN: drawn anew at each start, and no name of anything.
 pub type Instance = [u8; 8];
 
@@ -64,6 +70,8 @@ pub enum Input {
         dial: Option<DialId>,
         /// How the other end is reached.
         path: Path,
+        /// Where the other end is.
+        source: Source,
     },
     /// An attempt to open a link has failed for all its addresses.
     DialFailed(DialId),
@@ -115,6 +123,12 @@ pub enum Action {
     /// Ask the other end of a link, a relay of ours, to forward connections to this node. What
     /// comes of it is among [`Input::Addresses`].
     Reserve(LinkId),
+    /// The first frame on a link that makes sense has come. An inbound link without one is
+    /// closed after a minute.
+    Heard(LinkId),
+    /// Whoever is behind a link has proved to be a friend, or at a relay the owner of a mailbox:
+    /// its place is kept when strangers fill all others. With `false`: no longer.
+    Keep(LinkId, bool),
     /// A relay's: connections may be forwarded to whoever is at the other end of this link.
     Admit(LinkId),
     /// Let these records be found by whoever looks for them, until they end; they are all of

@@ -344,9 +344,9 @@ impl Driver {
 
     fn handle_stream(&mut self, event: StreamsEvent) {
         match event {
-            StreamsEvent::Inbound(stream, place) if !self.hushed => {
+            StreamsEvent::Inbound(stream, permit, pulse) if !self.hushed => {
                 let shared = self.shared.clone();
-                tokio::spawn(async move { shared.serve(stream, place, None).await });
+                tokio::spawn(async move { shared.welcome(stream, permit, pulse).await });
             }
             StreamsEvent::Inbound(..) => {}
             StreamsEvent::Opened(connection, stream, permit, pulse) => {

@@ -1,4 +1,4 @@
-//! The one environment variable that would give our traffic away.
+//! What the transport needs of the process around it: no key log, and enough open files.
 //!
 //! rustls, below QUIC, writes every session's secrets into the file named by
 //! `SSLKEYLOGFILE`. Removing a variable from a running process is unsafe where threads
@@ -58,6 +58,26 @@ fn start_again() -> Result<(), KeyLogSet> {
 #[cfg(not(unix))]
 fn start_again() -> Result<(), KeyLogSet> {
     Err(KeyLogSet)
+}
+
+/// Open files that are not connections of others: the store, the API, dials of our own.
+const FILES_ASIDE: u64 = 512;
+
+/// How many connections of others this process may hold, after asking the system for all open files
+/// that it allows. `None` where it does not tell.
+#[cfg(unix)]
+pub(super) fn room_for_connections() -> Option<usize> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let before = getrlimit(Resource::Nofile);
+    // A process begins with few for the sake of old programs; it may have as many as `maximum` says.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: before.maximum, maximum: before.maximum });
+    let files = getrlimit(Resource::Nofile).current?;
+    usize::try_from(files.saturating_sub(FILES_ASIDE).max(files / 2)).ok()
+}
+
+#[cfg(not(unix))]
+pub(super) fn room_for_connections() -> Option<usize> {
+    None
 }
 
 #[cfg(all(test, unix))]

@@ -1,5 +1,6 @@
 //! Every bound and waiting time of the transport on one page.
 
+pub use crate::net::door::Share;
 use std::time::Duration;
 
 /// Longest text of a listen address taken from a user, in bytes.
@@ -14,8 +15,10 @@ pub const CIRCUITS_TOLD: usize = 2;
 pub const HEAD_START: Duration = Duration::from_millis(500);
 /// Pause before a relay that refused is asked again to forward connections to us.
 pub const RESERVE_PAUSE: Duration = Duration::from_secs(30);
+/// Owners who are connected to a relay of ours at once.
+pub const OWNERS_MAX: usize = 10_240;
 /// Nodes to which a relay of ours forwards connections, at once.
-pub const RESERVATIONS_MAX: usize = 1_024;
+pub const RESERVATIONS_MAX: usize = OWNERS_MAX;
 /// Connections that it forwards, at once.
 pub const CIRCUITS_MAX: usize = 1_024;
 /// Of these, from or to one transport key.
@@ -90,13 +93,18 @@ pub struct Limits {
     pub links_per_connection: usize,
     /// Connections to or from one transport key. A dial may reach it by eight addresses.
     pub connections_per_peer: u32,
-    /// Connections opened by others.
-    pub inbound_connections: u32,
-    /// Connections of others whose handshake is not done.
-    pub inbound_handshakes: u32,
+    /// TCP sockets of others without a byte.
+    pub silent_sockets: Share,
+    /// Connections of others whose handshake is not done: over TCP, over QUIC, over relays.
+    pub handshakes: Share,
+    /// Connections of others that have proved nothing.
+    pub strangers: Share,
+    /// Connections opened by others, those of friends and owners among them.
+    pub connections: usize,
     /// Dials that try their addresses at the same moment; the next waits, its time running.
     pub dials: usize,
-    /// No new connection while the process holds more memory, in bytes.
+    /// While the process holds more memory, in bytes, there are fewer strangers with every
+    /// newcomer, and none when nobody can give way.
     pub memory: usize,
     /// Frames waiting to be written on one link.
     pub queue_frames: usize,
@@ -108,6 +116,10 @@ pub struct Limits {
     pub kept_bytes: usize,
     /// A dial that has no link by then has failed.
     pub dial: Duration,
+    /// A TCP socket without a byte is closed after so long.
+    pub silent_socket: Duration,
+    /// A link of somebody else by which no frame has come that makes sense is closed after so long.
+    pub unheard: Duration,
     /// A connection of somebody else without a link is closed after so long.
     pub linkless: Duration,
     /// A connection of ours stays for so long after its link, so that what was written arrives.
@@ -124,6 +136,23 @@ pub struct Limits {
     pub start: Duration,
 }
 
+impl Limits {
+    /// Those of a relay: owners are as many as it has memory for.
+    pub fn of_relay() -> Self {
+        let (owners, strangers) = (OWNERS_MAX, Share { each: 64, all: 1_024 });
+        Self {
+            links: owners + 5 * strangers.all,
+            inbound_links: owners + 4 * strangers.all,
+            silent_sockets: Share { each: 64, all: 512 },
+            handshakes: Share { each: 64, all: 256 },
+            strangers,
+            connections: owners + 2 * strangers.all,
+            memory: 4 * 1024 * 1024 * 1024,
+            ..Self::default()
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -131,8 +160,10 @@ impl Default for Limits {
             inbound_links: symbolon_core::limits::LINKS_MAX / 4 * 3,
             links_per_connection: 4,
             connections_per_peer: 8,
-            inbound_connections: 512,
-            inbound_handshakes: 64,
+            silent_sockets: Share { each: 32, all: 256 },
+            handshakes: Share { each: 16, all: 64 },
+            strangers: Share { each: 32, all: 128 },
+            connections: symbolon_core::limits::LINKS_MAX,
             dials: 64,
             memory: 1024 * 1024 * 1024,
             queue_frames: 1024,
@@ -140,6 +171,8 @@ impl Default for Limits {
             kept_records: 65_536,
             kept_bytes: 128 * 1024 * 1024,
             dial: Duration::from_secs(10),
+            silent_socket: Duration::from_secs(2),
+            unheard: Duration::from_secs(60),
             linkless: Duration::from_secs(30),
             linger: Duration::from_secs(2),
             stall: Duration::from_secs(60),

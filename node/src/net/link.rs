@@ -11,6 +11,7 @@ use futures::future::{Either, select};
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use std::collections::VecDeque;
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use symbolon_core::seam::{Input, LinkId, MAX_FRAME};
@@ -27,6 +28,10 @@ pub(super) struct Link {
     closing: Notify,
     /// The task must end now.
     abort: Notify,
+    /// Whether a frame that makes sense has come.
+    is_heard: AtomicBool,
+    /// Whether the place is kept.
+    is_kept: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -87,6 +92,24 @@ impl Link {
     pub(super) fn break_off(&self) {
         self.lock().end(Phase::Broken);
         self.abort.notify_one();
+    }
+
+    /// A frame that makes sense has come.
+    pub(super) fn hear(&self) {
+        self.is_heard.store(true, Ordering::Relaxed);
+    }
+
+    /// Ends after so long, unless a frame that makes sense has come by then.
+    pub(super) async fn stays_unheard(&self, patience: Duration) {
+        sleep(patience).await;
+        if self.is_heard.load(Ordering::Relaxed) {
+            std::future::pending().await
+        }
+    }
+
+    /// The place is kept, or no longer; whether that is new.
+    pub(super) fn keep(&self, kept: bool) -> bool {
+        self.is_kept.swap(kept, Ordering::Relaxed) != kept
     }
 
     #[cfg(test)]
@@ -158,6 +181,8 @@ pub(super) enum End {
     Malformed(FrameError),
     /// Half a frame and then nothing, or nobody reads.
     Stalled,
+    /// No frame that came made sense.
+    Unheard,
     /// Nobody takes inputs any more.
     Orphaned,
 }

@@ -5,18 +5,20 @@
 //! together with the queueing, so each link has one beginning and at most one end, and
 //! nothing is queued for a link after `close` or `reset` has returned.
 
+use crate::net::door::{Bounds, Door, Source};
 use crate::net::driver::Request;
 use crate::net::limits::Limits;
 use crate::net::link::{self, Link};
 use futures::{AsyncRead, AsyncWrite};
 use libp2p::PeerId as TransportId;
+use libp2p::Stream;
 use libp2p::swarm::ConnectionId;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use symbolon_core::command::Path;
-use symbolon_core::seam::{DialId, Input, LinkId};
+use symbolon_core::seam::{self, DialId, Input, LinkId};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 /// What the handle, the swarm's task and the links' tasks share.
@@ -27,9 +29,13 @@ pub(super) struct Shared {
     pub(super) requests: mpsc::Sender<Request>,
     /// Addresses are to be told again.
     pub(super) announce: Notify,
+    /// Who of those that others have opened may stay.
+    pub(super) door: Arc<Door>,
     /// Room for links in both directions, and how much of it others may take.
     pub(super) room: Arc<Semaphore>,
     pub(super) inbound_room: Arc<Semaphore>,
+    /// Who waits for one of the latter.
+    entrance: tokio::sync::Mutex<()>,
     pub(super) dial_room: Semaphore,
     /// To whom a relay of ours forwards; each of them is connected.
     pub(super) admitted: Arc<Mutex<HashSet<TransportId>>>,
@@ -79,12 +85,14 @@ pub(super) struct Pulse {
     /// The connection, and who proved to be at its other end.
     pub(super) connection: ConnectionId,
     pub(super) peer: TransportId,
+    /// Where it is.
+    pub(super) source: Source,
 }
 
 impl Pulse {
-    pub(super) fn new(path: Path, connection: ConnectionId, peer: TransportId) -> Self {
+    pub(super) fn new(path: Path, connection: ConnectionId, peer: TransportId, source: Source) -> Self {
         let (heard, used) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
-        Self { born: Instant::now(), heard, used, dead: watch::Sender::new(false), path, connection, peer }
+        Self { born: Instant::now(), heard, used, dead: watch::Sender::new(false), path, connection, peer, source }
     }
 
     /// Whether no link has been on the connection yet.
@@ -121,9 +129,12 @@ pub(super) fn lock<T>(table: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Shared {
     pub(super) fn new(limits: Limits, inputs: mpsc::Sender<Input>, requests: mpsc::Sender<Request>) -> Self {
+        let Limits { silent_sockets: silent, handshakes, strangers, connections: places, .. } = limits;
         Self {
+            door: Arc::new(Door::new(Bounds { silent, handshakes, strangers, places })),
             room: Arc::new(Semaphore::new(limits.links)),
             inbound_room: Arc::new(Semaphore::new(limits.inbound_links)),
+            entrance: tokio::sync::Mutex::default(),
             dial_room: Semaphore::new(limits.dials),
             announce: Notify::new(),
             told: AtomicU64::new(0),
@@ -179,6 +190,39 @@ impl Shared {
         }
     }
 
+    /// A frame that makes sense has come by a link.
+    pub(super) fn heard(&self, link: LinkId) {
+        if let Some(served) = self.known().links.get(&link) {
+            served.link.hear();
+        }
+    }
+
+    /// The place of a link is kept, or no longer.
+    pub(super) fn keep(&self, link: LinkId, kept: bool) {
+        // Under the lock: what is kept here is found by the end of the link.
+        let known = self.known();
+        if let Some(served) = known.links.get(&link)
+            && served.link.keep(kept)
+        {
+            self.door.keep(served.pulse.connection, kept);
+        }
+    }
+
+    /// Serves a stream that somebody else has opened, once there is a place. It waits at most
+    /// for links that are ending: when there are too many, a stranger's connection goes.
+    pub(super) async fn welcome(&self, stream: Stream, connection: OwnedSemaphorePermit, pulse: Pulse) {
+        // One at a time, so that each costs others no more than it takes.
+        let turn = self.entrance.lock().await;
+        if self.inbound_room.available_permits() == 0 {
+            self.door.make_room(pulse.connection, pulse.source);
+        }
+        let Ok(inbound) = self.inbound_room.clone().acquire_owned().await else { return };
+        let Ok(room) = self.room.clone().acquire_owned().await else { return };
+        drop(turn);
+        let place = Place { _room: room, _inbound: Some(inbound), _connection: connection, pulse };
+        self.serve(stream, place, None).await;
+    }
+
     /// Tells that a dial has failed, unless it belongs to an earlier generation.
     pub(super) async fn dial_failed(&self, dial: DialId, generation: u64) {
         let Ok(permit) = self.inputs.reserve().await else { return };
@@ -202,12 +246,15 @@ impl Shared {
                 return None;
             }
             known.links.insert(id, Served { link: link.clone(), pulse: place.pulse.clone() });
-            permit.send(Input::LinkUp { link: id, dial: dial.map(|(dial, _)| dial), path: place.pulse.path });
+            let source = seam::Source(self.door.salted(place.pulse.source));
+            permit.send(Input::LinkUp { link: id, dial: dial.map(|(dial, _)| dial), path: place.pulse.path, source });
         }
         let pulse = place.pulse.clone();
         let end = tokio::select! {
             end = link::run(id, &link, stream, &self.inputs, &self.limits, || pulse.heard()) => end,
             () = pulse.given_up() => link::End::Gone,
+            // Whom we have dialled is judged by what is asked of them.
+            () = link.stays_unheard(self.limits.unheard), if dial.is_none() => link::End::Unheard,
         };
         tracing::trace!(?end, "link ended");
         // Nothing more can be sent; what the core still queues is dropped.
@@ -217,6 +264,9 @@ impl Shared {
             && self.known().links.remove(&id).is_some()
         {
             permit.send(Input::LinkDown(id));
+        }
+        if link.keep(false) {
+            self.door.keep(pulse.connection, false);
         }
         // The place is given back last: who opens and closes links faster than the core takes
         // inputs holds places, not memory.

@@ -4,11 +4,12 @@
 //! peer and not by connection, and opens on a random connection of a peer. A link must know
 //! its connection, and a stream must be taken or refused at once; so this small behaviour
 //! stands in its place. Every inbound stream takes its place (one of a few for its
-//! connection, one of all) in the handler, before anybody else hears of it; without a place
-//! it is dropped, which resets it.
+//! connection) in the handler, before anybody else hears of it; without a place it is dropped,
+//! which resets it.
 
 use crate::net::address::path;
-use crate::net::links::{Place, Pulse};
+use crate::net::door::Source;
+use crate::net::links::Pulse;
 use libp2p::core::transport::PortUse;
 use libp2p::core::upgrade::ReadyUpgrade;
 use libp2p::core::{Endpoint, Multiaddr};
@@ -30,7 +31,7 @@ pub(super) const PROTOCOL: StreamProtocol = StreamProtocol::new("/symbolon/mailb
 #[derive(Debug)]
 pub(super) enum StreamsEvent {
     /// Somebody has opened a stream.
-    Inbound(Stream, Place),
+    Inbound(Stream, OwnedSemaphorePermit, Pulse),
     /// The stream that was asked for is open.
     Opened(ConnectionId, Stream, OwnedSemaphorePermit, Pulse),
     /// The stream that was asked for could not be opened.
@@ -40,8 +41,6 @@ pub(super) enum StreamsEvent {
 /// Opens and accepts streams.
 #[derive(Debug)]
 pub(super) struct Streams {
-    room: Arc<Semaphore>,
-    inbound_room: Arc<Semaphore>,
     per_connection: usize,
     /// One entry for each connection; connections are bounded by the limits beside this behaviour.
     connections: HashMap<ConnectionId, Places>,
@@ -58,8 +57,8 @@ struct Places {
 }
 
 impl Streams {
-    pub(super) fn new(room: Arc<Semaphore>, inbound_room: Arc<Semaphore>, per_connection: usize) -> Self {
-        Self { room, inbound_room, per_connection, connections: HashMap::new(), events: VecDeque::new(), waker: None }
+    pub(super) fn new(per_connection: usize) -> Self {
+        Self { per_connection, connections: HashMap::new(), events: VecDeque::new(), waker: None }
     }
 
     /// Asks for a stream on one connection. Answered by [`StreamsEvent::Opened`] or
@@ -82,10 +81,10 @@ impl Streams {
     }
 
     fn handler(&mut self, connection: ConnectionId, peer: TransportId, local: Option<&Multiaddr>, remote: &Multiaddr) -> Handler {
-        let pulse = Pulse::new(path(local, remote), connection, peer);
+        let pulse = Pulse::new(path(local, remote), connection, peer, Source::of(remote));
         let places = Places { free: Arc::new(Semaphore::new(self.per_connection)), pulse };
         self.connections.insert(connection, places.clone());
-        Handler { places, room: self.room.clone(), inbound_room: self.inbound_room.clone(), wanted: 0, events: VecDeque::new() }
+        Handler { places, wanted: 0, events: VecDeque::new() }
     }
 }
 
@@ -122,7 +121,7 @@ impl NetworkBehaviour for Streams {
 
     fn on_connection_handler_event(&mut self, _: TransportId, connection: ConnectionId, event: THandlerOutEvent<Self>) {
         self.events.push_back(ToSwarm::GenerateEvent(match event {
-            FromHandler::Inbound(stream, place) => StreamsEvent::Inbound(stream, place),
+            FromHandler::Inbound(stream, permit, pulse) => StreamsEvent::Inbound(stream, permit, pulse),
             FromHandler::Opened(stream, permit, pulse) => StreamsEvent::Opened(connection, stream, permit, pulse),
             FromHandler::Refused => StreamsEvent::Refused(connection),
         }));
@@ -144,7 +143,7 @@ pub(super) struct OpenStream;
 /// What a connection's handler says.
 #[derive(Debug)]
 pub(super) enum FromHandler {
-    Inbound(Stream, Place),
+    Inbound(Stream, OwnedSemaphorePermit, Pulse),
     Opened(Stream, OwnedSemaphorePermit, Pulse),
     Refused,
 }
@@ -153,23 +152,10 @@ pub(super) enum FromHandler {
 #[derive(Debug)]
 pub(super) struct Handler {
     places: Places,
-    room: Arc<Semaphore>,
-    inbound_room: Arc<Semaphore>,
     /// Streams to ask for; the swarm's task asks once for each connection.
     wanted: usize,
     /// At most one for each place on this connection, and one for each stream asked for.
     events: VecDeque<FromHandler>,
-}
-
-impl Handler {
-    fn place(&self) -> Option<Place> {
-        Some(Place {
-            _connection: self.places.free.clone().try_acquire_owned().ok()?,
-            _inbound: Some(self.inbound_room.clone().try_acquire_owned().ok()?),
-            _room: self.room.clone().try_acquire_owned().ok()?,
-            pulse: self.places.pulse.clone(),
-        })
-    }
 }
 
 impl ConnectionHandler for Handler {
@@ -205,8 +191,8 @@ impl ConnectionHandler for Handler {
     fn on_connection_event(&mut self, event: ConnectionEvent<'_, Self::InboundProtocol, Self::OutboundProtocol>) {
         match event {
             ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound { protocol: stream, .. }) => {
-                if let Some(place) = self.place() {
-                    self.events.push_back(FromHandler::Inbound(stream, place));
+                if let Ok(permit) = self.places.free.clone().try_acquire_owned() {
+                    self.events.push_back(FromHandler::Inbound(stream, permit, self.places.pulse.clone()));
                 }
             }
             ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound { protocol: stream, .. }) => {

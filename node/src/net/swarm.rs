@@ -1,12 +1,14 @@
 //! What the libp2p swarm is made of: transports, limits, and what it tells strangers.
 
 use crate::net::discreet::Discreet;
+use crate::net::doorkeeper::Doorkeeper;
+use crate::net::guard::GuardedQuic;
 use crate::net::limits::{CIRCUIT_BURST, CIRCUIT_BYTES, CIRCUIT_LIFE, CIRCUITS_MAX, CIRCUITS_PER_PEER, Limits, RESERVATIONS_MAX};
 use crate::net::links::{Shared, lock};
+use crate::net::memory::Memory;
+use crate::net::porch::Porch;
 use crate::net::streams::Streams;
-use crate::net::zone::ZonedTcp;
 use crate::net::{dht, lookup};
-use libp2p::connection_limits::{self, ConnectionLimits};
 use libp2p::core::Transport;
 use libp2p::core::muxing::StreamMuxerBox;
 use libp2p::core::transport::Boxed;
@@ -16,8 +18,7 @@ use libp2p::kad::store::MemoryStore;
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::{
-    Multiaddr, PeerId as TransportId, Swarm, SwarmBuilder, dcutr, identify, kad, memory_connection_limits, noise, ping, relay,
-    request_response, tcp, yamux,
+    Multiaddr, PeerId as TransportId, Swarm, SwarmBuilder, dcutr, identify, kad, noise, ping, quic, relay, request_response, tcp, yamux,
 };
 use std::error::Error;
 use std::num::NonZeroU32;
@@ -47,8 +48,7 @@ const NEGOTIATING: usize = 32;
 #[derive(NetworkBehaviour)]
 #[behaviour(prelude = "libp2p::swarm::derive_prelude")]
 pub(super) struct Behaviour {
-    connections: connection_limits::Behaviour,
-    memory: memory_connection_limits::Behaviour,
+    door: Doorkeeper,
     identify: Discreet,
     ping: ping::Behaviour,
     /// A relay's.
@@ -75,25 +75,21 @@ pub(super) fn build(shared: &Shared, forward: Option<&Secret>) -> Result<(Swarm<
         None => Keypair::generate_ed25519(),
     };
     let public = key.public().try_into_ed25519().map_err(|_| BuildError)?;
-    let streams = Streams::new(shared.room.clone(), shared.inbound_room.clone(), limits.links_per_connection);
+    let streams = Streams::new(limits.links_per_connection);
     let swarm = SwarmBuilder::with_existing_identity(key)
         .with_tokio()
-        .with_quic_config(|mut config| {
-            config.handshake_timeout = Duration::from_secs(5);
-            config.max_idle_timeout = u32::try_from(limits.silence.as_millis()).unwrap_or(u32::MAX);
-            config.keep_alive_interval = limits.ping;
-            config.max_concurrent_stream_limit = QUIC_STREAMS;
-            config.max_stream_data = QUIC_STREAM_WINDOW;
-            config.max_connection_data = QUIC_CONNECTION_WINDOW;
-            config
-        })
-        .with_other_transport(tcp)
+        .with_other_transport(|key| GuardedQuic::new(quic_config(key, limits), shared.door.clone()))
+        .map_err(|_| BuildError)?
+        .with_other_transport(|key| tcp(key, shared))
         .map_err(|_| BuildError)?
         .with_relay_client(noise::Config::new, muxer)
         .map_err(|_| BuildError)?
         .with_behaviour(|key, circuits| Behaviour {
-            connections: limited(limits),
-            memory: memory_connection_limits::Behaviour::with_max_bytes(limits.memory),
+            door: Doorkeeper::new(
+                shared.door.clone(),
+                Memory::new(limits.memory),
+                usize::try_from(limits.connections_per_peer).unwrap_or(usize::MAX),
+            ),
             identify: identify(key, forward.is_some()),
             // A ping that is late only delays the next one: what counts is the silence, which
             // the task that owns the swarm measures over everything that is heard.
@@ -112,9 +108,21 @@ pub(super) fn build(shared: &Shared, forward: Option<&Secret>) -> Result<(Swarm<
     Ok((swarm, PublicKeyBytes(public.to_bytes())))
 }
 
+fn quic_config(key: &Keypair, limits: &Limits) -> quic::Config {
+    let mut config = quic::Config::new(key);
+    config.handshake_timeout = Duration::from_secs(5);
+    config.max_idle_timeout = u32::try_from(limits.silence.as_millis()).unwrap_or(u32::MAX);
+    config.keep_alive_interval = limits.ping;
+    config.max_concurrent_stream_limit = QUIC_STREAMS;
+    config.max_stream_data = QUIC_STREAM_WINDOW;
+    config.max_connection_data = QUIC_CONNECTION_WINDOW;
+    config
+}
+
 /// TCP with Noise and Yamux.
-fn tcp(key: &Keypair) -> Result<Boxed<(TransportId, StreamMuxerBox)>, Box<dyn Error + Send + Sync>> {
-    let streams = ZonedTcp(tcp::tokio::Transport::new(tcp::Config::new().nodelay(true)));
+fn tcp(key: &Keypair, shared: &Shared) -> Result<Boxed<(TransportId, StreamMuxerBox)>, Box<dyn Error + Send + Sync>> {
+    let tcp = tcp::tokio::Transport::new(tcp::Config::new().nodelay(true));
+    let streams = Porch::new(tcp, shared.door.clone(), shared.limits.silent_socket);
     let muxed = streams.upgrade(Version::V1Lazy).authenticate(noise::Config::new(key)?).multiplex(muxer());
     Ok(muxed.map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer))).boxed())
 }
@@ -123,14 +131,6 @@ fn muxer() -> yamux::Config {
     let mut config = yamux::Config::default();
     config.set_max_num_streams(YAMUX_STREAMS);
     config
-}
-
-fn limited(limits: &Limits) -> connection_limits::Behaviour {
-    let connections = ConnectionLimits::default()
-        .with_max_pending_incoming(Some(limits.inbound_handshakes))
-        .with_max_established_incoming(Some(limits.inbound_connections))
-        .with_max_established_per_peer(Some(limits.connections_per_peer));
-    connection_limits::Behaviour::new(connections)
 }
 
 fn identify(key: &Keypair, is_server: bool) -> Discreet {

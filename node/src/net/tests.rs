@@ -5,6 +5,7 @@
 mod circuits;
 mod dht;
 mod dials;
+mod floods;
 mod hostile;
 mod lifetimes;
 mod links;

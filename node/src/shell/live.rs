@@ -83,6 +83,14 @@ impl Transport for Ways {
         self.net.reserve(link);
     }
 
+    fn heard(&mut self, link: LinkId) {
+        self.net.heard(link);
+    }
+
+    fn keep(&mut self, link: LinkId, kept: bool) {
+        self.net.keep(link, kept);
+    }
+
     fn admit(&mut self, link: LinkId) {
         self.net.admit(link);
     }

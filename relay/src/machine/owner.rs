@@ -88,13 +88,17 @@ impl Relay {
             return;
         }
         // A newer link of the same owner takes over; the older one is dead, or will be.
-        for open in self.links.values_mut().filter(|open| open.served.as_ref().is_some_and(|served| served.owner == session.owner)) {
-            open.served = None;
+        for (other, open) in &mut self.links {
+            if open.served.as_ref().is_some_and(|served| served.owner == session.owner) {
+                open.served = None;
+                self.actions.push_back(RelayAction::Keep(*other, false));
+            }
         }
         if let Some(open) = self.links.get_mut(&link) {
             open.served = Some(Served { owner: session.owner, next: 0, pushed: BTreeMap::new(), bytes: 0 });
             self.hungry.insert(link);
         }
+        self.actions.push_back(RelayAction::Keep(link, true));
         self.actions.push_back(RelayAction::Admit(link));
         self.answer(link, &session.owner, Verdict::Ok);
     }

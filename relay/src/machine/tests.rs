@@ -47,6 +47,7 @@ struct Host {
     nonce: u64,
     /// Links to whose owners connections may be forwarded.
     admitted: Vec<Link>,
+    kept: Vec<Link>,
     /// Records that are to be found.
     hosted: Vec<Vec<u8>>,
 }
@@ -57,7 +58,7 @@ impl Host {
         let keys = RelayKeys::random(&mut rng);
         let rows = Memory::default();
         let relay = Relay::load(keys.clone(), policy, &rows, NOW).unwrap();
-        let mut host = Self { relay, rows, keys, rng, now: NOW, nonce: 0, admitted: Vec::new(), hosted: Vec::new() };
+        let mut host = Self { relay, rows, keys, rng, now: NOW, nonce: 0, admitted: Vec::new(), kept: Vec::new(), hosted: Vec::new() };
         host.relay.link_up(1);
         host.relay.link_up(2);
         host
@@ -92,6 +93,12 @@ impl Host {
                 }
                 RelayAction::Admit(link) => {
                     self.admitted.push(link);
+                    None
+                }
+                RelayAction::Heard(_) => None,
+                RelayAction::Keep(link, kept) => {
+                    self.kept.retain(|other| *other != link);
+                    self.kept.extend(kept.then_some(link));
                     None
                 }
             })

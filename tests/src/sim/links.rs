@@ -5,7 +5,7 @@ use super::relays::{RELAYS, relay_at};
 use super::run::{Happening, Ix, Sim, address_of, node_at};
 use std::collections::{BTreeMap, VecDeque};
 use symbolon_core::command::Path;
-use symbolon_core::seam::{Address, DialId, Input, LinkId};
+use symbolon_core::seam::{Address, DialId, Input, LinkId, Source};
 use symbolon_presence::time::Timestamp;
 use symbolon_relay::frame::Frame;
 
@@ -107,7 +107,12 @@ impl Sim {
         let incarnation = self.nodes[from].incarnation;
         if to == Some(ROGUE) && self.rogue_links.is_some() {
             let link = self.pipe([from, ROGUE], [incarnation, 0]);
-            self.plan(at, from, incarnation, Happening::Input(Input::LinkUp { link, dial: Some(dial), path: Path::Direct }));
+            self.plan(
+                at,
+                from,
+                incarnation,
+                Happening::Input(Input::LinkUp { link, dial: Some(dial), path: Path::Direct, source: Source::default() }),
+            );
             self.rogue_links.get_or_insert_default().push(link);
             return;
         }
@@ -119,8 +124,13 @@ impl Sim {
         };
         let other = self.nodes[to].incarnation;
         let link = self.pipe([from, to], [incarnation, other]);
-        self.plan(at, to, other, Happening::Input(Input::LinkUp { link, dial: None, path: Path::Direct }));
-        self.plan(at, from, incarnation, Happening::Input(Input::LinkUp { link, dial: Some(dial), path: Path::Direct }));
+        self.plan(at, to, other, Happening::Input(Input::LinkUp { link, dial: None, path: Path::Direct, source: Source::default() }));
+        self.plan(
+            at,
+            from,
+            incarnation,
+            Happening::Input(Input::LinkUp { link, dial: Some(dial), path: Path::Direct, source: Source::default() }),
+        );
         if let Some(pipe) = self.line.pipes.get_mut(&link) {
             pipe.last = [at, at];
         }
@@ -214,7 +224,7 @@ impl Sim {
     pub fn rogue_link(&mut self, to: Ix) -> LinkId {
         let incarnation = self.nodes[to].incarnation;
         let link = self.pipe([ROGUE, to], [0, incarnation]);
-        self.deliver(to, vec![Input::LinkUp { link, dial: None, path: Path::Direct }], false);
+        self.deliver(to, vec![Input::LinkUp { link, dial: None, path: Path::Direct, source: Source::default() }], false);
         link
     }
 

@@ -5,7 +5,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use std::collections::BTreeMap;
 use symbolon_core::command::Path;
-use symbolon_core::seam::{Address, DialId, Input, LinkId};
+use symbolon_core::seam::{Address, DialId, Input, LinkId, Source};
 use symbolon_presence::time::{SECOND, Timestamp};
 use symbolon_relay::frame::{Frame, Outcome, Put, Receipt, ReceiptBody, ReceiptItem, Refusal};
 use symbolon_relay::link::RelayLink;
@@ -163,8 +163,13 @@ impl Sim {
         };
         let other = relay.incarnation;
         let link = self.pipe([from, to], [incarnation, other]);
-        self.plan(at, to, other, Happening::Input(Input::LinkUp { link, dial: None, path: Path::Direct }));
-        self.plan(at, from, incarnation, Happening::Input(Input::LinkUp { link, dial: Some(dial), path: Path::Direct }));
+        self.plan(at, to, other, Happening::Input(Input::LinkUp { link, dial: None, path: Path::Direct, source: Source::default() }));
+        self.plan(
+            at,
+            from,
+            incarnation,
+            Happening::Input(Input::LinkUp { link, dial: Some(dial), path: Path::Direct, source: Source::default() }),
+        );
     }
 
     /// One turn of a relay.
@@ -210,7 +215,7 @@ impl Sim {
                 }
                 RelayAction::Close(link) => self.close(ix, LinkId(link)),
                 // Nothing is forwarded here: whoever meets, meets directly.
-                RelayAction::Admit(_) => {}
+                RelayAction::Admit(_) | RelayAction::Heard(_) | RelayAction::Keep(..) => {}
                 RelayAction::Host(record) => self.publish(record),
             }
         }

@@ -101,6 +101,36 @@ impl Delivery {
         }
     }
 
+    /// Faults on a link so far.
+    pub fn faults(&self, link: LinkId) -> u32 {
+        self.links.get(&link).map_or(0, |row| row.faults)
+    }
+
+    /// A frame was taken; before it there were so many faults. The first one without a fault lets
+    /// an inbound link stay.
+    pub fn heard(&mut self, turn: &mut Turn<'_>, link: LinkId, faults: u32) {
+        if let Some(row) = self.links.get_mut(&link).filter(|row| row.faults == faults && !row.heard) {
+            row.heard = true;
+            turn.act(Action::Heard(link));
+        }
+    }
+
+    /// A device has proved to be behind a link: its place is kept. One device has so few kept
+    /// places that friends cannot take those of others; the oldest gives way.
+    fn keep(&mut self, turn: &mut Turn<'_>, link: LinkId, device: &DeviceId) {
+        let kept: Vec<LinkId> = self.links.iter().filter(|(_, row)| row.kept && row.device == Some(*device)).map(|(id, _)| *id).collect();
+        if kept.len() >= KEPT_LINKS_MAX
+            && let Some((oldest, row)) = kept.first().and_then(|oldest| Some((*oldest, self.links.get_mut(oldest)?)))
+        {
+            row.kept = false;
+            turn.act(Action::Keep(oldest, false));
+        }
+        if let Some(row) = self.links.get_mut(&link) {
+            row.kept = true;
+            turn.act(Action::Keep(link, true));
+        }
+    }
+
     /// An envelope of a friend came by this link, under a key that is over: a whole window of
     /// such may follow, of more than tags are known of, and behind it the question for the new key.
     pub fn forgive_a_window(&mut self, link: LinkId) {
@@ -174,6 +204,9 @@ impl Delivery {
     pub(super) fn prove(&mut self, state: &State, turn: &mut Turn<'_>, link: LinkId, device: &DeviceId) {
         if let Some(row) = self.links.get_mut(&link) {
             row.proved = true;
+        }
+        if state.friend_of(device).is_some_and(|friend| friend.state != FriendState::Ended && !friend.blocked) {
+            self.keep(turn, link, device);
         }
         let session = self.sessions.entry(*device).or_default();
         session.tried = true;

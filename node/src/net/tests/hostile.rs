@@ -39,35 +39,6 @@ async fn a_hundred_streams_at_once_are_four_links() {
 }
 
 #[tokio::test]
-async fn strangers_fill_their_share_of_the_links_and_our_own_dials_still_work() {
-    let limits = Limits { links: 8, inbound_links: 6, ..Limits::default() };
-    let mut node = Peer::with(&[TCP], limits, 64).await;
-    let mut strangers = Vec::new();
-    let mut streams = Vec::new();
-    for _ in 0..3 {
-        let mut stranger = Stranger::new(&[]).await;
-        stranger.connect(&node.addresses[0]).await;
-        streams.extend(stranger.open_many(4).await);
-        strangers.push(stranger);
-    }
-    for _ in 0..6 {
-        assert_eq!(node.up().await.1, None);
-    }
-    let friend = Peer::new(&[TCP]).await;
-    node.handle.dial(DialId(1), friend.addresses.clone());
-    assert_eq!(node.up().await.1, Some(DialId(1)));
-    assert!(node.until_quiet().await.is_empty());
-    // A place that becomes free is given again.
-    drop(streams);
-    for _ in 0..6 {
-        assert!(matches!(node.next().await, Input::LinkDown(_)));
-    }
-    eventually("places are free", || node.handle.shared.inbound_room.available_permits() == 6).await;
-    let _late = strangers[0].open().await;
-    assert_eq!(node.up().await.1, None);
-}
-
-#[tokio::test]
 async fn bytes_that_are_no_frame_end_the_link_after_the_frames_before_them() {
     let over = MAX_FRAME + 1;
     let over = [(over & 0x7f) as u8 | 0x80, (over >> 7 & 0x7f) as u8 | 0x80, (over >> 14) as u8];

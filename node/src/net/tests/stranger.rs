@@ -135,6 +135,14 @@ impl Stranger {
         peer
     }
 
+    /// Begins so many dials, and waits for none.
+    pub(super) async fn knock(&self, address: &Address, count: usize) {
+        for _ in 0..count {
+            let (reply, _) = oneshot::channel();
+            self.dials.send((address.clone(), reply)).await.unwrap();
+        }
+    }
+
     pub(super) async fn open(&mut self) -> Bytes {
         self.open_many(1).await.pop().unwrap()
     }

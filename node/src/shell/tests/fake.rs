@@ -313,6 +313,14 @@ impl Transport for Sent {
         // The fake machine has no relay.
     }
 
+    fn heard(&mut self, _: LinkId) {
+        // It says so of no link.
+    }
+
+    fn keep(&mut self, _: LinkId, _: bool) {
+        // Nor that.
+    }
+
     fn admit(&mut self, _: LinkId) {
         // Nor is it one.
     }
