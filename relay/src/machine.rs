@@ -10,7 +10,7 @@
 use crate::frame::{Frame, Outcome, Put, RECEIPT_MAX, Receipt, ReceiptBody, ReceiptItem, Refusal};
 use crate::grant::{AddressBody, MailboxKeys, Scope, grant_key};
 use crate::link::ClaimCode;
-use crate::mailbox::{ADDRESS_CACHE_MAX, Queue};
+use crate::mailbox::{OpenedAddresses, Queue};
 use crate::session::{Accepted, AcceptedBody, Ack, Deposit, Record, Session, Update, Verdict};
 use minicbor::{Decode, Encode};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -22,8 +22,11 @@ use symbolon_presence::time::{CLOCK_SKEW, DAY, HOUR, MINUTE, Timestamp};
 
 mod away;
 mod deposit;
+mod nonces;
 mod owner;
 mod packages;
+
+use nonces::Nonces;
 
 /// Mailboxes of an owner-only relay.
 pub const OWN_MAILBOXES_MAX: usize = 64;
@@ -41,8 +44,12 @@ pub const FOREIGN_LIFE: u64 = 7 * DAY;
 pub const PUSH_MAX: (usize, usize) = (256, 4 * 1024 * 1024);
 /// Links at once: as many as the transport lets in.
 pub const LINKS_MAX: usize = 16_384;
-/// Nonces remembered, for twice the clock skew; when full, sessions are refused for a while.
-pub const NONCES_MAX: usize = 65_536;
+/// Nonces of one owner's sessions that are remembered, for twice the clock skew. When full the oldest is
+/// forgotten, and with it every session that is older still: nothing that was taken is taken again.
+pub const NONCES_MAX: usize = 64;
+/// Nonces of friends' questions remembered for one owner. Anybody who can push one out holds the
+/// friendship token, and could take the packages without it.
+pub const QUESTIONS_MAX: usize = 256;
 /// Faults on one link before it is closed.
 const FAULTS_MAX: u32 = 32;
 /// Keys of friends remembered of each mailbox whose holders are told that they are over.
@@ -248,9 +255,10 @@ pub struct Relay {
     mailboxes: BTreeMap<PublicKeyBytes, Mailbox>,
     queues: HashMap<QueueId, PublicKeyBytes>,
     links: BTreeMap<Link, Open>,
-    /// Sessions and acknowledgements seen, by when they are forgotten.
-    nonces: BTreeSet<(Timestamp, Nonce)>,
-    opened: HashMap<[u8; 32], AddressBody>,
+    /// What owners and their friends have signed once. Only of owners of mailboxes here.
+    nonces: BTreeMap<PublicKeyBytes, Nonces>,
+    /// Addresses opened, once a Put or a question has shown the right to use them.
+    opened: OpenedAddresses,
     dirty: BTreeSet<PublicKeyBytes>,
     /// Links to which something may be pushed at the end of the turn.
     hungry: BTreeSet<Link>,
@@ -294,8 +302,8 @@ impl Relay {
             mailboxes,
             queues,
             links: BTreeMap::new(),
-            nonces: BTreeSet::new(),
-            opened: HashMap::new(),
+            nonces: BTreeMap::new(),
+            opened: OpenedAddresses::default(),
             dirty: BTreeSet::new(),
             hungry: BTreeSet::new(),
             actions: VecDeque::new(),
@@ -411,6 +419,7 @@ impl Relay {
             }
             shelf.set(RelayTable::Expiry, key, None);
         }
+        self.nonces.retain(|_, nonces| !nonces.is_empty(now));
         self.next_sweep = if over == EXPIRED_AT_ONCE { now } else { now.after(SWEEP) };
         Ok(())
     }

@@ -7,14 +7,41 @@
 use crate::frame::{Put, Refusal};
 use crate::grant::{AddressBody, MailboxKeys, Scope};
 use minicbor::{Decode, Encode};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use symbolon_presence::friendship::FriendshipSecret;
 use symbolon_presence::id::{GrantId, MailboxId, Nonce};
 use symbolon_presence::kdf::sha256;
 use symbolon_presence::time::Timestamp;
 
-/// Opened addresses remembered; when full, all are forgotten.
+/// Opened addresses remembered; when full, the oldest is forgotten.
 pub const ADDRESS_CACHE_MAX: usize = 1_024;
+
+/// Sealed addresses with what they say. Anybody can seal one to a mailbox, so only those are
+/// remembered for which a right was shown; at most [`ADDRESS_CACHE_MAX`].
+#[derive(Debug, Default)]
+pub(crate) struct OpenedAddresses {
+    opened: HashMap<[u8; 32], AddressBody>,
+    order: VecDeque<[u8; 32]>,
+}
+
+impl OpenedAddresses {
+    pub(crate) fn get(&self, sealed: &[u8]) -> Option<&AddressBody> {
+        if self.opened.is_empty() { None } else { self.opened.get(&sha256(sealed)) }
+    }
+
+    pub(crate) fn remember(&mut self, sealed: &[u8], body: Option<AddressBody>) {
+        let (name, Some(body)) = (sha256(sealed), body) else { return };
+        if self.opened.insert(name, body).is_some() {
+            return;
+        }
+        self.order.push_back(name);
+        if self.order.len() > ADDRESS_CACHE_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.opened.remove(&oldest);
+        }
+    }
+}
 
 /// Where the mailbox looks up how often a grant was used.
 pub trait GrantUses {
@@ -65,13 +92,13 @@ const REFUSED: NotAdmitted = NotAdmitted { refusal: Refusal::Refused, grant: Non
 pub struct Admission {
     keys: MailboxKeys,
     id: MailboxId,
-    opened: HashMap<[u8; 32], AddressBody>,
+    opened: OpenedAddresses,
 }
 
 impl Admission {
     /// For the mailbox with these keys.
     pub fn new(keys: MailboxKeys) -> Self {
-        Self { id: keys.id(), keys, opened: HashMap::new() }
+        Self { id: keys.id(), keys, opened: OpenedAddresses::default() }
     }
 
     /// The mailbox's keys.
@@ -106,6 +133,7 @@ impl Admission {
             let stale = NotAdmitted { refusal: Refusal::Stale, grant: Some(body.grant) };
             return Ok(Err(if is_stale { stale } else { REFUSED }));
         }
+        self.opened.remember(&put.address, Some(body.clone()));
         let queue = match body.scope {
             Scope::Friends(_) | Scope::Guest if body.queue == self.keys.direct => Queue::Direct,
             Scope::Contact if body.queue == self.keys.contact => Queue::Contact,
@@ -128,17 +156,8 @@ impl Admission {
         Ok(Ok(Admitted { queue, grant: body.grant, scope: body.scope, first_use }))
     }
 
-    fn open(&mut self, sealed: &[u8]) -> Option<AddressBody> {
-        let name = sha256(sealed);
-        if let Some(body) = self.opened.get(&name) {
-            return Some(body.clone());
-        }
-        let body = self.keys.open_address(sealed)?;
-        if self.opened.len() >= ADDRESS_CACHE_MAX {
-            self.opened.clear();
-        }
-        self.opened.insert(name, body.clone());
-        Some(body)
+    fn open(&self, sealed: &[u8]) -> Option<AddressBody> {
+        self.opened.get(sealed).cloned().or_else(|| self.keys.open_address(sealed))
     }
 }
 
@@ -273,13 +292,24 @@ mod tests {
     }
 
     #[test]
-    fn the_cache_of_opened_addresses_stays_within_its_bound() {
+    fn a100_addresses_that_a_stranger_seals_are_not_remembered_and_those_in_use_within_a_bound() {
         let keys = MailboxKeys::random(&mut rng());
         let mut admission = Admission::new(keys.clone());
-        for index in 0..ADDRESS_CACHE_MAX as u64 + 10 {
-            let sealed = keys.seal_address(&AddressBody { expires: NOW.after(index), ..body(&keys, Scope::Guest) }, &mut rng());
-            assert!(admission.open(&sealed).is_some());
-            assert!(admission.opened.len() <= ADDRESS_CACHE_MAX);
+        let mut admit = |put: &Put| {
+            let admitted = admission.admit(NOW, put, &friendship(), &[past()], &Used(Vec::new())).unwrap();
+            (admitted.is_ok(), admission.opened.opened.len(), admission.opened.order.len())
+        };
+        let sealed = |index: u64| AddressBody { expires: NOW.after(index), ..body(&keys, Scope::Guest) };
+        for index in 0..10 {
+            let address = keys.seal_address(&sealed(index), &mut rng());
+            let put = Put::new(address, &Secret::from_bytes([0; 32]), 60, None, envelope(0)).unwrap();
+            assert_eq!(admit(&put), (false, 0, 0), "a stranger takes no room");
+        }
+        for index in 1..=ADDRESS_CACHE_MAX + 10 {
+            let remembered = index.min(ADDRESS_CACHE_MAX);
+            let put = put(&keys, &sealed(index as u64), None);
+            assert_eq!(admit(&put), (true, remembered, remembered));
+            assert_eq!(admit(&put), (true, remembered, remembered), "once each");
         }
     }
 }

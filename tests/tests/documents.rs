@@ -10,8 +10,16 @@ use std::path::{Path, PathBuf};
 use symbolon_presence::labels;
 
 /// Attacks and faults: prefix, first and last number of each group, digits.
-const ATTACKS: [(&str, u32, u32, usize); 7] =
-    [("A", 1, 18, 2), ("A", 20, 33, 2), ("A", 40, 46, 2), ("A", 50, 64, 2), ("A", 70, 77, 2), ("A", 80, 97, 2), ("R", 1, 15, 1)];
+const ATTACKS: [(&str, u32, u32, usize); 8] = [
+    ("A", 1, 18, 2),
+    ("A", 20, 33, 2),
+    ("A", 40, 46, 2),
+    ("A", 50, 64, 2),
+    ("A", 70, 77, 2),
+    ("A", 80, 97, 2),
+    ("A", 100, 112, 3),
+    ("R", 1, 15, 1),
+];
 
 /// Rows of each source document.
 const SOURCES: [(&str, u32); 5] = [("S0", 34), ("S1", 40), ("S2", 30), ("S3", 24), ("S4", 60)];
@@ -137,6 +145,24 @@ fn every_row_that_works_is_shown_by_a_test_of_the_real_thing() {
     for row in rows(&read("docs/coverage.md")).into_iter().filter(|row| row.state == "works") {
         assert!(row.shown_by.iter().any(|name| real.contains(name)), "{} works, but below the real node only: that is partly", row.id);
     }
+}
+
+#[test]
+fn every_bound_of_the_strangers_ledger_names_a_test_or_says_that_there_is_none() {
+    let (tests, page) = (tests(), read("docs/strangers.md"));
+    let mut rows = 0;
+    for line in page.lines().filter(|line| line.starts_with('|') && !line.starts_with("|---") && !line.starts_with("| resource |")) {
+        let cells: Vec<&str> = line.strip_prefix('|').and_then(|line| line.strip_suffix('|')).unwrap().split('|').map(str::trim).collect();
+        let [resource, _, _, _, _, shown_by] = cells.as_slice() else { panic!("not six cells: {line}") };
+        assert!(cells.iter().all(|cell| !cell.is_empty()), "{resource}: an empty cell");
+        let names: Vec<&str> = shown_by.split('`').skip(1).step_by(2).collect();
+        assert!(*shown_by == "none yet" || !names.is_empty(), "{resource}: neither a test nor none yet");
+        for name in names {
+            assert!(tests.contains(name), "{resource}: there is no {name}");
+        }
+        rows += 1;
+    }
+    assert!(rows >= 40, "only {rows} rows");
 }
 
 /// Tests by the attack that they are named after.

@@ -33,7 +33,7 @@ impl Relay {
         // A clock may be a few minutes ahead, or behind.
         let is_ahead = away.day.saturating_add(1) >= today && away.day <= today.saturating_add(DAYS_AHEAD).saturating_add(1);
         let is_of_day = |bytes: &ByteVec| Published::read_early(bytes, now).is_ok_and(|record| record.expires() == end_of(away.day));
-        let is_good = away.verify(&self.mailbox).is_ok() && is_ahead && self.mailboxes.contains_key(&away.owner);
+        let is_good = self.mailboxes.contains_key(&away.owner) && is_ahead && away.verify(&self.mailbox).is_ok();
         if !is_good || !away.records.iter().all(is_of_day) {
             self.fault(link);
             return Ok(());

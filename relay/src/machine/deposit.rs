@@ -1,7 +1,6 @@
 //! Envelopes left for the owners of mailboxes: who may, and where they lie.
 
 use super::*;
-use symbolon_presence::kdf::sha256;
 
 /// Uses recorded of one counted grant.
 const USES_MAX: usize = 64;
@@ -51,24 +50,16 @@ impl Relay {
             Scope::Friends(_) | Scope::Guest | Scope::Contact => return None,
         };
         if put.is_granted(&key) {
+            self.opened.remember(&put.address, Some(body.clone()));
             return (!record.revoked.contains(&body.grant)).then_some(Right::Holds(owner, body));
         }
         let is_over = matches!(body.scope, Scope::Friends(_)) && past.iter().any(|past| put.is_granted(&past.put));
         is_over.then_some(Right::IsOver)
     }
 
-    /// What a sealed address says; the same one is opened once.
-    pub(super) fn open(&mut self, sealed: &[u8]) -> Option<AddressBody> {
-        let name = sha256(sealed);
-        if let Some(body) = self.opened.get(&name) {
-            return Some(body.clone());
-        }
-        let body = self.keys.mailbox.open_address(sealed)?;
-        if self.opened.len() >= ADDRESS_CACHE_MAX {
-            self.opened.clear();
-        }
-        self.opened.insert(name, body.clone());
-        Some(body)
+    /// What a sealed address says. One that was used with right is not opened again.
+    pub(super) fn open(&self, sealed: &[u8]) -> Option<AddressBody> {
+        self.opened.get(sealed).cloned().or_else(|| self.keys.mailbox.open_address(sealed))
     }
 
     fn store(

@@ -1,5 +1,6 @@
 //! What the owner of a mailbox may do: keep it here, open a session, let entries be deleted.
 
+use super::nonces::is_now;
 use super::*;
 
 impl Relay {
@@ -20,6 +21,9 @@ impl Relay {
             shelf.set(RelayTable::Mailbox, update.owner.as_bytes(), Some(codec::encode(mailbox)));
         }
         self.answer(link, &update.owner, verdict);
+        if !self.mailboxes.contains_key(&update.owner) {
+            self.fault(link);
+        }
         Ok(())
     }
 
@@ -66,25 +70,20 @@ impl Relay {
         Verdict::Ok
     }
 
-    /// Whether a signed moment is now, and its nonce was not seen.
-    pub(super) fn is_fresh(&mut self, now: Timestamp, at: Timestamp, nonce: Nonce) -> bool {
-        while let Some(first) = self.nonces.first().copied().filter(|(until, _)| *until <= now) {
-            self.nonces.remove(&first);
-        }
-        let until = at.after(2 * CLOCK_SKEW);
-        if now.since(at) > CLOCK_SKEW || at.is_future_at(now) || self.nonces.len() >= NONCES_MAX {
-            return false;
-        }
-        self.nonces.insert((until, nonce))
-    }
-
+    /// The owner of a mailbox is here. The owner is looked up before anything is remembered: a
+    /// session of anybody else is answered, and is a fault of the link it came on.
     pub(super) fn session(&mut self, now: Timestamp, link: Link, session: &Session) {
-        if session.verify(&self.mailbox).is_err() || !self.is_fresh(now, session.at, session.nonce) {
+        if !is_now(now, session.at) || session.verify(&self.mailbox).is_err() {
             self.fault(link);
             return;
         }
         if !self.mailboxes.contains_key(&session.owner) {
             self.answer(link, &session.owner, Verdict::Refused);
+            self.fault(link);
+            return;
+        }
+        if !self.nonces.entry(session.owner).or_default().take_session(now, session.at, session.nonce) {
+            self.fault(link);
             return;
         }
         // A newer link of the same owner takes over; the older one is dead, or will be.
@@ -119,18 +118,19 @@ impl Relay {
         self.actions.push_back(RelayAction::Send(link, Frame::Accepted(accepted).encode()));
     }
 
+    /// Deletes what its owner has settled. It counts only where the owner's session is open, and
+    /// for what was pushed there: so nothing of it has to be remembered, and nobody can show it again.
     pub(super) fn ack(&mut self, now: Timestamp, shelf: &mut dyn RelayShelf, link: Link, ack: &Ack) -> Result<(), ShelfFailed> {
-        if ack.verify(&self.mailbox).is_err() || !self.is_fresh(now, ack.at, ack.nonce) || !self.mailboxes.contains_key(&ack.owner) {
+        let is_here = self.links.get(&link).and_then(|open| open.served.as_ref()).is_some_and(|served| served.owner == ack.owner);
+        if !is_here || !is_now(now, ack.at) || ack.verify(&self.mailbox).is_err() {
             self.fault(link);
             return Ok(());
         }
         for number in &ack.numbers {
+            let served = self.links.get_mut(&link).and_then(|open| open.served.as_mut());
+            let Some((served, size)) = served.and_then(|served| served.pushed.remove(number).map(|size| (served, size))) else { continue };
+            served.bytes = served.bytes.saturating_sub(size);
             self.delete(shelf, &ack.owner, *number)?;
-            if let Some(served) = self.links.get_mut(&link).and_then(|open| open.served.as_mut()).filter(|served| served.owner == ack.owner)
-                && let Some(size) = served.pushed.remove(number)
-            {
-                served.bytes = served.bytes.saturating_sub(size);
-            }
         }
         self.hungry.insert(link);
         Ok(())

@@ -1,5 +1,6 @@
 //! Packages of the mailboxes kept here: stocked by their owners, handed out to friends.
 
+use super::nonces::is_now;
 use super::*;
 use crate::packages::{Fetch, Fetched, Handed, Stock};
 
@@ -13,7 +14,7 @@ fn package_key(owner: &PublicKeyBytes, number: u32) -> Vec<u8> {
 impl Relay {
     /// Takes an owner's packages, in place of those that are there.
     pub(super) fn stock(&mut self, shelf: &mut dyn RelayShelf, link: Link, stock: Stock) -> Result<(), ShelfFailed> {
-        if stock.verify(&self.mailbox).is_err() || !self.mailboxes.contains_key(&stock.owner) {
+        if !self.mailboxes.contains_key(&stock.owner) || stock.verify(&self.mailbox).is_err() {
             self.fault(link);
             return Ok(());
         }
@@ -45,13 +46,17 @@ impl Relay {
     pub(super) fn fetch(&mut self, now: Timestamp, shelf: &mut dyn RelayShelf, link: Link, fetch: &Fetch) -> Result<(), ShelfFailed> {
         // The same work whether the address, the owner or the token is unknown.
         let is_signed = fetch.verify(&self.mailbox).is_ok();
-        let owner = self.open(&fetch.address).and_then(|body| self.queues.get(&body.queue).copied());
+        let body = self.open(&fetch.address);
+        let owner = body.as_ref().and_then(|body| self.queues.get(&body.queue).copied());
         let mailbox = owner.and_then(|owner| self.mailboxes.get(&owner));
         let is_current = mailbox.is_some_and(|mailbox| mailbox.record.capability == fetch.capability);
         let is_over = mailbox.is_some_and(|mailbox| mailbox.past.iter().any(|past| past.capability == fetch.capability));
         let handed = match owner.filter(|_| is_signed) {
-            // Only of whoever has the right is a nonce remembered: strangers must not fill the room for them.
-            Some(owner) if is_current && self.is_fresh(now, fetch.at, fetch.nonce) => self.hand_out(shelf, &owner)?,
+            // Only of those who have the right is a nonce remembered: strangers must not fill the room for them.
+            Some(owner) if is_current && is_now(now, fetch.at) && self.is_new_question(now, &owner, fetch) => {
+                self.opened.remember(&fetch.address, body);
+                self.hand_out(shelf, &owner)?
+            }
             Some(_) if is_over => Handed::Stale,
             Some(_) | None => {
                 self.fault(link);
@@ -63,6 +68,10 @@ impl Relay {
             self.actions.push_back(RelayAction::Send(link, answer.encode()));
         }
         Ok(())
+    }
+
+    fn is_new_question(&mut self, now: Timestamp, owner: &PublicKeyBytes, fetch: &Fetch) -> bool {
+        self.nonces.entry(*owner).or_default().take_question(now, fetch.at, fetch.nonce)
     }
 
     fn hand_out(&mut self, shelf: &mut dyn RelayShelf, owner: &PublicKeyBytes) -> Result<Handed, ShelfFailed> {

@@ -442,15 +442,72 @@ fn mailboxes_links_and_faults_are_bounded() {
 }
 
 #[test]
-fn nonces_are_bounded_and_forgotten_in_time() {
-    let mut host = Host::new(Policy::Open);
-    for _ in 0..NONCES_MAX {
-        let nonce = host.nonce();
-        assert!(host.relay.is_fresh(NOW, NOW, nonce));
+fn a100_sessions_and_acknowledgements_of_strangers_are_their_own_faults_and_shut_nobody_out() {
+    let (mut host, owner) = open();
+    let mailbox = host.link().mailbox();
+    host.put(&owner, &owner.address(Scope::Guest), None, envelope(0));
+    let (mut link, mut sent) = (100, 0);
+    host.relay.link_up(link);
+    while sent < 3_000 {
+        let stranger = SigningKey::from_seed(&[56 + (sent % 200) as u8; 32]);
+        let (nonce, now) = (host.nonce(), host.now);
+        let frame = match sent % 2 {
+            0 => Frame::Session(Session::sign(&stranger, &mailbox, nonce, now)),
+            _ => Frame::Ack(Ack::sign(&stranger, &mailbox, vec![1], nonce, now)),
+        };
+        let said = host.turn(link, &frame);
+        sent += 1;
+        if said.iter().any(|(_, frame)| frame.is_none()) {
+            assert_eq!(sent % u64::from(FAULTS_MAX), 0, "each is a fault");
+            link += 1;
+            host.relay.link_up(link);
+        }
     }
-    let nonce = host.nonce();
-    assert!(!host.relay.is_fresh(NOW, NOW, nonce), "full");
-    let later = NOW.after(3 * CLOCK_SKEW);
-    assert!(host.relay.is_fresh(later, later, nonce));
-    assert_eq!(host.relay.nonces.len(), 1);
+    assert_eq!(link - 100, sent / u64::from(FAULTS_MAX));
+    assert!(host.relay.nonces.is_empty(), "nothing of a stranger is remembered");
+    let pushed = host.fetch(&owner);
+    assert_eq!(pushed.len(), 1, "the owner gets in");
+    host.ack(&owner, vec![pushed[0].number]);
+    assert_eq!(host.relay.counts(), (1, 0), "and what is settled is deleted");
+    assert_eq!(host.relay.links.get(&1).unwrap().faults, 0, "no fault of a stranger is the owner's");
+}
+
+#[test]
+fn a100_one_owner_who_signs_much_shuts_out_no_other_and_not_themselves() {
+    let (mut host, busy) = open();
+    let calm = Owner::new(50);
+    assert_eq!(host.update(&calm, 1, None), Verdict::Ok);
+    for _ in 0..2_000 {
+        host.now = host.now.after(1);
+        host.fetch(&busy);
+    }
+    assert_eq!(host.relay.nonces.values().map(Nonces::len).collect::<Vec<_>>(), [(NONCES_MAX, 0)]);
+    host.put(&calm, &calm.address(Scope::Guest), None, envelope(0));
+    assert_eq!(host.fetch(&calm).len(), 1);
+    host.put(&busy, &busy.address(Scope::Guest), None, envelope(1));
+    assert_eq!(host.fetch(&busy).len(), 1);
+    assert_eq!(host.relay.links.get(&1).unwrap().faults, 0);
+    host.now = host.now.after(HOUR);
+    host.relay.tick(host.now, &mut host.rows).unwrap();
+    assert!(host.relay.nonces.is_empty(), "all is forgotten in time");
+}
+
+#[test]
+fn a100_an_acknowledgement_counts_where_the_session_is_open_and_for_what_was_pushed_there() {
+    let (mut host, owner) = open();
+    for counter in 0..2 {
+        host.put(&owner, &owner.address(Scope::Guest), None, envelope(counter));
+    }
+    let (mailbox, now, nonce) = (host.link().mailbox(), host.now, host.nonce());
+    let ack = Frame::Ack(Ack::sign(&owner.key, &mailbox, vec![1, 2], nonce, now));
+    host.turn(1, &ack);
+    assert_eq!(host.relay.counts(), (1, 2), "no session");
+    host.fetch(&owner);
+    host.turn(2, &ack);
+    assert_eq!(host.relay.counts(), (1, 2), "somebody who heard it, on another link");
+    host.ack(&owner, vec![1, 2, 3]);
+    assert_eq!(host.relay.counts(), (1, 0));
+    host.put(&owner, &owner.address(Scope::Guest), None, envelope(2));
+    host.turn(1, &ack);
+    assert_eq!(host.relay.counts(), (1, 1), "shown again it deletes nothing");
 }
