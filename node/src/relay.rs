@@ -196,10 +196,10 @@ impl Parts for RelayParts {
         let stored = shelf.get(Table::Meta, KEYS_ROW).map_err(|error| LoadFailed(error.0))?;
         let mut changes = VecDeque::new();
         let keys = match stored {
-            Some(bytes) => codec::decode(&bytes, KEYS_MAX).map_err(|_| LoadFailed("the relay's keys cannot be read"))?,
+            Some(bytes) => codec::decode_row(&bytes, KEYS_MAX).map_err(|_| LoadFailed("the relay's keys cannot be read"))?,
             None => {
                 let keys = RelayKeys::random(&mut ChaCha20Rng::from_seed(rng_seed));
-                changes.push_back(Change::Put(Table::Meta, KEYS_ROW.to_vec(), codec::encode(&keys)));
+                changes.push_back(Change::Put(Table::Meta, KEYS_ROW.to_vec(), codec::encode_row(&keys)));
                 keys
             }
         };

@@ -11,6 +11,7 @@
 
 mod error;
 mod found;
+mod migrate;
 mod pages;
 mod scrub;
 mod tables;
@@ -27,10 +28,12 @@ use pages::PAGE;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Params};
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use symbolon_core::migration;
 use symbolon_core::table::SCHEMA_VERSION;
 use tokio::sync::oneshot;
 use verify::{Gate, Survey, Watch};
@@ -38,6 +41,8 @@ use zeroize::Zeroizing;
 
 /// How long opening may check pages; the rest is checked in the background.
 pub const CHECK_AT_OPEN: Duration = Duration::from_secs(1);
+/// The same for a store that is brought up to date: it is checked whole, once.
+pub const CHECK_BEFORE_MIGRATION: Duration = Duration::from_secs(60);
 /// The write-ahead log is rewound when it has grown past this, in bytes.
 pub const LOG_LIMIT: i64 = 8 * 1024 * 1024;
 
@@ -82,13 +87,18 @@ impl Store {
         let file = survey.file();
         let has_log = survey.has_log();
         let is_first = !log.exists();
-        let db = connect(path, key).and_then(|db| check_schema(&db, path).map(|()| db));
-        let db = db.inspect_err(|_| {
+        let db = connect(path, key).and_then(|db| check_schema(&db, path).map(|version| (db, version)));
+        let (db, version) = db.inspect_err(|_| {
             // SQLite makes an empty log by looking: a refused store is left as it was found.
             if is_first && std::fs::metadata(&log).is_ok_and(|metadata| metadata.len() == 0) {
                 let _ = std::fs::remove_file(&log);
             }
         })?;
+        // Nothing is rewritten on top of a page that nobody has looked at.
+        let survey = match version < SCHEMA_VERSION && !survey.is_through() {
+            true => verify::survey(path, &log, key, Instant::now() + CHECK_BEFORE_MIGRATION)?,
+            false => survey,
+        };
         let store = Self {
             db,
             path: path.to_path_buf(),
@@ -102,6 +112,12 @@ impl Store {
             failing_commits: Cell::new(0),
             _file: file,
         };
+        store.migrate(version).map_err(|error| OpenError::from_store(error, path)).inspect_err(|_| {
+            // Nothing of a failed step was committed. A log that was not there holds nothing but its rest.
+            if is_first {
+                let _ = std::fs::remove_file(&log);
+            }
+        })?;
         if has_log {
             // Whatever the log holds was checked. A full disk is no reason not to open: the
             // log stays as it is, and the next checkpoint tries again.
@@ -316,8 +332,9 @@ fn connect(path: &Path, key: &StoreKey) -> Result<Connection, OpenError> {
     Ok(db)
 }
 
-/// Refuses whatever is not exactly a store of this version. Reads only.
-fn check_schema(db: &Connection, path: &Path) -> Result<(), OpenError> {
+/// The version of a store. Refuses what is not exactly a store of this version or of one that can be brought up to it.
+/// Reads only.
+fn check_schema(db: &Connection, path: &Path) -> Result<u32, OpenError> {
     let path_error = |error: rusqlite::Error| OpenError::from_store(StoreError::from(error), path);
     let number = |sql: &str| db.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(path_error);
     let foreign = || OpenError::NotAStore { file: path.to_path_buf() };
@@ -332,13 +349,14 @@ fn check_schema(db: &Connection, path: &Path) -> Result<(), OpenError> {
     if version > i64::from(SCHEMA_VERSION) {
         return Err(OpenError::Newer { file: path.to_path_buf(), version });
     }
-    if (1..i64::from(SCHEMA_VERSION)).contains(&version) {
+    if (1..i64::from(migration::OLDEST)).contains(&version) {
         return Err(OpenError::Older { file: path.to_path_buf(), version });
     }
-    let mut statement = db.prepare("SELECT ifnull(sql, '') FROM sqlite_schema ORDER BY rowid").map_err(path_error)?;
-    let found: rusqlite::Result<Vec<String>> = statement.query_map([], |row| row.get(0)).map_err(path_error)?.collect();
-    let found = found.map_err(path_error)?;
-    if version < i64::from(SCHEMA_VERSION) || !found.iter().map(String::as_str).eq(tables::schema()) {
+    let version = u32::try_from(version).map_err(|_| foreign())?;
+    let mut statement = db.prepare("SELECT ifnull(sql, '') FROM sqlite_schema").map_err(path_error)?;
+    let found: rusqlite::Result<BTreeSet<String>> = statement.query_map([], |row| row.get(0)).map_err(path_error)?.collect();
+    // Tables of later versions stand behind older ones: the order tells nothing.
+    if version == 0 || found.map_err(path_error)? != tables::schema(version).map(str::to_owned).collect() {
         return Err(foreign());
     }
     let mode: String = db.query_row("PRAGMA journal_mode", [], |row| row.get(0)).map_err(path_error)?;
@@ -347,7 +365,7 @@ fn check_schema(db: &Connection, path: &Path) -> Result<(), OpenError> {
     }
     // A setting of the connection, but one that is only known once the log is open.
     number("PRAGMA wal_autocheckpoint = 0")?;
-    Ok(())
+    Ok(version)
 }
 
 fn log_of(path: &Path) -> PathBuf {

@@ -8,8 +8,11 @@
 use core::fmt;
 use minicbor::{Decode, Encode};
 
-/// First byte of every frame and record.
+/// First byte of every frame and record: the version of the wire.
 pub const VERSION: u8 = 1;
+/// First byte of every stored row. It rises when rows change and the wire does not, or the other way round; what rows of
+/// an older store become is the business of the migration.
+pub const ROW_VERSION: u8 = 1;
 
 /// Why bytes were not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,9 +40,18 @@ impl fmt::Display for CodecError {
 
 impl std::error::Error for CodecError {}
 
-/// Encodes a value behind the version byte.
+/// Encodes a value behind the version byte of the wire.
 pub fn encode<T: Encode<()>>(value: &T) -> Vec<u8> {
-    let mut out = vec![VERSION];
+    behind(VERSION, value)
+}
+
+/// Encodes a value behind the version byte of rows.
+pub fn encode_row<T: Encode<()>>(value: &T) -> Vec<u8> {
+    behind(ROW_VERSION, value)
+}
+
+fn behind<T: Encode<()>>(version: u8, value: &T) -> Vec<u8> {
+    let mut out = vec![version];
     append(value, &mut out);
     out
 }
@@ -51,17 +63,26 @@ fn append<T: Encode<()>>(value: &T, out: &mut Vec<u8>) {
     }
 }
 
-/// Reads a value of at most `max` bytes, the version byte included.
+/// Reads a value of at most `max` bytes, the version byte of the wire included.
 pub fn decode<'b, T: Encode<()> + Decode<'b, ()>>(bytes: &'b [u8], max: usize) -> Result<T, CodecError> {
+    read_behind(VERSION, bytes, max)
+}
+
+/// Reads a row of at most `max` bytes, its version byte included.
+pub fn decode_row<'b, T: Encode<()> + Decode<'b, ()>>(bytes: &'b [u8], max: usize) -> Result<T, CodecError> {
+    read_behind(ROW_VERSION, bytes, max)
+}
+
+fn read_behind<'b, T: Encode<()> + Decode<'b, ()>>(known: u8, bytes: &'b [u8], max: usize) -> Result<T, CodecError> {
     if bytes.len() > max {
         return Err(CodecError::TooLong);
     }
     let Some((&version, body)) = bytes.split_first() else { return Err(CodecError::Malformed) };
-    if version != VERSION {
+    if version != known {
         return Err(CodecError::Version);
     }
     let value: T = minicbor::decode(body).map_err(|_| CodecError::Malformed)?;
-    if encode(&value) != bytes {
+    if behind(known, &value) != bytes {
         return Err(CodecError::NotCanonical);
     }
     Ok(value)

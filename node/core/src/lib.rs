@@ -46,6 +46,7 @@ mod keeper;
 mod lan;
 pub mod limits;
 mod lookup;
+pub mod migration;
 mod outbox;
 mod presence;
 mod request;

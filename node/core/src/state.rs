@@ -468,7 +468,7 @@ fn default_name(peer: &PeerId) -> String {
 }
 
 fn put_meta<T: Encode<()>>(out: &mut crate::turn::Out, name: &[u8], value: &T) {
-    out.changes.push_back(crate::table::Change::Put(Table::Meta, name.to_vec(), symbolon_presence::codec::encode(value)));
+    out.changes.push_back(crate::table::Change::Put(Table::Meta, name.to_vec(), symbolon_presence::codec::encode_row(value)));
 }
 
 fn all_rows(shelf: &dyn Shelf, table: Table) -> Result<Rows, TurnFailed> {

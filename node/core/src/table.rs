@@ -2,10 +2,12 @@
 //!
 //! A table maps a byte key to a byte value (CBOR unless said otherwise). Numbers in keys
 //! are big-endian, so that key order is number order. [`SCHEMA_VERSION`] rises with every
-//! change of a key or value that an older node could not read.
+//! change of a key or value that an older node could not read, and with it
+//! [`migration`](crate::migration) gets a step.
 
-/// Version of everything below. A store with another one is refused, never changed.
-pub const SCHEMA_VERSION: u32 = 2;
+/// Version of everything below. An older store is brought up to it by [`migration`](crate::migration); a newer one is
+/// refused, never changed. It says nothing about the wire.
+pub const SCHEMA_VERSION: u32 = 3;
 
 /// The tables. The discriminant names the table in the store and is never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

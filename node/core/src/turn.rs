@@ -78,7 +78,7 @@ impl Turn<'_> {
 
     /// Writes a row.
     pub fn put<T: Encode<()>>(&mut self, table: Table, key: &[u8], row: &T) {
-        self.put_raw(table, key, codec::encode(row));
+        self.put_raw(table, key, codec::encode_row(row));
     }
 
     /// Writes a raw row.
@@ -121,7 +121,7 @@ pub(crate) fn read(shelf: &dyn Shelf, changes: &VecDeque<Change>, table: Table, 
 
 /// Decodes a row of ours. A row that does not read is damage, which fails the turn.
 pub(crate) fn decode_row<T: for<'b> Decode<'b, ()> + Encode<()>>(bytes: &[u8]) -> Result<T, TurnFailed> {
-    codec::decode(bytes, ROW_MAX).map_err(|_| TurnFailed("a row in the store cannot be read"))
+    codec::decode_row(bytes, ROW_MAX).map_err(|_| TurnFailed("a row in the store cannot be read"))
 }
 
 /// Why something from outside was dropped. Counted, never logged with what was in it.

@@ -6,6 +6,7 @@
 use super::{Store, StoreError, Turn, words};
 use rusqlite::{OptionalExtension, params};
 use std::rc::Rc;
+use symbolon_core::migration;
 use symbolon_core::table::{Change, Table};
 use symbolon_core::world::{RANGE_LIMIT, Rows, Shelf, ShelfError, ShelfMut};
 
@@ -66,9 +67,14 @@ pub(super) fn creation() -> impl Iterator<Item = &'static str> {
     plain().chain(words::CREATE)
 }
 
-/// What then stands in SQLite's schema, in this order.
-pub(super) fn schema() -> impl Iterator<Item = &'static str> {
-    plain().chain(words::SCHEMA)
+/// What stands in SQLite's schema of a store of this version.
+pub(super) fn schema(version: u32) -> impl Iterator<Item = &'static str> {
+    migration::tables_of(version).map(create).chain([MLS.create]).chain(words::SCHEMA)
+}
+
+/// What makes one table.
+pub(super) fn create(table: Table) -> &'static str {
+    statements(table).create
 }
 
 fn plain() -> impl Iterator<Item = &'static str> {

@@ -3,6 +3,7 @@
 
 mod damage;
 mod log;
+mod migrate;
 mod words;
 
 use super::*;

@@ -1,0 +1,155 @@
+//! Data folders that an older build wrote (`tests/folders/BUILD`, made by `tests/folders/make`), opened by this one: nothing
+//! that a user had is gone, and who knew each other talk on.
+//!
+//! A folder of a build holds: Andi, Ben (passphrase "correct horse") and their relay; three texts each way; one that lies at
+//! the relay, one that is queued at Andi's and one at Ben's; an open invite of Andi's; Cara, whose request to Andi is
+//! pending; and Dora, whose request Andi has blocked.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use serde_json::Value;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use symbolon_tests::node::{Node, within};
+
+const SOON: Duration = Duration::from_secs(60);
+
+/// A build's folders, copied to where they may change.
+struct Old {
+    home: tempfile::TempDir,
+}
+
+impl Old {
+    fn of(build: &str) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("folders").join(build), home.path());
+        let passphrase = home.path().join("passphrase");
+        fs::write(&passphrase, "correct horse\n").unwrap();
+        fs::set_permissions(&passphrase, fs::Permissions::from_mode(0o600)).unwrap();
+        Self { home }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    fn start(&self, name: &str, place: &str, more: &[&str]) -> Node {
+        Node::start(&self.path(name), &[&["--no-lan", "--listen", place], more].concat()).unwrap()
+    }
+
+    fn andi(&self) -> Node {
+        self.start("andi", "/ip4/127.83.89.2/tcp/47011", &[])
+    }
+
+    fn ben(&self) -> Node {
+        let passphrase = self.path("passphrase");
+        self.start("ben", "/ip4/127.83.89.3/tcp/47012", &["--passphrase-file", passphrase.to_str().unwrap()])
+    }
+
+    fn cara(&self) -> Node {
+        self.start("cara", "/ip4/127.83.89.4/tcp/47013", &[])
+    }
+
+    fn relay(&self) -> Node {
+        Node::start(&self.path("relay"), &["relay", "run", "--open", "--listen", "/ip4/127.83.89.1/tcp/47010"]).unwrap()
+    }
+}
+
+/// As a user's folder lies on the disk: for its owner only, whatever a checkout made of it.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    fs::set_permissions(to, fs::Permissions::from_mode(0o700)).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::write(&target, fs::read(entry.path()).unwrap()).unwrap();
+            fs::set_permissions(&target, fs::Permissions::from_mode(0o600)).unwrap();
+        }
+    }
+}
+
+/// The texts of a history, those that were written here with their states.
+fn history(node: &Node) -> Vec<(String, Option<String>)> {
+    let text = |message: &Value, name: &str| message[name].as_str().unwrap_or_default().to_owned();
+    let messages = node.json(&["read", "--peek"]).unwrap();
+    messages
+        .iter()
+        .filter(|message| message["text"].is_string())
+        .map(|message| (text(message, "text"), (message["mine"] == true).then(|| text(message, "state"))))
+        .collect()
+}
+
+fn wait_for_text(node: &Node, text: &str) {
+    within(SOON, text, || Ok(history(node).iter().any(|(found, _)| found == text).then_some(()))).unwrap();
+}
+
+fn wait_for_state(node: &Node, text: &str, states: &[&str]) {
+    within(SOON, text, || {
+        let is_there = |(found, state): &(String, Option<String>)| found == text && state.as_deref().is_some_and(|at| states.contains(&at));
+        Ok(history(node).iter().any(is_there).then_some(()))
+    })
+    .unwrap();
+}
+
+#[test]
+fn folders_of_d14785d_keep_their_history_and_their_friends_talk_on() {
+    let old = Old::of("d14785d");
+    let mut andi = old.andi();
+    let before: Vec<String> = history(&andi).into_iter().map(|(text, _)| text).collect();
+    for number in 1..=3 {
+        assert!(before.contains(&format!("from Andi {number}")) && before.contains(&format!("from Ben {number}")), "{before:?}");
+    }
+    let friends = andi.json(&["friends"]).unwrap();
+    assert_eq!(friends.iter().map(|friend| friend["name"].as_str().unwrap()).collect::<Vec<_>>(), ["Ben"]);
+
+    // Neither is online together with the other at first: what lay at the relay is fetched from it.
+    andi.interrupt().unwrap();
+    let relay = old.relay();
+    let ben = old.ben();
+    wait_for_text(&ben, "stored at the relay");
+    andi.restart().unwrap();
+    wait_for_text(&ben, "queued at Andi's");
+    wait_for_text(&andi, "queued at Ben's");
+    for (node, text) in [(&andi, "stored at the relay"), (&andi, "queued at Andi's"), (&ben, "queued at Ben's")] {
+        wait_for_state(node, text, &["delivered", "read"]);
+    }
+    for (from, to, text) in [(&andi, "Ben", "and on"), (&ben, "Andi", "and back")] {
+        let sent = from.json(&["send", to, text, "--wait", "delivered", "--timeout", "60s"]).unwrap();
+        assert_eq!(sent[0]["state"], "delivered");
+    }
+    for node in [&andi, &ben, &relay] {
+        node.calm().unwrap();
+    }
+}
+
+#[test]
+fn folders_of_d14785d_keep_requests_that_wait_those_that_are_blocked_and_an_open_invite() {
+    let old = Old::of("d14785d");
+    let andi = old.andi();
+    let requests = andi.json(&["requests"]).unwrap();
+    let of = |name: &str| requests.iter().find(|request| request["name"] == name).unwrap();
+    assert_eq!((of("Cara")["status"].as_str(), of("Dora")["status"].as_str()), (Some("pending"), Some("blocked")));
+
+    let cara = old.cara();
+    andi.json(&["accept", of("Cara")["request"].as_str().unwrap()]).unwrap();
+    within(SOON, "Cara is a friend", || {
+        let friends = cara.json(&["friends"])?;
+        Ok(friends.iter().any(|friend| friend["name"] == "Andi").then_some(()))
+    })
+    .unwrap();
+    let sent = cara.json(&["send", "Andi", "at last", "--wait", "delivered", "--timeout", "60s"]).unwrap();
+    assert_eq!(sent[0]["state"], "delivered");
+
+    let link = fs::read_to_string(old.path("invite")).unwrap();
+    let erik = Node::start(&old.path("erik"), &["--no-lan", "--listen", "/ip4/127.0.0.1/tcp/0", "--name", "Erik"]).unwrap();
+    erik.json(&["add", link.trim()]).unwrap();
+    within(SOON, "Erik asks", || {
+        let requests = andi.json(&["requests"])?;
+        Ok(requests.iter().any(|request| request["name"] == "Erik" && request["status"] == "pending").then_some(()))
+    })
+    .unwrap();
+}
