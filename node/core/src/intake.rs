@@ -11,12 +11,12 @@ use crate::conversation;
 use crate::delivery::{Acknowledged, Delivery, Origin, is_refused};
 use crate::depot::DepotKey;
 use crate::keeper::Keeper;
-use crate::limits::{PARKED_MAX, REQUEST_LIFETIME, WINDOW_BYTES};
+use crate::limits::{FIRST_MAX, PARKED_MAX, REQUEST_LIFETIME, WINDOW_BYTES};
 use crate::outbox::{self, What};
 use crate::request;
 use crate::request::answer::{self, Answer};
 use crate::request::offer::{self, IncomingOffer};
-use crate::seam::{Event, LinkId, Warning};
+use crate::seam::{LinkId, Warning};
 use crate::state::{Fault, FriendState, Own, State};
 use crate::table::Table;
 use crate::tags::Tags;
@@ -221,9 +221,9 @@ impl Intake {
             }
             Err(not) => {
                 match not.refusal {
-                    Refusal::UsedUp => turn.notify(Event::Warning(Warning::InviteReused)),
+                    Refusal::UsedUp => state.rates.warn(turn, Warning::InviteReused),
                     Refusal::Expired if not.grant.is_some_and(|grant| state.invites.contains_key(&grant)) => {
-                        turn.notify(Event::Warning(Warning::InviteExpired));
+                        state.rates.warn(turn, Warning::InviteExpired);
                     }
                     Refusal::Expired | Refusal::Refused | Refusal::Full | Refusal::Stale => {}
                 }
@@ -269,7 +269,7 @@ impl Intake {
                         (_, true) => None,
                         (0, false) => Some(usage),
                         (_, false) => {
-                            turn.notify(Event::Warning(Warning::InviteReused));
+                            state.rates.warn(turn, Warning::InviteReused);
                             self.count(DropReason::Unexpected);
                             state.fetched.push((key, deposit.number));
                             return Ok(());
@@ -302,7 +302,11 @@ impl Intake {
         admitted: &Admitted,
     ) -> Result<(), TurnFailed> {
         let mut sender = None;
-        let outcome = match self.step(state, turn, envelope, admitted, &mut sender) {
+        let taken = match self.may_open(state, turn, origin, envelope, admitted) {
+            Ok(()) => self.step(state, turn, envelope, admitted, &mut sender),
+            Err(reason) => Err(reason.into()),
+        };
+        let outcome = match taken {
             Ok(()) => {
                 if let Some(device) = sender {
                     delivery.proved_by_envelope(state, turn, origin, &device)?;
@@ -345,6 +349,28 @@ impl Intake {
             Some(refusal) => delivery.acknowledge(state, turn, origin, None, frame_id(envelope), Outcome::Refused(refusal)),
         }
         Ok(())
+    }
+
+    /// Whether a first envelope is looked at, before any key is used for it. What lies at a relay
+    /// has passed the relay's bounds.
+    fn may_open(
+        &mut self,
+        state: &mut State,
+        turn: &Turn<'_>,
+        origin: Origin,
+        envelope: &[u8],
+        admitted: &Admitted,
+    ) -> Result<(), DropReason> {
+        if envelope.len() > FIRST_MAX {
+            return Err(DropReason::Malformed);
+        }
+        let grant = admitted.grant;
+        let is_posted = state.invites.get(&grant).is_some_and(|invite| invite.last_resort);
+        let within = match admitted.queue {
+            Queue::Contact => state.rates.offer(turn.now, grant, is_posted),
+            Queue::Direct => state.rates.answer(turn.now, grant),
+        };
+        if within || origin.is_depot() { Ok(()) } else { Err(DropReason::Full) }
     }
 
     fn step(

@@ -25,6 +25,7 @@
 //! | `state` | every row held in memory |
 //! | `beacon`, `seeker`, `keeper`, `presence` | own records; friends' records, read and kept for others; who may read ours |
 //! | `lookup`, `finder` | lookup servers; people of whom only the Peer ID is known |
+//! | `rates` | how much of what others send is looked at |
 //! | [`wire`] | what travels inside envelopes |
 
 mod beacon;
@@ -49,6 +50,7 @@ mod lookup;
 pub mod migration;
 mod outbox;
 mod presence;
+mod rates;
 mod request;
 pub mod seam;
 mod search;

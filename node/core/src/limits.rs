@@ -105,6 +105,24 @@ pub const FRIENDS_MAX: usize = 2_048;
 pub const REQUESTS_MAX: usize = 1_024;
 /// Most requests of strangers that may be pending at once.
 pub const PENDING_STRANGERS_MAX: usize = 64;
+/// Of the rows of requests, how many of one person to us are kept that have ended.
+pub const ENDED_OF_PERSON_MAX: usize = 4;
+/// Longest Offer, in bytes: with the GroupInfo of its room, in which eight devices have place.
+pub const OFFER_MAX: usize = 8 * 1024;
+/// Longest first envelope that is opened, in bytes; see [`BUCKETS`](symbolon_presence::envelope::BUCKETS).
+pub const FIRST_MAX: usize = 32 * 1024;
+/// First envelopes looked at in a minute that came under one invite.
+pub const OFFERS_OF_GRANT: u64 = 64;
+/// The same under packages that are published for all.
+pub const OFFERS_OF_POSTED: u64 = 128;
+/// The same under all invites and packages together.
+pub const OFFERS_OF_STRANGERS: u64 = 256;
+/// First envelopes looked at in a minute that came under one reply address.
+pub const ANSWERS_OF_GRANT: u64 = 64;
+/// Offers of one person taken in within an hour, new revisions among them.
+pub const OFFERS_OF_PERSON: u64 = 32;
+/// Offers of one friend accepted within a day without asking the user.
+pub const RENEWALS_OF_FRIEND: u64 = 8;
 /// Most introductions remembered, over ones among them: they say who introduced a friend.
 pub const INTRODUCTIONS_MAX: usize = 1_024;
 /// Of these, open ones of one introducer.

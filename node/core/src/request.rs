@@ -16,7 +16,7 @@ use crate::command::{CommandError, Direction, RequestKind, RequestStatus, Reques
 use crate::contact::{ContactRecord, LINK_PREFIX, LinkError, VerifiedContact};
 use crate::friend;
 use crate::introduction;
-use crate::limits::{REQUEST_LIFETIME, REQUESTS_MAX};
+use crate::limits::{ENDED_OF_PERSON_MAX, REQUEST_LIFETIME, REQUESTS_MAX};
 use crate::outbox::{self, What};
 use crate::seam::Event;
 use crate::state::{Friend, FriendState, Request, State};
@@ -205,16 +205,57 @@ fn blank(turn: &mut Turn<'_>, id: RequestId, direction: Direction) -> Request {
     }
 }
 
-/// Makes room for one more row: the oldest finished one goes.
+fn has_ended(row: &Request) -> bool {
+    matches!(row.status, RequestStatus::Expired | RequestStatus::Cancelled | RequestStatus::Confirmed)
+}
+
+/// Whether one more row has a place, once `replaced` others have gone. For somebody's Offer no
+/// row of a friend gives way.
+fn has_place(state: &State, replaced: usize) -> bool {
+    let gives_way = |row: &&Request| has_ended(row) && !state.friends.contains_key(&row.peer);
+    state.requests.len().saturating_sub(replaced) < REQUESTS_MAX || state.requests.values().any(|row| gives_way(&row))
+}
+
+/// Makes room for one more row of our own.
 fn make_room(state: &mut State, turn: &mut Turn<'_>) -> Result<(), CommandError> {
-    if state.requests.len() < REQUESTS_MAX {
-        return Ok(());
+    if state.requests.len() >= REQUESTS_MAX && !state.requests.values().any(has_ended) {
+        return Err(CommandError::Full);
     }
-    let finished = |row: &&Request| matches!(row.status, RequestStatus::Expired | RequestStatus::Cancelled | RequestStatus::Confirmed);
-    let oldest = state.requests.values().filter(finished).min_by_key(|row| (row.created, row.id)).map(|row| row.id);
-    let id = oldest.ok_or(CommandError::Full)?;
-    state.requests.remove(&id);
+    make_place(state, turn, None);
+    Ok(())
+}
+
+/// Takes the oldest row that has ended, if there are too many: those of friends go last, and
+/// for the Offer of somebody (`of`) they stay.
+fn make_place(state: &mut State, turn: &mut Turn<'_>, of: Option<&PeerId>) {
+    if state.requests.len() < REQUESTS_MAX {
+        return;
+    }
+    let rank = |row: &&Request| (state.friends.contains_key(&row.peer), row.created, row.id);
+    let may_go = |row: &&Request| has_ended(row) && (of.is_none() || !state.friends.contains_key(&row.peer));
+    let oldest = state.requests.values().filter(may_go).min_by_key(rank).map(|row| row.id);
+    if let Some(id) = oldest {
+        state.requests.remove(&id);
+        turn.delete(crate::table::Table::Request, id.as_bytes());
+    }
+}
+
+/// The oldest of the requests of one person to us that have ended, beyond those that are kept.
+fn surplus(state: &State, peer: &PeerId) -> Vec<RequestId> {
+    let of_person = |row: &&Request| row.peer == *peer && row.direction == Direction::In && has_ended(row);
+    let mut rows: Vec<_> = state.requests.values().filter(of_person).map(|row| (row.created, row.id)).collect();
+    rows.sort_unstable();
+    let count = rows.len().saturating_sub(ENDED_OF_PERSON_MAX);
+    rows.into_iter().take(count).map(|(_, id)| id).collect()
+}
+
+/// Takes the row of a request to us away. Nobody is told of it: a newer one is.
+fn forget(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> Result<(), TurnFailed> {
+    let Some(row) = state.requests.remove(id) else { return Ok(()) };
     turn.delete(crate::table::Table::Request, id.as_bytes());
+    for device in devices_of(state, &row.peer) {
+        outbox::supersede(state, turn, &device, &What::Accept(*id))?;
+    }
     Ok(())
 }
 

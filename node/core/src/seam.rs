@@ -198,7 +198,7 @@ pub enum Event {
 }
 
 /// Warnings to the owner.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Warning {
     /// An invite that was already used was presented again, by somebody else.
     InviteReused,

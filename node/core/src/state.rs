@@ -7,6 +7,7 @@ use crate::command::{CommandError, Direction, MessageState, RequestStatus, Trust
 use crate::depot::DepotKey;
 use crate::limits;
 use crate::presence::{OwnPresence, Past};
+use crate::rates::Rates;
 use crate::seam::{Address, LinkId};
 use crate::seeker::Why;
 use crate::table::Table;
@@ -169,6 +170,8 @@ pub(crate) struct State {
     pub owed: BTreeMap<DeviceId, Vec<ReceiptItem>>,
     /// What a device says became of envelopes of ours.
     pub told: Vec<(DeviceId, ReceiptItem)>,
+    /// How much of what others send is looked at; never stored.
+    pub rates: Rates,
     /// Envelope keys to and from each device, computed once.
     envelope_keys: HashMap<DeviceId, (KnownKey, KnownKey)>,
     /// Leaf credentials whose two signatures were verified, by hash of room, leaf and
@@ -282,6 +285,7 @@ impl State {
             fetched: Vec::new(),
             owed: BTreeMap::new(),
             told: Vec::new(),
+            rates: Rates::default(),
             envelope_keys: HashMap::new(),
             speakers: HashMap::new(),
             dirty_devices: BTreeSet::new(),

@@ -3,7 +3,7 @@
 //! Every type is bounded by its `is_bounded` (called right after decoding) and by the
 //! envelope's size. The protocol page is `docs/protocol/connection.md`.
 
-use crate::limits::{DEPOTS_MAX, DEVICES_MAX, NAME_MAX, NOTE_MAX, TEXT_MAX};
+use crate::limits::{DEPOTS_MAX, DEVICES_MAX, NAME_MAX, NOTE_MAX, OFFER_MAX, TEXT_MAX};
 use minicbor::{Decode, Encode};
 use symbolon_presence::codec;
 use symbolon_presence::friendship::FriendshipSecret;
@@ -206,7 +206,8 @@ pub struct OfferBody {
 impl OfferBody {
     /// Whether every part is within its bounds.
     pub fn is_bounded(&self) -> bool {
-        is_name(&self.name)
+        codec::encode(self).len() <= OFFER_MAX
+            && is_name(&self.name)
             && self.note.as_deref().is_none_or(is_note)
             && !self.replies.is_empty()
             && self.replies.len() <= DEVICES_MAX

@@ -3,15 +3,15 @@
 use super::Scene;
 use symbolon_core::command::{Command, CommandError, RequestStatus, Who};
 use symbolon_core::limits::{
-    ADDRESSES_MAX, BLOCKED_MAX, DEVICES_MAX, INVITES_MAX, LINKS_MAX, NAME_MAX, NOTE_MAX, PARKED_MAX, PENDING_STRANGERS_MAX, READ_LIMIT,
-    REQUESTS_MAX, TEXT_MAX, WINDOW, WINDOW_BYTES,
+    ADDRESSES_MAX, BLOCKED_MAX, DEVICES_MAX, FIRST_MAX, INVITES_MAX, LINKS_MAX, NAME_MAX, NOTE_MAX, OFFER_MAX, OFFERS_OF_PERSON,
+    PARKED_MAX, PENDING_STRANGERS_MAX, READ_LIMIT, REQUESTS_MAX, TEXT_MAX, WINDOW, WINDOW_BYTES,
 };
-use symbolon_core::seam::{Address, Input};
+use symbolon_core::seam::{Address, Input, Warning};
 use symbolon_core::table::{Change, Table};
 use symbolon_core::wire::{Known, OfferBody, RoomPayload, Step};
 use symbolon_core::world::{RoomCipher, ShelfMut};
 use symbolon_presence::codec;
-use symbolon_presence::id::{Digest, EpochId, PeerId};
+use symbolon_presence::id::{Digest, EpochId, Nonce, PeerId};
 use symbolon_presence::time::{DAY, HOUR, MINUTE};
 use symbolon_relay::frame::{Outcome, Refusal};
 use symbolon_relay::grant::Scope;
@@ -55,6 +55,118 @@ fn a15_a_flood_of_offers_fills_a_bounded_number_of_rows_and_friends_are_unaffect
     let envelope = late.seal(Step::Offer, &device, &contact, Digest([0; 32]), codec::encode(&body));
     let link = sim.rogue_link(a);
     assert!(matches!(outcomes(&sim.rogue_send(link, put(&contact, None, envelope))).as_slice(), [Outcome::Stored(_)]));
+}
+
+#[test]
+fn a102_eleven_hundred_offers_of_one_stranger_take_one_row_and_few_events() {
+    let mut sim = Sim::new(1, Faults::NONE);
+    let (a, b) = (sim.add("Andi"), sim.add("Ben"));
+    sim.befriend(a, b);
+    let record = sim.contact_record(a).verify(sim.now).ok().unwrap();
+    let (device, contact) = record.contacts[0].clone();
+    let mut mallory = Actor::new(9, sim.now);
+    let events = sim.events[a].len();
+    let (mut stored, mut full) = (0, 0);
+    for round in 0..1_100 {
+        // Eleven bursts of a hundred, an hour apart.
+        if round % 100 == 0 {
+            sim.run_for(HOUR);
+        }
+        sim.run_for(1_000);
+        let body = mallory.offer(sim.now);
+        let envelope = mallory.seal(Step::Offer, &device, &contact, Digest([0; 32]), codec::encode(&body));
+        let link = sim.rogue_link(a);
+        match outcomes(&sim.rogue_send(link, put(&contact, None, envelope))).as_slice() {
+            [Outcome::Stored(_)] => stored += 1,
+            [Outcome::Refused(Refusal::Full)] => full += 1,
+            other => panic!("{other:?}"),
+        }
+        sim.rogue_close(link);
+    }
+    assert_eq!(stored, 11 * OFFERS_OF_PERSON);
+    assert_eq!(stored + full, 1_100);
+    let rows = sim.requests(a);
+    let of_mallory: Vec<_> = rows.iter().filter(|row| row.peer == mallory.peer()).collect();
+    assert_eq!(of_mallory.len(), 1, "a newer Offer takes the place of the older one");
+    assert_eq!(of_mallory[0].status, RequestStatus::Pending);
+    assert_eq!(rows.len(), 2, "and the row of the friend is still there");
+    assert!(sim.nodes[a].store.rows(Table::Request).map(|(_, row)| row.len()).sum::<usize>() < 4 * 8 * 1024);
+    let told = (sim.events[a].len() - events) as u64;
+    assert!(told <= stored + 16, "one event for each that was taken in: {told}");
+}
+
+#[test]
+fn a102_an_older_offer_that_comes_again_does_not_take_the_place_of_the_newer_one() {
+    let mut sim = Sim::new(1, Faults::NONE);
+    let a = sim.add("Andi");
+    let record = sim.contact_record(a).verify(sim.now).ok().unwrap();
+    let (device, contact) = record.contacts[0].clone();
+    let mut mallory = Actor::new(9, sim.now);
+    let mut frames = Vec::new();
+    for _ in 0..2 {
+        let body = mallory.offer(sim.now);
+        let envelope = mallory.seal(Step::Offer, &device, &contact, Digest([0; 32]), codec::encode(&body));
+        frames.push(put(&contact, None, envelope));
+    }
+    let link = sim.rogue_link(a);
+    // Made in the same moment: the higher request id is the newer one, whichever comes first.
+    for frame in frames.iter().chain(frames.iter().rev()) {
+        assert!(matches!(outcomes(&sim.rogue_send(link, frame.clone())).as_slice(), [Outcome::Stored(_)]));
+    }
+    let rows = sim.requests(a);
+    assert_eq!(rows.len(), 1);
+    let last = sim.pending(a).unwrap();
+    for frame in frames {
+        sim.rogue_send(link, frame);
+        assert_eq!(sim.pending(a), Some(last));
+    }
+}
+
+#[test]
+fn a102_an_offer_that_is_too_long_is_refused_before_its_room_or_any_key_is_touched() {
+    let mut scene = Scene::new(1);
+    let honest = scene.mallory.offer(scene.sim.now);
+    let fits = OFFER_MAX - codec::encode(&OfferBody { group_info: Vec::new(), ..honest.clone() }).len();
+    for (length, reason) in [(OFFER_MAX, "malformed"), (30_000, "malformed"), (40_000, "malformed"), (250_000, "malformed")] {
+        let before = scene.sim.dropped(scene.node, reason);
+        let body = OfferBody { group_info: vec![7; length], ..honest.clone() };
+        let frame = scene.mallory.offer_frame(&scene.to, scene.usage, &body);
+        scene.refused(frame, "too long");
+        assert_eq!(scene.sim.dropped(scene.node, reason), before + 1, "{length}");
+    }
+    // Of this length the room is looked at, and is none.
+    let before = scene.sim.dropped(scene.node, "cipher");
+    let body = OfferBody { group_info: vec![7; fits - 8], ..honest.clone() };
+    let frame = scene.mallory.offer_frame(&scene.to, scene.usage, &body);
+    scene.refused(frame, "no room");
+    assert_eq!(scene.sim.dropped(scene.node, "cipher"), before + 1);
+    let (device, contact) = scene.to.contacts[0].clone();
+    let envelope = scene.mallory.seal(Step::Offer, &device, &contact, Digest([0; 32]), vec![0; FIRST_MAX]);
+    let mut broken = envelope.clone();
+    *broken.last_mut().unwrap() ^= 1;
+    for envelope in [envelope, broken] {
+        let before = scene.sim.dropped(scene.node, "malformed");
+        scene.refused(put(&contact, Some(scene.usage), envelope), "not opened");
+        assert_eq!(scene.sim.dropped(scene.node, "malformed"), before + 1, "whether it opens is not tried");
+    }
+}
+
+#[test]
+fn a102_strangers_who_try_a_used_invite_without_end_warn_its_owner_once_a_minute() {
+    let mut scene = Scene::new(1);
+    let body = scene.mallory.offer(scene.sim.now);
+    let frame = scene.mallory.offer_frame(&scene.to, scene.usage, &body);
+    scene.taken(frame);
+    for n in 0..200u8 {
+        let mut other = Actor::new(1_000 + u64::from(n), scene.sim.now);
+        let body = other.offer(scene.sim.now);
+        let frame = other.offer_frame(&scene.to, Nonce([n; 16]), &body);
+        let link = scene.sim.rogue_link(scene.node);
+        scene.sim.rogue_send(link, frame);
+        scene.sim.rogue_close(link);
+    }
+    assert!((1..=2).contains(&scene.sim.warnings(scene.node, Warning::InviteReused)));
+    assert_eq!(scene.sim.requests(scene.node).len(), 1);
 }
 
 #[test]
@@ -254,6 +366,11 @@ fn newer_revisions_without_end_leave_one_answer_waiting() {
     let id = scene.sim.pending(scene.node).unwrap();
     scene.sim.accept(scene.node, id).unwrap();
     for revision in 1..100 {
+        if revision % 16 == 0 {
+            // So many of one person are looked at in an hour.
+            scene.sim.run_for(HOUR);
+            scene.link = scene.sim.rogue_link(scene.node);
+        }
         let newer = OfferBody { revision, ..scene.mallory.offer(scene.sim.now) };
         let newer = OfferBody { request: body.request, ..newer };
         let frame = scene.mallory.offer_frame(&scene.to, scene.usage, &newer);

@@ -1,14 +1,14 @@
 //! The Offer: A asks B.
 
-use super::{answer, blank, make_room, set_status};
+use super::{answer, blank, set_status};
 use crate::command::{Direction, RequestStatus, Trust};
 use crate::contact::VerifiedContact;
-use crate::limits::{LEAF_LIFETIME, PENDING_STRANGERS_MAX, REQUEST_LIFETIME};
+use crate::limits::{LEAF_LIFETIME, OFFER_MAX, PENDING_STRANGERS_MAX, REQUEST_LIFETIME};
 use crate::outbox::{self, Via, What};
 use crate::seam::{Event, Warning};
 use crate::state::{FriendState, Invite, Request, State};
 use crate::turn::{DropReason, Failed, Rejected, Turn, TurnFailed};
-use crate::wire::{Contact, First, LeafCredential, OfferBody, PAYLOAD_MAX, Statement, Step};
+use crate::wire::{Contact, First, LeafCredential, OfferBody, Statement, Step};
 use crate::world::{LeafKey, Lifetime};
 use symbolon_presence::codec;
 use symbolon_presence::envelope::seal_first;
@@ -33,6 +33,22 @@ pub(crate) fn reply_contact(state: &State, turn: &mut Turn<'_>, row: &Request) -
     let contact = Contact { chain: None, package, expires: row.expires, last_resort: false, entry, key, depots };
     let digest = contact.digest(&state.own.identity.device);
     (contact, digest)
+}
+
+/// Leaves out places at relays, and then our own, until an Offer is short enough.
+fn fit(mut offer: OfferBody) -> OfferBody {
+    while codec::encode(&offer).len() > OFFER_MAX {
+        let relays = offer.replies.iter_mut().flat_map(|reply| reply.depots.iter_mut().map(|depot| &mut depot.entry.places));
+        let longest = relays.max_by_key(|places| places.len()).filter(|places| places.len() > 1);
+        let shortened = match longest {
+            Some(places) => places.pop().is_some(),
+            None => offer.replies.iter_mut().any(|reply| reply.entry.places.pop().is_some()),
+        };
+        if !shortened {
+            break;
+        }
+    }
+    offer
 }
 
 /// Signs a step to a device and seals it to one of its packages.
@@ -77,7 +93,7 @@ pub(crate) fn send(
     };
     let (reply, digest) = reply_contact(state, turn, &row);
     row.reply_package = digest;
-    let offer = OfferBody {
+    let offer = fit(OfferBody {
         request: row.wire,
         revision: 0,
         name: state.own.name.clone(),
@@ -87,7 +103,7 @@ pub(crate) fn send(
         group_info: turn.cipher.offer(room)?,
         created: turn.now,
         expires: row.expires,
-    };
+    });
     row.transcript = offer.transcript(&state.own.peer, &row.peer);
     row.offer = codec::encode(&offer);
     let body = row.offer.clone();
@@ -127,7 +143,7 @@ pub(crate) fn reissue(state: &mut State, turn: &mut Turn<'_>) -> Result<(), Turn
         row.revision = row.revision.saturating_add(1);
         let (reply, digest) = reply_contact(state, turn, &row);
         row.reply_package = digest;
-        row.offer = codec::encode(&OfferBody { revision: row.revision, replies: vec![reply], ..offer });
+        row.offer = codec::encode(&fit(OfferBody { revision: row.revision, replies: vec![reply], ..offer }));
         state.save_request(turn, row.clone());
         for contact in &row.contacts {
             let Some(chain) = contact.chain.as_ref().or(row.chain.as_ref()) else { continue };
@@ -162,7 +178,8 @@ pub(crate) struct IncomingOffer {
 /// Takes an Offer in. Errors change nothing but the use of the invite.
 pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, offer: IncomingOffer) -> Result<(), Rejected> {
     let IncomingOffer { first, device, statement, invite } = offer;
-    let body: OfferBody = codec::decode(&statement.body, PAYLOAD_MAX).map_err(|_| DropReason::Malformed)?;
+    // Bounded before any key in it is touched.
+    let body: OfferBody = codec::decode(&statement.body, OFFER_MAX).map_err(|_| DropReason::Malformed)?;
     if !body.is_bounded() {
         return Err(DropReason::Malformed.into());
     }
@@ -173,19 +190,26 @@ pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, offer: IncomingOff
     if body.created.is_future_at(turn.now) || body.expires.is_expired_at(turn.now) || lasts > REQUEST_LIFETIME {
         return Err(DropReason::Untimely.into());
     }
+    let id = local_id(&first.chain, &body.request);
+    if state.requests.get(&id).is_some_and(|known| body.revision <= known.revision) {
+        // Keys and content are immutable; a repeat changes nothing and tells nobody.
+        return Err(DropReason::Repeated.into());
+    }
+    if !state.rates.offer_of(turn.now, device.peer) {
+        return Err(DropReason::Full.into());
+    }
     check_room(turn, &body, &device.peer)?;
     if invite.only_for.is_some_and(|only| only != device.peer) {
         // Somebody else has got hold of what was made for one.
         return Err(DropReason::Forged.into());
     }
-    let id = local_id(&first.chain, &body.request);
     let transcript = body.transcript(&device.peer, &state.own.peer);
     if let Some(known) = state.requests.get(&id).cloned() {
         return revise(state, turn, known, &body, &statement.body, transcript);
     }
     // One invite, one request. The link was handed on, or somebody probes whom we know.
     if !invite.last_resort && invite.used.is_some_and(|used| used != id) {
-        turn.notify(Event::Warning(Warning::InviteReused));
+        state.rates.warn(turn, Warning::InviteReused);
         return Err(DropReason::Unexpected.into());
     }
     // A blocked sender passes every check that others pass, in the same order, so that
@@ -196,7 +220,15 @@ pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, offer: IncomingOff
     }
     let pending = |row: &&Request| row.direction == Direction::In && row.status == RequestStatus::Pending;
     let strangers = state.requests.values().filter(pending).filter(|row| row.peer != device.peer).count();
-    if strangers >= PENDING_STRANGERS_MAX || make_room(state, turn).is_err() {
+    // One person, one question: a newer Offer takes the place of the older one. They may
+    // overtake each other on the way.
+    let waiting: Vec<&Request> = state.requests.values().filter(|row| waits(row, &device.peer)).collect();
+    let is_older = |known: OfferBody| (known.created, known.request) > (body.created, body.request);
+    if waiting.iter().filter_map(|row| super::offer_of(row)).any(is_older) {
+        return Err(DropReason::Repeated.into());
+    }
+    let replaced: Vec<RequestId> = waiting.iter().map(|row| row.id).collect();
+    if strangers >= PENDING_STRANGERS_MAX || !super::has_place(state, replaced.len()) {
         return Err(DropReason::Full.into());
     }
     if blocked {
@@ -205,18 +237,12 @@ pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, offer: IncomingOff
         }
         return Err(DropReason::Blocked.into());
     }
-    // One person, one question: whoever asks anew has given up the older request.
-    // Offers may overtake each other on the way.
-    let waiting = state.requests.values().filter(pending).filter(|row| row.peer == device.peer);
-    if waiting.filter_map(super::offer_of).any(|known| known.created > body.created) {
-        return Err(DropReason::Repeated.into());
+    for older in replaced.into_iter().chain(super::surplus(state, &device.peer)) {
+        super::forget(state, turn, &older)?;
     }
-    let older: Vec<RequestId> = state.requests.values().filter(pending).filter(|row| row.peer == device.peer).map(|row| row.id).collect();
-    for older in older {
-        set_status(state, turn, &older, RequestStatus::Cancelled)?;
-    }
+    super::make_place(state, turn, Some(&device.peer));
     if state.requests.values().any(|row| row.wire == body.request && row.direction == Direction::In) {
-        turn.notify(Event::Warning(Warning::KeysChanged));
+        state.rates.warn(turn, Warning::KeysChanged);
     }
     let flagged = invite.last_resort && invite.used.is_some();
     let row = Request {
@@ -245,6 +271,12 @@ pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, offer: IncomingOff
     decide(state, turn, &device.peer, &id, &body, invite.auto_accept)
 }
 
+/// Whether a request of this person to us waits for an answer, or did so until it was too old.
+fn waits(row: &Request, peer: &PeerId) -> bool {
+    let is_open = matches!(row.status, RequestStatus::Pending | RequestStatus::Ignored | RequestStatus::Expired);
+    row.peer == *peer && row.direction == Direction::In && row.accepted.is_none() && is_open
+}
+
 /// Accepts without asking where the user has consented already.
 fn decide(
     state: &mut State,
@@ -262,7 +294,9 @@ fn decide(
         return Ok(set_status(state, turn, id, RequestStatus::Confirmed)?);
     }
     // A friend who asks anew has lost the friendship on that side; on ours it was never ended.
-    if (asked && *peer < state.own.peer) || auto_accept || friend.is_some() {
+    // So many times a day by itself, then its user is asked.
+    let renews = friend.is_some() && state.rates.renewal(turn.now, *peer);
+    if (asked && *peer < state.own.peer) || auto_accept || renews {
         return match answer::accept(state, turn, id) {
             Ok(()) => Ok(()),
             Err(Failed::Turn(failed)) => Err(failed.into()),
@@ -282,10 +316,6 @@ fn revise(
     bytes: &[u8],
     transcript: Digest,
 ) -> Result<(), Rejected> {
-    if body.revision <= known.revision {
-        // Keys and content are immutable; a repeat changes nothing and tells nobody.
-        return Err(DropReason::Repeated.into());
-    }
     let (status, id, room) = (known.status, known.id, known.room);
     let same_terms = transcript == known.transcript;
     let row = Request { revision: body.revision, offer: bytes.to_vec(), transcript, ..known };
@@ -329,4 +359,98 @@ fn check_room(turn: &Turn<'_>, body: &OfferBody, initiator: &PeerId) -> Result<(
         return Err(DropReason::Forged.into());
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::fixture::{NOW, in_turn, peer};
+    use crate::limits::{ADDRESSES_MAX, DEPOTS_MAX, ENDED_OF_PERSON_MAX, NAME_MAX, NOTE_MAX, REQUESTS_MAX};
+    use crate::seam::Address;
+    use crate::wire::Depot;
+
+    #[test]
+    fn an_offer_of_the_longest_parts_fits_and_still_says_where_we_are() {
+        in_turn(|state, turn| {
+            state.own.places = vec![Address(vec![1; Address::MAX_LEN]); ADDRESSES_MAX];
+            let row = blank(turn, RequestId([1; 16]), Direction::Out);
+            let (mut reply, _) = reply_contact(state, turn, &row);
+            let depot = Depot { entry: reply.entry.clone(), key: reply.key.clone() };
+            reply.depots = vec![depot; DEPOTS_MAX];
+            let offer = |group_info: usize| OfferBody {
+                request: row.wire,
+                revision: u32::MAX,
+                name: "n".repeat(NAME_MAX),
+                note: Some("n".repeat(NOTE_MAX)),
+                replies: vec![reply.clone()],
+                nonce: Nonce([1; 16]),
+                group_info: vec![1; group_info],
+                created: NOW,
+                expires: NOW,
+            };
+            for group_info in [1_500, 3_000, 4_500] {
+                let fitted = fit(offer(group_info));
+                assert!(fitted.is_bounded(), "{group_info}");
+                let reply = fitted.replies.first().unwrap();
+                assert_eq!(reply.depots.len(), DEPOTS_MAX);
+                assert!(!reply.entry.places.is_empty() && reply.depots.iter().all(|depot| !depot.entry.places.is_empty()));
+            }
+            assert!(!offer(8 * 1024).is_bounded());
+        });
+    }
+
+    #[test]
+    fn a102_what_ended_with_strangers_gives_way_first_and_no_offer_drives_out_what_ended_with_friends() {
+        in_turn(|state, turn| {
+            let fill = |state: &mut State, turn: &mut Turn<'_>, number: u64, created: u64| {
+                let id = RequestId(number.to_be_bytes().repeat(2).try_into().unwrap());
+                let row = Request {
+                    peer: peer(number),
+                    status: RequestStatus::Confirmed,
+                    created: Timestamp(created),
+                    ..blank(turn, id, Direction::In)
+                };
+                state.requests.insert(id, row);
+            };
+            // The rows of friends are the oldest.
+            for number in 0..REQUESTS_MAX as u64 {
+                fill(state, turn, number, number);
+                if number < 1_000 {
+                    state.friends.insert(peer(number), crate::fixture::friend(number));
+                }
+            }
+            for _ in 0..REQUESTS_MAX - 1_000 {
+                assert!(super::super::has_place(state, 0));
+                super::super::make_place(state, turn, Some(&peer(5_000)));
+                fill(state, turn, 0, 0);
+                let next = state.requests.len() as u64 + 10_000;
+                state.friends.insert(peer(next), crate::fixture::friend(next));
+                fill(state, turn, next, next);
+            }
+            assert_eq!(state.requests.len(), REQUESTS_MAX);
+            assert!(!super::super::has_place(state, 0), "only friends' rows are left");
+            assert!(super::super::has_place(state, 1), "but one that is replaced makes a place");
+            let friends = state.requests.values().filter(|row| row.created.0 < 1_000).count();
+            assert_eq!(friends, 1_000);
+            assert!(super::super::make_room(state, turn).is_ok(), "our own requests may drive out the oldest");
+            assert_eq!(state.requests.values().filter(|row| row.created.0 < 1_000).count(), 999);
+        });
+    }
+
+    #[test]
+    fn a102_of_one_person_a_few_rows_are_kept_that_have_ended() {
+        in_turn(|state, turn| {
+            for number in 0..20_u8 {
+                let id = RequestId([number; 16]);
+                let created = Timestamp(u64::from(number));
+                let row = Request { peer: peer(1), status: RequestStatus::Confirmed, created, ..blank(turn, id, Direction::In) };
+                state.requests.insert(id, row);
+            }
+            let surplus = super::super::surplus(state, &peer(1));
+            assert_eq!(surplus.len(), 20 - ENDED_OF_PERSON_MAX);
+            assert!(surplus.iter().all(|id| usize::from(id.0[0]) < 20 - ENDED_OF_PERSON_MAX), "the oldest ones");
+        });
+    }
 }

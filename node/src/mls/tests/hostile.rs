@@ -170,3 +170,30 @@ fn mutated_messages_never_panic_and_never_change_the_room() {
     assert_eq!(read(&mut b, &text), b"text");
     assert_eq!(c.join_welcome(&welcome).unwrap().epoch, pending.epoch);
 }
+
+/// What the one core thread works for the longest Offer's room. Prints it.
+#[test]
+fn a102_the_room_of_the_longest_offer_is_looked_at_in_bounded_work() {
+    // As many leaves as an Offer has place for: far more than it may hold devices.
+    let mut cipher = MlsCipher::new(Rows::default());
+    create(&mut cipher, ROOM);
+    let (mut info, mut leaves) = (cipher.offer(ROOM).unwrap(), 1);
+    loop {
+        let mut other = MlsCipher::new(Rows::default());
+        let commit = enter(&mut other, &info);
+        cipher.share_psk(&[1; 32], &[2; 32]).unwrap();
+        let Opened::Commit(staged) = cipher.open(ROOM, &commit).unwrap() else { panic!("not a commit") };
+        cipher.adopt(ROOM, staged.epoch).unwrap();
+        let longer = cipher.offer(ROOM).unwrap();
+        if longer.len() > symbolon_core::limits::OFFER_MAX {
+            break;
+        }
+        (info, leaves) = (longer, leaves + 1);
+    }
+    let started = std::time::Instant::now();
+    for _ in 0..10 {
+        assert_eq!(cipher.inspect(&info).unwrap().members.len(), leaves);
+    }
+    println!("a GroupInfo of {} B with {leaves} leaves: {:?} each", info.len(), started.elapsed() / 10);
+    assert!((8..=64).contains(&leaves), "{leaves}");
+}

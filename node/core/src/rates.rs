@@ -1,0 +1,153 @@
+//! Rates: how much of what others send is looked at within a minute, an hour or a day.
+//!
+//! Counted in memory and not stored: a start begins all of them again. Each table has a bound
+//! of its own; when it is full, all who are not in it share one count.
+
+use crate::limits::{
+    ANSWERS_OF_GRANT, FRIENDS_MAX, OFFERS_OF_GRANT, OFFERS_OF_PERSON, OFFERS_OF_POSTED, OFFERS_OF_STRANGERS, RENEWALS_OF_FRIEND,
+};
+use crate::seam::{Event, Warning};
+use crate::turn::Turn;
+use std::collections::BTreeMap;
+use symbolon_presence::id::{GrantId, PeerId};
+use symbolon_presence::time::{DAY, HOUR, MINUTE, Timestamp};
+
+/// People and grants that are counted by themselves.
+const COUNTED_MAX: usize = FRIENDS_MAX;
+
+/// Counts within one span of time, for each of many.
+#[derive(Debug)]
+struct Counts<K> {
+    span: u64,
+    /// Which span the counts are of. A clock that jumps begins another one.
+    number: u64,
+    each: BTreeMap<K, u64>,
+    /// Of all that found no place of their own.
+    others: u64,
+}
+
+impl<K: Ord> Counts<K> {
+    fn new(span: u64) -> Self {
+        Self { span, number: 0, each: BTreeMap::new(), others: 0 }
+    }
+
+    /// Adds to a count unless that would exceed `most`. Whether it was added.
+    fn take(&mut self, now: Timestamp, key: K, amount: u64, most: u64) -> bool {
+        let number = now.0 / self.span;
+        if self.number != number {
+            self.number = number;
+            self.each.clear();
+            self.others = 0;
+        }
+        let is_full = self.each.len() >= COUNTED_MAX && !self.each.contains_key(&key);
+        let count = if is_full { &mut self.others } else { self.each.entry(key).or_insert(0) };
+        let sum = count.saturating_add(amount);
+        if sum > most {
+            return false;
+        }
+        *count = sum;
+        true
+    }
+}
+
+/// All rates of a node.
+#[derive(Debug)]
+pub(crate) struct Rates {
+    strangers: Counts<bool>,
+    grants: Counts<GrantId>,
+    people: Counts<PeerId>,
+    renewals: Counts<PeerId>,
+    warnings: Counts<Warning>,
+}
+
+impl Default for Rates {
+    fn default() -> Self {
+        Self {
+            strangers: Counts::new(MINUTE),
+            grants: Counts::new(MINUTE),
+            people: Counts::new(HOUR),
+            renewals: Counts::new(DAY),
+            warnings: Counts::new(MINUTE),
+        }
+    }
+}
+
+impl Rates {
+    /// Whether one more first envelope is looked at that came under the grant of an invite, or
+    /// of a package that is published for all.
+    pub fn offer(&mut self, now: Timestamp, grant: GrantId, is_posted: bool) -> bool {
+        // Who floods the one package that everybody may hold does not shut out who was invited.
+        self.grants.take(now, grant, 1, OFFERS_OF_GRANT)
+            && (!is_posted || self.strangers.take(now, true, 1, OFFERS_OF_POSTED))
+            && self.strangers.take(now, false, 1, OFFERS_OF_STRANGERS)
+    }
+
+    /// The same under the grant of a reply address.
+    pub fn answer(&mut self, now: Timestamp, grant: GrantId) -> bool {
+        self.grants.take(now, grant, 1, ANSWERS_OF_GRANT)
+    }
+
+    /// Whether one more Offer of a person is taken in.
+    pub fn offer_of(&mut self, now: Timestamp, peer: PeerId) -> bool {
+        self.people.take(now, peer, 1, OFFERS_OF_PERSON)
+    }
+
+    /// Whether one more Offer of a friend is accepted without asking the user.
+    pub fn renewal(&mut self, now: Timestamp, peer: PeerId) -> bool {
+        self.renewals.take(now, peer, 1, RENEWALS_OF_FRIEND)
+    }
+
+    /// Warns the owner; of one kind once a minute.
+    pub fn warn(&mut self, turn: &mut Turn<'_>, warning: Warning) {
+        if self.warnings.take(turn.now, warning, 1, 1) {
+            turn.notify(Event::Warning(warning));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{NOW, peer};
+
+    #[test]
+    fn a_span_takes_its_number_and_the_next_one_as_many_again() {
+        let mut counts = Counts::new(MINUTE);
+        let start = Timestamp(NOW.0 / MINUTE * MINUTE);
+        let taken = (0..10).filter(|_| counts.take(start, 1, 1, 7)).count();
+        assert_eq!(taken, 7);
+        assert!(counts.take(start, 2, 1, 7), "another one has a count of its own");
+        assert!(!counts.take(start.after(MINUTE - 1), 1, 1, 7));
+        assert!(counts.take(start.after(MINUTE), 1, 7, 7) && !counts.take(start.after(MINUTE), 1, 1, 7));
+        assert!(counts.take(start, 1, 1, 7), "a clock that is put back shuts nobody out");
+    }
+
+    #[test]
+    fn more_people_than_are_counted_share_one_count() {
+        let mut counts = Counts::new(HOUR);
+        for n in 0..COUNTED_MAX as u64 {
+            assert!(counts.take(NOW, peer(n), 1, 2));
+        }
+        let taken = (0..100).filter(|n| counts.take(NOW, peer(COUNTED_MAX as u64 + n), 1, 2)).count();
+        assert_eq!((taken, counts.each.len()), (2, COUNTED_MAX));
+        assert!(counts.take(NOW, peer(0), 1, 2), "who is counted by themselves is not affected");
+    }
+
+    #[test]
+    fn a102_a_flood_at_the_published_package_leaves_room_for_who_was_invited() {
+        let mut rates = Rates::default();
+        let posted = (0..1_000u64).filter(|n| rates.offer(NOW, GrantId([(n % 7) as u8; 16]), true)).count();
+        assert_eq!(posted as u64, OFFERS_OF_POSTED);
+        let invited = (0..1_000).filter(|_| rates.offer(NOW, GrantId([200; 16]), false)).count();
+        assert_eq!(invited as u64, OFFERS_OF_GRANT);
+    }
+
+    #[test]
+    fn a102_a_friend_who_asks_anew_is_accepted_by_itself_eight_times_a_day_and_then_by_the_user() {
+        let mut rates = Rates::default();
+        let day = Timestamp(NOW.0 / DAY * DAY);
+        let by_itself = (0..24).filter(|hour| rates.renewal(day.after(hour * HOUR), peer(1))).count();
+        assert_eq!(by_itself as u64, RENEWALS_OF_FRIEND);
+        assert!(rates.renewal(day, peer(2)) && rates.renewal(day.after(DAY), peer(1)));
+    }
+}
