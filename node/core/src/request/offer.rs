@@ -421,11 +421,10 @@ mod tests {
                     state.friends.insert(peer(number), crate::fixture::friend(number));
                 }
             }
-            for _ in 0..REQUESTS_MAX - 1_000 {
+            for round in 0..REQUESTS_MAX as u64 - 1_000 {
                 assert!(super::super::has_place(state, 0));
                 super::super::make_place(state, turn, Some(&peer(5_000)));
-                fill(state, turn, 0, 0);
-                let next = state.requests.len() as u64 + 10_000;
+                let next = 10_000 + round;
                 state.friends.insert(peer(next), crate::fixture::friend(next));
                 fill(state, turn, next, next);
             }
