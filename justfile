@@ -72,3 +72,11 @@ damage rounds="100" seed="1":
 # Several hosts on one machine; needs root.
 lab:
     cargo test --locked -p symbolon-tests --test lab
+
+# All floods at once for so many seconds, while two friends talk.
+flood seconds="900":
+    FLOOD_SECONDS={{seconds}} cargo test --release --locked -p symbolon-tests --test flood -- --nocapture
+
+# So many owners connected to one relay: what each of them costs it.
+owners count="2000":
+    cargo run --release --locked -p symbolon-tests --example owners -- {{count}}
