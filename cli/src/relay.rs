@@ -49,7 +49,7 @@ fn refuse_what_is_not_there(flags: &RelayRun) -> Result<(), Failure> {
 }
 
 fn announce(ready: &RelayReady, is_open: bool, output: Output) -> Result<(), Failure> {
-    let object = json!({ "event": "ready", "id": ready.id, "claim": ready.claim, "listen": ready.listen, "link": ready.link, "friends_claim": ready.friends });
+    let object = json!({ "event": "ready", "id": ready.id, "claim": ready.claim, "listen": ready.listen, "link": ready.link, "friends_claim": ready.friends, "connections_max": ready.places });
     output.show(&object, |_| {
         let listen = ready.listen.iter().map(|address| format!("           {}\n", text::line(address))).collect::<String>();
         let claim = if is_open { String::new() } else { format!(" --claim {}", text::line(&ready.claim)) };
@@ -58,9 +58,18 @@ fn announce(ready: &RelayReady, is_open: bool, output: Output) -> Result<(), Fai
             .friends
             .as_ref()
             .map(|code| format!("For friends of yours:\n\n  symbolon relay add {link} --claim {}\n\n", text::line(code)));
+        let short = if ready.is_short {
+            let places = ready.places;
+            format!(
+                "Open files: this system allows enough for {places} connections. For more, raise the limit (`ulimit -Hn`, or \
+                 `LimitNOFILE=` in the unit) and start again.\n\n"
+            )
+        } else {
+            String::new()
+        };
         format!(
             "The relay is running.\n\n  id       {}\n  listens\n{listen}\n\
-             To keep a mailbox here, on the machine of your node:\n\n  symbolon relay add {link}{claim}\n\n{}Ctrl-C stops the relay.\n",
+             To keep a mailbox here, on the machine of your node:\n\n  symbolon relay add {link}{claim}\n\n{}{short}Ctrl-C stops the relay.\n",
             text::line(&ready.id),
             friends.unwrap_or_default(),
         )

@@ -39,6 +39,7 @@ mod tests;
 
 pub(crate) use address::{Carrier, pinned_address};
 pub use address::{address_from_text, address_to_text, server_address_from_text};
+pub(crate) use environment::room_for_connections;
 pub use environment::{KeyLogSet, harden_environment};
 pub use limits::Limits;
 
@@ -214,6 +215,11 @@ impl Net {
         let listening = self.listening.borrow();
         let shown = listening.endpoints.iter().filter(|endpoint| !self.everywhere || Some(endpoint.port) == self.lan_port);
         shown.map(|endpoint| (endpoint.ip, endpoint.carrier, endpoint.port)).collect()
+    }
+
+    /// How many connections of others there may be: fewer where the system allows few open files.
+    pub(crate) fn places(&self) -> usize {
+        self.handle.shared.limits.connections
     }
 
     /// The port to be kept for the next start; `None` when every listen address named its own.

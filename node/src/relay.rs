@@ -66,6 +66,10 @@ pub struct RelayReady {
     pub link: String,
     /// Where it listens.
     pub listen: Vec<String>,
+    /// Connections that it can hold at once.
+    pub places: usize,
+    /// Whether the system's bound on open files leaves it fewer than it could serve.
+    pub is_short: bool,
 }
 
 impl std::fmt::Debug for RelayReady {
@@ -143,6 +147,8 @@ pub async fn run(config: RelayConfig, ready: impl FnOnce(&RelayReady)) -> Result
                 friends: friends.map(|code| code.to_string()),
                 link: link.to_string(),
                 listen,
+                places: net.places(),
+                is_short: net.places() < Limits::of_relay().connections,
             });
             tokio::select! {
                 () = signals.next() => None,

@@ -13,6 +13,8 @@ use symbolon_presence::time::{DAY, HOUR, MINUTE, SECOND};
 const CLOCK_TOLERANCE: u64 = 5 * SECOND;
 /// With fewer bytes left, the disk counts as nearly full.
 const DISK_LOW: u64 = 64 * 1024 * 1024;
+/// With room for fewer connections, a flood of strangers can leave too few for friends.
+const PLACES_LOW: usize = 512;
 /// A message that has waited longer, in milliseconds, is worth a look.
 const LONG_WAIT: u64 = 3 * DAY;
 
@@ -56,6 +58,7 @@ pub fn examine(core: &DoctorView, facts: &Facts) -> Vec<Check> {
         disk(facts),
         clock(facts),
         listening(facts),
+        files(crate::net::room_for_connections()),
         lan(core),
         relays(core),
         lookup(core),
@@ -145,6 +148,19 @@ fn listening(facts: &Facts) -> Check {
             .knowing("Start without --listen to be reachable from elsewhere.");
     }
     Check::good("listening", format!("{count} address(es), the port kept"))
+}
+
+/// `places` is how many connections the system's bound on open files leaves room for.
+fn files(places: Option<usize>) -> Check {
+    match places {
+        None => Check::good("files", "this system does not tell how many files may be open"),
+        Some(places) if places < PLACES_LOW => Check::bad(
+            "files",
+            format!("the system allows open files for {places} connections only"),
+            "Allow more open files, by `ulimit -Hn 4096` or `LimitNOFILE=4096` in the unit, then start the node again.",
+        ),
+        Some(places) => Check::good("files", format!("the system allows open files for {places} connections")),
+    }
 }
 
 fn lan(core: &DoctorView) -> Check {
@@ -289,6 +305,13 @@ mod tests {
         let core = DoctorView { friends: 2, connected: 1, long_silent: 1, ..DoctorView::default() };
         assert_eq!(failing(&core, &facts()), [""; 0]);
         assert_eq!(failing(&DoctorView::default(), &facts()), [""; 0], "nor does one without friends");
+    }
+
+    #[test]
+    fn few_open_files_are_a_fault_with_a_way_out() {
+        assert!(files(Some(PLACES_LOW)).ok && files(None).ok);
+        let few = files(Some(PLACES_LOW - 1));
+        assert!(!few.ok && few.hint.is_some());
     }
 
     #[test]

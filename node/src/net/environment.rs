@@ -66,7 +66,7 @@ const FILES_ASIDE: u64 = 512;
 /// How many connections of others this process may hold, after asking the system for all open files
 /// that it allows. `None` where it does not tell.
 #[cfg(unix)]
-pub(super) fn room_for_connections() -> Option<usize> {
+pub(crate) fn room_for_connections() -> Option<usize> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let before = getrlimit(Resource::Nofile);
     // A process begins with few for the sake of old programs; it may have as many as `maximum` says.
@@ -76,7 +76,7 @@ pub(super) fn room_for_connections() -> Option<usize> {
 }
 
 #[cfg(not(unix))]
-pub(super) fn room_for_connections() -> Option<usize> {
+pub(crate) fn room_for_connections() -> Option<usize> {
     None
 }
 
