@@ -32,6 +32,9 @@ mod memory;
 mod neighbours;
 mod porch;
 mod port;
+mod punch;
+mod seen;
+mod split;
 mod streams;
 mod swarm;
 #[cfg(test)]
@@ -166,7 +169,7 @@ impl Net {
         let (request_sender, requests) = mpsc::channel(COMMAND_QUEUE);
         let patience = limits.start;
         let shared = Arc::new(Shared::new(limits, inputs, request_sender));
-        let (mut swarm, transport_key) = swarm::build(&shared, forward.as_ref()).map_err(|swarm::BuildError| NetError::Setup)?;
+        let (mut swarm, transport_key) = swarm::build(&shared, forward.as_ref(), lan_port).map_err(|swarm::BuildError| NetError::Setup)?;
         let mut listeners = HashSet::new();
         for endpoint in &endpoints {
             let listener = swarm.listen_on(endpoint.multiaddr()).map_err(|_| NetError::Listen(io::ErrorKind::Other))?;
@@ -304,6 +307,15 @@ impl NetHandle {
     /// A link is a friend's or an owner's, whose place strangers cannot take; or no longer.
     pub fn keep(&self, link: LinkId, kept: bool) {
         self.shared.keep(link, kept);
+    }
+
+    /// Whoever is behind a link that a relay forwards may know where this node is, or no longer:
+    /// a hole is punched to them, on their word where we dialled, else on ours.
+    pub fn punch(&self, link: LinkId, is_allowed: bool) {
+        let Some((connection, _)) = self.shared.end_of(link) else { return };
+        let shared = self.shared.clone();
+        let number = shared.told.fetch_add(1, Ordering::Relaxed);
+        self.runtime.spawn(async move { shared.requests.send(Request::Punch(number, connection, is_allowed)).await });
     }
 
     /// As a relay, forwards connections to whoever is at the other end of a link.

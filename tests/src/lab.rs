@@ -104,6 +104,48 @@ impl Lab {
         Ok(Switch { space, ports: AtomicU32::new(0) })
     }
 
+    /// A router between a house and the world: it forwards what the house begins and what answers
+    /// that, under its own address, and drops all else without a word. `None`, with the reason on
+    /// standard error, where there is no `nft`.
+    ///
+    /// # Errors
+    /// When `ip` or `nft` fails.
+    pub fn router(&self, world: (&Switch, &str), house: (&Switch, &str), nat: Nat) -> Result<Option<Host>, Trouble> {
+        if Command::new("nft").arg("--version").output().is_err() {
+            eprintln!("skipped: no router here: it takes nft (nftables)");
+            return Ok(None);
+        }
+        let router = self.host()?;
+        let (outside, inside) = (router.plug(world.0, &[world.1])?, router.plug(house.0, &[house.1])?);
+        let ports = if nat == Nat::DrawsPorts { "random,fully-random" } else { "" };
+        let rules = format!(
+            "table ip nat {{
+                chain leaving {{
+                    type nat hook postrouting priority srcnat;
+                    oifname {outside} masquerade {ports}
+                }}
+            }}
+            table inet filter {{
+                chain through {{
+                    type filter hook forward priority 0; policy drop;
+                    ct state established,related accept
+                    iifname {inside} accept
+                }}
+                chain here {{
+                    type filter hook input priority 0; policy drop;
+                    ct state established,related accept
+                    iifname {inside} accept
+                }}
+            }}"
+        );
+        router.run(|| {
+            std::fs::write("/proc/sys/net/ipv4/ip_forward", "1").map_err(|error| format!("ip_forward: {error}"))?;
+            let done = Command::new("nft").arg(&rules).output().map_err(|error| format!("nft: {error}"))?;
+            if done.status.success() { Ok(()) } else { Err(format!("nft: {}", String::from_utf8_lossy(&done.stderr).trim())) }
+        })?;
+        Ok(Some(router))
+    }
+
     /// A machine that is not plugged in.
     ///
     /// # Errors
@@ -111,6 +153,15 @@ impl Lab {
     pub fn host(&self) -> Result<Host, Trouble> {
         Ok(Host { space: self.space()?, devices: AtomicU32::new(0) })
     }
+}
+
+/// How a router gives ports of its own address to connections from its house.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Nat {
+    /// The port of the machine behind it, whoever is talked to: a hole can be punched.
+    KeepsPorts,
+    /// A random one for each connection (a symmetric NAT): what others see tells nobody anything.
+    DrawsPorts,
 }
 
 /// A cable that delays and loses; pulled out when dropped.
@@ -182,6 +233,14 @@ impl Host {
 
     fn add(&self, device: &str, addresses: &[&str]) -> Result<(), Trouble> {
         addresses.iter().try_for_each(|address| self.space.ip(&["addr", "add", address, "dev", device]))
+    }
+
+    /// Sends what is for nobody near to this machine.
+    ///
+    /// # Errors
+    /// When `ip` fails.
+    pub fn leave_by(&self, router: &str) -> Result<(), Trouble> {
+        self.space.ip(&["route", "add", "default", "via", router])
     }
 
     /// Takes all addresses but the link-local ones from a device and gives it these.

@@ -4,5 +4,7 @@
 
 #[path = "lab/lan.rs"]
 mod lan;
+#[path = "lab/nat.rs"]
+mod nat;
 #[path = "lab/relay.rs"]
 mod relay;

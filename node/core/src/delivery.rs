@@ -31,6 +31,7 @@ use symbolon_relay::frame::{Frame, Outcome, Put, RECEIPT_MAX, Receipt, ReceiptBo
 
 mod call;
 mod link;
+mod punch;
 
 /// Faults on one link before it is closed.
 const FAULTS_MAX: u32 = 32;
@@ -137,6 +138,8 @@ pub(crate) struct Delivery {
     sent: BTreeMap<&'static str, u64>,
     /// Devices that have proved to be behind their links since this was last looked at.
     reached: BTreeSet<DeviceId>,
+    /// Links that may get shorter; each stands or stood.
+    punching: BTreeSet<LinkId>,
 }
 
 impl Delivery {

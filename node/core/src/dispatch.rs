@@ -93,6 +93,7 @@ pub(crate) fn run(state: &mut State, machines: &mut Machines<'_>, turn: &mut Tur
         }
         Command::Hide { friend, hidden } => {
             let peer = presence::hide(state, turn, &friend, hidden)?;
+            delivery.hidden(state, turn, &request::devices_of(state, &peer).into_iter().collect());
             friend_reply(state, delivery, &peer)
         }
         Command::Verify { friend, words } => {

@@ -305,6 +305,7 @@ impl Core {
         }
         if std::mem::take(&mut state.has_new_friend) {
             lan.look_again(state);
+            delivery.shorten_all(state, turn);
         }
         for device in std::mem::take(&mut state.hang_up) {
             delivery.hang_up(state, turn, &device);
@@ -337,6 +338,7 @@ impl Core {
             }
         }
         let reached = delivery.take_reached();
+        delivery.shorten(state, &mut turn, &reached);
         after(state, delivery, depots, &mut turn, &reached)?;
         depots.close_turn(state, &mut turn);
         delivery.close_turn(state, &mut turn);

@@ -129,6 +129,9 @@ pub enum Action {
     /// Whoever is behind a link has proved to be a friend, or at a relay the owner of a mailbox:
     /// its place is kept when strangers fill all others. With `false`: no longer.
     Keep(LinkId, bool),
+    /// Whoever is behind a link that a relay forwards has proved to be a friend who may know where
+    /// this node is: a hole may be punched to them. With `false`: no longer.
+    Punch(LinkId, bool),
     /// A relay's: connections may be forwarded to whoever is at the other end of this link.
     Admit(LinkId),
     /// Let these records be found by whoever looks for them, until they end; they are all of

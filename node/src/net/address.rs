@@ -100,6 +100,27 @@ pub(super) fn relay_of(address: &Multiaddr) -> Option<TransportId> {
     }
 }
 
+/// Where the relay of an address that leads through one is, and who it is, if that is said.
+#[allow(clippy::wildcard_enum_match_arm, reason = "a relay that is not at an IP address is none of ours")]
+pub(super) fn relay_place(address: &Multiaddr) -> Option<(IpAddr, Option<TransportId>)> {
+    let ip = match address.iter().next()? {
+        Protocol::Ip4(ip) => IpAddr::V4(ip),
+        Protocol::Ip6(ip) => IpAddr::V6(ip),
+        _ => return None,
+    };
+    is_circuit(address).then(|| (ip, relay_of(address)))
+}
+
+/// Whether an address that somebody names can be of a machine beyond theirs: one of the own
+/// machine only where they are on it, too, one of a cable never.
+pub(super) fn is_far_enough(named: IpAddr, theirs: IpAddr) -> bool {
+    match reach(named) {
+        Reach::Global | Reach::Private => true,
+        Reach::LinkLocal => false,
+        Reach::Loopback => reach(theirs) == Reach::Loopback,
+    }
+}
+
 /// Whether an address leads through a relay.
 pub(super) fn is_circuit(address: &Multiaddr) -> bool {
     address.iter().any(|part| part == Protocol::P2pCircuit)

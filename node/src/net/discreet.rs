@@ -75,6 +75,12 @@ impl NetworkBehaviour for Discreet {
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
-        self.identify.poll(context)
+        loop {
+            match self.identify.poll(context) {
+                // What anybody says about where we are is no address of ours: see `seen`.
+                Poll::Ready(ToSwarm::NewExternalAddrCandidate(_)) => {}
+                polled @ (Poll::Ready(_) | Poll::Pending) => return polled,
+            }
+        }
     }
 }

@@ -37,6 +37,9 @@ pub(super) enum Request {
     Race { targets: Vec<Target>, by_relay: bool, answer: oneshot::Sender<Opened> },
     /// Ask the other end of a connection to forward connections to this node, and go on asking.
     Reserve(ConnectionId),
+    /// Punch a hole to whoever is behind a forwarded connection, or no longer; numbered like
+    /// [`Request::Publish`].
+    Punch(u64, ConnectionId, bool),
     /// Let these records be found; numbered, as the last one counts.
     Publish(u64, Vec<Vec<u8>>),
     /// Let a record of somebody else be found.
@@ -79,6 +82,8 @@ struct Connection {
     relayed: bool,
     relay: Option<TransportId>,
     outbound: bool,
+    /// Whether the connection was dialled from here, by whatever part of this node.
+    dialled: bool,
     /// Since when it has had no link.
     linkless: Option<Instant>,
     /// The other side does not answer pings by principle, so its silence says nothing.
@@ -173,6 +178,9 @@ impl Driver {
                 request = self.requests.recv() => match request {
                     Some(Request::Race { targets, by_relay, answer }) => self.start_race(targets, by_relay, answer),
                     Some(Request::Reserve(connection)) => self.reserve(connection),
+                    Some(Request::Punch(number, connection, is_allowed)) => {
+                        self.swarm.behaviour_mut().punch.allow(number, connection, is_allowed);
+                    }
                     Some(Request::Publish(number, records)) => self.publish(number, records),
                     Some(Request::Host(record)) => self.host(record),
                     Some(Request::Resolve(id, servers)) => self.resolve(id, &servers),
@@ -230,6 +238,7 @@ impl Driver {
             SwarmEvent::Behaviour(BehaviourEvent::Dht(event)) => self.handle_dht(event),
             SwarmEvent::Behaviour(BehaviourEvent::Lookup(event)) => self.handle_lookup(event),
             SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Received { peer_id, connection_id, info })) => {
+                self.hear_where_seen(peer_id, connection_id, &info.observed_addr);
                 self.hear_of_server(peer_id, connection_id, &info);
             }
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
@@ -242,6 +251,7 @@ impl Driver {
                     relayed,
                     relay,
                     outbound: is_ours,
+                    dialled: endpoint.is_dialer(),
                     linkless: None,
                     pingless: false,
                     closing: false,
@@ -274,6 +284,7 @@ impl Driver {
             SwarmEvent::ConnectionClosed { connection_id, peer_id, num_established, .. } => {
                 self.connections.remove(&connection_id);
                 self.reservations.remove(&connection_id);
+                lock(&self.swarm.behaviour().punch.seen).forget(connection_id);
                 if num_established == 0 {
                     lock(&self.shared.admitted).remove(&peer_id);
                 }
@@ -314,6 +325,7 @@ impl Driver {
 
     fn update_listening(&mut self, change: impl FnOnce(&mut Listening)) {
         let pending = self.silent_listeners.len();
+        let mut moved = None;
         self.listening.send_if_modified(|listening| {
             let before = listening.clone();
             change(listening);
@@ -322,8 +334,27 @@ impl Driver {
             listening.circuits.sort();
             listening.circuits.dedup();
             listening.pending = pending;
+            moved = (listening.endpoints != before.endpoints).then(|| listening.endpoints.clone());
             *listening != before
         });
+        if let Some(endpoints) = moved {
+            let punch = &mut self.swarm.behaviour_mut().punch;
+            lock(&punch.seen).listens(&endpoints);
+            punch.moved();
+        }
+    }
+
+    /// The other end of a connection says where it sees us. Only where we dialled, that is the
+    /// socket at which holes can be punched.
+    fn hear_where_seen(&mut self, peer: TransportId, connection: ConnectionId, observed: &Multiaddr) {
+        let dialled = self.connections.get(&connection).filter(|connection| connection.dialled && !connection.relayed);
+        let from = dialled.and_then(|connection| Endpoint::from_multiaddr(&connection.remote));
+        let (Some(from), Some(seen)) = (from, Endpoint::from_multiaddr(observed)) else { return };
+        let punch = &mut self.swarm.behaviour_mut().punch;
+        let is_new = lock(&punch.seen).note(connection, peer, from.ip, seen);
+        if is_new {
+            punch.moved();
+        }
     }
 
     fn handle_ping(&mut self, event: ping::Event) {
@@ -391,6 +422,7 @@ impl Driver {
         let asked = self.swarm.listen_on(plain.with(key).with(Protocol::P2pCircuit));
         let reservation = asked.map_or_else(|_| Reservation::Failed(Instant::now()), Reservation::Asked);
         self.reservations.insert(connection, reservation);
+        lock(&self.swarm.behaviour().punch.seen).is_own(connection);
     }
 
     /// Whether this is a relay, which keeps records and forwards connections for others.
@@ -418,6 +450,7 @@ impl Driver {
     fn sweep(&mut self) {
         self.tend_dht();
         self.tend_lookups();
+        self.swarm.behaviour_mut().punch.tend();
         let abandoned: Vec<u64> = self.races.iter().filter(|(_, race)| race.answer.is_closed()).map(|(id, _)| *id).collect();
         for race in abandoned.into_iter().filter_map(|id| self.races.remove(&id)).collect::<Vec<_>>() {
             self.close_losers(&race);

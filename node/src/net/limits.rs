@@ -29,6 +29,24 @@ pub const CIRCUIT_LIFE: Duration = Duration::from_secs(60 * 60);
 pub const CIRCUIT_BYTES: u64 = 64 * 1024 * 1024;
 /// New connections forwarded for one IP address: so many at once, then one each second.
 pub const CIRCUIT_BURST: u32 = 240;
+/// Addresses of ours that are told to punch a hole, and most of the other side's that are dialled for it.
+pub const CANDIDATES_MAX: usize = 4;
+/// How old what a relay has seen may be.
+pub const CANDIDATE_AGE: Duration = Duration::from_secs(60 * 60);
+/// The longest message of those who agree to punch, in bytes.
+pub const PUNCH_MESSAGE_MAX: usize = 4 * 1024;
+/// How long they may take to agree.
+pub const PUNCH_AGREEMENT: Duration = Duration::from_secs(10);
+/// How much later than half of the way the one who says when dials.
+pub const PUNCH_GRACE: Duration = Duration::from_millis(20);
+/// Tries that follow each other, before a pause.
+pub const PUNCH_TRIES: u8 = 3;
+/// Pause before another round of tries; it doubles up to [`PUNCH_PAUSE_MAX`].
+pub const PUNCH_PAUSE: Duration = Duration::from_secs(30);
+/// See [`PUNCH_PAUSE`].
+pub const PUNCH_PAUSE_MAX: Duration = Duration::from_secs(15 * 60);
+/// Pause when the two could not agree, or when addresses have changed.
+pub const PUNCH_SOON: Duration = Duration::from_secs(2);
 /// Most addresses of one dial that are looked at; the rest is not even parsed.
 pub const ADDRESSES_LOOKED_AT: usize = 32;
 /// Bytes read from a stream at once, and what an idle link keeps for it.

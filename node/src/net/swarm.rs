@@ -7,6 +7,8 @@ use crate::net::limits::{CIRCUIT_BURST, CIRCUIT_BYTES, CIRCUIT_LIFE, CIRCUITS_MA
 use crate::net::links::{Shared, lock};
 use crate::net::memory::Memory;
 use crate::net::porch::Porch;
+use crate::net::punch::Punch;
+use crate::net::split::Split;
 use crate::net::streams::Streams;
 use crate::net::{dht, lookup};
 use libp2p::core::Transport;
@@ -18,7 +20,7 @@ use libp2p::kad::store::MemoryStore;
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::{
-    Multiaddr, PeerId as TransportId, Swarm, SwarmBuilder, dcutr, identify, kad, noise, ping, quic, relay, request_response, tcp, yamux,
+    Multiaddr, PeerId as TransportId, Swarm, SwarmBuilder, identify, kad, noise, ping, quic, relay, request_response, tcp, yamux,
 };
 use std::error::Error;
 use std::num::NonZeroU32;
@@ -30,8 +32,10 @@ use symbolon_presence::kdf::Secret;
 const AGENT: &str = "symbolon/1";
 const PROTOCOL_VERSION: &str = "/symbolon/1";
 
-/// Identify tells nothing that changes; repeating it would only cost bytes.
+/// A relay has nothing to ask again. A person does: where it is seen, so that it knows it for
+/// less than an hour ([`CANDIDATE_AGE`](crate::net::limits::CANDIDATE_AGE)).
 const IDENTIFY_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
+const SEEN_INTERVAL: Duration = Duration::from_secs(25 * 60);
 /// Unread bytes that one QUIC stream, and all streams of a connection, may have on the way
 /// to us: 10 MiB/s at 100 ms, and 1 GiB for 512 connections that send all they may.
 const QUIC_STREAM_WINDOW: u32 = 1024 * 1024;
@@ -55,7 +59,7 @@ pub(super) struct Behaviour {
     pub(super) forward: Toggle<relay::Behaviour>,
     /// A person's: asking relays, and going on without them.
     circuits: relay::client::Behaviour,
-    punch: Toggle<dcutr::Behaviour>,
+    pub(super) punch: Punch,
     pub(super) dht: kad::Behaviour<MemoryStore>,
     pub(super) lookup: request_response::Behaviour<lookup::Messages>,
     pub(super) streams: Streams,
@@ -68,7 +72,11 @@ pub(super) struct BuildError;
 /// Builds a swarm with a transport key of its own, fresh at each start: a personal node's
 /// transport key is not its identity and must not make it recognisable. Only a relay, which is
 /// to be recognised, forwards, under a key that it keeps.
-pub(super) fn build(shared: &Shared, forward: Option<&Secret>) -> Result<(Swarm<Behaviour>, PublicKeyBytes), BuildError> {
+pub(super) fn build(
+    shared: &Shared,
+    forward: Option<&Secret>,
+    lan_port: Option<u16>,
+) -> Result<(Swarm<Behaviour>, PublicKeyBytes), BuildError> {
     let limits = &shared.limits;
     let key = match forward {
         Some(seed) => Keypair::ed25519_from_bytes(*seed.expose()).map_err(|_| BuildError)?,
@@ -78,9 +86,12 @@ pub(super) fn build(shared: &Shared, forward: Option<&Secret>) -> Result<(Swarm<
     let streams = Streams::new(limits.links_per_connection);
     let swarm = SwarmBuilder::with_existing_identity(key)
         .with_tokio()
-        .with_other_transport(|key| GuardedQuic::new(quic_config(key, limits), shared.door.clone()))
+        .with_other_transport(|key| {
+            let quic = || GuardedQuic::new(quic_config(key, limits), shared.door.clone());
+            Split::new(quic(), quic(), lan_port)
+        })
         .map_err(|_| BuildError)?
-        .with_other_transport(|key| tcp(key, shared))
+        .with_other_transport(|key| tcp(key, shared, lan_port))
         .map_err(|_| BuildError)?
         .with_relay_client(noise::Config::new, muxer)
         .map_err(|_| BuildError)?
@@ -96,7 +107,7 @@ pub(super) fn build(shared: &Shared, forward: Option<&Secret>) -> Result<(Swarm<
             ping: ping::Behaviour::new(ping::Config::new().with_interval(limits.ping).with_timeout(limits.silence)),
             forward: forward.map(|_| forwarding(key, shared)).into(),
             circuits,
-            punch: forward.is_none().then(|| dcutr::Behaviour::new(key.public().to_peer_id())).into(),
+            punch: Punch::new(forward.is_none()),
             dht: dht::behaviour(key.public().to_peer_id(), forward.is_some(), limits.kept_records),
             lookup: lookup::behaviour(forward.is_some()),
             streams,
@@ -120,9 +131,16 @@ fn quic_config(key: &Keypair, limits: &Limits) -> quic::Config {
 }
 
 /// TCP with Noise and Yamux.
-fn tcp(key: &Keypair, shared: &Shared) -> Result<Boxed<(TransportId, StreamMuxerBox)>, Box<dyn Error + Send + Sync>> {
-    let tcp = tcp::tokio::Transport::new(tcp::Config::new().nodelay(true));
-    let streams = Porch::new(tcp, shared.door.clone(), shared.limits.silent_socket);
+fn tcp(
+    key: &Keypair,
+    shared: &Shared,
+    lan_port: Option<u16>,
+) -> Result<Boxed<(TransportId, StreamMuxerBox)>, Box<dyn Error + Send + Sync>> {
+    let porch = || {
+        let tcp = tcp::tokio::Transport::new(tcp::Config::new().nodelay(true));
+        Porch::new(tcp, shared.door.clone(), shared.limits.silent_socket)
+    };
+    let streams = Split::new(porch(), porch(), lan_port);
     let muxed = streams.upgrade(Version::V1Lazy).authenticate(noise::Config::new(key)?).multiplex(muxer());
     Ok(muxed.map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer))).boxed())
 }
@@ -136,7 +154,7 @@ fn muxer() -> yamux::Config {
 fn identify(key: &Keypair, is_server: bool) -> Discreet {
     let config = identify::Config::new(PROTOCOL_VERSION.to_owned(), key.public())
         .with_agent_version(AGENT.to_owned())
-        .with_interval(IDENTIFY_INTERVAL)
+        .with_interval(if is_server { IDENTIFY_INTERVAL } else { SEEN_INTERVAL })
         .with_cache_size(0)
         .with_hide_listen_addrs(true);
     Discreet::new(identify::Behaviour::new(config), is_server)

@@ -79,6 +79,10 @@ impl Transport for Ways {
         self.net.close(link, reason);
     }
 
+    fn punch(&mut self, link: LinkId, is_allowed: bool) {
+        self.net.punch(link, is_allowed);
+    }
+
     fn reserve(&mut self, link: LinkId) {
         self.net.reserve(link);
     }

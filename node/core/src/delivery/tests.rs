@@ -92,3 +92,58 @@ fn a_link_that_brought_a_friends_envelope_under_an_old_key_may_bring_a_window_an
         assert!(!delivery.is_open(stranger));
     });
 }
+
+#[test]
+fn a105_nobody_but_a_proved_friend_who_may_know_where_we_are_is_punched_to() {
+    use crate::fixture::friend;
+    let (known, stranger) = (DeviceId([1; 16]), DeviceId([2; 16]));
+    let actions = in_turn(|delivery, state, turn| {
+        let friend = crate::state::Friend { devices: vec![known], ..friend(1) };
+        let entry = symbolon_relay::frame::MailboxEntry {
+            mailbox: state.own.admission.id(),
+            receipt: state.own.identity.signing.public(),
+            address: vec![1; 80],
+            places: Vec::new(),
+        };
+        for (device, peer) in [(known, friend.peer), (stranger, PeerId([9; 32]))] {
+            state.save_device(crate::state::Device {
+                device,
+                peer,
+                chain: state.own.identity.chain.clone(),
+                entry: entry.clone(),
+                put: None,
+                send_counter: 0,
+                send_sequence: 1,
+                receive_counter: 0,
+                missing: Vec::new(),
+                receive_sequence: 0,
+                outbox_next: ROOM_LANE,
+                outbox_count: 0,
+                outbox_first: 0,
+                heard: None,
+                depots: Vec::new(),
+            });
+        }
+        state.friends.insert(friend.peer, friend);
+        for (link, device, proved, path) in [
+            (1, known, true, Path::Relay),
+            (2, known, false, Path::Relay),
+            (3, known, true, Path::Direct),
+            (4, stranger, true, Path::Relay),
+        ] {
+            delivery.link_up(state, turn, LinkId(link), None, path).unwrap();
+            let row = delivery.links.get_mut(&LinkId(link)).unwrap();
+            (row.device, row.proved) = (Some(device), proved);
+        }
+        let both = [known, stranger].into();
+        delivery.shorten(state, turn, &both);
+        delivery.shorten_all(state, turn);
+        let who = crate::command::Who("1".into());
+        for hidden in [true, true, false] {
+            crate::presence::hide(state, turn, &who, hidden).unwrap();
+            delivery.hidden(state, turn, &both);
+        }
+    });
+    let (yes, no) = (Action::Punch(LinkId(1), true), Action::Punch(LinkId(1), false));
+    assert_eq!(actions, [yes.clone(), no, yes]);
+}

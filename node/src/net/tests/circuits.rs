@@ -69,7 +69,14 @@ async fn a_relay_forwards_to_whom_it_admitted_and_a_punched_hole_takes_over() {
         b.handle.send(link_b, b"and back".to_vec());
         assert_eq!(a.frame(link_a).await, b"and back");
 
-        // Nothing stands between the two but the detour: the way gets shorter by itself.
+        // Nothing stands between the two but the detour, and neither may tell the other where it is.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(a.until_quiet().await.is_empty() && b.until_quiet().await.is_empty());
+        b.handle.punch(link_b, true);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert!(b.until_quiet().await.is_empty(), "the dialler has not proved the other side yet");
+        // Now both may: the way gets shorter by itself.
+        a.handle.punch(link_a, true);
         a.down(link_a).await;
         b.down(link_b).await;
         a.handle.dial(DialId(2), circuits);
@@ -174,4 +181,63 @@ async fn a105_identify_of_a_personal_node_lists_no_address_and_no_circuit_direct
         // What it does say: where the asker is seen.
         assert!(!said.observed_addr.is_empty());
     }
+}
+
+#[tokio::test]
+async fn a105_whoever_dials_the_circuit_is_told_no_address_until_the_core_says_so() {
+    let mut relay = relay(QUIC).await;
+    let mut b = Peer::new(&[QUIC]).await;
+    let (at_b, at_relay) = linked(&mut b, &mut relay).await;
+    relay.handle.admit(at_relay);
+    b.handle.reserve(at_b);
+    let circuit = forwarded(&mut b).await.remove(0);
+    // libp2p's own code is at the other end, and knows where it is seen.
+    let mut stranger = Stranger::new(&[QUIC]).await;
+    stranger.connect(&relay.addresses[0]).await;
+    stranger.identified().await;
+    stranger.connect(&circuit).await;
+    let _stream = stranger.open().await;
+    let (link, way) = next_path(&mut b).await;
+    assert_eq!(way, Path::Relay);
+    let before = stranger.established();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!((stranger.try_punched(), stranger.established()), (None, before), "nothing was begun");
+    // A friend who may no longer know is told nothing either.
+    b.handle.punch(link, true);
+    b.handle.punch(link, false);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_ne!(stranger.try_punched(), Some(true));
+    assert_eq!(stranger.established(), before);
+    // libp2p's own code answers ours.
+    b.handle.punch(link, true);
+    b.down(link).await;
+    eventually("there is a direct connection", || stranger.established() > before).await;
+}
+
+#[tokio::test]
+async fn libp2ps_own_code_that_begins_is_answered_once_the_core_says_so() {
+    let mut relay = relay(QUIC).await;
+    let mut stranger = Stranger::new(&[QUIC]).await;
+    stranger.connect(&relay.addresses[0]).await;
+    stranger.identified().await;
+    let mut stream = stranger.open().await;
+    stream.write(&[1, 7]).await;
+    let at_relay = relay.up().await.0;
+    assert_eq!(relay.frame(at_relay).await, [7]);
+    relay.handle.admit(at_relay);
+    let circuit = stranger.reserve(&relay.addresses[0]).await;
+
+    let mut a = Peer::new(&[QUIC]).await;
+    linked(&mut a, &mut relay).await;
+    a.handle.dial(DialId(1), vec![circuit.clone()]);
+    let (link, way) = next_path(&mut a).await;
+    assert_eq!(way, Path::Relay);
+    let _theirs = stranger.accept().await;
+    let before = stranger.established();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!((stranger.try_punched(), stranger.established()), (None, before), "it has asked, and waits");
+    a.handle.punch(link, true);
+    a.down(link).await;
+    a.handle.dial(DialId(2), vec![circuit]);
+    assert_eq!(next_path(&mut a).await.1, Path::Direct);
 }

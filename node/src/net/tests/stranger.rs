@@ -6,7 +6,8 @@ use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
 use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::swarm::dial_opts::DialOpts;
 use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
-use libp2p::{PeerId as TransportId, Stream, StreamProtocol, SwarmBuilder, identify, noise, ping, relay, tcp, yamux};
+use libp2p::{Multiaddr, PeerId as TransportId, Stream, StreamProtocol, SwarmBuilder, identify, noise, ping, relay, tcp, yamux};
+use libp2p_dcutr as dcutr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[derive(NetworkBehaviour)]
@@ -16,6 +17,7 @@ struct Behaviour {
     ping: Toggle<ping::Behaviour>,
     identify: identify::Behaviour,
     circuits: relay::client::Behaviour,
+    punch: dcutr::Behaviour,
 }
 
 /// How a stranger differs from a well-behaved one.
@@ -31,6 +33,9 @@ pub(super) struct Stranger {
     dials: mpsc::Sender<(Address, oneshot::Sender<TransportId>)>,
     accepted: mpsc::Receiver<Stream>,
     identified: mpsc::Receiver<identify::Info>,
+    listens: mpsc::Sender<Multiaddr>,
+    circuits: mpsc::Receiver<Address>,
+    punched: mpsc::Receiver<bool>,
     established: Arc<AtomicUsize>,
     closed: Arc<AtomicUsize>,
     peer: Option<TransportId>,
@@ -67,6 +72,7 @@ impl Stranger {
             .unwrap()
             .with_behaviour(|key, circuits| Behaviour {
                 circuits,
+                punch: dcutr::Behaviour::new(key.public().to_peer_id()),
                 stream: libp2p_stream::Behaviour::new(),
                 ping: Toggle::from(manners.pings.then(ping::Behaviour::default)),
                 identify: identify::Behaviour::new(identify::Config::new("/stranger".into(), key.public())),
@@ -96,6 +102,9 @@ impl Stranger {
         }
         let (dials, mut dial_requests) = mpsc::channel::<(Address, oneshot::Sender<TransportId>)>(8);
         let (identified_sender, identified) = mpsc::channel(64);
+        let (listens, mut listen_requests) = mpsc::channel::<Multiaddr>(8);
+        let (circuits_sender, circuits) = mpsc::channel(8);
+        let (punched_sender, punched) = mpsc::channel(8);
         let established = Arc::new(AtomicUsize::new(0));
         let closed = Arc::new(AtomicUsize::new(0));
         let counts = (established.clone(), closed.clone());
@@ -114,8 +123,17 @@ impl Stranger {
                         SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Received { info, .. })) => {
                             let _ = identified_sender.try_send(info);
                         }
+                        SwarmEvent::Behaviour(BehaviourEvent::Punch(dcutr::Event { result, .. })) => {
+                            let _ = punched_sender.try_send(result.is_ok());
+                        }
+                        SwarmEvent::ExternalAddrConfirmed { address } => {
+                            let _ = circuits_sender.try_send(Address(address.to_vec()));
+                        }
                         _ => {}
                     },
+                    Some(address) = listen_requests.recv() => {
+                        swarm.listen_on(address).unwrap();
+                    }
                     Some((address, reply)) = dial_requests.recv() => {
                         let options = DialOpts::unknown_peer_id().address(address.0.try_into().unwrap()).build();
                         dialling.insert(options.connection_id(), reply);
@@ -124,7 +142,7 @@ impl Stranger {
                 }
             }
         });
-        Self { addresses, control, dials, accepted, identified, established, closed, peer: None, task }
+        Self { addresses, control, dials, accepted, identified, listens, circuits, punched, established, closed, peer: None, task }
     }
 
     pub(super) async fn connect(&mut self, address: &Address) -> TransportId {
@@ -141,6 +159,19 @@ impl Stranger {
             let (reply, _) = oneshot::channel();
             self.dials.send((address.clone(), reply)).await.unwrap();
         }
+    }
+
+    /// Asks a relay, at this address with its key, to forward connections. Where that leads.
+    pub(super) async fn reserve(&mut self, relay: &Address) -> Address {
+        let place: Multiaddr = relay.0.clone().try_into().unwrap();
+        let place = place.with(libp2p::multiaddr::Protocol::P2p(self.peer.unwrap()));
+        self.listens.send(place.with(libp2p::multiaddr::Protocol::P2pCircuit)).await.unwrap();
+        timeout(PATIENCE, self.circuits.recv()).await.unwrap().unwrap()
+    }
+
+    /// Whether the last hole that libp2p's own code tried to punch was punched, if there was one.
+    pub(super) fn try_punched(&mut self) -> Option<bool> {
+        self.punched.try_recv().ok()
     }
 
     pub(super) async fn open(&mut self) -> Bytes {
