@@ -37,7 +37,7 @@ pub enum Verb {
     Invite(Invite),
     /// Ask somebody for friendship, by invite link or Peer ID
     Add {
-        /// An invite link (`symbolon:…`) or a Peer ID
+        /// An invite link (`symbolon:…`) or a Peer ID; `-` reads it from standard input
         #[arg(value_name = "LINK|PEER_ID")]
         target: String,
         /// A line to go with the request
@@ -116,7 +116,7 @@ pub enum Verb {
     Read(Read),
     /// Search the history by words
     Search {
-        /// Words: all of them must stand in a message, the last one as the beginning of a word
+        /// Words: all of them must stand in a message, the last one as the beginning of a word; `-` reads them from standard input
         #[arg(required = true)]
         text: Vec<String>,
         /// Only the last so many; never more than 1000
@@ -199,15 +199,15 @@ pub enum RelayVerb {
     Run(RelayRun),
     /// Prove to my relays that do not keep my mailbox that I am their owner
     Claim {
-        /// The claim code that `symbolon relay run` prints
+        /// The claim code that `symbolon relay run` prints; `-` reads it from standard input
         code: String,
     },
     /// Keep a mailbox at a relay
     Add {
         /// The relay's link, as `symbolon relay run` prints it
         link: String,
-        /// The claim code of a relay that serves its owner only
-        #[arg(long, value_name = "CODE")]
+        /// The claim code of a relay that serves its owner only; `-` reads it from standard input
+        #[arg(long, value_name = "CODE", allow_hyphen_values = true)]
         claim: Option<String>,
     },
     /// List my relays

@@ -20,6 +20,7 @@ pub fn run(verb: &Verb, client: &Client, output: Output) -> Result<(), Failure> 
         Verb::Id => identity(client, output),
         Verb::Invite(flags) => invite(client, output, flags),
         Verb::Add { target, note } => {
+            let target = typed(target)?;
             let view = client.post("/api/v1/requests", &json!({ "target": target.trim(), "note": note }))?;
             output.show(&view, show::request)
         }
@@ -57,7 +58,7 @@ pub fn run(verb: &Verb, client: &Client, output: Output) -> Result<(), Failure> 
         Verb::Unfriend { friend, yes } => unfriend(client, output, friend, *yes),
         Verb::Send(flags) => send(client, output, flags),
         Verb::Read(flags) => read(client, output, flags),
-        Verb::Search { text, limit } => search(client, output, &text.join(" "), *limit),
+        Verb::Search { text, limit } => search(client, output, &typed(&text.join(" "))?, *limit),
         Verb::Export { who, format: ExportFormat::Jsonl, yes } => export(client, output, who.as_deref(), *yes),
         Verb::Relay { verb } => relay(client, output, verb),
         Verb::Findable { state } => {
@@ -88,9 +89,10 @@ fn relay(client: &Client, output: Output, verb: &RelayVerb) -> Result<(), Failur
     match verb {
         // Starts a relay and needs no node; the caller has dealt with it.
         RelayVerb::Run(_) => Ok(()),
-        RelayVerb::Claim { code } => list_of(output, &client.post("/api/v1/relays/claim", &json!({ "code": code.trim() }))?),
+        RelayVerb::Claim { code } => list_of(output, &client.post("/api/v1/relays/claim", &json!({ "code": typed(code)?.trim() }))?),
         RelayVerb::Add { link, claim } => {
-            let view = client.post("/api/v1/relays", &json!({ "link": link.trim(), "claim": claim }))?;
+            let claim = claim.as_deref().map(typed).transpose()?;
+            let view = client.post("/api/v1/relays", &json!({ "link": link.trim(), "claim": claim.as_deref().map(str::trim) }))?;
             output.show(&view, show::relay)
         }
         RelayVerb::Remove { relay } => output.show(&client.post("/api/v1/relays/remove", &json!({ "relay": relay }))?, show::relay_removed),
@@ -216,6 +218,12 @@ fn send(client: &Client, output: Output, flags: &Send) -> Result<(), Failure> {
     let message = view.get("message").and_then(Value::as_str).unwrap_or_default();
     let view = wait(client, message, wanted.word(), flags.timeout)?;
     output.show(&view, show::sent)
+}
+
+/// An argument, or standard input in place of `-`: other users of the machine can read
+/// command lines.
+fn typed(argument: &str) -> Result<String, Failure> {
+    if argument == "-" { from_stdin() } else { Ok(argument.to_owned()) }
 }
 
 fn from_stdin() -> Result<String, Failure> {

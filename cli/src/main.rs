@@ -36,6 +36,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 fn main() -> ExitCode {
     // Before any thread and any library starts.
+    symbolon_node::memory::keep_private();
     if let Err(error) = symbolon_node::net::harden_environment() {
         eprintln!("error: {error}");
         return ExitCode::from(FAILED);

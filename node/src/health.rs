@@ -58,8 +58,10 @@ pub struct Facts {
     pub failing: Option<Failure>,
     /// The last failure to move the store's log into its file, unless that succeeded since.
     pub log_failing: Option<Failure>,
-    /// Where the node listens, as multiaddr texts.
+    /// Where the node listened when it started, as multiaddr texts.
     pub listening: Vec<String>,
+    /// Whether it listens at whatever addresses the machine has or gets.
+    pub is_everywhere: bool,
     /// Whether the port of the last start was taken.
     pub port_moved: bool,
     /// Bytes that the node may still write on the data folder's disk; `None` when unknown.
@@ -136,6 +138,8 @@ pub struct Watched {
     pub progress: Arc<Progress>,
     /// See [`Facts::listening`].
     pub listening: Vec<String>,
+    /// See [`Facts::is_everywhere`].
+    pub is_everywhere: bool,
     /// See [`Facts::port_moved`].
     pub port_moved: bool,
 }
@@ -143,7 +147,7 @@ pub struct Watched {
 impl Watched {
     /// Looks.
     pub fn facts(&self) -> Facts {
-        let Self { folder, vitals, progress, listening, port_moved } = self;
+        let Self { folder, vitals, progress, listening, is_everywhere, port_moved } = self;
         Facts {
             now: SystemClock.now(),
             newest: Timestamp(vitals.newest.load(Ordering::Relaxed)),
@@ -154,6 +158,7 @@ impl Watched {
             failing: *lock(&vitals.failing),
             log_failing: *lock(&vitals.log_failing),
             listening: listening.clone(),
+            is_everywhere: *is_everywhere,
             port_moved: *port_moved,
             disk_free: rustix::fs::statvfs(folder).ok().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize)),
             is_found: folder::api::running(folder).is_ok(),

@@ -6,6 +6,7 @@ pub mod folder;
 pub mod handle;
 pub mod health;
 pub mod lan;
+pub mod memory;
 pub mod mls;
 pub mod net;
 pub mod relay;

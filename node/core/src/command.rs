@@ -514,6 +514,8 @@ pub struct DoctorView {
     pub long_silent: usize,
     /// Friends whom the LAN shows; `None` when this node neither looks nor shows itself there.
     pub near: Option<usize>,
+    /// Own addresses as they are now: those that lead here from other machines, and all.
+    pub places: (usize, usize),
     /// Relays that keep a mailbox for us now, and all that should.
     pub relays: (usize, usize),
     /// Where records are, and how long ago our newest ones were last read back there, in milliseconds.

@@ -162,6 +162,13 @@ fn checksum(bytes: &[u8]) -> [u8; 4] {
 /// A package that is published is good for so long at least.
 const POSTED_LEFT: u64 = 3 * DAY;
 
+/// What to tell of an invite that names no way to us.
+pub const NO_WAY: &str = "the link names no address, and there is no relay yet: nobody can reach this node by it. \
+    Add a relay with `symbolon relay add`, or leave the addresses in; then make a new invite.";
+/// What to tell of an invite that was made without a network.
+pub const THIS_MACHINE_ONLY: &str = "nobody on another machine can use this link: this node knows no network address of its own now. \
+    Connect to a network, or add a relay with `symbolon relay add`; then make a new invite.";
+
 /// Mints a single-use invite.
 pub(crate) fn invite(state: &mut State, turn: &mut Turn<'_>, lifetime: u64, no_ip: bool, auto_accept: bool) -> Result<Reply, Failed> {
     if lifetime == 0 || lifetime > INVITE_LIFETIME_MAX {
@@ -173,11 +180,12 @@ pub(crate) fn invite(state: &mut State, turn: &mut Turn<'_>, lifetime: u64, no_i
     }
     let expires = turn.now.after(lifetime);
     let record = mint(state, turn, Mint { expires, last_resort: false, auto_accept, no_ip, only_for: None });
-    let warning = match (no_ip, state.own.places.is_empty()) {
+    let is_reachable = state.own.places.iter().any(|place| !place.is_loopback());
+    let warning = match (no_ip, is_reachable) {
         _ if !state.own.depots.is_empty() => None,
-        (true, _) => Some("the link names no address, and there is no relay yet: nobody can reach this node by it"),
-        (false, true) => Some("this node has no address that others could reach"),
-        (false, false) => None,
+        (true, _) => Some(NO_WAY),
+        (false, false) => Some(THIS_MACHINE_ONLY),
+        (false, true) => None,
     };
     Ok(Reply::Invite { link: record.to_link(), expires, warning })
 }

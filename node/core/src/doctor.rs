@@ -18,9 +18,17 @@ const ROWS: usize = 32;
 pub(crate) fn view(state: &State, delivery: &Delivery, turn: &Turn<'_>, status: &StatusView) -> Result<DoctorView, TurnFailed> {
     let near = status.lan.as_ref().map(|lan| lan.friends);
     let connected = status.relays.iter().filter(|relay| relay.state == RelayState::Connected).count();
+    let own = &state.own.places;
+    let places = (own.iter().filter(|place| !place.is_loopback()).count(), own.len());
     let lookup = (status.dht, status.dht.read_back.map(|at| turn.now.since(at)));
-    let mut view =
-        DoctorView { lookup, near, relays: (connected, status.relays.len()), problems: status.problems.clone(), ..DoctorView::default() };
+    let mut view = DoctorView {
+        lookup,
+        near,
+        places,
+        relays: (connected, status.relays.len()),
+        problems: status.problems.clone(),
+        ..DoctorView::default()
+    };
     for device in state.devices.values().filter(|device| device.outbox_count > 0) {
         view.waiting = view.waiting.saturating_add(device.outbox_count);
         view.oldest_wait = view.oldest_wait.max(oldest(state, turn, &device.device)?.map(|at| turn.now.since(at)));

@@ -57,7 +57,7 @@ pub fn examine(core: &DoctorView, facts: &Facts) -> Vec<Check> {
         key(facts),
         disk(facts),
         clock(facts),
-        listening(facts),
+        listening(core, facts),
         files(crate::net::room_for_connections()),
         lan(core),
         relays(core),
@@ -129,9 +129,10 @@ fn clock(facts: &Facts) -> Check {
     Check::good("clock", "the clock has not gone back behind what the node has seen")
 }
 
-fn listening(facts: &Facts) -> Check {
-    let count = facts.listening.len();
-    if count == 0 {
+/// Addresses come and go with networks, so those of this moment count, not those of the start.
+fn listening(core: &DoctorView, facts: &Facts) -> Check {
+    let (beyond, count) = core.places;
+    if facts.listening.is_empty() {
         let hint = "Check the network, then start the node again.";
         return Check::bad("listening", "the node listens nowhere: friends cannot reach it", hint);
     }
@@ -142,12 +143,18 @@ fn listening(facts: &Facts) -> Check {
             "Friends hear of the new port as soon as this node reaches them. Stop whatever uses the old port, then start again.",
         );
     }
-    let is_local = |address: &String| address.starts_with("/ip4/127.") || address.starts_with("/ip6/::1/");
-    if facts.listening.iter().all(is_local) {
-        return Check::good("listening", format!("{count} address(es), for this machine only"))
-            .knowing("Start without --listen to be reachable from elsewhere.");
+    if beyond > 0 {
+        return Check::good("listening", format!("{count} address(es), the port kept"));
     }
-    Check::good("listening", format!("{count} address(es), the port kept"))
+    let is_local = |address: &String| address.starts_with("/ip4/127.") || address.starts_with("/ip6/::1/");
+    let check = Check::good("listening", format!("{count} address(es), for this machine only"));
+    if count > 0 && facts.listening.iter().all(is_local) && !facts.is_everywhere {
+        check.knowing("Start without --listen to be reachable from elsewhere.")
+    } else {
+        check.knowing(
+            "This machine has no network now. Connect to one: the node notices by itself. Invites made meanwhile are of no use elsewhere.",
+        )
+    }
 }
 
 /// `places` is how many connections the system's bound on open files leaves room for.
@@ -290,10 +297,29 @@ mod tests {
             failing: None,
             log_failing: None,
             listening: vec!["/ip4/192.0.2.1/tcp/4001".to_owned()],
+            is_everywhere: true,
             port_moved: false,
             disk_free: Some(1 << 30),
             is_found: true,
         }
+    }
+
+    #[test]
+    fn advice_fits_the_network_of_this_moment() {
+        let line = |places, is_everywhere, listening: &str| {
+            let facts = Facts { is_everywhere, listening: vec![listening.to_owned()], ..facts() };
+            let checks = examine(&DoctorView { places, ..DoctorView::default() }, &facts);
+            let check = checks.into_iter().find(|check| check.check == "listening").unwrap();
+            (check.ok, check.detail, check.hint.unwrap_or_default())
+        };
+        // Started without a network, which has come since.
+        let (ok, detail, hint) = line((2, 2), true, "/ip4/127.0.0.1/tcp/4001");
+        assert!(ok && detail.contains("the port kept") && hint.is_empty(), "{detail} {hint}");
+        // Started with one, which has gone since.
+        let (ok, detail, hint) = line((0, 1), true, "/ip4/192.0.2.1/tcp/4001");
+        assert!(ok && detail.contains("this machine only") && hint.contains("no network now") && !hint.contains("--listen"), "{hint}");
+        let (_, _, hint) = line((0, 1), false, "/ip4/127.0.0.1/tcp/4001");
+        assert!(hint.contains("--listen"), "{hint}");
     }
 
     fn failing(core: &DoctorView, facts: &Facts) -> Vec<&'static str> {

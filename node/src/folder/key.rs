@@ -21,7 +21,9 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{ChaCha20Poly1305, Key, Nonce};
 use sha2::{Digest, Sha256};
-use std::io;
+use std::fs;
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -88,13 +90,36 @@ impl Passphrase {
         (1..=PASSPHRASE_MAX).contains(&text.len()).then(|| Self(Zeroizing::new(text.to_vec())))
     }
 
-    /// Reads a passphrase from a file; one line end at its end does not count.
-    pub fn from_file(path: &Path) -> io::Result<Self> {
+    /// Reads a passphrase from a file that nobody else can read; one line end at its end
+    /// does not count.
+    pub fn from_file(path: &Path) -> Result<Self, PassphraseError> {
         let invalid = || io::Error::new(io::ErrorKind::InvalidData, "no passphrase, or a longer one than 1024 bytes");
-        let bytes = write::read_bounded(path, PASSPHRASE_MAX as u64 + 2)?.ok_or(io::ErrorKind::NotFound)?;
-        let bytes = Zeroizing::new(bytes);
+        let mut file = fs::File::open(path)?;
+        // Asked of the file that is open: a name can be changed in between. A pipe has one reader.
+        let metadata = file.metadata()?;
+        let is_ours = [0, rustix::process::geteuid().as_raw()].contains(&metadata.uid());
+        if metadata.is_file() && (metadata.mode() & 0o044 != 0 || !is_ours) {
+            return Err(PassphraseError::Exposed);
+        }
+        let mut bytes = Zeroizing::new(Vec::with_capacity(PASSPHRASE_MAX + 3));
+        (&mut file).take(PASSPHRASE_MAX as u64 + 3).read_to_end(&mut bytes)?;
         let text = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
-        Self::new(text.strip_suffix(b"\r").unwrap_or(text)).ok_or_else(invalid)
+        Ok(Self::new(text.strip_suffix(b"\r").unwrap_or(text)).ok_or_else(invalid)?)
+    }
+}
+
+/// Why there is no passphrase.
+#[derive(Debug)]
+pub enum PassphraseError {
+    /// Other users can read the file, or it is somebody else's.
+    Exposed,
+    /// It cannot be read, or holds no passphrase.
+    Io(io::Error),
+}
+
+impl From<io::Error> for PassphraseError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
     }
 }
 
@@ -387,6 +412,7 @@ mod tests {
     fn passphrase_file_loses_one_line_end_and_is_bounded() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("p");
+        write::create_private(&path).unwrap();
         for (content, passphrase) in [("word\n", "word"), ("word\r\n", "word"), ("word", "word"), ("word\n\n", "word\n")] {
             std::fs::write(&path, content).unwrap();
             assert_eq!(Passphrase::from_file(&path).unwrap().0.as_slice(), passphrase.as_bytes());
@@ -395,5 +421,20 @@ mod tests {
             std::fs::write(&path, content).unwrap();
             assert!(Passphrase::from_file(&path).is_err());
         }
+    }
+
+    #[test]
+    fn a110_passphrase_file_that_others_can_read_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("p");
+        std::fs::write(&path, "word").unwrap();
+        for (mode, is_refused) in [(0o600, false), (0o400, false), (0o644, true), (0o640, true), (0o604, true)] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(matches!(Passphrase::from_file(&path), Err(PassphraseError::Exposed)), is_refused, "{mode:o}");
+        }
+        let link = home.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert!(matches!(Passphrase::from_file(&link), Err(PassphraseError::Exposed)), "by another name");
     }
 }

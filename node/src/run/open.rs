@@ -2,7 +2,7 @@
 
 use super::{Opened, RunConfig, RunError};
 use crate::api::tokens::Token;
-use crate::folder::key::{KeyError, Passphrase};
+use crate::folder::key::{KeyError, Passphrase, PassphraseError};
 use crate::folder::{Folder, FolderError};
 use crate::handle::{COMMAND_QUEUE, EVENT_QUEUE, NodeHandle};
 use crate::health::{Health, Vitals, Watched};
@@ -79,6 +79,7 @@ pub async fn open(config: RunConfig) -> Result<Opened, RunError> {
         vitals: vitals.clone(),
         progress: store.progress(),
         listening: listening.clone(),
+        is_everywhere: net.is_everywhere(),
         port_moved: net.port_moved(),
     };
     let health = Health::new(move || watched.facts());
@@ -143,12 +144,17 @@ fn look_around(config: &RunConfig, net: &Net, inputs: mpsc::Sender<Input>) -> Op
 }
 
 pub(crate) fn read_passphrase(file: &Path) -> Result<Passphrase, RunError> {
-    Passphrase::from_file(file).map_err(|_| {
-        RunError::new(
+    Passphrase::from_file(file).map_err(|error| match error {
+        PassphraseError::Exposed => RunError::new(
+            "passphrase_exposed",
+            "other users of this machine can read the passphrase file",
+            "Close it to them with `chmod 600 FILE`. If somebody may have read it, choose another passphrase for a new folder.",
+        ),
+        PassphraseError::Io(_) => RunError::new(
             "passphrase_unreadable",
             "the passphrase file cannot be read or its first line is empty",
             "Check the path after --passphrase-file.",
-        )
+        ),
     })
 }
 

@@ -51,8 +51,14 @@ impl Bench {
             clock: clock.clone(),
             vitals: vitals.clone(),
         };
-        let watched =
-            Watched { folder: dir.path().to_path_buf(), vitals, progress: Arc::default(), listening: Vec::new(), port_moved: false };
+        let watched = Watched {
+            folder: dir.path().to_path_buf(),
+            vitals,
+            progress: Arc::default(),
+            listening: Vec::new(),
+            is_everywhere: true,
+            port_moved: false,
+        };
         let handle = NodeHandle::new(commands.clone(), events, Arc::new(stop), Health::new(move || watched.facts()));
         Self { dir, folder, handle, commands, inputs, seen: Seen::default(), sent, clock, ends: Some(ends) }
     }

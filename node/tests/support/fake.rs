@@ -41,6 +41,7 @@ fn facts() -> Facts {
         failing: None,
         log_failing: None,
         listening: vec!["/ip4/192.0.2.1/tcp/4001".to_owned()],
+        is_everywhere: true,
         port_moved: false,
         disk_free: Some(1 << 33),
         is_found: true,
