@@ -421,6 +421,14 @@ mod tests {
     }
 
     #[test]
+    fn a109_every_command_is_a_word_that_no_name_can_pose_as() {
+        use clap::CommandFactory;
+        for command in Cli::command().get_subcommands() {
+            assert!(symbolon_core::names::RESERVED.contains(&command.get_name()), "{}", command.get_name());
+        }
+    }
+
+    #[test]
     fn command_line_is_well_formed() {
         use clap::CommandFactory;
         Cli::command().debug_assert();

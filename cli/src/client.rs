@@ -84,9 +84,11 @@ impl Client {
         }
         let mut failure = Failure::new(kind, message, hint);
         if let Some(candidates) = problem.get("candidates").and_then(Value::as_array).filter(|ids| !ids.is_empty()) {
-            let ids: Vec<&str> = candidates.iter().filter_map(Value::as_str).collect();
-            failure.hint = format!("{} It could be: {}", failure.hint, ids.join(", "));
+            let choices = problem.get("choices").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+            let named = |one: &Value| Some(format!("\n  {}  {}", one.get("id")?.as_str()?, crate::text::line(one.get("name")?.as_str()?)));
+            failure.hint = format!("{} It could be:{}", failure.hint, choices.iter().filter_map(named).collect::<String>());
             failure.fields.insert("candidates".to_owned(), candidates.clone().into());
+            failure.fields.insert("choices".to_owned(), choices.into());
         }
         failure
     }

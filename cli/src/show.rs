@@ -14,8 +14,12 @@ fn str_of<'a>(value: &'a Value, field: &str) -> &'a str {
 
 /// Own identity.
 pub fn identity(view: &Value) -> String {
+    let beware = match str_of(view, "beware") {
+        "" => String::new(),
+        beware => format!("beware  {}: friends see it marked and numbered\n", line(beware)),
+    };
     format!(
-        "name    {}\nid      {}\nwords   {}\ndevice  {}\n{}",
+        "name    {}\nid      {}\nwords   {}\ndevice  {}\n{}{beware}",
         line(str_of(view, "name")),
         line(str_of(view, "id")),
         line(str_of(view, "words")),
@@ -98,13 +102,20 @@ pub fn friend(view: &Value) -> String {
         Some(count) => format!(", {count} unread"),
     };
     let hidden = if flag("hidden") == Some(true) { ", may not know where you are" } else { "" };
-    format!(
-        "{}\n  {online}, {}{unread}{hidden}\n  id       {}\n  words    {}\n",
-        line(str_of(view, "name")),
+    let name = line(str_of(view, "name"));
+    let mut out = format!(
+        "{name}\n  {online}, {}{unread}{hidden}\n  id       {}\n  words    {}\n",
         trust(str_of(view, "trust")),
         line(str_of(view, "id")),
         line(str_of(view, "words")),
-    )
+    );
+    if !str_of(view, "beware").is_empty() {
+        let _ = writeln!(out, "  beware   {}", line(str_of(view, "beware")));
+    }
+    if str_of(view, "trust") != "verified" {
+        let _ = writeln!(out, "  compare  symbolon verify {}  (then with the words that they read out)", quoted(&name));
+    }
+    out
 }
 
 /// A friendship that was ended.
@@ -112,11 +123,17 @@ pub fn unfriended(view: &Value) -> String {
     format!("{} is no friend here any longer; they are told nothing. The history stays: symbolon read\n", line(str_of(view, "name")))
 }
 
+/// A name as a shell takes it for one word.
+fn quoted(name: &str) -> String {
+    let is_plain = !name.is_empty() && name.chars().all(char::is_alphanumeric);
+    if is_plain { name.to_owned() } else { format!("'{}'", name.replace('\'', "'\\''")) }
+}
+
 fn trust(trust: &str) -> &str {
     match trust {
         "verified" => "verified",
         "introduced" => "introduced by a friend",
-        "invited" => "came by your invite; words not compared yet",
+        "invited" => "known by an invite; words not compared yet",
         "room" => "met in a room; words not compared yet",
         _ => "words not compared yet",
     }
@@ -255,7 +272,7 @@ mod tests {
         let view = json!({
             "name": evil, "id": evil, "words": evil, "device": evil, "link": evil, "expires": evil, "note": evil,
             "direction": "in", "status": evil, "request": evil, "trust": evil, "from": evil, "text": evil, "at": evil,
-            "conversation": evil, "state": evil, "reason": evil, "message": evil, "mine": true, "lan": evil, "dht": evil,
+            "conversation": evil, "beware": evil, "state": evil, "reason": evil, "message": evil, "mine": true, "lan": evil, "dht": evil,
             "problems": [evil], "nearby": { "friends": 1, "strangers": [evil] }, "check": evil, "detail": evil, "hint": evil,
         });
         let people = [identity(&view), invite(&view, false), request(&view), friend(&view), unfriended(&view)];

@@ -5,12 +5,15 @@
 //! every such character becomes a visible, harmless one; nothing is dropped silently.
 
 use std::fmt::Write as _;
+use symbolon_core::names::{is_hidden, is_joiner, joins_nothing};
 
 /// A text on one line: line breaks and tabs become visible as well.
 pub fn line(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
+    let mut before = None;
     for c in text.chars() {
-        push(&mut out, c);
+        push(&mut out, before, c);
+        before = Some(c);
     }
     out
 }
@@ -18,23 +21,25 @@ pub fn line(text: &str) -> String {
 /// A text that may have several lines.
 pub fn block(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
+    let mut before = None;
     for c in text.chars() {
         match c {
             '\n' => out.push('\n'),
             '\t' => out.push_str("    "),
-            other => push(&mut out, other),
+            other => push(&mut out, before, other),
         }
+        before = Some(c);
     }
     out
 }
 
 /// A JSON line of whatever content: its strings carry no raw control character anyway;
-/// C1 controls and direction marks, which JSON leaves as they are, are escaped too.
+/// C1 controls and what cannot be seen, which JSON leaves as they are, are escaped too.
 pub fn json(value: &serde_json::Value) -> String {
     let plain = value.to_string();
     let mut out = String::with_capacity(plain.len());
     for c in plain.chars() {
-        if is_harmful(c) {
+        if is_hidden(c) {
             let mut units = [0; 2];
             for unit in c.encode_utf16(&mut units) {
                 // Writing to a String cannot fail.
@@ -47,26 +52,16 @@ pub fn json(value: &serde_json::Value) -> String {
     out
 }
 
-fn push(out: &mut String, c: char) {
+fn push(out: &mut String, before: Option<char>, c: char) {
     match u32::from(c) {
         // The block "Control Pictures" has a visible twin of each C0 control.
         code @ 0..=0x1f => out.push(char::from_u32(0x2400 + code).unwrap_or('\u{fffd}')),
         0x7f => out.push('\u{2421}'),
-        code if is_harmful(c) => {
+        code if is_hidden(c) || (is_joiner(c) && joins_nothing(before)) => {
             let _ = write!(out, "<U+{code:04X}>");
         }
         _ => out.push(c),
     }
-}
-
-/// Controls, and characters that are invisible or change the order of others. The
-/// zero-width joiner and variation selectors stay: emoji and several scripts need them.
-fn is_harmful(c: char) -> bool {
-    c.is_control()
-        || matches!(u32::from(c),
-            0x00ad | 0x034f | 0x061c | 0x115f | 0x1160 | 0x17b4 | 0x17b5 | 0x180e
-            | 0x200b | 0x200e | 0x200f | 0x2028..=0x202e | 0x2060..=0x206f | 0x3164
-            | 0xfeff | 0xffa0 | 0xfff9..=0xfffb | 0xe0000..=0xe007f)
 }
 
 #[cfg(test)]
@@ -89,6 +84,7 @@ mod tests {
         assert_eq!(line("gpj.\u{202e}exe"), "gpj.<U+202E>exe");
         assert_eq!(line("a\u{200b}b\u{2066}c\u{feff}"), "a<U+200B>b<U+2066>c<U+FEFF>");
         assert_eq!(line("\u{e0041}"), "<U+E0041>");
+        assert_eq!(line("Be\u{200d}n \u{200c}x\u{2800}"), "Be<U+200D>n <U+200C>x<U+2800>");
     }
 
     #[test]
@@ -103,7 +99,7 @@ mod tests {
     fn json_stays_the_same_value_without_raw_controls() {
         let value = serde_json::json!({ "name": "\u{1b}\u{9b}\u{202e}\u{e0041}é" });
         let text = json(&value);
-        assert!(text.chars().all(|c| !is_harmful(c)), "{text}");
+        assert!(text.chars().all(|c| !is_hidden(c)), "{text}");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&text).ok(), Some(value));
     }
 }

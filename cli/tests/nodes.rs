@@ -106,7 +106,7 @@ fn friends() -> Pair {
     let link = a.run(&["invite"])[0]["link"].as_str().unwrap().to_owned();
     assert!(link.starts_with("symbolon:"));
     let asked = b.run(&["add", &link, "--note", "it is me"]);
-    assert_eq!((&asked[0]["direction"], &asked[0]["trust"]), (&json!("out"), &json!("verified")));
+    assert_eq!((&asked[0]["direction"], &asked[0]["trust"]), (&json!("out"), &json!("invited")));
     let pending = a.until(&["requests"], |rows| !rows.is_empty());
     assert_eq!((&pending[0]["status"], &pending[0]["name"], &pending[0]["note"]), (&json!("pending"), &json!("Berta"), &json!("it is me")));
     a.run(&["accept", pending[0]["request"].as_str().unwrap()]);

@@ -17,6 +17,8 @@ mod introduction;
 mod liar;
 #[path = "end_to_end/lookup.rs"]
 mod lookup;
+#[path = "end_to_end/names.rs"]
+mod names;
 #[path = "end_to_end/pooled.rs"]
 mod pooled;
 #[path = "end_to_end/refusals.rs"]

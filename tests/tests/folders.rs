@@ -105,11 +105,14 @@ fn folders_of_d14785d_keep_their_history_and_their_friends_talk_on() {
     }
     let friends = andi.json(&["friends"]).unwrap();
     assert_eq!(friends.iter().map(|friend| friend["name"].as_str().unwrap()).collect::<Vec<_>>(), ["Ben"]);
+    assert_eq!(friends[0]["trust"], "invited");
 
     // Neither is online together with the other at first: what lay at the relay is fetched from it.
     andi.interrupt().unwrap();
     let relay = old.relay();
     let ben = old.ben();
+    // That build said `verified` of whoever had made the invite, though nobody had compared anything.
+    assert_eq!(ben.json(&["friends"]).unwrap()[0]["trust"], "invited");
     wait_for_text(&ben, "stored at the relay");
     andi.restart().unwrap();
     wait_for_text(&ben, "queued at Andi's");

@@ -209,6 +209,8 @@ pub struct IdentityView {
     pub device: DeviceId,
     /// Whether whoever knows the Peer ID may ask for friendship.
     pub findable: bool,
+    /// As what the own name poses, if so: it is not refused, but others see it marked.
+    pub beware: Option<&'static str>,
 }
 
 /// A friend request.
@@ -295,15 +297,19 @@ pub enum RequestStatus {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, minicbor::Encode, minicbor::Decode)]
 #[cbor(index_only)]
 pub enum Trust {
-    /// Compared: by the person's own invite, or by words.
-    #[n(0)]
+    /// Compared by words.
+    #[n(5)]
     Verified,
     /// Vouched for by a common friend.
     #[n(1)]
     Introduced,
-    /// Came by an invite of ours.
+    /// By an invite that went from one to the other: as good as the way that it went.
     #[n(2)]
     Invited,
+    /// In rows of version 2 only: by the person's own invite, or by words. Read as
+    /// [`Trust::Invited`] unless it must have been words.
+    #[n(0)]
+    InvitedOrCompared,
     /// Met in a room.
     #[n(3)]
     Room,
@@ -337,6 +343,8 @@ pub struct FriendView {
     pub introduced_by: Vec<String>,
     /// Whether we hide from the friend where we are.
     pub hidden: bool,
+    /// What the petname could be taken for, if so.
+    pub beware: Option<&'static str>,
 }
 
 /// How a friend's device is reached.

@@ -8,11 +8,12 @@ use crate::finder::Finder;
 use crate::intake::Intake;
 use crate::lan::Lan;
 use crate::lookup::{self, Lookups};
+use crate::mirror::Mirror;
 use crate::state::{self, State};
 use crate::table::Table;
 use crate::turn::{Failed, Turn};
 use crate::wire::is_name;
-use crate::{contact, conversation, doctor, friend, history, introduction, moved, presence, request};
+use crate::{contact, conversation, doctor, friend, history, introduction, moved, names, presence, request};
 use symbolon_presence::id::{PeerId, RequestId};
 use symbolon_presence::time::{MINUTE, Timestamp};
 use symbolon_presence::words::fingerprint_words;
@@ -50,8 +51,10 @@ pub(crate) fn run(state: &mut State, machines: &mut Machines<'_>, turn: &mut Tur
             request_reply(state, &id)
         }
         Command::Requests => {
-            let of_friends = state.requests.values().map(|row| request::view(state, row));
-            let mut views: Vec<_> = of_friends.chain(state.introductions.values().map(|row| introduction::view(state, row))).collect();
+            let mirror = Mirror::of(state);
+            let of_friends = state.requests.values().map(|row| request::view(state, &mirror, row));
+            let mut views: Vec<_> =
+                of_friends.chain(state.introductions.values().map(|row| introduction::view(state, &mirror, row))).collect();
             views.sort_by_key(|view| (std::cmp::Reverse(view.created), view.request));
             Ok(Reply::Requests(views))
         }
@@ -79,7 +82,8 @@ pub(crate) fn run(state: &mut State, machines: &mut Machines<'_>, turn: &mut Tur
         Command::Unblock(who) => block(state, delivery, turn, &who, false),
         Command::Friends => {
             let current = state.friends.values().filter(|friend| friend.state != state::FriendState::Ended);
-            let mut views: Vec<_> = current.filter_map(|friend| friend::view(state, delivery, &friend.peer)).collect();
+            let mirror = Mirror::of(state);
+            let mut views: Vec<_> = current.filter_map(|friend| friend::view(state, delivery, &mirror, &friend.peer)).collect();
             views.sort_by(|a, b| a.name.cmp(&b.name));
             Ok(Reply::Friends(views))
         }
@@ -161,22 +165,24 @@ fn identity(state: &State) -> Reply {
         name: own.name.clone(),
         device: own.identity.device,
         findable: own.is_findable,
+        beware: names::pose(&own.name).map(names::Pose::text),
     })
 }
 
 fn request_reply(state: &State, id: &RequestId) -> Result<Reply, Failed> {
-    let introduction = || state.introductions.get(id).map(|row| introduction::view(state, row));
+    let mirror = Mirror::of(state);
+    let introduction = || state.introductions.get(id).map(|row| introduction::view(state, &mirror, row));
     state
         .requests
         .get(id)
-        .map(|row| request::view(state, row))
+        .map(|row| request::view(state, &mirror, row))
         .or_else(introduction)
         .map(Reply::Request)
         .ok_or(Failed::Command(CommandError::NotFound))
 }
 
 fn friend_reply(state: &State, delivery: &Delivery, peer: &PeerId) -> Result<Reply, Failed> {
-    friend::view(state, delivery, peer).map(Reply::Friend).ok_or(Failed::Command(CommandError::NotFound))
+    friend::view(state, delivery, &Mirror::of(state), peer).map(Reply::Friend).ok_or(Failed::Command(CommandError::NotFound))
 }
 
 /// Blocks or unblocks a friend, or the sender of a request.

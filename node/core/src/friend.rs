@@ -3,14 +3,17 @@
 use crate::command::{CommandError, Direction, FriendView, MessageState, RequestStatus, Trust, Who};
 use crate::delivery::Delivery;
 use crate::limits::FRIENDS_MAX;
+use crate::mirror::Mirror;
+use crate::names;
 use crate::outbox::{self, What};
 use crate::presence;
 use crate::seam::Event;
-use crate::state::{Fault, Friend, FriendPresence, FriendState, IntroRole, Introducing, Request, State};
+use crate::state::{Fault, Friend, FriendPresence, FriendState, Request, State};
 use crate::table::Table;
 use crate::turn::{Failed, Turn, TurnFailed};
 use crate::wire::{Bundle, BundleDevice, Depot, RoomPayload, Whereabouts, entry_is_of, is_name};
 use crate::world::CipherError;
+use std::collections::BTreeSet;
 use symbolon_presence::codec;
 use symbolon_presence::friendship::FriendshipSecret;
 use symbolon_presence::id::{DeviceId, PeerId, RequestId, RoomId};
@@ -102,7 +105,7 @@ pub(crate) fn enter_room(
     let Some(old) = state.friends.get(&peer).cloned() else {
         return Ok(Friend {
             peer,
-            petname: free_petname(state, name),
+            petname: Mirror::of(state).free_petname(&peer, name),
             trust,
             state: step,
             blocked: false,
@@ -238,61 +241,35 @@ fn take_back_acceptance(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, r
     Ok(())
 }
 
-/// The name that the peer gave, with ` 2`, ` 3`, … behind it on a clash.
-fn free_petname(state: &State, given: &str) -> String {
-    let given = given.trim();
-    let base = if given.is_empty() { "Friend" } else { given };
-    let taken = |name: &str| state.friends.values().any(|friend| same_name(&friend.petname, name));
-    if !taken(base) {
-        return base.to_owned();
-    }
-    (2u64..).map(|n| format!("{base} {n}")).find(|name| !taken(name)).unwrap_or_default()
-}
-
-/// What to tell the user about somebody whose name is also that of a friend, or of somebody
-/// whom another friend introduces, with another key: one of them may not be who they seem.
-pub(crate) fn namesake(state: &State, peer: &PeerId, name: &str) -> Option<&'static str> {
-    let name = name.trim();
-    let is_other = |other: &PeerId, called: &str| other != peer && !name.is_empty() && same_name(called, name);
-    let friend = |friend: &Friend| friend.state != FriendState::Ended && is_other(&friend.peer, &friend.petname);
-    let is_open = |row: &Introducing| matches!(row.status, RequestStatus::Pending | RequestStatus::Ignored | RequestStatus::Accepted);
-    let introduced = |row: &Introducing| row.role != IntroRole::Introducer && is_open(row) && is_other(&row.other(), &row.name);
-    if state.friends.values().any(friend) {
-        Some("a friend of yours has this name, and another key: compare the words before you accept")
-    } else if state.introductions.values().any(introduced) {
-        Some("somebody else of this name, with another key, is introduced to you: compare the words before you accept")
-    } else {
-        None
-    }
-}
-
-fn same_name(a: &str, b: &str) -> bool {
-    a == b || a.to_lowercase() == b.to_lowercase()
-}
-
-/// Finds a friend by petname or Peer ID, or by an unambiguous beginning (8 characters) of the id.
+/// Finds a friend by petname or Peer ID, or by an unambiguous beginning (8 characters) of the
+/// id. A whole id means that id, in any case, whatever names there are.
 pub(crate) fn resolve(state: &State, who: &Who) -> Result<PeerId, CommandError> {
     let text = who.0.trim();
-    let exact: Vec<&Friend> = state.friends.values().filter(|friend| friend.petname == text).collect();
-    let found: Vec<&Friend> = if exact.is_empty() {
-        let lower = text.to_lowercase();
-        state
-            .friends
-            .values()
-            .filter(|friend| same_name(&friend.petname, text) || (text.len() >= 8 && friend.peer.to_string().starts_with(&lower)))
-            .collect()
-    } else {
-        exact
-    };
-    match found.as_slice() {
-        [] => Err(CommandError::NotFound),
-        [one] => Ok(one.peer),
-        _ => Err(CommandError::Ambiguous),
+    let lower = text.to_ascii_lowercase();
+    if let Ok(peer) = lower.parse::<PeerId>() {
+        return if state.friends.contains_key(&peer) { Ok(peer) } else { Err(CommandError::NotFound) };
+    }
+    if lower.parse::<RequestId>().is_ok() {
+        return Err(CommandError::NotFound);
+    }
+    let mut found: BTreeSet<PeerId> = state.friends.values().filter(|friend| friend.petname == text).map(|friend| friend.peer).collect();
+    if found.is_empty() {
+        found = state.friends.values().filter(|friend| names::is_same(&friend.petname, text)).map(|friend| friend.peer).collect();
+    }
+    // Where a name is also the beginning of somebody else's id, nobody can know who is meant.
+    if text.len() >= 8 {
+        found.extend(state.friends.keys().filter(|peer| peer.to_string().starts_with(&lower)));
+    }
+    let mut found = found.into_iter();
+    match (found.next(), found.next()) {
+        (None, _) => Err(CommandError::NotFound),
+        (Some(one), None) => Ok(one),
+        (Some(_), Some(_)) => Err(CommandError::Ambiguous),
     }
 }
 
 /// A friend as shown to the user.
-pub(crate) fn view(state: &State, delivery: &Delivery, peer: &PeerId) -> Option<FriendView> {
+pub(crate) fn view(state: &State, delivery: &Delivery, mirror: &Mirror, peer: &PeerId) -> Option<FriendView> {
     let friend = state.friends.get(peer)?;
     let online = delivery.is_online(&friend.devices);
     Some(FriendView {
@@ -307,17 +284,24 @@ pub(crate) fn view(state: &State, delivery: &Delivery, peer: &PeerId) -> Option<
         unread: friend.unread,
         introduced_by: crate::introduction::introducers_of(state, peer),
         hidden: state.own.presence.is_hidden_from(peer),
+        beware: mirror.beware(friend),
     })
 }
 
 /// Gives a friend another petname.
 pub(crate) fn rename(state: &mut State, turn: &mut Turn<'_>, who: &Who, name: &str) -> Result<PeerId, Failed> {
     let peer = resolve(state, who)?;
-    let name = name.trim();
-    if name.is_empty() || !is_name(name) {
+    if !is_name(name.trim()) {
         return Err(CommandError::BadName.into());
     }
-    if state.friends.values().any(|friend| friend.peer != peer && same_name(&friend.petname, name)) {
+    let name = names::clean(name);
+    let name = name.as_str();
+    // By a whole id only that id can be named, so no friend is called like one.
+    let is_id = name.to_ascii_lowercase().parse::<PeerId>().is_ok() || name.to_ascii_lowercase().parse::<RequestId>().is_ok();
+    if name.is_empty() || is_id {
+        return Err(CommandError::BadName.into());
+    }
+    if state.friends.values().any(|friend| friend.peer != peer && names::is_same(&friend.petname, name)) {
         return Err(CommandError::NameTaken.into());
     }
     update(state, turn, &peer, |friend| name.clone_into(&mut friend.petname))?;

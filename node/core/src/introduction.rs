@@ -11,6 +11,7 @@ use crate::command::{CommandError, Direction, RequestKind, RequestStatus, Reques
 use crate::contact::{self, ContactRecord, LINK_MAX};
 use crate::friend::resolve;
 use crate::limits::{INTRODUCTIONS_MAX, INTRODUCTIONS_OF_FRIEND_MAX, INVITES_MAX};
+use crate::mirror::Mirror;
 use crate::outbox::{self, What};
 use crate::request;
 use crate::seam::Event;
@@ -284,7 +285,7 @@ pub(crate) fn introducers_of(state: &State, peer: &PeerId) -> Vec<String> {
 }
 
 /// An introduction as shown to the user.
-pub(crate) fn view(state: &State, row: &Introducing) -> RequestView {
+pub(crate) fn view(state: &State, mirror: &Mirror, row: &Introducing) -> RequestView {
     let other = row.other();
     RequestView {
         request: row.id,
@@ -297,7 +298,7 @@ pub(crate) fn view(state: &State, row: &Introducing) -> RequestView {
         note: row.note.clone(),
         status: row.status,
         fault: (row.role != IntroRole::Introducer && row.status == RequestStatus::Pending)
-            .then(|| crate::friend::namesake(state, &other, &row.name))
+            .then(|| mirror.namesake(&other, &row.name))
             .flatten(),
         introduced_by: state.friends.get(&row.introducer).map(|friend| friend.petname.clone()).into_iter().collect(),
         created: row.created,

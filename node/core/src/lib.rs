@@ -48,6 +48,8 @@ mod lan;
 pub mod limits;
 mod lookup;
 pub mod migration;
+mod mirror;
+pub mod names;
 mod outbox;
 mod presence;
 mod rates;

@@ -17,6 +17,7 @@ use crate::contact::{ContactRecord, LINK_PREFIX, LinkError, VerifiedContact};
 use crate::friend;
 use crate::introduction;
 use crate::limits::{ENDED_OF_PERSON_MAX, REQUEST_LIFETIME, REQUESTS_MAX};
+use crate::mirror::Mirror;
 use crate::outbox::{self, What};
 use crate::seam::Event;
 use crate::state::{Friend, FriendState, Request, State};
@@ -61,8 +62,8 @@ pub(crate) fn add(
         if is_friend(state, &peer) && is_online(&peer) {
             return Err(CommandError::AlreadyFriends.into());
         }
-        // The person's own invite was handed over by a way outside: that is a comparison.
-        return ask(state, turn, contact, note, Trust::Verified);
+        // Nobody has compared anything yet: the link is as good as the way by which it came.
+        return ask(state, turn, contact, note, Trust::Invited);
     }
     let peer: PeerId = target.parse().map_err(|_| CommandError::BadTarget)?;
     check_peer(state, &peer)?;
@@ -262,9 +263,14 @@ fn forget(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> Result<(), 
 /// Finds a request by its id or an unambiguous beginning of it, a person's id, or a name.
 pub(crate) fn resolve(state: &State, who: &Who) -> Result<RequestId, CommandError> {
     let text = who.0.trim();
-    let lower = text.to_lowercase();
+    let lower = text.to_ascii_lowercase();
+    let whole_id = lower.parse::<PeerId>().ok();
     let by_id = |row: &&Request| text.len() >= 4 && row.id.to_string().starts_with(&lower);
-    let by_person = |row: &&Request| row.peer.to_string() == lower || (!row.name.is_empty() && row.name == text);
+    // A whole id means that id and no name; names here are what strangers call themselves.
+    let by_person = |row: &&Request| match whole_id {
+        Some(peer) => row.peer == peer,
+        None => !row.name.is_empty() && row.name == text,
+    };
     let mut found: Vec<&Request> = state.requests.values().filter(by_id).collect();
     if found.is_empty() {
         found = state.requests.values().filter(by_person).collect();
@@ -425,10 +431,10 @@ pub(crate) fn end_half(state: &mut State, turn: &mut Turn<'_>, row: &Request) ->
 }
 
 /// A request as shown to the user.
-pub(crate) fn view(state: &State, row: &Request) -> RequestView {
+pub(crate) fn view(state: &State, mirror: &Mirror, row: &Request) -> RequestView {
     // Of those only that wait to be answered: there are few.
     let waits = row.direction == Direction::In && row.status == RequestStatus::Pending;
-    let namesake = waits.then(|| friend::namesake(state, &row.peer, &row.name)).flatten();
+    let namesake = waits.then(|| mirror.namesake(&row.peer, &row.name)).flatten();
     let flag = row.flagged.then_some("somebody else used the same contact address").or(namesake);
     RequestView {
         request: row.id,
@@ -472,4 +478,43 @@ pub(crate) fn settle(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> R
     // The bundle that led here may be of a generation that is over.
     friend::give_again(state, turn, peer)?;
     friend::update(state, turn, peer, |_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{friend, in_turn, peer};
+    use crate::state::settle_trust;
+
+    #[test]
+    fn whoever_was_verified_by_an_invite_alone_in_a_row_of_before_is_invited() {
+        use Direction::{In, Out};
+        use Trust::{Introduced, Invited, InvitedOrCompared, Verified};
+        let stories: [(&[(Direction, Trust)], Trust); 6] = [
+            (&[(In, Invited)], Verified),
+            (&[(In, Introduced), (In, Invited)], Verified),
+            (&[(Out, InvitedOrCompared)], Invited),
+            (&[(In, Invited), (Out, InvitedOrCompared)], Invited),
+            (&[(In, InvitedOrCompared)], Invited),
+            (&[], Invited),
+        ];
+        in_turn(|state, turn| {
+            for (number, (rows, _)) in (1..).zip(stories) {
+                state.friends.insert(peer(number), Friend { trust: InvitedOrCompared, ..friend(number) });
+                for (direction, trust) in rows {
+                    let id = RequestId::random(turn.rng);
+                    let row = Request { peer: peer(number), trust: *trust, ..blank(turn, id, *direction) };
+                    state.requests.insert(id, row);
+                }
+            }
+            state.friends.insert(peer(9), Friend { trust: Verified, ..friend(9) });
+            let settled = settle_trust(&mut state.friends, &mut state.requests);
+            assert_eq!(settled.len(), stories.len(), "one that was compared since stays as it is");
+            for (number, (_, trust)) in (1..).zip(stories) {
+                assert_eq!(state.friends.get(&peer(number)).map(|friend| friend.trust), Some(trust), "{number}");
+            }
+            assert!(state.requests.values().all(|row| row.trust != InvitedOrCompared));
+            assert_eq!(codec::encode(&InvitedOrCompared), [0x01, 0x00], "as rows of before have it");
+        });
+    }
 }

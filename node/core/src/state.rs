@@ -10,7 +10,7 @@ use crate::presence::{OwnPresence, Past};
 use crate::rates::Rates;
 use crate::seam::{Address, LinkId};
 use crate::seeker::Why;
-use crate::table::Table;
+use crate::table::{Change, Table};
 use crate::turn::{Turn, TurnFailed, decode_row, read};
 use crate::wire::{Contact, Depot, LeafCredential, Whereabouts};
 use crate::world::{RANGE_LIMIT, Rows, Shelf};
@@ -241,6 +241,13 @@ impl State {
         };
         let peer = identity.peer();
         let depots = load_all(shelf, Table::Depot, |row: &OwnDepot| row.link.mailbox())?;
+        let mut requests = load_all(shelf, Table::Request, |row: &Request| row.id)?;
+        let mut friends = load_all(shelf, Table::Friend, |row: &Friend| row.peer)?;
+        for peer in settle_trust(&mut friends, &mut requests) {
+            // Kept at once: the requests that tell may be forgotten later.
+            let row = friends.get(&peer).map(symbolon_presence::codec::encode_row);
+            out.changes.extend(row.map(|row| Change::Put(Table::Friend, peer.as_bytes().to_vec(), row)));
+        }
         Ok(Self {
             own: Own {
                 identity,
@@ -261,9 +268,9 @@ impl State {
             },
             counters,
             invites: load_all(shelf, Table::Invite, |row: &Invite| row.grant)?,
-            requests: load_all(shelf, Table::Request, |row: &Request| row.id)?,
+            requests,
             introductions: load_all(shelf, Table::Introduction, |row: &Introducing| row.id)?,
-            friends: load_all(shelf, Table::Friend, |row: &Friend| row.peer)?,
+            friends,
             devices: load_all(shelf, Table::Device, |row: &Device| row.device)?,
             blocked: all_rows(shelf, Table::Blocked)?.into_iter().map(|(key, _)| key).collect(),
             wake: BTreeSet::new(),
@@ -471,8 +478,26 @@ fn default_name(peer: &PeerId) -> String {
     words.split(' ').take(2).map(capital).collect::<Vec<_>>().join(" ")
 }
 
+/// Rows of version 2 say the same of a friend whose invite was used and of one whose words
+/// were compared. A friend who only ever asked us, by an invite of ours, was compared; of
+/// any other it cannot be told. Answers whose row has changed.
+pub(crate) fn settle_trust(friends: &mut BTreeMap<PeerId, Friend>, requests: &mut BTreeMap<RequestId, Request>) -> Vec<PeerId> {
+    let mut settled = Vec::new();
+    for friend in friends.values_mut().filter(|friend| friend.trust == Trust::InvitedOrCompared) {
+        let mut asked = requests.values().filter(|row| row.peer == friend.peer).peekable();
+        let is_compared =
+            asked.peek().is_some() && asked.all(|row| row.direction == Direction::In && row.trust != Trust::InvitedOrCompared);
+        friend.trust = if is_compared { Trust::Verified } else { Trust::Invited };
+        settled.push(friend.peer);
+    }
+    for request in requests.values_mut().filter(|request| request.trust == Trust::InvitedOrCompared) {
+        request.trust = Trust::Invited;
+    }
+    settled
+}
+
 fn put_meta<T: Encode<()>>(out: &mut crate::turn::Out, name: &[u8], value: &T) {
-    out.changes.push_back(crate::table::Change::Put(Table::Meta, name.to_vec(), symbolon_presence::codec::encode_row(value)));
+    out.changes.push_back(Change::Put(Table::Meta, name.to_vec(), symbolon_presence::codec::encode_row(value)));
 }
 
 fn all_rows(shelf: &dyn Shelf, table: Table) -> Result<Rows, TurnFailed> {

@@ -303,8 +303,17 @@ fn command_entry(error: CommandError) -> Entry {
 pub struct Problem {
     /// What went wrong.
     pub fault: Fault,
-    /// What an ambiguous name could mean, by id; at most [`CANDIDATES_MAX`].
-    pub candidates: Vec<String>,
+    /// What an ambiguous name could mean; at most [`CANDIDATES_MAX`].
+    pub candidates: Vec<Candidate>,
+}
+
+/// One of those whom an ambiguous name could mean.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Candidate {
+    /// A whole id.
+    pub id: String,
+    /// The name that goes with it.
+    pub name: String,
 }
 
 /// Most ids listed for an ambiguous name.
@@ -322,7 +331,7 @@ impl From<CommandError> for Problem {
     }
 }
 
-/// RFC 9457, with the members `error`, `hint` and `candidates` of our own.
+/// RFC 9457, with the members `error`, `hint`, `candidates` (ids) and `choices` (ids and names) of our own.
 #[derive(Debug, Serialize)]
 struct ProblemView {
     r#type: String,
@@ -333,6 +342,8 @@ struct ProblemView {
     hint: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     candidates: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    choices: Vec<Candidate>,
 }
 
 impl IntoResponse for Problem {
@@ -345,7 +356,8 @@ impl IntoResponse for Problem {
             detail,
             error: kind,
             hint,
-            candidates: self.candidates,
+            candidates: self.candidates.iter().map(|one| one.id.clone()).collect(),
+            choices: self.candidates,
         };
         // A struct of strings and one number always serialises.
         let body = serde_json::to_vec(&view).unwrap_or_default();

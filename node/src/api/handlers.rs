@@ -1,7 +1,7 @@
 //! One function a route: request in, command to the node, view out.
 
 use super::doctor::{Check, examine};
-use super::errors::{CANDIDATES_MAX, Fault, Problem};
+use super::errors::{CANDIDATES_MAX, Candidate, Fault, Problem};
 use super::extract::{Brief, Json, Query};
 use super::openapi;
 use super::qr::Qr;
@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use symbolon_core::command::{Command, CommandError, MessageState, MessageView, Reply, Who};
 use symbolon_core::limits::INVITE_LIFETIME;
+use symbolon_core::names::is_same;
 use symbolon_core::seam::{Address, Event};
 use symbolon_presence::id::{MessageId, RequestId};
 use tokio::time::Instant;
@@ -45,18 +46,22 @@ async fn answer_about(state: &ApiState, who: &str, command: Command) -> Answer {
     }
 }
 
-async fn candidates(state: &ApiState, who: &str) -> Vec<String> {
-    let mut ids = Vec::new();
+/// Everybody whom a name or the beginning of an id could mean.
+async fn candidates(state: &ApiState, who: &str) -> Vec<Candidate> {
+    let who = who.trim();
+    let beginning = who.to_ascii_lowercase();
+    let fits = |id: &str, name: &str| (!beginning.is_empty() && id.starts_with(&beginning)) || is_same(name, who);
+    let mut found = Vec::new();
     if let Ok(Reply::Friends(friends)) = ask(state, Command::Friends).await {
-        let fits = friends.iter().map(|friend| (friend.id.to_string(), &friend.name));
-        ids.extend(fits.filter(|(id, name)| id.starts_with(who) || *name == who).map(|(id, _)| id));
+        let all = friends.into_iter().map(|friend| Candidate { id: friend.id.to_string(), name: friend.name });
+        found.extend(all.filter(|one| fits(&one.id, &one.name)));
     }
     if let Ok(Reply::Requests(requests)) = ask(state, Command::Requests).await {
-        let fits = requests.iter().map(|request| (request.request.to_string(), &request.name));
-        ids.extend(fits.filter(|(id, name)| id.starts_with(who) || *name == who).map(|(id, _)| id));
+        let all = requests.into_iter().map(|request| Candidate { id: request.request.to_string(), name: request.name });
+        found.extend(all.filter(|one| fits(&one.id, &one.name)));
     }
-    ids.truncate(CANDIDATES_MAX);
-    ids
+    found.truncate(CANDIDATES_MAX);
+    found
 }
 
 /// A request's whole id, or a beginning that fits one request only.
@@ -218,8 +223,18 @@ pub struct IntroduceBody {
 /// `POST /api/v1/introductions`
 pub async fn introduce(State(state): State<ApiState>, Json(body): Json<IntroduceBody>) -> Answer {
     let IntroduceBody { asker, target, note } = body;
-    let about = format!("{asker} {target}");
-    answer_about(&state, &about, Command::Introduce { asker: Who(asker), target: Who(target), note }).await
+    let command = Command::Introduce { asker: Who(asker.clone()), target: Who(target.clone()), note };
+    match answer_about(&state, &asker, command).await {
+        // Which of the two it is, is not said: those that either could mean.
+        Err(problem) if problem.fault == Fault::Command(CommandError::Ambiguous) => {
+            let more = candidates(&state, &target).await;
+            let mut all = problem.candidates;
+            all.extend(more);
+            all.truncate(CANDIDATES_MAX);
+            Err(Problem { fault: problem.fault, candidates: all })
+        }
+        other => other,
+    }
 }
 
 /// Body of [`hide`].

@@ -122,9 +122,10 @@ fn schemas() -> Value {
     let list = |name: &str| json!({ "type": "array", "items": schema_ref(name) });
     let names = || json!({ "type": "array", "items": { "type": "string" } });
     let trust = || word(&["verified", "introduced", "invited", "room", "unknown"]);
+    let beware = || json!({ "type": ["string", "null"], "description": "What the name could be taken for." });
     let counters = || json!({ "type": "object", "additionalProperties": { "type": "integer" } });
 
-    let identity = json!({ "id": id(), "words": text(), "name": text(), "device": id(), "findable": flag() });
+    let identity = json!({ "id": id(), "words": text(), "name": text(), "device": id(), "findable": flag(), "beware": beware() });
     let request = json!({
         "request": id(),
         "introduction": { "type": ["string", "null"], "description": "The same id, when it is an introduction." },
@@ -150,6 +151,7 @@ fn schemas() -> Value {
         "path": { "type": ["string", "null"], "enum": ["direct", "lan", "relay", null] },
         "blocked": flag(),
         "hidden": { "type": "boolean", "description": "One's own addresses are kept from this friend." },
+        "beware": beware(),
         "mutual": { "type": "boolean", "description": "Both sides have confirmed; messages wait until then." },
         "unread": number(),
     });
@@ -196,6 +198,7 @@ fn schemas() -> Value {
         "error": text(),
         "hint": text(),
         "candidates": names(),
+        "choices": { "type": "array", "items": object(json!({ "id": id(), "name": text() }), &[]) },
     });
     let read = json!({ "who": text_or_null(), "since": text_or_null(), "limit": { "type": ["integer", "null"] }, "peek": flag() });
     let invite = json!({ "link": text(), "expires": time(), "warning": text_or_null(), "qr": text_or_null() });
@@ -242,7 +245,7 @@ fn schemas() -> Value {
         "Check": object(json!({ "check": text(), "ok": flag(), "detail": text(), "hint": text_or_null() }), &[]),
         "Checks": object(json!({ "checks": list("Check") }), &[]),
         "Stopping": object(json!({ "stopping": flag() }), &[]),
-        "Problem": object(problem, &["candidates"]),
+        "Problem": object(problem, &["candidates", "choices"]),
         "NameBody": object(json!({ "name": text() }), &[]),
         "InviteBody": object(invite_body, &["expires_in", "no_ip", "auto_accept"]),
         "AddBody": object(json!({ "target": text(), "note": text_or_null() }), &["note"]),

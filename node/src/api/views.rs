@@ -46,6 +46,7 @@ fn identity(view: &IdentityView) -> Value {
         "name": view.name,
         "device": view.device.to_string(),
         "findable": view.findable,
+        "beware": view.beware,
     })
 }
 
@@ -87,6 +88,7 @@ fn friend(view: &FriendView) -> Value {
         }),
         "blocked": view.blocked,
         "hidden": view.hidden,
+        "beware": view.beware,
         "unread": view.unread,
     })
 }
@@ -169,7 +171,7 @@ fn trust(trust: Trust) -> &'static str {
     match trust {
         Trust::Verified => "verified",
         Trust::Introduced => "introduced",
-        Trust::Invited => "invited",
+        Trust::Invited | Trust::InvitedOrCompared => "invited",
         Trust::Room => "room",
         Trust::Unknown => "unknown",
     }

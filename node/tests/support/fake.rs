@@ -72,7 +72,14 @@ impl Fake {
         let facts = Arc::new(Mutex::new(facts()));
         let told = Arc::clone(&facts);
         let handle = NodeHandle::new(commands, events.clone(), Arc::new(stop), Health::new(move || told.lock().unwrap().clone()));
-        let me = IdentityView { id: PeerId([1; 32]), words: words(1), name: "Andi".to_owned(), device: DeviceId([2; 16]), findable: false };
+        let me = IdentityView {
+            id: PeerId([1; 32]),
+            words: words(1),
+            name: "Andi".to_owned(),
+            device: DeviceId([2; 16]),
+            findable: false,
+            beware: None,
+        };
         let world = World {
             me,
             friends: vec![],
@@ -170,6 +177,7 @@ impl World {
             online: [Some(true), Some(false), None][number % 3],
             path: number.is_multiple_of(3).then_some(Path::Direct),
             hidden: false,
+            beware: None,
             introduced_by: if number == 2 { vec!["Andi".to_owned()] } else { Vec::new() },
         });
         number

@@ -46,7 +46,7 @@ fn every_command_answers_with_the_fields_of_the_contract() {
     assert!(link.starts_with("symbolon:"));
     let added = &ben.json(&["add", &link, "--note", "hi Andi"]).unwrap()[0];
     assert_fields(added, REQUEST);
-    assert_eq!((&added["direction"], &added["trust"], &added["kind"]), (&"out".into(), &"verified".into(), &"friend".into()));
+    assert_eq!((&added["direction"], &added["trust"], &added["kind"]), (&"out".into(), &"invited".into(), &"friend".into()));
     let request = pending(andi).unwrap();
     let row = &andi.json(&["requests"]).unwrap()[0];
     assert_fields(row, REQUEST);
@@ -58,6 +58,7 @@ fn every_command_answers_with_the_fields_of_the_contract() {
     assert!(matches!(accepted["status"].as_str(), Some("accepted" | "confirmed")));
     wait_for_friend(andi, "Ben").unwrap();
     wait_for_friend(ben, "Andi").unwrap();
+    assert_eq!(ben.json(&["friends"]).unwrap()[0]["trust"], "invited", "who was given the link has compared nothing either");
     let friend = &andi.json(&["friends"]).unwrap()[0];
     assert_fields(friend, FRIEND);
     assert_eq!((&friend["trust"], &friend["id"]), (&"invited".into(), &ben.ready["id"]));

@@ -95,15 +95,20 @@ fn petnames_clash_without_regard_to_case_and_get_a_number() {
 }
 
 #[test]
-fn the_adder_holds_the_inviter_for_verified_and_words_verify_the_adder() {
+fn nobody_is_verified_on_either_side_before_words_were_compared_there() {
     let mut pair = Pair::new(1);
     pair.sim.accept(pair.a, pair.incoming).unwrap();
     pair.sim.run_for(MINUTE);
     let (a, b) = (pair.a, pair.b);
-    assert!(pair.sim.friends(b)[0].trust == Trust::Verified);
-    assert!(pair.sim.friends(a)[0].trust == Trust::Invited);
-    let words = pair.sim.friends(a)[0].words.clone();
-    pair.sim.command(a, Command::Verify { friend: Who("Ben".into()), words: Some(words) }).unwrap();
-    assert!(pair.sim.friends(a)[0].trust == Trust::Verified);
+    for (who, friend) in [(a, "Ben"), (b, "Andi")] {
+        assert!(pair.sim.friends(who)[0].trust == Trust::Invited);
+        let compare = |words: Option<String>| Command::Verify { friend: Who(friend.into()), words };
+        pair.sim.command(who, compare(None)).unwrap();
+        assert_eq!(pair.sim.command(who, compare(Some("other words".into()))).err(), Some(CommandError::WordsDiffer));
+        assert!(pair.sim.friends(who)[0].trust == Trust::Invited, "looking at them is no comparison");
+        let words = pair.sim.friends(who)[0].words.clone();
+        pair.sim.command(who, compare(Some(words))).unwrap();
+        assert!(pair.sim.friends(who)[0].trust == Trust::Verified);
+    }
     talk(&mut pair.sim, a, b);
 }

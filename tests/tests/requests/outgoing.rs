@@ -48,7 +48,7 @@ fn an_unresolved_row_expires_after_thirty_days() {
 fn an_invite_gives_a_pending_row_whose_person_is_verified() {
     let mut pair = Pair::new(1);
     let row = pair.sim.request(pair.b, pair.outgoing);
-    assert!((row.status, row.trust, row.fault) == (RequestStatus::Pending, Trust::Verified, None));
+    assert!((row.status, row.trust, row.fault) == (RequestStatus::Pending, Trust::Invited, None));
     assert!(row.peer == pair.sim.nodes[pair.a].peer && row.name == "Andi");
 }
 

@@ -104,7 +104,7 @@ function friendRow(one, current) {
     h("a", { href, class: `row${news ? " news" : ""}${one.blocked ? " dim" : ""}`, ...mark(href, current) },
       h("span", { class: "portrait" }, avatar(one.id, one.name), h("span", { class: `dot ${presence}`, title: label, role: "img", "aria-label": label })),
       h("span", { class: "grow" },
-        h("span", { class: "top" }, nameOf(one.name), h("time", {}, last ? when(last.at) : "")),
+        h("span", { class: "top" }, nameOf(one.name), one.beware ? h("span", { class: "beware", title: clean(one.beware), role: "img", "aria-label": clean(one.beware) }, "!") : null, h("time", {}, last ? when(last.at) : "")),
         h("span", { class: "top" }, h("span", { class: "snippet", dir: "auto" }, line),
           news ? h("span", { class: "badge", "aria-label": `${news} unread` }, String(news)) : null))));
 }

@@ -26,6 +26,7 @@ export function chatView(id) {
   const list = h("ol", { class: "messages", role: "log", "aria-label": "Messages", tabindex: "0" });
   const presence = h("small", {});
   const title = h("div", { class: "grow" }, h("h1", {}, nameOf(one.name)), presence);
+  const compare = h("a", { class: "compare", href: `#/friend/${one.id}` }, "Compare words");
   const head = viewHead(title, h("a", { class: "plain", href: `#/friend/${one.id}`, "aria-label": "About this friend" }, icon("person"), h("span", {}, "About")));
   const composer = makeComposer(one, (message) => show(message, true));
   const element = h("section", { class: "chat" }, head, list, one.blocked ? h("p", { class: "hint" }, "You have blocked this friend.") : composer.element);
@@ -37,8 +38,8 @@ export function chatView(id) {
   function drawPresence() {
     const now = friend(id) ?? one;
     const words = now.mutual === false ? "Waiting for their confirmation; what you write goes out then" : now.online === true ? { lan: "Online, on this network", relay: "Online, through a relay" }[now.path] ?? "Online" : now.online === false ? "Offline: messages wait here until you are both online" : "Not seen yet";
-    const text = now.trust === "verified" ? `${words} · verified` : words;
-    presence.textContent = text;
+    presence.replaceChildren(now.trust === "verified" ? `${words} · verified` : words);
+    if (now.trust !== "verified" && !now.blocked) presence.append(" · ", compare);
   }
 
   function atEnd() {

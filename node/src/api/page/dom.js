@@ -42,11 +42,17 @@ export function icon(name) {
 }
 
 // Controls, invisible characters and those that reverse what follows become a visible mark.
-// The joiner that emoji and several scripts need stays.
+// Joiners that emoji and several scripts need stay, but not where they join nothing.
 const HARMFUL =
-  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb]|[\u{e0000}-\u{e007f}]/gu;
+  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ufeff\uffa0\ufff0-\ufffb]|[\u{1bca0}-\u{1bca3}\u{1d159}\u{1d173}-\u{1d17a}\u{e0000}-\u{e0fff}]|(?<=^|[\sA-Za-z\u00c0-\u024f\u0370-\u058f])[\u200c\u200d]/gu;
 
 export const clean = (text) => String(text ?? "").replace(HARMFUL, "\ufffd");
+
+// A remark of the node, as a sentence. It is written for a terminal too, where backquotes mark what can be typed.
+export function sentence(text) {
+  const plain = clean(text).replaceAll("`", "");
+  return plain.charAt(0).toUpperCase() + plain.slice(1);
+}
 
 // Somebody's name: one line, kept apart from the direction of what surrounds it.
 export function nameOf(text) {

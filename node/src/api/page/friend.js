@@ -1,6 +1,6 @@
 // About one friend: name, words, block.
 
-import { avatar, button, careful, clean, copyable, during, h, icon, nameOf, say, viewHead, wordList } from "/dom.js";
+import { avatar, button, careful, clean, copyable, during, h, icon, nameOf, say, sentence, viewHead, wordList } from "/dom.js";
 import { friend, loadFriends, loadMessages, post, state, watch } from "/node.js";
 
 export function friendView(id) {
@@ -25,6 +25,7 @@ function parts(id) {
   return [
     viewHead(h("div", { class: "row grow" }, avatar(one.id, one.name), h("h1", {}, nameOf(one.name))),
       one.blocked ? null : h("a", { class: "primary", href: `#/chat/${one.id}` }, "Write")),
+    one.beware ? h("p", { class: "warning" }, sentence(one.beware), ". Only the Peer ID and the words below tell who it is.") : null,
     nameCard(one),
     wordsCard(one),
     introduceCard(one),
@@ -61,7 +62,7 @@ function wordsCard(one) {
   return h("article", { class: "card" },
     h("h2", {}, verified ? icon("shield") : null, verified ? "Verified" : "Is it really them?"),
     h("p", {}, verified
-      ? "You know for sure that nobody stands between you. These are your friend’s words:"
+      ? "You compared words: this is really your friend. These are their words:"
       : "Call your friend, or meet. Let them read out their own words (under “My identity and settings”), and compare with these:"),
     wordList(one.words),
     verified ? null : same,

@@ -1,6 +1,6 @@
 // Finding friends: making invites, using them, and answering requests.
 
-import { avatar, button, careful, clean, copyable, during, h, moment, nameOf, say, viewHead, wordList } from "/dom.js";
+import { avatar, button, careful, clean, copyable, during, h, moment, nameOf, say, sentence, viewHead, wordList } from "/dom.js";
 import { loadFriends, loadRequests, post, state, watch } from "/node.js";
 
 const DAY = 24 * 60 * 60;
@@ -37,11 +37,11 @@ function inviteCard() {
 function inviteResult(invite, autoAccept) {
   const picture = invite.qr ? h("img", { class: "qr", alt: "The invite as a QR code", src: `data:image/svg+xml,${encodeURIComponent(invite.qr)}` }) : null;
   return [
+    invite.warning ? h("p", { class: "warning", role: "alert" }, sentence(invite.warning)) : null,
     copyable("Invite link", invite.link),
     picture,
     h("p", { class: "hint" }, `Good for one person, until ${moment(invite.expires)}. `,
       autoAccept ? "Whoever uses it first becomes your friend." : "When it is used, you are asked here whether to accept."),
-    invite.warning ? h("p", { class: "warning", role: "alert" }, clean(invite.warning)) : null,
   ].filter(Boolean);
 }
 
@@ -97,8 +97,8 @@ function requestSections() {
 }
 
 const TRUST = {
-  verified: "Known by their own invite, or by compared words.",
-  introduced: "Vouched for by a common friend.",
+  verified: "You have compared words.",
+  introduced: "Vouched for by a common friend. To be sure, compare the words.",
   invited: "Came with an invite of yours. If you gave it to one person only, it is most likely that person; to be sure, compare the words.",
   room: "Met in a room. Compare the words before you trust it.",
   unknown: "Nothing vouches for who this is. Compare the words before you trust it.",
@@ -126,6 +126,13 @@ function standing(one) {
     case "cancelled": return "was taken back.";
     default: return clean(one.status);
   }
+}
+
+// Both sides are offered to compare, also who was given the invite.
+function compareHint(one) {
+  const friend = one.status === "confirmed" && state.friends.find((friend) => friend.id === one.peer);
+  if (!friend || friend.trust === "verified") return null;
+  return h("p", { class: "hint" }, "To be sure that it is really them, ", h("a", { href: `#/friend/${friend.id}` }, "compare your words"), ".");
 }
 
 function requestCard(one) {
@@ -157,9 +164,10 @@ function requestCard(one) {
   }
   return h("article", { class: "card request" },
     h("div", { class: "row" }, avatar(one.peer, one.name), h("p", { class: "grow" }, nameOf(one.name), " ", standing(one))),
-    one.fault ? h("p", { class: "warning" }, clean(one.fault)) : null,
+    one.fault ? h("p", { class: "warning" }, sentence(one.fault), ".") : null,
     one.note ? h("blockquote", { dir: "auto" }, clean(one.note)) : null,
     incoming && one.status === "pending" ? h("p", { class: "hint" }, TRUST[one.trust] ?? "") : null,
+    compareHint(one),
     one.words && one.status !== "confirmed" ? h("details", {}, h("summary", {}, "Their words"), wordList(one.words)) : null,
     buttons.length ? h("div", { class: "buttons" }, buttons) : null);
 }

@@ -1,6 +1,6 @@
 // Who I am, and how the node is doing.
 
-import { button, careful, clean, copyable, during, h, nameOf, say, viewHead, wordList } from "/dom.js";
+import { button, careful, clean, copyable, during, h, nameOf, say, sentence, viewHead, wordList } from "/dom.js";
 import { call, get, loadMe, picture, post, state } from "/node.js";
 
 export function settingsView() {
@@ -61,7 +61,8 @@ function nameCard(me) {
       });
     },
   }, name, submit);
-  return h("article", { class: "card" }, h("h2", {}, h("label", { for: "own-name" }, "My name")), h("p", {}, "As new friends will see it first."), form);
+  return h("article", { class: "card" }, h("h2", {}, h("label", { for: "own-name" }, "My name")), h("p", {}, "As new friends will see it first."), form,
+    me.beware ? h("p", { class: "warning" }, sentence(me.beware), ": friends will see it marked and numbered.") : null);
 }
 
 // Hints are written for a terminal too, where backquotes mark what can be typed.
