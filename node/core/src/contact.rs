@@ -5,6 +5,7 @@
 //! key, and where the node is. The private half stays in the invite's row until it expires.
 
 use crate::command::{CommandError, Reply};
+use crate::grants;
 use crate::limits::{DEVICES_MAX, INVITE_LIFETIME_MAX, INVITES_MAX, SERVERS_TOLD};
 use crate::seam::Address;
 use crate::state::{Invite, State};
@@ -227,6 +228,7 @@ fn mint(state: &mut State, turn: &mut Turn<'_>, mint: Mint) -> ContactRecord {
         auto_accept: mint.auto_accept,
         used: None,
         only_for: mint.only_for,
+        answered: None,
     });
     let uses = u32::from(!mint.last_resort);
     let (mut entry, key) = state.own.address(turn.rng, invite.grant, Scope::Contact, invite.expires, uses);
@@ -246,15 +248,22 @@ fn mint(state: &mut State, turn: &mut Turn<'_>, mint: Mint) -> ContactRecord {
 
 /// Erases invites that nobody can use any more, their private keys and uses with them.
 pub(crate) fn forget_expired(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
-    let expired: Vec<GrantId> =
-        state.invites.values().filter(|invite| invite.expires.after(DAY).is_expired_at(turn.now)).map(|invite| invite.grant).collect();
-    for grant in expired {
-        state.invites.remove(&grant);
-        turn.delete(Table::Invite, grant.as_bytes());
-        for (key, _) in turn.range(Table::GrantUse, grant.as_bytes(), USES_MAX)? {
-            if key.starts_with(grant.as_bytes()) {
-                turn.delete(Table::GrantUse, &key);
-            }
+    let useless = |invite: &&Invite| invite.expires.after(DAY).is_expired_at(turn.now) || grants::is_spent(state, invite, turn.now);
+    let useless: Vec<(GrantId, Timestamp)> = state.invites.values().filter(useless).map(|invite| (invite.grant, invite.expires)).collect();
+    for (grant, expires) in useless {
+        forget(state, turn, &grant, expires)?;
+    }
+    Ok(())
+}
+
+/// Erases an invite: its private key, its uses, and the right to write by it.
+fn forget(state: &mut State, turn: &mut Turn<'_>, grant: &GrantId, expires: Timestamp) -> Result<(), TurnFailed> {
+    grants::revoke(state, turn, *grant, expires);
+    state.invites.remove(grant);
+    turn.delete(Table::Invite, grant.as_bytes());
+    for (key, _) in turn.range(Table::GrantUse, grant.as_bytes(), USES_MAX)? {
+        if key.starts_with(grant.as_bytes()) {
+            turn.delete(Table::GrantUse, &key);
         }
     }
     Ok(())

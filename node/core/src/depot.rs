@@ -36,7 +36,7 @@ use symbolon_relay::session::{ACK_MAX, Accepted, Ack, Deposit, Record, Session a
 
 mod own;
 
-pub(crate) use own::{add, claim, remove};
+pub(crate) use own::{add, claim, remove, save};
 
 /// A session without work is closed after so long, unless the relay is our own.
 const IDLE: u64 = 30 * SECOND;

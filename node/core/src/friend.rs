@@ -2,6 +2,7 @@
 
 use crate::command::{CommandError, Direction, FriendView, MessageState, RequestStatus, Trust, Who};
 use crate::delivery::Delivery;
+use crate::grants;
 use crate::limits::FRIENDS_MAX;
 use crate::mirror::Mirror;
 use crate::names;
@@ -212,6 +213,7 @@ pub(crate) fn end(state: &mut State, turn: &mut Turn<'_>, mut friend: Friend) ->
     presence::end(state, turn, &peer);
     friend.trust = friend.trust.max(Trust::Invited);
     take_back_acceptance(state, turn, &peer, friend.room)?;
+    grants::part(state, turn, &peer);
     let devices = std::mem::take(&mut friend.devices);
     for device in devices {
         if let Some(row) = state.device_mut(&device) {
@@ -328,10 +330,12 @@ pub(crate) fn set_blocked(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId,
         state.block_keys(turn, &keys)?;
         state.hang_up.extend(devices);
         presence::revoke(state, turn, peer);
+        grants::block(state, turn, peer);
     } else {
         for key in keys {
             state.unblock_key(turn, &key);
         }
+        grants::unblock(state, turn, peer);
         state.wake.extend(devices);
     }
     update(state, turn, peer, |friend| friend.blocked = blocked)?;

@@ -10,6 +10,7 @@ use crate::contact::USES_MAX;
 use crate::conversation;
 use crate::delivery::{Acknowledged, Delivery, Origin, is_refused};
 use crate::depot::DepotKey;
+use crate::grants::{self, Standing};
 use crate::keeper::Keeper;
 use crate::limits::{FIRST_MAX, PARKED_MAX, REQUEST_LIFETIME, WINDOW_BYTES};
 use crate::outbox::{self, What};
@@ -192,9 +193,33 @@ impl Intake {
             delivery.fault(state, turn, origin);
             return Ok(());
         }
+        let is_first = kind(&put.envelope) == Some(Kind::First);
         let Own { admission, friendship, past, .. } = &mut state.own;
         let over = past.iter().filter(|past| past.until > turn.now).map(|past| &past.friendship);
-        let admitted = match admission.admit(turn.now, &put, friendship, over, &Uses(turn))? {
+        let admitted = admission.admit(turn.now, &put, friendship, over, &Uses(turn))?;
+        let proved = match &admitted {
+            Ok(admitted) => Some(admitted.grant),
+            Err(not) => not.grant,
+        };
+        if let Some(grant) = proved.filter(|_| is_first)
+            && grants::was_answered(state, &grant, &put.frame)
+        {
+            // Before it is looked at whether the grant is still good: the first receipt may be lost.
+            delivery.acknowledge(state, turn, origin, None, put.frame, Outcome::Stored(turn.now.after(REQUEST_LIFETIME)));
+            return Ok(());
+        }
+        let admitted = match admitted {
+            Ok(admitted) if admitted.scope == Scope::Guest => match grants::standing(state, &admitted.grant, turn.now) {
+                Standing::Good => admitted,
+                standing => {
+                    self.count(DropReason::Unexpected);
+                    if standing == Standing::Refused {
+                        delivery.acknowledge(state, turn, origin, None, put.frame, Outcome::Refused(Refusal::Refused));
+                    }
+                    delivery.fault(state, turn, origin);
+                    return Ok(());
+                }
+            },
             Ok(admitted) => admitted,
             Err(not) if not.refusal == Refusal::Stale => {
                 let sender = kind(&put.envelope).and_then(|kind| match kind {
@@ -228,9 +253,11 @@ impl Intake {
                     Refusal::Expired | Refusal::Refused | Refusal::Full | Refusal::Stale => {}
                 }
                 self.count(DropReason::Unexpected);
-                // Signed only for whoever holds the grant: somebody in the middle must not get
-                // a refusal for another's frame by changing a bit of it.
-                if not.grant.is_some() {
+                // Signed only for who holds the grant: somebody in the middle must not get
+                // a refusal for another's frame by changing a bit of it. And not for who once
+                // held one: they would find out for ever whether this node is still here.
+                let is_told = not.refusal != Refusal::Expired || not.grant.is_some_and(|grant| state.invites.contains_key(&grant));
+                if not.grant.is_some() && is_told {
                     delivery.acknowledge(state, turn, origin, None, put.frame, Outcome::Refused(not.refusal));
                 }
                 delivery.fault(state, turn, origin);
@@ -239,7 +266,7 @@ impl Intake {
         };
         match kind(&put.envelope) {
             Some(Kind::First) => self.first(state, delivery, turn, origin, &put.envelope, &admitted),
-            Some(Kind::Known(tag)) if admitted.queue == Queue::Direct => self.known(state, delivery, turn, origin, &put.envelope, tag),
+            Some(Kind::Known(tag)) if matches!(admitted.scope, Scope::Friends(_)) => self.known(state, delivery, turn, origin, &put.envelope, tag),
             Some(Kind::Known(_)) | None => {
                 self.count(DropReason::Malformed);
                 delivery.acknowledge(state, turn, origin, None, put.frame, Outcome::Refused(Refusal::Refused));
@@ -278,6 +305,12 @@ impl Intake {
                     None => None,
                 };
                 let admitted = Admitted { queue: deposit.queue, grant: deposit.grant, scope: Scope::Guest, first_use };
+                if grants::is_of_reply(state, &deposit.grant) && grants::standing(state, &deposit.grant, turn.now) != Standing::Good {
+                    // It may have come before the relay was told that the grant has ended.
+                    self.count(DropReason::Unexpected);
+                    state.fetched.push((key, deposit.number));
+                    return Ok(());
+                }
                 self.first(state, delivery, turn, origin, &deposit.envelope, &admitted)?;
             }
             Some(Kind::Known(tag)) if deposit.queue == Queue::Direct => {
@@ -306,6 +339,12 @@ impl Intake {
             Ok(()) => self.step(state, turn, envelope, admitted, &mut sender),
             Err(reason) => Err(reason.into()),
         };
+        // Of those who are refused in silence as well: nobody is told more than others.
+        let is_use = admitted.first_use.is_some() && matches!(taken, Ok(()) | Err(Rejected::Drop(DropReason::Blocked)));
+        let is_answer = admitted.queue != Queue::Contact && matches!(taken, Ok(()));
+        if is_use || is_answer {
+            grants::answered(state, turn, &admitted.grant, frame_id(envelope));
+        }
         let outcome = match taken {
             Ok(()) => {
                 if let Some(device) = sender {
@@ -529,6 +568,9 @@ impl Intake {
         let mut is_receipts = false;
         let outcome = match room_message(state, turn, device, known) {
             Ok(kind) => {
+                if let Some(peer) = state.devices.get(device).map(|row| row.peer).filter(|peer| state.confirming.contains(peer)) {
+                    request::heard(state, turn, &peer, device)?;
+                }
                 is_receipts = kind == Said::Receipts;
                 if matches!(origin, Origin::Link(_)) {
                     delivery.heard_in_room(state, turn, device);

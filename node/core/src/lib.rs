@@ -17,6 +17,7 @@
 //! | [`contact`] | invites and contact records |
 //! | `request`, `request/offer`, `request/answer` | the connection: Offer, Accept, Confirm |
 //! | `friend` | friends, petnames, bundles |
+//! | `grants` | the rights to write to us that go with a request, and their end |
 //! | `conversation` | messages from writing to reading |
 //! | `history`, `search` | reading what is stored; finding it by words |
 //! | `outbox`, `delivery` | envelopes until they are acknowledged; links and dialling |
@@ -40,6 +41,7 @@ mod finder;
 #[cfg(test)]
 mod fixture;
 mod friend;
+mod grants;
 mod history;
 mod intake;
 mod introduction;
@@ -270,6 +272,7 @@ impl Core {
                 if now >= self.next_sweep {
                     self.next_sweep = now.after(limits::SWEEP_INTERVAL);
                     request::expire(state, turn)?;
+                    grants::sweep(state, turn)?;
                     introduction::expire(state, turn);
                     request::remind(state);
                     depots.renew(state, turn)?;
@@ -290,8 +293,13 @@ impl Core {
         if has_revoked {
             // The LAN and our relays go by the new secret from now on.
             lan.renew(state, turn);
-            depots.revoked(state, turn);
             keeper.revoked(state);
+        }
+        if std::mem::take(&mut state.has_ended_grants) || has_revoked {
+            depots.revoked(state, turn);
+        }
+        if std::mem::take(&mut state.has_new_secrets) {
+            request::offer::reissue(state, turn, true)?;
         }
         if std::mem::take(&mut state.republish) {
             beacon.changed(now, has_revoked);
@@ -418,7 +426,7 @@ fn after(
 /// gets a new Offer.
 fn moved(state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
     delivery.greet_all(state, turn)?;
-    request::offer::reissue(state, turn)
+    request::offer::reissue(state, turn, false)
 }
 
 /// Forgets the ids of envelopes taken in long ago, a page at a time. Whether there are more pages.

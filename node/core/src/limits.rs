@@ -123,6 +123,14 @@ pub const ANSWERS_OF_GRANT: u64 = 64;
 pub const OFFERS_OF_PERSON: u64 = 32;
 /// Offers of one friend accepted within a day without asking the user.
 pub const RENEWALS_OF_FRIEND: u64 = 8;
+/// A reply grant, and the key that opens what comes by it, end so long after their request.
+pub const GRANT_GRACE: u64 = DAY;
+/// Envelopes taken in under one reply grant.
+pub const ANSWERS_MAX: usize = 64;
+/// Envelopes remembered that were taken in under one invite.
+pub const INVITE_ANSWERS_MAX: usize = 8;
+/// Ended grants of which our relays are told; then their queue secret is drawn again.
+pub const REVOKED_MAX: usize = 768;
 /// Most introductions remembered, over ones among them: they say who introduced a friend.
 pub const INTRODUCTIONS_MAX: usize = 1_024;
 /// Of these, open ones of one introducer.

@@ -15,6 +15,7 @@ pub(crate) mod offer;
 use crate::command::{CommandError, Direction, RequestKind, RequestStatus, RequestView, Trust, Who};
 use crate::contact::{ContactRecord, LINK_PREFIX, LinkError, VerifiedContact};
 use crate::friend;
+use crate::grants;
 use crate::introduction;
 use crate::limits::{ENDED_OF_PERSON_MAX, REQUEST_LIFETIME, REQUESTS_MAX};
 use crate::mirror::Mirror;
@@ -25,7 +26,7 @@ use crate::turn::{Failed, Turn, TurnFailed};
 use crate::wire::{OfferBody, is_note};
 use std::collections::BTreeSet;
 use symbolon_presence::codec;
-use symbolon_presence::id::{Digest, GrantId, Nonce, PeerId, RequestId};
+use symbolon_presence::id::{DeviceId, Digest, GrantId, Nonce, PeerId, RequestId};
 use symbolon_presence::identity::{CERT_MAX, Chain, DeviceCertBody};
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::time::Timestamp;
@@ -203,6 +204,8 @@ fn blank(turn: &mut Turn<'_>, id: RequestId, direction: Direction) -> Request {
         room: None,
         flagged: false,
         fault: None,
+        ended: None,
+        answered: None,
     }
 }
 
@@ -235,9 +238,9 @@ fn make_place(state: &mut State, turn: &mut Turn<'_>, of: Option<&PeerId>) {
     let rank = |row: &&Request| (state.friends.contains_key(&row.peer), row.created, row.id);
     let may_go = |row: &&Request| has_ended(row) && (of.is_none() || !state.friends.contains_key(&row.peer));
     let oldest = state.requests.values().filter(may_go).min_by_key(rank).map(|row| row.id);
-    if let Some(id) = oldest {
-        state.requests.remove(&id);
-        turn.delete(crate::table::Table::Request, id.as_bytes());
+    if let Some(row) = oldest.and_then(|id| state.requests.remove(&id)) {
+        turn.delete(crate::table::Table::Request, row.id.as_bytes());
+        grants::end(state, turn, &row);
     }
 }
 
@@ -254,6 +257,7 @@ fn surplus(state: &State, peer: &PeerId) -> Vec<RequestId> {
 fn forget(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> Result<(), TurnFailed> {
     let Some(row) = state.requests.remove(id) else { return Ok(()) };
     turn.delete(crate::table::Table::Request, id.as_bytes());
+    grants::end(state, turn, &row);
     for device in devices_of(state, &row.peer) {
         outbox::supersede(state, turn, &device, &What::Accept(*id))?;
     }
@@ -289,6 +293,36 @@ pub(crate) fn ignore(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> 
         (Direction::In, RequestStatus::Pending | RequestStatus::Ignored) => Ok(set_status(state, turn, id, RequestStatus::Ignored)?),
         _ => Err(CommandError::WrongStatus.into()),
     }
+}
+
+/// Takes an own request back. Who was asked is told so when they answer.
+pub(crate) fn cancel(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> Result<(), Failed> {
+    let row = state.requests.get(id).ok_or(CommandError::NotFound)?;
+    match (row.direction, row.status) {
+        (Direction::Out, RequestStatus::Unresolved | RequestStatus::Pending | RequestStatus::Cancelled) => {
+            Ok(set_status(state, turn, id, RequestStatus::Cancelled)?)
+        }
+        _ => Err(CommandError::WrongStatus.into()),
+    }
+}
+
+/// A friend's device was heard in the room to which a Confirm of ours led it: it has the Confirm,
+/// whatever became of its receipt.
+pub(crate) fn heard(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, device: &DeviceId) -> Result<(), TurnFailed> {
+    let Some(room) = state.friends.get(peer).map(|friend| friend.room) else { return Ok(()) };
+    let led_here = |row: &&Request| {
+        row.peer == *peer
+            && row.direction == Direction::Out
+            && row.room == Some(room)
+            && matches!(row.status, RequestStatus::Accepted | RequestStatus::Confirmed)
+    };
+    let ids: Vec<RequestId> = state.requests.values().filter(led_here).map(|row| row.id).collect();
+    for id in ids {
+        outbox::supersede(state, turn, device, &What::Confirm(id))?;
+        set_status(state, turn, &id, RequestStatus::Confirmed)?;
+    }
+    state.confirming.remove(peer);
+    Ok(())
 }
 
 /// Refuses a request for good: its sender, by root and by every key in its Offer.
@@ -335,13 +369,15 @@ pub(crate) fn keys_of(chain: &Chain) -> Vec<Vec<u8>> {
     keys
 }
 
-/// Moves a row to another status. Rows that end erase their reply key.
+/// Moves a row to another status. A row that led nowhere erases its reply key and ends its grant
+/// at once; one that is confirmed a day later, for repeats.
 pub(crate) fn set_status(state: &mut State, turn: &mut Turn<'_>, id: &RequestId, status: RequestStatus) -> Result<(), TurnFailed> {
     let Some(mut row) = state.requests.get(id).cloned() else { return Ok(()) };
     if row.status == status {
         return Ok(());
     }
     row.status = status;
+    row.ended = grants::has_ended(status).then_some(turn.now);
     if row.direction == Direction::Out {
         // What waited for the answer goes on.
         state.restart.extend(state.devices.values().filter(|device| device.peer == row.peer).map(|device| device.device));
@@ -359,6 +395,7 @@ pub(crate) fn set_status(state: &mut State, turn: &mut Turn<'_>, id: &RequestId,
         }
     }
     if over {
+        grants::end(state, turn, &row);
         row.reply_key = Secret::from_bytes([0; 32]);
         let unfinished = state.friends.get(&row.peer).is_none_or(|friend| Some(friend.room) != row.room);
         if let Some(room) = row.room.take().filter(|_| unfinished) {
@@ -379,7 +416,7 @@ pub(crate) fn is_accepted(state: &State, id: &RequestId) -> bool {
 }
 
 /// The known devices of a person.
-pub(crate) fn devices_of(state: &State, peer: &PeerId) -> Vec<symbolon_presence::id::DeviceId> {
+pub(crate) fn devices_of(state: &State, peer: &PeerId) -> Vec<DeviceId> {
     state.devices.values().filter(|device| device.peer == *peer).map(|device| device.device).collect()
 }
 

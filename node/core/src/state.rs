@@ -5,6 +5,7 @@
 
 use crate::command::{CommandError, Direction, MessageState, RequestStatus, Trust};
 use crate::depot::DepotKey;
+use crate::grants::Revoked;
 use crate::limits;
 use crate::presence::{OwnPresence, Past};
 use crate::rates::Rates;
@@ -20,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use symbolon_presence::envelope::KnownKey;
 use symbolon_presence::friendship::FriendshipSecret;
 use symbolon_presence::generation::Reader;
-use symbolon_presence::id::{DeviceId, Digest, GrantId, LookupId, MailboxId, MessageId, Nonce, PeerId, QueueId, RequestId, RoomId};
+use symbolon_presence::id::{DeviceId, Digest, FrameId, GrantId, LookupId, MailboxId, MessageId, Nonce, PeerId, QueueId, RequestId, RoomId};
 use symbolon_presence::identity::Device as Speaker;
 use symbolon_presence::identity::{CERT_MAX, Chain, DeviceCertBody, Identity, StoredIdentity};
 use symbolon_presence::kdf::{Secret, sha256};
@@ -39,7 +40,7 @@ pub(crate) use rows::{
 };
 
 /// This node's own keys and facts. Row names in [`Table::Meta`]: `identity`, `mailbox`,
-/// `friendship`, `past`, `presence`, `servers`, `lookups`, `findable`, `name`, `counters`.
+/// `friendship`, `past`, `revoked`, `presence`, `servers`, `lookups`, `findable`, `name`, `counters`.
 #[derive(Debug)]
 pub(crate) struct Own {
     pub identity: Identity,
@@ -66,6 +67,8 @@ pub(crate) struct Own {
     pub places: Vec<Address>,
     /// Own mailboxes at relays.
     pub depots: BTreeMap<MailboxId, OwnDepot>,
+    /// Grants that our relays take no longer; fewer than [`limits::REVOKED_MAX`].
+    pub revoked: Vec<Revoked>,
 }
 
 impl Own {
@@ -154,6 +157,12 @@ pub(crate) struct State {
     pub leaves_with_friends: bool,
     /// Somebody was taken out since this was last looked at.
     pub has_revoked: bool,
+    /// Our relays take other grants than they know of.
+    pub has_ended_grants: bool,
+    /// Our relays have another queue secret: who was asked gets another address.
+    pub has_new_secrets: bool,
+    /// People to whose devices a Confirm of ours may be on its way.
+    pub confirming: BTreeSet<PeerId>,
     /// Devices whose places or keys were read anew.
     pub moved: BTreeSet<DeviceId>,
     /// Friends whose records are to be read.
@@ -219,6 +228,7 @@ impl State {
         let keys: MailboxKeys = decode_row(&meta(b"mailbox", out)?.ok_or(missing)?)?;
         let friendship = decode_row(&meta(b"friendship", out)?.ok_or(missing)?)?;
         let past = meta(b"past", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
+        let revoked = meta(b"revoked", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
         let presence = match meta(b"presence", out)? {
             Some(bytes) => decode_row(&bytes)?,
             None => {
@@ -248,6 +258,10 @@ impl State {
             let row = friends.get(&peer).map(symbolon_presence::codec::encode_row);
             out.changes.extend(row.map(|row| Change::Put(Table::Friend, peer.as_bytes().to_vec(), row)));
         }
+        let answers = |row: &&Request| {
+            row.direction == Direction::Out && matches!(row.status, RequestStatus::Accepted | RequestStatus::Confirmed)
+        };
+        let confirming = requests.values().filter(answers).map(|row| row.peer).collect();
         Ok(Self {
             own: Own {
                 identity,
@@ -265,6 +279,7 @@ impl State {
                 away: BTreeMap::new(),
                 places: Vec::new(),
                 depots,
+                revoked,
             },
             counters,
             invites: load_all(shelf, Table::Invite, |row: &Invite| row.grant)?,
@@ -281,6 +296,9 @@ impl State {
             clocks_apart: None,
             leaves_with_friends: false,
             has_revoked: false,
+            has_ended_grants: false,
+            has_new_secrets: false,
+            confirming,
             moved: BTreeSet::new(),
             seek: BTreeMap::new(),
             found: Vec::new(),

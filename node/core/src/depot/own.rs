@@ -23,7 +23,7 @@ impl Depots {
         }
     }
 
-    /// Friends have other keys from now on: our relays are told, each by one update.
+    /// Friends have other keys from now on, or a grant has ended: our relays are told, each by one update.
     pub fn revoked(&mut self, state: &mut State, turn: &mut Turn<'_>) {
         for own in state.own.depots.values().cloned().collect::<Vec<_>>() {
             let own = OwnDepot { version: own.version.saturating_add(1), ..own };
@@ -128,7 +128,7 @@ impl Depots {
             queue_secret: own.queue_secret.clone(),
             revision: state.own.friendship.revision,
             put: state.own.friendship.put(&own.link.mailbox()),
-            revoked: Vec::new(),
+            revoked: state.own.revoked.iter().map(|revoked| revoked.grant).collect(),
             at: turn.now,
             claim: own.claim,
             capability: state.own.friendship.capability(&own.link.mailbox()).public(),
@@ -227,7 +227,7 @@ pub(crate) fn remove(state: &mut State, turn: &mut Turn<'_>, id: &str) -> Result
     state.own.depots.remove(&mailbox).ok_or(Failed::Command(CommandError::NotFound))
 }
 
-pub(super) fn save(state: &mut State, turn: &mut Turn<'_>, own: OwnDepot) {
+pub(crate) fn save(state: &mut State, turn: &mut Turn<'_>, own: OwnDepot) {
     turn.put(Table::Depot, own.link.mailbox().as_bytes(), &own);
     state.own.depots.insert(own.link.mailbox(), own);
 }

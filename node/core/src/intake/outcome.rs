@@ -51,6 +51,13 @@ pub(crate) fn told(state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'
 /// A receipt line has come for an envelope in our outbox.
 pub(super) fn settle(state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>, item: &Acknowledged) -> Result<(), TurnFailed> {
     let Some(row) = outbox::row(turn, &item.device, item.number)? else { return Ok(()) };
+    if item.outcome == Outcome::Delivered
+        && !row.what.is_step()
+        && let Some(peer) = state.devices.get(&item.device).map(|row| row.peer).filter(|peer| state.confirming.contains(peer))
+    {
+        // Opened in the room, so our Confirm is there, too.
+        request::heard(state, turn, &peer, &item.device)?;
+    }
     let fault = match item.outcome {
         Outcome::Refused(Refusal::Full) => {
             // There may be room later.

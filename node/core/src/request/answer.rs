@@ -5,6 +5,7 @@ use super::{offer_of, set_status, settle};
 use crate::command::{CommandError, Direction, RequestStatus};
 use crate::conversation;
 use crate::friend::{self, adopt_bundle, enter_room, own_bundle, verify_bundle};
+use crate::grants;
 use crate::outbox::{self, Via, What};
 use crate::seam::Event;
 use crate::state::{FriendState, Request, State};
@@ -14,8 +15,9 @@ use crate::wire::{
 };
 use crate::world::{Committer, Opened, Staged};
 use symbolon_presence::codec;
-use symbolon_presence::id::{EpochId, Nonce, RequestId, RoomId};
+use symbolon_presence::id::{EpochId, GrantId, Nonce, RequestId, RoomId};
 use symbolon_presence::identity::Device;
+use symbolon_presence::kdf::Secret;
 
 /// Accepts a request: enters the offered room and answers every device of the initiator.
 pub(crate) fn accept(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> Result<(), Failed> {
@@ -41,6 +43,10 @@ pub(crate) fn accept(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> 
     let Ok(view) = turn.cipher.inspect(&offer.group_info) else { return Err(CommandError::WrongStatus.into()) };
 
     let mut row = row;
+    if grants::is_erased(&row) {
+        // Blocked for more than a day; nobody has ever held this grant.
+        row = Request { reply_key: Secret::random(turn.rng), grant: GrantId::random(turn.rng), ..row };
+    }
     let (reply, digest) = reply_contact(state, turn, &row);
     row.reply_package = digest;
     let head = AcceptHead {
@@ -207,6 +213,7 @@ pub(crate) fn receive_accept(state: &mut State, turn: &mut Turn<'_>, answer: Ans
     let bundle = turn.cipher.seal(room, &codec::encode(&bundle), &[])?;
     let body = codec::encode(&ConfirmBody { request: row.wire, bundle: Some(bundle.bytes) });
     if let Some(envelope) = seal_step(state, turn, Step::Confirm, &device, &head.reply, accepted, body) {
+        state.confirming.insert(row.peer);
         outbox::enqueue(state, turn, &device.device, What::Confirm(request), Some(Via::contact(&head.reply, None)), envelope);
     }
     settle(state, turn, &row.peer)?;
@@ -248,6 +255,7 @@ fn tell_settled(
     let body = codec::encode(&ConfirmBody { request: row.wire, bundle: None });
     if let Some(envelope) = seal_step(state, turn, Step::Confirm, device, &head.reply, accepted, body) {
         outbox::supersede(state, turn, &device.device, &What::Confirm(row.id))?;
+        state.confirming.insert(row.peer);
         outbox::enqueue(state, turn, &device.device, What::Confirm(row.id), Some(Via::contact(&head.reply, None)), envelope);
     }
     Ok(())

@@ -120,15 +120,15 @@ pub(crate) fn send(
     Ok(id)
 }
 
-/// Makes the Offers of unanswered requests anew, because this node's addresses have
+/// Makes the Offers of unanswered requests again, because this node's addresses have
 /// changed: same request and terms, next revision. Without it the answer would go to a dead
-/// address.
-pub(crate) fn reissue(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+/// address. `all`: also those that name the present addresses, but a grant that has ended.
+pub(crate) fn reissue(state: &mut State, turn: &mut Turn<'_>, all: bool) -> Result<(), TurnFailed> {
     let stale = |row: &&Request| {
         row.direction == Direction::Out
             && row.status == RequestStatus::Pending
             && super::offer_of(row).is_some_and(|offer| {
-                offer.replies.iter().any(|reply| reply.entry.places != state.own.places || reply.depots.len() != state.own.depots.len())
+                all || offer.replies.iter().any(|reply| reply.entry.places != state.own.places || reply.depots.len() != state.own.depots.len())
             })
     };
     let ids: Vec<RequestId> = state.requests.values().filter(stale).map(|row| row.id).collect();

@@ -23,6 +23,9 @@ pub(crate) struct Invite {
     /// Good for this person only: made for somebody who is introduced.
     #[n(6)]
     pub only_for: Option<PeerId>,
+    /// Envelopes taken in by it: their repeats are answered the same.
+    #[n(7)]
+    pub answered: Option<Vec<FrameId>>,
 }
 
 /// An introduction.
@@ -152,6 +155,12 @@ pub(crate) struct Request {
     /// Why it cannot go on, if so.
     #[n(22)]
     pub fault: Option<Fault>,
+    /// When it was confirmed, blocked, cancelled or expired.
+    #[n(23)]
+    pub ended: Option<Timestamp>,
+    /// Envelopes taken in by its reply address: their repeats are answered the same.
+    #[n(24)]
+    pub answered: Option<Vec<FrameId>>,
 }
 
 /// Why a request or message cannot go on.
