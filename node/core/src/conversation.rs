@@ -120,16 +120,7 @@ pub(crate) fn next_expiry(turn: &Turn<'_>) -> Result<Option<Timestamp>, TurnFail
 fn skip(state: &mut State, turn: &mut Turn<'_>, friend: &Friend, arrival: u64) -> Result<(), TurnFailed> {
     for device in &friend.devices {
         let Some(key) = state.envelope_key_to(device) else { continue };
-        let mut from = outbox::ROOM_LANE;
-        let found = loop {
-            let page = outbox::rows(turn, device, from, 256)?;
-            let Some((last, _)) = page.last() else { break None };
-            from = last.saturating_add(1);
-            let text = What::Text(friend.conversation, arrival);
-            if let Some(found) = page.into_iter().find(|(_, row)| row.what == text) {
-                break Some(found);
-            }
-        };
+        let found = outbox::find_text(state, turn, device, &friend.conversation, arrival)?;
         let Some((number, row)) = found else { continue };
         let sealed =
             turn.cipher.seal(friend.room, &codec::encode(&RoomPayload::Skip), &[]).map_err(|_| TurnFailed("the room cipher failed"))?;

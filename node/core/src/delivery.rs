@@ -330,7 +330,8 @@ impl Delivery {
     pub fn tell(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, items: Vec<ReceiptItem>) -> Result<(), TurnFailed> {
         let link = self.sessions.get(device).and_then(|session| session.link);
         let is_here = link.and_then(|link| self.links.get(&link)).is_some_and(|link| link.proved);
-        let has_depot = state.devices.get(device).is_some_and(|row| !row.depots.is_empty()) && outbox::has_room(state, device);
+        let has_depot = state.devices.get(device).is_some_and(|row| !row.depots.is_empty());
+        let has_depot = has_depot && outbox::has_room_for_list(state, turn, device)?;
         if !is_here && !has_depot {
             // Its sender puts it again when it is here, and is told then.
             return Ok(());

@@ -22,7 +22,7 @@ use crate::table::Table;
 use crate::turn::{Failed, Turn, TurnFailed};
 use crate::wire::Depot;
 use rand_core::Rng;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use symbolon_presence::address::Address;
 use symbolon_presence::id::{DeviceId, FrameId, MailboxId, Nonce, PublicKeyBytes, QueueId};
 use symbolon_presence::kdf::Secret;
@@ -42,6 +42,8 @@ pub(crate) use own::{add, claim, remove, save};
 const IDLE: u64 = 30 * SECOND;
 /// Rows of an outbox looked at together.
 const PAGE: usize = 64;
+/// Rows of all outboxes looked at for one input: about 10 ms of reading.
+pub(crate) const ROWS_AT_ONCE: usize = 512;
 /// What a relay says of an old key is believed for so long.
 const STALE_PAUSE: u64 = HOUR;
 /// Pause before a relay that was full is asked again.
@@ -112,11 +114,13 @@ struct Standing {
 struct Progress {
     /// The numbers of the next rows to look at, in both lanes.
     cursors: [u64; 2],
+    /// The relays that the row under a cursor waits for.
+    calls: BTreeSet<DepotKey>,
 }
 
 impl Default for Progress {
     fn default() -> Self {
-        Self { cursors: FIRST_ROWS }
+        Self { cursors: FIRST_ROWS, calls: BTreeSet::new() }
     }
 }
 
@@ -126,8 +130,15 @@ pub(crate) struct Depots {
     sessions: BTreeMap<DepotKey, Session>,
     links: BTreeMap<LinkId, DepotKey>,
     dials: BTreeMap<DialId, DepotKey>,
-    /// Devices that cannot be reached directly.
+    /// Devices that cannot be reached directly, while something for them may be left at a relay.
     waiting: BTreeMap<DeviceId, Progress>,
+    /// Rows that may still be looked at in this input.
+    budget: usize,
+    /// Where the next input goes on, when there were more rows, and when that is due.
+    resume: Option<DeviceId>,
+    more: Option<Timestamp>,
+    /// The next row whose copy may be too old; what is before it was looked at.
+    renewing: Option<(DeviceId, u64)>,
     next_dial_id: u64,
     sent: BTreeMap<&'static str, u64>,
 }
@@ -145,7 +156,7 @@ impl Depots {
     fn forget(&mut self, key: &DepotKey) {
         if let Some(session) = self.sessions.remove(key) {
             for inflight in session.inflight.values() {
-                self.waiting.insert(inflight.device, Progress::default());
+                self.begin_again(&inflight.device);
             }
         }
         self.dials.retain(|_, dialled| dialled != key);
@@ -168,7 +179,8 @@ impl Depots {
 
     /// When something is due.
     pub fn next_due(&self) -> Option<Timestamp> {
-        self.sessions.values().flat_map(|session| [session.next_dial, session.deadline, session.full_until]).flatten().min()
+        let sessions = self.sessions.values().flat_map(|session| [session.next_dial, session.deadline, session.full_until]);
+        sessions.chain([self.more]).flatten().min()
     }
 
     /// Does what is due.
@@ -181,7 +193,16 @@ impl Depots {
             self.close(turn, link, CloseReason::Idle);
         }
         for key in calls {
-            self.dial(turn, &key);
+            // Called again while something waits for it, and not for ever.
+            if self.is_wanted(&key) {
+                self.dial(turn, &key);
+            } else {
+                self.sessions.remove(&key);
+            }
+        }
+        if self.more.is_some_and(|at| at <= now) {
+            self.more = None;
+            self.renew_some(state, turn)?;
         }
         for session in self.sessions.values_mut().filter(|session| due(session.full_until)) {
             session.full_until = None;
@@ -217,8 +238,6 @@ impl Depots {
             session.own = Standing { is_own: true, state: RelayState::Connecting, ..Standing::default() };
             self.open(state, turn, &key);
         }
-        // What lay in wait for this relay.
-        self.rewind_all();
         self.pump(state, turn)
     }
 
@@ -240,19 +259,34 @@ impl Depots {
         session.link = None;
         session.deadline = None;
         session.own.state = RelayState::Unreachable;
-        for inflight in std::mem::take(&mut session.inflight).into_values() {
-            self.waiting.insert(inflight.device, Progress::default());
-        }
+        let lost = std::mem::take(&mut session.inflight);
         session.inflight_bytes = 0;
         back_off(session, turn);
+        for inflight in lost.into_values() {
+            self.begin_again(&inflight.device);
+            if let Some(progress) = self.waiting.get_mut(&inflight.device) {
+                progress.calls.insert(key);
+            }
+        }
         self.drop_useless(&key);
     }
 
     /// A session that nobody waits for is forgotten; a new one is made when it is wanted.
     fn drop_useless(&mut self, key: &DepotKey) {
-        if self.waiting.is_empty() && self.sessions.get(key).is_some_and(|session| !session.own.is_own && session.link.is_none()) {
+        if !self.is_wanted(key) && self.sessions.get(key).is_some_and(|session| session.link.is_none()) {
             self.sessions.remove(key);
         }
+    }
+
+    /// Whether anything waits for a relay, or for its receipt.
+    fn is_wanted(&self, key: &DepotKey) -> bool {
+        self.sessions.get(key).is_some_and(|session| session.own.is_own || !session.inflight.is_empty())
+            || self.waiting.values().any(|progress| progress.calls.contains(key))
+    }
+
+    /// What waits for a device is looked at from its beginning.
+    fn begin_again(&mut self, device: &DeviceId) {
+        self.waiting.insert(*device, Progress::default());
     }
 
     fn close(&mut self, turn: &mut Turn<'_>, link: LinkId, reason: CloseReason) {
@@ -263,6 +297,7 @@ impl Depots {
     /// A device cannot be reached directly, or something new lies in its outbox.
     pub fn wait(&mut self, state: &State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
         self.waiting.entry(*device).or_default();
+        self.budget = ROWS_AT_ONCE;
         self.pump_device(state, turn, device)
     }
 
@@ -278,19 +313,26 @@ impl Depots {
         self.waiting.remove(device);
     }
 
-    fn rewind_all(&mut self) {
-        for progress in self.waiting.values_mut() {
-            *progress = Progress::default();
-        }
-    }
-
-    /// Leaves what waits for unreachable devices at their relays, as far as windows allow.
+    /// Leaves what waits for unreachable devices at their relays, as far as windows allow. A
+    /// bounded number of rows is looked at; what is left of them is, soon after.
     pub fn pump(&mut self, state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
-        let devices: Vec<DeviceId> = self.waiting.keys().copied().collect();
+        self.budget = ROWS_AT_ONCE;
+        let mut devices: Vec<DeviceId> = self.waiting.keys().copied().collect();
+        let first = self.resume.take().map_or(0, |resume| devices.partition_point(|device| *device < resume));
+        devices.rotate_left(first.min(devices.len()));
         for device in devices {
+            if self.budget == 0 {
+                self.go_on_soon(turn, device);
+                break;
+            }
             self.pump_device(state, turn, &device)?;
         }
         Ok(())
+    }
+
+    fn go_on_soon(&mut self, turn: &Turn<'_>, device: DeviceId) {
+        self.resume = Some(device);
+        self.more.get_or_insert(turn.now.after(1));
     }
 
     fn pump_device(&mut self, state: &State, turn: &mut Turn<'_>, id: &DeviceId) -> Result<(), TurnFailed> {
@@ -298,14 +340,22 @@ impl Depots {
             self.waiting.remove(id);
             return Ok(());
         };
-        // While we ask a friend anew, the old room is doubtful: its frames wait.
+        // While we ask a friend again, the old room is doubtful: its frames wait.
         let lanes = if request::asking_since(state, &device.peer).is_some() { 1 } else { 2 };
         let ends = [(device.outbox_first, ROOM_LANE), (device.outbox_next, u64::MAX)];
+        let Some(progress) = self.waiting.get_mut(id) else { return Ok(()) };
+        // Of one that waited before, first its next row alone: most wait still.
+        let mut limit = if std::mem::take(&mut progress.calls).is_empty() { PAGE } else { 1 };
         for lane in 0..lanes {
             loop {
                 let (Some(progress), Some((next, end))) = (self.waiting.get(id), ends.get(lane)) else { return Ok(()) };
                 let Some(cursor) = progress.cursors.get(lane).copied().filter(|cursor| cursor < next) else { break };
-                let page = outbox::rows(turn, id, cursor, PAGE)?;
+                if self.budget == 0 {
+                    self.go_on_soon(turn, *id);
+                    return Ok(());
+                }
+                let page = outbox::rows(turn, id, cursor, limit)?;
+                self.budget = self.budget.saturating_sub(page.len().max(1));
                 let mut past = *next;
                 for (number, row) in page.iter().take_while(|(number, _)| number < end) {
                     if !self.leave(state, turn, device, *number, row) {
@@ -314,9 +364,10 @@ impl Depots {
                     }
                 }
                 let is_stopped = past != *next;
-                if !is_stopped && let Some((number, _)) = page.last().filter(|(number, _)| page.len() == PAGE && number < end) {
+                if !is_stopped && let Some((number, _)) = page.last().filter(|(number, _)| page.len() == limit && number < end) {
                     past = number.saturating_add(1);
                 }
+                limit = PAGE;
                 if let Some(cursor) = self.waiting.get_mut(id).and_then(|progress| progress.cursors.get_mut(lane)) {
                     *cursor = past;
                 }
@@ -325,6 +376,9 @@ impl Depots {
                 }
             }
         }
+        // All of it lies at a relay, is on its way there, or has no relay to lie at: nobody is
+        // called for it. What comes new, or must be left again, wakes the device.
+        self.waiting.remove(id);
         Ok(())
     }
 
@@ -360,6 +414,9 @@ impl Depots {
             return true;
         }
         for depot in depots {
+            if let Some(progress) = self.waiting.get_mut(&device.device) {
+                progress.calls.insert(key_of(depot));
+            }
             self.call(turn, depot);
         }
         false
@@ -463,13 +520,13 @@ impl Depots {
             settle(state, turn, mailbox, &device, number, outcome)?;
         }
         for device in unplaced.into_iter().chain(with_new_keys) {
-            self.restart(&device);
+            self.begin_again(&device);
         }
         self.pump(state, turn)
     }
 
     /// Copies that have lived most of their life, or lie where the device fetches nothing any
-    /// more, do not count: what they were of waits again.
+    /// more, do not count: what they were of waits again. Begins to look for them.
     pub fn renew(&mut self, state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
         let now = turn.now;
         let over: Vec<DeviceId> = self
@@ -478,32 +535,52 @@ impl Depots {
             .flat_map(|session| session.stale.extract_if(.., |_, (_, until)| *until <= now))
             .map(|(id, _)| id)
             .collect();
-        for device in over {
-            self.restart(&device);
+        state.wake.extend(over);
+        if self.renewing.is_none() {
+            self.renewing = state.devices.keys().next().map(|first| (*first, 0));
         }
-        let devices: Vec<DeviceId> = state.devices.values().filter(|device| device.outbox_count > 0).map(|device| device.device).collect();
-        for id in devices {
-            let mut from = 0;
-            loop {
-                let page = outbox::rows(turn, &id, from, WINDOW)?;
-                let Some((last, _)) = page.last() else { break };
-                from = last.saturating_add(1);
-                let Some(device) = state.devices.get(&id) else { break };
-                for (number, row) in page {
-                    let Some(copy) = &row.stored else { continue };
-                    let is_fetched = outbox::depots_of(&row, device).iter().any(|depot| depot.entry.mailbox == copy.mailbox);
-                    if is_fetched && !copy.is_ageing(turn.now) {
-                        continue;
-                    }
-                    if let What::Text(conversation, arrival) = &row.what {
-                        conversation::set_state(turn, conversation, *arrival, MessageState::Queued, None)?;
-                    }
-                    outbox::replace(turn, &id, number, &OutboxRow { stored: None, ..row });
-                    self.restart(&id);
+        self.renew_some(state, turn)?;
+        self.pump(state, turn)
+    }
+
+    /// Looks at the next rows for copies that do not count any longer.
+    fn renew_some(&mut self, state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+        let mut left = ROWS_AT_ONCE;
+        while let Some((id, from)) = self.renewing.take() {
+            let following = || {
+                let behind = (std::ops::Bound::Excluded(id), std::ops::Bound::Unbounded);
+                state.devices.range(behind).find(|(_, device)| device.outbox_count > 0).map(|(next, _)| (*next, 0))
+            };
+            let Some(device) = state.devices.get(&id).filter(|device| device.outbox_count > 0).cloned() else {
+                self.renewing = following();
+                continue;
+            };
+            if left == 0 {
+                self.renewing = Some((id, from));
+                self.more.get_or_insert(turn.now.after(1));
+                return Ok(());
+            }
+            let page = outbox::rows(turn, &id, from, PAGE)?;
+            left = left.saturating_sub(page.len().max(1));
+            self.renewing = match page.last() {
+                Some((last, _)) => Some((id, last.saturating_add(1))),
+                None => following(),
+            };
+            for (number, row) in page {
+                let Some(copy) = &row.stored else { continue };
+                let is_fetched = outbox::depots_of(&row, &device).iter().any(|depot| depot.entry.mailbox == copy.mailbox);
+                if is_fetched && !copy.is_ageing(turn.now) {
+                    continue;
                 }
+                if let What::Text(conversation, arrival) = &row.what {
+                    conversation::set_state(turn, conversation, *arrival, MessageState::Queued, None)?;
+                }
+                outbox::replace(turn, &id, number, &OutboxRow { stored: None, ..row });
+                self.restart(&id);
+                state.wake.insert(id);
             }
         }
-        self.pump(state, turn)
+        Ok(())
     }
 }
 

@@ -140,6 +140,12 @@ impl Via {
 /// Where the numbers of room frames begin; those of steps lie below.
 pub(crate) const ROOM_LANE: u64 = 1 << 63;
 
+/// Rows of the lane of steps read together; it is short, and the room frames behind it may be many.
+const STEPS_PAGE: usize = 16;
+
+/// Numbers that the lane of steps may span: with more of them, no list of receipts is added.
+const STEPS_SPAN: u64 = 4_096;
+
 /// The first numbers of both lanes.
 pub(crate) const FIRST_ROWS: [u64; 2] = [0, ROOM_LANE];
 
@@ -198,6 +204,46 @@ pub(crate) fn register_device(state: &mut State, device: &identity::Device, chai
         heard: None,
         depots: Vec::new(),
     });
+}
+
+/// Whether a list of receipts may wait for a device: without it, its sender asks again.
+pub(crate) fn has_room_for_list(state: &State, turn: &Turn<'_>, device: &DeviceId) -> Result<bool, TurnFailed> {
+    let Some(row) = state.devices.get(device).filter(|_| has_room(state, device)) else { return Ok(false) };
+    let first = rows(turn, device, 0, 1)?.first().map(|(number, _)| *number).filter(|number| *number < ROOM_LANE);
+    Ok(first.is_none_or(|first| row.outbox_first.saturating_sub(first) < STEPS_SPAN))
+}
+
+/// The row of a text, found by halves: texts stand in the order in which they were written.
+pub(crate) fn find_text(
+    state: &State,
+    turn: &Turn<'_>,
+    device: &DeviceId,
+    conversation: &RoomId,
+    arrival: u64,
+) -> Result<Option<(u64, OutboxRow)>, TurnFailed> {
+    let Some(row) = state.devices.get(device) else { return Ok(None) };
+    let text = What::Text(*conversation, arrival);
+    let (mut low, mut high) = (ROOM_LANE, row.outbox_next);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        // The first text from the middle on.
+        let mut from = middle;
+        let found = loop {
+            let page = rows(turn, device, from, STEPS_PAGE)?;
+            let Some((last, _)) = page.last().filter(|_| from < high) else { break None };
+            from = last.saturating_add(1);
+            let is_text = |(_, row): &(u64, OutboxRow)| matches!(row.what, What::Text(..));
+            if let Some(found) = page.into_iter().find(is_text) {
+                break Some(found);
+            }
+        };
+        match found {
+            Some((number, row)) if row.what == text => return Ok(Some((number, row))),
+            Some((number, OutboxRow { what: What::Text(_, other), .. })) if other < arrival => low = number.saturating_add(1),
+            Some(_) | None => high = middle,
+        }
+    }
+    Ok(None)
 }
 
 /// Whether a device's outbox has room.
@@ -264,7 +310,7 @@ pub(crate) fn rows(turn: &Turn<'_>, device: &DeviceId, from: u64, limit: usize) 
 fn rows_of(turn: &Turn<'_>, device: &DeviceId, step: &What) -> Result<Vec<(u64, OutboxRow)>, TurnFailed> {
     let (mut found, mut from) = (Vec::new(), 0);
     loop {
-        let page = rows(turn, device, from, 256)?;
+        let page = rows(turn, device, from, STEPS_PAGE)?;
         let Some((last, _)) = page.last().filter(|_| from < ROOM_LANE) else { return Ok(found) };
         from = last.saturating_add(1);
         found.extend(page.into_iter().filter(|(_, row)| row.what == *step));
@@ -295,7 +341,7 @@ pub(crate) fn readdress(state: &mut State, turn: &mut Turn<'_>, device: &DeviceI
 pub(crate) fn has_steps(turn: &Turn<'_>, device: &DeviceId) -> Result<bool, TurnFailed> {
     let mut from = 0;
     loop {
-        let page = rows(turn, device, from, 256)?;
+        let page = rows(turn, device, from, STEPS_PAGE)?;
         if page.iter().take_while(|(number, _)| *number < ROOM_LANE).any(|(_, row)| row.what.is_step()) {
             return Ok(true);
         }

@@ -108,6 +108,9 @@ pub(crate) struct Seeker {
     attempts: BTreeMap<PeerId, Attempts>,
     /// Those who wait for a place; at most [`SEEKS_WAITING_MAX`].
     next: BTreeMap<PeerId, Why>,
+    /// Whose nodes have said that our keys are over just after, or while, their records were looked
+    /// for: they are looked for once more. At most [`FRIENDS_MAX`].
+    later: BTreeMap<PeerId, Timestamp>,
     /// When all were last sought because a friend had come.
     anew: Option<Timestamp>,
 }
@@ -115,22 +118,34 @@ pub(crate) struct Seeker {
 impl Seeker {
     /// When something is due.
     pub fn next_due(&self) -> Option<Timestamp> {
-        self.open.values().map(|seek| seek.deadline).min()
+        self.open.values().map(|seek| seek.deadline).chain(self.later.values().copied()).min()
     }
 
     /// A friend is to be sought, if that was not tried just now.
     pub fn want(&mut self, state: &State, delivery: &mut Delivery, turn: &mut Turn<'_>, peer: PeerId, why: Why) {
         let readable = state.friends.get(&peer).is_some_and(|friend| friend.stands() && friend.presence.is_some());
-        if !readable || self.open.contains_key(&peer) {
+        if !readable {
+            return;
+        }
+        if self.open.contains_key(&peer) {
+            if why == Why::Stale {
+                // The record that is being read may be of before.
+                self.put_off(peer, turn.now.after(SEEK_PAUSE_STALE));
+            }
             return;
         }
         let pause = |attempts: &Attempts| match why {
             Why::Stale => SEEK_PAUSE_STALE,
             Why::Missed => SEEK_PAUSE.saturating_mul(1 << attempts.vain.min(20)).min(SEEK_PAUSE_MAX),
         };
-        if self.attempts.get(&peer).is_some_and(|attempts| turn.now.since(attempts.last) < pause(attempts)) {
+        if let Some(attempts) = self.attempts.get(&peer).filter(|attempts| turn.now.since(attempts.last) < pause(attempts)) {
+            if why == Why::Stale {
+                let at = attempts.last.after(SEEK_PAUSE_STALE);
+                self.put_off(peer, at);
+            }
             return;
         }
+        self.later.remove(&peer);
         if self.open.len() >= SEEKS_MAX {
             if self.next.len() < SEEKS_WAITING_MAX {
                 self.next.insert(peer, why);
@@ -144,6 +159,12 @@ impl Seeker {
         self.attempts.insert(peer, Attempts { last: turn.now, vain: vain.saturating_add(1) });
         let today = day_of(turn.now);
         self.look_for_header(state, delivery, turn, peer, days_about(today), false);
+    }
+
+    fn put_off(&mut self, peer: PeerId, at: Timestamp) {
+        if self.later.len() < FRIENDS_MAX || self.later.contains_key(&peer) {
+            self.later.insert(peer, at);
+        }
     }
 
     /// Seeks whom the state names.
@@ -250,6 +271,7 @@ impl Seeker {
         seek.found = true;
         // Said anew, but nothing else than before: that is no reason to look more often.
         if body.sequence > presence.sequence && take_in(state, turn, &peer, &body, &payload) == Some(News::Yes) {
+            self.later.remove(&peer);
             self.attempts.insert(peer, Attempts { last: turn.now, vain: 0 });
         }
         Ok(())
@@ -324,8 +346,13 @@ impl Seeker {
         }
     }
 
-    /// Gives up on answers that do not come.
+    /// Gives up on answers that do not come, and looks for whom that was put off.
     pub fn tick(&mut self, state: &State, delivery: &mut Delivery, turn: &mut Turn<'_>) {
+        let due: Vec<PeerId> = self.later.iter().filter(|(_, at)| **at <= turn.now).map(|(peer, _)| *peer).collect();
+        for peer in due {
+            self.later.remove(&peer);
+            self.want(state, delivery, turn, peer, Why::Stale);
+        }
         let late: Vec<PeerId> = self.open.iter().filter(|(_, seek)| seek.deadline <= turn.now).map(|(peer, _)| *peer).collect();
         for peer in late {
             self.next_day(state, delivery, turn, peer);
@@ -418,6 +445,49 @@ mod tests {
                 assert!(seeker.open.len() <= SEEKS_MAX && seeker.ids.len() <= SEEKS_MAX && seeker.attempts.len() <= FRIENDS_MAX);
             }
             assert_eq!(sought.len(), FRIENDS_MAX);
+        });
+    }
+
+    #[test]
+    fn n6_a_stale_key_that_is_told_within_a_second_of_a_look_up_is_looked_up_a_second_later() {
+        in_turn(|state, turn| {
+            let (mut seeker, mut delivery) = (Seeker::default(), Delivery::default());
+            let reader = Generation::random(0, day_of(NOW), turn.rng).reader();
+            let presence = Some(FriendPresence { reader, version: 0, sequence: 0, read: NOW, lookups: Vec::new() });
+            state.friends.insert(peer(1), Friend { presence, ..friend(1) });
+            let asked = |turn: &Turn<'_>| turn.out.actions.iter().filter(|action| matches!(action, Action::Resolve(..))).count();
+            // Looked for, and not found anywhere.
+            seeker.want(state, &mut delivery, turn, peer(1), Why::Missed);
+            let late = |seeker: &mut Seeker, state: &State, delivery: &mut Delivery, turn: &mut Turn<'_>| {
+                while seeker.open.contains_key(&peer(1)) {
+                    let id = seeker.open[&peer(1)].header.id;
+                    seeker.answered(state, delivery, turn, id, Source::Servers);
+                }
+            };
+            late(&mut seeker, state, &mut delivery, turn);
+            let before = asked(turn);
+            turn.now = NOW.after(200);
+            seeker.want(state, &mut delivery, turn, peer(1), Why::Stale);
+            seeker.want(state, &mut delivery, turn, peer(1), Why::Stale);
+            assert_eq!(asked(turn), before, "not within a second");
+            assert_eq!(seeker.next_due(), Some(NOW.after(SEEK_PAUSE_STALE)), "but a second after the last one");
+            turn.now = NOW.after(SEEK_PAUSE_STALE);
+            seeker.tick(state, &mut delivery, turn);
+            assert_eq!(asked(turn), before + 1, "once");
+            // Told while it is being looked for: what is found may be of before.
+            turn.now = NOW.after(1_500);
+            seeker.want(state, &mut delivery, turn, peer(1), Why::Stale);
+            late(&mut seeker, state, &mut delivery, turn);
+            let before = asked(turn);
+            assert_eq!(seeker.next_due(), Some(NOW.after(1_500 + SEEK_PAUSE_STALE)));
+            turn.now = NOW.after(1_500 + SEEK_PAUSE_STALE);
+            seeker.tick(state, &mut delivery, turn);
+            assert_eq!(asked(turn), before + 1);
+            assert!(seeker.later.is_empty());
+            // Who is missed is looked for at the old pace.
+            late(&mut seeker, state, &mut delivery, turn);
+            seeker.want(state, &mut delivery, turn, peer(1), Why::Missed);
+            assert!(seeker.later.is_empty() && seeker.open.is_empty());
         });
     }
 

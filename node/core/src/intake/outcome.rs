@@ -20,6 +20,9 @@ pub(super) fn seen_outcome(seen: &[u8]) -> Outcome {
     if seen.get(8) == Some(&SEEN_REFUSED) { Outcome::Refused(Refusal::Refused) } else { Outcome::Delivered }
 }
 
+/// Rows of an outbox that are looked through for what a list of receipts names.
+pub(super) const TOLD_MAX: usize = 4_096;
+
 /// A device has said what became of envelopes that were left for it at a relay.
 pub(crate) fn told(state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
     let mut lists: BTreeMap<DeviceId, HashMap<FrameId, Outcome>> = BTreeMap::new();
@@ -27,12 +30,14 @@ pub(crate) fn told(state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'
         lists.entry(device).or_default().insert(item.frame, item.outcome);
     }
     for (device, mut outcomes) in lists {
-        let mut from = 0;
-        // The oldest come first in both, so this rarely goes far.
-        while !outcomes.is_empty() {
+        let (mut from, mut seen) = (0, 0);
+        // The oldest come first in both, so this rarely goes far; and it never goes through the
+        // whole outbox for a list of what is not there.
+        while !outcomes.is_empty() && seen < TOLD_MAX {
             let page = outbox::rows(turn, &device, from, RECEIPT_MAX)?;
             let Some((last, _)) = page.last() else { break };
             from = last.saturating_add(1);
+            seen += page.len();
             for (number, row) in page {
                 if let Some(outcome) = outcomes.remove(&row.frame) {
                     settle(state, delivery, turn, &Acknowledged { device, number, outcome })?;
