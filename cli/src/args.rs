@@ -33,7 +33,8 @@ pub enum Verb {
     Demo,
     /// Show who I am
     Id,
-    /// Make an invite for one person
+    /// Make an invite for one person, list those made, or take one back
+    #[command(args_conflicts_with_subcommands = true)]
     Invite(Invite),
     /// Ask somebody for friendship, by invite link or Peer ID
     Add {
@@ -44,8 +45,12 @@ pub enum Verb {
         #[arg(long, value_name = "TEXT")]
         note: Option<String>,
     },
-    /// List friend requests
-    Requests,
+    /// List friend requests, or take an own one back
+    Requests {
+        /// What to do with one; lists them without it
+        #[command(subcommand)]
+        verb: Option<RequestsVerb>,
+    },
     /// Accept a friend request
     Accept {
         /// The request's id, or its beginning
@@ -306,6 +311,31 @@ pub struct Invite {
     /// Accept whoever comes with it first, without asking me
     #[arg(long)]
     pub auto_accept: bool,
+    /// What to do with those made before; makes one without it
+    #[command(subcommand)]
+    pub verb: Option<InviteVerb>,
+}
+
+/// What to do with invites made before.
+#[derive(Debug, Subcommand)]
+pub enum InviteVerb {
+    /// List them
+    List,
+    /// Take one back that nobody has used
+    Revoke {
+        /// The invite's id, or its beginning
+        invite: String,
+    },
+}
+
+/// What to do with requests.
+#[derive(Debug, Subcommand)]
+pub enum RequestsVerb {
+    /// Take an own request back
+    Cancel {
+        /// The request's id, or its beginning
+        request: String,
+    },
 }
 
 /// Flags of `send`.

@@ -1,6 +1,6 @@
 //! Every command but `up`: asks the running node and shows its answer.
 
-use crate::args::{ExportFormat, Invite, LookupVerb, Read, RelayVerb, Send, Switch, Verb};
+use crate::args::{ExportFormat, Invite, InviteVerb, LookupVerb, Read, RelayVerb, RequestsVerb, Send, Switch, Verb};
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -24,7 +24,8 @@ pub fn run(verb: &Verb, client: &Client, output: Output) -> Result<(), Failure> 
             let view = client.post("/api/v1/requests", &json!({ "target": target.trim(), "note": note }))?;
             output.show(&view, show::request)
         }
-        Verb::Requests => list(
+        Verb::Requests { verb: Some(RequestsVerb::Cancel { request }) } => answer(client, output, request, "cancel"),
+        Verb::Requests { verb: None } => list(
             client,
             output,
             "/api/v1/requests",
@@ -142,6 +143,20 @@ fn identity(client: &Client, output: Output) -> Result<(), Failure> {
 }
 
 fn invite(client: &Client, output: Output, flags: &Invite) -> Result<(), Failure> {
+    match &flags.verb {
+        Some(InviteVerb::List) => {
+            return list(client, output, "/api/v1/invites", "invites", show::invite_row, "No invites. `symbolon invite` makes one.\n");
+        }
+        Some(InviteVerb::Revoke { invite }) => {
+            // Anything else would be another address; ids have only these.
+            if invite.is_empty() || !invite.chars().all(|c| c.is_ascii_alphanumeric()) {
+                let hint = "`symbolon invite list` lists them with their ids.";
+                return Err(Failure::new("not_found", "This is not the id of an invite.", hint));
+            }
+            return output.show(&client.post(&format!("/api/v1/invites/{invite}/revoke"), &json!({}))?, show::invite_row);
+        }
+        None => {}
+    }
     let body = json!({ "expires_in": flags.expires.as_secs(), "no_ip": flags.no_ip, "auto_accept": flags.auto_accept });
     let mut view = client.post("/api/v1/invites", &body)?;
     if let Some(fields) = view.as_object_mut() {

@@ -37,6 +37,19 @@ pub fn invite(view: &Value, piped: bool) -> String {
     out
 }
 
+/// One of the invites made before.
+pub fn invite_row(view: &Value) -> String {
+    let expires = moment(str_of(view, "expires"));
+    let what = match str_of(view, "state") {
+        "open" => format!("good once, until {expires}"),
+        "used" => "used".to_owned(),
+        "expired" => format!("expired {expires}"),
+        "revoked" => "taken back: nobody can use it any more".to_owned(),
+        other => line(other),
+    };
+    format!("invite  {}\n  {what}\n", line(str_of(view, "invite")))
+}
+
 /// One request.
 pub fn request(view: &Value) -> String {
     let incoming = str_of(view, "direction") == "in";

@@ -4,7 +4,7 @@
 //! of fields there stand in the API's own description.
 
 use symbolon_presence::address::Address;
-use symbolon_presence::id::{DeviceId, MailboxId, MessageId, PeerId, RequestId, RoomId};
+use symbolon_presence::id::{DeviceId, GrantId, MailboxId, MessageId, PeerId, RequestId, RoomId};
 use symbolon_presence::time::Timestamp;
 
 /// A wish of the user.
@@ -45,6 +45,12 @@ pub enum Command {
     Accept(RequestId),
     /// Set a request aside; it can be accepted later.
     Ignore(RequestId),
+    /// Take an own request back.
+    Cancel(RequestId),
+    /// List the invites made here.
+    Invites,
+    /// Take an invite back, by its id or an unambiguous beginning of it.
+    InviteRevoke(String),
     /// Block a request's sender, or a friend.
     Block(Who),
     /// Take a block back: by Peer ID, request id or petname.
@@ -164,6 +170,10 @@ pub enum Reply {
         /// Why the link may not work for everybody, if so.
         warning: Option<&'static str>,
     },
+    /// To [`Command::Invites`]: those that end first come first.
+    Invites(Vec<InviteView>),
+    /// To [`Command::InviteRevoke`].
+    InviteRevoked(InviteView),
     /// To every command about one request.
     Request(RequestView),
     /// To [`Command::Requests`]: newest first.
@@ -211,6 +221,30 @@ pub struct IdentityView {
     pub findable: bool,
     /// As what the own name poses, if so: it is not refused, but others see it marked.
     pub beware: Option<&'static str>,
+}
+
+/// An invite made here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InviteView {
+    /// Its id.
+    pub invite: GrantId,
+    /// When it stops being good.
+    pub expires: Timestamp,
+    /// Where it stands.
+    pub state: InviteState,
+}
+
+/// Where an invite stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InviteState {
+    /// Good for whoever comes first.
+    Open,
+    /// Somebody has asked by it.
+    Used,
+    /// Too old.
+    Expired,
+    /// Taken back.
+    Revoked,
 }
 
 /// A friend request.

@@ -4,7 +4,7 @@
 //! It names one package (an HPKE key used once), one address in the contact queue with its
 //! key, and where the node is. The private half stays in the invite's row until it expires.
 
-use crate::command::{CommandError, Reply};
+use crate::command::{CommandError, InviteState, InviteView, Reply};
 use crate::grants;
 use crate::limits::{DEVICES_MAX, INVITE_LIFETIME_MAX, INVITES_MAX, SERVERS_TOLD};
 use crate::seam::Address;
@@ -244,6 +244,44 @@ fn mint(state: &mut State, turn: &mut Turn<'_>, mint: Mint) -> ContactRecord {
     let record = ContactRecord { chain: state.own.identity.chain.clone(), body, signature };
     state.save_invite(turn, invite);
     record
+}
+
+/// Whether the user has made an invite by asking for one.
+fn is_own_wish(invite: &&Invite) -> bool {
+    !invite.last_resort && invite.only_for.is_none()
+}
+
+fn view(invite: &Invite, now: Timestamp) -> InviteView {
+    let state = match invite.used {
+        Some(_) => InviteState::Used,
+        None if invite.expires.is_expired_at(now) => InviteState::Expired,
+        None => InviteState::Open,
+    };
+    InviteView { invite: invite.grant, expires: invite.expires, state }
+}
+
+/// The invites made here, those that end first before the others.
+pub(crate) fn views(state: &State, now: Timestamp) -> Vec<InviteView> {
+    let mut views: Vec<InviteView> = state.invites.values().filter(is_own_wish).map(|invite| view(invite, now)).collect();
+    views.sort_by_key(|view| (view.expires, view.invite));
+    views
+}
+
+/// Takes an invite back that nobody has used: its key is erased, and who comes by it is refused
+/// here and at our relays.
+pub(crate) fn take_back(state: &mut State, turn: &mut Turn<'_>, id: &str) -> Result<InviteView, Failed> {
+    let id = id.trim().to_lowercase();
+    let fits = |invite: &&Invite| is_own_wish(invite) && id.len() >= 4 && invite.grant.to_string().starts_with(&id);
+    let found: Vec<Invite> = state.invites.values().filter(fits).cloned().collect();
+    match found.as_slice() {
+        [] => Err(CommandError::NotFound.into()),
+        [invite] if invite.used.is_some() => Err(CommandError::WrongStatus.into()),
+        [invite] => {
+            forget(state, turn, &invite.grant, invite.expires)?;
+            Ok(InviteView { state: InviteState::Revoked, ..view(invite, turn.now) })
+        }
+        _ => Err(CommandError::Ambiguous.into()),
+    }
 }
 
 /// Erases invites that nobody can use any more, their private keys and uses with them.

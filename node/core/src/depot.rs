@@ -130,7 +130,9 @@ pub(crate) struct Depots {
     sessions: BTreeMap<DepotKey, Session>,
     links: BTreeMap<LinkId, DepotKey>,
     dials: BTreeMap<DialId, DepotKey>,
-    /// Devices that cannot be reached directly, while something for them may be left at a relay.
+    /// Devices that cannot be reached directly.
+    away: BTreeSet<DeviceId>,
+    /// Those of them for which something may still have to be left at a relay.
     waiting: BTreeMap<DeviceId, Progress>,
     /// Rows that may still be looked at in this input.
     budget: usize,
@@ -296,6 +298,7 @@ impl Depots {
 
     /// A device cannot be reached directly, or something new lies in its outbox.
     pub fn wait(&mut self, state: &State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
+        self.away.insert(*device);
         self.waiting.entry(*device).or_default();
         self.budget = ROWS_AT_ONCE;
         self.pump_device(state, turn, device)
@@ -303,13 +306,14 @@ impl Depots {
 
     /// What waits for a device has changed, or goes to it directly again.
     pub fn restart(&mut self, device: &DeviceId) {
-        if let Some(progress) = self.waiting.get_mut(device) {
-            *progress = Progress::default();
+        if self.away.contains(device) {
+            self.begin_again(device);
         }
     }
 
     /// A device is reached directly.
     pub fn reached(&mut self, device: &DeviceId) {
+        self.away.remove(device);
         self.waiting.remove(device);
     }
 
@@ -319,7 +323,7 @@ impl Depots {
         self.budget = ROWS_AT_ONCE;
         let mut devices: Vec<DeviceId> = self.waiting.keys().copied().collect();
         let first = self.resume.take().map_or(0, |resume| devices.partition_point(|device| *device < resume));
-        devices.rotate_left(first.min(devices.len()));
+        devices.rotate_left(first);
         for device in devices {
             if self.budget == 0 {
                 self.go_on_soon(turn, device);
@@ -337,6 +341,7 @@ impl Depots {
 
     fn pump_device(&mut self, state: &State, turn: &mut Turn<'_>, id: &DeviceId) -> Result<(), TurnFailed> {
         let Some(device) = state.devices.get(id).filter(|_| !is_blocked(state, id)) else {
+            self.away.remove(id);
             self.waiting.remove(id);
             return Ok(());
         };
@@ -377,7 +382,7 @@ impl Depots {
             }
         }
         // All of it lies at a relay, is on its way there, or has no relay to lie at: nobody is
-        // called for it. What comes new, or must be left again, wakes the device.
+        // called for it. What comes new, or must be left again, begins it once more.
         self.waiting.remove(id);
         Ok(())
     }
@@ -535,7 +540,9 @@ impl Depots {
             .flat_map(|session| session.stale.extract_if(.., |_, (_, until)| *until <= now))
             .map(|(id, _)| id)
             .collect();
-        state.wake.extend(over);
+        for device in over {
+            self.restart(&device);
+        }
         if self.renewing.is_none() {
             self.renewing = state.devices.keys().next().map(|first| (*first, 0));
         }
@@ -577,7 +584,6 @@ impl Depots {
                 }
                 outbox::replace(turn, &id, number, &OutboxRow { stored: None, ..row });
                 self.restart(&id);
-                state.wake.insert(id);
             }
         }
         Ok(())

@@ -70,6 +70,16 @@ pub(crate) fn run(state: &mut State, machines: &mut Machines<'_>, turn: &mut Tur
             introduction::ignore(state, turn, &id)?;
             request_reply(state, &id)
         }
+        Command::Cancel(id) if state.introductions.contains_key(&id) => {
+            introduction::cancel(state, turn, &id)?;
+            request_reply(state, &id)
+        }
+        Command::Cancel(id) => {
+            request::cancel(state, turn, &id)?;
+            request_reply(state, &id)
+        }
+        Command::Invites => Ok(Reply::Invites(contact::views(state, turn.now))),
+        Command::InviteRevoke(id) => Ok(Reply::InviteRevoked(contact::take_back(state, turn, &id)?)),
         Command::Accept(id) => {
             request::answer::accept(state, turn, &id)?;
             request_reply(state, &id)

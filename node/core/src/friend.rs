@@ -213,7 +213,7 @@ pub(crate) fn end(state: &mut State, turn: &mut Turn<'_>, mut friend: Friend) ->
     presence::end(state, turn, &peer);
     friend.trust = friend.trust.max(Trust::Invited);
     take_back_acceptance(state, turn, &peer, friend.room)?;
-    grants::part(state, turn, &peer);
+    grants::part(state, turn, &peer)?;
     let devices = std::mem::take(&mut friend.devices);
     for device in devices {
         if let Some(row) = state.device_mut(&device) {

@@ -12,7 +12,7 @@ use crate::delivery::{Acknowledged, Delivery, Origin, is_refused};
 use crate::depot::DepotKey;
 use crate::grants::{self, Standing};
 use crate::keeper::Keeper;
-use crate::limits::{FIRST_MAX, PARKED_MAX, REQUEST_LIFETIME, WINDOW_BYTES};
+use crate::limits::{EARLY_BYTES_MAX, FIRST_MAX, PARKED_MAX, REQUEST_LIFETIME, WINDOW_BYTES};
 use crate::outbox::{self, What};
 use crate::request;
 use crate::request::answer::{self, Answer};
@@ -23,7 +23,7 @@ use crate::table::Table;
 use crate::tags::Tags;
 use crate::turn::{DropReason, Rejected, Turn, TurnFailed};
 use crate::wire::{First, Known, PAYLOAD_MAX, Step};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use symbolon_presence::codec;
 use symbolon_presence::envelope::{Kind, frame_id, kind, open_first};
 use symbolon_presence::id::{DeviceId, FrameId, GrantId, Nonce, RequestId};
@@ -52,6 +52,13 @@ struct Early {
     known: Known,
 }
 
+/// The early frames of one device.
+#[derive(Debug, Default)]
+struct Waiting {
+    frames: BTreeMap<u64, Early>,
+    bytes: usize,
+}
+
 impl std::fmt::Debug for Known {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Known(..)")
@@ -63,7 +70,9 @@ impl std::fmt::Debug for Known {
 pub(crate) struct Intake {
     tags: Tags,
     /// At most [`PARKED_MAX`] and [`WINDOW_BYTES`] for each device.
-    early: HashMap<DeviceId, BTreeMap<u64, Early>>,
+    early: BTreeMap<DeviceId, Waiting>,
+    /// Of all of them; at most [`EARLY_BYTES_MAX`].
+    early_bytes: usize,
     /// The entry under way was kept, or is to be shown again: it must stay at its relay.
     stays: bool,
     dropped: BTreeMap<&'static str, u64>,
@@ -209,9 +218,9 @@ impl Intake {
             return Ok(());
         }
         let admitted = match admitted {
-            Ok(admitted) if admitted.scope == Scope::Guest => match grants::standing(state, &admitted.grant, turn.now) {
-                Standing::Good => admitted,
-                standing => {
+            Ok(admitted) if admitted.scope == Scope::Guest => {
+                let standing = grants::standing(state, &admitted.grant, turn.now);
+                if standing != Standing::Good {
                     self.count(DropReason::Unexpected);
                     if standing == Standing::Refused {
                         delivery.acknowledge(state, turn, origin, None, put.frame, Outcome::Refused(Refusal::Refused));
@@ -219,7 +228,8 @@ impl Intake {
                     delivery.fault(state, turn, origin);
                     return Ok(());
                 }
-            },
+                admitted
+            }
             Ok(admitted) => admitted,
             Err(not) if not.refusal == Refusal::Stale => {
                 let sender = kind(&put.envelope).and_then(|kind| match kind {
@@ -266,7 +276,9 @@ impl Intake {
         };
         match kind(&put.envelope) {
             Some(Kind::First) => self.first(state, delivery, turn, origin, &put.envelope, &admitted),
-            Some(Kind::Known(tag)) if matches!(admitted.scope, Scope::Friends(_)) => self.known(state, delivery, turn, origin, &put.envelope, tag),
+            Some(Kind::Known(tag)) if matches!(admitted.scope, Scope::Friends(_)) => {
+                self.known(state, delivery, turn, origin, &put.envelope, tag)
+            }
             Some(Kind::Known(_)) | None => {
                 self.count(DropReason::Malformed);
                 delivery.acknowledge(state, turn, origin, None, put.frame, Outcome::Refused(Refusal::Refused));
@@ -484,6 +496,13 @@ impl Intake {
             return Ok(());
         };
         delivery.proved_by_envelope(state, turn, origin, &device)?;
+        let peer = state.devices.get(&device).map(|row| row.peer);
+        if peer.is_some_and(|peer| !state.rates.deposit(turn.now, peer, envelope.len())) && !origin.is_depot() {
+            // Its own device has sealed it, so nobody else can use up its share.
+            self.count(DropReason::Full);
+            delivery.acknowledge(state, turn, origin, None, frame, Outcome::Refused(Refusal::Full));
+            return Ok(());
+        }
         let Ok(known) = codec::decode::<Known>(&payload, PAYLOAD_MAX) else {
             self.count(DropReason::Malformed);
             self.refuse_known(state, delivery, turn, &device, (origin, frame, counter));
@@ -499,16 +518,15 @@ impl Intake {
         let early = Early { origin, frame, counter, known };
         match early.known.sequence {
             Some(sequence) if sequence > expected => {
-                let waiting = self.early.entry(device).or_default();
-                let bytes: usize = waiting.values().map(|early| early.known.mls.len()).sum();
                 self.stays = true;
+                let bytes = self.early.get(&device).map_or(0, |waiting| waiting.bytes);
                 // No honest sender has more on the way than its window.
                 if sequence - expected > PARKED_MAX || bytes.saturating_add(early.known.mls.len()) > WINDOW_BYTES {
                     self.count(DropReason::Full);
                     return Ok(());
                 }
-                let asks = waiting.is_empty();
-                waiting.insert(sequence, early);
+                let asks = !self.early.contains_key(&device);
+                self.park(device, sequence, early);
                 // One question a gap: the sender puts everything unacknowledged again.
                 return if asks { delivery.ask_again(state, turn, &device) } else { Ok(()) };
             }
@@ -542,14 +560,34 @@ impl Intake {
         delivery.acknowledge(state, turn, origin, Some(*device), frame, Outcome::Refused(Refusal::Refused));
     }
 
+    /// Keeps an early frame. When there is no more room for those of all, the device that holds
+    /// most loses what it has here: nothing of it was acknowledged, so it is put again.
+    fn park(&mut self, device: DeviceId, sequence: u64, early: Early) {
+        let size = early.known.mls.len();
+        if self.early_bytes.saturating_add(size) > EARLY_BYTES_MAX
+            && let Some(largest) = self.early.iter().max_by_key(|(_, waiting)| waiting.bytes).map(|(device, _)| *device)
+            && let Some(waiting) = self.early.remove(&largest)
+        {
+            self.early_bytes = self.early_bytes.saturating_sub(waiting.bytes);
+            self.count(DropReason::Full);
+        }
+        let waiting = self.early.entry(device).or_default();
+        let replaced = waiting.frames.insert(sequence, early).map_or(0, |old| old.known.mls.len());
+        waiting.bytes = waiting.bytes.saturating_add(size).saturating_sub(replaced);
+        self.early_bytes = self.early_bytes.saturating_add(size).saturating_sub(replaced);
+    }
+
     fn next_early(&mut self, state: &State, device: &DeviceId) -> Option<Early> {
         let expected = state.devices.get(device)?.receive_sequence;
         let room = state.friend_of(device).map(|friend| friend.room);
         let waiting = self.early.get_mut(device)?;
+        let before = waiting.bytes;
         // A room counts its own frames: those of an older one must not take their places.
-        waiting.retain(|sequence, early| *sequence >= expected && Some(early.known.room) == room);
-        let next = waiting.remove(&expected);
-        if waiting.is_empty() {
+        waiting.frames.retain(|sequence, early| *sequence >= expected && Some(early.known.room) == room);
+        let next = waiting.frames.remove(&expected);
+        waiting.bytes = waiting.frames.values().map(|early| early.known.mls.len()).sum();
+        self.early_bytes = self.early_bytes.saturating_sub(before.saturating_sub(waiting.bytes));
+        if waiting.frames.is_empty() {
             self.early.remove(device);
         }
         next

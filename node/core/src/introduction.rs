@@ -43,7 +43,8 @@ fn make_room(state: &mut State, turn: &mut Turn<'_>) -> Result<(), CommandError>
         return Ok(());
     }
     let over = |row: &&Introducing| {
-        row.status == RequestStatus::Expired || (row.role == IntroRole::Introducer && row.status == RequestStatus::Confirmed)
+        matches!(row.status, RequestStatus::Expired | RequestStatus::Cancelled)
+            || (row.role == IntroRole::Introducer && row.status == RequestStatus::Confirmed)
     };
     let oldest = state.introductions.values().filter(over).min_by_key(|row| (row.created, row.id)).map(|row| row.id);
     let id = oldest.ok_or(CommandError::Full)?;
@@ -199,6 +200,20 @@ pub(crate) fn ignore(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> 
     }
 }
 
+/// Takes an introduction of ours back, while not both have agreed. Both were told who the other
+/// is, and are not told of this.
+pub(crate) fn cancel(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> Result<(), Failed> {
+    let row = state.introductions.get(id).cloned().ok_or(CommandError::NotFound)?;
+    match (row.role, row.status) {
+        (IntroRole::Introducer, RequestStatus::Cancelled) => Ok(()),
+        (IntroRole::Introducer, RequestStatus::Pending) => {
+            save(state, turn, Introducing { status: RequestStatus::Cancelled, contact: None, ..row });
+            Ok(())
+        }
+        _ => Err(CommandError::WrongStatus.into()),
+    }
+}
+
 /// One of the two has agreed.
 pub(crate) fn consented(state: &mut State, turn: &mut Turn<'_>, from: &PeerId, consent: Consent) -> Result<(), Rejected> {
     let mut row = state.introductions.get(&consent.id).cloned().ok_or(DropReason::Unexpected)?;
@@ -258,7 +273,8 @@ pub(crate) fn settled(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) {
 
 /// Expires what was not agreed to in time.
 pub(crate) fn expire(state: &mut State, turn: &mut Turn<'_>) {
-    let open = |row: &&Introducing| !matches!(row.status, RequestStatus::Confirmed | RequestStatus::Expired);
+    let over = [RequestStatus::Confirmed, RequestStatus::Expired, RequestStatus::Cancelled];
+    let open = |row: &&Introducing| !over.contains(&row.status);
     let late = state.introductions.values().filter(open).filter(|row| row.expires.is_expired_at(turn.now));
     for row in late.cloned().collect::<Vec<_>>() {
         save(state, turn, Introducing { status: RequestStatus::Expired, ..row });

@@ -166,6 +166,12 @@ pub const RIVAL_TIMEOUT: u64 = 2 * SECOND;
 pub const OUTBOX_MAX: u64 = 100_000;
 /// Early envelopes kept for each device.
 pub const PARKED_MAX: u64 = 256;
+/// Bytes of early envelopes kept of all devices together; who has most gives way.
+pub const EARLY_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Envelopes of one friend taken in within a minute on links.
+pub const DEPOSITS_OF_FRIEND: u64 = 30_000;
+/// Their bytes.
+pub const DEPOSIT_BYTES_OF_FRIEND: u64 = 128 * 1024 * 1024;
 /// Links open at once, in and out. Strangers get no more of them than the transport lets in;
 /// the rest is for friends.
 pub const LINKS_MAX: usize = 2_048;

@@ -314,6 +314,9 @@ fn rows_of(turn: &Turn<'_>, device: &DeviceId, step: &What) -> Result<Vec<(u64, 
         let Some((last, _)) = page.last().filter(|_| from < ROOM_LANE) else { return Ok(found) };
         from = last.saturating_add(1);
         found.extend(page.into_iter().filter(|(_, row)| row.what == *step));
+        if from > ROOM_LANE {
+            return Ok(found);
+        }
     }
 }
 

@@ -4,7 +4,8 @@
 //! of its own; when it is full, all who are not in it share one count.
 
 use crate::limits::{
-    ANSWERS_OF_GRANT, FRIENDS_MAX, OFFERS_OF_GRANT, OFFERS_OF_PERSON, OFFERS_OF_POSTED, OFFERS_OF_STRANGERS, RENEWALS_OF_FRIEND,
+    ANSWERS_OF_GRANT, DEPOSIT_BYTES_OF_FRIEND, DEPOSITS_OF_FRIEND, FRIENDS_MAX, OFFERS_OF_GRANT, OFFERS_OF_PERSON, OFFERS_OF_POSTED,
+    OFFERS_OF_STRANGERS, RENEWALS_OF_FRIEND,
 };
 use crate::seam::{Event, Warning};
 use crate::turn::Turn;
@@ -57,6 +58,8 @@ pub(crate) struct Rates {
     grants: Counts<GrantId>,
     people: Counts<PeerId>,
     renewals: Counts<PeerId>,
+    deposits: Counts<PeerId>,
+    bytes: Counts<PeerId>,
     warnings: Counts<Warning>,
 }
 
@@ -67,6 +70,8 @@ impl Default for Rates {
             grants: Counts::new(MINUTE),
             people: Counts::new(HOUR),
             renewals: Counts::new(DAY),
+            deposits: Counts::new(MINUTE),
+            bytes: Counts::new(MINUTE),
             warnings: Counts::new(MINUTE),
         }
     }
@@ -95,6 +100,11 @@ impl Rates {
     /// Whether one more Offer of a friend is accepted without asking the user.
     pub fn renewal(&mut self, now: Timestamp, peer: PeerId) -> bool {
         self.renewals.take(now, peer, 1, RENEWALS_OF_FRIEND)
+    }
+
+    /// Whether one more envelope of a friend is opened.
+    pub fn deposit(&mut self, now: Timestamp, peer: PeerId, size: usize) -> bool {
+        self.deposits.take(now, peer, 1, DEPOSITS_OF_FRIEND) && self.bytes.take(now, peer, size as u64, DEPOSIT_BYTES_OF_FRIEND)
     }
 
     /// Warns the owner; of one kind once a minute.
@@ -149,5 +159,17 @@ mod tests {
         let by_itself = (0..24).filter(|hour| rates.renewal(day.after(hour * HOUR), peer(1))).count();
         assert_eq!(by_itself as u64, RENEWALS_OF_FRIEND);
         assert!(rates.renewal(day, peer(2)) && rates.renewal(day.after(DAY), peer(1)));
+    }
+
+    #[test]
+    fn a102_a_friend_who_floods_is_full_for_the_rest_of_the_minute_and_the_others_go_on() {
+        let mut rates = Rates::default();
+        let start = Timestamp(NOW.0 / MINUTE * MINUTE);
+        let taken = (0..2 * DEPOSITS_OF_FRIEND).filter(|_| rates.deposit(start, peer(1), 512)).count();
+        assert_eq!(taken as u64, DEPOSITS_OF_FRIEND);
+        assert!(rates.deposit(start, peer(2), 512), "another friend");
+        assert!(rates.deposit(start.after(MINUTE), peer(1), 512), "the next minute");
+        let largest = (0..10_000).filter(|_| rates.deposit(start.after(MINUTE), peer(3), 256 * 1024)).count();
+        assert_eq!(largest, 512, "128 MiB");
     }
 }

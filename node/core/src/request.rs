@@ -179,7 +179,7 @@ pub(crate) fn asking_since(state: &State, peer: &PeerId) -> Option<Timestamp> {
 }
 
 /// An empty row.
-fn blank(turn: &mut Turn<'_>, id: RequestId, direction: Direction) -> Request {
+pub(crate) fn blank(turn: &mut Turn<'_>, id: RequestId, direction: Direction) -> Request {
     Request {
         id,
         wire: id,

@@ -21,7 +21,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use symbolon_presence::envelope::KnownKey;
 use symbolon_presence::friendship::FriendshipSecret;
 use symbolon_presence::generation::Reader;
-use symbolon_presence::id::{DeviceId, Digest, FrameId, GrantId, LookupId, MailboxId, MessageId, Nonce, PeerId, QueueId, RequestId, RoomId};
+use symbolon_presence::id::{
+    DeviceId, Digest, FrameId, GrantId, LookupId, MailboxId, MessageId, Nonce, PeerId, QueueId, RequestId, RoomId,
+};
 use symbolon_presence::identity::Device as Speaker;
 use symbolon_presence::identity::{CERT_MAX, Chain, DeviceCertBody, Identity, StoredIdentity};
 use symbolon_presence::kdf::{Secret, sha256};
@@ -258,9 +260,8 @@ impl State {
             let row = friends.get(&peer).map(symbolon_presence::codec::encode_row);
             out.changes.extend(row.map(|row| Change::Put(Table::Friend, peer.as_bytes().to_vec(), row)));
         }
-        let answers = |row: &&Request| {
-            row.direction == Direction::Out && matches!(row.status, RequestStatus::Accepted | RequestStatus::Confirmed)
-        };
+        let answers =
+            |row: &&Request| row.direction == Direction::Out && matches!(row.status, RequestStatus::Accepted | RequestStatus::Confirmed);
         let confirming = requests.values().filter(answers).map(|row| row.peer).collect();
         Ok(Self {
             own: Own {

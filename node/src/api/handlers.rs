@@ -133,6 +133,16 @@ pub async fn invite(State(state): State<ApiState>, Json(body): Json<InviteBody>)
     answer(&state, Command::Invite { lifetime, no_ip: body.no_ip, auto_accept: body.auto_accept }).await
 }
 
+/// `GET /api/v1/invites`
+pub async fn invites(State(state): State<ApiState>) -> Answer {
+    answer(&state, Command::Invites).await
+}
+
+/// `POST /api/v1/invites/{invite}/revoke`
+pub async fn invite_revoke(State(state): State<ApiState>, Path(invite): Path<String>) -> Answer {
+    answer(&state, Command::InviteRevoke(invite)).await
+}
+
 /// `GET /api/v1/requests`
 pub async fn requests(State(state): State<ApiState>) -> Answer {
     answer(&state, Command::Requests).await
@@ -161,6 +171,12 @@ pub async fn accept(State(state): State<ApiState>, Path(request): Path<String>) 
 pub async fn ignore(State(state): State<ApiState>, Path(request): Path<String>) -> Answer {
     let request = request_id(&state, &request).await?;
     answer(&state, Command::Ignore(request)).await
+}
+
+/// `POST /api/v1/requests/{request}/cancel`
+pub async fn cancel(State(state): State<ApiState>, Path(request): Path<String>) -> Answer {
+    let request = request_id(&state, &request).await?;
+    answer(&state, Command::Cancel(request)).await
 }
 
 /// Body of [`block`] and [`unblock`].

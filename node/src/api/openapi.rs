@@ -202,6 +202,12 @@ fn schemas() -> Value {
     });
     let read = json!({ "who": text_or_null(), "since": text_or_null(), "limit": { "type": ["integer", "null"] }, "peek": flag() });
     let invite = json!({ "link": text(), "expires": time(), "warning": text_or_null(), "qr": text_or_null() });
+    let invite_row = json!({
+        "invite": id(),
+        "expires": time(),
+        "used": { "type": "boolean", "description": "Somebody has asked by it." },
+        "state": word(&["open", "used", "expired", "revoked"]),
+    });
     let invite_body = json!({
         "expires_in": { "type": ["integer", "null"], "description": "Seconds; 7 days when absent, at most 90." },
         "no_ip": { "type": "boolean", "description": "Leave out the own addresses." },
@@ -215,7 +221,7 @@ fn schemas() -> Value {
             "description": "Given up (`failed`) when not delivered after so many seconds; never when absent.",
         },
     });
-    json!({
+    let mut all = json!({
         "Description": { "type": "object" },
         "EventStream": { "type": "string" },
         "Picture": { "type": "string" },
@@ -257,7 +263,13 @@ fn schemas() -> Value {
         "HideBody": object(json!({ "friend": text(), "hidden": { "type": "boolean" } }), &[]),
         "UnfriendBody": object(json!({ "friend": text() }), &[]),
         "SendBody": object(send_body, &["lifetime_seconds"]),
-    })
+    });
+    // The macro takes no more entries at once.
+    if let Some(entries) = all.as_object_mut() {
+        entries.insert("InviteRow".to_owned(), object(invite_row, &[]));
+        entries.insert("Invites".to_owned(), object(json!({ "invites": list("InviteRow") }), &[]));
+    }
+    all
 }
 
 #[cfg(test)]

@@ -80,6 +80,14 @@ pub const ROUTES: &[Route] = &[
         || post(handlers::set_findable),
     ),
     change("/api/v1/invites", Some("InviteBody"), "Invite", "Makes a single-use invite.", || post(handlers::invite)),
+    read("/api/v1/invites", "Invites", "The invites that I have made, those that end first before the others.", || get(handlers::invites)),
+    change(
+        "/api/v1/invites/{invite}/revoke",
+        None,
+        "InviteRow",
+        "Takes an invite back that nobody has used, by its id or a beginning of it that fits no other.",
+        || post(handlers::invite_revoke),
+    ),
     read("/api/v1/requests", "Requests", "All friend requests, newest first.", || get(handlers::requests)),
     change("/api/v1/requests", Some("AddBody"), "Request", "Asks somebody for friendship, by invite link or Peer ID.", || {
         post(handlers::add)
@@ -97,6 +105,13 @@ pub const ROUTES: &[Route] = &[
         "Request",
         "Sets a request aside, by its id or a beginning of it that fits no other.",
         || post(handlers::ignore),
+    ),
+    change(
+        "/api/v1/requests/{request}/cancel",
+        None,
+        "Request",
+        "Takes an own request back, by its id or a beginning of it that fits no other.",
+        || post(handlers::cancel),
     ),
     change("/api/v1/block", Some("WhoBody"), "FriendOrRequest", "Blocks a friend or a request's sender.", || post(handlers::block)),
     change("/api/v1/unblock", Some("WhoBody"), "FriendOrRequest", "Takes a block back.", || post(handlers::unblock)),

@@ -6,8 +6,8 @@
 use super::qr::Qr;
 use serde_json::{Map, Value, json};
 use symbolon_core::command::{
-    Direction, FriendView, IdentityView, LookupView, MessageState, MessageView, Path, RelayView, Reply, RequestKind, RequestStatus,
-    RequestView, StatusView, Trust,
+    Direction, FriendView, IdentityView, InviteState, InviteView, LookupView, MessageState, MessageView, Path, RelayView, Reply,
+    RequestKind, RequestStatus, RequestView, StatusView, Trust,
 };
 use symbolon_core::seam::{Event, Warning};
 use symbolon_presence::time::Timestamp;
@@ -23,6 +23,8 @@ pub fn reply(reply: &Reply) -> Value {
             "warning": warning,
             "qr": Qr::link(link).map(|qr| qr.svg()),
         }),
+        Reply::Invites(views) => json!({ "invites": views.iter().map(invite).collect::<Vec<_>>() }),
+        Reply::InviteRevoked(view) => invite(view),
         Reply::Request(view) => request(view),
         Reply::Requests(views) => json!({ "requests": views.iter().map(request).collect::<Vec<_>>() }),
         Reply::Friend(view) => friend(view),
@@ -47,6 +49,20 @@ fn identity(view: &IdentityView) -> Value {
         "device": view.device.to_string(),
         "findable": view.findable,
         "beware": view.beware,
+    })
+}
+
+fn invite(view: &InviteView) -> Value {
+    json!({
+        "invite": view.invite.to_string(),
+        "expires": time(view.expires),
+        "used": view.state == InviteState::Used,
+        "state": match view.state {
+            InviteState::Open => "open",
+            InviteState::Used => "used",
+            InviteState::Expired => "expired",
+            InviteState::Revoked => "revoked",
+        },
     })
 }
 

@@ -77,6 +77,26 @@ async fn request_is_made_listed_and_answered_by_the_beginning_of_its_id() {
 }
 
 #[tokio::test]
+async fn invites_are_listed_and_taken_back_and_so_is_an_own_request() {
+    let server = Server::start().await;
+    let listed = server.get("/api/v1/invites").await.json();
+    assert_described(&server, "Invites", &listed).await;
+    assert_eq!((&listed["invites"][0]["state"], &listed["invites"][1]["state"]), (&json!("open"), &json!("used")));
+    assert_eq!((&listed["invites"][0]["used"], &listed["invites"][1]["used"]), (&json!(false), &json!(true)));
+    let id = listed["invites"][0]["invite"].as_str().unwrap();
+    let view = server.post(&format!("/api/v1/invites/{id}/revoke"), &json!({})).await.json();
+    assert_described(&server, "InviteRow", &view).await;
+    assert_eq!((&view["invite"], &view["state"]), (&json!(id), &json!("revoked")));
+    assert_eq!(server.post("/api/v1/invites/zzzz/revoke", &json!({})).await.error(), "not_found");
+
+    let made = server.post("/api/v1/requests", &json!({ "target": "symbolon:x" })).await.json();
+    let id = made["request"].as_str().unwrap();
+    let view = server.post(&format!("/api/v1/requests/{id}/cancel"), &json!({})).await.json();
+    assert_described(&server, "Request", &view).await;
+    assert_eq!(view["status"], "cancelled");
+}
+
+#[tokio::test]
 async fn ambiguous_beginning_lists_what_it_could_mean() {
     let server = Server::start().await;
     let ids = server.fake.with(|world| {

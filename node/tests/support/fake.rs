@@ -6,13 +6,13 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use symbolon_core::command::{
-    Command, CommandError, Direction, DoctorView, FriendView, IdentityView, LookupView, MessageState, MessageView, Path, Reply,
-    RequestKind, RequestStatus, RequestView, StatusView, Trust, Who,
+    Command, CommandError, Direction, DoctorView, FriendView, IdentityView, InviteState, InviteView, LookupView, MessageState, MessageView,
+    Path, Reply, RequestKind, RequestStatus, RequestView, StatusView, Trust, Who,
 };
 use symbolon_core::seam::Event;
 use symbolon_node::handle::{COMMAND_QUEUE, CommandRequest, EVENT_QUEUE, NodeHandle, NumberedEvent};
 use symbolon_node::health::{Facts, Health, KeyPlace};
-use symbolon_presence::id::{DeviceId, MessageId, PeerId, RequestId, RoomId};
+use symbolon_presence::id::{DeviceId, GrantId, MessageId, PeerId, RequestId, RoomId};
 use symbolon_presence::time::Timestamp;
 use tokio::sync::{broadcast, mpsc, watch};
 
@@ -46,6 +46,12 @@ fn facts() -> Facts {
         disk_free: Some(1 << 33),
         is_found: true,
     }
+}
+
+/// An invite in each state.
+fn invite(state: InviteState) -> InviteView {
+    let number = if state == InviteState::Used { 8 } else { 7 };
+    InviteView { invite: GrantId([number; 16]), expires: Timestamp(NOW), state }
 }
 
 /// What the made-up node knows.
@@ -292,6 +298,12 @@ impl World {
                 Ok(reply)
             }
             Command::Ignore(request) => self.set_request(request, RequestStatus::Ignored),
+            Command::Cancel(request) => self.set_request(request, RequestStatus::Cancelled),
+            Command::Invites => Ok(Reply::Invites(vec![invite(InviteState::Open), invite(InviteState::Used)])),
+            Command::InviteRevoke(id) if invite(InviteState::Open).invite.to_string().starts_with(&id) => {
+                Ok(Reply::InviteRevoked(invite(InviteState::Revoked)))
+            }
+            Command::InviteRevoke(_) => Err(CommandError::NotFound),
             Command::Block(who) => self.set_blocked(&who, true),
             Command::Unblock(who) => self.set_blocked(&who, false),
             Command::Friends => {

@@ -241,3 +241,144 @@ fn lists_of_receipts_that_no_relay_took_are_taken_back_once_their_device_is_here
         assert_eq!(outbox::forget_lists(state, turn, &DEVICE), Ok(false));
     });
 }
+
+#[test]
+fn n7_a_relay_that_nothing_waits_for_is_not_dialled_again() {
+    let (signer, relay) = depot(1);
+    in_turn(|depots, state, turn| {
+        let frame = with_text(state, turn, vec![relay.clone()]);
+        connect(depots, state, turn);
+        assert_eq!(depots.waiting.len(), 0, "it is on its way");
+        depots.frame(state, turn, LINK, &receipt(&signer, &relay.entry.mailbox, frame, Outcome::Stored(NOW.after(DAY)))).unwrap();
+        depots.link_down(turn, LINK);
+        assert!(depots.waiting.is_empty() && depots.sessions.is_empty(), "while the friend is away");
+        assert_eq!(depots.next_due(), None);
+        // Something new, and the relay is gone: it is called until it is there.
+        depots.wait(state, turn, &DEVICE).unwrap();
+        assert!(depots.waiting.is_empty(), "what lies there lies there");
+    });
+    in_turn(|depots, state, turn| {
+        with_text(state, turn, vec![relay.clone()]);
+        connect(depots, state, turn);
+        // The receipt is lost with the link.
+        depots.link_down(turn, LINK);
+        for _ in 0..5 {
+            turn.now = depots.next_due().expect("it is called again");
+            depots.tick(state, turn).unwrap();
+            let Some(Action::Dial(dial, _)) = turn.out.actions.pop_back() else { panic!("the relay is called") };
+            depots.dial_failed(turn, dial);
+        }
+        depots.reached(&DEVICE);
+        turn.now = depots.next_due().unwrap();
+        depots.tick(state, turn).unwrap();
+        assert!(depots.sessions.is_empty() && depots.next_due().is_none(), "its friend is here: nobody is called");
+    });
+}
+
+/// A store of outbox rows that counts what is read of it.
+struct Counting {
+    rows: BTreeMap<Vec<u8>, Vec<u8>>,
+    read: std::cell::Cell<usize>,
+}
+
+impl Counting {
+    fn take(&self) -> usize {
+        self.read.replace(0)
+    }
+}
+
+impl crate::world::Shelf for Counting {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, crate::world::ShelfError> {
+        self.read.set(self.read.get() + 1);
+        Ok(self.rows.get(key).filter(|_| table == Table::Outbox).cloned())
+    }
+
+    fn range(&self, table: Table, from: &[u8], limit: usize) -> Result<crate::world::Rows, crate::world::ShelfError> {
+        if table != Table::Outbox {
+            return Ok(Vec::new());
+        }
+        let rows: crate::world::Rows = self.rows.range(from.to_vec()..).take(limit).map(|(key, row)| (key.clone(), row.clone())).collect();
+        self.read.set(self.read.get() + rows.len());
+        Ok(rows)
+    }
+
+    fn range_back(&self, _: Table, _: &[u8], _: usize) -> Result<crate::world::Rows, crate::world::ShelfError> {
+        Ok(Vec::new())
+    }
+
+    fn search(&self, _: &str, _: u64, _: usize) -> Result<Vec<u64>, crate::world::ShelfError> {
+        Ok(Vec::new())
+    }
+}
+
+#[test]
+fn n7_no_input_walks_a_hundred_thousand_rows() {
+    const ROWS: u64 = 100_000;
+    let (_, relay) = depot(1);
+    let mut rng = ChaCha20Rng::seed_from_u64(1);
+    let mut out = Out::default();
+    let mut state = State::load(None, &Empty, NOW, &mut rng, &mut out).unwrap();
+    let mut cipher = ClearCipher::new([1; 32]);
+    {
+        let mut turn = Turn { now: NOW, rng: &mut rng, cipher: &mut cipher, shelf: &Empty, out: &mut out };
+        with_text(&mut state, &mut turn, vec![relay.clone()]);
+    }
+    let device = state.device_mut(&DEVICE).unwrap();
+    (device.outbox_next, device.outbox_count) = (ROOM_LANE + ROWS, ROWS);
+    let copy = Copy { mailbox: relay.entry.mailbox, at: NOW, until: NOW.after(30 * DAY) };
+    let row = |number: u64| {
+        let mut frame = [1; 32];
+        frame[..8].copy_from_slice(&number.to_be_bytes());
+        let what = if number.is_multiple_of(10) { What::Mark } else { What::Text(ROOM, 2 * number) };
+        OutboxRow { frame: FrameId(frame), what, via: None, envelope: vec![1; 16], sequence: Some(number), stored: Some(copy.clone()) }
+    };
+    let rows =
+        (0..ROWS).map(|number| (outbox::outbox_key(&DEVICE, ROOM_LANE + number), symbolon_presence::codec::encode_row(&row(number))));
+    let shelf = Counting { rows: rows.collect(), read: std::cell::Cell::new(0) };
+    let mut out = Out::default();
+    let mut turn = Turn { now: NOW, rng: &mut rng, cipher: &mut cipher, shelf: &shelf, out: &mut out };
+    let (state, turn) = (&mut state, &mut turn);
+    let (mut depots, mut delivery) = (Depots::default(), crate::delivery::Delivery::default());
+    let most = ROWS_AT_ONCE + PAGE;
+
+    depots.wait(state, turn, &DEVICE).unwrap();
+    assert!(shelf.take() <= most);
+    let mut inputs = 1;
+    while !depots.waiting.is_empty() {
+        turn.now = depots.next_due().expect("it goes on");
+        depots.tick(state, turn).unwrap();
+        let read = shelf.take();
+        assert!(read <= most, "{read} rows for one input");
+        inputs += 1;
+    }
+    assert!((100..300).contains(&inputs), "all of them were looked at: {inputs}");
+
+    depots.renew(state, turn).unwrap();
+    let mut inputs = 1;
+    while let Some(at) = depots.next_due() {
+        assert!(shelf.take() <= most);
+        turn.now = at;
+        depots.tick(state, turn).unwrap();
+        inputs += 1;
+    }
+    assert!((100..300).contains(&inputs), "{inputs}");
+
+    // A list of what nobody has sent.
+    shelf.take();
+    state.told.extend((0..256).map(|n| (DEVICE, ReceiptItem { frame: FrameId([n as u8; 32]), outcome: Outcome::Delivered })));
+    crate::intake::told(state, &mut delivery, turn).unwrap();
+    assert!((1..=4_096 + 256).contains(&shelf.take()));
+
+    for arrival in [2, 99_998, 199_998] {
+        let found = outbox::find_text(state, turn, &DEVICE, &ROOM, arrival).unwrap();
+        assert_eq!(found.map(|(number, _)| number), Some(ROOM_LANE + arrival / 2));
+        let read = shelf.take();
+        assert!(read <= 18 * 32, "{read}");
+    }
+    assert!(outbox::find_text(state, turn, &DEVICE, &ROOM, 77_777).unwrap().is_none());
+    shelf.take();
+
+    outbox::supersede(state, turn, &DEVICE, &What::Accept(RequestId([1; 16]))).unwrap();
+    assert!(!outbox::has_steps(turn, &DEVICE).unwrap() && !outbox::forget_lists(state, turn, &DEVICE).unwrap());
+    assert!(shelf.take() <= 64);
+}

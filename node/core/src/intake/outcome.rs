@@ -1,6 +1,7 @@
 //! What became of envelopes: ours, as their recipients say; theirs, as we remember it.
 
 use super::*;
+use std::collections::HashMap;
 
 /// What is remembered of an envelope taken in; without a sender, nobody is told of a repeat.
 pub(super) fn seen(at: Timestamp, outcome: Outcome, sender: Option<&DeviceId>) -> Vec<u8> {

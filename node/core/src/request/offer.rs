@@ -128,7 +128,10 @@ pub(crate) fn reissue(state: &mut State, turn: &mut Turn<'_>, all: bool) -> Resu
         row.direction == Direction::Out
             && row.status == RequestStatus::Pending
             && super::offer_of(row).is_some_and(|offer| {
-                all || offer.replies.iter().any(|reply| reply.entry.places != state.own.places || reply.depots.len() != state.own.depots.len())
+                all || offer
+                    .replies
+                    .iter()
+                    .any(|reply| reply.entry.places != state.own.places || reply.depots.len() != state.own.depots.len())
             })
     };
     let ids: Vec<RequestId> = state.requests.values().filter(stale).map(|row| row.id).collect();
