@@ -17,6 +17,7 @@ use crate::wire::{Contact, Depot, LeafCredential, Whereabouts};
 use crate::world::{RANGE_LIMIT, Rows, Shelf};
 use minicbor::{Decode, Encode};
 use rand_chacha::ChaCha20Rng;
+use rand_core::Rng;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use symbolon_presence::envelope::KnownKey;
 use symbolon_presence::friendship::FriendshipSecret;
@@ -47,6 +48,9 @@ pub(crate) use rows::{
 pub(crate) struct Own {
     pub identity: Identity,
     pub peer: PeerId,
+    /// Names this run of the node: drawn at each start, never stored.
+    #[allow(dead_code, reason = "said in the proof of a link, which follows")]
+    pub instance: [u8; 16],
     pub name: String,
     pub admission: Admission,
     pub friendship: FriendshipSecret,
@@ -252,6 +256,8 @@ impl State {
             None => stored_name,
         };
         let peer = identity.peer();
+        let mut instance = [0; 16];
+        rng.fill_bytes(&mut instance);
         let depots = load_all(shelf, Table::Depot, |row: &OwnDepot| row.link.mailbox())?;
         let mut requests = load_all(shelf, Table::Request, |row: &Request| row.id)?;
         let mut friends = load_all(shelf, Table::Friend, |row: &Friend| row.peer)?;
@@ -267,6 +273,7 @@ impl State {
             own: Own {
                 identity,
                 peer,
+                instance,
                 name,
                 admission: Admission::new(keys),
                 friendship,
