@@ -114,10 +114,15 @@ pub fn friend(view: &Value) -> String {
         None | Some(0) => String::new(),
         Some(count) => format!(", {count} unread"),
     };
+    let build = match str_of(view, "build") {
+        "older" => ", runs an older version than you: texts wait until they update",
+        "newer" => ", runs a newer version than you: texts wait until you update",
+        _ => "",
+    };
     let hidden = if flag("hidden") == Some(true) { ", may not know where you are" } else { "" };
     let name = line(str_of(view, "name"));
     let mut out = format!(
-        "{name}\n  {online}, {}{unread}{hidden}\n  id       {}\n  words    {}\n",
+        "{name}\n  {online}, {}{unread}{hidden}{build}\n  id       {}\n  words    {}\n",
         trust(str_of(view, "trust")),
         line(str_of(view, "id")),
         line(str_of(view, "words")),

@@ -254,7 +254,7 @@ impl Machine for RelayMachine {
                     self.facts.send_replace(Some(Facts { link, claim: self.claim, friends: self.friends }));
                 }
             }
-            Input::LinkUp { link, dial: _, path: _, source: _ } => self.relay.link_up(link.0),
+            Input::LinkUp { link, .. } => self.relay.link_up(link.0),
             Input::LinkDown(link) => self.relay.link_down(link.0),
             // A relay calls nobody and shows itself to nobody.
             Input::DialFailed(_)

@@ -107,6 +107,8 @@ labels! {
     KEY_KNOWN_SEAL = "key known seal";
     /// Tag key of known envelopes.
     KEY_KNOWN_TAG = "key known tag";
+    /// Key by which two devices prove to each other who is behind a link.
+    KEY_LINK = "key link";
     /// Friendship encryption key (FEK).
     KEY_FEK = "key friendship encryption";
     /// Welcome attribution key (WAIK).
@@ -157,6 +159,8 @@ labels! {
     MAC_PUT = "mac put";
     /// What friends recognise each other by on a LAN.
     MAC_LAN = "mac lan";
+    /// Who is behind a link.
+    MAC_LINK = "mac link";
 
     // Seals.
     /// HPKE: first envelope.

@@ -6,6 +6,7 @@
 use crate::away::Away;
 use crate::grant::MailboxKeys;
 use crate::packages::{Fetch, Fetched, Stock};
+use crate::prove::Prove;
 use crate::session::{Accepted, Ack, Deposit, Session, Update};
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
@@ -69,6 +70,9 @@ pub enum Frame {
     /// Friend to friend: let our friends find these records of mine.
     #[n(13)]
     Keep(#[n(0)] Keep),
+    /// Friend to friend: who is behind this end of the link.
+    #[n(14)]
+    Prove(#[n(0)] Prove),
 }
 
 impl Frame {

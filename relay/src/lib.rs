@@ -12,6 +12,7 @@
 //! | [`grant`] | who may write to which queue: sealed addresses and their keys |
 //! | [`link`] | a relay's link and its claim code |
 //! | [`packages`] | what friends may take from a mailbox |
+//! | [`prove`] | who is behind a link |
 //! | [`session`] | what passes between a relay and a mailbox's owner |
 //! | [`lookup`] | the messages of `/symbolon/lookup/1` |
 //! | [`machine`] | the relay: mailboxes kept for others |
@@ -38,4 +39,5 @@ pub mod lookup;
 pub mod machine;
 pub mod mailbox;
 pub mod packages;
+pub mod prove;
 pub mod session;

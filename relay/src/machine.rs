@@ -389,7 +389,8 @@ impl Relay {
                 | Frame::Lookup(_)
                 | Frame::Found(_)
                 | Frame::Fetched(_)
-                | Frame::Keep(_),
+                | Frame::Keep(_)
+                | Frame::Prove(_),
             )
             | Err(_) => {
                 self.fault(link);

@@ -8,9 +8,9 @@
 
 pub mod people;
 
-use crate::sim::run::{Sim, nowhere};
+use crate::sim::run::{ROGUE, Sim, nowhere};
 use rand_chacha::ChaCha20Rng;
-use rand_core::SeedableRng;
+use rand_core::{Rng, SeedableRng};
 use symbolon_core::clear_cipher::ClearCipher;
 use symbolon_core::contact::{ContactBody, ContactRecord, VerifiedContact};
 use symbolon_core::seam::LinkId;
@@ -30,6 +30,7 @@ use symbolon_presence::seal::{DhKey, DhPublic};
 use symbolon_presence::time::{DAY, Timestamp};
 use symbolon_relay::frame::{Frame, MailboxEntry, Outcome, Put, Receipt, ReceiptBody, ReceiptItem};
 use symbolon_relay::grant::{AddressBody, MailboxKeys, Scope};
+use symbolon_relay::prove::{Ends, LinkKey, Prove, Role, WIRE_VERSION};
 
 /// A person driven by a test.
 pub struct Actor {
@@ -292,6 +293,44 @@ impl Actor {
         Known { room: bond.room, epoch: sealed.epoch, sequence: Some(self.sequence - 1), mls: sealed.bytes }
     }
 
+    /// The proof that it is behind a link of its own to a node, by the keys that such links have.
+    pub fn proof(&mut self, sim: &Sim, node: usize, bond: &Bond) -> Prove {
+        let ends = Ends { dialler: sim.transport_key(ROGUE), dialled: sim.transport_key(node) };
+        let mut salt = [0; 16];
+        self.rng.fill_bytes(&mut salt);
+        Prove::new(&self.link_key(bond), Role::Dialler, &ends, salt, WIRE_VERSION, [0x5a; 16])
+    }
+
+    /// Its answer to the proof of a node that has dialled it.
+    pub fn answer(&mut self, sim: &Sim, node: usize, bond: &Bond) -> Prove {
+        let ends = Ends { dialler: sim.transport_key(node), dialled: sim.transport_key(ROGUE) };
+        Prove::new(&self.link_key(bond), Role::Dialled, &ends, [7; 16], WIRE_VERSION, [0x5a; 16])
+    }
+
+    /// What it shares with a friend to prove links.
+    pub fn link_key(&self, bond: &Bond) -> LinkKey {
+        LinkKey::agree(&self.identity.dh, &bond.device.dh, &self.identity.device, &bond.device.device)
+    }
+
+    /// Proves to a friend that it is behind this link of its own, and takes the friend's answer.
+    /// What else came with the answer is left for whoever takes next.
+    pub fn prove(&mut self, sim: &mut Sim, node: usize, bond: &Bond, link: LinkId) -> Vec<Vec<u8>> {
+        let proof = self.proof(sim, node, bond);
+        let mut frames = sim.rogue_send(link, Frame::Prove(proof).encode());
+        let ends = Ends { dialler: sim.transport_key(ROGUE), dialled: sim.transport_key(node) };
+        let is_answer = |frame: &Vec<u8>| matches!(Frame::decode(frame), Ok(Frame::Prove(answer)) if answer.is_by(&self.link_key(bond), Role::Dialled, &ends));
+        let answer = frames.iter().position(is_answer).expect("the friend proves itself, too");
+        frames.remove(answer);
+        frames
+    }
+
+    /// A new link of its own to a friend, proved.
+    pub fn call(&mut self, sim: &mut Sim, node: usize, bond: &Bond) -> LinkId {
+        let link = sim.rogue_link(node);
+        self.prove(sim, node, bond, link);
+        link
+    }
+
     /// Befriends a node that asks: sends an Offer on a link, waits for `accept`, completes.
     pub fn befriend(&mut self, sim: &mut Sim, node: usize) -> (Bond, LinkId) {
         let link = sim.invite(node);
@@ -310,6 +349,7 @@ impl Actor {
         sim.rogue_send(wire, stored);
         assert!(matches!(outcomes(&sim.rogue_send(wire, confirm)).as_slice(), [Outcome::Stored(_)]));
         assert!(sim.is_friend(node, &self.peer()), "the connection is complete");
+        self.prove(sim, node, &bond, wire);
         (bond, wire)
     }
 }

@@ -26,7 +26,7 @@ use symbolon_presence::envelope::{KnownKey, seal_first};
 use symbolon_presence::friendship::FriendshipSecret;
 use symbolon_presence::generation::Generation;
 use symbolon_presence::header::{Header, Wrapping};
-use symbolon_presence::id::{DeviceId, Digest, EpochId, FrameId, GrantId, MessageId, Nonce, RequestId, RoomId};
+use symbolon_presence::id::{DeviceId, Digest, EpochId, FrameId, GrantId, MessageId, Nonce, PublicKeyBytes, RequestId, RoomId};
 use symbolon_presence::identity::{Identity, pair_context};
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::labels::SIGN_CONTACT;
@@ -39,6 +39,7 @@ use symbolon_relay::away::Away;
 use symbolon_relay::frame::{Frame, Keep, MailboxEntry, Outcome, Put, Receipt, ReceiptBody, ReceiptItem, Refusal};
 use symbolon_relay::grant::{AddressBody, MailboxKeys, Scope};
 use symbolon_relay::packages::{Fetch, Fetched, Handed, Stock};
+use symbolon_relay::prove::{Ends, LinkKey, Prove, Role, WIRE_VERSION};
 
 /// When every example is made: 2027-01-15T08:00:00Z.
 pub const NOW: Timestamp = Timestamp(1_800_000_000_000);
@@ -390,6 +391,17 @@ pub fn left() -> [Frame; 5] {
         Frame::Fetched(Fetched { nonce, handed: Handed::Package(vec![0x46; 40]) }),
         Frame::Keep(Keep { records: vec![record().into()] }),
     ]
+}
+
+/// Ann has dialled Ben: what she says first on the link, and what he answers; with the keys of
+/// the two ends and the key that the two devices share.
+pub fn proofs() -> ([Prove; 2], Ends, LinkKey) {
+    let (ann, ben) = (ann(), ben());
+    let ends = Ends { dialler: PublicKeyBytes([0x51; 32]), dialled: PublicKeyBytes([0x52; 32]) };
+    let key = LinkKey::agree(&ann.identity.dh, &ben.identity.dh.public(), &ann.identity.device, &ben.identity.device);
+    let question = Prove::new(&key, Role::Dialler, &ends, [0x53; 16], WIRE_VERSION, [0x54; 16]);
+    let answer = Prove::new(&key, Role::Dialled, &ends, [0x55; 16], WIRE_VERSION, [0x56; 16]);
+    ([question, answer], ends, key)
 }
 
 /// Where Ben is, as his friends read it.

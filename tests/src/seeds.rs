@@ -50,6 +50,8 @@ pub fn valid(decoder: &str) -> Vec<Seed> {
                 ("fetched", fetched.encode()),
                 ("keep", keep.encode()),
             ]);
+            let ([question, answer], ..) = samples::proofs();
+            all.extend([("prove", Frame::Prove(question).encode()), ("prove_answer", Frame::Prove(answer).encode())]);
             all.extend(known.map(|put| ("put_known", Frame::Put(put).encode())));
             all
         }

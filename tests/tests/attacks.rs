@@ -18,6 +18,8 @@ mod garbage;
 mod introductions;
 #[path = "attacks/invites.rs"]
 mod invites;
+#[path = "attacks/links.rs"]
+mod links;
 #[path = "attacks/offers.rs"]
 mod offers;
 #[path = "attacks/silence.rs"]

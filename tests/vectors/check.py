@@ -439,6 +439,16 @@ def credential(i):
     return {"credential": record({0: read(i["chain"]), 1: signature})}
 
 
+def proofs(i):
+    low, high = sorted([i["device_of_dialler"], i["device_of_dialled"]])
+    key = derived(dh(i["dh_of_dialler"], i["dh_public_of_dialled"]), name("key link"), low, high)
+    ends, version, frames, macs = [i["transport_of_dialler"], i["transport_of_dialled"]], struct.pack(">I", i["version"]), [], []
+    for role, (salt, instance) in enumerate(zip(i["salts"], i["instances"])):
+        macs.append(mac(key, name("mac link"), salt, bytes([role]), *ends, instance, version))
+        frames.append(record([14, [{0: salt, 1: macs[-1], 2: i["version"], 3: instance}]]))
+    return {"macs": macs, "question": frames[0], "answer": frames[1]}
+
+
 # Presence: docs/protocol/presence.md
 
 P = 2**255 - 19
@@ -605,6 +615,7 @@ CHECKS = {
     "relay link": relay_link,
     "relay frames": relay_frames,
     "records ahead and packages": left,
+    "proofs of a link": proofs,
     "contact record to be looked up": posted,
     "lookup messages": lookup_messages,
     "invite link": invite,

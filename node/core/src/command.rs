@@ -379,6 +379,27 @@ pub struct FriendView {
     pub hidden: bool,
     /// What the petname could be taken for, if so.
     pub beware: Option<&'static str>,
+    /// How the friend's build stands to ours, when they do not understand each other.
+    pub build: Option<Build>,
+}
+
+/// A build that does not speak as ours does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Build {
+    /// It is older: the friend should update.
+    Older,
+    /// It is newer: we should.
+    Newer,
+}
+
+impl Build {
+    /// One word, as shown.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Older => "older",
+            Self::Newer => "newer",
+        }
+    }
 }
 
 /// How a friend's device is reached.

@@ -5,8 +5,9 @@
 //! out. Without a receipt for [`RECEIPT_TIMEOUT`] the link is given up and dialled again,
 //! after a pause that doubles; sooner, once the device has proved to be behind a newer link,
 //! which then takes over. Nothing on a link is believed because of the link: receipts
-//! carry the mailbox's signature, envelopes their own seals. A device counts as online
-//! only while its link has shown such a proof.
+//! carry the mailbox's signature, envelopes their own seals. Who is behind it is another
+//! question: [`prove`] answers it, and only then room frames go there, and the device counts
+//! as online.
 
 use crate::command::Path;
 use crate::depot::DepotKey;
@@ -15,7 +16,7 @@ use crate::limits::{
 };
 use crate::outbox::{self, FIRST_ROWS, ROOM_LANE, What};
 use crate::request;
-use crate::seam::{Action, Address, CloseReason, DialId, Event, LinkId};
+use crate::seam::{Action, Address, CloseReason, DialId, Event, LinkId, TransportKeys};
 use crate::seeker::Why;
 use crate::state::{FriendState, State};
 use crate::turn::{Turn, TurnFailed};
@@ -28,10 +29,14 @@ use symbolon_presence::envelope::frame_id;
 use symbolon_presence::id::{DeviceId, FrameId, PeerId};
 use symbolon_presence::time::{SECOND, Timestamp};
 use symbolon_relay::frame::{Frame, Outcome, Put, RECEIPT_MAX, Receipt, ReceiptBody, ReceiptItem, Refusal};
+use symbolon_relay::prove::{Ends, Instance, Prove, Role};
 
 mod call;
 mod link;
+mod prove;
 mod punch;
+
+use prove::Proofs;
 
 /// Faults on one link before it is closed.
 const FAULTS_MAX: u32 = 32;
@@ -56,13 +61,35 @@ impl Origin {
     }
 }
 
+/// A link that came up.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Up {
+    pub link: LinkId,
+    /// The attempt that led to it.
+    pub dial: Option<DialId>,
+    pub path: Path,
+    pub keys: Option<TransportKeys>,
+}
+
 /// One live link.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Link {
-    /// The device behind it: dialled, or shown by an envelope it brought.
+    /// The device behind it: the one that was dialled, that has proved itself, or whose step of
+    /// a request came by it.
     device: Option<DeviceId>,
     /// Whether the device has proved to be behind it.
     proved: bool,
+    /// Which end we are.
+    role: Role,
+    /// By which keys the transport knows the ends.
+    ends: Option<Ends>,
+    /// Whether we have said who we are, and whether the other end has.
+    has_said: bool,
+    has_heard: bool,
+    /// What it has said, as long as it is nobody's whom we know.
+    unread: Option<Prove>,
+    /// The other end's run, once it is proved.
+    instance: Option<Instance>,
     /// How its other end is reached.
     path: Path,
     /// Receipt lines for this turn.
@@ -75,6 +102,32 @@ struct Link {
     heard: bool,
     /// Whether its place is kept.
     kept: bool,
+}
+
+impl Link {
+    fn new(up: &Up, device: Option<DeviceId>) -> Self {
+        let role = if up.dial.is_some() { Role::Dialler } else { Role::Dialled };
+        let ends = up.keys.map(|keys| match role {
+            Role::Dialler => Ends { dialler: keys.own, dialled: keys.other },
+            Role::Dialled => Ends { dialler: keys.other, dialled: keys.own },
+        });
+        Self {
+            device,
+            proved: false,
+            role,
+            ends,
+            has_said: false,
+            has_heard: false,
+            unread: None,
+            instance: None,
+            path: up.path,
+            receipts: Vec::new(),
+            faults: 0,
+            forgiven: None,
+            heard: false,
+            kept: false,
+        }
+    }
 }
 
 /// What is known of the way to one device.
@@ -140,6 +193,7 @@ pub(crate) struct Delivery {
     reached: BTreeSet<DeviceId>,
     /// Links that may get shorter; each stands or stood.
     punching: BTreeSet<LinkId>,
+    proofs: Proofs,
 }
 
 impl Delivery {
@@ -167,13 +221,15 @@ impl Delivery {
     /// Puts as many envelopes as the window allows.
     fn feed(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
         let Some(row) = state.devices.get(device) else { return Ok(()) };
-        if is_blocked(state, device) {
+        if is_blocked(state, device) || state.is_incompatible(turn.now, device) {
             return Ok(());
         }
         let session = self.sessions.entry(*device).or_default();
         let Some(link) = session.link else { return Ok(()) };
-        let doubtful = session.is_doubtful(request::asking_since(state, &row.peer));
-        let lanes = if doubtful { 1 } else { 2 };
+        let proved = self.links.get(&link).is_some_and(|row| row.proved);
+        // Into a link of which nobody knows where it leads go steps of a request alone.
+        let steps_only = !proved || session.is_doubtful(request::asking_since(state, &row.peer));
+        let lanes = if steps_only { 1 } else { 2 };
         let ends = [(row.outbox_first, ROOM_LANE), (row.outbox_next, u64::MAX)];
         for (cursor, (next, end)) in session.cursors.iter_mut().zip(ends).take(lanes) {
             let room = WINDOW.saturating_sub(session.inflight.len());
@@ -188,7 +244,7 @@ impl Delivery {
                 *cursor = number.saturating_add(1);
                 // Whoever has ended the old friendship hangs up at its envelopes, and would not
                 // read the question behind them.
-                if doubtful && !outgoing.what.is_step() {
+                if (steps_only && !outgoing.what.is_step()) || session.inflight.contains_key(&outgoing.frame) {
                     continue;
                 }
                 let Some(put) = outbox::put_for(&outgoing, row) else { continue };
@@ -202,6 +258,7 @@ impl Delivery {
             let at = turn.now.after(self.patience(device));
             self.expect_receipt(device, at);
         }
+        self.await_proof(state, turn, device);
         Ok(())
     }
 
@@ -243,13 +300,10 @@ impl Delivery {
         if is_stale && let Some(peer) = state.friend_of(&device).map(|friend| friend.peer) {
             state.seek(peer, Why::Stale);
         }
-        // Only a receipt for what is on the way proves anything: the device gives signed
-        // receipts to others, too, and they could show an old one.
+        // Only a receipt for what is on the way says anything: the device gives signed receipts
+        // to others, too, and they could show an old one.
         if greeted || !settled.is_empty() {
             state.note_heard(&device, turn.now);
-            if !self.links.get(&link)?.proved {
-                self.prove(state, turn, link, &device);
-            }
         }
         Some(settled)
     }
@@ -345,7 +399,7 @@ impl Delivery {
         Ok(())
     }
 
-    /// Devices that have shown themselves on a link since this was last asked.
+    /// Devices that have proved to be behind a link since this was last asked.
     pub fn take_reached(&mut self) -> BTreeSet<DeviceId> {
         std::mem::take(&mut self.reached)
     }

@@ -340,7 +340,7 @@ impl Depots {
     }
 
     fn pump_device(&mut self, state: &State, turn: &mut Turn<'_>, id: &DeviceId) -> Result<(), TurnFailed> {
-        let Some(device) = state.devices.get(id).filter(|_| !is_blocked(state, id)) else {
+        let Some(device) = state.devices.get(id).filter(|_| !is_blocked(state, id) && !state.is_incompatible(turn.now, id)) else {
             self.away.remove(id);
             self.waiting.remove(id);
             return Ok(());
@@ -475,7 +475,8 @@ impl Depots {
                 | Frame::Stock(_)
                 | Frame::Fetch(_)
                 | Frame::Fetched(_)
-                | Frame::Keep(_),
+                | Frame::Keep(_)
+                | Frame::Prove(_),
             )
             | Err(_) => {
                 self.close(turn, link, CloseReason::Protocol);

@@ -1,7 +1,7 @@
 //! Commands, each led to the machine that it is for, and the answers.
 
 use crate::beacon::{self, Beacon};
-use crate::command::{Command, CommandError, IdentityView, RelayState, Reply, RequestStatus, StatusView, Who};
+use crate::command::{Build, Command, CommandError, IdentityView, RelayState, Reply, RequestStatus, StatusView, Who};
 use crate::delivery::Delivery;
 use crate::depot::{self, Depots};
 use crate::finder::Finder;
@@ -93,26 +93,26 @@ pub(crate) fn run(state: &mut State, machines: &mut Machines<'_>, turn: &mut Tur
         Command::Friends => {
             let current = state.friends.values().filter(|friend| friend.state != state::FriendState::Ended);
             let mirror = Mirror::of(state);
-            let mut views: Vec<_> = current.filter_map(|friend| friend::view(state, delivery, &mirror, &friend.peer)).collect();
+            let mut views: Vec<_> = current.filter_map(|friend| friend::view(state, delivery, &mirror, turn.now, &friend.peer)).collect();
             views.sort_by(|a, b| a.name.cmp(&b.name));
             Ok(Reply::Friends(views))
         }
         Command::Rename { friend, name } => {
             let peer = friend::rename(state, turn, &friend, &name)?;
-            friend_reply(state, delivery, &peer)
+            friend_reply(state, delivery, turn.now, &peer)
         }
         Command::Unfriend(friend) => {
             let peer = friend::unfriend(state, turn, &friend)?;
-            friend_reply(state, delivery, &peer)
+            friend_reply(state, delivery, turn.now, &peer)
         }
         Command::Hide { friend, hidden } => {
             let peer = presence::hide(state, turn, &friend, hidden)?;
             delivery.hidden(state, turn, &request::devices_of(state, &peer).into_iter().collect());
-            friend_reply(state, delivery, &peer)
+            friend_reply(state, delivery, turn.now, &peer)
         }
         Command::Verify { friend, words } => {
             let peer = friend::verify(state, turn, &friend, words.as_deref())?;
-            friend_reply(state, delivery, &peer)
+            friend_reply(state, delivery, turn.now, &peer)
         }
         Command::Send { to, text, lifetime } => {
             let id = conversation::send(state, turn, &to, text, lifetime)?;
@@ -191,8 +191,8 @@ fn request_reply(state: &State, id: &RequestId) -> Result<Reply, Failed> {
         .ok_or(Failed::Command(CommandError::NotFound))
 }
 
-fn friend_reply(state: &State, delivery: &Delivery, peer: &PeerId) -> Result<Reply, Failed> {
-    friend::view(state, delivery, &Mirror::of(state), peer).map(Reply::Friend).ok_or(Failed::Command(CommandError::NotFound))
+fn friend_reply(state: &State, delivery: &Delivery, now: Timestamp, peer: &PeerId) -> Result<Reply, Failed> {
+    friend::view(state, delivery, &Mirror::of(state), now, peer).map(Reply::Friend).ok_or(Failed::Command(CommandError::NotFound))
 }
 
 /// Blocks or unblocks a friend, or the sender of a request.
@@ -200,7 +200,7 @@ fn block(state: &mut State, delivery: &Delivery, turn: &mut Turn<'_>, who: &Who,
     match friend::resolve(state, who) {
         Ok(peer) => {
             friend::set_blocked(state, turn, &peer, blocked)?;
-            friend_reply(state, delivery, &peer)
+            friend_reply(state, delivery, turn.now, &peer)
         }
         Err(CommandError::NotFound) => {
             let id = request::resolve(state, who)?;
@@ -240,6 +240,20 @@ fn status(state: &State, machines: &Machines<'_>, now: Timestamp) -> StatusView 
             }
             RelayState::Full => problems.push("A relay of yours has no room for your mailbox: ask whoever runs it.".to_owned()),
         }
+    }
+    let builds: Vec<Build> = state.friends.values().filter_map(|friend| friend::build(state, now, friend)).collect();
+    let count = |which| builds.iter().filter(|build| **build == which).count();
+    match count(Build::Older) {
+        0 => {}
+        older => problems.push(format!(
+            "{older} friend(s) run an older version of Symbolon than you: what you write to them waits here until they update. `symbolon friends` shows who; ask them to update."
+        )),
+    }
+    match count(Build::Newer) {
+        0 => {}
+        newer => problems.push(format!(
+            "{newer} friend(s) run a newer version of Symbolon than you: what you write to them waits here until you update. Update Symbolon on this machine and start it again."
+        )),
     }
     let waiting = state.requests.values().filter(|row| row.status == RequestStatus::Unresolved).count();
     if waiting > 0 {

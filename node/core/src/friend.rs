@@ -1,6 +1,6 @@
 //! Friends: petnames, bundles, and what the user does with friends.
 
-use crate::command::{CommandError, Direction, FriendView, MessageState, RequestStatus, Trust, Who};
+use crate::command::{Build, CommandError, Direction, FriendView, MessageState, RequestStatus, Trust, Who};
 use crate::delivery::Delivery;
 use crate::grants;
 use crate::limits::FRIENDS_MAX;
@@ -79,6 +79,7 @@ pub(crate) fn adopt_bundle(state: &mut State, turn: &mut Turn<'_>, friend: &mut 
         friend.presence = Some(FriendPresence { reader: keys.reader, version: 0, sequence: 0, read: turn.now, lookups: keys.lookups });
     }
     state.has_new_friend = true;
+    state.befriended.extend(&friend.devices);
 }
 
 /// A friend's mailboxes at relays with the keys that friends have.
@@ -271,7 +272,7 @@ pub(crate) fn resolve(state: &State, who: &Who) -> Result<PeerId, CommandError> 
 }
 
 /// A friend as shown to the user.
-pub(crate) fn view(state: &State, delivery: &Delivery, mirror: &Mirror, peer: &PeerId) -> Option<FriendView> {
+pub(crate) fn view(state: &State, delivery: &Delivery, mirror: &Mirror, now: Timestamp, peer: &PeerId) -> Option<FriendView> {
     let friend = state.friends.get(peer)?;
     let online = delivery.is_online(&friend.devices);
     Some(FriendView {
@@ -287,7 +288,15 @@ pub(crate) fn view(state: &State, delivery: &Delivery, mirror: &Mirror, peer: &P
         introduced_by: crate::introduction::introducers_of(state, peer),
         hidden: state.own.presence.is_hidden_from(peer),
         beware: mirror.beware(friend),
+        build: build(state, now, friend),
     })
+}
+
+/// How a friend's build stands to ours, if it speaks another version.
+pub(crate) fn build(state: &State, now: Timestamp, friend: &Friend) -> Option<Build> {
+    let stands = friend.stands().then_some(&friend.devices);
+    let version = stands?.iter().find_map(|device| state.other_build(now, device))?.version;
+    Some(if version < state.own.wire { Build::Older } else { Build::Newer })
 }
 
 /// Gives a friend another petname.
@@ -336,6 +345,7 @@ pub(crate) fn set_blocked(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId,
             state.unblock_key(turn, &key);
         }
         grants::unblock(state, turn, peer);
+        state.befriended.extend(&devices);
         state.wake.extend(devices);
     }
     update(state, turn, peer, |friend| friend.blocked = blocked)?;

@@ -117,8 +117,12 @@ impl Intake {
             return Ok(());
         }
         let faults = delivery.faults(link);
+        let is_unread = delivery.has_unread(link);
         self.take(state, delivery, keeper, turn, link, bytes)?;
-        delivery.heard(turn, link, faults);
+        // A proof of nobody whom we know is no reason to let a link stay.
+        if is_unread == delivery.has_unread(link) {
+            delivery.heard(turn, link, faults);
+        }
         Ok(())
     }
 
@@ -146,6 +150,13 @@ impl Intake {
                 let friend = delivery.behind(state, link);
                 if !friend.is_some_and(|peer| keeper.keep(state, turn.now, peer, &keep)) {
                     self.count(DropReason::Malformed);
+                    delivery.fault(state, turn, Origin::Link(link));
+                }
+                Ok(())
+            }
+            Ok(Frame::Prove(prove)) => {
+                if !delivery.proof(state, turn, link, prove)? {
+                    self.count(DropReason::Unexpected);
                     delivery.fault(state, turn, Origin::Link(link));
                 }
                 Ok(())
@@ -203,8 +214,11 @@ impl Intake {
             return Ok(());
         }
         let is_first = kind(&put.envelope) == Some(Kind::First);
+        // Who has not proved to be a friend is told nothing of keys that are over, and costs what
+        // any stranger costs.
+        let friend = delivery.friend_behind(state, link);
         let Own { admission, friendship, past, .. } = &mut state.own;
-        let over = past.iter().filter(|past| past.until > turn.now).map(|past| &past.friendship);
+        let over = past.iter().filter(|past| friend.is_some() && past.until > turn.now).map(|past| &past.friendship);
         let admitted = admission.admit(turn.now, &put, friendship, over, &Uses(turn))?;
         let proved = match &admitted {
             Ok(admitted) => Some(admitted.grant),
@@ -237,8 +251,11 @@ impl Intake {
                     Kind::First => None,
                 });
                 match sender {
-                    // Who was taken out is told nothing: it looks as if this node were off.
-                    Some((device, _)) if is_refused(state, &device) => delivery.refuse(state, turn, origin, &device),
+                    // A friend brings what somebody made who was taken out: that one is told nothing.
+                    Some((device, _)) if is_refused(state, &device) => {
+                        self.count(DropReason::Blocked);
+                        delivery.fault(state, turn, origin);
+                    }
                     Some((device, tag)) if state.friend_of(&device).is_some_and(|friend| friend.giving) => {
                         return self.known(state, delivery, turn, origin, &put.envelope, tag);
                     }
@@ -360,7 +377,7 @@ impl Intake {
         let outcome = match taken {
             Ok(()) => {
                 if let Some(device) = sender {
-                    delivery.proved_by_envelope(state, turn, origin, &device)?;
+                    delivery.brought_step(state, turn, origin, &device)?;
                 }
                 None
             }
@@ -484,9 +501,11 @@ impl Intake {
             return Ok(());
         };
         if is_refused(state, &device) {
-            // No receipt and no link: to the other side it looks as if this node were off.
+            // What a stranger gets who writes under a tag that nobody expects: silence, a fault,
+            // and the time of a search.
+            self.tags.search(state, turn.now, &tag);
             self.count(DropReason::Blocked);
-            delivery.refuse(state, turn, origin, &device);
+            delivery.fault(state, turn, origin);
             return Ok(());
         }
         let opened = state.envelope_key_from(&device).and_then(|key| key.open(counter, envelope).ok());
@@ -495,7 +514,7 @@ impl Intake {
             delivery.fault(state, turn, origin);
             return Ok(());
         };
-        delivery.proved_by_envelope(state, turn, origin, &device)?;
+        delivery.brought_known(state, turn, origin, &device);
         let peer = state.devices.get(&device).map(|row| row.peer);
         if peer.is_some_and(|peer| !state.rates.deposit(turn.now, peer, envelope.len())) && !origin.is_depot() {
             // Its own device has sealed it, so nobody else can use up its share.

@@ -90,11 +90,12 @@ impl Keeper {
         }
     }
 
-    /// Answers whoever asks for a record of ours, or a friend who asks for one that was left here.
-    /// There is nothing else to be had: only who has proved who it is may guess wrong.
+    /// Answers a friend who asks for a record of ours, or for one that was left here. To anybody
+    /// else it looks as if nothing were there, whatever they name: who has an id of ours in hand,
+    /// as every former friend has, must not find out by it who is at this address.
     pub fn answer(&self, state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>, link: LinkId, id: LookupId) {
-        let asker = delivery.behind(state, link);
-        let own = state.own.records.get(&id).cloned();
+        let asker = delivery.behind(state, link).filter(|peer| is_welcome(state, peer));
+        let own = state.own.records.get(&id).filter(|_| asker.is_some()).cloned();
         let record = own.or_else(|| self.find(state, turn.now, &asker?, &id));
         if record.is_none() && asker.is_none() {
             delivery.fault(state, turn, Origin::Link(link));

@@ -75,7 +75,7 @@ pub use turn::TurnFailed;
 
 use beacon::Beacon;
 use command::Command;
-use delivery::Delivery;
+use delivery::{Delivery, Up};
 use depot::Depots;
 use dispatch::Machines;
 use finder::Finder;
@@ -179,6 +179,12 @@ impl Core {
         self.state.own.peer
     }
 
+    /// Speaks another version of the wire, as another build would.
+    #[cfg(feature = "testing")]
+    pub fn speak(&mut self, version: u32) {
+        self.state.own.wire = version;
+    }
+
     /// Handles one input. It fails only when the store failed beneath; then the turn is
     /// taken back and this core is dropped.
     pub fn handle(&mut self, now: Timestamp, input: Input, world: &mut World<'_>) -> Result<(), TurnFailed> {
@@ -221,7 +227,7 @@ impl Core {
                 }
             }
             Input::LinkUp { link, dial: Some(dial), .. } if depots.has_dial(dial) => depots.link_up(state, turn, link, dial)?,
-            Input::LinkUp { link, dial, path, source: _ } => delivery.link_up(state, turn, link, dial, path)?,
+            Input::LinkUp { link, dial, path, keys, source: _ } => delivery.link_up(state, turn, Up { link, dial, path, keys })?,
             Input::DialFailed(dial) if depots.has_dial(dial) => depots.dial_failed(turn, dial),
             Input::DialFailed(dial) => delivery.dial_failed(state, turn, dial),
             Input::LinkDown(link) if depots.has_link(link) => depots.link_down(turn, link),
@@ -316,6 +322,9 @@ impl Core {
         if std::mem::take(&mut state.has_new_friend) {
             lan.look_again(state);
             delivery.shorten_all(state, turn);
+        }
+        for device in std::mem::take(&mut state.befriended) {
+            delivery.befriended(state, turn, &device)?;
         }
         for device in std::mem::take(&mut state.hang_up) {
             delivery.hang_up(state, turn, &device);

@@ -162,6 +162,13 @@ pub const RECEIPT_TIMEOUT: u64 = 30 * SECOND;
 /// The same, once the device has shown itself on another link: it may have started anew and
 /// never answer on the old one.
 pub const RIVAL_TIMEOUT: u64 = 2 * SECOND;
+/// For so long a friend's device may take to prove that it is behind a link.
+pub const PROVE_TIMEOUT: u64 = 10 * SECOND;
+/// MACs computed for proofs of links within a minute, one for each friend's device and proof:
+/// half a second's work.
+pub const PROOFS_MAX: usize = 250_000;
+/// How long it is remembered that a friend's build speaks another version than ours.
+pub const BUILD_REMEMBERED: u64 = DAY;
 /// Most envelopes waiting for one device.
 pub const OUTBOX_MAX: u64 = 100_000;
 /// Early envelopes kept for each device.

@@ -195,6 +195,10 @@ pub(crate) fn hide(state: &mut State, turn: &mut Turn<'_>, who: &crate::command:
     if is_new {
         presence.change(turn);
         state.republish = true;
+        if !hidden {
+            // Their proofs are answered again.
+            state.befriended.extend(state.friends.get(&peer).map(|friend| friend.devices.as_slice()).unwrap_or_default());
+        }
         turn.notify(crate::seam::Event::Friend(peer));
     }
     Ok(peer)

@@ -14,6 +14,15 @@ pub use symbolon_presence::address::Address;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkId(pub u64);
 
+/// The Ed25519 keys that the two ends of a link have proved to the transport.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TransportKeys {
+    /// Ours.
+    pub own: PublicKeyBytes,
+    /// That of the other end.
+    pub other: PublicKeyBytes,
+}
+
 /// One attempt to open a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DialId(pub u64);
@@ -72,6 +81,9 @@ pub enum Input {
         path: Path,
         /// Where the other end is.
         source: Source,
+        /// By which keys the transport knows the two ends; none when the other's is of another
+        /// kind. Such a link is never proved.
+        keys: Option<TransportKeys>,
     },
     /// An attempt to open a link has failed for all its addresses.
     DialFailed(DialId),

@@ -35,6 +35,7 @@ use symbolon_relay::frame::{Found, MailboxEntry, ReceiptItem};
 use symbolon_relay::grant::{AddressBody, MailboxKeys, Scope, grant_key};
 use symbolon_relay::link::{ClaimCode, RelayLink};
 use symbolon_relay::mailbox::Admission;
+use symbolon_relay::prove::{Instance, LinkKey, WIRE_VERSION};
 
 mod rows;
 
@@ -49,8 +50,9 @@ pub(crate) struct Own {
     pub identity: Identity,
     pub peer: PeerId,
     /// Names this run of the node: drawn at each start, never stored.
-    #[allow(dead_code, reason = "said in the proof of a link, which follows")]
-    pub instance: [u8; 16],
+    pub instance: Instance,
+    /// The version of the wire that this build speaks.
+    pub wire: u32,
     pub name: String,
     pub admission: Admission,
     pub friendship: FriendshipSecret,
@@ -113,6 +115,17 @@ impl Own {
         let depots = self.depots(rng, grant, scope, Timestamp(u64::MAX), 0);
         Whereabouts { entry, depots: depots.into_iter().map(|depot| depot.entry).collect() }
     }
+}
+
+/// A friend's build that speaks another version than ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Build {
+    /// 0 stands for all before links were proved.
+    pub version: u32,
+    /// Whether the device itself has said so.
+    pub is_sure: bool,
+    /// When that was last seen.
+    pub at: Timestamp,
 }
 
 /// Counters that must not run backwards.
@@ -187,6 +200,12 @@ pub(crate) struct State {
     pub told: Vec<(DeviceId, ReceiptItem)>,
     /// How much of what others send is looked at; never stored.
     pub rates: Rates,
+    /// Devices whose owners have become friends, or are again.
+    pub befriended: BTreeSet<DeviceId>,
+    /// Friends' devices whose build speaks another version than ours.
+    pub builds: BTreeMap<DeviceId, Build>,
+    /// What each device shares with this one to prove links, computed once.
+    link_keys: HashMap<DeviceId, LinkKey>,
     /// Envelope keys to and from each device, computed once.
     envelope_keys: HashMap<DeviceId, (KnownKey, KnownKey)>,
     /// Leaf credentials whose two signatures were verified, by hash of room, leaf and
@@ -274,6 +293,7 @@ impl State {
                 identity,
                 peer,
                 instance,
+                wire: WIRE_VERSION,
                 name,
                 admission: Admission::new(keys),
                 friendship,
@@ -319,6 +339,9 @@ impl State {
             owed: BTreeMap::new(),
             told: Vec::new(),
             rates: Rates::default(),
+            befriended: BTreeSet::new(),
+            builds: BTreeMap::new(),
+            link_keys: HashMap::new(),
             envelope_keys: HashMap::new(),
             speakers: HashMap::new(),
             dirty_devices: BTreeSet::new(),
@@ -401,6 +424,18 @@ impl State {
     /// The key of known envelopes from a device.
     pub fn envelope_key_from(&mut self, device: &DeviceId) -> Option<KnownKey> {
         self.envelope_keys(device).map(|(_, from)| from.clone())
+    }
+
+    /// What a device shares with this one to prove links.
+    pub fn link_key(&mut self, device: &DeviceId) -> Option<&LinkKey> {
+        if !self.link_keys.contains_key(device) {
+            let other = self.devices.get(device)?;
+            let cert: DeviceCertBody = symbolon_presence::codec::decode(&other.chain.cert, CERT_MAX).ok()?;
+            let dh = DhPublic::parse(&cert.dh).ok()?;
+            let me = &self.own.identity;
+            self.link_keys.insert(*device, LinkKey::agree(&me.dh, &dh, &me.device, device));
+        }
+        self.link_keys.get(device)
     }
 
     /// The device that a leaf's credential proves, verified once and then remembered.

@@ -152,6 +152,11 @@ fn schemas() -> Value {
         "blocked": flag(),
         "hidden": { "type": "boolean", "description": "One's own addresses are kept from this friend." },
         "beware": beware(),
+        "build": {
+            "type": ["string", "null"],
+            "enum": ["older", "newer", null],
+            "description": "The friend's version of Symbolon, when it and ours do not understand each other: texts wait until one is updated.",
+        },
         "mutual": { "type": "boolean", "description": "Both sides have confirmed; messages wait until then." },
         "unread": number(),
     });

@@ -6,7 +6,7 @@
 use super::qr::Qr;
 use serde_json::{Map, Value, json};
 use symbolon_core::command::{
-    Direction, FriendView, IdentityView, InviteState, InviteView, LookupView, MessageState, MessageView, Path, RelayView, Reply,
+    Build, Direction, FriendView, IdentityView, InviteState, InviteView, LookupView, MessageState, MessageView, Path, RelayView, Reply,
     RequestKind, RequestStatus, RequestView, StatusView, Trust,
 };
 use symbolon_core::seam::{Event, Warning};
@@ -105,6 +105,7 @@ fn friend(view: &FriendView) -> Value {
         "blocked": view.blocked,
         "hidden": view.hidden,
         "beware": view.beware,
+        "build": view.build.map(Build::name),
         "unread": view.unread,
     })
 }

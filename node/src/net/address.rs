@@ -81,6 +81,13 @@ pub(crate) fn pinned_address(ip: IpAddr, zone: u32, carrier: Carrier, port: u16,
     Some(Endpoint { ip, carrier, port, zone, expects }.address())
 }
 
+/// The Ed25519 key behind a transport id; none when it is of another kind.
+pub(super) fn transport_key(id: &TransportId) -> Option<PublicKeyBytes> {
+    // A key so short stands in its id as it is.
+    let key = libp2p::identity::PublicKey::try_decode_protobuf(id.as_ref().digest()).ok()?;
+    Some(PublicKeyBytes(key.try_into_ed25519().ok()?.to_bytes()))
+}
+
 /// How the other end of a connection is reached, by its address, or by ours when it came to us:
 /// what a relay forwards is known by that.
 pub(super) fn path(local: Option<&Multiaddr>, remote: &Multiaddr) -> Path {

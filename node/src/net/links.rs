@@ -5,6 +5,7 @@
 //! together with the queueing, so each link has one beginning and at most one end, and
 //! nothing is queued for a link after `close` or `reset` has returned.
 
+use crate::net::address::transport_key;
 use crate::net::door::{Bounds, Door, Source};
 use crate::net::driver::Request;
 use crate::net::limits::Limits;
@@ -18,7 +19,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use symbolon_core::command::Path;
-use symbolon_core::seam::{self, DialId, Input, LinkId};
+use symbolon_core::seam::{self, DialId, Input, LinkId, TransportKeys};
+use symbolon_presence::id::PublicKeyBytes;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 /// What the handle, the swarm's task and the links' tasks share.
@@ -87,12 +89,16 @@ pub(super) struct Pulse {
     pub(super) peer: TransportId,
     /// Where it is.
     pub(super) source: Source,
+    /// The keys of both ends.
+    keys: Option<TransportKeys>,
 }
 
 impl Pulse {
-    pub(super) fn new(path: Path, connection: ConnectionId, peer: TransportId, source: Source) -> Self {
+    /// `own` is the key that the connection knows us by.
+    pub(super) fn new(path: Path, connection: ConnectionId, peer: TransportId, source: Source, own: PublicKeyBytes) -> Self {
+        let keys = transport_key(&peer).map(|other| TransportKeys { own, other });
         let (heard, used) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
-        Self { born: Instant::now(), heard, used, dead: watch::Sender::new(false), path, connection, peer, source }
+        Self { born: Instant::now(), heard, used, dead: watch::Sender::new(false), path, connection, peer, source, keys }
     }
 
     /// Whether no link has been on the connection yet.
@@ -247,7 +253,8 @@ impl Shared {
             }
             known.links.insert(id, Served { link: link.clone(), pulse: place.pulse.clone() });
             let source = seam::Source(self.door.salted(place.pulse.source));
-            permit.send(Input::LinkUp { link: id, dial: dial.map(|(dial, _)| dial), path: place.pulse.path, source });
+            let Pulse { path, keys, .. } = place.pulse;
+            permit.send(Input::LinkUp { link: id, dial: dial.map(|(dial, _)| dial), path, source, keys });
         }
         let pulse = place.pulse.clone();
         let end = tokio::select! {

@@ -22,6 +22,7 @@ use libp2p::{PeerId as TransportId, Stream, StreamProtocol};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use symbolon_presence::id::PublicKeyBytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The protocol's name on the wire.
@@ -42,6 +43,8 @@ pub(super) enum StreamsEvent {
 #[derive(Debug)]
 pub(super) struct Streams {
     per_connection: usize,
+    /// Our transport key.
+    own: PublicKeyBytes,
     /// One entry for each connection; connections are bounded by the limits beside this behaviour.
     connections: HashMap<ConnectionId, Places>,
     /// One event for each stream, and each inbound stream holds a place.
@@ -57,8 +60,8 @@ struct Places {
 }
 
 impl Streams {
-    pub(super) fn new(per_connection: usize) -> Self {
-        Self { per_connection, connections: HashMap::new(), events: VecDeque::new(), waker: None }
+    pub(super) fn new(per_connection: usize, own: PublicKeyBytes) -> Self {
+        Self { per_connection, own, connections: HashMap::new(), events: VecDeque::new(), waker: None }
     }
 
     /// Asks for a stream on one connection. Answered by [`StreamsEvent::Opened`] or
@@ -81,7 +84,7 @@ impl Streams {
     }
 
     fn handler(&mut self, connection: ConnectionId, peer: TransportId, local: Option<&Multiaddr>, remote: &Multiaddr) -> Handler {
-        let pulse = Pulse::new(path(local, remote), connection, peer, Source::of(remote));
+        let pulse = Pulse::new(path(local, remote), connection, peer, Source::of(remote), self.own);
         let places = Places { free: Arc::new(Semaphore::new(self.per_connection)), pulse };
         self.connections.insert(connection, places.clone());
         Handler { places, wanted: 0, events: VecDeque::new() }

@@ -83,7 +83,7 @@ pub(super) fn build(
         None => Keypair::generate_ed25519(),
     };
     let public = key.public().try_into_ed25519().map_err(|_| BuildError)?;
-    let streams = Streams::new(limits.links_per_connection);
+    let streams = Streams::new(limits.links_per_connection, PublicKeyBytes(public.to_bytes()));
     let swarm = SwarmBuilder::with_existing_identity(key)
         .with_tokio()
         .with_other_transport(|key| {

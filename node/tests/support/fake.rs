@@ -184,6 +184,7 @@ impl World {
             path: number.is_multiple_of(3).then_some(Path::Direct),
             hidden: false,
             beware: None,
+            build: None,
             introduced_by: if number == 2 { vec!["Andi".to_owned()] } else { Vec::new() },
         });
         number

@@ -5,7 +5,9 @@ use super::relays::{RELAYS, relay_at};
 use super::run::{Happening, Ix, Sim, address_of, node_at};
 use std::collections::{BTreeMap, VecDeque};
 use symbolon_core::command::Path;
-use symbolon_core::seam::{Address, DialId, Input, LinkId, Source};
+use symbolon_core::seam::{Address, DialId, Input, LinkId, Source, TransportKeys};
+use symbolon_presence::id::PublicKeyBytes;
+use symbolon_presence::kdf::sha256;
 use symbolon_presence::time::Timestamp;
 use symbolon_relay::frame::Frame;
 
@@ -107,11 +109,12 @@ impl Sim {
         let incarnation = self.nodes[from].incarnation;
         if to == Some(ROGUE) && self.rogue_links.is_some() {
             let link = self.pipe([from, ROGUE], [incarnation, 0]);
+            let keys = self.keys(from, ROGUE);
             self.plan(
                 at,
                 from,
                 incarnation,
-                Happening::Input(Input::LinkUp { link, dial: Some(dial), path: Path::Direct, source: Source::default() }),
+                Happening::Input(Input::LinkUp { link, dial: Some(dial), path: Path::Direct, source: Source::default(), keys }),
             );
             self.rogue_links.get_or_insert_default().push(link);
             return;
@@ -124,16 +127,33 @@ impl Sim {
         };
         let other = self.nodes[to].incarnation;
         let link = self.pipe([from, to], [incarnation, other]);
-        self.plan(at, to, other, Happening::Input(Input::LinkUp { link, dial: None, path: Path::Direct, source: Source::default() }));
+        let (theirs, ours) = (self.keys(to, from), self.keys(from, to));
+        self.plan(
+            at,
+            to,
+            other,
+            Happening::Input(Input::LinkUp { link, dial: None, path: Path::Direct, source: Source::default(), keys: theirs }),
+        );
         self.plan(
             at,
             from,
             incarnation,
-            Happening::Input(Input::LinkUp { link, dial: Some(dial), path: Path::Direct, source: Source::default() }),
+            Happening::Input(Input::LinkUp { link, dial: Some(dial), path: Path::Direct, source: Source::default(), keys: ours }),
         );
         if let Some(pipe) = self.line.pipes.get_mut(&link) {
             pipe.last = [at, at];
         }
+    }
+
+    /// The key by which a node's transport is known while this process of it lives.
+    pub fn transport_key(&self, ix: Ix) -> PublicKeyBytes {
+        let incarnation = self.nodes.get(ix).map_or(0, |node| node.incarnation);
+        PublicKeyBytes(sha256(&[b"transport".as_slice(), &(ix as u64).to_be_bytes(), &incarnation.to_be_bytes()].concat()))
+    }
+
+    /// The keys of a link, as one of its ends sees them.
+    fn keys(&self, own: Ix, other: Ix) -> Option<TransportKeys> {
+        Some(TransportKeys { own: self.transport_key(own), other: self.transport_key(other) })
     }
 
     pub(super) fn pipe(&mut self, ends: [Ix; 2], incarnations: [u64; 2]) -> LinkId {
@@ -224,7 +244,8 @@ impl Sim {
     pub fn rogue_link(&mut self, to: Ix) -> LinkId {
         let incarnation = self.nodes[to].incarnation;
         let link = self.pipe([ROGUE, to], [0, incarnation]);
-        self.deliver(to, vec![Input::LinkUp { link, dial: None, path: Path::Direct, source: Source::default() }], false);
+        let keys = self.keys(to, ROGUE);
+        self.deliver(to, vec![Input::LinkUp { link, dial: None, path: Path::Direct, source: Source::default(), keys }], false);
         link
     }
 

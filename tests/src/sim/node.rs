@@ -50,6 +50,8 @@ pub struct SimNode {
     pub peer: PeerId,
     /// Running hash of inputs and changes.
     pub trace: Trace,
+    /// The version of the wire that its build speaks, if it is another one.
+    pub build: Option<u32>,
 }
 
 impl SimNode {
@@ -61,7 +63,7 @@ impl SimNode {
     /// A node that was never started.
     pub fn with_rooms(rooms: Box<dyn Rooms>, name: Option<String>) -> Self {
         let (store, clock, trace) = (MemoryStore::default(), NodeClock::default(), Trace::default());
-        Self { core: None, rooms, store, clock, name, incarnation: 0, peer: PeerId([0; 32]), trace }
+        Self { core: None, rooms, store, clock, name, incarnation: 0, peer: PeerId([0; 32]), trace, build: None }
     }
 
     /// What the user called it.
@@ -85,8 +87,11 @@ impl SimNode {
         self.incarnation += 1;
         self.clock.restart(&self.store);
         let now = self.clock.read(truth);
-        let core = Core::load(CoreConfig { name: self.name.clone(), ..CoreConfig::default() }, &self.store, now, seed)
+        let mut core = Core::load(CoreConfig { name: self.name.clone(), ..CoreConfig::default() }, &self.store, now, seed)
             .expect("the store of a simulated node loads");
+        if let Some(version) = self.build {
+            core.speak(version);
+        }
         self.peer = core.peer();
         self.core = Some(core);
         // First-run rows are durable before anybody sees the identity.

@@ -163,12 +163,17 @@ impl Sim {
         };
         let other = relay.incarnation;
         let link = self.pipe([from, to], [incarnation, other]);
-        self.plan(at, to, other, Happening::Input(Input::LinkUp { link, dial: None, path: Path::Direct, source: Source::default() }));
+        self.plan(
+            at,
+            to,
+            other,
+            Happening::Input(Input::LinkUp { link, dial: None, path: Path::Direct, source: Source::default(), keys: None }),
+        );
         self.plan(
             at,
             from,
             incarnation,
-            Happening::Input(Input::LinkUp { link, dial: Some(dial), path: Path::Direct, source: Source::default() }),
+            Happening::Input(Input::LinkUp { link, dial: Some(dial), path: Path::Direct, source: Source::default(), keys: None }),
         );
     }
 

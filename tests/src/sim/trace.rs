@@ -108,6 +108,7 @@ pub fn frame(bytes: &[u8]) -> String {
         Ok(Frame::Fetch(_)) => "fetch".into(),
         Ok(Frame::Fetched(_)) => "fetched".into(),
         Ok(Frame::Keep(keep)) => format!("keep {} records", keep.records.len()),
+        Ok(Frame::Prove(_)) => "prove".into(),
         Ok(Frame::Ack(ack)) => format!("ack {:?}", ack.numbers),
         Err(_) => format!("{} B that are no frame", bytes.len()),
     }

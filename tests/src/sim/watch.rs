@@ -202,7 +202,7 @@ impl Watch {
                 let record = found.record.and_then(|bytes| Record::read(&bytes, sim.nodes[from].clock.newest()).ok());
                 assert!(record.is_none_or(|record| record.id == found.id), "what is handed out is what was asked for");
             }
-            Frame::Lookup(_) | Frame::Keep(_) => {}
+            Frame::Lookup(_) | Frame::Keep(_) | Frame::Prove(_) => {}
             // Of relays and their mailboxes' owners.
             Frame::Update(_)
             | Frame::Session(_)

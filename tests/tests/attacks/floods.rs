@@ -325,7 +325,7 @@ fn a_friend_who_asks_again_and_again_to_be_sent_everything_is_answered_once_in_a
     let sealed = ben.cipher.seal(bond.room, &codec::encode(&RoomPayload::Again), &[]).unwrap();
     let known = Known { room: bond.room, epoch: sealed.epoch, sequence: None, mls: sealed.bytes };
     let frame = ben.known_frame(&bond, &codec::encode(&known));
-    let link = sim.rogue_link(a);
+    let link = ben.call(&mut sim, a, &bond);
     assert!(sim.rogue_send(link, frame).iter().filter(|frame| put_id(frame).is_some()).count() >= 50, "later it is answered again");
 }
 

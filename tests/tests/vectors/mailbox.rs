@@ -33,6 +33,7 @@ pub fn vectors() -> Vec<Value> {
         relay_link(),
         relay_frames(),
         left(),
+        proofs(),
         posted(),
         lookup_messages(),
     ]
@@ -115,6 +116,31 @@ fn left() -> Value {
             "fetched": hex(fetched.encode()),
             "keep": hex(keep.encode()),
             "keep_nothing": hex(Frame::Keep(Keep { records: Vec::new() }).encode()),
+        }),
+    )
+}
+
+fn proofs() -> Value {
+    let (ann, ben) = (samples::ann(), samples::ben());
+    let ([question, answer], ends, _) = samples::proofs();
+    vector(
+        "proofs of a link",
+        "The key is derived from X25519 of the two certificates' keys and both device ids, the lower one first. Ann has dialled, and speaks first.",
+        json!({
+            "dh_of_dialler": hex(ann.identity.dh.expose()),
+            "dh_public_of_dialled": hex(ben.identity.dh.public().bytes().as_bytes()),
+            "device_of_dialler": hex(ann.identity.device.as_bytes()),
+            "device_of_dialled": hex(ben.identity.device.as_bytes()),
+            "transport_of_dialler": hex(ends.dialler.as_bytes()),
+            "transport_of_dialled": hex(ends.dialled.as_bytes()),
+            "version": question.version,
+            "salts": [hex(question.salt), hex(answer.salt)],
+            "instances": [hex(question.instance), hex(answer.instance)],
+        }),
+        json!({
+            "macs": [hex(question.mac), hex(answer.mac)],
+            "question": hex(Frame::Prove(question).encode()),
+            "answer": hex(Frame::Prove(answer).encode()),
         }),
     )
 }

@@ -19,8 +19,8 @@ impl Delivery {
         self.due.first().map(|(at, _)| *at)
     }
 
-    /// The device showed itself on another link than the one that is fed. That one is not
-    /// taken away, since an envelope can be carried by a stranger; but it must answer soon.
+    /// The device has proved to be behind another link than the one that is fed. That one may be
+    /// as good; but it must answer soon.
     pub(super) fn hurry(&mut self, turn: &Turn<'_>, device: &DeviceId) {
         let soon = turn.now.after(RIVAL_TIMEOUT);
         if self.sessions.get(device).and_then(|session| session.receipt_due).is_none_or(|due| due > soon) {
@@ -190,15 +190,15 @@ impl Delivery {
         Ok(())
     }
 
-    /// Says hello on a fresh link to a friend's device: it learns where we are, and its
-    /// receipt proves that it is there. While envelopes wait for the device, they go first:
+    /// Says hello on a fresh link that we dialled, once the friend's device has proved to be there:
+    /// it learns where we are. While envelopes wait for the device, they go first:
     /// a greeting sealed behind them must not overtake them by more tags than are expected.
     pub(super) fn greet(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
         let Some(row) = state.devices.get(device) else { return Ok(()) };
         let doubtful = self.sessions.get(device).is_some_and(|session| session.is_doubtful(request::asking_since(state, &row.peer)));
         // In doubt only the Offer goes first; the greeting may settle the doubt.
         let waits = if doubtful { outbox::has_steps(turn, device)? } else { row.outbox_count > 0 };
-        let Some(session) = self.sessions.get(device).filter(|session| session.greet && session.link.is_some()) else { return Ok(()) };
+        let Some(session) = self.sessions.get(device).filter(|session| session.greet && self.is_proved(session)) else { return Ok(()) };
         let hello = match session.hello.as_ref().filter(|_| !session.hello_is_over) {
             _ if waits => return Ok(()),
             Some((_, envelope)) => Some(envelope.clone()),
@@ -222,6 +222,10 @@ impl Delivery {
         Ok(())
     }
 
+    fn is_proved(&self, session: &Session) -> bool {
+        session.link.and_then(|link| self.links.get(&link)).is_some_and(|row| row.proved)
+    }
+
     /// Asks a friend's device to put again what was not acknowledged.
     pub fn ask_again(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
         if let Some(envelope) = seal_whisper(state, turn, device, &RoomPayload::Again)? {
@@ -230,9 +234,9 @@ impl Delivery {
         Ok(())
     }
 
-    /// Puts an envelope that may be lost, if a link to the device is up.
+    /// Puts an envelope that may be lost, if the device has proved to be behind a link.
     pub(super) fn whisper(&mut self, state: &State, turn: &mut Turn<'_>, device: &DeviceId, envelope: &[u8], kind: &'static str) -> bool {
-        let link = self.sessions.get(device).and_then(|session| session.link);
+        let link = self.sessions.get(device).filter(|session| self.is_proved(session)).and_then(|session| session.link);
         let row = state.devices.get(device);
         let put = row.and_then(|row| Put::new(row.entry.address.clone(), row.put.as_ref()?, outbox::TTL, None, envelope.to_vec()));
         let (Some(link), Some(put)) = (link, put) else { return false };

@@ -1,17 +1,11 @@
-//! Links: from coming up, over the proof who is behind, to their end.
+//! Links: from coming up to their end.
 
 use super::*;
 
 impl Delivery {
     /// A link came up.
-    pub fn link_up(
-        &mut self,
-        state: &mut State,
-        turn: &mut Turn<'_>,
-        link: LinkId,
-        dial: Option<DialId>,
-        path: Path,
-    ) -> Result<(), TurnFailed> {
+    pub fn link_up(&mut self, state: &mut State, turn: &mut Turn<'_>, up: Up) -> Result<(), TurnFailed> {
+        let Up { link, dial, .. } = up;
         let device = dial.and_then(|dial| self.dials.remove(&dial));
         if dial.is_some() && device.is_none() {
             turn.act(Action::Close(link, CloseReason::Idle));
@@ -26,19 +20,21 @@ impl Delivery {
             }
             return Ok(());
         }
-        self.links.insert(link, Link { device, path, ..Link::default() });
+        self.links.insert(link, Link::new(&up, device));
         let Some(device) = device else { return Ok(()) };
         let session = self.sessions.entry(device).or_default();
         session.dial = None;
-        if session.link.is_some() {
+        if session.link.is_some_and(|other| self.links.get(&other).is_some_and(|other| other.proved)) {
             // The device reached us first.
             self.links.remove(&link);
             turn.act(Action::Close(link, CloseReason::Idle));
             return Ok(());
         }
         self.attach(turn, &device, link);
+        // Once it has proved to be there.
         self.sessions.entry(device).or_default().greet = true;
-        self.greet(state, turn, &device)?;
+        // Before anything else: who is there learns nothing of who calls, unless it is the friend.
+        self.await_proof(state, turn, &device);
         self.feed(state, turn, &device)
     }
 
@@ -117,7 +113,7 @@ impl Delivery {
 
     /// A device has proved to be behind a link: its place is kept. One device has so few kept
     /// places that friends cannot take those of others; the oldest gives way.
-    fn keep(&mut self, turn: &mut Turn<'_>, link: LinkId, device: &DeviceId) {
+    pub(super) fn keep(&mut self, turn: &mut Turn<'_>, link: LinkId, device: &DeviceId) {
         let kept: Vec<LinkId> = self.links.iter().filter(|(_, row)| row.kept && row.device == Some(*device)).map(|(id, _)| *id).collect();
         if kept.len() >= KEPT_LINKS_MAX
             && let Some((oldest, row)) = kept.first().and_then(|oldest| Some((*oldest, self.links.get_mut(oldest)?)))
@@ -155,66 +151,9 @@ impl Delivery {
         }
     }
 
-    /// Something of a device that is refused came by a link: closes it, unless the link is
-    /// another device's that carried it.
-    pub fn refuse(&mut self, state: &mut State, turn: &mut Turn<'_>, origin: Origin, device: &DeviceId) {
-        let Origin::Link(link) = origin else { return };
-        if self.links.get(&link).is_some_and(|row| row.device.is_none_or(|bound| bound == *device)) {
-            self.close(state, turn, link, CloseReason::Refused);
-        }
-    }
-
     /// Whether frames of this link are to be looked at.
     pub fn is_open(&self, link: LinkId) -> bool {
         self.links.contains_key(&link)
-    }
-
-    /// An envelope that only this device can have made came by this link. The way back is open.
-    pub fn proved_by_envelope(
-        &mut self,
-        state: &mut State,
-        turn: &mut Turn<'_>,
-        origin: Origin,
-        device: &DeviceId,
-    ) -> Result<(), TurnFailed> {
-        let Origin::Link(link) = origin else { return Ok(()) };
-        let Some(row) = self.links.get_mut(&link) else { return Ok(()) };
-        match row.device {
-            None => row.device = Some(*device),
-            // A link dialled for another device: what it brings is taken, but it stays that device's.
-            Some(bound) if bound != *device => return Ok(()),
-            Some(_) => {}
-        }
-        if !row.proved {
-            self.prove(state, turn, link, device);
-        }
-        state.note_heard(device, turn.now);
-        let session = self.sessions.entry(*device).or_default();
-        match session.link {
-            None => {
-                self.attach(turn, device, link);
-                self.feed(state, turn, device)?;
-            }
-            Some(older) if older != link && !session.inflight.is_empty() => self.hurry(turn, device),
-            Some(_) => {}
-        }
-        Ok(())
-    }
-
-    pub(super) fn prove(&mut self, state: &State, turn: &mut Turn<'_>, link: LinkId, device: &DeviceId) {
-        if let Some(row) = self.links.get_mut(&link) {
-            row.proved = true;
-        }
-        if state.friend_of(device).is_some_and(|friend| friend.state != FriendState::Ended && !friend.blocked) {
-            self.keep(turn, link, device);
-        }
-        let session = self.sessions.entry(*device).or_default();
-        session.tried = true;
-        session.attempts = 0;
-        self.reached.insert(*device);
-        if let Some(friend) = state.friend_of(device) {
-            turn.notify(Event::Online { peer: friend.peer, online: true });
-        }
     }
 
     pub(super) fn attach(&mut self, turn: &Turn<'_>, device: &DeviceId, link: LinkId) {
@@ -259,10 +198,11 @@ impl Delivery {
         }
     }
 
-    /// The links to a friend's own node.
+    /// The proved links to a friend's own node.
     pub fn links_to(&self, state: &State, peer: &PeerId) -> BTreeSet<LinkId> {
         let devices = state.friends.get(peer).map(|friend| friend.devices.as_slice()).unwrap_or_default();
-        devices.iter().filter_map(|device| self.sessions.get(device)?.link).collect()
+        let linked = devices.iter().filter_map(|device| self.sessions.get(device)?.link);
+        linked.filter(|link| self.links.get(link).is_some_and(|row| row.proved)).collect()
     }
 
     /// Devices of friends that have proved to be behind their links, and these.

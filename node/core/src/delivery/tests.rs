@@ -21,14 +21,19 @@ fn in_turn(f: impl FnOnce(&mut Delivery, &mut State, &mut Turn<'_>)) -> Vec<Acti
     out.actions.into()
 }
 
+/// A link that somebody has opened to us.
+fn inbound(number: u64) -> Up {
+    Up { link: LinkId(number), dial: None, path: Path::Direct, keys: None }
+}
+
 #[test]
 fn a_strangers_session_goes_with_its_link() {
     in_turn(|delivery, state, turn| {
         for n in 0..1_000u64 {
             let mut id = [0; 16];
             id[..8].copy_from_slice(&n.to_be_bytes());
-            delivery.link_up(state, turn, LinkId(n), None, Path::Direct).unwrap();
-            delivery.proved_by_envelope(state, turn, Origin::Link(LinkId(n)), &DeviceId(id)).unwrap();
+            delivery.link_up(state, turn, inbound(n)).unwrap();
+            delivery.brought_step(state, turn, Origin::Link(LinkId(n)), &DeviceId(id)).unwrap();
             assert_eq!(delivery.sessions.len(), 1);
             delivery.link_down(state, turn, LinkId(n));
             assert!(delivery.sessions.is_empty() && delivery.links.is_empty() && delivery.due.is_empty());
@@ -39,7 +44,7 @@ fn a_strangers_session_goes_with_its_link() {
 #[test]
 fn a_link_that_wants_too_many_receipts_in_one_turn_is_closed() {
     let actions = in_turn(|delivery, state, turn| {
-        delivery.link_up(state, turn, LinkId(1), None, Path::Direct).unwrap();
+        delivery.link_up(state, turn, inbound(1)).unwrap();
         for n in 0..RECEIPTS_WAITING_MAX {
             let mut id = [0; 32];
             id[..8].copy_from_slice(&(n as u64).to_be_bytes());
@@ -56,7 +61,7 @@ fn a_link_that_wants_too_many_receipts_in_one_turn_is_closed() {
 #[test]
 fn receipts_of_one_turn_come_in_as_few_signatures_as_their_bound_allows() {
     let actions = in_turn(|delivery, state, turn| {
-        delivery.link_up(state, turn, LinkId(1), None, Path::Direct).unwrap();
+        delivery.link_up(state, turn, inbound(1)).unwrap();
         for n in 0..=RECEIPT_MAX {
             let mut id = [0; 32];
             id[..8].copy_from_slice(&(n as u64).to_be_bytes());
@@ -72,7 +77,7 @@ fn receipts_of_one_turn_come_in_as_few_signatures_as_their_bound_allows() {
 fn a_link_that_brought_a_friends_envelope_under_an_old_key_may_bring_a_window_and_no_more() {
     in_turn(|delivery, state, turn| {
         let link = LinkId(1);
-        delivery.link_up(state, turn, link, None, Path::Direct).unwrap();
+        delivery.link_up(state, turn, inbound(1)).unwrap();
         delivery.forgive_a_window(link);
         for _ in 0..WINDOW as u32 + FAULTS_MAX - 1 {
             delivery.fault_of_old_key(state, turn, link);
@@ -84,7 +89,7 @@ fn a_link_that_brought_a_friends_envelope_under_an_old_key_may_bring_a_window_an
         assert!(!delivery.is_open(link));
 
         let stranger = LinkId(2);
-        delivery.link_up(state, turn, stranger, None, Path::Direct).unwrap();
+        delivery.link_up(state, turn, inbound(2)).unwrap();
         for _ in 0..FAULTS_MAX {
             assert!(delivery.is_open(stranger));
             delivery.fault_of_old_key(state, turn, stranger);
@@ -131,7 +136,7 @@ fn a105_nobody_but_a_proved_friend_who_may_know_where_we_are_is_punched_to() {
             (3, known, true, Path::Direct),
             (4, stranger, true, Path::Relay),
         ] {
-            delivery.link_up(state, turn, LinkId(link), None, path).unwrap();
+            delivery.link_up(state, turn, Up { link: LinkId(link), dial: None, path, keys: None }).unwrap();
             let row = delivery.links.get_mut(&LinkId(link)).unwrap();
             (row.device, row.proved) = (Some(device), proved);
         }
