@@ -20,7 +20,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
+use symbolon_presence::id::{LookupId, Nonce};
+use symbolon_relay::frame::Frame;
 use symbolon_relay::link::RelayLink;
+use symbolon_relay::lookup::Ask;
+use symbolon_tests::craft::{Actor, contact_of};
 use symbolon_tests::node::{Api, Carrier, Node, Pair, within};
 use tokio::io::AsyncWriteExt;
 use tokio::runtime::Runtime;
@@ -64,7 +68,12 @@ struct Floods {
 
 impl Floods {
     fn new() -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        // Real strangers bring processors of their own; here they get what the nodes leave.
+        let yield_to_nodes = || {
+            let _ = rustix::process::nice(10);
+        };
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        let runtime = builder.worker_threads(2).on_thread_start(yield_to_nodes).enable_all().build().unwrap();
         Self { runtime, rows: Vec::new(), on: Arc::default() }
     }
 
@@ -281,6 +290,39 @@ fn a101_a102_while_strangers_use_all_that_they_can_two_friends_talk_and_owners_s
     floods.add("relay: mailboxes of strangers", Duration::from_millis(100), 50, move |n| {
         let to = Arc::clone(&told);
         async move { Owner::connect(from(n), relay_at, &to, 3_000_000 + n).await.ok() }
+    });
+    floods.add("relay: questions to its look-up server", Duration::from_millis(40), 20, move |n| async move {
+        let caller = Caller::call(from(n), relay_at).await.ok()?;
+        for question in 0..16 {
+            let mut line = caller.open_protocol("/symbolon/lookup/1").await.ok()?;
+            line.send(&Ask::Get(LookupId([question; 32])).encode()).await.ok()?;
+            line.frame().await.ok()?;
+        }
+        Some(caller)
+    });
+    let invite = pair.andi.json(&["invite"]).unwrap()[0]["link"].as_str().unwrap().to_owned();
+    floods.add("Offers under one invite", Duration::from_millis(60), 20, move |n| {
+        // Made by hand, each by another person; the room in it is none, which shows only at its end.
+        let mut mallory = Actor::new(n, owner::now());
+        let offer = mallory.offer(owner::now());
+        let usage = Nonce::random(&mut mallory.rng);
+        let frame = mallory.offer_frame(&contact_of(&invite, owner::now()), usage, &offer);
+        async move {
+            let caller = Caller::call(from(n), node_at).await.ok()?;
+            let mut line = caller.open().await.ok()?;
+            line.send(&frame).await.ok()?;
+            // Signed for, refused in silence, or hung up.
+            let _ = timeout(Duration::from_millis(500), line.frame()).await;
+            Some((caller, line))
+        }
+    });
+    floods.add("records asked for", Duration::from_millis(40), 20, move |n| async move {
+        let caller = Caller::call(from(n), node_at).await.ok()?;
+        let mut line = caller.open().await.ok()?;
+        for question in 0..64 {
+            line.send(&Frame::Lookup(LookupId([question; 32])).encode()).await.ok()?;
+        }
+        Some((caller, line))
     });
     let api: SocketAddr = pair.andi.api().unwrap().address().trim_start_matches("http://").parse().unwrap();
     floods.add("local API: silent sockets", Duration::from_millis(20), 200, move |_| async move { socket(None, api).await.ok() });

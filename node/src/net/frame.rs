@@ -5,7 +5,7 @@
 //! before anything is allocated for it, and memory grows with the bytes that have arrived,
 //! not with those that were promised.
 
-use crate::net::limits::READ_CHUNK;
+use crate::net::limits::{READ_AT_REST, READ_CHUNK};
 use symbolon_core::seam::MAX_FRAME;
 
 /// Bytes of the longest length prefix.
@@ -53,19 +53,21 @@ fn read_length(bytes: &[u8]) -> Result<Option<(usize, usize)>, FrameError> {
 
 /// What was read from a stream and is not yet a whole frame.
 ///
-/// Holds at most one frame of [`MAX_FRAME`] and one [`READ_CHUNK`]; [`READ_CHUNK`] after
-/// [`Self::shrink`].
+/// Holds at most one frame of [`MAX_FRAME`] and one [`READ_CHUNK`]; [`READ_AT_REST`] at first and
+/// after [`Self::shrink`].
 #[derive(Debug)]
 pub(super) struct FrameBuffer {
     /// Initialised throughout; `start..end` is filled.
     bytes: Vec<u8>,
     start: usize,
     end: usize,
+    /// Whether the last read filled all room: more is on its way.
+    was_full: bool,
 }
 
 impl FrameBuffer {
     pub(super) fn new() -> Self {
-        Self { bytes: vec![0; READ_CHUNK], start: 0, end: 0 }
+        Self { bytes: vec![0; READ_AT_REST], start: 0, end: 0, was_full: false }
     }
 
     /// Takes the next whole frame out.
@@ -85,7 +87,7 @@ impl FrameBuffer {
 
     /// Whether it holds more memory than it needs now.
     pub(super) fn is_swollen(&self) -> bool {
-        self.start == self.end && self.bytes.len() > READ_CHUNK
+        self.start == self.end && self.bytes.len() > READ_AT_REST
     }
 
     /// Gives back what a large frame took; while large frames flow it is better kept.
@@ -102,7 +104,9 @@ impl FrameBuffer {
             self.end -= self.start;
             self.start = 0;
         }
-        if self.bytes.len() - self.end < READ_CHUNK / 4 {
+        if self.was_full && self.bytes.len() < READ_CHUNK {
+            self.bytes.resize(READ_CHUNK, 0);
+        } else if self.bytes.len() - self.end < (self.bytes.len() / 4).min(READ_CHUNK / 4) {
             // Doubles with what has arrived, but never beyond what a frame can need.
             let grown = (self.bytes.len() * 2).min(PREFIX_MAX + MAX_FRAME + READ_CHUNK);
             self.bytes.resize(grown, 0);
@@ -113,6 +117,7 @@ impl FrameBuffer {
     /// Says that so many bytes were read into [`Self::room`].
     pub(super) fn filled(&mut self, count: usize) {
         self.end = (self.end + count).min(self.bytes.len());
+        self.was_full = self.end == self.bytes.len();
     }
 }
 
@@ -177,7 +182,7 @@ mod tests {
         for (bytes, error) in cases {
             let mut buffer = FrameBuffer::new();
             assert_eq!(feed(&mut buffer, bytes, 1), Err(error));
-            assert_eq!(buffer.bytes.capacity(), READ_CHUNK);
+            assert_eq!(buffer.bytes.capacity(), READ_AT_REST);
         }
     }
 
@@ -188,7 +193,7 @@ mod tests {
         let mut buffer = FrameBuffer::new();
         assert!(feed(&mut buffer, &bytes[..100], usize::MAX).unwrap().is_empty());
         buffer.room();
-        assert_eq!(buffer.bytes.len(), READ_CHUNK);
+        assert_eq!(buffer.bytes.len(), READ_AT_REST);
         assert!(feed(&mut buffer, &bytes[100..50_000], usize::MAX).unwrap().is_empty());
         buffer.room();
         assert!(buffer.bytes.len() <= 128 * 1024);
@@ -196,7 +201,7 @@ mod tests {
         assert!(buffer.bytes.len() <= PREFIX_MAX + MAX_FRAME + READ_CHUNK);
         assert!(buffer.is_swollen());
         buffer.shrink();
-        assert_eq!(buffer.bytes.capacity(), READ_CHUNK);
+        assert_eq!(buffer.bytes.capacity(), READ_AT_REST);
     }
 
     #[test]

@@ -49,8 +49,10 @@ pub const PUNCH_PAUSE_MAX: Duration = Duration::from_secs(15 * 60);
 pub const PUNCH_SOON: Duration = Duration::from_secs(2);
 /// Most addresses of one dial that are looked at; the rest is not even parsed.
 pub const ADDRESSES_LOOKED_AT: usize = 32;
-/// Bytes read from a stream at once, and what an idle link keeps for it.
+/// Bytes read from a stream at once.
 pub const READ_CHUNK: usize = 16 * 1024;
+/// What an idle link keeps for its next read.
+pub const READ_AT_REST: usize = 2 * 1024;
 /// Frames are gathered into one write until it has so many bytes.
 pub const WRITE_BATCH: usize = 64 * 1024;
 /// Commands on their way to the task that owns the swarm; the next sender waits.

@@ -161,10 +161,15 @@ impl Caller {
 
     /// Opens a stream of the mailbox protocol.
     pub async fn open(&self) -> io::Result<Line> {
+        self.open_protocol("/symbolon/mailbox/1").await
+    }
+
+    /// Opens a stream of any protocol.
+    pub async fn open_protocol(&self, protocol: &str) -> io::Result<Line> {
         let (order, stream) = oneshot::channel();
         self.orders.send(order).await.map_err(|_| bad("the connection is gone"))?;
         let mut stream = stream.await.map_err(|_| bad("the connection is gone"))?;
-        agree(&mut stream, "/symbolon/mailbox/1").await?;
+        agree(&mut stream, protocol).await?;
         Ok(Line(stream))
     }
 }
