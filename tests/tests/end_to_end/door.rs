@@ -161,6 +161,18 @@ fn a110_browser_is_opened_by_a_private_file_and_nothing_stands_in_its_command_li
 }
 
 #[test]
+fn a110_node_leaves_no_core_dump() {
+    let home = TempDir::new().unwrap();
+    let node = Node::start(&home.path().join("andi"), &LOOPBACK).unwrap();
+    let Ok(limits) = std::fs::read_to_string(format!("/proc/{}/limits", node.pid())) else {
+        eprintln!("skipped: this system has no /proc");
+        return;
+    };
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max core file size")).unwrap();
+    assert_eq!(line.split_whitespace().collect::<Vec<_>>(), ["0", "0", "bytes"]);
+}
+
+#[test]
 fn page_opens_in_a_browser_by_its_address() {
     if Command::new("chromium").arg("--version").output().is_err() {
         eprintln!("skipped: there is no chromium");

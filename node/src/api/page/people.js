@@ -151,6 +151,8 @@ function requestCard(one) {
     await Promise.all([loadRequests(), loadFriends()]);
   };
   const incoming = one.direction === "in";
+  // A friend is shown under the petname, which poses as nobody else.
+  const name = state.friends.find((friend) => friend.id === one.peer)?.name ?? one.name;
   const accept = button("Accept", answer("accept", "Accepted."), { class: "primary" });
   const buttons = [];
   if (incoming && one.status === "pending") {
@@ -163,7 +165,7 @@ function requestCard(one) {
     buttons.push(button("Take the block back", unblock));
   }
   return h("article", { class: "card request" },
-    h("div", { class: "row" }, avatar(one.peer, one.name), h("p", { class: "grow" }, nameOf(one.name), " ", standing(one))),
+    h("div", { class: "row" }, avatar(one.peer, name), h("p", { class: "grow" }, nameOf(name), " ", standing(one))),
     one.fault ? h("p", { class: "warning" }, sentence(one.fault), ".") : null,
     one.note ? h("blockquote", { dir: "auto" }, clean(one.note)) : null,
     incoming && one.status === "pending" ? h("p", { class: "hint" }, TRUST[one.trust] ?? "") : null,
