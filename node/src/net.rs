@@ -323,13 +323,13 @@ impl NetHandle {
         self.shared.admit(link);
     }
 
-    /// Lets these records be found, and no others of ours.
-    pub fn publish(&self, records: Vec<Vec<u8>>) {
+    /// Lets these records be found, and no others of ours: the first ones by anyone, the others at our lookup servers only.
+    pub fn publish(&self, everywhere: Vec<Vec<u8>>, servers: Vec<Vec<u8>>) {
         let shared = self.shared.clone();
         // Two of these may overtake each other on the way: the later one counts.
         let number = shared.told.fetch_add(1, Ordering::Relaxed);
         // At once where there is room, so that a stop that follows finds it done.
-        let full = match shared.requests.try_send(Request::Publish(number, records)) {
+        let full = match shared.requests.try_send(Request::Publish(number, everywhere, servers)) {
             Err(mpsc::error::TrySendError::Full(request)) => request,
             Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => return,
         };

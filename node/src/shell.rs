@@ -101,7 +101,7 @@ pub trait Transport {
     /// See [`Action::Admit`].
     fn admit(&mut self, link: LinkId);
     /// See [`Action::Publish`].
-    fn publish(&mut self, records: Vec<Vec<u8>>);
+    fn publish(&mut self, everywhere: Vec<Vec<u8>>, servers: Vec<Vec<u8>>);
     /// See [`Action::Resolve`].
     fn resolve(&mut self, id: LookupId, servers: Vec<Vec<Address>>);
     /// See [`Action::Lookups`].
@@ -347,7 +347,7 @@ impl<P: Parts, T: Transport, C: Clock> Shell<P, T, C> {
                 Action::Heard(link) => self.transport.heard(link),
                 Action::Keep(link, kept) => self.transport.keep(link, kept),
                 Action::Admit(link) => self.transport.admit(link),
-                Action::Publish(records) => self.transport.publish(records),
+                Action::Publish { everywhere, servers } => self.transport.publish(everywhere, servers),
                 Action::Resolve(id, servers) => self.transport.resolve(id, servers),
                 Action::Lookups(servers) => self.transport.lookups(servers),
                 Action::Host(record) => self.transport.host(record),

@@ -2,8 +2,10 @@
 
 use crate::id::PublicKeyBytes;
 use crate::kdf::{Secret, derive};
-use crate::labels::{KEY_HEADER, KEY_RATCHET};
+use crate::header::{Class, Wrapping};
+use crate::labels::{KEY_DRAW, KEY_HEADER, KEY_RATCHET};
 use crate::sign::SigningKey;
+use crate::time::DAY;
 use crate::tree::{Tree, TreeSecret};
 use minicbor::{Decode, Encode};
 
@@ -69,6 +71,23 @@ impl Generation {
     /// Signs records, blinded.
     pub fn lookup(&self) -> SigningKey {
         SigningKey::from_seed(self.lookup.expose())
+    }
+
+    /// Seed of everything that is random in the headers of a set of readers: in the header itself without a day, in its
+    /// record of a day with it. So a header that is made again, after a start or at a relay, is the same bytes and tells nothing.
+    pub fn header_seed(&self, wrapping: &Wrapping, day: Option<u32>) -> Secret {
+        let day = day.map(|day| day.to_be_bytes());
+        let day = day.as_ref().map_or([].as_slice(), |day| day.as_slice());
+        let [full, limited] = [Class::Full, Class::Limited].map(|class| wrapping.secret(class).expose());
+        derive(self.tree.expose(), KEY_DRAW, &[b"seed", &wrapping.version.to_be_bytes(), full, limited, day])
+    }
+
+    /// The moment of a day, in milliseconds since its begin, at which an owner without a server of its own brings its headers: it
+    /// has nothing to do with when the owner comes or goes.
+    pub fn header_moment(&self, day: u32) -> u64 {
+        let drawn = derive(self.tree.expose(), KEY_DRAW, &[b"moment", &day.to_be_bytes()]);
+        let [a, b, c, d, e, f, ..] = *drawn.expose();
+        u64::from_be_bytes([0, 0, a, b, c, d, e, f]) % DAY
     }
 
     /// The tree's labels.

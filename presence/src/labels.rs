@@ -151,6 +151,8 @@ labels! {
     KEY_OUTER = "key once outer";
     /// Where the counter of a day's records begins.
     KEY_COUNTER = "key record counter";
+    /// What an owner draws for its own header: the same as long as the same people read it.
+    KEY_DRAW = "key header draw";
 
     // MACs.
     /// Tag of a known envelope.

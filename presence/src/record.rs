@@ -22,6 +22,8 @@ pub const BUCKETS: [usize; 6] = [512, 1024, 2 * 1024, 4 * 1024, 8 * 1024, 15 * 1
 pub const LIFE_MAX: u64 = 3 * DAY;
 /// Days for which an owner makes records ahead.
 pub const DAYS_AHEAD: u32 = 14;
+/// Where the counters of headers begin, behind the place that only readers know: above all that were counted in milliseconds.
+const HEADER_MARKS: u64 = 1 << 33;
 /// Bytes of the random number in a record.
 const NONCE: usize = 12;
 /// Bytes before the content.
@@ -68,14 +70,28 @@ impl Place {
         Ok(lookup_id(&blind_public(lookup, self.factor.as_bytes())?))
     }
 
-    /// The record's counter at a time. It begins somewhere else for each record of each
+    /// The record's counter at a mark. It begins somewhere else for each record of each
     /// day, so that counters link no two records.
-    fn counter(&self, now: Timestamp) -> u64 {
+    fn counter(&self, mark: u64) -> u64 {
         let secret = derive(self.outer.expose(), KEY_COUNTER, &[]);
         let [a, b, c, d, e, ..] = *secret.expose();
-        let begin = u64::from_be_bytes([0, 0, 0, a, b, c, d, e]);
-        let earliest = Timestamp(start_of(self.day).0.saturating_sub((u64::from(DAYS_AHEAD) + 2) * DAY));
-        begin.saturating_add(now.since(earliest))
+        u64::from_be_bytes([0, 0, 0, a, b, c, d, e]).saturating_add(mark)
+    }
+
+    fn mark_at(&self, now: Timestamp) -> u64 {
+        now.since(Timestamp(start_of(self.day).0.saturating_sub((u64::from(DAYS_AHEAD) + 2) * DAY)))
+    }
+
+    /// Makes the record of a header. Its counter tells the version and no time, since a former friend can compute where counters of
+    /// headers begin.
+    pub fn seal_header<R: rand_core::CryptoRng + ?Sized>(
+        &self,
+        lookup: &SigningKey,
+        version: u64,
+        content: &[u8],
+        rng: &mut R,
+    ) -> Result<Vec<u8>, TooLong> {
+        self.seal_marked(lookup, HEADER_MARKS.saturating_add(version), content, rng)
     }
 
     /// Makes the record. `now` must be later than at any record made for this place before.
@@ -83,6 +99,16 @@ impl Place {
         &self,
         lookup: &SigningKey,
         now: Timestamp,
+        content: &[u8],
+        rng: &mut R,
+    ) -> Result<Vec<u8>, TooLong> {
+        self.seal_marked(lookup, self.mark_at(now), content, rng)
+    }
+
+    fn seal_marked<R: rand_core::CryptoRng + ?Sized>(
+        &self,
+        lookup: &SigningKey,
+        mark: u64,
         content: &[u8],
         rng: &mut R,
     ) -> Result<Vec<u8>, TooLong> {
@@ -95,7 +121,7 @@ impl Place {
         let key = BlindedKey::new(lookup, self.factor.as_bytes());
         let body = Body {
             key: key.public(),
-            counter: self.counter(now),
+            counter: self.counter(mark),
             expires: end_of(self.day),
             sealed: aead_seal(&self.once(&nonce), 0, SEAL_OUTER, key.public().as_bytes(), &padded),
             nonce,
@@ -323,9 +349,11 @@ mod tests {
     fn counters_rise_within_a_day_and_link_no_two_days() {
         let places: Vec<Place> = (0..10).map(|n| Place::of_header(&key().public(), day_of(NOW) + n)).collect();
         for place in &places {
-            assert!(place.counter(NOW) < place.counter(NOW.after(1)));
+            assert!(place.counter(place.mark_at(NOW)) < place.counter(place.mark_at(NOW.after(1))));
+            let last = end_of(place.day);
+            assert!(place.counter(place.mark_at(last)) < place.counter(HEADER_MARKS), "headers of before counted milliseconds");
         }
-        let steps: Vec<u64> = places.windows(2).map(|pair| pair[0].counter(NOW).abs_diff(pair[1].counter(NOW))).collect();
+        let steps: Vec<u64> = places.windows(2).map(|pair| pair[0].counter(pair[0].mark_at(NOW)).abs_diff(pair[1].counter(pair[1].mark_at(NOW)))).collect();
         assert!(steps.iter().all(|step| step % DAY != 0), "made at once, but a day apart they do not look it");
     }
 }

@@ -1,5 +1,9 @@
 //! The beacon: publishes this node's records, for today and tomorrow, whenever what they say
 //! changes and before they end.
+//!
+//! A header tells no time. A former friend can compute where it lies on each day, and may run a server there: so an owner
+//! whose own server answers leaves headers to that one, and another brings them to the DHT when the readers have changed, once a day
+//! at a moment that has nothing to do with its comings and goings, and when nobody has them.
 
 use crate::command::DhtView;
 use crate::limits::{AWAY_DELAY, PUBLISH_DELAY, PUBLISH_INTERVAL, PUBLISH_PAUSE, READ_AGAIN, READ_BACK, READ_BACK_MAX, SERVERS_MAX};
@@ -8,13 +12,15 @@ use crate::state::State;
 use crate::table::Table;
 use crate::turn::Turn;
 use crate::wire::{PresenceBody, SignedPresence};
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
 use std::collections::BTreeSet;
 use symbolon_presence::body::{Body, Stamp};
 use symbolon_presence::codec;
 use symbolon_presence::header::{Class, Header};
 use symbolon_presence::id::LookupId;
 use symbolon_presence::posted::{Item, Posted};
-use symbolon_presence::record::{DAYS_AHEAD, Place, day_of, end_of};
+use symbolon_presence::record::{DAYS_AHEAD, Place, day_of, end_of, start_of};
 use symbolon_presence::time::Timestamp;
 
 /// When to publish. Nothing of it is stored.
@@ -38,8 +44,55 @@ pub(crate) struct Beacon {
     read_back: Option<Timestamp>,
     /// When our relays get the records of the days to come.
     away_due: Option<Timestamp>,
+    headers: Headers,
     /// When friends last got records of ours to keep, and where those said that we are.
     left: Option<(Timestamp, Vec<Address>)>,
+}
+
+/// Our headers, and when they go to the DHT. Nothing of it is stored.
+#[derive(Debug, Default)]
+struct Headers {
+    /// Of today and tomorrow.
+    ids: BTreeSet<LookupId>,
+    /// For which readers those lie there, as far as is known: generation and version.
+    known: Option<(u32, u64)>,
+    /// When they are brought whether anything has changed or not.
+    due: Option<Timestamp>,
+    /// They were looked for, and nobody has them.
+    are_missing: bool,
+}
+
+impl Headers {
+    /// Before the first publication it counts as known who reads: that was brought before the start.
+    fn begin(&mut self, state: &State, now: Timestamp) {
+        if self.known.is_none() {
+            self.known = Some(Self::readers(state));
+            self.due = Some(Self::next_moment(state, now));
+        }
+    }
+
+    fn readers(state: &State) -> (u32, u64) {
+        let presence = &state.own.presence;
+        (presence.generation.number, presence.wrapping.version)
+    }
+
+    /// The next of the moments that are drawn for each day.
+    fn next_moment(state: &State, now: Timestamp) -> Timestamp {
+        let moment = |day: u32| start_of(day).after(state.own.presence.generation.header_moment(day));
+        let today = day_of(now);
+        Some(moment(today)).filter(|moment| *moment > now).unwrap_or_else(|| moment(today.saturating_add(1)))
+    }
+
+    /// Whether they are to be brought to the DHT now; they count as brought then.
+    fn take_due(&mut self, state: &State, now: Timestamp) -> bool {
+        let readers = Self::readers(state);
+        let is_due = self.due.is_some_and(|due| due <= now);
+        if is_due {
+            self.due = Some(Self::next_moment(state, now));
+        }
+        let have_changed = self.known.replace(readers) != Some(readers);
+        std::mem::take(&mut self.are_missing) | is_due | have_changed
+    }
 }
 
 impl Beacon {
@@ -61,7 +114,7 @@ impl Beacon {
 
     /// When something is due.
     pub fn next_due(&self) -> Option<Timestamp> {
-        [self.due, self.read_back_due, self.away_due].into_iter().flatten().min()
+        [self.due, self.read_back_due, self.away_due, self.headers.due].into_iter().flatten().min()
     }
 
     /// These are all DHT servers now: they are remembered, and looked at for our own record.
@@ -101,11 +154,40 @@ impl Beacon {
     /// What somebody has found: our own record as we published it?
     pub fn found(&mut self, state: &State, now: Timestamp, id: &LookupId, bytes: &[u8]) {
         let is_ours = state.own.records.get(id).is_some_and(|own| own == bytes);
+        if is_ours && self.headers.ids.contains(id) {
+            self.headers.are_missing = false;
+        }
         if is_ours && self.unread.remove(id) && self.unread.is_empty() {
             self.read_back = Some(now);
             self.read_back_pause = READ_BACK;
             self.read_back_due = Some(now.after(READ_AGAIN));
         }
+    }
+
+    /// All who were asked for a record have answered.
+    pub fn resolved(&mut self, state: &State, turn: &mut Turn<'_>, id: &LookupId) {
+        if self.unread.contains(id) && self.headers.ids.contains(id) && self.has_no_server_of_its_own() {
+            self.headers.are_missing = true;
+            let records = self.publication(state, turn.now);
+            turn.act(records);
+        }
+    }
+
+    /// Whether nobody but this node itself brings its headers.
+    fn has_no_server_of_its_own(&self) -> bool {
+        self.lookups == 0
+    }
+
+    /// Our records: headers only where they do not show when somebody is here.
+    fn publication(&mut self, state: &State, now: Timestamp) -> Action {
+        let are_due = self.headers.take_due(state, now);
+        let brings = are_due && self.has_no_server_of_its_own();
+        let (mut everywhere, mut servers) = (Vec::new(), Vec::new());
+        for (id, bytes) in &state.own.records {
+            let is_for_all = brings || !self.headers.ids.contains(id);
+            if is_for_all { &mut everywhere } else { &mut servers }.push(bytes.clone());
+        }
+        Action::Publish { everywhere, servers }
     }
 
     /// How it stands with the DHT.
@@ -123,11 +205,15 @@ impl Beacon {
     fn look(&mut self, state: &State, turn: &mut Turn<'_>) {
         let own = &state.own.presence;
         let (lookup, today) = (own.generation.reader().lookup, day_of(turn.now));
-        let places = [Place::of_header(&lookup, today), Place::of_body(&lookup, today, own.wrapping.secret(Class::Full))];
+        let body = Place::of_body(&lookup, today, own.wrapping.secret(Class::Full));
+        // What a server of our own brings is not looked for by us.
+        let header = self.has_no_server_of_its_own().then(|| Place::of_header(&lookup, today));
         if !self.unread.is_empty() {
-            turn.act(Action::Publish(state.own.records.values().cloned().collect()));
+            self.headers.are_missing = self.unread.iter().any(|id| self.headers.ids.contains(id));
+            let records = self.publication(state, turn.now);
+            turn.act(records);
         }
-        self.unread = places.iter().filter_map(|place| place.id(&lookup).ok()).collect();
+        self.unread = header.iter().chain([&body]).filter_map(|place| place.id(&lookup).ok()).collect();
         for id in &self.unread {
             turn.act(Action::Resolve(*id, Vec::new()));
         }
@@ -135,7 +221,12 @@ impl Beacon {
 
     /// Publishes when it is due.
     pub fn tick(&mut self, state: &mut State, turn: &mut Turn<'_>) {
+        self.headers.begin(state, turn.now);
         self.tick_records(state, turn);
+        if self.headers.due.is_some_and(|due| due <= turn.now) && self.last.is_some() {
+            let records = self.publication(state, turn.now);
+            turn.act(records);
+        }
         if self.away_due.is_some_and(|due| due <= turn.now) {
             self.away_due = None;
             state.leaves_records = true;
@@ -151,9 +242,17 @@ impl Beacon {
     pub fn farewell(&mut self, state: &mut State, turn: &mut Turn<'_>) {
         if self.last.is_some() && self.servers + self.neighbours + self.lookups > 0 {
             self.due = None;
-            publish(state, turn, Class::Limited);
+            self.publish(state, turn, Class::Limited);
             state.leaves_with_friends = true;
         }
+    }
+
+    /// Makes and publishes the records of today and tomorrow. None when no header can be made.
+    fn publish(&mut self, state: &mut State, turn: &mut Turn<'_>, most: Class) -> Option<()> {
+        self.headers.ids = make(state, turn, most)?;
+        let records = self.publication(state, turn.now);
+        turn.act(records);
+        Some(())
     }
 
     /// Friends get what was published when it says another place, and before what they have ends.
@@ -179,7 +278,7 @@ impl Beacon {
         self.look_back(turn.now);
         self.due = Some(turn.now.after(PUBLISH_INTERVAL));
         self.last = Some(turn.now);
-        self.is_outgrown = publish(state, turn, Class::Full).is_none();
+        self.is_outgrown = self.publish(state, turn, Class::Full).is_none();
         state.is_outgrown |= self.is_outgrown;
         if !self.is_outgrown {
             self.leave_with_friends(state, turn.now);
@@ -209,8 +308,8 @@ fn bodies_of(state: &State, turn: &mut Turn<'_>, most: Class, sequence: u64) -> 
     })
 }
 
-/// Makes and publishes the records of today and tomorrow. None when no header can be made.
-fn publish(state: &mut State, turn: &mut Turn<'_>, most: Class) -> Option<()> {
+/// Makes the records of today and tomorrow: the ids of the headers among them. None when no header can be made.
+fn make(state: &mut State, turn: &mut Turn<'_>, most: Class) -> Option<BTreeSet<LookupId>> {
     let today = day_of(turn.now);
     // Should no header hold the readers, nobody shall get one for other readers from us.
     state.own.records.clear();
@@ -223,16 +322,21 @@ fn publish(state: &mut State, turn: &mut Turn<'_>, most: Class) -> Option<()> {
     generation.ratchet.forget_before(today.saturating_sub(1).saturating_sub(generation.began));
     turn.put(Table::Meta, b"presence", &*presence);
     let bodies = bodies_of(state, turn, most, sequence);
-    let header = header_of(state, turn)?;
+    let header = header_of(state)?;
+    let mut headers = BTreeSet::new();
     for day in [today, today.saturating_add(1)] {
         let records = records_of(state, turn, day, sequence, &header, &bodies)?;
         let read = records.into_iter().filter_map(|bytes| Some((Item::read(&bytes, turn.now).ok()?.id, bytes)));
-        state.own.records.extend(read);
+        for (at, (id, bytes)) in read.enumerate() {
+            if at == 0 {
+                headers.insert(id);
+            }
+            state.own.records.insert(id, bytes);
+        }
     }
     let contact = contact_of(state, turn, today).and_then(|bytes| Some((Item::read(&bytes, turn.now).ok()?.id, bytes)));
     state.own.records.extend(contact);
-    turn.act(Action::Publish(state.own.records.values().cloned().collect()));
-    Some(())
+    Some(headers)
 }
 
 /// Makes the records that our relays are to publish while we are away, from today on. None when
@@ -244,7 +348,7 @@ fn prepare(state: &mut State, turn: &mut Turn<'_>) -> Option<()> {
     }
     let sequence = state.own.presence.sequence.saturating_sub(1);
     let bodies = bodies_of(state, turn, Class::Limited, sequence);
-    let header = header_of(state, turn)?;
+    let header = header_of(state)?;
     let today = day_of(turn.now);
     for day in today..=today.saturating_add(DAYS_AHEAD) {
         let records = records_of(state, turn, day, sequence, &header, &bodies)?;
@@ -253,12 +357,14 @@ fn prepare(state: &mut State, turn: &mut Turn<'_>) -> Option<()> {
     Some(())
 }
 
-fn header_of(state: &State, turn: &mut Turn<'_>) -> Option<Vec<u8>> {
+/// The same bytes as long as the same people read.
+fn header_of(state: &State) -> Option<Vec<u8>> {
     let presence = &state.own.presence;
-    Header::wrap(&presence.generation, &presence.wrapping, &presence.readers(), turn.rng).ok().map(|header| codec::encode(&header))
+    let mut rng = ChaCha20Rng::from_seed(*presence.generation.header_seed(&presence.wrapping, None).expose());
+    Header::wrap(&presence.generation, &presence.wrapping, &presence.readers(), &mut rng).ok().map(|header| codec::encode(&header))
 }
 
-/// Header and bodies of a day.
+/// Header and bodies of a day, the header first.
 fn records_of(
     state: &State,
     turn: &mut Turn<'_>,
@@ -270,7 +376,8 @@ fn records_of(
     let presence = &state.own.presence;
     let (generation, wrapping, at) = (&presence.generation, &presence.wrapping, Timestamp(sequence));
     let (lookup, reader) = (generation.lookup(), generation.reader());
-    let mut records = vec![Place::of_header(&reader.lookup, day).seal(&lookup, at, header, turn.rng).ok()?];
+    let mut rng = ChaCha20Rng::from_seed(*generation.header_seed(wrapping, Some(day)).expose());
+    let mut records = vec![Place::of_header(&reader.lookup, day).seal_header(&lookup, wrapping.version, header, &mut rng).ok()?];
     for (class, payload) in bodies {
         let wrapped = wrapping.secret(*class);
         let stamp =
@@ -325,6 +432,7 @@ mod tests {
 
     use super::*;
     use crate::fixture::in_turn;
+    use symbolon_presence::time::HOUR;
 
     #[test]
     fn servers_that_are_remembered_are_bounded_and_the_newest_stay() {
@@ -350,6 +458,73 @@ mod tests {
             beacon.tick(state, turn);
             assert_eq!(state.own.records.len(), 6, "header and two bodies for two days");
             assert!(state.own.away.is_empty() && state.leaves_records);
+        });
+    }
+
+    fn brought(turn: &mut Turn<'_>) -> Option<(usize, usize)> {
+        let last = turn.out.actions.iter().rev().find_map(|action| match action {
+            Action::Publish { everywhere, servers } => Some((everywhere.len(), servers.len())),
+            _ => None,
+        });
+        turn.out.actions.clear();
+        last
+    }
+
+    #[test]
+    fn header_of_the_same_readers_is_the_same_bytes_whenever_it_is_made() {
+        in_turn(|state, turn| {
+            let headers = |state: &mut State, turn: &mut Turn<'_>| {
+                let ids = make(state, turn, Class::Full).unwrap();
+                state.own.records.iter().filter(|(id, _)| ids.contains(id)).map(|(_, bytes)| bytes.clone()).collect::<Vec<_>>()
+            };
+            let first = headers(state, turn);
+            turn.now = turn.now.after(3 * HOUR);
+            assert_eq!(headers(state, turn), first, "neither counter nor bytes tell when it was made");
+            crate::presence::grant(state, turn, &crate::fixture::peer(1), &[]).unwrap();
+            let other = headers(state, turn);
+            assert!(other.iter().all(|header| !first.contains(header)));
+        });
+    }
+
+    #[test]
+    fn headers_go_to_the_dht_when_readers_change_once_a_day_and_when_nobody_has_them_and_else_to_own_servers_alone() {
+        in_turn(|state, turn| {
+            let mut beacon = Beacon::default();
+            beacon.start(turn.now);
+            beacon.tick(state, turn);
+            turn.now = turn.now.after(PUBLISH_DELAY);
+            beacon.tick(state, turn);
+            assert_eq!(brought(turn), Some((4, 2)), "a start brings bodies");
+
+            beacon.servers(state, turn, vec![Address(vec![4, 192, 0, 2, 1])], 0);
+            turn.now = turn.now.after(READ_BACK);
+            beacon.tick(state, turn);
+            let header = beacon.unread.iter().find(|id| beacon.headers.ids.contains(*id)).copied().unwrap();
+            beacon.resolved(state, turn, &header);
+            assert_eq!(brought(turn), Some((6, 0)), "nobody had today's");
+
+            crate::presence::grant(state, turn, &crate::fixture::peer(1), &[]).unwrap();
+            beacon.changed(turn.now, true);
+            beacon.tick(state, turn);
+            assert_eq!(brought(turn), Some((6, 0)), "others read it now");
+            beacon.changed(turn.now, true);
+            beacon.tick(state, turn);
+            assert_eq!(brought(turn), Some((4, 2)), "nothing new in it");
+
+            turn.now = beacon.headers.due.unwrap();
+            beacon.due = None;
+            beacon.read_back_due = None;
+            beacon.tick(state, turn);
+            assert_eq!(brought(turn), Some((6, 0)), "the moment of the day");
+
+            beacon.lookups(turn.now, 1);
+            crate::presence::grant(state, turn, &crate::fixture::peer(2), &[]).unwrap();
+            beacon.changed(turn.now, true);
+            beacon.tick(state, turn);
+            assert_eq!(brought(turn), Some((4, 2)), "a server of our own brings it");
+            turn.now = turn.now.after(READ_BACK);
+            beacon.tick(state, turn);
+            assert!(beacon.unread.iter().all(|id| !beacon.headers.ids.contains(id)), "and we do not look for it");
         });
     }
 }

@@ -265,7 +265,10 @@ impl Core {
                     finder.begin_anew(state, now);
                 }
             }
-            Input::Resolved(id) => seeker.answered(state, delivery, turn, id, Source::Servers),
+            Input::Resolved(id) => {
+                beacon.resolved(state, turn, &id);
+                seeker.answered(state, delivery, turn, id, Source::Servers);
+            }
             Input::Stopping => beacon.farewell(state, turn),
             Input::Tick => {
                 lan.renew(state, turn);

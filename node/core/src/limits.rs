@@ -80,6 +80,8 @@ pub const READ_BACK: u64 = 2 * SECOND;
 pub const READ_BACK_MAX: u64 = 10 * MINUTE;
 /// How long an answer may take.
 pub const SEEK_DEADLINE: u64 = 20 * SECOND;
+/// How long the answer may take when only the body is looked for, before the header is.
+pub const SEEK_BODY_DEADLINE: u64 = 5 * SECOND;
 /// Our records are looked for again so long after they were last found.
 pub const READ_AGAIN: u64 = 30 * MINUTE;
 /// Our relays get the records of the days to come so long after something has changed; at once

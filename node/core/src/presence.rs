@@ -11,6 +11,8 @@ use crate::table::Table;
 use crate::turn::{Failed, Turn, TurnFailed};
 use crate::wire::{Labels, PresenceKeys};
 use minicbor::{Decode, Encode};
+use rand_chacha::ChaCha20Rng;
+use rand_core::Rng;
 use std::collections::{BTreeMap, BTreeSet};
 use symbolon_presence::blocks::{Block, Blocks, Readers};
 use symbolon_presence::codec;
@@ -28,6 +30,9 @@ use symbolon_presence::time::Timestamp;
 /// Blocks that one friend may have at once: while two requests cross, the other side may
 /// hold the one or the other.
 const BLOCKS_OF_FRIEND: usize = 2;
+
+/// Steps of versions and revisions are at most 2^16.
+const STEP_SHIFT: u32 = 16;
 
 /// What makes this node's records. Row `presence` in [`Table::Meta`].
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -62,13 +67,13 @@ pub(crate) struct Past {
 
 impl OwnPresence {
     /// Draws the first generation.
-    pub fn random(now: Timestamp, rng: &mut rand_chacha::ChaCha20Rng) -> Self {
+    pub fn random(now: Timestamp, rng: &mut ChaCha20Rng) -> Self {
         Self {
-            generation: Generation::random(0, day_of(now), rng),
+            generation: Generation::random(begin(rng), day_of(now), rng),
             blocks: Blocks::default(),
             granted: BTreeMap::new(),
             hidden: BTreeSet::new(),
-            wrapping: Wrapping::random(0, rng),
+            wrapping: Wrapping::random(u64::from(begin(rng)), rng),
             sequence: 0,
         }
     }
@@ -95,9 +100,19 @@ impl OwnPresence {
     }
 
     fn change(&mut self, turn: &mut Turn<'_>) {
-        self.wrapping = Wrapping::random(self.wrapping.version.saturating_add(1), turn.rng);
+        self.wrapping = Wrapping::random(self.wrapping.version.saturating_add(step(turn.rng)), turn.rng);
         turn.put(Table::Meta, b"presence", self);
     }
+}
+
+/// Where a number begins that rises with every friend made or lost: at a secret, so that it counts nobody.
+pub(crate) fn begin(rng: &mut ChaCha20Rng) -> u32 {
+    rng.next_u32() >> 2
+}
+
+/// How far such a number rises.
+fn step(rng: &mut ChaCha20Rng) -> u64 {
+    1 + u64::from(rng.next_u32() >> STEP_SHIFT)
 }
 
 fn serial(identity: &Identity) -> u64 {
@@ -142,7 +157,7 @@ pub(crate) fn revoke(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) {
         own.presence.blocks.revoke(block);
     }
     own.presence.change(turn);
-    let new = FriendshipSecret { revision: own.friendship.revision.saturating_add(1), secret: Secret::random(turn.rng) };
+    let new = FriendshipSecret { revision: own.friendship.revision.saturating_add(step(turn.rng)), secret: Secret::random(turn.rng) };
     let over = std::mem::replace(&mut own.friendship, new);
     own.past.retain(|past| past.until > turn.now);
     if own.past.len() >= PAST_MAX {
@@ -210,20 +225,40 @@ mod tests {
 
     use super::*;
     use crate::fixture::{in_turn, peer};
+    use rand_core::SeedableRng;
     use symbolon_presence::header::Header;
 
     #[test]
     fn secrets_that_are_over_are_bounded_and_the_newest_stay() {
         in_turn(|state, turn| {
-            let over = PAST_MAX as u64 + 10;
-            for n in 0..over {
+            for n in 0..PAST_MAX as u64 + 10 {
                 grant(state, turn, &peer(n), &[]).unwrap();
                 revoke(state, turn, &peer(n));
             }
             let revisions: Vec<u64> = state.own.past.iter().map(|past| past.friendship.revision).collect();
-            assert_eq!(revisions, (over - PAST_MAX as u64..over).collect::<Vec<_>>());
-            assert_eq!(state.own.friendship.revision, over);
+            assert_eq!(revisions.len(), PAST_MAX);
+            assert!(revisions.is_sorted() && revisions.last() < Some(&state.own.friendship.revision));
         });
+    }
+
+    #[test]
+    fn versions_and_revisions_begin_and_step_at_random_so_that_nobody_counts_friends_by_them() {
+        let mut all = Vec::new();
+        in_turn(|state, turn| {
+            for n in 0..20 {
+                let mut rng = ChaCha20Rng::seed_from_u64(n);
+                state.own.presence = OwnPresence::random(turn.now, &mut rng);
+                *turn.rng = rng;
+                let begins = state.own.presence.wrapping.version;
+                grant(state, turn, &peer(n), &[]).unwrap();
+                revoke(state, turn, &peer(n));
+                all.push((begins, state.own.presence.wrapping.version - begins, state.own.presence.generation.number));
+            }
+        });
+        for of in [|n: &(u64, u64, u32)| n.0, |n: &(u64, u64, u32)| n.1, |n: &(u64, u64, u32)| u64::from(n.2)] {
+            let different: BTreeSet<u64> = all.iter().map(of).collect();
+            assert!(different.len() > 15, "{different:?}");
+        }
     }
 
     #[test]
@@ -261,7 +296,7 @@ mod tests {
             let revision = state.own.friendship.revision;
             assert!(!state.own.presence.has_block(&peer(1)));
             revoke(state, turn, &peer(1));
-            assert_eq!(state.own.friendship.revision, revision + 1);
+            assert!(state.own.friendship.revision > revision);
             assert!(!renew(state, turn).unwrap(), "nobody has left the new one");
         });
     }

@@ -146,9 +146,13 @@ pub enum Action {
     Punch(LinkId, bool),
     /// A relay's: connections may be forwarded to whoever is at the other end of this link.
     Admit(LinkId),
-    /// Let these records be found by whoever looks for them, until they end; they are all of
-    /// ours, and those published before are forgotten.
-    Publish(Vec<Vec<u8>>),
+    /// Let these records be found, until they end; they are all of ours, and those published before are forgotten.
+    Publish {
+        /// By anyone who looks for them.
+        everywhere: Vec<Vec<u8>>,
+        /// At our lookup servers only.
+        servers: Vec<Vec<u8>>,
+    },
     /// Look for the record under this id: in the DHT, at our lookup servers, and at these.
     /// Answered by any number of [`Input::Found`], and by [`Input::Resolved`].
     Resolve(LookupId, Vec<Vec<Address>>),

@@ -7,7 +7,7 @@
 use crate::delivery::Delivery;
 use crate::friend::friends_depots;
 use crate::limits::{
-    FRIENDS_MAX, SEEK_ANEW_PAUSE, SEEK_DEADLINE, SEEK_PAUSE, SEEK_PAUSE_MAX, SEEK_PAUSE_STALE, SEEKS_BEFORE_FRIENDS, SEEKS_MAX,
+    FRIENDS_MAX, SEEK_ANEW_PAUSE, SEEK_BODY_DEADLINE, SEEK_DEADLINE, SEEK_PAUSE, SEEK_PAUSE_MAX, SEEK_PAUSE_STALE, SEEKS_BEFORE_FRIENDS, SEEKS_MAX,
     SEEKS_WAITING_MAX,
 };
 use crate::lookup;
@@ -42,15 +42,17 @@ struct Seek {
     /// Days still to be tried, the last one first.
     days: Vec<u32>,
     day: u32,
-    /// The header, which is listened for to the end: whoever answers first may show an old one.
-    header: Asked,
+    /// The header, which is listened for to the end: whoever answers first may show an old one. None while the body is
+    /// looked for by what an earlier header wrapped.
+    header: Option<Asked>,
     /// Of the newest header opened.
     version: u64,
     /// The body, once a header was opened, with what that wrapped.
     body: Option<(Asked, Secret)>,
     deadline: Timestamp,
-    /// Whether a body was taken.
+    /// Whether a body was taken, and whether one was newer than what was known.
     found: bool,
+    is_news: bool,
     /// Whether all friends' nodes are asked: only when nobody else has had a record for some
     /// time, as a common friend learns by it who looks for whom.
     wide: bool,
@@ -158,6 +160,9 @@ impl Seeker {
         }
         self.attempts.insert(peer, Attempts { last: turn.now, vain: vain.saturating_add(1) });
         let today = day_of(turn.now);
+        if why == Why::Missed && self.look_for_body(state, delivery, turn, peer, today) {
+            return;
+        }
         self.look_for_header(state, delivery, turn, peer, days_about(today), false);
     }
 
@@ -165,6 +170,30 @@ impl Seeker {
         if self.later.len() < FRIENDS_MAX || self.later.contains_key(&peer) {
             self.later.insert(peer, at);
         }
+    }
+
+    /// Looks for the body by what the last header wrapped. Most who moved have the readers that they had: then their header,
+    /// whose place former friends know as well, is not asked for. Whether there is anything to look by.
+    fn look_for_body(&mut self, state: &State, delivery: &mut Delivery, turn: &mut Turn<'_>, peer: PeerId, day: u32) -> bool {
+        let Some(presence) = state.friends.get(&peer).and_then(|friend| friend.presence.as_ref()) else { return false };
+        let Some(wrapped) = presence.wrapped.clone() else { return false };
+        let Ok(id) = Place::of_body(&presence.reader.lookup, day, &wrapped).id(&presence.reader.lookup) else { return false };
+        let body = self.ask(state, delivery, turn, &peer, id, false);
+        self.open.insert(
+            peer,
+            Seek {
+                days: days_about(day),
+                day,
+                header: None,
+                version: presence.version,
+                body: Some((body, wrapped)),
+                deadline: turn.now.after(SEEK_BODY_DEADLINE),
+                found: false,
+                is_news: false,
+                wide: false,
+            },
+        );
+        true
     }
 
     /// Seeks whom the state names.
@@ -213,12 +242,14 @@ impl Seeker {
         let Ok(id) = Place::of_header(&presence.reader.lookup, day).id(&presence.reader.lookup) else { return };
         let header = self.ask(state, delivery, turn, &peer, id, wide);
         let deadline = turn.now.after(SEEK_DEADLINE);
-        self.open.insert(peer, Seek { days, day, header, version: presence.version, body: None, deadline, found: false, wide });
+        self.open.insert(peer, Seek { days, day, header: Some(header), version: presence.version, body: None, deadline, found: false, is_news: false, wide });
     }
 
     fn finish(&mut self, peer: &PeerId) {
         if let Some(seek) = self.open.remove(peer) {
-            self.ids.remove(&seek.header.id);
+            if let Some(header) = seek.header {
+                self.ids.remove(&header.id);
+            }
             if let Some((body, _)) = seek.body {
                 self.ids.remove(&body.id);
             }
@@ -239,7 +270,7 @@ impl Seeker {
         let Some(presence) = state.friends.get(&peer).and_then(|friend| friend.presence.clone()) else { return Ok(()) };
         let Some(record) = Record::read(bytes, turn.now).ok().filter(|record| record.id == id) else { return Ok(()) };
         let (reader, day) = (&presence.reader, seek.day);
-        if id == seek.header.id {
+        if seek.header.as_ref().is_some_and(|header| header.id == id) {
             let opened = Place::of_header(&reader.lookup, day).open(&record).ok();
             let Some(header) = opened.and_then(|bytes| codec::decode::<Header>(&bytes, RECORD_MAX).ok()) else { return Ok(()) };
             // Older than what we have read, or no newer than what we follow: somebody shows an old record.
@@ -269,8 +300,9 @@ impl Seeker {
         let Some(body) = body.filter(|body| !body.expires.is_expired_at(turn.now)) else { return Ok(()) };
         let Ok(payload) = body.open(reader, &wrapped) else { return Ok(()) };
         seek.found = true;
+        seek.is_news |= body.sequence > presence.sequence;
         // Said anew, but nothing else than before: that is no reason to look more often.
-        if body.sequence > presence.sequence && take_in(state, turn, &peer, &body, &payload) == Some(News::Yes) {
+        if body.sequence > presence.sequence && take_in(state, turn, &peer, &body, &payload, wrapped) == Some(News::Yes) {
             self.later.remove(&peer);
             self.attempts.insert(peer, Attempts { last: turn.now, vain: 0 });
         }
@@ -295,7 +327,7 @@ impl Seeker {
     /// Whether an answer about this id is still to come on this link.
     fn has_asked(&self, id: &LookupId, link: LinkId) -> bool {
         let seek = self.ids.get(id).and_then(|peer| self.open.get(peer));
-        let asked = seek.into_iter().flat_map(|seek| [Some(&seek.header), seek.body.as_ref().map(|(body, _)| body)]).flatten();
+        let asked = seek.into_iter().flat_map(|seek| [seek.header.as_ref(), seek.body.as_ref().map(|(body, _)| body)]).flatten();
         asked.into_iter().any(|asked| asked.id == *id && asked.links.contains(&link))
     }
 
@@ -313,18 +345,24 @@ impl Seeker {
     pub fn answered(&mut self, state: &State, delivery: &mut Delivery, turn: &mut Turn<'_>, id: LookupId, source: Source) {
         let Some(peer) = self.ids.get(&id).copied() else { return };
         let Some(seek) = self.open.get_mut(&peer) else { return };
-        seek.header.answered(&id, source);
+        if let Some(header) = &mut seek.header {
+            header.answered(&id, source);
+        }
         if let Some((body, _)) = &mut seek.body {
             body.answered(&id, source);
         }
-        if seek.header.is_over() && seek.body.as_ref().is_none_or(|(body, _)| body.is_over()) {
+        if seek.header.as_ref().is_none_or(Asked::is_over) && seek.body.as_ref().is_none_or(|(body, _)| body.is_over()) {
             self.next_day(state, delivery, turn, peer);
         }
     }
 
     /// What was looked for is not to be had on that day.
     fn next_day(&mut self, state: &State, delivery: &mut Delivery, turn: &mut Turn<'_>, peer: PeerId) {
-        if let Some(seek) = self.open.get_mut(&peer).filter(|seek| !seek.found) {
+        if let Some(seek) = self.open.get(&peer).filter(|seek| seek.header.is_none() && !seek.is_news) {
+            // What lies by the old secret is what is known: others may read now, by another one.
+            let days = seek.days.clone();
+            self.look_for_header(state, delivery, turn, peer, days, false);
+        } else if let Some(seek) = self.open.get_mut(&peer).filter(|seek| !seek.found) {
             let (mut days, mut wide) = (std::mem::take(&mut seek.days), seek.wide);
             let is_lasting = self.attempts.get(&peer).is_some_and(|attempts| attempts.vain >= SEEKS_BEFORE_FRIENDS);
             if days.is_empty() && !wide && is_lasting && !delivery.friends_here(state).is_empty() {
@@ -374,7 +412,7 @@ enum News {
 }
 
 /// Takes in what a friend's body says. None when it is not the friend's word.
-fn take_in(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, body: &Body, payload: &[u8]) -> Option<News> {
+fn take_in(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, body: &Body, payload: &[u8], wrapped: Secret) -> Option<News> {
     let friend = state.friends.get(peer).cloned()?;
     let mut presence = friend.presence.clone()?;
     let signed: SignedPresence = codec::decode(payload, PAYLOAD_MAX).ok()?;
@@ -397,6 +435,7 @@ fn take_in(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, body: &Body, p
     presence.version = body.version;
     presence.read = turn.now;
     presence.lookups = lookups;
+    presence.wrapped = Some(wrapped);
     let reader = &mut presence.reader;
     reader.ratchet.forget_before(body.day.saturating_sub(1).saturating_sub(reader.began));
     if has_new_keys {
@@ -427,7 +466,7 @@ mod tests {
             let count = FRIENDS_MAX as u64;
             for n in 0..count {
                 let reader = Generation::random(0, day_of(NOW), turn.rng).reader();
-                let presence = Some(FriendPresence { reader, version: 0, sequence: 0, read: NOW, lookups: Vec::new() });
+                let presence = Some(FriendPresence { reader, version: 0, sequence: 0, read: NOW, lookups: Vec::new(), wrapped: None });
                 state.friends.insert(peer(n), Friend { presence, ..friend(n) });
             }
             for n in 0..count {
@@ -496,12 +535,12 @@ mod tests {
         in_turn(|state, turn| {
             let (mut seeker, mut delivery) = (Seeker::default(), Delivery::default());
             let reader = Generation::random(0, day_of(NOW), turn.rng).reader();
-            let presence = Some(FriendPresence { reader, version: 0, sequence: 0, read: NOW, lookups: Vec::new() });
+            let presence = Some(FriendPresence { reader, version: 0, sequence: 0, read: NOW, lookups: Vec::new(), wrapped: None });
             state.friends.insert(peer(1), Friend { presence, ..friend(1) });
             seeker.want(state, &mut delivery, turn, peer(1), Why::Missed);
             let seek = seeker.open.get_mut(&peer(1)).unwrap();
-            seek.header.links.extend([LinkId(1), LinkId(2)]);
-            let id = seek.header.id;
+            seek.header.as_mut().unwrap().links.extend([LinkId(1), LinkId(2)]);
+            let id = seek.header.as_ref().unwrap().id;
             assert!(seeker.has_asked(&id, LinkId(1)) && !seeker.has_asked(&id, LinkId(3)));
             for _ in 0..3 {
                 seeker.answered(state, &mut delivery, turn, id, Source::Link(LinkId(1)));
@@ -509,9 +548,9 @@ mod tests {
             }
             assert!(!seeker.has_asked(&id, LinkId(1)));
             seeker.answered(state, &mut delivery, turn, id, Source::Servers);
-            assert_eq!(seeker.open[&peer(1)].header.id, id, "the second link may still know it");
+            assert_eq!(seeker.open[&peer(1)].header.as_ref().unwrap().id, id, "the second link may still know it");
             seeker.answered(state, &mut delivery, turn, id, Source::Link(LinkId(2)));
-            assert_ne!(seeker.open[&peer(1)].header.id, id, "now another day is looked at");
+            assert_ne!(seeker.open[&peer(1)].header.as_ref().unwrap().id, id, "now another day is looked at");
         });
     }
 }

@@ -77,6 +77,8 @@ pub(super) struct Dht {
     /// Own records, the newest last, and those of them that no server has taken yet; at most [`DHT_OWN_MAX`].
     own: Vec<(LookupId, Vec<u8>)>,
     untaken: BTreeSet<LookupId>,
+    /// Those of our own that are for our lookup servers alone.
+    entrusted: BTreeSet<LookupId>,
     /// Number of the last set of own records.
     published: u64,
     /// Where the first servers may be; at most [`DHT_CALLED_MAX`].
@@ -130,6 +132,7 @@ impl Dht {
             hosted: VecDeque::new(),
             own: Vec::new(),
             untaken: BTreeSet::new(),
+            entrusted: BTreeSet::new(),
             published: 0,
             called: Vec::new(),
             next_call: Instant::now(),
@@ -149,15 +152,17 @@ impl Dht {
 }
 
 impl Driver {
-    /// These are our records: they can be found now, and again as servers turn up.
-    pub(super) fn publish(&mut self, number: u64, records: Vec<Vec<u8>>) {
+    /// These are our records: they can be found now, and again as servers turn up. The second ones go to our lookup servers only.
+    pub(super) fn publish(&mut self, number: u64, everywhere: Vec<Vec<u8>>, servers: Vec<Vec<u8>>) {
         if number < self.dht.published {
             return;
         }
         self.dht.published = number;
-        let read = records.into_iter().filter_map(|bytes| Some((Item::read(&bytes, now()).ok()?.id, bytes)));
-        self.dht.own = read.take(DHT_OWN_MAX).collect();
-        self.dht.untaken = self.own_ids().collect();
+        let read = |records: Vec<Vec<u8>>| records.into_iter().filter_map(|bytes| Some((Item::read(&bytes, now()).ok()?.id, bytes)));
+        let (everywhere, servers): (Vec<_>, Vec<_>) = (read(everywhere).collect(), read(servers).collect());
+        self.dht.entrusted = servers.iter().map(|(id, _)| *id).collect();
+        self.dht.own = everywhere.into_iter().chain(servers).take(DHT_OWN_MAX).collect();
+        self.put_again();
         let ids: Vec<LookupId> = self.own_ids().collect();
         self.lookups.publish(&ids);
         self.put_untaken();
@@ -182,9 +187,14 @@ impl Driver {
 
     /// Lets all of our records be put once more.
     pub(super) fn put_all_again(&mut self) {
-        self.dht.untaken = self.own_ids().collect();
+        self.put_again();
         self.dht.puts.clear();
         self.put_untaken();
+    }
+
+    /// Whatever servers have taken, they are to be given all again.
+    fn put_again(&mut self) {
+        self.dht.untaken = self.own_ids().filter(|id| !self.dht.entrusted.contains(id)).collect();
     }
 
     fn put_untaken(&mut self) {

@@ -41,7 +41,7 @@ pub(super) enum Request {
     /// [`Request::Publish`].
     Punch(u64, ConnectionId, bool),
     /// Let these records be found; numbered, as the last one counts.
-    Publish(u64, Vec<Vec<u8>>),
+    Publish(u64, Vec<Vec<u8>>, Vec<Vec<u8>>),
     /// Let a record of somebody else be found.
     Host(Vec<u8>),
     /// Look for a record; these servers may have it, too.
@@ -181,7 +181,7 @@ impl Driver {
                     Some(Request::Punch(number, connection, is_allowed)) => {
                         self.swarm.behaviour_mut().punch.allow(number, connection, is_allowed);
                     }
-                    Some(Request::Publish(number, records)) => self.publish(number, records),
+                    Some(Request::Publish(number, everywhere, servers)) => self.publish(number, everywhere, servers),
                     Some(Request::Host(record)) => self.host(record),
                     Some(Request::Resolve(id, servers)) => self.resolve(id, &servers),
                     Some(Request::Lookups(number, servers)) => self.set_lookups(number, servers),

@@ -99,8 +99,8 @@ impl Transport for Ways {
         self.net.admit(link);
     }
 
-    fn publish(&mut self, records: Vec<Vec<u8>>) {
-        self.net.publish(records);
+    fn publish(&mut self, everywhere: Vec<Vec<u8>>, servers: Vec<Vec<u8>>) {
+        self.net.publish(everywhere, servers);
     }
 
     fn resolve(&mut self, id: LookupId, servers: Vec<Vec<Address>>) {

@@ -154,7 +154,7 @@ pub fn action(action: &Action) -> String {
         Action::Keep(link, true) => format!("> keep {}", link.0),
         Action::Keep(link, false) => format!("> keep {} no longer", link.0),
         Action::Admit(link) => format!("> admit {}", link.0),
-        Action::Publish(records) => format!("> publish {} records", records.len()),
+        Action::Publish { everywhere, servers } => format!("> publish {} and {} records", everywhere.len(), servers.len()),
         Action::Host(record) => format!("> host {} B", record.len()),
         Action::Neighbours(places) => format!("> {:?} neighbours", places.as_ref().map(Vec::len)),
         Action::Bootstrap(servers) => format!("> bootstrap {}", servers.len()),

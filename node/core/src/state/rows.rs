@@ -263,6 +263,9 @@ pub(crate) struct FriendPresence {
     /// The friend's lookup servers.
     #[n(4)]
     pub lookups: Vec<symbolon_presence::address::Address>,
+    /// What the newest header read wrapped: it leads to bodies until the next change of the friend's readers.
+    #[n(5)]
+    pub wrapped: Option<Secret>,
 }
 
 /// How far a friendship is.

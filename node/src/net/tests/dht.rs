@@ -189,7 +189,7 @@ async fn records_are_found_in_the_dht_and_at_a_lookup_server_by_whoever_is_told_
     let server = server().await;
     let (id, bytes) = record(3, 0);
     let owner = client(&server).await;
-    owner.handle.publish(vec![bytes.clone()]);
+    owner.handle.publish(vec![bytes.clone()], Vec::new());
     let mut reader = client(&server).await;
     let begun = Instant::now();
     while found(&mut reader, id, Vec::new()).await != [bytes.clone()] {
@@ -202,7 +202,7 @@ async fn records_are_found_in_the_dht_and_at_a_lookup_server_by_whoever_is_told_
     let (mut named, mut told) = (Peer::new(&[TCP]).await, Peer::new(&[TCP]).await);
     let (id, bytes) = record(4, 0);
     named.handle.lookups(vec![second.addresses.clone()]);
-    named.handle.publish(vec![bytes.clone()]);
+    named.handle.publish(vec![bytes.clone()], Vec::new());
     let answers = async {
         loop {
             if matches!(named.inputs.recv().await.unwrap(), Input::Lookups(standing) if standing == [(second.addresses.clone(), Some(true))])
@@ -226,9 +226,9 @@ async fn records_published_while_others_are_under_way_and_right_before_a_stop_ar
         let ((id, older), (_, newer)) = (record(10 + round, 0), record(10 + round, 5));
         let owner = client(&server).await;
         owner.handle.lookups(vec![server.addresses.clone()]);
-        owner.handle.publish(vec![older]);
+        owner.handle.publish(vec![older], Vec::new());
         // The second set overtakes what is being put of the first.
-        owner.handle.publish(vec![newer.clone()]);
+        owner.handle.publish(vec![newer.clone()], Vec::new());
         owner.net.stop().await;
         assert_eq!(found(&mut reader, id, vec![server.addresses.clone()]).await.last(), Some(&newer), "round {round}");
     }

@@ -51,7 +51,7 @@ async fn nodes_of_a_lan_keep_records_of_who_is_gone_until_there_is_a_real_server
     owner.handle.neighbours(Some(first.addresses.clone()));
     near(&mut first, 1).await;
     let (id, bytes) = record(31, 0);
-    owner.handle.publish(vec![bytes.clone()]);
+    owner.handle.publish(vec![bytes.clone()], Vec::new());
     until_found(&mut first, id, &bytes).await;
     owner.net.stop().await;
 
@@ -64,7 +64,7 @@ async fn nodes_of_a_lan_keep_records_of_who_is_gone_until_there_is_a_real_server
     // A server is met, and the core says that there are neighbours no more.
     let server = server().await;
     let (id, bytes) = record(32, 0);
-    late.handle.publish(vec![bytes.clone()]);
+    late.handle.publish(vec![bytes.clone()], Vec::new());
     until_found(&mut first, id, &bytes).await;
     late.handle.bootstrap(server.addresses.clone());
     servers(&mut late, true).await;
@@ -89,7 +89,7 @@ async fn a_neighbour_is_told_anew_to_who_joins_and_keeps_a_bounded_number_of_rec
         let mut owner = neighbour(&[&small]).await;
         small.handle.neighbours(Some(owner.addresses.clone()));
         near(&mut owner, 1).await;
-        owner.handle.publish(vec![record(40 + seed, 0).1]);
+        owner.handle.publish(vec![record(40 + seed, 0).1], Vec::new());
         // Long enough for what is put: the stop waits for it.
         owner.net.stop().await;
         owners.push(40 + seed);

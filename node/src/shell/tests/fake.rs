@@ -156,7 +156,7 @@ impl Machine for FakeMachine {
                     self.events.push_back(Event::Warning(Warning::InviteExpired));
                 }
             }
-            Input::Stopping => self.actions.push_back(Action::Publish(Vec::new())),
+            Input::Stopping => self.actions.push_back(Action::Publish { everywhere: Vec::new(), servers: Vec::new() }),
             other => panic!("{other:?}"),
         }
         Ok(())
@@ -327,7 +327,7 @@ impl Transport for Sent {
         // Nor is it one.
     }
 
-    fn publish(&mut self, _: Vec<Vec<u8>>) {
+    fn publish(&mut self, _: Vec<Vec<u8>>, _: Vec<Vec<u8>>) {
         self.push("publish".into());
     }
 
