@@ -1,8 +1,8 @@
 //! What the owner of presence records holds, and what a friend gets once and for all.
 
+use crate::header::{Class, Wrapping};
 use crate::id::PublicKeyBytes;
 use crate::kdf::{Secret, derive};
-use crate::header::{Class, Wrapping};
 use crate::labels::{KEY_DRAW, KEY_HEADER, KEY_RATCHET};
 use crate::sign::SigningKey;
 use crate::time::DAY;

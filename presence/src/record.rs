@@ -353,7 +353,8 @@ mod tests {
             let last = end_of(place.day);
             assert!(place.counter(place.mark_at(last)) < place.counter(HEADER_MARKS), "headers of before counted milliseconds");
         }
-        let steps: Vec<u64> = places.windows(2).map(|pair| pair[0].counter(pair[0].mark_at(NOW)).abs_diff(pair[1].counter(pair[1].mark_at(NOW)))).collect();
+        let steps: Vec<u64> =
+            places.windows(2).map(|pair| pair[0].counter(pair[0].mark_at(NOW)).abs_diff(pair[1].counter(pair[1].mark_at(NOW)))).collect();
         assert!(steps.iter().all(|step| step % DAY != 0), "made at once, but a day apart they do not look it");
     }
 }

@@ -76,7 +76,8 @@ pub(crate) fn adopt_bundle(state: &mut State, turn: &mut Turn<'_>, friend: &mut 
         && let Some(labels) = keys.open(&identity.device, &identity.dh)
     {
         turn.put_raw(Table::Labels, friend.peer.as_bytes(), labels.to_bytes());
-        friend.presence = Some(FriendPresence { reader: keys.reader, version: 0, sequence: 0, read: turn.now, lookups: keys.lookups, wrapped: None });
+        friend.presence =
+            Some(FriendPresence { reader: keys.reader, version: 0, sequence: 0, read: turn.now, lookups: keys.lookups, wrapped: None });
     }
     state.has_new_friend = true;
     state.befriended.extend(&friend.devices);

@@ -7,8 +7,8 @@
 use crate::delivery::Delivery;
 use crate::friend::friends_depots;
 use crate::limits::{
-    FRIENDS_MAX, SEEK_ANEW_PAUSE, SEEK_BODY_DEADLINE, SEEK_DEADLINE, SEEK_PAUSE, SEEK_PAUSE_MAX, SEEK_PAUSE_STALE, SEEKS_BEFORE_FRIENDS, SEEKS_MAX,
-    SEEKS_WAITING_MAX,
+    FRIENDS_MAX, SEEK_ANEW_PAUSE, SEEK_BODY_DEADLINE, SEEK_DEADLINE, SEEK_PAUSE, SEEK_PAUSE_MAX, SEEK_PAUSE_STALE, SEEKS_BEFORE_FRIENDS,
+    SEEKS_MAX, SEEKS_WAITING_MAX,
 };
 use crate::lookup;
 use crate::seam::{Action, Event, LinkId};
@@ -242,7 +242,10 @@ impl Seeker {
         let Ok(id) = Place::of_header(&presence.reader.lookup, day).id(&presence.reader.lookup) else { return };
         let header = self.ask(state, delivery, turn, &peer, id, wide);
         let deadline = turn.now.after(SEEK_DEADLINE);
-        self.open.insert(peer, Seek { days, day, header: Some(header), version: presence.version, body: None, deadline, found: false, is_news: false, wide });
+        self.open.insert(
+            peer,
+            Seek { days, day, header: Some(header), version: presence.version, body: None, deadline, found: false, is_news: false, wide },
+        );
     }
 
     fn finish(&mut self, peer: &PeerId) {
@@ -492,14 +495,14 @@ mod tests {
         in_turn(|state, turn| {
             let (mut seeker, mut delivery) = (Seeker::default(), Delivery::default());
             let reader = Generation::random(0, day_of(NOW), turn.rng).reader();
-            let presence = Some(FriendPresence { reader, version: 0, sequence: 0, read: NOW, lookups: Vec::new() });
+            let presence = Some(FriendPresence { reader, version: 0, sequence: 0, read: NOW, lookups: Vec::new(), wrapped: None });
             state.friends.insert(peer(1), Friend { presence, ..friend(1) });
             let asked = |turn: &Turn<'_>| turn.out.actions.iter().filter(|action| matches!(action, Action::Resolve(..))).count();
             // Looked for, and not found anywhere.
             seeker.want(state, &mut delivery, turn, peer(1), Why::Missed);
             let late = |seeker: &mut Seeker, state: &State, delivery: &mut Delivery, turn: &mut Turn<'_>| {
                 while seeker.open.contains_key(&peer(1)) {
-                    let id = seeker.open[&peer(1)].header.id;
+                    let id = seeker.open[&peer(1)].header.as_ref().unwrap().id;
                     seeker.answered(state, delivery, turn, id, Source::Servers);
                 }
             };

@@ -243,7 +243,11 @@ impl State {
                 let identity = Identity::generate(rng, now, limits::DEVICE_LIFETIME);
                 put_meta(out, b"identity", &identity.to_stored());
                 put_meta(out, b"mailbox", &MailboxKeys::random(rng));
-                put_meta(out, b"friendship", &FriendshipSecret { revision: u64::from(crate::presence::begin(rng)), secret: Secret::random(rng) });
+                put_meta(
+                    out,
+                    b"friendship",
+                    &FriendshipSecret { revision: u64::from(crate::presence::begin(rng)), secret: Secret::random(rng) },
+                );
                 put_meta(out, b"name", &default_name(&identity.peer()));
                 identity
             }
