@@ -462,9 +462,9 @@ mod tests {
     }
 
     fn brought(turn: &mut Turn<'_>) -> Option<(usize, usize)> {
-        let last = turn.out.actions.iter().rev().find_map(|action| match action {
-            Action::Publish { everywhere, servers } => Some((everywhere.len(), servers.len())),
-            _ => None,
+        let last = turn.out.actions.iter().rev().find_map(|action| {
+            let Action::Publish { everywhere, servers } = action else { return None };
+            Some((everywhere.len(), servers.len()))
         });
         turn.out.actions.clear();
         last
