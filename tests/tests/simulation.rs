@@ -1,7 +1,8 @@
 //! Two and more nodes befriend and talk while network, machines and people fail them.
 //!
-//! `SIM_SEEDS` is how many stories are told, `SIM_SEED` the only one; `SIM_THREADS` how many
-//! at once. A story that fails writes its trace beside the build.
+//! A plain run tells up to 500 stories within its CPU seconds. `SIM_SEEDS` is how many are told,
+//! `SIM_SEED` the only one; `SIM_THREADS` how many at once. A story that fails writes its trace
+//! beside the build.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::collections::BTreeMap;
@@ -81,6 +82,22 @@ fn seeds() -> std::ops::Range<u64> {
     }
 }
 
+/// CPU seconds that the stories of a plain run may take; with `SIM_SEEDS` they are told all.
+const CPU_BUDGET: u64 = 360;
+
+/// CPU seconds of this process, where the system says so.
+fn cpu_seconds() -> Option<u64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // Behind the name of the program: time in it and in the system for it are the 12th and 13th field, in hundredths.
+    let ticks = stat.rsplit(')').next()?.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u64>().ok());
+    Some(ticks.sum::<Option<u64>>()? / 100)
+}
+
+/// Whether the stories of a plain run have had their time.
+fn is_spent() -> bool {
+    number("SIM_SEEDS").is_none() && cpu_seconds().is_some_and(|spent| spent >= CPU_BUDGET)
+}
+
 /// Tells many stories on some threads. Each is one thread's own, so that the outcome of a
 /// seed does not depend on the others.
 fn tell_all(seeds: std::ops::Range<u64>, setting: &Setting) -> BTreeMap<u64, Result<Outcome, String>> {
@@ -90,7 +107,7 @@ fn tell_all(seeds: std::ops::Range<u64>, setting: &Setting) -> BTreeMap<u64, Res
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= seeds.end {
+                    if seed >= seeds.end || is_spent() {
                         return;
                     }
                     let told = catch_unwind(AssertUnwindSafe(|| story::tell(seed, setting, Log::default())));
