@@ -14,7 +14,7 @@ use crate::wire::{RoomPayload, Text, is_text};
 use crate::world::RANGE_LIMIT;
 use symbolon_presence::codec;
 use symbolon_presence::envelope::frame_id;
-use symbolon_presence::id::{MessageId, PeerId, RoomId};
+use symbolon_presence::id::{DeviceId, MessageId, PeerId, RoomId};
 use symbolon_presence::time::Timestamp;
 
 /// Messages that may wait for the other side's confirmation.
@@ -133,12 +133,13 @@ fn skip(state: &mut State, turn: &mut Turn<'_>, friend: &Friend, arrival: u64) -
 }
 
 /// A friend has read our messages up to this one.
-pub(crate) fn mark_read(state: &State, turn: &mut Turn<'_>, from: &PeerId, message: &MessageId) -> Result<(), TurnFailed> {
+pub(crate) fn mark_read(state: &mut State, turn: &mut Turn<'_>, from: &PeerId, message: &MessageId) -> Result<(), TurnFailed> {
     let Some(friend) = state.friends.get(from) else { return Ok(()) };
     let Some(key) = turn.get(Table::MessageIndex, message.as_bytes())? else { return Ok(()) };
     let Some((conversation, arrival)) = split_key(&key).filter(|(conversation, _)| *conversation == friend.conversation) else {
         return Ok(());
     };
+    let mut awaits_receipt = false;
     // Upwards from the message until one that is marked already, a bounded page at a time.
     let before = message_key(&conversation, arrival.saturating_add(1));
     for (key, bytes) in turn.shelf.range_back(Table::Message, &before, RANGE_LIMIT)? {
@@ -156,11 +157,28 @@ pub(crate) fn mark_read(state: &State, turn: &mut Turn<'_>, from: &PeerId, messa
                 turn.put(Table::Message, &key, &row);
                 turn.notify(Event::MessageState { message: row.id });
             }
-            // On their screen, so on their disk: the receipt is still on its way.
-            MessageState::Queued | MessageState::Stored | MessageState::Failed => {}
+            // On their screen, so on their disk: the receipt is still on its way, by another way perhaps.
+            MessageState::Queued | MessageState::Stored => awaits_receipt = true,
+            MessageState::Failed => {}
         }
     }
+    if awaits_receipt && let Some(friend) = state.friends.get(from).filter(|friend| friend.read_to < Some(arrival)).cloned() {
+        state.save_friend_later(Friend { read_to: Some(arrival), ..friend });
+    }
     Ok(())
+}
+
+/// A message of ours is on the disk of a friend's device; on the screen, too, if that was said before the receipt came.
+pub(crate) fn delivered(
+    state: &State,
+    turn: &mut Turn<'_>,
+    device: &DeviceId,
+    conversation: &RoomId,
+    arrival: u64,
+) -> Result<(), TurnFailed> {
+    let is_read = state.friend_of(device).is_some_and(|friend| friend.conversation == *conversation && friend.read_to >= Some(arrival));
+    let reached = if is_read { MessageState::Read } else { MessageState::Delivered };
+    set_state(turn, conversation, arrival, reached, None)
 }
 
 /// Sends what was written before the other side confirmed.

@@ -71,5 +71,6 @@ pub(crate) fn friend(number: u64) -> Friend {
         unread: 0,
         presence: None,
         giving: false,
+        read_to: None,
     }
 }

@@ -123,6 +123,7 @@ pub(crate) fn enter_room(
             unread: 0,
             presence: None,
             giving: false,
+            read_to: None,
         });
     };
     let mut held = old.held.clone();

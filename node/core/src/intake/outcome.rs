@@ -91,7 +91,7 @@ pub(super) fn settle(state: &mut State, delivery: &mut Delivery, turn: &mut Turn
     };
     match (&row.what, item.outcome, fault) {
         (What::Text(conversation, arrival), Outcome::Delivered, _) => {
-            conversation::set_state(turn, conversation, *arrival, MessageState::Delivered, None)?
+            conversation::delivered(state, turn, &item.device, conversation, *arrival)?
         }
         // Only `delivered` ends our care for a text.
         (What::Text(..) | What::Mark | What::Skip | What::Bundle | What::Introduction, Outcome::Stored(_), _) => return Ok(()),

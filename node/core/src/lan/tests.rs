@@ -42,6 +42,7 @@ fn on_the_lan(now: Timestamp, f: impl FnOnce(&mut Lan, &mut State, &mut Turn<'_>
         unread: 0,
         presence: None,
         giving: false,
+        read_to: None,
         held: Vec::new(),
     };
     state.friends.insert(FRIEND, friend);

@@ -237,6 +237,9 @@ pub(crate) struct Friend {
     /// an old key is good enough: the friend may wait for us with nothing better.
     #[n(14)]
     pub giving: bool,
+    /// Up to which arrival number the friend has read our messages, where a receipt for one of them had not come yet.
+    #[n(15)]
+    pub read_to: Option<u64>,
 }
 
 impl Friend {
