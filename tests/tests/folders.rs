@@ -10,24 +10,31 @@ use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use symbolon_tests::node::{Node, within};
 
 const SOON: Duration = Duration::from_secs(60);
 
+/// The folders name addresses, at which one set of them can listen at a time.
+static PLACES: Mutex<()> = Mutex::new(());
+
 /// A build's folders, copied to where they may change.
 struct Old {
     home: tempfile::TempDir,
+    /// Released once the nodes are gone, which are made behind it.
+    _places: MutexGuard<'static, ()>,
 }
 
 impl Old {
     fn of(build: &str) -> Self {
+        let places = PLACES.lock().unwrap_or_else(PoisonError::into_inner);
         let home = tempfile::tempdir().unwrap();
         copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("folders").join(build), home.path());
         let passphrase = home.path().join("passphrase");
         fs::write(&passphrase, "correct horse\n").unwrap();
         fs::set_permissions(&passphrase, fs::Permissions::from_mode(0o600)).unwrap();
-        Self { home }
+        Self { home, _places: places }
     }
 
     fn path(&self, name: &str) -> PathBuf {
