@@ -71,5 +71,10 @@ pub(crate) fn friend(number: u64) -> Friend {
         unread: 0,
         presence: None,
         giving: false,
+        renewing: None,
+        reentries: None,
+        resent: None,
+        lacks: None,
+        unknown: None,
     }
 }
