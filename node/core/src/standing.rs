@@ -8,7 +8,7 @@
 
 use crate::delivery::is_blocked;
 use crate::limits::{
-    COPY_QUESTION, INSTANCES_HEARD_MAX, INSTANCES_OWN_MAX, STANDING_QUESTIONS_PER_HOUR, STANDING_WAIT, STANDINGS_ASKED_MAX,
+    COPY_QUESTION, FRIENDS_MAX, INSTANCES_HEARD_MAX, INSTANCES_OWN_MAX, STANDING_QUESTIONS_PER_HOUR, STANDING_WAIT, STANDINGS_ASKED_MAX,
     STANDINGS_PER_HOUR,
 };
 use crate::outbox::{self, ROOM_LANE, Via, What};
@@ -301,7 +301,8 @@ pub(crate) fn seal(state: &State, turn: &mut Turn<'_>, to: &DeviceId, step: Step
 }
 
 /// How we stand with a device.
-fn body(state: &State, turn: &mut Turn<'_>, id: &DeviceId, answers: Option<&Standing>) -> Result<Option<Standing>, TurnFailed> {
+fn body(state: &mut State, turn: &mut Turn<'_>, id: &DeviceId, answers: Option<&Standing>) -> Result<Option<Standing>, TurnFailed> {
+    let reply = answers.is_none().then(|| reply_contact(state, turn));
     let (Some(row), Some(friend)) = (state.devices.get(id), state.friend_of(id)) else { return Ok(None) };
     let start = state.start();
     let present = RoomStanding {
@@ -326,13 +327,18 @@ fn body(state: &State, turn: &mut Turn<'_>, id: &DeviceId, answers: Option<&Stan
         opened: row.receive_counter,
         rooms: std::iter::once(present).chain(left).collect(),
         heard: instances.iter().map(heard).collect(),
-        reply: answers.is_none().then(|| reply_contact(state, turn)),
+        reply,
     }))
 }
 
 /// Where an answer may go for a day, whatever else changes meanwhile.
-fn reply_contact(state: &State, turn: &mut Turn<'_>) -> Contact {
+fn reply_contact(state: &mut State, turn: &mut Turn<'_>) -> Contact {
     let (grant, expires) = (GrantId::random(turn.rng), turn.now.after(DAY));
+    state.reply_grants.retain(|_, until| !until.is_expired_at(turn.now));
+    while state.reply_grants.len() >= FRIENDS_MAX {
+        state.reply_grants.pop_first();
+    }
+    state.reply_grants.insert(grant, expires);
     let (entry, key) = state.own.address(turn.rng, grant, Scope::Guest, expires, 0);
     let depots = state.own.depots(turn.rng, grant, Scope::Guest, expires, 0);
     let package = state.own.identity.dh.public().bytes();

@@ -178,6 +178,9 @@ pub(crate) struct State {
     pub relined: BTreeSet<DeviceId>,
     /// What devices have said about how they stand with us, and want answered.
     pub standings: Vec<(DeviceId, Standing)>,
+    /// Grants of this run under which Standings may be answered, until they end; at most
+    /// [`limits::FRIENDS_MAX`].
+    pub reply_grants: BTreeMap<GrantId, Timestamp>,
     /// Devices that have not answered how they stand with us.
     pub awaiting: BTreeSet<DeviceId>,
     /// Devices to which it is to be said how we stand.
@@ -360,6 +363,7 @@ impl State {
             releasing: BTreeSet::new(),
             relined: BTreeSet::new(),
             standings: Vec::new(),
+            reply_grants: BTreeMap::new(),
             awaiting: BTreeSet::new(),
             compare: BTreeSet::new(),
             wake: BTreeSet::new(),
