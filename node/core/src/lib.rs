@@ -474,10 +474,7 @@ impl Core {
         let held = conversation::can_release(&self.state).then_some((Timestamp(0), "held texts are to be sealed"));
         let index = self.search.next_due().map(|at| (at, "texts are to be put into the index of words"));
         let sweep = Some((self.next_sweep, "expired rows are swept"));
-        [due, depots, outage, lan, presence, rekey, expiry, copies, held, index, sweep]
-            .into_iter()
-            .flatten()
-            .min()
+        [due, depots, outage, lan, presence, rekey, expiry, copies, held, index, sweep].into_iter().flatten().min()
     }
 
     /// The contact record that this node would publish now: signed, with a package that

@@ -293,7 +293,7 @@ fn is_friends(state: &State, device: &DeviceId) -> bool {
 
 /// Signs a step to a friend's device and seals it to the key of its certificate.
 pub(crate) fn seal(state: &State, turn: &mut Turn<'_>, to: &DeviceId, step: Step, body: Vec<u8>) -> Option<Vec<u8>> {
-    let device = state.devices.get(to)?.chain.verify(turn.now).ok()?;
+    let device = state.devices.get(to)?.chain.verify_known(turn.sure).ok()?;
     let package = direct_package(&device.dh.bytes(), to);
     let statement = Statement { step, to: device.peer, device: *to, package, transcript: Digest([0; 32]), body };
     let first = First::sign(&state.own.identity, &statement);
@@ -333,8 +333,8 @@ fn body(state: &mut State, turn: &mut Turn<'_>, id: &DeviceId, answers: Option<&
 
 /// Where an answer may go for a day, whatever else changes meanwhile.
 fn reply_contact(state: &mut State, turn: &mut Turn<'_>) -> Contact {
-    let (grant, expires) = (GrantId::random(turn.rng), turn.now.after(DAY));
-    state.reply_grants.retain(|_, until| !until.is_expired_at(turn.now));
+    let (grant, expires) = (GrantId::random(turn.rng), turn.stamp.after(DAY));
+    state.reply_grants.retain(|_, until| !until.is_expired_at(turn.sure));
     while state.reply_grants.len() >= FRIENDS_MAX {
         state.reply_grants.pop_first();
     }

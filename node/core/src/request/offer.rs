@@ -138,17 +138,7 @@ pub(crate) fn reissue(state: &mut State, turn: &mut Turn<'_>, all: bool) -> Resu
     };
     let ids: Vec<RequestId> = state.requests.values().filter(stale).map(|row| row.id).collect();
     for id in ids {
-        let Some(mut row) = state.requests.get(&id).cloned() else { continue };
-        if row.renews.is_some() {
-            let Some(offer) = super::offer_of(&row) else { continue };
-            row.revision = row.revision.saturating_add(1);
-            let (reply, digest) = reply_contact(state, turn, &row);
-            row.reply_package = digest;
-            row.offer = codec::encode(&fit(OfferBody { revision: row.revision, replies: vec![reply], ..offer }));
-            state.save_request(turn, row.clone());
-            super::renewal::dispatch(state, turn, &row)?;
-            continue;
-        }
+        let Some(row) = state.requests.get(&id).cloned() else { continue };
         let Some(offer) = super::offer_of(&row) else { continue };
         send_again(state, turn, row, offer)?;
     }
@@ -180,7 +170,7 @@ fn send_again(state: &mut State, turn: &mut Turn<'_>, mut row: Request, offer: O
     let id = row.id;
     // A way in that has expired would only end the request that was stored by it.
     let contacts: Vec<Contact> = row.contacts.iter().filter(|contact| !contact.expires.is_expired_at(turn.now)).cloned().collect();
-    if contacts.is_empty() {
+    if contacts.is_empty() && row.renews.is_none() {
         return Ok(());
     }
     row.revision = row.revision.saturating_add(1);
@@ -190,6 +180,9 @@ fn send_again(state: &mut State, turn: &mut Turn<'_>, mut row: Request, offer: O
     row.transcript = offer.transcript(&state.own.peer, &row.peer);
     row.offer = codec::encode(&offer);
     state.save_request(turn, row.clone());
+    if row.renews.is_some() {
+        return super::renewal::dispatch(state, turn, &row);
+    }
     for contact in &contacts {
         let Some(chain) = contact.chain.as_ref().or(row.chain.as_ref()) else { continue };
         let Ok(device) = chain.verify_known(turn.sure) else { continue };

@@ -50,7 +50,7 @@ pub(crate) fn offer(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, id: &
     let leaf = turn.cipher.fresh_leaf()?;
     let own = &state.own.identity;
     let credential = LeafCredential::sign(&own.chain, &own.signing, &room, &leaf.0);
-    turn.cipher.create(room, leaf, &credential, leaf_lifetime(turn.now))?;
+    turn.cipher.create(room, leaf, &credential, leaf_lifetime(turn.stamp))?;
     let (sent, had) = known_texts(state, turn, &friend)?;
     let renews = Renews { room: friend.room, answers, sent, had };
     let request = RequestId::random(turn.rng);
@@ -74,7 +74,7 @@ pub(crate) fn offer(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, id: &
         replies: vec![reply],
         nonce: Nonce::random(turn.rng),
         group_info: turn.cipher.offer(room)?,
-        created: turn.now,
+        created: row.created,
         expires: row.expires,
         renews: Some(renews),
     });
