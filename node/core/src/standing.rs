@@ -353,7 +353,7 @@ pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, device: &identity:
     }
     let id = device.device;
     if !is_friends(state, &id) {
-        // Whoever is no friend is told nothing: it looks as if this node had not come back yet.
+        // Who is no friend is told nothing: it looks as if this node had not come back yet.
         return Err(DropReason::Blocked.into());
     }
     let fits = |nonce: &Nonce| state.devices.get(&id).and_then(|row| row.asked.as_ref()).is_some_and(|asked| asked.contains(nonce));

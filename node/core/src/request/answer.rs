@@ -228,7 +228,7 @@ pub(crate) fn receive_accept(state: &mut State, turn: &mut Turn<'_>, answer: Ans
         set_status(state, turn, &theirs, RequestStatus::Confirmed)?;
     }
     outbox::register_device(state, &device, &first.chain, head.reply.entry.clone());
-    // Whoever made the offer is behind: what was left behind in the old room is said again.
+    // Who made the offer is behind: what was left behind in the old room is said again.
     let mut friend = enter_room(state, turn, row.peer, &head.name, row.trust, Entered { room, step: FriendState::Mutual, renews: false })?;
     adopt_bundle(state, turn, &mut friend, verified);
     if row.renews.is_some() {
