@@ -4,6 +4,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+use symbolon_relay::machine::BYTES_MIN;
 
 /// Symbolon: messages between friends, without a server.
 #[derive(Debug, Parser)]
@@ -247,12 +248,32 @@ pub struct RelayRun {
     /// Keep mailboxes only for whoever has the claim code (the default)
     #[arg(long)]
     pub owner_only: bool,
+    /// Keep at most so many bytes, like 500M or 4G; kept over restarts [default: 4G]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub bytes: Option<u64>,
     /// Where to serve figures
     #[arg(long, value_name = "ADDR")]
     pub metrics: Option<SocketAddr>,
     /// A file whose first line is the passphrase of the data folder
     #[arg(long, value_name = "FILE")]
     pub passphrase_file: Option<PathBuf>,
+}
+
+/// A number of bytes: digits, and behind them K, M, G or T for so many times 1,024.
+fn size(text: &str) -> Result<u64, String> {
+    let text = text.trim();
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let power = match text.get(digits.len()..).unwrap_or_default().to_ascii_uppercase().trim_end_matches('B').trim_end_matches('I') {
+        "" => 0,
+        "K" => 1,
+        "M" => 2,
+        "G" => 3,
+        "T" => 4,
+        _ => return Err("write it like 500M or 4G".to_owned()),
+    };
+    let bytes = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(1 << (10 * power)));
+    let bytes = bytes.ok_or_else(|| "write it like 500M or 4G".to_owned())?;
+    if bytes < BYTES_MIN { Err(format!("a relay needs at least {}M", BYTES_MIN >> 20)) } else { Ok(bytes) }
 }
 
 /// Flags of `up`.

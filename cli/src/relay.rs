@@ -22,6 +22,7 @@ pub fn run(data: PathBuf, flags: &RelayRun, output: Output) -> Result<(), Failur
             (false, true) => Policy::Friends,
             (false, false) => Policy::Owner,
         },
+        bytes: flags.bytes,
         passphrase_file: flags.passphrase_file.clone(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -49,7 +50,7 @@ fn refuse_what_is_not_there(flags: &RelayRun) -> Result<(), Failure> {
 }
 
 fn announce(ready: &RelayReady, is_open: bool, output: Output) -> Result<(), Failure> {
-    let object = json!({ "event": "ready", "id": ready.id, "claim": ready.claim, "listen": ready.listen, "link": ready.link, "friends_claim": ready.friends, "connections_max": ready.places });
+    let object = json!({ "event": "ready", "id": ready.id, "claim": ready.claim, "listen": ready.listen, "link": ready.link, "friends_claim": ready.friends, "connections_max": ready.places, "bytes": ready.bytes });
     output.show(&object, |_| {
         let listen = ready.listen.iter().map(|address| format!("           {}\n", text::line(address))).collect::<String>();
         let claim = if is_open { String::new() } else { format!(" --claim {}", text::line(&ready.claim)) };
@@ -68,10 +69,19 @@ fn announce(ready: &RelayReady, is_open: bool, output: Output) -> Result<(), Fai
             String::new()
         };
         format!(
-            "The relay is running.\n\n  id       {}\n  listens\n{listen}\n\
+            "The relay is running.\n\n  id       {}\n  keeps    {}\n  listens\n{listen}\n\
              To keep a mailbox here, on the machine of your node:\n\n  symbolon relay add {link}{claim}\n\n{}{short}Ctrl-C stops the relay.\n",
             text::line(&ready.id),
+            at_most(ready.bytes),
             friends.unwrap_or_default(),
         )
     })
+}
+
+/// How much a relay keeps, in words.
+fn at_most(bytes: u64) -> String {
+    match bytes {
+        bytes if bytes >= 10 << 30 || bytes.is_multiple_of(1 << 30) => format!("at most {} GiB", bytes >> 30),
+        bytes => format!("at most {} MiB", bytes >> 20),
+    }
 }

@@ -28,13 +28,15 @@ use symbolon_presence::codec;
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::time::Timestamp;
 use symbolon_relay::link::{ClaimCode, RelayLink};
-use symbolon_relay::machine::{Policy, Relay, RelayAction, RelayKeys, RelayRows, RelayShelf, RelayTable, ShelfFailed};
+use symbolon_relay::machine::{Policy, Relay, RelayAction, RelayKeys, RelayRows, RelaySettings, RelayShelf, RelayTable, ShelfFailed};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 /// The row of [`Table::Meta`] with the relay's keys.
 const KEYS_ROW: &[u8] = b"relay";
 /// The row of [`Table::Meta`] that a person's folder has.
 const IDENTITY_ROW: &[u8] = b"identity";
+/// The row of [`Table::Meta`] with what the operator has set.
+const SETTINGS_ROW: &[u8] = b"relay settings";
 /// The longest row of keys.
 const KEYS_MAX: usize = 1024;
 
@@ -49,6 +51,8 @@ pub struct RelayConfig {
     pub bootstrap: Vec<String>,
     /// Who may have a mailbox.
     pub policy: Policy,
+    /// How many bytes may be kept in all; kept over restarts, so that none means what was said before.
+    pub bytes: Option<u64>,
     /// A file whose first line is the folder's passphrase.
     pub passphrase_file: Option<PathBuf>,
 }
@@ -70,6 +74,8 @@ pub struct RelayReady {
     pub places: usize,
     /// Whether the system's bound on open files leaves it fewer than it could serve.
     pub is_short: bool,
+    /// How many bytes it keeps at most.
+    pub bytes: u64,
 }
 
 impl std::fmt::Debug for RelayReady {
@@ -125,7 +131,7 @@ pub async fn run(config: RelayConfig, ready: impl FnOnce(&RelayReady)) -> Result
     let vitals = Arc::new(Vitals::default());
     let ends =
         Ends { commands, inputs, events, stop: stopped, transport: Ways { net: net.handle(), lan: None }, clock: SystemClock, vitals };
-    let parts = RelayParts { policy: config.policy, facts };
+    let parts = RelayParts { policy: config.policy, bytes: config.bytes, facts };
     let (ended_sender, mut ended) = oneshot::channel();
     let body = move || {
         let _ = ended_sender.send(shell::run(store, parts, ends));
@@ -140,7 +146,7 @@ pub async fn run(config: RelayConfig, ready: impl FnOnce(&RelayReady)) -> Result
         () = tokio::time::sleep(STOP_TIMEOUT) => None,
     };
     let early = match is_up {
-        Some(Facts { link, claim, friends }) => {
+        Some(Facts { link, claim, friends, bytes }) => {
             ready(&RelayReady {
                 id: link.mailbox().to_string(),
                 claim: claim.to_string(),
@@ -149,6 +155,7 @@ pub async fn run(config: RelayConfig, ready: impl FnOnce(&RelayReady)) -> Result
                 listen,
                 places: net.places(),
                 is_short: net.places() < Limits::of_relay().connections,
+                bytes,
             });
             tokio::select! {
                 () = signals.next() => None,
@@ -182,10 +189,12 @@ struct Facts {
     link: RelayLink,
     claim: ClaimCode,
     friends: Option<ClaimCode>,
+    bytes: u64,
 }
 
 struct RelayParts {
     policy: Policy,
+    bytes: Option<u64>,
     facts: watch::Sender<Option<Facts>>,
 }
 
@@ -211,7 +220,20 @@ impl Parts for RelayParts {
         };
         let (mailbox_key, claim) = (keys.mailbox.public(), keys.claim);
         let friends = (self.policy == Policy::Friends).then_some(keys.friends);
-        let relay = Relay::load(keys, self.policy, &Rows { shelf, written: BTreeMap::new() }, now).map_err(|error| LoadFailed(error.0))?;
+        let mut relay =
+            Relay::load(keys, self.policy, &Rows { shelf, written: BTreeMap::new() }, now).map_err(|error| LoadFailed(error.0))?;
+        let stored = shelf.get(Table::Meta, SETTINGS_ROW).map_err(|error| LoadFailed(error.0))?;
+        let known: RelaySettings = match stored {
+            Some(bytes) => codec::decode_row(&bytes, KEYS_MAX).map_err(|_| LoadFailed("the relay's settings cannot be read"))?,
+            None => RelaySettings::default(),
+        };
+        let settings = RelaySettings { bytes: self.bytes.or(known.bytes) };
+        if settings != known {
+            changes.push_back(Change::Put(Table::Meta, SETTINGS_ROW.to_vec(), codec::encode_row(&settings)));
+        }
+        if let Some(bytes) = settings.bytes {
+            relay.limit_bytes(bytes);
+        }
         Ok(RelayMachine { relay, changes, actions: VecDeque::new(), mailbox_key, claim, friends, facts: self.facts.clone() })
     }
 }
@@ -251,10 +273,10 @@ impl Machine for RelayMachine {
                 let places: Vec<_> = places.into_iter().take(symbolon_relay::frame::PLACES_MAX).collect();
                 let link = RelayLink { mailbox_key: self.mailbox_key, receipt: self.relay.receipt_key(), places };
                 if link.is_bounded() {
-                    self.facts.send_replace(Some(Facts { link, claim: self.claim, friends: self.friends }));
+                    self.facts.send_replace(Some(Facts { link, claim: self.claim, friends: self.friends, bytes: self.relay.bytes().1 }));
                 }
             }
-            Input::LinkUp { link, .. } => self.relay.link_up(link.0),
+            Input::LinkUp { link, source, .. } => self.relay.link_up(link.0, source.0),
             Input::LinkDown(link) => self.relay.link_down(link.0),
             // A relay calls nobody and shows itself to nobody.
             Input::DialFailed(_)

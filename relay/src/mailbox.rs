@@ -61,6 +61,9 @@ pub enum Queue {
     /// Strangers with an invite.
     #[n(1)]
     Contact,
+    /// Those who asked, or were asked, and are no friends yet: counted apart from friends.
+    #[n(2)]
+    Guest,
 }
 
 /// A Put that passed every check.
@@ -135,7 +138,8 @@ impl Admission {
         }
         self.opened.remember(&put.address, Some(body.clone()));
         let queue = match body.scope {
-            Scope::Friends(_) | Scope::Guest if body.queue == self.keys.direct => Queue::Direct,
+            Scope::Friends(_) if body.queue == self.keys.direct => Queue::Direct,
+            Scope::Guest if body.queue == self.keys.direct => Queue::Guest,
             Scope::Contact if body.queue == self.keys.contact => Queue::Contact,
             Scope::Friends(_) | Scope::Guest | Scope::Contact => return Ok(Err(REFUSED)),
         };
@@ -217,7 +221,7 @@ mod tests {
     #[test]
     fn friends_guests_and_invited_strangers_each_reach_their_queue() {
         let keys = MailboxKeys::random(&mut rng());
-        for (scope, queue) in [(Scope::Friends(3), Queue::Direct), (Scope::Guest, Queue::Direct), (Scope::Contact, Queue::Contact)] {
+        for (scope, queue) in [(Scope::Friends(3), Queue::Direct), (Scope::Guest, Queue::Guest), (Scope::Contact, Queue::Contact)] {
             assert_eq!(admit(&put(&keys, &body(&keys, scope), None), &[]).unwrap().queue, queue);
         }
     }

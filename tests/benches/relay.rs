@@ -85,6 +85,7 @@ fn main() {
             data: home.path().join("relay"),
             listen: vec![LISTEN.to_owned()],
             bootstrap: Vec::new(),
+            bytes: None,
             policy: Policy::Open,
             passphrase_file: None,
         };

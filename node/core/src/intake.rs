@@ -436,7 +436,7 @@ impl Intake {
         let is_posted = state.invites.get(&grant).is_some_and(|invite| invite.last_resort);
         let within = match admitted.queue {
             Queue::Contact => state.rates.offer(turn.now, grant, is_posted),
-            Queue::Direct => state.rates.answer(turn.now, grant),
+            Queue::Direct | Queue::Guest => state.rates.answer(turn.now, grant),
         };
         if within || origin.is_depot() { Ok(()) } else { Err(DropReason::Full) }
     }

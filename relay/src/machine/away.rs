@@ -22,7 +22,7 @@ struct Kept {
     records: Vec<ByteVec>,
 }
 
-fn away_key(day: u32, owner: &PublicKeyBytes) -> Vec<u8> {
+pub(super) fn away_key(day: u32, owner: &PublicKeyBytes) -> Vec<u8> {
     [day.to_be_bytes().as_slice(), owner.as_bytes()].concat()
 }
 
@@ -39,12 +39,19 @@ impl Relay {
             return Ok(());
         }
         let key = away_key(away.day, &away.owner);
-        let known = shelf.get(RelayTable::Away, &key)?.map(|bytes| row::<Kept>(&bytes)).transpose()?;
-        if known.is_some_and(|known| known.version >= away.version) {
+        let known = shelf.get(RelayTable::Away, &key)?;
+        let before = known.as_ref().map_or(0, Vec::len);
+        if known.map(|bytes| row::<Kept>(&bytes)).transpose()?.is_some_and(|known| known.version >= away.version) {
             return Ok(());
         }
         let kept = Kept { version: away.version, records: away.records };
-        shelf.set(RelayTable::Away, &key, Some(codec::encode(&kept)));
+        let bytes = codec::encode_row(&kept);
+        let more = bytes.len().saturating_sub(before) as u64;
+        if self.mailboxes.get(&away.owner).is_none_or(|mailbox| more > 0 && !self.has_room(mailbox, more)) {
+            return Ok(());
+        }
+        self.count_left(&away.owner, before, bytes.len());
+        shelf.set(RelayTable::Away, &key, Some(bytes));
         if away.day <= today.saturating_add(1) {
             self.host(kept.records);
         }
@@ -68,6 +75,9 @@ impl Relay {
             let day = key.first_chunk().map_or(0, |day| u32::from_be_bytes(*day));
             if end_of(day).is_expired_at(now) {
                 shelf.set(RelayTable::Away, &key, None);
+                if let Some(owner) = key.get(4..).and_then(PublicKeyBytes::from_slice) {
+                    self.count_left(&owner, bytes.len(), 0);
+                }
             } else if day > today.saturating_add(1) {
                 // The rest is for later days: rows lie in the order of days.
                 self.host_from.clear();

@@ -11,14 +11,17 @@ impl Relay {
         };
         let before = self.mailboxes.get(&update.owner).map(|mailbox| mailbox.record.capability);
         let capability = record.capability;
-        let verdict = self.take_record(now, update.owner, record);
+        let verdict = match before {
+            None if self.policy != Policy::Owner && !self.is_claimed(&record) && !self.may_come(now, link) => Verdict::Full,
+            None | Some(_) => self.take_record(now, update.owner, record),
+        };
         if verdict == Verdict::Ok && before.is_some_and(|before| before != capability) {
             self.drop_packages(shelf, &update.owner)?;
         }
         if verdict == Verdict::Ok
             && let Some(mailbox) = self.mailboxes.get(&update.owner)
         {
-            shelf.set(RelayTable::Mailbox, update.owner.as_bytes(), Some(codec::encode(mailbox)));
+            shelf.set(RelayTable::Mailbox, update.owner.as_bytes(), Some(codec::encode_row(mailbox)));
         }
         self.answer(link, &update.owner, verdict);
         if !self.mailboxes.contains_key(&update.owner) {
@@ -31,7 +34,7 @@ impl Relay {
         if now.since(record.at) > CLOCK_SKEW || record.at.is_future_at(now) || record.version == 0 || record.direct == record.contact {
             return Verdict::Refused;
         }
-        let is_claimed = record.claim.is_some_and(|code| mac_matches(&code.0, &self.keys.claim.0));
+        let is_claimed = self.is_claimed(&record);
         let is_friend = self.policy == Policy::Friends && record.claim.is_some_and(|code| mac_matches(&code.0, &self.keys.friends.0));
         let known = self.mailboxes.get(&owner);
         if known.is_some_and(|known| known.record.version >= record.version) {
@@ -41,13 +44,11 @@ impl Relay {
         if queues_of(&record).any(|queue| self.queues.get(&queue).is_some_and(|holder| *holder != owner)) {
             return Verdict::Refused;
         }
-        let most = match self.policy {
-            Policy::Owner | Policy::Friends => OWN_MAILBOXES_MAX,
-            Policy::Open => OPEN_MAILBOXES_MAX,
-        };
         let mailbox = match known.cloned() {
             Some(known) => {
-                self.queues.retain(|_, holder| *holder != owner);
+                for queue in queues_of(&known.record) {
+                    self.queues.remove(&queue);
+                }
                 let record = Record { claim: None, ..record };
                 let mut past = known.past;
                 if record.put != known.record.put {
@@ -59,15 +60,44 @@ impl Relay {
                 Mailbox { owner, record, is_own: known.is_own || is_claimed, past, ..known }
             }
             None if self.policy != Policy::Open && !is_claimed && !is_friend => return Verdict::Refused,
-            None if self.mailboxes.len() >= most => return Verdict::Full,
+            // What was there under the same key is being deleted, and must not take the new one with it.
+            None if self.ending.contains(&owner) || !self.make_place(is_claimed) => return Verdict::Full,
             None => {
                 let record = Record { claim: None, ..record };
-                Mailbox { owner, record, next: 1, direct: (0, 0), contact: (0, 0), is_own: is_claimed, past: Vec::new(), stock_version: 0 }
+                let mailbox = Mailbox {
+                    owner,
+                    record,
+                    next: 1,
+                    direct: (0, 0),
+                    contact: (0, 0),
+                    is_own: is_claimed,
+                    past: Vec::new(),
+                    stock_version: 0,
+                    guest: Some((0, 0)),
+                    seen: Some(now),
+                    days: Some(0),
+                    uses: Some(0),
+                    left: Some(0),
+                    ended: None,
+                };
+                if !self.has_room(&mailbox, 0) {
+                    return Verdict::Full;
+                }
+                mailbox
             }
         };
+        let known = self.mailboxes.get(&owner).map(|known| (known.is_own, known.cost(), known.rank()));
+        let (was_own, before, rank) = known.unwrap_or((mailbox.is_own, 0, None));
+        self.count((was_own, before), (mailbox.is_own, mailbox.cost()));
+        self.rank(rank, mailbox.rank());
+        self.own = self.own.saturating_add(usize::from(mailbox.is_own && !known.is_some_and(|(was_own, ..)| was_own)));
         self.queues.extend(queues_of(&mailbox.record).map(|queue| (queue, owner)));
         self.mailboxes.insert(owner, mailbox);
         Verdict::Ok
+    }
+
+    fn is_claimed(&self, record: &Record) -> bool {
+        record.claim.is_some_and(|code| mac_matches(&code.0, &self.keys.claim.0))
     }
 
     /// The owner of a mailbox is here. The owner is looked up before anything is remembered: a
@@ -86,15 +116,25 @@ impl Relay {
             self.fault(link);
             return;
         }
+        self.seen(now, &session.owner);
         // A newer link of the same owner takes over; the older one is dead, or will be.
-        for (other, open) in &mut self.links {
-            if open.served.as_ref().is_some_and(|served| served.owner == session.owner) {
-                open.served = None;
-                self.actions.push_back(RelayAction::Keep(*other, false));
+        match self.serving.insert(session.owner, link) {
+            Some(older) if older == link => {
+                // It is here already: nothing is pushed again on one link, however often it says so.
+                self.answer(link, &session.owner, Verdict::Ok);
+                self.fault(link);
+                return;
             }
+            Some(older) => {
+                if let Some(open) = self.links.get_mut(&older) {
+                    open.served = None;
+                }
+                self.actions.push_back(RelayAction::Keep(older, false));
+            }
+            None => {}
         }
         if let Some(open) = self.links.get_mut(&link) {
-            open.served = Some(Served { owner: session.owner, next: 0, pushed: BTreeMap::new(), bytes: 0 });
+            open.served = Some(Served { owner: session.owner, next: 0, pushed: BTreeMap::new(), bytes: 0, window: PUSH_FIRST });
             self.hungry.insert(link);
         }
         self.actions.push_back(RelayAction::Keep(link, true));
@@ -103,17 +143,9 @@ impl Relay {
     }
 
     pub(super) fn answer(&mut self, link: Link, owner: &PublicKeyBytes, verdict: Verdict) {
-        let (version, direct, contact) =
-            self.mailboxes.get(owner).map_or((0, (0, 0), (0, 0)), |mailbox| (mailbox.record.version, mailbox.direct, mailbox.contact));
-        let body = AcceptedBody {
-            version,
-            entries: direct.0.saturating_add(contact.0),
-            entries_max: DIRECT_MAX.0,
-            bytes: direct.1.saturating_add(contact.1),
-            bytes_max: DIRECT_MAX.1,
-            verdict,
-            owner: *owner,
-        };
+        let (version, (entries, bytes)) =
+            self.mailboxes.get(owner).map_or((0, (0, 0)), |mailbox| (mailbox.record.version, mailbox.waiting()));
+        let body = AcceptedBody { version, entries, entries_max: DIRECT_MAX.0, bytes, bytes_max: DIRECT_MAX.1, verdict, owner: *owner };
         let accepted = Accepted::sign(&self.receipt, &self.mailbox, &body);
         self.actions.push_back(RelayAction::Send(link, Frame::Accepted(accepted).encode()));
     }
@@ -126,32 +158,22 @@ impl Relay {
             self.fault(link);
             return Ok(());
         }
+        let mut settled = 0;
         for number in &ack.numbers {
             let served = self.links.get_mut(&link).and_then(|open| open.served.as_mut());
             let Some((served, size)) = served.and_then(|served| served.pushed.remove(number).map(|size| (served, size))) else { continue };
             served.bytes = served.bytes.saturating_sub(size);
+            settled += 1;
             self.delete(shelf, &ack.owner, *number)?;
         }
-        self.hungry.insert(link);
-        Ok(())
-    }
-
-    pub(super) fn delete(&mut self, shelf: &mut dyn RelayShelf, owner: &PublicKeyBytes, number: u64) -> Result<(), ShelfFailed> {
-        let key = entry_key(owner, number);
-        let Some(bytes) = shelf.get(RelayTable::Entry, &key)? else { return Ok(()) };
-        let entry: Entry = row(&bytes)?;
-        let frame: FrameId = symbolon_presence::envelope::frame_id(&entry.envelope);
-        shelf.set(RelayTable::Entry, &key, None);
-        shelf.set(RelayTable::Frame, &[owner.as_bytes().as_slice(), frame.as_bytes()].concat(), None);
-        shelf.set(RelayTable::Expiry, &expiry_key(entry.until, owner, number), None);
-        if let Some(mailbox) = self.mailboxes.get_mut(owner) {
-            let used = match entry.queue {
-                Queue::Direct => &mut mailbox.direct,
-                Queue::Contact => &mut mailbox.contact,
-            };
-            *used = (used.0.saturating_sub(1), used.1.saturating_sub(entry.envelope.len() as u64));
-            self.dirty.insert(*owner);
+        match self.links.get_mut(&link).and_then(|open| open.served.as_mut()) {
+            Some(served) if settled > 0 => {
+                let (entries, bytes) = served.window;
+                served.window = (entries.saturating_mul(2).min(PUSH_MAX.0), bytes.saturating_mul(2).min(PUSH_MAX.1));
+            }
+            Some(_) | None => self.fault(link),
         }
+        self.hungry.insert(link);
         Ok(())
     }
 }

@@ -19,10 +19,16 @@ impl Relay {
             return Ok(());
         }
         let owner = stock.owner;
-        let Some(mailbox) = self.mailboxes.get_mut(&owner).filter(|mailbox| mailbox.stock_version < stock.version) else { return Ok(()) };
-        mailbox.stock_version = stock.version;
-        self.dirty.insert(owner);
+        let Some(mailbox) = self.mailboxes.get(&owner).filter(|mailbox| mailbox.stock_version < stock.version) else { return Ok(()) };
+        let size = stock.packages.iter().chain(&stock.last).map(|package| package.len()).sum();
+        // Those of before are as good as none: the owner wants others to be handed out.
+        let has_room = self.has_room(mailbox, size as u64);
+        self.change(&owner, |mailbox| mailbox.stock_version = stock.version);
         self.drop_packages(shelf, &owner)?;
+        if !has_room {
+            return Ok(());
+        }
+        self.count_left(&owner, 0, size);
         for (package, number) in stock.packages.into_iter().zip(0..) {
             shelf.set(RelayTable::Package, &package_key(&owner, number), Some(package.into()));
         }
@@ -34,9 +40,10 @@ impl Relay {
 
     /// Those who may take packages are others from now on: what was sealed for them is worth nothing.
     pub(super) fn drop_packages(&mut self, shelf: &mut dyn RelayShelf, owner: &PublicKeyBytes) -> Result<(), ShelfFailed> {
-        for (key, _) in shelf.range(RelayTable::Package, &package_key(owner, 0), crate::packages::PACKAGES_MAX + 1)? {
+        for (key, package) in shelf.range(RelayTable::Package, &package_key(owner, 0), crate::packages::PACKAGES_MAX + 1)? {
             if key.starts_with(owner.as_bytes()) {
                 shelf.set(RelayTable::Package, &key, None);
+                self.count_left(owner, package.len(), 0);
             }
         }
         Ok(())
@@ -79,6 +86,7 @@ impl Relay {
         let Some((key, package)) = first.filter(|(key, _)| key.starts_with(owner.as_bytes())) else { return Ok(Handed::Empty) };
         if key != package_key(owner, LAST) {
             shelf.set(RelayTable::Package, &key, None);
+            self.count_left(owner, package.len(), 0);
         }
         Ok(Handed::Package(package))
     }

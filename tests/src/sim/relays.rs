@@ -192,7 +192,7 @@ impl Sim {
         let Some(machine) = relay.machine.as_mut() else { return };
         let mut instead = None;
         match what {
-            Happening::Input(Input::LinkUp { link, .. }) => machine.link_up(link.0),
+            Happening::Input(Input::LinkUp { link, source, .. }) => machine.link_up(link.0, source.0),
             Happening::Input(Input::LinkDown(link)) => machine.link_down(link.0),
             Happening::Input(Input::Frame(link, bytes)) => match Frame::decode(&bytes) {
                 Ok(Frame::Put(put)) if relay.conduct != Conduct::Honest => {

@@ -180,3 +180,20 @@ fn a_person_and_a_relay_do_not_share_a_folder() {
     let refused = Node::try_start(&folder, &["relay", "run", "--listen", TCP]).unwrap().err().unwrap();
     assert_eq!((refused.code, &refused.objects[0]["error"]), (Some(1), &"not_a_relay".into()));
 }
+
+#[test]
+fn what_a_relay_keeps_at_most_is_set_by_its_operator_and_kept_over_restarts() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("host");
+    let run = |more: &[&str]| Node::start(&folder, &[&["relay", "run", "--listen", TCP], more].concat());
+    for (more, bytes) in
+        [(&[][..], 4u64 << 30), (&["--bytes", "512M"], 512 << 20), (&[], 512 << 20), (&["--bytes", "2GiB"], 2 << 30), (&[], 2 << 30)]
+    {
+        let mut relay = run(more).unwrap();
+        assert_eq!(relay.ready["bytes"], bytes, "{more:?}");
+        relay.interrupt().unwrap();
+    }
+    for bad in ["1M", "lots", "5Q", "99999999999T"] {
+        assert!(run(&["--bytes", bad]).is_err(), "{bad}");
+    }
+}

@@ -84,7 +84,8 @@ fn relay_frames() -> Value {
             "session": hex(Frame::Session(session).encode()),
             "ack": hex(Frame::Ack(ack).encode()),
             "accepted": hex(Frame::Accepted(accepted).encode()),
-            "deposit": hex(Frame::Deposit(deposit).encode()),
+            "deposit": hex(Frame::Deposit(deposit.clone()).encode()),
+            "deposit_of_a_guest": hex(Frame::Deposit(Deposit { queue: Queue::Guest, ..deposit }).encode()),
         }),
     )
 }

@@ -39,7 +39,7 @@ impl Opener {
 pub(super) fn opener(state: &State, admitted: &Admitted) -> Result<Opener, DropReason> {
     match admitted.queue {
         Queue::Contact => state.invites.get(&admitted.grant).cloned().map(Opener::Invite),
-        Queue::Direct => state
+        Queue::Direct | Queue::Guest => state
             .requests
             .values()
             .find(|row| row.grant == admitted.grant && !row.offer.is_empty())

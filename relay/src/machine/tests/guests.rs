@@ -1,0 +1,166 @@
+//! Who is no friend yet: guests and holders of invites. What of theirs is kept, and for how long.
+
+use super::*;
+
+/// Envelopes under a guest's grant of its own.
+fn guest(owner: &Owner, number: u8) -> AddressBody {
+    AddressBody { grant: GrantId([number; 16]), ..owner.address(Scope::Guest) }
+}
+
+fn revoke(host: &mut Host, owner: &Owner, version: u64, revoked: Vec<GrantId>) {
+    let record = Record { revoked, ..owner.record(version, &host.link().mailbox()) };
+    assert_eq!(host.update_with(owner, record), Verdict::Ok);
+}
+
+fn stored(outcome: Option<Outcome>) -> bool {
+    matches!(outcome, Some(Outcome::Stored(_)))
+}
+
+#[test]
+fn a102_guests_fill_a_queue_of_their_own_and_friends_have_theirs() {
+    let (mut host, owner) = open();
+    let mut counter = 0;
+    for number in 0..4 {
+        for _ in 0..USES_MAX {
+            counter += 1;
+            assert!(stored(host.put(&owner, &guest(&owner, number), None, envelope(counter))));
+        }
+    }
+    assert_eq!(counter, u64::from(GUEST_MAX.0));
+    assert_eq!(host.put(&owner, &guest(&owner, 9), None, envelope(1_000)), Some(Outcome::Refused(Refusal::Full)));
+    assert!(stored(host.put(&owner, &owner.address(Scope::Friends(3)), None, envelope(1_001))), "friends");
+    assert!(stored(host.put(&owner, &owner.address(Scope::Contact), None, envelope(1_002))), "strangers");
+    let pushed = host.fetch(&owner);
+    assert!(pushed.iter().all(|deposit| deposit.queue == Queue::Guest));
+    host.ack(&owner, vec![pushed[0].number]);
+    assert!(stored(host.put(&owner, &guest(&owner, 9), None, envelope(1_000))), "there is room again");
+}
+
+#[test]
+fn a102_a_guests_grant_is_good_for_a_bounded_number_of_envelopes_in_its_life() {
+    let (mut host, owner) = open();
+    for (number, uses, most) in [(1, 0, USES_MAX), (2, 8, 8), (3, 1_000, USES_MAX)] {
+        let body = AddressBody { uses, ..guest(&owner, number) };
+        for counter in 0..most as u64 {
+            assert!(stored(host.put(&owner, &body, None, envelope(1_000 * u64::from(number) + counter))));
+            let numbers = host.fetch(&owner).iter().map(|deposit| deposit.number).collect();
+            host.ack(&owner, numbers);
+            host.relay.link_down(1);
+            host.relay.link_up(1, 1);
+        }
+        let first = envelope(1_000 * u64::from(number));
+        assert!(stored(host.put(&owner, &body, None, first)), "a repeat is no other use");
+        assert_eq!(host.put(&owner, &body, None, envelope(999)), Some(Outcome::Refused(Refusal::UsedUp)));
+    }
+}
+
+#[test]
+fn a102_junk_does_not_use_an_invite_up_and_the_true_request_gets_in_once_it_is_fetched() {
+    let (mut host, owner) = open();
+    let single = AddressBody { uses: 1, ..owner.address(Scope::Contact) };
+    for counter in 0..WAITING_FOR_USE as u64 {
+        assert!(stored(host.put(&owner, &single, Some(host_nonce(counter)), envelope(counter))));
+    }
+    let offer = envelope(1_000);
+    assert_eq!(host.put(&owner, &single, Some(host_nonce(1_000)), offer.clone()), Some(Outcome::Refused(Refusal::Full)));
+    let numbers = host.fetch(&owner).iter().map(|deposit| deposit.number).collect();
+    host.ack(&owner, numbers);
+    assert!(stored(host.put(&owner, &single, Some(host_nonce(1_000)), offer)), "which one counts is the owner's to say");
+    // However often it is filled: what is remembered of one grant is bounded.
+    for counter in 2_000..2_200 {
+        host.put(&owner, &single, Some(host_nonce(counter)), envelope(counter));
+        let numbers = host.fetch(&owner).iter().map(|deposit| deposit.number).collect();
+        host.ack(&owner, numbers);
+        host.relay.link_down(1);
+        host.relay.link_up(1, 1);
+    }
+    assert_eq!(rows(&host, RelayTable::Use), USES_MAX);
+    assert_eq!(rows(&host, RelayTable::Expiry), USES_MAX);
+}
+
+fn host_nonce(number: u64) -> Nonce {
+    let mut nonce = [0; 16];
+    nonce[8..].copy_from_slice(&number.to_be_bytes());
+    Nonce(nonce)
+}
+
+#[test]
+fn what_was_answered_before_is_answered_the_same_after_its_grant_was_revoked_or_has_expired() {
+    let (mut host, owner) = open();
+    let single = AddressBody { uses: 1, grant: GrantId([8; 16]), ..owner.address(Scope::Contact) };
+    let guest = AddressBody { expires: NOW.after(2 * DAY), ..guest(&owner, 7) };
+    let (confirm, offer) = (host.put(&owner, &guest, None, envelope(0)), host.put(&owner, &single, Some(host_nonce(0)), envelope(1)));
+    assert!(stored(confirm) && stored(offer));
+    // While they wait, and after they were fetched and deleted.
+    for is_fetched in [false, true] {
+        if is_fetched {
+            let numbers = host.fetch(&owner).iter().map(|deposit| deposit.number).collect();
+            host.ack(&owner, numbers);
+            assert_eq!(host.relay.counts().1, 0);
+        }
+        revoke(&mut host, &owner, 2 + u64::from(is_fetched), vec![guest.grant, single.grant]);
+        assert_eq!(host.put(&owner, &guest, None, envelope(0)), confirm);
+        assert_eq!(host.put(&owner, &single, Some(host_nonce(0)), envelope(1)), offer);
+        assert_eq!(host.put(&owner, &guest, None, envelope(2)), Some(Outcome::Refused(Refusal::Refused)));
+        assert_eq!(host.put(&owner, &single, Some(host_nonce(9)), envelope(3)), Some(Outcome::Refused(Refusal::UsedUp)));
+    }
+    assert_eq!(host.relay.counts().1, 0, "nothing of it is stored again");
+    host.restart();
+    revoke(&mut host, &owner, 4, Vec::new());
+    host.now = NOW.after(3 * DAY);
+    assert_eq!(host.put(&owner, &guest, None, envelope(0)), confirm, "its grant has expired");
+    assert_eq!(host.put(&owner, &guest, None, envelope(2)), Some(Outcome::Refused(Refusal::Expired)));
+    host.now = NOW.after(9 * DAY);
+    tend(&mut host);
+    assert_eq!(host.put(&owner, &guest, None, envelope(0)), Some(Outcome::Refused(Refusal::Expired)), "nor for ever");
+}
+
+#[test]
+fn a102_rows_of_uses_are_bounded_in_a_mailbox_and_end_with_their_grant() {
+    let (mut host, owner) = open();
+    let body = |number: u32| {
+        let mut grant = [3; 16];
+        grant[..4].copy_from_slice(&number.to_be_bytes());
+        AddressBody { grant: GrantId(grant), uses: 1, expires: NOW.after(DAY), ..owner.address(Scope::Contact) }
+    };
+    let mut taken = 0;
+    visit(&mut host, &owner);
+    for number in 0..USES_OF_MAILBOX_MAX + 100 {
+        // Behind the address and its MAC, each entry fetched before the next one comes.
+        let put = Put::new(vec![1; 80], &owner.secret, 30 * 24 * 3600, Some(host_nonce(0)), envelope(u64::from(number))).unwrap();
+        let said = host.relay.store(NOW, &mut host.rows, &owner.key.public(), &body(number), put).unwrap();
+        taken += u32::from(stored(Some(said)));
+        host.relay.delete(&mut host.rows, &owner.key.public(), u64::from(taken)).unwrap();
+    }
+    host.close();
+    assert_eq!(taken, USES_OF_MAILBOX_MAX);
+    assert_eq!(rows(&host, RelayTable::Use), taken as usize);
+    // Kept for as long as it was said that the envelope would be, here longer than the grant.
+    host.now = NOW.after(FOREIGN_LIFE + HOUR);
+    tend(&mut host);
+    assert_eq!((rows(&host, RelayTable::Use), rows(&host, RelayTable::Expiry)), (0, 0));
+    assert_eq!(host.relay.mailboxes.values().next().unwrap().uses, Some(0));
+}
+
+#[test]
+fn u4_a_relay_says_stale_of_the_last_64_keys_and_signs_it_with_its_own() {
+    let (mut host, owner) = open();
+    let key = |number: u8| FriendshipSecret { revision: 3, secret: Secret::from_bytes([number; 32]) };
+    let with = |number: u8| Owner { friendship: key(number), ..Owner::new(10) };
+    let keys = 100..101 + PAST_MAX as u8 + 1;
+    for (version, number) in (2..).zip(keys.clone()) {
+        assert_eq!(host.update(&with(number), version, None), Verdict::Ok);
+    }
+    host.restart();
+    let current = keys.end - 1;
+    for number in keys.clone() {
+        // `outcome` believes what the relay's receipt key has signed, and nothing else.
+        let said = host.put(&with(number), &owner.address(Scope::Friends(3)), None, envelope(0));
+        match current - number {
+            0 => assert!(stored(said)),
+            age if age as usize <= PAST_MAX => assert_eq!(said, Some(Outcome::Refused(Refusal::Stale)), "{age} keys ago"),
+            _ => assert_eq!(said, None, "as to anybody"),
+        }
+    }
+    assert_eq!(host.put(&owner, &owner.address(Scope::Friends(3)), None, envelope(0)), None);
+}
