@@ -23,6 +23,7 @@ mod doorkeeper;
 mod driver;
 mod environment;
 mod frame;
+mod givers;
 mod guard;
 mod limits;
 mod link;
@@ -337,9 +338,9 @@ impl NetHandle {
     }
 
     /// Lets a record of somebody else be found.
-    pub fn host(&self, record: Vec<u8>) {
+    pub fn host(&self, owner: u64, record: Vec<u8>) {
         let shared = self.shared.clone();
-        self.runtime.spawn(async move { shared.requests.send(Request::Host(record)).await });
+        self.runtime.spawn(async move { shared.requests.send(Request::Host(owner, record)).await });
     }
 
     /// Looks for a record, in the DHT, at our lookup servers and at these. Answered by

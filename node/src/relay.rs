@@ -309,7 +309,9 @@ impl Machine for RelayMachine {
                 RelayAction::Admit(link) => Action::Admit(LinkId(link)),
                 RelayAction::Heard(link) => Action::Heard(LinkId(link)),
                 RelayAction::Keep(link, kept) => Action::Keep(LinkId(link), kept),
-                RelayAction::Host(record) => Action::Host(record),
+                RelayAction::Host(owner, record) => {
+                    Action::Host(owner.as_bytes().first_chunk().map_or(0, |first| u64::from_be_bytes(*first)), record)
+                }
                 RelayAction::Close(link) => Action::Close(LinkId(link), CloseReason::Protocol),
             })
         })

@@ -107,7 +107,7 @@ pub trait Transport {
     /// See [`Action::Lookups`].
     fn lookups(&mut self, servers: Vec<Vec<Address>>);
     /// See [`Action::Host`].
-    fn host(&mut self, record: Vec<u8>);
+    fn host(&mut self, owner: u64, record: Vec<u8>);
     /// See [`Action::Bootstrap`].
     fn bootstrap(&mut self, servers: Vec<Address>);
     /// See [`Action::Neighbours`].
@@ -350,7 +350,7 @@ impl<P: Parts, T: Transport, C: Clock> Shell<P, T, C> {
                 Action::Publish { everywhere, servers } => self.transport.publish(everywhere, servers),
                 Action::Resolve(id, servers) => self.transport.resolve(id, servers),
                 Action::Lookups(servers) => self.transport.lookups(servers),
-                Action::Host(record) => self.transport.host(record),
+                Action::Host(owner, record) => self.transport.host(owner, record),
                 Action::Bootstrap(servers) => self.transport.bootstrap(servers),
                 Action::Neighbours(places) => self.transport.neighbours(places),
                 Action::Announce(shown) => self.transport.announce(shown),

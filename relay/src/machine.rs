@@ -146,8 +146,8 @@ pub enum RelayAction {
     Heard(Link),
     /// The place of a link is kept when strangers fill all others: it serves an owner; or no longer.
     Keep(Link, bool),
-    /// Let this record be found, for its owner.
-    Host(Vec<u8>),
+    /// Let this record of an owner be found.
+    Host(PublicKeyBytes, Vec<u8>),
 }
 
 /// Who may have a mailbox here.

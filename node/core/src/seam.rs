@@ -160,7 +160,7 @@ pub enum Action {
     /// now and whenever one begins or ceases to answer.
     Lookups(Vec<Vec<Address>>),
     /// A relay's: let this record be found, beside those that are found already.
-    Host(Vec<u8>),
+    Host(u64, Vec<u8>),
     /// DHT servers may be at these addresses.
     Bootstrap(Vec<Address>),
     /// Make up a DHT with the nodes of the LAN at these addresses, and with whoever joins; with

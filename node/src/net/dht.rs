@@ -9,11 +9,14 @@
 //! that were met are remembered.
 
 use crate::net::address::Endpoint;
+use crate::net::door::Source;
 use crate::net::driver::Driver;
+use crate::net::givers::{Giver, Givers};
 use crate::net::limits::{
     DHT_ANSWERS_MAX, DHT_CALL_PAUSE, DHT_CALLED_MAX, DHT_HOSTED_AT_ONCE, DHT_HOSTED_MAX, DHT_OWN_MAX, DHT_QUERIES_MAX, DHT_QUERY,
-    DHT_REMEMBERED_MAX, NEIGHBOURS_BYTES, NEIGHBOURS_RECORDS,
+    DHT_REMEMBERED_MAX, Limits, NEIGHBOURS_BYTES, NEIGHBOURS_RECORDS,
 };
+use crate::net::links::lock;
 use crate::net::neighbours::Neighbours;
 use libp2p::kad::store::{MemoryStore, MemoryStoreConfig, RecordStore};
 use libp2p::kad::{
@@ -41,9 +44,15 @@ const REFRESH: Duration = Duration::from_secs(30 * 60);
 /// How often a server gives what it keeps to those who are closest now.
 const REPLICATION: Duration = Duration::from_secs(60 * 60);
 
+/// How many records, and bytes of them, are kept for others.
+pub(super) fn kept_for_others(is_server: bool, limits: &Limits) -> (usize, usize) {
+    let (records, bytes) = (limits.kept_records, limits.kept_bytes);
+    if is_server { (records, bytes) } else { (records.min(NEIGHBOURS_RECORDS), bytes.min(NEIGHBOURS_BYTES)) }
+}
+
 /// The behaviour; a server keeps records for others.
-pub(super) fn behaviour(own: TransportId, is_server: bool, kept_records: usize) -> kad::Behaviour<MemoryStore> {
-    let max_records = if is_server { kept_records } else { kept_records.min(NEIGHBOURS_RECORDS) };
+pub(super) fn behaviour(own: TransportId, is_server: bool, limits: &Limits) -> kad::Behaviour<MemoryStore> {
+    let max_records = kept_for_others(is_server, limits).0;
     let store = MemoryStoreConfig { max_records, max_value_bytes: RECORD_MAX + 1, max_providers_per_key: 1, max_provided_keys: 0 };
     let mut config = kad::Config::new(PROTOCOL);
     config
@@ -88,8 +97,8 @@ pub(super) struct Dht {
     pub(super) servers: HashMap<TransportId, Vec<Address>>,
     told: (Vec<Address>, usize),
     pub(super) neighbours: Neighbours,
-    /// Bytes kept for others.
-    pub(super) kept: usize,
+    /// Who has brought what is kept for others.
+    pub(super) givers: Givers,
     answers: mpsc::Sender<Input>,
 }
 
@@ -113,8 +122,8 @@ fn key(id: &LookupId) -> RecordKey {
 }
 
 impl Dht {
-    /// `inputs` may be full for a while: what is found waits in a queue of its own, in order.
-    pub(super) fn new(inputs: mpsc::Sender<Input>) -> Self {
+    /// For so many records and bytes of others. `inputs` may be full for a while: what is found waits in a queue of its own, in order.
+    pub(super) fn new(inputs: mpsc::Sender<Input>, (records, bytes): (usize, usize)) -> Self {
         let (answers, mut waiting) = mpsc::channel((DHT_ANSWERS_MAX + 1) * DHT_QUERIES_MAX);
         tokio::spawn(async move {
             while let Some(input) = waiting.recv().await {
@@ -139,7 +148,7 @@ impl Dht {
             servers: HashMap::new(),
             told: (Vec::new(), 0),
             neighbours: Neighbours::default(),
-            kept: 0,
+            givers: Givers::new(records, bytes),
             answers,
         }
     }
@@ -348,8 +357,9 @@ impl Driver {
                 self.put_untaken();
                 self.host_next();
             }
-            Event::InboundRequest { request: InboundRequest::PutRecord { record: Some(record), .. } } => {
-                self.keep_under(Some(&record.key), record.value);
+            Event::InboundRequest { request: InboundRequest::PutRecord { record: Some(record), source, connection } } => {
+                let giver = self.giver(&source, connection);
+                self.keep_under(Some(&record.key), record.value, giver);
             }
             Event::InboundRequest { .. }
             | Event::UnroutablePeer { .. }
@@ -402,11 +412,11 @@ impl Driver {
         }
     }
 
-    /// Lets a record of somebody else be found: here, and at other servers. What is kept already
-    /// is given to them from time to time as it is.
-    pub(super) fn host(&mut self, record: Vec<u8>) {
+    /// Lets a record of the owner of a mailbox be found: here, and at other servers. What is kept
+    /// already is given to them from time to time as it is.
+    pub(super) fn host(&mut self, owner: u64, record: Vec<u8>) {
         let Ok(Item { id, .. }) = Item::read(&record, now()) else { return };
-        if self.keep(record) != Kept::Yes {
+        if self.keep(record, Giver::Owner(owner)) != Kept::Yes {
             return;
         }
         if self.dht.hosted.len() >= DHT_HOSTED_MAX {
@@ -455,38 +465,54 @@ impl Driver {
         Item::read(&kept.value, now()).ok().map(|_| kept.value)
     }
 
-    /// Keeps a record for others, if it is one and newer than what is there.
-    pub(super) fn keep(&mut self, value: Vec<u8>) -> Kept {
-        self.keep_under(None, value)
+    /// Who brings something by a connection.
+    pub(super) fn giver(&self, peer: &TransportId, connection: ConnectionId) -> Giver {
+        if lock(&self.shared.admitted).contains(peer) {
+            // The key is drawn at each start, and as good a number as any.
+            let key = peer.to_bytes();
+            return Giver::Owner(key.last_chunk().map_or(0, |last| u64::from_be_bytes(*last)));
+        }
+        let source = self.remote_of(connection).map_or(Source::Circuit, |remote| Source::of(&remote));
+        Giver::Stranger(self.shared.door.salted(source))
     }
 
-    fn keep_under(&mut self, wanted: Option<&RecordKey>, value: Vec<u8>) -> Kept {
-        let Ok(Item { id, counter, expires, .. }) = Item::read(&value, now()) else { return Kept::Refused };
+    /// Keeps a record for others, if it is one and newer than what is there.
+    pub(super) fn keep(&mut self, value: Vec<u8>, giver: Giver) -> Kept {
+        self.keep_under(None, value, giver)
+    }
+
+    fn keep_under(&mut self, wanted: Option<&RecordKey>, value: Vec<u8>, giver: Giver) -> Kept {
+        let now = now();
+        if !self.dht.givers.may_bring(now, giver) {
+            return Kept::Full;
+        }
+        let Ok(Item { id, counter, expires, .. }) = Item::read(&value, now) else { return Kept::Refused };
         let key = key(&id);
         if wanted.is_some_and(|wanted| *wanted != key) {
             return Kept::Refused;
         }
-        let most = if self.is_server() { self.shared.limits.kept_bytes } else { self.shared.limits.kept_bytes.min(NEIGHBOURS_BYTES) };
-        let store = self.swarm.behaviour_mut().dht.store_mut();
-        let known = store.get(&key).map(|known| known.into_owned());
-        let known_counter = known.as_ref().and_then(|known| Item::read(&known.value, now()).ok()).map(|known| known.counter);
-        if known_counter.is_some_and(|known| known >= counter) {
+        let known = self.kept_record(&id).and_then(|known| Item::read(&known, now).ok());
+        if known.is_some_and(|known| known.counter >= counter) {
+            let gone = self.dht.givers.brought_again(now, &id, giver);
+            self.drop_records(&gone);
             return Kept::Known;
         }
-        // What has ended is dropped when the store is replicated, once an hour; it is counted
-        // anew when there seems to be no room.
-        let freed = known.map_or(0, |known| known.value.len());
-        if self.dht.kept.saturating_sub(freed).saturating_add(value.len()) > most {
-            self.dht.kept = store.records().map(|record| record.value.len()).sum();
-        }
-        let kept = self.dht.kept.saturating_sub(freed).saturating_add(value.len());
-        let life = Duration::from_millis(expires.since(now()));
+        let Some(gone) = self.dht.givers.bring(now, id, giver, value.len(), expires) else { return Kept::Full };
+        self.drop_records(&gone);
+        let life = Duration::from_millis(expires.since(now));
         let record = kad::Record { key, value, publisher: None, expires: Instant::now().checked_add(life) };
-        if kept <= most && store.put(record).is_ok() {
-            self.dht.kept = kept;
+        if self.swarm.behaviour_mut().dht.store_mut().put(record).is_ok() {
             Kept::Yes
         } else {
+            self.dht.givers.lost(&id);
             Kept::Full
+        }
+    }
+
+    fn drop_records(&mut self, gone: &[LookupId]) {
+        let store = self.swarm.behaviour_mut().dht.store_mut();
+        for id in gone {
+            store.remove(&key(id));
         }
     }
 }

@@ -4,7 +4,7 @@
 //! own. Streams go from here to the tasks that serve links; bytes never pass through.
 
 use crate::net::address::{Endpoint, Target, is_circuit, relay_of};
-use crate::net::dht::Dht;
+use crate::net::dht::{self, Dht};
 use crate::net::dial::{Opened, Race};
 use crate::net::limits::RESERVE_PAUSE;
 use crate::net::links::{Shared, lock};
@@ -43,7 +43,7 @@ pub(super) enum Request {
     /// Let these records be found; numbered, as the last one counts.
     Publish(u64, Vec<Vec<u8>>, Vec<Vec<u8>>),
     /// Let a record of somebody else be found.
-    Host(Vec<u8>),
+    Host(u64, Vec<u8>),
     /// Look for a record; these servers may have it, too.
     Resolve(LookupId, Vec<Vec<Address>>),
     /// Our lookup servers; numbered like [`Request::Publish`].
@@ -147,9 +147,10 @@ impl Driver {
         listening: watch::Sender<Listening>,
         listeners: HashSet<ListenerId>,
     ) -> Self {
+        let room = dht::kept_for_others(swarm.behaviour().forward.is_enabled(), &shared.limits);
         Self {
             swarm,
-            dht: Dht::new(shared.inputs.clone()),
+            dht: Dht::new(shared.inputs.clone(), room),
             lookups: Lookups::default(),
             shared,
             requests,
@@ -182,7 +183,7 @@ impl Driver {
                         self.swarm.behaviour_mut().punch.allow(number, connection, is_allowed);
                     }
                     Some(Request::Publish(number, everywhere, servers)) => self.publish(number, everywhere, servers),
-                    Some(Request::Host(record)) => self.host(record),
+                    Some(Request::Host(owner, record)) => self.host(owner, record),
                     Some(Request::Resolve(id, servers)) => self.resolve(id, &servers),
                     Some(Request::Lookups(number, servers)) => self.set_lookups(number, servers),
                     Some(Request::Bootstrap(addresses)) => self.call_servers(addresses),

@@ -366,10 +366,13 @@ impl Driver {
 
     pub(super) fn handle_lookup(&mut self, event: Event<Ask, Answer>) {
         match event {
-            Event::Message { message: Message::Request { request, channel, .. }, .. } => {
+            Event::Message { peer, connection_id, message: Message::Request { request, channel, .. } } => {
                 let answer = match request {
                     Ask::Get(id) => Answer::Found(self.kept_record(&id)),
-                    Ask::Put(record) => Answer::Put(self.keep(record)),
+                    Ask::Put(record) => {
+                        let giver = self.giver(&peer, connection_id);
+                        Answer::Put(self.keep(record, giver))
+                    }
                 };
                 // Whoever asked may be gone.
                 let _ = self.swarm.behaviour_mut().lookup.send_response(channel, answer);

@@ -111,7 +111,7 @@ impl Driver {
             self.dht.servers.remove(&peer);
         }
         self.swarm.behaviour_mut().dht.store_mut().retain(|_, _| false);
-        self.dht.kept = 0;
+        self.dht.givers.clear();
         // What neighbours took is nowhere else yet.
         self.put_all_again();
         self.tell_servers();

@@ -108,7 +108,7 @@ pub(super) fn build(
             forward: forward.map(|_| forwarding(key, shared)).into(),
             circuits,
             punch: Punch::new(forward.is_none()),
-            dht: dht::behaviour(key.public().to_peer_id(), forward.is_some(), limits.kept_records),
+            dht: dht::behaviour(key.public().to_peer_id(), forward.is_some(), limits),
             lookup: lookup::behaviour(forward.is_some()),
             streams,
         })

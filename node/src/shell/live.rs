@@ -111,8 +111,8 @@ impl Transport for Ways {
         self.net.lookups(servers);
     }
 
-    fn host(&mut self, record: Vec<u8>) {
-        self.net.host(record);
+    fn host(&mut self, owner: u64, record: Vec<u8>) {
+        self.net.host(owner, record);
     }
 
     fn bootstrap(&mut self, servers: Vec<Address>) {

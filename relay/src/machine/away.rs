@@ -53,13 +53,13 @@ impl Relay {
         self.count_left(&away.owner, before, bytes.len());
         shelf.set(RelayTable::Away, &key, Some(bytes));
         if away.day <= today.saturating_add(1) {
-            self.host(kept.records);
+            self.host(away.owner, kept.records);
         }
         Ok(())
     }
 
-    fn host(&mut self, records: Vec<ByteVec>) {
-        self.actions.extend(records.into_iter().map(|record| RelayAction::Host(record.into())));
+    fn host(&mut self, owner: PublicKeyBytes, records: Vec<ByteVec>) {
+        self.actions.extend(records.into_iter().map(|record| RelayAction::Host(owner, record.into())));
     }
 
     /// Lets the records of these days be found, and deletes those that are over, some at a time.
@@ -83,8 +83,8 @@ impl Relay {
                 self.host_from.clear();
                 self.next_host = now.after(HOST_INTERVAL);
                 return Ok(());
-            } else {
-                self.host(row::<Kept>(&bytes)?.records);
+            } else if let Some(owner) = key.get(4..).and_then(PublicKeyBytes::from_slice) {
+                self.host(owner, row::<Kept>(&bytes)?.records);
             }
         }
         if is_last {

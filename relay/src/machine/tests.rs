@@ -92,7 +92,7 @@ impl Host {
             .filter_map(|action| match action {
                 RelayAction::Send(link, bytes) => Some((link, Some(Frame::decode(&bytes).unwrap()))),
                 RelayAction::Close(link) => Some((link, None)),
-                RelayAction::Host(record) => {
+                RelayAction::Host(_, record) => {
                     self.hosted.push(record);
                     None
                 }

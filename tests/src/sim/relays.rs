@@ -221,7 +221,7 @@ impl Sim {
                 RelayAction::Close(link) => self.close(ix, LinkId(link)),
                 // Nothing is forwarded here: whoever meets, meets directly.
                 RelayAction::Admit(_) | RelayAction::Heard(_) | RelayAction::Keep(..) => {}
-                RelayAction::Host(record) => self.publish(record),
+                RelayAction::Host(_, record) => self.publish(record),
             }
         }
         if let Some((link, frame)) = instead {

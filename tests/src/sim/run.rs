@@ -315,7 +315,7 @@ impl Sim {
                 Action::Close(link, _) => self.close(ix, link),
                 // Only a node that was told of a LAN shows itself, and a test looks at it then.
                 // Nothing here stands between two nodes.
-                Action::Punch(..) | Action::Reserve(_) | Action::Admit(_) | Action::Host(_) | Action::Heard(_) | Action::Keep(..) => {}
+                Action::Punch(..) | Action::Reserve(_) | Action::Admit(_) | Action::Host(..) | Action::Heard(_) | Action::Keep(..) => {}
                 Action::Publish { everywhere, servers } => everywhere.into_iter().chain(servers).for_each(|record| self.publish(record)),
                 Action::Resolve(id, _) => self.resolve(ix, id),
                 // Whoever wants to be found is: see `lookup`.

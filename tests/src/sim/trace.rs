@@ -155,7 +155,7 @@ pub fn action(action: &Action) -> String {
         Action::Keep(link, false) => format!("> keep {} no longer", link.0),
         Action::Admit(link) => format!("> admit {}", link.0),
         Action::Publish { everywhere, servers } => format!("> publish {} and {} records", everywhere.len(), servers.len()),
-        Action::Host(record) => format!("> host {} B", record.len()),
+        Action::Host(_, record) => format!("> host {} B", record.len()),
         Action::Neighbours(places) => format!("> {:?} neighbours", places.as_ref().map(Vec::len)),
         Action::Bootstrap(servers) => format!("> bootstrap {}", servers.len()),
         Action::Resolve(..) => "> resolve".into(),

@@ -14,7 +14,7 @@ async fn relay(listen: &str) -> Peer {
 }
 
 /// Links a peer to a relay. Answers the link at the peer and at the relay.
-async fn linked(peer: &mut Peer, relay: &mut Peer) -> (LinkId, LinkId) {
+pub(super) async fn linked(peer: &mut Peer, relay: &mut Peer) -> (LinkId, LinkId) {
     peer.handle.dial(DialId(100), relay.addresses.clone());
     (peer.up().await.0, relay.up().await.0)
 }

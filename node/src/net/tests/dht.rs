@@ -1,5 +1,6 @@
 //! Records: what a server keeps, whoever brings it, and how they are found.
 
+use super::circuits::linked;
 use super::stranger::Stranger;
 use super::*;
 use crate::net::limits::DHT_QUERIES_MAX;
@@ -315,22 +316,42 @@ async fn a_record_ends_by_itself_and_does_not_come_back() {
 }
 
 #[tokio::test]
-async fn a_server_keeps_no_more_records_and_bytes_than_it_may() {
+async fn a102_a_stranger_who_fills_a_server_displaces_their_own_records_and_owners_keep_places() {
     let size = record(1, 0).1.len();
-    for limits in [Limits { kept_records: 4, ..Limits::default() }, Limits { kept_bytes: size * 4 + size / 2, ..Limits::default() }] {
-        let server = server_with(limits).await;
+    for limits in [Limits { kept_records: 16, ..Limits::default() }, Limits { kept_bytes: size * 16 + size / 2, ..Limits::default() }] {
+        let mut server = server_with(limits).await;
+        let mut owner = Peer::new(&[TCP]).await;
+        let (_, at_server) = linked(&mut owner, &mut server).await;
+        server.handle.admit(at_server);
+        eventually("the owner is admitted", || server.handle.shared.admitted.lock().unwrap().len() == 1).await;
+        // By way of the lookup server, and by way of the relay that was left records for later.
+        let servers = vec![server.addresses.clone()];
+        owner.handle.lookups(servers.clone());
+        owner.handle.publish(vec![record(1, 0).1], Vec::new());
+        server.handle.host(9, record(2, 0).1);
+        while found(&mut owner, record(1, 0).0, servers.clone()).await.is_empty()
+            || found(&mut owner, record(2, 0).0, servers.clone()).await.is_empty()
+        {}
+
         let mut stranger = Stranger::new(&[]).await;
         stranger.connect(&server.addresses[0]).await;
-        let mut kept = Vec::new();
-        for seed in 1..=6 {
+        let put = async |seed: u8, later: u64| {
             let mut stream = stranger.open_protocol(LOOKUP).await.unwrap();
-            kept.push(ask(&mut stream, &Ask::Put(record(seed, 0).1)).await);
+            ask(&mut stream, &Ask::Put(record(seed, later).1)).await
+        };
+        for seed in 10..40 {
+            assert_eq!(put(seed, 0).await, Answer::Put(Kept::Yes), "the newest is taken");
         }
-        let (yes, full) = (Answer::Put(Kept::Yes), Answer::Put(Kept::Full));
-        assert_eq!(kept, [yes.clone(), yes.clone(), yes.clone(), yes.clone(), full.clone(), full]);
-        // What is there is still replaced by what is newer.
-        let mut stream = stranger.open_protocol(LOOKUP).await.unwrap();
-        assert_eq!(ask(&mut stream, &Ask::Put(record(1, 7).1)).await, yes);
+        // What is there is replaced by what is newer, and takes no other place.
+        assert_eq!(put(39, 7).await, Answer::Put(Kept::Yes));
+        let mut kept = Vec::new();
+        for seed in [1, 2].into_iter().chain(10..40) {
+            if !found(&mut owner, record(seed, 0).0, servers.clone()).await.is_empty() {
+                kept.push(seed);
+            }
+        }
+        let expected: Vec<u8> = [1, 2].into_iter().chain(32..40).collect();
+        assert_eq!(kept, expected, "half of the places are the stranger's at most, for what came last");
     }
 }
 

@@ -123,7 +123,7 @@ async fn member(number: u64) -> Member {
         .multiplex(yamux::Config::default())
         .boxed();
     let behaviour = Behaviour {
-        dht: dht::behaviour(id, true, 1_024),
+        dht: dht::behaviour(id, true, &crate::net::limits::Limits { kept_records: 1_024, ..Default::default() }),
         identify: identify::Behaviour::new(identify::Config::new("/symbolon/1".to_owned(), key.public()).with_cache_size(0)),
     };
     let config = Config::with_tokio_executor().with_idle_connection_timeout(Duration::from_secs(5));

@@ -343,7 +343,7 @@ impl Transport for Sent {
         self.push("lookups".into());
     }
 
-    fn host(&mut self, _: Vec<u8>) {
+    fn host(&mut self, _: u64, _: Vec<u8>) {
         self.push("host".into());
     }
 
