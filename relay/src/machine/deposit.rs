@@ -116,7 +116,7 @@ impl Relay {
                 Scope::Contact if record.revoked.contains(&body.grant) => Right::Ended(owner, body, Refusal::UsedUp),
                 Scope::Friends(_) | Scope::Guest if record.revoked.contains(&body.grant) => Right::Ended(owner, body, Refusal::Refused),
                 _ if body.expires.is_expired_at(now) => Right::Ended(owner, body, Refusal::Expired),
-                _ => Right::Holds(owner, body),
+                Scope::Friends(_) | Scope::Guest | Scope::Contact => Right::Holds(owner, body),
             });
         }
         let is_over = matches!(body.scope, Scope::Friends(_)) && past.iter().any(|past| put.is_granted(&past.put));
