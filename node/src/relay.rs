@@ -24,6 +24,7 @@ use symbolon_core::command::CommandError;
 use symbolon_core::seam::{Action, CloseReason, Event, Input, LinkId};
 use symbolon_core::table::{Change, Table};
 use symbolon_core::world::{Shelf, World};
+use symbolon_presence::clock::Kept as KeptTime;
 use symbolon_presence::codec;
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::time::Timestamp;
@@ -33,12 +34,17 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 /// The row of [`Table::Meta`] with the relay's keys.
 const KEYS_ROW: &[u8] = b"relay";
+/// The row of [`Table::Meta`] with sure time, and that in which older versions kept the newest wall time.
+const CLOCK_ROW: &[u8] = b"clock";
+const NEWEST_ROW: &[u8] = b"newest";
 /// The row of [`Table::Meta`] that a person's folder has.
 const IDENTITY_ROW: &[u8] = b"identity";
 /// The row of [`Table::Meta`] with what the operator has set.
 const SETTINGS_ROW: &[u8] = b"relay settings";
 /// The longest row of keys.
 const KEYS_MAX: usize = 1024;
+/// The longest row of sure time.
+const CLOCK_MAX: usize = 64;
 
 /// What `relay run` was told.
 #[derive(Debug, Clone)]
@@ -210,6 +216,7 @@ impl Parts for RelayParts {
     fn machine(&mut self, shelf: &dyn Shelf, now: Timestamp, rng_seed: [u8; 32]) -> Result<RelayMachine, LoadFailed> {
         let stored = shelf.get(Table::Meta, KEYS_ROW).map_err(|error| LoadFailed(error.0))?;
         let mut changes = VecDeque::new();
+        let is_first = stored.is_none();
         let keys = match stored {
             Some(bytes) => codec::decode_row(&bytes, KEYS_MAX).map_err(|_| LoadFailed("the relay's keys cannot be read"))?,
             None => {
@@ -233,6 +240,14 @@ impl Parts for RelayParts {
         }
         if let Some(bytes) = settings.bytes {
             relay.limit_bytes(bytes);
+        }
+        let row = |name| shelf.get(Table::Meta, name).map_err(|error| LoadFailed(error.0));
+        if let Some(row) = row(CLOCK_ROW)? {
+            relay.set_time(codec::decode_row(&row, CLOCK_MAX).map_err(|_| LoadFailed("the relay's sure time cannot be read"))?);
+        } else if !is_first {
+            // A folder of an older version: the earlier of two clocks is not both times wrong.
+            let newest = row(NEWEST_ROW)?.and_then(|row| row.try_into().ok()).map(u64::from_be_bytes).unwrap_or_default();
+            relay.set_time(KeptTime { sure: now.min(Timestamp(newest)), is_signed: false });
         }
         Ok(RelayMachine { relay, changes, actions: VecDeque::new(), mailbox_key, claim, friends, facts: self.facts.clone() })
     }
@@ -295,7 +310,11 @@ impl Machine for RelayMachine {
     }
 
     fn close_turn(&mut self, now: Timestamp, world: &mut World<'_>) -> Result<(), TurnFailed> {
-        self.with(world, |relay, rows| relay.close_turn(now, rows))
+        self.with(world, |relay, rows| relay.close_turn(now, rows))?;
+        if let Some(kept) = self.relay.time_to_write() {
+            self.changes.push_back(Change::Put(Table::Meta, CLOCK_ROW.to_vec(), codec::encode_row(&kept)));
+        }
+        Ok(())
     }
 
     fn poll_change(&mut self) -> Option<Change> {

@@ -5,6 +5,9 @@
 //! flush the cipher; commit. Only then do actions leave, are commands answered and events
 //! told, so that nothing is seen outside that a power cut could take back.
 //!
+//! The wall clock may jump. What a core holds in memory, when to dial next or how long an answer may
+//! take, is dated by the clock as it was; so after a jump there is a new core, as after a failed turn.
+//!
 //! A failed turn is a crash: the transaction is rolled back, core and cipher are dropped
 //! and made anew from the store, the turn's inputs are lost like frames on the wire, its
 //! commands are told so, and all links are closed. When that cannot be done, or the store
@@ -23,7 +26,7 @@ use inbox::{Inbox, Item};
 use pace::{Calm, Upkeep};
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use symbolon_core::TurnFailed;
 use symbolon_core::command::{CommandError, Reply};
@@ -41,7 +44,7 @@ pub const TURN_INPUTS: usize = 32;
 pub const INPUT_QUEUE: usize = 1_024;
 
 /// Longest sleep: the wall clock may jump while the loop waits, and is looked at again.
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// The core as the loop drives it.
 pub trait Machine {
@@ -120,10 +123,16 @@ pub trait Transport {
     fn reset(&mut self);
 }
 
-/// The wall clock.
+/// The clocks of this machine.
 pub trait Clock {
-    /// The time by this machine. May jump in either direction; the loop evens that out.
+    /// The wall clock. May jump in either direction; then the loop makes a core that begins by it.
     fn now(&mut self) -> Timestamp;
+
+    /// A clock that begins anywhere, and never jumps.
+    fn steady(&mut self) -> Duration {
+        static BEGAN: OnceLock<Instant> = OnceLock::new();
+        BEGAN.get_or_init(Instant::now).elapsed()
+    }
 }
 
 /// The operating system's clock.
@@ -201,7 +210,7 @@ pub fn run<P: Parts, T: Transport, C: Clock>(store: Store, parts: P, ends: Ends<
         upkeep: Upkeep::default(),
         vitals: ends.vitals,
     };
-    shell.vitals.turn_done(shell.engine.newest(), false);
+    shell.vitals.turn_done(shell.engine.last(), false);
     shell.release(released);
     runtime.block_on(shell.serve())?;
     shell.engine.finish()
@@ -243,7 +252,14 @@ impl<P: Parts, T: Transport, C: Clock> Shell<P, T, C> {
             if is_due {
                 inputs.push(Input::Tick);
             }
-            match self.wake(wait, takes_all).await {
+            let woken = self.wake(wait, takes_all).await;
+            if self.engine.has_jumped() {
+                tracing::warn!("the clock of this machine has jumped");
+                self.begin_again()?;
+                // The tick was the old core's.
+                inputs.clear();
+            }
+            match woken {
                 Wake::Stop => return self.take_leave(),
                 Wake::Damage(Some(error)) => return Err(RunError::Store(error)),
                 Wake::Damage(None) => self.damage = None,
@@ -310,7 +326,7 @@ impl<P: Parts, T: Transport, C: Clock> Shell<P, T, C> {
         let takes_all = self.calm.is_over(Instant::now());
         match self.engine.turn(inputs) {
             Ok(released) => {
-                self.vitals.turn_done(self.engine.newest(), released.wrote);
+                self.vitals.turn_done(self.engine.last(), released.wrote);
                 self.release(released);
                 if takes_all {
                     self.calm.succeed();
@@ -324,13 +340,19 @@ impl<P: Parts, T: Transport, C: Clock> Shell<P, T, C> {
     /// What a failed turn leads to.
     fn crash(&mut self, fault: StoreError) -> Result<(), RunError> {
         tracing::warn!(%fault, "a turn failed and was taken back");
-        self.vitals.turn_failed(self.engine.newest(), fault.words());
+        self.vitals.turn_failed(self.engine.last(), fault.words());
         self.answer_all(if fault == StoreError::Full { CommandError::StoreFull } else { CommandError::StoreFailed });
-        self.transport.reset();
         if fault == StoreError::Damaged {
+            self.transport.reset();
             return Err(self.engine.damaged());
         }
         self.calm.fail(Instant::now());
+        self.begin_again()
+    }
+
+    /// Makes core and cipher from what is durable; all links end.
+    fn begin_again(&mut self) -> Result<(), RunError> {
+        self.transport.reset();
         let released = self.engine.reload()?;
         self.release(released);
         Ok(())
@@ -404,7 +426,7 @@ impl<P: Parts, T: Transport, C: Clock> Shell<P, T, C> {
             Err(StoreError::Damaged) => Err(self.engine.damaged()),
             Err(error @ (StoreError::Full | StoreError::Busy | StoreError::Failed(_))) => {
                 tracing::warn!(%error, "the store's log could not be moved into its file");
-                self.vitals.log_moved(Some(Failure { at: self.engine.newest(), what: error.words() }));
+                self.vitals.log_moved(Some(Failure { at: self.engine.last(), what: error.words() }));
                 self.upkeep.postpone(now);
                 Ok(())
             }

@@ -10,7 +10,7 @@ use crate::kdf::{Secret, derive, hash, sha256};
 use crate::labels::{HASH_CONTEXT, HASH_DEVICE, HASH_SECOND_ROOT, KEY_ROOT, KEY_SECOND_ROOT, SIGN_DEVICE};
 use crate::seal::{DhKey, DhPublic};
 use crate::sign::{SigningKey, VerifyingKey};
-use crate::time::Timestamp;
+use crate::time::{DAY, Timestamp};
 use minicbor::{Decode, Encode};
 
 /// The Peer ID of a root public key.
@@ -107,12 +107,39 @@ impl From<CodecError> for ChainError {
     }
 }
 
+/// For so long after its end a certificate still lets what a known device sends be read. It adds
+/// nobody, offers nothing and publishes nothing.
+pub const KNOWN_LONGER: u64 = 400 * DAY;
+
 /// Longest encoded device certificate, in bytes.
 pub const CERT_MAX: usize = 256;
 
 impl Chain {
     /// Verifies the root key's signature, the keys and the validity at `now` (clock skew granted).
     pub fn verify(&self, now: Timestamp) -> Result<Device, ChainError> {
+        let (device, not_before) = self.verify_keys()?;
+        if not_before.is_future_at(now) {
+            return Err(ChainError::NotYet);
+        }
+        if device.not_after.is_expired_at(now) {
+            return Err(ChainError::Expired);
+        }
+        Ok(device)
+    }
+
+    /// The same for somebody who is known already: what they sent is read for [`KNOWN_LONGER`]
+    /// after the certificate has expired, by sure time, and also by a clock that is behind.
+    pub fn verify_known(&self, sure: Timestamp) -> Result<Device, ChainError> {
+        let (device, _) = self.verify_keys()?;
+        if device.not_after.after(KNOWN_LONGER).is_expired_at(sure) { Err(ChainError::Expired) } else { Ok(device) }
+    }
+
+    /// Whether nothing is wrong but the time.
+    pub fn is_untimely(&self, now: Timestamp) -> bool {
+        matches!(self.verify(now), Err(ChainError::Expired | ChainError::NotYet))
+    }
+
+    fn verify_keys(&self) -> Result<(Device, Timestamp), ChainError> {
         let root = VerifyingKey::parse(&self.root).map_err(|_| ChainError::WeakKey)?;
         let peer = peer_id(&self.root);
         root.verify(SIGN_DEVICE, &device_context(&peer), &self.cert, &self.signature).map_err(|_| ChainError::BadSignature)?;
@@ -122,13 +149,8 @@ impl Chain {
         if body.device != device_id(&self.root, &body.signing, &body.dh) {
             return Err(ChainError::WrongId);
         }
-        if body.not_before.is_future_at(now) {
-            return Err(ChainError::NotYet);
-        }
-        if body.not_after.is_expired_at(now) {
-            return Err(ChainError::Expired);
-        }
-        Ok(Device { peer, root: self.root, device: body.device, signing, dh, serial: body.serial, not_after: body.not_after })
+        let device = Device { peer, root: self.root, device: body.device, signing, dh, serial: body.serial, not_after: body.not_after };
+        Ok((device, body.not_before))
     }
 }
 
@@ -256,7 +278,7 @@ pub fn pair_context(speaker: &PeerId, hearer: &PeerId) -> Digest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::{DAY, MINUTE};
+    use crate::time::MINUTE;
     use rand_core::SeedableRng;
 
     const NOW: Timestamp = Timestamp(1_800_000_000_000);
@@ -300,6 +322,17 @@ mod tests {
         assert_eq!(chain.verify(Timestamp(NOW.0 - 11 * MINUTE)), Err(ChainError::NotYet));
         assert!(chain.verify(end.after(10 * MINUTE)).is_ok());
         assert_eq!(chain.verify(end.after(11 * MINUTE)), Err(ChainError::Expired));
+    }
+
+    #[test]
+    fn a_known_device_is_read_for_400_days_longer_by_sure_time_and_by_a_clock_that_is_behind() {
+        let chain = identity().chain;
+        let end = NOW.after(30 * DAY);
+        for sure in [Timestamp(0), NOW, end, end.after(KNOWN_LONGER)] {
+            assert!(chain.verify_known(sure).is_ok());
+        }
+        assert_eq!(chain.verify_known(end.after(KNOWN_LONGER + DAY)), Err(ChainError::Expired));
+        assert!(chain.is_untimely(end.after(DAY)) && chain.is_untimely(Timestamp(0)) && !chain.is_untimely(NOW));
     }
 
     #[test]

@@ -25,11 +25,13 @@
 //! | [`posted`] | contact records for whoever knows a Peer ID | `docs/protocol/lookup.md` |
 //! | [`address`] | network addresses, opaque | |
 //! | [`time`] | timestamps and the allowed clock skew | |
+//! | [`clock`] | sure time: by what may be erased | `docs/protocol/encoding.md` |
 
 pub mod address;
 pub mod blind;
 pub mod blocks;
 pub mod body;
+pub mod clock;
 pub mod codec;
 pub mod envelope;
 pub mod friendship;

@@ -7,6 +7,9 @@ pub struct Timestamp(#[n(0)] pub u64);
 
 /// How far a remote clock may differ from ours: 10 minutes.
 pub const CLOCK_SKEW: u64 = 10 * MINUTE;
+/// No clock that is right shows an earlier moment: the first of January 2026. What is dated from
+/// here on is good also where it was made by a clock that was ahead.
+pub const EARLIEST: Timestamp = Timestamp(1_767_225_600_000);
 /// One second in milliseconds.
 pub const SECOND: u64 = 1_000;
 /// One minute in milliseconds.

@@ -14,6 +14,7 @@ use crate::mailbox::{OpenedAddresses, Queue};
 use crate::session::{Accepted, AcceptedBody, Ack, Deposit, Record, Session, Update, Verdict};
 use minicbor::{Decode, Encode};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use symbolon_presence::clock::{Kept, SureTime};
 use symbolon_presence::codec;
 use symbolon_presence::id::{FrameId, GrantId, MailboxId, Nonce, PublicKeyBytes, QueueId};
 use symbolon_presence::kdf::{Secret, mac_matches};
@@ -347,6 +348,8 @@ pub struct Relay {
     actions: VecDeque<RelayAction>,
     next_sweep: Timestamp,
     next_look: Timestamp,
+    /// By what entries end. Owners of the relay sign times; nobody else's counts.
+    time: SureTime,
     /// When records of the day are let be found again, and the row from which that goes on.
     next_host: Timestamp,
     host_from: Vec<u8>,
@@ -413,6 +416,7 @@ impl Relay {
             actions: VecDeque::new(),
             next_sweep: now,
             next_look: now,
+            time: SureTime::first(now),
             next_host: now,
             host_from: Vec::new(),
         })
@@ -426,6 +430,16 @@ impl Relay {
     /// How many bytes are kept, of the relay's owner and of others, and how many may be.
     pub fn bytes(&self) -> ((u64, u64), u64) {
         (self.bytes, self.bytes_max)
+    }
+
+    /// Goes on from the sure time that is stored.
+    pub fn set_time(&mut self, kept: Kept) {
+        self.time = SureTime::load(kept);
+    }
+
+    /// The sure time that is to be stored now, if any.
+    pub fn time_to_write(&mut self) -> Option<Kept> {
+        self.time.to_write()
     }
 
     /// The key that signs receipts.
@@ -491,6 +505,7 @@ impl Relay {
 
     /// A frame from a link. Fails only when the store does.
     pub fn frame(&mut self, now: Timestamp, shelf: &mut dyn RelayShelf, link: Link, bytes: &[u8]) -> Result<(), ShelfFailed> {
+        self.time.turn(now);
         let Some(faults) = self.links.get(&link).map(|open| open.faults) else { return Ok(()) };
         self.take(now, shelf, link, bytes)?;
         if let Some(open) = self.links.get_mut(&link).filter(|open| open.faults == faults && !open.heard) {
@@ -536,8 +551,9 @@ impl Relay {
         }
     }
 
-    /// Deletes what has ended, some of it at a time.
+    /// Deletes what has surely ended, some of it at a time.
     pub fn tick(&mut self, now: Timestamp, shelf: &mut dyn RelayShelf) -> Result<(), ShelfFailed> {
+        self.time.turn(now);
         self.tend_away(now, shelf)?;
         self.end_unused(now);
         self.delete_outdated(shelf)?;
@@ -549,7 +565,7 @@ impl Relay {
         let (mut rows, mut bytes) = (0, 0);
         for (key, _) in &page {
             let Some((at, rest)) = key.split_first_chunk::<8>() else { continue };
-            if u64::from_be_bytes(*at) > now.0 || bytes >= EXPIRED_AT_ONCE.1 {
+            if u64::from_be_bytes(*at) > self.time.sure().0 || bytes >= EXPIRED_AT_ONCE.1 {
                 break;
             }
             rows += 1;

@@ -86,9 +86,11 @@ pub struct NotAdmitted {
     pub refusal: Refusal,
     /// The grant, when the Put proved to hold it.
     pub grant: Option<GrantId>,
+    /// Until when that was good, if that is what was found wrong.
+    pub expires: Option<Timestamp>,
 }
 
-const REFUSED: NotAdmitted = NotAdmitted { refusal: Refusal::Refused, grant: None };
+const REFUSED: NotAdmitted = NotAdmitted { refusal: Refusal::Refused, grant: None, expires: None };
 
 /// One mailbox's admission.
 #[derive(Debug)]
@@ -133,7 +135,7 @@ impl Admission {
             // Whatever revision the address is of: who was not there lately may hold an old key
             // and a new address.
             let is_stale = matches!(body.scope, Scope::Friends(_)) && past.into_iter().any(|past| put.is_granted(&past.put(&self.id)));
-            let stale = NotAdmitted { refusal: Refusal::Stale, grant: Some(body.grant) };
+            let stale = NotAdmitted { refusal: Refusal::Stale, grant: Some(body.grant), expires: None };
             return Ok(Err(if is_stale { stale } else { REFUSED }));
         }
         self.opened.remember(&put.address, Some(body.clone()));
@@ -143,9 +145,9 @@ impl Admission {
             Scope::Contact if body.queue == self.keys.contact => Queue::Contact,
             Scope::Friends(_) | Scope::Guest | Scope::Contact => return Ok(Err(REFUSED)),
         };
-        let refuse = |refusal| Ok(Err(NotAdmitted { refusal, grant: Some(body.grant) }));
+        let refuse = |refusal| Ok(Err(NotAdmitted { refusal, grant: Some(body.grant), expires: None }));
         if body.expires.is_expired_at(now) {
-            return refuse(Refusal::Expired);
+            return Ok(Err(NotAdmitted { refusal: Refusal::Expired, grant: Some(body.grant), expires: Some(body.expires) }));
         }
         let first_use = if body.uses == 0 {
             None

@@ -166,6 +166,9 @@ pub enum Verdict {
     /// A record of this version or a higher one is there already.
     #[n(3)]
     Outdated,
+    /// The owner's clock and the relay's are too far apart; `at` is the relay's.
+    #[n(4)]
+    Untimely,
 }
 
 /// What an [`Accepted`] says.
@@ -193,6 +196,9 @@ pub struct AcceptedBody {
     /// The owner to whom this is said.
     #[n(6)]
     pub owner: PublicKeyBytes,
+    /// When it is said, by the relay's clock.
+    #[n(7)]
+    pub at: Timestamp,
 }
 
 /// The relay's answer to an [`Update`] or a [`Session`].
@@ -341,7 +347,7 @@ mod tests {
     fn an_answer_is_believed_only_under_the_receipt_key() {
         let key = SigningKey::from_seed(&[8; 32]);
         let owner = key.public();
-        let body = AcceptedBody { version: 1, entries: 2, entries_max: 3, bytes: 4, bytes_max: 5, verdict: Verdict::Ok, owner };
+        let body = AcceptedBody { version: 1, entries: 2, entries_max: 3, bytes: 4, bytes_max: 5, verdict: Verdict::Ok, owner, at: NOW };
         let accepted = Accepted::sign(&key, &MailboxId([1; 32]), &body);
         let verify = |key: &SigningKey, mailbox| accepted.verify(&VerifyingKey::parse(&key.public()).unwrap(), &MailboxId([mailbox; 32]));
         assert_eq!(verify(&key, 1), Ok(body));

@@ -67,6 +67,13 @@ impl Scene {
         assert!(self.rows() == before, "{what} changes nothing");
     }
 
+    /// Sends a frame that must be put off by a receipt, as one of the clocks is wrong, and change no row.
+    fn put_off(&mut self, frame: Vec<u8>, what: &str) {
+        let before = self.rows();
+        assert_eq!(self.send(frame), [Outcome::Refused(Refusal::Untimely)], "{what}");
+        assert!(self.rows() == before, "{what} changes nothing");
+    }
+
     /// Sends a frame that must be taken in.
     fn taken(&mut self, frame: Vec<u8>) {
         let outcomes = self.send(frame);

@@ -231,7 +231,7 @@ impl Beacon {
             self.away_due = None;
             state.leaves_records = true;
             // Without a header for who may read now, what lies there is taken back.
-            if prepare(state, turn).is_none() {
+            if state.own.presence.has_day(day_of(turn.now)) && prepare(state, turn).is_none() {
                 state.own.away.clear();
             }
         }
@@ -240,7 +240,7 @@ impl Beacon {
     /// The node stops: whoever reads its records from now on is not told where it was. Friends
     /// go on calling where they know it, since two who both took leave must find each other again.
     pub fn farewell(&mut self, state: &mut State, turn: &mut Turn<'_>) {
-        if self.last.is_some() && self.servers + self.neighbours + self.lookups > 0 {
+        if self.last.is_some() && state.own.presence.has_day(day_of(turn.now)) && self.servers + self.neighbours + self.lookups > 0 {
             self.due = None;
             self.publish(state, turn, Class::Limited);
             state.leaves_with_friends = true;
@@ -278,6 +278,10 @@ impl Beacon {
         self.look_back(turn.now);
         self.due = Some(turn.now.after(PUBLISH_INTERVAL));
         self.last = Some(turn.now);
+        if !state.own.presence.has_day(day_of(turn.now)) {
+            // The clock shows a day that is long over or was never: nothing can be said of it.
+            return;
+        }
         self.is_outgrown = self.publish(state, turn, Class::Full).is_none();
         state.is_outgrown |= self.is_outgrown;
         if !self.is_outgrown {
@@ -310,16 +314,16 @@ fn bodies_of(state: &State, turn: &mut Turn<'_>, most: Class, sequence: u64) -> 
 
 /// Makes the records of today and tomorrow: the ids of the headers among them. None when no header can be made.
 fn make(state: &mut State, turn: &mut Turn<'_>, most: Class) -> Option<BTreeSet<LookupId>> {
-    let today = day_of(turn.now);
     // Should no header hold the readers, nobody shall get one for other readers from us.
     state.own.records.clear();
+    let (today, surely) = (day_of(turn.now), day_of(turn.sure));
     let presence = &mut state.own.presence;
     // Never lower than before, also when the clock was set back. By two: one less is for what
     // our relays publish, which must not stand in the way of what we publish ourselves.
-    presence.sequence = presence.sequence.saturating_add(2).max(turn.now.0);
+    presence.sequence = presence.sequence.saturating_add(2).max(turn.stamp.0);
     let sequence = presence.sequence;
     let generation = &mut presence.generation;
-    generation.ratchet.forget_before(today.saturating_sub(1).saturating_sub(generation.began));
+    generation.ratchet.forget_before(today.min(surely).saturating_sub(1).saturating_sub(generation.began));
     turn.put(Table::Meta, b"presence", &*presence);
     let bodies = bodies_of(state, turn, most, sequence);
     let header = header_of(state)?;
@@ -381,7 +385,7 @@ fn records_of(
     for (class, payload) in bodies {
         let wrapped = wrapping.secret(*class);
         let stamp =
-            Stamp { version: wrapping.version, day, sequence, device: state.own.identity.device, issued: turn.now, expires: end_of(day) };
+            Stamp { version: wrapping.version, day, sequence, device: state.own.identity.device, issued: turn.stamp, expires: end_of(day) };
         let body = codec::encode(&Body::seal(&reader, wrapped, stamp, payload, turn.rng)?);
         records.push(Place::of_body(&reader.lookup, day, wrapped).seal(&lookup, at, &body, turn.rng).ok()?);
     }

@@ -19,7 +19,7 @@ use symbolon_presence::identity::{Chain, ChainError, Device, pair_context};
 use symbolon_presence::kdf::{Secret, hash};
 use symbolon_presence::labels::{HASH_LINK, SIGN_CONTACT};
 use symbolon_presence::seal::DhKey;
-use symbolon_presence::time::{DAY, Timestamp};
+use symbolon_presence::time::{DAY, EARLIEST, Timestamp};
 use symbolon_relay::grant::Scope;
 
 /// How every invite link begins.
@@ -124,7 +124,16 @@ impl ContactRecord {
 
     /// Verifies everything that the record claims.
     pub fn verify(&self, now: Timestamp) -> Result<VerifiedContact, LinkError> {
-        let signer = self.chain.verify(now)?;
+        self.check(now, |chain| chain.verify(now))
+    }
+
+    /// The same for one that a friend has handed on: what only the wall clock has against it is taken.
+    pub(crate) fn verify_known(&self, sure: Timestamp) -> Result<VerifiedContact, LinkError> {
+        self.check(sure, |chain| chain.verify_known(sure))
+    }
+
+    fn check(&self, now: Timestamp, verify: impl Fn(&Chain) -> Result<Device, ChainError>) -> Result<VerifiedContact, LinkError> {
+        let signer = verify(&self.chain)?;
         signer.signing.verify(SIGN_CONTACT, &context(&signer.peer), &self.body, &self.signature).map_err(|_| LinkError::Bad)?;
         let body: ContactBody = codec::decode(&self.body, LINK_MAX).map_err(|_| LinkError::Bad)?;
         if !is_name(&body.name)
@@ -143,7 +152,7 @@ impl ContactRecord {
         for contact in body.contacts {
             let device = match &contact.chain {
                 None => signer.clone(),
-                Some(chain) => chain.verify(now)?,
+                Some(chain) => verify(chain)?,
             };
             if device.peer != signer.peer || !crate::wire::entry_is_of(&contact.entry, &device) {
                 return Err(LinkError::Bad);
@@ -160,7 +169,9 @@ fn checksum(bytes: &[u8]) -> [u8; 4] {
     [a, b, c, d]
 }
 
-/// A package that is published is good for so long at least.
+/// How long a package is good that is published.
+const POSTED_LIFETIME: u64 = 30 * DAY;
+/// One that is published is good for so long at least.
 const POSTED_LEFT: u64 = 3 * DAY;
 
 /// What to tell of an invite that names no way to us.
@@ -179,7 +190,11 @@ pub(crate) fn invite(state: &mut State, turn: &mut Turn<'_>, lifetime: u64, no_i
     if state.invites.len() >= INVITES_MAX {
         return Err(CommandError::Full.into());
     }
-    let expires = turn.now.after(lifetime);
+    if turn.stamp < EARLIEST {
+        // It would have expired everywhere else.
+        return Err(CommandError::WrongClock.into());
+    }
+    let expires = turn.stamp.after(lifetime);
     let record = mint(state, turn, Mint { expires, last_resort: false, auto_accept, no_ip, only_for: None });
     let is_reachable = state.own.places.iter().any(|place| !place.is_loopback());
     let warning = match (no_ip, is_reachable) {
@@ -194,7 +209,7 @@ pub(crate) fn invite(state: &mut State, turn: &mut Turn<'_>, lifetime: u64, no_i
 /// The record that a person publishes. Its package is kept until somebody used it; then
 /// the next record has a fresh one.
 pub(crate) fn contact_record(state: &mut State, turn: &mut Turn<'_>) -> ContactRecord {
-    let expires = turn.now.after(30 * DAY);
+    let expires = turn.stamp.after(POSTED_LIFETIME);
     // Anybody may read it: where a relay takes what strangers bring, it does not say where we are.
     let no_ip = !state.own.depots.is_empty();
     mint(state, turn, Mint { expires, last_resort: true, auto_accept: false, no_ip, only_for: None })
@@ -216,7 +231,9 @@ pub(crate) fn mint_for(state: &mut State, turn: &mut Turn<'_>, only: PeerId, exp
 fn mint(state: &mut State, turn: &mut Turn<'_>, mint: Mint) -> ContactRecord {
     let is_full = state.invites.len() >= INVITES_MAX;
     let stands = |invite: &&Invite| {
-        let is_fresh = invite.used.is_none() && !invite.expires.is_expired_at(turn.now.after(POSTED_LEFT));
+        // Not one that was made by a clock which was ahead, either.
+        let lasts = turn.stamp.after(POSTED_LEFT)..=turn.stamp.after(POSTED_LIFETIME);
+        let is_fresh = invite.used.is_none() && lasts.contains(&invite.expires);
         mint.last_resort && invite.last_resort && (is_fresh || is_full)
     };
     let standing = state.invites.values().filter(stands).max_by_key(|invite| invite.expires).cloned();
@@ -284,9 +301,9 @@ pub(crate) fn take_back(state: &mut State, turn: &mut Turn<'_>, id: &str) -> Res
     }
 }
 
-/// Erases invites that nobody can use any more, their private keys and uses with them.
+/// Erases invites that surely nobody can use any more, their private keys and uses with them.
 pub(crate) fn forget_expired(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
-    let useless = |invite: &&Invite| invite.expires.after(DAY).is_expired_at(turn.now) || grants::is_spent(state, invite, turn.now);
+    let useless = |invite: &&Invite| invite.expires.after(DAY).is_expired_at(turn.sure) || grants::is_spent(state, invite, turn.sure);
     let useless: Vec<(GrantId, Timestamp)> = state.invites.values().filter(useless).map(|invite| (invite.grant, invite.expires)).collect();
     for (grant, expires) in useless {
         forget(state, turn, &grant, expires)?;

@@ -41,9 +41,9 @@ pub(crate) fn send(state: &mut State, turn: &mut Turn<'_>, to: &Who, text: Strin
         return Err(CommandError::Full.into());
     }
     let message = Message {
-        id: MessageId::at(turn.now, turn.rng),
+        id: MessageId::at(turn.stamp, turn.rng),
         from: state.own.peer,
-        at: turn.now,
+        at: turn.stamp,
         state: MessageState::Queued,
         text,
         fault: None,
@@ -51,7 +51,7 @@ pub(crate) fn send(state: &mut State, turn: &mut Turn<'_>, to: &Who, text: Strin
     let arrival = state.next_arrival();
     file(turn, &friend.conversation, arrival, &message);
     if let Some(lifetime) = lifetime {
-        turn.put_raw(Table::Expiry, &expiry_key(turn.now.after(lifetime), &message_key(&friend.conversation, arrival)), Vec::new());
+        turn.put_raw(Table::Expiry, &expiry_key(turn.stamp.after(lifetime), &message_key(&friend.conversation, arrival)), Vec::new());
     }
     if waits {
         let mut friend = friend;
@@ -82,12 +82,12 @@ fn expiry_key(at: Timestamp, message: &[u8]) -> Vec<u8> {
     [at.0.to_be_bytes().as_slice(), message].concat()
 }
 
-/// Gives up texts whose time is over. What stands behind them can still be opened: an empty
+/// Gives up texts whose time has surely come to its end. What stands behind them can still be opened: an empty
 /// frame takes their place.
 pub(crate) fn expire(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
     for (key, _) in turn.range(Table::Expiry, &[], EXPIRED_AT_ONCE)? {
         let Some((at, message)) = key.split_first_chunk::<8>() else { continue };
-        if u64::from_be_bytes(*at) > turn.now.0 {
+        if u64::from_be_bytes(*at) > turn.sure.0 {
             break;
         }
         turn.delete(Table::Expiry, &key);
@@ -205,6 +205,7 @@ pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, from: &PeerId, tex
     let Some(mut friend) = state.friends.get(from).cloned() else { return Ok(()) };
     let message = Message { id: text.id, from: *from, at: text.at, state: MessageState::Delivered, text: text.text, fault: None };
     let arrival = state.next_arrival();
+    state.clock.witnessed(message.at);
     file(turn, &friend.conversation, arrival, &message);
     friend.unread = friend.unread.saturating_add(1);
     let room = friend.conversation;

@@ -175,6 +175,8 @@ pub(crate) struct Acknowledged {
     pub device: DeviceId,
     pub number: u64,
     pub outcome: Outcome,
+    /// When it was signed, by the clock of the one who did.
+    pub at: Timestamp,
 }
 
 /// All sessions and links. Nothing of it is stored.
@@ -268,7 +270,7 @@ impl Delivery {
         let row = state.devices.get(&device)?;
         let key = symbolon_presence::sign::VerifyingKey::parse(&row.entry.receipt).ok()?;
         let body = receipt.verify(&key, &row.entry.mailbox).ok()?;
-        state.compare_clocks(turn.now, body.at);
+        state.heard_time(&device, body.at);
         let session = self.sessions.get_mut(&device)?;
         let mut settled = Vec::new();
         let (mut greeted, mut is_stale) = (false, false);
@@ -285,7 +287,7 @@ impl Delivery {
             }
             if let Some((number, size)) = session.inflight.remove(&item.frame) {
                 session.inflight_bytes = session.inflight_bytes.saturating_sub(size);
-                settled.push(Acknowledged { device, number, outcome: item.outcome });
+                settled.push(Acknowledged { device, number, outcome: item.outcome, at: body.at });
             }
         }
         if (greeted || !settled.is_empty())

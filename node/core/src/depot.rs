@@ -9,6 +9,7 @@
 //! A session per relay holds at most one link. A relay is believed as far as its receipt
 //! key goes: that it stores, and what it stores; never that somebody has read it.
 
+use crate::clock::Signer;
 use crate::command::{CommandError, Direction, MessageState, RelayState, RelayView, RequestStatus};
 use crate::conversation;
 use crate::delivery::is_blocked;
@@ -17,7 +18,7 @@ use crate::outbox::{self, Copy, FIRST_ROWS, OutboxRow, ROOM_LANE, What};
 use crate::request;
 use crate::seam::{Action, CloseReason, DialId, LinkId};
 use crate::seeker::Why;
-use crate::state::{Fault, OwnDepot, State};
+use crate::state::{Fault, Friend, OwnDepot, State};
 use crate::table::Table;
 use crate::turn::{Failed, Turn, TurnFailed};
 use crate::wire::Depot;
@@ -105,6 +106,8 @@ struct Standing {
     updated: bool,
     /// It was asked on this link to forward connections to us.
     reserved: bool,
+    /// It found our time wrong on this link, and was asked again by its own.
+    retimed: bool,
     entries: (u32, u32),
     bytes: (u64, u64),
 }
@@ -490,8 +493,12 @@ impl Depots {
         let (mailbox, signer) = key;
         let verified = VerifyingKey::parse(signer).ok().and_then(|signer| receipt.verify(&signer, mailbox).ok());
         let (Some(body), Some(session)) = (verified, self.sessions.get_mut(key)) else { return Ok(()) };
-        state.compare_clocks(turn.now, body.at);
         session.attempts = 0;
+        // A relay of ours, or one that a friend of ours has named: not one of a stranger's invite.
+        let is_trusted = |inflight: &Inflight| state.friend_of(&inflight.device).is_some_and(Friend::stands);
+        if session.own.is_own || session.inflight.values().any(is_trusted) {
+            state.clock.heard(Signer::Relay(*mailbox), body.at);
+        }
         let mut settled = Vec::new();
         let (mut unplaced, mut with_new_keys) = (Vec::new(), Vec::new());
         for item in body.items {
@@ -627,7 +634,9 @@ fn settle(
         (Outcome::Delivered | Outcome::Refused(_), _) => return Ok(()),
     }
     if let Outcome::Stored(until) = outcome {
-        let copy = Copy { mailbox: *mailbox, at: turn.now, until };
+        // By the relay's clock: no copy is believed to last longer than it was asked for.
+        let until = until.min(turn.stamp.after(u64::from(outbox::TTL) * SECOND));
+        let copy = Copy { mailbox: *mailbox, at: turn.stamp, until };
         outbox::replace(turn, device, number, &OutboxRow { stored: Some(copy), ..row });
     }
     Ok(())

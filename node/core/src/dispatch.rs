@@ -15,7 +15,7 @@ use crate::turn::{Failed, Turn};
 use crate::wire::is_name;
 use crate::{contact, conversation, doctor, friend, history, introduction, moved, names, presence, request};
 use symbolon_presence::id::{PeerId, RequestId};
-use symbolon_presence::time::{MINUTE, Timestamp};
+use symbolon_presence::time::Timestamp;
 use symbolon_presence::words::fingerprint_words;
 
 /// The machines that commands ask.
@@ -224,12 +224,7 @@ fn status(state: &State, machines: &Machines<'_>, now: Timestamp) -> StatusView 
     if beacon.is_outgrown() {
         problems.push("Too many friends came and went for one record: friends do not find this node by look-up any more.".to_owned());
     }
-    if let Some(apart) = state.clocks_apart {
-        problems.push(format!(
-            "The clocks of this machine and of another it spoke to are {} minutes apart: set the one that is wrong; until then requests may be refused.",
-            apart / MINUTE
-        ));
-    }
+    problems.extend(state.clock.problem());
     let relays: Vec<_> = state.own.depots.values().map(|own| depots.view(own)).collect();
     for relay in &relays {
         match relay.state {

@@ -43,7 +43,7 @@ pub(crate) fn in_turn(f: impl FnOnce(&mut State, &mut Turn<'_>)) {
     let mut out = Out::default();
     let mut state = State::load(None, &Empty, NOW, &mut rng, &mut out).unwrap();
     let mut cipher = ClearCipher::new([1; 32]);
-    f(&mut state, &mut Turn { now: NOW, rng: &mut rng, cipher: &mut cipher, shelf: &Empty, out: &mut out });
+    f(&mut state, &mut Turn { now: NOW, sure: NOW, stamp: NOW, rng: &mut rng, cipher: &mut cipher, shelf: &Empty, out: &mut out });
 }
 
 /// A Peer ID for each number.

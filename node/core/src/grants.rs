@@ -112,7 +112,7 @@ pub(crate) fn answered(state: &mut State, turn: &mut Turn<'_>, grant: &GrantId, 
 /// Tells our relays to take a grant no longer.
 pub(crate) fn revoke(state: &mut State, turn: &mut Turn<'_>, grant: GrantId, expires: Timestamp) {
     let is_known = state.own.revoked.iter().any(|revoked| revoked.grant == grant);
-    if is_known || state.own.depots.is_empty() || expires <= turn.now {
+    if is_known || state.own.depots.is_empty() || expires <= turn.sure {
         return;
     }
     state.own.revoked.push(Revoked { grant, expires });
@@ -189,7 +189,7 @@ fn erase(state: &mut State, turn: &mut Turn<'_>, mut row: Request) {
     }
 }
 
-/// Ends the grants of what has ended a day ago, and erases their keys; forgets ids of grants that
+/// Ends the grants of what has surely ended a day ago, and erases their keys; forgets ids of grants that
 /// have expired by themselves.
 pub(crate) fn sweep(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
     let ended: Vec<RequestId> = state.requests.values().filter(|row| has_ended(row.status)).map(|row| row.id).collect();
@@ -197,8 +197,8 @@ pub(crate) fn sweep(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFa
         let Some(row) = state.requests.get(&id).cloned() else { continue };
         match row.ended {
             // Of a folder that was written before this was noted.
-            None => state.save_request(turn, Request { ended: Some(turn.now), ..row }),
-            Some(at) if turn.now.since(at) >= GRANT_GRACE && !is_erased(&row) => {
+            None => state.save_request(turn, Request { ended: Some(turn.stamp), ..row }),
+            Some(at) if turn.sure.since(at) >= GRANT_GRACE && !is_erased(&row) => {
                 end(state, turn, &row);
                 erase(state, turn, row);
             }
@@ -206,7 +206,7 @@ pub(crate) fn sweep(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFa
         }
     }
     let before = state.own.revoked.len();
-    state.own.revoked.retain(|revoked| turn.now < revoked.expires.after(CLOCK_SKEW));
+    state.own.revoked.retain(|revoked| turn.sure < revoked.expires.after(CLOCK_SKEW));
     if state.own.revoked.len() != before {
         turn.put(Table::Meta, b"revoked", &state.own.revoked);
     }
@@ -215,9 +215,9 @@ pub(crate) fn sweep(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFa
 
 /// Whether an invite has done what it is for: the friendship that it led to began a day ago. Of
 /// those that were blocked, ignored or left alone, all go with their time, so that they look alike.
-pub(crate) fn is_spent(state: &State, invite: &Invite, now: Timestamp) -> bool {
+pub(crate) fn is_spent(state: &State, invite: &Invite, sure: Timestamp) -> bool {
     let row = invite.used.filter(|_| !invite.last_resort).and_then(|used| state.requests.get(&used));
-    row.is_some_and(|row| row.status == RequestStatus::Confirmed && row.ended.is_some_and(|at| now.since(at) >= GRANT_GRACE))
+    row.is_some_and(|row| row.status == RequestStatus::Confirmed && row.ended.is_some_and(|at| sure.since(at) >= GRANT_GRACE))
 }
 
 #[cfg(test)]
@@ -291,10 +291,10 @@ mod tests {
                 }
             }
             let open = row(state, turn, 100, Direction::Out, RequestStatus::Pending);
-            turn.now = NOW.after(DAY - 1);
+            (turn.now, turn.sure) = (NOW.after(DAY - 1), NOW.after(DAY - 1));
             sweep(state, turn).unwrap();
             assert!(rows.iter().all(|id| !is_erased(get(state, id))), "repeats may still come");
-            turn.now = NOW.after(DAY);
+            (turn.now, turn.sure) = (NOW.after(DAY), NOW.after(DAY));
             sweep(state, turn).unwrap();
             assert!(rows.iter().all(|id| is_erased(get(state, id))));
             assert!(!is_erased(get(state, &open)));
@@ -315,7 +315,7 @@ mod tests {
             state.requests.get_mut(&id).unwrap().ended = None;
             sweep(state, turn).unwrap();
             assert_eq!(get(state, &id).ended, Some(NOW));
-            turn.now = NOW.after(DAY);
+            (turn.now, turn.sure) = (NOW.after(DAY), NOW.after(DAY));
             sweep(state, turn).unwrap();
             assert!(is_erased(get(state, &id)));
         });
@@ -360,7 +360,7 @@ mod tests {
             revoke(state, turn, GrantId([2; 16]), NOW.after(2 * DAY));
             revoke(state, turn, GrantId([3; 16]), NOW);
             assert_eq!(state.own.revoked.len(), 2, "each once, and none that has expired");
-            turn.now = NOW.after(DAY + HOUR);
+            (turn.now, turn.sure) = (NOW.after(DAY + HOUR), NOW.after(DAY + HOUR));
             sweep(state, turn).unwrap();
             let left: Vec<GrantId> = state.own.revoked.iter().map(|revoked| revoked.grant).collect();
             assert_eq!(left, [GrantId([2; 16])]);

@@ -218,7 +218,7 @@ impl Intake {
         // any stranger costs.
         let friend = delivery.friend_behind(state, link);
         let Own { admission, friendship, past, .. } = &mut state.own;
-        let over = past.iter().filter(|past| friend.is_some() && past.until > turn.now).map(|past| &past.friendship);
+        let over = past.iter().filter(|past| friend.is_some() && past.until > turn.sure).map(|past| &past.friendship);
         let admitted = admission.admit(turn.now, &put, friendship, over, &Uses(turn))?;
         let proved = match &admitted {
             Ok(admitted) => Some(admitted.grant),
@@ -228,7 +228,7 @@ impl Intake {
             && grants::was_answered(state, &grant, &put.frame)
         {
             // Before it is looked at whether the grant is still good: the first receipt may be lost.
-            delivery.acknowledge(state, turn, origin, None, put.frame, Outcome::Stored(turn.now.after(REQUEST_LIFETIME)));
+            delivery.acknowledge(state, turn, origin, None, put.frame, Outcome::Stored(turn.stamp.after(REQUEST_LIFETIME)));
             return Ok(());
         }
         let admitted = match admitted {
@@ -272,20 +272,24 @@ impl Intake {
                 return Ok(());
             }
             Err(not) => {
-                match not.refusal {
+                // What only the wall clock says of its time is not said for good.
+                let is_sure = not.expires.is_none_or(|expires| expires.is_expired_at(turn.sure));
+                let refusal = if is_sure { not.refusal } else { Refusal::Untimely };
+                match refusal {
                     Refusal::UsedUp => state.rates.warn(turn, Warning::InviteReused),
                     Refusal::Expired if not.grant.is_some_and(|grant| state.invites.contains_key(&grant)) => {
                         state.rates.warn(turn, Warning::InviteExpired);
                     }
-                    Refusal::Expired | Refusal::Refused | Refusal::Full | Refusal::Stale => {}
+                    Refusal::Expired | Refusal::Refused | Refusal::Full | Refusal::Stale | Refusal::Untimely => {}
                 }
                 self.count(DropReason::Unexpected);
                 // Signed only for who holds the grant: somebody in the middle must not get
                 // a refusal for another's frame by changing a bit of it. And not for who once
                 // held one: they would find out for ever whether this node is still here.
-                let is_told = not.refusal != Refusal::Expired || not.grant.is_some_and(|grant| state.invites.contains_key(&grant));
+                let is_told = !matches!(refusal, Refusal::Expired | Refusal::Untimely)
+                    || not.grant.is_some_and(|grant| state.invites.contains_key(&grant));
                 if not.grant.is_some() && is_told {
-                    delivery.acknowledge(state, turn, origin, None, put.frame, Outcome::Refused(not.refusal));
+                    delivery.acknowledge(state, turn, origin, None, put.frame, Outcome::Refused(refusal));
                 }
                 delivery.fault(state, turn, origin);
                 return Ok(());
@@ -388,13 +392,17 @@ impl Intake {
                     // A blocked sender and a repeat look like one that waits for an answer.
                     DropReason::Blocked | DropReason::Repeated => None,
                     DropReason::Full => Some(Refusal::Full),
+                    // Our own clock may be wrong: at a relay it stays for when that is settled.
+                    DropReason::Untimely if origin.is_depot() && state.clock.is_doubtful() => {
+                        self.stays = true;
+                        return Ok(());
+                    }
+                    DropReason::Untimely => {
+                        delivery.fault(state, turn, origin);
+                        Some(Refusal::Untimely)
+                    }
                     DropReason::Unexpected if admitted.queue == Queue::Contact => Some(Refusal::UsedUp),
-                    DropReason::Malformed
-                    | DropReason::Unopenable
-                    | DropReason::Forged
-                    | DropReason::Untimely
-                    | DropReason::Unexpected
-                    | DropReason::Cipher => {
+                    DropReason::Malformed | DropReason::Unopenable | DropReason::Forged | DropReason::Unexpected | DropReason::Cipher => {
                         delivery.fault(state, turn, origin);
                         Some(Refusal::Refused)
                     }
@@ -405,10 +413,10 @@ impl Intake {
             None => {
                 if let Some(usage) = admitted.first_use {
                     let key = [admitted.grant.as_bytes().as_slice(), usage.as_bytes()].concat();
-                    turn.put_raw(Table::GrantUse, &key, turn.now.0.to_be_bytes().to_vec());
+                    turn.put_raw(Table::GrantUse, &key, turn.stamp.0.to_be_bytes().to_vec());
                 }
                 // Durable here for as long as a request can be answered.
-                let stored = Outcome::Stored(turn.now.after(REQUEST_LIFETIME));
+                let stored = Outcome::Stored(turn.stamp.after(REQUEST_LIFETIME));
                 // Of what came by way of a relay, only a friend can be told, in the room.
                 let friend = sender.filter(|device| is_mutual(state, device));
                 let outcome = if friend.is_some() && origin.is_depot() { Outcome::Delivered } else { stored };
@@ -452,7 +460,8 @@ impl Intake {
         let opener = opener(state, admitted)?;
         let payload = open_first(&DhKey::from_bytes(*opener.key().expose()), envelope).map_err(|_| DropReason::Unopenable)?;
         let first: First = codec::decode(&payload, PAYLOAD_MAX).map_err(|_| DropReason::Malformed)?;
-        let (device, statement) = first.verify(&state.own.peer, turn.now).ok_or(DropReason::Forged)?;
+        let untimely = || if first.chain.is_untimely(turn.now) { DropReason::Untimely } else { DropReason::Forged };
+        let (device, statement) = first.verify(&state.own.peer, turn.now).ok_or_else(untimely)?;
         if statement.device != state.own.identity.device || statement.package != opener.package(state) {
             return Err(DropReason::Forged.into());
         }
@@ -575,7 +584,7 @@ impl Intake {
         (origin, frame, counter): (Origin, FrameId, u64),
     ) {
         self.tags.take(state, device, counter);
-        turn.put_raw(Table::Seen, frame.as_bytes(), seen(turn.now, Outcome::Refused(Refusal::Refused), Some(device)));
+        turn.put_raw(Table::Seen, frame.as_bytes(), seen(turn.stamp, Outcome::Refused(Refusal::Refused), Some(device)));
         delivery.acknowledge(state, turn, origin, Some(*device), frame, Outcome::Refused(Refusal::Refused));
     }
 
@@ -646,7 +655,7 @@ impl Intake {
         }
         // A list of receipts is not receipted itself, nor is its repeat: that would never end.
         let sender = Some(*device).filter(|_| !is_receipts);
-        turn.put_raw(Table::Seen, frame.as_bytes(), seen(turn.now, outcome, sender.as_ref()));
+        turn.put_raw(Table::Seen, frame.as_bytes(), seen(turn.stamp, outcome, sender.as_ref()));
         delivery.acknowledge(state, turn, origin, sender, frame, outcome);
         Ok(())
     }

@@ -21,6 +21,7 @@ use crate::turn::{DropReason, Failed, Rejected, Turn, TurnFailed};
 use crate::wire::{Consent, INTRODUCTION_LIFETIME, IntroCard, Introduced, Introduction, IntroductionBody, RoomPayload, is_note};
 use symbolon_presence::codec;
 use symbolon_presence::id::{PeerId, RequestId};
+use symbolon_presence::time::Timestamp;
 use symbolon_presence::words::fingerprint_words;
 
 /// Says something to a friend in the connection room, to be kept until it has arrived.
@@ -87,8 +88,8 @@ pub(crate) fn introduce(
     }
     make_room(state, turn)?;
     let id = RequestId::random(turn.rng);
-    let expires = turn.now.after(INTRODUCTION_LIFETIME);
-    let body = IntroductionBody { id, asker: first, target: second, note: note.clone(), created: turn.now, expires };
+    let expires = turn.stamp.after(INTRODUCTION_LIFETIME);
+    let body = IntroductionBody { id, asker: first, target: second, note: note.clone(), created: turn.stamp, expires };
     let statement = Introduction::sign(&state.own.identity, &body);
     let row = Introducing {
         id,
@@ -99,7 +100,7 @@ pub(crate) fn introduce(
         name: body.target.name.clone(),
         note,
         status: RequestStatus::Pending,
-        created: turn.now,
+        created: turn.stamp,
         expires,
         agreed: false,
         contact: None,
@@ -114,7 +115,9 @@ pub(crate) fn introduce(
 
 /// A friend introduces somebody to us.
 pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, from: &PeerId, statement: &Introduction) -> Result<(), Rejected> {
-    let said = statement.verify(turn.now).filter(|said| said.introducer == *from).ok_or(DropReason::Forged)?;
+    // Of the future, as far as we know what that is.
+    let latest = if state.clock.is_doubtful() { Timestamp(u64::MAX) } else { turn.now };
+    let said = statement.verify(turn.sure, latest).filter(|said| said.introducer == *from).ok_or(DropReason::Forged)?;
     let own = state.own.peer;
     let (role, other) = match (said.asker == own, said.target == own) {
         (true, false) => (IntroRole::Asker, said.body.target),
@@ -144,7 +147,7 @@ pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, from: &PeerId, sta
         note: said.body.note,
         // Friends already: one more who knows both, and nothing to decide.
         status: if is_friend { RequestStatus::Confirmed } else { RequestStatus::Pending },
-        created: turn.now,
+        created: turn.stamp,
         expires: said.body.expires,
         agreed: false,
         contact: None,
@@ -243,7 +246,7 @@ pub(crate) fn card(state: &mut State, turn: &mut Turn<'_>, from: &PeerId, card: 
         return Err(DropReason::Unexpected.into());
     }
     let record: ContactRecord = codec::decode(&card.contact, LINK_MAX).map_err(|_| DropReason::Malformed)?;
-    let contact = record.verify(turn.now).map_err(|_| DropReason::Forged)?;
+    let contact = record.verify_known(turn.sure).map_err(|_| DropReason::Forged)?;
     if contact.signer.peer != row.target {
         return Err(DropReason::Forged.into());
     }
@@ -271,11 +274,14 @@ pub(crate) fn settled(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) {
     }
 }
 
-/// Expires what was not agreed to in time.
+/// Whether an introduction that waits is too old at a moment.
+fn is_late(row: &Introducing, at: Timestamp) -> bool {
+    !matches!(row.status, RequestStatus::Confirmed | RequestStatus::Expired | RequestStatus::Cancelled) && row.expires.is_expired_at(at)
+}
+
+/// Expires what was surely not agreed to in time.
 pub(crate) fn expire(state: &mut State, turn: &mut Turn<'_>) {
-    let over = [RequestStatus::Confirmed, RequestStatus::Expired, RequestStatus::Cancelled];
-    let open = |row: &&Introducing| !over.contains(&row.status);
-    let late = state.introductions.values().filter(open).filter(|row| row.expires.is_expired_at(turn.now));
+    let late = state.introductions.values().filter(|row| is_late(row, turn.sure));
     for row in late.cloned().collect::<Vec<_>>() {
         save(state, turn, Introducing { status: RequestStatus::Expired, ..row });
     }
@@ -312,7 +318,8 @@ pub(crate) fn view(state: &State, mirror: &Mirror, row: &Introducing) -> Request
         words: fingerprint_words(&other),
         trust: Trust::Introduced,
         note: row.note.clone(),
-        status: row.status,
+        // By the wall clock it only looks so, until that is sure.
+        status: if is_late(row, state.clock.now()) { RequestStatus::Expired } else { row.status },
         fault: (row.role != IntroRole::Introducer && row.status == RequestStatus::Pending)
             .then(|| mirror.namesake(&other, &row.name))
             .flatten(),

@@ -24,12 +24,14 @@
 //! | `depot` | mailboxes at relays: leaving envelopes there, fetching our own |
 //! | `intake`, `tags` | from a frame to the machine it is meant for |
 //! | `state` | every row held in memory |
+//! | `clock` | what time it is, as far as anybody can be sure |
 //! | `beacon`, `seeker`, `keeper`, `presence` | own records; friends' records, read and kept for others; who may read ours |
 //! | `lookup`, `finder` | lookup servers; people of whom only the Peer ID is known |
 //! | `rates` | how much of what others send is looked at |
 //! | [`wire`] | what travels inside envelopes |
 
 mod beacon;
+mod clock;
 pub mod command;
 pub mod contact;
 mod conversation;
@@ -189,7 +191,8 @@ impl Core {
     /// taken back and this core is dropped.
     pub fn handle(&mut self, now: Timestamp, input: Input, world: &mut World<'_>) -> Result<(), TurnFailed> {
         let Self { state, delivery, depots, lan, beacon, seeker, keeper, lookups, finder, intake, rng, out, .. } = self;
-        let mut turn = Turn { now, rng, cipher: &mut *world.cipher, shelf: world.shelf, out };
+        state.clock.turn(now);
+        let mut turn = state.turn(rng, &mut *world.cipher, world.shelf, out);
         let turn = &mut turn;
         let mut expiry_changed = false;
         if !self.started {
@@ -200,6 +203,7 @@ impl Core {
             beacon.start(now);
             lookups.follow(state, turn);
             finder.begin_anew(state, now);
+            request::offer::redate(state, turn)?;
             if !state.own.servers.is_empty() {
                 turn.act(Action::Bootstrap(state.own.servers.clone()));
             }
@@ -352,7 +356,8 @@ impl Core {
     /// before the shell commits.
     pub fn close_turn(&mut self, now: Timestamp, world: &mut World<'_>) -> Result<(), TurnFailed> {
         let Self { state, delivery, depots, seeker, search, rng, out, .. } = self;
-        let mut turn = Turn { now, rng, cipher: &mut *world.cipher, shelf: world.shelf, out };
+        state.clock.turn(now);
+        let mut turn = state.turn(rng, &mut *world.cipher, world.shelf, out);
         search.close_turn(state, &mut turn)?;
         for (device, items) in std::mem::take(&mut state.owed) {
             for items in items.chunks(RECEIPT_MAX) {
@@ -389,7 +394,8 @@ impl Core {
     /// When [`Input::Tick`] is wanted, and what for.
     pub fn poll_timeout(&self) -> Option<(Timestamp, &'static str)> {
         let due = self.delivery.next_due().map(|at| (at, "a dial or a receipt is due"));
-        let expiry = self.next_expiry.map(|at| (at, "a message is to be given up"));
+        // By sure time; should that be behind the clock, it comes when so much was lived through.
+        let expiry = self.next_expiry.map(|at| (self.state.clock.wall_at(at), "a message is to be given up"));
         let depots = self.depots.next_due().map(|at| (at, "a relay is due"));
         let lan = self.lan.next_due().map(|at| (at, "the LAN is shown something else"));
         let presence = [self.beacon.next_due(), self.seeker.next_due(), self.finder.next_due()]
@@ -405,7 +411,8 @@ impl Core {
     /// others may hold too. Its rows leave by [`Core::poll_change`].
     pub fn contact_record(&mut self, now: Timestamp, world: &mut World<'_>) -> contact::ContactRecord {
         let Self { state, rng, out, .. } = self;
-        let mut turn = Turn { now, rng, cipher: &mut *world.cipher, shelf: world.shelf, out };
+        state.clock.turn(now);
+        let mut turn = state.turn(rng, &mut *world.cipher, world.shelf, out);
         contact::contact_record(state, &mut turn)
     }
 }
@@ -448,7 +455,7 @@ fn sweep_seen(turn: &mut Turn<'_>, from: &mut Vec<u8>) -> Result<bool, TurnFaile
     *from = page.last().map(|(last, _)| [last.as_slice(), &[0]].concat()).unwrap_or_default();
     for (key, value) in page {
         let at = value.first_chunk().map_or(0, |at| u64::from_be_bytes(*at));
-        if turn.now.since(Timestamp(at)) > limits::SEEN_LIFETIME {
+        if turn.sure.since(Timestamp(at)) > limits::SEEN_LIFETIME {
             turn.delete(Table::Seen, &key);
         }
     }

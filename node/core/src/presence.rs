@@ -25,7 +25,7 @@ use symbolon_presence::kdf::Secret;
 use symbolon_presence::labels::SEAL_LABELS;
 use symbolon_presence::record::day_of;
 use symbolon_presence::seal::hpke_seal;
-use symbolon_presence::time::Timestamp;
+use symbolon_presence::time::{EARLIEST, Timestamp};
 
 /// Blocks that one friend may have at once: while two requests cross, the other side may
 /// hold the one or the other.
@@ -67,15 +67,20 @@ pub(crate) struct Past {
 
 impl OwnPresence {
     /// Draws the first generation.
-    pub fn random(now: Timestamp, rng: &mut ChaCha20Rng) -> Self {
+    pub fn random(sure: Timestamp, rng: &mut ChaCha20Rng) -> Self {
         Self {
-            generation: Generation::random(begin(rng), day_of(now), rng),
+            generation: generation(begin(rng), sure, rng),
             blocks: Blocks::default(),
             granted: BTreeMap::new(),
             hidden: BTreeSet::new(),
             wrapping: Wrapping::random(u64::from(begin(rng)), rng),
             sequence: 0,
         }
+    }
+
+    /// Whether the keys of a day are there: not of one that is surely over.
+    pub fn has_day(&self, day: u32) -> bool {
+        day.checked_sub(self.generation.began).is_some_and(|day| self.generation.ratchet.at(day).is_some())
     }
 
     /// Who may read.
@@ -113,6 +118,15 @@ pub(crate) fn begin(rng: &mut ChaCha20Rng) -> u32 {
 /// How far such a number rises.
 fn step(rng: &mut ChaCha20Rng) -> u64 {
     1 + u64::from(rng.next_u32() >> STEP_SHIFT)
+}
+
+/// Draws a generation. All begin on one day, so that none is made useless by a clock that was
+/// ahead; keys of days that are over are none of its.
+fn generation(number: u32, sure: Timestamp, rng: &mut ChaCha20Rng) -> Generation {
+    let began = day_of(EARLIEST);
+    let mut generation = Generation::random(number, began, rng);
+    generation.ratchet.forget_before(day_of(sure).saturating_sub(1).saturating_sub(began));
+    generation
 }
 
 fn serial(identity: &Identity) -> u64 {
@@ -159,11 +173,11 @@ pub(crate) fn revoke(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) {
     own.presence.change(turn);
     let new = FriendshipSecret { revision: own.friendship.revision.saturating_add(step(turn.rng)), secret: Secret::random(turn.rng) };
     let over = std::mem::replace(&mut own.friendship, new);
-    own.past.retain(|past| past.until > turn.now);
+    own.past.retain(|past| past.until > turn.sure);
     if own.past.len() >= PAST_MAX {
         own.past.remove(0);
     }
-    own.past.push(Past { friendship: over, until: turn.now.after(PAST_LIFE) });
+    own.past.push(Past { friendship: over, until: turn.stamp.after(PAST_LIFE) });
     turn.put(Table::Meta, b"friendship", &own.friendship);
     turn.put(Table::Meta, b"past", &own.past);
     state.republish = true;
@@ -180,7 +194,7 @@ pub(crate) fn renew(state: &mut State, turn: &mut Turn<'_>) -> Result<bool, Turn
         return Ok(false);
     }
     let number = presence.generation.number.saturating_add(1);
-    presence.generation = Generation::random(number, day_of(turn.now), turn.rng);
+    presence.generation = generation(number, turn.sure, turn.rng);
     presence.blocks = Blocks::default();
     // They were given the friendship secret, and still have to be taken out one day.
     presence.granted.values_mut().for_each(Vec::clear);
@@ -265,7 +279,7 @@ mod tests {
     fn secrets_that_are_over_are_forgotten_in_time() {
         in_turn(|state, turn| {
             for (n, at) in [(1, 0), (2, PAST_LIFE / 2), (3, PAST_LIFE + 1)] {
-                turn.now = crate::fixture::NOW.after(at);
+                (turn.sure, turn.stamp) = (crate::fixture::NOW.after(at), crate::fixture::NOW.after(at));
                 grant(state, turn, &peer(n), &[]).unwrap();
                 revoke(state, turn, &peer(n));
             }

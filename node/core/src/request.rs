@@ -189,8 +189,8 @@ pub(crate) fn blank(turn: &mut Turn<'_>, id: RequestId, direction: Direction) ->
         trust: Trust::Unknown,
         note: None,
         status: RequestStatus::Pending,
-        created: turn.now,
-        expires: turn.now.after(REQUEST_LIFETIME),
+        created: turn.stamp,
+        expires: turn.stamp.after(REQUEST_LIFETIME),
         revision: 0,
         offer: Vec::new(),
         transcript: Digest([0; 32]),
@@ -377,7 +377,7 @@ pub(crate) fn set_status(state: &mut State, turn: &mut Turn<'_>, id: &RequestId,
         return Ok(());
     }
     row.status = status;
-    row.ended = grants::has_ended(status).then_some(turn.now);
+    row.ended = grants::has_ended(status).then_some(turn.stamp);
     if row.direction == Direction::Out {
         // What waited for the answer goes on.
         state.restart.extend(state.devices.values().filter(|device| device.peer == row.peer).map(|device| device.device));
@@ -420,17 +420,16 @@ pub(crate) fn devices_of(state: &State, peer: &PeerId) -> Vec<DeviceId> {
     state.devices.values().filter(|device| device.peer == *peer).map(|device| device.device).collect()
 }
 
-/// Expires what is too old.
+/// Whether a request that waits is too old at a moment.
+fn is_late(state: &State, row: &Request, at: Timestamp) -> bool {
+    let waits = matches!(row.status, RequestStatus::Unresolved | RequestStatus::Pending | RequestStatus::Ignored | RequestStatus::Accepted);
+    let is_mutual = state.friends.get(&row.peer).is_some_and(|friend| friend.state == FriendState::Mutual);
+    waits && row.expires.is_expired_at(at) && !is_mutual
+}
+
+/// Expires what is surely too old.
 pub(crate) fn expire(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
-    let waiting =
-        |status| matches!(status, RequestStatus::Unresolved | RequestStatus::Pending | RequestStatus::Ignored | RequestStatus::Accepted);
-    let mutual = |state: &State, peer: &PeerId| state.friends.get(peer).is_some_and(|friend| friend.state == FriendState::Mutual);
-    let old: Vec<RequestId> = state
-        .requests
-        .values()
-        .filter(|row| waiting(row.status) && row.expires.is_expired_at(turn.now) && !mutual(state, &row.peer))
-        .map(|row| row.id)
-        .collect();
+    let old: Vec<RequestId> = state.requests.values().filter(|row| is_late(state, row, turn.sure)).map(|row| row.id).collect();
     for id in old {
         // Waited for long enough: what was written in the meantime fails with it.
         if let Some(friend) = state.requests.get(&id).and_then(|row| half_of(state, row)) {
@@ -442,9 +441,13 @@ pub(crate) fn expire(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnF
 }
 
 /// Puts Accepts again that were received and not answered: whoever had blocked us at that
-/// moment has dropped them, and may have changed their mind on a link that lasts.
+/// moment has dropped them, and may have changed their mind on a link that lasts. And Offers that
+/// were put off there because the two clocks disagreed.
 pub(crate) fn remind(state: &mut State) {
-    let waits = |row: &&Request| row.direction == Direction::In && row.status == RequestStatus::Accepted;
+    let waits = |row: &&Request| match row.direction {
+        Direction::In => row.status == RequestStatus::Accepted,
+        Direction::Out => row.status == RequestStatus::Pending,
+    };
     let peers: BTreeSet<PeerId> = state.requests.values().filter(waits).map(|row| row.peer).collect();
     let devices = state.devices.values().filter(|device| peers.contains(&device.peer) && device.outbox_count > 0);
     state.restart.extend(devices.map(|device| device.device));
@@ -482,7 +485,8 @@ pub(crate) fn view(state: &State, mirror: &Mirror, row: &Request) -> RequestView
         words: fingerprint_words(&row.peer),
         trust: row.trust,
         note: row.note.clone(),
-        status: row.status,
+        // By the wall clock it only looks so, until that is sure.
+        status: if is_late(state, row, state.clock.now()) { RequestStatus::Expired } else { row.status },
         fault: row.fault.map(crate::state::Fault::text).or(flag),
         introduced_by: introduction::introducers_of(state, &row.peer),
         created: row.created,

@@ -421,7 +421,7 @@ fn take_in(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, body: &Body, p
     let signed: SignedPresence = codec::decode(payload, PAYLOAD_MAX).ok()?;
     let said = signed.verify(peer, &presence.reader.lookup, body.sequence, turn.now)?;
     let PresenceBody { friendship, chain, entry, depots, lookups, .. } = said;
-    let device = chain.verify(turn.now).ok()?;
+    let device = chain.verify_known(turn.sure).ok()?;
     // Devices become known by bundles only; and a body speaks for the device that made it.
     if device.device != body.device || !entry_is_of(&entry, &device) || !friend.devices.contains(&device.device) {
         return None;
@@ -436,11 +436,13 @@ fn take_in(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, body: &Body, p
     row.entry = symbolon_relay::frame::MailboxEntry { places, ..entry };
     presence.sequence = body.sequence;
     presence.version = body.version;
-    presence.read = turn.now;
+    presence.read = turn.stamp;
     presence.lookups = lookups;
     presence.wrapped = Some(wrapped);
     let reader = &mut presence.reader;
-    reader.ratchet.forget_before(body.day.saturating_sub(1).saturating_sub(reader.began));
+    // Read with a turned copy of the key; the key itself stays where the time is not sure.
+    let day = body.day.min(day_of(turn.sure));
+    reader.ratchet.forget_before(day.saturating_sub(1).saturating_sub(reader.began));
     if has_new_keys {
         state.has_new_friend = true;
         state.restart.insert(device.device);

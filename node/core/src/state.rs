@@ -3,6 +3,7 @@
 //! Rows are loaded once at start and written whenever they change. What grows without end
 //! (history, outbox, seen envelopes) is not here but on the shelf.
 
+use crate::clock::{Clock, Signer};
 use crate::command::{CommandError, Direction, MessageState, RequestStatus, Trust};
 use crate::depot::DepotKey;
 use crate::grants::Revoked;
@@ -14,7 +15,7 @@ use crate::seeker::Why;
 use crate::table::{Change, Table};
 use crate::turn::{Turn, TurnFailed, decode_row, read};
 use crate::wire::{Contact, Depot, LeafCredential, Whereabouts};
-use crate::world::{RANGE_LIMIT, Rows, Shelf};
+use crate::world::{RANGE_LIMIT, RoomCipher, Rows, Shelf};
 use minicbor::{Decode, Encode};
 use rand_chacha::ChaCha20Rng;
 use rand_core::Rng;
@@ -26,10 +27,10 @@ use symbolon_presence::id::{
     DeviceId, Digest, FrameId, GrantId, LookupId, MailboxId, MessageId, Nonce, PeerId, QueueId, RequestId, RoomId,
 };
 use symbolon_presence::identity::Device as Speaker;
-use symbolon_presence::identity::{CERT_MAX, Chain, DeviceCertBody, Identity, StoredIdentity};
+use symbolon_presence::identity::{CERT_MAX, Chain, DeviceCertBody, Identity, KNOWN_LONGER, StoredIdentity};
 use symbolon_presence::kdf::{Secret, sha256};
 use symbolon_presence::seal::DhPublic;
-use symbolon_presence::time::{CLOCK_SKEW, MINUTE, Timestamp};
+use symbolon_presence::time::{EARLIEST, MINUTE, Timestamp};
 use symbolon_presence::words::fingerprint_words;
 use symbolon_relay::frame::{Found, MailboxEntry, ReceiptItem};
 use symbolon_relay::grant::{AddressBody, MailboxKeys, Scope, grant_key};
@@ -44,7 +45,7 @@ pub(crate) use rows::{
 };
 
 /// This node's own keys and facts. Row names in [`Table::Meta`]: `identity`, `mailbox`,
-/// `friendship`, `past`, `revoked`, `presence`, `servers`, `lookups`, `findable`, `name`, `counters`.
+/// `friendship`, `past`, `revoked`, `presence`, `servers`, `lookups`, `findable`, `name`, `counters`, `clock`.
 #[derive(Debug)]
 pub(crate) struct Own {
     pub identity: Identity,
@@ -169,9 +170,8 @@ pub(crate) struct State {
     pub is_outgrown: bool,
     /// Our relays are to get the records of the days to come.
     pub leaves_records: bool,
-    /// How far our clock is from that of who last signed a receipt for us, in milliseconds, if
-    /// more than is granted.
-    pub clocks_apart: Option<u64>,
+    /// What time it is.
+    pub clock: Clock,
     /// Friends are to get our records.
     pub leaves_with_friends: bool,
     /// Somebody was taken out since this was last looked at.
@@ -237,10 +237,14 @@ impl State {
         rng: &mut ChaCha20Rng,
         out: &mut crate::turn::Out,
     ) -> Result<Self, TurnFailed> {
-        let identity = match shelf.get(Table::Meta, b"identity")? {
+        let stored = shelf.get(Table::Meta, b"identity")?;
+        let clock = Clock::load(shelf, now, stored.is_none())?;
+        let identity = match stored {
             Some(bytes) => Identity::from_stored(&decode_row::<StoredIdentity>(&bytes)?),
             None => {
-                let identity = Identity::generate(rng, now, limits::DEVICE_LIFETIME);
+                // Good from the same moment on for everybody, so also if this clock is ahead.
+                let life = now.since(EARLIEST).saturating_add(limits::DEVICE_LIFETIME);
+                let identity = Identity::generate(rng, EARLIEST, life);
                 put_meta(out, b"identity", &identity.to_stored());
                 put_meta(out, b"mailbox", &MailboxKeys::random(rng));
                 put_meta(
@@ -261,7 +265,7 @@ impl State {
         let presence = match meta(b"presence", out)? {
             Some(bytes) => decode_row(&bytes)?,
             None => {
-                let presence = OwnPresence::random(now, rng);
+                let presence = OwnPresence::random(clock.sure(), rng);
                 put_meta(out, b"presence", &presence);
                 presence
             }
@@ -325,7 +329,7 @@ impl State {
             republish: false,
             is_outgrown: false,
             leaves_records: false,
-            clocks_apart: None,
+            clock,
             leaves_with_friends: false,
             has_revoked: false,
             has_ended_grants: false,
@@ -374,9 +378,23 @@ impl State {
         }
     }
 
-    /// Somebody has just signed something with the time of its clock.
-    pub fn compare_clocks(&mut self, now: Timestamp, theirs: Timestamp) {
-        self.clocks_apart = Some(now.0.abs_diff(theirs.0)).filter(|apart| *apart > CLOCK_SKEW);
+    /// A turn over this state, with the clock's moments.
+    pub fn turn<'a>(
+        &self,
+        rng: &'a mut ChaCha20Rng,
+        cipher: &'a mut dyn RoomCipher,
+        shelf: &'a dyn Shelf,
+        out: &'a mut crate::turn::Out,
+    ) -> Turn<'a> {
+        let clock = &self.clock;
+        Turn { now: clock.now(), sure: clock.sure(), stamp: clock.stamp(), rng, cipher, shelf, out }
+    }
+
+    /// A device has just signed something with the time of its clock.
+    pub fn heard_time(&mut self, device: &DeviceId, at: Timestamp) {
+        let Some(peer) = self.devices.get(device).map(|device| device.peer) else { return };
+        let is_friend = self.friends.get(&peer).is_some_and(Friend::stands);
+        self.clock.heard(if is_friend { Signer::Friend(peer) } else { Signer::Asked(peer) }, at);
     }
 
     /// Saves a friend at the end of the turn: for what changes with every text.
@@ -443,13 +461,14 @@ impl State {
     }
 
     /// The device that a leaf's credential proves, verified once and then remembered.
-    pub fn speaker(&mut self, room: &RoomId, leaf: &[u8; 32], credential: &[u8], now: Timestamp) -> Option<Speaker> {
+    /// It is somebody known: their certificate may have expired, as [`Chain::verify_known`] says.
+    pub fn speaker(&mut self, room: &RoomId, leaf: &[u8; 32], credential: &[u8], sure: Timestamp) -> Option<Speaker> {
         // All parts but the last are of fixed length, so nothing else has this hash.
         let name = sha256(&[room.as_bytes().as_slice(), leaf, credential].concat());
-        if let Some(known) = self.speakers.get(&name).filter(|known| !known.not_after.is_expired_at(now)) {
+        if let Some(known) = self.speakers.get(&name).filter(|known| !known.not_after.after(KNOWN_LONGER).is_expired_at(sure)) {
             return Some(known.clone());
         }
-        let speaker = LeafCredential::verify(credential, room, leaf, now)?;
+        let speaker = LeafCredential::verify_known(credential, room, leaf, sure)?;
         if self.speakers.len() >= limits::SPEAKERS_MAX {
             self.speakers.clear();
         }
@@ -503,6 +522,11 @@ impl State {
         }
         if std::mem::take(&mut self.dirty_counters) {
             turn.put(Table::Meta, b"counters", &self.counters);
+        }
+        // With what is written anyway.
+        if std::mem::take(&mut turn.out.has_changed) {
+            self.clock.save(turn);
+            turn.out.has_changed = false;
         }
     }
 

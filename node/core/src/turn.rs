@@ -30,13 +30,20 @@ pub(crate) const ROW_MAX: usize = 2 * 1024 * 1024;
 #[derive(Debug, Default)]
 pub(crate) struct Out {
     pub changes: VecDeque<Change>,
+    /// Whether the turn writes anything: some of it may have been taken out already.
+    pub has_changed: bool,
     pub actions: VecDeque<Action>,
     pub events: VecDeque<Event>,
 }
 
 /// The lent world and the queues for one input.
 pub(crate) struct Turn<'a> {
+    /// The wall clock, which may be wrong and may run back: it hides, refuses or puts off.
     pub now: Timestamp,
+    /// What has certainly come: only by this anything is erased or ended; see [`crate::clock`].
+    pub sure: Timestamp,
+    /// What new rows are dated by.
+    pub stamp: Timestamp,
     pub rng: &'a mut ChaCha20Rng,
     pub cipher: &'a mut dyn RoomCipher,
     pub shelf: &'a dyn Shelf,
@@ -83,11 +90,13 @@ impl Turn<'_> {
 
     /// Writes a raw row.
     pub fn put_raw(&mut self, table: Table, key: &[u8], value: Vec<u8>) {
+        self.out.has_changed = true;
         self.out.changes.push_back(Change::Put(table, key.to_vec(), value));
     }
 
     /// Removes a row.
     pub fn delete(&mut self, table: Table, key: &[u8]) {
+        self.out.has_changed = true;
         self.out.changes.push_back(Change::Delete(table, key.to_vec()));
     }
 

@@ -8,7 +8,7 @@ use minicbor::{Decode, Encode};
 use symbolon_presence::codec;
 use symbolon_presence::friendship::FriendshipSecret;
 use symbolon_presence::id::{DeviceId, Digest, EpochId, MessageId, Nonce, PeerId, PublicKeyBytes, RequestId, RoomId, SignatureBytes};
-use symbolon_presence::identity::{Chain, Device, Identity, pair_context};
+use symbolon_presence::identity::{Chain, ChainError, Device, Identity, pair_context};
 use symbolon_presence::kdf::{Secret, derive, hash};
 use symbolon_presence::labels::{
     HASH_ACCEPT, HASH_CONTEXT, HASH_HEAD, HASH_OFFER, HASH_PACKAGE, KEY_CONNECTION_PSK, Label, SIGN_ACCEPT, SIGN_CONFIRM, SIGN_LEAF,
@@ -468,8 +468,17 @@ impl LeafCredential {
 
     /// The device that a credential proves for a leaf of a room.
     pub fn verify(credential: &[u8], room: &RoomId, leaf: &[u8; 32], now: Timestamp) -> Option<Device> {
+        Self::check(credential, room, leaf, |chain| chain.verify(now))
+    }
+
+    /// The same for somebody who is known already: see [`Chain::verify_known`].
+    pub fn verify_known(credential: &[u8], room: &RoomId, leaf: &[u8; 32], sure: Timestamp) -> Option<Device> {
+        Self::check(credential, room, leaf, |chain| chain.verify_known(sure))
+    }
+
+    fn check(credential: &[u8], room: &RoomId, leaf: &[u8; 32], verify: impl Fn(&Chain) -> Result<Device, ChainError>) -> Option<Device> {
         let this: Self = codec::decode(credential, 1024).ok()?;
-        let device = this.chain.verify(now).ok()?;
+        let device = verify(&this.chain).ok()?;
         device.signing.verify(SIGN_LEAF, &leaf_context(room), leaf, &this.signature).ok()?;
         Some(device)
     }

@@ -7,14 +7,12 @@ use crate::store::{OpenError, Store, StoreError, Turn};
 use std::rc::Rc;
 use std::time::Duration;
 use symbolon_core::seam::{Action, Event, Input};
-use symbolon_core::table::{Change, Table};
-use symbolon_core::world::{CipherError, Shelf, ShelfError, ShelfMut, World};
-use symbolon_presence::time::{MINUTE, Timestamp};
+use symbolon_core::world::{CipherError, ShelfError, ShelfMut, World};
+use symbolon_presence::time::{SECOND, Timestamp};
 
-/// Key in [`Table::Meta`] of the newest time that a turn saw, in milliseconds (8 B).
-const NEWEST: &[u8] = b"newest";
-/// The newest time is written at most so often, and only with a turn that writes anyway.
-const NEWEST_INTERVAL: u64 = MINUTE;
+/// The wall clock has jumped when it is so far from where it should be, and a thousandth of the
+/// time that it went on: clocks that are set right little by little do not jump.
+const JUMP: u64 = 5 * SECOND;
 
 /// Owner of core, cipher and store.
 pub(super) struct Engine<P: Parts, C> {
@@ -68,9 +66,20 @@ impl From<StoreError> for Broken {
 
 impl<P: Parts, C: Clock> Engine<P, C> {
     pub(super) fn load(store: Rc<Store>, mut parts: P, clock: C) -> Result<(Self, Released), RunError> {
-        let mut time = Time { clock, now: Timestamp(0), written: None };
+        let mut time = Time::begin(clock);
         let (live, released) = load(&store, &mut parts, &mut time)?;
         Ok((Self { live, parts, time, has_written: true, store }, released))
+    }
+
+    /// Whether the wall clock has jumped since core and cipher were made: what they hold in
+    /// memory is dated by another clock, and [`Engine::reload`] is the way on.
+    pub(super) fn has_jumped(&mut self) -> bool {
+        self.time.has_jumped()
+    }
+
+    /// How long this process has run, by a clock that does not jump.
+    pub(super) fn steady(&mut self) -> Duration {
+        self.time.clock.steady()
     }
 
     /// Makes core and cipher anew from what is durable.
@@ -103,15 +112,8 @@ impl<P: Parts, C: Clock> Engine<P, C> {
         }
         machine.close_turn(now, &mut World { cipher, shelf: &turn })?;
         has_changed |= apply_changes(machine, &mut turn)?;
-        let notes_time = has_changed && self.time.is_to_be_written();
-        if notes_time {
-            turn.apply(&Change::Put(Table::Meta, NEWEST.to_vec(), now.0.to_be_bytes().to_vec()))?;
-        }
         commit(cipher, turn, &self.store)?;
         self.has_written |= has_changed;
-        if notes_time {
-            self.time.written = Some(now);
-        }
         Ok(has_changed)
     }
 
@@ -121,8 +123,8 @@ impl<P: Parts, C: Clock> Engine<P, C> {
         Some(Duration::from_millis(due.since(self.time.now())))
     }
 
-    /// The newest time seen, here or before this start.
-    pub(super) fn newest(&self) -> Timestamp {
+    /// The time of the last turn.
+    pub(super) fn last(&self) -> Timestamp {
         self.time.now
     }
 
@@ -154,7 +156,7 @@ fn load<P: Parts, C: Clock>(store: &Rc<Store>, parts: &mut P, time: &mut Time<C>
     let mut attempt = || -> Result<Live<P>, LoadFailed> {
         let failed = |_| LoadFailed("the store failed");
         let mut turn = store.begin().map_err(|_| LoadFailed("the store failed"))?;
-        time.raise(&turn)?;
+        time.begin_again();
         let mut cipher = parts.cipher(store);
         let mut machine = parts.machine(&turn, time.now(), *seed)?;
         apply_changes(&mut machine, &mut turn).map_err(failed)?;
@@ -203,34 +205,33 @@ fn release(machine: &mut impl Machine) -> Released {
     }
 }
 
-/// Time that never runs backwards, not even across restarts.
+/// The wall clock, and one beside it that never jumps.
 struct Time<C> {
     clock: C,
     now: Timestamp,
-    written: Option<Timestamp>,
+    /// Both, when this run of the wall clock began.
+    began: (Timestamp, Duration),
 }
 
 impl<C: Clock> Time<C> {
+    fn begin(mut clock: C) -> Self {
+        let now = clock.now();
+        let began = (now, clock.steady());
+        Self { clock, now, began }
+    }
+
+    fn begin_again(&mut self) {
+        self.began = (self.now(), self.clock.steady());
+    }
+
     fn now(&mut self) -> Timestamp {
-        self.now = self.now.max(self.clock.now());
+        self.now = self.clock.now();
         self.now
     }
 
-    /// Goes on from the newest time in the store.
-    fn raise(&mut self, shelf: &dyn Shelf) -> Result<(), LoadFailed> {
-        let stored = shelf.get(Table::Meta, NEWEST).map_err(|_| LoadFailed("the store failed"))?;
-        self.written = match stored {
-            None => None,
-            Some(bytes) => {
-                let bytes = bytes.try_into().map_err(|_| LoadFailed("the newest time is not a time"))?;
-                Some(Timestamp(u64::from_be_bytes(bytes)))
-            }
-        };
-        self.now = self.now.max(self.written.unwrap_or_default());
-        Ok(())
-    }
-
-    fn is_to_be_written(&self) -> bool {
-        self.written.is_none_or(|written| self.now.since(written) >= NEWEST_INTERVAL)
+    fn has_jumped(&mut self) -> bool {
+        let (wall, steady) = (self.now(), self.clock.steady());
+        let run = u64::try_from(steady.saturating_sub(self.began.1).as_millis()).unwrap_or(u64::MAX);
+        wall.0.abs_diff(self.began.0.after(run).0) > JUMP.saturating_add(run / 1_000)
     }
 }

@@ -14,7 +14,7 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use symbolon_core::command::{Command, Who};
 use symbolon_core::table::Table;
-use symbolon_presence::time::{HOUR, MINUTE};
+use symbolon_presence::time::{HOUR, SECOND};
 
 /// A loop before and while it runs.
 struct Bench {
@@ -294,28 +294,33 @@ fn core_that_always_wants_a_tick_does_not_shut_out_commands_or_the_stop() {
 }
 
 #[test]
-fn time_does_not_run_backwards_over_a_restart_or_a_set_back_clock() {
+fn a_clock_that_jumps_in_either_direction_begins_a_new_core_and_ends_all_links() {
     let mut bench = Bench::new();
     bench.clock.set(10 * HOUR);
     let running = bench.start();
-    bench.ask("put").unwrap();
-    assert_eq!(bench.ask("now"), Ok(10 * HOUR));
-    bench.clock.set(9 * HOUR);
-    assert_eq!(bench.ask("now"), Ok(10 * HOUR));
-    // Not written again within a minute.
-    bench.clock.set(10 * HOUR + MINUTE - 1);
-    bench.ask("put").unwrap();
-    let (dir, folder) = bench.stop(running);
-    let mut bench = Bench::on(dir, folder);
-    bench.clock.set(HOUR);
+    assert_eq!(bench.ask("put"), Ok(1));
+    assert_eq!(bench.seen.loads.load(Ordering::SeqCst), 1);
+    for (at, loads) in [(9 * HOUR, 2), (60_000 * HOUR, 3), (0, 4), (10 * HOUR, 5)] {
+        bench.clock.set(at);
+        assert_eq!(bench.ask("now"), Ok(at), "the command is answered by the new core");
+        assert_eq!(bench.seen.loads.load(Ordering::SeqCst), loads);
+    }
+    assert_eq!(bench.sent.taken(), ["reset"; 4]);
+    assert_eq!(bench.ask("count"), Ok(1), "nothing is lost");
+    bench.stop(running);
+}
+
+#[test]
+fn time_that_passes_and_a_clock_that_is_set_right_by_little_begin_nothing() {
+    let mut bench = Bench::new();
+    bench.clock.set(10 * HOUR);
     let running = bench.start();
-    assert_eq!(bench.ask("now"), Ok(10 * HOUR));
-    bench.clock.set(10 * HOUR + MINUTE);
-    bench.ask("put").unwrap();
-    let (dir, folder) = bench.stop(running);
-    let mut bench = Bench::on(dir, folder);
-    let running = bench.start();
-    assert_eq!(bench.ask("now"), Ok(10 * HOUR + MINUTE));
+    bench.clock.pass(6 * HOUR);
+    assert_eq!(bench.ask("now"), Ok(16 * HOUR));
+    bench.clock.set(16 * HOUR - 4 * SECOND);
+    assert_eq!(bench.ask("now"), Ok(16 * HOUR - 4 * SECOND));
+    assert_eq!(bench.seen.loads.load(Ordering::SeqCst), 1);
+    assert!(bench.sent.taken().is_empty());
     bench.stop(running);
 }
 

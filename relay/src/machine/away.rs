@@ -73,11 +73,13 @@ impl Relay {
         for (key, bytes) in page {
             self.host_from = [key.as_slice(), &[0]].concat();
             let day = key.first_chunk().map_or(0, |day| u32::from_be_bytes(*day));
-            if end_of(day).is_expired_at(now) {
+            if end_of(day).is_expired_at(self.time.sure()) {
                 shelf.set(RelayTable::Away, &key, None);
                 if let Some(owner) = key.get(4..).and_then(PublicKeyBytes::from_slice) {
                     self.count_left(&owner, bytes.len(), 0);
                 }
+            } else if end_of(day).is_expired_at(now) {
+                // Over by our clock, which may be ahead: it waits.
             } else if day > today.saturating_add(1) {
                 // The rest is for later days: rows lie in the order of days.
                 self.host_from.clear();

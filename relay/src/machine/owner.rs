@@ -11,10 +11,12 @@ impl Relay {
         };
         let before = self.mailboxes.get(&update.owner).map(|mailbox| mailbox.record.capability);
         let capability = record.capability;
+        let at = record.at;
         let verdict = match before {
             None if self.policy != Policy::Owner && !self.is_claimed(&record) && !self.may_come(now, link) => Verdict::Full,
             None | Some(_) => self.take_record(now, update.owner, record),
         };
+        self.witnessed(&update.owner, at, now);
         if verdict == Verdict::Ok && before.is_some_and(|before| before != capability) {
             self.drop_packages(shelf, &update.owner)?;
         }
@@ -23,7 +25,7 @@ impl Relay {
         {
             shelf.set(RelayTable::Mailbox, update.owner.as_bytes(), Some(codec::encode_row(mailbox)));
         }
-        self.answer(link, &update.owner, verdict);
+        self.answer(now, link, &update.owner, verdict);
         if !self.mailboxes.contains_key(&update.owner) {
             self.fault(link);
         }
@@ -31,7 +33,10 @@ impl Relay {
     }
 
     pub(super) fn take_record(&mut self, now: Timestamp, owner: PublicKeyBytes, record: Record) -> Verdict {
-        if now.since(record.at) > CLOCK_SKEW || record.at.is_future_at(now) || record.version == 0 || record.direct == record.contact {
+        if now.since(record.at) > CLOCK_SKEW || record.at.is_future_at(now) {
+            return Verdict::Untimely;
+        }
+        if record.version == 0 || record.direct == record.contact {
             return Verdict::Refused;
         }
         let is_claimed = self.is_claimed(&record);
@@ -103,12 +108,20 @@ impl Relay {
     /// The owner of a mailbox is here. The owner is looked up before anything is remembered: a
     /// session of anybody else is answered, and is a fault of the link it came on.
     pub(super) fn session(&mut self, now: Timestamp, link: Link, session: &Session) {
+        if !is_now(now, session.at) && self.mailboxes.contains_key(&session.owner) && session.verify(&self.mailbox).is_ok() {
+            // One of the two clocks is wrong. The owner hears which time it is here.
+            self.witnessed(&session.owner, session.at, now);
+            self.answer(now, link, &session.owner, Verdict::Untimely);
+            self.fault(link);
+            return;
+        }
         if !is_now(now, session.at) || session.verify(&self.mailbox).is_err() {
             self.fault(link);
             return;
         }
+        self.witnessed(&session.owner, session.at, now);
         if !self.mailboxes.contains_key(&session.owner) {
-            self.answer(link, &session.owner, Verdict::Refused);
+            self.answer(now, link, &session.owner, Verdict::Refused);
             self.fault(link);
             return;
         }
@@ -121,7 +134,7 @@ impl Relay {
         match self.serving.insert(session.owner, link) {
             Some(older) if older == link => {
                 // It is here already: nothing is pushed again on one link, however often it says so.
-                self.answer(link, &session.owner, Verdict::Ok);
+                self.answer(now, link, &session.owner, Verdict::Ok);
                 self.fault(link);
                 return;
             }
@@ -139,13 +152,21 @@ impl Relay {
         }
         self.actions.push_back(RelayAction::Keep(link, true));
         self.actions.push_back(RelayAction::Admit(link));
-        self.answer(link, &session.owner, Verdict::Ok);
+        self.answer(now, link, &session.owner, Verdict::Ok);
     }
 
-    pub(super) fn answer(&mut self, link: Link, owner: &PublicKeyBytes, verdict: Verdict) {
+    /// The relay's own owner has signed a time. Everybody else's counts for nothing.
+    fn witnessed(&mut self, owner: &PublicKeyBytes, at: Timestamp, now: Timestamp) {
+        if self.mailboxes.get(owner).is_some_and(|mailbox| mailbox.is_own) {
+            self.time.signed(at, now);
+        }
+    }
+
+    pub(super) fn answer(&mut self, now: Timestamp, link: Link, owner: &PublicKeyBytes, verdict: Verdict) {
         let (version, (entries, bytes)) =
             self.mailboxes.get(owner).map_or((0, (0, 0)), |mailbox| (mailbox.record.version, mailbox.waiting()));
-        let body = AcceptedBody { version, entries, entries_max: DIRECT_MAX.0, bytes, bytes_max: DIRECT_MAX.1, verdict, owner: *owner };
+        let (entries_max, bytes_max) = DIRECT_MAX;
+        let body = AcceptedBody { version, entries, entries_max, bytes, bytes_max, verdict, owner: *owner, at: now };
         let accepted = Accepted::sign(&self.receipt, &self.mailbox, &body);
         self.actions.push_back(RelayAction::Send(link, Frame::Accepted(accepted).encode()));
     }

@@ -192,8 +192,9 @@ impl Relay {
         for owner in self.serving.keys().copied().collect::<Vec<_>>() {
             self.seen(now, &owner);
         }
+        let sure = self.time.sure();
         let is_unused =
-            |mailbox: &&Mailbox| !mailbox.is_own && mailbox.seen.is_some_and(|seen| now.since(seen) > mailbox.life(self.policy));
+            |mailbox: &&Mailbox| !mailbox.is_own && mailbox.seen.is_some_and(|seen| sure.since(seen) > mailbox.life(self.policy));
         for owner in self.mailboxes.values().filter(is_unused).map(|mailbox| mailbox.owner).collect::<Vec<_>>() {
             self.end(&owner);
         }

@@ -434,7 +434,7 @@ fn a_record_is_replaced_only_by_a_newer_one_of_its_owner() {
     assert_eq!(host.update(&Owner { direct: owner.direct, ..Owner::new(20) }, 9, None), Verdict::Refused, "another's queue");
     host.now = NOW.after(HOUR);
     let old = Update::seal(&owner.key, &host.link(), &owner.record(5, &host.link().mailbox()), &mut host.rng).unwrap();
-    assert_eq!(host.verdict(&Frame::Update(old)), Verdict::Refused, "sealed an hour ago");
+    assert_eq!(host.verdict(&Frame::Update(old)), Verdict::Untimely, "sealed an hour ago");
     assert_eq!(host.update(&owner, 5, None), Verdict::Ok);
 }
 
@@ -450,7 +450,10 @@ fn a26_a_session_or_an_acknowledgement_replayed_or_old_changes_nothing() {
     let ack = Frame::Ack(Ack::sign(&stranger.key, &mailbox, vec![1], Nonce([51; 16]), NOW));
     assert!(host.turn(1, &ack).is_empty());
     host.now = NOW.after(HOUR);
-    assert!(host.turn(1, &Frame::Session(Session::sign(&owner.key, &mailbox, Nonce([52; 16]), NOW))).is_empty());
+    // Whose clock is wrong is told what time it is here, and gets nothing.
+    let late = Frame::Session(Session::sign(&owner.key, &mailbox, Nonce([52; 16]), NOW));
+    assert_eq!(host.verdict(&late), Verdict::Untimely);
+    assert!(deposits(host.turn(1, &late)).is_empty());
     assert_eq!(host.relay.counts(), (1, 1));
     let unknown = Frame::Session(Session::sign(&stranger.key, &mailbox, Nonce([53; 16]), host.now));
     assert_eq!(host.verdict(&unknown), Verdict::Refused);

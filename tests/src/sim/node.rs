@@ -85,7 +85,6 @@ impl SimNode {
     /// something must be written.
     pub fn start(&mut self, truth: Timestamp, seed: [u8; 32]) -> Ended {
         self.incarnation += 1;
-        self.clock.restart(&self.store);
         let now = self.clock.read(truth);
         let mut core = Core::load(CoreConfig { name: self.name.clone(), ..CoreConfig::default() }, &self.store, now, seed)
             .expect("the store of a simulated node loads");
@@ -111,11 +110,8 @@ impl SimNode {
         let mut changes = Vec::new();
         let mut turn = Open { rooms: &mut *self.rooms, store: &mut self.store, trace: &mut self.trace, changes: &mut changes };
         let done = turn.run(core, now, inputs);
-        let clock = self.clock;
-        let noted = changes.is_empty() || self.clock.note(&mut self.store).is_ok();
-        if done.is_err() || !noted || end == End::CrashBefore || !self.rooms.keep() {
+        if done.is_err() || end == End::CrashBefore || !self.rooms.keep() {
             self.store.roll_back();
-            self.clock = clock;
             self.kill();
             return Ended::default();
         }

@@ -195,12 +195,20 @@ impl Sim {
         self.plan(at, ix, 0, Happening::Start);
     }
 
-    /// Sets how far a node's clock runs ahead of the true time, in milliseconds.
+    /// Sets how far a node's clock runs ahead of the true time, in milliseconds. As the shell does
+    /// after a jump, a new core begins and all links end.
     pub fn set_clock(&mut self, ix: Ix, offset: i64) {
         self.log(ix, || format!("has a clock that is wrong by {offset} ms"));
-        self.nodes[ix].clock.offset = offset;
-        self.timers.remove(&ix);
-        self.set_timer(ix);
+        let before = std::mem::replace(&mut self.nodes[ix].clock.offset, offset);
+        if before.abs_diff(offset) > 5 * SECOND && self.nodes[ix].is_up() {
+            self.nodes[ix].kill();
+            self.timers.remove(&ix);
+            self.cut_links(|ends| ends.contains(&ix));
+            self.start(ix);
+        } else {
+            self.timers.remove(&ix);
+            self.set_timer(ix);
+        }
     }
 
     /// Lets a node's disk be full after so many more writes; `None` makes room again.

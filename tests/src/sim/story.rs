@@ -320,7 +320,9 @@ impl Story {
                 self.later(MINUTE, Undo::Room(a));
             }
             69..74 => {
-                let offset = self.sim.below(12 * HOUR) as i64 - 6 * HOUR as i64;
+                // By hours, or by years.
+                let most = if self.sim.below(2) == 0 { 6 * HOUR } else { 6 * 365 * DAY };
+                let offset = self.sim.below(2 * most) as i64 - most as i64;
                 self.sim.set_clock(a, offset);
                 self.later(10 * MINUTE, Undo::Clock(a));
             }
@@ -433,9 +435,6 @@ impl Story {
             self.sim.set_clock(ix, 0);
         }
         self.sim.run_for(MINUTE);
-        // A clock that was ahead stands still until the true time has come up with it.
-        let stands = (0..self.everybody()).map(|ix| self.sim.nodes[ix].clock.stands_for(self.sim.now)).max();
-        self.sim.run_for(stands.unwrap_or_default());
         for (a, b) in self.pairs() {
             for (a, b) in [(a, b), (b, a)] {
                 if self.friend(a, b).is_some_and(|row| row.blocked) {

@@ -303,10 +303,11 @@ fn a09_an_offer_too_old_too_young_or_for_too_long_is_refused_with_ten_minutes_of
         assert_eq!(scene.sim.now, now);
         let body = OfferBody { created: Timestamp(created), expires: Timestamp(expires), ..scene.mallory.offer(now) };
         let frame = scene.mallory.offer_frame(&scene.to, scene.usage, &body);
-        if good {
-            scene.taken(frame);
-        } else {
-            scene.refused(frame, what);
+        match good {
+            true => scene.taken(frame),
+            // Wrong whatever time it is.
+            false if what.starts_with("good") => scene.refused(frame, what),
+            false => scene.put_off(frame, what),
         }
     }
 }
@@ -320,7 +321,7 @@ fn a09_a_certificate_out_of_its_time_is_refused() {
         let mut late = Actor::with_identity(identity, 5);
         let body = late.offer(now);
         let frame = late.offer_frame(&scene.to, scene.usage, &body);
-        scene.refused(frame, what);
+        scene.put_off(frame, what);
     }
 }
 

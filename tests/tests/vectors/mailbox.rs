@@ -72,6 +72,7 @@ fn relay_frames() -> Value {
         bytes_max: 67_108_864,
         verdict: Verdict::Ok,
         owner: owner.public(),
+        at: NOW,
     };
     let accepted = Accepted::sign(&ben.identity.signing, &mailbox, &body);
     assert!(session.verify(&mailbox).is_ok() && ack.verify(&mailbox).is_ok());

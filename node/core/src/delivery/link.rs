@@ -70,6 +70,9 @@ impl Delivery {
         self.acknowledging.remove(&link);
         let Some(gone) = self.links.remove(&link) else { return };
         if let Some(device) = gone.device {
+            if let Some(row) = state.devices.get(&device) {
+                state.clock.forget(&row.peer);
+            }
             self.detach(state, turn, &device, link, gone.proved);
             if !state.devices.contains_key(&device) && self.sessions.get(&device).is_some_and(|session| session.link.is_none()) {
                 // A stranger's: nothing of it is needed without its link.

@@ -16,7 +16,7 @@ fn in_turn(f: impl FnOnce(&mut Delivery, &mut State, &mut Turn<'_>)) -> Vec<Acti
     let mut out = Out::default();
     let mut state = State::load(None, &Empty, NOW, &mut rng, &mut out).unwrap();
     let mut cipher = ClearCipher::new([1; 32]);
-    let mut turn = Turn { now: NOW, rng: &mut rng, cipher: &mut cipher, shelf: &Empty, out: &mut out };
+    let mut turn = Turn { now: NOW, sure: NOW, stamp: NOW, rng: &mut rng, cipher: &mut cipher, shelf: &Empty, out: &mut out };
     f(&mut Delivery::default(), &mut state, &mut turn);
     out.actions.into()
 }

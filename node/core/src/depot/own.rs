@@ -87,6 +87,15 @@ impl Depots {
         let Some(own) = state.own.depots.get(mailbox).cloned() else { return };
         session.attempts = 0;
         session.deadline = None;
+        state.clock.heard(Signer::Relay(*mailbox), body.at);
+        if body.verdict == Verdict::Untimely {
+            // By its time, as far as we may go by that: once on each link.
+            if !std::mem::replace(&mut session.own.retimed, true) {
+                turn.stamp = state.clock.stamp();
+                self.open(state, turn, key);
+            }
+            return;
+        }
         session.own.entries = (body.entries, body.entries_max);
         session.own.bytes = (body.bytes, body.bytes_max);
         if body.version != own.version {
@@ -114,7 +123,7 @@ impl Depots {
                 }
             }
             Verdict::Full => session.own.state = RelayState::Full,
-            Verdict::Refused | Verdict::Outdated => session.own.state = RelayState::Refused,
+            Verdict::Refused | Verdict::Outdated | Verdict::Untimely => session.own.state = RelayState::Refused,
         }
     }
 
@@ -129,7 +138,7 @@ impl Depots {
             revision: state.own.friendship.revision,
             put: state.own.friendship.put(&own.link.mailbox()),
             revoked: state.own.revoked.iter().map(|revoked| revoked.grant).collect(),
-            at: turn.now,
+            at: turn.stamp,
             claim: own.claim,
             capability: state.own.friendship.capability(&own.link.mailbox()).public(),
         };
@@ -144,7 +153,7 @@ impl Depots {
         let (Some(link), Some(own)) = (self.sessions.get(key).and_then(|session| session.link), state.own.depots.get(&key.0)) else {
             return;
         };
-        let opening = Opening::sign(&owner_key(own), &key.0, Nonce::random(turn.rng), turn.now);
+        let opening = Opening::sign(&owner_key(own), &key.0, Nonce::random(turn.rng), turn.stamp);
         *self.sent.entry("session").or_default() += 1;
         turn.act(Action::Send(link, Frame::Session(opening).encode()));
     }
@@ -160,7 +169,7 @@ impl Depots {
             let link = self.sessions.get(&key).and_then(|session| session.link);
             let (Some(link), Some(own)) = (link, state.own.depots.get(&key.0)) else { continue };
             for numbers in numbers.chunks(ACK_MAX) {
-                let ack = Ack::sign(&owner_key(own), &key.0, numbers.to_vec(), Nonce::random(turn.rng), turn.now);
+                let ack = Ack::sign(&owner_key(own), &key.0, numbers.to_vec(), Nonce::random(turn.rng), turn.stamp);
                 *self.sent.entry("ack").or_default() += 1;
                 turn.act(Action::Send(link, Frame::Ack(ack).encode()));
             }

@@ -27,7 +27,7 @@ fn in_turn(f: impl FnOnce(&mut Depots, &mut State, &mut Turn<'_>)) {
     let mut out = Out::default();
     let mut state = State::load(None, &Empty, NOW, &mut rng, &mut out).unwrap();
     let mut cipher = ClearCipher::new([1; 32]);
-    let mut turn = Turn { now: NOW, rng: &mut rng, cipher: &mut cipher, shelf: &Empty, out: &mut out };
+    let mut turn = Turn { now: NOW, sure: NOW, stamp: NOW, rng: &mut rng, cipher: &mut cipher, shelf: &Empty, out: &mut out };
     f(&mut Depots::default(), &mut state, &mut turn);
 }
 
@@ -320,7 +320,7 @@ fn n7_no_input_walks_a_hundred_thousand_rows() {
     let mut state = State::load(None, &Empty, NOW, &mut rng, &mut out).unwrap();
     let mut cipher = ClearCipher::new([1; 32]);
     {
-        let mut turn = Turn { now: NOW, rng: &mut rng, cipher: &mut cipher, shelf: &Empty, out: &mut out };
+        let mut turn = Turn { now: NOW, sure: NOW, stamp: NOW, rng: &mut rng, cipher: &mut cipher, shelf: &Empty, out: &mut out };
         with_text(&mut state, &mut turn, vec![relay.clone()]);
     }
     let device = state.device_mut(&DEVICE).unwrap();
@@ -336,7 +336,7 @@ fn n7_no_input_walks_a_hundred_thousand_rows() {
         (0..ROWS).map(|number| (outbox::outbox_key(&DEVICE, ROOM_LANE + number), symbolon_presence::codec::encode_row(&row(number))));
     let shelf = Counting { rows: rows.collect(), read: std::cell::Cell::new(0) };
     let mut out = Out::default();
-    let mut turn = Turn { now: NOW, rng: &mut rng, cipher: &mut cipher, shelf: &shelf, out: &mut out };
+    let mut turn = Turn { now: NOW, sure: NOW, stamp: NOW, rng: &mut rng, cipher: &mut cipher, shelf: &shelf, out: &mut out };
     let (state, turn) = (&mut state, &mut turn);
     let (mut depots, mut delivery) = (Depots::default(), crate::delivery::Delivery::default());
     let most = ROWS_AT_ONCE + PAGE;

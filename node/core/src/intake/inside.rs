@@ -31,7 +31,7 @@ pub(super) fn room_message(state: &mut State, turn: &mut Turn<'_>, device: &Devi
             return Err(DropReason::Unexpected.into());
         }
     };
-    let speaker = state.speaker(&room, &sender.leaf.0, &sender.credential, turn.now).ok_or(DropReason::Forged)?;
+    let speaker = state.speaker(&room, &sender.leaf.0, &sender.credential, turn.sure).ok_or(DropReason::Forged)?;
     if speaker.device != *device || speaker.peer != peer {
         return Err(DropReason::Forged.into());
     }
@@ -60,7 +60,7 @@ pub(super) fn room_message(state: &mut State, turn: &mut Turn<'_>, device: &Devi
         RoomPayload::Consent(consent) => introduction::consented(state, turn, &peer, consent)?,
         RoomPayload::IntroCard(card) => introduction::card(state, turn, &peer, &card)?,
         RoomPayload::Bundle(bundle) => {
-            let verified = verify_bundle(bundle, &peer, device, turn.now).ok_or(DropReason::Forged)?;
+            let verified = verify_bundle(bundle, &peer, device, turn.sure).ok_or(DropReason::Forged)?;
             let friend = state.friends.get(&peer).filter(|friend| friend.state == FriendState::Mutual);
             let mut friend = friend.cloned().ok_or(DropReason::Unexpected)?;
             adopt_bundle(state, turn, &mut friend, verified);

@@ -2,6 +2,7 @@
 
 use super::*;
 use std::collections::HashMap;
+use symbolon_presence::time::CLOCK_SKEW;
 
 /// What is remembered of an envelope taken in; without a sender, nobody is told of a repeat.
 pub(super) fn seen(at: Timestamp, outcome: Outcome, sender: Option<&DeviceId>) -> Vec<u8> {
@@ -41,7 +42,7 @@ pub(crate) fn told(state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'
             seen += page.len();
             for (number, row) in page {
                 if let Some(outcome) = outcomes.remove(&row.frame) {
-                    settle(state, delivery, turn, &Acknowledged { device, number, outcome })?;
+                    settle(state, delivery, turn, &Acknowledged { device, number, outcome, at: turn.now })?;
                     if matches!(row.what, What::Offer(_)) {
                         // Said in the room by somebody who has our question already: the room
                         // that we doubted is theirs, too.
@@ -52,6 +53,14 @@ pub(crate) fn told(state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'
         }
     }
     Ok(())
+}
+
+/// Whether our clock, too, says that the invite of an Offer has expired, and is as the clock of
+/// the one who made the invite.
+fn is_over_for_both(state: &State, turn: &Turn<'_>, row: &outbox::OutboxRow, at: Timestamp) -> bool {
+    let What::Offer(request) = &row.what else { return false };
+    let Some(request) = state.requests.get(request) else { return false };
+    at.0.abs_diff(turn.now.0) <= CLOCK_SKEW && request.contacts.iter().all(|contact| contact.expires < turn.now)
 }
 
 /// A receipt line has come for an envelope in our outbox.
@@ -72,6 +81,9 @@ pub(super) fn settle(state: &mut State, delivery: &mut Delivery, turn: &mut Turn
         }
         // Nobody says that by way of a relay, and on a link it settles nothing.
         Outcome::Refused(Refusal::Stale) => return Ok(()),
+        // Put off over there. Where both clocks agree that the way in has expired, it has.
+        Outcome::Refused(Refusal::Untimely) if !is_over_for_both(state, turn, &row, item.at) => return Ok(()),
+        Outcome::Refused(Refusal::Untimely) => Some(Fault::InviteExpired),
         Outcome::Refused(Refusal::UsedUp) => Some(Fault::InviteUsed),
         Outcome::Refused(Refusal::Expired) => Some(Fault::InviteExpired),
         Outcome::Refused(Refusal::Refused) => Some(Fault::Refused),

@@ -47,7 +47,7 @@ fn on_the_lan(now: Timestamp, f: impl FnOnce(&mut Lan, &mut State, &mut Turn<'_>
     };
     state.friends.insert(FRIEND, friend);
     let mut cipher = ClearCipher::new([1; 32]);
-    let mut turn = Turn { now, rng: &mut rng, cipher: &mut cipher, shelf: &Empty, out: &mut out };
+    let mut turn = Turn { now, sure: now, stamp: now, rng: &mut rng, cipher: &mut cipher, shelf: &Empty, out: &mut out };
     let mut lan = Lan::default();
     lan.up(&state, &mut turn, PublicKeyBytes([2; 32]), true);
     f(&mut lan, &mut state, &mut turn);

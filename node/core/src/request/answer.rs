@@ -63,7 +63,7 @@ pub(crate) fn accept(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> 
     turn.cipher.share_psk(&psk, secret.expose())?;
     let leaf = turn.cipher.fresh_leaf()?;
     let credential = LeafCredential::sign(&own.chain, &own.signing, &view.room, &leaf.0);
-    let joined = turn.cipher.join_external(&offer.group_info, &psk, leaf, &credential, leaf_lifetime(turn.now))?;
+    let joined = turn.cipher.join_external(&offer.group_info, &psk, leaf, &credential, leaf_lifetime(turn.stamp))?;
     let bundle = RoomPayload::Bundle(own_bundle(state, turn, &row.peer, std::slice::from_ref(&sender)));
     let bundle = turn.cipher.seal(joined.room, &codec::encode(&bundle), &[])?;
     let body = codec::encode(&AcceptBody { head, commit: joined.commit, bundle: bundle.bytes });
@@ -78,7 +78,7 @@ pub(crate) fn accept(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> 
     state.save_friend(turn, half);
     for reply in &offer.replies {
         let chain = reply.chain.as_ref().unwrap_or(&chain);
-        let Ok(device) = chain.verify(turn.now) else { continue };
+        let Ok(device) = chain.verify_known(turn.sure) else { continue };
         if device.peer != row.peer {
             continue;
         }
@@ -97,7 +97,7 @@ pub(super) fn readdress(state: &mut State, turn: &mut Turn<'_>, row: &Request) -
     let (Some(offer), Some(chain)) = (offer_of(row), &row.chain) else { return Ok(()) };
     for reply in &offer.replies {
         let chain = reply.chain.as_ref().unwrap_or(chain);
-        let Ok(device) = chain.verify(turn.now) else { continue };
+        let Ok(device) = chain.verify_known(turn.sure) else { continue };
         if device.peer == row.peer {
             outbox::register_device(state, &device, chain, reply.entry.clone());
             outbox::readdress(state, turn, &device.device, &What::Accept(row.id), &Via::contact(reply, None))?;
@@ -224,7 +224,7 @@ pub(crate) fn receive_accept(state: &mut State, turn: &mut Turn<'_>, answer: Ans
 /// Whether a staged commit does nothing but let this device in, from the offered epoch.
 fn is_join_of(turn: &Turn<'_>, staged: &Staged, room: &RoomId, from: &EpochId, device: &Device) -> bool {
     let [member] = staged.added.as_slice() else { return false };
-    let joiner = LeafCredential::verify(&member.credential, room, &member.leaf.0, turn.now);
+    let joiner = LeafCredential::verify_known(&member.credential, room, &member.leaf.0, turn.sure);
     staged.committer == Committer::External
         && staged.parent == *from
         && staged.removed.is_empty()
@@ -234,12 +234,12 @@ fn is_join_of(turn: &Turn<'_>, staged: &Staged, room: &RoomId, from: &EpochId, d
 /// Opens the bundle that a device sealed as a room message, and checks that it speaks for itself.
 fn open_bundle(turn: &mut Turn<'_>, room: &RoomId, sealed: &[u8], device: &Device) -> Result<friend::VerifiedBundle, Rejected> {
     let Opened::Text { sender, plaintext, .. } = turn.cipher.open(*room, sealed)? else { return Err(DropReason::Malformed.into()) };
-    let speaker = LeafCredential::verify(&sender.credential, room, &sender.leaf.0, turn.now).ok_or(DropReason::Forged)?;
+    let speaker = LeafCredential::verify_known(&sender.credential, room, &sender.leaf.0, turn.sure).ok_or(DropReason::Forged)?;
     if speaker != *device {
         return Err(DropReason::Forged.into());
     }
     let Some(RoomPayload::Bundle(bundle)) = RoomPayload::decode(&plaintext) else { return Err(DropReason::Malformed.into()) };
-    Ok(verify_bundle(bundle, &device.peer, &device.device, turn.now).ok_or(DropReason::Forged)?)
+    Ok(verify_bundle(bundle, &device.peer, &device.device, turn.sure).ok_or(DropReason::Forged)?)
 }
 
 fn tell_settled(

@@ -17,12 +17,13 @@ use symbolon_presence::identity::{Chain, Device};
 use symbolon_presence::kdf::hash;
 use symbolon_presence::labels::HASH_REQUEST;
 use symbolon_presence::seal::{DhKey, DhPublic};
-use symbolon_presence::time::{HOUR, Timestamp};
+use symbolon_presence::time::{EARLIEST, Timestamp};
 use symbolon_relay::grant::Scope;
 
-/// How long a leaf of ours is valid, from an hour ago for clocks that run late.
-pub(crate) fn leaf_lifetime(now: Timestamp) -> Lifetime {
-    Lifetime { not_before: Timestamp(now.0.saturating_sub(HOUR)), not_after: now.after(LEAF_LIFETIME) }
+/// How long a leaf of ours is valid: from the same moment on for everybody, so also if our clock is
+/// ahead.
+pub(crate) fn leaf_lifetime(stamp: Timestamp) -> Lifetime {
+    Lifetime { not_before: EARLIEST, not_after: stamp.max(EARLIEST).after(LEAF_LIFETIME) }
 }
 
 /// Our reply address for a request, and the digest of its package.
@@ -80,7 +81,7 @@ pub(crate) fn send(
     let leaf = turn.cipher.fresh_leaf()?;
     let own = &state.own.identity;
     let credential = LeafCredential::sign(&own.chain, &own.signing, &room, &leaf.0);
-    turn.cipher.create(room, leaf, &credential, leaf_lifetime(turn.now))?;
+    turn.cipher.create(room, leaf, &credential, leaf_lifetime(turn.stamp))?;
     let mut row = Request {
         peer: to.signer.peer,
         name: to.name.clone(),
@@ -101,7 +102,7 @@ pub(crate) fn send(
         replies: vec![reply],
         nonce: Nonce::random(turn.rng),
         group_info: turn.cipher.offer(room)?,
-        created: turn.now,
+        created: row.created,
         expires: row.expires,
     });
     row.transcript = offer.transcript(&state.own.peer, &row.peer);
@@ -136,28 +137,57 @@ pub(crate) fn reissue(state: &mut State, turn: &mut Turn<'_>, all: bool) -> Resu
     };
     let ids: Vec<RequestId> = state.requests.values().filter(stale).map(|row| row.id).collect();
     for id in ids {
-        let Some(mut row) = state.requests.get(&id).cloned() else { continue };
-        // A way in that has expired would only end the request that was stored by it.
-        row.contacts.retain(|contact| !contact.expires.is_expired_at(turn.now));
-        if row.contacts.is_empty() {
-            continue;
-        }
+        let Some(row) = state.requests.get(&id).cloned() else { continue };
         let Some(offer) = super::offer_of(&row) else { continue };
-        row.revision = row.revision.saturating_add(1);
-        let (reply, digest) = reply_contact(state, turn, &row);
-        row.reply_package = digest;
-        row.offer = codec::encode(&fit(OfferBody { revision: row.revision, replies: vec![reply], ..offer }));
-        state.save_request(turn, row.clone());
-        for contact in &row.contacts {
-            let Some(chain) = contact.chain.as_ref().or(row.chain.as_ref()) else { continue };
-            let Ok(device) = chain.verify(turn.now) else { continue };
-            let Some(envelope) = seal_step(state, turn, Step::Offer, &device, contact, Digest([0; 32]), row.offer.clone()) else {
-                continue;
-            };
-            let usage = (!contact.last_resort).then_some(row.usage);
-            outbox::supersede(state, turn, &device.device, &What::Offer(id))?;
-            outbox::enqueue(state, turn, &device.device, What::Offer(id), Some(Via::contact(contact, usage)), envelope);
+        send_again(state, turn, row, offer)?;
+    }
+    Ok(())
+}
+
+/// Dates Offers again that were made by a clock which was ahead, or never set: nobody takes them
+/// with the dates that they have.
+pub(crate) fn redate(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+    let is_wrong = |created: Timestamp| created.is_future_at(turn.stamp) || created < EARLIEST;
+    if is_wrong(turn.stamp) {
+        return Ok(());
+    }
+    let asks = |row: &&Request| row.direction == Direction::Out && matches!(row.status, RequestStatus::Pending | RequestStatus::Unresolved);
+    let rows: Vec<Request> = state.requests.values().filter(asks).filter(|row| is_wrong(row.created)).cloned().collect();
+    for row in rows {
+        let (created, expires) = (turn.stamp, turn.stamp.after(REQUEST_LIFETIME));
+        let row = Request { created, expires, ..row };
+        match super::offer_of(&row) {
+            Some(offer) => send_again(state, turn, row, OfferBody { created, expires, ..offer })?,
+            None => state.save_request(turn, row),
         }
+    }
+    Ok(())
+}
+
+/// Sends the next revision of an Offer.
+fn send_again(state: &mut State, turn: &mut Turn<'_>, mut row: Request, offer: OfferBody) -> Result<(), TurnFailed> {
+    let id = row.id;
+    // A way in that has expired would only end the request that was stored by it.
+    let contacts: Vec<Contact> = row.contacts.iter().filter(|contact| !contact.expires.is_expired_at(turn.now)).cloned().collect();
+    if contacts.is_empty() {
+        return Ok(());
+    }
+    row.revision = row.revision.saturating_add(1);
+    let (reply, digest) = reply_contact(state, turn, &row);
+    row.reply_package = digest;
+    let offer = fit(OfferBody { revision: row.revision, replies: vec![reply], ..offer });
+    row.transcript = offer.transcript(&state.own.peer, &row.peer);
+    row.offer = codec::encode(&offer);
+    state.save_request(turn, row.clone());
+    for contact in &contacts {
+        let Some(chain) = contact.chain.as_ref().or(row.chain.as_ref()) else { continue };
+        let Ok(device) = chain.verify_known(turn.sure) else { continue };
+        let Some(envelope) = seal_step(state, turn, Step::Offer, &device, contact, Digest([0; 32]), row.offer.clone()) else {
+            continue;
+        };
+        let usage = (!contact.last_resort).then_some(row.usage);
+        outbox::supersede(state, turn, &device.device, &What::Offer(id))?;
+        outbox::enqueue(state, turn, &device.device, What::Offer(id), Some(Via::contact(contact, usage)), envelope);
     }
     Ok(())
 }
@@ -189,8 +219,10 @@ pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, offer: IncomingOff
     if device.peer == state.own.peer {
         return Err(DropReason::Unexpected.into());
     }
-    let lasts = body.expires.since(body.created);
-    if body.created.is_future_at(turn.now) || body.expires.is_expired_at(turn.now) || lasts > REQUEST_LIFETIME {
+    if body.expires.since(body.created) > REQUEST_LIFETIME {
+        return Err(DropReason::Malformed.into());
+    }
+    if body.created.is_future_at(turn.now) || body.expires.is_expired_at(turn.now) {
         return Err(DropReason::Untimely.into());
     }
     let id = local_id(&first.chain, &body.request);

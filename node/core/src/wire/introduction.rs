@@ -89,15 +89,17 @@ impl Introduction {
         Self { chain: identity.chain.clone(), body, signature }
     }
 
-    /// Verifies all that it claims.
-    pub fn verify(&self, now: Timestamp) -> Option<VerifiedIntroduction> {
-        let introducer = self.chain.verify(now).ok()?;
+    /// Verifies all that it claims. A friend has said it in the connection room, where nothing is
+    /// said twice: what only the wall clock has against it is taken. `latest` is when it may have
+    /// been made at the latest.
+    pub fn verify(&self, sure: Timestamp, latest: Timestamp) -> Option<VerifiedIntroduction> {
+        let introducer = self.chain.verify_known(sure).ok()?;
         introducer.signing.verify(SIGN_INTRODUCTION, &context(&introducer.peer), &self.body, &self.signature).ok()?;
         let body: IntroductionBody = codec::decode(&self.body, INTRODUCTION_MAX).ok()?;
-        let (asker, target) = (body.asker.chain.verify(now).ok()?.peer, body.target.chain.verify(now).ok()?.peer);
+        let (asker, target) = (body.asker.chain.verify_known(sure).ok()?.peer, body.target.chain.verify_known(sure).ok()?.peer);
         let introducer = introducer.peer;
-        let is_timely = !body.created.is_future_at(now)
-            && !body.expires.is_expired_at(now)
+        let is_timely = !body.created.is_future_at(latest)
+            && !body.expires.is_expired_at(sure)
             && body.expires.since(body.created) <= INTRODUCTION_LIFETIME;
         let is_bounded = is_name(&body.asker.name) && is_name(&body.target.name) && body.note.as_deref().is_none_or(is_note);
         let are_three = asker != target && asker != introducer && target != introducer;

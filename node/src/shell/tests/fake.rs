@@ -361,11 +361,21 @@ impl Transport for Sent {
 
 /// A clock that stands where it was put, or follows the system's.
 #[derive(Clone, Default)]
-pub(super) struct TestClock(Arc<AtomicU64>);
+pub(super) struct TestClock {
+    wall: Arc<AtomicU64>,
+    steady: Arc<AtomicU64>,
+}
 
 impl TestClock {
+    /// The wall clock jumps.
     pub(super) fn set(&self, milliseconds: u64) {
-        self.0.store(milliseconds, Ordering::SeqCst);
+        self.wall.store(milliseconds, Ordering::SeqCst);
+    }
+
+    /// Time passes.
+    pub(super) fn pass(&self, milliseconds: u64) {
+        self.steady.fetch_add(milliseconds, Ordering::SeqCst);
+        self.wall.fetch_add(milliseconds, Ordering::SeqCst);
     }
 
     pub(super) fn follow_the_system(&self) {
@@ -375,9 +385,16 @@ impl TestClock {
 
 impl Clock for TestClock {
     fn now(&mut self) -> Timestamp {
-        match self.0.load(Ordering::SeqCst) {
+        match self.wall.load(Ordering::SeqCst) {
             u64::MAX => SystemClock.now(),
             time => Timestamp(time),
+        }
+    }
+
+    fn steady(&mut self) -> Duration {
+        match self.wall.load(Ordering::SeqCst) {
+            u64::MAX => SystemClock.steady(),
+            _ => Duration::from_millis(self.steady.load(Ordering::SeqCst)),
         }
     }
 }
