@@ -7,6 +7,8 @@
 //!
 //! The wall clock may jump. What a core holds in memory, when to dial next or how long an answer may
 //! take, is dated by the clock as it was; so after a jump there is a new core, as after a failed turn.
+//! The same when the process was suspended for a while: no link has outlived that, and every pause
+//! before the next call is to be forgotten.
 //!
 //! A failed turn is a crash: the transaction is rolled back, core and cipher are dropped
 //! and made anew from the store, the turn's inputs are lost like frames on the wire, its
@@ -45,6 +47,9 @@ pub const INPUT_QUEUE: usize = 1_024;
 
 /// Longest sleep: the wall clock may jump while the loop waits, and is looked at again.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// Who does not look for so long was suspended, as [`LONGEST_WAIT`] is a third of that.
+const GAP: Duration = Duration::from_secs(30);
 
 /// The core as the loop drives it.
 pub trait Machine {
@@ -252,9 +257,11 @@ impl<P: Parts, T: Transport, C: Clock> Shell<P, T, C> {
             if is_due {
                 inputs.push(Input::Tick);
             }
+            let asleep = self.engine.steady();
             let woken = self.wake(wait, takes_all).await;
-            if self.engine.has_jumped() {
-                tracing::warn!("the clock of this machine has jumped");
+            let (has_jumped, was_suspended) = (self.engine.has_jumped(), self.engine.steady().saturating_sub(asleep) > GAP);
+            if has_jumped || was_suspended {
+                tracing::warn!(has_jumped, was_suspended, "the node begins again");
                 self.begin_again()?;
                 // The tick was the old core's.
                 inputs.clear();

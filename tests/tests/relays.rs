@@ -51,6 +51,47 @@ fn a_relay_carries_texts_and_receipts_between_two_who_never_meet() {
     sim.check(true);
 }
 
+/// How long after the network's return what waits is delivered, in milliseconds.
+fn comes_within(sim: &mut Sim, ix: Ix, text: &str, longest: u64) -> u64 {
+    let back = sim.now;
+    assert!(sim.run_until(longest, |sim| state(sim, ix, text) == Some(MessageState::Delivered)), "{text} within {longest} ms");
+    sim.now.since(back)
+}
+
+#[test]
+fn a108_what_waits_goes_within_five_seconds_of_the_networks_return_directly_and_by_a_relay() {
+    for (seed, minutes) in [(31, 2), (32, 15), (33, 50)] {
+        let (mut sim, relays) = apart(seed, 1);
+        sim.set_apart(A, B, false);
+        sim.run_for(MINUTE);
+        sim.set_apart(A, B, true);
+        sim.set_gone(relays[0], true);
+        sim.run_for(minutes * MINUTE);
+        sim.say(A, B, "directly").unwrap();
+        sim.run_for(10_000);
+        sim.set_apart(A, B, false);
+        comes_within(&mut sim, A, "directly", 5_000);
+
+        sim.set_apart(A, B, true);
+        sim.run_for(minutes * MINUTE);
+        sim.say(A, B, "by the relay").unwrap();
+        sim.run_for(10_000);
+        sim.set_gone(relays[0], false);
+        comes_within(&mut sim, A, "by the relay", 5_000);
+        sim.check(true);
+    }
+}
+
+#[test]
+fn a108_after_hours_without_a_network_what_waits_goes_within_twenty_seconds() {
+    let (mut sim, relays) = apart(34, 1);
+    sim.set_gone(relays[0], true);
+    sim.say(A, B, "after hours").unwrap();
+    sim.run_for(5 * HOUR);
+    sim.set_gone(relays[0], false);
+    comes_within(&mut sim, A, "after hours", 20_000);
+}
+
 #[test]
 fn a_relay_that_is_gone_is_replaced_by_the_other_one() {
     let (mut sim, relays) = apart(2, 2);

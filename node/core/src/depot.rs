@@ -228,6 +228,31 @@ impl Depots {
         self.dials.insert(dial, *key);
     }
 
+    /// Whether any relay is reached.
+    pub fn reaches_any(&self) -> bool {
+        !self.links.is_empty()
+    }
+
+    /// Calls a relay of ours now, each in turn, also if an older call has no answer yet.
+    pub fn try_own(&mut self, turn: &mut Turn<'_>, round: usize) {
+        let own: Vec<DepotKey> = self.sessions.iter().filter(|(_, session)| session.own.is_own).map(|(key, _)| *key).collect();
+        let Some(key) = round.checked_rem(own.len()).and_then(|at| own.get(at)) else { return };
+        if let Some(session) = self.sessions.get_mut(key).filter(|session| session.link.is_none()) {
+            // Should the older one come up first, it is taken: it keeps its place in `dials`.
+            session.dial = None;
+        }
+        self.dial(turn, key);
+    }
+
+    /// The network is back: no relay's pause counts any longer.
+    pub fn rouse(&mut self, turn: &Turn<'_>) {
+        for session in self.sessions.values_mut().filter(|session| session.link.is_none()) {
+            session.attempts = 0;
+            session.dial = None;
+            session.next_dial = Some(turn.now);
+        }
+    }
+
     /// A relay was reached.
     pub fn link_up(&mut self, state: &mut State, turn: &mut Turn<'_>, link: LinkId, dial: DialId) -> Result<(), TurnFailed> {
         let Some(key) = self.dials.remove(&dial) else { return Ok(()) };
@@ -235,7 +260,15 @@ impl Depots {
             turn.act(Action::Close(link, CloseReason::Idle));
             return Ok(());
         };
-        session.dial = None;
+        if session.dial == Some(dial) {
+            session.dial = None;
+        }
+        if session.link.is_some() {
+            // Two calls were under way, and the other one came up first.
+            turn.act(Action::Close(link, CloseReason::Idle));
+            return Ok(());
+        }
+        session.next_dial = None;
         session.link = Some(link);
         session.deadline = Some(turn.now.after(IDLE));
         self.links.insert(link, key);
@@ -249,7 +282,8 @@ impl Depots {
     /// A relay was not reached.
     pub fn dial_failed(&mut self, turn: &mut Turn<'_>, dial: DialId) {
         if let Some(key) = self.dials.remove(&dial)
-            && let Some(session) = self.sessions.get_mut(&key)
+            // A newer call may be under way.
+            && let Some(session) = self.sessions.get_mut(&key).filter(|session| session.dial == Some(dial))
         {
             session.dial = None;
             back_off(session, turn);

@@ -22,6 +22,7 @@
 //! | `history`, `search` | reading what is stored; finding it by words |
 //! | `outbox`, `delivery` | envelopes until they are acknowledged; links and dialling |
 //! | `depot` | mailboxes at relays: leaving envelopes there, fetching our own |
+//! | `outage` | what is tried while nobody is reached |
 //! | `intake`, `tags` | from a frame to the machine it is meant for |
 //! | `state` | every row held in memory |
 //! | `clock` | what time it is, as far as anybody can be sure |
@@ -54,6 +55,7 @@ mod lookup;
 pub mod migration;
 mod mirror;
 pub mod names;
+mod outage;
 mod outbox;
 mod presence;
 mod rates;
@@ -85,6 +87,7 @@ use intake::Intake;
 use keeper::Keeper;
 use lan::Lan;
 use lookup::Lookups;
+use outage::Outage;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use seam::{Action, Event, Input};
@@ -132,6 +135,7 @@ pub struct Core {
     seeker: Seeker,
     lookups: Lookups,
     finder: Finder,
+    outage: Outage,
     intake: Intake,
     rng: ChaCha20Rng,
     out: Out,
@@ -165,6 +169,7 @@ impl Core {
             keeper: Keeper::default(),
             lookups: Lookups::default(),
             finder: Finder::default(),
+            outage: Outage::default(),
             intake,
             rng,
             out,
@@ -190,11 +195,11 @@ impl Core {
     /// Handles one input. It fails only when the store failed beneath; then the turn is
     /// taken back and this core is dropped.
     pub fn handle(&mut self, now: Timestamp, input: Input, world: &mut World<'_>) -> Result<(), TurnFailed> {
-        let Self { state, delivery, depots, lan, beacon, seeker, keeper, lookups, finder, intake, rng, out, .. } = self;
+        let Self { state, delivery, depots, lan, beacon, seeker, keeper, lookups, finder, outage, intake, rng, out, .. } = self;
         state.clock.turn(now);
         let mut turn = state.turn(rng, &mut *world.cipher, world.shelf, out);
         let turn = &mut turn;
-        let mut expiry_changed = false;
+        let (mut expiry_changed, mut is_back) = (false, false);
         if !self.started {
             self.started = true;
             expiry_changed = true;
@@ -228,6 +233,7 @@ impl Core {
                     state.own.places = places;
                     state.republish = true;
                     moved(state, delivery, turn)?;
+                    is_back = outage.moved(state);
                 }
             }
             Input::LinkUp { link, dial: Some(dial), .. } if depots.has_dial(dial) => depots.link_up(state, turn, link, dial)?,
@@ -279,6 +285,7 @@ impl Core {
                 beacon.tick(state, turn);
                 seeker.tick(state, delivery, turn);
                 finder.tick(state, turn);
+                outage.tick(state, delivery, depots, turn)?;
                 delivery.tick(state, turn)?;
                 depots.tick(state, turn)?;
                 conversation::expire(state, turn)?;
@@ -294,6 +301,17 @@ impl Core {
                         self.next_sweep = now.after(limits::SWEEP_PAUSE);
                     }
                 }
+            }
+        }
+        // Whoever is reached first after an outage, or a change of our own addresses.
+        if outage.watch(state, delivery, depots, turn) || is_back {
+            delivery.rouse(state, turn);
+            depots.rouse(turn);
+            seeker.begin_anew(state, delivery);
+            finder.begin_anew(state, now);
+            beacon.changed(now, false);
+            if !state.own.servers.is_empty() {
+                turn.act(Action::Bootstrap(state.own.servers.clone()));
             }
         }
         lan.choose_neighbours(turn, beacon.knows_servers());
@@ -397,6 +415,7 @@ impl Core {
         // By sure time; should that be behind the clock, it comes when so much was lived through.
         let expiry = self.next_expiry.map(|at| (self.state.clock.wall_at(at), "a message is to be given up"));
         let depots = self.depots.next_due().map(|at| (at, "a relay is due"));
+        let outage = self.outage.next_due().map(|at| (at, "nobody is reached"));
         let lan = self.lan.next_due().map(|at| (at, "the LAN is shown something else"));
         let presence = [self.beacon.next_due(), self.seeker.next_due(), self.finder.next_due()]
             .into_iter()
@@ -404,7 +423,7 @@ impl Core {
             .min()
             .map(|at| (at, "records are due"));
         let index = self.search.next_due().map(|at| (at, "texts are to be put into the index of words"));
-        [due, depots, lan, presence, expiry, index, Some((self.next_sweep, "expired rows are swept"))].into_iter().flatten().min()
+        [due, depots, outage, lan, presence, expiry, index, Some((self.next_sweep, "expired rows are swept"))].into_iter().flatten().min()
     }
 
     /// The contact record that this node would publish now: signed, with a package that

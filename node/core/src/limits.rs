@@ -155,6 +155,16 @@ pub const DEVICE_LIFETIME: u64 = 5 * 365 * DAY;
 pub const BACKOFF_MIN: u64 = SECOND;
 /// Longest wait before a failed link is tried again.
 pub const BACKOFF_MAX: u64 = 15 * MINUTE;
+/// While nobody is reached, somebody is tried so often.
+pub const PROBE_PAUSE: u64 = 3 * SECOND;
+/// After so long without anybody, less often.
+pub const PROBE_LONG: u64 = HOUR;
+/// See [`PROBE_LONG`].
+pub const PROBE_PAUSE_LONG: u64 = 15 * SECOND;
+/// So many friends are tried in turn, those heard last.
+pub const PROBE_FRIENDS_MAX: usize = 16;
+/// When the network is back, whoever nothing waits for is called within so long, not all at once.
+pub const ROUSE_SPREAD: u64 = 30 * SECOND;
 /// Envelopes on the way on one link without a receipt.
 pub const WINDOW: usize = 256;
 /// Bytes on the way on one link without a receipt.

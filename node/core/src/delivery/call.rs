@@ -161,6 +161,49 @@ impl Delivery {
         Ok(())
     }
 
+    /// Whether a friend is reached beyond the LAN. Strangers do not count: they may come and go.
+    pub fn reaches_far(&self, state: &State) -> bool {
+        let linked = self.sessions.iter().filter_map(|(device, session)| Some((device, self.links.get(&session.link?)?)));
+        let far = linked.filter(|(_, link)| link.proved && link.path != Path::Lan);
+        far.into_iter().any(|(device, _)| state.friend_of(device).is_some_and(|friend| friend.stands()))
+    }
+
+    /// Friends and others whom we want a link to and have none, those heard last first.
+    pub fn missed(&self, state: &State) -> Vec<DeviceId> {
+        let has_link = |device: &DeviceId| self.sessions.get(device).is_some_and(|session| session.link.is_some());
+        let missed = state.devices.values().filter(|row| !has_link(&row.device) && wants_link(state, &row.device));
+        let mut missed: Vec<_> = missed.map(|row| (std::cmp::Reverse(row.heard), row.device)).collect();
+        missed.sort_unstable();
+        missed.into_iter().map(|(_, device)| device).collect()
+    }
+
+    /// Calls a device now, also if an older call has no answer yet: it may have begun when there was
+    /// no network. Whichever comes up first is taken.
+    pub fn try_now(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
+        if let Some(session) = self.sessions.get_mut(device).filter(|session| session.link.is_none()) {
+            session.dial = None;
+        }
+        self.dial(state, turn, device)
+    }
+
+    /// The network is back: nobody's pause counts any longer. Whom something waits for is called at
+    /// once, the others little by little.
+    pub fn rouse(&mut self, state: &State, turn: &mut Turn<'_>) {
+        for device in self.missed(state) {
+            let waits = state.devices.get(&device).is_some_and(|row| row.outbox_count > 0);
+            let session = self.sessions.entry(device).or_default();
+            session.attempts = 0;
+            if waits {
+                session.dial = None;
+            }
+            let wait = if waits { 0 } else { turn.rng.next_u64() % ROUSE_SPREAD };
+            let at = turn.now.after(wait);
+            if session.dial.is_none() && session.next_dial.is_none_or(|due| due > at) {
+                self.schedule(&device, at);
+            }
+        }
+    }
+
     /// The LAN shows a friend's device, or another place of it.
     pub fn sighted(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
         if !wants_link(state, device) {
