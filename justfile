@@ -80,3 +80,7 @@ flood seconds="900":
 # So many owners connected to one relay: what each of them costs it.
 owners count="2000":
     cargo run --release --locked -p symbolon-tests --example owners -- {{count}}
+
+# The network of several hosts is away for so many minutes; needs root.
+outage minutes="15":
+    OUTAGE_MINUTES={{minutes}} cargo test --locked -p symbolon-tests --test lab a108 -- --nocapture

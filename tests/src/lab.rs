@@ -215,6 +215,16 @@ impl Drop for SlowCable {
     }
 }
 
+impl Switch {
+    /// Switches it off or on: the cables stay plugged in at both ends, and nothing passes.
+    ///
+    /// # Errors
+    /// When `ip` fails.
+    pub fn power(&self, on: bool) -> Result<(), Trouble> {
+        self.space.ip(&["link", "set", "switch", if on { "up" } else { "down" }])
+    }
+}
+
 impl Host {
     /// Plugs the machine into a switch, with these addresses (`10.9.0.1/24`) beside the
     /// link-local one that IPv6 draws. Answers the device's name.

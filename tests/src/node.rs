@@ -277,7 +277,7 @@ impl Node {
         if status.success() { Ok(start.elapsed()) } else { Err(format!("the node stopped with {status}: {:?}", self.rest())) }
     }
 
-    /// Holds it still, with no thread inside of the operating system; only a kill ends that.
+    /// Holds it still, with no thread inside of the operating system, until [`Node::thaw`] or a kill.
     ///
     /// # Errors
     /// When it does not come to rest, or the system does not tell.
@@ -297,6 +297,15 @@ impl Node {
             }
             Ok(Some(()))
         })
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn thaw(&self) -> Result<(), Trouble> {
+        let asked = Command::new("kill").args(["-CONT", &self.pid().to_string()]).status().map_err(|error| error.to_string())?;
+        if asked.success() { Ok(()) } else { Err("the node was gone before it was let go".to_owned()) }
     }
 
     /// Ends the process as a crash would, by `kill -9`; nothing happens when it has ended.

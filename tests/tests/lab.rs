@@ -6,5 +6,7 @@
 mod lan;
 #[path = "lab/nat.rs"]
 mod nat;
+#[path = "lab/outage.rs"]
+mod outage;
 #[path = "lab/relay.rs"]
 mod relay;
