@@ -56,12 +56,26 @@ struct Sockets {
     ips: Vec<IpAddr>,
 }
 
+/// What changes with the transport key, so that nobody takes two of them for one node.
+#[derive(Debug)]
+struct Face {
+    host: String,
+    transport: PublicKeyBytes,
+}
+
+impl Face {
+    fn draw(transport: PublicKeyBytes) -> Result<Self, mdns_sd::Error> {
+        let mut host = [0; 8];
+        getrandom::fill(&mut host).map_err(|_| mdns_sd::Error::Msg("no randomness".to_owned()))?;
+        Ok(Self { host: format!("{}.local.", HEXLOWER.encode(&host)), transport })
+    }
+}
+
 #[derive(Debug)]
 struct Shared {
     mode: LanMode,
-    host: String,
     sockets: Sockets,
-    transport: PublicKeyBytes,
+    face: Mutex<Face>,
     /// What is shown.
     shown: Mutex<Option<ServiceInfo>>,
     /// The core was loaded again and knows nothing.
@@ -116,13 +130,10 @@ impl Lan {
             if named { open.iter().map(|(ip, _, _)| *ip).filter(|ip| !ip.is_unspecified()).collect() } else { Vec::new() };
         ips.sort();
         ips.dedup();
-        let mut host = [0; 8];
-        getrandom::fill(&mut host).map_err(|_| mdns_sd::Error::Msg("no randomness".to_owned()))?;
         let shared = Arc::new(Shared {
             mode,
-            host: format!("{}.local.", HEXLOWER.encode(&host)),
+            face: Mutex::new(Face::draw(transport)?),
             sockets: Sockets { tcp: port(Carrier::Tcp), quic: port(Carrier::Quic), ips },
-            transport,
             shown: Mutex::default(),
             again: Notify::new(),
         });
@@ -155,18 +166,19 @@ impl Shared {
 
     /// The record of an announcement.
     fn record(&self, shown: &Announcement) -> Result<ServiceInfo, mdns_sd::Error> {
+        let face = held(&self.face);
         let mut text = vec![
             ("v".to_owned(), VERSION.to_owned()),
             ("h".to_owned(), shown.hour.to_string()),
             ("g".to_owned(), HEXLOWER.encode(&shown.tag)),
-            ("k".to_owned(), HEXLOWER.encode(self.transport.as_bytes())),
+            ("k".to_owned(), HEXLOWER.encode(face.transport.as_bytes())),
         ];
         text.extend(self.sockets.tcp.map(|port| ("t".to_owned(), port.to_string())));
         text.extend(self.sockets.quic.map(|port| ("q".to_owned(), port.to_string())));
         text.extend(shown.name.clone().map(|name| ("n".to_owned(), name)));
         let port = self.sockets.quic.or(self.sockets.tcp).unwrap_or_default();
         let name = HEXLOWER.encode(&shown.instance);
-        let info = ServiceInfo::new(SERVICE, &name, &self.host, self.sockets.ips.as_slice(), port, text.as_slice())?;
+        let info = ServiceInfo::new(SERVICE, &name, &face.host, self.sockets.ips.as_slice(), port, text.as_slice())?;
         Ok(if self.sockets.ips.is_empty() { info.enable_addr_auto() } else { info })
     }
 }
@@ -185,6 +197,15 @@ impl LanHandle {
         if let Err(error) = done {
             tracing::warn!(%error, "this node cannot be shown on the LAN");
         }
+    }
+
+    /// The transport has another key: nothing of what is shown from now on was shown before.
+    pub(crate) fn rekey(&self, transport: PublicKeyBytes) {
+        match Face::draw(transport) {
+            Ok(face) => *held(&self.shared.face) = face,
+            Err(error) => tracing::warn!(%error, "this node cannot be shown on the LAN"),
+        }
+        self.shared.again.notify_one();
     }
 
     /// The core has been loaded again.
@@ -210,7 +231,7 @@ impl Watch {
         let mut core_is_new = true;
         loop {
             if core_is_new {
-                let up = Input::LanUp { transport: self.shared.transport, visible: self.shared.mode == LanMode::Visible };
+                let up = Input::LanUp { transport: held(&self.shared.face).transport, visible: self.shared.mode == LanMode::Visible };
                 if self.inputs.send(up).await.is_err() {
                     return;
                 }
@@ -341,9 +362,8 @@ mod tests {
     fn shared(mode: LanMode) -> Shared {
         Shared {
             mode,
-            host: "0011223344556677.local.".into(),
+            face: Mutex::new(Face { host: "0011223344556677.local.".into(), transport: PublicKeyBytes(libp2p_key()) }),
             sockets: Sockets { tcp: Some(4001), quic: Some(4002), ips: vec!["192.0.2.7".parse().unwrap(), "fe80::1".parse().unwrap()] },
-            transport: PublicKeyBytes(libp2p_key()),
             shown: Mutex::default(),
             again: Notify::new(),
         }
@@ -366,7 +386,7 @@ mod tests {
         let service = shared.record(&announcement(Some("Andi"))).unwrap().as_resolved_service();
         let sighting = sighting_of(&service).unwrap();
         assert_eq!(sighting.shown, announcement(Some("Andi")));
-        assert_eq!(sighting.transport, shared.transport);
+        assert_eq!(sighting.transport, held(&shared.face).transport);
         assert_eq!(sighting.places.len(), 2, "QUIC and TCP at the one address that can be dialled");
         assert!(sighting.places.iter().all(symbolon_core::seam::Address::is_bounded));
     }

@@ -48,6 +48,7 @@ pub use environment::{KeyLogSet, harden_environment};
 pub use limits::Limits;
 
 use address::{Endpoint, announced, dialable};
+use driver::rekey::Plan;
 use driver::{Driver, Listening, Request};
 use limits::{COMMAND_QUEUE, LISTEN_MAX};
 use links::Shared;
@@ -127,7 +128,7 @@ impl std::error::Error for NetError {}
 #[derive(Debug)]
 pub struct Net {
     handle: NetHandle,
-    transport_key: PublicKeyBytes,
+    keys: watch::Receiver<PublicKeyBytes>,
     everywhere: bool,
     lan_port: Option<u16>,
     port: Option<u16>,
@@ -170,14 +171,19 @@ impl Net {
         let (request_sender, requests) = mpsc::channel(COMMAND_QUEUE);
         let patience = limits.start;
         let shared = Arc::new(Shared::new(limits, inputs, request_sender));
-        let (mut swarm, transport_key) = swarm::build(&shared, forward.as_ref(), lan_port).map_err(|swarm::BuildError| NetError::Setup)?;
+        let setup = |swarm::BuildError| NetError::Setup;
+        let key = swarm::key(forward.as_ref()).map_err(setup)?;
+        let (keys_sender, keys) = watch::channel(swarm::public_of(&key).map_err(setup)?);
+        let mut swarm = swarm::build(&shared, key, forward.is_some(), lan_port).map_err(setup)?;
         let mut listeners = HashSet::new();
         for endpoint in &endpoints {
             let listener = swarm.listen_on(endpoint.multiaddr()).map_err(|_| NetError::Listen(io::ErrorKind::Other))?;
             listeners.insert(listener);
         }
         let (sender, mut listening) = watch::channel(Listening { pending: listeners.len(), ..Listening::default() });
-        let driver = tokio::spawn(Driver::new(swarm, shared.clone(), requests, sender, listeners).run());
+        let driver = tokio::spawn(
+            Driver::new(swarm, shared.clone(), requests, sender, listeners, Plan::new(endpoints, lan_port, keys_sender)).run(),
+        );
         let started = wait_for_listeners(&mut listening, everywhere, patience).await;
         if let Err(error) = started {
             driver.abort();
@@ -187,7 +193,7 @@ impl Net {
         // The queue is new and has room.
         let _ = shared.requests.try_send(Request::Bootstrap(servers));
         let handle = NetHandle { shared, runtime: Handle::current() };
-        Ok(Self { handle, transport_key, everywhere, lan_port, port: chosen.port, port_moved: chosen.moved, listening, driver, announcer })
+        Ok(Self { handle, keys, everywhere, lan_port, port: chosen.port, port_moved: chosen.moved, listening, driver, announcer })
     }
 
     /// What the core's thread uses.
@@ -202,9 +208,15 @@ impl Net {
         kept.map(|endpoint| endpoint.multiaddr().to_string()).collect()
     }
 
-    /// The key by which connections to this node are proved: fresh at each start.
+    /// The key by which connections to this node are proved: fresh at each start, and after each
+    /// [`NetHandle::rekey`].
     pub fn transport_key(&self) -> PublicKeyBytes {
-        self.transport_key
+        *self.keys.borrow()
+    }
+
+    /// The same, and each one that follows.
+    pub(crate) fn keys(&self) -> watch::Receiver<PublicKeyBytes> {
+        self.keys.clone()
     }
 
     /// Whether the node listens on whatever addresses the machine has or gets.
@@ -308,6 +320,14 @@ impl NetHandle {
     /// A link is a friend's or an owner's, whose place strangers cannot take; or no longer.
     pub fn keep(&self, link: LinkId, kept: bool) {
         self.shared.keep(link, kept);
+    }
+
+    /// Takes another transport key. First it is drawn, and told by [`Input::Addresses`] where
+    /// relays will forward; with `is_now` all links end, and the node listens under it on the same
+    /// sockets. A relay keeps its key.
+    pub fn rekey(&self, is_now: bool) {
+        let shared = self.shared.clone();
+        self.runtime.spawn(async move { shared.requests.send(Request::Rekey(is_now)).await });
     }
 
     /// Whoever is behind a link that a relay forwards may know where this node is, or no longer:
@@ -436,11 +456,11 @@ async fn wait_for_listeners(listening: &mut watch::Receiver<Listening>, everywhe
 async fn announce(shared: Arc<Shared>, mut listening: watch::Receiver<Listening>, with_loopback: bool, lan_port: Option<u16>) {
     let mut told = None;
     loop {
-        let mut endpoints = listening.borrow_and_update().endpoints.clone();
+        let now = listening.borrow_and_update().clone();
+        let mut endpoints = now.endpoints.clone();
         endpoints.retain(|endpoint| Some(endpoint.port) != lan_port);
-        let circuits = listening.borrow().circuits.clone();
-        let addresses = announced(&endpoints, &circuits, with_loopback);
-        if told.as_ref() != Some(&addresses) {
+        let addresses = announced(&endpoints, &now.forwarded(), with_loopback);
+        if !now.is_quiet && told.as_ref() != Some(&addresses) {
             told = Some(addresses.clone());
             if shared.inputs.send(Input::Addresses(addresses)).await.is_err() {
                 return;

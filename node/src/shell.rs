@@ -98,6 +98,8 @@ pub trait Transport {
     fn send(&mut self, link: LinkId, frame: Vec<u8>);
     /// See [`Action::Close`].
     fn close(&mut self, link: LinkId, reason: CloseReason);
+    /// See [`Action::Rekey`].
+    fn rekey(&mut self, is_now: bool);
     /// See [`Action::Punch`].
     fn punch(&mut self, link: LinkId, is_allowed: bool);
     /// See [`Action::Reserve`].
@@ -371,6 +373,7 @@ impl<P: Parts, T: Transport, C: Clock> Shell<P, T, C> {
                 Action::Dial(dial, addresses) => self.transport.dial(dial, addresses),
                 Action::Send(link, frame) => self.transport.send(link, frame),
                 Action::Close(link, reason) => self.transport.close(link, reason),
+                Action::Rekey(is_now) => self.transport.rekey(is_now),
                 Action::Punch(link, is_allowed) => self.transport.punch(link, is_allowed),
                 Action::Reserve(link) => self.transport.reserve(link),
                 Action::Heard(link) => self.transport.heard(link),

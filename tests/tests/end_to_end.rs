@@ -23,6 +23,8 @@ mod names;
 mod pooled;
 #[path = "end_to_end/refusals.rs"]
 mod refusals;
+#[path = "end_to_end/rekey.rs"]
+mod rekey;
 #[path = "end_to_end/relay.rs"]
 mod relay;
 #[path = "end_to_end/server.rs"]

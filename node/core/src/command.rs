@@ -575,6 +575,8 @@ pub struct DoctorView {
     pub never_heard: usize,
     /// Those not connected and not heard for [`LONG_SILENCE`](crate::limits::LONG_SILENCE).
     pub long_silent: usize,
+    /// Friends that were ended or blocked here.
+    pub parted: usize,
     /// Friends whom the LAN shows; `None` when this node neither looks nor shows itself there.
     pub near: Option<usize>,
     /// Own addresses as they are now: those that lead here from other machines, and all.

@@ -33,6 +33,7 @@ pub(crate) fn view(state: &State, delivery: &Delivery, turn: &Turn<'_>, status: 
         view.waiting = view.waiting.saturating_add(device.outbox_count);
         view.oldest_wait = view.oldest_wait.max(oldest(state, turn, &device.device)?.map(|at| turn.now.since(at)));
     }
+    view.parted = state.friends.values().filter(|friend| friend.state == FriendState::Ended || friend.blocked).count();
     for friend in state.friends.values().filter(|friend| friend.state != FriendState::Ended && !friend.blocked) {
         view.friends += 1;
         let held = friend.held.first().copied();

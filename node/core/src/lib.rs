@@ -59,6 +59,7 @@ mod outage;
 mod outbox;
 mod presence;
 mod rates;
+mod rekey;
 mod request;
 pub mod seam;
 mod search;
@@ -90,6 +91,7 @@ use lookup::Lookups;
 use outage::Outage;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
+use rekey::Rekey;
 use seam::{Action, Event, Input};
 use search::{Search, Wish};
 use seeker::{Seeker, Source};
@@ -136,6 +138,7 @@ pub struct Core {
     lookups: Lookups,
     finder: Finder,
     outage: Outage,
+    rekey: Rekey,
     intake: Intake,
     rng: ChaCha20Rng,
     out: Out,
@@ -170,6 +173,7 @@ impl Core {
             lookups: Lookups::default(),
             finder: Finder::default(),
             outage: Outage::default(),
+            rekey: Rekey::default(),
             intake,
             rng,
             out,
@@ -195,7 +199,7 @@ impl Core {
     /// Handles one input. It fails only when the store failed beneath; then the turn is
     /// taken back and this core is dropped.
     pub fn handle(&mut self, now: Timestamp, input: Input, world: &mut World<'_>) -> Result<(), TurnFailed> {
-        let Self { state, delivery, depots, lan, beacon, seeker, keeper, lookups, finder, outage, intake, rng, out, .. } = self;
+        let Self { state, delivery, depots, lan, beacon, seeker, keeper, lookups, finder, outage, rekey, intake, rng, out, .. } = self;
         state.clock.turn(now);
         let mut turn = state.turn(rng, &mut *world.cipher, world.shelf, out);
         let turn = &mut turn;
@@ -235,6 +239,7 @@ impl Core {
                     moved(state, delivery, turn)?;
                     is_back = outage.moved(state);
                 }
+                rekey.placed();
             }
             Input::LinkUp { link, dial: Some(dial), .. } if depots.has_dial(dial) => depots.link_up(state, turn, link, dial)?,
             Input::LinkUp { link, dial, path, keys, source: _ } => delivery.link_up(state, turn, Up { link, dial, path, keys })?,
@@ -325,6 +330,7 @@ impl Core {
             // The LAN and our relays go by the new secret from now on.
             lan.renew(state, turn);
             keeper.revoked(state);
+            rekey.begin(turn);
         }
         if std::mem::take(&mut state.has_ended_grants) || has_revoked {
             depots.revoked(state, turn);
@@ -373,7 +379,7 @@ impl Core {
     /// Ends a turn: answers searches, signs receipts and writes rows that change with every input. Called once
     /// before the shell commits.
     pub fn close_turn(&mut self, now: Timestamp, world: &mut World<'_>) -> Result<(), TurnFailed> {
-        let Self { state, delivery, depots, seeker, search, rng, out, .. } = self;
+        let Self { state, delivery, depots, seeker, rekey, search, rng, out, .. } = self;
         state.clock.turn(now);
         let mut turn = state.turn(rng, &mut *world.cipher, world.shelf, out);
         search.close_turn(state, &mut turn)?;
@@ -387,6 +393,7 @@ impl Core {
         after(state, delivery, depots, &mut turn, &reached)?;
         depots.close_turn(state, &mut turn);
         delivery.close_turn(state, &mut turn);
+        rekey.close_turn(&mut turn, delivery);
         // Behind the receipts, which prove to a friend who we are.
         keeper::leave(state, delivery, &mut turn, &reached);
         seeker.reached(state, delivery, &mut turn, &reached);
@@ -422,8 +429,12 @@ impl Core {
             .flatten()
             .min()
             .map(|at| (at, "records are due"));
+        let rekey = self.rekey.next_due().map(|at| (at, "the transport key is to change"));
         let index = self.search.next_due().map(|at| (at, "texts are to be put into the index of words"));
-        [due, depots, outage, lan, presence, expiry, index, Some((self.next_sweep, "expired rows are swept"))].into_iter().flatten().min()
+        [due, depots, outage, lan, presence, rekey, expiry, index, Some((self.next_sweep, "expired rows are swept"))]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// The contact record that this node would publish now: signed, with a package that

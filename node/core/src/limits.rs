@@ -151,6 +151,8 @@ pub const REQUEST_LIFETIME: u64 = 30 * DAY;
 pub const LEAF_LIFETIME: u64 = 2 * 365 * DAY;
 /// Lifetime of a device certificate made at first run.
 pub const DEVICE_LIFETIME: u64 = 5 * 365 * DAY;
+/// How long friends may take to learn where this node will be, before its transport key changes.
+pub const REKEY_PATIENCE: u64 = 30 * SECOND;
 /// First wait before a failed link is tried again.
 pub const BACKOFF_MIN: u64 = SECOND;
 /// Longest wait before a failed link is tried again.

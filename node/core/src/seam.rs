@@ -144,6 +144,10 @@ pub enum Action {
     /// Whoever is behind a link that a relay forwards has proved to be a friend who may know where
     /// this node is: a hole may be punched to them. With `false`: no longer.
     Punch(LinkId, bool),
+    /// The transport is to take another key, after a revocation. With `false`: draw it, and say by
+    /// [`Input::Addresses`] where relays will forward to this node, in any case. With `true`: end
+    /// all links and begin again under it, on the same port; [`Input::LinkDown`] tells of each.
+    Rekey(bool),
     /// A relay's: connections may be forwarded to whoever is at the other end of this link.
     Admit(LinkId),
     /// Let these records be found, until they end; they are all of ours, and those published before are forgotten.

@@ -66,7 +66,17 @@ pub fn examine(core: &DoctorView, facts: &Facts) -> Vec<Check> {
         friends(core),
         api(facts),
     ];
-    fixed.into_iter().chain(core.problems.iter().map(|problem| known_problem(problem))).collect()
+    fixed.into_iter().chain(former(core)).chain(core.problems.iter().map(|problem| known_problem(problem))).collect()
+}
+
+/// What those who are friends no longer can still see.
+fn former(core: &DoctorView) -> Option<Check> {
+    (core.parted > 0).then(|| {
+        Check::good("former friends", format!("{} former or blocked friend(s): relays and records lead none of them here", core.parted))
+            .knowing(
+                "One who remembers the port still sees that something answers there. `symbolon up --listen` with another port ends that.",
+            )
+    })
 }
 
 fn store(facts: &Facts) -> Check {

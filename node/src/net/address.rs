@@ -206,6 +206,14 @@ impl Target {
         }
     }
 
+    /// The same circuit to somebody else; none where no relay is between.
+    pub(super) fn renamed(self, to: TransportId) -> Option<Self> {
+        match self {
+            Self::Direct(_) => None,
+            Self::Circuit { relay, .. } => Some(Self::Circuit { relay, to }),
+        }
+    }
+
     pub(super) fn is_circuit(self) -> bool {
         matches!(self, Self::Circuit { .. })
     }

@@ -206,6 +206,30 @@ impl Driver {
         self.dht.untaken = self.own_ids().filter(|id| !self.dht.entrusted.contains(id)).collect();
     }
 
+    /// The swarm is another one: what was under way is over, and servers are met again.
+    pub(super) fn dht_begin_again(&mut self) {
+        for (_, search) in std::mem::take(&mut self.dht.searches) {
+            self.dht.answer(Input::Resolved(search.id));
+        }
+        self.dht.lookups.clear();
+        self.dht.puts.clear();
+        self.dht.hosting.clear();
+        let far: Vec<Address> = self.dht.far_servers().flat_map(|(_, addresses)| addresses).cloned().collect();
+        self.dht.called.extend(far.into_iter().filter_map(|address| Multiaddr::try_from(address.0).ok()));
+        self.dht.called.sort();
+        self.dht.called.dedup();
+        self.dht.called.truncate(DHT_CALLED_MAX);
+        self.dht.servers.clear();
+        self.dht.neighbours.begin_again();
+        self.dht.givers.clear();
+        self.put_again();
+        self.dht.next_call = Instant::now();
+        if self.dht.neighbours.are_served() {
+            self.swarm.behaviour_mut().dht.set_mode(Some(Mode::Server));
+        }
+        self.tend_dht();
+    }
+
     fn put_untaken(&mut self) {
         if self.dht.servers.is_empty() {
             return;

@@ -27,6 +27,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 mod races;
+pub(super) mod rekey;
 
 /// What the task is asked.
 #[derive(Debug)]
@@ -40,6 +41,8 @@ pub(super) enum Request {
     /// Punch a hole to whoever is behind a forwarded connection, or no longer; numbered like
     /// [`Request::Publish`].
     Punch(u64, ConnectionId, bool),
+    /// Draw another transport key, or begin again under it.
+    Rekey(bool),
     /// Let these records be found; numbered, as the last one counts.
     Publish(u64, Vec<Vec<u8>>, Vec<Vec<u8>>),
     /// Let a record of somebody else be found.
@@ -66,10 +69,29 @@ pub(super) struct Listening {
     pub(super) endpoints: Vec<Endpoint>,
     /// Where relays forward connections to this node.
     pub(super) circuits: Vec<Target>,
+    /// Where they will, under the next key; or do soon, after it has become this one.
+    pub(super) promised: Vec<Target>,
+    /// Whether the next key is about to take over.
+    pub(super) is_leaving: bool,
+    /// The sockets are being opened again: nothing of this is to be told yet.
+    pub(super) is_quiet: bool,
     /// Listeners that have not said anything yet.
     pub(super) pending: usize,
     /// What ended a listener.
     pub(super) failed: Option<io::ErrorKind>,
+}
+
+impl Listening {
+    /// The circuits to be told.
+    pub(super) fn forwarded(&self) -> Vec<Target> {
+        let mut told = self.promised.clone();
+        if !self.is_leaving {
+            told.extend(self.circuits.iter().copied());
+        }
+        told.sort();
+        told.dedup();
+        told
+    }
 }
 
 /// One connection that stands.
@@ -128,6 +150,7 @@ pub(super) struct Driver {
     reservations: HashMap<ConnectionId, Reservation>,
     next_race: u64,
     hushed: bool,
+    plan: rekey::Plan,
 }
 
 /// A relay that is asked to forward connections to this node.
@@ -146,6 +169,7 @@ impl Driver {
         requests: mpsc::Receiver<Request>,
         listening: watch::Sender<Listening>,
         listeners: HashSet<ListenerId>,
+        plan: rekey::Plan,
     ) -> Self {
         let room = dht::kept_for_others(swarm.behaviour().forward.is_enabled(), &shared.limits);
         Self {
@@ -164,6 +188,7 @@ impl Driver {
             reservations: HashMap::new(),
             next_race: 0,
             hushed: false,
+            plan,
         }
     }
 
@@ -173,7 +198,11 @@ impl Driver {
         let mut sweep = interval(pause.max(Duration::from_millis(10)));
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let busy = !self.connections.is_empty() || !self.races.is_empty() || self.dht_is_restless() || self.lookups.is_restless();
+            let busy = !self.connections.is_empty()
+                || !self.races.is_empty()
+                || self.dht_is_restless()
+                || self.lookups.is_restless()
+                || self.plan.is_restless();
             tokio::select! {
                 event = self.swarm.select_next_some() => self.handle_event(event),
                 request = self.requests.recv() => match request {
@@ -188,7 +217,13 @@ impl Driver {
                     Some(Request::Lookups(number, servers)) => self.set_lookups(number, servers),
                     Some(Request::Bootstrap(addresses)) => self.call_servers(addresses),
                     Some(Request::Neighbours(number, places)) => self.set_neighbours(number, places.as_deref()),
+                    Some(Request::Rekey(false)) => self.draw_key(),
+                    Some(Request::Rekey(true)) => self.begin_again().await,
                     Some(Request::Servers) => {
+                        // A core that was loaded again does not know that it was about to ask for this.
+                        if self.has_next_key() {
+                            self.begin_again().await;
+                        }
                         self.tell_servers_again();
                         self.tell_lookups();
                     }
@@ -451,6 +486,7 @@ impl Driver {
     fn sweep(&mut self) {
         self.tend_dht();
         self.tend_lookups();
+        self.tend_plan();
         self.swarm.behaviour_mut().punch.tend();
         let abandoned: Vec<u64> = self.races.iter().filter(|(_, race)| race.answer.is_closed()).map(|(id, _)| *id).collect();
         for race in abandoned.into_iter().filter_map(|id| self.races.remove(&id)).collect::<Vec<_>>() {

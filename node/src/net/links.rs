@@ -184,6 +184,18 @@ impl Shared {
         }
     }
 
+    /// Ends every link, after what is queued or at once. Each end is told.
+    pub(super) fn end_all(&self, drain: bool) {
+        for served in self.known().links.values() {
+            if drain { served.link.close() } else { served.link.break_off() }
+        }
+    }
+
+    /// Whether any link has not ended.
+    pub(super) fn is_serving(&self) -> bool {
+        !self.known().links.is_empty()
+    }
+
     /// The connection of a link, and who is at its other end.
     pub(super) fn end_of(&self, link: LinkId) -> Option<(ConnectionId, TransportId)> {
         self.known().links.get(&link).map(|served| (served.pulse.connection, served.pulse.peer))

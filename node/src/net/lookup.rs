@@ -212,6 +212,19 @@ impl Driver {
         self.tend_lookups();
     }
 
+    /// The swarm is another one: what was asked will not be answered, and everything is given again.
+    pub(super) fn lookups_begin_again(&mut self) {
+        let ids: BTreeSet<LookupId> = self.own_ids().collect();
+        self.lookups.calls.clear();
+        self.lookups.asked.clear();
+        for own in &mut self.lookups.own {
+            own.untaken.clone_from(&ids);
+            own.given.clear();
+            own.next = Instant::now();
+            own.failures = 0;
+        }
+    }
+
     /// Gives our servers what they have not taken.
     pub(super) fn tend_lookups(&mut self) {
         let ids: BTreeSet<LookupId> = self.own_ids().collect();

@@ -58,6 +58,12 @@ impl Neighbours {
         self.near.remove(peer);
     }
 
+    /// None is known any longer; they are called again.
+    pub(super) fn begin_again(&mut self) {
+        self.near.clear();
+        self.next_call = Instant::now();
+    }
+
     /// Whether a server is a neighbour.
     pub(super) fn has(&self, peer: &TransportId) -> bool {
         self.near.contains(peer)

@@ -69,21 +69,26 @@ pub(super) struct Behaviour {
 #[derive(Debug)]
 pub(super) struct BuildError;
 
+/// The transport key: a relay's, made from what it keeps, or a fresh one.
+pub(super) fn key(forward: Option<&Secret>) -> Result<Keypair, BuildError> {
+    match forward {
+        Some(seed) => Keypair::ed25519_from_bytes(*seed.expose()).map_err(|_| BuildError),
+        None => Ok(Keypair::generate_ed25519()),
+    }
+}
+
+/// Its public half.
+pub(super) fn public_of(key: &Keypair) -> Result<PublicKeyBytes, BuildError> {
+    let public = key.public().try_into_ed25519().map_err(|_| BuildError)?;
+    Ok(PublicKeyBytes(public.to_bytes()))
+}
+
 /// Builds a swarm with a transport key of its own, fresh at each start: a personal node's
 /// transport key is not its identity and must not make it recognisable. Only a relay, which is
 /// to be recognised, forwards, under a key that it keeps.
-pub(super) fn build(
-    shared: &Shared,
-    forward: Option<&Secret>,
-    lan_port: Option<u16>,
-) -> Result<(Swarm<Behaviour>, PublicKeyBytes), BuildError> {
+pub(super) fn build(shared: &Shared, key: Keypair, is_server: bool, lan_port: Option<u16>) -> Result<Swarm<Behaviour>, BuildError> {
     let limits = &shared.limits;
-    let key = match forward {
-        Some(seed) => Keypair::ed25519_from_bytes(*seed.expose()).map_err(|_| BuildError)?,
-        None => Keypair::generate_ed25519(),
-    };
-    let public = key.public().try_into_ed25519().map_err(|_| BuildError)?;
-    let streams = Streams::new(limits.links_per_connection, PublicKeyBytes(public.to_bytes()));
+    let streams = Streams::new(limits.links_per_connection, public_of(&key)?);
     let swarm = SwarmBuilder::with_existing_identity(key)
         .with_tokio()
         .with_other_transport(|key| {
@@ -101,22 +106,22 @@ pub(super) fn build(
                 Memory::new(limits.memory),
                 usize::try_from(limits.connections_per_peer).unwrap_or(usize::MAX),
             ),
-            identify: identify(key, forward.is_some()),
+            identify: identify(key, is_server),
             // A ping that is late only delays the next one: what counts is the silence, which
             // the task that owns the swarm measures over everything that is heard.
             ping: ping::Behaviour::new(ping::Config::new().with_interval(limits.ping).with_timeout(limits.silence)),
-            forward: forward.map(|_| forwarding(key, shared)).into(),
+            forward: is_server.then(|| forwarding(key, shared)).into(),
             circuits,
-            punch: Punch::new(forward.is_none()),
-            dht: dht::behaviour(key.public().to_peer_id(), forward.is_some(), limits),
-            lookup: lookup::behaviour(forward.is_some()),
+            punch: Punch::new(!is_server),
+            dht: dht::behaviour(key.public().to_peer_id(), is_server, limits),
+            lookup: lookup::behaviour(is_server),
             streams,
         })
         .map_err(|_| BuildError)?
         .with_swarm_config(|config| config.with_idle_connection_timeout(limits.linkless).with_max_negotiating_inbound_streams(NEGOTIATING))
         .with_connection_timeout(limits.dial)
         .build();
-    Ok((swarm, PublicKeyBytes(public.to_bytes())))
+    Ok(swarm)
 }
 
 fn quic_config(key: &Keypair, limits: &Limits) -> quic::Config {

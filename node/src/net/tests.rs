@@ -10,6 +10,7 @@ mod hostile;
 mod lifetimes;
 mod links;
 mod neighbours;
+mod rekey;
 mod scale;
 mod start;
 mod stranger;

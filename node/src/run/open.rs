@@ -70,6 +70,16 @@ pub async fn open(config: RunConfig) -> Result<Opened, RunError> {
     let listening = net.listening();
     let lan = look_around(&config, &net, input_sender);
 
+    if let Some(lan) = lan.as_ref().map(Lan::handle) {
+        let mut keys = net.keys();
+        tokio::spawn(async move {
+            while keys.changed().await.is_ok() {
+                let key = *keys.borrow_and_update();
+                lan.rekey(key);
+            }
+        });
+    }
+
     let (command_sender, commands) = mpsc::channel(COMMAND_QUEUE);
     let (events, _) = broadcast::channel(EVENT_QUEUE);
     let (stop, stopped) = watch::channel(false);

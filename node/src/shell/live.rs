@@ -79,6 +79,10 @@ impl Transport for Ways {
         self.net.close(link, reason);
     }
 
+    fn rekey(&mut self, is_now: bool) {
+        self.net.rekey(is_now);
+    }
+
     fn punch(&mut self, link: LinkId, is_allowed: bool) {
         self.net.punch(link, is_allowed);
     }

@@ -321,6 +321,12 @@ impl Sim {
                 Action::Dial(dial, places) => self.dial(ix, dial, &places),
                 Action::Send(link, bytes) => self.send(ix, link, bytes),
                 Action::Close(link, _) => self.close(ix, link),
+                Action::Rekey(false) => {
+                    let (at, incarnation) = (self.now.after(1), self.nodes[ix].incarnation);
+                    let place = address_of(ix, self.houses.get(&ix).copied().unwrap_or_default());
+                    self.plan(at, ix, incarnation, Happening::Input(Input::Addresses(vec![place])));
+                }
+                Action::Rekey(true) => self.cut_links(|ends| ends.contains(&ix)),
                 // Only a node that was told of a LAN shows itself, and a test looks at it then.
                 // Nothing here stands between two nodes.
                 Action::Punch(..) | Action::Reserve(_) | Action::Admit(_) | Action::Host(..) | Action::Heard(_) | Action::Keep(..) => {}

@@ -148,6 +148,7 @@ pub fn action(action: &Action) -> String {
         Action::Dial(dial, _) => format!("> dial {}", dial.0 % 10_000),
         Action::Send(link, bytes) => format!("> link {}: {}", link.0, frame(bytes)),
         Action::Close(link, reason) => format!("> close link {}: {reason:?}", link.0),
+        Action::Rekey(is_now) => format!("> rekey {is_now}"),
         Action::Punch(link, is_allowed) => format!("> punch {} {is_allowed}", link.0),
         Action::Reserve(link) => format!("> reserve {}", link.0),
         Action::Heard(link) => format!("> heard {}", link.0),

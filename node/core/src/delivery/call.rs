@@ -288,6 +288,14 @@ impl Delivery {
         true
     }
 
+    /// Whether somebody who is here has not yet signed for a greeting.
+    pub fn is_greeting(&self) -> bool {
+        self.sessions.values().any(|session| {
+            let is_here = session.link.and_then(|link| self.links.get(&link)).is_some_and(|link| link.proved);
+            is_here && (session.greet || session.hello.is_some())
+        })
+    }
+
     /// What greetings say has changed, but nobody is told for that alone.
     pub fn greet_anew(&mut self) {
         for session in self.sessions.values_mut() {

@@ -8,7 +8,7 @@ use symbolon_core::command::Path;
 
 const SEED: [u8; 32] = [7; 32];
 
-async fn relay(listen: &str) -> Peer {
+pub(super) async fn relay(listen: &str) -> Peer {
     let config = NetConfig { listen: vec![listen.to_owned()], forward: Some(Secret::from_bytes(SEED)), ..NetConfig::default() };
     Peer::start(config, 256).await
 }
@@ -19,13 +19,13 @@ pub(super) async fn linked(peer: &mut Peer, relay: &mut Peer) -> (LinkId, LinkId
     (peer.up().await.0, relay.up().await.0)
 }
 
-fn circuits(addresses: &[Address]) -> Vec<Address> {
+pub(super) fn circuits(addresses: &[Address]) -> Vec<Address> {
     let parse = |address: &Address| Multiaddr::try_from(address.0.clone()).ok();
     addresses.iter().filter(|address| parse(address).is_some_and(|address| path(None, &address) == Path::Relay)).cloned().collect()
 }
 
 /// Waits for the addresses with those through the relay among them.
-async fn forwarded(peer: &mut Peer) -> Vec<Address> {
+pub(super) async fn forwarded(peer: &mut Peer) -> Vec<Address> {
     loop {
         if let Input::Addresses(addresses) = peer.next().await {
             let circuits = circuits(&addresses);

@@ -309,6 +309,8 @@ impl Transport for Sent {
     fn close(&mut self, link: LinkId, _: CloseReason) {
         self.push(format!("close {}", link.0));
     }
+    fn rekey(&mut self, _: bool) {}
+
     fn punch(&mut self, _: LinkId, _: bool) {}
 
     fn reserve(&mut self, _: LinkId) {
