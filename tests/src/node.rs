@@ -100,6 +100,8 @@ pub struct Node {
     pub ready: Value,
     /// How long the ready line took.
     pub took: Duration,
+    /// The file that says what time it is for this node, if that can be moved.
+    clock: Option<PathBuf>,
 }
 
 /// The whole command line: a person's node, or the relay that the arguments begin with.
@@ -160,6 +162,7 @@ impl Node {
             lines,
             ready: Value::Null,
             took: Duration::ZERO,
+            clock: None,
         };
         let mut objects = Vec::new();
         loop {
@@ -200,8 +203,10 @@ impl Node {
         self.kill()?;
         let arguments = self.arguments.clone();
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let started = Self::try_start_telling(&self.folder, &self.log, &arguments)?;
+        let clock = self.clock.clone();
+        let started = clock::by(clock.clone(), || Self::try_start_telling(&self.folder, &self.log, &arguments))?;
         *self = started.map_err(|refused| format!("the node does not start again: {refused:?}"))?;
+        self.clock = clock;
         Ok(())
     }
 

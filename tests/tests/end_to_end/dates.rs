@@ -5,7 +5,7 @@ use super::lookup::{SOON, person, strangers, wait_for_record};
 use serde_json::Value;
 use std::path::Path;
 use symbolon_tests::node::clock::{self, DAY, ahead};
-use symbolon_tests::node::{Node, befriend, calm, open_invite, within};
+use symbolon_tests::node::{Node, Trouble, befriend, calm, open_invite, pending, within};
 
 /// Starts somebody so many days from now.
 fn later(days: i64, home: &Path, name: &str, bootstrap: &[&str]) -> Node {
@@ -105,8 +105,12 @@ fn a84_a_way_in_that_is_used_too_late_is_refused_whatever_the_clock_of_who_uses_
     let home = tempfile::tempdir().unwrap();
     let ([_andi, tom, mut holger], asked) = introduced(home.path());
     holger.interrupt().unwrap();
-    // The way in was good for 14 days, and for one more its holder is told; then nobody is.
-    ahead(14 * DAY + DAY / 2, || holger.restart()).unwrap();
+    ahead(20 * DAY, || holger.restart()).unwrap();
+    // By Holger's clock alone it would only be put off: somebody signs that it is so late.
+    let eve = later(20, home.path(), "Eve", &[]);
+    befriend((&eve, "Eve"), (&holger, "Holger")).unwrap();
+    let sent = holger.json(&["send", "Eve", "what day is it?", "--wait", "delivered", "--timeout", "20s"]).unwrap();
+    assert_eq!(sent[0]["state"], "delivered");
     tom.json(&["accept", &asked]).unwrap();
     let row = within(SOON, "Holger's node has refused", || {
         let rows = tom.json(&["requests"])?;
@@ -144,19 +148,83 @@ fn a92_clocks_two_hours_apart_are_named_as_what_is_wrong() {
     let home = tempfile::tempdir().unwrap();
     let andi = person(home.path(), "Andi", &[]);
     let slow = ahead(-7_200, || person(home.path(), "Ben", &[]));
-    let link = open_invite(&andi).unwrap();
-    let refused = slow.run(&["--json", "add", &link]).unwrap();
-    assert!(refused.stdout.contains("wrong_clock") && refused.stdout.contains("clock"), "{refused:?}");
+    // What is two hours old to the one is good, and both are told.
+    befriend((&andi, "Andi"), (&slow, "Ben")).unwrap();
+    let problem = clock_problem(&slow).unwrap();
+    assert!(problem.contains("2 hours behind"), "{problem}");
 
-    // By the other's clock everything is right, and by hers his certificate is not valid yet.
-    let fast = ahead(7_200, || person(home.path(), "Cleo", &[]));
-    fast.json(&["add", &link]).unwrap();
-    let problem = within(SOON, "it says that the clocks are apart", || {
-        let status = fast.json(&["status"])?.swap_remove(0);
+    // What is made in two hours is put off, and waits until the clock is right.
+    let mut fast = ahead(7_200, || person(home.path(), "Cleo", &[]));
+    fast.json(&["add", &open_invite(&andi).unwrap()]).unwrap();
+    let problem = clock_problem(&fast).unwrap();
+    assert!(problem.contains("2 hours apart"), "{problem}");
+    let rows = fast.json(&["requests"]).unwrap();
+    assert_eq!((&rows[0]["status"], &rows[0]["fault"]), (&"pending".into(), &Value::Null));
+    assert!(!is_friend(&fast, "Andi"));
+    fast.interrupt().unwrap();
+    fast.restart().unwrap();
+    for (node, friend) in [(&fast, "Andi"), (&andi, "Cleo")] {
+        within(SOON, "they are friends", || Ok(is_friend(node, friend).then_some(()))).unwrap();
+    }
+}
+
+/// Waits until a node says that clocks disagree.
+fn clock_problem(node: &Node) -> Result<String, Trouble> {
+    within(SOON, "it says that the clocks are apart", || {
+        let status = node.json(&["status"])?.swap_remove(0);
         let problems = status["problems"].as_array().cloned().unwrap_or_default();
-        Ok(problems.iter().filter_map(Value::as_str).find(|problem| problem.contains("clocks")).map(str::to_owned))
+        Ok(problems.iter().filter_map(Value::as_str).find(|problem| problem.contains("clock")).map(str::to_owned))
     })
-    .unwrap();
-    assert!(problem.contains("120 minutes apart"), "{problem}");
-    assert!(!is_friend(&fast, "Andi") && andi.json(&["requests"]).unwrap().is_empty());
+}
+
+/// A text to a friend arrives.
+fn arrives(from: &Node, to: &str, text: &str) {
+    let sent = from.json(&["send", to, text, "--wait", "delivered", "--timeout", "30s"]).unwrap();
+    assert_eq!(sent[0]["state"], "delivered");
+}
+
+#[test]
+fn a106_a_real_node_whose_clock_is_years_wrong_at_a_start_or_while_running_is_whole_when_it_is_right() {
+    if !clock::can_be_set() {
+        return;
+    }
+    let home = tempfile::tempdir().unwrap();
+    let andi_home = home.path().join("moved clock");
+    let (mut andi, hand) = clock::movable(&andi_home, || person(home.path(), "Andi", &[]));
+    let ben = person(home.path(), "Ben", &[]);
+    befriend((&andi, "Andi"), (&ben, "Ben")).unwrap();
+    arrives(&andi, "Ben", "before");
+    let open = open_invite(&andi).unwrap();
+    let cleo = person(home.path(), "Cleo", &[]);
+    andi.json(&["add", cleo.json(&["invite"]).unwrap()[0]["link"].as_str().unwrap()]).unwrap();
+    let asked = pending(&cleo).unwrap();
+    const YEARS: i64 = 6 * 365 * DAY;
+    for seconds in [YEARS, -YEARS] {
+        hand.set(seconds).unwrap();
+        arrives(&ben, "Andi", "what day is it?");
+        arrives(&andi, "Ben", "no idea");
+        let problem = clock_problem(&andi).unwrap();
+        assert!(problem.contains("6 years ahead") || problem.contains("never set"), "{problem}");
+        hand.set(0).unwrap();
+        arrives(&ben, "Andi", "and now?");
+    }
+    andi.interrupt().unwrap();
+    for seconds in [YEARS, -YEARS, -(56 * 365 * DAY)] {
+        hand.set(seconds).unwrap();
+        andi.restart().unwrap();
+        andi.json(&["send", "Ben", "good morning"]).unwrap();
+        clock_problem(&andi).unwrap();
+        andi.interrupt().unwrap();
+        hand.set(0).unwrap();
+        andi.restart().unwrap();
+        arrives(&andi, "Ben", "good evening");
+    }
+    let history = andi.json(&["read", "--peek"]).unwrap();
+    assert!(history.iter().all(|message| message["state"] != "failed"), "{history:?}");
+    cleo.json(&["accept", &asked]).unwrap();
+    let dora = person(home.path(), "Dora", &[]);
+    dora.json(&["add", &open]).unwrap();
+    for friend in ["Cleo", "Dora"] {
+        within(SOON, "they are friends", || Ok(is_friend(&andi, friend).then_some(()))).unwrap();
+    }
 }
