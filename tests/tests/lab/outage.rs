@@ -69,6 +69,7 @@ fn direct(lab: &Lab, home: &Path, what: &'static str, ben_is_there: bool, set: i
     a.plug(&switch, &["10.3.0.1/24"]).unwrap();
     let device = b.plug(&switch, &["10.3.0.2/24"]).unwrap();
     let home = home.join(what.replace(' ', "-"));
+    std::fs::create_dir(&home).unwrap();
     let andi = Person::start(a, &home.join("andi"), "Andi", &[]);
     let ben = Person::start(b, &home.join("ben"), "Ben", &[]);
     befriend(&andi, &ben);
@@ -85,6 +86,7 @@ fn by_relay(lab: &Lab, home: &Path, what: &'static str, set: impl Fn(&Case, &[Sw
     r.plug(&houses[0], &["10.1.0.1/24"]).unwrap();
     r.plug(&houses[1], &["10.2.0.1/24"]).unwrap();
     let home = home.join(what.replace(' ', "-"));
+    std::fs::create_dir(&home).unwrap();
     let relay = r.run(|| Node::start(&home.join("relay"), &["relay", "run", "--open"])).unwrap();
     let link = relay.ready["link"].as_str().unwrap().to_owned();
     let andi = Person::start(a, &home.join("andi"), "Andi", &["--relay", &link]);
