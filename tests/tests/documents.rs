@@ -290,6 +290,32 @@ fn the_threat_model_states_what_is_no_goal() {
 }
 
 #[test]
+fn every_promise_of_the_threat_model_names_tests_that_exist() {
+    let (tests, page) = (tests(), read("docs/threat-model.md"));
+    let section = |title: &str| page.split(&format!("\n## {title}\n")).nth(1).and_then(|rest| rest.split("\n## ").next()).unwrap().to_owned();
+    let mut promises: Vec<String> = section("What is protected")
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| asset |"))
+        .map(|line| line.trim_end_matches('|').rsplit('|').next().unwrap().to_owned())
+        .collect();
+    for title in ["Who attacks, and what each can do", "Trust at first contact"] {
+        promises.extend(section(title).split("\n\n").filter(|paragraph| !paragraph.trim().is_empty()).map(|paragraph| {
+            let (said, named) = paragraph.rsplit_once("\nTests: ").unwrap_or_else(|| panic!("it names no test: {paragraph}"));
+            assert!(!said.trim().is_empty());
+            named.to_owned()
+        }));
+    }
+    assert!(promises.len() >= 25, "only {} promises", promises.len());
+    for promise in promises {
+        let names: Vec<&str> = promise.split('`').skip(1).step_by(2).collect();
+        assert!(!names.is_empty(), "no test in {promise}");
+        for name in names {
+            assert!(tests.contains(name), "there is no {name}");
+        }
+    }
+}
+
+#[test]
 fn the_licences_are_there_and_every_crate_names_them() {
     assert!(read("LICENSE-MIT").contains("Permission is hereby granted, free of charge"));
     assert!(read("LICENSE-APACHE").contains("Version 2.0, January 2004"));
