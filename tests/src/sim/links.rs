@@ -169,7 +169,9 @@ impl Sim {
         if from < RELAYS
             && let Some(mut watch) = self.watch.take()
         {
-            watch.sent(self, from, &bytes);
+            let pipe = self.line.pipes.get(&link);
+            let to = pipe.map(|pipe| if pipe.ends[0] == from { pipe.ends[1] } else { pipe.ends[0] }).filter(|to| *to < RELAYS);
+            watch.sent(self, from, link, to, &bytes);
             self.watch = Some(watch);
         }
         let Some(pipe) = self.line.pipes.get(&link).copied() else { return };

@@ -5,6 +5,7 @@
 //!   `failed` only with a reason that is true.
 //! - A signed receipt names only what is on the signer's disk.
 //! - No envelope tag is used for two envelopes.
+//! - No room message goes into a link whose other end has not said who it is.
 //! - Every bounded table is within its bound, and counters of queues are right.
 
 use super::rows::{DeviceRow, FriendRow, MessageRow, fault, read};
@@ -12,6 +13,7 @@ use super::run::{Ix, Sim};
 use std::collections::{BTreeMap, BTreeSet};
 use symbolon_core::command::MessageState;
 use symbolon_core::limits::{BLOCKED_MAX, FRIENDS_MAX, INVITES_MAX, OUTBOX_MAX, REQUESTS_MAX};
+use symbolon_core::seam::LinkId;
 use symbolon_core::table::{Change, Table};
 use symbolon_core::world::Shelf;
 use symbolon_presence::envelope::{Kind, kind};
@@ -67,6 +69,8 @@ pub struct Watch {
     /// The newest number read at one node from another.
     seen: BTreeMap<(Ix, Ix), u64>,
     tags: BTreeMap<(Ix, [u8; 16]), FrameId>,
+    /// Who has said on which link who it is.
+    said: BTreeSet<(LinkId, Ix)>,
     /// Nodes whose word counts for nothing.
     pub liars: BTreeSet<Ix>,
     /// Who ended it, or blocked, with whom.
@@ -182,11 +186,13 @@ impl Watch {
         }
     }
 
-    /// A node has released a frame.
-    pub fn sent(&mut self, sim: &Sim, from: Ix, bytes: &[u8]) {
+    /// A node has released a frame on a link; `to` is the node at its other end, if it is one.
+    pub fn sent(&mut self, sim: &Sim, from: Ix, link: LinkId, to: Option<Ix>, bytes: &[u8]) {
         match Frame::decode(bytes).expect("what a node sends is a frame") {
             Frame::Put(put) => {
                 if let Some(Kind::Known(tag)) = kind(&put.envelope) {
+                    let is_proved = to.is_none_or(|to| self.said.contains(&(link, to)));
+                    assert!(is_proved, "no room message goes into a link whose other end has not said who it is");
                     let first = *self.tags.entry((from, tag)).or_insert(put.frame);
                     assert_eq!(first, put.frame, "no counter is used for two envelopes");
                 }
@@ -203,7 +209,10 @@ impl Watch {
                 let record = found.record.and_then(|bytes| Record::read(&bytes, sim.nodes[from].clock.newest()).ok());
                 assert!(record.is_none_or(|record| record.id == found.id), "what is handed out is what was asked for");
             }
-            Frame::Lookup(_) | Frame::Keep(_) | Frame::Prove(_) => {}
+            Frame::Lookup(_) | Frame::Keep(_) => {}
+            Frame::Prove(_) => {
+                self.said.insert((link, from));
+            }
             // Of relays and their mailboxes' owners.
             Frame::Update(_)
             | Frame::Session(_)
