@@ -254,7 +254,8 @@ fn a21_a_friend_who_was_away_for_400_days_and_50_revocations_needs_two_records_a
     let resolved = sim.lookup.resolved;
     sim.say(1, 0, "I am back").unwrap();
     assert!(sim.run_until(HOUR, |sim| sim.texts(0) == ["I am back"]));
-    assert!(sim.lookup.resolved - resolved <= 4, "{} look-ups", sim.lookup.resolved - resolved);
+    // The body by the secret of 400 days ago, the header, the body; and Ben's own two records, which nobody has, twice.
+    assert!(sim.lookup.resolved - resolved <= 7, "{} look-ups", sim.lookup.resolved - resolved);
 }
 
 #[test]

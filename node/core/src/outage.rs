@@ -3,7 +3,8 @@
 //! Whoever cannot be reached is called less and less often, up to a quarter of an hour apart. That
 //! is right for a friend who is off, and wrong for a network that is. So while this node reaches
 //! nobody at all beyond its LAN, neither friend nor relay, it tries a few of them every three
-//! seconds, and every fifteen after an hour. The first link that comes up, and a change of the own
+//! seconds, every fifteen after an hour, and every minute after a day: whose only friend is away for months
+//! must not call thousands of times a day. The first link that comes up, and a change of the own
 //! addresses, begins everything again: each pause is forgotten, and whom something waits for is
 //! called at once. A process that was suspended begins again by itself; see the shell's turn loop.
 
@@ -13,7 +14,7 @@ use crate::limits::{PROBE_FRIENDS_MAX, PROBE_LONG, PROBE_PAUSE, PROBE_PAUSE_LONG
 use crate::state::{Friend, State};
 use crate::turn::{Turn, TurnFailed};
 use symbolon_presence::id::DeviceId;
-use symbolon_presence::time::{SECOND, Timestamp};
+use symbolon_presence::time::{DAY, MINUTE, SECOND, Timestamp};
 
 /// After a shorter outage no pause has become long.
 const BLINK: u64 = 10 * SECOND;
@@ -63,7 +64,11 @@ impl Outage {
     /// Tries the next few: a relay of ours, the friend heard last, and another one in turn.
     pub fn tick(&mut self, state: &mut State, delivery: &mut Delivery, depots: &mut Depots, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
         let (Some(since), true) = (self.since, self.next.is_some_and(|next| next <= turn.now)) else { return Ok(()) };
-        let pause = if turn.now.since(since) < PROBE_LONG { PROBE_PAUSE } else { PROBE_PAUSE_LONG };
+        let pause = match turn.now.since(since) {
+            lasted if lasted < PROBE_LONG => PROBE_PAUSE,
+            lasted if lasted < DAY => PROBE_PAUSE_LONG,
+            _ => MINUTE,
+        };
         self.next = Some(turn.now.after(pause));
         self.round = self.round.wrapping_add(1);
         depots.try_own(turn, self.round);
