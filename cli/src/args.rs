@@ -239,6 +239,9 @@ pub struct RelayRun {
     /// Enter the lookup network here
     #[arg(long, value_name = "MULTIADDR")]
     pub bootstrap: Vec<String>,
+    /// Where others reach it: a port forward, a container's host, a DNS name; at most 4; remembered, `none` forgets them
+    #[arg(long, value_name = "MULTIADDR")]
+    pub announce: Vec<String>,
     /// Keep mailboxes for anybody
     #[arg(long, conflicts_with_all = ["friends", "owner_only"])]
     pub open: bool,
@@ -306,6 +309,9 @@ pub struct Up {
     /// Enter the lookup network here
     #[arg(long, value_name = "MULTIADDR")]
     pub bootstrap: Vec<String>,
+    /// Where friends reach this node beside what it finds itself, for this run: a port forward, a DNS name; at most 4
+    #[arg(long, value_name = "MULTIADDR")]
+    pub announce: Vec<String>,
     /// Use this lookup server, for this run
     #[arg(long, value_name = "MULTIADDR")]
     pub lookup: Vec<String>,

@@ -10,6 +10,11 @@ use symbolon_node::relay::{RelayConfig, RelayReady};
 use symbolon_node::run::RunError;
 use symbolon_relay::machine::Policy;
 
+/// Said of a relay that nobody beyond its network can reach by its link.
+const PRIVATE: &str = "the relay's link holds addresses of this machine and its network only, so nobody from elsewhere can use it. \
+                       If a router or container host forwards a port to it, start it with `--announce`, for example \
+                       `--announce /ip4/PUBLIC_IP/tcp/PORT` or `--announce /dns4/NAME/tcp/PORT`; the relay remembers it.";
+
 /// Runs a relay until it is stopped.
 pub fn run(data: PathBuf, flags: &RelayRun, output: Output) -> Result<(), Failure> {
     refuse_what_is_not_there(flags)?;
@@ -17,6 +22,7 @@ pub fn run(data: PathBuf, flags: &RelayRun, output: Output) -> Result<(), Failur
         data,
         listen: flags.listen.clone(),
         bootstrap: flags.bootstrap.clone(),
+        announce: flags.announce.clone(),
         policy: match (flags.open, flags.friends) {
             (true, _) => Policy::Open,
             (false, true) => Policy::Friends,
@@ -50,7 +56,8 @@ fn refuse_what_is_not_there(flags: &RelayRun) -> Result<(), Failure> {
 }
 
 fn announce(ready: &RelayReady, is_open: bool, output: Output) -> Result<(), Failure> {
-    let object = json!({ "event": "ready", "id": ready.id, "claim": ready.claim, "listen": ready.listen, "link": ready.link, "friends_claim": ready.friends, "connections_max": ready.places, "bytes": ready.bytes });
+    let warning = ready.is_private.then_some(PRIVATE);
+    let object = json!({ "event": "ready", "id": ready.id, "claim": ready.claim, "listen": ready.listen, "link": ready.link, "friends_claim": ready.friends, "connections_max": ready.places, "bytes": ready.bytes, "warning": warning });
     output.show(&object, |_| {
         let listen = ready.listen.iter().map(|address| format!("           {}\n", text::line(address))).collect::<String>();
         let claim = if is_open { String::new() } else { format!(" --claim {}", text::line(&ready.claim)) };
@@ -59,6 +66,7 @@ fn announce(ready: &RelayReady, is_open: bool, output: Output) -> Result<(), Fai
             .friends
             .as_ref()
             .map(|code| format!("For friends of yours:\n\n  symbolon relay add {link} --claim {}\n\n", text::line(code)));
+        let private = warning.map_or_else(String::new, |warning| format!("Warning: {warning}\n\n"));
         let short = if ready.is_short {
             let places = ready.places;
             format!(
@@ -70,7 +78,7 @@ fn announce(ready: &RelayReady, is_open: bool, output: Output) -> Result<(), Fai
         };
         format!(
             "The relay is running.\n\n  id       {}\n  keeps    {}\n  listens\n{listen}\n\
-             To keep a mailbox here, on the machine of your node:\n\n  symbolon relay add {link}{claim}\n\n{}{short}Ctrl-C stops the relay.\n",
+             To keep a mailbox here, on the machine of your node:\n\n  symbolon relay add {link}{claim}\n\n{}{private}{short}Ctrl-C stops the relay.\n",
             text::line(&ready.id),
             at_most(ready.bytes),
             friends.unwrap_or_default(),

@@ -17,6 +17,7 @@ pub fn run(data: PathBuf, flags: &Up, output: Output) -> Result<(), Failure> {
         name: flags.name.clone(),
         listen: flags.listen.clone(),
         bootstrap: flags.bootstrap.clone(),
+        announce: flags.announce.clone(),
         lookups: flags.lookup.clone(),
         http: flags.http,
         // Whoever reads JSON is a program, and has no use for a browser window.

@@ -273,12 +273,13 @@ fn flags_for_what_is_not_there_yet_say_so() {
 #[test]
 fn a_servers_address_that_is_none_is_refused_with_an_example() {
     let folder = tempfile::tempdir().unwrap();
-    for (flag, error) in [("--bootstrap", "bad_bootstrap"), ("--lookup", "bad_lookup")] {
-        for address in ["x", "/dns4/example.org/tcp/4001", "/ip4/0.0.0.0/tcp/0"] {
+    for (flag, error) in [("--bootstrap", "bad_bootstrap"), ("--lookup", "bad_lookup"), ("--announce", "bad_announce")] {
+        for address in ["x", "/dnsaddr/example.org", "/dns4/127.0.0.1/tcp/4001", "/ip4/0.0.0.0/tcp/0"] {
             let output = command(folder.path(), &["--json", "up", "--no-open", "--no-lan", flag, address]).output().unwrap();
             let object = failure(&output, 1);
             assert_eq!(object["error"], error, "{address}");
             assert!(object["hint"].as_str().unwrap().contains("/ip4/"));
+            assert!(object["hint"].as_str().unwrap().contains("/dnsaddr"));
         }
     }
 }

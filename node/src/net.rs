@@ -30,6 +30,7 @@ mod link;
 mod links;
 mod lookup;
 mod memory;
+mod names;
 mod neighbours;
 mod porch;
 mod port;
@@ -41,7 +42,7 @@ mod swarm;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use address::{Carrier, pinned_address};
+pub(crate) use address::{Carrier, is_public, pinned_address};
 pub use address::{address_from_text, address_to_text, server_address_from_text};
 pub(crate) use environment::room_for_connections;
 pub use environment::{KeyLogSet, harden_environment};
@@ -50,7 +51,7 @@ pub use limits::Limits;
 use address::{Endpoint, announced, dialable};
 use driver::rekey::Plan;
 use driver::{Driver, Listening, Request};
-use limits::{COMMAND_QUEUE, LISTEN_MAX};
+use limits::{ANNOUNCE_MAX, COMMAND_QUEUE, LISTEN_MAX};
 use links::Shared;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -84,6 +85,9 @@ pub struct NetConfig {
     pub forward: Option<Secret>,
     /// Where DHT servers may be, as multiaddr text. At most 16.
     pub bootstrap: Vec<String>,
+    /// Where this node can be reached as the user knows it, as multiaddr text: behind a port
+    /// forward, in a container, by a name. At most 4.
+    pub announce: Vec<String>,
     /// Bounds and waiting times.
     pub limits: Limits,
 }
@@ -97,6 +101,8 @@ pub enum NetError {
     BadListen(usize),
     /// The address of a DHT server with this index is none, or there are too many.
     BadBootstrap(usize),
+    /// The address to announce with this index is none, or there are too many.
+    BadAnnounce(usize),
     /// It is not possible to listen there.
     Listen(io::ErrorKind),
     /// No listener came up in time.
@@ -113,7 +119,18 @@ impl fmt::Display for NetError {
                 write!(f, "listen address {} is not /ip4|ip6/ADDRESS/tcp/PORT or /ip4|ip6/ADDRESS/udp/PORT/quic-v1", index + 1)
             }
             Self::BadBootstrap(index) => {
-                write!(f, "bootstrap address {} is not /ip4|ip6/ADDRESS/tcp/PORT or /ip4|ip6/ADDRESS/udp/PORT/quic-v1", index + 1)
+                write!(
+                    f,
+                    "bootstrap address {} is not HOST/tcp/PORT or HOST/udp/PORT/quic-v1 with a HOST like /ip4/192.0.2.1 or /dns4/NAME",
+                    index + 1
+                )
+            }
+            Self::BadAnnounce(index) => {
+                write!(
+                    f,
+                    "address {} of --announce is not HOST/tcp/PORT or HOST/udp/PORT/quic-v1 with a HOST like /ip4/192.0.2.1 or /dns4/NAME, or there are more than {ANNOUNCE_MAX}",
+                    index + 1
+                )
             }
             Self::Listen(kind) => write!(f, "cannot listen: {kind}"),
             Self::NotListening => f.write_str("cannot listen: no network interface answered in time"),
@@ -136,6 +153,7 @@ pub struct Net {
     listening: watch::Receiver<Listening>,
     driver: JoinHandle<()>,
     announcer: JoinHandle<()>,
+    names: JoinHandle<()>,
 }
 
 /// Dials, sends and closes, from any thread, without ever waiting. Cheap to clone.
@@ -154,10 +172,11 @@ impl Net {
         if environment::key_log_is_set() {
             return Err(NetError::KeyLog);
         }
-        let NetConfig { listen, port, lan, forward, bootstrap, mut limits } = config;
+        let NetConfig { listen, port, lan, forward, bootstrap, announce: announced, mut limits } = config;
         limits.connections = limits.connections.min(environment::room_for_connections().unwrap_or(usize::MAX));
         let named = parse_listen(&listen)?;
         let servers = parse_servers(&bootstrap)?;
+        let public = parse_announced(&announced)?;
         // Addresses that only this machine can reach are told when they were asked for.
         let with_loopback = named.iter().any(|endpoint| endpoint.ip.is_loopback());
         let wanted = if named.is_empty() { port::everywhere() } else { named };
@@ -170,11 +189,17 @@ impl Net {
         let endpoints: Vec<Endpoint> = chosen.endpoints.into_iter().chain(second.into_iter().flat_map(|second| second.endpoints)).collect();
         let (request_sender, requests) = mpsc::channel(COMMAND_QUEUE);
         let patience = limits.start;
-        let shared = Arc::new(Shared::new(limits, inputs, request_sender));
+        let mut shared = Shared::new(limits, inputs, request_sender);
+        shared.is_announced = !public.is_empty();
+        let shared = Arc::new(shared);
         let setup = |swarm::BuildError| NetError::Setup;
         let key = swarm::key(forward.as_ref()).map_err(setup)?;
         let (keys_sender, keys) = watch::channel(swarm::public_of(&key).map_err(setup)?);
         let mut swarm = swarm::build(&shared, key, forward.is_some(), lan_port).map_err(setup)?;
+        if forward.is_some() {
+            // What a reservation says about where the relay is.
+            public.iter().for_each(|place| swarm.add_external_address(place.multiaddr()));
+        }
         let mut listeners = HashSet::new();
         for endpoint in &endpoints {
             let listener = swarm.listen_on(endpoint.multiaddr()).map_err(|_| NetError::Listen(io::ErrorKind::Other))?;
@@ -189,11 +214,11 @@ impl Net {
             driver.abort();
             return Err(error);
         }
-        let announcer = tokio::spawn(announce(shared.clone(), listening.clone(), with_loopback, lan_port));
-        // The queue is new and has room.
-        let _ = shared.requests.try_send(Request::Bootstrap(servers));
+        let announcer = tokio::spawn(announce(shared.clone(), public, listening.clone(), with_loopback, lan_port));
+        shared.names.bootstrap(servers);
+        let names = tokio::spawn(names::refresh(shared.clone()));
         let handle = NetHandle { shared, runtime: Handle::current() };
-        Ok(Self { handle, keys, everywhere, lan_port, port: chosen.port, port_moved: chosen.moved, listening, driver, announcer })
+        Ok(Self { handle, keys, everywhere, lan_port, port: chosen.port, port_moved: chosen.moved, listening, driver, announcer, names })
     }
 
     /// What the core's thread uses.
@@ -273,6 +298,7 @@ impl Drop for Net {
     fn drop(&mut self) {
         self.driver.abort();
         self.announcer.abort();
+        self.names.abort();
         self.handle.shared.forget_all(false);
     }
 }
@@ -367,15 +393,17 @@ impl NetHandle {
     /// [`Input::Found`], any number of times, and by [`Input::Resolved`].
     pub fn resolve(&self, id: LookupId, servers: Vec<Vec<Address>>) {
         let shared = self.shared.clone();
-        self.runtime.spawn(async move { shared.requests.send(Request::Resolve(id, servers)).await });
+        self.runtime.spawn(async move {
+            let sockets = servers.iter().map(|addresses| shared.names.sockets(addresses));
+            let servers = futures::future::join_all(sockets).await;
+            let _ = shared.requests.send(Request::Resolve(id, servers)).await;
+        });
     }
 
     /// These are our lookup servers, each by its addresses. How they answer is told by
     /// [`Input::Lookups`].
     pub fn lookups(&self, servers: Vec<Vec<Address>>) {
-        let shared = self.shared.clone();
-        let number = shared.told.fetch_add(1, Ordering::Relaxed);
-        self.runtime.spawn(async move { shared.requests.send(Request::Lookups(number, servers)).await });
+        self.shared.names.lookups(servers);
     }
 
     /// Makes up a DHT with the nodes at these addresses of the LAN and with whoever joins, until
@@ -388,9 +416,13 @@ impl NetHandle {
 
     /// DHT servers may be at these addresses.
     pub fn bootstrap(&self, addresses: Vec<Address>) {
-        let targets = dialable(&addresses).into_iter().filter(|target| !target.is_circuit()).map(address::Target::multiaddr).collect();
+        let mut places = dialable(&addresses);
+        places.retain(|place| !place.is_circuit());
         let shared = self.shared.clone();
-        self.runtime.spawn(async move { shared.requests.send(Request::Bootstrap(targets)).await });
+        self.runtime.spawn(async move {
+            let targets = shared.names.targets(&places).await.into_iter().map(address::Target::multiaddr).collect();
+            let _ = shared.requests.send(Request::Bootstrap(targets)).await;
+        });
     }
 
     /// Breaks all links and forgets all dials, without another input about them, and tells
@@ -411,7 +443,15 @@ fn parse_listen(listen: &[String]) -> Result<Vec<Endpoint>, NetError> {
     listen.iter().enumerate().map(parse).collect()
 }
 
-fn parse_servers(bootstrap: &[String]) -> Result<Vec<libp2p::Multiaddr>, NetError> {
+fn parse_announced(announced: &[String]) -> Result<Vec<names::Place>, NetError> {
+    if announced.len() > ANNOUNCE_MAX {
+        return Err(NetError::BadAnnounce(ANNOUNCE_MAX));
+    }
+    let parse = |(index, text): (usize, &String)| address::announced_from_text(text).ok_or(NetError::BadAnnounce(index));
+    announced.iter().enumerate().map(parse).collect()
+}
+
+fn parse_servers(bootstrap: &[String]) -> Result<Vec<names::Place>, NetError> {
     if bootstrap.len() > LISTEN_MAX {
         return Err(NetError::BadBootstrap(LISTEN_MAX));
     }
@@ -453,13 +493,19 @@ async fn wait_for_listeners(listening: &mut watch::Receiver<Listening>, everywhe
 }
 
 /// Tells the core where this node is, whenever that changes or is asked for.
-async fn announce(shared: Arc<Shared>, mut listening: watch::Receiver<Listening>, with_loopback: bool, lan_port: Option<u16>) {
+async fn announce(
+    shared: Arc<Shared>,
+    public: Vec<names::Place>,
+    mut listening: watch::Receiver<Listening>,
+    with_loopback: bool,
+    lan_port: Option<u16>,
+) {
     let mut told = None;
     loop {
         let now = listening.borrow_and_update().clone();
         let mut endpoints = now.endpoints.clone();
         endpoints.retain(|endpoint| Some(endpoint.port) != lan_port);
-        let addresses = announced(&endpoints, &now.forwarded(), with_loopback);
+        let addresses = announced(&public, &endpoints, &now.forwarded(), with_loopback);
         if !now.is_quiet && told.as_ref() != Some(&addresses) {
             told = Some(addresses.clone());
             if shared.inputs.send(Input::Addresses(addresses)).await.is_err() {

@@ -6,7 +6,7 @@
 
 use crate::health::Vitals;
 use crate::mls::MlsCipher;
-use crate::net::{Limits, Net, NetConfig};
+use crate::net::{Limits, Net, NetConfig, is_public};
 use crate::run::RunError;
 use crate::run::open::{Kept, internal, net_error, open_store, read_passphrase, shell_error, store_error};
 use crate::run::{STOP_TIMEOUT, Signals};
@@ -55,6 +55,9 @@ pub struct RelayConfig {
     pub listen: Vec<String>,
     /// Where other DHT servers may be, as multiaddr texts.
     pub bootstrap: Vec<String>,
+    /// Where others reach it, as multiaddr texts; kept for later starts. Empty for what is kept,
+    /// the one word `none` to announce nothing any more.
+    pub announce: Vec<String>,
     /// Who may have a mailbox.
     pub policy: Policy,
     /// How many bytes may be kept in all; kept over restarts, so that none means what was said before.
@@ -82,6 +85,8 @@ pub struct RelayReady {
     pub is_short: bool,
     /// How many bytes it keeps at most.
     pub bytes: u64,
+    /// Whether its link leads nowhere from beyond the own network.
+    pub is_private: bool,
 }
 
 impl std::fmt::Debug for RelayReady {
@@ -116,17 +121,27 @@ pub async fn run(config: RelayConfig, ready: impl FnOnce(&RelayReady)) -> Result
             transport
         }
     };
+    let announce = match config.announce.as_slice() {
+        [] => kept.announce.clone(),
+        [none] if none == "none" => Vec::new(),
+        named => named.to_vec(),
+    };
     let net = NetConfig {
         listen: config.listen.clone(),
         port: kept.port,
         forward: Some(transport),
         bootstrap: config.bootstrap.clone(),
+        announce: announce.clone(),
         limits: Limits::of_relay(),
         ..NetConfig::default()
     };
     let net = Net::start(net, input_sender).await.map_err(|error| net_error(&error))?;
     if let Some(port) = net.port().filter(|port| Some(*port) != kept.port) {
         Kept::write_port(&store, port).map_err(|error| store_error(&error))?;
+    }
+    // Kept once the transport has read it.
+    if announce != kept.announce {
+        Kept::write_announce(&store, &announce).map_err(|error| store_error(&error))?;
     }
     let listen = net.listening();
     // Nobody commands a relay yet, and nobody hears of events.
@@ -157,6 +172,7 @@ pub async fn run(config: RelayConfig, ready: impl FnOnce(&RelayReady)) -> Result
                 id: link.mailbox().to_string(),
                 claim: claim.to_string(),
                 friends: friends.map(|code| code.to_string()),
+                is_private: !link.places.iter().any(is_public),
                 link: link.to_string(),
                 listen,
                 places: net.places(),

@@ -40,6 +40,8 @@ pub struct RunConfig {
     pub passphrase_file: Option<PathBuf>,
     /// Where DHT servers may be, as multiaddr texts.
     pub bootstrap: Vec<String>,
+    /// Where friends reach this node, as multiaddr texts, for this start.
+    pub announce: Vec<String>,
     /// Lookup servers for this start, as multiaddr texts.
     pub lookups: Vec<String>,
     /// Links of relays to keep mailboxes at.

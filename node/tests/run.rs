@@ -25,6 +25,7 @@ fn config(http: &str) -> RunConfig {
         open_browser: false,
         passphrase_file: None,
         bootstrap: Vec::new(),
+        announce: Vec::new(),
         lookups: Vec::new(),
         relays: vec![],
         lan: symbolon_node::lan::LanMode::Off,

@@ -38,6 +38,7 @@ async fn sigterm_and_sigint_each_stop_the_node_within_five_seconds() {
             open_browser: false,
             passphrase_file: None,
             bootstrap: Vec::new(),
+            announce: Vec::new(),
             lookups: Vec::new(),
             relays: Vec::new(),
             lan: symbolon_node::lan::LanMode::Off,

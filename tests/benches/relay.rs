@@ -28,6 +28,7 @@ async fn node(data: &Path, name: &str) -> Opened {
         open_browser: false,
         passphrase_file: None,
         bootstrap: Vec::new(),
+        announce: Vec::new(),
         lookups: Vec::new(),
         relays: Vec::new(),
         lan: symbolon_node::lan::LanMode::Off,
@@ -86,6 +87,7 @@ fn main() {
             listen: vec![LISTEN.to_owned()],
             bootstrap: Vec::new(),
             bytes: None,
+            announce: Vec::new(),
             policy: Policy::Open,
             passphrase_file: None,
         };

@@ -28,6 +28,7 @@ async fn node(data: &Path, name: &str) -> Opened {
         open_browser: false,
         passphrase_file: None,
         bootstrap: Vec::new(),
+        announce: Vec::new(),
         lookups: Vec::new(),
         relays: Vec::new(),
         lan: symbolon_node::lan::LanMode::Off,

@@ -182,7 +182,7 @@ fn command_entry(error: CommandError) -> Entry {
             422,
             "Malformed address",
             "The address is none that can be dialled.",
-            "Write it like /ip4/192.0.2.1/tcp/4001 or /ip4/192.0.2.1/udp/4001/quic-v1.",
+            "Write it like /ip4/192.0.2.1/tcp/4001, /dns4/relay.example.org/tcp/4001 or /ip4/192.0.2.1/udp/4001/quic-v1; instead of /dnsaddr write the address that it stands for.",
         ),
         CommandError::LinkExpired => {
             ("link_expired", 410, "Expired invite", "The invite is too old.", "Ask for a new invite, and check that both clocks are right.")

@@ -3,10 +3,12 @@
 //! Only four shapes exist here: an IPv4 or IPv6 address with TCP, or with QUIC version 1; for
 //! dialling, a transport key may stand behind it that must be found there, and before a
 //! link-local one with TCP the interface that it stands on. And one of these behind which
-//! somebody is reached through a relay. Everything else that a multiaddr can say (names above
-//! all) is refused, so that no address from outside makes this node resolve or tell anything.
+//! somebody is reached through a relay. A DNS name in the place of the IP address is read by
+//! [`names`](crate::net::names), for what users, links and friends name. Everything else that a
+//! multiaddr can say is refused.
 
-use crate::net::limits::{ADDRESS_TEXT_MAX, ADDRESSES_LOOKED_AT, ADDRESSES_MAX, CIRCUITS_TOLD};
+use crate::net::limits::{ADDRESS_TEXT_MAX, ADDRESSES_LOOKED_AT, ADDRESSES_MAX, ANNOUNCE_MAX, CIRCUITS_TOLD};
+use crate::net::names::Place;
 use if_addrs::IfAddr;
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId as TransportId};
@@ -52,21 +54,29 @@ pub fn address_from_text(text: &str) -> Option<Address> {
 }
 
 /// Reads where a DHT server is; its transport key may stand behind.
-pub(super) fn server_from_text(text: &str) -> Option<Multiaddr> {
-    server(text).map(Endpoint::multiaddr)
+pub(super) fn server_from_text(text: &str) -> Option<Place> {
+    let address: Multiaddr = text.parse().ok().filter(|_| text.len() <= ADDRESS_TEXT_MAX)?;
+    let place = Place::from_multiaddr(&address).filter(|place| !place.is_circuit() && place.is_dialable())?;
+    let is_zoned = matches!(place, Place::Target(Target::Direct(endpoint)) if endpoint.zone.is_some());
+    (!is_zoned && place.address().is_bounded()).then_some(place)
+}
+
+/// Reads where this node or relay can be reached, as its user knows it: an IP address or a name, with TCP or QUIC.
+pub(super) fn announced_from_text(text: &str) -> Option<Place> {
+    server_from_text(text).filter(|place| !place.is_pinned())
+}
+
+/// Whether an address may be reached from beyond the own network.
+pub(crate) fn is_public(address: &Address) -> bool {
+    Place::from_address(address).is_some_and(|place| place.is_public())
 }
 
 /// Reads where a server is, for example `/ip4/192.0.2.1/udp/4001/quic-v1`; its transport key
 /// may stand behind (`/p2p/…`).
 ///
-/// `None` when it is longer than 256 bytes, or is not an IP address with TCP or QUIC that can be dialled.
+/// `None` when it is longer than 256 bytes, or is not an IP address or DNS name with TCP or QUIC that can be dialled.
 pub fn server_address_from_text(text: &str) -> Option<Address> {
-    server(text).map(Endpoint::address)
-}
-
-fn server(text: &str) -> Option<Endpoint> {
-    let address: Multiaddr = text.parse().ok().filter(|_| text.len() <= ADDRESS_TEXT_MAX)?;
-    Endpoint::from_multiaddr(&address).filter(|endpoint| endpoint.zone.is_none() && endpoint.is_dialable())
+    server_from_text(text).map(|place| place.address())
 }
 
 /// An address that leads to one transport key only; `None` when the key is none, or when it
@@ -168,17 +178,10 @@ fn is_near(remote: &Multiaddr) -> bool {
 ///
 /// `None` when the address is too long or not of a kind that this transport knows.
 pub fn address_to_text(address: &Address) -> Option<String> {
-    Target::from_address(address).map(|target| target.multiaddr().to_string())
+    Place::from_address(address).map(|place| place.multiaddr().to_string())
 }
 
 impl Target {
-    fn from_address(address: &Address) -> Option<Self> {
-        if address.0.len() > Address::MAX_LEN {
-            return None;
-        }
-        Self::from_multiaddr(&Multiaddr::try_from(address.0.clone()).ok()?)
-    }
-
     pub(super) fn from_multiaddr(address: &Multiaddr) -> Option<Self> {
         if !is_circuit(address) {
             return Endpoint::from_multiaddr(address).map(Self::Direct);
@@ -222,7 +225,7 @@ impl Target {
         Address(self.multiaddr().to_vec())
     }
 
-    fn is_dialable(self) -> bool {
+    pub(super) fn is_dialable(self) -> bool {
         match self {
             Self::Direct(endpoint) => endpoint.is_dialable(),
             Self::Circuit { relay, .. } => relay.is_dialable(),
@@ -295,9 +298,9 @@ impl Endpoint {
 }
 
 /// What of a dial's addresses can be tried: each once, at most [`ADDRESSES_MAX`], in order.
-pub(super) fn dialable(addresses: &[Address]) -> Vec<Target> {
+pub(super) fn dialable(addresses: &[Address]) -> Vec<Place> {
     let mut chosen = Vec::new();
-    for target in addresses.iter().take(ADDRESSES_LOOKED_AT).filter_map(Target::from_address) {
+    for target in addresses.iter().take(ADDRESSES_LOOKED_AT).filter_map(Place::from_address) {
         if target.is_dialable() && !chosen.contains(&target) && chosen.len() < ADDRESSES_MAX {
             chosen.push(target);
         }
@@ -337,10 +340,11 @@ fn reach(ip: IpAddr) -> Reach {
 ///
 /// A machine may have more addresses than are told. The places go round between reaches and
 /// families first, so that a host's ten temporary IPv6 addresses do not hide its only IPv4 one.
-/// What relays forward comes last, and has two places for sure.
-pub(super) fn announced(listening: &[Endpoint], circuits: &[Target], with_loopback: bool) -> Vec<Address> {
+/// What relays forward comes last, and has two places for sure; what the user announces comes first.
+pub(super) fn announced(named: &[Place], listening: &[Endpoint], circuits: &[Place], with_loopback: bool) -> Vec<Address> {
+    let named = named.get(..ANNOUNCE_MAX.min(named.len())).unwrap_or_default();
     let circuits = circuits.get(..CIRCUITS_TOLD.min(circuits.len())).unwrap_or_default();
-    let most = ADDRESSES_MAX - circuits.len();
+    let most = ADDRESSES_MAX - circuits.len() - named.len();
     let mut ips: Vec<IpAddr> = listening.iter().map(|endpoint| endpoint.ip).filter(|ip| !ip.is_unspecified()).collect();
     ips.sort_by_key(|ip| (reach(*ip), *ip));
     ips.dedup();
@@ -368,7 +372,14 @@ pub(super) fn announced(listening: &[Endpoint], circuits: &[Target], with_loopba
     }
     chosen.sort();
     let direct = chosen.into_iter().map(|(_, _, ip, carrier, port)| Endpoint { ip, carrier, port, zone: None, expects: None }.address());
-    direct.chain(circuits.iter().map(|circuit| circuit.address())).collect()
+    let told = named.iter().map(Place::address).chain(direct).chain(circuits.iter().map(Place::address));
+    let mut addresses: Vec<Address> = Vec::new();
+    for address in told {
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    addresses
 }
 
 #[cfg(test)]
@@ -448,7 +459,7 @@ mod tests {
         let target = Target::from_multiaddr(&good.parse().unwrap()).unwrap();
         assert_eq!((target.expects(), target.is_circuit()), (Some(friend), true));
         assert_eq!(address_to_text(&target.address()).as_deref(), Some(good.as_str()));
-        assert_eq!(dialable(&[target.address()]), [target]);
+        assert_eq!(dialable(&[target.address()]), [Place::Target(target)]);
         assert!(target.address().is_bounded());
         assert_eq!(path(None, &good.parse().unwrap()), Path::Relay);
         for bad in [
@@ -467,7 +478,7 @@ mod tests {
         let listening = endpoints(
             &(1..=9).map(|host| format!("/ip4/10.0.0.{host}/tcp/1")).collect::<Vec<_>>().iter().map(String::as_str).collect::<Vec<_>>(),
         );
-        let told = texts(&announced(&listening, &[target; 3], false));
+        let told = texts(&announced(&[], &listening, &[(); 3].map(|()| Place::Target(target)), false));
         assert_eq!((told.len(), told.iter().filter(|text| text.contains("p2p-circuit")).count()), (ADDRESSES_MAX, CIRCUITS_TOLD));
     }
 
@@ -519,8 +530,8 @@ mod tests {
         ]);
         let without =
             ["/ip6/2001:4860::1/udp/1/quic-v1", "/ip4/192.168.0.2/udp/1/quic-v1", "/ip4/192.168.0.2/tcp/1", "/ip4/169.254.1.1/tcp/1"];
-        assert_eq!(texts(&announced(&listening, &[], false)), without);
-        let with = announced(&listening, &[], true);
+        assert_eq!(texts(&announced(&[], &listening, &[], false)), without);
+        let with = announced(&[], &listening, &[], true);
         assert_eq!(with.len(), 6);
         assert_eq!(texts(&with)[4..], ["/ip4/127.0.0.1/tcp/1", "/ip6/::1/tcp/1"]);
     }
@@ -528,8 +539,8 @@ mod tests {
     #[test]
     fn loopback_is_told_when_there_is_nothing_else() {
         let listening = endpoints(&["/ip4/127.0.0.1/tcp/1", "/ip4/127.0.0.1/udp/1/quic-v1"]);
-        assert_eq!(texts(&announced(&listening, &[], false)), ["/ip4/127.0.0.1/udp/1/quic-v1", "/ip4/127.0.0.1/tcp/1"]);
-        assert!(announced(&endpoints(&["/ip4/0.0.0.0/tcp/1"]), &[], true).is_empty());
+        assert_eq!(texts(&announced(&[], &listening, &[], false)), ["/ip4/127.0.0.1/udp/1/quic-v1", "/ip4/127.0.0.1/tcp/1"]);
+        assert!(announced(&[], &endpoints(&["/ip4/0.0.0.0/tcp/1"]), &[], true).is_empty());
     }
 
     #[test]
@@ -539,7 +550,7 @@ mod tests {
             listening.extend(endpoints(&[&format!("/ip6/2001:4860::{host}/tcp/1"), &format!("/ip6/2001:4860::{host}/udp/1/quic-v1")]));
         }
         listening.extend(endpoints(&["/ip4/10.0.0.1/tcp/1", "/ip4/8.8.8.8/tcp/1"]));
-        let told = texts(&announced(&listening, &[], false));
+        let told = texts(&announced(&[], &listening, &[], false));
         assert_eq!(told.len(), ADDRESSES_MAX);
         assert_eq!(told.last().unwrap(), "/ip4/10.0.0.1/tcp/1");
         assert!(told.contains(&"/ip4/8.8.8.8/tcp/1".to_owned()));

@@ -8,6 +8,7 @@ use crate::net::address::Target;
 use crate::net::driver::Request;
 use crate::net::limits::HEAD_START;
 use crate::net::links::{Place, Pulse, Shared};
+use crate::net::names;
 use libp2p::swarm::ConnectionId;
 use libp2p::{PeerId as TransportId, Stream};
 use std::collections::{HashSet, VecDeque};
@@ -20,9 +21,9 @@ use tokio::time::timeout;
 /// A stream of our own, and what it occupies on its connection.
 pub(super) type Opened = (Stream, OwnedSemaphorePermit, Pulse);
 
-/// Tries the targets and serves the link that comes of it until it ends.
-pub(super) async fn dial(shared: Arc<Shared>, dial: DialId, generation: u64, targets: Vec<Target>) {
-    let won = timeout(shared.limits.dial, open(&shared, targets)).await;
+/// Tries the places and serves the link that comes of it until it ends.
+pub(super) async fn dial(shared: Arc<Shared>, dial: DialId, generation: u64, places: Vec<names::Place>) {
+    let won = timeout(shared.limits.dial, open(&shared, places)).await;
     match won.ok().flatten() {
         Some((stream, place)) => {
             shared.serve(stream, place, Some((dial, generation))).await;
@@ -31,12 +32,34 @@ pub(super) async fn dial(shared: Arc<Shared>, dial: DialId, generation: u64, tar
     }
 }
 
-async fn open(shared: &Shared, targets: Vec<Target>) -> Option<(Stream, Place)> {
+async fn open(shared: &Shared, places: Vec<names::Place>) -> Option<(Stream, Place)> {
     let room = shared.outbound_place()?;
     let _turn = shared.dial_room.acquire().await.ok()?;
+    let (mut targets, mut by_name) = (Vec::new(), Vec::new());
+    for place in places {
+        match place {
+            names::Place::Target(target) => targets.push(target),
+            names::Place::Named(_) => by_name.push(place),
+        }
+    }
+    let (stream, connection, pulse) = if by_name.is_empty() {
+        reach(shared, targets).await?
+    } else {
+        // What needs no resolver does not wait for it.
+        let mut known = pin!(reach(shared, targets));
+        let mut named = pin!(async { reach(shared, shared.names.targets(&by_name).await).await });
+        tokio::select! {
+            won = &mut known => match won { Some(won) => won, None => named.await? },
+            won = &mut named => match won { Some(won) => won, None => known.await? },
+        }
+    };
+    Some((stream, Place { _room: room, _inbound: None, _connection: connection, pulse }))
+}
+
+async fn reach(shared: &Shared, targets: Vec<Target>) -> Option<Opened> {
     let by_relay: Vec<Target> = targets.iter().copied().filter(|target| target.is_circuit()).collect();
     let mut first = pin!(race(shared, targets, false));
-    let won = match timeout(HEAD_START, &mut first).await {
+    match timeout(HEAD_START, &mut first).await {
         Ok(Some(won)) => Some(won),
         Ok(None) if by_relay.is_empty() => None,
         Ok(None) => race(shared, by_relay, true).await,
@@ -49,9 +72,7 @@ async fn open(shared: &Shared, targets: Vec<Target>) -> Option<(Stream, Place)> 
                 won = &mut second => match won { Some(won) => Some(won), None => first.await },
             }
         }
-    };
-    let (stream, connection, pulse) = won?;
-    Some((stream, Place { _room: room, _inbound: None, _connection: connection, pulse }))
+    }
 }
 
 async fn race(shared: &Shared, targets: Vec<Target>, by_relay: bool) -> Option<Opened> {

@@ -9,6 +9,7 @@ use crate::net::dial::{Opened, Race};
 use crate::net::limits::RESERVE_PAUSE;
 use crate::net::links::{Shared, lock};
 use crate::net::lookup::Lookups;
+use crate::net::names::Place;
 use crate::net::streams::StreamsEvent;
 use crate::net::swarm::{Behaviour, BehaviourEvent};
 use futures::StreamExt;
@@ -50,7 +51,8 @@ pub(super) enum Request {
     /// Look for a record; these servers may have it, too.
     Resolve(LookupId, Vec<Vec<Address>>),
     /// Our lookup servers; numbered like [`Request::Publish`].
-    Lookups(u64, Vec<Vec<Address>>),
+    /// Each by its addresses and by the sockets that these lead to.
+    Lookups(u64, Vec<(Vec<Address>, Vec<Address>)>),
     /// Where DHT servers may be.
     Bootstrap(Vec<Multiaddr>),
     /// Who makes up the DHT of the LAN; numbered like [`Request::Publish`].
@@ -68,9 +70,9 @@ pub(super) enum Request {
 pub(super) struct Listening {
     pub(super) endpoints: Vec<Endpoint>,
     /// Where relays forward connections to this node.
-    pub(super) circuits: Vec<Target>,
+    pub(super) circuits: Vec<Place>,
     /// Where they will, under the next key; or do soon, after it has become this one.
-    pub(super) promised: Vec<Target>,
+    pub(super) promised: Vec<Place>,
     /// Whether the next key is about to take over.
     pub(super) is_leaving: bool,
     /// The sockets are being opened again: nothing of this is to be told yet.
@@ -83,10 +85,10 @@ pub(super) struct Listening {
 
 impl Listening {
     /// The circuits to be told.
-    pub(super) fn forwarded(&self) -> Vec<Target> {
+    pub(super) fn forwarded(&self) -> Vec<Place> {
         let mut told = self.promised.clone();
         if !self.is_leaving {
-            told.extend(self.circuits.iter().copied());
+            told.extend(self.circuits.iter().cloned());
         }
         told.sort();
         told.dedup();
@@ -139,7 +141,7 @@ pub(super) struct Driver {
     silent_listeners: HashSet<ListenerId>,
     /// Bounded by the swarm's connection limits.
     connections: HashMap<ConnectionId, Connection>,
-    /// At most two for each of [`Limits::dials`](crate::net::limits::Limits::dials), together with
+    /// At most four for each of [`Limits::dials`](crate::net::limits::Limits::dials), together with
     /// at most eight attempts and a connection that stands already.
     races: HashMap<u64, Race>,
     attempts: HashMap<ConnectionId, u64>,
@@ -310,12 +312,12 @@ impl Driver {
                 self.drop_attempt(connection_id);
             }
             SwarmEvent::ExternalAddrConfirmed { address } => {
-                let added = Target::from_multiaddr(&address).filter(|target| target.is_circuit());
+                let added = Place::from_multiaddr(&address).filter(Place::is_circuit);
                 self.update_listening(|listening| listening.circuits.extend(added));
             }
             SwarmEvent::ExternalAddrExpired { address } => {
-                let gone = Target::from_multiaddr(&address);
-                self.update_listening(|listening| listening.circuits.retain(|circuit| Some(*circuit) != gone));
+                let gone = Place::from_multiaddr(&address);
+                self.update_listening(|listening| listening.circuits.retain(|circuit| Some(circuit) != gone.as_ref()));
             }
             SwarmEvent::ConnectionClosed { connection_id, peer_id, num_established, .. } => {
                 self.connections.remove(&connection_id);
@@ -329,7 +331,7 @@ impl Driver {
             SwarmEvent::NewListenAddr { listener_id, address } => {
                 self.silent_listeners.remove(&listener_id);
                 let added = Endpoint::from_multiaddr(&address);
-                if self.is_server() && added.is_some() {
+                if self.is_server() && added.is_some() && !self.shared.is_announced {
                     // What a reservation says about where the relay is.
                     self.swarm.add_external_address(address);
                 }

@@ -11,6 +11,18 @@ pub const LISTEN_MAX: usize = 16;
 pub const ADDRESSES_MAX: usize = 8;
 /// Of these, most that lead through a relay.
 pub const CIRCUITS_TOLD: usize = 2;
+/// Most addresses that a user announces.
+pub const ANNOUNCE_MAX: usize = 4;
+/// Most addresses that a DNS name leads to in one dial.
+pub const RESOLVED_MAX: usize = 4;
+/// How long the system may take to find them.
+pub const RESOLVE_TIME: Duration = Duration::from_secs(4);
+/// Names that are asked for at once; each holds a thread of the system's resolver.
+pub const RESOLVING_MAX: usize = 16;
+/// When the names of lookup servers and DHT servers are asked for again.
+pub const NAMES_AGAIN: Duration = Duration::from_secs(10 * 60);
+/// The same when one led nowhere.
+pub const NAMES_SOON: Duration = Duration::from_secs(30);
 /// For so long a dial tries addresses of the friend alone, before relays are asked as well.
 pub const HEAD_START: Duration = Duration::from_millis(500);
 /// Pause before a relay that refused is asked again to forward connections to us.

@@ -10,6 +10,7 @@ use crate::net::door::{Bounds, Door, Source};
 use crate::net::driver::Request;
 use crate::net::limits::Limits;
 use crate::net::link::{self, Link};
+use crate::net::names::Names;
 use futures::{AsyncRead, AsyncWrite};
 use libp2p::PeerId as TransportId;
 use libp2p::Stream;
@@ -43,6 +44,10 @@ pub(super) struct Shared {
     pub(super) admitted: Arc<Mutex<HashSet<TransportId>>>,
     /// Numbers what is told to the task that owns the swarm, where the last one counts.
     pub(super) told: AtomicU64,
+    /// Whether the user has said where this node is: what it finds itself is not told by relays then.
+    pub(super) is_announced: bool,
+    /// DNS names.
+    pub(super) names: Names,
     next_link: AtomicU64,
     known: Mutex<Known>,
 }
@@ -146,6 +151,8 @@ impl Shared {
             told: AtomicU64::new(0),
             next_link: AtomicU64::new(1),
             admitted: Arc::default(),
+            is_announced: false,
+            names: Names::default(),
             known: Mutex::default(),
             limits,
             inputs,

@@ -179,17 +179,18 @@ impl Lookups {
 
 impl Driver {
     /// These are our servers now, each by its addresses.
-    pub(super) fn set_lookups(&mut self, number: u64, servers: Vec<Vec<Address>>) {
+    pub(super) fn set_lookups(&mut self, number: u64, servers: Vec<(Vec<Address>, Vec<Address>)>) {
         if number < self.lookups.number {
             return;
         }
         self.lookups.number = number;
         let mut known: Vec<Own> = std::mem::take(&mut self.lookups.own);
         let ids: BTreeSet<LookupId> = self.own_ids().collect();
-        for addresses in servers {
+        for (addresses, sockets) in servers {
             let kept = known.iter().position(|own| own.addresses == addresses).map(|at| known.swap_remove(at));
-            let own = kept.unwrap_or_else(|| Own {
-                places: places_of(&addresses),
+            let places = places_of(&sockets);
+            let mut own = kept.unwrap_or_else(|| Own {
+                places: Vec::new(),
                 addresses,
                 untaken: ids.clone(),
                 given: BTreeSet::new(),
@@ -198,6 +199,10 @@ impl Driver {
                 failures: 0,
                 again: Instant::now() + LOOKUP_AGAIN,
             });
+            if own.places != places {
+                own.places = places;
+                own.next = Instant::now();
+            }
             self.lookups.own.push(own);
         }
         // The places of those in the list have moved: what they are being given is given again.

@@ -24,6 +24,11 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 /// The row of [`Table::Meta`] with the listen port that was drawn once (2 bytes, big-endian).
 const PORT_ROW: &[u8] = b"port";
+/// The row of [`Table::Meta`] with what a relay announces, as multiaddr texts, one a line.
+const ANNOUNCE_ROW: &[u8] = b"announce";
+/// How addresses of servers are written.
+const SERVER_HINT: &str = "Write it like /ip4/192.0.2.1/tcp/4001, /dns4/relay.example.org/tcp/4001 or \
+                           /ip4/192.0.2.1/udp/4001/quic-v1; instead of /dnsaddr write the address that it stands for.";
 /// The row of [`Table::Meta`] with the seed of a relay's transport key.
 const TRANSPORT_ROW: &[u8] = b"transport";
 
@@ -36,7 +41,7 @@ pub async fn open(config: RunConfig) -> Result<Opened, RunError> {
     let lookups: Vec<_> = config.lookups.iter().map_while(|text| server_address_from_text(text)).collect();
     if lookups.len() < config.lookups.len() || lookups.len() > LOOKUPS_MAX {
         let what = format!("address {} of --lookup is none that can be dialled, or there are more than {LOOKUPS_MAX}", lookups.len() + 1);
-        return Err(RunError::new("bad_lookup", what, "Write it like /ip4/192.0.2.1/tcp/4001 or /ip4/192.0.2.1/udp/4001/quic-v1."));
+        return Err(RunError::new("bad_lookup", what, SERVER_HINT));
     }
     let passphrase = config.passphrase_file.as_deref().map(read_passphrase).transpose()?;
     let path = config.data.clone();
@@ -58,6 +63,7 @@ pub async fn open(config: RunConfig) -> Result<Opened, RunError> {
         port: kept,
         lan: config.lan != LanMode::Off,
         bootstrap: config.bootstrap.clone(),
+        announce: config.announce.clone(),
         ..NetConfig::default()
     };
     let net = Net::start(net, input_sender.clone()).await.map_err(|error| net_error(&error))?;
@@ -180,6 +186,8 @@ pub(crate) struct Kept {
     pub port: Option<u16>,
     /// The transport key that was drawn once: a relay's.
     pub transport: Option<Secret>,
+    /// Where a relay is reached, as its owner said last.
+    pub announce: Vec<String>,
     /// Whether it is a relay's.
     pub is_relay: bool,
     /// Whether it is a person's.
@@ -190,12 +198,15 @@ impl Kept {
     pub(crate) fn read(store: &Store) -> Result<Self, StoreError> {
         let turn = store.begin()?;
         let row = |name| turn.get(Table::Meta, name).map_err(|error| StoreError::Failed(error.0));
-        let (port, transport) = (row(PORT_ROW)?, row(TRANSPORT_ROW)?);
+        let (port, transport, announce) = (row(PORT_ROW)?, row(TRANSPORT_ROW)?, row(ANNOUNCE_ROW)?);
         let (is_relay, is_person) = (crate::relay::is_relay(&turn), crate::relay::is_person(&turn));
         turn.rollback();
         Ok(Self {
             port: port.and_then(|bytes| bytes.try_into().ok()).map(u16::from_be_bytes),
             transport: transport.and_then(|bytes| bytes.try_into().ok()).map(Secret::from_bytes),
+            announce: announce
+                .and_then(|bytes| String::from_utf8(bytes).ok())
+                .map_or_else(Vec::new, |text| text.lines().map(str::to_owned).collect()),
             is_relay,
             is_person,
         })
@@ -207,6 +218,10 @@ impl Kept {
 
     pub(crate) fn write_transport(store: &Store, key: &Secret) -> Result<(), StoreError> {
         Self::write(store, TRANSPORT_ROW, key.expose().to_vec())
+    }
+
+    pub(crate) fn write_announce(store: &Store, announce: &[String]) -> Result<(), StoreError> {
+        Self::write(store, ANNOUNCE_ROW, announce.join("\n").into_bytes())
     }
 
     fn write(store: &Store, row: &[u8], value: Vec<u8>) -> Result<(), StoreError> {
@@ -273,7 +288,11 @@ pub(crate) fn net_error(error: &NetError) -> RunError {
     let (kind, hint) = match error {
         NetError::KeyLog => ("key_log_set", "Start it without SSLKEYLOGFILE in the environment."),
         NetError::BadListen(_) => ("bad_listen", "Write it like /ip4/0.0.0.0/tcp/4001 or /ip4/0.0.0.0/udp/4001/quic-v1."),
-        NetError::BadBootstrap(_) => ("bad_bootstrap", "Write it like /ip4/192.0.2.1/tcp/4001 or /ip4/192.0.2.1/udp/4001/quic-v1."),
+        NetError::BadBootstrap(_) => ("bad_bootstrap", SERVER_HINT),
+        NetError::BadAnnounce(_) => (
+            "bad_announce",
+            "Write where others reach it, like /ip4/192.0.2.1/tcp/4001 or /dns4/relay.example.org/udp/4001/quic-v1, without /p2p and not as /dnsaddr.",
+        ),
         NetError::Listen(_) | NetError::NotListening => ("listen_failed", "Choose another address or port with --listen."),
         NetError::Setup => ("net_failed", "Check the limits of this system, then start again."),
     };

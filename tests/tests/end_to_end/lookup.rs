@@ -125,7 +125,7 @@ fn a_friend_who_moved_is_found_at_a_lookup_server_of_which_friends_were_told() {
     let removed = andi.json(&["lookup", "remove", server]).unwrap();
     assert_eq!(removed[0]["lookup"].as_str(), Some(server.as_str()));
     assert!(andi.json(&["lookup", "list"]).unwrap().is_empty());
-    let refused = andi.run(&["--json", "lookup", "add", "/dns4/example.org/tcp/1"]).unwrap();
+    let refused = andi.run(&["--json", "lookup", "add", "/dnsaddr/example.org"]).unwrap();
     assert!(refused.stdout.contains("bad_address"), "{}", refused.stdout);
 }
 

@@ -2,9 +2,11 @@
 
 use std::path::Path;
 use std::time::Duration;
+use symbolon_core::contact::{ContactBody, ContactRecord};
 use symbolon_core::table::Table;
 use symbolon_core::world::Shelf;
 use symbolon_node::folder::Folder;
+use symbolon_relay::link::RelayLink;
 use symbolon_tests::node::{Node, calm, pending, said, within};
 
 const TCP: &str = "/ip4/127.0.0.1/tcp/0";
@@ -30,6 +32,72 @@ fn wait_for_state(node: &Node, text: &str, state: &str) {
         Ok(messages.iter().any(|message| message["text"] == text && message["state"] == state).then_some(()))
     })
     .unwrap();
+}
+
+/// A port that is free now.
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+#[test]
+fn a_relay_is_announced_added_and_used_by_its_dns_name() {
+    let home = tempfile::tempdir().unwrap();
+    let [andi, ben, host] = ["andi", "ben", "host"].map(|name| home.path().join(name));
+    let port = free_port();
+    let (listen, name) = (format!("/ip4/127.0.0.1/tcp/{port}"), format!("/dns4/localhost/tcp/{port}"));
+    let mut relay = Node::start(&host, &["relay", "run", "--open", "--listen", &listen]).unwrap();
+    assert!(relay.ready["warning"].as_str().unwrap().contains("--announce"), "{}", relay.ready);
+    relay.interrupt().unwrap();
+    let public = "/dns4/relay.example.org/tcp/4001";
+    let mut relay = Node::start(&host, &["relay", "run", "--open", "--listen", &listen, "--announce", public]).unwrap();
+    assert!(relay.ready["warning"].is_null(), "{}", relay.ready);
+    let kept = relay.ready["link"].clone();
+    relay.interrupt().unwrap();
+    let mut relay = Node::start(&host, &["relay", "run", "--open", "--listen", &listen]).unwrap();
+    assert_eq!(relay.ready["link"], kept, "what is announced survives a start");
+    relay.interrupt().unwrap();
+    let relay = Node::start(&host, &["relay", "run", "--open", "--listen", &listen, "--announce", &name]).unwrap();
+    // The link holds the address as well; one with the name alone shows that the name is used.
+    let link: RelayLink = relay.ready["link"].as_str().unwrap().parse().unwrap();
+    let by_name = symbolon_node::net::server_address_from_text(&name).unwrap();
+    assert_eq!(link.places.first(), Some(&by_name));
+    let link = RelayLink { places: vec![by_name], ..link }.to_string();
+
+    let a = person(&andi, "Andi", &link);
+    wait_for_relay(&a);
+    let mut b = person(&ben, "Ben", &link);
+    wait_for_relay(&b);
+    let invite = a.json(&["invite"]).unwrap()[0]["link"].as_str().unwrap().to_owned();
+    b.json(&["add", &invite]).unwrap();
+    let request = pending(&a).unwrap();
+    a.json(&["accept", &request]).unwrap();
+    within(SOON, "they are friends", || Ok((b.json(&["friends"])?.len() == 1).then_some(()))).unwrap();
+    b.interrupt().unwrap();
+    a.json(&["send", "Ben", "by name"]).unwrap();
+    wait_for_state(&a, "by name", "stored");
+    for folder in [&andi, &ben, &host] {
+        assert!(!said(folder).contains("localhost"), "no log line holds a name");
+    }
+}
+
+#[test]
+fn an_invite_leads_to_the_name_that_its_maker_announces() {
+    let home = tempfile::tempdir().unwrap();
+    let [andi, ben] = ["andi", "ben"].map(|name| home.path().join(name));
+    let port = free_port();
+    let (listen, name) = (format!("/ip4/127.0.0.1/tcp/{port}"), format!("/dns4/localhost/tcp/{port}"));
+    let a = Node::start(&andi, &["-vvv", "--listen", &listen, "--name", "Andi", "--announce", &name]).unwrap();
+    let b = Node::start(&ben, &["-vvv", "--listen", TCP, "--name", "Ben"]).unwrap();
+    let text = a.json(&["invite"]).unwrap()[0]["link"].as_str().unwrap().to_owned();
+    let record = ContactRecord::from_link(&text).unwrap();
+    let invite: ContactBody = symbolon_presence::codec::decode(&record.body, 4096).unwrap();
+    let places = &invite.contacts.first().unwrap().entry.places;
+    assert_eq!(places.first(), symbolon_node::net::server_address_from_text(&name).as_ref(), "the name comes first");
+    b.json(&["add", &text]).unwrap();
+    let request = pending(&a).unwrap();
+    a.json(&["accept", &request]).unwrap();
+    within(SOON, "they are friends", || Ok((b.json(&["friends"])?.len() == 1).then_some(()))).unwrap();
+    assert!(!said(&ben).contains("localhost"), "no log line holds a name");
 }
 
 #[test]

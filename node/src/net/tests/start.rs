@@ -9,6 +9,7 @@ fn config(listen: &[&str], port: Option<u16>) -> NetConfig {
         lan: false,
         forward: None,
         bootstrap: Vec::new(),
+        announce: Vec::new(),
         limits: Limits::default(),
     }
 }
