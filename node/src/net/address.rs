@@ -478,7 +478,12 @@ mod tests {
         let listening = endpoints(
             &(1..=9).map(|host| format!("/ip4/10.0.0.{host}/tcp/1")).collect::<Vec<_>>().iter().map(String::as_str).collect::<Vec<_>>(),
         );
-        let told = texts(&announced(&[], &listening, &[(); 3].map(|()| Place::Target(target)), false));
+        let circuits = [(); 3].map(|()| {
+            let own = libp2p::identity::Keypair::generate_ed25519().public().to_peer_id();
+            let circuit = format!("/ip4/192.0.2.1/udp/5/quic-v1/p2p/{relay}/p2p-circuit/p2p/{own}");
+            Place::Target(Target::from_multiaddr(&circuit.parse().unwrap()).unwrap())
+        });
+        let told = texts(&announced(&[], &listening, &circuits, false));
         assert_eq!((told.len(), told.iter().filter(|text| text.contains("p2p-circuit")).count()), (ADDRESSES_MAX, CIRCUITS_TOLD));
     }
 
