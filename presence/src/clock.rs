@@ -59,16 +59,20 @@ impl SureTime {
         self.reckoned = self.reckoned.after(lived).max(self.kept.sure);
     }
 
-    /// Somebody trusted has signed a time. When it agrees with a wall clock that is far behind
-    /// sure time, both clocks were wrong before, and together: then sure time goes back.
+    /// Somebody trusted has signed a time. It counts where it is not far from the wall clock: two
+    /// clocks that are wrong seldom agree. When it agrees with a wall clock that is behind sure
+    /// time, our clock and somebody else's were wrong together before: then sure time goes back.
     pub fn signed(&mut self, at: Timestamp, wall: Timestamp) {
-        let signed = at.min(wall);
-        let both_were_ahead = self.kept.sure > wall.after(DAY) && at.0.abs_diff(wall.0) <= CLOCK_SKEW;
-        if both_were_ahead {
-            (self.kept.sure, self.reckoned) = (signed, signed);
-        }
         self.kept.is_signed = true;
-        self.kept.sure = self.kept.sure.max(signed);
+        let apart = at.0.abs_diff(wall.0);
+        if apart <= CLOCK_SKEW {
+            // The wall clock is right: nothing else is reckoned with.
+            self.kept.sure = self.kept.sure.min(wall);
+            self.reckoned = self.kept.sure;
+        }
+        if apart <= DAY {
+            self.kept.sure = self.kept.sure.max(at.min(wall));
+        }
         self.reckoned = self.reckoned.max(self.kept.sure);
     }
 
@@ -145,6 +149,17 @@ mod tests {
     }
 
     #[test]
+    fn two_clocks_that_are_years_ahead_by_different_years_do_not_move_it() {
+        let mut time = again(&mut signed());
+        let ahead = NOW.after(YEARS);
+        time.turn(ahead);
+        time.signed(NOW.after(YEARS / 2), ahead);
+        assert_eq!(time.sure(), NOW);
+        time.signed(ahead.after(DAY), ahead);
+        assert_eq!(time.sure(), ahead);
+    }
+
+    #[test]
     fn after_days_off_it_waits_for_somebody_to_sign() {
         let mut time = again(&mut signed());
         let later = NOW.after(20 * DAY);
@@ -187,6 +202,20 @@ mod tests {
         assert_eq!(time.sure(), ahead);
         time.signed(NOW.after(MINUTE), NOW);
         assert_eq!(time.sure(), NOW);
+    }
+
+    #[test]
+    fn a_friend_whose_clock_was_ahead_with_ours_by_less_than_an_hour_leaves_nothing_behind() {
+        let mut time = again(&mut signed());
+        let ahead = NOW.after(50 * MINUTE);
+        time.turn(ahead);
+        time.signed(ahead, ahead);
+        let mut time = again(&mut time);
+        time.turn(NOW);
+        time.turn(NOW.after(HOUR));
+        assert_eq!(time.reckoned(), ahead.after(HOUR), "nobody has said which clock is wrong");
+        time.signed(NOW.after(HOUR), NOW.after(HOUR));
+        assert_eq!((time.sure(), time.reckoned()), (NOW.after(HOUR), NOW.after(HOUR)));
     }
 
     #[test]

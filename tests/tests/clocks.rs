@@ -291,6 +291,48 @@ fn a106_two_clocks_that_were_years_ahead_together_are_right_again_together() {
 }
 
 #[test]
+fn after_two_clocks_were_years_ahead_together_friends_who_move_still_find_each_other_by_records() {
+    let mut sim = Sim::of_friends(43, &["Andi", "Ben"]);
+    for ix in [0, 1] {
+        sim.set_clock(ix, YEARS);
+    }
+    sim.say(0, 1, "a new century?").unwrap();
+    sim.run_for(HOUR);
+    for ix in [0, 1] {
+        sim.set_clock(ix, 0);
+    }
+    sim.say(1, 0, "not yet").unwrap();
+    sim.run_for(HOUR);
+    sim.set_apart(0, 1, true);
+    sim.move_house(0);
+    sim.move_house(1);
+    sim.run_for(HOUR);
+    sim.set_apart(0, 1, false);
+    sim.say(0, 1, "where are you?").unwrap();
+    assert!(sim.run_until(10 * MINUTE, |sim| sim.texts(1).last().is_some_and(|text| text == "where are you?")));
+    sim.run_for(MINUTE);
+    sim.check(true);
+}
+
+#[test]
+fn a_request_that_is_made_after_two_clocks_were_ahead_by_an_hour_is_taken() {
+    let mut sim = Sim::of_friends(44, &["Andi", "Ben"]);
+    for ix in [0, 1] {
+        sim.set_clock(ix, HOUR as i64);
+    }
+    sim.say(0, 1, "late already").unwrap();
+    sim.run_for(2 * MINUTE);
+    for ix in [0, 1] {
+        sim.set_clock(ix, 0);
+    }
+    // Ben is not there to say that Andi's clock is right now.
+    sim.stop(1, DAY);
+    sim.add("Cleo");
+    befriend(&mut sim, 2, 0);
+    sim.check(true);
+}
+
+#[test]
 fn a_lying_friend_and_a_clock_that_is_right_end_nothing_early() {
     let mut sim = Sim::new(41, Faults::NONE);
     for name in ["Andi", "Ben", "Cleo"] {

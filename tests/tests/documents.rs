@@ -292,7 +292,8 @@ fn the_threat_model_states_what_is_no_goal() {
 #[test]
 fn every_promise_of_the_threat_model_names_tests_that_exist() {
     let (tests, page) = (tests(), read("docs/threat-model.md"));
-    let section = |title: &str| page.split(&format!("\n## {title}\n")).nth(1).and_then(|rest| rest.split("\n## ").next()).unwrap().to_owned();
+    let section =
+        |title: &str| page.split(&format!("\n## {title}\n")).nth(1).and_then(|rest| rest.split("\n## ").next()).unwrap().to_owned();
     let mut promises: Vec<String> = section("What is protected")
         .lines()
         .filter(|line| line.starts_with("| ") && !line.starts_with("| asset |"))

@@ -279,7 +279,10 @@ impl Beacon {
         self.due = Some(turn.now.after(PUBLISH_INTERVAL));
         self.last = Some(turn.now);
         if !state.own.presence.has_day(day_of(turn.now)) {
-            // The clock shows a day that is long over or was never: nothing can be said of it.
+            // The clock shows a day that is long over or was never: nothing can be said of it. If
+            // others say that it is right, the keys of this day were erased by one that was wrong.
+            self.due = Some(turn.now.after(PUBLISH_PAUSE));
+            state.is_outgrown |= state.clock.is_confirmed();
             return;
         }
         self.is_outgrown = self.publish(state, turn, Class::Full).is_none();

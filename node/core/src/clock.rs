@@ -80,11 +80,16 @@ impl Clock {
         self.time.sure()
     }
 
-    /// What new rows are dated by. Never behind what is sure; and when those who sign say that the
-    /// wall clock is ahead, not by it.
+    /// What new rows are dated by: the wall clock where anybody whom we talk with says that it is
+    /// right, and what was lived through where it is known to be ahead. While nobody says
+    /// anything, the later of the two.
     pub fn stamp(&self) -> Timestamp {
         let reckoned = self.time.reckoned();
-        if self.doubt().is_some_and(|by| by < 0) { reckoned } else { reckoned.max(self.now) }
+        match self.doubt() {
+            Some(by) if by < 0 => reckoned,
+            None if self.apart.values().any(|(by, _)| by.unsigned_abs() <= CLOCK_SKEW) => self.now,
+            Some(_) | None => reckoned.max(self.now),
+        }
     }
 
     /// When the wall clock will show that a moment has surely come, if nobody signs until then.
@@ -125,6 +130,11 @@ impl Clock {
         let (low, high) = (apart.get(apart.len().saturating_sub(1) / 2)?, apart.get(apart.len() / 2)?);
         let middle = if low.unsigned_abs() < high.unsigned_abs() { *low } else { *high };
         (middle.unsigned_abs() > CLOCK_SKEW).then_some(middle)
+    }
+
+    /// Whether most of those who are trusted with it say that the wall clock is right.
+    pub fn is_confirmed(&self) -> bool {
+        self.apart.keys().any(|signer| !matches!(signer, Signer::Asked(_))) && !self.is_doubtful()
     }
 
     /// Whether the wall clock cannot be right, or those who sign say that it is not.

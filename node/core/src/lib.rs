@@ -299,6 +299,7 @@ impl Core {
                     request::expire(state, turn)?;
                     grants::sweep(state, turn)?;
                     introduction::expire(state, turn);
+                    request::offer::redate(state, turn)?;
                     request::remind(state);
                     depots.renew(state, turn)?;
                     contact::forget_expired(state, turn)?;

@@ -185,16 +185,17 @@ pub(crate) fn revoke(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) {
 }
 
 /// Begins a new generation, without those who have left: the old one's tree or header is
-/// full. Friends are given it in their connection rooms; until that has arrived they go by
+/// full, or the keys of today are erased since our clock and a friend's were wrong together. Friends are given it in their connection rooms; until that has arrived they go by
 /// what they know. Whoever is not a friend yet, or is blocked, gets it once that is over.
-/// False when nobody has left: a new one would be as full.
+/// False when a new one would be as full, and no day is lost.
 pub(crate) fn renew(state: &mut State, turn: &mut Turn<'_>) -> Result<bool, TurnFailed> {
+    let has_lost_today = state.clock.is_confirmed() && !state.own.presence.has_day(day_of(turn.now));
     let presence = &mut state.own.presence;
-    if !presence.is_worn() {
+    if !presence.is_worn() && !has_lost_today {
         return Ok(false);
     }
     let number = presence.generation.number.saturating_add(1);
-    presence.generation = generation(number, turn.sure, turn.rng);
+    presence.generation = generation(number, turn.sure.min(turn.now), turn.rng);
     presence.blocks = Blocks::default();
     // They were given the friendship secret, and still have to be taken out one day.
     presence.granted.values_mut().for_each(Vec::clear);

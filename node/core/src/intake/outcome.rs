@@ -81,8 +81,9 @@ pub(super) fn settle(state: &mut State, delivery: &mut Delivery, turn: &mut Turn
         }
         // Nobody says that by way of a relay, and on a link it settles nothing.
         Outcome::Refused(Refusal::Stale) => return Ok(()),
-        // Put off over there. Where both clocks agree that the way in has expired, it has.
-        Outcome::Refused(Refusal::Untimely) if !is_over_for_both(state, turn, &row, item.at) => return Ok(()),
+        // Put off over there. Where both clocks agree that the way in has expired, it has. An Offer
+        // that was dated by a clock of ours that was wrong goes out with another date.
+        Outcome::Refused(Refusal::Untimely) if !is_over_for_both(state, turn, &row, item.at) => return request::offer::redate(state, turn),
         Outcome::Refused(Refusal::Untimely) => Some(Fault::InviteExpired),
         Outcome::Refused(Refusal::UsedUp) => Some(Fault::InviteUsed),
         Outcome::Refused(Refusal::Expired) => Some(Fault::InviteExpired),

@@ -147,14 +147,15 @@ pub(crate) fn reissue(state: &mut State, turn: &mut Turn<'_>, all: bool) -> Resu
 /// Dates Offers again that were made by a clock which was ahead, or never set: nobody takes them
 /// with the dates that they have.
 pub(crate) fn redate(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
-    let is_wrong = |created: Timestamp| created.is_future_at(turn.stamp) || created < EARLIEST;
-    if is_wrong(turn.stamp) {
+    let stamp = state.clock.stamp();
+    let is_wrong = |created: Timestamp| created.is_future_at(stamp) || created < EARLIEST;
+    if is_wrong(stamp) {
         return Ok(());
     }
     let asks = |row: &&Request| row.direction == Direction::Out && matches!(row.status, RequestStatus::Pending | RequestStatus::Unresolved);
     let rows: Vec<Request> = state.requests.values().filter(asks).filter(|row| is_wrong(row.created)).cloned().collect();
     for row in rows {
-        let (created, expires) = (turn.stamp, turn.stamp.after(REQUEST_LIFETIME));
+        let (created, expires) = (stamp, stamp.after(REQUEST_LIFETIME));
         let row = Request { created, expires, ..row };
         match super::offer_of(&row) {
             Some(offer) => send_again(state, turn, row, OfferBody { created, expires, ..offer })?,
