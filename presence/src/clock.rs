@@ -140,9 +140,11 @@ mod tests {
     }
 
     #[test]
-    fn whoever_signs_a_time_to_come_does_not_push_it_past_the_wall_clock() {
+    fn a_signed_time_to_come_does_not_push_it_past_the_wall_clock() {
         let mut time = signed();
         time.signed(NOW.after(YEARS), NOW.after(SECOND));
+        assert_eq!(time.sure(), NOW, "not one that is far from it");
+        time.signed(NOW.after(DAY), NOW.after(SECOND));
         assert_eq!(time.sure(), NOW.after(SECOND));
         time.signed(Timestamp(0), NOW.after(SECOND));
         assert_eq!(time.sure(), NOW.after(SECOND), "nor back");
