@@ -58,7 +58,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::{fmt, io};
-use symbolon_core::seam::{Address, CloseReason, DialId, Input, LinkId};
+use symbolon_core::seam::{Address, CloseReason, DialId, Input, LinkId, Look};
 use symbolon_presence::id::{LookupId, PublicKeyBytes};
 use symbolon_presence::kdf::Secret;
 use tokio::runtime::Handle;
@@ -389,14 +389,18 @@ impl NetHandle {
         self.runtime.spawn(async move { shared.requests.send(Request::Host(owner, record)).await });
     }
 
-    /// Looks for a record, in the DHT, at our lookup servers and at these. Answered by
-    /// [`Input::Found`], any number of times, and by [`Input::Resolved`].
-    pub fn resolve(&self, id: LookupId, servers: Vec<Vec<Address>>) {
+    /// Looks for a record. Answered by [`Input::Found`], any number of times, and by [`Input::Resolved`].
+    pub fn resolve(&self, id: LookupId, at: Look) {
         let shared = self.shared.clone();
         self.runtime.spawn(async move {
-            let sockets = servers.iter().map(|addresses| shared.names.sockets(addresses));
-            let servers = futures::future::join_all(sockets).await;
-            let _ = shared.requests.send(Request::Resolve(id, servers)).await;
+            let at = match at {
+                Look::Servers(servers) => {
+                    let sockets = servers.iter().map(|addresses| shared.names.sockets(addresses));
+                    Look::Servers(futures::future::join_all(sockets).await)
+                }
+                Look::Dht | Look::Everywhere => at,
+            };
+            let _ = shared.requests.send(Request::Resolve(id, at)).await;
         });
     }
 

@@ -32,7 +32,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use symbolon_core::TurnFailed;
 use symbolon_core::command::{CommandError, Reply};
-use symbolon_core::seam::{Action, Address, Announcement, CloseReason, CommandId, DialId, Event, Input, LinkId};
+use symbolon_core::seam::{Action, Address, Announcement, CloseReason, CommandId, DialId, Event, Input, LinkId, Look};
 use symbolon_core::table::Change;
 use symbolon_core::world::{CipherError, RoomCipher, Shelf, World};
 use symbolon_presence::id::LookupId;
@@ -113,7 +113,7 @@ pub trait Transport {
     /// See [`Action::Publish`].
     fn publish(&mut self, everywhere: Vec<Vec<u8>>, servers: Vec<Vec<u8>>);
     /// See [`Action::Resolve`].
-    fn resolve(&mut self, id: LookupId, servers: Vec<Vec<Address>>);
+    fn resolve(&mut self, id: LookupId, at: Look);
     /// See [`Action::Lookups`].
     fn lookups(&mut self, servers: Vec<Vec<Address>>);
     /// See [`Action::Host`].
@@ -380,7 +380,7 @@ impl<P: Parts, T: Transport, C: Clock> Shell<P, T, C> {
                 Action::Keep(link, kept) => self.transport.keep(link, kept),
                 Action::Admit(link) => self.transport.admit(link),
                 Action::Publish { everywhere, servers } => self.transport.publish(everywhere, servers),
-                Action::Resolve(id, servers) => self.transport.resolve(id, servers),
+                Action::Resolve(id, at) => self.transport.resolve(id, at),
                 Action::Lookups(servers) => self.transport.lookups(servers),
                 Action::Host(owner, record) => self.transport.host(owner, record),
                 Action::Bootstrap(servers) => self.transport.bootstrap(servers),

@@ -204,6 +204,39 @@ fn at_a_friends_node_only_those_are_found_who_are_its_friends_and_do_not_hide_fr
 }
 
 #[test]
+fn what_look_up_servers_know_newer_is_not_asked_of_the_dht_and_the_rest_is() {
+    for servers_know in [true, false] {
+        let mut sim = Sim::of_friends(6, &["Andi", "Ben", "Cleo"]);
+        sim.lookup.servers_know = Some(servers_know);
+        // Ben has a look-up server; nobody else names one.
+        sim.command(1, Command::LookupAdd(symbolon_core::seam::Address(vec![4, 192, 0, 2, 1]))).unwrap();
+        sim.set_apart(0, 1, true);
+        sim.run_for(MINUTE);
+        sim.move_house(0);
+        sim.move_house(1);
+        let cleo = who(&sim, 2);
+        sim.command(0, Command::Unfriend(cleo)).unwrap();
+        sim.run_for(MINUTE);
+        sim.crash(1, 10 * SECOND);
+        // Cleo, who knows where each header of Andi's will lie, may have a server there.
+        sim.lookup.asked.clear();
+        sim.set_apart(0, 1, !servers_know);
+        sim.run_for(11 * SECOND);
+        sim.say(1, 0, "where are you?").unwrap();
+        if !servers_know {
+            sim.run_for(MINUTE);
+        }
+        let asked = |sim: &Sim| sim.lookup.asked.get(&1).copied().unwrap_or_default();
+        assert_eq!(asked(&sim) == 0, servers_know, "{} questions to the DHT", asked(&sim));
+        sim.set_apart(0, 1, false);
+        assert!(sim.run_until(10 * MINUTE, |sim| sim.texts(0) == ["where are you?"]), "{servers_know}");
+        assert!(!servers_know || asked(&sim) == 0, "{} questions to the DHT", asked(&sim));
+        sim.run_for(MINUTE);
+        sim.check(true);
+    }
+}
+
+#[test]
 fn a20_taking_one_friend_out_costs_the_others_no_message_from_us_and_they_go_on() {
     let mut sim = Sim::of_friends(4, &["Andi", "Ben", "Cleo"]);
     let before = sent(&mut sim, 0);

@@ -7,7 +7,7 @@
 
 use crate::command::DhtView;
 use crate::limits::{AWAY_DELAY, PUBLISH_DELAY, PUBLISH_INTERVAL, PUBLISH_PAUSE, READ_AGAIN, READ_BACK, READ_BACK_MAX, SERVERS_MAX};
-use crate::seam::{Action, Address};
+use crate::seam::{Action, Address, Look};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::Turn;
@@ -215,7 +215,7 @@ impl Beacon {
         }
         self.unread = header.iter().chain([&body]).filter_map(|place| place.id(&lookup).ok()).collect();
         for id in &self.unread {
-            turn.act(Action::Resolve(*id, Vec::new()));
+            turn.act(Action::Resolve(*id, Look::Everywhere));
         }
     }
 

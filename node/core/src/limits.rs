@@ -78,6 +78,8 @@ pub const SERVERS_TOLD: usize = 3;
 pub const READ_BACK: u64 = 2 * SECOND;
 /// The pause doubles up to this while it cannot.
 pub const READ_BACK_MAX: u64 = 10 * MINUTE;
+/// How long the answer of look-up servers may take before the DHT is asked.
+pub const SEEK_SERVERS_DEADLINE: u64 = 2 * SECOND;
 /// How long an answer may take.
 pub const SEEK_DEADLINE: u64 = 20 * SECOND;
 /// How long the answer may take when only the body is looked for, before the header is.

@@ -71,6 +71,11 @@ pub(crate) fn told(state: &State) -> Vec<Address> {
     named(state).take(LOOKUPS_TOLD).cloned().collect()
 }
 
+/// Whether we have any.
+pub(crate) fn has_own(state: &State) -> bool {
+    named(state).next().is_some() || state.own.depots.values().any(|depot| !depot.link.places.is_empty())
+}
+
 /// Where a friend's records are kept beside the DHT.
 pub(crate) fn of_friend(state: &State, peer: &symbolon_presence::id::PeerId) -> Vec<Vec<Address>> {
     let Some(friend) = state.friends.get(peer) else { return Vec::new() };

@@ -122,6 +122,17 @@ pub enum Input {
 /// surrounds it.
 pub const MAX_FRAME: usize = symbolon_relay::frame::FRAME_MAX;
 
+/// Where a record is looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Look {
+    /// At our lookup servers and at these, each by its addresses: the DHT does not hear of it.
+    Servers(Vec<Vec<Address>>),
+    /// In the DHT.
+    Dht,
+    /// In the DHT and at our lookup servers.
+    Everywhere,
+}
+
 /// What the core wants done. Released only after the turn's changes are durable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
@@ -157,9 +168,9 @@ pub enum Action {
         /// At our lookup servers only.
         servers: Vec<Vec<u8>>,
     },
-    /// Look for the record under this id: in the DHT, at our lookup servers, and at these.
-    /// Answered by any number of [`Input::Found`], and by [`Input::Resolved`].
-    Resolve(LookupId, Vec<Vec<Address>>),
+    /// Look for the record under this id. Answered by any number of [`Input::Found`], and by
+    /// [`Input::Resolved`].
+    Resolve(LookupId, Look),
     /// These are our lookup servers now, each by its addresses. Answered by [`Input::Lookups`],
     /// now and whenever one begins or ceases to answer.
     Lookups(Vec<Vec<Address>>),

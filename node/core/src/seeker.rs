@@ -1,17 +1,21 @@
 //! The seeker: reads the records of friends who are not where they were, or whose keys are
 //! over. Header first, which says whether and how the body can be read; then the body.
 //!
+//! Our look-up servers and the friend's are asked for all of it first, and the DHT only when they
+//! know nothing new: a former friend knows where in the DHT a header will lie, and may wait there to
+//! see who asks for it.
+//!
 //! Everything found is checked here, wherever it comes from; of several bodies the newest
 //! holds. Who answers with nothing or with nonsense costs time and nothing else.
 
 use crate::delivery::Delivery;
 use crate::friend::friends_depots;
 use crate::limits::{
-    FRIENDS_MAX, SEEK_ANEW_PAUSE, SEEK_BODY_DEADLINE, SEEK_DEADLINE, SEEK_PAUSE, SEEK_PAUSE_MAX, SEEK_PAUSE_STALE, SEEKS_BEFORE_FRIENDS,
-    SEEKS_MAX, SEEKS_WAITING_MAX,
+    FRIENDS_MAX, SEEK_ANEW_PAUSE, SEEK_BODY_DEADLINE, SEEK_DEADLINE, SEEK_PAUSE, SEEK_PAUSE_MAX, SEEK_PAUSE_STALE, SEEK_SERVERS_DEADLINE,
+    SEEKS_BEFORE_FRIENDS, SEEKS_MAX, SEEKS_WAITING_MAX,
 };
 use crate::lookup;
-use crate::seam::{Action, Event, LinkId};
+use crate::seam::{Action, Event, LinkId, Look};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed};
@@ -36,9 +40,22 @@ pub(crate) enum Why {
     Stale,
 }
 
+/// Who is asked, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pass {
+    /// Our look-up servers and the friend's.
+    Servers,
+    Dht,
+    /// All friends' nodes: only when nobody else has had a record for some time, as a common
+    /// friend learns by it who looks for whom.
+    Friends,
+}
+
 /// One friend's records being read.
 #[derive(Debug)]
 struct Seek {
+    why: Why,
+    pass: Pass,
     /// Days still to be tried, the last one first.
     days: Vec<u32>,
     day: u32,
@@ -53,15 +70,29 @@ struct Seek {
     /// Whether a body was taken, and whether one was newer than what was known.
     found: bool,
     is_news: bool,
-    /// Whether all friends' nodes are asked: only when nobody else has had a record for some
-    /// time, as a common friend learns by it who looks for whom.
-    wide: bool,
+    /// Whether the body by what the last header wrapped was found before the header was looked for.
+    is_known: bool,
+}
+
+/// What is to be looked for next.
+struct Next {
+    why: Why,
+    pass: Pass,
+    days: Vec<u32>,
+    is_known: bool,
+}
+
+impl Pass {
+    /// How long an answer may take, in milliseconds.
+    fn deadline(self) -> u64 {
+        if self == Self::Servers { SEEK_SERVERS_DEADLINE } else { SEEK_DEADLINE }
+    }
 }
 
 /// Where an answer comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Source {
-    /// The DHT and lookup servers, which the transport asks together.
+    /// The DHT or look-up servers, whichever the transport was to ask.
     Servers,
     /// A node on a link.
     Link(LinkId),
@@ -159,11 +190,17 @@ impl Seeker {
             self.attempts.clear();
         }
         self.attempts.insert(peer, Attempts { last: turn.now, vain: vain.saturating_add(1) });
+        let has_servers = lookup::has_own(state) || !lookup::of_friend(state, &peer).is_empty();
+        self.begin(state, delivery, turn, peer, why, if has_servers { Pass::Servers } else { Pass::Dht });
+    }
+
+    fn begin(&mut self, state: &State, delivery: &mut Delivery, turn: &mut Turn<'_>, peer: PeerId, why: Why, pass: Pass) {
+        self.finish(&peer);
         let today = day_of(turn.now);
-        if why == Why::Missed && self.look_for_body(state, delivery, turn, peer, today) {
+        if why == Why::Missed && self.look_for_body(state, delivery, turn, peer, pass, today) {
             return;
         }
-        self.look_for_header(state, delivery, turn, peer, days_about(today), false);
+        self.look_for_header(state, delivery, turn, peer, Next { why, pass, days: days_about(today), is_known: false });
     }
 
     fn put_off(&mut self, peer: PeerId, at: Timestamp) {
@@ -174,25 +211,27 @@ impl Seeker {
 
     /// Looks for the body by what the last header wrapped. Most who moved have the readers that they had: then their header,
     /// whose place former friends know as well, is not asked for. Whether there is anything to look by.
-    fn look_for_body(&mut self, state: &State, delivery: &mut Delivery, turn: &mut Turn<'_>, peer: PeerId, day: u32) -> bool {
+    fn look_for_body(&mut self, state: &State, delivery: &mut Delivery, turn: &mut Turn<'_>, peer: PeerId, pass: Pass, day: u32) -> bool {
         let Some(presence) = state.friends.get(&peer).and_then(|friend| friend.presence.as_ref()) else { return false };
         let Some(wrapped) = presence.wrapped.clone() else { return false };
         let Ok(id) = Place::of_body(&presence.reader.lookup, day, &wrapped).id(&presence.reader.lookup) else { return false };
-        let body = self.ask(state, delivery, turn, &peer, id, false);
-        self.open.insert(
-            peer,
-            Seek {
-                days: days_about(day),
-                day,
-                header: None,
-                version: presence.version,
-                body: Some((body, wrapped)),
-                deadline: turn.now.after(SEEK_BODY_DEADLINE),
-                found: false,
-                is_news: false,
-                wide: false,
-            },
-        );
+        let version = presence.version;
+        let body = self.ask(state, delivery, turn, &peer, id, pass);
+        let deadline = turn.now.after(if pass == Pass::Servers { SEEK_SERVERS_DEADLINE } else { SEEK_BODY_DEADLINE });
+        let seek = Seek {
+            why: Why::Missed,
+            pass,
+            days: days_about(day),
+            day,
+            header: None,
+            version,
+            body: Some((body, wrapped)),
+            deadline,
+            found: false,
+            is_news: false,
+            is_known: false,
+        };
+        self.open.insert(peer, seek);
         true
     }
 
@@ -212,19 +251,22 @@ impl Seeker {
         }
     }
 
-    /// Asks everybody who may know; with `wide` all friends' nodes, and those alone.
-    fn ask(&mut self, state: &State, delivery: &mut Delivery, turn: &mut Turn<'_>, peer: &PeerId, id: LookupId, wide: bool) -> Asked {
+    /// Asks those whose turn it is, and the friend's own node if it is here.
+    fn ask(&mut self, state: &State, delivery: &mut Delivery, turn: &mut Turn<'_>, peer: &PeerId, id: LookupId, pass: Pass) -> Asked {
         self.ids.insert(id, *peer);
-        let links: BTreeSet<LinkId> = if wide {
-            delivery.friends_here(state).into_iter().map(|(.., link)| link).collect()
-        } else {
-            turn.act(Action::Resolve(id, lookup::of_friend(state, peer)));
-            delivery.links_to(state, peer)
+        let (at, links) = match pass {
+            Pass::Servers => (Some(Look::Servers(lookup::of_friend(state, peer))), delivery.links_to(state, peer)),
+            Pass::Dht => (Some(Look::Dht), delivery.links_to(state, peer)),
+            Pass::Friends => (None, delivery.friends_here(state).into_iter().map(|(.., link)| link).collect()),
         };
+        let awaits_servers = at.is_some();
+        if let Some(at) = at {
+            turn.act(Action::Resolve(id, at));
+        }
         for link in &links {
             delivery.say(turn, *link, "lookup", &Frame::Lookup(id));
         }
-        Asked { id, awaits_servers: !wide, links }
+        Asked { id, awaits_servers, links }
     }
 
     fn look_for_header(
@@ -233,19 +275,17 @@ impl Seeker {
         delivery: &mut Delivery,
         turn: &mut Turn<'_>,
         peer: PeerId,
-        mut days: Vec<u32>,
-        wide: bool,
+        Next { why, pass, mut days, is_known }: Next,
     ) {
         self.finish(&peer);
         let Some(presence) = state.friends.get(&peer).and_then(|friend| friend.presence.as_ref()) else { return };
         let Some(day) = days.pop() else { return };
         let Ok(id) = Place::of_header(&presence.reader.lookup, day).id(&presence.reader.lookup) else { return };
-        let header = self.ask(state, delivery, turn, &peer, id, wide);
-        let deadline = turn.now.after(SEEK_DEADLINE);
-        self.open.insert(
-            peer,
-            Seek { days, day, header: Some(header), version: presence.version, body: None, deadline, found: false, is_news: false, wide },
-        );
+        let (header, version) = (self.ask(state, delivery, turn, &peer, id, pass), presence.version);
+        let deadline = turn.now.after(pass.deadline());
+        let (found, is_news) = (false, false);
+        self.open
+            .insert(peer, Seek { why, pass, days, day, header: Some(header), version, body: None, deadline, found, is_news, is_known });
     }
 
     fn finish(&mut self, peer: &PeerId) {
@@ -283,17 +323,22 @@ impl Seeker {
             let Some(labels) = turn.get(Table::Labels, peer.as_bytes())? else { return Ok(()) };
             let labels = LeafLabels::from_bytes(&labels).ok_or(TurnFailed("labels in the store cannot be read"))?;
             let Ok((_, wrapped)) = header.open(reader, &labels) else { return Ok(()) };
+            if seek.is_known && presence.wrapped.as_ref() == Some(&wrapped) {
+                // What lies by this secret was read just now.
+                seek.found = true;
+                return Ok(());
+            }
             let Ok(id) = Place::of_body(&reader.lookup, day, &wrapped).id(&reader.lookup) else { return Ok(()) };
             if let Some((older, _)) = &seek.body {
                 let older = older.id;
                 self.ids.remove(&older);
             }
-            let wide = seek.wide;
-            let body = self.ask(state, delivery, turn, &peer, id, wide);
+            let pass = seek.pass;
+            let body = self.ask(state, delivery, turn, &peer, id, pass);
             if let Some(seek) = self.open.get_mut(&peer) {
                 seek.version = header.version;
                 seek.body = Some((body, wrapped));
-                seek.deadline = turn.now.after(SEEK_DEADLINE);
+                seek.deadline = turn.now.after(pass.deadline());
             }
             return Ok(());
         }
@@ -361,17 +406,21 @@ impl Seeker {
 
     /// What was looked for is not to be had on that day.
     fn next_day(&mut self, state: &State, delivery: &mut Delivery, turn: &mut Turn<'_>, peer: PeerId) {
-        if let Some(seek) = self.open.get(&peer).filter(|seek| seek.header.is_none() && !seek.is_news) {
-            // What lies by the old secret is what is known: others may read now, by another one.
-            let days = seek.days.clone();
-            self.look_for_header(state, delivery, turn, peer, days, false);
-        } else if let Some(seek) = self.open.get_mut(&peer).filter(|seek| !seek.found) {
-            let (mut days, mut wide) = (std::mem::take(&mut seek.days), seek.wide);
-            let is_lasting = self.attempts.get(&peer).is_some_and(|attempts| attempts.vain >= SEEKS_BEFORE_FRIENDS);
-            if days.is_empty() && !wide && is_lasting && !delivery.friends_here(state).is_empty() {
-                (days, wide) = (days_about(day_of(turn.now)), true);
-            }
-            self.look_for_header(state, delivery, turn, peer, days, wide);
+        let is_lasting = self.attempts.get(&peer).is_some_and(|attempts| attempts.vain >= SEEKS_BEFORE_FRIENDS);
+        let Some(seek) = self.open.get_mut(&peer) else { return };
+        let (why, pass, is_vain) = (seek.why, seek.pass, !seek.found);
+        // What lies by the old secret is what is known: others may read now, by another one.
+        let is_body_alone = seek.header.is_none() && !seek.is_news;
+        let is_known = seek.is_known || (is_body_alone && seek.found);
+        let days = std::mem::take(&mut seek.days);
+        if is_body_alone || (is_vain && !days.is_empty()) {
+            self.look_for_header(state, delivery, turn, peer, Next { why, pass, days, is_known });
+        } else if pass == Pass::Servers && !seek.is_news {
+            // Servers may be late, or show what is old.
+            self.begin(state, delivery, turn, peer, why, Pass::Dht);
+        } else if pass == Pass::Dht && is_vain && is_lasting && !delivery.friends_here(state).is_empty() {
+            let days = days_about(day_of(turn.now));
+            self.look_for_header(state, delivery, turn, peer, Next { why, pass: Pass::Friends, days, is_known: false });
         } else {
             self.finish(&peer);
         }

@@ -27,7 +27,7 @@ use libp2p::swarm::dial_opts::DialOpts;
 use libp2p::{Multiaddr, PeerId as TransportId, StreamProtocol, identify};
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use symbolon_core::seam::{Address, Input};
+use symbolon_core::seam::{Address, Input, Look};
 use symbolon_presence::id::LookupId;
 use symbolon_presence::posted::Item;
 use symbolon_presence::record::RECORD_MAX;
@@ -255,8 +255,8 @@ impl Driver {
         }
     }
 
-    /// Looks for a record, in the DHT, at our lookup servers, and at these.
-    pub(super) fn resolve(&mut self, id: LookupId, servers: &[Vec<Address>]) {
+    /// Looks for a record.
+    pub(super) fn resolve(&mut self, id: LookupId, at: &Look) {
         if self.dht.searches.len() >= DHT_QUERIES_MAX {
             self.dht.answer(Input::Resolved(id));
             return;
@@ -264,8 +264,14 @@ impl Driver {
         self.dht.next_search += 1;
         let search = self.dht.next_search;
         // One part more, until all are known.
-        let mut parts = 1 + self.ask_servers(search, id, servers);
-        if self.dht.servers.is_empty() {
+        let mut parts = 1 + match at {
+            Look::Servers(servers) => self.ask_servers(search, id, servers),
+            Look::Everywhere => self.ask_servers(search, id, &[]),
+            Look::Dht => 0,
+        };
+        if matches!(at, Look::Servers(_)) {
+            // The DHT does not hear of it.
+        } else if self.dht.servers.is_empty() {
             // Kept for a neighbour who has left: a query would look here, too.
             if let Some(record) = self.kept_record(&id) {
                 self.dht.answer(Input::Found(id, record));

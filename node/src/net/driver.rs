@@ -22,7 +22,7 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use symbolon_core::seam::Address;
+use symbolon_core::seam::{Address, Look};
 use symbolon_presence::id::LookupId;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -49,7 +49,7 @@ pub(super) enum Request {
     /// Let a record of somebody else be found.
     Host(u64, Vec<u8>),
     /// Look for a record; these servers may have it, too.
-    Resolve(LookupId, Vec<Vec<Address>>),
+    Resolve(LookupId, Look),
     /// Our lookup servers; numbered like [`Request::Publish`].
     /// Each by its addresses and by the sockets that these lead to.
     Lookups(u64, Vec<(Vec<Address>, Vec<Address>)>),
@@ -215,7 +215,7 @@ impl Driver {
                     }
                     Some(Request::Publish(number, everywhere, servers)) => self.publish(number, everywhere, servers),
                     Some(Request::Host(owner, record)) => self.host(owner, record),
-                    Some(Request::Resolve(id, servers)) => self.resolve(id, &servers),
+                    Some(Request::Resolve(id, at)) => self.resolve(id, &at),
                     Some(Request::Lookups(number, servers)) => self.set_lookups(number, servers),
                     Some(Request::Bootstrap(addresses)) => self.call_servers(addresses),
                     Some(Request::Neighbours(number, places)) => self.set_neighbours(number, places.as_deref()),

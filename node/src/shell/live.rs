@@ -7,7 +7,7 @@ use crate::net::NetHandle;
 use crate::store::MlsTable;
 use crate::store::Store;
 use std::rc::Rc;
-use symbolon_core::seam::{Action, Address, Announcement, CloseReason, DialId, Event, Input, LinkId};
+use symbolon_core::seam::{Action, Address, Announcement, CloseReason, DialId, Event, Input, LinkId, Look};
 use symbolon_core::table::Change;
 use symbolon_core::world::{CipherError, Shelf, World};
 use symbolon_core::{Core, CoreConfig, LoadError, TurnFailed};
@@ -107,8 +107,8 @@ impl Transport for Ways {
         self.net.publish(everywhere, servers);
     }
 
-    fn resolve(&mut self, id: LookupId, servers: Vec<Vec<Address>>) {
-        self.net.resolve(id, servers);
+    fn resolve(&mut self, id: LookupId, at: Look) {
+        self.net.resolve(id, at);
     }
 
     fn lookups(&mut self, servers: Vec<Vec<Address>>) {

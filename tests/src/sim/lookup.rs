@@ -3,7 +3,7 @@
 
 use super::run::{Happening, Ix, Sim};
 use std::collections::BTreeMap;
-use symbolon_core::seam::Input;
+use symbolon_core::seam::{Input, Look};
 use symbolon_presence::id::LookupId;
 use symbolon_presence::posted::Item;
 
@@ -13,8 +13,12 @@ pub struct Lookup {
     /// Whether there is one at all.
     pub is_there: bool,
     records: BTreeMap<LookupId, Vec<Vec<u8>>>,
-    /// How often something was looked for.
+    /// How often something was looked for in the DHT.
     pub resolved: u64,
+    /// The same of the records of friends, for each node.
+    pub asked: BTreeMap<Ix, u64>,
+    /// Whether look-up servers know all records too; of some by chance, if it is not said.
+    pub servers_know: Option<bool>,
 }
 
 /// Versions of one record remembered.
@@ -42,11 +46,19 @@ impl Sim {
         }
     }
 
-    pub(super) fn resolve(&mut self, ix: Ix, id: LookupId) {
-        self.lookup.resolved += 1;
+    /// Look-up servers know of some records, and the DHT of all.
+    pub(super) fn resolve(&mut self, ix: Ix, id: LookupId, at: &Look) {
+        let knows = match at {
+            Look::Servers(_) => self.lookup.servers_know.unwrap_or_else(|| self.below(2) == 0),
+            Look::Dht | Look::Everywhere => {
+                self.lookup.resolved += 1;
+                *self.lookup.asked.entry(ix).or_default() += u64::from(*at == Look::Dht);
+                true
+            }
+        };
         let incarnation = self.nodes[ix].incarnation;
         let mut at = self.now.after(1 + self.below(self.faults.latency.max(1)));
-        if self.lookup.is_there {
+        if self.lookup.is_there && knows {
             let versions = self.lookup.records.get(&id).cloned().unwrap_or_default();
             let mut answers: Vec<Vec<u8>> = versions.last().cloned().filter(|_| !self.happens(self.faults.loss)).into_iter().collect();
             if self.happens(self.faults.replay) {

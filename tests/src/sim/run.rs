@@ -331,7 +331,7 @@ impl Sim {
                 // Nothing here stands between two nodes.
                 Action::Punch(..) | Action::Reserve(_) | Action::Admit(_) | Action::Host(..) | Action::Heard(_) | Action::Keep(..) => {}
                 Action::Publish { everywhere, servers } => everywhere.into_iter().chain(servers).for_each(|record| self.publish(record)),
-                Action::Resolve(id, _) => self.resolve(ix, id),
+                Action::Resolve(id, at) => self.resolve(ix, id, &at),
                 // Whoever wants to be found is: see `lookup`.
                 Action::Bootstrap(_) | Action::Lookups(_) | Action::Neighbours(_) => {}
                 Action::Announce(shown) => self.announced.push((ix, shown)),

@@ -1,7 +1,7 @@
 //! What is kept of a run: a hash of everything, and on request a file to step through.
 
 use std::sync::{Arc, Mutex};
-use symbolon_core::seam::{Action, Input};
+use symbolon_core::seam::{Action, Input, Look};
 use symbolon_core::table::Change;
 use symbolon_presence::kdf::sha256;
 use symbolon_presence::time::{HOUR, MINUTE, SECOND, Timestamp};
@@ -159,7 +159,8 @@ pub fn action(action: &Action) -> String {
         Action::Host(_, record) => format!("> host {} B", record.len()),
         Action::Neighbours(places) => format!("> {:?} neighbours", places.as_ref().map(Vec::len)),
         Action::Bootstrap(servers) => format!("> bootstrap {}", servers.len()),
-        Action::Resolve(..) => "> resolve".into(),
+        Action::Resolve(_, Look::Servers(_)) => "> resolve at servers".into(),
+        Action::Resolve(_, Look::Dht | Look::Everywhere) => "> resolve".into(),
         Action::Lookups(servers) => format!("> lookups {}", servers.len()),
         Action::Announce(shown) => format!("> announce hour {}", shown.hour),
         Action::Reply(id, Ok(_)) => format!("> command {} done", id.0),

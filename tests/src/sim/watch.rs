@@ -56,8 +56,8 @@ struct Known {
     state: MessageState,
 }
 
-/// More turns than a minute of a story has reason for.
-const BUSY: u64 = 1_500;
+/// More turns than a minute of a story has reason for. A look-up alone is four: look-up servers, then the DHT.
+const BUSY: u64 = 2_250;
 
 /// What the invariants remember.
 #[derive(Debug, Default)]

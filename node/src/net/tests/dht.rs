@@ -63,7 +63,8 @@ pub(super) async fn servers(peer: &mut Peer, some: bool) {
 
 /// Everything found under an id.
 pub(super) async fn found(peer: &mut Peer, id: LookupId, servers: Vec<Vec<Address>>) -> Vec<Vec<u8>> {
-    peer.handle.resolve(id, servers);
+    let at = if servers.is_empty() { Look::Everywhere } else { Look::Servers(servers) };
+    peer.handle.resolve(id, at);
     let mut found = Vec::new();
     loop {
         match timeout(PATIENCE, peer.inputs.recv()).await.unwrap().unwrap() {
@@ -241,7 +242,7 @@ async fn servers_that_are_gone_are_servers_no_longer_until_one_is_met_again() {
     let mut peer = client(&server).await;
     let listen = server.net.listening();
     server.net.stop().await;
-    peer.handle.resolve(record(5, 0).0, Vec::new());
+    peer.handle.resolve(record(5, 0).0, Look::Dht);
     servers(&mut peer, false).await;
     let forward = Some(Secret::from_bytes([9; 32]));
     let _again = Peer::start(NetConfig { listen, forward, ..NetConfig::default() }, 256).await;
@@ -364,7 +365,7 @@ async fn more_searches_than_there_may_be_are_answered_at_once_with_nothing() {
     let mut peer = Peer::new(&[TCP]).await;
     let over = 5;
     for number in 0..DHT_QUERIES_MAX + over {
-        peer.handle.resolve(LookupId([u8::try_from(number).unwrap(); 32]), servers.clone());
+        peer.handle.resolve(LookupId([u8::try_from(number).unwrap(); 32]), Look::Servers(servers.clone()));
     }
     let begun = Instant::now();
     for _ in 0..over {

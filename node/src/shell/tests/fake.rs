@@ -337,7 +337,7 @@ impl Transport for Sent {
         self.push("neighbours".into());
     }
 
-    fn resolve(&mut self, _: LookupId, _: Vec<Vec<Address>>) {
+    fn resolve(&mut self, _: LookupId, _: Look) {
         self.push("resolve".into());
     }
 
