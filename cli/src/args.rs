@@ -146,6 +146,12 @@ pub enum Verb {
         #[command(subcommand)]
         verb: RelayVerb,
     },
+    /// This device: go on with this copy of its folder
+    Device {
+        /// What to do
+        #[command(subcommand)]
+        verb: DeviceVerb,
+    },
     /// Let whoever knows my Peer ID ask me for friendship, or no longer
     Findable {
         /// `on` publishes a way in for anybody who knows the id; `off` (as at the start) takes it back
@@ -196,6 +202,18 @@ pub enum LookupVerb {
     },
     /// List the lookup servers that I have named
     List,
+}
+
+/// What to do with this device.
+#[derive(Debug, Subcommand)]
+pub enum DeviceVerb {
+    /// Go on with this copy of the data folder, after another one ran or an older one was put back
+    Confirm,
+    /// Send a friend's older copy again what it lacks
+    Resend {
+        /// Petname, Peer ID or its beginning
+        friend: String,
+    },
 }
 
 /// What to do with relays.

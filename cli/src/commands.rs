@@ -1,6 +1,6 @@
 //! Every command but `up`: asks the running node and shows its answer.
 
-use crate::args::{ExportFormat, Invite, InviteVerb, LookupVerb, Read, RelayVerb, RequestsVerb, Send, Switch, Verb};
+use crate::args::{DeviceVerb, ExportFormat, Invite, InviteVerb, LookupVerb, Read, RelayVerb, RequestsVerb, Send, Switch, Verb};
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -66,6 +66,7 @@ pub fn run(verb: &Verb, client: &Client, output: Output) -> Result<(), Failure> 
             let view = client.post("/api/v1/identity/findable", &json!({ "findable": *state == Switch::On }))?;
             output.show(&view, show::identity)
         }
+        Verb::Device { verb } => device(client, output, verb),
         Verb::Lookup { verb } => lookup(client, output, verb),
         Verb::Status => output.show(&client.get("/api/v1/status", &[])?, show::status),
         Verb::Doctor => doctor(client, output),
@@ -105,6 +106,13 @@ fn relay(client: &Client, output: Output, verb: &RelayVerb) -> Result<(), Failur
             show::relay,
             "No relays. `symbolon relay run` starts one on a machine that is always on; `symbolon relay add LINK` uses it.\n",
         ),
+    }
+}
+
+fn device(client: &Client, output: Output, verb: &DeviceVerb) -> Result<(), Failure> {
+    match verb {
+        DeviceVerb::Confirm => output.show(&client.post("/api/v1/device/confirm", &json!({}))?, show::confirmed),
+        DeviceVerb::Resend { friend } => output.show(&client.post("/api/v1/device/resend", &json!({ "friend": friend }))?, show::resent),
     }
 }
 

@@ -236,6 +236,23 @@ pub fn relay_removed(view: &Value) -> String {
     format!("{} is given up; friends are told where else to write.\n", line(str_of(view, "relay")))
 }
 
+/// This copy of the folder goes on.
+pub fn confirmed(view: &Value) -> String {
+    if view.get("had_stopped").and_then(Value::as_bool) == Some(true) {
+        "This copy goes on. Stop the other one: it stops by itself once a friend has heard of this.\n".to_owned()
+    } else {
+        "Noted. This device goes on.\n".to_owned()
+    }
+}
+
+/// What a friend's older copy lacks is on its way.
+pub fn resent(view: &Value) -> String {
+    match view.get("resent").and_then(Value::as_u64).unwrap_or_default() {
+        0 => "Nothing to send again.\n".to_owned(),
+        texts => format!("{texts} text(s) are sent again.\n"),
+    }
+}
+
 /// What works and what does not.
 pub fn status(view: &Value) -> String {
     let number = |field: &str| view.get(field).and_then(Value::as_u64).unwrap_or_default();

@@ -1,6 +1,8 @@
 //! The shell of a Symbolon node: the one place where tokio, libp2p, the store, OpenMLS
 //! and the clock meet.
 
+#![recursion_limit = "256"]
+
 pub mod api;
 pub mod folder;
 pub mod handle;

@@ -4,26 +4,32 @@
 //!
 //! ```text
 //! first: 01 01 | HPKE encapsulated key 32 B | ciphertext | tag 16 B
-//! known: 01 02 | tag 16 B                   | ciphertext | tag 16 B
+//! known: 01 03 | tag 16 B | nonce 12 B      | ciphertext | tag 16 B
 //! ```
 //!
-//! *first* goes to somebody whose device does not know ours yet; it costs one HPKE seal.
+//! *first* goes to somebody whose device does not know ours yet, or who may share no state
+//! with us any more; it costs one HPKE seal.
 //! *known* runs between two devices that hold each other's certificates. Its key comes
-//! from X25519 of the two certificates and the direction; its counter never repeats, and
-//! the tag is a PRF of the counter, so that nobody else can link two envelopes. Neither
+//! from X25519 of the two certificates and the direction. The tag is a PRF of the counter, so
+//! that nobody else can link two envelopes; the nonce is random, so that an older copy of a
+//! folder, which counts what was counted before, gives nothing of either text away. Neither
 //! depends on MLS epochs.
 
-use crate::id::{DeviceId, FrameId};
-use crate::kdf::{Secret, derive, mac, sha256};
-use crate::labels::{KEY_KNOWN, KEY_KNOWN_SEAL, KEY_KNOWN_TAG, MAC_TAG, SEAL_FIRST, SEAL_KNOWN};
-use crate::seal::{AEAD_OVERHEAD, DhKey, DhPublic, HPKE_OVERHEAD, OpenError, aead_open, aead_seal, hpke_open, hpke_seal};
+use crate::id::{DeviceId, FrameId, RoomId};
+use crate::kdf::{Secret, derive, hash, mac, sha256};
+use crate::labels::{HASH_LINE, KEY_KNOWN, KEY_KNOWN_SEAL, KEY_KNOWN_TAG, Label, MAC_TAG, SEAL_DIRECT, SEAL_FIRST, SEAL_KNOWN};
+use crate::seal::{
+    AEAD_OVERHEAD, DhKey, DhPublic, HPKE_OVERHEAD, NONCE, OpenError, aead_open, aead_open_random, aead_seal_random, hpke_open, hpke_seal,
+};
 
 /// The sizes an envelope can have, in bytes.
 pub const BUCKETS: [usize; 6] = [512, 2 * 1024, 8 * 1024, 32 * 1024, 128 * 1024, 256 * 1024];
 
 const HEADER: usize = 2;
 const FIRST: u8 = 1;
-const KNOWN: u8 = 2;
+/// Known envelopes without a nonce of their own: made no more, but some wait in outboxes still.
+const COUNTED: u8 = 2;
+const KNOWN: u8 = 3;
 const VERSION: u8 = crate::codec::VERSION;
 const TAG: usize = 16;
 const LENGTH: usize = 4;
@@ -31,7 +37,7 @@ const LENGTH: usize = 4;
 /// The longest payload of a first envelope, in bytes.
 pub const FIRST_MAX: usize = 256 * 1024 - HEADER - HPKE_OVERHEAD - LENGTH;
 /// The longest payload of a known envelope, in bytes.
-pub const KNOWN_MAX: usize = 256 * 1024 - HEADER - TAG - AEAD_OVERHEAD - LENGTH;
+pub const KNOWN_MAX: usize = 256 * 1024 - HEADER - TAG - NONCE - AEAD_OVERHEAD - LENGTH;
 
 /// The payload does not fit the largest size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,23 +67,49 @@ pub fn kind(envelope: &[u8]) -> Option<Kind> {
     bucket(envelope)?;
     match envelope {
         [VERSION, FIRST, ..] => Some(Kind::First),
-        [VERSION, KNOWN, rest @ ..] => rest.first_chunk::<TAG>().map(|tag| Kind::Known(*tag)),
+        [VERSION, COUNTED | KNOWN, rest @ ..] => rest.first_chunk::<TAG>().map(|tag| Kind::Known(*tag)),
         _ => None,
     }
 }
 
-/// Seals a payload to a public key.
+/// Seals a payload to a contact package.
 pub fn seal_first<R: rand_core::CryptoRng>(to: &DhPublic, payload: &[u8], rng: &mut R) -> Result<Vec<u8>, TooLong> {
-    let padded = pad(payload, HEADER + HPKE_OVERHEAD)?;
-    let header = [VERSION, FIRST];
-    Ok([header.as_slice(), &hpke_seal(SEAL_FIRST, to, &header, &padded, rng)].concat())
+    seal_to(SEAL_FIRST, to, payload, rng)
 }
 
-/// Opens a first envelope.
+/// Opens a first envelope that was sealed to a contact package.
 pub fn open_first(key: &DhKey, envelope: &[u8]) -> Result<Vec<u8>, OpenError> {
+    open_sealed(SEAL_FIRST, key, envelope)
+}
+
+/// Seals a payload to the key of a friend's device certificate.
+pub fn seal_direct<R: rand_core::CryptoRng>(to: &DhPublic, payload: &[u8], rng: &mut R) -> Result<Vec<u8>, TooLong> {
+    seal_to(SEAL_DIRECT, to, payload, rng)
+}
+
+/// Opens a first envelope that was sealed to the key of our certificate.
+pub fn open_direct(key: &DhKey, envelope: &[u8]) -> Result<Vec<u8>, OpenError> {
+    open_sealed(SEAL_DIRECT, key, envelope)
+}
+
+fn seal_to<R: rand_core::CryptoRng>(label: Label, to: &DhPublic, payload: &[u8], rng: &mut R) -> Result<Vec<u8>, TooLong> {
+    let padded = pad(payload, HEADER + HPKE_OVERHEAD)?;
+    let header = [VERSION, FIRST];
+    Ok([header.as_slice(), &hpke_seal(label, to, &header, &padded, rng)].concat())
+}
+
+fn open_sealed(label: Label, key: &DhKey, envelope: &[u8]) -> Result<Vec<u8>, OpenError> {
     let Some(Kind::First) = kind(envelope) else { return Err(OpenError) };
     let (header, sealed) = envelope.split_at_checked(HEADER).ok_or(OpenError)?;
-    unpad(hpke_open(SEAL_FIRST, key, header, sealed)?)
+    unpad(hpke_open(label, key, header, sealed)?)
+}
+
+/// The counter at which known envelopes begin in a room, in one direction: a room that takes the
+/// place of another one counts where nothing was counted before, as far as anybody remembers.
+pub fn line_start(room: &RoomId, from: &DeviceId, to: &DeviceId) -> u64 {
+    let digest = hash(HASH_LINE, &[room.as_bytes(), from.as_bytes(), to.as_bytes()]);
+    // Half of all numbers lie above the highest beginning.
+    digest.as_bytes().first_chunk().map_or(0, |head| u64::from_be_bytes(*head) >> 1)
 }
 
 /// The keys of known envelopes in one direction between two devices.
@@ -100,19 +132,26 @@ impl KnownKey {
         mac(&self.tag, MAC_TAG, &[&counter.to_be_bytes()])
     }
 
-    /// Seals a payload under a counter that was never used before.
-    pub fn seal(&self, counter: u64, payload: &[u8]) -> Result<Vec<u8>, TooLong> {
-        let padded = pad(payload, HEADER + TAG + AEAD_OVERHEAD)?;
+    /// Seals a payload under a counter, which gives the tag, and a nonce drawn for it.
+    pub fn seal(&self, counter: u64, nonce: &[u8; NONCE], payload: &[u8]) -> Result<Vec<u8>, TooLong> {
+        let padded = pad(payload, HEADER + TAG + NONCE + AEAD_OVERHEAD)?;
         let header = [[VERSION, KNOWN].as_slice(), &self.tag(counter)].concat();
-        let sealed = aead_seal(&self.seal, counter, SEAL_KNOWN, &header, &padded);
-        Ok([header, sealed].concat())
+        let sealed = aead_seal_random(&self.seal, nonce, SEAL_KNOWN, &header, &padded);
+        Ok([header.as_slice(), nonce, &sealed].concat())
     }
 
     /// Opens an envelope whose tag is that of `counter`.
     pub fn open(&self, counter: u64, envelope: &[u8]) -> Result<Vec<u8>, OpenError> {
         let Some(Kind::Known(_)) = kind(envelope) else { return Err(OpenError) };
-        let (header, sealed) = envelope.split_at_checked(HEADER + TAG).ok_or(OpenError)?;
-        unpad(aead_open(&self.seal, counter, SEAL_KNOWN, header, sealed)?)
+        let (header, rest) = envelope.split_at_checked(HEADER + TAG).ok_or(OpenError)?;
+        if header.get(HEADER..) != Some(self.tag(counter).as_slice()) {
+            return Err(OpenError);
+        }
+        if header.get(1) == Some(&COUNTED) {
+            return unpad(aead_open(&self.seal, counter, SEAL_KNOWN, header, rest)?);
+        }
+        let (nonce, sealed) = rest.split_first_chunk::<NONCE>().ok_or(OpenError)?;
+        unpad(aead_open_random(&self.seal, nonce, SEAL_KNOWN, header, sealed)?)
     }
 }
 
@@ -171,13 +210,13 @@ mod tests {
     fn a_known_envelope_opens_at_the_other_device_under_its_counter() {
         let (sender, receiver) = pair();
         assert_eq!(sender, receiver);
-        let envelope = sender.seal(9, b"hello").unwrap();
+        let envelope = sender.seal(9, &[7; NONCE], b"hello").unwrap();
         assert_eq!(envelope.len(), 512);
         assert_eq!(kind(&envelope), Some(Kind::Known(receiver.tag(9))));
         assert_eq!(receiver.open(9, &envelope), Ok(b"hello".to_vec()));
         assert_eq!(receiver.open(10, &envelope), Err(OpenError));
-        assert_eq!(sender.seal(0, &vec![0; KNOWN_MAX]).unwrap().len(), 262_144);
-        assert_eq!(sender.seal(0, &vec![0; KNOWN_MAX + 1]), Err(TooLong));
+        assert_eq!(sender.seal(0, &[7; NONCE], &vec![0; KNOWN_MAX]).unwrap().len(), 262_144);
+        assert_eq!(sender.seal(0, &[7; NONCE], &vec![0; KNOWN_MAX + 1]), Err(TooLong));
     }
 
     #[test]
@@ -190,7 +229,7 @@ mod tests {
     #[test]
     fn an_altered_envelope_does_not_open() {
         let (sender, receiver) = pair();
-        let envelope = sender.seal(9, b"hello").unwrap();
+        let envelope = sender.seal(9, &[7; NONCE], b"hello").unwrap();
         for at in 0..envelope.len() {
             let mut bad = envelope.clone();
             bad[at] ^= 0x10;
@@ -199,12 +238,52 @@ mod tests {
     }
 
     #[test]
+    fn two_texts_under_one_counter_share_no_key_stream() {
+        // What an older copy of a folder does before it knows that it is one.
+        let (sender, _) = pair();
+        let one = sender.seal(9, &[1; NONCE], &[0xaa; 100]).unwrap();
+        let other = sender.seal(9, &[2; NONCE], &[0x55; 100]).unwrap();
+        assert_eq!(one[..18], other[..18], "the tag is that of the counter");
+        let body = 18 + NONCE + LENGTH;
+        let xor: Vec<u8> = one[body..body + 100].iter().zip(&other[body..body + 100]).map(|(a, b)| a ^ b).collect();
+        assert_ne!(xor, vec![0xff; 100]);
+    }
+
+    #[test]
+    fn an_envelope_of_before_that_waits_in_an_outbox_still_opens() {
+        let (sender, receiver) = pair();
+        let padded = pad(b"hello", HEADER + TAG + AEAD_OVERHEAD).unwrap();
+        let header = [[VERSION, COUNTED].as_slice(), &sender.tag(9)].concat();
+        let envelope = [header.clone(), crate::seal::aead_seal(&sender.seal, 9, SEAL_KNOWN, &header, &padded)].concat();
+        assert_eq!(kind(&envelope), Some(Kind::Known(receiver.tag(9))));
+        assert_eq!(receiver.open(9, &envelope), Ok(b"hello".to_vec()));
+        let mut posing = envelope;
+        posing[1] = KNOWN;
+        assert_eq!(receiver.open(9, &posing), Err(OpenError));
+    }
+
+    #[test]
+    fn an_envelope_to_a_package_is_none_to_a_certificate_and_the_other_way_round() {
+        let key = DhKey::random(&mut rng());
+        let (first, direct) = (seal_first(&key.public(), b"a", &mut rng()).unwrap(), seal_direct(&key.public(), b"b", &mut rng()).unwrap());
+        assert_eq!((open_first(&key, &first), open_direct(&key, &direct)), (Ok(b"a".to_vec()), Ok(b"b".to_vec())));
+        assert!(open_direct(&key, &first).is_err() && open_first(&key, &direct).is_err());
+    }
+
+    #[test]
+    fn each_room_and_direction_counts_from_elsewhere() {
+        let (a, b) = (DeviceId([1; 16]), DeviceId([2; 16]));
+        let starts = [(1, a, b), (1, b, a), (2, a, b)].map(|(room, from, to)| line_start(&RoomId([room; 32]), &from, &to));
+        assert!(starts[0] != starts[1] && starts[0] != starts[2] && starts.iter().all(|start| *start < 1 << 63));
+    }
+
+    #[test]
     fn bytes_of_another_size_version_or_kind_are_no_envelope() {
         for bytes in [vec![], vec![1; 511], vec![1; 513], vec![2; 512], vec![0; 512], vec![1; 300_000]] {
             assert!(!matches!(kind(&bytes), Some(Kind::Known(_))));
         }
-        let mut third_kind = vec![0; 512];
-        third_kind[..2].copy_from_slice(&[1, 3]);
-        assert_eq!(kind(&third_kind), None);
+        let mut fourth_kind = vec![0; 512];
+        fourth_kind[..2].copy_from_slice(&[1, 4]);
+        assert_eq!(kind(&fourth_kind), None);
     }
 }

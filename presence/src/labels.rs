@@ -35,6 +35,8 @@ labels! {
     SIGN_ACCEPT = "sign accept";
     /// Device signs a Confirm.
     SIGN_CONFIRM = "sign confirm";
+    /// Device signs how it stands with a friend's device.
+    SIGN_STANDING = "sign standing";
     /// Device signs that a room leaf is its own.
     SIGN_LEAF = "sign room leaf";
     /// Mailbox signs a list of frames it holds.
@@ -85,6 +87,8 @@ labels! {
     HASH_RELAY_LINK = "hash relay link";
     /// The second root key, as friends hold it.
     HASH_SECOND_ROOT = "hash second root";
+    /// Where the counters of known envelopes begin in a room.
+    HASH_LINE = "hash envelope line";
     /// The local name of an incoming request.
     HASH_REQUEST = "hash request row";
     /// Under which a record is looked up.
@@ -167,6 +171,8 @@ labels! {
     // Seals.
     /// HPKE: first envelope.
     SEAL_FIRST = "seal first envelope";
+    /// HPKE: first envelope to a friend's device, under the key of its certificate.
+    SEAL_DIRECT = "seal direct envelope";
     /// HPKE: sealed address.
     SEAL_ADDRESS = "seal mailbox address";
     /// HPKE: record of a mailbox at a relay.

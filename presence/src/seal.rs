@@ -17,6 +17,8 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 pub const HPKE_OVERHEAD: usize = 32 + 16;
 /// Bytes that an AEAD seal adds.
 pub const AEAD_OVERHEAD: usize = 16;
+/// Bytes of an AEAD's nonce.
+pub const NONCE: usize = 12;
 
 /// The sealed bytes are not for this key, this label or these associated data, or were altered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,6 +124,21 @@ pub fn aead_seal(key: &Secret, counter: u64, label: Label, aad: &[u8], plaintext
         Ok(sealed) => sealed,
         Err(_) => unreachable!("the message is far below the AEAD's limit"),
     }
+}
+
+/// Seals under a key with a nonce that was drawn for this message alone.
+pub fn aead_seal_random(key: &Secret, nonce: &[u8; NONCE], label: Label, aad: &[u8], plaintext: &[u8]) -> Vec<u8> {
+    let aad = [label.as_bytes(), aad].concat();
+    match cipher(key).encrypt(&Nonce::from(*nonce), Payload { msg: plaintext, aad: &aad }) {
+        Ok(sealed) => sealed,
+        Err(_) => unreachable!("the message is far below the AEAD's limit"),
+    }
+}
+
+/// Opens what [`aead_seal_random`] made.
+pub fn aead_open_random(key: &Secret, nonce: &[u8; NONCE], label: Label, aad: &[u8], sealed: &[u8]) -> Result<Vec<u8>, OpenError> {
+    let aad = [label.as_bytes(), aad].concat();
+    cipher(key).decrypt(&Nonce::from(*nonce), Payload { msg: sealed, aad: &aad }).map_err(|_| OpenError)
 }
 
 /// Opens what [`aead_seal`] made.

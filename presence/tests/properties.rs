@@ -194,7 +194,7 @@ proptest! {
     fn a_payload_of_any_length_lands_in_the_smallest_size_and_opens(length in 0..=KNOWN_MAX.min(FIRST_MAX), shift in 0u32..18, counter in any::<u64>()) {
         // Short ones as often as long ones.
         let payload = vec![0xa5; length >> shift];
-        let envelope = known().seal(counter, &payload).unwrap();
+        let envelope = known().seal(counter, &[7; 12], &payload).unwrap();
         prop_assert_eq!(envelope.len(), smallest_fitting(payload.len() + 2 + 16 + 16 + 4));
         prop_assert!(known().open(counter, &envelope) == Ok(payload.clone()));
         let key = DhKey::from_bytes([3; 32]);
@@ -210,7 +210,7 @@ fn every_short_payload_lands_in_the_smallest_size_and_opens() {
     // Every length through the first two sizes and over the edges of the third.
     for length in (0..2_100).chain(8_090..8_150) {
         let payload: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
-        let envelope = known.seal(1, &payload).unwrap();
+        let envelope = known.seal(1, &[7; 12], &payload).unwrap();
         assert_eq!(envelope.len(), smallest_fitting(length + 2 + 16 + 16 + 4), "{length}");
         assert_eq!(known.open(1, &envelope), Ok(payload.clone()));
         // HPKE costs more: around the edges only.
@@ -228,8 +228,8 @@ fn payloads_at_the_edge_of_every_size_land_in_it_and_the_next_byte_in_the_next()
     for (index, size) in BUCKETS.into_iter().enumerate() {
         let next = BUCKETS.get(index + 1);
         let most = size - (256 * 1024 - KNOWN_MAX);
-        assert_eq!(known.seal(1, &vec![1; most]).unwrap().len(), size);
-        assert_eq!(known.seal(1, &vec![1; most + 1]).ok().map(|envelope| envelope.len()), next.copied());
+        assert_eq!(known.seal(1, &[7; 12], &vec![1; most]).unwrap().len(), size);
+        assert_eq!(known.seal(1, &[7; 12], &vec![1; most + 1]).ok().map(|envelope| envelope.len()), next.copied());
         let seal = |length| envelope::seal_first(&key.public(), &vec![1; length], &mut rand_chacha::ChaCha20Rng::from_seed([4; 32]));
         let most = size - (256 * 1024 - FIRST_MAX);
         assert_eq!(seal(most).unwrap().len(), size);
@@ -242,7 +242,7 @@ fn payloads_at_the_edge_of_every_size_land_in_it_and_the_next_byte_in_the_next()
 fn nothing_but_kind_and_size_shows_on_the_outside() {
     let known = known();
     for (a, b) in [(0usize, 400usize), (500, 1_900)] {
-        let (short, long) = (known.seal(1, &vec![0; a]).unwrap(), known.seal(2, &vec![0xff; b]).unwrap());
+        let (short, long) = (known.seal(1, &[7; 12], &vec![0; a]).unwrap(), known.seal(2, &[8; 12], &vec![0xff; b]).unwrap());
         assert_eq!(short.len(), long.len());
         assert_eq!(short[..2], long[..2]);
         assert!(matches!(envelope::kind(&short), Some(Kind::Known(_))));

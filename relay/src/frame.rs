@@ -323,7 +323,7 @@ mod tests {
 
     fn envelope() -> Vec<u8> {
         let (a, b) = (DhKey::from_bytes([1; 32]), DhKey::from_bytes([2; 32]));
-        KnownKey::agree(&a, &b.public(), &DeviceId([1; 16]), &DeviceId([2; 16])).seal(0, b"x").unwrap()
+        KnownKey::agree(&a, &b.public(), &DeviceId([1; 16]), &DeviceId([2; 16])).seal(0, &[0; 12], b"x").unwrap()
     }
 
     fn key() -> Secret {

@@ -20,7 +20,7 @@ use symbolon_core::wire::{
 };
 use symbolon_core::world::{LeafKey, Lifetime, Opened, RoomCipher, Sealed};
 use symbolon_presence::codec;
-use symbolon_presence::envelope::{KnownKey, frame_id, open_first, seal_first};
+use symbolon_presence::envelope::{KnownKey, frame_id, line_start, open_first, seal_first};
 use symbolon_presence::friendship::FriendshipSecret;
 use symbolon_presence::id::{Digest, FrameId, GrantId, MessageId, Nonce, PeerId, PublicKeyBytes, RequestId, RoomId};
 use symbolon_presence::identity::{Device, Identity, pair_context};
@@ -46,7 +46,7 @@ pub struct Actor {
     pub cipher: ClearCipher,
     /// Private half of the package it gives out, in invites and as reply address.
     pub package: DhKey,
-    /// Counter of its next known envelope.
+    /// Counter of its next known envelope, from where its line begins.
     pub counter: u64,
     /// Sequence number of its next ordered frame.
     pub sequence: u64,
@@ -148,6 +148,7 @@ impl Actor {
             group_info: self.cipher.offer(room).unwrap(),
             created: now,
             expires: now.after(30 * DAY),
+            renews: None,
         }
     }
 
@@ -211,6 +212,7 @@ impl Actor {
         let view = self.cipher.inspect(&body.group_info).unwrap();
         let head = AcceptHead {
             leaves: None,
+            lacks: None,
             request: body.request,
             nonce: Nonce::random(&mut self.rng),
             name: "Mallory".into(),
@@ -272,7 +274,9 @@ impl Actor {
 
     /// The frame of a known envelope with any payload, under its next counter.
     pub fn known_frame(&mut self, bond: &Bond, payload: &[u8]) -> Vec<u8> {
-        let envelope = self.known_key(bond).seal(self.counter, payload).unwrap();
+        let (own, nonce) = (self.identity.device, Secret::random(&mut self.rng));
+        let counter = line_start(&bond.room, &own, &bond.device.device) + self.counter;
+        let envelope = self.known_key(bond).seal(counter, nonce.expose().first_chunk().unwrap(), payload).unwrap();
         self.counter += 1;
         let entry = &bond.bundle.devices[0].entry;
         let key = bond.bundle.friendship.put(&entry.mailbox);

@@ -13,7 +13,7 @@ use std::sync::LazyLock;
 use symbolon_core::contact::{ContactBody, ContactRecord, LINK_MAX, LINK_PREFIX};
 use symbolon_core::wire::{
     AcceptBody, AcceptHead, Bundle, ConfirmBody, First, Known, LeafCredential, OfferBody, PAYLOAD_MAX, RoomPayload, SignedPresence,
-    Statement,
+    Standing, Statement,
 };
 use symbolon_presence::body::Body;
 use symbolon_presence::codec;
@@ -65,6 +65,7 @@ pub const ALL: &[Decoder] = &[
     Decoder { name: "accept_body", max: PAYLOAD_MAX, run: accept_body },
     Decoder { name: "accept_head", max: PAYLOAD_MAX, run: accept_head },
     Decoder { name: "confirm_body", max: PAYLOAD_MAX, run: confirm_body },
+    Decoder { name: "standing", max: PAYLOAD_MAX, run: standing },
     Decoder { name: "bundle", max: PAYLOAD_MAX, run: bundle },
     Decoder { name: "known", max: PAYLOAD_MAX, run: known },
     Decoder { name: "room_payload", max: PAYLOAD_MAX, run: room_payload },
@@ -229,7 +230,8 @@ fn address_body(bytes: &[u8]) -> bool {
 }
 
 fn first_envelope(bytes: &[u8]) -> bool {
-    match envelope::open_first(&READER.ben.package, bytes) {
+    let opened = envelope::open_first(&READER.ben.package, bytes).or_else(|_| envelope::open_direct(&READER.ben.identity.dh, bytes));
+    match opened {
         Ok(payload) => {
             assert!(envelope::kind(bytes) == Some(Kind::First));
             first(&payload)
@@ -286,6 +288,10 @@ fn first(bytes: &[u8]) -> bool {
 
 fn statement(bytes: &[u8]) -> bool {
     canonical::<Statement>(bytes, PAYLOAD_MAX).is_some()
+}
+
+fn standing(bytes: &[u8]) -> bool {
+    canonical::<Standing>(bytes, PAYLOAD_MAX).map(|body| body.is_bounded()).is_some()
 }
 
 fn offer_body(bytes: &[u8]) -> bool {

@@ -15,14 +15,15 @@ use rand_core::{SeedableRng, TryCryptoRng, TryRng};
 use std::collections::BTreeSet;
 use symbolon_core::contact::{ContactBody, ContactRecord};
 use symbolon_core::wire::{
-    AcceptBody, AcceptHead, Bundle, BundleDevice, ConfirmBody, Contact, First, Introduced, Introduction, IntroductionBody, Known,
-    LeafCredential, OfferBody, PresenceBody, RoomPayload, SignedPresence, Statement, Step, Text,
+    AcceptBody, AcceptHead, Bundle, BundleDevice, ConfirmBody, Contact, First, Heard, Introduced, Introduction, IntroductionBody, Known,
+    LeafCredential, OfferBody, PresenceBody, Renews, RoomPayload, RoomStanding, SignedPresence, Standing, Statement, Step, Text,
+    direct_package,
 };
 use symbolon_presence::address::Address;
 use symbolon_presence::blocks::Readers;
 use symbolon_presence::body::{Body, Stamp};
 use symbolon_presence::codec;
-use symbolon_presence::envelope::{KnownKey, seal_first};
+use symbolon_presence::envelope::{KnownKey, seal_direct, seal_first};
 use symbolon_presence::friendship::FriendshipSecret;
 use symbolon_presence::generation::Generation;
 use symbolon_presence::header::{Header, Wrapping};
@@ -215,7 +216,7 @@ pub fn known() -> Known {
 
 /// A known envelope from Ann to Ben under counter 9.
 pub fn known_envelope() -> Vec<u8> {
-    known_key().seal(9, &codec::encode(&known())).expect("the payload is short")
+    known_key().seal(9, &[0x66; 12], &codec::encode(&known())).expect("the payload is short")
 }
 
 /// The three statements of a connection, in order, each with the transcript after it.
@@ -247,13 +248,63 @@ pub fn offer_body() -> OfferBody {
         group_info: b"stand-in for a GroupInfo".to_vec(),
         created: NOW,
         expires: NOW.after(30 * DAY),
+        renews: None,
     }
+}
+
+/// Ann's Standing to Ben's device, a question.
+pub fn standing() -> Standing {
+    let room = |room, epoch| RoomStanding { room, epoch, sent: 7, opened: 5, settled: 6 };
+    Standing {
+        instance: Nonce([0x71; 16]),
+        started: NOW,
+        nonce: Nonce([0x72; 16]),
+        answers: None,
+        at: NOW.after(1_000),
+        revision: Some(0),
+        next: 9,
+        opened: 12,
+        rooms: vec![room(ROOM, Some(EPOCH)), RoomStanding { sent: 0, settled: 0, ..room(RoomId([0x73; 32]), None) }],
+        heard: vec![Heard { instance: Nonce([0x74; 16]), started: NOW, ago: 60_000 }],
+        reply: Some(ann().reply_contact()),
+    }
+}
+
+/// Ben's answer to it.
+pub fn standing_answer() -> Standing {
+    Standing { nonce: Nonce([0x75; 16]), answers: Some(Nonce([0x72; 16])), reply: None, ..standing() }
+}
+
+/// What an Offer of Ann's rests on that renews.
+pub fn renews() -> Renews {
+    let (sent, had) = (vec![MessageId([0x76; 16]), MessageId([0x77; 16])], Some(MessageId([0x78; 16])));
+    Renews { room: ROOM, answers: Nonce([0x75; 16]), sent, had }
+}
+
+/// The statement of Ann's Standing.
+pub fn standing_statement() -> Statement {
+    let ben = ben().identity;
+    Statement {
+        step: Step::Standing,
+        to: ben.peer(),
+        device: ben.device,
+        package: direct_package(&ben.dh.public().bytes(), &ben.device),
+        transcript: Digest([0; 32]),
+        body: codec::encode(&standing()),
+    }
+}
+
+/// Ann's Standing in its envelope.
+pub fn direct_envelope() -> Vec<u8> {
+    let payload = codec::encode(&First::sign(&ann().identity, &standing_statement()));
+    seal_direct(&ben().identity.dh.public(), &payload, &mut Runs::from(0xe1)).expect("the payload is short")
 }
 
 /// The head of Ben's Accept.
 pub fn accept_head() -> AcceptHead {
     AcceptHead {
         leaves: None,
+        lacks: None,
         request: RequestId([0x63; 16]),
         nonce: Nonce([0x65; 16]),
         name: "Ben".to_owned(),

@@ -75,7 +75,7 @@ pub fn valid(decoder: &str) -> Vec<Seed> {
         "address_body" => [("contact", Scope::Contact), ("guest", Scope::Guest), ("friends", Scope::Friends(3))]
             .map(|(name, scope)| (name, codec::encode(&ben.address(0x73, scope, NOW, 0).0)))
             .to_vec(),
-        "first_envelope" => vec![("offer", samples::first_envelope())],
+        "first_envelope" => vec![("offer", samples::first_envelope()), ("standing", samples::direct_envelope())],
         "known_envelope" => vec![("known", samples::known_envelope())],
         "device_cert" => vec![("ann", ann.identity.chain.cert), ("ben", ben.identity.chain.cert)],
         "chain" => vec![("ann", codec::encode(&ann.identity.chain)), ("ben", codec::encode(&ben.identity.chain))],
@@ -91,13 +91,17 @@ pub fn valid(decoder: &str) -> Vec<Seed> {
                 ("offer", codec::encode(&shake.offer)),
                 ("accept", codec::encode(&shake.accept)),
                 ("confirm", codec::encode(&shake.confirm)),
+                ("standing", codec::encode(&samples::standing_statement())),
             ]
         }
         "offer_body" => {
             let mut bare = samples::offer_body();
             bare.note = None;
-            vec![("noted", shake.offer.body), ("bare", codec::encode(&bare))]
+            let mut renewing = bare.clone();
+            renewing.renews = Some(samples::renews());
+            vec![("noted", shake.offer.body), ("bare", codec::encode(&bare)), ("renewing", codec::encode(&renewing))]
         }
+        "standing" => vec![("question", codec::encode(&samples::standing())), ("answer", codec::encode(&samples::standing_answer()))],
         "accept_body" => vec![("ben", shake.accept.body)],
         "accept_head" => vec![("ben", shake.head)],
         "confirm_body" => {

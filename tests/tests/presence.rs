@@ -10,13 +10,13 @@ use symbolon_core::table::{Change, Table};
 use symbolon_core::world::{Shelf, ShelfMut};
 use symbolon_presence::blocks::{Block, Blocks};
 use symbolon_presence::codec;
+use symbolon_presence::envelope::{Kind, kind};
 use symbolon_presence::generation::Generation;
 use symbolon_presence::header::Wrapping;
 use symbolon_presence::id::PeerId;
 use symbolon_presence::record::day_of;
 use symbolon_presence::time::{DAY, HOUR, MINUTE, SECOND};
-use symbolon_relay::frame::Frame;
-use symbolon_tests::craft::put_id;
+use symbolon_relay::frame::{Frame, Put};
 use symbolon_tests::sim::Faults;
 use symbolon_tests::sim::faults::Manners;
 use symbolon_tests::sim::run::{Ix, Sim};
@@ -89,7 +89,9 @@ fn a_greeting_that_was_never_answered_is_not_put_again_once_it_says_what_is_no_l
             sim.run_for(HOUR);
         }
         let sent = sim.wire.take().unwrap().into_iter().filter(|frame| frame.from == 1);
-        sent.filter_map(|frame| put_id(&frame.bytes)).collect::<BTreeSet<_>>()
+        let is_known = |put: &Put| matches!(kind(&put.envelope), Some(Kind::Known(_)));
+        let puts = sent.filter_map(|frame| if let Ok(Frame::Put(put)) = Frame::decode(&frame.bytes) { Some(put) } else { None });
+        puts.filter(is_known).map(|put| put.frame).collect::<BTreeSet<_>>()
     };
     let first = greetings(&mut sim);
     assert_eq!(first.len(), 1);

@@ -14,7 +14,7 @@ use symbolon_core::wire::{Known, RoomPayload, Text};
 use symbolon_core::world::{RoomCipher, Shelf};
 use symbolon_node::mls::{MemoryRows, MlsCipher};
 use symbolon_presence::codec;
-use symbolon_presence::envelope::KnownKey;
+use symbolon_presence::envelope::{KnownKey, line_start};
 use symbolon_presence::friendship::FriendshipSecret;
 use symbolon_presence::id::{MessageId, Nonce, RoomId};
 use symbolon_presence::identity::{Chain, Identity, StoredIdentity};
@@ -69,6 +69,10 @@ impl Rooms for MlsRooms {
     fn take_back(&mut self) {
         // A group in memory is stale now: everything is loaded again.
         *self = Self::copied(self.kept.clone(), self.copy.clone());
+    }
+
+    fn copy(&self) -> Option<Box<dyn Rooms>> {
+        Some(Box::new(Self::over(self.kept.clone())))
     }
 }
 
@@ -125,8 +129,9 @@ impl Loot {
         let mut owner = Actor::with_identity(self.identity.clone(), 1);
         (owner.mailbox, owner.friendship) = (self.mailbox.clone(), self.friendship.clone());
         let (entry, put) = owner.entry(Scope::Friends(self.friendship.revision));
-        let frame = |counter| {
-            let envelope = key.seal(counter, &known).unwrap();
+        let first = line_start(&self.room, &friend.device, &self.identity.device);
+        let frame = |counter: u64| {
+            let envelope = key.seal(first + counter, &[7; 12], &known).unwrap();
             Frame::Put(Put::new(entry.address.clone(), &put, 3600, None, envelope).unwrap()).encode()
         };
         (0..32).map(frame).collect()

@@ -20,6 +20,8 @@ mod identity;
 mod mailbox;
 #[path = "vectors/presence.rs"]
 mod presence;
+#[path = "vectors/renewal.rs"]
+mod renewal;
 
 use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
@@ -81,9 +83,21 @@ fn presence_is_as_frozen() {
 }
 
 #[test]
+fn renewal_is_as_frozen() {
+    check("renewal.json", "docs/protocol/renewal.md", renewal::vectors());
+}
+
+#[test]
 fn every_vector_says_what_it_shows_and_has_a_name_of_its_own() {
-    let pages =
-        [encoding::vectors(), identity::vectors(), envelope::vectors(), mailbox::vectors(), connection::vectors(), presence::vectors()];
+    let pages = [
+        encoding::vectors(),
+        identity::vectors(),
+        envelope::vectors(),
+        mailbox::vectors(),
+        connection::vectors(),
+        presence::vectors(),
+        renewal::vectors(),
+    ];
     let all: Vec<&Value> = pages.iter().flatten().collect();
     let names: std::collections::BTreeSet<&str> = all.iter().map(|vector| vector["name"].as_str().unwrap()).collect();
     assert_eq!(names.len(), all.len());

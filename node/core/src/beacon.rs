@@ -221,6 +221,11 @@ impl Beacon {
 
     /// Publishes when it is due.
     pub fn tick(&mut self, state: &mut State, turn: &mut Turn<'_>) {
+        if state.own.is_halted {
+            // Another copy of this folder publishes.
+            (self.due, self.away_due, self.read_back_due) = (None, None, None);
+            return;
+        }
         self.headers.begin(state, turn.now);
         self.tick_records(state, turn);
         if self.headers.due.is_some_and(|due| due <= turn.now) && self.last.is_some() {

@@ -133,6 +133,10 @@ pub enum Command {
     LookupRemove(Address),
     /// List the lookup servers that were named.
     Lookups,
+    /// This copy of the folder goes on; or its user has seen that it is an older one.
+    DeviceConfirm,
+    /// Send a friend's older copy again what it lacks.
+    DeviceResend(Who),
     /// What works and what does not.
     Status,
     /// What may be wrong, as far as the core can tell.
@@ -194,6 +198,10 @@ pub enum Reply {
     Lookup(LookupView),
     /// To [`Command::Lookups`].
     Lookups(Vec<LookupView>),
+    /// To [`Command::DeviceConfirm`]: whether it had stopped because of another copy.
+    Confirmed(bool),
+    /// To [`Command::DeviceResend`]: how many texts are sent again.
+    Resent(u32),
     /// To [`Command::Status`].
     Status(StatusView),
     /// To [`Command::Doctor`].
@@ -545,6 +553,8 @@ pub enum RelayState {
     Refused,
     /// It has no room for another mailbox.
     Full,
+    /// Another relay answers where it was: our mailbox is gone.
+    Replaced,
 }
 
 impl RelayState {
@@ -556,6 +566,7 @@ impl RelayState {
             Self::Unreachable => "unreachable",
             Self::Refused => "refused",
             Self::Full => "full",
+            Self::Replaced => "replaced",
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use crate::command::{CommandError, MessageState, Who};
 use crate::friend;
+use crate::limits::{OUTBOX_MAX, RELEASE_MAX};
 use crate::outbox::{self, OutboxRow, What};
 use crate::seam::Event;
 use crate::state::{Fault, Friend, FriendState, Message, State, message_key};
@@ -19,6 +20,8 @@ use symbolon_presence::time::Timestamp;
 
 /// Messages that may wait for the other side's confirmation.
 pub(crate) const HELD_MAX: usize = 1_000;
+/// Messages that may wait for a room that is made again: as many as may wait in the outbox.
+pub(crate) const HELD_AGAIN_MAX: usize = OUTBOX_MAX as usize;
 
 /// Writes a message to a friend.
 pub(crate) fn send(state: &mut State, turn: &mut Turn<'_>, to: &Who, text: String, lifetime: Option<u64>) -> Result<MessageId, Failed> {
@@ -36,8 +39,10 @@ pub(crate) fn send(state: &mut State, turn: &mut Turn<'_>, to: &Who, text: Strin
     if lifetime == Some(0) {
         return Err(CommandError::BadLifetime.into());
     }
-    let waits = friend.state == FriendState::Half;
-    if (waits && friend.held.len() >= HELD_MAX) || (!waits && !friend.devices.iter().all(|device| outbox::has_room(state, device))) {
+    // Behind what waits already, so that texts stay in the order of writing.
+    let waits = friend.state == FriendState::Half || !state.may_seal(&friend) || !friend.held.is_empty();
+    let most = if friend.state == FriendState::Half { HELD_MAX } else { HELD_AGAIN_MAX };
+    if (waits && friend.held.len() >= most) || (!waits && !friend.devices.iter().all(|device| outbox::has_room(state, device))) {
         return Err(CommandError::Full.into());
     }
     let message = Message {
@@ -85,6 +90,10 @@ fn expiry_key(at: Timestamp, message: &[u8]) -> Vec<u8> {
 /// Gives up texts whose time has surely come to its end. What stands behind them can still be opened: an empty
 /// frame takes their place.
 pub(crate) fn expire(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+    if state.own.is_halted {
+        // What takes its place would have to be sealed.
+        return Ok(());
+    }
     for (key, _) in turn.range(Table::Expiry, &[], EXPIRED_AT_ONCE)? {
         let Some((at, message)) = key.split_first_chunk::<8>() else { continue };
         if u64::from_be_bytes(*at) > turn.sure.0 {
@@ -118,13 +127,17 @@ pub(crate) fn next_expiry(turn: &Turn<'_>) -> Result<Option<Timestamp>, TurnFail
 
 /// Puts an empty frame in the place of a text that is given up.
 fn skip(state: &mut State, turn: &mut Turn<'_>, friend: &Friend, arrival: u64) -> Result<(), TurnFailed> {
+    if friend.renewing.is_some() {
+        // Taken out of the outbox already.
+        return Ok(());
+    }
     for device in &friend.devices {
         let Some(key) = state.envelope_key_to(device) else { continue };
         let found = outbox::find_text(state, turn, device, &friend.conversation, arrival)?;
         let Some((number, row)) = found else { continue };
         let sealed =
             turn.cipher.seal(friend.room, &codec::encode(&RoomPayload::Skip), &[]).map_err(|_| TurnFailed("the room cipher failed"))?;
-        let Some(envelope) = outbox::seal_known(state, device, &key, friend.room, &sealed, row.sequence) else { continue };
+        let Some(envelope) = outbox::seal_known(state, device, &key, friend.room, &sealed, row.sequence, turn.rng) else { continue };
         let row = OutboxRow { frame: frame_id(&envelope), what: What::Skip, envelope, ..row };
         outbox::replace(turn, device, number, &row);
         state.restart.insert(*device);
@@ -181,12 +194,42 @@ pub(crate) fn delivered(
     set_state(turn, conversation, arrival, reached, None)
 }
 
-/// Sends what was written before the other side confirmed.
+/// Whether held texts of a friend may be sealed.
+fn is_ready(state: &State, friend: &Friend) -> bool {
+    friend.state == FriendState::Mutual && friend.renewing.is_none() && !state.own.is_halted
+}
+
+fn has_room(state: &State, friend: &Friend) -> bool {
+    friend.devices.iter().all(|device| outbox::has_room_for(state, device, RELEASE_MAX as u64))
+}
+
+/// After a start: texts that were held when it ended.
+pub(crate) fn begin_releasing(state: &mut State) {
+    let waiting = state.friends.values().filter(|friend| !friend.held.is_empty() && is_ready(state, friend));
+    state.releasing = waiting.map(|friend| friend.peer).collect();
+}
+
+/// Whether held texts can be sealed now.
+pub(crate) fn can_release(state: &State) -> bool {
+    let waiting = state.releasing.iter().filter_map(|peer| state.friends.get(peer));
+    waiting.into_iter().any(|friend| !friend.held.is_empty() && is_ready(state, friend) && has_room(state, friend))
+}
+
+/// Sends what was written before the other side confirmed, some in each turn.
 pub(crate) fn release_held(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<(), TurnFailed> {
     let Some(mut friend) = state.friends.get(peer).cloned() else { return Ok(()) };
-    let held = std::mem::take(&mut friend.held);
-    if held.is_empty() || friend.state != FriendState::Mutual {
+    if friend.held.is_empty() || !is_ready(state, &friend) {
         return Ok(());
+    }
+    if !has_room(state, &friend) {
+        // Looked at again when the oldest have been delivered.
+        state.releasing.insert(*peer);
+        return Ok(());
+    }
+    let rest = friend.held.split_off(friend.held.len().min(RELEASE_MAX));
+    let held = std::mem::replace(&mut friend.held, rest);
+    if !friend.held.is_empty() {
+        state.releasing.insert(*peer);
     }
     for arrival in held {
         if let Some(message) = turn.row::<Message>(Table::Message, &message_key(&friend.conversation, arrival))? {

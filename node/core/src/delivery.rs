@@ -196,6 +196,8 @@ pub(crate) struct Delivery {
     /// Links that may get shorter; each stands or stood.
     punching: BTreeSet<LinkId>,
     proofs: Proofs,
+    /// Devices to which a link is there, since this was last looked at.
+    attached: BTreeSet<DeviceId>,
 }
 
 impl Delivery {
@@ -406,6 +408,11 @@ impl Delivery {
         std::mem::take(&mut self.reached)
     }
 
+    /// Devices to which a link was opened, proved or not, since this was last asked.
+    pub fn take_attached(&mut self) -> BTreeSet<DeviceId> {
+        std::mem::take(&mut self.attached)
+    }
+
     /// Signs one receipt for each link with deposits in this turn.
     pub fn close_turn(&mut self, state: &State, turn: &mut Turn<'_>) {
         for link in std::mem::take(&mut self.acknowledging) {
@@ -437,11 +444,11 @@ impl Delivery {
 /// Seals a room message that stands outside the order of frames; none when there is no
 /// friend to hear it.
 fn seal_whisper(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, payload: &RoomPayload) -> Result<Option<Vec<u8>>, TurnFailed> {
-    let friend = state.friend_of(device).filter(|friend| friend.stands());
+    let friend = state.friend_of(device).filter(|friend| state.may_seal(friend));
     let Some(room) = friend.map(|friend| friend.room) else { return Ok(None) };
     let sealed = turn.cipher.seal(room, &codec::encode(payload), &[]).map_err(|_| TurnFailed("the room cipher failed"))?;
     let Some(key) = state.envelope_key_to(device) else { return Ok(None) };
-    Ok(outbox::seal_known(state, device, &key, room, &sealed, None))
+    Ok(outbox::seal_known(state, device, &key, room, &sealed, None, turn.rng))
 }
 
 /// Lets a device's remaining outbox be put soon on the link that took over.
@@ -452,7 +459,7 @@ fn state_wake(delivery: &mut Delivery, device: &DeviceId, now: Timestamp) {
 /// Whether a link to a device is worth having: something waits for it, or it is a friend's.
 fn wants_link(state: &State, device: &DeviceId) -> bool {
     let Some(row) = state.devices.get(device) else { return false };
-    if is_blocked(state, device) {
+    if is_blocked(state, device) || state.own.is_halted {
         return false;
     }
     row.outbox_count > 0

@@ -18,7 +18,7 @@ use crate::outbox::{self, Copy, FIRST_ROWS, OutboxRow, ROOM_LANE, What};
 use crate::request;
 use crate::seam::{Action, CloseReason, DialId, LinkId};
 use crate::seeker::Why;
-use crate::state::{Fault, Friend, OwnDepot, State};
+use crate::state::{Fault, Friend, OwnDepot, Sign, State};
 use crate::table::Table;
 use crate::turn::{Failed, Turn, TurnFailed};
 use crate::wire::Depot;
@@ -145,12 +145,27 @@ pub(crate) struct Depots {
     /// The next row whose copy may be too old; what is before it was looked at.
     renewing: Option<(DeviceId, u64)>,
     next_dial_id: u64,
+    /// Another copy of this folder runs, and speaks for it.
+    is_halted: bool,
     sent: BTreeMap<&'static str, u64>,
 }
 
 impl Depots {
+    /// Closes all links, and opens none.
+    pub fn halt(&mut self, turn: &mut Turn<'_>) {
+        self.is_halted = true;
+        for link in self.links.keys().copied().collect::<Vec<_>>() {
+            self.close(turn, link, CloseReason::Idle);
+        }
+        for session in self.sessions.values_mut() {
+            (session.next_dial, session.dial) = (None, None);
+        }
+        self.dials.clear();
+    }
+
     /// After a start: our own relays are called.
     pub fn start(&mut self, state: &State, turn: &mut Turn<'_>) {
+        self.is_halted = false;
         // Not from zero: a dial of a core that failed must not be taken for one of this core.
         self.next_dial_id = turn.rng.next_u64() >> 1;
         for own in state.own.depots.values() {
@@ -218,6 +233,9 @@ impl Depots {
     fn dial(&mut self, turn: &mut Turn<'_>, key: &DepotKey) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         session.next_dial = None;
+        if self.is_halted {
+            return;
+        }
         if session.link.is_some() || session.dial.is_some() {
             return;
         }
@@ -645,8 +663,9 @@ fn settle(
     match (outcome, &row.what) {
         // A copy whose time is over is none.
         (Outcome::Stored(until), _) if until <= turn.now => return Ok(()),
-        (Outcome::Stored(_), What::Receipts) => {
-            // Lost, it is asked for again: the other side leaves its envelope anew.
+        (Outcome::Stored(_), What::Receipts | What::Standing) => {
+            // Lost, a list is asked for again: the other side leaves its envelope anew. A Standing
+            // is followed by others.
             outbox::remove(state, turn, device, number);
             return Ok(());
         }

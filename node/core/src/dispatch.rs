@@ -9,6 +9,7 @@ use crate::intake::Intake;
 use crate::lan::Lan;
 use crate::lookup::{self, Lookups};
 use crate::mirror::Mirror;
+use crate::standing::Standings;
 use crate::state::{self, State};
 use crate::table::Table;
 use crate::turn::{Failed, Turn};
@@ -27,6 +28,7 @@ pub(crate) struct Machines<'a> {
     pub lookups: &'a Lookups,
     pub finder: &'a mut Finder,
     pub intake: &'a Intake,
+    pub standings: &'a mut Standings,
 }
 
 /// Does what the user asks.
@@ -52,7 +54,7 @@ pub(crate) fn run(state: &mut State, machines: &mut Machines<'_>, turn: &mut Tur
         }
         Command::Requests => {
             let mirror = Mirror::of(state);
-            let of_friends = state.requests.values().map(|row| request::view(state, &mirror, row));
+            let of_friends = state.requests.values().filter(|row| request::is_shown(row)).map(|row| request::view(state, &mirror, row));
             let mut views: Vec<_> =
                 of_friends.chain(state.introductions.values().map(|row| introduction::view(state, &mirror, row))).collect();
             views.sort_by_key(|view| (std::cmp::Reverse(view.created), view.request));
@@ -159,6 +161,11 @@ pub(crate) fn run(state: &mut State, machines: &mut Machines<'_>, turn: &mut Tur
             Ok(Reply::Lookup(view))
         }
         Command::Lookups => Ok(Reply::Lookups(machines.lookups.views(state))),
+        Command::DeviceConfirm => Ok(Reply::Confirmed(machines.standings.confirm(state, turn))),
+        Command::DeviceResend(who) => {
+            let peer = friend::resolve(state, &who)?;
+            Ok(Reply::Resent(request::renewal::resend(state, turn, &peer)?))
+        }
         Command::Status => Ok(Reply::Status(status(state, machines, turn.now))),
         Command::Doctor => {
             let status = status(state, machines, turn.now);
@@ -216,8 +223,8 @@ fn block(state: &mut State, delivery: &Delivery, turn: &mut Turn<'_>, who: &Who,
 }
 
 fn status(state: &State, machines: &Machines<'_>, now: Timestamp) -> StatusView {
-    let Machines { delivery, depots, lan, beacon, lookups, intake, .. } = machines;
-    let mut problems = Vec::new();
+    let Machines { delivery, depots, lan, beacon, lookups, intake, standings, .. } = machines;
+    let mut problems = standings.problems(state, now);
     if state.own.places.is_empty() {
         problems.push("No address of this node is known: friends cannot reach it. Check the network, then start it again.".to_owned());
     }
@@ -233,6 +240,9 @@ fn status(state: &State, machines: &Machines<'_>, now: Timestamp) -> StatusView 
             RelayState::Refused => {
                 problems.push("A relay of yours does not keep your mailbox: add it again with its claim code.".to_owned())
             }
+            RelayState::Replaced => problems.push(
+                "Another relay answers where one of yours was; your mailbox there is gone. Remove it with `symbolon relay remove`, and add the new one by its link.".to_owned(),
+            ),
             RelayState::Full => problems.push("A relay of yours has no room for your mailbox: ask whoever runs it.".to_owned()),
         }
     }
@@ -258,7 +268,7 @@ fn status(state: &State, machines: &Machines<'_>, now: Timestamp) -> StatusView 
     }
     StatusView {
         peers: delivery.online(state).len(),
-        queue: state.devices.values().map(|device| device.outbox_count).sum(),
+        queue: state.devices.values().map(state::Device::waiting).sum(),
         lan: lan.view(now),
         dht: beacon.view((lookups.answering(), lookups.all())),
         relays,

@@ -29,8 +29,8 @@ pub(crate) fn view(state: &State, delivery: &Delivery, turn: &Turn<'_>, status: 
         problems: status.problems.clone(),
         ..DoctorView::default()
     };
-    for device in state.devices.values().filter(|device| device.outbox_count > 0) {
-        view.waiting = view.waiting.saturating_add(device.outbox_count);
+    for device in state.devices.values().filter(|device| device.waiting() > 0) {
+        view.waiting = view.waiting.saturating_add(device.waiting());
         view.oldest_wait = view.oldest_wait.max(oldest(state, turn, &device.device)?.map(|at| turn.now.since(at)));
     }
     view.parted = state.friends.values().filter(|friend| friend.state == FriendState::Ended || friend.blocked).count();
@@ -65,7 +65,7 @@ fn oldest(state: &State, turn: &Turn<'_>, device: &DeviceId) -> Result<Option<Ti
                 What::Offer(request) | What::Accept(request) | What::Confirm(request) => {
                     state.requests.get(&request).map(|request| request.created)
                 }
-                What::Mark | What::Skip | What::Receipts | What::Bundle | What::Introduction => None,
+                What::Mark | What::Skip | What::Receipts | What::Bundle | What::Introduction | What::Standing => None,
             };
             if let Some(made) = made {
                 oldest = Some(oldest.map_or(made, |oldest| oldest.min(made)));

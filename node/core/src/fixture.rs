@@ -72,5 +72,10 @@ pub(crate) fn friend(number: u64) -> Friend {
         presence: None,
         giving: false,
         read_to: None,
+        renewing: None,
+        reentries: None,
+        resent: None,
+        lacks: None,
+        unknown: None,
     }
 }

@@ -4,6 +4,7 @@ use crate::command::{Build, CommandError, Direction, FriendView, MessageState, R
 use crate::delivery::Delivery;
 use crate::grants;
 use crate::limits::FRIENDS_MAX;
+use crate::line;
 use crate::mirror::Mirror;
 use crate::names;
 use crate::outbox::{self, What};
@@ -94,6 +95,14 @@ pub(crate) fn has_room(state: &State, peer: &PeerId) -> bool {
     state.friends.contains_key(peer) || state.friends.len() < FRIENDS_MAX
 }
 
+/// A room that a friendship moves into.
+pub(crate) struct Entered {
+    pub room: RoomId,
+    pub step: FriendState,
+    /// The other side came back from an older state: what is left behind in the old room is read.
+    pub renews: bool,
+}
+
 /// Moves a friend into a new connection room, or makes the friend. Petname, conversation
 /// and block stay when there was a friendship before; what was not delivered in the old
 /// room waits to be sealed in the new one.
@@ -103,9 +112,9 @@ pub(crate) fn enter_room(
     peer: PeerId,
     name: &str,
     trust: Trust,
-    step: FriendState,
-    room: RoomId,
+    into: Entered,
 ) -> Result<Friend, TurnFailed> {
+    let Entered { step, room, renews } = into;
     let Some(old) = state.friends.get(&peer).cloned() else {
         return Ok(Friend {
             peer,
@@ -124,14 +133,27 @@ pub(crate) fn enter_room(
             presence: None,
             giving: false,
             read_to: None,
+            renewing: None,
+            reentries: None,
+            resent: None,
+            lacks: None,
+            unknown: None,
         });
     };
     let mut held = old.held.clone();
     if old.room != room {
+        // What lies at relays in the room that is left is read, when only one side came back from
+        // an older state: the other one, and whatever it wrote since, are still as they were.
+        let mut forgotten = line::enter(state, turn, &peer, Some(old.room), room, renews);
+        if !renews {
+            forgotten.push(old.room);
+        }
         held.extend(take_back(state, turn, &peer)?);
         held.sort_unstable();
         held.dedup();
-        forget_room(turn, old.room)?;
+        for room in forgotten {
+            forget_room(turn, room)?;
+        }
     }
     Ok(Friend {
         state: step,
@@ -141,15 +163,15 @@ pub(crate) fn enter_room(
         friendship: None,
         presence: None,
         giving: false,
+        renewing: None,
         since: turn.stamp,
         held,
         ..old
     })
 }
 
-/// Takes every text to a person's devices out of the outbox, and starts their frame
-/// numbers anew: a room counts its own frames. Answers the texts' arrival numbers.
-fn take_back(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<Vec<u64>, TurnFailed> {
+/// Takes every text to a person's devices out of the outbox. Answers the texts' arrival numbers.
+pub(crate) fn take_back(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<Vec<u64>, TurnFailed> {
     let devices: Vec<DeviceId> = state.devices.values().filter(|device| device.peer == *peer).map(|device| device.device).collect();
     let mut texts = Vec::new();
     for device in devices {
@@ -165,26 +187,32 @@ fn take_back(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<Ve
                     // friendship would hang up on one, before the step behind it is heard.
                     What::Mark | What::Skip | What::Receipts | What::Bundle | What::Introduction => {}
                     // These are not bound to a room.
-                    What::Offer(_) | What::Accept(_) | What::Confirm(_) => continue,
+                    What::Offer(_) | What::Accept(_) | What::Confirm(_) | What::Standing => continue,
                 }
                 outbox::remove(state, turn, &device, number);
             }
-        }
-        if let Some(row) = state.device_mut(&device) {
-            row.send_sequence = 0;
-            row.receive_sequence = 0;
         }
         state.restart.insert(device);
     }
     Ok(texts)
 }
 
-fn forget_room(turn: &mut Turn<'_>, room: RoomId) -> Result<(), TurnFailed> {
+pub(crate) fn forget_room(turn: &mut Turn<'_>, room: RoomId) -> Result<(), TurnFailed> {
     match turn.cipher.forget(room) {
         Err(CipherError::Store) => Err(TurnFailed("the room cipher's store failed")),
         // A room that is gone already is as good.
         Ok(()) | Err(CipherError::Ahead | CipherError::Gone | CipherError::Used | CipherError::Broken) => Ok(()),
     }
+}
+
+/// Forgets rooms that were left and whose time is up.
+pub(crate) fn expire_former(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+    for peer in state.friends.keys().copied().collect::<Vec<_>>() {
+        for room in line::forget(state, turn, &peer, false) {
+            forget_room(turn, room)?;
+        }
+    }
+    Ok(())
 }
 
 /// Ends a friendship on this side. The other side is told nothing: to it, this node looks
@@ -208,6 +236,11 @@ pub(crate) fn end(state: &mut State, turn: &mut Turn<'_>, mut friend: Friend) ->
         crate::conversation::set_state(turn, &friend.conversation, arrival, MessageState::Failed, Some(Fault::Ended))?;
     }
     forget_room(turn, friend.room)?;
+    for room in line::forget(state, turn, &peer, true) {
+        forget_room(turn, room)?;
+    }
+    friend.renewing = None;
+    friend.lacks = None;
     state.hang_up.extend(state.devices.values().filter(|device| device.peer == peer).map(|device| device.device));
     friend.state = FriendState::Ended;
     friend.friendship = None;
@@ -362,7 +395,8 @@ pub(crate) fn set_blocked(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId,
 /// friends have, in the connection room.
 pub(crate) fn give_again(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<(), TurnFailed> {
     let Some(friend) = state.friends.get(peer).filter(|friend| friend.state == FriendState::Mutual).cloned() else { return Ok(()) };
-    if friend.blocked || state.own.presence.has_block(peer) {
+    // A room that is being made again brings a bundle of its own.
+    if !state.may_seal(&friend) || state.own.presence.has_block(peer) {
         return Ok(());
     }
     let rows = friend.devices.iter().filter_map(|device| state.devices.get(device));

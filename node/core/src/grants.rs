@@ -70,6 +70,9 @@ pub(crate) fn is_of_reply(state: &State, grant: &GrantId) -> bool {
 
 /// How a reply grant stands at our own node.
 pub(crate) fn standing(state: &State, grant: &GrantId, now: Timestamp) -> Standing {
+    if state.reply_grants.get(grant).is_some_and(|until| !until.is_expired_at(now)) {
+        return Standing::Good;
+    }
     let Some(row) = of_reply(state, grant) else { return Standing::Silent };
     let is_over = row.ended.is_some_and(|at| now.since(at) >= GRANT_GRACE);
     if is_over || state.blocked.contains(row.peer.as_bytes().as_slice()) {

@@ -92,7 +92,7 @@ pub(crate) fn arrival_of(turn: &Turn<'_>, id: &MessageId) -> Result<u64, Failed>
 
 /// Tells a friend how far we have read.
 fn tell_read(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, message: MessageId) -> Result<(), TurnFailed> {
-    let Some(friend) = state.friends.get(peer).filter(|friend| friend.stands()).cloned() else {
+    let Some(friend) = state.friends.get(peer).filter(|friend| state.may_seal(friend)).cloned() else {
         return Ok(());
     };
     if !friend.devices.iter().all(|device| outbox::has_room(state, device)) {

@@ -17,17 +17,18 @@ use crate::outbox::{self, What};
 use crate::request;
 use crate::request::answer::{self, Answer};
 use crate::request::offer::{self, IncomingOffer};
+use crate::request::renewal;
 use crate::seam::{LinkId, Warning};
-use crate::state::{Fault, FriendState, Own, State};
+use crate::standing;
+use crate::state::{Fault, Former, FriendState, Own, State};
 use crate::table::Table;
 use crate::tags::Tags;
 use crate::turn::{DropReason, Rejected, Turn, TurnFailed};
 use crate::wire::{First, Known, PAYLOAD_MAX, Step};
 use std::collections::BTreeMap;
 use symbolon_presence::codec;
-use symbolon_presence::envelope::{Kind, frame_id, kind, open_first};
+use symbolon_presence::envelope::{Kind, frame_id, kind};
 use symbolon_presence::id::{DeviceId, FrameId, GrantId, Nonce, RequestId};
-use symbolon_presence::seal::DhKey;
 use symbolon_presence::time::Timestamp;
 use symbolon_relay::frame::{Frame, Outcome, Put, RECEIPT_MAX, Receipt, Refusal};
 use symbolon_relay::grant::Scope;
@@ -39,7 +40,7 @@ mod inside;
 mod outcome;
 
 use first::{Opener, opener};
-use inside::{Said, room_message};
+use inside::{Place, Said, room_message};
 pub(crate) use outcome::{request_refused, told};
 use outcome::{seen, seen_outcome, seen_sender, settle};
 
@@ -367,9 +368,9 @@ impl Intake {
         envelope: &[u8],
         admitted: &Admitted,
     ) -> Result<(), TurnFailed> {
-        let mut sender = None;
+        let (mut sender, mut opened_by) = (None, None);
         let taken = match self.may_open(state, turn, origin, envelope, admitted) {
-            Ok(()) => self.step(state, turn, envelope, admitted, &mut sender),
+            Ok(()) => self.step(state, turn, envelope, admitted, &mut sender, &mut opened_by),
             Err(reason) => Err(reason.into()),
         };
         // Of those who are refused in silence as well: nobody is told more than others.
@@ -402,7 +403,12 @@ impl Intake {
                         Some(Refusal::Untimely)
                     }
                     DropReason::Unexpected if admitted.queue == Queue::Contact => Some(Refusal::UsedUp),
-                    DropReason::Malformed | DropReason::Unopenable | DropReason::Forged | DropReason::Unexpected | DropReason::Cipher => {
+                    DropReason::Malformed
+                    | DropReason::Unopenable
+                    | DropReason::Forged
+                    | DropReason::Unexpected
+                    | DropReason::Reused
+                    | DropReason::Cipher => {
                         delivery.fault(state, turn, origin);
                         Some(Refusal::Refused)
                     }
@@ -418,7 +424,7 @@ impl Intake {
                 // Durable here for as long as a request can be answered.
                 let stored = Outcome::Stored(turn.stamp.after(REQUEST_LIFETIME));
                 // Of what came by way of a relay, only a friend can be told, in the room.
-                let friend = sender.filter(|device| is_mutual(state, device));
+                let friend = sender.filter(|device| is_mutual(state, device) && opened_by != Some(Step::Standing));
                 let outcome = if friend.is_some() && origin.is_depot() { Outcome::Delivered } else { stored };
                 delivery.acknowledge(state, turn, origin, friend, frame_id(envelope), outcome);
             }
@@ -444,7 +450,9 @@ impl Intake {
         let is_posted = state.invites.get(&grant).is_some_and(|invite| invite.last_resort);
         let within = match admitted.queue {
             Queue::Contact => state.rates.offer(turn.now, grant, is_posted),
-            Queue::Direct | Queue::Guest => state.rates.answer(turn.now, grant),
+            Queue::Direct | Queue::Guest if state.requests.values().any(|row| row.grant == grant) => state.rates.answer(turn.now, grant),
+            // Under a friends' key, or where a Standing of ours wants its answer.
+            Queue::Direct | Queue::Guest => state.rates.direct(turn.now, grant),
         };
         if within || origin.is_depot() { Ok(()) } else { Err(DropReason::Full) }
     }
@@ -456,9 +464,16 @@ impl Intake {
         envelope: &[u8],
         admitted: &Admitted,
         sender: &mut Option<DeviceId>,
+        opened_by: &mut Option<Step>,
     ) -> Result<(), Rejected> {
         let opener = opener(state, admitted)?;
-        let payload = open_first(&DhKey::from_bytes(*opener.key().expose()), envelope).map_err(|_| DropReason::Unopenable)?;
+        let frame = frame_id(envelope);
+        // A step to a contact or reply package has a row that knows it again; these have none.
+        let is_direct = matches!(opener, Opener::Direct);
+        if is_direct && turn.get(Table::Seen, frame.as_bytes())?.is_some() {
+            return Err(DropReason::Repeated.into());
+        }
+        let payload = opener.open(state, envelope).map_err(|_| DropReason::Unopenable)?;
         let first: First = codec::decode(&payload, PAYLOAD_MAX).map_err(|_| DropReason::Malformed)?;
         let untimely = || if first.chain.is_untimely(turn.now) { DropReason::Untimely } else { DropReason::Forged };
         let (device, statement) = first.verify(&state.own.peer, turn.now).ok_or_else(untimely)?;
@@ -469,7 +484,17 @@ impl Intake {
             return Err(DropReason::Forged.into());
         }
         *sender = Some(device.device);
+        *opened_by = Some(statement.step);
         match (statement.step, opener) {
+            (Step::Standing, Opener::Direct) => {
+                let taken = standing::receive(state, turn, &device, &statement);
+                // Taken or not, it is looked at once.
+                if !matches!(taken, Err(Rejected::Turn(_))) {
+                    turn.put_raw(Table::Seen, frame.as_bytes(), seen(turn.now, Outcome::Delivered, None));
+                }
+                taken
+            }
+            (Step::Offer, Opener::Direct) => renewal::receive(state, turn, first, &device, &statement),
             (Step::Offer, Opener::Invite(invite)) => offer::receive(state, turn, IncomingOffer { first, device, statement, invite }),
             (Step::Accept, Opener::Request(request, ..)) => {
                 answer::receive_accept(state, turn, Answer { first, device, statement, request })
@@ -477,7 +502,9 @@ impl Intake {
             (Step::Confirm, Opener::Request(request, ..)) => {
                 answer::receive_confirm(state, turn, Answer { first, device, statement, request })
             }
-            (Step::Offer, Opener::Request(..)) | (Step::Accept | Step::Confirm, Opener::Invite(_)) => Err(DropReason::Unexpected.into()),
+            (Step::Offer | Step::Standing, Opener::Request(..))
+            | (Step::Accept | Step::Confirm | Step::Standing, Opener::Invite(_))
+            | (Step::Accept | Step::Confirm, Opener::Direct) => Err(DropReason::Unexpected.into()),
         }
     }
 
@@ -536,14 +563,18 @@ impl Intake {
             self.refuse_known(state, delivery, turn, &device, (origin, frame, counter));
             return Ok(());
         };
-        if state.friend_of(&device).is_none_or(|friend| friend.room != known.room) {
+        let early = Early { origin, frame, counter, known };
+        if state.friend_of(&device).is_none_or(|friend| friend.room != early.known.room) {
+            let is_read = |former: &Former| former.room == early.known.room && former.is_read;
+            if state.devices.get(&device).is_some_and(|row| row.formers().iter().any(is_read)) {
+                return self.left_behind(state, delivery, turn, &device, early);
+            }
             // Of a connection room that is not, or no longer, ours. Not acknowledged: its
             // sender seals it anew as soon as both are in one room.
             self.count(DropReason::Unexpected);
             return Ok(());
         }
         let expected = state.devices.get(&device).map_or(0, |row| row.receive_sequence);
-        let early = Early { origin, frame, counter, known };
         match early.known.sequence {
             Some(sequence) if sequence > expected => {
                 self.stays = true;
@@ -555,22 +586,62 @@ impl Intake {
                 }
                 let asks = !self.early.contains_key(&device);
                 self.park(device, sequence, early);
+                if asks && origin.is_depot() {
+                    // Nobody can be asked for it on a link: perhaps it was acknowledged by a newer state.
+                    state.compare.insert(device);
+                }
                 // One question a gap: the sender puts everything unacknowledged again.
                 return if asks { delivery.ask_again(state, turn, &device) } else { Ok(()) };
             }
-            Some(sequence) if sequence < expected => {
-                // Its place is taken by another envelope: nothing of this one is kept here.
-                self.count(DropReason::Repeated);
-                self.refuse_known(state, delivery, turn, &device, (origin, frame, counter));
-                return Ok(());
-            }
             Some(_) | None => {}
         }
-        self.open(state, delivery, turn, &device, early)?;
+        // Its place may be taken by another envelope: by what was put there when it was given up, or
+        // by one of a newer state than its sender's.
+        let place = if early.known.sequence.is_some_and(|sequence| sequence < expected) { Place::Late } else { Place::Present };
+        self.open(state, delivery, turn, &device, early, place)?;
         // Those that waited for this one.
         while let Some(next) = self.next_early(state, &device) {
-            self.open(state, delivery, turn, &device, next)?;
+            self.open(state, delivery, turn, &device, next, Place::Present)?;
         }
+        Ok(())
+    }
+
+    /// A known envelope of a room that was left, whose sender came back from an older copy: what its
+    /// newer state had left at a relay. As it comes, for whoever could put it in order is gone.
+    fn left_behind(
+        &mut self,
+        state: &mut State,
+        delivery: &mut Delivery,
+        turn: &mut Turn<'_>,
+        device: &DeviceId,
+        early: Early,
+    ) -> Result<(), TurnFailed> {
+        let Early { origin, frame, counter, known } = early;
+        let (room, sequence) = (known.room, known.sequence);
+        let former = state.devices.get(device).and_then(|row| row.formers().iter().find(|former| former.room == room));
+        let expected = former.map_or(0, |former| former.receive_sequence);
+        if sequence.is_some_and(|sequence| sequence > expected) && !origin.is_depot() {
+            // Its sender is there, and seals it again in the room that both are in.
+            self.count(DropReason::Unexpected);
+            return Ok(());
+        }
+        match room_message(state, turn, device, known, Place::Former) {
+            Ok(_) => {}
+            Err(Rejected::Turn(failed)) => return Err(failed),
+            Err(Rejected::Drop(reason)) => {
+                self.count(reason);
+                return Ok(());
+            }
+        }
+        self.tags.take(state, device, counter);
+        let row = state.device_mut(device).and_then(|row| row.former.as_mut());
+        if let (Some(formers), Some(sequence)) = (row, sequence) {
+            for former in formers.iter_mut().filter(|former| former.room == room) {
+                former.receive_sequence = former.receive_sequence.max(sequence.saturating_add(1));
+            }
+        }
+        turn.put_raw(Table::Seen, frame.as_bytes(), seen(turn.now, Outcome::Delivered, Some(device)));
+        delivery.acknowledge(state, turn, origin, Some(*device), frame, Outcome::Delivered);
         Ok(())
     }
 
@@ -628,11 +699,13 @@ impl Intake {
         turn: &mut Turn<'_>,
         device: &DeviceId,
         early: Early,
+        place: Place,
     ) -> Result<(), TurnFailed> {
         let Early { origin, frame, counter, known } = early;
-        let ordered = known.sequence.is_some();
+        let expected = state.devices.get(device).map(|row| row.receive_sequence);
+        let is_next = known.sequence.is_some() && known.sequence == expected;
         let mut is_receipts = false;
-        let outcome = match room_message(state, turn, device, known) {
+        let outcome = match room_message(state, turn, device, known, place) {
             Ok(kind) => {
                 if let Some(peer) = state.devices.get(device).map(|row| row.peer).filter(|peer| state.confirming.contains(peer)) {
                     request::heard(state, turn, &peer, device)?;
@@ -644,13 +717,19 @@ impl Intake {
                 Outcome::Delivered
             }
             Err(Rejected::Turn(failed)) => return Err(failed),
+            Err(Rejected::Drop(DropReason::Reused)) => {
+                // No answer: its sender makes the room again, and says what is in it once more.
+                self.count(DropReason::Reused);
+                state.compare.insert(*device);
+                return Ok(());
+            }
             Err(Rejected::Drop(reason)) => {
                 self.count(reason);
                 Outcome::Refused(Refusal::Refused)
             }
         };
         self.tags.take(state, device, counter);
-        if ordered && let Some(row) = state.device_mut(device) {
+        if is_next && let Some(row) = state.device_mut(device) {
             row.receive_sequence = row.receive_sequence.saturating_add(1);
         }
         // A list of receipts is not receipted itself, nor is its repeat: that would never end.

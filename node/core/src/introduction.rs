@@ -26,7 +26,7 @@ use symbolon_presence::words::fingerprint_words;
 
 /// Says something to a friend in the connection room, to be kept until it has arrived.
 fn say(state: &mut State, turn: &mut Turn<'_>, to: &PeerId, payload: &RoomPayload) -> Result<(), TurnFailed> {
-    let Some(friend) = state.friends.get(to).filter(|friend| friend.stands()).cloned() else { return Ok(()) };
+    let Some(friend) = state.friends.get(to).filter(|friend| state.may_seal(friend)).cloned() else { return Ok(()) };
     let sealed = turn.cipher.seal(friend.room, &codec::encode(payload), &[]).map_err(|_| TurnFailed("the room cipher failed"))?;
     outbox::enqueue_room(state, turn, &friend, &What::Introduction, &sealed);
     Ok(())

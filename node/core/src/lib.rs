@@ -29,6 +29,7 @@
 //! | `beacon`, `seeker`, `keeper`, `presence` | own records; friends' records, read and kept for others; who may read ours |
 //! | `lookup`, `finder` | lookup servers; people of whom only the Peer ID is known |
 //! | `rates` | how much of what others send is looked at |
+//! | `standing`, `line`, `request/renewal` | who is behind what others have seen; rooms made again |
 //! | [`wire`] | what travels inside envelopes |
 
 mod beacon;
@@ -51,6 +52,7 @@ mod introduction;
 mod keeper;
 mod lan;
 pub mod limits;
+mod line;
 mod lookup;
 pub mod migration;
 mod mirror;
@@ -64,6 +66,7 @@ mod request;
 pub mod seam;
 mod search;
 mod seeker;
+mod standing;
 mod state;
 pub mod table;
 mod tags;
@@ -95,6 +98,7 @@ use rekey::Rekey;
 use seam::{Action, Event, Input};
 use search::{Search, Wish};
 use seeker::{Seeker, Source};
+use standing::Standings;
 use state::State;
 use std::collections::BTreeSet;
 use symbolon_presence::id::{DeviceId, PeerId};
@@ -140,6 +144,8 @@ pub struct Core {
     outage: Outage,
     rekey: Rekey,
     intake: Intake,
+    standings: Standings,
+    was_halted: bool,
     rng: ChaCha20Rng,
     out: Out,
     started: bool,
@@ -175,6 +181,8 @@ impl Core {
             outage: Outage::default(),
             rekey: Rekey::default(),
             intake,
+            standings: Standings::default(),
+            was_halted: false,
             rng,
             out,
             started: false,
@@ -199,7 +207,9 @@ impl Core {
     /// Handles one input. It fails only when the store failed beneath; then the turn is
     /// taken back and this core is dropped.
     pub fn handle(&mut self, now: Timestamp, input: Input, world: &mut World<'_>) -> Result<(), TurnFailed> {
-        let Self { state, delivery, depots, lan, beacon, seeker, keeper, lookups, finder, outage, rekey, intake, rng, out, .. } = self;
+        let Self {
+            state, delivery, depots, lan, beacon, seeker, keeper, lookups, finder, outage, rekey, intake, standings, rng, out, ..
+        } = self;
         state.clock.turn(now);
         let mut turn = state.turn(rng, &mut *world.cipher, world.shelf, out);
         let turn = &mut turn;
@@ -207,6 +217,8 @@ impl Core {
         if !self.started {
             self.started = true;
             expiry_changed = true;
+            standings.start(turn)?;
+            conversation::begin_releasing(state);
             delivery.start(state, now, turn.rng);
             depots.start(state, turn);
             beacon.start(now);
@@ -222,12 +234,16 @@ impl Core {
                 self.search.ask(state, turn, id, Wish { text, before, limit })?;
             }
             Input::Command(id, command) => {
-                let result =
-                    match dispatch::run(state, &mut Machines { delivery, depots, lan, beacon, lookups, finder, intake }, turn, command) {
-                        Ok(reply) => Ok(reply),
-                        Err(Failed::Command(error)) => Err(error),
-                        Err(Failed::Turn(failed)) => return Err(failed),
-                    };
+                let result = match dispatch::run(
+                    state,
+                    &mut Machines { delivery, depots, lan, beacon, lookups, finder, intake, standings },
+                    turn,
+                    command,
+                ) {
+                    Ok(reply) => Ok(reply),
+                    Err(Failed::Command(error)) => Err(error),
+                    Err(Failed::Turn(failed)) => return Err(failed),
+                };
                 turn.act(Action::Reply(id, result));
             }
             Input::Addresses(mut places) => {
@@ -241,6 +257,7 @@ impl Core {
                 }
                 rekey.placed();
             }
+            Input::LinkUp { link, .. } if state.own.is_halted => turn.act(Action::Close(link, seam::CloseReason::Idle)),
             Input::LinkUp { link, dial: Some(dial), .. } if depots.has_dial(dial) => depots.link_up(state, turn, link, dial)?,
             Input::LinkUp { link, dial, path, keys, source: _ } => delivery.link_up(state, turn, Up { link, dial, path, keys })?,
             Input::DialFailed(dial) if depots.has_dial(dial) => depots.dial_failed(turn, dial),
@@ -294,6 +311,7 @@ impl Core {
                 delivery.tick(state, turn)?;
                 depots.tick(state, turn)?;
                 conversation::expire(state, turn)?;
+                standings.tick(state, turn);
                 if now >= self.next_sweep {
                     self.next_sweep = now.after(limits::SWEEP_INTERVAL);
                     request::expire(state, turn)?;
@@ -301,6 +319,8 @@ impl Core {
                     introduction::expire(state, turn);
                     request::offer::redate(state, turn)?;
                     request::remind(state);
+                    standings.look(state, turn)?;
+                    friend::expire_former(state, turn)?;
                     depots.renew(state, turn)?;
                     contact::forget_expired(state, turn)?;
                     if sweep_seen(turn, &mut self.sweep_from)? {
@@ -323,6 +343,22 @@ impl Core {
         lan.choose_neighbours(turn, beacon.knows_servers());
         if !state.told.is_empty() {
             intake::told(state, delivery, turn)?;
+        }
+        let was_halted = std::mem::replace(&mut self.was_halted, state.own.is_halted);
+        if was_halted && !state.own.is_halted {
+            delivery.start(state, now, turn.rng);
+            depots.start(state, turn);
+            beacon.start(now);
+            conversation::begin_releasing(state);
+        }
+        standings.follow(state, turn)?;
+        if state.own.is_halted && !self.was_halted {
+            self.was_halted = true;
+            delivery.halt(state, turn);
+            depots.halt(turn);
+        }
+        for peer in std::mem::take(&mut state.releasing) {
+            conversation::release_held(state, turn, &peer)?;
         }
         seeker.hear(state, delivery, turn)?;
         seeker.want_all(state, delivery, turn);
@@ -380,7 +416,7 @@ impl Core {
     /// Ends a turn: answers searches, signs receipts and writes rows that change with every input. Called once
     /// before the shell commits.
     pub fn close_turn(&mut self, now: Timestamp, world: &mut World<'_>) -> Result<(), TurnFailed> {
-        let Self { state, delivery, depots, seeker, rekey, search, rng, out, .. } = self;
+        let Self { state, delivery, depots, seeker, rekey, search, standings, rng, out, .. } = self;
         state.clock.turn(now);
         let mut turn = state.turn(rng, &mut *world.cipher, world.shelf, out);
         search.close_turn(state, &mut turn)?;
@@ -391,6 +427,10 @@ impl Core {
         }
         let reached = delivery.take_reached();
         delivery.shorten(state, &mut turn, &reached);
+        let waits = |device: &&DeviceId| state.devices.get(*device).is_some_and(|row| row.outbox_count > 0);
+        let left: Vec<DeviceId> = state.unreachable.iter().filter(waits).copied().collect();
+        let met = delivery.take_attached().into_iter().chain(reached.iter().copied()).chain(left);
+        standings.meet(state, &mut turn, met.collect::<Vec<_>>())?;
         after(state, delivery, depots, &mut turn, &reached)?;
         depots.close_turn(state, &mut turn);
         delivery.close_turn(state, &mut turn);
@@ -431,11 +471,11 @@ impl Core {
             .min()
             .map(|at| (at, "records are due"));
         let rekey = self.rekey.next_due().map(|at| (at, "the transport key is to change"));
+        let copies = self.standings.next_due(&self.state).map(|at| (at, "one of two copies of this folder is to go on"));
+        let held = conversation::can_release(&self.state).then_some((Timestamp(0), "held texts are to be sealed"));
         let index = self.search.next_due().map(|at| (at, "texts are to be put into the index of words"));
-        [due, depots, outage, lan, presence, rekey, expiry, index, Some((self.next_sweep, "expired rows are swept"))]
-            .into_iter()
-            .flatten()
-            .min()
+        let sweep = Some((self.next_sweep, "expired rows are swept"));
+        [due, depots, outage, lan, presence, rekey, expiry, copies, held, index, sweep].into_iter().flatten().min()
     }
 
     /// The contact record that this node would publish now: signed, with a package that

@@ -123,6 +123,8 @@ pub const OFFERS_OF_POSTED: u64 = 128;
 pub const OFFERS_OF_STRANGERS: u64 = 256;
 /// First envelopes looked at in a minute that came under one reply address.
 pub const ANSWERS_OF_GRANT: u64 = 64;
+/// The same to the key of our certificate: Standings, and Offers that renew.
+pub const DIRECTS_OF_GRANT: u64 = 64;
 /// Offers of one person taken in within an hour, new revisions among them.
 pub const OFFERS_OF_PERSON: u64 = 32;
 /// Offers of one friend accepted within a day without asking the user.
@@ -200,6 +202,34 @@ pub const DEPOSIT_BYTES_OF_FRIEND: u64 = 128 * 1024 * 1024;
 pub const LINKS_MAX: usize = 2_048;
 /// Links of one device whose places are kept; a device needs one, and two while it moves.
 pub const KEPT_LINKS_MAX: usize = 4;
+/// Standings sent to one device in an hour.
+pub const STANDINGS_PER_HOUR: usize = 6;
+/// Of these, questions of our own: the rest is kept for answers.
+pub const STANDING_QUESTIONS_PER_HOUR: usize = 2;
+/// Questions of Standings to one device that may still be answered.
+pub const STANDINGS_ASKED_MAX: usize = 8;
+/// A text that waited for so long, although its receiver was heard, is a reason to compare.
+pub const STANDING_WAIT: u64 = DAY;
+/// Instances remembered of one device of a friend.
+pub const INSTANCES_HEARD_MAX: usize = 4;
+/// Own instances remembered: one for each start.
+pub const INSTANCES_OWN_MAX: usize = 64;
+/// Rooms of a friendship that were left and are still read, and for how long.
+pub const FORMER_MAX: usize = 16;
+/// See [`FORMER_MAX`].
+pub const FORMER_LIFE: u64 = 30 * DAY;
+/// How often a day a friend's device gets a new room without a question.
+pub const REENTRIES_PER_DAY: usize = 8;
+/// Texts that an older copy lacks are sent again so far back, and so often by themselves.
+pub const RESEND_LIFE: u64 = 30 * DAY;
+/// Rows of history looked at for texts that an older copy lacks.
+pub const RESEND_ROWS_MAX: usize = 65_536;
+/// Own texts that a renewal names, so that the other side can tell which ones are not known here.
+pub const RENEWAL_NAMES_MAX: usize = 16;
+/// Held texts sealed in one turn.
+pub const RELEASE_MAX: usize = 256;
+/// How long two copies of one folder wait for their user's word before the one started last goes on.
+pub const COPY_QUESTION: u64 = MINUTE;
 /// How long the id of an envelope taken in is remembered: longer than any envelope lives.
 pub const SEEN_LIFETIME: u64 = 40 * DAY;
 /// Pause between two sweeps of expired rows.

@@ -12,10 +12,13 @@ use crate::turn::{Turn, TurnFailed, decode_row};
 use crate::wire::{Contact, Depot, Known};
 use crate::world::Sealed;
 use minicbor::{Decode, Encode};
+use rand_chacha::ChaCha20Rng;
+use rand_core::Rng;
 use symbolon_presence::envelope::{KnownKey, frame_id};
 use symbolon_presence::id::{DeviceId, FrameId, MailboxId, Nonce, RequestId, RoomId};
 use symbolon_presence::identity;
 use symbolon_presence::kdf::Secret;
+use symbolon_presence::seal::NONCE;
 use symbolon_presence::time::Timestamp;
 use symbolon_relay::frame::{MailboxEntry, Put};
 
@@ -89,6 +92,9 @@ pub(crate) enum What {
     /// Something about an introduction.
     #[n(8)]
     Introduction,
+    /// How we stand with the device.
+    #[n(9)]
+    Standing,
 }
 
 impl What {
@@ -96,7 +102,7 @@ impl What {
     /// of a friendship that the other side may have ended.
     pub fn is_step(&self) -> bool {
         match self {
-            Self::Offer(_) | Self::Accept(_) | Self::Confirm(_) => true,
+            Self::Offer(_) | Self::Accept(_) | Self::Confirm(_) | Self::Standing => true,
             Self::Text(..) | Self::Mark | Self::Skip | Self::Receipts | Self::Bundle | Self::Introduction => false,
         }
     }
@@ -113,6 +119,7 @@ impl What {
             Self::Receipts => "receipts",
             Self::Bundle => "bundle",
             Self::Introduction => "introduction",
+            Self::Standing => "standing",
         }
     }
 }
@@ -187,23 +194,7 @@ pub(crate) fn register_device(state: &mut State, device: &identity::Device, chai
         }
         return;
     }
-    state.save_device(Device {
-        device: device.device,
-        peer: device.peer,
-        chain: chain.clone(),
-        entry,
-        put: None,
-        send_counter: 0,
-        send_sequence: 0,
-        receive_counter: 0,
-        missing: Vec::new(),
-        receive_sequence: 0,
-        outbox_next: ROOM_LANE,
-        outbox_count: 0,
-        outbox_first: 0,
-        heard: None,
-        depots: Vec::new(),
-    });
+    state.save_device(Device::new(device.device, device.peer, chain.clone(), entry));
 }
 
 /// Whether a list of receipts may wait for a device: without it, its sender asks again.
@@ -251,6 +242,11 @@ pub(crate) fn has_room(state: &State, device: &DeviceId) -> bool {
     state.devices.get(device).is_some_and(|device| device.outbox_count < OUTBOX_MAX)
 }
 
+/// Whether a device's outbox has room for so many more.
+pub(crate) fn has_room_for(state: &State, device: &DeviceId, more: u64) -> bool {
+    state.devices.get(device).is_some_and(|device| device.outbox_count.saturating_add(more) <= OUTBOX_MAX)
+}
+
 /// Puts a first envelope into a device's outbox.
 pub(crate) fn enqueue(state: &mut State, turn: &mut Turn<'_>, to: &DeviceId, what: What, via: Option<Via>, envelope: Vec<u8>) {
     let row = OutboxRow { frame: frame_id(&envelope), what, via, envelope, sequence: None, stored: None };
@@ -262,7 +258,7 @@ pub(crate) fn enqueue_room(state: &mut State, turn: &mut Turn<'_>, friend: &Frie
     for id in &friend.devices {
         let Some(key) = state.envelope_key_to(id) else { continue };
         let Some(sequence) = next_sequence(state, id) else { continue };
-        if let Some(envelope) = seal_known(state, id, &key, friend.room, sealed, Some(sequence)) {
+        if let Some(envelope) = seal_known(state, id, &key, friend.room, sealed, Some(sequence), turn.rng) {
             let row =
                 OutboxRow { frame: frame_id(&envelope), what: what.clone(), via: None, envelope, sequence: Some(sequence), stored: None };
             append(state, turn, id, &row);
@@ -276,6 +272,9 @@ fn append(state: &mut State, turn: &mut Turn<'_>, to: &DeviceId, row: &OutboxRow
     let number = *next;
     *next = number.saturating_add(1);
     device.outbox_count = device.outbox_count.saturating_add(1);
+    if row.what == What::Standing {
+        device.saying = Some(number);
+    }
     turn.put(Table::Outbox, &outbox_key(to, number), row);
     state.wake.insert(*to);
 }
@@ -290,6 +289,7 @@ pub(crate) fn remove(state: &mut State, turn: &mut Turn<'_>, from: &DeviceId, nu
     turn.delete(Table::Outbox, &outbox_key(from, number));
     if let Some(device) = state.device_mut(from) {
         device.outbox_count = device.outbox_count.saturating_sub(1);
+        device.saying = device.saying.filter(|saying| *saying != number);
     }
 }
 
@@ -340,12 +340,19 @@ pub(crate) fn readdress(state: &mut State, turn: &mut Turn<'_>, device: &DeviceI
     Ok(())
 }
 
+/// The sequence of the first ordered frame that a device has not acknowledged; the next one's when
+/// it has acknowledged all.
+pub(crate) fn settled_below(turn: &Turn<'_>, device: &Device) -> Result<u64, TurnFailed> {
+    let first = rows(turn, &device.device, ROOM_LANE, 1)?;
+    Ok(first.first().and_then(|(_, row)| row.sequence).unwrap_or(device.send_sequence))
+}
+
 /// Whether steps of a request wait for a device.
 pub(crate) fn has_steps(turn: &Turn<'_>, device: &DeviceId) -> Result<bool, TurnFailed> {
     let mut from = 0;
     loop {
         let page = rows(turn, device, from, STEPS_PAGE)?;
-        if page.iter().take_while(|(number, _)| *number < ROOM_LANE).any(|(_, row)| row.what.is_step()) {
+        if page.iter().take_while(|(number, _)| *number < ROOM_LANE).any(|(_, row)| row.what.is_step() && row.what != What::Standing) {
             return Ok(true);
         }
         let Some((last, _)) = page.last().filter(|(last, _)| *last < ROOM_LANE) else { return Ok(false) };
@@ -385,10 +392,13 @@ pub(crate) fn seal_known(
     room: RoomId,
     sealed: &Sealed,
     sequence: Option<u64>,
+    rng: &mut ChaCha20Rng,
 ) -> Option<Vec<u8>> {
+    let mut nonce = [0; NONCE];
+    rng.fill_bytes(&mut nonce);
     let device = state.device_mut(to)?;
     let counter = device.send_counter;
     device.send_counter = counter.saturating_add(1);
     let known = Known { room, epoch: sealed.epoch, sequence, mls: sealed.bytes.clone() };
-    key.seal(counter, &symbolon_presence::codec::encode(&known)).ok()
+    key.seal(counter, &nonce, &symbolon_presence::codec::encode(&known)).ok()
 }

@@ -210,6 +210,36 @@ pub(crate) fn renew(state: &mut State, turn: &mut Turn<'_>) -> Result<bool, Turn
     Ok(true)
 }
 
+/// After an older copy was put back: friendship secret, tree and header begin again above all that
+/// the newer state gave away, of which nothing is known here. Whoever stays is given it in the room
+/// that is made again, or in the present one.
+pub(crate) fn begin_above(state: &mut State, turn: &mut Turn<'_>, revision: u64) -> Result<(), TurnFailed> {
+    let own = &mut state.own;
+    let presence = &mut own.presence;
+    let number = presence.generation.number.saturating_add(GENERATIONS_ABOVE);
+    presence.generation = Generation::random(number, day_of(turn.now), turn.rng);
+    presence.blocks = Blocks::default();
+    presence.granted.values_mut().for_each(Vec::clear);
+    presence.wrapping.version = presence.wrapping.version.saturating_add(STEP_ABOVE);
+    presence.change(turn);
+    let friends: Vec<PeerId> = presence.granted.keys().copied().collect();
+    let new = FriendshipSecret { revision: revision.max(own.friendship.revision).saturating_add(1), secret: Secret::random(turn.rng) };
+    // What is over was over before: who holds it is told nothing new.
+    own.friendship = new;
+    turn.put(Table::Meta, b"friendship", &own.friendship);
+    for peer in friends {
+        crate::friend::give_again(state, turn, &peer)?;
+    }
+    state.republish = true;
+    state.has_revoked = true;
+    Ok(())
+}
+
+/// Versions that a newer state may have counted since the copy was made, and more.
+const STEP_ABOVE: u64 = 1 << 32;
+/// The same for generations.
+const GENERATIONS_ABOVE: u32 = 1 << 16;
+
 /// A friendship has ended: one that is made again begins without what was hidden.
 pub(crate) fn end(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) {
     // Saved with the change of readers that follows.

@@ -4,8 +4,8 @@
 //! of its own; when it is full, all who are not in it share one count.
 
 use crate::limits::{
-    ANSWERS_OF_GRANT, DEPOSIT_BYTES_OF_FRIEND, DEPOSITS_OF_FRIEND, FRIENDS_MAX, OFFERS_OF_GRANT, OFFERS_OF_PERSON, OFFERS_OF_POSTED,
-    OFFERS_OF_STRANGERS, RENEWALS_OF_FRIEND,
+    ANSWERS_OF_GRANT, DEPOSIT_BYTES_OF_FRIEND, DEPOSITS_OF_FRIEND, DIRECTS_OF_GRANT, FRIENDS_MAX, OFFERS_OF_GRANT, OFFERS_OF_PERSON,
+    OFFERS_OF_POSTED, OFFERS_OF_STRANGERS, RENEWALS_OF_FRIEND,
 };
 use crate::seam::{Event, Warning};
 use crate::turn::Turn;
@@ -90,6 +90,11 @@ impl Rates {
     /// The same under the grant of a reply address.
     pub fn answer(&mut self, now: Timestamp, grant: GrantId) -> bool {
         self.grants.take(now, grant, 1, ANSWERS_OF_GRANT)
+    }
+
+    /// Whether one more envelope to the key of our certificate is looked at.
+    pub fn direct(&mut self, now: Timestamp, grant: GrantId) -> bool {
+        self.grants.take(now, grant, 1, DIRECTS_OF_GRANT)
     }
 
     /// Whether one more Offer of a person is taken in.

@@ -11,6 +11,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod offer;
+pub(crate) mod renewal;
 
 use crate::command::{CommandError, Direction, RequestKind, RequestStatus, RequestView, Trust, Who};
 use crate::contact::{ContactRecord, LINK_PREFIX, LinkError, VerifiedContact};
@@ -168,13 +169,16 @@ fn incoming<'a>(state: &'a State, peer: &PeerId) -> Option<&'a Request> {
 fn outgoing<'a>(state: &'a State, peer: &PeerId) -> impl Iterator<Item = &'a Request> + use<'a> {
     let peer = *peer;
     state.requests.values().filter(move |row| {
-        row.peer == peer && row.direction == Direction::Out && matches!(row.status, RequestStatus::Pending | RequestStatus::Unresolved)
+        let waits = matches!(row.status, RequestStatus::Pending | RequestStatus::Unresolved);
+        row.peer == peer && row.direction == Direction::Out && waits && row.renews.is_none()
     })
 }
 
 /// Since when we wait for this person's answer to an Offer.
 pub(crate) fn asking_since(state: &State, peer: &PeerId) -> Option<Timestamp> {
-    let waits = |row: &&Request| row.peer == *peer && row.direction == Direction::Out && row.status == RequestStatus::Pending;
+    let waits = |row: &&Request| {
+        row.peer == *peer && row.direction == Direction::Out && row.status == RequestStatus::Pending && row.renews.is_none()
+    };
     state.requests.values().filter(waits).map(|row| row.created).max()
 }
 
@@ -206,6 +210,7 @@ pub(crate) fn blank(turn: &mut Turn<'_>, id: RequestId, direction: Direction) ->
         fault: None,
         ended: None,
         answered: None,
+        renews: None,
     }
 }
 
@@ -410,6 +415,16 @@ pub(crate) fn set_status(state: &mut State, turn: &mut Turn<'_>, id: &RequestId,
     Ok(())
 }
 
+/// Whether a request is on its way to a room that both share.
+pub(crate) fn is_open(row: &Request) -> bool {
+    matches!(row.status, RequestStatus::Pending | RequestStatus::Accepted)
+}
+
+/// Whether a request is shown to the user. Renewals ask nobody, but for those that come too often.
+pub(crate) fn is_shown(row: &Request) -> bool {
+    row.renews.is_none() || (row.direction == Direction::In && matches!(row.status, RequestStatus::Pending | RequestStatus::Ignored))
+}
+
 /// Whether we have agreed to a request and wait for the other side.
 pub(crate) fn is_accepted(state: &State, id: &RequestId) -> bool {
     state.requests.get(id).is_some_and(|row| row.status == RequestStatus::Accepted)
@@ -475,7 +490,9 @@ pub(crate) fn view(state: &State, mirror: &Mirror, row: &Request) -> RequestView
     // Of those only that wait to be answered: there are few.
     let waits = row.direction == Direction::In && row.status == RequestStatus::Pending;
     let namesake = waits.then(|| mirror.namesake(&row.peer, &row.name)).flatten();
-    let flag = row.flagged.then_some("somebody else used the same contact address").or(namesake);
+    let returns = "your friend's device came back from an older copy more often than copies do: ask them before you accept";
+    let flag = row.flagged.then_some("somebody else used the same contact address").or(namesake.filter(|_| row.renews.is_none()));
+    let flag = flag.or(row.renews.is_some().then_some(returns));
     RequestView {
         request: row.id,
         kind: RequestKind::Friend,

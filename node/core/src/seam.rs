@@ -240,4 +240,10 @@ pub enum Warning {
     InviteExpired,
     /// A request came with other keys than an earlier one under the same request id.
     KeysChanged,
+    /// A friend has seen a newer state of this folder than it holds.
+    OlderCopy,
+    /// Another copy of this folder runs; this one has stopped.
+    SecondCopy,
+    /// A friend's device came back from an older copy and has a new room.
+    FriendReturned,
 }

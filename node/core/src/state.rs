@@ -14,7 +14,7 @@ use crate::seam::{Address, LinkId};
 use crate::seeker::Why;
 use crate::table::{Change, Table};
 use crate::turn::{Turn, TurnFailed, decode_row, read};
-use crate::wire::{Contact, Depot, LeafCredential, Whereabouts};
+use crate::wire::{Contact, Depot, LeafCredential, Renews, Standing, Whereabouts};
 use crate::world::{RANGE_LIMIT, RoomCipher, Rows, Shelf};
 use minicbor::{Decode, Encode};
 use rand_chacha::ChaCha20Rng;
@@ -41,11 +41,12 @@ use symbolon_relay::prove::{Instance, LinkKey, WIRE_VERSION};
 mod rows;
 
 pub(crate) use rows::{
-    Device, Fault, Friend, FriendPresence, FriendState, IntroRole, Introducing, Invite, Message, OwnDepot, Request, message_key,
+    Device, Fault, Former, Friend, FriendPresence, FriendState, IntroRole, Introducing, Invite, Lacks, Message, OwnDepot, Renewing,
+    Request, Start, message_key,
 };
 
 /// This node's own keys and facts. Row names in [`Table::Meta`]: `identity`, `mailbox`,
-/// `friendship`, `past`, `revoked`, `presence`, `servers`, `lookups`, `findable`, `name`, `counters`, `clock`.
+/// `friendship`, `past`, `revoked`, `presence`, `servers`, `lookups`, `findable`, `name`, `counters`, `clock`, `starts`, `behind`.
 #[derive(Debug)]
 pub(crate) struct Own {
     pub identity: Identity,
@@ -66,6 +67,10 @@ pub(crate) struct Own {
     /// most [`limits::LOOKUPS_MAX`].
     pub lookups: Vec<Address>,
     pub lookups_now: Vec<Address>,
+    /// The starts of this folder, the newest last; at most [`limits::INSTANCES_OWN_MAX`].
+    pub starts: Vec<Start>,
+    /// Another copy of this folder runs: nothing is sealed, nobody spoken to.
+    pub is_halted: bool,
     /// Whether whoever knows our Peer ID may find a way in.
     pub is_findable: bool,
     /// Records published last, for friends who ask this node itself; never stored.
@@ -141,6 +146,17 @@ pub(crate) struct Counters {
     pub indexed: u64,
 }
 
+/// What shows that this folder is an older copy, or that another copy of it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sign {
+    /// A relay or a lookup server holds something of ours that this folder did not write.
+    Newer,
+    /// A friend holds a later friendship secret of ours, of this revision.
+    Revision(u64),
+    /// Another copy was at work while this one ran; it was started then, if that is known.
+    Rival(Option<Timestamp>),
+}
+
 /// All of it.
 #[derive(Debug)]
 pub(crate) struct State {
@@ -154,6 +170,21 @@ pub(crate) struct State {
     pub devices: BTreeMap<DeviceId, Device>,
     /// Peer IDs and public keys.
     pub blocked: BTreeSet<Vec<u8>>,
+    /// Signs, seen in this turn, that somebody has seen a newer state of this folder.
+    pub signs: Vec<Sign>,
+    /// Friends whose rooms are there, and for whom texts are held.
+    pub releasing: BTreeSet<PeerId>,
+    /// Devices whose envelopes are counted from elsewhere now.
+    pub relined: BTreeSet<DeviceId>,
+    /// What devices have said about how they stand with us, and want answered.
+    pub standings: Vec<(DeviceId, Standing)>,
+    /// Grants of this run under which Standings may be answered, until they end; at most
+    /// [`limits::FRIENDS_MAX`].
+    pub reply_grants: BTreeMap<GrantId, Timestamp>,
+    /// Devices that have not answered how they stand with us.
+    pub awaiting: BTreeSet<DeviceId>,
+    /// Devices to which it is to be said how we stand.
+    pub compare: BTreeSet<DeviceId>,
     /// Devices for which something new lies in the outbox.
     pub wake: BTreeSet<DeviceId>,
     /// Devices to which no link may stay open.
@@ -215,6 +246,7 @@ pub(crate) struct State {
     dirty_devices: BTreeSet<DeviceId>,
     dirty_friends: BTreeSet<PeerId>,
     dirty_counters: bool,
+    dirty_starts: bool,
 }
 
 macro_rules! opaque_debug {
@@ -273,6 +305,7 @@ impl State {
         let servers = meta(b"servers", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
         let lookups = meta(b"lookups", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
         let is_findable = meta(b"findable", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
+        let starts = begin_start(meta(b"starts", out)?, now, rng)?;
         let stored_name: String = decode_row(&meta(b"name", out)?.ok_or(missing)?)?;
         let counters = meta(b"counters", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
         let name = match name.filter(|name| *name != stored_name) {
@@ -310,6 +343,8 @@ impl State {
                 servers,
                 lookups,
                 lookups_now: Vec::new(),
+                starts,
+                is_halted: false,
                 is_findable,
                 records: BTreeMap::new(),
                 away: BTreeMap::new(),
@@ -324,6 +359,13 @@ impl State {
             friends,
             devices: load_all(shelf, Table::Device, |row: &Device| row.device)?,
             blocked: all_rows(shelf, Table::Blocked)?.into_iter().map(|(key, _)| key).collect(),
+            signs: Vec::new(),
+            releasing: BTreeSet::new(),
+            relined: BTreeSet::new(),
+            standings: Vec::new(),
+            reply_grants: BTreeMap::new(),
+            awaiting: BTreeSet::new(),
+            compare: BTreeSet::new(),
             wake: BTreeSet::new(),
             has_new_friend: false,
             republish: false,
@@ -355,6 +397,7 @@ impl State {
             dirty_devices: BTreeSet::new(),
             dirty_friends: BTreeSet::new(),
             dirty_counters: false,
+            dirty_starts: true,
         })
     }
 
@@ -525,6 +568,9 @@ impl State {
         }
         // With what is written anyway.
         if std::mem::take(&mut turn.out.has_changed) {
+            if std::mem::take(&mut self.dirty_starts) {
+                turn.put(Table::Meta, b"starts", &self.own.starts);
+            }
             self.clock.save(turn);
             turn.out.has_changed = false;
         }
@@ -551,10 +597,51 @@ impl State {
         }
     }
 
+    /// Whether something may be sealed for a friend in their room.
+    pub fn may_seal(&self, friend: &Friend) -> bool {
+        friend.may_seal() && !self.own.is_halted
+    }
+
+    /// This copy goes on where another one ran: to whoever hears it, it was started now.
+    pub fn start_over(&mut self, now: Timestamp, rng: &mut ChaCha20Rng) {
+        if self.own.starts.len() >= limits::INSTANCES_OWN_MAX {
+            self.own.starts.remove(0);
+        }
+        self.own.starts.push(Start { instance: Nonce::random(rng), started: now, heard: now });
+        self.dirty_starts = true;
+    }
+
+    /// A copy of this folder was noticed: its starts surprise nobody any more.
+    pub fn know_start(&mut self, start: Start) {
+        let own = self.own.starts.len().saturating_sub(1);
+        if self.own.starts.len() >= limits::INSTANCES_OWN_MAX {
+            self.own.starts.remove(0);
+        }
+        self.own.starts.insert(own.min(self.own.starts.len()), start);
+        self.dirty_starts = true;
+    }
+
+    /// This start of the folder.
+    pub fn start(&self) -> Start {
+        // There is one from the first moment on.
+        self.own.starts.last().cloned().unwrap_or(Start { instance: Nonce([0; 16]), started: Timestamp(0), heard: Timestamp(0) })
+    }
+
     /// The friend to whom a device belongs.
     pub fn friend_of(&self, device: &DeviceId) -> Option<&Friend> {
         self.devices.get(device).and_then(|device| self.friends.get(&device.peer))
     }
+}
+
+/// Notes that this folder was started once more: written with the first turn that writes anything,
+/// so that a full disk can still be started on.
+fn begin_start(stored: Option<Vec<u8>>, now: Timestamp, rng: &mut ChaCha20Rng) -> Result<Vec<Start>, TurnFailed> {
+    let mut starts: Vec<Start> = stored.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
+    if starts.len() >= limits::INSTANCES_OWN_MAX {
+        starts.remove(0);
+    }
+    starts.push(Start { instance: Nonce::random(rng), started: now, heard: now });
+    Ok(starts)
 }
 
 /// A name for somebody who gave none: the first two fingerprint words.

@@ -4,7 +4,7 @@
 //! are kept ready. A tag that is not among them is looked for up to [`FAR_AHEAD`] counters
 //! ahead; that costs work, so only so much of it is done in a minute, and devices take turns.
 
-use crate::state::State;
+use crate::state::{Device, State};
 use std::collections::HashMap;
 use symbolon_presence::id::DeviceId;
 use symbolon_presence::time::{MINUTE, Timestamp};
@@ -21,7 +21,19 @@ const SEARCH_MAX: u64 = 1 << 20;
 /// Tags computed for one device.
 const SEARCH_WIDTH: u64 = FAR_AHEAD - AHEAD;
 
+/// The same in a room that was left.
+pub(crate) const MISSING_OF_FORMER_MAX: usize = 64;
+
 type Tag = [u8; 16];
+
+/// Which of the rooms that were left a counter is of; none when it is of the present one.
+fn former_of(device: &Device, counter: u64) -> Option<usize> {
+    let fits = |next: u64, missing: &[u64]| missing.contains(&counter) || counter.checked_sub(next).is_some_and(|ahead| ahead < FAR_AHEAD);
+    if fits(device.receive_counter, &device.missing) {
+        return None;
+    }
+    device.formers().iter().rposition(|former| fits(former.receive_counter, &former.missing))
+}
 
 /// The tags expected from all devices.
 #[derive(Debug, Default)]
@@ -39,6 +51,9 @@ pub(crate) struct Tags {
 impl Tags {
     /// The device and counter of a tag that is kept ready. Cheap, unlike [`Self::search`].
     pub fn ready(&mut self, state: &mut State, tag: &Tag) -> Option<(DeviceId, u64)> {
+        for device in std::mem::take(&mut state.relined) {
+            self.ready_until.remove(&device);
+        }
         if self.ready_until.len() != state.devices.len() {
             let unknown: Vec<DeviceId> = state.devices.keys().filter(|id| !self.ready_until.contains_key(id)).copied().collect();
             for device in unknown {
@@ -53,6 +68,20 @@ impl Tags {
         let Some(key) = state.envelope_key_from(device) else { return };
         self.expected.remove(&key.tag(counter));
         let Some(row) = state.device_mut(device) else { return };
+        if let Some(former) = former_of(row, counter).and_then(|at| row.former.as_mut()?.get_mut(at)) {
+            if counter >= former.receive_counter {
+                former.missing.extend(former.receive_counter..counter);
+                former.receive_counter = counter.saturating_add(1);
+                let excess = former.missing.len().saturating_sub(MISSING_OF_FORMER_MAX);
+                former.missing.drain(..excess);
+                for counter in former.receive_counter..former.receive_counter.saturating_add(AHEAD) {
+                    self.expected.insert(key.tag(counter), (*device, counter));
+                }
+            } else {
+                former.missing.retain(|missing| *missing != counter);
+            }
+            return;
+        }
         if counter >= row.receive_counter {
             row.missing.extend(row.receive_counter..counter);
             row.receive_counter = counter.saturating_add(1);
@@ -84,6 +113,12 @@ impl Tags {
             None => {
                 for counter in &row.missing {
                     self.expected.insert(key.tag(*counter), (*device, *counter));
+                }
+                for former in row.formers() {
+                    let next = former.receive_counter..former.receive_counter.saturating_add(AHEAD);
+                    for counter in former.missing.iter().copied().chain(next) {
+                        self.expected.insert(key.tag(counter), (*device, counter));
+                    }
                 }
                 row.receive_counter
             }

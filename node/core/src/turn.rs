@@ -154,6 +154,8 @@ pub(crate) enum DropReason {
     Full,
     /// Known already.
     Repeated,
+    /// Under a key of the room that was used before: by an older copy of its sender's folder.
+    Reused,
 }
 
 impl DropReason {
@@ -169,6 +171,7 @@ impl DropReason {
             Self::Cipher => "cipher",
             Self::Full => "full",
             Self::Repeated => "repeated",
+            Self::Reused => "reused",
         }
     }
 }
@@ -196,7 +199,8 @@ impl From<CipherError> for Rejected {
     fn from(error: CipherError) -> Self {
         match error {
             CipherError::Store => Self::Turn(TurnFailed("the room cipher's store failed")),
-            CipherError::Ahead | CipherError::Gone | CipherError::Used | CipherError::Broken => Self::Drop(DropReason::Cipher),
+            CipherError::Used => Self::Drop(DropReason::Reused),
+            CipherError::Ahead | CipherError::Gone | CipherError::Broken => Self::Drop(DropReason::Cipher),
         }
     }
 }

@@ -12,7 +12,7 @@ use symbolon_presence::identity::{Chain, ChainError, Device, Identity, pair_cont
 use symbolon_presence::kdf::{Secret, derive, hash};
 use symbolon_presence::labels::{
     HASH_ACCEPT, HASH_CONTEXT, HASH_HEAD, HASH_OFFER, HASH_PACKAGE, KEY_CONNECTION_PSK, Label, SIGN_ACCEPT, SIGN_CONFIRM, SIGN_LEAF,
-    SIGN_OFFER,
+    SIGN_OFFER, SIGN_STANDING,
 };
 use symbolon_presence::seal::DhPublic;
 use symbolon_presence::sign::{SigningKey, VerifyingKey};
@@ -21,9 +21,11 @@ use symbolon_relay::frame::{MailboxEntry, RECEIPT_MAX, ReceiptItem};
 
 mod introduction;
 mod presence;
+mod standing;
 
 pub use introduction::{Consent, INTRODUCTION_LIFETIME, IntroCard, Introduced, Introduction, IntroductionBody, VerifiedIntroduction};
 pub use presence::{Labels, PresenceBody, PresenceKeys, SignedPresence};
+pub use standing::{Heard, Renews, RoomStanding, Standing, direct_package};
 
 /// The longest payload inside an envelope, in bytes.
 pub const PAYLOAD_MAX: usize = 256 * 1024;
@@ -101,6 +103,9 @@ pub enum Step {
     /// A completes.
     #[n(2)]
     Confirm,
+    /// Between friends: how the sender stands with the receiver.
+    #[n(3)]
+    Standing,
 }
 
 impl Step {
@@ -109,6 +114,7 @@ impl Step {
             Self::Offer => SIGN_OFFER,
             Self::Accept => SIGN_ACCEPT,
             Self::Confirm => SIGN_CONFIRM,
+            Self::Standing => SIGN_STANDING,
         }
     }
 }
@@ -201,6 +207,9 @@ pub struct OfferBody {
     /// Until when it can be accepted.
     #[n(8)]
     pub expires: Timestamp,
+    /// The friendship whose room it makes again; absent when it asks for friendship.
+    #[n(9)]
+    pub renews: Option<Renews>,
 }
 
 impl OfferBody {
@@ -213,6 +222,7 @@ impl OfferBody {
             && self.replies.len() <= DEVICES_MAX
             && self.replies.iter().all(Contact::is_bounded)
             && self.replies.first().is_some_and(|contact| contact.chain.is_none())
+            && self.renews.as_ref().is_none_or(Renews::is_bounded)
     }
 
     /// The transcript after this Offer: over its terms, so that an answer to one revision is
@@ -246,6 +256,10 @@ pub struct AcceptHead {
     /// was in one. Tells an Accept that follows a friendship from one that came late.
     #[n(5)]
     pub leaves: Option<RoomId>,
+    /// In answer to one that renews: how many texts of the initiator's are held here that the
+    /// Offer shows no knowledge of.
+    #[n(6)]
+    pub lacks: Option<u32>,
 }
 
 /// The body of an Accept.

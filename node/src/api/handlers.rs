@@ -443,6 +443,23 @@ pub async fn relay_add(State(state): State<ApiState>, Json(body): Json<RelayBody
     answer(&state, Command::RelayAdd { link: body.link, claim: body.claim }).await
 }
 
+/// `POST /api/v1/device/confirm`
+pub async fn device_confirm(State(state): State<ApiState>) -> Answer {
+    answer(&state, Command::DeviceConfirm).await
+}
+
+/// Body of [`device_resend`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResendBody {
+    friend: String,
+}
+
+/// `POST /api/v1/device/resend`
+pub async fn device_resend(State(state): State<ApiState>, Json(body): Json<ResendBody>) -> Answer {
+    answer(&state, Command::DeviceResend(Who(body.friend))).await
+}
+
 /// Body of [`relay_claim`].
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

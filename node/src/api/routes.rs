@@ -202,6 +202,16 @@ pub const ROUTES: &[Route] = &[
         post(handlers::lookup_add)
     }),
     change("/api/v1/lookups/remove", Some("LookupBody"), "Lookup", "Names a lookup server no longer.", || post(handlers::lookup_remove)),
+    change(
+        "/api/v1/device/confirm",
+        None,
+        "Confirmed",
+        "This copy of the data folder goes on, or its user has seen that it is an older one.",
+        || post(handlers::device_confirm),
+    ),
+    change("/api/v1/device/resend", Some("ResendBody"), "Resent", "Sends a friend's older copy again what it lacks.", || {
+        post(handlers::device_resend)
+    }),
     read("/api/v1/status", "Status", "What works and what does not.", || get(handlers::status)),
     read("/api/v1/doctor", "Checks", "What may be wrong, check by check, and what to do about it.", || get(handlers::doctor)),
     change("/api/v1/page-token", None, "PageToken", "Makes a fresh address of the page: good once, for a minute.", || {

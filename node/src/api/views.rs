@@ -35,6 +35,8 @@ pub fn reply(reply: &Reply) -> Value {
         Reply::Relays(views) => json!({ "relays": views.iter().map(relay).collect::<Vec<_>>() }),
         Reply::Lookup(view) => lookup(view),
         Reply::Lookups(views) => json!({ "lookups": views.iter().map(lookup).collect::<Vec<_>>() }),
+        Reply::Confirmed(had_stopped) => json!({ "device": "confirmed", "had_stopped": had_stopped }),
+        Reply::Resent(texts) => json!({ "resent": texts }),
         Reply::Status(view) => status(view),
         // Shown as checks, together with what the shell knows: see `doctor`.
         Reply::Doctor(view) => json!({ "problems": view.problems }),
@@ -252,6 +254,18 @@ fn warning_text(warning: Warning) -> (&'static str, &'static str) {
         Warning::KeysChanged => {
             ("keys_changed", "A friend request came again with other keys. Compare the words with that person before you accept.")
         }
+        Warning::OlderCopy => (
+            "older_copy",
+            "This folder is an older copy of itself: a friend has seen a newer state. The room with that friend is made again; nothing that waits here is lost.",
+        ),
+        Warning::SecondCopy => (
+            "second_copy",
+            "Another copy of this folder runs. This one has stopped: run `symbolon device confirm` where you want to go on.",
+        ),
+        Warning::FriendReturned => (
+            "friend_returned",
+            "A friend's device came back from an older copy of its folder. If that friend did not do it, somebody may have copied their folder: ask them.",
+        ),
     }
 }
 

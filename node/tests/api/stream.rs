@@ -93,6 +93,9 @@ async fn every_event_has_a_name_and_tells_ids_only() {
         (Event::Warning(Warning::InviteReused), "warning", vec!["text", "warning"]),
         (Event::Warning(Warning::InviteExpired), "warning", vec!["text", "warning"]),
         (Event::Warning(Warning::KeysChanged), "warning", vec!["text", "warning"]),
+        (Event::Warning(Warning::OlderCopy), "warning", vec!["text", "warning"]),
+        (Event::Warning(Warning::SecondCopy), "warning", vec!["text", "warning"]),
+        (Event::Warning(Warning::FriendReturned), "warning", vec!["text", "warning"]),
     ];
     for (event, name, fields) in events {
         server.fake.tell(event);

@@ -411,6 +411,8 @@ impl World {
             Command::Relays => Ok(Reply::Relays(Vec::new())),
             Command::RelayAdd { .. } => Err(CommandError::BadLink),
             Command::RelayClaim(_) | Command::RelayRemove(_) => Err(CommandError::NotFound),
+            Command::DeviceConfirm => Ok(Reply::Confirmed(false)),
+            Command::DeviceResend(_) => Err(CommandError::NotFound),
             Command::Status => Ok(Reply::Status(StatusView {
                 dht: symbolon_core::command::DhtView::default(),
                 lan: None,

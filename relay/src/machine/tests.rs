@@ -233,7 +233,7 @@ impl Owner {
 
 fn envelope(counter: u64) -> Vec<u8> {
     let (a, b) = (DhKey::from_bytes([1; 32]), DhKey::from_bytes([2; 32]));
-    KnownKey::agree(&a, &b.public(), &DeviceId([1; 16]), &DeviceId([2; 16])).seal(counter, b"x").unwrap()
+    KnownKey::agree(&a, &b.public(), &DeviceId([1; 16]), &DeviceId([2; 16])).seal(counter, &[0; 12], b"x").unwrap()
 }
 
 fn open() -> (Host, Owner) {

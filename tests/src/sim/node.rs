@@ -66,6 +66,30 @@ impl SimNode {
         Self { core: None, rooms, store, clock, name, incarnation: 0, peer: PeerId([0; 32]), trace, build: None }
     }
 
+    /// A copy of everything that lies on its disk.
+    pub fn copy(&self) -> SimNode {
+        let rooms = self.rooms.copy().expect("these rooms can be copied");
+        Self {
+            core: None,
+            rooms,
+            store: self.store.clone(),
+            clock: self.clock,
+            name: self.name.clone(),
+            build: self.build,
+            incarnation: self.incarnation,
+            peer: self.peer,
+            trace: Trace::default(),
+        }
+    }
+
+    /// A copy of a disk takes the place of this node's; the process must not run.
+    pub fn put_back(&mut self, copy: &SimNode) {
+        assert!(!self.is_up(), "a disk is not taken from under a process");
+        let copy = copy.copy();
+        self.rooms = copy.rooms;
+        self.store = copy.store;
+    }
+
     /// What the user called it.
     pub fn name(&self) -> &str {
         self.name.as_deref().unwrap_or_default()

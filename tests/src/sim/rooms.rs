@@ -13,6 +13,11 @@ pub trait Rooms {
 
     /// Ends the turn; nothing of it stays, and nothing that was only in memory.
     fn take_back(&mut self);
+
+    /// What is kept, for a copy of the whole folder; none where that cannot be had.
+    fn copy(&self) -> Option<Box<dyn Rooms>> {
+        None
+    }
 }
 
 /// Rooms in clear text.
@@ -42,5 +47,9 @@ impl Rooms for ClearRooms {
 
     fn take_back(&mut self) {
         self.live = self.kept.clone();
+    }
+
+    fn copy(&self) -> Option<Box<dyn Rooms>> {
+        Some(Box::new(Self { live: self.kept.clone(), kept: self.kept.clone() }))
     }
 }

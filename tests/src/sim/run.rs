@@ -186,6 +186,27 @@ impl Sim {
         self.crash(ix, pause);
     }
 
+    /// A copy of a node's folder.
+    pub fn copy(&self, ix: Ix) -> SimNode {
+        self.nodes[ix].copy()
+    }
+
+    /// Kills a node, puts a copy of its folder back, and starts it after `pause` milliseconds.
+    pub fn put_back(&mut self, ix: Ix, copy: &SimNode, pause: u64) {
+        self.log(ix, || "is an older copy from now on".into());
+        self.nodes[ix].kill();
+        self.nodes[ix].put_back(copy);
+        if let Some(watch) = &mut self.watch {
+            watch.put_back(ix);
+        }
+        self.crashed(ix, pause);
+    }
+
+    /// Lets a copy of a folder run elsewhere.
+    pub fn run_copy(&mut self, copy: &SimNode) -> Ix {
+        self.add_node(copy.copy())
+    }
+
     fn crashed(&mut self, ix: Ix, pause: u64) {
         self.log(ix, || format!("is dead for {pause} ms"));
         self.tally.crashes += 1;

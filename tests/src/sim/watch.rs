@@ -73,6 +73,8 @@ pub struct Watch {
     said: BTreeSet<(LinkId, Ix)>,
     /// Nodes whose word counts for nothing.
     pub liars: BTreeSet<Ix>,
+    /// Nodes of which an older copy was put back.
+    pub returned: BTreeSet<Ix>,
     /// Who ended it, or blocked, with whom.
     pub parted: BTreeSet<(Ix, Ix)>,
     /// Turns since then.
@@ -95,6 +97,15 @@ impl Watch {
     /// A node has an identity.
     pub fn started(&mut self, ix: Ix, peer: PeerId) {
         self.peers.insert(peer, ix);
+    }
+
+    /// An older copy of a node's folder was put back: it holds what it held, and has the rest of
+    /// what was written to it brought again.
+    pub fn put_back(&mut self, ix: Ix) {
+        self.returned.insert(ix);
+        self.messages.retain(|(at, _), _| *at != ix);
+        self.arrived.retain(|(at, _), _| *at != ix);
+        self.seen.retain(|(at, _), _| *at != ix);
     }
 
     /// A turn is over; these changes have become durable at a node.

@@ -94,13 +94,14 @@ fn known() -> Value {
     assert_eq!(key.open(9, &envelope), Ok(payload.clone()));
     vector(
         "known envelope",
-        "From Ann's device to Ben's under counter 9: 01 02, tag, ciphertext; header and tag are the associated data, the nonce is the counter.",
+        "From Ann's device to Ben's under counter 9: 01 03, tag, nonce, ciphertext; header and tag are the associated data.",
         json!({
             "private": hex(ben.dh.expose()),
             "public": hex(ann.dh.public().bytes().as_bytes()),
             "from": hex(ann.device.as_bytes()),
             "to": hex(ben.device.as_bytes()),
             "counter": 9,
+            "nonce": hex([0x66; 12]),
             "payload": hex(payload),
         }),
         json!({ "tag": hex(key.tag(9)), "envelope": hex(&envelope), "frame": hex(frame_id(&envelope).as_bytes()) }),
@@ -122,7 +123,7 @@ fn buckets() -> Vec<Value> {
         .map(|length| row(length, (length <= FIRST_MAX).then(|| samples::seal_to(&key.public(), &vec![0xaa; length]))))
         .collect();
     let known: Vec<Value> =
-        lengths(overhead(KNOWN_MAX)).into_iter().map(|length| row(length, known.seal(7, &vec![0xaa; length]).ok())).collect();
+        lengths(overhead(KNOWN_MAX)).into_iter().map(|length| row(length, known.seal(7, &[0x66; 12], &vec![0xaa; length]).ok())).collect();
     vec![
         vector(
             "sizes of first envelopes",
@@ -133,7 +134,7 @@ fn buckets() -> Vec<Value> {
         vector(
             "sizes of known envelopes",
             "The same between devices 01.. and 02.. that share one X25519 key pair, under counter 7.",
-            json!({ "private": hex(key.expose()), "from": hex([1; 16]), "to": hex([2; 16]), "counter": 7, "byte": "aa" }),
+            json!({ "private": hex(key.expose()), "from": hex([1; 16]), "to": hex([2; 16]), "counter": 7, "nonce": hex([0x66; 12]), "byte": "aa" }),
             json!({ "sizes": known }),
         ),
     ]

@@ -240,7 +240,7 @@ impl Delivery {
         let Some(row) = state.devices.get(device) else { return Ok(()) };
         let doubtful = self.sessions.get(device).is_some_and(|session| session.is_doubtful(request::asking_since(state, &row.peer)));
         // In doubt only the Offer goes first; the greeting may settle the doubt.
-        let waits = if doubtful { outbox::has_steps(turn, device)? } else { row.outbox_count > 0 };
+        let waits = if doubtful { outbox::has_steps(turn, device)? } else { row.waiting() > 0 };
         let Some(session) = self.sessions.get(device).filter(|session| session.greet && self.is_proved(session)) else { return Ok(()) };
         let hello = match session.hello.as_ref().filter(|_| !session.hello_is_over) {
             _ if waits => return Ok(()),

@@ -146,6 +146,13 @@ impl Delivery {
         }
     }
 
+    /// Closes all links: another copy of this folder runs, and speaks for it.
+    pub fn halt(&mut self, state: &mut State, turn: &mut Turn<'_>) {
+        for link in self.links.keys().copied().collect::<Vec<_>>() {
+            self.close(state, turn, link, CloseReason::Idle);
+        }
+    }
+
     /// Closes every link to a device that must not have one.
     pub fn hang_up(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) {
         let links: Vec<LinkId> = self.links.iter().filter(|(_, link)| link.device == Some(*device)).map(|(id, _)| *id).collect();
@@ -160,6 +167,7 @@ impl Delivery {
     }
 
     pub(super) fn attach(&mut self, turn: &Turn<'_>, device: &DeviceId, link: LinkId) {
+        self.attached.insert(*device);
         let session = self.sessions.entry(*device).or_default();
         session.link = Some(link);
         session.cursors = FIRST_ROWS;

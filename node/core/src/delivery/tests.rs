@@ -127,6 +127,11 @@ fn a105_nobody_but_a_proved_friend_who_may_know_where_we_are_is_punched_to() {
                 outbox_first: 0,
                 heard: None,
                 depots: Vec::new(),
+                line: None,
+                former: None,
+                asked: None,
+                instances: None,
+                saying: None,
             });
         }
         state.friends.insert(friend.peer, friend);

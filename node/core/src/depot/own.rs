@@ -105,6 +105,10 @@ impl Depots {
                 return;
             }
             session.own.updated = true;
+            if body.version > own.version {
+                // Ours are written down before they are sent: a newer state of this folder was there.
+                state.signs.push(Sign::Newer);
+            }
             let own = if body.version > own.version { OwnDepot { version: body.version.saturating_add(1), ..own } } else { own };
             self.update(state, turn, key, &own);
             save(state, turn, own);

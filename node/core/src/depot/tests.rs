@@ -45,25 +45,10 @@ fn depot(seed: u64) -> (SigningKey, Depot) {
 /// A device that cannot be reached, with one text of ours in its outbox. Answers its frame.
 fn with_text(state: &mut State, turn: &mut Turn<'_>, depots: Vec<Depot>) -> FrameId {
     let (a, b) = (DhKey::from_bytes([1; 32]), DhKey::from_bytes([2; 32]));
-    let envelope = KnownKey::agree(&a, &b.public(), &DeviceId([1; 16]), &DEVICE).seal(0, b"x").unwrap();
+    let envelope = KnownKey::agree(&a, &b.public(), &DeviceId([1; 16]), &DEVICE).seal(0, &[0; 12], b"x").unwrap();
     let (_, own) = depot(1_000_000);
-    state.save_device(Device {
-        device: DEVICE,
-        peer: PeerId([9; 32]),
-        chain: state.own.identity.chain.clone(),
-        entry: own.entry,
-        put: None,
-        send_counter: 0,
-        send_sequence: 1,
-        receive_counter: 0,
-        missing: Vec::new(),
-        receive_sequence: 0,
-        outbox_next: ROOM_LANE + 1,
-        outbox_count: 1,
-        outbox_first: 0,
-        heard: None,
-        depots,
-    });
+    let device = Device::new(DEVICE, PeerId([9; 32]), state.own.identity.chain.clone(), own.entry);
+    state.save_device(Device { send_sequence: 1, outbox_next: ROOM_LANE + 1, outbox_count: 1, depots, ..device });
     let frame = frame_id(&envelope);
     let row = OutboxRow { frame, what: What::Text(ROOM, 3), via: None, envelope, sequence: Some(0), stored: None };
     turn.put(Table::Outbox, &outbox::outbox_key(&DEVICE, ROOM_LANE), &row);

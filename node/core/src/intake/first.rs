@@ -2,23 +2,27 @@
 
 use crate::state::{Invite, State};
 use crate::turn::DropReason;
-use crate::wire::package_digest;
+use crate::wire::{direct_package, package_digest};
+use symbolon_presence::envelope::{open_direct, open_first};
 use symbolon_presence::id::{Digest, RequestId};
 use symbolon_presence::kdf::Secret;
-use symbolon_presence::seal::DhKey;
+use symbolon_presence::seal::{DhKey, OpenError};
 use symbolon_relay::mailbox::{Admitted, Queue};
 
 /// Whose key opens a first envelope.
 pub(super) enum Opener {
     Invite(Invite),
     Request(RequestId, Secret),
+    /// The key of our device's certificate: from a friend.
+    Direct,
 }
 
 impl Opener {
-    pub(super) fn key(&self) -> &Secret {
+    /// Opens an envelope under it.
+    pub(super) fn open(&self, state: &State, envelope: &[u8]) -> Result<Vec<u8>, OpenError> {
         match self {
-            Self::Invite(invite) => &invite.key,
-            Self::Request(_, key) => key,
+            Self::Invite(Invite { key, .. }) | Self::Request(_, key) => open_first(&DhKey::from_bytes(*key.expose()), envelope),
+            Self::Direct => open_direct(&state.own.identity.dh, envelope),
         }
     }
 
@@ -30,6 +34,7 @@ impl Opener {
                 let public = DhKey::from_bytes(*invite.key.expose()).public().bytes();
                 package_digest(&public, invite.expires, invite.last_resort, device)
             }
+            Self::Direct => direct_package(&state.own.identity.dh.public().bytes(), device),
             Self::Request(id, _) => state.requests.get(id).map_or(Digest([0; 32]), |row| row.reply_package),
         }
     }
@@ -43,7 +48,8 @@ pub(super) fn opener(state: &State, admitted: &Admitted) -> Result<Opener, DropR
             .requests
             .values()
             .find(|row| row.grant == admitted.grant && !row.offer.is_empty())
-            .map(|row| Opener::Request(row.id, row.reply_key.clone())),
+            .map(|row| Opener::Request(row.id, row.reply_key.clone()))
+            .or(Some(Opener::Direct)),
     }
     .ok_or(DropReason::Unexpected)
 }

@@ -4,6 +4,7 @@ use crate::conversation;
 use crate::friend::{adopt_bundle, friends_depots, verify_bundle};
 use crate::introduction;
 use crate::state::{FriendState, State};
+use crate::table::Table;
 use crate::turn::{DropReason, Rejected, Turn};
 use crate::wire::{Known, RoomPayload, Whereabouts, entry_is_of};
 use crate::world::Opened;
@@ -16,11 +17,27 @@ pub(super) enum Said {
     Receipts,
 }
 
+/// Which room of a friendship a message is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    Present,
+    /// The present one, in a place that is taken.
+    Late,
+    /// One that was left, and is read still.
+    Former,
+}
+
 /// A room message of a device.
-pub(super) fn room_message(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, known: Known) -> Result<Said, Rejected> {
+pub(super) fn room_message(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    device: &DeviceId,
+    known: Known,
+    place: Place,
+) -> Result<Said, Rejected> {
     let friend = state.friend_of(device).ok_or(DropReason::Unexpected)?;
-    let (peer, room) = (friend.peer, friend.room);
-    if known.room != room {
+    let (peer, room) = (friend.peer, known.room);
+    if place != Place::Former && room != friend.room {
         return Err(DropReason::Unexpected.into());
     }
     let (sender, plaintext) = match turn.cipher.open(room, &known.mls)? {
@@ -35,7 +52,20 @@ pub(super) fn room_message(state: &mut State, turn: &mut Turn<'_>, device: &Devi
     if speaker.device != *device || speaker.peer != peer {
         return Err(DropReason::Forged.into());
     }
-    match RoomPayload::decode(&plaintext).ok_or(DropReason::Malformed)? {
+    let payload = RoomPayload::decode(&plaintext).ok_or(DropReason::Malformed)?;
+    // Where a vanished state was, whom it introduced or what it had read is of no use any more.
+    if place == Place::Former && !matches!(payload, RoomPayload::Text(_)) {
+        return Ok(Said::Something);
+    }
+    if place == Place::Late {
+        let RoomPayload::Text(text) = payload else { return Err(DropReason::Repeated.into()) };
+        if turn.get(Table::MessageIndex, text.id.as_bytes())?.is_some() {
+            return Ok(Said::Something);
+        }
+        // Given up by its sender, who is owed no answer; or an older copy's, who seals it again.
+        return Err(DropReason::Reused.into());
+    }
+    match payload {
         RoomPayload::Text(text) => conversation::receive(state, turn, &peer, text)?,
         RoomPayload::Read(message) => conversation::mark_read(state, turn, &peer, &message)?,
         RoomPayload::Again => {

@@ -28,6 +28,11 @@ fn on_the_lan(now: Timestamp, f: impl FnOnce(&mut Lan, &mut State, &mut Turn<'_>
     let mut out = Out::default();
     let mut state = State::load(None, &Empty, now, &mut rng, &mut out).unwrap();
     let friend = Friend {
+        renewing: None,
+        reentries: None,
+        resent: None,
+        lacks: None,
+        unknown: None,
         peer: FRIEND,
         petname: "Ben".into(),
         room: RoomId([1; 32]),

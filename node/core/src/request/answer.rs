@@ -1,14 +1,15 @@
 //! Accept and Confirm: B agrees, A completes.
 
 use super::offer::{leaf_lifetime, reply_contact, seal_step};
-use super::{offer_of, set_status, settle};
+use super::{offer_of, renewal, set_status, settle};
 use crate::command::{CommandError, Direction, RequestStatus};
 use crate::conversation;
-use crate::friend::{self, adopt_bundle, enter_room, own_bundle, verify_bundle};
+use crate::friend::{self, Entered, adopt_bundle, enter_room, own_bundle, verify_bundle};
 use crate::grants;
+use crate::line;
 use crate::outbox::{self, Via, What};
 use crate::seam::Event;
-use crate::state::{FriendState, Request, State};
+use crate::state::{Friend, FriendState, Renewing, Request, State};
 use crate::turn::{DropReason, Failed, Rejected, Turn, TurnFailed};
 use crate::wire::{
     AcceptBody, AcceptHead, ConfirmBody, First, LeafCredential, PAYLOAD_MAX, RoomPayload, Statement, Step, connection_psk, is_name,
@@ -42,6 +43,15 @@ pub(crate) fn accept(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> 
     let sender = chain.verify(turn.now).map_err(|_| CommandError::WrongStatus)?;
     let Ok(view) = turn.cipher.inspect(&offer.group_info) else { return Err(CommandError::WrongStatus.into()) };
 
+    if !renewal::is_of_friend(state, &row) {
+        // The friendship that it renews has ended meanwhile.
+        return Err(CommandError::WrongStatus.into());
+    }
+    let before = state.friends.get(&row.peer).filter(|_| row.renews.is_some()).cloned();
+    let found = match (&before, &row.renews) {
+        (Some(before), Some(renews)) => Some(renewal::compare(turn, before, renews)?),
+        (_, _) => None,
+    };
     let mut row = row;
     if grants::is_erased(&row) {
         // Blocked for more than a day; nobody has ever held this grant.
@@ -56,6 +66,7 @@ pub(crate) fn accept(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> 
         reply,
         epoch: view.epoch,
         leaves: state.friends.get(&row.peer).filter(|friend| friend.state != FriendState::Half).map(|friend| friend.room),
+        lacks: found.as_ref().map(|(unknown, _)| *unknown),
     };
     let head = codec::encode(&head);
     let own = &state.own.identity;
@@ -71,8 +82,21 @@ pub(crate) fn accept(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> 
     row.accepted = Some(AcceptBody::transcript(&row.transcript, &body, &state.own.identity.device));
     row.room = Some(joined.room);
     row.status = RequestStatus::Accepted;
-    let mut half = enter_room(state, turn, row.peer, &row.name, row.trust, FriendState::Half, joined.room)?;
+    let mut half = enter_room(
+        state,
+        turn,
+        row.peer,
+        &row.name,
+        row.trust,
+        Entered { room: joined.room, step: FriendState::Half, renews: row.renews.is_some() },
+    )?;
     half.devices = vec![sender.device];
+    if let Some(before) = &before {
+        half = renewal::entered(half, before, turn.now);
+    }
+    if let Some((_, missing)) = found {
+        missing.resend(&mut half, turn.now);
+    }
     let transcript = row.transcript;
     state.save_request(turn, row.clone());
     state.save_friend(turn, half);
@@ -87,6 +111,7 @@ pub(crate) fn accept(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> 
         outbox::supersede(state, turn, &device.device, &What::Accept(*id))?;
         outbox::enqueue(state, turn, &device.device, What::Accept(*id), Some(Via::contact(reply, None)), envelope);
     }
+    line::enter(state, turn, &row.peer, None, joined.room, false);
     turn.notify(Event::Request(*id));
     turn.notify(Event::Friend(row.peer));
     Ok(())
@@ -160,7 +185,8 @@ pub(crate) fn receive_accept(state: &mut State, turn: &mut Turn<'_>, answer: Ans
     }
     // Both have accepted the other's Offer: the room of the lower Peer ID's counts, unless
     // what we accepted has ended since.
-    let half = state.friends.get(&row.peer).filter(|friend| friend.state == FriendState::Half).map(|friend| friend.room);
+    let is_half = |friend: &&Friend| friend.state == FriendState::Half || friend.renewing == Some(Renewing::Entered);
+    let half = state.friends.get(&row.peer).filter(is_half).map(|friend| friend.room);
     let accepted_theirs = state.requests.values().find(|other| {
         other.peer == row.peer
             && other.direction == Direction::In
@@ -202,9 +228,14 @@ pub(crate) fn receive_accept(state: &mut State, turn: &mut Turn<'_>, answer: Ans
         set_status(state, turn, &theirs, RequestStatus::Confirmed)?;
     }
     outbox::register_device(state, &device, &first.chain, head.reply.entry.clone());
-    let mut friend = enter_room(state, turn, row.peer, &head.name, row.trust, FriendState::Mutual, room)?;
+    // Who made the offer is behind: what was left behind in the old room is said again.
+    let mut friend = enter_room(state, turn, row.peer, &head.name, row.trust, Entered { room, step: FriendState::Mutual, renews: false })?;
     adopt_bundle(state, turn, &mut friend, verified);
+    if row.renews.is_some() {
+        friend.unknown = Some(friend.unknown.unwrap_or_default().saturating_add(head.lacks.unwrap_or_default()));
+    }
     state.save_friend(turn, friend);
+    line::enter(state, turn, &row.peer, None, room, false);
     let name = if row.name.is_empty() { head.name.clone() } else { row.name.clone() };
     state.save_request(turn, Request { status: RequestStatus::Accepted, accepted: Some(accepted), name, ..row.clone() });
     turn.notify(Event::Request(request));
@@ -283,8 +314,10 @@ pub(crate) fn receive_confirm(state: &mut State, turn: &mut Turn<'_>, answer: An
     let verified = open_bundle(turn, &room, &bundle, &device)?;
     let mut friend = state.friends.get(&row.peer).cloned().ok_or(DropReason::Unexpected)?;
     friend.state = FriendState::Mutual;
+    friend.renewing = None;
     adopt_bundle(state, turn, &mut friend, verified);
     state.save_friend(turn, friend);
+    line::enter(state, turn, &row.peer, None, room, false);
     set_status(state, turn, &request, RequestStatus::Confirmed)?;
     settle(state, turn, &row.peer)?;
     // Blocked for a while since we accepted: the bundle in our Accept is worth nothing.

@@ -37,7 +37,7 @@ pub(crate) fn reply_contact(state: &State, turn: &mut Turn<'_>, row: &Request) -
 }
 
 /// Leaves out places at relays, and then our own, until an Offer is short enough.
-fn fit(mut offer: OfferBody) -> OfferBody {
+pub(super) fn fit(mut offer: OfferBody) -> OfferBody {
     while codec::encode(&offer).len() > OFFER_MAX {
         let relays = offer.replies.iter_mut().flat_map(|reply| reply.depots.iter_mut().map(|depot| &mut depot.entry.places));
         let longest = relays.max_by_key(|places| places.len()).filter(|places| places.len() > 1);
@@ -104,6 +104,7 @@ pub(crate) fn send(
         group_info: turn.cipher.offer(room)?,
         created: row.created,
         expires: row.expires,
+        renews: None,
     });
     row.transcript = offer.transcript(&state.own.peer, &row.peer);
     row.offer = codec::encode(&offer);
@@ -170,7 +171,7 @@ fn send_again(state: &mut State, turn: &mut Turn<'_>, mut row: Request, offer: O
     let id = row.id;
     // A way in that has expired would only end the request that was stored by it.
     let contacts: Vec<Contact> = row.contacts.iter().filter(|contact| !contact.expires.is_expired_at(turn.now)).cloned().collect();
-    if contacts.is_empty() {
+    if contacts.is_empty() && row.renews.is_none() {
         return Ok(());
     }
     row.revision = row.revision.saturating_add(1);
@@ -180,6 +181,9 @@ fn send_again(state: &mut State, turn: &mut Turn<'_>, mut row: Request, offer: O
     row.transcript = offer.transcript(&state.own.peer, &row.peer);
     row.offer = codec::encode(&offer);
     state.save_request(turn, row.clone());
+    if row.renews.is_some() {
+        return super::renewal::dispatch(state, turn, &row);
+    }
     for contact in &contacts {
         let Some(chain) = contact.chain.as_ref().or(row.chain.as_ref()) else { continue };
         let Ok(device) = chain.verify_known(turn.sure) else { continue };
@@ -194,7 +198,7 @@ fn send_again(state: &mut State, turn: &mut Turn<'_>, mut row: Request, offer: O
 }
 
 /// The local name of an incoming request: nobody can make it collide with another's.
-fn local_id(chain: &Chain, wire: &RequestId) -> RequestId {
+pub(super) fn local_id(chain: &Chain, wire: &RequestId) -> RequestId {
     let digest = hash(HASH_REQUEST, &[&codec::encode(chain), wire.as_bytes()]);
     let (head, _) = digest.as_bytes().split_at(RequestId::LEN);
     RequestId::from_slice(head).unwrap_or(*wire)
@@ -214,7 +218,7 @@ pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, offer: IncomingOff
     let IncomingOffer { first, device, statement, invite } = offer;
     // Bounded before any key in it is touched.
     let body: OfferBody = codec::decode(&statement.body, OFFER_MAX).map_err(|_| DropReason::Malformed)?;
-    if !body.is_bounded() {
+    if !body.is_bounded() || body.renews.is_some() {
         return Err(DropReason::Malformed.into());
     }
     if device.peer == state.own.peer {
@@ -234,7 +238,7 @@ pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, offer: IncomingOff
     if !state.rates.offer_of(turn.now, device.peer) {
         return Err(DropReason::Full.into());
     }
-    check_room(turn, &body, &device.peer)?;
+    check_room(turn, &IncomingRoom { group_info: &body.group_info, initiator: &device.peer })?;
     if invite.only_for.is_some_and(|only| only != device.peer) {
         // Somebody else has got hold of what was made for one.
         return Err(DropReason::Forged.into());
@@ -344,7 +348,7 @@ fn decide(
 }
 
 /// An Offer for a row that is there: a repeat, or a newer revision.
-fn revise(
+pub(super) fn revise(
     state: &mut State,
     turn: &mut Turn<'_>,
     known: Request,
@@ -385,9 +389,16 @@ fn revise(
     }
 }
 
+/// The room of an Offer.
+pub(super) struct IncomingRoom<'a> {
+    pub group_info: &'a [u8],
+    pub initiator: &'a PeerId,
+}
+
 /// Every leaf of the offered room must be a device of the initiator.
-fn check_room(turn: &Turn<'_>, body: &OfferBody, initiator: &PeerId) -> Result<(), Rejected> {
-    let view = turn.cipher.inspect(&body.group_info)?;
+pub(super) fn check_room(turn: &Turn<'_>, room: &IncomingRoom<'_>) -> Result<(), Rejected> {
+    let IncomingRoom { group_info, initiator } = *room;
+    let view = turn.cipher.inspect(group_info)?;
     let certified = |leaf: &LeafKey, credential: &[u8]| {
         LeafCredential::verify(credential, &view.room, &leaf.0, turn.now).is_some_and(|device| device.peer == *initiator)
     };
@@ -425,6 +436,7 @@ mod tests {
                 group_info: vec![1; group_info],
                 created: NOW,
                 expires: NOW,
+                renews: None,
             };
             for group_info in [1_500, 3_000, 4_500] {
                 let fitted = fit(offer(group_info));

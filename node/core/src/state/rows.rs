@@ -161,6 +161,9 @@ pub(crate) struct Request {
     /// Envelopes taken in by its reply address: their repeats are answered the same.
     #[n(24)]
     pub answered: Option<Vec<FrameId>>,
+    /// It makes the room of a friendship again; nobody is asked.
+    #[n(25)]
+    pub renews: Option<Renews>,
 }
 
 /// Why a request or message cannot go on.
@@ -240,9 +243,55 @@ pub(crate) struct Friend {
     /// Up to which arrival number the friend has read our messages, where a receipt for one of them had not come yet.
     #[n(15)]
     pub read_to: Option<u64>,
+    /// The room is being made again: nothing is sealed until then.
+    #[n(16)]
+    pub renewing: Option<Renewing>,
+    /// When the friend's device came back from an older copy; the newest [`limits::REENTRIES_PER_DAY`].
+    #[n(17)]
+    pub reentries: Option<Vec<Timestamp>>,
+    /// When texts were last sent again to an older copy by themselves.
+    #[n(18)]
+    pub resent: Option<Timestamp>,
+    /// Texts that an older copy lacks, and that are sent again when the user says so.
+    #[n(19)]
+    pub lacks: Option<Lacks>,
+    /// What a newer state of this folder sent, as far as this friend has it.
+    #[n(20)]
+    pub unknown: Option<u32>,
+}
+
+/// How the room of a friendship is being made again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub(crate) enum Renewing {
+    /// This folder is behind what the friend has seen of it: it has to ask for a new room.
+    #[n(0)]
+    Behind,
+    /// The friend's device is: we have entered its new room, and wait for its Confirm.
+    #[n(1)]
+    Entered,
+}
+
+/// Own texts behind one in a conversation that a friend's older copy lacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Lacks {
+    /// Those with a higher arrival number.
+    #[n(0)]
+    pub after: u64,
+    /// And a lower one: later texts went into the new room.
+    #[n(1)]
+    pub before: u64,
+    #[n(2)]
+    pub count: u32,
 }
 
 impl Friend {
+    /// Whether something may be sealed for the friend in their room.
+    pub fn may_seal(&self) -> bool {
+        self.stands() && self.renewing.is_none()
+    }
+
     /// Whether the friendship stands: both have confirmed it, and we have not blocked it.
     pub fn stands(&self) -> bool {
         self.state == FriendState::Mutual && !self.blocked
@@ -332,6 +381,91 @@ pub(crate) struct Device {
     /// Its mailboxes at relays, with the put keys of friends there.
     #[n(14)]
     pub depots: Vec<Depot>,
+    /// The room whose envelopes the counters are of; absent when they began at 0.
+    #[n(15)]
+    pub line: Option<RoomId>,
+    /// Rooms that were left; at most [`limits::FORMER_MAX`], the newest last.
+    #[n(16)]
+    pub former: Option<Vec<Former>>,
+    /// Nonces of our Standings that the device may still answer; at most [`limits::STANDINGS_ASKED_MAX`].
+    #[n(17)]
+    pub asked: Option<Vec<Nonce>>,
+    /// Instances of it, the last heard last; at most [`limits::INSTANCES_HEARD_MAX`].
+    #[n(18)]
+    pub instances: Option<Vec<Start>>,
+    /// Number of the outbox row that says how we stand with it; at most one waits.
+    #[n(19)]
+    pub saying: Option<u64>,
+}
+
+/// A room that was left, and how far its envelopes were received.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Former {
+    #[n(0)]
+    pub room: RoomId,
+    #[n(1)]
+    pub receive_counter: u64,
+    #[n(2)]
+    pub missing: Vec<u64>,
+    #[n(3)]
+    pub receive_sequence: u64,
+    #[n(4)]
+    pub until: Timestamp,
+    /// Whether the cipher still holds it: what was left behind in it is read.
+    #[n(5)]
+    pub is_read: bool,
+}
+
+/// One start of a device, or of a copy of it.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Start {
+    #[n(0)]
+    pub instance: Nonce,
+    #[n(1)]
+    pub started: Timestamp,
+    /// When it was last heard.
+    #[n(2)]
+    pub heard: Timestamp,
+}
+
+impl Device {
+    /// A device that was never spoken to.
+    pub fn new(device: DeviceId, peer: PeerId, chain: Chain, entry: MailboxEntry) -> Self {
+        Self {
+            device,
+            peer,
+            chain,
+            entry,
+            put: None,
+            send_counter: 0,
+            send_sequence: 0,
+            receive_counter: 0,
+            missing: Vec::new(),
+            receive_sequence: 0,
+            outbox_next: crate::outbox::ROOM_LANE,
+            outbox_count: 0,
+            outbox_first: 0,
+            heard: None,
+            depots: Vec::new(),
+            line: None,
+            former: None,
+            asked: None,
+            instances: None,
+            saying: None,
+        }
+    }
+
+    /// How much waits for it that its user or ours has a part in.
+    pub fn waiting(&self) -> u64 {
+        self.outbox_count.saturating_sub(u64::from(self.saying.is_some()))
+    }
+
+    /// Rooms that were left.
+    pub fn formers(&self) -> &[Former] {
+        self.former.as_deref().unwrap_or_default()
+    }
 }
 
 /// A mailbox of ours at a relay.

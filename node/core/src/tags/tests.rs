@@ -31,23 +31,7 @@ fn pair() -> Pair {
     let other = Identity::generate(&mut rng, NOW, DAY);
     let entry = MailboxEntry { mailbox: MailboxId([0; 32]), receipt: PublicKeyBytes([0; 32]), address: Vec::new(), places: Vec::new() };
     let device = other.device;
-    state.save_device(Device {
-        depots: Vec::new(),
-        device,
-        peer: other.peer(),
-        chain: other.chain,
-        entry,
-        put: None,
-        send_counter: 0,
-        send_sequence: 0,
-        receive_counter: 0,
-        missing: Vec::new(),
-        receive_sequence: 0,
-        outbox_next: 0,
-        outbox_count: 0,
-        outbox_first: 0,
-        heard: None,
-    });
+    state.save_device(Device::new(device, other.peer(), other.chain, entry));
     let key = state.envelope_key_from(&device).unwrap();
     Pair { state, tags: Tags::default(), device, key }
 }

@@ -1,0 +1,60 @@
+//! Lines: from where known envelopes are counted, and the rooms that were left.
+//!
+//! A room that takes the place of another one counts its envelopes from elsewhere, so that an older
+//! copy of a folder that enters it uses no counter that was used before. What was left behind in
+//! a room whose friendship was renewed is read for a while. `docs/protocol/renewal.md`.
+
+use crate::limits::{FORMER_LIFE, FORMER_MAX};
+use crate::state::{Former, State};
+use crate::tags::MISSING_OF_FORMER_MAX;
+use crate::turn::Turn;
+use symbolon_presence::envelope::line_start;
+use symbolon_presence::id::{PeerId, RoomId};
+
+/// Counts the envelopes between us and a person's devices from where they begin in `room`. Those that
+/// are counted so already stay as they are. Answers the rooms that are not read any more.
+pub(crate) fn enter(state: &mut State, turn: &Turn<'_>, peer: &PeerId, left: Option<RoomId>, room: RoomId, is_read: bool) -> Vec<RoomId> {
+    let own = state.own.identity.device;
+    let mut forgotten = Vec::new();
+    for device in crate::request::devices_of(state, peer) {
+        let Some(row) = state.device_mut(&device).filter(|row| row.line != Some(room)) else { continue };
+        let mut formers = row.former.take().unwrap_or_default();
+        let is_used = row.receive_counter > 0 || row.line.is_some();
+        if let Some(left) = left.filter(|_| is_used) {
+            let mut missing = std::mem::take(&mut row.missing);
+            missing.drain(..missing.len().saturating_sub(MISSING_OF_FORMER_MAX));
+            let (receive_counter, receive_sequence) = (row.receive_counter, row.receive_sequence);
+            let until = turn.now.after(FORMER_LIFE);
+            formers.push(Former { room: left, receive_counter, missing, receive_sequence, until, is_read });
+        }
+        let excess = formers.len().saturating_sub(FORMER_MAX);
+        forgotten.extend(formers.drain(..excess).filter(|former| former.is_read).map(|former| former.room));
+        row.former = (!formers.is_empty()).then_some(formers);
+        row.line = Some(room);
+        row.send_counter = line_start(&room, &own, &device);
+        row.receive_counter = line_start(&room, &device, &own);
+        row.missing.clear();
+        row.send_sequence = 0;
+        row.receive_sequence = 0;
+        state.relined.insert(device);
+    }
+    forgotten
+}
+
+/// Forgets the rooms that a person's devices have left: all, or those whose time is up. Answers those
+/// that the cipher still holds.
+pub(crate) fn forget(state: &mut State, turn: &Turn<'_>, peer: &PeerId, all: bool) -> Vec<RoomId> {
+    let mut forgotten = Vec::new();
+    for device in crate::request::devices_of(state, peer) {
+        let is_over = |former: &Former| all || former.until.is_expired_at(turn.now);
+        if !state.devices.get(&device).is_some_and(|row| row.formers().iter().any(is_over)) {
+            continue;
+        }
+        let Some(row) = state.device_mut(&device) else { continue };
+        let (over, kept): (Vec<Former>, Vec<Former>) = row.former.take().unwrap_or_default().into_iter().partition(is_over);
+        row.former = (!kept.is_empty()).then_some(kept);
+        forgotten.extend(over.into_iter().filter(|former| former.is_read).map(|former| former.room));
+        state.relined.insert(device);
+    }
+    forgotten
+}

@@ -1,0 +1,302 @@
+//! Renewal: the room of a friendship is made again, and nobody is asked.
+//!
+//! It is an Offer like any other, but for its field `renews`, and for the seal: to the key of the
+//! friend's device certificate, in the queue of friends. It follows a Standing of the friend's and
+//! names its nonce, so that none that was recorded counts twice. `docs/protocol/renewal.md`.
+
+use super::offer::{IncomingRoom, check_room, fit, leaf_lifetime, local_id, reply_contact, revise};
+use super::{answer, blank, devices_of, make_room, set_status};
+use crate::command::{Direction, RequestStatus};
+use crate::conversation::split_key;
+use crate::limits::{OFFER_MAX, REENTRIES_PER_DAY, RENEWAL_NAMES_MAX, REQUEST_LIFETIME, RESEND_LIFE, RESEND_ROWS_MAX};
+use crate::outbox::{self, What};
+use crate::seam::{Event, Warning};
+use crate::standing;
+use crate::state::{Friend, Lacks, Message, Renewing, Request, State, message_key};
+use crate::table::Table;
+use crate::turn::{DropReason, Failed, Rejected, Turn, TurnFailed, decode_row};
+use crate::wire::{First, LeafCredential, OfferBody, Renews, Standing, Statement, Step};
+use crate::world::RANGE_LIMIT;
+use symbolon_presence::codec;
+use symbolon_presence::id::{DeviceId, MessageId, Nonce, PeerId, RequestId, RoomId};
+use symbolon_presence::identity::Device;
+use symbolon_presence::time::{DAY, Timestamp};
+
+/// Our renewals that wait for a friend's answer.
+fn open_of<'a>(state: &'a State, peer: &PeerId, direction: Direction) -> impl Iterator<Item = &'a Request> + use<'a> {
+    let peer = *peer;
+    state.requests.values().filter(move |row| {
+        let waits = matches!(row.status, RequestStatus::Pending | RequestStatus::Accepted | RequestStatus::Ignored);
+        row.renews.is_some() && row.peer == peer && row.direction == direction && waits
+    })
+}
+
+/// Whether a friend has entered the room of an Offer of ours already: the Accept is under way.
+pub(crate) fn is_answered(state: &State, peer: &PeerId, said: &Standing) -> bool {
+    let room = said.rooms.first().map(|room| room.room);
+    open_of(state, peer, Direction::Out).any(|row| row.room == room)
+}
+
+/// Asks a friend's device for a new room. An older Offer is given up.
+pub(crate) fn offer(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, id: &DeviceId, answers: Nonce) -> Result<(), Rejected> {
+    let Some(friend) = state.friends.get(peer).cloned() else { return Ok(()) };
+    for older in open_of(state, peer, Direction::Out).map(|row| row.id).collect::<Vec<_>>() {
+        set_status(state, turn, &older, RequestStatus::Cancelled)?;
+    }
+    if make_room(state, turn).is_err() {
+        return Err(DropReason::Full.into());
+    }
+    let room = RoomId::random(turn.rng);
+    let leaf = turn.cipher.fresh_leaf()?;
+    let own = &state.own.identity;
+    let credential = LeafCredential::sign(&own.chain, &own.signing, &room, &leaf.0);
+    turn.cipher.create(room, leaf, &credential, leaf_lifetime(turn.stamp))?;
+    let (sent, had) = known_texts(state, turn, &friend)?;
+    let renews = Renews { room: friend.room, answers, sent, had };
+    let request = RequestId::random(turn.rng);
+    let chain = state.devices.get(id).map(|row| row.chain.clone());
+    let mut row = Request {
+        peer: *peer,
+        name: friend.petname.clone(),
+        trust: friend.trust,
+        room: Some(room),
+        chain,
+        renews: Some(renews.clone()),
+        ..blank(turn, request, Direction::Out)
+    };
+    let (reply, digest) = reply_contact(state, turn, &row);
+    row.reply_package = digest;
+    let offer = fit(OfferBody {
+        request: row.wire,
+        revision: 0,
+        name: state.own.name.clone(),
+        note: None,
+        replies: vec![reply],
+        nonce: Nonce::random(turn.rng),
+        group_info: turn.cipher.offer(room)?,
+        created: row.created,
+        expires: row.expires,
+        renews: Some(renews),
+    });
+    row.transcript = offer.transcript(&state.own.peer, peer);
+    row.offer = codec::encode(&offer);
+    state.save_request(turn, row.clone());
+    dispatch(state, turn, &row)?;
+    Ok(())
+}
+
+/// Puts an Offer that renews into the outbox of the friend's devices.
+pub(super) fn dispatch(state: &mut State, turn: &mut Turn<'_>, row: &Request) -> Result<(), TurnFailed> {
+    let devices = state.friends.get(&row.peer).map(|friend| friend.devices.clone()).unwrap_or_default();
+    for id in devices {
+        let Some(envelope) = standing::seal(state, turn, &id, Step::Offer, row.offer.clone()) else { continue };
+        outbox::supersede(state, turn, &id, &What::Offer(row.id))?;
+        outbox::enqueue(state, turn, &id, What::Offer(row.id), None, envelope);
+    }
+    Ok(())
+}
+
+/// Which texts of a conversation are known here: own ones, the newest that is known to be delivered
+/// and the newest of all; and the newest of the friend's.
+fn known_texts(state: &State, turn: &Turn<'_>, friend: &Friend) -> Result<(Vec<MessageId>, Option<MessageId>), TurnFailed> {
+    let (mut sent, mut had, mut has_delivered) = (Vec::new(), None, false);
+    walk_back(turn, friend, |_, text| {
+        let is_own = text.from == state.own.peer;
+        let is_delivered = matches!(text.state, crate::command::MessageState::Delivered | crate::command::MessageState::Read);
+        if is_own && !has_delivered && (sent.len() < RENEWAL_NAMES_MAX || is_delivered) {
+            has_delivered = is_delivered;
+            sent.push(text.id);
+        }
+        if !is_own && had.is_none() {
+            had = Some(text.id);
+        }
+        !(has_delivered && had.is_some())
+    })?;
+    Ok((sent, had))
+}
+
+/// Looks at the texts of a conversation, the newest first, for as long as `look` wants.
+fn walk_back(turn: &Turn<'_>, friend: &Friend, mut look: impl FnMut(u64, Message) -> bool) -> Result<(), TurnFailed> {
+    let mut before = message_key(&friend.conversation, u64::MAX);
+    for _ in 0..RESEND_ROWS_MAX.div_ceil(RANGE_LIMIT) {
+        let page = turn.shelf.range_back(Table::Message, &before, RANGE_LIMIT)?;
+        let Some((last, _)) = page.last() else { return Ok(()) };
+        before.clone_from(last);
+        for (key, bytes) in page {
+            let Some((_, arrival)) = split_key(&key).filter(|(conversation, _)| *conversation == friend.conversation) else {
+                return Ok(());
+            };
+            if !look(arrival, decode_row(&bytes)?) {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Takes in an Offer that renews. Errors change nothing.
+pub(crate) fn receive(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    first: First,
+    device: &Device,
+    statement: &Statement,
+) -> Result<(), Rejected> {
+    let body: OfferBody = codec::decode(&statement.body, OFFER_MAX).map_err(|_| DropReason::Malformed)?;
+    let Some(renews) = body.renews.clone().filter(|_| body.is_bounded()) else { return Err(DropReason::Malformed.into()) };
+    let lasts = body.expires.since(body.created);
+    if body.created.is_future_at(turn.now) || body.expires.is_expired_at(turn.now) || lasts > REQUEST_LIFETIME {
+        return Err(DropReason::Untimely.into());
+    }
+    // A renewal brings nobody back who was blocked, or with whom it was ended here: silence.
+    let friend = state.friends.get(&device.peer).filter(|friend| friend.stands() && friend.devices.contains(&device.device)).cloned();
+    let Some(friend) = friend.filter(|_| !super::is_blocked(state, &device.peer, &first.chain)) else {
+        return Err(DropReason::Blocked.into());
+    };
+    let id = local_id(&first.chain, &body.request);
+    let transcript = body.transcript(&device.peer, &state.own.peer);
+    if let Some(known) = state.requests.get(&id).cloned() {
+        return revise(state, turn, known, &body, &statement.body, transcript);
+    }
+    // It follows what we said last of how we stand; what was recorded before does not.
+    let asked = state.devices.get(&device.device).and_then(|row| row.asked.as_ref());
+    if !asked.is_some_and(|asked| asked.contains(&renews.answers)) {
+        return Err(DropReason::Repeated.into());
+    }
+    check_room(turn, &IncomingRoom { group_info: &body.group_info, initiator: &device.peer })?;
+    // Both are behind: the room is made by the device with the lower id.
+    if open_of(state, &device.peer, Direction::Out).any(|row| row.status == RequestStatus::Pending)
+        && state.own.identity.device < device.device
+    {
+        return Err(DropReason::Repeated.into());
+    }
+    if make_room(state, turn).is_err() {
+        return Err(DropReason::Full.into());
+    }
+    let overtaken = open_of(state, &device.peer, Direction::In).chain(open_of(state, &device.peer, Direction::Out));
+    for older in overtaken.map(|row| row.id).collect::<Vec<_>>() {
+        set_status(state, turn, &older, RequestStatus::Cancelled)?;
+    }
+    if let Some(asked) = state.device_mut(&device.device).and_then(|row| row.asked.as_mut()) {
+        asked.retain(|nonce| *nonce != renews.answers);
+    }
+    let row = Request {
+        wire: body.request,
+        peer: device.peer,
+        name: friend.petname.clone(),
+        trust: friend.trust,
+        expires: body.expires,
+        revision: body.revision,
+        offer: statement.body.clone(),
+        transcript,
+        chain: Some(first.chain),
+        renews: Some(renews),
+        ..blank(turn, id, Direction::In)
+    };
+    state.save_request(turn, row);
+    let returns = friend.reentries.as_deref().unwrap_or_default().iter().filter(|at| turn.now.since(**at) < DAY).count();
+    turn.notify(Event::Warning(Warning::FriendReturned));
+    if returns >= REENTRIES_PER_DAY {
+        // Too often for a copy that was put back: its friend's user decides.
+        turn.notify(Event::Request(id));
+        return Ok(());
+    }
+    match answer::accept(state, turn, &id) {
+        Ok(()) => Ok(()),
+        Err(Failed::Turn(failed)) => Err(failed.into()),
+        // Not acceptable by itself: the row stays for the user.
+        Err(Failed::Command(_)) => Ok(()),
+    }
+}
+
+/// What the side that is not behind finds in its history: how many texts of the other's are not
+/// known there, and which own ones it lacks.
+pub(super) fn compare(turn: &Turn<'_>, friend: &Friend, renews: &Renews) -> Result<(u32, Missing), TurnFailed> {
+    let (mut unknown, mut all_theirs_seen) = (0u32, false);
+    let (mut missing, mut all_ours_seen) = (Missing::default(), false);
+    walk_back(turn, friend, |arrival, text| {
+        if text.from == friend.peer {
+            all_theirs_seen |= renews.sent.contains(&text.id);
+            unknown = unknown.saturating_add(u32::from(!all_theirs_seen));
+        } else {
+            all_ours_seen |= renews.had == Some(text.id) || turn.now.since(text.at) > RESEND_LIFE;
+            if !all_ours_seen {
+                missing.add(arrival, &text);
+            }
+        }
+        !(all_theirs_seen && all_ours_seen)
+    })?;
+    Ok((unknown, missing))
+}
+
+/// Own texts that a friend's older copy lacks.
+#[derive(Debug, Default)]
+pub(super) struct Missing {
+    arrivals: Vec<u64>,
+}
+
+impl Missing {
+    fn add(&mut self, arrival: u64, text: &Message) {
+        // What was not delivered waits anyway; what was given up stays so.
+        if matches!(text.state, crate::command::MessageState::Delivered | crate::command::MessageState::Read) {
+            self.arrivals.push(arrival);
+        }
+    }
+
+    /// Lets them be sent again: by themselves once in a while, else when the user says so.
+    pub(super) fn resend(mut self, friend: &mut Friend, now: Timestamp) {
+        let (Some(newest), Some(oldest)) = (self.arrivals.first().copied(), self.arrivals.last().copied()) else { return };
+        if friend.resent.is_some_and(|at| now.since(at) < RESEND_LIFE) {
+            let count = u32::try_from(self.arrivals.len()).unwrap_or(u32::MAX);
+            friend.lacks = Some(Lacks { after: oldest.saturating_sub(1), before: newest.saturating_add(1), count });
+            return;
+        }
+        friend.resent = Some(now);
+        friend.held.append(&mut self.arrivals);
+        friend.held.sort_unstable();
+        friend.held.dedup();
+    }
+}
+
+/// Sends again what a friend's older copy lacks, because the user says so.
+pub(crate) fn resend(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<u32, TurnFailed> {
+    let Some(mut friend) = state.friends.get(peer).cloned() else { return Ok(0) };
+    let Some(lacks) = friend.lacks.take() else { return Ok(0) };
+    let mut missing = Missing::default();
+    walk_back(turn, &friend, |arrival, text| {
+        if text.from == state.own.peer && arrival > lacks.after && arrival < lacks.before {
+            missing.add(arrival, &text);
+        }
+        arrival > lacks.after
+    })?;
+    friend.held.append(&mut missing.arrivals);
+    friend.held.sort_unstable();
+    friend.held.dedup();
+    friend.resent = Some(turn.now);
+    state.save_friend(turn, friend);
+    state.releasing.insert(*peer);
+    turn.notify(Event::Friend(*peer));
+    Ok(lacks.count)
+}
+
+/// A friend who entered the room of a renewal stays what they were; nothing is sealed before their Confirm.
+pub(super) fn entered(half: Friend, before: &Friend, now: Timestamp) -> Friend {
+    let mut reentries = before.reentries.clone().unwrap_or_default();
+    let excess = reentries.len().saturating_sub(REENTRIES_PER_DAY - 1);
+    reentries.drain(..excess);
+    reentries.push(now);
+    Friend {
+        state: before.state,
+        devices: before.devices.clone(),
+        friendship: before.friendship.clone(),
+        presence: before.presence.clone(),
+        renewing: Some(Renewing::Entered),
+        reentries: Some(reentries),
+        ..half
+    }
+}
+
+/// The devices that a row of a renewal concerns are those of a friend.
+pub(super) fn is_of_friend(state: &State, row: &Request) -> bool {
+    row.renews.is_none() || state.friends.get(&row.peer).is_some_and(Friend::stands) && !devices_of(state, &row.peer).is_empty()
+}

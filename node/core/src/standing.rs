@@ -1,0 +1,493 @@
+//! Standing: who of two devices is behind what the other one has seen of it.
+//!
+//! An older copy of a folder that is put back cannot tell by itself that it is one: it has every
+//! reason to go on. So devices of friends say to each other, sealed to the keys of their
+//! certificates, how far they have read each other, and a device that hears of more than it has
+//! sent, or is told that it has acknowledged what it does not have, has the room of that
+//! friendship made again ([`crate::request::renewal`]). `docs/protocol/renewal.md`.
+
+use crate::delivery::is_blocked;
+use crate::limits::{
+    COPY_QUESTION, FRIENDS_MAX, INSTANCES_HEARD_MAX, INSTANCES_OWN_MAX, STANDING_QUESTIONS_PER_HOUR, STANDING_WAIT, STANDINGS_ASKED_MAX,
+    STANDINGS_PER_HOUR,
+};
+use crate::outbox::{self, ROOM_LANE, Via, What};
+use crate::presence;
+use crate::request::{self, renewal};
+use crate::seam::{Event, Warning};
+use crate::state::{Device, Friend, FriendState, Message, Renewing, Sign, Start, State, message_key};
+use crate::table::Table;
+use crate::tags::FAR_AHEAD;
+use crate::turn::{DropReason, Rejected, Turn, TurnFailed};
+use crate::wire::{Contact, First, Heard, PAYLOAD_MAX, RoomStanding, Standing, Statement, Step, direct_package};
+use minicbor::{Decode, Encode};
+use std::collections::{BTreeMap, BTreeSet};
+use symbolon_presence::codec;
+use symbolon_presence::envelope::seal_direct;
+use symbolon_presence::id::{DeviceId, Digest, GrantId, Nonce, PeerId};
+use symbolon_presence::identity;
+use symbolon_presence::time::{CLOCK_SKEW, DAY, HOUR, Timestamp};
+use symbolon_relay::grant::Scope;
+
+/// Revisions that a friend may know of and we do not: more than anybody takes out.
+const REVISIONS_AHEAD_MAX: u64 = 1 << 32;
+
+/// Row `behind` in [`Table::Meta`]: this folder was found to be an older copy.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Behind {
+    /// When that was last noticed.
+    #[n(0)]
+    pub at: Timestamp,
+    /// Whether friends hold a later friendship secret: somebody was taken out since.
+    #[n(1)]
+    pub has_revoked: bool,
+}
+
+/// Another copy of this folder that runs, or ran a moment ago.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Rival {
+    seen: Timestamp,
+    /// Whether it was started later than this one, as far as is known.
+    is_later: bool,
+}
+
+/// What was said at this start. Nothing of it is stored but what stands in rows.
+#[derive(Debug, Default)]
+pub(crate) struct Standings {
+    /// When Standings went to each device, in the last hour; at most [`STANDINGS_PER_HOUR`] each.
+    sent: BTreeMap<DeviceId, Vec<Timestamp>>,
+    /// Devices that were told at this start, and those that are when they are a friend's.
+    told: BTreeSet<DeviceId>,
+    pending: BTreeSet<DeviceId>,
+    behind: Option<Behind>,
+    rival: Option<Rival>,
+    /// When all were last asked because of a sign.
+    asked_all: Option<Timestamp>,
+}
+
+impl Standings {
+    /// After a start.
+    pub fn start(&mut self, turn: &Turn<'_>) -> Result<(), TurnFailed> {
+        self.behind = turn.row(Table::Meta, b"behind")?;
+        Ok(())
+    }
+
+    /// When the question which copy goes on is over.
+    pub fn next_due(&self, state: &State) -> Option<Timestamp> {
+        let rival = self.rival.filter(|rival| state.own.is_halted && !rival.is_later)?;
+        Some(rival.seen.after(COPY_QUESTION))
+    }
+
+    /// Links to devices are there, or something is left for them at relays: each is told once, at
+    /// every start, and before anything else that waits.
+    pub fn meet(&mut self, state: &mut State, turn: &mut Turn<'_>, met: impl IntoIterator<Item = DeviceId>) -> Result<(), TurnFailed> {
+        self.pending.extend(met);
+        self.pending.retain(|device| state.devices.contains_key(device) && !self.told.contains(device));
+        for device in self.pending.iter().copied().filter(|device| is_friends(state, device)).collect::<Vec<_>>() {
+            self.pending.remove(&device);
+            self.told.insert(device);
+            self.send(state, turn, &device, None)?;
+        }
+        Ok(())
+    }
+
+    /// Says to a device how we stand with it. False when too much was said of late.
+    fn send(&mut self, state: &mut State, turn: &mut Turn<'_>, id: &DeviceId, answers: Option<&Standing>) -> Result<bool, TurnFailed> {
+        let sent = self.sent.entry(*id).or_default();
+        sent.retain(|at| turn.now.since(*at) < HOUR);
+        let most = if answers.is_some() { STANDINGS_PER_HOUR } else { STANDING_QUESTIONS_PER_HOUR };
+        if state.own.is_halted || sent.len() >= most {
+            return Ok(false);
+        }
+        let Some(body) = body(state, turn, id, answers)? else { return Ok(false) };
+        let Some(envelope) = seal(state, turn, id, Step::Standing, codec::encode(&body)) else { return Ok(false) };
+        sent.push(turn.now);
+        let Some(row) = state.device_mut(id) else { return Ok(false) };
+        let mut asked = row.asked.take().unwrap_or_default();
+        let excess = asked.len().saturating_sub(STANDINGS_ASKED_MAX - 1);
+        asked.drain(..excess);
+        asked.push(body.nonce);
+        row.asked = Some(asked);
+        // Where the asker wants it: our key of friends may not be the one that it knows.
+        let via = answers.and_then(|standing| standing.reply.as_ref()).map(|reply| Via::contact(reply, None));
+        outbox::supersede(state, turn, id, &What::Standing)?;
+        outbox::enqueue(state, turn, id, What::Standing, via, envelope);
+        if answers.is_none() {
+            state.awaiting.insert(*id);
+        }
+        Ok(true)
+    }
+
+    /// What the turn has brought: answers, questions, signs.
+    pub fn follow(&mut self, state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+        for sign in std::mem::take(&mut state.signs) {
+            self.heed(state, turn, sign)?;
+        }
+        for (device, standing) in std::mem::take(&mut state.standings) {
+            self.send(state, turn, &device, Some(&standing))?;
+        }
+        for device in std::mem::take(&mut state.compare) {
+            if is_friends(state, &device) {
+                self.send(state, turn, &device, None)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn heed(&mut self, state: &mut State, turn: &mut Turn<'_>, sign: Sign) -> Result<(), TurnFailed> {
+        match sign {
+            Sign::Newer => {
+                let has_revoked = self.behind.as_ref().is_some_and(|behind| behind.has_revoked);
+                self.note_behind(turn, has_revoked);
+            }
+            Sign::Revision(revision) => {
+                // Somebody was taken out by the newer state, and we do not know who: keys and tree
+                // begin again above everything that was given away.
+                presence::begin_above(state, turn, revision)?;
+                self.note_behind(turn, true);
+            }
+            Sign::Rival(started) => {
+                let own = state.start().started;
+                let is_later = started.is_none_or(|started| started > own);
+                let is_new = self.rival.is_none();
+                self.rival = Some(Rival { seen: turn.now, is_later });
+                state.own.is_halted = true;
+                if is_new {
+                    turn.notify(Event::Warning(Warning::SecondCopy));
+                }
+                return Ok(());
+            }
+        }
+        // Everybody may have seen more of us than we remember. Not more than once an hour.
+        if self.asked_all.is_none_or(|at| turn.now.since(at) >= HOUR) {
+            self.asked_all = Some(turn.now);
+            state.compare.extend(friends_devices(state));
+        }
+        Ok(())
+    }
+
+    fn note_behind(&mut self, turn: &mut Turn<'_>, has_revoked: bool) {
+        let behind = Behind { at: turn.now, has_revoked };
+        turn.put(Table::Meta, b"behind", &behind);
+        self.behind = Some(behind);
+    }
+
+    /// Without its user's word, the copy that was started last goes on.
+    pub fn tick(&mut self, state: &mut State, turn: &mut Turn<'_>) -> bool {
+        let is_due = self.next_due(state).is_some_and(|due| due <= turn.now);
+        if is_due {
+            self.go_on(state, turn);
+        }
+        is_due
+    }
+
+    /// This copy goes on, as one that is behind. Whether it had stopped.
+    pub fn confirm(&mut self, state: &mut State, turn: &mut Turn<'_>) -> bool {
+        let had_stopped = state.own.is_halted;
+        if had_stopped {
+            self.go_on(state, turn);
+        }
+        self.behind = None;
+        turn.delete(Table::Meta, b"behind");
+        for peer in state.friends.keys().copied().collect::<Vec<_>>() {
+            if state.friends.get(&peer).is_some_and(|friend| friend.unknown.is_some()) {
+                let _ = crate::friend::update(state, turn, &peer, |friend| friend.unknown = None);
+            }
+        }
+        had_stopped
+    }
+
+    fn go_on(&mut self, state: &mut State, turn: &mut Turn<'_>) {
+        self.rival = None;
+        state.own.is_halted = false;
+        state.start_over(turn.now, turn.rng);
+        self.told.clear();
+        self.pending.clear();
+        self.sent.clear();
+        state.signs.push(Sign::Newer);
+    }
+
+    /// Once an hour: where texts wait although their receiver is heard, and where a room is being
+    /// made again, it is asked once more.
+    pub fn look(&mut self, state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+        for id in friends_devices(state) {
+            let Some(row) = state.devices.get(&id) else { continue };
+            let is_renewing = state.friend_of(&id).is_some_and(|friend| friend.renewing.is_some());
+            let is_unanswered = state.awaiting.contains(&id) && row.heard.is_some_and(|at| turn.now.since(at) < HOUR);
+            if is_renewing || is_unanswered || is_stuck(row, turn)? {
+                state.compare.insert(id);
+            }
+        }
+        Ok(())
+    }
+
+    /// What the user is to know, in words.
+    pub fn problems(&self, state: &State, now: Timestamp) -> Vec<String> {
+        let mut problems = Vec::new();
+        if state.own.is_halted {
+            problems.push(
+                "Another copy of this folder runs, or ran a moment ago. This one has stopped: it sends and receives nothing. \
+                 Run `symbolon device confirm` where you want to go on; the other one then stops."
+                    .to_owned(),
+            );
+        }
+        let friends = || state.friends.values().filter(|friend| friend.stands());
+        let waiting = friends().filter(|friend| friend.renewing == Some(Renewing::Behind)).count();
+        let unknown: u64 = friends().filter_map(|friend| friend.unknown).map(u64::from).sum();
+        let is_recent = self.behind.as_ref().is_some_and(|behind| now.since(behind.at) < 30 * DAY);
+        if is_recent || waiting > 0 || friends().any(|friend| friend.unknown.is_some()) {
+            let texts = match unknown {
+                0 => String::new(),
+                texts => format!(" {texts} texts that you sent from the newer state are with your friends, and not here."),
+            };
+            let waits = match waiting {
+                0 => String::new(),
+                count => format!(" {count} friend(s) have not answered yet: texts to them wait."),
+            };
+            problems.push(format!(
+                "This folder is an older copy: friends have seen a newer state of it.{texts}{waits} Run `symbolon device confirm` when you have seen this."
+            ));
+        }
+        if is_recent && self.behind.as_ref().is_some_and(|behind| behind.has_revoked) {
+            problems.push(
+                "Since this copy was made, somebody was blocked or unfriended here, and the copy does not know who: look through your friends."
+                    .to_owned(),
+            );
+        }
+        let is_day = |at: &&Timestamp| now.since(**at) < 7 * DAY;
+        let returns: usize = friends().filter_map(|friend| friend.reentries.as_ref()).map(|all| all.iter().filter(is_day).count()).sum();
+        if returns > 0 {
+            problems.push(format!(
+                "A friend's device came back from an older copy ({returns} time(s) within a week): if that friend did not do it, somebody may have copied their folder. Ask them."
+            ));
+        }
+        let lacking: u64 = friends().filter_map(|friend| friend.lacks).map(|lacks| u64::from(lacks.count)).sum();
+        if lacking > 0 {
+            problems
+                .push(format!("A friend's older copy lacks {lacking} text(s) of yours: `symbolon device resend FRIEND` sends them again."));
+        }
+        problems
+    }
+}
+
+/// A text has waited for long, and its receiver was heard meanwhile.
+fn is_stuck(device: &Device, turn: &Turn<'_>) -> Result<bool, TurnFailed> {
+    if device.outbox_count == 0 || device.heard.is_none_or(|at| turn.now.since(at) > STANDING_WAIT) {
+        return Ok(false);
+    }
+    let Some((_, row)) = outbox::rows(turn, &device.device, ROOM_LANE, 1)?.into_iter().next() else { return Ok(false) };
+    let What::Text(conversation, arrival) = row.what else { return Ok(false) };
+    let text = turn.row::<Message>(Table::Message, &message_key(&conversation, arrival))?;
+    Ok(text.is_some_and(|text| turn.now.since(text.at) > STANDING_WAIT))
+}
+
+fn friends_devices(state: &State) -> Vec<DeviceId> {
+    let standing = state.friends.values().filter(|friend| friend.stands());
+    standing.flat_map(|friend| friend.devices.iter().copied()).collect()
+}
+
+fn is_friends(state: &State, device: &DeviceId) -> bool {
+    !is_blocked(state, device) && state.friend_of(device).is_some_and(|friend| friend.stands() && friend.devices.contains(device))
+}
+
+/// Signs a step to a friend's device and seals it to the key of its certificate.
+pub(crate) fn seal(state: &State, turn: &mut Turn<'_>, to: &DeviceId, step: Step, body: Vec<u8>) -> Option<Vec<u8>> {
+    let device = state.devices.get(to)?.chain.verify_known(turn.sure).ok()?;
+    let package = direct_package(&device.dh.bytes(), to);
+    let statement = Statement { step, to: device.peer, device: *to, package, transcript: Digest([0; 32]), body };
+    let first = First::sign(&state.own.identity, &statement);
+    seal_direct(&device.dh, &codec::encode(&first), turn.rng).ok()
+}
+
+/// How we stand with a device.
+fn body(state: &mut State, turn: &mut Turn<'_>, id: &DeviceId, answers: Option<&Standing>) -> Result<Option<Standing>, TurnFailed> {
+    let reply = answers.is_none().then(|| reply_contact(state, turn));
+    let (Some(row), Some(friend)) = (state.devices.get(id), state.friend_of(id)) else { return Ok(None) };
+    let start = state.start();
+    let present = RoomStanding {
+        room: friend.room,
+        epoch: turn.cipher.epoch(friend.room).ok(),
+        sent: row.send_sequence,
+        opened: row.receive_sequence,
+        settled: outbox::settled_below(turn, row)?,
+    };
+    let left = row.formers().iter().rev();
+    let left = left.map(|former| RoomStanding { room: former.room, epoch: None, sent: 0, opened: former.receive_sequence, settled: 0 });
+    let instances = row.instances.as_deref().unwrap_or_default();
+    let heard = |known: &Start| Heard { instance: known.instance, started: known.started, ago: turn.now.since(known.heard) };
+    Ok(Some(Standing {
+        instance: start.instance,
+        started: start.started,
+        nonce: Nonce::random(turn.rng),
+        answers: answers.map(|standing| standing.nonce),
+        at: turn.now,
+        revision: friend.friendship.as_ref().map(|friendship| friendship.revision),
+        next: row.send_counter,
+        opened: row.receive_counter,
+        rooms: std::iter::once(present).chain(left).collect(),
+        heard: instances.iter().map(heard).collect(),
+        reply,
+    }))
+}
+
+/// Where an answer may go for a day, whatever else changes meanwhile.
+fn reply_contact(state: &mut State, turn: &mut Turn<'_>) -> Contact {
+    let (grant, expires) = (GrantId::random(turn.rng), turn.stamp.after(DAY));
+    state.reply_grants.retain(|_, until| !until.is_expired_at(turn.sure));
+    while state.reply_grants.len() >= FRIENDS_MAX {
+        state.reply_grants.pop_first();
+    }
+    state.reply_grants.insert(grant, expires);
+    let (entry, key) = state.own.address(turn.rng, grant, Scope::Guest, expires, 0);
+    let depots = state.own.depots(turn.rng, grant, Scope::Guest, expires, 0);
+    let package = state.own.identity.dh.public().bytes();
+    Contact { chain: None, package, expires, last_resort: false, entry, key, depots }
+}
+
+/// Takes a Standing in. Errors change nothing.
+pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, device: &identity::Device, statement: &Statement) -> Result<(), Rejected> {
+    let standing: Standing = codec::decode(&statement.body, PAYLOAD_MAX).map_err(|_| DropReason::Malformed)?;
+    if !standing.is_bounded() {
+        return Err(DropReason::Malformed.into());
+    }
+    let id = device.device;
+    if !is_friends(state, &id) {
+        // Who is no friend is told nothing: it looks as if this node had not come back yet.
+        return Err(DropReason::Blocked.into());
+    }
+    let fits = |nonce: &Nonce| state.devices.get(&id).and_then(|row| row.asked.as_ref()).is_some_and(|asked| asked.contains(nonce));
+    let is_answer = match &standing.answers {
+        Some(nonce) => fits(nonce),
+        None => false,
+    };
+    note_instance(state, turn, &id, &standing);
+    let is_timely = turn.now.0.abs_diff(standing.at.0) <= CLOCK_SKEW;
+    if is_answer || is_timely {
+        watch_for_rivals(state, turn, &standing);
+    }
+    let Some(nonce) = standing.answers else {
+        // A question, which may be old: what it says is a reason to ask, never one to act.
+        if judge(state, &id, &standing) != Verdict::Fine {
+            state.compare.insert(id);
+        }
+        state.standings.push((id, standing));
+        return Ok(());
+    };
+    if !is_answer {
+        return Err(DropReason::Repeated.into());
+    }
+    if let Some(asked) = state.device_mut(&id).and_then(|row| row.asked.as_mut()) {
+        asked.retain(|known| *known != nonce);
+    }
+    state.awaiting.remove(&id);
+    act(state, turn, &device.peer, &id, &standing)
+}
+
+/// What two devices' accounts of each other come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Fine,
+    /// The other one has seen more of us than we know of.
+    Behind,
+    /// Both hold what they can have only if one of them was put back, and it cannot be told which.
+    Astray,
+}
+
+fn judge(state: &State, id: &DeviceId, said: &Standing) -> Verdict {
+    let (Some(row), Some(friend), Some(theirs)) = (state.devices.get(id), state.friend_of(id), said.rooms.first()) else {
+        return Verdict::Fine;
+    };
+    if theirs.room == friend.room {
+        let far = FAR_AHEAD.saturating_mul(FAR_AHEAD);
+        if said.opened.abs_diff(row.send_counter) > far || said.next.abs_diff(row.receive_counter) > far {
+            // Counted from different places: one of us entered this room without the other's knowing.
+            return Verdict::Astray;
+        }
+        let has_seen_more = said.opened > row.send_counter || theirs.opened > row.send_sequence;
+        // It was told that we hold what we do not hold.
+        let has_our_word = theirs.settled > row.receive_sequence;
+        return if has_seen_more || has_our_word { Verdict::Behind } else { Verdict::Fine };
+    }
+    // On the way from one room to the other.
+    let is_under_way = state.requests.values().any(|row| row.peer == friend.peer && row.room == Some(theirs.room) && request::is_open(row));
+    if is_under_way || row.formers().iter().any(|former| former.room == theirs.room) {
+        return Verdict::Fine;
+    }
+    if said.rooms.iter().any(|left| left.room == friend.room) {
+        return Verdict::Behind;
+    }
+    Verdict::Astray
+}
+
+/// A device has answered how it stands with us.
+fn act(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, id: &DeviceId, said: &Standing) -> Result<(), Rejected> {
+    let verdict = judge(state, id, said);
+    let known = state.own.friendship.revision;
+    if let Some(revision) = said.revision.filter(|revision| *revision > known && revision - known < REVISIONS_AHEAD_MAX) {
+        state.signs.push(Sign::Revision(revision));
+    }
+    let Some(friend) = state.friends.get(peer).cloned() else { return Ok(()) };
+    let is_ours_to_do = match (friend.renewing, verdict) {
+        (Some(Renewing::Behind), _) => true,
+        (_, Verdict::Behind) => true,
+        (Some(Renewing::Entered), Verdict::Astray) => false,
+        // Somebody has to begin: it takes one.
+        (_, Verdict::Astray) => state.own.identity.device < *id,
+        (_, Verdict::Fine) => false,
+    };
+    if !is_ours_to_do || renewal::is_answered(state, peer, said) {
+        return Ok(());
+    }
+    if friend.renewing.is_none() || verdict == Verdict::Behind {
+        fall_behind(state, turn, friend)?;
+        state.signs.push(Sign::Newer);
+    }
+    renewal::offer(state, turn, peer, id, said.nonce)
+}
+
+/// Nothing more is sealed in the room of a friendship: what was not delivered waits for the next one.
+fn fall_behind(state: &mut State, turn: &mut Turn<'_>, mut friend: Friend) -> Result<(), TurnFailed> {
+    if friend.state != FriendState::Mutual {
+        return Ok(());
+    }
+    friend.held.extend(crate::friend::take_back(state, turn, &friend.peer)?);
+    friend.held.sort_unstable();
+    friend.held.dedup();
+    let is_new = friend.renewing != Some(Renewing::Behind);
+    friend.renewing = Some(Renewing::Behind);
+    let peer = friend.peer;
+    state.save_friend(turn, friend);
+    turn.notify(Event::Friend(peer));
+    if is_new {
+        turn.notify(Event::Warning(Warning::OlderCopy));
+    }
+    Ok(())
+}
+
+/// Notes which start of a device was heard.
+fn note_instance(state: &mut State, turn: &Turn<'_>, id: &DeviceId, said: &Standing) {
+    let Some(row) = state.device_mut(id) else { return };
+    let mut known = row.instances.take().unwrap_or_default();
+    known.retain(|instance| instance.instance != said.instance);
+    let excess = known.len().saturating_sub(INSTANCES_HEARD_MAX - 1);
+    known.drain(..excess);
+    known.push(Start { instance: said.instance, started: said.started, heard: turn.now });
+    row.instances = Some(known);
+}
+
+/// A start of ours that we know nothing of: a copy of this folder was at work.
+fn watch_for_rivals(state: &mut State, turn: &Turn<'_>, said: &Standing) {
+    for heard in &said.heard {
+        let at = Timestamp(turn.now.0.saturating_sub(heard.ago));
+        let own = &state.own.starts;
+        // Of our own starts only so many are remembered.
+        let is_before_memory = own.len() >= INSTANCES_OWN_MAX && own.first().is_none_or(|first| at <= first.started.after(DAY));
+        if is_before_memory || own.iter().any(|start| start.instance == heard.instance) {
+            continue;
+        }
+        let is_now = at > state.start().started;
+        state.know_start(Start { instance: heard.instance, started: heard.started, heard: at });
+        state.signs.push(if is_now { Sign::Rival(Some(heard.started)) } else { Sign::Newer });
+    }
+}

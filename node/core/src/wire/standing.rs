@@ -1,0 +1,130 @@
+//! How two devices of friends stand with each other, and what a renewal rests on.
+//!
+//! None of it needs a state that both share. The protocol page is `docs/protocol/renewal.md`.
+
+use super::{Contact, package_digest};
+use crate::limits::{FORMER_MAX, INSTANCES_HEARD_MAX, RENEWAL_NAMES_MAX};
+use minicbor::{Decode, Encode};
+use symbolon_presence::id::{DeviceId, Digest, EpochId, MessageId, Nonce, PublicKeyBytes, RoomId};
+use symbolon_presence::time::Timestamp;
+
+/// The body of a Standing: what its sender knows of the envelopes between both devices.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Standing {
+    /// The sender's present start; drawn at each.
+    #[n(0)]
+    pub instance: Nonce,
+    /// When that was, by the sender's clock.
+    #[n(1)]
+    pub started: Timestamp,
+    /// Fresh; what answers this Standing names it.
+    #[n(2)]
+    pub nonce: Nonce,
+    /// The Standing that this one answers. An answer is not answered.
+    #[n(3)]
+    pub answers: Option<Nonce>,
+    /// When made.
+    #[n(4)]
+    pub at: Timestamp,
+    /// Of the receiver's friendship secret that the sender holds.
+    #[n(5)]
+    pub revision: Option<u64>,
+    /// Counter of the sender's next known envelope to the receiver.
+    #[n(6)]
+    pub next: u64,
+    /// One more than the highest counter of the receiver's that the sender opened.
+    #[n(7)]
+    pub opened: u64,
+    /// The room that both share, then those that the sender has left, the newest first.
+    #[n(8)]
+    pub rooms: Vec<RoomStanding>,
+    /// Starts of the receiver's that the sender has heard of.
+    #[n(9)]
+    pub heard: Vec<Heard>,
+    /// Where the answer may go, whatever keys of friends have changed; absent in an answer.
+    #[n(10)]
+    pub reply: Option<Contact>,
+}
+
+/// One room in a [`Standing`].
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct RoomStanding {
+    /// Which.
+    #[n(0)]
+    pub room: RoomId,
+    /// Its epoch at the sender; absent in a room that was left.
+    #[n(1)]
+    pub epoch: Option<EpochId>,
+    /// Sequence of the sender's next ordered frame.
+    #[n(2)]
+    pub sent: u64,
+    /// Sequence of the receiver's next ordered frame that the sender expects.
+    #[n(3)]
+    pub opened: u64,
+    /// The receiver has acknowledged all of the sender's below this one.
+    #[n(4)]
+    pub settled: u64,
+}
+
+/// A start of the receiver's in a [`Standing`].
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Heard {
+    /// Which.
+    #[n(0)]
+    pub instance: Nonce,
+    /// When it was, as it said itself.
+    #[n(1)]
+    pub started: Timestamp,
+    /// How long ago it was last heard, in milliseconds.
+    #[n(2)]
+    pub ago: u64,
+}
+
+impl std::fmt::Debug for Standing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Standing(..)")
+    }
+}
+
+impl Standing {
+    /// Whether every part is within its bounds.
+    pub fn is_bounded(&self) -> bool {
+        !self.rooms.is_empty()
+            && self.rooms.len() <= FORMER_MAX + 1
+            && self.heard.len() <= INSTANCES_HEARD_MAX
+            && self.reply.as_ref().is_none_or(|reply| reply.is_bounded() && reply.chain.is_none())
+    }
+}
+
+/// In an Offer: the friendship whose room it makes again, and what its maker knows of the texts in it.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Renews {
+    /// The room that its maker leaves.
+    #[n(0)]
+    pub room: RoomId,
+    /// The receiver's Standing that it follows: what was made for another one counts no more.
+    #[n(1)]
+    pub answers: Nonce,
+    /// Texts of its maker: the newest that is known to be delivered, and the newest of all.
+    #[n(2)]
+    pub sent: Vec<MessageId>,
+    /// The newest text of the receiver's that its maker has.
+    #[n(3)]
+    pub had: Option<MessageId>,
+}
+
+impl Renews {
+    /// Whether every part is within its bounds.
+    pub fn is_bounded(&self) -> bool {
+        self.sent.len() <= RENEWAL_NAMES_MAX + 1
+    }
+}
+
+/// What a statement to a friend's device names as its package: the key of the certificate.
+pub fn direct_package(dh: &PublicKeyBytes, device: &DeviceId) -> Digest {
+    package_digest(dh, Timestamp(u64::MAX), true, device)
+}

@@ -1,0 +1,65 @@
+//! Renewal: Standings, what an Offer that renews rests on, and where counters begin.
+
+use super::{hex, vector};
+use serde_json::{Value, json};
+use symbolon_core::wire::First;
+use symbolon_presence::codec;
+use symbolon_presence::envelope::{frame_id, line_start, open_direct};
+use symbolon_tests::samples::{self, NOW, ROOM};
+
+pub fn vectors() -> Vec<Value> {
+    let (ann, ben) = (samples::ann().identity, samples::ben().identity);
+    let statement = samples::standing_statement();
+    let first = First::sign(&ann, &statement);
+    assert!(first.verify(&ben.peer(), NOW).is_some());
+    let envelope = samples::direct_envelope();
+    assert_eq!(open_direct(&ben.dh, &envelope), Ok(codec::encode(&first)));
+    vec![
+        vector(
+            "standing: question",
+            "What Ann's device knows of the envelopes between it and Ben's, with two rooms, one start of Ben's, and a contact for the answer.",
+            json!({ "from": "Ann" }),
+            json!({ "body": hex(&statement.body) }),
+        ),
+        vector(
+            "standing: answer",
+            "The same by Ben, who answers Ann's nonce.",
+            json!({ "from": "Ben" }),
+            json!({ "body": hex(codec::encode(&samples::standing_answer())) }),
+        ),
+        vector(
+            "standing: statement",
+            "Ann's question as a signed statement; the package is that of the key of Ben's certificate.",
+            json!({
+                "seed": hex(ann.signing.seed()),
+                "from": hex(ann.peer().as_bytes()),
+                "to": hex(ben.peer().as_bytes()),
+                "device": hex(ben.device.as_bytes()),
+                "dh": hex(ben.dh.public().bytes().as_bytes()),
+                "package": hex(statement.package.as_bytes()),
+            }),
+            json!({ "statement": hex(&first.statement), "signature": hex(first.signature.as_bytes()), "first": hex(codec::encode(&first)) }),
+        ),
+        vector(
+            "direct envelope",
+            "Ann's Standing to the key of Ben's certificate: 01 01, encapsulated key, ciphertext.",
+            json!({ "private": hex(ben.dh.expose()), "ikm": hex([0xe1; 32]) }),
+            json!({ "envelope": hex(&envelope), "frame": hex(frame_id(&envelope).as_bytes()) }),
+        ),
+        vector(
+            "renews",
+            "Field 9 of an Offer: the room that is left, Ben's nonce, two texts of Ann's, and the newest of Ben's.",
+            json!({ "room": hex(ROOM.as_bytes()) }),
+            json!({ "renews": hex(codec::encode(&samples::renews())) }),
+        ),
+        vector(
+            "where counters begin",
+            "From Ann's device to Ben's and back, in one room; as decimal numbers in text.",
+            json!({ "room": hex(ROOM.as_bytes()), "from": hex(ann.device.as_bytes()), "to": hex(ben.device.as_bytes()) }),
+            json!({
+                "there": line_start(&ROOM, &ann.device, &ben.device).to_string(),
+                "back": line_start(&ROOM, &ben.device, &ann.device).to_string(),
+            }),
+        ),
+    ]
+}
