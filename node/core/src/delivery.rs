@@ -196,8 +196,6 @@ pub(crate) struct Delivery {
     /// Links that may get shorter; each stands or stood.
     punching: BTreeSet<LinkId>,
     proofs: Proofs,
-    /// Devices to which a link is there, since this was last looked at.
-    attached: BTreeSet<DeviceId>,
 }
 
 impl Delivery {
@@ -248,7 +246,9 @@ impl Delivery {
                 *cursor = number.saturating_add(1);
                 // Whoever has ended the old friendship hangs up at its envelopes, and would not
                 // read the question behind them.
-                if (steps_only && !outgoing.what.is_step()) || session.inflight.contains_key(&outgoing.frame) {
+                let may_go =
+                    if proved { !steps_only || outgoing.what.is_step() } else { request::is_step_to_anybody(state, &outgoing.what) };
+                if !may_go || session.inflight.contains_key(&outgoing.frame) {
                     continue;
                 }
                 let Some(put) = outbox::put_for(&outgoing, row) else { continue };
@@ -406,11 +406,6 @@ impl Delivery {
     /// Devices that have proved to be behind a link since this was last asked.
     pub fn take_reached(&mut self) -> BTreeSet<DeviceId> {
         std::mem::take(&mut self.reached)
-    }
-
-    /// Devices to which a link was opened, proved or not, since this was last asked.
-    pub fn take_attached(&mut self) -> BTreeSet<DeviceId> {
-        std::mem::take(&mut self.attached)
     }
 
     /// Signs one receipt for each link with deposits in this turn.

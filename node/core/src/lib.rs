@@ -429,7 +429,7 @@ impl Core {
         delivery.shorten(state, &mut turn, &reached);
         let waits = |device: &&DeviceId| state.devices.get(*device).is_some_and(|row| row.outbox_count > 0);
         let left: Vec<DeviceId> = state.unreachable.iter().filter(waits).copied().collect();
-        let met = delivery.take_attached().into_iter().chain(reached.iter().copied()).chain(left);
+        let met = reached.iter().copied().chain(left);
         standings.meet(state, &mut turn, met.collect::<Vec<_>>())?;
         after(state, delivery, depots, &mut turn, &reached)?;
         depots.close_turn(state, &mut turn);

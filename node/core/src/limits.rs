@@ -203,9 +203,9 @@ pub const LINKS_MAX: usize = 2_048;
 /// Links of one device whose places are kept; a device needs one, and two while it moves.
 pub const KEPT_LINKS_MAX: usize = 4;
 /// Standings sent to one device in an hour.
-pub const STANDINGS_PER_HOUR: usize = 6;
+pub const STANDINGS_PER_HOUR: usize = 16;
 /// Of these, questions of our own: the rest is kept for answers.
-pub const STANDING_QUESTIONS_PER_HOUR: usize = 2;
+pub const STANDING_QUESTIONS_PER_HOUR: usize = 6;
 /// Questions of Standings to one device that may still be answered.
 pub const STANDINGS_ASKED_MAX: usize = 8;
 /// A text that waited for so long, although its receiver was heard, is a reason to compare.
@@ -230,6 +230,8 @@ pub const RENEWAL_NAMES_MAX: usize = 16;
 pub const RELEASE_MAX: usize = 256;
 /// How long two copies of one folder wait for their user's word before the one started last goes on.
 pub const COPY_QUESTION: u64 = MINUTE;
+/// How long the other copy may still be heard after that.
+pub const COPY_PEACE: u64 = 30 * SECOND;
 /// How long the id of an envelope taken in is remembered: longer than any envelope lives.
 pub const SEEN_LIFETIME: u64 = 40 * DAY;
 /// Pause between two sweeps of expired rows.

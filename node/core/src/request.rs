@@ -420,6 +420,15 @@ pub(crate) fn is_open(row: &Request) -> bool {
     matches!(row.status, RequestStatus::Pending | RequestStatus::Accepted)
 }
 
+/// Whether something may go into a link of which nobody knows where it leads: steps of a request, by
+/// which somebody may become a friend. Friends' own are for a friend's device that has proved to be there.
+pub(crate) fn is_step_to_anybody(state: &State, what: &What) -> bool {
+    match what {
+        What::Offer(id) | What::Accept(id) | What::Confirm(id) => state.requests.get(id).is_none_or(|row| row.renews.is_none()),
+        What::Text(..) | What::Mark | What::Skip | What::Receipts | What::Bundle | What::Introduction | What::Standing => false,
+    }
+}
+
 /// Whether a request is shown to the user. Renewals ask nobody, but for those that come too often.
 pub(crate) fn is_shown(row: &Request) -> bool {
     row.renews.is_none() || (row.direction == Direction::In && matches!(row.status, RequestStatus::Pending | RequestStatus::Ignored))

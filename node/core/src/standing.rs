@@ -8,8 +8,8 @@
 
 use crate::delivery::is_blocked;
 use crate::limits::{
-    COPY_QUESTION, FRIENDS_MAX, INSTANCES_HEARD_MAX, INSTANCES_OWN_MAX, STANDING_QUESTIONS_PER_HOUR, STANDING_WAIT, STANDINGS_ASKED_MAX,
-    STANDINGS_PER_HOUR,
+    COPY_PEACE, COPY_QUESTION, FRIENDS_MAX, INSTANCES_HEARD_MAX, INSTANCES_OWN_MAX, STANDING_QUESTIONS_PER_HOUR, STANDING_WAIT,
+    STANDINGS_ASKED_MAX, STANDINGS_PER_HOUR,
 };
 use crate::outbox::{self, ROOM_LANE, Via, What};
 use crate::presence;
@@ -55,8 +55,9 @@ struct Rival {
 /// What was said at this start. Nothing of it is stored but what stands in rows.
 #[derive(Debug, Default)]
 pub(crate) struct Standings {
-    /// When Standings went to each device, in the last hour; at most [`STANDINGS_PER_HOUR`] each.
-    sent: BTreeMap<DeviceId, Vec<Timestamp>>,
+    /// When Standings went to each device in the last hour, and which of them were questions; at most
+    /// [`STANDINGS_PER_HOUR`] each.
+    sent: BTreeMap<DeviceId, Vec<(Timestamp, bool)>>,
     /// Devices that were told at this start, and those that are when they are a friend's.
     told: BTreeSet<DeviceId>,
     pending: BTreeSet<DeviceId>,
@@ -95,14 +96,15 @@ impl Standings {
     /// Says to a device how we stand with it. False when too much was said of late.
     fn send(&mut self, state: &mut State, turn: &mut Turn<'_>, id: &DeviceId, answers: Option<&Standing>) -> Result<bool, TurnFailed> {
         let sent = self.sent.entry(*id).or_default();
-        sent.retain(|at| turn.now.since(*at) < HOUR);
-        let most = if answers.is_some() { STANDINGS_PER_HOUR } else { STANDING_QUESTIONS_PER_HOUR };
-        if state.own.is_halted || sent.len() >= most {
+        sent.retain(|(at, _)| turn.now.since(*at) < HOUR);
+        let is_question = answers.is_none();
+        let asked = sent.iter().filter(|(_, is_question)| *is_question).count();
+        if state.own.is_halted || sent.len() >= STANDINGS_PER_HOUR || (is_question && asked >= STANDING_QUESTIONS_PER_HOUR) {
             return Ok(false);
         }
         let Some(body) = body(state, turn, id, answers)? else { return Ok(false) };
         let Some(envelope) = seal(state, turn, id, Step::Standing, codec::encode(&body)) else { return Ok(false) };
-        sent.push(turn.now);
+        sent.push((turn.now, is_question));
         let Some(row) = state.device_mut(id) else { return Ok(false) };
         let mut asked = row.asked.take().unwrap_or_default();
         let excess = asked.len().saturating_sub(STANDINGS_ASKED_MAX - 1);
@@ -476,11 +478,34 @@ fn note_instance(state: &mut State, turn: &Turn<'_>, id: &DeviceId, said: &Stand
     row.instances = Some(known);
 }
 
-/// A start of ours that we know nothing of: a copy of this folder was at work.
+/// A device has proved to be behind a link, and said in which of its starts it runs. One that comes
+/// back after a later one runs beside it: both are told of each other.
+pub(crate) fn met(state: &mut State, now: Timestamp, id: &DeviceId, instance: Nonce) {
+    let Some(known) = state.devices.get(id).and_then(|row| row.instances.as_deref()) else { return };
+    let is_return = |(at, start): (usize, &Start)| start.instance == instance && at + 1 < known.len();
+    let Some(at) = known.iter().enumerate().position(is_return) else { return };
+    if let Some(known) = state.device_mut(id).and_then(|row| row.instances.as_mut()) {
+        let start = known.remove(at);
+        known.push(Start { heard: now, ..start });
+    }
+    state.compare.insert(*id);
+}
+
+/// A start of ours that we know nothing of, or one of before that was heard while this one runs: a
+/// copy of this folder was at work.
 fn watch_for_rivals(state: &mut State, turn: &Turn<'_>, said: &Standing) {
     for heard in &said.heard {
         let at = Timestamp(turn.now.0.saturating_sub(heard.ago));
+        let present = state.start();
         let own = &state.own.starts;
+        let is_of_before = heard.instance != present.instance && own.iter().any(|start| start.instance == heard.instance);
+        // Where this one was told to go on, the other may be heard until it has been told so.
+        let peace = if state.own.has_gone_on { COPY_PEACE } else { 0 };
+        if is_of_before && at > present.started.after(peace) {
+            // What this folder is a copy of runs on.
+            state.signs.push(Sign::Rival(Some(heard.started)));
+            continue;
+        }
         // Of our own starts only so many are remembered.
         let is_before_memory = own.len() >= INSTANCES_OWN_MAX && own.first().is_none_or(|first| at <= first.started.after(DAY));
         if is_before_memory || own.iter().any(|start| start.instance == heard.instance) {

@@ -18,7 +18,6 @@ use crate::wire::{Contact, Depot, LeafCredential, Renews, Standing, Whereabouts}
 use crate::world::{RANGE_LIMIT, RoomCipher, Rows, Shelf};
 use minicbor::{Decode, Encode};
 use rand_chacha::ChaCha20Rng;
-use rand_core::Rng;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use symbolon_presence::envelope::KnownKey;
 use symbolon_presence::friendship::FriendshipSecret;
@@ -71,6 +70,8 @@ pub(crate) struct Own {
     pub starts: Vec<Start>,
     /// Another copy of this folder runs: nothing is sealed, nobody spoken to.
     pub is_halted: bool,
+    /// This one was halted, and goes on.
+    pub has_gone_on: bool,
     /// Whether whoever knows our Peer ID may find a way in.
     pub is_findable: bool,
     /// Records published last, for friends who ask this node itself; never stored.
@@ -316,8 +317,6 @@ impl State {
             None => stored_name,
         };
         let peer = identity.peer();
-        let mut instance = [0; 16];
-        rng.fill_bytes(&mut instance);
         let depots = load_all(shelf, Table::Depot, |row: &OwnDepot| row.link.mailbox())?;
         let mut requests = load_all(shelf, Table::Request, |row: &Request| row.id)?;
         let mut friends = load_all(shelf, Table::Friend, |row: &Friend| row.peer)?;
@@ -333,7 +332,7 @@ impl State {
             own: Own {
                 identity,
                 peer,
-                instance,
+                instance: starts.last().map_or([0; 16], |start| *start.instance.as_bytes()),
                 wire: WIRE_VERSION,
                 name,
                 admission: Admission::new(keys),
@@ -345,6 +344,7 @@ impl State {
                 lookups_now: Vec::new(),
                 starts,
                 is_halted: false,
+                has_gone_on: false,
                 is_findable,
                 records: BTreeMap::new(),
                 away: BTreeMap::new(),
@@ -607,7 +607,10 @@ impl State {
         if self.own.starts.len() >= limits::INSTANCES_OWN_MAX {
             self.own.starts.remove(0);
         }
-        self.own.starts.push(Start { instance: Nonce::random(rng), started: now, heard: now });
+        let instance = Nonce::random(rng);
+        self.own.instance = *instance.as_bytes();
+        self.own.has_gone_on = true;
+        self.own.starts.push(Start { instance, started: now, heard: now });
         self.dirty_starts = true;
     }
 

@@ -452,7 +452,7 @@ fn a103_a_reply_grant_takes_answers_in_bounded_numbers_and_no_room_frames() {
     // A friend's frame under the guest's grant is none.
     let key = asked.ben.identity.dh.clone();
     let device = asked.offer.device.clone();
-    let known = KnownKey::agree(&key, &device.dh, &asked.ben.identity.device, &device.device).seal(0, b"x").unwrap();
+    let known = KnownKey::agree(&key, &device.dh, &asked.ben.identity.device, &device.device).seal(0, &[7; 12], b"x").unwrap();
     let before = asked.sim.dropped(asked.node, "malformed");
     asked.sim.run_for(MINUTE);
     asked.on_a_fresh_link(put(&reply, None, known));

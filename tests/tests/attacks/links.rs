@@ -170,7 +170,7 @@ fn a13_a32_who_was_blocked_or_ended_gets_the_silence_the_faults_and_the_close_of
         let (address, ttl) = (bond.bundle.devices[0].entry.address.clone(), 3600);
         let key = KnownKey::agree(&mallory.identity.dh, &kept.device.dh, &mallory.identity.device, &kept.device.device);
         let stranger = |counter: u64| {
-            let envelope = key.seal(counter, b"knock").unwrap();
+            let envelope = key.seal(counter, &[7; 12], b"knock").unwrap();
             Frame::Put(Put::new(address.clone(), &Secret::from_bytes([7; 32]), ttl, None, envelope).unwrap()).encode()
         };
         let mut counter = 1_000;

@@ -167,7 +167,6 @@ impl Delivery {
     }
 
     pub(super) fn attach(&mut self, turn: &Turn<'_>, device: &DeviceId, link: LinkId) {
-        self.attached.insert(*device);
         let session = self.sessions.entry(*device).or_default();
         session.link = Some(link);
         session.cursors = FIRST_ROWS;

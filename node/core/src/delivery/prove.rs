@@ -7,7 +7,9 @@
 
 use super::*;
 use crate::limits::{BUILD_REMEMBERED, PROOFS_MAX, PROVE_TIMEOUT};
+use crate::standing;
 use crate::state::Build;
+use symbolon_presence::id::Nonce;
 use symbolon_presence::time::MINUTE;
 use symbolon_relay::prove::{Prove, Role};
 
@@ -144,6 +146,7 @@ impl Delivery {
         row.device = Some(*device);
         row.proved = true;
         row.instance = Some(prove.instance);
+        standing::met(state, turn.now, device, Nonce(prove.instance));
         self.keep(turn, link, device);
         let session = self.sessions.entry(*device).or_default();
         session.tried = true;
