@@ -265,14 +265,14 @@ pub fn standing() -> Standing {
         next: 9,
         opened: 12,
         rooms: vec![room(ROOM, Some(EPOCH)), RoomStanding { sent: 0, settled: 0, ..room(RoomId([0x73; 32]), None) }],
-        heard: vec![Heard { instance: Nonce([0x74; 16]), started: NOW, ago: 60_000 }],
+        heard: vec![Heard { instance: Nonce([0x74; 16]), started: NOW, over: Some(Nonce([0x79; 16])) }],
         reply: Some(ann().reply_contact()),
     }
 }
 
 /// Ben's answer to it.
 pub fn standing_answer() -> Standing {
-    Standing { nonce: Nonce([0x75; 16]), answers: Some(Nonce([0x72; 16])), reply: None, ..standing() }
+    Standing { nonce: Nonce([0x75; 16]), answers: Some(Nonce([0x72; 16])), ..standing() }
 }
 
 /// What an Offer of Ann's rests on that renews.

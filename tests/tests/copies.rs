@@ -349,6 +349,26 @@ fn a107_who_was_taken_out_since_the_copy_is_not_let_in_by_it() {
 }
 
 #[test]
+fn a107_a_copy_that_knows_only_old_keys_of_a_friend_is_healed() {
+    let mut sim = friends(15, &["Andi", "Ben", "Cleo"]);
+    sim.befriend(B, C);
+    talk(&mut sim, A, B, 3);
+    talk(&mut sim, B, C, 1);
+    let copy = sim.copy(A);
+    talk(&mut sim, B, A, 2);
+    // What friends hold of Ben's is another secret now, and the one of before is good no longer.
+    let who = Who(sim.nodes[C].peer.to_string());
+    sim.command(B, Command::Block(who)).map(|_| ()).unwrap();
+    sim.run_for(MINUTE);
+    talk(&mut sim, A, B, 2);
+    sim.run_for(31 * DAY);
+    sim.put_back(A, &copy, SECOND);
+    sim.run_for(2 * MINUTE);
+    is_whole(&mut sim, A, B);
+    assert_eq!(warned(&sim, B, Warning::FriendReturned), 1);
+}
+
+#[test]
 fn a107_an_older_copy_does_not_bring_back_who_has_ended_it() {
     let mut sim = pair(12);
     talk(&mut sim, A, B, 3);

@@ -5,6 +5,8 @@
 
 #[path = "end_to_end/conversation.rs"]
 mod conversation;
+#[path = "end_to_end/copies.rs"]
+mod copies;
 #[path = "end_to_end/dates.rs"]
 mod dates;
 #[path = "end_to_end/door.rs"]

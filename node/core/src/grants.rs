@@ -7,8 +7,8 @@
 //! expired by itself.
 
 use crate::command::{Direction, RequestStatus};
-use crate::limits::{ANSWERS_MAX, GRANT_GRACE, INVITE_ANSWERS_MAX, REVOKED_MAX};
-use crate::state::{Invite, Request, State};
+use crate::limits::{ANSWERS_MAX, FRIENDS_MAX, GRANT_GRACE, INVITE_ANSWERS_MAX, REVOKED_MAX};
+use crate::state::{Friend, Invite, Request, State};
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed};
 use minicbor::{Decode, Encode};
@@ -70,8 +70,9 @@ pub(crate) fn is_of_reply(state: &State, grant: &GrantId) -> bool {
 
 /// How a reply grant stands at our own node.
 pub(crate) fn standing(state: &State, grant: &GrantId, now: Timestamp) -> Standing {
-    if state.reply_grants.get(grant).is_some_and(|until| !until.is_expired_at(now)) {
-        return Standing::Good;
+    if let Some((peer, until)) = state.reply_grants.get(grant) {
+        let stands = state.friends.get(peer).is_some_and(Friend::stands) && !state.blocked.contains(peer.as_bytes().as_slice());
+        return if stands && !until.is_expired_at(now) { Standing::Good } else { Standing::Silent };
     }
     let Some(row) = of_reply(state, grant) else { return Standing::Silent };
     let is_over = row.ended.is_some_and(|at| now.since(at) >= GRANT_GRACE);
@@ -112,6 +113,24 @@ pub(crate) fn answered(state: &mut State, turn: &mut Turn<'_>, grant: &GrantId, 
     }
 }
 
+/// Hands a grant to a friend, by which its node may say how it stands with ours.
+pub(crate) fn give(state: &mut State, turn: &Turn<'_>, grant: GrantId, peer: PeerId, until: Timestamp) {
+    state.reply_grants.retain(|_, (_, until)| !until.is_expired_at(turn.sure));
+    while state.reply_grants.len() >= FRIENDS_MAX {
+        state.reply_grants.pop_first();
+    }
+    state.reply_grants.insert(grant, (peer, until));
+}
+
+/// Ends the grants that a friend's node holds, at our relays too. Of those that another run of this node
+/// gave nothing is known; they end within a day.
+fn take_back(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) {
+    let given = state.reply_grants.extract_if(.., |_, (of, _)| of == peer).collect::<Vec<_>>();
+    for (grant, (_, until)) in given {
+        revoke(state, turn, grant, until);
+    }
+}
+
 /// Tells our relays to take a grant no longer.
 pub(crate) fn revoke(state: &mut State, turn: &mut Turn<'_>, grant: GrantId, expires: Timestamp) {
     let is_known = state.own.revoked.iter().any(|revoked| revoked.grant == grant);
@@ -148,6 +167,7 @@ pub(crate) fn end(state: &mut State, turn: &mut Turn<'_>, row: &Request) {
 
 /// A person is blocked: every grant that they hold of us ends.
 pub(crate) fn block(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) {
+    take_back(state, turn, peer);
     for row in rows_of(state, peer) {
         end(state, turn, &row);
     }
@@ -166,6 +186,7 @@ pub(crate) fn unblock(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) {
 
 /// A friendship has ended on this side: so have the grants that led to it, and their keys.
 pub(crate) fn part(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<(), TurnFailed> {
+    take_back(state, turn, peer);
     for row in rows_of(state, peer) {
         if has_ended(row.status) {
             end(state, turn, &row);
@@ -351,6 +372,29 @@ mod tests {
             assert!(is_revoked(state, &grant) && is_erased(get(state, &confirmed)));
             assert_eq!(standing(state, &grant, NOW), Standing::Silent);
             assert_eq!(standing(state, &GrantId([99; 16]), NOW), Standing::Silent, "of nobody");
+        });
+    }
+
+    #[test]
+    fn a103_the_grants_that_came_with_a_standing_are_bounded_and_end_with_the_friendship() {
+        in_turn(|state, turn| {
+            with_depot(state, turn);
+            state.friends.insert(peer(1), friend(1));
+            state.friends.insert(peer(2), friend(2));
+            let grants = [GrantId([1; 16]), GrantId([2; 16]), GrantId([3; 16])];
+            for (grant, number) in grants.iter().zip([1, 2, 2]) {
+                give(state, turn, *grant, peer(number), NOW.after(DAY));
+            }
+            assert!(grants.iter().all(|grant| standing(state, grant, NOW) == Standing::Good));
+            assert_eq!(standing(state, &grants[0], NOW.after(DAY)), Standing::Silent, "for a day");
+            block(state, turn, &peer(2));
+            let now = grants.map(|grant| standing(state, &grant, NOW));
+            assert_eq!(now, [Standing::Good, Standing::Silent, Standing::Silent]);
+            assert_eq!(state.own.revoked.len(), 2, "relays are told, too");
+            for number in 0..2 * FRIENDS_MAX {
+                give(state, turn, GrantId::from_slice(&(number as u128).to_be_bytes()).unwrap(), peer(1), NOW.after(DAY));
+            }
+            assert_eq!(state.reply_grants.len(), FRIENDS_MAX);
         });
     }
 

@@ -588,7 +588,7 @@ impl Intake {
                 self.park(device, sequence, early);
                 if asks && origin.is_depot() {
                     // Nobody can be asked for it on a link: perhaps it was acknowledged by a newer state.
-                    state.compare.insert(device);
+                    state.compare.entry(device).or_insert(None);
                 }
                 // One question a gap: the sender puts everything unacknowledged again.
                 return if asks { delivery.ask_again(state, turn, &device) } else { Ok(()) };
@@ -720,7 +720,7 @@ impl Intake {
             Err(Rejected::Drop(DropReason::Reused)) => {
                 // No answer: its sender makes the room again, and says what is in it once more.
                 self.count(DropReason::Reused);
-                state.compare.insert(*device);
+                state.compare.entry(*device).or_insert(None);
                 return Ok(());
             }
             Err(Rejected::Drop(reason)) => {

@@ -7,9 +7,10 @@
 //! friendship made again ([`crate::request::renewal`]). `docs/protocol/renewal.md`.
 
 use crate::delivery::is_blocked;
+use crate::grants;
 use crate::limits::{
-    COPY_PEACE, COPY_QUESTION, FRIENDS_MAX, INSTANCES_HEARD_MAX, INSTANCES_OWN_MAX, STANDING_QUESTIONS_PER_HOUR, STANDING_WAIT,
-    STANDINGS_ASKED_MAX, STANDINGS_PER_HOUR,
+    COPY_QUESTION, INSTANCES_HEARD_MAX, INSTANCES_OWN_MAX, STANDING_QUESTIONS_PER_HOUR, STANDING_WAIT, STANDINGS_ASKED_MAX,
+    STANDINGS_PER_HOUR,
 };
 use crate::outbox::{self, ROOM_LANE, Via, What};
 use crate::presence;
@@ -88,13 +89,21 @@ impl Standings {
         for device in self.pending.iter().copied().filter(|device| is_friends(state, device)).collect::<Vec<_>>() {
             self.pending.remove(&device);
             self.told.insert(device);
-            self.send(state, turn, &device, None)?;
+            self.send(state, turn, &device, None, None)?;
         }
         Ok(())
     }
 
     /// Says to a device how we stand with it. False when too much was said of late.
-    fn send(&mut self, state: &mut State, turn: &mut Turn<'_>, id: &DeviceId, answers: Option<&Standing>) -> Result<bool, TurnFailed> {
+    /// It goes by `way` where the device has named one: of its friends' keys we may know those of long ago.
+    fn send(
+        &mut self,
+        state: &mut State,
+        turn: &mut Turn<'_>,
+        id: &DeviceId,
+        answers: Option<&Standing>,
+        way: Option<&Contact>,
+    ) -> Result<bool, TurnFailed> {
         let sent = self.sent.entry(*id).or_default();
         sent.retain(|(at, _)| turn.now.since(*at) < HOUR);
         let is_question = answers.is_none();
@@ -111,8 +120,7 @@ impl Standings {
         asked.drain(..excess);
         asked.push(body.nonce);
         row.asked = Some(asked);
-        // Where the asker wants it: our key of friends may not be the one that it knows.
-        let via = answers.and_then(|standing| standing.reply.as_ref()).map(|reply| Via::contact(reply, None));
+        let via = way.map(|way| Via::contact(way, None));
         outbox::supersede(state, turn, id, &What::Standing)?;
         outbox::enqueue(state, turn, id, What::Standing, via, envelope);
         if answers.is_none() {
@@ -127,11 +135,11 @@ impl Standings {
             self.heed(state, turn, sign)?;
         }
         for (device, standing) in std::mem::take(&mut state.standings) {
-            self.send(state, turn, &device, Some(&standing))?;
+            self.send(state, turn, &device, Some(&standing), standing.reply.as_ref())?;
         }
-        for device in std::mem::take(&mut state.compare) {
+        for (device, way) in std::mem::take(&mut state.compare) {
             if is_friends(state, &device) {
-                self.send(state, turn, &device, None)?;
+                self.send(state, turn, &device, None, way.as_ref())?;
             }
         }
         Ok(())
@@ -164,7 +172,9 @@ impl Standings {
         // Everybody may have seen more of us than we remember. Not more than once an hour.
         if self.asked_all.is_none_or(|at| turn.now.since(at) >= HOUR) {
             self.asked_all = Some(turn.now);
-            state.compare.extend(friends_devices(state));
+            for device in friends_devices(state) {
+                state.compare.entry(device).or_insert(None);
+            }
         }
         Ok(())
     }
@@ -218,7 +228,7 @@ impl Standings {
             let is_renewing = state.friend_of(&id).is_some_and(|friend| friend.renewing.is_some());
             let is_unanswered = state.awaiting.contains(&id) && row.heard.is_some_and(|at| turn.now.since(at) < HOUR);
             if is_renewing || is_unanswered || is_stuck(row, turn)? {
-                state.compare.insert(id);
+                state.compare.entry(id).or_insert(None);
             }
         }
         Ok(())
@@ -304,7 +314,8 @@ pub(crate) fn seal(state: &State, turn: &mut Turn<'_>, to: &DeviceId, step: Step
 
 /// How we stand with a device.
 fn body(state: &mut State, turn: &mut Turn<'_>, id: &DeviceId, answers: Option<&Standing>) -> Result<Option<Standing>, TurnFailed> {
-    let reply = answers.is_none().then(|| reply_contact(state, turn));
+    let Some(peer) = state.devices.get(id).map(|row| row.peer) else { return Ok(None) };
+    let reply = Some(reply_contact(state, turn, peer));
     let (Some(row), Some(friend)) = (state.devices.get(id), state.friend_of(id)) else { return Ok(None) };
     let start = state.start();
     let present = RoomStanding {
@@ -317,7 +328,7 @@ fn body(state: &mut State, turn: &mut Turn<'_>, id: &DeviceId, answers: Option<&
     let left = row.formers().iter().rev();
     let left = left.map(|former| RoomStanding { room: former.room, epoch: None, sent: 0, opened: former.receive_sequence, settled: 0 });
     let instances = row.instances.as_deref().unwrap_or_default();
-    let heard = |known: &Start| Heard { instance: known.instance, started: known.started, ago: turn.now.since(known.heard) };
+    let heard = |known: &Start| Heard { instance: known.instance, started: known.started, over: known.over };
     Ok(Some(Standing {
         instance: start.instance,
         started: start.started,
@@ -333,14 +344,10 @@ fn body(state: &mut State, turn: &mut Turn<'_>, id: &DeviceId, answers: Option<&
     }))
 }
 
-/// Where an answer may go for a day, whatever else changes meanwhile.
-fn reply_contact(state: &mut State, turn: &mut Turn<'_>) -> Contact {
+/// Where a friend may answer for a day, whatever else changes meanwhile.
+fn reply_contact(state: &mut State, turn: &mut Turn<'_>, peer: PeerId) -> Contact {
     let (grant, expires) = (GrantId::random(turn.rng), turn.stamp.after(DAY));
-    state.reply_grants.retain(|_, until| !until.is_expired_at(turn.sure));
-    while state.reply_grants.len() >= FRIENDS_MAX {
-        state.reply_grants.pop_first();
-    }
-    state.reply_grants.insert(grant, expires);
+    grants::give(state, turn, grant, peer, expires);
     let (entry, key) = state.own.address(turn.rng, grant, Scope::Guest, expires, 0);
     let depots = state.own.depots(turn.rng, grant, Scope::Guest, expires, 0);
     let package = state.own.identity.dh.public().bytes();
@@ -363,7 +370,7 @@ pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, device: &identity:
         Some(nonce) => fits(nonce),
         None => false,
     };
-    note_instance(state, turn, &id, &standing);
+    note_instance(state, &id, &standing, is_answer);
     let is_timely = turn.now.0.abs_diff(standing.at.0) <= CLOCK_SKEW;
     if is_answer || is_timely {
         watch_for_rivals(state, turn, &standing);
@@ -371,7 +378,7 @@ pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, device: &identity:
     let Some(nonce) = standing.answers else {
         // A question, which may be old: what it says is a reason to ask, never one to act.
         if judge(state, &id, &standing) != Verdict::Fine {
-            state.compare.insert(id);
+            state.compare.insert(id, standing.reply.clone());
         }
         state.standings.push((id, standing));
         return Ok(());
@@ -445,7 +452,7 @@ fn act(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, id: &DeviceId, sai
         fall_behind(state, turn, friend)?;
         state.signs.push(Sign::Newer);
     }
-    renewal::offer(state, turn, peer, id, said.nonce)
+    renewal::offer(state, turn, peer, id, said)
 }
 
 /// Nothing more is sealed in the room of a friendship: what was not delivered waits for the next one.
@@ -467,52 +474,64 @@ fn fall_behind(state: &mut State, turn: &mut Turn<'_>, mut friend: Friend) -> Re
     Ok(())
 }
 
-/// Notes which start of a device was heard.
-fn note_instance(state: &mut State, turn: &Turn<'_>, id: &DeviceId, said: &Standing) {
+/// Notes which start of a device was heard. An answer shows that it runs now.
+fn note_instance(state: &mut State, id: &DeviceId, said: &Standing, is_answer: bool) {
+    if state.devices.get(id).is_some_and(|row| row.knows_start(&said.instance)) {
+        if is_answer {
+            met(state, id, said.instance);
+        }
+        return;
+    }
     let Some(row) = state.device_mut(id) else { return };
     let mut known = row.instances.take().unwrap_or_default();
-    known.retain(|instance| instance.instance != said.instance);
     let excess = known.len().saturating_sub(INSTANCES_HEARD_MAX - 1);
     known.drain(..excess);
-    known.push(Start { instance: said.instance, started: said.started, heard: turn.now });
+    known.push(Start { instance: said.instance, started: said.started, over: None });
     row.instances = Some(known);
 }
 
-/// A device has proved to be behind a link, and said in which of its starts it runs. One that comes
-/// back after a later one runs beside it: both are told of each other.
-pub(crate) fn met(state: &mut State, now: Timestamp, id: &DeviceId, instance: Nonce) {
+/// A device has shown in which of its starts it runs. One that comes back after a later one runs
+/// beside it: both are told of each other.
+pub(crate) fn met(state: &mut State, id: &DeviceId, instance: Nonce) {
     let Some(known) = state.devices.get(id).and_then(|row| row.instances.as_deref()) else { return };
-    let is_return = |(at, start): (usize, &Start)| start.instance == instance && at + 1 < known.len();
-    let Some(at) = known.iter().enumerate().position(is_return) else { return };
+    let Some(last) = known.last().filter(|last| last.instance != instance).map(|last| last.instance) else { return };
+    let Some(at) = known.iter().position(|start| start.instance == instance) else { return };
     if let Some(known) = state.device_mut(id).and_then(|row| row.instances.as_mut()) {
         let start = known.remove(at);
-        known.push(Start { heard: now, ..start });
+        known.push(Start { over: Some(last), ..start });
     }
-    state.compare.insert(*id);
+    state.compare.entry(*id).or_insert(None);
 }
 
-/// A start of ours that we know nothing of, or one of before that was heard while this one runs: a
-/// copy of this folder was at work.
+/// Starts of this device that are none of this run: of a copy that was at work, or is. No clock is
+/// asked: friends' clocks may jump as our own does.
 fn watch_for_rivals(state: &mut State, turn: &Turn<'_>, said: &Standing) {
-    for heard in &said.heard {
-        let at = Timestamp(turn.now.0.saturating_sub(heard.ago));
-        let present = state.start();
+    let present = state.start();
+    let back_after = said.heard.iter().find(|heard| heard.instance == present.instance).and_then(|heard| heard.over);
+    for heard in said.heard.iter().filter(|heard| heard.instance != present.instance) {
         let own = &state.own.starts;
-        let is_of_before = heard.instance != present.instance && own.iter().any(|start| start.instance == heard.instance);
-        // Where this one was told to go on, the other may be heard until it has been told so.
-        let peace = if state.own.has_gone_on { COPY_PEACE } else { 0 };
-        if is_of_before && at > present.started.after(peace) {
-            // What this folder is a copy of runs on.
+        let is_known = own.iter().any(|start| start.instance == heard.instance);
+        // Of our own starts only so many are remembered: what is older than these may be one.
+        let is_before_memory = own.len() >= INSTANCES_OWN_MAX && own.iter().rev().nth(1).is_none_or(|last| heard.started <= last.started);
+        if !is_known && is_before_memory {
+            continue;
+        }
+        // It came back after this start was heard; or this one did after it was, and it is none of ours.
+        let is_back = heard.over == Some(present.instance);
+        let is_rival = is_back || (!is_known && back_after == Some(heard.instance));
+        if is_rival && state.own.is_at_peace(turn.now) && !state.own.ignored.contains(&heard.instance) {
+            // Where this one was told to go on, the other is heard until it has been told so.
+            state.own.ignored.truncate(INSTANCES_HEARD_MAX - 1);
+            state.own.ignored.insert(0, heard.instance);
+        }
+        let is_rival = is_rival && !state.own.ignored.contains(&heard.instance);
+        if !is_known {
+            state.know_start(Start { instance: heard.instance, started: heard.started, over: None });
+        }
+        if is_rival {
             state.signs.push(Sign::Rival(Some(heard.started)));
-            continue;
+        } else if !is_known {
+            state.signs.push(Sign::Newer);
         }
-        // Of our own starts only so many are remembered.
-        let is_before_memory = own.len() >= INSTANCES_OWN_MAX && own.first().is_none_or(|first| at <= first.started.after(DAY));
-        if is_before_memory || own.iter().any(|start| start.instance == heard.instance) {
-            continue;
-        }
-        let is_now = at > state.start().started;
-        state.know_start(Start { instance: heard.instance, started: heard.started, heard: at });
-        state.signs.push(if is_now { Sign::Rival(Some(heard.started)) } else { Sign::Newer });
     }
 }

@@ -70,8 +70,10 @@ pub(crate) struct Own {
     pub starts: Vec<Start>,
     /// Another copy of this folder runs: nothing is sealed, nobody spoken to.
     pub is_halted: bool,
-    /// This one was halted, and goes on.
-    pub has_gone_on: bool,
+    /// This one was halted, and goes on since then.
+    pub has_gone_on: Option<Timestamp>,
+    /// Starts of the other copy that were heard a moment after that.
+    pub ignored: Vec<Nonce>,
     /// Whether whoever knows our Peer ID may find a way in.
     pub is_findable: bool,
     /// Records published last, for friends who ask this node itself; never stored.
@@ -87,6 +89,11 @@ pub(crate) struct Own {
 }
 
 impl Own {
+    /// Whether this copy was told a moment ago to go on.
+    pub fn is_at_peace(&self, now: Timestamp) -> bool {
+        self.has_gone_on.is_some_and(|since| now.since(since) < limits::COPY_PEACE)
+    }
+
     /// A queue address of the own mailbox with the key that goes with it.
     pub fn address(&self, rng: &mut ChaCha20Rng, grant: GrantId, scope: Scope, expires: Timestamp, uses: u32) -> (MailboxEntry, Secret) {
         let keys = self.admission.keys();
@@ -179,13 +186,13 @@ pub(crate) struct State {
     pub relined: BTreeSet<DeviceId>,
     /// What devices have said about how they stand with us, and want answered.
     pub standings: Vec<(DeviceId, Standing)>,
-    /// Grants of this run under which Standings may be answered, until they end; at most
-    /// [`limits::FRIENDS_MAX`].
-    pub reply_grants: BTreeMap<GrantId, Timestamp>,
+    /// Grants of this run by which a friend may answer a Standing or have the room made again, and until
+    /// when; at most [`limits::FRIENDS_MAX`].
+    pub reply_grants: BTreeMap<GrantId, (PeerId, Timestamp)>,
     /// Devices that have not answered how they stand with us.
     pub awaiting: BTreeSet<DeviceId>,
-    /// Devices to which it is to be said how we stand.
-    pub compare: BTreeSet<DeviceId>,
+    /// Devices to which it is to be said how we stand, and by which way where they have named one.
+    pub compare: BTreeMap<DeviceId, Option<Contact>>,
     /// Devices for which something new lies in the outbox.
     pub wake: BTreeSet<DeviceId>,
     /// Devices to which no link may stay open.
@@ -344,7 +351,8 @@ impl State {
                 lookups_now: Vec::new(),
                 starts,
                 is_halted: false,
-                has_gone_on: false,
+                has_gone_on: None,
+                ignored: Vec::new(),
                 is_findable,
                 records: BTreeMap::new(),
                 away: BTreeMap::new(),
@@ -365,7 +373,7 @@ impl State {
             standings: Vec::new(),
             reply_grants: BTreeMap::new(),
             awaiting: BTreeSet::new(),
-            compare: BTreeSet::new(),
+            compare: BTreeMap::new(),
             wake: BTreeSet::new(),
             has_new_friend: false,
             republish: false,
@@ -609,8 +617,8 @@ impl State {
         }
         let instance = Nonce::random(rng);
         self.own.instance = *instance.as_bytes();
-        self.own.has_gone_on = true;
-        self.own.starts.push(Start { instance, started: now, heard: now });
+        self.own.has_gone_on = Some(now);
+        self.own.starts.push(Start { instance, started: now, over: None });
         self.dirty_starts = true;
     }
 
@@ -627,7 +635,7 @@ impl State {
     /// This start of the folder.
     pub fn start(&self) -> Start {
         // There is one from the first moment on.
-        self.own.starts.last().cloned().unwrap_or(Start { instance: Nonce([0; 16]), started: Timestamp(0), heard: Timestamp(0) })
+        self.own.starts.last().cloned().unwrap_or(Start { instance: Nonce([0; 16]), started: Timestamp(0), over: None })
     }
 
     /// The friend to whom a device belongs.
@@ -643,7 +651,7 @@ fn begin_start(stored: Option<Vec<u8>>, now: Timestamp, rng: &mut ChaCha20Rng) -
     if starts.len() >= limits::INSTANCES_OWN_MAX {
         starts.remove(0);
     }
-    starts.push(Start { instance: Nonce::random(rng), started: now, heard: now });
+    starts.push(Start { instance: Nonce::random(rng), started: now, over: None });
     Ok(starts)
 }
 

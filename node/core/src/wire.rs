@@ -70,6 +70,12 @@ pub struct Depot {
     pub key: Secret,
 }
 
+impl std::fmt::Debug for Contact {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Contact(..)")
+    }
+}
+
 impl Contact {
     /// Hash of the package, bound into every statement sealed to it.
     pub fn digest(&self, device: &DeviceId) -> Digest {

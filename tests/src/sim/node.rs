@@ -66,6 +66,11 @@ impl SimNode {
         Self { core: None, rooms, store, clock, name, incarnation: 0, peer: PeerId([0; 32]), trace, build: None }
     }
 
+    /// Whether what lies on its disk can be copied.
+    pub fn can_copy(&self) -> bool {
+        self.rooms.copy().is_some()
+    }
+
     /// A copy of everything that lies on its disk.
     pub fn copy(&self) -> SimNode {
         let rooms = self.rooms.copy().expect("these rooms can be copied");

@@ -186,6 +186,11 @@ impl Sim {
         self.crash(ix, pause);
     }
 
+    /// Whether a node's folder can be copied.
+    pub fn can_copy(&self, ix: Ix) -> bool {
+        self.nodes[ix].can_copy()
+    }
+
     /// A copy of a node's folder.
     pub fn copy(&self, ix: Ix) -> SimNode {
         self.nodes[ix].copy()
@@ -197,7 +202,7 @@ impl Sim {
         self.nodes[ix].kill();
         self.nodes[ix].put_back(copy);
         if let Some(watch) = &mut self.watch {
-            watch.put_back(ix);
+            watch.put_back(&self.nodes[ix], ix);
         }
         self.crashed(ix, pause);
     }

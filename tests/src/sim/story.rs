@@ -70,6 +70,8 @@ struct Story {
     liar: Option<Ix>,
     numbers: BTreeMap<(Ix, Ix), u64>,
     undo: Vec<(Timestamp, Undo)>,
+    /// Copies of folders that people have made.
+    copies: Vec<(Ix, SimNode)>,
 }
 
 /// Tells the story of a seed. Panics when an invariant does not hold.
@@ -88,7 +90,7 @@ pub fn tell(seed: u64, setting: &Setting, log: Log) -> Outcome {
         sim.add_node(node);
     }
     let liar = has_liar.then_some(people);
-    let mut story = Story { sim, people, liar, numbers: BTreeMap::new(), undo: Vec::new() };
+    let mut story = Story { sim, people, liar, numbers: BTreeMap::new(), undo: Vec::new(), copies: Vec::new() };
     story.sim.lookup.is_there = story.sim.below(2) == 0;
     story.take_relays();
     story.meet();
@@ -307,9 +309,10 @@ impl Story {
             54..58 => {
                 let pause = self.sim.below(MINUTE);
                 if self.sim.nodes[a].is_up() {
-                    match self.sim.below(2) {
+                    match self.sim.below(4) {
                         0 => self.sim.crash(a, pause),
-                        _ => self.sim.stop(a, pause),
+                        1 => self.sim.stop(a, pause),
+                        _ => self.copy(a, pause),
                     }
                 }
             }
@@ -353,6 +356,18 @@ impl Story {
                 let pause = self.sim.below(2 * HOUR);
                 self.sim.run_for(pause);
             }
+        }
+    }
+
+    /// Somebody copies their folder, or puts the copy back that was made last.
+    fn copy(&mut self, a: Ix, pause: u64) {
+        match self.copies.iter().rposition(|(of, _)| *of == a) {
+            Some(at) => {
+                let (_, copy) = self.copies.remove(at);
+                self.sim.put_back(a, &copy, pause);
+            }
+            None if self.sim.can_copy(a) => self.copies.push((a, self.sim.copy(a))),
+            None => {}
         }
     }
 

@@ -4,10 +4,11 @@
 //! - `delivered` is said only of what is on the other disk, `read` only of what was read,
 //!   `failed` only with a reason that is true.
 //! - A signed receipt names only what is on the signer's disk.
-//! - No envelope tag is used for two envelopes.
+//! - No envelope tag is used for two envelopes; after an older copy was put back, no tag and nonce.
 //! - No room message goes into a link whose other end has not said who it is.
 //! - Every bounded table is within its bound, and counters of queues are right.
 
+use super::node::SimNode;
 use super::rows::{DeviceRow, FriendRow, MessageRow, fault, read};
 use super::run::{Ix, Sim};
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,11 +65,14 @@ const BUSY: u64 = 2_250;
 pub struct Watch {
     peers: BTreeMap<PeerId, Ix>,
     messages: BTreeMap<(Ix, MessageId), Known>,
+    /// What stood on a disk of which an older copy was put back.
+    vanished: BTreeMap<(Ix, MessageId), Known>,
     /// The newest number at one node from another.
     arrived: BTreeMap<(Ix, Ix), u64>,
     /// The newest number read at one node from another.
     seen: BTreeMap<(Ix, Ix), u64>,
     tags: BTreeMap<(Ix, [u8; 16]), FrameId>,
+    nonces: BTreeMap<(Ix, Vec<u8>), FrameId>,
     /// Who has said on which link who it is.
     said: BTreeSet<(LinkId, Ix)>,
     /// Nodes whose word counts for nothing.
@@ -99,13 +103,26 @@ impl Watch {
         self.peers.insert(peer, ix);
     }
 
-    /// An older copy of a node's folder was put back: it holds what it held, and has the rest of
-    /// what was written to it brought again.
-    pub fn put_back(&mut self, ix: Ix) {
+    /// An older copy of a node's folder was put back: it holds what it held.
+    pub fn put_back(&mut self, node: &SimNode, ix: Ix) {
         self.returned.insert(ix);
-        self.messages.retain(|(at, _), _| *at != ix);
+        let gone: Vec<_> = self.messages.extract_if(.., |(at, _), _| *at == ix).collect();
+        self.vanished.extend(gone);
         self.arrived.retain(|(at, _), _| *at != ix);
         self.seen.retain(|(at, _), _| *at != ix);
+        for (key, row) in node.store.rows(Table::Message) {
+            let row: MessageRow = read(row);
+            let label = Label::parse(&row.text);
+            if label.from != ix {
+                let newest = self.arrived.entry((ix, label.from)).or_default();
+                *newest = label.number.max(*newest);
+                if row.state == MessageState::Read {
+                    let newest = self.seen.entry((ix, label.from)).or_default();
+                    *newest = label.number.max(*newest);
+                }
+            }
+            self.messages.insert((ix, row.id), Known { key: key.to_vec(), label, length: row.text.len(), state: row.state });
+        }
     }
 
     /// A turn is over; these changes have become durable at a node.
@@ -153,12 +170,14 @@ impl Watch {
             (Some(Queued | Stored), Stored) | (Some(Stored), Queued) => assert!(!sim.relays.is_empty(), "only a relay stores"),
             (Some(Queued | Stored), Delivered) | (Some(Delivered), Delivered) => {
                 let there = sim.nodes[label.to].store.get(Table::MessageIndex, row.id.as_bytes()).unwrap().is_some();
-                assert!(there || self.liars.contains(&label.to), "delivered is said only of what is on the other disk: {label:?}");
+                let was_there = there || self.vanished.contains_key(&(label.to, row.id));
+                assert!(was_there || self.liars.contains(&label.to), "delivered is said only of what is on the other disk: {label:?}");
             }
             // The word that it was read may overtake the receipt.
             (Some(Queued | Stored | Delivered | Read), Read) => {
                 let read = self.seen.get(&(label.to, ix)).is_some_and(|newest| *newest >= label.number);
-                assert!(read || self.liars.contains(&label.to), "read is said only of what was read: {label:?}");
+                let was_read = read || self.returned.contains(&label.to);
+                assert!(was_read || self.liars.contains(&label.to), "read is said only of what was read: {label:?}");
             }
             (Some(Queued | Stored | Failed), Failed) => self.reason(sim, ix, row, label),
             (before, after) => panic!("a message went from {before:?} to {after:?}: {label:?}"),
@@ -180,14 +199,16 @@ impl Watch {
         let from = label.from;
         match (before, row.state) {
             (None, MessageState::Delivered) => {
-                let written = self.messages.get(&(from, row.id));
+                let written = self.messages.get(&(from, row.id)).or(self.vanished.get(&(from, row.id)));
                 assert!(
                     written.is_some_and(|written| written.label == label && written.length == row.text.len()),
                     "what arrives was durably written: {label:?}"
                 );
                 let newest = self.arrived.entry((ix, from)).or_default();
-                assert!(*newest < label.number, "texts arrive in the order of writing: {label:?} behind {newest}");
-                *newest = label.number;
+                // What a vanished state left at a relay comes when it comes.
+                let is_next = *newest < label.number || self.returned.contains(&from);
+                assert!(is_next, "texts arrive in the order of writing: {label:?} behind {newest}");
+                *newest = label.number.max(*newest);
             }
             (Some(MessageState::Delivered | MessageState::Read), MessageState::Read) => {
                 let newest = self.seen.entry((ix, from)).or_default();
@@ -204,8 +225,10 @@ impl Watch {
                 if let Some(Kind::Known(tag)) = kind(&put.envelope) {
                     let is_proved = to.is_none_or(|to| self.said.contains(&(link, to)));
                     assert!(is_proved, "no room message goes into a link whose other end has not said who it is");
+                    let first = *self.nonces.entry((from, put.envelope.iter().take(30).copied().collect())).or_insert(put.frame);
+                    assert_eq!(first, put.frame, "no nonce is used for two envelopes");
                     let first = *self.tags.entry((from, tag)).or_insert(put.frame);
-                    assert_eq!(first, put.frame, "no counter is used for two envelopes");
+                    assert!(first == put.frame || self.returned.contains(&from), "no counter is used for two envelopes");
                 }
             }
             Frame::Receipt(receipt) => {
@@ -262,7 +285,8 @@ impl Watch {
             }
             let there = self.messages.contains_key(&(to, *id));
             match message.state {
-                MessageState::Delivered | MessageState::Read => assert!(there, "what is delivered is there"),
+                // An older copy is brought what it lacks once a month by itself.
+                MessageState::Delivered | MessageState::Read => assert!(there || self.returned.contains(&to), "what is delivered is there"),
                 MessageState::Failed => {}
                 MessageState::Queued | MessageState::Stored => panic!("a text is still under way: {:?}", message.label),
             }

@@ -9,7 +9,7 @@ use super::{answer, blank, devices_of, make_room, set_status};
 use crate::command::{Direction, RequestStatus};
 use crate::conversation::split_key;
 use crate::limits::{OFFER_MAX, REENTRIES_PER_DAY, RENEWAL_NAMES_MAX, REQUEST_LIFETIME, RESEND_LIFE, RESEND_ROWS_MAX};
-use crate::outbox::{self, What};
+use crate::outbox::{self, Via, What};
 use crate::seam::{Event, Warning};
 use crate::standing;
 use crate::state::{Friend, Lacks, Message, Renewing, Request, State, message_key};
@@ -37,8 +37,8 @@ pub(crate) fn is_answered(state: &State, peer: &PeerId, said: &Standing) -> bool
     open_of(state, peer, Direction::Out).any(|row| row.room == room)
 }
 
-/// Asks a friend's device for a new room. An older Offer is given up.
-pub(crate) fn offer(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, id: &DeviceId, answers: Nonce) -> Result<(), Rejected> {
+/// Asks a friend's device for a new room, because of what it has said. An older Offer is given up.
+pub(crate) fn offer(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, id: &DeviceId, said: &Standing) -> Result<(), Rejected> {
     let Some(friend) = state.friends.get(peer).cloned() else { return Ok(()) };
     for older in open_of(state, peer, Direction::Out).map(|row| row.id).collect::<Vec<_>>() {
         set_status(state, turn, &older, RequestStatus::Cancelled)?;
@@ -52,7 +52,7 @@ pub(crate) fn offer(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, id: &
     let credential = LeafCredential::sign(&own.chain, &own.signing, &room, &leaf.0);
     turn.cipher.create(room, leaf, &credential, leaf_lifetime(turn.stamp))?;
     let (sent, had) = known_texts(state, turn, &friend)?;
-    let renews = Renews { room: friend.room, answers, sent, had };
+    let renews = Renews { room: friend.room, answers: said.nonce, sent, had };
     let request = RequestId::random(turn.rng);
     let chain = state.devices.get(id).map(|row| row.chain.clone());
     let mut row = Request {
@@ -61,6 +61,7 @@ pub(crate) fn offer(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, id: &
         trust: friend.trust,
         room: Some(room),
         chain,
+        contacts: said.reply.iter().cloned().collect(),
         renews: Some(renews.clone()),
         ..blank(turn, request, Direction::Out)
     };
@@ -85,13 +86,14 @@ pub(crate) fn offer(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, id: &
     Ok(())
 }
 
-/// Puts an Offer that renews into the outbox of the friend's devices.
+/// Puts an Offer that renews into the outbox of the friend's devices, by the way that one of them has named.
 pub(super) fn dispatch(state: &mut State, turn: &mut Turn<'_>, row: &Request) -> Result<(), TurnFailed> {
     let devices = state.friends.get(&row.peer).map(|friend| friend.devices.clone()).unwrap_or_default();
     for id in devices {
         let Some(envelope) = standing::seal(state, turn, &id, Step::Offer, row.offer.clone()) else { continue };
         outbox::supersede(state, turn, &id, &What::Offer(row.id))?;
-        outbox::enqueue(state, turn, &id, What::Offer(row.id), None, envelope);
+        let way = row.contacts.first().filter(|way| !way.expires.is_expired_at(turn.now));
+        outbox::enqueue(state, turn, &id, What::Offer(row.id), way.map(|way| Via::contact(way, None)), envelope);
     }
     Ok(())
 }

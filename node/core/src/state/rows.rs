@@ -425,12 +425,17 @@ pub(crate) struct Start {
     pub instance: Nonce,
     #[n(1)]
     pub started: Timestamp,
-    /// When it was last heard.
+    /// The start after which it came back, if it did: both were at work.
     #[n(2)]
-    pub heard: Timestamp,
+    pub over: Option<Nonce>,
 }
 
 impl Device {
+    /// Whether it was heard in one of its starts.
+    pub fn knows_start(&self, instance: &Nonce) -> bool {
+        self.instances.as_ref().is_some_and(|known| known.iter().any(|start| start.instance == *instance))
+    }
+
     /// A device that was never spoken to.
     pub fn new(device: DeviceId, peer: PeerId, chain: Chain, entry: MailboxEntry) -> Self {
         Self {

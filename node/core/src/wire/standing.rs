@@ -78,9 +78,9 @@ pub struct Heard {
     /// When it was, as it said itself.
     #[n(1)]
     pub started: Timestamp,
-    /// How long ago it was last heard, in milliseconds.
+    /// The start after which it was heard again, if it was.
     #[n(2)]
-    pub ago: u64,
+    pub over: Option<Nonce>,
 }
 
 impl std::fmt::Debug for Standing {
