@@ -344,7 +344,8 @@ impl Delivery {
         if session.is_doubtful(since) {
             state.wake.insert(*device);
         }
-        session.heard = turn.now;
+        // It came behind the question, whatever a clock says that was put back meanwhile.
+        session.heard = turn.now.max(since.unwrap_or_default());
     }
 
     /// Goes on putting after receipts were handled.
