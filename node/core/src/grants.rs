@@ -386,7 +386,7 @@ mod tests {
                 give(state, turn, *grant, peer(number), NOW.after(DAY));
             }
             assert!(grants.iter().all(|grant| standing(state, grant, NOW) == Standing::Good));
-            assert_eq!(standing(state, &grants[0], NOW.after(DAY)), Standing::Silent, "for a day");
+            assert_eq!(standing(state, &grants[0], NOW.after(DAY + HOUR)), Standing::Silent, "for a day");
             block(state, turn, &peer(2));
             let now = grants.map(|grant| standing(state, &grant, NOW));
             assert_eq!(now, [Standing::Good, Standing::Silent, Standing::Silent]);
