@@ -1,26 +1,36 @@
 //! The LAN: DNS-SD over multicast DNS (RFC 6762, RFC 6763), by `mdns-sd`.
 //!
-//! What is shown is drawn at each start or comes from the core: a random instance and host
-//! name, a tag that only friends can read, the transport key, which is fresh at each start,
-//! and the ports. What others show is handed to the core as it is; nothing is believed here
-//! beyond its form.
+//! What is shown is drawn at each start or comes from the core: on each network a random instance
+//! and host name, a tag that only friends can read, the transport key, which is fresh at each
+//! start, and the places there. What others show is handed to the core as it is; nothing is
+//! believed here beyond its form. Their address records say on which interface they were heard,
+//! and nothing else: what is dialled stands in the list that the tag binds.
 
 use crate::net::{Carrier, pinned_address};
-use data_encoding::HEXLOWER;
-use mdns_sd::{IfKind, Receiver, ResolvedService, ScopedIp, ServiceDaemon, ServiceEvent, ServiceInfo};
+use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
+use mdns_sd::{DaemonEvent, IfKind, IfPredicate, Receiver, ResolvedService, ScopedIp, ServiceDaemon, ServiceEvent, ServiceInfo};
+use networks::{Networks, Sockets, is_of_a_cable};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use symbolon_core::seam::{Announcement, Input, Instance, Sighting};
+use symbolon_core::seam::{Announcement, Input, Instance, LanPlaces, Network, Sighting};
 use symbolon_presence::id::PublicKeyBytes;
+use symbolon_presence::lan::Carrier as Shown;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+mod networks;
+
 /// The service under which nodes are found.
 const SERVICE: &str = "_symbolon._udp.local.";
-/// Version of what is shown.
-const VERSION: &str = "1";
+/// Version of what is shown. The tags of version 1 bound no places.
+const VERSION: &str = "2";
+/// Interfaces on which one record is taken to have been heard.
+const ZONES_MAX: usize = 4;
+/// How long a change of the machine's addresses may take, which often come several together.
+const SETTLE: Duration = Duration::from_millis(200);
 /// How often the interfaces are looked at, in seconds.
 const INTERFACES: u32 = 2;
 /// How long a goodbye may take.
@@ -47,28 +57,36 @@ pub enum LanMode {
     Visible,
 }
 
-/// This node's sockets, as they are shown.
-#[derive(Debug, Default)]
-struct Sockets {
-    tcp: Option<u16>,
-    quic: Option<u16>,
-    /// Those to show; empty: all that the machine has.
-    ips: Vec<IpAddr>,
-}
-
 /// What changes with the transport key, so that nobody takes two of them for one node.
 #[derive(Debug)]
 struct Face {
-    host: String,
     transport: PublicKeyBytes,
+    /// Host names, one for each instance that is shown.
+    hosts: BTreeMap<Instance, String>,
 }
 
 impl Face {
-    fn draw(transport: PublicKeyBytes) -> Result<Self, mdns_sd::Error> {
-        let mut host = [0; 8];
-        getrandom::fill(&mut host).map_err(|_| mdns_sd::Error::Msg("no randomness".to_owned()))?;
-        Ok(Self { host: format!("{}.local.", HEXLOWER.encode(&host)), transport })
+    fn new(transport: PublicKeyBytes) -> Self {
+        Self { transport, hosts: BTreeMap::new() }
     }
+
+    fn host(&mut self, instance: Instance) -> Result<String, mdns_sd::Error> {
+        if let Some(host) = self.hosts.get(&instance) {
+            return Ok(host.clone());
+        }
+        let mut drawn = [0; 8];
+        getrandom::fill(&mut drawn).map_err(|_| mdns_sd::Error::Msg("no randomness".to_owned()))?;
+        let host = format!("{}.local.", HEXLOWER.encode(&drawn));
+        self.hosts.insert(instance, host.clone());
+        Ok(host)
+    }
+}
+
+/// What is shown on one network, and the library's form of it.
+#[derive(Debug, Clone)]
+struct Record {
+    shown: Announcement,
+    info: ServiceInfo,
 }
 
 #[derive(Debug)]
@@ -76,8 +94,8 @@ struct Shared {
     mode: LanMode,
     sockets: Sockets,
     face: Mutex<Face>,
-    /// What is shown.
-    shown: Mutex<Option<ServiceInfo>>,
+    /// What is shown, by the full names.
+    shown: Mutex<BTreeMap<String, Record>>,
     /// The core was loaded again and knows nothing.
     again: Notify,
 }
@@ -105,6 +123,8 @@ enum Ended {
     Stop,
     /// The core was loaded again.
     Again,
+    /// The machine has other addresses than before.
+    Moved,
     /// More was shown than is taken in.
     Flood,
 }
@@ -125,15 +145,10 @@ impl Lan {
         transport: PublicKeyBytes,
         inputs: mpsc::Sender<Input>,
     ) -> Result<Self, mdns_sd::Error> {
-        let port = |wanted| open.iter().find(|(_, carrier, _)| *carrier == wanted).map(|(_, _, port)| *port);
-        let mut ips: Vec<IpAddr> =
-            if named { open.iter().map(|(ip, _, _)| *ip).filter(|ip| !ip.is_unspecified()).collect() } else { Vec::new() };
-        ips.sort();
-        ips.dedup();
         let shared = Arc::new(Shared {
             mode,
-            face: Mutex::new(Face::draw(transport)?),
-            sockets: Sockets { tcp: port(Carrier::Tcp), quic: port(Carrier::Quic), ips },
+            face: Mutex::new(Face::new(transport)),
+            sockets: Sockets::new(named, open),
             shown: Mutex::default(),
             again: Notify::new(),
         });
@@ -149,10 +164,15 @@ impl Lan {
     /// Takes back what is shown, and ends.
     pub(crate) async fn stop(self) {
         self.watch.abort();
-        let (shown, daemon) = (self.handle.shared.shown(), held(&self.handle.daemon).clone());
-        if let Some(goodbye) = shown.and_then(|shown| daemon.unregister(shown.get_fullname()).ok()) {
-            let _ = timeout(GOODBYE, goodbye.recv_async()).await;
-        }
+        let daemon = held(&self.handle.daemon).clone();
+        let names: Vec<String> = held(&self.handle.shared.shown).keys().cloned().collect();
+        let goodbyes: Vec<_> = names.iter().filter_map(|name| daemon.unregister(name).ok()).collect();
+        let _ = timeout(GOODBYE, async {
+            for goodbye in goodbyes {
+                let _ = goodbye.recv_async().await;
+            }
+        })
+        .await;
         if let Ok(ended) = daemon.shutdown() {
             let _ = timeout(GOODBYE, ended.recv_async()).await;
         }
@@ -160,51 +180,60 @@ impl Lan {
 }
 
 impl Shared {
-    fn shown(&self) -> Option<ServiceInfo> {
-        held(&self.shown).clone()
-    }
-
-    /// The record of an announcement.
-    fn record(&self, shown: &Announcement) -> Result<ServiceInfo, mdns_sd::Error> {
-        let face = held(&self.face);
+    /// The record of an announcement: shown on its network alone. Its address records are those of
+    /// its list; the library knows no interface of a link-local one, and would show it, and with
+    /// it the list, on all networks. So it is among them where there is no other.
+    fn record(&self, network: Network, shown: &Announcement) -> Result<ServiceInfo, mdns_sd::Error> {
+        let (host, transport) = {
+            let mut face = held(&self.face);
+            (face.host(shown.instance)?, face.transport)
+        };
         let mut text = vec![
             ("v".to_owned(), VERSION.to_owned()),
             ("h".to_owned(), shown.hour.to_string()),
             ("g".to_owned(), HEXLOWER.encode(&shown.tag)),
-            ("k".to_owned(), HEXLOWER.encode(face.transport.as_bytes())),
+            ("k".to_owned(), HEXLOWER.encode(transport.as_bytes())),
+            ("a".to_owned(), BASE64URL_NOPAD.encode(shown.places.as_bytes())),
         ];
-        text.extend(self.sockets.tcp.map(|port| ("t".to_owned(), port.to_string())));
-        text.extend(self.sockets.quic.map(|port| ("q".to_owned(), port.to_string())));
         text.extend(shown.name.clone().map(|name| ("n".to_owned(), name)));
-        let port = self.sockets.quic.or(self.sockets.tcp).unwrap_or_default();
+        let port = shown.places.iter().next().map_or(0, |place| place.port);
+        let mut ips: BTreeSet<IpAddr> = shown.places.iter().map(|place| place.ip).collect();
+        if !ips.iter().all(|ip| is_of_a_cable(*ip)) {
+            ips.retain(|ip| !is_of_a_cable(*ip));
+        }
         let name = HEXLOWER.encode(&shown.instance);
-        let info = ServiceInfo::new(SERVICE, &name, &face.host, self.sockets.ips.as_slice(), port, text.as_slice())?;
-        Ok(if self.sockets.ips.is_empty() { info.enable_addr_auto() } else { info })
+        let mut info = ServiceInfo::new(SERVICE, &name, &host, "", port, text.as_slice())?.enable_addr_auto();
+        let is_shown = move |interface: &if_addrs::Interface| interface.index == Some(network) && ips.contains(&interface.ip());
+        info.set_interfaces(vec![IfKind::Predicate(IfPredicate::new(is_shown))]);
+        Ok(info)
     }
 }
 
 impl LanHandle {
-    /// Shows this in place of what was shown before.
-    pub(crate) fn announce(&self, shown: &Announcement) {
-        let done = self.shared.record(shown).and_then(|info| {
-            let daemon = held(&self.daemon);
-            let before = held(&self.shared.shown).replace(info.clone());
-            if let Some(before) = before.filter(|before| before.get_fullname() != info.get_fullname()) {
-                daemon.unregister(before.get_fullname())?;
+    /// Shows these in place of what was shown before.
+    pub(crate) fn announce(&self, all: Vec<(Network, Announcement)>) {
+        held(&self.shared.face).hosts.retain(|instance, _| all.iter().any(|(_, shown)| shown.instance == *instance));
+        let mut records = BTreeMap::new();
+        for (network, shown) in all {
+            match self.shared.record(network, &shown) {
+                Ok(info) => drop(records.insert(info.get_fullname().to_owned(), Record { shown, info })),
+                Err(error) => tracing::warn!(%error, "this node cannot be shown on the LAN"),
             }
-            daemon.register(info)
-        });
-        if let Err(error) = done {
+        }
+        let daemon = held(&self.daemon);
+        let before = std::mem::replace(&mut *held(&self.shared.shown), records.clone());
+        let gone = before.keys().filter(|name| !records.contains_key(*name));
+        let mut done = gone.map(|name| daemon.unregister(name).map(drop)).collect::<Vec<_>>();
+        let new = records.iter().filter(|(name, record)| before.get(*name).is_none_or(|known| known.shown != record.shown));
+        done.extend(new.map(|(_, record)| daemon.register(record.info.clone())));
+        for error in done.into_iter().filter_map(Result::err) {
             tracing::warn!(%error, "this node cannot be shown on the LAN");
         }
     }
 
     /// The transport has another key: nothing of what is shown from now on was shown before.
     pub(crate) fn rekey(&self, transport: PublicKeyBytes) {
-        match Face::draw(transport) {
-            Ok(face) => *held(&self.shared.face) = face,
-            Err(error) => tracing::warn!(%error, "this node cannot be shown on the LAN"),
-        }
+        *held(&self.shared.face) = Face::new(transport);
         self.shared.again.notify_one();
     }
 
@@ -229,18 +258,30 @@ impl Watch {
     /// Hands to the core what the LAN shows, until the node stops.
     async fn run(self) {
         let mut core_is_new = true;
+        let mut told = Vec::new();
         loop {
-            if core_is_new {
-                let up = Input::LanUp { transport: held(&self.shared.face).transport, visible: self.shared.mode == LanMode::Visible };
-                if self.inputs.send(up).await.is_err() {
-                    return;
-                }
+            let networks = Networks::now();
+            let places = networks.places(&self.shared.sockets);
+            let news = if core_is_new {
+                let transport = held(&self.shared.face).transport;
+                Some(Input::LanUp { transport, visible: self.shared.mode == LanMode::Visible, networks: places.clone() })
+            } else {
+                (places != told).then(|| Input::LanMoved(places.clone()))
+            };
+            told = places;
+            if let Some(news) = news
+                && self.inputs.send(news).await.is_err()
+            {
+                return;
             }
             // The library tells anew what it remembers.
-            let found = held(&self.daemon).browse(SERVICE);
-            let ended = match found {
-                Ok(found) => self.hear(&found).await,
-                Err(error) => {
+            let (found, changes) = {
+                let daemon = held(&self.daemon);
+                (daemon.browse(SERVICE), daemon.monitor())
+            };
+            let ended = match (found, changes) {
+                (Ok(found), Ok(changes)) => self.hear(&found, &changes, &networks).await,
+                (Err(error), _) | (_, Err(error)) => {
                     tracing::warn!(%error, "the LAN cannot be looked at");
                     Ended::Flood
                 }
@@ -248,7 +289,7 @@ impl Watch {
             core_is_new = matches!(ended, Ended::Again);
             match ended {
                 Ended::Stop => return,
-                Ended::Again => {}
+                Ended::Again | Ended::Moved => {}
                 Ended::Flood => {
                     tracing::warn!("too much is shown on the LAN; it is looked at afresh");
                     tokio::time::sleep(FLOODED).await;
@@ -258,18 +299,31 @@ impl Watch {
         }
     }
 
-    async fn hear(&self, found: &Receiver<ServiceEvent>) -> Ended {
+    async fn hear(&self, found: &Receiver<ServiceEvent>, changes: &Receiver<DaemonEvent>, networks: &Networks) -> Ended {
         let mut count = tokio::time::interval(COUNTED);
         loop {
             tokio::select! {
                 () = self.shared.again.notified() => return Ended::Again,
-                _ = count.tick() => if self.remembered().await > CACHED_MAX {
-                    return Ended::Flood;
+                _ = count.tick() => {
+                    if self.remembered().await > CACHED_MAX {
+                        return Ended::Flood;
+                    }
+                    if Networks::now() != *networks {
+                        return Ended::Moved;
+                    }
+                }
+                change = changes.recv_async() => match change {
+                    Ok(DaemonEvent::IpAdd(_) | DaemonEvent::IpDel(_)) => {
+                        tokio::time::sleep(SETTLE).await;
+                        return Ended::Moved;
+                    }
+                    Ok(_) => {}
+                    Err(_) => return Ended::Flood,
                 },
                 event = found.recv_async() => {
                     // The library ends the search of who does not keep up with what is shown.
                     let Ok(event) = event else { return Ended::Flood };
-                    let Some(input) = heard(&self.shared, event) else { continue };
+                    let Some(input) = heard(&self.shared, networks, event) else { continue };
                     if self.inputs.send(input).await.is_err() {
                         return Ended::Stop;
                     }
@@ -290,7 +344,8 @@ impl Watch {
         let done = daemon().and_then(|new| {
             let mut daemon = held(&self.daemon);
             let _ = std::mem::replace(&mut *daemon, new).shutdown();
-            self.shared.shown().map_or(Ok(()), |info| daemon.register(info))
+            let shown = held(&self.shared.shown);
+            shown.values().try_for_each(|record| daemon.register(record.info.clone()))
         });
         if let Err(error) = done {
             tracing::warn!(%error, "this node cannot be shown on the LAN");
@@ -299,11 +354,11 @@ impl Watch {
 }
 
 #[allow(clippy::wildcard_enum_match_arm, reason = "the enum is the library's and open-ended; what is not listed says nothing new")]
-fn heard(shared: &Shared, event: ServiceEvent) -> Option<Input> {
+fn heard(shared: &Shared, networks: &Networks, event: ServiceEvent) -> Option<Input> {
     match event {
         ServiceEvent::ServiceResolved(service) => {
-            let is_own = held(&shared.shown).as_ref().is_some_and(|own| own.get_fullname() == service.get_fullname());
-            sighting_of(&service).filter(|_| !is_own).map(Input::Sighted)
+            let is_own = held(&shared.shown).contains_key(service.get_fullname());
+            sighting_of(&service, networks).filter(|_| !is_own).map(Input::Sighted)
         }
         ServiceEvent::ServiceRemoved(_, name) => instance_of(&name).map(Input::Unsighted),
         // On its way, or what a later version may say.
@@ -317,7 +372,7 @@ fn instance_of(name: &str) -> Option<Instance> {
 }
 
 /// Reads what a node shows; none when it is of another form.
-fn sighting_of(service: &ResolvedService) -> Option<Sighting> {
+fn sighting_of(service: &ResolvedService, networks: &Networks) -> Option<Sighting> {
     let text = |key| service.get_property_val_str(key);
     let bytes = |key| HEXLOWER.decode(text(key)?.as_bytes()).ok();
     if text("v") != Some(VERSION) {
@@ -328,42 +383,52 @@ fn sighting_of(service: &ResolvedService) -> Option<Sighting> {
         instance: instance_of(service.get_fullname())?,
         hour: text("h")?.parse().ok()?,
         tag: bytes("g")?.try_into().ok()?,
+        places: LanPlaces::decode(&BASE64URL_NOPAD.decode(text("a")?.as_bytes()).ok()?)?,
         name: text("n").map(ToOwned::to_owned),
     };
-    let port = |key| text(key).and_then(|port| port.parse::<u16>().ok()).filter(|port| *port > 0);
-    let carriers = [(Carrier::Quic, port("q")), (Carrier::Tcp, port("t"))];
-    let mut ips: Vec<(IpAddr, u32)> = service.get_addresses().iter().filter_map(with_zone).filter(|(ip, _)| is_dialable(*ip)).collect();
-    ips.sort();
-    let pinned = |(ip, zone)| carriers.iter().filter_map(move |(carrier, port)| pinned_address(ip, zone, *carrier, (*port)?, &transport));
-    Some(Sighting { shown, transport, places: ips.into_iter().flat_map(pinned).collect() })
-}
-
-/// An address and the index of the interface on which it was heard, 0 where that says nothing.
-#[allow(clippy::wildcard_enum_match_arm, reason = "the enum is the library's and open-ended")]
-fn with_zone(address: &ScopedIp) -> Option<(IpAddr, u32)> {
-    match address {
-        ScopedIp::V4(_) => Some((address.to_ip_addr(), 0)),
-        ScopedIp::V6(scoped) => Some((address.to_ip_addr(), scoped.scope_id().index)),
-        // What a later version of the library may know.
-        _ => None,
+    let zones: BTreeSet<Network> = service.get_addresses().iter().flat_map(zones_of).filter(|zone| *zone != 0).collect();
+    let (mut places, mut near) = (Vec::new(), Vec::new());
+    for place in shown.places.iter() {
+        let carrier = match place.carrier {
+            Shown::Quic => Carrier::Quic,
+            Shown::Tcp => Carrier::Tcp,
+        };
+        let is_of_a_cable = is_of_a_cable(place.ip);
+        let zones: Vec<Network> = if is_of_a_cable { zones.iter().copied().take(ZONES_MAX).collect() } else { vec![0] };
+        let dialled = zones.iter().filter_map(|zone| pinned_address(place.ip, *zone, carrier, place.port, &transport));
+        for address in dialled {
+            if is_of_a_cable || networks.reach(place.ip) {
+                near.push(address.clone());
+            }
+            places.push(address);
+        }
     }
+    Some(Sighting { shown, transport, places, near })
 }
 
-fn is_dialable(ip: IpAddr) -> bool {
-    let broadcast = matches!(ip, IpAddr::V4(ip) if ip.is_broadcast());
-    !broadcast && !ip.is_loopback() && !ip.is_unspecified() && !ip.is_multicast()
+/// The indices of the interfaces on which an address was heard.
+#[allow(clippy::wildcard_enum_match_arm, reason = "the enum is the library's and open-ended")]
+fn zones_of(address: &ScopedIp) -> Vec<Network> {
+    match address {
+        ScopedIp::V4(scoped) => scoped.interface_ids().iter().map(|interface| interface.index).collect(),
+        ScopedIp::V6(scoped) => vec![scoped.scope_id().index],
+        // What a later version of the library may know.
+        _ => Vec::new(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use super::networks::tests::networks;
     use super::*;
+    use std::net::Ipv4Addr;
 
-    fn shared(mode: LanMode) -> Shared {
+    fn shared() -> Shared {
         Shared {
-            mode,
-            face: Mutex::new(Face { host: "0011223344556677.local.".into(), transport: PublicKeyBytes(libp2p_key()) }),
-            sockets: Sockets { tcp: Some(4001), quic: Some(4002), ips: vec!["192.0.2.7".parse().unwrap(), "fe80::1".parse().unwrap()] },
+            mode: LanMode::Friends,
+            face: Mutex::new(Face::new(PublicKeyBytes(libp2p_key()))),
+            sockets: Sockets::new(false, &[]),
             shown: Mutex::default(),
             again: Notify::new(),
         }
@@ -376,47 +441,109 @@ mod tests {
         key
     }
 
+    /// QUIC and TCP at 192.0.2.7, and TCP at a link-local address.
+    fn list() -> LanPlaces {
+        let cable = [&[3, 0xfe, 0x80][..], &[0; 13], &[1, 0x0f, 0xa1]].concat();
+        LanPlaces::decode(&[&[0, 192, 0, 2, 7, 0x0f, 0xa2, 1, 192, 0, 2, 7, 0x0f, 0xa1][..], &cable].concat()).unwrap()
+    }
+
     fn announcement(name: Option<&str>) -> Announcement {
-        Announcement { instance: [0xab; 8], hour: 500_000, tag: [0xcd; 16], name: name.map(ToOwned::to_owned) }
+        Announcement { instance: [0xab; 8], hour: 500_000, tag: [0xcd; 16], places: list(), name: name.map(ToOwned::to_owned) }
+    }
+
+    /// What a record looks like to who hears it on one interface, from this address.
+    fn heard_from(info: ServiceInfo, ip: Ipv4Addr, index: u32) -> ResolvedService {
+        let mut service = info.as_resolved_service();
+        let interface = mdns_sd::InterfaceId { name: "if".into(), index };
+        service.addresses = std::collections::HashSet::from([ScopedIp::V4(mdns_sd::ScopedIpV4::new(ip, interface))]);
+        service
+    }
+
+    fn texts(places: &[symbolon_core::seam::Address]) -> Vec<String> {
+        let text = |place| crate::net::address_to_text(place).unwrap();
+        places.iter().map(|place| text(place).split("/p2p/").next().unwrap().to_owned()).collect()
     }
 
     #[test]
-    fn what_is_shown_reads_back_with_its_dialable_addresses() {
-        let shared = shared(LanMode::Friends);
-        let service = shared.record(&announcement(Some("Andi"))).unwrap().as_resolved_service();
-        let sighting = sighting_of(&service).unwrap();
+    fn what_is_shown_reads_back_with_its_list_and_the_address_records_are_not_dialled() {
+        let shared = shared();
+        let info = shared.record(2, &announcement(Some("Andi"))).unwrap();
+        let here = networks(&[(2, "192.0.2.1", 24)]);
+        let sighting = sighting_of(&heard_from(info.clone(), Ipv4Addr::new(192, 0, 2, 66), 2), &here).unwrap();
         assert_eq!(sighting.shown, announcement(Some("Andi")));
         assert_eq!(sighting.transport, held(&shared.face).transport);
-        assert_eq!(sighting.places.len(), 2, "QUIC and TCP at the one address that can be dialled");
+        let all = ["/ip4/192.0.2.7/udp/4002/quic-v1", "/ip4/192.0.2.7/tcp/4001", "/ip6zone/2/ip6/fe80::1/tcp/4001"];
+        assert_eq!(texts(&sighting.places), all, "not 192.0.2.66");
+        assert_eq!(texts(&sighting.near), all);
         assert!(sighting.places.iter().all(symbolon_core::seam::Address::is_bounded));
+
+        let elsewhere = networks(&[(2, "10.9.0.1", 24)]);
+        let sighting = sighting_of(&heard_from(info.clone(), Ipv4Addr::new(10, 9, 0, 66), 3), &elsewhere).unwrap();
+        assert_eq!(texts(&sighting.places).len(), 3);
+        assert_eq!(texts(&sighting.near), ["/ip6zone/3/ip6/fe80::1/tcp/4001"], "a stranger is called on a network of ours alone");
+        let nowhere = sighting_of(&info.as_resolved_service(), &here).unwrap();
+        assert_eq!(texts(&nowhere.places), all[..2], "nobody knows on which cable it was");
     }
 
     #[test]
-    fn hidden_node_shows_no_name_and_nothing_but_hex_and_numbers() {
-        let service = shared(LanMode::Friends).record(&announcement(None)).unwrap().as_resolved_service();
-        assert_eq!(sighting_of(&service).unwrap().shown.name, None);
-        for property in service.get_properties().iter() {
+    fn hidden_node_shows_no_name_and_nothing_but_numbers() {
+        let service = shared().record(2, &announcement(None)).unwrap().as_resolved_service();
+        assert_eq!(sighting_of(&service, &networks(&[])).unwrap().shown.name, None);
+        let keys: Vec<&str> = service.get_properties().iter().map(mdns_sd::TxtProperty::key).collect();
+        assert_eq!(keys, ["v", "h", "g", "k", "a"]);
+        for property in service.get_properties().iter().filter(|property| property.key() != "a") {
             assert!(property.val_str().bytes().all(|byte| byte.is_ascii_hexdigit()), "{}", property.key());
         }
         assert_eq!(service.get_fullname(), "abababababababab._symbolon._udp.local.");
     }
 
     #[test]
+    fn each_instance_has_a_host_name_of_its_own_and_another_one_after_a_new_transport_key() {
+        let shared = shared();
+        let host = |instance| {
+            let shown = Announcement { instance, ..announcement(None) };
+            shared.record(2, &shown).unwrap().get_hostname().to_owned()
+        };
+        let first = host([1; 8]);
+        assert_eq!(host([1; 8]), first);
+        assert_ne!(host([2; 8]), first);
+        *held(&shared.face) = Face::new(PublicKeyBytes(libp2p_key()));
+        assert_ne!(host([1; 8]), first);
+    }
+
+    #[test]
     fn records_of_another_form_are_nobodys() {
-        let good = [("v", "1"), ("h", "5"), ("g", &"cd".repeat(16)), ("k", &HEXLOWER.encode(&libp2p_key())), ("t", "4001")];
+        let list = BASE64URL_NOPAD.encode(list().as_bytes());
+        let good = [("v", "2"), ("h", "5"), ("g", &"cd".repeat(16)), ("k", &HEXLOWER.encode(&libp2p_key())), ("a", &list)];
+        let here = networks(&[]);
         let read = |name: &str, text: &[(&str, &str)]| {
             let info = ServiceInfo::new(SERVICE, name, "x.local.", "192.0.2.7", 1, text).unwrap();
-            sighting_of(&info.as_resolved_service())
+            sighting_of(&info.as_resolved_service(), &here)
         };
-        assert!(read(&"ab".repeat(8), &good).is_some_and(|sighting| sighting.places.len() == 1));
-        for name in ["", "ab", "Andi's laptop", &"zz".repeat(8), &"ab".repeat(9)] {
-            assert!(name.is_empty() || read(name, &good).is_none(), "{name}");
+        assert!(read(&"ab".repeat(8), &good).is_some_and(|sighting| sighting.places.len() == 2));
+        for name in ["ab", "Andi's laptop", &"zz".repeat(8), &"ab".repeat(9)] {
+            assert!(read(name, &good).is_none(), "{name}");
         }
-        for (key, value) in [("v", "2"), ("h", "-1"), ("h", "99999999999"), ("g", "cd"), ("g", ""), ("k", "00"), ("k", "xyz")] {
+        let long = BASE64URL_NOPAD.encode(&[1, 10, 9, 0, 1, 0, 9].repeat(LanPlaces::MAX + 1));
+        let bad = [
+            ("v", "1"),
+            ("h", "-1"),
+            ("h", "99999999999"),
+            ("g", "cd"),
+            ("g", ""),
+            ("k", "00"),
+            ("k", "xyz"),
+            ("a", ""),
+            ("a", "AQ"),
+            ("a", "AQoJAAEACQ=="),
+            ("a", "AQoJAAEAAA"),
+            ("a", "AX8AAAEACQ"),
+            ("a", &long),
+        ];
+        for (key, value) in bad {
             let bad: Vec<_> = good.iter().map(|(k, v)| if *k == key { (*k, value) } else { (*k, *v) }).collect();
             assert!(read(&"ab".repeat(8), &bad).is_none(), "{key}={value}");
         }
-        let portless = [good[0], good[1], good[2], good[3], ("t", "0"), ("q", "70000")];
-        assert!(read(&"ab".repeat(8), &portless).unwrap().places.is_empty());
+        assert!(read(&"ab".repeat(8), &good[..4]).is_none(), "a record without a list");
     }
 }

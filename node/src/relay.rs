@@ -312,6 +312,7 @@ impl Machine for RelayMachine {
             // A relay calls nobody and shows itself to nobody.
             Input::DialFailed(_)
             | Input::LanUp { .. }
+            | Input::LanMoved(_)
             | Input::Sighted(_)
             | Input::Unsighted(_)
             | Input::Found(..)

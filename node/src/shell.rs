@@ -32,7 +32,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use symbolon_core::TurnFailed;
 use symbolon_core::command::{CommandError, Reply};
-use symbolon_core::seam::{Action, Address, Announcement, CloseReason, CommandId, DialId, Event, Input, LinkId, Look};
+use symbolon_core::seam::{Action, Address, Announcement, CloseReason, CommandId, DialId, Event, Input, LinkId, Look, Network};
 use symbolon_core::table::Change;
 use symbolon_core::world::{CipherError, RoomCipher, Shelf, World};
 use symbolon_presence::id::LookupId;
@@ -123,7 +123,7 @@ pub trait Transport {
     /// See [`Action::Neighbours`].
     fn neighbours(&mut self, places: Option<Vec<Address>>);
     /// See [`Action::Announce`].
-    fn announce(&mut self, shown: Announcement);
+    fn announce(&mut self, shown: Vec<(Network, Announcement)>);
     /// The core has lost its memory of links, dials and own addresses: ends every link and
     /// dial, each with its [`Input::LinkDown`] or [`Input::DialFailed`] (a core that does not
     /// know them ignores these), and tells [`Input::Addresses`] again.

@@ -6,6 +6,7 @@
 use crate::id::{MailboxId, PublicKeyBytes};
 use crate::kdf::{Secret, derive, mac};
 use crate::labels::{KEY_CAP, KEY_FEK, KEY_LAN, KEY_PUT, KEY_WAIK, MAC_LAN};
+use crate::lan::LanPlaces;
 use crate::sign::SigningKey;
 use minicbor::{Decode, Encode};
 
@@ -38,9 +39,10 @@ impl FriendshipSecret {
     }
 
     /// The tag that a node of the owner shows on a LAN in one hour (hours since 1970): nobody
-    /// but friends can tell it from chance, and it fits no other instance or transport key.
-    pub fn lan_tag(&self, instance: &[u8; 8], hour: u32, transport: &PublicKeyBytes) -> [u8; 16] {
-        mac(&self.lan(), MAC_LAN, &[instance, &hour.to_be_bytes(), transport.as_bytes()])
+    /// but friends can tell it from chance, and it fits no other instance, transport key or list
+    /// of places.
+    pub fn lan_tag(&self, instance: &[u8; 8], hour: u32, transport: &PublicKeyBytes, places: &LanPlaces) -> [u8; 16] {
+        mac(&self.lan(), MAC_LAN, &[instance, &hour.to_be_bytes(), transport.as_bytes(), places.as_bytes()])
     }
 
     /// Put key at one mailbox: the right to write to the owner's queues there.
@@ -56,16 +58,28 @@ impl FriendshipSecret {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
-    fn a_lan_tag_fits_one_secret_instance_hour_and_transport_key() {
+    fn a_lan_tag_fits_one_secret_instance_hour_transport_key_and_list_of_places() {
         let f = FriendshipSecret { revision: 0, secret: Secret::from_bytes([1; 32]) };
         let g = FriendshipSecret { revision: 1, secret: Secret::from_bytes([2; 32]) };
         let (k, l) = (PublicKeyBytes([3; 32]), PublicKeyBytes([4; 32]));
-        let tag = f.lan_tag(&[5; 8], 6, &k);
-        assert_eq!(tag, f.lan_tag(&[5; 8], 6, &k));
-        for other in [g.lan_tag(&[5; 8], 6, &k), f.lan_tag(&[6; 8], 6, &k), f.lan_tag(&[5; 8], 7, &k), f.lan_tag(&[5; 8], 6, &l)] {
+        let [here, there, port, more] =
+            [&[1, 10, 9, 0, 1, 0, 9][..], &[1, 10, 9, 0, 2, 0, 9], &[1, 10, 9, 0, 1, 0, 8], &[1, 10, 9, 0, 1, 0, 9, 1, 10, 9, 0, 2, 0, 9]]
+                .map(|list| LanPlaces::decode(list).unwrap());
+        let tag = f.lan_tag(&[5; 8], 6, &k, &here);
+        assert_eq!(tag, f.lan_tag(&[5; 8], 6, &k, &here));
+        for other in [
+            g.lan_tag(&[5; 8], 6, &k, &here),
+            f.lan_tag(&[6; 8], 6, &k, &here),
+            f.lan_tag(&[5; 8], 7, &k, &here),
+            f.lan_tag(&[5; 8], 6, &l, &here),
+            f.lan_tag(&[5; 8], 6, &k, &there),
+            f.lan_tag(&[5; 8], 6, &k, &port),
+            f.lan_tag(&[5; 8], 6, &k, &more),
+        ] {
             assert_ne!(other, tag);
         }
     }

@@ -15,6 +15,7 @@
 //! | [`words`] | fingerprint words | `docs/protocol/identity.md` |
 //! | [`envelope`] | the two kinds of envelope, padding | `docs/protocol/envelope.md` |
 //! | [`friendship`] | keys that the friendship secret yields | `docs/protocol/connection.md` |
+//! | [`lan`] | where a node says it is on a LAN | `docs/protocol/lan.md` |
 //! | [`tree`] | broadcast encryption by subset difference | `docs/protocol/presence.md` |
 //! | [`blocks`] | which friend has which leaves | `docs/protocol/presence.md` |
 //! | [`blind`] | blinded keys | `docs/protocol/presence.md` |
@@ -41,6 +42,7 @@ pub mod id;
 pub mod identity;
 pub mod kdf;
 pub mod labels;
+pub mod lan;
 pub mod posted;
 pub mod record;
 pub mod seal;

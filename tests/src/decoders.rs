@@ -22,6 +22,7 @@ use symbolon_presence::header::Header;
 use symbolon_presence::id::{GrantId, Nonce, PeerId, SignatureBytes};
 use symbolon_presence::identity::{CERT_MAX, Chain, DeviceCertBody};
 use symbolon_presence::kdf::Secret;
+use symbolon_presence::lan::LanPlaces;
 use symbolon_presence::posted::Item;
 use symbolon_presence::record::{Place, RECORD_MAX, Record, day_of};
 use symbolon_presence::sign::VerifyingKey;
@@ -79,6 +80,7 @@ pub const ALL: &[Decoder] = &[
     Decoder { name: "signed_presence", max: RECORD_MAX, run: signed_presence },
     Decoder { name: "identifier", max: 1024, run: identifier },
     Decoder { name: "words", max: 2048, run: words },
+    Decoder { name: "lan_places", max: LanPlaces::MAX_LEN, run: lan_places },
 ];
 
 /// The decoder of a name.
@@ -340,6 +342,14 @@ fn identifier(bytes: &[u8]) -> bool {
     let grant = text.parse::<GrantId>().map(|id| spelled(id.to_string()));
     let signature = text.parse::<SignatureBytes>().map(|id| spelled(id.to_string()));
     peer.is_ok() || grant.is_ok() || signature.is_ok()
+}
+
+fn lan_places(bytes: &[u8]) -> bool {
+    let Some(list) = LanPlaces::decode(bytes) else { return false };
+    let places: Vec<_> = list.iter().collect();
+    assert!((1..=LanPlaces::MAX).contains(&places.len()), "an empty list or an endless one");
+    assert!(list.as_bytes() == bytes && LanPlaces::new(places) == Some(list), "a second encoding was accepted");
+    true
 }
 
 fn words(bytes: &[u8]) -> bool {

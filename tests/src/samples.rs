@@ -13,6 +13,7 @@ use core::convert::Infallible;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{SeedableRng, TryCryptoRng, TryRng};
 use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use symbolon_core::contact::{ContactBody, ContactRecord};
 use symbolon_core::wire::{
     AcceptBody, AcceptHead, Bundle, BundleDevice, ConfirmBody, Contact, First, Heard, Introduced, Introduction, IntroductionBody, Known,
@@ -31,6 +32,7 @@ use symbolon_presence::id::{DeviceId, Digest, EpochId, FrameId, GrantId, Message
 use symbolon_presence::identity::{Identity, pair_context};
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::labels::SIGN_CONTACT;
+use symbolon_presence::lan::{Carrier, LanPlace, LanPlaces};
 use symbolon_presence::posted::Posted;
 use symbolon_presence::record::{Place, day_of};
 use symbolon_presence::seal::{DhKey, DhPublic};
@@ -345,6 +347,14 @@ pub fn handshake() -> Handshake {
     let after_accept = AcceptBody::transcript(&after_offer, &accept.body, &ben.identity.device);
     let confirm = statement(Step::Confirm, &ben, &ben.reply_contact(), after_accept, codec::encode(&confirm_body()));
     Handshake { offer, after_offer, head: body.head, accept, after_accept, confirm }
+}
+
+/// Where a node says that it listens on a LAN: QUIC and TCP at one address, and TCP at one of the cable.
+pub fn lan_places() -> LanPlaces {
+    let house = Ipv4Addr::new(192, 0, 2, 7).into();
+    let cable = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0x62).into();
+    let places = [(house, Carrier::Quic, 4_002), (house, Carrier::Tcp, 4_001), (cable, Carrier::Tcp, 4_001)];
+    LanPlaces::new(places.map(|(ip, carrier, port)| LanPlace { ip, carrier, port })).expect("somebody can answer there")
 }
 
 /// Ann's Offer as the payload of a first envelope.

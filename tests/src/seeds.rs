@@ -157,6 +157,10 @@ pub fn valid(decoder: &str) -> Vec<Seed> {
             let words = fingerprint_words(&ben.identity.peer());
             vec![("plain", words.clone().into_bytes()), ("shouted", words.to_uppercase().replace(' ', ", ").into_bytes())]
         }
+        "lan_places" => {
+            let list = samples::lan_places().as_bytes().to_vec();
+            vec![("three", list.clone()), ("one", list.get(..7).unwrap_or_default().to_vec())]
+        }
         _ => Vec::new(),
     }
 }
@@ -214,5 +218,7 @@ pub fn nasty() -> Vec<Seed> {
         ("link_with_stray_bits", b"symbolon:aaaaaaab".to_vec()),
         ("words_of_dotted_capitals", "\u{130}\u{130}\u{130} \u{1e9e}".as_bytes().to_vec()),
         ("words_without_end", b"zoo ".repeat(512)),
+        ("lan_places_without_end", [1, 10, 9, 0, 1, 0, 9].repeat(9)),
+        ("lan_place_of_this_machine", vec![3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127, 0, 0, 1, 0, 9]),
     ]
 }

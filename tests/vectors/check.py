@@ -263,7 +263,12 @@ def friendship(i):
 
 
 def lan_tag(i):
-    return {"tag": mac(derived(i["secret"], name("key lan")), name("mac lan"), i["instance"], struct.pack(">I", i["hour"]), i["transport"])}
+    def place(p):
+        return bytes([p["tcp"] | (len(p["address"]) == 16) << 1]) + p["address"] + struct.pack(">H", p["port"])
+
+    places = b"".join(map(place, i["places"]))
+    tag = mac(derived(i["secret"], name("key lan")), name("mac lan places"), i["instance"], struct.pack(">I", i["hour"]), i["transport"], places)
+    return {"list": places, "text": base64.urlsafe_b64encode(places).decode().rstrip("="), "tag": tag}
 
 
 def aead(i):

@@ -135,6 +135,11 @@ impl Beacon {
         self.servers > 0
     }
 
+    /// Whether any server is there that could tell friends our newest records.
+    pub fn has_servers(&self) -> bool {
+        self.knows_servers() || self.lookups > 0
+    }
+
     /// So many lookup servers of ours answer; whether there is one more than before.
     pub fn lookups(&mut self, now: Timestamp, answering: usize) -> bool {
         let is_more = answering > std::mem::replace(&mut self.lookups, answering);

@@ -102,6 +102,8 @@ struct Link {
     heard: bool,
     /// Whether its place is kept.
     kept: bool,
+    /// Whether it leads to a stranger's node on the LAN that is only asked whether it is the device's.
+    asked: bool,
 }
 
 impl Link {
@@ -126,6 +128,7 @@ impl Link {
             forgiven: None,
             heard: false,
             kept: false,
+            asked: false,
         }
     }
 }
@@ -185,6 +188,8 @@ pub(crate) struct Delivery {
     links: BTreeMap<LinkId, Link>,
     sessions: BTreeMap<DeviceId, Session>,
     dials: BTreeMap<DialId, DeviceId>,
+    /// Those of them that only ask who is there.
+    asking: BTreeSet<DialId>,
     next_dial_id: u64,
     /// Sessions by the moment that something is due.
     due: BTreeSet<(Timestamp, DeviceId)>,
@@ -229,6 +234,9 @@ impl Delivery {
         let session = self.sessions.entry(*device).or_default();
         let Some(link) = session.link else { return Ok(()) };
         let proved = self.links.get(&link).is_some_and(|row| row.proved);
+        if !proved && self.links.get(&link).is_some_and(|row| row.asked) {
+            return Ok(());
+        }
         // Into a link of which nobody knows where it leads go steps of a request alone.
         let steps_only = !proved || session.is_doubtful(request::asking_since(state, &row.peer));
         let lanes = if steps_only { 1 } else { 2 };

@@ -1,21 +1,29 @@
 //! The LAN: which of the nodes that it shows are friends', and where they are.
 //!
-//! Each node shows one tag under its owner's friendship secret, bound to its instance, the
-//! hour and its transport key; a reader computes one MAC for each friend. What is shown
-//! proves nothing: a replayed tag leads to a place that must prove the transport key of the
-//! tag, and who is there must prove itself by envelopes as on any other way.
+//! On each network a node shows one tag under its owner's friendship secret, bound to its
+//! instance, the hour, its transport key and the list of places where it listens; a reader
+//! computes one MAC for each friend. What is shown proves nothing: who shows a tag again shows
+//! the friend's own places, which must prove the transport key of the tag, and who is there must
+//! prove to be the friend as on any other way.
+//!
+//! Friends who both took somebody out while they were apart know no secret of each other that is
+//! good: each looks like a stranger. Where no server could tell them, a node that has taken
+//! somebody out asks strangers' nodes, eight a minute, whether they are of a friend whom it has
+//! not met since.
 
 use crate::command::LanView;
+use crate::delivery::Delivery;
 use crate::limits::{
-    ADDRESSES_MAX, LAN_NEW_MAX, LAN_SEEN_MAX, LAN_TAGS_MAX, LAN_VISIBLE, NEIGHBOUR_PLACES_MAX, NEIGHBOURS_DELAY, NEIGHBOURS_MAX,
+    ADDRESSES_MAX, LAN_ASK_DELAY, LAN_ASK_PAUSE, LAN_NETWORKS_MAX, LAN_NEW_MAX, LAN_SEEN_MAX, LAN_TAGS_MAX, LAN_VISIBLE,
+    NEIGHBOUR_PLACES_MAX, NEIGHBOURS_DELAY, NEIGHBOURS_MAX, PAST_LIFE,
 };
-use crate::seam::{Action, Address, Announcement, Instance, Sighting};
+use crate::seam::{Action, Address, Announcement, Instance, LanPlaces, Network, Sighting};
 use crate::state::State;
 use crate::turn::Turn;
 use crate::wire::is_name;
 use rand_core::Rng;
-use std::collections::BTreeMap;
-use symbolon_presence::id::{PeerId, PublicKeyBytes};
+use std::collections::{BTreeMap, BTreeSet};
+use symbolon_presence::id::{DeviceId, PeerId, PublicKeyBytes};
 use symbolon_presence::kdf::mac_matches;
 use symbolon_presence::time::{HOUR, MINUTE, Timestamp};
 
@@ -25,10 +33,13 @@ const HOURS_APART: u32 = 1;
 /// This node on the LAN.
 #[derive(Debug)]
 struct Own {
-    instance: Instance,
     transport: PublicKeyBytes,
     visible_until: Option<Timestamp>,
-    shown: Option<Announcement>,
+    /// At most [`LAN_NETWORKS_MAX`]. One instance for each, so that who hears two of them has two nodes before them.
+    networks: BTreeMap<Network, (Instance, LanPlaces)>,
+    shown: Vec<(Network, Announcement)>,
+    /// The hour of what is shown.
+    hour: u32,
 }
 
 /// A node that the LAN shows.
@@ -38,6 +49,8 @@ struct Seen {
     /// Whose tag it is, if it is a friend's.
     friend: Option<PeerId>,
     at: Timestamp,
+    /// Friends' devices for which it was asked since it has shown this. As questions are slow, so few.
+    asked: BTreeSet<DeviceId>,
 }
 
 /// What a flood may cost in a minute. Tags are read for longer than strangers are taken in:
@@ -63,6 +76,10 @@ pub(crate) struct Lan {
     has_dht: bool,
     /// Since when no DHT server is known.
     alone_since: Option<Timestamp>,
+    /// Since when there is no server or relay of any kind, while a friend may not know our newest secret.
+    unserved_since: Option<Timestamp>,
+    /// When the next stranger's node may be asked.
+    next_ask: Timestamp,
     /// Where those are with whom this node makes up a DHT, if it does. It goes on when nobody
     /// is there: who was there last may have left something for who comes next.
     neighbours: Option<Vec<Address>>,
@@ -80,21 +97,83 @@ impl Lan {
     }
 
     /// This node can show itself.
-    pub fn up(&mut self, state: &State, turn: &mut Turn<'_>, transport: PublicKeyBytes, visible: bool) {
-        let mut instance = [0; 8];
-        turn.rng.fill_bytes(&mut instance);
-        self.own = Some(Own { instance, transport, visible_until: visible.then(|| turn.now.after(LAN_VISIBLE)), shown: None });
+    pub fn up(
+        &mut self,
+        state: &State,
+        turn: &mut Turn<'_>,
+        transport: PublicKeyBytes,
+        visible: bool,
+        networks: Vec<(Network, LanPlaces)>,
+    ) {
+        let visible_until = visible.then(|| turn.now.after(LAN_VISIBLE));
+        self.own = Some(Own { transport, visible_until, networks: BTreeMap::new(), shown: Vec::new(), hour: hour_of(turn.now) });
+        self.moved(state, turn, networks);
+    }
+
+    /// It listens at these places now, on these networks.
+    pub fn moved(&mut self, state: &State, turn: &mut Turn<'_>, networks: Vec<(Network, LanPlaces)>) {
+        let Some(own) = &mut self.own else { return };
+        let before = std::mem::take(&mut own.networks);
+        for (network, places) in networks.into_iter().take(LAN_NETWORKS_MAX) {
+            let instance = before.get(&network).map_or_else(
+                || {
+                    let mut drawn = [0; 8];
+                    turn.rng.fill_bytes(&mut drawn);
+                    drawn
+                },
+                |(instance, _)| *instance,
+            );
+            own.networks.insert(network, (instance, places));
+        }
         self.show(state, turn);
     }
 
     /// When what is shown changes by itself: with the hour, or when the name is to be hidden.
     pub fn next_due(&self) -> Option<Timestamp> {
         let own = self.own.as_ref()?;
-        let shown = own.shown.as_ref()?;
-        let next_hour = Timestamp((u64::from(shown.hour).saturating_add(1)).saturating_mul(HOUR));
-        let hidden = own.visible_until.filter(|_| shown.name.is_some());
+        let next_hour = Timestamp((u64::from(own.hour).saturating_add(1)).saturating_mul(HOUR));
+        let hidden = own.visible_until.filter(|_| own.shown.iter().any(|(_, shown)| shown.name.is_some()));
         let lonely = self.alone_since.filter(|_| self.neighbours.is_none());
-        [Some(next_hour), hidden, lonely.map(|at| at.after(NEIGHBOURS_DELAY))].into_iter().flatten().min()
+        [Some(next_hour), hidden, lonely.map(|at| at.after(NEIGHBOURS_DELAY)), self.ask_due()].into_iter().flatten().min()
+    }
+
+    /// Notes whether there is a server or relay by which friends could learn our newest secret.
+    pub fn watch(&mut self, state: &State, now: Timestamp, is_served: bool) {
+        if is_served || self.own.is_none() || state.own.past.is_empty() {
+            self.unserved_since = None;
+        } else {
+            self.unserved_since.get_or_insert(now);
+        }
+    }
+
+    fn ask_due(&self) -> Option<Timestamp> {
+        let due = self.unserved_since?.after(LAN_ASK_DELAY).max(self.next_ask);
+        self.seen.values().any(|seen| seen.friend.is_none()).then_some(due)
+    }
+
+    /// Whose node a stranger's could be, and where it is: one that is missed, and was not met
+    /// since somebody was taken out here. Drawn at random, so that nobody comes first by being
+    /// there first. At most one in [`LAN_ASK_PAUSE`].
+    pub fn ask(&mut self, state: &State, delivery: &Delivery, turn: &mut Turn<'_>) -> Option<(DeviceId, Vec<Address>)> {
+        self.ask_due().filter(|due| *due <= turn.now)?;
+        self.next_ask = turn.now.after(LAN_ASK_PAUSE);
+        // Who was met a while after that knows it.
+        let revoked = state.own.past.last()?.until.0.saturating_sub(PAST_LIFE);
+        let is_lost = |device: &DeviceId| {
+            let is_missed = state.friend_of(device).is_some_and(|friend| friend.stands() && !state.near.contains_key(&friend.peer));
+            let heard = state.devices.get(device).and_then(|row| row.heard);
+            is_missed && heard.is_none_or(|at| at < Timestamp(revoked).after(MINUTE))
+        };
+        let lost: Vec<DeviceId> = delivery.missed(state).into_iter().filter(is_lost).collect();
+        let strangers = self.seen.iter().filter(|(_, seen)| seen.friend.is_none() && !seen.sighting.near.is_empty());
+        let open: Vec<(Instance, DeviceId)> = strangers
+            .flat_map(|(instance, seen)| lost.iter().filter(|device| !seen.asked.contains(device)).map(|device| (*instance, *device)))
+            .collect();
+        let drawn = usize::try_from(turn.rng.next_u32()).unwrap_or_default().checked_rem(open.len())?;
+        let (instance, device) = open.get(drawn)?;
+        let seen = self.seen.get_mut(instance)?;
+        seen.asked.insert(*device);
+        Some((*device, seen.sighting.near.clone()))
     }
 
     /// Without a DHT server the nodes of a LAN are servers to each other, if their users want
@@ -110,7 +189,7 @@ impl Lan {
         } else if turn.now.since(*self.alone_since.get_or_insert(turn.now)) >= NEIGHBOURS_DELAY {
             let mut seen: Vec<&Seen> = self.seen.values().collect();
             seen.sort_unstable_by_key(|seen| (seen.friend.is_none(), seen.at, seen.sighting.shown.instance));
-            let places = |seen: &Seen| seen.sighting.places.iter().take(NEIGHBOUR_PLACES_MAX).cloned().collect::<Vec<_>>();
+            let places = |seen: &Seen| seen.sighting.near.iter().take(NEIGHBOUR_PLACES_MAX).cloned().collect::<Vec<_>>();
             neighbours = Some(seen.into_iter().take(NEIGHBOURS_MAX).flat_map(places).collect());
         }
         if self.neighbours != neighbours {
@@ -131,15 +210,15 @@ impl Lan {
 
     fn show(&mut self, state: &State, turn: &mut Turn<'_>) {
         let Some(own) = &mut self.own else { return };
-        let hour = hour_of(turn.now);
-        let shown = Announcement {
-            instance: own.instance,
-            hour,
-            tag: state.own.friendship.lan_tag(&own.instance, hour, &own.transport),
-            name: own.visible_until.filter(|until| *until > turn.now).map(|_| state.own.name.clone()),
+        own.hour = hour_of(turn.now);
+        let name = own.visible_until.filter(|until| *until > turn.now).map(|_| &state.own.name);
+        let announcement = |(network, (instance, places)): (&Network, &(Instance, LanPlaces))| {
+            let tag = state.own.friendship.lan_tag(instance, own.hour, &own.transport, places);
+            (*network, Announcement { instance: *instance, hour: own.hour, tag, places: places.clone(), name: name.cloned() })
         };
-        if own.shown.as_ref() != Some(&shown) {
-            own.shown = Some(shown.clone());
+        let shown: Vec<_> = own.networks.iter().map(announcement).collect();
+        if own.shown != shown {
+            own.shown.clone_from(&shown);
             turn.act(Action::Announce(shown));
         }
     }
@@ -148,9 +227,11 @@ impl Lan {
     pub fn sighted(&mut self, state: &mut State, now: Timestamp, mut sighting: Sighting) -> Option<PeerId> {
         sighting.places.retain(Address::is_bounded);
         sighting.places.truncate(ADDRESSES_MAX);
+        sighting.near.retain(|place| sighting.places.contains(place));
+        sighting.near.truncate(ADDRESSES_MAX);
         sighting.shown.name = sighting.shown.name.filter(|name| is_name(name));
         let instance = sighting.shown.instance;
-        let is_own = self.own.as_ref().is_none_or(|own| own.instance == instance);
+        let is_own = self.own.as_ref().is_none_or(|own| own.networks.values().any(|(own, _)| *own == instance));
         if is_own || sighting.places.is_empty() || sighting.shown.hour.abs_diff(hour_of(now)) > HOURS_APART {
             return None;
         }
@@ -165,7 +246,7 @@ impl Lan {
             return None;
         }
         let moved = self.seen.get(&instance).is_none_or(|known| known.sighting.places != sighting.places || known.friend != friend);
-        self.seen.insert(instance, Seen { sighting, friend, at: now });
+        self.seen.insert(instance, Seen { sighting, friend, at: now, asked: BTreeSet::new() });
         self.tell(state, friend?);
         friend.filter(|_| moved)
     }
@@ -193,7 +274,7 @@ impl Lan {
     pub fn view(&self, now: Timestamp) -> Option<LanView> {
         let own = self.own.as_ref()?;
         let visible_until = own.visible_until.filter(|until| *until > now);
-        let friends: std::collections::BTreeSet<PeerId> = self.seen.values().filter_map(|seen| seen.friend).collect();
+        let friends: BTreeSet<PeerId> = self.seen.values().filter_map(|seen| seen.friend).collect();
         let names = self.seen.values().filter(|seen| seen.friend.is_none()).filter_map(|seen| seen.sighting.shown.name.clone());
         Some(LanView {
             friends: friends.len(),
@@ -249,7 +330,9 @@ fn owner_of(state: &State, sighting: &Sighting) -> Option<PeerId> {
     let standing = state.friends.values().filter(|friend| friend.stands());
     let mut keyed = standing.filter_map(|friend| Some((friend.peer, friend.friendship.as_ref()?)));
     keyed
-        .find(|(_, friendship)| mac_matches(&friendship.lan_tag(&shown.instance, shown.hour, &sighting.transport), &shown.tag))
+        .find(|(_, friendship)| {
+            mac_matches(&friendship.lan_tag(&shown.instance, shown.hour, &sighting.transport, &shown.places), &shown.tag)
+        })
         .map(|(peer, _)| peer)
 }
 

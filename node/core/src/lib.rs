@@ -270,7 +270,8 @@ impl Core {
                 }
             }
             Input::Frame(link, bytes) => intake.frame(state, delivery, keeper, turn, link, &bytes)?,
-            Input::LanUp { transport, visible } => lan.up(state, turn, transport, visible),
+            Input::LanUp { transport, visible, networks } => lan.up(state, turn, transport, visible, networks),
+            Input::LanMoved(networks) => lan.moved(state, turn, networks),
             Input::Sighted(sighting) => {
                 if let Some(friend) = lan.sighted(state, now, sighting) {
                     for device in request::devices_of(state, &friend) {
@@ -309,6 +310,9 @@ impl Core {
                 finder.tick(state, turn);
                 outage.tick(state, delivery, depots, turn)?;
                 delivery.tick(state, turn)?;
+                if let Some((device, places)) = lan.ask(state, delivery, turn) {
+                    delivery.ask(state, turn, &device, places);
+                }
                 depots.tick(state, turn)?;
                 conversation::expire(state, turn)?;
                 standings.tick(state, turn);
@@ -341,6 +345,7 @@ impl Core {
             }
         }
         lan.choose_neighbours(turn, beacon.knows_servers());
+        lan.watch(state, turn.now, beacon.has_servers() || depots.reaches_any());
         if !state.told.is_empty() {
             intake::told(state, delivery, turn)?;
         }

@@ -32,6 +32,13 @@ pub const LAN_SEEN_MAX: usize = 256;
 pub const LAN_NEW_MAX: usize = 64;
 /// Tags that are computed within a minute, one for each friend and node shown: half a second's work.
 pub const LAN_TAGS_MAX: usize = 250_000;
+/// Networks on which a node shows itself.
+pub const LAN_NETWORKS_MAX: usize = 8;
+/// Without a server or a relay for so long, a node asks strangers' nodes on the LAN whether they
+/// are of a friend who cannot know its newest secret.
+pub const LAN_ASK_DELAY: u64 = MINUTE;
+/// Pause between two such questions: eight a minute.
+pub const LAN_ASK_PAUSE: u64 = MINUTE / 8;
 /// How long this node's name is shown to strangers on the LAN.
 pub const LAN_VISIBLE: u64 = 10 * MINUTE;
 /// Friendship secrets remembered that are over, and for how long: who still uses one is told so.

@@ -8,6 +8,7 @@ use crate::command::{Command, CommandError, Path, Reply};
 use symbolon_presence::id::{LookupId, MessageId, PeerId, PublicKeyBytes, RequestId, RoomId};
 
 pub use symbolon_presence::address::Address;
+pub use symbolon_presence::lan::LanPlaces;
 
 /// One live, ordered, two-way pipe of frames to somebody: a long-lived
 /// `/symbolon/mailbox/1` stream. Numbers are never reused while the process lives.
@@ -33,10 +34,13 @@ pub struct DialId(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Source(pub u64);
 
-/// A node on the LAN: drawn anew at each start, and no name of anything.
+/// A node on one network: drawn again at each start for each network, and no name of anything.
 pub type Instance = [u8; 8];
 
-/// What a node shows on the LAN.
+/// A network that this machine is on: the index of an interface.
+pub type Network = u32;
+
+/// What a node shows on one network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Announcement {
     /// Which node.
@@ -45,6 +49,8 @@ pub struct Announcement {
     pub hour: u32,
     /// What friends recognise it by: [`FriendshipSecret::lan_tag`](symbolon_presence::friendship::FriendshipSecret::lan_tag).
     pub tag: [u8; 16],
+    /// Where it says that it listens. The tag binds it.
+    pub places: LanPlaces,
     /// Its name, while it is visible to strangers.
     pub name: Option<String>,
 }
@@ -56,8 +62,10 @@ pub struct Sighting {
     pub shown: Announcement,
     /// The transport key that it claims. The places lead to no other key.
     pub transport: PublicKeyBytes,
-    /// Where it listens.
+    /// The places that it shows, as they are dialled from here.
     pub places: Vec<Address>,
+    /// Those of them that are on a network of this machine: strangers are called nowhere else.
+    pub near: Vec<Address>,
 }
 
 /// One command that awaits its reply.
@@ -98,7 +106,11 @@ pub enum Input {
         transport: PublicKeyBytes,
         /// Whether strangers may read this node's name for a while.
         visible: bool,
+        /// Where it listens on each network. The first [`LAN_NETWORKS_MAX`](crate::limits::LAN_NETWORKS_MAX) count.
+        networks: Vec<(Network, LanPlaces)>,
     },
+    /// This node listens elsewhere on the LAN than before: all networks, as in [`Input::LanUp`].
+    LanMoved(Vec<(Network, LanPlaces)>),
     /// The LAN shows a node, or another place or hour of one.
     Sighted(Sighting),
     /// A node is gone from the LAN.
@@ -181,8 +193,8 @@ pub enum Action {
     /// Make up a DHT with the nodes of the LAN at these addresses, and with whoever joins; with
     /// none yet what was kept stays. `None`: no longer.
     Neighbours(Option<Vec<Address>>),
-    /// Show this on the LAN in place of what was shown before.
-    Announce(Announcement),
+    /// Show this on the LAN in place of all that was shown before, each on its network alone.
+    Announce(Vec<(Network, Announcement)>),
     /// Answer a command.
     Reply(CommandId, Result<Reply, CommandError>),
 }

@@ -7,7 +7,7 @@ use crate::net::NetHandle;
 use crate::store::MlsTable;
 use crate::store::Store;
 use std::rc::Rc;
-use symbolon_core::seam::{Action, Address, Announcement, CloseReason, DialId, Event, Input, LinkId, Look};
+use symbolon_core::seam::{Action, Address, Announcement, CloseReason, DialId, Event, Input, LinkId, Look, Network};
 use symbolon_core::table::Change;
 use symbolon_core::world::{CipherError, Shelf, World};
 use symbolon_core::{Core, CoreConfig, LoadError, TurnFailed};
@@ -127,9 +127,9 @@ impl Transport for Ways {
         self.net.neighbours(places);
     }
 
-    fn announce(&mut self, shown: Announcement) {
+    fn announce(&mut self, shown: Vec<(Network, Announcement)>) {
         if let Some(lan) = &self.lan {
-            lan.announce(&shown);
+            lan.announce(shown);
         }
     }
 

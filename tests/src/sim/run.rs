@@ -12,7 +12,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use std::collections::{BTreeMap, BTreeSet};
 use symbolon_core::command::{Command, CommandError, Reply};
-use symbolon_core::seam::{Action, Address, Announcement, CommandId, Event, Input, LinkId};
+use symbolon_core::seam::{Action, Address, Announcement, CommandId, Event, Input, LinkId, Network};
 use symbolon_presence::time::{SECOND, Timestamp};
 use symbolon_relay::frame::Frame;
 
@@ -62,7 +62,7 @@ pub struct Sim {
     /// Links that nodes opened to [`nowhere`], newest last. Nobody listens there unless this is set.
     pub rogue_links: Option<Vec<LinkId>>,
     /// What nodes wanted shown on the LAN, newest last. The world has none: a test shows it around.
-    pub announced: Vec<(Ix, Announcement)>,
+    pub announced: Vec<(Ix, Vec<(Network, Announcement)>)>,
     /// Events told so far, by node.
     pub events: Vec<Vec<Event>>,
     /// What is held against the invariants.

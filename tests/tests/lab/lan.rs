@@ -1,7 +1,7 @@
 //! Friends in one house, whose internet is down.
 
 use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, TcpStream, UdpSocket};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use symbolon_tests::lab::{Host, Lab, SlowCable, Switch};
@@ -201,10 +201,15 @@ impl Eve {
 
     /// All that was said since the last time, and for a while: the packets.
     fn packets(&self, during: Duration) -> Vec<Vec<u8>> {
+        self.heard(during).into_iter().map(|(_, packet)| packet).collect()
+    }
+
+    /// The same, and from where each came.
+    fn heard(&self, during: Duration) -> Vec<(IpAddr, Vec<u8>)> {
         let (begun, mut packets, mut buffer) = (Instant::now(), Vec::new(), [0; 65_536]);
         while begun.elapsed() < during {
-            if let Ok(len) = self.0.recv(&mut buffer) {
-                packets.push(buffer[..len].to_vec());
+            if let Ok((len, from)) = self.0.recv_from(&mut buffer) {
+                packets.push((from.ip(), buffer[..len].to_vec()));
             }
         }
         packets
@@ -255,7 +260,7 @@ fn a89_port_5353_says_nothing_that_is_the_same_after_a_restart() {
         }
     }
     let (first, second) = (words(&first), words(&second));
-    for key in ["g=", "k=", "t=", "q="] {
+    for key in ["g=", "k=", "a="] {
         for said in [&first, &second] {
             assert!(said.iter().any(|word| word.contains(key)), "{key} was not heard: {said:?}");
         }
@@ -264,27 +269,221 @@ fn a89_port_5353_says_nothing_that_is_the_same_after_a_restart() {
     assert!(both.is_empty(), "the same after a restart: {both:?}");
 }
 
-/// A multicast DNS answer (RFC 1035, section 4) in which somebody shows an instance.
-fn shown(number: u64) -> Vec<u8> {
+/// A multicast DNS answer (RFC 1035, section 4) in which somebody at 10.9.0.9 shows an instance
+/// with this text. Who hears it forgets what that instance showed before.
+fn answer(instance: &str, host: &str, text: &[u8]) -> Vec<u8> {
     fn name(labels: &[&str]) -> Vec<u8> {
         let label = |label: &&str| [&[label.len() as u8], label.as_bytes()].concat();
         [labels.iter().flat_map(label).collect::<Vec<u8>>(), vec![0]].concat()
     }
-    fn record(owner: &[u8], kind: u16, data: &[u8]) -> Vec<u8> {
-        let fixed = [&kind.to_be_bytes()[..], &[0, 1], &4_500_u32.to_be_bytes(), &(data.len() as u16).to_be_bytes()].concat();
-        [owner, &fixed, data].concat()
+    fn record(owner: &[u8], kind: u16, class: u16, data: &[u8]) -> Vec<u8> {
+        let times = [&4_500_u32.to_be_bytes()[..], &(data.len() as u16).to_be_bytes()].concat();
+        [owner, &kind.to_be_bytes(), &class.to_be_bytes(), &times, data].concat()
     }
-    let (instance, host) = (format!("{number:016x}"), format!("{:016x}", number << 32));
     let service = name(&["_symbolon", "_udp", "local"]);
-    let full = name(&[&instance, "_symbolon", "_udp", "local"]);
-    let host = name(&[&host, "local"]);
-    let hour = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() / 3_600;
-    let pairs = ["v=1".to_owned(), format!("h={hour}"), format!("g={number:032x}"), format!("k=58{}", "66".repeat(31)), "t=9".to_owned()];
-    let text: Vec<u8> = pairs.iter().flat_map(|pair| [&[pair.len() as u8], pair.as_bytes()].concat()).collect();
+    let full = name(&[instance, "_symbolon", "_udp", "local"]);
+    let host = name(&[host, "local"]);
     let header = [0, 0, 0x84, 0, 0, 0, 0, 4, 0, 0, 0, 0];
     let port = [&[0, 0, 0, 0, 0, 9][..], &host].concat();
-    let records = [record(&service, 12, &full), record(&full, 33, &port), record(&full, 16, &text), record(&host, 1, &[10, 9, 0, 9])];
+    let records = [
+        record(&service, 12, 1, &full),
+        record(&full, 33, 0x8001, &port),
+        record(&full, 16, 0x8001, text),
+        record(&host, 1, 0x8001, &[10, 9, 0, 9]),
+    ];
     [&header[..], &records.concat()].concat()
+}
+
+/// The strings of a text record.
+fn text_of(pairs: &[String]) -> Vec<u8> {
+    pairs.iter().flat_map(|pair| [&[pair.len() as u8], pair.as_bytes()].concat()).collect()
+}
+
+/// One of many instances that somebody invents.
+fn shown(number: u64) -> Vec<u8> {
+    let hour = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() / 3_600;
+    // TCP port 9 of 10.9.0.9.
+    let list = "a=AQoJAAkACQ".to_owned();
+    let pairs = ["v=2".to_owned(), format!("h={hour}"), format!("g={number:032x}"), format!("k=58{}", "66".repeat(31)), list];
+    answer(&format!("{number:016x}"), &format!("{:016x}", number << 32), &text_of(&pairs))
+}
+
+/// What a packet of multicast DNS says: of each record whose it is, its kind and its bytes.
+fn records(packet: &[u8]) -> Vec<(String, u16, Vec<u8>)> {
+    fn number(packet: &[u8], at: usize) -> Option<usize> {
+        Some(usize::from(u16::from_be_bytes(packet.get(at..at + 2)?.try_into().ok()?)))
+    }
+    fn name(packet: &[u8], mut at: usize) -> Option<(String, usize)> {
+        let (mut labels, mut end) = (Vec::new(), None);
+        for _ in 0..64 {
+            let len = usize::from(*packet.get(at)?);
+            if len == 0 {
+                return Some((labels.join("."), end.unwrap_or(at + 1)));
+            }
+            if len >= 0xc0 {
+                end = end.or(Some(at + 2));
+                at = number(packet, at)? & 0x3fff;
+            } else {
+                labels.push(String::from_utf8_lossy(packet.get(at + 1..at + 1 + len)?).into_owned());
+                at += 1 + len;
+            }
+        }
+        None
+    }
+    let read = || {
+        let (mut at, mut all) = (12, Vec::new());
+        for _ in 0..number(packet, 4)? {
+            at = name(packet, at)?.1 + 4;
+        }
+        let count: usize = [6, 8, 10].into_iter().filter_map(|at| number(packet, at)).sum();
+        for _ in 0..count {
+            let (whose, behind) = name(packet, at)?;
+            let len = number(packet, behind + 8)?;
+            all.push((whose, number(packet, behind)? as u16, packet.get(behind + 10..behind + 10 + len)?.to_vec()));
+            at = behind + 10 + len;
+        }
+        Some(all)
+    };
+    read().unwrap_or_default()
+}
+
+/// What a node at this address showed last: its instance and its text.
+fn record_of(heard: &[(IpAddr, Vec<u8>)], node: Ipv4Addr) -> Option<(String, Vec<u8>)> {
+    let said = heard.iter().filter(|(from, _)| *from == IpAddr::V4(node)).flat_map(|(_, packet)| records(packet));
+    let shown = said.filter(|(whose, kind, _)| *kind == 16 && whose.ends_with("._symbolon._udp.local"));
+    shown.last().map(|(whose, _, text)| (whose.split('.').next().unwrap().to_owned(), text))
+}
+
+/// How often somebody has called a machine: segments of TCP, and datagrams for which there is no socket.
+fn calls(host: &Host) -> u64 {
+    let table = host.run(|| std::fs::read_to_string("/proc/thread-self/net/snmp").map_err(|error| error.to_string())).unwrap();
+    let count = |protocol: &str, what: &str| -> u64 {
+        let mut lines = table.lines().filter_map(|line| line.strip_prefix(protocol));
+        let (heads, values) = (lines.next().unwrap(), lines.next().unwrap());
+        let at = heads.split_whitespace().position(|head| head == what).unwrap();
+        values.split_whitespace().nth(at).unwrap().parse().unwrap()
+    };
+    count("Tcp:", "InSegs") + count("Udp:", "NoPorts")
+}
+
+#[test]
+fn a93_who_shows_a_friends_record_again_with_an_address_of_their_own_is_not_called() {
+    let Some(lab) = Lab::open() else { return };
+    let home = tempfile::tempdir().unwrap();
+    let (switch, a, b, e) = (lab.switch().unwrap(), lab.host().unwrap(), lab.host().unwrap(), lab.host().unwrap());
+    a.plug(&switch, &["10.9.0.1/24"]).unwrap();
+    let cable = b.plug(&switch, &["10.9.0.2/24"]).unwrap();
+    e.plug(&switch, &["10.9.0.9/24"]).unwrap();
+    let eve = Eve::listen(&e, Ipv4Addr::new(10, 9, 0, 9));
+    let andi = start(&a, &home.path().join("andi"), "Andi", &[]);
+    let ben = start(&b, &home.path().join("ben"), "Ben", &[]);
+    befriend((&a, &andi), (&b, &ben));
+    within(SOON, "the way is the LAN's", || Ok((path(&a, &andi)?.as_deref() == Some("lan")).then_some(()))).unwrap();
+    let heard = eve.heard(Duration::from_secs(3));
+    let (instance, text) = record_of(&heard, Ipv4Addr::new(10, 9, 0, 2)).expect("Ben has shown himself");
+
+    b.connect(&cable, false).unwrap();
+    a.run(|| andi.json(&["send", "Ben", "are you there?"])).unwrap();
+    let before = calls(&e);
+    let mouth = e.run(|| UdpSocket::bind("10.9.0.9:0").map_err(|error| error.to_string())).unwrap();
+    // As it was, and with a list of her own under Ben's tag.
+    let list = b"a=AQoJAAkACQ";
+    let mut own = text.clone();
+    let at = own.windows(2).position(|window| window == b"a=");
+    if let Some(at) = at {
+        let len = usize::from(own[at - 1]);
+        own.splice(at - 1..at + len, [&[list.len() as u8], &list[..]].concat());
+    }
+    for round in 0..20 {
+        let said = if round % 4 == 3 { &own } else { &text };
+        mouth.send_to(&answer(&instance, "00000000000000ee", said), "224.0.0.251:5353").unwrap();
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    assert_eq!(calls(&e) - before, 0, "Eve was called in Ben's place");
+    a.run(|| Ok(TcpStream::connect("10.9.0.9:9").map(drop).unwrap_err())).unwrap();
+    assert!(calls(&e) > before, "calls are counted");
+
+    b.connect(&cable, true).unwrap();
+    b.renumber(&cable, &["10.9.0.2/24"]).unwrap();
+    deliver(&a, &andi, "Ben", "there you are");
+}
+
+#[test]
+fn each_network_hears_of_its_own_addresses_alone() {
+    let Some(lab) = Lab::open() else { return };
+    let home = tempfile::tempdir().unwrap();
+    let (near, far, a, e) = (lab.switch().unwrap(), lab.switch().unwrap(), lab.host().unwrap(), lab.host().unwrap());
+    a.plug(&near, &["10.9.0.1/24", "fd09::1/64"]).unwrap();
+    a.plug(&far, &["10.8.0.1/24", "fd08::1/64"]).unwrap();
+    e.plug(&near, &["10.9.0.9/24"]).unwrap();
+    let eve = Eve::listen(&e, Ipv4Addr::new(10, 9, 0, 9));
+    let _andi = start(&a, &home.path().join("andi"), "Andi", &[]);
+    let heard = eve.heard(Duration::from_secs(5));
+    let (_, text) = record_of(&heard, Ipv4Addr::new(10, 9, 0, 1)).expect("Andi's node has shown itself");
+    let start = text.windows(3).position(|window| window[1..] == *b"a=").unwrap();
+    let list = &text[start + 3..start + 1 + usize::from(text[start])];
+    let list = symbolon_presence::lan::LanPlaces::decode(&data_encoding::BASE64URL_NOPAD.decode(list).unwrap()).unwrap();
+    let shown: BTreeSet<IpAddr> = list.iter().map(|place| place.ip).collect();
+    assert!(shown.contains(&"10.9.0.1".parse().unwrap()) && shown.contains(&"fd09::1".parse().unwrap()));
+    let cables = shown.iter().filter(|ip| matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local())).count();
+    assert_eq!(cables, 1, "one network has one link-local address");
+    for (_, packet) in &heard {
+        for (_, kind, bytes) in records(packet) {
+            let other = [&[10_u8, 8, 0, 1][..], &[0xfd, 0x08], &[0xfe, 0x80]];
+            assert!(![1, 28].contains(&kind) || !other.iter().any(|other| bytes.starts_with(other)), "{bytes:?}");
+        }
+    }
+    assert!(!shown.contains(&"10.8.0.1".parse().unwrap()) && !shown.contains(&"fd08::1".parse().unwrap()));
+}
+
+#[test]
+fn friends_who_both_took_somebody_out_while_apart_find_each_other_on_the_lan_alone() {
+    let Some(lab) = Lab::open() else { return };
+    let home = tempfile::tempdir().unwrap();
+    let (switch, a, b, c) = (lab.switch().unwrap(), lab.host().unwrap(), lab.host().unwrap(), lab.host().unwrap());
+    let device = a.plug(&switch, &["10.9.0.1/24"]).unwrap();
+    b.plug(&switch, &["10.9.0.2/24"]).unwrap();
+    c.plug(&switch, &["10.9.0.3/24"]).unwrap();
+    let mut andi = start(&a, &home.path().join("andi"), "Andi", &[]);
+    let mut ben = start(&b, &home.path().join("ben"), "Ben", &[]);
+    let mut cleo = start(&c, &home.path().join("cleo"), "Cleo", &[]);
+    befriend((&a, &andi), (&b, &ben));
+    for (host, node) in [(&a, &andi), (&b, &ben)] {
+        let link = c.run(|| Ok(cleo.json(&["invite", "--auto-accept"])?[0]["link"].as_str().unwrap().to_owned())).unwrap();
+        host.run(|| node.json(&["add", &link])).unwrap();
+        host.run(|| wait_for_friend(node, "Cleo")).unwrap();
+    }
+    deliver(&a, &andi, "Ben", "before");
+
+    c.run(|| cleo.interrupt()).unwrap();
+    b.connect(&device, false).unwrap();
+    for (host, node) in [(&a, &andi), (&b, &ben)] {
+        host.run(|| node.json(&["unfriend", "Cleo"])).unwrap();
+    }
+    a.run(|| andi.interrupt()).unwrap();
+    b.run(|| ben.interrupt()).unwrap();
+    // Nobody knows an address of the other that is good, or a secret.
+    b.connect(&device, true).unwrap();
+    a.renumber(&device, &["10.7.0.11/24"]).unwrap();
+    b.renumber(&device, &["10.7.0.12/24"]).unwrap();
+    a.run(|| andi.restart()).unwrap();
+    b.run(|| ben.restart()).unwrap();
+    let begun = Instant::now();
+    a.run(|| andi.json(&["send", "Ben", "after"])).unwrap();
+    let arrived = || Ok((b.run(|| ben.json(&["read"]))?.len() == 2).then_some(()));
+    within(Duration::from_secs(180), "Ben has Andi's text", arrived).unwrap();
+    println!("found after {:?}", begun.elapsed());
+    assert!(begun.elapsed() > Duration::from_secs(45), "they were strangers to each other");
+    deliver(&b, &ben, "Andi", "and back");
+
+    // They have told each other, and know each other's records from now on.
+    let knows = |host: &Host, node: &Node| -> Result<bool, Trouble> {
+        Ok(host.run(|| node.json(&["status"]))?.swap_remove(0)["nearby"]["friends"] == 1)
+    };
+    within(SOON, "each knows the other's record", || Ok((knows(&a, &andi)? && knows(&b, &ben)?).then_some(()))).unwrap();
+    for node in [&andi, &ben] {
+        node.calm().unwrap();
+    }
 }
 
 #[test]

@@ -2,11 +2,13 @@
 
 use crate::{hex, vector};
 use serde_json::{Value, json};
+use std::net::IpAddr;
 use symbolon_presence::friendship::FriendshipSecret;
 use symbolon_presence::id::{Digest, MailboxId, PublicKeyBytes};
 use symbolon_presence::identity::{DeviceCertBody, pair_context, peer_id};
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::labels::{Label, SIGN_LEAF};
+use symbolon_presence::lan::Carrier;
 use symbolon_presence::sign::{SigningKey, VerifyingKey};
 use symbolon_presence::words::{fingerprint_words, words_match};
 use symbolon_presence::{codec, identity::CERT_MAX};
@@ -93,11 +95,30 @@ fn signature(label: Label) -> Value {
 fn lan_tag() -> Value {
     let secret = FriendshipSecret { revision: 3, secret: Secret::from_bytes([0x61; 32]) };
     let (instance, hour, transport) = ([1, 2, 3, 4, 5, 6, 7, 8], 494_583, PublicKeyBytes([0x62; 32]));
+    let places = samples::lan_places();
+    let octets = |ip| match ip {
+        IpAddr::V4(ip) => ip.octets().to_vec(),
+        IpAddr::V6(ip) => ip.octets().to_vec(),
+    };
+    let shown: Vec<Value> = places
+        .iter()
+        .map(|place| json!({ "tcp": place.carrier == Carrier::Tcp, "address": hex(octets(place.ip)), "port": place.port }))
+        .collect();
     vector(
         "LAN tag",
-        "One tag for each instance, hour and transport key, under a key of F_r.",
-        json!({ "secret": hex(secret.secret.expose()), "instance": hex(instance), "hour": hour, "transport": hex(transport.as_bytes()) }),
-        json!({ "tag": hex(secret.lan_tag(&instance, hour, &transport)) }),
+        "One tag for each instance, hour, transport key and list of places, under a key of F_r. Each place is kind, address and port.",
+        json!({
+            "secret": hex(secret.secret.expose()),
+            "instance": hex(instance),
+            "hour": hour,
+            "transport": hex(transport.as_bytes()),
+            "places": shown,
+        }),
+        json!({
+            "list": hex(places.as_bytes()),
+            "text": data_encoding::BASE64URL_NOPAD.encode(places.as_bytes()),
+            "tag": hex(secret.lan_tag(&instance, hour, &transport, &places)),
+        }),
     )
 }
 

@@ -186,6 +186,20 @@ impl Delivery {
         self.dial(state, turn, device)
     }
 
+    /// Asks a node of the LAN whether it is a device's, although it looks like a stranger's: it is
+    /// called there, and gets nothing but the proof until it has answered.
+    pub fn ask(&mut self, state: &State, turn: &mut Turn<'_>, device: &DeviceId, places: Vec<Address>) {
+        if !wants_link(state, device) || self.sessions.get(device).is_some_and(|session| session.link.is_some()) {
+            return;
+        }
+        self.next_dial_id = self.next_dial_id.saturating_add(1);
+        let dial = DialId(self.next_dial_id);
+        // Beside what else is tried for the device.
+        self.dials.insert(dial, *device);
+        self.asking.insert(dial);
+        turn.act(Action::Dial(dial, places));
+    }
+
     /// The network is back: nobody's pause counts any longer. Whom something waits for is called at
     /// once, the others little by little.
     pub fn rouse(&mut self, state: &State, turn: &mut Turn<'_>) {

@@ -7,6 +7,7 @@ impl Delivery {
     pub fn link_up(&mut self, state: &mut State, turn: &mut Turn<'_>, up: Up) -> Result<(), TurnFailed> {
         let Up { link, dial, .. } = up;
         let device = dial.and_then(|dial| self.dials.remove(&dial));
+        let asked = dial.is_some_and(|dial| self.asking.remove(&dial));
         if dial.is_some() && device.is_none() {
             turn.act(Action::Close(link, CloseReason::Idle));
             return Ok(());
@@ -20,7 +21,7 @@ impl Delivery {
             }
             return Ok(());
         }
-        self.links.insert(link, Link::new(&up, device));
+        self.links.insert(link, Link { asked, ..Link::new(&up, device) });
         let Some(device) = device else { return Ok(()) };
         let session = self.sessions.entry(device).or_default();
         session.dial = None;
@@ -51,6 +52,7 @@ impl Delivery {
     /// An attempt failed.
     pub fn dial_failed(&mut self, state: &mut State, turn: &mut Turn<'_>, dial: DialId) {
         let Some(device) = self.dials.remove(&dial) else { return };
+        self.asking.remove(&dial);
         let session = self.sessions.entry(device).or_default();
         if session.dial != Some(dial) {
             // A better way was found meanwhile.
@@ -72,6 +74,13 @@ impl Delivery {
         if let Some(device) = gone.device {
             if let Some(row) = state.devices.get(&device) {
                 state.clock.forget(&row.peer);
+            }
+            if gone.asked
+                && !gone.proved
+                && let Some(session) = self.sessions.get_mut(&device)
+            {
+                // It says nothing of whether the device can be reached elsewhere.
+                session.attempts = session.attempts.saturating_sub(1);
             }
             self.detach(state, turn, &device, link, gone.proved);
             if !state.devices.contains_key(&device) && self.sessions.get(&device).is_some_and(|session| session.link.is_none()) {

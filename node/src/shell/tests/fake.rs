@@ -353,7 +353,7 @@ impl Transport for Sent {
         self.push("bootstrap".into());
     }
 
-    fn announce(&mut self, _: Announcement) {
+    fn announce(&mut self, _: Vec<(Network, Announcement)>) {
         self.push("announce".into());
     }
     fn reset(&mut self) {

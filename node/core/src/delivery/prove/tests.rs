@@ -1,13 +1,14 @@
 //! Proofs as one side sees them: their bounds, and what a link is worth without and with one.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use super::*;
 use crate::fixture::{friend, in_turn};
 use crate::seam::TransportKeys;
 use rand_core::SeedableRng;
-use symbolon_presence::id::PublicKeyBytes;
+use symbolon_presence::id::{PublicKeyBytes, RequestId};
 use symbolon_presence::identity::Identity;
+use symbolon_presence::kdf::Secret;
 use symbolon_presence::time::DAY;
 use symbolon_relay::frame::MailboxEntry;
 use symbolon_relay::grant::MailboxKeys;
@@ -223,5 +224,59 @@ fn a_build_is_remembered_for_a_day_and_a_suspicion_does_not_outweigh_what_was_sa
         assert!(state.other_build(turn.now, &device).is_none());
         state.suspect_build(turn.now, &device);
         assert!(state.other_build(turn.now, &device).is_some() && !state.is_incompatible(turn.now, &device), "nothing follows from it");
+    });
+}
+
+#[test]
+fn a_strangers_node_that_is_asked_gets_one_proof_and_no_envelope_until_it_has_answered() {
+    in_turn(|state, turn| {
+        let ben = Ben::new(1, state, turn);
+        let entry = state.devices[&ben.device()].entry.clone();
+        let via = outbox::Via { entry, key: Secret::from_bytes([6; 32]), usage: None, depots: Vec::new() };
+        let envelope = state.envelope_key_to(&ben.device()).unwrap().seal(0, b"x").unwrap();
+        outbox::enqueue(state, turn, &ben.device(), What::Offer(RequestId([1; 16])), Some(via), envelope);
+        let frames = |turn: &mut Turn<'_>, on: LinkId| {
+            let actions: Vec<Action> = turn.out.actions.drain(..).collect();
+            let sent = actions.into_iter().filter_map(|action| match action {
+                Action::Send(link, bytes) if link == on => Frame::decode(&bytes).ok(),
+                _ => None,
+            });
+            sent.collect::<Vec<_>>()
+        };
+        let mut delivery = Delivery::default();
+        let open = |delivery: &mut Delivery, state: &mut State, turn: &mut Turn<'_>, number: u64| {
+            let dial = turn.out.actions.drain(..).find_map(|action| if let Action::Dial(dial, _) = action { Some(dial) } else { None });
+            delivery.link_up(state, turn, Up { link: LinkId(number), dial, path: Path::Lan, keys: Some(keys(number)) }).unwrap();
+        };
+        delivery.sessions.entry(ben.device()).or_default().attempts = 5;
+        let places = vec![Address(vec![4, 10, 9, 0, 1, 6, 0, 9])];
+        delivery.ask(state, turn, &ben.device(), places.clone());
+        assert!(matches!(turn.out.actions.back(), Some(Action::Dial(_, at)) if *at == places));
+        open(&mut delivery, state, turn, 1);
+        delivery.wake(state, turn, &ben.device()).unwrap();
+        let sent = frames(turn, LinkId(1));
+        assert!(matches!(sent.as_slice(), [Frame::Prove(_)]), "{sent:?}");
+        delivery.ask(state, turn, &ben.device(), places.clone());
+        assert!(turn.out.actions.is_empty(), "one at a time");
+        // Nobody answers.
+        turn.now = turn.now.after(PROVE_TIMEOUT);
+        delivery.tick(state, turn).unwrap();
+        assert!(turn.out.actions.drain(..).any(|action| matches!(action, Action::Close(LinkId(1), _))));
+        let session = &delivery.sessions[&ben.device()];
+        assert_eq!((session.attempts, session.next_dial.is_some()), (5, true), "the way to where the friend was is tried as before");
+        // It is the friend's.
+        delivery.ask(state, turn, &ben.device(), places.clone());
+        open(&mut delivery, state, turn, 2);
+        delivery.sessions.get_mut(&ben.device()).unwrap().greet = false;
+        let ends = Ends { dialler: keys(2).own, dialled: keys(2).other };
+        delivery.proof(state, turn, LinkId(2), Prove::new(&ben.key, Role::Dialled, &ends, [0; 16], WIRE_VERSION, [0; 16])).unwrap();
+        let sent = frames(turn, LinkId(2));
+        assert!(matches!(sent.as_slice(), [Frame::Prove(_), Frame::Put(_)]), "{sent:?}");
+        // A call that fails leaves nothing behind.
+        let mut delivery = Delivery::default();
+        delivery.ask(state, turn, &ben.device(), places);
+        let Some(Action::Dial(dial, _)) = turn.out.actions.pop_back() else { panic!("no call") };
+        delivery.dial_failed(state, turn, dial);
+        assert!(delivery.dials.is_empty() && delivery.asking.is_empty());
     });
 }
