@@ -350,8 +350,8 @@ fn records(packet: &[u8]) -> Vec<(String, u16, Vec<u8>)> {
 /// What a node at this address showed last: its instance and its text.
 fn record_of(heard: &[(IpAddr, Vec<u8>)], node: Ipv4Addr) -> Option<(String, Vec<u8>)> {
     let said = heard.iter().filter(|(from, _)| *from == IpAddr::V4(node)).flat_map(|(_, packet)| records(packet));
-    let shown = said.filter(|(whose, kind, _)| *kind == 16 && whose.ends_with("._symbolon._udp.local"));
-    shown.last().map(|(whose, _, text)| (whose.split('.').next().unwrap().to_owned(), text))
+    let mut shown = said.filter(|(whose, kind, _)| *kind == 16 && whose.ends_with("._symbolon._udp.local"));
+    shown.next_back().map(|(whose, _, text)| (whose.split('.').next().unwrap().to_owned(), text))
 }
 
 /// How often somebody has called a machine: segments of TCP, and datagrams for which there is no socket.

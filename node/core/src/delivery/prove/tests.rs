@@ -237,9 +237,9 @@ fn a_strangers_node_that_is_asked_gets_one_proof_and_no_envelope_until_it_has_an
         outbox::enqueue(state, turn, &ben.device(), What::Offer(RequestId([1; 16])), Some(via), envelope);
         let frames = |turn: &mut Turn<'_>, on: LinkId| {
             let actions: Vec<Action> = turn.out.actions.drain(..).collect();
-            let sent = actions.into_iter().filter_map(|action| match action {
-                Action::Send(link, bytes) if link == on => Frame::decode(&bytes).ok(),
-                _ => None,
+            let sent = actions.into_iter().filter_map(|action| {
+                let Action::Send(link, bytes) = action else { return None };
+                Frame::decode(&bytes).ok().filter(|_| link == on)
             });
             sent.collect::<Vec<_>>()
         };
