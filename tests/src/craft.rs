@@ -20,7 +20,7 @@ use symbolon_core::wire::{
 };
 use symbolon_core::world::{LeafKey, Lifetime, Opened, RoomCipher, Sealed};
 use symbolon_presence::codec;
-use symbolon_presence::envelope::{KnownKey, frame_id, line_start, open_first, seal_first};
+use symbolon_presence::envelope::{Kind, KnownKey, frame_id, kind, line_start, open_first, seal_first};
 use symbolon_presence::friendship::FriendshipSecret;
 use symbolon_presence::id::{Digest, FrameId, GrantId, MessageId, Nonce, PeerId, PublicKeyBytes, RequestId, RoomId};
 use symbolon_presence::identity::{Device, Identity, pair_context};
@@ -325,7 +325,17 @@ impl Actor {
         let is_answer = |frame: &Vec<u8>| matches!(Frame::decode(frame), Ok(Frame::Prove(answer)) if answer.is_by(&self.link_key(bond), Role::Dialled, &ends));
         let answer = frames.iter().position(is_answer).expect("the friend proves itself, too");
         frames.remove(answer);
+        self.sign(sim, link, &frames);
         frames
+    }
+
+    /// Signs for steps among some frames: a friend asks how both stand, and hangs up on who signs for nothing.
+    pub fn sign(&mut self, sim: &mut Sim, link: LinkId, frames: &[Vec<u8>]) {
+        let steps: Vec<FrameId> = frames.iter().filter_map(|frame| step_of(frame)).collect();
+        if !steps.is_empty() {
+            let stored = self.receipt(sim.now, &steps, Outcome::Stored(sim.now.after(DAY)));
+            sim.rogue_send(link, stored);
+        }
     }
 
     /// A new link of its own to a friend, proved.
@@ -371,6 +381,14 @@ pub fn put(contact: &Contact, usage: Option<Nonce>, envelope: Vec<u8>) -> Vec<u8
 /// What a link says, verified.
 pub fn contact_of(link: &str, now: Timestamp) -> VerifiedContact {
     ContactRecord::from_link(link).ok().and_then(|record| record.verify(now).ok()).expect("the link is good")
+}
+
+/// The envelope of a frame that puts a first one.
+fn step_of(frame: &[u8]) -> Option<FrameId> {
+    match Frame::decode(frame) {
+        Ok(Frame::Put(put)) if kind(&put.envelope) == Some(Kind::First) => Some(put.frame),
+        _ => None,
+    }
 }
 
 /// The lines of all receipts among some frames.

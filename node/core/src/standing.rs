@@ -225,6 +225,11 @@ impl Standings {
     pub fn look(&mut self, state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
         for id in friends_devices(state) {
             let Some(row) = state.devices.get(&id) else { continue };
+            let is_asked = |(at, is_question): &(Timestamp, bool)| *is_question && turn.now.since(*at) < HOUR / 2;
+            if self.sent.get(&id).is_some_and(|sent| sent.iter().any(is_asked)) {
+                // The answer may be on its way.
+                continue;
+            }
             let is_renewing = state.friend_of(&id).is_some_and(|friend| friend.renewing.is_some());
             let is_unanswered = state.awaiting.contains(&id) && row.heard.is_some_and(|at| turn.now.since(at) < HOUR);
             if is_renewing || is_unanswered || is_stuck(row, turn)? {
