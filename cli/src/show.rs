@@ -213,7 +213,11 @@ pub fn relay(view: &Value) -> String {
         (Some(waiting), Some(most)) => format!("  {waiting} of {most} entries"),
         _ => String::new(),
     };
-    format!("{}  {}{quota}\n", line(str_of(view, "relay")), line(str_of(view, "state")))
+    let problem = match str_of(view, "problem") {
+        "" => String::new(),
+        problem => format!("  {}\n", line(problem)),
+    };
+    format!("{}  {}{quota}\n{problem}", line(str_of(view, "relay")), line(str_of(view, "state")))
 }
 
 /// One lookup server, in a line.

@@ -1,7 +1,8 @@
 //! Relays that are gone, full, lying, wiped and doubled: two friends who seldom meet.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use symbolon_core::command::{Command, MessageState, Reply, Who};
+use symbolon_core::command::{Command, MessageState, RelayState, Reply, Who};
+use symbolon_core::contact::{ContactBody, ContactRecord};
 use symbolon_presence::time::{DAY, HOUR, MINUTE};
 use symbolon_tests::sim::Faults;
 use symbolon_tests::sim::relays::Conduct;
@@ -153,6 +154,106 @@ fn a_wiped_relay_gets_its_mailboxes_and_the_texts_again() {
     sim.run_for(6 * DAY);
     assert_eq!(texts(&mut sim, A), ["wiped", "I am back"]);
     assert_eq!(state(&mut sim, A, "wiped"), Some(MessageState::Delivered));
+    sim.check(true);
+}
+
+#[test]
+fn g12_what_was_left_for_a_friend_at_a_relay_that_lost_everything_is_left_again_once_the_friend_is_there() {
+    let (mut sim, relays) = apart(41, 1);
+    sim.crash(B, DAY);
+    sim.say(A, B, "wiped").unwrap();
+    sim.run_for(HOUR);
+    assert_eq!(state(&mut sim, A, "wiped"), Some(MessageState::Stored));
+    sim.wipe_relay(relays[0]);
+    sim.run_for(10 * MINUTE);
+    assert_eq!(state(&mut sim, A, "wiped"), Some(MessageState::Queued), "nothing is said that is not so");
+    assert_eq!(relay_states(&mut sim, A), [RelayState::Connected], "the mailbox was made again, and the link is kept");
+    sim.run_for(DAY);
+    assert_eq!(texts(&mut sim, B), ["wiped"], "within an hour of the friend's return");
+    assert_eq!(state(&mut sim, A, "wiped"), Some(MessageState::Delivered));
+    sim.check(true);
+}
+
+fn relay_states(sim: &mut Sim, ix: Ix) -> Vec<RelayState> {
+    let Ok(Reply::Relays(relays)) = sim.command(ix, Command::Relays) else { panic!() };
+    relays.into_iter().map(|relay| relay.state).collect()
+}
+
+fn problems(sim: &mut Sim, ix: Ix) -> Vec<String> {
+    let Ok(Reply::Status(status)) = sim.command(ix, Command::Status) else { panic!() };
+    status.problems
+}
+
+/// At how many relays an invite made now says that something may be left.
+fn relays_in_an_invite(sim: &mut Sim, ix: Ix) -> usize {
+    let record = ContactRecord::from_link(&sim.invite(ix)).unwrap();
+    let body: ContactBody = symbolon_presence::codec::decode(&record.body, 4096).unwrap();
+    body.contacts[0].depots.len()
+}
+
+#[test]
+fn g12_another_relay_at_the_same_address_is_said_to_be_one_and_friends_leave_texts_elsewhere() {
+    let (mut sim, relays) = apart(42, 1);
+    sim.set_apart(A, B, false);
+    let (second, link) = sim.add_relay();
+    assert!(sim.command(B, Command::RelayAdd { link, claim: None }).is_ok());
+    sim.run_for(MINUTE);
+    assert_eq!(relays_in_an_invite(&mut sim, B), 2);
+    sim.set_apart(A, B, true);
+    sim.crash(B, 2 * HOUR);
+    sim.run_for(MINUTE);
+    sim.say(A, B, "left at the first").unwrap();
+    sim.run_for(MINUTE);
+    assert_eq!((state(&mut sim, A, "left at the first"), sim.relay(second).entries()), (Some(MessageState::Stored), 0));
+    let again = sim.replace_relay(relays[0]);
+    sim.run_for(MINUTE);
+    assert_eq!(relay_states(&mut sim, A), [RelayState::Replaced]);
+    assert!(problems(&mut sim, A).iter().any(|problem| problem.contains("Another relay answers") && problem.contains("relay remove")));
+    assert_eq!((state(&mut sim, A, "left at the first"), sim.relay(second).entries()), (Some(MessageState::Stored), 1), "at the second");
+    assert_eq!(relays_in_an_invite(&mut sim, A), 0, "nobody is led there");
+    sim.run_for(3 * HOUR);
+    assert_eq!(texts(&mut sim, B), ["left at the first"]);
+    assert_eq!(relays_in_an_invite(&mut sim, B), 1, "nor by the other one");
+    assert!(relay_states(&mut sim, B).contains(&RelayState::Replaced));
+    // What is said to do helps.
+    let Ok(Reply::Relays(own)) = sim.command(A, Command::Relays) else { panic!() };
+    assert!(sim.command(A, Command::RelayRemove(own[0].relay.to_string())).is_ok());
+    assert!(sim.command(A, Command::RelayAdd { link: again, claim: None }).is_ok());
+    sim.run_for(MINUTE);
+    assert_eq!((relay_states(&mut sim, A), problems(&mut sim, A)), (vec![RelayState::Connected], Vec::<String>::new()));
+    sim.set_apart(A, B, false);
+    sim.run_for(HOUR);
+    sim.set_apart(A, B, true);
+    sim.say(B, A, "by the new one").unwrap();
+    sim.run_for(HOUR);
+    assert_eq!(texts(&mut sim, A), ["left at the first", "by the new one"]);
+    sim.check(true);
+}
+
+#[test]
+fn g12_who_has_no_mailbox_at_a_replaced_relay_finds_out_by_what_has_no_answer() {
+    let (mut sim, relays) = apart(43, 2);
+    // Andi keeps none himself.
+    let Ok(Reply::Relays(own)) = sim.command(A, Command::Relays) else { panic!() };
+    for relay in own {
+        assert!(sim.command(A, Command::RelayRemove(relay.relay.to_string())).is_ok());
+    }
+    sim.crash(B, DAY);
+    sim.set_gone(relays[1], true);
+    sim.say(A, B, "one").unwrap();
+    sim.run_for(10 * MINUTE);
+    assert_eq!((state(&mut sim, A, "one"), sim.relay(relays[0]).entries()), (Some(MessageState::Stored), 1));
+    sim.replace_relay(relays[0]);
+    sim.say(A, B, "two").unwrap();
+    sim.run_for(10 * MINUTE);
+    assert_eq!(["one", "two"].map(|text| state(&mut sim, A, text)), [Some(MessageState::Queued); 2]);
+    sim.set_gone(relays[1], false);
+    sim.run_for(HOUR);
+    assert_eq!(sim.relay(relays[1]).entries(), 2, "both lie at the other one");
+    sim.run_for(DAY);
+    assert_eq!(texts(&mut sim, B), ["one", "two"]);
+    sim.set_apart(A, B, false);
+    sim.run_for(HOUR);
     sim.check(true);
 }
 

@@ -553,7 +553,8 @@ pub enum RelayState {
     Refused,
     /// It has no room for another mailbox.
     Full,
-    /// Another relay answers where it was: our mailbox is gone.
+    /// Another relay answers at its address: it was set up again there, or its address is now
+    /// somebody else's. What lay there is gone.
     Replaced,
 }
 
@@ -567,6 +568,21 @@ impl RelayState {
             Self::Refused => "refused",
             Self::Full => "full",
             Self::Replaced => "replaced",
+        }
+    }
+
+    /// What is wrong with a relay of ours and what to do about it, in a sentence; none when nothing is.
+    pub fn problem(self, relay: &MailboxId) -> Option<String> {
+        let id = relay.to_string();
+        let short = id.get(..8).unwrap_or(&id);
+        match self {
+            Self::Connecting | Self::Connected => None,
+            Self::Unreachable => Some("A relay of yours cannot be reached: what others leave there waits.".to_owned()),
+            Self::Refused => Some("A relay of yours does not keep your mailbox: add it again with its claim code.".to_owned()),
+            Self::Full => Some("A relay of yours has no room for your mailbox: ask whoever runs it.".to_owned()),
+            Self::Replaced => Some(format!(
+                "Another relay answers at the address of relay {short}, and your mailbox there is gone: run `symbolon relay remove {short}`, then `symbolon relay add LINK` with the link that the new relay shows (behind `up --relay`, too)."
+            )),
         }
     }
 }

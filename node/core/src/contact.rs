@@ -198,7 +198,7 @@ pub(crate) fn invite(state: &mut State, turn: &mut Turn<'_>, lifetime: u64, no_i
     let record = mint(state, turn, Mint { expires, last_resort: false, auto_accept, no_ip, only_for: None });
     let is_reachable = state.own.places.iter().any(|place| !place.is_loopback());
     let warning = match (no_ip, is_reachable) {
-        _ if !state.own.depots.is_empty() => None,
+        _ if state.own.told_depots() > 0 => None,
         (true, _) => Some(NO_WAY),
         (false, false) => Some(THIS_MACHINE_ONLY),
         (false, true) => None,
@@ -211,7 +211,7 @@ pub(crate) fn invite(state: &mut State, turn: &mut Turn<'_>, lifetime: u64, no_i
 pub(crate) fn contact_record(state: &mut State, turn: &mut Turn<'_>) -> ContactRecord {
     let expires = turn.stamp.after(POSTED_LIFETIME);
     // Anybody may read it: where a relay takes what strangers bring, it does not say where we are.
-    let no_ip = !state.own.depots.is_empty();
+    let no_ip = state.own.told_depots() > 0;
     mint(state, turn, Mint { expires, last_resort: true, auto_accept: false, no_ip, only_for: None })
 }
 

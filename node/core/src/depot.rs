@@ -29,7 +29,7 @@ use symbolon_presence::id::{DeviceId, FrameId, MailboxId, Nonce, PublicKeyBytes,
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::record::{DAYS_AHEAD, day_of};
 use symbolon_presence::sign::{SigningKey, VerifyingKey};
-use symbolon_presence::time::{HOUR, SECOND, Timestamp};
+use symbolon_presence::time::{HOUR, MINUTE, SECOND, Timestamp};
 use symbolon_relay::away::Away;
 use symbolon_relay::frame::{Frame, Outcome, Receipt, Refusal};
 use symbolon_relay::link::{ClaimCode, RelayLink};
@@ -47,6 +47,10 @@ const PAGE: usize = 64;
 pub(crate) const ROWS_AT_ONCE: usize = 512;
 /// What a relay says of an old key is believed for so long.
 const STALE_PAUSE: u64 = HOUR;
+/// So is it that another relay stands in the place of one of a friend.
+const REPLACED_PAUSE: u64 = HOUR;
+/// After so long it is tried again whether a relay that answers keeps a friend's mailbox.
+const UNKEPT_PAUSE: u64 = 15 * MINUTE;
 /// Pause before a relay that was full is asked again.
 const FULL_PAUSE: u64 = 60 * SECOND;
 /// It doubles up to this.
@@ -80,6 +84,21 @@ struct Session {
     full_until: Option<Timestamp>,
     full: u32,
     own: Standing,
+    /// When it was found to have lost the mailbox that it kept for us: what was left there before is
+    /// lost as well.
+    wiped: Option<Timestamp>,
+    /// What was left there on the last link had no answer: on the next one it is asked who it is.
+    unanswered: bool,
+    /// Devices for which what was left had no answer, although the relay answers: it keeps no mailbox
+    /// of theirs. Until then nothing is left there for them.
+    unkept: BTreeMap<DeviceId, Timestamp>,
+}
+
+impl Session {
+    /// Whether another relay answers in the place of ours.
+    fn is_replaced(&self) -> bool {
+        self.own.is_own && self.own.state == RelayState::Replaced
+    }
 }
 
 /// A deposit without receipt.
@@ -133,6 +152,9 @@ pub(crate) struct Depots {
     sessions: BTreeMap<DepotKey, Session>,
     links: BTreeMap<LinkId, DepotKey>,
     dials: BTreeMap<DialId, DepotKey>,
+    /// Relays of friends in whose place another one answers, and until when that is believed. At most
+    /// [`DEPOT_SESSIONS_MAX`]; when there are more, all are forgotten.
+    replaced: BTreeMap<DepotKey, Timestamp>,
     /// Devices that cannot be reached directly.
     away: BTreeSet<DeviceId>,
     /// Those of them for which something may still have to be left at a relay.
@@ -200,7 +222,8 @@ impl Depots {
     /// When something is due.
     pub fn next_due(&self) -> Option<Timestamp> {
         let sessions = self.sessions.values().flat_map(|session| [session.next_dial, session.deadline, session.full_until]);
-        sessions.chain([self.more]).flatten().min()
+        let unkept = self.sessions.values().flat_map(|session| session.unkept.values().copied().map(Some));
+        sessions.chain(unkept).chain([self.more]).flatten().min()
     }
 
     /// Does what is due.
@@ -210,7 +233,9 @@ impl Depots {
         let late: Vec<LinkId> = self.sessions.values().filter(|session| due(session.deadline)).filter_map(|session| session.link).collect();
         let calls: Vec<DepotKey> = self.sessions.iter().filter(|(_, session)| due(session.next_dial)).map(|(key, _)| *key).collect();
         for link in late {
-            self.close(turn, link, CloseReason::Idle);
+            if !self.find_unkept(turn, link) {
+                self.close(turn, link, CloseReason::Idle);
+            }
         }
         for key in calls {
             // Called again while something waits for it, and not for ever.
@@ -224,10 +249,39 @@ impl Depots {
             self.more = None;
             self.renew_some(state, turn)?;
         }
-        for session in self.sessions.values_mut().filter(|session| due(session.full_until)) {
-            session.full_until = None;
+        let mut again = BTreeSet::new();
+        for session in self.sessions.values_mut() {
+            if due(session.full_until) {
+                session.full_until = None;
+            }
+            again.extend(session.unkept.extract_if(.., |_, until| *until <= now).map(|(device, _)| device));
+        }
+        for device in again {
+            self.restart(&device);
         }
         self.pump(state, turn)
+    }
+
+    /// What was left on a link has had no answer for too long. A relay of ours that keeps our mailbox has
+    /// none of those whom it was for: then the link stays, which is answered, and they are written to
+    /// elsewhere for a while.
+    fn find_unkept(&mut self, turn: &Turn<'_>, link: LinkId) -> bool {
+        let Some(session) = self.links.get(&link).and_then(|key| self.sessions.get_mut(key)) else { return false };
+        if session.inflight.is_empty() {
+            return false;
+        }
+        if session.own.state != RelayState::Connected {
+            session.unanswered = true;
+            return false;
+        }
+        session.deadline = None;
+        session.inflight_bytes = 0;
+        let devices: BTreeSet<DeviceId> = std::mem::take(&mut session.inflight).into_values().map(|inflight| inflight.device).collect();
+        session.unkept.extend(devices.iter().map(|device| (*device, turn.now.after(UNKEPT_PAUSE))));
+        for device in devices {
+            self.begin_again(&device);
+        }
+        true
     }
 
     fn dial(&mut self, turn: &mut Turn<'_>, key: &DepotKey) {
@@ -246,14 +300,15 @@ impl Depots {
         self.dials.insert(dial, *key);
     }
 
-    /// Whether any relay is reached.
+    /// Whether any relay is reached. One that stands in another's place is none.
     pub fn reaches_any(&self) -> bool {
-        !self.links.is_empty()
+        self.links.values().any(|key| self.sessions.get(key).is_some_and(|session| !session.is_replaced()))
     }
 
     /// Calls a relay of ours now, each in turn, also if an older call has no answer yet.
     pub fn try_own(&mut self, turn: &mut Turn<'_>, round: usize) {
-        let own: Vec<DepotKey> = self.sessions.iter().filter(|(_, session)| session.own.is_own).map(|(key, _)| *key).collect();
+        let is_called = |session: &Session| session.own.is_own && !session.is_replaced();
+        let own: Vec<DepotKey> = self.sessions.iter().filter(|(_, session)| is_called(session)).map(|(key, _)| *key).collect();
         let Some(key) = round.checked_rem(own.len()).and_then(|at| own.get(at)) else { return };
         if let Some(session) = self.sessions.get_mut(key).filter(|session| session.link.is_none()) {
             // Should the older one come up first, it is taken: it keeps its place in `dials`.
@@ -291,8 +346,15 @@ impl Depots {
         session.deadline = Some(turn.now.after(IDLE));
         self.links.insert(link, key);
         if session.own.is_own {
-            session.own = Standing { is_own: true, state: RelayState::Connecting, ..Standing::default() };
+            // What was wrong is said until it answers: that somebody is there proves nothing.
+            let known = match session.own.state {
+                RelayState::Replaced | RelayState::Unreachable => session.own.state,
+                RelayState::Connecting | RelayState::Connected | RelayState::Refused | RelayState::Full => RelayState::Connecting,
+            };
+            session.own = Standing { is_own: true, state: known, ..Standing::default() };
             self.open(state, turn, &key);
+        } else if session.unanswered {
+            self.ask_who(turn, &key, link);
         }
         self.pump(state, turn)
     }
@@ -317,8 +379,12 @@ impl Depots {
         session.deadline = None;
         session.own.state = RelayState::Unreachable;
         let lost = std::mem::take(&mut session.inflight);
+        let unkept = std::mem::take(&mut session.unkept);
         session.inflight_bytes = 0;
         back_off(session, turn);
+        for device in unkept.into_keys() {
+            self.restart(&device);
+        }
         for inflight in lost.into_values() {
             self.begin_again(&inflight.device);
             if let Some(progress) = self.waiting.get_mut(&inflight.device) {
@@ -363,6 +429,12 @@ impl Depots {
     pub fn restart(&mut self, device: &DeviceId) {
         if self.away.contains(device) {
             self.begin_again(device);
+        }
+    }
+
+    fn restart_all(&mut self) {
+        for device in self.away.clone() {
+            self.begin_again(&device);
         }
     }
 
@@ -455,7 +527,11 @@ impl Depots {
             let said = session.and_then(|session| session.stale.get(&device.device));
             row.via.is_none() && said.is_some_and(|(known, until)| *known == revision && *until > turn.now)
         };
-        let depots: Vec<&Depot> = outbox::depots_of(row, device).iter().filter(|depot| !is_stale(depot)).collect();
+        let is_replaced = |depot: &&Depot| self.is_replaced(turn.now, &key_of(depot));
+        let is_unkept =
+            |depot: &&Depot| self.sessions.get(&key_of(depot)).is_some_and(|session| session.unkept.contains_key(&device.device));
+        let depots: Vec<&Depot> =
+            outbox::depots_of(row, device).iter().filter(|depot| !is_stale(depot) && !is_replaced(depot) && !is_unkept(depot)).collect();
         if depots.is_empty() {
             return true;
         }
@@ -514,7 +590,11 @@ impl Depots {
         let Some(key) = self.links.get(&link).copied() else { return Ok(None) };
         match Frame::decode(bytes) {
             Ok(Frame::Receipt(receipt)) => self.receipt(state, turn, &key, &receipt)?,
-            Ok(Frame::Accepted(accepted)) => self.accepted(state, turn, &key, &accepted),
+            Ok(Frame::Accepted(accepted)) => {
+                if self.accepted(state, turn, &key, link, &accepted) {
+                    self.pump(state, turn)?;
+                }
+            }
             Ok(Frame::Deposit(deposit)) if self.sessions.get(&key).is_some_and(|session| session.own.is_own) => {
                 return Ok(Some((key, deposit)));
             }
@@ -546,6 +626,7 @@ impl Depots {
         let verified = VerifyingKey::parse(signer).ok().and_then(|signer| receipt.verify(&signer, mailbox).ok());
         let (Some(body), Some(session)) = (verified, self.sessions.get_mut(key)) else { return Ok(()) };
         session.attempts = 0;
+        session.unanswered = false;
         // A relay of ours, or one that a friend of ours has named: not one of a stranger's invite.
         let is_trusted = |inflight: &Inflight| state.friend_of(&inflight.device).is_some_and(Friend::stands);
         if session.own.is_own || session.inflight.values().any(is_trusted) {
@@ -603,11 +684,32 @@ impl Depots {
         for device in over {
             self.restart(&device);
         }
+        if self.replaced.extract_if(.., |_, until| *until <= now).count() > 0 {
+            self.restart_all();
+        }
         if self.renewing.is_none() {
             self.renewing = state.devices.keys().next().map(|first| (*first, 0));
         }
         self.renew_some(state, turn)?;
         self.pump(state, turn)
+    }
+
+    /// Looks at all copies again, from the beginning.
+    pub fn recount(&mut self, state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+        self.renewing = None;
+        self.renew(state, turn)
+    }
+
+    /// Whether another relay answers in the place of one.
+    fn is_replaced(&self, now: Timestamp, key: &DepotKey) -> bool {
+        self.sessions.get(key).is_some_and(Session::is_replaced) || self.replaced.get(key).is_some_and(|until| *until > now)
+    }
+
+    /// Whether a copy is lost with all that lay where it did.
+    fn is_lost(&self, now: Timestamp, copy: &Copy) -> bool {
+        let is_wiped = |session: &Session| session.wiped.is_some_and(|at| copy.at <= at);
+        self.sessions.iter().any(|(key, session)| key.0 == copy.mailbox && (session.is_replaced() || is_wiped(session)))
+            || self.replaced.iter().any(|(key, until)| key.0 == copy.mailbox && *until > now)
     }
 
     /// Looks at the next rows for copies that do not count any longer.
@@ -636,7 +738,7 @@ impl Depots {
             for (number, row) in page {
                 let Some(copy) = &row.stored else { continue };
                 let is_fetched = outbox::depots_of(&row, &device).iter().any(|depot| depot.entry.mailbox == copy.mailbox);
-                if is_fetched && !copy.is_ageing(turn.now) {
+                if is_fetched && !copy.is_ageing(turn.now) && !self.is_lost(turn.now, copy) {
                     continue;
                 }
                 if let What::Text(conversation, arrival) = &row.what {

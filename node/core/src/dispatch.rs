@@ -233,19 +233,7 @@ fn status(state: &State, machines: &Machines<'_>, now: Timestamp) -> StatusView 
     }
     problems.extend(state.clock.problem());
     let relays: Vec<_> = state.own.depots.values().map(|own| depots.view(own)).collect();
-    for relay in &relays {
-        match relay.state {
-            RelayState::Connecting | RelayState::Connected => {}
-            RelayState::Unreachable => problems.push("A relay of yours cannot be reached: what others leave there waits.".to_owned()),
-            RelayState::Refused => {
-                problems.push("A relay of yours does not keep your mailbox: add it again with its claim code.".to_owned())
-            }
-            RelayState::Replaced => problems.push(
-                "Another relay answers where one of yours was; your mailbox there is gone. Remove it with `symbolon relay remove`, and add the new one by its link.".to_owned(),
-            ),
-            RelayState::Full => problems.push("A relay of yours has no room for your mailbox: ask whoever runs it.".to_owned()),
-        }
-    }
+    problems.extend(relays.iter().filter_map(|relay| relay.state.problem(&relay.relay)));
     let builds: Vec<Build> = state.friends.values().filter_map(|friend| friend::build(state, now, friend)).collect();
     let count = |which| builds.iter().filter(|build| **build == which).count();
     match count(Build::Older) {

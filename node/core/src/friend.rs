@@ -69,7 +69,10 @@ pub(crate) fn adopt_bundle(state: &mut State, turn: &mut Turn<'_>, friend: &mut 
         if let Some(row) = state.device_mut(&device.device).filter(|row| row.peer == friend.peer) {
             row.entry = item.entry.clone();
             row.put = Some(bundle.friendship.put(&item.entry.mailbox));
-            row.depots = friends_depots(&bundle.friendship, item.depots.clone());
+            let depots = friends_depots(&bundle.friendship, item.depots.clone());
+            let leaves_one = outbox::leaves_one(&row.depots, &depots);
+            row.depots = depots;
+            state.recounts |= leaves_one;
         }
     }
     friend.friendship = Some(bundle.friendship);

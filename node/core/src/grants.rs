@@ -279,6 +279,7 @@ mod tests {
             queue_secret: Secret::from_bytes([6; 32]),
             version: 1,
             claim: None,
+            kept: None,
         };
         crate::depot::save(state, turn, own);
     }

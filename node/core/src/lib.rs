@@ -380,6 +380,12 @@ impl Core {
         if std::mem::take(&mut state.has_new_secrets) {
             request::offer::reissue(state, turn, true)?;
         }
+        if std::mem::take(&mut state.has_other_depots) {
+            moved(state, delivery, turn)?;
+        }
+        if std::mem::take(&mut state.recounts) {
+            depots.recount(state, turn)?;
+        }
         if std::mem::take(&mut state.republish) {
             beacon.changed(now, has_revoked);
             delivery.greet_anew();

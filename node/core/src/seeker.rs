@@ -477,12 +477,15 @@ fn take_in(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, body: &Body, p
     }
     let row = state.device_mut(&device.device).filter(|row| row.peer == *peer)?;
     row.put = Some(friendship.put(&entry.mailbox));
-    row.depots = friends_depots(&friendship, depots);
+    let depots = friends_depots(&friendship, depots);
+    let leaves_one = crate::outbox::leaves_one(&row.depots, &depots);
+    row.depots = depots;
     // From whom somebody hides keeps the places that are known; they may be dead.
     let places = if entry.places.is_empty() { row.entry.places.clone() } else { entry.places.clone() };
     let has_moved = row.entry.places != places;
     let has_new_keys = friend.friendship.as_ref() != Some(&friendship);
     row.entry = symbolon_relay::frame::MailboxEntry { places, ..entry };
+    state.recounts |= leaves_one;
     presence.sequence = body.sequence;
     presence.version = body.version;
     presence.read = turn.stamp;

@@ -107,7 +107,7 @@ impl Own {
     /// The same for each of the own mailboxes at relays.
     pub fn depots(&self, rng: &mut ChaCha20Rng, grant: GrantId, scope: Scope, expires: Timestamp, uses: u32) -> Vec<Depot> {
         let mut depots = Vec::with_capacity(self.depots.len());
-        for (mailbox, own) in &self.depots {
+        for (mailbox, own) in self.depots.iter().filter(|(_, own)| own.is_told()) {
             let queue = if scope == Scope::Contact { own.contact } else { own.direct };
             let body = AddressBody { queue, grant, scope, expires, uses };
             let key = match scope {
@@ -119,6 +119,11 @@ impl Own {
             depots.push(Depot { entry, key });
         }
         depots
+    }
+
+    /// At how many relays others may leave something.
+    pub fn told_depots(&self) -> usize {
+        self.depots.values().filter(|own| own.is_told()).count()
     }
 
     /// The own mailboxes as friends get to know them.
@@ -205,6 +210,10 @@ pub(crate) struct State {
     pub has_new_friend: bool,
     /// What our records say has changed.
     pub republish: bool,
+    /// Others may leave things at other relays of ours than before: friends and those who were asked are told.
+    pub has_other_depots: bool,
+    /// Copies at relays are to be looked at again: some of them do not count any more.
+    pub recounts: bool,
     /// Our tree or header is full: it takes a new generation.
     pub is_outgrown: bool,
     /// Our relays are to get the records of the days to come.
@@ -377,6 +386,8 @@ impl State {
             wake: BTreeSet::new(),
             has_new_friend: false,
             republish: false,
+            has_other_depots: false,
+            recounts: false,
             is_outgrown: false,
             leaves_records: false,
             clock,

@@ -241,7 +241,7 @@ fn schemas() -> Value {
         "WaitedMessage": object(waited, &[]),
         "Messages": object(json!({ "messages": list("Message") }), &[]),
         "Relay": object(
-            json!({ "relay": text(), "role": text(), "state": text(), "quota": { "type": ["object", "null"] } }),
+            json!({ "relay": text(), "role": text(), "state": text(), "problem": { "type": ["string", "null"] }, "quota": { "type": ["object", "null"] } }),
             &[],
         ),
         "Relays": object(json!({ "relays": list("Relay") }), &[]),

@@ -172,6 +172,7 @@ fn relay(view: &RelayView) -> Value {
         "relay": view.relay.to_string(),
         "role": "mailbox",
         "state": view.state.name(),
+        "problem": view.state.problem(&view.relay),
         // What may lie there is known once the relay has said so.
         "quota": (view.entries_max > 0).then(|| json!({
             "entries": view.entries,

@@ -108,14 +108,19 @@ impl Relay {
     /// The owner of a mailbox is here. The owner is looked up before anything is remembered: a
     /// session of anybody else is answered, and is a fault of the link it came on.
     pub(super) fn session(&mut self, now: Timestamp, link: Link, session: &Session) {
-        if !is_now(now, session.at) && self.mailboxes.contains_key(&session.owner) && session.verify(&self.mailbox).is_ok() {
-            // One of the two clocks is wrong. The owner hears which time it is here.
-            self.witnessed(&session.owner, session.at, now);
-            self.answer(now, link, &session.owner, Verdict::Untimely);
+        if session.verify(&self.mailbox).is_err() {
+            // For another mailbox, perhaps one that was at this address before. By whose signature this is
+            // its owner sees that it is gone; about anybody's mailbox here it says nothing.
+            self.answer(now, link, &PublicKeyBytes([0; 32]), Verdict::Refused);
             self.fault(link);
             return;
         }
-        if !is_now(now, session.at) || session.verify(&self.mailbox).is_err() {
+        if !is_now(now, session.at) {
+            if self.mailboxes.contains_key(&session.owner) {
+                // One of the two clocks is wrong. The owner hears which time it is here.
+                self.witnessed(&session.owner, session.at, now);
+                self.answer(now, link, &session.owner, Verdict::Untimely);
+            }
             self.fault(link);
             return;
         }

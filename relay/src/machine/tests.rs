@@ -428,6 +428,25 @@ fn connections_are_forwarded_only_to_the_owner_of_a_mailbox_who_has_proved_it() 
 }
 
 #[test]
+fn g12_a_session_for_another_mailbox_is_answered_by_a_signature_that_is_good_for_nothing_else() {
+    let (mut host, owner) = open();
+    let (elsewhere, now) = (MailboxKeys::random(&mut host.rng).id(), host.now);
+    for at in [now, now.after(DAY)] {
+        let nonce = host.nonce();
+        // Also somebody who names an owner of a mailbox here finds out nothing about it.
+        let asked = Session::sign(&owner.key, &elsewhere, nonce, at);
+        let said = host.turn(2, &Frame::Session(asked));
+        let [(2, Some(Frame::Accepted(accepted)))] = said.as_slice() else { unreachable!("{said:?}") };
+        let key = VerifyingKey::parse(&host.link().receipt).unwrap();
+        let body = accepted.verify(&key, &host.link().mailbox()).unwrap();
+        assert_eq!((body.version, body.entries, body.bytes, body.verdict), (0, 0, 0, Verdict::Refused));
+        assert_eq!(body.owner, PublicKeyBytes([0; 32]), "it is said of nobody");
+        assert!(accepted.verify(&key, &elsewhere).is_err());
+    }
+    assert_eq!(host.relay.links[&2].faults, 2);
+}
+
+#[test]
 fn a_record_is_replaced_only_by_a_newer_one_of_its_owner() {
     let (mut host, owner) = open();
     assert_eq!(host.update(&owner, 1, None), Verdict::Outdated);

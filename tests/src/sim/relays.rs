@@ -72,6 +72,11 @@ impl SimRelay {
         self.machine = Some(Relay::load(self.keys.clone(), Policy::Open, &self.rows, now).expect("its rows can be read"));
     }
 
+    fn link(&self, ix: Ix) -> String {
+        let receipt = self.machine.as_ref().map(Relay::receipt_key).expect("it was loaded");
+        RelayLink { mailbox_key: self.keys.mailbox.public(), receipt, places: vec![super::run::address(ix)] }.to_string()
+    }
+
     /// Envelopes that lie there.
     pub fn entries(&self) -> u64 {
         self.machine.as_ref().map_or(0, |machine| machine.counts().1)
@@ -98,11 +103,10 @@ impl Sim {
         let mut relay =
             SimRelay { keys, rows: Rows::default(), copy: None, machine: None, incarnation: 0, conduct: Conduct::Honest, gone: false };
         relay.load(self.now);
-        let receipt = relay.machine.as_ref().map(Relay::receipt_key).expect("it was loaded");
-        let link = RelayLink { mailbox_key: relay.keys.mailbox.public(), receipt, places: vec![super::run::address(ix)] };
+        let link = relay.link(ix);
         self.relays.push(relay);
         self.plan(self.now.after(TICK), ix, 0, Happening::Timer);
-        (ix, link.to_string())
+        (ix, link)
     }
 
     /// A relay, by its index.
@@ -124,6 +128,14 @@ impl Sim {
         self.log(ix, || format!("relay {} loses everything", ix - RELAYS));
         self.relay(ix).rows = Rows::default();
         self.crash_relay(ix);
+    }
+
+    /// A relay's folder is deleted, and another relay is set up at its address, whose link is answered.
+    pub fn replace_relay(&mut self, ix: Ix) -> String {
+        let seed = self.seed();
+        self.relay(ix).keys = RelayKeys::random(&mut ChaCha20Rng::from_seed(seed));
+        self.wipe_relay(ix);
+        self.relay(ix).link(ix)
     }
 
     /// A relay loses the records that were left with it, and nothing else.

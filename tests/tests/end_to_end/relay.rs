@@ -222,6 +222,73 @@ fn an_owner_only_relay_keeps_a_mailbox_once_it_is_claimed() {
 }
 
 #[test]
+fn g12_another_relay_at_the_same_address_is_named_on_both_screens_and_texts_arrive_by_another_one() {
+    let home = tempfile::tempdir().unwrap();
+    let [andi, ben, first, second] = ["andi", "ben", "first", "second"].map(|name| home.path().join(name));
+    let listen = format!("/ip4/127.0.0.1/tcp/{}", free_port());
+    let mut relay = Node::start(&first, &["relay", "run", "--open", "--listen", &listen]).unwrap();
+    let other = Node::start(&second, &["relay", "run", "--open", "--listen", TCP]).unwrap();
+    let [link, other_link] = [&relay, &other].map(|relay| relay.ready["link"].as_str().unwrap().to_owned());
+    let mut a = person(&andi, "Andi", &link);
+    let mut b = Node::start(&ben, &["--listen", TCP, "--name", "Ben", "--relay", &link, "--relay", &other_link]).unwrap();
+    let states = |node: &Node| -> Result<Vec<String>, String> {
+        let mut states: Vec<String> =
+            node.json(&["relay", "list"])?.iter().map(|relay| relay["state"].as_str().unwrap().to_owned()).collect();
+        states.sort();
+        Ok(states)
+    };
+    let wait_for = |node: &Node, expected: &[&str]| {
+        within(SOON, &format!("{expected:?}"), || Ok((states(node)? == expected).then_some(()))).unwrap();
+    };
+    wait_for(&a, &["connected"]);
+    wait_for(&b, &["connected", "connected"]);
+    let invite = a.json(&["invite"]).unwrap()[0]["link"].as_str().unwrap().to_owned();
+    b.json(&["add", &invite]).unwrap();
+    let request = pending(&a).unwrap();
+    a.json(&["accept", &request]).unwrap();
+    within(SOON, "both are friends", || Ok((a.json(&["friends"])?.len() + b.json(&["friends"])?.len() == 2).then_some(()))).unwrap();
+    wait_for_state_of_friendship(&a);
+    b.interrupt().unwrap();
+
+    // Andi is at the first relay already, so that one gets it.
+    a.json(&["send", "Ben", "on its way", "--wait", "stored", "--timeout", "20s"]).unwrap();
+    let stored = |node: &Node| Ok::<_, String>(node.json(&["status"])?[0]["sent_frames"]["stored"].as_u64().unwrap_or(0));
+    let before = stored(&a).unwrap();
+    relay.interrupt().unwrap();
+    std::fs::remove_dir_all(&first).unwrap();
+    let again = Node::start(&first, &["relay", "run", "--open", "--listen", &listen]).unwrap();
+    assert_ne!(again.ready["id"], relay.ready["id"]);
+    let names_it = |node: &Node| {
+        let problems = node.json(&["status"]).unwrap()[0]["problems"].to_string();
+        assert!(problems.contains("Another relay answers") && problems.contains("symbolon relay remove"), "{problems}");
+    };
+    wait_for(&a, &["replaced"]);
+    names_it(&a);
+    within(SOON, "the text is left at the other one", || Ok((stored(&a)? > before).then_some(()))).unwrap();
+    wait_for_state(&a, "on its way", "stored");
+    a.interrupt().unwrap();
+
+    b.restart().unwrap();
+    within(SOON, "the text arrives", || Ok((texts(&b) == ["on its way"]).then_some(()))).unwrap();
+    wait_for(&b, &["connected", "replaced"]);
+    names_it(&b);
+
+    // What the hint says helps.
+    let a = Node::start(&andi, &["-vvv", "--listen", TCP]).unwrap();
+    let id = a.json(&["relay", "list"]).unwrap()[0]["relay"].as_str().unwrap().to_owned();
+    a.json(&["relay", "remove", &id]).unwrap();
+    a.json(&["relay", "add", again.ready["link"].as_str().unwrap()]).unwrap();
+    wait_for(&a, &["connected"]);
+    wait_for_state(&a, "on its way", "read");
+}
+
+/// Waits until the other side holds the friendship, too.
+fn wait_for_state_of_friendship(node: &Node) {
+    within(SOON, "the friendship is mutual", || Ok(node.json(&["friends"])?.iter().all(|friend| friend["mutual"] == true).then_some(())))
+        .unwrap();
+}
+
+#[test]
 fn a_relay_for_friends_keeps_a_mailbox_for_who_has_the_second_code() {
     let home = tempfile::tempdir().unwrap();
     let mut relay = Node::start(&home.path().join("host"), &["relay", "run", "--friends", "--listen", TCP]).unwrap();

@@ -79,14 +79,22 @@ impl Depots {
         }
     }
 
-    /// A relay of ours says what it holds for us.
-    pub(super) fn accepted(&mut self, state: &mut State, turn: &mut Turn<'_>, key: &DepotKey, accepted: &Accepted) {
+    /// A relay says what it holds for us, if it is ours. Whether what waits for others may go elsewhere now.
+    pub(super) fn accepted(&mut self, state: &mut State, turn: &mut Turn<'_>, key: &DepotKey, link: LinkId, accepted: &Accepted) -> bool {
         let (mailbox, signer) = key;
         let verified = VerifyingKey::parse(signer).ok().and_then(|signer| accepted.verify(&signer, mailbox).ok());
-        let (Some(body), Some(session)) = (verified, self.sessions.get_mut(key)) else { return };
-        let Some(own) = state.own.depots.get(mailbox).cloned() else { return };
+        let Some(body) = verified else {
+            // Whoever this is does not have the key of the relay that we know.
+            self.stands_in(state, turn, key, link);
+            return true;
+        };
+        self.replaced.remove(key);
+        let Some(session) = self.sessions.get_mut(key) else { return false };
+        session.unanswered = false;
+        let Some(own) = state.own.depots.get(mailbox).filter(|own| body.owner == owner_key(own).public()).cloned() else { return false };
         session.attempts = 0;
-        session.deadline = None;
+        // What was left there meanwhile has an answer of its own to come.
+        session.deadline = session.deadline.filter(|_| !session.inflight.is_empty());
         state.clock.heard(Signer::Relay(*mailbox), body.at);
         if body.verdict == Verdict::Untimely {
             // By its time, as far as we may go by that: once on each link.
@@ -94,7 +102,7 @@ impl Depots {
                 turn.stamp = state.clock.stamp();
                 self.open(state, turn, key);
             }
-            return;
+            return false;
         }
         session.own.entries = (body.entries, body.entries_max);
         session.own.bytes = (body.bytes, body.bytes_max);
@@ -102,17 +110,22 @@ impl Depots {
             // Nothing there yet, or it was restored from an older state, or we were.
             if session.own.updated {
                 session.own.state = if body.verdict == Verdict::Full { RelayState::Full } else { RelayState::Refused };
-                return;
+                return body.version == 0 && keep(state, turn, mailbox, false);
             }
             session.own.updated = true;
             if body.version > own.version {
                 // Ours are written down before they are sent: a newer state of this folder was there.
                 state.signs.push(Sign::Newer);
             }
+            if body.version == 0 && own.kept == Some(true) {
+                // It has lost ours, and so most likely all that others have left there.
+                session.wiped = Some(turn.stamp);
+                state.recounts = true;
+            }
             let own = if body.version > own.version { OwnDepot { version: body.version.saturating_add(1), ..own } } else { own };
             self.update(state, turn, key, &own);
             save(state, turn, own);
-            return;
+            return false;
         }
         match body.verdict {
             Verdict::Ok if session.own.updated && session.own.state != RelayState::Connected => {
@@ -129,6 +142,37 @@ impl Depots {
             Verdict::Full => session.own.state = RelayState::Full,
             Verdict::Refused | Verdict::Outdated | Verdict::Untimely => session.own.state = RelayState::Refused,
         }
+        if body.verdict != Verdict::Ok || !keep(state, turn, mailbox, true) {
+            return false;
+        }
+        // What found no place there has one now.
+        self.restart_all();
+        true
+    }
+
+    /// Another relay answers where one of ours, or of a friend, was. Nothing is left there, and it is not
+    /// called often.
+    fn stands_in(&mut self, state: &mut State, turn: &mut Turn<'_>, key: &DepotKey, link: LinkId) {
+        self.close(turn, link, CloseReason::Refused);
+        state.recounts = true;
+        if let Some(session) = self.sessions.get_mut(key).filter(|session| session.own.is_own) {
+            session.own.state = RelayState::Replaced;
+            keep(state, turn, &key.0, false);
+            return;
+        }
+        if self.replaced.len() >= DEPOT_SESSIONS_MAX {
+            self.replaced.clear();
+        }
+        self.replaced.insert(*key, turn.now.after(REPLACED_PAUSE));
+    }
+
+    /// Asks somebody else's relay to sign anything at all, by a key that is used this once: one that
+    /// answers nothing may not be the one that it is taken for.
+    pub(super) fn ask_who(&mut self, turn: &mut Turn<'_>, key: &DepotKey, link: LinkId) {
+        let once = Secret::random(turn.rng);
+        let opening = Opening::sign(&SigningKey::from_seed(once.expose()), &key.0, Nonce::random(turn.rng), turn.stamp);
+        *self.sent.entry("session").or_default() += 1;
+        turn.act(Action::Send(link, Frame::Session(opening).encode()));
     }
 
     /// Sends our record to a relay of ours.
@@ -181,6 +225,18 @@ impl Depots {
     }
 }
 
+/// Notes whether a relay keeps our mailbox. Friends, and those who were asked, are told when that has
+/// changed, which is answered.
+fn keep(state: &mut State, turn: &mut Turn<'_>, mailbox: &MailboxId, kept: bool) -> bool {
+    let Some(own) = state.own.depots.get(mailbox).filter(|own| own.kept != Some(kept)).cloned() else { return false };
+    if own.is_told() != kept {
+        state.republish = true;
+        state.has_other_depots = true;
+    }
+    save(state, turn, OwnDepot { kept: Some(kept), ..own });
+    true
+}
+
 pub(super) fn owner_key(own: &OwnDepot) -> SigningKey {
     SigningKey::from_seed(own.owner.expose())
 }
@@ -201,6 +257,7 @@ pub(crate) fn add(state: &mut State, turn: &mut Turn<'_>, link: &str, claim: Opt
             queue_secret: Secret::random(turn.rng),
             version: 1,
             claim,
+            kept: None,
         },
     };
     save(state, turn, own.clone());

@@ -79,7 +79,10 @@ pub(super) fn room_message(
             let friendship = state.friends.get(&peer).and_then(|friend| friend.friendship.clone());
             if let Some(row) = state.device_mut(device).filter(|row| row.entry.mailbox == entry.mailbox) {
                 row.entry = entry;
-                row.depots = friendship.map(|friendship| friends_depots(&friendship, depots)).unwrap_or_default();
+                let depots = friendship.map(|friendship| friends_depots(&friendship, depots)).unwrap_or_default();
+                let leaves_one = crate::outbox::leaves_one(&row.depots, &depots);
+                row.depots = depots;
+                state.recounts |= leaves_one;
             }
         }
         RoomPayload::Receipts(items) => {

@@ -133,7 +133,7 @@ pub(crate) fn reissue(state: &mut State, turn: &mut Turn<'_>, all: bool) -> Resu
                 all || offer
                     .replies
                     .iter()
-                    .any(|reply| reply.entry.places != state.own.places || reply.depots.len() != state.own.depots.len())
+                    .any(|reply| reply.entry.places != state.own.places || reply.depots.len() != state.own.told_depots())
             })
     };
     let ids: Vec<RequestId> = state.requests.values().filter(stale).map(|row| row.id).collect();

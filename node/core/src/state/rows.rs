@@ -494,6 +494,17 @@ pub(crate) struct OwnDepot {
     /// Proves to an owner-only relay that it is ours.
     #[n(6)]
     pub claim: Option<ClaimCode>,
+    /// Whether the relay kept our mailbox when it was last heard; none before it was. Friends are
+    /// not told of one that does not.
+    #[n(7)]
+    pub kept: Option<bool>,
+}
+
+impl OwnDepot {
+    /// Whether others are told of it.
+    pub fn is_told(&self) -> bool {
+        self.kept != Some(false)
+    }
 }
 
 /// A message of a conversation, as stored.
