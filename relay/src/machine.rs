@@ -582,7 +582,7 @@ impl Relay {
     fn expire(&mut self, shelf: &mut dyn RelayShelf, key: &[u8]) -> Result<usize, ShelfFailed> {
         let Some(owner) = key.get(..32).and_then(PublicKeyBytes::from_slice) else { return Ok(0) };
         if let Some(number) = key.get(32..).and_then(|rest| <[u8; 8]>::try_from(rest).ok()) {
-            return Ok(self.delete(shelf, &owner, u64::from_be_bytes(number))?.unwrap_or(0));
+            return Ok(self.delete(shelf, &owner, u64::from_be_bytes(number), false)?.unwrap_or(0));
         }
         shelf.set(RelayTable::Use, key, None);
         self.change(&owner, |mailbox| mailbox.uses = mailbox.uses.map(|uses| uses.saturating_sub(1)));

@@ -268,21 +268,35 @@ pub struct Ack {
     /// By the owner's key.
     #[n(4)]
     pub signature: SignatureBytes,
+    /// Those of the numbers that came by an invite which somebody else had used; absent for none. Who left them
+    /// hears so when they ask again.
+    #[n(5)]
+    pub used_up: Option<Vec<u64>>,
 }
 
 impl Ack {
-    /// Signs for settled entries.
-    pub fn sign(owner: &SigningKey, mailbox: &MailboxId, numbers: Vec<u64>, nonce: Nonce, at: Timestamp) -> Self {
-        let signature = owner.sign(SIGN_ACK, &context(mailbox), &codec::encode(&(&numbers, nonce, at)));
-        Self { owner: owner.public(), numbers, nonce, at, signature }
+    /// Signs for settled entries, of which some came by an invite that was used already.
+    pub fn sign(owner: &SigningKey, mailbox: &MailboxId, numbers: Vec<u64>, used_up: Vec<u64>, nonce: Nonce, at: Timestamp) -> Self {
+        let used_up = (!used_up.is_empty()).then_some(used_up);
+        let mut ack = Self { owner: owner.public(), numbers, nonce, at, signature: SignatureBytes([0; 64]), used_up };
+        ack.signature = owner.sign(SIGN_ACK, &context(mailbox), &ack.signed());
+        ack
+    }
+
+    fn signed(&self) -> Vec<u8> {
+        match &self.used_up {
+            None => codec::encode(&(&self.numbers, self.nonce, self.at)),
+            Some(used_up) => codec::encode(&(&self.numbers, self.nonce, self.at, used_up)),
+        }
     }
 
     /// Checks the signature and the bound.
     pub fn verify(&self, mailbox: &MailboxId) -> Result<(), BadFrame> {
-        if self.numbers.len() > ACK_MAX {
+        if self.numbers.len() > ACK_MAX || self.used_up.as_ref().is_some_and(|used_up| used_up.is_empty() || used_up.len() > ACK_MAX) {
             return Err(BadFrame);
         }
-        is_signed(&self.owner, SIGN_ACK, mailbox, &(&self.numbers, self.nonce, self.at), &self.signature)
+        let key = VerifyingKey::parse(&self.owner).map_err(|_| BadFrame)?;
+        key.verify(SIGN_ACK, &context(mailbox), &self.signed(), &self.signature).map_err(|_| BadFrame)
     }
 }
 
@@ -337,10 +351,16 @@ mod tests {
         let session = Session::sign(&owner, &here, Nonce([1; 16]), NOW);
         assert!(session.verify(&here).is_ok() && session.verify(&there).is_err());
         assert!(Session { at: Timestamp(NOW.0 + 1), ..session }.verify(&here).is_err());
-        let ack = Ack::sign(&owner, &here, vec![1, 2], Nonce([1; 16]), NOW);
+        let ack = Ack::sign(&owner, &here, vec![1, 2], Vec::new(), Nonce([1; 16]), NOW);
         assert!(ack.verify(&here).is_ok() && ack.verify(&there).is_err());
-        assert!(Ack { numbers: vec![1, 3], ..ack }.verify(&here).is_err());
-        assert!(Ack::sign(&owner, &here, vec![0; ACK_MAX + 1], Nonce([1; 16]), NOW).verify(&here).is_err());
+        assert!(Ack { numbers: vec![1, 3], ..ack.clone() }.verify(&here).is_err());
+        assert!(Ack { used_up: Some(vec![1]), ..ack }.verify(&here).is_err());
+        assert!(Ack::sign(&owner, &here, vec![0; ACK_MAX + 1], Vec::new(), Nonce([1; 16]), NOW).verify(&here).is_err());
+        let ack = Ack::sign(&owner, &here, vec![1, 2], vec![2], Nonce([1; 16]), NOW);
+        assert!(ack.verify(&here).is_ok());
+        assert!(Ack { used_up: None, ..ack.clone() }.verify(&here).is_err());
+        assert!(Ack { used_up: Some(Vec::new()), ..ack }.verify(&here).is_err());
+        assert!(Ack::sign(&owner, &here, vec![1], vec![0; ACK_MAX + 1], Nonce([1; 16]), NOW).verify(&here).is_err());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Relays that are gone, full, lying, wiped and doubled: two friends who seldom meet.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use symbolon_core::command::{Command, MessageState, RelayState, Reply, Who};
+use symbolon_core::command::{Command, MessageState, RelayState, Reply, RequestStatus, Who};
 use symbolon_core::contact::{ContactBody, ContactRecord};
 use symbolon_presence::time::{DAY, HOUR, MINUTE};
 use symbolon_tests::sim::Faults;
@@ -193,13 +193,13 @@ fn relays_in_an_invite(sim: &mut Sim, ix: Ix) -> usize {
 
 #[test]
 fn g12_another_relay_at_the_same_address_is_said_to_be_one_and_friends_leave_texts_elsewhere() {
-    let (mut sim, relays) = apart(42, 1);
-    sim.set_apart(A, B, false);
-    let (second, link) = sim.add_relay();
-    assert!(sim.command(B, Command::RelayAdd { link, claim: None }).is_ok());
-    sim.run_for(MINUTE);
-    assert_eq!(relays_in_an_invite(&mut sim, B), 2);
-    sim.set_apart(A, B, true);
+    let (mut sim, relays) = apart(42, 2);
+    let second = relays[1];
+    // Andi keeps a mailbox at the first only, and knows that Ben has two.
+    let Ok(Reply::Relays(own)) = sim.command(A, Command::Relays) else { panic!() };
+    let other = own.iter().map(|own| own.relay.to_string()).find(|id| sim.relay(second).id() == *id).unwrap();
+    assert!(sim.command(A, Command::RelayRemove(other)).is_ok());
+    assert_eq!((relays_in_an_invite(&mut sim, A), relays_in_an_invite(&mut sim, B)), (1, 2));
     sim.crash(B, 2 * HOUR);
     sim.run_for(MINUTE);
     sim.say(A, B, "left at the first").unwrap();
@@ -338,4 +338,41 @@ fn a_question_to_somebody_who_has_ended_the_friendship_does_not_stand_behind_wha
     sim.say(B, A, "two").unwrap();
     sim.run_for(HOUR);
     assert!(texts(&mut sim, A).contains(&"two".to_owned()));
+}
+
+#[test]
+fn the_second_user_of_an_invite_hears_that_it_is_used_up_soon_after_its_owner_came_by_and_the_third_at_once() {
+    let mut sim = Sim::new(51, Faults::NONE);
+    let [a, b, c, d] = ["Andi", "Ben", "Cleo", "Dora"].map(|name| sim.add(name));
+    let (relay, link) = sim.add_relay();
+    for node in [a, b] {
+        assert!(sim.command(node, Command::RelayAdd { link: link.clone(), claim: None }).is_ok());
+    }
+    sim.run_for(MINUTE);
+    let invite = sim.invite(a);
+    for other in [b, c, d] {
+        sim.set_apart(a, other, true);
+    }
+    sim.crash(a, 3 * HOUR);
+    let first = sim.ask(b, &invite).unwrap();
+    sim.run_for(MINUTE);
+    let second = sim.ask(c, &invite).unwrap();
+    sim.run_for(2 * HOUR);
+    assert_eq!(sim.relay(relay).entries(), 2, "whoever asks again and again leaves nothing more");
+    assert_eq!(sim.status_of(c, second), RequestStatus::Pending, "the relay does not know which one counts");
+    sim.run_for(HOUR);
+    let came_by = sim.now;
+    assert!(sim.run_until(15 * MINUTE, |sim| sim.status_of(c, second) == RequestStatus::Expired), "{came_by:?}");
+    assert_eq!(sim.request(c, second).fault, Some("the invite was already used by somebody else"));
+    assert_eq!(sim.status_of(b, first), RequestStatus::Pending);
+    assert_eq!(sim.relay(relay).entries(), 0, "who waits for an answer costs nothing by asking");
+    let incoming = sim.pending(a).unwrap();
+    sim.accept(a, incoming).unwrap();
+    sim.run_for(HOUR);
+    assert!(sim.are_friends(a, b));
+    sim.crash(a, DAY);
+    let third = sim.ask(d, &invite).unwrap();
+    sim.run_for(MINUTE);
+    assert_eq!(sim.status_of(d, third), RequestStatus::Expired, "while the owner is away");
+    sim.check(true);
 }

@@ -51,6 +51,9 @@ const STALE_PAUSE: u64 = HOUR;
 const REPLACED_PAUSE: u64 = HOUR;
 /// After so long it is tried again whether a relay that answers keeps a friend's mailbox.
 const UNKEPT_PAUSE: u64 = 15 * MINUTE;
+/// An Offer that lies at a relay is put there again so often: the answer says when somebody else has used
+/// the invite.
+const ASK_PAUSE: u64 = 10 * MINUTE;
 /// Pause before a relay that was full is asked again.
 const FULL_PAUSE: u64 = 60 * SECOND;
 /// It doubles up to this.
@@ -109,6 +112,8 @@ struct Inflight {
     size: usize,
     /// Of the friend's secret by which it was put.
     revision: Option<u64>,
+    /// Whether it is an Offer.
+    is_offer: bool,
 }
 
 /// The revision of the friendship secret that is known of a device's owner.
@@ -166,6 +171,8 @@ pub(crate) struct Depots {
     more: Option<Timestamp>,
     /// The next row whose copy may be too old; what is before it was looked at.
     renewing: Option<(DeviceId, u64)>,
+    /// When Offers that lie at relays are put there again.
+    next_ask: Option<Timestamp>,
     next_dial_id: u64,
     /// Another copy of this folder runs, and speaks for it.
     is_halted: bool,
@@ -223,7 +230,7 @@ impl Depots {
     pub fn next_due(&self) -> Option<Timestamp> {
         let sessions = self.sessions.values().flat_map(|session| [session.next_dial, session.deadline, session.full_until]);
         let unkept = self.sessions.values().flat_map(|session| session.unkept.values().copied().map(Some));
-        sessions.chain(unkept).chain([self.more]).flatten().min()
+        sessions.chain(unkept).chain([self.more, self.next_ask]).flatten().min()
     }
 
     /// Does what is due.
@@ -244,6 +251,10 @@ impl Depots {
             } else {
                 self.sessions.remove(&key);
             }
+        }
+        if due(self.next_ask) {
+            self.next_ask = None;
+            self.recount(state, turn)?;
         }
         if self.more.is_some_and(|at| at <= now) {
             self.more = None;
@@ -542,7 +553,16 @@ impl Depots {
                 return false;
             }
             let Some(put) = outbox::put_at(row, depot) else { continue };
-            session.inflight.insert(row.frame, Inflight { device: device.device, number, size: row.envelope.len(), revision });
+            session.inflight.insert(
+                row.frame,
+                Inflight {
+                    device: device.device,
+                    number,
+                    size: row.envelope.len(),
+                    revision,
+                    is_offer: matches!(row.what, What::Offer(_)),
+                },
+            );
             session.inflight_bytes = session.inflight_bytes.saturating_add(row.envelope.len());
             session.deadline = Some(turn.now.after(RECEIPT_TIMEOUT));
             *self.sent.entry("deposit").or_default() += 1;
@@ -635,11 +655,16 @@ impl Depots {
         let mut settled = Vec::new();
         let (mut unplaced, mut with_new_keys) = (Vec::new(), Vec::new());
         for item in body.items {
-            let Some(Inflight { device, number, size, revision }) = session.inflight.remove(&item.frame) else { continue };
+            let Some(Inflight { device, number, size, revision, is_offer }) = session.inflight.remove(&item.frame) else { continue };
             session.inflight_bytes = session.inflight_bytes.saturating_sub(size);
             match item.outcome {
                 Outcome::Refused(Refusal::Full) => unplaced.push(device),
-                Outcome::Stored(_) => session.full = 0,
+                Outcome::Stored(_) => {
+                    session.full = 0;
+                    if is_offer {
+                        self.next_ask.get_or_insert(turn.now.after(ASK_PAUSE));
+                    }
+                }
                 // The new key was read while this was on its way.
                 Outcome::Refused(Refusal::Stale) if revision != revision_of(state, &device) => with_new_keys.push(device),
                 Outcome::Refused(Refusal::Stale) => {
@@ -738,7 +763,11 @@ impl Depots {
             for (number, row) in page {
                 let Some(copy) = &row.stored else { continue };
                 let is_fetched = outbox::depots_of(&row, &device).iter().any(|depot| depot.entry.mailbox == copy.mailbox);
-                if is_fetched && !copy.is_ageing(turn.now) && !self.is_lost(turn.now, copy) {
+                if matches!(row.what, What::Offer(_)) {
+                    self.next_ask.get_or_insert(turn.now.after(ASK_PAUSE));
+                }
+                let asks = matches!(row.what, What::Offer(_)) && turn.now.since(copy.at) >= ASK_PAUSE;
+                if is_fetched && !asks && !copy.is_ageing(turn.now) && !self.is_lost(turn.now, copy) {
                     continue;
                 }
                 if let What::Text(conversation, arrival) = &row.what {

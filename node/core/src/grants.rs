@@ -145,6 +145,15 @@ pub(crate) fn revoke(state: &mut State, turn: &mut Turn<'_>, grant: GrantId, exp
     state.has_ended_grants = true;
 }
 
+/// A request was confirmed: the invite by which it came has done its work, and our relays tell whoever else
+/// comes by it. What they have taken before they answer as before.
+pub(crate) fn confirmed(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) {
+    let used = state.invites.values().find(|invite| !invite.last_resort && invite.used == Some(*id));
+    if let Some((grant, expires)) = used.map(|invite| (invite.grant, invite.expires)) {
+        revoke(state, turn, grant, expires);
+    }
+}
+
 /// The list is full: another queue secret ends every grant at our relays at once. Those who were
 /// asked get a new address; friends have keys of their own.
 fn renew_secrets(state: &mut State, turn: &mut Turn<'_>) {

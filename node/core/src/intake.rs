@@ -333,6 +333,7 @@ impl Intake {
                             state.rates.warn(turn, Warning::InviteReused);
                             self.count(DropReason::Unexpected);
                             state.fetched.push((key, deposit.number));
+                            state.used_up.insert((key, deposit.number));
                             return Ok(());
                         }
                     },
@@ -428,7 +429,12 @@ impl Intake {
                 let outcome = if friend.is_some() && origin.is_depot() { Outcome::Delivered } else { stored };
                 delivery.acknowledge(state, turn, origin, friend, frame_id(envelope), outcome);
             }
-            Some(refusal) => delivery.acknowledge(state, turn, origin, None, frame_id(envelope), Outcome::Refused(refusal)),
+            Some(refusal) => {
+                if let (Origin::Depot(key, number), Refusal::UsedUp) = (origin, refusal) {
+                    state.used_up.insert((key, number));
+                }
+                delivery.acknowledge(state, turn, origin, None, frame_id(envelope), Outcome::Refused(refusal));
+            }
         }
         Ok(())
     }

@@ -410,7 +410,11 @@ pub(crate) fn set_status(state: &mut State, turn: &mut Turn<'_>, id: &RequestId,
             }
         }
     }
+    let is_confirmed = row.direction == Direction::In && status == RequestStatus::Confirmed;
     state.save_request(turn, row);
+    if is_confirmed {
+        grants::confirmed(state, turn, id);
+    }
     turn.notify(Event::Request(*id));
     Ok(())
 }

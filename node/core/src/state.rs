@@ -242,6 +242,8 @@ pub(crate) struct State {
     pub unreachable: BTreeSet<DeviceId>,
     /// Entries of own mailboxes at relays that are settled here, and may be deleted there.
     pub fetched: Vec<(DepotKey, u64)>,
+    /// Those of them that came by an invite which somebody else had used.
+    pub used_up: BTreeSet<(DepotKey, u64)>,
     /// What became of envelopes that a device sent by way of a relay, until the turn ends.
     pub owed: BTreeMap<DeviceId, Vec<ReceiptItem>>,
     /// What a device says became of envelopes of ours.
@@ -405,6 +407,7 @@ impl State {
             asked_again: BTreeSet::new(),
             unreachable: BTreeSet::new(),
             fetched: Vec::new(),
+            used_up: BTreeSet::new(),
             owed: BTreeMap::new(),
             told: Vec::new(),
             rates: Rates::default(),

@@ -35,6 +35,16 @@ pub(super) struct Use {
     /// When this row ends.
     #[n(2)]
     pub ends: Timestamp,
+    /// Whether its owner has said that somebody else had used the invite.
+    #[n(3)]
+    pub used_up: Option<bool>,
+}
+
+impl Use {
+    /// What its sender hears who asks again, if nothing is to be stored for it.
+    fn answer(&self) -> Outcome {
+        if self.used_up == Some(true) { Outcome::Refused(Refusal::UsedUp) } else { Outcome::Stored(self.until) }
+    }
 }
 
 fn uses_of(owner: &PublicKeyBytes, grant: &GrantId) -> Vec<u8> {
@@ -141,7 +151,7 @@ impl Relay {
             return Ok(Some(Outcome::Stored(entry.until)));
         }
         let used = shelf.get(RelayTable::Use, &use_key(owner, &body.grant, frame))?;
-        Ok(used.and_then(|bytes| row::<Use>(&bytes).ok()).map(|used| Outcome::Stored(used.until)))
+        Ok(used.and_then(|bytes| row::<Use>(&bytes).ok()).map(|used| used.answer()))
     }
 
     pub(super) fn store(
@@ -164,6 +174,13 @@ impl Relay {
             shelf.set(RelayTable::Expiry, &expiry_key(until, owner, number), Some(Vec::new()));
             shelf.set(RelayTable::Entry, &entry_key(owner, number), Some(codec::encode_row(&Entry { until, ..entry })));
             return Ok(Outcome::Stored(until));
+        }
+        if body.scope == Scope::Contact && is_counted(body) {
+            // Fetched already. Who asks now and then whether it counted, costs its owner nothing.
+            let used = shelf.get(RelayTable::Use, &use_key(owner, &body.grant, &put.frame))?.and_then(|bytes| row::<Use>(&bytes).ok());
+            if let Some(used) = used.filter(|used| !used.waits && (used.used_up == Some(true) || used.until > now)) {
+                return Ok(used.answer());
+            }
         }
         let queue = queue_of(body.scope);
         let size = put.envelope.len() as u64;
@@ -239,7 +256,7 @@ impl Relay {
             shelf.set(RelayTable::Expiry, &use_end_key(ends, &key), None);
         }
         let ends = body.expires.min(now.after(USE_LIFE)).max(until);
-        shelf.set(RelayTable::Use, &key, Some(codec::encode_row(&Use { until, waits: true, ends })));
+        shelf.set(RelayTable::Use, &key, Some(codec::encode_row(&Use { until, waits: true, ends, used_up: None })));
         shelf.set(RelayTable::Expiry, &use_end_key(ends, &key), Some(Vec::new()));
         if !gone {
             self.change(owner, |mailbox| mailbox.uses = Some(mailbox.uses.unwrap_or(0).saturating_add(1)));
@@ -248,16 +265,29 @@ impl Relay {
     }
 
     /// An entry is gone: its envelope does not wait any more, and stays counted until its grant expires.
-    fn waits_no_more(shelf: &mut dyn RelayShelf, owner: &PublicKeyBytes, entry: &Entry, frame: &FrameId) -> Result<(), ShelfFailed> {
+    fn waits_no_more(
+        shelf: &mut dyn RelayShelf,
+        owner: &PublicKeyBytes,
+        entry: &Entry,
+        frame: &FrameId,
+        is_used_up: bool,
+    ) -> Result<(), ShelfFailed> {
         let key = use_key(owner, &entry.grant, frame);
         if let Some(used) = shelf.get(RelayTable::Use, &key)?.and_then(|bytes| row::<Use>(&bytes).ok()) {
-            shelf.set(RelayTable::Use, &key, Some(codec::encode_row(&Use { waits: false, ..used })));
+            let used_up = is_used_up.then_some(true);
+            shelf.set(RelayTable::Use, &key, Some(codec::encode_row(&Use { waits: false, used_up, ..used })));
         }
         Ok(())
     }
 
     /// Deletes an entry and what belongs to it; its size, if it was there.
-    pub(super) fn delete(&mut self, shelf: &mut dyn RelayShelf, owner: &PublicKeyBytes, number: u64) -> Result<Option<usize>, ShelfFailed> {
+    pub(super) fn delete(
+        &mut self,
+        shelf: &mut dyn RelayShelf,
+        owner: &PublicKeyBytes,
+        number: u64,
+        is_used_up: bool,
+    ) -> Result<Option<usize>, ShelfFailed> {
         let key = entry_key(owner, number);
         let Some(bytes) = shelf.get(RelayTable::Entry, &key)? else { return Ok(None) };
         let entry: Entry = row(&bytes)?;
@@ -266,7 +296,7 @@ impl Relay {
         shelf.set(RelayTable::Frame, &frame_key(owner, &frame), None);
         shelf.set(RelayTable::Expiry, &expiry_key(entry.until, owner, number), None);
         if entry.queue != Queue::Direct {
-            Self::waits_no_more(shelf, owner, &entry, &frame)?;
+            Self::waits_no_more(shelf, owner, &entry, &frame, is_used_up && entry.queue == Queue::Contact)?;
         }
         self.change(owner, |mailbox| mailbox.take(entry.queue, entry.envelope.len() as u64));
         Ok(Some(entry.envelope.len()))

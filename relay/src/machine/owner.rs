@@ -190,7 +190,8 @@ impl Relay {
             let Some((served, size)) = served.and_then(|served| served.pushed.remove(number).map(|size| (served, size))) else { continue };
             served.bytes = served.bytes.saturating_sub(size);
             settled += 1;
-            self.delete(shelf, &ack.owner, *number)?;
+            let is_used_up = ack.used_up.as_ref().is_some_and(|used_up| used_up.contains(number));
+            self.delete(shelf, &ack.owner, *number, is_used_up)?;
         }
         match self.links.get_mut(&link).and_then(|open| open.served.as_mut()) {
             Some(served) if settled > 0 => {

@@ -235,7 +235,7 @@ impl Relay {
             }
             for number in numbers {
                 rows += 1;
-                bytes += self.delete(shelf, &owner, number)?.unwrap_or(0);
+                bytes += self.delete(shelf, &owner, number, false)?.unwrap_or(0);
             }
         }
         let room = ENDED_AT_ONCE.0.saturating_sub(rows);

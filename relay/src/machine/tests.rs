@@ -166,7 +166,7 @@ impl Host {
 
     fn ack(&mut self, owner: &Owner, numbers: Vec<u64>) -> Vec<Deposit> {
         let (nonce, mailbox, now) = (self.nonce(), self.link().mailbox(), self.now);
-        deposits(self.turn(1, &Frame::Ack(Ack::sign(&owner.key, &mailbox, numbers, nonce, now))))
+        deposits(self.turn(1, &Frame::Ack(Ack::sign(&owner.key, &mailbox, numbers, Vec::new(), nonce, now))))
     }
 }
 
@@ -466,7 +466,7 @@ fn a26_a_session_or_an_acknowledgement_replayed_or_old_changes_nothing() {
     assert_eq!(deposits(host.turn(1, &session)).len(), 1);
     assert!(host.turn(2, &session).is_empty(), "whoever heard it cannot use it");
     let stranger = Owner::new(30);
-    let ack = Frame::Ack(Ack::sign(&stranger.key, &mailbox, vec![1], Nonce([51; 16]), NOW));
+    let ack = Frame::Ack(Ack::sign(&stranger.key, &mailbox, vec![1], Vec::new(), Nonce([51; 16]), NOW));
     assert!(host.turn(1, &ack).is_empty());
     host.now = NOW.after(HOUR);
     // Whose clock is wrong is told what time it is here, and gets nothing.
@@ -525,7 +525,7 @@ fn a100_sessions_and_acknowledgements_of_strangers_are_their_own_faults_and_shut
         let (nonce, now) = (host.nonce(), host.now);
         let frame = match sent % 2 {
             0 => Frame::Session(Session::sign(&stranger, &mailbox, nonce, now)),
-            _ => Frame::Ack(Ack::sign(&stranger, &mailbox, vec![1], nonce, now)),
+            _ => Frame::Ack(Ack::sign(&stranger, &mailbox, vec![1], Vec::new(), nonce, now)),
         };
         let said = host.turn(link, &frame);
         sent += 1;
@@ -577,7 +577,7 @@ fn a100_an_acknowledgement_counts_where_the_session_is_open_and_for_what_was_pus
         host.put(&owner, &owner.address(Scope::Guest), None, envelope(counter));
     }
     let (mailbox, now, nonce) = (host.link().mailbox(), host.now, host.nonce());
-    let ack = Frame::Ack(Ack::sign(&owner.key, &mailbox, vec![1, 2], nonce, now));
+    let ack = Frame::Ack(Ack::sign(&owner.key, &mailbox, vec![1, 2], Vec::new(), nonce, now));
     host.turn(1, &ack);
     assert_eq!(host.relay.counts(), (1, 2), "no session");
     host.fetch(&owner);

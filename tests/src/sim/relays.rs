@@ -77,6 +77,11 @@ impl SimRelay {
         RelayLink { mailbox_key: self.keys.mailbox.public(), receipt, places: vec![super::run::address(ix)] }.to_string()
     }
 
+    /// Its id, as its users see it.
+    pub fn id(&self) -> String {
+        self.keys.mailbox.id().to_string()
+    }
+
     /// Envelopes that lie there.
     pub fn entries(&self) -> u64 {
         self.machine.as_ref().map_or(0, |machine| machine.counts().1)

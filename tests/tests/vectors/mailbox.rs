@@ -63,7 +63,7 @@ fn relay_frames() -> Value {
     let mailbox = link.mailbox();
     let ben = samples::ben();
     let session = Session::sign(&owner, &mailbox, Nonce([0x42; 16]), NOW);
-    let ack = Ack::sign(&owner, &mailbox, vec![1, 2, 300], Nonce([0x43; 16]), NOW);
+    let ack = Ack::sign(&owner, &mailbox, vec![1, 2, 300], Vec::new(), Nonce([0x43; 16]), NOW);
     let body = AcceptedBody {
         version: 1,
         entries: 2,

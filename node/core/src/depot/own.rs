@@ -213,11 +213,13 @@ impl Depots {
         for (key, number) in std::mem::take(&mut state.fetched) {
             settled.entry(key).or_default().push(number);
         }
+        let used_up = std::mem::take(&mut state.used_up);
         for (key, numbers) in settled {
             let link = self.sessions.get(&key).and_then(|session| session.link);
             let (Some(link), Some(own)) = (link, state.own.depots.get(&key.0)) else { continue };
             for numbers in numbers.chunks(ACK_MAX) {
-                let ack = Ack::sign(&owner_key(own), &key.0, numbers.to_vec(), Nonce::random(turn.rng), turn.stamp);
+                let used_up = numbers.iter().copied().filter(|number| used_up.contains(&(key, *number))).collect();
+                let ack = Ack::sign(&owner_key(own), &key.0, numbers.to_vec(), used_up, Nonce::random(turn.rng), turn.stamp);
                 *self.sent.entry("ack").or_default() += 1;
                 turn.act(Action::Send(link, Frame::Ack(ack).encode()));
             }

@@ -78,6 +78,30 @@ fn a102_junk_does_not_use_an_invite_up_and_the_true_request_gets_in_once_it_is_f
     assert_eq!(rows(&host, RelayTable::Expiry), USES_MAX);
 }
 
+#[test]
+fn whoever_left_something_by_an_invite_that_another_has_used_hears_so_when_they_ask_again() {
+    let (mut host, owner) = open();
+    let single = AddressBody { uses: 1, ..owner.address(Scope::Contact) };
+    let offer = |host: &mut Host, number| host.put(&owner, &single, Some(host_nonce(number)), envelope(number));
+    let said = [1, 2].map(|number| offer(&mut host, number));
+    assert!(said.into_iter().all(stored));
+    let numbers: Vec<u64> = host.fetch(&owner).iter().map(|deposit| deposit.number).collect();
+    assert_eq!([1, 2].map(|number| offer(&mut host, number)), said, "while nobody knows which one counts");
+    let (nonce, mailbox, now) = (host.nonce(), host.link().mailbox(), host.now);
+    let second = vec![numbers[1]];
+    host.turn(1, &Frame::Ack(Ack::sign(&owner.key, &mailbox, numbers, second, nonce, now)));
+    for is_revoked in [false, true] {
+        if is_revoked {
+            revoke(&mut host, &owner, 2, vec![single.grant]);
+        }
+        assert_eq!(offer(&mut host, 1), said[0], "what counts is answered as before");
+        assert_eq!(offer(&mut host, 2), Some(Outcome::Refused(Refusal::UsedUp)));
+        assert_eq!(host.relay.counts().1, 0, "and whoever asks again costs the owner nothing");
+        host.restart();
+    }
+    assert_eq!(offer(&mut host, 3), Some(Outcome::Refused(Refusal::UsedUp)));
+}
+
 fn host_nonce(number: u64) -> Nonce {
     let mut nonce = [0; 16];
     nonce[8..].copy_from_slice(&number.to_be_bytes());
@@ -130,7 +154,7 @@ fn a102_rows_of_uses_are_bounded_in_a_mailbox_and_end_with_their_grant() {
         let put = Put::new(vec![1; 80], &owner.secret, 30 * 24 * 3600, Some(host_nonce(0)), envelope(u64::from(number))).unwrap();
         let said = host.relay.store(NOW, &mut host.rows, &owner.key.public(), &body(number), put).unwrap();
         taken += u32::from(stored(Some(said)));
-        host.relay.delete(&mut host.rows, &owner.key.public(), u64::from(taken)).unwrap();
+        host.relay.delete(&mut host.rows, &owner.key.public(), u64::from(taken), false).unwrap();
     }
     host.close();
     assert_eq!(taken, USES_OF_MAILBOX_MAX);
