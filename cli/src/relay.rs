@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::output::Output;
 use crate::text;
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use symbolon_node::relay::{RelayConfig, RelayReady};
 use symbolon_node::run::RunError;
 use symbolon_relay::machine::Policy;
@@ -57,15 +57,25 @@ fn refuse_what_is_not_there(flags: &RelayRun) -> Result<(), Failure> {
 
 fn announce(ready: &RelayReady, is_open: bool, output: Output) -> Result<(), Failure> {
     let warning = ready.is_private.then_some(PRIVATE);
-    let object = json!({ "event": "ready", "id": ready.id, "claim": ready.claim, "listen": ready.listen, "link": ready.link, "friends_claim": ready.friends, "connections_max": ready.places, "bytes": ready.bytes, "warning": warning });
+    let object = json!({ "event": "ready", "id": ready.id, "claim": ready.claim, "claim_file": ready.claim_file.display().to_string(), "listen": ready.listen, "link": ready.link, "friends_claim": ready.friends, "connections_max": ready.places, "bytes": ready.bytes, "warning": warning });
+    // What is written into a log is read by whoever can read that: there the codes stay in their files.
+    let is_log = output.is_piped();
+    let code = |code: &str, file: &Path| match is_log {
+        true => format!("- < {}", quoted(file)),
+        false => text::line(code),
+    };
     output.show(&object, |_| {
         let listen = ready.listen.iter().map(|address| format!("           {}\n", text::line(address))).collect::<String>();
-        let claim = if is_open { String::new() } else { format!(" --claim {}", text::line(&ready.claim)) };
+        let claim = if is_open { String::new() } else { format!(" --claim {}", code(&ready.claim, &ready.claim_file)) };
         let link = text::line(&ready.link);
-        let friends = ready
-            .friends
-            .as_ref()
-            .map(|code| format!("For friends of yours:\n\n  symbolon relay add {link} --claim {}\n\n", text::line(code)));
+        let friends = ready.friends.as_ref().zip(ready.friends_file.as_ref());
+        let friends =
+            friends.map(|(friends, file)| format!("For friends of yours:\n\n  symbolon relay add {link} --claim {}\n\n", code(friends, file)));
+        let kept = match (is_open, is_log) {
+            (true, _) => String::new(),
+            (false, true) => "The claim code is no part of this log: it is in that file, which only you can read.\n\n".to_owned(),
+            (false, false) => format!("The claim code is kept in {}.\n\n", quoted(&ready.claim_file)),
+        };
         let private = warning.map_or_else(String::new, |warning| format!("Warning: {warning}\n\n"));
         let short = if ready.is_short {
             let places = ready.places;
@@ -78,12 +88,17 @@ fn announce(ready: &RelayReady, is_open: bool, output: Output) -> Result<(), Fai
         };
         format!(
             "The relay is running.\n\n  id       {}\n  keeps    {}\n  listens\n{listen}\n\
-             To keep a mailbox here, on the machine of your node:\n\n  symbolon relay add {link}{claim}\n\n{}{private}{short}Ctrl-C stops the relay.\n",
+             To keep a mailbox here, on the machine of your node:\n\n  symbolon relay add {link}{claim}\n\n{}{kept}{private}{short}Ctrl-C stops the relay.\n",
             text::line(&ready.id),
             at_most(ready.bytes),
             friends.unwrap_or_default(),
         )
     })
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    format!("'{}'", text::line(&path.display().to_string()).replace('\'', "'\\''"))
 }
 
 /// How much a relay keeps, in words.

@@ -4,6 +4,7 @@
 //! Store and keys are those of a data folder as any node has one; but a folder is either a
 //! person's or a relay's, never both: a relay must hold nothing of its owner.
 
+use crate::folder;
 use crate::health::Vitals;
 use crate::mls::MlsCipher;
 use crate::net::{Limits, Net, NetConfig, is_public};
@@ -73,8 +74,12 @@ pub struct RelayReady {
     pub id: String,
     /// Proves to this relay that a mailbox is its owner's.
     pub claim: String,
+    /// The private file that holds it.
+    pub claim_file: PathBuf,
     /// What the owner gives to friends, if they may have mailboxes here.
     pub friends: Option<String>,
+    /// The private file that holds that.
+    pub friends_file: Option<PathBuf>,
     /// What others need to use it.
     pub link: String,
     /// Where it listens.
@@ -100,7 +105,7 @@ pub async fn run(config: RelayConfig, ready: impl FnOnce(&RelayReady)) -> Result
     let mut signals = Signals::catch()?;
     let passphrase = config.passphrase_file.as_deref().map(read_passphrase).transpose()?;
     let path = config.data.clone();
-    let (folder, store) = tokio::task::spawn_blocking(move || open_store(&path, passphrase.as_ref())).await.map_err(|_| internal())??;
+    let (locked, store) = tokio::task::spawn_blocking(move || open_store(&path, passphrase.as_ref())).await.map_err(|_| internal())??;
     let kept = Kept::read(&store).map_err(|error| store_error(&error))?;
     if kept.is_person {
         return Err(RunError::new(
@@ -168,10 +173,16 @@ pub async fn run(config: RelayConfig, ready: impl FnOnce(&RelayReady)) -> Result
     };
     let early = match is_up {
         Some(Facts { link, claim, friends, bytes }) => {
+            let (claim, friends) = (claim.to_string(), friends.map(|code| code.to_string()));
+            let (claim_file, friends_file) = folder::claim::write(&config.data, &claim, friends.as_deref()).map_err(|error| {
+                RunError::new("io", format!("the claim code cannot be written: {error}"), "Look at the data folder and its disk.")
+            })?;
             ready(&RelayReady {
                 id: link.mailbox().to_string(),
-                claim: claim.to_string(),
-                friends: friends.map(|code| code.to_string()),
+                claim,
+                claim_file,
+                friends,
+                friends_file,
                 is_private: !link.places.iter().any(is_public),
                 link: link.to_string(),
                 listen,
@@ -192,7 +203,7 @@ pub async fn run(config: RelayConfig, ready: impl FnOnce(&RelayReady)) -> Result
         None => tokio::time::timeout(STOP_TIMEOUT, ended).await,
     };
     net.stop().await;
-    drop((commands_sender, folder));
+    drop((commands_sender, locked));
     match result {
         Ok(Ok(Ok(()))) => Ok(()),
         Ok(Ok(Err(error))) => Err(shell_error(error)),

@@ -304,6 +304,38 @@ fn a_relay_for_friends_keeps_a_mailbox_for_who_has_the_second_code() {
 }
 
 #[test]
+fn a88_a_relays_codes_stand_in_private_files_and_in_no_log_and_the_command_that_is_printed_works() {
+    let home = tempfile::tempdir().unwrap();
+    let (host, log) = (home.path().join("host's"), home.path().join("relay.log"));
+    let mut relay = std::process::Command::new(symbolon_tests::node::binary().unwrap());
+    relay.arg("--data").arg(&host).args(["relay", "run", "--friends", "--listen", TCP]);
+    let out = std::fs::File::create(&log).unwrap();
+    let mut relay = relay.stdin(std::process::Stdio::null()).stdout(out.try_clone().unwrap()).stderr(out).spawn().unwrap();
+    let printed =
+        within(SOON, "the relay is up", || Ok(std::fs::read_to_string(&log).ok().filter(|said| said.contains("Ctrl-C")))).unwrap();
+    let commands: Vec<String> =
+        printed.lines().filter_map(|line| line.trim().strip_prefix("symbolon relay add ")).map(str::to_owned).collect();
+    let codes = ["relay-claim", "relay-claim-friends"].map(|name| {
+        let path = host.join(name);
+        assert_eq!(std::os::unix::fs::PermissionsExt::mode(&path.metadata().unwrap().permissions()) & 0o777, 0o600);
+        std::fs::read_to_string(path).unwrap().trim().to_owned()
+    });
+    assert!(codes[0] != codes[1] && codes.iter().all(|code| code.len() == 26));
+    assert!(codes.iter().all(|code| !printed.contains(code)), "{printed}");
+    assert_eq!(commands.len(), 2, "{printed}");
+    for (name, command) in ["Andi", "Ben"].into_iter().zip(commands) {
+        let folder = home.path().join(name);
+        let mut node = Node::start(&folder, &["--listen", TCP, "--name", name]).unwrap();
+        let line = format!("{} --data {} relay add {command}", symbolon_tests::node::binary().unwrap().display(), folder.display());
+        assert!(std::process::Command::new("sh").args(["-c", &line]).output().unwrap().status.success(), "{line}");
+        wait_for_relay(&node);
+        node.interrupt().unwrap();
+    }
+    relay.kill().unwrap();
+    relay.wait().unwrap();
+}
+
+#[test]
 fn a_person_and_a_relay_do_not_share_a_folder() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join("one");

@@ -1,0 +1,50 @@
+//! A relay's claim codes beside its store, so that they need not stand in anything that is printed
+//! into a log, and are at hand later.
+
+use crate::folder::write;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The code that makes a mailbox the relay's owner's.
+const CLAIM_FILE: &str = "relay-claim";
+/// The code that friends of the owner get.
+const FRIENDS_FILE: &str = "relay-claim-friends";
+
+/// Writes the codes, one a file, and answers where they are. Without one for friends its file goes.
+pub fn write(folder: &Path, claim: &str, friends: Option<&str>) -> io::Result<(PathBuf, Option<PathBuf>)> {
+    let put = |name: &str, code: &str| {
+        let path = folder.join(name);
+        write::replace_private(&path, format!("{code}\n").as_bytes())?;
+        std::path::absolute(path)
+    };
+    let friends = match friends {
+        Some(code) => Some(put(FRIENDS_FILE, code)?),
+        None => match std::fs::remove_file(folder.join(FRIENDS_FILE)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => None,
+        },
+    };
+    Ok((put(CLAIM_FILE, claim)?, friends))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn codes_lie_in_files_that_only_their_owner_can_read() {
+        let home = tempfile::tempdir().unwrap();
+        let (claim, friends) = write(home.path(), "first", Some("second")).unwrap();
+        let friends = friends.unwrap();
+        for (path, code) in [(&claim, "first\n"), (&friends, "second\n")] {
+            assert_eq!(std::fs::read_to_string(path).unwrap(), code);
+            assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        assert_eq!(write(home.path(), "third", None).unwrap(), (claim.clone(), None));
+        assert!(!friends.exists(), "a code that opens nothing is not kept");
+        assert_eq!(std::fs::read_to_string(claim).unwrap(), "third\n");
+    }
+}
