@@ -121,8 +121,10 @@ impl Standings {
         asked.push(body.nonce);
         row.asked = Some(asked);
         let via = way.map(|way| Via::contact(way, None));
-        outbox::supersede(state, turn, id, &What::Standing)?;
-        outbox::enqueue(state, turn, id, What::Standing, via, envelope);
+        // An answer that waits is not taken back by a question: two who only asked would never learn anything.
+        let what = if is_question { What::Standing } else { What::Answer };
+        outbox::supersede(state, turn, id, &what)?;
+        outbox::enqueue(state, turn, id, what, via, envelope);
         if answers.is_none() {
             state.awaiting.insert(*id);
         }
@@ -154,7 +156,7 @@ impl Standings {
             Sign::Revision(revision) => {
                 // Somebody was taken out by the newer state, and we do not know who: keys and tree
                 // begin again above everything that was given away.
-                presence::begin_above(state, turn, revision)?;
+                presence::begin_above(state, turn, revision);
                 self.note_behind(turn, true);
             }
             Sign::Rival(started) => {
@@ -230,7 +232,7 @@ impl Standings {
                 // The answer may be on its way.
                 continue;
             }
-            let is_renewing = state.friend_of(&id).is_some_and(|friend| friend.renewing.is_some());
+            let is_renewing = state.friend_of(&id).is_some_and(|friend| friend.renewing.is_some() || lacks_keys(state, friend));
             let is_unanswered = state.awaiting.contains(&id) && row.heard.is_some_and(|at| turn.now.since(at) < HOUR);
             if is_renewing || is_unanswered || is_stuck(row, turn)? {
                 state.compare.entry(id).or_insert(None);
@@ -378,7 +380,7 @@ pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, device: &identity:
     note_instance(state, &id, &standing, is_answer);
     let is_timely = turn.now.0.abs_diff(standing.at.0) <= CLOCK_SKEW;
     if is_answer || is_timely {
-        watch_for_rivals(state, turn, &standing);
+        watch_for_rivals(state, turn, &device.peer, &standing);
     }
     let Some(nonce) = standing.answers else {
         // A question, which may be old: what it says is a reason to ask, never one to act.
@@ -438,7 +440,9 @@ fn judge(state: &State, id: &DeviceId, said: &Standing) -> Verdict {
 fn act(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, id: &DeviceId, said: &Standing) -> Result<(), Rejected> {
     let verdict = judge(state, id, said);
     let known = state.own.friendship.revision;
-    if let Some(revision) = said.revision.filter(|revision| *revision > known && revision - known < REVISIONS_AHEAD_MAX) {
+    let later = said.revision.filter(|revision| *revision > known && revision - known < REVISIONS_AHEAD_MAX);
+    // Of one friend once a day: each costs all friends new keys.
+    if let Some(revision) = later.filter(|_| state.rates.revision(turn.now, *peer)) {
         state.signs.push(Sign::Revision(revision));
     }
     let Some(friend) = state.friends.get(peer).cloned() else { return Ok(()) };
@@ -450,7 +454,14 @@ fn act(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, id: &DeviceId, sai
         (_, Verdict::Astray) => state.own.identity.device < *id,
         (_, Verdict::Fine) => false,
     };
+    if verdict == Verdict::Fine && lacks_keys(state, &friend) {
+        // Whatever began again since: in a room that is whole it can be said.
+        crate::friend::give_again(state, turn, peer)?;
+    }
     if !is_ours_to_do || renewal::is_answered(state, peer, said) {
+        return Ok(());
+    }
+    if !state.rates.room(turn.now, *peer) {
         return Ok(());
     }
     if friend.renewing.is_none() || verdict == Verdict::Behind {
@@ -458,6 +469,11 @@ fn act(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, id: &DeviceId, sai
         state.signs.push(Sign::Newer);
     }
     renewal::offer(state, turn, peer, id, said)
+}
+
+/// Whether a friend holds none of the keys by which our records are read now, and none is on its way.
+fn lacks_keys(state: &State, friend: &Friend) -> bool {
+    friend.state == FriendState::Mutual && friend.renewing.is_none() && !friend.giving && !state.own.presence.has_block(&friend.peer)
 }
 
 /// Nothing more is sealed in the room of a friendship: what was not delivered waits for the next one.
@@ -510,7 +526,7 @@ pub(crate) fn met(state: &mut State, id: &DeviceId, instance: Nonce) {
 
 /// Starts of this device that are none of this run: of a copy that was at work, or is. No clock is
 /// asked: friends' clocks may jump as our own does.
-fn watch_for_rivals(state: &mut State, turn: &Turn<'_>, said: &Standing) {
+fn watch_for_rivals(state: &mut State, turn: &Turn<'_>, peer: &PeerId, said: &Standing) {
     let present = state.start();
     let back_after = said.heard.iter().find(|heard| heard.instance == present.instance).and_then(|heard| heard.over);
     for heard in said.heard.iter().filter(|heard| heard.instance != present.instance) {
@@ -533,9 +549,10 @@ fn watch_for_rivals(state: &mut State, turn: &Turn<'_>, said: &Standing) {
         if !is_known {
             state.know_start(Start { instance: heard.instance, started: heard.started, over: None });
         }
-        if is_rival {
+        // Of one friend once a day: no liar shall stop this node again and again.
+        if is_rival && (state.own.is_halted || state.rates.rival(turn.now, *peer)) {
             state.signs.push(Sign::Rival(Some(heard.started)));
-        } else if !is_known {
+        } else if is_rival || !is_known {
             state.signs.push(Sign::Newer);
         }
     }
