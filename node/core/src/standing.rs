@@ -377,7 +377,7 @@ pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, device: &identity:
         Some(nonce) => fits(nonce),
         None => false,
     };
-    note_instance(state, &id, &standing, is_answer);
+    note_instance(state, turn, &id, &standing, is_answer);
     let is_timely = turn.now.0.abs_diff(standing.at.0) <= CLOCK_SKEW;
     if is_answer || is_timely {
         watch_for_rivals(state, turn, &device.peer, &standing);
@@ -496,10 +496,10 @@ fn fall_behind(state: &mut State, turn: &mut Turn<'_>, mut friend: Friend) -> Re
 }
 
 /// Notes which start of a device was heard. An answer shows that it runs now.
-fn note_instance(state: &mut State, id: &DeviceId, said: &Standing, is_answer: bool) {
+fn note_instance(state: &mut State, turn: &mut Turn<'_>, id: &DeviceId, said: &Standing, is_answer: bool) {
     if state.devices.get(id).is_some_and(|row| row.knows_start(&said.instance)) {
         if is_answer {
-            met(state, id, said.instance);
+            met(state, turn, id, said.instance);
         }
         return;
     }
@@ -513,10 +513,15 @@ fn note_instance(state: &mut State, id: &DeviceId, said: &Standing, is_answer: b
 
 /// A device has shown in which of its starts it runs. One that comes back after a later one runs
 /// beside it: both are told of each other.
-pub(crate) fn met(state: &mut State, id: &DeviceId, instance: Nonce) {
+pub(crate) fn met(state: &mut State, turn: &mut Turn<'_>, id: &DeviceId, instance: Nonce) {
     let Some(known) = state.devices.get(id).and_then(|row| row.instances.as_deref()) else { return };
     let Some(last) = known.last().filter(|last| last.instance != instance).map(|last| last.instance) else { return };
-    let Some(at) = known.iter().position(|start| start.instance == instance) else { return };
+    let known_at = known.iter().position(|start| start.instance == instance);
+    if let Some(number) = state.devices.get(id).and_then(|row| row.answering) {
+        // The run that asked is over, and with it the grant under which it is answered.
+        outbox::remove(state, turn, id, number);
+    }
+    let Some(at) = known_at else { return };
     if let Some(known) = state.device_mut(id).and_then(|row| row.instances.as_mut()) {
         let start = known.remove(at);
         known.push(Start { over: Some(last), ..start });
