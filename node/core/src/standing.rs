@@ -70,8 +70,9 @@ pub(crate) struct Standings {
 
 impl Standings {
     /// After a start.
-    pub fn start(&mut self, turn: &Turn<'_>) -> Result<(), TurnFailed> {
+    pub fn start(&mut self, state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
         self.behind = turn.row(Table::Meta, b"behind")?;
+        drop_answers(state, turn);
         Ok(())
     }
 
@@ -216,6 +217,7 @@ impl Standings {
         self.rival = None;
         state.own.is_halted = false;
         state.start_over(turn.now, turn.rng);
+        drop_answers(state, turn);
         self.told.clear();
         self.pending.clear();
         self.sent.clear();
@@ -287,6 +289,14 @@ impl Standings {
                 .push(format!("A friend's older copy lacks {lacking} text(s) of yours: `symbolon device resend FRIEND` sends them again."));
         }
         problems
+    }
+}
+
+/// Answers that an earlier start has signed: they would show that it runs beside this one.
+fn drop_answers(state: &mut State, turn: &mut Turn<'_>) {
+    let rows: Vec<(DeviceId, u64)> = state.devices.values().filter_map(|row| Some((row.device, row.answering?))).collect();
+    for (device, number) in rows {
+        outbox::remove(state, turn, &device, number);
     }
 }
 
