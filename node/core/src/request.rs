@@ -429,9 +429,7 @@ pub(crate) fn is_open(row: &Request) -> bool {
 pub(crate) fn is_step_to_anybody(state: &State, what: &What) -> bool {
     match what {
         What::Offer(id) | What::Accept(id) | What::Confirm(id) => state.requests.get(id).is_none_or(|row| row.renews.is_none()),
-        What::Text(..) | What::Mark | What::Skip | What::Receipts | What::Bundle | What::Introduction | What::Standing | What::Answer => {
-            false
-        }
+        What::Text(..) | What::Mark | What::Skip | What::Receipts | What::Bundle | What::Introduction | What::Standing => false,
     }
 }
 

@@ -393,12 +393,9 @@ pub(crate) struct Device {
     /// Instances of it, the last heard last; at most [`limits::INSTANCES_HEARD_MAX`].
     #[n(18)]
     pub instances: Option<Vec<Start>>,
-    /// Number of the outbox row that asks how we stand with it; at most one waits.
+    /// Number of the outbox row that says how we stand with it; at most one waits.
     #[n(19)]
     pub saying: Option<u64>,
-    /// The same of the row that answers.
-    #[n(20)]
-    pub answering: Option<u64>,
 }
 
 /// A room that was left, and how far its envelopes were received.
@@ -462,13 +459,12 @@ impl Device {
             asked: None,
             instances: None,
             saying: None,
-            answering: None,
         }
     }
 
     /// How much waits for it that its user or ours has a part in.
     pub fn waiting(&self) -> u64 {
-        self.outbox_count.saturating_sub(u64::from(self.saying.is_some()) + u64::from(self.answering.is_some()))
+        self.outbox_count.saturating_sub(u64::from(self.saying.is_some()))
     }
 
     /// Rooms that were left.
