@@ -49,7 +49,14 @@ impl Peer {
         let limits = config.limits.clone();
         let (sender, mut inputs) = mpsc::channel(queue);
         let net = Net::start(config, sender).await.unwrap();
-        let Some(Input::Addresses(addresses)) = timeout(PATIENCE, inputs.recv()).await.unwrap() else { panic!("no addresses first") };
+        let addresses = loop {
+            match timeout(PATIENCE, inputs.recv()).await.unwrap() {
+                Some(Input::Addresses(addresses)) => break addresses,
+                // How things stand with nobody is said by tasks of their own.
+                Some(Input::Servers(..) | Input::Lookups(_)) => {}
+                other => panic!("no addresses first: {other:?}"),
+            }
+        };
         Self { handle: net.handle(), net, inputs, addresses, limits }
     }
 
