@@ -74,10 +74,13 @@ impl SimNode {
     /// A copy of everything that lies on its disk.
     pub fn copy(&self) -> SimNode {
         let rooms = self.rooms.copy().expect("these rooms can be copied");
+        let mut store = self.store.clone();
+        // It lies on another disk.
+        store.fill_after(None);
         Self {
             core: None,
             rooms,
-            store: self.store.clone(),
+            store,
             clock: self.clock,
             name: self.name.clone(),
             build: self.build,
