@@ -74,6 +74,8 @@ pub(crate) struct Up {
 /// One live link.
 #[derive(Debug)]
 struct Link {
+    /// When it came up.
+    since: Timestamp,
     /// The device behind it: the one that was dialled, that has proved itself, or whose step of
     /// a request came by it.
     device: Option<DeviceId>,
@@ -107,13 +109,14 @@ struct Link {
 }
 
 impl Link {
-    fn new(up: &Up, device: Option<DeviceId>) -> Self {
+    fn new(up: &Up, device: Option<DeviceId>, since: Timestamp) -> Self {
         let role = if up.dial.is_some() { Role::Dialler } else { Role::Dialled };
         let ends = up.keys.map(|keys| match role {
             Role::Dialler => Ends { dialler: keys.own, dialled: keys.other },
             Role::Dialled => Ends { dialler: keys.other, dialled: keys.own },
         });
         Self {
+            since,
             device,
             proved: false,
             role,

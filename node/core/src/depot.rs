@@ -794,7 +794,7 @@ fn settle(
     match (outcome, &row.what) {
         // A copy whose time is over is none.
         (Outcome::Stored(until), _) if until <= turn.now => return Ok(()),
-        (Outcome::Stored(_), What::Receipts | What::Standing) => {
+        (Outcome::Stored(_), What::Receipts | What::Standing | What::Answer) => {
             // Lost, a list is asked for again: the other side leaves its envelope anew. A Standing
             // is followed by others.
             outbox::remove(state, turn, device, number);
@@ -811,7 +811,8 @@ fn settle(
             }
         }
         (Outcome::Stored(_), What::Offer(_) | What::Accept(_) | What::Mark | What::Skip | What::Bundle | What::Introduction) => {}
-        (Outcome::Refused(Refusal::UsedUp), What::Offer(request)) => {
+        // Of an invite only, by which it went here: a relay may lie.
+        (Outcome::Refused(Refusal::UsedUp), What::Offer(request)) if row.via.as_ref().is_some_and(|via| via.usage.is_some()) => {
             return crate::intake::request_refused(state, turn, request, Some(Fault::InviteUsed));
         }
         // A relay cannot say `delivered`; what it refuses waits for another way.

@@ -65,7 +65,7 @@ fn oldest(state: &State, turn: &Turn<'_>, device: &DeviceId) -> Result<Option<Ti
                 What::Offer(request) | What::Accept(request) | What::Confirm(request) => {
                     state.requests.get(&request).map(|request| request.created)
                 }
-                What::Mark | What::Skip | What::Receipts | What::Bundle | What::Introduction | What::Standing => None,
+                What::Mark | What::Skip | What::Receipts | What::Bundle | What::Introduction | What::Standing | What::Answer => None,
             };
             if let Some(made) = made {
                 oldest = Some(oldest.map_or(made, |oldest| oldest.min(made)));

@@ -190,7 +190,7 @@ pub(crate) fn take_back(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -
                     // friendship would hang up on one, before the step behind it is heard.
                     What::Mark | What::Skip | What::Receipts | What::Bundle | What::Introduction => {}
                     // These are not bound to a room.
-                    What::Offer(_) | What::Accept(_) | What::Confirm(_) | What::Standing => continue,
+                    What::Offer(_) | What::Accept(_) | What::Confirm(_) | What::Standing | What::Answer => continue,
                 }
                 outbox::remove(state, turn, &device, number);
             }

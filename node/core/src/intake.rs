@@ -32,7 +32,7 @@ use symbolon_presence::id::{DeviceId, FrameId, GrantId, Nonce, RequestId};
 use symbolon_presence::time::Timestamp;
 use symbolon_relay::frame::{Frame, Outcome, Put, RECEIPT_MAX, Receipt, Refusal};
 use symbolon_relay::grant::Scope;
-use symbolon_relay::mailbox::{Admitted, GrantUses, Queue};
+use symbolon_relay::mailbox::{Admitted, GrantUses, NotAdmitted, Queue};
 use symbolon_relay::session::Deposit;
 
 mod first;
@@ -246,6 +246,11 @@ impl Intake {
                 admitted
             }
             Ok(admitted) => admitted,
+            // How two devices stand is said under any key that friends have had: where both have drawn
+            // new ones while they were apart, nothing else would ever get in.
+            Err(NotAdmitted { refusal: Refusal::Stale, grant: Some(grant), .. }) if is_first => {
+                Admitted { queue: Queue::Direct, grant, scope: Scope::Guest, first_use: None }
+            }
             Err(not) if not.refusal == Refusal::Stale => {
                 let sender = kind(&put.envelope).and_then(|kind| match kind {
                     Kind::Known(tag) => Some((self.tags.ready(state, &tag)?.0, tag)),

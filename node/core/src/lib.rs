@@ -217,7 +217,7 @@ impl Core {
         if !self.started {
             self.started = true;
             expiry_changed = true;
-            standings.start(turn)?;
+            standings.start(state, turn)?;
             conversation::begin_releasing(state);
             delivery.start(state, now, turn.rng);
             depots.start(state, turn);

@@ -136,6 +136,10 @@ pub const DIRECTS_OF_GRANT: u64 = 64;
 pub const OFFERS_OF_PERSON: u64 = 32;
 /// Offers of one friend accepted within a day without asking the user.
 pub const RENEWALS_OF_FRIEND: u64 = 8;
+/// How often within a day one friend is believed that another copy of this folder runs, or that friends hold a later secret.
+pub const WORDS_OF_FRIEND: u64 = 1;
+/// Rooms of one friendship that are made again within a day because of what the friend says.
+pub const ROOMS_OF_FRIEND: u64 = 16;
 /// A reply grant, and the key that opens what comes by it, end so long after their request.
 pub const GRANT_GRACE: u64 = DAY;
 /// Envelopes taken in under one reply grant.

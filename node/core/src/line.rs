@@ -24,7 +24,7 @@ pub(crate) fn enter(state: &mut State, turn: &Turn<'_>, peer: &PeerId, left: Opt
             let mut missing = std::mem::take(&mut row.missing);
             missing.drain(..missing.len().saturating_sub(MISSING_OF_FORMER_MAX));
             let (receive_counter, receive_sequence) = (row.receive_counter, row.receive_sequence);
-            let until = turn.now.after(FORMER_LIFE);
+            let until = turn.stamp.after(FORMER_LIFE);
             formers.push(Former { room: left, receive_counter, missing, receive_sequence, until, is_read });
         }
         let excess = formers.len().saturating_sub(FORMER_MAX);
@@ -46,7 +46,7 @@ pub(crate) fn enter(state: &mut State, turn: &Turn<'_>, peer: &PeerId, left: Opt
 pub(crate) fn forget(state: &mut State, turn: &Turn<'_>, peer: &PeerId, all: bool) -> Vec<RoomId> {
     let mut forgotten = Vec::new();
     for device in crate::request::devices_of(state, peer) {
-        let is_over = |former: &Former| all || former.until.is_expired_at(turn.now);
+        let is_over = |former: &Former| all || former.until.is_expired_at(turn.sure);
         if !state.devices.get(&device).is_some_and(|row| row.formers().iter().any(is_over)) {
             continue;
         }

@@ -92,9 +92,11 @@ pub(crate) enum What {
     /// Something about an introduction.
     #[n(8)]
     Introduction,
-    /// How we stand with the device.
+    /// How we stand with the device: a question, and an answer to the device's own.
     #[n(9)]
     Standing,
+    #[n(10)]
+    Answer,
 }
 
 impl What {
@@ -102,7 +104,7 @@ impl What {
     /// of a friendship that the other side may have ended.
     pub fn is_step(&self) -> bool {
         match self {
-            Self::Offer(_) | Self::Accept(_) | Self::Confirm(_) | Self::Standing => true,
+            Self::Offer(_) | Self::Accept(_) | Self::Confirm(_) | Self::Standing | Self::Answer => true,
             Self::Text(..) | Self::Mark | Self::Skip | Self::Receipts | Self::Bundle | Self::Introduction => false,
         }
     }
@@ -119,7 +121,7 @@ impl What {
             Self::Receipts => "receipts",
             Self::Bundle => "bundle",
             Self::Introduction => "introduction",
-            Self::Standing => "standing",
+            Self::Standing | Self::Answer => "standing",
         }
     }
 }
@@ -279,6 +281,8 @@ fn append(state: &mut State, turn: &mut Turn<'_>, to: &DeviceId, row: &OutboxRow
     device.outbox_count = device.outbox_count.saturating_add(1);
     if row.what == What::Standing {
         device.saying = Some(number);
+    } else if row.what == What::Answer {
+        device.answering = Some(number);
     }
     turn.put(Table::Outbox, &outbox_key(to, number), row);
     state.wake.insert(*to);
@@ -295,6 +299,7 @@ pub(crate) fn remove(state: &mut State, turn: &mut Turn<'_>, from: &DeviceId, nu
     if let Some(device) = state.device_mut(from) {
         device.outbox_count = device.outbox_count.saturating_sub(1);
         device.saying = device.saying.filter(|saying| *saying != number);
+        device.answering = device.answering.filter(|answering| *answering != number);
     }
 }
 
@@ -357,7 +362,11 @@ pub(crate) fn has_steps(turn: &Turn<'_>, device: &DeviceId) -> Result<bool, Turn
     let mut from = 0;
     loop {
         let page = rows(turn, device, from, STEPS_PAGE)?;
-        if page.iter().take_while(|(number, _)| *number < ROOM_LANE).any(|(_, row)| row.what.is_step() && row.what != What::Standing) {
+        if page
+            .iter()
+            .take_while(|(number, _)| *number < ROOM_LANE)
+            .any(|(_, row)| row.what.is_step() && !matches!(row.what, What::Standing | What::Answer))
+        {
             return Ok(true);
         }
         let Some((last, _)) = page.last().filter(|(last, _)| *last < ROOM_LANE) else { return Ok(false) };

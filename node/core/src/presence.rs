@@ -173,15 +173,21 @@ pub(crate) fn revoke(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) {
     own.presence.change(turn);
     let new = FriendshipSecret { revision: own.friendship.revision.saturating_add(step(turn.rng)), secret: Secret::random(turn.rng) };
     let over = std::mem::replace(&mut own.friendship, new);
-    own.past.retain(|past| past.until > turn.sure);
-    if own.past.len() >= PAST_MAX {
-        own.past.remove(0);
-    }
-    own.past.push(Past { friendship: over, until: turn.stamp.after(PAST_LIFE) });
     turn.put(Table::Meta, b"friendship", &own.friendship);
-    turn.put(Table::Meta, b"past", &own.past);
+    put_past(state, turn, over);
     state.republish = true;
     state.has_revoked = true;
+}
+
+/// Remembers a friendship secret that is over.
+fn put_past(state: &mut State, turn: &mut Turn<'_>, over: FriendshipSecret) {
+    let past = &mut state.own.past;
+    past.retain(|past| past.until > turn.sure);
+    if past.len() >= PAST_MAX {
+        past.remove(0);
+    }
+    past.push(Past { friendship: over, until: turn.stamp.after(PAST_LIFE) });
+    turn.put(Table::Meta, b"past", past);
 }
 
 /// Begins a new generation, without those who have left: the old one's tree or header is
@@ -211,28 +217,24 @@ pub(crate) fn renew(state: &mut State, turn: &mut Turn<'_>) -> Result<bool, Turn
 }
 
 /// After an older copy was put back: friendship secret, tree and header begin again above all that
-/// the newer state gave away, of which nothing is known here. Whoever stays is given it in the room
-/// that is made again, or in the present one.
-pub(crate) fn begin_above(state: &mut State, turn: &mut Turn<'_>, revision: u64) -> Result<(), TurnFailed> {
+/// the newer state gave away, of which nothing is known here. Nothing is sealed now: each friend is given it in the room that
+/// is made again, or in the present one, once that friend has said that it is whole.
+pub(crate) fn begin_above(state: &mut State, turn: &mut Turn<'_>, revision: u64) {
     let own = &mut state.own;
     let presence = &mut own.presence;
     let number = presence.generation.number.saturating_add(GENERATIONS_ABOVE);
-    presence.generation = Generation::random(number, day_of(turn.now), turn.rng);
+    presence.generation = generation(number, turn.sure, turn.rng);
     presence.blocks = Blocks::default();
     presence.granted.values_mut().for_each(Vec::clear);
     presence.wrapping.version = presence.wrapping.version.saturating_add(STEP_ABOVE);
     presence.change(turn);
-    let friends: Vec<PeerId> = presence.granted.keys().copied().collect();
     let new = FriendshipSecret { revision: revision.max(own.friendship.revision).saturating_add(1), secret: Secret::random(turn.rng) };
-    // What is over was over before: who holds it is told nothing new.
-    own.friendship = new;
-    turn.put(Table::Meta, b"friendship", &own.friendship);
-    for peer in friends {
-        crate::friend::give_again(state, turn, &peer)?;
-    }
+    // Who still holds what this folder gave away is told that it is over, and reads the new one.
+    let over = std::mem::replace(&mut own.friendship, new);
+    put_past(state, turn, over);
+    turn.put(Table::Meta, b"friendship", &state.own.friendship);
     state.republish = true;
     state.has_revoked = true;
-    Ok(())
 }
 
 /// Versions that a newer state may have counted since the copy was made, and more.

@@ -5,7 +5,7 @@
 
 use crate::limits::{
     ANSWERS_OF_GRANT, DEPOSIT_BYTES_OF_FRIEND, DEPOSITS_OF_FRIEND, DIRECTS_OF_GRANT, FRIENDS_MAX, OFFERS_OF_GRANT, OFFERS_OF_PERSON,
-    OFFERS_OF_POSTED, OFFERS_OF_STRANGERS, RENEWALS_OF_FRIEND,
+    OFFERS_OF_POSTED, OFFERS_OF_STRANGERS, RENEWALS_OF_FRIEND, ROOMS_OF_FRIEND, WORDS_OF_FRIEND,
 };
 use crate::seam::{Event, Warning};
 use crate::turn::Turn;
@@ -58,6 +58,9 @@ pub(crate) struct Rates {
     grants: Counts<GrantId>,
     people: Counts<PeerId>,
     renewals: Counts<PeerId>,
+    rivals: Counts<PeerId>,
+    revisions: Counts<PeerId>,
+    rooms: Counts<PeerId>,
     deposits: Counts<PeerId>,
     bytes: Counts<PeerId>,
     warnings: Counts<Warning>,
@@ -70,6 +73,9 @@ impl Default for Rates {
             grants: Counts::new(MINUTE),
             people: Counts::new(HOUR),
             renewals: Counts::new(DAY),
+            rivals: Counts::new(DAY),
+            revisions: Counts::new(DAY),
+            rooms: Counts::new(DAY),
             deposits: Counts::new(MINUTE),
             bytes: Counts::new(MINUTE),
             warnings: Counts::new(MINUTE),
@@ -105,6 +111,21 @@ impl Rates {
     /// Whether one more Offer of a friend is accepted without asking the user.
     pub fn renewal(&mut self, now: Timestamp, peer: PeerId) -> bool {
         self.renewals.take(now, peer, 1, RENEWALS_OF_FRIEND)
+    }
+
+    /// Whether a friend's word is taken once more that another copy of this folder runs.
+    pub fn rival(&mut self, now: Timestamp, peer: PeerId) -> bool {
+        self.rivals.take(now, peer, 1, WORDS_OF_FRIEND)
+    }
+
+    /// The same, that friends hold a later friendship secret than this folder.
+    pub fn revision(&mut self, now: Timestamp, peer: PeerId) -> bool {
+        self.revisions.take(now, peer, 1, WORDS_OF_FRIEND)
+    }
+
+    /// Whether the room of a friendship is made again once more because of what the friend says.
+    pub fn room(&mut self, now: Timestamp, peer: PeerId) -> bool {
+        self.rooms.take(now, peer, 1, ROOMS_OF_FRIEND)
     }
 
     /// Whether one more envelope of a friend is opened.
@@ -164,6 +185,17 @@ mod tests {
         let by_itself = (0..24).filter(|hour| rates.renewal(day.after(hour * HOUR), peer(1))).count();
         assert_eq!(by_itself as u64, RENEWALS_OF_FRIEND);
         assert!(rates.renewal(day, peer(2)) && rates.renewal(day.after(DAY), peer(1)));
+    }
+
+    #[test]
+    fn a_friends_word_about_copies_and_secrets_counts_once_a_day_and_their_room_is_made_again_16_times() {
+        let mut rates = Rates::default();
+        let day = Timestamp(NOW.0 / DAY * DAY);
+        let count = |take: &mut dyn FnMut(Timestamp) -> bool| (0..24).filter(|hour| take(day.after(hour * HOUR))).count() as u64;
+        assert_eq!(count(&mut |at| rates.rival(at, peer(1))), WORDS_OF_FRIEND);
+        assert_eq!(count(&mut |at| rates.revision(at, peer(1))), WORDS_OF_FRIEND);
+        assert_eq!(count(&mut |at| rates.room(at, peer(1))), ROOMS_OF_FRIEND);
+        assert!(rates.rival(day, peer(2)) && rates.rival(day.after(DAY), peer(1)));
     }
 
     #[test]

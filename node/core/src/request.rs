@@ -388,13 +388,14 @@ pub(crate) fn set_status(state: &mut State, turn: &mut Turn<'_>, id: &RequestId,
         state.restart.extend(state.devices.values().filter(|device| device.peer == row.peer).map(|device| device.device));
     }
     let over = matches!(status, RequestStatus::Expired | RequestStatus::Cancelled);
-    let step = match row.direction {
-        // Nobody shall be asked any more.
-        Direction::Out => over.then_some(What::Offer(row.id)),
+    let is_settled = over || status == RequestStatus::Confirmed;
+    let steps = match row.direction {
+        // Nobody shall be asked any more, nor told that we have come.
+        Direction::Out => [is_settled.then_some(What::Offer(row.id)), over.then_some(What::Confirm(row.id))],
         // Our answer was answered, or counts no longer.
-        Direction::In => (status != RequestStatus::Accepted).then_some(What::Accept(row.id)),
+        Direction::In => [(status != RequestStatus::Accepted).then_some(What::Accept(row.id)), None],
     };
-    if let Some(step) = step {
+    for step in steps.into_iter().flatten() {
         for device in devices_of(state, &row.peer) {
             outbox::supersede(state, turn, &device, &step)?;
         }
@@ -410,12 +411,26 @@ pub(crate) fn set_status(state: &mut State, turn: &mut Turn<'_>, id: &RequestId,
             }
         }
     }
-    let is_confirmed = row.direction == Direction::In && status == RequestStatus::Confirmed;
+    let (peer, direction) = (row.peer, row.direction);
     state.save_request(turn, row);
-    if is_confirmed {
-        grants::confirmed(state, turn, id);
+    if status == RequestStatus::Confirmed {
+        if direction == Direction::In {
+            grants::confirmed(state, turn, id);
+        }
+        end_others(state, turn, &peer)?;
     }
     turn.notify(Event::Request(*id));
+    Ok(())
+}
+
+/// A friendship has a room: requests that were on their way to another one lead nowhere. Who had
+/// parted from that is silent, so their steps would be put for ever.
+fn end_others(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<(), TurnFailed> {
+    let Some(room) = state.friends.get(peer).map(|friend| friend.room) else { return Ok(()) };
+    let others = state.requests.values().filter(|row| row.peer == *peer && row.status == RequestStatus::Accepted && row.room != Some(room));
+    for other in others.map(|row| row.id).collect::<Vec<_>>() {
+        set_status(state, turn, &other, RequestStatus::Cancelled)?;
+    }
     Ok(())
 }
 
@@ -429,7 +444,9 @@ pub(crate) fn is_open(row: &Request) -> bool {
 pub(crate) fn is_step_to_anybody(state: &State, what: &What) -> bool {
     match what {
         What::Offer(id) | What::Accept(id) | What::Confirm(id) => state.requests.get(id).is_none_or(|row| row.renews.is_none()),
-        What::Text(..) | What::Mark | What::Skip | What::Receipts | What::Bundle | What::Introduction | What::Standing => false,
+        What::Text(..) | What::Mark | What::Skip | What::Receipts | What::Bundle | What::Introduction | What::Standing | What::Answer => {
+            false
+        }
     }
 }
 

@@ -70,8 +70,9 @@ pub(crate) struct Standings {
 
 impl Standings {
     /// After a start.
-    pub fn start(&mut self, turn: &Turn<'_>) -> Result<(), TurnFailed> {
+    pub fn start(&mut self, state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
         self.behind = turn.row(Table::Meta, b"behind")?;
+        drop_answers(state, turn);
         Ok(())
     }
 
@@ -121,8 +122,10 @@ impl Standings {
         asked.push(body.nonce);
         row.asked = Some(asked);
         let via = way.map(|way| Via::contact(way, None));
-        outbox::supersede(state, turn, id, &What::Standing)?;
-        outbox::enqueue(state, turn, id, What::Standing, via, envelope);
+        // An answer that waits is not taken back by a question: two who only asked would never learn anything.
+        let what = if is_question { What::Standing } else { What::Answer };
+        outbox::supersede(state, turn, id, &what)?;
+        outbox::enqueue(state, turn, id, what, via, envelope);
         if answers.is_none() {
             state.awaiting.insert(*id);
         }
@@ -154,7 +157,7 @@ impl Standings {
             Sign::Revision(revision) => {
                 // Somebody was taken out by the newer state, and we do not know who: keys and tree
                 // begin again above everything that was given away.
-                presence::begin_above(state, turn, revision)?;
+                presence::begin_above(state, turn, revision);
                 self.note_behind(turn, true);
             }
             Sign::Rival(started) => {
@@ -214,6 +217,7 @@ impl Standings {
         self.rival = None;
         state.own.is_halted = false;
         state.start_over(turn.now, turn.rng);
+        drop_answers(state, turn);
         self.told.clear();
         self.pending.clear();
         self.sent.clear();
@@ -230,7 +234,7 @@ impl Standings {
                 // The answer may be on its way.
                 continue;
             }
-            let is_renewing = state.friend_of(&id).is_some_and(|friend| friend.renewing.is_some());
+            let is_renewing = state.friend_of(&id).is_some_and(|friend| friend.renewing.is_some() || lacks_keys(state, friend));
             let is_unanswered = state.awaiting.contains(&id) && row.heard.is_some_and(|at| turn.now.since(at) < HOUR);
             if is_renewing || is_unanswered || is_stuck(row, turn)? {
                 state.compare.entry(id).or_insert(None);
@@ -285,6 +289,14 @@ impl Standings {
                 .push(format!("A friend's older copy lacks {lacking} text(s) of yours: `symbolon device resend FRIEND` sends them again."));
         }
         problems
+    }
+}
+
+/// Answers that an earlier start has signed: they would show that it runs beside this one.
+fn drop_answers(state: &mut State, turn: &mut Turn<'_>) {
+    let rows: Vec<(DeviceId, u64)> = state.devices.values().filter_map(|row| Some((row.device, row.answering?))).collect();
+    for (device, number) in rows {
+        outbox::remove(state, turn, &device, number);
     }
 }
 
@@ -375,10 +387,10 @@ pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, device: &identity:
         Some(nonce) => fits(nonce),
         None => false,
     };
-    note_instance(state, &id, &standing, is_answer);
+    note_instance(state, turn, &id, &standing, is_answer);
     let is_timely = turn.now.0.abs_diff(standing.at.0) <= CLOCK_SKEW;
     if is_answer || is_timely {
-        watch_for_rivals(state, turn, &standing);
+        watch_for_rivals(state, turn, &device.peer, &standing);
     }
     let Some(nonce) = standing.answers else {
         // A question, which may be old: what it says is a reason to ask, never one to act.
@@ -438,7 +450,9 @@ fn judge(state: &State, id: &DeviceId, said: &Standing) -> Verdict {
 fn act(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, id: &DeviceId, said: &Standing) -> Result<(), Rejected> {
     let verdict = judge(state, id, said);
     let known = state.own.friendship.revision;
-    if let Some(revision) = said.revision.filter(|revision| *revision > known && revision - known < REVISIONS_AHEAD_MAX) {
+    let later = said.revision.filter(|revision| *revision > known && revision - known < REVISIONS_AHEAD_MAX);
+    // Of one friend once a day: each costs all friends new keys.
+    if let Some(revision) = later.filter(|_| state.rates.revision(turn.now, *peer)) {
         state.signs.push(Sign::Revision(revision));
     }
     let Some(friend) = state.friends.get(peer).cloned() else { return Ok(()) };
@@ -450,7 +464,14 @@ fn act(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, id: &DeviceId, sai
         (_, Verdict::Astray) => state.own.identity.device < *id,
         (_, Verdict::Fine) => false,
     };
+    if verdict == Verdict::Fine && lacks_keys(state, &friend) {
+        // Whatever began again since: in a room that is whole it can be said.
+        crate::friend::give_again(state, turn, peer)?;
+    }
     if !is_ours_to_do || renewal::is_answered(state, peer, said) {
+        return Ok(());
+    }
+    if !state.rates.room(turn.now, *peer) {
         return Ok(());
     }
     if friend.renewing.is_none() || verdict == Verdict::Behind {
@@ -458,6 +479,11 @@ fn act(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, id: &DeviceId, sai
         state.signs.push(Sign::Newer);
     }
     renewal::offer(state, turn, peer, id, said)
+}
+
+/// Whether a friend holds none of the keys by which our records are read now, and none is on its way.
+fn lacks_keys(state: &State, friend: &Friend) -> bool {
+    friend.state == FriendState::Mutual && friend.renewing.is_none() && !friend.giving && !state.own.presence.has_block(&friend.peer)
 }
 
 /// Nothing more is sealed in the room of a friendship: what was not delivered waits for the next one.
@@ -479,38 +505,55 @@ fn fall_behind(state: &mut State, turn: &mut Turn<'_>, mut friend: Friend) -> Re
     Ok(())
 }
 
-/// Notes which start of a device was heard. An answer shows that it runs now.
-fn note_instance(state: &mut State, id: &DeviceId, said: &Standing, is_answer: bool) {
-    if state.devices.get(id).is_some_and(|row| row.knows_start(&said.instance)) {
-        if is_answer {
-            met(state, id, said.instance);
-        }
+/// Notes which start of a device was heard.
+fn note_instance(state: &mut State, turn: &Turn<'_>, id: &DeviceId, said: &Standing, is_answer: bool) {
+    let Some(row) = state.device_mut(id) else { return };
+    let known = row.instances.get_or_insert_default();
+    if !known.iter().any(|start| start.instance == said.instance) {
+        let excess = known.len().saturating_sub(INSTANCES_HEARD_MAX - 1);
+        known.drain(..excess);
+        known.push(Start { instance: said.instance, started: said.started, over: None });
+        row.asked_before = row.asked.clone();
+        state.starts_heard.insert(*id, turn.now);
         return;
     }
-    let Some(row) = state.device_mut(id) else { return };
-    let mut known = row.instances.take().unwrap_or_default();
-    let excess = known.len().saturating_sub(INSTANCES_HEARD_MAX - 1);
-    known.drain(..excess);
-    known.push(Start { instance: said.instance, started: said.started, over: None });
-    row.instances = Some(known);
+    let was_asked_before = |nonce| row.asked_before.as_ref().is_some_and(|before| before.contains(nonce));
+    if is_answer && !said.answers.as_ref().is_some_and(was_asked_before) {
+        came_back(state, turn, id, said.instance);
+    }
 }
 
-/// A device has shown in which of its starts it runs. One that comes back after a later one runs
-/// beside it: both are told of each other.
-pub(crate) fn met(state: &mut State, id: &DeviceId, instance: Nonce) {
-    let Some(known) = state.devices.get(id).and_then(|row| row.instances.as_deref()) else { return };
+/// A device has proved itself on a link that came up at this moment, in one of its starts.
+pub(crate) fn met(state: &mut State, turn: &mut Turn<'_>, id: &DeviceId, instance: Nonce, since: Timestamp) {
+    let Some(row) = state.devices.get(id) else { return };
+    let is_last = row.instances.iter().flatten().last().is_none_or(|last| last.instance == instance);
+    if let Some(number) = row.answering.filter(|_| !is_last) {
+        // The run that asked is over, and with it the grant under which it is answered.
+        outbox::remove(state, turn, id, number);
+    }
+    if state.starts_heard.get(id).is_none_or(|heard| *heard < since) {
+        came_back(state, turn, id, instance);
+    }
+}
+
+/// One start of a device was at work after another one was heard: on a link that is newer, or by an
+/// answer to a question that is. It runs beside that one, and both are told of each other. What is
+/// older may only have come late, by a relay or a slow link.
+fn came_back(state: &mut State, turn: &Turn<'_>, id: &DeviceId, instance: Nonce) {
+    let Some(row) = state.device_mut(id) else { return };
+    let Some(known) = row.instances.as_mut() else { return };
     let Some(last) = known.last().filter(|last| last.instance != instance).map(|last| last.instance) else { return };
     let Some(at) = known.iter().position(|start| start.instance == instance) else { return };
-    if let Some(known) = state.device_mut(id).and_then(|row| row.instances.as_mut()) {
-        let start = known.remove(at);
-        known.push(Start { over: Some(last), ..start });
-    }
+    let start = known.remove(at);
+    known.push(Start { over: Some(last), ..start });
+    row.asked_before = row.asked.clone();
+    state.starts_heard.insert(*id, turn.now);
     state.compare.entry(*id).or_insert(None);
 }
 
 /// Starts of this device that are none of this run: of a copy that was at work, or is. No clock is
 /// asked: friends' clocks may jump as our own does.
-fn watch_for_rivals(state: &mut State, turn: &Turn<'_>, said: &Standing) {
+fn watch_for_rivals(state: &mut State, turn: &Turn<'_>, peer: &PeerId, said: &Standing) {
     let present = state.start();
     let back_after = said.heard.iter().find(|heard| heard.instance == present.instance).and_then(|heard| heard.over);
     for heard in said.heard.iter().filter(|heard| heard.instance != present.instance) {
@@ -533,9 +576,10 @@ fn watch_for_rivals(state: &mut State, turn: &Turn<'_>, said: &Standing) {
         if !is_known {
             state.know_start(Start { instance: heard.instance, started: heard.started, over: None });
         }
-        if is_rival {
+        // Of one friend once a day: no liar shall stop this node again and again.
+        if is_rival && (state.own.is_halted || state.rates.rival(turn.now, *peer)) {
             state.signs.push(Sign::Rival(Some(heard.started)));
-        } else if !is_known {
+        } else if is_rival || !is_known {
             state.signs.push(Sign::Newer);
         }
     }

@@ -198,6 +198,8 @@ pub(crate) struct State {
     pub awaiting: BTreeSet<DeviceId>,
     /// Devices to which it is to be said how we stand, and by which way where they have named one.
     pub compare: BTreeMap<DeviceId, Option<Contact>>,
+    /// When a device was first heard in another start than before; at most one moment for each.
+    pub starts_heard: BTreeMap<DeviceId, Timestamp>,
     /// Devices for which something new lies in the outbox.
     pub wake: BTreeSet<DeviceId>,
     /// Devices to which no link may stay open.
@@ -385,6 +387,7 @@ impl State {
             reply_grants: BTreeMap::new(),
             awaiting: BTreeSet::new(),
             compare: BTreeMap::new(),
+            starts_heard: BTreeMap::new(),
             wake: BTreeSet::new(),
             has_new_friend: false,
             republish: false,

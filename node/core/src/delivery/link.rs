@@ -21,7 +21,7 @@ impl Delivery {
             }
             return Ok(());
         }
-        self.links.insert(link, Link { asked, ..Link::new(&up, device) });
+        self.links.insert(link, Link { asked, ..Link::new(&up, device, turn.now) });
         let Some(device) = device else { return Ok(()) };
         let session = self.sessions.entry(device).or_default();
         session.dial = None;

@@ -146,7 +146,8 @@ impl Delivery {
         row.device = Some(*device);
         row.proved = true;
         row.instance = Some(prove.instance);
-        standing::met(state, device, Nonce(prove.instance));
+        let since = row.since;
+        standing::met(state, turn, device, Nonce(prove.instance), since);
         self.keep(turn, link, device);
         let session = self.sessions.entry(*device).or_default();
         session.tried = true;

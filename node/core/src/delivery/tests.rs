@@ -132,6 +132,8 @@ fn a105_nobody_but_a_proved_friend_who_may_know_where_we_are_is_punched_to() {
                 asked: None,
                 instances: None,
                 saying: None,
+                answering: None,
+                asked_before: None,
             });
         }
         state.friends.insert(friend.peer, friend);

@@ -97,7 +97,7 @@ pub(super) fn settle(state: &mut State, delivery: &mut Delivery, turn: &mut Turn
         // Only `delivered` ends our care for a text.
         (What::Text(..) | What::Mark | What::Skip | What::Bundle | What::Introduction, Outcome::Stored(_), _) => return Ok(()),
         (What::Mark | What::Skip | What::Introduction, Outcome::Delivered | Outcome::Refused(_), _)
-        | (What::Receipts | What::Standing, ..) => {}
+        | (What::Receipts | What::Standing | What::Answer, ..) => {}
         (What::Bundle, Outcome::Delivered | Outcome::Refused(_), _) => {
             if let Some(peer) = state.friend_of(&item.device).map(|friend| friend.peer) {
                 crate::friend::update(state, turn, &peer, |friend| friend.giving = false)?;

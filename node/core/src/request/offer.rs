@@ -329,8 +329,9 @@ fn decide(
     // Crossed: we asked them, too. The lower Peer ID's Offer goes on; ours waits for their Accept.
     let asked = super::outgoing(state, peer).next().is_some();
     let friend = state.friends.get(peer).filter(|friend| friend.state == FriendState::Mutual);
-    if friend.is_some_and(|friend| body.created <= friend.since) {
-        // Their Offer crossed ours and came late: it has been answered by our friendship.
+    if friend.is_some_and(|friend| body.created <= friend.since && friend.since <= turn.stamp) {
+        // Their Offer crossed ours and came late: it has been answered by our friendship. What was dated by
+        // a clock that was ahead says nothing of that.
         return Ok(set_status(state, turn, id, RequestStatus::Confirmed)?);
     }
     // A friend who asks anew has lost the friendship on that side; on ours it was never ended.

@@ -34,7 +34,9 @@ fn open_of<'a>(state: &'a State, peer: &PeerId, direction: Direction) -> impl It
 /// Whether a friend has entered the room of an Offer of ours already: the Accept is under way.
 pub(crate) fn is_answered(state: &State, peer: &PeerId, said: &Standing) -> bool {
     let room = said.rooms.first().map(|room| room.room);
-    open_of(state, peer, Direction::Out).any(|row| row.room == room)
+    // After its time the Accept is not let in any more: then another Offer has to go.
+    let now = state.clock.now();
+    open_of(state, peer, Direction::Out).any(|row| row.room == room && !row.expires.is_expired_at(now))
 }
 
 /// Asks a friend's device for a new room, because of what it has said. An older Offer is given up.
@@ -157,7 +159,14 @@ pub(crate) fn receive(
     };
     let id = local_id(&first.chain, &body.request);
     let transcript = body.transcript(&device.peer, &state.own.peer);
+    let returns = friend.reentries.as_deref().unwrap_or_default().iter().filter(|at| turn.now.since(**at) < DAY).count();
     if let Some(known) = state.requests.get(&id).cloned() {
+        // Another revision of what was let in: older ones count no more, and each other room is a return.
+        let is_other_room = known.status == RequestStatus::Accepted && known.transcript != transcript;
+        if body.revision <= known.revision || (is_other_room && returns >= REENTRIES_PER_DAY) {
+            return Err(DropReason::Repeated.into());
+        }
+        check_room(turn, &IncomingRoom { group_info: &body.group_info, initiator: &device.peer })?;
         return revise(state, turn, known, &body, &statement.body, transcript);
     }
     // It follows what we said last of how we stand; what was recorded before does not.
@@ -196,7 +205,6 @@ pub(crate) fn receive(
         ..blank(turn, id, Direction::In)
     };
     state.save_request(turn, row);
-    let returns = friend.reentries.as_deref().unwrap_or_default().iter().filter(|at| turn.now.since(**at) < DAY).count();
     turn.notify(Event::Warning(Warning::FriendReturned));
     if returns >= REENTRIES_PER_DAY {
         // Too often for a copy that was put back: its friend's user decides.

@@ -393,9 +393,15 @@ pub(crate) struct Device {
     /// Instances of it, the last heard last; at most [`limits::INSTANCES_HEARD_MAX`].
     #[n(18)]
     pub instances: Option<Vec<Start>>,
-    /// Number of the outbox row that says how we stand with it; at most one waits.
+    /// Number of the outbox row that asks how we stand with it; at most one waits.
     #[n(19)]
     pub saying: Option<u64>,
+    /// The same of the row that answers.
+    #[n(20)]
+    pub answering: Option<u64>,
+    /// Those of `asked` that are older than the start which was heard last.
+    #[n(21)]
+    pub asked_before: Option<Vec<Nonce>>,
 }
 
 /// A room that was left, and how far its envelopes were received.
@@ -431,11 +437,6 @@ pub(crate) struct Start {
 }
 
 impl Device {
-    /// Whether it was heard in one of its starts.
-    pub fn knows_start(&self, instance: &Nonce) -> bool {
-        self.instances.as_ref().is_some_and(|known| known.iter().any(|start| start.instance == *instance))
-    }
-
     /// A device that was never spoken to.
     pub fn new(device: DeviceId, peer: PeerId, chain: Chain, entry: MailboxEntry) -> Self {
         Self {
@@ -459,12 +460,14 @@ impl Device {
             asked: None,
             instances: None,
             saying: None,
+            answering: None,
+            asked_before: None,
         }
     }
 
     /// How much waits for it that its user or ours has a part in.
     pub fn waiting(&self) -> u64 {
-        self.outbox_count.saturating_sub(u64::from(self.saying.is_some()))
+        self.outbox_count.saturating_sub(u64::from(self.saying.is_some()) + u64::from(self.answering.is_some()))
     }
 
     /// Rooms that were left.
