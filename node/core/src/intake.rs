@@ -278,7 +278,7 @@ impl Intake {
                 return Ok(());
             }
             Err(not) => {
-                // What only the wall clock says of its time is not said for good.
+                // A refusal cannot be undone, so the wall clock alone gives none.
                 let is_sure = not.expires.is_none_or(|expires| expires.is_expired_at(turn.sure));
                 let refusal = if is_sure { not.refusal } else { Refusal::Untimely };
                 match refusal {
@@ -571,7 +571,7 @@ impl Intake {
         }
         let Ok(known) = codec::decode::<Known>(&payload, PAYLOAD_MAX) else {
             self.count(DropReason::Malformed);
-            self.refuse_known(state, delivery, turn, &device, (origin, frame, counter));
+            self.answer_known(state, delivery, turn, &device, (origin, frame, counter), Outcome::Refused(Refusal::Refused));
             return Ok(());
         };
         let early = Early { origin, frame, counter, known };
@@ -617,8 +617,9 @@ impl Intake {
         Ok(())
     }
 
-    /// A known envelope of a room that was left, whose sender came back from an older copy: what its
-    /// newer state had left at a relay. As it comes, for whoever could put it in order is gone.
+    /// A known envelope of a room that was left, whose sender came back from an older copy: what
+    /// its newer state had left at a relay. It is taken as it comes: the state that could put it in
+    /// order is gone.
     fn left_behind(
         &mut self,
         state: &mut State,
@@ -644,30 +645,29 @@ impl Intake {
                 return Ok(());
             }
         }
-        self.tags.take(state, device, counter);
         let row = state.device_mut(device).and_then(|row| row.former.as_mut());
         if let (Some(formers), Some(sequence)) = (row, sequence) {
             for former in formers.iter_mut().filter(|former| former.room == room) {
                 former.receive_sequence = former.receive_sequence.max(sequence.saturating_add(1));
             }
         }
-        turn.put_raw(Table::Seen, frame.as_bytes(), seen(turn.now, Outcome::Delivered, Some(device)));
-        delivery.acknowledge(state, turn, origin, Some(*device), frame, Outcome::Delivered);
+        self.answer_known(state, delivery, turn, device, (origin, frame, counter), Outcome::Delivered);
         Ok(())
     }
 
-    /// Answers a known envelope that is not looked into, and its repeats, with a refusal.
-    fn refuse_known(
+    /// Answers a known envelope and its repeats.
+    fn answer_known(
         &mut self,
         state: &mut State,
         delivery: &mut Delivery,
         turn: &mut Turn<'_>,
         device: &DeviceId,
         (origin, frame, counter): (Origin, FrameId, u64),
+        outcome: Outcome,
     ) {
         self.tags.take(state, device, counter);
-        turn.put_raw(Table::Seen, frame.as_bytes(), seen(turn.stamp, Outcome::Refused(Refusal::Refused), Some(device)));
-        delivery.acknowledge(state, turn, origin, Some(*device), frame, Outcome::Refused(Refusal::Refused));
+        turn.put_raw(Table::Seen, frame.as_bytes(), seen(turn.stamp, outcome, Some(device)));
+        delivery.acknowledge(state, turn, origin, Some(*device), frame, outcome);
     }
 
     /// Keeps an early frame. When there is no more room for those of all, the device that holds

@@ -111,30 +111,8 @@ fn a105_nobody_but_a_proved_friend_who_may_know_where_we_are_is_punched_to() {
             places: Vec::new(),
         };
         for (device, peer) in [(known, friend.peer), (stranger, PeerId([9; 32]))] {
-            state.save_device(crate::state::Device {
-                device,
-                peer,
-                chain: state.own.identity.chain.clone(),
-                entry: entry.clone(),
-                put: None,
-                send_counter: 0,
-                send_sequence: 1,
-                receive_counter: 0,
-                missing: Vec::new(),
-                receive_sequence: 0,
-                outbox_next: ROOM_LANE,
-                outbox_count: 0,
-                outbox_first: 0,
-                heard: None,
-                depots: Vec::new(),
-                line: None,
-                former: None,
-                asked: None,
-                instances: None,
-                saying: None,
-                answering: None,
-                asked_before: None,
-            });
+            let row = crate::state::Device::new(device, peer, state.own.identity.chain.clone(), entry.clone());
+            state.save_device(crate::state::Device { send_sequence: 1, ..row });
         }
         state.friends.insert(friend.peer, friend);
         for (link, device, proved, path) in [

@@ -9,7 +9,7 @@ use crate::seam::{Event, Warning};
 use crate::state::{FriendState, Invite, Request, State};
 use crate::turn::{DropReason, Failed, Rejected, Turn, TurnFailed};
 use crate::wire::{Contact, First, LeafCredential, OfferBody, Statement, Step};
-use crate::world::{LeafKey, Lifetime};
+use crate::world::{CipherError, LeafKey, Lifetime};
 use symbolon_presence::codec;
 use symbolon_presence::envelope::seal_first;
 use symbolon_presence::id::{Digest, Nonce, PeerId, RequestId, RoomId};
@@ -20,8 +20,8 @@ use symbolon_presence::seal::{DhKey, DhPublic};
 use symbolon_presence::time::{EARLIEST, Timestamp};
 use symbolon_relay::grant::Scope;
 
-/// How long a leaf of ours is valid: from the same moment on for everybody, so also if our clock is
-/// ahead.
+/// How long a leaf of ours is valid. It begins at the same moment for everybody, so it holds even
+/// if our clock is ahead.
 pub(crate) fn leaf_lifetime(stamp: Timestamp) -> Lifetime {
     Lifetime { not_before: EARLIEST, not_after: stamp.max(EARLIEST).after(LEAF_LIFETIME) }
 }
@@ -37,7 +37,7 @@ pub(crate) fn reply_contact(state: &State, turn: &mut Turn<'_>, row: &Request) -
 }
 
 /// Leaves out places at relays, and then our own, until an Offer is short enough.
-pub(super) fn fit(mut offer: OfferBody) -> OfferBody {
+fn fit(mut offer: OfferBody) -> OfferBody {
     while codec::encode(&offer).len() > OFFER_MAX {
         let relays = offer.replies.iter_mut().flat_map(|reply| reply.depots.iter_mut().map(|depot| &mut depot.entry.places));
         let longest = relays.max_by_key(|places| places.len()).filter(|places| places.len() > 1);
@@ -68,31 +68,19 @@ pub(crate) fn seal_step(
     seal_first(&package, &codec::encode(&first), turn.rng).ok()
 }
 
-/// Makes a room and sends the Offer to every device of a contact record.
-pub(crate) fn send(
-    state: &mut State,
-    turn: &mut Turn<'_>,
-    id: RequestId,
-    to: VerifiedContact,
-    note: Option<String>,
-    trust: Trust,
-) -> Result<RequestId, Failed> {
+/// Makes a room that holds this device alone.
+pub(super) fn create_room(state: &State, turn: &mut Turn<'_>) -> Result<RoomId, CipherError> {
     let room = RoomId::random(turn.rng);
     let leaf = turn.cipher.fresh_leaf()?;
     let own = &state.own.identity;
     let credential = LeafCredential::sign(&own.chain, &own.signing, &room, &leaf.0);
     turn.cipher.create(room, leaf, &credential, leaf_lifetime(turn.stamp))?;
-    let mut row = Request {
-        peer: to.signer.peer,
-        name: to.name.clone(),
-        trust,
-        note,
-        room: Some(room),
-        chain: Some(to.chain.clone()),
-        contacts: to.contacts.iter().map(|(_, contact)| contact.clone()).collect(),
-        ..blank(turn, id, Direction::Out)
-    };
-    let (reply, digest) = reply_contact(state, turn, &row);
+    Ok(room)
+}
+
+/// Makes the first revision of a request's Offer, with its reply address and transcript.
+pub(super) fn first_revision(state: &State, turn: &mut Turn<'_>, row: &mut Request, room: RoomId) -> Result<(), CipherError> {
+    let (reply, digest) = reply_contact(state, turn, row);
     row.reply_package = digest;
     let offer = fit(OfferBody {
         request: row.wire,
@@ -104,10 +92,34 @@ pub(crate) fn send(
         group_info: turn.cipher.offer(room)?,
         created: row.created,
         expires: row.expires,
-        renews: None,
+        renews: row.renews.clone(),
     });
     row.transcript = offer.transcript(&state.own.peer, &row.peer);
     row.offer = codec::encode(&offer);
+    Ok(())
+}
+
+/// Makes a room and sends the Offer to every device of a contact record.
+pub(crate) fn send(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    id: RequestId,
+    to: VerifiedContact,
+    note: Option<String>,
+    trust: Trust,
+) -> Result<RequestId, Failed> {
+    let room = create_room(state, turn)?;
+    let mut row = Request {
+        peer: to.signer.peer,
+        name: to.name.clone(),
+        trust,
+        note,
+        room: Some(room),
+        chain: Some(to.chain.clone()),
+        contacts: to.contacts.iter().map(|(_, contact)| contact.clone()).collect(),
+        ..blank(turn, id, Direction::Out)
+    };
+    first_revision(state, turn, &mut row, room)?;
     let body = row.offer.clone();
     let usage = row.usage;
     state.save_request(turn, row);
@@ -145,8 +157,8 @@ pub(crate) fn reissue(state: &mut State, turn: &mut Turn<'_>, all: bool) -> Resu
     Ok(())
 }
 
-/// Dates Offers again that were made by a clock which was ahead, or never set: nobody takes them
-/// with the dates that they have.
+/// Gives new dates to Offers that were made by a clock which was ahead, or never set: nobody takes
+/// them with the old ones.
 pub(crate) fn redate(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
     let stamp = state.clock.stamp();
     let is_wrong = |created: Timestamp| created.is_future_at(stamp) || created < EARLIEST;
@@ -330,8 +342,8 @@ fn decide(
     let asked = super::outgoing(state, peer).next().is_some();
     let friend = state.friends.get(peer).filter(|friend| friend.state == FriendState::Mutual);
     if friend.is_some_and(|friend| body.created <= friend.since && friend.since <= turn.stamp) {
-        // Their Offer crossed ours and came late: it has been answered by our friendship. What was dated by
-        // a clock that was ahead says nothing of that.
+        // Their Offer crossed ours and came late: our friendship has answered it. A date by a clock
+        // that was ahead does not show that.
         return Ok(set_status(state, turn, id, RequestStatus::Confirmed)?);
     }
     // A friend who asks anew has lost the friendship on that side; on ours it was never ended.

@@ -1,10 +1,10 @@
 //! Renewal: the room of a friendship is made again, and nobody is asked.
 //!
-//! It is an Offer like any other, but for its field `renews`, and for the seal: to the key of the
-//! friend's device certificate, in the queue of friends. It follows a Standing of the friend's and
-//! names its nonce, so that none that was recorded counts twice. `docs/protocol/renewal.md`.
+//! It is an Offer like any other except for its field `renews` and its seal, which is to the key of
+//! the friend's device certificate, in the queue of friends. It follows a Standing of the friend's
+//! and names its nonce, so that none that was recorded counts twice. `docs/protocol/renewal.md`.
 
-use super::offer::{IncomingRoom, check_room, fit, leaf_lifetime, local_id, reply_contact, revise};
+use super::offer::{IncomingRoom, check_room, create_room, first_revision, local_id, revise};
 use super::{answer, blank, devices_of, make_room, set_status};
 use crate::command::{Direction, RequestStatus};
 use crate::conversation::split_key;
@@ -15,10 +15,10 @@ use crate::standing;
 use crate::state::{Friend, Lacks, Message, Renewing, Request, State, message_key};
 use crate::table::Table;
 use crate::turn::{DropReason, Failed, Rejected, Turn, TurnFailed, decode_row};
-use crate::wire::{First, LeafCredential, OfferBody, Renews, Standing, Statement, Step};
+use crate::wire::{First, OfferBody, Renews, Standing, Statement, Step};
 use crate::world::RANGE_LIMIT;
 use symbolon_presence::codec;
-use symbolon_presence::id::{DeviceId, MessageId, Nonce, PeerId, RequestId, RoomId};
+use symbolon_presence::id::{DeviceId, MessageId, PeerId, RequestId};
 use symbolon_presence::identity::Device;
 use symbolon_presence::time::{DAY, Timestamp};
 
@@ -34,7 +34,7 @@ fn open_of<'a>(state: &'a State, peer: &PeerId, direction: Direction) -> impl It
 /// Whether a friend has entered the room of an Offer of ours already: the Accept is under way.
 pub(crate) fn is_answered(state: &State, peer: &PeerId, said: &Standing) -> bool {
     let room = said.rooms.first().map(|room| room.room);
-    // After its time the Accept is not let in any more: then another Offer has to go.
+    // After its time the Accept is not let in any more: then another Offer is needed.
     let now = state.clock.now();
     open_of(state, peer, Direction::Out).any(|row| row.room == room && !row.expires.is_expired_at(now))
 }
@@ -48,11 +48,7 @@ pub(crate) fn offer(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, id: &
     if make_room(state, turn).is_err() {
         return Err(DropReason::Full.into());
     }
-    let room = RoomId::random(turn.rng);
-    let leaf = turn.cipher.fresh_leaf()?;
-    let own = &state.own.identity;
-    let credential = LeafCredential::sign(&own.chain, &own.signing, &room, &leaf.0);
-    turn.cipher.create(room, leaf, &credential, leaf_lifetime(turn.stamp))?;
+    let room = create_room(state, turn)?;
     let (sent, had) = known_texts(state, turn, &friend)?;
     let renews = Renews { room: friend.room, answers: said.nonce, sent, had };
     let request = RequestId::random(turn.rng);
@@ -64,31 +60,17 @@ pub(crate) fn offer(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, id: &
         room: Some(room),
         chain,
         contacts: said.reply.iter().cloned().collect(),
-        renews: Some(renews.clone()),
+        renews: Some(renews),
         ..blank(turn, request, Direction::Out)
     };
-    let (reply, digest) = reply_contact(state, turn, &row);
-    row.reply_package = digest;
-    let offer = fit(OfferBody {
-        request: row.wire,
-        revision: 0,
-        name: state.own.name.clone(),
-        note: None,
-        replies: vec![reply],
-        nonce: Nonce::random(turn.rng),
-        group_info: turn.cipher.offer(room)?,
-        created: row.created,
-        expires: row.expires,
-        renews: Some(renews),
-    });
-    row.transcript = offer.transcript(&state.own.peer, peer);
-    row.offer = codec::encode(&offer);
+    first_revision(state, turn, &mut row, room)?;
     state.save_request(turn, row.clone());
     dispatch(state, turn, &row)?;
     Ok(())
 }
 
-/// Puts an Offer that renews into the outbox of the friend's devices, by the way that one of them has named.
+/// Puts an Offer that renews into the outboxes of the friend's devices. It goes by the contact that
+/// one of them has named.
 pub(super) fn dispatch(state: &mut State, turn: &mut Turn<'_>, row: &Request) -> Result<(), TurnFailed> {
     let devices = state.friends.get(&row.peer).map(|friend| friend.devices.clone()).unwrap_or_default();
     for id in devices {
@@ -152,7 +134,7 @@ pub(crate) fn receive(
     if body.created.is_future_at(turn.now) || body.expires.is_expired_at(turn.now) || lasts > REQUEST_LIFETIME {
         return Err(DropReason::Untimely.into());
     }
-    // A renewal brings nobody back who was blocked, or with whom it was ended here: silence.
+    // A renewal brings back nobody who was blocked, and no friendship that was ended here: silence.
     let friend = state.friends.get(&device.peer).filter(|friend| friend.stands() && friend.devices.contains(&device.device)).cloned();
     let Some(friend) = friend.filter(|_| !super::is_blocked(state, &device.peer, &first.chain)) else {
         return Err(DropReason::Blocked.into());
@@ -161,7 +143,8 @@ pub(crate) fn receive(
     let transcript = body.transcript(&device.peer, &state.own.peer);
     let returns = friend.reentries.as_deref().unwrap_or_default().iter().filter(|at| turn.now.since(**at) < DAY).count();
     if let Some(known) = state.requests.get(&id).cloned() {
-        // Another revision of what was let in: older ones count no more, and each other room is a return.
+        // Another revision of what was let in: older ones no longer count, and each other room is a
+        // return.
         let is_other_room = known.status == RequestStatus::Accepted && known.transcript != transcript;
         if body.revision <= known.revision || (is_other_room && returns >= REENTRIES_PER_DAY) {
             return Err(DropReason::Repeated.into());
@@ -169,7 +152,7 @@ pub(crate) fn receive(
         check_room(turn, &IncomingRoom { group_info: &body.group_info, initiator: &device.peer })?;
         return revise(state, turn, known, &body, &statement.body, transcript);
     }
-    // It follows what we said last of how we stand; what was recorded before does not.
+    // It answers what we said last about how we stand; a recorded one does not.
     let asked = state.devices.get(&device.device).and_then(|row| row.asked.as_ref());
     if !asked.is_some_and(|asked| asked.contains(&renews.answers)) {
         return Err(DropReason::Repeated.into());
@@ -214,7 +197,7 @@ pub(crate) fn receive(
     match answer::accept(state, turn, &id) {
         Ok(()) => Ok(()),
         Err(Failed::Turn(failed)) => Err(failed.into()),
-        // Not acceptable by itself: the row stays for the user.
+        // It cannot be accepted automatically: the row stays for the user.
         Err(Failed::Command(_)) => Ok(()),
     }
 }
@@ -253,7 +236,7 @@ impl Missing {
         }
     }
 
-    /// Lets them be sent again: by themselves once in a while, else when the user says so.
+    /// Lets them be sent again: automatically once in a while, otherwise when the user says so.
     pub(super) fn resend(mut self, friend: &mut Friend, now: Timestamp) {
         let (Some(newest), Some(oldest)) = (self.arrivals.first().copied(), self.arrivals.last().copied()) else { return };
         if friend.resent.is_some_and(|at| now.since(at) < RESEND_LIFE) {
