@@ -233,6 +233,33 @@ impl Target {
     }
 }
 
+/// Reads what follows the host in an address: carrier, port, and the transport key that is expected there.
+#[allow(clippy::wildcard_enum_match_arm, reason = "all that libp2p knows or will know beside these shapes is refused")]
+pub(super) fn read_port<'a>(parts: &mut impl Iterator<Item = Protocol<'a>>) -> Option<(Carrier, u16, Option<TransportId>)> {
+    let (carrier, port) = match parts.next()? {
+        Protocol::Tcp(port) => (Carrier::Tcp, port),
+        Protocol::Udp(port) if parts.next() == Some(Protocol::QuicV1) => (Carrier::Quic, port),
+        _ => return None,
+    };
+    match parts.next() {
+        None => Some((carrier, port, None)),
+        Some(Protocol::P2p(key)) => Some((carrier, port, Some(key))),
+        Some(_) => None,
+    }
+}
+
+/// Puts behind a host what [`read_port`] reads.
+pub(super) fn with_port(host: Multiaddr, carrier: Carrier, port: u16, expects: Option<TransportId>) -> Multiaddr {
+    let socket = match carrier {
+        Carrier::Quic => host.with(Protocol::Udp(port)).with(Protocol::QuicV1),
+        Carrier::Tcp => host.with(Protocol::Tcp(port)),
+    };
+    match expects {
+        Some(key) => socket.with(Protocol::P2p(key)),
+        None => socket,
+    }
+}
+
 impl Endpoint {
     pub(super) fn from_text(text: &str) -> Option<Self> {
         if text.len() > ADDRESS_TEXT_MAX {
@@ -256,16 +283,7 @@ impl Endpoint {
             Protocol::Ip6(ip) => IpAddr::V6(ip),
             _ => return None,
         };
-        let (carrier, port) = match parts.next()? {
-            Protocol::Tcp(port) => (Carrier::Tcp, port),
-            Protocol::Udp(port) if parts.next() == Some(Protocol::QuicV1) => (Carrier::Quic, port),
-            _ => return None,
-        };
-        let expects = match parts.next() {
-            None => None,
-            Some(Protocol::P2p(key)) => Some(key),
-            Some(_) => return None,
-        };
+        let (carrier, port, expects) = read_port(&mut parts)?;
         if parts.next().is_some() {
             return None;
         }
@@ -276,14 +294,7 @@ impl Endpoint {
     pub(super) fn multiaddr(self) -> Multiaddr {
         let zone = self.zone.map(|zone| Protocol::Ip6zone(zone.to_string().into()));
         let base = zone.map_or_else(Multiaddr::empty, |zone| Multiaddr::empty().with(zone)).with(self.ip.into());
-        let address = match self.carrier {
-            Carrier::Quic => base.with(Protocol::Udp(self.port)).with(Protocol::QuicV1),
-            Carrier::Tcp => base.with(Protocol::Tcp(self.port)),
-        };
-        match self.expects {
-            Some(key) => address.with(Protocol::P2p(key)),
-            None => address,
-        }
+        with_port(base, self.carrier, self.port, self.expects)
     }
 
     pub(super) fn address(self) -> Address {

@@ -1,11 +1,11 @@
 //! DNS names in addresses: what is taken for one, and how it becomes sockets to dial.
 //!
 //! A name stays a name in links and records and becomes IP addresses at each dial, here, by the
-//! system's resolver. libp2p never sees it: what other nodes tell of the DHT or by identify is
-//! read as IP addresses only, so that nothing but a link, a record of a friend or the user makes
-//! this node ask for a name.
+//! system's resolver. libp2p never sees it: what other nodes say of the DHT or by identify is read
+//! as IP addresses only. So only a link, a record of a friend or the user makes this node ask for a
+//! name.
 
-use crate::net::address::{Carrier, Endpoint, Target, reaches_far};
+use crate::net::address::{Carrier, Endpoint, Target, reaches_far, read_port, with_port};
 use crate::net::driver::Request;
 use crate::net::limits::{ADDRESSES_MAX, NAMES_AGAIN, NAMES_SOON, RESOLVE_TIME, RESOLVED_MAX, RESOLVING_MAX};
 use crate::net::links::{Shared, lock};
@@ -62,8 +62,8 @@ fn is_host_name(name: &str) -> bool {
     name.len() <= 253 && name.split('.').all(is_label) && last.starts_with(|c: char| c.is_ascii_alphabetic())
 }
 
-/// Whether a name is of this machine or its network by what it is called (RFC 6761, RFC 6762,
-/// RFC 8375): it may lead there, as an IP address may.
+/// Whether the form of a name says that it belongs to this machine or its network (RFC 6761, RFC
+/// 6762, RFC 8375): it may lead there, as an IP address may.
 fn is_of_own_network(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     !name.contains('.') || [".localhost", ".local", ".lan", ".internal", ".home.arpa"].iter().any(|end| name.ends_with(end))
@@ -79,16 +79,7 @@ impl Named {
             Protocol::Dns6(name) => (name.into_owned(), Family::V6),
             _ => return None,
         };
-        let (carrier, port) = match parts.next()? {
-            Protocol::Tcp(port) => (Carrier::Tcp, port),
-            Protocol::Udp(port) if parts.next() == Some(Protocol::QuicV1) => (Carrier::Quic, port),
-            _ => return None,
-        };
-        let expects = match parts.next() {
-            None => None,
-            Some(Protocol::P2p(key)) => Some(key),
-            Some(_) => return None,
-        };
+        let (carrier, port, expects) = read_port(&mut parts)?;
         let to = match (parts.next(), parts.next()) {
             (None, None) => None,
             (Some(Protocol::P2pCircuit), Some(Protocol::P2p(to))) if expects.is_some() => Some(to),
@@ -105,16 +96,15 @@ impl Named {
             Family::V4 => Protocol::Dns4(name),
             Family::V6 => Protocol::Dns6(name),
         };
-        let base = Multiaddr::empty().with(host);
-        let socket = match self.carrier {
-            Carrier::Quic => base.with(Protocol::Udp(self.port)).with(Protocol::QuicV1),
-            Carrier::Tcp => base.with(Protocol::Tcp(self.port)),
-        };
-        let known = self.expects.map_or(socket.clone(), |key| socket.with(Protocol::P2p(key)));
-        self.to.map_or(known.clone(), |to| known.with(Protocol::P2pCircuit).with(Protocol::P2p(to)))
+        let known = with_port(Multiaddr::empty().with(host), self.carrier, self.port, self.expects);
+        match self.to {
+            Some(to) => known.with(Protocol::P2pCircuit).with(Protocol::P2p(to)),
+            None => known,
+        }
     }
 
-    /// What an answer of the resolver makes of it. `is_trusted`: the user has named this name.
+    /// The targets that an answer of the resolver gives. `is_trusted`: the user has named this
+    /// name.
     fn at(&self, ip: IpAddr, is_trusted: bool) -> Option<Target> {
         let is_wanted = match self.family {
             Family::Any => true,
@@ -124,7 +114,7 @@ impl Named {
         let ip = ip.to_canonical();
         let endpoint = Endpoint { ip, carrier: self.carrier, port: self.port, zone: None, expects: self.expects };
         let is_link_local = matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
-        // A name of the internet that leads into this machine or its network was turned there by somebody else.
+        // Somebody else has turned a public name at this machine or its network.
         let may = is_trusted || is_of_own_network(&self.name) || reaches_far(&endpoint);
         (is_wanted && may && !is_link_local && endpoint.is_dialable()).then_some(match self.to {
             None => Target::Direct(endpoint),

@@ -24,14 +24,21 @@ pub(super) fn circuits(addresses: &[Address]) -> Vec<Address> {
     addresses.iter().filter(|address| parse(address).is_some_and(|address| path(None, &address) == Path::Relay)).cloned().collect()
 }
 
+/// The next addresses that a peer announces.
+pub(super) async fn addresses(peer: &mut Peer) -> Vec<Address> {
+    loop {
+        if let Input::Addresses(addresses) = peer.next().await {
+            return addresses;
+        }
+    }
+}
+
 /// Waits for the addresses with those through the relay among them.
 pub(super) async fn forwarded(peer: &mut Peer) -> Vec<Address> {
     loop {
-        if let Input::Addresses(addresses) = peer.next().await {
-            let circuits = circuits(&addresses);
-            if !circuits.is_empty() {
-                return circuits;
-            }
+        let circuits = circuits(&addresses(peer).await);
+        if !circuits.is_empty() {
+            return circuits;
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Another transport key while the node runs.
 
-use super::circuits::{circuits, forwarded, linked, relay};
+use super::circuits::{addresses, circuits, forwarded, linked, relay};
 use super::*;
 use libp2p::Multiaddr;
 use std::collections::BTreeSet;
@@ -8,15 +8,6 @@ use std::collections::BTreeSet;
 fn key_in(circuit: &Address) -> String {
     let text = Multiaddr::try_from(circuit.0.clone()).unwrap().to_string();
     text.rsplit('/').next().unwrap().to_owned()
-}
-
-/// The next addresses that a peer tells.
-async fn addresses(peer: &mut Peer) -> Vec<Address> {
-    loop {
-        if let Input::Addresses(addresses) = peer.next().await {
-            return addresses;
-        }
-    }
 }
 
 #[tokio::test]
@@ -46,7 +37,7 @@ async fn after_a_change_of_the_key_the_port_is_the_same_and_nobody_is_at_the_old
         b.handle.rekey(true);
         assert_eq!(a.frame(at_a).await, b"the last one");
         a.down(at_a).await;
-        // Both links of b end, and each is told.
+        // Both links of b end, and each end is reported.
         let mut ended = BTreeSet::new();
         while ended.len() < 2 {
             match b.next().await {
@@ -111,7 +102,7 @@ async fn a_node_without_a_relay_changes_its_key_as_well_and_a_relay_never_does()
     let mut b = Peer::new(&[TCP, QUIC]).await;
     let (before, key) = (b.addresses.clone(), b.net.transport_key());
     b.handle.rekey(false);
-    assert_eq!(addresses(&mut b).await, before, "told although nothing is new");
+    assert_eq!(addresses(&mut b).await, before, "announced although nothing is new");
     b.handle.rekey(true);
     eventually("another key", || b.net.transport_key() != key).await;
     assert!(b.until_quiet().await.is_empty(), "the same addresses");
@@ -130,5 +121,5 @@ async fn a_core_that_is_loaded_again_in_between_does_not_leave_the_node_where_it
     b.handle.rekey(false);
     addresses(&mut b).await;
     b.handle.reset();
-    eventually("the key that was told", || b.net.transport_key() != key).await;
+    eventually("the key that was announced", || b.net.transport_key() != key).await;
 }
