@@ -140,7 +140,7 @@ fn wrong_for_a_while(seed: u64, wrong: i64, lasts: u64, at_start: bool, with_rel
     let to_a = sim.say(BEN, A, "I do not know").unwrap();
     assert!(ask(&mut sim, FAY, &open).is_ok());
     sim.run_for(lasts);
-    let problem = clock_problem(&mut sim, A).expect("he is told");
+    let problem = clock_problem(&mut sim, A).expect("Andi is warned");
     let words = match wrong {
         NEVER_SET => "never set",
         _ if wrong == YEARS => "6 years ahead",
@@ -268,20 +268,25 @@ fn a106_a_node_that_was_made_in_1970_or_years_ahead_is_as_good_as_any_when_its_c
     made_by_a_wrong_clock(32, -YEARS);
 }
 
+/// The clocks of the first two nodes are ahead by so much for a while; then both are right.
+fn ahead_together(sim: &mut Sim, by: i64, pause: u64) {
+    for ix in [0, 1] {
+        sim.set_clock(ix, by);
+    }
+    sim.say(0, 1, "late already?").unwrap();
+    sim.run_for(pause);
+    for ix in [0, 1] {
+        sim.set_clock(ix, 0);
+    }
+}
+
 #[test]
 fn a106_two_clocks_that_were_years_ahead_together_are_right_again_together() {
     let mut sim = Sim::new(40, Faults::NONE);
     sim.add("Andi");
     sim.add("Ben");
     befriend(&mut sim, 0, 1);
-    for ix in [0, 1] {
-        sim.set_clock(ix, YEARS);
-    }
-    sim.say(0, 1, "a new century?").unwrap();
-    sim.run_for(HOUR);
-    for ix in [0, 1] {
-        sim.set_clock(ix, 0);
-    }
+    ahead_together(&mut sim, YEARS, HOUR);
     sim.say(1, 0, "not yet").unwrap();
     sim.run_for(MINUTE);
     sim.add("Cleo");
@@ -293,14 +298,7 @@ fn a106_two_clocks_that_were_years_ahead_together_are_right_again_together() {
 #[test]
 fn after_two_clocks_were_years_ahead_together_friends_who_move_still_find_each_other_by_records() {
     let mut sim = Sim::of_friends(43, &["Andi", "Ben"]);
-    for ix in [0, 1] {
-        sim.set_clock(ix, YEARS);
-    }
-    sim.say(0, 1, "a new century?").unwrap();
-    sim.run_for(HOUR);
-    for ix in [0, 1] {
-        sim.set_clock(ix, 0);
-    }
+    ahead_together(&mut sim, YEARS, HOUR);
     sim.say(1, 0, "not yet").unwrap();
     sim.run_for(HOUR);
     sim.set_apart(0, 1, true);
@@ -317,14 +315,7 @@ fn after_two_clocks_were_years_ahead_together_friends_who_move_still_find_each_o
 #[test]
 fn a_request_that_is_made_after_two_clocks_were_ahead_by_an_hour_is_taken() {
     let mut sim = Sim::of_friends(44, &["Andi", "Ben"]);
-    for ix in [0, 1] {
-        sim.set_clock(ix, HOUR as i64);
-    }
-    sim.say(0, 1, "late already").unwrap();
-    sim.run_for(2 * MINUTE);
-    for ix in [0, 1] {
-        sim.set_clock(ix, 0);
-    }
+    ahead_together(&mut sim, HOUR as i64, 2 * MINUTE);
     // Ben is not there to say that Andi's clock is right now.
     sim.stop(1, DAY);
     sim.add("Cleo");
