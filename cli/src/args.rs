@@ -146,7 +146,7 @@ pub enum Verb {
         #[command(subcommand)]
         verb: RelayVerb,
     },
-    /// This device: go on with this copy of its folder
+    /// This device: continue with this copy of its folder
     Device {
         /// What to do
         #[command(subcommand)]
@@ -207,9 +207,9 @@ pub enum LookupVerb {
 /// What to do with this device.
 #[derive(Debug, Subcommand)]
 pub enum DeviceVerb {
-    /// Go on with this copy of the data folder, after another one ran or an older one was put back
+    /// Continue with this copy of the folder, after another one ran or an older one was put back
     Confirm,
-    /// Send a friend's older copy again what it lacks
+    /// Send a friend's older copy the texts that it lacks
     Resend {
         /// Petname, Peer ID or its beginning
         friend: String,
@@ -269,7 +269,7 @@ pub struct RelayRun {
     /// Keep mailboxes only for whoever has the claim code (the default)
     #[arg(long)]
     pub owner_only: bool,
-    /// Keep at most so many bytes, like 500M or 4G; kept over restarts [default: 4G]
+    /// Keep at most this many bytes, like 500M or 4G; remembered over restarts [default: 4G]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub bytes: Option<u64>,
     /// Where to serve figures
@@ -280,7 +280,7 @@ pub struct RelayRun {
     pub passphrase_file: Option<PathBuf>,
 }
 
-/// A number of bytes: digits, and behind them K, M, G or T for so many times 1,024.
+/// A number of bytes: digits, then perhaps K, M, G or T for powers of 1,024.
 fn size(text: &str) -> Result<u64, String> {
     let text = text.trim();
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
@@ -327,7 +327,8 @@ pub struct Up {
     /// Enter the lookup network here
     #[arg(long, value_name = "MULTIADDR")]
     pub bootstrap: Vec<String>,
-    /// Where friends reach this node beside what it finds itself, for this run: a port forward, a DNS name; at most 4
+    /// More addresses at which friends reach this node, for this run: a port forward, a DNS name;
+    /// at most 4
     #[arg(long, value_name = "MULTIADDR")]
     pub announce: Vec<String>,
     /// Use this lookup server, for this run

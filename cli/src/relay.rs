@@ -10,8 +10,8 @@ use symbolon_node::relay::{RelayConfig, RelayReady};
 use symbolon_node::run::RunError;
 use symbolon_relay::machine::Policy;
 
-/// Said of a relay that nobody beyond its network can reach by its link.
-const PRIVATE: &str = "the relay's link holds addresses of this machine and its network only, so nobody from elsewhere can use it. \
+/// For a relay whose link works only in its own network.
+const PRIVATE: &str = "the relay's link holds addresses of this machine and its network only, so it works nowhere else. \
                        If a router or container host forwards a port to it, start it with `--announce`, for example \
                        `--announce /ip4/PUBLIC_IP/tcp/PORT` or `--announce /dns4/NAME/tcp/PORT`; the relay remembers it.";
 
@@ -58,7 +58,7 @@ fn refuse_what_is_not_there(flags: &RelayRun) -> Result<(), Failure> {
 fn announce(ready: &RelayReady, is_open: bool, output: Output) -> Result<(), Failure> {
     let warning = ready.is_private.then_some(PRIVATE);
     let object = json!({ "event": "ready", "id": ready.id, "claim": ready.claim, "claim_file": ready.claim_file.display().to_string(), "listen": ready.listen, "link": ready.link, "friends_claim": ready.friends, "connections_max": ready.places, "bytes": ready.bytes, "warning": warning });
-    // What is written into a log is read by whoever can read that: there the codes stay in their files.
+    // A log may have other readers: there the codes stay in their files.
     let is_log = output.is_piped();
     let code = |code: &str, file: &Path| match is_log {
         true => format!("- < {}", quoted(file)),
@@ -73,7 +73,7 @@ fn announce(ready: &RelayReady, is_open: bool, output: Output) -> Result<(), Fai
             friends.map(|(friends, file)| format!("For friends of yours:\n\n  symbolon relay add {link} --claim {}\n\n", code(friends, file)));
         let kept = match (is_open, is_log) {
             (true, _) => String::new(),
-            (false, true) => "The claim code is no part of this log: it is in that file, which only you can read.\n\n".to_owned(),
+            (false, true) => "The claim code is not in this log: it is in that file, which only you can read.\n\n".to_owned(),
             (false, false) => format!("The claim code is kept in {}.\n\n", quoted(&ready.claim_file)),
         };
         let private = warning.map_or_else(String::new, |warning| format!("Warning: {warning}\n\n"));

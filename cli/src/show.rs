@@ -243,7 +243,7 @@ pub fn relay_removed(view: &Value) -> String {
 /// This copy of the folder goes on.
 pub fn confirmed(view: &Value) -> String {
     if view.get("had_stopped").and_then(Value::as_bool) == Some(true) {
-        "This copy goes on. Stop the other one: it stops by itself once a friend has heard of this.\n".to_owned()
+        "This copy goes on. Stop the other one; otherwise it stops automatically once a friend knows of this one.\n".to_owned()
     } else {
         "Noted. This device goes on.\n".to_owned()
     }

@@ -3,8 +3,8 @@
 //! What is shown is drawn at each start or comes from the core: on each network a random instance
 //! and host name, a tag that only friends can read, the transport key, which is fresh at each
 //! start, and the places there. What others show is handed to the core as it is; nothing is
-//! believed here beyond its form. Their address records say on which interface they were heard,
-//! and nothing else: what is dialled stands in the list that the tag binds.
+//! believed here beyond its form. Their address records only say on which interface they were
+//! heard: what is dialled stands in the list that the tag binds.
 
 use crate::net::{Carrier, pinned_address};
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
@@ -29,7 +29,7 @@ const SERVICE: &str = "_symbolon._udp.local.";
 const VERSION: &str = "2";
 /// Interfaces on which one record is taken to have been heard.
 const ZONES_MAX: usize = 4;
-/// How long a change of the machine's addresses may take, which often come several together.
+/// How long the node waits after a change of the machine's addresses: often several come together.
 const SETTLE: Duration = Duration::from_millis(200);
 /// How often the interfaces are looked at, in seconds.
 const INTERFACES: u32 = 2;
@@ -181,8 +181,8 @@ impl Lan {
 
 impl Shared {
     /// The record of an announcement: shown on its network alone. Its address records are those of
-    /// its list; the library knows no interface of a link-local one, and would show it, and with
-    /// it the list, on all networks. So it is among them where there is no other.
+    /// its list; the library knows no interface of a link-local one, and would show it, and with it
+    /// the list, on all networks. So it is among them only if there is no other.
     fn record(&self, network: Network, shown: &Announcement) -> Result<ServiceInfo, mdns_sd::Error> {
         let (host, transport) = {
             let mut face = held(&self.face);
@@ -451,7 +451,7 @@ mod tests {
         Announcement { instance: [0xab; 8], hour: 500_000, tag: [0xcd; 16], places: list(), name: name.map(ToOwned::to_owned) }
     }
 
-    /// What a record looks like to who hears it on one interface, from this address.
+    /// What a reader sees of a record that it hears on one interface, from this address.
     fn heard_from(info: ServiceInfo, ip: Ipv4Addr, index: u32) -> ResolvedService {
         let mut service = info.as_resolved_service();
         let interface = mdns_sd::InterfaceId { name: "if".into(), index };

@@ -101,7 +101,7 @@ pub enum NetError {
     BadListen(usize),
     /// The address of a DHT server with this index is none, or there are too many.
     BadBootstrap(usize),
-    /// The address to announce with this index is none, or there are too many.
+    /// The address to announce with this index is not valid, or there are too many.
     BadAnnounce(usize),
     /// It is not possible to listen there.
     Listen(io::ErrorKind),
@@ -348,8 +348,8 @@ impl NetHandle {
         self.shared.keep(link, kept);
     }
 
-    /// Takes another transport key. First it is drawn, and told by [`Input::Addresses`] where
-    /// relays will forward; with `is_now` all links end, and the node listens under it on the same
+    /// Takes another transport key. First it is drawn, and [`Input::Addresses`] says where relays
+    /// will forward; with `is_now` all links end, and the node listens under it on the same
     /// sockets. A relay keeps its key.
     pub fn rekey(&self, is_now: bool) {
         let shared = self.shared.clone();

@@ -56,12 +56,13 @@ pub struct RelayConfig {
     pub listen: Vec<String>,
     /// Where other DHT servers may be, as multiaddr texts.
     pub bootstrap: Vec<String>,
-    /// Where others reach it, as multiaddr texts; kept for later starts. Empty for what is kept,
-    /// the one word `none` to announce nothing any more.
+    /// Where others reach it, as multiaddr texts; kept for later starts. Empty means the remembered
+    /// ones, the single word `none` that nothing is announced any more.
     pub announce: Vec<String>,
     /// Who may have a mailbox.
     pub policy: Policy,
-    /// How many bytes may be kept in all; kept over restarts, so that none means what was said before.
+    /// How many bytes may be kept in all. It is remembered over restarts: without it the last value
+    /// counts.
     pub bytes: Option<u64>,
     /// A file whose first line is the folder's passphrase.
     pub passphrase_file: Option<PathBuf>,
@@ -272,7 +273,7 @@ impl Parts for RelayParts {
         if let Some(row) = row(CLOCK_ROW)? {
             relay.set_time(codec::decode_row(&row, CLOCK_MAX).map_err(|_| LoadFailed("the relay's sure time cannot be read"))?);
         } else if !is_first {
-            // A folder of an older version: the earlier of two clocks is not both times wrong.
+            // A folder of an older version: if one of the two times is wrong, it is the later one.
             let newest = row(NEWEST_ROW)?.and_then(|row| row.try_into().ok()).map(u64::from_be_bytes).unwrap_or_default();
             relay.set_time(KeptTime { sure: now.min(Timestamp(newest)), is_signed: false });
         }

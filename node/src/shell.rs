@@ -5,10 +5,10 @@
 //! flush the cipher; commit. Only then do actions leave, are commands answered and events
 //! told, so that nothing is seen outside that a power cut could take back.
 //!
-//! The wall clock may jump. What a core holds in memory, when to dial next or how long an answer may
-//! take, is dated by the clock as it was; so after a jump there is a new core, as after a failed turn.
-//! The same when the process was suspended for a while: no link has outlived that, and every pause
-//! before the next call is to be forgotten.
+//! The wall clock may jump. What a core holds in memory, when to dial next or how long an answer
+//! may take, is dated by the clock as it was. So after a jump there is a new core, as after a
+//! failed turn. The same happens when the process was suspended for a while: no link has outlived
+//! that, and every pause before the next call is to be forgotten.
 //!
 //! A failed turn is a crash: the transaction is rolled back, core and cipher are dropped
 //! and made anew from the store, the turn's inputs are lost like frames on the wire, its
@@ -48,7 +48,7 @@ pub const INPUT_QUEUE: usize = 1_024;
 /// Longest sleep: the wall clock may jump while the loop waits, and is looked at again.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
-/// Who does not look for so long was suspended, as [`LONGEST_WAIT`] is a third of that.
+/// A loop that does not look for this long was suspended: [`LONGEST_WAIT`] is a third of that.
 const GAP: Duration = Duration::from_secs(30);
 
 /// The core as the loop drives it.

@@ -1,10 +1,10 @@
 //! Sure time: the moment that has certainly come, whatever the wall clock shows.
 //!
 //! A wall clock may be wrong by years, and right again a minute later. What it says may hide,
-//! refuse or put off; but what cannot be undone, an erased key or an ended request, waits for
-//! sure time. That is the wall clock, held back to the newest time that somebody has signed who
-//! is trusted with it, and to what this node has lived through since: with nobody to ask, an hour
-//! that passes here is an hour. A liar can hold it back, and never push it past the wall clock.
+//! refuse or put off; but what cannot be undone, an erased key or an ended request, waits for sure
+//! time. That is the wall clock, held back to the newest time that somebody trusted has signed, or
+//! to what this node has lived through since: with nobody to ask, an hour that passes here is an
+//! hour. A liar can hold it back, and never push it past the wall clock.
 
 use crate::time::{CLOCK_SKEW, DAY, MINUTE, Timestamp};
 use minicbor::{Decode, Encode};
@@ -21,8 +21,8 @@ pub struct Kept {
     pub is_signed: bool,
 }
 
-/// Sure time as it goes on. It lives as long as one run of the wall clock: whoever holds it begins
-/// with what is stored when that clock has jumped.
+/// Sure time as it goes on. It lives as long as one run of the wall clock: after a jump its holder
+/// begins with what is stored.
 #[derive(Debug, Clone)]
 pub struct SureTime {
     kept: Kept,
@@ -53,7 +53,7 @@ impl SureTime {
         if wall >= self.kept.sure {
             self.kept.sure = wall.min(lived_to);
         } else if !self.kept.is_signed {
-            // Nobody else has said anything, and nothing ends too early by an earlier time.
+            // Nobody else has said anything, and an earlier time ends nothing too early.
             (self.kept.sure, self.reckoned) = (wall, wall);
         }
         self.reckoned = self.reckoned.after(lived).max(self.kept.sure);
@@ -76,7 +76,7 @@ impl SureTime {
         self.reckoned = self.reckoned.max(self.kept.sure);
     }
 
-    /// By this things may be erased and ended.
+    /// What may be erased and ended is judged by this.
     pub fn sure(&self) -> Timestamp {
         self.kept.sure
     }

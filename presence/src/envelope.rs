@@ -7,13 +7,12 @@
 //! known: 01 03 | tag 16 B | nonce 12 B      | ciphertext | tag 16 B
 //! ```
 //!
-//! *first* goes to somebody whose device does not know ours yet, or who may share no state
-//! with us any more; it costs one HPKE seal.
-//! *known* runs between two devices that hold each other's certificates. Its key comes
-//! from X25519 of the two certificates and the direction. The tag is a PRF of the counter, so
-//! that nobody else can link two envelopes; the nonce is random, so that an older copy of a
-//! folder, which counts what was counted before, gives nothing of either text away. Neither
-//! depends on MLS epochs.
+//! *first* goes to somebody whose device does not know ours yet, or who may share no state with us
+//! any more; it costs one HPKE seal. *known* runs between two devices that hold each other's
+//! certificates. Its key comes from X25519 of the two certificates and the direction. The tag is a
+//! PRF of the counter, so that nobody else can link two envelopes; the nonce is random, so that an
+//! older copy of a folder, which uses counters a second time, gives nothing of either text away.
+//! Neither depends on MLS epochs.
 
 use crate::id::{DeviceId, FrameId, RoomId};
 use crate::kdf::{Secret, derive, hash, mac, sha256};
@@ -27,7 +26,7 @@ pub const BUCKETS: [usize; 6] = [512, 2 * 1024, 8 * 1024, 32 * 1024, 128 * 1024,
 
 const HEADER: usize = 2;
 const FIRST: u8 = 1;
-/// Known envelopes without a nonce of their own: made no more, but some wait in outboxes still.
+/// Known envelopes without a nonce of their own: no longer made, but some still wait in outboxes.
 const COUNTED: u8 = 2;
 const KNOWN: u8 = 3;
 const VERSION: u8 = crate::codec::VERSION;

@@ -163,8 +163,8 @@ labels! {
     MAC_TAG = "mac envelope tag";
     /// A Put.
     MAC_PUT = "mac put";
-    /// What friends recognise each other by on a LAN, and where. Tags under `mac lan`, which bound
-    /// no places, are of the past.
+    /// By this friends on a LAN recognise each other and where they are. Tags under `mac lan`,
+    /// which bound no places, are no longer made.
     MAC_LAN = "mac lan places";
     /// Who is behind a link.
     MAC_LINK = "mac link";

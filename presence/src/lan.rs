@@ -1,4 +1,4 @@
-//! Where a node is on one network, as its record there says it and its tag binds it.
+//! Where a node is on one network: its record there says it, and its tag binds it.
 
 use core::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -99,8 +99,8 @@ impl LanPlace {
         Some((Self { ip, carrier, port: u16::from_be_bytes(*port) }, rest))
     }
 
-    /// Whether another machine could answer there. An IPv4 address in the form of an IPv6 one is
-    /// none: it would pass for another address than it is.
+    /// Whether another machine could answer there. An IPv4 address in the form of an IPv6 one does
+    /// not count: it would look like another address.
     fn is_dialable(&self) -> bool {
         let is_hopeless = match self.ip {
             IpAddr::V4(ip) => ip.is_broadcast() || ip.octets().first() == Some(&0),

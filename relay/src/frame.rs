@@ -208,8 +208,8 @@ pub enum Refusal {
     /// the new one in the owner's presence.
     #[n(4)]
     Stale,
-    /// Too early or too late by the clock of the one who says so, who may be wrong: the sender
-    /// keeps it and puts it again.
+    /// Too early or too late by the answerer's clock, which may be wrong: the sender keeps it and
+    /// puts it again.
     #[n(5)]
     Untimely,
 }

@@ -66,8 +66,8 @@ pub const LINKS_MAX: usize = 16_384;
 /// The same at the beginning of a session. It doubles with each acknowledgement: a session that
 /// nobody acknowledges costs no more than this.
 pub const PUSH_FIRST: (usize, usize) = (16, 128 * 1024);
-/// Signed frames of one link at once, and for how long one of them is counted: who sends more
-/// commits a fault with each.
+/// Signed frames of one link at once, and for how long one of them is counted. Each frame beyond
+/// that is a fault.
 pub const SIGNED_MAX: (u64, u64) = (512, SECOND / 8);
 /// Nonces of one owner's sessions that are remembered, for twice the clock skew. When full the oldest is
 /// forgotten, and with it every session that is older still: nothing that was taken is taken again.
@@ -79,7 +79,7 @@ pub const QUESTIONS_MAX: usize = 256;
 const FAULTS_MAX: u32 = 32;
 /// Keys of friends remembered of each mailbox whose holders are told that they are over.
 pub const PAST_MAX: usize = 64;
-/// Rows deleted in one turn because their time is over, and bytes of their entries.
+/// Rows deleted in one turn because they have expired, and bytes of their entries.
 const EXPIRED_AT_ONCE: (usize, usize) = (256, 4 * 1024 * 1024);
 /// Pause between two looks at what is over.
 const SWEEP: u64 = MINUTE;
@@ -326,7 +326,7 @@ pub struct Relay {
     bytes: (u64, u64),
     /// How many of them are the relay owner's.
     own: usize,
-    /// Those of others that have not lasted, the first to give way first.
+    /// Those of others that may give way, the first one first.
     fresh: BTreeSet<room::Rank>,
     queues: HashMap<QueueId, PublicKeyBytes>,
     links: BTreeMap<Link, Open>,

@@ -268,8 +268,8 @@ pub struct Ack {
     /// By the owner's key.
     #[n(4)]
     pub signature: SignatureBytes,
-    /// Those of the numbers that came by an invite which somebody else had used; absent for none. Who left them
-    /// hears so when they ask again.
+    /// Those of the numbers that came by an invite which somebody else had used; absent for none.
+    /// Their senders hear so when they ask again.
     #[n(5)]
     pub used_up: Option<Vec<u64>>,
 }

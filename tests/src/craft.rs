@@ -329,7 +329,8 @@ impl Actor {
         frames
     }
 
-    /// Signs for steps among some frames: a friend asks how both stand, and hangs up on who signs for nothing.
+    /// Signs for steps among some frames: a friend asks how both stand, and hangs up when nothing
+    /// is signed.
     pub fn sign(&mut self, sim: &mut Sim, link: LinkId, frames: &[Vec<u8>]) {
         let steps: Vec<FrameId> = frames.iter().filter_map(|frame| step_of(frame)).collect();
         if !steps.is_empty() {

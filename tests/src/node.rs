@@ -282,7 +282,7 @@ impl Node {
         if status.success() { Ok(start.elapsed()) } else { Err(format!("the node stopped with {status}: {:?}", self.rest())) }
     }
 
-    /// Holds it still, with no thread inside of the operating system, until [`Node::thaw`] or a kill.
+    /// Stops all its threads outside of the kernel, until [`Node::thaw`] or a kill.
     ///
     /// # Errors
     /// When it does not come to rest, or the system does not tell.

@@ -1,8 +1,8 @@
 //! Copies of a folder: an older one that is put back, and one that runs beside the original.
 //!
-//! What is held against each story: both sides talk again without a question; nothing is lost but
-//! what the copy never had; nothing is shown twice; no text is called delivered that is on no disk;
-//! and no envelope is sealed with a nonce that was used.
+//! What each story must show: both sides talk again and nobody is asked; nothing is lost but what
+//! the copy never had; nothing is shown twice; no text is called delivered that is on no disk; and
+//! no envelope is sealed with a nonce that was used.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -120,7 +120,7 @@ fn a107_an_older_copy_of_one_side_is_noticed_healed_and_said_at_both_ends() {
     let (at_a, at_b) = (texts(&mut sim, A), texts(&mut sim, B));
     assert!(before.iter().chain(&lacking).all(|text| at_a.contains(text)), "what was written to the newer state is brought again");
     assert!(newer.iter().all(|text| at_b.contains(text) && !at_a.contains(text)), "and what it wrote is with the friend");
-    // Seen: the line goes, for good.
+    // Seen: the line does not come back.
     assert!(sim.command(A, Command::DeviceConfirm).is_ok());
     sim.crash(A, SECOND);
     sim.run_for(MINUTE);
@@ -253,7 +253,7 @@ fn a107_what_an_older_copy_lacks_is_sent_again_by_itself_once_a_month_and_then_o
     let lacking = talk(&mut sim, B, A, 5);
     sim.put_back(A, &copy, SECOND);
     sim.run_for(MINUTE);
-    assert!(lacking.iter().all(|text| texts(&mut sim, A).contains(text)), "by themselves");
+    assert!(lacking.iter().all(|text| texts(&mut sim, A).contains(text)), "automatically");
     sim.put_back(A, &copy, SECOND);
     sim.run_for(MINUTE);
     is_whole(&mut sim, A, B);
@@ -356,7 +356,7 @@ fn a107_a_copy_that_knows_only_old_keys_of_a_friend_is_healed() {
     talk(&mut sim, B, C, 1);
     let copy = sim.copy(A);
     talk(&mut sim, B, A, 2);
-    // What friends hold of Ben's is another secret now, and the one of before is good no longer.
+    // What friends hold of Ben's is another secret now, and the earlier one was replaced.
     let who = Who(sim.nodes[C].peer.to_string());
     sim.command(B, Command::Block(who)).map(|_| ()).unwrap();
     sim.run_for(MINUTE);

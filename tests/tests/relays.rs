@@ -358,7 +358,7 @@ fn the_second_user_of_an_invite_hears_that_it_is_used_up_soon_after_its_owner_ca
     sim.run_for(MINUTE);
     let second = sim.ask(c, &invite).unwrap();
     sim.run_for(2 * HOUR);
-    assert_eq!(sim.relay(relay).entries(), 2, "whoever asks again and again leaves nothing more");
+    assert_eq!(sim.relay(relay).entries(), 2, "asking again and again leaves nothing more");
     assert_eq!(sim.status_of(c, second), RequestStatus::Pending, "the relay does not know which one counts");
     sim.run_for(HOUR);
     let came_by = sim.now;

@@ -135,7 +135,7 @@ impl Beacon {
         self.servers > 0
     }
 
-    /// Whether any server is there that could tell friends our newest records.
+    /// Whether any server is there from which friends could get our newest records.
     pub fn has_servers(&self) -> bool {
         self.knows_servers() || self.lookups > 0
     }
@@ -289,8 +289,9 @@ impl Beacon {
         self.due = Some(turn.now.after(PUBLISH_INTERVAL));
         self.last = Some(turn.now);
         if !state.own.presence.has_day(day_of(turn.now)) {
-            // The clock shows a day that is long over or was never: nothing can be said of it. If
-            // others say that it is right, the keys of this day were erased by one that was wrong.
+            // The clock shows a day that is long past or is before our first: nothing can be
+            // published for it. If others say that it is right, the keys of this day were erased by
+            // one that was wrong.
             self.due = Some(turn.now.after(PUBLISH_PAUSE));
             state.is_outgrown |= state.clock.is_confirmed();
             return;

@@ -7,7 +7,7 @@
 //!
 //! Friends and relays sign times all along, in receipts and answers. Each is remembered by how far
 //! it is from the wall clock; where most of them disagree with it, it is in doubt. A stranger's
-//! time counts for nothing but a word to the user.
+//! time only makes the node warn its user.
 
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed, decode_row};
@@ -30,7 +30,7 @@ pub(crate) enum Signer {
 
 /// Signers of whom the newest time is remembered; when full, all are forgotten.
 const SIGNERS_MAX: usize = 64;
-/// For so long: a clock may be set right without a word.
+/// How long one is remembered: a clock may be set right without our hearing of it.
 const REMEMBERED: u64 = DAY;
 
 /// The row of [`Table::Meta`] with sure time.
@@ -54,7 +54,7 @@ impl Clock {
         let time = match shelf.get(Table::Meta, ROW)? {
             Some(row) => SureTime::load(decode_row(&row)?),
             None if is_first => SureTime::first(now),
-            // A folder of an older version: the earlier of two clocks is not both times wrong.
+            // A folder of an older version: if one of the two times is wrong, it is the later one.
             None => {
                 let newest = shelf.get(Table::Meta, NEWEST)?.and_then(|row| row.try_into().ok()).map(u64::from_be_bytes);
                 SureTime::first(now.min(Timestamp(newest.unwrap_or_default())))
@@ -109,7 +109,7 @@ impl Clock {
         self.apart.insert(signer, (apart, self.now));
     }
 
-    /// A link to whoever signed has ended: by the next one their clock may be right.
+    /// A link to a signer has ended: when the next one comes their clock may be right.
     pub fn forget(&mut self, peer: &PeerId) {
         self.apart.remove(&Signer::Friend(*peer));
         self.apart.remove(&Signer::Asked(*peer));
@@ -121,7 +121,7 @@ impl Clock {
     }
 
     /// How far those who sign are ahead of the wall clock, most of them at least; negative when it
-    /// is the wall clock that is ahead. None when it is as they say, or nobody has said anything.
+    /// is the wall clock that is ahead. None when they agree with it, or nobody has said anything.
     pub fn doubt(&self) -> Option<i64> {
         let trusted = self.apart.iter().filter(|(signer, _)| !matches!(signer, Signer::Asked(_)));
         let mut apart: Vec<i64> = trusted.map(|(_, (by, _))| *by).collect();
@@ -142,7 +142,7 @@ impl Clock {
         self.now < EARLIEST || self.doubt().is_some()
     }
 
-    /// What the user is told, if clocks disagree.
+    /// What the user reads when clocks disagree.
     pub fn problem(&self) -> Option<String> {
         if self.now < EARLIEST {
             return Some("The clock of this machine was never set: set it; until then most things wait.".to_owned());

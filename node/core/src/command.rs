@@ -135,7 +135,7 @@ pub enum Command {
     Lookups,
     /// This copy of the folder goes on; or its user has seen that it is an older one.
     DeviceConfirm,
-    /// Send a friend's older copy again what it lacks.
+    /// Send a friend's older copy the texts that it lacks.
     DeviceResend(Who),
     /// What works and what does not.
     Status,
@@ -579,7 +579,7 @@ impl RelayState {
             Self::Connecting | Self::Connected => None,
             Self::Unreachable => Some("A relay of yours cannot be reached: what others leave there waits.".to_owned()),
             Self::Refused => Some("A relay of yours does not keep your mailbox: add it again with its claim code.".to_owned()),
-            Self::Full => Some("A relay of yours has no room for your mailbox: ask whoever runs it.".to_owned()),
+            Self::Full => Some("A relay of yours has no room for your mailbox: ask its operator.".to_owned()),
             Self::Replaced => Some(format!(
                 "Another relay answers at the address of relay {short}, and your mailbox there is gone: run `symbolon relay remove {short}`, then `symbolon relay add LINK` with the link that the new relay shows (behind `up --relay`, too)."
             )),

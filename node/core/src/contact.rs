@@ -169,9 +169,9 @@ fn checksum(bytes: &[u8]) -> [u8; 4] {
     [a, b, c, d]
 }
 
-/// How long a package is good that is published.
+/// How long a published package is good.
 const POSTED_LIFETIME: u64 = 30 * DAY;
-/// One that is published is good for so long at least.
+/// A published one stays good for at least this long.
 const POSTED_LEFT: u64 = 3 * DAY;
 
 /// What to tell of an invite that names no way to us.
@@ -231,7 +231,7 @@ pub(crate) fn mint_for(state: &mut State, turn: &mut Turn<'_>, only: PeerId, exp
 fn mint(state: &mut State, turn: &mut Turn<'_>, mint: Mint) -> ContactRecord {
     let is_full = state.invites.len() >= INVITES_MAX;
     let stands = |invite: &&Invite| {
-        // Not one that was made by a clock which was ahead, either.
+        // Nor one that was made by a clock which was ahead.
         let lasts = turn.stamp.after(POSTED_LEFT)..=turn.stamp.after(POSTED_LIFETIME);
         let is_fresh = invite.used.is_none() && lasts.contains(&invite.expires);
         mint.last_resort && invite.last_resort && (is_fresh || is_full)

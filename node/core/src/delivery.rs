@@ -355,7 +355,7 @@ impl Delivery {
         if session.is_doubtful(since) {
             state.wake.insert(*device);
         }
-        // It came behind the question, whatever a clock says that was put back meanwhile.
+        // It came after the question, whatever a clock says that was set back meanwhile.
         session.heard = turn.now.max(since.unwrap_or_default());
     }
 

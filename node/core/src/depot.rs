@@ -47,12 +47,12 @@ const PAGE: usize = 64;
 pub(crate) const ROWS_AT_ONCE: usize = 512;
 /// What a relay says of an old key is believed for so long.
 const STALE_PAUSE: u64 = HOUR;
-/// So is it that another relay stands in the place of one of a friend.
+/// That another relay stands in the place of a friend's is remembered as long.
 const REPLACED_PAUSE: u64 = HOUR;
-/// After so long it is tried again whether a relay that answers keeps a friend's mailbox.
+/// After this time the node tries again whether a relay that answers keeps a friend's mailbox.
 const UNKEPT_PAUSE: u64 = 15 * MINUTE;
-/// An Offer that lies at a relay is put there again so often: the answer says when somebody else has used
-/// the invite.
+/// How often an Offer that lies at a relay is put there again: the answer says when somebody else
+/// has used the invite.
 const ASK_PAUSE: u64 = 10 * MINUTE;
 /// Pause before a relay that was full is asked again.
 const FULL_PAUSE: u64 = 60 * SECOND;
@@ -90,7 +90,7 @@ struct Session {
     /// When it was found to have lost the mailbox that it kept for us: what was left there before is
     /// lost as well.
     wiped: Option<Timestamp>,
-    /// What was left there on the last link had no answer: on the next one it is asked who it is.
+    /// What was left there on the last link had no answer: on the next one the node asks who it is.
     unanswered: bool,
     /// Devices for which what was left had no answer, although the relay answers: it keeps no mailbox
     /// of theirs. Until then nothing is left there for them.
@@ -273,9 +273,9 @@ impl Depots {
         self.pump(state, turn)
     }
 
-    /// What was left on a link has had no answer for too long. A relay of ours that keeps our mailbox has
-    /// none of those whom it was for: then the link stays, which is answered, and they are written to
-    /// elsewhere for a while.
+    /// What was left on a link has had no answer for too long. If the relay is ours and keeps our
+    /// mailbox, it has no mailbox of the receivers. Then the link stays, because it is answered,
+    /// and they are written to elsewhere for a while.
     fn find_unkept(&mut self, turn: &Turn<'_>, link: LinkId) -> bool {
         let Some(session) = self.links.get(&link).and_then(|key| self.sessions.get_mut(key)) else { return false };
         if session.inflight.is_empty() {
@@ -311,7 +311,7 @@ impl Depots {
         self.dials.insert(dial, *key);
     }
 
-    /// Whether any relay is reached. One that stands in another's place is none.
+    /// Whether any relay is reached. One that stands in another's place does not count.
     pub fn reaches_any(&self) -> bool {
         self.links.values().any(|key| self.sessions.get(key).is_some_and(|session| !session.is_replaced()))
     }
@@ -322,13 +322,13 @@ impl Depots {
         let own: Vec<DepotKey> = self.sessions.iter().filter(|(_, session)| is_called(session)).map(|(key, _)| *key).collect();
         let Some(key) = round.checked_rem(own.len()).and_then(|at| own.get(at)) else { return };
         if let Some(session) = self.sessions.get_mut(key).filter(|session| session.link.is_none()) {
-            // Should the older one come up first, it is taken: it keeps its place in `dials`.
+            // If the older one comes up first, it is taken: it keeps its place in `dials`.
             session.dial = None;
         }
         self.dial(turn, key);
     }
 
-    /// The network is back: no relay's pause counts any longer.
+    /// The network is back: no relay's pause counts any more.
     pub fn rouse(&mut self, turn: &Turn<'_>) {
         for session in self.sessions.values_mut().filter(|session| session.link.is_none()) {
             session.attempts = 0;
@@ -357,7 +357,7 @@ impl Depots {
         session.deadline = Some(turn.now.after(IDLE));
         self.links.insert(link, key);
         if session.own.is_own {
-            // What was wrong is said until it answers: that somebody is there proves nothing.
+            // The problem is shown until it answers: that somebody is there proves nothing.
             let known = match session.own.state {
                 RelayState::Replaced | RelayState::Unreachable => session.own.state,
                 RelayState::Connecting | RelayState::Connected | RelayState::Refused | RelayState::Full => RelayState::Connecting,
@@ -795,8 +795,8 @@ fn settle(
         // A copy whose time is over is none.
         (Outcome::Stored(until), _) if until <= turn.now => return Ok(()),
         (Outcome::Stored(_), What::Receipts | What::Standing | What::Answer) => {
-            // Lost, a list is asked for again: the other side leaves its envelope anew. A Standing
-            // is followed by others.
+            // When a list is lost, it is asked for again: the other side leaves its envelope again.
+            // A Standing is followed by others.
             outbox::remove(state, turn, device, number);
             return Ok(());
         }
@@ -811,7 +811,7 @@ fn settle(
             }
         }
         (Outcome::Stored(_), What::Offer(_) | What::Accept(_) | What::Mark | What::Skip | What::Bundle | What::Introduction) => {}
-        // Of an invite only, by which it went here: a relay may lie.
+        // Only for an invite by which it went here: a relay may lie.
         (Outcome::Refused(Refusal::UsedUp), What::Offer(request)) if row.via.as_ref().is_some_and(|via| via.usage.is_some()) => {
             return crate::intake::request_refused(state, turn, request, Some(Fault::InviteUsed));
         }

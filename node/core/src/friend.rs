@@ -44,9 +44,9 @@ pub(crate) struct VerifiedBundle {
     pub devices: Vec<Device>,
 }
 
-/// Checks a bundle: every device is certified by `peer`'s root, has its own mailbox entry,
-/// and the device that sent the bundle is among them. It came in a room of theirs, so the time is
-/// not judged by the wall clock.
+/// Checks a bundle: every device is certified by `peer`'s root, has its own mailbox entry, and the
+/// device that sent the bundle is among them. It came in a room of theirs, so the wall clock does
+/// not judge its time.
 pub(crate) fn verify_bundle(bundle: Bundle, peer: &PeerId, sender: &DeviceId, sure: Timestamp) -> Option<VerifiedBundle> {
     let mut devices = Vec::with_capacity(bundle.devices.len());
     for item in &bundle.devices {
@@ -146,7 +146,7 @@ pub(crate) fn enter_room(
     let mut held = old.held.clone();
     if old.room != room {
         // What lies at relays in the room that is left is read, when only one side came back from
-        // an older state: the other one, and whatever it wrote since, are still as they were.
+        // an older state: the other one, and all that it wrote since, are still as they were.
         let mut forgotten = line::enter(state, turn, &peer, Some(old.room), room, renews);
         if !renews {
             forgotten.push(old.room);

@@ -113,7 +113,7 @@ pub(crate) fn answered(state: &mut State, turn: &mut Turn<'_>, grant: &GrantId, 
     }
 }
 
-/// Hands a grant to a friend, by which its node may say how it stands with ours.
+/// Gives a friend a grant by which their node may say how it stands with ours.
 pub(crate) fn give(state: &mut State, turn: &Turn<'_>, grant: GrantId, peer: PeerId, until: Timestamp) {
     state.reply_grants.retain(|_, (_, until)| !until.is_expired_at(turn.sure));
     while state.reply_grants.len() >= FRIENDS_MAX {
@@ -122,8 +122,8 @@ pub(crate) fn give(state: &mut State, turn: &Turn<'_>, grant: GrantId, peer: Pee
     state.reply_grants.insert(grant, (peer, until));
 }
 
-/// Ends the grants that a friend's node holds, at our relays too. Of those that another run of this node
-/// gave nothing is known; they end within a day.
+/// Ends the grants that a friend's node holds, at our relays too. Grants that an earlier run of
+/// this node gave are not known; they end within a day.
 fn take_back(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) {
     let given = state.reply_grants.extract_if(.., |_, (of, _)| of == peer).collect::<Vec<_>>();
     for (grant, (_, until)) in given {
@@ -145,8 +145,8 @@ pub(crate) fn revoke(state: &mut State, turn: &mut Turn<'_>, grant: GrantId, exp
     state.has_ended_grants = true;
 }
 
-/// A request was confirmed: the invite by which it came has done its work, and our relays tell whoever else
-/// comes by it. What they have taken before they answer as before.
+/// A request was confirmed: the invite by which it came has done its work, and our relays say so to
+/// anyone else who comes by it. What they have taken before they answer as before.
 pub(crate) fn confirmed(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) {
     let used = state.invites.values().find(|invite| !invite.last_resort && invite.used == Some(*id));
     if let Some((grant, expires)) = used.map(|invite| (invite.grant, invite.expires)) {
@@ -400,7 +400,7 @@ mod tests {
             block(state, turn, &peer(2));
             let now = grants.map(|grant| standing(state, &grant, NOW));
             assert_eq!(now, [Standing::Good, Standing::Silent, Standing::Silent]);
-            assert_eq!(state.own.revoked.len(), 2, "relays are told, too");
+            assert_eq!(state.own.revoked.len(), 2, "relays hear of it, too");
             for number in 0..2 * FRIENDS_MAX {
                 give(state, turn, GrantId::from_slice(&(number as u128).to_be_bytes()).unwrap(), peer(1), NOW.after(DAY));
             }

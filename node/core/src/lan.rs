@@ -1,14 +1,14 @@
 //! The LAN: which of the nodes that it shows are friends', and where they are.
 //!
-//! On each network a node shows one tag under its owner's friendship secret, bound to its
-//! instance, the hour, its transport key and the list of places where it listens; a reader
-//! computes one MAC for each friend. What is shown proves nothing: who shows a tag again shows
-//! the friend's own places, which must prove the transport key of the tag, and who is there must
-//! prove to be the friend as on any other way.
+//! On each network a node shows one tag under its owner's friendship secret, bound to its instance,
+//! the hour, its transport key and the list of places where it listens; a reader computes one MAC
+//! for each friend. What is shown proves nothing: anyone who shows a tag again shows the friend's
+//! own places. The node there must prove the transport key of the tag, and then that it is the
+//! friend's, as on any other way.
 //!
 //! Friends who both took somebody out while they were apart know no secret of each other that is
-//! good: each looks like a stranger. Where no server could tell them, a node that has taken
-//! somebody out asks strangers' nodes, eight a minute, whether they are of a friend whom it has
+//! good: each looks like a stranger. Without a server that could help, a node that has taken
+//! somebody out asks strangers' nodes, eight a minute, whether they belong to a friend whom it has
 //! not met since.
 
 use crate::command::LanView;
@@ -35,7 +35,8 @@ const HOURS_APART: u32 = 1;
 struct Own {
     transport: PublicKeyBytes,
     visible_until: Option<Timestamp>,
-    /// At most [`LAN_NETWORKS_MAX`]. One instance for each, so that who hears two of them has two nodes before them.
+    /// At most [`LAN_NETWORKS_MAX`]. One instance for each, so that a reader who hears two of them
+    /// takes them for two nodes.
     networks: BTreeMap<Network, (Instance, LanPlaces)>,
     shown: Vec<(Network, Announcement)>,
     /// The hour of what is shown.
@@ -49,7 +50,8 @@ struct Seen {
     /// Whose tag it is, if it is a friend's.
     friend: Option<PeerId>,
     at: Timestamp,
-    /// Friends' devices for which it was asked since it has shown this. As questions are slow, so few.
+    /// Friends' devices for which it was asked since it has shown this. Questions are slow, so
+    /// these are few.
     asked: BTreeSet<DeviceId>,
 }
 
@@ -151,13 +153,13 @@ impl Lan {
         self.seen.values().any(|seen| seen.friend.is_none()).then_some(due)
     }
 
-    /// Whose node a stranger's could be, and where it is: one that is missed, and was not met
-    /// since somebody was taken out here. Drawn at random, so that nobody comes first by being
-    /// there first. At most one in [`LAN_ASK_PAUSE`].
+    /// A stranger's node to ask, where it is, and a friend's device that it could be: one that is
+    /// missed, and was not met since somebody was taken out here. Drawn at random, so that nobody
+    /// comes first by being there first. At most one in [`LAN_ASK_PAUSE`].
     pub fn ask(&mut self, state: &State, delivery: &Delivery, turn: &mut Turn<'_>) -> Option<(DeviceId, Vec<Address>)> {
         self.ask_due().filter(|due| *due <= turn.now)?;
         self.next_ask = turn.now.after(LAN_ASK_PAUSE);
-        // Who was met a while after that knows it.
+        // A friend who was met a while after that knows it.
         let revoked = state.own.past.last()?.until.0.saturating_sub(PAST_LIFE);
         let is_lost = |device: &DeviceId| {
             let is_missed = state.friend_of(device).is_some_and(|friend| friend.stands() && !state.near.contains_key(&friend.peer));

@@ -333,7 +333,7 @@ impl Core {
                 }
             }
         }
-        // Whoever is reached first after an outage, or a change of our own addresses.
+        // Those who are reached first after an outage, or after a change of our own addresses.
         if outage.watch(state, delivery, depots, turn) || is_back {
             delivery.rouse(state, turn);
             depots.rouse(turn);

@@ -172,15 +172,16 @@ pub const REKEY_PATIENCE: u64 = 30 * SECOND;
 pub const BACKOFF_MIN: u64 = SECOND;
 /// Longest wait before a failed link is tried again.
 pub const BACKOFF_MAX: u64 = 15 * MINUTE;
-/// While nobody is reached, somebody is tried so often.
+/// How often somebody is tried while nobody is reached.
 pub const PROBE_PAUSE: u64 = 3 * SECOND;
-/// After so long without anybody, less often.
+/// After this time without anybody, tries are less frequent.
 pub const PROBE_LONG: u64 = HOUR;
 /// See [`PROBE_LONG`].
 pub const PROBE_PAUSE_LONG: u64 = 15 * SECOND;
-/// So many friends are tried in turn, those heard last.
+/// How many friends are tried in turn: those heard last.
 pub const PROBE_FRIENDS_MAX: usize = 16;
-/// When the network is back, whoever nothing waits for is called within so long, not all at once.
+/// When the network is back, those for whom nothing waits are called within this time, not all at
+/// once.
 pub const ROUSE_SPREAD: u64 = 30 * SECOND;
 /// Envelopes on the way on one link without a receipt.
 pub const WINDOW: usize = 256;
@@ -229,9 +230,10 @@ pub const INSTANCES_OWN_MAX: usize = 64;
 pub const FORMER_MAX: usize = 16;
 /// See [`FORMER_MAX`].
 pub const FORMER_LIFE: u64 = 30 * DAY;
-/// How often a day a friend's device gets a new room without a question.
+/// How often a day a friend's device gets a new room without asking the user.
 pub const REENTRIES_PER_DAY: usize = 8;
-/// Texts that an older copy lacks are sent again so far back, and so often by themselves.
+/// How far back texts that an older copy lacks are sent again, and how often that happens
+/// automatically.
 pub const RESEND_LIFE: u64 = 30 * DAY;
 /// Rows of history looked at for texts that an older copy lacks.
 pub const RESEND_ROWS_MAX: usize = 65_536;

@@ -1,8 +1,8 @@
-//! Lines: from where known envelopes are counted, and the rooms that were left.
+//! Lines: where the counters of known envelopes begin, and the rooms that were left.
 //!
-//! A room that takes the place of another one counts its envelopes from elsewhere, so that an older
-//! copy of a folder that enters it uses no counter that was used before. What was left behind in
-//! a room whose friendship was renewed is read for a while. `docs/protocol/renewal.md`.
+//! A room that takes the place of another one begins its counters elsewhere. So an older copy of a
+//! folder that enters it uses no counter that was used before. What was left in a room whose
+//! friendship was renewed is read for a while. `docs/protocol/renewal.md`.
 
 use crate::limits::{FORMER_LIFE, FORMER_MAX};
 use crate::state::{Former, State};
@@ -11,8 +11,8 @@ use crate::turn::Turn;
 use symbolon_presence::envelope::line_start;
 use symbolon_presence::id::{PeerId, RoomId};
 
-/// Counts the envelopes between us and a person's devices from where they begin in `room`. Those that
-/// are counted so already stay as they are. Answers the rooms that are not read any more.
+/// Moves the counters between us and a person's devices to where they begin in `room`. Those that
+/// count there already stay as they are. Answers the rooms that are not read any more.
 pub(crate) fn enter(state: &mut State, turn: &Turn<'_>, peer: &PeerId, left: Option<RoomId>, room: RoomId, is_read: bool) -> Vec<RoomId> {
     let own = state.own.identity.device;
     let mut forgotten = Vec::new();

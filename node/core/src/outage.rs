@@ -1,12 +1,13 @@
-//! Coming back: what waits goes within seconds of the network's return.
+//! Coming back: what waits is sent within seconds of the network's return.
 //!
-//! Whoever cannot be reached is called less and less often, up to a quarter of an hour apart. That
-//! is right for a friend who is off, and wrong for a network that is. So while this node reaches
-//! nobody at all beyond its LAN, neither friend nor relay, it tries a few of them every three
-//! seconds, every fifteen after an hour, and every minute after a day: whose only friend is away for months
-//! must not call thousands of times a day. The first link that comes up, and a change of the own
-//! addresses, begins everything again: each pause is forgotten, and whom something waits for is
-//! called at once. A process that was suspended begins again by itself; see the shell's turn loop.
+//! A friend or relay that cannot be reached is called less and less often, up to a quarter of an
+//! hour apart. That is right for a friend who is off, and wrong for a network that is. So while
+//! this node reaches nobody at all beyond its LAN, neither friend nor relay, it tries a few of them
+//! every three seconds, every fifteen after an hour, and every minute after a day: a node whose
+//! only friend is away for months must not call thousands of times a day. The first link that comes
+//! up, and a change of the own addresses, begins everything again: each pause is forgotten, and
+//! those for whom something waits are called at once. A process that was suspended begins again
+//! automatically; see the shell's turn loop.
 
 use crate::delivery::Delivery;
 use crate::depot::Depots;
@@ -27,7 +28,7 @@ pub(crate) struct Outage {
     next: Option<Timestamp>,
     /// Whose turn it is.
     round: usize,
-    /// Own addresses were told once since the start.
+    /// The transport has named our addresses once since the start.
     has_places: bool,
 }
 
@@ -43,7 +44,8 @@ impl Outage {
         had_places && !state.own.places.is_empty()
     }
 
-    /// Looks whether anybody is reached now. Whether somebody is again for the first time.
+    /// Looks whether anybody is reached now. Answers whether that is the first time after an
+    /// outage.
     pub fn watch(&mut self, state: &State, delivery: &Delivery, depots: &Depots, turn: &Turn<'_>) -> bool {
         if delivery.reaches_far(state) || depots.reaches_any() {
             self.next = None;

@@ -177,7 +177,7 @@ pub(crate) fn depots_of<'a>(row: &'a OutboxRow, device: &'a Device) -> &'a [Depo
     row.via.as_ref().map_or(device.depots.as_slice(), |via| via.depots.as_slice())
 }
 
-/// Whether a device fetches no longer at one of the relays where it did: copies there do not count.
+/// Whether a device has stopped fetching at one of its relays: copies there do not count.
 pub(crate) fn leaves_one(before: &[Depot], after: &[Depot]) -> bool {
     before.iter().any(|old| after.iter().all(|new| new.entry.mailbox != old.entry.mailbox))
 }

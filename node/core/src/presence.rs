@@ -78,7 +78,7 @@ impl OwnPresence {
         }
     }
 
-    /// Whether the keys of a day are there: not of one that is surely over.
+    /// Whether the keys of a day are there: not those of a day that has surely passed.
     pub fn has_day(&self, day: u32) -> bool {
         day.checked_sub(self.generation.began).is_some_and(|day| self.generation.ratchet.at(day).is_some())
     }
@@ -120,8 +120,8 @@ fn step(rng: &mut ChaCha20Rng) -> u64 {
     1 + u64::from(rng.next_u32() >> STEP_SHIFT)
 }
 
-/// Draws a generation. All begin on one day, so that none is made useless by a clock that was
-/// ahead; keys of days that are over are none of its.
+/// Draws a generation. All begin on one day, so that a clock that was ahead makes none useless. It
+/// has no keys of days that have passed.
 fn generation(number: u32, sure: Timestamp, rng: &mut ChaCha20Rng) -> Generation {
     let began = day_of(EARLIEST);
     let mut generation = Generation::random(number, began, rng);
@@ -179,7 +179,7 @@ pub(crate) fn revoke(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) {
     state.has_revoked = true;
 }
 
-/// Remembers a friendship secret that is over.
+/// Remembers a friendship secret that was replaced.
 fn put_past(state: &mut State, turn: &mut Turn<'_>, over: FriendshipSecret) {
     let past = &mut state.own.past;
     past.retain(|past| past.until > turn.sure);
@@ -190,10 +190,11 @@ fn put_past(state: &mut State, turn: &mut Turn<'_>, over: FriendshipSecret) {
     turn.put(Table::Meta, b"past", past);
 }
 
-/// Begins a new generation, without those who have left: the old one's tree or header is
-/// full, or the keys of today are erased since our clock and a friend's were wrong together. Friends are given it in their connection rooms; until that has arrived they go by
-/// what they know. Whoever is not a friend yet, or is blocked, gets it once that is over.
-/// False when a new one would be as full, and no day is lost.
+/// Begins a new generation, without those who have left: the old one's tree or header is full, or
+/// the keys of today are erased since our clock and a friend's were wrong together. Friends get it
+/// in their connection rooms; until that has arrived they go by what they know. Somebody who is not
+/// a friend yet, or is blocked, gets it once that has changed. False when a new one would be as
+/// full, and no day is lost.
 pub(crate) fn renew(state: &mut State, turn: &mut Turn<'_>) -> Result<bool, TurnFailed> {
     let has_lost_today = state.clock.is_confirmed() && !state.own.presence.has_day(day_of(turn.now));
     let presence = &mut state.own.presence;
@@ -217,8 +218,9 @@ pub(crate) fn renew(state: &mut State, turn: &mut Turn<'_>) -> Result<bool, Turn
 }
 
 /// After an older copy was put back: friendship secret, tree and header begin again above all that
-/// the newer state gave away, of which nothing is known here. Nothing is sealed now: each friend is given it in the room that
-/// is made again, or in the present one, once that friend has said that it is whole.
+/// the newer state gave away, of which nothing is known here. Nothing is sealed now: each friend
+/// gets it in the room that is made again, or in the present one once that friend has said that it
+/// is whole.
 pub(crate) fn begin_above(state: &mut State, turn: &mut Turn<'_>, revision: u64) {
     let own = &mut state.own;
     let presence = &mut own.presence;
@@ -229,7 +231,8 @@ pub(crate) fn begin_above(state: &mut State, turn: &mut Turn<'_>, revision: u64)
     presence.wrapping.version = presence.wrapping.version.saturating_add(STEP_ABOVE);
     presence.change(turn);
     let new = FriendshipSecret { revision: revision.max(own.friendship.revision).saturating_add(1), secret: Secret::random(turn.rng) };
-    // Who still holds what this folder gave away is told that it is over, and reads the new one.
+    // A friend who still holds what this folder gave away hears that it was replaced, and reads the
+    // new one.
     let over = std::mem::replace(&mut own.friendship, new);
     put_past(state, turn, over);
     turn.put(Table::Meta, b"friendship", &state.own.friendship);

@@ -113,7 +113,7 @@ impl Rates {
         self.renewals.take(now, peer, 1, RENEWALS_OF_FRIEND)
     }
 
-    /// Whether a friend's word is taken once more that another copy of this folder runs.
+    /// Whether a friend is believed once more that another copy of this folder runs.
     pub fn rival(&mut self, now: Timestamp, peer: PeerId) -> bool {
         self.rivals.take(now, peer, 1, WORDS_OF_FRIEND)
     }
@@ -123,7 +123,7 @@ impl Rates {
         self.revisions.take(now, peer, 1, WORDS_OF_FRIEND)
     }
 
-    /// Whether the room of a friendship is made again once more because of what the friend says.
+    /// Whether the room of a friendship may be made again because of what the friend says.
     pub fn room(&mut self, now: Timestamp, peer: PeerId) -> bool {
         self.rooms.take(now, peer, 1, ROOMS_OF_FRIEND)
     }

@@ -1,11 +1,11 @@
 //! After a revocation: another transport key.
 //!
-//! Whoever is a friend no longer knows the circuit at which a relay forwards to this node, and
-//! the transport key in it. So the node takes another key and another reservation. Friends are
-//! told first: the transport says which circuits it will have ([`Action::Rekey`] with false), a
-//! greeting takes them to everybody who is here, and once all have signed for it, or after
-//! [`REKEY_PATIENCE`], the transport begins again under the new key ([`Action::Rekey`] with
-//! true). All links end then; what was on the way is put again on the next ones.
+//! A former friend knows the circuit at which a relay forwards to this node, and the transport key
+//! in it. So the node takes another key and another reservation. Friends hear of it first: the
+//! transport says which circuits it will have ([`Action::Rekey`] with false), a greeting takes them
+//! to everybody who is here, and once all have signed for it, or after [`REKEY_PATIENCE`], the
+//! transport begins again under the new key ([`Action::Rekey`] with true). All links end then; what
+//! was on the way is put again on the next ones.
 
 use crate::delivery::Delivery;
 use crate::limits::REKEY_PATIENCE;
@@ -18,9 +18,9 @@ use symbolon_presence::time::Timestamp;
 pub(crate) struct Rekey {
     /// The latest moment for the change that is under way.
     due: Option<Timestamp>,
-    /// Whether friends have been told where this node will be.
+    /// Whether friends know where this node will be.
     is_told: bool,
-    /// Somebody else was taken out since: they may have been told.
+    /// Somebody else was taken out since: they may know it.
     again: bool,
 }
 

@@ -390,7 +390,7 @@ pub(crate) fn set_status(state: &mut State, turn: &mut Turn<'_>, id: &RequestId,
     let over = matches!(status, RequestStatus::Expired | RequestStatus::Cancelled);
     let is_settled = over || status == RequestStatus::Confirmed;
     let steps = match row.direction {
-        // Nobody shall be asked any more, nor told that we have come.
+        // Nobody is asked any more, and nobody hears that we have come.
         Direction::Out => [is_settled.then_some(What::Offer(row.id)), over.then_some(What::Confirm(row.id))],
         // Our answer was answered, or counts no longer.
         Direction::In => [(status != RequestStatus::Accepted).then_some(What::Accept(row.id)), None],
@@ -423,8 +423,8 @@ pub(crate) fn set_status(state: &mut State, turn: &mut Turn<'_>, id: &RequestId,
     Ok(())
 }
 
-/// A friendship has a room: requests that were on their way to another one lead nowhere. Who had
-/// parted from that is silent, so their steps would be put for ever.
+/// A friendship has a room: requests that were on their way to another one lead nowhere. A side
+/// that had ended the friendship is silent, so steps to it would be put for ever.
 fn end_others(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<(), TurnFailed> {
     let Some(room) = state.friends.get(peer).map(|friend| friend.room) else { return Ok(()) };
     let others = state.requests.values().filter(|row| row.peer == *peer && row.status == RequestStatus::Accepted && row.room != Some(room));
@@ -439,8 +439,9 @@ pub(crate) fn is_open(row: &Request) -> bool {
     matches!(row.status, RequestStatus::Pending | RequestStatus::Accepted)
 }
 
-/// Whether something may go into a link of which nobody knows where it leads: steps of a request, by
-/// which somebody may become a friend. Friends' own are for a friend's device that has proved to be there.
+/// Whether something may go into a link whose other end is not known: steps of a request, by which
+/// somebody may become a friend. Friends' own are for a friend's device that has proved to be
+/// there.
 pub(crate) fn is_step_to_anybody(state: &State, what: &What) -> bool {
     match what {
         What::Offer(id) | What::Accept(id) | What::Confirm(id) => state.requests.get(id).is_none_or(|row| row.renews.is_none()),
@@ -450,7 +451,7 @@ pub(crate) fn is_step_to_anybody(state: &State, what: &What) -> bool {
     }
 }
 
-/// Whether a request is shown to the user. Renewals ask nobody, but for those that come too often.
+/// Whether a request is shown to the user. Renewals are not, except those that come too often.
 pub(crate) fn is_shown(row: &Request) -> bool {
     row.renews.is_none() || (row.direction == Direction::In && matches!(row.status, RequestStatus::Pending | RequestStatus::Ignored))
 }
@@ -520,7 +521,7 @@ pub(crate) fn view(state: &State, mirror: &Mirror, row: &Request) -> RequestView
     // Of those only that wait to be answered: there are few.
     let waits = row.direction == Direction::In && row.status == RequestStatus::Pending;
     let namesake = waits.then(|| mirror.namesake(&row.peer, &row.name)).flatten();
-    let returns = "your friend's device came back from an older copy more often than copies do: ask them before you accept";
+    let returns = "your friend's device came back from an older copy unusually often: ask them before you accept";
     let flag = row.flagged.then_some("somebody else used the same contact address").or(namesake.filter(|_| row.renews.is_none()));
     let flag = flag.or(row.renews.is_some().then_some(returns));
     RequestView {

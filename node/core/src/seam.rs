@@ -34,7 +34,7 @@ pub struct DialId(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Source(pub u64);
 
-/// A node on one network: drawn again at each start for each network, and no name of anything.
+/// A node on one network: drawn again at each start for each network, so it identifies nobody.
 pub type Instance = [u8; 8];
 
 /// A network that this machine is on: the index of an interface.
@@ -169,7 +169,7 @@ pub enum Action {
     Punch(LinkId, bool),
     /// The transport is to take another key, after a revocation. With `false`: draw it, and say by
     /// [`Input::Addresses`] where relays will forward to this node, in any case. With `true`: end
-    /// all links and begin again under it, on the same port; [`Input::LinkDown`] tells of each.
+    /// all links and begin again under it, on the same port; [`Input::LinkDown`] reports each.
     Rekey(bool),
     /// A relay's: connections may be forwarded to whoever is at the other end of this link.
     Admit(LinkId),

@@ -68,7 +68,7 @@ pub(crate) struct Own {
     pub lookups_now: Vec<Address>,
     /// The starts of this folder, the newest last; at most [`limits::INSTANCES_OWN_MAX`].
     pub starts: Vec<Start>,
-    /// Another copy of this folder runs: nothing is sealed, nobody spoken to.
+    /// Another copy of this folder runs: nothing is sealed, and nobody is called.
     pub is_halted: bool,
     /// This one was halted, and goes on since then.
     pub has_gone_on: Option<Timestamp>,
@@ -89,7 +89,7 @@ pub(crate) struct Own {
 }
 
 impl Own {
-    /// Whether this copy was told a moment ago to go on.
+    /// Whether the user has just let this copy go on.
     pub fn is_at_peace(&self, now: Timestamp) -> bool {
         self.has_gone_on.is_some_and(|since| now.since(since) < limits::COPY_PEACE)
     }
@@ -212,7 +212,8 @@ pub(crate) struct State {
     pub has_new_friend: bool,
     /// What our records say has changed.
     pub republish: bool,
-    /// Others may leave things at other relays of ours than before: friends and those who were asked are told.
+    /// Others may leave things at other relays of ours than before: friends and those who were
+    /// asked hear of it.
     pub has_other_depots: bool,
     /// Copies at relays are to be looked at again: some of them do not count any more.
     pub recounts: bool,
@@ -627,7 +628,7 @@ impl State {
         friend.may_seal() && !self.own.is_halted
     }
 
-    /// This copy goes on where another one ran: to whoever hears it, it was started now.
+    /// This copy goes on where another one ran: to those who hear it, it was started now.
     pub fn start_over(&mut self, now: Timestamp, rng: &mut ChaCha20Rng) {
         if self.own.starts.len() >= limits::INSTANCES_OWN_MAX {
             self.own.starts.remove(0);
@@ -651,7 +652,7 @@ impl State {
 
     /// This start of the folder.
     pub fn start(&self) -> Start {
-        // There is one from the first moment on.
+        // One is there from the beginning.
         self.own.starts.last().cloned().unwrap_or(Start { instance: Nonce([0; 16]), started: Timestamp(0), over: None })
     }
 

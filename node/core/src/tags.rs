@@ -26,7 +26,7 @@ pub(crate) const MISSING_OF_FORMER_MAX: usize = 64;
 
 type Tag = [u8; 16];
 
-/// Which of the rooms that were left a counter is of; none when it is of the present one.
+/// Which of the rooms that were left a counter belongs to; none when it belongs to the present one.
 fn former_of(device: &Device, counter: u64) -> Option<usize> {
     let fits = |next: u64, missing: &[u64]| missing.contains(&counter) || counter.checked_sub(next).is_some_and(|ahead| ahead < FAR_AHEAD);
     if fits(device.receive_counter, &device.missing) {

@@ -262,8 +262,8 @@ pub struct AcceptHead {
     /// was in one. Tells an Accept that follows a friendship from one that came late.
     #[n(5)]
     pub leaves: Option<RoomId>,
-    /// In answer to one that renews: how many texts of the initiator's are held here that the
-    /// Offer shows no knowledge of.
+    /// In answer to one that renews: how many texts of the initiator's are held here that the Offer
+    /// does not know of.
     #[n(6)]
     pub lacks: Option<u32>,
 }

@@ -69,12 +69,12 @@ pub fn examine(core: &DoctorView, facts: &Facts) -> Vec<Check> {
     fixed.into_iter().chain(former(core)).chain(core.problems.iter().map(|problem| known_problem(problem))).collect()
 }
 
-/// What those who are friends no longer can still see.
+/// What former friends can still see.
 fn former(core: &DoctorView) -> Option<Check> {
     (core.parted > 0).then(|| {
         Check::good("former friends", format!("{} former or blocked friend(s): relays and records lead none of them here", core.parted))
             .knowing(
-                "One who remembers the port still sees that something answers there. `symbolon up --listen` with another port ends that.",
+                "Anyone who remembers the port still sees that something answers there. `symbolon up --listen` with another port ends that.",
             )
     })
 }

@@ -181,7 +181,7 @@ fn command_entry(error: CommandError) -> Entry {
             "bad_address",
             422,
             "Malformed address",
-            "The address is none that can be dialled.",
+            "This is not an address that can be dialled.",
             "Write it like /ip4/192.0.2.1/tcp/4001, /dns4/relay.example.org/tcp/4001 or /ip4/192.0.2.1/udp/4001/quic-v1; instead of /dnsaddr write the address that it stands for.",
         ),
         CommandError::LinkExpired => {

@@ -209,7 +209,7 @@ pub const ROUTES: &[Route] = &[
         "This copy of the data folder goes on, or its user has seen that it is an older one.",
         || post(handlers::device_confirm),
     ),
-    change("/api/v1/device/resend", Some("ResendBody"), "Resent", "Sends a friend's older copy again what it lacks.", || {
+    change("/api/v1/device/resend", Some("ResendBody"), "Resent", "Sends a friend's older copy the texts that it lacks.", || {
         post(handlers::device_resend)
     }),
     read("/api/v1/status", "Status", "What works and what does not.", || get(handlers::status)),

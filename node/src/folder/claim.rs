@@ -1,5 +1,5 @@
-//! A relay's claim codes beside its store, so that they need not stand in anything that is printed
-//! into a log, and are at hand later.
+//! A relay's claim codes in files beside its store: so no log has to show them, and they can be
+//! read later.
 
 use crate::folder::write;
 use std::io;
@@ -10,7 +10,8 @@ const CLAIM_FILE: &str = "relay-claim";
 /// The code that friends of the owner get.
 const FRIENDS_FILE: &str = "relay-claim-friends";
 
-/// Writes the codes, one a file, and answers where they are. Without one for friends its file goes.
+/// Writes the codes, one a file, and answers where they are. Without a code for friends its file is
+/// removed.
 pub fn write(folder: &Path, claim: &str, friends: Option<&str>) -> io::Result<(PathBuf, Option<PathBuf>)> {
     let put = |name: &str, code: &str| {
         let path = folder.join(name);

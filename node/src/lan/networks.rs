@@ -56,8 +56,8 @@ pub(super) fn is_of_a_cable(ip: IpAddr) -> bool {
     matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local())
 }
 
-/// The addresses of this machine on networks that can be shown something: each interface that is
-/// up and is neither loopback nor a way to one other machine.
+/// The addresses of this machine on networks that have readers: each interface that is up and is
+/// neither loopback nor a way to one other machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Networks(Vec<(Network, IfAddr)>);
 
@@ -89,8 +89,8 @@ impl Networks {
         })
     }
 
-    /// What to show on each network: its own addresses alone. Networks with IPv4 come first, and
-    /// a link-local address keeps its place behind many others.
+    /// What to show on each network: its own addresses alone. Networks with IPv4 come first. A
+    /// link-local address keeps a place after many others.
     pub(super) fn places(&self, sockets: &Sockets) -> Vec<(Network, LanPlaces)> {
         let mut of: BTreeMap<Network, Vec<IpAddr>> = BTreeMap::new();
         for (network, address) in &self.0 {

@@ -206,7 +206,7 @@ impl Driver {
         self.dht.untaken = self.own_ids().filter(|id| !self.dht.entrusted.contains(id)).collect();
     }
 
-    /// The swarm is another one: what was under way is over, and servers are met again.
+    /// The swarm is another one: what was under way has ended, and servers are met again.
     pub(super) fn dht_begin_again(&mut self) {
         for (_, search) in std::mem::take(&mut self.dht.searches) {
             self.dht.answer(Input::Resolved(search.id));
@@ -498,7 +498,7 @@ impl Driver {
     /// Who brings something by a connection.
     pub(super) fn giver(&self, peer: &TransportId, connection: ConnectionId) -> Giver {
         if lock(&self.shared.admitted).contains(peer) {
-            // The key is drawn at each start, and as good a number as any.
+            // The key is drawn at each start, so the number means nothing elsewhere.
             let key = peer.to_bytes();
             return Giver::Owner(key.last_chunk().map_or(0, |last| u64::from_be_bytes(*last)));
         }

@@ -71,11 +71,11 @@ pub(super) struct Listening {
     pub(super) endpoints: Vec<Endpoint>,
     /// Where relays forward connections to this node.
     pub(super) circuits: Vec<Place>,
-    /// Where they will, under the next key; or do soon, after it has become this one.
+    /// Where they will forward under the next key, or soon do after it has become this one.
     pub(super) promised: Vec<Place>,
     /// Whether the next key is about to take over.
     pub(super) is_leaving: bool,
-    /// The sockets are being opened again: nothing of this is to be told yet.
+    /// The sockets are being opened again: nothing of this is announced yet.
     pub(super) is_quiet: bool,
     /// Listeners that have not said anything yet.
     pub(super) pending: usize,
@@ -84,7 +84,7 @@ pub(super) struct Listening {
 }
 
 impl Listening {
-    /// The circuits to be told.
+    /// The circuits to be announced.
     pub(super) fn forwarded(&self) -> Vec<Place> {
         let mut told = self.promised.clone();
         if !self.is_leaving {

@@ -1,9 +1,9 @@
 //! Who has brought the records that are kept for others, and which of them give way.
 //!
-//! Anybody may bring records, and a server cannot tell whose they are. So places are kept for
-//! those that somebody stands behind: owners of mailboxes here, and records that are brought
-//! again. What a stranger has brought once gives way first, and of strangers whoever has
-//! brought most. The records themselves lie in the store of the DHT.
+//! Anybody may bring records, and a server cannot tell whose they are. So places are kept for those
+//! that somebody stands behind: owners of mailboxes here, and records that are brought again. What
+//! a stranger has brought once gives way first, and among strangers the one who has brought most.
+//! The records themselves lie in the store of the DHT.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -26,7 +26,7 @@ pub(super) enum Giver {
     Owner(u64),
 }
 
-/// How much stands behind a record. What has least gives way first.
+/// Who stands behind a record. The first kind gives way first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Kind {
     Once,
@@ -59,7 +59,7 @@ impl Given {
     }
 }
 
-/// The records that are kept, by who brought them. Bounded by what it is told to hold at most.
+/// The records that are kept, by who brought them, within bounds that are set when it is made.
 #[derive(Debug)]
 pub(super) struct Givers {
     /// What all may cost. A record costs its bytes, or, if that is more, the part of one of the most records.
@@ -126,7 +126,7 @@ impl Givers {
         let known = self.remove(&id);
         let since = known.map_or(now, |known| known.since);
         let kind = self.kind_of(now, giver, known.as_ref());
-        // Its owner is its owner, whoever brings what the owner has signed.
+        // It counts as its owner's, no matter who brings what the owner has signed.
         let giver = known.filter(|known| known.kind == Kind::Owned && kind == Kind::Owned).map_or(giver, |known| known.giver);
         let (cost, number) = (bytes.max(self.least), self.next);
         self.next += 1;
@@ -204,7 +204,7 @@ impl Givers {
             let least = (kind, (0, Reverse(u64::MAX)), Giver::Stranger(0));
             let greatest = (kind, (usize::MAX, Reverse(0)), Giver::Owner(u64::MAX));
             let Some((of, (cost, _), giver)) = self.places.range(least..=greatest).next_back().copied() else { return false };
-            // Who would have as much as the greatest giver displaces what is their own.
+            // A giver who would have as much as the greatest one displaces a record of their own.
             let displaces_own = own.is_some_and(|own| own.cost + held.cost >= cost);
             let giver = if displaces_own { held.giver } else { giver };
             let Some((_, id)) = self.given.get(&(of, giver)).and_then(|given| given.records.first()).copied() else { return false };

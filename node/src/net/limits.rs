@@ -59,10 +59,11 @@ pub const PUNCH_PAUSE: Duration = Duration::from_secs(30);
 pub const PUNCH_PAUSE_MAX: Duration = Duration::from_secs(15 * 60);
 /// Pause when the two could not agree, or when addresses have changed.
 pub const PUNCH_SOON: Duration = Duration::from_secs(2);
-/// For so long after a change of the transport key, circuits are told that relays do not forward yet.
+/// How long after a change of the transport key circuits are announced although relays do not
+/// forward there yet.
 pub const PROMISE: Duration = Duration::from_secs(30);
-/// How long the sockets of before may take to be free for the new key, before the node goes on
-/// with those that are.
+/// How long the old sockets may take to be free for the new key, before the node goes on with those
+/// that are.
 pub const SOCKETS_FREE: Duration = Duration::from_secs(4);
 /// Most addresses of one dial that are looked at; the rest is not even parsed.
 pub const ADDRESSES_LOOKED_AT: usize = 32;

@@ -44,7 +44,8 @@ pub(super) struct Shared {
     pub(super) admitted: Arc<Mutex<HashSet<TransportId>>>,
     /// Numbers what is told to the task that owns the swarm, where the last one counts.
     pub(super) told: AtomicU64,
-    /// Whether the user has said where this node is: what it finds itself is not told by relays then.
+    /// Whether the user has said where this node is: then relays do not announce what it finds
+    /// itself.
     pub(super) is_announced: bool,
     /// DNS names.
     pub(super) names: Names,
@@ -191,7 +192,7 @@ impl Shared {
         }
     }
 
-    /// Ends every link, after what is queued or at once. Each end is told.
+    /// Ends every link, after what is queued or at once. The core hears of each end.
     pub(super) fn end_all(&self, drain: bool) {
         for served in self.known().links.values() {
             if drain { served.link.close() } else { served.link.break_off() }

@@ -58,7 +58,7 @@ impl Neighbours {
         self.near.remove(peer);
     }
 
-    /// None is known any longer; they are called again.
+    /// None is known any more; they are called again.
     pub(super) fn begin_again(&mut self) {
         self.near.clear();
         self.next_call = Instant::now();

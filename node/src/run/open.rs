@@ -40,7 +40,7 @@ pub async fn open(config: RunConfig) -> Result<Opened, RunError> {
     }
     let lookups: Vec<_> = config.lookups.iter().map_while(|text| server_address_from_text(text)).collect();
     if lookups.len() < config.lookups.len() || lookups.len() > LOOKUPS_MAX {
-        let what = format!("address {} of --lookup is none that can be dialled, or there are more than {LOOKUPS_MAX}", lookups.len() + 1);
+        let what = format!("address {} of --lookup cannot be dialled, or there are more than {LOOKUPS_MAX}", lookups.len() + 1);
         return Err(RunError::new("bad_lookup", what, SERVER_HINT));
     }
     let passphrase = config.passphrase_file.as_deref().map(read_passphrase).transpose()?;

@@ -10,8 +10,8 @@ use symbolon_core::seam::{Action, Event, Input};
 use symbolon_core::world::{CipherError, ShelfError, ShelfMut, World};
 use symbolon_presence::time::{SECOND, Timestamp};
 
-/// The wall clock has jumped when it is so far from where it should be, and a thousandth of the
-/// time that it went on: clocks that are set right little by little do not jump.
+/// The wall clock has jumped when it is this far, and a thousandth of the time that passed, from
+/// where it should be: clocks that are set right little by little do not jump.
 const JUMP: u64 = 5 * SECOND;
 
 /// Owner of core, cipher and store.

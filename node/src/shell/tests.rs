@@ -331,7 +331,7 @@ fn time_that_passes_and_a_clock_that_is_set_right_by_little_begin_nothing() {
     bench.clock.set(10 * HOUR);
     let running = bench.start();
     for minutes in 1..=60 {
-        // No longer at once than a loop that looks each ten seconds may sleep.
+        // Steps shorter than the silence after which a loop counts as suspended.
         for _ in 0..3 {
             bench.clock.pass(20 * SECOND);
             assert!(bench.ask("now").is_ok());

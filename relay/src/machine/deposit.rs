@@ -8,7 +8,7 @@ pub const USES_MAX: usize = 64;
 /// Envelopes that wait under a grant for each use that it allows: which of them counts is the
 /// owner's to say, so that junk does not use an invite up.
 pub const WAITING_FOR_USE: usize = 16;
-/// A repeat by so much later begins an entry's time again; one before costs no write.
+/// A repeat after this time begins an entry's time again; an earlier one costs no write.
 const RENEWED_AFTER: u64 = HOUR;
 
 /// The right that a Put's MAC proves.
@@ -41,7 +41,7 @@ pub(super) struct Use {
 }
 
 impl Use {
-    /// What its sender hears who asks again, if nothing is to be stored for it.
+    /// What its sender hears when they ask again, if nothing is to be stored for it.
     fn answer(&self) -> Outcome {
         if self.used_up == Some(true) { Outcome::Refused(Refusal::UsedUp) } else { Outcome::Stored(self.until) }
     }
@@ -169,14 +169,15 @@ impl Relay {
             if until <= entry.until.after(RENEWED_AFTER) {
                 return Ok(Outcome::Stored(entry.until));
             }
-            // Its sender cares for it still: its time begins again.
+            // Its sender still cares for it: its time begins again.
             shelf.set(RelayTable::Expiry, &expiry_key(entry.until, owner, number), None);
             shelf.set(RelayTable::Expiry, &expiry_key(until, owner, number), Some(Vec::new()));
             shelf.set(RelayTable::Entry, &entry_key(owner, number), Some(codec::encode_row(&Entry { until, ..entry })));
             return Ok(Outcome::Stored(until));
         }
         if body.scope == Scope::Contact && is_counted(body) {
-            // Fetched already. Who asks now and then whether it counted, costs its owner nothing.
+            // Fetched already. A sender who asks now and then whether it counted costs the owner
+            // nothing.
             let used = shelf.get(RelayTable::Use, &use_key(owner, &body.grant, &put.frame))?.and_then(|bytes| row::<Use>(&bytes).ok());
             if let Some(used) = used.filter(|used| !used.waits && (used.used_up == Some(true) || used.until > now)) {
                 return Ok(used.answer());

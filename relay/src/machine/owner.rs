@@ -109,8 +109,8 @@ impl Relay {
     /// session of anybody else is answered, and is a fault of the link it came on.
     pub(super) fn session(&mut self, now: Timestamp, link: Link, session: &Session) {
         if session.verify(&self.mailbox).is_err() {
-            // For another mailbox, perhaps one that was at this address before. By whose signature this is
-            // its owner sees that it is gone; about anybody's mailbox here it says nothing.
+            // For another mailbox, perhaps one that was at this address before. The signature shows
+            // its owner that it is gone; about mailboxes here it says nothing.
             self.answer(now, link, &PublicKeyBytes([0; 32]), Verdict::Refused);
             self.fault(link);
             return;
@@ -138,7 +138,8 @@ impl Relay {
         // A newer link of the same owner takes over; the older one is dead, or will be.
         match self.serving.insert(session.owner, link) {
             Some(older) if older == link => {
-                // It is here already: nothing is pushed again on one link, however often it says so.
+                // It is here already: nothing is pushed again on one link, however often the owner
+                // says so.
                 self.answer(now, link, &session.owner, Verdict::Ok);
                 self.fault(link);
                 return;
@@ -160,7 +161,7 @@ impl Relay {
         self.answer(now, link, &session.owner, Verdict::Ok);
     }
 
-    /// The relay's own owner has signed a time. Everybody else's counts for nothing.
+    /// The relay's own owner has signed a time. Nobody else's counts.
     fn witnessed(&mut self, owner: &PublicKeyBytes, at: Timestamp, now: Timestamp) {
         if self.mailboxes.get(owner).is_some_and(|mailbox| mailbox.is_own) {
             self.time.signed(at, now);

@@ -21,7 +21,7 @@ impl Relay {
         let owner = stock.owner;
         let Some(mailbox) = self.mailboxes.get(&owner).filter(|mailbox| mailbox.stock_version < stock.version) else { return Ok(()) };
         let size = stock.packages.iter().chain(&stock.last).map(|package| package.len()).sum();
-        // Those of before are as good as none: the owner wants others to be handed out.
+        // The earlier ones do not count: the owner wants others to be handed out.
         let has_room = self.has_room(mailbox, size as u64);
         self.change(&owner, |mailbox| mailbox.stock_version = stock.version);
         self.drop_packages(shelf, &owner)?;

@@ -18,7 +18,7 @@ pub const USED_LIFE: u64 = 90 * DAY;
 pub const ESTABLISHED: u32 = 3;
 /// A mailbox of somebody else may take this part of what is free.
 const SHARE: u64 = 32;
-/// Pause between two looks at who does not come any more.
+/// Pause between two searches for mailboxes whose owner does not come any more.
 const LOOK: u64 = HOUR;
 /// Rows deleted in one turn of what has ended, and bytes of its entries.
 const ENDED_AT_ONCE: (usize, usize) = (256, 4 * 1024 * 1024);
@@ -110,7 +110,7 @@ impl Relay {
         }
     }
 
-    /// In place of what cost the one stands what costs the other.
+    /// Corrects the sums from what a mailbox cost to what it costs now.
     pub(super) fn count(&mut self, before: (bool, u64), after: (bool, u64)) {
         let sum = |bytes: &mut (u64, u64), is_own: bool, change: &dyn Fn(u64) -> u64| {
             let sum = if is_own { &mut bytes.0 } else { &mut bytes.1 };
@@ -138,7 +138,8 @@ impl Relay {
     }
 
     /// Whether there is a place for a new mailbox. At an open relay a place is made, when there is
-    /// none, by ending one that has not lasted: whose owner was here on fewest days, and not for longest.
+    /// none, by ending one that has not lasted: the one whose owner was here on the fewest days,
+    /// and of two such not for longest.
     pub(super) fn make_place(&mut self, is_own: bool) -> bool {
         let most = match self.policy {
             _ if is_own => return self.own < OWN_MAILBOXES_MAX,
@@ -200,7 +201,7 @@ impl Relay {
         }
     }
 
-    /// A mailbox is one no longer. Its rows go some at a time.
+    /// A mailbox has ended. Its rows are deleted some at a time.
     fn end(&mut self, owner: &PublicKeyBytes) {
         let Some(mailbox) = self.mailboxes.remove(owner) else { return };
         self.count((mailbox.is_own, mailbox.cost()), (mailbox.is_own, 0));

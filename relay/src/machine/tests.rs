@@ -331,7 +331,7 @@ fn a33_an_address_without_its_key_or_revoked_is_not_even_answered() {
     let record = Record { revoked: vec![GrantId([7; 16])], ..owner.record(2, &mailbox) };
     let update = Update::seal(&owner.key, &host.link(), &record, &mut host.rng).unwrap();
     assert_eq!(host.verdict(&Frame::Update(update)), Verdict::Ok);
-    // Who holds the key is told that it is good no longer, and who does not learns nothing.
+    // Holders of the key hear that it was replaced; others learn nothing.
     assert_eq!(host.put(&owner, &owner.address(Scope::Guest), None, envelope(0)), Some(Outcome::Refused(Refusal::Refused)));
     assert_eq!(host.put(&owner, &owner.address(Scope::Contact), None, envelope(0)), Some(Outcome::Refused(Refusal::UsedUp)));
     let forged = Owner { secret: Secret::from_bytes([99; 32]), ..Owner::new(10) };
@@ -469,7 +469,7 @@ fn a26_a_session_or_an_acknowledgement_replayed_or_old_changes_nothing() {
     let ack = Frame::Ack(Ack::sign(&stranger.key, &mailbox, vec![1], Vec::new(), Nonce([51; 16]), NOW));
     assert!(host.turn(1, &ack).is_empty());
     host.now = NOW.after(HOUR);
-    // Whose clock is wrong is told what time it is here, and gets nothing.
+    // An owner with a wrong clock hears what time it is here, and gets nothing.
     let late = Frame::Session(Session::sign(&owner.key, &mailbox, Nonce([52; 16]), NOW));
     assert_eq!(host.verdict(&late), Verdict::Untimely);
     assert!(deposits(host.turn(1, &late)).is_empty());

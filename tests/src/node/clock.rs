@@ -53,7 +53,7 @@ impl Hand {
     /// # Errors
     /// When the file system refuses.
     pub fn set(&self, seconds: i64) -> Result<(), Trouble> {
-        // In one step: whoever reads meanwhile reads the one or the other.
+        // In one step: a reader sees the old or the new one.
         let new = self.0.with_extension("new");
         std::fs::write(&new, format!("{seconds:+}\n")).map_err(|error| error.to_string())?;
         std::fs::rename(&new, &self.0).map_err(|error| error.to_string())

@@ -17,7 +17,7 @@ pub struct Lookup {
     pub resolved: u64,
     /// The same of the records of friends, for each node.
     pub asked: BTreeMap<Ix, u64>,
-    /// Whether look-up servers know all records too; of some by chance, if it is not said.
+    /// Whether look-up servers know all records too; if not set, some by chance.
     pub servers_know: Option<bool>,
 }
 

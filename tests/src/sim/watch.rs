@@ -57,8 +57,8 @@ struct Known {
     state: MessageState,
 }
 
-/// More turns than a minute of a story has reason for, for each node: in a rough one each is killed four times, has four
-/// friends whom it looks for at look-up servers and in the DHT, and greets.
+/// More turns in a minute of a story than a node has reason for: in a rough one each is killed four
+/// times, has four friends whom it looks for at look-up servers and in the DHT, and greets.
 const BUSY: u64 = 700;
 
 /// What the invariants remember.
@@ -74,7 +74,7 @@ pub struct Watch {
     seen: BTreeMap<(Ix, Ix), u64>,
     tags: BTreeMap<(Ix, [u8; 16]), FrameId>,
     nonces: BTreeMap<(Ix, Vec<u8>), FrameId>,
-    /// Who has said on which link who it is.
+    /// Which node has proved on which link who it is.
     said: BTreeSet<(LinkId, Ix)>,
     /// Nodes whose word counts for nothing.
     pub liars: BTreeSet<Ix>,
@@ -206,7 +206,7 @@ impl Watch {
                     "what arrives was durably written: {label:?}"
                 );
                 let newest = self.arrived.entry((ix, from)).or_default();
-                // What a vanished state left at a relay comes when it comes.
+                // What a lost state left at a relay comes in any order.
                 let is_next = *newest < label.number || self.returned.contains(&from);
                 assert!(is_next, "texts arrive in the order of writing: {label:?} behind {newest}");
                 *newest = label.number.max(*newest);
@@ -286,7 +286,7 @@ impl Watch {
             }
             let there = self.messages.contains_key(&(to, *id));
             match message.state {
-                // An older copy is brought what it lacks once a month by itself.
+                // An older copy gets what it lacks automatically once a month.
                 MessageState::Delivered | MessageState::Read => assert!(there || self.returned.contains(&to), "what is delivered is there"),
                 MessageState::Failed => {}
                 MessageState::Queued | MessageState::Stored => panic!("a text is still under way: {:?}", message.label),

@@ -89,7 +89,7 @@ fn a107_an_older_copy_of_a_real_folder_is_said_at_both_ends_and_loses_nothing() 
     delivered(&pair.andi, "Ben", "and on");
     delivered(&pair.ben, "Andi", "and on, too");
 
-    // Seen: the line goes for good.
+    // Seen: the line does not come back.
     pair.andi.json(&["device", "confirm"]).unwrap();
     assert!(!problems(&pair.andi).iter().any(|problem| problem.starts_with(OLDER)));
     pair.assert_calm().unwrap();

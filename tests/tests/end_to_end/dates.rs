@@ -106,7 +106,7 @@ fn a84_a_way_in_that_is_used_too_late_is_refused_whatever_the_clock_of_who_uses_
     let ([_andi, tom, mut holger], asked) = introduced(home.path());
     holger.interrupt().unwrap();
     ahead(20 * DAY, || holger.restart()).unwrap();
-    // By Holger's clock alone it would only be put off: somebody signs that it is so late.
+    // By Holger's clock alone it would only be put off: somebody has to sign that time.
     let eve = later(20, home.path(), "Eve", &[]);
     befriend((&eve, "Eve"), (&holger, "Holger")).unwrap();
     let sent = holger.json(&["send", "Eve", "what day is it?", "--wait", "delivered", "--timeout", "20s"]).unwrap();
@@ -148,7 +148,7 @@ fn a92_clocks_two_hours_apart_are_named_as_what_is_wrong() {
     let home = tempfile::tempdir().unwrap();
     let andi = person(home.path(), "Andi", &[]);
     let slow = ahead(-7_200, || person(home.path(), "Ben", &[]));
-    // What is two hours old to the one is good, and both are told.
+    // What is two hours old to the one is good, and both are warned.
     befriend((&andi, "Andi"), (&slow, "Ben")).unwrap();
     let problem = clock_problem(&slow).unwrap();
     assert!(problem.contains("2 hours behind"), "{problem}");

@@ -1,4 +1,4 @@
-//! After a block the node is somebody else to relays and to whoever dials it.
+//! After a block the node looks like another one to relays and to anyone who dials it.
 
 use futures::StreamExt;
 use libp2p::multiaddr::Protocol;

@@ -270,7 +270,7 @@ fn a89_port_5353_says_nothing_that_is_the_same_after_a_restart() {
 }
 
 /// A multicast DNS answer (RFC 1035, section 4) in which somebody at 10.9.0.9 shows an instance
-/// with this text. Who hears it forgets what that instance showed before.
+/// with this text. A reader forgets what that instance showed before.
 fn answer(instance: &str, host: &str, text: &[u8]) -> Vec<u8> {
     fn name(labels: &[&str]) -> Vec<u8> {
         let label = |label: &&str| [&[label.len() as u8], label.as_bytes()].concat();
@@ -476,7 +476,7 @@ fn friends_who_both_took_somebody_out_while_apart_find_each_other_on_the_lan_alo
     assert!(begun.elapsed() > Duration::from_secs(45), "they were strangers to each other");
     deliver(&b, &ben, "Andi", "and back");
 
-    // They have told each other, and know each other's records from now on.
+    // They have exchanged the news, and know each other's records from now on.
     let knows = |host: &Host, node: &Node| -> Result<bool, Trouble> {
         Ok(host.run(|| node.json(&["status"]))?.swap_remove(0)["nearby"]["friends"] == 1)
     };

@@ -1,4 +1,4 @@
-//! The network goes away and comes back: what waits goes within seconds, whatever was gone.
+//! The network goes away and comes back: what waits is sent within seconds, whatever was gone.
 //!
 //! All cases are run side by side, for two minutes, or for `OUTAGE_MINUTES`.
 
@@ -8,7 +8,7 @@ use symbolon_tests::lab::{Host, Lab, Switch};
 use symbolon_tests::node::{Api, Node, Trouble, wait_for_friend, within};
 
 const SOON: Duration = Duration::from_secs(30);
-/// What waits is delivered so long after the network's return.
+/// How long after the network's return what waits is delivered.
 const BACK: Duration = Duration::from_secs(5);
 
 /// Somebody on a machine.

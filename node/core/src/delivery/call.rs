@@ -168,7 +168,7 @@ impl Delivery {
         far.into_iter().any(|(device, _)| state.friend_of(device).is_some_and(|friend| friend.stands()))
     }
 
-    /// Friends and others whom we want a link to and have none, those heard last first.
+    /// Friends and others to whom we want a link and have none, those heard last first.
     pub fn missed(&self, state: &State) -> Vec<DeviceId> {
         let has_link = |device: &DeviceId| self.sessions.get(device).is_some_and(|session| session.link.is_some());
         let missed = state.devices.values().filter(|row| !has_link(&row.device) && wants_link(state, &row.device));
@@ -177,8 +177,8 @@ impl Delivery {
         missed.into_iter().map(|(_, device)| device).collect()
     }
 
-    /// Calls a device now, also if an older call has no answer yet: it may have begun when there was
-    /// no network. Whichever comes up first is taken.
+    /// Calls a device now, also if an older call has no answer yet: it may have begun when there
+    /// was no network. The one that comes up first is taken.
     pub fn try_now(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
         if let Some(session) = self.sessions.get_mut(device).filter(|session| session.link.is_none()) {
             session.dial = None;
@@ -194,13 +194,13 @@ impl Delivery {
         }
         self.next_dial_id = self.next_dial_id.saturating_add(1);
         let dial = DialId(self.next_dial_id);
-        // Beside what else is tried for the device.
+        // It runs beside other calls to the device.
         self.dials.insert(dial, *device);
         self.asking.insert(dial);
         turn.act(Action::Dial(dial, places));
     }
 
-    /// The network is back: nobody's pause counts any longer. Whom something waits for is called at
+    /// The network is back: no pause counts any more. Those for whom something waits are called at
     /// once, the others little by little.
     pub fn rouse(&mut self, state: &State, turn: &mut Turn<'_>) {
         for device in self.missed(state) {

@@ -79,7 +79,7 @@ impl Delivery {
                 && !gone.proved
                 && let Some(session) = self.sessions.get_mut(&device)
             {
-                // It says nothing of whether the device can be reached elsewhere.
+                // It does not show whether the device can be reached elsewhere.
                 session.attempts = session.attempts.saturating_sub(1);
             }
             self.detach(state, turn, &device, link, gone.proved);

@@ -84,7 +84,7 @@ impl Depots {
         let (mailbox, signer) = key;
         let verified = VerifyingKey::parse(signer).ok().and_then(|signer| accepted.verify(&signer, mailbox).ok());
         let Some(body) = verified else {
-            // Whoever this is does not have the key of the relay that we know.
+            // This end does not have the key of the relay that we know.
             self.stands_in(state, turn, key, link);
             return true;
         };
@@ -93,7 +93,7 @@ impl Depots {
         session.unanswered = false;
         let Some(own) = state.own.depots.get(mailbox).filter(|own| body.owner == owner_key(own).public()).cloned() else { return false };
         session.attempts = 0;
-        // What was left there meanwhile has an answer of its own to come.
+        // What was left there meanwhile gets an answer of its own.
         session.deadline = session.deadline.filter(|_| !session.inflight.is_empty());
         state.clock.heard(Signer::Relay(*mailbox), body.at);
         if body.verdict == Verdict::Untimely {
@@ -166,8 +166,8 @@ impl Depots {
         self.replaced.insert(*key, turn.now.after(REPLACED_PAUSE));
     }
 
-    /// Asks somebody else's relay to sign anything at all, by a key that is used this once: one that
-    /// answers nothing may not be the one that it is taken for.
+    /// Makes somebody else's relay sign something, by a question under a key that is used this
+    /// once: a relay that answers nothing may not be the one that we expect.
     pub(super) fn ask_who(&mut self, turn: &mut Turn<'_>, key: &DepotKey, link: LinkId) {
         let once = Secret::random(turn.rng);
         let opening = Opening::sign(&SigningKey::from_seed(once.expose()), &key.0, Nonce::random(turn.rng), turn.stamp);
@@ -227,8 +227,8 @@ impl Depots {
     }
 }
 
-/// Notes whether a relay keeps our mailbox. Friends, and those who were asked, are told when that has
-/// changed, which is answered.
+/// Notes whether a relay keeps our mailbox. Answers whether that has changed: then friends, and
+/// those who were asked, hear of it.
 fn keep(state: &mut State, turn: &mut Turn<'_>, mailbox: &MailboxId, kept: bool) -> bool {
     let Some(own) = state.own.depots.get(mailbox).filter(|own| own.kept != Some(kept)).cloned() else { return false };
     if own.is_told() != kept {

@@ -53,7 +53,7 @@ pub(super) fn room_message(
         return Err(DropReason::Forged.into());
     }
     let payload = RoomPayload::decode(&plaintext).ok_or(DropReason::Malformed)?;
-    // Where a vanished state was, whom it introduced or what it had read is of no use any more.
+    // Where a lost state was, whom it introduced or what it had read is of no use any more.
     if place == Place::Former && !matches!(payload, RoomPayload::Text(_)) {
         return Ok(Said::Something);
     }

@@ -55,8 +55,8 @@ pub(crate) fn told(state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'
     Ok(())
 }
 
-/// Whether our clock, too, says that the invite of an Offer has expired, and is as the clock of
-/// the one who made the invite.
+/// Whether our clock, too, says that the invite of an Offer has expired, and agrees with the clock
+/// of the one who made the invite.
 fn is_over_for_both(state: &State, turn: &Turn<'_>, row: &outbox::OutboxRow, at: Timestamp) -> bool {
     let What::Offer(request) = &row.what else { return false };
     let Some(request) = state.requests.get(request) else { return false };

@@ -249,7 +249,7 @@ pub(crate) struct Friend {
     /// When the friend's device came back from an older copy; the newest [`limits::REENTRIES_PER_DAY`].
     #[n(17)]
     pub reentries: Option<Vec<Timestamp>>,
-    /// When texts were last sent again to an older copy by themselves.
+    /// When texts were last sent again to an older copy automatically.
     #[n(18)]
     pub resent: Option<Timestamp>,
     /// Texts that an older copy lacks, and that are sent again when the user says so.
@@ -381,7 +381,7 @@ pub(crate) struct Device {
     /// Its mailboxes at relays, with the put keys of friends there.
     #[n(14)]
     pub depots: Vec<Depot>,
-    /// The room whose envelopes the counters are of; absent when they began at 0.
+    /// The room that the counters belong to; absent when they began at 0.
     #[n(15)]
     pub line: Option<RoomId>,
     /// Rooms that were left; at most [`limits::FORMER_MAX`], the newest last.
@@ -465,7 +465,7 @@ impl Device {
         }
     }
 
-    /// How much waits for it that its user or ours has a part in.
+    /// How much waits for it besides Standings.
     pub fn waiting(&self) -> u64 {
         self.outbox_count.saturating_sub(u64::from(self.saying.is_some()) + u64::from(self.answering.is_some()))
     }
@@ -497,14 +497,14 @@ pub(crate) struct OwnDepot {
     /// Proves to an owner-only relay that it is ours.
     #[n(6)]
     pub claim: Option<ClaimCode>,
-    /// Whether the relay kept our mailbox when it was last heard; none before it was. Friends are
-    /// not told of one that does not.
+    /// Whether the relay kept our mailbox when it was last heard; none before it was. Friends do
+    /// not hear of one that does not.
     #[n(7)]
     pub kept: Option<bool>,
 }
 
 impl OwnDepot {
-    /// Whether others are told of it.
+    /// Whether others hear of it.
     pub fn is_told(&self) -> bool {
         self.kept != Some(false)
     }

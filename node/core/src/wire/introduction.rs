@@ -90,8 +90,8 @@ impl Introduction {
     }
 
     /// Verifies all that it claims. A friend has said it in the connection room, where nothing is
-    /// said twice: what only the wall clock has against it is taken. `latest` is when it may have
-    /// been made at the latest.
+    /// said twice, so the wall clock alone does not refuse it. `latest` is when it may have been
+    /// made at the latest.
     pub fn verify(&self, sure: Timestamp, latest: Timestamp) -> Option<VerifiedIntroduction> {
         let introducer = self.chain.verify_known(sure).ok()?;
         introducer.signing.verify(SIGN_INTRODUCTION, &context(&introducer.peer), &self.body, &self.signature).ok()?;

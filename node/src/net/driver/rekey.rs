@@ -1,8 +1,8 @@
 //! Another transport key: the swarm ends, and begins again under it on the same sockets.
 //!
-//! A transport key is what a node is known by at a relay, on the LAN and to whoever dials it, so
-//! it goes with the friend who is one no longer. Two QUIC sockets cannot share a port: the old
-//! swarm is gone before the new one listens, and for a moment nobody can be reached.
+//! A node is known by its transport key at a relay, on the LAN and to anyone who dials it. So the
+//! key changes when a friend is taken out. Two QUIC sockets cannot share a port: the old swarm is
+//! gone before the new one listens, and for a moment nobody can be reached.
 
 use super::{Driver, Listening};
 use crate::net::address::Endpoint;
@@ -23,12 +23,12 @@ const LISTENERS: Duration = Duration::from_millis(750);
 pub(in crate::net) struct Plan {
     pub(in crate::net) endpoints: Vec<Endpoint>,
     pub(in crate::net) lan_port: Option<u16>,
-    /// Tells under which key connections are proved.
+    /// Says under which key connections are proved.
     pub(in crate::net) keys: watch::Sender<PublicKeyBytes>,
     next: Option<Keypair>,
     /// Endpoints whose sockets are not free yet.
     unbound: Vec<Endpoint>,
-    /// Until when circuits are told that relays do not forward yet.
+    /// Until when circuits are announced although relays do not forward there yet.
     promised: Option<Instant>,
 }
 
@@ -44,7 +44,7 @@ impl Plan {
 }
 
 impl Driver {
-    /// Draws the next key, and tells where relays will forward to this node under it.
+    /// Draws the next key, and announces where relays will forward to this node under it.
     pub(super) fn draw_key(&mut self) {
         // A relay keeps the key by which it is known.
         if self.is_server() {
@@ -57,7 +57,7 @@ impl Driver {
             listening.promised = listening.circuits.iter().filter_map(|circuit| circuit.renamed(to)).collect();
             listening.is_leaving = true;
         });
-        // Told in any case: the core waits for it.
+        // Announced in any case: the core waits for it.
         self.shared.announce.notify_one();
     }
 

@@ -168,7 +168,7 @@ fn mailboxes_of_an_open_relay_end_when_nobody_uses_them_and_their_rows_with_them
     left.remove(&RelayTable::Mailbox);
     assert_eq!(left, BTreeSet::new(), "nothing is left");
     assert_eq!(rows(&host, RelayTable::Mailbox), 1);
-    // Who comes back is welcome under the same key.
+    // An owner who comes back is welcome under the same key.
     assert_eq!(host.update(&once, 50, None), Verdict::Ok);
     assert_counted(&host);
 }

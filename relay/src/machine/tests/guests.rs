@@ -1,4 +1,4 @@
-//! Who is no friend yet: guests and holders of invites. What of theirs is kept, and for how long.
+//! Guests and holders of invites: what of theirs is kept, and for how long.
 
 use super::*;
 
@@ -96,7 +96,7 @@ fn whoever_left_something_by_an_invite_that_another_has_used_hears_so_when_they_
         }
         assert_eq!(offer(&mut host, 1), said[0], "what counts is answered as before");
         assert_eq!(offer(&mut host, 2), Some(Outcome::Refused(Refusal::UsedUp)));
-        assert_eq!(host.relay.counts().1, 0, "and whoever asks again costs the owner nothing");
+        assert_eq!(host.relay.counts().1, 0, "and asking again costs the owner nothing");
         host.restart();
     }
     assert_eq!(offer(&mut host, 3), Some(Outcome::Refused(Refusal::UsedUp)));
