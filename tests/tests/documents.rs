@@ -297,6 +297,7 @@ fn every_promise_of_the_threat_model_names_tests_that_exist() {
     let mut promises: Vec<String> = section("What is protected")
         .lines()
         .filter(|line| line.starts_with("| ") && !line.starts_with("| asset |"))
+        .inspect(|line| assert_eq!(line.matches('|').count(), 5, "four cells stand in a row: {line}"))
         .map(|line| line.trim_end_matches('|').rsplit('|').next().unwrap().to_owned())
         .collect();
     for title in ["Who attacks, and what each can do", "Trust at first contact"] {
