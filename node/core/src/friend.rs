@@ -178,7 +178,7 @@ pub(crate) fn take_back(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -
     let devices: Vec<DeviceId> = state.devices.values().filter(|device| device.peer == *peer).map(|device| device.device).collect();
     let mut texts = Vec::new();
     for device in devices {
-        let mut from = 0;
+        let (mut from, mut taken) = (0, Vec::new());
         loop {
             let page = outbox::rows(turn, &device, from, 256)?;
             let Some((last, _)) = page.last() else { break };
@@ -192,8 +192,12 @@ pub(crate) fn take_back(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -
                     // These are not bound to a room.
                     What::Offer(_) | What::Accept(_) | What::Confirm(_) | What::Standing | What::Answer => continue,
                 }
-                outbox::remove(state, turn, &device, number);
+                taken.push(number);
             }
+        }
+        // Behind the last page: what is taken out already is gone through with every page that is read.
+        for number in taken {
+            outbox::remove(state, turn, &device, number);
         }
         state.restart.insert(device);
     }

@@ -343,8 +343,9 @@ impl State {
         let mut friends = load_all(shelf, Table::Friend, |row: &Friend| row.peer)?;
         for peer in settle_trust(&mut friends, &mut requests) {
             // Kept at once: the requests that tell may be forgotten later.
-            let row = friends.get(&peer).map(symbolon_presence::codec::encode_row);
-            out.changes.extend(row.map(|row| Change::Put(Table::Friend, peer.as_bytes().to_vec(), row)));
+            if let Some(friend) = friends.get(&peer) {
+                out.changes.push_back(Change::Put(Table::Friend, peer.as_bytes().to_vec(), symbolon_presence::codec::encode_row(friend)));
+            }
         }
         let answers =
             |row: &&Request| row.direction == Direction::Out && matches!(row.status, RequestStatus::Accepted | RequestStatus::Confirmed);

@@ -9,7 +9,7 @@ use crate::table::{Change, Table};
 use crate::world::{CipherError, RoomCipher, Rows, Shelf, ShelfError};
 use minicbor::{Decode, Encode};
 use rand_chacha::ChaCha20Rng;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use symbolon_presence::codec;
 use symbolon_presence::time::Timestamp;
 
@@ -26,10 +26,63 @@ impl From<ShelfError> for TurnFailed {
 /// The longest row, in bytes.
 pub(crate) const ROW_MAX: usize = 2 * 1024 * 1024;
 
+/// So many changes are looked through one by one; with more of them it is noted where each row stands.
+const CHANGES_MANY: usize = 64;
+
+/// Changes that are not applied yet, in their order.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    list: VecDeque<Change>,
+    /// How many were taken out before the first.
+    taken: usize,
+    /// Where the newest change of a row stands, those that were taken out counted. Whole while there are
+    /// [`CHANGES_MANY`]: a turn that writes many rows reads many, too.
+    newest: HashMap<Table, HashMap<Vec<u8>, usize>>,
+}
+
+impl Changes {
+    pub fn push_back(&mut self, change: Change) {
+        self.list.push_back(change);
+        let first = match self.list.len() {
+            ..CHANGES_MANY => return,
+            CHANGES_MANY => 0,
+            many => many - 1,
+        };
+        for (at, change) in self.list.iter().enumerate().skip(first) {
+            if let Change::Put(table, key, _) | Change::Delete(table, key) = change {
+                self.newest.entry(*table).or_default().insert(key.clone(), self.taken + at);
+            }
+        }
+    }
+
+    pub fn pop_front(&mut self) -> Option<Change> {
+        let first = self.list.pop_front();
+        self.taken += 1;
+        if self.list.is_empty() {
+            (self.taken, self.newest) = (0, HashMap::new());
+        }
+        first
+    }
+
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Change> {
+        self.list.iter()
+    }
+
+    /// The newest change of a row.
+    fn of(&self, table: Table, key: &[u8]) -> Option<&Change> {
+        if self.list.len() < CHANGES_MANY {
+            let is_it = |change: &&Change| matches!(change, Change::Put(t, k, _) | Change::Delete(t, k) if *t == table && k == key);
+            return self.list.iter().rev().find(is_it);
+        }
+        let at = self.newest.get(&table)?.get(key)?.checked_sub(self.taken)?;
+        self.list.get(at)
+    }
+}
+
 /// What the machines have queued.
 #[derive(Debug, Default)]
 pub(crate) struct Out {
-    pub changes: VecDeque<Change>,
+    pub changes: Changes,
     /// Whether the turn writes anything: some of it may have been taken out already.
     pub has_changed: bool,
     pub actions: VecDeque<Action>,
@@ -117,15 +170,12 @@ impl Turn<'_> {
 }
 
 /// Reads a raw row, changes not yet applied included.
-pub(crate) fn read(shelf: &dyn Shelf, changes: &VecDeque<Change>, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, TurnFailed> {
-    for change in changes.iter().rev() {
-        match change {
-            Change::Put(t, k, value) if *t == table && k == key => return Ok(Some(value.clone())),
-            Change::Delete(t, k) if *t == table && k == key => return Ok(None),
-            Change::Put(..) | Change::Delete(..) | Change::Index(..) | Change::Unindex(..) => {}
-        }
+pub(crate) fn read(shelf: &dyn Shelf, changes: &Changes, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, TurnFailed> {
+    match changes.of(table, key) {
+        Some(Change::Put(_, _, value)) => Ok(Some(value.clone())),
+        Some(Change::Delete(..) | Change::Index(..) | Change::Unindex(..)) => Ok(None),
+        None => Ok(shelf.get(table, key)?),
     }
-    Ok(shelf.get(table, key)?)
 }
 
 /// Decodes a row of ours. A row that does not read is damage, which fails the turn.
@@ -228,5 +278,37 @@ impl From<crate::command::CommandError> for Failed {
 impl From<CipherError> for Failed {
     fn from(_: CipherError) -> Self {
         Self::Turn(TurnFailed("the room cipher failed"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_newest_change_of_a_row_is_read_however_many_there_are_and_were_taken_out() {
+        let (mut changes, mut by_hand) = (Changes::default(), VecDeque::new());
+        for round in 0..2_000u32 {
+            let (table, key) = (if round % 3 == 0 { Table::Meta } else { Table::Outbox }, vec![u8::try_from(round * 7 % 101).unwrap()]);
+            let change = match round % 5 {
+                0 => Change::Delete(table, key),
+                1 => Change::Index(round.into(), "text".into()),
+                _ => Change::Put(table, key, round.to_be_bytes().to_vec()),
+            };
+            changes.push_back(change.clone());
+            by_hand.push_back(change);
+            // Sometimes few are left, sometimes none.
+            let taken = [0, 0, 0, 1, 2, if round % 400 == 399 { usize::MAX } else { 0 }][round as usize % 6];
+            for _ in 0..taken.min(by_hand.len()) {
+                assert_eq!(changes.pop_front(), by_hand.pop_front());
+            }
+            for (table, key) in [(Table::Meta, round % 101), (Table::Outbox, round * 3 % 101)] {
+                let key = [u8::try_from(key).unwrap()];
+                let is_it = |change: &&Change| matches!(change, Change::Put(t, k, _) | Change::Delete(t, k) if *t == table && *k == key);
+                assert_eq!(changes.of(table, &key), by_hand.iter().rev().find(is_it), "round {round}");
+            }
+        }
+        assert!(changes.iter().eq(by_hand.iter()));
     }
 }

@@ -296,6 +296,53 @@ impl crate::world::Shelf for Counting {
     }
 }
 
+/// A person whose device is off, with so many texts in its outbox.
+fn with_outbox(rows: u64, copy: Option<Copy>) -> Counting {
+    let row = |number: u64| {
+        let mut frame = [1; 32];
+        frame[..8].copy_from_slice(&number.to_be_bytes());
+        let what = if number.is_multiple_of(10) { What::Mark } else { What::Text(ROOM, 2 * number) };
+        OutboxRow { frame: FrameId(frame), what, via: None, envelope: vec![1; 16], sequence: Some(number), stored: copy.clone() }
+    };
+    let rows =
+        (0..rows).map(|number| (outbox::outbox_key(&DEVICE, ROOM_LANE + number), symbolon_presence::codec::encode_row(&row(number))));
+    Counting { rows: rows.collect(), read: std::cell::Cell::new(0) }
+}
+
+/// Its user, or a friendship that begins again, takes everything back in one turn: no stranger can
+/// bring that about.
+#[test]
+fn n7_an_outbox_is_taken_back_by_one_look_at_each_of_its_rows() {
+    const ROWS: u64 = 10_000;
+    let (_, relay) = depot(1);
+    let mut rng = ChaCha20Rng::seed_from_u64(1);
+    let mut out = Out::default();
+    let mut state = State::load(None, &Empty, NOW, &mut rng, &mut out).unwrap();
+    let mut cipher = ClearCipher::new([1; 32]);
+    {
+        let mut turn = Turn { now: NOW, sure: NOW, stamp: NOW, rng: &mut rng, cipher: &mut cipher, shelf: &Empty, out: &mut out };
+        with_text(&mut state, &mut turn, vec![relay]);
+    }
+    let device = state.device_mut(&DEVICE).unwrap();
+    (device.outbox_next, device.outbox_count) = (ROOM_LANE + ROWS, ROWS);
+    let peer = device.peer;
+    let shelf = with_outbox(ROWS, None);
+    let mut out = Out::default();
+    let mut turn = Turn { now: NOW, sure: NOW, stamp: NOW, rng: &mut rng, cipher: &mut cipher, shelf: &shelf, out: &mut out };
+    let texts = crate::friend::take_back(&mut state, &mut turn, &peer).unwrap();
+    assert_eq!(texts.len() as u64, ROWS / 10 * 9);
+    assert_eq!(shelf.take() as u64, ROWS);
+    // Each text is read and written among all the changes of this turn.
+    for arrival in texts {
+        let key = symbolon_presence::codec::encode_row(&arrival);
+        assert_eq!(turn.get(Table::Message, &key).unwrap(), None);
+        turn.put_raw(Table::Message, &key, vec![1]);
+        assert_eq!(turn.get(Table::Message, &key).unwrap(), Some(vec![1]));
+    }
+    assert_eq!(out.changes.iter().count() as u64, ROWS + ROWS / 10 * 9);
+    assert_eq!(state.devices.get(&DEVICE).unwrap().outbox_count, 0);
+}
+
 #[test]
 fn n7_no_input_walks_a_hundred_thousand_rows() {
     const ROWS: u64 = 100_000;
@@ -311,15 +358,7 @@ fn n7_no_input_walks_a_hundred_thousand_rows() {
     let device = state.device_mut(&DEVICE).unwrap();
     (device.outbox_next, device.outbox_count) = (ROOM_LANE + ROWS, ROWS);
     let copy = Copy { mailbox: relay.entry.mailbox, at: NOW, until: NOW.after(30 * DAY) };
-    let row = |number: u64| {
-        let mut frame = [1; 32];
-        frame[..8].copy_from_slice(&number.to_be_bytes());
-        let what = if number.is_multiple_of(10) { What::Mark } else { What::Text(ROOM, 2 * number) };
-        OutboxRow { frame: FrameId(frame), what, via: None, envelope: vec![1; 16], sequence: Some(number), stored: Some(copy.clone()) }
-    };
-    let rows =
-        (0..ROWS).map(|number| (outbox::outbox_key(&DEVICE, ROOM_LANE + number), symbolon_presence::codec::encode_row(&row(number))));
-    let shelf = Counting { rows: rows.collect(), read: std::cell::Cell::new(0) };
+    let shelf = with_outbox(ROWS, Some(copy));
     let mut out = Out::default();
     let mut turn = Turn { now: NOW, sure: NOW, stamp: NOW, rng: &mut rng, cipher: &mut cipher, shelf: &shelf, out: &mut out };
     let (state, turn) = (&mut state, &mut turn);
