@@ -22,6 +22,7 @@ mod door;
 mod doorkeeper;
 mod driver;
 mod environment;
+mod forward;
 mod frame;
 mod givers;
 mod guard;

@@ -6,6 +6,7 @@
 use crate::net::address::{Endpoint, Target, is_circuit, relay_of};
 use crate::net::dht::{self, Dht};
 use crate::net::dial::{Opened, Race};
+use crate::net::forward::Forward;
 use crate::net::limits::RESERVE_PAUSE;
 use crate::net::links::{Shared, lock};
 use crate::net::lookup::Lookups;
@@ -502,6 +503,7 @@ impl Driver {
         let limits = &self.shared.limits;
         let streams = &self.swarm.behaviour().streams;
         let relays: HashSet<TransportId> = self.connections.values().filter_map(|connection| connection.relay).collect();
+        let carrying = self.swarm.behaviour().forward.as_ref().map(Forward::carrying).unwrap_or_default();
         let mut close = Vec::new();
         for (id, connection) in self.connections.iter_mut().filter(|(_, connection)| !connection.closing) {
             let pulse = streams.pulse(*id).filter(|pulse| !connection.pingless && pulse.silence() > limits.silence);
@@ -512,6 +514,7 @@ impl Driver {
                 || self.attempts.contains_key(id)
                 || relays.contains(&connection.peer)
                 || self.reservations.contains_key(id)
+                || carrying.contains(id)
             {
                 connection.linkless = None;
             } else {

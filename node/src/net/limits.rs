@@ -29,18 +29,14 @@ pub const HEAD_START: Duration = Duration::from_millis(500);
 pub const RESERVE_PAUSE: Duration = Duration::from_secs(30);
 /// Owners who are connected to a relay of ours at once.
 pub const OWNERS_MAX: usize = 10_240;
-/// Nodes to which a relay of ours forwards connections, at once.
-pub const RESERVATIONS_MAX: usize = OWNERS_MAX;
-/// Connections that it forwards, at once.
-pub const CIRCUITS_MAX: usize = 1_024;
-/// Of these, from or to one transport key.
-pub const CIRCUITS_PER_PEER: usize = 32;
-/// How long it forwards one; then it is made anew.
+/// How long a relay of ours forwards a connection; then it is made again.
 pub const CIRCUIT_LIFE: Duration = Duration::from_secs(60 * 60);
 /// Bytes that it forwards on one, in each direction.
 pub const CIRCUIT_BYTES: u64 = 64 * 1024 * 1024;
-/// New connections forwarded for one IP address: so many at once, then one each second.
-pub const CIRCUIT_BURST: u32 = 240;
+/// Pause between two new ones for one address, once it has had [`Limits::circuit_burst`] of them.
+pub const CIRCUIT_PAUSE: Duration = Duration::from_secs(1);
+/// Addresses of which it is counted how many they ask for.
+pub const CIRCUIT_SOURCES_MAX: usize = 4_096;
 /// Addresses of ours that are told to punch a hole, and most of the other side's that are dialled for it.
 pub const CANDIDATES_MAX: usize = 4;
 /// How old what a relay has seen may be.
@@ -148,6 +144,18 @@ pub struct Limits {
     pub queue_frames: usize,
     /// Bytes waiting to be written on one link.
     pub queue_bytes: usize,
+    /// Bytes waiting to be written on all links; then the link ends on which most waits.
+    pub queue_all: usize,
+    /// Connections of those to whom a relay forwards.
+    pub reservations: usize,
+    /// Of these, of one transport key.
+    pub reservations_per_peer: usize,
+    /// Connections that a relay forwards, by the address that they come from.
+    pub circuits: Share,
+    /// Of these, from one transport key.
+    pub circuits_per_peer: usize,
+    /// New ones from one address: so many at once, then one for each [`CIRCUIT_PAUSE`].
+    pub circuit_burst: u32,
     /// Records that a server keeps for others.
     pub kept_records: usize,
     /// Their bytes.
@@ -186,6 +194,9 @@ impl Limits {
             strangers,
             connections: owners + 2 * strangers.all,
             memory: 4 * 1024 * 1024 * 1024,
+            queue_all: 1024 * 1024 * 1024,
+            // libp2p refuses also who renews when there are so many: it is one more than there can be.
+            reservations: owners + 2 * strangers.all + 1,
             ..Self::default()
         }
     }
@@ -206,6 +217,12 @@ impl Default for Limits {
             memory: 1024 * 1024 * 1024,
             queue_frames: 1024,
             queue_bytes: 8 * 1024 * 1024,
+            queue_all: 256 * 1024 * 1024,
+            reservations: symbolon_core::limits::LINKS_MAX,
+            reservations_per_peer: 4,
+            circuits: Share { each: 64, all: 1_024 },
+            circuits_per_peer: 32,
+            circuit_burst: 240,
             kept_records: 65_536,
             kept_bytes: 128 * 1024 * 1024,
             dial: Duration::from_secs(10),

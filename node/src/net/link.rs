@@ -11,7 +11,7 @@ use futures::future::{Either, select};
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use std::collections::VecDeque;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use symbolon_core::seam::{Input, LinkId, MAX_FRAME};
@@ -40,6 +40,8 @@ struct State {
     /// Bounded by [`Limits::queue_frames`] and [`Limits::queue_bytes`].
     queue: VecDeque<Vec<u8>>,
     queued_bytes: usize,
+    /// Those of all links together.
+    all: Arc<AtomicUsize>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -53,6 +55,16 @@ enum Phase {
 }
 
 impl Link {
+    /// A link whose waiting bytes are counted with those of others.
+    pub(super) fn counted(all: &Arc<AtomicUsize>) -> Self {
+        Self { state: Mutex::new(State { all: all.clone(), ..State::default() }), ..Self::default() }
+    }
+
+    /// Bytes that wait to be written.
+    pub(super) fn waiting(&self) -> usize {
+        self.lock().queued_bytes
+    }
+
     /// Queues a frame. A frame that does not fit breaks the link: who reads so slowly
     /// cannot make us hold more.
     pub(super) fn send(&self, frame: Vec<u8>, limits: &Limits) {
@@ -63,6 +75,7 @@ impl Link {
         let fits = state.queue.len() < limits.queue_frames && state.queued_bytes + frame.len() <= limits.queue_bytes;
         if fits && !frame.is_empty() && frame.len() <= MAX_FRAME {
             state.queued_bytes += frame.len();
+            state.all.fetch_add(frame.len(), Ordering::Relaxed);
             state.queue.push_back(frame);
             // A writer that finds more than one frame was woken by the first.
             let first = state.queue.len() == 1;
@@ -138,6 +151,7 @@ impl Link {
         while batch.len() < WRITE_BATCH {
             let Some(frame) = state.queue.pop_front() else { break };
             state.queued_bytes -= frame.len();
+            state.all.fetch_sub(frame.len(), Ordering::Relaxed);
             write_frame(&frame, batch);
         }
         match state.phase {
@@ -152,7 +166,7 @@ impl State {
     fn end(&mut self, phase: Phase) {
         self.phase = phase;
         self.queue = VecDeque::new();
-        self.queued_bytes = 0;
+        self.all.fetch_sub(std::mem::take(&mut self.queued_bytes), Ordering::Relaxed);
     }
 }
 

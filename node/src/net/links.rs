@@ -16,7 +16,7 @@ use libp2p::PeerId as TransportId;
 use libp2p::Stream;
 use libp2p::swarm::ConnectionId;
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use symbolon_core::command::Path;
@@ -50,6 +50,8 @@ pub(super) struct Shared {
     /// DNS names.
     pub(super) names: Names,
     next_link: AtomicU64,
+    /// Bytes waiting to be written on all links.
+    waiting: Arc<AtomicUsize>,
     known: Mutex<Known>,
 }
 
@@ -151,6 +153,7 @@ impl Shared {
             announce: Notify::new(),
             told: AtomicU64::new(0),
             next_link: AtomicU64::new(1),
+            waiting: Arc::default(),
             admitted: Arc::default(),
             is_announced: false,
             names: Names::default(),
@@ -173,6 +176,18 @@ impl Shared {
         let served = self.known().links.get(&link).cloned();
         if let Some(served) = served {
             served.link.send(frame, &self.limits);
+            self.relieve();
+        }
+    }
+
+    /// While too much waits to be written on all links together, the one ends on which most waits:
+    /// what it does not read is what the others lack.
+    fn relieve(&self) {
+        while self.waiting.load(Ordering::Relaxed) > self.limits.queue_all {
+            let most = self.known().links.values().map(|served| &served.link).max_by_key(|link| link.waiting()).cloned();
+            // Links that were closed may hold the rest; they have little time left.
+            let Some(most) = most.filter(|link| link.waiting() > 0) else { return };
+            most.break_off();
         }
     }
 
@@ -264,7 +279,7 @@ impl Shared {
     {
         place.pulse.used.store(true, Ordering::Relaxed);
         let id = LinkId(self.next_link.fetch_add(1, Ordering::Relaxed));
-        let link = Arc::new(Link::default());
+        let link = Arc::new(Link::counted(&self.waiting));
         {
             let permit = self.inputs.reserve().await.ok()?;
             let mut known = self.known();
@@ -309,6 +324,12 @@ impl Shared {
     #[cfg(test)]
     pub(super) fn link(&self, link: LinkId) -> Option<Arc<Link>> {
         self.known().links.get(&link).map(|served| served.link.clone())
+    }
+
+    /// Bytes waiting to be written on all links.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
     }
 
     #[cfg(test)]

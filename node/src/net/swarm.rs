@@ -2,8 +2,9 @@
 
 use crate::net::discreet::Discreet;
 use crate::net::doorkeeper::Doorkeeper;
+use crate::net::forward::Forward;
 use crate::net::guard::GuardedQuic;
-use crate::net::limits::{CIRCUIT_BURST, CIRCUIT_BYTES, CIRCUIT_LIFE, CIRCUITS_MAX, CIRCUITS_PER_PEER, Limits, RESERVATIONS_MAX};
+use crate::net::limits::{CIRCUIT_BYTES, CIRCUIT_LIFE, Limits};
 use crate::net::links::{Shared, lock};
 use crate::net::memory::Memory;
 use crate::net::porch::Porch;
@@ -23,7 +24,6 @@ use libp2p::{
     Multiaddr, PeerId as TransportId, Swarm, SwarmBuilder, identify, kad, noise, ping, quic, relay, request_response, tcp, yamux,
 };
 use std::error::Error;
-use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 use symbolon_presence::id::PublicKeyBytes;
 use symbolon_presence::kdf::Secret;
@@ -56,7 +56,7 @@ pub(super) struct Behaviour {
     identify: Discreet,
     ping: ping::Behaviour,
     /// A relay's.
-    pub(super) forward: Toggle<relay::Behaviour>,
+    pub(super) forward: Toggle<Forward>,
     /// A person's: asking relays, and going on without them.
     circuits: relay::client::Behaviour,
     pub(super) punch: Punch,
@@ -166,18 +166,17 @@ fn identify(key: &Keypair, is_server: bool) -> Discreet {
 }
 
 /// Circuit relay v2 for those who were admitted: who keeps a mailbox here.
-fn forwarding(key: &Keypair, shared: &Shared) -> relay::Behaviour {
-    let admitted = shared.admitted.clone();
+fn forwarding(key: &Keypair, shared: &Shared) -> Forward {
+    let (admitted, limits) = (shared.admitted.clone(), &shared.limits);
     let config = relay::Config {
-        max_reservations: RESERVATIONS_MAX,
-        max_circuits: CIRCUITS_MAX,
-        max_circuits_per_peer: CIRCUITS_PER_PEER,
+        max_reservations: limits.reservations,
+        // libp2p lets in one more than it says.
+        max_reservations_per_peer: limits.reservations_per_peer.saturating_sub(1),
         max_circuit_duration: CIRCUIT_LIFE,
         max_circuit_bytes: CIRCUIT_BYTES,
         reservation_rate_limiters: vec![Box::new(move |peer: TransportId, _: &Multiaddr, _: Instant| lock(&admitted).contains(&peer))],
         circuit_src_rate_limiters: Vec::new(),
         ..relay::Config::default()
     };
-    let burst = NonZeroU32::new(CIRCUIT_BURST).unwrap_or(NonZeroU32::MIN);
-    relay::Behaviour::new(key.public().to_peer_id(), config.circuit_src_per_ip(burst, Duration::from_secs(1)))
+    Forward::new(key.public().to_peer_id(), config, shared.door.clone(), limits)
 }

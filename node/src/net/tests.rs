@@ -6,6 +6,7 @@ mod circuits;
 mod dht;
 mod dials;
 mod floods;
+mod forwarding;
 mod hostile;
 mod lifetimes;
 mod links;

@@ -23,6 +23,8 @@ pub struct MemoryStore {
     undo: Vec<Undo>,
     /// Fails every write once it has counted down to zero.
     writes_left: Cell<Option<u64>>,
+    /// Rows read and written.
+    touched: Cell<usize>,
 }
 
 impl MemoryStore {
@@ -66,6 +68,15 @@ impl MemoryStore {
         self.writes_left.get() == Some(0)
     }
 
+    /// Rows read and written since this was last asked.
+    pub fn take_touched(&self) -> usize {
+        self.touched.take()
+    }
+
+    fn touch(&self, rows: usize) {
+        self.touched.set(self.touched.get() + rows);
+    }
+
     /// All rows of a table.
     pub fn rows(&self, table: Table) -> impl Iterator<Item = (&Vec<u8>, &Vec<u8>)> {
         self.tables.get(&table).into_iter().flatten()
@@ -84,19 +95,24 @@ impl MemoryStore {
 
 impl Shelf for MemoryStore {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, ShelfError> {
+        self.touch(1);
         Ok(self.tables.get(&table).and_then(|rows| rows.get(key)).cloned())
     }
 
     fn range(&self, table: Table, from: &[u8], limit: usize) -> Result<Rows, ShelfError> {
         let rows = self.tables.get(&table);
         let found = rows.into_iter().flat_map(|rows| rows.range(from.to_vec()..));
-        Ok(found.take(limit.min(RANGE_LIMIT)).map(|(key, value)| (key.clone(), value.clone())).collect())
+        let found: Rows = found.take(limit.min(RANGE_LIMIT)).map(|(key, value)| (key.clone(), value.clone())).collect();
+        self.touch(found.len().max(1));
+        Ok(found)
     }
 
     fn range_back(&self, table: Table, before: &[u8], limit: usize) -> Result<Rows, ShelfError> {
         let rows = self.tables.get(&table);
         let found = rows.into_iter().flat_map(|rows| rows.range(..before.to_vec()).rev());
-        Ok(found.take(limit.min(RANGE_LIMIT)).map(|(key, value)| (key.clone(), value.clone())).collect())
+        let found: Rows = found.take(limit.min(RANGE_LIMIT)).map(|(key, value)| (key.clone(), value.clone())).collect();
+        self.touch(found.len().max(1));
+        Ok(found)
     }
 
     fn search(&self, words: &str, before: u64, limit: usize) -> Result<Vec<u64>, ShelfError> {
@@ -118,6 +134,7 @@ fn split(text: &str) -> impl Iterator<Item = String> {
 
 impl ShelfMut for MemoryStore {
     fn apply(&mut self, change: &Change) -> Result<(), ShelfError> {
+        self.touch(1);
         if let Some(left) = self.writes_left.get() {
             if left == 0 {
                 return Err(ShelfError("the store is full"));

@@ -11,11 +11,12 @@ use symbolon_core::table::{Change, Table};
 use symbolon_core::wire::{Known, OfferBody, RoomPayload, Step};
 use symbolon_core::world::{RoomCipher, ShelfMut};
 use symbolon_presence::codec;
-use symbolon_presence::id::{Digest, EpochId, Nonce, PeerId};
+use symbolon_presence::id::{Digest, EpochId, LookupId, Nonce, PeerId};
 use symbolon_presence::time::{DAY, HOUR, MINUTE};
-use symbolon_relay::frame::{Outcome, Refusal};
+use symbolon_relay::frame::{Frame, Outcome, Refusal};
 use symbolon_relay::grant::Scope;
 use symbolon_tests::craft::{Actor, contact_of, outcomes, put, put_id};
+use symbolon_tests::samples;
 use symbolon_tests::sim::{Faults, Sim};
 
 #[test]
@@ -488,5 +489,75 @@ fn an_invite_names_a_bounded_number_of_addresses_and_a_contact_a_bounded_number_
     for (count, good) in [(DEVICES_MAX, true), (DEVICES_MAX + 1, false)] {
         let record = mallory.record("M", expires, vec![one.clone(); count]);
         assert_eq!(record.verify(sim.now).is_ok(), good, "{count} devices");
+    }
+}
+
+/// The rows that each kind of input of a stranger reads and writes. Prints how long it takes.
+fn cost_of_a_stranger(sim: &mut Sim, node: usize) -> Vec<(&'static str, usize)> {
+    let record = sim.contact_record(node).verify(sim.now).ok().unwrap();
+    let (device, contact) = record.contacts[0].clone();
+    let mut mallory = Actor::new(9, sim.now);
+    let mut envelope = |now, note: usize| {
+        let body = OfferBody { note: Some("n".repeat(note)), ..mallory.offer(now) };
+        mallory.seal(Step::Offer, &device, &contact, Digest([0; 32]), codec::encode(&body))
+    };
+    let offers = [envelope(sim.now, 0), envelope(sim.now, NOTE_MAX), envelope(sim.now, NOTE_MAX + 1)];
+    let mut forged = offers[0].clone();
+    *forged.last_mut().unwrap() ^= 1;
+    let record = Frame::Lookup(LookupId([3; 32])).encode();
+    let receipt = Frame::Receipt(samples::receipt()).encode();
+    let proof = Frame::Prove(samples::proofs().0[0].clone()).encode();
+    let frames = [
+        ("an Offer", put(&contact, None, offers[0].clone())),
+        ("the same Offer", put(&contact, None, offers[0].clone())),
+        ("a newer Offer", put(&contact, None, offers[1].clone())),
+        ("an Offer that is refused", put(&contact, None, offers[2].clone())),
+        ("a forged envelope", put(&contact, None, forged)),
+        ("a sealed address of nobody", Frame::Put(samples::put()).encode()),
+        ("a question for records", record),
+        ("a forged receipt", receipt),
+        ("a proof of nobody", proof.clone()),
+        ("a second proof", proof),
+        ("no frame", vec![0xff; 100_000]),
+    ];
+    let mut costs = Vec::new();
+    let mut spent = |sim: &Sim, what| {
+        costs.push((what, sim.nodes[node].store.take_touched()));
+    };
+    sim.nodes[node].store.take_touched();
+    let link = sim.rogue_link(node);
+    spent(sim, "a link");
+    for (what, frame) in frames {
+        let begun = std::time::Instant::now();
+        sim.rogue_send(link, frame);
+        spent(sim, what);
+        println!("{what}: {:?}", begun.elapsed());
+    }
+    assert!(sim.is_open(link), "what it sent is no flood");
+    sim.rogue_close(link);
+    sim.run_for(2);
+    spent(sim, "the end of a link");
+    costs
+}
+
+#[test]
+fn a102_what_a_strangers_dearest_input_costs_does_not_grow_with_what_lies_in_the_folder() {
+    const TEXTS: usize = 500;
+    let costs = [0, TEXTS].map(|texts| {
+        let mut sim = Sim::of_friends(1, &["Andi", "Ben"]);
+        sim.stop(1, DAY);
+        for n in 0..texts {
+            sim.say(0, 1, &n.to_string()).unwrap();
+        }
+        assert!(sim.nodes[0].store.count(Table::Outbox) >= texts);
+        // What is due anyway is done before.
+        sim.run_for(10 * MINUTE);
+        cost_of_a_stranger(&mut sim, 0)
+    });
+    println!("{costs:?}");
+    let [few, many] = costs;
+    assert_eq!(few, many, "with {TEXTS} texts that wait");
+    for (what, rows) in many {
+        assert!(rows <= 64, "{what}: {rows} rows");
     }
 }

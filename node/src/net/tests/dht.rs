@@ -3,7 +3,7 @@
 use super::circuits::linked;
 use super::stranger::Stranger;
 use super::*;
-use crate::net::limits::DHT_QUERIES_MAX;
+use crate::net::limits::{DHT_QUERIES_MAX, LOOKUP_STREAMS};
 use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
 use libp2p::kad::store::{MemoryStore, MemoryStoreConfig};
 use libp2p::kad::{self, Quorum, RecordKey};
@@ -290,6 +290,48 @@ async fn a77_a_lookup_server_takes_what_is_a_record_once_and_answers_what_it_has
     let mut stranger = Stranger::new(&[]).await;
     stranger.connect(&person.addresses[0]).await;
     assert!(stranger.open_protocol(LOOKUP).await.is_none());
+}
+
+#[tokio::test]
+async fn a102_a_seventeenth_question_at_once_on_one_connection_is_refused_and_others_are_answered() {
+    assert_eq!(LOOKUP_STREAMS, 16);
+    let server = server().await;
+    let (mut greedy, mut other) = (Stranger::new(&[]).await, Stranger::new(&[]).await);
+    greedy.connect(&server.addresses[0]).await;
+    other.connect(&server.addresses[0]).await;
+    let (id, _) = record(7, 0);
+    let question = Ask::Get(id);
+    let mut bytes = Vec::new();
+    crate::net::frame::write_frame(&question.encode(), &mut bytes);
+    let (first, rest) = bytes.split_at(5);
+    let mut half = Vec::new();
+    for _ in 0..LOOKUP_STREAMS {
+        let mut stream = greedy.open_protocol(LOOKUP).await.unwrap();
+        stream.write_all(first).await.unwrap();
+        stream.flush().await.unwrap();
+        half.push(stream);
+    }
+    for _ in 0..3 {
+        let mut stream = greedy.open_protocol(LOOKUP).await.unwrap();
+        // It may have been ended already.
+        let _ = stream.write_all(&bytes).await;
+        let _ = stream.flush().await;
+        let mut answer = Vec::new();
+        let read = timeout(PATIENCE, stream.read_to_end(&mut answer)).await.unwrap();
+        assert!(read.is_err() || answer.is_empty(), "{answer:?}");
+        let mut stream = other.open_protocol(LOOKUP).await.unwrap();
+        assert_eq!(timeout(PATIENCE, ask(&mut stream, &question)).await.unwrap(), Answer::Found(None));
+    }
+    // One of the sixteen is asked to its end: it is answered, and its place is free.
+    let mut done = half.pop().unwrap();
+    done.write_all(rest).await.unwrap();
+    done.flush().await.unwrap();
+    let mut answer = Vec::new();
+    timeout(PATIENCE, done.read_to_end(&mut answer)).await.unwrap().unwrap();
+    assert!(!answer.is_empty());
+    let mut stream = greedy.open_protocol(LOOKUP).await.unwrap();
+    assert_eq!(timeout(PATIENCE, ask(&mut stream, &question)).await.unwrap(), Answer::Found(None));
+    assert_eq!((greedy.closed(), other.closed()), (0, 0));
 }
 
 #[tokio::test]

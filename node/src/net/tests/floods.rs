@@ -16,7 +16,7 @@ fn port_of(peer: &Peer) -> u16 {
 }
 
 /// The n-th of many addresses that this machine has: all of 127.0.0.0/8 is its own.
-fn nth(n: usize) -> Ipv4Addr {
+pub(super) fn nth(n: usize) -> Ipv4Addr {
     let [_, _, high, low] = u32::try_from(n).unwrap().to_be_bytes();
     Ipv4Addr::new(127, 7, high, low)
 }
@@ -318,4 +318,76 @@ async fn links_from_one_address_have_one_number_and_others_another() {
     let _stream = stranger.open().await;
     let Input::LinkUp { source, .. } = again.next().await else { panic!("no link") };
     assert_ne!(source, sources[0], "another start, another number");
+}
+
+#[tokio::test]
+async fn a102_frames_that_wait_on_all_links_together_are_bounded_and_the_link_on_which_most_waits_ends() {
+    const FRAME: usize = 64 * 1024;
+    for (limits, memory) in [(Limits::default(), 1), (Limits::of_relay(), 4)] {
+        assert_eq!((limits.queue_all, limits.memory), (memory * (256 << 20), memory * (1 << 30)), "a quarter of the memory");
+    }
+    let limits = Limits { queue_all: 16 * FRAME, ..Limits::default() };
+    let mut node = Peer::with(&[TCP], limits, 64).await;
+    let (mut strangers, mut streams, mut links) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..3 {
+        let mut stranger = Stranger::new(&[]).await;
+        stranger.connect(&node.addresses[0]).await;
+        streams.push(stranger.open().await);
+        links.push(node.up().await.0);
+        strangers.push(stranger);
+    }
+    // Nobody reads yet: some of it goes into the windows between, the rest waits.
+    for _ in 0..5 {
+        node.handle.send(links[0], vec![1; FRAME]);
+    }
+    let mut sent = 0;
+    while node.handle.shared.link(links[1]).is_some_and(|link| link.is_open()) {
+        node.handle.send(links[1], vec![2; FRAME]);
+        sent += 1;
+        assert!(node.handle.shared.waiting() <= node.limits.queue_all && sent < 1_000);
+        tokio::task::yield_now().await;
+    }
+    assert!(sent > 10, "{sent}");
+    node.down(links[1]).await;
+    assert!(node.handle.shared.waiting() <= 5 * FRAME, "what it held is free");
+    for _ in 0..5 {
+        assert_eq!(streams[0].frame().await, vec![1; FRAME]);
+    }
+    node.handle.send(links[2], b"a word".to_vec());
+    assert_eq!(streams[2].frame().await, b"a word");
+    eventually("nothing waits", || node.handle.shared.waiting() == 0).await;
+}
+
+#[tokio::test]
+async fn a102_links_that_flood_get_one_turn_for_each_turn_of_a_quiet_one() {
+    const FLOODS: usize = 8;
+    const FRAMES: usize = 2_000;
+    let mut node = Peer::with(&[TCP], Limits::default(), 8).await;
+    let (mut strangers, mut streams) = (Vec::new(), Vec::new());
+    for n in 0..=FLOODS / 4 {
+        let mut stranger = Stranger::new(&[]).await;
+        stranger.connect(&node.addresses[0]).await;
+        for _ in 0..if n == 0 { 1 } else { 4 } {
+            streams.push(stranger.open().await);
+            node.up().await;
+        }
+        strangers.push(stranger);
+    }
+    let (quiet, floods) = streams.split_first_mut().unwrap();
+    for stream in floods {
+        stream.write(&b"\x01f".repeat(FRAMES)).await;
+    }
+    eventually("the core is behind", || node.inputs.len() == 8).await;
+    quiet.write(&b"\x01q".repeat(50)).await;
+    let (mut words, mut between) = (0, 0);
+    while words < 50 {
+        match node.next().await {
+            Input::Frame(_, frame) if frame == b"q" => words += 1,
+            Input::Frame(..) if words > 0 => between += 1,
+            Input::Frame(..) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    println!("{between} frames of {FLOODS} links between 50 of one");
+    assert!(between <= 2 * 50 * FLOODS, "{between}");
 }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::net::streams::PROTOCOL;
 use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
+use libp2p::identity::Keypair;
 use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::swarm::dial_opts::DialOpts;
 use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
@@ -62,8 +63,22 @@ impl Stranger {
         Self::start(&[], Manners { accepts: true, pings: false }).await
     }
 
+    /// So many that have one transport key.
+    pub(super) async fn twins(count: usize) -> Vec<Self> {
+        let key = Keypair::generate_ed25519();
+        let mut twins = Vec::new();
+        for _ in 0..count {
+            twins.push(Self::under(key.clone(), &[], Manners { accepts: true, pings: true }).await);
+        }
+        twins
+    }
+
     async fn start(listen: &[&str], manners: Manners) -> Self {
-        let mut swarm = SwarmBuilder::with_new_identity()
+        Self::under(Keypair::generate_ed25519(), listen, manners).await
+    }
+
+    async fn under(key: Keypair, listen: &[&str], manners: Manners) -> Self {
+        let mut swarm = SwarmBuilder::with_existing_identity(key)
             .with_tokio()
             .with_tcp(tcp::Config::new(), noise::Config::new, yamux::Config::default)
             .unwrap()
