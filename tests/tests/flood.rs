@@ -236,6 +236,18 @@ impl Growth {
     }
 }
 
+/// Whom the relay knows a node by, if the node's invite leads there.
+fn circuit_of(invite: &str) -> Option<libp2p::PeerId> {
+    let contact = contact_of(invite, owner::now());
+    let places = contact.contacts.first()?.1.entry.places.iter();
+    let places = places.filter_map(|place| libp2p::Multiaddr::try_from(place.0.clone()).ok());
+    let circuit = places.into_iter().find(|place| place.iter().any(|part| part == libp2p::multiaddr::Protocol::P2pCircuit))?;
+    match circuit.iter().last() {
+        Some(libp2p::multiaddr::Protocol::P2p(to)) => Some(to),
+        Some(_) | None => None,
+    }
+}
+
 #[test]
 fn a101_a102_while_strangers_use_all_that_they_can_two_friends_talk_and_owners_stay() {
     let seconds: u64 = std::env::var("FLOOD_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(80);
@@ -300,7 +312,26 @@ fn a101_a102_while_strangers_use_all_that_they_can_two_friends_talk_and_owners_s
         }
         Some(caller)
     });
-    let invite = pair.andi.json(&["invite"]).unwrap()[0]["link"].as_str().unwrap().to_owned();
+    let invited = |node: &Node| node.json(&["invite"]).unwrap()[0]["link"].as_str().unwrap().to_owned();
+    let circuit = within(Duration::from_secs(30), "the relay forwards to a friend", || Ok(circuit_of(&invited(&pair.andi)))).unwrap();
+    floods.add("relay: circuits to a friend", Duration::from_millis(40), 40, move |n| {
+        let to = circuit.to_bytes();
+        async move {
+            let caller = Caller::call(from(n), relay_at).await.ok()?;
+            let mut lines = Vec::new();
+            for _ in 0..4 {
+                // Connect, in protobuf: type 1 and whom to.
+                let length = u8::try_from(to.len()).ok()?;
+                let connect = [&[8, 1, 0x12, length + 2, 0x0a, length], to.as_slice()].concat();
+                let mut line = caller.open_protocol("/libp2p/circuit/relay/0.2.0/hop").await.ok()?;
+                line.send(&connect).await.ok()?;
+                line.frame().await.ok()?;
+                lines.push(line);
+            }
+            Some((caller, lines))
+        }
+    });
+    let invite = invited(&pair.andi);
     floods.add("Offers under one invite", Duration::from_millis(60), 20, move |n| {
         // Made by hand, each by another person; the room in it is none, which shows only at its end.
         let mut mallory = Actor::new(n, owner::now());

@@ -332,6 +332,16 @@ impl Door {
         stranger.is_some()
     }
 
+    /// Ends a connection, whatever it has proved. Whether it was one that somebody else opened.
+    pub(super) fn end(&self, connection: ConnectionId) -> bool {
+        let mut guests = self.guests();
+        let number = guests.by_connection.get(&connection).copied();
+        if let Some(number) = number {
+            guests.shut(number);
+        }
+        number.is_some()
+    }
+
     /// Makes room for a connection, or for a link on it: whoever is to go first goes. Whether
     /// there was anybody.
     pub(super) fn make_room(&self, connection: ConnectionId, source: Source) -> bool {

@@ -5,8 +5,8 @@
 //! So its own bounds are switched off. Circuits are counted here by address, as connections are:
 //! see [`door`](crate::net::door). At the bound of an address its own oldest gives way, at the whole
 //! bound the oldest of the address that has most. libp2p ends no single circuit, so the connection
-//! ends on which it began. Friends of owners are strangers here. The owner of a mailbox, once
-//! proved, never gives way.
+//! ends on which it began. Friends of owners are strangers here. The proved owner of a mailbox gives way
+//! last, and only to somebody from whose address fewer circuits begin: at an open relay anybody is an owner.
 
 use crate::net::door::{Door, Share, Source};
 use crate::net::limits::{CIRCUIT_PAUSE, CIRCUIT_SOURCES_MAX, Limits};
@@ -115,7 +115,7 @@ impl Circuits {
         }
         let own = counts.get(&source).copied().unwrap_or(0);
         if own >= self.share.each {
-            return self.give_way(source);
+            return self.give_way(source, Door::turn_out);
         }
         if counts.values().sum::<usize>() < self.share.all {
             return true;
@@ -123,17 +123,18 @@ impl Circuits {
         // Who has as much as the greatest displaces what is their own.
         let mut sources: Vec<_> = counts.into_iter().map(|(of, count)| (Reverse(count), of != source, of)).collect();
         sources.sort_unstable();
-        sources.into_iter().any(|(_, _, of)| self.give_way(of))
+        let greatest = sources.first().filter(|(Reverse(count), ..)| *count > own + 1).map(|(_, _, of)| *of);
+        sources.into_iter().any(|(_, _, of)| self.give_way(of, Door::turn_out)) || greatest.is_some_and(|of| self.give_way(of, Door::end))
     }
 
-    /// The connection of an address ends on which its oldest circuit began. Not that on which a
-    /// newer one is asked for, and none that has proved to be an owner's.
-    fn give_way(&mut self, source: Source) -> bool {
+    /// The connection of an address ends on which its oldest circuit began, of those that can be ended
+    /// so. Not that on which a newer one is asked for.
+    fn give_way(&mut self, source: Source, end: fn(&Door, ConnectionId) -> bool) -> bool {
         let own: BTreeSet<(u64, ConnectionId)> =
             self.all.iter().filter(|(_, of)| of.source == source && !of.ends).map(|(number, of)| (*number, of.connection)).collect();
         let gone = own.into_iter().map(|(_, connection)| connection).find(|connection| {
             let is_other = self.asking != Some(*connection);
-            is_other && self.door.turn_out(*connection)
+            is_other && end(&self.door, *connection)
         });
         if let Some(gone) = gone {
             self.end_on(gone);
@@ -385,6 +386,31 @@ mod tests {
         relay.circuits.note(&relay::Event::CircuitClosed { src_peer_id: owner.0, dst_peer_id: relay.owner, error: None });
         assert_eq!(relay.circuits.held().filter(|circuit| circuit.from == owner.0).count(), 1);
         relay.begin(owner);
+    }
+
+    #[test]
+    fn a102_owners_give_way_last_and_to_those_alone_who_have_fewer() {
+        let mut relay = Relay::new(limits());
+        let owners: Vec<_> = (0..SHARE.all).map(|n| relay.connect(at(1 + u8::from(n < SHARE.each)))).collect();
+        for owner in &owners {
+            relay.circuits.door.keep(owner.1, true);
+            relay.begin(*owner);
+        }
+        let had = |relay: &Relay| [1, 2, 9].map(|n| relay.circuits.held().filter(|circuit| circuit.source == at(n)).count());
+        let first = relay.connect(at(9));
+        relay.begin(first);
+        assert_eq!(had(&relay), [3, 4, 1]);
+        let second = relay.connect(at(9));
+        relay.begin(second);
+        assert!(!relay.has(first), "a stranger gives way before an owner");
+        assert_eq!(had(&relay), [3, 4, 1]);
+        relay.circuits.door.keep(second.1, true);
+        let third = relay.connect(at(9));
+        relay.circuits.door.keep(third.1, true);
+        relay.begin(third);
+        assert_eq!(had(&relay), [3, 3, 2]);
+        let fourth = relay.connect(at(9));
+        assert!(!relay.ask(fourth), "all are owners', and no address has much more than another");
     }
 
     #[test]
