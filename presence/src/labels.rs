@@ -37,6 +37,8 @@ labels! {
     SIGN_CONFIRM = "sign confirm";
     /// Device signs how it stands with a friend's device.
     SIGN_STANDING = "sign standing";
+    /// Device signs one of its starts.
+    SIGN_START = "sign start";
     /// Device signs that a room leaf is its own.
     SIGN_LEAF = "sign room leaf";
     /// Mailbox signs a list of frames it holds.

@@ -18,7 +18,7 @@ use symbolon_core::contact::{ContactBody, ContactRecord};
 use symbolon_core::wire::{
     AcceptBody, AcceptHead, Bundle, BundleDevice, ConfirmBody, Contact, First, Heard, Introduced, Introduction, IntroductionBody, Known,
     LeafCredential, OfferBody, PresenceBody, Renews, RoomPayload, RoomStanding, SignedPresence, Standing, Statement, Step, Text,
-    direct_package,
+    direct_package, sign_start,
 };
 use symbolon_presence::address::Address;
 use symbolon_presence::blocks::Readers;
@@ -267,14 +267,25 @@ pub fn standing() -> Standing {
         next: 9,
         opened: 12,
         rooms: vec![room(ROOM, Some(EPOCH)), RoomStanding { sent: 0, settled: 0, ..room(RoomId([0x73; 32]), None) }],
-        heard: vec![Heard { instance: Nonce([0x74; 16]), started: NOW, over: Some(Nonce([0x79; 16])) }],
+        heard: vec![Heard {
+            instance: Nonce([0x74; 16]),
+            started: NOW,
+            over: Some(Nonce([0x79; 16])),
+            word: sign_start(&ben().identity, Nonce([0x74; 16]), NOW),
+        }],
         reply: Some(ann().reply_contact()),
+        word: sign_start(&ann().identity, Nonce([0x71; 16]), NOW),
     }
 }
 
 /// Ben's answer to it.
 pub fn standing_answer() -> Standing {
-    Standing { nonce: Nonce([0x75; 16]), answers: Some(Nonce([0x72; 16])), ..standing() }
+    Standing {
+        nonce: Nonce([0x75; 16]),
+        answers: Some(Nonce([0x72; 16])),
+        word: sign_start(&ben().identity, Nonce([0x71; 16]), NOW),
+        ..standing()
+    }
 }
 
 /// What an Offer of Ann's rests on that renews.

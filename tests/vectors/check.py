@@ -331,6 +331,10 @@ def standing(i, out):
     return {"signature": signature}
 
 
+def word(i):
+    return {"word": sign(i["seed"], name("sign start"), context(i["peer"], i["peer"]), record({0: i["instance"], 1: i["started"]}))}
+
+
 def line(i):
     start = lambda *devices: str(int.from_bytes(hashed(name("hash envelope line"), i["room"], *devices)[:8], "big") >> 1)
     return {"there": start(i["from"], i["to"]), "back": start(i["to"], i["from"])}
@@ -638,6 +642,7 @@ CHECKS = {
     "direct envelope": direct,
     "standing: question": again("body"),
     "standing: answer": again("body"),
+    "word of a start": word,
     "standing: statement": standing,
     "renews": again("renews"),
     "where counters begin": line,

@@ -20,15 +20,19 @@ use crate::state::{Device, Friend, FriendState, Message, Renewing, Sign, Start, 
 use crate::table::Table;
 use crate::tags::FAR_AHEAD;
 use crate::turn::{DropReason, Rejected, Turn, TurnFailed};
-use crate::wire::{Contact, First, Heard, PAYLOAD_MAX, RoomStanding, Standing, Statement, Step, direct_package};
+use crate::wire::{Contact, First, Heard, PAYLOAD_MAX, RoomStanding, Standing, Statement, Step, direct_package, is_start_of, sign_start};
 use minicbor::{Decode, Encode};
 use std::collections::{BTreeMap, BTreeSet};
 use symbolon_presence::codec;
 use symbolon_presence::envelope::seal_direct;
 use symbolon_presence::id::{DeviceId, Digest, GrantId, Nonce, PeerId};
 use symbolon_presence::identity;
+use symbolon_presence::sign::VerifyingKey;
 use symbolon_presence::time::{CLOCK_SKEW, DAY, HOUR, Timestamp};
 use symbolon_relay::grant::Scope;
+
+#[cfg(test)]
+mod tests;
 
 /// Revisions that a friend may know of and we do not: more than anybody takes out.
 const REVISIONS_AHEAD_MAX: u64 = 1 << 32;
@@ -160,9 +164,7 @@ impl Standings {
                 presence::begin_above(state, turn, revision);
                 self.note_behind(turn, true);
             }
-            Sign::Rival(started) => {
-                let own = state.start().started;
-                let is_later = started.is_none_or(|started| started > own);
+            Sign::Rival { is_later } => {
                 let is_new = self.rival.is_none();
                 self.rival = Some(Rival { seen: turn.now, is_later });
                 state.own.is_halted = true;
@@ -345,7 +347,7 @@ fn body(state: &mut State, turn: &mut Turn<'_>, id: &DeviceId, answers: Option<&
     let left = row.formers().iter().rev();
     let left = left.map(|former| RoomStanding { room: former.room, epoch: None, sent: 0, opened: former.receive_sequence, settled: 0 });
     let instances = row.instances.as_deref().unwrap_or_default();
-    let heard = |known: &Start| Heard { instance: known.instance, started: known.started, over: known.over };
+    let heard = |known: &Start| Some(Heard { instance: known.instance, started: known.started, over: known.over, word: known.word? });
     Ok(Some(Standing {
         instance: start.instance,
         started: start.started,
@@ -356,8 +358,9 @@ fn body(state: &mut State, turn: &mut Turn<'_>, id: &DeviceId, answers: Option<&
         next: row.send_counter,
         opened: row.receive_counter,
         rooms: std::iter::once(present).chain(left).collect(),
-        heard: instances.iter().map(heard).collect(),
+        heard: instances.iter().filter_map(heard).collect(),
         reply,
+        word: sign_start(&state.own.identity, start.instance, start.started),
     }))
 }
 
@@ -374,7 +377,8 @@ fn reply_contact(state: &mut State, turn: &mut Turn<'_>, peer: PeerId) -> Contac
 /// Takes a Standing in. Errors change nothing.
 pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, device: &identity::Device, statement: &Statement) -> Result<(), Rejected> {
     let standing: Standing = codec::decode(&statement.body, PAYLOAD_MAX).map_err(|_| DropReason::Malformed)?;
-    if !standing.is_bounded() {
+    let is_start = is_start_of(&device.signing, &device.peer, standing.instance, standing.started, &standing.word);
+    if !standing.is_bounded() || !is_start {
         return Err(DropReason::Malformed.into());
     }
     let id = device.device;
@@ -512,7 +516,7 @@ fn note_instance(state: &mut State, turn: &Turn<'_>, id: &DeviceId, said: &Stand
     if !known.iter().any(|start| start.instance == said.instance) {
         let excess = known.len().saturating_sub(INSTANCES_HEARD_MAX - 1);
         known.drain(..excess);
-        known.push(Start { instance: said.instance, started: said.started, over: None });
+        known.push(Start { instance: said.instance, started: said.started, over: None, word: Some(said.word) });
         row.asked_before = row.asked.clone();
         state.starts_heard.insert(*id, turn.now);
         return;
@@ -551,14 +555,21 @@ fn came_back(state: &mut State, turn: &Turn<'_>, id: &DeviceId, instance: Nonce)
     state.compare.entry(*id).or_insert(None);
 }
 
-/// Starts of this device that are none of this run: of a copy that was at work, or is. No clock is
-/// asked: friends' clocks may jump as our own does.
+/// Starts of this device that are none of this run: of a copy that was at work, or is. Each bears this
+/// device's own signature, so that no friend can invent one. No clock is asked which came first: friends'
+/// clocks may jump as our own does.
 fn watch_for_rivals(state: &mut State, turn: &Turn<'_>, peer: &PeerId, said: &Standing) {
     let present = state.start();
+    let own_peer = state.own.peer;
+    let Ok(own_key) = VerifyingKey::parse(&state.own.identity.signing.public()) else { return };
+    let is_ours = |heard: &&Heard| is_start_of(&own_key, &own_peer, heard.instance, heard.started, &heard.word);
     let back_after = said.heard.iter().find(|heard| heard.instance == present.instance).and_then(|heard| heard.over);
-    for heard in said.heard.iter().filter(|heard| heard.instance != present.instance) {
+    for heard in said.heard.iter().filter(|heard| heard.instance != present.instance).filter(is_ours) {
         let own = &state.own.starts;
-        let is_known = own.iter().any(|start| start.instance == heard.instance);
+        let known = own.iter().find(|start| start.instance == heard.instance);
+        let is_known = known.is_some();
+        // This folder's own starts are all earlier, whatever the clock said then.
+        let is_later = known.is_none_or(|start| start.word.is_some()) && heard.started > present.started;
         // Of our own starts only so many are remembered: what is older than these may be one.
         let is_before_memory = own.len() >= INSTANCES_OWN_MAX && own.iter().rev().nth(1).is_none_or(|last| heard.started <= last.started);
         if !is_known && is_before_memory {
@@ -574,11 +585,11 @@ fn watch_for_rivals(state: &mut State, turn: &Turn<'_>, peer: &PeerId, said: &St
         }
         let is_rival = is_rival && !state.own.ignored.contains(&heard.instance);
         if !is_known {
-            state.know_start(Start { instance: heard.instance, started: heard.started, over: None });
+            state.know_start(Start { instance: heard.instance, started: heard.started, over: None, word: Some(heard.word) });
         }
         // Of one friend once a day: no liar shall stop this node again and again.
         if is_rival && (state.own.is_halted || state.rates.rival(turn.now, *peer)) {
-            state.signs.push(Sign::Rival(Some(heard.started)));
+            state.signs.push(Sign::Rival { is_later });
         } else if is_rival || !is_known {
             state.signs.push(Sign::Newer);
         }

@@ -23,7 +23,7 @@ use symbolon_presence::envelope::KnownKey;
 use symbolon_presence::friendship::FriendshipSecret;
 use symbolon_presence::generation::Reader;
 use symbolon_presence::id::{
-    DeviceId, Digest, FrameId, GrantId, LookupId, MailboxId, MessageId, Nonce, PeerId, QueueId, RequestId, RoomId,
+    DeviceId, Digest, FrameId, GrantId, LookupId, MailboxId, MessageId, Nonce, PeerId, QueueId, RequestId, RoomId, SignatureBytes,
 };
 use symbolon_presence::identity::Device as Speaker;
 use symbolon_presence::identity::{CERT_MAX, Chain, DeviceCertBody, Identity, KNOWN_LONGER, StoredIdentity};
@@ -166,8 +166,8 @@ pub(crate) enum Sign {
     Newer,
     /// A friend holds a later friendship secret of ours, of this revision.
     Revision(u64),
-    /// Another copy was at work while this one ran; it was started then, if that is known.
-    Rival(Option<Timestamp>),
+    /// Another copy was at work while this one ran; and whether it was started later.
+    Rival { is_later: bool },
 }
 
 /// All of it.
@@ -637,7 +637,7 @@ impl State {
         let instance = Nonce::random(rng);
         self.own.instance = *instance.as_bytes();
         self.own.has_gone_on = Some(now);
-        self.own.starts.push(Start { instance, started: now, over: None });
+        self.own.starts.push(Start { instance, started: now, over: None, word: None });
         self.dirty_starts = true;
     }
 
@@ -654,7 +654,7 @@ impl State {
     /// This start of the folder.
     pub fn start(&self) -> Start {
         // One is there from the beginning.
-        self.own.starts.last().cloned().unwrap_or(Start { instance: Nonce([0; 16]), started: Timestamp(0), over: None })
+        self.own.starts.last().cloned().unwrap_or(Start { instance: Nonce([0; 16]), started: Timestamp(0), over: None, word: None })
     }
 
     /// The friend to whom a device belongs.
@@ -670,7 +670,7 @@ fn begin_start(stored: Option<Vec<u8>>, now: Timestamp, rng: &mut ChaCha20Rng) -
     if starts.len() >= limits::INSTANCES_OWN_MAX {
         starts.remove(0);
     }
-    starts.push(Start { instance: Nonce::random(rng), started: now, over: None });
+    starts.push(Start { instance: Nonce::random(rng), started: now, over: None, word: None });
     Ok(starts)
 }
 

@@ -28,6 +28,12 @@ pub fn vectors() -> Vec<Value> {
             json!({ "body": hex(codec::encode(&samples::standing_answer())) }),
         ),
         vector(
+            "word of a start",
+            "Ann's device signs one of its starts; Ben's Standings name it to her.",
+            json!({ "seed": hex(ann.signing.seed()), "peer": hex(ann.peer().as_bytes()), "instance": hex([0x71; 16]), "started": NOW.0 }),
+            json!({ "word": hex(samples::standing().word.as_bytes()) }),
+        ),
+        vector(
             "standing: statement",
             "Ann's question as a signed statement; the package is that of the key of Ben's certificate.",
             json!({

@@ -434,6 +434,9 @@ pub(crate) struct Start {
     /// The start after which it came back, if it did: both were at work.
     #[n(2)]
     pub over: Option<Nonce>,
+    /// The device's signature over it; absent in a start that this folder made itself.
+    #[n(3)]
+    pub word: Option<SignatureBytes>,
 }
 
 impl Device {

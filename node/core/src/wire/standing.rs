@@ -5,7 +5,11 @@
 use super::{Contact, package_digest};
 use crate::limits::{FORMER_MAX, INSTANCES_HEARD_MAX, RENEWAL_NAMES_MAX};
 use minicbor::{Decode, Encode};
-use symbolon_presence::id::{DeviceId, Digest, EpochId, MessageId, Nonce, PublicKeyBytes, RoomId};
+use symbolon_presence::codec;
+use symbolon_presence::id::{DeviceId, Digest, EpochId, MessageId, Nonce, PeerId, PublicKeyBytes, RoomId, SignatureBytes};
+use symbolon_presence::identity::{Identity, pair_context};
+use symbolon_presence::labels::SIGN_START;
+use symbolon_presence::sign::VerifyingKey;
 use symbolon_presence::time::Timestamp;
 
 /// The body of a Standing: what its sender knows of the envelopes between both devices.
@@ -45,6 +49,9 @@ pub struct Standing {
     /// Where the answer may go, whatever keys of friends have changed; absent in an answer.
     #[n(10)]
     pub reply: Option<Contact>,
+    /// The sender's signature over its start ([`sign_start`]): the receiver hands it on.
+    #[n(11)]
+    pub word: SignatureBytes,
 }
 
 /// One room in a [`Standing`].
@@ -81,6 +88,30 @@ pub struct Heard {
     /// The start after which it was heard again, if it was.
     #[n(2)]
     pub over: Option<Nonce>,
+    /// The receiver's own signature over it: a start that never was cannot be named.
+    #[n(3)]
+    pub word: SignatureBytes,
+}
+
+/// What a device signs of each of its starts.
+#[derive(Encode)]
+#[cbor(map)]
+struct StartBody {
+    #[n(0)]
+    instance: Nonce,
+    #[n(1)]
+    started: Timestamp,
+}
+
+/// A device's word that it was started: anybody to whom it is given can show it to the device again.
+pub fn sign_start(me: &Identity, instance: Nonce, started: Timestamp) -> SignatureBytes {
+    let peer = me.peer();
+    me.signing.sign(SIGN_START, &pair_context(&peer, &peer), &codec::encode(&StartBody { instance, started }))
+}
+
+/// Whether a device has signed this start.
+pub fn is_start_of(device: &VerifyingKey, peer: &PeerId, instance: Nonce, started: Timestamp, word: &SignatureBytes) -> bool {
+    device.verify(SIGN_START, &pair_context(peer, peer), &codec::encode(&StartBody { instance, started }), word).is_ok()
 }
 
 impl std::fmt::Debug for Standing {

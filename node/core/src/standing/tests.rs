@@ -1,0 +1,207 @@
+//! What a friend's word about starts is worth.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+use super::*;
+use crate::fixture::{friend, in_turn};
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+use symbolon_presence::id::SignatureBytes;
+use symbolon_presence::identity::Identity;
+use symbolon_presence::time::SECOND;
+use symbolon_relay::frame::MailboxEntry;
+use symbolon_relay::grant::MailboxKeys;
+
+/// A friend with one device, who says what they like.
+struct Ben {
+    identity: Identity,
+    device: identity::Device,
+}
+
+impl Ben {
+    fn new(seed: u64, state: &mut State, turn: &Turn<'_>) -> Self {
+        let mut rng = ChaCha20Rng::seed_from_u64(seed);
+        let identity = Identity::generate(&mut rng, turn.now, 365 * DAY);
+        let device = identity.chain.verify(turn.now).unwrap();
+        let entry = MailboxEntry::own(&MailboxKeys::random(&mut rng), identity.signing.public(), Vec::new(), Vec::new());
+        outbox::register_device(state, &device, &identity.chain, entry);
+        let row = Friend { peer: device.peer, devices: vec![device.device], giving: true, ..friend(seed) };
+        state.friends.insert(device.peer, row);
+        Self { identity, device }
+    }
+
+    /// A question of one of their starts.
+    fn question(&self, turn: &Turn<'_>, start: u8, heard: Vec<Heard>) -> Standing {
+        let (instance, started) = (Nonce([start; 16]), turn.now);
+        let room = RoomStanding { room: friend(2).room, epoch: None, sent: 0, opened: 0, settled: 0 };
+        Standing {
+            instance,
+            started,
+            nonce: Nonce([0x10 + start; 16]),
+            answers: None,
+            at: turn.now,
+            revision: None,
+            next: 0,
+            opened: 0,
+            rooms: vec![room],
+            heard,
+            reply: None,
+            word: sign_start(&self.identity, instance, started),
+        }
+    }
+
+    fn says(&self, state: &mut State, turn: &mut Turn<'_>, standing: &Standing) -> Result<(), Rejected> {
+        let mine = &state.own.identity;
+        let package = direct_package(&mine.dh.public().bytes(), &mine.device);
+        let (to, device, body) = (state.own.peer, mine.device, codec::encode(standing));
+        let statement = Statement { step: Step::Standing, to, device, package, transcript: Digest([0; 32]), body };
+        receive(state, turn, &self.device, &statement)
+    }
+
+    /// Answers one of our questions, in one of their starts.
+    fn answers(&self, state: &mut State, turn: &mut Turn<'_>, start: u8, nonce: Nonce) {
+        let answer = Standing { answers: Some(nonce), ..self.question(turn, start, Vec::new()) };
+        self.says(state, turn, &answer).unwrap();
+    }
+
+    /// Asks a question, and gives its nonce.
+    fn is_asked(&self, state: &mut State, turn: &mut Turn<'_>) -> Nonce {
+        assert!(Standings::default().send(state, turn, &self.device.device, None, None).unwrap());
+        *self.row(state).asked.as_ref().unwrap().last().unwrap()
+    }
+
+    fn row<'a>(&self, state: &'a State) -> &'a Device {
+        &state.devices[&self.device.device]
+    }
+
+    /// The start that is taken for the one at work, and the one after which it came back.
+    fn last(&self, state: &State) -> (u8, Option<u8>) {
+        let last = self.row(state).instances.as_ref().unwrap().last().unwrap();
+        (last.instance.as_bytes()[0], last.over.map(|over| over.as_bytes()[0]))
+    }
+}
+
+/// A start of ours as a friend names it.
+fn ours(state: &State, start: u8, started: Timestamp, over: Option<Nonce>) -> Heard {
+    let instance = Nonce([start; 16]);
+    Heard { instance, started, over, word: sign_start(&state.own.identity, instance, started) }
+}
+
+#[test]
+fn a_start_that_this_device_has_not_signed_is_no_copy_of_it() {
+    in_turn(|state, turn| {
+        let ben = Ben::new(2, state, turn);
+        let (present, later) = (state.start(), turn.now.after(DAY));
+        let true_one = ours(state, 7, later, Some(present.instance));
+        let by_ben = sign_start(&ben.identity, true_one.instance, later);
+        for word in [by_ben, SignatureBytes([0; 64])] {
+            let invented = Heard { word, ..true_one.clone() };
+            ben.says(state, turn, &ben.question(turn, 1, vec![invented])).unwrap();
+        }
+        // A signature of another moment is none of this one.
+        let dated = Heard { started: later.after(SECOND), ..true_one.clone() };
+        ben.says(state, turn, &ben.question(turn, 1, vec![dated])).unwrap();
+        assert_eq!((state.signs.len(), state.own.starts.len()), (0, 1));
+        ben.says(state, turn, &ben.question(turn, 1, vec![true_one])).unwrap();
+        assert_eq!(state.signs, [Sign::Rival { is_later: true }]);
+        assert_eq!(state.own.starts.len(), 2);
+    });
+}
+
+#[test]
+fn a_friend_who_says_that_an_earlier_start_came_back_is_believed_once_a_day_and_this_one_goes_on() {
+    in_turn(|state, turn| {
+        let ben = Ben::new(2, state, turn);
+        // The clock was years ahead at that start.
+        let earlier = ours(state, 7, turn.now.after(1_000 * DAY), Some(state.start().instance));
+        let row = Start { instance: earlier.instance, started: earlier.started, over: None, word: None };
+        state.own.starts.insert(0, row);
+        ben.says(state, turn, &ben.question(turn, 1, vec![earlier.clone()])).unwrap();
+        assert_eq!(state.signs, [Sign::Rival { is_later: false }]);
+        let mut standings = Standings::default();
+        standings.follow(state, turn).unwrap();
+        assert!(state.own.is_halted);
+        turn.now = turn.now.after(COPY_QUESTION);
+        assert!(standings.tick(state, turn) && !state.own.is_halted, "it goes on without a word of its user");
+        turn.now = turn.now.after(HOUR);
+        standings.follow(state, turn).unwrap();
+        let again = Heard { over: Some(state.start().instance), ..earlier };
+        ben.says(state, turn, &ben.question(turn, 1, vec![again])).unwrap();
+        assert_eq!(state.signs, [Sign::Newer]);
+    });
+}
+
+#[test]
+fn a_standing_whose_start_its_sender_has_not_signed_is_refused() {
+    in_turn(|state, turn| {
+        let ben = Ben::new(2, state, turn);
+        let question = ben.question(turn, 1, Vec::new());
+        let forged = Standing { started: question.started.after(SECOND), ..question.clone() };
+        assert!(matches!(ben.says(state, turn, &forged), Err(Rejected::Drop(DropReason::Malformed))));
+        assert!(ben.row(state).instances.is_none());
+        ben.says(state, turn, &question).unwrap();
+        assert_eq!(ben.last(state), (1, None));
+    });
+}
+
+#[test]
+fn an_answer_to_a_question_of_before_the_last_start_brings_no_start_back() {
+    in_turn(|state, turn| {
+        let ben = Ben::new(2, state, turn);
+        let early = ben.is_asked(state, turn);
+        ben.says(state, turn, &ben.question(turn, 1, Vec::new())).unwrap();
+        ben.says(state, turn, &ben.question(turn, 2, Vec::new())).unwrap();
+        assert_eq!(ben.last(state), (2, None));
+        // It was on its way when the device was started again.
+        ben.answers(state, turn, 1, early);
+        assert_eq!(ben.last(state), (2, None));
+        let late = ben.is_asked(state, turn);
+        ben.answers(state, turn, 1, late);
+        assert_eq!(ben.last(state), (1, Some(2)), "both are at work");
+        assert!(state.compare.contains_key(&ben.device.device));
+    });
+}
+
+#[test]
+fn a_link_of_before_the_last_start_brings_no_start_back() {
+    in_turn(|state, turn| {
+        let ben = Ben::new(2, state, turn);
+        let (device, before) = (ben.device.device, turn.now);
+        ben.says(state, turn, &ben.question(turn, 1, Vec::new())).unwrap();
+        turn.now = turn.now.after(SECOND);
+        ben.says(state, turn, &ben.question(turn, 2, Vec::new())).unwrap();
+        met(state, turn, &device, Nonce([1; 16]), before);
+        assert_eq!(ben.last(state), (2, None));
+        met(state, turn, &device, Nonce([2; 16]), turn.now.after(SECOND));
+        assert_eq!(ben.last(state), (2, None));
+        met(state, turn, &device, Nonce([1; 16]), turn.now.after(SECOND));
+        assert_eq!(ben.last(state), (1, Some(2)));
+    });
+}
+
+#[test]
+fn an_answer_waits_for_the_start_that_asked_and_for_no_other() {
+    in_turn(|state, turn| {
+        let ben = Ben::new(2, state, turn);
+        let mut standings = Standings::default();
+        ben.says(state, turn, &ben.question(turn, 1, Vec::new())).unwrap();
+        standings.follow(state, turn).unwrap();
+        assert!(ben.row(state).answering.is_some());
+        met(state, turn, &ben.device.device, Nonce([1; 16]), turn.now);
+        assert!(ben.row(state).answering.is_some());
+        met(state, turn, &ben.device.device, Nonce([2; 16]), turn.now);
+        assert!(ben.row(state).answering.is_none());
+    });
+}
+
+#[test]
+fn of_each_device_only_so_many_starts_are_remembered() {
+    in_turn(|state, turn| {
+        let ben = Ben::new(2, state, turn);
+        for start in 1..100 {
+            ben.says(state, turn, &ben.question(turn, start, Vec::new())).unwrap();
+        }
+        assert_eq!(ben.row(state).instances.as_ref().unwrap().len(), INSTANCES_HEARD_MAX);
+        assert_eq!((ben.last(state), state.starts_heard.len()), ((99, None), 1));
+    });
+}
