@@ -356,3 +356,33 @@ fn the_first_two_pages_stay_short() {
     assert!((80..=120).contains(&lines("README.md")), "{} lines", lines("README.md"));
     assert!(lines("ARCHITECTURE.md") <= 150, "{} lines", lines("ARCHITECTURE.md"));
 }
+
+/// What a patch expects of each file: the lines of a hunk that it keeps or takes away.
+fn expected_by(patch: &str) -> Vec<(String, String)> {
+    let mut hunks: Vec<(String, String)> = Vec::new();
+    let mut path = "";
+    for line in patch.lines().skip_while(|line| !line.starts_with("--- ")) {
+        if let Some(file) = line.strip_prefix("--- a/") {
+            path = file;
+        } else if line.starts_with("@@") {
+            hunks.push((path.to_owned(), String::new()));
+        } else if let (Some(kept), Some((_, lines))) = (line.strip_prefix([' ', '-']), hunks.last_mut()) {
+            lines.push_str(kept);
+            lines.push('\n');
+        }
+    }
+    hunks
+}
+
+#[test]
+fn every_mutant_still_fits_the_code() {
+    let patches = files(&[".patch"]);
+    assert!(patches.len() > 20);
+    for patch in patches {
+        let hunks = expected_by(&fs::read_to_string(&patch).unwrap());
+        assert!(!hunks.is_empty(), "{patch:?} changes nothing");
+        for (path, lines) in hunks {
+            assert!(read(&path).contains(&lines), "{patch:?} does not fit {path}");
+        }
+    }
+}
