@@ -17,7 +17,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use symbolon_core::contact::{ContactBody, ContactRecord};
 use symbolon_core::wire::{
     AcceptBody, AcceptHead, Bundle, BundleDevice, ConfirmBody, Contact, First, Heard, Introduced, Introduction, IntroductionBody, Known,
-    LeafCredential, OfferBody, PresenceBody, Renews, RoomPayload, RoomStanding, SignedPresence, Standing, Statement, Step, Text,
+    LeafCredential, OfferBody, PresenceBody, Renews, RoomPayload, RoomStanding, SignedPresence, Standing, Statement, Step, Text, True,
     direct_package, sign_start,
 };
 use symbolon_presence::address::Address;
@@ -275,15 +275,23 @@ pub fn standing() -> Standing {
         }],
         reply: Some(ann().reply_contact()),
         word: sign_start(&ann().identity, Nonce([0x71; 16]), NOW),
+        copied: None,
+        entered: None,
     }
 }
 
-/// Ben's answer to it.
+/// Ben's answer to it: he has seen Ann's device seal twice, and waits for a Confirm.
 pub fn standing_answer() -> Standing {
+    let instance = Nonce([0x71; 16]);
     Standing {
+        instance: Nonce([0x74; 16]),
         nonce: Nonce([0x75; 16]),
         answers: Some(Nonce([0x72; 16])),
-        word: sign_start(&ben().identity, Nonce([0x71; 16]), NOW),
+        heard: vec![Heard { instance, started: NOW, over: None, word: sign_start(&ann().identity, instance, NOW) }],
+        reply: Some(ben().reply_contact()),
+        word: sign_start(&ben().identity, Nonce([0x74; 16]), NOW),
+        copied: Some(True),
+        entered: Some(True),
         ..standing()
     }
 }

@@ -376,3 +376,33 @@ fn the_second_user_of_an_invite_hears_that_it_is_used_up_soon_after_its_owner_ca
     assert_eq!(sim.status_of(d, third), RequestStatus::Expired, "while the owner is away");
     sim.check(true);
 }
+
+#[test]
+fn an_answer_for_a_relay_that_is_gone_holds_up_no_text() {
+    let mut sim = Sim::of_friends(15, &["Andi", "Ben"]);
+    sim.lookup.is_there = true;
+    let [(_, of_andi), (gone, of_ben), (_, later)] = [(); 3].map(|()| sim.add_relay());
+    let add =
+        |sim: &mut Sim, ix: Ix, link: &str| assert!(sim.command(ix, Command::RelayAdd { link: link.to_owned(), claim: None }).is_ok());
+    add(&mut sim, 0, &of_andi);
+    add(&mut sim, 1, &of_ben);
+    sim.run_for(30 * MINUTE);
+    for (from, to) in [(0, 1), (1, 0)] {
+        assert!(sim.say(from, to, "before").is_some());
+    }
+    sim.run_for(MINUTE);
+    sim.stop(0, 3 * HOUR);
+    sim.run_for(MINUTE);
+    sim.set_apart(0, 1, true);
+    // Ben's question goes to Andi's relay, and names Ben's for the answer.
+    sim.crash(1, MINUTE / 60);
+    sim.run_for(MINUTE);
+    sim.say(1, 0, "are you there").unwrap();
+    sim.run_for(30 * MINUTE);
+    sim.set_gone(gone, true);
+    add(&mut sim, 1, &later);
+    sim.run_for(4 * HOUR);
+    sim.say(0, 1, "text").unwrap();
+    sim.run_for(8 * HOUR);
+    assert_eq!(state(&mut sim, 0, "text"), Some(MessageState::Delivered));
+}

@@ -489,10 +489,13 @@ impl Depots {
         let Some(progress) = self.waiting.get_mut(id) else { return Ok(()) };
         // Of one that waited before, first its next row alone: most wait still.
         let mut limit = if std::mem::take(&mut progress.calls).is_empty() { PAGE } else { 1 };
+        let mut waits = false;
         for lane in 0..lanes {
-            loop {
-                let (Some(progress), Some((next, end))) = (self.waiting.get(id), ends.get(lane)) else { return Ok(()) };
-                let Some(cursor) = progress.cursors.get(lane).copied().filter(|cursor| cursor < next) else { break };
+            // The first row that waits for a relay without holding up the others.
+            let mut aside = None;
+            let (Some(progress), Some((next, end))) = (self.waiting.get(id), ends.get(lane)) else { return Ok(()) };
+            let Some(mut cursor) = progress.cursors.get(lane).copied() else { break };
+            while cursor < *next {
                 if self.budget == 0 {
                     self.go_on_soon(turn, *id);
                     return Ok(());
@@ -501,23 +504,34 @@ impl Depots {
                 self.budget = self.budget.saturating_sub(page.len().max(1));
                 let mut past = *next;
                 for (number, row) in page.iter().take_while(|(number, _)| number < end) {
-                    if !self.leave(state, turn, device, *number, row) {
-                        past = *number;
-                        break;
+                    if self.leave(state, turn, device, *number, row) {
+                        continue;
                     }
+                    if matches!(row.what, What::Standing | What::Answer) {
+                        // What it goes to may be gone; the texts have ways of their own.
+                        aside.get_or_insert(*number);
+                        continue;
+                    }
+                    past = *number;
+                    break;
                 }
                 let is_stopped = past != *next;
                 if !is_stopped && let Some((number, _)) = page.last().filter(|(number, _)| page.len() == limit && number < end) {
                     past = number.saturating_add(1);
                 }
                 limit = PAGE;
+                cursor = past;
                 if let Some(cursor) = self.waiting.get_mut(id).and_then(|progress| progress.cursors.get_mut(lane)) {
-                    *cursor = past;
+                    *cursor = aside.unwrap_or(past);
                 }
                 if is_stopped {
                     return Ok(());
                 }
             }
+            waits |= aside.is_some();
+        }
+        if waits {
+            return Ok(());
         }
         // All of it lies at a relay, is on its way there, or has no relay to lie at: nobody is
         // called for it. What comes new, or must be left again, begins it once more.

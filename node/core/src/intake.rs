@@ -543,6 +543,20 @@ impl Intake {
             }
         };
         let Some((device, counter)) = found else {
+            let proved = match origin {
+                Origin::Link(link) => delivery.friend_behind(state, link),
+                Origin::Depot(..) => None,
+            };
+            if (proved.is_some() || origin.is_depot())
+                && let Some(device) = self.tags.used(state, &tag, proved)
+                && let Some(peer) = state.devices.get(&device).map(|row| row.peer)
+                && state.rates.deposit(turn.now, peer, envelope.len())
+            {
+                // Another envelope has taken its place: its sender is an older copy that cannot know it yet.
+                self.count(DropReason::Reused);
+                note_copy(state, &device);
+                return Ok(());
+            }
             self.count(DropReason::Unopenable);
             delivery.fault(state, turn, origin);
             return Ok(());
@@ -731,7 +745,7 @@ impl Intake {
             Err(Rejected::Drop(DropReason::Reused)) => {
                 // No answer: its sender makes the room again, and says what is in it once more.
                 self.count(DropReason::Reused);
-                state.compare.entry(*device).or_insert(None);
+                note_copy(state, device);
                 return Ok(());
             }
             Err(Rejected::Drop(reason)) => {
@@ -748,6 +762,14 @@ impl Intake {
         turn.put_raw(Table::Seen, frame.as_bytes(), seen(turn.stamp, outcome, sender.as_ref()));
         delivery.acknowledge(state, turn, origin, sender, frame, outcome);
         Ok(())
+    }
+}
+
+/// A device sealed what its newer state has sealed already. It is asked how both stand, and hears it so.
+fn note_copy(state: &mut State, device: &DeviceId) {
+    if let Some(row) = state.device_mut(device).filter(|row| row.is_copied != Some(true)) {
+        row.is_copied = Some(true);
+        state.compare.entry(*device).or_insert(None);
     }
 }
 

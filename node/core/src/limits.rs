@@ -134,6 +134,8 @@ pub const ANSWERS_OF_GRANT: u64 = 64;
 pub const DIRECTS_OF_GRANT: u64 = 64;
 /// Offers of one person taken in within an hour, new revisions among them.
 pub const OFFERS_OF_PERSON: u64 = 32;
+/// So long the Offer of a renewal waits for its Accept before an answer leads to another one.
+pub const RENEWAL_ANSWER: u64 = 10 * MINUTE;
 /// Offers of one friend accepted within a day without asking the user.
 pub const RENEWALS_OF_FRIEND: u64 = 8;
 /// How often within a day one friend is believed that another copy of this folder runs, or that friends hold a later secret.

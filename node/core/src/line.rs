@@ -31,6 +31,7 @@ pub(crate) fn enter(state: &mut State, turn: &Turn<'_>, peer: &PeerId, left: Opt
         forgotten.extend(formers.drain(..excess).filter(|former| former.is_read).map(|former| former.room));
         row.former = (!formers.is_empty()).then_some(formers);
         row.line = Some(room);
+        row.is_copied = None;
         row.send_counter = line_start(&room, &own, &device);
         row.receive_counter = line_start(&room, &device, &own);
         row.missing.clear();

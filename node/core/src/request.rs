@@ -211,6 +211,7 @@ pub(crate) fn blank(turn: &mut Turn<'_>, id: RequestId, direction: Direction) ->
         ended: None,
         answered: None,
         renews: None,
+        confirm_to: None,
     }
 }
 

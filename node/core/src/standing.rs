@@ -20,7 +20,9 @@ use crate::state::{Device, Friend, FriendState, Message, Renewing, Sign, Start, 
 use crate::table::Table;
 use crate::tags::FAR_AHEAD;
 use crate::turn::{DropReason, Rejected, Turn, TurnFailed};
-use crate::wire::{Contact, First, Heard, PAYLOAD_MAX, RoomStanding, Standing, Statement, Step, direct_package, is_start_of, sign_start};
+use crate::wire::{
+    Contact, First, Heard, PAYLOAD_MAX, RoomStanding, Standing, Statement, Step, True, direct_package, is_start_of, sign_start,
+};
 use minicbor::{Decode, Encode};
 use std::collections::{BTreeMap, BTreeSet};
 use symbolon_presence::codec;
@@ -125,7 +127,8 @@ impl Standings {
         asked.drain(..excess);
         asked.push(body.nonce);
         row.asked = Some(asked);
-        let via = way.map(|way| Via::contact(way, None));
+        // Where an answer comes late, the way that was named for it may be closed.
+        let via = way.filter(|way| !way.expires.is_expired_at(turn.now)).map(|way| Via::contact(way, None));
         // An answer that waits is not taken back by a question: two who only asked would never learn anything.
         let what = if is_question { What::Standing } else { What::Answer };
         outbox::supersede(state, turn, id, &what)?;
@@ -361,6 +364,8 @@ fn body(state: &mut State, turn: &mut Turn<'_>, id: &DeviceId, answers: Option<&
         heard: instances.iter().filter_map(heard).collect(),
         reply,
         word: sign_start(&state.own.identity, start.instance, start.started),
+        copied: row.is_copied.filter(|is| *is).map(|_| True),
+        entered: (friend.renewing == Some(Renewing::Entered)).then_some(True),
     }))
 }
 
@@ -395,6 +400,9 @@ pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, device: &identity:
     let is_timely = turn.now.0.abs_diff(standing.at.0) <= CLOCK_SKEW;
     if is_answer || is_timely {
         watch_for_rivals(state, turn, &device.peer, &standing);
+    }
+    if standing.entered.is_some() {
+        renewal::confirm_again(state, turn, device, &standing)?;
     }
     let Some(nonce) = standing.answers else {
         // A question, which may be old: what it says is a reason to ask, never one to act.
@@ -437,7 +445,7 @@ fn judge(state: &State, id: &DeviceId, said: &Standing) -> Verdict {
         let has_seen_more = said.opened > row.send_counter || theirs.opened > row.send_sequence;
         // It was told that we hold what we do not hold.
         let has_our_word = theirs.settled > row.receive_sequence;
-        return if has_seen_more || has_our_word { Verdict::Behind } else { Verdict::Fine };
+        return if has_seen_more || has_our_word || said.copied.is_some() { Verdict::Behind } else { Verdict::Fine };
     }
     // On the way from one room to the other.
     let is_under_way = state.requests.values().any(|row| row.peer == friend.peer && row.room == Some(theirs.room) && request::is_open(row));
@@ -461,9 +469,7 @@ fn act(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, id: &DeviceId, sai
     }
     let Some(friend) = state.friends.get(peer).cloned() else { return Ok(()) };
     let is_ours_to_do = match (friend.renewing, verdict) {
-        (Some(Renewing::Behind), _) => true,
-        (_, Verdict::Behind) => true,
-        (Some(Renewing::Entered), Verdict::Astray) => false,
+        (Some(Renewing::Behind), _) | (_, Verdict::Behind) => true,
         // Somebody has to begin: it takes one.
         (_, Verdict::Astray) => state.own.identity.device < *id,
         (_, Verdict::Fine) => false,
@@ -472,15 +478,19 @@ fn act(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, id: &DeviceId, sai
         // Whatever began again since: in a room that is whole it can be said.
         crate::friend::give_again(state, turn, peer)?;
     }
-    if !is_ours_to_do || renewal::is_answered(state, peer, said) {
+    if !is_ours_to_do || renewal::is_under_way(state, turn, peer) {
         return Ok(());
+    }
+    if friend.renewing != Some(Renewing::Behind) || verdict == Verdict::Behind {
+        if friend.renewing == Some(Renewing::Entered) {
+            // The room that was entered is none that both share: nobody confirms it.
+            renewal::give_up_entering(state, turn, peer)?;
+        }
+        fall_behind(state, turn, friend)?;
+        state.signs.push(Sign::Newer);
     }
     if !state.rates.room(turn.now, *peer) {
         return Ok(());
-    }
-    if friend.renewing.is_none() || verdict == Verdict::Behind {
-        fall_behind(state, turn, friend)?;
-        state.signs.push(Sign::Newer);
     }
     renewal::offer(state, turn, peer, id, said)
 }
@@ -528,16 +538,25 @@ fn note_instance(state: &mut State, turn: &Turn<'_>, id: &DeviceId, said: &Stand
 }
 
 /// A device has proved itself on a link that came up at this moment, in one of its starts.
-pub(crate) fn met(state: &mut State, turn: &mut Turn<'_>, id: &DeviceId, instance: Nonce, since: Timestamp) {
-    let Some(row) = state.devices.get(id) else { return };
-    let is_last = row.instances.iter().flatten().last().is_none_or(|last| last.instance == instance);
-    if let Some(number) = row.answering.filter(|_| !is_last) {
-        // The run that asked is over, and with it the grant under which it is answered.
-        outbox::remove(state, turn, id, number);
+pub(crate) fn met(state: &mut State, turn: &mut Turn<'_>, id: &DeviceId, instance: Nonce, since: Timestamp) -> Result<(), TurnFailed> {
+    let Some(row) = state.devices.get(id) else { return Ok(()) };
+    if row.instances.iter().flatten().last().is_some_and(|last| last.instance != instance) {
+        // The run that named a way for it is over, and with it the grant under which that is open.
+        let (answer, question) = (row.answering, row.saying);
+        if let Some(number) = answer {
+            outbox::remove(state, turn, id, number);
+        }
+        if let Some(number) = question
+            && outbox::row(turn, id, number)?.is_some_and(|row| row.via.is_some())
+        {
+            outbox::remove(state, turn, id, number);
+            state.compare.entry(*id).or_insert(None);
+        }
     }
     if state.starts_heard.get(id).is_none_or(|heard| *heard < since) {
         came_back(state, turn, id, instance);
     }
+    Ok(())
 }
 
 /// One start of a device was at work after another one was heard: on a link that is newer, or by an

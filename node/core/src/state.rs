@@ -643,11 +643,12 @@ impl State {
 
     /// A copy of this folder was noticed: its starts surprise nobody any more.
     pub fn know_start(&mut self, start: Start) {
-        let own = self.own.starts.len().saturating_sub(1);
         if self.own.starts.len() >= limits::INSTANCES_OWN_MAX {
             self.own.starts.remove(0);
         }
-        self.own.starts.insert(own.min(self.own.starts.len()), start);
+        // The present one stays the last.
+        let present = self.own.starts.len().saturating_sub(1);
+        self.own.starts.insert(present, start);
         self.dirty_starts = true;
     }
 

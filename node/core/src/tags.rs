@@ -155,6 +155,22 @@ impl Tags {
         }
         None
     }
+
+    /// The device that has used a tag lately for an envelope that was taken in: this device, or any.
+    pub fn used(&mut self, state: &mut State, tag: &Tag, only: Option<DeviceId>) -> Option<DeviceId> {
+        let wanted = state.devices.values().filter(|row| only.is_none_or(|only| only == row.device));
+        for (device, next) in wanted.map(|row| (row.device, row.receive_counter)).collect::<Vec<_>>() {
+            if self.searched + AHEAD > SEARCH_MAX {
+                return None;
+            }
+            self.searched += AHEAD;
+            let Some(key) = state.envelope_key_from(&device) else { continue };
+            if (next.saturating_sub(AHEAD)..next).any(|counter| key.tag(counter) == *tag) {
+                return Some(device);
+            }
+        }
+        None
+    }
 }
 
 #[cfg(test)]

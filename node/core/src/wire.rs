@@ -25,7 +25,7 @@ mod standing;
 
 pub use introduction::{Consent, INTRODUCTION_LIFETIME, IntroCard, Introduced, Introduction, IntroductionBody, VerifiedIntroduction};
 pub use presence::{Labels, PresenceBody, PresenceKeys, SignedPresence};
-pub use standing::{Heard, Renews, RoomStanding, Standing, direct_package, is_start_of, sign_start};
+pub use standing::{Heard, Renews, RoomStanding, Standing, True, direct_package, is_start_of, sign_start};
 
 /// The longest payload inside an envelope, in bytes.
 pub const PAYLOAD_MAX: usize = 256 * 1024;

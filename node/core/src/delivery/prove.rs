@@ -147,7 +147,7 @@ impl Delivery {
         row.proved = true;
         row.instance = Some(prove.instance);
         let since = row.since;
-        standing::met(state, turn, device, Nonce(prove.instance), since);
+        standing::met(state, turn, device, Nonce(prove.instance), since)?;
         self.keep(turn, link, device);
         let session = self.sessions.entry(*device).or_default();
         session.tried = true;

@@ -66,13 +66,6 @@ fn is_over_for_both(state: &State, turn: &Turn<'_>, row: &outbox::OutboxRow, at:
 /// A receipt line has come for an envelope in our outbox.
 pub(super) fn settle(state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>, item: &Acknowledged) -> Result<(), TurnFailed> {
     let Some(row) = outbox::row(turn, &item.device, item.number)? else { return Ok(()) };
-    if item.outcome == Outcome::Delivered
-        && !row.what.is_step()
-        && let Some(peer) = state.devices.get(&item.device).map(|row| row.peer).filter(|peer| state.confirming.contains(peer))
-    {
-        // Opened in the room, so our Confirm is there, too.
-        request::heard(state, turn, &peer, &item.device)?;
-    }
     let fault = match item.outcome {
         Outcome::Refused(Refusal::Full) => {
             // There may be room later.

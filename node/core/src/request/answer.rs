@@ -237,18 +237,27 @@ pub(crate) fn receive_accept(state: &mut State, turn: &mut Turn<'_>, answer: Ans
     state.save_friend(turn, friend);
     line::enter(state, turn, &row.peer, None, room, false);
     let name = if row.name.is_empty() { head.name.clone() } else { row.name.clone() };
-    state.save_request(turn, Request { status: RequestStatus::Accepted, accepted: Some(accepted), name, ..row.clone() });
+    let confirm_to = Some(head.reply);
+    let row = Request { status: RequestStatus::Accepted, accepted: Some(accepted), name, confirm_to, ..row };
+    state.save_request(turn, row.clone());
     turn.notify(Event::Request(request));
-
-    let bundle = RoomPayload::Bundle(own_bundle(state, turn, &row.peer, std::slice::from_ref(&device)));
-    let bundle = turn.cipher.seal(room, &codec::encode(&bundle), &[])?;
-    let body = codec::encode(&ConfirmBody { request: row.wire, bundle: Some(bundle.bytes) });
-    if let Some(envelope) = seal_step(state, turn, Step::Confirm, &device, &head.reply, accepted, body) {
-        state.confirming.insert(row.peer);
-        outbox::enqueue(state, turn, &device.device, What::Confirm(request), Some(Via::contact(&head.reply, None)), envelope);
-    }
+    confirm(state, turn, &row, &device)?;
     settle(state, turn, &row.peer)?;
     conversation::release_held(state, turn, &row.peer)?;
+    Ok(())
+}
+
+/// Says to the device whose Accept came first that it has: in the room of both, with what friends get.
+pub(super) fn confirm(state: &mut State, turn: &mut Turn<'_>, row: &Request, device: &Device) -> Result<(), Rejected> {
+    let (Some(room), Some(accepted), Some(reply)) = (row.room, row.accepted, &row.confirm_to) else { return Ok(()) };
+    let bundle = RoomPayload::Bundle(own_bundle(state, turn, &row.peer, std::slice::from_ref(device)));
+    let bundle = turn.cipher.seal(room, &codec::encode(&bundle), &[])?;
+    let body = codec::encode(&ConfirmBody { request: row.wire, bundle: Some(bundle.bytes) });
+    if let Some(envelope) = seal_step(state, turn, Step::Confirm, device, reply, accepted, body) {
+        state.confirming.insert(row.peer);
+        outbox::supersede(state, turn, &device.device, &What::Confirm(row.id))?;
+        outbox::enqueue(state, turn, &device.device, What::Confirm(row.id), Some(Via::contact(reply, None)), envelope);
+    }
     Ok(())
 }
 

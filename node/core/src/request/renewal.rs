@@ -8,7 +8,7 @@ use super::offer::{IncomingRoom, check_room, create_room, first_revision, local_
 use super::{answer, blank, devices_of, make_room, set_status};
 use crate::command::{Direction, RequestStatus};
 use crate::conversation::split_key;
-use crate::limits::{OFFER_MAX, REENTRIES_PER_DAY, RENEWAL_NAMES_MAX, REQUEST_LIFETIME, RESEND_LIFE, RESEND_ROWS_MAX};
+use crate::limits::{OFFER_MAX, REENTRIES_PER_DAY, RENEWAL_ANSWER, RENEWAL_NAMES_MAX, REQUEST_LIFETIME, RESEND_LIFE, RESEND_ROWS_MAX};
 use crate::outbox::{self, Via, What};
 use crate::seam::{Event, Warning};
 use crate::standing;
@@ -31,12 +31,33 @@ fn open_of<'a>(state: &'a State, peer: &PeerId, direction: Direction) -> impl It
     })
 }
 
-/// Whether a friend has entered the room of an Offer of ours already: the Accept is under way.
-pub(crate) fn is_answered(state: &State, peer: &PeerId, said: &Standing) -> bool {
+/// Whether an Offer of ours is on its way to a friend, or the Accept to us. After a while it is not: the friend's device
+/// may have lost the question that the Offer follows, or ours the Accept, with a newer state of its folder.
+pub(crate) fn is_under_way(state: &State, turn: &Turn<'_>, peer: &PeerId) -> bool {
+    open_of(state, peer, Direction::Out).any(|row| turn.stamp.since(row.created) < RENEWAL_ANSWER)
+}
+
+/// A friend's device waits for the Confirm of this room still: it was lost with a newer state of its folder.
+pub(crate) fn confirm_again(state: &mut State, turn: &mut Turn<'_>, device: &Device, said: &Standing) -> Result<(), Rejected> {
     let room = said.rooms.first().map(|room| room.room);
-    // After its time the Accept is not let in any more: then another Offer is needed.
-    let now = state.clock.now();
-    open_of(state, peer, Direction::Out).any(|row| row.room == room && !row.expires.is_expired_at(now))
+    let is_in = |row: &&Request| {
+        let is_answered = matches!(row.status, RequestStatus::Accepted | RequestStatus::Confirmed);
+        row.peer == device.peer && row.direction == Direction::Out && row.room == room && row.renews.is_some() && is_answered
+    };
+    if room.is_none() || state.friends.get(&device.peer).map(|friend| friend.room) != room {
+        return Ok(());
+    }
+    let Some(row) = state.requests.values().find(is_in).cloned() else { return Ok(()) };
+    answer::confirm(state, turn, &row, device)
+}
+
+/// Takes back that a friend's renewal was accepted.
+pub(crate) fn give_up_entering(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<(), TurnFailed> {
+    let accepted = open_of(state, peer, Direction::In).filter(|row| row.status == RequestStatus::Accepted);
+    for id in accepted.map(|row| row.id).collect::<Vec<_>>() {
+        set_status(state, turn, &id, RequestStatus::Cancelled)?;
+    }
+    Ok(())
 }
 
 /// Asks a friend's device for a new room, because of what it has said. An older Offer is given up.
@@ -241,7 +262,8 @@ impl Missing {
         let (Some(newest), Some(oldest)) = (self.arrivals.first().copied(), self.arrivals.last().copied()) else { return };
         if friend.resent.is_some_and(|at| now.since(at) < RESEND_LIFE) {
             let count = u32::try_from(self.arrivals.len()).unwrap_or(u32::MAX);
-            friend.lacks = Some(Lacks { after: oldest.saturating_sub(1), before: newest.saturating_add(1), count });
+            let lacks = Lacks { after: oldest.saturating_sub(1), before: newest.saturating_add(1), count };
+            friend.lacks = Some(friend.lacks.map_or(lacks, |known| known.and(lacks)));
             return;
         }
         friend.resent = Some(now);

@@ -164,6 +164,9 @@ pub(crate) struct Request {
     /// It makes the room of a friendship again; nobody is asked.
     #[n(25)]
     pub renews: Option<Renews>,
+    /// Where the Confirm goes.
+    #[n(26)]
+    pub confirm_to: Option<Contact>,
 }
 
 /// Why a request or message cannot go on.
@@ -286,6 +289,15 @@ pub(crate) struct Lacks {
     pub count: u32,
 }
 
+impl Lacks {
+    /// Both together. Where one reaches back behind the other, it holds that one's texts as well.
+    pub fn and(self, other: Self) -> Self {
+        let (first, second) = if self.after <= other.after { (self, other) } else { (other, self) };
+        let count = if second.after < first.before { first.count.max(second.count) } else { first.count.saturating_add(second.count) };
+        Self { after: first.after, before: first.before.max(second.before), count }
+    }
+}
+
 impl Friend {
     /// Whether something may be sealed for the friend in their room.
     pub fn may_seal(&self) -> bool {
@@ -402,6 +414,9 @@ pub(crate) struct Device {
     /// Those of `asked` that are older than the start which was heard last.
     #[n(21)]
     pub asked_before: Option<Vec<Nonce>>,
+    /// Whether it sealed an envelope at a place of the present room that was opened with another one: it runs from an older copy.
+    #[n(22)]
+    pub is_copied: Option<bool>,
 }
 
 /// A room that was left, and how far its envelopes were received.
@@ -465,6 +480,7 @@ impl Device {
             saying: None,
             answering: None,
             asked_before: None,
+            is_copied: None,
         }
     }
 

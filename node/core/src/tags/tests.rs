@@ -171,3 +171,26 @@ fn devices_take_turns_when_a_minute_is_too_short_for_all() {
     });
     assert!(matches!(found, Some((AHEAD, 1..))), "found, but not by the first device");
 }
+
+#[test]
+fn a_tag_that_was_used_lately_is_known_within_the_minutes_searches_and_none_that_is_still_expected() {
+    let mut pair = pair();
+    for counter in 0..100 {
+        pair.find(NOW, counter);
+        pair.take(counter);
+    }
+    let used = |pair: &mut Pair, counter: u64, only: Option<DeviceId>| {
+        let tag = pair.key.tag(counter);
+        pair.tags.used(&mut pair.state, &tag, only)
+    };
+    let device = pair.device;
+    assert_eq!(used(&mut pair, 99, None), Some(device));
+    assert_eq!(used(&mut pair, 100 - AHEAD, Some(device)), Some(device));
+    assert_eq!(used(&mut pair, 99 - AHEAD, None), None, "too long ago");
+    assert_eq!(used(&mut pair, 100, None), None, "not yet used");
+    assert_eq!(used(&mut pair, 99, Some(DeviceId([9; 16]))), None, "another device's");
+    while pair.tags.searched + AHEAD <= SEARCH_MAX {
+        used(&mut pair, 0, None);
+    }
+    assert_eq!(used(&mut pair, 99, None), None, "not in this minute");
+}

@@ -52,6 +52,28 @@ pub struct Standing {
     /// The sender's signature over its start ([`sign_start`]): the receiver hands it on.
     #[n(11)]
     pub word: SignatureBytes,
+    /// The receiver sealed another envelope at a place in the first room that the sender had opened already.
+    #[n(12)]
+    pub copied: Option<True>,
+    /// The sender has entered the first room by a renewal, and waits for its Confirm.
+    #[n(13)]
+    pub entered: Option<True>,
+}
+
+/// Said only where it is true.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct True;
+
+impl<C> Encode<C> for True {
+    fn encode<W: minicbor::encode::Write>(&self, e: &mut minicbor::Encoder<W>, _: &mut C) -> Result<(), minicbor::encode::Error<W::Error>> {
+        e.bool(true)?.ok()
+    }
+}
+
+impl<'b, C> Decode<'b, C> for True {
+    fn decode(d: &mut minicbor::Decoder<'b>, _: &mut C) -> Result<Self, minicbor::decode::Error> {
+        if d.bool()? { Ok(Self) } else { Err(minicbor::decode::Error::message("said though it is not so")) }
+    }
 }
 
 /// One room in a [`Standing`].
