@@ -1,9 +1,9 @@
 //! Standing: who of two devices is behind what the other one has seen of it.
 //!
-//! An older copy of a folder that is put back cannot tell by itself that it is one: it has every
+//! An older copy of a folder that is put back cannot know alone that it is one: it has every
 //! reason to go on. So devices of friends say to each other, sealed to the keys of their
 //! certificates, how far they have read each other, and a device that hears of more than it has
-//! sent, or is told that it has acknowledged what it does not have, has the room of that
+//! sent, or that it has acknowledged what it does not have, has the room of that
 //! friendship made again ([`crate::request::renewal`]). `docs/protocol/renewal.md`.
 
 use crate::delivery::is_blocked;
@@ -65,8 +65,8 @@ pub(crate) struct Standings {
     /// When Standings went to each device in the last hour, and which of them were questions; at most
     /// [`STANDINGS_PER_HOUR`] each.
     sent: BTreeMap<DeviceId, Vec<(Timestamp, bool)>>,
-    /// Devices that were told at this start, and those that are when they are a friend's.
-    told: BTreeSet<DeviceId>,
+    /// Devices that have heard of this start, and those that hear of it once they are a friend's.
+    greeted: BTreeSet<DeviceId>,
     pending: BTreeSet<DeviceId>,
     behind: Option<Behind>,
     rival: Option<Rival>,
@@ -88,20 +88,20 @@ impl Standings {
         Some(rival.seen.after(COPY_QUESTION))
     }
 
-    /// Links to devices are there, or something is left for them at relays: each is told once, at
+    /// Links to devices are there, or something is left for them at relays: each hears of us once, at
     /// every start, and before anything else that waits.
     pub fn meet(&mut self, state: &mut State, turn: &mut Turn<'_>, met: impl IntoIterator<Item = DeviceId>) -> Result<(), TurnFailed> {
         self.pending.extend(met);
-        self.pending.retain(|device| state.devices.contains_key(device) && !self.told.contains(device));
+        self.pending.retain(|device| state.devices.contains_key(device) && !self.greeted.contains(device));
         for device in self.pending.iter().copied().filter(|device| is_friends(state, device)).collect::<Vec<_>>() {
             self.pending.remove(&device);
-            self.told.insert(device);
+            self.greeted.insert(device);
             self.send(state, turn, &device, None, None)?;
         }
         Ok(())
     }
 
-    /// Says to a device how we stand with it. False when too much was said of late.
+    /// Says to a device how we stand with it. False when too much was said in this hour.
     /// It goes by `way` where the device has named one: of its friends' keys we may know those of long ago.
     fn send(
         &mut self,
@@ -223,7 +223,7 @@ impl Standings {
         state.own.is_halted = false;
         state.start_over(turn.now, turn.rng);
         drop_answers(state, turn);
-        self.told.clear();
+        self.greeted.clear();
         self.pending.clear();
         self.sent.clear();
         state.signs.push(Sign::Newer);
@@ -388,7 +388,7 @@ pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, device: &identity:
     }
     let id = device.device;
     if !is_friends(state, &id) {
-        // Who is no friend is told nothing: it looks as if this node had not come back yet.
+        // Anybody who is no friend hears nothing: it looks as if this node had not come back yet.
         return Err(DropReason::Blocked.into());
     }
     let fits = |nonce: &Nonce| state.devices.get(&id).and_then(|row| row.asked.as_ref()).is_some_and(|asked| asked.contains(nonce));
@@ -428,7 +428,7 @@ enum Verdict {
     Fine,
     /// The other one has seen more of us than we know of.
     Behind,
-    /// Both hold what they can have only if one of them was put back, and it cannot be told which.
+    /// Both hold what they can have only if one of them was put back, and nobody can say which.
     Astray,
 }
 
@@ -443,7 +443,7 @@ fn judge(state: &State, id: &DeviceId, said: &Standing) -> Verdict {
             return Verdict::Astray;
         }
         let has_seen_more = said.opened > row.send_counter || theirs.opened > row.send_sequence;
-        // It was told that we hold what we do not hold.
+        // It has our word for what we do not hold.
         let has_our_word = theirs.settled > row.receive_sequence;
         return if has_seen_more || has_our_word || said.copied.is_some() { Verdict::Behind } else { Verdict::Fine };
     }
@@ -560,7 +560,7 @@ pub(crate) fn met(state: &mut State, turn: &mut Turn<'_>, id: &DeviceId, instanc
 }
 
 /// One start of a device was at work after another one was heard: on a link that is newer, or by an
-/// answer to a question that is. It runs beside that one, and both are told of each other. What is
+/// answer to a question that is. It runs beside that one, and both hear of each other. What is
 /// older may only have come late, by a relay or a slow link.
 fn came_back(state: &mut State, turn: &Turn<'_>, id: &DeviceId, instance: Nonce) {
     let Some(row) = state.device_mut(id) else { return };
@@ -598,7 +598,7 @@ fn watch_for_rivals(state: &mut State, turn: &Turn<'_>, peer: &PeerId, said: &St
         let is_back = heard.over == Some(present.instance);
         let is_rival = is_back || (!is_known && back_after == Some(heard.instance));
         if is_rival && state.own.is_at_peace(turn.now) && !state.own.ignored.contains(&heard.instance) {
-            // Where this one was told to go on, the other is heard until it has been told so.
+            // Where the user let this one go on, the other is heard until it knows that.
             state.own.ignored.truncate(INSTANCES_HEARD_MAX - 1);
             state.own.ignored.insert(0, heard.instance);
         }
@@ -606,7 +606,7 @@ fn watch_for_rivals(state: &mut State, turn: &Turn<'_>, peer: &PeerId, said: &St
         if !is_known {
             state.know_start(Start { instance: heard.instance, started: heard.started, over: None, word: Some(heard.word) });
         }
-        // Of one friend once a day: no liar shall stop this node again and again.
+        // Of one friend once a day: a liar must not stop this node again and again.
         if is_rival && (state.own.is_halted || state.rates.rival(turn.now, *peer)) {
             state.signs.push(Sign::Rival { is_later });
         } else if is_rival || !is_known {
