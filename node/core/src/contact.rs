@@ -224,8 +224,10 @@ struct Mint {
 }
 
 /// A way in for one person who is introduced: once, and without another question.
-pub(crate) fn mint_for(state: &mut State, turn: &mut Turn<'_>, only: PeerId, expires: Timestamp) -> ContactRecord {
-    mint(state, turn, Mint { expires, last_resort: false, auto_accept: true, no_ip: false, only_for: Some(only) })
+pub(crate) fn mint_for(state: &mut State, turn: &mut Turn<'_>, only: PeerId, by: &PeerId, expires: Timestamp) -> ContactRecord {
+    // The one who passes it on reads it, too.
+    let no_ip = [&only, by].into_iter().any(|peer| state.own.presence.is_hidden_from(peer));
+    mint(state, turn, Mint { expires, last_resort: false, auto_accept: true, no_ip, only_for: Some(only) })
 }
 
 fn mint(state: &mut State, turn: &mut Turn<'_>, mint: Mint) -> ContactRecord {

@@ -28,7 +28,7 @@ use symbolon_relay::frame::MailboxEntry;
 pub(crate) fn own_bundle(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, to: &[Device]) -> Bundle {
     let presence = presence::grant(state, turn, peer, to);
     let own = &state.own;
-    let Whereabouts { entry, depots } = own.whereabouts(turn.rng);
+    let Whereabouts { entry, depots } = own.whereabouts_for(turn.rng, peer);
     Bundle {
         name: own.name.clone(),
         second_root: own.identity.second_root,

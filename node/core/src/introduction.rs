@@ -181,7 +181,7 @@ pub(crate) fn accept(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> 
             if state.invites.len() >= INVITES_MAX {
                 return Err(CommandError::Full.into());
             }
-            Some(codec::encode(&contact::mint_for(state, turn, row.asker, row.expires)))
+            Some(codec::encode(&contact::mint_for(state, turn, row.asker, &row.introducer, row.expires)))
         }
         IntroRole::Asker | IntroRole::Introducer => None,
     };

@@ -99,7 +99,8 @@ impl OwnPresence {
         self.blocks.has_revoked()
     }
 
-    /// Whether a friend may not know where we are.
+    /// Whether a friend may not know where we are. What is sealed to one person names our own places by
+    /// [`Own::places_for`](crate::state::Own::places_for), which asks this.
     pub fn is_hidden_from(&self, peer: &PeerId) -> bool {
         self.hidden.contains(peer)
     }
@@ -309,6 +310,33 @@ mod tests {
             let different: BTreeSet<u64> = all.iter().map(of).collect();
             assert!(different.len() > 15, "{different:?}");
         }
+    }
+
+    #[test]
+    fn a103_nothing_that_is_made_for_a_friend_from_whom_we_hide_names_a_place_of_ours() {
+        in_turn(|state, turn| {
+            state.own.places = vec![crate::seam::Address(vec![4; 8])];
+            for n in [1, 2] {
+                state.friends.insert(peer(n), crate::fixture::friend(n));
+            }
+            hide(state, turn, &crate::command::Who(peer(1).to_string()), true).unwrap();
+            let mut places = |peer: PeerId, stranger: u64| {
+                let hello = state.own.whereabouts_for(turn.rng, &peer).entry;
+                let bundle = crate::friend::own_bundle(state, turn, &peer, &[]).devices.remove(0).entry;
+                let standing = crate::standing::reply_contact(state, turn, peer).entry;
+                let id = symbolon_presence::id::RequestId([1; 16]);
+                let row = crate::state::Request { peer, ..crate::request::blank(turn, id, crate::command::Direction::Out) };
+                let offer = crate::request::offer::reply_contact(state, turn, &row).0.entry;
+                let expires = turn.now.after(symbolon_presence::time::DAY);
+                let record = crate::contact::mint_for(state, turn, crate::fixture::peer(stranger), &peer, expires);
+                let introduction = record.verify(turn.now).ok().unwrap().contacts.remove(0).1.entry;
+                [hello, bundle, standing, offer, introduction].map(|entry| entry.places.len())
+            };
+            assert_eq!(places(peer(1), 11), [0; 5], "greeting, bundle, Standing, Offer or Accept, introduction");
+            assert_eq!(places(peer(2), 12), [1; 5], "the others are told");
+            hide(state, turn, &crate::command::Who(peer(1).to_string()), false).unwrap();
+            assert_eq!(state.own.places_for(&peer(1)).len(), 1);
+        });
     }
 
     #[test]

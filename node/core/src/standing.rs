@@ -370,10 +370,11 @@ fn body(state: &mut State, turn: &mut Turn<'_>, id: &DeviceId, answers: Option<&
 }
 
 /// Where a friend may answer for a day, whatever else changes meanwhile.
-fn reply_contact(state: &mut State, turn: &mut Turn<'_>, peer: PeerId) -> Contact {
+pub(crate) fn reply_contact(state: &mut State, turn: &mut Turn<'_>, peer: PeerId) -> Contact {
     let (grant, expires) = (GrantId::random(turn.rng), turn.stamp.after(DAY));
     grants::give(state, turn, grant, peer, expires);
-    let (entry, key) = state.own.address(turn.rng, grant, Scope::Guest, expires, 0);
+    let (mut entry, key) = state.own.address(turn.rng, grant, Scope::Guest, expires, 0);
+    entry.places = state.own.places_for(&peer).to_vec();
     let depots = state.own.depots(turn.rng, grant, Scope::Guest, expires, 0);
     let package = state.own.identity.dh.public().bytes();
     Contact { chain: None, package, expires, last_resort: false, entry, key, depots }

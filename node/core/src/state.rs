@@ -94,6 +94,11 @@ impl Own {
         self.has_gone_on.is_some_and(|since| now.since(since) < limits::COPY_PEACE)
     }
 
+    /// Where one person may know that this node is: one from whom it hides is told no place of it.
+    pub fn places_for(&self, peer: &PeerId) -> &[Address] {
+        if self.presence.is_hidden_from(peer) { &[] } else { &self.places }
+    }
+
     /// A queue address of the own mailbox with the key that goes with it.
     pub fn address(&self, rng: &mut ChaCha20Rng, grant: GrantId, scope: Scope, expires: Timestamp, uses: u32) -> (MailboxEntry, Secret) {
         let keys = self.admission.keys();
@@ -124,6 +129,13 @@ impl Own {
     /// At how many relays others may leave something.
     pub fn told_depots(&self) -> usize {
         self.depots.values().filter(|own| own.is_told()).count()
+    }
+
+    /// The own mailboxes as one friend gets to know them.
+    pub fn whereabouts_for(&self, rng: &mut ChaCha20Rng, peer: &PeerId) -> Whereabouts {
+        let mut whereabouts = self.whereabouts(rng);
+        whereabouts.entry.places = self.places_for(peer).to_vec();
+        whereabouts
     }
 
     /// The own mailboxes as friends get to know them.

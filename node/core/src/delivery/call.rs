@@ -260,11 +260,7 @@ impl Delivery {
             _ if waits => return Ok(()),
             Some((_, envelope)) => Some(envelope.clone()),
             None => {
-                let mut whereabouts = state.own.whereabouts(turn.rng);
-                if state.friend_of(device).is_some_and(|friend| state.own.presence.is_hidden_from(&friend.peer)) {
-                    whereabouts.entry.places.clear();
-                }
-                let payload = RoomPayload::Hello(whereabouts);
+                let payload = RoomPayload::Hello(state.own.whereabouts_for(turn.rng, &row.peer));
                 seal_whisper(state, turn, device, &payload)?
             }
         };

@@ -28,7 +28,8 @@ pub(crate) fn leaf_lifetime(stamp: Timestamp) -> Lifetime {
 
 /// Our reply address for a request, and the digest of its package.
 pub(crate) fn reply_contact(state: &State, turn: &mut Turn<'_>, row: &Request) -> (Contact, Digest) {
-    let (entry, key) = state.own.address(turn.rng, row.grant, Scope::Guest, row.expires, 0);
+    let (mut entry, key) = state.own.address(turn.rng, row.grant, Scope::Guest, row.expires, 0);
+    entry.places = state.own.places_for(&row.peer).to_vec();
     let depots = state.own.depots(turn.rng, row.grant, Scope::Guest, row.expires, 0);
     let package = DhKey::from_bytes(*row.reply_key.expose()).public().bytes();
     let contact = Contact { chain: None, package, expires: row.expires, last_resort: false, entry, key, depots };
@@ -145,7 +146,7 @@ pub(crate) fn reissue(state: &mut State, turn: &mut Turn<'_>, all: bool) -> Resu
                 all || offer
                     .replies
                     .iter()
-                    .any(|reply| reply.entry.places != state.own.places || reply.depots.len() != state.own.told_depots())
+                    .any(|reply| reply.entry.places != state.own.places_for(&row.peer) || reply.depots.len() != state.own.told_depots())
             })
     };
     let ids: Vec<RequestId> = state.requests.values().filter(stale).map(|row| row.id).collect();
