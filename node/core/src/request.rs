@@ -219,53 +219,72 @@ fn has_ended(row: &Request) -> bool {
     matches!(row.status, RequestStatus::Expired | RequestStatus::Cancelled | RequestStatus::Confirmed)
 }
 
-/// Whether one more row has a place, once `replaced` others have gone. For somebody's Offer no
-/// row of a friend gives way.
-fn has_place(state: &State, replaced: usize) -> bool {
-    let gives_way = |row: &&Request| has_ended(row) && !state.friends.contains_key(&row.peer);
-    state.requests.len().saturating_sub(replaced) < REQUESTS_MAX || state.requests.values().any(|row| gives_way(&row))
+/// Whether one more row has a place for somebody's Offer, once `replaced` others have gone. No row of
+/// another friend gives way for it.
+fn has_place(state: &State, replaced: usize, of: &PeerId) -> bool {
+    let gives_way = |row: &Request| has_ended(row) && (row.peer == *of || !state.friends.contains_key(&row.peer));
+    state.requests.len().saturating_sub(replaced) < REQUESTS_MAX || state.requests.values().any(gives_way)
+}
+
+/// Whether one more row of our own, or of a renewal, has a place.
+fn has_room(state: &State) -> bool {
+    state.requests.len() < REQUESTS_MAX || state.requests.values().any(has_ended)
 }
 
 /// Makes room for one more row of our own.
 fn make_room(state: &mut State, turn: &mut Turn<'_>) -> Result<(), CommandError> {
-    if state.requests.len() >= REQUESTS_MAX && !state.requests.values().any(has_ended) {
+    if !has_room(state) {
         return Err(CommandError::Full);
     }
     make_place(state, turn, None);
     Ok(())
 }
 
-/// Takes the oldest row that has ended, if there are too many: those of friends go last, and
-/// for the Offer of somebody (`of`) they stay.
+/// Makes room for a row that somebody's doing brings about: what that has left before goes first, so
+/// that however much one person does, little of others gives way.
+fn make_room_of(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<(), TurnFailed> {
+    for older in surplus(state, peer) {
+        forget(state, turn, &older)?;
+    }
+    make_place(state, turn, Some(peer));
+    Ok(())
+}
+
+/// Takes the oldest row that has ended, if there are too many: first those of strangers, then those of the
+/// one for whom the place is made (`of`), then those of friends.
 fn make_place(state: &mut State, turn: &mut Turn<'_>, of: Option<&PeerId>) {
     if state.requests.len() < REQUESTS_MAX {
         return;
     }
-    let rank = |row: &&Request| (state.friends.contains_key(&row.peer), row.created, row.id);
-    let may_go = |row: &&Request| has_ended(row) && (of.is_none() || !state.friends.contains_key(&row.peer));
-    let oldest = state.requests.values().filter(may_go).min_by_key(rank).map(|row| row.id);
+    let is_anothers = |row: &Request| state.friends.contains_key(&row.peer) && of != Some(&row.peer);
+    let rank = |row: &&Request| (is_anothers(row), state.friends.contains_key(&row.peer), row.created, row.id);
+    let oldest = state.requests.values().filter(|row| has_ended(row)).min_by_key(rank).map(|row| row.id);
     if let Some(row) = oldest.and_then(|id| state.requests.remove(&id)) {
         turn.delete(crate::table::Table::Request, row.id.as_bytes());
         grants::end(state, turn, &row);
     }
 }
 
-/// The oldest of the requests of one person to us that have ended, beyond those that are kept.
+/// The oldest of the rows that one person's doings have left and that have ended, beyond those that are
+/// kept: their requests to us, and renewals on either side.
 fn surplus(state: &State, peer: &PeerId) -> Vec<RequestId> {
-    let of_person = |row: &&Request| row.peer == *peer && row.direction == Direction::In && has_ended(row);
+    let is_theirs = |row: &Request| row.direction == Direction::In || row.renews.is_some();
+    let of_person = |row: &&Request| row.peer == *peer && is_theirs(row) && has_ended(row);
     let mut rows: Vec<_> = state.requests.values().filter(of_person).map(|row| (row.created, row.id)).collect();
     rows.sort_unstable();
     let count = rows.len().saturating_sub(ENDED_OF_PERSON_MAX);
     rows.into_iter().take(count).map(|(_, id)| id).collect()
 }
 
-/// Takes the row of a request to us away. Nobody is told of it: a newer one is.
+/// Takes the row of a request away. Nobody is told of it: a newer one is.
 fn forget(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> Result<(), TurnFailed> {
     let Some(row) = state.requests.remove(id) else { return Ok(()) };
     turn.delete(crate::table::Table::Request, id.as_bytes());
     grants::end(state, turn, &row);
     for device in devices_of(state, &row.peer) {
-        outbox::supersede(state, turn, &device, &What::Accept(*id))?;
+        for step in [What::Accept(*id), What::Confirm(*id)] {
+            outbox::supersede(state, turn, &device, &step)?;
+        }
     }
     Ok(())
 }

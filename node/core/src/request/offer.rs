@@ -281,7 +281,7 @@ pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, offer: IncomingOff
         return Err(DropReason::Repeated.into());
     }
     let replaced: Vec<RequestId> = waiting.iter().map(|row| row.id).collect();
-    if strangers >= PENDING_STRANGERS_MAX || !super::has_place(state, replaced.len()) {
+    if strangers >= PENDING_STRANGERS_MAX || !super::has_place(state, replaced.len(), &device.peer) {
         return Err(DropReason::Full.into());
     }
     if blocked {
@@ -290,10 +290,10 @@ pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, offer: IncomingOff
         }
         return Err(DropReason::Blocked.into());
     }
-    for older in replaced.into_iter().chain(super::surplus(state, &device.peer)) {
+    for older in replaced {
         super::forget(state, turn, &older)?;
     }
-    super::make_place(state, turn, Some(&device.peer));
+    super::make_room_of(state, turn, &device.peer)?;
     if state.requests.values().any(|row| row.wire == body.request && row.direction == Direction::In) {
         state.rates.warn(turn, Warning::KeysChanged);
     }
@@ -484,15 +484,15 @@ mod tests {
                 }
             }
             for round in 0..REQUESTS_MAX as u64 - 1_000 {
-                assert!(super::super::has_place(state, 0));
+                assert!(super::super::has_place(state, 0, &peer(5_000)));
                 super::super::make_place(state, turn, Some(&peer(5_000)));
                 let next = 10_000 + round;
                 state.friends.insert(peer(next), crate::fixture::friend(next));
                 fill(state, turn, next, next);
             }
             assert_eq!(state.requests.len(), REQUESTS_MAX);
-            assert!(!super::super::has_place(state, 0), "only friends' rows are left");
-            assert!(super::super::has_place(state, 1), "but one that is replaced makes a place");
+            assert!(!super::super::has_place(state, 0, &peer(5_000)), "only friends' rows are left");
+            assert!(super::super::has_place(state, 1, &peer(5_000)), "but one that is replaced makes a place");
             let friends = state.requests.values().filter(|row| row.created.0 < 1_000).count();
             assert_eq!(friends, 1_000);
             assert!(super::super::make_room(state, turn).is_ok(), "our own requests may drive out the oldest");

@@ -5,7 +5,7 @@
 //! and names its nonce, so that none that was recorded counts twice. `docs/protocol/renewal.md`.
 
 use super::offer::{IncomingRoom, check_room, create_room, first_revision, local_id, revise};
-use super::{answer, blank, devices_of, make_room, set_status};
+use super::{answer, blank, devices_of, has_room, make_room_of, set_status};
 use crate::command::{Direction, RequestStatus};
 use crate::conversation::split_key;
 use crate::limits::{OFFER_MAX, REENTRIES_PER_DAY, RENEWAL_ANSWER, RENEWAL_NAMES_MAX, REQUEST_LIFETIME, RESEND_LIFE, RESEND_ROWS_MAX};
@@ -66,9 +66,10 @@ pub(crate) fn offer(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, id: &
     for older in open_of(state, peer, Direction::Out).map(|row| row.id).collect::<Vec<_>>() {
         set_status(state, turn, &older, RequestStatus::Cancelled)?;
     }
-    if make_room(state, turn).is_err() {
+    if !has_room(state) {
         return Err(DropReason::Full.into());
     }
+    make_room_of(state, turn, peer)?;
     let room = create_room(state, turn)?;
     let (sent, had) = known_texts(state, turn, &friend)?;
     let renews = Renews { room: friend.room, answers: said.nonce, sent, had };
@@ -185,13 +186,15 @@ pub(crate) fn receive(
     {
         return Err(DropReason::Repeated.into());
     }
-    if make_room(state, turn).is_err() {
+    let overtaken = open_of(state, &device.peer, Direction::In).chain(open_of(state, &device.peer, Direction::Out));
+    let overtaken: Vec<RequestId> = overtaken.map(|row| row.id).collect();
+    if overtaken.is_empty() && !has_room(state) {
         return Err(DropReason::Full.into());
     }
-    let overtaken = open_of(state, &device.peer, Direction::In).chain(open_of(state, &device.peer, Direction::Out));
-    for older in overtaken.map(|row| row.id).collect::<Vec<_>>() {
+    for older in overtaken {
         set_status(state, turn, &older, RequestStatus::Cancelled)?;
     }
+    make_room_of(state, turn, &device.peer)?;
     if let Some(asked) = state.device_mut(&device.device).and_then(|row| row.asked.as_mut()) {
         asked.retain(|nonce| *nonce != renews.answers);
     }
@@ -209,7 +212,7 @@ pub(crate) fn receive(
         ..blank(turn, id, Direction::In)
     };
     state.save_request(turn, row);
-    turn.notify(Event::Warning(Warning::FriendReturned));
+    state.rates.warn(turn, Warning::FriendReturned);
     if returns >= REENTRIES_PER_DAY {
         // Too often for a copy that was put back: its friend's user decides.
         turn.notify(Event::Request(id));
@@ -314,4 +317,133 @@ pub(super) fn entered(half: Friend, before: &Friend, now: Timestamp) -> Friend {
 /// The devices that a row of a renewal concerns are those of a friend.
 pub(super) fn is_of_friend(state: &State, row: &Request) -> bool {
     row.renews.is_none() || state.friends.get(&row.peer).is_some_and(Friend::stands) && !devices_of(state, &row.peer).is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use super::super::offer::{leaf_lifetime, reply_contact};
+    use crate::wire::LeafCredential;
+    use crate::fixture::{friend, in_turn, peer};
+    use crate::limits::{DEVICE_LIFETIME, ENDED_OF_PERSON_MAX, REQUESTS_MAX};
+    use symbolon_presence::identity::Identity;
+    use symbolon_presence::time::EARLIEST;
+    use symbolon_relay::frame::MailboxEntry;
+    use symbolon_relay::grant::MailboxKeys;
+
+    /// A friend with one device, who has come back as often as a friend does in a day.
+    struct Ben {
+        identity: Identity,
+        device: Device,
+    }
+
+    impl Ben {
+        fn new(state: &mut State, turn: &mut Turn<'_>) -> Self {
+            let identity = Identity::generate(turn.rng, EARLIEST, DEVICE_LIFETIME);
+            let device = identity.chain.verify_known(turn.sure).unwrap();
+            let entry = MailboxEntry::own(&MailboxKeys::random(turn.rng), identity.signing.public(), Vec::new(), Vec::new());
+            outbox::register_device(state, &device, &identity.chain, entry);
+            let reentries = Some(vec![turn.now; REENTRIES_PER_DAY]);
+            let row = Friend { peer: device.peer, devices: vec![device.device], reentries, ..friend(2) };
+            state.friends.insert(device.peer, row);
+            Self { identity, device }
+        }
+
+        /// Renews the room, because of a question of ours that names this nonce.
+        fn renews(&self, state: &mut State, turn: &mut Turn<'_>, nonce: Nonce) -> Result<(), Rejected> {
+            state.device_mut(&self.device.device).unwrap().asked = Some(vec![nonce]);
+            let mine = &state.own.identity;
+            let room = RoomId::random(turn.rng);
+            let leaf = turn.cipher.fresh_leaf()?;
+            let credential = LeafCredential::sign(&self.identity.chain, &self.identity.signing, &room, &leaf.0);
+            turn.cipher.create(room, leaf, &credential, leaf_lifetime(turn.stamp))?;
+            let id = RequestId::random(turn.rng);
+            let row = blank(turn, id, Direction::Out);
+            let (reply, _) = reply_contact(state, turn, &row);
+            let body = OfferBody {
+                request: id,
+                revision: 0,
+                name: "Ben".into(),
+                note: None,
+                replies: vec![reply],
+                nonce: Nonce::random(turn.rng),
+                group_info: turn.cipher.offer(room)?,
+                created: turn.now,
+                expires: turn.now.after(REQUEST_LIFETIME),
+                renews: Some(Renews { room: friend(2).room, answers: nonce, sent: Vec::new(), had: None }),
+            };
+            let package = crate::wire::direct_package(&mine.dh.public().bytes(), &mine.device);
+            let statement = Statement {
+                step: Step::Offer,
+                to: state.own.peer,
+                device: mine.device,
+                package,
+                transcript: symbolon_presence::id::Digest([0; 32]),
+                body: codec::encode(&body),
+            };
+            let first = First::sign(&self.identity, &statement);
+            receive(state, turn, first, &self.device, &statement)
+        }
+    }
+
+    /// A row that has ended of somebody else who is a friend.
+    fn ended_of_another(state: &mut State, turn: &mut Turn<'_>, number: u64) {
+        let id = RequestId(number.to_be_bytes().repeat(2).try_into().unwrap());
+        let row =
+            Request { peer: peer(number), status: RequestStatus::Confirmed, created: Timestamp(number), ..blank(turn, id, Direction::In) };
+        state.friends.insert(row.peer, friend(number));
+        state.requests.insert(id, row);
+    }
+
+    #[test]
+    fn a102_a_friend_who_returns_without_end_drives_out_one_row_of_others_and_warns_once_a_minute() {
+        in_turn(|state, turn| {
+            let ben = Ben::new(state, turn);
+            for number in 0..REQUESTS_MAX as u64 {
+                ended_of_another(state, turn, 1_000 + number);
+            }
+            for round in 0..40 {
+                ben.renews(state, turn, Nonce([round; 16])).unwrap();
+                assert_eq!(state.requests.len(), REQUESTS_MAX);
+            }
+            let others = state.requests.values().filter(|row| row.peer != ben.device.peer).count();
+            assert_eq!(others, REQUESTS_MAX - 1, "once it has a row, its own give way");
+            let is_warning = |event: &&Event| **event == Event::Warning(Warning::FriendReturned);
+            assert_eq!(turn.out.events.iter().filter(is_warning).count(), 1);
+        });
+    }
+
+    #[test]
+    fn a102_of_a_friend_who_returns_without_end_and_of_rooms_made_again_for_them_a_few_rows_are_kept() {
+        in_turn(|state, turn| {
+            let ben = Ben::new(state, turn);
+            for round in 0..20 {
+                ben.renews(state, turn, Nonce([round; 16])).unwrap();
+            }
+            assert_eq!(state.requests.len(), ENDED_OF_PERSON_MAX + 1, "those that have ended, and the one that waits");
+            // On our side, because of what they say.
+            let said = Standing {
+                instance: Nonce([1; 16]),
+                started: turn.now,
+                nonce: Nonce([2; 16]),
+                answers: None,
+                at: turn.now,
+                revision: None,
+                next: 0,
+                opened: 0,
+                rooms: Vec::new(),
+                heard: Vec::new(),
+                reply: None,
+                word: symbolon_presence::id::SignatureBytes([0; 64]),
+            };
+            for _ in 0..20 {
+                offer(state, turn, &ben.device.peer, &ben.device.device, &said).unwrap();
+            }
+            let own = state.requests.values().filter(|row| row.direction == Direction::Out).count();
+            assert!(own <= ENDED_OF_PERSON_MAX + 1, "{own}");
+            assert!(state.requests.len() <= ENDED_OF_PERSON_MAX + 3, "{}", state.requests.len());
+        });
+    }
 }
