@@ -4,14 +4,21 @@
 
 use crate::clear_cipher::ClearCipher;
 use crate::command::Trust;
+use crate::limits::DEVICE_LIFETIME;
 use crate::state::{Friend, FriendState, State};
 use crate::table::Table;
 use crate::turn::{Out, Turn};
+use crate::wire::{First, RoomStanding, Standing, Statement, Step, direct_package, sign_start};
 use crate::world::{Rows, Shelf, ShelfError};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
-use symbolon_presence::id::{PeerId, RoomId};
-use symbolon_presence::time::Timestamp;
+use symbolon_presence::codec;
+use symbolon_presence::envelope::seal_direct;
+use symbolon_presence::id::{Digest, Nonce, PeerId, RoomId};
+use symbolon_presence::identity::{self, Identity};
+use symbolon_presence::time::{EARLIEST, Timestamp};
+use symbolon_relay::frame::MailboxEntry;
+use symbolon_relay::grant::MailboxKeys;
 
 /// A moment.
 pub(crate) const NOW: Timestamp = Timestamp(1_800_000_000_000);
@@ -51,6 +58,58 @@ pub(crate) fn peer(number: u64) -> PeerId {
     let mut id = [0; 32];
     id.split_at_mut(8).0.copy_from_slice(&number.to_be_bytes());
     PeerId(id)
+}
+
+/// A friend with one device, whose every frame a test makes.
+pub(crate) struct Person {
+    pub identity: Identity,
+    pub device: identity::Device,
+}
+
+impl Person {
+    /// Who is a friend of ours.
+    pub fn new(state: &mut State, turn: &mut Turn<'_>, number: u64) -> Self {
+        let identity = Identity::generate(turn.rng, EARLIEST, DEVICE_LIFETIME);
+        let device = identity.chain.verify_known(turn.sure).unwrap();
+        crate::outbox::register_device(state, &device, &identity.chain, Self::entry(turn, &identity));
+        let row = Friend { peer: device.peer, devices: vec![device.device], ..friend(number) };
+        state.friends.insert(device.peer, row);
+        Self { identity, device }
+    }
+
+    /// A mailbox for one of their devices.
+    pub fn entry(turn: &mut Turn<'_>, of: &Identity) -> MailboxEntry {
+        MailboxEntry::own(&MailboxKeys::random(turn.rng), of.signing.public(), Vec::new(), Vec::new())
+    }
+
+    /// A step to our device, sealed to the key of its certificate.
+    pub fn direct(&self, state: &State, turn: &mut Turn<'_>, step: Step, body: Vec<u8>) -> Vec<u8> {
+        let mine = &state.own.identity;
+        let package = direct_package(&mine.dh.public().bytes(), &mine.device);
+        let statement = Statement { step, to: state.own.peer, device: mine.device, package, transcript: Digest([0; 32]), body };
+        let first = First::sign(&self.identity, &statement);
+        seal_direct(&mine.dh.public(), &codec::encode(&first), turn.rng).unwrap()
+    }
+
+    /// A question how both stand, in an envelope; each another one.
+    pub fn question(&self, state: &State, turn: &mut Turn<'_>) -> Vec<u8> {
+        let (instance, started) = (Nonce([1; 16]), turn.sure);
+        let standing = Standing {
+            instance,
+            started,
+            nonce: Nonce::random(turn.rng),
+            answers: None,
+            at: turn.now,
+            revision: None,
+            next: 0,
+            opened: 0,
+            rooms: vec![RoomStanding { room: friend(0).room, epoch: None, sent: 0, opened: 0, settled: 0 }],
+            heard: Vec::new(),
+            reply: None,
+            word: sign_start(&self.identity, instance, started),
+        };
+        self.direct(state, turn, Step::Standing, codec::encode(&standing))
+    }
 }
 
 /// A friend without devices.

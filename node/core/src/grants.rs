@@ -7,11 +7,12 @@
 //! expired by itself.
 
 use crate::command::{Direction, RequestStatus};
-use crate::limits::{ANSWERS_MAX, FRIENDS_MAX, GRANT_GRACE, INVITE_ANSWERS_MAX, REVOKED_MAX};
+use crate::limits::{ANSWERS_MAX, GRANT_GRACE, INVITE_ANSWERS_MAX, REPLY_GRANTS_MAX, REVOKED_MAX};
 use crate::state::{Friend, Invite, Request, State};
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed};
 use minicbor::{Decode, Encode};
+use std::collections::BTreeMap;
 use symbolon_presence::id::{FrameId, GrantId, PeerId, RequestId};
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::time::{CLOCK_SKEW, Timestamp};
@@ -116,8 +117,16 @@ pub(crate) fn answered(state: &mut State, turn: &mut Turn<'_>, grant: &GrantId, 
 /// Gives a friend a grant by which their node may say how it stands with ours.
 pub(crate) fn give(state: &mut State, turn: &Turn<'_>, grant: GrantId, peer: PeerId, until: Timestamp) {
     state.reply_grants.retain(|_, (_, until)| !until.is_expired_at(turn.sure));
-    while state.reply_grants.len() >= FRIENDS_MAX {
-        state.reply_grants.pop_first();
+    while state.reply_grants.len() >= REPLY_GRANTS_MAX {
+        // Who has most loses the oldest: however often one friend asks, the others are still heard.
+        let mut held: BTreeMap<PeerId, usize> = BTreeMap::new();
+        for (of, _) in state.reply_grants.values() {
+            *held.entry(*of).or_default() += 1;
+        }
+        let most = held.into_iter().max_by_key(|(_, count)| *count).map(|(of, _)| of);
+        let of_most = state.reply_grants.iter().filter(|(_, (of, _))| Some(*of) == most);
+        let Some(oldest) = of_most.min_by_key(|(grant, (_, until))| (*until, **grant)).map(|(grant, _)| *grant) else { break };
+        state.reply_grants.remove(&oldest);
     }
     state.reply_grants.insert(grant, (peer, until));
 }
@@ -401,10 +410,31 @@ mod tests {
             let now = grants.map(|grant| standing(state, &grant, NOW));
             assert_eq!(now, [Standing::Good, Standing::Silent, Standing::Silent]);
             assert_eq!(state.own.revoked.len(), 2, "relays hear of it, too");
-            for number in 0..2 * FRIENDS_MAX {
+            for number in 0..2 * REPLY_GRANTS_MAX {
                 give(state, turn, GrantId::from_slice(&(number as u128).to_be_bytes()).unwrap(), peer(1), NOW.after(DAY));
             }
-            assert_eq!(state.reply_grants.len(), FRIENDS_MAX);
+            assert_eq!(state.reply_grants.len(), REPLY_GRANTS_MAX);
+        });
+    }
+
+    #[test]
+    fn a103_who_is_given_most_grants_loses_the_oldest_and_nobody_elses_end() {
+        in_turn(|state, turn| {
+            for number in [1, 2] {
+                state.friends.insert(peer(number), friend(number));
+            }
+            let grant = |number: usize| GrantId::from_slice(&(number as u128).to_be_bytes()).unwrap();
+            // The smallest id, and the oldest.
+            give(state, turn, grant(0), peer(2), NOW.after(HOUR));
+            let count = 2 * REPLY_GRANTS_MAX;
+            // Ids fall, so that the newest are the smallest of their holder's.
+            for number in 1..count {
+                give(state, turn, grant(count - number), peer(1), NOW.after(HOUR + number as u64));
+            }
+            assert_eq!(state.reply_grants.len(), REPLY_GRANTS_MAX);
+            assert_eq!(standing(state, &grant(0), NOW), Standing::Good);
+            let is_good = |number: usize| standing(state, &grant(number), NOW) == Standing::Good;
+            assert!((1..REPLY_GRANTS_MAX).all(is_good) && !is_good(REPLY_GRANTS_MAX));
         });
     }
 

@@ -501,7 +501,7 @@ impl Intake {
                 let taken = standing::receive(state, turn, &device, &statement);
                 // Taken or not, it is looked at once.
                 if !matches!(taken, Err(Rejected::Turn(_))) {
-                    turn.put_raw(Table::Seen, frame.as_bytes(), seen(turn.now, Outcome::Delivered, None));
+                    turn.put_raw(Table::Seen, frame.as_bytes(), seen(turn.stamp, Outcome::Delivered, None));
                 }
                 taken
             }
@@ -779,3 +779,6 @@ const SEEN_REFUSED: u8 = 1;
 fn is_mutual(state: &State, device: &DeviceId) -> bool {
     state.friend_of(device).is_some_and(|friend| friend.state == FriendState::Mutual)
 }
+
+#[cfg(test)]
+mod tests;

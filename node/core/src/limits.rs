@@ -148,6 +148,8 @@ pub const GRANT_GRACE: u64 = DAY;
 pub const ANSWERS_MAX: usize = 64;
 /// Envelopes remembered that were taken in under one invite.
 pub const INVITE_ANSWERS_MAX: usize = 8;
+/// Grants given with Standings that are good at once; who has most loses the oldest.
+pub const REPLY_GRANTS_MAX: usize = FRIENDS_MAX;
 /// Ended grants of which our relays are told; then their queue secret is drawn again.
 pub const REVOKED_MAX: usize = 768;
 /// Most introductions remembered, over ones among them: they say who introduced a friend.

@@ -204,7 +204,7 @@ pub(crate) struct State {
     /// What devices have said about how they stand with us, and want answered.
     pub standings: Vec<(DeviceId, Standing)>,
     /// Grants of this run by which a friend may answer a Standing or have the room made again, and until
-    /// when; at most [`limits::FRIENDS_MAX`].
+    /// when; at most [`limits::REPLY_GRANTS_MAX`].
     pub reply_grants: BTreeMap<GrantId, (PeerId, Timestamp)>,
     /// Devices that have not answered how they stand with us.
     pub awaiting: BTreeSet<DeviceId>,

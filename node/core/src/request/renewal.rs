@@ -325,67 +325,46 @@ mod tests {
 
     use super::*;
     use super::super::offer::{leaf_lifetime, reply_contact};
+    use crate::fixture::{Person, friend, in_turn, peer};
+    use crate::limits::{ENDED_OF_PERSON_MAX, REQUESTS_MAX};
     use crate::wire::LeafCredential;
-    use crate::fixture::{friend, in_turn, peer};
-    use crate::limits::{DEVICE_LIFETIME, ENDED_OF_PERSON_MAX, REQUESTS_MAX};
-    use symbolon_presence::identity::Identity;
-    use symbolon_presence::time::EARLIEST;
-    use symbolon_relay::frame::MailboxEntry;
-    use symbolon_relay::grant::MailboxKeys;
+    use symbolon_presence::envelope::open_direct;
 
-    /// A friend with one device, who has come back as often as a friend does in a day.
-    struct Ben {
-        identity: Identity,
-        device: Device,
+    /// A friend who has come back as often as a friend does in a day.
+    fn returned(state: &mut State, turn: &mut Turn<'_>) -> Person {
+        let ben = Person::new(state, turn, 2);
+        let reentries = Some(vec![turn.now; REENTRIES_PER_DAY]);
+        state.friends.get_mut(&ben.device.peer).unwrap().reentries = reentries;
+        ben
     }
 
-    impl Ben {
-        fn new(state: &mut State, turn: &mut Turn<'_>) -> Self {
-            let identity = Identity::generate(turn.rng, EARLIEST, DEVICE_LIFETIME);
-            let device = identity.chain.verify_known(turn.sure).unwrap();
-            let entry = MailboxEntry::own(&MailboxKeys::random(turn.rng), identity.signing.public(), Vec::new(), Vec::new());
-            outbox::register_device(state, &device, &identity.chain, entry);
-            let reentries = Some(vec![turn.now; REENTRIES_PER_DAY]);
-            let row = Friend { peer: device.peer, devices: vec![device.device], reentries, ..friend(2) };
-            state.friends.insert(device.peer, row);
-            Self { identity, device }
-        }
-
-        /// Renews the room, because of a question of ours that names this nonce.
-        fn renews(&self, state: &mut State, turn: &mut Turn<'_>, nonce: Nonce) -> Result<(), Rejected> {
-            state.device_mut(&self.device.device).unwrap().asked = Some(vec![nonce]);
-            let mine = &state.own.identity;
-            let room = RoomId::random(turn.rng);
-            let leaf = turn.cipher.fresh_leaf()?;
-            let credential = LeafCredential::sign(&self.identity.chain, &self.identity.signing, &room, &leaf.0);
-            turn.cipher.create(room, leaf, &credential, leaf_lifetime(turn.stamp))?;
-            let id = RequestId::random(turn.rng);
-            let row = blank(turn, id, Direction::Out);
-            let (reply, _) = reply_contact(state, turn, &row);
-            let body = OfferBody {
-                request: id,
-                revision: 0,
-                name: "Ben".into(),
-                note: None,
-                replies: vec![reply],
-                nonce: Nonce::random(turn.rng),
-                group_info: turn.cipher.offer(room)?,
-                created: turn.now,
-                expires: turn.now.after(REQUEST_LIFETIME),
-                renews: Some(Renews { room: friend(2).room, answers: nonce, sent: Vec::new(), had: None }),
-            };
-            let package = crate::wire::direct_package(&mine.dh.public().bytes(), &mine.device);
-            let statement = Statement {
-                step: Step::Offer,
-                to: state.own.peer,
-                device: mine.device,
-                package,
-                transcript: symbolon_presence::id::Digest([0; 32]),
-                body: codec::encode(&body),
-            };
-            let first = First::sign(&self.identity, &statement);
-            receive(state, turn, first, &self.device, &statement)
-        }
+    /// Renews the room, because of a question of ours that names this nonce.
+    fn renews(ben: &Person, state: &mut State, turn: &mut Turn<'_>, nonce: Nonce) -> Result<(), Rejected> {
+        state.device_mut(&ben.device.device).unwrap().asked = Some(vec![nonce]);
+        let room = RoomId::random(turn.rng);
+        let leaf = turn.cipher.fresh_leaf()?;
+        let credential = LeafCredential::sign(&ben.identity.chain, &ben.identity.signing, &room, &leaf.0);
+        turn.cipher.create(room, leaf, &credential, leaf_lifetime(turn.stamp))?;
+        let id = RequestId::random(turn.rng);
+        let row = blank(turn, id, Direction::Out);
+        let (reply, _) = reply_contact(state, turn, &row);
+        let body = OfferBody {
+            request: id,
+            revision: 0,
+            name: "Ben".into(),
+            note: None,
+            replies: vec![reply],
+            nonce: Nonce::random(turn.rng),
+            group_info: turn.cipher.offer(room)?,
+            created: turn.now,
+            expires: turn.now.after(REQUEST_LIFETIME),
+            renews: Some(Renews { room: friend(2).room, answers: nonce, sent: Vec::new(), had: None }),
+        };
+        let envelope = ben.direct(state, turn, Step::Offer, codec::encode(&body));
+        let payload = open_direct(&state.own.identity.dh, &envelope).unwrap();
+        let first: First = codec::decode(&payload, crate::wire::PAYLOAD_MAX).unwrap();
+        let (device, statement) = first.verify(&state.own.peer, turn.now).unwrap();
+        receive(state, turn, first, &device, &statement)
     }
 
     /// A row that has ended of somebody else who is a friend.
@@ -400,12 +379,12 @@ mod tests {
     #[test]
     fn a102_a_friend_who_returns_without_end_drives_out_one_row_of_others_and_warns_once_a_minute() {
         in_turn(|state, turn| {
-            let ben = Ben::new(state, turn);
+            let ben = returned(state, turn);
             for number in 0..REQUESTS_MAX as u64 {
                 ended_of_another(state, turn, 1_000 + number);
             }
             for round in 0..40 {
-                ben.renews(state, turn, Nonce([round; 16])).unwrap();
+                renews(&ben, state, turn, Nonce([round; 16])).unwrap();
                 assert_eq!(state.requests.len(), REQUESTS_MAX);
             }
             let others = state.requests.values().filter(|row| row.peer != ben.device.peer).count();
@@ -418,9 +397,9 @@ mod tests {
     #[test]
     fn a102_of_a_friend_who_returns_without_end_and_of_rooms_made_again_for_them_a_few_rows_are_kept() {
         in_turn(|state, turn| {
-            let ben = Ben::new(state, turn);
+            let ben = returned(state, turn);
             for round in 0..20 {
-                ben.renews(state, turn, Nonce([round; 16])).unwrap();
+                renews(&ben, state, turn, Nonce([round; 16])).unwrap();
             }
             assert_eq!(state.requests.len(), ENDED_OF_PERSON_MAX + 1, "those that have ended, and the one that waits");
             // On our side, because of what they say.
