@@ -134,9 +134,11 @@ impl Admission {
         if !put.is_granted(&key) {
             // Whatever revision the address is of: who was not there lately may hold an old key
             // and a new address.
-            let is_stale = matches!(body.scope, Scope::Friends(_)) && past.into_iter().any(|past| put.is_granted(&past.put(&self.id)));
-            let stale = NotAdmitted { refusal: Refusal::Stale, grant: Some(body.grant), expires: None };
-            return Ok(Err(if is_stale { stale } else { REFUSED }));
+            let is_friends = matches!(body.scope, Scope::Friends(_)) && body.queue == self.keys.direct;
+            let is_stale = is_friends && past.into_iter().any(|past| put.is_granted(&past.put(&self.id)));
+            let refusal = if body.expires.is_expired_at(now) { Refusal::Expired } else { Refusal::Stale };
+            let expires = Some(body.expires).filter(|_| refusal == Refusal::Expired);
+            return Ok(Err(if is_stale { NotAdmitted { refusal, grant: Some(body.grant), expires } } else { REFUSED }));
         }
         self.opened.remember(&put.address, Some(body.clone()));
         let queue = match body.scope {
@@ -276,6 +278,22 @@ mod tests {
         for scope in [Scope::Guest, Scope::Contact] {
             assert_eq!(refused(scope, &old), Refusal::Refused);
         }
+    }
+
+    #[test]
+    fn a103_an_old_key_is_called_old_for_the_queue_of_friends_alone_and_not_after_the_address_has_expired() {
+        let keys = MailboxKeys::random(&mut rng());
+        let old = past().put(&keys.id());
+        let refused = |body: &AddressBody| {
+            let put = Put::new(keys.seal_address(body, &mut rng()), &old, 60, None, envelope(0)).unwrap();
+            admit(&put, &[]).unwrap_err().refusal
+        };
+        let friends = body(&keys, Scope::Friends(2));
+        assert_eq!(refused(&friends), Refusal::Stale);
+        for queue in [keys.contact, QueueId([7; 16])] {
+            assert_eq!(refused(&AddressBody { queue, ..friends.clone() }), Refusal::Refused);
+        }
+        assert_eq!(refused(&AddressBody { expires: Timestamp(NOW.0 - 11 * MINUTE), ..friends }), Refusal::Expired);
     }
 
     #[test]

@@ -248,7 +248,7 @@ impl Intake {
             Ok(admitted) => admitted,
             // How two devices stand is said under any key that friends have had: where both have drawn
             // new ones while they were apart, nothing else would ever get in.
-            Err(NotAdmitted { refusal: Refusal::Stale, grant: Some(grant), .. }) if is_first => {
+            Err(NotAdmitted { refusal: Refusal::Stale, grant: Some(grant), .. }) if is_first && friend.is_some() => {
                 Admitted { queue: Queue::Direct, grant, scope: Scope::Guest, first_use: None }
             }
             Err(not) if not.refusal == Refusal::Stale => {
@@ -328,6 +328,11 @@ impl Intake {
     ) -> Result<(), TurnFailed> {
         let origin = Origin::Depot(key, deposit.number);
         self.stays = false;
+        if kind(&deposit.envelope) == Some(Kind::First) && !state.rates.relayed(turn.now, key.0) {
+            // No honest relay holds so many. It stays there for the next session.
+            self.count(DropReason::Full);
+            return Ok(());
+        }
         match kind(&deposit.envelope) {
             Some(Kind::First) => {
                 let first_use = match deposit.usage {
@@ -375,7 +380,7 @@ impl Intake {
         admitted: &Admitted,
     ) -> Result<(), TurnFailed> {
         let (mut sender, mut opened_by) = (None, None);
-        let taken = match self.may_open(state, turn, origin, envelope, admitted) {
+        let taken = match self.may_open(state, delivery, turn, origin, envelope, admitted) {
             Ok(()) => self.step(state, turn, envelope, admitted, &mut sender, &mut opened_by),
             Err(reason) => Err(reason.into()),
         };
@@ -444,11 +449,12 @@ impl Intake {
         Ok(())
     }
 
-    /// Whether a first envelope is looked at, before any key is used for it. What lies at a relay
-    /// has passed the relay's bounds.
+    /// Whether a first envelope is looked at, before any key is used for it. What a relay brings is
+    /// counted for the relay.
     fn may_open(
         &mut self,
         state: &mut State,
+        delivery: &Delivery,
         turn: &Turn<'_>,
         origin: Origin,
         envelope: &[u8],
@@ -457,15 +463,24 @@ impl Intake {
         if envelope.len() > FIRST_MAX {
             return Err(DropReason::Malformed);
         }
+        let Origin::Link(link) = origin else { return Ok(()) };
         let grant = admitted.grant;
-        let is_posted = state.invites.get(&grant).is_some_and(|invite| invite.last_resort);
+        // Whoever holds a friends' key can name any grant: only those that are known here have a count.
         let within = match admitted.queue {
-            Queue::Contact => state.rates.offer(turn.now, grant, is_posted),
+            Queue::Contact => match state.invites.get(&grant).map(|invite| invite.last_resort) {
+                Some(is_posted) => state.rates.offer(turn.now, grant, is_posted),
+                // Of an invite that has done its work: no key is left that opens it.
+                None => true,
+            },
             Queue::Direct | Queue::Guest if state.requests.values().any(|row| row.grant == grant) => state.rates.answer(turn.now, grant),
             // Under a friends' key, or where a Standing of ours wants its answer.
-            Queue::Direct | Queue::Guest => state.rates.direct(turn.now, grant),
+            Queue::Direct | Queue::Guest => {
+                let given = state.reply_grants.get(&grant).filter(|_| admitted.queue == Queue::Guest).map(|(peer, _)| *peer);
+                let of = given.or_else(|| delivery.behind(state, link));
+                state.rates.direct(turn.now, of)
+            }
         };
-        if within || origin.is_depot() { Ok(()) } else { Err(DropReason::Full) }
+        if within { Ok(()) } else { Err(DropReason::Full) }
     }
 
     fn step(
@@ -577,7 +592,7 @@ impl Intake {
         };
         delivery.brought_known(state, turn, origin, &device);
         let peer = state.devices.get(&device).map(|row| row.peer);
-        if peer.is_some_and(|peer| !state.rates.deposit(turn.now, peer, envelope.len())) && !origin.is_depot() {
+        if peer.is_some_and(|peer| !origin.is_depot() && !state.rates.deposit(turn.now, peer, envelope.len())) {
             // Its own device has sealed it, so nobody else can use up its share.
             self.count(DropReason::Full);
             delivery.acknowledge(state, turn, origin, None, frame, Outcome::Refused(Refusal::Full));

@@ -130,8 +130,11 @@ pub const OFFERS_OF_POSTED: u64 = 128;
 pub const OFFERS_OF_STRANGERS: u64 = 256;
 /// First envelopes looked at in a minute that came under one reply address.
 pub const ANSWERS_OF_GRANT: u64 = 64;
-/// The same to the key of our certificate: Standings, and Offers that renew.
-pub const DIRECTS_OF_GRANT: u64 = 64;
+/// The same of one friend to the key of our certificate: Standings, and Offers that renew.
+pub const DIRECTS_OF_FRIEND: u64 = 64;
+/// First envelopes looked at in a minute that one relay of ours brings: more than wait there, however many
+/// friends and strangers have left some.
+pub const FIRSTS_OF_RELAY: u64 = 4_096;
 /// Offers of one person taken in within an hour, new revisions among them.
 pub const OFFERS_OF_PERSON: u64 = 32;
 /// So long the Offer of a renewal waits for its Accept before an answer leads to another one.

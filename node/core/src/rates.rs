@@ -1,16 +1,17 @@
 //! Rates: how much of what others send is looked at within a minute, an hour or a day.
 //!
-//! Counted in memory and not stored: a start begins all of them again. Each table has a bound
-//! of its own; when it is full, all who are not in it share one count.
+//! Counted in memory and not stored: a start begins all of them again. There is a table for each kind,
+//! with a bound of its own; when it is full, whoever has done least gives way, so that nobody who
+//! invents others shuts anybody out. What all of them together may do is counted apart.
 
 use crate::limits::{
-    ANSWERS_OF_GRANT, DEPOSIT_BYTES_OF_FRIEND, DEPOSITS_OF_FRIEND, DIRECTS_OF_GRANT, FRIENDS_MAX, OFFERS_OF_GRANT, OFFERS_OF_PERSON,
-    OFFERS_OF_POSTED, OFFERS_OF_STRANGERS, RENEWALS_OF_FRIEND, ROOMS_OF_FRIEND, WORDS_OF_FRIEND,
+    ANSWERS_OF_GRANT, DEPOSIT_BYTES_OF_FRIEND, DEPOSITS_OF_FRIEND, DIRECTS_OF_FRIEND, FIRSTS_OF_RELAY, FRIENDS_MAX, OFFERS_OF_GRANT,
+    OFFERS_OF_PERSON, OFFERS_OF_POSTED, OFFERS_OF_STRANGERS, RENEWALS_OF_FRIEND, ROOMS_OF_FRIEND, WORDS_OF_FRIEND,
 };
 use crate::seam::{Event, Warning};
 use crate::turn::Turn;
 use std::collections::BTreeMap;
-use symbolon_presence::id::{GrantId, PeerId};
+use symbolon_presence::id::{GrantId, MailboxId, PeerId};
 use symbolon_presence::time::{DAY, HOUR, MINUTE, Timestamp};
 
 /// People and grants that are counted by themselves.
@@ -22,14 +23,13 @@ struct Counts<K> {
     span: u64,
     /// Which span the counts are of. A clock that jumps begins another one.
     number: u64,
+    /// At most [`COUNTED_MAX`].
     each: BTreeMap<K, u64>,
-    /// Of all that found no place of their own.
-    others: u64,
 }
 
-impl<K: Ord> Counts<K> {
+impl<K: Ord + Copy> Counts<K> {
     fn new(span: u64) -> Self {
-        Self { span, number: 0, each: BTreeMap::new(), others: 0 }
+        Self { span, number: 0, each: BTreeMap::new() }
     }
 
     /// Adds to a count unless that would exceed `most`. Whether it was added.
@@ -38,15 +38,18 @@ impl<K: Ord> Counts<K> {
         if self.number != number {
             self.number = number;
             self.each.clear();
-            self.others = 0;
         }
-        let is_full = self.each.len() >= COUNTED_MAX && !self.each.contains_key(&key);
-        let count = if is_full { &mut self.others } else { self.each.entry(key).or_insert(0) };
-        let sum = count.saturating_add(amount);
+        let sum = self.each.get(&key).map_or(amount, |count| count.saturating_add(amount));
         if sum > most {
             return false;
         }
-        *count = sum;
+        if self.each.len() >= COUNTED_MAX
+            && !self.each.contains_key(&key)
+            && let Some(least) = self.each.iter().min_by_key(|(_, count)| **count).map(|(key, _)| *key)
+        {
+            self.each.remove(&least);
+        }
+        self.each.insert(key, sum);
         true
     }
 }
@@ -55,7 +58,11 @@ impl<K: Ord> Counts<K> {
 #[derive(Debug)]
 pub(crate) struct Rates {
     strangers: Counts<bool>,
-    grants: Counts<GrantId>,
+    offers: Counts<GrantId>,
+    answers: Counts<GrantId>,
+    /// By who has proved to be behind the link, or to whom the grant was given.
+    directs: Counts<Option<PeerId>>,
+    relays: Counts<MailboxId>,
     people: Counts<PeerId>,
     renewals: Counts<PeerId>,
     rivals: Counts<PeerId>,
@@ -70,7 +77,10 @@ impl Default for Rates {
     fn default() -> Self {
         Self {
             strangers: Counts::new(MINUTE),
-            grants: Counts::new(MINUTE),
+            offers: Counts::new(MINUTE),
+            answers: Counts::new(MINUTE),
+            directs: Counts::new(MINUTE),
+            relays: Counts::new(MINUTE),
             people: Counts::new(HOUR),
             renewals: Counts::new(DAY),
             rivals: Counts::new(DAY),
@@ -84,23 +94,30 @@ impl Default for Rates {
 }
 
 impl Rates {
-    /// Whether one more first envelope is looked at that came under the grant of an invite, or
+    /// Whether one more first envelope is looked at that came under the grant of an invite of ours, or
     /// of a package that is published for all.
     pub fn offer(&mut self, now: Timestamp, grant: GrantId, is_posted: bool) -> bool {
         // Who floods the one package that everybody may hold does not shut out who was invited.
-        self.grants.take(now, grant, 1, OFFERS_OF_GRANT)
+        self.offers.take(now, grant, 1, OFFERS_OF_GRANT)
             && (!is_posted || self.strangers.take(now, true, 1, OFFERS_OF_POSTED))
             && self.strangers.take(now, false, 1, OFFERS_OF_STRANGERS)
     }
 
-    /// The same under the grant of a reply address.
+    /// The same under the grant of a reply address of a request.
     pub fn answer(&mut self, now: Timestamp, grant: GrantId) -> bool {
-        self.grants.take(now, grant, 1, ANSWERS_OF_GRANT)
+        self.answers.take(now, grant, 1, ANSWERS_OF_GRANT)
     }
 
-    /// Whether one more envelope to the key of our certificate is looked at.
-    pub fn direct(&mut self, now: Timestamp, grant: GrantId) -> bool {
-        self.grants.take(now, grant, 1, DIRECTS_OF_GRANT)
+    /// Whether one more envelope of a friend to the key of our certificate is looked at. All on links of
+    /// which nobody knows whose they are share one count.
+    pub fn direct(&mut self, now: Timestamp, of: Option<PeerId>) -> bool {
+        self.directs.take(now, of, 1, DIRECTS_OF_FRIEND)
+    }
+
+    /// Whether one more first envelope is looked at that a relay of ours brings. It has passed the relay's
+    /// bounds, if the relay is honest; it counts against nobody else.
+    pub fn relayed(&mut self, now: Timestamp, relay: MailboxId) -> bool {
+        self.relays.take(now, relay, 1, FIRSTS_OF_RELAY)
     }
 
     /// Whether one more Offer of a person is taken in.
@@ -159,14 +176,15 @@ mod tests {
     }
 
     #[test]
-    fn more_people_than_are_counted_share_one_count() {
+    fn a102_more_people_than_are_counted_shut_nobody_out_and_who_has_done_much_is_still_counted() {
         let mut counts = Counts::new(HOUR);
-        for n in 0..COUNTED_MAX as u64 {
+        assert!(counts.take(NOW, peer(0), 2, 2));
+        for n in 1..2 * COUNTED_MAX as u64 {
             assert!(counts.take(NOW, peer(n), 1, 2));
         }
-        let taken = (0..100).filter(|n| counts.take(NOW, peer(COUNTED_MAX as u64 + n), 1, 2)).count();
-        assert_eq!((taken, counts.each.len()), (2, COUNTED_MAX));
-        assert!(counts.take(NOW, peer(0), 1, 2), "who is counted by themselves is not affected");
+        assert_eq!(counts.each.len(), COUNTED_MAX);
+        assert!(!counts.take(NOW, peer(0), 1, 2), "whoever invents others has done no less");
+        assert!(counts.take(NOW, peer(1_000_000), 1, 2));
     }
 
     #[test]

@@ -3,9 +3,15 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::fixture::{Person, in_turn};
+use crate::command::Path;
+use crate::contact;
+use crate::delivery::Up;
+use crate::fixture::{Person, in_turn, peer};
+use crate::limits::{DIRECTS_OF_FRIEND, FIRSTS_OF_RELAY};
+use crate::seam::TransportKeys;
 use symbolon_presence::id::{MailboxId, PublicKeyBytes};
 use symbolon_presence::time::{EARLIEST, HOUR};
+use symbolon_relay::prove::{Ends, LinkKey, Prove, Role, WIRE_VERSION};
 
 /// A relay of ours.
 fn relay(number: u8) -> DepotKey {
@@ -31,5 +37,90 @@ fn a106_a_standing_that_came_while_the_clock_was_behind_is_remembered_as_long_as
         crate::sweep_seen(turn, &mut Vec::new()).unwrap();
         intake.deposit(state, &mut delivery, turn, relay(1), &deposit).unwrap();
         assert_eq!(state.standings.len(), 1, "once");
+    });
+}
+
+/// A link of a friend of ours that their device has proved.
+fn proved(delivery: &mut Delivery, state: &mut State, turn: &mut Turn<'_>, who: &Person, number: u64) -> LinkId {
+    let (link, keys) = (LinkId(number), TransportKeys { own: PublicKeyBytes([1; 32]), other: PublicKeyBytes([2; 32]) });
+    delivery.link_up(state, turn, Up { link, dial: None, path: Path::Direct, keys: Some(keys) }).unwrap();
+    let me = &state.own.identity;
+    let key = LinkKey::agree(&who.identity.dh, &me.dh.public(), &who.device.device, &me.device);
+    let ends = Ends { dialler: keys.other, dialled: keys.own };
+    assert!(delivery.proof(state, turn, link, Prove::new(&key, Role::Dialler, &ends, [3; 16], WIRE_VERSION, [4; 16])).unwrap());
+    assert!(delivery.friend_behind(state, link).is_some());
+    link
+}
+
+fn admitted(queue: Queue, grant: GrantId) -> Admitted {
+    Admitted { queue, grant, scope: Scope::Guest, first_use: None }
+}
+
+/// An invite of ours, a request that waits for its answer, and their grants.
+fn invite_and_request(state: &mut State, turn: &mut Turn<'_>) -> (GrantId, GrantId) {
+    let by = turn.now.after(HOUR);
+    let record = contact::mint_for(state, turn, peer(7), &peer(8), by);
+    assert!(record.verify(turn.now).is_ok());
+    let row = request::blank(turn, RequestId([1; 16]), Direction::Out);
+    let (invite, request) = (state.invites.keys().copied().next().unwrap(), row.grant);
+    state.save_request(turn, row);
+    (invite, request)
+}
+
+#[test]
+fn a102_grants_that_a_friend_invents_or_collects_shut_nobody_out_and_bound_that_friend_alone() {
+    in_turn(|state, turn| {
+        let (mallory, ben) = (Person::new(state, turn, 1), Person::new(state, turn, 2));
+        let (mut intake, mut delivery) = (Intake::default(), Delivery::default());
+        let links = [(&mallory, 1), (&ben, 2)].map(|(who, number)| proved(&mut delivery, state, turn, who, number));
+        let [floods, calm, strange] = [links[0], links[1], LinkId(9)].map(Origin::Link);
+        let (invite, request) = invite_and_request(state, turn);
+        for origin in [floods, strange] {
+            let mut opens = |state: &mut State, turn: &mut Turn<'_>| {
+                let any = admitted(Queue::Direct, GrantId::random(turn.rng));
+                intake.may_open(state, &delivery, turn, origin, &[0; 64], &any).is_ok()
+            };
+            let opened = (0..3_000).filter(|_| opens(state, turn)).count();
+            assert_eq!(opened as u64, DIRECTS_OF_FRIEND);
+        }
+        for (origin, queue, grant) in
+            [(calm, Queue::Direct, GrantId([5; 16])), (strange, Queue::Contact, invite), (strange, Queue::Guest, request)]
+        {
+            assert!(intake.may_open(state, &delivery, turn, origin, &[0; 64], &admitted(queue, grant)).is_ok(), "{queue:?}");
+        }
+        // What we gave a friend with a Standing is counted for that friend, whoever brings it.
+        for (number, (who, is_open)) in (10..).zip([(&mallory, false), (&ben, true)]) {
+            let grant = GrantId([number; 16]);
+            grants::give(state, turn, grant, who.device.peer, turn.now.after(HOUR));
+            let opens = intake.may_open(state, &delivery, turn, strange, &[0; 64], &admitted(Queue::Guest, grant)).is_ok();
+            assert_eq!(opens, is_open);
+        }
+    });
+}
+
+#[test]
+fn a102_a_relay_that_brings_first_envelopes_without_end_is_bounded_and_counts_against_nobody_else() {
+    in_turn(|state, turn| {
+        let ben = Person::new(state, turn, 2);
+        let (mut intake, mut delivery) = (Intake::default(), Delivery::default());
+        let (invite, request) = invite_and_request(state, turn);
+        let garbage = [vec![1, 1], vec![7; 510]].concat();
+        let mut number = 0;
+        for queue in [Queue::Contact, Queue::Guest, Queue::Direct].into_iter().cycle().take(6_000) {
+            number += 1;
+            // Also in the names of those that are good.
+            let grant = [invite, request, GrantId::random(turn.rng)][number as usize % 3];
+            intake.deposit(state, &mut delivery, turn, relay(1), &entry(number, queue, grant, &garbage)).unwrap();
+        }
+        let looked_at = state.fetched.iter().map(|(_, number)| number).collect::<std::collections::BTreeSet<_>>().len();
+        assert_eq!(looked_at as u64, FIRSTS_OF_RELAY, "the rest stays where it is");
+        for (queue, grant) in [(Queue::Contact, invite), (Queue::Guest, request), (Queue::Direct, GrantId([5; 16]))] {
+            let opens = intake.may_open(state, &delivery, turn, Origin::Link(LinkId(9)), &garbage, &admitted(queue, grant));
+            assert!(opens.is_ok(), "{queue:?}");
+        }
+        // Another relay of ours brings what Ben has left.
+        let question = ben.question(state, turn);
+        intake.deposit(state, &mut delivery, turn, relay(2), &entry(1, Queue::Direct, GrantId([5; 16]), &question)).unwrap();
+        assert_eq!(state.standings.len(), 1);
     });
 }
