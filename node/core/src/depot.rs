@@ -202,6 +202,15 @@ impl Depots {
         }
     }
 
+    /// A device is known no longer.
+    pub fn forget_device(&mut self, device: &DeviceId) {
+        self.reached(device);
+        for session in self.sessions.values_mut() {
+            session.stale.remove(device);
+            session.unkept.remove(device);
+        }
+    }
+
     fn forget(&mut self, key: &DepotKey) {
         if let Some(session) = self.sessions.remove(key) {
             for inflight in session.inflight.values() {

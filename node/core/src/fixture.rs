@@ -107,6 +107,8 @@ impl Person {
             heard: Vec::new(),
             reply: None,
             word: sign_start(&self.identity, instance, started),
+            copied: None,
+            entered: None,
         };
         self.direct(state, turn, Step::Standing, codec::encode(&standing))
     }

@@ -2,6 +2,7 @@
 
 use crate::command::{Build, CommandError, Direction, FriendView, MessageState, RequestStatus, Trust, Who};
 use crate::delivery::Delivery;
+use crate::devices;
 use crate::grants;
 use crate::limits::FRIENDS_MAX;
 use crate::line;
@@ -62,11 +63,19 @@ pub(crate) fn verify_bundle(bundle: Bundle, peer: &PeerId, sender: &DeviceId, su
 /// Takes a verified bundle into a friend's row and device rows.
 pub(crate) fn adopt_bundle(state: &mut State, turn: &mut Turn<'_>, friend: &mut Friend, verified: VerifiedBundle) {
     let VerifiedBundle { bundle, devices } = verified;
-    friend.devices = devices.iter().map(|device| device.device).collect();
     friend.second_root = Some(bundle.second_root);
+    let named: Vec<DeviceId> = devices.iter().map(|device| device.device).collect();
+    devices::forget_unneeded(state, &friend.peer, &named);
+    friend.devices.clear();
     for (device, item) in devices.iter().zip(&bundle.devices) {
-        outbox::register_device(state, device, &item.chain, item.entry.clone());
-        if let Some(row) = state.device_mut(&device.device).filter(|row| row.peer == friend.peer) {
+        // Beyond the bounds a device is passed over: the friend's own one is known already.
+        let is_known = state.devices.contains_key(&device.device);
+        if is_known || (devices::has_room(state, &friend.peer) && state.rates.device(turn.now, friend.peer)) {
+            outbox::register_device(state, device, &item.chain, item.entry.clone());
+        }
+        let is_named = friend.devices.contains(&device.device);
+        if let Some(row) = state.device_mut(&device.device).filter(|row| row.peer == friend.peer && !is_named) {
+            friend.devices.push(device.device);
             row.entry = item.entry.clone();
             row.put = Some(bundle.friendship.put(&item.entry.mailbox));
             let depots = friends_depots(&bundle.friendship, item.depots.clone());

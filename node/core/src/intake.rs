@@ -20,14 +20,14 @@ use crate::request::offer::{self, IncomingOffer};
 use crate::request::renewal;
 use crate::seam::{LinkId, Warning};
 use crate::standing;
-use crate::state::{Fault, Former, FriendState, Own, State};
+use crate::state::{Device, Fault, Former, FriendState, Own, State};
 use crate::table::Table;
 use crate::tags::Tags;
 use crate::turn::{DropReason, Rejected, Turn, TurnFailed};
 use crate::wire::{First, Known, PAYLOAD_MAX, Step};
 use std::collections::BTreeMap;
 use symbolon_presence::codec;
-use symbolon_presence::envelope::{Kind, frame_id, kind};
+use symbolon_presence::envelope::{Kind, KnownKey, frame_id, kind};
 use symbolon_presence::id::{DeviceId, FrameId, GrantId, Nonce, RequestId};
 use symbolon_presence::time::Timestamp;
 use symbolon_relay::frame::{Frame, Outcome, Put, RECEIPT_MAX, Receipt, Refusal};
@@ -102,6 +102,13 @@ impl Intake {
     fn count(&mut self, reason: DropReason) {
         let count = self.dropped.entry(reason.name()).or_default();
         *count = count.saturating_add(1);
+    }
+
+    /// A device is known no longer.
+    pub fn forget(&mut self, row: &Device, key: Option<&KnownKey>) {
+        self.tags.forget(row, key);
+        let waiting = self.early.remove(&row.device).map_or(0, |waiting| waiting.bytes);
+        self.early_bytes = self.early_bytes.saturating_sub(waiting);
     }
 
     /// One frame from a link.
@@ -465,7 +472,7 @@ impl Intake {
         }
         let Origin::Link(link) = origin else { return Ok(()) };
         let grant = admitted.grant;
-        // Whoever holds a friends' key can name any grant: only those that are known here have a count.
+        // Anyone with a friends' key can name any grant: only those that are known here have a count.
         let within = match admitted.queue {
             Queue::Contact => match state.invites.get(&grant).map(|invite| invite.last_resort) {
                 Some(is_posted) => state.rates.offer(turn.now, grant, is_posted),

@@ -16,7 +16,7 @@
 //! | [`command`], `dispatch` | what the user can ask; which machine does it |
 //! | [`contact`] | invites and contact records |
 //! | `request`, `request/offer`, `request/answer` | the connection: Offer, Accept, Confirm |
-//! | `friend` | friends, petnames, bundles |
+//! | `friend`, `devices` | friends, petnames, bundles; how many devices of one person are known |
 //! | `grants` | the rights to write to us that go with a request, and their end |
 //! | `conversation` | messages from writing to reading |
 //! | `history`, `search` | reading what is stored; finding it by words |
@@ -39,6 +39,7 @@ pub mod contact;
 mod conversation;
 mod delivery;
 mod depot;
+mod devices;
 mod dispatch;
 mod doctor;
 mod finder;
@@ -417,6 +418,12 @@ impl Core {
         }
         for device in std::mem::take(&mut state.moved) {
             delivery.moved(state, turn, &device);
+        }
+        for (row, key) in std::mem::take(&mut state.forgotten) {
+            delivery.forget(state, turn, &row.device);
+            depots.forget_device(&row.device);
+            standings.forget(&row.device);
+            intake.forget(&row, key.as_ref());
         }
         if expiry_changed || turn.out.changes.iter().any(|change| change.table() == Some(Table::Expiry)) {
             self.next_expiry = conversation::next_expiry(turn)?;

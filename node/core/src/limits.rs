@@ -24,6 +24,10 @@ pub const SEARCH_MAX: usize = 256;
 pub const ADDRESSES_MAX: usize = 8;
 /// Most devices of one person that one frame names.
 pub const DEVICES_MAX: usize = 8;
+/// Devices of one person of which there is a row: those of one bundle, and as many that are on their way out.
+pub const DEVICES_KEPT_MAX: usize = 2 * DEVICES_MAX;
+/// New devices of one friend that bundles make known within a day.
+pub const DEVICES_NEW_OF_FRIEND: u64 = 32;
 /// Most mailboxes at relays of one device.
 pub const DEPOTS_MAX: usize = 3;
 /// Nodes on the LAN remembered.

@@ -5,6 +5,7 @@
 //! what makes the room frames welcome.
 //! Sending itself, and trying again, is [`crate::delivery`].
 
+use crate::devices;
 use crate::limits::OUTBOX_MAX;
 use crate::state::{Device, Friend, State};
 use crate::table::Table;
@@ -189,8 +190,12 @@ pub(crate) fn put_at(row: &OutboxRow, depot: &Depot) -> Option<Put> {
 }
 
 /// Makes a device known under its certificate, or notes where it is now. The sealed address
-/// of a friend's queue stays: what an invite or Offer names is another queue.
+/// of a friend's queue stays: what an invite or Offer names is another queue. Without a place for
+/// one more device of that person, it stays unknown.
 pub(crate) fn register_device(state: &mut State, device: &identity::Device, chain: &identity::Chain, entry: MailboxEntry) {
+    if !devices::make_room(state, &device.peer, &device.device) {
+        return;
+    }
     if let Some(known) = state.device_mut(&device.device) {
         // A device id belongs to the person who certified it first; nobody else can take it over.
         if known.peer == device.peer && known.chain == *chain {

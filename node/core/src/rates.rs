@@ -1,12 +1,12 @@
 //! Rates: how much of what others send is looked at within a minute, an hour or a day.
 //!
 //! Counted in memory and not stored: a start begins all of them again. There is a table for each kind,
-//! with a bound of its own; when it is full, whoever has done least gives way, so that nobody who
+//! with a bound of its own; when it is full, the one that has done least gives way, so that nobody who
 //! invents others shuts anybody out. What all of them together may do is counted apart.
 
 use crate::limits::{
-    ANSWERS_OF_GRANT, DEPOSIT_BYTES_OF_FRIEND, DEPOSITS_OF_FRIEND, DIRECTS_OF_FRIEND, FIRSTS_OF_RELAY, FRIENDS_MAX, OFFERS_OF_GRANT,
-    OFFERS_OF_PERSON, OFFERS_OF_POSTED, OFFERS_OF_STRANGERS, RENEWALS_OF_FRIEND, ROOMS_OF_FRIEND, WORDS_OF_FRIEND,
+    ANSWERS_OF_GRANT, DEPOSIT_BYTES_OF_FRIEND, DEPOSITS_OF_FRIEND, DEVICES_NEW_OF_FRIEND, DIRECTS_OF_FRIEND, FIRSTS_OF_RELAY, FRIENDS_MAX,
+    OFFERS_OF_GRANT, OFFERS_OF_PERSON, OFFERS_OF_POSTED, OFFERS_OF_STRANGERS, RENEWALS_OF_FRIEND, ROOMS_OF_FRIEND, WORDS_OF_FRIEND,
 };
 use crate::seam::{Event, Warning};
 use crate::turn::Turn;
@@ -68,6 +68,7 @@ pub(crate) struct Rates {
     rivals: Counts<PeerId>,
     revisions: Counts<PeerId>,
     rooms: Counts<PeerId>,
+    devices: Counts<PeerId>,
     deposits: Counts<PeerId>,
     bytes: Counts<PeerId>,
     warnings: Counts<Warning>,
@@ -86,6 +87,7 @@ impl Default for Rates {
             rivals: Counts::new(DAY),
             revisions: Counts::new(DAY),
             rooms: Counts::new(DAY),
+            devices: Counts::new(DAY),
             deposits: Counts::new(MINUTE),
             bytes: Counts::new(MINUTE),
             warnings: Counts::new(MINUTE),
@@ -145,6 +147,11 @@ impl Rates {
         self.rooms.take(now, peer, 1, ROOMS_OF_FRIEND)
     }
 
+    /// Whether one more device of a friend is made known by a bundle.
+    pub fn device(&mut self, now: Timestamp, peer: PeerId) -> bool {
+        self.devices.take(now, peer, 1, DEVICES_NEW_OF_FRIEND)
+    }
+
     /// Whether one more envelope of a friend is opened.
     pub fn deposit(&mut self, now: Timestamp, peer: PeerId, size: usize) -> bool {
         self.deposits.take(now, peer, 1, DEPOSITS_OF_FRIEND) && self.bytes.take(now, peer, size as u64, DEPOSIT_BYTES_OF_FRIEND)
@@ -183,7 +190,7 @@ mod tests {
             assert!(counts.take(NOW, peer(n), 1, 2));
         }
         assert_eq!(counts.each.len(), COUNTED_MAX);
-        assert!(!counts.take(NOW, peer(0), 1, 2), "whoever invents others has done no less");
+        assert!(!counts.take(NOW, peer(0), 1, 2), "to invent others makes it no less");
         assert!(counts.take(NOW, peer(1_000_000), 1, 2));
     }
 

@@ -215,7 +215,8 @@ pub(crate) fn blank(turn: &mut Turn<'_>, id: RequestId, direction: Direction) ->
     }
 }
 
-fn has_ended(row: &Request) -> bool {
+/// Whether a row has ended and may give way.
+pub(crate) fn has_ended(row: &Request) -> bool {
     matches!(row.status, RequestStatus::Expired | RequestStatus::Cancelled | RequestStatus::Confirmed)
 }
 
@@ -559,6 +560,13 @@ pub(crate) fn view(state: &State, mirror: &Mirror, row: &Request) -> RequestView
         introduced_by: introduction::introducers_of(state, &row.peer),
         created: row.created,
     }
+}
+
+/// The certificates of the devices that a request names: those that were asked, or that ask.
+pub(crate) fn chains_of(row: &Request) -> Vec<Chain> {
+    let asked = row.contacts.iter().filter_map(|contact| contact.chain.clone());
+    let asking = offer_of(row).filter(|_| row.direction == Direction::In).map(|offer| offer.replies).unwrap_or_default();
+    row.chain.iter().cloned().chain(asked).chain(asking.into_iter().filter_map(|reply| reply.chain)).collect()
 }
 
 /// The Offer that a row holds.

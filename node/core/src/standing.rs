@@ -139,6 +139,13 @@ impl Standings {
         Ok(true)
     }
 
+    /// A device is known no longer.
+    pub fn forget(&mut self, device: &DeviceId) {
+        self.sent.remove(device);
+        self.greeted.remove(device);
+        self.pending.remove(device);
+    }
+
     /// What the turn has brought: answers, questions, signs.
     pub fn follow(&mut self, state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
         for sign in std::mem::take(&mut state.signs) {

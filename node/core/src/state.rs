@@ -199,6 +199,8 @@ pub(crate) struct State {
     pub signs: Vec<Sign>,
     /// Friends whose rooms are there, and for whom texts are held.
     pub releasing: BTreeSet<PeerId>,
+    /// Devices whose rows have gone in this input, with the keys of envelopes from them: the machines forget them, too.
+    pub forgotten: Vec<(Device, Option<KnownKey>)>,
     /// Devices whose envelopes are counted from elsewhere now.
     pub relined: BTreeSet<DeviceId>,
     /// What devices have said about how they stand with us, and want answered.
@@ -278,6 +280,8 @@ pub(crate) struct State {
     /// than to open it.
     speakers: HashMap<[u8; 32], Speaker>,
     dirty_devices: BTreeSet<DeviceId>,
+    /// Devices whose rows are to be deleted.
+    gone_devices: BTreeSet<DeviceId>,
     dirty_friends: BTreeSet<PeerId>,
     dirty_counters: bool,
     dirty_starts: bool,
@@ -396,6 +400,7 @@ impl State {
             blocked: all_rows(shelf, Table::Blocked)?.into_iter().map(|(key, _)| key).collect(),
             signs: Vec::new(),
             releasing: BTreeSet::new(),
+            forgotten: Vec::new(),
             relined: BTreeSet::new(),
             standings: Vec::new(),
             reply_grants: BTreeMap::new(),
@@ -434,6 +439,7 @@ impl State {
             envelope_keys: HashMap::new(),
             speakers: HashMap::new(),
             dirty_devices: BTreeSet::new(),
+            gone_devices: BTreeSet::new(),
             dirty_friends: BTreeSet::new(),
             dirty_counters: false,
             dirty_starts: true,
@@ -499,8 +505,39 @@ impl State {
 
     /// Saves a device at the end of the turn; its counters change with every envelope.
     pub fn save_device(&mut self, device: Device) {
+        self.gone_devices.remove(&device.device);
         self.dirty_devices.insert(device.device);
         self.devices.insert(device.device, device);
+    }
+
+    /// Forgets a device and what hangs on it; its row goes at the end of the turn.
+    pub fn forget_device(&mut self, device: &DeviceId) {
+        let key = self.envelope_key_from(device);
+        let Some(row) = self.devices.remove(device) else { return };
+        self.dirty_devices.remove(device);
+        self.gone_devices.insert(*device);
+        for set in [
+            &mut self.relined,
+            &mut self.awaiting,
+            &mut self.wake,
+            &mut self.hang_up,
+            &mut self.restart,
+            &mut self.asked_again,
+            &mut self.moved,
+            &mut self.unreachable,
+            &mut self.befriended,
+        ] {
+            set.remove(device);
+        }
+        self.compare.remove(device);
+        self.starts_heard.remove(device);
+        self.builds.remove(device);
+        self.owed.remove(device);
+        self.link_keys.remove(device);
+        self.envelope_keys.remove(device);
+        self.told.retain(|(of, _)| of != device);
+        self.standings.retain(|(of, _)| of != device);
+        self.forgotten.push((row, key));
     }
 
     /// A device to change; saved at the end of the turn.
@@ -596,6 +633,9 @@ impl State {
             if let Some(device) = self.devices.get(&id) {
                 turn.put(Table::Device, id.as_bytes(), device);
             }
+        }
+        for id in std::mem::take(&mut self.gone_devices) {
+            turn.delete(Table::Device, id.as_bytes());
         }
         for peer in std::mem::take(&mut self.dirty_friends) {
             if let Some(friend) = self.friends.get(&peer) {

@@ -6,6 +6,7 @@
 
 use crate::state::{Device, State};
 use std::collections::HashMap;
+use symbolon_presence::envelope::KnownKey;
 use symbolon_presence::id::DeviceId;
 use symbolon_presence::time::{MINUTE, Timestamp};
 
@@ -51,8 +52,11 @@ pub(crate) struct Tags {
 impl Tags {
     /// The device and counter of a tag that is kept ready. Cheap, unlike [`Self::search`].
     pub fn ready(&mut self, state: &mut State, tag: &Tag) -> Option<(DeviceId, u64)> {
-        for device in std::mem::take(&mut state.relined) {
-            self.ready_until.remove(&device);
+        let relined = std::mem::take(&mut state.relined);
+        if !relined.is_empty() {
+            // Of rooms that are not read any more nothing stays.
+            self.expected.retain(|_, (device, _)| !relined.contains(device));
+            self.ready_until.retain(|device, _| !relined.contains(device));
         }
         if self.ready_until.len() != state.devices.len() {
             let unknown: Vec<DeviceId> = state.devices.keys().filter(|id| !self.ready_until.contains_key(id)).copied().collect();
@@ -101,6 +105,18 @@ impl Tags {
             self.prepare(state, device);
         } else {
             row.missing.retain(|missing| *missing != counter);
+        }
+    }
+
+    /// A device is known no longer.
+    pub fn forget(&mut self, row: &Device, key: Option<&KnownKey>) {
+        let (Some(ready), Some(key)) = (self.ready_until.remove(&row.device), key) else { return };
+        let left = row
+            .formers()
+            .iter()
+            .flat_map(|former| former.missing.iter().copied().chain(former.receive_counter..former.receive_counter.saturating_add(AHEAD)));
+        for counter in row.missing.iter().copied().chain(row.receive_counter..ready).chain(left) {
+            self.expected.remove(&key.tag(counter));
         }
     }
 

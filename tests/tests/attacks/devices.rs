@@ -1,19 +1,21 @@
 //! Attacks by and on devices: squatted ids, siblings who answer at once, old receipts.
 
 use super::Scene;
-use symbolon_core::command::RequestStatus;
+use symbolon_core::command::{Command, RequestStatus, Who};
 use symbolon_core::contact::{ContactBody, ContactRecord, LINK_MAX};
+use symbolon_core::limits::{DEVICES_KEPT_MAX, DEVICES_MAX};
 use symbolon_core::seam::Event;
 use symbolon_core::table::{Change, Table};
-use symbolon_core::world::{Shelf, ShelfMut};
+use symbolon_core::wire::{BundleDevice, RoomPayload};
+use symbolon_core::world::{RoomCipher, Shelf, ShelfMut};
 use symbolon_presence::codec;
 use symbolon_presence::identity::{CERT_MAX, Chain, DeviceCertBody, Identity, StoredIdentity, pair_context};
 use symbolon_presence::kdf::hash;
 use symbolon_presence::labels::{HASH_CONTEXT, SIGN_CONTACT, SIGN_DEVICE};
 use symbolon_presence::time::{DAY, HOUR, MINUTE};
 use symbolon_relay::frame::{Frame, Outcome};
-use symbolon_relay::grant::MailboxKeys;
-use symbolon_tests::craft::{Actor, contact_of};
+use symbolon_relay::grant::{MailboxKeys, Scope};
+use symbolon_tests::craft::{Actor, contact_of, outcomes};
 use symbolon_tests::sim::Faults;
 use symbolon_tests::sim::run::{Ix, Sim};
 
@@ -149,4 +151,47 @@ fn an_old_receipt_of_a_friend_shown_by_somebody_else_does_not_make_the_friend_on
     assert_eq!(sim.friends(a)[0].online, Some(true));
     assert!(frames.iter().any(|frame| symbolon_tests::craft::put_id(frame).is_some()), "Andi says hello");
     let _ = contact_of;
+}
+
+#[test]
+fn a102_a_friend_who_certifies_device_after_device_leaves_a_bounded_number_of_rows_and_others_talk_on() {
+    let mut sim = Sim::new(1, Faults::NONE);
+    let (a, b) = (sim.add("Andi"), sim.add("Ben"));
+    sim.befriend(a, b);
+    let mut mallory = Actor::new(9, sim.now);
+    let (bond, mut link) = mallory.befriend(&mut sim, a);
+    let (mut taken, mut serial) = (0, 1);
+    for _ in 0..40 {
+        let mut bundle = mallory.bundle();
+        for _ in 1..DEVICES_MAX {
+            serial += 1;
+            let other = Identity::certify(mallory.identity.entropy.clone(), serial, &mut mallory.rng, sim.now, 365 * DAY);
+            let (mut entry, _) = mallory.entry(Scope::Friends(0));
+            entry.receipt = other.signing.public();
+            bundle.devices.push(BundleDevice { chain: other.chain, entry, depots: Vec::new() });
+        }
+        let sealed = mallory.cipher.seal(bond.room, &codec::encode(&RoomPayload::Bundle(bundle)), &[]).unwrap();
+        let known = mallory.next_known(&bond, sealed);
+        let frame = mallory.known_frame(&bond, &codec::encode(&known));
+        taken += outcomes(&sim.rogue_send(link, frame)).iter().filter(|outcome| **outcome == Outcome::Delivered).count();
+        // Something waits for all of them.
+        let (to, text) = (Who(mallory.peer().to_string()), "which one are you?".to_owned());
+        assert!(sim.command(a, Command::Send { to, text, lifetime: None }).is_ok());
+        sim.run_for(MINUTE);
+        if !sim.is_open(link) {
+            link = mallory.call(&mut sim, a, &bond);
+        }
+        assert!(sim.nodes[a].store.count(Table::Device) <= 1 + DEVICES_KEPT_MAX);
+    }
+    assert!(taken > 20, "they are read: {taken}");
+    // Their own device is the friend that it was, after a restart as well.
+    sim.crash(a, MINUTE);
+    sim.run_for(HOUR);
+    let link = mallory.call(&mut sim, a, &bond);
+    let frame = mallory.say(&bond, "still me", sim.now);
+    assert_eq!(outcomes(&sim.rogue_send(link, frame)), [Outcome::Delivered]);
+    sim.say(a, b, "through the flood").unwrap();
+    sim.say(b, a, "and back").unwrap();
+    sim.run_for(MINUTE);
+    sim.check(true);
 }

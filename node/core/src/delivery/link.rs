@@ -170,6 +170,18 @@ impl Delivery {
         }
     }
 
+    /// A device is known no longer: its links close, and nothing of it is kept.
+    pub fn forget(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) {
+        self.hang_up(state, turn, device);
+        self.unschedule(device);
+        self.await_no_receipt(device);
+        self.sessions.remove(device);
+        self.dials.retain(|_, dialled| dialled != device);
+        self.asking.retain(|dial| self.dials.contains_key(dial));
+        self.reached.remove(device);
+        state.unreachable.remove(device);
+    }
+
     /// Whether frames of this link are to be looked at.
     pub fn is_open(&self, link: LinkId) -> bool {
         self.links.contains_key(&link)

@@ -88,7 +88,7 @@ fn a102_grants_that_a_friend_invents_or_collects_shut_nobody_out_and_bound_that_
         {
             assert!(intake.may_open(state, &delivery, turn, origin, &[0; 64], &admitted(queue, grant)).is_ok(), "{queue:?}");
         }
-        // What we gave a friend with a Standing is counted for that friend, whoever brings it.
+        // What we gave a friend with a Standing is counted for that friend, on any link.
         for (number, (who, is_open)) in (10..).zip([(&mallory, false), (&ben, true)]) {
             let grant = GrantId([number; 16]);
             grants::give(state, turn, grant, who.device.peer, turn.now.after(HOUR));

@@ -4,6 +4,7 @@ use super::offer::{leaf_lifetime, reply_contact, seal_step};
 use super::{offer_of, renewal, set_status, settle};
 use crate::command::{CommandError, Direction, RequestStatus};
 use crate::conversation;
+use crate::devices;
 use crate::friend::{self, Entered, adopt_bundle, enter_room, own_bundle, verify_bundle};
 use crate::grants;
 use crate::line;
@@ -41,6 +42,9 @@ pub(crate) fn accept(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> 
         return Err(CommandError::Full.into());
     }
     let sender = chain.verify(turn.now).map_err(|_| CommandError::WrongStatus)?;
+    if !devices::make_room(state, &sender.peer, &sender.device) {
+        return Err(CommandError::Full.into());
+    }
     let Ok(view) = turn.cipher.inspect(&offer.group_info) else { return Err(CommandError::WrongStatus.into()) };
 
     if !renewal::is_of_friend(state, &row) {
@@ -161,7 +165,7 @@ pub(crate) fn receive_accept(state: &mut State, turn: &mut Turn<'_>, answer: Ans
     if super::is_blocked(state, &device.peer, &first.chain) {
         return Err(DropReason::Blocked.into());
     }
-    if !friend::has_room(state, &device.peer) {
+    if !friend::has_room(state, &device.peer) || !devices::make_room(state, &device.peer, &device.device) {
         return Err(DropReason::Full.into());
     }
     let accepted = AcceptBody::transcript(&row.transcript, &statement.body, &device.device);

@@ -323,12 +323,13 @@ pub(super) fn is_of_friend(state: &State, row: &Request) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::*;
     use super::super::offer::{leaf_lifetime, reply_contact};
+    use super::*;
     use crate::fixture::{Person, friend, in_turn, peer};
     use crate::limits::{ENDED_OF_PERSON_MAX, REQUESTS_MAX};
     use crate::wire::LeafCredential;
     use symbolon_presence::envelope::open_direct;
+    use symbolon_presence::id::{Nonce, RoomId};
 
     /// A friend who has come back as often as a friend does in a day.
     fn returned(state: &mut State, turn: &mut Turn<'_>) -> Person {
@@ -416,6 +417,8 @@ mod tests {
                 heard: Vec::new(),
                 reply: None,
                 word: symbolon_presence::id::SignatureBytes([0; 64]),
+                copied: None,
+                entered: None,
             };
             for _ in 0..20 {
                 offer(state, turn, &ben.device.peer, &ben.device.device, &said).unwrap();

@@ -154,6 +154,27 @@ fn searches_are_bounded_in_a_minute_and_go_on_in_the_next() {
 }
 
 #[test]
+fn a102_a_device_that_is_forgotten_or_counts_from_elsewhere_leaves_no_tag_of_before() {
+    let mut pair = pair();
+    for counter in [0, 3, 200, 70] {
+        assert_eq!(pair.find(NOW, counter), Some(counter));
+        pair.take(counter);
+    }
+    for round in 1..50 {
+        pair.state.device_mut(&pair.device).unwrap().receive_counter = round * 1_000_000;
+        pair.state.device_mut(&pair.device).unwrap().missing.clear();
+        pair.state.relined.insert(pair.device);
+        assert_eq!(pair.find(NOW, round * 1_000_000), Some(round * 1_000_000));
+        assert_eq!(pair.kept(), (AHEAD as usize, 0));
+    }
+    pair.take(49_000_005);
+    pair.state.forget_device(&pair.device);
+    let (row, key) = pair.state.forgotten.pop().unwrap();
+    pair.tags.forget(&row, key.as_ref());
+    assert!(pair.tags.expected.is_empty() && pair.tags.ready_until.is_empty());
+}
+
+#[test]
 fn devices_take_turns_when_a_minute_is_too_short_for_all() {
     let mut pair = pair();
     let one = pair.state.devices[&pair.device].clone();
