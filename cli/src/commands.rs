@@ -218,7 +218,14 @@ fn verify(client: &Client, output: Output, friend: &str, words: &[String]) -> Re
 }
 
 fn unfriend(client: &Client, output: Output, friend: &str, yes: bool) -> Result<(), Failure> {
-    if !yes && output.can_ask() {
+    if !yes && !output.json {
+        if !output.can_ask() {
+            return Err(Failure::new(
+                "not_confirmed",
+                "this would end a friendship, and nobody is there to be asked",
+                "Give --yes if that is meant.",
+            ));
+        }
         let question = format!(
             "End the friendship with {}? What waits for them is given up; they are told nothing. History stays.",
             crate::text::line(friend)

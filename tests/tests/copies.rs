@@ -236,6 +236,7 @@ fn a107_a_device_that_returns_too_often_a_day_needs_the_word_of_its_friends_user
     let text = sim.say(A, B, "let me in");
     sim.run_for(10 * MINUTE);
     assert!(sim.pending(B).is_some(), "Ben is asked");
+    assert!(is_told(&mut sim, B, "too often within a day: texts between you and Andi wait"), "{:?}", status(&mut sim, B).problems);
     let text = text.or_else(|| sim.say(A, B, "let me in")).unwrap();
     sim.run_for(HOUR);
     assert!(!is_delivered(&mut sim, A, text), "not before he has answered");
@@ -654,4 +655,30 @@ fn a107_a_copy_of_while_the_room_was_made_again_is_healed() {
             is_whole(&mut sim, A, B);
         }
     }
+}
+
+#[test]
+fn a107_copies_that_run_side_by_side_are_noticed_each_time() {
+    let mut sim = pair(40);
+    talk(&mut sim, A, B, 2);
+    let copy = sim.copy(A);
+    talk(&mut sim, A, B, 1);
+    sim.put_back(A, &copy, SECOND);
+    sim.run_for(5 * MINUTE);
+    is_whole(&mut sim, A, B);
+    let copy = sim.copy(A);
+    let first = sim.run_copy(&copy);
+    sim.run_for(30 * SECOND);
+    assert!(is_told(&mut sim, A, "Another copy of this folder runs"));
+    // The original is taken away, and the copy goes on.
+    sim.crash(A, 4 * HOUR);
+    sim.command(first, Command::DeviceConfirm).map(|_| ()).unwrap();
+    sim.run_for(10 * MINUTE);
+    is_whole(&mut sim, first, B);
+    let copy = sim.copy(first);
+    let second = sim.run_copy(&copy);
+    sim.run_for(5 * MINUTE);
+    let halts = [first, second].map(|ix| warned(&sim, ix, Warning::SecondCopy));
+    assert!(halts[0] >= 2 && halts[1] >= 1, "{halts:?}");
+    no_nonce_twice(&sim);
 }

@@ -150,6 +150,11 @@ impl Clock {
         if let Some(by) = self.doubt() {
             let (apart, side) = (in_words(by.unsigned_abs()), if by > 0 { "behind" } else { "ahead" });
             let rest = "set it. Requests and invites wait until then; nothing is lost.";
+            if self.apart.keys().filter(|signer| !matches!(signer, Signer::Asked(_))).count() == 1 {
+                let rest = "set the one that is wrong. Requests and invites wait until then; nothing is lost.";
+                let side = if by > 0 { "behind" } else { "ahead of" };
+                return Some(format!("The clock of this machine is {apart} {side} that of a friend or relay: {rest}"));
+            }
             return Some(format!("The clock of this machine is {apart} {side}, as friends or relays say: {rest}"));
         }
         let farthest = self.apart.values().map(|(by, _)| by.unsigned_abs()).max().filter(|by| *by > CLOCK_SKEW)?;

@@ -218,8 +218,8 @@ impl Delivery {
         if sessions.iter().any(|session| session.link.and_then(|link| self.links.get(&link)).is_some_and(|link| link.proved)) {
             return Some(true);
         }
-        // A link without proof yet, or a first dial under way, is neither.
-        sessions.iter().any(|session| session.tried && session.link.is_none()).then_some(false)
+        // A first dial under way, or its link without proof yet, is neither.
+        sessions.iter().any(|session| session.tried).then_some(false)
     }
 
     /// How one of these devices is reached, if it has proved to be there.

@@ -36,6 +36,9 @@ use symbolon_relay::grant::Scope;
 #[cfg(test)]
 mod tests;
 
+/// Friends named in problems, for each kind.
+const NAMED_MAX: usize = 3;
+
 /// Revisions that a friend may know of and we do not: more than anybody takes out.
 const REVISIONS_AHEAD_MAX: u64 = 1 << 32;
 
@@ -288,20 +291,35 @@ impl Standings {
                     .to_owned(),
             );
         }
-        let is_day = |at: &&Timestamp| now.since(**at) < 7 * DAY;
-        let returns: usize = friends().filter_map(|friend| friend.reentries.as_ref()).map(|all| all.iter().filter(is_day).count()).sum();
-        if returns > 0 {
+        let returned: Vec<&Friend> = friends().filter(|friend| returns(friend, now, 7 * DAY) > 0).collect();
+        for friend in returned.iter().take(NAMED_MAX) {
+            let (name, count) = (&friend.petname, returns(friend, now, 7 * DAY));
             problems.push(format!(
-                "A friend's device came back from an older copy ({returns} time(s) within a week): if that friend did not do it, somebody may have copied their folder. Ask them."
+                "A device of {name} came back from an older copy ({count} time(s) within a week): if {name} did not do it, somebody may have copied their folder. Ask them."
             ));
         }
-        let lacking: u64 = friends().filter_map(|friend| friend.lacks).map(|lacks| u64::from(lacks.count)).sum();
-        if lacking > 0 {
-            problems
-                .push(format!("A friend's older copy lacks {lacking} text(s) of yours: `symbolon device resend FRIEND` sends them again."));
+        if returned.len() > NAMED_MAX {
+            problems.push(format!("Devices of {} more friends came back from older copies within a week.", returned.len() - NAMED_MAX));
+        }
+        for friend in friends().filter(|friend| renewal::needs_word(state, &friend.peer)).take(NAMED_MAX) {
+            problems.push(format!(
+                "A device of {0} came back from an older copy too often within a day: texts between you and {0} wait until you `accept` their request (`symbolon requests`).",
+                friend.petname
+            ));
+        }
+        for (friend, lacks) in friends().filter_map(|friend| Some((friend, friend.lacks?))).take(NAMED_MAX) {
+            problems.push(format!(
+                "The older copy of {} lacks {} text(s) of yours: `symbolon device resend FRIEND` sends them again.",
+                friend.petname, lacks.count
+            ));
         }
         problems
     }
+}
+
+/// How often a friend's device came back from an older copy within this time.
+fn returns(friend: &Friend, now: Timestamp, within: u64) -> usize {
+    friend.reentries.iter().flatten().filter(|at| now.since(**at) < within).count()
 }
 
 /// Answers that an earlier start has signed: they would show that it runs beside this one.
@@ -614,8 +632,9 @@ fn watch_for_rivals(state: &mut State, turn: &Turn<'_>, peer: &PeerId, said: &St
         if !is_known {
             state.know_start(Start { instance: heard.instance, started: heard.started, over: None, word: Some(heard.word) });
         }
-        // Of one friend once a day: a liar must not stop this node again and again.
-        if is_rival && (state.own.is_halted || state.rates.rival(turn.now, *peer)) {
+        // That a start which is known here came back is believed of one friend once a day: a liar must not stop
+        // this node again and again. One that is unknown is signed by a copy of this folder and nobody else.
+        if is_rival && (!is_known || state.own.is_halted || state.rates.rival(turn.now, *peer)) {
             state.signs.push(Sign::Rival { is_later });
         } else if is_rival || !is_known {
             state.signs.push(Sign::Newer);

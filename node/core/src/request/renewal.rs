@@ -37,6 +37,11 @@ pub(crate) fn is_under_way(state: &State, turn: &Turn<'_>, peer: &PeerId) -> boo
     open_of(state, peer, Direction::Out).any(|row| turn.stamp.since(row.created) < RENEWAL_ANSWER)
 }
 
+/// Whether a friend asks to have the room made again, more often than is accepted without the user.
+pub(crate) fn needs_word(state: &State, peer: &PeerId) -> bool {
+    open_of(state, peer, Direction::In).any(|row| row.status == RequestStatus::Pending)
+}
+
 /// A friend's device waits for the Confirm of this room still: it was lost with a newer state of its folder.
 pub(crate) fn confirm_again(state: &mut State, turn: &mut Turn<'_>, device: &Device, said: &Standing) -> Result<(), Rejected> {
     let room = said.rooms.first().map(|room| room.room);
