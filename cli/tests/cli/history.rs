@@ -3,12 +3,15 @@
 use super::*;
 
 #[test]
-fn friendship_is_ended_without_a_question_where_nobody_can_answer() {
+fn friendship_is_ended_by_a_program_or_with_yes_and_not_where_nobody_can_answer() {
     let node = Node::start();
     node.fake.with(|world| [world.add_friend("Holger"), world.add_friend("Tom"), world.add_friend("Eve")]);
     assert_fields(&node.json(&["unfriend", "Holger"])[0], FRIEND);
     let output = node.run(&["unfriend", "Tom"]);
-    assert_eq!(output.status.code(), Some(0), "no terminal, no question: {output:?}");
+    assert_eq!(output.status.code(), Some(1), "no terminal: {output:?}");
+    assert!(String::from_utf8(output.stderr).unwrap().contains("nobody is there to be asked"));
+    let output = node.run(&["unfriend", "Tom", "--yes"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert!(String::from_utf8(output.stdout).unwrap().starts_with("Tom is no friend here any longer"));
     node.json(&["unfriend", "Eve", "--yes"]);
     assert_eq!(node.json(&["friends"]), Vec::<Value>::new());
