@@ -335,6 +335,11 @@ fn rows_of(turn: &Turn<'_>, device: &DeviceId, step: &What) -> Result<Vec<(u64, 
     }
 }
 
+/// Whether a step waits for a device.
+pub(crate) fn waits(turn: &Turn<'_>, device: &DeviceId, step: &What) -> Result<bool, TurnFailed> {
+    Ok(!rows_of(turn, device, step)?.is_empty())
+}
+
 /// Takes back every row of one step: a newer one follows.
 pub(crate) fn supersede(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, step: &What) -> Result<(), TurnFailed> {
     for (number, _) in rows_of(turn, device, step)? {

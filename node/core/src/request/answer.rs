@@ -312,20 +312,31 @@ pub(crate) fn receive_confirm(state: &mut State, turn: &mut Turn<'_>, answer: An
     if row.direction != Direction::In || device.peer != row.peer {
         return Err(DropReason::Forged.into());
     }
-    if row.status == RequestStatus::Confirmed && row.accepted == Some(statement.transcript) {
-        return Err(DropReason::Repeated.into());
-    }
-    if row.status != RequestStatus::Accepted || row.accepted != Some(statement.transcript) {
+    let is_repeat = row.status == RequestStatus::Confirmed;
+    if !(is_repeat || row.status == RequestStatus::Accepted) || row.accepted != Some(statement.transcript) {
         return Err(DropReason::Unexpected.into());
     }
     let body: ConfirmBody = codec::decode(&statement.body, PAYLOAD_MAX).map_err(|_| DropReason::Malformed)?;
     if body.request != row.wire {
         return Err(DropReason::Malformed.into());
     }
-    let Some(bundle) = body.bundle else { return drop_branch(state, turn, &row) };
+    let bundle = match body.bundle {
+        Some(bundle) => bundle,
+        None if is_repeat => return Err(DropReason::Repeated.into()),
+        None => return drop_branch(state, turn, &row),
+    };
     let room = row.room.ok_or(DropReason::Unexpected)?;
-    let verified = open_bundle(turn, &room, &bundle, &device)?;
     let mut friend = state.friends.get(&row.peer).cloned().ok_or(DropReason::Unexpected)?;
+    if is_repeat && (friend.room != room || friend.state != FriendState::Mutual) {
+        return Err(DropReason::Repeated.into());
+    }
+    let verified = open_bundle(turn, &room, &bundle, &device)?;
+    if is_repeat {
+        // It was said once more, and took the place of what the first one brought.
+        adopt_bundle(state, turn, &mut friend, verified);
+        state.save_friend(turn, friend);
+        return Ok(());
+    }
     friend.state = FriendState::Mutual;
     friend.renewing = None;
     adopt_bundle(state, turn, &mut friend, verified);

@@ -53,6 +53,9 @@ pub(crate) fn confirm_again(state: &mut State, turn: &mut Turn<'_>, device: &Dev
         return Ok(());
     }
     let Some(row) = state.requests.values().find(is_in).cloned() else { return Ok(()) };
+    if outbox::waits(turn, &device.device, &What::Confirm(row.id))? {
+        return Ok(());
+    }
     answer::confirm(state, turn, &row, device)
 }
 
