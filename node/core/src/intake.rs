@@ -386,11 +386,12 @@ impl Intake {
         envelope: &[u8],
         admitted: &Admitted,
     ) -> Result<(), TurnFailed> {
-        let (mut sender, mut opened_by) = (None, None);
+        let mut opened = FirstOpened::default();
         let taken = match self.may_open(state, delivery, turn, origin, envelope, admitted) {
-            Ok(()) => self.step(state, turn, envelope, admitted, &mut sender, &mut opened_by),
+            Ok(()) => self.step(state, turn, origin, envelope, admitted, &mut opened),
             Err(reason) => Err(reason.into()),
         };
+        let FirstOpened { sender, step } = opened;
         // Of those who are refused in silence as well: nobody is told more than others.
         let is_use = admitted.first_use.is_some() && matches!(taken, Ok(()) | Err(Rejected::Drop(DropReason::Blocked)));
         let is_answer = admitted.queue != Queue::Contact && matches!(taken, Ok(()));
@@ -442,7 +443,7 @@ impl Intake {
                 // Durable here for as long as a request can be answered.
                 let stored = Outcome::Stored(turn.stamp.after(REQUEST_LIFETIME));
                 // Of what came by way of a relay, only a friend can be told, in the room.
-                let friend = sender.filter(|device| is_mutual(state, device) && opened_by != Some(Step::Standing));
+                let friend = sender.filter(|device| is_mutual(state, device) && step != Some(Step::Standing));
                 let outcome = if friend.is_some() && origin.is_depot() { Outcome::Delivered } else { stored };
                 delivery.acknowledge(state, turn, origin, friend, frame_id(envelope), outcome);
             }
@@ -494,10 +495,10 @@ impl Intake {
         &mut self,
         state: &mut State,
         turn: &mut Turn<'_>,
+        origin: Origin,
         envelope: &[u8],
         admitted: &Admitted,
-        sender: &mut Option<DeviceId>,
-        opened_by: &mut Option<Step>,
+        opened: &mut FirstOpened,
     ) -> Result<(), Rejected> {
         let opener = opener(state, admitted)?;
         let frame = frame_id(envelope);
@@ -516,11 +517,10 @@ impl Intake {
         if state.devices.get(&device.device).is_some_and(|known| known.peer != device.peer) {
             return Err(DropReason::Forged.into());
         }
-        *sender = Some(device.device);
-        *opened_by = Some(statement.step);
+        *opened = FirstOpened { sender: Some(device.device), step: Some(statement.step) };
         match (statement.step, opener) {
             (Step::Standing, Opener::Direct) => {
-                let taken = standing::receive(state, turn, &device, &statement);
+                let taken = standing::receive(state, turn, &device, &statement, origin.is_depot());
                 // Taken or not, it is looked at once.
                 if !matches!(taken, Err(Rejected::Turn(_))) {
                     turn.put_raw(Table::Seen, frame.as_bytes(), seen(turn.stamp, Outcome::Delivered, None));
@@ -785,6 +785,13 @@ impl Intake {
         delivery.acknowledge(state, turn, origin, sender, frame, outcome);
         Ok(())
     }
+}
+
+/// Who has signed a first envelope, and what it is, once that is known.
+#[derive(Debug, Default)]
+struct FirstOpened {
+    sender: Option<DeviceId>,
+    step: Option<Step>,
 }
 
 /// A device sealed what its newer state has sealed already. It is asked how both stand, and hears it so.

@@ -405,8 +405,14 @@ pub(crate) fn reply_contact(state: &mut State, turn: &mut Turn<'_>, peer: PeerId
     Contact { chain: None, package, expires, last_resort: false, entry, key, depots }
 }
 
-/// Takes a Standing in. Errors change nothing.
-pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, device: &identity::Device, statement: &Statement) -> Result<(), Rejected> {
+/// Takes a Standing in. Errors change nothing. `is_left` says that it lay at a relay.
+pub(crate) fn receive(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    device: &identity::Device,
+    statement: &Statement,
+    is_left: bool,
+) -> Result<(), Rejected> {
     let standing: Standing = codec::decode(&statement.body, PAYLOAD_MAX).map_err(|_| DropReason::Malformed)?;
     let is_start = is_start_of(&device.signing, &device.peer, standing.instance, standing.started, &standing.word);
     if !standing.is_bounded() || !is_start {
@@ -416,6 +422,9 @@ pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, device: &identity:
     if !is_friends(state, &id) {
         // Anybody who is no friend hears nothing: it looks as if this node had not come back yet.
         return Err(DropReason::Blocked.into());
+    }
+    if is_left && standing.answers.is_none() && is_overtaken(state, turn, &id, &standing) {
+        return Err(DropReason::Repeated.into());
     }
     let fits = |nonce: &Nonce| state.devices.get(&id).and_then(|row| row.asked.as_ref()).is_some_and(|asked| asked.contains(nonce));
     let is_answer = match &standing.answers {
@@ -446,6 +455,13 @@ pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, device: &identity:
     }
     state.awaiting.remove(&id);
     act(state, turn, &device.peer, &id, &standing)
+}
+
+/// Whether a question was made before the start that was heard last, in another one: that run is over, and
+/// nobody waits for the answer. A start to come says nothing: that device's clock was ahead.
+fn is_overtaken(state: &State, turn: &Turn<'_>, id: &DeviceId, question: &Standing) -> bool {
+    let last = state.devices.get(id).and_then(|row| row.instances.as_ref()?.last());
+    last.is_some_and(|last| last.instance != question.instance && question.at < last.started && !last.started.is_future_at(turn.now))
 }
 
 /// What two devices' accounts of each other come to.

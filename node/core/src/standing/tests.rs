@@ -16,6 +16,8 @@ use symbolon_relay::grant::MailboxKeys;
 struct Ben {
     identity: Identity,
     device: identity::Device,
+    /// What they say lay at a relay.
+    is_left: bool,
 }
 
 impl Ben {
@@ -27,7 +29,7 @@ impl Ben {
         outbox::register_device(state, &device, &identity.chain, entry);
         let row = Friend { peer: device.peer, devices: vec![device.device], giving: true, ..friend(seed) };
         state.friends.insert(device.peer, row);
-        Self { identity, device }
+        Self { identity, device, is_left: false }
     }
 
     /// A question of one of their starts.
@@ -57,7 +59,7 @@ impl Ben {
         let package = direct_package(&mine.dh.public().bytes(), &mine.device);
         let (to, device, body) = (state.own.peer, mine.device, codec::encode(standing));
         let statement = Statement { step: Step::Standing, to, device, package, transcript: Digest([0; 32]), body };
-        receive(state, turn, &self.device, &statement)
+        receive(state, turn, &self.device, &statement, self.is_left)
     }
 
     /// Answers one of our questions, in one of their starts.
@@ -205,5 +207,36 @@ fn of_each_device_only_so_many_starts_are_remembered() {
         }
         assert_eq!(ben.row(state).instances.as_ref().unwrap().len(), INSTANCES_HEARD_MAX);
         assert_eq!((ben.last(state), state.starts_heard.len()), ((99, None), 1));
+    });
+}
+
+#[test]
+fn a_question_of_a_run_that_is_over_which_a_relay_brings_late_is_passed_over() {
+    in_turn(|state, turn| {
+        let mut ben = Ben::new(2, state, turn);
+        let early = ben.question(turn, 1, Vec::new());
+        turn.now = turn.now.after(HOUR);
+        let late = ben.question(turn, 2, Vec::new());
+        ben.is_left = true;
+        ben.says(state, turn, &late).unwrap();
+        assert!(matches!(ben.says(state, turn, &early), Err(Rejected::Drop(DropReason::Repeated))));
+        assert_eq!((ben.last(state), state.standings.len()), ((2, None), 1), "it is neither noted nor answered");
+        // In that run, but after the other one began: both are at work.
+        let after = Standing { at: turn.now.after(SECOND), ..early.clone() };
+        ben.says(state, turn, &after).unwrap();
+        assert_eq!((ben.last(state), state.standings.len()), ((1, None), 2));
+        // On a link its sender is there.
+        ben.is_left = false;
+        ben.says(state, turn, &ben.question(turn, 3, Vec::new())).unwrap();
+        ben.says(state, turn, &Standing { nonce: Nonce([9; 16]), ..early }).unwrap();
+        assert_eq!(state.standings.len(), 4);
+        // The clock of that device was years ahead: its last start is none to go by.
+        ben.is_left = true;
+        turn.now = Timestamp(turn.now.0 + 2_000 * DAY);
+        let ahead = ben.question(turn, 4, Vec::new());
+        turn.now = Timestamp(turn.now.0 - 2_000 * DAY);
+        ben.says(state, turn, &ahead).unwrap();
+        ben.says(state, turn, &ben.question(turn, 5, Vec::new())).unwrap();
+        assert_eq!(ben.last(state), (5, None));
     });
 }
