@@ -435,9 +435,9 @@ pub(crate) fn receive(
     let is_timely = turn.now.0.abs_diff(standing.at.0) <= CLOCK_SKEW;
     if is_answer || is_timely {
         watch_for_rivals(state, turn, &device.peer, &standing);
-    }
-    if standing.entered.is_some() {
-        renewal::confirm_again(state, turn, device, &standing)?;
+        if standing.entered.is_some() {
+            renewal::confirm_again(state, turn, device, &standing)?;
+        }
     }
     let Some(nonce) = standing.answers else {
         // A question, which may be old: what it says is a reason to ask, never one to act.
