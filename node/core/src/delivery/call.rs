@@ -115,11 +115,15 @@ impl Delivery {
             let session = self.sessions.entry(device).or_default();
             if session.receipt_due.is_some_and(|due| due <= turn.now) {
                 session.receipt_due = None;
-                if let Some(link) = session.link {
+                let link = session.link;
+                if !self.gives_up_answer(state, turn, &device)
+                    && let Some(link) = link
+                {
                     self.close(state, turn, link, CloseReason::Idle);
                     continue;
                 }
             }
+            let session = self.sessions.entry(device).or_default();
             if session.next_dial.is_some_and(|due| due <= turn.now) {
                 session.next_dial = None;
                 if session.link.is_some() {
@@ -131,6 +135,22 @@ impl Delivery {
             }
         }
         Ok(())
+    }
+
+    /// Nothing was receipted in time. An answer among it may go where nobody listens any more: it is dropped, since
+    /// anybody who still waits for it asks again. Whether it was all that waited.
+    fn gives_up_answer(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> bool {
+        let Some(number) = state.devices.get(device).and_then(|row| row.answering) else { return false };
+        let Some(session) = self.sessions.get_mut(device) else { return false };
+        let Some((frame, size)) = session.inflight.iter().find(|(_, (row, _))| *row == number).map(|(frame, (_, size))| (*frame, *size))
+        else {
+            return false;
+        };
+        session.inflight.remove(&frame);
+        session.inflight_bytes = session.inflight_bytes.saturating_sub(size);
+        let was_all = session.inflight.is_empty();
+        outbox::remove(state, turn, device, number);
+        was_all
     }
 
     pub(super) fn dial(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
