@@ -91,13 +91,13 @@ impl Person {
         seal_direct(&mine.dh.public(), &codec::encode(&first), turn.rng).unwrap()
     }
 
-    /// A question how both stand, in an envelope; each another one.
-    pub fn question(&self, state: &State, turn: &mut Turn<'_>) -> Vec<u8> {
-        let (instance, started) = (Nonce([1; 16]), turn.sure);
-        let standing = Standing {
+    /// How they stand with us, asked now in one of their starts.
+    pub fn standing(&self, turn: &Turn<'_>, start: u8, nonce: Nonce) -> Standing {
+        let (instance, started) = (Nonce([start; 16]), turn.now);
+        Standing {
             instance,
             started,
-            nonce: Nonce::random(turn.rng),
+            nonce,
             answers: None,
             at: turn.now,
             revision: None,
@@ -109,7 +109,13 @@ impl Person {
             word: sign_start(&self.identity, instance, started),
             copied: None,
             entered: None,
-        };
+        }
+    }
+
+    /// A question how both stand, in an envelope; each another one.
+    pub fn question(&self, state: &State, turn: &mut Turn<'_>) -> Vec<u8> {
+        let nonce = Nonce::random(turn.rng);
+        let standing = self.standing(turn, 1, nonce);
         self.direct(state, turn, Step::Standing, codec::encode(&standing))
     }
 }

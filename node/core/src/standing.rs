@@ -291,9 +291,9 @@ impl Standings {
                     .to_owned(),
             );
         }
-        let returned: Vec<&Friend> = friends().filter(|friend| returns(friend, now, 7 * DAY) > 0).collect();
+        let returned: Vec<&Friend> = friends().filter(|friend| friend.returns(now, 7 * DAY) > 0).collect();
         for friend in returned.iter().take(NAMED_MAX) {
-            let (name, count) = (&friend.petname, returns(friend, now, 7 * DAY));
+            let (name, count) = (&friend.petname, friend.returns(now, 7 * DAY));
             problems.push(format!(
                 "A device of {name} came back from an older copy ({count} time(s) within a week): if {name} did not do it, somebody may have copied their folder. Ask them."
             ));
@@ -315,11 +315,6 @@ impl Standings {
         }
         problems
     }
-}
-
-/// How often a friend's device came back from an older copy within this time.
-fn returns(friend: &Friend, now: Timestamp, within: u64) -> usize {
-    friend.reentries.iter().flatten().filter(|at| now.since(**at) < within).count()
 }
 
 /// Answers that an earlier start has signed: they would show that it runs beside this one.

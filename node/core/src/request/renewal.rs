@@ -171,7 +171,7 @@ pub(crate) fn receive(
     };
     let id = local_id(&first.chain, &body.request);
     let transcript = body.transcript(&device.peer, &state.own.peer);
-    let returns = friend.reentries.as_deref().unwrap_or_default().iter().filter(|at| turn.now.since(**at) < DAY).count();
+    let returns = friend.returns(turn.now, DAY);
     if let Some(known) = state.requests.get(&id).cloned() {
         // Another revision of what was let in: older ones no longer count, and each other room is a
         // return.
@@ -412,22 +412,7 @@ mod tests {
             }
             assert_eq!(state.requests.len(), ENDED_OF_PERSON_MAX + 1, "those that have ended, and the one that waits");
             // On our side, because of what they say.
-            let said = Standing {
-                instance: Nonce([1; 16]),
-                started: turn.now,
-                nonce: Nonce([2; 16]),
-                answers: None,
-                at: turn.now,
-                revision: None,
-                next: 0,
-                opened: 0,
-                rooms: Vec::new(),
-                heard: Vec::new(),
-                reply: None,
-                word: symbolon_presence::id::SignatureBytes([0; 64]),
-                copied: None,
-                entered: None,
-            };
+            let said = ben.standing(turn, 1, Nonce([2; 16]));
             for _ in 0..20 {
                 offer(state, turn, &ben.device.peer, &ben.device.device, &said).unwrap();
             }

@@ -3,55 +3,28 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use super::*;
-use crate::fixture::{friend, in_turn};
-use rand_chacha::ChaCha20Rng;
-use rand_core::SeedableRng;
+use crate::fixture::{Person, in_turn};
 use symbolon_presence::id::SignatureBytes;
-use symbolon_presence::identity::Identity;
 use symbolon_presence::time::SECOND;
-use symbolon_relay::frame::MailboxEntry;
-use symbolon_relay::grant::MailboxKeys;
 
 /// A friend with one device, who says what they like.
 struct Ben {
-    identity: Identity,
-    device: identity::Device,
+    person: Person,
     /// What they say lay at a relay.
     is_left: bool,
 }
 
 impl Ben {
-    fn new(seed: u64, state: &mut State, turn: &Turn<'_>) -> Self {
-        let mut rng = ChaCha20Rng::seed_from_u64(seed);
-        let identity = Identity::generate(&mut rng, turn.now, 365 * DAY);
-        let device = identity.chain.verify(turn.now).unwrap();
-        let entry = MailboxEntry::own(&MailboxKeys::random(&mut rng), identity.signing.public(), Vec::new(), Vec::new());
-        outbox::register_device(state, &device, &identity.chain, entry);
-        let row = Friend { peer: device.peer, devices: vec![device.device], giving: true, ..friend(seed) };
-        state.friends.insert(device.peer, row);
-        Self { identity, device, is_left: false }
+    fn new(state: &mut State, turn: &mut Turn<'_>) -> Self {
+        let person = Person::new(state, turn, 2);
+        // No room is there in which they could be given anything.
+        state.friends.get_mut(&person.device.peer).unwrap().giving = true;
+        Self { person, is_left: false }
     }
 
     /// A question of one of their starts.
     fn question(&self, turn: &Turn<'_>, start: u8, heard: Vec<Heard>) -> Standing {
-        let (instance, started) = (Nonce([start; 16]), turn.now);
-        let room = RoomStanding { room: friend(2).room, epoch: None, sent: 0, opened: 0, settled: 0 };
-        Standing {
-            instance,
-            started,
-            nonce: Nonce([0x10 + start; 16]),
-            answers: None,
-            at: turn.now,
-            revision: None,
-            next: 0,
-            opened: 0,
-            rooms: vec![room],
-            heard,
-            reply: None,
-            word: sign_start(&self.identity, instance, started),
-            copied: None,
-            entered: None,
-        }
+        Standing { heard, ..self.person.standing(turn, start, Nonce([0x10 + start; 16])) }
     }
 
     fn says(&self, state: &mut State, turn: &mut Turn<'_>, standing: &Standing) -> Result<(), Rejected> {
@@ -59,7 +32,7 @@ impl Ben {
         let package = direct_package(&mine.dh.public().bytes(), &mine.device);
         let (to, device, body) = (state.own.peer, mine.device, codec::encode(standing));
         let statement = Statement { step: Step::Standing, to, device, package, transcript: Digest([0; 32]), body };
-        receive(state, turn, &self.device, &statement, self.is_left)
+        receive(state, turn, &self.person.device, &statement, self.is_left)
     }
 
     /// Answers one of our questions, in one of their starts.
@@ -70,12 +43,12 @@ impl Ben {
 
     /// Asks a question, and gives its nonce.
     fn is_asked(&self, state: &mut State, turn: &mut Turn<'_>) -> Nonce {
-        assert!(Standings::default().send(state, turn, &self.device.device, None, None).unwrap());
+        assert!(Standings::default().send(state, turn, &self.person.device.device, None, None).unwrap());
         *self.row(state).asked.as_ref().unwrap().last().unwrap()
     }
 
     fn row<'a>(&self, state: &'a State) -> &'a Device {
-        &state.devices[&self.device.device]
+        &state.devices[&self.person.device.device]
     }
 
     /// The start that is taken for the one at work, and the one after which it came back.
@@ -94,10 +67,10 @@ fn ours(state: &State, start: u8, started: Timestamp, over: Option<Nonce>) -> He
 #[test]
 fn a_start_that_this_device_has_not_signed_is_no_copy_of_it() {
     in_turn(|state, turn| {
-        let ben = Ben::new(2, state, turn);
+        let ben = Ben::new(state, turn);
         let (present, later) = (state.start(), turn.now.after(DAY));
         let true_one = ours(state, 7, later, Some(present.instance));
-        let by_ben = sign_start(&ben.identity, true_one.instance, later);
+        let by_ben = sign_start(&ben.person.identity, true_one.instance, later);
         for word in [by_ben, SignatureBytes([0; 64])] {
             let invented = Heard { word, ..true_one.clone() };
             ben.says(state, turn, &ben.question(turn, 1, vec![invented])).unwrap();
@@ -115,7 +88,7 @@ fn a_start_that_this_device_has_not_signed_is_no_copy_of_it() {
 #[test]
 fn a_friend_who_says_that_an_earlier_start_came_back_is_believed_once_a_day_and_this_one_goes_on() {
     in_turn(|state, turn| {
-        let ben = Ben::new(2, state, turn);
+        let ben = Ben::new(state, turn);
         // The clock was years ahead at that start.
         let earlier = ours(state, 7, turn.now.after(1_000 * DAY), Some(state.start().instance));
         let row = Start { instance: earlier.instance, started: earlier.started, over: None, word: None };
@@ -138,7 +111,7 @@ fn a_friend_who_says_that_an_earlier_start_came_back_is_believed_once_a_day_and_
 #[test]
 fn a_standing_whose_start_its_sender_has_not_signed_is_refused() {
     in_turn(|state, turn| {
-        let ben = Ben::new(2, state, turn);
+        let ben = Ben::new(state, turn);
         let question = ben.question(turn, 1, Vec::new());
         let forged = Standing { started: question.started.after(SECOND), ..question.clone() };
         assert!(matches!(ben.says(state, turn, &forged), Err(Rejected::Drop(DropReason::Malformed))));
@@ -151,7 +124,7 @@ fn a_standing_whose_start_its_sender_has_not_signed_is_refused() {
 #[test]
 fn an_answer_to_a_question_of_before_the_last_start_brings_no_start_back() {
     in_turn(|state, turn| {
-        let ben = Ben::new(2, state, turn);
+        let ben = Ben::new(state, turn);
         let early = ben.is_asked(state, turn);
         ben.says(state, turn, &ben.question(turn, 1, Vec::new())).unwrap();
         ben.says(state, turn, &ben.question(turn, 2, Vec::new())).unwrap();
@@ -162,15 +135,15 @@ fn an_answer_to_a_question_of_before_the_last_start_brings_no_start_back() {
         let late = ben.is_asked(state, turn);
         ben.answers(state, turn, 1, late);
         assert_eq!(ben.last(state), (1, Some(2)), "both are at work");
-        assert!(state.compare.contains_key(&ben.device.device));
+        assert!(state.compare.contains_key(&ben.person.device.device));
     });
 }
 
 #[test]
 fn a_link_of_before_the_last_start_brings_no_start_back() {
     in_turn(|state, turn| {
-        let ben = Ben::new(2, state, turn);
-        let (device, before) = (ben.device.device, turn.now);
+        let ben = Ben::new(state, turn);
+        let (device, before) = (ben.person.device.device, turn.now);
         ben.says(state, turn, &ben.question(turn, 1, Vec::new())).unwrap();
         turn.now = turn.now.after(SECOND);
         ben.says(state, turn, &ben.question(turn, 2, Vec::new())).unwrap();
@@ -186,14 +159,14 @@ fn a_link_of_before_the_last_start_brings_no_start_back() {
 #[test]
 fn an_answer_waits_for_the_start_that_asked_and_for_no_other() {
     in_turn(|state, turn| {
-        let ben = Ben::new(2, state, turn);
+        let ben = Ben::new(state, turn);
         let mut standings = Standings::default();
         ben.says(state, turn, &ben.question(turn, 1, Vec::new())).unwrap();
         standings.follow(state, turn).unwrap();
         assert!(ben.row(state).answering.is_some());
-        met(state, turn, &ben.device.device, Nonce([1; 16]), turn.now).unwrap();
+        met(state, turn, &ben.person.device.device, Nonce([1; 16]), turn.now).unwrap();
         assert!(ben.row(state).answering.is_some());
-        met(state, turn, &ben.device.device, Nonce([2; 16]), turn.now).unwrap();
+        met(state, turn, &ben.person.device.device, Nonce([2; 16]), turn.now).unwrap();
         assert!(ben.row(state).answering.is_none());
     });
 }
@@ -201,7 +174,7 @@ fn an_answer_waits_for_the_start_that_asked_and_for_no_other() {
 #[test]
 fn of_each_device_only_so_many_starts_are_remembered() {
     in_turn(|state, turn| {
-        let ben = Ben::new(2, state, turn);
+        let ben = Ben::new(state, turn);
         for start in 1..100 {
             ben.says(state, turn, &ben.question(turn, start, Vec::new())).unwrap();
         }
@@ -213,7 +186,7 @@ fn of_each_device_only_so_many_starts_are_remembered() {
 #[test]
 fn a_question_of_a_run_that_is_over_which_a_relay_brings_late_is_passed_over() {
     in_turn(|state, turn| {
-        let mut ben = Ben::new(2, state, turn);
+        let mut ben = Ben::new(state, turn);
         let early = ben.question(turn, 1, Vec::new());
         turn.now = turn.now.after(HOUR);
         let late = ben.question(turn, 2, Vec::new());

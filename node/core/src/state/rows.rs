@@ -304,6 +304,11 @@ impl Friend {
         self.stands() && self.renewing.is_none()
     }
 
+    /// How often a device of theirs came back from an older copy within this time.
+    pub fn returns(&self, now: Timestamp, within: u64) -> usize {
+        self.reentries.iter().flatten().filter(|at| now.since(**at) < within).count()
+    }
+
     /// Whether the friendship stands: both have confirmed it, and we have not blocked it.
     pub fn stands(&self) -> bool {
         self.state == FriendState::Mutual && !self.blocked
