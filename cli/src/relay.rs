@@ -31,14 +31,9 @@ pub fn run(data: PathBuf, flags: &RelayRun, output: Output) -> Result<(), Failur
         bytes: flags.bytes,
         passphrase_file: flags.passphrase_file.clone(),
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|_| Failure::new("internal", "the system gives no threads", "Check the limits of this system."))?;
     let is_open = flags.open;
     let mut told = Ok(());
-    let ended = runtime.block_on(symbolon_node::relay::run(config, |ready| told = announce(ready, is_open, output)));
+    let ended = symbolon_node::relay::run_here(config, &mut |ready| told = announce(ready, is_open, output));
     ended.map_err(|RunError { kind, message, hint }| Failure::new(kind, message, hint))?;
     told
 }

@@ -31,13 +31,8 @@ pub fn run(data: PathBuf, flags: &Up, output: Output) -> Result<(), Failure> {
         },
         lan_dht: flags.lan_dht,
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|_| Failure::new("internal", "the system gives no threads", "Check the limits of this system."))?;
     let mut told = Ok(());
-    let ended = runtime.block_on(symbolon_node::run::run(config, symbolon_node::run::open::open, |ready| told = announce(ready, output)));
+    let ended = symbolon_node::run::run_here(config, &mut |ready| told = announce(ready, output));
     ended.map_err(|RunError { kind, message, hint }| Failure::new(kind, message, hint))?;
     told
 }

@@ -101,6 +101,11 @@ impl std::fmt::Debug for RelayReady {
     }
 }
 
+/// Runs the relay of a data folder on a runtime of its own, until it ends, as [`crate::run::run_here`] does.
+pub fn run_here(config: RelayConfig, ready: &mut dyn FnMut(&RelayReady)) -> Result<(), RunError> {
+    crate::run::runtime()?.block_on(run(config, ready))
+}
+
 /// Runs a relay until SIGINT or SIGTERM, or until it fails.
 pub async fn run(config: RelayConfig, ready: impl FnOnce(&RelayReady)) -> Result<(), RunError> {
     let mut signals = Signals::catch()?;

@@ -115,6 +115,21 @@ impl RunError {
     }
 }
 
+/// Runs the node of a data folder on a runtime of its own, until it ends. That no caller needs
+/// an async function of this crate has a reason: its code would be compiled into the caller once more.
+pub fn run_here(config: RunConfig, ready: &mut dyn FnMut(&Ready)) -> Result<(), RunError> {
+    runtime()?.block_on(run(config, open::open, ready))
+}
+
+/// What nodes and relays run on.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, RunError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|_| RunError::new("internal", "the system gives no threads", "Check the limits of this system."))
+}
+
 /// Runs a node until SIGINT or SIGTERM, until it is asked to stop, or until it fails.
 /// `open` opens it, `ready` is told once when it can be used.
 pub async fn run<F: Future<Output = Result<Opened, RunError>>>(
