@@ -53,6 +53,10 @@ mutants seeds="120" *ARGS:
 stories seeds="10000":
     tests/mutants/run --stories {{seeds}}
 
+# The digests of 200 stories: equal before and after a change that only moves code.
+digests:
+    tests/mutants/run --stories 200
+
 # Nodes killed by `kill -9` so many times.
 kill9 rounds="1000" seed="1":
     cargo run --locked -p symbolon-tests --example kill9 -- --rounds {{rounds}} --seed {{seed}}

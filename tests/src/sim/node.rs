@@ -48,8 +48,10 @@ pub struct SimNode {
     pub incarnation: u64,
     /// The user.
     pub peer: PeerId,
-    /// Running hash of inputs and changes.
+    /// A hash over all inputs.
     pub trace: Trace,
+    /// A hash over all rows that it wrote.
+    pub rows: Trace,
     /// The version of the wire that its build speaks, if it is another one.
     pub build: Option<u32>,
 }
@@ -62,8 +64,9 @@ impl SimNode {
 
     /// A node that was never started.
     pub fn with_rooms(rooms: Box<dyn Rooms>, name: Option<String>) -> Self {
-        let (store, clock, trace) = (MemoryStore::default(), NodeClock::default(), Trace::default());
-        Self { core: None, rooms, store, clock, name, incarnation: 0, peer: PeerId([0; 32]), trace, build: None }
+        let (store, clock) = (MemoryStore::default(), NodeClock::default());
+        let (trace, rows) = (Trace::default(), Trace::default());
+        Self { core: None, rooms, store, clock, name, incarnation: 0, peer: PeerId([0; 32]), trace, rows, build: None }
     }
 
     /// Whether what lies on its disk can be copied.
@@ -87,6 +90,7 @@ impl SimNode {
             incarnation: self.incarnation,
             peer: self.peer,
             trace: Trace::default(),
+            rows: Trace::default(),
         }
     }
 
@@ -140,7 +144,8 @@ impl SimNode {
         let now = self.clock.read(truth);
         let Some(core) = self.core.as_mut() else { return Ended::default() };
         let mut changes = Vec::new();
-        let mut turn = Open { rooms: &mut *self.rooms, store: &mut self.store, trace: &mut self.trace, changes: &mut changes };
+        let mut turn =
+            Open { rooms: &mut *self.rooms, store: &mut self.store, trace: &mut self.trace, rows: &mut self.rows, changes: &mut changes };
         let done = turn.run(core, now, inputs);
         if done.is_err() || end == End::CrashBefore || !self.rooms.keep() {
             self.store.roll_back();
@@ -180,6 +185,7 @@ struct Open<'a> {
     rooms: &'a mut dyn Rooms,
     store: &'a mut MemoryStore,
     trace: &'a mut Trace,
+    rows: &'a mut Trace,
     changes: &'a mut Vec<Change>,
 }
 
@@ -199,7 +205,7 @@ impl Open<'_> {
     fn apply(&mut self, core: &mut Core) -> Result<(), TurnFailed> {
         while let Some(change) = core.poll_change() {
             self.store.apply(&change)?;
-            self.trace.change(&change);
+            self.rows.change(&change);
             self.changes.push(change);
         }
         Ok(())

@@ -383,11 +383,20 @@ impl Sim {
         self.deliver(ix, vec![input], false);
     }
 
-    /// A hash over all nodes' inputs and changes and all wire bytes.
+    /// A hash over all nodes' inputs and all wire bytes.
     pub fn trace(&self) -> u64 {
         let mut all = self.trace.clone();
         for node in &self.nodes {
             all.add(&node.trace.0.to_be_bytes());
+        }
+        all.0
+    }
+
+    /// A hash over all rows that nodes wrote.
+    pub fn row_trace(&self) -> u64 {
+        let mut all = Trace::default();
+        for node in &self.nodes {
+            all.add(&node.rows.0.to_be_bytes());
         }
         all.0
     }

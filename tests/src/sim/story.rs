@@ -35,8 +35,10 @@ impl Default for Setting {
 /// What came of a story.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// Hash of everything that happened.
+    /// Hash of all inputs and of the wire.
     pub trace: u64,
+    /// Hash of all rows written.
+    pub rows: u64,
     /// Frames put on the wire.
     pub frames: u64,
     /// Times that a process died.
@@ -100,6 +102,7 @@ pub fn tell(seed: u64, setting: &Setting, log: Log) -> Outcome {
     let sums = sim.watch.as_ref().map(Watch::sums).unwrap_or_default();
     Outcome {
         trace: sim.trace(),
+        rows: sim.row_trace(),
         frames: sim.tally.frames,
         crashes: sim.tally.crashes,
         fetched: sim.tally.fetched,
