@@ -16,6 +16,10 @@ ci:
 purity:
     .ci/purity
 
+# Which module uses which.
+floors:
+    .ci/floors
+
 # The simulation: `just sim 500` for so many seeds.
 sim seeds="50":
     SIM_SEEDS={{seeds}} cargo test --locked -p symbolon-tests --test simulation -- --nocapture
