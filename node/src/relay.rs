@@ -318,7 +318,7 @@ impl Machine for RelayMachine {
         match input {
             Input::Command(id, _) => self.actions.push_back(Action::Reply(id, Err(CommandError::NotFound))),
             Input::Addresses(places) => {
-                let places: Vec<_> = places.into_iter().take(symbolon_relay::frame::PLACES_MAX).collect();
+                let places: Vec<_> = places.into_iter().take(symbolon_relay::limits::PLACES_MAX).collect();
                 let link = RelayLink { mailbox_key: self.mailbox_key, receipt: self.relay.receipt_key(), places };
                 if link.is_bounded() {
                     self.facts.send_replace(Some(Facts { link, claim: self.claim, friends: self.friends, bytes: self.relay.bytes().1 }));

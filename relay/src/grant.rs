@@ -6,7 +6,7 @@
 //! other key comes from the mailbox's queue secret and all fields of the grant, so the
 //! mailbox keeps no table of grants.
 
-use crate::frame::SEALED_ADDRESS_MAX;
+use crate::limits::SEALED_ADDRESS_MAX;
 use minicbor::{Decode, Encode};
 use symbolon_presence::codec;
 use symbolon_presence::friendship::FriendshipSecret;
@@ -28,6 +28,21 @@ pub enum Scope {
     /// Whoever holds an invite or contact record.
     #[n(2)]
     Contact,
+}
+
+/// Which queue a Put may be stored in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Queue {
+    /// Friends and correspondents.
+    #[n(0)]
+    Direct,
+    /// Strangers with an invite.
+    #[n(1)]
+    Contact,
+    /// Those who asked, or were asked, and are no friends yet: counted apart from friends.
+    #[n(2)]
+    Guest,
 }
 
 /// What a sealed address says.

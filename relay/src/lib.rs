@@ -7,16 +7,19 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`away`] | records of days to come, left with a relay |
-//! | [`frame`] | Put, Receipt and the bytes of `/symbolon/mailbox/1` |
+//! | [`admission`] | every check of a Put before anything is stored |
+//! | [`frame`] | the frames of `/symbolon/mailbox/1` |
 //! | [`grant`] | who may write to which queue: sealed addresses and their keys |
+//! | [`limits`] | bounds of what travels |
 //! | [`link`] | a relay's link and its claim code |
-//! | [`packages`] | what friends may take from a mailbox |
-//! | [`prove`] | who is behind a link |
-//! | [`session`] | what passes between a relay and a mailbox's owner |
 //! | [`lookup`] | the messages of `/symbolon/lookup/1` |
 //! | [`machine`] | the relay: mailboxes kept for others |
-//! | [`mailbox`] | admission: every check of a Put before anything is stored |
+//! | [`packages`] | what friends may take from a mailbox |
+//! | [`prove`] | who is behind a link |
+//! | [`put`] | Put, Receipt, and how a mailbox is reached |
+//! | [`records`] | records left with a relay or a friend |
+//! | [`session`] | what passes between a relay and a mailbox's owner |
+//! | [`signed`] | what a signature about a mailbox covers |
 //!
 //! The protocol page is `docs/protocol/mailbox.md`.
 
@@ -31,13 +34,16 @@ macro_rules! opaque_debug {
     )*};
 }
 
-pub mod away;
+pub mod admission;
 pub mod frame;
 pub mod grant;
+pub mod limits;
 pub mod link;
 pub mod lookup;
 pub mod machine;
-pub mod mailbox;
 pub mod packages;
 pub mod prove;
+pub mod put;
+pub mod records;
 pub mod session;
+pub mod signed;

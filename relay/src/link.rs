@@ -4,9 +4,9 @@
 //! Nothing in it is secret, and whoever gives the link decides which relay is meant: it is
 //! handed over by a way that is trusted, like an invite.
 
-use crate::frame::PLACES_MAX;
-use crate::frame::SEALED_ADDRESS_MAX;
 use crate::grant::AddressBody;
+use crate::limits::PLACES_MAX;
+use crate::limits::SEALED_ADDRESS_MAX;
 use core::fmt;
 use core::str::FromStr;
 use minicbor::{Decode, Encode};

@@ -7,10 +7,13 @@
 //! when its time is over. The relay opens nothing and knows no identity: owners are keys
 //! that are used here only.
 
-use crate::frame::{Frame, Outcome, Put, RECEIPT_MAX, Receipt, ReceiptBody, ReceiptItem, Refusal};
+use crate::admission::OpenedAddresses;
+use crate::frame::Frame;
+use crate::grant::Queue;
 use crate::grant::{AddressBody, MailboxKeys, Scope, grant_key};
+use crate::limits::RECEIPT_MAX;
 use crate::link::ClaimCode;
-use crate::mailbox::{OpenedAddresses, Queue};
+use crate::put::{Outcome, Put, Receipt, ReceiptBody, ReceiptItem, Refusal};
 use crate::session::{Accepted, AcceptedBody, Ack, Deposit, Record, Session, Update, Verdict};
 use minicbor::{Decode, Encode};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};

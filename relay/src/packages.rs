@@ -2,19 +2,15 @@
 //! handed out once. The right to take one is the friendship token: a signing key that follows
 //! from the friendship secret, of which the mailbox holds the public half.
 
-use crate::frame::SEALED_ADDRESS_MAX;
-use crate::session::{BadFrame, context, is_signed};
+use crate::limits::{PACKAGE_MAX, PACKAGES_MAX, SEALED_ADDRESS_MAX};
+use crate::signed::{BadFrame, context, is_signed};
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
+use symbolon_presence::codec;
 use symbolon_presence::id::{MailboxId, Nonce, PublicKeyBytes, SignatureBytes};
 use symbolon_presence::labels::{SIGN_FETCH, SIGN_STOCK};
 use symbolon_presence::sign::SigningKey;
 use symbolon_presence::time::Timestamp;
-
-/// The most packages that one mailbox holds, beside the one of last resort.
-pub const PACKAGES_MAX: usize = 32;
-/// The longest package, in bytes.
-pub const PACKAGE_MAX: usize = 4 * 1024;
 
 /// Owner to mailbox: these are my packages, in place of those before.
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
@@ -42,7 +38,7 @@ impl Stock {
     pub fn sign(owner: &SigningKey, mailbox: &MailboxId, version: u64, packages: Vec<Vec<u8>>, last: Option<Vec<u8>>) -> Self {
         let packages: Vec<ByteVec> = packages.into_iter().map(ByteVec::from).collect();
         let last = last.map(ByteVec::from);
-        let said = symbolon_presence::codec::encode(&(version, &packages, &last));
+        let said = codec::encode(&(version, &packages, &last));
         let signature = owner.sign(SIGN_STOCK, &context(mailbox), &said);
         Self { owner: owner.public(), version, packages, last, signature }
     }
@@ -80,7 +76,7 @@ pub struct Fetch {
 impl Fetch {
     /// Signs a question.
     pub fn sign(capability: &SigningKey, mailbox: &MailboxId, address: Vec<u8>, nonce: Nonce, at: Timestamp) -> Self {
-        let said = symbolon_presence::codec::encode(&(ByteVec::from(address.clone()), nonce, at));
+        let said = codec::encode(&(ByteVec::from(address.clone()), nonce, at));
         let signature = capability.sign(SIGN_FETCH, &context(mailbox), &said);
         Self { address, capability: capability.public(), nonce, at, signature }
     }

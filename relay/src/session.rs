@@ -5,43 +5,18 @@
 //! Every frame of the owner is signed by a key that is used at this relay only, over the
 //! mailbox id; what the relay answers is signed by its receipt key.
 
-use crate::frame::FRAME_MAX;
+use crate::grant::Queue;
+use crate::limits::{ACK_MAX, FRAME_MAX, REVOKED_MAX, SEALED_RECORD_MAX};
 use crate::link::{ClaimCode, RelayLink};
-use crate::mailbox::Queue;
+use crate::signed::{BadFrame, context, is_signed};
 use minicbor::{Decode, Encode};
 use symbolon_presence::codec;
-use symbolon_presence::id::{Digest, GrantId, MailboxId, Nonce, PublicKeyBytes, QueueId, SignatureBytes};
-use symbolon_presence::kdf::{Secret, hash};
-use symbolon_presence::labels::{HASH_CONTEXT, Label, SEAL_RECORD, SIGN_ACCEPTED, SIGN_ACK, SIGN_RECORD, SIGN_SESSION};
+use symbolon_presence::id::{GrantId, MailboxId, Nonce, PublicKeyBytes, QueueId, SignatureBytes};
+use symbolon_presence::kdf::Secret;
+use symbolon_presence::labels::{SEAL_RECORD, SIGN_ACCEPTED, SIGN_ACK, SIGN_RECORD, SIGN_SESSION};
 use symbolon_presence::seal::{DhKey, DhPublic, hpke_open, hpke_seal};
 use symbolon_presence::sign::{SigningKey, VerifyingKey};
 use symbolon_presence::time::Timestamp;
-
-/// The most entries that one [`Ack`] names.
-pub const ACK_MAX: usize = 256;
-/// The most revoked grants in a [`Record`].
-pub const REVOKED_MAX: usize = 1_024;
-/// The longest sealed record, in bytes.
-pub const SEALED_RECORD_MAX: usize = 32 * 1024;
-
-/// Not signed by whom it says, not for this mailbox, or beyond its bounds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BadFrame;
-
-pub(crate) fn context(mailbox: &MailboxId) -> Digest {
-    hash(HASH_CONTEXT, &[mailbox.as_bytes()])
-}
-
-pub(crate) fn is_signed<T: Encode<()>>(
-    owner: &PublicKeyBytes,
-    label: Label,
-    mailbox: &MailboxId,
-    body: &T,
-    signature: &SignatureBytes,
-) -> Result<(), BadFrame> {
-    let key = VerifyingKey::parse(owner).map_err(|_| BadFrame)?;
-    key.verify(label, &context(mailbox), &codec::encode(body), signature).map_err(|_| BadFrame)
-}
 
 /// What a relay has to know of a mailbox to admit what others put there.
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]

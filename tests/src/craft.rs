@@ -28,9 +28,10 @@ use symbolon_presence::kdf::Secret;
 use symbolon_presence::labels::SIGN_CONTACT;
 use symbolon_presence::seal::{DhKey, DhPublic};
 use symbolon_presence::time::{DAY, Timestamp};
-use symbolon_relay::frame::{Frame, MailboxEntry, Outcome, Put, Receipt, ReceiptBody, ReceiptItem};
+use symbolon_relay::frame::Frame;
 use symbolon_relay::grant::{AddressBody, MailboxKeys, Scope};
 use symbolon_relay::prove::{Ends, LinkKey, Prove, Role, WIRE_VERSION};
+use symbolon_relay::put::{MailboxEntry, Outcome, Put, Receipt, ReceiptBody, ReceiptItem};
 
 /// A person driven by a test.
 pub struct Actor {

@@ -27,13 +27,15 @@ use symbolon_presence::posted::Item;
 use symbolon_presence::record::{Place, RECORD_MAX, Record, day_of};
 use symbolon_presence::sign::VerifyingKey;
 use symbolon_presence::words::{fingerprint_words, words_match};
-use symbolon_relay::away::AWAY_MAX;
-use symbolon_relay::frame::{FRAME_MAX, Frame, MailboxEntry, RECEIPT_MAX, ReceiptBody, SEALED_ADDRESS_MAX};
+use symbolon_relay::admission::{Admission, GrantUses};
+use symbolon_relay::frame::Frame;
 use symbolon_relay::grant::AddressBody;
+use symbolon_relay::limits::AWAY_MAX;
+use symbolon_relay::limits::PACKAGES_MAX;
+use symbolon_relay::limits::{ACK_MAX, REVOKED_MAX};
+use symbolon_relay::limits::{FRAME_MAX, RECEIPT_MAX, SEALED_ADDRESS_MAX};
 use symbolon_relay::lookup::{Answer, Ask, MESSAGE_MAX};
-use symbolon_relay::mailbox::{Admission, GrantUses};
-use symbolon_relay::packages::PACKAGES_MAX;
-use symbolon_relay::session::{ACK_MAX, REVOKED_MAX};
+use symbolon_relay::put::{MailboxEntry, ReceiptBody};
 
 /// One decoder.
 #[derive(Debug, Clone, Copy)]

@@ -38,11 +38,13 @@ use symbolon_presence::record::{Place, day_of};
 use symbolon_presence::seal::{DhKey, DhPublic};
 use symbolon_presence::sign::SigningKey;
 use symbolon_presence::time::{DAY, HOUR, Timestamp};
-use symbolon_relay::away::Away;
-use symbolon_relay::frame::{Frame, Keep, MailboxEntry, Outcome, Put, Receipt, ReceiptBody, ReceiptItem, Refusal};
+use symbolon_relay::frame::Frame;
 use symbolon_relay::grant::{AddressBody, MailboxKeys, Scope};
 use symbolon_relay::packages::{Fetch, Fetched, Handed, Stock};
 use symbolon_relay::prove::{Ends, LinkKey, Prove, Role, WIRE_VERSION};
+use symbolon_relay::put::{MailboxEntry, Outcome, Put, Receipt, ReceiptBody, ReceiptItem, Refusal};
+use symbolon_relay::records::Away;
+use symbolon_relay::records::Keep;
 
 /// When every example is made: 2027-01-15T08:00:00Z.
 pub const NOW: Timestamp = Timestamp(1_800_000_000_000);

@@ -11,9 +11,12 @@ use symbolon_presence::address::Address;
 use symbolon_presence::codec;
 use symbolon_presence::id::{FrameId, GrantId, LookupId, MessageId, PeerId, RequestId};
 use symbolon_presence::words::fingerprint_words;
-use symbolon_relay::frame::{Found, Frame, Outcome, RECEIPT_MAX, Receipt, ReceiptItem};
+use symbolon_relay::frame::Frame;
 use symbolon_relay::grant::Scope;
+use symbolon_relay::limits::RECEIPT_MAX;
 use symbolon_relay::lookup::{Answer, Ask, Kept};
+use symbolon_relay::put::{Outcome, Receipt, ReceiptItem};
+use symbolon_relay::records::Found;
 
 /// An input and the name of its file.
 pub type Seed = (&'static str, Vec<u8>);
@@ -29,7 +32,7 @@ pub fn valid(decoder: &str) -> Vec<Seed> {
             uncounted.usage = None;
             let known = {
                 let (_, address, key) = ben.address(0x73, Scope::Friends(3), NOW, 0);
-                symbolon_relay::frame::Put::new(address, &key, 0, None, samples::known_envelope())
+                symbolon_relay::put::Put::new(address, &key, 0, None, samples::known_envelope())
             };
             let mut all = vec![
                 ("put", Frame::Put(samples::put()).encode()),

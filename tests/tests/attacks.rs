@@ -28,7 +28,7 @@ mod silence;
 use symbolon_core::contact::VerifiedContact;
 use symbolon_core::seam::LinkId;
 use symbolon_presence::id::Nonce;
-use symbolon_relay::frame::{Outcome, Refusal};
+use symbolon_relay::put::{Outcome, Refusal};
 use symbolon_tests::craft::people::Rows;
 use symbolon_tests::craft::{Actor, contact_of, outcomes};
 use symbolon_tests::sim::Faults;

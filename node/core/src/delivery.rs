@@ -28,8 +28,10 @@ use symbolon_presence::codec;
 use symbolon_presence::envelope::frame_id;
 use symbolon_presence::id::{DeviceId, FrameId, PeerId};
 use symbolon_presence::time::{SECOND, Timestamp};
-use symbolon_relay::frame::{Frame, Outcome, Put, RECEIPT_MAX, Receipt, ReceiptBody, ReceiptItem, Refusal};
+use symbolon_relay::frame::Frame;
+use symbolon_relay::limits::RECEIPT_MAX;
 use symbolon_relay::prove::{Ends, Instance, Prove, Role};
+use symbolon_relay::put::{Outcome, Put, Receipt, ReceiptBody, ReceiptItem, Refusal};
 
 mod call;
 mod link;

@@ -30,10 +30,12 @@ use symbolon_presence::kdf::Secret;
 use symbolon_presence::record::{DAYS_AHEAD, day_of};
 use symbolon_presence::sign::{SigningKey, VerifyingKey};
 use symbolon_presence::time::{HOUR, MINUTE, SECOND, Timestamp};
-use symbolon_relay::away::Away;
-use symbolon_relay::frame::{Frame, Outcome, Receipt, Refusal};
+use symbolon_relay::frame::Frame;
+use symbolon_relay::limits::ACK_MAX;
 use symbolon_relay::link::{ClaimCode, RelayLink};
-use symbolon_relay::session::{ACK_MAX, Accepted, Ack, Deposit, Record, Session as Opening, Update, Verdict};
+use symbolon_relay::put::{Outcome, Receipt, Refusal};
+use symbolon_relay::records::Away;
+use symbolon_relay::session::{Accepted, Ack, Deposit, Record, Session as Opening, Update, Verdict};
 
 mod own;
 

@@ -17,8 +17,8 @@ use symbolon_presence::envelope::seal_direct;
 use symbolon_presence::id::{Digest, Nonce, PeerId, RoomId};
 use symbolon_presence::identity::{self, Identity};
 use symbolon_presence::time::{EARLIEST, Timestamp};
-use symbolon_relay::frame::MailboxEntry;
 use symbolon_relay::grant::MailboxKeys;
+use symbolon_relay::put::MailboxEntry;
 
 /// A moment.
 pub(crate) const NOW: Timestamp = Timestamp(1_800_000_000_000);

@@ -23,7 +23,7 @@ use symbolon_presence::id::{DeviceId, PeerId, RequestId, RoomId};
 use symbolon_presence::identity::Device;
 use symbolon_presence::time::Timestamp;
 use symbolon_presence::words::{fingerprint_words, words_match};
-use symbolon_relay::frame::MailboxEntry;
+use symbolon_relay::put::MailboxEntry;
 
 /// The own bundle for a person's devices.
 pub(crate) fn own_bundle(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, to: &[Device]) -> Bundle {

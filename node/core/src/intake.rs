@@ -30,9 +30,12 @@ use symbolon_presence::codec;
 use symbolon_presence::envelope::{Kind, KnownKey, frame_id, kind};
 use symbolon_presence::id::{DeviceId, FrameId, GrantId, Nonce, RequestId};
 use symbolon_presence::time::Timestamp;
-use symbolon_relay::frame::{Frame, Outcome, Put, RECEIPT_MAX, Receipt, Refusal};
+use symbolon_relay::admission::{Admitted, GrantUses, NotAdmitted};
+use symbolon_relay::frame::Frame;
+use symbolon_relay::grant::Queue;
 use symbolon_relay::grant::Scope;
-use symbolon_relay::mailbox::{Admitted, GrantUses, NotAdmitted, Queue};
+use symbolon_relay::limits::RECEIPT_MAX;
+use symbolon_relay::put::{Outcome, Put, Receipt, Refusal};
 use symbolon_relay::session::Deposit;
 
 mod first;

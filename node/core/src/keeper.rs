@@ -16,7 +16,9 @@ use symbolon_presence::id::{DeviceId, LookupId, PeerId};
 use symbolon_presence::posted::contact_id;
 use symbolon_presence::record::{RECORD_MAX, Record};
 use symbolon_presence::time::{HOUR, Timestamp};
-use symbolon_relay::frame::{Found, Frame, KEEP_MAX, Keep};
+use symbolon_relay::frame::Frame;
+use symbolon_relay::limits::KEEP_MAX;
+use symbolon_relay::records::{Found, Keep};
 
 /// What one friend has left.
 #[derive(Debug)]

@@ -104,7 +104,7 @@ use state::State;
 use std::collections::BTreeSet;
 use symbolon_presence::id::{DeviceId, PeerId};
 use symbolon_presence::time::Timestamp;
-use symbolon_relay::frame::RECEIPT_MAX;
+use symbolon_relay::limits::RECEIPT_MAX;
 use table::{Change, Table};
 use turn::{Failed, Out, Turn};
 use wire::is_name;

@@ -21,7 +21,7 @@ use symbolon_presence::identity;
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::seal::NONCE;
 use symbolon_presence::time::Timestamp;
-use symbolon_relay::frame::{MailboxEntry, Put};
+use symbolon_relay::put::{MailboxEntry, Put};
 
 /// How long a mailbox may keep what we put, in seconds: 30 days.
 pub(crate) const TTL: u32 = 30 * 24 * 3600;

@@ -132,7 +132,7 @@ pub enum Input {
 
 /// The longest frame on a link, in bytes: an envelope of the largest bucket and what
 /// surrounds it.
-pub const MAX_FRAME: usize = symbolon_relay::frame::FRAME_MAX;
+pub const MAX_FRAME: usize = symbolon_relay::limits::FRAME_MAX;
 
 /// Where a record is looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -29,7 +29,8 @@ use symbolon_presence::kdf::Secret;
 use symbolon_presence::record::{Place, RECORD_MAX, Record, day_of};
 use symbolon_presence::time::Timestamp;
 use symbolon_presence::tree::LeafLabels;
-use symbolon_relay::frame::{Found, Frame};
+use symbolon_relay::frame::Frame;
+use symbolon_relay::records::Found;
 
 /// Why a friend's records are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -484,7 +485,7 @@ fn take_in(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, body: &Body, p
     let places = if entry.places.is_empty() { row.entry.places.clone() } else { entry.places.clone() };
     let has_moved = row.entry.places != places;
     let has_new_keys = friend.friendship.as_ref() != Some(&friendship);
-    row.entry = symbolon_relay::frame::MailboxEntry { places, ..entry };
+    row.entry = symbolon_relay::put::MailboxEntry { places, ..entry };
     state.recounts |= leaves_one;
     presence.sequence = body.sequence;
     presence.version = body.version;

@@ -31,11 +31,12 @@ use symbolon_presence::kdf::{Secret, sha256};
 use symbolon_presence::seal::DhPublic;
 use symbolon_presence::time::{EARLIEST, MINUTE, Timestamp};
 use symbolon_presence::words::fingerprint_words;
-use symbolon_relay::frame::{Found, MailboxEntry, ReceiptItem};
+use symbolon_relay::admission::Admission;
 use symbolon_relay::grant::{AddressBody, MailboxKeys, Scope, grant_key};
 use symbolon_relay::link::{ClaimCode, RelayLink};
-use symbolon_relay::mailbox::Admission;
 use symbolon_relay::prove::{Instance, LinkKey, WIRE_VERSION};
+use symbolon_relay::put::{MailboxEntry, ReceiptItem};
+use symbolon_relay::records::Found;
 
 mod rows;
 

@@ -17,7 +17,8 @@ use symbolon_presence::labels::{
 use symbolon_presence::seal::DhPublic;
 use symbolon_presence::sign::{SigningKey, VerifyingKey};
 use symbolon_presence::time::Timestamp;
-use symbolon_relay::frame::{MailboxEntry, RECEIPT_MAX, ReceiptItem};
+use symbolon_relay::limits::RECEIPT_MAX;
+use symbolon_relay::put::{MailboxEntry, ReceiptItem};
 
 mod introduction;
 mod presence;

@@ -3,7 +3,7 @@
 //! whose they are beyond the owner's key here.
 
 use super::*;
-use crate::away::Away;
+use crate::records::Away;
 use minicbor::bytes::ByteVec;
 use symbolon_presence::record::{DAYS_AHEAD, Record as Published, day_of, end_of};
 

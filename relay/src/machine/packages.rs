@@ -40,7 +40,7 @@ impl Relay {
 
     /// Those who may take packages are others from now on: what was sealed for them is worth nothing.
     pub(super) fn drop_packages(&mut self, shelf: &mut dyn RelayShelf, owner: &PublicKeyBytes) -> Result<(), ShelfFailed> {
-        for (key, package) in shelf.range(RelayTable::Package, &package_key(owner, 0), crate::packages::PACKAGES_MAX + 1)? {
+        for (key, package) in shelf.range(RelayTable::Package, &package_key(owner, 0), crate::limits::PACKAGES_MAX + 1)? {
             if key.starts_with(owner.as_bytes()) {
                 shelf.set(RelayTable::Package, &key, None);
                 self.count_left(owner, package.len(), 0);

@@ -7,7 +7,7 @@
 
 use super::deposit::use_end_key;
 use super::*;
-use crate::packages::PACKAGES_MAX;
+use crate::limits::PACKAGES_MAX;
 use symbolon_presence::record::{DAYS_AHEAD, day_of};
 
 /// A mailbox whose owner was never here ends after so long.

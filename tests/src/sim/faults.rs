@@ -5,8 +5,10 @@ use symbolon_presence::id::{FrameId, MailboxId};
 use symbolon_presence::identity::{Identity, StoredIdentity};
 use symbolon_presence::record::RECORD_MAX;
 use symbolon_presence::sign::SigningKey;
-use symbolon_relay::frame::{Found, Frame, Outcome, Receipt, ReceiptBody, ReceiptItem, Refusal};
+use symbolon_relay::frame::Frame;
 use symbolon_relay::grant::MailboxKeys;
+use symbolon_relay::put::{Outcome, Receipt, ReceiptBody, ReceiptItem, Refusal};
+use symbolon_relay::records::Found;
 
 /// What goes wrong on the way and in turns: chances are in parts per thousand.
 #[derive(Debug, Clone, Copy, Default)]

@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use symbolon_core::command::Path;
 use symbolon_core::seam::{Address, DialId, Input, LinkId, Source};
 use symbolon_presence::time::{SECOND, Timestamp};
-use symbolon_relay::frame::{Frame, Outcome, Put, Receipt, ReceiptBody, ReceiptItem, Refusal};
+use symbolon_relay::frame::Frame;
 use symbolon_relay::link::RelayLink;
 use symbolon_relay::machine::{FOREIGN_LIFE, Policy, Relay, RelayAction, RelayKeys, RelayRows, RelayShelf, RelayTable, ShelfFailed};
+use symbolon_relay::put::{Outcome, Put, Receipt, ReceiptBody, ReceiptItem, Refusal};
 
 /// The first relay's index; nodes' are below.
 pub const RELAYS: Ix = 1 << 32;

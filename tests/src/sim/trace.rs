@@ -116,7 +116,7 @@ pub fn frame(bytes: &[u8]) -> String {
 }
 
 fn receipt_items(body: &[u8]) -> String {
-    let Some(body) = super::rows::decode::<symbolon_relay::frame::ReceiptBody>(body) else { return "unreadable".into() };
+    let Some(body) = super::rows::decode::<symbolon_relay::put::ReceiptBody>(body) else { return "unreadable".into() };
     let items: Vec<String> = body.items.iter().map(|item| format!("{} {:?}", short(&item.frame.0), item.outcome)).collect();
     items.join(", ")
 }

@@ -21,7 +21,8 @@ use symbolon_presence::envelope::{Kind, kind};
 use symbolon_presence::id::{FrameId, MessageId, PeerId};
 use symbolon_presence::record::Record;
 use symbolon_presence::time::{MINUTE, Timestamp};
-use symbolon_relay::frame::{Frame, Outcome, ReceiptBody};
+use symbolon_relay::frame::Frame;
+use symbolon_relay::put::{Outcome, ReceiptBody};
 
 /// What a text of a story says about itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use symbolon_presence::codec;
 use symbolon_presence::id::EpochId;
 use symbolon_presence::id::Nonce;
 use symbolon_presence::time::{HOUR, MINUTE};
-use symbolon_relay::frame::{Outcome, Refusal};
+use symbolon_relay::put::{Outcome, Refusal};
 use symbolon_tests::craft::{Actor, contact_of, outcomes};
 use symbolon_tests::sim::run::nowhere;
 use symbolon_tests::sim::{Faults, Sim};

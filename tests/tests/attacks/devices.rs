@@ -13,8 +13,9 @@ use symbolon_presence::identity::{CERT_MAX, Chain, DeviceCertBody, Identity, Sto
 use symbolon_presence::kdf::hash;
 use symbolon_presence::labels::{HASH_CONTEXT, SIGN_CONTACT, SIGN_DEVICE};
 use symbolon_presence::time::{DAY, HOUR, MINUTE};
-use symbolon_relay::frame::{Frame, Outcome};
+use symbolon_relay::frame::Frame;
 use symbolon_relay::grant::{MailboxKeys, Scope};
+use symbolon_relay::put::Outcome;
 use symbolon_tests::craft::{Actor, contact_of, outcomes};
 use symbolon_tests::sim::Faults;
 use symbolon_tests::sim::run::{Ix, Sim};

@@ -10,7 +10,8 @@ use symbolon_presence::envelope::BUCKETS;
 use symbolon_presence::id::{Digest, Nonce, RoomId};
 use symbolon_presence::identity::Identity;
 use symbolon_presence::time::{DAY, HOUR, MINUTE, Timestamp};
-use symbolon_relay::frame::{Frame, Outcome, Refusal};
+use symbolon_relay::frame::Frame;
+use symbolon_relay::put::{Outcome, Refusal};
 use symbolon_tests::craft::{Actor, contact_of, outcomes, put, statement};
 use symbolon_tests::sim::{Faults, Sim};
 

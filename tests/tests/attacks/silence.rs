@@ -6,7 +6,7 @@ use symbolon_core::seam::Input;
 use symbolon_core::wire::OfferBody;
 use symbolon_presence::id::Nonce;
 use symbolon_presence::time::{DAY, HOUR, MINUTE, Timestamp};
-use symbolon_relay::frame::Outcome;
+use symbolon_relay::put::Outcome;
 use symbolon_tests::craft::contact_of;
 use symbolon_tests::sim::Faults;
 use symbolon_tests::sim::run::{Ix, OnWire, Sim, address, nowhere};

@@ -6,7 +6,7 @@ use symbolon_presence::codec;
 use symbolon_presence::id::{GrantId, PeerId};
 use symbolon_presence::kdf::{Secret, derive, hash, mac};
 use symbolon_presence::labels::{self, HASH_CONTEXT, KEY_PUT, MAC_PUT};
-use symbolon_relay::frame::ReceiptBody;
+use symbolon_relay::put::ReceiptBody;
 use symbolon_tests::samples;
 
 pub fn vectors() -> Vec<Value> {

@@ -7,11 +7,13 @@ use symbolon_presence::id::{GrantId, LookupId, Nonce};
 use symbolon_presence::posted::Item;
 use symbolon_presence::sign::{SigningKey, VerifyingKey};
 use symbolon_presence::time::DAY;
-use symbolon_relay::frame::{Frame, Keep, Outcome};
+use symbolon_relay::frame::Frame;
+use symbolon_relay::grant::Queue;
 use symbolon_relay::grant::Scope;
 use symbolon_relay::link::RelayLink;
 use symbolon_relay::lookup::{Answer, Ask, Kept};
-use symbolon_relay::mailbox::Queue;
+use symbolon_relay::put::Outcome;
+use symbolon_relay::records::Keep;
 use symbolon_relay::session::{Accepted, AcceptedBody, Ack, Deposit, Session, Verdict};
 use symbolon_tests::samples::{self, NOW};
 

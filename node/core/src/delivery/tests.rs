@@ -104,7 +104,7 @@ fn a105_nobody_but_a_proved_friend_who_may_know_where_we_are_is_punched_to() {
     let (known, stranger) = (DeviceId([1; 16]), DeviceId([2; 16]));
     let actions = in_turn(|delivery, state, turn| {
         let friend = crate::state::Friend { devices: vec![known], ..friend(1) };
-        let entry = symbolon_relay::frame::MailboxEntry {
+        let entry = symbolon_relay::put::MailboxEntry {
             mailbox: state.own.admission.id(),
             receipt: state.own.identity.signing.public(),
             address: vec![1; 80],

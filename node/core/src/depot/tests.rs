@@ -14,8 +14,8 @@ use symbolon_presence::friendship::FriendshipSecret;
 use symbolon_presence::id::{MessageId, PeerId, RequestId, RoomId};
 use symbolon_presence::seal::DhKey;
 use symbolon_presence::time::DAY;
-use symbolon_relay::frame::{MailboxEntry, ReceiptBody, ReceiptItem};
 use symbolon_relay::grant::MailboxKeys;
+use symbolon_relay::put::{MailboxEntry, ReceiptBody, ReceiptItem};
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
 const DEVICE: DeviceId = DeviceId([7; 16]);

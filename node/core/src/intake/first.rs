@@ -7,7 +7,8 @@ use symbolon_presence::envelope::{open_direct, open_first};
 use symbolon_presence::id::{Digest, RequestId};
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::seal::{DhKey, OpenError};
-use symbolon_relay::mailbox::{Admitted, Queue};
+use symbolon_relay::admission::Admitted;
+use symbolon_relay::grant::Queue;
 
 /// Whose key opens a first envelope.
 pub(super) enum Opener {

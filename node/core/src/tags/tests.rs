@@ -13,7 +13,7 @@ use symbolon_presence::envelope::KnownKey;
 use symbolon_presence::id::{MailboxId, PublicKeyBytes};
 use symbolon_presence::identity::Identity;
 use symbolon_presence::time::DAY;
-use symbolon_relay::frame::MailboxEntry;
+use symbolon_relay::put::MailboxEntry;
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
 

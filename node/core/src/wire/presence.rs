@@ -16,7 +16,7 @@ use symbolon_presence::seal::{DhKey, HPKE_OVERHEAD, hpke_open};
 use symbolon_presence::sign::SigningKey;
 use symbolon_presence::time::Timestamp;
 use symbolon_presence::tree::LeafLabels;
-use symbolon_relay::frame::MailboxEntry;
+use symbolon_relay::put::MailboxEntry;
 
 /// What a friend needs to read the sender's presence records.
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]

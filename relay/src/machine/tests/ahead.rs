@@ -1,8 +1,9 @@
 //! Records of days to come, and packages: what an owner leaves here for others.
 
 use super::*;
-use crate::away::Away;
-use crate::packages::{Fetch, Handed, PACKAGE_MAX, PACKAGES_MAX, Stock};
+use crate::limits::{PACKAGE_MAX, PACKAGES_MAX};
+use crate::packages::{Fetch, Handed, Stock};
+use crate::records::Away;
 use symbolon_presence::record::{DAYS_AHEAD, Place, Record as Published, day_of, start_of};
 
 /// The record of a header on a day, by a lookup key that has nothing to do with the owner's key.
@@ -215,7 +216,7 @@ fn a_stock_is_its_owners_and_bounded() {
         assert_eq!(faults(&host, 2), number);
     }
     let full = Frame::Stock(Stock::sign(&owner.key, &mailbox, 1, packages(PACKAGES_MAX, PACKAGE_MAX), Some(vec![1; PACKAGE_MAX])));
-    assert!(full.encode().len() <= crate::frame::FRAME_MAX);
+    assert!(full.encode().len() <= crate::limits::FRAME_MAX);
     host.turn(1, &full);
     assert_eq!(host.rows.range(RelayTable::Package, &[], 100).unwrap().len(), PACKAGES_MAX + 1);
 }

@@ -2,8 +2,8 @@
 
 use super::room::{ESTABLISHED, NEVER_USED_LIFE, USED_LIFE};
 use super::*;
-use crate::away::Away;
 use crate::packages::Stock;
+use crate::records::Away;
 use symbolon_presence::envelope::BUCKETS;
 
 /// An envelope of the greatest size.

@@ -10,9 +10,9 @@ use symbolon_presence::id::{PublicKeyBytes, RequestId};
 use symbolon_presence::identity::Identity;
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::time::DAY;
-use symbolon_relay::frame::MailboxEntry;
 use symbolon_relay::grant::MailboxKeys;
 use symbolon_relay::prove::{LinkKey, WIRE_VERSION};
+use symbolon_relay::put::MailboxEntry;
 
 /// A friend whose device we know.
 struct Ben {

@@ -1,15 +1,14 @@
-//! Records of a day to come, left by their owner with a relay.
+//! Presence records that are left with a relay or a friend, and found there.
 
-use crate::session::{BadFrame, context, is_signed};
+use crate::limits::AWAY_MAX;
+use crate::signed::{BadFrame, context, is_signed};
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
-use symbolon_presence::id::{MailboxId, PublicKeyBytes, SignatureBytes};
+use symbolon_presence::codec;
+use symbolon_presence::id::{LookupId, MailboxId, PublicKeyBytes, SignatureBytes};
 use symbolon_presence::labels::SIGN_AWAY;
 use symbolon_presence::record::RECORD_MAX;
 use symbolon_presence::sign::SigningKey;
-
-/// The most records of one day: a header and two bodies.
-pub const AWAY_MAX: usize = 3;
 
 /// Owner to relay: let these records be found on their day.
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
@@ -36,7 +35,7 @@ impl Away {
     /// Signs what is left for a day.
     pub fn sign(owner: &SigningKey, mailbox: &MailboxId, day: u32, version: u64, records: Vec<Vec<u8>>) -> Self {
         let records: Vec<ByteVec> = records.into_iter().map(ByteVec::from).collect();
-        let said = symbolon_presence::codec::encode(&(day, version, &records));
+        let said = codec::encode(&(day, version, &records));
         let signature = owner.sign(SIGN_AWAY, &context(mailbox), &said);
         Self { owner: owner.public(), day, version, records, signature }
     }
@@ -50,4 +49,26 @@ impl Away {
     }
 }
 
-opaque_debug!(Away);
+/// The answer to a look-up.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Found {
+    /// What was asked for.
+    #[n(0)]
+    pub id: LookupId,
+    /// A presence record, unchecked.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub record: Option<Vec<u8>>,
+}
+
+/// Records that somebody leaves with a friend, for those who ask there. They take the place of
+/// what was left before.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Keep {
+    /// At most [`KEEP_MAX`](crate::limits::KEEP_MAX) presence records, each of at most [`RECORD_MAX`] bytes, unchecked.
+    #[n(0)]
+    pub records: Vec<ByteVec>,
+}
+
+opaque_debug!(Away Found Keep);

@@ -4,17 +4,14 @@
 //! remembered), then the MAC, then time and uses. Until the MAC holds every fault gets the
 //! same answer, so that nobody learns by trying which queues or grants exist.
 
-use crate::frame::{Put, Refusal};
-use crate::grant::{AddressBody, MailboxKeys, Scope};
-use minicbor::{Decode, Encode};
+use crate::grant::{AddressBody, MailboxKeys, Queue, Scope};
+use crate::limits::ADDRESS_CACHE_MAX;
+use crate::put::{Put, Refusal};
 use std::collections::{HashMap, VecDeque};
 use symbolon_presence::friendship::FriendshipSecret;
 use symbolon_presence::id::{GrantId, MailboxId, Nonce};
 use symbolon_presence::kdf::sha256;
 use symbolon_presence::time::Timestamp;
-
-/// Opened addresses remembered; when full, the oldest is forgotten.
-pub const ADDRESS_CACHE_MAX: usize = 1_024;
 
 /// Sealed addresses with what they say. Anybody can seal one to a mailbox, so only those are
 /// remembered for which a right was shown; at most [`ADDRESS_CACHE_MAX`].
@@ -49,21 +46,6 @@ pub trait GrantUses {
     type Error;
     /// How many different uses of a grant are recorded, and whether `usage` is one of them.
     fn uses(&self, grant: &GrantId, usage: &Nonce) -> Result<(u32, bool), Self::Error>;
-}
-
-/// Which queue a Put may be stored in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
-#[cbor(index_only)]
-pub enum Queue {
-    /// Friends and correspondents.
-    #[n(0)]
-    Direct,
-    /// Strangers with an invite.
-    #[n(1)]
-    Contact,
-    /// Those who asked, or were asked, and are no friends yet: counted apart from friends.
-    #[n(2)]
-    Guest,
 }
 
 /// A Put that passed every check.
