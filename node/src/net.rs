@@ -26,6 +26,7 @@ mod forward;
 mod frame;
 mod givers;
 mod guard;
+mod handle;
 mod limits;
 mod link;
 mod links;
@@ -47,20 +48,20 @@ pub(crate) use address::{Carrier, is_public, pinned_address};
 pub use address::{address_from_text, address_to_text, server_address_from_text};
 pub(crate) use environment::room_for_connections;
 pub use environment::{KeyLogSet, harden_environment};
+pub use handle::NetHandle;
 pub use limits::Limits;
 
-use address::{Endpoint, announced, dialable};
+use address::{Endpoint, announced};
 use driver::rekey::Plan;
 use driver::{Driver, Listening, Request};
 use limits::{ANNOUNCE_MAX, COMMAND_QUEUE, LISTEN_MAX};
 use links::Shared;
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::{fmt, io};
-use symbolon_core::seam::{Address, CloseReason, DialId, Input, LinkId, Look};
-use symbolon_presence::id::{LookupId, PublicKeyBytes};
+use symbolon_core::seam::Input;
+use symbolon_presence::id::PublicKeyBytes;
 use symbolon_presence::kdf::Secret;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -157,13 +158,6 @@ pub struct Net {
     names: JoinHandle<()>,
 }
 
-/// Dials, sends and closes, from any thread, without ever waiting. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct NetHandle {
-    shared: Arc<Shared>,
-    runtime: Handle,
-}
-
 impl Net {
     /// Listens and begins to tell `inputs`. Returns when the listeners are up.
     ///
@@ -218,7 +212,7 @@ impl Net {
         let announcer = tokio::spawn(announce(shared.clone(), public, listening.clone(), with_loopback, lan_port));
         shared.names.bootstrap(servers);
         let names = tokio::spawn(names::refresh(shared.clone()));
-        let handle = NetHandle { shared, runtime: Handle::current() };
+        let handle = NetHandle::new(shared, Handle::current());
         Ok(Self { handle, keys, everywhere, lan_port, port: chosen.port, port_moved: chosen.moved, listening, driver, announcer, names })
     }
 
@@ -301,142 +295,6 @@ impl Drop for Net {
         self.announcer.abort();
         self.names.abort();
         self.handle.shared.forget_all(false);
-    }
-}
-
-impl NetHandle {
-    /// Tries all addresses together. Answered by [`Input::LinkUp`] with this dial, or by
-    /// [`Input::DialFailed`] after 10 s at the latest (and room in the inputs).
-    ///
-    /// Addresses that are malformed, of another kind, or unspecified are skipped; of the
-    /// rest at most eight are tried. Our own transport key is no link.
-    pub fn dial(&self, dial: DialId, addresses: Vec<Address>) {
-        let targets = dialable(&addresses);
-        let generation = self.shared.generation();
-        // Each of these tasks ends with one input; how many there are at once is the core's to bound.
-        self.runtime.spawn(dial::dial(self.shared.clone(), dial, generation, targets));
-    }
-
-    /// Queues a frame of 1 to [`MAX_FRAME`](symbolon_core::seam::MAX_FRAME) bytes. A link
-    /// whose queue is full (1,024 frames or 8 MiB), or a frame of another length, ends the
-    /// link with [`Input::LinkDown`].
-    pub fn send(&self, link: LinkId, frame: Vec<u8>) {
-        self.shared.send(link, frame);
-    }
-
-    /// Closes a link. What is queued is still written, for at most a second. Nothing about
-    /// this link is put into the inputs after this call; what was put there before stays.
-    pub fn close(&self, link: LinkId, _reason: CloseReason) {
-        // The reason is not told: the other side learns nothing from it that it should know.
-        self.shared.close(link);
-    }
-
-    /// Asks the relay at the other end of a link to forward connections to this node, for as
-    /// long as the connection stands. Where that leads is told as an address.
-    pub fn reserve(&self, link: LinkId) {
-        let Some((connection, _)) = self.shared.end_of(link) else { return };
-        let shared = self.shared.clone();
-        self.runtime.spawn(async move { shared.requests.send(Request::Reserve(connection)).await });
-    }
-
-    /// A frame that makes sense has come by a link: it may stay.
-    pub fn heard(&self, link: LinkId) {
-        self.shared.heard(link);
-    }
-
-    /// A link is a friend's or an owner's, whose place strangers cannot take; or no longer.
-    pub fn keep(&self, link: LinkId, kept: bool) {
-        self.shared.keep(link, kept);
-    }
-
-    /// Takes another transport key. First it is drawn, and [`Input::Addresses`] says where relays
-    /// will forward; with `is_now` all links end, and the node listens under it on the same
-    /// sockets. A relay keeps its key.
-    pub fn rekey(&self, is_now: bool) {
-        let shared = self.shared.clone();
-        self.runtime.spawn(async move { shared.requests.send(Request::Rekey(is_now)).await });
-    }
-
-    /// Whoever is behind a link that a relay forwards may know where this node is, or no longer:
-    /// a hole is punched to them, on their word where we dialled, else on ours.
-    pub fn punch(&self, link: LinkId, is_allowed: bool) {
-        let Some((connection, _)) = self.shared.end_of(link) else { return };
-        let shared = self.shared.clone();
-        let number = shared.told.fetch_add(1, Ordering::Relaxed);
-        self.runtime.spawn(async move { shared.requests.send(Request::Punch(number, connection, is_allowed)).await });
-    }
-
-    /// As a relay, forwards connections to whoever is at the other end of a link.
-    pub fn admit(&self, link: LinkId) {
-        self.shared.admit(link);
-    }
-
-    /// Lets these records be found, and no others of ours: the first ones by anyone, the others at our lookup servers only.
-    pub fn publish(&self, everywhere: Vec<Vec<u8>>, servers: Vec<Vec<u8>>) {
-        let shared = self.shared.clone();
-        // Two of these may overtake each other on the way: the later one counts.
-        let number = shared.told.fetch_add(1, Ordering::Relaxed);
-        // At once where there is room, so that a stop that follows finds it done.
-        let full = match shared.requests.try_send(Request::Publish(number, everywhere, servers)) {
-            Err(mpsc::error::TrySendError::Full(request)) => request,
-            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => return,
-        };
-        self.runtime.spawn(async move { shared.requests.send(full).await });
-    }
-
-    /// Lets a record of somebody else be found.
-    pub fn host(&self, owner: u64, record: Vec<u8>) {
-        let shared = self.shared.clone();
-        self.runtime.spawn(async move { shared.requests.send(Request::Host(owner, record)).await });
-    }
-
-    /// Looks for a record. Answered by [`Input::Found`], any number of times, and by [`Input::Resolved`].
-    pub fn resolve(&self, id: LookupId, at: Look) {
-        let shared = self.shared.clone();
-        self.runtime.spawn(async move {
-            let at = match at {
-                Look::Servers(servers) => {
-                    let sockets = servers.iter().map(|addresses| shared.names.sockets(addresses));
-                    Look::Servers(futures::future::join_all(sockets).await)
-                }
-                Look::Dht | Look::Everywhere => at,
-            };
-            let _ = shared.requests.send(Request::Resolve(id, at)).await;
-        });
-    }
-
-    /// These are our lookup servers, each by its addresses. How they answer is told by
-    /// [`Input::Lookups`].
-    pub fn lookups(&self, servers: Vec<Vec<Address>>) {
-        self.shared.names.lookups(servers);
-    }
-
-    /// Makes up a DHT with the nodes at these addresses of the LAN and with whoever joins, until
-    /// it is told `None`.
-    pub fn neighbours(&self, places: Option<Vec<Address>>) {
-        let shared = self.shared.clone();
-        let number = shared.told.fetch_add(1, Ordering::Relaxed);
-        self.runtime.spawn(async move { shared.requests.send(Request::Neighbours(number, places)).await });
-    }
-
-    /// DHT servers may be at these addresses.
-    pub fn bootstrap(&self, addresses: Vec<Address>) {
-        let mut places = dialable(&addresses);
-        places.retain(|place| !place.is_circuit());
-        let shared = self.shared.clone();
-        self.runtime.spawn(async move {
-            let targets = shared.names.targets(&places).await.into_iter().map(address::Target::multiaddr).collect();
-            let _ = shared.requests.send(Request::Bootstrap(targets)).await;
-        });
-    }
-
-    /// Breaks all links and forgets all dials, without another input about them, and tells
-    /// the addresses anew: for a core that has been loaded again.
-    pub fn reset(&self) {
-        self.shared.forget_all(false);
-        self.shared.announce.notify_one();
-        let shared = self.shared.clone();
-        self.runtime.spawn(async move { shared.requests.send(Request::Servers).await });
     }
 }
 

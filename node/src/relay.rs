@@ -22,7 +22,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use symbolon_core::TurnFailed;
 use symbolon_core::command::CommandError;
-use symbolon_core::seam::{Action, CloseReason, Event, Input, LinkId};
+use symbolon_core::seam::{Action, CloseReason, Event, Input, LinkId, NetAction};
 use symbolon_core::table::{Change, Table};
 use symbolon_core::world::{Shelf, World};
 use symbolon_presence::clock::Kept as KeptTime;
@@ -357,16 +357,17 @@ impl Machine for RelayMachine {
 
     fn poll_action(&mut self) -> Option<Action> {
         self.actions.pop_front().or_else(|| {
-            self.relay.poll_action().map(|action| match action {
-                RelayAction::Send(link, frame) => Action::Send(LinkId(link), frame),
-                RelayAction::Admit(link) => Action::Admit(LinkId(link)),
-                RelayAction::Heard(link) => Action::Heard(LinkId(link)),
-                RelayAction::Keep(link, kept) => Action::Keep(LinkId(link), kept),
+            let action = self.relay.poll_action()?;
+            Some(Action::Net(match action {
+                RelayAction::Send(link, frame) => NetAction::Send(LinkId(link), frame),
+                RelayAction::Admit(link) => NetAction::Admit(LinkId(link)),
+                RelayAction::Heard(link) => NetAction::Heard(LinkId(link)),
+                RelayAction::Keep(link, kept) => NetAction::Keep(LinkId(link), kept),
                 RelayAction::Host(owner, record) => {
-                    Action::Host(owner.as_bytes().first_chunk().map_or(0, |first| u64::from_be_bytes(*first)), record)
+                    NetAction::Host(owner.as_bytes().first_chunk().map_or(0, |first| u64::from_be_bytes(*first)), record)
                 }
-                RelayAction::Close(link) => Action::Close(LinkId(link), CloseReason::Protocol),
-            })
+                RelayAction::Close(link) => NetAction::Close(LinkId(link), CloseReason::Protocol),
+            }))
         })
     }
 

@@ -32,10 +32,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use symbolon_core::TurnFailed;
 use symbolon_core::command::{CommandError, Reply};
-use symbolon_core::seam::{Action, Address, Announcement, CloseReason, CommandId, DialId, Event, Input, LinkId, Look, Network};
+use symbolon_core::seam::{Action, Announcement, CommandId, Event, Input, NetAction, Network};
 use symbolon_core::table::Change;
 use symbolon_core::world::{CipherError, RoomCipher, Shelf, World};
-use symbolon_presence::id::LookupId;
 use symbolon_presence::time::Timestamp;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
@@ -90,38 +89,10 @@ pub trait Parts {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LoadFailed(pub &'static str);
 
-/// Where actions on links go. Nothing here waits.
+/// Where actions go. Nothing here waits.
 pub trait Transport {
-    /// See [`Action::Dial`].
-    fn dial(&mut self, dial: DialId, addresses: Vec<Address>);
-    /// See [`Action::Send`].
-    fn send(&mut self, link: LinkId, frame: Vec<u8>);
-    /// See [`Action::Close`].
-    fn close(&mut self, link: LinkId, reason: CloseReason);
-    /// See [`Action::Rekey`].
-    fn rekey(&mut self, is_now: bool);
-    /// See [`Action::Punch`].
-    fn punch(&mut self, link: LinkId, is_allowed: bool);
-    /// See [`Action::Reserve`].
-    fn reserve(&mut self, link: LinkId);
-    /// See [`Action::Heard`].
-    fn heard(&mut self, link: LinkId);
-    /// See [`Action::Keep`].
-    fn keep(&mut self, link: LinkId, kept: bool);
-    /// See [`Action::Admit`].
-    fn admit(&mut self, link: LinkId);
-    /// See [`Action::Publish`].
-    fn publish(&mut self, everywhere: Vec<Vec<u8>>, servers: Vec<Vec<u8>>);
-    /// See [`Action::Resolve`].
-    fn resolve(&mut self, id: LookupId, at: Look);
-    /// See [`Action::Lookups`].
-    fn lookups(&mut self, servers: Vec<Vec<Address>>);
-    /// See [`Action::Host`].
-    fn host(&mut self, owner: u64, record: Vec<u8>);
-    /// See [`Action::Bootstrap`].
-    fn bootstrap(&mut self, servers: Vec<Address>);
-    /// See [`Action::Neighbours`].
-    fn neighbours(&mut self, places: Option<Vec<Address>>);
+    /// Does something on the network.
+    fn act(&mut self, action: NetAction);
     /// See [`Action::Announce`].
     fn announce(&mut self, shown: Vec<(Network, Announcement)>);
     /// The core has lost its memory of links, dials and own addresses: ends every link and
@@ -370,21 +341,7 @@ impl<P: Parts, T: Transport, C: Clock> Shell<P, T, C> {
     fn release(&mut self, released: Released) {
         for action in released.actions {
             match action {
-                Action::Dial(dial, addresses) => self.transport.dial(dial, addresses),
-                Action::Send(link, frame) => self.transport.send(link, frame),
-                Action::Close(link, reason) => self.transport.close(link, reason),
-                Action::Rekey(is_now) => self.transport.rekey(is_now),
-                Action::Punch(link, is_allowed) => self.transport.punch(link, is_allowed),
-                Action::Reserve(link) => self.transport.reserve(link),
-                Action::Heard(link) => self.transport.heard(link),
-                Action::Keep(link, kept) => self.transport.keep(link, kept),
-                Action::Admit(link) => self.transport.admit(link),
-                Action::Publish { everywhere, servers } => self.transport.publish(everywhere, servers),
-                Action::Resolve(id, at) => self.transport.resolve(id, at),
-                Action::Lookups(servers) => self.transport.lookups(servers),
-                Action::Host(owner, record) => self.transport.host(owner, record),
-                Action::Bootstrap(servers) => self.transport.bootstrap(servers),
-                Action::Neighbours(places) => self.transport.neighbours(places),
+                Action::Net(action) => self.transport.act(action),
                 Action::Announce(shown) => self.transport.announce(shown),
                 Action::Reply(id, result) => {
                     if let Some(reply) = self.waiting.remove(&id) {

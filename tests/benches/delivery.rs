@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use symbolon_core::command::{Command, Reply, RequestStatus, Who};
-use symbolon_core::seam::{DialId, Event, Input, LinkId};
+use symbolon_core::seam::{DialId, Event, Input, LinkId, NetAction};
 use symbolon_core::table::{Change, Table};
 use symbolon_core::world::{LeafKey, Lifetime, Opened, RoomCipher, ShelfMut};
 use symbolon_node::folder::Folder;
@@ -110,12 +110,12 @@ async fn transport(udp: bool) -> (f64, f64) {
     tokio::spawn(async move {
         while let Some(input) = b_inputs.recv().await {
             if let Input::Frame(link, bytes) = input {
-                echo.send(link, bytes[..160.min(bytes.len())].to_vec());
+                echo.act(NetAction::Send(link, bytes[..160.min(bytes.len())].to_vec()));
             }
         }
     });
     let handle = a.handle();
-    handle.dial(DialId(1), vec![address_from_text(&b.listening()[0]).unwrap()]);
+    handle.act(NetAction::Dial(DialId(1), vec![address_from_text(&b.listening()[0]).unwrap()]));
     let link: LinkId = loop {
         if let Input::LinkUp { link, .. } = a_inputs.recv().await.unwrap() {
             break link;
@@ -125,7 +125,7 @@ async fn transport(udp: bool) -> (f64, f64) {
     let mut times = Vec::new();
     for _ in 0..2_000 {
         let start = Instant::now();
-        handle.send(link, frame.clone());
+        handle.act(NetAction::Send(link, frame.clone()));
         while !matches!(a_inputs.recv().await.unwrap(), Input::Frame(..)) {}
         times.push(start.elapsed().as_secs_f64() * 1e6);
     }
@@ -133,7 +133,7 @@ async fn transport(udp: bool) -> (f64, f64) {
     let start = Instant::now();
     while got < total {
         while sent < total && sent - got < 64 {
-            handle.send(link, frame.clone());
+            handle.act(NetAction::Send(link, frame.clone()));
             sent += 1;
         }
         if let Input::Frame(..) = a_inputs.recv().await.unwrap() {

@@ -7,7 +7,7 @@
 
 use crate::command::DhtView;
 use crate::limits::{AWAY_DELAY, PUBLISH_DELAY, PUBLISH_INTERVAL, PUBLISH_PAUSE, READ_AGAIN, READ_BACK, READ_BACK_MAX, SERVERS_MAX};
-use crate::seam::{Action, Address, Look};
+use crate::seam::{Address, Look, NetAction};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::Turn;
@@ -184,7 +184,7 @@ impl Beacon {
     }
 
     /// Our records: headers only where they do not show when somebody is here.
-    fn publication(&mut self, state: &State, now: Timestamp) -> Action {
+    fn publication(&mut self, state: &State, now: Timestamp) -> NetAction {
         let are_due = self.headers.take_due(state, now);
         let brings = are_due && self.has_no_server_of_its_own();
         let (mut everywhere, mut servers) = (Vec::new(), Vec::new());
@@ -192,7 +192,7 @@ impl Beacon {
             let is_for_all = brings || !self.headers.ids.contains(id);
             if is_for_all { &mut everywhere } else { &mut servers }.push(bytes.clone());
         }
-        Action::Publish { everywhere, servers }
+        NetAction::Publish { everywhere, servers }
     }
 
     /// How it stands with the DHT.
@@ -220,7 +220,7 @@ impl Beacon {
         }
         self.unread = header.iter().chain([&body]).filter_map(|place| place.id(&lookup).ok()).collect();
         for id in &self.unread {
-            turn.act(Action::Resolve(*id, Look::Everywhere));
+            turn.act(NetAction::Resolve(*id, Look::Everywhere));
         }
     }
 
@@ -450,6 +450,7 @@ mod tests {
 
     use super::*;
     use crate::fixture::in_turn;
+    use crate::seam::Action;
     use symbolon_presence::time::HOUR;
 
     #[test]
@@ -481,7 +482,7 @@ mod tests {
 
     fn brought(turn: &mut Turn<'_>) -> Option<(usize, usize)> {
         let last = turn.out.actions.iter().rev().find_map(|action| {
-            let Action::Publish { everywhere, servers } = action else { return None };
+            let Action::Net(NetAction::Publish { everywhere, servers }) = action else { return None };
             Some((everywhere.len(), servers.len()))
         });
         turn.out.actions.clear();

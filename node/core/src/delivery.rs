@@ -16,7 +16,7 @@ use crate::limits::{
 };
 use crate::outbox::{self, FIRST_ROWS, ROOM_LANE, What};
 use crate::request;
-use crate::seam::{Action, Address, CloseReason, DialId, Event, LinkId, TransportKeys};
+use crate::seam::{Address, CloseReason, DialId, Event, LinkId, NetAction, TransportKeys};
 use crate::seeker::Why;
 use crate::state::{FriendState, State};
 use crate::turn::{Turn, TurnFailed};
@@ -268,7 +268,7 @@ impl Delivery {
                 session.inflight.insert(outgoing.frame, (number, outgoing.envelope.len()));
                 session.inflight_bytes = session.inflight_bytes.saturating_add(outgoing.envelope.len());
                 *self.sent.entry(outgoing.what.kind()).or_default() += 1;
-                turn.act(Action::Send(link, Frame::Put(put).encode()));
+                turn.act(NetAction::Send(link, Frame::Put(put).encode()));
             }
         }
         if !session.inflight.is_empty() && session.receipt_due.is_none() {
@@ -429,7 +429,7 @@ impl Delivery {
             for chunk in items.chunks(RECEIPT_MAX) {
                 let body = ReceiptBody { at: turn.now, items: chunk.to_vec() };
                 let receipt = Receipt::sign(&state.own.identity.signing, &state.own.admission.id(), &body);
-                turn.act(Action::Send(link, Frame::Receipt(receipt).encode()));
+                turn.act(NetAction::Send(link, Frame::Receipt(receipt).encode()));
                 *self.sent.entry("receipt").or_default() += 1;
             }
         }

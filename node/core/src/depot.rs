@@ -16,7 +16,7 @@ use crate::delivery::is_blocked;
 use crate::limits::{BACKOFF_MAX, BACKOFF_MIN, DEPOT_SESSIONS_MAX, DEPOTS_MAX, RECEIPT_TIMEOUT, WINDOW, WINDOW_BYTES};
 use crate::outbox::{self, Copy, FIRST_ROWS, OutboxRow, ROOM_LANE, What};
 use crate::request;
-use crate::seam::{Action, CloseReason, DialId, LinkId};
+use crate::seam::{CloseReason, DialId, LinkId, NetAction};
 use crate::seeker::Why;
 use crate::state::{Fault, Friend, OwnDepot, Sign, State};
 use crate::table::Table;
@@ -318,7 +318,7 @@ impl Depots {
         self.next_dial_id = self.next_dial_id.saturating_add(1);
         let dial = DialId(self.next_dial_id);
         session.dial = Some(dial);
-        turn.act(Action::Dial(dial, session.places.clone()));
+        turn.act(NetAction::Dial(dial, session.places.clone()));
         self.dials.insert(dial, *key);
     }
 
@@ -352,7 +352,7 @@ impl Depots {
     pub fn link_up(&mut self, state: &mut State, turn: &mut Turn<'_>, link: LinkId, dial: DialId) -> Result<(), TurnFailed> {
         let Some(key) = self.dials.remove(&dial) else { return Ok(()) };
         let Some(session) = self.sessions.get_mut(&key) else {
-            turn.act(Action::Close(link, CloseReason::Idle));
+            turn.act(NetAction::Close(link, CloseReason::Idle));
             return Ok(());
         };
         if session.dial == Some(dial) {
@@ -360,7 +360,7 @@ impl Depots {
         }
         if session.link.is_some() {
             // Two calls were under way, and the other one came up first.
-            turn.act(Action::Close(link, CloseReason::Idle));
+            turn.act(NetAction::Close(link, CloseReason::Idle));
             return Ok(());
         }
         session.next_dial = None;
@@ -435,7 +435,7 @@ impl Depots {
     }
 
     fn close(&mut self, turn: &mut Turn<'_>, link: LinkId, reason: CloseReason) {
-        turn.act(Action::Close(link, reason));
+        turn.act(NetAction::Close(link, reason));
         self.link_down(turn, link);
     }
 
@@ -591,7 +591,7 @@ impl Depots {
             session.inflight_bytes = session.inflight_bytes.saturating_add(row.envelope.len());
             session.deadline = Some(turn.now.after(RECEIPT_TIMEOUT));
             *self.sent.entry("deposit").or_default() += 1;
-            turn.act(Action::Send(link, Frame::Put(put).encode()));
+            turn.act(NetAction::Send(link, Frame::Put(put).encode()));
             return true;
         }
         for depot in depots {
@@ -610,7 +610,7 @@ impl Depots {
             let idle = self.sessions.iter().find(|(_, session)| !session.own.is_own && session.inflight.is_empty()).map(|(key, _)| *key);
             let Some(idle) = idle else { return };
             if let Some(link) = self.sessions.get(&idle).and_then(|session| session.link) {
-                turn.act(Action::Close(link, CloseReason::Idle));
+                turn.act(NetAction::Close(link, CloseReason::Idle));
                 self.links.remove(&link);
             }
             self.forget(&idle);

@@ -5,7 +5,7 @@ use crate::command::{Direction, RequestStatus};
 use crate::contact::{ContactRecord, LINK_MAX};
 use crate::limits::{FIND_PAUSE, FIND_PAUSE_MAX, FINDS_MAX};
 use crate::request;
-use crate::seam::{Action, Look};
+use crate::seam::{Look, NetAction};
 use crate::state::State;
 use crate::turn::{Failed, Turn, TurnFailed};
 use std::collections::BTreeMap;
@@ -50,7 +50,7 @@ impl Finder {
         for (id, row) in rest.filter(|(_, row)| is_sought(row)).take(FINDS_MAX) {
             let lookup = contact_id(&row.peer);
             if self.sought.insert(lookup, *id).is_none() {
-                turn.act(Action::Resolve(lookup, Look::Everywhere));
+                turn.act(NetAction::Resolve(lookup, Look::Everywhere));
             }
             self.last = Some(*id);
         }

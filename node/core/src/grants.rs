@@ -269,7 +269,7 @@ mod tests {
     use super::*;
     use crate::command::Direction;
     use crate::fixture::{NOW, friend, in_turn, peer};
-    use crate::seam::{Action, Address};
+    use crate::seam::{Action, Address, NetAction};
     use crate::state::OwnDepot;
     use rand_chacha::ChaCha20Rng;
     use rand_core::SeedableRng;
@@ -479,7 +479,7 @@ mod tests {
             depots.start(state, turn);
             depots.tick(state, turn).unwrap();
             let dial = turn.out.actions.iter().find_map(|action| match action {
-                Action::Dial(dial, _) => Some(*dial),
+                Action::Net(NetAction::Dial(dial, _)) => Some(*dial),
                 _ => None,
             });
             depots.link_up(state, turn, crate::seam::LinkId(1), dial.unwrap()).unwrap();
@@ -492,7 +492,7 @@ mod tests {
                 .actions
                 .iter()
                 .filter_map(|action| match action {
-                    Action::Send(_, bytes) => match Frame::decode(bytes) {
+                    Action::Net(NetAction::Send(_, bytes)) => match Frame::decode(bytes) {
                         Ok(Frame::Update(update)) => update.open(&relay().dh(), &relay().id()).ok(),
                         _ => None,
                     },

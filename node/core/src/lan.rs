@@ -17,7 +17,7 @@ use crate::limits::{
     ADDRESSES_MAX, LAN_ASK_DELAY, LAN_ASK_PAUSE, LAN_NETWORKS_MAX, LAN_NEW_MAX, LAN_SEEN_MAX, LAN_TAGS_MAX, LAN_VISIBLE,
     NEIGHBOUR_PLACES_MAX, NEIGHBOURS_DELAY, NEIGHBOURS_MAX, PAST_LIFE,
 };
-use crate::seam::{Action, Address, Announcement, Instance, LanPlaces, Network, Sighting};
+use crate::seam::{Action, Address, Announcement, Instance, LanPlaces, NetAction, Network, Sighting};
 use crate::state::State;
 use crate::turn::Turn;
 use crate::wire::is_name;
@@ -196,7 +196,7 @@ impl Lan {
         }
         if self.neighbours != neighbours {
             self.neighbours.clone_from(&neighbours);
-            turn.act(Action::Neighbours(neighbours));
+            turn.act(NetAction::Neighbours(neighbours));
         }
     }
 

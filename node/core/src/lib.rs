@@ -96,7 +96,7 @@ use outage::Outage;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use rekey::Rekey;
-use seam::{Action, Event, Input};
+use seam::{Action, Event, Input, NetAction};
 use search::{Search, Wish};
 use seeker::{Seeker, Source};
 use standing::Standings;
@@ -227,7 +227,7 @@ impl Core {
             finder.begin_anew(state, now);
             request::offer::redate(state, turn)?;
             if !state.own.servers.is_empty() {
-                turn.act(Action::Bootstrap(state.own.servers.clone()));
+                turn.act(NetAction::Bootstrap(state.own.servers.clone()));
             }
         }
         match input {
@@ -258,7 +258,7 @@ impl Core {
                 }
                 rekey.placed();
             }
-            Input::LinkUp { link, .. } if state.own.is_halted => turn.act(Action::Close(link, seam::CloseReason::Idle)),
+            Input::LinkUp { link, .. } if state.own.is_halted => turn.act(NetAction::Close(link, seam::CloseReason::Idle)),
             Input::LinkUp { link, dial: Some(dial), .. } if depots.has_dial(dial) => depots.link_up(state, turn, link, dial)?,
             Input::LinkUp { link, dial, path, keys, source: _ } => delivery.link_up(state, turn, Up { link, dial, path, keys })?,
             Input::DialFailed(dial) if depots.has_dial(dial) => depots.dial_failed(turn, dial),
@@ -342,7 +342,7 @@ impl Core {
             finder.begin_anew(state, now);
             beacon.changed(now, false);
             if !state.own.servers.is_empty() {
-                turn.act(Action::Bootstrap(state.own.servers.clone()));
+                turn.act(NetAction::Bootstrap(state.own.servers.clone()));
             }
         }
         lan.choose_neighbours(turn, beacon.knows_servers());

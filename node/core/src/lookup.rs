@@ -3,7 +3,7 @@
 
 use crate::command::{CommandError, LookupView};
 use crate::limits::{LOOKUPS_MAX, LOOKUPS_TOLD};
-use crate::seam::{Action, Address};
+use crate::seam::{Address, NetAction};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Failed, Turn};
@@ -22,7 +22,7 @@ impl Lookups {
         let servers = own_servers(state);
         if servers != self.told {
             self.told.clone_from(&servers);
-            turn.act(Action::Lookups(servers));
+            turn.act(NetAction::Lookups(servers));
         }
     }
 

@@ -2,14 +2,14 @@
 //!
 //! A former friend knows the circuit at which a relay forwards to this node, and the transport key
 //! in it. So the node takes another key and another reservation. Friends hear of it first: the
-//! transport says which circuits it will have ([`Action::Rekey`] with false), a greeting takes them
+//! transport says which circuits it will have ([`NetAction::Rekey`] with false), a greeting takes them
 //! to everybody who is here, and once all have signed for it, or after [`REKEY_PATIENCE`], the
-//! transport begins again under the new key ([`Action::Rekey`] with true). All links end then; what
+//! transport begins again under the new key ([`NetAction::Rekey`] with true). All links end then; what
 //! was on the way is put again on the next ones.
 
 use crate::delivery::Delivery;
 use crate::limits::REKEY_PATIENCE;
-use crate::seam::Action;
+use crate::seam::NetAction;
 use crate::turn::Turn;
 use symbolon_presence::time::Timestamp;
 
@@ -32,7 +32,7 @@ impl Rekey {
             return;
         }
         *self = Self { due: Some(turn.now.after(REKEY_PATIENCE)), is_told: false, again: false };
-        turn.act(Action::Rekey(false));
+        turn.act(NetAction::Rekey(false));
     }
 
     /// The transport has said where this node is, or will be.
@@ -52,7 +52,7 @@ impl Rekey {
         if !is_known && turn.now < due {
             return;
         }
-        turn.act(Action::Rekey(true));
+        turn.act(NetAction::Rekey(true));
         let again = self.again;
         *self = Self::default();
         if again {
@@ -66,18 +66,19 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::fixture::in_turn;
+    use crate::seam::Action;
 
     #[test]
     fn the_key_changes_once_friends_know_where_the_node_will_be() {
         in_turn(|_, turn| {
             let (mut rekey, delivery) = (Rekey::default(), Delivery::default());
             rekey.begin(turn);
-            assert_eq!(turn.out.actions.pop_front(), Some(Action::Rekey(false)));
+            assert_eq!(turn.out.actions.pop_front(), Some(Action::Net(NetAction::Rekey(false))));
             rekey.close_turn(turn, &delivery);
             assert_eq!(turn.out.actions.pop_front(), None, "nobody knows yet where that will be");
             rekey.placed();
             rekey.close_turn(turn, &delivery);
-            assert_eq!(turn.out.actions.pop_front(), Some(Action::Rekey(true)));
+            assert_eq!(turn.out.actions.pop_front(), Some(Action::Net(NetAction::Rekey(true))));
             rekey.close_turn(turn, &delivery);
             assert_eq!((turn.out.actions.pop_front(), rekey.next_due()), (None, None));
         });
@@ -91,7 +92,7 @@ mod tests {
             turn.out.actions.clear();
             turn.now = rekey.next_due().unwrap();
             rekey.close_turn(turn, &delivery);
-            assert_eq!(turn.out.actions.pop_front(), Some(Action::Rekey(true)));
+            assert_eq!(turn.out.actions.pop_front(), Some(Action::Net(NetAction::Rekey(true))));
         });
     }
 
@@ -106,10 +107,10 @@ mod tests {
             turn.out.actions.clear();
             rekey.close_turn(turn, &delivery);
             let done: Vec<_> = turn.out.actions.drain(..).collect();
-            assert_eq!(done, [Action::Rekey(true), Action::Rekey(false)]);
+            assert_eq!(done, [Action::Net(NetAction::Rekey(true)), Action::Net(NetAction::Rekey(false))]);
             rekey.placed();
             rekey.close_turn(turn, &delivery);
-            assert_eq!(turn.out.actions.pop_front(), Some(Action::Rekey(true)));
+            assert_eq!(turn.out.actions.pop_front(), Some(Action::Net(NetAction::Rekey(true))));
             rekey.close_turn(turn, &delivery);
             assert_eq!(turn.out.actions.pop_front(), None);
         });

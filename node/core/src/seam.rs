@@ -115,14 +115,14 @@ pub enum Input {
     Sighted(Sighting),
     /// A node is gone from the LAN.
     Unsighted(Instance),
-    /// Something was found for an [`Action::Resolve`]; several may be. Unchecked.
+    /// Something was found for an [`NetAction::Resolve`]; several may be. Unchecked.
     Found(LookupId, Vec<u8>),
     /// DHT servers that this node knows, all of them; and how many of the nodes on the LAN
     /// stand in for them, of which no address is told. Unchecked beyond their form.
     Servers(Vec<Address>, usize),
     /// All lookup servers of ours, each by its addresses, and whether it answered when last asked.
     Lookups(Vec<(Vec<Address>, Option<bool>)>),
-    /// Nothing more will be found for an [`Action::Resolve`].
+    /// Nothing more will be found for an [`NetAction::Resolve`].
     Resolved(LookupId),
     /// The node is going to stop: nothing but its last actions will be carried out.
     Stopping,
@@ -148,6 +148,23 @@ pub enum Look {
 /// What the core wants done. Released only after the turn's changes are durable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
+    /// Something on the network.
+    Net(NetAction),
+    /// Show this on the LAN in place of all that was shown before, each on its network alone.
+    Announce(Vec<(Network, Announcement)>),
+    /// Answer a command.
+    Reply(CommandId, Result<Reply, CommandError>),
+}
+
+impl From<NetAction> for Action {
+    fn from(action: NetAction) -> Self {
+        Self::Net(action)
+    }
+}
+
+/// What the core wants done on the network: about links, records and other nodes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NetAction {
     /// Open a link to whoever listens at one of these addresses; try them together.
     /// Answered by [`Input::LinkUp`] or [`Input::DialFailed`].
     Dial(DialId, Vec<Address>),
@@ -193,10 +210,6 @@ pub enum Action {
     /// Make up a DHT with the nodes of the LAN at these addresses, and with whoever joins; with
     /// none yet what was kept stays. `None`: no longer.
     Neighbours(Option<Vec<Address>>),
-    /// Show this on the LAN in place of all that was shown before, each on its network alone.
-    Announce(Vec<(Network, Announcement)>),
-    /// Answer a command.
-    Reply(CommandId, Result<Reply, CommandError>),
 }
 
 /// Why the core closes a link.

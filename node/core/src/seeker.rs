@@ -15,7 +15,7 @@ use crate::limits::{
     SEEKS_BEFORE_FRIENDS, SEEKS_MAX, SEEKS_WAITING_MAX,
 };
 use crate::lookup;
-use crate::seam::{Action, Event, LinkId, Look};
+use crate::seam::{Event, LinkId, Look, NetAction};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed};
@@ -262,7 +262,7 @@ impl Seeker {
         };
         let awaits_servers = at.is_some();
         if let Some(at) = at {
-            turn.act(Action::Resolve(id, at));
+            turn.act(NetAction::Resolve(id, at));
         }
         for link in &links {
             delivery.say(turn, *link, "lookup", &Frame::Lookup(id));
@@ -514,6 +514,7 @@ mod tests {
 
     use super::*;
     use crate::fixture::{NOW, friend, in_turn, peer};
+    use crate::seam::Action;
     use crate::state::{Friend, FriendPresence};
     use symbolon_presence::generation::Generation;
 
@@ -552,7 +553,8 @@ mod tests {
             let reader = Generation::random(0, day_of(NOW), turn.rng).reader();
             let presence = Some(FriendPresence { reader, version: 0, sequence: 0, read: NOW, lookups: Vec::new(), wrapped: None });
             state.friends.insert(peer(1), Friend { presence, ..friend(1) });
-            let asked = |turn: &Turn<'_>| turn.out.actions.iter().filter(|action| matches!(action, Action::Resolve(..))).count();
+            let asked =
+                |turn: &Turn<'_>| turn.out.actions.iter().filter(|action| matches!(action, Action::Net(NetAction::Resolve(..)))).count();
             // Looked for, and not found anywhere.
             seeker.want(state, &mut delivery, turn, peer(1), Why::Missed);
             let late = |seeker: &mut Seeker, state: &State, delivery: &mut Delivery, turn: &mut Turn<'_>| {

@@ -159,8 +159,8 @@ impl Turn<'_> {
     }
 
     /// Queues an action.
-    pub fn act(&mut self, action: Action) {
-        self.out.actions.push_back(action);
+    pub fn act(&mut self, action: impl Into<Action>) {
+        self.out.actions.push_back(action.into());
     }
 
     /// Queues an event.

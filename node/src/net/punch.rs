@@ -3,14 +3,14 @@
 //! The wire is libp2p's DCUtR; the moment is ours. libp2p's behaviour begins as soon as a
 //! forwarded connection stands, with whatever addresses it has heard of by then, and so tells
 //! them to anybody who dials the circuit. Here nothing is said before the core has said that
-//! the other end is a friend who may know where this node is ([`Action::Punch`]), and both
+//! the other end is a friend who may know where this node is ([`NetAction::Punch`]), and both
 //! sides read at that moment what may be told ([`Seen`]).
 //!
 //! The dialled side begins; it tries again after 30 s, after pauses that double, and whenever
 //! the node's addresses change. The dialler answers; a question that comes before the core has
 //! decided waits for a few seconds.
 //!
-//! [`Action::Punch`]: symbolon_core::seam::Action::Punch
+//! [`NetAction::Punch`]: symbolon_core::seam::NetAction::Punch
 
 mod agree;
 

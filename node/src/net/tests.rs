@@ -18,6 +18,8 @@ mod stranger;
 
 use super::*;
 use std::time::Instant;
+use symbolon_core::seam::{Address, CloseReason, DialId, LinkId, Look};
+use symbolon_presence::id::LookupId;
 
 pub(super) const TCP: &str = "/ip4/127.0.0.1/tcp/0";
 pub(super) const QUIC: &str = "/ip4/127.0.0.1/udp/0/quic-v1";

@@ -7,11 +7,10 @@ use crate::net::NetHandle;
 use crate::store::MlsTable;
 use crate::store::Store;
 use std::rc::Rc;
-use symbolon_core::seam::{Action, Address, Announcement, CloseReason, DialId, Event, Input, LinkId, Look, Network};
+use symbolon_core::seam::{Action, Announcement, Event, Input, NetAction, Network};
 use symbolon_core::table::Change;
 use symbolon_core::world::{CipherError, Shelf, World};
 use symbolon_core::{Core, CoreConfig, LoadError, TurnFailed};
-use symbolon_presence::id::LookupId;
 use symbolon_presence::time::Timestamp;
 
 impl Machine for Core {
@@ -67,64 +66,8 @@ pub(crate) struct Ways {
 }
 
 impl Transport for Ways {
-    fn dial(&mut self, dial: DialId, addresses: Vec<Address>) {
-        self.net.dial(dial, addresses);
-    }
-
-    fn send(&mut self, link: LinkId, frame: Vec<u8>) {
-        self.net.send(link, frame);
-    }
-
-    fn close(&mut self, link: LinkId, reason: CloseReason) {
-        self.net.close(link, reason);
-    }
-
-    fn rekey(&mut self, is_now: bool) {
-        self.net.rekey(is_now);
-    }
-
-    fn punch(&mut self, link: LinkId, is_allowed: bool) {
-        self.net.punch(link, is_allowed);
-    }
-
-    fn reserve(&mut self, link: LinkId) {
-        self.net.reserve(link);
-    }
-
-    fn heard(&mut self, link: LinkId) {
-        self.net.heard(link);
-    }
-
-    fn keep(&mut self, link: LinkId, kept: bool) {
-        self.net.keep(link, kept);
-    }
-
-    fn admit(&mut self, link: LinkId) {
-        self.net.admit(link);
-    }
-
-    fn publish(&mut self, everywhere: Vec<Vec<u8>>, servers: Vec<Vec<u8>>) {
-        self.net.publish(everywhere, servers);
-    }
-
-    fn resolve(&mut self, id: LookupId, at: Look) {
-        self.net.resolve(id, at);
-    }
-
-    fn lookups(&mut self, servers: Vec<Vec<Address>>) {
-        self.net.lookups(servers);
-    }
-
-    fn host(&mut self, owner: u64, record: Vec<u8>) {
-        self.net.host(owner, record);
-    }
-
-    fn bootstrap(&mut self, servers: Vec<Address>) {
-        self.net.bootstrap(servers);
-    }
-
-    fn neighbours(&mut self, places: Option<Vec<Address>>) {
-        self.net.neighbours(places);
+    fn act(&mut self, action: NetAction) {
+        self.net.act(action);
     }
 
     fn announce(&mut self, shown: Vec<(Network, Announcement)>) {

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use symbolon_core::command::{Command, Who};
+use symbolon_core::seam::LinkId;
 use symbolon_core::table::Table;
 use symbolon_presence::time::{HOUR, MINUTE, SECOND};
 

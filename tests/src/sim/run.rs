@@ -12,7 +12,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use std::collections::{BTreeMap, BTreeSet};
 use symbolon_core::command::{Command, CommandError, Reply};
-use symbolon_core::seam::{Action, Address, Announcement, CommandId, Event, Input, LinkId, Network};
+use symbolon_core::seam::{Action, Address, Announcement, CommandId, Event, Input, LinkId, NetAction, Network};
 use symbolon_presence::time::{SECOND, Timestamp};
 use symbolon_relay::frame::Frame;
 
@@ -344,27 +344,38 @@ impl Sim {
             self.log(ix, || trace::action(&action));
             match action {
                 Action::Reply(id, result) => replies.push((id, result)),
-                Action::Dial(dial, places) => self.dial(ix, dial, &places),
-                Action::Send(link, bytes) => self.send(ix, link, bytes),
-                Action::Close(link, _) => self.close(ix, link),
-                Action::Rekey(false) => {
-                    let (at, incarnation) = (self.now.after(1), self.nodes[ix].incarnation);
-                    let place = address_of(ix, self.houses.get(&ix).copied().unwrap_or_default());
-                    self.plan(at, ix, incarnation, Happening::Input(Input::Addresses(vec![place])));
-                }
-                Action::Rekey(true) => self.cut_links(|ends| ends.contains(&ix)),
-                // Only a node that was told of a LAN shows itself, and a test looks at it then.
-                // Nothing here stands between two nodes.
-                Action::Punch(..) | Action::Reserve(_) | Action::Admit(_) | Action::Host(..) | Action::Heard(_) | Action::Keep(..) => {}
-                Action::Publish { everywhere, servers } => everywhere.into_iter().chain(servers).for_each(|record| self.publish(record)),
-                Action::Resolve(id, at) => self.resolve(ix, id, &at),
-                // Whoever wants to be found is: see `lookup`.
-                Action::Bootstrap(_) | Action::Lookups(_) | Action::Neighbours(_) => {}
+                Action::Net(action) => self.on_the_net(ix, action),
                 Action::Announce(shown) => self.announced.push((ix, shown)),
             }
         }
         self.set_timer(ix);
         Some(replies)
+    }
+
+    fn on_the_net(&mut self, ix: Ix, action: NetAction) {
+        match action {
+            NetAction::Dial(dial, places) => self.dial(ix, dial, &places),
+            NetAction::Send(link, bytes) => self.send(ix, link, bytes),
+            NetAction::Close(link, _) => self.close(ix, link),
+            NetAction::Rekey(false) => {
+                let (at, incarnation) = (self.now.after(1), self.nodes[ix].incarnation);
+                let place = address_of(ix, self.houses.get(&ix).copied().unwrap_or_default());
+                self.plan(at, ix, incarnation, Happening::Input(Input::Addresses(vec![place])));
+            }
+            NetAction::Rekey(true) => self.cut_links(|ends| ends.contains(&ix)),
+            // Only a node that was told of a LAN shows itself, and a test looks at it then.
+            // Nothing here stands between two nodes.
+            NetAction::Punch(..)
+            | NetAction::Reserve(_)
+            | NetAction::Admit(_)
+            | NetAction::Host(..)
+            | NetAction::Heard(_)
+            | NetAction::Keep(..) => {}
+            NetAction::Publish { everywhere, servers } => everywhere.into_iter().chain(servers).for_each(|record| self.publish(record)),
+            NetAction::Resolve(id, at) => self.resolve(ix, id, &at),
+            // Who wants to be found is: see `lookup`.
+            NetAction::Bootstrap(_) | NetAction::Lookups(_) | NetAction::Neighbours(_) => {}
+        }
     }
 
     fn set_timer(&mut self, ix: Ix) {

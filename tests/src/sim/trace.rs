@@ -1,7 +1,7 @@
 //! What is kept of a run: a hash of everything, and on request a file to step through.
 
 use std::sync::{Arc, Mutex};
-use symbolon_core::seam::{Action, Input, Look};
+use symbolon_core::seam::{Action, Input, Look, NetAction};
 use symbolon_core::table::Change;
 use symbolon_presence::kdf::sha256;
 use symbolon_presence::time::{HOUR, MINUTE, SECOND, Timestamp};
@@ -147,26 +147,32 @@ pub fn input(input: &Input) -> String {
 /// An action in words.
 pub fn action(action: &Action) -> String {
     match action {
-        Action::Dial(dial, _) => format!("> dial {}", dial.0 % 10_000),
-        Action::Send(link, bytes) => format!("> link {}: {}", link.0, frame(bytes)),
-        Action::Close(link, reason) => format!("> close link {}: {reason:?}", link.0),
-        Action::Rekey(is_now) => format!("> rekey {is_now}"),
-        Action::Punch(link, is_allowed) => format!("> punch {} {is_allowed}", link.0),
-        Action::Reserve(link) => format!("> reserve {}", link.0),
-        Action::Heard(link) => format!("> heard {}", link.0),
-        Action::Keep(link, true) => format!("> keep {}", link.0),
-        Action::Keep(link, false) => format!("> keep {} no longer", link.0),
-        Action::Admit(link) => format!("> admit {}", link.0),
-        Action::Publish { everywhere, servers } => format!("> publish {} and {} records", everywhere.len(), servers.len()),
-        Action::Host(_, record) => format!("> host {} B", record.len()),
-        Action::Neighbours(places) => format!("> {:?} neighbours", places.as_ref().map(Vec::len)),
-        Action::Bootstrap(servers) => format!("> bootstrap {}", servers.len()),
-        Action::Resolve(_, Look::Servers(_)) => "> resolve at servers".into(),
-        Action::Resolve(_, Look::Dht | Look::Everywhere) => "> resolve".into(),
-        Action::Lookups(servers) => format!("> lookups {}", servers.len()),
+        Action::Net(action) => on_the_net(action),
         Action::Announce(shown) => format!("> announce on {} network(s)", shown.len()),
         Action::Reply(id, Ok(_)) => format!("> command {} done", id.0),
         Action::Reply(id, Err(error)) => format!("> command {} refused: {error:?}", id.0),
+    }
+}
+
+fn on_the_net(action: &NetAction) -> String {
+    match action {
+        NetAction::Dial(dial, _) => format!("> dial {}", dial.0 % 10_000),
+        NetAction::Send(link, bytes) => format!("> link {}: {}", link.0, frame(bytes)),
+        NetAction::Close(link, reason) => format!("> close link {}: {reason:?}", link.0),
+        NetAction::Rekey(is_now) => format!("> rekey {is_now}"),
+        NetAction::Punch(link, is_allowed) => format!("> punch {} {is_allowed}", link.0),
+        NetAction::Reserve(link) => format!("> reserve {}", link.0),
+        NetAction::Heard(link) => format!("> heard {}", link.0),
+        NetAction::Keep(link, true) => format!("> keep {}", link.0),
+        NetAction::Keep(link, false) => format!("> keep {} no longer", link.0),
+        NetAction::Admit(link) => format!("> admit {}", link.0),
+        NetAction::Publish { everywhere, servers } => format!("> publish {} and {} records", everywhere.len(), servers.len()),
+        NetAction::Host(_, record) => format!("> host {} B", record.len()),
+        NetAction::Neighbours(places) => format!("> {:?} neighbours", places.as_ref().map(Vec::len)),
+        NetAction::Bootstrap(servers) => format!("> bootstrap {}", servers.len()),
+        NetAction::Resolve(_, Look::Servers(_)) => "> resolve at servers".into(),
+        NetAction::Resolve(_, Look::Dht | Look::Everywhere) => "> resolve".into(),
+        NetAction::Lookups(servers) => format!("> lookups {}", servers.len()),
     }
 }
 

@@ -177,7 +177,7 @@ impl Delivery {
         let dial = DialId(self.next_dial_id);
         session.dial = Some(dial);
         self.dials.insert(dial, *device);
-        turn.act(Action::Dial(dial, places));
+        turn.act(NetAction::Dial(dial, places));
         Ok(())
     }
 
@@ -217,7 +217,7 @@ impl Delivery {
         // It runs beside other calls to the device.
         self.dials.insert(dial, *device);
         self.asking.insert(dial);
-        turn.act(Action::Dial(dial, places));
+        turn.act(NetAction::Dial(dial, places));
     }
 
     /// The network is back: no pause counts any more. Those for whom something waits are called at
@@ -313,7 +313,7 @@ impl Delivery {
         let row = state.devices.get(device);
         let put = row.and_then(|row| Put::new(row.entry.address.clone(), row.put.as_ref()?, outbox::TTL, None, envelope.to_vec()));
         let (Some(link), Some(put)) = (link, put) else { return false };
-        turn.act(Action::Send(link, Frame::Put(put).encode()));
+        turn.act(NetAction::Send(link, Frame::Put(put).encode()));
         *self.sent.entry(kind).or_default() += 1;
         true
     }

@@ -9,12 +9,12 @@ impl Delivery {
         let device = dial.and_then(|dial| self.dials.remove(&dial));
         let asked = dial.is_some_and(|dial| self.asking.remove(&dial));
         if dial.is_some() && device.is_none() {
-            turn.act(Action::Close(link, CloseReason::Idle));
+            turn.act(NetAction::Close(link, CloseReason::Idle));
             return Ok(());
         }
         self.make_room(state, turn);
         if self.links.len() >= LINKS_MAX {
-            turn.act(Action::Close(link, CloseReason::Flood));
+            turn.act(NetAction::Close(link, CloseReason::Flood));
             if let Some(device) = device {
                 self.sessions.entry(device).or_default().dial = None;
                 self.back_off(state, turn, &device);
@@ -28,7 +28,7 @@ impl Delivery {
         if session.link.is_some_and(|other| self.links.get(&other).is_some_and(|other| other.proved)) {
             // The device reached us first.
             self.links.remove(&link);
-            turn.act(Action::Close(link, CloseReason::Idle));
+            turn.act(NetAction::Close(link, CloseReason::Idle));
             return Ok(());
         }
         self.attach(turn, &device, link);
@@ -94,7 +94,7 @@ impl Delivery {
     /// Closes a link of ours.
     pub(super) fn close(&mut self, state: &mut State, turn: &mut Turn<'_>, link: LinkId, reason: CloseReason) {
         if self.links.contains_key(&link) {
-            turn.act(Action::Close(link, reason));
+            turn.act(NetAction::Close(link, reason));
             self.link_down(state, turn, link);
         }
     }
@@ -119,7 +119,7 @@ impl Delivery {
     pub fn heard(&mut self, turn: &mut Turn<'_>, link: LinkId, faults: u32) {
         if let Some(row) = self.links.get_mut(&link).filter(|row| row.faults == faults && !row.heard) {
             row.heard = true;
-            turn.act(Action::Heard(link));
+            turn.act(NetAction::Heard(link));
         }
     }
 
@@ -131,11 +131,11 @@ impl Delivery {
             && let Some((oldest, row)) = kept.first().and_then(|oldest| Some((*oldest, self.links.get_mut(oldest)?)))
         {
             row.kept = false;
-            turn.act(Action::Keep(oldest, false));
+            turn.act(NetAction::Keep(oldest, false));
         }
         if let Some(row) = self.links.get_mut(&link) {
             row.kept = true;
-            turn.act(Action::Keep(link, true));
+            turn.act(NetAction::Keep(link, true));
         }
     }
 
@@ -253,7 +253,7 @@ impl Delivery {
     /// Sends a frame on a link, if it is still open.
     pub fn say(&mut self, turn: &mut Turn<'_>, link: LinkId, kind: &'static str, frame: &Frame) {
         if self.links.contains_key(&link) {
-            turn.act(Action::Send(link, frame.encode()));
+            turn.act(NetAction::Send(link, frame.encode()));
             *self.sent.entry(kind).or_default() += 1;
         }
     }

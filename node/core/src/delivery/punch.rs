@@ -25,7 +25,7 @@ impl Delivery {
         let theirs = forwarded.filter(|(_, row)| row.device.is_some_and(|device| is_wanted(&device) && may_know(state, &device)));
         for link in theirs.map(|(link, _)| *link).collect::<Vec<_>>() {
             if self.punching.insert(link) {
-                turn.act(Action::Punch(link, true));
+                turn.act(NetAction::Punch(link, true));
             }
         }
     }
@@ -35,7 +35,7 @@ impl Delivery {
         let theirs = self.links.iter().filter(|(_, row)| row.device.is_some_and(|device| devices.contains(&device)));
         for (link, row) in theirs {
             if !row.device.is_some_and(|device| may_know(state, &device)) && self.punching.remove(link) {
-                turn.act(Action::Punch(*link, false));
+                turn.act(NetAction::Punch(*link, false));
             }
         }
         self.shorten(state, turn, devices);

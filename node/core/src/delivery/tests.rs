@@ -5,6 +5,7 @@
 use super::*;
 use crate::clear_cipher::ClearCipher;
 use crate::fixture::Empty;
+use crate::seam::Action;
 use crate::turn::Out;
 use rand_core::SeedableRng;
 
@@ -55,7 +56,7 @@ fn a_link_that_wants_too_many_receipts_in_one_turn_is_closed() {
         assert!(!delivery.is_open(LinkId(1)));
         delivery.close_turn(state, turn);
     });
-    assert_eq!(actions, [Action::Close(LinkId(1), CloseReason::Flood)], "and told nothing more");
+    assert_eq!(actions, [Action::Net(NetAction::Close(LinkId(1), CloseReason::Flood))], "and told nothing more");
 }
 
 #[test]
@@ -69,7 +70,7 @@ fn receipts_of_one_turn_come_in_as_few_signatures_as_their_bound_allows() {
         }
         delivery.close_turn(state, turn);
     });
-    let sent = actions.iter().filter(|action| matches!(action, Action::Send(..))).count();
+    let sent = actions.iter().filter(|action| matches!(action, Action::Net(NetAction::Send(..)))).count();
     assert_eq!(sent, 2);
 }
 
@@ -134,6 +135,6 @@ fn a105_nobody_but_a_proved_friend_who_may_know_where_we_are_is_punched_to() {
             delivery.hidden(state, turn, &both);
         }
     });
-    let (yes, no) = (Action::Punch(LinkId(1), true), Action::Punch(LinkId(1), false));
+    let (yes, no) = (Action::Net(NetAction::Punch(LinkId(1), true)), Action::Net(NetAction::Punch(LinkId(1), false)));
     assert_eq!(actions, [yes.clone(), no, yes]);
 }

@@ -48,7 +48,7 @@ impl Depots {
             let records = away.get(&day).cloned().unwrap_or_default();
             let away = Away::sign(&owner_key(own), &key.0, day, state.own.presence.sequence, records);
             *self.sent.entry("away").or_default() += 1;
-            turn.act(Action::Send(link, Frame::Away(away).encode()));
+            turn.act(NetAction::Send(link, Frame::Away(away).encode()));
         }
     }
 
@@ -60,7 +60,7 @@ impl Depots {
         turn.put(Table::Meta, b"presence", &*presence);
         self.leave_at(state, turn, own, &BTreeMap::new());
         if let Some(link) = self.sessions.get(&key).and_then(|session| session.link) {
-            turn.act(Action::Close(link, CloseReason::Idle));
+            turn.act(NetAction::Close(link, CloseReason::Idle));
             self.links.remove(&link);
         }
         self.forget(&key);
@@ -135,7 +135,7 @@ impl Depots {
             Verdict::Ok => {
                 session.own.state = RelayState::Connected;
                 if let Some(link) = session.link.filter(|_| !std::mem::replace(&mut session.own.reserved, true)) {
-                    turn.act(Action::Reserve(link));
+                    turn.act(NetAction::Reserve(link));
                     self.leave_at(state, turn, &own, &state.own.away);
                 }
             }
@@ -172,7 +172,7 @@ impl Depots {
         let once = Secret::random(turn.rng);
         let opening = Opening::sign(&SigningKey::from_seed(once.expose()), &key.0, Nonce::random(turn.rng), turn.stamp);
         *self.sent.entry("session").or_default() += 1;
-        turn.act(Action::Send(link, Frame::Session(opening).encode()));
+        turn.act(NetAction::Send(link, Frame::Session(opening).encode()));
     }
 
     /// Sends our record to a relay of ours.
@@ -192,7 +192,7 @@ impl Depots {
         };
         if let Some(update) = Update::seal(&owner_key(own), &own.link, &record, turn.rng) {
             *self.sent.entry("update").or_default() += 1;
-            turn.act(Action::Send(link, Frame::Update(update).encode()));
+            turn.act(NetAction::Send(link, Frame::Update(update).encode()));
         }
     }
 
@@ -203,7 +203,7 @@ impl Depots {
         };
         let opening = Opening::sign(&owner_key(own), &key.0, Nonce::random(turn.rng), turn.stamp);
         *self.sent.entry("session").or_default() += 1;
-        turn.act(Action::Send(link, Frame::Session(opening).encode()));
+        turn.act(NetAction::Send(link, Frame::Session(opening).encode()));
     }
 
     /// Lets our relays delete what is settled here. Called once a turn, before it is durable;
@@ -221,7 +221,7 @@ impl Depots {
                 let used_up = numbers.iter().copied().filter(|number| used_up.contains(&(key, *number))).collect();
                 let ack = Ack::sign(&owner_key(own), &key.0, numbers.to_vec(), used_up, Nonce::random(turn.rng), turn.stamp);
                 *self.sent.entry("ack").or_default() += 1;
-                turn.act(Action::Send(link, Frame::Ack(ack).encode()));
+                turn.act(NetAction::Send(link, Frame::Ack(ack).encode()));
             }
         }
     }

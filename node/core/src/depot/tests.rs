@@ -5,6 +5,7 @@
 use super::*;
 use crate::clear_cipher::ClearCipher;
 use crate::fixture::{self, Empty};
+use crate::seam::Action;
 use crate::state::{Device, Friend, Message, message_key};
 use crate::turn::Out;
 use rand_chacha::ChaCha20Rng;
@@ -69,9 +70,9 @@ fn copy(turn: &Turn<'_>) -> Option<Copy> {
 /// Brings the link to the one relay up.
 fn connect(depots: &mut Depots, state: &mut State, turn: &mut Turn<'_>) {
     depots.wait(state, turn, &DEVICE).unwrap();
-    let Some(Action::Dial(dial, _)) = turn.out.actions.pop_back() else { panic!("the relay is called") };
+    let Some(Action::Net(NetAction::Dial(dial, _))) = turn.out.actions.pop_back() else { panic!("the relay is called") };
     depots.link_up(state, turn, LINK, dial).unwrap();
-    assert!(matches!(turn.out.actions.pop_back(), Some(Action::Send(LINK, _))), "the envelope is left");
+    assert!(matches!(turn.out.actions.pop_back(), Some(Action::Net(NetAction::Send(LINK, _)))), "the envelope is left");
 }
 
 fn receipt(signer: &SigningKey, mailbox: &MailboxId, frame: FrameId, outcome: Outcome) -> Vec<u8> {
@@ -114,7 +115,7 @@ fn a96_a_copy_that_has_lived_three_quarters_of_its_life_is_left_anew() {
         turn.now = NOW.after(3 * DAY);
         depots.renew(state, turn).unwrap();
         assert_eq!(message_state(turn), MessageState::Queued, "nothing is said that is not so");
-        assert!(matches!(turn.out.actions.pop_back(), Some(Action::Send(LINK, _))), "left anew");
+        assert!(matches!(turn.out.actions.pop_back(), Some(Action::Net(NetAction::Send(LINK, _)))), "left anew");
     });
 }
 
@@ -129,7 +130,7 @@ fn a_copy_where_the_friend_fetches_no_longer_does_not_count() {
         state.device_mut(&DEVICE).unwrap().depots = vec![depot(2).1];
         depots.renew(state, turn).unwrap();
         assert_eq!(message_state(turn), MessageState::Queued);
-        assert!(matches!(turn.out.actions.pop_back(), Some(Action::Dial(..))), "the new relay is called");
+        assert!(matches!(turn.out.actions.pop_back(), Some(Action::Net(NetAction::Dial(..)))), "the new relay is called");
     });
 }
 
@@ -142,9 +143,9 @@ fn what_was_on_its_way_when_a_link_died_is_left_on_the_next() {
         depots.link_down(turn, LINK);
         turn.now = NOW.after(2_000);
         depots.tick(state, turn).unwrap();
-        let Some(Action::Dial(dial, _)) = turn.out.actions.pop_back() else { panic!("called again") };
+        let Some(Action::Net(NetAction::Dial(dial, _))) = turn.out.actions.pop_back() else { panic!("called again") };
         depots.link_up(state, turn, LinkId(2), dial).unwrap();
-        assert!(matches!(turn.out.actions.pop_back(), Some(Action::Send(LinkId(2), _))));
+        assert!(matches!(turn.out.actions.pop_back(), Some(Action::Net(NetAction::Send(LinkId(2), _)))));
     });
 }
 
@@ -181,14 +182,14 @@ fn a20_what_was_on_its_way_when_a_new_key_was_read_is_left_again_under_it() {
         assert!(turn.out.actions.is_empty(), "and is not left again and again under the old one");
         turn.now = NOW.after(STALE_PAUSE);
         depots.renew(state, turn).unwrap();
-        assert!(matches!(turn.out.actions.pop_back(), Some(Action::Send(LINK, _))), "a relay may have been wrong");
+        assert!(matches!(turn.out.actions.pop_back(), Some(Action::Net(NetAction::Send(LINK, _)))), "a relay may have been wrong");
         // The key is read while the old one is still on its way: the relay's answer is about the old one.
         state.friends.insert(peer, friend(1));
         depots.restart(&DEVICE);
         depots.pump(state, turn).unwrap();
         assert!(turn.out.actions.is_empty(), "one at a time");
         depots.frame(state, turn, LINK, &stale).unwrap();
-        assert!(matches!(turn.out.actions.pop_back(), Some(Action::Send(LINK, _))), "left again");
+        assert!(matches!(turn.out.actions.pop_back(), Some(Action::Net(NetAction::Send(LINK, _)))), "left again");
         depots.frame(state, turn, LINK, &receipt(&signer, &relay.entry.mailbox, frame, Outcome::Stored(NOW.after(DAY)))).unwrap();
         assert_eq!(message_state(turn), MessageState::Stored);
     });
@@ -208,7 +209,7 @@ fn an_old_key_of_friends_stands_in_the_way_of_no_question_by_invite() {
         turn.put(Table::Outbox, &outbox::outbox_key(&DEVICE, ROOM_LANE), &asks);
         depots.restart(&DEVICE);
         depots.pump(state, turn).unwrap();
-        assert!(matches!(turn.out.actions.pop_back(), Some(Action::Send(LINK, _))));
+        assert!(matches!(turn.out.actions.pop_back(), Some(Action::Net(NetAction::Send(LINK, _)))));
     });
 }
 
@@ -250,7 +251,7 @@ fn n7_a_relay_that_nothing_waits_for_is_not_dialled_again() {
         for _ in 0..5 {
             turn.now = depots.next_due().expect("it is called again");
             depots.tick(state, turn).unwrap();
-            let Some(Action::Dial(dial, _)) = turn.out.actions.pop_back() else { panic!("the relay is called") };
+            let Some(Action::Net(NetAction::Dial(dial, _))) = turn.out.actions.pop_back() else { panic!("the relay is called") };
             depots.dial_failed(turn, dial);
         }
         depots.reached(&DEVICE);

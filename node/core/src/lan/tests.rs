@@ -355,7 +355,7 @@ fn without_a_server_those_seen_first_make_up_a_dht_and_friends_before_strangers(
         let last = turn.out.actions.pop_back();
         turn.out.actions.clear();
         match last {
-            Some(Action::Neighbours(places)) => Some(places),
+            Some(Action::Net(NetAction::Neighbours(places))) => Some(places),
             _ => None,
         }
     };

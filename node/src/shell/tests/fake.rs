@@ -134,7 +134,7 @@ impl Machine for FakeMachine {
         match input {
             Input::Frame(link, frame) => {
                 self.changes.push_back(Change::Put(Table::Seen, frame.clone(), Vec::new()));
-                self.actions.push_back(Action::Send(link, frame));
+                self.actions.push_back(Action::Net(NetAction::Send(link, frame)));
             }
             Input::Command(id, Command::Send { text, .. }) => {
                 if text == "say nothing" {
@@ -156,7 +156,7 @@ impl Machine for FakeMachine {
                     self.events.push_back(Event::Warning(Warning::InviteExpired));
                 }
             }
-            Input::Stopping => self.actions.push_back(Action::Publish { everywhere: Vec::new(), servers: Vec::new() }),
+            Input::Stopping => self.actions.push_back(Action::Net(NetAction::Publish { everywhere: Vec::new(), servers: Vec::new() })),
             other => panic!("{other:?}"),
         }
         Ok(())
@@ -300,57 +300,12 @@ impl Sent {
 }
 
 impl Transport for Sent {
-    fn dial(&mut self, dial: DialId, addresses: Vec<Address>) {
-        self.push(format!("dial {} {}", dial.0, addresses.len()));
-    }
-    fn send(&mut self, link: LinkId, frame: Vec<u8>) {
-        self.push(format!("send {} {frame:?}", link.0));
-    }
-    fn close(&mut self, link: LinkId, _: CloseReason) {
-        self.push(format!("close {}", link.0));
-    }
-    fn rekey(&mut self, _: bool) {}
-
-    fn punch(&mut self, _: LinkId, _: bool) {}
-
-    fn reserve(&mut self, _: LinkId) {
-        // The fake machine has no relay.
-    }
-
-    fn heard(&mut self, _: LinkId) {
-        // It says so of no link.
-    }
-
-    fn keep(&mut self, _: LinkId, _: bool) {
-        // Nor that.
-    }
-
-    fn admit(&mut self, _: LinkId) {
-        // Nor is it one.
-    }
-
-    fn publish(&mut self, _: Vec<Vec<u8>>, _: Vec<Vec<u8>>) {
-        self.push("publish".into());
-    }
-
-    fn neighbours(&mut self, _: Option<Vec<Address>>) {
-        self.push("neighbours".into());
-    }
-
-    fn resolve(&mut self, _: LookupId, _: Look) {
-        self.push("resolve".into());
-    }
-
-    fn lookups(&mut self, _: Vec<Vec<Address>>) {
-        self.push("lookups".into());
-    }
-
-    fn host(&mut self, _: u64, _: Vec<u8>) {
-        self.push("host".into());
-    }
-
-    fn bootstrap(&mut self, _: Vec<Address>) {
-        self.push("bootstrap".into());
+    fn act(&mut self, action: NetAction) {
+        match action {
+            NetAction::Send(link, frame) => self.push(format!("send {} {frame:?}", link.0)),
+            NetAction::Publish { .. } => self.push("publish".into()),
+            other => self.push(format!("{other:?}")),
+        }
     }
 
     fn announce(&mut self, _: Vec<(Network, Announcement)>) {

@@ -4,7 +4,7 @@
 
 use super::*;
 use crate::fixture::{friend, in_turn};
-use crate::seam::TransportKeys;
+use crate::seam::{Action, TransportKeys};
 use rand_core::SeedableRng;
 use symbolon_presence::id::{PublicKeyBytes, RequestId};
 use symbolon_presence::identity::Identity;
@@ -65,7 +65,10 @@ fn come(delivery: &mut Delivery, state: &mut State, turn: &mut Turn<'_>, number:
 /// How many proofs were said since this was last asked.
 fn said(turn: &mut Turn<'_>) -> usize {
     let actions: Vec<Action> = turn.out.actions.drain(..).collect();
-    actions.iter().filter(|action| matches!(action, Action::Send(_, bytes) if matches!(Frame::decode(bytes), Ok(Frame::Prove(_))))).count()
+    actions
+        .iter()
+        .filter(|action| matches!(action, Action::Net(NetAction::Send(_, bytes)) if matches!(Frame::decode(bytes), Ok(Frame::Prove(_)))))
+        .count()
 }
 
 #[test]
@@ -238,20 +241,24 @@ fn a_strangers_node_that_is_asked_gets_one_proof_and_no_envelope_until_it_has_an
         let frames = |turn: &mut Turn<'_>, on: LinkId| {
             let actions: Vec<Action> = turn.out.actions.drain(..).collect();
             let sent = actions.into_iter().filter_map(|action| {
-                let Action::Send(link, bytes) = action else { return None };
+                let Action::Net(NetAction::Send(link, bytes)) = action else { return None };
                 Frame::decode(&bytes).ok().filter(|_| link == on)
             });
             sent.collect::<Vec<_>>()
         };
         let mut delivery = Delivery::default();
         let open = |delivery: &mut Delivery, state: &mut State, turn: &mut Turn<'_>, number: u64| {
-            let dial = turn.out.actions.drain(..).find_map(|action| if let Action::Dial(dial, _) = action { Some(dial) } else { None });
+            let dial = turn
+                .out
+                .actions
+                .drain(..)
+                .find_map(|action| if let Action::Net(NetAction::Dial(dial, _)) = action { Some(dial) } else { None });
             delivery.link_up(state, turn, Up { link: LinkId(number), dial, path: Path::Lan, keys: Some(keys(number)) }).unwrap();
         };
         delivery.sessions.entry(ben.device()).or_default().attempts = 5;
         let places = vec![Address(vec![4, 10, 9, 0, 1, 6, 0, 9])];
         delivery.ask(state, turn, &ben.device(), places.clone());
-        assert!(matches!(turn.out.actions.back(), Some(Action::Dial(_, at)) if *at == places));
+        assert!(matches!(turn.out.actions.back(), Some(Action::Net(NetAction::Dial(_, at))) if *at == places));
         open(&mut delivery, state, turn, 1);
         delivery.wake(state, turn, &ben.device()).unwrap();
         let sent = frames(turn, LinkId(1));
@@ -261,7 +268,7 @@ fn a_strangers_node_that_is_asked_gets_one_proof_and_no_envelope_until_it_has_an
         // Nobody answers.
         turn.now = turn.now.after(PROVE_TIMEOUT);
         delivery.tick(state, turn).unwrap();
-        assert!(turn.out.actions.drain(..).any(|action| matches!(action, Action::Close(LinkId(1), _))));
+        assert!(turn.out.actions.drain(..).any(|action| matches!(action, Action::Net(NetAction::Close(LinkId(1), _)))));
         let session = &delivery.sessions[&ben.device()];
         assert_eq!((session.attempts, session.next_dial.is_some()), (5, true), "the way to where the friend was is tried as before");
         // It is the friend's.
@@ -275,7 +282,7 @@ fn a_strangers_node_that_is_asked_gets_one_proof_and_no_envelope_until_it_has_an
         // A call that fails leaves nothing behind.
         let mut delivery = Delivery::default();
         delivery.ask(state, turn, &ben.device(), places);
-        let Some(Action::Dial(dial, _)) = turn.out.actions.pop_back() else { panic!("no call") };
+        let Some(Action::Net(NetAction::Dial(dial, _))) = turn.out.actions.pop_back() else { panic!("no call") };
         delivery.dial_failed(state, turn, dial);
         assert!(delivery.dials.is_empty() && delivery.asking.is_empty());
     });
