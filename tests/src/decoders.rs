@@ -10,7 +10,8 @@ use crate::samples::{self, LEAF, NOW, Person, ROOM};
 use core::convert::Infallible;
 use minicbor::{Decode, Encode};
 use std::sync::LazyLock;
-use symbolon_core::contact::{ContactBody, ContactRecord, LINK_MAX, LINK_PREFIX};
+use symbolon_core::contact::{ContactBody, ContactRecord, LINK_PREFIX};
+use symbolon_core::limits::LINK_MAX;
 use symbolon_core::wire::{
     AcceptBody, AcceptHead, Bundle, ConfirmBody, First, Known, LeafCredential, OfferBody, PAYLOAD_MAX, RoomPayload, SignedPresence,
     Standing, Statement,

@@ -6,9 +6,10 @@
 
 use crate::command::{CommandError, InviteState, InviteView, Reply};
 use crate::grants;
-use crate::limits::{DEVICES_MAX, INVITE_LIFETIME_MAX, INVITES_MAX, SERVERS_TOLD};
+use crate::limits::{DEVICES_MAX, INVITE_LIFETIME_MAX, INVITES_MAX, LINK_MAX, SERVERS_TOLD};
+use crate::rows::Invite;
 use crate::seam::Address;
-use crate::state::{Invite, State};
+use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Failed, Turn, TurnFailed};
 use crate::wire::{Contact, is_name};
@@ -24,8 +25,6 @@ use symbolon_relay::grant::Scope;
 
 /// How every invite link begins.
 pub const LINK_PREFIX: &str = "symbolon:";
-/// The longest invite link, in characters.
-pub const LINK_MAX: usize = 8 * 1024;
 
 /// Who somebody is and how to write to each of their devices.
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]

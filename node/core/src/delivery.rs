@@ -10,15 +10,17 @@
 //! as online.
 
 use crate::command::Path;
-use crate::depot::DepotKey;
 use crate::limits::{
     ADDRESSES_MAX, BACKOFF_MAX, BACKOFF_MIN, KEPT_LINKS_MAX, LINKS_MAX, RECEIPT_TIMEOUT, RIVAL_TIMEOUT, ROUSE_SPREAD, WINDOW, WINDOW_BYTES,
 };
-use crate::outbox::{self, FIRST_ROWS, ROOM_LANE, What};
+use crate::outbox::{self, FIRST_ROWS, What};
 use crate::request;
+use crate::rows::DepotKey;
+use crate::rows::FriendState;
+use crate::rows::ROOM_LANE;
 use crate::seam::{Address, CloseReason, DialId, Event, LinkId, NetAction, TransportKeys};
-use crate::seeker::Why;
-use crate::state::{FriendState, State};
+use crate::state::State;
+use crate::state::Why;
 use crate::turn::{Turn, TurnFailed};
 use crate::wire::RoomPayload;
 use rand_chacha::ChaCha20Rng;

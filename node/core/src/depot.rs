@@ -14,18 +14,21 @@ use crate::command::{CommandError, Direction, MessageState, RelayState, RelayVie
 use crate::conversation;
 use crate::delivery::is_blocked;
 use crate::limits::{BACKOFF_MAX, BACKOFF_MIN, DEPOT_SESSIONS_MAX, DEPOTS_MAX, RECEIPT_TIMEOUT, WINDOW, WINDOW_BYTES};
-use crate::outbox::{self, Copy, FIRST_ROWS, OutboxRow, ROOM_LANE, What};
+use crate::outbox::{self, Copy, FIRST_ROWS, OutboxRow, What};
 use crate::request;
+use crate::rows::DepotKey;
+use crate::rows::ROOM_LANE;
+use crate::rows::{Fault, Friend, OwnDepot};
 use crate::seam::{CloseReason, DialId, LinkId, NetAction};
-use crate::seeker::Why;
-use crate::state::{Fault, Friend, OwnDepot, Sign, State};
+use crate::state::Why;
+use crate::state::{Sign, State};
 use crate::table::Table;
 use crate::turn::{Failed, Turn, TurnFailed};
 use crate::wire::Depot;
 use rand_core::Rng;
 use std::collections::{BTreeMap, BTreeSet};
 use symbolon_presence::address::Address;
-use symbolon_presence::id::{DeviceId, FrameId, MailboxId, Nonce, PublicKeyBytes, QueueId};
+use symbolon_presence::id::{DeviceId, FrameId, MailboxId, Nonce, QueueId};
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::record::{DAYS_AHEAD, day_of};
 use symbolon_presence::sign::{SigningKey, VerifyingKey};
@@ -60,10 +63,6 @@ const ASK_PAUSE: u64 = 10 * MINUTE;
 const FULL_PAUSE: u64 = 60 * SECOND;
 /// It doubles up to this.
 const FULL_PAUSE_MAX: u64 = 60 * FULL_PAUSE;
-
-/// A relay as somebody names it: mailbox and receipt key. Both, so that nobody can give
-/// another key to a relay that a friend of ours uses, too.
-pub(crate) type DepotKey = (MailboxId, PublicKeyBytes);
 
 fn key_of(depot: &Depot) -> DepotKey {
     (depot.entry.mailbox, depot.entry.receipt)
@@ -552,7 +551,7 @@ impl Depots {
 
     /// Leaves one envelope at a relay, unless a good copy lies there. False when it must be
     /// tried again later.
-    fn leave(&mut self, state: &State, turn: &mut Turn<'_>, device: &crate::state::Device, number: u64, row: &OutboxRow) -> bool {
+    fn leave(&mut self, state: &State, turn: &mut Turn<'_>, device: &crate::rows::Device, number: u64, row: &OutboxRow) -> bool {
         if row.stored.is_some() || self.sessions.values().any(|session| session.inflight.contains_key(&row.frame)) {
             return true;
         }

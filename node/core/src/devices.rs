@@ -6,7 +6,8 @@
 use crate::command::RequestStatus;
 use crate::limits::DEVICES_KEPT_MAX;
 use crate::request;
-use crate::state::{Device, Request, State};
+use crate::rows::{Device, Request};
+use crate::state::State;
 use symbolon_presence::id::{DeviceId, PeerId};
 use symbolon_presence::identity::Chain;
 

@@ -10,7 +10,7 @@ use crate::lan::Lan;
 use crate::lookup::{self, Lookups};
 use crate::mirror::Mirror;
 use crate::standing::Standings;
-use crate::state::{self, State};
+use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Failed, Turn};
 use crate::wire::is_name;
@@ -93,7 +93,7 @@ pub(crate) fn run(state: &mut State, machines: &mut Machines<'_>, turn: &mut Tur
         Command::Block(who) => block(state, delivery, turn, &who, true),
         Command::Unblock(who) => block(state, delivery, turn, &who, false),
         Command::Friends => {
-            let current = state.friends.values().filter(|friend| friend.state != state::FriendState::Ended);
+            let current = state.friends.values().filter(|friend| friend.state != crate::rows::FriendState::Ended);
             let mirror = Mirror::of(state);
             let mut views: Vec<_> = current.filter_map(|friend| friend::view(state, delivery, &mirror, turn.now, &friend.peer)).collect();
             views.sort_by(|a, b| a.name.cmp(&b.name));
@@ -132,7 +132,7 @@ pub(crate) fn run(state: &mut State, machines: &mut Machines<'_>, turn: &mut Tur
             Ok(Reply::Relay(depots.view(&own)))
         }
         Command::RelayClaim(code) => {
-            let unkept = |own: &state::OwnDepot| depots.view(own).state != RelayState::Connected;
+            let unkept = |own: &crate::rows::OwnDepot| depots.view(own).state != RelayState::Connected;
             let told = depot::claim(state, turn, &code, unkept)?;
             for own in &told {
                 depots.renew_own(state, turn, own);
@@ -256,7 +256,7 @@ fn status(state: &State, machines: &Machines<'_>, now: Timestamp) -> StatusView 
     }
     StatusView {
         peers: delivery.online(state).len(),
-        queue: state.devices.values().map(state::Device::waiting).sum(),
+        queue: state.devices.values().map(crate::rows::Device::waiting).sum(),
         lan: lan.view(now),
         dht: beacon.view((lookups.answering(), lookups.all())),
         relays,

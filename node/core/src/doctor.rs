@@ -4,7 +4,8 @@ use crate::command::{DoctorView, RelayState, StatusView};
 use crate::delivery::Delivery;
 use crate::limits::LONG_SILENCE;
 use crate::outbox::{self, What};
-use crate::state::{FriendState, Message, State, message_key};
+use crate::rows::{FriendState, Message, message_key};
+use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed};
 use symbolon_presence::id::DeviceId;
@@ -56,7 +57,7 @@ pub(crate) fn view(state: &State, delivery: &Delivery, turn: &Turn<'_>, status: 
 fn oldest(state: &State, turn: &Turn<'_>, device: &DeviceId) -> Result<Option<Timestamp>, TurnFailed> {
     let mut oldest: Option<Timestamp> = None;
     // Both lanes: steps of requests come first, then what goes to the room.
-    for from in [0, outbox::ROOM_LANE] {
+    for from in [0, crate::rows::ROOM_LANE] {
         for (_, row) in outbox::rows(turn, device, from, ROWS)? {
             let made = match row.what {
                 What::Text(conversation, arrival) => {

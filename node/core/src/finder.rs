@@ -2,7 +2,8 @@
 //! friendship by Peer ID alone. Until one is found the request waits as `unresolved`.
 
 use crate::command::{Direction, RequestStatus};
-use crate::contact::{ContactRecord, LINK_MAX};
+use crate::contact::ContactRecord;
+use crate::limits::LINK_MAX;
 use crate::limits::{FIND_PAUSE, FIND_PAUSE_MAX, FINDS_MAX};
 use crate::request;
 use crate::seam::{Look, NetAction};
@@ -79,6 +80,6 @@ impl Finder {
     }
 }
 
-fn is_sought(row: &crate::state::Request) -> bool {
+fn is_sought(row: &crate::rows::Request) -> bool {
     row.direction == Direction::Out && row.status == RequestStatus::Unresolved
 }

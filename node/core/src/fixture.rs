@@ -5,7 +5,8 @@
 use crate::clear_cipher::ClearCipher;
 use crate::command::Trust;
 use crate::limits::DEVICE_LIFETIME;
-use crate::state::{Friend, FriendState, State};
+use crate::rows::{Friend, FriendState};
+use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Out, Turn};
 use crate::wire::{First, RoomStanding, Standing, Statement, Step, direct_package, sign_start};

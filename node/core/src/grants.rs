@@ -8,25 +8,14 @@
 
 use crate::command::{Direction, RequestStatus};
 use crate::limits::{ANSWERS_MAX, GRANT_GRACE, INVITE_ANSWERS_MAX, REPLY_GRANTS_MAX, REVOKED_MAX};
-use crate::state::{Friend, Invite, Request, State};
+use crate::rows::{Friend, Invite, Request, Revoked};
+use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed};
-use minicbor::{Decode, Encode};
 use std::collections::BTreeMap;
 use symbolon_presence::id::{FrameId, GrantId, PeerId, RequestId};
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::time::{CLOCK_SKEW, Timestamp};
-
-/// A grant that our relays are told to take no longer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
-pub(crate) struct Revoked {
-    #[n(0)]
-    pub grant: GrantId,
-    /// When it ends by itself.
-    #[n(1)]
-    pub expires: Timestamp,
-}
 
 /// What an answer under a reply grant is met with at our own node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -269,8 +258,8 @@ mod tests {
     use super::*;
     use crate::command::Direction;
     use crate::fixture::{NOW, friend, in_turn, peer};
+    use crate::rows::OwnDepot;
     use crate::seam::{Action, Address, NetAction};
-    use crate::state::OwnDepot;
     use rand_chacha::ChaCha20Rng;
     use rand_core::SeedableRng;
     use symbolon_presence::id::QueueId;

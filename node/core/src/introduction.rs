@@ -8,14 +8,16 @@
 //! are, and may be off.
 
 use crate::command::{CommandError, Direction, RequestKind, RequestStatus, RequestView, Trust, Who};
-use crate::contact::{self, ContactRecord, LINK_MAX};
+use crate::contact::{self, ContactRecord};
 use crate::friend::resolve;
+use crate::limits::LINK_MAX;
 use crate::limits::{INTRODUCTIONS_MAX, INTRODUCTIONS_OF_FRIEND_MAX, INVITES_MAX};
 use crate::mirror::Mirror;
 use crate::outbox::{self, What};
 use crate::request;
+use crate::rows::{Friend, FriendState, IntroRole, Introducing};
 use crate::seam::Event;
-use crate::state::{Friend, FriendState, IntroRole, Introducing, State};
+use crate::state::State;
 use crate::table::Table;
 use crate::turn::{DropReason, Failed, Rejected, Turn, TurnFailed};
 use crate::wire::{Consent, INTRODUCTION_LIFETIME, IntroCard, Introduced, Introduction, IntroductionBody, RoomPayload, is_note};

@@ -7,8 +7,9 @@
 
 use crate::delivery::{Delivery, Origin};
 use crate::limits::{KEEPERS_MAX, KEEPS_PER_HOUR, KEPT_FRIENDS_MAX};
+use crate::rows::Friend;
 use crate::seam::LinkId;
-use crate::state::{Friend, State};
+use crate::state::State;
 use crate::turn::Turn;
 use minicbor::bytes::ByteVec;
 use std::collections::{BTreeMap, BTreeSet};

@@ -262,3 +262,6 @@ pub const SEEN_LIFETIME: u64 = 40 * DAY;
 pub const SWEEP_INTERVAL: u64 = HOUR;
 /// Pause between two pages of one sweep: it keeps up with a thousand envelopes a minute.
 pub const SWEEP_PAUSE: u64 = MINUTE;
+
+/// The longest invite link, in characters.
+pub const LINK_MAX: usize = 8 * 1024;

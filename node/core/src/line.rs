@@ -5,7 +5,8 @@
 //! friendship was renewed is read for a while. `docs/protocol/renewal.md`.
 
 use crate::limits::{FORMER_LIFE, FORMER_MAX};
-use crate::state::{Former, State};
+use crate::rows::Former;
+use crate::state::State;
 use crate::tags::MISSING_OF_FORMER_MAX;
 use crate::turn::Turn;
 use symbolon_presence::envelope::line_start;

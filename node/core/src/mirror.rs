@@ -5,7 +5,8 @@
 
 use crate::command::RequestStatus;
 use crate::names::{Look, Pose, clean, pose};
-use crate::state::{Friend, FriendState, IntroRole, Introducing, State};
+use crate::rows::{Friend, FriendState, IntroRole, Introducing};
+use crate::state::State;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use symbolon_presence::id::PeerId;

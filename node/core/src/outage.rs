@@ -12,7 +12,8 @@
 use crate::delivery::Delivery;
 use crate::depot::Depots;
 use crate::limits::{PROBE_FRIENDS_MAX, PROBE_LONG, PROBE_PAUSE, PROBE_PAUSE_LONG};
-use crate::state::{Friend, State};
+use crate::rows::Friend;
+use crate::state::State;
 use crate::turn::{Turn, TurnFailed};
 use symbolon_presence::id::DeviceId;
 use symbolon_presence::time::{DAY, MINUTE, SECOND, Timestamp};

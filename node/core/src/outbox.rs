@@ -7,7 +7,9 @@
 
 use crate::devices;
 use crate::limits::OUTBOX_MAX;
-use crate::state::{Device, Friend, State};
+use crate::rows::ROOM_LANE;
+use crate::rows::{Device, Friend};
+use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed, decode_row};
 use crate::wire::{Contact, Depot, Known};
@@ -146,9 +148,6 @@ impl Via {
         Self { entry: contact.entry.clone(), key: contact.key.clone(), usage, depots: contact.depots.clone() }
     }
 }
-
-/// Where the numbers of room frames begin; those of steps lie below.
-pub(crate) const ROOM_LANE: u64 = 1 << 63;
 
 /// Rows of the lane of steps read together; it is short, and the room frames behind it may be many.
 const STEPS_PAGE: usize = 16;

@@ -6,129 +6,20 @@
 
 use crate::friend::resolve;
 use crate::limits::{DEVICES_MAX, PAST_LIFE, PAST_MAX};
+use crate::readers::step;
+use crate::rows::Past;
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Failed, Turn, TurnFailed};
 use crate::wire::{Labels, PresenceKeys};
-use minicbor::{Decode, Encode};
-use rand_chacha::ChaCha20Rng;
-use rand_core::Rng;
-use std::collections::{BTreeMap, BTreeSet};
-use symbolon_presence::blocks::{Block, Blocks, Readers};
 use symbolon_presence::codec;
 use symbolon_presence::friendship::FriendshipSecret;
-use symbolon_presence::generation::Generation;
-use symbolon_presence::header::Wrapping;
 use symbolon_presence::id::PeerId;
 use symbolon_presence::identity::{CERT_MAX, Device, DeviceCertBody, Identity};
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::labels::SEAL_LABELS;
 use symbolon_presence::record::day_of;
 use symbolon_presence::seal::hpke_seal;
-use symbolon_presence::time::{EARLIEST, Timestamp};
-
-/// Blocks that one friend may have at once: while two requests cross, the other side may
-/// hold the one or the other.
-const BLOCKS_OF_FRIEND: usize = 2;
-
-/// Steps of versions and revisions are at most 2^16.
-const STEP_SHIFT: u32 = 16;
-
-/// What makes this node's records. Row `presence` in [`Table::Meta`].
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
-pub(crate) struct OwnPresence {
-    #[n(0)]
-    pub generation: Generation,
-    #[n(1)]
-    blocks: Blocks,
-    /// Who was given what friends have, and which blocks; at most [`crate::limits::FRIENDS_MAX`] and those that crossed.
-    #[n(2)]
-    granted: BTreeMap<PeerId, Vec<Block>>,
-    /// Friends who may know everything but where we are.
-    #[n(3)]
-    hidden: BTreeSet<PeerId>,
-    #[n(4)]
-    pub wrapping: Wrapping,
-    /// Of the newest body.
-    #[n(5)]
-    pub sequence: u64,
-}
-
-/// A friendship secret that is over. Who still uses it is told so, and reads the new one.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
-pub(crate) struct Past {
-    #[n(0)]
-    pub friendship: FriendshipSecret,
-    #[n(1)]
-    pub until: Timestamp,
-}
-
-impl OwnPresence {
-    /// Draws the first generation.
-    pub fn random(sure: Timestamp, rng: &mut ChaCha20Rng) -> Self {
-        Self {
-            generation: generation(begin(rng), sure, rng),
-            blocks: Blocks::default(),
-            granted: BTreeMap::new(),
-            hidden: BTreeSet::new(),
-            wrapping: Wrapping::random(u64::from(begin(rng)), rng),
-            sequence: 0,
-        }
-    }
-
-    /// Whether the keys of a day are there: not those of a day that has surely passed.
-    pub fn has_day(&self, day: u32) -> bool {
-        day.checked_sub(self.generation.began).is_some_and(|day| self.generation.ratchet.at(day).is_some())
-    }
-
-    /// Who may read.
-    pub fn readers(&self) -> Readers {
-        let hidden = self.hidden.iter().filter_map(|peer| self.granted.get(peer)).flatten().copied().collect();
-        self.blocks.readers(&hidden)
-    }
-
-    /// Whether somebody has a place in the present tree.
-    pub fn has_block(&self, peer: &PeerId) -> bool {
-        self.granted.get(peer).is_some_and(|blocks| !blocks.is_empty())
-    }
-
-    /// Whether a new generation would help: somebody who left still takes room.
-    pub fn is_worn(&self) -> bool {
-        self.blocks.has_revoked()
-    }
-
-    /// Whether a friend may not know where we are. What is sealed to one person names our own places by
-    /// [`Own::places_for`](crate::state::Own::places_for), which asks this.
-    pub fn is_hidden_from(&self, peer: &PeerId) -> bool {
-        self.hidden.contains(peer)
-    }
-
-    fn change(&mut self, turn: &mut Turn<'_>) {
-        self.wrapping = Wrapping::random(self.wrapping.version.saturating_add(step(turn.rng)), turn.rng);
-        turn.put(Table::Meta, b"presence", self);
-    }
-}
-
-/// Where a number begins that rises with every friend made or lost: at a secret, so that it counts nobody.
-pub(crate) fn begin(rng: &mut ChaCha20Rng) -> u32 {
-    rng.next_u32() >> 2
-}
-
-/// How far such a number rises.
-fn step(rng: &mut ChaCha20Rng) -> u64 {
-    1 + u64::from(rng.next_u32() >> STEP_SHIFT)
-}
-
-/// Draws a generation. All begin on one day, so that a clock that was ahead makes none useless. It
-/// has no keys of days that have passed.
-fn generation(number: u32, sure: Timestamp, rng: &mut ChaCha20Rng) -> Generation {
-    let began = day_of(EARLIEST);
-    let mut generation = Generation::random(number, began, rng);
-    generation.ratchet.forget_before(day_of(sure).saturating_sub(1).saturating_sub(began));
-    generation
-}
 
 fn serial(identity: &Identity) -> u64 {
     codec::decode::<DeviceCertBody>(&identity.chain.cert, CERT_MAX).map_or(0, |cert| cert.serial)
@@ -141,16 +32,11 @@ pub(crate) fn grant(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, to: &
     let serial = serial(&own.identity);
     let presence = &mut own.presence;
     // The bundle around this gives the friendship secret away, also when there is no block left.
-    let blocks = presence.granted.entry(*peer).or_default();
-    let Ok(block) = presence.blocks.issue(serial, turn.rng) else {
+    let Some(block) = presence.issue(turn.rng, peer, serial) else {
         state.is_outgrown = true;
         turn.put(Table::Meta, b"presence", &*presence);
         return None;
     };
-    blocks.push(block);
-    if blocks.len() > BLOCKS_OF_FRIEND {
-        presence.blocks.revoke(blocks.remove(0));
-    }
     let reader = presence.generation.reader();
     let mut labels = Vec::with_capacity(to.len());
     for (device, number) in to.iter().take(DEVICES_MAX).zip(0..) {
@@ -167,9 +53,8 @@ pub(crate) fn grant(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, to: &
 /// who stay. Nothing happens when that person was never given anything.
 pub(crate) fn revoke(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) {
     let own = &mut state.own;
-    let Some(blocks) = own.presence.granted.remove(peer) else { return };
-    for block in blocks {
-        own.presence.blocks.revoke(block);
+    if !own.presence.take_out(peer) {
+        return;
     }
     own.presence.change(turn);
     let new = FriendshipSecret { revision: own.friendship.revision.saturating_add(step(turn.rng)), secret: Secret::random(turn.rng) };
@@ -203,15 +88,9 @@ pub(crate) fn renew(state: &mut State, turn: &mut Turn<'_>) -> Result<bool, Turn
         return Ok(false);
     }
     let number = presence.generation.number.saturating_add(1);
-    presence.generation = generation(number, turn.sure.min(turn.now), turn.rng);
-    presence.blocks = Blocks::default();
-    // They were given the friendship secret, and still have to be taken out one day.
-    presence.granted.values_mut().for_each(Vec::clear);
+    presence.begin_generation(number, turn.sure.min(turn.now), turn.rng);
     presence.change(turn);
-    // Side by side, those from whom we hide take fewer subsets.
-    let mut friends: Vec<(bool, PeerId)> = presence.granted.keys().map(|peer| (presence.hidden.contains(peer), *peer)).collect();
-    friends.sort_unstable();
-    for (_, peer) in friends {
+    for peer in presence.given() {
         crate::friend::give_again(state, turn, &peer)?;
     }
     state.republish = true;
@@ -226,9 +105,7 @@ pub(crate) fn begin_above(state: &mut State, turn: &mut Turn<'_>, revision: u64)
     let own = &mut state.own;
     let presence = &mut own.presence;
     let number = presence.generation.number.saturating_add(GENERATIONS_ABOVE);
-    presence.generation = generation(number, turn.sure, turn.rng);
-    presence.blocks = Blocks::default();
-    presence.granted.values_mut().for_each(Vec::clear);
+    presence.begin_generation(number, turn.sure, turn.rng);
     presence.wrapping.version = presence.wrapping.version.saturating_add(STEP_ABOVE);
     presence.change(turn);
     let new = FriendshipSecret { revision: revision.max(own.friendship.revision).saturating_add(1), secret: Secret::random(turn.rng) };
@@ -249,7 +126,7 @@ const GENERATIONS_ABOVE: u32 = 1 << 16;
 /// A friendship has ended: one that is made again begins without what was hidden.
 pub(crate) fn end(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) {
     // Saved with the change of readers that follows.
-    state.own.presence.hidden.remove(peer);
+    state.own.presence.hide(peer, false);
     revoke(state, turn, peer);
 }
 
@@ -257,8 +134,7 @@ pub(crate) fn end(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) {
 pub(crate) fn hide(state: &mut State, turn: &mut Turn<'_>, who: &crate::command::Who, hidden: bool) -> Result<PeerId, Failed> {
     let peer = resolve(state, who)?;
     let presence = &mut state.own.presence;
-    let is_new = if hidden { presence.hidden.insert(peer) } else { presence.hidden.remove(&peer) };
-    if is_new {
+    if presence.hide(&peer, hidden) {
         presence.change(turn);
         state.republish = true;
         if !hidden {
@@ -276,7 +152,11 @@ mod tests {
 
     use super::*;
     use crate::fixture::{in_turn, peer};
+    use crate::readers::{BLOCKS_OF_FRIEND, OwnPresence};
+    use rand_chacha::ChaCha20Rng;
     use rand_core::SeedableRng;
+    use std::collections::BTreeSet;
+
     use symbolon_presence::header::Header;
 
     #[test]
@@ -325,7 +205,7 @@ mod tests {
                 let bundle = crate::friend::own_bundle(state, turn, &peer, &[]).devices.remove(0).entry;
                 let standing = crate::standing::reply_contact(state, turn, peer).entry;
                 let id = symbolon_presence::id::RequestId([1; 16]);
-                let row = crate::state::Request { peer, ..crate::request::blank(turn, id, crate::command::Direction::Out) };
+                let row = crate::rows::Request { peer, ..crate::request::blank(turn, id, crate::command::Direction::Out) };
                 let offer = crate::request::offer::reply_contact(state, turn, &row).0.entry;
                 let expires = turn.now.after(symbolon_presence::time::DAY);
                 let record = crate::contact::mint_for(state, turn, crate::fixture::peer(stranger), &peer, expires);
@@ -385,7 +265,7 @@ mod tests {
             for _ in 0..5 {
                 grant(state, turn, &peer(1), &[]).unwrap();
             }
-            assert_eq!(state.own.presence.granted.get(&peer(1)).unwrap().len(), BLOCKS_OF_FRIEND);
+            assert_eq!(state.own.presence.blocks_of(&peer(1)), BLOCKS_OF_FRIEND);
             revoke(state, turn, &peer(1));
             assert!(!state.own.presence.has_block(&peer(1)));
         });

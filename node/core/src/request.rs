@@ -21,8 +21,9 @@ use crate::introduction;
 use crate::limits::{ENDED_OF_PERSON_MAX, REQUEST_LIFETIME, REQUESTS_MAX};
 use crate::mirror::Mirror;
 use crate::outbox::{self, What};
+use crate::rows::{Friend, FriendState, Request};
 use crate::seam::Event;
-use crate::state::{Friend, FriendState, Request, State};
+use crate::state::State;
 use crate::turn::{Failed, Turn, TurnFailed};
 use crate::wire::{OfferBody, is_note};
 use std::collections::BTreeSet;
@@ -556,7 +557,7 @@ pub(crate) fn view(state: &State, mirror: &Mirror, row: &Request) -> RequestView
         note: row.note.clone(),
         // By the wall clock it only looks so, until that is sure.
         status: if is_late(state, row, state.clock.now()) { RequestStatus::Expired } else { row.status },
-        fault: row.fault.map(crate::state::Fault::text).or(flag),
+        fault: row.fault.map(crate::rows::Fault::text).or(flag),
         introduced_by: introduction::introducers_of(state, &row.peer),
         created: row.created,
     }

@@ -8,8 +8,9 @@
 use crate::command::{CommandError, MessageView, Reply};
 use crate::history::{arrival_of, view};
 use crate::limits::{INDEX_BACKLOG, INDEX_BATCH, INDEX_QUIET, READ_LIMIT, SEARCH_MAX};
+use crate::rows::{Message, message_key};
 use crate::seam::{Action, CommandId};
-use crate::state::{Message, State, message_key};
+use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Failed, Turn, TurnFailed};
 use symbolon_presence::id::{MessageId, RoomId};

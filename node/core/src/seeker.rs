@@ -17,6 +17,7 @@ use crate::limits::{
 use crate::lookup;
 use crate::seam::{Event, LinkId, Look, NetAction};
 use crate::state::State;
+use crate::state::Why;
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed};
 use crate::wire::{PresenceBody, SignedPresence, entry_is_of};
@@ -31,15 +32,6 @@ use symbolon_presence::time::Timestamp;
 use symbolon_presence::tree::LeafLabels;
 use symbolon_relay::frame::Frame;
 use symbolon_relay::records::Found;
-
-/// Why a friend's records are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Why {
-    /// The friend cannot be reached.
-    Missed,
-    /// The friend's node says that our keys are over.
-    Stale,
-}
 
 /// Who is asked, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -503,7 +495,7 @@ fn take_in(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, body: &Body, p
     if has_moved {
         state.moved.insert(device.device);
     }
-    state.save_friend(turn, crate::state::Friend { friendship: Some(friendship), presence: Some(presence), ..friend });
+    state.save_friend(turn, crate::rows::Friend { friendship: Some(friendship), presence: Some(presence), ..friend });
     turn.notify(Event::Friend(*peer));
     Some(if has_moved || has_new_keys { News::Yes } else { News::No })
 }
@@ -514,8 +506,8 @@ mod tests {
 
     use super::*;
     use crate::fixture::{NOW, friend, in_turn, peer};
+    use crate::rows::{Friend, FriendPresence};
     use crate::seam::Action;
-    use crate::state::{Friend, FriendPresence};
     use symbolon_presence::generation::Generation;
 
     #[test]

@@ -12,11 +12,12 @@ use crate::limits::{
     COPY_QUESTION, INSTANCES_HEARD_MAX, INSTANCES_OWN_MAX, STANDING_QUESTIONS_PER_HOUR, STANDING_WAIT, STANDINGS_ASKED_MAX,
     STANDINGS_PER_HOUR,
 };
-use crate::outbox::{self, ROOM_LANE, Via, What};
+use crate::outbox::{self, Via, What};
 use crate::presence;
 use crate::request::{self, renewal};
+use crate::rows::{Device, Friend, FriendState, Message, ROOM_LANE, Renewing, Start, message_key};
 use crate::seam::{Event, Warning};
-use crate::state::{Device, Friend, FriendState, Message, Renewing, Sign, Start, State, message_key};
+use crate::state::{Sign, State};
 use crate::table::Table;
 use crate::tags::FAR_AHEAD;
 use crate::turn::{DropReason, Rejected, Turn, TurnFailed};

@@ -4,46 +4,33 @@
 //! (history, outbox, seen envelopes) is not here but on the shelf.
 
 use crate::clock::{Clock, Signer};
-use crate::command::{CommandError, Direction, MessageState, RequestStatus, Trust};
-use crate::depot::DepotKey;
-use crate::grants::Revoked;
+use crate::command::{CommandError, Direction, RequestStatus, Trust};
 use crate::limits;
-use crate::presence::{OwnPresence, Past};
 use crate::rates::Rates;
+use crate::readers::{self, OwnPresence};
+use crate::rows::{DepotKey, Device, Friend, Introducing, Invite, OwnDepot, Past, Request, Revoked, Start};
 use crate::seam::{Address, LinkId};
-use crate::seeker::Why;
 use crate::table::{Change, Table};
 use crate::turn::{Turn, TurnFailed, decode_row, read};
-use crate::wire::{Contact, Depot, LeafCredential, Renews, Standing, Whereabouts};
+use crate::wire::{Contact, Depot, LeafCredential, Standing, Whereabouts};
 use crate::world::{RANGE_LIMIT, RoomCipher, Rows, Shelf};
 use minicbor::{Decode, Encode};
 use rand_chacha::ChaCha20Rng;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use symbolon_presence::envelope::KnownKey;
 use symbolon_presence::friendship::FriendshipSecret;
-use symbolon_presence::generation::Reader;
-use symbolon_presence::id::{
-    DeviceId, Digest, FrameId, GrantId, LookupId, MailboxId, MessageId, Nonce, PeerId, QueueId, RequestId, RoomId, SignatureBytes,
-};
+use symbolon_presence::id::{DeviceId, GrantId, LookupId, MailboxId, Nonce, PeerId, RequestId, RoomId};
 use symbolon_presence::identity::Device as Speaker;
-use symbolon_presence::identity::{CERT_MAX, Chain, DeviceCertBody, Identity, KNOWN_LONGER, StoredIdentity};
+use symbolon_presence::identity::{CERT_MAX, DeviceCertBody, Identity, KNOWN_LONGER, StoredIdentity};
 use symbolon_presence::kdf::{Secret, sha256};
 use symbolon_presence::seal::DhPublic;
 use symbolon_presence::time::{EARLIEST, MINUTE, Timestamp};
 use symbolon_presence::words::fingerprint_words;
 use symbolon_relay::admission::Admission;
 use symbolon_relay::grant::{AddressBody, MailboxKeys, Scope, grant_key};
-use symbolon_relay::link::{ClaimCode, RelayLink};
 use symbolon_relay::prove::{Instance, LinkKey, WIRE_VERSION};
 use symbolon_relay::put::{MailboxEntry, ReceiptItem};
 use symbolon_relay::records::Found;
-
-mod rows;
-
-pub(crate) use rows::{
-    Device, Fault, Former, Friend, FriendPresence, FriendState, IntroRole, Introducing, Invite, Lacks, Message, OwnDepot, Renewing,
-    Request, Start, message_key,
-};
 
 /// This node's own keys and facts. Row names in [`Table::Meta`]: `identity`, `mailbox`,
 /// `friendship`, `past`, `revoked`, `presence`, `servers`, `lookups`, `findable`, `name`, `counters`, `clock`, `starts`, `behind`.
@@ -172,6 +159,15 @@ pub(crate) struct Counters {
     pub indexed: u64,
 }
 
+/// Why a friend's records are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Why {
+    /// The friend cannot be reached.
+    Missed,
+    /// The friend's node says that our keys are over.
+    Stale,
+}
+
 /// What shows that this folder is an older copy, or that another copy of it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sign {
@@ -288,17 +284,6 @@ pub(crate) struct State {
     dirty_starts: bool,
 }
 
-macro_rules! opaque_debug {
-    ($($name:ident)*) => {$(
-        impl std::fmt::Debug for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(concat!(stringify!($name), "(..)"))
-            }
-        }
-    )*};
-}
-opaque_debug!(Introducing Request Friend Device Message OwnDepot);
-
 impl State {
     /// Loads the working set; at first run draws an identity and writes it.
     pub fn load(
@@ -318,11 +303,7 @@ impl State {
                 let identity = Identity::generate(rng, EARLIEST, life);
                 put_meta(out, b"identity", &identity.to_stored());
                 put_meta(out, b"mailbox", &MailboxKeys::random(rng));
-                put_meta(
-                    out,
-                    b"friendship",
-                    &FriendshipSecret { revision: u64::from(crate::presence::begin(rng)), secret: Secret::random(rng) },
-                );
+                put_meta(out, b"friendship", &FriendshipSecret { revision: u64::from(readers::begin(rng)), secret: Secret::random(rng) });
                 put_meta(out, b"name", &default_name(&identity.peer()));
                 identity
             }

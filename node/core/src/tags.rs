@@ -4,7 +4,8 @@
 //! are kept ready. A tag that is not among them is looked for up to [`FAR_AHEAD`] counters
 //! ahead; that costs work, so only so much of it is done in a minute, and devices take turns.
 
-use crate::state::{Device, State};
+use crate::rows::Device;
+use crate::state::State;
 use std::collections::HashMap;
 use symbolon_presence::envelope::KnownKey;
 use symbolon_presence::id::DeviceId;

@@ -2,7 +2,8 @@
 
 use super::Scene;
 use symbolon_core::command::{Command, RequestStatus, Who};
-use symbolon_core::contact::{ContactBody, ContactRecord, LINK_MAX};
+use symbolon_core::contact::{ContactBody, ContactRecord};
+use symbolon_core::limits::LINK_MAX;
 use symbolon_core::limits::{DEVICES_KEPT_MAX, DEVICES_MAX};
 use symbolon_core::seam::Event;
 use symbolon_core::table::{Change, Table};

@@ -1,8 +1,9 @@
 //! Introducers and others who try to make something of an introduction that is not theirs.
 
 use symbolon_core::command::{Command, RequestKind, RequestStatus, Trust};
-use symbolon_core::contact::{ContactRecord, LINK_MAX};
+use symbolon_core::contact::ContactRecord;
 use symbolon_core::limits::INTRODUCTIONS_OF_FRIEND_MAX;
+use symbolon_core::limits::LINK_MAX;
 use symbolon_core::wire::{Introduced, Introduction, IntroductionBody, Known, PAYLOAD_MAX, RoomPayload};
 use symbolon_core::world::{Opened, RoomCipher};
 use symbolon_presence::codec;

@@ -2,7 +2,8 @@
 
 use super::Scene;
 use symbolon_core::command::{CommandError, RequestStatus};
-use symbolon_core::contact::{ContactBody, ContactRecord, LINK_MAX};
+use symbolon_core::contact::{ContactBody, ContactRecord};
+use symbolon_core::limits::LINK_MAX;
 use symbolon_core::seam::Warning;
 use symbolon_core::wire::{Contact, OfferBody};
 use symbolon_presence::codec;

@@ -104,7 +104,7 @@ fn a105_nobody_but_a_proved_friend_who_may_know_where_we_are_is_punched_to() {
     use crate::fixture::friend;
     let (known, stranger) = (DeviceId([1; 16]), DeviceId([2; 16]));
     let actions = in_turn(|delivery, state, turn| {
-        let friend = crate::state::Friend { devices: vec![known], ..friend(1) };
+        let friend = crate::rows::Friend { devices: vec![known], ..friend(1) };
         let entry = symbolon_relay::put::MailboxEntry {
             mailbox: state.own.admission.id(),
             receipt: state.own.identity.signing.public(),
@@ -112,8 +112,8 @@ fn a105_nobody_but_a_proved_friend_who_may_know_where_we_are_is_punched_to() {
             places: Vec::new(),
         };
         for (device, peer) in [(known, friend.peer), (stranger, PeerId([9; 32]))] {
-            let row = crate::state::Device::new(device, peer, state.own.identity.chain.clone(), entry.clone());
-            state.save_device(crate::state::Device { send_sequence: 1, ..row });
+            let row = crate::rows::Device::new(device, peer, state.own.identity.chain.clone(), entry.clone());
+            state.save_device(crate::rows::Device { send_sequence: 1, ..row });
         }
         state.friends.insert(friend.peer, friend);
         for (link, device, proved, path) in [

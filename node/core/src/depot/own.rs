@@ -1,6 +1,7 @@
 //! Our own mailboxes at relays: taking one, giving it up, and letting what is settled be deleted.
 
 use super::*;
+use crate::rows::DepotKey;
 
 impl Depots {
     /// Calls a relay of our own, now and whenever it is gone.

@@ -5,8 +5,8 @@
 use super::*;
 use crate::clear_cipher::ClearCipher;
 use crate::fixture::{self, Empty};
+use crate::rows::{Device, Friend, Message, message_key};
 use crate::seam::Action;
-use crate::state::{Device, Friend, Message, message_key};
 use crate::turn::Out;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;

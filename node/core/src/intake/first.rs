@@ -1,6 +1,7 @@
 //! Which of our keys opens a first envelope, and what it must name.
 
-use crate::state::{Invite, State};
+use crate::rows::Invite;
+use crate::state::State;
 use crate::turn::DropReason;
 use crate::wire::{direct_package, package_digest};
 use symbolon_presence::envelope::{open_direct, open_first};

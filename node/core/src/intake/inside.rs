@@ -3,7 +3,8 @@
 use crate::conversation;
 use crate::friend::{adopt_bundle, friends_depots, verify_bundle};
 use crate::introduction;
-use crate::state::{FriendState, State};
+use crate::rows::FriendState;
+use crate::state::State;
 use crate::table::Table;
 use crate::turn::{DropReason, Rejected, Turn};
 use crate::wire::{Known, RoomPayload, Whereabouts, entry_is_of};

@@ -125,12 +125,12 @@ pub(super) fn settle(state: &mut State, delivery: &mut Delivery, turn: &mut Turn
 pub(crate) fn request_refused(state: &mut State, turn: &mut Turn<'_>, id: &RequestId, fault: Option<Fault>) -> Result<(), TurnFailed> {
     let Some(row) = state.requests.get(id).cloned() else { return Ok(()) };
     if row.direction == Direction::Out && row.status == RequestStatus::Pending {
-        state.save_request(turn, crate::state::Request { fault, ..row });
+        state.save_request(turn, crate::rows::Request { fault, ..row });
         request::set_status(state, turn, id, RequestStatus::Expired)?;
     } else if row.direction == Direction::In && row.status == RequestStatus::Accepted {
         // Given up on the other side before our answer came: half a friendship leads nowhere.
         request::end_half(state, turn, &row)?;
-        state.save_request(turn, crate::state::Request { fault, ..row });
+        state.save_request(turn, crate::rows::Request { fault, ..row });
         request::set_status(state, turn, id, RequestStatus::Expired)?;
     }
     Ok(())

@@ -6,7 +6,7 @@ use super::*;
 use crate::clear_cipher::ClearCipher;
 use crate::command::Trust;
 use crate::fixture::Empty;
-use crate::state::{Friend, FriendState};
+use crate::rows::{Friend, FriendState};
 use crate::turn::Out;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;

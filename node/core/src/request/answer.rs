@@ -9,8 +9,9 @@ use crate::friend::{self, Entered, adopt_bundle, enter_room, own_bundle, verify_
 use crate::grants;
 use crate::line;
 use crate::outbox::{self, Via, What};
+use crate::rows::{Friend, FriendState, Renewing, Request};
 use crate::seam::Event;
-use crate::state::{Friend, FriendState, Renewing, Request, State};
+use crate::state::State;
 use crate::turn::{DropReason, Failed, Rejected, Turn, TurnFailed};
 use crate::wire::{
     AcceptBody, AcceptHead, ConfirmBody, First, LeafCredential, PAYLOAD_MAX, RoomPayload, Statement, Step, connection_psk, is_name,

@@ -4,7 +4,7 @@
 
 use super::*;
 use crate::fixture::Empty;
-use crate::state::Device;
+use crate::rows::Device;
 use proptest::prelude::*;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;

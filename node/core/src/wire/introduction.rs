@@ -1,7 +1,7 @@
 //! Introductions: what a friend says about two of its friends, and their answers.
 
 use super::{is_name, is_note};
-use crate::contact::LINK_MAX;
+use crate::limits::LINK_MAX;
 use minicbor::{Decode, Encode};
 use symbolon_presence::codec;
 use symbolon_presence::id::{Digest, PeerId, RequestId, SignatureBytes};

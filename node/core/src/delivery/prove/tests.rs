@@ -28,7 +28,7 @@ impl Ben {
         let keys = MailboxKeys::random(&mut rng);
         let entry = MailboxEntry::own(&keys, identity.signing.public(), Vec::new(), Vec::new());
         outbox::register_device(state, &device, &identity.chain, entry);
-        let row = crate::state::Friend { peer: device.peer, devices: vec![device.device], ..friend(seed) };
+        let row = crate::rows::Friend { peer: device.peer, devices: vec![device.device], ..friend(seed) };
         state.friends.insert(device.peer, row);
         let me = &state.own.identity;
         let key = LinkKey::agree(&identity.dh, &me.dh.public(), &identity.device, &me.device);

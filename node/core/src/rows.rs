@@ -1,0 +1,29 @@
+//! The rows held in memory, as they are stored: plain data, a file for each kind.
+
+mod device;
+mod friend;
+mod introduction;
+mod invite;
+mod message;
+mod own;
+mod request;
+
+pub(crate) use device::{Device, Former, ROOM_LANE, Start};
+pub(crate) use friend::{Friend, FriendPresence, FriendState, Lacks, Renewing};
+pub(crate) use introduction::{IntroRole, Introducing};
+pub(crate) use invite::Invite;
+pub(crate) use message::{Fault, Message, message_key};
+pub(crate) use own::{DepotKey, OwnDepot, Past, Revoked};
+pub(crate) use request::Request;
+
+/// What rows hold is shown to nobody by mistake.
+macro_rules! opaque_debug {
+    ($($name:ident)*) => {$(
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(concat!(stringify!($name), "(..)"))
+            }
+        }
+    )*};
+}
+opaque_debug!(Introducing Request Friend Device Message OwnDepot);

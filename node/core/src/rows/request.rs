@@ -1,0 +1,90 @@
+//! Friend requests.
+
+use super::message::Fault;
+use crate::command::{Direction, RequestStatus, Trust};
+use crate::wire::{Contact, Renews};
+use minicbor::{Decode, Encode};
+use symbolon_presence::id::{Digest, FrameId, GrantId, Nonce, PeerId, RequestId, RoomId};
+use symbolon_presence::identity::Chain;
+use symbolon_presence::kdf::Secret;
+use symbolon_presence::time::Timestamp;
+
+/// A friend request.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Request {
+    /// Its name here. An incoming one is named by what was received, so that nobody can
+    /// choose a name that is taken.
+    #[n(0)]
+    pub id: RequestId,
+    /// Its name in the frames.
+    #[n(1)]
+    pub wire: RequestId,
+    #[n(2)]
+    pub direction: Direction,
+    #[n(3)]
+    pub peer: PeerId,
+    #[n(4)]
+    pub name: String,
+    #[n(5)]
+    pub trust: Trust,
+    #[n(6)]
+    pub note: Option<String>,
+    #[n(7)]
+    pub status: RequestStatus,
+    #[n(8)]
+    pub created: Timestamp,
+    #[n(9)]
+    pub expires: Timestamp,
+    /// Of the newest Offer sent or received.
+    #[n(10)]
+    pub revision: u32,
+    /// The Offer's body in its encoding.
+    #[cbor(n(11), with = "minicbor::bytes")]
+    pub offer: Vec<u8>,
+    /// Transcript after the Offer.
+    #[n(12)]
+    pub transcript: Digest,
+    /// Transcript after the Accept that counts.
+    #[n(13)]
+    pub accepted: Option<Digest>,
+    /// Outgoing: how the other person's devices are written to. Incoming: none.
+    #[n(14)]
+    pub contacts: Vec<Contact>,
+    /// The certificate of the device that signed: of the Offer (in) or contact record (out).
+    #[n(15)]
+    pub chain: Option<Chain>,
+    /// Pseudonym of the use of a counted grant.
+    #[n(16)]
+    pub usage: Nonce,
+    /// Grant of our reply address.
+    #[n(17)]
+    pub grant: GrantId,
+    /// Private half of our reply package.
+    #[n(18)]
+    pub reply_key: Secret,
+    /// Digest of our reply package.
+    #[n(19)]
+    pub reply_package: Digest,
+    /// The room: ours (out), or joined by us (in, once accepted).
+    #[n(20)]
+    pub room: Option<RoomId>,
+    /// Came by a package that somebody else used too.
+    #[n(21)]
+    pub flagged: bool,
+    /// Why it cannot go on, if so.
+    #[n(22)]
+    pub fault: Option<Fault>,
+    /// When it was confirmed, blocked, cancelled or expired.
+    #[n(23)]
+    pub ended: Option<Timestamp>,
+    /// Envelopes taken in by its reply address: their repeats are answered the same.
+    #[n(24)]
+    pub answered: Option<Vec<FrameId>>,
+    /// It makes the room of a friendship again; nobody is asked.
+    #[n(25)]
+    pub renews: Option<Renews>,
+    /// Where the Confirm goes.
+    #[n(26)]
+    pub confirm_to: Option<Contact>,
+}
