@@ -44,7 +44,6 @@ use hyper_util::service::TowerToHyperService;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
-use symbolon_presence::time::Timestamp;
 use tokens::{NoRandomness, Token, Tokens};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
@@ -202,12 +201,6 @@ async fn bind_kept(kept: Option<u16>) -> std::io::Result<TcpListener> {
         }
     }
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await
-}
-
-/// The wall clock; a session's end is read against it.
-fn wall_clock() -> Timestamp {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 async fn serve(listener: TcpListener, state: ApiState) {

@@ -19,6 +19,7 @@ pub mod api;
 pub mod claim;
 pub mod door;
 pub mod key;
+pub(crate) mod rows;
 pub(crate) mod write;
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};

@@ -3,21 +3,13 @@
 //! Whatever is measured is measured when it is asked for, or was noted by whoever saw it
 //! happen. Nothing in it names a person, an id or a text.
 
+use crate::clock::{Clock, SystemClock};
 use crate::folder::{self, STORE_FILE, key};
-use crate::shell::{Clock, SystemClock};
+use crate::store::Progress;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use symbolon_presence::time::Timestamp;
-
-/// How far the store's pages have been checked since the start.
-#[derive(Debug, Default)]
-pub struct Progress {
-    /// Pages found whole.
-    pub checked: AtomicU32,
-    /// Pages there were at the start.
-    pub pages: AtomicU32,
-}
 
 /// A failure that was noted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 #![recursion_limit = "256"]
 
 pub mod api;
+pub mod clock;
 pub mod folder;
 pub mod handle;
 pub mod health;

@@ -30,6 +30,7 @@ mod handle;
 mod limits;
 mod link;
 mod links;
+mod listening;
 mod lookup;
 mod memory;
 mod names;
@@ -37,6 +38,7 @@ mod neighbours;
 mod porch;
 mod port;
 mod punch;
+mod request;
 mod seen;
 mod split;
 mod streams;
@@ -52,10 +54,12 @@ pub use handle::NetHandle;
 pub use limits::Limits;
 
 use address::{Endpoint, announced};
+use driver::Driver;
 use driver::rekey::Plan;
-use driver::{Driver, Listening, Request};
 use limits::{ANNOUNCE_MAX, COMMAND_QUEUE, LISTEN_MAX};
 use links::Shared;
+use listening::Listening;
+use request::Request;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -229,7 +233,7 @@ impl Net {
     }
 
     /// The key by which connections to this node are proved: fresh at each start, and after each
-    /// [`NetHandle::rekey`].
+    /// [`NetAction::Rekey`](symbolon_core::seam::NetAction::Rekey).
     pub fn transport_key(&self) -> PublicKeyBytes {
         *self.keys.borrow()
     }

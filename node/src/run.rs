@@ -4,16 +4,21 @@
 //! What "opening" means (folder, store, network, core thread) is passed in, so that this
 //! file knows about none of them; [`open`] is the real one.
 
+mod config;
+pub(crate) mod errors;
 pub mod open;
 
-use crate::api::tokens::{ONE_TIME_LIFE, Token};
-use crate::api::{Api, StartError};
+pub use config::RunConfig;
+pub use errors::RunError;
+pub use open::{Opened, PublishAddress};
+
+use crate::api::Api;
+use crate::api::tokens::ONE_TIME_LIFE;
 use crate::folder::api::{remove_redirect, write_redirect};
-use crate::folder::door::DoorFile;
 use crate::handle::NodeHandle;
+use errors::start_error;
 use std::future::Future;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 use symbolon_core::command::{self, CommandError, Reply};
@@ -21,62 +26,6 @@ use tokio::sync::oneshot;
 
 /// From the signal to the end of the process.
 pub const STOP_TIMEOUT: Duration = Duration::from_millis(4_500);
-
-/// What `up` was told.
-#[derive(Debug, Clone)]
-pub struct RunConfig {
-    /// The data folder.
-    pub data: PathBuf,
-    /// The name for a new identity, or a new name for an old one.
-    pub name: Option<String>,
-    /// Where to listen for friends, as multiaddr texts; empty for the default.
-    pub listen: Vec<String>,
-    /// Where to serve the API and the page; must be loopback. Port 0 draws one for this run,
-    /// `None` is the port that was drawn once and is kept.
-    pub http: Option<SocketAddr>,
-    /// Open the page in the user's browser.
-    pub open_browser: bool,
-    /// A file whose first line is the folder's passphrase.
-    pub passphrase_file: Option<PathBuf>,
-    /// Where DHT servers may be, as multiaddr texts.
-    pub bootstrap: Vec<String>,
-    /// Where friends reach this node, as multiaddr texts, for this start.
-    pub announce: Vec<String>,
-    /// Lookup servers for this start, as multiaddr texts.
-    pub lookups: Vec<String>,
-    /// Links of relays to keep mailboxes at.
-    pub relays: Vec<String>,
-    /// What is done on the local network.
-    pub lan: crate::lan::LanMode,
-    /// Make up a DHT with whatever nodes the local network shows, while no server is known.
-    pub lan_dht: bool,
-}
-
-/// An opened node, as its face needs it.
-pub struct Opened {
-    /// Commands and events.
-    pub handle: NodeHandle,
-    /// The folder's token.
-    pub api_token: Token,
-    /// Where the API's port and sessions are kept; `None` for nowhere.
-    pub door: Option<DoorFile>,
-    /// Where the node listens for friends, as multiaddr texts.
-    pub listening: Vec<String>,
-    /// Writes the API's address where the command line finds it.
-    pub publish_address: PublishAddress,
-    /// Comes when the node has ended, with the reason if it ended by a fault. A clean end
-    /// means that the store is closed and the published address is gone.
-    pub ended: oneshot::Receiver<Result<(), RunError>>,
-}
-
-/// See [`Opened::publish_address`].
-pub type PublishAddress = Box<dyn FnOnce(&str) -> Result<(), RunError> + Send>;
-
-impl std::fmt::Debug for Opened {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Opened(..)")
-    }
-}
 
 /// The node is up.
 #[derive(Clone)]
@@ -94,24 +43,6 @@ pub struct Ready {
 impl std::fmt::Debug for Ready {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Ready(..)")
-    }
-}
-
-/// Why a node did not start, or ended by itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RunError {
-    /// Stable name for programs.
-    pub kind: &'static str,
-    /// What happened, for people; names a file where one is at fault.
-    pub message: String,
-    /// What to do about it.
-    pub hint: String,
-}
-
-impl RunError {
-    /// Joins the three parts.
-    pub fn new(kind: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: hint.into() }
     }
 }
 
@@ -223,24 +154,6 @@ fn outcome(ended: Result<Result<(), RunError>, oneshot::error::RecvError>) -> Re
     ended.unwrap_or_else(|_| {
         Err(RunError::new("internal", "the node ended without a word", "Start it again; if it happens again, please report it."))
     })
-}
-
-fn start_error(error: StartError) -> RunError {
-    match error {
-        StartError::NotLoopback => RunError::new(
-            "http_not_loopback",
-            "--http must be a loopback address: the page and the API are for this machine only",
-            "Use 127.0.0.1:PORT, [::1]:PORT or leave the flag away; from another machine, use an SSH tunnel.",
-        ),
-        StartError::Listen(error) => RunError::new(
-            "http_unavailable",
-            format!("cannot listen at the address of --http: {}", error.kind()),
-            "Something else may use that port: choose another, or port 0 for any.",
-        ),
-        StartError::NoRandomness => {
-            RunError::new("no_randomness", "the operating system gives no random numbers", "Without them no key is safe; check the system.")
-        }
-    }
 }
 
 /// Opens the page in the user's browser; whether that works is the desktop's business, the

@@ -16,10 +16,16 @@
 //! is damaged, the loop ends with the reason.
 
 mod engine;
+mod error;
 mod inbox;
 pub mod live;
 mod pace;
+mod parts;
 
+pub use error::RunError;
+pub use parts::{LoadFailed, Machine, Parts, Transport, TurnCipher};
+
+use crate::clock::Clock;
 use crate::handle::{CommandRequest, NumberedEvent};
 use crate::health::{Failure, Vitals};
 use crate::store::{OpenError, Store, StoreError};
@@ -28,14 +34,10 @@ use inbox::{Inbox, Item};
 use pace::{Calm, Upkeep};
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use symbolon_core::TurnFailed;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 use symbolon_core::command::{CommandError, Reply};
-use symbolon_core::seam::{Action, Announcement, CommandId, Event, Input, NetAction, Network};
-use symbolon_core::table::Change;
-use symbolon_core::world::{CipherError, RoomCipher, Shelf, World};
-use symbolon_presence::time::Timestamp;
+use symbolon_core::seam::{Action, CommandId, Input};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 /// Most inputs in one turn. Half of the window between two nodes: while one commits a half,
@@ -49,80 +51,6 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// A loop that does not look for this long was suspended: [`LONGEST_WAIT`] is a third of that.
 const GAP: Duration = Duration::from_secs(30);
-
-/// The core as the loop drives it.
-pub trait Machine {
-    /// Takes in one input. Fails only when the store does.
-    fn handle(&mut self, now: Timestamp, input: Input, world: &mut World<'_>) -> Result<(), TurnFailed>;
-    /// Ends the turn: whatever is written once for all its inputs.
-    fn close_turn(&mut self, now: Timestamp, world: &mut World<'_>) -> Result<(), TurnFailed>;
-    /// The next write, in order. Asked after each `handle` and `close_turn`.
-    fn poll_change(&mut self) -> Option<Change>;
-    /// The next action, in order. Asked once the turn is durable.
-    fn poll_action(&mut self) -> Option<Action>;
-    /// The next event, in order. Asked once the turn is durable.
-    fn poll_event(&mut self) -> Option<Event>;
-    /// When the core wants an [`Input::Tick`], and what for.
-    fn poll_timeout(&self) -> Option<(Timestamp, &'static str)>;
-}
-
-/// A room cipher that keeps its writes back until the turn ends.
-pub trait TurnCipher: RoomCipher {
-    /// Writes everything kept back into the open turn.
-    fn flush(&mut self) -> Result<(), CipherError>;
-}
-
-/// Makes core and cipher from the store: at start, and again after each failed turn.
-pub trait Parts {
-    /// The core.
-    type Machine: Machine;
-    /// The room cipher.
-    type Cipher: TurnCipher;
-
-    /// Makes the room cipher.
-    fn cipher(&mut self, store: &Rc<Store>) -> Self::Cipher;
-    /// Loads the core. Its changes, if any, become part of the first turn.
-    fn machine(&mut self, shelf: &dyn Shelf, now: Timestamp, rng_seed: [u8; 32]) -> Result<Self::Machine, LoadFailed>;
-}
-
-/// The core cannot be loaded from the store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LoadFailed(pub &'static str);
-
-/// Where actions go. Nothing here waits.
-pub trait Transport {
-    /// Does something on the network.
-    fn act(&mut self, action: NetAction);
-    /// See [`Action::Announce`].
-    fn announce(&mut self, shown: Vec<(Network, Announcement)>);
-    /// The core has lost its memory of links, dials and own addresses: ends every link and
-    /// dial, each with its [`Input::LinkDown`] or [`Input::DialFailed`] (a core that does not
-    /// know them ignores these), and tells [`Input::Addresses`] again.
-    fn reset(&mut self);
-}
-
-/// The clocks of this machine.
-pub trait Clock {
-    /// The wall clock. May jump in either direction; then the loop makes a core that begins by it.
-    fn now(&mut self) -> Timestamp;
-
-    /// A clock that begins anywhere, and never jumps.
-    fn steady(&mut self) -> Duration {
-        static BEGAN: OnceLock<Instant> = OnceLock::new();
-        BEGAN.get_or_init(Instant::now).elapsed()
-    }
-}
-
-/// The operating system's clock.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct SystemClock;
-
-impl Clock for SystemClock {
-    fn now(&mut self) -> Timestamp {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
-    }
-}
 
 /// What joins the loop to the rest of the node.
 pub struct Ends<T, C> {
@@ -141,32 +69,6 @@ pub struct Ends<T, C> {
     /// Where failures are noted.
     pub vitals: Arc<Vitals>,
 }
-
-/// Why the loop ended before it was asked to.
-#[derive(Debug)]
-pub enum RunError {
-    /// The store is damaged.
-    Store(OpenError),
-    /// The store failed where nothing can go on without it.
-    Failed(StoreError),
-    /// The core could not be loaded.
-    Load(&'static str),
-    /// The operating system refused a thread's means.
-    System(std::io::Error),
-}
-
-impl std::fmt::Display for RunError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Store(error) => error.fmt(f),
-            Self::Failed(error) => write!(f, "the store failed: {error}"),
-            Self::Load(what) => write!(f, "the node's state cannot be read: {what}"),
-            Self::System(error) => write!(f, "the core cannot run: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for RunError {}
 
 /// Runs turns until a stop is asked for, then leaves the store complete in its one file.
 /// Blocks; belongs in a thread of its own.

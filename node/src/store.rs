@@ -21,9 +21,9 @@ mod words;
 
 pub use error::{OpenError, StoreError};
 pub use tables::MlsTable;
+pub use verify::Progress;
 
 use crate::folder::key::StoreKey;
-use crate::health::Progress;
 use pages::PAGE;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Params};

@@ -8,7 +8,8 @@
 
 use super::door::Visitor;
 use super::errors::{Fault, Problem};
-use super::{ApiState, REQUEST_TIMEOUT, wall_clock};
+use super::{ApiState, REQUEST_TIMEOUT};
+use crate::clock::{Clock, SystemClock};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::Next;
@@ -92,7 +93,9 @@ fn check_caller(state: &ApiState, headers: &HeaderMap) -> Result<(), Fault> {
     let mut all = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(authorization), None) = (all.next(), all.next()) else { return Err(Fault::Unauthorized) };
     match authorization.to_str().ok().and_then(|value| value.split_once(' ')) {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && state.tokens().is_bearer(token.trim(), wall_clock()) => Ok(()),
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && state.tokens().is_bearer(token.trim(), SystemClock.now()) => {
+            Ok(())
+        }
         Some(_) | None => Err(Fault::Unauthorized),
     }
 }

@@ -5,7 +5,8 @@ use super::errors::{CANDIDATES_MAX, Candidate, Fault, Problem};
 use super::extract::{Brief, Json, Query};
 use super::openapi;
 use super::qr::Qr;
-use super::{ApiState, views, wall_clock};
+use super::{ApiState, views};
+use crate::clock::{Clock, SystemClock};
 use crate::net::server_address_from_text;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -553,7 +554,7 @@ pub struct SessionBody {
 
 /// `POST /api/v1/session`
 pub async fn session(State(state): State<ApiState>, Brief(body): Brief<SessionBody>) -> Answer {
-    let (now, wall) = (Instant::now(), wall_clock());
+    let (now, wall) = (Instant::now(), SystemClock.now());
     // It writes a file.
     let traded = tokio::task::spawn_blocking(move || state.tokens().redeem(&body.token, now, wall));
     let traded = traded.await.map_err(|_| Fault::Internal)?.map_err(|_| Fault::Internal)?;
@@ -571,7 +572,7 @@ pub struct ProofBody {
 
 /// `POST /api/v1/session/proof`
 pub async fn proof(State(state): State<ApiState>, Brief(body): Brief<ProofBody>) -> Answer {
-    let proof = state.tokens().proof(&body.session, &body.nonce, wall_clock()).ok_or(Fault::Unauthorized)?;
+    let proof = state.tokens().proof(&body.session, &body.nonce, SystemClock.now()).ok_or(Fault::Unauthorized)?;
     Ok(axum::Json(json!({ "proof": proof })))
 }
 

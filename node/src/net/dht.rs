@@ -8,6 +8,7 @@
 //! in; the first ones are named by the user, by an invite, or are relays of ours, and those
 //! that were met are remembered.
 
+use crate::clock::{Clock, SystemClock};
 use crate::net::address::Endpoint;
 use crate::net::door::Source;
 use crate::net::driver::Driver;
@@ -26,12 +27,11 @@ use libp2p::swarm::ConnectionId;
 use libp2p::swarm::dial_opts::DialOpts;
 use libp2p::{Multiaddr, PeerId as TransportId, StreamProtocol, identify};
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 use symbolon_core::seam::{Address, Input, Look};
 use symbolon_presence::id::LookupId;
 use symbolon_presence::posted::Item;
 use symbolon_presence::record::RECORD_MAX;
-use symbolon_presence::time::Timestamp;
 use symbolon_relay::lookup::Kept;
 use tokio::sync::mpsc;
 
@@ -112,11 +112,6 @@ struct Search {
     told: usize,
 }
 
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
-}
-
 fn key(id: &LookupId) -> RecordKey {
     RecordKey::new(id.as_bytes())
 }
@@ -167,7 +162,8 @@ impl Driver {
             return;
         }
         self.dht.published = number;
-        let read = |records: Vec<Vec<u8>>| records.into_iter().filter_map(|bytes| Some((Item::read(&bytes, now()).ok()?.id, bytes)));
+        let read =
+            |records: Vec<Vec<u8>>| records.into_iter().filter_map(|bytes| Some((Item::read(&bytes, SystemClock.now()).ok()?.id, bytes)));
         let (everywhere, servers): (Vec<_>, Vec<_>) = (read(everywhere).collect(), read(servers).collect());
         self.dht.entrusted = servers.iter().map(|(id, _)| *id).collect();
         self.dht.own = everywhere.into_iter().chain(servers).take(DHT_OWN_MAX).collect();
@@ -191,7 +187,7 @@ impl Driver {
     /// One of them, unless it is over.
     pub(super) fn own_record(&self, id: &LookupId) -> Option<Vec<u8>> {
         let (_, bytes) = self.dht.own.iter().find(|(own, _)| own == id)?;
-        Item::read(bytes, now()).ok().map(|_| bytes.clone())
+        Item::read(bytes, SystemClock.now()).ok().map(|_| bytes.clone())
     }
 
     /// Lets all of our records be put once more.
@@ -239,12 +235,12 @@ impl Driver {
         let under_way: BTreeSet<LookupId> = self.dht.puts.values().filter(|(_, set)| *set == published).map(|(id, _)| *id).collect();
         let ids: Vec<LookupId> = self.dht.untaken.difference(&under_way).copied().collect();
         for id in ids {
-            let read = self.own_record(&id).and_then(|bytes| Some((Item::read(&bytes, now()).ok()?.expires, bytes)));
+            let read = self.own_record(&id).and_then(|bytes| Some((Item::read(&bytes, SystemClock.now()).ok()?.expires, bytes)));
             let Some((expires, value)) = read else {
                 self.dht.untaken.remove(&id);
                 continue;
             };
-            let life = Duration::from_millis(expires.since(now()));
+            let life = Duration::from_millis(expires.since(SystemClock.now()));
             let record = kad::Record { key: key(&id), value, publisher: None, expires: Instant::now().checked_add(life) };
             let dht = &mut self.swarm.behaviour_mut().dht;
             if let Ok(query) = dht.put_record(record, Quorum::One) {
@@ -445,7 +441,7 @@ impl Driver {
     /// Lets a record of the owner of a mailbox be found: here, and at other servers. What is kept
     /// already is given to them from time to time as it is.
     pub(super) fn host(&mut self, owner: u64, record: Vec<u8>) {
-        let Ok(Item { id, .. }) = Item::read(&record, now()) else { return };
+        let Ok(Item { id, .. }) = Item::read(&record, SystemClock.now()) else { return };
         if self.keep(record, Giver::Owner(owner)) != Kept::Yes {
             return;
         }
@@ -463,8 +459,8 @@ impl Driver {
         {
             // Its owner may have brought a newer one in the meantime.
             let Some(value) = self.kept_record(&id) else { continue };
-            let Ok(Item { expires, .. }) = Item::read(&value, now()) else { continue };
-            let life = Duration::from_millis(expires.since(now()));
+            let Ok(Item { expires, .. }) = Item::read(&value, SystemClock.now()) else { continue };
+            let life = Duration::from_millis(expires.since(SystemClock.now()));
             let record = kad::Record { key: key(&id), value, publisher: None, expires: Instant::now().checked_add(life) };
             if let Ok(query) = self.swarm.behaviour_mut().dht.put_record(record, Quorum::One) {
                 self.dht.hosting.insert(query);
@@ -492,7 +488,7 @@ impl Driver {
     /// What is kept under an id.
     pub(super) fn kept_record(&mut self, id: &LookupId) -> Option<Vec<u8>> {
         let kept = self.swarm.behaviour_mut().dht.store_mut().get(&key(id)).map(|kept| kept.into_owned())?;
-        Item::read(&kept.value, now()).ok().map(|_| kept.value)
+        Item::read(&kept.value, SystemClock.now()).ok().map(|_| kept.value)
     }
 
     /// Who brings something by a connection.
@@ -512,7 +508,7 @@ impl Driver {
     }
 
     fn keep_under(&mut self, wanted: Option<&RecordKey>, value: Vec<u8>, giver: Giver) -> Kept {
-        let now = now();
+        let now = SystemClock.now();
         if !self.dht.givers.may_bring(now, giver) {
             return Kept::Full;
         }

@@ -5,10 +5,10 @@
 //! time-out, the turn among other dials, and the answer to the core.
 
 use crate::net::address::Target;
-use crate::net::driver::Request;
 use crate::net::limits::HEAD_START;
 use crate::net::links::{Place, Pulse, Shared};
 use crate::net::names;
+use crate::net::request::Request;
 use libp2p::swarm::ConnectionId;
 use libp2p::{PeerId as TransportId, Stream};
 use std::collections::{HashSet, VecDeque};

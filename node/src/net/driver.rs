@@ -3,14 +3,16 @@
 //! It never waits for the core: what must wait (a full input queue) waits in a task of its
 //! own. Streams go from here to the tasks that serve links; bytes never pass through.
 
-use crate::net::address::{Endpoint, Target, is_circuit, relay_of};
+use crate::net::address::{Endpoint, is_circuit, relay_of};
 use crate::net::dht::{self, Dht};
-use crate::net::dial::{Opened, Race};
+use crate::net::dial::Race;
 use crate::net::forward::Forward;
 use crate::net::limits::RESERVE_PAUSE;
 use crate::net::links::{Shared, lock};
+use crate::net::listening::Listening;
 use crate::net::lookup::Lookups;
 use crate::net::names::Place;
+use crate::net::request::Request;
 use crate::net::streams::StreamsEvent;
 use crate::net::swarm::{Behaviour, BehaviourEvent};
 use futures::StreamExt;
@@ -23,79 +25,11 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use symbolon_core::seam::{Address, Look};
-use symbolon_presence::id::LookupId;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 mod races;
 pub(super) mod rekey;
-
-/// What the task is asked.
-#[derive(Debug)]
-pub(super) enum Request {
-    /// Dial all of these that lead through a relay, or all others; the first stream is the
-    /// answer. A connection that stands already with somebody expected there is taken at once.
-    /// Dropped unanswered when all fail.
-    Race { targets: Vec<Target>, by_relay: bool, answer: oneshot::Sender<Opened> },
-    /// Ask the other end of a connection to forward connections to this node, and go on asking.
-    Reserve(ConnectionId),
-    /// Punch a hole to whoever is behind a forwarded connection, or no longer; numbered like
-    /// [`Request::Publish`].
-    Punch(u64, ConnectionId, bool),
-    /// Draw another transport key, or begin again under it.
-    Rekey(bool),
-    /// Let these records be found; numbered, as the last one counts.
-    Publish(u64, Vec<Vec<u8>>, Vec<Vec<u8>>),
-    /// Let a record of somebody else be found.
-    Host(u64, Vec<u8>),
-    /// Look for a record; these servers may have it, too.
-    Resolve(LookupId, Look),
-    /// Our lookup servers; numbered like [`Request::Publish`].
-    /// Each by its addresses and by the sockets that these lead to.
-    Lookups(u64, Vec<(Vec<Address>, Vec<Address>)>),
-    /// Where DHT servers may be.
-    Bootstrap(Vec<Multiaddr>),
-    /// Who makes up the DHT of the LAN; numbered like [`Request::Publish`].
-    Neighbours(u64, Option<Vec<Address>>),
-    /// Tell again where they are.
-    Servers,
-    /// Take no more links.
-    Hush,
-    /// Close all connections and end.
-    Stop(oneshot::Sender<()>),
-}
-
-/// Where the node listens, as far as known.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Listening {
-    pub(super) endpoints: Vec<Endpoint>,
-    /// Where relays forward connections to this node.
-    pub(super) circuits: Vec<Place>,
-    /// Where they will forward under the next key, or soon do after it has become this one.
-    pub(super) promised: Vec<Place>,
-    /// Whether the next key is about to take over.
-    pub(super) is_leaving: bool,
-    /// The sockets are being opened again: nothing of this is announced yet.
-    pub(super) is_quiet: bool,
-    /// Listeners that have not said anything yet.
-    pub(super) pending: usize,
-    /// What ended a listener.
-    pub(super) failed: Option<io::ErrorKind>,
-}
-
-impl Listening {
-    /// The circuits to be announced.
-    pub(super) fn forwarded(&self) -> Vec<Place> {
-        let mut told = self.promised.clone();
-        if !self.is_leaving {
-            told.extend(self.circuits.iter().cloned());
-        }
-        told.sort();
-        told.dedup();
-        told
-    }
-}
 
 /// One connection that stands.
 #[derive(Debug)]

@@ -2,8 +2,8 @@
 
 use crate::net::address::{Target, dialable};
 use crate::net::dial;
-use crate::net::driver::Request;
 use crate::net::links::Shared;
+use crate::net::request::Request;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use symbolon_core::seam::{Address, CloseReason, DialId, LinkId, Look, NetAction};

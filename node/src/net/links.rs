@@ -7,10 +7,10 @@
 
 use crate::net::address::transport_key;
 use crate::net::door::{Bounds, Door, Source};
-use crate::net::driver::Request;
 use crate::net::limits::Limits;
 use crate::net::link::{self, Link};
 use crate::net::names::Names;
+use crate::net::request::Request;
 use futures::{AsyncRead, AsyncWrite};
 use libp2p::PeerId as TransportId;
 use libp2p::Stream;

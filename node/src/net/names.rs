@@ -6,9 +6,9 @@
 //! name.
 
 use crate::net::address::{Carrier, Endpoint, Target, reaches_far, read_port, with_port};
-use crate::net::driver::Request;
 use crate::net::limits::{ADDRESSES_MAX, NAMES_AGAIN, NAMES_SOON, RESOLVE_TIME, RESOLVED_MAX, RESOLVING_MAX};
 use crate::net::links::{Shared, lock};
+use crate::net::request::Request;
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId as TransportId};
 use std::net::IpAddr;

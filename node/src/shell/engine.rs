@@ -2,10 +2,13 @@
 //!
 //! Whatever a turn wants done outside comes back only after its commit.
 
-use super::{Clock, LoadFailed, Machine, Parts, RunError, TurnCipher, TurnFailed};
+use super::error::RunError;
+use super::parts::{LoadFailed, Machine, Parts, TurnCipher};
+use crate::clock::Clock;
 use crate::store::{OpenError, Store, StoreError, Turn};
 use std::rc::Rc;
 use std::time::Duration;
+use symbolon_core::TurnFailed;
 use symbolon_core::seam::{Action, Event, Input};
 use symbolon_core::world::{CipherError, ShelfError, ShelfMut, World};
 use symbolon_presence::time::{SECOND, Timestamp};

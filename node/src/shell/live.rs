@@ -1,6 +1,6 @@
 //! The real parts of the turn loop: [`Core`], MLS rooms, libp2p.
 
-use super::{LoadFailed, Machine, Parts, Transport, TurnCipher};
+use super::parts::{LoadFailed, Machine, Parts, Transport, TurnCipher};
 use crate::lan::LanHandle;
 use crate::mls::{MlsCipher, MlsRows, RowsError};
 use crate::net::NetHandle;

@@ -4,6 +4,7 @@
 mod fake;
 
 use super::*;
+use crate::clock::SystemClock;
 use crate::folder::Folder;
 use crate::handle::{COMMAND_QUEUE, EVENT_QUEUE, NodeHandle};
 use crate::health::{Health, Watched};
@@ -13,8 +14,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use symbolon_core::command::{Command, Who};
-use symbolon_core::seam::LinkId;
+use symbolon_core::seam::{Event, LinkId};
 use symbolon_core::table::Table;
+use symbolon_core::world::Shelf;
 use symbolon_presence::time::{HOUR, MINUTE, SECOND};
 
 /// A loop before and while it runs.

@@ -7,12 +7,11 @@ use super::OpenError;
 use super::pages::{PAGE, PageSeal, SALT};
 use super::wal::{self, Wal, WalError};
 use crate::folder::key::StoreKey;
-use crate::health::Progress;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -22,6 +21,15 @@ use tokio::sync::oneshot;
 const BATCH: u32 = 64;
 /// Pages looked at to tell a damaged store from a file that is none.
 const SAMPLE: u32 = 64;
+
+/// How far the store's pages have been checked since the start.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Pages found whole.
+    pub checked: AtomicU32,
+    /// Pages there were at the start.
+    pub pages: AtomicU32,
+}
 
 /// A file that is being checked.
 pub(super) struct Survey {

@@ -4,9 +4,10 @@
 //! key changes when a friend is taken out. Two QUIC sockets cannot share a port: the old swarm is
 //! gone before the new one listens, and for a moment nobody can be reached.
 
-use super::{Driver, Listening};
+use super::Driver;
 use crate::net::address::Endpoint;
 use crate::net::limits::{PROMISE, SOCKETS_FREE};
+use crate::net::listening::Listening;
 use crate::net::swarm;
 use futures::StreamExt;
 use libp2p::identity::Keypair;

@@ -1,15 +1,18 @@
 //! The machine, cipher, transport and clock of the loop's tests.
 
 use super::super::*;
+use crate::clock::SystemClock;
 use crate::store::MlsTable;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use symbolon_core::TurnFailed;
 use symbolon_core::command::{Command, StatusView};
-use symbolon_core::seam::Warning;
-use symbolon_core::table::Table;
+use symbolon_core::seam::{Announcement, Event, NetAction, Network, Warning};
+use symbolon_core::table::{Change, Table};
 use symbolon_core::world::*;
 use symbolon_presence::id::{EpochId, RoomId};
+use symbolon_presence::time::Timestamp;
 
 /// What tests see of the machines and tell them.
 #[derive(Clone, Default)]

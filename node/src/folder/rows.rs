@@ -1,0 +1,71 @@
+//! The rows of the store that are neither core's nor the relay machine's: what a node must know
+//! of its folder before its machine is loaded.
+
+use crate::store::{Store, StoreError};
+use symbolon_core::table::{Change, Table};
+use symbolon_core::world::{Shelf, ShelfMut};
+use symbolon_presence::kdf::Secret;
+
+/// The row of [`Table::Meta`] with the listen port that was drawn once (2 bytes, big-endian).
+const PORT_ROW: &[u8] = b"port";
+/// The row of [`Table::Meta`] with what a relay announces, as multiaddr texts, one a line.
+const ANNOUNCE_ROW: &[u8] = b"announce";
+/// The row of [`Table::Meta`] with the seed of a relay's transport key.
+const TRANSPORT_ROW: &[u8] = b"transport";
+/// The row of [`Table::Meta`] that a person's folder has.
+const IDENTITY_ROW: &[u8] = b"identity";
+/// The row of [`Table::Meta`] that a relay's folder has: its keys.
+pub(crate) const RELAY_ROW: &[u8] = b"relay";
+
+/// What must be known of a store before its machine is loaded.
+pub(crate) struct Kept {
+    /// The listen port that was drawn once.
+    pub port: Option<u16>,
+    /// The transport key that was drawn once: a relay's.
+    pub transport: Option<Secret>,
+    /// Where a relay is reached, as its owner said last.
+    pub announce: Vec<String>,
+    /// Whether it is a relay's.
+    pub is_relay: bool,
+    /// Whether it is a person's.
+    pub is_person: bool,
+}
+
+impl Kept {
+    pub(crate) fn read(store: &Store) -> Result<Self, StoreError> {
+        let turn = store.begin()?;
+        let row = |name| turn.get(Table::Meta, name).map_err(|error| StoreError::Failed(error.0));
+        let (port, transport, announce) = (row(PORT_ROW)?, row(TRANSPORT_ROW)?, row(ANNOUNCE_ROW)?);
+        let has = |name| row(name).is_ok_and(|row| row.is_some());
+        let (is_relay, is_person) = (has(RELAY_ROW), has(IDENTITY_ROW));
+        turn.rollback();
+        Ok(Self {
+            port: port.and_then(|bytes| bytes.try_into().ok()).map(u16::from_be_bytes),
+            transport: transport.and_then(|bytes| bytes.try_into().ok()).map(Secret::from_bytes),
+            announce: announce
+                .and_then(|bytes| String::from_utf8(bytes).ok())
+                .map_or_else(Vec::new, |text| text.lines().map(str::to_owned).collect()),
+            is_relay,
+            is_person,
+        })
+    }
+
+    pub(crate) fn write_port(store: &Store, port: u16) -> Result<(), StoreError> {
+        Self::write(store, PORT_ROW, port.to_be_bytes().to_vec())
+    }
+
+    pub(crate) fn write_transport(store: &Store, key: &Secret) -> Result<(), StoreError> {
+        Self::write(store, TRANSPORT_ROW, key.expose().to_vec())
+    }
+
+    pub(crate) fn write_announce(store: &Store, announce: &[String]) -> Result<(), StoreError> {
+        Self::write(store, ANNOUNCE_ROW, announce.join("\n").into_bytes())
+    }
+
+    fn write(store: &Store, row: &[u8], value: Vec<u8>) -> Result<(), StoreError> {
+        let mut turn = store.begin()?;
+        let change = Change::Put(Table::Meta, row.to_vec(), value);
+        turn.apply(&change).map_err(|error| StoreError::Failed(error.0))?;
+        turn.commit()
+    }
+}
