@@ -19,7 +19,6 @@ pub mod api;
 pub mod claim;
 pub mod door;
 pub mod key;
-pub(crate) mod rows;
 pub(crate) mod write;
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};

@@ -21,6 +21,7 @@ mod discreet;
 mod door;
 mod doorkeeper;
 mod driver;
+mod endpoint;
 mod environment;
 mod forward;
 mod frame;
@@ -31,13 +32,18 @@ mod limits;
 mod link;
 mod links;
 mod listening;
+mod lock;
 mod lookup;
 mod memory;
 mod names;
 mod neighbours;
+mod place;
 mod porch;
 mod port;
+mod pulse;
 mod punch;
+mod reach;
+mod refresh;
 mod request;
 mod seen;
 mod split;
@@ -46,16 +52,18 @@ mod swarm;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use address::{Carrier, is_public, pinned_address};
 pub use address::{address_from_text, address_to_text, server_address_from_text};
+pub(crate) use address::{is_public, pinned_address};
+pub(crate) use endpoint::Carrier;
 pub(crate) use environment::room_for_connections;
 pub use environment::{KeyLogSet, harden_environment};
 pub use handle::NetHandle;
 pub use limits::Limits;
 
-use address::{Endpoint, announced};
+use address::announced;
 use driver::Driver;
 use driver::rekey::Plan;
+use endpoint::Endpoint;
 use limits::{ANNOUNCE_MAX, COMMAND_QUEUE, LISTEN_MAX};
 use links::Shared;
 use listening::Listening;
@@ -215,7 +223,7 @@ impl Net {
         }
         let announcer = tokio::spawn(announce(shared.clone(), public, listening.clone(), with_loopback, lan_port));
         shared.names.bootstrap(servers);
-        let names = tokio::spawn(names::refresh(shared.clone()));
+        let names = tokio::spawn(refresh::refresh(shared.clone()));
         let handle = NetHandle::new(shared, Handle::current());
         Ok(Self { handle, keys, everywhere, lan_port, port: chosen.port, port_moved: chosen.moved, listening, driver, announcer, names })
     }
@@ -310,7 +318,7 @@ fn parse_listen(listen: &[String]) -> Result<Vec<Endpoint>, NetError> {
     listen.iter().enumerate().map(parse).collect()
 }
 
-fn parse_announced(announced: &[String]) -> Result<Vec<names::Place>, NetError> {
+fn parse_announced(announced: &[String]) -> Result<Vec<place::Place>, NetError> {
     if announced.len() > ANNOUNCE_MAX {
         return Err(NetError::BadAnnounce(ANNOUNCE_MAX));
     }
@@ -318,7 +326,7 @@ fn parse_announced(announced: &[String]) -> Result<Vec<names::Place>, NetError> 
     announced.iter().enumerate().map(parse).collect()
 }
 
-fn parse_servers(bootstrap: &[String]) -> Result<Vec<names::Place>, NetError> {
+fn parse_servers(bootstrap: &[String]) -> Result<Vec<place::Place>, NetError> {
     if bootstrap.len() > LISTEN_MAX {
         return Err(NetError::BadBootstrap(LISTEN_MAX));
     }
@@ -362,7 +370,7 @@ async fn wait_for_listeners(listening: &mut watch::Receiver<Listening>, everywhe
 /// Tells the core where this node is, whenever that changes or is asked for.
 async fn announce(
     shared: Arc<Shared>,
-    public: Vec<names::Place>,
+    public: Vec<place::Place>,
     mut listening: watch::Receiver<Listening>,
     with_loopback: bool,
     lan_port: Option<u16>,

@@ -8,10 +8,10 @@ mod machine;
 
 use crate::clock::SystemClock;
 use crate::folder;
-use crate::folder::rows::Kept;
 use crate::health::Vitals;
 use crate::net::{Limits, Net, NetConfig, is_public};
 use crate::run::errors::{internal, net_error, shell_error, store_error};
+use crate::run::kept::Kept;
 use crate::run::open::{open_store, read_passphrase};
 use crate::run::{RunError, STOP_TIMEOUT, Signals};
 use crate::shell::live::Ways;
@@ -20,7 +20,6 @@ use crate::store::Store;
 use machine::{Facts, RelayParts};
 use std::path::PathBuf;
 use std::sync::Arc;
-use symbolon_core::seam::Input;
 use symbolon_presence::kdf::Secret;
 use symbolon_relay::machine::Policy;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -91,7 +90,17 @@ pub async fn run(config: RelayConfig, ready: impl FnOnce(&RelayReady)) -> Result
     let path = config.data.clone();
     let (locked, store) = tokio::task::spawn_blocking(move || open_store(&path, passphrase.as_ref())).await.map_err(|_| internal())??;
     let (input_sender, inputs) = mpsc::channel(INPUT_QUEUE);
-    let net = start_net(&config, &store, input_sender).await?;
+    let kept = Kept::read(&store).map_err(|error| store_error(&error))?;
+    let wanted = net_config(&config, &kept, &store)?;
+    let announce = wanted.announce.clone();
+    let net = Net::start(wanted, input_sender).await.map_err(|error| net_error(&error))?;
+    if let Some(port) = net.port().filter(|port| Some(*port) != kept.port) {
+        Kept::write_port(&store, port).map_err(|error| store_error(&error))?;
+    }
+    // Kept once the transport has read it.
+    if announce != kept.announce {
+        Kept::write_announce(&store, &announce).map_err(|error| store_error(&error))?;
+    }
     // Nobody commands a relay yet, and nobody hears of events.
     let (commands_sender, commands) = mpsc::channel(1);
     let (events, _) = broadcast::channel(1);
@@ -143,9 +152,8 @@ pub async fn run(config: RelayConfig, ready: impl FnOnce(&RelayReady)) -> Result
     }
 }
 
-/// Starts the network under the key and at the port of the last start, if this is a relay's folder.
-async fn start_net(config: &RelayConfig, store: &Store, inputs: mpsc::Sender<Input>) -> Result<Net, RunError> {
-    let kept = Kept::read(store).map_err(|error| store_error(&error))?;
+/// The network under the key and at the port of the last start, if this is a relay's folder.
+fn net_config(config: &RelayConfig, kept: &Kept, store: &Store) -> Result<NetConfig, RunError> {
     if kept.is_person {
         return Err(RunError::new(
             "not_a_relay",
@@ -169,24 +177,15 @@ async fn start_net(config: &RelayConfig, store: &Store, inputs: mpsc::Sender<Inp
         [none] if none == "none" => Vec::new(),
         named => named.to_vec(),
     };
-    let net = NetConfig {
+    Ok(NetConfig {
         listen: config.listen.clone(),
         port: kept.port,
         forward: Some(transport),
         bootstrap: config.bootstrap.clone(),
-        announce: announce.clone(),
+        announce,
         limits: Limits::of_relay(),
         ..NetConfig::default()
-    };
-    let net = Net::start(net, inputs).await.map_err(|error| net_error(&error))?;
-    if let Some(port) = net.port().filter(|port| Some(*port) != kept.port) {
-        Kept::write_port(store, port).map_err(|error| store_error(&error))?;
-    }
-    // Kept once the transport has read it.
-    if announce != kept.announce {
-        Kept::write_announce(store, &announce).map_err(|error| store_error(&error))?;
-    }
-    Ok(net)
+    })
 }
 
 /// What the relay says of itself, its codes written into the folder.

@@ -6,6 +6,7 @@
 
 mod config;
 pub(crate) mod errors;
+pub(crate) mod kept;
 pub mod open;
 
 pub use config::RunConfig;

@@ -1,50 +1,13 @@
-//! Addresses: from text and bytes to what this transport can dial or listen on, and back.
-//!
-//! Only four shapes exist here: an IPv4 or IPv6 address with TCP, or with QUIC version 1; for
-//! dialling, a transport key may stand behind it that must be found there, and before a
-//! link-local one with TCP the interface that it stands on. And one of these behind which
-//! somebody is reached through a relay. A DNS name in the place of the IP address is read by
-//! [`names`](crate::net::names), for what users, links and friends name. Everything else that a
-//! multiaddr can say is refused.
+//! Addresses as users write them and as the core keeps them: read, written, chosen to be told.
 
+use crate::net::endpoint::{Carrier, Endpoint, Target};
 use crate::net::limits::{ADDRESS_TEXT_MAX, ADDRESSES_LOOKED_AT, ADDRESSES_MAX, ANNOUNCE_MAX, CIRCUITS_TOLD};
-use crate::net::names::Place;
-use if_addrs::IfAddr;
-use libp2p::multiaddr::Protocol;
+use crate::net::place::Place;
+use crate::net::reach::{Reach, reach};
 use libp2p::{Multiaddr, PeerId as TransportId};
 use std::net::IpAddr;
-use symbolon_core::command::Path;
 use symbolon_core::seam::Address;
 use symbolon_presence::id::PublicKeyBytes;
-
-/// A socket address and what is spoken there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Endpoint {
-    pub(super) ip: IpAddr,
-    /// QUIC sorts before TCP.
-    pub(super) carrier: Carrier,
-    pub(super) port: u16,
-    /// The index of the interface, for IPv6 link-local addresses.
-    pub(super) zone: Option<u32>,
-    /// Who must be found there; `None` takes anybody.
-    pub(super) expects: Option<TransportId>,
-}
-
-/// What can be dialled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Target {
-    /// A socket.
-    Direct(Endpoint),
-    /// Somebody to whom a relay forwards (circuit relay v2); the relay's key is expected there.
-    Circuit { relay: Endpoint, to: TransportId },
-}
-
-/// What carries the connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Carrier {
-    Quic,
-    Tcp,
-}
 
 /// Reads the text of a multiaddr, for example `/ip4/0.0.0.0/udp/4001/quic-v1`.
 ///
@@ -98,214 +61,11 @@ pub(super) fn transport_key(id: &TransportId) -> Option<PublicKeyBytes> {
     Some(PublicKeyBytes(key.try_into_ed25519().ok()?.to_bytes()))
 }
 
-/// How the other end of a connection is reached, by its address, or by ours when it came to us:
-/// what a relay forwards is known by that.
-pub(super) fn path(local: Option<&Multiaddr>, remote: &Multiaddr) -> Path {
-    if is_circuit(remote) || local.is_some_and(is_circuit) {
-        return Path::Relay;
-    }
-    if is_near(remote) { Path::Lan } else { Path::Direct }
-}
-
-/// Through whom an address leads.
-#[allow(clippy::wildcard_enum_match_arm, reason = "no other part of an address names a relay")]
-pub(super) fn relay_of(address: &Multiaddr) -> Option<TransportId> {
-    let before = address.iter().take_while(|part| *part != Protocol::P2pCircuit).last();
-    match before {
-        Some(Protocol::P2p(relay)) if is_circuit(address) => Some(relay),
-        _ => None,
-    }
-}
-
-/// Where the relay of an address that leads through one is, and who it is, if that is said.
-#[allow(clippy::wildcard_enum_match_arm, reason = "a relay that is not at an IP address is none of ours")]
-pub(super) fn relay_place(address: &Multiaddr) -> Option<(IpAddr, Option<TransportId>)> {
-    let ip = match address.iter().next()? {
-        Protocol::Ip4(ip) => IpAddr::V4(ip),
-        Protocol::Ip6(ip) => IpAddr::V6(ip),
-        _ => return None,
-    };
-    is_circuit(address).then(|| (ip, relay_of(address)))
-}
-
-/// Whether an address that somebody names can be of a machine beyond theirs: one of the own
-/// machine only where they are on it, too, one of a cable never.
-pub(super) fn is_far_enough(named: IpAddr, theirs: IpAddr) -> bool {
-    match reach(named) {
-        Reach::Global | Reach::Private => true,
-        Reach::LinkLocal => false,
-        Reach::Loopback => reach(theirs) == Reach::Loopback,
-    }
-}
-
-/// Whether an address leads through a relay.
-pub(super) fn is_circuit(address: &Multiaddr) -> bool {
-    address.iter().any(|part| part == Protocol::P2pCircuit)
-}
-
-/// Whether the other end of a connection is on a network that this machine is attached to.
-#[allow(clippy::wildcard_enum_match_arm, reason = "a connection to anything that libp2p knows but an IP address is far")]
-fn is_near(remote: &Multiaddr) -> bool {
-    let ip = |part| match part {
-        Protocol::Ip4(ip) => Some(IpAddr::V4(ip)),
-        Protocol::Ip6(ip) => Some(IpAddr::V6(ip)),
-        _ => None,
-    };
-    // A zone may stand before it.
-    let Some(endpoint) = remote.iter().take(2).find_map(ip) else {
-        return false;
-    };
-    match reach(endpoint) {
-        Reach::Loopback => false,
-        Reach::LinkLocal => true,
-        Reach::Private | Reach::Global => {
-            if_addrs::get_if_addrs().unwrap_or_default().iter().any(|interface| match (&interface.addr, endpoint) {
-                (IfAddr::V4(own), IpAddr::V4(other)) => {
-                    let mask = u32::from(own.netmask);
-                    mask != 0 && u32::from(own.ip) & mask == u32::from(other) & mask
-                }
-                (IfAddr::V6(own), IpAddr::V6(other)) => {
-                    let mask = u128::from(own.netmask);
-                    mask != 0 && u128::from(own.ip) & mask == u128::from(other) & mask
-                }
-                (IfAddr::V4(_), IpAddr::V6(_)) | (IfAddr::V6(_), IpAddr::V4(_)) => false,
-            })
-        }
-    }
-}
-
 /// The text of an address, as [`address_from_text`] reads it.
 ///
 /// `None` when the address is too long or not of a kind that this transport knows.
 pub fn address_to_text(address: &Address) -> Option<String> {
     Place::from_address(address).map(|place| place.multiaddr().to_string())
-}
-
-impl Target {
-    pub(super) fn from_multiaddr(address: &Multiaddr) -> Option<Self> {
-        if !is_circuit(address) {
-            return Endpoint::from_multiaddr(address).map(Self::Direct);
-        }
-        let relay = address.iter().take_while(|part| *part != Protocol::P2pCircuit).collect();
-        let mut behind = address.iter().skip_while(|part| *part != Protocol::P2pCircuit).skip(1);
-        let (Some(Protocol::P2p(to)), None) = (behind.next(), behind.next()) else { return None };
-        // A relay without its key could be anybody, who would learn whom we look for.
-        let relay = Endpoint::from_multiaddr(&relay).filter(|relay| relay.expects.is_some() && relay.zone.is_none())?;
-        Some(Self::Circuit { relay, to })
-    }
-
-    pub(super) fn multiaddr(self) -> Multiaddr {
-        match self {
-            Self::Direct(endpoint) => endpoint.multiaddr(),
-            Self::Circuit { relay, to } => relay.multiaddr().with(Protocol::P2pCircuit).with(Protocol::P2p(to)),
-        }
-    }
-
-    /// Who must be found there; `None` takes anybody.
-    pub(super) fn expects(self) -> Option<TransportId> {
-        match self {
-            Self::Direct(endpoint) => endpoint.expects,
-            Self::Circuit { to, .. } => Some(to),
-        }
-    }
-
-    /// The same circuit to somebody else; none where no relay is between.
-    pub(super) fn renamed(self, to: TransportId) -> Option<Self> {
-        match self {
-            Self::Direct(_) => None,
-            Self::Circuit { relay, .. } => Some(Self::Circuit { relay, to }),
-        }
-    }
-
-    pub(super) fn is_circuit(self) -> bool {
-        matches!(self, Self::Circuit { .. })
-    }
-
-    pub(super) fn address(self) -> Address {
-        Address(self.multiaddr().to_vec())
-    }
-
-    pub(super) fn is_dialable(self) -> bool {
-        match self {
-            Self::Direct(endpoint) => endpoint.is_dialable(),
-            Self::Circuit { relay, .. } => relay.is_dialable(),
-        }
-    }
-}
-
-/// Reads what follows the host in an address: carrier, port, and the transport key that is expected there.
-#[allow(clippy::wildcard_enum_match_arm, reason = "all that libp2p knows or will know beside these shapes is refused")]
-pub(super) fn read_port<'a>(parts: &mut impl Iterator<Item = Protocol<'a>>) -> Option<(Carrier, u16, Option<TransportId>)> {
-    let (carrier, port) = match parts.next()? {
-        Protocol::Tcp(port) => (Carrier::Tcp, port),
-        Protocol::Udp(port) if parts.next() == Some(Protocol::QuicV1) => (Carrier::Quic, port),
-        _ => return None,
-    };
-    match parts.next() {
-        None => Some((carrier, port, None)),
-        Some(Protocol::P2p(key)) => Some((carrier, port, Some(key))),
-        Some(_) => None,
-    }
-}
-
-/// Puts behind a host what [`read_port`] reads.
-pub(super) fn with_port(host: Multiaddr, carrier: Carrier, port: u16, expects: Option<TransportId>) -> Multiaddr {
-    let socket = match carrier {
-        Carrier::Quic => host.with(Protocol::Udp(port)).with(Protocol::QuicV1),
-        Carrier::Tcp => host.with(Protocol::Tcp(port)),
-    };
-    match expects {
-        Some(key) => socket.with(Protocol::P2p(key)),
-        None => socket,
-    }
-}
-
-impl Endpoint {
-    pub(super) fn from_text(text: &str) -> Option<Self> {
-        if text.len() > ADDRESS_TEXT_MAX {
-            return None;
-        }
-        Self::from_multiaddr(&text.parse().ok()?).filter(|endpoint| endpoint.expects.is_none() && endpoint.zone.is_none())
-    }
-
-    #[allow(clippy::wildcard_enum_match_arm, reason = "all that libp2p knows or will know beside these four shapes is refused")]
-    pub(super) fn from_multiaddr(address: &Multiaddr) -> Option<Self> {
-        let mut parts = address.iter().peekable();
-        let zone = match parts.peek()? {
-            Protocol::Ip6zone(zone) => Some(zone.parse::<u32>().ok()?),
-            _ => None,
-        };
-        if zone.is_some() {
-            parts.next();
-        }
-        let ip = match parts.next()? {
-            Protocol::Ip4(ip) => IpAddr::V4(ip),
-            Protocol::Ip6(ip) => IpAddr::V6(ip),
-            _ => return None,
-        };
-        let (carrier, port, expects) = read_port(&mut parts)?;
-        if parts.next().is_some() {
-            return None;
-        }
-        let fits = zone.is_none_or(|_| carrier == Carrier::Tcp && reach(ip) == Reach::LinkLocal && ip.is_ipv6());
-        fits.then_some(Self { ip, carrier, port, zone, expects })
-    }
-
-    pub(super) fn multiaddr(self) -> Multiaddr {
-        let zone = self.zone.map(|zone| Protocol::Ip6zone(zone.to_string().into()));
-        let base = zone.map_or_else(Multiaddr::empty, |zone| Multiaddr::empty().with(zone)).with(self.ip.into());
-        with_port(base, self.carrier, self.port, self.expects)
-    }
-
-    pub(super) fn address(self) -> Address {
-        Address(self.multiaddr().to_vec())
-    }
-
-    /// Whether somebody could answer there.
-    pub(super) fn is_dialable(self) -> bool {
-        let broadcast = matches!(self.ip, IpAddr::V4(ip) if ip.is_broadcast());
-        self.port != 0 && !self.ip.is_unspecified() && !self.ip.is_multicast() && !broadcast
-    }
 }
 
 /// What of a dial's addresses can be tried: each once, at most [`ADDRESSES_MAX`], in order.
@@ -317,33 +77,6 @@ pub(super) fn dialable(addresses: &[Address]) -> Vec<Place> {
         }
     }
     chosen
-}
-
-/// How far an address reaches; what reaches further is better.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Reach {
-    Global,
-    Private,
-    LinkLocal,
-    Loopback,
-}
-
-/// Whether an address may be of a machine beyond the own network.
-pub(super) fn reaches_far(endpoint: &Endpoint) -> bool {
-    reach(endpoint.ip) == Reach::Global
-}
-
-fn reach(ip: IpAddr) -> Reach {
-    match ip {
-        IpAddr::V4(ip) if ip.is_loopback() => Reach::Loopback,
-        IpAddr::V4(ip) if ip.is_link_local() => Reach::LinkLocal,
-        // 100.64.0.0/10 is shared address space behind carrier NAT (RFC 6598).
-        IpAddr::V4(ip) if ip.is_private() || (ip.octets()[0] == 100 && ip.octets()[1] & 0xc0 == 64) => Reach::Private,
-        IpAddr::V6(ip) if ip.is_loopback() => Reach::Loopback,
-        IpAddr::V6(ip) if ip.is_unicast_link_local() => Reach::LinkLocal,
-        IpAddr::V6(ip) if ip.is_unique_local() => Reach::Private,
-        IpAddr::V4(_) | IpAddr::V6(_) => Reach::Global,
-    }
 }
 
 /// The addresses to tell the core, best first: global, private, link-local; each IP with
@@ -397,6 +130,8 @@ pub(super) fn announced(named: &[Place], listening: &[Endpoint], circuits: &[Pla
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
+    use crate::net::reach::path;
+    use symbolon_core::command::Path;
 
     fn endpoints(texts: &[&str]) -> Vec<Endpoint> {
         texts.iter().map(|text| Endpoint::from_text(text).unwrap()).collect()

@@ -9,15 +9,15 @@
 //! that were met are remembered.
 
 use crate::clock::{Clock, SystemClock};
-use crate::net::address::Endpoint;
 use crate::net::door::Source;
 use crate::net::driver::Driver;
+use crate::net::endpoint::Endpoint;
 use crate::net::givers::{Giver, Givers};
 use crate::net::limits::{
     DHT_ANSWERS_MAX, DHT_CALL_PAUSE, DHT_CALLED_MAX, DHT_HOSTED_AT_ONCE, DHT_HOSTED_MAX, DHT_OWN_MAX, DHT_QUERIES_MAX, DHT_QUERY,
     DHT_REMEMBERED_MAX, Limits, NEIGHBOURS_BYTES, NEIGHBOURS_RECORDS,
 };
-use crate::net::links::lock;
+use crate::net::lock::lock;
 use crate::net::neighbours::Neighbours;
 use libp2p::kad::store::{MemoryStore, MemoryStoreConfig, RecordStore};
 use libp2p::kad::{

@@ -4,10 +4,11 @@
 //! The race itself runs in the task that owns the swarm; here is what surrounds it: the
 //! time-out, the turn among other dials, and the answer to the core.
 
-use crate::net::address::Target;
+use crate::net::endpoint::Target;
 use crate::net::limits::HEAD_START;
-use crate::net::links::{Place, Pulse, Shared};
-use crate::net::names;
+use crate::net::links::{Place, Shared};
+use crate::net::place;
+use crate::net::pulse::Opened;
 use crate::net::request::Request;
 use libp2p::swarm::ConnectionId;
 use libp2p::{PeerId as TransportId, Stream};
@@ -15,14 +16,11 @@ use std::collections::{HashSet, VecDeque};
 use std::pin::pin;
 use std::sync::Arc;
 use symbolon_core::seam::DialId;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-/// A stream of our own, and what it occupies on its connection.
-pub(super) type Opened = (Stream, OwnedSemaphorePermit, Pulse);
-
 /// Tries the places and serves the link that comes of it until it ends.
-pub(super) async fn dial(shared: Arc<Shared>, dial: DialId, generation: u64, places: Vec<names::Place>) {
+pub(super) async fn dial(shared: Arc<Shared>, dial: DialId, generation: u64, places: Vec<place::Place>) {
     let won = timeout(shared.limits.dial, open(&shared, places)).await;
     match won.ok().flatten() {
         Some((stream, place)) => {
@@ -32,14 +30,14 @@ pub(super) async fn dial(shared: Arc<Shared>, dial: DialId, generation: u64, pla
     }
 }
 
-async fn open(shared: &Shared, places: Vec<names::Place>) -> Option<(Stream, Place)> {
+async fn open(shared: &Shared, places: Vec<place::Place>) -> Option<(Stream, Place)> {
     let room = shared.outbound_place()?;
     let _turn = shared.dial_room.acquire().await.ok()?;
     let (mut targets, mut by_name) = (Vec::new(), Vec::new());
     for place in places {
         match place {
-            names::Place::Target(target) => targets.push(target),
-            names::Place::Named(_) => by_name.push(place),
+            place::Place::Target(target) => targets.push(target),
+            place::Place::Named(_) => by_name.push(place),
         }
     }
     let (stream, connection, pulse) = if by_name.is_empty() {

@@ -3,15 +3,17 @@
 //! It never waits for the core: what must wait (a full input queue) waits in a task of its
 //! own. Streams go from here to the tasks that serve links; bytes never pass through.
 
-use crate::net::address::{Endpoint, is_circuit, relay_of};
 use crate::net::dht::{self, Dht};
 use crate::net::dial::Race;
+use crate::net::endpoint::Endpoint;
 use crate::net::forward::Forward;
 use crate::net::limits::RESERVE_PAUSE;
-use crate::net::links::{Shared, lock};
+use crate::net::links::Shared;
 use crate::net::listening::Listening;
+use crate::net::lock::lock;
 use crate::net::lookup::Lookups;
-use crate::net::names::Place;
+use crate::net::place::Place;
+use crate::net::reach::{is_circuit, relay_of};
 use crate::net::request::Request;
 use crate::net::streams::StreamsEvent;
 use crate::net::swarm::{Behaviour, BehaviourEvent};

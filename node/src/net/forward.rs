@@ -10,7 +10,7 @@
 
 use crate::net::door::{Door, Share, Source};
 use crate::net::limits::{CIRCUIT_PAUSE, CIRCUIT_SOURCES_MAX, Limits};
-use crate::net::links::lock;
+use crate::net::lock::lock;
 use libp2p::core::transport::PortUse;
 use libp2p::core::{Endpoint, Multiaddr};
 use libp2p::swarm::{

@@ -1,7 +1,8 @@
 //! What the core wants done on the network, handed to the tasks that do it.
 
-use crate::net::address::{Target, dialable};
+use crate::net::address::dialable;
 use crate::net::dial;
+use crate::net::endpoint::Target;
 use crate::net::links::Shared;
 use crate::net::request::Request;
 use std::sync::Arc;

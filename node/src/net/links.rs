@@ -5,24 +5,22 @@
 //! together with the queueing, so each link has one beginning and at most one end, and
 //! nothing is queued for a link after `close` or `reset` has returned.
 
-use crate::net::address::transport_key;
-use crate::net::door::{Bounds, Door, Source};
+use crate::net::door::{Bounds, Door};
 use crate::net::limits::Limits;
 use crate::net::link::{self, Link};
+use crate::net::lock::lock;
 use crate::net::names::Names;
+use crate::net::pulse::Pulse;
 use crate::net::request::Request;
 use futures::{AsyncRead, AsyncWrite};
 use libp2p::PeerId as TransportId;
 use libp2p::Stream;
 use libp2p::swarm::ConnectionId;
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
-use symbolon_core::command::Path;
-use symbolon_core::seam::{self, DialId, Input, LinkId, TransportKeys};
-use symbolon_presence::id::PublicKeyBytes;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use symbolon_core::seam::{self, DialId, Input, LinkId};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 
 /// What the handle, the swarm's task and the links' tasks share.
 #[derive(Debug)]
@@ -78,67 +76,6 @@ pub(super) struct Place {
     pub(super) _connection: OwnedSemaphorePermit,
     /// Signs of life on the connection.
     pub(super) pulse: Pulse,
-}
-
-/// The signs of life on one connection, shared by its links and the task that watches it.
-#[derive(Debug, Clone)]
-pub(super) struct Pulse {
-    born: Instant,
-    /// Milliseconds from `born` to the last sign of life.
-    heard: Arc<AtomicU64>,
-    /// Whether the connection ever had a link.
-    used: Arc<AtomicBool>,
-    /// Set once, when the connection is given up.
-    dead: watch::Sender<bool>,
-    /// How the other end is reached.
-    pub(super) path: Path,
-    /// The connection, and who proved to be at its other end.
-    pub(super) connection: ConnectionId,
-    pub(super) peer: TransportId,
-    /// Where it is.
-    pub(super) source: Source,
-    /// The keys of both ends.
-    keys: Option<TransportKeys>,
-}
-
-impl Pulse {
-    /// `own` is the key that the connection knows us by.
-    pub(super) fn new(path: Path, connection: ConnectionId, peer: TransportId, source: Source, own: PublicKeyBytes) -> Self {
-        let keys = transport_key(&peer).map(|other| TransportKeys { own, other });
-        let (heard, used) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
-        Self { born: Instant::now(), heard, used, dead: watch::Sender::new(false), path, connection, peer, source, keys }
-    }
-
-    /// Whether no link has been on the connection yet.
-    pub(super) fn is_fresh(&self) -> bool {
-        !self.used.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn heard(&self) {
-        let now = u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.heard.store(now, Ordering::Relaxed);
-    }
-
-    /// Gives the connection up: its links end now. Closing it in good order would wait for
-    /// a peer that answers nothing.
-    pub(super) fn give_up(&self) {
-        self.dead.send_replace(true);
-    }
-
-    async fn given_up(&self) {
-        // The sender lives as long as `self`.
-        let _ = self.dead.subscribe().wait_for(|dead| *dead).await;
-    }
-
-    /// How long nothing was heard.
-    pub(super) fn silence(&self) -> Duration {
-        self.born.elapsed().saturating_sub(Duration::from_millis(self.heard.load(Ordering::Relaxed)))
-    }
-}
-
-/// The tables are whole after every statement, so a panic elsewhere cannot spoil them.
-pub(super) fn lock<T>(table: &Mutex<T>) -> MutexGuard<'_, T> {
-    table.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Shared {
@@ -277,7 +214,7 @@ impl Shared {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        place.pulse.used.store(true, Ordering::Relaxed);
+        place.pulse.carries();
         let id = LinkId(self.next_link.fetch_add(1, Ordering::Relaxed));
         let link = Arc::new(Link::counted(&self.waiting));
         {

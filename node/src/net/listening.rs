@@ -1,7 +1,7 @@
 //! Where this node listens, and what of it is announced.
 
-use crate::net::address::Endpoint;
-use crate::net::names::Place;
+use crate::net::endpoint::Endpoint;
+use crate::net::place::Place;
 use std::io;
 
 /// Where the node listens, as far as known.

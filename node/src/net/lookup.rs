@@ -5,8 +5,8 @@
 //! DHT: whoever answers first helps, whoever lies or is silent costs time. A server keeps
 //! what it is given in the same store as what the DHT gives it.
 
-use crate::net::address::Endpoint;
 use crate::net::driver::Driver;
+use crate::net::endpoint::Endpoint;
 use crate::net::frame::write_frame;
 use crate::net::limits::{
     LOOKUP_AGAIN, LOOKUP_ASKED_MAX, LOOKUP_CALLS_MAX, LOOKUP_PAUSE, LOOKUP_PAUSE_MAX, LOOKUP_PLACES_MAX, LOOKUP_QUESTION, LOOKUP_STREAMS,

@@ -4,9 +4,9 @@
 //! A neighbour is a node that the LAN shows, friend's or stranger's; it sees records and their
 //! ids, as any server does. What is kept for others is little, and is dropped at the end.
 
-use crate::net::address::{Endpoint, reaches_far};
 use crate::net::dht::Dht;
 use crate::net::driver::Driver;
+use crate::net::endpoint::{Endpoint, reaches_far};
 use crate::net::limits::{DHT_CALL_PAUSE, NEIGHBOURS_CALLED_MAX};
 use libp2p::kad::Mode;
 use libp2p::swarm::dial_opts::DialOpts;

@@ -1,6 +1,6 @@
 //! The listen port: drawn once, kept by the caller, drawn again only when it is taken.
 
-use crate::net::address::{Carrier, Endpoint};
+use crate::net::endpoint::{Carrier, Endpoint};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 

@@ -14,8 +14,8 @@
 
 mod agree;
 
-use crate::net::address::relay_place;
 use crate::net::limits::{PUNCH_AGREEMENT, PUNCH_PAUSE, PUNCH_PAUSE_MAX, PUNCH_SOON, PUNCH_TRIES};
+use crate::net::reach::relay_place;
 use crate::net::seen::Seen;
 use futures::FutureExt;
 use futures::future::BoxFuture;

@@ -1,7 +1,7 @@
 //! What the task that owns the swarm is asked by the rest of the transport.
 
-use crate::net::address::Target;
-use crate::net::dial::Opened;
+use crate::net::endpoint::Target;
+use crate::net::pulse::Opened;
 use libp2p::Multiaddr;
 use libp2p::swarm::ConnectionId;
 use symbolon_core::seam::{Address, Look};

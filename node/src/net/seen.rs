@@ -4,8 +4,9 @@
 //! count: what our own relays say, and, for one circuit, what its relay says. An observation
 //! lives as long as its connection, which keeps the NAT's mapping open, and an hour at most.
 
-use crate::net::address::{Carrier, Endpoint, is_far_enough};
+use crate::net::endpoint::{Carrier, Endpoint};
 use crate::net::limits::{CANDIDATE_AGE, CANDIDATES_MAX};
+use crate::net::reach::is_far_enough;
 use libp2p::PeerId as TransportId;
 use libp2p::swarm::ConnectionId;
 use std::collections::{HashMap, HashSet};

@@ -7,9 +7,9 @@
 //! connection) in the handler, before anybody else hears of it; without a place it is dropped,
 //! which resets it.
 
-use crate::net::address::path;
 use crate::net::door::Source;
-use crate::net::links::Pulse;
+use crate::net::pulse::Pulse;
+use crate::net::reach::path;
 use libp2p::core::transport::PortUse;
 use libp2p::core::upgrade::ReadyUpgrade;
 use libp2p::core::{Endpoint, Multiaddr};

@@ -1,7 +1,7 @@
 //! The relay's machine in the turn loop of a node, where a person's node has the core.
 
-use crate::folder::rows::RELAY_ROW;
 use crate::mls::MlsCipher;
+use crate::run::kept::RELAY_ROW;
 use crate::shell::{LoadFailed, Machine, Parts};
 use crate::store::{MlsTable, Store};
 use rand_chacha::ChaCha20Rng;

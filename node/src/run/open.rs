@@ -2,12 +2,12 @@
 
 use super::config::RunConfig;
 use super::errors::{RunError, SERVER_HINT, folder_error, internal, net_error, open_error, passphrase_error, shell_error, store_error};
+use super::kept::Kept;
 use crate::api::tokens::Token;
 use crate::clock::SystemClock;
 use crate::folder::Folder;
 use crate::folder::door::DoorFile;
 use crate::folder::key::Passphrase;
-use crate::folder::rows::Kept;
 use crate::handle::{COMMAND_QUEUE, EVENT_QUEUE, NodeHandle};
 use crate::health::{Health, Vitals, Watched};
 use crate::lan::{Lan, LanMode};
@@ -59,7 +59,14 @@ pub async fn open(config: RunConfig) -> Result<Opened, RunError> {
     let api_token = folder.api_token().map_err(folder_error).map(|text| Token::from_text(&text))?;
 
     let (input_sender, inputs) = mpsc::channel(INPUT_QUEUE);
-    let net = start_net(&config, &store, input_sender.clone()).await?;
+    let kept = Kept::read(&store).map_err(|error| store_error(&error))?;
+    let net = Net::start(net_config(&config, &kept)?, input_sender.clone()).await.map_err(|error| net_error(&error))?;
+    if let Some(port) = net.port().filter(|port| Some(*port) != kept.port) {
+        Kept::write_port(&store, port).map_err(|error| store_error(&error))?;
+    }
+    if net.port_moved() {
+        tracing::warn!("the port of the last start is taken; listening on another one, so friends must hear of it first");
+    }
     let listening = net.listening();
     let lan = look_around(&config, &net, input_sender);
 
@@ -114,32 +121,23 @@ fn checked(config: &RunConfig) -> Result<Vec<Address>, RunError> {
     Ok(lookups)
 }
 
-/// Starts the network at the port of the last start, if this is a person's folder.
-async fn start_net(config: &RunConfig, store: &Store, inputs: mpsc::Sender<Input>) -> Result<Net, RunError> {
-    let Kept { port: kept, is_relay, .. } = Kept::read(store).map_err(|error| store_error(&error))?;
-    if is_relay {
+/// The network at the port of the last start, if this is a person's folder.
+fn net_config(config: &RunConfig, kept: &Kept) -> Result<NetConfig, RunError> {
+    if kept.is_relay {
         return Err(RunError::new(
             "not_a_person",
             "this data folder is a relay's: a person needs one of their own",
             "Choose another folder with --data, or start the relay with `symbolon relay run`.",
         ));
     }
-    let net = NetConfig {
+    Ok(NetConfig {
         listen: config.listen.clone(),
-        port: kept,
+        port: kept.port,
         lan: config.lan != LanMode::Off,
         bootstrap: config.bootstrap.clone(),
         announce: config.announce.clone(),
         ..NetConfig::default()
-    };
-    let net = Net::start(net, inputs).await.map_err(|error| net_error(&error))?;
-    if let Some(port) = net.port().filter(|port| Some(*port) != kept) {
-        Kept::write_port(store, port).map_err(|error| store_error(&error))?;
-    }
-    if net.port_moved() {
-        tracing::warn!("the port of the last start is taken; listening on another one, so friends must hear of it first");
-    }
-    Ok(net)
+    })
 }
 
 /// Stops all that is left once the core has ended, and says how it ended.

@@ -1,9 +1,10 @@
 //! The races of dials in the task that owns the swarm: many attempts, one stream.
 
 use super::{Connection, Driver};
-use crate::net::address::Target;
-use crate::net::dial::{Opened, Race};
-use crate::net::links::Pulse;
+use crate::net::dial::Race;
+use crate::net::endpoint::Target;
+use crate::net::pulse::Opened;
+use crate::net::pulse::Pulse;
 use libp2p::PeerId as TransportId;
 use libp2p::swarm::ConnectionId;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};

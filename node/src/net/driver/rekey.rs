@@ -5,7 +5,7 @@
 //! gone before the new one listens, and for a moment nobody can be reached.
 
 use super::Driver;
-use crate::net::address::Endpoint;
+use crate::net::endpoint::Endpoint;
 use crate::net::limits::{PROMISE, SOCKETS_FREE};
 use crate::net::listening::Listening;
 use crate::net::swarm;

@@ -4,9 +4,9 @@
 //! the first then says "now" and waits for half of the time that the answer took, so that both
 //! dial at the same moment.
 
-use crate::net::address::Endpoint;
+use crate::net::endpoint::Endpoint;
 use crate::net::limits::{CANDIDATES_MAX, PUNCH_GRACE, PUNCH_MESSAGE_MAX};
-use crate::net::links::lock;
+use crate::net::lock::lock;
 use crate::net::seen::Seen;
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use libp2p::{Multiaddr, PeerId as TransportId};
@@ -178,7 +178,7 @@ pub(super) fn targets(places: &[Multiaddr], peer: TransportId, relay: std::net::
         let endpoint = Endpoint { expects: Some(peer), ..endpoint };
         if is_theirs
             && endpoint.is_dialable()
-            && crate::net::address::is_far_enough(endpoint.ip, relay)
+            && crate::net::reach::is_far_enough(endpoint.ip, relay)
             && !targets.contains(&endpoint)
             && targets.len() < CANDIDATES_MAX
         {

@@ -2,7 +2,8 @@
 
 use super::stranger::Stranger;
 use super::*;
-use crate::net::address::{Target, path};
+use crate::net::endpoint::Target;
+use crate::net::reach::path;
 use libp2p::Multiaddr;
 use symbolon_core::command::Path;
 
