@@ -4,7 +4,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
-use symbolon_relay::machine::BYTES_MIN;
+use symbolon_relay::machine::limits::BYTES_MIN;
 
 /// Symbolon: messages between friends, without a server.
 #[derive(Debug, Parser)]

@@ -8,7 +8,7 @@ use serde_json::json;
 use std::path::{Path, PathBuf};
 use symbolon_node::relay::{RelayConfig, RelayReady};
 use symbolon_node::run::RunError;
-use symbolon_relay::machine::Policy;
+use symbolon_relay::machine::seam::Policy;
 
 /// For a relay whose link works only in its own network.
 const PRIVATE: &str = "the relay's link holds addresses of this machine and its network only, so it works nowhere else. \

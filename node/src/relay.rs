@@ -21,7 +21,7 @@ use machine::{Facts, RelayParts};
 use std::path::PathBuf;
 use std::sync::Arc;
 use symbolon_presence::kdf::Secret;
-use symbolon_relay::machine::Policy;
+use symbolon_relay::machine::seam::Policy;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 /// What `relay run` was told.

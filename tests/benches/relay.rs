@@ -14,7 +14,7 @@ use symbolon_node::folder::Folder;
 use symbolon_node::handle::NodeHandle;
 use symbolon_node::relay::RelayConfig;
 use symbolon_node::run::{Opened, RunConfig};
-use symbolon_relay::machine::Policy;
+use symbolon_relay::machine::seam::Policy;
 
 const LISTEN: &str = "/ip4/127.0.0.1/tcp/0";
 const TEXTS: usize = 8_000;

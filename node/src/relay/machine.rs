@@ -17,7 +17,9 @@ use symbolon_presence::clock::Kept as KeptTime;
 use symbolon_presence::codec;
 use symbolon_presence::time::Timestamp;
 use symbolon_relay::link::{ClaimCode, RelayLink};
-use symbolon_relay::machine::{Policy, Relay, RelayAction, RelayKeys, RelayRows, RelaySettings, RelayShelf, RelayTable, ShelfFailed};
+use symbolon_relay::machine::Relay;
+use symbolon_relay::machine::rows::{RelayKeys, RelaySettings};
+use symbolon_relay::machine::seam::{Policy, RelayAction, RelayRows, RelayShelf, RelayTable, ShelfFailed};
 use tokio::sync::watch;
 
 /// The row of [`Table::Meta`] with sure time, and that in which older versions kept the newest wall time.

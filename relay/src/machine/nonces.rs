@@ -1,7 +1,7 @@
 //! What must not be taken twice, kept for each owner apart: whoever signs much fills a ring of
 //! their own and nobody else's.
 
-use super::{NONCES_MAX, QUESTIONS_MAX};
+use super::limits::{NONCES_MAX, QUESTIONS_MAX};
 use std::collections::{BTreeSet, VecDeque};
 use symbolon_presence::id::Nonce;
 use symbolon_presence::time::{CLOCK_SKEW, Timestamp};

@@ -9,7 +9,10 @@ use symbolon_core::seam::{Address, DialId, Input, LinkId, Source};
 use symbolon_presence::time::{SECOND, Timestamp};
 use symbolon_relay::frame::Frame;
 use symbolon_relay::link::RelayLink;
-use symbolon_relay::machine::{FOREIGN_LIFE, Policy, Relay, RelayAction, RelayKeys, RelayRows, RelayShelf, RelayTable, ShelfFailed};
+use symbolon_relay::machine::Relay;
+use symbolon_relay::machine::limits::FOREIGN_LIFE;
+use symbolon_relay::machine::rows::RelayKeys;
+use symbolon_relay::machine::seam::{Policy, RelayAction, RelayRows, RelayShelf, RelayTable, ShelfFailed};
 use symbolon_relay::put::{Outcome, Put, Receipt, ReceiptBody, ReceiptItem, Refusal};
 
 /// The first relay's index; nodes' are below.

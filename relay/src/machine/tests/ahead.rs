@@ -18,7 +18,7 @@ fn away(host: &Host, owner: &Owner, day: u32, version: u64) -> Frame {
 }
 
 fn faults(host: &Host, link: Link) -> u32 {
-    host.relay.links.get(&link).map_or(u32::MAX, |open| open.faults)
+    host.relay.links.faults(link).unwrap_or(u32::MAX)
 }
 
 /// Lets the time pass, with a tick whenever one is due; what was to be found meanwhile.
@@ -156,7 +156,7 @@ fn a20_an_old_friendship_token_is_stale_and_packages_of_its_time_are_gone() {
         owner.friendship = FriendshipSecret { revision: 10 + revision, secret: Secret::from_bytes([revision as u8 + 100; 32]) };
         assert_eq!(host.update(&owner, 3 + revision, None), Verdict::Ok);
     }
-    assert_eq!(host.relay.mailboxes.values().next().unwrap().past.len(), PAST_MAX);
+    assert_eq!(host.relay.mailboxes.all().next().unwrap().past.len(), PAST_MAX);
     assert!(fetch_as(&mut host, &owner, &past, None) == Handed::Refused);
     assert!(fetch_as(&mut host, &owner, &current, None) == Handed::Refused);
 }
@@ -188,7 +188,7 @@ fn a32_whoever_has_no_right_is_refused_alike_and_is_sent_away_after_a_while() {
         Fetch::sign(&token, &mailbox, address.clone(), replayed, host.now),
         Fetch::sign(&token, &mailbox, address, host.nonce(), Timestamp(host.now.0 - 2 * HOUR)),
     ];
-    let nonces = |host: &Host| host.relay.nonces.values().map(Nonces::len).collect::<Vec<_>>();
+    let nonces = |host: &Host| host.relay.mailboxes.nonces_kept();
     let before = nonces(&host);
     for fetch in bad.iter().cycle().take(31) {
         assert!(handed(&mut host, fetch) == Handed::Refused);

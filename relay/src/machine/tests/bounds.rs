@@ -1,6 +1,5 @@
 //! What a relay keeps is bounded, in all and for each, and ends when nobody uses it.
 
-use super::room::{ESTABLISHED, NEVER_USED_LIFE, USED_LIFE};
 use super::*;
 use crate::packages::Stock;
 use crate::records::Away;
@@ -17,11 +16,8 @@ fn long(number: u64) -> Vec<u8> {
 
 /// The sums in memory are those of the rows.
 fn assert_counted(host: &Host) {
-    let loaded = Relay::load(host.keys.clone(), host.relay.policy, &host.rows, host.now).unwrap();
-    assert_eq!(loaded.bytes, host.relay.bytes);
-    assert_eq!((loaded.own, &loaded.fresh), (host.relay.own, &host.relay.fresh));
-    let sum = |is_own: bool| host.relay.mailboxes.values().filter(|mailbox| mailbox.is_own == is_own).map(Mailbox::cost).sum::<u64>();
-    assert_eq!(host.relay.bytes, (sum(true), sum(false)));
+    let loaded = Relay::load(host.keys.clone(), host.relay.mailboxes.policy(), &host.rows, host.now).unwrap();
+    host.relay.mailboxes.assert_counted(&loaded.mailboxes);
 }
 
 #[test]
@@ -75,13 +71,13 @@ fn a102_signed_frames_on_one_link_are_bounded_and_go_on_after_a_while() {
     let mailbox = host.link().mailbox();
     let stock = |host: &mut Host, version: u64| {
         host.turn(2, &Frame::Stock(Stock::sign(&owner.key, &mailbox, version, Vec::new(), None)));
-        host.relay.mailboxes.values().next().unwrap().stock_version == version
+        host.relay.mailboxes.all().next().unwrap().stock_version == version
     };
     for version in 1..=SIGNED_MAX.0 {
         assert!(stock(&mut host, version));
     }
     assert!(!stock(&mut host, SIGNED_MAX.0 + 1));
-    assert_eq!(host.relay.links.get(&2).unwrap().faults, 1);
+    assert_eq!(host.relay.links.faults(2), Some(1));
     host.now = host.now.after(2 * SIGNED_MAX.1);
     assert!(stock(&mut host, SIGNED_MAX.0 + 2));
 }
@@ -92,8 +88,8 @@ fn newcomer_comes(host: &mut Host, number: u32) -> Verdict {
     key[..4].copy_from_slice(&number.to_be_bytes());
     let queue = |last: u8| QueueId(std::array::from_fn(|at| if at < 4 { key[at] } else { last }));
     let record = Record { direct: queue(202), contact: queue(203), at: host.now, ..Owner::new(50).record(1, &host.link().mailbox()) };
-    let verdict = host.relay.take_record(host.now, PublicKeyBytes(key), record);
-    host.relay.dirty.insert(PublicKeyBytes(key));
+    let verdict = owner::take_record(&mut host.relay.mailboxes, &host.relay.links, &host.keys, host.now, PublicKeyBytes(key), record);
+    host.relay.mailboxes.touch(PublicKeyBytes(key));
     host.close();
     verdict
 }
@@ -112,7 +108,7 @@ fn a102_updates_of_strangers_fill_an_open_relay_and_give_way_to_newcomers_before
     for number in 0..OPEN_MAILBOXES_MAX as u32 + 1_000 {
         assert_eq!(newcomer_comes(&mut host, number), Verdict::Ok, "there is a place for a newcomer");
     }
-    assert_eq!(host.relay.mailboxes.len(), OPEN_MAILBOXES_MAX + 1);
+    assert_eq!(host.relay.counts().0, OPEN_MAILBOXES_MAX + 1);
     let newcomer = Owner::new(30);
     assert_eq!(host.update(&newcomer, 1, None), Verdict::Ok);
     host.fetch(&newcomer);
@@ -120,11 +116,11 @@ fn a102_updates_of_strangers_fill_an_open_relay_and_give_way_to_newcomers_before
         newcomer_comes(&mut host, 100_000 + number);
     }
     for stays in [&owner, &regular, &newcomer] {
-        assert!(host.relay.mailboxes.contains_key(&stays.key.public()), "the owner, who comes often, who is here");
+        assert!(host.relay.mailboxes.get(&stays.key.public()).is_some(), "the owner, who comes often, who is here");
     }
-    assert!(host.relay.mailboxes.len() <= OPEN_MAILBOXES_MAX + 1);
+    assert!(host.relay.counts().0 <= OPEN_MAILBOXES_MAX + 1);
     tend(&mut host);
-    assert_eq!(rows(&host, RelayTable::Mailbox), host.relay.mailboxes.len(), "nothing is left of those that gave way");
+    assert_eq!(rows(&host, RelayTable::Mailbox), host.relay.counts().0, "nothing is left of those that gave way");
     host.restart();
     assert_counted(&host);
 }
@@ -139,7 +135,7 @@ fn mailboxes_of_an_open_relay_end_when_nobody_uses_them_and_their_rows_with_them
         assert_eq!(host.update(owner, 1, None), Verdict::Ok);
     }
     visit(&mut host, &once);
-    let here = |host: &Host, owner: &Owner| host.relay.mailboxes.contains_key(&owner.key.public());
+    let here = |host: &Host, owner: &Owner| host.relay.mailboxes.get(&owner.key.public()).is_some();
     let mailbox = host.link().mailbox();
     for day in 0..200u64 {
         if day < u64::from(ESTABLISHED) {
@@ -183,8 +179,8 @@ fn an_owner_who_is_connected_for_long_is_not_taken_for_one_who_does_not_come() {
         host.now = NOW.after(day * DAY);
         tend(&mut host);
     }
-    assert_eq!(host.relay.mailboxes.len(), 1);
-    assert!(host.relay.mailboxes.values().next().unwrap().days.unwrap() > ESTABLISHED);
+    assert_eq!(host.relay.counts().0, 1);
+    assert!(host.relay.mailboxes.all().next().unwrap().days.unwrap() > ESTABLISHED);
 }
 
 #[test]
@@ -199,7 +195,7 @@ fn a_mailbox_that_has_ended_is_deleted_to_the_end_although_the_relay_dies_meanwh
         let now = host.now;
         host.relay.tick(now, &mut host.rows).unwrap();
         host.close();
-        assert_eq!(host.relay.mailboxes.len(), 0);
+        assert_eq!(host.relay.counts().0, 0);
         let said = host.update(&owner, 2, None);
         assert!(said == Verdict::Full || rows(&host, RelayTable::Entry) == 0, "not beside what is being deleted");
         if said == Verdict::Ok {
@@ -235,9 +231,8 @@ fn a102_new_mailboxes_from_one_address_are_bounded_in_a_day_and_the_owner_is_not
     host.now = NOW.after(DAY);
     assert_eq!(host.update(&Owner::number(once + 2), 1, None), Verdict::Ok, "the next day");
     for source in 0..3 * SOURCES_MAX as u64 {
-        host.relay.link_up(9, source);
-        host.relay.may_come(NOW, 9);
-        assert!(host.relay.newcomers.1.len() <= SOURCES_MAX);
+        host.relay.mailboxes.may_come(NOW, source);
+        assert!(host.relay.mailboxes.sources() <= SOURCES_MAX);
     }
 }
 
@@ -265,7 +260,7 @@ fn a102_one_bound_holds_for_all_bytes_and_leaves_room_to_the_owner_and_to_everyb
     let claim = host.keys.claim;
     let own = Owner::new(10);
     assert_eq!(host.update(&own, 1, Some(claim)), Verdict::Ok);
-    let most = host.relay.bytes_max;
+    let most = host.relay.bytes().1;
     // One stranger with many mailboxes puts what it can into each.
     for number in 0..60 {
         host.relay.link_down(1);
@@ -276,7 +271,7 @@ fn a102_one_bound_holds_for_all_bytes_and_leaves_room_to_the_owner_and_to_everyb
         while let Some(Outcome::Stored(_)) = host.put(&owner, &owner.address(Scope::Friends(3)), None, long(envelopes)) {
             envelopes += 1;
         }
-        assert!(host.relay.bytes.0 + host.relay.bytes.1 <= most / 4 * 3);
+        assert!(host.relay.bytes().0.0 + host.relay.bytes().0.1 <= most / 4 * 3);
     }
     // Somebody new has room for short ones still, and the owner for a quarter of all.
     let newcomer = Owner::new(30);
@@ -289,7 +284,7 @@ fn a102_one_bound_holds_for_all_bytes_and_leaves_room_to_the_owner_and_to_everyb
         assert!(matches!(said, Some(Outcome::Stored(_))), "{number}: {said:?}");
     }
     while let Some(Outcome::Stored(_)) = host.put(&own, &own.address(Scope::Friends(3)), None, long(host.relay.counts().1 + 1_000)) {}
-    assert!(host.relay.bytes.0 + host.relay.bytes.1 <= most);
+    assert!(host.relay.bytes().0.0 + host.relay.bytes().0.1 <= most);
     assert_counted(&host);
     // A revocation is taken whatever is full.
     assert_eq!(host.update(&newcomer, 2, None), Verdict::Ok);
@@ -303,17 +298,17 @@ fn rows_of_an_earlier_build_are_counted_and_its_uses_go() {
     host.turn(1, &Frame::Stock(Stock::sign(&owner.key, &mailbox, 1, vec![vec![1; 100]; 3], None)));
     let today = symbolon_presence::record::day_of(NOW);
     host.turn(1, &Frame::Away(Away::sign(&owner.key, &mailbox, today + 1, 1, Vec::new())));
-    let counted = host.relay.bytes;
+    let counted = host.relay.bytes().0;
     // As such a build has left them: none of the newer fields, and uses by pseudonym.
-    let known = host.relay.mailboxes.values().next().unwrap().clone();
-    let old = Mailbox { guest: None, seen: None, days: None, uses: None, left: None, ended: None, ..known };
+    let known = host.relay.mailboxes.all().next().unwrap().clone();
+    let old = rows::Mailbox { guest: None, seen: None, days: None, uses: None, left: None, ended: None, ..known };
     host.rows.set(RelayTable::Mailbox, owner.key.public().as_bytes(), Some(codec::encode_row(&old)));
     for number in 0..1_000u64 {
         let usage = [owner.key.public().as_bytes().as_slice(), &[7; 24], &number.to_be_bytes()].concat();
         host.rows.set(RelayTable::Use, &usage, Some(NOW.0.to_be_bytes().to_vec()));
     }
     host.restart();
-    assert_eq!(host.relay.bytes, counted);
+    assert_eq!(host.relay.bytes().0, counted);
     let single = AddressBody { uses: 1, ..owner.address(Scope::Contact) };
     assert!(matches!(host.put(&owner, &single, Some(Nonce([1; 16])), envelope(1)), Some(Outcome::Stored(_))));
     tend(&mut host);
@@ -321,5 +316,5 @@ fn rows_of_an_earlier_build_are_counted_and_its_uses_go() {
     assert_counted(&host);
     host.now = NOW.after(USED_LIFE);
     tend(&mut host);
-    assert_eq!(host.relay.mailboxes.len(), 1, "it counts as one that lasts");
+    assert_eq!(host.relay.counts().0, 1, "it counts as one that lasts");
 }

@@ -152,9 +152,10 @@ fn a102_rows_of_uses_are_bounded_in_a_mailbox_and_end_with_their_grant() {
     for number in 0..USES_OF_MAILBOX_MAX + 100 {
         // Behind the address and its MAC, each entry fetched before the next one comes.
         let put = Put::new(vec![1; 80], &owner.secret, 30 * 24 * 3600, Some(host_nonce(0)), envelope(u64::from(number))).unwrap();
-        let said = host.relay.store(NOW, &mut host.rows, &owner.key.public(), &body(number), put).unwrap();
+        let Relay { mailboxes, links, .. } = &mut host.relay;
+        let said = entries::store(mailboxes, links, &mut host.rows, NOW, &owner.key.public(), &body(number), put).unwrap();
         taken += u32::from(stored(Some(said)));
-        host.relay.delete(&mut host.rows, &owner.key.public(), u64::from(taken), false).unwrap();
+        entries::delete(mailboxes, &mut host.rows, &owner.key.public(), u64::from(taken), false).unwrap();
     }
     host.close();
     assert_eq!(taken, USES_OF_MAILBOX_MAX);
@@ -163,7 +164,7 @@ fn a102_rows_of_uses_are_bounded_in_a_mailbox_and_end_with_their_grant() {
     host.now = NOW.after(FOREIGN_LIFE + HOUR);
     tend(&mut host);
     assert_eq!((rows(&host, RelayTable::Use), rows(&host, RelayTable::Expiry)), (0, 0));
-    assert_eq!(host.relay.mailboxes.values().next().unwrap().uses, Some(0));
+    assert_eq!(host.relay.mailboxes.all().next().unwrap().uses, Some(0));
 }
 
 #[test]
