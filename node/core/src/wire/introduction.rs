@@ -1,6 +1,7 @@
-//! Introductions: what a friend says about two of its friends, and their answers.
+//! Introductions: what a friend says about two of its friends, and their answers. The protocol page is
+//! `docs/protocol/introduction.md`.
 
-use super::{is_name, is_note};
+use super::bounds::{is_name, is_note};
 use crate::limits::LINK_MAX;
 use minicbor::{Decode, Encode};
 use symbolon_presence::codec;
@@ -51,7 +52,7 @@ pub struct IntroductionBody {
     pub expires: Timestamp,
 }
 
-/// A signed introduction. Attributable: whoever gives a false key has signed it.
+/// A signed introduction. Attributable: anyone who gives a false key has signed it.
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct Introduction {

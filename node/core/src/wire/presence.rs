@@ -1,6 +1,7 @@
-//! How friends come to read presence records, and what they read there.
+//! How friends come to read presence records, and what they read there. The protocol page is
+//! `docs/protocol/presence.md`.
 
-use super::{are_bounded, is_name};
+use super::bounds::{are_depots, is_name};
 use crate::limits::{DEVICES_MAX, LOOKUPS_TOLD};
 use minicbor::{Decode, Encode};
 use symbolon_presence::address::Address;
@@ -112,7 +113,7 @@ impl SignedPresence {
         let body: PresenceBody = codec::decode(&self.body, RECORD_MAX).ok()?;
         let device = body.chain.verify(now).ok().filter(|device| device.peer == *peer)?;
         device.signing.verify(SIGN_STATEMENT, &presence_context(lookup, sequence), &self.body, &self.signature).ok()?;
-        (is_name(&body.name) && body.entry.is_bounded() && are_bounded(&body.depots) && are_lookups(&body.lookups)).then_some(body)
+        (is_name(&body.name) && body.entry.is_bounded() && are_depots(&body.depots) && are_lookups(&body.lookups)).then_some(body)
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! None of it needs a state that both share. The protocol page is `docs/protocol/renewal.md`.
 
-use super::{Contact, package_digest};
+use super::contact::{Contact, package_digest};
 use crate::limits::{FORMER_MAX, INSTANCES_HEARD_MAX, RENEWAL_NAMES_MAX};
 use minicbor::{Decode, Encode};
 use symbolon_presence::codec;

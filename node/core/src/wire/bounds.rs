@@ -1,0 +1,27 @@
+//! Bounds that several of these types share.
+
+use crate::limits::{DEPOTS_MAX, NAME_MAX, NOTE_MAX, TEXT_MAX};
+use symbolon_relay::put::MailboxEntry;
+
+/// The longest payload inside an envelope, in bytes.
+pub const PAYLOAD_MAX: usize = 256 * 1024;
+
+/// Whether a name may be kept: at most [`NAME_MAX`] bytes, no control characters.
+pub fn is_name(name: &str) -> bool {
+    name.len() <= NAME_MAX && !name.chars().any(char::is_control)
+}
+
+/// Whether a note may be kept: at most [`NOTE_MAX`] bytes, no control characters but line ends.
+pub fn is_note(note: &str) -> bool {
+    note.len() <= NOTE_MAX && !note.chars().any(|c| c.is_control() && c != '\n')
+}
+
+/// Whether a text may be sent or kept: 1 to [`TEXT_MAX`] bytes.
+pub fn is_text(text: &str) -> bool {
+    !text.is_empty() && text.len() <= TEXT_MAX
+}
+
+/// Whether these can be the mailboxes at relays of one device: at most [`DEPOTS_MAX`].
+pub(super) fn are_depots(depots: &[MailboxEntry]) -> bool {
+    depots.len() <= DEPOTS_MAX && depots.iter().all(MailboxEntry::is_bounded)
+}

@@ -1,0 +1,98 @@
+//! What rooms carry. The protocol page is `docs/protocol/rooms.md`.
+
+use super::bounds::{PAYLOAD_MAX, is_text};
+use super::bundle::{Bundle, Whereabouts};
+use super::introduction::{Consent, IntroCard, Introduction};
+use minicbor::{Decode, Encode};
+use symbolon_presence::codec;
+use symbolon_presence::id::{EpochId, MessageId, RoomId};
+use symbolon_presence::time::Timestamp;
+use symbolon_relay::limits::RECEIPT_MAX;
+use symbolon_relay::put::ReceiptItem;
+
+/// The payload of a known envelope.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Known {
+    /// The room.
+    #[n(0)]
+    pub room: RoomId,
+    /// The epoch of `mls`.
+    #[n(1)]
+    pub epoch: EpochId,
+    /// Position among this device's frames that must be opened in order; absent for those
+    /// that may be lost.
+    #[n(2)]
+    pub sequence: Option<u64>,
+    /// An MLS message.
+    #[cbor(n(3), with = "minicbor::bytes")]
+    pub mls: Vec<u8>,
+}
+
+/// What an application message in a room says.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+pub enum RoomPayload {
+    /// Something to read.
+    #[n(0)]
+    Text(#[n(0)] Text),
+    /// A friendship bundle.
+    #[n(1)]
+    Bundle(#[n(0)] Bundle),
+    /// The sender's device is here, and this is where.
+    #[n(2)]
+    Hello(#[n(0)] Whereabouts),
+    /// The sender has read the hearer's messages up to this one.
+    #[n(3)]
+    Read(#[n(0)] MessageId),
+    /// A frame is missing: put again what is not acknowledged.
+    #[n(4)]
+    Again,
+    /// Stands where a text was that its sender gave up.
+    #[n(5)]
+    Skip,
+    /// What became of envelopes that came by way of a relay; at most [`RECEIPT_MAX`].
+    #[n(6)]
+    Receipts(#[n(0)] Vec<ReceiptItem>),
+    /// The sender introduces the hearer to somebody.
+    #[n(7)]
+    Introduce(#[n(0)] Introduction),
+    /// The hearer's introduction is welcome.
+    #[n(8)]
+    Consent(#[n(0)] Consent),
+    /// Both have agreed: how the hearer reaches the other one.
+    #[n(9)]
+    IntroCard(#[n(0)] IntroCard),
+}
+
+impl RoomPayload {
+    /// Reads a payload and checks its bounds.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let payload: Self = codec::decode(bytes, PAYLOAD_MAX).ok()?;
+        let bounded = match &payload {
+            Self::Text(text) => is_text(&text.text),
+            Self::Bundle(bundle) => bundle.is_bounded(),
+            Self::Hello(whereabouts) => whereabouts.is_bounded(),
+            Self::Receipts(items) => items.len() <= RECEIPT_MAX,
+            Self::Introduce(introduction) => introduction.is_bounded(),
+            Self::Consent(consent) => consent.is_bounded(),
+            Self::IntroCard(card) => card.is_bounded(),
+            Self::Read(_) | Self::Again | Self::Skip => true,
+        };
+        bounded.then_some(payload)
+    }
+}
+
+/// A message for people.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Text {
+    /// Its id; the same however often it is sealed.
+    #[n(0)]
+    pub id: MessageId,
+    /// When written, by the writer's clock.
+    #[n(1)]
+    pub at: Timestamp,
+    /// The text.
+    #[n(2)]
+    pub text: String,
+}
