@@ -1,0 +1,50 @@
+//! Why a command was not carried out.
+
+/// Why a command was not carried out. Nothing has changed then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommandError {
+    /// No friend, request or message of that name or id.
+    NotFound,
+    /// More than one fits; say it by id.
+    Ambiguous,
+    /// The link is damaged or not an invite.
+    BadLink,
+    /// Not an address that can be dialled.
+    BadAddress,
+    /// The invite is too old.
+    LinkExpired,
+    /// The invite was made at a time that is still to come by our clock.
+    WrongClock,
+    /// The invite or Peer ID is our own.
+    OwnIdentity,
+    /// Neither an invite link nor a Peer ID.
+    BadTarget,
+    /// A friend already.
+    AlreadyFriends,
+    /// A blocked identity: unblock first.
+    IsBlocked,
+    /// The request cannot be answered like that any more.
+    WrongStatus,
+    /// The name is empty, too long or has control characters.
+    BadName,
+    /// The name is taken by another friend.
+    NameTaken,
+    /// The text is empty or too long.
+    BadText,
+    /// There is nothing in it to search for, or it is too long.
+    BadSearch,
+    /// The note is too long or has control characters.
+    BadNote,
+    /// The words are not this friend's: do not trust the connection.
+    WordsDiffer,
+    /// The friendship is over or not there yet.
+    NotFriends,
+    /// A bounded table is full.
+    Full,
+    /// The lifetime is zero or too long.
+    BadLifetime,
+    /// The store failed; the turn was taken back.
+    StoreFailed,
+    /// The disk is full; the turn was taken back.
+    StoreFull,
+}

@@ -1,0 +1,45 @@
+//! What users see of themselves and of the ways in that they have handed out.
+
+use symbolon_presence::id::{DeviceId, GrantId, PeerId};
+use symbolon_presence::time::Timestamp;
+
+/// This node's identity.
+#[derive(Clone, PartialEq, Eq)]
+pub struct IdentityView {
+    /// Peer ID.
+    pub id: PeerId,
+    /// Fingerprint words, separated by single spaces.
+    pub words: String,
+    /// Own name as sent to friends.
+    pub name: String,
+    /// This device.
+    pub device: DeviceId,
+    /// Whether anyone who knows the Peer ID may ask for friendship.
+    pub findable: bool,
+    /// As what the own name poses, if so: it is not refused, but others see it marked.
+    pub beware: Option<&'static str>,
+}
+
+/// An invite made here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InviteView {
+    /// Its id.
+    pub invite: GrantId,
+    /// When it stops being good.
+    pub expires: Timestamp,
+    /// Where it stands.
+    pub state: InviteState,
+}
+
+/// Where an invite stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InviteState {
+    /// Good for the first one who comes.
+    Open,
+    /// Somebody has asked by it.
+    Used,
+    /// Too old.
+    Expired,
+    /// Taken back.
+    Revoked,
+}

@@ -1,0 +1,85 @@
+//! What users see of requests.
+
+use super::friend::Trust;
+use symbolon_presence::id::{PeerId, RequestId};
+use symbolon_presence::time::Timestamp;
+
+/// A friend request.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RequestView {
+    /// The request.
+    pub request: RequestId,
+    /// What is asked.
+    pub kind: RequestKind,
+    /// Who asked whom.
+    pub direction: Direction,
+    /// The other person.
+    pub peer: PeerId,
+    /// The name the other person gave; empty while unknown.
+    pub name: String,
+    /// The other person's fingerprint words.
+    pub words: String,
+    /// How the other person is known.
+    pub trust: Trust,
+    /// The line that came with the request.
+    pub note: Option<String>,
+    /// Where it stands.
+    pub status: RequestStatus,
+    /// Why it cannot go on, if so; or why to look twice.
+    pub fault: Option<&'static str>,
+    /// The petnames of those who introduced the other person.
+    pub introduced_by: Vec<String>,
+    /// When the row was made.
+    pub created: Timestamp,
+}
+
+/// What a request asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequestKind {
+    /// Friendship.
+    Friend,
+    /// Whether an introduction is welcome.
+    Introduction,
+}
+
+/// Who asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, minicbor::Encode, minicbor::Decode)]
+#[cbor(index_only)]
+pub enum Direction {
+    /// The other person asked.
+    #[n(0)]
+    In,
+    /// We asked.
+    #[n(1)]
+    Out,
+}
+
+/// Where a request stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, minicbor::Encode, minicbor::Decode)]
+#[cbor(index_only)]
+pub enum RequestStatus {
+    /// Only a Peer ID is known: no key to seal the request to.
+    #[n(0)]
+    Unresolved,
+    /// Not answered.
+    #[n(1)]
+    Pending,
+    /// Accepted by the one who was asked; the other side's confirmation is under way.
+    #[n(2)]
+    Accepted,
+    /// Both sides are friends.
+    #[n(3)]
+    Confirmed,
+    /// Set aside.
+    #[n(4)]
+    Ignored,
+    /// Refused for good.
+    #[n(5)]
+    Blocked,
+    /// Too old.
+    #[n(6)]
+    Expired,
+    /// Taken back by the one who asked.
+    #[n(7)]
+    Cancelled,
+}
