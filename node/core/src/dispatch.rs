@@ -49,7 +49,7 @@ pub(crate) fn run(state: &mut State, machines: &mut Machines<'_>, turn: &mut Tur
         Command::Add { target, note } => {
             let online: std::collections::BTreeSet<PeerId> = delivery.online(state);
             let id = request::add(state, turn, &target, note, |peer| online.contains(peer))?;
-            machines.finder.begin_anew(state, turn.now);
+            machines.finder.begin_again(state, turn.now);
             request_reply(state, &id)
         }
         Command::Requests => {
@@ -108,7 +108,8 @@ pub(crate) fn run(state: &mut State, machines: &mut Machines<'_>, turn: &mut Tur
             friend_reply(state, delivery, turn.now, &peer)
         }
         Command::Hide { friend, hidden } => {
-            let peer = presence::hide(state, turn, &friend, hidden)?;
+            let peer = friend::resolve(state, &friend)?;
+            presence::hide(state, turn, &peer, hidden);
             delivery.hidden(state, turn, &request::devices_of(state, &peer).into_iter().collect());
             friend_reply(state, delivery, turn.now, &peer)
         }

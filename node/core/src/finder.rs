@@ -2,13 +2,12 @@
 //! friendship by Peer ID alone. Until one is found the request waits as `unresolved`.
 
 use crate::command::{Direction, RequestStatus};
-use crate::contact::ContactRecord;
-use crate::limits::LINK_MAX;
-use crate::limits::{FIND_PAUSE, FIND_PAUSE_MAX, FINDS_MAX};
-use crate::request;
+use crate::contact::{ContactRecord, VerifiedContact};
+use crate::limits::{FIND_PAUSE, FIND_PAUSE_MAX, FINDS_MAX, LINK_MAX};
+use crate::rows::Request;
 use crate::seam::{Look, NetAction};
 use crate::state::State;
-use crate::turn::{Failed, Turn, TurnFailed};
+use crate::turn::Turn;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use symbolon_presence::codec;
@@ -30,7 +29,7 @@ pub(crate) struct Finder {
 
 impl Finder {
     /// Looks soon: somebody new is wanted, or there is a new place to look at.
-    pub fn begin_anew(&mut self, state: &State, now: Timestamp) {
+    pub fn begin_again(&mut self, state: &State, now: Timestamp) {
         self.rounds = 0;
         self.due = state.requests.values().any(is_sought).then_some(now);
     }
@@ -60,26 +59,23 @@ impl Finder {
         self.due = (!self.sought.is_empty()).then(|| turn.now.after(pause));
     }
 
-    /// Something was found under an id. It may be anything.
-    pub fn found(&mut self, state: &mut State, turn: &mut Turn<'_>, id: &LookupId, bytes: &[u8]) -> Result<(), TurnFailed> {
-        let Some(request) = self.sought.get(id).copied() else { return Ok(()) };
-        let Some(row) = state.requests.get(&request).filter(|row| is_sought(row)) else { return Ok(()) };
-        let item = Item::read(bytes, turn.now).ok().filter(|item| item.id == *id);
-        let Some(contact) = item.and_then(|item| item.contact) else { return Ok(()) };
-        let record = codec::decode::<ContactRecord>(&contact, LINK_MAX).ok().and_then(|record| record.verify(turn.now).ok());
-        let Some(contact) = record.filter(|contact| contact.signer.peer == row.peer) else { return Ok(()) };
-        match request::found(state, turn, &request, contact) {
-            Ok(()) => {
-                self.sought.remove(id);
-                Ok(())
-            }
-            // It waits on; the row says what it is.
-            Err(Failed::Command(_)) => Ok(()),
-            Err(Failed::Turn(failed)) => Err(failed),
-        }
+    /// Something was found under an id. It may be anything. Answers the request that waits for it, and whom it
+    /// leads to.
+    pub fn found(&self, state: &State, now: Timestamp, id: &LookupId, bytes: &[u8]) -> Option<(RequestId, VerifiedContact)> {
+        let request = self.sought.get(id)?;
+        let row = state.requests.get(request).filter(|row| is_sought(row))?;
+        let item = Item::read(bytes, now).ok().filter(|item| item.id == *id)?;
+        let record = codec::decode::<ContactRecord>(&item.contact?, LINK_MAX).ok()?;
+        let contact = record.verify(now).ok().filter(|contact| contact.signer.peer == row.peer)?;
+        Some((*request, contact))
+    }
+
+    /// What was found under an id is used: more of it is not looked at.
+    pub fn finish(&mut self, id: &LookupId) {
+        self.sought.remove(id);
     }
 }
 
-fn is_sought(row: &crate::rows::Request) -> bool {
+fn is_sought(row: &Request) -> bool {
     row.direction == Direction::Out && row.status == RequestStatus::Unresolved
 }

@@ -19,12 +19,10 @@ use crate::wire::{Bundle, BundleDevice, Depot, RoomPayload, Whereabouts, entry_i
 use crate::world::CipherError;
 use std::collections::BTreeSet;
 use symbolon_presence::codec;
-use symbolon_presence::friendship::FriendshipSecret;
 use symbolon_presence::id::{DeviceId, PeerId, RequestId, RoomId};
 use symbolon_presence::identity::Device;
 use symbolon_presence::time::Timestamp;
 use symbolon_presence::words::{fingerprint_words, words_match};
-use symbolon_relay::put::MailboxEntry;
 
 /// The own bundle for a person's devices.
 pub(crate) fn own_bundle(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, to: &[Device]) -> Bundle {
@@ -79,7 +77,7 @@ pub(crate) fn adopt_bundle(state: &mut State, turn: &mut Turn<'_>, friend: &mut 
             friend.devices.push(device.device);
             row.entry = item.entry.clone();
             row.put = Some(bundle.friendship.put(&item.entry.mailbox));
-            let depots = friends_depots(&bundle.friendship, item.depots.clone());
+            let depots = Depot::of_friend(&bundle.friendship, item.depots.clone());
             let leaves_one = outbox::leaves_one(&row.depots, &depots);
             row.depots = depots;
             state.recounts |= leaves_one;
@@ -96,11 +94,6 @@ pub(crate) fn adopt_bundle(state: &mut State, turn: &mut Turn<'_>, friend: &mut 
     }
     state.has_new_friend = true;
     state.befriended.extend(&friend.devices);
-}
-
-/// A friend's mailboxes at relays with the keys that friends have.
-pub(crate) fn friends_depots(friendship: &FriendshipSecret, entries: Vec<MailboxEntry>) -> Vec<Depot> {
-    entries.into_iter().map(|entry| Depot { key: friendship.put(&entry.mailbox), entry }).collect()
 }
 
 /// Whether somebody may become a friend: is one already, or there are not too many.

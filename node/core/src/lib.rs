@@ -62,7 +62,6 @@ mod outage;
 mod outbox;
 mod presence;
 mod rates;
-mod readers;
 mod rekey;
 mod request;
 mod rows;
@@ -226,7 +225,7 @@ impl Core {
             depots.start(state, turn);
             beacon.start(now);
             lookups.follow(state, turn);
-            finder.begin_anew(state, now);
+            finder.begin_again(state, now);
             request::offer::redate(state, turn)?;
             if !state.own.servers.is_empty() {
                 turn.act(NetAction::Bootstrap(state.own.servers.clone()));
@@ -285,20 +284,27 @@ impl Core {
             Input::Unsighted(instance) => lan.unsighted(state, &instance),
             Input::Found(id, bytes) => {
                 beacon.found(state, now, &id, &bytes);
-                finder.found(state, turn, &id, &bytes)?;
+                if let Some((request, contact)) = finder.found(state, turn.now, &id, &bytes) {
+                    match request::found(state, turn, &request, contact) {
+                        Ok(()) => finder.finish(&id),
+                        // It waits on; the row says what it is.
+                        Err(Failed::Command(_)) => {}
+                        Err(Failed::Turn(failed)) => return Err(failed),
+                    }
+                }
                 seeker.found(state, delivery, turn, id, &bytes)?;
             }
             Input::Servers(servers, neighbours) => {
                 if beacon.servers(state, turn, servers, neighbours) {
                     seeker.begin_anew(state, delivery);
-                    finder.begin_anew(state, now);
+                    finder.begin_again(state, now);
                 }
             }
             Input::Lookups(standing) => {
                 lookups.stand(standing);
                 if beacon.lookups(now, lookups.answering()) {
                     seeker.begin_anew(state, delivery);
-                    finder.begin_anew(state, now);
+                    finder.begin_again(state, now);
                 }
             }
             Input::Resolved(id) => {
@@ -341,7 +347,7 @@ impl Core {
             delivery.rouse(state, turn);
             depots.rouse(turn);
             seeker.begin_anew(state, delivery);
-            finder.begin_anew(state, now);
+            finder.begin_again(state, now);
             beacon.changed(now, false);
             if !state.own.servers.is_empty() {
                 turn.act(NetAction::Bootstrap(state.own.servers.clone()));
@@ -395,7 +401,12 @@ impl Core {
             lookups.follow(state, turn);
         }
         beacon.tick(state, turn);
-        if std::mem::take(&mut state.is_outgrown) && presence::renew(state, turn)? {
+        if std::mem::take(&mut state.is_outgrown)
+            && let Some(given) = presence::renew(state, turn)
+        {
+            for peer in given {
+                friend::give_again(state, turn, &peer)?;
+            }
             beacon.changed(now, true);
         }
         if std::mem::take(&mut state.leaves_records) {

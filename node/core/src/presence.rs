@@ -4,13 +4,11 @@
 //! begins a new version of the header; taking somebody out also begins a new friendship
 //! secret, and with it new keys for whoever stays. Nobody is told: who stays reads it.
 
-use crate::friend::resolve;
 use crate::limits::{DEVICES_MAX, PAST_LIFE, PAST_MAX};
-use crate::readers::step;
-use crate::rows::Past;
+use crate::rows::{Past, step};
 use crate::state::State;
 use crate::table::Table;
-use crate::turn::{Failed, Turn, TurnFailed};
+use crate::turn::Turn;
 use crate::wire::{Labels, PresenceKeys};
 use symbolon_presence::codec;
 use symbolon_presence::friendship::FriendshipSecret;
@@ -77,24 +75,22 @@ fn put_past(state: &mut State, turn: &mut Turn<'_>, over: FriendshipSecret) {
 }
 
 /// Begins a new generation, without those who have left: the old one's tree or header is full, or
-/// the keys of today are erased since our clock and a friend's were wrong together. Friends get it
-/// in their connection rooms; until that has arrived they go by what they know. Somebody who is not
-/// a friend yet, or is blocked, gets it once that has changed. False when a new one would be as
-/// full, and no day is lost.
-pub(crate) fn renew(state: &mut State, turn: &mut Turn<'_>) -> Result<bool, TurnFailed> {
+/// the keys of today are erased since our clock and a friend's were wrong together. None when a new one
+/// would be as full, and no day is lost.
+///
+/// Answers who was given what friends have: friends get it again in their connection rooms; until that has
+/// arrived they go by what they know. Somebody who is not a friend yet, or is blocked, gets it once that has changed.
+pub(crate) fn renew(state: &mut State, turn: &mut Turn<'_>) -> Option<Vec<PeerId>> {
     let has_lost_today = state.clock.is_confirmed() && !state.own.presence.has_day(day_of(turn.now));
     let presence = &mut state.own.presence;
-    if !presence.is_worn() && !has_lost_today {
-        return Ok(false);
+    if !presence.has_revoked() && !has_lost_today {
+        return None;
     }
     let number = presence.generation.number.saturating_add(1);
     presence.begin_generation(number, turn.sure.min(turn.now), turn.rng);
     presence.change(turn);
-    for peer in presence.given() {
-        crate::friend::give_again(state, turn, &peer)?;
-    }
     state.republish = true;
-    Ok(true)
+    Some(presence.given())
 }
 
 /// After an older copy was put back: friendship secret, tree and header begin again above all that
@@ -131,19 +127,17 @@ pub(crate) fn end(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) {
 }
 
 /// Hides from a friend where we are, or shows it again.
-pub(crate) fn hide(state: &mut State, turn: &mut Turn<'_>, who: &crate::command::Who, hidden: bool) -> Result<PeerId, Failed> {
-    let peer = resolve(state, who)?;
+pub(crate) fn hide(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, hidden: bool) {
     let presence = &mut state.own.presence;
-    if presence.hide(&peer, hidden) {
+    if presence.hide(peer, hidden) {
         presence.change(turn);
         state.republish = true;
         if !hidden {
             // Their proofs are answered again.
-            state.befriended.extend(state.friends.get(&peer).map(|friend| friend.devices.as_slice()).unwrap_or_default());
+            state.befriended.extend(state.friends.get(peer).map(|friend| friend.devices.as_slice()).unwrap_or_default());
         }
-        turn.notify(crate::seam::Event::Friend(peer));
+        turn.notify(crate::seam::Event::Friend(*peer));
     }
-    Ok(peer)
 }
 
 #[cfg(test)]
@@ -152,7 +146,7 @@ mod tests {
 
     use super::*;
     use crate::fixture::{in_turn, peer};
-    use crate::readers::{BLOCKS_OF_FRIEND, OwnPresence};
+    use crate::rows::{BLOCKS_OF_FRIEND, OwnPresence};
     use rand_chacha::ChaCha20Rng;
     use rand_core::SeedableRng;
     use std::collections::BTreeSet;
@@ -199,7 +193,7 @@ mod tests {
             for n in [1, 2] {
                 state.friends.insert(peer(n), crate::fixture::friend(n));
             }
-            hide(state, turn, &crate::command::Who(peer(1).to_string()), true).unwrap();
+            hide(state, turn, &peer(1), true);
             let mut places = |peer: PeerId, stranger: u64| {
                 let hello = state.own.whereabouts_for(turn.rng, &peer).entry;
                 let bundle = crate::friend::own_bundle(state, turn, &peer, &[]).devices.remove(0).entry;
@@ -214,7 +208,7 @@ mod tests {
             };
             assert_eq!(places(peer(1), 11), [0; 5], "greeting, bundle, Standing, Offer or Accept, introduction");
             assert_eq!(places(peer(2), 12), [1; 5], "the others are told");
-            hide(state, turn, &crate::command::Who(peer(1).to_string()), false).unwrap();
+            hide(state, turn, &peer(1), false);
             assert_eq!(state.own.places_for(&peer(1)).len(), 1);
         });
     }
@@ -246,7 +240,7 @@ mod tests {
                 left += 1;
             }
             assert!(left > 50, "{left} of twice as many friends");
-            assert!(renew(state, turn).unwrap());
+            assert!(renew(state, turn).is_some());
             let presence = &state.own.presence;
             assert_eq!(presence.generation.number, first + 1);
             assert!(Header::wrap(&presence.generation, &presence.wrapping, &presence.readers(), turn.rng).is_ok());
@@ -255,7 +249,7 @@ mod tests {
             assert!(!state.own.presence.has_block(&peer(1)));
             revoke(state, turn, &peer(1));
             assert!(state.own.friendship.revision > revision);
-            assert!(!renew(state, turn).unwrap(), "nobody has left the new one");
+            assert!(renew(state, turn).is_none(), "nobody has left the new one");
         });
     }
 

@@ -6,6 +6,7 @@ mod introduction;
 mod invite;
 mod message;
 mod own;
+mod presence;
 mod request;
 
 pub(crate) use device::{Device, Former, ROOM_LANE, Start};
@@ -14,6 +15,9 @@ pub(crate) use introduction::{IntroRole, Introducing};
 pub(crate) use invite::Invite;
 pub(crate) use message::{Fault, Message, message_key};
 pub(crate) use own::{DepotKey, OwnDepot, Past, Revoked};
+#[cfg(test)]
+pub(crate) use presence::BLOCKS_OF_FRIEND;
+pub(crate) use presence::{OwnPresence, begin, step};
 pub(crate) use request::Request;
 
 /// What rows hold is shown to nobody by mistake.

@@ -9,7 +9,6 @@
 //! holds. Who answers with nothing or with nonsense costs time and nothing else.
 
 use crate::delivery::Delivery;
-use crate::friend::friends_depots;
 use crate::limits::{
     FRIENDS_MAX, SEEK_ANEW_PAUSE, SEEK_BODY_DEADLINE, SEEK_DEADLINE, SEEK_PAUSE, SEEK_PAUSE_MAX, SEEK_PAUSE_STALE, SEEK_SERVERS_DEADLINE,
     SEEKS_BEFORE_FRIENDS, SEEKS_MAX, SEEKS_WAITING_MAX,
@@ -20,7 +19,7 @@ use crate::state::State;
 use crate::state::Why;
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed};
-use crate::wire::{PresenceBody, SignedPresence, entry_is_of};
+use crate::wire::{Depot, PresenceBody, SignedPresence, entry_is_of};
 use std::collections::{BTreeMap, BTreeSet};
 use symbolon_presence::body::{Body, PAYLOAD_MAX};
 use symbolon_presence::codec;
@@ -470,7 +469,7 @@ fn take_in(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, body: &Body, p
     }
     let row = state.device_mut(&device.device).filter(|row| row.peer == *peer)?;
     row.put = Some(friendship.put(&entry.mailbox));
-    let depots = friends_depots(&friendship, depots);
+    let depots = Depot::of_friend(&friendship, depots);
     let leaves_one = crate::outbox::leaves_one(&row.depots, &depots);
     row.depots = depots;
     // From whom somebody hides keeps the places that are known; they may be dead.

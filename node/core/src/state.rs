@@ -7,8 +7,7 @@ use crate::clock::{Clock, Signer};
 use crate::command::{CommandError, Direction, RequestStatus, Trust};
 use crate::limits;
 use crate::rates::Rates;
-use crate::readers::{self, OwnPresence};
-use crate::rows::{DepotKey, Device, Friend, Introducing, Invite, OwnDepot, Past, Request, Revoked, Start};
+use crate::rows::{self, DepotKey, Device, Friend, Introducing, Invite, OwnDepot, OwnPresence, Past, Request, Revoked, Start};
 use crate::seam::{Address, LinkId};
 use crate::table::{Change, Table};
 use crate::turn::{Turn, TurnFailed, decode_row, read};
@@ -303,7 +302,7 @@ impl State {
                 let identity = Identity::generate(rng, EARLIEST, life);
                 put_meta(out, b"identity", &identity.to_stored());
                 put_meta(out, b"mailbox", &MailboxKeys::random(rng));
-                put_meta(out, b"friendship", &FriendshipSecret { revision: u64::from(readers::begin(rng)), secret: Secret::random(rng) });
+                put_meta(out, b"friendship", &FriendshipSecret { revision: u64::from(rows::begin(rng)), secret: Secret::random(rng) });
                 put_meta(out, b"name", &default_name(&identity.peer()));
                 identity
             }

@@ -129,9 +129,8 @@ fn a105_nobody_but_a_proved_friend_who_may_know_where_we_are_is_punched_to() {
         let both = [known, stranger].into();
         delivery.shorten(state, turn, &both);
         delivery.shorten_all(state, turn);
-        let who = crate::command::Who("1".into());
         for hidden in [true, true, false] {
-            crate::presence::hide(state, turn, &who, hidden).unwrap();
+            crate::presence::hide(state, turn, &crate::fixture::peer(1), hidden);
             delivery.hidden(state, turn, &both);
         }
     });

@@ -1,13 +1,13 @@
 //! What is inside a known envelope: a message of the connection room, for the machine it is meant for.
 
 use crate::conversation;
-use crate::friend::{adopt_bundle, friends_depots, verify_bundle};
+use crate::friend::{adopt_bundle, verify_bundle};
 use crate::introduction;
 use crate::rows::FriendState;
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{DropReason, Rejected, Turn};
-use crate::wire::{Known, RoomPayload, Whereabouts, entry_is_of};
+use crate::wire::{Depot, Known, RoomPayload, Whereabouts, entry_is_of};
 use crate::world::Opened;
 use symbolon_presence::id::DeviceId;
 
@@ -80,7 +80,7 @@ pub(super) fn room_message(
             let friendship = state.friends.get(&peer).and_then(|friend| friend.friendship.clone());
             if let Some(row) = state.device_mut(device).filter(|row| row.entry.mailbox == entry.mailbox) {
                 row.entry = entry;
-                let depots = friendship.map(|friendship| friends_depots(&friendship, depots)).unwrap_or_default();
+                let depots = friendship.map(|friendship| Depot::of_friend(&friendship, depots)).unwrap_or_default();
                 let leaves_one = crate::outbox::leaves_one(&row.depots, &depots);
                 row.depots = depots;
                 state.recounts |= leaves_one;

@@ -3,6 +3,7 @@
 
 use crate::limits::DEPOTS_MAX;
 use minicbor::{Decode, Encode};
+use symbolon_presence::friendship::FriendshipSecret;
 use symbolon_presence::id::{DeviceId, Digest, PublicKeyBytes};
 use symbolon_presence::identity::{Chain, Device};
 use symbolon_presence::kdf::{Secret, hash};
@@ -50,6 +51,13 @@ pub struct Depot {
     /// The put key of the sealed address.
     #[n(1)]
     pub key: Secret,
+}
+
+impl Depot {
+    /// A friend's mailboxes with the put keys that friends have.
+    pub fn of_friend(friendship: &FriendshipSecret, entries: Vec<MailboxEntry>) -> Vec<Self> {
+        entries.into_iter().map(|entry| Self { key: friendship.put(&entry.mailbox), entry }).collect()
+    }
 }
 
 impl std::fmt::Debug for Contact {

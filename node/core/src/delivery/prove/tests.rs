@@ -173,8 +173,7 @@ fn a_friend_from_whom_we_hide_is_answered_through_a_relay_only() {
     in_turn(|state, turn| {
         let mut delivery = Delivery::default();
         let ben = Ben::new(1, state, turn);
-        let who = crate::command::Who(ben.peer().to_string());
-        crate::presence::hide(state, turn, &who, true).unwrap();
+        crate::presence::hide(state, turn, &ben.peer(), true);
         for (number, path, expected) in [(1, Path::Direct, 0), (2, Path::Lan, 0), (3, Path::Relay, 1)] {
             let link = come(&mut delivery, state, turn, number, path);
             assert!(delivery.proof(state, turn, link, ben.proof(number, 0)).unwrap());

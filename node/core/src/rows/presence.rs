@@ -1,7 +1,7 @@
 //! The tree of readers: who may read our records, and by which block.
 //!
 //! Friends hold a block of the revocation tree each. Whatever changes the set of readers begins a new version
-//! of the header. Only `presence` changes it.
+//! of the header. Only the folder `presence` changes it.
 
 use crate::table::Table;
 use crate::turn::Turn;
@@ -80,7 +80,7 @@ impl OwnPresence {
     }
 
     /// Whether a new generation would help: somebody who left still takes room.
-    pub fn is_worn(&self) -> bool {
+    pub fn has_revoked(&self) -> bool {
         self.blocks.has_revoked()
     }
 
