@@ -1,5 +1,5 @@
 //! What can be made of people's stores and of published records, by whoever has got hold of
-//! them: former friends who pool what they know, and keepers of records who compare them.
+//! them: former friends who pool what they know, and servers of records that compare them.
 #![allow(clippy::expect_used)]
 
 use crate::sim::rows::decode;
@@ -33,7 +33,7 @@ struct PresenceRow {
     reader: Reader,
 }
 
-/// What a keeper sees of a record.
+/// What a server sees of a record.
 #[derive(Decode)]
 #[cbor(map)]
 struct Signed {

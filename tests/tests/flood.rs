@@ -303,7 +303,7 @@ fn a101_a102_while_strangers_use_all_that_they_can_two_friends_talk_and_owners_s
         let to = Arc::clone(&told);
         async move { Owner::connect(from(n), relay_at, &to, 3_000_000 + n).await.ok() }
     });
-    floods.add("relay: questions to its look-up server", Duration::from_millis(40), 20, move |n| async move {
+    floods.add("relay: questions to its lookup server", Duration::from_millis(40), 20, move |n| async move {
         let caller = Caller::call(from(n), relay_at).await.ok()?;
         for question in 0..16 {
             let mut line = caller.open_protocol("/symbolon/lookup/1").await.ok()?;

@@ -211,7 +211,7 @@ fn what_look_up_servers_know_newer_is_not_asked_of_the_dht_and_the_rest_is() {
     for servers_know in [true, false] {
         let mut sim = Sim::of_friends(6, &["Andi", "Ben", "Cleo"]);
         sim.lookup.servers_know = Some(servers_know);
-        // Ben has a look-up server; nobody else names one.
+        // Ben has a lookup server; nobody else names one.
         sim.command(1, Command::LookupAdd(symbolon_core::seam::Address(vec![4, 192, 0, 2, 1]))).unwrap();
         sim.set_apart(0, 1, true);
         sim.run_for(MINUTE);

@@ -1,14 +1,11 @@
 //! Commands, each led to the machine that it is for, and the answers.
 
-use crate::beacon::{self, Beacon};
 use crate::command::{Build, Command, CommandError, IdentityView, RelayState, Reply, RequestStatus, StatusView, Who};
 use crate::delivery::Delivery;
 use crate::depot::{self, Depots};
-use crate::finder::Finder;
 use crate::intake::Intake;
-use crate::lan::Lan;
-use crate::lookup::{self, Lookups};
 use crate::mirror::Mirror;
+use crate::presence::{Finder, Lan, LookupServers, Publisher, lookup_servers};
 use crate::standing::Standings;
 use crate::state::State;
 use crate::table::Table;
@@ -24,8 +21,8 @@ pub(crate) struct Machines<'a> {
     pub delivery: &'a mut Delivery,
     pub depots: &'a mut Depots,
     pub lan: &'a Lan,
-    pub beacon: &'a Beacon,
-    pub lookups: &'a Lookups,
+    pub publisher: &'a Publisher,
+    pub lookup_servers: &'a LookupServers,
     pub finder: &'a mut Finder,
     pub intake: &'a Intake,
     pub standings: &'a mut Standings,
@@ -149,19 +146,19 @@ pub(crate) fn run(state: &mut State, machines: &mut Machines<'_>, turn: &mut Tur
         }
         Command::Relays => Ok(Reply::Relays(state.own.depots.values().map(|own| depots.view(own)).collect())),
         Command::SetFindable(is_findable) => {
-            beacon::set_findable(state, turn, is_findable);
+            presence::set_findable(state, turn, is_findable);
             Ok(identity(state))
         }
         Command::LookupAdd(address) => {
-            lookup::add(state, turn, address.clone())?;
-            Ok(Reply::Lookup(machines.lookups.view(&address)))
+            lookup_servers::add(state, turn, address.clone())?;
+            Ok(Reply::Lookup(machines.lookup_servers.view(&address)))
         }
         Command::LookupRemove(address) => {
-            let view = machines.lookups.view(&address);
-            lookup::remove(state, turn, &address)?;
+            let view = machines.lookup_servers.view(&address);
+            lookup_servers::remove(state, turn, &address)?;
             Ok(Reply::Lookup(view))
         }
-        Command::Lookups => Ok(Reply::Lookups(machines.lookups.views(state))),
+        Command::Lookups => Ok(Reply::Lookups(machines.lookup_servers.views(state))),
         Command::DeviceConfirm => Ok(Reply::Confirmed(machines.standings.confirm(state, turn))),
         Command::DeviceResend(who) => {
             let peer = friend::resolve(state, &who)?;
@@ -224,12 +221,12 @@ fn block(state: &mut State, delivery: &Delivery, turn: &mut Turn<'_>, who: &Who,
 }
 
 fn status(state: &State, machines: &Machines<'_>, now: Timestamp) -> StatusView {
-    let Machines { delivery, depots, lan, beacon, lookups, intake, standings, .. } = machines;
+    let Machines { delivery, depots, lan, publisher, lookup_servers, intake, standings, .. } = machines;
     let mut problems = standings.problems(state, now);
     if state.own.places.is_empty() {
         problems.push("No address of this node is known: friends cannot reach it. Check the network, then start it again.".to_owned());
     }
-    if beacon.is_outgrown() {
+    if publisher.is_header_full() {
         problems.push("Too many friends came and went for one record: friends do not find this node by look-up any more.".to_owned());
     }
     problems.extend(state.clock.problem());
@@ -259,7 +256,7 @@ fn status(state: &State, machines: &Machines<'_>, now: Timestamp) -> StatusView 
         peers: delivery.online(state).len(),
         queue: state.devices.values().map(crate::rows::Device::waiting).sum(),
         lan: lan.view(now),
-        dht: beacon.view((lookups.answering(), lookups.all())),
+        dht: publisher.view((lookup_servers.answering(), lookup_servers.all())),
         relays,
         problems,
         sent_frames: delivery.sent().into_iter().chain(depots.sent()).collect(),

@@ -10,9 +10,9 @@ use crate::contact::USES_MAX;
 use crate::conversation;
 use crate::delivery::{Acknowledged, Delivery, Origin, is_refused};
 use crate::grants::{self, Standing};
-use crate::keeper::Keeper;
 use crate::limits::{EARLY_BYTES_MAX, FIRST_MAX, PARKED_MAX, REQUEST_LIFETIME, WINDOW_BYTES};
 use crate::outbox::{self, What};
+use crate::presence::RecordServer;
 use crate::request;
 use crate::request::answer::{self, Answer};
 use crate::request::offer::{self, IncomingOffer};
@@ -120,7 +120,7 @@ impl Intake {
         &mut self,
         state: &mut State,
         delivery: &mut Delivery,
-        keeper: &mut Keeper,
+        record_server: &mut RecordServer,
         turn: &mut Turn<'_>,
         link: LinkId,
         bytes: &[u8],
@@ -130,7 +130,7 @@ impl Intake {
         }
         let faults = delivery.faults(link);
         let is_unread = delivery.has_unread(link);
-        self.take(state, delivery, keeper, turn, link, bytes)?;
+        self.take(state, delivery, record_server, turn, link, bytes)?;
         // A proof of nobody whom we know is no reason to let a link stay.
         if is_unread == delivery.has_unread(link) {
             delivery.heard(turn, link, faults);
@@ -142,7 +142,7 @@ impl Intake {
         &mut self,
         state: &mut State,
         delivery: &mut Delivery,
-        keeper: &mut Keeper,
+        record_server: &mut RecordServer,
         turn: &mut Turn<'_>,
         link: LinkId,
         bytes: &[u8],
@@ -151,7 +151,7 @@ impl Intake {
             Ok(Frame::Put(put)) => self.put(state, delivery, turn, link, put),
             Ok(Frame::Receipt(receipt)) => self.receipt(state, delivery, turn, link, &receipt),
             Ok(Frame::Lookup(id)) => {
-                keeper.answer(state, delivery, turn, link, id);
+                record_server.answer(state, delivery, turn, link, id);
                 Ok(())
             }
             Ok(Frame::Found(found)) => {
@@ -160,7 +160,7 @@ impl Intake {
             }
             Ok(Frame::Keep(keep)) => {
                 let friend = delivery.behind(state, link);
-                if !friend.is_some_and(|peer| keeper.keep(state, turn.now, peer, &keep)) {
+                if !friend.is_some_and(|peer| record_server.keep(state, turn.now, peer, &keep)) {
                     self.count(DropReason::Malformed);
                     delivery.fault(state, turn, Origin::Link(link));
                 }

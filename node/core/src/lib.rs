@@ -26,13 +26,11 @@
 //! | `intake`, `tags` | from a frame to the machine it is meant for |
 //! | `state` | every row held in memory |
 //! | `clock` | what time it is, as far as anybody can be sure |
-//! | `beacon`, `seeker`, `keeper`, `presence` | own records; friends' records, read and kept for others; who may read ours |
-//! | `lookup`, `finder` | lookup servers; people of whom only the Peer ID is known |
+//! | `presence` | where we are, for friends: who may read it, publishing, resolving; lookup servers and the LAN |
 //! | `rates` | how much of what others send is looked at |
 //! | `standing`, `line`, `request/renewal` | who is behind what others have seen; rooms made again |
 //! | [`wire`] | what travels inside envelopes |
 
-mod beacon;
 mod clock;
 pub mod command;
 pub mod contact;
@@ -42,7 +40,6 @@ mod depot;
 mod devices;
 mod dispatch;
 mod doctor;
-mod finder;
 #[cfg(test)]
 mod fixture;
 mod friend;
@@ -50,11 +47,8 @@ mod grants;
 mod history;
 mod intake;
 mod introduction;
-mod keeper;
-mod lan;
 pub mod limits;
 mod line;
-mod lookup;
 pub mod migration;
 mod mirror;
 pub mod names;
@@ -67,7 +61,6 @@ mod request;
 mod rows;
 pub mod seam;
 mod search;
-mod seeker;
 mod standing;
 mod state;
 pub mod table;
@@ -83,23 +76,18 @@ pub mod conformance;
 
 pub use turn::TurnFailed;
 
-use beacon::Beacon;
 use command::Command;
 use delivery::{Delivery, Up};
 use depot::Depots;
 use dispatch::Machines;
-use finder::Finder;
 use intake::Intake;
-use keeper::Keeper;
-use lan::Lan;
-use lookup::Lookups;
 use outage::Outage;
+use presence::{Finder, Lan, LookupServers, Publisher, RecordServer, Resolver, Source};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use rekey::Rekey;
 use seam::{Action, Event, Input, NetAction};
 use search::{Search, Wish};
-use seeker::{Seeker, Source};
 use standing::Standings;
 use state::State;
 use std::collections::BTreeSet;
@@ -138,10 +126,10 @@ pub struct Core {
     delivery: Delivery,
     depots: Depots,
     lan: Lan,
-    beacon: Beacon,
-    keeper: Keeper,
-    seeker: Seeker,
-    lookups: Lookups,
+    publisher: Publisher,
+    record_server: RecordServer,
+    resolver: Resolver,
+    lookup_servers: LookupServers,
     finder: Finder,
     outage: Outage,
     rekey: Rekey,
@@ -175,10 +163,10 @@ impl Core {
             delivery,
             depots: Depots::default(),
             lan: Lan::new(config.lan_dht),
-            beacon: Beacon::default(),
-            seeker: Seeker::default(),
-            keeper: Keeper::default(),
-            lookups: Lookups::default(),
+            publisher: Publisher::default(),
+            resolver: Resolver::default(),
+            record_server: RecordServer::default(),
+            lookup_servers: LookupServers::default(),
             finder: Finder::default(),
             outage: Outage::default(),
             rekey: Rekey::default(),
@@ -210,7 +198,22 @@ impl Core {
     /// taken back and this core is dropped.
     pub fn handle(&mut self, now: Timestamp, input: Input, world: &mut World<'_>) -> Result<(), TurnFailed> {
         let Self {
-            state, delivery, depots, lan, beacon, seeker, keeper, lookups, finder, outage, rekey, intake, standings, rng, out, ..
+            state,
+            delivery,
+            depots,
+            lan,
+            publisher,
+            resolver,
+            record_server,
+            lookup_servers,
+            finder,
+            outage,
+            rekey,
+            intake,
+            standings,
+            rng,
+            out,
+            ..
         } = self;
         state.clock.turn(now);
         let mut turn = state.turn(rng, &mut *world.cipher, world.shelf, out);
@@ -223,8 +226,8 @@ impl Core {
             conversation::begin_releasing(state);
             delivery.start(state, now, turn.rng);
             depots.start(state, turn);
-            beacon.start(now);
-            lookups.follow(state, turn);
+            publisher.start(now);
+            lookup_servers.follow(state, turn);
             finder.begin_again(state, now);
             request::offer::redate(state, turn)?;
             if !state.own.servers.is_empty() {
@@ -238,7 +241,7 @@ impl Core {
             Input::Command(id, command) => {
                 let result = match dispatch::run(
                     state,
-                    &mut Machines { delivery, depots, lan, beacon, lookups, finder, intake, standings },
+                    &mut Machines { delivery, depots, lan, publisher, lookup_servers, finder, intake, standings },
                     turn,
                     command,
                 ) {
@@ -271,7 +274,7 @@ impl Core {
                     intake.deposit(state, delivery, turn, key, &deposit)?;
                 }
             }
-            Input::Frame(link, bytes) => intake.frame(state, delivery, keeper, turn, link, &bytes)?,
+            Input::Frame(link, bytes) => intake.frame(state, delivery, record_server, turn, link, &bytes)?,
             Input::LanUp { transport, visible, networks } => lan.up(state, turn, transport, visible, networks),
             Input::LanMoved(networks) => lan.moved(state, turn, networks),
             Input::Sighted(sighting) => {
@@ -283,7 +286,7 @@ impl Core {
             }
             Input::Unsighted(instance) => lan.unsighted(state, &instance),
             Input::Found(id, bytes) => {
-                beacon.found(state, now, &id, &bytes);
+                publisher.found(state, now, &id, &bytes);
                 if let Some((request, contact)) = finder.found(state, turn.now, &id, &bytes) {
                     match request::found(state, turn, &request, contact) {
                         Ok(()) => finder.finish(&id),
@@ -292,30 +295,30 @@ impl Core {
                         Err(Failed::Turn(failed)) => return Err(failed),
                     }
                 }
-                seeker.found(state, delivery, turn, id, &bytes)?;
+                resolver.found(state, delivery, turn, id, &bytes)?;
             }
             Input::Servers(servers, neighbours) => {
-                if beacon.servers(state, turn, servers, neighbours) {
-                    seeker.begin_anew(state, delivery);
+                if publisher.servers(state, turn, servers, neighbours) {
+                    resolver.seek_missed(state, delivery);
                     finder.begin_again(state, now);
                 }
             }
             Input::Lookups(standing) => {
-                lookups.stand(standing);
-                if beacon.lookups(now, lookups.answering()) {
-                    seeker.begin_anew(state, delivery);
+                lookup_servers.stand(standing);
+                if publisher.lookup_servers(now, lookup_servers.answering()) {
+                    resolver.seek_missed(state, delivery);
                     finder.begin_again(state, now);
                 }
             }
             Input::Resolved(id) => {
-                beacon.resolved(state, turn, &id);
-                seeker.answered(state, delivery, turn, id, Source::Servers);
+                publisher.resolved(state, turn, &id);
+                resolver.answered(state, delivery, turn, id, Source::Servers);
             }
-            Input::Stopping => beacon.farewell(state, turn),
+            Input::Stopping => publisher.farewell(state, turn),
             Input::Tick => {
                 lan.renew(state, turn);
-                beacon.tick(state, turn);
-                seeker.tick(state, delivery, turn);
+                publisher.tick(state, turn);
+                resolver.tick(state, delivery, turn);
                 finder.tick(state, turn);
                 outage.tick(state, delivery, depots, turn)?;
                 delivery.tick(state, turn)?;
@@ -346,15 +349,15 @@ impl Core {
         if outage.watch(state, delivery, depots, turn) || is_back {
             delivery.rouse(state, turn);
             depots.rouse(turn);
-            seeker.begin_anew(state, delivery);
+            resolver.seek_missed(state, delivery);
             finder.begin_again(state, now);
-            beacon.changed(now, false);
+            publisher.changed(now, false);
             if !state.own.servers.is_empty() {
                 turn.act(NetAction::Bootstrap(state.own.servers.clone()));
             }
         }
-        lan.choose_neighbours(turn, beacon.knows_servers());
-        lan.watch(state, turn.now, beacon.has_servers() || depots.reaches_any());
+        lan.choose_neighbours(turn, publisher.knows_servers());
+        lan.watch(state, turn.now, publisher.has_servers() || depots.reaches_any());
         if !state.told.is_empty() {
             intake::told(state, delivery, turn)?;
         }
@@ -362,7 +365,7 @@ impl Core {
         if was_halted && !state.own.is_halted {
             delivery.start(state, now, turn.rng);
             depots.start(state, turn);
-            beacon.start(now);
+            publisher.start(now);
             conversation::begin_releasing(state);
         }
         standings.follow(state, turn)?;
@@ -374,13 +377,13 @@ impl Core {
         for peer in std::mem::take(&mut state.releasing) {
             conversation::release_held(state, turn, &peer)?;
         }
-        seeker.hear(state, delivery, turn)?;
-        seeker.want_all(state, delivery, turn);
+        resolver.accept_found(state, delivery, turn)?;
+        resolver.seek_wanted(state, delivery, turn);
         let has_revoked = std::mem::take(&mut state.has_revoked);
         if has_revoked {
             // The LAN and our relays go by the new secret from now on.
             lan.renew(state, turn);
-            keeper.revoked(state);
+            record_server.revoked(state);
             rekey.begin(turn);
         }
         if std::mem::take(&mut state.has_ended_grants) || has_revoked {
@@ -396,18 +399,18 @@ impl Core {
             depots.recount(state, turn)?;
         }
         if std::mem::take(&mut state.republish) {
-            beacon.changed(now, has_revoked);
+            publisher.changed(now, has_revoked);
             delivery.greet_anew();
-            lookups.follow(state, turn);
+            lookup_servers.follow(state, turn);
         }
-        beacon.tick(state, turn);
+        publisher.tick(state, turn);
         if std::mem::take(&mut state.is_outgrown)
             && let Some(given) = presence::renew(state, turn)
         {
             for peer in given {
                 friend::give_again(state, turn, &peer)?;
             }
-            beacon.changed(now, true);
+            publisher.changed(now, true);
         }
         if std::mem::take(&mut state.leaves_records) {
             depots.leave_records(state, turn);
@@ -447,7 +450,7 @@ impl Core {
     /// Ends a turn: answers searches, signs receipts and writes rows that change with every input. Called once
     /// before the shell commits.
     pub fn close_turn(&mut self, now: Timestamp, world: &mut World<'_>) -> Result<(), TurnFailed> {
-        let Self { state, delivery, depots, seeker, rekey, search, standings, rng, out, .. } = self;
+        let Self { state, delivery, depots, resolver, rekey, search, standings, rng, out, .. } = self;
         state.clock.turn(now);
         let mut turn = state.turn(rng, &mut *world.cipher, world.shelf, out);
         search.close_turn(state, &mut turn)?;
@@ -467,8 +470,8 @@ impl Core {
         delivery.close_turn(state, &mut turn);
         rekey.close_turn(&mut turn, delivery);
         // Behind the receipts, which prove to a friend who we are.
-        keeper::leave(state, delivery, &mut turn, &reached);
-        seeker.reached(state, delivery, &mut turn, &reached);
+        presence::leave_with_friends(state, delivery, &mut turn, &reached);
+        resolver.reached(state, delivery, &mut turn, &reached);
         state.flush(&mut turn);
         Ok(())
     }
@@ -496,7 +499,7 @@ impl Core {
         let depots = self.depots.next_due().map(|at| (at, "a relay is due"));
         let outage = self.outage.next_due().map(|at| (at, "nobody is reached"));
         let lan = self.lan.next_due().map(|at| (at, "the LAN is shown something else"));
-        let presence = [self.beacon.next_due(), self.seeker.next_due(), self.finder.next_due()]
+        let presence = [self.publisher.next_due(), self.resolver.next_due(), self.finder.next_due()]
             .into_iter()
             .flatten()
             .min()

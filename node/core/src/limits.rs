@@ -63,18 +63,18 @@ pub const SEEKS_WAITING_MAX: usize = FRIENDS_MAX;
 pub const SEEK_PAUSE: u64 = SECOND;
 /// Longest such pause.
 pub const SEEK_PAUSE_MAX: u64 = HOUR;
-/// Pause when the friend's own node says that our keys are over.
+/// Pause when the friend's own node says that our keys are replaced.
 pub const SEEK_PAUSE_STALE: u64 = SECOND;
 /// Friends of whom this node keeps records for friends.
 pub const KEPT_FRIENDS_MAX: usize = 64;
 /// Friends with whom this node leaves its records.
-pub const KEEPERS_MAX: usize = 16;
+pub const RECORD_SERVERS_MAX: usize = 16;
 /// How often a friend may leave others in their place.
 pub const KEEPS_PER_HOUR: u32 = 60;
 /// So many times somebody is looked for in vain before all friends' nodes are asked.
 pub const SEEKS_BEFORE_FRIENDS: u32 = 3;
 /// How often, at most, all who are missed are looked for because a first friend has come.
-pub const SEEK_ANEW_PAUSE: u64 = MINUTE;
+pub const SEEK_AGAIN_PAUSE: u64 = MINUTE;
 /// Nodes on the LAN with which this one makes up a DHT while no server is known.
 pub const NEIGHBOURS_MAX: usize = 8;
 /// Addresses of one of them.
@@ -89,7 +89,7 @@ pub const SERVERS_TOLD: usize = 3;
 pub const READ_BACK: u64 = 2 * SECOND;
 /// The pause doubles up to this while it cannot.
 pub const READ_BACK_MAX: u64 = 10 * MINUTE;
-/// How long the answer of look-up servers may take before the DHT is asked.
+/// How long the answer of lookup servers may take before the DHT is asked.
 pub const SEEK_SERVERS_DEADLINE: u64 = 2 * SECOND;
 /// How long an answer may take.
 pub const SEEK_DEADLINE: u64 = 20 * SECOND;

@@ -17,7 +17,7 @@ pub struct Lookup {
     pub resolved: u64,
     /// The same of the records of friends, for each node.
     pub asked: BTreeMap<Ix, u64>,
-    /// Whether look-up servers know all records too; if not set, some by chance.
+    /// Whether lookup servers know all records too; if not set, some by chance.
     pub servers_know: Option<bool>,
 }
 
@@ -46,7 +46,7 @@ impl Sim {
         }
     }
 
-    /// Look-up servers know of some records, and the DHT of all.
+    /// Lookup servers know of some records, and the DHT of all.
     pub(super) fn resolve(&mut self, ix: Ix, id: LookupId, at: &Look) {
         let knows = match at {
             Look::Servers(_) => self.lookup.servers_know.unwrap_or_else(|| self.below(2) == 0),

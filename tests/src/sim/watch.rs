@@ -59,7 +59,7 @@ struct Known {
 }
 
 /// More turns in a minute of a story than a node has reason for: in a rough one each is killed four
-/// times, has four friends whom it looks for at look-up servers and in the DHT, and greets.
+/// times, has four friends whom it looks for at lookup servers and in the DHT, and greets.
 const BUSY: u64 = 700;
 
 /// What the invariants remember.

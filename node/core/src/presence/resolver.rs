@@ -1,118 +1,39 @@
-//! The seeker: reads the records of friends who are not where they were, or whose keys are
-//! over. Header first, which says whether and how the body can be read; then the body.
+//! The resolver: reads the records of friends who are not where they were, or whose keys are
+//! replaced. Header first, which says whether and how the body can be read; then the body.
 //!
-//! Our look-up servers and the friend's are asked for all of it first, and the DHT only when they
+//! Our lookup servers and the friend's are asked for all of it first, and the DHT only when they
 //! know nothing new: a former friend knows where in the DHT a header will lie, and may wait there to
 //! see who asks for it.
 //!
 //! Everything found is checked here, wherever it comes from; of several bodies the newest
 //! holds. Who answers with nothing or with nonsense costs time and nothing else.
 
+use super::lookup_servers;
 use crate::delivery::Delivery;
 use crate::limits::{
-    FRIENDS_MAX, SEEK_ANEW_PAUSE, SEEK_BODY_DEADLINE, SEEK_DEADLINE, SEEK_PAUSE, SEEK_PAUSE_MAX, SEEK_PAUSE_STALE, SEEK_SERVERS_DEADLINE,
+    FRIENDS_MAX, SEEK_AGAIN_PAUSE, SEEK_BODY_DEADLINE, SEEK_PAUSE, SEEK_PAUSE_MAX, SEEK_PAUSE_STALE, SEEK_SERVERS_DEADLINE,
     SEEKS_BEFORE_FRIENDS, SEEKS_MAX, SEEKS_WAITING_MAX,
 };
-use crate::lookup;
-use crate::seam::{Event, LinkId, Look, NetAction};
-use crate::state::State;
-use crate::state::Why;
+use crate::seam::{LinkId, Look, NetAction};
+use crate::state::{State, Why};
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed};
-use crate::wire::{Depot, PresenceBody, SignedPresence, entry_is_of};
+use accept::accept;
+pub(crate) use seek::Source;
+use seek::{Asked, Next, Pass, Seek, days_about};
 use std::collections::{BTreeMap, BTreeSet};
-use symbolon_presence::body::{Body, PAYLOAD_MAX};
+use symbolon_presence::body::Body;
 use symbolon_presence::codec;
 use symbolon_presence::header::Header;
 use symbolon_presence::id::{DeviceId, LookupId, PeerId};
-use symbolon_presence::kdf::Secret;
 use symbolon_presence::record::{Place, RECORD_MAX, Record, day_of};
 use symbolon_presence::time::Timestamp;
 use symbolon_presence::tree::LeafLabels;
 use symbolon_relay::frame::Frame;
 use symbolon_relay::records::Found;
 
-/// Who is asked, in this order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Pass {
-    /// Our look-up servers and the friend's.
-    Servers,
-    Dht,
-    /// All friends' nodes: only when nobody else has had a record for some time, as a common
-    /// friend learns by it who looks for whom.
-    Friends,
-}
-
-/// One friend's records being read.
-#[derive(Debug)]
-struct Seek {
-    why: Why,
-    pass: Pass,
-    /// Days still to be tried, the last one first.
-    days: Vec<u32>,
-    day: u32,
-    /// The header, which is listened for to the end: whoever answers first may show an old one. None while the body is
-    /// looked for by what an earlier header wrapped.
-    header: Option<Asked>,
-    /// Of the newest header opened.
-    version: u64,
-    /// The body, once a header was opened, with what that wrapped.
-    body: Option<(Asked, Secret)>,
-    deadline: Timestamp,
-    /// Whether a body was taken, and whether one was newer than what was known.
-    found: bool,
-    is_news: bool,
-    /// Whether the body by what the last header wrapped was found before the header was looked for.
-    is_known: bool,
-}
-
-/// What is to be looked for next.
-struct Next {
-    why: Why,
-    pass: Pass,
-    days: Vec<u32>,
-    is_known: bool,
-}
-
-impl Pass {
-    /// How long an answer may take, in milliseconds.
-    fn deadline(self) -> u64 {
-        if self == Self::Servers { SEEK_SERVERS_DEADLINE } else { SEEK_DEADLINE }
-    }
-}
-
-/// Where an answer comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Source {
-    /// The DHT or look-up servers, whichever the transport was to ask.
-    Servers,
-    /// A node on a link.
-    Link(LinkId),
-}
-
-/// Something that was asked for, and who has not answered yet: each has one answer.
-#[derive(Debug, Clone)]
-struct Asked {
-    id: LookupId,
-    awaits_servers: bool,
-    links: BTreeSet<LinkId>,
-}
-
-impl Asked {
-    fn answered(&mut self, id: &LookupId, source: Source) {
-        match source {
-            _ if self.id != *id => {}
-            Source::Servers => self.awaits_servers = false,
-            Source::Link(link) => {
-                self.links.remove(&link);
-            }
-        }
-    }
-
-    fn is_over(&self) -> bool {
-        !self.awaits_servers && self.links.is_empty()
-    }
-}
+mod accept;
+mod seek;
 
 /// Attempts for one friend.
 #[derive(Debug, Clone, Copy)]
@@ -124,7 +45,7 @@ struct Attempts {
 
 /// All friends who are sought. Nothing of it is stored.
 #[derive(Debug, Default)]
-pub(crate) struct Seeker {
+pub(crate) struct Resolver {
     /// At most [`SEEKS_MAX`].
     open: BTreeMap<PeerId, Seek>,
     /// Whom an id is looked up for.
@@ -133,21 +54,21 @@ pub(crate) struct Seeker {
     attempts: BTreeMap<PeerId, Attempts>,
     /// Those who wait for a place; at most [`SEEKS_WAITING_MAX`].
     next: BTreeMap<PeerId, Why>,
-    /// Whose nodes have said that our keys are over just after, or while, their records were looked
+    /// Whose nodes have said that our keys are replaced just after, or while, their records were looked
     /// for: they are looked for once more. At most [`FRIENDS_MAX`].
     later: BTreeMap<PeerId, Timestamp>,
     /// When all were last sought because a friend had come.
-    anew: Option<Timestamp>,
+    sought_all: Option<Timestamp>,
 }
 
-impl Seeker {
+impl Resolver {
     /// When something is due.
     pub fn next_due(&self) -> Option<Timestamp> {
         self.open.values().map(|seek| seek.deadline).chain(self.later.values().copied()).min()
     }
 
     /// A friend is to be sought, if that was not tried just now.
-    pub fn want(&mut self, state: &State, delivery: &mut Delivery, turn: &mut Turn<'_>, peer: PeerId, why: Why) {
+    pub fn seek(&mut self, state: &State, delivery: &mut Delivery, turn: &mut Turn<'_>, peer: PeerId, why: Why) {
         let readable = state.friends.get(&peer).is_some_and(|friend| friend.stands() && friend.presence.is_some());
         if !readable {
             return;
@@ -182,7 +103,7 @@ impl Seeker {
             self.attempts.clear();
         }
         self.attempts.insert(peer, Attempts { last: turn.now, vain: vain.saturating_add(1) });
-        let has_servers = lookup::has_own(state) || !lookup::of_friend(state, &peer).is_empty();
+        let has_servers = lookup_servers::has_own(state) || !lookup_servers::of_friend(state, &peer).is_empty();
         self.begin(state, delivery, turn, peer, why, if has_servers { Pass::Servers } else { Pass::Dht });
     }
 
@@ -220,7 +141,7 @@ impl Seeker {
             body: Some((body, wrapped)),
             deadline,
             found: false,
-            is_news: false,
+            is_newer: false,
             is_known: false,
         };
         self.open.insert(peer, seek);
@@ -228,14 +149,14 @@ impl Seeker {
     }
 
     /// Seeks whom the state names.
-    pub fn want_all(&mut self, state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>) {
+    pub fn seek_wanted(&mut self, state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>) {
         for (peer, why) in std::mem::take(&mut state.seek) {
-            self.want(state, delivery, turn, peer, why);
+            self.seek(state, delivery, turn, peer, why);
         }
     }
 
-    /// There is somewhere to look now: whoever is not reached is sought at once.
-    pub fn begin_anew(&mut self, state: &mut State, delivery: &Delivery) {
+    /// There is somewhere to look now: all who are not reached are sought at once.
+    pub fn seek_missed(&mut self, state: &mut State, delivery: &Delivery) {
         self.attempts.clear();
         let missed = state.friends.values().filter(|friend| delivery.is_online(&friend.devices) == Some(false)).map(|friend| friend.peer);
         for peer in missed.collect::<Vec<_>>() {
@@ -247,7 +168,7 @@ impl Seeker {
     fn ask(&mut self, state: &State, delivery: &mut Delivery, turn: &mut Turn<'_>, peer: &PeerId, id: LookupId, pass: Pass) -> Asked {
         self.ids.insert(id, *peer);
         let (at, links) = match pass {
-            Pass::Servers => (Some(Look::Servers(lookup::of_friend(state, peer))), delivery.links_to(state, peer)),
+            Pass::Servers => (Some(Look::Servers(lookup_servers::of_friend(state, peer))), delivery.links_to(state, peer)),
             Pass::Dht => (Some(Look::Dht), delivery.links_to(state, peer)),
             Pass::Friends => (None, delivery.friends_here(state).into_iter().map(|(.., link)| link).collect()),
         };
@@ -275,9 +196,9 @@ impl Seeker {
         let Ok(id) = Place::of_header(&presence.reader.lookup, day).id(&presence.reader.lookup) else { return };
         let (header, version) = (self.ask(state, delivery, turn, &peer, id, pass), presence.version);
         let deadline = turn.now.after(pass.deadline());
-        let (found, is_news) = (false, false);
+        let (found, is_newer) = (false, false);
         self.open
-            .insert(peer, Seek { why, pass, days, day, header: Some(header), version, body: None, deadline, found, is_news, is_known });
+            .insert(peer, Seek { why, pass, days, day, header: Some(header), version, body: None, deadline, found, is_newer, is_known });
     }
 
     fn finish(&mut self, peer: &PeerId) {
@@ -340,19 +261,19 @@ impl Seeker {
         let Some(body) = body.filter(|body| !body.expires.is_expired_at(turn.now)) else { return Ok(()) };
         let Ok(payload) = body.open(reader, &wrapped) else { return Ok(()) };
         seek.found = true;
-        seek.is_news |= body.sequence > presence.sequence;
-        // Said anew, but nothing else than before: that is no reason to look more often.
-        if body.sequence > presence.sequence && take_in(state, turn, &peer, &body, &payload, wrapped) == Some(News::Yes) {
+        seek.is_newer |= body.sequence > presence.sequence;
+        // Said again, but nothing else than before: that is no reason to look more often.
+        if body.sequence > presence.sequence && accept(state, turn, &peer, &body, &payload, wrapped) == Some(true) {
             self.later.remove(&peer);
             self.attempts.insert(peer, Attempts { last: turn.now, vain: 0 });
         }
         Ok(())
     }
 
-    /// Takes in what other nodes have answered.
-    pub fn hear(&mut self, state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+    /// Accepts what other nodes have answered.
+    pub fn accept_found(&mut self, state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
         for (link, Found { id, record }) in std::mem::take(&mut state.found) {
-            // Whoever was not asked has no say in it.
+            // Who was not asked has no say in it.
             if !self.has_asked(&id, link) {
                 continue;
             }
@@ -373,15 +294,15 @@ impl Seeker {
 
     /// Friends have come: when they are the first ones, there is somewhere to look.
     pub fn reached(&mut self, state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>, reached: &BTreeSet<DeviceId>) {
-        let is_soon = self.anew.is_some_and(|last| turn.now.since(last) < SEEK_ANEW_PAUSE);
+        let is_soon = self.sought_all.is_some_and(|last| turn.now.since(last) < SEEK_AGAIN_PAUSE);
         if !reached.is_empty() && !is_soon && delivery.friends_here(state).iter().all(|(device, ..)| reached.contains(device)) {
-            self.anew = Some(turn.now);
-            self.begin_anew(state, delivery);
-            self.want_all(state, delivery, turn);
+            self.sought_all = Some(turn.now);
+            self.seek_missed(state, delivery);
+            self.seek_wanted(state, delivery, turn);
         }
     }
 
-    /// Whoever was asked has nothing more to say about an id.
+    /// One who was asked has nothing more to say about an id.
     pub fn answered(&mut self, state: &State, delivery: &mut Delivery, turn: &mut Turn<'_>, id: LookupId, source: Source) {
         let Some(peer) = self.ids.get(&id).copied() else { return };
         let Some(seek) = self.open.get_mut(&peer) else { return };
@@ -391,7 +312,7 @@ impl Seeker {
         if let Some((body, _)) = &mut seek.body {
             body.answered(&id, source);
         }
-        if seek.header.as_ref().is_none_or(Asked::is_over) && seek.body.as_ref().is_none_or(|(body, _)| body.is_over()) {
+        if seek.header.as_ref().is_none_or(Asked::is_answered) && seek.body.as_ref().is_none_or(|(body, _)| body.is_answered()) {
             self.next_day(state, delivery, turn, peer);
         }
     }
@@ -402,12 +323,12 @@ impl Seeker {
         let Some(seek) = self.open.get_mut(&peer) else { return };
         let (why, pass, is_vain) = (seek.why, seek.pass, !seek.found);
         // What lies by the old secret is what is known: others may read now, by another one.
-        let is_body_alone = seek.header.is_none() && !seek.is_news;
+        let is_body_alone = seek.header.is_none() && !seek.is_newer;
         let is_known = seek.is_known || (is_body_alone && seek.found);
         let days = std::mem::take(&mut seek.days);
         if is_body_alone || (is_vain && !days.is_empty()) {
             self.look_for_header(state, delivery, turn, peer, Next { why, pass, days, is_known });
-        } else if pass == Pass::Servers && !seek.is_news {
+        } else if pass == Pass::Servers && !seek.is_newer {
             // Servers may be late, or show what is old.
             self.begin(state, delivery, turn, peer, why, Pass::Dht);
         } else if pass == Pass::Dht && is_vain && is_lasting && !delivery.friends_here(state).is_empty() {
@@ -424,7 +345,7 @@ impl Seeker {
         while self.open.len() < SEEKS_MAX
             && let Some((peer, why)) = self.next.pop_first()
         {
-            self.want(state, delivery, turn, peer, why);
+            self.seek(state, delivery, turn, peer, why);
         }
     }
 
@@ -433,7 +354,7 @@ impl Seeker {
         let due: Vec<PeerId> = self.later.iter().filter(|(_, at)| **at <= turn.now).map(|(peer, _)| *peer).collect();
         for peer in due {
             self.later.remove(&peer);
-            self.want(state, delivery, turn, peer, Why::Stale);
+            self.seek(state, delivery, turn, peer, Why::Stale);
         }
         let late: Vec<PeerId> = self.open.iter().filter(|(_, seek)| seek.deadline <= turn.now).map(|(peer, _)| *peer).collect();
         for peer in late {
@@ -442,166 +363,5 @@ impl Seeker {
     }
 }
 
-/// The days for which somebody's record may be valid now, the likeliest last: clocks differ,
-/// around midnight a friend may be a day ahead of us, or behind.
-fn days_about(today: u32) -> Vec<u32> {
-    vec![today.saturating_add(1), today.saturating_sub(1), today]
-}
-
-/// Whether a body says other keys or places than those that are known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum News {
-    Yes,
-    No,
-}
-
-/// Takes in what a friend's body says. None when it is not the friend's word.
-fn take_in(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, body: &Body, payload: &[u8], wrapped: Secret) -> Option<News> {
-    let friend = state.friends.get(peer).cloned()?;
-    let mut presence = friend.presence.clone()?;
-    let signed: SignedPresence = codec::decode(payload, PAYLOAD_MAX).ok()?;
-    let said = signed.verify(peer, &presence.reader.lookup, body.sequence, turn.now)?;
-    let PresenceBody { friendship, chain, entry, depots, lookups, .. } = said;
-    let device = chain.verify_known(turn.sure).ok()?;
-    // Devices become known by bundles only; and a body speaks for the device that made it.
-    if device.device != body.device || !entry_is_of(&entry, &device) || !friend.devices.contains(&device.device) {
-        return None;
-    }
-    let row = state.device_mut(&device.device).filter(|row| row.peer == *peer)?;
-    row.put = Some(friendship.put(&entry.mailbox));
-    let depots = Depot::of_friend(&friendship, depots);
-    let leaves_one = crate::outbox::leaves_one(&row.depots, &depots);
-    row.depots = depots;
-    // From whom somebody hides keeps the places that are known; they may be dead.
-    let places = if entry.places.is_empty() { row.entry.places.clone() } else { entry.places.clone() };
-    let has_moved = row.entry.places != places;
-    let has_new_keys = friend.friendship.as_ref() != Some(&friendship);
-    row.entry = symbolon_relay::put::MailboxEntry { places, ..entry };
-    state.recounts |= leaves_one;
-    presence.sequence = body.sequence;
-    presence.version = body.version;
-    presence.read = turn.stamp;
-    presence.lookups = lookups;
-    presence.wrapped = Some(wrapped);
-    let reader = &mut presence.reader;
-    // Read with a turned copy of the key; the key itself stays where the time is not sure.
-    let day = body.day.min(day_of(turn.sure));
-    reader.ratchet.forget_before(day.saturating_sub(1).saturating_sub(reader.began));
-    if has_new_keys {
-        state.has_new_friend = true;
-        state.restart.insert(device.device);
-    }
-    if has_moved {
-        state.moved.insert(device.device);
-    }
-    state.save_friend(turn, crate::rows::Friend { friendship: Some(friendship), presence: Some(presence), ..friend });
-    turn.notify(Event::Friend(*peer));
-    Some(if has_moved || has_new_keys { News::Yes } else { News::No })
-}
-
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use super::*;
-    use crate::fixture::{NOW, friend, in_turn, peer};
-    use crate::rows::{Friend, FriendPresence};
-    use crate::seam::Action;
-    use symbolon_presence::generation::Generation;
-
-    #[test]
-    fn friends_looked_for_at_once_are_bounded_and_the_others_get_their_turn() {
-        in_turn(|state, turn| {
-            let (mut seeker, mut delivery) = (Seeker::default(), Delivery::default());
-            let count = FRIENDS_MAX as u64;
-            for n in 0..count {
-                let reader = Generation::random(0, day_of(NOW), turn.rng).reader();
-                let presence = Some(FriendPresence { reader, version: 0, sequence: 0, read: NOW, lookups: Vec::new(), wrapped: None });
-                state.friends.insert(peer(n), Friend { presence, ..friend(n) });
-            }
-            for n in 0..count {
-                seeker.want(state, &mut delivery, turn, peer(n), Why::Missed);
-                seeker.want(state, &mut delivery, turn, peer(n), Why::Missed);
-            }
-            assert_eq!((seeker.open.len(), seeker.next.len()), (SEEKS_MAX, FRIENDS_MAX - SEEKS_MAX));
-            assert!(seeker.next.len() <= SEEKS_WAITING_MAX && seeker.ids.len() == SEEKS_MAX);
-            let mut sought = std::collections::BTreeSet::new();
-            // Three days each, and nobody answers.
-            for _ in 0..3 * FRIENDS_MAX / SEEKS_MAX + 3 {
-                sought.extend(seeker.open.keys().copied());
-                turn.now = seeker.next_due().unwrap_or(turn.now);
-                seeker.tick(state, &mut delivery, turn);
-                assert!(seeker.open.len() <= SEEKS_MAX && seeker.ids.len() <= SEEKS_MAX && seeker.attempts.len() <= FRIENDS_MAX);
-            }
-            assert_eq!(sought.len(), FRIENDS_MAX);
-        });
-    }
-
-    #[test]
-    fn n6_a_stale_key_that_is_told_within_a_second_of_a_look_up_is_looked_up_a_second_later() {
-        in_turn(|state, turn| {
-            let (mut seeker, mut delivery) = (Seeker::default(), Delivery::default());
-            let reader = Generation::random(0, day_of(NOW), turn.rng).reader();
-            let presence = Some(FriendPresence { reader, version: 0, sequence: 0, read: NOW, lookups: Vec::new(), wrapped: None });
-            state.friends.insert(peer(1), Friend { presence, ..friend(1) });
-            let asked =
-                |turn: &Turn<'_>| turn.out.actions.iter().filter(|action| matches!(action, Action::Net(NetAction::Resolve(..)))).count();
-            // Looked for, and not found anywhere.
-            seeker.want(state, &mut delivery, turn, peer(1), Why::Missed);
-            let late = |seeker: &mut Seeker, state: &State, delivery: &mut Delivery, turn: &mut Turn<'_>| {
-                while seeker.open.contains_key(&peer(1)) {
-                    let id = seeker.open[&peer(1)].header.as_ref().unwrap().id;
-                    seeker.answered(state, delivery, turn, id, Source::Servers);
-                }
-            };
-            late(&mut seeker, state, &mut delivery, turn);
-            let before = asked(turn);
-            turn.now = NOW.after(200);
-            seeker.want(state, &mut delivery, turn, peer(1), Why::Stale);
-            seeker.want(state, &mut delivery, turn, peer(1), Why::Stale);
-            assert_eq!(asked(turn), before, "not within a second");
-            assert_eq!(seeker.next_due(), Some(NOW.after(SEEK_PAUSE_STALE)), "but a second after the last one");
-            turn.now = NOW.after(SEEK_PAUSE_STALE);
-            seeker.tick(state, &mut delivery, turn);
-            assert_eq!(asked(turn), before + 1, "once");
-            // Told while it is being looked for: what is found may be of before.
-            turn.now = NOW.after(1_500);
-            seeker.want(state, &mut delivery, turn, peer(1), Why::Stale);
-            late(&mut seeker, state, &mut delivery, turn);
-            let before = asked(turn);
-            assert_eq!(seeker.next_due(), Some(NOW.after(1_500 + SEEK_PAUSE_STALE)));
-            turn.now = NOW.after(1_500 + SEEK_PAUSE_STALE);
-            seeker.tick(state, &mut delivery, turn);
-            assert_eq!(asked(turn), before + 1);
-            assert!(seeker.later.is_empty());
-            // Who is missed is looked for at the old pace.
-            late(&mut seeker, state, &mut delivery, turn);
-            seeker.want(state, &mut delivery, turn, peer(1), Why::Missed);
-            assert!(seeker.later.is_empty() && seeker.open.is_empty());
-        });
-    }
-
-    #[test]
-    fn each_who_was_asked_has_one_answer_and_nobody_else_has_any() {
-        in_turn(|state, turn| {
-            let (mut seeker, mut delivery) = (Seeker::default(), Delivery::default());
-            let reader = Generation::random(0, day_of(NOW), turn.rng).reader();
-            let presence = Some(FriendPresence { reader, version: 0, sequence: 0, read: NOW, lookups: Vec::new(), wrapped: None });
-            state.friends.insert(peer(1), Friend { presence, ..friend(1) });
-            seeker.want(state, &mut delivery, turn, peer(1), Why::Missed);
-            let seek = seeker.open.get_mut(&peer(1)).unwrap();
-            seek.header.as_mut().unwrap().links.extend([LinkId(1), LinkId(2)]);
-            let id = seek.header.as_ref().unwrap().id;
-            assert!(seeker.has_asked(&id, LinkId(1)) && !seeker.has_asked(&id, LinkId(3)));
-            for _ in 0..3 {
-                seeker.answered(state, &mut delivery, turn, id, Source::Link(LinkId(1)));
-                seeker.answered(state, &mut delivery, turn, id, Source::Link(LinkId(3)));
-            }
-            assert!(!seeker.has_asked(&id, LinkId(1)));
-            seeker.answered(state, &mut delivery, turn, id, Source::Servers);
-            assert_eq!(seeker.open[&peer(1)].header.as_ref().unwrap().id, id, "the second link may still know it");
-            seeker.answered(state, &mut delivery, turn, id, Source::Link(LinkId(2)));
-            assert_ne!(seeker.open[&peer(1)].header.as_ref().unwrap().id, id, "now another day is looked at");
-        });
-    }
-}
+mod tests;

@@ -204,9 +204,9 @@ impl Lan {
     /// is of an hour gone by: that node was never taken away, and has not shown itself since.
     pub fn renew(&mut self, state: &mut State, turn: &mut Turn<'_>) {
         let hour = hour_of(turn.now);
-        let is_over = |seen: &Seen| seen.sighting.shown.hour.abs_diff(hour) > HOURS_APART;
-        let over: Vec<Instance> = self.seen.iter().filter(|(_, seen)| is_over(seen)).map(|(instance, _)| *instance).collect();
-        over.iter().for_each(|instance| self.unsighted(state, instance));
+        let is_past = |seen: &Seen| seen.sighting.shown.hour.abs_diff(hour) > HOURS_APART;
+        let past: Vec<Instance> = self.seen.iter().filter(|(_, seen)| is_past(seen)).map(|(instance, _)| *instance).collect();
+        past.iter().for_each(|instance| self.unsighted(state, instance));
         self.show(state, turn);
     }
 
@@ -242,7 +242,7 @@ impl Lan {
         }
         let friend = owner_of(state, &sighting);
         let known = self.seen.get(&instance).map(|known| known.friend);
-        // Somebody writes over what a friend shows: that stays until it is taken away.
+        // Somebody shows something else in place of what a friend shows: that stays until it is taken away.
         let is_forged = friend.is_none() && known.flatten().is_some();
         if is_forged || (known.is_none() && !self.has_room(friend.is_some())) {
             return None;
@@ -314,7 +314,7 @@ impl Lan {
         true
     }
 
-    /// Where a friend is on the LAN, for whoever dials.
+    /// Where a friend is on the LAN, for who dials.
     fn tell(&self, state: &mut State, friend: PeerId) {
         let seen = self.seen.values().filter(|seen| seen.friend == Some(friend));
         let places: Vec<Address> = seen.flat_map(|seen| seen.sighting.places.iter().cloned()).take(ADDRESSES_MAX).collect();

@@ -1,5 +1,5 @@
-//! Lookup servers: those that the user has named, and our relays. Friends are told of the
-//! named ones, and look for our records there, too.
+//! Lookup servers: those that the user has named, and our relays. Friends read in our records which ones
+//! are named, and look for our records there, too. The protocol page is `docs/protocol/lookup.md`.
 
 use crate::command::{CommandError, LookupView};
 use crate::limits::{LOOKUPS_MAX, LOOKUPS_TOLD};
@@ -10,18 +10,18 @@ use crate::turn::{Failed, Turn};
 
 /// How each server answers, as the world says. Nothing of it is stored.
 #[derive(Debug, Default)]
-pub(crate) struct Lookups {
+pub(crate) struct LookupServers {
     /// The servers that the world was told of, each by its addresses.
-    told: Vec<Vec<Address>>,
+    announced: Vec<Vec<Address>>,
     standing: Vec<(Vec<Address>, Option<bool>)>,
 }
 
-impl Lookups {
+impl LookupServers {
     /// Tells the world which servers are ours, if they are others than before.
     pub fn follow(&mut self, state: &State, turn: &mut Turn<'_>) {
         let servers = own_servers(state);
-        if servers != self.told {
-            self.told.clone_from(&servers);
+        if servers != self.announced {
+            self.announced.clone_from(&servers);
             turn.act(NetAction::Lookups(servers));
         }
     }
@@ -40,7 +40,7 @@ impl Lookups {
 
     /// How many there are.
     pub fn all(&self) -> usize {
-        self.told.len()
+        self.announced.len()
     }
 
     /// The servers that the user has named.
@@ -66,8 +66,8 @@ fn own_servers(state: &State) -> Vec<Vec<Address>> {
     named(state).map(|address| vec![address.clone()]).chain(relays).filter(|places| !places.is_empty()).collect()
 }
 
-/// What friends are told.
-pub(crate) fn told(state: &State) -> Vec<Address> {
+/// Those that friends read of in our records; at most [`LOOKUPS_TOLD`].
+pub(crate) fn named_for_friends(state: &State) -> Vec<Address> {
     named(state).take(LOOKUPS_TOLD).cloned().collect()
 }
 
@@ -119,48 +119,4 @@ pub(crate) fn remove(state: &mut State, turn: &mut Turn<'_>, address: &Address) 
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use super::*;
-    use crate::fixture::in_turn;
-
-    fn address(number: u8) -> Address {
-        Address(vec![4, 192, 0, 2, number])
-    }
-
-    #[test]
-    fn named_servers_are_bounded_and_naming_one_again_is_naming_it_once() {
-        in_turn(|state, turn| {
-            for number in (0..LOOKUPS_MAX as u8).chain(0..2) {
-                add(state, turn, address(number)).unwrap();
-            }
-            assert!(matches!(add(state, turn, address(99)), Err(Failed::Command(CommandError::Full))));
-            assert_eq!(own_servers(state).len(), LOOKUPS_MAX);
-            assert_eq!(told(state), [address(0), address(1), address(2)]);
-            remove(state, turn, &address(1)).unwrap();
-            assert!(matches!(remove(state, turn, &address(1)), Err(Failed::Command(CommandError::NotFound))));
-            add(state, turn, address(99)).unwrap();
-            let long = Address(vec![4; Address::MAX_LEN + 1]);
-            assert!(matches!(add(state, turn, long), Err(Failed::Command(CommandError::BadAddress))));
-        });
-    }
-
-    #[test]
-    fn the_world_is_told_of_servers_when_they_change_only() {
-        in_turn(|state, turn| {
-            let mut lookups = Lookups::default();
-            lookups.follow(state, turn);
-            assert!(turn.out.actions.is_empty());
-            state.own.lookups_now = vec![address(1)];
-            add(state, turn, address(1)).unwrap();
-            for _ in 0..2 {
-                lookups.follow(state, turn);
-            }
-            assert_eq!(turn.out.actions.len(), 1, "and one that is named twice is one");
-            assert!(lookups.stand(vec![(vec![address(1)], Some(true))]));
-            assert!(!lookups.stand(vec![(vec![address(1)], Some(false))]));
-            assert_eq!((lookups.answering(), lookups.all()), (0, 1));
-        });
-    }
-}
+mod tests;

@@ -1,0 +1,283 @@
+//! The publisher: publishes this node's records, for today and tomorrow, whenever what they say
+//! changes and before they end.
+//!
+//! A header tells no time. A former friend can compute where it lies on each day, and may run a server there: so an owner
+//! whose own server answers leaves headers to that one, and another brings them to the DHT when the readers have changed, once a day
+//! at a moment that has nothing to do with its comings and goings, and when nobody has them.
+
+use crate::command::DhtView;
+use crate::limits::{AWAY_DELAY, PUBLISH_DELAY, PUBLISH_INTERVAL, PUBLISH_PAUSE, READ_AGAIN, READ_BACK, READ_BACK_MAX, SERVERS_MAX};
+use crate::seam::{Address, Look, NetAction};
+use crate::state::State;
+use crate::table::Table;
+use crate::turn::Turn;
+use headers::Headers;
+use records::{make, prepare};
+use std::collections::BTreeSet;
+use symbolon_presence::header::Class;
+use symbolon_presence::id::LookupId;
+use symbolon_presence::record::{Place, day_of};
+use symbolon_presence::time::Timestamp;
+
+mod headers;
+mod records;
+
+/// When to publish. Nothing of it is stored.
+#[derive(Debug, Default)]
+pub(crate) struct Publisher {
+    due: Option<Timestamp>,
+    last: Option<Timestamp>,
+    /// No header holds the readers any more.
+    is_header_full: bool,
+    /// DHT servers known now, and nodes of the LAN that stand in for them.
+    servers: usize,
+    neighbours: usize,
+    /// Lookup servers of ours that answer.
+    lookup_servers: usize,
+    /// When to look whether our newest header can be read, and when it last was.
+    read_back_due: Option<Timestamp>,
+    /// The pause before the next such look; it doubles.
+    read_back_pause: u64,
+    /// Records that were looked for and not found yet: header and full body of today.
+    unread: BTreeSet<LookupId>,
+    read_back: Option<Timestamp>,
+    /// When our relays get the records of the days to come.
+    away_due: Option<Timestamp>,
+    headers: Headers,
+    /// When friends last got records of ours to keep, and where those said that we are.
+    left: Option<(Timestamp, Vec<Address>)>,
+}
+
+impl Publisher {
+    /// After a start.
+    pub fn start(&mut self, now: Timestamp) {
+        self.due = Some(now.after(PUBLISH_DELAY));
+    }
+
+    /// What the records say has changed: they are published at once when somebody was taken
+    /// out, else not too often.
+    pub fn changed(&mut self, now: Timestamp, at_once: bool) {
+        let earliest = self.last.map_or(now.after(PUBLISH_DELAY), |last| last.after(PUBLISH_PAUSE));
+        let at = if at_once { now } else { now.max(earliest) };
+        self.due = Some(self.due.map_or(at, |due| due.min(at)));
+        if at_once {
+            self.away_due = Some(now);
+        }
+    }
+
+    /// When something is due.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        [self.due, self.read_back_due, self.away_due, self.headers.due].into_iter().flatten().min()
+    }
+
+    /// These are all DHT servers now: they are remembered, and looked at for our own record.
+    /// Whether there was none before.
+    pub fn servers(&mut self, state: &mut State, turn: &mut Turn<'_>, servers: Vec<Address>, neighbours: usize) -> bool {
+        let had_any = self.knows_servers() || self.neighbours > 0;
+        let are_first = if servers.is_empty() { !had_any && neighbours > 0 } else { !self.knows_servers() };
+        (self.servers, self.neighbours) = (servers.len(), neighbours);
+        if are_first {
+            self.schedule_read_back(turn.now);
+        }
+        remember(state, turn, servers);
+        are_first
+    }
+
+    /// Whether there is a DHT beyond the LAN, as far as known.
+    pub fn knows_servers(&self) -> bool {
+        self.servers > 0
+    }
+
+    /// Whether any server is there from which friends could get our newest records.
+    pub fn has_servers(&self) -> bool {
+        self.knows_servers() || self.lookup_servers > 0
+    }
+
+    /// So many lookup servers of ours answer; whether there is one more than before.
+    pub fn lookup_servers(&mut self, now: Timestamp, answering: usize) -> bool {
+        let is_more = answering > std::mem::replace(&mut self.lookup_servers, answering);
+        if is_more {
+            self.schedule_read_back(now);
+        }
+        is_more
+    }
+
+    /// Looks soon whether our record can be read.
+    fn schedule_read_back(&mut self, now: Timestamp) {
+        self.unread.clear();
+        self.read_back_pause = READ_BACK;
+        self.read_back_due = (self.servers + self.neighbours + self.lookup_servers > 0).then(|| now.after(READ_BACK));
+    }
+
+    /// What somebody has found: our own record as we published it?
+    pub fn found(&mut self, state: &State, now: Timestamp, id: &LookupId, bytes: &[u8]) {
+        let is_ours = state.own.records.get(id).is_some_and(|own| own == bytes);
+        if is_ours && self.headers.ids.contains(id) {
+            self.headers.are_missing = false;
+        }
+        if is_ours && self.unread.remove(id) && self.unread.is_empty() {
+            self.read_back = Some(now);
+            self.read_back_pause = READ_BACK;
+            self.read_back_due = Some(now.after(READ_AGAIN));
+        }
+    }
+
+    /// All who were asked for a record have answered.
+    pub fn resolved(&mut self, state: &State, turn: &mut Turn<'_>, id: &LookupId) {
+        if self.unread.contains(id) && self.headers.ids.contains(id) && self.has_no_server_of_its_own() {
+            self.headers.are_missing = true;
+            let records = self.publication(state, turn.now);
+            turn.act(records);
+        }
+    }
+
+    /// Whether nobody but this node itself brings its headers.
+    fn has_no_server_of_its_own(&self) -> bool {
+        self.lookup_servers == 0
+    }
+
+    /// Our records: headers only where they do not show when somebody is here.
+    fn publication(&mut self, state: &State, now: Timestamp) -> NetAction {
+        let are_due = self.headers.take_due(state, now);
+        let brings = are_due && self.has_no_server_of_its_own();
+        let (mut everywhere, mut servers) = (Vec::new(), Vec::new());
+        for (id, bytes) in &state.own.records {
+            let is_for_all = brings || !self.headers.ids.contains(id);
+            if is_for_all { &mut everywhere } else { &mut servers }.push(bytes.clone());
+        }
+        NetAction::Publish { everywhere, servers }
+    }
+
+    /// How it stands with the DHT.
+    pub fn view(&self, lookups: (usize, usize)) -> DhtView {
+        DhtView { servers: self.servers, neighbours: self.neighbours, read_back: self.read_back, lookups }
+    }
+
+    /// Whether there are more readers, or more who left, than a header can tell apart.
+    pub fn is_header_full(&self) -> bool {
+        self.is_header_full
+    }
+
+    /// Looks for our own records. Those that were looked for before in vain are published
+    /// once more: those who took them have lost them, or never had them.
+    fn look_for_own(&mut self, state: &State, turn: &mut Turn<'_>) {
+        let own = &state.own.presence;
+        let (lookup, today) = (own.generation.reader().lookup, day_of(turn.now));
+        let body = Place::of_body(&lookup, today, own.wrapping.secret(Class::Full));
+        // What a server of our own brings is not looked for by us.
+        let header = self.has_no_server_of_its_own().then(|| Place::of_header(&lookup, today));
+        if !self.unread.is_empty() {
+            self.headers.are_missing = self.unread.iter().any(|id| self.headers.ids.contains(id));
+            let records = self.publication(state, turn.now);
+            turn.act(records);
+        }
+        self.unread = header.iter().chain([&body]).filter_map(|place| place.id(&lookup).ok()).collect();
+        for id in &self.unread {
+            turn.act(NetAction::Resolve(*id, Look::Everywhere));
+        }
+    }
+
+    /// Publishes when it is due.
+    pub fn tick(&mut self, state: &mut State, turn: &mut Turn<'_>) {
+        if state.own.is_halted {
+            // Another copy of this folder publishes.
+            (self.due, self.away_due, self.read_back_due) = (None, None, None);
+            return;
+        }
+        self.headers.begin(state, turn.now);
+        self.tick_records(state, turn);
+        if self.headers.due.is_some_and(|due| due <= turn.now) && self.last.is_some() {
+            let records = self.publication(state, turn.now);
+            turn.act(records);
+        }
+        if self.away_due.is_some_and(|due| due <= turn.now) {
+            self.away_due = None;
+            state.leaves_records = true;
+            // Without a header for who may read now, what lies there is taken back.
+            if state.own.presence.has_day(day_of(turn.now)) && prepare(state, turn).is_none() {
+                state.own.away.clear();
+            }
+        }
+    }
+
+    /// The node stops: its records do not say where it was any more. Friends
+    /// go on calling where they know it, since two who both took leave must find each other again.
+    pub fn farewell(&mut self, state: &mut State, turn: &mut Turn<'_>) {
+        if self.last.is_some() && state.own.presence.has_day(day_of(turn.now)) && self.servers + self.neighbours + self.lookup_servers > 0 {
+            self.due = None;
+            self.publish(state, turn, Class::Limited);
+            state.leaves_with_friends = true;
+        }
+    }
+
+    /// Makes and publishes the records of today and tomorrow. None when no header can be made.
+    fn publish(&mut self, state: &mut State, turn: &mut Turn<'_>, most: Class) -> Option<()> {
+        self.headers.ids = make(state, turn, most)?;
+        let records = self.publication(state, turn.now);
+        turn.act(records);
+        Some(())
+    }
+
+    /// Friends get what was published when it says another place, and before what they have ends.
+    /// Not when somebody was taken out: that is no message to anybody.
+    fn leave_with_friends(&mut self, state: &mut State, now: Timestamp) {
+        let is_new = self.left.as_ref().is_none_or(|(at, places)| *places != state.own.places || now.since(*at) >= PUBLISH_INTERVAL);
+        if is_new {
+            self.left = Some((now, state.own.places.clone()));
+            state.leaves_with_friends = true;
+        }
+    }
+
+    fn tick_records(&mut self, state: &mut State, turn: &mut Turn<'_>) {
+        if self.read_back_due.is_some_and(|due| due <= turn.now) {
+            self.read_back_pause = self.read_back_pause.saturating_mul(2).min(READ_BACK_MAX);
+            self.read_back_due = Some(turn.now.after(self.read_back_pause));
+            self.look_for_own(state, turn);
+        }
+        if self.due.is_none_or(|due| due > turn.now) {
+            return;
+        }
+        self.read_back = None;
+        self.schedule_read_back(turn.now);
+        self.due = Some(turn.now.after(PUBLISH_INTERVAL));
+        self.last = Some(turn.now);
+        if !state.own.presence.has_day(day_of(turn.now)) {
+            // The clock shows a day that is long past or is before our first: nothing can be
+            // published for it. If others say that it is right, the keys of this day were erased by
+            // one that was wrong.
+            self.due = Some(turn.now.after(PUBLISH_PAUSE));
+            state.is_outgrown |= state.clock.is_confirmed();
+            return;
+        }
+        self.is_header_full = self.publish(state, turn, Class::Full).is_none();
+        state.is_outgrown |= self.is_header_full;
+        if !self.is_header_full {
+            self.leave_with_friends(state, turn.now);
+        }
+        self.away_due.get_or_insert(turn.now.after(AWAY_DELAY));
+    }
+}
+
+/// Remembers DHT servers, the newest first.
+pub(crate) fn remember(state: &mut State, turn: &mut Turn<'_>, mut servers: Vec<Address>) {
+    servers.retain(Address::is_bounded);
+    let older = state.own.servers.iter().filter(|known| !servers.contains(known)).cloned().collect::<Vec<_>>();
+    servers.extend(older);
+    servers.truncate(SERVERS_MAX);
+    if servers != state.own.servers {
+        state.own.servers = servers;
+        turn.put(Table::Meta, b"servers", &state.own.servers);
+    }
+}
+
+/// Whether anyone who knows our Peer ID may find a way in.
+pub(crate) fn set_findable(state: &mut State, turn: &mut Turn<'_>, is_findable: bool) {
+    if state.own.is_findable != is_findable {
+        state.own.is_findable = is_findable;
+        turn.put(Table::Meta, b"findable", &is_findable);
+        state.republish = true;
+    }
+}
+
+#[cfg(test)]
+mod tests;
