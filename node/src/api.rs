@@ -6,9 +6,11 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | [`routes`] | every route once; server and description are made from it |
-//! | [`handlers`] | one function a route |
-//! | [`views`] | the JSON that is shown, all field names |
+//! | [`routes`] | every resource once; server and description are made from it |
+//! | `identity`, `invites`, `requests`, `friends`, ... | one resource each: routes, schemas, bodies, handlers, JSON |
+//! | `ask`, [`extract`] | how a handler asks the node; how it reads bodies |
+//! | [`route`], [`schema`], `json` | what routes, schemas and shown values are made of |
+//! | [`openapi`] | the description |
 //! | [`errors`] | every fault with kind, status, sentence and hint |
 //! | [`doctor`] | the judgement on the node's condition |
 //! | [`events`] | the event stream and its memory |
@@ -17,19 +19,40 @@
 //! | [`page`] | the page's files |
 //! | [`qr`] | QR codes for page and terminal |
 
+mod ask;
+mod blocks;
+mod condition;
+mod device;
 pub mod doctor;
 pub mod door;
 pub mod errors;
 pub mod events;
 pub mod extract;
+mod friends;
 pub mod guard;
-pub mod handlers;
+mod identity;
+mod introductions;
+mod invites;
+mod json;
+mod limits;
+mod lookups;
+mod messages;
 pub mod openapi;
 pub mod page;
+mod people;
 pub mod qr;
+mod relays;
+mod requests;
+pub mod route;
 pub mod routes;
+pub mod schema;
+mod sessions;
+mod state;
+mod stream;
 pub mod tokens;
-pub mod views;
+
+pub use limits::{BODY_MAX, HEAD_TIMEOUT, REQUEST_TIMEOUT, STRANGER_TIMEOUT};
+pub use state::ApiState;
 
 use crate::folder::door::DoorFile;
 use crate::handle::NodeHandle;
@@ -41,6 +64,7 @@ use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use state::Shared;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,14 +73,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
-/// Longest request body, in bytes.
-pub const BODY_MAX: usize = 64 * 1024;
-/// An answer begins within this time. Event streams go on after it.
-pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
-/// The head of a request is there within this time; a connection that rests is closed after it.
-pub const HEAD_TIMEOUT: Duration = Duration::from_secs(2);
-/// A connection that has shown no good token ends after this time.
-pub const STRANGER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connections at once, those that are being closed among them; the next waits for one to end.
 const TASKS_MAX: usize = 512;
 /// What open connections get to finish when the node stops.
@@ -76,47 +92,6 @@ pub enum StartError {
 impl From<NoRandomness> for StartError {
     fn from(_: NoRandomness) -> Self {
         Self::NoRandomness
-    }
-}
-
-/// What the handlers share. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct ApiState(Arc<Shared>);
-
-#[derive(Debug)]
-struct Shared {
-    node: NodeHandle,
-    tokens: Tokens,
-    log: Arc<EventLog>,
-    door: Door,
-    address: SocketAddr,
-    hosts: [String; 3],
-}
-
-impl ApiState {
-    fn node(&self) -> &NodeHandle {
-        &self.0.node
-    }
-
-    fn tokens(&self) -> &Tokens {
-        &self.0.tokens
-    }
-
-    fn log(&self) -> &Arc<EventLog> {
-        &self.0.log
-    }
-
-    /// What a request's `Host` may say.
-    fn hosts(&self) -> &[String] {
-        &self.0.hosts
-    }
-
-    fn door(&self) -> &Door {
-        &self.0.door
-    }
-
-    fn page_address(&self, token: &Token) -> String {
-        format!("http://{}/?token={}", self.0.address, token.secret())
     }
 }
 
@@ -178,7 +153,7 @@ impl Api {
 
 fn router(state: &ApiState) -> Router {
     let (mut api, mut entrance) = (Router::new(), Router::new());
-    for route in routes::ROUTES {
+    for route in routes::routes() {
         let router = if route.is_entrance { &mut entrance } else { &mut api };
         *router = std::mem::take(router).route(route.path, (route.handler)());
     }

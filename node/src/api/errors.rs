@@ -27,11 +27,11 @@ pub enum Fault {
     WrongMethod,
     /// Body, query or header is not what the route takes.
     BadRequest,
-    /// The body is over [`BODY_MAX`](super::BODY_MAX).
+    /// The body is over [`BODY_MAX`](super::limits::BODY_MAX).
     TooLarge,
     /// The body is not declared as JSON.
     NotJson,
-    /// No answer within [`REQUEST_TIMEOUT`](super::REQUEST_TIMEOUT).
+    /// No answer within [`REQUEST_TIMEOUT`](super::limits::REQUEST_TIMEOUT).
     TimedOut,
     /// The node is stopping.
     Stopping,

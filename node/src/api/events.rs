@@ -5,13 +5,14 @@
 //! it saw and gets what it missed, or `lagged` when that is no longer known: then it reads
 //! everything anew.
 
-use super::views;
 use crate::handle::{NodeHandle, NumberedEvent};
 use axum::response::sse;
 use futures::Stream;
+use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use symbolon_core::seam::{Event, Warning};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
 
@@ -107,7 +108,7 @@ impl EventLog {
     }
 
     fn push(&self, event: &NumberedEvent) -> u64 {
-        let (kind, data) = views::event(&event.event);
+        let (kind, data) = view(&event.event);
         let mut ring = self.ring();
         ring.last = ring.last.saturating_add(1);
         if ring.entries.len() >= RING {
@@ -176,6 +177,48 @@ impl Listener {
                 }
             }
         }
+    }
+}
+
+/// An event's name and data. Names only what changed; the content is read by its own route.
+fn view(event: &Event) -> (&'static str, Value) {
+    match event {
+        Event::Message { room, message } => ("message", json!({ "conversation_id": room.to_string(), "message": message.to_string() })),
+        Event::MessageState { message } => ("message_state", json!({ "message": message.to_string() })),
+        Event::Request(request) => ("request", json!({ "request": request.to_string() })),
+        Event::Friend(peer) => ("friend", json!({ "id": peer.to_string() })),
+        Event::Online { peer, online } => ("online", json!({ "id": peer.to_string(), "online": online })),
+        Event::Warning(warning) => {
+            let (kind, text) = warning_text(*warning);
+            ("warning", json!({ "warning": kind, "text": text }))
+        }
+    }
+}
+
+fn warning_text(warning: Warning) -> (&'static str, &'static str) {
+    match warning {
+        Warning::InviteReused => (
+            "invite_reused",
+            "An invite of yours that was used already was tried again by somebody else. If you shared it in public, make a new one for each person.",
+        ),
+        Warning::InviteExpired => {
+            ("invite_expired", "Somebody tried an invite of yours that has expired. Make a new one if you still expect somebody.")
+        }
+        Warning::KeysChanged => {
+            ("keys_changed", "A friend request came again with other keys. Compare the words with that person before you accept.")
+        }
+        Warning::OlderCopy => (
+            "older_copy",
+            "This folder is an older copy of itself: a friend has seen a newer state. The room with that friend is made again; nothing that waits here is lost.",
+        ),
+        Warning::SecondCopy => (
+            "second_copy",
+            "Another copy of this folder runs. This one has stopped: run `symbolon device confirm` where you want to go on.",
+        ),
+        Warning::FriendReturned => (
+            "friend_returned",
+            "A friend's device came back from an older copy of its folder. If that friend did not do it, somebody may have copied their folder: ask them.",
+        ),
     }
 }
 

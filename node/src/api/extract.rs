@@ -2,8 +2,8 @@
 //!
 //! What a parser says about malformed input may quote it; so its words are not passed on.
 
-use super::BODY_MAX;
 use super::errors::{Fault, Problem};
+use super::limits::BODY_MAX;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::header;
 use axum::http::request::Parts;

@@ -8,7 +8,8 @@
 
 use super::door::Visitor;
 use super::errors::{Fault, Problem};
-use super::{ApiState, REQUEST_TIMEOUT};
+use super::limits::REQUEST_TIMEOUT;
+use super::state::ApiState;
 use crate::clock::{Clock, SystemClock};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};

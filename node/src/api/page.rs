@@ -4,7 +4,7 @@
 //! is read through the API, with the session that the page gets for the one-time token of
 //! its address.
 
-use super::ApiState;
+use super::state::ApiState;
 use axum::Router;
 use axum::http::header;
 use axum::response::IntoResponse;

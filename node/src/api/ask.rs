@@ -1,0 +1,74 @@
+//! How resources ask the node, and find whom a name or the beginning of an id means.
+
+use super::errors::{CANDIDATES_MAX, Candidate, Fault, Problem};
+use super::state::ApiState;
+use serde_json::Value;
+use symbolon_core::command::{Command, CommandError, Reply};
+use symbolon_core::names::is_same;
+use symbolon_presence::id::RequestId;
+
+/// What every handler answers.
+pub type Answer = Result<axum::Json<Value>, Problem>;
+
+/// How a resource shows a reply; `None` for one that is not its own.
+pub type Show = fn(&Reply) -> Option<Value>;
+
+/// Hands the node a command.
+pub async fn ask(state: &ApiState, command: Command) -> Result<Reply, Problem> {
+    match state.node().command(command).await {
+        Ok(Ok(reply)) => Ok(reply),
+        Ok(Err(error)) => Err(error.into()),
+        Err(_stopped) => Err(Fault::Stopping.into()),
+    }
+}
+
+/// Hands the node a command, and shows what it replies.
+pub async fn answer(state: &ApiState, command: Command, show: Show) -> Answer {
+    let reply = ask(state, command).await?;
+    Ok(axum::Json(show(&reply).ok_or(Fault::Internal)?))
+}
+
+/// Like [`answer`]; an ambiguous name comes back with the ids that it could mean.
+pub async fn answer_about(state: &ApiState, who: &str, command: Command, show: Show) -> Answer {
+    match answer(state, command, show).await {
+        Err(problem) if problem.fault == Fault::Command(CommandError::Ambiguous) => {
+            Err(Problem { candidates: candidates(state, who).await, ..problem })
+        }
+        other => other,
+    }
+}
+
+/// Everybody whom a name or the beginning of an id could mean.
+pub async fn candidates(state: &ApiState, who: &str) -> Vec<Candidate> {
+    let who = who.trim();
+    let beginning = who.to_ascii_lowercase();
+    let fits = |id: &str, name: &str| (!beginning.is_empty() && id.starts_with(&beginning)) || is_same(name, who);
+    let mut found = Vec::new();
+    if let Ok(Reply::Friends(friends)) = ask(state, Command::Friends).await {
+        let all = friends.into_iter().map(|friend| Candidate { id: friend.id.to_string(), name: friend.name });
+        found.extend(all.filter(|one| fits(&one.id, &one.name)));
+    }
+    if let Ok(Reply::Requests(requests)) = ask(state, Command::Requests).await {
+        let all = requests.into_iter().map(|request| Candidate { id: request.request.to_string(), name: request.name });
+        found.extend(all.filter(|one| fits(&one.id, &one.name)));
+    }
+    found.truncate(CANDIDATES_MAX);
+    found
+}
+
+/// A request's whole id, or a beginning that fits one request only.
+pub async fn request_id(state: &ApiState, text: &str) -> Result<RequestId, Problem> {
+    if let Ok(id) = text.parse() {
+        return Ok(id);
+    }
+    let beginning = text.to_ascii_lowercase();
+    let Reply::Requests(requests) = ask(state, Command::Requests).await? else { return Err(Fault::Internal.into()) };
+    let mut fits = requests.iter().map(|view| view.request).filter(|id| !beginning.is_empty() && id.to_string().starts_with(&beginning));
+    match (fits.next(), fits.next()) {
+        (Some(id), None) => Ok(id),
+        (None, _) => Err(CommandError::NotFound.into()),
+        (Some(_), Some(_)) => {
+            Err(Problem { fault: Fault::Command(CommandError::Ambiguous), candidates: candidates(state, &beginning).await })
+        }
+    }
+}

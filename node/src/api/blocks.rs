@@ -1,0 +1,59 @@
+//! Blocks: of friends, and of people who have asked.
+
+use super::ask::{Answer, answer, answer_about, request_id};
+use super::errors::Fault;
+use super::extract::Json;
+use super::route::{Resource, change};
+use super::schema::{Schemas, object, reference, text};
+use super::state::ApiState;
+use super::{friends, requests};
+use axum::extract::State;
+use axum::routing::post;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use symbolon_core::command::{Command, CommandError, Reply, Who};
+
+/// Routes and schemas.
+pub const RESOURCE: Resource = Resource {
+    routes: &[
+        change("/api/v1/block", Some("WhoBody"), "FriendOrRequest", "Blocks a friend or a request's sender.", || post(block)),
+        change("/api/v1/unblock", Some("WhoBody"), "FriendOrRequest", "Takes a block back.", || post(unblock)),
+    ],
+    schemas,
+};
+
+fn schemas() -> Schemas {
+    vec![
+        ("FriendOrRequest", json!({ "oneOf": [reference("Friend"), reference("Request")] })),
+        ("WhoBody", object(json!({ "who": text() }), &[])),
+    ]
+}
+
+fn show(reply: &Reply) -> Option<Value> {
+    friends::show(reply).or_else(|| requests::show(reply))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WhoBody {
+    who: String,
+}
+
+async fn block(State(state): State<ApiState>, Json(body): Json<WhoBody>) -> Answer {
+    or_request(&state, &body.who, Command::Block).await
+}
+
+async fn unblock(State(state): State<ApiState>, Json(body): Json<WhoBody>) -> Answer {
+    or_request(&state, &body.who, Command::Unblock).await
+}
+
+/// As typed; where nobody has that name, as the beginning of a request's id.
+async fn or_request(state: &ApiState, who: &str, command: fn(Who) -> Command) -> Answer {
+    match answer_about(state, who, command(Who(who.to_owned())), show).await {
+        Err(problem) if problem.fault == Fault::Command(CommandError::NotFound) => {
+            let request = request_id(state, who).await?;
+            answer(state, command(Who(request.to_string())), show).await
+        }
+        other => other,
+    }
+}

@@ -1,0 +1,101 @@
+//! Invites: made, listed, taken back.
+
+use super::ask::{Answer, answer};
+use super::extract::Json;
+use super::json::{self, list};
+use super::qr::Qr;
+use super::route::{Resource, change, read};
+use super::schema::{self, Schemas, id, object, text, text_or_null, time, word};
+use super::state::ApiState;
+use axum::extract::{Path, State};
+use axum::routing::{get, post};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use symbolon_core::command::{Command, InviteState, InviteView, Reply};
+use symbolon_core::limits::INVITE_LIFETIME;
+
+/// Routes and schemas.
+pub const RESOURCE: Resource = Resource {
+    routes: &[
+        change("/api/v1/invites", Some("InviteBody"), "Invite", "Makes a single-use invite.", || post(make)),
+        read("/api/v1/invites", "Invites", "The invites that I have made, those that end first before the others.", || get(all)),
+        change(
+            "/api/v1/invites/{invite}/revoke",
+            None,
+            "InviteRow",
+            "Takes an invite back that nobody has used, by its id or a beginning of it that fits no other.",
+            || post(revoke),
+        ),
+    ],
+    schemas,
+};
+
+fn schemas() -> Schemas {
+    let invite = json!({ "link": text(), "expires": time(), "warning": text_or_null(), "qr": text_or_null() });
+    let row = json!({
+        "invite": id(),
+        "expires": time(),
+        "used": { "type": "boolean", "description": "Somebody has asked by it." },
+        "state": word(&["open", "used", "expired", "revoked"]),
+    });
+    let body = json!({
+        "expires_in": { "type": ["integer", "null"], "description": "Seconds; 7 days when absent, at most 90." },
+        "no_ip": { "type": "boolean", "description": "Leave out the own addresses." },
+        "auto_accept": { "type": "boolean", "description": "Accept whoever comes with it first." },
+    });
+    vec![
+        ("Invite", object(invite, &[])),
+        ("InviteRow", object(row, &[])),
+        ("Invites", object(json!({ "invites": schema::list("InviteRow") }), &[])),
+        ("InviteBody", object(body, &["expires_in", "no_ip", "auto_accept"])),
+    ]
+}
+
+fn show(reply: &Reply) -> Option<Value> {
+    if let Reply::Invite { link, expires, warning } = reply {
+        let qr = Qr::link(link).map(|qr| qr.svg());
+        return Some(json!({ "link": link, "expires": json::time(*expires), "warning": warning, "qr": qr }));
+    }
+    if let Reply::Invites(views) = reply {
+        return Some(list("invites", views, view));
+    }
+    let Reply::InviteRevoked(revoked) = reply else { return None };
+    Some(view(revoked))
+}
+
+fn view(view: &InviteView) -> Value {
+    json!({
+        "invite": view.invite.to_string(),
+        "expires": json::time(view.expires),
+        "used": view.state == InviteState::Used,
+        "state": match view.state {
+            InviteState::Open => "open",
+            InviteState::Used => "used",
+            InviteState::Expired => "expired",
+            InviteState::Revoked => "revoked",
+        },
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct InviteBody {
+    expires_in: Option<u64>,
+    #[serde(default)]
+    no_ip: bool,
+    #[serde(default)]
+    auto_accept: bool,
+}
+
+async fn make(State(state): State<ApiState>, Json(body): Json<InviteBody>) -> Answer {
+    let lifetime = body.expires_in.map_or(INVITE_LIFETIME, |seconds| seconds.saturating_mul(1_000));
+    answer(&state, Command::Invite { lifetime, no_ip: body.no_ip, auto_accept: body.auto_accept }, show).await
+}
+
+async fn all(State(state): State<ApiState>) -> Answer {
+    answer(&state, Command::Invites, show).await
+}
+
+async fn revoke(State(state): State<ApiState>, Path(invite): Path<String>) -> Answer {
+    answer(&state, Command::InviteRevoke(invite), show).await
+}

@@ -1,0 +1,141 @@
+//! Friend requests in both directions, introductions among them.
+
+use super::ask::{Answer, answer, request_id};
+use super::extract::Json;
+use super::json::{self, list};
+use super::people::{trust, trust_schema};
+use super::route::{Resource, change, read};
+use super::schema::{self, Schemas, id, object, text, text_or_null, texts, time, word};
+use super::state::ApiState;
+use axum::extract::{Path, State};
+use axum::routing::{get, post};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use symbolon_core::command::{Command, Direction, Reply, RequestKind, RequestStatus, RequestView};
+
+/// Routes and schemas.
+pub const RESOURCE: Resource = Resource {
+    routes: &[
+        read("/api/v1/requests", "Requests", "All friend requests, newest first.", || get(all)),
+        change("/api/v1/requests", Some("AddBody"), "Request", "Asks somebody for friendship, by invite link or Peer ID.", || post(add)),
+        change(
+            "/api/v1/requests/{request}/accept",
+            None,
+            "Request",
+            "Accepts a request, by its id or a beginning of it that fits no other.",
+            || post(accept),
+        ),
+        change(
+            "/api/v1/requests/{request}/ignore",
+            None,
+            "Request",
+            "Sets a request aside, by its id or a beginning of it that fits no other.",
+            || post(ignore),
+        ),
+        change(
+            "/api/v1/requests/{request}/cancel",
+            None,
+            "Request",
+            "Takes an own request back, by its id or a beginning of it that fits no other.",
+            || post(cancel),
+        ),
+    ],
+    schemas,
+};
+
+fn schemas() -> Schemas {
+    let request = json!({
+        "request": id(),
+        "introduction": { "type": ["string", "null"], "description": "The same id, when it is an introduction." },
+        "kind": word(&["friend", "introduction"]),
+        "direction": word(&["in", "out"]),
+        "peer": id(),
+        "name": text(),
+        "words": text(),
+        "trust": trust_schema(),
+        "note": text_or_null(),
+        "status": word(&["unresolved", "pending", "accepted", "confirmed", "ignored", "blocked", "expired", "cancelled"]),
+        "fault": { "type": ["string", "null"], "description": "Why it cannot go on, or why to look twice." },
+        "introduced_by": texts(),
+        "created": time(),
+    });
+    vec![
+        ("Request", object(request, &[])),
+        ("Requests", object(json!({ "requests": schema::list("Request") }), &[])),
+        ("AddBody", object(json!({ "target": text(), "note": text_or_null() }), &["note"])),
+    ]
+}
+
+/// Shows one request or all.
+pub fn show(reply: &Reply) -> Option<Value> {
+    if let Reply::Requests(views) = reply {
+        return Some(list("requests", views, view));
+    }
+    let Reply::Request(request) = reply else { return None };
+    Some(view(request))
+}
+
+fn view(view: &RequestView) -> Value {
+    let is_introduction = view.kind == RequestKind::Introduction;
+    json!({
+        "request": view.request.to_string(),
+        "introduction": is_introduction.then(|| view.request.to_string()),
+        "kind": if is_introduction { "introduction" } else { "friend" },
+        "direction": match view.direction {
+            Direction::In => "in",
+            Direction::Out => "out",
+        },
+        "peer": view.peer.to_string(),
+        "name": view.name,
+        "words": view.words,
+        "trust": trust(view.trust),
+        "note": view.note,
+        "status": status(view.status),
+        "fault": view.fault,
+        "introduced_by": view.introduced_by,
+        "created": json::time(view.created),
+    })
+}
+
+fn status(status: RequestStatus) -> &'static str {
+    match status {
+        RequestStatus::Unresolved => "unresolved",
+        RequestStatus::Pending => "pending",
+        RequestStatus::Accepted => "accepted",
+        RequestStatus::Confirmed => "confirmed",
+        RequestStatus::Ignored => "ignored",
+        RequestStatus::Blocked => "blocked",
+        RequestStatus::Expired => "expired",
+        RequestStatus::Cancelled => "cancelled",
+    }
+}
+
+async fn all(State(state): State<ApiState>) -> Answer {
+    answer(&state, Command::Requests, show).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AddBody {
+    target: String,
+    note: Option<String>,
+}
+
+async fn add(State(state): State<ApiState>, Json(body): Json<AddBody>) -> Answer {
+    answer(&state, Command::Add { target: body.target, note: body.note }, show).await
+}
+
+async fn accept(State(state): State<ApiState>, Path(request): Path<String>) -> Answer {
+    let request = request_id(&state, &request).await?;
+    answer(&state, Command::Accept(request), show).await
+}
+
+async fn ignore(State(state): State<ApiState>, Path(request): Path<String>) -> Answer {
+    let request = request_id(&state, &request).await?;
+    answer(&state, Command::Ignore(request), show).await
+}
+
+async fn cancel(State(state): State<ApiState>, Path(request): Path<String>) -> Answer {
+    let request = request_id(&state, &request).await?;
+    answer(&state, Command::Cancel(request), show).await
+}
