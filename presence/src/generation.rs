@@ -1,12 +1,12 @@
 //! What the owner of presence records holds, and what a friend gets once and for all.
 
-use crate::header::{Class, Wrapping};
 use crate::id::PublicKeyBytes;
 use crate::kdf::{Secret, derive};
 use crate::labels::{KEY_DRAW, KEY_HEADER, KEY_RATCHET};
 use crate::sign::SigningKey;
 use crate::time::DAY;
 use crate::tree::{Tree, TreeSecret};
+use crate::wrapping::{Class, Wrapping};
 use minicbor::{Decode, Encode};
 
 /// The most days that a ratchet is turned at once.

@@ -8,6 +8,7 @@ use crate::kdf::{Secret, derive, hash};
 use crate::labels::{HASH_COMMIT, KEY_ENTRIES, KEY_WRAP, SEAL_ENTRIES, SEAL_WRAP};
 use crate::seal::{AEAD_OVERHEAD, aead_open, aead_seal};
 use crate::tree::{HEIGHT, LeafLabels, NobodyRevoked, Subset, Tree};
+use crate::wrapping::{Class, Wrapping};
 use core::fmt;
 use minicbor::{Decode, Encode};
 
@@ -15,56 +16,6 @@ use minicbor::{Decode, Encode};
 const ENTRY: usize = 3 + 3 + 32 + AEAD_OVERHEAD;
 /// Numbers of entries that headers have.
 const ENTRIES: [usize; 7] = [4, 8, 16, 32, 64, 128, 256];
-
-/// Which of the two secrets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Class {
-    /// Leads to the body with everything.
-    Full,
-    /// Leads to the body without places.
-    Limited,
-}
-
-impl Class {
-    fn byte(self) -> [u8; 1] {
-        match self {
-            Self::Full => [0],
-            Self::Limited => [1],
-        }
-    }
-}
-
-/// The secrets of one version. Drawn anew whenever the set of readers changes, so that who
-/// was taken out knows none that is still used.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
-pub struct Wrapping {
-    /// Rises by one with each change.
-    #[n(0)]
-    pub version: u64,
-    #[n(1)]
-    nonce: Nonce,
-    #[n(2)]
-    full: Secret,
-    #[n(3)]
-    limited: Secret,
-}
-
-impl Wrapping {
-    /// Draws the secrets of a version.
-    pub fn random<R: rand_core::CryptoRng + ?Sized>(version: u64, rng: &mut R) -> Self {
-        let nonce = Nonce::random(rng);
-        Self { version, nonce, full: Secret::random(rng), limited: Secret::random(rng) }
-    }
-
-    /// One of the two secrets.
-    pub fn secret(&self, class: Class) -> &Secret {
-        match class {
-            Class::Full => &self.full,
-            Class::Limited => &self.limited,
-        }
-    }
-}
 
 /// A header, as it lies in a record.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]

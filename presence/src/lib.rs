@@ -20,6 +20,7 @@
 //! | [`blocks`] | which friend has which leaves | `docs/protocol/presence.md` |
 //! | [`blind`] | blinded keys | `docs/protocol/presence.md` |
 //! | [`generation`] | what the owner and a reader hold; the ratchet | `docs/protocol/presence.md` |
+//! | [`wrapping`] | the secrets of one version, for two classes of readers | `docs/protocol/presence.md` |
 //! | [`header`] | who may read | `docs/protocol/presence.md` |
 //! | [`body`] | where somebody is | `docs/protocol/presence.md` |
 //! | [`record`] | what lookup stores see | `docs/protocol/lookup.md` |
@@ -50,3 +51,4 @@ pub mod sign;
 pub mod time;
 pub mod tree;
 pub mod words;
+pub mod wrapping;

@@ -10,13 +10,14 @@ use symbolon_presence::blocks::{Block, Blocks};
 use symbolon_presence::body::{Body, Stamp};
 use symbolon_presence::codec;
 use symbolon_presence::generation::{Generation, Reader};
-use symbolon_presence::header::{CannotRead, Class, Header, HeaderError, Wrapping};
+use symbolon_presence::header::{CannotRead, Header, HeaderError};
 use symbolon_presence::id::DeviceId;
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::record::{Place, RECORD_MAX, Record, day_of};
 use symbolon_presence::seal::{aead_open, aead_seal};
 use symbolon_presence::time::{DAY, Timestamp};
 use symbolon_presence::tree::LeafLabels;
+use symbolon_presence::wrapping::{Class, Wrapping};
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
 

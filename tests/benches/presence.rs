@@ -13,11 +13,12 @@ use symbolon_presence::blocks::Blocks;
 use symbolon_presence::body::{Body, Stamp};
 use symbolon_presence::codec;
 use symbolon_presence::generation::Generation;
-use symbolon_presence::header::{Class, Header, Wrapping};
+use symbolon_presence::header::Header;
 use symbolon_presence::id::DeviceId;
 use symbolon_presence::record::{Place, day_of};
 use symbolon_presence::time::{DAY, Timestamp};
 use symbolon_presence::tree::LeafLabels;
+use symbolon_presence::wrapping::{Class, Wrapping};
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
 /// Bytes of one entry of a header, and of one wrap of the scheme for each device.

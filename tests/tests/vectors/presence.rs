@@ -10,12 +10,13 @@ use symbolon_presence::blocks::Readers;
 use symbolon_presence::body::{Body, Stamp};
 use symbolon_presence::codec;
 use symbolon_presence::generation::{Generation, Ratchet};
-use symbolon_presence::header::{Class, Header, Wrapping};
+use symbolon_presence::header::Header;
 use symbolon_presence::id::{DeviceId, Nonce};
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::record::{Place, Record, day_of};
 use symbolon_presence::time::DAY;
 use symbolon_presence::tree::{LeafLabels, Subset, Tree};
+use symbolon_presence::wrapping::{Class, Wrapping};
 use symbolon_tests::samples::NOW;
 
 const TREE: [u8; 32] = [0x81; 32];

@@ -14,10 +14,10 @@ use crate::turn::Turn;
 use headers::Headers;
 use records::{make, prepare};
 use std::collections::BTreeSet;
-use symbolon_presence::header::Class;
 use symbolon_presence::id::LookupId;
 use symbolon_presence::record::{Place, day_of};
 use symbolon_presence::time::Timestamp;
+use symbolon_presence::wrapping::Class;
 
 mod headers;
 mod records;

@@ -11,10 +11,10 @@ use rand_core::Rng;
 use std::collections::{BTreeMap, BTreeSet};
 use symbolon_presence::blocks::{Block, Blocks, Readers};
 use symbolon_presence::generation::Generation;
-use symbolon_presence::header::Wrapping;
 use symbolon_presence::id::PeerId;
 use symbolon_presence::record::day_of;
 use symbolon_presence::time::{EARLIEST, Timestamp};
+use symbolon_presence::wrapping::Wrapping;
 
 /// Blocks that one friend may have at once: while two requests cross, the other side may
 /// hold the one or the other.

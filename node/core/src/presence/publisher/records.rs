@@ -10,11 +10,12 @@ use rand_core::SeedableRng;
 use std::collections::BTreeSet;
 use symbolon_presence::body::{Body, Stamp};
 use symbolon_presence::codec;
-use symbolon_presence::header::{Class, Header};
+use symbolon_presence::header::Header;
 use symbolon_presence::id::LookupId;
 use symbolon_presence::posted::{Item, Posted};
 use symbolon_presence::record::{DAYS_AHEAD, Place, day_of, end_of};
 use symbolon_presence::time::Timestamp;
+use symbolon_presence::wrapping::Class;
 
 /// Makes the records of today and tomorrow: the ids of the headers among them. None when no header can be made.
 pub(super) fn make(state: &mut State, turn: &mut Turn<'_>, most: Class) -> Option<BTreeSet<LookupId>> {
