@@ -3,11 +3,10 @@
 //! A message is stored, sealed and queued in one turn. Its text stays, so that it can be
 //! sealed again under the same id. History lies on the shelf, ordered by arrival.
 
-use crate::command::{CommandError, MessageState, Who};
-use crate::friend;
+use crate::command::{CommandError, MessageState};
 use crate::limits::{OUTBOX_MAX, RELEASE_MAX};
 use crate::outbox::{self, OutboxRow, What};
-use crate::rows::{Fault, Friend, FriendState, Message, message_key};
+use crate::rows::{Fault, Friend, FriendState, Message, message_key, set_message_state, split_key};
 use crate::seam::Event;
 use crate::state::State;
 use crate::table::Table;
@@ -25,8 +24,7 @@ pub(crate) const HELD_MAX: usize = 1_000;
 pub(crate) const HELD_AGAIN_MAX: usize = OUTBOX_MAX as usize;
 
 /// Writes a message to a friend.
-pub(crate) fn send(state: &mut State, turn: &mut Turn<'_>, to: &Who, text: String, lifetime: Option<u64>) -> Result<MessageId, Failed> {
-    let peer = friend::resolve(state, to)?;
+pub(crate) fn send(state: &mut State, turn: &mut Turn<'_>, peer: PeerId, text: String, lifetime: Option<u64>) -> Result<MessageId, Failed> {
     let friend = state.friends.get(&peer).cloned().ok_or(CommandError::NotFound)?;
     if !is_text(&text) {
         return Err(CommandError::BadText.into());
@@ -106,7 +104,7 @@ pub(crate) fn expire(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnF
         if row.is_none_or(|row| row.state != MessageState::Queued && row.state != MessageState::Stored) {
             continue;
         }
-        set_state(turn, &conversation, arrival, MessageState::Failed, Some(Fault::Expired))?;
+        set_message_state(turn, &conversation, arrival, MessageState::Failed, Some(Fault::Expired))?;
         let Some(mut friend) = state.friends.values().find(|friend| friend.conversation == conversation).cloned() else { continue };
         skip(state, turn, &friend, arrival)?;
         if friend.held.contains(&arrival) {
@@ -192,7 +190,7 @@ pub(crate) fn delivered(
 ) -> Result<(), TurnFailed> {
     let is_read = state.friend_of(device).is_some_and(|friend| friend.conversation == *conversation && friend.read_to >= Some(arrival));
     let reached = if is_read { MessageState::Read } else { MessageState::Delivered };
-    set_state(turn, conversation, arrival, reached, None)
+    set_message_state(turn, conversation, arrival, reached, None)
 }
 
 /// Whether held texts of a friend may be sealed.
@@ -256,30 +254,4 @@ pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, from: &PeerId, tex
     state.save_friend_later(friend);
     turn.notify(Event::Message { room, message: message.id });
     Ok(())
-}
-
-/// Notes how far a message of ours got. Never goes back from `delivered`.
-pub(crate) fn set_state(
-    turn: &mut Turn<'_>,
-    conversation: &RoomId,
-    arrival: u64,
-    state: MessageState,
-    fault: Option<Fault>,
-) -> Result<(), TurnFailed> {
-    let key = message_key(conversation, arrival);
-    let Some(mut message) = turn.row::<Message>(Table::Message, &key)? else { return Ok(()) };
-    if matches!(message.state, MessageState::Delivered | MessageState::Read) || message.state == state {
-        return Ok(());
-    }
-    message.state = state;
-    message.fault = fault;
-    turn.put(Table::Message, &key, &message);
-    turn.notify(Event::MessageState { message: message.id });
-    Ok(())
-}
-
-/// Conversation and arrival number.
-pub(crate) fn split_key(key: &[u8]) -> Option<(RoomId, u64)> {
-    let (conversation, arrival) = key.split_last_chunk::<8>()?;
-    Some((RoomId::from_slice(conversation)?, u64::from_be_bytes(*arrival)))
 }

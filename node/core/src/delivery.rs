@@ -14,13 +14,11 @@ use crate::limits::{
     ADDRESSES_MAX, BACKOFF_MAX, BACKOFF_MIN, KEPT_LINKS_MAX, LINKS_MAX, RECEIPT_TIMEOUT, RIVAL_TIMEOUT, ROUSE_SPREAD, WINDOW, WINDOW_BYTES,
 };
 use crate::outbox::{self, FIRST_ROWS, What};
-use crate::request;
-use crate::rows::DepotKey;
-use crate::rows::FriendState;
-use crate::rows::ROOM_LANE;
+use crate::people;
+use crate::requests;
+use crate::rows::{DepotKey, FriendState, ROOM_LANE};
 use crate::seam::{Address, CloseReason, DialId, Event, LinkId, NetAction, TransportKeys};
-use crate::state::State;
-use crate::state::Why;
+use crate::state::{State, Why};
 use crate::turn::{Turn, TurnFailed};
 use crate::wire::RoomPayload;
 use rand_chacha::ChaCha20Rng;
@@ -235,7 +233,7 @@ impl Delivery {
     /// Puts as many envelopes as the window allows.
     fn feed(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
         let Some(row) = state.devices.get(device) else { return Ok(()) };
-        if is_blocked(state, device) || state.is_incompatible(turn.now, device) {
+        if people::is_device_blocked(state, device) || state.is_incompatible(turn.now, device) {
             return Ok(());
         }
         let session = self.sessions.entry(*device).or_default();
@@ -245,7 +243,7 @@ impl Delivery {
             return Ok(());
         }
         // Into a link of which nobody knows where it leads go steps of a request alone.
-        let steps_only = !proved || session.is_doubtful(request::asking_since(state, &row.peer));
+        let steps_only = !proved || session.is_doubtful(requests::asking_since(state, &row.peer));
         let lanes = if steps_only { 1 } else { 2 };
         let ends = [(row.outbox_first, ROOM_LANE), (row.outbox_next, u64::MAX)];
         for (cursor, (next, end)) in session.cursors.iter_mut().zip(ends).take(lanes) {
@@ -262,7 +260,7 @@ impl Delivery {
                 // Whoever has ended the old friendship hangs up at its envelopes, and would not
                 // read the question behind them.
                 let may_go =
-                    if proved { !steps_only || outgoing.what.is_step() } else { request::is_step_to_anybody(state, &outgoing.what) };
+                    if proved { !steps_only || outgoing.what.is_step() } else { outbox::is_step_to_anybody(state, &outgoing.what) };
                 if !may_go || session.inflight.contains_key(&outgoing.frame) {
                     continue;
                 }
@@ -355,7 +353,7 @@ impl Delivery {
     /// A room message of a device was opened: the room is alive on its side.
     pub fn heard_in_room(&mut self, state: &mut State, turn: &Turn<'_>, device: &DeviceId) {
         let session = self.sessions.entry(*device).or_default();
-        let since = state.devices.get(device).and_then(|row| request::asking_since(state, &row.peer));
+        let since = state.devices.get(device).and_then(|row| requests::asking_since(state, &row.peer));
         if session.is_doubtful(since) {
             state.wake.insert(*device);
         }
@@ -470,21 +468,11 @@ fn state_wake(delivery: &mut Delivery, device: &DeviceId, now: Timestamp) {
 /// Whether a link to a device is worth having: something waits for it, or it is a friend's.
 fn wants_link(state: &State, device: &DeviceId) -> bool {
     let Some(row) = state.devices.get(device) else { return false };
-    if is_blocked(state, device) || state.own.is_halted {
+    if people::is_device_blocked(state, device) || state.own.is_halted {
         return false;
     }
     row.outbox_count > 0
         || state.friends.get(&row.peer).is_some_and(|friend| friend.state == FriendState::Mutual && friend.devices.contains(device))
-}
-
-/// Whether nothing is taken from a device and nothing sent to it: its person is blocked.
-pub(crate) fn is_blocked(state: &State, device: &DeviceId) -> bool {
-    state.devices.get(device).is_some_and(|row| state.blocked.contains(row.peer.as_bytes().as_slice()))
-}
-
-/// Whether room messages of a device are refused: its person is blocked, or no friend any longer.
-pub(crate) fn is_refused(state: &State, device: &DeviceId) -> bool {
-    is_blocked(state, device) || state.friend_of(device).is_some_and(|friend| friend.state == FriendState::Ended)
 }
 
 #[cfg(test)]

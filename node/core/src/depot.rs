@@ -11,17 +11,14 @@
 
 use crate::clock::Signer;
 use crate::command::{CommandError, Direction, MessageState, RelayState, RelayView, RequestStatus};
-use crate::conversation;
-use crate::delivery::is_blocked;
 use crate::limits::{BACKOFF_MAX, BACKOFF_MIN, DEPOT_SESSIONS_MAX, DEPOTS_MAX, RECEIPT_TIMEOUT, WINDOW, WINDOW_BYTES};
 use crate::outbox::{self, Copy, FIRST_ROWS, OutboxRow, What};
+use crate::people;
 use crate::request;
-use crate::rows::DepotKey;
-use crate::rows::ROOM_LANE;
-use crate::rows::{Fault, Friend, OwnDepot};
+use crate::requests;
+use crate::rows::{DepotKey, Fault, Friend, OwnDepot, ROOM_LANE, set_message_state};
 use crate::seam::{CloseReason, DialId, LinkId, NetAction};
-use crate::state::Why;
-use crate::state::{Sign, State};
+use crate::state::{Sign, State, Why};
 use crate::table::Table;
 use crate::turn::{Failed, Turn, TurnFailed};
 use crate::wire::Depot;
@@ -42,7 +39,7 @@ use symbolon_relay::session::{Accepted, Ack, Deposit, Record, Session as Opening
 
 mod own;
 
-pub(crate) use own::{add, claim, remove, save};
+pub(crate) use own::{add, claim, remove};
 
 /// A session without work is closed after so long, unless the relay is our own.
 const IDLE: u64 = 30 * SECOND;
@@ -488,13 +485,14 @@ impl Depots {
     }
 
     fn pump_device(&mut self, state: &State, turn: &mut Turn<'_>, id: &DeviceId) -> Result<(), TurnFailed> {
-        let Some(device) = state.devices.get(id).filter(|_| !is_blocked(state, id) && !state.is_incompatible(turn.now, id)) else {
+        let Some(device) = state.devices.get(id).filter(|_| !people::is_device_blocked(state, id) && !state.is_incompatible(turn.now, id))
+        else {
             self.away.remove(id);
             self.waiting.remove(id);
             return Ok(());
         };
         // While we ask a friend again, the old room is doubtful: its frames wait.
-        let lanes = if request::asking_since(state, &device.peer).is_some() { 1 } else { 2 };
+        let lanes = if requests::asking_since(state, &device.peer).is_some() { 1 } else { 2 };
         let ends = [(device.outbox_first, ROOM_LANE), (device.outbox_next, u64::MAX)];
         let Some(progress) = self.waiting.get_mut(id) else { return Ok(()) };
         // Of one that waited before, first its next row alone: most wait still.
@@ -795,7 +793,7 @@ impl Depots {
                     continue;
                 }
                 if let What::Text(conversation, arrival) = &row.what {
-                    conversation::set_state(turn, conversation, *arrival, MessageState::Queued, None)?;
+                    set_message_state(turn, conversation, *arrival, MessageState::Queued, None)?;
                 }
                 outbox::replace(turn, &id, number, &OutboxRow { stored: None, ..row });
                 self.restart(&id);
@@ -825,7 +823,7 @@ fn settle(
             return Ok(());
         }
         (Outcome::Stored(_), What::Text(conversation, arrival)) => {
-            conversation::set_state(turn, conversation, *arrival, MessageState::Stored, None)?;
+            set_message_state(turn, conversation, *arrival, MessageState::Stored, None)?;
         }
         (Outcome::Stored(_), What::Confirm(request)) => {
             let is_sent =
@@ -837,7 +835,7 @@ fn settle(
         (Outcome::Stored(_), What::Offer(_) | What::Accept(_) | What::Mark | What::Skip | What::Bundle | What::Introduction) => {}
         // Only for an invite by which it went here: a relay may lie.
         (Outcome::Refused(Refusal::UsedUp), What::Offer(request)) if row.via.as_ref().is_some_and(|via| via.usage.is_some()) => {
-            return crate::intake::request_refused(state, turn, request, Some(Fault::InviteUsed));
+            return crate::request::refused(state, turn, request, Some(Fault::InviteUsed));
         }
         // A relay cannot say `delivered`; what it refuses waits for another way.
         (Outcome::Delivered | Outcome::Refused(_), _) => return Ok(()),

@@ -5,7 +5,7 @@
 
 use crate::command::RequestStatus;
 use crate::limits::DEVICES_KEPT_MAX;
-use crate::request;
+use crate::people;
 use crate::rows::{Device, Request};
 use crate::state::State;
 use symbolon_presence::id::{DeviceId, PeerId};
@@ -23,7 +23,7 @@ pub(crate) fn make_room(state: &mut State, peer: &PeerId, device: &DeviceId) -> 
 
 /// Whether one more device of a person has a place as it is.
 pub(crate) fn has_room(state: &State, peer: &PeerId) -> bool {
-    request::devices_of(state, peer).len() < DEVICES_KEPT_MAX
+    people::devices_of(state, peer).len() < DEVICES_KEPT_MAX
 }
 
 /// Forgets the devices of a person that are not among those `named` and that nothing waits for.
@@ -32,8 +32,8 @@ pub(crate) fn forget_unneeded(state: &mut State, peer: &PeerId, named: &[DeviceI
     if state.blocked.contains(peer.as_bytes().as_slice()) {
         return;
     }
-    let is_open = |row: &&Request| row.peer == *peer && row.status != RequestStatus::Blocked && !request::has_ended(row);
-    let asked: Vec<Chain> = state.requests.values().filter(is_open).flat_map(request::chains_of).collect();
+    let is_open = |row: &&Request| row.peer == *peer && row.status != RequestStatus::Blocked && !row.gives_way();
+    let asked: Vec<Chain> = state.requests.values().filter(is_open).flat_map(Request::chains).collect();
     let is_needed = |row: &Device| {
         // What a vanished state left behind in a room is read by its row.
         let reads = row.formers().iter().any(|former| former.is_read);

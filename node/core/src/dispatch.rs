@@ -1,17 +1,26 @@
 //! Commands, each led to the machine that it is for, and the answers.
 
 use crate::command::{Build, Command, CommandError, IdentityView, RelayState, Reply, RequestStatus, StatusView, Who};
+use crate::contact;
+use crate::conversation;
 use crate::delivery::Delivery;
 use crate::depot::{self, Depots};
+use crate::doctor;
+use crate::friend;
+use crate::history;
 use crate::intake::Intake;
+use crate::introduction;
 use crate::mirror::Mirror;
-use crate::presence::{Finder, Lan, LookupServers, Publisher, lookup_servers};
+use crate::moved;
+use crate::names;
+use crate::people;
+use crate::presence::{self, Finder, Lan, LookupServers, Publisher, lookup_servers};
+use crate::request;
 use crate::standing::Standings;
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Failed, Turn};
 use crate::wire::is_name;
-use crate::{contact, conversation, doctor, friend, history, introduction, moved, names, presence, request};
 use symbolon_presence::id::{PeerId, RequestId};
 use symbolon_presence::time::Timestamp;
 use symbolon_presence::words::fingerprint_words;
@@ -51,7 +60,7 @@ pub(crate) fn run(state: &mut State, machines: &mut Machines<'_>, turn: &mut Tur
         }
         Command::Requests => {
             let mirror = Mirror::of(state);
-            let of_friends = state.requests.values().filter(|row| request::is_shown(row)).map(|row| request::view(state, &mirror, row));
+            let of_friends = state.requests.values().filter(|row| row.is_shown()).map(|row| request::view(state, &mirror, row));
             let mut views: Vec<_> =
                 of_friends.chain(state.introductions.values().map(|row| introduction::view(state, &mirror, row))).collect();
             views.sort_by_key(|view| (std::cmp::Reverse(view.created), view.request));
@@ -97,29 +106,36 @@ pub(crate) fn run(state: &mut State, machines: &mut Machines<'_>, turn: &mut Tur
             Ok(Reply::Friends(views))
         }
         Command::Rename { friend, name } => {
-            let peer = friend::rename(state, turn, &friend, &name)?;
+            let peer = people::resolve(state, &friend)?;
+            friend::rename(state, turn, &peer, &name)?;
             friend_reply(state, delivery, turn.now, &peer)
         }
         Command::Unfriend(friend) => {
-            let peer = friend::unfriend(state, turn, &friend)?;
+            let peer = people::resolve(state, &friend)?;
+            friend::unfriend(state, turn, &peer)?;
             friend_reply(state, delivery, turn.now, &peer)
         }
         Command::Hide { friend, hidden } => {
-            let peer = friend::resolve(state, &friend)?;
+            let peer = people::resolve(state, &friend)?;
             presence::hide(state, turn, &peer, hidden);
-            delivery.hidden(state, turn, &request::devices_of(state, &peer).into_iter().collect());
+            delivery.hidden(state, turn, &people::devices_of(state, &peer).into_iter().collect());
             friend_reply(state, delivery, turn.now, &peer)
         }
         Command::Verify { friend, words } => {
-            let peer = friend::verify(state, turn, &friend, words.as_deref())?;
+            let peer = people::resolve(state, &friend)?;
+            friend::verify(state, turn, &peer, words.as_deref())?;
             friend_reply(state, delivery, turn.now, &peer)
         }
         Command::Send { to, text, lifetime } => {
-            let id = conversation::send(state, turn, &to, text, lifetime)?;
+            let peer = people::resolve(state, &to)?;
+            let id = conversation::send(state, turn, peer, text, lifetime)?;
             Ok(Reply::Message(history::message(state, turn, &id)?))
         }
         Command::Message(id) => Ok(Reply::Message(history::message(state, turn, &id)?)),
-        Command::Read { who, since, limit, peek } => Ok(Reply::Messages(history::read(state, turn, who.as_ref(), since, limit, peek)?)),
+        Command::Read { who, since, limit, peek } => {
+            let of = who.map(|who| people::resolve(state, &who)).transpose()?;
+            Ok(Reply::Messages(history::read(state, turn, of, since, limit, peek)?))
+        }
         // Answered at the end of its turn and never led here.
         Command::Search { .. } => Ok(Reply::Messages(Vec::new())),
         Command::RelayAdd { link, claim } => {
@@ -161,7 +177,7 @@ pub(crate) fn run(state: &mut State, machines: &mut Machines<'_>, turn: &mut Tur
         Command::Lookups => Ok(Reply::Lookups(machines.lookup_servers.views(state))),
         Command::DeviceConfirm => Ok(Reply::Confirmed(machines.standings.confirm(state, turn))),
         Command::DeviceResend(who) => {
-            let peer = friend::resolve(state, &who)?;
+            let peer = people::resolve(state, &who)?;
             Ok(Reply::Resent(request::renewal::resend(state, turn, &peer)?))
         }
         Command::Status => Ok(Reply::Status(status(state, machines, turn.now))),
@@ -202,7 +218,7 @@ fn friend_reply(state: &State, delivery: &Delivery, now: Timestamp, peer: &PeerI
 
 /// Blocks or unblocks a friend, or the sender of a request.
 fn block(state: &mut State, delivery: &Delivery, turn: &mut Turn<'_>, who: &Who, blocked: bool) -> Result<Reply, Failed> {
-    match friend::resolve(state, who) {
+    match people::resolve(state, who) {
         Ok(peer) => {
             friend::set_blocked(state, turn, &peer, blocked)?;
             friend_reply(state, delivery, turn.now, &peer)

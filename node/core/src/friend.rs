@@ -1,6 +1,6 @@
 //! Friends: petnames, bundles, and what the user does with friends.
 
-use crate::command::{Build, CommandError, Direction, FriendView, MessageState, RequestStatus, Trust, Who};
+use crate::command::{Build, CommandError, Direction, FriendView, MessageState, RequestStatus, Trust};
 use crate::delivery::Delivery;
 use crate::devices;
 use crate::grants;
@@ -9,15 +9,15 @@ use crate::line;
 use crate::mirror::Mirror;
 use crate::names;
 use crate::outbox::{self, What};
+use crate::people;
 use crate::presence;
-use crate::rows::{Fault, Friend, FriendPresence, FriendState, Request};
+use crate::rows::{Fault, Friend, FriendPresence, FriendState, Request, set_message_state};
 use crate::seam::Event;
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Failed, Turn, TurnFailed};
 use crate::wire::{Bundle, BundleDevice, Depot, RoomPayload, Whereabouts, entry_is_of, is_name};
 use crate::world::CipherError;
-use std::collections::BTreeSet;
 use symbolon_presence::codec;
 use symbolon_presence::id::{DeviceId, PeerId, RequestId, RoomId};
 use symbolon_presence::identity::Device;
@@ -227,14 +227,12 @@ pub(crate) fn expire_former(state: &mut State, turn: &mut Turn<'_>) -> Result<()
 
 /// Ends a friendship on this side. The other side is told nothing: to it, this node looks
 /// as if it were off. What was not delivered is given up.
-pub(crate) fn unfriend(state: &mut State, turn: &mut Turn<'_>, who: &Who) -> Result<PeerId, Failed> {
-    let peer = resolve(state, who)?;
-    let friend = state.friends.get(&peer).cloned().ok_or(CommandError::NotFound)?;
+pub(crate) fn unfriend(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<(), Failed> {
+    let friend = state.friends.get(peer).cloned().ok_or(CommandError::NotFound)?;
     if friend.state == FriendState::Ended && friend.held.is_empty() {
-        return Ok(peer);
+        return Ok(());
     }
-    end(state, turn, friend)?;
-    Ok(peer)
+    Ok(end(state, turn, friend)?)
 }
 
 /// Ends a friendship: keys and queue go, history and petname stay.
@@ -243,7 +241,7 @@ pub(crate) fn end(state: &mut State, turn: &mut Turn<'_>, mut friend: Friend) ->
     let mut given_up = take_back(state, turn, &peer)?;
     given_up.append(&mut friend.held);
     for arrival in given_up {
-        crate::conversation::set_state(turn, &friend.conversation, arrival, MessageState::Failed, Some(Fault::Ended))?;
+        set_message_state(turn, &friend.conversation, arrival, MessageState::Failed, Some(Fault::Ended))?;
     }
     forget_room(turn, friend.room)?;
     for room in line::forget(state, turn, &peer, true) {
@@ -260,7 +258,7 @@ pub(crate) fn end(state: &mut State, turn: &mut Turn<'_>, mut friend: Friend) ->
     presence::end(state, turn, &peer);
     friend.trust = friend.trust.max(Trust::Invited);
     take_back_acceptance(state, turn, &peer, friend.room)?;
-    grants::part(state, turn, &peer)?;
+    part(state, turn, &peer)?;
     let devices = std::mem::take(&mut friend.devices);
     for device in devices {
         if let Some(row) = state.device_mut(&device) {
@@ -270,6 +268,24 @@ pub(crate) fn end(state: &mut State, turn: &mut Turn<'_>, mut friend: Friend) ->
     }
     state.save_friend(turn, friend);
     turn.notify(Event::Friend(peer));
+    Ok(())
+}
+
+/// A friendship has ended on this side: so have the grants that led to it, and their keys.
+fn part(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<(), TurnFailed> {
+    grants::take_back(state, turn, peer);
+    for row in grants::rows_of(state, peer) {
+        if grants::has_ended(row.status) {
+            grants::end(state, turn, &row);
+            grants::erase(state, turn, row);
+        } else if row.direction == Direction::Out && row.status == RequestStatus::Accepted {
+            // Our Confirm is not acknowledged yet, and need not arrive any more.
+            for device in people::devices_of(state, peer) {
+                outbox::supersede(state, turn, &device, &outbox::What::Confirm(row.id))?;
+            }
+            crate::request::set_status(state, turn, &row.id, RequestStatus::Cancelled)?;
+        }
+    }
     Ok(())
 }
 
@@ -288,33 +304,6 @@ fn take_back_acceptance(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, r
         crate::request::set_status(state, turn, &id, RequestStatus::Cancelled)?;
     }
     Ok(())
-}
-
-/// Finds a friend by petname or Peer ID, or by an unambiguous beginning (8 characters) of the
-/// id. A whole id means that id, in any case, whatever names there are.
-pub(crate) fn resolve(state: &State, who: &Who) -> Result<PeerId, CommandError> {
-    let text = who.0.trim();
-    let lower = text.to_ascii_lowercase();
-    if let Ok(peer) = lower.parse::<PeerId>() {
-        return if state.friends.contains_key(&peer) { Ok(peer) } else { Err(CommandError::NotFound) };
-    }
-    if lower.parse::<RequestId>().is_ok() {
-        return Err(CommandError::NotFound);
-    }
-    let mut found: BTreeSet<PeerId> = state.friends.values().filter(|friend| friend.petname == text).map(|friend| friend.peer).collect();
-    if found.is_empty() {
-        found = state.friends.values().filter(|friend| names::is_same(&friend.petname, text)).map(|friend| friend.peer).collect();
-    }
-    // Where a name is also the beginning of somebody else's id, nobody can know who is meant.
-    if text.len() >= 8 {
-        found.extend(state.friends.keys().filter(|peer| peer.to_string().starts_with(&lower)));
-    }
-    let mut found = found.into_iter();
-    match (found.next(), found.next()) {
-        (None, _) => Err(CommandError::NotFound),
-        (Some(one), None) => Ok(one),
-        (Some(_), Some(_)) => Err(CommandError::Ambiguous),
-    }
 }
 
 /// A friend as shown to the user.
@@ -346,8 +335,7 @@ pub(crate) fn build(state: &State, now: Timestamp, friend: &Friend) -> Option<Bu
 }
 
 /// Gives a friend another petname.
-pub(crate) fn rename(state: &mut State, turn: &mut Turn<'_>, who: &Who, name: &str) -> Result<PeerId, Failed> {
-    let peer = resolve(state, who)?;
+pub(crate) fn rename(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, name: &str) -> Result<(), Failed> {
     if !is_name(name.trim()) {
         return Err(CommandError::BadName.into());
     }
@@ -358,29 +346,27 @@ pub(crate) fn rename(state: &mut State, turn: &mut Turn<'_>, who: &Who, name: &s
     if name.is_empty() || is_id {
         return Err(CommandError::BadName.into());
     }
-    if state.friends.values().any(|friend| friend.peer != peer && names::is_same(&friend.petname, name)) {
+    if state.friends.values().any(|friend| friend.peer != *peer && names::is_same(&friend.petname, name)) {
         return Err(CommandError::NameTaken.into());
     }
-    update(state, turn, &peer, |friend| name.clone_into(&mut friend.petname))?;
-    Ok(peer)
+    Ok(people::update(state, turn, peer, |friend| name.clone_into(&mut friend.petname))?)
 }
 
 /// Compares fingerprint words; the friend is verified when they match.
-pub(crate) fn verify(state: &mut State, turn: &mut Turn<'_>, who: &Who, words: Option<&str>) -> Result<PeerId, Failed> {
-    let peer = resolve(state, who)?;
+pub(crate) fn verify(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, words: Option<&str>) -> Result<(), Failed> {
     if let Some(words) = words {
-        if !words_match(&peer, words) {
+        if !words_match(peer, words) {
             return Err(CommandError::WordsDiffer.into());
         }
-        update(state, turn, &peer, |friend| friend.trust = Trust::Verified)?;
+        people::update(state, turn, peer, |friend| friend.trust = Trust::Verified)?;
     }
-    Ok(peer)
+    Ok(())
 }
 
 /// Blocks or unblocks a friend: its links close, nothing of it is taken, nothing is sent.
 pub(crate) fn set_blocked(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, blocked: bool) -> Result<(), Failed> {
     let devices: Vec<DeviceId> = state.devices.values().filter(|device| device.peer == *peer).map(|device| device.device).collect();
-    let keys = crate::request::keys_of_person(state, peer);
+    let keys = people::keys_of_person(state, peer);
     if blocked {
         state.block_keys(turn, &keys)?;
         state.hang_up.extend(devices);
@@ -394,7 +380,7 @@ pub(crate) fn set_blocked(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId,
         state.befriended.extend(&devices);
         state.wake.extend(devices);
     }
-    update(state, turn, peer, |friend| friend.blocked = blocked)?;
+    people::update(state, turn, peer, |friend| friend.blocked = blocked)?;
     if !blocked {
         give_again(state, turn, peer)?;
     }
@@ -414,17 +400,7 @@ pub(crate) fn give_again(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) 
     let bundle = RoomPayload::Bundle(own_bundle(state, turn, peer, &devices));
     let sealed = turn.cipher.seal(friend.room, &codec::encode(&bundle), &[]).map_err(|_| TurnFailed("the room cipher failed"))?;
     outbox::enqueue_room(state, turn, &friend, &What::Bundle, &sealed);
-    update(state, turn, peer, |friend| friend.giving = true)
-}
-
-/// Changes and saves a friend's row.
-pub(crate) fn update(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, change: impl FnOnce(&mut Friend)) -> Result<(), TurnFailed> {
-    if let Some(mut friend) = state.friends.get(peer).cloned() {
-        change(&mut friend);
-        state.save_friend(turn, friend);
-        turn.notify(Event::Friend(*peer));
-    }
-    Ok(())
+    people::update(state, turn, peer, |friend| friend.giving = true)
 }
 
 #[cfg(test)]

@@ -122,7 +122,7 @@ pub(crate) fn give(state: &mut State, turn: &Turn<'_>, grant: GrantId, peer: Pee
 
 /// Ends the grants that a friend's node holds, at our relays too. Grants that an earlier run of
 /// this node gave are not known; they end within a day.
-fn take_back(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) {
+pub(crate) fn take_back(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) {
     let given = state.reply_grants.extract_if(.., |_, (of, _)| of == peer).collect::<Vec<_>>();
     for (grant, (_, until)) in given {
         revoke(state, turn, grant, until);
@@ -159,7 +159,7 @@ fn renew_secrets(state: &mut State, turn: &mut Turn<'_>) {
     let depots: Vec<_> = state.own.depots.values().cloned().collect();
     for mut own in depots {
         own.queue_secret = Secret::random(turn.rng);
-        crate::depot::save(state, turn, own);
+        state.save_depot(turn, own);
     }
     state.has_new_secrets = true;
     state.republish = true;
@@ -191,29 +191,11 @@ pub(crate) fn unblock(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) {
     }
 }
 
-/// A friendship has ended on this side: so have the grants that led to it, and their keys.
-pub(crate) fn part(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<(), TurnFailed> {
-    take_back(state, turn, peer);
-    for row in rows_of(state, peer) {
-        if has_ended(row.status) {
-            end(state, turn, &row);
-            erase(state, turn, row);
-        } else if row.direction == Direction::Out && row.status == RequestStatus::Accepted {
-            // Our Confirm is not acknowledged yet, and need not arrive any more.
-            for device in crate::request::devices_of(state, peer) {
-                crate::outbox::supersede(state, turn, &device, &crate::outbox::What::Confirm(row.id))?;
-            }
-            crate::request::set_status(state, turn, &row.id, RequestStatus::Cancelled)?;
-        }
-    }
-    Ok(())
-}
-
-fn rows_of(state: &State, peer: &PeerId) -> Vec<Request> {
+pub(crate) fn rows_of(state: &State, peer: &PeerId) -> Vec<Request> {
     state.requests.values().filter(|row| row.peer == *peer).cloned().collect()
 }
 
-fn erase(state: &mut State, turn: &mut Turn<'_>, mut row: Request) {
+pub(crate) fn erase(state: &mut State, turn: &mut Turn<'_>, mut row: Request) {
     if !is_erased(&row) {
         row.reply_key = Secret::from_bytes([0; 32]);
         state.save_request(turn, row);
@@ -288,7 +270,7 @@ mod tests {
             claim: None,
             kept: None,
         };
-        crate::depot::save(state, turn, own);
+        state.save_depot(turn, own);
     }
 
     /// A request of ours, or an accepted one to us, of a person.
@@ -300,7 +282,7 @@ mod tests {
             offer: vec![1],
             accepted: (direction == Direction::In || status == RequestStatus::Confirmed).then_some(symbolon_presence::id::Digest([1; 32])),
             ended: has_ended(status).then_some(turn.now),
-            ..crate::request::blank(turn, id, direction)
+            ..Request::blank(turn, id, direction)
         };
         state.save_request(turn, row);
         id

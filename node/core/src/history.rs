@@ -3,12 +3,10 @@
 //! Reading marks messages as read and tells the friend so; looking at one message changes
 //! nothing. Searching is next door, in `search`.
 
-use crate::command::{CommandError, MessageState, MessageView, Who};
-use crate::conversation::split_key;
-use crate::friend;
+use crate::command::{CommandError, MessageState, MessageView};
 use crate::limits::READ_LIMIT;
 use crate::outbox::{self, What};
-use crate::rows::{Fault, Message, message_key};
+use crate::rows::{Fault, Message, message_key, split_key};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Failed, Turn, TurnFailed, decode_row};
@@ -30,16 +28,13 @@ pub(crate) fn message(state: &State, turn: &Turn<'_>, id: &MessageId) -> Result<
 pub(crate) fn read(
     state: &mut State,
     turn: &mut Turn<'_>,
-    who: Option<&Who>,
+    of: Option<PeerId>,
     since: Option<MessageId>,
     limit: Option<usize>,
     peek: bool,
 ) -> Result<Vec<MessageView>, Failed> {
-    let conversations: Vec<(PeerId, RoomId)> = match who {
-        Some(who) => {
-            let peer = friend::resolve(state, who)?;
-            state.friends.get(&peer).map(|friend| (peer, friend.conversation)).into_iter().collect()
-        }
+    let conversations: Vec<(PeerId, RoomId)> = match of {
+        Some(peer) => state.friends.get(&peer).map(|friend| (peer, friend.conversation)).into_iter().collect(),
         None => state.friends.values().map(|friend| (friend.peer, friend.conversation)).collect(),
     };
     let count = limit.unwrap_or(READ_LIMIT).min(READ_LIMIT);

@@ -8,17 +8,16 @@
 use crate::command::{Direction, MessageState, RequestStatus};
 use crate::contact::USES_MAX;
 use crate::conversation;
-use crate::delivery::{Acknowledged, Delivery, Origin, is_refused};
+use crate::delivery::{Acknowledged, Delivery, Origin};
 use crate::grants::{self, Standing};
 use crate::limits::{EARLY_BYTES_MAX, FIRST_MAX, PARKED_MAX, REQUEST_LIFETIME, WINDOW_BYTES};
 use crate::outbox::{self, What};
+use crate::people;
 use crate::presence::RecordServer;
-use crate::request;
 use crate::request::answer::{self, Answer};
 use crate::request::offer::{self, IncomingOffer};
-use crate::request::renewal;
-use crate::rows::DepotKey;
-use crate::rows::{Device, Fault, Former, FriendState};
+use crate::request::{self, renewal};
+use crate::rows::{DepotKey, Device, Fault, Former, FriendState};
 use crate::seam::{LinkId, Warning};
 use crate::standing;
 use crate::state::{Own, State};
@@ -29,12 +28,11 @@ use crate::wire::{First, Known, PAYLOAD_MAX, Step};
 use std::collections::BTreeMap;
 use symbolon_presence::codec;
 use symbolon_presence::envelope::{Kind, KnownKey, frame_id, kind};
-use symbolon_presence::id::{DeviceId, FrameId, GrantId, Nonce, RequestId};
+use symbolon_presence::id::{DeviceId, FrameId, GrantId, Nonce};
 use symbolon_presence::time::Timestamp;
 use symbolon_relay::admission::{Admitted, GrantUses, NotAdmitted};
 use symbolon_relay::frame::Frame;
-use symbolon_relay::grant::Queue;
-use symbolon_relay::grant::Scope;
+use symbolon_relay::grant::{Queue, Scope};
 use symbolon_relay::limits::RECEIPT_MAX;
 use symbolon_relay::put::{Outcome, Put, Receipt, Refusal};
 use symbolon_relay::session::Deposit;
@@ -45,7 +43,7 @@ mod outcome;
 
 use first::{Opener, opener};
 use inside::{Place, Said, room_message};
-pub(crate) use outcome::{request_refused, told};
+pub(crate) use outcome::told;
 use outcome::{seen, seen_outcome, seen_sender, settle};
 
 /// An ordered frame that came before its turn.
@@ -269,7 +267,7 @@ impl Intake {
                 });
                 match sender {
                     // A friend brings what somebody made who was taken out: that one is told nothing.
-                    Some((device, _)) if is_refused(state, &device) => {
+                    Some((device, _)) if people::is_refused(state, &device) => {
                         self.count(DropReason::Blocked);
                         delivery.fault(state, turn, origin);
                     }
@@ -587,7 +585,7 @@ impl Intake {
             delivery.fault(state, turn, origin);
             return Ok(());
         };
-        if is_refused(state, &device) {
+        if people::is_refused(state, &device) {
             // What a stranger gets who writes under a tag that nobody expects: silence, a fault,
             // and the time of a search.
             self.tags.search(state, turn.now, &tag);

@@ -9,11 +9,10 @@
 
 use crate::command::{CommandError, Direction, RequestKind, RequestStatus, RequestView, Trust, Who};
 use crate::contact::{self, ContactRecord};
-use crate::friend::resolve;
-use crate::limits::LINK_MAX;
-use crate::limits::{INTRODUCTIONS_MAX, INTRODUCTIONS_OF_FRIEND_MAX, INVITES_MAX};
+use crate::limits::{INTRODUCTIONS_MAX, INTRODUCTIONS_OF_FRIEND_MAX, INVITES_MAX, LINK_MAX};
 use crate::mirror::Mirror;
 use crate::outbox::{self, What};
+use crate::people;
 use crate::request;
 use crate::rows::{Friend, FriendState, IntroRole, Introducing};
 use crate::seam::Event;
@@ -67,7 +66,7 @@ pub(crate) fn introduce(
     if note.as_deref().is_some_and(|note| !is_note(note)) {
         return Err(CommandError::BadNote.into());
     }
-    let (asker, target) = (resolve(state, asker)?, resolve(state, target)?);
+    let (asker, target) = (people::resolve(state, asker)?, people::resolve(state, target)?);
     if asker == target {
         return Err(CommandError::OwnIdentity.into());
     }
@@ -131,7 +130,7 @@ pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, from: &PeerId, sta
         return Err(DropReason::Repeated.into());
     }
     let peer = if role == IntroRole::Asker { said.target } else { said.asker };
-    if request::is_blocked(state, &peer, &other.chain) {
+    if people::is_blocked(state, &peer, &other.chain) {
         return Err(DropReason::Blocked.into());
     }
     let is_friend = state.friends.get(&peer).is_some_and(|friend| friend.state == FriendState::Mutual);
@@ -253,7 +252,7 @@ pub(crate) fn card(state: &mut State, turn: &mut Turn<'_>, from: &PeerId, card: 
         return Err(DropReason::Forged.into());
     }
     let is_friend = state.friends.get(&row.target).is_some_and(|friend| friend.state == FriendState::Mutual);
-    if request::is_blocked(state, &row.target, &contact.chain) {
+    if people::is_blocked(state, &row.target, &contact.chain) {
         return Err(DropReason::Blocked.into());
     }
     if !is_friend {

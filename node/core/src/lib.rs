@@ -14,6 +14,7 @@
 //! | file | does |
 //! |---|---|
 //! | [`command`], `dispatch` | what the user can ask; which machine does it |
+//! | `people`, `requests`, `starts` | who is who; what rows of requests say; which starts of devices were heard |
 //! | [`contact`] | invites and contact records |
 //! | `request`, `request/offer`, `request/answer` | the connection: Offer, Accept, Confirm |
 //! | `friend`, `devices` | friends, petnames, bundles; how many devices of one person are known |
@@ -54,14 +55,17 @@ mod mirror;
 pub mod names;
 mod outage;
 mod outbox;
+mod people;
 mod presence;
 mod rates;
 mod rekey;
 mod request;
+mod requests;
 mod rows;
 pub mod seam;
 mod search;
 mod standing;
+mod starts;
 mod state;
 pub mod table;
 mod tags;
@@ -279,7 +283,7 @@ impl Core {
             Input::LanMoved(networks) => lan.moved(state, turn, networks),
             Input::Sighted(sighting) => {
                 if let Some(friend) = lan.sighted(state, now, sighting) {
-                    for device in request::devices_of(state, &friend) {
+                    for device in people::devices_of(state, &friend) {
                         delivery.sighted(state, turn, &device)?;
                     }
                 }

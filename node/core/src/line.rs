@@ -5,6 +5,7 @@
 //! friendship was renewed is read for a while. `docs/protocol/renewal.md`.
 
 use crate::limits::{FORMER_LIFE, FORMER_MAX};
+use crate::people;
 use crate::rows::Former;
 use crate::state::State;
 use crate::tags::MISSING_OF_FORMER_MAX;
@@ -17,7 +18,7 @@ use symbolon_presence::id::{PeerId, RoomId};
 pub(crate) fn enter(state: &mut State, turn: &Turn<'_>, peer: &PeerId, left: Option<RoomId>, room: RoomId, is_read: bool) -> Vec<RoomId> {
     let own = state.own.identity.device;
     let mut forgotten = Vec::new();
-    for device in crate::request::devices_of(state, peer) {
+    for device in people::devices_of(state, peer) {
         let Some(row) = state.device_mut(&device).filter(|row| row.line != Some(room)) else { continue };
         let mut formers = row.former.take().unwrap_or_default();
         let is_used = row.receive_counter > 0 || row.line.is_some();
@@ -47,7 +48,7 @@ pub(crate) fn enter(state: &mut State, turn: &Turn<'_>, peer: &PeerId, left: Opt
 /// that the cipher still holds.
 pub(crate) fn forget(state: &mut State, turn: &Turn<'_>, peer: &PeerId, all: bool) -> Vec<RoomId> {
     let mut forgotten = Vec::new();
-    for device in crate::request::devices_of(state, peer) {
+    for device in people::devices_of(state, peer) {
         let is_over = |former: &Former| all || former.until.is_expired_at(turn.sure);
         if !state.devices.get(&device).is_some_and(|row| row.formers().iter().any(is_over)) {
             continue;

@@ -159,7 +159,7 @@ mod tests {
     use super::*;
     use crate::command::{CommandError, Who};
     use crate::fixture::{friend, in_turn, peer};
-    use crate::friend::resolve;
+    use crate::people;
 
     /// Somebody who becomes a friend under a name of their choosing; answers the petname.
     fn befriend(state: &mut State, number: u64, given: &str) -> String {
@@ -185,11 +185,11 @@ mod tests {
             // Also a row of before, in which the id itself is the petname.
             state.friends.insert(peer(99), Friend { petname: id.clone(), ..friend(99) });
             for typed in [id.clone(), id.to_uppercase(), format!(" {id} ")] {
-                assert_eq!(resolve(state, &who(&typed)), Ok(peer(1)), "{typed}");
+                assert_eq!(people::resolve(state, &who(&typed)), Ok(peer(1)), "{typed}");
             }
             let nobody = peer(1_000).to_string();
             state.friends.insert(peer(98), Friend { petname: nobody.clone(), ..friend(98) });
-            assert_eq!(resolve(state, &who(&nobody)), Err(CommandError::NotFound), "an id that nobody has is not a name either");
+            assert_eq!(people::resolve(state, &who(&nobody)), Err(CommandError::NotFound), "an id that nobody has is not a name either");
             let mirror = Mirror::of(state);
             for number in (2..8).chain([98, 99]) {
                 assert_eq!(mirror.beware(state.friends.get(&peer(number)).unwrap()), Some(Pose::Id.text()), "{number}");
@@ -203,10 +203,10 @@ mod tests {
         in_turn(|state, _| {
             befriend(state, 1, "Ben");
             let beginning = peer(1).to_string()[..10].to_owned();
-            assert_eq!(resolve(state, &who(&beginning)), Ok(peer(1)));
-            assert_eq!(resolve(state, &who(&beginning.to_uppercase())), Ok(peer(1)));
+            assert_eq!(people::resolve(state, &who(&beginning)), Ok(peer(1)));
+            assert_eq!(people::resolve(state, &who(&beginning.to_uppercase())), Ok(peer(1)));
             state.friends.insert(peer(2), Friend { petname: beginning.clone(), ..friend(2) });
-            assert_eq!(resolve(state, &who(&beginning)), Err(CommandError::Ambiguous));
+            assert_eq!(people::resolve(state, &who(&beginning)), Err(CommandError::Ambiguous));
         });
     }
 
@@ -223,8 +223,8 @@ mod tests {
             let marked = |number: u64| mirror.beware(state.friends.get(&peer(number)).unwrap()).is_some();
             assert!(marked(4) && marked(8), "other scripts");
             assert!(marked(1), "and the one that is looked like");
-            assert_eq!(resolve(state, &who("Ben")), Ok(peer(1)));
-            assert_eq!(resolve(state, &who("BEN 3")), Ok(peer(3)));
+            assert_eq!(people::resolve(state, &who("Ben")), Ok(peer(1)));
+            assert_eq!(people::resolve(state, &who("BEN 3")), Ok(peer(3)));
             for (name, part) in [("Ben", "this name"), ("\u{412}en", "looks like"), ("Andi", "your own name"), ("unfriend", "command")] {
                 let said = mirror.namesake(&peer(50), name).unwrap();
                 assert!(said.contains(part), "{name}: {said}");

@@ -7,8 +7,7 @@
 
 use crate::devices;
 use crate::limits::OUTBOX_MAX;
-use crate::rows::ROOM_LANE;
-use crate::rows::{Device, Friend};
+use crate::rows::{Device, Friend, ROOM_LANE};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed, decode_row};
@@ -146,6 +145,18 @@ pub(crate) struct Via {
 impl Via {
     pub fn contact(contact: &Contact, usage: Option<Nonce>) -> Self {
         Self { entry: contact.entry.clone(), key: contact.key.clone(), usage, depots: contact.depots.clone() }
+    }
+}
+
+/// Whether something may go into a link whose other end is not known: steps of a request, by which
+/// somebody may become a friend. Friends' own are for a friend's device that has proved to be
+/// there.
+pub(crate) fn is_step_to_anybody(state: &State, what: &What) -> bool {
+    match what {
+        What::Offer(id) | What::Accept(id) | What::Confirm(id) => state.requests.get(id).is_none_or(|row| row.renews.is_none()),
+        What::Text(..) | What::Mark | What::Skip | What::Receipts | What::Bundle | What::Introduction | What::Standing | What::Answer => {
+            false
+        }
     }
 }
 

@@ -18,20 +18,20 @@ use crate::contact::{ContactRecord, LINK_PREFIX, LinkError, VerifiedContact};
 use crate::friend;
 use crate::grants;
 use crate::introduction;
-use crate::limits::{ENDED_OF_PERSON_MAX, REQUEST_LIFETIME, REQUESTS_MAX};
+use crate::limits::{ENDED_OF_PERSON_MAX, REQUESTS_MAX};
 use crate::mirror::Mirror;
 use crate::outbox::{self, What};
-use crate::rows::{Friend, FriendState, Request};
+use crate::people;
+use crate::requests;
+use crate::rows::{Fault, Friend, FriendState, Request};
 use crate::seam::Event;
 use crate::state::State;
 use crate::turn::{Failed, Turn, TurnFailed};
-use crate::wire::{OfferBody, is_note};
+use crate::wire::is_note;
 use std::collections::BTreeSet;
-use symbolon_presence::codec;
-use symbolon_presence::id::{DeviceId, Digest, GrantId, Nonce, PeerId, RequestId};
-use symbolon_presence::identity::{CERT_MAX, Chain, DeviceCertBody};
+use symbolon_presence::id::{DeviceId, PeerId, RequestId};
+use symbolon_presence::identity::Chain;
 use symbolon_presence::kdf::Secret;
-use symbolon_presence::time::Timestamp;
 use symbolon_presence::words::fingerprint_words;
 
 /// Asks somebody for friendship, by invite link or Peer ID.
@@ -82,7 +82,7 @@ pub(crate) fn add(
     }
     make_room(state, turn)?;
     let id = RequestId::random(turn.rng);
-    let row = Request { peer, note, status: RequestStatus::Unresolved, ..blank(turn, id, Direction::Out) };
+    let row = Request { peer, note, status: RequestStatus::Unresolved, ..Request::blank(turn, id, Direction::Out) };
     state.save_request(turn, row);
     turn.notify(Event::Request(id));
     Ok(id)
@@ -134,12 +134,7 @@ pub(crate) fn found(state: &mut State, turn: &mut Turn<'_>, id: &RequestId, cont
 
 fn check_target(state: &State, peer: &PeerId, chain: &Chain) -> Result<(), CommandError> {
     check_peer(state, peer)?;
-    if is_blocked(state, peer, chain) { Err(CommandError::IsBlocked) } else { Ok(()) }
-}
-
-/// Whether a person is blocked, by Peer ID or by any key of a certificate.
-pub(crate) fn is_blocked(state: &State, peer: &PeerId, chain: &Chain) -> bool {
-    state.blocked.contains(peer.as_bytes().as_slice()) || keys_of(chain).iter().any(|key| state.blocked.contains(key))
+    if people::is_blocked(state, peer, chain) { Err(CommandError::IsBlocked) } else { Ok(()) }
 }
 
 fn check_peer(state: &State, peer: &PeerId) -> Result<(), CommandError> {
@@ -175,62 +170,16 @@ fn outgoing<'a>(state: &'a State, peer: &PeerId) -> impl Iterator<Item = &'a Req
     })
 }
 
-/// Since when we wait for this person's answer to an Offer.
-pub(crate) fn asking_since(state: &State, peer: &PeerId) -> Option<Timestamp> {
-    let waits = |row: &&Request| {
-        row.peer == *peer && row.direction == Direction::Out && row.status == RequestStatus::Pending && row.renews.is_none()
-    };
-    state.requests.values().filter(waits).map(|row| row.created).max()
-}
-
-/// An empty row.
-pub(crate) fn blank(turn: &mut Turn<'_>, id: RequestId, direction: Direction) -> Request {
-    Request {
-        id,
-        wire: id,
-        direction,
-        peer: PeerId([0; 32]),
-        name: String::new(),
-        trust: Trust::Unknown,
-        note: None,
-        status: RequestStatus::Pending,
-        created: turn.stamp,
-        expires: turn.stamp.after(REQUEST_LIFETIME),
-        revision: 0,
-        offer: Vec::new(),
-        transcript: Digest([0; 32]),
-        accepted: None,
-        contacts: Vec::new(),
-        chain: None,
-        usage: Nonce::random(turn.rng),
-        grant: GrantId::random(turn.rng),
-        reply_key: Secret::random(turn.rng),
-        reply_package: Digest([0; 32]),
-        room: None,
-        flagged: false,
-        fault: None,
-        ended: None,
-        answered: None,
-        renews: None,
-        confirm_to: None,
-    }
-}
-
-/// Whether a row has ended and may give way.
-pub(crate) fn has_ended(row: &Request) -> bool {
-    matches!(row.status, RequestStatus::Expired | RequestStatus::Cancelled | RequestStatus::Confirmed)
-}
-
 /// Whether one more row has a place for somebody's Offer, once `replaced` others have gone. No row of
 /// another friend gives way for it.
 fn has_place(state: &State, replaced: usize, of: &PeerId) -> bool {
-    let gives_way = |row: &Request| has_ended(row) && (row.peer == *of || !state.friends.contains_key(&row.peer));
+    let gives_way = |row: &Request| row.gives_way() && (row.peer == *of || !state.friends.contains_key(&row.peer));
     state.requests.len().saturating_sub(replaced) < REQUESTS_MAX || state.requests.values().any(gives_way)
 }
 
 /// Whether one more row of our own, or of a renewal, has a place.
 fn has_room(state: &State) -> bool {
-    state.requests.len() < REQUESTS_MAX || state.requests.values().any(has_ended)
+    state.requests.len() < REQUESTS_MAX || state.requests.values().any(Request::gives_way)
 }
 
 /// Makes room for one more row of our own.
@@ -260,7 +209,7 @@ fn make_place(state: &mut State, turn: &mut Turn<'_>, of: Option<&PeerId>) {
     }
     let is_anothers = |row: &Request| state.friends.contains_key(&row.peer) && of != Some(&row.peer);
     let rank = |row: &&Request| (is_anothers(row), state.friends.contains_key(&row.peer), row.created, row.id);
-    let oldest = state.requests.values().filter(|row| has_ended(row)).min_by_key(rank).map(|row| row.id);
+    let oldest = state.requests.values().filter(|row| row.gives_way()).min_by_key(rank).map(|row| row.id);
     if let Some(row) = oldest.and_then(|id| state.requests.remove(&id)) {
         turn.delete(crate::table::Table::Request, row.id.as_bytes());
         grants::end(state, turn, &row);
@@ -271,7 +220,7 @@ fn make_place(state: &mut State, turn: &mut Turn<'_>, of: Option<&PeerId>) {
 /// kept: their requests to us, and renewals on either side.
 fn surplus(state: &State, peer: &PeerId) -> Vec<RequestId> {
     let is_theirs = |row: &Request| row.direction == Direction::In || row.renews.is_some();
-    let of_person = |row: &&Request| row.peer == *peer && is_theirs(row) && has_ended(row);
+    let of_person = |row: &&Request| row.peer == *peer && is_theirs(row) && row.gives_way();
     let mut rows: Vec<_> = state.requests.values().filter(of_person).map(|row| (row.created, row.id)).collect();
     rows.sort_unstable();
     let count = rows.len().saturating_sub(ENDED_OF_PERSON_MAX);
@@ -283,7 +232,7 @@ fn forget(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> Result<(), 
     let Some(row) = state.requests.remove(id) else { return Ok(()) };
     turn.delete(crate::table::Table::Request, id.as_bytes());
     grants::end(state, turn, &row);
-    for device in devices_of(state, &row.peer) {
+    for device in people::devices_of(state, &row.peer) {
         for step in [What::Accept(*id), What::Confirm(*id)] {
             outbox::supersede(state, turn, &device, &step)?;
         }
@@ -376,26 +325,6 @@ pub(crate) fn unblock(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) ->
     Ok(set_status(state, turn, id, RequestStatus::Ignored)?)
 }
 
-/// Everything that a person is blocked by: the Peer ID, and every key seen of the person.
-/// The same set for blocking and unblocking, so that no key stays behind.
-pub(crate) fn keys_of_person(state: &State, peer: &PeerId) -> BTreeSet<Vec<u8>> {
-    let of_devices = state.devices.values().filter(|device| device.peer == *peer).map(|device| &device.chain);
-    let of_requests = state.requests.values().filter(|row| row.peer == *peer).filter_map(|row| row.chain.as_ref());
-    let mut keys: BTreeSet<Vec<u8>> = of_devices.chain(of_requests).flat_map(keys_of).collect();
-    keys.insert(peer.as_bytes().to_vec());
-    keys
-}
-
-/// The public keys of a certificate, as they are blocked by.
-pub(crate) fn keys_of(chain: &Chain) -> Vec<Vec<u8>> {
-    let mut keys = vec![chain.root.as_bytes().to_vec()];
-    if let Ok(body) = codec::decode::<DeviceCertBody>(&chain.cert, CERT_MAX) {
-        keys.push(body.signing.as_bytes().to_vec());
-        keys.push(body.dh.as_bytes().to_vec());
-    }
-    keys
-}
-
 /// Moves a row to another status. A row that led nowhere erases its reply key and ends its grant
 /// at once; one that is confirmed a day later, for repeats.
 pub(crate) fn set_status(state: &mut State, turn: &mut Turn<'_>, id: &RequestId, status: RequestStatus) -> Result<(), TurnFailed> {
@@ -418,7 +347,7 @@ pub(crate) fn set_status(state: &mut State, turn: &mut Turn<'_>, id: &RequestId,
         Direction::In => [(status != RequestStatus::Accepted).then_some(What::Accept(row.id)), None],
     };
     for step in steps.into_iter().flatten() {
-        for device in devices_of(state, &row.peer) {
+        for device in people::devices_of(state, &row.peer) {
             outbox::supersede(state, turn, &device, &step)?;
         }
     }
@@ -456,48 +385,9 @@ fn end_others(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<(
     Ok(())
 }
 
-/// Whether a request is on its way to a room that both share.
-pub(crate) fn is_open(row: &Request) -> bool {
-    matches!(row.status, RequestStatus::Pending | RequestStatus::Accepted)
-}
-
-/// Whether something may go into a link whose other end is not known: steps of a request, by which
-/// somebody may become a friend. Friends' own are for a friend's device that has proved to be
-/// there.
-pub(crate) fn is_step_to_anybody(state: &State, what: &What) -> bool {
-    match what {
-        What::Offer(id) | What::Accept(id) | What::Confirm(id) => state.requests.get(id).is_none_or(|row| row.renews.is_none()),
-        What::Text(..) | What::Mark | What::Skip | What::Receipts | What::Bundle | What::Introduction | What::Standing | What::Answer => {
-            false
-        }
-    }
-}
-
-/// Whether a request is shown to the user. Renewals are not, except those that come too often.
-pub(crate) fn is_shown(row: &Request) -> bool {
-    row.renews.is_none() || (row.direction == Direction::In && matches!(row.status, RequestStatus::Pending | RequestStatus::Ignored))
-}
-
-/// Whether we have agreed to a request and wait for the other side.
-pub(crate) fn is_accepted(state: &State, id: &RequestId) -> bool {
-    state.requests.get(id).is_some_and(|row| row.status == RequestStatus::Accepted)
-}
-
-/// The known devices of a person.
-pub(crate) fn devices_of(state: &State, peer: &PeerId) -> Vec<DeviceId> {
-    state.devices.values().filter(|device| device.peer == *peer).map(|device| device.device).collect()
-}
-
-/// Whether a request that waits is too old at a moment.
-fn is_late(state: &State, row: &Request, at: Timestamp) -> bool {
-    let waits = matches!(row.status, RequestStatus::Unresolved | RequestStatus::Pending | RequestStatus::Ignored | RequestStatus::Accepted);
-    let is_mutual = state.friends.get(&row.peer).is_some_and(|friend| friend.state == FriendState::Mutual);
-    waits && row.expires.is_expired_at(at) && !is_mutual
-}
-
 /// Expires what is surely too old.
 pub(crate) fn expire(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
-    let old: Vec<RequestId> = state.requests.values().filter(|row| is_late(state, row, turn.sure)).map(|row| row.id).collect();
+    let old: Vec<RequestId> = state.requests.values().filter(|row| requests::is_late(state, row, turn.sure)).map(|row| row.id).collect();
     for id in old {
         // Waited for long enough: what was written in the meantime fails with it.
         if let Some(friend) = state.requests.get(&id).and_then(|row| half_of(state, row)) {
@@ -535,7 +425,22 @@ pub(crate) fn end_half(state: &mut State, turn: &mut Turn<'_>, row: &Request) ->
     let held = std::mem::take(&mut friend.held);
     let peer = friend.peer;
     friend::end(state, turn, friend)?;
-    friend::update(state, turn, &peer, |friend| friend.held = held)
+    people::update(state, turn, &peer, |friend| friend.held = held)
+}
+
+/// The other side has signed that it does not take a step of a request.
+pub(crate) fn refused(state: &mut State, turn: &mut Turn<'_>, id: &RequestId, fault: Option<Fault>) -> Result<(), TurnFailed> {
+    let Some(row) = state.requests.get(id).cloned() else { return Ok(()) };
+    if row.direction == Direction::Out && row.status == RequestStatus::Pending {
+        state.save_request(turn, Request { fault, ..row });
+        set_status(state, turn, id, RequestStatus::Expired)?;
+    } else if row.direction == Direction::In && row.status == RequestStatus::Accepted {
+        // Given up on the other side before our answer came: half a friendship leads nowhere.
+        end_half(state, turn, &row)?;
+        state.save_request(turn, Request { fault, ..row });
+        set_status(state, turn, id, RequestStatus::Expired)?;
+    }
+    Ok(())
 }
 
 /// A request as shown to the user.
@@ -556,23 +461,11 @@ pub(crate) fn view(state: &State, mirror: &Mirror, row: &Request) -> RequestView
         trust: row.trust,
         note: row.note.clone(),
         // By the wall clock it only looks so, until that is sure.
-        status: if is_late(state, row, state.clock.now()) { RequestStatus::Expired } else { row.status },
+        status: if requests::is_late(state, row, state.clock.now()) { RequestStatus::Expired } else { row.status },
         fault: row.fault.map(crate::rows::Fault::text).or(flag),
         introduced_by: introduction::introducers_of(state, &row.peer),
         created: row.created,
     }
-}
-
-/// The certificates of the devices that a request names: those that were asked, or that ask.
-pub(crate) fn chains_of(row: &Request) -> Vec<Chain> {
-    let asked = row.contacts.iter().filter_map(|contact| contact.chain.clone());
-    let asking = offer_of(row).filter(|_| row.direction == Direction::In).map(|offer| offer.replies).unwrap_or_default();
-    row.chain.iter().cloned().chain(asked).chain(asking.into_iter().filter_map(|reply| reply.chain)).collect()
-}
-
-/// The Offer that a row holds.
-fn offer_of(row: &Request) -> Option<OfferBody> {
-    codec::decode(&row.offer, crate::wire::PAYLOAD_MAX).ok()
 }
 
 /// Everything about friends that a request needs when it ends well.
@@ -595,7 +488,7 @@ pub(crate) fn settle(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> R
     introduction::settled(state, turn, peer);
     // The bundle that led here may be of a generation that is over.
     friend::give_again(state, turn, peer)?;
-    friend::update(state, turn, peer, |_| ())
+    people::update(state, turn, peer, |_| ())
 }
 
 #[cfg(test)]
@@ -621,7 +514,7 @@ mod tests {
                 state.friends.insert(peer(number), Friend { trust: InvitedOrCompared, ..friend(number) });
                 for (direction, trust) in rows {
                     let id = RequestId::random(turn.rng);
-                    let row = Request { peer: peer(number), trust: *trust, ..blank(turn, id, *direction) };
+                    let row = Request { peer: peer(number), trust: *trust, ..Request::blank(turn, id, *direction) };
                     state.requests.insert(id, row);
                 }
             }
@@ -632,7 +525,7 @@ mod tests {
                 assert_eq!(state.friends.get(&peer(number)).map(|friend| friend.trust), Some(trust), "{number}");
             }
             assert!(state.requests.values().all(|row| row.trust != InvitedOrCompared));
-            assert_eq!(codec::encode(&InvitedOrCompared), [0x01, 0x00], "as rows of before have it");
+            assert_eq!(symbolon_presence::codec::encode(&InvitedOrCompared), [0x01, 0x00], "as rows of before have it");
         });
     }
 }

@@ -6,17 +6,18 @@
 //! sent, or that it has acknowledged what it does not have, has the room of that
 //! friendship made again ([`crate::request::renewal`]). `docs/protocol/renewal.md`.
 
-use crate::delivery::is_blocked;
 use crate::grants;
 use crate::limits::{
     COPY_QUESTION, INSTANCES_HEARD_MAX, INSTANCES_OWN_MAX, STANDING_QUESTIONS_PER_HOUR, STANDING_WAIT, STANDINGS_ASKED_MAX,
     STANDINGS_PER_HOUR,
 };
 use crate::outbox::{self, Via, What};
+use crate::people;
 use crate::presence;
-use crate::request::{self, renewal};
+use crate::request::renewal;
 use crate::rows::{Device, Friend, FriendState, Message, ROOM_LANE, Renewing, Start, message_key};
 use crate::seam::{Event, Warning};
+use crate::starts;
 use crate::state::{Sign, State};
 use crate::table::Table;
 use crate::tags::FAR_AHEAD;
@@ -26,12 +27,11 @@ use crate::wire::{
 };
 use minicbor::{Decode, Encode};
 use std::collections::{BTreeMap, BTreeSet};
-use symbolon_presence::codec;
 use symbolon_presence::envelope::seal_direct;
 use symbolon_presence::id::{DeviceId, Digest, GrantId, Nonce, PeerId};
-use symbolon_presence::identity;
 use symbolon_presence::sign::VerifyingKey;
 use symbolon_presence::time::{CLOCK_SKEW, DAY, HOUR, Timestamp};
+use symbolon_presence::{codec, identity};
 use symbolon_relay::grant::Scope;
 
 #[cfg(test)]
@@ -223,7 +223,7 @@ impl Standings {
         turn.delete(Table::Meta, b"behind");
         for peer in state.friends.keys().copied().collect::<Vec<_>>() {
             if state.friends.get(&peer).is_some_and(|friend| friend.unknown.is_some()) {
-                let _ = crate::friend::update(state, turn, &peer, |friend| friend.unknown = None);
+                let _ = people::update(state, turn, &peer, |friend| friend.unknown = None);
             }
         }
         had_stopped
@@ -343,7 +343,8 @@ fn friends_devices(state: &State) -> Vec<DeviceId> {
 }
 
 fn is_friends(state: &State, device: &DeviceId) -> bool {
-    !is_blocked(state, device) && state.friend_of(device).is_some_and(|friend| friend.stands() && friend.devices.contains(device))
+    !people::is_device_blocked(state, device)
+        && state.friend_of(device).is_some_and(|friend| friend.stands() && friend.devices.contains(device))
 }
 
 /// Signs a step to a friend's device and seals it to the key of its certificate.
@@ -427,7 +428,7 @@ pub(crate) fn receive(
         Some(nonce) => fits(nonce),
         None => false,
     };
-    note_instance(state, turn, &id, &standing, is_answer);
+    starts::heard(state, turn, &id, &standing, is_answer);
     let is_timely = turn.now.0.abs_diff(standing.at.0) <= CLOCK_SKEW;
     if is_answer || is_timely {
         watch_for_rivals(state, turn, &device.peer, &standing);
@@ -486,7 +487,7 @@ fn judge(state: &State, id: &DeviceId, said: &Standing) -> Verdict {
         return if has_seen_more || has_our_word || said.copied.is_some() { Verdict::Behind } else { Verdict::Fine };
     }
     // On the way from one room to the other.
-    let is_under_way = state.requests.values().any(|row| row.peer == friend.peer && row.room == Some(theirs.room) && request::is_open(row));
+    let is_under_way = state.requests.values().any(|row| row.peer == friend.peer && row.room == Some(theirs.room) && row.is_open());
     if is_under_way || row.formers().iter().any(|former| former.room == theirs.room) {
         return Verdict::Fine;
     }
@@ -555,61 +556,6 @@ fn fall_behind(state: &mut State, turn: &mut Turn<'_>, mut friend: Friend) -> Re
         turn.notify(Event::Warning(Warning::OlderCopy));
     }
     Ok(())
-}
-
-/// Notes which start of a device was heard.
-fn note_instance(state: &mut State, turn: &Turn<'_>, id: &DeviceId, said: &Standing, is_answer: bool) {
-    let Some(row) = state.device_mut(id) else { return };
-    let known = row.instances.get_or_insert_default();
-    if !known.iter().any(|start| start.instance == said.instance) {
-        let excess = known.len().saturating_sub(INSTANCES_HEARD_MAX - 1);
-        known.drain(..excess);
-        known.push(Start { instance: said.instance, started: said.started, over: None, word: Some(said.word) });
-        row.asked_before = row.asked.clone();
-        state.starts_heard.insert(*id, turn.now);
-        return;
-    }
-    let was_asked_before = |nonce| row.asked_before.as_ref().is_some_and(|before| before.contains(nonce));
-    if is_answer && !said.answers.as_ref().is_some_and(was_asked_before) {
-        came_back(state, turn, id, said.instance);
-    }
-}
-
-/// A device has proved itself on a link that came up at this moment, in one of its starts.
-pub(crate) fn met(state: &mut State, turn: &mut Turn<'_>, id: &DeviceId, instance: Nonce, since: Timestamp) -> Result<(), TurnFailed> {
-    let Some(row) = state.devices.get(id) else { return Ok(()) };
-    if row.instances.iter().flatten().last().is_some_and(|last| last.instance != instance) {
-        // The run that named a way for it is over, and with it the grant under which that is open.
-        let (answer, question) = (row.answering, row.saying);
-        if let Some(number) = answer {
-            outbox::remove(state, turn, id, number);
-        }
-        if let Some(number) = question
-            && outbox::row(turn, id, number)?.is_some_and(|row| row.via.is_some())
-        {
-            outbox::remove(state, turn, id, number);
-            state.compare.entry(*id).or_insert(None);
-        }
-    }
-    if state.starts_heard.get(id).is_none_or(|heard| *heard < since) {
-        came_back(state, turn, id, instance);
-    }
-    Ok(())
-}
-
-/// One start of a device was at work after another one was heard: on a link that is newer, or by an
-/// answer to a question that is. It runs beside that one, and both hear of each other. What is
-/// older may only have come late, by a relay or a slow link.
-fn came_back(state: &mut State, turn: &Turn<'_>, id: &DeviceId, instance: Nonce) {
-    let Some(row) = state.device_mut(id) else { return };
-    let Some(known) = row.instances.as_mut() else { return };
-    let Some(last) = known.last().filter(|last| last.instance != instance).map(|last| last.instance) else { return };
-    let Some(at) = known.iter().position(|start| start.instance == instance) else { return };
-    let start = known.remove(at);
-    known.push(Start { over: Some(last), ..start });
-    row.asked_before = row.asked.clone();
-    state.starts_heard.insert(*id, turn.now);
-    state.compare.entry(*id).or_insert(None);
 }
 
 /// Starts of this device that are none of this run: of a copy that was at work, or is. Each bears this

@@ -484,6 +484,12 @@ impl State {
         self.invites.insert(invite.grant, invite);
     }
 
+    /// Saves a mailbox of ours at a relay.
+    pub fn save_depot(&mut self, turn: &mut Turn<'_>, own: OwnDepot) {
+        turn.put(Table::Depot, own.link.mailbox().as_bytes(), &own);
+        self.own.depots.insert(own.link.mailbox(), own);
+    }
+
     /// Saves a device at the end of the turn; its counters change with every envelope.
     pub fn save_device(&mut self, device: Device) {
         self.gone_devices.remove(&device.device);

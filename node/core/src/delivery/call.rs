@@ -1,6 +1,7 @@
 //! Calling: when a device is dialled, greeted, and given up for a while.
 
 use super::*;
+use crate::requests;
 
 impl Delivery {
     /// After a start: every friend's device is called once, and whoever something waits for.
@@ -272,7 +273,7 @@ impl Delivery {
     /// a greeting sealed behind them must not overtake them by more tags than are expected.
     pub(super) fn greet(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
         let Some(row) = state.devices.get(device) else { return Ok(()) };
-        let doubtful = self.sessions.get(device).is_some_and(|session| session.is_doubtful(request::asking_since(state, &row.peer)));
+        let doubtful = self.sessions.get(device).is_some_and(|session| session.is_doubtful(requests::asking_since(state, &row.peer)));
         // In doubt only the Offer goes first; the greeting may settle the doubt.
         let waits = if doubtful { outbox::has_steps(turn, device)? } else { row.waiting() > 0 };
         let Some(session) = self.sessions.get(device).filter(|session| session.greet && self.is_proved(session)) else { return Ok(()) };

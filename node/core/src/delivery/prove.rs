@@ -7,7 +7,8 @@
 
 use super::*;
 use crate::limits::{BUILD_REMEMBERED, PROOFS_MAX, PROVE_TIMEOUT};
-use crate::standing;
+use crate::people;
+use crate::starts;
 use crate::state::Build;
 use symbolon_presence::id::Nonce;
 use symbolon_presence::time::MINUTE;
@@ -35,7 +36,7 @@ impl Proofs {
 /// about to be one by our own word.
 fn may_know(state: &State, device: &DeviceId) -> bool {
     let friend = state.friend_of(device).filter(|friend| friend.devices.contains(device));
-    friend.is_some_and(|friend| friend.state != FriendState::Ended && !friend.blocked) && !is_blocked(state, device)
+    friend.is_some_and(|friend| friend.state != FriendState::Ended && !friend.blocked) && !people::is_device_blocked(state, device)
 }
 
 impl Delivery {
@@ -147,7 +148,7 @@ impl Delivery {
         row.proved = true;
         row.instance = Some(prove.instance);
         let since = row.since;
-        standing::met(state, turn, device, Nonce(prove.instance), since)?;
+        starts::met(state, turn, device, Nonce(prove.instance), since)?;
         self.keep(turn, link, device);
         let session = self.sessions.entry(*device).or_default();
         session.tried = true;

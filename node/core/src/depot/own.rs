@@ -28,7 +28,7 @@ impl Depots {
     pub fn revoked(&mut self, state: &mut State, turn: &mut Turn<'_>) {
         for own in state.own.depots.values().cloned().collect::<Vec<_>>() {
             let own = OwnDepot { version: own.version.saturating_add(1), ..own };
-            save(state, turn, own.clone());
+            state.save_depot(turn, own.clone());
             self.update(state, turn, &(own.link.mailbox(), own.link.receipt), &own);
         }
     }
@@ -125,7 +125,7 @@ impl Depots {
             }
             let own = if body.version > own.version { OwnDepot { version: body.version.saturating_add(1), ..own } } else { own };
             self.update(state, turn, key, &own);
-            save(state, turn, own);
+            state.save_depot(turn, own);
             return false;
         }
         match body.verdict {
@@ -236,7 +236,7 @@ fn keep(state: &mut State, turn: &mut Turn<'_>, mailbox: &MailboxId, kept: bool)
         state.republish = true;
         state.has_other_depots = true;
     }
-    save(state, turn, OwnDepot { kept: Some(kept), ..own });
+    state.save_depot(turn, OwnDepot { kept: Some(kept), ..own });
     true
 }
 
@@ -263,7 +263,7 @@ pub(crate) fn add(state: &mut State, turn: &mut Turn<'_>, link: &str, claim: Opt
             kept: None,
         },
     };
-    save(state, turn, own.clone());
+    state.save_depot(turn, own.clone());
     Ok(own)
 }
 
@@ -281,7 +281,7 @@ pub(crate) fn claim(
         return Err(CommandError::NotFound.into());
     }
     for own in &told {
-        save(state, turn, own.clone());
+        state.save_depot(turn, own.clone());
     }
     Ok(told)
 }
@@ -298,9 +298,4 @@ pub(crate) fn remove(state: &mut State, turn: &mut Turn<'_>, id: &str) -> Result
     };
     turn.delete(Table::Depot, mailbox.as_bytes());
     state.own.depots.remove(&mailbox).ok_or(Failed::Command(CommandError::NotFound))
-}
-
-pub(crate) fn save(state: &mut State, turn: &mut Turn<'_>, own: OwnDepot) {
-    turn.put(Table::Depot, own.link.mailbox().as_bytes(), &own);
-    state.own.depots.insert(own.link.mailbox(), own);
 }

@@ -1,6 +1,9 @@
 //! What became of envelopes: ours, as their recipients say; theirs, as we remember it.
 
 use super::*;
+use crate::people;
+use crate::requests;
+use crate::rows::set_message_state;
 use std::collections::HashMap;
 use symbolon_presence::time::CLOCK_SKEW;
 
@@ -93,11 +96,11 @@ pub(super) fn settle(state: &mut State, delivery: &mut Delivery, turn: &mut Turn
         | (What::Receipts | What::Standing | What::Answer, ..) => {}
         (What::Bundle, Outcome::Delivered | Outcome::Refused(_), _) => {
             if let Some(peer) = state.friend_of(&item.device).map(|friend| friend.peer) {
-                crate::friend::update(state, turn, &peer, |friend| friend.giving = false)?;
+                people::update(state, turn, &peer, |friend| friend.giving = false)?;
             }
         }
         (What::Text(conversation, arrival), Outcome::Refused(_), fault) => {
-            conversation::set_state(turn, conversation, *arrival, MessageState::Failed, fault)?;
+            set_message_state(turn, conversation, *arrival, MessageState::Failed, fault)?;
         }
         (What::Confirm(request), Outcome::Stored(_) | Outcome::Delivered, _) => {
             let sent =
@@ -108,30 +111,15 @@ pub(super) fn settle(state: &mut State, delivery: &mut Delivery, turn: &mut Turn
         }
         // Kept until it is answered: a side that has blocked us for a while takes it in, as far
         // as its receipts go, and drops it.
-        (What::Accept(request), Outcome::Stored(_) | Outcome::Delivered, _) if request::is_accepted(state, request) => return Ok(()),
+        (What::Accept(request), Outcome::Stored(_) | Outcome::Delivered, _) if requests::is_accepted(state, request) => return Ok(()),
         (What::Offer(_) | What::Accept(_), Outcome::Stored(_) | Outcome::Delivered, _) => {}
         (What::Offer(request) | What::Accept(request) | What::Confirm(request), Outcome::Refused(_), fault) => {
-            request_refused(state, turn, request, fault)?;
+            request::refused(state, turn, request, fault)?;
         }
     }
     // Ending a request takes its Offers back by itself.
     if outbox::row(turn, &item.device, item.number)?.is_some() {
         outbox::remove(state, turn, &item.device, item.number);
-    }
-    Ok(())
-}
-
-/// The other side has signed that it does not take a step of a request.
-pub(crate) fn request_refused(state: &mut State, turn: &mut Turn<'_>, id: &RequestId, fault: Option<Fault>) -> Result<(), TurnFailed> {
-    let Some(row) = state.requests.get(id).cloned() else { return Ok(()) };
-    if row.direction == Direction::Out && row.status == RequestStatus::Pending {
-        state.save_request(turn, crate::rows::Request { fault, ..row });
-        request::set_status(state, turn, id, RequestStatus::Expired)?;
-    } else if row.direction == Direction::In && row.status == RequestStatus::Accepted {
-        // Given up on the other side before our answer came: half a friendship leads nowhere.
-        request::end_half(state, turn, &row)?;
-        state.save_request(turn, crate::rows::Request { fault, ..row });
-        request::set_status(state, turn, id, RequestStatus::Expired)?;
     }
     Ok(())
 }

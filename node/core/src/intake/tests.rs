@@ -8,8 +8,9 @@ use crate::contact;
 use crate::delivery::Up;
 use crate::fixture::{Person, in_turn, peer};
 use crate::limits::{DIRECTS_OF_FRIEND, FIRSTS_OF_RELAY};
+use crate::rows::Request;
 use crate::seam::TransportKeys;
-use symbolon_presence::id::{MailboxId, PublicKeyBytes};
+use symbolon_presence::id::{MailboxId, PublicKeyBytes, RequestId};
 use symbolon_presence::time::{EARLIEST, HOUR};
 use symbolon_relay::prove::{Ends, LinkKey, Prove, Role, WIRE_VERSION};
 
@@ -61,7 +62,7 @@ fn invite_and_request(state: &mut State, turn: &mut Turn<'_>) -> (GrantId, Grant
     let by = turn.now.after(HOUR);
     let record = contact::mint_for(state, turn, peer(7), &peer(8), by);
     assert!(record.verify(turn.now).is_ok());
-    let row = request::blank(turn, RequestId([1; 16]), Direction::Out);
+    let row = Request::blank(turn, RequestId([1; 16]), Direction::Out);
     let (invite, request) = (state.invites.keys().copied().next().unwrap(), row.grant);
     state.save_request(turn, row);
     (invite, request)

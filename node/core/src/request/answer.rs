@@ -1,7 +1,7 @@
 //! Accept and Confirm: B agrees, A completes.
 
 use super::offer::{leaf_lifetime, reply_contact, seal_step};
-use super::{offer_of, renewal, set_status, settle};
+use super::{renewal, set_status, settle};
 use crate::command::{CommandError, Direction, RequestStatus};
 use crate::conversation;
 use crate::devices;
@@ -9,6 +9,7 @@ use crate::friend::{self, Entered, adopt_bundle, enter_room, own_bundle, verify_
 use crate::grants;
 use crate::line;
 use crate::outbox::{self, Via, What};
+use crate::people;
 use crate::rows::{Friend, FriendState, Renewing, Request};
 use crate::seam::Event;
 use crate::state::State;
@@ -34,9 +35,9 @@ pub(crate) fn accept(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> 
     if row.expires.is_expired_at(turn.now) {
         return Err(CommandError::WrongStatus.into());
     }
-    let offer = offer_of(&row).ok_or(CommandError::WrongStatus)?;
+    let offer = row.body().ok_or(CommandError::WrongStatus)?;
     let chain = row.chain.clone().ok_or(CommandError::WrongStatus)?;
-    if super::is_blocked(state, &row.peer, &chain) {
+    if people::is_blocked(state, &row.peer, &chain) {
         return Err(CommandError::IsBlocked.into());
     }
     if !friend::has_room(state, &row.peer) {
@@ -124,7 +125,7 @@ pub(crate) fn accept(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> 
 
 /// Sends the Accept of a request, as it is, to where the newest Offer wants it.
 pub(super) fn readdress(state: &mut State, turn: &mut Turn<'_>, row: &Request) -> Result<(), TurnFailed> {
-    let (Some(offer), Some(chain)) = (offer_of(row), &row.chain) else { return Ok(()) };
+    let (Some(offer), Some(chain)) = (row.body(), &row.chain) else { return Ok(()) };
     for reply in &offer.replies {
         let chain = reply.chain.as_ref().unwrap_or(chain);
         let Ok(device) = chain.verify_known(turn.sure) else { continue };
@@ -163,7 +164,7 @@ pub(crate) fn receive_accept(state: &mut State, turn: &mut Turn<'_>, answer: Ans
         return Err(DropReason::Malformed.into());
     }
     // Blocked since we asked: it looks to them as if we had not come back yet.
-    if super::is_blocked(state, &device.peer, &first.chain) {
+    if people::is_blocked(state, &device.peer, &first.chain) {
         return Err(DropReason::Blocked.into());
     }
     if !friend::has_room(state, &device.peer) || !devices::make_room(state, &device.peer, &device.device) {
@@ -226,7 +227,7 @@ pub(crate) fn receive_accept(state: &mut State, turn: &mut Turn<'_>, answer: Ans
     turn.cipher.settle(room)?;
 
     // Answered: copies of the Offer that lie at relays need not be renewed.
-    for contact in super::devices_of(state, &row.peer) {
+    for contact in people::devices_of(state, &row.peer) {
         outbox::supersede(state, turn, &contact, &What::Offer(request))?;
     }
     if let Some(theirs) = crossed {

@@ -1,10 +1,11 @@
 //! The Offer: A asks B.
 
-use super::{answer, blank, set_status};
+use super::{answer, set_status};
 use crate::command::{Direction, RequestStatus, Trust};
 use crate::contact::VerifiedContact;
 use crate::limits::{LEAF_LIFETIME, OFFER_MAX, PENDING_STRANGERS_MAX, REQUEST_LIFETIME};
 use crate::outbox::{self, Via, What};
+use crate::people;
 use crate::rows::{FriendState, Invite, Request};
 use crate::seam::{Event, Warning};
 use crate::state::State;
@@ -119,7 +120,7 @@ pub(crate) fn send(
         room: Some(room),
         chain: Some(to.chain.clone()),
         contacts: to.contacts.iter().map(|(_, contact)| contact.clone()).collect(),
-        ..blank(turn, id, Direction::Out)
+        ..Request::blank(turn, id, Direction::Out)
     };
     first_revision(state, turn, &mut row, room)?;
     let body = row.offer.clone();
@@ -143,7 +144,7 @@ pub(crate) fn reissue(state: &mut State, turn: &mut Turn<'_>, all: bool) -> Resu
     let stale = |row: &&Request| {
         row.direction == Direction::Out
             && row.status == RequestStatus::Pending
-            && super::offer_of(row).is_some_and(|offer| {
+            && row.body().is_some_and(|offer| {
                 all || offer
                     .replies
                     .iter()
@@ -153,7 +154,7 @@ pub(crate) fn reissue(state: &mut State, turn: &mut Turn<'_>, all: bool) -> Resu
     let ids: Vec<RequestId> = state.requests.values().filter(stale).map(|row| row.id).collect();
     for id in ids {
         let Some(row) = state.requests.get(&id).cloned() else { continue };
-        let Some(offer) = super::offer_of(&row) else { continue };
+        let Some(offer) = row.body() else { continue };
         send_again(state, turn, row, offer)?;
     }
     Ok(())
@@ -172,7 +173,7 @@ pub(crate) fn redate(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnF
     for row in rows {
         let (created, expires) = (stamp, stamp.after(REQUEST_LIFETIME));
         let row = Request { created, expires, ..row };
-        match super::offer_of(&row) {
+        match row.body() {
             Some(offer) => send_again(state, turn, row, OfferBody { created, expires, ..offer })?,
             None => state.save_request(turn, row),
         }
@@ -268,7 +269,7 @@ pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, offer: IncomingOff
     }
     // A blocked sender passes every check that others pass, in the same order, so that
     // nothing of the answer depends on the block.
-    let blocked = super::is_blocked(state, &device.peer, &first.chain);
+    let blocked = people::is_blocked(state, &device.peer, &first.chain);
     if blocked && invite.used == Some(id) {
         return Err(DropReason::Blocked.into());
     }
@@ -278,7 +279,7 @@ pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, offer: IncomingOff
     // overtake each other on the way.
     let waiting: Vec<&Request> = state.requests.values().filter(|row| waits(row, &device.peer)).collect();
     let is_older = |known: OfferBody| (known.created, known.request) > (body.created, body.request);
-    if waiting.iter().filter_map(|row| super::offer_of(row)).any(is_older) {
+    if waiting.iter().filter_map(|row| row.body()).any(is_older) {
         return Err(DropReason::Repeated.into());
     }
     let replaced: Vec<RequestId> = waiting.iter().map(|row| row.id).collect();
@@ -315,7 +316,7 @@ pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, offer: IncomingOff
         transcript,
         chain: Some(first.chain),
         flagged,
-        ..blank(turn, id, Direction::In)
+        ..Request::blank(turn, id, Direction::In)
     };
     state.save_request(turn, row);
     if invite.used.is_none() {
@@ -437,7 +438,7 @@ mod tests {
     fn an_offer_of_the_longest_parts_fits_and_still_says_where_we_are() {
         in_turn(|state, turn| {
             state.own.places = vec![Address(vec![1; Address::MAX_LEN]); ADDRESSES_MAX];
-            let row = blank(turn, RequestId([1; 16]), Direction::Out);
+            let row = Request::blank(turn, RequestId([1; 16]), Direction::Out);
             let (mut reply, _) = reply_contact(state, turn, &row);
             let depot = Depot { entry: reply.entry.clone(), key: reply.key.clone() };
             reply.depots = vec![depot; DEPOTS_MAX];
@@ -473,7 +474,7 @@ mod tests {
                     peer: peer(number),
                     status: RequestStatus::Confirmed,
                     created: Timestamp(created),
-                    ..blank(turn, id, Direction::In)
+                    ..Request::blank(turn, id, Direction::In)
                 };
                 state.requests.insert(id, row);
             };
@@ -507,7 +508,7 @@ mod tests {
             for number in 0..20_u8 {
                 let id = RequestId([number; 16]);
                 let created = Timestamp(u64::from(number));
-                let row = Request { peer: peer(1), status: RequestStatus::Confirmed, created, ..blank(turn, id, Direction::In) };
+                let row = Request { peer: peer(1), status: RequestStatus::Confirmed, created, ..Request::blank(turn, id, Direction::In) };
                 state.requests.insert(id, row);
             }
             let surplus = super::super::surplus(state, &peer(1));

@@ -5,12 +5,12 @@
 //! and names its nonce, so that none that was recorded counts twice. `docs/protocol/renewal.md`.
 
 use super::offer::{IncomingRoom, check_room, create_room, first_revision, local_id, revise};
-use super::{answer, blank, devices_of, has_room, make_room_of, set_status};
+use super::{answer, has_room, make_room_of, set_status};
 use crate::command::{Direction, RequestStatus};
-use crate::conversation::split_key;
 use crate::limits::{OFFER_MAX, REENTRIES_PER_DAY, RENEWAL_ANSWER, RENEWAL_NAMES_MAX, REQUEST_LIFETIME, RESEND_LIFE, RESEND_ROWS_MAX};
 use crate::outbox::{self, Via, What};
-use crate::rows::{Friend, Lacks, Message, Renewing, Request, message_key};
+use crate::people;
+use crate::rows::{Friend, Lacks, Message, Renewing, Request, message_key, split_key};
 use crate::seam::{Event, Warning};
 use crate::standing;
 use crate::state::State;
@@ -92,7 +92,7 @@ pub(crate) fn offer(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, id: &
         chain,
         contacts: said.reply.iter().cloned().collect(),
         renews: Some(renews),
-        ..blank(turn, request, Direction::Out)
+        ..Request::blank(turn, request, Direction::Out)
     };
     first_revision(state, turn, &mut row, room)?;
     state.save_request(turn, row.clone());
@@ -167,7 +167,7 @@ pub(crate) fn receive(
     }
     // A renewal brings back nobody who was blocked, and no friendship that was ended here: silence.
     let friend = state.friends.get(&device.peer).filter(|friend| friend.stands() && friend.devices.contains(&device.device)).cloned();
-    let Some(friend) = friend.filter(|_| !super::is_blocked(state, &device.peer, &first.chain)) else {
+    let Some(friend) = friend.filter(|_| !people::is_blocked(state, &device.peer, &first.chain)) else {
         return Err(DropReason::Blocked.into());
     };
     let id = local_id(&first.chain, &body.request);
@@ -218,7 +218,7 @@ pub(crate) fn receive(
         transcript,
         chain: Some(first.chain),
         renews: Some(renews),
-        ..blank(turn, id, Direction::In)
+        ..Request::blank(turn, id, Direction::In)
     };
     state.save_request(turn, row);
     state.rates.warn(turn, Warning::FriendReturned);
@@ -325,7 +325,7 @@ pub(super) fn entered(half: Friend, before: &Friend, now: Timestamp) -> Friend {
 
 /// The devices that a row of a renewal concerns are those of a friend.
 pub(super) fn is_of_friend(state: &State, row: &Request) -> bool {
-    row.renews.is_none() || state.friends.get(&row.peer).is_some_and(Friend::stands) && !devices_of(state, &row.peer).is_empty()
+    row.renews.is_none() || state.friends.get(&row.peer).is_some_and(Friend::stands) && !people::devices_of(state, &row.peer).is_empty()
 }
 
 #[cfg(test)]
@@ -356,7 +356,7 @@ mod tests {
         let credential = LeafCredential::sign(&ben.identity.chain, &ben.identity.signing, &room, &leaf.0);
         turn.cipher.create(room, leaf, &credential, leaf_lifetime(turn.stamp))?;
         let id = RequestId::random(turn.rng);
-        let row = blank(turn, id, Direction::Out);
+        let row = Request::blank(turn, id, Direction::Out);
         let (reply, _) = reply_contact(state, turn, &row);
         let body = OfferBody {
             request: id,
@@ -380,8 +380,12 @@ mod tests {
     /// A row that has ended of somebody else who is a friend.
     fn ended_of_another(state: &mut State, turn: &mut Turn<'_>, number: u64) {
         let id = RequestId(number.to_be_bytes().repeat(2).try_into().unwrap());
-        let row =
-            Request { peer: peer(number), status: RequestStatus::Confirmed, created: Timestamp(number), ..blank(turn, id, Direction::In) };
+        let row = Request {
+            peer: peer(number),
+            status: RequestStatus::Confirmed,
+            created: Timestamp(number),
+            ..Request::blank(turn, id, Direction::In)
+        };
         state.friends.insert(row.peer, friend(number));
         state.requests.insert(id, row);
     }

@@ -1,6 +1,9 @@
 //! Messages, and why something failed.
 
 use crate::command::MessageState;
+use crate::seam::Event;
+use crate::table::Table;
+use crate::turn::{Turn, TurnFailed};
 use minicbor::{Decode, Encode};
 use symbolon_presence::id::{MessageId, PeerId, RoomId};
 use symbolon_presence::time::Timestamp;
@@ -26,6 +29,32 @@ pub(crate) struct Message {
 /// The key of a message: conversation, then arrival number.
 pub(crate) fn message_key(conversation: &RoomId, arrival: u64) -> Vec<u8> {
     [conversation.as_bytes().as_slice(), &arrival.to_be_bytes()].concat()
+}
+
+/// Conversation and arrival number.
+pub(crate) fn split_key(key: &[u8]) -> Option<(RoomId, u64)> {
+    let (conversation, arrival) = key.split_last_chunk::<8>()?;
+    Some((RoomId::from_slice(conversation)?, u64::from_be_bytes(*arrival)))
+}
+
+/// Notes how far a message of ours got. Never goes back from `delivered`.
+pub(crate) fn set_message_state(
+    turn: &mut Turn<'_>,
+    conversation: &RoomId,
+    arrival: u64,
+    state: MessageState,
+    fault: Option<Fault>,
+) -> Result<(), TurnFailed> {
+    let key = message_key(conversation, arrival);
+    let Some(mut message) = turn.row::<Message>(Table::Message, &key)? else { return Ok(()) };
+    if matches!(message.state, MessageState::Delivered | MessageState::Read) || message.state == state {
+        return Ok(());
+    }
+    message.state = state;
+    message.fault = fault;
+    turn.put(Table::Message, &key, &message);
+    turn.notify(Event::MessageState { message: message.id });
+    Ok(())
 }
 
 /// Why a request or message cannot go on.

@@ -2,8 +2,11 @@
 
 use super::message::Fault;
 use crate::command::{Direction, RequestStatus, Trust};
-use crate::wire::{Contact, Renews};
+use crate::limits::REQUEST_LIFETIME;
+use crate::turn::Turn;
+use crate::wire::{Contact, OfferBody, PAYLOAD_MAX, Renews};
 use minicbor::{Decode, Encode};
+use symbolon_presence::codec;
 use symbolon_presence::id::{Digest, FrameId, GrantId, Nonce, PeerId, RequestId, RoomId};
 use symbolon_presence::identity::Chain;
 use symbolon_presence::kdf::Secret;
@@ -87,4 +90,66 @@ pub(crate) struct Request {
     /// Where the Confirm goes.
     #[n(26)]
     pub confirm_to: Option<Contact>,
+}
+
+impl Request {
+    /// An empty row.
+    pub fn blank(turn: &mut Turn<'_>, id: RequestId, direction: Direction) -> Self {
+        Self {
+            id,
+            wire: id,
+            direction,
+            peer: PeerId([0; 32]),
+            name: String::new(),
+            trust: Trust::Unknown,
+            note: None,
+            status: RequestStatus::Pending,
+            created: turn.stamp,
+            expires: turn.stamp.after(REQUEST_LIFETIME),
+            revision: 0,
+            offer: Vec::new(),
+            transcript: Digest([0; 32]),
+            accepted: None,
+            contacts: Vec::new(),
+            chain: None,
+            usage: Nonce::random(turn.rng),
+            grant: GrantId::random(turn.rng),
+            reply_key: Secret::random(turn.rng),
+            reply_package: Digest([0; 32]),
+            room: None,
+            flagged: false,
+            fault: None,
+            ended: None,
+            answered: None,
+            renews: None,
+            confirm_to: None,
+        }
+    }
+
+    /// The Offer that a row holds.
+    pub fn body(&self) -> Option<OfferBody> {
+        codec::decode(&self.offer, PAYLOAD_MAX).ok()
+    }
+
+    /// The certificates of the devices that a request names: those that were asked, or that ask.
+    pub fn chains(&self) -> Vec<Chain> {
+        let asked = self.contacts.iter().filter_map(|contact| contact.chain.clone());
+        let asking = self.body().filter(|_| self.direction == Direction::In).map(|offer| offer.replies).unwrap_or_default();
+        self.chain.iter().cloned().chain(asked).chain(asking.into_iter().filter_map(|reply| reply.chain)).collect()
+    }
+
+    /// Whether a request is on its way to a room that both share.
+    pub fn is_open(&self) -> bool {
+        matches!(self.status, RequestStatus::Pending | RequestStatus::Accepted)
+    }
+
+    /// Whether a row has ended and may give way.
+    pub fn gives_way(&self) -> bool {
+        matches!(self.status, RequestStatus::Expired | RequestStatus::Cancelled | RequestStatus::Confirmed)
+    }
+
+    /// Whether a request is shown to the user. Renewals are not, except those that come too often.
+    pub fn is_shown(&self) -> bool {
+        self.renews.is_none() || (self.direction == Direction::In && matches!(self.status, RequestStatus::Pending | RequestStatus::Ignored))
+    }
 }

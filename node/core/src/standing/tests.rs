@@ -4,6 +4,7 @@
 
 use super::*;
 use crate::fixture::{Person, in_turn};
+use crate::starts;
 use symbolon_presence::id::SignatureBytes;
 use symbolon_presence::time::SECOND;
 
@@ -147,11 +148,11 @@ fn a_link_of_before_the_last_start_brings_no_start_back() {
         ben.says(state, turn, &ben.question(turn, 1, Vec::new())).unwrap();
         turn.now = turn.now.after(SECOND);
         ben.says(state, turn, &ben.question(turn, 2, Vec::new())).unwrap();
-        met(state, turn, &device, Nonce([1; 16]), before).unwrap();
+        starts::met(state, turn, &device, Nonce([1; 16]), before).unwrap();
         assert_eq!(ben.last(state), (2, None));
-        met(state, turn, &device, Nonce([2; 16]), turn.now.after(SECOND)).unwrap();
+        starts::met(state, turn, &device, Nonce([2; 16]), turn.now.after(SECOND)).unwrap();
         assert_eq!(ben.last(state), (2, None));
-        met(state, turn, &device, Nonce([1; 16]), turn.now.after(SECOND)).unwrap();
+        starts::met(state, turn, &device, Nonce([1; 16]), turn.now.after(SECOND)).unwrap();
         assert_eq!(ben.last(state), (1, Some(2)));
     });
 }
@@ -164,9 +165,9 @@ fn an_answer_waits_for_the_start_that_asked_and_for_no_other() {
         ben.says(state, turn, &ben.question(turn, 1, Vec::new())).unwrap();
         standings.follow(state, turn).unwrap();
         assert!(ben.row(state).answering.is_some());
-        met(state, turn, &ben.person.device.device, Nonce([1; 16]), turn.now).unwrap();
+        starts::met(state, turn, &ben.person.device.device, Nonce([1; 16]), turn.now).unwrap();
         assert!(ben.row(state).answering.is_some());
-        met(state, turn, &ben.person.device.device, Nonce([2; 16]), turn.now).unwrap();
+        starts::met(state, turn, &ben.person.device.device, Nonce([2; 16]), turn.now).unwrap();
         assert!(ben.row(state).answering.is_none());
     });
 }
