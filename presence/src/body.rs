@@ -43,7 +43,7 @@ pub struct Body {
 
 /// What stands beside the payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stamp {
+pub struct BodyInfo {
     /// Of the header that leads here.
     pub version: u64,
     /// Day since the Unix epoch.
@@ -63,11 +63,11 @@ impl Body {
     pub fn seal<R: rand_core::CryptoRng + ?Sized>(
         reader: &Reader,
         wrapped: &Secret,
-        stamp: Stamp,
+        stamp: BodyInfo,
         payload: &[u8],
         rng: &mut R,
     ) -> Option<Self> {
-        let Stamp { version, day, sequence, device, issued, expires } = stamp;
+        let BodyInfo { version, day, sequence, device, issued, expires } = stamp;
         let mut body = Self { version, day, sequence, device, salt: Nonce::random(rng), issued, expires, sealed: Vec::new() };
         body.sealed = aead_seal(&body.key(reader, wrapped)?, 0, SEAL_BODY, &body.associated(), payload);
         Some(body)

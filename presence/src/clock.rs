@@ -12,7 +12,7 @@ use minicbor::{Decode, Encode};
 /// Sure time as it is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
-pub struct Kept {
+pub struct StoredTime {
     /// Sure time.
     #[n(0)]
     pub sure: Timestamp,
@@ -25,8 +25,8 @@ pub struct Kept {
 /// begins with what is stored.
 #[derive(Debug, Clone)]
 pub struct SureTime {
-    kept: Kept,
-    written: Option<Kept>,
+    kept: StoredTime,
+    written: Option<StoredTime>,
     /// The wall clock at the last turn.
     wall: Option<Timestamp>,
     /// Sure time at the beginning and what was lived through since, if the wall clock is behind that.
@@ -36,11 +36,11 @@ pub struct SureTime {
 impl SureTime {
     /// For a folder that is made now. Nothing in it is older than this moment.
     pub fn first(wall: Timestamp) -> Self {
-        Self { written: None, ..Self::load(Kept { sure: wall, is_signed: false }) }
+        Self { written: None, ..Self::load(StoredTime { sure: wall, is_signed: false }) }
     }
 
     /// Goes on from what is stored.
-    pub fn load(kept: Kept) -> Self {
+    pub fn load(kept: StoredTime) -> Self {
         Self { kept, written: Some(kept), wall: None, reckoned: kept.sure }
     }
 
@@ -87,7 +87,7 @@ impl SureTime {
     }
 
     /// What is to be stored now, if anything: about once a minute.
-    pub fn to_write(&mut self) -> Option<Kept> {
+    pub fn to_write(&mut self) -> Option<StoredTime> {
         let is_due = self.written.is_none_or(|written| {
             let has_moved = self.kept.sure.since(written.sure) >= MINUTE || self.kept.sure < written.sure;
             has_moved || self.kept.is_signed != written.is_signed

@@ -108,7 +108,7 @@ impl Item {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Place, day_of};
+    use crate::record::{Slot, day_of};
     use crate::sign::SigningKey;
     use crate::time::DAY;
     use rand_core::SeedableRng;
@@ -159,9 +159,9 @@ mod tests {
     #[test]
     fn a_presence_record_is_an_item_too() {
         let key = SigningKey::from_seed(&[5; 32]);
-        let place = Place::of_header(&key.public(), day_of(NOW));
-        let item = Item::read(&place.seal(&key, NOW, b"content", &mut rng(3)).unwrap(), NOW).unwrap();
-        assert_eq!(Ok(item.id), place.id(&key.public()));
+        let slot = Slot::of_header(&key.public(), day_of(NOW));
+        let item = Item::read(&slot.seal(&key, NOW, b"content", &mut rng(3)).unwrap(), NOW).unwrap();
+        assert_eq!(Ok(item.id), slot.id(&key.public()));
         assert_eq!(item.contact, None);
     }
 }

@@ -46,13 +46,13 @@ pub fn end_of(day: u32) -> Timestamp {
 }
 
 /// Where one record of one day lies, and what hides it.
-pub struct Place {
+pub struct Slot {
     day: u32,
     factor: Digest,
     outer: Secret,
 }
 
-impl Place {
+impl Slot {
     /// Of a header: whoever knows the lookup key finds it.
     pub fn of_header(lookup: &PublicKeyBytes, day: u32) -> Self {
         let parts: [&[u8]; 2] = [lookup.as_bytes(), &day.to_be_bytes()];
@@ -94,7 +94,7 @@ impl Place {
         self.seal_marked(lookup, HEADER_MARKS.saturating_add(version), content, rng)
     }
 
-    /// Makes the record. `now` must be later than at any record made for this place before.
+    /// Makes the record. `now` must be later than at any record made for this slot before.
     pub fn seal<R: rand_core::CryptoRng + ?Sized>(
         &self,
         lookup: &SigningKey,
@@ -131,7 +131,7 @@ impl Place {
         Ok(codec::encode(&Signed { body, signature }))
     }
 
-    /// Reads what is in a record of this place.
+    /// Reads what is in a record of this slot.
     pub fn open(&self, record: &Record) -> Result<Vec<u8>, OpenError> {
         let body = &record.body;
         let padded = aead_open(&self.once(&body.nonce), 0, SEAL_OUTER, body.key.as_bytes(), &body.sealed)?;
@@ -147,9 +147,9 @@ impl Place {
     }
 }
 
-impl fmt::Debug for Place {
+impl fmt::Debug for Slot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Place(..)")
+        f.write_str("Slot(..)")
     }
 }
 
@@ -281,20 +281,20 @@ mod tests {
         SigningKey::from_seed(&[5; 32])
     }
 
-    fn made(content: &[u8]) -> (Place, Vec<u8>) {
-        let place = Place::of_header(&key().public(), day_of(NOW));
-        let bytes = place.seal(&key(), NOW, content, &mut rng()).unwrap();
-        (place, bytes)
+    fn made(content: &[u8]) -> (Slot, Vec<u8>) {
+        let slot = Slot::of_header(&key().public(), day_of(NOW));
+        let bytes = slot.seal(&key(), NOW, content, &mut rng()).unwrap();
+        (slot, bytes)
     }
 
     #[test]
     fn a_record_opens_at_its_place_only_and_lies_under_its_id() {
-        let (place, bytes) = made(b"content");
+        let (slot, bytes) = made(b"content");
         let record = Record::read(&bytes, NOW).unwrap();
-        assert_eq!(place.open(&record), Ok(b"content".to_vec()));
-        assert_eq!(place.id(&key().public()), Ok(record.id));
-        assert_eq!(Place::of_header(&key().public(), day_of(NOW) + 1).open(&record), Err(OpenError));
-        assert_eq!(Place::of_body(&key().public(), day_of(NOW), &Secret::from_bytes([1; 32])).open(&record), Err(OpenError));
+        assert_eq!(slot.open(&record), Ok(b"content".to_vec()));
+        assert_eq!(slot.id(&key().public()), Ok(record.id));
+        assert_eq!(Slot::of_header(&key().public(), day_of(NOW) + 1).open(&record), Err(OpenError));
+        assert_eq!(Slot::of_body(&key().public(), day_of(NOW), &Secret::from_bytes([1; 32])).open(&record), Err(OpenError));
     }
 
     #[test]
@@ -309,23 +309,23 @@ mod tests {
 
     #[test]
     fn a75_who_knows_the_public_lookup_key_only_can_sign_no_record() {
-        // The best that an ex-friend has: another private key, for the right place.
-        let place = Place::of_header(&key().public(), day_of(NOW) + 1);
-        let forged = place.seal(&SigningKey::from_seed(&[6; 32]), NOW, b"content", &mut rng()).unwrap();
-        assert_ne!(Some(Record::read(&forged, NOW).unwrap().id), place.id(&key().public()).ok());
+        // The best that an ex-friend has: another private key, for the right slot.
+        let slot = Slot::of_header(&key().public(), day_of(NOW) + 1);
+        let forged = slot.seal(&SigningKey::from_seed(&[6; 32]), NOW, b"content", &mut rng()).unwrap();
+        assert_ne!(Some(Record::read(&forged, NOW).unwrap().id), slot.id(&key().public()).ok());
     }
 
     #[test]
     fn a77_records_that_are_long_of_odd_size_over_or_far_ahead_are_refused() {
         assert_eq!(Record::read(&vec![1; RECORD_MAX + 1], NOW), Err(RecordError::Codec(CodecError::TooLong)));
-        let (place, bytes) = made(b"content");
-        assert_eq!(place.seal(&key(), NOW, &vec![0; 15 * 1024], &mut rng()), Err(TooLong));
+        let (slot, bytes) = made(b"content");
+        assert_eq!(slot.seal(&key(), NOW, &vec![0; 15 * 1024], &mut rng()), Err(TooLong));
         let end = end_of(day_of(NOW));
         assert_eq!(Record::read(&bytes, end.after(crate::time::CLOCK_SKEW + 1)), Err(RecordError::Expired));
-        let ahead = Place::of_header(&key().public(), day_of(NOW) + 5).seal(&key(), NOW, b"", &mut rng()).unwrap();
+        let ahead = Slot::of_header(&key().public(), day_of(NOW) + 5).seal(&key(), NOW, b"", &mut rng()).unwrap();
         assert_eq!(Record::read(&ahead, NOW), Err(RecordError::TooFar));
         assert!(Record::read_early(&ahead, NOW).is_ok());
-        let far = Place::of_header(&key().public(), day_of(NOW) + 30).seal(&key(), NOW, b"", &mut rng()).unwrap();
+        let far = Slot::of_header(&key().public(), day_of(NOW) + 30).seal(&key(), NOW, b"", &mut rng()).unwrap();
         assert_eq!(Record::read_early(&far, NOW), Err(RecordError::TooFar));
         let signed: Signed = codec::decode(&bytes, RECORD_MAX).unwrap();
         let mut body: Body = codec::decode(&signed.body, RECORD_MAX).unwrap();
@@ -337,24 +337,24 @@ mod tests {
     #[test]
     fn every_size_of_content_goes_into_the_next_bucket() {
         for (content, sealed) in [(0, 512), (492, 512), (493, 1024), (4_000, 4096), (15 * 1024 - 20, 15 * 1024)] {
-            let (place, bytes) = made(&vec![7; content]);
+            let (slot, bytes) = made(&vec![7; content]);
             assert!(bytes.len() <= RECORD_MAX);
             let record = Record::read(&bytes, NOW).unwrap();
             assert_eq!(record.body.sealed.len(), sealed);
-            assert_eq!(place.open(&record).unwrap().len(), content);
+            assert_eq!(slot.open(&record).unwrap().len(), content);
         }
     }
 
     #[test]
     fn counters_rise_within_a_day_and_link_no_two_days() {
-        let places: Vec<Place> = (0..10).map(|n| Place::of_header(&key().public(), day_of(NOW) + n)).collect();
-        for place in &places {
-            assert!(place.counter(place.mark_at(NOW)) < place.counter(place.mark_at(NOW.after(1))));
-            let last = end_of(place.day);
-            assert!(place.counter(place.mark_at(last)) < place.counter(HEADER_MARKS), "headers of before counted milliseconds");
+        let slots: Vec<Slot> = (0..10).map(|n| Slot::of_header(&key().public(), day_of(NOW) + n)).collect();
+        for slot in &slots {
+            assert!(slot.counter(slot.mark_at(NOW)) < slot.counter(slot.mark_at(NOW.after(1))));
+            let last = end_of(slot.day);
+            assert!(slot.counter(slot.mark_at(last)) < slot.counter(HEADER_MARKS), "headers of before counted milliseconds");
         }
         let steps: Vec<u64> =
-            places.windows(2).map(|pair| pair[0].counter(pair[0].mark_at(NOW)).abs_diff(pair[1].counter(pair[1].mark_at(NOW)))).collect();
+            slots.windows(2).map(|pair| pair[0].counter(pair[0].mark_at(NOW)).abs_diff(pair[1].counter(pair[1].mark_at(NOW)))).collect();
         assert!(steps.iter().all(|step| step % DAY != 0), "made at once, but a day apart they do not look it");
     }
 }

@@ -7,13 +7,13 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use std::collections::{BTreeMap, BTreeSet};
 use symbolon_presence::blocks::{Block, Blocks};
-use symbolon_presence::body::{Body, Stamp};
+use symbolon_presence::body::{Body, BodyInfo};
 use symbolon_presence::codec;
 use symbolon_presence::generation::{Generation, Reader};
 use symbolon_presence::header::{CannotRead, Header, HeaderError};
 use symbolon_presence::id::DeviceId;
 use symbolon_presence::kdf::Secret;
-use symbolon_presence::record::{Place, RECORD_MAX, Record, day_of};
+use symbolon_presence::record::{RECORD_MAX, Record, Slot, day_of};
 use symbolon_presence::seal::{aead_open, aead_seal};
 use symbolon_presence::time::{DAY, Timestamp};
 use symbolon_presence::tree::LeafLabels;
@@ -194,11 +194,11 @@ fn a20_all_former_friends_together_read_nothing_and_find_no_body() {
     let (class, secret) = header.open(&kept.reader, &kept.labels).unwrap();
     assert_eq!((class, &secret), (Class::Full, owner.wrapping.secret(Class::Full)));
     let lookup = owner.generation.lookup().public();
-    let found = Place::of_body(&lookup, day_of(NOW), &secret).id(&lookup).unwrap();
+    let found = Slot::of_body(&lookup, day_of(NOW), &secret).id(&lookup).unwrap();
     for device in &former {
         assert_eq!(header.open(&device.reader, &device.labels), Err(CannotRead));
     }
-    assert_ne!(Place::of_body(&lookup, day_of(NOW), &known).id(&lookup), Ok(found), "the secret that they knew leads elsewhere");
+    assert_ne!(Slot::of_body(&lookup, day_of(NOW), &known).id(&lookup), Ok(found), "the secret that they knew leads elsewhere");
 }
 
 #[test]
@@ -212,8 +212,14 @@ fn a21_who_was_away_for_400_days_and_50_revocations_reads_one_header() {
     }
     let later = day_of(NOW) + 400;
     let (_, secret) = owner.header().open(&keys.reader, &keys.labels).unwrap();
-    let stamp =
-        Stamp { version: owner.wrapping.version, day: later, sequence: 9, device: DeviceId([1; 16]), issued: NOW, expires: NOW.after(DAY) };
+    let stamp = BodyInfo {
+        version: owner.wrapping.version,
+        day: later,
+        sequence: 9,
+        device: DeviceId([1; 16]),
+        issued: NOW,
+        expires: NOW.after(DAY),
+    };
     let body = Body::seal(&owner.generation.reader(), &secret, stamp, b"here", &mut owner.rng).unwrap();
     assert_eq!(body.open(&keys.reader, &secret), Ok(b"here".to_vec()));
 }
@@ -286,8 +292,14 @@ fn a76_what_two_own_devices_changed_while_apart_is_joined_and_neither_ones_revok
 fn a74_two_devices_that_meet_on_one_sequence_number_use_two_keys() {
     let mut owner = Owner::new(6);
     let (reader, secret) = (owner.generation.reader(), owner.wrapping.secret(Class::Full).clone());
-    let stamp =
-        |device| Stamp { version: 1, day: day_of(NOW), sequence: 5, device: DeviceId([device; 16]), issued: NOW, expires: NOW.after(DAY) };
+    let stamp = |device| BodyInfo {
+        version: 1,
+        day: day_of(NOW),
+        sequence: 5,
+        device: DeviceId([device; 16]),
+        issued: NOW,
+        expires: NOW.after(DAY),
+    };
     let mut sealed = BTreeSet::new();
     for device in [1, 1, 2, 2] {
         let body = Body::seal(&reader, &secret, stamp(device), &[0; 64], &mut owner.rng).unwrap();
@@ -312,8 +324,8 @@ fn a74_stored_records_of_one_owner_look_like_those_of_many() {
         let at = day_of(NOW) + day;
         let header = codec::encode(&owner.header());
         records
-            .push(Place::of_header(&lookup.public(), at).seal(&lookup, NOW.after(u64::from(day) * DAY), &header, &mut owner.rng).unwrap());
-        let body = Place::of_body(&lookup.public(), at, owner.wrapping.secret(Class::Full));
+            .push(Slot::of_header(&lookup.public(), at).seal(&lookup, NOW.after(u64::from(day) * DAY), &header, &mut owner.rng).unwrap());
+        let body = Slot::of_body(&lookup.public(), at, owner.wrapping.secret(Class::Full));
         records.push(body.seal(&lookup, NOW.after(u64::from(day) * DAY), b"the same every day", &mut owner.rng).unwrap());
     }
     let (same_size, few) = (records[0].len(), records.len());
@@ -323,7 +335,7 @@ fn a74_stored_records_of_one_owner_look_like_those_of_many() {
     for (n, a) in records.iter().enumerate() {
         for b in &records[n + 1..few] {
             let day = day_of(Record::read_early(b, NOW).unwrap().expires()) - 2;
-            let others = Place::of_header(&stranger.public(), day).seal(&stranger, NOW, b"", &mut owner.rng).unwrap();
+            let others = Slot::of_header(&stranger.public(), day).seal(&stranger, NOW, b"", &mut owner.rng).unwrap();
             let frame = stretches(&others);
             let shared: Vec<_> = stretches(a).intersection(&stretches(b)).filter(|part| !frame.contains(*part)).copied().collect();
             assert!(shared.is_empty(), "{shared:?}");

@@ -16,7 +16,7 @@ pub const KEEP_MAX: usize = 6;
 pub const AWAY_MAX: usize = 3;
 /// The most entries that one [`Ack`](crate::session::Ack) names.
 pub const ACK_MAX: usize = 256;
-/// The most revoked grants in a [`Record`](crate::session::Record).
+/// The most revoked grants in a [`MailboxRecord`](crate::session::MailboxRecord).
 pub const REVOKED_MAX: usize = 1_024;
 /// The longest sealed record, in bytes.
 pub const SEALED_RECORD_MAX: usize = 32 * 1024;

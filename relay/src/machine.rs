@@ -1,7 +1,7 @@
 //! The relay: mailboxes kept for others.
 //!
 //! Inputs in, changes and actions out; no clock, randomness, IO or runtime. A mailbox is
-//! admitted by its owner's signed [`Record`](crate::session::Record), an envelope by the key that its
+//! admitted by its owner's signed [`MailboxRecord`](crate::session::MailboxRecord), an envelope by the key that its
 //! sealed address stands for. What is put is durable before the receipt leaves, is pushed to the owner
 //! while a session is open, and is deleted when the owner has signed that it is settled, or
 //! when its time has come. The relay opens nothing and knows no identity: owners are keys
@@ -24,7 +24,7 @@ use crate::grant::AddressBody;
 use crate::packages::{Fetch, Fetched, Handed};
 use crate::put::{Outcome, Put, Receipt, ReceiptBody, ReceiptItem, Refusal};
 use crate::session::{Accepted, AcceptedBody, Ack, Session, Update, Verdict};
-use away::{Found, Hosting};
+use away::{Hosted, Hosting};
 use entries::Right;
 use limits::{DIRECT_MAX, SWEEP};
 use links::Links;
@@ -32,7 +32,7 @@ use mailboxes::Mailboxes;
 use nonces::is_now;
 use rows::RelayKeys;
 use seam::{Link, Policy, RelayAction, RelayShelf, RelayTable, ShelfFailed};
-use symbolon_presence::clock::{Kept, SureTime};
+use symbolon_presence::clock::{StoredTime, SureTime};
 use symbolon_presence::codec;
 use symbolon_presence::id::{MailboxId, PublicKeyBytes};
 use symbolon_presence::sign::SigningKey;
@@ -94,12 +94,12 @@ impl Relay {
     }
 
     /// Goes on from the sure time that is stored.
-    pub fn set_time(&mut self, kept: Kept) {
+    pub fn set_time(&mut self, kept: StoredTime) {
         self.time = SureTime::load(kept);
     }
 
     /// The sure time that is to be stored now, if any.
-    pub fn time_to_write(&mut self) -> Option<Kept> {
+    pub fn time_to_write(&mut self) -> Option<StoredTime> {
         self.time.to_write()
     }
 
@@ -323,7 +323,7 @@ impl Relay {
         Ok(())
     }
 
-    fn host(&mut self, (owner, records): Found) {
+    fn host(&mut self, (owner, records): Hosted) {
         self.links.host(owner, records.into_iter().map(Into::into));
     }
 

@@ -21,7 +21,7 @@ use symbolon_presence::time::Timestamp;
 /// What a relay has to know of a mailbox to admit what others put there.
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
-pub struct Record {
+pub struct MailboxRecord {
     /// Only a higher one replaces it.
     #[n(0)]
     pub version: u64,
@@ -61,7 +61,7 @@ pub struct Update {
     /// The owner's key.
     #[n(0)]
     pub owner: PublicKeyBytes,
-    /// A [`Record`] sealed to the mailbox's key.
+    /// A [`MailboxRecord`] sealed to the mailbox's key.
     #[cbor(n(1), with = "minicbor::bytes")]
     pub sealed: Vec<u8>,
     /// By the owner's key, over the sealed bytes.
@@ -71,7 +71,7 @@ pub struct Update {
 
 impl Update {
     /// Seals and signs a record. None when the link's key is no key.
-    pub fn seal<R: rand_core::CryptoRng>(owner: &SigningKey, link: &RelayLink, record: &Record, rng: &mut R) -> Option<Self> {
+    pub fn seal<R: rand_core::CryptoRng>(owner: &SigningKey, link: &RelayLink, record: &MailboxRecord, rng: &mut R) -> Option<Self> {
         let key = DhPublic::parse(&link.mailbox_key).ok()?;
         let mailbox = link.mailbox();
         let aad = [mailbox.as_bytes().as_slice(), owner.public().as_bytes()].concat();
@@ -81,7 +81,7 @@ impl Update {
     }
 
     /// Checks the signature, then opens the record.
-    pub fn open(&self, key: &DhKey, mailbox: &MailboxId) -> Result<Record, BadFrame> {
+    pub fn open(&self, key: &DhKey, mailbox: &MailboxId) -> Result<MailboxRecord, BadFrame> {
         if self.sealed.len() > SEALED_RECORD_MAX {
             return Err(BadFrame);
         }
@@ -89,7 +89,7 @@ impl Update {
         owner.verify(SIGN_RECORD, &context(mailbox), &self.sealed, &self.signature).map_err(|_| BadFrame)?;
         let aad = [mailbox.as_bytes().as_slice(), self.owner.as_bytes()].concat();
         let plain = hpke_open(SEAL_RECORD, key, &aad, &self.sealed).map_err(|_| BadFrame)?;
-        let record: Record = codec::decode(&plain, SEALED_RECORD_MAX).map_err(|_| BadFrame)?;
+        let record: MailboxRecord = codec::decode(&plain, SEALED_RECORD_MAX).map_err(|_| BadFrame)?;
         if record.revoked.len() > REVOKED_MAX { Err(BadFrame) } else { Ok(record) }
     }
 }
@@ -275,7 +275,7 @@ impl Ack {
     }
 }
 
-opaque_debug!(Record Update Deposit);
+opaque_debug!(MailboxRecord Update Deposit);
 
 #[cfg(test)]
 mod tests {
@@ -289,8 +289,8 @@ mod tests {
         rand_chacha::ChaCha20Rng::seed_from_u64(1)
     }
 
-    fn record() -> Record {
-        Record {
+    fn record() -> MailboxRecord {
+        MailboxRecord {
             version: 3,
             direct: QueueId([1; 16]),
             contact: QueueId([2; 16]),

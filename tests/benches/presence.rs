@@ -10,12 +10,12 @@ use rand_core::{Rng, SeedableRng};
 use std::collections::BTreeSet;
 use std::time::Instant;
 use symbolon_presence::blocks::Blocks;
-use symbolon_presence::body::{Body, Stamp};
+use symbolon_presence::body::{Body, BodyInfo};
 use symbolon_presence::codec;
 use symbolon_presence::generation::Generation;
 use symbolon_presence::header::Header;
 use symbolon_presence::id::DeviceId;
-use symbolon_presence::record::{Place, day_of};
+use symbolon_presence::record::{Slot, day_of};
 use symbolon_presence::time::{DAY, Timestamp};
 use symbolon_presence::tree::LeafLabels;
 use symbolon_presence::wrapping::{Class, Wrapping};
@@ -60,7 +60,7 @@ fn main() {
         let make = micros(|| drop(wrap(&mut rng)));
         let open = micros(|| drop(header.open(&reader, &labels).unwrap()));
         let bytes = codec::encode(&header);
-        let record = Place::of_header(&reader.lookup, day_of(NOW)).seal(&generation.lookup(), NOW, &bytes, &mut rng).unwrap();
+        let record = Slot::of_header(&reader.lookup, day_of(NOW)).seal(&generation.lookup(), NOW, &bytes, &mut rng).unwrap();
         let kept = friends - left;
         println!("| {friends} | {left} | {} | {} | {make} | {open} | {} | {kept} |", bytes.len(), record.len(), kept * ENTRY);
     }
@@ -68,10 +68,10 @@ fn main() {
     let generation = Generation::random(0, day_of(NOW), &mut rng);
     let (reader, secret) = (generation.reader(), Wrapping::random(1, &mut rng));
     let labels = micros(|| drop(generation.tree().leaf_labels(40_000)));
-    let stamp = Stamp { version: 1, day: day_of(NOW), sequence: 1, device: DeviceId([1; 16]), issued: NOW, expires: NOW.after(DAY) };
+    let stamp = BodyInfo { version: 1, day: day_of(NOW), sequence: 1, device: DeviceId([1; 16]), issued: NOW, expires: NOW.after(DAY) };
     let body = micros(|| {
         let body = codec::encode(&Body::seal(&reader, secret.secret(Class::Full), stamp, &[7; 600], &mut rng).unwrap());
-        Place::of_body(&reader.lookup, day_of(NOW), secret.secret(Class::Full)).seal(&generation.lookup(), NOW, &body, &mut rng).unwrap();
+        Slot::of_body(&reader.lookup, day_of(NOW), secret.secret(Class::Full)).seal(&generation.lookup(), NOW, &body, &mut rng).unwrap();
     });
     println!(
         "\nlabels of a friend: {} bytes on the friend's disk, made in {labels} us; a body sealed and signed: {body} us",

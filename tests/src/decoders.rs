@@ -25,7 +25,7 @@ use symbolon_presence::identity::{CERT_MAX, Chain, DeviceCertBody};
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::lan::LanPlaces;
 use symbolon_presence::posted::Item;
-use symbolon_presence::record::{Place, RECORD_MAX, Record, day_of};
+use symbolon_presence::record::{RECORD_MAX, Record, Slot, day_of};
 use symbolon_presence::sign::VerifyingKey;
 use symbolon_presence::words::{fingerprint_words, words_match};
 use symbolon_relay::admission::{Admission, GrantUses};
@@ -152,7 +152,7 @@ fn frame(bytes: &[u8]) -> bool {
 fn record(bytes: &[u8]) -> bool {
     let Ok(record) = Record::read_early(bytes, NOW) else { return false };
     let (key, day) = (samples::generation().lookup().public(), day_of(NOW));
-    let _ = Place::of_header(&key, day).open(&record);
+    let _ = Slot::of_header(&key, day).open(&record);
     true
 }
 

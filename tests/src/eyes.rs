@@ -14,7 +14,7 @@ use symbolon_presence::generation::Reader;
 use symbolon_presence::header::Header;
 use symbolon_presence::id::{LookupId, PeerId};
 use symbolon_presence::kdf::Secret;
-use symbolon_presence::record::{Place, RECORD_MAX, Record, day_of};
+use symbolon_presence::record::{RECORD_MAX, Record, Slot, day_of};
 use symbolon_presence::time::{DAY, SECOND, Timestamp};
 use symbolon_presence::tree::LeafLabels;
 
@@ -77,15 +77,15 @@ pub fn eyes(store: &dyn Shelf, of: &PeerId) -> Option<Eyes> {
 pub fn opened(pool: &[Eyes], records: &BTreeSet<Vec<u8>>, now: Timestamp) -> (BTreeSet<LookupId>, BTreeSet<LookupId>) {
     let (mut headers, mut bodies) = (BTreeSet::new(), BTreeSet::new());
     let records: Vec<Record> = records.iter().filter_map(|bytes| Record::read_early(bytes, now).ok()).collect();
-    let under = |place: &Place, reader: &Reader| {
-        let id = place.id(&reader.lookup);
-        let of_place = records.iter().filter(|record| id == Ok(record.id));
-        of_place.filter_map(|record| Some((record.id, place.open(record).ok()?))).collect::<Vec<_>>()
+    let under = |slot: &Slot, reader: &Reader| {
+        let id = slot.id(&reader.lookup);
+        let of_slot = records.iter().filter(|record| id == Ok(record.id));
+        of_slot.filter_map(|record| Some((record.id, slot.open(record).ok()?))).collect::<Vec<_>>()
     };
     let mut secrets: Vec<(u32, Secret)> = Vec::new();
     for one in pool {
         for day in day_of(now) - 3..=day_of(now) + 2 {
-            for (id, content) in under(&Place::of_header(&one.reader.lookup, day), &one.reader) {
+            for (id, content) in under(&Slot::of_header(&one.reader.lookup, day), &one.reader) {
                 let header: Header = codec::decode(&content, RECORD_MAX).expect("a record under this id holds a header");
                 for (_, secret) in pool.iter().filter_map(|other| header.open(&one.reader, &other.labels).ok()) {
                     headers.insert(id);
@@ -96,7 +96,7 @@ pub fn opened(pool: &[Eyes], records: &BTreeSet<Vec<u8>>, now: Timestamp) -> (BT
     }
     for one in pool {
         for (day, secret) in &secrets {
-            for (id, content) in under(&Place::of_body(&one.reader.lookup, *day, secret), &one.reader) {
+            for (id, content) in under(&Slot::of_body(&one.reader.lookup, *day, secret), &one.reader) {
                 let body: Body = codec::decode(&content, RECORD_MAX).expect("a record under this id holds a body");
                 if pool.iter().any(|other| body.open(&other.reader, secret).is_ok()) {
                     bodies.insert(id);
@@ -110,16 +110,16 @@ pub fn opened(pool: &[Eyes], records: &BTreeSet<Vec<u8>>, now: Timestamp) -> (BT
 /// What a friend reads today under the newest header that it opens: where the owner is.
 pub fn newest_body(one: &Eyes, of: &PeerId, records: &BTreeSet<Vec<u8>>, now: Timestamp) -> Option<PresenceBody> {
     let lookup = &one.reader.lookup;
-    let newest = |place: &Place| {
-        let id = place.id(lookup).ok()?;
+    let newest = |slot: &Slot| {
+        let id = slot.id(lookup).ok()?;
         let read = records.iter().filter_map(|bytes| Record::read(bytes, now).ok());
         let record = read.filter(|record| record.id == id).max_by_key(Record::counter)?;
-        place.open(&record).ok()
+        slot.open(&record).ok()
     };
     let day = day_of(now);
-    let header: Header = codec::decode(&newest(&Place::of_header(lookup, day))?, RECORD_MAX).ok()?;
+    let header: Header = codec::decode(&newest(&Slot::of_header(lookup, day))?, RECORD_MAX).ok()?;
     let (_, secret) = header.open(&one.reader, &one.labels).ok()?;
-    let body: Body = codec::decode(&newest(&Place::of_body(lookup, day, &secret))?, RECORD_MAX).ok()?;
+    let body: Body = codec::decode(&newest(&Slot::of_body(lookup, day, &secret))?, RECORD_MAX).ok()?;
     let signed: SignedPresence = codec::decode(&body.open(&one.reader, &secret).ok()?, PAYLOAD_MAX).ok()?;
     signed.verify(of, lookup, body.sequence, now)
 }

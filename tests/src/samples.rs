@@ -22,7 +22,7 @@ use symbolon_core::wire::{
 };
 use symbolon_presence::address::Address;
 use symbolon_presence::blocks::Readers;
-use symbolon_presence::body::{Body, Stamp};
+use symbolon_presence::body::{Body, BodyInfo};
 use symbolon_presence::codec;
 use symbolon_presence::envelope::{KnownKey, seal_direct, seal_first};
 use symbolon_presence::friendship::FriendshipSecret;
@@ -34,7 +34,7 @@ use symbolon_presence::kdf::Secret;
 use symbolon_presence::labels::SIGN_CONTACT;
 use symbolon_presence::lan::{Carrier, LanPlace, LanPlaces};
 use symbolon_presence::posted::Posted;
-use symbolon_presence::record::{Place, day_of};
+use symbolon_presence::record::{Slot, day_of};
 use symbolon_presence::seal::{DhKey, DhPublic};
 use symbolon_presence::sign::SigningKey;
 use symbolon_presence::time::{DAY, HOUR, Timestamp};
@@ -449,7 +449,7 @@ pub fn header() -> Header {
 pub fn record() -> Vec<u8> {
     let key = generation().lookup();
     let header = codec::encode(&header());
-    let place = Place::of_header(&key.public(), day_of(NOW));
+    let place = Slot::of_header(&key.public(), day_of(NOW));
     place.seal_header(&key, 1, &header, &mut ChaCha20Rng::seed_from_u64(0x6f)).expect("a short header fits")
 }
 
@@ -505,7 +505,7 @@ pub fn signed_presence() -> SignedPresence {
 
 /// A body of a day.
 pub fn body() -> Body {
-    let stamp = Stamp { version: 1, day: day_of(NOW), sequence: 1, device: DeviceId([0x6b; 16]), issued: NOW, expires: NOW.after(DAY) };
+    let stamp = BodyInfo { version: 1, day: day_of(NOW), sequence: 1, device: DeviceId([0x6b; 16]), issued: NOW, expires: NOW.after(DAY) };
     let payload = codec::encode(&signed_presence());
     let mut rng = ChaCha20Rng::seed_from_u64(0x70);
     Body::seal(&generation().reader(), &Secret::from_bytes([1; 32]), stamp, &payload, &mut rng).expect("the ratchet is at that day")

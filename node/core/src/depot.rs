@@ -35,7 +35,7 @@ use symbolon_relay::limits::ACK_MAX;
 use symbolon_relay::link::{ClaimCode, RelayLink};
 use symbolon_relay::put::{Outcome, Receipt, Refusal};
 use symbolon_relay::records::Away;
-use symbolon_relay::session::{Accepted, Ack, Deposit, Record, Session as Opening, Update, Verdict};
+use symbolon_relay::session::{Accepted, Ack, Deposit, MailboxRecord, Session as Opening, Update, Verdict};
 
 mod own;
 

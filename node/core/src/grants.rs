@@ -250,7 +250,7 @@ mod tests {
     use symbolon_relay::frame::Frame;
     use symbolon_relay::grant::MailboxKeys;
     use symbolon_relay::link::RelayLink;
-    use symbolon_relay::session::Record;
+    use symbolon_relay::session::MailboxRecord;
 
     fn relay() -> MailboxKeys {
         MailboxKeys::random(&mut ChaCha20Rng::seed_from_u64(3))
@@ -458,7 +458,7 @@ mod tests {
             revoke(state, turn, GrantId([2; 16]), NOW.after(DAY));
             turn.out.actions.clear();
             depots.revoked(state, turn);
-            let sent: Vec<Record> = turn
+            let sent: Vec<MailboxRecord> = turn
                 .out
                 .actions
                 .iter()

@@ -13,7 +13,7 @@ use symbolon_core::command::CommandError;
 use symbolon_core::seam::{Action, CloseReason, Event, Input, LinkId, NetAction};
 use symbolon_core::table::{Change, Table};
 use symbolon_core::world::{Shelf, World};
-use symbolon_presence::clock::Kept as KeptTime;
+use symbolon_presence::clock::StoredTime;
 use symbolon_presence::codec;
 use symbolon_presence::time::Timestamp;
 use symbolon_relay::link::{ClaimCode, RelayLink};
@@ -90,7 +90,7 @@ impl Parts for RelayParts {
         } else if !is_first {
             // A folder of an older version: if one of the two times is wrong, it is the later one.
             let newest = row(NEWEST_ROW)?.and_then(|row| row.try_into().ok()).map(u64::from_be_bytes).unwrap_or_default();
-            relay.set_time(KeptTime { sure: now.min(Timestamp(newest)), is_signed: false });
+            relay.set_time(StoredTime { sure: now.min(Timestamp(newest)), is_signed: false });
         }
         Ok(RelayMachine { relay, changes, actions: VecDeque::new(), mailbox_key, claim, friends, facts: self.facts.clone() })
     }

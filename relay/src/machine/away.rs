@@ -20,7 +20,7 @@ const HOST_INTERVAL: u64 = 6 * HOUR;
 /// What is kept of an owner for one day.
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
-struct Kept {
+struct DayRow {
     #[n(0)]
     version: u64,
     #[n(1)]
@@ -32,7 +32,7 @@ pub(super) fn away_key(day: u32, owner: &PublicKeyBytes) -> Vec<u8> {
 }
 
 /// Records that are to be found, and whose they are.
-pub(super) type Found = (PublicKeyBytes, Vec<ByteVec>);
+pub(super) type Hosted = (PublicKeyBytes, Vec<ByteVec>);
 
 /// Keeps what an owner leaves for a day, in place of what was left before. Answers with what of it is
 /// to be found now, or with nothing when the frame was not in order.
@@ -42,7 +42,7 @@ pub(super) fn leave(
     shelf: &mut dyn RelayShelf,
     now: Timestamp,
     away: Away,
-) -> Result<Option<Found>, ShelfFailed> {
+) -> Result<Option<Hosted>, ShelfFailed> {
     let today = day_of(now);
     // A clock may be a few minutes ahead, or behind.
     let is_ahead = away.day.saturating_add(1) >= today && away.day <= today.saturating_add(DAYS_AHEAD).saturating_add(1);
@@ -55,10 +55,10 @@ pub(super) fn leave(
     let key = away_key(away.day, &away.owner);
     let known = shelf.get(RelayTable::Away, &key)?;
     let before = known.as_ref().map_or(0, Vec::len);
-    if known.map(|bytes| row::<Kept>(&bytes)).transpose()?.is_some_and(|known| known.version >= away.version) {
+    if known.map(|bytes| row::<DayRow>(&bytes)).transpose()?.is_some_and(|known| known.version >= away.version) {
         return nothing;
     }
-    let kept = Kept { version: away.version, records: away.records };
+    let kept = DayRow { version: away.version, records: away.records };
     let bytes = codec::encode_row(&kept);
     let more = bytes.len().saturating_sub(before) as u64;
     if mailboxes.get(&away.owner).is_none_or(|mailbox| more > 0 && !mailboxes.has_room(mailbox, more)) {
@@ -93,7 +93,7 @@ impl Hosting {
         shelf: &mut dyn RelayShelf,
         now: Timestamp,
         sure: Timestamp,
-    ) -> Result<Vec<Found>, ShelfFailed> {
+    ) -> Result<Vec<Hosted>, ShelfFailed> {
         let mut found = Vec::new();
         if now < self.next {
             return Ok(found);
@@ -117,7 +117,7 @@ impl Hosting {
                 is_last = true;
                 break;
             } else if let Some(owner) = owner {
-                found.push((owner, row::<Kept>(&bytes)?.records));
+                found.push((owner, row::<DayRow>(&bytes)?.records));
             }
         }
         if is_last {

@@ -5,13 +5,13 @@ use super::links::Links;
 use super::mailboxes::Mailboxes;
 use super::rows::{Mailbox, Past, RelayKeys, queues_of};
 use super::seam::Policy;
-use crate::session::{Record, Verdict};
+use crate::session::{MailboxRecord, Verdict};
 use symbolon_presence::id::PublicKeyBytes;
 use symbolon_presence::kdf::mac_matches;
 use symbolon_presence::time::{CLOCK_SKEW, Timestamp};
 
 /// Whether a record proves its mailbox to be the relay's owner's.
-pub(super) fn is_claimed(keys: &RelayKeys, record: &Record) -> bool {
+pub(super) fn is_claimed(keys: &RelayKeys, record: &MailboxRecord) -> bool {
     record.claim.is_some_and(|code| mac_matches(&code.0, &keys.claim.0))
 }
 
@@ -22,7 +22,7 @@ pub(super) fn take_record(
     keys: &RelayKeys,
     now: Timestamp,
     owner: PublicKeyBytes,
-    record: Record,
+    record: MailboxRecord,
 ) -> Verdict {
     if now.since(record.at) > CLOCK_SKEW || record.at.is_future_at(now) {
         return Verdict::Untimely;
@@ -40,7 +40,7 @@ pub(super) fn take_record(
     if queues_of(&record).any(|queue| mailboxes.holder(&queue).is_some_and(|holder| holder != owner)) {
         return Verdict::Refused;
     }
-    let record = Record { claim: None, ..record };
+    let record = MailboxRecord { claim: None, ..record };
     let mailbox = match known.cloned() {
         Some(known) => replaced(known, record, is_claimed),
         None if mailboxes.policy() != Policy::Open && !is_claimed && !is_friend => return Verdict::Refused,
@@ -59,7 +59,7 @@ pub(super) fn take_record(
 }
 
 /// A mailbox with a newer record. Keys of friends that it replaces are remembered for a while.
-fn replaced(known: Mailbox, record: Record, is_claimed: bool) -> Mailbox {
+fn replaced(known: Mailbox, record: MailboxRecord, is_claimed: bool) -> Mailbox {
     let mut past = known.past;
     if record.put != known.record.put {
         if past.len() >= PAST_MAX {

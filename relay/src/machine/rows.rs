@@ -4,7 +4,7 @@ use super::limits::{ENTRY_COST, ESTABLISHED, NEVER_USED_LIFE, ROW_MAX, USE_COST,
 use super::seam::{Policy, RelayShelf, RelayTable, ShelfFailed};
 use crate::grant::{MailboxKeys, Queue};
 use crate::link::ClaimCode;
-use crate::session::Record;
+use crate::session::MailboxRecord;
 use minicbor::{Decode, Encode};
 use symbolon_presence::codec;
 use symbolon_presence::id::{FrameId, GrantId, Nonce, PublicKeyBytes, QueueId};
@@ -62,7 +62,7 @@ pub struct Mailbox {
     pub owner: PublicKeyBytes,
     /// The owner's record.
     #[n(1)]
-    pub record: Record,
+    pub record: MailboxRecord,
     /// Number of the next entry.
     #[n(2)]
     pub next: u64,
@@ -141,7 +141,7 @@ pub(super) type Rank = (u32, Timestamp, PublicKeyBytes);
 
 impl Mailbox {
     /// An empty one.
-    pub(super) fn new(owner: PublicKeyBytes, record: Record, is_own: bool, now: Timestamp) -> Self {
+    pub(super) fn new(owner: PublicKeyBytes, record: MailboxRecord, is_own: bool, now: Timestamp) -> Self {
         Self {
             owner,
             record,
@@ -221,7 +221,7 @@ impl Mailbox {
 }
 
 /// The queues that a record names.
-pub(super) fn queues_of(record: &Record) -> impl Iterator<Item = QueueId> + use<> {
+pub(super) fn queues_of(record: &MailboxRecord) -> impl Iterator<Item = QueueId> + use<> {
     [record.direct, record.contact].into_iter()
 }
 

@@ -6,7 +6,7 @@ use super::seam::RelayRows;
 use super::*;
 use crate::grant::{MailboxKeys, Queue, Scope, grant_key};
 use crate::link::{ClaimCode, RelayLink};
-use crate::session::{Deposit, Record};
+use crate::session::{Deposit, MailboxRecord};
 use rand_core::SeedableRng;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -127,12 +127,12 @@ impl Host {
     }
 
     fn update(&mut self, owner: &Owner, version: u64, claim: Option<ClaimCode>) -> Verdict {
-        let record = Record { claim, ..owner.record(version, &self.link().mailbox()) };
+        let record = MailboxRecord { claim, ..owner.record(version, &self.link().mailbox()) };
         self.update_with(owner, record)
     }
 
-    fn update_with(&mut self, owner: &Owner, record: Record) -> Verdict {
-        let record = Record { at: self.now, ..record };
+    fn update_with(&mut self, owner: &Owner, record: MailboxRecord) -> Verdict {
+        let record = MailboxRecord { at: self.now, ..record };
         let update = Update::seal(&owner.key, &self.link(), &record, &mut self.rng).unwrap();
         self.verdict(&Frame::Update(update))
     }
@@ -219,8 +219,8 @@ impl Owner {
         Self { key: SigningKey::from_seed(&seed), direct: queue(202), contact: queue(203), ..Self::new(200) }
     }
 
-    fn record(&self, version: u64, mailbox: &MailboxId) -> Record {
-        Record {
+    fn record(&self, version: u64, mailbox: &MailboxId) -> MailboxRecord {
+        MailboxRecord {
             version,
             direct: self.direct,
             contact: self.contact,

@@ -6,7 +6,7 @@ use symbolon_core::seam::LinkId;
 use symbolon_presence::envelope::KnownKey;
 use symbolon_presence::id::{LookupId, PublicKeyBytes};
 use symbolon_presence::kdf::Secret;
-use symbolon_presence::record::{Place, day_of};
+use symbolon_presence::record::{Slot, day_of};
 use symbolon_presence::time::{HOUR, MINUTE, SECOND};
 use symbolon_relay::frame::Frame;
 use symbolon_relay::prove::{Ends, Prove, Role, WIRE_VERSION};
@@ -35,7 +35,7 @@ fn scene(seed: u64) -> (Sim, Ix, Actor, Bond) {
 /// The id of the node's header of today, as its friends compute it.
 fn header_id(sim: &Sim, bond: &Bond) -> LookupId {
     let lookup = bond.bundle.presence.as_ref().unwrap().reader.lookup;
-    Place::of_header(&lookup, day_of(sim.now)).id(&lookup).unwrap()
+    Slot::of_header(&lookup, day_of(sim.now)).id(&lookup).unwrap()
 }
 
 /// What a node answers to a look-up on a link.

@@ -13,7 +13,7 @@ use symbolon_presence::sign::SigningKey;
 use symbolon_presence::time::Timestamp;
 use symbolon_relay::frame::Frame;
 use symbolon_relay::link::RelayLink;
-use symbolon_relay::session::{Record, Session, Update};
+use symbolon_relay::session::{MailboxRecord, Session, Update};
 
 /// The time by this machine's clock.
 pub fn now() -> Timestamp {
@@ -31,7 +31,7 @@ fn sixteen(rng: &mut ChaCha20Rng) -> [u8; 16] {
 pub fn frames(link: &RelayLink, seed: u64) -> Option<(Vec<u8>, Vec<u8>)> {
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
     let key = SigningKey::random(&mut rng);
-    let record = Record {
+    let record = MailboxRecord {
         version: 1,
         direct: QueueId(sixteen(&mut rng)),
         contact: QueueId(sixteen(&mut rng)),

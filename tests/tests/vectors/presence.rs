@@ -7,13 +7,13 @@ use rand_core::SeedableRng;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use symbolon_presence::blocks::Readers;
-use symbolon_presence::body::{Body, Stamp};
+use symbolon_presence::body::{Body, BodyInfo};
 use symbolon_presence::codec;
 use symbolon_presence::generation::{Generation, Ratchet};
 use symbolon_presence::header::Header;
 use symbolon_presence::id::{DeviceId, Nonce};
 use symbolon_presence::kdf::Secret;
-use symbolon_presence::record::{Place, Record, day_of};
+use symbolon_presence::record::{Record, Slot, day_of};
 use symbolon_presence::time::DAY;
 use symbolon_presence::tree::{LeafLabels, Subset, Tree};
 use symbolon_presence::wrapping::{Class, Wrapping};
@@ -92,12 +92,13 @@ pub fn header() -> Header {
 
 /// A body for today.
 pub fn body() -> Body {
-    let stamp = Stamp { version: 7, day: day_of(NOW), sequence: NOW.0, device: DeviceId([0x87; 16]), issued: NOW, expires: NOW.after(DAY) };
+    let stamp =
+        BodyInfo { version: 7, day: day_of(NOW), sequence: NOW.0, device: DeviceId([0x87; 16]), issued: NOW, expires: NOW.after(DAY) };
     Body::seal(&generation().reader(), wrapping().secret(Class::Full), stamp, b"payload", &mut rng()).unwrap()
 }
 
 pub fn vectors() -> Vec<Value> {
-    vec![subset_keys(), leaf_labels(), ratchet(), places(), header_vector(), body_vector(), record_vector()]
+    vec![subset_keys(), leaf_labels(), ratchet(), slots(), header_vector(), body_vector(), record_vector()]
 }
 
 fn subset_keys() -> Value {
@@ -131,17 +132,17 @@ fn ratchet() -> Value {
     vector("ratchet", "Each day's key from the one of the day before.", json!({ "first": hex(RATCHET) }), json!({ "keys": keys }))
 }
 
-fn places() -> Value {
+fn slots() -> Value {
     let (public, day) = (generation().lookup().public(), day_of(NOW));
-    let id = |place: Place| hex(place.id(&public).unwrap().as_bytes());
+    let id = |slot: Slot| hex(slot.id(&public).unwrap().as_bytes());
     vector(
         "lookup ids",
         "Blinded for a day, and for a body also by the secret that the header wraps; the id is a hash of the blinded key.",
         json!({ "lookup_seed": hex(LOOKUP), "day": day, "wrapped": hex([0x85; 32]) }),
         json!({
             "lookup": hex(public.as_bytes()),
-            "header": id(Place::of_header(&public, day)),
-            "body": id(Place::of_body(&public, day, wrapping().secret(Class::Full))),
+            "header": id(Slot::of_header(&public, day)),
+            "body": id(Slot::of_body(&public, day, wrapping().secret(Class::Full))),
         }),
     )
 }
@@ -184,10 +185,10 @@ fn body_vector() -> Value {
 
 fn record_vector() -> Value {
     let (key, day) = (generation().lookup(), day_of(NOW));
-    let place = Place::of_header(&key.public(), day);
-    let bytes = place.seal(&key, NOW, b"content", &mut rng()).unwrap();
+    let slot = Slot::of_header(&key.public(), day);
+    let bytes = slot.seal(&key, NOW, b"content", &mut rng()).unwrap();
     let record = Record::read(&bytes, NOW).unwrap();
-    assert_eq!(place.open(&record), Ok(b"content".to_vec()));
+    assert_eq!(slot.open(&record), Ok(b"content".to_vec()));
     vector(
         "presence record",
         "Signed by the blinded key; the counter counts milliseconds from a place that only readers know.",

@@ -179,7 +179,7 @@ impl Depots {
     /// Sends our record to a relay of ours.
     pub(super) fn update(&mut self, state: &State, turn: &mut Turn<'_>, key: &DepotKey, own: &OwnDepot) {
         let Some(link) = self.sessions.get(key).and_then(|session| session.link) else { return };
-        let record = Record {
+        let record = MailboxRecord {
             version: own.version,
             direct: own.direct,
             contact: own.contact,

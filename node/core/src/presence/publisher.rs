@@ -15,7 +15,7 @@ use headers::Headers;
 use records::{make, prepare};
 use std::collections::BTreeSet;
 use symbolon_presence::id::LookupId;
-use symbolon_presence::record::{Place, day_of};
+use symbolon_presence::record::{Slot, day_of};
 use symbolon_presence::time::Timestamp;
 use symbolon_presence::wrapping::Class;
 
@@ -163,9 +163,9 @@ impl Publisher {
     fn look_for_own(&mut self, state: &State, turn: &mut Turn<'_>) {
         let own = &state.own.presence;
         let (lookup, today) = (own.generation.reader().lookup, day_of(turn.now));
-        let body = Place::of_body(&lookup, today, own.wrapping.secret(Class::Full));
+        let body = Slot::of_body(&lookup, today, own.wrapping.secret(Class::Full));
         // What a server of our own brings is not looked for by us.
-        let header = self.has_no_server_of_its_own().then(|| Place::of_header(&lookup, today));
+        let header = self.has_no_server_of_its_own().then(|| Slot::of_header(&lookup, today));
         if !self.unread.is_empty() {
             self.headers.are_missing = self.unread.iter().any(|id| self.headers.ids.contains(id));
             let records = self.publication(state, turn.now);

@@ -26,7 +26,7 @@ use symbolon_presence::body::Body;
 use symbolon_presence::codec;
 use symbolon_presence::header::Header;
 use symbolon_presence::id::{DeviceId, LookupId, PeerId};
-use symbolon_presence::record::{Place, RECORD_MAX, Record, day_of};
+use symbolon_presence::record::{RECORD_MAX, Record, Slot, day_of};
 use symbolon_presence::time::Timestamp;
 use symbolon_presence::tree::LeafLabels;
 use symbolon_relay::frame::Frame;
@@ -127,7 +127,7 @@ impl Resolver {
     fn look_for_body(&mut self, state: &State, delivery: &mut Delivery, turn: &mut Turn<'_>, peer: PeerId, pass: Pass, day: u32) -> bool {
         let Some(presence) = state.friends.get(&peer).and_then(|friend| friend.presence.as_ref()) else { return false };
         let Some(wrapped) = presence.wrapped.clone() else { return false };
-        let Ok(id) = Place::of_body(&presence.reader.lookup, day, &wrapped).id(&presence.reader.lookup) else { return false };
+        let Ok(id) = Slot::of_body(&presence.reader.lookup, day, &wrapped).id(&presence.reader.lookup) else { return false };
         let version = presence.version;
         let body = self.ask(state, delivery, turn, &peer, id, pass);
         let deadline = turn.now.after(if pass == Pass::Servers { SEEK_SERVERS_DEADLINE } else { SEEK_BODY_DEADLINE });
@@ -193,7 +193,7 @@ impl Resolver {
         self.finish(&peer);
         let Some(presence) = state.friends.get(&peer).and_then(|friend| friend.presence.as_ref()) else { return };
         let Some(day) = days.pop() else { return };
-        let Ok(id) = Place::of_header(&presence.reader.lookup, day).id(&presence.reader.lookup) else { return };
+        let Ok(id) = Slot::of_header(&presence.reader.lookup, day).id(&presence.reader.lookup) else { return };
         let (header, version) = (self.ask(state, delivery, turn, &peer, id, pass), presence.version);
         let deadline = turn.now.after(pass.deadline());
         let (found, is_newer) = (false, false);
@@ -227,7 +227,7 @@ impl Resolver {
         let Some(record) = Record::read(bytes, turn.now).ok().filter(|record| record.id == id) else { return Ok(()) };
         let (reader, day) = (&presence.reader, seek.day);
         if seek.header.as_ref().is_some_and(|header| header.id == id) {
-            let opened = Place::of_header(&reader.lookup, day).open(&record).ok();
+            let opened = Slot::of_header(&reader.lookup, day).open(&record).ok();
             let Some(header) = opened.and_then(|bytes| codec::decode::<Header>(&bytes, RECORD_MAX).ok()) else { return Ok(()) };
             // Older than what we have read, or no newer than what we follow: somebody shows an old record.
             if header.version < seek.version || (seek.body.is_some() && header.version == seek.version) {
@@ -241,7 +241,7 @@ impl Resolver {
                 seek.found = true;
                 return Ok(());
             }
-            let Ok(id) = Place::of_body(&reader.lookup, day, &wrapped).id(&reader.lookup) else { return Ok(()) };
+            let Ok(id) = Slot::of_body(&reader.lookup, day, &wrapped).id(&reader.lookup) else { return Ok(()) };
             if let Some((older, _)) = &seek.body {
                 let older = older.id;
                 self.ids.remove(&older);
@@ -256,7 +256,7 @@ impl Resolver {
             return Ok(());
         }
         let Some((_, wrapped)) = seek.body.clone().filter(|(body, _)| body.id == id) else { return Ok(()) };
-        let opened = Place::of_body(&reader.lookup, day, &wrapped).open(&record).ok();
+        let opened = Slot::of_body(&reader.lookup, day, &wrapped).open(&record).ok();
         let body = opened.and_then(|bytes| codec::decode::<Body>(&bytes, RECORD_MAX).ok()).filter(|body| body.day == day);
         let Some(body) = body.filter(|body| !body.expires.is_expired_at(turn.now)) else { return Ok(()) };
         let Ok(payload) = body.open(reader, &wrapped) else { return Ok(()) };

@@ -14,7 +14,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use symbolon_presence::identity::Identity;
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::posted::{Posted, contact_id};
-use symbolon_presence::record::{Place, RECORD_MAX, Record, day_of};
+use symbolon_presence::record::{RECORD_MAX, Record, Slot, day_of};
 use symbolon_presence::sign::SigningKey;
 use symbolon_presence::time::{CLOCK_SKEW, DAY, Timestamp};
 use symbolon_relay::lookup::{Answer, Ask, Kept};
@@ -28,9 +28,9 @@ fn now() -> Timestamp {
 /// A record of somebody's header of today, made so many milliseconds from now.
 pub(super) fn record(seed: u8, later: u64) -> (LookupId, Vec<u8>) {
     let key = SigningKey::from_seed(&[seed; 32]);
-    let place = Place::of_header(&key.public(), day_of(now()));
+    let slot = Slot::of_header(&key.public(), day_of(now()));
     let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(seed.into());
-    let bytes = place.seal(&key, now().after(later), &[seed; 100], &mut rng).unwrap();
+    let bytes = slot.seal(&key, now().after(later), &[seed; 100], &mut rng).unwrap();
     (Record::read(&bytes, now()).unwrap().id, bytes)
 }
 
@@ -167,11 +167,11 @@ async fn a71_a75_who_knows_all_that_friends_know_can_neither_forge_a_record_nor_
     let (lookup, wrapped, today) = (owner.public(), Secret::from_bytes([53; 32]), day_of(now()));
     let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(54);
     for day in [today, today + 1] {
-        for place in [Place::of_header(&lookup, day), Place::of_body(&lookup, day, &wrapped)] {
-            let id = place.id(&lookup).unwrap();
-            let genuine = place.seal(&owner, now(), b"here I am", &mut rng).unwrap();
+        for slot in [Slot::of_header(&lookup, day), Slot::of_body(&lookup, day, &wrapped)] {
+            let id = slot.id(&lookup).unwrap();
+            let genuine = slot.seal(&owner, now(), b"here I am", &mut rng).unwrap();
             // Sealed as it should be, with a higher counter: only the owner's private key is missing.
-            let forged = place.seal(&friend, now().after(60_000), b"here she is", &mut rng).unwrap();
+            let forged = slot.seal(&friend, now().after(60_000), b"here she is", &mut rng).unwrap();
             assert_ne!(Record::read(&forged, now()).unwrap().id, id);
             let swapped = under_key(&forged, &blinded_key(&genuine));
             assert_eq!(under_key(&swapped, &blinded_key(&forged)), forged, "nothing but the key was changed");

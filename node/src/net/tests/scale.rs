@@ -15,7 +15,7 @@ use libp2p::{Multiaddr, PeerId as TransportId, Swarm, identify, noise, yamux};
 use rand_core::{Rng, SeedableRng};
 use std::collections::HashMap;
 use symbolon_presence::posted::Item;
-use symbolon_presence::record::{Place, Record, day_of};
+use symbolon_presence::record::{Record, Slot, day_of};
 use symbolon_presence::sign::SigningKey;
 use symbolon_presence::time::Timestamp;
 
@@ -138,8 +138,8 @@ async fn member(number: u64) -> Member {
 fn record(seed: u64) -> (LookupId, Vec<u8>) {
     let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(seed);
     let key = SigningKey::random(&mut rng);
-    let place = Place::of_header(&key.public(), day_of(now()));
-    let bytes = place.seal(&key, now(), &[7; 400], &mut rng).unwrap();
+    let slot = Slot::of_header(&key.public(), day_of(now()));
+    let bytes = slot.seal(&key, now(), &[7; 400], &mut rng).unwrap();
     (Record::read(&bytes, now()).unwrap().id, bytes)
 }
 

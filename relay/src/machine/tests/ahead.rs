@@ -4,13 +4,13 @@ use super::*;
 use crate::limits::{PACKAGE_MAX, PACKAGES_MAX};
 use crate::packages::{Fetch, Handed, Stock};
 use crate::records::Away;
-use symbolon_presence::record::{DAYS_AHEAD, Place, Record as Published, day_of, start_of};
+use symbolon_presence::record::{DAYS_AHEAD, Record as Published, Slot, day_of, start_of};
 
 /// The record of a header on a day, by a lookup key that has nothing to do with the owner's key.
 fn header(day: u32, version: u64) -> Vec<u8> {
     let key = SigningKey::from_seed(&[77; 32]);
     let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(version);
-    Place::of_header(&key.public(), day).seal(&key, Timestamp(NOW.0 + version), b"header", &mut rng).unwrap()
+    Slot::of_header(&key.public(), day).seal(&key, Timestamp(NOW.0 + version), b"header", &mut rng).unwrap()
 }
 
 fn away(host: &Host, owner: &Owner, day: u32, version: u64) -> Frame {

@@ -87,7 +87,8 @@ fn newcomer_comes(host: &mut Host, number: u32) -> Verdict {
     let mut key = [77; 32];
     key[..4].copy_from_slice(&number.to_be_bytes());
     let queue = |last: u8| QueueId(std::array::from_fn(|at| if at < 4 { key[at] } else { last }));
-    let record = Record { direct: queue(202), contact: queue(203), at: host.now, ..Owner::new(50).record(1, &host.link().mailbox()) };
+    let record =
+        MailboxRecord { direct: queue(202), contact: queue(203), at: host.now, ..Owner::new(50).record(1, &host.link().mailbox()) };
     let verdict = owner::take_record(&mut host.relay.mailboxes, &host.relay.links, &host.keys, host.now, PublicKeyBytes(key), record);
     host.relay.mailboxes.touch(PublicKeyBytes(key));
     host.close();

@@ -63,7 +63,7 @@ fn a33_an_address_without_its_key_or_revoked_is_not_even_answered() {
     assert_eq!(host.put(&owner, &AddressBody { queue: QueueId([99; 16]), ..owner.address(Scope::Guest) }, None, envelope(0)), None);
     assert_eq!(host.put(&owner, &AddressBody { queue: owner.contact, ..owner.address(Scope::Guest) }, None, envelope(0)), None);
     let mailbox = host.link().mailbox();
-    let record = Record { revoked: vec![GrantId([7; 16])], ..owner.record(2, &mailbox) };
+    let record = MailboxRecord { revoked: vec![GrantId([7; 16])], ..owner.record(2, &mailbox) };
     let update = Update::seal(&owner.key, &host.link(), &record, &mut host.rng).unwrap();
     assert_eq!(host.verdict(&Frame::Update(update)), Verdict::Ok);
     // Holders of the key hear that it was replaced; others learn nothing.
@@ -80,7 +80,8 @@ fn the_current_key_of_friends_is_good_with_an_address_told_before_and_an_old_one
     let address = owner.address(Scope::Friends(2));
     assert!(matches!(host.put(&owner, &address, None, envelope(0)), Some(Outcome::Stored(_))));
     let later = Owner { friendship: FriendshipSecret { revision: 4, secret: Secret::from_bytes([98; 32]) }, ..Owner::new(1) };
-    let record = Record { revision: 4, put: later.friendship.put(&host.link().mailbox()), ..owner.record(2, &host.link().mailbox()) };
+    let record =
+        MailboxRecord { revision: 4, put: later.friendship.put(&host.link().mailbox()), ..owner.record(2, &host.link().mailbox()) };
     let update = Update::seal(&owner.key, &host.link(), &record, &mut host.rng).unwrap();
     assert_eq!(host.verdict(&Frame::Update(update)), Verdict::Ok);
     for revision in [2, 3, 4] {

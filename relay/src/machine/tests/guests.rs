@@ -8,7 +8,7 @@ fn guest(owner: &Owner, number: u8) -> AddressBody {
 }
 
 fn revoke(host: &mut Host, owner: &Owner, version: u64, revoked: Vec<GrantId>) {
-    let record = Record { revoked, ..owner.record(version, &host.link().mailbox()) };
+    let record = MailboxRecord { revoked, ..owner.record(version, &host.link().mailbox()) };
     assert_eq!(host.update_with(owner, record), Verdict::Ok);
 }
 

@@ -8,12 +8,12 @@ use crate::wire::{PresenceBody, SignedPresence};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use std::collections::BTreeSet;
-use symbolon_presence::body::{Body, Stamp};
+use symbolon_presence::body::{Body, BodyInfo};
 use symbolon_presence::codec;
 use symbolon_presence::header::Header;
 use symbolon_presence::id::LookupId;
 use symbolon_presence::posted::{Item, Posted};
-use symbolon_presence::record::{DAYS_AHEAD, Place, day_of, end_of};
+use symbolon_presence::record::{DAYS_AHEAD, Slot, day_of, end_of};
 use symbolon_presence::time::Timestamp;
 use symbolon_presence::wrapping::Class;
 
@@ -95,13 +95,19 @@ fn records_of(
     let (generation, wrapping, at) = (&presence.generation, &presence.wrapping, Timestamp(sequence));
     let (lookup, reader) = (generation.lookup(), generation.reader());
     let mut rng = ChaCha20Rng::from_seed(*generation.header_seed(wrapping, Some(day)).expose());
-    let mut records = vec![Place::of_header(&reader.lookup, day).seal_header(&lookup, wrapping.version, header, &mut rng).ok()?];
+    let mut records = vec![Slot::of_header(&reader.lookup, day).seal_header(&lookup, wrapping.version, header, &mut rng).ok()?];
     for (class, payload) in bodies {
         let wrapped = wrapping.secret(*class);
-        let stamp =
-            Stamp { version: wrapping.version, day, sequence, device: state.own.identity.device, issued: turn.stamp, expires: end_of(day) };
+        let stamp = BodyInfo {
+            version: wrapping.version,
+            day,
+            sequence,
+            device: state.own.identity.device,
+            issued: turn.stamp,
+            expires: end_of(day),
+        };
         let body = codec::encode(&Body::seal(&reader, wrapped, stamp, payload, turn.rng)?);
-        records.push(Place::of_body(&reader.lookup, day, wrapped).seal(&lookup, at, &body, turn.rng).ok()?);
+        records.push(Slot::of_body(&reader.lookup, day, wrapped).seal(&lookup, at, &body, turn.rng).ok()?);
     }
     Some(records)
 }

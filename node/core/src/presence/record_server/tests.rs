@@ -5,7 +5,7 @@ use crate::fixture::{NOW, friend, in_turn, peer};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use symbolon_presence::generation::Generation;
-use symbolon_presence::record::{Place, day_of};
+use symbolon_presence::record::{Slot, day_of};
 use symbolon_presence::time::DAY;
 
 /// Records of somebody, and their ids.
@@ -15,7 +15,7 @@ fn records(seed: u64, count: u32) -> (Keep, Vec<LookupId>) {
     for _ in 0..count {
         let generation = Generation::random(0, day_of(NOW), &mut rng);
         let lookup = generation.lookup();
-        let bytes = Place::of_header(&generation.reader().lookup, day_of(NOW)).seal(&lookup, NOW, b"header", &mut rng).unwrap();
+        let bytes = Slot::of_header(&generation.reader().lookup, day_of(NOW)).seal(&lookup, NOW, b"header", &mut rng).unwrap();
         ids.push(Record::read(&bytes, NOW).unwrap().id);
         records.push(bytes.into());
     }
@@ -77,8 +77,8 @@ fn of_what_several_leave_under_one_id_the_newest_is_shown() {
         befriend(state, 3);
         let mut rng = ChaCha20Rng::seed_from_u64(4);
         let generation = Generation::random(0, day_of(NOW), &mut rng);
-        let place = Place::of_header(&generation.reader().lookup, day_of(NOW));
-        let [old, new] = [1, 2].map(|at| place.seal(&generation.lookup(), NOW.after(at), b"header", &mut rng).unwrap());
+        let slot = Slot::of_header(&generation.reader().lookup, day_of(NOW));
+        let [old, new] = [1, 2].map(|at| slot.seal(&generation.lookup(), NOW.after(at), b"header", &mut rng).unwrap());
         let id = Record::read(&old, NOW).unwrap().id;
         for order in [[0, 1], [1, 0]] {
             let mut server = RecordServer::default();
