@@ -4,8 +4,8 @@
 //! sealed again under the same id. History lies on the shelf, ordered by arrival.
 
 use crate::command::{CommandError, MessageState};
+use crate::delivery::outbox::{self, OutboxRow, What};
 use crate::limits::{OUTBOX_MAX, RELEASE_MAX};
-use crate::outbox::{self, OutboxRow, What};
 use crate::rows::{Fault, Friend, FriendState, Message, message_key, set_message_state, split_key};
 use crate::seam::Event;
 use crate::state::State;

@@ -50,10 +50,10 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::delivery::outbox::{self, What};
     use crate::fixture::{Person, in_turn};
     use crate::friend::{VerifiedBundle, adopt_bundle};
     use crate::limits::{DEVICE_LIFETIME, DEVICES_MAX, DEVICES_NEW_OF_FRIEND};
-    use crate::outbox::{self, What};
     use crate::table::{Change, Table};
     use crate::turn::Turn;
     use crate::wire::{Bundle, BundleDevice};

@@ -4,7 +4,7 @@ use crate::command::{Build, Command, CommandError, IdentityView, RelayState, Rep
 use crate::contact;
 use crate::conversation;
 use crate::delivery::Delivery;
-use crate::depot::{self, Depots};
+use crate::delivery::relays::{self as depot, Depots};
 use crate::doctor;
 use crate::friend;
 use crate::history;

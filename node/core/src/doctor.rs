@@ -2,8 +2,8 @@
 
 use crate::command::{DoctorView, RelayState, StatusView};
 use crate::delivery::Delivery;
+use crate::delivery::outbox::{self, What};
 use crate::limits::LONG_SILENCE;
-use crate::outbox::{self, What};
 use crate::rows::{FriendState, Message, message_key};
 use crate::state::State;
 use crate::table::Table;

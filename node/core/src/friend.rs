@@ -2,13 +2,13 @@
 
 use crate::command::{Build, CommandError, Direction, FriendView, MessageState, RequestStatus, Trust};
 use crate::delivery::Delivery;
+use crate::delivery::line;
+use crate::delivery::outbox::{self, What};
 use crate::devices;
 use crate::grants;
 use crate::limits::FRIENDS_MAX;
-use crate::line;
 use crate::mirror::Mirror;
 use crate::names;
-use crate::outbox::{self, What};
 use crate::people;
 use crate::presence;
 use crate::rows::{Fault, Friend, FriendPresence, FriendState, Request, set_message_state};

@@ -446,7 +446,7 @@ mod tests {
     fn the_relay_is_told_the_list_in_one_update() {
         in_turn(|state, turn| {
             with_depot(state, turn);
-            let mut depots = crate::depot::Depots::default();
+            let mut depots = crate::delivery::relays::Depots::default();
             depots.start(state, turn);
             depots.tick(state, turn).unwrap();
             let dial = turn.out.actions.iter().find_map(|action| match action {

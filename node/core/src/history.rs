@@ -4,8 +4,8 @@
 //! nothing. Searching is next door, in `search`.
 
 use crate::command::{CommandError, MessageState, MessageView};
+use crate::delivery::outbox::{self, What};
 use crate::limits::READ_LIMIT;
-use crate::outbox::{self, What};
 use crate::rows::{Fault, Message, message_key, split_key};
 use crate::state::State;
 use crate::table::Table;

@@ -8,10 +8,11 @@
 use crate::command::{Direction, MessageState, RequestStatus};
 use crate::contact::USES_MAX;
 use crate::conversation;
+use crate::delivery::outbox::{self, What};
+use crate::delivery::tags::Tags;
 use crate::delivery::{Acknowledged, Delivery, Origin};
 use crate::grants::{self, Standing};
 use crate::limits::{EARLY_BYTES_MAX, FIRST_MAX, PARKED_MAX, REQUEST_LIFETIME, WINDOW_BYTES};
-use crate::outbox::{self, What};
 use crate::people;
 use crate::presence::RecordServer;
 use crate::request::answer::{self, Answer};
@@ -22,7 +23,6 @@ use crate::seam::{LinkId, Warning};
 use crate::standing;
 use crate::state::{Own, State};
 use crate::table::Table;
-use crate::tags::Tags;
 use crate::turn::{DropReason, Rejected, Turn, TurnFailed};
 use crate::wire::{First, Known, PAYLOAD_MAX, Step};
 use std::collections::BTreeMap;
@@ -43,8 +43,8 @@ mod outcome;
 
 use first::{Opener, opener};
 use inside::{Place, Said, room_message};
-pub(crate) use outcome::told;
 use outcome::{seen, seen_outcome, seen_sender, settle};
+pub(crate) use outcome::{signed, told};
 
 /// An ordered frame that came before its turn.
 #[derive(Debug)]

@@ -9,9 +9,9 @@
 
 use crate::command::{CommandError, Direction, RequestKind, RequestStatus, RequestView, Trust, Who};
 use crate::contact::{self, ContactRecord};
+use crate::delivery::outbox::{self, What};
 use crate::limits::{INTRODUCTIONS_MAX, INTRODUCTIONS_OF_FRIEND_MAX, INVITES_MAX, LINK_MAX};
 use crate::mirror::Mirror;
-use crate::outbox::{self, What};
 use crate::people;
 use crate::request;
 use crate::rows::{Friend, FriendState, IntroRole, Introducing};

@@ -37,7 +37,6 @@ pub mod command;
 pub mod contact;
 mod conversation;
 mod delivery;
-mod depot;
 mod devices;
 mod dispatch;
 mod doctor;
@@ -49,26 +48,20 @@ mod history;
 mod intake;
 mod introduction;
 pub mod limits;
-mod line;
 pub mod migration;
 mod mirror;
 pub mod names;
-mod outage;
-mod outbox;
 mod people;
 mod presence;
 mod rates;
-mod rekey;
 mod request;
 mod requests;
 mod rows;
 pub mod seam;
 mod search;
 mod standing;
-mod starts;
 mod state;
 pub mod table;
-mod tags;
 mod turn;
 pub mod wire;
 pub mod world;
@@ -81,15 +74,15 @@ pub mod conformance;
 pub use turn::TurnFailed;
 
 use command::Command;
+use delivery::outage::Outage;
+use delivery::rekey::Rekey;
+use delivery::relays::{Arrived, Depots};
 use delivery::{Delivery, Up};
-use depot::Depots;
 use dispatch::Machines;
 use intake::Intake;
-use outage::Outage;
 use presence::{Finder, Lan, LookupServers, Publisher, RecordServer, Resolver, Source};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
-use rekey::Rekey;
 use seam::{Action, Event, Input, NetAction};
 use search::{Search, Wish};
 use standing::Standings;
@@ -273,11 +266,14 @@ impl Core {
             Input::DialFailed(dial) => delivery.dial_failed(state, turn, dial),
             Input::LinkDown(link) if depots.has_link(link) => depots.link_down(turn, link),
             Input::LinkDown(link) => delivery.link_down(state, turn, link),
-            Input::Frame(link, bytes) if depots.has_link(link) => {
-                if let Some((key, deposit)) = depots.frame(state, turn, link, &bytes)? {
-                    intake.deposit(state, delivery, turn, key, &deposit)?;
+            Input::Frame(link, bytes) if depots.has_link(link) => match depots.frame(state, turn, link, &bytes)? {
+                Some(Arrived::Entry(key, deposit)) => intake.deposit(state, delivery, turn, key, &deposit)?,
+                Some(Arrived::Signed(signed)) => {
+                    intake::signed(state, turn, &signed)?;
+                    depots.go_on(state, turn, &signed)?;
                 }
-            }
+                None => {}
+            },
             Input::Frame(link, bytes) => intake.frame(state, delivery, record_server, turn, link, &bytes)?,
             Input::LanUp { transport, visible, networks } => lan.up(state, turn, transport, visible, networks),
             Input::LanMoved(networks) => lan.moved(state, turn, networks),
@@ -540,7 +536,7 @@ fn after(
     }
     for device in reached {
         depots.reached(device);
-        if outbox::forget_lists(state, turn, device)? {
+        if delivery::outbox::forget_lists(state, turn, device)? {
             delivery.restart(state, turn, device)?;
         }
     }

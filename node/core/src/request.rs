@@ -15,12 +15,12 @@ pub(crate) mod renewal;
 
 use crate::command::{CommandError, Direction, RequestKind, RequestStatus, RequestView, Trust, Who};
 use crate::contact::{ContactRecord, LINK_PREFIX, LinkError, VerifiedContact};
+use crate::delivery::outbox::{self, What};
 use crate::friend;
 use crate::grants;
 use crate::introduction;
 use crate::limits::{ENDED_OF_PERSON_MAX, REQUESTS_MAX};
 use crate::mirror::Mirror;
-use crate::outbox::{self, What};
 use crate::people;
 use crate::requests;
 use crate::rows::{Fault, Friend, FriendState, Request};

@@ -6,21 +6,21 @@
 //! sent, or that it has acknowledged what it does not have, has the room of that
 //! friendship made again ([`crate::request::renewal`]). `docs/protocol/renewal.md`.
 
+use crate::delivery::outbox::{self, Via, What};
+use crate::delivery::starts;
+use crate::delivery::tags::FAR_AHEAD;
 use crate::grants;
 use crate::limits::{
     COPY_QUESTION, INSTANCES_HEARD_MAX, INSTANCES_OWN_MAX, STANDING_QUESTIONS_PER_HOUR, STANDING_WAIT, STANDINGS_ASKED_MAX,
     STANDINGS_PER_HOUR,
 };
-use crate::outbox::{self, Via, What};
 use crate::people;
 use crate::presence;
 use crate::request::renewal;
 use crate::rows::{Device, Friend, FriendState, Message, ROOM_LANE, Renewing, Start, message_key};
 use crate::seam::{Event, Warning};
-use crate::starts;
 use crate::state::{Sign, State};
 use crate::table::Table;
-use crate::tags::FAR_AHEAD;
 use crate::turn::{DropReason, Rejected, Turn, TurnFailed};
 use crate::wire::{
     Contact, First, Heard, PAYLOAD_MAX, RoomStanding, Standing, Statement, Step, True, direct_package, is_start_of, sign_start,

@@ -1,7 +1,22 @@
 //! Calling: when a device is dialled, greeted, and given up for a while.
 
-use super::*;
+use super::links::*;
+use super::outbox::{self};
+use crate::command::Path;
+use crate::delivery::receipts::seal_whisper;
+use crate::limits::{ADDRESSES_MAX, BACKOFF_MAX, BACKOFF_MIN, RECEIPT_TIMEOUT, RIVAL_TIMEOUT, ROUSE_SPREAD};
 use crate::requests;
+use crate::seam::{Address, CloseReason, DialId, NetAction};
+use crate::state::State;
+use crate::turn::{Turn, TurnFailed};
+use crate::wire::RoomPayload;
+use rand_chacha::ChaCha20Rng;
+use rand_core::Rng;
+use symbolon_presence::envelope::frame_id;
+use symbolon_presence::id::DeviceId;
+use symbolon_presence::time::{SECOND, Timestamp};
+use symbolon_relay::frame::Frame;
+use symbolon_relay::put::Put;
 
 impl Delivery {
     /// After a start: every friend's device is called once, and whoever something waits for.

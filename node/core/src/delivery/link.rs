@@ -1,6 +1,18 @@
 //! Links: from coming up to their end.
 
-use super::*;
+use super::links::*;
+use super::outbox::FIRST_ROWS;
+use crate::limits::{KEPT_LINKS_MAX, LINKS_MAX, WINDOW};
+use crate::seam::{CloseReason, DialId, Event, LinkId, NetAction};
+use crate::state::State;
+use crate::turn::{Turn, TurnFailed};
+use std::collections::BTreeSet;
+use symbolon_presence::id::{DeviceId, PeerId};
+use symbolon_presence::time::Timestamp;
+use symbolon_relay::frame::Frame;
+
+/// Faults on one link before it is closed.
+pub(super) const FAULTS_MAX: u32 = 32;
 
 impl Delivery {
     /// A link came up.
@@ -257,4 +269,9 @@ impl Delivery {
             *self.sent.entry(kind).or_default() += 1;
         }
     }
+}
+
+/// Lets a device's remaining outbox be put soon on the link that took over.
+fn state_wake(delivery: &mut Delivery, device: &DeviceId, now: Timestamp) {
+    delivery.schedule(device, now);
 }

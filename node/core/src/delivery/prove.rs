@@ -5,32 +5,24 @@
 //! former friend and a friend from whom this node hides meet the same silence. Only a proof
 //! makes a link *proved*; an envelope can be carried by anybody.
 
-use super::*;
-use crate::limits::{BUILD_REMEMBERED, PROOFS_MAX, PROVE_TIMEOUT};
+use super::links::*;
+use super::outbox::FIRST_ROWS;
+use crate::command::Path;
 use crate::people;
-use crate::starts;
-use crate::state::Build;
-use symbolon_presence::id::Nonce;
-use symbolon_presence::time::MINUTE;
+use crate::rows::FriendState;
+use crate::seam::{CloseReason, Event, LinkId};
+use crate::state::State;
+use crate::turn::{Turn, TurnFailed};
+use rand_core::Rng;
+use symbolon_presence::id::DeviceId;
+use symbolon_presence::time::Timestamp;
+use symbolon_relay::frame::Frame;
 use symbolon_relay::prove::{Prove, Role};
 
-/// What proofs may cost in a minute, whoever sends them.
-#[derive(Debug, Default)]
-pub(super) struct Proofs {
-    begun: Timestamp,
-    /// MACs computed; at most [`PROOFS_MAX`], and those of one proof more.
-    macs: usize,
-}
-
-impl Proofs {
-    /// Whether another proof may be looked at in this minute.
-    fn may_read(&mut self, now: Timestamp) -> bool {
-        if now.since(self.begun) >= MINUTE {
-            *self = Self { begun: now, macs: 0 };
-        }
-        self.macs < PROOFS_MAX
-    }
-}
+use crate::delivery::starts;
+use crate::limits::{BUILD_REMEMBERED, PROVE_TIMEOUT};
+use crate::state::Build;
+use symbolon_presence::id::Nonce;
 
 /// Whether a device may know that this node is at the other end: its owner is a friend, or is
 /// about to be one by our own word.

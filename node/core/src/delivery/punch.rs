@@ -4,7 +4,13 @@
 //! but a friend who has proved to be behind the link, and from whom places are not hidden, is
 //! told ours.
 
-use super::*;
+use super::links::*;
+use crate::command::Path;
+use crate::seam::NetAction;
+use crate::state::State;
+use crate::turn::Turn;
+use std::collections::BTreeSet;
+use symbolon_presence::id::DeviceId;
 
 impl Delivery {
     /// These devices have proved to be behind their links: what is forwarded may get shorter.

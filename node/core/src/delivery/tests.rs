@@ -2,12 +2,26 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+use super::link::FAULTS_MAX;
 use super::*;
+use crate::NetAction;
+use crate::State;
+use crate::Turn;
 use crate::clear_cipher::ClearCipher;
+use crate::command::Path;
+use crate::delivery::receipts::RECEIPTS_WAITING_MAX;
 use crate::fixture::Empty;
+use crate::limits::WINDOW;
 use crate::seam::Action;
+use crate::seam::CloseReason;
+use crate::seam::LinkId;
 use crate::turn::Out;
+use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
+use symbolon_presence::id::{DeviceId, FrameId, PeerId};
+use symbolon_presence::time::Timestamp;
+use symbolon_relay::limits::RECEIPT_MAX;
+use symbolon_relay::put::Outcome;
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
 

@@ -81,7 +81,7 @@ pub(super) fn room_message(
             if let Some(row) = state.device_mut(device).filter(|row| row.entry.mailbox == entry.mailbox) {
                 row.entry = entry;
                 let depots = friendship.map(|friendship| Depot::of_friend(&friendship, depots)).unwrap_or_default();
-                let leaves_one = crate::outbox::leaves_one(&row.depots, &depots);
+                let leaves_one = crate::delivery::outbox::leaves_one(&row.depots, &depots);
                 row.depots = depots;
                 state.recounts |= leaves_one;
             }

@@ -1,10 +1,12 @@
 //! What became of envelopes: ours, as their recipients say; theirs, as we remember it.
 
 use super::*;
+use crate::delivery::relays::Signed;
 use crate::people;
 use crate::requests;
 use crate::rows::set_message_state;
 use std::collections::HashMap;
+use symbolon_presence::id::MailboxId;
 use symbolon_presence::time::CLOCK_SKEW;
 
 /// What is remembered of an envelope taken in; without a sender, nobody is told of a repeat.
@@ -120,6 +122,56 @@ pub(super) fn settle(state: &mut State, delivery: &mut Delivery, turn: &mut Turn
     // Ending a request takes its Offers back by itself.
     if outbox::row(turn, &item.device, item.number)?.is_some() {
         outbox::remove(state, turn, &item.device, item.number);
+    }
+    Ok(())
+}
+
+/// What a relay's receipt says of rows: that copies lie there, or that they never will.
+pub(crate) fn signed(state: &mut State, turn: &mut Turn<'_>, signed: &Signed) -> Result<(), TurnFailed> {
+    for (device, number, outcome) in &signed.items {
+        copied(state, turn, signed.mailbox, device, *number, *outcome)?;
+    }
+    Ok(())
+}
+
+fn copied(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    mailbox: MailboxId,
+    device: &DeviceId,
+    number: u64,
+    outcome: Outcome,
+) -> Result<(), TurnFailed> {
+    let Some(row) = outbox::row(turn, device, number)? else { return Ok(()) };
+    match (outcome, &row.what) {
+        // A copy whose time is over is none.
+        (Outcome::Stored(until), _) if until <= turn.now => return Ok(()),
+        (Outcome::Stored(_), What::Receipts | What::Standing | What::Answer) => {
+            // When a list is lost, it is asked for again: the other side leaves its envelope again.
+            // A Standing is followed by others.
+            outbox::remove(state, turn, device, number);
+            return Ok(());
+        }
+        (Outcome::Stored(_), What::Text(conversation, arrival)) => {
+            set_message_state(turn, conversation, *arrival, MessageState::Stored, None)?;
+        }
+        (Outcome::Stored(_), What::Confirm(request)) => {
+            let is_sent =
+                state.requests.get(request).is_some_and(|row| row.direction == Direction::Out && row.status == RequestStatus::Accepted);
+            if is_sent {
+                request::set_status(state, turn, request, RequestStatus::Confirmed)?;
+            }
+        }
+        (Outcome::Stored(_), What::Offer(_) | What::Accept(_) | What::Mark | What::Skip | What::Bundle | What::Introduction) => {}
+        // Only for an invite by which it went here: a relay may lie.
+        (Outcome::Refused(Refusal::UsedUp), What::Offer(request)) if row.via.as_ref().is_some_and(|via| via.usage.is_some()) => {
+            return request::refused(state, turn, request, Some(Fault::InviteUsed));
+        }
+        // A relay cannot say `delivered`; what it refuses waits for another way.
+        (Outcome::Delivered | Outcome::Refused(_), _) => return Ok(()),
+    }
+    if let Outcome::Stored(until) = outcome {
+        outbox::keep_copy(turn, device, number, row, mailbox, until);
     }
     Ok(())
 }

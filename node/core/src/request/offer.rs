@@ -3,8 +3,8 @@
 use super::{answer, set_status};
 use crate::command::{Direction, RequestStatus, Trust};
 use crate::contact::VerifiedContact;
+use crate::delivery::outbox::{self, Via, What};
 use crate::limits::{LEAF_LIFETIME, OFFER_MAX, PENDING_STRANGERS_MAX, REQUEST_LIFETIME};
-use crate::outbox::{self, Via, What};
 use crate::people;
 use crate::rows::{FriendState, Invite, Request};
 use crate::seam::{Event, Warning};

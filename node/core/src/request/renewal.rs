@@ -7,8 +7,8 @@
 use super::offer::{IncomingRoom, check_room, create_room, first_revision, local_id, revise};
 use super::{answer, has_room, make_room_of, set_status};
 use crate::command::{Direction, RequestStatus};
+use crate::delivery::outbox::{self, Via, What};
 use crate::limits::{OFFER_MAX, REENTRIES_PER_DAY, RENEWAL_ANSWER, RENEWAL_NAMES_MAX, REQUEST_LIFETIME, RESEND_LIFE, RESEND_ROWS_MAX};
-use crate::outbox::{self, Via, What};
 use crate::people;
 use crate::rows::{Friend, Lacks, Message, Renewing, Request, message_key, split_key};
 use crate::seam::{Event, Warning};

@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use super::*;
+use crate::delivery::starts;
 use crate::fixture::{Person, in_turn};
-use crate::starts;
 use symbolon_presence::id::SignatureBytes;
 use symbolon_presence::time::SECOND;
 

@@ -2,15 +2,26 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+use super::super::outbox::What;
 use super::*;
+use crate::NetAction;
+use crate::delivery::outbox;
+use crate::delivery::proofs::Proofs;
 use crate::fixture::{friend, in_turn};
+use crate::limits::PROOFS_MAX;
+use crate::seam::Address;
+use crate::seam::DialId;
 use crate::seam::{Action, TransportKeys};
+use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
+use symbolon_presence::id::PeerId;
 use symbolon_presence::id::{PublicKeyBytes, RequestId};
 use symbolon_presence::identity::Identity;
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::time::DAY;
+use symbolon_presence::time::MINUTE;
 use symbolon_relay::grant::MailboxKeys;
+use symbolon_relay::prove::Ends;
 use symbolon_relay::prove::{LinkKey, WIRE_VERSION};
 use symbolon_relay::put::MailboxEntry;
 

@@ -28,7 +28,7 @@ pub(super) fn accept(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, body
     let row = state.device_mut(&device.device).filter(|row| row.peer == *peer)?;
     row.put = Some(friendship.put(&entry.mailbox));
     let depots = Depot::of_friend(&friendship, depots);
-    let leaves_one = crate::outbox::leaves_one(&row.depots, &depots);
+    let leaves_one = crate::delivery::outbox::leaves_one(&row.depots, &depots);
     row.depots = depots;
     // From whom somebody hides keeps the places that are known; they may be dead.
     let places = if entry.places.is_empty() { row.entry.places.clone() } else { entry.places.clone() };

@@ -10,7 +10,7 @@
 //! automatically; see the shell's turn loop.
 
 use crate::delivery::Delivery;
-use crate::depot::Depots;
+use crate::delivery::relays::Depots;
 use crate::limits::{PROBE_FRIENDS_MAX, PROBE_LONG, PROBE_PAUSE, PROBE_PAUSE_LONG};
 use crate::rows::Friend;
 use crate::state::State;

@@ -1,8 +1,8 @@
 //! Starts of other devices: which of them were heard, and when one comes back after another.
 //! `docs/protocol/renewal.md`.
 
+use crate::delivery::outbox;
 use crate::limits::INSTANCES_HEARD_MAX;
-use crate::outbox;
 use crate::rows::Start;
 use crate::state::State;
 use crate::turn::{Turn, TurnFailed};

@@ -2,21 +2,40 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+use super::sessions::*;
 use super::*;
 use crate::clear_cipher::ClearCipher;
+use crate::command::MessageState;
+use crate::delivery::outbox::{self, Copy, OutboxRow, What};
+use crate::delivery::relays::receipts::STALE_PAUSE;
 use crate::fixture::{self, Empty};
+use crate::limits::DEPOT_SESSIONS_MAX;
+use crate::rows::ROOM_LANE;
 use crate::rows::{Device, Friend, Message, message_key};
 use crate::seam::Action;
+use crate::seam::{LinkId, NetAction};
+use crate::state::State;
+use crate::table::Table;
 use crate::turn::Out;
+use crate::turn::{Turn, TurnFailed};
+use crate::wire::Depot;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
+use std::collections::BTreeMap;
+use symbolon_presence::address::Address;
 use symbolon_presence::envelope::{KnownKey, frame_id};
 use symbolon_presence::friendship::FriendshipSecret;
+use symbolon_presence::id::{DeviceId, FrameId, MailboxId};
 use symbolon_presence::id::{MessageId, PeerId, RequestId, RoomId};
+use symbolon_presence::kdf::Secret;
 use symbolon_presence::seal::DhKey;
+use symbolon_presence::sign::SigningKey;
 use symbolon_presence::time::DAY;
+use symbolon_presence::time::Timestamp;
+use symbolon_relay::frame::Frame;
 use symbolon_relay::grant::MailboxKeys;
 use symbolon_relay::put::{MailboxEntry, ReceiptBody, ReceiptItem};
+use symbolon_relay::put::{Outcome, Receipt, Refusal};
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
 const DEVICE: DeviceId = DeviceId([7; 16]);
@@ -75,6 +94,15 @@ fn connect(depots: &mut Depots, state: &mut State, turn: &mut Turn<'_>) {
     assert!(matches!(turn.out.actions.pop_back(), Some(Action::Net(NetAction::Send(LINK, _)))), "the envelope is left");
 }
 
+/// A frame of the relay comes, and what it has signed is taken in.
+fn heard(depots: &mut Depots, state: &mut State, turn: &mut Turn<'_>, bytes: &[u8]) -> Result<(), TurnFailed> {
+    if let Some(Arrived::Signed(signed)) = depots.frame(state, turn, LINK, bytes)? {
+        crate::intake::signed(state, turn, &signed)?;
+        depots.go_on(state, turn, &signed)?;
+    }
+    Ok(())
+}
+
 fn receipt(signer: &SigningKey, mailbox: &MailboxId, frame: FrameId, outcome: Outcome) -> Vec<u8> {
     let body = ReceiptBody { at: NOW, items: vec![ReceiptItem { frame, outcome }] };
     Frame::Receipt(Receipt::sign(signer, mailbox, &body)).encode()
@@ -94,7 +122,7 @@ fn a_relay_can_say_that_it_stores_but_not_that_somebody_has_it() {
         in_turn(|depots, state, turn| {
             let frame = with_text(state, turn, vec![relay.clone()]);
             connect(depots, state, turn);
-            depots.frame(state, turn, LINK, &receipt(signer, &mailbox, frame, outcome)).unwrap();
+            heard(depots, state, turn, &receipt(signer, &mailbox, frame, outcome)).unwrap();
             assert_eq!(message_state(turn), expected, "{outcome:?}");
             assert_eq!(copy(turn).is_some(), expected == MessageState::Stored);
         });
@@ -108,7 +136,7 @@ fn a96_a_copy_that_has_lived_three_quarters_of_its_life_is_left_anew() {
         let frame = with_text(state, turn, vec![relay.clone()]);
         connect(depots, state, turn);
         let bytes = receipt(&signer, &relay.entry.mailbox, frame, Outcome::Stored(NOW.after(4 * DAY)));
-        depots.frame(state, turn, LINK, &bytes).unwrap();
+        heard(depots, state, turn, &bytes).unwrap();
         turn.now = NOW.after(2 * DAY);
         depots.renew(state, turn).unwrap();
         assert_eq!((message_state(turn), turn.out.actions.len()), (MessageState::Stored, 0));
@@ -126,7 +154,7 @@ fn a_copy_where_the_friend_fetches_no_longer_does_not_count() {
         let frame = with_text(state, turn, vec![relay.clone()]);
         connect(depots, state, turn);
         let bytes = receipt(&signer, &relay.entry.mailbox, frame, Outcome::Stored(NOW.after(4 * DAY)));
-        depots.frame(state, turn, LINK, &bytes).unwrap();
+        heard(depots, state, turn, &bytes).unwrap();
         state.device_mut(&DEVICE).unwrap().depots = vec![depot(2).1];
         depots.renew(state, turn).unwrap();
         assert_eq!(message_state(turn), MessageState::Queued);
@@ -175,7 +203,7 @@ fn a20_what_was_on_its_way_when_a_new_key_was_read_is_left_again_under_it() {
         state.friends.insert(peer, friend(0));
         connect(depots, state, turn);
         let stale = receipt(&signer, &relay.entry.mailbox, frame, Outcome::Refused(Refusal::Stale));
-        depots.frame(state, turn, LINK, &stale).unwrap();
+        heard(depots, state, turn, &stale).unwrap();
         assert!(turn.out.actions.is_empty() && state.seek.contains_key(&peer), "without a new key it waits until one is read");
         depots.restart(&DEVICE);
         depots.pump(state, turn).unwrap();
@@ -188,9 +216,9 @@ fn a20_what_was_on_its_way_when_a_new_key_was_read_is_left_again_under_it() {
         depots.restart(&DEVICE);
         depots.pump(state, turn).unwrap();
         assert!(turn.out.actions.is_empty(), "one at a time");
-        depots.frame(state, turn, LINK, &stale).unwrap();
+        heard(depots, state, turn, &stale).unwrap();
         assert!(matches!(turn.out.actions.pop_back(), Some(Action::Net(NetAction::Send(LINK, _)))), "left again");
-        depots.frame(state, turn, LINK, &receipt(&signer, &relay.entry.mailbox, frame, Outcome::Stored(NOW.after(DAY)))).unwrap();
+        heard(depots, state, turn, &receipt(&signer, &relay.entry.mailbox, frame, Outcome::Stored(NOW.after(DAY)))).unwrap();
         assert_eq!(message_state(turn), MessageState::Stored);
     });
 }
@@ -202,7 +230,7 @@ fn an_old_key_of_friends_stands_in_the_way_of_no_question_by_invite() {
         let frame = with_text(state, turn, vec![relay.clone()]);
         connect(depots, state, turn);
         let stale = receipt(&signer, &relay.entry.mailbox, frame, Outcome::Refused(Refusal::Stale));
-        depots.frame(state, turn, LINK, &stale).unwrap();
+        heard(depots, state, turn, &stale).unwrap();
         let row = outbox::row(turn, &DEVICE, ROOM_LANE).unwrap().unwrap();
         let via = outbox::Via { entry: relay.entry.clone(), key: Secret::from_bytes([6; 32]), usage: None, depots: vec![relay.clone()] };
         let asks = OutboxRow { what: What::Offer(RequestId([1; 16])), via: Some(via), ..row };
@@ -235,7 +263,7 @@ fn n7_a_relay_that_nothing_waits_for_is_not_dialled_again() {
         let frame = with_text(state, turn, vec![relay.clone()]);
         connect(depots, state, turn);
         assert_eq!(depots.waiting.len(), 0, "it is on its way");
-        depots.frame(state, turn, LINK, &receipt(&signer, &relay.entry.mailbox, frame, Outcome::Stored(NOW.after(DAY)))).unwrap();
+        heard(depots, state, turn, &receipt(&signer, &relay.entry.mailbox, frame, Outcome::Stored(NOW.after(DAY)))).unwrap();
         depots.link_down(turn, LINK);
         assert!(depots.waiting.is_empty() && depots.sessions.is_empty(), "while the friend is away");
         assert_eq!(depots.next_due(), None);

@@ -21,7 +21,7 @@ use symbolon_presence::id::{DeviceId, FrameId, MailboxId, Nonce, RequestId, Room
 use symbolon_presence::identity;
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::seal::NONCE;
-use symbolon_presence::time::Timestamp;
+use symbolon_presence::time::{SECOND, Timestamp};
 use symbolon_relay::put::{MailboxEntry, Put};
 
 /// How long a mailbox may keep what we put, in seconds: 30 days.
@@ -306,6 +306,14 @@ fn append(state: &mut State, turn: &mut Turn<'_>, to: &DeviceId, row: &OutboxRow
 /// Writes another envelope over a row, under the same number and sequence.
 pub(crate) fn replace(turn: &mut Turn<'_>, device: &DeviceId, number: u64, row: &OutboxRow) {
     turn.put(Table::Outbox, &outbox_key(device, number), row);
+}
+
+/// A relay has signed that it keeps a copy of a row. By the relay's clock: no copy is believed to last longer
+/// than it was asked for.
+pub(crate) fn keep_copy(turn: &mut Turn<'_>, device: &DeviceId, number: u64, row: OutboxRow, mailbox: MailboxId, until: Timestamp) {
+    let until = until.min(turn.stamp.after(u64::from(TTL) * SECOND));
+    let copy = Copy { mailbox, at: turn.stamp, until };
+    replace(turn, device, number, &OutboxRow { stored: Some(copy), ..row });
 }
 
 /// Takes a row out of the outbox.

@@ -1,7 +1,29 @@
 //! Our own mailboxes at relays: taking one, giving it up, and letting what is settled be deleted.
 
-use super::*;
+use super::sessions::*;
+use crate::clock::Signer;
+use crate::command::{CommandError, RelayState, RelayView};
+use crate::limits::{DEPOT_SESSIONS_MAX, DEPOTS_MAX};
 use crate::rows::DepotKey;
+use crate::rows::OwnDepot;
+use crate::seam::{CloseReason, LinkId, NetAction};
+use crate::state::{Sign, State};
+use crate::table::Table;
+use crate::turn::{Failed, Turn};
+use std::collections::BTreeMap;
+use symbolon_presence::id::{MailboxId, Nonce, QueueId};
+use symbolon_presence::kdf::Secret;
+use symbolon_presence::record::{DAYS_AHEAD, day_of};
+use symbolon_presence::sign::{SigningKey, VerifyingKey};
+use symbolon_presence::time::{HOUR, Timestamp};
+use symbolon_relay::frame::Frame;
+use symbolon_relay::limits::ACK_MAX;
+use symbolon_relay::link::{ClaimCode, RelayLink};
+use symbolon_relay::records::Away;
+use symbolon_relay::session::{Accepted, Ack, MailboxRecord, Session as Opening, Update, Verdict};
+
+/// That another relay stands in the place of a friend's is remembered as long.
+pub(super) const REPLACED_PAUSE: u64 = HOUR;
 
 impl Depots {
     /// Calls a relay of our own, now and whenever it is gone.

@@ -4,11 +4,11 @@
 //! folder that enters it uses no counter that was used before. What was left in a room whose
 //! friendship was renewed is read for a while. `docs/protocol/renewal.md`.
 
+use crate::delivery::tags::MISSING_OF_FORMER_MAX;
 use crate::limits::{FORMER_LIFE, FORMER_MAX};
 use crate::people;
 use crate::rows::Former;
 use crate::state::State;
-use crate::tags::MISSING_OF_FORMER_MAX;
 use crate::turn::Turn;
 use symbolon_presence::envelope::line_start;
 use symbolon_presence::id::{PeerId, RoomId};

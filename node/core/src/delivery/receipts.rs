@@ -1,0 +1,144 @@
+//! Receipts: what others sign of our envelopes, and what we sign of theirs.
+
+use super::links::*;
+use super::outbox::{self, What};
+use crate::limits::WINDOW;
+use crate::seam::{CloseReason, LinkId, NetAction};
+use crate::state::State;
+use crate::state::Why;
+use crate::turn::{Turn, TurnFailed};
+use crate::wire::RoomPayload;
+use symbolon_presence::codec;
+use symbolon_presence::id::{DeviceId, FrameId};
+use symbolon_relay::frame::Frame;
+use symbolon_relay::limits::RECEIPT_MAX;
+use symbolon_relay::put::{Outcome, Receipt, ReceiptBody, ReceiptItem, Refusal};
+
+/// Receipt lines waiting on one link; the other side has at most its window on the way.
+pub(super) const RECEIPTS_WAITING_MAX: usize = 4 * WINDOW;
+
+impl Delivery {
+    /// Takes a receipt: which envelopes it settles, if its signature is the device's.
+    pub fn receipt(&mut self, state: &mut State, turn: &mut Turn<'_>, link: LinkId, receipt: &Receipt) -> Option<Vec<Acknowledged>> {
+        let device = self.links.get(&link)?.device?;
+        let row = state.devices.get(&device)?;
+        let key = symbolon_presence::sign::VerifyingKey::parse(&row.entry.receipt).ok()?;
+        let body = receipt.verify(&key, &row.entry.mailbox).ok()?;
+        state.heard_time(&device, body.at);
+        let session = self.sessions.get_mut(&device)?;
+        let mut settled = Vec::new();
+        let (mut greeted, mut is_stale) = (false, false);
+        for item in body.items {
+            if item.outcome == Outcome::Refused(Refusal::Stale) {
+                // It stays on the way: put again under the new key, the same envelope is answered again.
+                is_stale |=
+                    session.inflight.contains_key(&item.frame) || session.hello.as_ref().is_some_and(|(frame, _)| *frame == item.frame);
+                continue;
+            }
+            if session.hello.as_ref().is_some_and(|(frame, _)| *frame == item.frame) {
+                session.hello = None;
+                greeted = true;
+            }
+            if let Some((number, size)) = session.inflight.remove(&item.frame) {
+                session.inflight_bytes = session.inflight_bytes.saturating_sub(size);
+                settled.push(Acknowledged { device, number, outcome: item.outcome, at: body.at });
+            }
+        }
+        if (greeted || !settled.is_empty())
+            && let Some(at) = session.receipt_due.take()
+        {
+            self.due.remove(&(at, device));
+            if !session.inflight.is_empty() {
+                let at = turn.now.after(self.patience(&device));
+                self.expect_receipt(&device, at);
+            }
+        }
+        if is_stale && let Some(peer) = state.friend_of(&device).map(|friend| friend.peer) {
+            state.seek(peer, Why::Stale);
+        }
+        // Only a receipt for what is on the way says anything: the device gives signed receipts
+        // to others, too, and they could show an old one.
+        if greeted || !settled.is_empty() {
+            state.note_heard(&device, turn.now);
+        }
+        Some(settled)
+    }
+
+    /// Notes what became of a deposit; told at the end of the turn. The sender of one that
+    /// came by way of a relay is told in its room, once it has proved who it is.
+    pub fn acknowledge(
+        &mut self,
+        state: &mut State,
+        turn: &mut Turn<'_>,
+        origin: Origin,
+        sender: Option<DeviceId>,
+        frame: FrameId,
+        outcome: Outcome,
+    ) {
+        let link = match origin {
+            Origin::Link(link) => link,
+            Origin::Depot(key, number) => {
+                state.fetched.push((key, number));
+                if let Some(device) = sender {
+                    state.owed.entry(device).or_default().push(ReceiptItem { frame, outcome });
+                }
+                return;
+            }
+        };
+        let Some(row) = self.links.get_mut(&link) else { return };
+        if row.receipts.len() >= RECEIPTS_WAITING_MAX {
+            self.close(state, turn, link, CloseReason::Flood);
+            return;
+        }
+        row.receipts.push(ReceiptItem { frame, outcome });
+        self.acknowledging.insert(link);
+    }
+
+    /// Tells a device what became of envelopes that it left at a relay: at once if it is here,
+    /// else by its own relay.
+    pub fn tell(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, items: Vec<ReceiptItem>) -> Result<(), TurnFailed> {
+        let link = self.sessions.get(device).and_then(|session| session.link);
+        let is_here = link.and_then(|link| self.links.get(&link)).is_some_and(|link| link.proved);
+        let has_depot = state.devices.get(device).is_some_and(|row| !row.depots.is_empty());
+        let has_depot = has_depot && outbox::has_room_for_list(state, turn, device)?;
+        if !is_here && !has_depot {
+            // Its sender puts it again when it is here, and is told then.
+            return Ok(());
+        }
+        let Some(envelope) = seal_whisper(state, turn, device, &RoomPayload::Receipts(items))? else { return Ok(()) };
+        if is_here {
+            self.whisper(state, turn, device, &envelope, What::Receipts.kind());
+        } else {
+            outbox::enqueue(state, turn, device, What::Receipts, None, envelope);
+        }
+        Ok(())
+    }
+
+    /// Signs one receipt for each link with deposits in this turn.
+    pub fn close_turn(&mut self, state: &State, turn: &mut Turn<'_>) {
+        for link in std::mem::take(&mut self.acknowledging) {
+            let items = self.links.get_mut(&link).map(|row| std::mem::take(&mut row.receipts)).unwrap_or_default();
+            for chunk in items.chunks(RECEIPT_MAX) {
+                let body = ReceiptBody { at: turn.now, items: chunk.to_vec() };
+                let receipt = Receipt::sign(&state.own.identity.signing, &state.own.admission.id(), &body);
+                turn.act(NetAction::Send(link, Frame::Receipt(receipt).encode()));
+                *self.sent.entry("receipt").or_default() += 1;
+            }
+        }
+    }
+}
+
+/// Seals a room message that stands outside the order of frames; none when there is no
+/// friend to hear it.
+pub(super) fn seal_whisper(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    device: &DeviceId,
+    payload: &RoomPayload,
+) -> Result<Option<Vec<u8>>, TurnFailed> {
+    let friend = state.friend_of(device).filter(|friend| state.may_seal(friend));
+    let Some(room) = friend.map(|friend| friend.room) else { return Ok(None) };
+    let sealed = turn.cipher.seal(room, &codec::encode(payload), &[]).map_err(|_| TurnFailed("the room cipher failed"))?;
+    let Some(key) = state.envelope_key_to(device) else { return Ok(None) };
+    Ok(outbox::seal_known(state, device, &key, room, &sealed, None, turn.rng))
+}
