@@ -1,25 +1,26 @@
-//! The publisher: publishes this node's records, for today and tomorrow, whenever what they say
-//! changes and before they end.
+//! The publisher: publishes this node's records, for today and tomorrow, each time that what they say
+//! changes and before they end. The protocol pages are `docs/protocol/presence.md` and `lookup.md`.
 //!
-//! A header tells no time. A former friend can compute where it lies on each day, and may run a server there: so an owner
-//! whose own server answers leaves headers to that one, and another brings them to the DHT when the readers have changed, once a day
-//! at a moment that has nothing to do with its comings and goings, and when nobody has them.
+//! A header tells no time. A former friend can compute where it lies on each day, and may run a server there: so an
+//! owner whose own server answers leaves headers to that one. Another brings them to the DHT when the readers have
+//! changed, once a day at a moment that has nothing to do with its comings and goings, and when nobody has them.
 
 use crate::command::DhtView;
-use crate::limits::{AWAY_DELAY, PUBLISH_DELAY, PUBLISH_INTERVAL, PUBLISH_PAUSE, READ_AGAIN, READ_BACK, READ_BACK_MAX, SERVERS_MAX};
+use crate::limits::{AWAY_DELAY, PUBLISH_DELAY, PUBLISH_INTERVAL, PUBLISH_PAUSE, SERVERS_MAX};
 use crate::seam::{Address, Look, NetAction};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::Turn;
 use headers::Headers;
+use read_back::ReadBack;
 use records::{make, prepare};
-use std::collections::BTreeSet;
 use symbolon_presence::id::LookupId;
 use symbolon_presence::record::{Slot, day_of};
 use symbolon_presence::time::Timestamp;
 use symbolon_presence::wrapping::Class;
 
 mod headers;
+mod read_back;
 mod records;
 
 /// When to publish. Nothing of it is stored.
@@ -34,13 +35,7 @@ pub(crate) struct Publisher {
     neighbours: usize,
     /// Lookup servers of ours that answer.
     lookup_servers: usize,
-    /// When to look whether our newest header can be read, and when it last was.
-    read_back_due: Option<Timestamp>,
-    /// The pause before the next such look; it doubles.
-    read_back_pause: u64,
-    /// Records that were looked for and not found yet: header and full body of today.
-    unread: BTreeSet<LookupId>,
-    read_back: Option<Timestamp>,
+    read_back: ReadBack,
     /// When our relays get the records of the days to come.
     away_due: Option<Timestamp>,
     headers: Headers,
@@ -67,7 +62,7 @@ impl Publisher {
 
     /// When something is due.
     pub fn next_due(&self) -> Option<Timestamp> {
-        [self.due, self.read_back_due, self.away_due, self.headers.due].into_iter().flatten().min()
+        [self.due, self.read_back.due, self.away_due, self.headers.due].into_iter().flatten().min()
     }
 
     /// These are all DHT servers now: they are remembered, and looked at for our own record.
@@ -104,9 +99,7 @@ impl Publisher {
 
     /// Looks soon whether our record can be read.
     fn schedule_read_back(&mut self, now: Timestamp) {
-        self.unread.clear();
-        self.read_back_pause = READ_BACK;
-        self.read_back_due = (self.servers + self.neighbours + self.lookup_servers > 0).then(|| now.after(READ_BACK));
+        self.read_back.schedule(now, self.servers + self.neighbours + self.lookup_servers > 0);
     }
 
     /// What somebody has found: our own record as we published it?
@@ -115,16 +108,14 @@ impl Publisher {
         if is_ours && self.headers.ids.contains(id) {
             self.headers.are_missing = false;
         }
-        if is_ours && self.unread.remove(id) && self.unread.is_empty() {
-            self.read_back = Some(now);
-            self.read_back_pause = READ_BACK;
-            self.read_back_due = Some(now.after(READ_AGAIN));
+        if is_ours {
+            self.read_back.found(now, id);
         }
     }
 
     /// All who were asked for a record have answered.
     pub fn resolved(&mut self, state: &State, turn: &mut Turn<'_>, id: &LookupId) {
-        if self.unread.contains(id) && self.headers.ids.contains(id) && self.has_no_server_of_its_own() {
+        if self.read_back.unread.contains(id) && self.headers.ids.contains(id) && self.has_no_server_of_its_own() {
             self.headers.are_missing = true;
             let records = self.publication(state, turn.now);
             turn.act(records);
@@ -150,7 +141,7 @@ impl Publisher {
 
     /// How it stands with the DHT.
     pub fn view(&self, lookups: (usize, usize)) -> DhtView {
-        DhtView { servers: self.servers, neighbours: self.neighbours, read_back: self.read_back, lookups }
+        DhtView { servers: self.servers, neighbours: self.neighbours, read_back: self.read_back.last, lookups }
     }
 
     /// Whether there are more readers, or more who left, than a header can tell apart.
@@ -166,13 +157,13 @@ impl Publisher {
         let body = Slot::of_body(&lookup, today, own.wrapping.secret(Class::Full));
         // What a server of our own brings is not looked for by us.
         let header = self.has_no_server_of_its_own().then(|| Slot::of_header(&lookup, today));
-        if !self.unread.is_empty() {
-            self.headers.are_missing = self.unread.iter().any(|id| self.headers.ids.contains(id));
+        if !self.read_back.unread.is_empty() {
+            self.headers.are_missing = self.read_back.unread.iter().any(|id| self.headers.ids.contains(id));
             let records = self.publication(state, turn.now);
             turn.act(records);
         }
-        self.unread = header.iter().chain([&body]).filter_map(|place| place.id(&lookup).ok()).collect();
-        for id in &self.unread {
+        self.read_back.unread = header.iter().chain([&body]).filter_map(|place| place.id(&lookup).ok()).collect();
+        for id in &self.read_back.unread {
             turn.act(NetAction::Resolve(*id, Look::Everywhere));
         }
     }
@@ -181,7 +172,7 @@ impl Publisher {
     pub fn tick(&mut self, state: &mut State, turn: &mut Turn<'_>) {
         if state.own.is_halted {
             // Another copy of this folder publishes.
-            (self.due, self.away_due, self.read_back_due) = (None, None, None);
+            (self.due, self.away_due, self.read_back.due) = (None, None, None);
             return;
         }
         self.headers.begin(state, turn.now);
@@ -200,8 +191,8 @@ impl Publisher {
         }
     }
 
-    /// The node stops: its records do not say where it was any more. Friends
-    /// go on calling where they know it, since two who both took leave must find each other again.
+    /// The node stops: its records do not say where it was any more. Friends go on calling where they know it, since
+    /// two who both took leave must find each other again.
     pub fn farewell(&mut self, state: &mut State, turn: &mut Turn<'_>) {
         if self.last.is_some() && state.own.presence.has_day(day_of(turn.now)) && self.servers + self.neighbours + self.lookup_servers > 0 {
             self.due = None;
@@ -229,15 +220,13 @@ impl Publisher {
     }
 
     fn tick_records(&mut self, state: &mut State, turn: &mut Turn<'_>) {
-        if self.read_back_due.is_some_and(|due| due <= turn.now) {
-            self.read_back_pause = self.read_back_pause.saturating_mul(2).min(READ_BACK_MAX);
-            self.read_back_due = Some(turn.now.after(self.read_back_pause));
+        if self.read_back.take_due(turn.now) {
             self.look_for_own(state, turn);
         }
         if self.due.is_none_or(|due| due > turn.now) {
             return;
         }
-        self.read_back = None;
+        self.read_back.last = None;
         self.schedule_read_back(turn.now);
         self.due = Some(turn.now.after(PUBLISH_INTERVAL));
         self.last = Some(turn.now);

@@ -10,15 +10,13 @@
 
 use super::lookup_servers;
 use crate::delivery::Delivery;
-use crate::limits::{
-    FRIENDS_MAX, SEEK_AGAIN_PAUSE, SEEK_BODY_DEADLINE, SEEK_PAUSE, SEEK_PAUSE_MAX, SEEK_PAUSE_STALE, SEEK_SERVERS_DEADLINE,
-    SEEKS_BEFORE_FRIENDS, SEEKS_MAX, SEEKS_WAITING_MAX,
-};
+use crate::limits::{SEEK_AGAIN_PAUSE, SEEK_BODY_DEADLINE, SEEK_PAUSE_STALE, SEEK_SERVERS_DEADLINE, SEEKS_MAX, SEEKS_WAITING_MAX};
 use crate::seam::{LinkId, Look, NetAction};
 use crate::state::{State, Why};
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed};
 use accept::accept;
+use pace::Pace;
 pub(crate) use seek::Source;
 use seek::{Asked, Next, Pass, Seek, days_about};
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,15 +31,8 @@ use symbolon_relay::frame::Frame;
 use symbolon_relay::records::Found;
 
 mod accept;
+mod pace;
 mod seek;
-
-/// Attempts for one friend.
-#[derive(Debug, Clone, Copy)]
-struct Attempts {
-    last: Timestamp,
-    /// In a row without anything new.
-    vain: u32,
-}
 
 /// All friends who are sought. Nothing of it is stored.
 #[derive(Debug, Default)]
@@ -50,13 +41,9 @@ pub(crate) struct Resolver {
     open: BTreeMap<PeerId, Seek>,
     /// Whom an id is looked up for.
     ids: BTreeMap<LookupId, PeerId>,
-    /// At most [`FRIENDS_MAX`]; when full, all are forgotten.
-    attempts: BTreeMap<PeerId, Attempts>,
+    pace: Pace,
     /// Those who wait for a place; at most [`SEEKS_WAITING_MAX`].
     next: BTreeMap<PeerId, Why>,
-    /// Whose nodes have said that our keys are replaced just after, or while, their records were looked
-    /// for: they are looked for once more. At most [`FRIENDS_MAX`].
-    later: BTreeMap<PeerId, Timestamp>,
     /// When all were last sought because a friend had come.
     sought_all: Option<Timestamp>,
 }
@@ -64,7 +51,7 @@ pub(crate) struct Resolver {
 impl Resolver {
     /// When something is due.
     pub fn next_due(&self) -> Option<Timestamp> {
-        self.open.values().map(|seek| seek.deadline).chain(self.later.values().copied()).min()
+        self.open.values().map(|seek| seek.deadline).chain(self.pace.next_due()).min()
     }
 
     /// A friend is to be sought, if that was not tried just now.
@@ -76,33 +63,20 @@ impl Resolver {
         if self.open.contains_key(&peer) {
             if why == Why::Stale {
                 // The record that is being read may be of before.
-                self.put_off(peer, turn.now.after(SEEK_PAUSE_STALE));
+                self.pace.put_off(peer, turn.now.after(SEEK_PAUSE_STALE));
             }
             return;
         }
-        let pause = |attempts: &Attempts| match why {
-            Why::Stale => SEEK_PAUSE_STALE,
-            Why::Missed => SEEK_PAUSE.saturating_mul(1 << attempts.vain.min(20)).min(SEEK_PAUSE_MAX),
-        };
-        if let Some(attempts) = self.attempts.get(&peer).filter(|attempts| turn.now.since(attempts.last) < pause(attempts)) {
-            if why == Why::Stale {
-                let at = attempts.last.after(SEEK_PAUSE_STALE);
-                self.put_off(peer, at);
-            }
+        if !self.pace.may(turn.now, peer, why) {
             return;
         }
-        self.later.remove(&peer);
         if self.open.len() >= SEEKS_MAX {
             if self.next.len() < SEEKS_WAITING_MAX {
                 self.next.insert(peer, why);
             }
             return;
         }
-        let vain = self.attempts.get(&peer).map_or(0, |attempts| attempts.vain);
-        if self.attempts.len() >= FRIENDS_MAX {
-            self.attempts.clear();
-        }
-        self.attempts.insert(peer, Attempts { last: turn.now, vain: vain.saturating_add(1) });
+        self.pace.began(turn.now, peer);
         let has_servers = lookup_servers::has_own(state) || !lookup_servers::of_friend(state, &peer).is_empty();
         self.begin(state, delivery, turn, peer, why, if has_servers { Pass::Servers } else { Pass::Dht });
     }
@@ -114,12 +88,6 @@ impl Resolver {
             return;
         }
         self.look_for_header(state, delivery, turn, peer, Next { why, pass, days: days_about(today), is_known: false });
-    }
-
-    fn put_off(&mut self, peer: PeerId, at: Timestamp) {
-        if self.later.len() < FRIENDS_MAX || self.later.contains_key(&peer) {
-            self.later.insert(peer, at);
-        }
     }
 
     /// Looks for the body by what the last header wrapped. Most who moved have the readers that they had: then their header,
@@ -157,7 +125,7 @@ impl Resolver {
 
     /// There is somewhere to look now: all who are not reached are sought at once.
     pub fn seek_missed(&mut self, state: &mut State, delivery: &Delivery) {
-        self.attempts.clear();
+        self.pace.begin_again();
         let missed = state.friends.values().filter(|friend| delivery.is_online(&friend.devices) == Some(false)).map(|friend| friend.peer);
         for peer in missed.collect::<Vec<_>>() {
             state.seek(peer, Why::Missed);
@@ -264,8 +232,7 @@ impl Resolver {
         seek.is_newer |= body.sequence > presence.sequence;
         // Said again, but nothing else than before: that is no reason to look more often.
         if body.sequence > presence.sequence && accept(state, turn, &peer, &body, &payload, wrapped) == Some(true) {
-            self.later.remove(&peer);
-            self.attempts.insert(peer, Attempts { last: turn.now, vain: 0 });
+            self.pace.found(turn.now, peer);
         }
         Ok(())
     }
@@ -319,7 +286,7 @@ impl Resolver {
 
     /// What was looked for is not to be had on that day.
     fn next_day(&mut self, state: &State, delivery: &mut Delivery, turn: &mut Turn<'_>, peer: PeerId) {
-        let is_lasting = self.attempts.get(&peer).is_some_and(|attempts| attempts.vain >= SEEKS_BEFORE_FRIENDS);
+        let is_lasting = self.pace.is_lasting(&peer);
         let Some(seek) = self.open.get_mut(&peer) else { return };
         let (why, pass, is_vain) = (seek.why, seek.pass, !seek.found);
         // What lies by the old secret is what is known: others may read now, by another one.
@@ -351,9 +318,8 @@ impl Resolver {
 
     /// Gives up on answers that do not come, and looks for whom that was put off.
     pub fn tick(&mut self, state: &State, delivery: &mut Delivery, turn: &mut Turn<'_>) {
-        let due: Vec<PeerId> = self.later.iter().filter(|(_, at)| **at <= turn.now).map(|(peer, _)| *peer).collect();
-        for peer in due {
-            self.later.remove(&peer);
+        for peer in self.pace.due(turn.now) {
+            self.pace.take(&peer);
             self.seek(state, delivery, turn, peer, Why::Stale);
         }
         let late: Vec<PeerId> = self.open.iter().filter(|(_, seek)| seek.deadline <= turn.now).map(|(peer, _)| *peer).collect();

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::fixture::in_turn;
+use crate::limits::READ_BACK;
 use crate::seam::Action;
 use symbolon_presence::time::HOUR;
 
@@ -70,7 +71,7 @@ fn headers_go_to_the_dht_when_readers_change_once_a_day_and_when_nobody_has_them
         publisher.servers(state, turn, vec![Address(vec![4, 192, 0, 2, 1])], 0);
         turn.now = turn.now.after(READ_BACK);
         publisher.tick(state, turn);
-        let header = publisher.unread.iter().find(|id| publisher.headers.ids.contains(*id)).copied().unwrap();
+        let header = publisher.read_back.unread.iter().find(|id| publisher.headers.ids.contains(*id)).copied().unwrap();
         publisher.resolved(state, turn, &header);
         assert_eq!(brought(turn), Some((6, 0)), "nobody had today's");
 
@@ -84,7 +85,7 @@ fn headers_go_to_the_dht_when_readers_change_once_a_day_and_when_nobody_has_them
 
         turn.now = publisher.headers.due.unwrap();
         publisher.due = None;
-        publisher.read_back_due = None;
+        publisher.read_back.due = None;
         publisher.tick(state, turn);
         assert_eq!(brought(turn), Some((6, 0)), "the moment of the day");
 
@@ -95,6 +96,6 @@ fn headers_go_to_the_dht_when_readers_change_once_a_day_and_when_nobody_has_them
         assert_eq!(brought(turn), Some((4, 2)), "a server of our own brings it");
         turn.now = turn.now.after(READ_BACK);
         publisher.tick(state, turn);
-        assert!(publisher.unread.iter().all(|id| !publisher.headers.ids.contains(id)), "and we do not look for it");
+        assert!(publisher.read_back.unread.iter().all(|id| !publisher.headers.ids.contains(id)), "and we do not look for it");
     });
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::fixture::{NOW, friend, in_turn, peer};
+use crate::limits::FRIENDS_MAX;
 use crate::rows::{Friend, FriendPresence};
 use crate::seam::Action;
 use symbolon_presence::generation::Generation;
@@ -28,7 +29,7 @@ fn friends_looked_for_at_once_are_bounded_and_the_others_get_their_turn() {
             sought.extend(resolver.open.keys().copied());
             turn.now = resolver.next_due().unwrap_or(turn.now);
             resolver.tick(state, &mut delivery, turn);
-            assert!(resolver.open.len() <= SEEKS_MAX && resolver.ids.len() <= SEEKS_MAX && resolver.attempts.len() <= FRIENDS_MAX);
+            assert!(resolver.open.len() <= SEEKS_MAX && resolver.ids.len() <= SEEKS_MAX && resolver.pace.counts().0 <= FRIENDS_MAX);
         }
         assert_eq!(sought.len(), FRIENDS_MAX);
     });
@@ -70,11 +71,11 @@ fn n6_a_stale_key_that_is_told_within_a_second_of_a_look_up_is_looked_up_a_secon
         turn.now = NOW.after(1_500 + SEEK_PAUSE_STALE);
         resolver.tick(state, &mut delivery, turn);
         assert_eq!(asked(turn), before + 1);
-        assert!(resolver.later.is_empty());
+        assert!(resolver.pace.counts().1 == 0);
         // Who is missed is looked for at the old pace.
         late(&mut resolver, state, &mut delivery, turn);
         resolver.seek(state, &mut delivery, turn, peer(1), Why::Missed);
-        assert!(resolver.later.is_empty() && resolver.open.is_empty());
+        assert!(resolver.pace.counts().1 == 0 && resolver.open.is_empty());
     });
 }
 
