@@ -404,7 +404,7 @@ impl Core {
             lookup_servers.follow(state, turn);
         }
         publisher.tick(state, turn);
-        if std::mem::take(&mut state.is_outgrown)
+        if std::mem::take(&mut state.needs_generation)
             && let Some(given) = presence::renew(state, turn)
         {
             for peer in given {
@@ -412,7 +412,7 @@ impl Core {
             }
             publisher.changed(now, true);
         }
-        if std::mem::take(&mut state.leaves_records) {
+        if publisher.take_leaves_ahead() {
             depots.leave_records(state, turn);
         }
         if std::mem::take(&mut state.has_new_friend) {
@@ -450,7 +450,7 @@ impl Core {
     /// Ends a turn: answers searches, signs receipts and writes rows that change with every input. Called once
     /// before the shell commits.
     pub fn close_turn(&mut self, now: Timestamp, world: &mut World<'_>) -> Result<(), TurnFailed> {
-        let Self { state, delivery, depots, resolver, rekey, search, standings, rng, out, .. } = self;
+        let Self { state, delivery, depots, publisher, resolver, rekey, search, standings, rng, out, .. } = self;
         state.clock.turn(now);
         let mut turn = state.turn(rng, &mut *world.cipher, world.shelf, out);
         search.close_turn(state, &mut turn)?;
@@ -470,7 +470,7 @@ impl Core {
         delivery.close_turn(state, &mut turn);
         rekey.close_turn(&mut turn, delivery);
         // Behind the receipts, which prove to a friend who we are.
-        presence::leave_with_friends(state, delivery, &mut turn, &reached);
+        presence::leave_with_friends(state, delivery, &mut turn, &reached, publisher.take_leaves_with_friends());
         resolver.reached(state, delivery, &mut turn, &reached);
         state.flush(&mut turn);
         Ok(())

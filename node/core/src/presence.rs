@@ -23,7 +23,7 @@ mod resolver;
 pub(crate) use finder::Finder;
 pub(crate) use lan::Lan;
 pub(crate) use lookup_servers::LookupServers;
-pub(crate) use publisher::{Publisher, remember, set_findable};
+pub(crate) use publisher::{Publisher, remember_servers, set_findable};
 pub(crate) use readers::{begin_above, end, grant, hide, renew, revoke};
 pub(crate) use record_server::{RecordServer, leave_with_friends};
 pub(crate) use resolver::{Resolver, Source};

@@ -58,7 +58,7 @@ pub(crate) fn add(
         })?;
         let peer = contact.signer.peer;
         if !contact.servers.is_empty() {
-            crate::presence::remember(state, turn, contact.servers.clone());
+            crate::presence::remember_servers(state, turn, contact.servers.clone());
             turn.act(crate::seam::NetAction::Bootstrap(contact.servers.clone()));
         }
         check_target(state, &peer, &contact.chain)?;

@@ -228,13 +228,9 @@ pub(crate) struct State {
     /// Copies at relays are to be looked at again: some of them do not count any more.
     pub recounts: bool,
     /// Our tree or header is full: it takes a new generation.
-    pub is_outgrown: bool,
-    /// Our relays are to get the records of the days to come.
-    pub leaves_records: bool,
+    pub needs_generation: bool,
     /// What time it is.
     pub clock: Clock,
-    /// Friends are to get our records.
-    pub leaves_with_friends: bool,
     /// Somebody was taken out since this was last looked at.
     pub has_revoked: bool,
     /// Our relays take other grants than they know of.
@@ -393,10 +389,8 @@ impl State {
             republish: false,
             has_other_depots: false,
             recounts: false,
-            is_outgrown: false,
-            leaves_records: false,
+            needs_generation: false,
             clock,
-            leaves_with_friends: false,
             has_revoked: false,
             has_ended_grants: false,
             has_new_secrets: false,

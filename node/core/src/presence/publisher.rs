@@ -41,6 +41,10 @@ pub(crate) struct Publisher {
     headers: Headers,
     /// When friends last got records of ours to keep, and where those said that we are.
     left: Option<(Timestamp, Vec<Address>)>,
+    /// Our relays are to get the records of the days to come, until that is taken.
+    leaves_ahead: bool,
+    /// Friends are to get our records, until that is taken.
+    leaves_with_friends: bool,
 }
 
 impl Publisher {
@@ -74,7 +78,7 @@ impl Publisher {
         if are_first {
             self.schedule_read_back(turn.now);
         }
-        remember(state, turn, servers);
+        remember_servers(state, turn, servers);
         are_first
     }
 
@@ -139,6 +143,16 @@ impl Publisher {
         NetAction::Publish { everywhere, servers }
     }
 
+    /// Whether our relays are to get the records of the days to come, since this was last asked.
+    pub fn take_leaves_ahead(&mut self) -> bool {
+        std::mem::take(&mut self.leaves_ahead)
+    }
+
+    /// Whether friends are to get our records, since this was last asked.
+    pub fn take_leaves_with_friends(&mut self) -> bool {
+        std::mem::take(&mut self.leaves_with_friends)
+    }
+
     /// How it stands with the DHT.
     pub fn view(&self, lookups: (usize, usize)) -> DhtView {
         DhtView { servers: self.servers, neighbours: self.neighbours, read_back: self.read_back.last, lookups }
@@ -183,7 +197,7 @@ impl Publisher {
         }
         if self.away_due.is_some_and(|due| due <= turn.now) {
             self.away_due = None;
-            state.leaves_records = true;
+            self.leaves_ahead = true;
             // Without a header for who may read now, what lies there is taken back.
             if state.own.presence.has_day(day_of(turn.now)) && prepare(state, turn).is_none() {
                 state.own.away.clear();
@@ -197,7 +211,7 @@ impl Publisher {
         if self.last.is_some() && state.own.presence.has_day(day_of(turn.now)) && self.servers + self.neighbours + self.lookup_servers > 0 {
             self.due = None;
             self.publish(state, turn, Class::Limited);
-            state.leaves_with_friends = true;
+            self.leaves_with_friends = true;
         }
     }
 
@@ -211,11 +225,11 @@ impl Publisher {
 
     /// Friends get what was published when it says another place, and before what they have ends.
     /// Not when somebody was taken out: that is no message to anybody.
-    fn leave_with_friends(&mut self, state: &mut State, now: Timestamp) {
+    fn leave_with_friends(&mut self, state: &State, now: Timestamp) {
         let is_new = self.left.as_ref().is_none_or(|(at, places)| *places != state.own.places || now.since(*at) >= PUBLISH_INTERVAL);
         if is_new {
             self.left = Some((now, state.own.places.clone()));
-            state.leaves_with_friends = true;
+            self.leaves_with_friends = true;
         }
     }
 
@@ -235,11 +249,11 @@ impl Publisher {
             // published for it. If others say that it is right, the keys of this day were erased by
             // one that was wrong.
             self.due = Some(turn.now.after(PUBLISH_PAUSE));
-            state.is_outgrown |= state.clock.is_confirmed();
+            state.needs_generation |= state.clock.is_confirmed();
             return;
         }
         self.is_header_full = self.publish(state, turn, Class::Full).is_none();
-        state.is_outgrown |= self.is_header_full;
+        state.needs_generation |= self.is_header_full;
         if !self.is_header_full {
             self.leave_with_friends(state, turn.now);
         }
@@ -248,7 +262,7 @@ impl Publisher {
 }
 
 /// Remembers DHT servers, the newest first.
-pub(crate) fn remember(state: &mut State, turn: &mut Turn<'_>, mut servers: Vec<Address>) {
+pub(crate) fn remember_servers(state: &mut State, turn: &mut Turn<'_>, mut servers: Vec<Address>) {
     servers.retain(Address::is_bounded);
     let older = state.own.servers.iter().filter(|known| !servers.contains(known)).cloned().collect::<Vec<_>>();
     servers.extend(older);

@@ -32,7 +32,7 @@ pub(crate) fn grant(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, to: &
     let presence = &mut own.presence;
     // The bundle around this gives the friendship secret away, also when there is no block left.
     let Some(block) = presence.issue(turn.rng, peer, serial) else {
-        state.is_outgrown = true;
+        state.needs_generation = true;
         turn.put(Table::Meta, b"presence", &*presence);
         return None;
     };

@@ -124,8 +124,7 @@ impl RecordServer {
 
 /// Leaves our records with friends: with all who are here when they are new, else with those
 /// who have just come.
-pub(crate) fn leave_with_friends(state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>, reached: &BTreeSet<DeviceId>) {
-    let are_new = std::mem::take(&mut state.leaves_with_friends);
+pub(crate) fn leave_with_friends(state: &State, delivery: &mut Delivery, turn: &mut Turn<'_>, reached: &BTreeSet<DeviceId>, are_new: bool) {
     if (reached.is_empty() && !are_new) || state.own.records.is_empty() {
         return;
     }

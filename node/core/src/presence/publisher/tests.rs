@@ -11,13 +11,13 @@ fn servers_that_are_remembered_are_bounded_and_the_newest_stay() {
     in_turn(|state, turn| {
         let address = |number: u8| Address(vec![4, 192, 0, 2, number]);
         for number in 0..100 {
-            remember(state, turn, vec![address(number)]);
+            remember_servers(state, turn, vec![address(number)]);
         }
         let newest: Vec<Address> = (0..SERVERS_MAX as u8).map(|number| address(99 - number)).collect();
         assert_eq!(state.own.servers, newest);
-        remember(state, turn, (100..=255).map(address).collect());
+        remember_servers(state, turn, (100..=255).map(address).collect());
         assert_eq!(state.own.servers.len(), SERVERS_MAX);
-        remember(state, turn, vec![Address(vec![4; Address::MAX_LEN + 1])]);
+        remember_servers(state, turn, vec![Address(vec![4; Address::MAX_LEN + 1])]);
         assert!(state.own.servers.iter().all(Address::is_bounded));
     });
 }
@@ -29,7 +29,7 @@ fn records_are_published_for_two_days_and_left_ahead_only_where_there_is_a_relay
         publisher.changed(turn.now, true);
         publisher.tick(state, turn);
         assert_eq!(state.own.records.len(), 6, "header and two bodies for two days");
-        assert!(state.own.away.is_empty() && state.leaves_records);
+        assert!(state.own.away.is_empty() && publisher.take_leaves_ahead());
     });
 }
 
