@@ -14,7 +14,7 @@ use crate::mirror::Mirror;
 use crate::moved;
 use crate::names;
 use crate::people;
-use crate::presence::{self, Finder, Lan, LookupServers, Publisher, lookup_servers};
+use crate::presence::{self, Presence, lookup_servers};
 use crate::request;
 use crate::standing::Standings;
 use crate::state::State;
@@ -29,10 +29,7 @@ use symbolon_presence::words::fingerprint_words;
 pub(crate) struct Machines<'a> {
     pub delivery: &'a mut Delivery,
     pub depots: &'a mut Depots,
-    pub lan: &'a Lan,
-    pub publisher: &'a Publisher,
-    pub lookup_servers: &'a LookupServers,
-    pub finder: &'a mut Finder,
+    pub presence: &'a mut Presence,
     pub intake: &'a Intake,
     pub standings: &'a mut Standings,
 }
@@ -55,7 +52,7 @@ pub(crate) fn run(state: &mut State, machines: &mut Machines<'_>, turn: &mut Tur
         Command::Add { target, note } => {
             let online: std::collections::BTreeSet<PeerId> = delivery.online(state);
             let id = request::add(state, turn, &target, note, |peer| online.contains(peer))?;
-            machines.finder.begin_again(state, turn.now);
+            machines.presence.finder.begin_again(state, turn.now);
             request_reply(state, &id)
         }
         Command::Requests => {
@@ -167,14 +164,14 @@ pub(crate) fn run(state: &mut State, machines: &mut Machines<'_>, turn: &mut Tur
         }
         Command::LookupAdd(address) => {
             lookup_servers::add(state, turn, address.clone())?;
-            Ok(Reply::Lookup(machines.lookup_servers.view(&address)))
+            Ok(Reply::Lookup(machines.presence.lookup_servers.view(&address)))
         }
         Command::LookupRemove(address) => {
-            let view = machines.lookup_servers.view(&address);
+            let view = machines.presence.lookup_servers.view(&address);
             lookup_servers::remove(state, turn, &address)?;
             Ok(Reply::Lookup(view))
         }
-        Command::Lookups => Ok(Reply::Lookups(machines.lookup_servers.views(state))),
+        Command::Lookups => Ok(Reply::Lookups(machines.presence.lookup_servers.views(state))),
         Command::DeviceConfirm => Ok(Reply::Confirmed(machines.standings.confirm(state, turn))),
         Command::DeviceResend(who) => {
             let peer = people::resolve(state, &who)?;
@@ -237,12 +234,12 @@ fn block(state: &mut State, delivery: &Delivery, turn: &mut Turn<'_>, who: &Who,
 }
 
 fn status(state: &State, machines: &Machines<'_>, now: Timestamp) -> StatusView {
-    let Machines { delivery, depots, lan, publisher, lookup_servers, intake, standings, .. } = machines;
+    let Machines { delivery, depots, presence, intake, standings, .. } = machines;
     let mut problems = standings.problems(state, now);
     if state.own.places.is_empty() {
         problems.push("No address of this node is known: friends cannot reach it. Check the network, then start it again.".to_owned());
     }
-    if publisher.is_header_full() {
+    if presence.publisher.is_header_full() {
         problems.push("Too many friends came and went for one record: friends do not find this node by look-up any more.".to_owned());
     }
     problems.extend(state.clock.problem());
@@ -271,8 +268,8 @@ fn status(state: &State, machines: &Machines<'_>, now: Timestamp) -> StatusView 
     StatusView {
         peers: delivery.online(state).len(),
         queue: state.devices.values().map(crate::rows::Device::waiting).sum(),
-        lan: lan.view(now),
-        dht: publisher.view((lookup_servers.answering(), lookup_servers.all())),
+        lan: presence.lan.view(now),
+        dht: presence.dht_view(),
         relays,
         problems,
         sent_frames: delivery.sent().into_iter().chain(depots.sent()).collect(),

@@ -80,7 +80,7 @@ use delivery::relays::{Arrived, Depots};
 use delivery::{Delivery, Up};
 use dispatch::Machines;
 use intake::Intake;
-use presence::{Finder, Lan, LookupServers, Publisher, RecordServer, Resolver, Source};
+use presence::Presence;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use seam::{Action, Event, Input, NetAction};
@@ -122,12 +122,7 @@ pub struct Core {
     state: State,
     delivery: Delivery,
     depots: Depots,
-    lan: Lan,
-    publisher: Publisher,
-    record_server: RecordServer,
-    resolver: Resolver,
-    lookup_servers: LookupServers,
-    finder: Finder,
+    presence: Presence,
     outage: Outage,
     rekey: Rekey,
     intake: Intake,
@@ -159,12 +154,7 @@ impl Core {
             state,
             delivery,
             depots: Depots::default(),
-            lan: Lan::new(config.lan_dht),
-            publisher: Publisher::default(),
-            resolver: Resolver::default(),
-            record_server: RecordServer::default(),
-            lookup_servers: LookupServers::default(),
-            finder: Finder::default(),
+            presence: Presence::new(config.lan_dht),
             outage: Outage::default(),
             rekey: Rekey::default(),
             intake,
@@ -194,24 +184,7 @@ impl Core {
     /// Handles one input. It fails only when the store failed beneath; then the turn is
     /// taken back and this core is dropped.
     pub fn handle(&mut self, now: Timestamp, input: Input, world: &mut World<'_>) -> Result<(), TurnFailed> {
-        let Self {
-            state,
-            delivery,
-            depots,
-            lan,
-            publisher,
-            resolver,
-            record_server,
-            lookup_servers,
-            finder,
-            outage,
-            rekey,
-            intake,
-            standings,
-            rng,
-            out,
-            ..
-        } = self;
+        let Self { state, delivery, depots, presence, outage, rekey, intake, standings, rng, out, .. } = self;
         state.clock.turn(now);
         let mut turn = state.turn(rng, &mut *world.cipher, world.shelf, out);
         let turn = &mut turn;
@@ -223,9 +196,7 @@ impl Core {
             conversation::begin_releasing(state);
             delivery.start(state, now, turn.rng);
             depots.start(state, turn);
-            publisher.start(now);
-            lookup_servers.follow(state, turn);
-            finder.begin_again(state, now);
+            presence.start(state, turn);
             request::offer::redate(state, turn)?;
             if !state.own.servers.is_empty() {
                 turn.act(NetAction::Bootstrap(state.own.servers.clone()));
@@ -236,12 +207,7 @@ impl Core {
                 self.search.ask(state, turn, id, Wish { text, before, limit })?;
             }
             Input::Command(id, command) => {
-                let result = match dispatch::run(
-                    state,
-                    &mut Machines { delivery, depots, lan, publisher, lookup_servers, finder, intake, standings },
-                    turn,
-                    command,
-                ) {
+                let result = match dispatch::run(state, &mut Machines { delivery, depots, presence, intake, standings }, turn, command) {
                     Ok(reply) => Ok(reply),
                     Err(Failed::Command(error)) => Err(error),
                     Err(Failed::Turn(failed)) => return Err(failed),
@@ -274,55 +240,36 @@ impl Core {
                 }
                 None => {}
             },
-            Input::Frame(link, bytes) => intake.frame(state, delivery, record_server, turn, link, &bytes)?,
-            Input::LanUp { transport, visible, networks } => lan.up(state, turn, transport, visible, networks),
-            Input::LanMoved(networks) => lan.moved(state, turn, networks),
+            Input::Frame(link, bytes) => intake.frame(state, delivery, &mut presence.record_server, turn, link, &bytes)?,
+            Input::LanUp { transport, visible, networks } => presence.lan.up(state, turn, transport, visible, networks),
+            Input::LanMoved(networks) => presence.lan.moved(state, turn, networks),
             Input::Sighted(sighting) => {
-                if let Some(friend) = lan.sighted(state, now, sighting) {
+                if let Some(friend) = presence.lan.sighted(state, now, sighting) {
                     for device in people::devices_of(state, &friend) {
                         delivery.sighted(state, turn, &device)?;
                     }
                 }
             }
-            Input::Unsighted(instance) => lan.unsighted(state, &instance),
+            Input::Unsighted(instance) => presence.lan.unsighted(state, &instance),
             Input::Found(id, bytes) => {
-                publisher.found(state, now, &id, &bytes);
-                if let Some((request, contact)) = finder.found(state, turn.now, &id, &bytes) {
+                if let Some((request, contact)) = presence.found(state, delivery, turn, id, &bytes)? {
                     match request::found(state, turn, &request, contact) {
-                        Ok(()) => finder.finish(&id),
+                        Ok(()) => presence.finder.finish(&id),
                         // It waits on; the row says what it is.
                         Err(Failed::Command(_)) => {}
                         Err(Failed::Turn(failed)) => return Err(failed),
                     }
                 }
-                resolver.found(state, delivery, turn, id, &bytes)?;
             }
-            Input::Servers(servers, neighbours) => {
-                if publisher.servers(state, turn, servers, neighbours) {
-                    resolver.seek_missed(state, delivery);
-                    finder.begin_again(state, now);
-                }
-            }
-            Input::Lookups(standing) => {
-                lookup_servers.stand(standing);
-                if publisher.lookup_servers(now, lookup_servers.answering()) {
-                    resolver.seek_missed(state, delivery);
-                    finder.begin_again(state, now);
-                }
-            }
-            Input::Resolved(id) => {
-                publisher.resolved(state, turn, &id);
-                resolver.answered(state, delivery, turn, id, Source::Servers);
-            }
-            Input::Stopping => publisher.farewell(state, turn),
+            Input::Servers(servers, neighbours) => presence.dht_servers(state, delivery, turn, servers, neighbours),
+            Input::Lookups(standing) => presence.lookup_servers(state, delivery, now, standing),
+            Input::Resolved(id) => presence.resolved(state, delivery, turn, id),
+            Input::Stopping => presence.publisher.farewell(state, turn),
             Input::Tick => {
-                lan.renew(state, turn);
-                publisher.tick(state, turn);
-                resolver.tick(state, delivery, turn);
-                finder.tick(state, turn);
+                presence.tick(state, delivery, turn);
                 outage.tick(state, delivery, depots, turn)?;
                 delivery.tick(state, turn)?;
-                if let Some((device, places)) = lan.ask(state, delivery, turn) {
+                if let Some((device, places)) = presence.lan.ask(state, delivery, turn) {
                     delivery.ask(state, turn, &device, places);
                 }
                 depots.tick(state, turn)?;
@@ -349,15 +296,13 @@ impl Core {
         if outage.watch(state, delivery, depots, turn) || is_back {
             delivery.rouse(state, turn);
             depots.rouse(turn);
-            resolver.seek_missed(state, delivery);
-            finder.begin_again(state, now);
-            publisher.changed(now, false);
+            presence.look_again(state, delivery, now);
+            presence.publisher.changed(now, false);
             if !state.own.servers.is_empty() {
                 turn.act(NetAction::Bootstrap(state.own.servers.clone()));
             }
         }
-        lan.choose_neighbours(turn, publisher.knows_servers());
-        lan.watch(state, turn.now, publisher.has_servers() || depots.reaches_any());
+        presence.watch(state, turn, depots.reaches_any());
         if !state.told.is_empty() {
             intake::told(state, delivery, turn)?;
         }
@@ -365,7 +310,7 @@ impl Core {
         if was_halted && !state.own.is_halted {
             delivery.start(state, now, turn.rng);
             depots.start(state, turn);
-            publisher.start(now);
+            presence.publisher.start(now);
             conversation::begin_releasing(state);
         }
         standings.follow(state, turn)?;
@@ -377,13 +322,11 @@ impl Core {
         for peer in std::mem::take(&mut state.releasing) {
             conversation::release_held(state, turn, &peer)?;
         }
-        resolver.accept_found(state, delivery, turn)?;
-        resolver.seek_wanted(state, delivery, turn);
+        presence.seek(state, delivery, turn)?;
         let has_revoked = std::mem::take(&mut state.has_revoked);
         if has_revoked {
             // The LAN and our relays go by the new secret from now on.
-            lan.renew(state, turn);
-            record_server.revoked(state);
+            presence.revoked(state, turn);
             rekey.begin(turn);
         }
         if std::mem::take(&mut state.has_ended_grants) || has_revoked {
@@ -399,24 +342,17 @@ impl Core {
             depots.recount(state, turn)?;
         }
         if std::mem::take(&mut state.republish) {
-            publisher.changed(now, has_revoked);
+            presence.changed(state, turn, has_revoked);
             delivery.greet_anew();
-            lookup_servers.follow(state, turn);
         }
-        publisher.tick(state, turn);
-        if std::mem::take(&mut state.needs_generation)
-            && let Some(given) = presence::renew(state, turn)
-        {
-            for peer in given {
-                friend::give_again(state, turn, &peer)?;
-            }
-            publisher.changed(now, true);
+        for peer in presence.publish(state, turn) {
+            friend::give_again(state, turn, &peer)?;
         }
-        if publisher.take_leaves_ahead() {
+        if presence.publisher.take_leaves_ahead() {
             depots.leave_records(state, turn);
         }
         if std::mem::take(&mut state.has_new_friend) {
-            lan.look_again(state);
+            presence.lan.look_again(state);
             delivery.shorten_all(state, turn);
         }
         for device in std::mem::take(&mut state.befriended) {
@@ -450,7 +386,7 @@ impl Core {
     /// Ends a turn: answers searches, signs receipts and writes rows that change with every input. Called once
     /// before the shell commits.
     pub fn close_turn(&mut self, now: Timestamp, world: &mut World<'_>) -> Result<(), TurnFailed> {
-        let Self { state, delivery, depots, publisher, resolver, rekey, search, standings, rng, out, .. } = self;
+        let Self { state, delivery, depots, presence, rekey, search, standings, rng, out, .. } = self;
         state.clock.turn(now);
         let mut turn = state.turn(rng, &mut *world.cipher, world.shelf, out);
         search.close_turn(state, &mut turn)?;
@@ -470,8 +406,7 @@ impl Core {
         delivery.close_turn(state, &mut turn);
         rekey.close_turn(&mut turn, delivery);
         // Behind the receipts, which prove to a friend who we are.
-        presence::leave_with_friends(state, delivery, &mut turn, &reached, publisher.take_leaves_with_friends());
-        resolver.reached(state, delivery, &mut turn, &reached);
+        presence.close_turn(state, delivery, &mut turn, &reached);
         state.flush(&mut turn);
         Ok(())
     }
@@ -498,12 +433,8 @@ impl Core {
         let expiry = self.next_expiry.map(|at| (self.state.clock.wall_at(at), "a message is to be given up"));
         let depots = self.depots.next_due().map(|at| (at, "a relay is due"));
         let outage = self.outage.next_due().map(|at| (at, "nobody is reached"));
-        let lan = self.lan.next_due().map(|at| (at, "the LAN is shown something else"));
-        let presence = [self.publisher.next_due(), self.resolver.next_due(), self.finder.next_due()]
-            .into_iter()
-            .flatten()
-            .min()
-            .map(|at| (at, "records are due"));
+        let lan = self.presence.lan.next_due().map(|at| (at, "the LAN is shown something else"));
+        let presence = self.presence.next_due().map(|at| (at, "records are due"));
         let rekey = self.rekey.next_due().map(|at| (at, "the transport key is to change"));
         let copies = self.standings.next_due(&self.state).map(|at| (at, "one of two copies of this folder is to go on"));
         let held = conversation::can_release(&self.state).then_some((Timestamp(0), "held texts are to be sealed"));
