@@ -249,14 +249,14 @@ impl Lan {
         }
         let moved = self.seen.get(&instance).is_none_or(|known| known.sighting.places != sighting.places || known.friend != friend);
         self.seen.insert(instance, Seen { sighting, friend, at: now, asked: BTreeSet::new() });
-        self.tell(state, friend?);
+        self.note_places(state, friend?);
         friend.filter(|_| moved)
     }
 
     /// A node is gone.
     pub fn unsighted(&mut self, state: &mut State, instance: &Instance) {
         if let Some(friend) = self.seen.remove(instance).and_then(|seen| seen.friend) {
-            self.tell(state, friend);
+            self.note_places(state, friend);
         }
     }
 
@@ -268,7 +268,7 @@ impl Lan {
             found.extend(seen.friend);
         }
         for friend in found {
-            self.tell(state, friend);
+            self.note_places(state, friend);
         }
     }
 
@@ -315,7 +315,7 @@ impl Lan {
     }
 
     /// Where a friend is on the LAN, for who dials.
-    fn tell(&self, state: &mut State, friend: PeerId) {
+    fn note_places(&self, state: &mut State, friend: PeerId) {
         let seen = self.seen.values().filter(|seen| seen.friend == Some(friend));
         let places: Vec<Address> = seen.flat_map(|seen| seen.sighting.places.iter().cloned()).take(ADDRESSES_MAX).collect();
         if places.is_empty() {
