@@ -15,6 +15,8 @@
 //! many may come, and who gives way to whom, is the [`door`]'s to say.
 
 mod address;
+mod answers;
+mod connections;
 mod dht;
 mod dial;
 mod discreet;

@@ -10,9 +10,7 @@ use crate::net::links::{Place, Shared};
 use crate::net::place;
 use crate::net::pulse::Opened;
 use crate::net::request::Request;
-use libp2p::swarm::ConnectionId;
-use libp2p::{PeerId as TransportId, Stream};
-use std::collections::{HashSet, VecDeque};
+use libp2p::Stream;
 use std::pin::pin;
 use std::sync::Arc;
 use symbolon_core::seam::DialId;
@@ -77,43 +75,4 @@ async fn race(shared: &Shared, targets: Vec<Target>, by_relay: bool) -> Option<O
     let (answer, opened) = oneshot::channel();
     shared.requests.send(Request::Race { targets, by_relay, answer }).await.ok()?;
     opened.await.ok()
-}
-
-/// The connections of one dial. A dial has at most eight.
-#[derive(Debug)]
-pub(super) struct Race {
-    /// Where the winner goes; closed when nobody waits any longer.
-    pub(super) answer: oneshot::Sender<Opened>,
-    /// Not connected yet.
-    pub(super) dialling: HashSet<ConnectionId>,
-    /// The connection on which the stream is being opened. One at a time, so that the other
-    /// side does not see links that are dropped at once.
-    pub(super) opening: Option<ConnectionId>,
-    /// Connected, in case the first one refuses the stream.
-    pub(super) waiting: VecDeque<(TransportId, ConnectionId)>,
-}
-
-impl Race {
-    pub(super) fn new(answer: oneshot::Sender<Opened>) -> Self {
-        Self { answer, dialling: HashSet::new(), opening: None, waiting: VecDeque::new() }
-    }
-
-    /// Whether no connection is left that could still win.
-    pub(super) fn is_lost(&self) -> bool {
-        self.dialling.is_empty() && self.opening.is_none() && self.waiting.is_empty()
-    }
-
-    /// The connections that stand; they are to be closed when the race is over.
-    pub(super) fn standing(&self) -> impl Iterator<Item = ConnectionId> {
-        self.opening.into_iter().chain(self.waiting.iter().map(|(_, connection)| *connection))
-    }
-
-    /// Takes a connection out, wherever it is.
-    pub(super) fn remove(&mut self, connection: ConnectionId) {
-        self.dialling.remove(&connection);
-        self.waiting.retain(|(_, other)| *other != connection);
-        if self.opening == Some(connection) {
-            self.opening = None;
-        }
-    }
 }

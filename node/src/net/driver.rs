@@ -1,104 +1,70 @@
-//! The task that owns the swarm: listeners, races of dials, and the life of connections.
+//! The task that owns the swarm: it selects what comes next, and routes it.
 //!
 //! It never waits for the core: what must wait (a full input queue) waits in a task of its
-//! own. Streams go from here to the tasks that serve links; bytes never pass through.
+//! own. Streams go from here to the tasks that serve links; bytes never pass through. What is
+//! known of connections, races, records and servers is in machines of their own, which are
+//! handed the swarm, or a part of it, for one call.
 
-use crate::net::dht::{self, Dht};
-use crate::net::dial::Race;
+mod listeners;
+mod races;
+pub(super) mod rekey;
+mod reservations;
+
+use crate::net::answers::Answers;
+use crate::net::connections::Connections;
+use crate::net::dht::behaviour::kept_for_others;
+use crate::net::dht::{Calls, Dht};
 use crate::net::endpoint::Endpoint;
 use crate::net::forward::Forward;
-use crate::net::limits::RESERVE_PAUSE;
+use crate::net::limits::SOCKETS_FREE;
 use crate::net::links::Shared;
 use crate::net::listening::Listening;
 use crate::net::lock::lock;
 use crate::net::lookup::Lookups;
 use crate::net::place::Place;
-use crate::net::reach::{is_circuit, relay_of};
 use crate::net::request::Request;
 use crate::net::streams::StreamsEvent;
 use crate::net::swarm::{Behaviour, BehaviourEvent};
 use futures::StreamExt;
 use libp2p::core::ConnectedPoint;
-use libp2p::core::multiaddr::Protocol;
 use libp2p::core::transport::ListenerId;
+use libp2p::request_response::{self, Message};
+use libp2p::swarm::dial_opts::DialOpts;
 use libp2p::swarm::{ConnectionId, SwarmEvent};
-use libp2p::{Multiaddr, PeerId as TransportId, Swarm, identify, ping};
-use std::collections::{HashMap, HashSet};
-use std::io;
+use libp2p::{Multiaddr, PeerId as TransportId, Swarm, identify, kad};
+use listeners::Listeners;
+use races::Races;
+use rekey::Plan;
+use reservations::Reservations;
+use std::collections::HashSet;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use symbolon_core::seam::Look;
+use symbolon_presence::id::LookupId;
+use symbolon_relay::lookup::{Answer, Ask};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{MissedTickBehavior, interval, timeout};
-
-mod races;
-pub(super) mod rekey;
-
-/// One connection that stands.
-#[derive(Debug)]
-struct Connection {
-    peer: TransportId,
-    /// Where the other end is.
-    remote: Multiaddr,
-    /// Whether a relay forwards it, and which one, if we dialled.
-    relayed: bool,
-    relay: Option<TransportId>,
-    outbound: bool,
-    /// Whether the connection was dialled from here, by whatever part of this node.
-    dialled: bool,
-    /// Since when it has had no link.
-    linkless: Option<Instant>,
-    /// The other side does not answer pings by principle, so its silence says nothing.
-    pingless: bool,
-    /// Told to close; some take their time, and telling them again would only pile up.
-    closing: bool,
-}
-
-/// The address that tells whether a relay forwards a connection: ours when it came to us, else the other end's.
-fn known_by(endpoint: &ConnectedPoint) -> &Multiaddr {
-    match endpoint {
-        ConnectedPoint::Listener { local_addr, .. } => local_addr,
-        ConnectedPoint::Dialer { address, .. } => address,
-    }
-}
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 /// How long closing connections may take at a stop.
 const GOODBYE: Duration = Duration::from_millis(400);
 /// How long servers may take for our last records.
 const LAST_RECORDS: Duration = Duration::from_secs(2);
+/// How long the listeners of another swarm may take to say where they are.
+const LISTENERS: Duration = Duration::from_millis(750);
 
 pub(super) struct Driver {
-    pub(super) swarm: Swarm<Behaviour>,
-    pub(super) dht: Dht,
-    pub(super) lookups: Lookups,
-    pub(super) shared: Arc<Shared>,
+    swarm: Swarm<Behaviour>,
+    dht: Dht,
+    lookups: Lookups,
+    connections: Connections,
+    races: Races,
+    reservations: Reservations,
+    listeners: Listeners,
+    plan: Plan,
+    shared: Arc<Shared>,
     requests: mpsc::Receiver<Request>,
-    listening: watch::Sender<Listening>,
-    /// Sockets; what relays forward listens beside them.
-    listeners: HashSet<ListenerId>,
-    silent_listeners: HashSet<ListenerId>,
-    /// Bounded by the swarm's connection limits.
-    connections: HashMap<ConnectionId, Connection>,
-    /// At most four for each of [`Limits::dials`](crate::net::limits::Limits::dials), together with
-    /// at most eight attempts and a connection that stands already.
-    races: HashMap<u64, Race>,
-    attempts: HashMap<ConnectionId, u64>,
-    /// Attempts of races that are over. They cannot be called off, and are closed when they
-    /// come; each ends within the time that a dial has.
-    late: HashSet<ConnectionId>,
-    /// Connections to relays that are to forward to us; the core has few relays.
-    reservations: HashMap<ConnectionId, Reservation>,
-    next_race: u64,
     hushed: bool,
-    plan: rekey::Plan,
-}
-
-/// A relay that is asked to forward connections to this node.
-#[derive(Debug)]
-enum Reservation {
-    /// It was asked; the listener lives as long as it does so.
-    Asked(ListenerId),
-    /// It does not; asked again later.
-    Failed(Instant),
 }
 
 impl Driver {
@@ -108,26 +74,22 @@ impl Driver {
         requests: mpsc::Receiver<Request>,
         listening: watch::Sender<Listening>,
         listeners: HashSet<ListenerId>,
-        plan: rekey::Plan,
+        plan: Plan,
     ) -> Self {
-        let room = dht::kept_for_others(swarm.behaviour().forward.is_enabled(), &shared.limits);
+        let is_server = swarm.behaviour().forward.is_enabled();
+        let answers = Answers::new(shared.inputs.clone());
         Self {
             swarm,
-            dht: Dht::new(shared.inputs.clone(), room),
-            lookups: Lookups::default(),
+            dht: Dht::new(answers.clone(), is_server, kept_for_others(is_server, &shared.limits)),
+            lookups: Lookups::new(answers),
+            connections: Connections::default(),
+            races: Races::default(),
+            reservations: Reservations::default(),
+            listeners: Listeners::new(listeners, listening),
+            plan,
             shared,
             requests,
-            listening,
-            silent_listeners: listeners.clone(),
-            listeners,
-            connections: HashMap::new(),
-            races: HashMap::new(),
-            attempts: HashMap::new(),
-            late: HashSet::new(),
-            reservations: HashMap::new(),
-            next_race: 0,
             hushed: false,
-            plan,
         }
     }
 
@@ -139,51 +101,94 @@ impl Driver {
         loop {
             let busy = !self.connections.is_empty()
                 || !self.races.is_empty()
-                || self.dht_is_restless()
+                || self.dht.is_restless()
                 || self.lookups.is_restless()
                 || self.plan.is_restless();
             tokio::select! {
                 event = self.swarm.select_next_some() => self.handle_event(event),
-                request = self.requests.recv() => match request {
-                    Some(Request::Race { targets, by_relay, answer }) => self.start_race(targets, by_relay, answer),
-                    Some(Request::Reserve(connection)) => self.reserve(connection),
-                    Some(Request::Punch(number, connection, is_allowed)) => {
-                        self.swarm.behaviour_mut().punch.allow(number, connection, is_allowed);
-                    }
-                    Some(Request::Publish(number, everywhere, servers)) => self.publish(number, everywhere, servers),
-                    Some(Request::Host(owner, record)) => self.host(owner, record),
-                    Some(Request::Resolve(id, at)) => self.resolve(id, &at),
-                    Some(Request::Lookups(number, servers)) => self.set_lookups(number, servers),
-                    Some(Request::Bootstrap(addresses)) => self.call_servers(addresses),
-                    Some(Request::Neighbours(number, places)) => self.set_neighbours(number, places.as_deref()),
-                    Some(Request::Rekey(false)) => self.draw_key(),
-                    Some(Request::Rekey(true)) => self.begin_again().await,
-                    Some(Request::Servers) => {
-                        // A core that was loaded again does not know that it was about to ask for this.
-                        if self.has_next_key() {
-                            self.begin_again().await;
-                        }
-                        self.tell_servers_again();
-                        self.tell_lookups();
-                    }
-                    Some(Request::Hush) => self.hushed = true,
-                    Some(Request::Stop(done)) => {
-                        self.finish_publishing().await;
-                        self.say_goodbye().await;
-                        let _ = done.send(());
+                request = self.requests.recv() => {
+                    let Some(request) = request else { return };
+                    if self.handle_request(request).await.is_break() {
                         return;
                     }
-                    None => return,
-                },
+                }
                 _ = sweep.tick(), if busy => self.sweep(),
             }
         }
     }
 
+    /// Does what was asked. Breaks when that was the last thing.
+    async fn handle_request(&mut self, request: Request) -> ControlFlow<()> {
+        let Self { swarm, dht, connections, .. } = self;
+        match request {
+            Request::Race { targets, by_relay, answer } => self.races.start(swarm, connections, targets, by_relay, answer),
+            Request::Reserve(connection) => self.reservations.ask(swarm, connections, connection),
+            Request::Punch(number, connection, is_allowed) => swarm.behaviour_mut().punch.allow(number, connection, is_allowed),
+            Request::Publish(number, everywhere, servers) => {
+                if dht.publish(&mut swarm.behaviour_mut().dht, number, everywhere, servers) {
+                    self.lookups.publish(dht);
+                    self.lookups.tend(swarm, connections, dht);
+                }
+            }
+            Request::Host(owner, record) => dht.host(&mut swarm.behaviour_mut().dht, owner, record),
+            Request::Resolve(id, at) => self.resolve(id, &at),
+            Request::Lookups(number, servers) => {
+                if self.lookups.set(dht, number, servers) {
+                    self.lookups.tend(swarm, connections, dht);
+                }
+            }
+            Request::Bootstrap(addresses) => {
+                let calls = dht.call_servers(&mut swarm.behaviour_mut().dht, addresses);
+                call(swarm, calls);
+            }
+            Request::Neighbours(number, places) => {
+                let calls = dht.set_neighbours(&mut swarm.behaviour_mut().dht, number, places.as_deref());
+                call(swarm, calls);
+            }
+            Request::Rekey(false) => self.draw_key(),
+            Request::Rekey(true) => self.begin_again().await,
+            Request::Servers => {
+                // A core that was loaded again does not know that it was about to ask for this.
+                if self.plan.has_next_key() {
+                    self.begin_again().await;
+                }
+                let calls = self.dht.tell_servers_again(&mut self.swarm.behaviour_mut().dht);
+                call(&mut self.swarm, calls);
+                self.lookups.tell();
+            }
+            Request::Hush => self.hushed = true,
+            Request::Stop(done) => {
+                self.finish_publishing().await;
+                self.say_goodbye().await;
+                let _ = done.send(());
+                return ControlFlow::Break(());
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Looks for a record, at lookup servers and in the DHT.
+    fn resolve(&mut self, id: LookupId, at: &Look) {
+        let Self { swarm, dht, lookups, connections, .. } = self;
+        let Some(search) = dht.searches.begin(id) else { return };
+        let asked = match at {
+            Look::Servers(servers) => lookups.search(swarm, connections, search, id, servers),
+            Look::Everywhere => lookups.search(swarm, connections, search, id, &[]),
+            Look::Dht => 0,
+        };
+        dht.searches.expect(search, asked);
+        match at {
+            Look::Dht | Look::Everywhere => dht.look(&mut swarm.behaviour_mut().dht, search, id),
+            // The DHT does not hear of it.
+            Look::Servers(_) => {}
+        }
+        dht.searches.part_done(search);
+    }
+
     /// Lets servers that know of our last records take them.
     async fn finish_publishing(&mut self) {
         let taken = async {
-            while self.dht_is_taking() || self.lookups.are_taking() {
+            while self.dht.is_taking() || self.lookups.are_taking() {
                 let event = self.swarm.select_next_some().await;
                 self.handle_event(event);
             }
@@ -192,9 +197,7 @@ impl Driver {
     }
 
     async fn say_goodbye(&mut self) {
-        for connection in self.connections.keys() {
-            self.swarm.close_connection(*connection);
-        }
+        self.connections.close_all(&mut self.swarm);
         self.hushed = true;
         let closing = async {
             while !self.connections.is_empty() {
@@ -207,123 +210,83 @@ impl Driver {
 
     #[allow(clippy::wildcard_enum_match_arm, reason = "the enum is libp2p's and open-ended; what is not listed needs no answer")]
     fn handle_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        let Self { swarm, dht, .. } = self;
         match event {
             SwarmEvent::Behaviour(BehaviourEvent::Streams(event)) => self.handle_stream(event),
-            SwarmEvent::Behaviour(BehaviourEvent::Ping(event)) => self.handle_ping(event),
+            SwarmEvent::Behaviour(BehaviourEvent::Ping(event)) => self.connections.handle_ping(swarm, event),
             SwarmEvent::Behaviour(BehaviourEvent::Dht(event)) => self.handle_dht(event),
             SwarmEvent::Behaviour(BehaviourEvent::Lookup(event)) => self.handle_lookup(event),
             SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Received { peer_id, connection_id, info })) => {
                 self.hear_where_seen(peer_id, connection_id, &info.observed_addr);
-                self.hear_of_server(peer_id, connection_id, &info);
-            }
-            SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
-                let remote = endpoint.get_remote_address().clone();
-                let (relayed, relay) = (is_circuit(known_by(&endpoint)), relay_of(&remote));
-                let is_ours = self.attempts.contains_key(&connection_id);
-                let connection = Connection {
-                    peer: peer_id,
-                    remote,
-                    relayed,
-                    relay,
-                    outbound: is_ours,
-                    dialled: endpoint.is_dialer(),
-                    linkless: None,
-                    pingless: false,
-                    closing: false,
-                };
-                self.connections.insert(connection_id, connection);
-                if is_ours {
-                    self.handle_connected(peer_id, connection_id);
-                } else if self.lookup_connected(peer_id, connection_id) {
-                    // Closed by itself when nothing is asked any more.
-                } else if self.late.remove(&connection_id) {
-                    // Its race is over: another address was quicker, or nobody waits any longer.
-                    self.swarm.close_connection(connection_id);
-                } else if !relayed {
-                    self.replace_relayed(peer_id);
+                if let Some((_, remote)) = self.connections.direct(connection_id) {
+                    self.dht.hear_of_server(&mut self.swarm.behaviour_mut().dht, peer_id, remote, &info);
                 }
             }
+            SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => self.connected(peer_id, connection_id, &endpoint),
             SwarmEvent::OutgoingConnectionError { connection_id, .. } => {
-                self.late.remove(&connection_id);
-                self.lookup_dial_failed(connection_id);
-                self.drop_attempt(connection_id);
-            }
-            SwarmEvent::ExternalAddrConfirmed { address } => {
-                let added = Place::from_multiaddr(&address).filter(Place::is_circuit);
-                self.update_listening(|listening| listening.circuits.extend(added));
-            }
-            SwarmEvent::ExternalAddrExpired { address } => {
-                let gone = Place::from_multiaddr(&address);
-                self.update_listening(|listening| listening.circuits.retain(|circuit| Some(circuit) != gone.as_ref()));
+                self.races.was_late(connection_id);
+                self.lookups.dial_failed(dht, connection_id);
+                self.races.drop_attempt(swarm, connection_id);
             }
             SwarmEvent::ConnectionClosed { connection_id, peer_id, num_established, .. } => {
-                self.connections.remove(&connection_id);
-                self.reservations.remove(&connection_id);
-                lock(&self.swarm.behaviour().punch.seen).forget(connection_id);
+                self.connections.remove(connection_id);
+                self.reservations.remove(connection_id);
+                lock(&swarm.behaviour().punch.seen).forget(connection_id);
                 if num_established == 0 {
                     lock(&self.shared.admitted).remove(&peer_id);
                 }
-                self.drop_attempt(connection_id);
+                self.races.drop_attempt(swarm, connection_id);
+            }
+            SwarmEvent::ExternalAddrConfirmed { address } => {
+                let added = Place::from_multiaddr(&address).filter(Place::is_circuit);
+                self.listeners.update(swarm, |listening| listening.circuits.extend(added));
+            }
+            SwarmEvent::ExternalAddrExpired { address } => {
+                let gone = Place::from_multiaddr(&address);
+                self.listeners.update(swarm, |listening| listening.circuits.retain(|circuit| Some(circuit) != gone.as_ref()));
             }
             SwarmEvent::NewListenAddr { listener_id, address } => {
-                self.silent_listeners.remove(&listener_id);
-                let added = Endpoint::from_multiaddr(&address);
-                if self.is_server() && added.is_some() && !self.shared.is_announced {
+                let added = self.listeners.heard(swarm, listener_id, &address);
+                if added.is_some() && is_server(swarm) && !self.shared.is_announced {
                     // What a reservation says about where the relay is.
-                    self.swarm.add_external_address(address);
+                    swarm.add_external_address(address);
                 }
-                self.update_listening(|listening| listening.endpoints.extend(added));
             }
             SwarmEvent::ExpiredListenAddr { address, .. } => {
                 let gone = Endpoint::from_multiaddr(&address);
-                self.update_listening(|listening| listening.endpoints.retain(|endpoint| Some(*endpoint) != gone));
+                self.listeners.update(swarm, |listening| listening.endpoints.retain(|endpoint| Some(*endpoint) != gone));
             }
             SwarmEvent::ListenerClosed { listener_id, addresses, reason } => {
-                self.silent_listeners.remove(&listener_id);
-                if !self.listeners.remove(&listener_id) {
-                    // A relay that forwards no longer, or never did; nothing of ours.
-                    let is_it = |reservation: &&mut Reservation| matches!(reservation, Reservation::Asked(id) if *id == listener_id);
-                    if let Some(reservation) = self.reservations.values_mut().find(is_it) {
-                        *reservation = Reservation::Failed(Instant::now());
-                    }
-                    return;
+                let was_ours = self.listeners.closed(swarm, listener_id, &addresses, reason);
+                if !was_ours {
+                    self.reservations.ended(listener_id);
                 }
-                let gone: Vec<_> = addresses.iter().filter_map(Endpoint::from_multiaddr).collect();
-                self.update_listening(|listening| {
-                    listening.endpoints.retain(|endpoint| !gone.contains(endpoint));
-                    listening.failed = Some(reason.err().map_or(io::ErrorKind::Other, |error| error.kind()));
-                });
             }
             _ => {}
         }
     }
 
-    fn update_listening(&mut self, change: impl FnOnce(&mut Listening)) {
-        let pending = self.silent_listeners.len();
-        let mut moved = None;
-        self.listening.send_if_modified(|listening| {
-            let before = listening.clone();
-            change(listening);
-            listening.endpoints.sort();
-            listening.endpoints.dedup();
-            listening.circuits.sort();
-            listening.circuits.dedup();
-            listening.pending = pending;
-            moved = (listening.endpoints != before.endpoints).then(|| listening.endpoints.clone());
-            *listening != before
-        });
-        if let Some(endpoints) = moved {
-            let punch = &mut self.swarm.behaviour_mut().punch;
-            lock(&punch.seen).listens(&endpoints);
-            punch.moved();
+    fn connected(&mut self, peer: TransportId, connection: ConnectionId, endpoint: &ConnectedPoint) {
+        let Self { swarm, races, connections, .. } = self;
+        let is_ours = races.is_attempt(&connection);
+        let is_relayed = connections.add(connection, peer, endpoint, is_ours);
+        if is_ours {
+            races.connected(swarm, peer, connection);
+        } else if let Some(in_vain) = self.lookups.connected(swarm, peer, connection) {
+            // Closed by itself when nothing is asked any more.
+            races.forget(in_vain);
+        } else if races.was_late(connection) {
+            // Its race is over: another address was quicker, or nobody waits any longer.
+            swarm.close_connection(connection);
+        } else if !is_relayed {
+            connections.replace_relayed(swarm, peer);
         }
     }
 
     /// The other end of a connection says where it sees us. Only where we dialled, that is the
     /// socket at which holes can be punched.
     fn hear_where_seen(&mut self, peer: TransportId, connection: ConnectionId, observed: &Multiaddr) {
-        let dialled = self.connections.get(&connection).filter(|connection| connection.dialled && !connection.relayed);
-        let from = dialled.and_then(|connection| Endpoint::from_multiaddr(&connection.remote));
+        let from = self.connections.dialled(connection).and_then(Endpoint::from_multiaddr);
         let (Some(from), Some(seen)) = (from, Endpoint::from_multiaddr(observed)) else { return };
         let punch = &mut self.swarm.behaviour_mut().punch;
         let is_new = lock(&punch.seen).note(connection, peer, from.ip, seen);
@@ -332,138 +295,146 @@ impl Driver {
         }
     }
 
-    fn handle_ping(&mut self, event: ping::Event) {
-        match event.result {
-            Ok(_) => {
-                if let Some(pulse) = self.swarm.behaviour().streams.pulse(event.connection) {
-                    pulse.heard();
-                }
-            }
-            Err(ping::Failure::Unsupported) => {
-                if let Some(connection) = self.connections.get_mut(&event.connection) {
-                    connection.pingless = true;
-                }
-            }
-            Err(ping::Failure::Timeout | ping::Failure::Other { .. }) => {}
-        }
-    }
-
     fn handle_stream(&mut self, event: StreamsEvent) {
+        let Self { swarm, races, .. } = self;
         match event {
             StreamsEvent::Inbound(stream, permit, pulse) if !self.hushed => {
                 let shared = self.shared.clone();
                 tokio::spawn(async move { shared.welcome(stream, permit, pulse).await });
             }
             StreamsEvent::Inbound(..) => {}
-            StreamsEvent::Opened(connection, stream, permit, pulse) => {
-                let race = self.attempts.remove(&connection).and_then(|race| self.races.remove(&race));
-                let Some(mut race) = race else {
-                    self.swarm.close_connection(connection);
-                    return;
-                };
-                race.remove(connection);
-                self.close_losers(&race);
-                if race.answer.send((stream, permit, pulse)).is_err() {
-                    self.swarm.close_connection(connection);
-                }
-            }
+            StreamsEvent::Opened(connection, stream, permit, pulse) => races.won(swarm, connection, (stream, permit, pulse)),
             StreamsEvent::Refused(connection) => {
-                self.swarm.close_connection(connection);
-                self.drop_attempt(connection);
+                swarm.close_connection(connection);
+                races.drop_attempt(swarm, connection);
             }
         }
     }
 
-    /// A direct connection that nobody dialled here stands beside one that a relay forwards: a
-    /// hole was punched. The relayed one is closed, and whoever wants a link finds this one.
-    fn replace_relayed(&mut self, peer: TransportId) {
-        for (id, connection) in self.connections.iter_mut().filter(|(_, other)| other.peer == peer && other.relayed) {
-            connection.closing = true;
-            if let Some(pulse) = self.swarm.behaviour().streams.pulse(*id) {
-                pulse.give_up();
+    fn handle_dht(&mut self, event: kad::Event) {
+        let Self { swarm, dht, connections, shared, .. } = self;
+        dht.handle(&mut swarm.behaviour_mut().dht, event, |peer, connection| {
+            shared.giver(peer, connections.direct(connection).map(|(_, remote)| remote))
+        });
+    }
+
+    fn handle_lookup(&mut self, event: request_response::Event<Ask, Answer>) {
+        let Self { swarm, dht, lookups, connections, shared, .. } = self;
+        match event {
+            request_response::Event::Message { peer, connection_id, message: Message::Request { request, channel, .. } } => {
+                let kad = &mut swarm.behaviour_mut().dht;
+                let remote = connections.direct(connection_id).map(|(_, remote)| remote);
+                let answer = match request {
+                    Ask::Get(id) => Answer::Found(Dht::kept_record(kad, &id)),
+                    Ask::Put(record) => Answer::Put(dht.keep(kad, record, shared.giver(&peer, remote))),
+                };
+                // Whoever asked may be gone.
+                let _ = swarm.behaviour_mut().lookup.send_response(channel, answer);
             }
-            self.swarm.close_connection(*id);
+            request_response::Event::Message { message: Message::Response { request_id, response }, .. } => {
+                lookups.answered(dht, request_id, Some(response));
+            }
+            request_response::Event::OutboundFailure { request_id, .. } => lookups.answered(dht, request_id, None),
+            request_response::Event::InboundFailure { .. } | request_response::Event::ResponseSent { .. } => {}
         }
-    }
-
-    /// Asks a relay to forward connections to this node.
-    fn reserve(&mut self, connection: ConnectionId) {
-        let Some(relay) = self.connections.get(&connection).filter(|connection| !connection.relayed) else { return };
-        if matches!(self.reservations.get(&connection), Some(Reservation::Asked(_))) {
-            return;
-        }
-        let key = Protocol::P2p(relay.peer);
-        let plain: Multiaddr = relay.remote.iter().filter(|part| !matches!(part, Protocol::P2p(_))).collect();
-        let asked = self.swarm.listen_on(plain.with(key).with(Protocol::P2pCircuit));
-        let reservation = asked.map_or_else(|_| Reservation::Failed(Instant::now()), Reservation::Asked);
-        self.reservations.insert(connection, reservation);
-        lock(&self.swarm.behaviour().punch.seen).is_own(connection);
-    }
-
-    /// Whether this is a relay, which keeps records and forwards connections for others.
-    pub(super) fn is_server(&self) -> bool {
-        self.swarm.behaviour().forward.is_enabled()
-    }
-
-    /// Where the other end of a connection is.
-    pub(super) fn remote_of(&self, connection: ConnectionId) -> Option<Multiaddr> {
-        self.connections.get(&connection).filter(|connection| !connection.relayed).map(|connection| connection.remote.clone())
-    }
-
-    /// Who is at the other end of a connection that stands and leads to such an address.
-    pub(super) fn standing_at(&self, is_there: impl Fn(&Multiaddr) -> bool) -> Option<TransportId> {
-        let stands = |connection: &&Connection| !connection.closing && !connection.relayed && is_there(&connection.remote);
-        self.connections.values().find(stands).map(|connection| connection.peer)
-    }
-
-    /// Attempts that nobody waits for any longer: closed when they come.
-    pub(super) fn forget_dials(&mut self, dials: impl Iterator<Item = ConnectionId>) {
-        self.late.extend(dials);
     }
 
     /// Closes what nobody needs: abandoned races, connections without a link, dead connections.
     fn sweep(&mut self) {
-        self.tend_dht();
-        self.tend_lookups();
-        self.tend_plan();
-        self.swarm.behaviour_mut().punch.tend();
-        let abandoned: Vec<u64> = self.races.iter().filter(|(_, race)| race.answer.is_closed()).map(|(id, _)| *id).collect();
-        for race in abandoned.into_iter().filter_map(|id| self.races.remove(&id)).collect::<Vec<_>>() {
-            self.close_losers(&race);
+        let Self { swarm, dht, lookups, connections, races, reservations, listeners, plan, shared, .. } = self;
+        let calls = dht.tend(&mut swarm.behaviour_mut().dht);
+        call(swarm, calls);
+        lookups.tend(swarm, connections, dht);
+        plan.tend(swarm, listeners);
+        swarm.behaviour_mut().punch.tend();
+        races.sweep(swarm);
+        reservations.sweep(swarm, connections);
+        let carrying = swarm.behaviour().forward.as_ref().map(Forward::carrying).unwrap_or_default();
+        connections.sweep(swarm, &shared.limits, |id| races.is_attempt(id) || reservations.has(id) || carrying.contains(id));
+    }
+
+    /// Draws the next key, and announces where relays will forward to this node under it.
+    fn draw_key(&mut self) {
+        // A relay keeps the key by which it is known.
+        if is_server(&self.swarm) {
+            return;
         }
-        let again = |reservation: &Reservation| matches!(reservation, Reservation::Failed(at) if at.elapsed() >= RESERVE_PAUSE);
-        let again: Vec<ConnectionId> = self.reservations.iter().filter(|(_, reservation)| again(reservation)).map(|(id, _)| *id).collect();
-        for connection in again {
-            self.reserve(connection);
+        let to = self.plan.draw();
+        self.listeners.update(&mut self.swarm, |listening| {
+            listening.promised = listening.circuits.iter().filter_map(|circuit| circuit.renamed(to)).collect();
+            listening.is_leaving = true;
+        });
+        // Announced in any case: the core waits for it.
+        self.shared.announce.notify_one();
+    }
+
+    /// Ends all links and connections, and begins again under another key.
+    async fn begin_again(&mut self) {
+        if is_server(&self.swarm) {
+            return;
         }
-        let limits = &self.shared.limits;
-        let streams = &self.swarm.behaviour().streams;
-        let relays: HashSet<TransportId> = self.connections.values().filter_map(|connection| connection.relay).collect();
-        let carrying = self.swarm.behaviour().forward.as_ref().map(Forward::carrying).unwrap_or_default();
-        let mut close = Vec::new();
-        for (id, connection) in self.connections.iter_mut().filter(|(_, connection)| !connection.closing) {
-            let pulse = streams.pulse(*id).filter(|pulse| !connection.pingless && pulse.silence() > limits.silence);
-            if let Some(pulse) = pulse {
-                pulse.give_up();
+        let Some((swarm, public)) = self.plan.build(&self.shared) else { return };
+        self.hushed = true;
+        self.drain().await;
+        self.say_goodbye().await;
+        // The sockets go with it.
+        drop(std::mem::replace(&mut self.swarm, swarm));
+        self.connections.clear();
+        self.races.clear();
+        self.reservations.clear();
+        self.listeners.clear();
+        let before = self.listeners.endpoints();
+        self.listeners.update(&mut self.swarm, |listening| {
+            let promised = std::mem::take(&mut listening.promised);
+            *listening = Listening { promised, is_quiet: true, ..Listening::default() };
+        });
+        self.plan.begin();
+        let patience = Instant::now() + SOCKETS_FREE;
+        while !self.plan.bind(&mut self.swarm, &mut self.listeners) && Instant::now() < patience {
+            sleep(Duration::from_millis(20)).await;
+        }
+        let listens = async {
+            while !before.iter().all(|endpoint| self.listeners.endpoints().contains(endpoint)) {
+                let event = self.swarm.select_next_some().await;
+                self.handle_event(event);
             }
-            if streams.links(*id) > 0
-                || self.attempts.contains_key(id)
-                || relays.contains(&connection.peer)
-                || self.reservations.contains_key(id)
-                || carrying.contains(id)
-            {
-                connection.linkless = None;
-            } else {
-                connection.linkless.get_or_insert_with(Instant::now);
+        };
+        let _ = timeout(LISTENERS, listens).await;
+        self.hushed = false;
+        let Self { swarm, dht, .. } = self;
+        self.listeners.update(swarm, |listening| listening.is_quiet = false);
+        self.lookups.begin_again(dht);
+        let calls = dht.begin_again(&mut swarm.behaviour_mut().dht);
+        call(swarm, calls);
+        self.plan.done(public);
+    }
+
+    /// Lets every link write what is queued on it, and end.
+    async fn drain(&mut self) {
+        let shared = self.shared.clone();
+        let patience = shared.limits.drain + Duration::from_millis(100);
+        shared.end_all(true);
+        let drained = async {
+            while self.shared.is_serving() {
+                tokio::select! {
+                    event = self.swarm.select_next_some() => self.handle_event(event),
+                    () = sleep(Duration::from_millis(10)) => {}
+                }
             }
-            let patience = if connection.outbound { limits.linger } else { limits.linkless };
-            if pulse.is_some() || connection.linkless.is_some_and(|since| since.elapsed() >= patience) {
-                connection.closing = true;
-                close.push(*id);
-            }
-        }
-        for connection in close {
-            self.swarm.close_connection(connection);
-        }
+        };
+        let _ = timeout(patience, drained).await;
+        shared.end_all(false);
+    }
+}
+
+/// Whether this is a relay, which keeps records and forwards connections for others.
+fn is_server(swarm: &Swarm<Behaviour>) -> bool {
+    swarm.behaviour().forward.is_enabled()
+}
+
+/// Dials whoever is there. Their connections end by themselves.
+fn call(swarm: &mut Swarm<Behaviour>, calls: Calls) {
+    for address in calls {
+        let _ = swarm.dial(DialOpts::unknown_peer_id().address(address).build());
     }
 }

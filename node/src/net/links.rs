@@ -5,7 +5,8 @@
 //! together with the queueing, so each link has one beginning and at most one end, and
 //! nothing is queued for a link after `close` or `reset` has returned.
 
-use crate::net::door::{Bounds, Door};
+use crate::net::door::{Bounds, Door, Source};
+use crate::net::givers::Giver;
 use crate::net::limits::Limits;
 use crate::net::link::{self, Link};
 use crate::net::lock::lock;
@@ -14,8 +15,8 @@ use crate::net::pulse::Pulse;
 use crate::net::request::Request;
 use futures::{AsyncRead, AsyncWrite};
 use libp2p::PeerId as TransportId;
-use libp2p::Stream;
 use libp2p::swarm::ConnectionId;
+use libp2p::{Multiaddr, Stream};
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -166,6 +167,16 @@ impl Shared {
         if let Some((_, peer)) = self.end_of(link) {
             lock(&self.admitted).insert(peer);
         }
+    }
+
+    /// Who brings something by a connection from there: none where a relay forwards it.
+    pub(super) fn giver(&self, peer: &TransportId, remote: Option<&Multiaddr>) -> Giver {
+        if lock(&self.admitted).contains(peer) {
+            // The key is drawn at each start, so the number means nothing elsewhere.
+            let key = peer.to_bytes();
+            return Giver::Owner(key.last_chunk().map_or(0, |last| u64::from_be_bytes(*last)));
+        }
+        Giver::Stranger(self.door.salted(remote.map_or(Source::Circuit, Source::of)))
     }
 
     /// A frame that makes sense has come by a link.

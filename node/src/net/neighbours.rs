@@ -4,12 +4,8 @@
 //! A neighbour is a node that the LAN shows, friend's or stranger's; it sees records and their
 //! ids, as any server does. What is kept for others is little, and is dropped at the end.
 
-use crate::net::dht::Dht;
-use crate::net::driver::Driver;
 use crate::net::endpoint::{Endpoint, reaches_far};
 use crate::net::limits::{DHT_CALL_PAUSE, NEIGHBOURS_CALLED_MAX};
-use libp2p::kad::Mode;
-use libp2p::swarm::dial_opts::DialOpts;
 use libp2p::{Multiaddr, PeerId as TransportId};
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -73,73 +69,53 @@ impl Neighbours {
     pub(super) fn count(&self) -> usize {
         self.near.len()
     }
-}
 
-impl Driver {
-    /// These are all neighbours now; `None`: the DHT of the LAN is over. The list with the highest
-    /// number counts.
-    pub(super) fn set_neighbours(&mut self, number: u64, addresses: Option<&[Address]>) {
-        if number < self.dht.neighbours.number {
-            return;
-        }
-        self.dht.neighbours.number = number;
-        let places = addresses.map(|addresses| {
-            let parsed = addresses.iter().filter_map(|address| Multiaddr::try_from(address.0.clone()).ok());
-            let endpoints = parsed.filter_map(|address| Endpoint::from_multiaddr(&address));
-            // Whoever shows an address on the LAN must not make us dial somebody beyond it.
-            endpoints.filter(|endpoint| endpoint.is_dialable() && !reaches_far(endpoint)).take(NEIGHBOURS_CALLED_MAX).collect()
-        });
-        self.serve_neighbours(places);
+    /// Whether no list with a higher number has come: that one counts.
+    pub(super) fn is_newest(&mut self, number: u64) -> bool {
+        let is_newest = number >= self.number;
+        self.number = self.number.max(number);
+        is_newest
     }
 
-    /// Makes up a DHT with whoever is there and comes, or ends it.
-    pub(super) fn serve_neighbours(&mut self, places: Option<Vec<Endpoint>>) {
-        // A server for everybody stays one.
-        if self.is_server() {
-            return;
+    /// Makes up a DHT with whoever is at these places and comes, or ends it. What that changes.
+    pub(super) fn serve(&mut self, places: Option<Vec<Endpoint>>) -> Change {
+        let (was_served, is_served) = (self.are_served(), places.is_some());
+        self.places = places;
+        match (was_served, is_served) {
+            (false, true) => {
+                self.next_call = Instant::now();
+                Change::Begun
+            }
+            (true, false) => Change::Ended(std::mem::take(&mut self.near)),
+            (true, true) | (false, false) => Change::Same,
         }
-        let (was_served, is_served) = (self.dht.neighbours.are_served(), places.is_some());
-        self.dht.neighbours.places = places;
-        if was_served != is_served {
-            self.swarm.behaviour_mut().dht.set_mode(Some(if is_served { Mode::Server } else { Mode::Client }));
-        }
-        if is_served && !was_served {
-            self.dht.neighbours.next_call = Instant::now();
-        } else if was_served && !is_served {
-            self.forget_neighbours();
-        }
-        self.call_neighbours();
     }
 
-    fn forget_neighbours(&mut self) {
-        for peer in std::mem::take(&mut self.dht.neighbours.near) {
-            self.swarm.behaviour_mut().dht.remove_peer(&peer);
-            self.dht.servers.remove(&peer);
-        }
-        self.swarm.behaviour_mut().dht.store_mut().retain(|_, _| false);
-        self.dht.givers.clear();
-        // What neighbours took is nowhere else yet.
-        self.put_all_again();
-        self.tell_servers();
-    }
-
-    /// Calls those who are not known as servers yet.
-    pub(super) fn call_neighbours(&mut self) {
-        let Neighbours { places, next_call, near, .. } = &mut self.dht.neighbours;
-        let Some(places) = places.as_ref().filter(|_| *next_call <= Instant::now()) else { return };
+    /// Where to call those who are not known as servers yet. Who is there says whether it serves
+    /// the LAN; the connection ends by itself.
+    pub(super) fn calls(&mut self) -> Vec<Multiaddr> {
+        let Self { places, next_call, near, .. } = self;
+        let Some(places) = places.as_ref().filter(|_| *next_call <= Instant::now()) else { return Vec::new() };
         *next_call = Instant::now() + DHT_CALL_PAUSE;
-        let missing: Vec<Endpoint> =
-            places.iter().filter(|place| place.expects.is_none_or(|peer| !near.contains(&peer))).copied().collect();
-        for place in missing {
-            // Who is there says whether it serves the LAN; the connection ends by itself.
-            let _ = self.swarm.dial(DialOpts::unknown_peer_id().address(place.multiaddr()).build());
-        }
+        let missing = places.iter().filter(|place| place.expects.is_none_or(|peer| !near.contains(&peer)));
+        missing.map(|place| place.multiaddr()).collect()
     }
 }
 
-impl Dht {
-    /// Servers beyond the LAN.
-    pub(super) fn far_servers(&self) -> impl Iterator<Item = (&TransportId, &Vec<Address>)> {
-        self.servers.iter().filter(|(peer, _)| !self.neighbours.has(peer))
-    }
+/// What a list changes.
+#[derive(Debug)]
+pub(super) enum Change {
+    /// There is a DHT of the LAN now.
+    Begun,
+    /// There is none any more; these were in it.
+    Ended(BTreeSet<TransportId>),
+    /// Nothing.
+    Same,
+}
+
+/// Where neighbours are: whoever shows an address on the LAN must not make us dial somebody beyond it.
+pub(super) fn places_of(addresses: &[Address]) -> Vec<Endpoint> {
+    let parsed = addresses.iter().filter_map(|address| Multiaddr::try_from(address.0.clone()).ok());
+    let endpoints = parsed.filter_map(|address| Endpoint::from_multiaddr(&address));
+    endpoints.filter(|endpoint| endpoint.is_dialable() && !reaches_far(endpoint)).take(NEIGHBOURS_CALLED_MAX).collect()
 }

@@ -1,5 +1,6 @@
 //! What the libp2p swarm is made of: transports, limits, and what it tells strangers.
 
+use crate::net::dht::behaviour::{self as table, Kad};
 use crate::net::discreet::Discreet;
 use crate::net::doorkeeper::Doorkeeper;
 use crate::net::forward::Forward;
@@ -7,23 +8,20 @@ use crate::net::guard::GuardedQuic;
 use crate::net::limits::{CIRCUIT_BYTES, CIRCUIT_LIFE, Limits};
 use crate::net::links::Shared;
 use crate::net::lock::lock;
+use crate::net::lookup::messages::{self as questions, Asking};
 use crate::net::memory::Memory;
 use crate::net::porch::Porch;
 use crate::net::punch::Punch;
 use crate::net::split::Split;
 use crate::net::streams::Streams;
-use crate::net::{dht, lookup};
 use libp2p::core::Transport;
 use libp2p::core::muxing::StreamMuxerBox;
 use libp2p::core::transport::Boxed;
 use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
-use libp2p::kad::store::MemoryStore;
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::behaviour::toggle::Toggle;
-use libp2p::{
-    Multiaddr, PeerId as TransportId, Swarm, SwarmBuilder, identify, kad, noise, ping, quic, relay, request_response, tcp, yamux,
-};
+use libp2p::{Multiaddr, PeerId as TransportId, Swarm, SwarmBuilder, identify, noise, ping, quic, relay, tcp, yamux};
 use std::error::Error;
 use std::time::{Duration, Instant};
 use symbolon_presence::id::PublicKeyBytes;
@@ -61,8 +59,8 @@ pub(super) struct Behaviour {
     /// A person's: asking relays, and going on without them.
     circuits: relay::client::Behaviour,
     pub(super) punch: Punch,
-    pub(super) dht: kad::Behaviour<MemoryStore>,
-    pub(super) lookup: request_response::Behaviour<lookup::Messages>,
+    pub(super) dht: Kad,
+    pub(super) lookup: Asking,
     pub(super) streams: Streams,
 }
 
@@ -114,8 +112,8 @@ pub(super) fn build(shared: &Shared, key: Keypair, is_server: bool, lan_port: Op
             forward: is_server.then(|| forwarding(key, shared)).into(),
             circuits,
             punch: Punch::new(!is_server),
-            dht: dht::behaviour(key.public().to_peer_id(), is_server, limits),
-            lookup: lookup::behaviour(is_server),
+            dht: table::behaviour(key.public().to_peer_id(), is_server, limits),
+            lookup: questions::behaviour(is_server),
             streams,
         })
         .map_err(|_| BuildError)?

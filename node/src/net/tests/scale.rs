@@ -3,7 +3,7 @@
 //! `cargo test --release -p symbolon-node --lib scale -- --ignored --nocapture`.
 
 use super::*;
-use crate::net::dht;
+use crate::net::dht::behaviour as dht;
 use futures::StreamExt;
 use libp2p::core::Transport;
 use libp2p::core::transport::MemoryTransport;
