@@ -1,57 +1,201 @@
-//! Which of our keys opens a first envelope, and what it must name.
+//! First envelopes: steps of a connection, and how two devices stand.
 
-use crate::rows::Invite;
+use super::desk::Intake;
+use super::opener::{Opener, opener};
+use super::seen::seen;
+use crate::delivery::{Delivery, Origin};
+use crate::grants::{self};
+use crate::limits::{FIRST_MAX, REQUEST_LIFETIME};
+use crate::request::answer::{self, Answer};
+use crate::request::offer::{self, IncomingOffer};
+use crate::request::renewal;
+use crate::rows::FriendState;
+use crate::standing;
 use crate::state::State;
-use crate::turn::DropReason;
-use crate::wire::{direct_package, package_digest};
-use symbolon_presence::envelope::{open_direct, open_first};
-use symbolon_presence::id::{Digest, RequestId};
-use symbolon_presence::kdf::Secret;
-use symbolon_presence::seal::{DhKey, OpenError};
+use crate::table::Table;
+use crate::turn::{DropReason, Rejected, Turn, TurnFailed};
+use crate::wire::{First, PAYLOAD_MAX, Step};
+use symbolon_presence::codec;
+use symbolon_presence::envelope::frame_id;
+use symbolon_presence::id::DeviceId;
 use symbolon_relay::admission::Admitted;
 use symbolon_relay::grant::Queue;
+use symbolon_relay::put::{Outcome, Refusal};
 
-/// Whose key opens a first envelope.
-pub(super) enum Opener {
-    Invite(Invite),
-    Request(RequestId, Secret),
-    /// The key of our device's certificate: from a friend.
-    Direct,
-}
-
-impl Opener {
-    /// Opens an envelope under it.
-    pub(super) fn open(&self, state: &State, envelope: &[u8]) -> Result<Vec<u8>, OpenError> {
-        match self {
-            Self::Invite(Invite { key, .. }) | Self::Request(_, key) => open_first(&DhKey::from_bytes(*key.expose()), envelope),
-            Self::Direct => open_direct(&state.own.identity.dh, envelope),
+impl Intake {
+    /// A first envelope: a step of a connection.
+    pub(super) fn first(
+        &mut self,
+        state: &mut State,
+        delivery: &mut Delivery,
+        turn: &mut Turn<'_>,
+        origin: Origin,
+        envelope: &[u8],
+        admitted: &Admitted,
+    ) -> Result<(), TurnFailed> {
+        let mut opened = FirstOpened::default();
+        let taken = match self.may_open(state, delivery, turn, origin, envelope, admitted) {
+            Ok(()) => self.step(state, turn, origin, envelope, admitted, &mut opened),
+            Err(reason) => Err(reason.into()),
+        };
+        let FirstOpened { sender, step } = opened;
+        // Of those who are refused in silence as well: nobody is told more than others.
+        let is_use = admitted.first_use.is_some() && matches!(taken, Ok(()) | Err(Rejected::Drop(DropReason::Blocked)));
+        let is_answer = admitted.queue != Queue::Contact && matches!(taken, Ok(()));
+        if is_use || is_answer {
+            grants::answered(state, turn, &admitted.grant, frame_id(envelope));
         }
-    }
-
-    /// The digest that a statement under this key must name.
-    pub(super) fn package(&self, state: &State) -> Digest {
-        let device = &state.own.identity.device;
-        match self {
-            Self::Invite(invite) => {
-                let public = DhKey::from_bytes(*invite.key.expose()).public().bytes();
-                package_digest(&public, invite.expires, invite.last_resort, device)
+        let outcome = match taken {
+            Ok(()) => {
+                if let Some(device) = sender {
+                    delivery.brought_step(state, turn, origin, &device)?;
+                }
+                None
             }
-            Self::Direct => direct_package(&state.own.identity.dh.public().bytes(), device),
-            Self::Request(id, _) => state.requests.get(id).map_or(Digest([0; 32]), |row| row.reply_package),
+            Err(Rejected::Turn(failed)) => return Err(failed),
+            Err(Rejected::Drop(reason)) => {
+                self.count(reason);
+                match reason {
+                    // A blocked sender and a repeat look like one that waits for an answer.
+                    DropReason::Blocked | DropReason::Repeated => None,
+                    DropReason::Full => Some(Refusal::Full),
+                    // Our own clock may be wrong: at a relay it stays for when that is settled.
+                    DropReason::Untimely if origin.is_depot() && state.clock.is_doubtful() => {
+                        self.stays = true;
+                        return Ok(());
+                    }
+                    DropReason::Untimely => {
+                        delivery.fault(state, turn, origin);
+                        Some(Refusal::Untimely)
+                    }
+                    DropReason::Unexpected if admitted.queue == Queue::Contact => Some(Refusal::UsedUp),
+                    DropReason::Malformed
+                    | DropReason::Unopenable
+                    | DropReason::Forged
+                    | DropReason::Unexpected
+                    | DropReason::Reused
+                    | DropReason::Cipher => {
+                        delivery.fault(state, turn, origin);
+                        Some(Refusal::Refused)
+                    }
+                }
+            }
+        };
+        match outcome {
+            None => {
+                if let Some(usage) = admitted.first_use {
+                    let key = [admitted.grant.as_bytes().as_slice(), usage.as_bytes()].concat();
+                    turn.put_raw(Table::GrantUse, &key, turn.stamp.0.to_be_bytes().to_vec());
+                }
+                // Durable here for as long as a request can be answered.
+                let stored = Outcome::Stored(turn.stamp.after(REQUEST_LIFETIME));
+                // Of what came by way of a relay, only a friend can be told, in the room.
+                let friend = sender.filter(|device| is_mutual(state, device) && step != Some(Step::Standing));
+                let outcome = if friend.is_some() && origin.is_depot() { Outcome::Delivered } else { stored };
+                delivery.acknowledge(state, turn, origin, friend, frame_id(envelope), outcome);
+            }
+            Some(refusal) => {
+                if let (Origin::Depot(key, number), Refusal::UsedUp) = (origin, refusal) {
+                    state.used_up.insert((key, number));
+                }
+                delivery.acknowledge(state, turn, origin, None, frame_id(envelope), Outcome::Refused(refusal));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a first envelope is looked at, before any key is used for it. What a relay brings is
+    /// counted for the relay.
+    pub(super) fn may_open(
+        &mut self,
+        state: &mut State,
+        delivery: &Delivery,
+        turn: &Turn<'_>,
+        origin: Origin,
+        envelope: &[u8],
+        admitted: &Admitted,
+    ) -> Result<(), DropReason> {
+        if envelope.len() > FIRST_MAX {
+            return Err(DropReason::Malformed);
+        }
+        let Origin::Link(link) = origin else { return Ok(()) };
+        let grant = admitted.grant;
+        // Anyone with a friends' key can name any grant: only those that are known here have a count.
+        let within = match admitted.queue {
+            Queue::Contact => match state.invites.get(&grant).map(|invite| invite.last_resort) {
+                Some(is_posted) => state.rates.offer(turn.now, grant, is_posted),
+                // Of an invite that has done its work: no key is left that opens it.
+                None => true,
+            },
+            Queue::Direct | Queue::Guest if state.requests.values().any(|row| row.grant == grant) => state.rates.answer(turn.now, grant),
+            // Under a friends' key, or where a Standing of ours wants its answer.
+            Queue::Direct | Queue::Guest => {
+                let given = state.reply_grants.get(&grant).filter(|_| admitted.queue == Queue::Guest).map(|(peer, _)| *peer);
+                let of = given.or_else(|| delivery.behind(state, link));
+                state.rates.direct(turn.now, of)
+            }
+        };
+        if within { Ok(()) } else { Err(DropReason::Full) }
+    }
+
+    pub(super) fn step(
+        &mut self,
+        state: &mut State,
+        turn: &mut Turn<'_>,
+        origin: Origin,
+        envelope: &[u8],
+        admitted: &Admitted,
+        opened: &mut FirstOpened,
+    ) -> Result<(), Rejected> {
+        let opener = opener(state, admitted)?;
+        let frame = frame_id(envelope);
+        // A step to a contact or reply package has a row that knows it again; these have none.
+        let is_direct = matches!(opener, Opener::Direct);
+        if is_direct && turn.get(Table::Seen, frame.as_bytes())?.is_some() {
+            return Err(DropReason::Repeated.into());
+        }
+        let payload = opener.open(state, envelope).map_err(|_| DropReason::Unopenable)?;
+        let first: First = codec::decode(&payload, PAYLOAD_MAX).map_err(|_| DropReason::Malformed)?;
+        let untimely = || if first.chain.is_untimely(turn.now) { DropReason::Untimely } else { DropReason::Forged };
+        let (device, statement) = first.verify(&state.own.peer, turn.now).ok_or_else(untimely)?;
+        if statement.device != state.own.identity.device || statement.package != opener.package(state) {
+            return Err(DropReason::Forged.into());
+        }
+        if state.devices.get(&device.device).is_some_and(|known| known.peer != device.peer) {
+            return Err(DropReason::Forged.into());
+        }
+        *opened = FirstOpened { sender: Some(device.device), step: Some(statement.step) };
+        match (statement.step, opener) {
+            (Step::Standing, Opener::Direct) => {
+                let taken = standing::receive(state, turn, &device, &statement, origin.is_depot());
+                // Taken or not, it is looked at once.
+                if !matches!(taken, Err(Rejected::Turn(_))) {
+                    turn.put_raw(Table::Seen, frame.as_bytes(), seen(turn.stamp, Outcome::Delivered, None));
+                }
+                taken
+            }
+            (Step::Offer, Opener::Direct) => renewal::receive(state, turn, first, &device, &statement),
+            (Step::Offer, Opener::Invite(invite)) => offer::receive(state, turn, IncomingOffer { first, device, statement, invite }),
+            (Step::Accept, Opener::Request(request, ..)) => {
+                answer::receive_accept(state, turn, Answer { first, device, statement, request })
+            }
+            (Step::Confirm, Opener::Request(request, ..)) => {
+                answer::receive_confirm(state, turn, Answer { first, device, statement, request })
+            }
+            (Step::Offer | Step::Standing, Opener::Request(..))
+            | (Step::Accept | Step::Confirm | Step::Standing, Opener::Invite(_))
+            | (Step::Accept | Step::Confirm, Opener::Direct) => Err(DropReason::Unexpected.into()),
         }
     }
 }
 
-/// The key for what was put to a queue under a grant.
-pub(super) fn opener(state: &State, admitted: &Admitted) -> Result<Opener, DropReason> {
-    match admitted.queue {
-        Queue::Contact => state.invites.get(&admitted.grant).cloned().map(Opener::Invite),
-        Queue::Direct | Queue::Guest => state
-            .requests
-            .values()
-            .find(|row| row.grant == admitted.grant && !row.offer.is_empty())
-            .map(|row| Opener::Request(row.id, row.reply_key.clone()))
-            .or(Some(Opener::Direct)),
-    }
-    .ok_or(DropReason::Unexpected)
+/// Who has signed a first envelope, and what it is, once that is known.
+#[derive(Debug, Default)]
+pub(super) struct FirstOpened {
+    sender: Option<DeviceId>,
+    step: Option<Step>,
+}
+
+fn is_mutual(state: &State, device: &DeviceId) -> bool {
+    state.friend_of(device).is_some_and(|friend| friend.state == FriendState::Mutual)
 }

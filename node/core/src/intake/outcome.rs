@@ -1,31 +1,26 @@
 //! What became of envelopes: ours, as their recipients say; theirs, as we remember it.
 
-use super::*;
-use crate::delivery::relays::Signed;
+use crate::command::{Direction, MessageState, RequestStatus};
+use crate::conversation;
+use crate::delivery::outbox::{self, What};
+use crate::delivery::{Acknowledged, Delivery};
 use crate::people;
+use crate::request::{self};
+use crate::rows::Fault;
+use crate::state::State;
+use crate::turn::{Turn, TurnFailed};
+use std::collections::BTreeMap;
+use symbolon_presence::id::{DeviceId, FrameId};
+use symbolon_presence::time::Timestamp;
+use symbolon_relay::limits::RECEIPT_MAX;
+use symbolon_relay::put::{Outcome, Refusal};
+
+use crate::delivery::relays::Signed;
 use crate::requests;
 use crate::rows::set_message_state;
 use std::collections::HashMap;
 use symbolon_presence::id::MailboxId;
 use symbolon_presence::time::CLOCK_SKEW;
-
-/// What is remembered of an envelope taken in; without a sender, nobody is told of a repeat.
-pub(super) fn seen(at: Timestamp, outcome: Outcome, sender: Option<&DeviceId>) -> Vec<u8> {
-    let mut row = at.0.to_be_bytes().to_vec();
-    row.push(if outcome == Outcome::Delivered { 0 } else { SEEN_REFUSED });
-    row.extend_from_slice(sender.map(|sender| sender.as_bytes().as_slice()).unwrap_or_default());
-    row
-}
-
-/// Who is to be told of a repeat.
-pub(super) fn seen_sender(seen: &[u8]) -> Option<DeviceId> {
-    seen.get(9..).and_then(DeviceId::from_slice)
-}
-
-/// What became of an envelope the first time: a repeat is told the same.
-pub(super) fn seen_outcome(seen: &[u8]) -> Outcome {
-    if seen.get(8) == Some(&SEEN_REFUSED) { Outcome::Refused(Refusal::Refused) } else { Outcome::Delivered }
-}
 
 /// Rows of an outbox that are looked through for what a list of receipts names.
 pub(super) const TOLD_MAX: usize = 4_096;

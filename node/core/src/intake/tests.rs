@@ -3,6 +3,18 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::command::Direction;
+use crate::delivery::{Delivery, Origin};
+use crate::grants::{self};
+use crate::rows::DepotKey;
+use crate::seam::LinkId;
+use crate::state::State;
+use crate::turn::Turn;
+use symbolon_presence::id::GrantId;
+use symbolon_relay::admission::Admitted;
+use symbolon_relay::grant::{Queue, Scope};
+use symbolon_relay::session::Deposit;
+
 use crate::command::Path;
 use crate::contact;
 use crate::delivery::Up;

@@ -1,0 +1,144 @@
+//! The intake itself: frames of links, each led to where it is looked at.
+
+use super::early::EarlyFrames;
+use super::outcome::settle;
+use crate::delivery::tags::Tags;
+use crate::delivery::{Delivery, Origin};
+use crate::presence::RecordServer;
+use crate::rows::Device;
+use crate::seam::LinkId;
+use crate::state::State;
+use crate::turn::{DropReason, Turn, TurnFailed};
+use std::collections::BTreeMap;
+use symbolon_presence::envelope::KnownKey;
+use symbolon_relay::frame::Frame;
+use symbolon_relay::put::Receipt;
+
+/// What waits and what is counted.
+#[derive(Debug, Default)]
+pub(crate) struct Intake {
+    pub(super) tags: Tags,
+    pub(super) early: EarlyFrames,
+    /// The entry under way was kept, or is to be shown again: it must stay at its relay.
+    pub(super) stays: bool,
+    pub(super) dropped: BTreeMap<&'static str, u64>,
+}
+
+impl Intake {
+    /// Frames dropped since start, by reason.
+    pub fn dropped(&self) -> Vec<(&'static str, u64)> {
+        self.dropped.iter().map(|(reason, count)| (*reason, *count)).collect()
+    }
+
+    pub(super) fn count(&mut self, reason: DropReason) {
+        let count = self.dropped.entry(reason.name()).or_default();
+        *count = count.saturating_add(1);
+    }
+
+    /// A device is known no longer.
+    pub fn forget(&mut self, row: &Device, key: Option<&KnownKey>) {
+        self.tags.forget(row, key);
+        self.early.forget(&row.device);
+    }
+
+    /// One frame from a link.
+    pub fn frame(
+        &mut self,
+        state: &mut State,
+        delivery: &mut Delivery,
+        record_server: &mut RecordServer,
+        turn: &mut Turn<'_>,
+        link: LinkId,
+        bytes: &[u8],
+    ) -> Result<(), TurnFailed> {
+        if !delivery.is_open(link) {
+            return Ok(());
+        }
+        let faults = delivery.faults(link);
+        let is_unread = delivery.has_unread(link);
+        self.take(state, delivery, record_server, turn, link, bytes)?;
+        // A proof of nobody whom we know is no reason to let a link stay.
+        if is_unread == delivery.has_unread(link) {
+            delivery.heard(turn, link, faults);
+        }
+        Ok(())
+    }
+
+    pub(super) fn take(
+        &mut self,
+        state: &mut State,
+        delivery: &mut Delivery,
+        record_server: &mut RecordServer,
+        turn: &mut Turn<'_>,
+        link: LinkId,
+        bytes: &[u8],
+    ) -> Result<(), TurnFailed> {
+        match Frame::decode(bytes) {
+            Ok(Frame::Put(put)) => self.put(state, delivery, turn, link, put),
+            Ok(Frame::Receipt(receipt)) => self.receipt(state, delivery, turn, link, &receipt),
+            Ok(Frame::Lookup(id)) => {
+                record_server.answer(state, delivery, turn, link, id);
+                Ok(())
+            }
+            Ok(Frame::Found(found)) => {
+                state.found.push((link, found));
+                Ok(())
+            }
+            Ok(Frame::Keep(keep)) => {
+                let friend = delivery.behind(state, link);
+                if !friend.is_some_and(|peer| record_server.keep(state, turn.now, peer, &keep)) {
+                    self.count(DropReason::Malformed);
+                    delivery.fault(state, turn, Origin::Link(link));
+                }
+                Ok(())
+            }
+            Ok(Frame::Prove(prove)) => {
+                if !delivery.proof(state, turn, link, prove)? {
+                    self.count(DropReason::Unexpected);
+                    delivery.fault(state, turn, Origin::Link(link));
+                }
+                Ok(())
+            }
+            // A personal node keeps no mailbox for others, and asked nothing of a relay here.
+            Ok(
+                Frame::Update(_)
+                | Frame::Session(_)
+                | Frame::Accepted(_)
+                | Frame::Deposit(_)
+                | Frame::Ack(_)
+                | Frame::Away(_)
+                | Frame::Stock(_)
+                | Frame::Fetch(_)
+                | Frame::Fetched(_),
+            )
+            | Err(_) => {
+                self.count(DropReason::Malformed);
+                delivery.fault(state, turn, Origin::Link(link));
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn receipt(
+        &mut self,
+        state: &mut State,
+        delivery: &mut Delivery,
+        turn: &mut Turn<'_>,
+        link: LinkId,
+        receipt: &Receipt,
+    ) -> Result<(), TurnFailed> {
+        let Some(settled) = delivery.receipt(state, turn, link, receipt) else {
+            self.count(DropReason::Forged);
+            delivery.fault(state, turn, Origin::Link(link));
+            return Ok(());
+        };
+        let device = settled.first().map(|item| item.device);
+        for item in settled {
+            settle(state, delivery, turn, &item)?;
+        }
+        match device {
+            Some(device) => delivery.resume(state, turn, &device),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Ordered frames that came before their turn: they wait in memory, and their senders still own them.
+
+use crate::delivery::Origin;
+use crate::limits::{EARLY_BYTES_MAX, PARKED_MAX, WINDOW_BYTES};
+use crate::state::State;
+use crate::wire::Known;
+use std::collections::BTreeMap;
+use symbolon_presence::id::{DeviceId, FrameId};
+
+/// An ordered frame that came before its turn.
+#[derive(Debug)]
+pub(super) struct Early {
+    pub origin: Origin,
+    pub frame: FrameId,
+    pub counter: u64,
+    pub known: Known,
+}
+
+/// The early frames of one device.
+#[derive(Debug, Default)]
+struct Waiting {
+    frames: BTreeMap<u64, Early>,
+    bytes: usize,
+}
+
+impl std::fmt::Debug for Known {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Known(..)")
+    }
+}
+
+/// The early frames of all devices.
+#[derive(Debug, Default)]
+pub(super) struct EarlyFrames {
+    /// At most [`PARKED_MAX`] and [`WINDOW_BYTES`] for each device.
+    waiting: BTreeMap<DeviceId, Waiting>,
+    /// Of all of them; at most [`EARLY_BYTES_MAX`].
+    bytes: usize,
+}
+
+impl EarlyFrames {
+    /// A device is known no longer.
+    pub fn forget(&mut self, device: &DeviceId) {
+        let waiting = self.waiting.remove(device).map_or(0, |waiting| waiting.bytes);
+        self.bytes = self.bytes.saturating_sub(waiting);
+    }
+
+    /// Whether frames of a device wait.
+    pub fn has(&self, device: &DeviceId) -> bool {
+        self.waiting.contains_key(device)
+    }
+
+    /// Whether one more frame of a device has room: no honest sender has more on the way than its window.
+    pub fn has_room(&self, device: &DeviceId, ahead: u64, size: usize) -> bool {
+        let bytes = self.waiting.get(device).map_or(0, |waiting| waiting.bytes);
+        ahead <= PARKED_MAX && bytes.saturating_add(size) <= WINDOW_BYTES
+    }
+
+    /// Keeps an early frame. When there is no more room for those of all, the device that holds most loses
+    /// what it has here: nothing of it was acknowledged, so it is put again. Whether one has lost it.
+    pub fn park(&mut self, device: DeviceId, sequence: u64, early: Early) -> bool {
+        let size = early.known.mls.len();
+        let mut has_lost = false;
+        if self.bytes.saturating_add(size) > EARLY_BYTES_MAX
+            && let Some(largest) = self.waiting.iter().max_by_key(|(_, waiting)| waiting.bytes).map(|(device, _)| *device)
+        {
+            self.forget(&largest);
+            has_lost = true;
+        }
+        let waiting = self.waiting.entry(device).or_default();
+        let replaced = waiting.frames.insert(sequence, early).map_or(0, |old| old.known.mls.len());
+        waiting.bytes = waiting.bytes.saturating_add(size).saturating_sub(replaced);
+        self.bytes = self.bytes.saturating_add(size).saturating_sub(replaced);
+        has_lost
+    }
+
+    /// The frame of a device whose turn it is.
+    pub fn next(&mut self, state: &State, device: &DeviceId) -> Option<Early> {
+        let expected = state.devices.get(device)?.receive_sequence;
+        let room = state.friend_of(device).map(|friend| friend.room);
+        let waiting = self.waiting.get_mut(device)?;
+        let before = waiting.bytes;
+        // A room counts its own frames: those of an older one must not take their places.
+        waiting.frames.retain(|sequence, early| *sequence >= expected && Some(early.known.room) == room);
+        let next = waiting.frames.remove(&expected);
+        waiting.bytes = waiting.frames.values().map(|early| early.known.mls.len()).sum();
+        self.bytes = self.bytes.saturating_sub(before.saturating_sub(waiting.bytes));
+        if waiting.frames.is_empty() {
+            self.waiting.remove(device);
+        }
+        next
+    }
+}

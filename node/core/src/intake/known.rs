@@ -1,0 +1,265 @@
+//! Known envelopes: room messages of devices that we know, in the order of each room.
+
+use super::desk::Intake;
+use super::early::Early;
+use super::inside::{Place, Said, room_message};
+use super::seen::{seen, seen_outcome, seen_sender};
+use crate::delivery::{Delivery, Origin};
+use crate::people;
+use crate::request::{self};
+use crate::rows::Former;
+use crate::state::State;
+use crate::table::Table;
+use crate::turn::{DropReason, Rejected, Turn, TurnFailed};
+use crate::wire::{Known, PAYLOAD_MAX};
+use symbolon_presence::codec;
+use symbolon_presence::envelope::frame_id;
+use symbolon_presence::id::{DeviceId, FrameId};
+use symbolon_relay::put::{Outcome, Refusal};
+
+impl Intake {
+    /// A known envelope: a room message of a device that we know.
+    pub(super) fn known(
+        &mut self,
+        state: &mut State,
+        delivery: &mut Delivery,
+        turn: &mut Turn<'_>,
+        origin: Origin,
+        envelope: &[u8],
+        tag: [u8; 16],
+    ) -> Result<(), TurnFailed> {
+        let frame = frame_id(envelope);
+        let found = match self.tags.ready(state, &tag) {
+            Some(found) => Some(found),
+            None => {
+                // A repeat has no tag any more; it must not start a search.
+                if let Some(seen) = turn.get(Table::Seen, frame.as_bytes())? {
+                    let sender = seen_sender(&seen);
+                    delivery.acknowledge(state, turn, origin, sender, frame, seen_outcome(&seen));
+                    return Ok(());
+                }
+                self.tags.search(state, turn.now, &tag)
+            }
+        };
+        let Some((device, counter)) = found else {
+            self.nobodys(state, delivery, turn, (origin, envelope.len()), &tag);
+            return Ok(());
+        };
+        if people::is_refused(state, &device) {
+            // What a stranger gets who writes under a tag that nobody expects: silence, a fault,
+            // and the time of a search.
+            self.tags.search(state, turn.now, &tag);
+            self.count(DropReason::Blocked);
+            delivery.fault(state, turn, origin);
+            return Ok(());
+        }
+        let opened = state.envelope_key_from(&device).and_then(|key| key.open(counter, envelope).ok());
+        let Some(payload) = opened else {
+            self.count(DropReason::Unopenable);
+            delivery.fault(state, turn, origin);
+            return Ok(());
+        };
+        delivery.brought_known(state, turn, origin, &device);
+        let peer = state.devices.get(&device).map(|row| row.peer);
+        if peer.is_some_and(|peer| !origin.is_depot() && !state.rates.deposit(turn.now, peer, envelope.len())) {
+            // Its own device has sealed it, so nobody else can use up its share.
+            self.count(DropReason::Full);
+            delivery.acknowledge(state, turn, origin, None, frame, Outcome::Refused(Refusal::Full));
+            return Ok(());
+        }
+        let Ok(known) = codec::decode::<Known>(&payload, PAYLOAD_MAX) else {
+            self.count(DropReason::Malformed);
+            self.answer_known(state, delivery, turn, &device, (origin, frame, counter), Outcome::Refused(Refusal::Refused));
+            return Ok(());
+        };
+        let early = Early { origin, frame, counter, known };
+        self.in_order(state, delivery, turn, device, early)
+    }
+
+    /// An envelope under a tag that is expected of nobody.
+    fn nobodys(
+        &mut self,
+        state: &mut State,
+        delivery: &mut Delivery,
+        turn: &mut Turn<'_>,
+        (origin, size): (Origin, usize),
+        tag: &[u8; 16],
+    ) {
+        let proved = match origin {
+            Origin::Link(link) => delivery.friend_behind(state, link),
+            Origin::Depot(..) => None,
+        };
+        if (proved.is_some() || origin.is_depot())
+            && let Some(device) = self.tags.used(state, tag, proved)
+            && let Some(peer) = state.devices.get(&device).map(|row| row.peer)
+            && state.rates.deposit(turn.now, peer, size)
+        {
+            // Another envelope has taken its place: its sender is an older copy that cannot know it yet.
+            self.count(DropReason::Reused);
+            note_copy(state, &device);
+            return;
+        }
+        self.count(DropReason::Unopenable);
+        delivery.fault(state, turn, origin);
+    }
+
+    /// Opens a room's frame in its turn; one that comes before it waits.
+    fn in_order(
+        &mut self,
+        state: &mut State,
+        delivery: &mut Delivery,
+        turn: &mut Turn<'_>,
+        device: DeviceId,
+        early: Early,
+    ) -> Result<(), TurnFailed> {
+        let origin = early.origin;
+        if state.friend_of(&device).is_none_or(|friend| friend.room != early.known.room) {
+            let is_read = |former: &Former| former.room == early.known.room && former.is_read;
+            if state.devices.get(&device).is_some_and(|row| row.formers().iter().any(is_read)) {
+                return self.left_behind(state, delivery, turn, &device, early);
+            }
+            // Of a connection room that is not, or no longer, ours. Not acknowledged: its
+            // sender seals it anew as soon as both are in one room.
+            self.count(DropReason::Unexpected);
+            return Ok(());
+        }
+        let expected = state.devices.get(&device).map_or(0, |row| row.receive_sequence);
+        match early.known.sequence {
+            Some(sequence) if sequence > expected => {
+                self.stays = true;
+                if !self.early.has_room(&device, sequence - expected, early.known.mls.len()) {
+                    self.count(DropReason::Full);
+                    return Ok(());
+                }
+                let asks = !self.early.has(&device);
+                if self.early.park(device, sequence, early) {
+                    self.count(DropReason::Full);
+                }
+                if asks && origin.is_depot() {
+                    // Nobody can be asked for it on a link: perhaps it was acknowledged by a newer state.
+                    state.compare.entry(device).or_insert(None);
+                }
+                // One question a gap: the sender puts everything unacknowledged again.
+                return if asks { delivery.ask_again(state, turn, &device) } else { Ok(()) };
+            }
+            Some(_) | None => {}
+        }
+        // Its place may be taken by another envelope: by what was put there when it was given up, or
+        // by one of a newer state than its sender's.
+        let place = if early.known.sequence.is_some_and(|sequence| sequence < expected) { Place::Late } else { Place::Present };
+        self.open(state, delivery, turn, &device, early, place)?;
+        // Those that waited for this one.
+        while let Some(next) = self.early.next(state, &device) {
+            self.open(state, delivery, turn, &device, next, Place::Present)?;
+        }
+        Ok(())
+    }
+
+    /// A known envelope of a room that was left, whose sender came back from an older copy: what
+    /// its newer state had left at a relay. It is taken as it comes: the state that could put it in
+    /// order is gone.
+    pub(super) fn left_behind(
+        &mut self,
+        state: &mut State,
+        delivery: &mut Delivery,
+        turn: &mut Turn<'_>,
+        device: &DeviceId,
+        early: Early,
+    ) -> Result<(), TurnFailed> {
+        let Early { origin, frame, counter, known } = early;
+        let (room, sequence) = (known.room, known.sequence);
+        let former = state.devices.get(device).and_then(|row| row.formers().iter().find(|former| former.room == room));
+        let expected = former.map_or(0, |former| former.receive_sequence);
+        if sequence.is_some_and(|sequence| sequence > expected) && !origin.is_depot() {
+            // Its sender is there, and seals it again in the room that both are in.
+            self.count(DropReason::Unexpected);
+            return Ok(());
+        }
+        match room_message(state, turn, device, known, Place::Former) {
+            Ok(_) => {}
+            Err(Rejected::Turn(failed)) => return Err(failed),
+            Err(Rejected::Drop(reason)) => {
+                self.count(reason);
+                return Ok(());
+            }
+        }
+        let row = state.device_mut(device).and_then(|row| row.former.as_mut());
+        if let (Some(formers), Some(sequence)) = (row, sequence) {
+            for former in formers.iter_mut().filter(|former| former.room == room) {
+                former.receive_sequence = former.receive_sequence.max(sequence.saturating_add(1));
+            }
+        }
+        self.answer_known(state, delivery, turn, device, (origin, frame, counter), Outcome::Delivered);
+        Ok(())
+    }
+
+    /// Answers a known envelope and its repeats.
+    pub(super) fn answer_known(
+        &mut self,
+        state: &mut State,
+        delivery: &mut Delivery,
+        turn: &mut Turn<'_>,
+        device: &DeviceId,
+        (origin, frame, counter): (Origin, FrameId, u64),
+        outcome: Outcome,
+    ) {
+        self.tags.take(state, device, counter);
+        turn.put_raw(Table::Seen, frame.as_bytes(), seen(turn.stamp, outcome, Some(device)));
+        delivery.acknowledge(state, turn, origin, Some(*device), frame, outcome);
+    }
+
+    pub(super) fn open(
+        &mut self,
+        state: &mut State,
+        delivery: &mut Delivery,
+        turn: &mut Turn<'_>,
+        device: &DeviceId,
+        early: Early,
+        place: Place,
+    ) -> Result<(), TurnFailed> {
+        let Early { origin, frame, counter, known } = early;
+        let expected = state.devices.get(device).map(|row| row.receive_sequence);
+        let is_next = known.sequence.is_some() && known.sequence == expected;
+        let mut is_receipts = false;
+        let outcome = match room_message(state, turn, device, known, place) {
+            Ok(kind) => {
+                if let Some(peer) = state.devices.get(device).map(|row| row.peer).filter(|peer| state.confirming.contains(peer)) {
+                    request::heard(state, turn, &peer, device)?;
+                }
+                is_receipts = kind == Said::Receipts;
+                if matches!(origin, Origin::Link(_)) {
+                    delivery.heard_in_room(state, turn, device);
+                }
+                Outcome::Delivered
+            }
+            Err(Rejected::Turn(failed)) => return Err(failed),
+            Err(Rejected::Drop(DropReason::Reused)) => {
+                // No answer: its sender makes the room again, and says what is in it once more.
+                self.count(DropReason::Reused);
+                note_copy(state, device);
+                return Ok(());
+            }
+            Err(Rejected::Drop(reason)) => {
+                self.count(reason);
+                Outcome::Refused(Refusal::Refused)
+            }
+        };
+        self.tags.take(state, device, counter);
+        if is_next && let Some(row) = state.device_mut(device) {
+            row.receive_sequence = row.receive_sequence.saturating_add(1);
+        }
+        // A list of receipts is not receipted itself, nor is its repeat: that would never end.
+        let sender = Some(*device).filter(|_| !is_receipts);
+        turn.put_raw(Table::Seen, frame.as_bytes(), seen(turn.stamp, outcome, sender.as_ref()));
+        delivery.acknowledge(state, turn, origin, sender, frame, outcome);
+        Ok(())
+    }
+}
+
+/// A device sealed what its newer state has sealed already. It is asked how both stand, and hears it so.
+fn note_copy(state: &mut State, device: &DeviceId) {
+    if let Some(row) = state.device_mut(device).filter(|row| row.is_copied != Some(true)) {
+        row.is_copied = Some(true);
+        state.compare.entry(*device).or_insert(None);
+    }
+}
