@@ -1,6 +1,6 @@
 //! The friendship secret F_r and the keys it yields.
 //!
-//! F_r is drawn anew only when somebody is revoked; everything a friend may do hangs on
+//! F_r is drawn again only when somebody is revoked; everything a friend may do hangs on
 //! it, so one new secret takes everything back at once.
 
 use crate::id::{MailboxId, PublicKeyBytes};

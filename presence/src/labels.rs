@@ -51,7 +51,7 @@ labels! {
     SIGN_ACK = "sign acknowledgement";
     /// Relay signs how a mailbox stands.
     SIGN_ACCEPTED = "sign mailbox standing";
-    /// Device signs a contact record for whoever knows its owner's Peer ID.
+    /// Device signs a contact record for anyone who knows its owner's Peer ID.
     SIGN_POSTED = "sign posted contact record";
     /// Owner signs which records a relay is to publish, and when.
     SIGN_AWAY = "sign records ahead";

@@ -24,7 +24,7 @@
 //! | [`header`] | who may read | `docs/protocol/presence.md` |
 //! | [`body`] | where somebody is | `docs/protocol/presence.md` |
 //! | [`record`] | what lookup stores see | `docs/protocol/lookup.md` |
-//! | [`posted`] | contact records for whoever knows a Peer ID | `docs/protocol/lookup.md` |
+//! | [`posted`] | contact records for anyone who knows a Peer ID | `docs/protocol/lookup.md` |
 //! | [`address`] | network addresses, opaque | |
 //! | [`time`] | timestamps and the allowed clock skew | |
 //! | [`clock`] | sure time: by what may be erased | `docs/protocol/encoding.md` |

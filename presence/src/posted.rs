@@ -22,7 +22,7 @@ pub fn contact_id(peer: &PeerId) -> LookupId {
     LookupId(hash(HASH_POSTED, &[peer.as_bytes()]).0)
 }
 
-/// A contact record for whoever knows the owner's Peer ID.
+/// A contact record for anyone who knows the owner's Peer ID.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct Posted {
@@ -149,8 +149,8 @@ mod tests {
     #[test]
     fn a77_contact_records_that_are_long_over_or_far_ahead_are_refused() {
         assert!(Posted::sign(&person(1), 7, NOW.after(DAY), vec![0; CONTACT_MAX + 1]).is_none());
-        let over = Posted::sign(&person(1), 7, Timestamp(NOW.0 - DAY), Vec::new()).unwrap().encode();
-        assert_eq!(Item::read(&over, NOW), Err(RecordError::Expired));
+        let late = Posted::sign(&person(1), 7, Timestamp(NOW.0 - DAY), Vec::new()).unwrap().encode();
+        assert_eq!(Item::read(&late, NOW), Err(RecordError::Expired));
         let far = Posted::sign(&person(1), 7, NOW.after(4 * DAY), Vec::new()).unwrap().encode();
         assert_eq!(Item::read(&far, NOW), Err(RecordError::TooFar));
         assert_eq!(Item::read(&vec![0; RECORD_MAX + 1], NOW), Err(RecordError::Codec(CodecError::TooLong)));

@@ -53,13 +53,13 @@ pub struct Slot {
 }
 
 impl Slot {
-    /// Of a header: whoever knows the lookup key finds it.
+    /// Of a header: anyone who knows the lookup key finds it.
     pub fn of_header(lookup: &PublicKeyBytes, day: u32) -> Self {
         let parts: [&[u8]; 2] = [lookup.as_bytes(), &day.to_be_bytes()];
         Self { day, factor: hash(HASH_BLIND_HEADER, &parts), outer: derive(lookup.as_bytes(), KEY_OUTER_HEADER, &[&day.to_be_bytes()]) }
     }
 
-    /// Of a body: whoever has opened the header finds it.
+    /// Of a body: anyone who has opened the header finds it.
     pub fn of_body(lookup: &PublicKeyBytes, day: u32, wrapped: &Secret) -> Self {
         let factor = hash(HASH_BLIND_BODY, &[lookup.as_bytes(), &day.to_be_bytes(), wrapped.expose()]);
         Self { day, factor, outer: derive(wrapped.expose(), KEY_OUTER_BODY, &[lookup.as_bytes(), &day.to_be_bytes()]) }

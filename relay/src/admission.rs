@@ -64,7 +64,7 @@ pub struct Admitted {
 /// A Put that was not admitted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotAdmitted {
-    /// What the other side is told.
+    /// What is answered.
     pub refusal: Refusal,
     /// The grant, when the Put proved to hold it.
     pub grant: Option<GrantId>,
@@ -99,7 +99,7 @@ impl Admission {
     }
 
     /// Checks a Put. `friendship` is the owner's current friendship secret, `past` are those
-    /// before it whose holders are told that theirs is over.
+    /// before it whose holders get the answer that theirs was replaced.
     pub fn admit<'p, U: GrantUses>(
         &mut self,
         now: Timestamp,

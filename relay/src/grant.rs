@@ -25,7 +25,7 @@ pub enum Scope {
     /// One correspondent who is no friend yet: replies to an Offer or Accept.
     #[n(1)]
     Guest,
-    /// Whoever holds an invite or contact record.
+    /// Anyone who holds an invite or contact record.
     #[n(2)]
     Contact,
 }
@@ -108,7 +108,7 @@ impl MailboxKeys {
     }
 
     /// The put key of a grant. That of friends is the current one, whatever revision their address
-    /// is of: who has the key is a friend now, and may have been told the address before.
+    /// is of: who has the key is a friend now, and may have had the address before.
     /// `id` is [`MailboxKeys::id`], which costs a multiplication on the curve to find out.
     pub fn put_key(&self, id: &MailboxId, body: &AddressBody, friendship: &FriendshipSecret) -> Secret {
         match body.scope {
@@ -132,7 +132,7 @@ impl MailboxKeys {
     }
 }
 
-/// The put key of a grant that is not for friends: whoever has the queue's secret derives it.
+/// The put key of a grant that is not for friends: anyone who has the queue's secret derives it.
 pub fn grant_key(queue_secret: &Secret, body: &AddressBody) -> Secret {
     derive(queue_secret.expose(), KEY_GRANT, &[&codec::encode(body)])
 }

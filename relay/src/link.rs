@@ -1,7 +1,7 @@
 //! A relay's link: all that is needed to keep a mailbox there.
 //!
 //! `symbolon:relay:` and base32 of the relay's keys and addresses with a four-byte checksum.
-//! Nothing in it is secret, and whoever gives the link decides which relay is meant: it is
+//! Nothing in it is secret, and the one who gives the link decides which relay is meant: it is
 //! handed over by a way that is trusted, like an invite.
 
 use crate::grant::AddressBody;

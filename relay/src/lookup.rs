@@ -1,7 +1,7 @@
 //! The messages of `/symbolon/lookup/1`: one question and one answer on each stream.
 //!
 //! A server keeps what anybody may check ([`Item`](symbolon_presence::posted::Item)) and
-//! knows neither whose it is nor who asks. Whoever reads checks again.
+//! knows neither whose it is nor who asks. Who reads checks again.
 
 use minicbor::{Decode, Encode};
 use symbolon_presence::codec::{self, CodecError};
@@ -43,7 +43,7 @@ pub enum Kept {
     /// One with this counter or a higher one is kept already.
     #[n(1)]
     Known,
-    /// It is no record, or its time is over.
+    /// It is no record, or has expired.
     #[n(2)]
     Refused,
     /// There is no room.

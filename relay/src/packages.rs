@@ -81,7 +81,7 @@ impl Fetch {
         Self { address, capability: capability.public(), nonce, at, signature }
     }
 
-    /// Checks the signature and the bound. It costs the same whoever signed.
+    /// Checks the signature and the bound. It costs the same for every signer.
     pub fn verify(&self, mailbox: &MailboxId) -> Result<(), BadFrame> {
         if self.address.len() > SEALED_ADDRESS_MAX {
             return Err(BadFrame);
@@ -100,7 +100,7 @@ pub enum Handed {
     /// There is none.
     #[n(1)]
     Empty,
-    /// The friendship token is over: whoever is a friend still reads the new secret in the
+    /// The friendship token was replaced: those who still are friends read the new secret in the
     /// owner's presence.
     #[n(2)]
     Stale,

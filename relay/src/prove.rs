@@ -1,7 +1,7 @@
 //! The proof of a link: who is behind it.
 //!
-//! Whoever dials a friend does not know who answers at the address, and whoever is dialled
-//! does not know who calls. Envelopes and receipts tell neither: they are good whoever brings
+//! Who dials a friend does not know who answers at the address, and who is dialled does not
+//! know who calls. Envelopes and receipts show neither: they are good from anyone who brings
 //! them. A [`Prove`] is good on one link only: its MAC covers the transport keys of both ends,
 //! which the transport has checked, under a key that the two devices alone can compute.
 

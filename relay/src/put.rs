@@ -94,7 +94,7 @@ pub enum Refusal {
     /// No right to write there: address, grant or MAC is not good. Never says which.
     #[n(0)]
     Refused,
-    /// The grant's time is over.
+    /// The grant has expired.
     #[n(1)]
     Expired,
     /// The grant's uses are used up.
@@ -103,7 +103,7 @@ pub enum Refusal {
     /// The queue is full; try again later.
     #[n(3)]
     Full,
-    /// The key was one of the owner's friends, and is over: whoever is a friend still reads
+    /// The key was one of the owner's friends, and has been replaced: those who still are friends read
     /// the new one in the owner's presence.
     #[n(4)]
     Stale,

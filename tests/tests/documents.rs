@@ -214,6 +214,21 @@ fn the_encoding_page_lists_exactly_the_labels_there_are() {
     assert_eq!(listed, known);
 }
 
+#[test]
+fn the_glossary_is_in_alphabetical_order_and_names_every_frame() {
+    let page = read("docs/glossary.md");
+    let words: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next()).skip(1).collect();
+    let sorted_by = |word: &&str| word.to_lowercase().replace('_', "");
+    assert!(words.is_sorted_by_key(sorted_by), "{:?}", words.windows(2).find(|pair| sorted_by(&pair[0]) > sorted_by(&pair[1])));
+    let known: BTreeSet<&str> = words.iter().flat_map(|word| word.split(", ")).collect();
+    let frames = read("relay/src/frame.rs");
+    let frames: Vec<&str> = frames.lines().filter_map(|line| line.trim().split_once("(#[n(0)] ")).map(|(frame, _)| frame).collect();
+    assert!(frames.len() >= 15);
+    for frame in frames {
+        assert!(known.contains(frame), "{frame} has no line in the glossary");
+    }
+}
+
 /// A document's text without its fenced blocks.
 fn prose(path: &Path) -> String {
     let text = fs::read_to_string(path).unwrap();

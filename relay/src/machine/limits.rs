@@ -48,9 +48,9 @@ pub const NONCES_MAX: usize = 64;
 pub const QUESTIONS_MAX: usize = 256;
 /// Faults on one link before it is closed.
 pub(super) const FAULTS_MAX: u32 = 32;
-/// Keys of friends remembered of each mailbox whose holders are told that they are over.
+/// Keys of friends that were replaced, remembered for each mailbox: their holders get that answer.
 pub const PAST_MAX: usize = 64;
-/// Pause between two looks at what is over.
+/// Pause between two looks at what has expired.
 pub(super) const SWEEP: u64 = MINUTE;
 /// The longest row.
 pub(super) const ROW_MAX: usize = 512 * 1024;

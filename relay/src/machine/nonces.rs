@@ -1,4 +1,4 @@
-//! What must not be taken twice, kept for each owner apart: whoever signs much fills a ring of
+//! What must not be taken twice, kept for each owner apart: one who signs much fills a ring of
 //! their own and nobody else's.
 
 use super::limits::{NONCES_MAX, QUESTIONS_MAX};

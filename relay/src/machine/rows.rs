@@ -44,7 +44,7 @@ impl RelayKeys {
     }
 }
 
-/// What a relay's operator has set, kept over restarts.
+/// What a relay's operator has set; a restart keeps it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct RelaySettings {
@@ -75,7 +75,7 @@ pub struct Mailbox {
     /// Whether it is the relay owner's: it came with the claim code.
     #[n(5)]
     pub is_own: bool,
-    /// Keys of friends that are over, the newest last; at most [`PAST_MAX`](super::limits::PAST_MAX).
+    /// Keys of friends that were replaced, the newest last; at most [`PAST_MAX`](super::limits::PAST_MAX).
     #[n(6)]
     pub past: Vec<Past>,
     /// Version of the packages that are there.
@@ -101,7 +101,7 @@ pub struct Mailbox {
     pub ended: Option<bool>,
 }
 
-/// What friends could do with a friendship secret that is over.
+/// What friends could do with a friendship secret that was replaced.
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct Past {

@@ -61,9 +61,9 @@ pub enum RelayAction {
 /// Who may have a mailbox here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Policy {
-    /// Whoever has the claim code.
+    /// Those who have the claim code.
     Owner,
-    /// They, and whoever has the friends' code.
+    /// They, and those who have the friends' code.
     Friends,
     /// Anybody.
     Open,

@@ -151,7 +151,7 @@ fn a20_an_old_friendship_token_is_stale_and_packages_of_its_time_are_gone() {
     host.restart();
     assert!(fetch_as(&mut host, &owner, &past, None) == Handed::Stale);
     assert!(fetch_as(&mut host, &owner, &current, None) == Handed::Package(vec![3; 100]));
-    // Of many secrets that are over the newest are remembered.
+    // Of many secrets that were replaced the newest are remembered.
     for revision in 0..PAST_MAX as u64 + 1 {
         owner.friendship = FriendshipSecret { revision: 10 + revision, secret: Secret::from_bytes([revision as u8 + 100; 32]) };
         assert_eq!(host.update(&owner, 3 + revision, None), Verdict::Ok);

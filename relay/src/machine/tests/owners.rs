@@ -83,7 +83,7 @@ fn a26_a_session_or_an_acknowledgement_replayed_or_old_changes_nothing() {
     host.put(&owner, &owner.address(Scope::Guest), None, envelope(0));
     let session = Frame::Session(Session::sign(&owner.key, &mailbox, Nonce([50; 16]), NOW));
     assert_eq!(deposits(host.turn(1, &session)).len(), 1);
-    assert!(host.turn(2, &session).is_empty(), "whoever heard it cannot use it");
+    assert!(host.turn(2, &session).is_empty(), "anyone who heard it cannot use it");
     let stranger = Owner::new(30);
     let ack = Frame::Ack(Ack::sign(&stranger.key, &mailbox, vec![1], Vec::new(), Nonce([51; 16]), NOW));
     assert!(host.turn(1, &ack).is_empty());
