@@ -87,14 +87,14 @@ pub enum Command {
         /// The words as the friend read them out.
         words: Option<String>,
     },
-    /// Hide from a friend where this node is, or show it again; the friend is told nothing.
+    /// Hide from a friend where this node is, or show it again; the friend does not hear of it.
     Hide {
         /// Petname, Peer ID or its beginning.
         friend: Who,
         /// Whether to hide.
         hidden: bool,
     },
-    /// End a friendship on this side; the other side is told nothing.
+    /// End a friendship on this side; the other side does not hear of it.
     Unfriend(Who),
     /// Write a message.
     Send {
@@ -208,7 +208,7 @@ pub enum Reply {
     Messages(Vec<MessageView>),
     /// To [`Command::RelayAdd`] and [`Command::RelayRemove`].
     Relay(RelayView),
-    /// To [`Command::Relays`] and [`Command::RelayClaim`]: for the latter, those that were told.
+    /// To [`Command::Relays`] and [`Command::RelayClaim`]: for the latter, those that the code was sent to.
     Relays(Vec<RelayView>),
     /// To [`Command::LookupAdd`] and [`Command::LookupRemove`].
     Lookup(LookupView),

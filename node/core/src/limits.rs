@@ -45,7 +45,7 @@ pub const LAN_ASK_DELAY: u64 = MINUTE;
 pub const LAN_ASK_PAUSE: u64 = MINUTE / 8;
 /// How long this node's name is shown to strangers on the LAN.
 pub const LAN_VISIBLE: u64 = 10 * MINUTE;
-/// Friendship secrets remembered that are over, and for how long: who still uses one is told so.
+/// Friendship secrets remembered that were replaced, and for how long: one who still uses one hears of it.
 pub const PAST_MAX: usize = 64;
 /// See [`PAST_MAX`].
 pub const PAST_LIFE: u64 = 30 * DAY;
@@ -53,7 +53,7 @@ pub const PAST_LIFE: u64 = 30 * DAY;
 pub const PUBLISH_DELAY: u64 = 300;
 /// Pause between two publications, unless somebody is taken out.
 pub const PUBLISH_PAUSE: u64 = 10 * SECOND;
-/// Records are published anew after so long: today's and tomorrow's, which live for two days.
+/// Records are published again after so long: today's and tomorrow's, which live for two days.
 pub const PUBLISH_INTERVAL: u64 = 6 * HOUR;
 /// Friends whose records are looked for at once.
 pub const SEEKS_MAX: usize = 16;
@@ -102,7 +102,7 @@ pub const READ_AGAIN: u64 = 30 * MINUTE;
 pub const AWAY_DELAY: u64 = MINUTE;
 /// Lookup servers that the user may name.
 pub const LOOKUPS_MAX: usize = 8;
-/// Of these, those of which friends are told.
+/// Of these, those that friends read of in our records.
 pub const LOOKUPS_TOLD: usize = 3;
 /// People looked for by Peer ID at once.
 pub const FINDS_MAX: usize = 16;
@@ -114,7 +114,7 @@ pub const FIND_PAUSE_MAX: u64 = HOUR;
 pub const DEPOT_SESSIONS_MAX: usize = 64;
 /// Verified leaf credentials remembered; when full, all are forgotten.
 pub const SPEAKERS_MAX: usize = 1_024;
-/// Most friends of one node: so many have a block in the revocation tree, whatever was passed over.
+/// Most friends of one node: so many have a block in the revocation tree, however many were passed by.
 pub const FRIENDS_MAX: usize = 2_048;
 /// Most request rows kept, all statuses together.
 pub const REQUESTS_MAX: usize = 1_024;
@@ -157,9 +157,9 @@ pub const ANSWERS_MAX: usize = 64;
 pub const INVITE_ANSWERS_MAX: usize = 8;
 /// Grants given with Standings that are good at once; who has most loses the oldest.
 pub const REPLY_GRANTS_MAX: usize = FRIENDS_MAX;
-/// Ended grants of which our relays are told; then their queue secret is drawn again.
+/// Ended grants that our relays hear of; then their queue secret is drawn again.
 pub const REVOKED_MAX: usize = 768;
-/// Most introductions remembered, over ones among them: they say who introduced a friend.
+/// Most introductions remembered, expired ones among them: they say who introduced a friend.
 pub const INTRODUCTIONS_MAX: usize = 1_024;
 /// Of these, open ones of one introducer.
 pub const INTRODUCTIONS_OF_FRIEND_MAX: usize = 32;
@@ -200,7 +200,7 @@ pub const WINDOW: usize = 256;
 pub const WINDOW_BYTES: usize = 4 * 1024 * 1024;
 /// An unacknowledged envelope is put again on the same link after so long.
 pub const RECEIPT_TIMEOUT: u64 = 30 * SECOND;
-/// The same, once the device has shown itself on another link: it may have started anew and
+/// The same, once the device has shown itself on another link: it may have started again and
 /// never answer on the old one.
 pub const RIVAL_TIMEOUT: u64 = 2 * SECOND;
 /// For so long a friend's device may take to prove that it is behind a link.

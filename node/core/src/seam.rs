@@ -118,7 +118,7 @@ pub enum Input {
     /// Something was found for an [`NetAction::Resolve`]; several may be. Unchecked.
     Found(LookupId, Vec<u8>),
     /// DHT servers that this node knows, all of them; and how many of the nodes on the LAN
-    /// stand in for them, of which no address is told. Unchecked beyond their form.
+    /// stand in for them, whose addresses it does not say. Unchecked beyond their form.
     Servers(Vec<Address>, usize),
     /// All lookup servers of ours, each by its addresses, and whether it answered when last asked.
     Lookups(Vec<(Vec<Address>, Option<bool>)>),
@@ -165,7 +165,7 @@ impl From<NetAction> for Action {
 /// What the core wants done on the network: about links, records and other nodes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NetAction {
-    /// Open a link to whoever listens at one of these addresses; try them together.
+    /// Open a link to the node that listens at one of these addresses; try them together.
     /// Answered by [`Input::LinkUp`] or [`Input::DialFailed`].
     Dial(DialId, Vec<Address>),
     /// Send one frame on a link. Lost without notice when the link dies.
@@ -178,17 +178,17 @@ pub enum NetAction {
     /// The first frame on a link that makes sense has come. An inbound link without one is
     /// closed after a minute.
     Heard(LinkId),
-    /// Whoever is behind a link has proved to be a friend, or at a relay the owner of a mailbox:
+    /// The one behind a link has proved to be a friend, or at a relay the owner of a mailbox:
     /// its place is kept when strangers fill all others. With `false`: no longer.
     Keep(LinkId, bool),
-    /// Whoever is behind a link that a relay forwards has proved to be a friend who may know where
+    /// The one behind a link that a relay forwards has proved to be a friend who may know where
     /// this node is: a hole may be punched to them. With `false`: no longer.
     Punch(LinkId, bool),
     /// The transport is to take another key, after a revocation. With `false`: draw it, and say by
     /// [`Input::Addresses`] where relays will forward to this node, in any case. With `true`: end
     /// all links and begin again under it, on the same port; [`Input::LinkDown`] reports each.
     Rekey(bool),
-    /// A relay's: connections may be forwarded to whoever is at the other end of this link.
+    /// A relay's: connections may be forwarded to the node at the other end of this link.
     Admit(LinkId),
     /// Let these records be found, until they end; they are all of ours, and those published before are forgotten.
     Publish {
@@ -207,7 +207,7 @@ pub enum NetAction {
     Host(u64, Vec<u8>),
     /// DHT servers may be at these addresses.
     Bootstrap(Vec<Address>),
-    /// Make up a DHT with the nodes of the LAN at these addresses, and with whoever joins; with
+    /// Make up a DHT with the nodes of the LAN at these addresses, and with those who join; with
     /// none yet what was kept stays. `None`: no longer.
     Neighbours(Option<Vec<Address>>),
 }

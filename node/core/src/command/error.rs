@@ -37,7 +37,7 @@ pub enum CommandError {
     BadNote,
     /// The words are not this friend's: do not trust the connection.
     WordsDiffer,
-    /// The friendship is over or not there yet.
+    /// The friendship has ended or is not there yet.
     NotFriends,
     /// A bounded table is full.
     Full,

@@ -58,7 +58,7 @@ pub struct LanView {
     pub strangers: Vec<String>,
 }
 
-/// Counts and ages by which the user can be told what is wrong. Names nobody.
+/// Counts and ages that show the user what is wrong. Names nobody.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct DoctorView {
     /// Envelopes and held messages not yet acknowledged.

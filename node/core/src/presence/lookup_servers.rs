@@ -11,7 +11,7 @@ use crate::turn::{Failed, Turn};
 /// How each server answers, as the world says. Nothing of it is stored.
 #[derive(Debug, Default)]
 pub(crate) struct LookupServers {
-    /// The servers that the world was told of, each by its addresses.
+    /// The servers that the world knows of from us, each by its addresses.
     announced: Vec<Vec<Address>>,
     standing: Vec<(Vec<Address>, Option<bool>)>,
 }

@@ -190,51 +190,71 @@ impl Resolver {
         bytes: &[u8],
     ) -> Result<(), TurnFailed> {
         let Some(peer) = self.ids.get(&id).copied() else { return Ok(()) };
-        let Some(seek) = self.open.get_mut(&peer) else { return Ok(()) };
-        let Some(presence) = state.friends.get(&peer).and_then(|friend| friend.presence.clone()) else { return Ok(()) };
+        let Some(seek) = self.open.get(&peer) else { return Ok(()) };
         let Some(record) = Record::read(bytes, turn.now).ok().filter(|record| record.id == id) else { return Ok(()) };
-        let (reader, day) = (&presence.reader, seek.day);
         if seek.header.as_ref().is_some_and(|header| header.id == id) {
-            let opened = Slot::of_header(&reader.lookup, day).open(&record).ok();
-            let Some(header) = opened.and_then(|bytes| codec::decode::<Header>(&bytes, RECORD_MAX).ok()) else { return Ok(()) };
-            // Older than what we have read, or no newer than what we follow: somebody shows an old record.
-            if header.version < seek.version || (seek.body.is_some() && header.version == seek.version) {
-                return Ok(());
-            }
-            let Some(labels) = turn.get(Table::Labels, peer.as_bytes())? else { return Ok(()) };
-            let labels = LeafLabels::from_bytes(&labels).ok_or(TurnFailed("labels in the store cannot be read"))?;
-            let Ok((_, wrapped)) = header.open(reader, &labels) else { return Ok(()) };
-            if seek.is_known && presence.wrapped.as_ref() == Some(&wrapped) {
-                // What lies by this secret was read just now.
-                seek.found = true;
-                return Ok(());
-            }
-            let Ok(id) = Slot::of_body(&reader.lookup, day, &wrapped).id(&reader.lookup) else { return Ok(()) };
-            if let Some((older, _)) = &seek.body {
-                let older = older.id;
-                self.ids.remove(&older);
-            }
-            let pass = seek.pass;
-            let body = self.ask(state, delivery, turn, &peer, id, pass);
-            if let Some(seek) = self.open.get_mut(&peer) {
-                seek.version = header.version;
-                seek.body = Some((body, wrapped));
-                seek.deadline = turn.now.after(pass.deadline());
-            }
+            return self.found_header(state, delivery, turn, peer, &record);
+        }
+        self.found_body(state, turn, peer, &record);
+        Ok(())
+    }
+
+    /// A record lies where a header is looked for: if it is one that we may read, its body is looked for next.
+    fn found_header(
+        &mut self,
+        state: &State,
+        delivery: &mut Delivery,
+        turn: &mut Turn<'_>,
+        peer: PeerId,
+        record: &Record,
+    ) -> Result<(), TurnFailed> {
+        let Some(seek) = self.open.get_mut(&peer) else { return Ok(()) };
+        let Some(presence) = state.friends.get(&peer).and_then(|friend| friend.presence.as_ref()) else { return Ok(()) };
+        let (reader, day, pass) = (&presence.reader, seek.day, seek.pass);
+        let opened = Slot::of_header(&reader.lookup, day).open(record).ok();
+        let Some(header) = opened.and_then(|bytes| codec::decode::<Header>(&bytes, RECORD_MAX).ok()) else { return Ok(()) };
+        // Older than what we have read, or no newer than what we follow: somebody shows an old record.
+        if header.version < seek.version || (seek.body.is_some() && header.version == seek.version) {
             return Ok(());
         }
-        let Some((_, wrapped)) = seek.body.clone().filter(|(body, _)| body.id == id) else { return Ok(()) };
-        let opened = Slot::of_body(&reader.lookup, day, &wrapped).open(&record).ok();
-        let body = opened.and_then(|bytes| codec::decode::<Body>(&bytes, RECORD_MAX).ok()).filter(|body| body.day == day);
-        let Some(body) = body.filter(|body| !body.expires.is_expired_at(turn.now)) else { return Ok(()) };
-        let Ok(payload) = body.open(reader, &wrapped) else { return Ok(()) };
-        seek.found = true;
-        seek.is_newer |= body.sequence > presence.sequence;
-        // Said again, but nothing else than before: that is no reason to look more often.
-        if body.sequence > presence.sequence && accept(state, turn, &peer, &body, &payload, wrapped) == Some(true) {
-            self.pace.found(turn.now, peer);
+        let Some(labels) = turn.get(Table::Labels, peer.as_bytes())? else { return Ok(()) };
+        let labels = LeafLabels::from_bytes(&labels).ok_or(TurnFailed("labels in the store cannot be read"))?;
+        let Ok((_, wrapped)) = header.open(reader, &labels) else { return Ok(()) };
+        if seek.is_known && presence.wrapped.as_ref() == Some(&wrapped) {
+            // What lies by this secret was read just now.
+            seek.found = true;
+            return Ok(());
+        }
+        let Ok(id) = Slot::of_body(&reader.lookup, day, &wrapped).id(&reader.lookup) else { return Ok(()) };
+        if let Some((older, _)) = &seek.body {
+            self.ids.remove(&older.id);
+        }
+        let body = self.ask(state, delivery, turn, &peer, id, pass);
+        if let Some(seek) = self.open.get_mut(&peer) {
+            seek.version = header.version;
+            seek.body = Some((body, wrapped));
+            seek.deadline = turn.now.after(pass.deadline());
         }
         Ok(())
+    }
+
+    /// A record lies where a body is looked for: what it says is accepted if it is the friend's and newer.
+    fn found_body(&mut self, state: &mut State, turn: &mut Turn<'_>, peer: PeerId, record: &Record) {
+        let Some(seek) = self.open.get_mut(&peer) else { return };
+        let Some(presence) = state.friends.get(&peer).and_then(|friend| friend.presence.as_ref()) else { return };
+        let Some((_, wrapped)) = seek.body.as_ref().filter(|(body, _)| body.id == record.id) else { return };
+        let (reader, wrapped) = (&presence.reader, wrapped.clone());
+        let opened = Slot::of_body(&reader.lookup, seek.day, &wrapped).open(record).ok();
+        let body = opened.and_then(|bytes| codec::decode::<Body>(&bytes, RECORD_MAX).ok()).filter(|body| body.day == seek.day);
+        let Some(body) = body.filter(|body| !body.expires.is_expired_at(turn.now)) else { return };
+        let Ok(payload) = body.open(reader, &wrapped) else { return };
+        let is_newer = body.sequence > presence.sequence;
+        seek.found = true;
+        seek.is_newer |= is_newer;
+        // Said again, but nothing else than before: that is no reason to look more often.
+        if is_newer && accept(state, turn, &peer, &body, &payload, wrapped) == Some(true) {
+            self.pace.found(turn.now, peer);
+        }
     }
 
     /// Accepts what other nodes have answered.

@@ -1,6 +1,6 @@
 //! The tree of readers: who may read our records, and by which block.
 //!
-//! Friends hold a block of the revocation tree each. Whatever changes the set of readers begins a new version
+//! Friends hold a block of the revocation tree each. Any change of the set of readers begins a new version
 //! of the header. Only the folder `presence` changes it.
 
 use crate::table::Table;
