@@ -11,7 +11,6 @@ use crate::history;
 use crate::intake::Intake;
 use crate::introduction;
 use crate::mirror::Mirror;
-use crate::moved;
 use crate::names;
 use crate::people;
 use crate::presence::{self, Presence, lookup_servers};
@@ -139,7 +138,7 @@ pub(crate) fn run(state: &mut State, machines: &mut Machines<'_>, turn: &mut Tur
             let own = depot::add(state, turn, &link, claim.as_deref())?;
             depots.add_own(&own, turn.now);
             state.republish = true;
-            moved(state, delivery, turn)?;
+            request::offer::moved(state, delivery, turn)?;
             Ok(Reply::Relay(depots.view(&own)))
         }
         Command::RelayClaim(code) => {
@@ -154,7 +153,7 @@ pub(crate) fn run(state: &mut State, machines: &mut Machines<'_>, turn: &mut Tur
             let own = depot::remove(state, turn, &id)?;
             depots.remove_own(state, turn, &own);
             state.republish = true;
-            moved(state, delivery, turn)?;
+            request::offer::moved(state, delivery, turn)?;
             Ok(Reply::Relay(depots.view(&own)))
         }
         Command::Relays => Ok(Reply::Relays(state.own.depots.values().map(|own| depots.view(own)).collect())),

@@ -4,9 +4,7 @@
 
 use super::link::FAULTS_MAX;
 use super::*;
-use crate::NetAction;
 use crate::State;
-use crate::Turn;
 use crate::clear_cipher::ClearCipher;
 use crate::command::Path;
 use crate::delivery::receipts::RECEIPTS_WAITING_MAX;
@@ -15,7 +13,9 @@ use crate::limits::WINDOW;
 use crate::seam::Action;
 use crate::seam::CloseReason;
 use crate::seam::LinkId;
+use crate::seam::NetAction;
 use crate::turn::Out;
+use crate::turn::Turn;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use symbolon_presence::id::{DeviceId, FrameId, PeerId};

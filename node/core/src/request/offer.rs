@@ -3,6 +3,7 @@
 use super::{answer, set_status};
 use crate::command::{Direction, RequestStatus, Trust};
 use crate::contact::VerifiedContact;
+use crate::delivery::Delivery;
 use crate::delivery::outbox::{self, Via, What};
 use crate::limits::{LEAF_LIFETIME, OFFER_MAX, PENDING_STRANGERS_MAX, REQUEST_LIFETIME};
 use crate::people;
@@ -422,6 +423,13 @@ pub(super) fn check_room(turn: &Turn<'_>, room: &IncomingRoom<'_>) -> Result<(),
         return Err(DropReason::Forged.into());
     }
     Ok(())
+}
+
+/// This node can be written to elsewhere: friends are told, and who was asked for friendship
+/// gets a new Offer.
+pub(crate) fn moved(state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+    delivery.greet_all(state, turn)?;
+    reissue(state, turn, false)
 }
 
 #[cfg(test)]

@@ -4,13 +4,13 @@
 
 use super::super::outbox::What;
 use super::*;
-use crate::NetAction;
 use crate::delivery::outbox;
 use crate::delivery::proofs::Proofs;
 use crate::fixture::{friend, in_turn};
 use crate::limits::PROOFS_MAX;
 use crate::seam::Address;
 use crate::seam::DialId;
+use crate::seam::NetAction;
 use crate::seam::{Action, TransportKeys};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;

@@ -1,0 +1,409 @@
+//! Routes: each input to the machine that it is for, and what machines have found out to those whom it concerns.
+//!
+//! Nothing of a protocol stands here: a match, a call, nothing else.
+
+use crate::command::Command;
+use crate::delivery::outage::Outage;
+use crate::delivery::outbox;
+use crate::delivery::rekey::Rekey;
+use crate::delivery::relays::{Arrived, Depots};
+use crate::delivery::{Delivery, Up};
+use crate::dispatch;
+use crate::intake::{self, Intake};
+use crate::limits;
+use crate::people;
+use crate::presence::Presence;
+use crate::request;
+use crate::seam::{self, Action, Input, NetAction};
+use crate::search::{Search, Wish};
+use crate::standing::Standings;
+use crate::state::State;
+use crate::table::Table;
+use crate::turn::{Failed, Turn, TurnFailed};
+use crate::world;
+use crate::{contact, conversation, friend, grants, introduction};
+use std::collections::BTreeSet;
+use symbolon_presence::id::{DeviceId, LookupId};
+use symbolon_presence::time::Timestamp;
+use symbolon_relay::limits::RECEIPT_MAX;
+
+/// All machines, and when the routes themselves have something to do.
+#[derive(Debug)]
+pub(crate) struct Machines {
+    pub state: State,
+    pub delivery: Delivery,
+    pub depots: Depots,
+    pub presence: Presence,
+    pub outage: Outage,
+    pub rekey: Rekey,
+    pub intake: Intake,
+    pub standings: Standings,
+    pub search: Search,
+    was_halted: bool,
+    started: bool,
+    pub next_sweep: Timestamp,
+    sweep_from: Vec<u8>,
+    /// When the next text is to be given up.
+    pub next_expiry: Option<Timestamp>,
+}
+
+impl Machines {
+    /// Machines over a state that was loaded.
+    pub fn new(state: State, lan_dht: bool, now: Timestamp) -> Self {
+        Self {
+            state,
+            delivery: Delivery::default(),
+            depots: Depots::default(),
+            presence: Presence::new(lan_dht),
+            outage: Outage::default(),
+            rekey: Rekey::default(),
+            intake: Intake::default(),
+            standings: Standings::default(),
+            search: Search::default(),
+            was_halted: false,
+            started: false,
+            next_sweep: now,
+            sweep_from: Vec::new(),
+            next_expiry: None,
+        }
+    }
+
+    /// Handles one input.
+    pub fn handle(&mut self, turn: &mut Turn<'_>, input: Input) -> Result<(), TurnFailed> {
+        let is_first = !std::mem::replace(&mut self.started, true);
+        if is_first {
+            self.start(turn)?;
+        }
+        let is_back = self.input(turn, input)?;
+        self.look_around(turn, is_back)?;
+        self.hand_on(turn)?;
+        self.hand_on_devices(turn)?;
+        if is_first || turn.out.changes.iter().any(|change| change.table() == Some(Table::Expiry)) {
+            self.next_expiry = conversation::next_expiry(turn)?;
+        }
+        self.search.follow(&mut self.state, turn)
+    }
+
+    /// Whether the network is another one.
+    fn input(&mut self, turn: &mut Turn<'_>, input: Input) -> Result<bool, TurnFailed> {
+        let Self { state, delivery, depots, presence, .. } = self;
+        match input {
+            Input::Command(id, Command::Search { text, before, limit }) => {
+                self.search.ask(state, turn, id, Wish { text, before, limit })?
+            }
+            Input::Command(id, command) => self.command(turn, id, command)?,
+            Input::Addresses(places) => return self.addresses(turn, places),
+            Input::LinkUp { link, dial, path, keys, source: _ } => self.link_up(turn, Up { link, dial, path, keys })?,
+            Input::DialFailed(dial) if depots.has_dial(dial) => depots.dial_failed(turn, dial),
+            Input::DialFailed(dial) => delivery.dial_failed(state, turn, dial),
+            Input::LinkDown(link) if depots.has_link(link) => depots.link_down(turn, link),
+            Input::LinkDown(link) => delivery.link_down(state, turn, link),
+            Input::Frame(link, bytes) => self.frame(turn, link, &bytes)?,
+            Input::LanUp { transport, visible, networks } => presence.lan.up(state, turn, transport, visible, networks),
+            Input::LanMoved(networks) => presence.lan.moved(state, turn, networks),
+            Input::Sighted(sighting) => self.sighted(turn, sighting)?,
+            Input::Unsighted(instance) => presence.lan.unsighted(state, &instance),
+            Input::Found(id, bytes) => self.found(turn, id, &bytes)?,
+            Input::Servers(servers, neighbours) => presence.dht_servers(state, delivery, turn, servers, neighbours),
+            Input::Lookups(standing) => presence.lookup_servers(state, delivery, turn.now, standing),
+            Input::Resolved(id) => presence.resolved(state, delivery, turn, id),
+            Input::Stopping => presence.publisher.farewell(state, turn),
+            Input::Tick => self.tick(turn)?,
+        }
+        Ok(false)
+    }
+
+    fn start(&mut self, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+        let Self { state, delivery, depots, presence, standings, .. } = self;
+        standings.start(state, turn)?;
+        conversation::begin_releasing(state);
+        delivery.start(state, turn.now, turn.rng);
+        depots.start(state, turn);
+        presence.start(state, turn);
+        request::offer::redate(state, turn)?;
+        if !state.own.servers.is_empty() {
+            turn.act(NetAction::Bootstrap(state.own.servers.clone()));
+        }
+        Ok(())
+    }
+
+    fn command(&mut self, turn: &mut Turn<'_>, id: seam::CommandId, command: Command) -> Result<(), TurnFailed> {
+        let Self { state, delivery, depots, presence, intake, standings, .. } = self;
+        let result = match dispatch::run(state, &mut dispatch::Machines { delivery, depots, presence, intake, standings }, turn, command) {
+            Ok(reply) => Ok(reply),
+            Err(Failed::Command(error)) => Err(error),
+            Err(Failed::Turn(failed)) => return Err(failed),
+        };
+        turn.act(Action::Reply(id, result));
+        Ok(())
+    }
+
+    /// Where this node can be reached. Whether the network is another one.
+    fn addresses(&mut self, turn: &mut Turn<'_>, mut places: Vec<seam::Address>) -> Result<bool, TurnFailed> {
+        let Self { state, delivery, outage, rekey, .. } = self;
+        let mut is_back = false;
+        places.retain(seam::Address::is_bounded);
+        places.truncate(limits::ADDRESSES_MAX);
+        if places != state.own.places {
+            state.own.places = places;
+            state.republish = true;
+            request::offer::moved(state, delivery, turn)?;
+            is_back = outage.moved(state);
+        }
+        rekey.placed();
+        Ok(is_back)
+    }
+
+    fn tick(&mut self, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+        let Self { state, delivery, depots, presence, outage, standings, .. } = self;
+        presence.tick(state, delivery, turn);
+        outage.tick(state, delivery, depots, turn)?;
+        delivery.tick(state, turn)?;
+        if let Some((device, places)) = presence.lan.ask(state, delivery, turn) {
+            delivery.ask(state, turn, &device, places);
+        }
+        depots.tick(state, turn)?;
+        conversation::expire(state, turn)?;
+        standings.tick(state, turn);
+        if turn.now >= self.next_sweep {
+            self.sweep(turn)?;
+        }
+        Ok(())
+    }
+
+    /// What expires is swept away.
+    fn sweep(&mut self, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+        let Self { state, depots, standings, .. } = self;
+        let now = turn.now;
+        self.next_sweep = now.after(limits::SWEEP_INTERVAL);
+        request::expire(state, turn)?;
+        grants::sweep(state, turn)?;
+        introduction::expire(state, turn);
+        request::offer::redate(state, turn)?;
+        request::remind(state);
+        standings.look(state, turn)?;
+        friend::expire_former(state, turn)?;
+        depots.renew(state, turn)?;
+        contact::forget_expired(state, turn)?;
+        if sweep_seen(turn, &mut self.sweep_from)? {
+            self.next_sweep = now.after(limits::SWEEP_PAUSE);
+        }
+        Ok(())
+    }
+
+    fn link_up(&mut self, turn: &mut Turn<'_>, up: Up) -> Result<(), TurnFailed> {
+        let Self { state, delivery, depots, .. } = self;
+        match up.dial {
+            _ if state.own.is_halted => turn.act(NetAction::Close(up.link, seam::CloseReason::Idle)),
+            Some(dial) if depots.has_dial(dial) => depots.link_up(state, turn, up.link, dial)?,
+            Some(_) | None => delivery.link_up(state, turn, up)?,
+        }
+        Ok(())
+    }
+
+    fn frame(&mut self, turn: &mut Turn<'_>, link: seam::LinkId, bytes: &[u8]) -> Result<(), TurnFailed> {
+        let Self { state, delivery, depots, presence, intake, .. } = self;
+        if !depots.has_link(link) {
+            return intake.frame(state, delivery, &mut presence.record_server, turn, link, bytes);
+        }
+        match depots.frame(state, turn, link, bytes)? {
+            Some(Arrived::Entry(key, deposit)) => intake.deposit(state, delivery, turn, key, &deposit),
+            Some(Arrived::Signed(signed)) => {
+                intake::signed(state, turn, &signed)?;
+                depots.go_on(state, turn, &signed)
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn sighted(&mut self, turn: &mut Turn<'_>, sighting: seam::Sighting) -> Result<(), TurnFailed> {
+        let Self { state, delivery, presence, .. } = self;
+        if let Some(friend) = presence.lan.sighted(state, turn.now, sighting) {
+            for device in people::devices_of(state, &friend) {
+                delivery.sighted(state, turn, &device)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A record was found; it may be of somebody whom a request names.
+    fn found(&mut self, turn: &mut Turn<'_>, id: LookupId, bytes: &[u8]) -> Result<(), TurnFailed> {
+        let Self { state, delivery, presence, .. } = self;
+        if let Some((request, contact)) = presence.found(state, delivery, turn, id, bytes)? {
+            match request::found(state, turn, &request, contact) {
+                Ok(()) => presence.finder.finish(&id),
+                // It waits on; the row says what it is.
+                Err(Failed::Command(_)) => {}
+                Err(Failed::Turn(failed)) => return Err(failed),
+            }
+        }
+        Ok(())
+    }
+
+    /// What follows from how this node stands to the world: whom it reaches, and whether it may speak.
+    fn look_around(&mut self, turn: &mut Turn<'_>, is_back: bool) -> Result<(), TurnFailed> {
+        let Self { state, delivery, depots, presence, outage, standings, .. } = self;
+        let now = turn.now;
+        // Those who are reached first after an outage, or after a change of our own addresses.
+        if outage.watch(state, delivery, depots, turn) || is_back {
+            delivery.rouse(state, turn);
+            depots.rouse(turn);
+            presence.look_again(state, delivery, now);
+            presence.publisher.changed(now, false);
+            if !state.own.servers.is_empty() {
+                turn.act(NetAction::Bootstrap(state.own.servers.clone()));
+            }
+        }
+        presence.watch(state, turn, depots.reaches_any());
+        if !state.told.is_empty() {
+            intake::told(state, delivery, turn)?;
+        }
+        let was_halted = std::mem::replace(&mut self.was_halted, state.own.is_halted);
+        if was_halted && !state.own.is_halted {
+            delivery.start(state, now, turn.rng);
+            depots.start(state, turn);
+            presence.publisher.start(now);
+            conversation::begin_releasing(state);
+        }
+        standings.follow(state, turn)?;
+        if state.own.is_halted && !self.was_halted {
+            self.was_halted = true;
+            delivery.halt(state, turn);
+            depots.halt(turn);
+        }
+        for peer in std::mem::take(&mut state.releasing) {
+            conversation::release_held(state, turn, &peer)?;
+        }
+        presence.seek(state, delivery, turn)?;
+        Ok(())
+    }
+
+    /// What machines have found out is handed on to those whom it concerns.
+    fn hand_on(&mut self, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+        let Self { state, delivery, depots, presence, rekey, .. } = self;
+        let has_revoked = std::mem::take(&mut state.has_revoked);
+        if has_revoked {
+            // The LAN and our relays go by the new secret from now on.
+            presence.revoked(state, turn);
+            rekey.begin(turn);
+        }
+        if std::mem::take(&mut state.has_ended_grants) || has_revoked {
+            depots.revoked(state, turn);
+        }
+        if std::mem::take(&mut state.has_new_secrets) {
+            request::offer::reissue(state, turn, true)?;
+        }
+        if std::mem::take(&mut state.has_other_depots) {
+            request::offer::moved(state, delivery, turn)?;
+        }
+        if std::mem::take(&mut state.recounts) {
+            depots.recount(state, turn)?;
+        }
+        if std::mem::take(&mut state.republish) {
+            presence.changed(state, turn, has_revoked);
+            delivery.greet_anew();
+        }
+        for peer in presence.publish(state, turn) {
+            friend::give_again(state, turn, &peer)?;
+        }
+        if presence.publisher.take_leaves_ahead() {
+            depots.leave_records(state, turn);
+        }
+        if std::mem::take(&mut state.has_new_friend) {
+            presence.lan.look_again(state);
+            delivery.shorten_all(state, turn);
+        }
+        Ok(())
+    }
+
+    /// The same of single devices.
+    fn hand_on_devices(&mut self, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+        let Self { state, delivery, depots, intake, standings, .. } = self;
+        for device in std::mem::take(&mut state.befriended) {
+            delivery.befriended(state, turn, &device)?;
+        }
+        for device in std::mem::take(&mut state.hang_up) {
+            delivery.hang_up(state, turn, &device);
+        }
+        for device in std::mem::take(&mut state.asked_again) {
+            delivery.asked_again(state, turn, &device)?;
+        }
+        for device in std::mem::take(&mut state.restart) {
+            delivery.restart(state, turn, &device)?;
+            depots.restart(&device);
+        }
+        for device in std::mem::take(&mut state.moved) {
+            delivery.moved(state, turn, &device);
+        }
+        for (row, key) in std::mem::take(&mut state.forgotten) {
+            delivery.forget(state, turn, &row.device);
+            depots.forget_device(&row.device);
+            standings.forget(&row.device);
+            intake.forget(&row, key.as_ref());
+        }
+        Ok(())
+    }
+
+    /// Ends a turn.
+    pub fn close_turn(&mut self, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+        let Self { state, delivery, depots, presence, rekey, search, standings, .. } = self;
+        search.close_turn(state, turn)?;
+        for (device, items) in std::mem::take(&mut state.owed) {
+            for items in items.chunks(RECEIPT_MAX) {
+                delivery.tell(state, turn, &device, items.to_vec())?;
+            }
+        }
+        let reached = delivery.take_reached();
+        delivery.shorten(state, turn, &reached);
+        let waits = |device: &&DeviceId| state.devices.get(*device).is_some_and(|row| row.outbox_count > 0);
+        let left: Vec<DeviceId> = state.unreachable.iter().filter(waits).copied().collect();
+        let met = reached.iter().copied().chain(left);
+        standings.meet(state, turn, met.collect::<Vec<_>>())?;
+        after(state, delivery, depots, turn, &reached)?;
+        depots.close_turn(state, turn);
+        delivery.close_turn(state, turn);
+        rekey.close_turn(turn, delivery);
+        // Behind the receipts, which prove to a friend who we are.
+        presence.close_turn(state, delivery, turn, &reached);
+        state.flush(turn);
+        Ok(())
+    }
+}
+
+/// Sends what the turn's inputs have left in the outbox, once for all of them: wakes whom
+/// something waits for, and leaves at relays what cannot go directly.
+fn after(
+    state: &mut State,
+    delivery: &mut Delivery,
+    depots: &mut Depots,
+    turn: &mut Turn<'_>,
+    reached: &BTreeSet<DeviceId>,
+) -> Result<(), TurnFailed> {
+    for device in std::mem::take(&mut state.wake) {
+        delivery.wake(state, turn, &device)?;
+    }
+    for device in reached {
+        depots.reached(device);
+        if outbox::forget_lists(state, turn, device)? {
+            delivery.restart(state, turn, device)?;
+        }
+    }
+    for device in std::mem::take(&mut state.unreachable) {
+        depots.wait(state, turn, &device)?;
+    }
+    Ok(())
+}
+
+/// Forgets the ids of envelopes taken in long ago, a page at a time. Whether there are more pages.
+pub(crate) fn sweep_seen(turn: &mut Turn<'_>, from: &mut Vec<u8>) -> Result<bool, TurnFailed> {
+    let page = turn.range(Table::Seen, from, world::RANGE_LIMIT)?;
+    let more = !page.is_empty();
+    *from = page.last().map(|(last, _)| [last.as_slice(), &[0]].concat()).unwrap_or_default();
+    for (key, value) in page {
+        let at = value.first_chunk().map_or(0, |at| u64::from_be_bytes(*at));
+        if turn.sure.since(Timestamp(at)) > limits::SEEN_LIFETIME {
+            turn.delete(Table::Seen, &key);
+        }
+    }
+    Ok(more)
+}
