@@ -51,10 +51,12 @@ function complain(text) { print "error: " crate ": " text > "/dev/stderr"; bad =
 # ---- the list ----
 
 #   crate node/core
+#   only rooms names cipher
 #   floor who is who
 #       people
 #   to go
 #       people -> delivery
+#       people names cipher
 function read_list(    text, here, to_go) {
     while ((getline text < list) > 0) {
         sub(/#.*/, "", text)
@@ -63,10 +65,11 @@ function read_list(    text, here, to_go) {
         if (text == "") continue
         if (text ~ /^crate /) { here = (text ~ ("^crate +" crate "$")); to_go = 0; continue }
         if (!here) continue
-        if (text ~ /^floor /) { floors++; to_go = 0 }
+        if (text ~ /^only [a-z0-9_]+ names [a-z0-9_]+$/) { split(text, part, " "); holder[part[4]] = part[2] }
+        else if (text ~ /^floor /) { floors++; to_go = 0 }
         else if (text == "to go") to_go = 1
         else if (to_go) {
-            if (text !~ /^[a-z0-9_\/]+ -> [a-z0-9_\/]+$/) complain("no arrow: " text)
+            if (text !~ /^[a-z0-9_\/]+ (->|names) [a-z0-9_\/]+$/) complain("no arrow: " text)
             else if (text in listed) complain(text " is listed twice")
             else { listed[text] = 1; arrows_to_go++ }
         }
@@ -125,6 +128,7 @@ function draw(    i, end, attribute, is_whole) {
             i = skip(i)
         }
         else if (token[i] == "use" && token[i + 1] != "<") i = use(i + 1, "")
+        else if (token[i] == "." && token[i + 1] in holder) { field(token[i + 1], line[i]); i += 2 }
         else if (token[i + 1] == SEP && token[i] ~ /^[A-Za-z_]/ && token[i - 1] != SEP) i = path(i)
         else i++
     }
@@ -207,6 +211,13 @@ function arrow(whole, at,    step, steps, s) {
     from[drawn] = me; to[drawn] = target; place[drawn] = file ":" at
 }
 
+# A field of this name is reached for: `only` says which module may.
+function field(name, at) {
+    if (me == "" || top(me) == holder[name]) return
+    reached++
+    who[reached] = me; what[reached] = name; where[reached] = file ":" at
+}
+
 # ---- judging ----
 
 function judge(    i, name, pair, f, t) {
@@ -228,7 +239,18 @@ function judge(    i, name, pair, f, t) {
         wrong[pair] = 1
         if (!(pair in listed)) complain(pair (t != "crate" && floor[t] == floor[f] ? " runs beside it (" : " runs up (") place[i] ")")
     }
+    for (i = 1; i <= reached; i++) {
+        if (is_test(who[i])) continue
+        pair = top(who[i]) " names " what[i]
+        if (pair in wrong) continue
+        wrong[pair] = 1
+        if (!(pair in listed)) complain(pair ", which only " holder[what[i]] " may (" where[i] ")")
+    }
     for (pair in listed) {
+        if (pair ~ / names /) {
+            if (!(pair in wrong)) complain(pair " no more: take it off the list")
+            continue
+        }
         split(pair, part, " -> ")
         if (top(part[1]) != top(part[2])) {
             if (!(pair in wrong)) complain(pair " is gone: take it off the list")

@@ -156,6 +156,16 @@ fn a_listed_arrow_that_is_gone_is_refused() {
 }
 
 #[test]
+fn a_field_that_one_module_names_is_refused_in_all_others() {
+    let files = [("middle.rs", "fn f(turn: Turn) { turn.cipher.seal() }\n#[cfg(test)]\nmod t { fn f() { g().cipher } }")];
+    Made::with(&files).list("only middle names cipher\n").passes();
+    Made::with(&files).list("only top names cipher\n").is_refused("middle names cipher, which only top may (made/src/middle.rs:1)");
+    Made::with(&files).list("middle names cipher\nonly top names cipher\n").passes();
+    let made = Made::with(&[("lib.rs", "fn f(turn: Turn) { turn.cipher.seal() }")]);
+    made.list("middle names cipher\nonly top names cipher\n").is_refused("middle names cipher no more");
+}
+
+#[test]
 fn tests_may_look_anywhere_and_what_follows_them_may_not() {
     let tests = "#[cfg(test)]\nmod tests;\n#[cfg(test)]\nuse crate::top;\n#[cfg(test)]\nmod inline {\n    use crate::top;\n}\n\
         #[cfg(feature = \"testing\")]\nimpl A {\n    fn f() { crate::top::g() }\n}\n";
