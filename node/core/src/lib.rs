@@ -24,7 +24,7 @@
 //! | `delivery` | envelopes until they are acknowledged; links, dialling, mailboxes at relays |
 //! | `route` | each input to its machine; what machines have found out to those whom it concerns |
 //! | `intake` | from a frame to the machine it is meant for |
-//! | `state` | every row held in memory |
+//! | `identity`, `state` | this device; every row held in memory |
 //! | `clock` | what time it is, as far as anybody can be sure |
 //! | `presence` | where we are, for friends: who may read it, publishing, resolving; lookup servers and the LAN |
 //! | `rates` | how much of what others send is looked at |
@@ -44,6 +44,7 @@ mod fixture;
 mod friend;
 mod grants;
 mod history;
+mod identity;
 mod intake;
 mod introduction;
 pub mod limits;

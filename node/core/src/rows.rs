@@ -13,7 +13,7 @@ pub(crate) use device::{Device, Former, ROOM_LANE, Start};
 pub(crate) use friend::{Friend, FriendPresence, FriendState, Lacks, Renewing};
 pub(crate) use introduction::{IntroRole, Introducing};
 pub(crate) use invite::Invite;
-pub(crate) use message::{Fault, Message, message_key, set_message_state, split_key};
+pub(crate) use message::{Counters, Fault, Message, message_key, set_message_state, split_key};
 pub(crate) use own::{DepotKey, OwnDepot, Past, Revoked};
 #[cfg(test)]
 pub(crate) use presence::BLOCKS_OF_FRIEND;

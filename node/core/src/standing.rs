@@ -232,7 +232,7 @@ impl Standings {
     fn go_on(&mut self, state: &mut State, turn: &mut Turn<'_>) {
         self.rival = None;
         state.own.is_halted = false;
-        state.start_over(turn.now, turn.rng);
+        state.own.start_over(turn.now, turn.rng);
         drop_answers(state, turn);
         self.greeted.clear();
         self.pending.clear();
@@ -361,7 +361,7 @@ fn body(state: &mut State, turn: &mut Turn<'_>, id: &DeviceId, answers: Option<&
     let Some(peer) = state.devices.get(id).map(|row| row.peer) else { return Ok(None) };
     let reply = Some(reply_contact(state, turn, peer));
     let (Some(row), Some(friend)) = (state.devices.get(id), state.friend_of(id)) else { return Ok(None) };
-    let start = state.start();
+    let start = state.own.start();
     let present = RoomStanding {
         room: friend.room,
         epoch: turn.cipher.epoch(friend.room).ok(),
@@ -562,7 +562,7 @@ fn fall_behind(state: &mut State, turn: &mut Turn<'_>, mut friend: Friend) -> Re
 /// device's own signature, so that no friend can invent one. No clock is asked which came first: friends'
 /// clocks may jump as our own does.
 fn watch_for_rivals(state: &mut State, turn: &Turn<'_>, peer: &PeerId, said: &Standing) {
-    let present = state.start();
+    let present = state.own.start();
     let own_peer = state.own.peer;
     let Ok(own_key) = VerifyingKey::parse(&state.own.identity.signing.public()) else { return };
     let is_ours = |heard: &&Heard| is_start_of(&own_key, &own_peer, heard.instance, heard.started, &heard.word);
@@ -588,7 +588,7 @@ fn watch_for_rivals(state: &mut State, turn: &Turn<'_>, peer: &PeerId, said: &St
         }
         let is_rival = is_rival && !state.own.ignored.contains(&heard.instance);
         if !is_known {
-            state.know_start(Start { instance: heard.instance, started: heard.started, over: None, word: Some(heard.word) });
+            state.own.know_start(Start { instance: heard.instance, started: heard.started, over: None, word: Some(heard.word) });
         }
         // That a start which is known here came back is believed of one friend once a day: a liar must not stop
         // this node again and again. One that is unknown is signed by a copy of this folder and nobody else.

@@ -6,6 +6,7 @@
 
 use crate::seam::{Action, Event};
 use crate::table::{Change, Table};
+use crate::world::RANGE_LIMIT;
 use crate::world::{CipherError, RoomCipher, Rows, Shelf, ShelfError};
 use minicbor::{Decode, Encode};
 use rand_chacha::ChaCha20Rng;
@@ -279,6 +280,33 @@ impl From<CipherError> for Failed {
     fn from(_: CipherError) -> Self {
         Self::Turn(TurnFailed("the room cipher failed"))
     }
+}
+
+/// Writes a row of [`Table::Meta`] before there is a turn.
+pub(crate) fn put_meta<T: Encode<()>>(out: &mut Out, name: &[u8], value: &T) {
+    out.changes.push_back(Change::Put(Table::Meta, name.to_vec(), symbolon_presence::codec::encode_row(value)));
+}
+
+/// All rows of a table.
+pub(crate) fn all_rows(shelf: &dyn Shelf, table: Table) -> Result<Rows, TurnFailed> {
+    let mut rows = Rows::new();
+    let mut from = Vec::new();
+    loop {
+        let page = shelf.range(table, &from, RANGE_LIMIT)?;
+        let Some((last, _)) = page.last() else { return Ok(rows) };
+        // The smallest key behind the last one.
+        from = [last.as_slice(), &[0]].concat();
+        rows.extend(page);
+    }
+}
+
+/// All rows of a table, each under its own key.
+pub(crate) fn load_all<K: Ord, T: for<'b> Decode<'b, ()> + Encode<()>>(
+    shelf: &dyn Shelf,
+    table: Table,
+    key: impl Fn(&T) -> K,
+) -> Result<BTreeMap<K, T>, TurnFailed> {
+    all_rows(shelf, table)?.into_iter().map(|(_, bytes)| decode_row::<T>(&bytes).map(|row| (key(&row), row))).collect()
 }
 
 #[cfg(test)]

@@ -88,3 +88,15 @@ impl Fault {
         }
     }
 }
+
+/// Counters that must not run backwards.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Counters {
+    /// The number of the next message to arrive, over all conversations.
+    #[n(0)]
+    pub arrival: u64,
+    /// Messages with a lower number are in the index of words.
+    #[n(1)]
+    pub indexed: u64,
+}

@@ -69,7 +69,7 @@ fn ours(state: &State, start: u8, started: Timestamp, over: Option<Nonce>) -> He
 fn a_start_that_this_device_has_not_signed_is_no_copy_of_it() {
     in_turn(|state, turn| {
         let ben = Ben::new(state, turn);
-        let (present, later) = (state.start(), turn.now.after(DAY));
+        let (present, later) = (state.own.start(), turn.now.after(DAY));
         let true_one = ours(state, 7, later, Some(present.instance));
         let by_ben = sign_start(&ben.person.identity, true_one.instance, later);
         for word in [by_ben, SignatureBytes([0; 64])] {
@@ -91,7 +91,7 @@ fn a_friend_who_says_that_an_earlier_start_came_back_is_believed_once_a_day_and_
     in_turn(|state, turn| {
         let ben = Ben::new(state, turn);
         // The clock was years ahead at that start.
-        let earlier = ours(state, 7, turn.now.after(1_000 * DAY), Some(state.start().instance));
+        let earlier = ours(state, 7, turn.now.after(1_000 * DAY), Some(state.own.start().instance));
         let row = Start { instance: earlier.instance, started: earlier.started, over: None, word: None };
         state.own.starts.insert(0, row);
         ben.says(state, turn, &ben.question(turn, 1, vec![earlier.clone()])).unwrap();
@@ -103,7 +103,7 @@ fn a_friend_who_says_that_an_earlier_start_came_back_is_believed_once_a_day_and_
         assert!(standings.tick(state, turn) && !state.own.is_halted, "it goes on without a word of its user");
         turn.now = turn.now.after(HOUR);
         standings.follow(state, turn).unwrap();
-        let again = Heard { over: Some(state.start().instance), ..earlier };
+        let again = Heard { over: Some(state.own.start().instance), ..earlier };
         ben.says(state, turn, &ben.question(turn, 1, vec![again])).unwrap();
         assert_eq!(state.signs, [Sign::Newer]);
     });

@@ -1,0 +1,259 @@
+//! This device: its keys and name, its mailboxes, what friends have of it, and the starts of its folder.
+
+use crate::limits;
+use crate::rows::{self, OwnDepot, OwnPresence, Past, Revoked, Start};
+use crate::seam::Address;
+use crate::table::Table;
+use crate::turn::load_all;
+use crate::turn::put_meta;
+use crate::turn::{TurnFailed, decode_row, read};
+use crate::wire::{Depot, Whereabouts};
+use crate::world::Shelf;
+use rand_chacha::ChaCha20Rng;
+use std::collections::BTreeMap;
+use symbolon_presence::friendship::FriendshipSecret;
+use symbolon_presence::id::{GrantId, LookupId, MailboxId, Nonce, PeerId};
+use symbolon_presence::identity::{Identity, StoredIdentity};
+use symbolon_presence::kdf::Secret;
+use symbolon_presence::time::{EARLIEST, Timestamp};
+use symbolon_presence::words::fingerprint_words;
+use symbolon_relay::admission::Admission;
+use symbolon_relay::grant::{AddressBody, MailboxKeys, Scope, grant_key};
+use symbolon_relay::prove::{Instance, WIRE_VERSION};
+use symbolon_relay::put::MailboxEntry;
+
+/// This node's own keys and facts. Row names in [`Table::Meta`]: `identity`, `mailbox`,
+/// `friendship`, `past`, `revoked`, `presence`, `servers`, `lookups`, `findable`, `name`, `counters`, `clock`, `starts`, `behind`.
+#[derive(Debug)]
+pub(crate) struct Own {
+    pub identity: Identity,
+    pub peer: PeerId,
+    /// Names this run of the node: drawn at each start, never stored.
+    pub instance: Instance,
+    /// The version of the wire that this build speaks.
+    pub wire: u32,
+    pub name: String,
+    pub admission: Admission,
+    pub friendship: FriendshipSecret,
+    /// Secrets that are over; at most [`limits::PAST_MAX`].
+    pub past: Vec<Past>,
+    pub presence: OwnPresence,
+    /// DHT servers that were met, for the next start; at most [`limits::SERVERS_MAX`].
+    pub servers: Vec<Address>,
+    /// Lookup servers that the user has named, and those named for this start only; each at
+    /// most [`limits::LOOKUPS_MAX`].
+    pub lookups: Vec<Address>,
+    pub lookups_now: Vec<Address>,
+    /// The starts of this folder, the newest last; at most [`limits::INSTANCES_OWN_MAX`].
+    pub starts: Vec<Start>,
+    /// Another copy of this folder runs: nothing is sealed, and nobody is called.
+    pub is_halted: bool,
+    /// This one was halted, and goes on since then.
+    pub has_gone_on: Option<Timestamp>,
+    /// Starts of the other copy that were heard a moment after that.
+    pub ignored: Vec<Nonce>,
+    /// Whether whoever knows our Peer ID may find a way in.
+    pub is_findable: bool,
+    /// Records published last, for friends who ask this node itself; never stored.
+    pub records: BTreeMap<LookupId, Vec<u8>>,
+    /// Of each day to come, what our relays are to publish; while we have relays.
+    pub away: BTreeMap<u32, Vec<Vec<u8>>>,
+    /// Where this node can be reached now; told by the world, never stored.
+    pub places: Vec<Address>,
+    /// Own mailboxes at relays.
+    pub depots: BTreeMap<MailboxId, OwnDepot>,
+    /// Grants that our relays take no longer; fewer than [`limits::REVOKED_MAX`].
+    pub revoked: Vec<Revoked>,
+    /// Whether `starts` differ from their row.
+    pub dirty_starts: bool,
+}
+
+impl Own {
+    /// Whether the user has just let this copy go on.
+    pub fn is_at_peace(&self, now: Timestamp) -> bool {
+        self.has_gone_on.is_some_and(|since| now.since(since) < limits::COPY_PEACE)
+    }
+
+    /// Where one person may know that this node is: one from whom it hides is told no place of it.
+    pub fn places_for(&self, peer: &PeerId) -> &[Address] {
+        if self.presence.is_hidden_from(peer) { &[] } else { &self.places }
+    }
+
+    /// A queue address of the own mailbox with the key that goes with it.
+    pub fn address(&self, rng: &mut ChaCha20Rng, grant: GrantId, scope: Scope, expires: Timestamp, uses: u32) -> (MailboxEntry, Secret) {
+        let keys = self.admission.keys();
+        let queue = if scope == Scope::Contact { keys.contact } else { keys.direct };
+        let body = AddressBody { queue, grant, scope, expires, uses };
+        let key = keys.put_key(&self.admission.id(), &body, &self.friendship);
+        let sealed = keys.seal_address(&body, rng);
+        (MailboxEntry::own(keys, self.identity.signing.public(), sealed, self.places.clone()), key)
+    }
+
+    /// The same for each of the own mailboxes at relays.
+    pub fn depots(&self, rng: &mut ChaCha20Rng, grant: GrantId, scope: Scope, expires: Timestamp, uses: u32) -> Vec<Depot> {
+        let mut depots = Vec::with_capacity(self.depots.len());
+        for (mailbox, own) in self.depots.iter().filter(|(_, own)| own.is_told()) {
+            let queue = if scope == Scope::Contact { own.contact } else { own.direct };
+            let body = AddressBody { queue, grant, scope, expires, uses };
+            let key = match scope {
+                Scope::Friends(_) => self.friendship.put(mailbox),
+                Scope::Guest | Scope::Contact => grant_key(&own.queue_secret, &body),
+            };
+            let Some(address) = own.link.seal_address(&body, rng) else { continue };
+            let entry = MailboxEntry { mailbox: *mailbox, receipt: own.link.receipt, address, places: own.link.places.clone() };
+            depots.push(Depot { entry, key });
+        }
+        depots
+    }
+
+    /// At how many relays others may leave something.
+    pub fn told_depots(&self) -> usize {
+        self.depots.values().filter(|own| own.is_told()).count()
+    }
+
+    /// The own mailboxes as one friend gets to know them.
+    pub fn whereabouts_for(&self, rng: &mut ChaCha20Rng, peer: &PeerId) -> Whereabouts {
+        let mut whereabouts = self.whereabouts(rng);
+        whereabouts.entry.places = self.places_for(peer).to_vec();
+        whereabouts
+    }
+
+    /// The own mailboxes as friends get to know them.
+    pub fn whereabouts(&self, rng: &mut ChaCha20Rng) -> Whereabouts {
+        let grant = GrantId::random(rng);
+        let scope = Scope::Friends(self.friendship.revision);
+        let entry = self.address(rng, grant, scope, Timestamp(u64::MAX), 0).0;
+        let depots = self.depots(rng, grant, scope, Timestamp(u64::MAX), 0);
+        Whereabouts { entry, depots: depots.into_iter().map(|depot| depot.entry).collect() }
+    }
+}
+
+impl Own {
+    /// Loads them; at first run draws an identity and writes it.
+    pub fn load(
+        name: Option<String>,
+        shelf: &dyn Shelf,
+        (now, sure): (Timestamp, Timestamp),
+        rng: &mut ChaCha20Rng,
+        out: &mut crate::turn::Out,
+    ) -> Result<Self, TurnFailed> {
+        let identity = match shelf.get(Table::Meta, b"identity")? {
+            Some(bytes) => Identity::from_stored(&decode_row::<StoredIdentity>(&bytes)?),
+            None => draw(now, rng, out),
+        };
+        let meta = |name: &[u8], out: &crate::turn::Out| read(shelf, &out.changes, Table::Meta, name);
+        let missing = TurnFailed("a row that must be in the store is missing");
+        let keys: MailboxKeys = decode_row(&meta(b"mailbox", out)?.ok_or(missing)?)?;
+        let friendship = decode_row(&meta(b"friendship", out)?.ok_or(missing)?)?;
+        let past = meta(b"past", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
+        let revoked = meta(b"revoked", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
+        let presence = match meta(b"presence", out)? {
+            Some(bytes) => decode_row(&bytes)?,
+            None => {
+                let presence = OwnPresence::random(sure, rng);
+                put_meta(out, b"presence", &presence);
+                presence
+            }
+        };
+        let servers = meta(b"servers", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
+        let lookups = meta(b"lookups", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
+        let is_findable = meta(b"findable", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
+        let starts = begin_start(meta(b"starts", out)?, now, rng)?;
+        let stored_name: String = decode_row(&meta(b"name", out)?.ok_or(missing)?)?;
+        let peer = identity.peer();
+        let name = match name.filter(|name| *name != stored_name) {
+            Some(name) => {
+                put_meta(out, b"name", &name);
+                name
+            }
+            None => stored_name,
+        };
+        Ok(Self {
+            identity,
+            peer,
+            instance: starts.last().map_or([0; 16], |start| *start.instance.as_bytes()),
+            wire: WIRE_VERSION,
+            name,
+            admission: Admission::new(keys),
+            friendship,
+            past,
+            presence,
+            servers,
+            lookups,
+            lookups_now: Vec::new(),
+            starts,
+            is_halted: false,
+            has_gone_on: None,
+            ignored: Vec::new(),
+            is_findable,
+            records: BTreeMap::new(),
+            away: BTreeMap::new(),
+            places: Vec::new(),
+            depots: load_all(shelf, Table::Depot, |row: &OwnDepot| row.link.mailbox())?,
+            revoked,
+            dirty_starts: true,
+        })
+    }
+
+    /// This copy goes on where another one ran: to those who hear it, it was started now.
+    pub fn start_over(&mut self, now: Timestamp, rng: &mut ChaCha20Rng) {
+        if self.starts.len() >= limits::INSTANCES_OWN_MAX {
+            self.starts.remove(0);
+        }
+        let instance = Nonce::random(rng);
+        self.instance = *instance.as_bytes();
+        self.has_gone_on = Some(now);
+        self.starts.push(Start { instance, started: now, over: None, word: None });
+        self.dirty_starts = true;
+    }
+
+    /// A copy of this folder was noticed: its starts surprise nobody any more.
+    pub fn know_start(&mut self, start: Start) {
+        if self.starts.len() >= limits::INSTANCES_OWN_MAX {
+            self.starts.remove(0);
+        }
+        // The present one stays the last.
+        let present = self.starts.len().saturating_sub(1);
+        self.starts.insert(present, start);
+        self.dirty_starts = true;
+    }
+
+    /// This start of the folder.
+    pub fn start(&self) -> Start {
+        // One is there from the beginning.
+        self.starts.last().cloned().unwrap_or(Start { instance: Nonce([0; 16]), started: Timestamp(0), over: None, word: None })
+    }
+}
+
+/// Draws an identity and writes it.
+fn draw(now: Timestamp, rng: &mut ChaCha20Rng, out: &mut crate::turn::Out) -> Identity {
+    // Good from the same moment on for everybody, so also if this clock is ahead.
+    let life = now.since(EARLIEST).saturating_add(limits::DEVICE_LIFETIME);
+    let identity = Identity::generate(rng, EARLIEST, life);
+    put_meta(out, b"identity", &identity.to_stored());
+    put_meta(out, b"mailbox", &MailboxKeys::random(rng));
+    put_meta(out, b"friendship", &FriendshipSecret { revision: u64::from(rows::begin(rng)), secret: Secret::random(rng) });
+    put_meta(out, b"name", &default_name(&identity.peer()));
+    identity
+}
+
+/// Notes that this folder was started once more: written with the first turn that writes anything,
+/// so that a full disk can still be started on.
+fn begin_start(stored: Option<Vec<u8>>, now: Timestamp, rng: &mut ChaCha20Rng) -> Result<Vec<Start>, TurnFailed> {
+    let mut starts: Vec<Start> = stored.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
+    if starts.len() >= limits::INSTANCES_OWN_MAX {
+        starts.remove(0);
+    }
+    starts.push(Start { instance: Nonce::random(rng), started: now, over: None, word: None });
+    Ok(starts)
+}
+
+/// A name for somebody who gave none: the first two fingerprint words.
+fn default_name(peer: &PeerId) -> String {
+    let words = fingerprint_words(peer);
+    let capital = |word: &str| {
+        let mut letters = word.chars();
+        letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+    };
+    words.split(' ').take(2).map(capital).collect::<Vec<_>>().join(" ")
+}
