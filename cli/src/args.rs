@@ -1,10 +1,15 @@
 //! What can be typed: every command and flag.
 
+mod relay;
+mod values;
+
+pub use relay::{RelayRun, RelayVerb};
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
-use symbolon_relay::machine::limits::BYTES_MIN;
+use values::{duration, loopback};
 
 /// Symbolon: messages between friends, without a server.
 #[derive(Debug, Parser)]
@@ -216,87 +221,6 @@ pub enum DeviceVerb {
     },
 }
 
-/// What to do with relays.
-#[derive(Debug, Subcommand)]
-pub enum RelayVerb {
-    /// Run a relay in the foreground until Ctrl-C, in a data folder of its own
-    Run(RelayRun),
-    /// Prove to my relays that do not keep my mailbox that I am their owner
-    Claim {
-        /// The claim code that `symbolon relay run` prints; `-` reads it from standard input
-        code: String,
-    },
-    /// Keep a mailbox at a relay
-    Add {
-        /// The relay's link, as `symbolon relay run` prints it
-        link: String,
-        /// The claim code of a relay that serves its owner only; `-` reads it from standard input
-        #[arg(long, value_name = "CODE", allow_hyphen_values = true)]
-        claim: Option<String>,
-    },
-    /// List my relays
-    List,
-    /// Give up the mailbox at a relay
-    Remove {
-        /// The relay's id, or its beginning
-        relay: String,
-    },
-    /// Show how I stand with my relays
-    Status,
-}
-
-/// Flags of `relay run`.
-#[derive(Debug, Args)]
-pub struct RelayRun {
-    /// Where to listen [default: all interfaces, QUIC and TCP]
-    #[arg(long, value_name = "MULTIADDR")]
-    pub listen: Vec<String>,
-    /// Where to serve HTTP
-    #[arg(long, value_name = "ADDR:PORT")]
-    pub http: Option<SocketAddr>,
-    /// Enter the lookup network here
-    #[arg(long, value_name = "MULTIADDR")]
-    pub bootstrap: Vec<String>,
-    /// Where others reach it: a port forward, a container's host, a DNS name; at most 4; remembered, `none` forgets them
-    #[arg(long, value_name = "MULTIADDR")]
-    pub announce: Vec<String>,
-    /// Keep mailboxes for anybody
-    #[arg(long, conflicts_with_all = ["friends", "owner_only"])]
-    pub open: bool,
-    /// Keep mailboxes for the owner, and for friends whom the owner gives a second code
-    #[arg(long, conflicts_with = "owner_only")]
-    pub friends: bool,
-    /// Keep mailboxes only for whoever has the claim code (the default)
-    #[arg(long)]
-    pub owner_only: bool,
-    /// Keep at most this many bytes, like 500M or 4G; remembered over restarts [default: 4G]
-    #[arg(long, value_name = "SIZE", value_parser = size)]
-    pub bytes: Option<u64>,
-    /// Where to serve figures
-    #[arg(long, value_name = "ADDR")]
-    pub metrics: Option<SocketAddr>,
-    /// A file whose first line is the passphrase of the data folder
-    #[arg(long, value_name = "FILE")]
-    pub passphrase_file: Option<PathBuf>,
-}
-
-/// A number of bytes: digits, then perhaps K, M, G or T for powers of 1,024.
-fn size(text: &str) -> Result<u64, String> {
-    let text = text.trim();
-    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
-    let power = match text.get(digits.len()..).unwrap_or_default().to_ascii_uppercase().trim_end_matches('B').trim_end_matches('I') {
-        "" => 0,
-        "K" => 1,
-        "M" => 2,
-        "G" => 3,
-        "T" => 4,
-        _ => return Err("write it like 500M or 4G".to_owned()),
-    };
-    let bytes = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(1 << (10 * power)));
-    let bytes = bytes.ok_or_else(|| "write it like 500M or 4G".to_owned())?;
-    if bytes < BYTES_MIN { Err(format!("a relay needs at least {}M", BYTES_MIN >> 20)) } else { Ok(bytes) }
-}
-
 /// Flags of `up`.
 #[derive(Debug, Args)]
 pub struct Up {
@@ -448,53 +372,9 @@ pub struct Read {
     pub peek: bool,
 }
 
-fn loopback(text: &str) -> Result<SocketAddr, String> {
-    let numeric = text.strip_prefix("localhost:").map_or_else(|| text.to_owned(), |port| format!("127.0.0.1:{port}"));
-    let address: SocketAddr = numeric.parse().map_err(|_| "write it as 127.0.0.1:PORT; port 0 picks one".to_owned())?;
-    if address.ip().is_loopback() {
-        Ok(address)
-    } else {
-        Err("it must be a loopback address such as 127.0.0.1:0: the page and the API are for this machine only".to_owned())
-    }
-}
-
-/// A number and its unit: `45s`, `30m`, `12h`, `7d`; without a unit, seconds.
-fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || "write a number and a unit, such as 45s, 30m, 12h or 7d".to_owned();
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let seconds = match unit {
-        "" | "s" => 1,
-        "m" => 60,
-        "h" => 60 * 60,
-        "d" => 24 * 60 * 60,
-        "w" => 7 * 24 * 60 * 60,
-        _ => return Err(wrong()),
-    };
-    number.parse::<u64>().ok().and_then(|number| number.checked_mul(seconds)).map(Duration::from_secs).ok_or_else(wrong)
-}
-
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
-
-    #[test]
-    fn durations_have_a_unit_and_never_overflow() {
-        assert_eq!(duration("7d").unwrap().as_secs(), 604_800);
-        assert_eq!(duration("30").unwrap().as_secs(), 30);
-        for wrong in ["", "d", "7 d", "-1s", "1.5h", "7y", "99999999999999999999s", "18446744073709551615d"] {
-            assert!(duration(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn page_is_never_served_beyond_this_machine() {
-        for wrong in ["0.0.0.0:80", "[::]:80", "192.168.1.2:80", "example.org:80", "127.0.0.1"] {
-            assert!(loopback(wrong).is_err(), "{wrong}");
-        }
-        assert!(loopback("127.0.0.1:0").is_ok() && loopback("[::1]:80").is_ok() && loopback("localhost:80").is_ok());
-    }
 
     #[test]
     fn a109_every_command_is_a_word_that_no_name_can_pose_as() {

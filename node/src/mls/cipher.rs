@@ -9,16 +9,14 @@
 //! `Gone`); what it changes is decided after it has been authenticated.
 
 mod commit;
+mod info;
 mod join;
 mod message;
 
 use super::crypto::LeafSigner;
-use super::limits::MESSAGE_MAX;
 use super::room::{self, Groups, Record, Slot};
-use super::rows::RowCache;
+use super::rows::{MlsRows, RowCache, RowsError};
 use super::storage::{Kind, Provider, Space, encode, plain_key, room_key, secrets_key};
-use super::{MlsRows, RowsError};
-use openmls::framing::{MlsMessageBodyIn, MlsMessageIn};
 use openmls::group::{MlsGroup, PastEpochDeletion, StagedCommit};
 use openmls_traits::OpenMlsProvider as _;
 use serde::Serialize;
@@ -26,7 +24,6 @@ use serde::de::DeserializeOwned;
 use std::cell::RefCell;
 use symbolon_core::world::{CipherError, Joined, LeafKey, Lifetime, Member, Opened, Pending, Proposals, RoomCipher, RoomView, Sealed};
 use symbolon_presence::id::{EpochId, RoomId};
-use tls_codec::DeserializeBytes as _;
 use zeroize::Zeroizing;
 
 /// Room encryption by MLS over the rows `R`.
@@ -187,15 +184,6 @@ fn record_key(space: Space, room: RoomId) -> Vec<u8> {
     room_key(Kind::Room, space, &name)
 }
 
-/// What an MLSMessage holds; bounded, complete, without trailing bytes.
-fn parse(bytes: &[u8]) -> Result<MlsMessageBodyIn, CipherError> {
-    if bytes.len() > MESSAGE_MAX {
-        return Err(CipherError::Broken);
-    }
-    let message = MlsMessageIn::tls_deserialize_exact_bytes(bytes).map_err(|_| CipherError::Broken)?;
-    Ok(message.extract())
-}
-
 impl<R: MlsRows> RoomCipher for MlsCipher<R> {
     fn fresh_leaf(&mut self) -> Result<LeafKey, CipherError> {
         self.make_leaf()
@@ -220,7 +208,7 @@ impl<R: MlsRows> RoomCipher for MlsCipher<R> {
     }
 
     fn inspect(&self, group_info: &[u8]) -> Result<RoomView, CipherError> {
-        join::view(group_info)
+        info::view(group_info)
     }
 
     fn share_psk(&mut self, id: &[u8; 32], secret: &[u8; 32]) -> Result<(), CipherError> {

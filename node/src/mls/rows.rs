@@ -1,4 +1,4 @@
-//! The write-back cache between OpenMLS and the store's rows.
+//! The store's rows as OpenMLS sees them: the trait, and the write-back cache above it.
 //!
 //! A write stays in memory until [`RowCache::flush`], so that a row that 64 messages of one
 //! turn change is written once. Dropping the cache drops the writes: that is what a failed
@@ -9,10 +9,87 @@
 //! really be there.
 
 use super::limits::DIRTY_ROWS_MAX;
-use super::{MlsRows, RowsError};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use zeroize::Zeroizing;
+
+/// The store could not answer or take a row. Always fails the turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowsError;
+
+impl std::fmt::Display for RowsError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the store failed beneath the room cipher")
+    }
+}
+
+impl std::error::Error for RowsError {}
+
+/// The rows of the table `mls`, as the open transaction sees them.
+///
+/// Reads see earlier writes of the same transaction; a rollback undoes the writes. The
+/// methods take `&self`, so that the turn and the cipher share one connection (an
+/// [`Rc`] of an implementation is an implementation).
+pub trait MlsRows {
+    /// The value under `key`, if there is one.
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, RowsError>;
+
+    /// Sets the value under `key`.
+    fn put(&self, key: &[u8], value: &[u8]) -> Result<(), RowsError>;
+
+    /// Removes `key`; nothing happens when it is not there. The old value must be erased,
+    /// not only unlinked: it is mostly key material.
+    fn delete(&self, key: &[u8]) -> Result<(), RowsError>;
+}
+
+impl<T: MlsRows + ?Sized> MlsRows for Rc<T> {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, RowsError> {
+        (**self).get(key)
+    }
+
+    fn put(&self, key: &[u8], value: &[u8]) -> Result<(), RowsError> {
+        (**self).put(key, value)
+    }
+
+    fn delete(&self, key: &[u8]) -> Result<(), RowsError> {
+        (**self).delete(key)
+    }
+}
+
+/// Rows in memory: for tests, and for looking at a GroupInfo without touching the store.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MemoryRows {
+    pub(super) rows: RefCell<BTreeMap<Vec<u8>, Vec<u8>>>,
+}
+
+impl MemoryRows {
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.rows.borrow().len()
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.rows.borrow().is_empty()
+    }
+}
+
+impl MlsRows for MemoryRows {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, RowsError> {
+        Ok(self.rows.borrow().get(key).cloned())
+    }
+
+    fn put(&self, key: &[u8], value: &[u8]) -> Result<(), RowsError> {
+        self.rows.borrow_mut().insert(key.to_vec(), value.to_vec());
+        Ok(())
+    }
+
+    fn delete(&self, key: &[u8]) -> Result<(), RowsError> {
+        self.rows.borrow_mut().remove(key);
+        Ok(())
+    }
+}
 
 /// A changed row: its new value, or `None` when it is deleted.
 type Change = Option<Zeroizing<Vec<u8>>>;

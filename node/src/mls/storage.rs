@@ -6,8 +6,7 @@
 //! which one type of OpenMLS needs to be read back.
 
 use super::crypto::Crypto;
-use super::rows::RowCache;
-use super::{MlsRows, RowsError};
+use super::rows::{MlsRows, RowCache, RowsError};
 use openmls_traits::OpenMlsProvider;
 use openmls_traits::storage::{CURRENT_VERSION as V, Entity, Key, StorageProvider, traits};
 use serde::Serialize;

@@ -7,6 +7,7 @@ use super::*;
 use openmls::framing::{MlsMessageBodyIn, MlsMessageIn};
 use openmls_traits::OpenMlsProvider as _;
 use std::cell::Cell;
+use std::rc::Rc;
 use symbolon_core::conformance::Lab;
 use symbolon_core::world::{CipherError, LeafKey, Lifetime, Opened, Proposals, RoomCipher};
 use symbolon_presence::id::RoomId;

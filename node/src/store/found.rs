@@ -5,7 +5,9 @@
 //! store without a key has never held anything; one with a key only lacks its name. In
 //! particular a store that is gone while its key is there is never made anew.
 
-use super::{APPLICATION_ID, OpenError, Store, StoreError, connect, log_of, tables};
+use super::error::{OpenError, StoreError};
+use super::file::{APPLICATION_ID, Store, connect, log_of};
+use super::schema;
 use crate::folder::Folder;
 use crate::folder::key::{KeyError, Passphrase, StoreKey};
 use crate::folder::write::{create_private, sync_parent};
@@ -58,7 +60,7 @@ pub(super) fn create(path: &Path, key: &StoreKey) -> Result<(), OpenError> {
     let fill = || -> rusqlite::Result<()> {
         db.pragma_update(None, "journal_mode", "WAL")?;
         db.execute_batch("BEGIN IMMEDIATE")?;
-        for statement in tables::creation() {
+        for statement in schema::creation() {
             db.execute_batch(statement)?;
         }
         db.pragma_update(None, "application_id", APPLICATION_ID)?;

@@ -1,6 +1,8 @@
 //! An older store becomes one of this version: all steps in one transaction, before anybody reads it.
 
-use super::{Store, StoreError, tables};
+use super::error::StoreError;
+use super::file::Store;
+use super::schema;
 use symbolon_core::migration::{self, Step};
 use symbolon_core::table::SCHEMA_VERSION;
 
@@ -19,7 +21,7 @@ impl Store {
         let mut turn = self.begin()?;
         for step in steps {
             for table in step.tables {
-                self.write(tables::create(*table), [])?;
+                self.write(schema::create(*table), [])?;
             }
             (step.rows)(&mut turn).map_err(|error| self.take_fault().unwrap_or(StoreError::Failed(error.0)))?;
         }

@@ -8,8 +8,9 @@
 //!
 //! Format: sqlite.org/fileformat2.html, section 1.6.
 
+use super::error::StoreError;
+use super::file::Store;
 use super::pages::PAGE;
-use super::{Store, StoreError};
 use rusqlite::OptionalExtension;
 use std::collections::BTreeSet;
 use std::ops::Range;

@@ -1,88 +1,15 @@
-//! The tables in SQL, and the core's reading and writing of them.
+//! The core's reading and writing of the tables, and the room cipher's.
 //!
-//! One SQL table for each [`Table`] of the core, one for the rows of OpenMLS, and the
-//! index of words. What stands in keys and values is their owners' business.
+//! What stands in keys and values is their owners' business.
 
-use super::{Store, StoreError, Turn, words};
+use super::error::StoreError;
+use super::file::{Store, Turn};
+use super::schema::{MLS, Statements, statements};
+use super::words;
 use rusqlite::{OptionalExtension, params};
 use std::rc::Rc;
-use symbolon_core::migration;
 use symbolon_core::table::{Change, Table};
 use symbolon_core::world::{RANGE_LIMIT, Rows, Shelf, ShelfError, ShelfMut};
-
-/// Everything that is ever said to one table.
-struct Statements {
-    create: &'static str,
-    get: &'static str,
-    range: &'static str,
-    range_back: &'static str,
-    put: &'static str,
-    delete: &'static str,
-}
-
-macro_rules! statements {
-    ($name:literal) => {
-        &Statements {
-            create: concat!("CREATE TABLE ", $name, " (key BLOB PRIMARY KEY NOT NULL, value BLOB NOT NULL) STRICT, WITHOUT ROWID"),
-            get: concat!("SELECT value FROM ", $name, " WHERE key = ?1"),
-            range: concat!("SELECT key, value FROM ", $name, " WHERE key >= ?1 ORDER BY key LIMIT ?2"),
-            range_back: concat!("SELECT key, value FROM ", $name, " WHERE key < ?1 ORDER BY key DESC LIMIT ?2"),
-            put: concat!("INSERT INTO ", $name, " (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value"),
-            delete: concat!("DELETE FROM ", $name, " WHERE key = ?1"),
-        }
-    };
-}
-
-const MLS: &Statements = statements!("mls");
-
-const fn statements(table: Table) -> &'static Statements {
-    match table {
-        Table::Meta => statements!("meta"),
-        Table::Friend => statements!("friend"),
-        Table::Request => statements!("request"),
-        Table::Invite => statements!("invite"),
-        Table::Blocked => statements!("blocked"),
-        Table::Device => statements!("device"),
-        Table::Message => statements!("message"),
-        Table::MessageIndex => statements!("message_index"),
-        Table::Outbox => statements!("outbox"),
-        Table::Seen => statements!("seen"),
-        Table::GrantUse => statements!("grant_use"),
-        Table::Expiry => statements!("expiry"),
-        Table::Arrival => statements!("arrival"),
-        Table::Depot => statements!("depot"),
-        Table::Kept => statements!("kept"),
-        Table::Entry => statements!("entry"),
-        Table::EntryFrame => statements!("entry_frame"),
-        Table::EntryExpiry => statements!("entry_expiry"),
-        Table::Labels => statements!("labels"),
-        Table::Introduction => statements!("introduction"),
-        Table::Away => statements!("away"),
-        Table::Package => statements!("package"),
-    }
-}
-
-/// What makes all tables.
-pub(super) fn creation() -> impl Iterator<Item = &'static str> {
-    plain().chain(words::CREATE)
-}
-
-/// What stands in SQLite's schema of a store of this version.
-pub(super) fn schema(version: u32) -> impl Iterator<Item = &'static str> {
-    migration::tables_of(version).map(create).chain([MLS.create]).chain(words::SCHEMA)
-}
-
-/// What makes one table.
-pub(super) fn create(table: Table) -> &'static str {
-    statements(table).create
-}
-
-fn plain() -> impl Iterator<Item = &'static str> {
-    Table::ALL.into_iter().map(statements).chain([MLS]).map(|table| table.create)
-}
-
-/// Statements kept ready: all of them, and those of transactions and the log.
-pub(super) const STATEMENTS: usize = (Table::ALL.len() + 1) * 5 + words::STATEMENTS + 6;
 
 impl Store {
     fn row(&self, table: &Statements, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
@@ -103,6 +30,26 @@ impl Store {
 
     fn delete_row(&self, table: &Statements, key: &[u8]) -> Result<(), StoreError> {
         self.write(table.delete, params![key])
+    }
+}
+
+impl Store {
+    fn index(&self, number: u64, text: &str) -> Result<(), StoreError> {
+        self.write(words::INDEX, params![words::row(number)?, text])
+    }
+
+    fn unindex(&self, number: u64, text: &str) -> Result<(), StoreError> {
+        self.write(words::UNINDEX, params![words::row(number)?, text])
+    }
+
+    fn search(&self, typed: &str, before: u64, limit: usize) -> Result<Vec<u64>, StoreError> {
+        let Some(query) = words::query(typed) else { return Ok(Vec::new()) };
+        let before = i64::try_from(before).unwrap_or(i64::MAX);
+        let rows: Vec<i64> = self.noting(|db| {
+            let mut statement = db.prepare_cached(words::SEARCH)?;
+            statement.query_map(params![query, before, limit.min(RANGE_LIMIT) as i64], |row| row.get(0))?.collect()
+        })?;
+        Ok(rows.into_iter().filter_map(|row| u64::try_from(row).ok()).collect())
     }
 }
 

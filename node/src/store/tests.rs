@@ -6,16 +6,22 @@ mod log;
 mod migrate;
 mod words;
 
+use super::file::connect;
 use super::*;
 use crate::folder::Folder;
 use crate::folder::key::{KEY_FILE, KeyError, Passphrase};
+use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 use symbolon_core::table::{Change, Table};
 use symbolon_core::world::{RANGE_LIMIT, Rows, Shelf, ShelfMut};
+use tokio::sync::oneshot;
 
 /// A folder that goes with the test.
 struct Home {

@@ -3,7 +3,7 @@
 //! [`survey`] runs before SQLite opens the file, for a limited time; [`Watch`] checks what
 //! is left in the background, against the same file, while the node runs. Neither writes.
 
-use super::OpenError;
+use super::error::OpenError;
 use super::pages::{PAGE, PageSeal, SALT};
 use super::wal::{self, Wal, WalError};
 use crate::folder::key::StoreKey;

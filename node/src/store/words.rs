@@ -4,9 +4,7 @@
 //! out of it is gone from its pages at once (`secure-delete`), not at the next merge; that
 //! is why taking out needs the text. What the user types is never query syntax.
 
-use super::{Store, StoreError};
-use rusqlite::params;
-use symbolon_core::world::RANGE_LIMIT;
+use super::error::StoreError;
 
 /// What stands in SQLite's schema for the index: the table, then its parts as FTS5 makes them.
 pub(super) const SCHEMA: [&str; 4] = [
@@ -18,42 +16,23 @@ pub(super) const SCHEMA: [&str; 4] = [
 /// Makes the index.
 pub(super) const CREATE: [&str; 2] = [SCHEMA[0], "INSERT INTO words (words, rank) VALUES ('secure-delete', 1)"];
 
-const INDEX: &str = "INSERT INTO words (rowid, text) VALUES (?1, ?2)";
-const UNINDEX: &str = "INSERT INTO words (words, rowid, text) VALUES ('delete', ?1, ?2)";
-const SEARCH: &str = "SELECT rowid FROM words WHERE words MATCH ?1 AND rowid < ?2 ORDER BY rowid DESC LIMIT ?3";
+pub(super) const INDEX: &str = "INSERT INTO words (rowid, text) VALUES (?1, ?2)";
+pub(super) const UNINDEX: &str = "INSERT INTO words (words, rowid, text) VALUES ('delete', ?1, ?2)";
+pub(super) const SEARCH: &str = "SELECT rowid FROM words WHERE words MATCH ?1 AND rowid < ?2 ORDER BY rowid DESC LIMIT ?3";
 /// How many statements there are to keep ready.
 pub(super) const STATEMENTS: usize = 3;
 
 /// Most words of one search; further ones do not narrow it down.
 const WORDS_MAX: usize = 16;
 
-impl Store {
-    pub(super) fn index(&self, number: u64, text: &str) -> Result<(), StoreError> {
-        self.write(INDEX, params![row(number)?, text])
-    }
-
-    pub(super) fn unindex(&self, number: u64, text: &str) -> Result<(), StoreError> {
-        self.write(UNINDEX, params![row(number)?, text])
-    }
-
-    pub(super) fn search(&self, words: &str, before: u64, limit: usize) -> Result<Vec<u64>, StoreError> {
-        let Some(query) = query(words) else { return Ok(Vec::new()) };
-        let before = i64::try_from(before).unwrap_or(i64::MAX);
-        let rows: Vec<i64> = self.noting(|db| {
-            let mut statement = db.prepare_cached(SEARCH)?;
-            statement.query_map(params![query, before, limit.min(RANGE_LIMIT) as i64], |row| row.get(0))?.collect()
-        })?;
-        Ok(rows.into_iter().filter_map(|row| u64::try_from(row).ok()).collect())
-    }
-}
-
-fn row(number: u64) -> Result<i64, StoreError> {
+/// The number of a text as SQLite has it.
+pub(super) fn row(number: u64) -> Result<i64, StoreError> {
     i64::try_from(number).map_err(|_| StoreError::Failed("a number that no row can have"))
 }
 
 /// What was typed, as an FTS5 query of strings only: each word between quotes, which no
 /// word holds any more; all of them wanted; the last one a prefix. `None` without a word.
-fn query(typed: &str) -> Option<String> {
+pub(super) fn query(typed: &str) -> Option<String> {
     // A NUL would end the query in the middle of a string.
     let words = typed.split(|c: char| c.is_whitespace() || c == '"' || c == '\0').filter(|word| word.chars().any(char::is_alphanumeric));
     let quoted: Vec<String> = words.take(WORDS_MAX).map(|word| format!("\"{word}\"")).collect();

@@ -1,10 +1,12 @@
 //! Commits: making, adopting, rejecting, rewinding, and what is erased when.
 
-use super::{MlsCipher, parse, record_key, write_secrets};
+use super::info::parse;
+use super::{MlsCipher, record_key, write_secrets};
+use crate::mls::epoch;
 use crate::mls::limits::{PARENTS_MAX, SUITE};
 use crate::mls::room::{self, Parent, Record, Slot};
+use crate::mls::rows::MlsRows;
 use crate::mls::storage::{Kind, Provider, Space, plain_key, room_keys};
-use crate::mls::{MlsRows, epoch};
 use openmls::framing::MlsMessageBodyIn;
 use openmls::group::MlsGroupState;
 use openmls::prelude::{KeyPackage, LeafNodeIndex, ProtocolVersion};

@@ -1,22 +1,21 @@
 //! Leaves, KeyPackages, and the ways into a room.
 
-use super::{MlsCipher, parse};
+use super::MlsCipher;
+use super::info::{external_commit, named, parse, parse_group_info};
 use crate::mls::crypto::{Crypto, LeafSigner};
+use crate::mls::epoch;
 use crate::mls::limits::{SUITE, capabilities, create_config, join_config, leaf_lifetime};
 use crate::mls::room::{self, Record};
-use crate::mls::rows::RowCache;
+use crate::mls::rows::MlsRows;
 use crate::mls::storage::{Kind, Provider, plain_key};
-use crate::mls::{MemoryRows, MlsRows, epoch};
 use openmls::framing::{MlsMessageBodyIn, MlsMessageOut};
 use openmls::group::{JoinBuilder, MlsGroup, ProcessedWelcome, WelcomeError};
-use openmls::messages::group_info::VerifiableGroupInfo;
-use openmls::messages::proposals::PreSharedKeyProposal;
-use openmls::prelude::{CredentialWithKey, KeyPackage, LeafNodeParameters, SignaturePublicKey};
+use openmls::prelude::KeyPackage;
 use openmls::schedule::{ExternalPsk, PreSharedKeyId, Psk};
 use openmls_traits::OpenMlsProvider as _;
 use openmls_traits::random::OpenMlsRand as _;
 use openmls_traits::storage::StorageProvider as _;
-use symbolon_core::world::{CipherError, Joined, LeafKey, Lifetime, RoomView};
+use symbolon_core::world::{CipherError, Joined, LeafKey, Lifetime};
 use symbolon_presence::id::{EpochId, RoomId};
 use zeroize::Zeroizing;
 
@@ -130,67 +129,6 @@ impl<R: MlsRows> MlsCipher<R> {
         self.keep(room, self.slot(group, record, signer)?)?;
         Ok(epoch)
     }
-}
-
-/// What a GroupInfo shows, found by entering the room for show: everything that joining
-/// checks is checked, and nothing is kept. (OpenMLS's own reader of a GroupInfo checks
-/// lifetimes by the wall clock, which is the core's to do.)
-pub(super) fn view(group_info: &[u8]) -> Result<RoomView, CipherError> {
-    let info = parse_group_info(group_info)?;
-    let room = RoomId::from_slice(info.group_id().as_slice()).ok_or(CipherError::Broken)?;
-    let epoch = epoch::offered(&info, group_info).ok_or(CipherError::Broken)?;
-    let secret = Zeroizing::new(Crypto.random_array::<32>().map_err(|_| CipherError::Store)?);
-    let signer = LeafSigner::new(&secret);
-    let cache = RowCache::new(MemoryRows::default());
-    let (group, _) = external_commit(&Provider::lazy(&cache), info, None, LeafKey(signer.public()), &[], &signer)?;
-    let mut members = room::members(&group).ok_or(CipherError::Broken)?;
-    members.retain(|member| member.index != group.own_leaf_index().u32());
-    Ok(RoomView { room, epoch, members })
-}
-
-/// Makes and merges an external commit.
-fn external_commit<R: MlsRows>(
-    provider: &Provider<'_, R>,
-    info: VerifiableGroupInfo,
-    psk: Option<&Psk>,
-    leaf: LeafKey,
-    credential: &[u8],
-    signer: &LeafSigner,
-) -> Result<(MlsGroup, Vec<u8>), CipherError> {
-    let mut builder = MlsGroup::external_commit_builder()
-        .with_config(join_config())
-        .skip_lifetime_validation()
-        .build_group(provider, info, named(leaf, credential))
-        .map_err(|_| CipherError::Broken)?;
-    if let Some(psk) = psk {
-        let id = PreSharedKeyId::new(SUITE, provider.rand(), psk.clone()).map_err(|_| CipherError::Store)?;
-        builder = builder.add_psk_proposal(PreSharedKeyProposal::new(id));
-    }
-    let (group, bundle) = builder
-        .leaf_node_parameters(LeafNodeParameters::builder().with_capabilities(capabilities()).build())
-        .load_psks(provider.storage())
-        .map_err(|_| CipherError::Broken)?
-        .build(provider.rand(), provider.crypto(), signer, |_| true)
-        .map_err(|_| CipherError::Broken)?
-        .finalize(provider)
-        .map_err(|_| CipherError::Broken)?;
-    let commit = bundle.commit().to_bytes().map_err(|_| CipherError::Broken)?;
-    Ok((group, commit))
-}
-
-fn parse_group_info(bytes: &[u8]) -> Result<VerifiableGroupInfo, CipherError> {
-    match parse(bytes)? {
-        MlsMessageBodyIn::GroupInfo(info) if info.ciphersuite() == SUITE => Ok(info),
-        MlsMessageBodyIn::GroupInfo(_)
-        | MlsMessageBodyIn::PublicMessage(_)
-        | MlsMessageBodyIn::PrivateMessage(_)
-        | MlsMessageBodyIn::Welcome(_)
-        | MlsMessageBodyIn::KeyPackage(_) => Err(CipherError::Broken),
-    }
-}
-
-fn named(leaf: LeafKey, credential: &[u8]) -> CredentialWithKey {
-    CredentialWithKey { credential: room::credential(credential), signature_key: SignaturePublicKey::from(leaf.0.as_slice()) }
 }
 
 fn refusal<E>(error: &WelcomeError<E>) -> CipherError {

@@ -1,9 +1,11 @@
 //! Sealing texts and opening whatever a room receives.
 
-use super::{MlsCipher, parse};
+use super::MlsCipher;
+use super::info::parse;
+use crate::mls::epoch;
 use crate::mls::room::{self, Slot};
+use crate::mls::rows::MlsRows;
 use crate::mls::storage::{Provider, Space};
-use crate::mls::{MlsRows, epoch};
 use openmls::framing::errors::{MessageDecryptionError, SecretTreeError};
 use openmls::framing::{ContentType, MlsMessageBodyIn, ProcessedMessage, ProcessedMessageContent, ProtocolMessage, Sender};
 use openmls::group::{MlsGroup, ProcessMessageError, StagedCommit, ValidationError};

@@ -7,7 +7,7 @@ use libp2p::identity::Keypair;
 use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::swarm::dial_opts::DialOpts;
 use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
-use libp2p::{Multiaddr, PeerId as TransportId, Stream, StreamProtocol, SwarmBuilder, identify, noise, ping, relay, tcp, yamux};
+use libp2p::{Multiaddr, PeerId as TransportId, Stream, StreamProtocol, Swarm, SwarmBuilder, identify, noise, ping, relay, tcp, yamux};
 use libp2p_dcutr as dcutr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -41,6 +41,26 @@ pub(super) struct Stranger {
     closed: Arc<AtomicUsize>,
     peer: Option<TransportId>,
     task: JoinHandle<()>,
+}
+
+fn swarm(key: Keypair, manners: Manners) -> Swarm<Behaviour> {
+    SwarmBuilder::with_existing_identity(key)
+        .with_tokio()
+        .with_tcp(tcp::Config::new(), noise::Config::new, yamux::Config::default)
+        .unwrap()
+        .with_quic()
+        .with_relay_client(noise::Config::new, yamux::Config::default)
+        .unwrap()
+        .with_behaviour(|key, circuits| Behaviour {
+            circuits,
+            punch: dcutr::Behaviour::new(key.public().to_peer_id()),
+            stream: libp2p_stream::Behaviour::new(),
+            ping: Toggle::from(manners.pings.then(ping::Behaviour::default)),
+            identify: identify::Behaviour::new(identify::Config::new("/stranger".into(), key.public())),
+        })
+        .unwrap()
+        .with_swarm_config(|config| config.with_idle_connection_timeout(Duration::from_secs(600)))
+        .build()
 }
 
 impl Drop for Stranger {
@@ -78,23 +98,7 @@ impl Stranger {
     }
 
     async fn under(key: Keypair, listen: &[&str], manners: Manners) -> Self {
-        let mut swarm = SwarmBuilder::with_existing_identity(key)
-            .with_tokio()
-            .with_tcp(tcp::Config::new(), noise::Config::new, yamux::Config::default)
-            .unwrap()
-            .with_quic()
-            .with_relay_client(noise::Config::new, yamux::Config::default)
-            .unwrap()
-            .with_behaviour(|key, circuits| Behaviour {
-                circuits,
-                punch: dcutr::Behaviour::new(key.public().to_peer_id()),
-                stream: libp2p_stream::Behaviour::new(),
-                ping: Toggle::from(manners.pings.then(ping::Behaviour::default)),
-                identify: identify::Behaviour::new(identify::Config::new("/stranger".into(), key.public())),
-            })
-            .unwrap()
-            .with_swarm_config(|config| config.with_idle_connection_timeout(Duration::from_secs(600)))
-            .build();
+        let mut swarm = swarm(key, manners);
         let mut addresses = Vec::new();
         for text in listen {
             swarm.listen_on(text.parse().unwrap()).unwrap();

@@ -1,0 +1,70 @@
+//! What can be typed after `symbolon relay`.
+
+use super::values::size;
+use clap::{Args, Subcommand};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// What to do with relays.
+#[derive(Debug, Subcommand)]
+pub enum RelayVerb {
+    /// Run a relay in the foreground until Ctrl-C, in a data folder of its own
+    Run(RelayRun),
+    /// Prove to my relays that do not keep my mailbox that I am their owner
+    Claim {
+        /// The claim code that `symbolon relay run` prints; `-` reads it from standard input
+        code: String,
+    },
+    /// Keep a mailbox at a relay
+    Add {
+        /// The relay's link, as `symbolon relay run` prints it
+        link: String,
+        /// The claim code of a relay that serves its owner only; `-` reads it from standard input
+        #[arg(long, value_name = "CODE", allow_hyphen_values = true)]
+        claim: Option<String>,
+    },
+    /// List my relays
+    List,
+    /// Give up the mailbox at a relay
+    Remove {
+        /// The relay's id, or its beginning
+        relay: String,
+    },
+    /// Show how I stand with my relays
+    Status,
+}
+
+/// Flags of `relay run`.
+#[derive(Debug, Args)]
+pub struct RelayRun {
+    /// Where to listen [default: all interfaces, QUIC and TCP]
+    #[arg(long, value_name = "MULTIADDR")]
+    pub listen: Vec<String>,
+    /// Where to serve HTTP
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub http: Option<SocketAddr>,
+    /// Enter the lookup network here
+    #[arg(long, value_name = "MULTIADDR")]
+    pub bootstrap: Vec<String>,
+    /// Where others reach it: a port forward, a container's host, a DNS name; at most 4; remembered, `none` forgets them
+    #[arg(long, value_name = "MULTIADDR")]
+    pub announce: Vec<String>,
+    /// Keep mailboxes for anybody
+    #[arg(long, conflicts_with_all = ["friends", "owner_only"])]
+    pub open: bool,
+    /// Keep mailboxes for the owner, and for friends whom the owner gives a second code
+    #[arg(long, conflicts_with = "owner_only")]
+    pub friends: bool,
+    /// Keep mailboxes only for whoever has the claim code (the default)
+    #[arg(long)]
+    pub owner_only: bool,
+    /// Keep at most this many bytes, like 500M or 4G; remembered over restarts [default: 4G]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub bytes: Option<u64>,
+    /// Where to serve figures
+    #[arg(long, value_name = "ADDR")]
+    pub metrics: Option<SocketAddr>,
+    /// A file whose first line is the passphrase of the data folder
+    #[arg(long, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
+}
