@@ -25,7 +25,7 @@ pub(crate) mod relays;
 pub(crate) mod starts;
 pub(crate) mod tags;
 
-pub(crate) use links::{Acknowledged, Delivery, Origin, Up};
+pub(crate) use links::{Acknowledged, Delivery, Entries, Origin, Up};
 
 #[cfg(test)]
 mod tests;

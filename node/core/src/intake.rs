@@ -14,9 +14,10 @@ mod opener;
 mod outcome;
 mod put;
 mod seen;
+mod told;
 
 pub(crate) use desk::Intake;
-pub(crate) use outcome::{signed, told};
+pub(crate) use outcome::signed;
 
 #[cfg(test)]
 mod tests;

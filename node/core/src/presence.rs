@@ -24,6 +24,7 @@ use crate::command::DhtView;
 use crate::contact::VerifiedContact;
 use crate::delivery::Delivery;
 use crate::seam::Address;
+use crate::seam::LinkId;
 use crate::state::State;
 use crate::turn::{Turn, TurnFailed};
 use finder::Finder;
@@ -34,6 +35,7 @@ use resolver::{Resolver, Source};
 use std::collections::BTreeSet;
 use symbolon_presence::id::{DeviceId, LookupId, PeerId, RequestId};
 use symbolon_presence::time::Timestamp;
+use symbolon_relay::records::Found;
 
 pub(crate) use publisher::{remember_servers, set_findable};
 pub(crate) use readers::{begin_above, end, grant, hide, revoke};
@@ -131,8 +133,14 @@ impl Presence {
     }
 
     /// Accepts what other nodes have answered, and looks for those who are missed now.
-    pub fn seek(&mut self, state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
-        self.resolver.accept_found(state, delivery, turn)?;
+    pub fn seek(
+        &mut self,
+        state: &mut State,
+        delivery: &mut Delivery,
+        turn: &mut Turn<'_>,
+        found: Vec<(LinkId, Found)>,
+    ) -> Result<(), TurnFailed> {
+        self.resolver.accept_found(state, delivery, turn, found)?;
         self.resolver.seek_wanted(state, delivery, turn);
         Ok(())
     }

@@ -25,7 +25,6 @@ use crate::{contact, conversation, friend, grants, introduction};
 use std::collections::BTreeSet;
 use symbolon_presence::id::{DeviceId, LookupId};
 use symbolon_presence::time::Timestamp;
-use symbolon_relay::limits::RECEIPT_MAX;
 
 /// All machines, and when the routes themselves have something to do.
 #[derive(Debug)]
@@ -242,7 +241,7 @@ impl Machines {
 
     /// What follows from how this node stands to the world: whom it reaches, and whether it may speak.
     fn look_around(&mut self, turn: &mut Turn<'_>, is_back: bool) -> Result<(), TurnFailed> {
-        let Self { state, delivery, depots, presence, outage, standings, .. } = self;
+        let Self { state, delivery, depots, presence, outage, standings, intake, .. } = self;
         let now = turn.now;
         // Those who are reached first after an outage, or after a change of our own addresses.
         if outage.watch(state, delivery, depots, turn) || is_back {
@@ -255,9 +254,7 @@ impl Machines {
             }
         }
         presence.watch(state, turn, depots.reaches_any());
-        if !state.told.is_empty() {
-            intake::told(state, delivery, turn)?;
-        }
+        intake.settle_told(state, delivery, turn)?;
         let was_halted = std::mem::replace(&mut self.was_halted, state.own.is_halted);
         if was_halted && !state.own.is_halted {
             delivery.start(state, now, turn.rng);
@@ -274,7 +271,7 @@ impl Machines {
         for peer in std::mem::take(&mut state.releasing) {
             conversation::release_held(state, turn, &peer)?;
         }
-        presence.seek(state, delivery, turn)?;
+        presence.seek(state, delivery, turn, intake.take_found())?;
         Ok(())
     }
 
@@ -325,7 +322,7 @@ impl Machines {
         for device in std::mem::take(&mut state.hang_up) {
             delivery.hang_up(state, turn, &device);
         }
-        for device in std::mem::take(&mut state.asked_again) {
+        for device in intake.take_asked_again() {
             delivery.asked_again(state, turn, &device)?;
         }
         for device in std::mem::take(&mut state.restart) {
@@ -348,11 +345,7 @@ impl Machines {
     pub fn close_turn(&mut self, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
         let Self { state, delivery, depots, presence, rekey, search, standings, .. } = self;
         search.close_turn(state, turn)?;
-        for (device, items) in std::mem::take(&mut state.owed) {
-            for items in items.chunks(RECEIPT_MAX) {
-                delivery.tell(state, turn, &device, items.to_vec())?;
-            }
-        }
+        delivery.tell_owed(state, turn)?;
         let reached = delivery.take_reached();
         delivery.shorten(state, turn, &reached);
         let waits = |device: &&DeviceId| state.devices.get(*device).is_some_and(|row| row.outbox_count > 0);
@@ -360,7 +353,7 @@ impl Machines {
         let met = reached.iter().copied().chain(left);
         standings.meet(state, turn, met.collect::<Vec<_>>())?;
         after(state, delivery, depots, turn, &reached)?;
-        depots.close_turn(state, turn);
+        depots.close_turn(state, turn, delivery.take_entries());
         delivery.close_turn(state, turn);
         rekey.close_turn(turn, delivery);
         // Behind the receipts, which prove to a friend who we are.

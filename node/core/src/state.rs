@@ -8,8 +8,8 @@ use crate::command::{CommandError, Direction, RequestStatus};
 use crate::identity::Own;
 use crate::limits;
 use crate::rates::Rates;
-use crate::rows::{Counters, DepotKey, Device, Friend, Introducing, Invite, OwnDepot, Request};
-use crate::seam::{Address, LinkId};
+use crate::rows::{Counters, Device, Friend, Introducing, Invite, OwnDepot, Request};
+use crate::seam::Address;
 use crate::table::{Change, Table};
 use crate::turn::all_rows;
 use crate::turn::load_all;
@@ -23,8 +23,6 @@ use symbolon_presence::id::{DeviceId, GrantId, PeerId, RequestId};
 use symbolon_presence::identity::Device as Speaker;
 use symbolon_presence::time::{MINUTE, Timestamp};
 use symbolon_relay::prove::LinkKey;
-use symbolon_relay::put::ReceiptItem;
-use symbolon_relay::records::Found;
 
 mod keys;
 mod load;
@@ -71,8 +69,6 @@ pub(crate) struct State {
     pub hang_up: BTreeSet<DeviceId>,
     /// Devices whose outbox has changed beneath what is on its way: put it anew.
     pub restart: BTreeSet<DeviceId>,
-    /// Devices that miss a frame and ask for everything again.
-    pub asked_again: BTreeSet<DeviceId>,
     /// A friend's secret has come: what the LAN shows may be theirs.
     pub has_new_friend: bool,
     /// What our records say has changed.
@@ -98,20 +94,10 @@ pub(crate) struct State {
     pub moved: BTreeSet<DeviceId>,
     /// Friends whose records are to be read.
     pub seek: BTreeMap<PeerId, Why>,
-    /// What other nodes answered to look-ups in this turn, each by its link.
-    pub found: Vec<(LinkId, Found)>,
     /// Where friends are on the LAN.
     pub near: BTreeMap<PeerId, Vec<Address>>,
     /// Devices that cannot be reached directly: what waits for them goes to their relays.
     pub unreachable: BTreeSet<DeviceId>,
-    /// Entries of own mailboxes at relays that are settled here, and may be deleted there.
-    pub fetched: Vec<(DepotKey, u64)>,
-    /// Those of them that came by an invite which somebody else had used.
-    pub used_up: BTreeSet<(DepotKey, u64)>,
-    /// What became of envelopes that a device sent by way of a relay, until the turn ends.
-    pub owed: BTreeMap<DeviceId, Vec<ReceiptItem>>,
-    /// What a device says became of envelopes of ours.
-    pub told: Vec<(DeviceId, ReceiptItem)>,
     /// How much of what others send is looked at; never stored.
     pub rates: Rates,
     /// Devices whose owners have become friends, or are again.
@@ -203,16 +189,10 @@ impl State {
             confirming: BTreeSet::new(),
             moved: BTreeSet::new(),
             seek: BTreeMap::new(),
-            found: Vec::new(),
             near: BTreeMap::new(),
             hang_up: BTreeSet::new(),
             restart: BTreeSet::new(),
-            asked_again: BTreeSet::new(),
             unreachable: BTreeSet::new(),
-            fetched: Vec::new(),
-            used_up: BTreeSet::new(),
-            owed: BTreeMap::new(),
-            told: Vec::new(),
             rates: Rates::default(),
             befriended: BTreeSet::new(),
             builds: BTreeMap::new(),
@@ -308,7 +288,6 @@ impl State {
             &mut self.wake,
             &mut self.hang_up,
             &mut self.restart,
-            &mut self.asked_again,
             &mut self.moved,
             &mut self.unreachable,
             &mut self.befriended,
@@ -318,10 +297,8 @@ impl State {
         self.compare.remove(device);
         self.starts_heard.remove(device);
         self.builds.remove(device);
-        self.owed.remove(device);
         self.link_keys.remove(device);
         self.envelope_keys.remove(device);
-        self.told.retain(|(of, _)| of != device);
         self.standings.retain(|(of, _)| of != device);
         self.forgotten.push((row, key));
     }

@@ -153,6 +153,14 @@ pub(crate) struct Acknowledged {
     pub at: Timestamp,
 }
 
+/// Entries of own mailboxes at relays that are settled in this turn, and may be deleted there.
+#[derive(Debug, Default)]
+pub(crate) struct Entries {
+    pub settled: Vec<(DepotKey, u64)>,
+    /// Those of them that came by an invite which somebody else had used.
+    pub used_up: BTreeSet<(DepotKey, u64)>,
+}
+
 /// All sessions and links. Nothing of it is stored.
 #[derive(Debug, Default)]
 pub(crate) struct Delivery {
@@ -171,6 +179,9 @@ pub(crate) struct Delivery {
     pub(super) reached: BTreeSet<DeviceId>,
     /// Links that may get shorter; each stands or stood.
     pub(super) punching: BTreeSet<LinkId>,
+    pub(super) entries: Entries,
+    /// What became of envelopes that a device sent by way of a relay, until the turn ends.
+    pub(super) owed: BTreeMap<DeviceId, Vec<ReceiptItem>>,
     pub(super) proofs: Proofs,
 }
 

@@ -3,6 +3,7 @@
 use super::links::*;
 use super::outbox::{self, What};
 use crate::limits::WINDOW;
+use crate::rows::DepotKey;
 use crate::seam::{CloseReason, LinkId, NetAction};
 use crate::state::State;
 use crate::state::Why;
@@ -78,9 +79,9 @@ impl Delivery {
         let link = match origin {
             Origin::Link(link) => link,
             Origin::Depot(key, number) => {
-                state.fetched.push((key, number));
+                self.settle_entry(key, number);
                 if let Some(device) = sender {
-                    state.owed.entry(device).or_default().push(ReceiptItem { frame, outcome });
+                    self.owed.entry(device).or_default().push(ReceiptItem { frame, outcome });
                 }
                 return;
             }
@@ -110,6 +111,39 @@ impl Delivery {
             self.whisper(state, turn, device, &envelope, What::Receipts.kind());
         } else {
             outbox::enqueue(state, turn, device, What::Receipts, None, envelope);
+        }
+        Ok(())
+    }
+
+    /// An entry of a mailbox of ours at a relay is settled here, and may be deleted there.
+    pub fn settle_entry(&mut self, key: DepotKey, number: u64) {
+        self.entries.settled.push((key, number));
+    }
+
+    /// Whether it is settled in this turn.
+    pub fn is_settled(&self, key: DepotKey, number: u64) -> bool {
+        self.entries.settled.contains(&(key, number))
+    }
+
+    /// An entry came by an invite which somebody else had used.
+    pub fn note_used_up(&mut self, key: DepotKey, number: u64) {
+        self.entries.used_up.insert((key, number));
+    }
+
+    /// What was settled since this was last asked.
+    pub fn take_entries(&mut self) -> Entries {
+        std::mem::take(&mut self.entries)
+    }
+
+    /// Tells devices what became of envelopes that they sent by way of a relay.
+    pub fn tell_owed(&mut self, state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+        for (device, items) in std::mem::take(&mut self.owed) {
+            if !state.devices.contains_key(&device) {
+                continue;
+            }
+            for items in items.chunks(RECEIPT_MAX) {
+                self.tell(state, turn, &device, items.to_vec())?;
+            }
         }
         Ok(())
     }

@@ -9,10 +9,13 @@ use crate::rows::Device;
 use crate::seam::LinkId;
 use crate::state::State;
 use crate::turn::{DropReason, Turn, TurnFailed};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use symbolon_presence::envelope::KnownKey;
+use symbolon_presence::id::DeviceId;
 use symbolon_relay::frame::Frame;
 use symbolon_relay::put::Receipt;
+use symbolon_relay::put::ReceiptItem;
+use symbolon_relay::records::Found;
 
 /// What waits and what is counted.
 #[derive(Debug, Default)]
@@ -21,10 +24,32 @@ pub(crate) struct Intake {
     pub(super) early: EarlyFrames,
     /// The entry under way was kept, or is to be shown again: it must stay at its relay.
     pub(super) stays: bool,
+    /// What devices say became of envelopes of ours, until the end of the input.
+    pub(super) told: Vec<(DeviceId, ReceiptItem)>,
+    /// Devices that miss a frame and ask for everything again, until the end of the input.
+    pub(super) asked_again: BTreeSet<DeviceId>,
+    /// What other nodes answered to look-ups, each by its link, until the end of the input.
+    found: Vec<(LinkId, Found)>,
     pub(super) dropped: BTreeMap<&'static str, u64>,
 }
 
 impl Intake {
+    /// What other nodes have answered to look-ups since this was last asked.
+    pub fn take_found(&mut self) -> Vec<(LinkId, Found)> {
+        std::mem::take(&mut self.found)
+    }
+
+    /// As if a device had said so.
+    #[cfg(test)]
+    pub fn tell(&mut self, told: Vec<(DeviceId, ReceiptItem)>) {
+        self.told = told;
+    }
+
+    /// Devices that have asked for everything again since this was last asked.
+    pub fn take_asked_again(&mut self) -> BTreeSet<DeviceId> {
+        std::mem::take(&mut self.asked_again)
+    }
+
     /// Frames dropped since start, by reason.
     pub fn dropped(&self) -> Vec<(&'static str, u64)> {
         self.dropped.iter().map(|(reason, count)| (*reason, *count)).collect()
@@ -81,7 +106,7 @@ impl Intake {
                 Ok(())
             }
             Ok(Frame::Found(found)) => {
-                state.found.push((link, found));
+                self.found.push((link, found));
                 Ok(())
             }
             Ok(Frame::Keep(keep)) => {

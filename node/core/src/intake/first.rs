@@ -96,7 +96,7 @@ impl Intake {
             }
             Some(refusal) => {
                 if let (Origin::Depot(key, number), Refusal::UsedUp) = (origin, refusal) {
-                    state.used_up.insert((key, number));
+                    delivery.note_used_up(key, number);
                 }
                 delivery.acknowledge(state, turn, origin, None, frame_id(envelope), Outcome::Refused(refusal));
             }

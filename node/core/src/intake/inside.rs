@@ -10,12 +10,16 @@ use crate::turn::{DropReason, Rejected, Turn};
 use crate::wire::{Depot, Known, RoomPayload, Whereabouts, entry_is_of};
 use crate::world::Opened;
 use symbolon_presence::id::DeviceId;
+use symbolon_relay::put::ReceiptItem;
 
 /// What a room message was, as far as its receipt goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Said {
+    /// Looked at already.
     Something,
-    Receipts,
+    /// What became of envelopes of ours.
+    Receipts(Vec<ReceiptItem>),
+    /// The device misses a frame, and asks for everything again.
+    Again,
 }
 
 /// Which room of a friendship a message is of.
@@ -69,9 +73,7 @@ pub(super) fn room_message(
     match payload {
         RoomPayload::Text(text) => conversation::receive(state, turn, &peer, text)?,
         RoomPayload::Read(message) => conversation::mark_read(state, turn, &peer, &message)?,
-        RoomPayload::Again => {
-            state.asked_again.insert(*device);
-        }
+        RoomPayload::Again => return Ok(Said::Again),
         RoomPayload::Skip => {}
         RoomPayload::Hello(Whereabouts { entry, depots }) => {
             if !entry_is_of(&entry, &speaker) {
@@ -86,10 +88,7 @@ pub(super) fn room_message(
                 state.recounts |= leaves_one;
             }
         }
-        RoomPayload::Receipts(items) => {
-            state.told.extend(items.into_iter().map(|item| (*device, item)));
-            return Ok(Said::Receipts);
-        }
+        RoomPayload::Receipts(items) => return Ok(Said::Receipts(items)),
         RoomPayload::Introduce(statement) => introduction::receive(state, turn, &peer, &statement)?,
         RoomPayload::Consent(consent) => introduction::consented(state, turn, &peer, consent)?,
         RoomPayload::IntroCard(card) => introduction::card(state, turn, &peer, &card)?,

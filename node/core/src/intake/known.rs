@@ -222,11 +222,18 @@ impl Intake {
         let is_next = known.sequence.is_some() && known.sequence == expected;
         let mut is_receipts = false;
         let outcome = match room_message(state, turn, device, known, place) {
-            Ok(kind) => {
+            Ok(said) => {
                 if let Some(peer) = state.devices.get(device).map(|row| row.peer).filter(|peer| state.confirming.contains(peer)) {
                     request::heard(state, turn, &peer, device)?;
                 }
-                is_receipts = kind == Said::Receipts;
+                match said {
+                    Said::Something => {}
+                    Said::Receipts(items) => {
+                        is_receipts = true;
+                        self.told.extend(items.into_iter().map(|item| (*device, item)));
+                    }
+                    Said::Again => drop(self.asked_again.insert(*device)),
+                }
                 if matches!(origin, Origin::Link(_)) {
                     delivery.heard_in_room(state, turn, device);
                 }

@@ -9,51 +9,15 @@ use crate::request::{self};
 use crate::rows::Fault;
 use crate::state::State;
 use crate::turn::{Turn, TurnFailed};
-use std::collections::BTreeMap;
-use symbolon_presence::id::{DeviceId, FrameId};
+use symbolon_presence::id::DeviceId;
 use symbolon_presence::time::Timestamp;
-use symbolon_relay::limits::RECEIPT_MAX;
 use symbolon_relay::put::{Outcome, Refusal};
 
 use crate::delivery::relays::Signed;
 use crate::requests;
 use crate::rows::set_message_state;
-use std::collections::HashMap;
 use symbolon_presence::id::MailboxId;
 use symbolon_presence::time::CLOCK_SKEW;
-
-/// Rows of an outbox that are looked through for what a list of receipts names.
-pub(super) const TOLD_MAX: usize = 4_096;
-
-/// A device has said what became of envelopes that were left for it at a relay.
-pub(crate) fn told(state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
-    let mut lists: BTreeMap<DeviceId, HashMap<FrameId, Outcome>> = BTreeMap::new();
-    for (device, item) in std::mem::take(&mut state.told) {
-        lists.entry(device).or_default().insert(item.frame, item.outcome);
-    }
-    for (device, mut outcomes) in lists {
-        let (mut from, mut seen) = (0, 0);
-        // The oldest come first in both, so this rarely goes far; and it never goes through the
-        // whole outbox for a list of what is not there.
-        while !outcomes.is_empty() && seen < TOLD_MAX {
-            let page = outbox::rows(turn, &device, from, RECEIPT_MAX)?;
-            let Some((last, _)) = page.last() else { break };
-            from = last.saturating_add(1);
-            seen += page.len();
-            for (number, row) in page {
-                if let Some(outcome) = outcomes.remove(&row.frame) {
-                    settle(state, delivery, turn, &Acknowledged { device, number, outcome, at: turn.now })?;
-                    if matches!(row.what, What::Offer(_)) {
-                        // Said in the room by somebody who has our question already: the room
-                        // that we doubted is theirs, too.
-                        delivery.heard_in_room(state, turn, &device);
-                    }
-                }
-            }
-        }
-    }
-    Ok(())
-}
 
 /// Whether our clock, too, says that the invite of an Offer has expired, and agrees with the clock
 /// of the one who made the invite.

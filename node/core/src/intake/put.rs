@@ -207,8 +207,8 @@ impl Intake {
                         (_, false) => {
                             state.rates.warn(turn, Warning::InviteReused);
                             self.count(DropReason::Unexpected);
-                            state.fetched.push((key, deposit.number));
-                            state.used_up.insert((key, deposit.number));
+                            delivery.settle_entry(key, deposit.number);
+                            delivery.note_used_up(key, deposit.number);
                             return Ok(());
                         }
                     },
@@ -218,7 +218,7 @@ impl Intake {
                 if grants::is_of_reply(state, &deposit.grant) && grants::standing(state, &deposit.grant, turn.now) != Standing::Good {
                     // It may have come before the relay was told that the grant has ended.
                     self.count(DropReason::Unexpected);
-                    state.fetched.push((key, deposit.number));
+                    delivery.settle_entry(key, deposit.number);
                     return Ok(());
                 }
                 self.first(state, delivery, turn, origin, &deposit.envelope, &admitted)?;
@@ -228,8 +228,8 @@ impl Intake {
             }
             Some(Kind::Known(_)) | None => self.count(DropReason::Malformed),
         }
-        if !self.stays && !state.fetched.contains(&(key, deposit.number)) {
-            state.fetched.push((key, deposit.number));
+        if !self.stays && !delivery.is_settled(key, deposit.number) {
+            delivery.settle_entry(key, deposit.number);
         }
         Ok(())
     }

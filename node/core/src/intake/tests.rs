@@ -125,7 +125,8 @@ fn a102_a_relay_that_brings_first_envelopes_without_end_is_bounded_and_counts_ag
             let grant = [invite, request, GrantId::random(turn.rng)][number as usize % 3];
             intake.deposit(state, &mut delivery, turn, relay(1), &entry(number, queue, grant, &garbage)).unwrap();
         }
-        let looked_at = state.fetched.iter().map(|(_, number)| number).collect::<std::collections::BTreeSet<_>>().len();
+        let looked_at =
+            delivery.take_entries().settled.into_iter().map(|(_, number)| number).collect::<std::collections::BTreeSet<_>>().len();
         assert_eq!(looked_at as u64, FIRSTS_OF_RELAY, "the rest stays where it is");
         for (queue, grant) in [(Queue::Contact, invite), (Queue::Guest, request), (Queue::Direct, GrantId([5; 16]))] {
             let opens = intake.may_open(state, &delivery, turn, Origin::Link(LinkId(9)), &garbage, &admitted(queue, grant));

@@ -258,8 +258,14 @@ impl Resolver {
     }
 
     /// Accepts what other nodes have answered.
-    pub fn accept_found(&mut self, state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
-        for (link, Found { id, record }) in std::mem::take(&mut state.found) {
+    pub fn accept_found(
+        &mut self,
+        state: &mut State,
+        delivery: &mut Delivery,
+        turn: &mut Turn<'_>,
+        found: Vec<(LinkId, Found)>,
+    ) -> Result<(), TurnFailed> {
+        for (link, Found { id, record }) in found {
             // Who was not asked has no say in it.
             if !self.has_asked(&id, link) {
                 continue;

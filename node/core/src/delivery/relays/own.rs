@@ -3,6 +3,7 @@
 use super::sessions::*;
 use crate::clock::Signer;
 use crate::command::{CommandError, RelayState, RelayView};
+use crate::delivery::Entries;
 use crate::limits::{DEPOT_SESSIONS_MAX, DEPOTS_MAX};
 use crate::rows::DepotKey;
 use crate::rows::OwnDepot;
@@ -231,12 +232,12 @@ impl Depots {
 
     /// Lets our relays delete what is settled here. Called once a turn, before it is durable;
     /// the frames leave after.
-    pub fn close_turn(&mut self, state: &mut State, turn: &mut Turn<'_>) {
+    pub fn close_turn(&mut self, state: &State, turn: &mut Turn<'_>, entries: Entries) {
+        let Entries { settled: numbers, used_up } = entries;
         let mut settled: BTreeMap<DepotKey, Vec<u64>> = BTreeMap::new();
-        for (key, number) in std::mem::take(&mut state.fetched) {
+        for (key, number) in numbers {
             settled.entry(key).or_default().push(number);
         }
-        let used_up = std::mem::take(&mut state.used_up);
         for (key, numbers) in settled {
             let link = self.sessions.get(&key).and_then(|session| session.link);
             let (Some(link), Some(own)) = (link, state.own.depots.get(&key.0)) else { continue };

@@ -418,8 +418,10 @@ fn n7_no_input_walks_a_hundred_thousand_rows() {
 
     // A list of what nobody has sent.
     shelf.take();
-    state.told.extend((0..256).map(|n| (DEVICE, ReceiptItem { frame: FrameId([n as u8; 32]), outcome: Outcome::Delivered })));
-    crate::intake::told(state, &mut delivery, turn).unwrap();
+    let list = (0..256).map(|n| (DEVICE, ReceiptItem { frame: FrameId([n as u8; 32]), outcome: Outcome::Delivered }));
+    let mut intake = crate::intake::Intake::default();
+    intake.tell(list.collect());
+    intake.settle_told(state, &mut delivery, turn).unwrap();
     assert!((1..=4_096 + 256).contains(&shelf.take()));
 
     for arrival in [2, 99_998, 199_998] {
