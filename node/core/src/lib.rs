@@ -9,61 +9,51 @@
 //! user  <--Event----  Core  <--Input---  world
 //! ```
 //!
-//! The core itself only routes. Each sub-protocol is a file or a folder:
+//! The core itself only routes. Each machine is a folder with a file for each sub-protocol:
 //!
-//! | file | does |
+//! | module | does |
 //! |---|---|
-//! | [`command`], `dispatch` | what the user can ask; which machine does it |
-//! | `people`, `requests` | who is who; what rows of requests say |
-//! | [`contact`] | invites and contact records |
-//! | `request`, `request/offer`, `request/answer` | the connection: Offer, Accept, Confirm |
-//! | `friend`, `devices` | friends, petnames, bundles; how many devices of one person are known |
-//! | `grants` | the rights to write to us that go with a request, and their end |
-//! | `conversation` | messages from writing to reading |
-//! | `history`, `search` | reading what is stored; finding it by words |
-//! | `delivery` | envelopes until they are acknowledged; links, dialling, mailboxes at relays |
-//! | `route` | each input to its machine; what machines have found out to those whom it concerns |
+//! | [`command`], `commands`, `views` | what the user can ask; which machine does it; what the user sees |
+//! | `route` | every input, to the machine that it is for |
+//! | `people` | who is who: names, devices, blocks |
+//! | `invites` | invites and contact records; the rights to write to us that go with a request |
+//! | `conversations` | messages from writing to reading; history and search |
+//! | `friendships` | the connection: Offer, Accept, Confirm; bundles, petnames, the end |
+//! | `renewal` | who is behind what others have seen; rooms made again |
+//! | `introductions` | two friends brought together |
+//! | `delivery` | envelopes until they are acknowledged; links, dialling and relays |
 //! | `intake` | from a frame to the machine it is meant for |
+//! | `presence` | where we are, for friends: who may read it, publishing, resolving; lookup servers and the LAN |
 //! | `identity`, `state` | this device; every row held in memory |
 //! | `clock` | what time it is, as far as anybody can be sure |
-//! | `presence` | where we are, for friends: who may read it, publishing, resolving; lookup servers and the LAN |
 //! | `rates` | how much of what others send is looked at |
-//! | `standing`, `request/renewal` | who is behind what others have seen; rooms made again |
 //! | [`wire`] | what travels inside envelopes |
 
 mod clock;
 pub mod command;
-pub mod contact;
-mod conversation;
+mod commands;
+mod conversations;
 mod delivery;
-mod devices;
-mod dispatch;
-mod doctor;
 #[cfg(test)]
 mod fixture;
-mod friend;
-mod grants;
-mod history;
+mod friendships;
 mod identity;
 mod intake;
-mod introduction;
+mod introductions;
+mod invites;
 pub mod limits;
 pub mod migration;
-mod mirror;
-pub mod names;
 mod people;
 mod presence;
 mod rates;
-mod request;
-mod requests;
+mod renewal;
 mod route;
 mod rows;
 pub mod seam;
-mod search;
-mod standing;
 mod state;
 pub mod table;
 mod turn;
+mod views;
 pub mod wire;
 pub mod world;
 
@@ -72,6 +62,8 @@ pub mod clear_cipher;
 #[cfg(feature = "testing")]
 pub mod conformance;
 
+pub use invites::contact;
+pub use people::names;
 pub use turn::TurnFailed;
 
 use rand_chacha::ChaCha20Rng;
@@ -183,7 +175,7 @@ impl Core {
         let presence = self.machines.presence.next_due().map(|at| (at, "records are due"));
         let rekey = self.machines.rekey.next_due().map(|at| (at, "the transport key is to change"));
         let copies = self.machines.standings.next_due(&self.machines.state).map(|at| (at, "one of two copies of this folder is to go on"));
-        let held = conversation::can_release(&self.machines.state).then_some((Timestamp(0), "held texts are to be sealed"));
+        let held = conversations::can_release(&self.machines.state).then_some((Timestamp(0), "held texts are to be sealed"));
         let index = self.machines.search.next_due().map(|at| (at, "texts are to be put into the index of words"));
         let sweep = Some((self.machines.next_sweep, "expired rows are swept"));
         [due, depots, outage, lan, presence, rekey, expiry, copies, held, index, sweep].into_iter().flatten().min()
@@ -196,6 +188,6 @@ impl Core {
         let state = &mut machines.state;
         state.clock.turn(now);
         let mut turn = state.turn(rng, &mut *world.cipher, world.shelf, out);
-        contact::contact_record(state, &mut turn)
+        invites::contact_record(state, &mut turn)
     }
 }

@@ -21,8 +21,8 @@ mod record_server;
 mod resolver;
 
 use crate::command::DhtView;
-use crate::contact::VerifiedContact;
 use crate::delivery::Delivery;
+use crate::invites::contact::VerifiedContact;
 use crate::seam::Address;
 use crate::seam::LinkId;
 use crate::state::State;

@@ -3,25 +3,27 @@
 //! Nothing of a protocol stands here: a match, a call, nothing else.
 
 use crate::command::Command;
+use crate::commands;
+use crate::conversations;
+use crate::conversations::search::{Search, Wish};
 use crate::delivery::outage::Outage;
 use crate::delivery::outbox;
 use crate::delivery::rekey::Rekey;
 use crate::delivery::relays::{Arrived, Depots};
 use crate::delivery::{Delivery, Up};
-use crate::dispatch;
+use crate::friendships;
 use crate::intake::{self, Intake};
+use crate::introductions;
+use crate::invites;
 use crate::limits;
 use crate::people;
 use crate::presence::Presence;
-use crate::request;
+use crate::renewal::Standings;
 use crate::seam::{self, Action, Input, NetAction};
-use crate::search::{Search, Wish};
-use crate::standing::Standings;
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Failed, Turn, TurnFailed};
 use crate::world;
-use crate::{contact, conversation, friend, grants, introduction};
 use std::collections::BTreeSet;
 use symbolon_presence::id::{DeviceId, LookupId};
 use symbolon_presence::time::Timestamp;
@@ -78,7 +80,7 @@ impl Machines {
         self.hand_on(turn)?;
         self.hand_on_devices(turn)?;
         if is_first || turn.out.changes.iter().any(|change| change.table() == Some(Table::Expiry)) {
-            self.next_expiry = conversation::next_expiry(turn)?;
+            self.next_expiry = conversations::next_expiry(turn)?;
         }
         self.search.follow(&mut self.state, turn)
     }
@@ -115,11 +117,11 @@ impl Machines {
     fn start(&mut self, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
         let Self { state, delivery, depots, presence, standings, .. } = self;
         standings.start(state, turn)?;
-        conversation::begin_releasing(state);
+        conversations::begin_releasing(state);
         delivery.start(state, turn.now, turn.rng);
         depots.start(state, turn);
         presence.start(state, turn);
-        request::offer::redate(state, turn)?;
+        friendships::redate(state, turn)?;
         if !state.own.servers.is_empty() {
             turn.act(NetAction::Bootstrap(state.own.servers.clone()));
         }
@@ -128,7 +130,7 @@ impl Machines {
 
     fn command(&mut self, turn: &mut Turn<'_>, id: seam::CommandId, command: Command) -> Result<(), TurnFailed> {
         let Self { state, delivery, depots, presence, intake, standings, .. } = self;
-        let result = match dispatch::run(state, &mut dispatch::Machines { delivery, depots, presence, intake, standings }, turn, command) {
+        let result = match commands::run(state, &mut commands::Machines { delivery, depots, presence, intake, standings }, turn, command) {
             Ok(reply) => Ok(reply),
             Err(Failed::Command(error)) => Err(error),
             Err(Failed::Turn(failed)) => return Err(failed),
@@ -146,7 +148,7 @@ impl Machines {
         if places != state.own.places {
             state.own.places = places;
             state.republish = true;
-            request::offer::moved(state, delivery, turn)?;
+            friendships::moved(state, delivery, turn)?;
             is_back = outage.moved(state);
         }
         rekey.placed();
@@ -162,7 +164,7 @@ impl Machines {
             delivery.ask(state, turn, &device, places);
         }
         depots.tick(state, turn)?;
-        conversation::expire(state, turn)?;
+        conversations::expire(state, turn)?;
         standings.tick(state, turn);
         if turn.now >= self.next_sweep {
             self.sweep(turn)?;
@@ -175,15 +177,15 @@ impl Machines {
         let Self { state, depots, standings, .. } = self;
         let now = turn.now;
         self.next_sweep = now.after(limits::SWEEP_INTERVAL);
-        request::expire(state, turn)?;
-        grants::sweep(state, turn)?;
-        introduction::expire(state, turn);
-        request::offer::redate(state, turn)?;
-        request::remind(state);
+        friendships::expire(state, turn)?;
+        invites::grants::sweep(state, turn)?;
+        introductions::expire(state, turn);
+        friendships::redate(state, turn)?;
+        friendships::remind(state);
         standings.look(state, turn)?;
-        friend::expire_former(state, turn)?;
+        friendships::expire_former(state, turn)?;
         depots.renew(state, turn)?;
-        contact::forget_expired(state, turn)?;
+        invites::forget_expired(state, turn)?;
         if sweep_seen(turn, &mut self.sweep_from)? {
             self.next_sweep = now.after(limits::SWEEP_PAUSE);
         }
@@ -229,7 +231,7 @@ impl Machines {
     fn found(&mut self, turn: &mut Turn<'_>, id: LookupId, bytes: &[u8]) -> Result<(), TurnFailed> {
         let Self { state, delivery, presence, .. } = self;
         if let Some((request, contact)) = presence.found(state, delivery, turn, id, bytes)? {
-            match request::found(state, turn, &request, contact) {
+            match friendships::found(state, turn, &request, contact) {
                 Ok(()) => presence.finder.finish(&id),
                 // It waits on; the row says what it is.
                 Err(Failed::Command(_)) => {}
@@ -260,7 +262,7 @@ impl Machines {
             delivery.start(state, now, turn.rng);
             depots.start(state, turn);
             presence.publisher.start(now);
-            conversation::begin_releasing(state);
+            conversations::begin_releasing(state);
         }
         standings.follow(state, turn)?;
         if state.own.is_halted && !self.was_halted {
@@ -269,7 +271,7 @@ impl Machines {
             depots.halt(turn);
         }
         for peer in std::mem::take(&mut state.releasing) {
-            conversation::release_held(state, turn, &peer)?;
+            conversations::release_held(state, turn, &peer)?;
         }
         presence.seek(state, delivery, turn, intake.take_found())?;
         Ok(())
@@ -288,10 +290,10 @@ impl Machines {
             depots.revoked(state, turn);
         }
         if std::mem::take(&mut state.has_new_secrets) {
-            request::offer::reissue(state, turn, true)?;
+            friendships::reissue(state, turn, true)?;
         }
         if std::mem::take(&mut state.has_other_depots) {
-            request::offer::moved(state, delivery, turn)?;
+            friendships::moved(state, delivery, turn)?;
         }
         if std::mem::take(&mut state.recounts) {
             depots.recount(state, turn)?;
@@ -301,7 +303,7 @@ impl Machines {
             delivery.greet_anew();
         }
         for peer in presence.publish(state, turn) {
-            friend::give_again(state, turn, &peer)?;
+            friendships::give_again(state, turn, &peer)?;
         }
         if presence.publisher.take_leaves_ahead() {
             depots.leave_records(state, turn);

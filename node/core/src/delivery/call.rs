@@ -1,11 +1,11 @@
 //! Calling: when a device is dialled, greeted, and given up for a while.
 
 use super::links::*;
-use super::outbox::{self};
+use super::outbox;
 use crate::command::Path;
 use crate::delivery::receipts::seal_whisper;
 use crate::limits::{ADDRESSES_MAX, BACKOFF_MAX, BACKOFF_MIN, RECEIPT_TIMEOUT, RIVAL_TIMEOUT, ROUSE_SPREAD};
-use crate::requests;
+use crate::people::requests;
 use crate::seam::{Address, CloseReason, DialId, NetAction};
 use crate::state::State;
 use crate::turn::{Turn, TurnFailed};

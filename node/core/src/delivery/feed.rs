@@ -3,8 +3,7 @@
 use super::links::*;
 use super::outbox::{self, FIRST_ROWS};
 use crate::limits::{WINDOW, WINDOW_BYTES};
-use crate::people;
-use crate::requests;
+use crate::people::{self, requests};
 use crate::rows::ROOM_LANE;
 use crate::seam::NetAction;
 use crate::state::State;

@@ -3,8 +3,7 @@
 use crate::command::Path;
 use crate::delivery::proofs::Proofs;
 use crate::people;
-use crate::rows::DepotKey;
-use crate::rows::FriendState;
+use crate::rows::{DepotKey, FriendState};
 use crate::seam::{DialId, LinkId, TransportKeys};
 use crate::state::State;
 use std::collections::{BTreeMap, BTreeSet, HashMap};

@@ -5,8 +5,8 @@
 //! what makes the room frames welcome.
 //! Sending itself, and trying again, is [`crate::delivery`].
 
-use crate::devices;
 use crate::limits::OUTBOX_MAX;
+use crate::people::devices;
 use crate::rows::{Device, Friend, ROOM_LANE};
 use crate::state::State;
 use crate::table::Table;

@@ -4,13 +4,11 @@ use super::desk::Intake;
 use super::opener::{Opener, opener};
 use super::seen::seen;
 use crate::delivery::{Delivery, Origin};
-use crate::grants::{self};
+use crate::friendships::{self, Answer, IncomingOffer};
+use crate::invites::grants;
 use crate::limits::{FIRST_MAX, REQUEST_LIFETIME};
-use crate::request::answer::{self, Answer};
-use crate::request::offer::{self, IncomingOffer};
-use crate::request::renewal;
+use crate::renewal;
 use crate::rows::FriendState;
-use crate::standing;
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{DropReason, Rejected, Turn, TurnFailed};
@@ -167,20 +165,22 @@ impl Intake {
         *opened = FirstOpened { sender: Some(device.device), step: Some(statement.step) };
         match (statement.step, opener) {
             (Step::Standing, Opener::Direct) => {
-                let taken = standing::receive(state, turn, &device, &statement, origin.is_depot());
+                let taken = renewal::receive(state, turn, &device, &statement, origin.is_depot());
                 // Taken or not, it is looked at once.
                 if !matches!(taken, Err(Rejected::Turn(_))) {
                     turn.put_raw(Table::Seen, frame.as_bytes(), seen(turn.stamp, Outcome::Delivered, None));
                 }
                 taken
             }
-            (Step::Offer, Opener::Direct) => renewal::receive(state, turn, first, &device, &statement),
-            (Step::Offer, Opener::Invite(invite)) => offer::receive(state, turn, IncomingOffer { first, device, statement, invite }),
+            (Step::Offer, Opener::Direct) => renewal::receive_offer(state, turn, first, &device, &statement),
+            (Step::Offer, Opener::Invite(invite)) => {
+                friendships::receive_offer(state, turn, IncomingOffer { first, device, statement, invite })
+            }
             (Step::Accept, Opener::Request(request, ..)) => {
-                answer::receive_accept(state, turn, Answer { first, device, statement, request })
+                friendships::receive_accept(state, turn, Answer { first, device, statement, request })
             }
             (Step::Confirm, Opener::Request(request, ..)) => {
-                answer::receive_confirm(state, turn, Answer { first, device, statement, request })
+                friendships::receive_confirm(state, turn, Answer { first, device, statement, request })
             }
             (Step::Offer | Step::Standing, Opener::Request(..))
             | (Step::Accept | Step::Confirm | Step::Standing, Opener::Invite(_))

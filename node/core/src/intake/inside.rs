@@ -1,8 +1,8 @@
 //! What is inside a known envelope: a message of the connection room, for the machine it is meant for.
 
-use crate::conversation;
-use crate::friend::{adopt_bundle, verify_bundle};
-use crate::introduction;
+use crate::conversations;
+use crate::friendships::{adopt_bundle, verify_bundle};
+use crate::introductions;
 use crate::rows::FriendState;
 use crate::state::State;
 use crate::table::Table;
@@ -71,8 +71,8 @@ pub(super) fn room_message(
         return Err(DropReason::Reused.into());
     }
     match payload {
-        RoomPayload::Text(text) => conversation::receive(state, turn, &peer, text)?,
-        RoomPayload::Read(message) => conversation::mark_read(state, turn, &peer, &message)?,
+        RoomPayload::Text(text) => conversations::receive(state, turn, &peer, text)?,
+        RoomPayload::Read(message) => conversations::mark_read(state, turn, &peer, &message)?,
         RoomPayload::Again => return Ok(Said::Again),
         RoomPayload::Skip => {}
         RoomPayload::Hello(Whereabouts { entry, depots }) => {
@@ -89,9 +89,9 @@ pub(super) fn room_message(
             }
         }
         RoomPayload::Receipts(items) => return Ok(Said::Receipts(items)),
-        RoomPayload::Introduce(statement) => introduction::receive(state, turn, &peer, &statement)?,
-        RoomPayload::Consent(consent) => introduction::consented(state, turn, &peer, consent)?,
-        RoomPayload::IntroCard(card) => introduction::card(state, turn, &peer, &card)?,
+        RoomPayload::Introduce(statement) => introductions::receive(state, turn, &peer, &statement)?,
+        RoomPayload::Consent(consent) => introductions::consented(state, turn, &peer, consent)?,
+        RoomPayload::IntroCard(card) => introductions::card(state, turn, &peer, &card)?,
         RoomPayload::Bundle(bundle) => {
             let verified = verify_bundle(bundle, &peer, device, turn.sure).ok_or(DropReason::Forged)?;
             let friend = state.friends.get(&peer).filter(|friend| friend.state == FriendState::Mutual);

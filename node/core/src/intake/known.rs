@@ -5,8 +5,8 @@ use super::early::Early;
 use super::inside::{Place, Said, room_message};
 use super::seen::{seen, seen_outcome, seen_sender};
 use crate::delivery::{Delivery, Origin};
+use crate::friendships;
 use crate::people;
-use crate::request::{self};
 use crate::rows::Former;
 use crate::state::State;
 use crate::table::Table;
@@ -224,7 +224,7 @@ impl Intake {
         let outcome = match room_message(state, turn, device, known, place) {
             Ok(said) => {
                 if let Some(peer) = state.devices.get(device).map(|row| row.peer).filter(|peer| state.confirming.contains(peer)) {
-                    request::heard(state, turn, &peer, device)?;
+                    friendships::heard(state, turn, &peer, device)?;
                 }
                 match said {
                     Said::Something => {}

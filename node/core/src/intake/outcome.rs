@@ -1,11 +1,11 @@
 //! What became of envelopes: ours, as their recipients say; theirs, as we remember it.
 
 use crate::command::{Direction, MessageState, RequestStatus};
-use crate::conversation;
+use crate::conversations;
 use crate::delivery::outbox::{self, What};
 use crate::delivery::{Acknowledged, Delivery};
+use crate::friendships;
 use crate::people;
-use crate::request::{self};
 use crate::rows::Fault;
 use crate::state::State;
 use crate::turn::{Turn, TurnFailed};
@@ -14,7 +14,7 @@ use symbolon_presence::time::Timestamp;
 use symbolon_relay::put::{Outcome, Refusal};
 
 use crate::delivery::relays::Signed;
-use crate::requests;
+use crate::people::requests;
 use crate::rows::set_message_state;
 use symbolon_presence::id::MailboxId;
 use symbolon_presence::time::CLOCK_SKEW;
@@ -40,7 +40,7 @@ pub(super) fn settle(state: &mut State, delivery: &mut Delivery, turn: &mut Turn
         Outcome::Refused(Refusal::Stale) => return Ok(()),
         // Put off over there. Where both clocks agree that the way in has expired, it has. An Offer
         // that was dated by a clock of ours that was wrong goes out with another date.
-        Outcome::Refused(Refusal::Untimely) if !is_over_for_both(state, turn, &row, item.at) => return request::offer::redate(state, turn),
+        Outcome::Refused(Refusal::Untimely) if !is_over_for_both(state, turn, &row, item.at) => return friendships::redate(state, turn),
         Outcome::Refused(Refusal::Untimely) => Some(Fault::InviteExpired),
         Outcome::Refused(Refusal::UsedUp) => Some(Fault::InviteUsed),
         Outcome::Refused(Refusal::Expired) => Some(Fault::InviteExpired),
@@ -49,7 +49,7 @@ pub(super) fn settle(state: &mut State, delivery: &mut Delivery, turn: &mut Turn
     };
     match (&row.what, item.outcome, fault) {
         (What::Text(conversation, arrival), Outcome::Delivered, _) => {
-            conversation::delivered(state, turn, &item.device, conversation, *arrival)?
+            conversations::delivered(state, turn, &item.device, conversation, *arrival)?
         }
         // Only `delivered` ends our care for a text.
         (What::Text(..) | What::Mark | What::Skip | What::Bundle | What::Introduction, Outcome::Stored(_), _) => return Ok(()),
@@ -67,7 +67,7 @@ pub(super) fn settle(state: &mut State, delivery: &mut Delivery, turn: &mut Turn
             let sent =
                 state.requests.get(request).is_some_and(|row| row.direction == Direction::Out && row.status == RequestStatus::Accepted);
             if sent {
-                request::set_status(state, turn, request, RequestStatus::Confirmed)?;
+                friendships::set_status(state, turn, request, RequestStatus::Confirmed)?;
             }
         }
         // Kept until it is answered: a side that has blocked us for a while takes it in, as far
@@ -75,7 +75,7 @@ pub(super) fn settle(state: &mut State, delivery: &mut Delivery, turn: &mut Turn
         (What::Accept(request), Outcome::Stored(_) | Outcome::Delivered, _) if requests::is_accepted(state, request) => return Ok(()),
         (What::Offer(_) | What::Accept(_), Outcome::Stored(_) | Outcome::Delivered, _) => {}
         (What::Offer(request) | What::Accept(request) | What::Confirm(request), Outcome::Refused(_), fault) => {
-            request::refused(state, turn, request, fault)?;
+            friendships::refused(state, turn, request, fault)?;
         }
     }
     // Ending a request takes its Offers back by itself.
@@ -118,13 +118,13 @@ fn copied(
             let is_sent =
                 state.requests.get(request).is_some_and(|row| row.direction == Direction::Out && row.status == RequestStatus::Accepted);
             if is_sent {
-                request::set_status(state, turn, request, RequestStatus::Confirmed)?;
+                friendships::set_status(state, turn, request, RequestStatus::Confirmed)?;
             }
         }
         (Outcome::Stored(_), What::Offer(_) | What::Accept(_) | What::Mark | What::Skip | What::Bundle | What::Introduction) => {}
         // Only for an invite by which it went here: a relay may lie.
         (Outcome::Refused(Refusal::UsedUp), What::Offer(request)) if row.via.as_ref().is_some_and(|via| via.usage.is_some()) => {
-            return request::refused(state, turn, request, Some(Fault::InviteUsed));
+            return friendships::refused(state, turn, request, Some(Fault::InviteUsed));
         }
         // A relay cannot say `delivered`; what it refuses waits for another way.
         (Outcome::Delivered | Outcome::Refused(_), _) => return Ok(()),

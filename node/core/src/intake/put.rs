@@ -1,10 +1,10 @@
 //! The right to write: what is put on a link, and entries of our mailboxes at relays.
 
 use super::desk::Intake;
-use crate::contact::USES_MAX;
 use crate::delivery::{Delivery, Origin};
-use crate::grants::{self, Standing};
 use crate::identity::Own;
+use crate::invites::USES_MAX;
+use crate::invites::grants::{self, Standing};
 use crate::limits::REQUEST_LIFETIME;
 use crate::people;
 use crate::rows::DepotKey;

@@ -5,7 +5,7 @@
 use super::*;
 use crate::command::Direction;
 use crate::delivery::{Delivery, Origin};
-use crate::grants::{self};
+use crate::invites::grants;
 use crate::rows::DepotKey;
 use crate::seam::LinkId;
 use crate::state::State;
@@ -16,9 +16,9 @@ use symbolon_relay::grant::{Queue, Scope};
 use symbolon_relay::session::Deposit;
 
 use crate::command::Path;
-use crate::contact;
 use crate::delivery::Up;
 use crate::fixture::{Person, in_turn, peer};
+use crate::invites;
 use crate::limits::{DIRECTS_OF_FRIEND, FIRSTS_OF_RELAY};
 use crate::rows::Request;
 use crate::seam::TransportKeys;
@@ -72,7 +72,7 @@ fn admitted(queue: Queue, grant: GrantId) -> Admitted {
 /// An invite of ours, a request that waits for its answer, and their grants.
 fn invite_and_request(state: &mut State, turn: &mut Turn<'_>) -> (GrantId, GrantId) {
     let by = turn.now.after(HOUR);
-    let record = contact::mint_for(state, turn, peer(7), &peer(8), by);
+    let record = invites::mint_for(state, turn, peer(7), &peer(8), by);
     assert!(record.verify(turn.now).is_ok());
     let row = Request::blank(turn, RequestId([1; 16]), Direction::Out);
     let (invite, request) = (state.invites.keys().copied().next().unwrap(), row.grant);

@@ -2,7 +2,7 @@
 //! friendship by Peer ID alone. Until one is found the request waits as `unresolved`.
 
 use crate::command::{Direction, RequestStatus};
-use crate::contact::{ContactRecord, VerifiedContact};
+use crate::invites::contact::{ContactRecord, VerifiedContact};
 use crate::limits::{FIND_PAUSE, FIND_PAUSE_MAX, FINDS_MAX, LINK_MAX};
 use crate::rows::Request;
 use crate::seam::{Look, NetAction};

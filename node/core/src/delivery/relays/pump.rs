@@ -3,8 +3,7 @@
 use super::super::outbox::{self, OutboxRow, What};
 use super::sessions::*;
 use crate::limits::{RECEIPT_TIMEOUT, WINDOW, WINDOW_BYTES};
-use crate::people;
-use crate::requests;
+use crate::people::{self, requests};
 use crate::rows::ROOM_LANE;
 use crate::seam::NetAction;
 use crate::state::State;

@@ -3,11 +3,9 @@
 use super::sessions::*;
 use crate::clock::Signer;
 use crate::limits::RECEIPT_TIMEOUT;
-use crate::rows::DepotKey;
-use crate::rows::Friend;
+use crate::rows::{DepotKey, Friend};
 use crate::seam::{CloseReason, LinkId};
-use crate::state::State;
-use crate::state::Why;
+use crate::state::{State, Why};
 use crate::turn::{Turn, TurnFailed};
 use symbolon_presence::id::{DeviceId, MailboxId};
 use symbolon_presence::sign::VerifyingKey;

@@ -117,7 +117,7 @@ fn contact_of(state: &mut State, turn: &mut Turn<'_>, today: u32) -> Option<Vec<
     if !state.own.is_findable {
         return None;
     }
-    let contact = codec::encode(&crate::contact::contact_record(state, turn));
+    let contact = codec::encode(&crate::invites::contact_record(state, turn));
     let posted = Posted::sign(&state.own.identity, state.own.presence.sequence, end_of(today), contact)?;
     Some(posted.encode())
 }

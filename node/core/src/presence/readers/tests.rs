@@ -52,13 +52,13 @@ fn a103_nothing_that_is_made_for_a_friend_from_whom_we_hide_names_a_place_of_our
         hide(state, turn, &peer(1), true);
         let mut places = |peer: PeerId, stranger: u64| {
             let hello = state.own.whereabouts_for(turn.rng, &peer).entry;
-            let bundle = crate::friend::own_bundle(state, turn, &peer, &[]).devices.remove(0).entry;
-            let standing = crate::standing::reply_contact(state, turn, peer).entry;
+            let bundle = crate::friendships::own_bundle(state, turn, &peer, &[]).devices.remove(0).entry;
+            let standing = crate::renewal::reply_contact(state, turn, peer).entry;
             let id = symbolon_presence::id::RequestId([1; 16]);
             let row = crate::rows::Request { peer, ..crate::rows::Request::blank(turn, id, crate::command::Direction::Out) };
-            let offer = crate::request::offer::reply_contact(state, turn, &row).0.entry;
+            let offer = crate::friendships::reply_contact(state, turn, &row).0.entry;
             let expires = turn.now.after(symbolon_presence::time::DAY);
-            let record = crate::contact::mint_for(state, turn, crate::fixture::peer(stranger), &peer, expires);
+            let record = crate::invites::mint_for(state, turn, crate::fixture::peer(stranger), &peer, expires);
             let introduction = record.verify(turn.now).ok().unwrap().contacts.remove(0).1.entry;
             [hello, bundle, standing, offer, introduction].map(|entry| entry.places.len())
         };

@@ -1,0 +1,69 @@
+//! Commands: what users ask, each led to the machine that it is for, and the answers.
+//!
+//! Here names that users typed become ids. Nothing here holds a protocol.
+
+mod friends;
+mod machines;
+mod own;
+mod relays;
+mod requests;
+mod texts;
+
+pub(crate) use machines::Machines;
+
+use crate::command::{Command, Reply};
+use crate::people;
+use crate::state::State;
+use crate::turn::{Failed, Turn};
+use crate::views;
+
+/// Does what the user asks.
+pub(crate) fn run(state: &mut State, machines: &mut Machines<'_>, turn: &mut Turn<'_>, command: Command) -> Result<Reply, Failed> {
+    match command {
+        Command::Identity => Ok(own::identity(state)),
+        Command::SetName(name) => own::set_name(state, turn, &name),
+        Command::SetFindable(is_findable) => Ok(own::set_findable(state, turn, is_findable)),
+        Command::Invite { lifetime, no_ip, auto_accept } => own::invite(state, turn, lifetime, no_ip, auto_accept),
+        Command::Invites => Ok(Reply::Invites(views::invite::views(state, turn.now))),
+        Command::InviteRevoke(id) => own::revoke_invite(state, turn, &id),
+        Command::DeviceConfirm => Ok(Reply::Confirmed(machines.standings.confirm(state, turn))),
+        Command::DeviceResend(who) => texts::resend(state, turn, &who),
+        Command::Status => Ok(Reply::Status(views::status::view(state, &machines.shown(), turn.now))),
+        Command::Doctor => {
+            let status = views::status::view(state, &machines.shown(), turn.now);
+            Ok(Reply::Doctor(views::doctor::view(state, machines.delivery, turn, &status)?))
+        }
+
+        Command::Add { target, note } => requests::add(state, machines, turn, &target, note),
+        Command::Requests => Ok(Reply::Requests(views::request::all(state))),
+        Command::Introduce { asker, target, note } => requests::introduce(state, turn, &asker, &target, note),
+        Command::Accept(id) => requests::accept(state, turn, &id),
+        Command::Ignore(id) => requests::ignore(state, turn, &id),
+        Command::Cancel(id) => requests::cancel(state, turn, &id),
+
+        Command::Block(who) => friends::block(state, machines.delivery, turn, &who, true),
+        Command::Unblock(who) => friends::block(state, machines.delivery, turn, &who, false),
+        Command::Friends => Ok(Reply::Friends(views::friend::all(state, machines.delivery, turn.now))),
+        Command::Rename { friend, name } => friends::rename(state, machines.delivery, turn, &friend, &name),
+        Command::Unfriend(friend) => friends::unfriend(state, machines.delivery, turn, &friend),
+        Command::Hide { friend, hidden } => friends::hide(state, machines.delivery, turn, &friend, hidden),
+        Command::Verify { friend, words } => friends::verify(state, machines.delivery, turn, &friend, words.as_deref()),
+
+        Command::Send { to, text, lifetime } => texts::send(state, turn, &to, text, lifetime),
+        Command::Message(id) => texts::message(state, turn, &id),
+        Command::Read { who, since, limit, peek } => {
+            let of = who.map(|who| people::resolve(state, &who)).transpose()?;
+            texts::read(state, turn, of, since, limit, peek)
+        }
+        // Answered at the end of its turn and never led here.
+        Command::Search { .. } => Ok(Reply::Messages(Vec::new())),
+
+        Command::RelayAdd { link, claim } => relays::add(state, machines, turn, &link, claim.as_deref()),
+        Command::RelayClaim(code) => relays::claim(state, machines, turn, &code),
+        Command::RelayRemove(id) => relays::remove(state, machines, turn, &id),
+        Command::Relays => Ok(Reply::Relays(state.own.depots.values().map(|own| machines.depots.view(own)).collect())),
+        Command::LookupAdd(address) => relays::add_lookup(state, machines, turn, &address),
+        Command::LookupRemove(address) => relays::remove_lookup(state, machines, turn, &address),
+        Command::Lookups => Ok(Reply::Lookups(machines.presence.lookup_servers.views(state))),
+    }
+}

@@ -1,0 +1,24 @@
+//! The machines that commands ask.
+
+use crate::delivery::Delivery;
+use crate::delivery::relays::Depots;
+use crate::intake::Intake;
+use crate::presence::Presence;
+use crate::renewal::Standings;
+use crate::views::Shown;
+
+/// The machines that commands ask.
+pub(crate) struct Machines<'a> {
+    pub delivery: &'a mut Delivery,
+    pub depots: &'a mut Depots,
+    pub presence: &'a mut Presence,
+    pub intake: &'a Intake,
+    pub standings: &'a mut Standings,
+}
+
+impl Machines<'_> {
+    /// Those of which something is shown.
+    pub fn shown(&self) -> Shown<'_> {
+        Shown { delivery: self.delivery, depots: self.depots, presence: self.presence, intake: self.intake, standings: self.standings }
+    }
+}

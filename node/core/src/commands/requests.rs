@@ -1,0 +1,61 @@
+//! What the user does with requests and introductions.
+
+use super::machines::Machines;
+use crate::command::{CommandError, Reply, Who};
+use crate::friendships;
+use crate::introductions;
+use crate::state::State;
+use crate::turn::{Failed, Turn};
+use crate::views;
+use std::collections::BTreeSet;
+use symbolon_presence::id::{PeerId, RequestId};
+
+/// The answer that shows a request, or an introduction.
+pub(super) fn reply(state: &State, id: &RequestId) -> Result<Reply, Failed> {
+    views::request::one(state, id).map(Reply::Request).ok_or(Failed::Command(CommandError::NotFound))
+}
+
+pub(super) fn add(
+    state: &mut State,
+    machines: &mut Machines<'_>,
+    turn: &mut Turn<'_>,
+    target: &str,
+    note: Option<String>,
+) -> Result<Reply, Failed> {
+    let online: BTreeSet<PeerId> = machines.delivery.online(state);
+    let id = friendships::add(state, turn, target, note, |peer| online.contains(peer))?;
+    machines.presence.finder.begin_again(state, turn.now);
+    reply(state, &id)
+}
+
+pub(super) fn introduce(state: &mut State, turn: &mut Turn<'_>, asker: &Who, target: &Who, note: Option<String>) -> Result<Reply, Failed> {
+    let id = introductions::introduce(state, turn, asker, target, note)?;
+    reply(state, &id)
+}
+
+pub(super) fn accept(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> Result<Reply, Failed> {
+    if state.introductions.contains_key(id) {
+        introductions::accept(state, turn, id)?;
+    } else {
+        friendships::accept(state, turn, id)?;
+    }
+    reply(state, id)
+}
+
+pub(super) fn ignore(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> Result<Reply, Failed> {
+    if state.introductions.contains_key(id) {
+        introductions::ignore(state, turn, id)?;
+    } else {
+        friendships::ignore(state, turn, id)?;
+    }
+    reply(state, id)
+}
+
+pub(super) fn cancel(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> Result<Reply, Failed> {
+    if state.introductions.contains_key(id) {
+        introductions::cancel(state, turn, id)?;
+    } else {
+        friendships::cancel(state, turn, id)?;
+    }
+    reply(state, id)
+}

@@ -1,0 +1,35 @@
+//! What the user writes and reads.
+
+use crate::command::{Reply, Who};
+use crate::conversations::{self, history};
+use crate::people;
+use crate::state::State;
+use crate::turn::{Failed, Turn};
+use symbolon_presence::id::{MessageId, PeerId};
+
+pub(super) fn send(state: &mut State, turn: &mut Turn<'_>, to: &Who, text: String, lifetime: Option<u64>) -> Result<Reply, Failed> {
+    let peer = people::resolve(state, to)?;
+    let id = conversations::send(state, turn, peer, text, lifetime)?;
+    message(state, turn, &id)
+}
+
+pub(super) fn message(state: &State, turn: &Turn<'_>, id: &MessageId) -> Result<Reply, Failed> {
+    Ok(Reply::Message(history::message(state, turn, id)?))
+}
+
+pub(super) fn read(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    of: Option<PeerId>,
+    since: Option<MessageId>,
+    limit: Option<usize>,
+    peek: bool,
+) -> Result<Reply, Failed> {
+    Ok(Reply::Messages(history::read(state, turn, of, since, limit, peek)?))
+}
+
+/// Sends again what a friend's older copy lacks.
+pub(super) fn resend(state: &mut State, turn: &mut Turn<'_>, who: &Who) -> Result<Reply, Failed> {
+    let peer = people::resolve(state, who)?;
+    Ok(Reply::Resent(conversations::resend(state, turn, &peer)?))
+}

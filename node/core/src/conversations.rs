@@ -1,0 +1,20 @@
+//! Conversations: what is written and read.
+//!
+//! | file | does |
+//! |---|---|
+//! | `texts` | a text from writing to reading |
+//! | `held`, `expiry` | texts that wait; texts that are given up |
+//! | `history`, `search` | looking at what is stored; finding it by words |
+//! | `lacking` | what one side lacks that came back from an older copy |
+
+mod expiry;
+mod held;
+pub(crate) mod history;
+mod lacking;
+pub(crate) mod search;
+mod texts;
+
+pub(crate) use expiry::{expire, next_expiry};
+pub(crate) use held::{begin_releasing, can_release, release_held};
+pub(crate) use lacking::{compare, known_texts, resend};
+pub(crate) use texts::{delivered, mark_read, receive, send};

@@ -1,0 +1,74 @@
+//! Texts whose time has come to its end before they were delivered.
+
+use crate::command::MessageState;
+use crate::delivery::outbox::{self, OutboxRow, What};
+use crate::rows::{Fault, Friend, Message, set_message_state, split_key};
+use crate::state::State;
+use crate::table::Table;
+use crate::turn::{Turn, TurnFailed};
+use crate::wire::RoomPayload;
+use symbolon_presence::codec;
+use symbolon_presence::envelope::frame_id;
+use symbolon_presence::time::Timestamp;
+
+/// Gives up texts whose time has surely come to its end. What stands behind them can still be opened: an empty
+/// frame takes their place.
+pub(crate) fn expire(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+    if state.own.is_halted {
+        // What takes its place would have to be sealed.
+        return Ok(());
+    }
+    for (key, _) in turn.range(Table::Expiry, &[], EXPIRED_AT_ONCE)? {
+        let Some((at, message)) = key.split_first_chunk::<8>() else { continue };
+        if u64::from_be_bytes(*at) > turn.sure.0 {
+            break;
+        }
+        turn.delete(Table::Expiry, &key);
+        let Some((conversation, arrival)) = split_key(message) else { continue };
+        let row = turn.row::<Message>(Table::Message, message)?;
+        if row.is_none_or(|row| row.state != MessageState::Queued && row.state != MessageState::Stored) {
+            continue;
+        }
+        set_message_state(turn, &conversation, arrival, MessageState::Failed, Some(Fault::Expired))?;
+        let Some(mut friend) = state.friends.values().find(|friend| friend.conversation == conversation).cloned() else { continue };
+        skip(state, turn, &friend, arrival)?;
+        if friend.held.contains(&arrival) {
+            friend.held.retain(|held| *held != arrival);
+            state.save_friend(turn, friend);
+        }
+    }
+    Ok(())
+}
+
+/// Most texts given up in one turn; the rest follows in the next.
+const EXPIRED_AT_ONCE: usize = 64;
+
+/// When the next text is to be given up.
+pub(crate) fn next_expiry(turn: &Turn<'_>) -> Result<Option<Timestamp>, TurnFailed> {
+    let first = turn.range(Table::Expiry, &[], 1)?;
+    Ok(first.first().and_then(|(key, _)| key.first_chunk::<8>()).map(|at| Timestamp(u64::from_be_bytes(*at))))
+}
+
+/// Puts an empty frame in the place of a text that is given up.
+fn skip(state: &mut State, turn: &mut Turn<'_>, friend: &Friend, arrival: u64) -> Result<(), TurnFailed> {
+    if friend.renewing.is_some() {
+        // Taken out of the outbox already.
+        return Ok(());
+    }
+    for device in &friend.devices {
+        let Some(key) = state.envelope_key_to(device) else { continue };
+        let found = outbox::find_text(state, turn, device, &friend.conversation, arrival)?;
+        let Some((number, row)) = found else { continue };
+        let sealed =
+            turn.cipher.seal(friend.room, &codec::encode(&RoomPayload::Skip), &[]).map_err(|_| TurnFailed("the room cipher failed"))?;
+        let Some(envelope) = outbox::seal_known(state, device, &key, friend.room, &sealed, row.sequence, turn.rng) else { continue };
+        let row = OutboxRow { frame: frame_id(&envelope), what: What::Skip, envelope, ..row };
+        outbox::replace(turn, device, number, &row);
+        state.restart.insert(*device);
+    }
+    Ok(())
+}
+
+pub(super) fn expiry_key(at: Timestamp, message: &[u8]) -> Vec<u8> {
+    [at.0.to_be_bytes().as_slice(), message].concat()
+}

@@ -1,0 +1,56 @@
+//! Texts that wait for the other side, or for a room: they are sealed once it is there.
+
+use super::texts::seal_and_queue;
+use crate::delivery::outbox;
+use crate::limits::RELEASE_MAX;
+use crate::rows::{Friend, FriendState, Message, message_key};
+use crate::state::State;
+use crate::table::Table;
+use crate::turn::{Turn, TurnFailed};
+use symbolon_presence::id::PeerId;
+
+/// After a start: texts that were held when it ended.
+pub(crate) fn begin_releasing(state: &mut State) {
+    let waiting = state.friends.values().filter(|friend| !friend.held.is_empty() && is_ready(state, friend));
+    state.releasing = waiting.map(|friend| friend.peer).collect();
+}
+
+/// Whether held texts can be sealed now.
+pub(crate) fn can_release(state: &State) -> bool {
+    let waiting = state.releasing.iter().filter_map(|peer| state.friends.get(peer));
+    waiting.into_iter().any(|friend| !friend.held.is_empty() && is_ready(state, friend) && has_room(state, friend))
+}
+
+/// Sends what was written before the other side confirmed, some in each turn.
+pub(crate) fn release_held(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<(), TurnFailed> {
+    let Some(mut friend) = state.friends.get(peer).cloned() else { return Ok(()) };
+    if friend.held.is_empty() || !is_ready(state, &friend) {
+        return Ok(());
+    }
+    if !has_room(state, &friend) {
+        // Looked at again when the oldest have been delivered.
+        state.releasing.insert(*peer);
+        return Ok(());
+    }
+    let rest = friend.held.split_off(friend.held.len().min(RELEASE_MAX));
+    let held = std::mem::replace(&mut friend.held, rest);
+    if !friend.held.is_empty() {
+        state.releasing.insert(*peer);
+    }
+    for arrival in held {
+        if let Some(message) = turn.row::<Message>(Table::Message, &message_key(&friend.conversation, arrival))? {
+            seal_and_queue(state, turn, &friend, arrival, &message)?;
+        }
+    }
+    state.save_friend(turn, friend);
+    Ok(())
+}
+
+/// Whether held texts of a friend may be sealed.
+fn is_ready(state: &State, friend: &Friend) -> bool {
+    friend.state == FriendState::Mutual && friend.renewing.is_none() && !state.own.is_halted
+}
+
+fn has_room(state: &State, friend: &Friend) -> bool {
+    friend.devices.iter().all(|device| outbox::has_room_for(state, device, RELEASE_MAX as u64))
+}

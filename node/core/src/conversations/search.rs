@@ -1,0 +1,121 @@
+//! Search: putting texts into the index of words, and finding them there.
+//!
+//! Indexing a text costs as much as a third of a turn, so it is not done while messages
+//! come: they are numbered by arrival, and the index follows once it is quiet, in batches,
+//! or as soon as too many wait. A search first has the rest put in. It is answered at the
+//! end of its turn, when that has been applied.
+
+use super::history::{arrival_of, view};
+use crate::command::{CommandError, MessageView, Reply};
+use crate::limits::{INDEX_BACKLOG, INDEX_BATCH, INDEX_QUIET, READ_LIMIT, SEARCH_MAX};
+use crate::rows::{Message, message_key};
+use crate::seam::{Action, CommandId};
+use crate::state::State;
+use crate::table::Table;
+use crate::turn::{Failed, Turn, TurnFailed};
+use symbolon_presence::id::{MessageId, RoomId};
+use symbolon_presence::time::Timestamp;
+
+/// What the user looks for.
+#[derive(Debug)]
+pub(crate) struct Wish {
+    pub text: String,
+    pub before: Option<MessageId>,
+    pub limit: Option<usize>,
+}
+
+/// When the index follows, and who waits for it.
+#[derive(Debug, Default)]
+pub(crate) struct Search {
+    due: Option<Timestamp>,
+    /// The backlog when it was last looked at.
+    backlog: u64,
+    /// Searches of this turn; never more than commands.
+    waiting: Vec<(CommandId, Wish)>,
+}
+
+impl Search {
+    /// When the index wants to go on.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.due
+    }
+
+    /// Takes in a search, to be answered at the end of the turn.
+    pub fn ask(&mut self, state: &mut State, turn: &mut Turn<'_>, id: CommandId, wish: Wish) -> Result<(), TurnFailed> {
+        index(state, turn, u64::MAX)?;
+        self.waiting.push((id, wish));
+        Ok(())
+    }
+
+    /// Does what is due, and plans what is next.
+    pub fn follow(&mut self, state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+        if self.due.is_some_and(|due| due <= turn.now) {
+            self.due = None;
+            index(state, turn, INDEX_BATCH)?;
+            if state.index_backlog() > 0 {
+                self.due = Some(turn.now);
+            }
+        } else if state.index_backlog() >= INDEX_BACKLOG {
+            index(state, turn, INDEX_BATCH)?;
+        }
+        let backlog = state.index_backlog();
+        match backlog {
+            0 => self.due = None,
+            _ if backlog > self.backlog || self.due.is_none() => self.due = Some(turn.now.after(INDEX_QUIET)),
+            _ => {}
+        }
+        self.backlog = backlog;
+        Ok(())
+    }
+
+    /// Answers the searches of this turn.
+    pub fn close_turn(&mut self, state: &State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+        for (id, wish) in std::mem::take(&mut self.waiting) {
+            let result = match find(state, turn, &wish) {
+                Ok(found) => Ok(Reply::Messages(found)),
+                Err(Failed::Command(error)) => Err(error),
+                Err(Failed::Turn(failed)) => return Err(failed),
+            };
+            turn.act(Action::Reply(id, result));
+        }
+        Ok(())
+    }
+}
+
+/// Puts the next texts into the index, at most so many.
+fn index(state: &mut State, turn: &mut Turn<'_>, limit: u64) -> Result<(), TurnFailed> {
+    let end = state.counters.arrival.min(state.counters.indexed.saturating_add(limit));
+    for number in state.counters.indexed..end {
+        if let Some((_, message)) = numbered(turn, number)? {
+            turn.index(number, &message.text);
+        }
+    }
+    if end > state.counters.indexed {
+        state.set_indexed(end);
+    }
+    Ok(())
+}
+
+/// The last messages with these words, oldest first.
+fn find(state: &State, turn: &Turn<'_>, wish: &Wish) -> Result<Vec<MessageView>, Failed> {
+    if wish.text.len() > SEARCH_MAX || !wish.text.chars().any(char::is_alphanumeric) {
+        return Err(CommandError::BadSearch.into());
+    }
+    let before = wish.before.map(|id| arrival_of(turn, &id)).transpose()?.unwrap_or(u64::MAX);
+    let count = wish.limit.unwrap_or(READ_LIMIT).min(READ_LIMIT);
+    let mut found = Vec::new();
+    for number in turn.shelf.search(&wish.text, before, count).map_err(TurnFailed::from)? {
+        if let Some((conversation, message)) = numbered(turn, number)? {
+            found.push(view(state, &conversation, message));
+        }
+    }
+    found.reverse();
+    Ok(found)
+}
+
+/// The message with an arrival number.
+fn numbered(turn: &Turn<'_>, number: u64) -> Result<Option<(RoomId, Message)>, TurnFailed> {
+    let conversation = turn.get(Table::Arrival, &number.to_be_bytes())?.and_then(|room| RoomId::from_slice(&room));
+    let Some(conversation) = conversation else { return Ok(None) };
+    Ok(turn.row(Table::Message, &message_key(&conversation, number))?.map(|message| (conversation, message)))
+}

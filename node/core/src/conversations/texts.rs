@@ -1,0 +1,155 @@
+//! Texts: writing, receiving, and the state of each.
+//!
+//! A text is stored, sealed and queued in one turn. It stays, so that it can be sealed again under
+//! the same id. History lies on the shelf, ordered by arrival.
+
+use super::expiry::expiry_key;
+use crate::command::{CommandError, MessageState};
+use crate::delivery::outbox::{self, What};
+use crate::limits::OUTBOX_MAX;
+use crate::rows::{Friend, FriendState, Message, message_key, set_message_state, split_key};
+use crate::seam::Event;
+use crate::state::State;
+use crate::table::Table;
+use crate::turn::{Failed, Rejected, Turn, TurnFailed, decode_row};
+use crate::wire::{RoomPayload, Text, is_text};
+use crate::world::RANGE_LIMIT;
+use symbolon_presence::codec;
+use symbolon_presence::id::{DeviceId, MessageId, PeerId, RoomId};
+
+/// Messages that may wait for the other side's confirmation.
+const HELD_MAX: usize = 1_000;
+
+/// Messages that may wait for a room that is made again: as many as may wait in the outbox.
+const HELD_AGAIN_MAX: usize = OUTBOX_MAX as usize;
+
+/// Writes a message to a friend.
+pub(crate) fn send(state: &mut State, turn: &mut Turn<'_>, peer: PeerId, text: String, lifetime: Option<u64>) -> Result<MessageId, Failed> {
+    let friend = state.friends.get(&peer).cloned().ok_or(CommandError::NotFound)?;
+    if !is_text(&text) {
+        return Err(CommandError::BadText.into());
+    }
+    if friend.blocked {
+        return Err(CommandError::IsBlocked.into());
+    }
+    if friend.state == FriendState::Ended {
+        return Err(CommandError::NotFriends.into());
+    }
+    if lifetime == Some(0) {
+        return Err(CommandError::BadLifetime.into());
+    }
+    // Behind what waits already, so that texts stay in the order of writing.
+    let waits = friend.state == FriendState::Half || !state.may_seal(&friend) || !friend.held.is_empty();
+    let most = if friend.state == FriendState::Half { HELD_MAX } else { HELD_AGAIN_MAX };
+    if (waits && friend.held.len() >= most) || (!waits && !friend.devices.iter().all(|device| outbox::has_room(state, device))) {
+        return Err(CommandError::Full.into());
+    }
+    let message = Message {
+        id: MessageId::at(turn.stamp, turn.rng),
+        from: state.own.peer,
+        at: turn.stamp,
+        state: MessageState::Queued,
+        text,
+        fault: None,
+    };
+    let arrival = state.next_arrival();
+    file(turn, &friend.conversation, arrival, &message);
+    if let Some(lifetime) = lifetime {
+        turn.put_raw(Table::Expiry, &expiry_key(turn.stamp.after(lifetime), &message_key(&friend.conversation, arrival)), Vec::new());
+    }
+    if waits {
+        let mut friend = friend;
+        friend.held.push(arrival);
+        state.save_friend(turn, friend);
+    } else {
+        seal_and_queue(state, turn, &friend, arrival, &message)?;
+    }
+    Ok(message.id)
+}
+
+/// Files a new message, so that it is found by its number and by its id; its words follow.
+fn file(turn: &mut Turn<'_>, conversation: &RoomId, arrival: u64, message: &Message) {
+    let key = message_key(conversation, arrival);
+    turn.put(Table::Message, &key, message);
+    turn.put_raw(Table::MessageIndex, message.id.as_bytes(), key);
+    turn.put_raw(Table::Arrival, &arrival.to_be_bytes(), conversation.as_bytes().to_vec());
+}
+
+pub(super) fn seal_and_queue(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    friend: &Friend,
+    arrival: u64,
+    message: &Message,
+) -> Result<(), TurnFailed> {
+    let payload = RoomPayload::Text(Text { id: message.id, at: message.at, text: message.text.clone() });
+    let sealed = turn.cipher.seal(friend.room, &codec::encode(&payload), &[]).map_err(|_| TurnFailed("the room cipher failed"))?;
+    outbox::enqueue_room(state, turn, friend, &What::Text(friend.conversation, arrival), &sealed);
+    Ok(())
+}
+
+/// Files a message of a friend. A message that is there already is not filed again.
+pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, from: &PeerId, text: Text) -> Result<(), Rejected> {
+    if turn.get(Table::MessageIndex, text.id.as_bytes())?.is_some() {
+        return Ok(());
+    }
+    let Some(mut friend) = state.friends.get(from).cloned() else { return Ok(()) };
+    let message = Message { id: text.id, from: *from, at: text.at, state: MessageState::Delivered, text: text.text, fault: None };
+    let arrival = state.next_arrival();
+    state.clock.witnessed(message.at);
+    file(turn, &friend.conversation, arrival, &message);
+    friend.unread = friend.unread.saturating_add(1);
+    let room = friend.conversation;
+    state.save_friend_later(friend);
+    turn.notify(Event::Message { room, message: message.id });
+    Ok(())
+}
+
+/// A message of ours is on the disk of a friend's device; on the screen, too, if that was said before the receipt came.
+pub(crate) fn delivered(
+    state: &State,
+    turn: &mut Turn<'_>,
+    device: &DeviceId,
+    conversation: &RoomId,
+    arrival: u64,
+) -> Result<(), TurnFailed> {
+    let is_read = state.friend_of(device).is_some_and(|friend| friend.conversation == *conversation && friend.read_to >= Some(arrival));
+    let reached = if is_read { MessageState::Read } else { MessageState::Delivered };
+    set_message_state(turn, conversation, arrival, reached, None)
+}
+
+/// A friend has read our messages up to this one.
+pub(crate) fn mark_read(state: &mut State, turn: &mut Turn<'_>, from: &PeerId, message: &MessageId) -> Result<(), TurnFailed> {
+    let Some(friend) = state.friends.get(from) else { return Ok(()) };
+    let Some(key) = turn.get(Table::MessageIndex, message.as_bytes())? else { return Ok(()) };
+    let Some((conversation, arrival)) = split_key(&key).filter(|(conversation, _)| *conversation == friend.conversation) else {
+        return Ok(());
+    };
+    let mut awaits_receipt = false;
+    // Upwards from the message until one that is marked already, a bounded page at a time.
+    let before = message_key(&conversation, arrival.saturating_add(1));
+    for (key, bytes) in turn.shelf.range_back(Table::Message, &before, RANGE_LIMIT)? {
+        if split_key(&key).is_none_or(|(owner, _)| owner != conversation) {
+            break;
+        }
+        let mut row: Message = decode_row(&bytes)?;
+        if row.from != state.own.peer {
+            continue;
+        }
+        match row.state {
+            MessageState::Read => break,
+            MessageState::Delivered => {
+                row.state = MessageState::Read;
+                turn.put(Table::Message, &key, &row);
+                turn.notify(Event::MessageState { message: row.id });
+            }
+            // On their screen, so on their disk: the receipt is still on its way, by another way perhaps.
+            MessageState::Queued | MessageState::Stored => awaits_receipt = true,
+            MessageState::Failed => {}
+        }
+    }
+    if awaits_receipt && let Some(friend) = state.friends.get(from).filter(|friend| friend.read_to < Some(arrival)).cloned() {
+        state.save_friend_later(Friend { read_to: Some(arrival), ..friend });
+    }
+    Ok(())
+}

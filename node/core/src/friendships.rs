@@ -1,0 +1,51 @@
+//! Friendships: the connection from the first Offer to the end.
+//!
+//! A connection is three sealed messages: Offer, Accept, Confirm. Ignored, blocked and unread requests
+//! look alike to the one who asked. The protocol page is `docs/protocol/connection.md`.
+//!
+//! | file | does |
+//! |---|---|
+//! | `ask` | what the user does with requests |
+//! | `offer`, `incoming` | the Offer: made and sent; taken in |
+//! | `accept`, `confirm` | the Accept and the Confirm |
+//! | `step` | how each of the three is signed and sealed |
+//! | `status`, `places` | rows of requests: their status, and how many there are |
+//! | `bundle`, `room` | what friends get of each other, and the room in which they get it |
+//! | `petname`, `block`, `end` | what the user does with friends |
+
+mod accept;
+mod ask;
+mod block;
+mod bundle;
+mod confirm;
+mod end;
+mod incoming;
+mod offer;
+mod petname;
+mod places;
+mod room;
+mod status;
+mod step;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use accept::accept;
+pub(crate) use ask::{add, ask, cancel, found, ignore};
+pub(crate) use block::{block, set_blocked, unblock};
+pub(crate) use bundle::{adopt_bundle, give_again, verify_bundle};
+pub(crate) use confirm::{Answer, confirm, receive_accept, receive_confirm};
+pub(crate) use end::{expire, refused, unfriend};
+pub(crate) use incoming::{IncomingOffer, IncomingRoom, check_room, local_id, receive_offer, revise};
+pub(crate) use offer::{create_room, first_revision, moved, redate, reissue, send_to_friend};
+pub(crate) use petname::{rename, verify};
+pub(crate) use places::{has_room, make_room_of};
+pub(crate) use room::{expire_former, withdraw_texts};
+pub(crate) use status::{heard, remind, set_status};
+pub(crate) use step::seal_to_friend;
+
+#[cfg(test)]
+pub(crate) use {
+    bundle::{VerifiedBundle, own_bundle},
+    end::end,
+    step::{leaf_lifetime, reply_contact},
+};

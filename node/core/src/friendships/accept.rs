@@ -1,0 +1,157 @@
+//! The Accept: B agrees, enters the offered room and answers.
+
+use super::bundle::own_bundle;
+use super::room::{Entered, enter_room, has_place_for};
+use super::step::{leaf_lifetime, reply_contact, seal_step};
+use crate::command::{CommandError, Direction, RequestStatus};
+use crate::conversations::compare;
+use crate::delivery::line;
+use crate::delivery::outbox::{self, Via, What};
+use crate::invites::grants;
+use crate::limits::REENTRIES_PER_DAY;
+use crate::people::{self, devices};
+use crate::rows::{Friend, FriendState, Renewing, Request};
+use crate::seam::Event;
+use crate::state::State;
+use crate::turn::{Failed, Turn, TurnFailed};
+use crate::wire::{AcceptBody, AcceptHead, LeafCredential, RoomPayload, Step, connection_psk};
+use symbolon_presence::codec;
+use symbolon_presence::id::{GrantId, Nonce, RequestId};
+use symbolon_presence::kdf::Secret;
+use symbolon_presence::time::Timestamp;
+
+/// Accepts a request: enters the offered room and answers every device of the initiator.
+pub(crate) fn accept(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> Result<(), Failed> {
+    let row = state.requests.get(id).cloned().ok_or(CommandError::NotFound)?;
+    match (row.direction, row.status) {
+        (Direction::In, RequestStatus::Pending | RequestStatus::Ignored) => {}
+        // Accepting twice is accepting once.
+        (Direction::In, RequestStatus::Accepted | RequestStatus::Confirmed) => return Ok(()),
+        _ => return Err(CommandError::WrongStatus.into()),
+    }
+    if row.expires.is_expired_at(turn.now) {
+        return Err(CommandError::WrongStatus.into());
+    }
+    let offer = row.body().ok_or(CommandError::WrongStatus)?;
+    let chain = row.chain.clone().ok_or(CommandError::WrongStatus)?;
+    if people::is_blocked(state, &row.peer, &chain) {
+        return Err(CommandError::IsBlocked.into());
+    }
+    if !has_place_for(state, &row.peer) {
+        return Err(CommandError::Full.into());
+    }
+    let sender = chain.verify(turn.now).map_err(|_| CommandError::WrongStatus)?;
+    if !devices::make_room(state, &sender.peer, &sender.device) {
+        return Err(CommandError::Full.into());
+    }
+    let Ok(view) = turn.cipher.inspect(&offer.group_info) else { return Err(CommandError::WrongStatus.into()) };
+
+    if !is_of_friend(state, &row) {
+        // The friendship that it renews has ended meanwhile.
+        return Err(CommandError::WrongStatus.into());
+    }
+    let before = state.friends.get(&row.peer).filter(|_| row.renews.is_some()).cloned();
+    let found = match (&before, &row.renews) {
+        (Some(before), Some(renews)) => Some(compare(turn, before, renews)?),
+        (_, _) => None,
+    };
+    let mut row = row;
+    if grants::is_erased(&row) {
+        // Blocked for more than a day; nobody has ever held this grant.
+        row = Request { reply_key: Secret::random(turn.rng), grant: GrantId::random(turn.rng), ..row };
+    }
+    let (reply, digest) = reply_contact(state, turn, &row);
+    row.reply_package = digest;
+    let head = AcceptHead {
+        request: row.wire,
+        nonce: Nonce::random(turn.rng),
+        name: state.own.name.clone(),
+        reply,
+        epoch: view.epoch,
+        leaves: state.friends.get(&row.peer).filter(|friend| friend.state != FriendState::Half).map(|friend| friend.room),
+        lacks: found.as_ref().map(|(unknown, _)| *unknown),
+    };
+    let head = codec::encode(&head);
+    let own = &state.own.identity;
+    let (psk, secret) = connection_psk(&row.transcript, &head, &own.chain);
+    turn.cipher.share_psk(&psk, secret.expose())?;
+    let leaf = turn.cipher.fresh_leaf()?;
+    let credential = LeafCredential::sign(&own.chain, &own.signing, &view.room, &leaf.0);
+    let joined = turn.cipher.join_external(&offer.group_info, &psk, leaf, &credential, leaf_lifetime(turn.stamp))?;
+    let bundle = RoomPayload::Bundle(own_bundle(state, turn, &row.peer, std::slice::from_ref(&sender)));
+    let bundle = turn.cipher.seal(joined.room, &codec::encode(&bundle), &[])?;
+    let body = codec::encode(&AcceptBody { head, commit: joined.commit, bundle: bundle.bytes });
+
+    row.accepted = Some(AcceptBody::transcript(&row.transcript, &body, &state.own.identity.device));
+    row.room = Some(joined.room);
+    row.status = RequestStatus::Accepted;
+    let mut half = enter_room(
+        state,
+        turn,
+        row.peer,
+        &row.name,
+        row.trust,
+        Entered { room: joined.room, step: FriendState::Half, renews: row.renews.is_some() },
+    )?;
+    half.devices = vec![sender.device];
+    if let Some(before) = &before {
+        half = entered(half, before, turn.now);
+    }
+    if let Some((_, missing)) = found {
+        missing.resend(&mut half, turn.now);
+    }
+    let transcript = row.transcript;
+    state.save_request(turn, row.clone());
+    state.save_friend(turn, half);
+    for reply in &offer.replies {
+        let chain = reply.chain.as_ref().unwrap_or(&chain);
+        let Ok(device) = chain.verify_known(turn.sure) else { continue };
+        if device.peer != row.peer {
+            continue;
+        }
+        outbox::register_device(state, &device, chain, reply.entry.clone());
+        let Some(envelope) = seal_step(state, turn, Step::Accept, &device, reply, transcript, body.clone()) else { continue };
+        outbox::supersede(state, turn, &device.device, &What::Accept(*id))?;
+        outbox::enqueue(state, turn, &device.device, What::Accept(*id), Some(Via::contact(reply, None)), envelope);
+    }
+    line::enter(state, turn, &row.peer, None, joined.room, false);
+    turn.notify(Event::Request(*id));
+    turn.notify(Event::Friend(row.peer));
+    Ok(())
+}
+
+/// Sends the Accept of a request, as it is, to where the newest Offer wants it.
+pub(super) fn readdress(state: &mut State, turn: &mut Turn<'_>, row: &Request) -> Result<(), TurnFailed> {
+    let (Some(offer), Some(chain)) = (row.body(), &row.chain) else { return Ok(()) };
+    for reply in &offer.replies {
+        let chain = reply.chain.as_ref().unwrap_or(chain);
+        let Ok(device) = chain.verify_known(turn.sure) else { continue };
+        if device.peer == row.peer {
+            outbox::register_device(state, &device, chain, reply.entry.clone());
+            outbox::readdress(state, turn, &device.device, &What::Accept(row.id), &Via::contact(reply, None))?;
+        }
+    }
+    Ok(())
+}
+
+/// The devices that a row of a renewal concerns are those of a friend.
+fn is_of_friend(state: &State, row: &Request) -> bool {
+    row.renews.is_none() || state.friends.get(&row.peer).is_some_and(Friend::stands) && !people::devices_of(state, &row.peer).is_empty()
+}
+
+/// A friend who entered the room of a renewal stays what they were; nothing is sealed before their Confirm.
+fn entered(half: Friend, before: &Friend, now: Timestamp) -> Friend {
+    let mut reentries = before.reentries.clone().unwrap_or_default();
+    let excess = reentries.len().saturating_sub(REENTRIES_PER_DAY - 1);
+    reentries.drain(..excess);
+    reentries.push(now);
+    Friend {
+        state: before.state,
+        devices: before.devices.clone(),
+        friendship: before.friendship.clone(),
+        presence: before.presence.clone(),
+        renewing: Some(Renewing::Entered),
+        reentries: Some(reentries),
+        ..half
+    }
+}

@@ -1,0 +1,156 @@
+//! What the user does with requests: asking, setting aside, taking back.
+
+use super::accept::accept;
+use super::offer;
+use super::places::make_room;
+use super::status::set_status;
+use crate::command::{CommandError, Direction, RequestStatus, Trust};
+use crate::invites::contact::{ContactRecord, LINK_PREFIX, LinkError, VerifiedContact};
+use crate::people;
+use crate::people::requests::{incoming, outgoing};
+use crate::presence;
+use crate::rows::{FriendState, Request};
+use crate::seam::Event;
+use crate::state::State;
+use crate::turn::{Failed, Turn};
+use crate::wire::is_note;
+use symbolon_presence::id::{PeerId, RequestId};
+use symbolon_presence::identity::Chain;
+
+/// Asks somebody for friendship, by invite link or Peer ID.
+///
+/// Asking a friend anew is for a friendship that is broken on the other side, so it takes
+/// an invite and a friend who does not answer (`is_online` says who does).
+pub(crate) fn add(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    target: &str,
+    note: Option<String>,
+    is_online: impl Fn(&PeerId) -> bool,
+) -> Result<RequestId, Failed> {
+    if note.as_deref().is_some_and(|note| !is_note(note)) {
+        return Err(CommandError::BadNote.into());
+    }
+    let target = target.trim();
+    if target.get(..LINK_PREFIX.len()).is_some_and(|head| head.eq_ignore_ascii_case(LINK_PREFIX)) {
+        let record = ContactRecord::from_link(target).and_then(|record| record.verify(turn.now));
+        let contact = record.map_err(|error| match error {
+            LinkError::Bad => CommandError::BadLink,
+            LinkError::Expired => CommandError::LinkExpired,
+            LinkError::NotYet => CommandError::WrongClock,
+        })?;
+        let peer = contact.signer.peer;
+        if !contact.servers.is_empty() {
+            presence::remember_servers(state, turn, contact.servers.clone());
+            turn.act(crate::seam::NetAction::Bootstrap(contact.servers.clone()));
+        }
+        check_target(state, &peer, &contact.chain)?;
+        if is_friend(state, &peer) && is_online(&peer) {
+            return Err(CommandError::AlreadyFriends.into());
+        }
+        // Nobody has compared anything yet: the link is as good as the way by which it came.
+        return ask(state, turn, contact, note, Trust::Invited);
+    }
+    let peer: PeerId = target.parse().map_err(|_| CommandError::BadTarget)?;
+    check_peer(state, &peer)?;
+    if is_friend(state, &peer) {
+        return Err(CommandError::AlreadyFriends.into());
+    }
+    if let Some(waiting) = incoming(state, &peer).map(|row| row.id) {
+        accept(state, turn, &waiting)?;
+        return Ok(waiting);
+    }
+    if let Some(known) = outgoing(state, &peer).next() {
+        return Ok(known.id);
+    }
+    make_room(state, turn)?;
+    let id = RequestId::random(turn.rng);
+    let row = Request { peer, note, status: RequestStatus::Unresolved, ..Request::blank(turn, id, Direction::Out) };
+    state.save_request(turn, row);
+    turn.notify(Event::Request(id));
+    Ok(id)
+}
+
+/// Asks whoever a verified contact record is of. The more that is known of the person, the
+/// better the trust of a request of theirs that waits already.
+pub(crate) fn ask(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    contact: VerifiedContact,
+    note: Option<String>,
+    trust: Trust,
+) -> Result<RequestId, Failed> {
+    let peer = contact.signer.peer;
+    // Asking somebody who has asked us is consent to their request.
+    if let Some(waiting) = incoming(state, &peer) {
+        let mut row = waiting.clone();
+        row.trust = row.trust.min(trust);
+        let id = row.id;
+        state.save_request(turn, row);
+        accept(state, turn, &id)?;
+        return Ok(id);
+    }
+    // The same link again is the same request.
+    let packages: Vec<_> = contact.contacts.iter().map(|(_, contact)| contact.package).collect();
+    let known = outgoing(state, &peer).find(|row| row.contacts.iter().map(|contact| contact.package).eq(packages.iter().copied()));
+    if let Some(known) = known {
+        return Ok(known.id);
+    }
+    let superseded: Vec<RequestId> = outgoing(state, &peer).map(|row| row.id).collect();
+    for id in superseded {
+        set_status(state, turn, &id, RequestStatus::Cancelled)?;
+    }
+    make_room(state, turn)?;
+    let id = RequestId::random(turn.rng);
+    offer::send(state, turn, id, contact, note, trust)
+}
+
+/// A contact record of whom a request names was found: it goes on as any other.
+pub(crate) fn found(state: &mut State, turn: &mut Turn<'_>, id: &RequestId, contact: VerifiedContact) -> Result<(), Failed> {
+    let Some(row) = state.requests.get(id).cloned() else { return Ok(()) };
+    check_target(state, &row.peer, &contact.chain)?;
+    if let Some(waiting) = incoming(state, &row.peer).map(|row| row.id) {
+        return accept(state, turn, &waiting);
+    }
+    offer::send(state, turn, *id, contact, row.note, row.trust).map(|_| ())
+}
+
+fn check_target(state: &State, peer: &PeerId, chain: &Chain) -> Result<(), CommandError> {
+    check_peer(state, peer)?;
+    if people::is_blocked(state, peer, chain) { Err(CommandError::IsBlocked) } else { Ok(()) }
+}
+
+fn check_peer(state: &State, peer: &PeerId) -> Result<(), CommandError> {
+    if *peer == state.own.peer {
+        return Err(CommandError::OwnIdentity);
+    }
+    if state.blocked.contains(peer.as_bytes().as_slice()) {
+        return Err(CommandError::IsBlocked);
+    }
+    Ok(())
+}
+
+/// Whether somebody is a friend who has confirmed it. Half a friendship may be begun anew.
+fn is_friend(state: &State, peer: &PeerId) -> bool {
+    state.friends.get(peer).is_some_and(|friend| friend.state == FriendState::Mutual)
+}
+
+/// Sets a request aside. The one who asked is told nothing.
+pub(crate) fn ignore(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> Result<(), Failed> {
+    let row = state.requests.get(id).ok_or(CommandError::NotFound)?;
+    match (row.direction, row.status) {
+        (Direction::In, RequestStatus::Pending | RequestStatus::Ignored) => Ok(set_status(state, turn, id, RequestStatus::Ignored)?),
+        _ => Err(CommandError::WrongStatus.into()),
+    }
+}
+
+/// Takes an own request back. Who was asked is told so when they answer.
+pub(crate) fn cancel(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> Result<(), Failed> {
+    let row = state.requests.get(id).ok_or(CommandError::NotFound)?;
+    match (row.direction, row.status) {
+        (Direction::Out, RequestStatus::Unresolved | RequestStatus::Pending | RequestStatus::Cancelled) => {
+            Ok(set_status(state, turn, id, RequestStatus::Cancelled)?)
+        }
+        _ => Err(CommandError::WrongStatus.into()),
+    }
+}

@@ -1,0 +1,102 @@
+//! Bundles: what friends get of each other in their room.
+
+use crate::delivery::outbox::{self, What};
+use crate::people::{self, devices};
+use crate::presence;
+use crate::rows::{Friend, FriendPresence, FriendState};
+use crate::state::State;
+use crate::table::Table;
+use crate::turn::{Turn, TurnFailed};
+use crate::wire::{Bundle, BundleDevice, Depot, RoomPayload, Whereabouts, entry_is_of};
+use symbolon_presence::codec;
+use symbolon_presence::id::{DeviceId, PeerId};
+use symbolon_presence::identity::Device;
+use symbolon_presence::time::Timestamp;
+
+/// The own bundle for a person's devices.
+pub(crate) fn own_bundle(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, to: &[Device]) -> Bundle {
+    let presence = presence::grant(state, turn, peer, to);
+    let own = &state.own;
+    let Whereabouts { entry, depots } = own.whereabouts_for(turn.rng, peer);
+    Bundle {
+        name: own.name.clone(),
+        second_root: own.identity.second_root,
+        friendship: own.friendship.clone(),
+        devices: vec![BundleDevice { chain: own.identity.chain.clone(), entry, depots }],
+        presence,
+    }
+}
+
+/// A friend's bundle whose certificates hold.
+pub(crate) struct VerifiedBundle {
+    pub bundle: Bundle,
+    pub devices: Vec<Device>,
+}
+
+/// Checks a bundle: every device is certified by `peer`'s root, has its own mailbox entry, and the
+/// device that sent the bundle is among them. It came in a room of theirs, so the wall clock does
+/// not judge its time.
+pub(crate) fn verify_bundle(bundle: Bundle, peer: &PeerId, sender: &DeviceId, sure: Timestamp) -> Option<VerifiedBundle> {
+    let mut devices = Vec::with_capacity(bundle.devices.len());
+    for item in &bundle.devices {
+        let device = item.chain.verify_known(sure).ok()?;
+        if device.peer != *peer || !entry_is_of(&item.entry, &device) {
+            return None;
+        }
+        devices.push(device);
+    }
+    devices.iter().any(|device| device.device == *sender).then_some(VerifiedBundle { bundle, devices })
+}
+
+/// Takes a verified bundle into a friend's row and device rows.
+pub(crate) fn adopt_bundle(state: &mut State, turn: &mut Turn<'_>, friend: &mut Friend, verified: VerifiedBundle) {
+    let VerifiedBundle { bundle, devices } = verified;
+    friend.second_root = Some(bundle.second_root);
+    let named: Vec<DeviceId> = devices.iter().map(|device| device.device).collect();
+    devices::forget_unneeded(state, &friend.peer, &named);
+    friend.devices.clear();
+    for (device, item) in devices.iter().zip(&bundle.devices) {
+        // Beyond the bounds a device is passed over: the friend's own one is known already.
+        let is_known = state.devices.contains_key(&device.device);
+        if is_known || (devices::has_room(state, &friend.peer) && state.rates.device(turn.now, friend.peer)) {
+            outbox::register_device(state, device, &item.chain, item.entry.clone());
+        }
+        let is_named = friend.devices.contains(&device.device);
+        if let Some(row) = state.device_mut(&device.device).filter(|row| row.peer == friend.peer && !is_named) {
+            friend.devices.push(device.device);
+            row.entry = item.entry.clone();
+            row.put = Some(bundle.friendship.put(&item.entry.mailbox));
+            let depots = Depot::of_friend(&bundle.friendship, item.depots.clone());
+            let leaves_one = outbox::leaves_one(&row.depots, &depots);
+            row.depots = depots;
+            state.recounts |= leaves_one;
+        }
+    }
+    friend.friendship = Some(bundle.friendship);
+    let identity = &state.own.identity;
+    if let Some(keys) = bundle.presence
+        && let Some(labels) = keys.open(&identity.device, &identity.dh)
+    {
+        turn.put_raw(Table::Labels, friend.peer.as_bytes(), labels.to_bytes());
+        friend.presence =
+            Some(FriendPresence { reader: keys.reader, version: 0, sequence: 0, read: turn.stamp, lookups: keys.lookups, wrapped: None });
+    }
+    state.has_new_friend = true;
+    state.befriended.extend(&friend.devices);
+}
+
+/// Gives a friend who has no place in our tree, or was taken out since the last bundle, what
+/// friends have, in the connection room.
+pub(crate) fn give_again(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<(), TurnFailed> {
+    let Some(friend) = state.friends.get(peer).filter(|friend| friend.state == FriendState::Mutual).cloned() else { return Ok(()) };
+    // A room that is being made again brings a bundle of its own.
+    if !state.may_seal(&friend) || state.own.presence.has_block(peer) {
+        return Ok(());
+    }
+    let rows = friend.devices.iter().filter_map(|device| state.devices.get(device));
+    let devices: Vec<Device> = rows.filter_map(|row| row.chain.verify_known(turn.sure).ok()).collect();
+    let bundle = RoomPayload::Bundle(own_bundle(state, turn, peer, &devices));
+    let sealed = turn.cipher.seal(friend.room, &codec::encode(&bundle), &[]).map_err(|_| TurnFailed("the room cipher failed"))?;
+    outbox::enqueue_room(state, turn, &friend, &What::Bundle, &sealed);
+    people::update(state, turn, peer, |friend| friend.giving = true)
+}

@@ -1,0 +1,245 @@
+//! The Confirm: A completes what B has accepted, and B hears of it.
+
+use super::bundle::{VerifiedBundle, adopt_bundle, give_again, own_bundle, verify_bundle};
+use super::end::end_half;
+use super::room::{Entered, enter_room, has_place_for};
+use super::status::{complete, set_status};
+use super::step::seal_step;
+use crate::command::{Direction, RequestStatus};
+use crate::conversations;
+use crate::delivery::line;
+use crate::delivery::outbox::{self, Via, What};
+use crate::people::{self, devices};
+use crate::rows::{Friend, FriendState, Renewing, Request};
+use crate::seam::Event;
+use crate::state::State;
+use crate::turn::{DropReason, Rejected, Turn};
+use crate::wire::{
+    AcceptBody, AcceptHead, ConfirmBody, First, LeafCredential, PAYLOAD_MAX, RoomPayload, Statement, Step, connection_psk, is_name,
+};
+use crate::world::{Committer, Opened, Staged};
+use symbolon_presence::codec;
+use symbolon_presence::id::{EpochId, RequestId, RoomId};
+use symbolon_presence::identity::Device;
+
+/// An Accept or Confirm that was opened with the reply key of a request.
+pub(crate) struct Answer {
+    pub first: First,
+    pub device: Device,
+    pub statement: Statement,
+    pub request: RequestId,
+}
+
+/// Takes an Accept in. Errors change nothing.
+pub(crate) fn receive_accept(state: &mut State, turn: &mut Turn<'_>, answer: Answer) -> Result<(), Rejected> {
+    let Answer { first, device, statement, request } = answer;
+    let row = state.requests.get(&request).cloned().ok_or(DropReason::Unexpected)?;
+    // The one we asked, and nobody else; about the Offer that is in force.
+    if row.direction != Direction::Out || device.peer != row.peer {
+        return Err(DropReason::Forged.into());
+    }
+    if statement.transcript != row.transcript {
+        // To the terms of an older revision: the newest Offer is its answer, so it is not refused.
+        let is_overtaken = row.status == RequestStatus::Pending && row.revision > 0;
+        return Err(if is_overtaken { DropReason::Repeated } else { DropReason::Unexpected }.into());
+    }
+    let body: AcceptBody = codec::decode(&statement.body, PAYLOAD_MAX).map_err(|_| DropReason::Malformed)?;
+    let head: AcceptHead = codec::decode(&body.head, PAYLOAD_MAX).map_err(|_| DropReason::Malformed)?;
+    if !is_name(&head.name) || !head.reply.is_bounded() || head.request != row.wire {
+        return Err(DropReason::Malformed.into());
+    }
+    // Blocked since we asked: it looks to them as if we had not come back yet.
+    if people::is_blocked(state, &device.peer, &first.chain) {
+        return Err(DropReason::Blocked.into());
+    }
+    if !has_place_for(state, &device.peer) || !devices::make_room(state, &device.peer, &device.device) {
+        return Err(DropReason::Full.into());
+    }
+    let accepted = AcceptBody::transcript(&row.transcript, &statement.body, &device.device);
+    match row.status {
+        RequestStatus::Pending => {}
+        // Settled here by a request that crossed it, without an Accept; but from the room of
+        // that one they have gone on into the room of this one.
+        RequestStatus::Confirmed if row.accepted.is_none() => {
+            let shared = state.friends.get(&row.peer).filter(|friend| friend.state == FriendState::Mutual).map(|friend| friend.room);
+            if head.leaves.is_none() || head.leaves != shared {
+                // Made before the room that both are in, and overtaken by it.
+                return Err(DropReason::Repeated.into());
+            }
+        }
+        RequestStatus::Accepted | RequestStatus::Confirmed if row.accepted == Some(accepted) => return Err(DropReason::Repeated.into()),
+        // Another device of the same person was first; this one is told that it is settled.
+        RequestStatus::Accepted | RequestStatus::Confirmed => return tell_settled(state, turn, &row, &first, &device, &head, accepted),
+        RequestStatus::Unresolved | RequestStatus::Ignored | RequestStatus::Blocked | RequestStatus::Expired | RequestStatus::Cancelled => {
+            return Err(DropReason::Unexpected.into());
+        }
+    }
+    // Both have accepted the other's Offer: the room of the lower Peer ID's counts, unless
+    // what we accepted has ended since.
+    let is_half = |friend: &&Friend| friend.state == FriendState::Half || friend.renewing == Some(Renewing::Entered);
+    let half = state.friends.get(&row.peer).filter(is_half).map(|friend| friend.room);
+    let accepted_theirs = state.requests.values().find(|other| {
+        other.peer == row.peer
+            && other.direction == Direction::In
+            && other.status == RequestStatus::Accepted
+            && half.is_some()
+            && other.room == half
+    });
+    let crossed = accepted_theirs.map(|other| other.id);
+    if crossed.is_some() && row.peer < state.own.peer {
+        return Err(DropReason::Repeated.into());
+    }
+    let room = row.room.ok_or(DropReason::Unexpected)?;
+    let (psk, secret) = connection_psk(&row.transcript, &body.head, &first.chain);
+    turn.cipher.share_psk(&psk, secret.expose())?;
+    let opened = turn.cipher.open(room, &body.commit);
+    // Used up by the commit, or of no use.
+    turn.cipher.unshare_psk(&psk)?;
+    let Opened::Commit(staged) = opened? else { return Err(DropReason::Malformed.into()) };
+    if !is_join_of(turn, &staged, &room, &head.epoch, &device) {
+        turn.cipher.reject(room)?;
+        return Err(DropReason::Forged.into());
+    }
+    turn.cipher.adopt(room, staged.epoch)?;
+    let verified = match open_bundle(turn, &room, &body.bundle, &device) {
+        Ok(verified) => verified,
+        Err(rejected) => {
+            // The commit alone is worth nothing: back to the frozen offer.
+            turn.cipher.rewind(room, staged.parent)?;
+            return Err(rejected);
+        }
+    };
+    turn.cipher.settle(room)?;
+
+    // Answered: copies of the Offer that lie at relays need not be renewed.
+    for contact in people::devices_of(state, &row.peer) {
+        outbox::supersede(state, turn, &contact, &What::Offer(request))?;
+    }
+    if let Some(theirs) = crossed {
+        set_status(state, turn, &theirs, RequestStatus::Confirmed)?;
+    }
+    outbox::register_device(state, &device, &first.chain, head.reply.entry.clone());
+    // Who made the offer is behind: what was left behind in the old room is said again.
+    let mut friend = enter_room(state, turn, row.peer, &head.name, row.trust, Entered { room, step: FriendState::Mutual, renews: false })?;
+    adopt_bundle(state, turn, &mut friend, verified);
+    if row.renews.is_some() {
+        friend.unknown = Some(friend.unknown.unwrap_or_default().saturating_add(head.lacks.unwrap_or_default()));
+    }
+    state.save_friend(turn, friend);
+    line::enter(state, turn, &row.peer, None, room, false);
+    let name = if row.name.is_empty() { head.name.clone() } else { row.name.clone() };
+    let confirm_to = Some(head.reply);
+    let row = Request { status: RequestStatus::Accepted, accepted: Some(accepted), name, confirm_to, ..row };
+    state.save_request(turn, row.clone());
+    turn.notify(Event::Request(request));
+    confirm(state, turn, &row, &device)?;
+    complete(state, turn, &row.peer)?;
+    conversations::release_held(state, turn, &row.peer)?;
+    Ok(())
+}
+
+/// Says to the device whose Accept came first that it has: in the room of both, with what friends get.
+pub(crate) fn confirm(state: &mut State, turn: &mut Turn<'_>, row: &Request, device: &Device) -> Result<(), Rejected> {
+    let (Some(room), Some(accepted), Some(reply)) = (row.room, row.accepted, &row.confirm_to) else { return Ok(()) };
+    let bundle = RoomPayload::Bundle(own_bundle(state, turn, &row.peer, std::slice::from_ref(device)));
+    let bundle = turn.cipher.seal(room, &codec::encode(&bundle), &[])?;
+    let body = codec::encode(&ConfirmBody { request: row.wire, bundle: Some(bundle.bytes) });
+    if let Some(envelope) = seal_step(state, turn, Step::Confirm, device, reply, accepted, body) {
+        state.confirming.insert(row.peer);
+        outbox::supersede(state, turn, &device.device, &What::Confirm(row.id))?;
+        outbox::enqueue(state, turn, &device.device, What::Confirm(row.id), Some(Via::contact(reply, None)), envelope);
+    }
+    Ok(())
+}
+
+/// Whether a staged commit does nothing but let this device in, from the offered epoch.
+pub(crate) fn is_join_of(turn: &Turn<'_>, staged: &Staged, room: &RoomId, from: &EpochId, device: &Device) -> bool {
+    let [member] = staged.added.as_slice() else { return false };
+    let joiner = LeafCredential::verify_known(&member.credential, room, &member.leaf.0, turn.sure);
+    staged.committer == Committer::External
+        && staged.parent == *from
+        && staged.removed.is_empty()
+        && joiner.is_some_and(|joiner| joiner == *device)
+}
+
+/// Opens the bundle that a device sealed as a room message, and checks that it speaks for itself.
+pub(crate) fn open_bundle(turn: &mut Turn<'_>, room: &RoomId, sealed: &[u8], device: &Device) -> Result<VerifiedBundle, Rejected> {
+    let Opened::Text { sender, plaintext, .. } = turn.cipher.open(*room, sealed)? else { return Err(DropReason::Malformed.into()) };
+    let speaker = LeafCredential::verify_known(&sender.credential, room, &sender.leaf.0, turn.sure).ok_or(DropReason::Forged)?;
+    if speaker != *device {
+        return Err(DropReason::Forged.into());
+    }
+    let Some(RoomPayload::Bundle(bundle)) = RoomPayload::decode(&plaintext) else { return Err(DropReason::Malformed.into()) };
+    Ok(verify_bundle(bundle, &device.peer, &device.device, turn.sure).ok_or(DropReason::Forged)?)
+}
+
+pub(crate) fn tell_settled(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    row: &Request,
+    first: &First,
+    device: &Device,
+    head: &AcceptHead,
+    accepted: symbolon_presence::id::Digest,
+) -> Result<(), Rejected> {
+    outbox::register_device(state, device, &first.chain, head.reply.entry.clone());
+    let body = codec::encode(&ConfirmBody { request: row.wire, bundle: None });
+    if let Some(envelope) = seal_step(state, turn, Step::Confirm, device, &head.reply, accepted, body) {
+        outbox::supersede(state, turn, &device.device, &What::Confirm(row.id))?;
+        state.confirming.insert(row.peer);
+        outbox::enqueue(state, turn, &device.device, What::Confirm(row.id), Some(Via::contact(&head.reply, None)), envelope);
+    }
+    Ok(())
+}
+
+/// Takes a Confirm in. Errors change nothing.
+pub(crate) fn receive_confirm(state: &mut State, turn: &mut Turn<'_>, answer: Answer) -> Result<(), Rejected> {
+    let Answer { device, statement, request, .. } = answer;
+    let row = state.requests.get(&request).cloned().ok_or(DropReason::Unexpected)?;
+    if row.direction != Direction::In || device.peer != row.peer {
+        return Err(DropReason::Forged.into());
+    }
+    let is_repeat = row.status == RequestStatus::Confirmed;
+    if !(is_repeat || row.status == RequestStatus::Accepted) || row.accepted != Some(statement.transcript) {
+        return Err(DropReason::Unexpected.into());
+    }
+    let body: ConfirmBody = codec::decode(&statement.body, PAYLOAD_MAX).map_err(|_| DropReason::Malformed)?;
+    if body.request != row.wire {
+        return Err(DropReason::Malformed.into());
+    }
+    let bundle = match body.bundle {
+        Some(bundle) => bundle,
+        None if is_repeat => return Err(DropReason::Repeated.into()),
+        None => return drop_branch(state, turn, &row),
+    };
+    let room = row.room.ok_or(DropReason::Unexpected)?;
+    let mut friend = state.friends.get(&row.peer).cloned().ok_or(DropReason::Unexpected)?;
+    if is_repeat && (friend.room != room || friend.state != FriendState::Mutual) {
+        return Err(DropReason::Repeated.into());
+    }
+    let verified = open_bundle(turn, &room, &bundle, &device)?;
+    if is_repeat {
+        // It was said once more, and took the place of what the first one brought.
+        adopt_bundle(state, turn, &mut friend, verified);
+        state.save_friend(turn, friend);
+        return Ok(());
+    }
+    friend.state = FriendState::Mutual;
+    friend.renewing = None;
+    adopt_bundle(state, turn, &mut friend, verified);
+    state.save_friend(turn, friend);
+    line::enter(state, turn, &row.peer, None, room, false);
+    set_status(state, turn, &request, RequestStatus::Confirmed)?;
+    complete(state, turn, &row.peer)?;
+    // Blocked for a while since we accepted: the bundle in our Accept is worth nothing.
+    give_again(state, turn, &row.peer)?;
+    conversations::release_held(state, turn, &row.peer)?;
+    Ok(())
+}
+
+/// A sibling device accepted first: this branch ends, the friendship is the sibling's.
+pub(crate) fn drop_branch(state: &mut State, turn: &mut Turn<'_>, row: &Request) -> Result<(), Rejected> {
+    end_half(state, turn, row)?;
+    set_status(state, turn, &row.id, RequestStatus::Cancelled)?;
+    Ok(())
+}

@@ -1,0 +1,232 @@
+//! An Offer comes in.
+
+use super::accept::{accept, readdress};
+use super::places::{forget, has_place, make_room_of};
+use super::status::set_status;
+use crate::command::{Direction, RequestStatus, Trust};
+use crate::limits::{OFFER_MAX, PENDING_STRANGERS_MAX, REQUEST_LIFETIME};
+use crate::people;
+use crate::people::requests::outgoing;
+use crate::rows::{FriendState, Invite, Request};
+use crate::seam::{Event, Warning};
+use crate::state::State;
+use crate::turn::{DropReason, Failed, Rejected, Turn};
+use crate::wire::{First, LeafCredential, OfferBody, Statement};
+use crate::world::LeafKey;
+use symbolon_presence::codec;
+use symbolon_presence::id::{Digest, PeerId, RequestId};
+use symbolon_presence::identity::{Chain, Device};
+use symbolon_presence::kdf::hash;
+use symbolon_presence::labels::HASH_REQUEST;
+
+/// What an incoming Offer proved.
+pub(crate) struct IncomingOffer {
+    pub first: First,
+    pub device: Device,
+    pub statement: Statement,
+    /// The invite whose package it was sealed to.
+    pub invite: Invite,
+}
+
+/// Takes an Offer in. Errors change nothing but the use of the invite.
+pub(crate) fn receive_offer(state: &mut State, turn: &mut Turn<'_>, offer: IncomingOffer) -> Result<(), Rejected> {
+    let IncomingOffer { first, device, statement, invite } = offer;
+    // Bounded before any key in it is touched.
+    let body: OfferBody = codec::decode(&statement.body, OFFER_MAX).map_err(|_| DropReason::Malformed)?;
+    if !body.is_bounded() || body.renews.is_some() {
+        return Err(DropReason::Malformed.into());
+    }
+    if device.peer == state.own.peer {
+        return Err(DropReason::Unexpected.into());
+    }
+    if body.expires.since(body.created) > REQUEST_LIFETIME {
+        return Err(DropReason::Malformed.into());
+    }
+    if body.created.is_future_at(turn.now) || body.expires.is_expired_at(turn.now) {
+        return Err(DropReason::Untimely.into());
+    }
+    let id = local_id(&first.chain, &body.request);
+    if state.requests.get(&id).is_some_and(|known| body.revision <= known.revision) {
+        // Keys and content are immutable; a repeat changes nothing and tells nobody.
+        return Err(DropReason::Repeated.into());
+    }
+    if !state.rates.offer_of(turn.now, device.peer) {
+        return Err(DropReason::Full.into());
+    }
+    check_room(turn, &IncomingRoom { group_info: &body.group_info, initiator: &device.peer })?;
+    if invite.only_for.is_some_and(|only| only != device.peer) {
+        // Somebody else has got hold of what was made for one.
+        return Err(DropReason::Forged.into());
+    }
+    let transcript = body.transcript(&device.peer, &state.own.peer);
+    if let Some(known) = state.requests.get(&id).cloned() {
+        return revise(state, turn, known, &body, &statement.body, transcript);
+    }
+    // One invite, one request. The link was handed on, or somebody probes whom we know.
+    if !invite.last_resort && invite.used.is_some_and(|used| used != id) {
+        state.rates.warn(turn, Warning::InviteReused);
+        return Err(DropReason::Unexpected.into());
+    }
+    // A blocked sender passes every check that others pass, in the same order, so that
+    // nothing of the answer depends on the block.
+    let blocked = people::is_blocked(state, &device.peer, &first.chain);
+    if blocked && invite.used == Some(id) {
+        return Err(DropReason::Blocked.into());
+    }
+    let pending = |row: &&Request| row.direction == Direction::In && row.status == RequestStatus::Pending;
+    let strangers = state.requests.values().filter(pending).filter(|row| row.peer != device.peer).count();
+    // One person, one question: a newer Offer takes the place of the older one. They may
+    // overtake each other on the way.
+    let waiting: Vec<&Request> = state.requests.values().filter(|row| waits(row, &device.peer)).collect();
+    let is_older = |known: OfferBody| (known.created, known.request) > (body.created, body.request);
+    if waiting.iter().filter_map(|row| row.body()).any(is_older) {
+        return Err(DropReason::Repeated.into());
+    }
+    let replaced: Vec<RequestId> = waiting.iter().map(|row| row.id).collect();
+    if strangers >= PENDING_STRANGERS_MAX || !has_place(state, replaced.len(), &device.peer) {
+        return Err(DropReason::Full.into());
+    }
+    if blocked {
+        if invite.used.is_none() {
+            state.save_invite(turn, Invite { used: Some(id), ..invite });
+        }
+        return Err(DropReason::Blocked.into());
+    }
+    for older in replaced {
+        forget(state, turn, &older)?;
+    }
+    make_room_of(state, turn, &device.peer)?;
+    if state.requests.values().any(|row| row.wire == body.request && row.direction == Direction::In) {
+        state.rates.warn(turn, Warning::KeysChanged);
+    }
+    let flagged = invite.last_resort && invite.used.is_some();
+    let row = Request {
+        wire: body.request,
+        peer: device.peer,
+        name: body.name.clone(),
+        trust: match (invite.last_resort, invite.only_for) {
+            (true, _) => Trust::Unknown,
+            (false, Some(_)) => Trust::Introduced,
+            (false, None) => Trust::Invited,
+        },
+        note: body.note.clone(),
+        expires: body.expires,
+        revision: body.revision,
+        offer: statement.body.clone(),
+        transcript,
+        chain: Some(first.chain),
+        flagged,
+        ..Request::blank(turn, id, Direction::In)
+    };
+    state.save_request(turn, row);
+    if invite.used.is_none() {
+        state.save_invite(turn, Invite { used: Some(id), ..invite.clone() });
+    }
+    turn.notify(Event::Request(id));
+    decide(state, turn, &device.peer, &id, &body, invite.auto_accept)
+}
+
+/// Whether a request of this person to us waits for an answer, or did so until it was too old.
+fn waits(row: &Request, peer: &PeerId) -> bool {
+    let is_open = matches!(row.status, RequestStatus::Pending | RequestStatus::Ignored | RequestStatus::Expired);
+    row.peer == *peer && row.direction == Direction::In && row.accepted.is_none() && is_open
+}
+
+/// Accepts without asking where the user has consented already.
+fn decide(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    peer: &PeerId,
+    id: &RequestId,
+    body: &OfferBody,
+    auto_accept: bool,
+) -> Result<(), Rejected> {
+    // Crossed: we asked them, too. The lower Peer ID's Offer goes on; ours waits for their Accept.
+    let asked = outgoing(state, peer).next().is_some();
+    let friend = state.friends.get(peer).filter(|friend| friend.state == FriendState::Mutual);
+    if friend.is_some_and(|friend| body.created <= friend.since && friend.since <= turn.stamp) {
+        // Their Offer crossed ours and came late: our friendship has answered it. A date by a clock
+        // that was ahead does not show that.
+        return Ok(set_status(state, turn, id, RequestStatus::Confirmed)?);
+    }
+    // A friend who asks anew has lost the friendship on that side; on ours it was never ended.
+    // So many times a day by itself, then its user is asked.
+    let renews = friend.is_some() && state.rates.renewal(turn.now, *peer);
+    if (asked && *peer < state.own.peer) || auto_accept || renews {
+        return match accept(state, turn, id) {
+            Ok(()) => Ok(()),
+            Err(Failed::Turn(failed)) => Err(failed.into()),
+            // Not acceptable by itself: the row stays for the user.
+            Err(Failed::Command(_)) => Ok(()),
+        };
+    }
+    Ok(())
+}
+
+/// An Offer for a row that is there: a repeat, or a newer revision.
+pub(crate) fn revise(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    known: Request,
+    body: &OfferBody,
+    bytes: &[u8],
+    transcript: Digest,
+) -> Result<(), Rejected> {
+    let (status, id, room) = (known.status, known.id, known.room);
+    let same_terms = transcript == known.transcript;
+    let row = Request { revision: body.revision, offer: bytes.to_vec(), transcript, ..known };
+    match status {
+        RequestStatus::Pending | RequestStatus::Ignored => {
+            state.save_request(turn, row);
+            Ok(())
+        }
+        RequestStatus::Accepted if same_terms => {
+            readdress(state, turn, &row)?;
+            state.save_request(turn, row);
+            Ok(())
+        }
+        RequestStatus::Accepted => {
+            // Accepted already: join the newer room without asking again.
+            if let Some(room) = room {
+                turn.cipher.forget(room)?;
+            }
+            state.save_request(turn, Request { status: RequestStatus::Pending, room: None, accepted: None, ..row });
+            match accept(state, turn, &id) {
+                Ok(()) => Ok(()),
+                Err(Failed::Turn(failed)) => Err(failed.into()),
+                Err(Failed::Command(_)) => Ok(()),
+            }
+        }
+        RequestStatus::Unresolved
+        | RequestStatus::Confirmed
+        | RequestStatus::Blocked
+        | RequestStatus::Expired
+        | RequestStatus::Cancelled => Err(DropReason::Repeated.into()),
+    }
+}
+
+/// The room of an Offer.
+pub(crate) struct IncomingRoom<'a> {
+    pub group_info: &'a [u8],
+    pub initiator: &'a PeerId,
+}
+
+/// Every leaf of the offered room must be a device of the initiator.
+pub(crate) fn check_room(turn: &Turn<'_>, room: &IncomingRoom<'_>) -> Result<(), Rejected> {
+    let IncomingRoom { group_info, initiator } = *room;
+    let view = turn.cipher.inspect(group_info)?;
+    let certified = |leaf: &LeafKey, credential: &[u8]| {
+        LeafCredential::verify(credential, &view.room, &leaf.0, turn.now).is_some_and(|device| device.peer == *initiator)
+    };
+    if view.members.is_empty() || !view.members.iter().all(|member| certified(&member.leaf, &member.credential)) {
+        return Err(DropReason::Forged.into());
+    }
+    Ok(())
+}
+
+/// The local name of an incoming request: nobody can make it collide with another's.
+pub(crate) fn local_id(chain: &Chain, wire: &RequestId) -> RequestId {
+    let digest = hash(HASH_REQUEST, &[&codec::encode(chain), wire.as_bytes()]);
+    let (head, _) = digest.as_bytes().split_at(RequestId::LEN);
+    RequestId::from_slice(head).unwrap_or(*wire)
+}

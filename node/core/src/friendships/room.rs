@@ -1,0 +1,141 @@
+//! The room of a friendship: moving into it, and what is left behind.
+
+use crate::command::Trust;
+use crate::delivery::line;
+use crate::delivery::outbox::{self, What};
+use crate::limits::FRIENDS_MAX;
+use crate::people::Mirror;
+use crate::rows::{Friend, FriendState};
+use crate::state::State;
+use crate::turn::{Turn, TurnFailed};
+use crate::world::CipherError;
+use symbolon_presence::id::{DeviceId, PeerId, RoomId};
+
+/// A room that a friendship moves into.
+pub(crate) struct Entered {
+    pub room: RoomId,
+    pub step: FriendState,
+    /// The other side came back from an older state: what is left behind in the old room is read.
+    pub renews: bool,
+}
+
+/// Moves a friend into a new connection room, or makes the friend. Petname, conversation
+/// and block stay when there was a friendship before; what was not delivered in the old
+/// room waits to be sealed in the new one.
+pub(crate) fn enter_room(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    peer: PeerId,
+    name: &str,
+    trust: Trust,
+    into: Entered,
+) -> Result<Friend, TurnFailed> {
+    let Entered { step, room, renews } = into;
+    let Some(old) = state.friends.get(&peer).cloned() else {
+        return Ok(Friend {
+            peer,
+            petname: Mirror::of(state).free_petname(&peer, name),
+            trust,
+            state: step,
+            blocked: false,
+            conversation: room,
+            room,
+            devices: Vec::new(),
+            friendship: None,
+            second_root: None,
+            since: turn.stamp,
+            held: Vec::new(),
+            unread: 0,
+            presence: None,
+            giving: false,
+            read_to: None,
+            renewing: None,
+            reentries: None,
+            resent: None,
+            lacks: None,
+            unknown: None,
+        });
+    };
+    let mut held = old.held.clone();
+    if old.room != room {
+        // What lies at relays in the room that is left is read, when only one side came back from
+        // an older state: the other one, and all that it wrote since, are still as they were.
+        let mut forgotten = line::enter(state, turn, &peer, Some(old.room), room, renews);
+        if !renews {
+            forgotten.push(old.room);
+        }
+        held.extend(withdraw_texts(state, turn, &peer)?);
+        held.sort_unstable();
+        held.dedup();
+        for room in forgotten {
+            forget_room(turn, room)?;
+        }
+    }
+    Ok(Friend {
+        state: step,
+        room,
+        trust: old.trust.min(trust),
+        devices: Vec::new(),
+        friendship: None,
+        presence: None,
+        giving: false,
+        renewing: None,
+        since: turn.stamp,
+        held,
+        ..old
+    })
+}
+
+/// Takes every text to a person's devices out of the outbox. Answers the texts' arrival numbers.
+pub(crate) fn withdraw_texts(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<Vec<u64>, TurnFailed> {
+    let devices: Vec<DeviceId> = state.devices.values().filter(|device| device.peer == *peer).map(|device| device.device).collect();
+    let mut texts = Vec::new();
+    for device in devices {
+        let (mut from, mut taken) = (0, Vec::new());
+        loop {
+            let page = outbox::rows(turn, &device, from, 256)?;
+            let Some((last, _)) = page.last() else { break };
+            from = last.saturating_add(1);
+            for (number, row) in page {
+                match row.what {
+                    What::Text(_, arrival) => texts.push(arrival),
+                    // Lists of receipts are said in the room, too. A side that has ended the
+                    // friendship would hang up on one, before the step behind it is heard.
+                    What::Mark | What::Skip | What::Receipts | What::Bundle | What::Introduction => {}
+                    // These are not bound to a room.
+                    What::Offer(_) | What::Accept(_) | What::Confirm(_) | What::Standing | What::Answer => continue,
+                }
+                taken.push(number);
+            }
+        }
+        // Behind the last page: what is taken out already is gone through with every page that is read.
+        for number in taken {
+            outbox::remove(state, turn, &device, number);
+        }
+        state.restart.insert(device);
+    }
+    Ok(texts)
+}
+
+pub(crate) fn forget_room(turn: &mut Turn<'_>, room: RoomId) -> Result<(), TurnFailed> {
+    match turn.cipher.forget(room) {
+        Err(CipherError::Store) => Err(TurnFailed("the room cipher's store failed")),
+        // A room that is gone already is as good.
+        Ok(()) | Err(CipherError::Ahead | CipherError::Gone | CipherError::Used | CipherError::Broken) => Ok(()),
+    }
+}
+
+/// Forgets rooms that were left and whose time is up.
+pub(crate) fn expire_former(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+    for peer in state.friends.keys().copied().collect::<Vec<_>>() {
+        for room in line::forget(state, turn, &peer, false) {
+            forget_room(turn, room)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether somebody may become a friend: is one already, or there are not too many.
+pub(crate) fn has_place_for(state: &State, peer: &PeerId) -> bool {
+    state.friends.contains_key(peer) || state.friends.len() < FRIENDS_MAX
+}

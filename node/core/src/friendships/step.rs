@@ -1,0 +1,57 @@
+//! Steps of a connection: how they are signed, sealed and answered.
+
+use crate::limits::LEAF_LIFETIME;
+use crate::rows::Request;
+use crate::state::State;
+use crate::turn::Turn;
+use crate::wire::{Contact, First, Statement, Step, direct_package};
+use crate::world::Lifetime;
+use symbolon_presence::codec;
+use symbolon_presence::envelope::{seal_direct, seal_first};
+use symbolon_presence::id::{DeviceId, Digest};
+use symbolon_presence::identity::Device;
+use symbolon_presence::seal::{DhKey, DhPublic};
+use symbolon_presence::time::{EARLIEST, Timestamp};
+use symbolon_relay::grant::Scope;
+
+/// How long a leaf of ours is valid. It begins at the same moment for everybody, so it holds even
+/// if our clock is ahead.
+pub(crate) fn leaf_lifetime(stamp: Timestamp) -> Lifetime {
+    Lifetime { not_before: EARLIEST, not_after: stamp.max(EARLIEST).after(LEAF_LIFETIME) }
+}
+
+/// Our reply address for a request, and the digest of its package.
+pub(crate) fn reply_contact(state: &State, turn: &mut Turn<'_>, row: &Request) -> (Contact, Digest) {
+    let (mut entry, key) = state.own.address(turn.rng, row.grant, Scope::Guest, row.expires, 0);
+    entry.places = state.own.places_for(&row.peer).to_vec();
+    let depots = state.own.depots(turn.rng, row.grant, Scope::Guest, row.expires, 0);
+    let package = DhKey::from_bytes(*row.reply_key.expose()).public().bytes();
+    let contact = Contact { chain: None, package, expires: row.expires, last_resort: false, entry, key, depots };
+    let digest = contact.digest(&state.own.identity.device);
+    (contact, digest)
+}
+
+/// Signs a step to a device and seals it to one of its packages.
+pub(crate) fn seal_step(
+    state: &State,
+    turn: &mut Turn<'_>,
+    step: Step,
+    to: &Device,
+    contact: &Contact,
+    transcript: Digest,
+    body: Vec<u8>,
+) -> Option<Vec<u8>> {
+    let statement = Statement { step, to: to.peer, device: to.device, package: contact.digest(&to.device), transcript, body };
+    let first = First::sign(&state.own.identity, &statement);
+    let package = DhPublic::parse(&contact.package).ok()?;
+    seal_first(&package, &codec::encode(&first), turn.rng).ok()
+}
+
+/// Signs a step to a friend's device and seals it to the key of its certificate.
+pub(crate) fn seal_to_friend(state: &State, turn: &mut Turn<'_>, to: &DeviceId, step: Step, body: Vec<u8>) -> Option<Vec<u8>> {
+    let device = state.devices.get(to)?.chain.verify_known(turn.sure).ok()?;
+    let package = direct_package(&device.dh.bytes(), to);
+    let statement = Statement { step, to: device.peer, device: *to, package, transcript: Digest([0; 32]), body };
+    let first = First::sign(&state.own.identity, &statement);
+    seal_direct(&device.dh, &codec::encode(&first), turn.rng).ok()
+}

@@ -1,0 +1,146 @@
+//! Friendships: bounds, and rows of before.
+
+#![allow(clippy::unwrap_used)]
+
+use super::offer::fit;
+use super::places::{has_place, make_place, make_room, surplus};
+use super::room::has_place_for;
+use super::step::reply_contact;
+use crate::command::{Direction, RequestStatus, Trust};
+use crate::fixture::{Empty, NOW, friend, in_turn, peer};
+use crate::limits::{ADDRESSES_MAX, DEPOTS_MAX, ENDED_OF_PERSON_MAX, FRIENDS_MAX, NAME_MAX, NOTE_MAX, REQUESTS_MAX};
+use crate::rows::{Friend, Request};
+use crate::seam::Address;
+use crate::state::{State, settle_trust};
+use crate::turn::Turn;
+use crate::wire::{Depot, OfferBody};
+use rand_core::SeedableRng;
+use symbolon_presence::id::{Nonce, PeerId, RequestId};
+use symbolon_presence::time::Timestamp;
+
+#[test]
+fn friends_are_bounded_and_one_who_is_there_may_come_again() {
+    let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(1);
+    let mut state = State::load(None, &Empty, Timestamp(1), &mut rng, &mut crate::turn::Out::default()).unwrap();
+    for n in 0..FRIENDS_MAX as u64 {
+        assert!(has_place_for(&state, &peer(n)));
+        state.friends.insert(peer(n), friend(n));
+    }
+    assert!(has_place_for(&state, &PeerId([0; 32])));
+    assert!(!has_place_for(&state, &PeerId([9; 32])));
+}
+
+#[test]
+fn whoever_was_verified_by_an_invite_alone_in_a_row_of_before_is_invited() {
+    use Direction::{In, Out};
+    use Trust::{Introduced, Invited, InvitedOrCompared, Verified};
+    let stories: [(&[(Direction, Trust)], Trust); 6] = [
+        (&[(In, Invited)], Verified),
+        (&[(In, Introduced), (In, Invited)], Verified),
+        (&[(Out, InvitedOrCompared)], Invited),
+        (&[(In, Invited), (Out, InvitedOrCompared)], Invited),
+        (&[(In, InvitedOrCompared)], Invited),
+        (&[], Invited),
+    ];
+    in_turn(|state, turn| {
+        for (number, (rows, _)) in (1..).zip(stories) {
+            state.friends.insert(peer(number), Friend { trust: InvitedOrCompared, ..friend(number) });
+            for (direction, trust) in rows {
+                let id = RequestId::random(turn.rng);
+                let row = Request { peer: peer(number), trust: *trust, ..Request::blank(turn, id, *direction) };
+                state.requests.insert(id, row);
+            }
+        }
+        state.friends.insert(peer(9), Friend { trust: Verified, ..friend(9) });
+        let settled = settle_trust(&mut state.friends, &mut state.requests);
+        assert_eq!(settled.len(), stories.len(), "one that was compared since stays as it is");
+        for (number, (_, trust)) in (1..).zip(stories) {
+            assert_eq!(state.friends.get(&peer(number)).map(|friend| friend.trust), Some(trust), "{number}");
+        }
+        assert!(state.requests.values().all(|row| row.trust != InvitedOrCompared));
+        assert_eq!(symbolon_presence::codec::encode(&InvitedOrCompared), [0x01, 0x00], "as rows of before have it");
+    });
+}
+
+#[test]
+fn an_offer_of_the_longest_parts_fits_and_still_says_where_we_are() {
+    in_turn(|state, turn| {
+        state.own.places = vec![Address(vec![1; Address::MAX_LEN]); ADDRESSES_MAX];
+        let row = Request::blank(turn, RequestId([1; 16]), Direction::Out);
+        let (mut reply, _) = reply_contact(state, turn, &row);
+        let depot = Depot { entry: reply.entry.clone(), key: reply.key.clone() };
+        reply.depots = vec![depot; DEPOTS_MAX];
+        let offer = |group_info: usize| OfferBody {
+            request: row.wire,
+            revision: u32::MAX,
+            name: "n".repeat(NAME_MAX),
+            note: Some("n".repeat(NOTE_MAX)),
+            replies: vec![reply.clone()],
+            nonce: Nonce([1; 16]),
+            group_info: vec![1; group_info],
+            created: NOW,
+            expires: NOW,
+            renews: None,
+        };
+        for group_info in [1_500, 3_000, 4_500] {
+            let fitted = fit(offer(group_info));
+            assert!(fitted.is_bounded(), "{group_info}");
+            let reply = fitted.replies.first().unwrap();
+            assert_eq!(reply.depots.len(), DEPOTS_MAX);
+            assert!(!reply.entry.places.is_empty() && reply.depots.iter().all(|depot| !depot.entry.places.is_empty()));
+        }
+        assert!(!offer(8 * 1024).is_bounded());
+    });
+}
+
+#[test]
+fn a102_what_ended_with_strangers_gives_way_first_and_no_offer_drives_out_what_ended_with_friends() {
+    in_turn(|state, turn| {
+        let fill = |state: &mut State, turn: &mut Turn<'_>, number: u64, created: u64| {
+            let id = RequestId(number.to_be_bytes().repeat(2).try_into().unwrap());
+            let row = Request {
+                peer: peer(number),
+                status: RequestStatus::Confirmed,
+                created: Timestamp(created),
+                ..Request::blank(turn, id, Direction::In)
+            };
+            state.requests.insert(id, row);
+        };
+        // The rows of friends are the oldest.
+        for number in 0..REQUESTS_MAX as u64 {
+            fill(state, turn, number, number);
+            if number < 1_000 {
+                state.friends.insert(peer(number), crate::fixture::friend(number));
+            }
+        }
+        for round in 0..REQUESTS_MAX as u64 - 1_000 {
+            assert!(has_place(state, 0, &peer(5_000)));
+            make_place(state, turn, Some(&peer(5_000)));
+            let next = 10_000 + round;
+            state.friends.insert(peer(next), crate::fixture::friend(next));
+            fill(state, turn, next, next);
+        }
+        assert_eq!(state.requests.len(), REQUESTS_MAX);
+        assert!(!has_place(state, 0, &peer(5_000)), "only friends' rows are left");
+        assert!(has_place(state, 1, &peer(5_000)), "but one that is replaced makes a place");
+        let friends = state.requests.values().filter(|row| row.created.0 < 1_000).count();
+        assert_eq!(friends, 1_000);
+        assert!(make_room(state, turn).is_ok(), "our own requests may drive out the oldest");
+        assert_eq!(state.requests.values().filter(|row| row.created.0 < 1_000).count(), 999);
+    });
+}
+
+#[test]
+fn a102_of_one_person_a_few_rows_are_kept_that_have_ended() {
+    in_turn(|state, turn| {
+        for number in 0..20_u8 {
+            let id = RequestId([number; 16]);
+            let created = Timestamp(u64::from(number));
+            let row = Request { peer: peer(1), status: RequestStatus::Confirmed, created, ..Request::blank(turn, id, Direction::In) };
+            state.requests.insert(id, row);
+        }
+        let surplus = surplus(state, &peer(1));
+        assert_eq!(surplus.len(), 20 - ENDED_OF_PERSON_MAX);
+        assert!(surplus.iter().all(|id| usize::from(id.0[0]) < 20 - ENDED_OF_PERSON_MAX), "the oldest ones");
+    });
+}

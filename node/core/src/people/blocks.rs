@@ -1,0 +1,43 @@
+//! Blocks: a person is blocked by their Peer ID and by every key that was seen of them.
+
+use crate::rows::FriendState;
+use crate::state::State;
+use std::collections::BTreeSet;
+use symbolon_presence::codec;
+use symbolon_presence::id::{DeviceId, PeerId};
+use symbolon_presence::identity::{CERT_MAX, Chain, DeviceCertBody};
+
+/// Whether a person is blocked, by Peer ID or by any key of a certificate.
+pub(crate) fn is_blocked(state: &State, peer: &PeerId, chain: &Chain) -> bool {
+    state.blocked.contains(peer.as_bytes().as_slice()) || keys_of(chain).iter().any(|key| state.blocked.contains(key))
+}
+
+/// Whether nothing is taken from a device and nothing sent to it: its person is blocked.
+pub(crate) fn is_device_blocked(state: &State, device: &DeviceId) -> bool {
+    state.devices.get(device).is_some_and(|row| state.blocked.contains(row.peer.as_bytes().as_slice()))
+}
+
+/// Whether room messages of a device are refused: its person is blocked, or no friend any longer.
+pub(crate) fn is_refused(state: &State, device: &DeviceId) -> bool {
+    is_device_blocked(state, device) || state.friend_of(device).is_some_and(|friend| friend.state == FriendState::Ended)
+}
+
+/// Everything that a person is blocked by: the Peer ID, and every key seen of the person.
+/// The same set for blocking and unblocking, so that no key stays behind.
+pub(crate) fn keys_of_person(state: &State, peer: &PeerId) -> BTreeSet<Vec<u8>> {
+    let of_devices = state.devices.values().filter(|device| device.peer == *peer).map(|device| &device.chain);
+    let of_requests = state.requests.values().filter(|row| row.peer == *peer).filter_map(|row| row.chain.as_ref());
+    let mut keys: BTreeSet<Vec<u8>> = of_devices.chain(of_requests).flat_map(keys_of).collect();
+    keys.insert(peer.as_bytes().to_vec());
+    keys
+}
+
+/// The public keys of a certificate, as they are blocked by.
+pub(crate) fn keys_of(chain: &Chain) -> Vec<Vec<u8>> {
+    let mut keys = vec![chain.root.as_bytes().to_vec()];
+    if let Ok(body) = codec::decode::<DeviceCertBody>(&chain.cert, CERT_MAX) {
+        keys.push(body.signing.as_bytes().to_vec());
+        keys.push(body.dh.as_bytes().to_vec());
+    }
+    keys
+}

@@ -1,0 +1,62 @@
+//! What a device says about how it stands with another one.
+
+use crate::delivery::outbox;
+use crate::invites::grants;
+use crate::rows::{Renewing, Start};
+use crate::state::State;
+use crate::turn::{Turn, TurnFailed};
+use crate::wire::{Contact, Heard, RoomStanding, Standing, True, sign_start};
+use symbolon_presence::id::{DeviceId, GrantId, Nonce, PeerId};
+use symbolon_presence::time::DAY;
+use symbolon_relay::grant::Scope;
+
+/// How we stand with a device.
+pub(super) fn account(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    id: &DeviceId,
+    answers: Option<&Standing>,
+) -> Result<Option<Standing>, TurnFailed> {
+    let Some(peer) = state.devices.get(id).map(|row| row.peer) else { return Ok(None) };
+    let reply = Some(reply_contact(state, turn, peer));
+    let (Some(row), Some(friend)) = (state.devices.get(id), state.friend_of(id)) else { return Ok(None) };
+    let start = state.own.start();
+    let present = RoomStanding {
+        room: friend.room,
+        epoch: turn.cipher.epoch(friend.room).ok(),
+        sent: row.send_sequence,
+        opened: row.receive_sequence,
+        settled: outbox::settled_below(turn, row)?,
+    };
+    let left = row.formers().iter().rev();
+    let left = left.map(|former| RoomStanding { room: former.room, epoch: None, sent: 0, opened: former.receive_sequence, settled: 0 });
+    let instances = row.instances.as_deref().unwrap_or_default();
+    let heard = |known: &Start| Some(Heard { instance: known.instance, started: known.started, over: known.over, word: known.word? });
+    Ok(Some(Standing {
+        instance: start.instance,
+        started: start.started,
+        nonce: Nonce::random(turn.rng),
+        answers: answers.map(|standing| standing.nonce),
+        at: turn.now,
+        revision: friend.friendship.as_ref().map(|friendship| friendship.revision),
+        next: row.send_counter,
+        opened: row.receive_counter,
+        rooms: std::iter::once(present).chain(left).collect(),
+        heard: instances.iter().filter_map(heard).collect(),
+        reply,
+        word: sign_start(&state.own.identity, start.instance, start.started),
+        copied: row.is_copied.filter(|is| *is).map(|_| True),
+        entered: (friend.renewing == Some(Renewing::Entered)).then_some(True),
+    }))
+}
+
+/// Where a friend may answer for a day, whatever else changes meanwhile.
+pub(crate) fn reply_contact(state: &mut State, turn: &mut Turn<'_>, peer: PeerId) -> Contact {
+    let (grant, expires) = (GrantId::random(turn.rng), turn.stamp.after(DAY));
+    grants::give(state, turn, grant, peer, expires);
+    let (mut entry, key) = state.own.address(turn.rng, grant, Scope::Guest, expires, 0);
+    entry.places = state.own.places_for(&peer).to_vec();
+    let depots = state.own.depots(turn.rng, grant, Scope::Guest, expires, 0);
+    let package = state.own.identity.dh.public().bytes();
+    Contact { chain: None, package, expires, last_resort: false, entry, key, depots }
+}

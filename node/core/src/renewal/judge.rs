@@ -1,0 +1,170 @@
+//! A friend's device has said how it stands with us: who of the two is behind, and what follows.
+
+use super::friends::{is_friends, lacks_keys};
+use super::rivals::watch_for_rivals;
+use super::room::{confirm_again, give_up_entering, is_under_way, offer};
+use crate::delivery::starts;
+use crate::delivery::tags::FAR_AHEAD;
+use crate::friendships::{give_again, withdraw_texts};
+use crate::rows::{Friend, FriendState, Renewing};
+use crate::seam::{Event, Warning};
+use crate::state::{Sign, State};
+use crate::turn::{DropReason, Rejected, Turn, TurnFailed};
+use crate::wire::{PAYLOAD_MAX, Standing, Statement, is_start_of};
+use symbolon_presence::id::{DeviceId, Nonce, PeerId};
+use symbolon_presence::time::CLOCK_SKEW;
+use symbolon_presence::{codec, identity};
+
+/// Revisions that a friend may know of and we do not: more than anybody takes out.
+const REVISIONS_AHEAD_MAX: u64 = 1 << 32;
+
+/// Takes a Standing in. Errors change nothing. `is_left` says that it lay at a relay.
+pub(crate) fn receive(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    device: &identity::Device,
+    statement: &Statement,
+    is_left: bool,
+) -> Result<(), Rejected> {
+    let standing: Standing = codec::decode(&statement.body, PAYLOAD_MAX).map_err(|_| DropReason::Malformed)?;
+    let is_start = is_start_of(&device.signing, &device.peer, standing.instance, standing.started, &standing.word);
+    if !standing.is_bounded() || !is_start {
+        return Err(DropReason::Malformed.into());
+    }
+    let id = device.device;
+    if !is_friends(state, &id) {
+        // Anybody who is no friend hears nothing: it looks as if this node had not come back yet.
+        return Err(DropReason::Blocked.into());
+    }
+    if is_left && standing.answers.is_none() && is_overtaken(state, turn, &id, &standing) {
+        return Err(DropReason::Repeated.into());
+    }
+    let fits = |nonce: &Nonce| state.devices.get(&id).and_then(|row| row.asked.as_ref()).is_some_and(|asked| asked.contains(nonce));
+    let is_answer = match &standing.answers {
+        Some(nonce) => fits(nonce),
+        None => false,
+    };
+    starts::heard(state, turn, &id, &standing, is_answer);
+    let is_timely = turn.now.0.abs_diff(standing.at.0) <= CLOCK_SKEW;
+    if is_answer || is_timely {
+        watch_for_rivals(state, turn, &device.peer, &standing);
+        if standing.entered.is_some() {
+            confirm_again(state, turn, device, &standing)?;
+        }
+    }
+    let Some(nonce) = standing.answers else {
+        // A question, which may be old: what it says is a reason to ask, never one to act.
+        if judge(state, &id, &standing) != Verdict::Fine {
+            state.compare.insert(id, standing.reply.clone());
+        }
+        state.standings.push((id, standing));
+        return Ok(());
+    };
+    if !is_answer {
+        return Err(DropReason::Repeated.into());
+    }
+    if let Some(asked) = state.device_mut(&id).and_then(|row| row.asked.as_mut()) {
+        asked.retain(|known| *known != nonce);
+    }
+    state.awaiting.remove(&id);
+    act(state, turn, &device.peer, &id, &standing)
+}
+
+/// Whether a question was made before the start that was heard last, in another one: that run is over, and
+/// nobody waits for the answer. A start to come says nothing: that device's clock was ahead.
+fn is_overtaken(state: &State, turn: &Turn<'_>, id: &DeviceId, question: &Standing) -> bool {
+    let last = state.devices.get(id).and_then(|row| row.instances.as_ref()?.last());
+    last.is_some_and(|last| last.instance != question.instance && question.at < last.started && !last.started.is_future_at(turn.now))
+}
+
+/// What two devices' accounts of each other come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Fine,
+    /// The other one has seen more of us than we know of.
+    Behind,
+    /// Both hold what they can have only if one of them was put back, and nobody can say which.
+    Astray,
+}
+
+fn judge(state: &State, id: &DeviceId, said: &Standing) -> Verdict {
+    let (Some(row), Some(friend), Some(theirs)) = (state.devices.get(id), state.friend_of(id), said.rooms.first()) else {
+        return Verdict::Fine;
+    };
+    if theirs.room == friend.room {
+        let far = FAR_AHEAD.saturating_mul(FAR_AHEAD);
+        if said.opened.abs_diff(row.send_counter) > far || said.next.abs_diff(row.receive_counter) > far {
+            // Counted from different places: one of us entered this room without the other's knowing.
+            return Verdict::Astray;
+        }
+        let has_seen_more = said.opened > row.send_counter || theirs.opened > row.send_sequence;
+        // It has our word for what we do not hold.
+        let has_our_word = theirs.settled > row.receive_sequence;
+        return if has_seen_more || has_our_word || said.copied.is_some() { Verdict::Behind } else { Verdict::Fine };
+    }
+    // On the way from one room to the other.
+    let is_under_way = state.requests.values().any(|row| row.peer == friend.peer && row.room == Some(theirs.room) && row.is_open());
+    if is_under_way || row.formers().iter().any(|former| former.room == theirs.room) {
+        return Verdict::Fine;
+    }
+    if said.rooms.iter().any(|left| left.room == friend.room) {
+        return Verdict::Behind;
+    }
+    Verdict::Astray
+}
+
+/// A device has answered how it stands with us.
+fn act(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, id: &DeviceId, said: &Standing) -> Result<(), Rejected> {
+    let verdict = judge(state, id, said);
+    let known = state.own.friendship.revision;
+    let later = said.revision.filter(|revision| *revision > known && revision - known < REVISIONS_AHEAD_MAX);
+    // Of one friend once a day: each costs all friends new keys.
+    if let Some(revision) = later.filter(|_| state.rates.revision(turn.now, *peer)) {
+        state.signs.push(Sign::Revision(revision));
+    }
+    let Some(friend) = state.friends.get(peer).cloned() else { return Ok(()) };
+    let is_ours_to_do = match (friend.renewing, verdict) {
+        (Some(Renewing::Behind), _) | (_, Verdict::Behind) => true,
+        // Somebody has to begin: it takes one.
+        (_, Verdict::Astray) => state.own.identity.device < *id,
+        (_, Verdict::Fine) => false,
+    };
+    if verdict == Verdict::Fine && lacks_keys(state, &friend) {
+        // Whatever began again since: in a room that is whole it can be said.
+        give_again(state, turn, peer)?;
+    }
+    if !is_ours_to_do || is_under_way(state, turn, peer) {
+        return Ok(());
+    }
+    if friend.renewing != Some(Renewing::Behind) || verdict == Verdict::Behind {
+        if friend.renewing == Some(Renewing::Entered) {
+            // The room that was entered is none that both share: nobody confirms it.
+            give_up_entering(state, turn, peer)?;
+        }
+        fall_behind(state, turn, friend)?;
+        state.signs.push(Sign::Newer);
+    }
+    if !state.rates.room(turn.now, *peer) {
+        return Ok(());
+    }
+    offer(state, turn, peer, id, said)
+}
+
+/// Nothing more is sealed in the room of a friendship: what was not delivered waits for the next one.
+fn fall_behind(state: &mut State, turn: &mut Turn<'_>, mut friend: Friend) -> Result<(), TurnFailed> {
+    if friend.state != FriendState::Mutual {
+        return Ok(());
+    }
+    friend.held.extend(withdraw_texts(state, turn, &friend.peer)?);
+    friend.held.sort_unstable();
+    friend.held.dedup();
+    let is_new = friend.renewing != Some(Renewing::Behind);
+    friend.renewing = Some(Renewing::Behind);
+    let peer = friend.peer;
+    state.save_friend(turn, friend);
+    turn.notify(Event::Friend(peer));
+    if is_new {
+        turn.notify(Event::Warning(Warning::OlderCopy));
+    }
+    Ok(())
+}

@@ -1,0 +1,51 @@
+//! Other copies of this folder that are at work.
+
+use crate::limits::{INSTANCES_HEARD_MAX, INSTANCES_OWN_MAX};
+use crate::rows::Start;
+use crate::state::{Sign, State};
+use crate::turn::Turn;
+use crate::wire::{Heard, Standing, is_start_of};
+use symbolon_presence::id::PeerId;
+use symbolon_presence::sign::VerifyingKey;
+
+/// Starts of this device that are none of this run: of a copy that was at work, or is. Each bears this
+/// device's own signature, so that no friend can invent one. No clock is asked which came first: friends'
+/// clocks may jump as our own does.
+pub(super) fn watch_for_rivals(state: &mut State, turn: &Turn<'_>, peer: &PeerId, said: &Standing) {
+    let present = state.own.start();
+    let own_peer = state.own.peer;
+    let Ok(own_key) = VerifyingKey::parse(&state.own.identity.signing.public()) else { return };
+    let is_ours = |heard: &&Heard| is_start_of(&own_key, &own_peer, heard.instance, heard.started, &heard.word);
+    let back_after = said.heard.iter().find(|heard| heard.instance == present.instance).and_then(|heard| heard.over);
+    for heard in said.heard.iter().filter(|heard| heard.instance != present.instance).filter(is_ours) {
+        let own = &state.own.starts;
+        let known = own.iter().find(|start| start.instance == heard.instance);
+        let is_known = known.is_some();
+        // This folder's own starts are all earlier, whatever the clock said then.
+        let is_later = known.is_none_or(|start| start.word.is_some()) && heard.started > present.started;
+        // Of our own starts only so many are remembered: what is older than these may be one.
+        let is_before_memory = own.len() >= INSTANCES_OWN_MAX && own.iter().rev().nth(1).is_none_or(|last| heard.started <= last.started);
+        if !is_known && is_before_memory {
+            continue;
+        }
+        // It came back after this start was heard; or this one did after it was, and it is none of ours.
+        let is_back = heard.over == Some(present.instance);
+        let is_rival = is_back || (!is_known && back_after == Some(heard.instance));
+        if is_rival && state.own.is_at_peace(turn.now) && !state.own.ignored.contains(&heard.instance) {
+            // Where the user let this one go on, the other is heard until it knows that.
+            state.own.ignored.truncate(INSTANCES_HEARD_MAX - 1);
+            state.own.ignored.insert(0, heard.instance);
+        }
+        let is_rival = is_rival && !state.own.ignored.contains(&heard.instance);
+        if !is_known {
+            state.own.know_start(Start { instance: heard.instance, started: heard.started, over: None, word: Some(heard.word) });
+        }
+        // That a start which is known here came back is believed of one friend once a day: a liar must not stop
+        // this node again and again. One that is unknown is signed by a copy of this folder and nobody else.
+        if is_rival && (!is_known || state.own.is_halted || state.rates.rival(turn.now, *peer)) {
+            state.signs.push(Sign::Rival { is_later });
+        } else if is_rival || !is_known {
+            state.signs.push(Sign::Newer);
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! What is said to friends' devices about how we stand with them, and what was noticed since the start.
+
+use super::account::account;
+use super::friends::{friends_devices, is_friends, lacks_keys};
+use crate::delivery::outbox::{self, Via, What};
+use crate::friendships::seal_to_friend;
+use crate::limits::{COPY_QUESTION, STANDING_QUESTIONS_PER_HOUR, STANDING_WAIT, STANDINGS_ASKED_MAX, STANDINGS_PER_HOUR};
+use crate::people;
+use crate::presence;
+use crate::rows::{Device, Message, ROOM_LANE, message_key};
+use crate::seam::{Event, Warning};
+use crate::state::{Sign, State};
+use crate::table::Table;
+use crate::turn::{Turn, TurnFailed};
+use crate::wire::{Contact, Standing, Step};
+use minicbor::{Decode, Encode};
+use std::collections::{BTreeMap, BTreeSet};
+use symbolon_presence::codec;
+use symbolon_presence::id::DeviceId;
+use symbolon_presence::time::{HOUR, Timestamp};
+
+/// Row `behind` in [`Table::Meta`]: this folder was found to be an older copy.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Behind {
+    /// When that was last noticed.
+    #[n(0)]
+    pub at: Timestamp,
+    /// Whether friends hold a later friendship secret: somebody was taken out since.
+    #[n(1)]
+    pub has_revoked: bool,
+}
+
+/// Another copy of this folder that runs, or ran a moment ago.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Rival {
+    seen: Timestamp,
+    /// Whether it was started later than this one, as far as is known.
+    is_later: bool,
+}
+
+/// What was said at this start. Nothing of it is stored but what stands in rows.
+#[derive(Debug, Default)]
+pub(crate) struct Standings {
+    /// When Standings went to each device in the last hour, and which of them were questions; at most
+    /// [`STANDINGS_PER_HOUR`] each.
+    sent: BTreeMap<DeviceId, Vec<(Timestamp, bool)>>,
+    /// Devices that have heard of this start, and those that hear of it once they are a friend's.
+    greeted: BTreeSet<DeviceId>,
+    pending: BTreeSet<DeviceId>,
+    behind: Option<Behind>,
+    rival: Option<Rival>,
+    /// When all were last asked because of a sign.
+    asked_all: Option<Timestamp>,
+}
+
+impl Standings {
+    /// After a start.
+    pub fn start(&mut self, state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+        self.behind = turn.row(Table::Meta, b"behind")?;
+        drop_answers(state, turn);
+        Ok(())
+    }
+
+    /// When the question which copy goes on is over.
+    pub fn next_due(&self, state: &State) -> Option<Timestamp> {
+        let rival = self.rival.filter(|rival| state.own.is_halted && !rival.is_later)?;
+        Some(rival.seen.after(COPY_QUESTION))
+    }
+
+    /// Links to devices are there, or something is left for them at relays: each hears of us once, at
+    /// every start, and before anything else that waits.
+    pub fn meet(&mut self, state: &mut State, turn: &mut Turn<'_>, met: impl IntoIterator<Item = DeviceId>) -> Result<(), TurnFailed> {
+        self.pending.extend(met);
+        self.pending.retain(|device| state.devices.contains_key(device) && !self.greeted.contains(device));
+        for device in self.pending.iter().copied().filter(|device| is_friends(state, device)).collect::<Vec<_>>() {
+            self.pending.remove(&device);
+            self.greeted.insert(device);
+            self.send(state, turn, &device, None, None)?;
+        }
+        Ok(())
+    }
+
+    /// Says to a device how we stand with it. False when too much was said in this hour.
+    /// It goes by `way` where the device has named one: of its friends' keys we may know those of long ago.
+    pub(super) fn send(
+        &mut self,
+        state: &mut State,
+        turn: &mut Turn<'_>,
+        id: &DeviceId,
+        answers: Option<&Standing>,
+        way: Option<&Contact>,
+    ) -> Result<bool, TurnFailed> {
+        let sent = self.sent.entry(*id).or_default();
+        sent.retain(|(at, _)| turn.now.since(*at) < HOUR);
+        let is_question = answers.is_none();
+        let asked = sent.iter().filter(|(_, is_question)| *is_question).count();
+        if state.own.is_halted || sent.len() >= STANDINGS_PER_HOUR || (is_question && asked >= STANDING_QUESTIONS_PER_HOUR) {
+            return Ok(false);
+        }
+        let Some(body) = account(state, turn, id, answers)? else { return Ok(false) };
+        let Some(envelope) = seal_to_friend(state, turn, id, Step::Standing, codec::encode(&body)) else { return Ok(false) };
+        sent.push((turn.now, is_question));
+        let Some(row) = state.device_mut(id) else { return Ok(false) };
+        let mut asked = row.asked.take().unwrap_or_default();
+        let excess = asked.len().saturating_sub(STANDINGS_ASKED_MAX - 1);
+        asked.drain(..excess);
+        asked.push(body.nonce);
+        row.asked = Some(asked);
+        // Where an answer comes late, the way that was named for it may be closed.
+        let via = way.filter(|way| !way.expires.is_expired_at(turn.now)).map(|way| Via::contact(way, None));
+        // An answer that waits is not taken back by a question: two who only asked would never learn anything.
+        let what = if is_question { What::Standing } else { What::Answer };
+        outbox::supersede(state, turn, id, &what)?;
+        outbox::enqueue(state, turn, id, what, via, envelope);
+        if answers.is_none() {
+            state.awaiting.insert(*id);
+        }
+        Ok(true)
+    }
+
+    /// A device is known no longer.
+    pub fn forget(&mut self, device: &DeviceId) {
+        self.sent.remove(device);
+        self.greeted.remove(device);
+        self.pending.remove(device);
+    }
+
+    /// What the turn has brought: answers, questions, signs.
+    pub fn follow(&mut self, state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+        for sign in std::mem::take(&mut state.signs) {
+            self.heed(state, turn, sign)?;
+        }
+        for (device, standing) in std::mem::take(&mut state.standings) {
+            self.send(state, turn, &device, Some(&standing), standing.reply.as_ref())?;
+        }
+        for (device, way) in std::mem::take(&mut state.compare) {
+            if is_friends(state, &device) {
+                self.send(state, turn, &device, None, way.as_ref())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn heed(&mut self, state: &mut State, turn: &mut Turn<'_>, sign: Sign) -> Result<(), TurnFailed> {
+        match sign {
+            Sign::Newer => {
+                let has_revoked = self.behind.as_ref().is_some_and(|behind| behind.has_revoked);
+                self.note_behind(turn, has_revoked);
+            }
+            Sign::Revision(revision) => {
+                // Somebody was taken out by the newer state, and we do not know who: keys and tree
+                // begin again above everything that was given away.
+                presence::begin_above(state, turn, revision);
+                self.note_behind(turn, true);
+            }
+            Sign::Rival { is_later } => {
+                let is_new = self.rival.is_none();
+                self.rival = Some(Rival { seen: turn.now, is_later });
+                state.own.is_halted = true;
+                if is_new {
+                    turn.notify(Event::Warning(Warning::SecondCopy));
+                }
+                return Ok(());
+            }
+        }
+        // Everybody may have seen more of us than we remember. Not more than once an hour.
+        if self.asked_all.is_none_or(|at| turn.now.since(at) >= HOUR) {
+            self.asked_all = Some(turn.now);
+            for device in friends_devices(state) {
+                state.compare.entry(device).or_insert(None);
+            }
+        }
+        Ok(())
+    }
+
+    fn note_behind(&mut self, turn: &mut Turn<'_>, has_revoked: bool) {
+        let behind = Behind { at: turn.now, has_revoked };
+        turn.put(Table::Meta, b"behind", &behind);
+        self.behind = Some(behind);
+    }
+
+    /// Without its user's word, the copy that was started last goes on.
+    pub fn tick(&mut self, state: &mut State, turn: &mut Turn<'_>) -> bool {
+        let is_due = self.next_due(state).is_some_and(|due| due <= turn.now);
+        if is_due {
+            self.go_on(state, turn);
+        }
+        is_due
+    }
+
+    /// This copy goes on, as one that is behind. Whether it had stopped.
+    pub fn confirm(&mut self, state: &mut State, turn: &mut Turn<'_>) -> bool {
+        let had_stopped = state.own.is_halted;
+        if had_stopped {
+            self.go_on(state, turn);
+        }
+        self.behind = None;
+        turn.delete(Table::Meta, b"behind");
+        for peer in state.friends.keys().copied().collect::<Vec<_>>() {
+            if state.friends.get(&peer).is_some_and(|friend| friend.unknown.is_some()) {
+                let _ = people::update(state, turn, &peer, |friend| friend.unknown = None);
+            }
+        }
+        had_stopped
+    }
+
+    fn go_on(&mut self, state: &mut State, turn: &mut Turn<'_>) {
+        self.rival = None;
+        state.own.is_halted = false;
+        state.own.start_over(turn.now, turn.rng);
+        drop_answers(state, turn);
+        self.greeted.clear();
+        self.pending.clear();
+        self.sent.clear();
+        state.signs.push(Sign::Newer);
+    }
+
+    /// Once an hour: where texts wait although their receiver is heard, and where a room is being
+    /// made again, it is asked once more.
+    pub fn look(&mut self, state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+        for id in friends_devices(state) {
+            let Some(row) = state.devices.get(&id) else { continue };
+            let is_asked = |(at, is_question): &(Timestamp, bool)| *is_question && turn.now.since(*at) < HOUR / 2;
+            if self.sent.get(&id).is_some_and(|sent| sent.iter().any(is_asked)) {
+                // The answer may be on its way.
+                continue;
+            }
+            let is_renewing = state.friend_of(&id).is_some_and(|friend| friend.renewing.is_some() || lacks_keys(state, friend));
+            let is_unanswered = state.awaiting.contains(&id) && row.heard.is_some_and(|at| turn.now.since(at) < HOUR);
+            if is_renewing || is_unanswered || is_stuck(row, turn)? {
+                state.compare.entry(id).or_insert(None);
+            }
+        }
+        Ok(())
+    }
+
+    /// When this folder was found to be an older copy, and what is known of that.
+    pub fn behind(&self) -> Option<&Behind> {
+        self.behind.as_ref()
+    }
+}
+
+/// Answers that an earlier start has signed: they would show that it runs beside this one.
+fn drop_answers(state: &mut State, turn: &mut Turn<'_>) {
+    let rows: Vec<(DeviceId, u64)> = state.devices.values().filter_map(|row| Some((row.device, row.answering?))).collect();
+    for (device, number) in rows {
+        outbox::remove(state, turn, &device, number);
+    }
+}
+
+/// A text has waited for long, and its receiver was heard meanwhile.
+fn is_stuck(device: &Device, turn: &Turn<'_>) -> Result<bool, TurnFailed> {
+    if device.outbox_count == 0 || device.heard.is_none_or(|at| turn.now.since(at) > STANDING_WAIT) {
+        return Ok(false);
+    }
+    let Some((_, row)) = outbox::rows(turn, &device.device, ROOM_LANE, 1)?.into_iter().next() else { return Ok(false) };
+    let What::Text(conversation, arrival) = row.what else { return Ok(false) };
+    let text = turn.row::<Message>(Table::Message, &message_key(&conversation, arrival))?;
+    Ok(text.is_some_and(|text| turn.now.since(text.at) > STANDING_WAIT))
+}

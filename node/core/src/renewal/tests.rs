@@ -1,0 +1,222 @@
+//! What a friend's word about starts is worth.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+use super::*;
+use crate::delivery::starts;
+use crate::fixture::{Person, in_turn};
+use crate::limits::{COPY_QUESTION, INSTANCES_HEARD_MAX};
+use crate::rows::{Device, Start};
+use crate::state::{Sign, State};
+use crate::turn::{DropReason, Rejected, Turn};
+use crate::wire::{Heard, Standing, Statement, Step, direct_package, sign_start};
+use symbolon_presence::codec;
+use symbolon_presence::id::{Digest, Nonce, SignatureBytes};
+use symbolon_presence::time::{DAY, HOUR, SECOND, Timestamp};
+
+/// A friend with one device, who says what they like.
+struct Ben {
+    person: Person,
+    /// What they say lay at a relay.
+    is_left: bool,
+}
+
+impl Ben {
+    fn new(state: &mut State, turn: &mut Turn<'_>) -> Self {
+        let person = Person::new(state, turn, 2);
+        // No room is there in which they could be given anything.
+        state.friends.get_mut(&person.device.peer).unwrap().giving = true;
+        Self { person, is_left: false }
+    }
+
+    /// A question of one of their starts.
+    fn question(&self, turn: &Turn<'_>, start: u8, heard: Vec<Heard>) -> Standing {
+        Standing { heard, ..self.person.standing(turn, start, Nonce([0x10 + start; 16])) }
+    }
+
+    fn says(&self, state: &mut State, turn: &mut Turn<'_>, standing: &Standing) -> Result<(), Rejected> {
+        let mine = &state.own.identity;
+        let package = direct_package(&mine.dh.public().bytes(), &mine.device);
+        let (to, device, body) = (state.own.peer, mine.device, codec::encode(standing));
+        let statement = Statement { step: Step::Standing, to, device, package, transcript: Digest([0; 32]), body };
+        receive(state, turn, &self.person.device, &statement, self.is_left)
+    }
+
+    /// Answers one of our questions, in one of their starts.
+    fn answers(&self, state: &mut State, turn: &mut Turn<'_>, start: u8, nonce: Nonce) {
+        let answer = Standing { answers: Some(nonce), ..self.question(turn, start, Vec::new()) };
+        self.says(state, turn, &answer).unwrap();
+    }
+
+    /// Asks a question, and gives its nonce.
+    fn is_asked(&self, state: &mut State, turn: &mut Turn<'_>) -> Nonce {
+        assert!(Standings::default().send(state, turn, &self.person.device.device, None, None).unwrap());
+        *self.row(state).asked.as_ref().unwrap().last().unwrap()
+    }
+
+    fn row<'a>(&self, state: &'a State) -> &'a Device {
+        &state.devices[&self.person.device.device]
+    }
+
+    /// The start that is taken for the one at work, and the one after which it came back.
+    fn last(&self, state: &State) -> (u8, Option<u8>) {
+        let last = self.row(state).instances.as_ref().unwrap().last().unwrap();
+        (last.instance.as_bytes()[0], last.over.map(|over| over.as_bytes()[0]))
+    }
+}
+
+/// A start of ours as a friend names it.
+fn ours(state: &State, start: u8, started: Timestamp, over: Option<Nonce>) -> Heard {
+    let instance = Nonce([start; 16]);
+    Heard { instance, started, over, word: sign_start(&state.own.identity, instance, started) }
+}
+
+#[test]
+fn a_start_that_this_device_has_not_signed_is_no_copy_of_it() {
+    in_turn(|state, turn| {
+        let ben = Ben::new(state, turn);
+        let (present, later) = (state.own.start(), turn.now.after(DAY));
+        let true_one = ours(state, 7, later, Some(present.instance));
+        let by_ben = sign_start(&ben.person.identity, true_one.instance, later);
+        for word in [by_ben, SignatureBytes([0; 64])] {
+            let invented = Heard { word, ..true_one.clone() };
+            ben.says(state, turn, &ben.question(turn, 1, vec![invented])).unwrap();
+        }
+        // A signature of another moment is none of this one.
+        let dated = Heard { started: later.after(SECOND), ..true_one.clone() };
+        ben.says(state, turn, &ben.question(turn, 1, vec![dated])).unwrap();
+        assert_eq!((state.signs.len(), state.own.starts.len()), (0, 1));
+        ben.says(state, turn, &ben.question(turn, 1, vec![true_one])).unwrap();
+        assert_eq!(state.signs, [Sign::Rival { is_later: true }]);
+        assert_eq!(state.own.starts.len(), 2);
+    });
+}
+
+#[test]
+fn a_friend_who_says_that_an_earlier_start_came_back_is_believed_once_a_day_and_this_one_goes_on() {
+    in_turn(|state, turn| {
+        let ben = Ben::new(state, turn);
+        // The clock was years ahead at that start.
+        let earlier = ours(state, 7, turn.now.after(1_000 * DAY), Some(state.own.start().instance));
+        let row = Start { instance: earlier.instance, started: earlier.started, over: None, word: None };
+        state.own.starts.insert(0, row);
+        ben.says(state, turn, &ben.question(turn, 1, vec![earlier.clone()])).unwrap();
+        assert_eq!(state.signs, [Sign::Rival { is_later: false }]);
+        let mut standings = Standings::default();
+        standings.follow(state, turn).unwrap();
+        assert!(state.own.is_halted);
+        turn.now = turn.now.after(COPY_QUESTION);
+        assert!(standings.tick(state, turn) && !state.own.is_halted, "it goes on without a word of its user");
+        turn.now = turn.now.after(HOUR);
+        standings.follow(state, turn).unwrap();
+        let again = Heard { over: Some(state.own.start().instance), ..earlier };
+        ben.says(state, turn, &ben.question(turn, 1, vec![again])).unwrap();
+        assert_eq!(state.signs, [Sign::Newer]);
+    });
+}
+
+#[test]
+fn a_standing_whose_start_its_sender_has_not_signed_is_refused() {
+    in_turn(|state, turn| {
+        let ben = Ben::new(state, turn);
+        let question = ben.question(turn, 1, Vec::new());
+        let forged = Standing { started: question.started.after(SECOND), ..question.clone() };
+        assert!(matches!(ben.says(state, turn, &forged), Err(Rejected::Drop(DropReason::Malformed))));
+        assert!(ben.row(state).instances.is_none());
+        ben.says(state, turn, &question).unwrap();
+        assert_eq!(ben.last(state), (1, None));
+    });
+}
+
+#[test]
+fn an_answer_to_a_question_of_before_the_last_start_brings_no_start_back() {
+    in_turn(|state, turn| {
+        let ben = Ben::new(state, turn);
+        let early = ben.is_asked(state, turn);
+        ben.says(state, turn, &ben.question(turn, 1, Vec::new())).unwrap();
+        ben.says(state, turn, &ben.question(turn, 2, Vec::new())).unwrap();
+        assert_eq!(ben.last(state), (2, None));
+        // It was on its way when the device was started again.
+        ben.answers(state, turn, 1, early);
+        assert_eq!(ben.last(state), (2, None));
+        let late = ben.is_asked(state, turn);
+        ben.answers(state, turn, 1, late);
+        assert_eq!(ben.last(state), (1, Some(2)), "both are at work");
+        assert!(state.compare.contains_key(&ben.person.device.device));
+    });
+}
+
+#[test]
+fn a_link_of_before_the_last_start_brings_no_start_back() {
+    in_turn(|state, turn| {
+        let ben = Ben::new(state, turn);
+        let (device, before) = (ben.person.device.device, turn.now);
+        ben.says(state, turn, &ben.question(turn, 1, Vec::new())).unwrap();
+        turn.now = turn.now.after(SECOND);
+        ben.says(state, turn, &ben.question(turn, 2, Vec::new())).unwrap();
+        starts::met(state, turn, &device, Nonce([1; 16]), before).unwrap();
+        assert_eq!(ben.last(state), (2, None));
+        starts::met(state, turn, &device, Nonce([2; 16]), turn.now.after(SECOND)).unwrap();
+        assert_eq!(ben.last(state), (2, None));
+        starts::met(state, turn, &device, Nonce([1; 16]), turn.now.after(SECOND)).unwrap();
+        assert_eq!(ben.last(state), (1, Some(2)));
+    });
+}
+
+#[test]
+fn an_answer_waits_for_the_start_that_asked_and_for_no_other() {
+    in_turn(|state, turn| {
+        let ben = Ben::new(state, turn);
+        let mut standings = Standings::default();
+        ben.says(state, turn, &ben.question(turn, 1, Vec::new())).unwrap();
+        standings.follow(state, turn).unwrap();
+        assert!(ben.row(state).answering.is_some());
+        starts::met(state, turn, &ben.person.device.device, Nonce([1; 16]), turn.now).unwrap();
+        assert!(ben.row(state).answering.is_some());
+        starts::met(state, turn, &ben.person.device.device, Nonce([2; 16]), turn.now).unwrap();
+        assert!(ben.row(state).answering.is_none());
+    });
+}
+
+#[test]
+fn of_each_device_only_so_many_starts_are_remembered() {
+    in_turn(|state, turn| {
+        let ben = Ben::new(state, turn);
+        for start in 1..100 {
+            ben.says(state, turn, &ben.question(turn, start, Vec::new())).unwrap();
+        }
+        assert_eq!(ben.row(state).instances.as_ref().unwrap().len(), INSTANCES_HEARD_MAX);
+        assert_eq!((ben.last(state), state.starts_heard.len()), ((99, None), 1));
+    });
+}
+
+#[test]
+fn a_question_of_a_run_that_is_over_which_a_relay_brings_late_is_passed_over() {
+    in_turn(|state, turn| {
+        let mut ben = Ben::new(state, turn);
+        let early = ben.question(turn, 1, Vec::new());
+        turn.now = turn.now.after(HOUR);
+        let late = ben.question(turn, 2, Vec::new());
+        ben.is_left = true;
+        ben.says(state, turn, &late).unwrap();
+        assert!(matches!(ben.says(state, turn, &early), Err(Rejected::Drop(DropReason::Repeated))));
+        assert_eq!((ben.last(state), state.standings.len()), ((2, None), 1), "it is neither noted nor answered");
+        // In that run, but after the other one began: both are at work.
+        let after = Standing { at: turn.now.after(SECOND), ..early.clone() };
+        ben.says(state, turn, &after).unwrap();
+        assert_eq!((ben.last(state), state.standings.len()), ((1, None), 2));
+        // On a link its sender is there.
+        ben.is_left = false;
+        ben.says(state, turn, &ben.question(turn, 3, Vec::new())).unwrap();
+        ben.says(state, turn, &Standing { nonce: Nonce([9; 16]), ..early }).unwrap();
+        assert_eq!(state.standings.len(), 4);
+        // The clock of that device was years ahead: its last start is none to go by.
+        ben.is_left = true;
+        turn.now = Timestamp(turn.now.0 + 2_000 * DAY);
+        let ahead = ben.question(turn, 4, Vec::new());
+        turn.now = Timestamp(turn.now.0 - 2_000 * DAY);
+        ben.says(state, turn, &ahead).unwrap();
+        ben.says(state, turn, &ben.question(turn, 5, Vec::new())).unwrap();
+        assert_eq!(ben.last(state), (5, None));
+    });
+}

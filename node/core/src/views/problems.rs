@@ -1,0 +1,121 @@
+//! What the user is to know, in words.
+
+use super::friend;
+use crate::command::{Build, RelayView, RequestStatus};
+use crate::presence::Presence;
+use crate::renewal::{self, Standings};
+use crate::rows::{Friend, Renewing};
+use crate::state::State;
+use symbolon_presence::time::{DAY, Timestamp};
+
+/// Friends named in problems, for each kind.
+const NAMED_MAX: usize = 3;
+
+/// Of copies of this folder, and of friends'.
+pub(super) fn of_copies(state: &State, standings: &Standings, now: Timestamp) -> Vec<String> {
+    let mut problems = Vec::new();
+    if state.own.is_halted {
+        problems.push(
+            "Another copy of this folder runs, or ran a moment ago. This one has stopped: it sends and receives nothing. \
+             Run `symbolon device confirm` where you want to go on; the other one then stops."
+                .to_owned(),
+        );
+    }
+    let friends = || state.friends.values().filter(|friend| friend.stands());
+    let waiting = friends().filter(|friend| friend.renewing == Some(Renewing::Behind)).count();
+    let unknown: u64 = friends().filter_map(|friend| friend.unknown).map(u64::from).sum();
+    let is_recent = standings.behind().is_some_and(|behind| now.since(behind.at) < 30 * DAY);
+    if is_recent || waiting > 0 || friends().any(|friend| friend.unknown.is_some()) {
+        let texts = match unknown {
+            0 => String::new(),
+            texts => format!(" {texts} texts that you sent from the newer state are with your friends, and not here."),
+        };
+        let waits = match waiting {
+            0 => String::new(),
+            count => format!(" {count} friend(s) have not answered yet: texts to them wait."),
+        };
+        problems.push(format!(
+            "This folder is an older copy: friends have seen a newer state of it.{texts}{waits} Run `symbolon device confirm` when you have seen this."
+        ));
+    }
+    if is_recent && standings.behind().is_some_and(|behind| behind.has_revoked) {
+        problems.push(
+            "Since this copy was made, somebody was blocked or unfriended here, and the copy does not know who: look through your friends."
+                .to_owned(),
+        );
+    }
+    problems.extend(of_friends_copies(state, now));
+    problems
+}
+
+fn of_friends_copies(state: &State, now: Timestamp) -> Vec<String> {
+    let mut problems = Vec::new();
+    let friends = || state.friends.values().filter(|friend| friend.stands());
+    let returned: Vec<&Friend> = friends().filter(|friend| friend.returns(now, 7 * DAY) > 0).collect();
+    for friend in returned.iter().take(NAMED_MAX) {
+        let (name, count) = (&friend.petname, friend.returns(now, 7 * DAY));
+        problems.push(format!(
+            "A device of {name} came back from an older copy ({count} time(s) within a week): if {name} did not do it, somebody may have copied their folder. Ask them."
+        ));
+    }
+    if returned.len() > NAMED_MAX {
+        problems.push(format!("Devices of {} more friends came back from older copies within a week.", returned.len() - NAMED_MAX));
+    }
+    for friend in friends().filter(|friend| renewal::needs_word(state, &friend.peer)).take(NAMED_MAX) {
+        problems.push(format!(
+            "A device of {0} came back from an older copy too often within a day: texts between you and {0} wait until you `accept` their request (`symbolon requests`).",
+            friend.petname
+        ));
+    }
+    for (friend, lacks) in friends().filter_map(|friend| Some((friend, friend.lacks?))).take(NAMED_MAX) {
+        problems.push(format!(
+            "The older copy of {} lacks {} text(s) of yours: `symbolon device resend FRIEND` sends them again.",
+            friend.petname, lacks.count
+        ));
+    }
+    problems
+}
+
+/// Of this node: where it can be reached, its record, its clock, its relays.
+pub(super) fn of_node(state: &State, presence: &Presence, relays: &[RelayView]) -> Vec<String> {
+    let mut problems = Vec::new();
+    if state.own.places.is_empty() {
+        problems.push("No address of this node is known: friends cannot reach it. Check the network, then start it again.".to_owned());
+    }
+    if presence.publisher.is_header_full() {
+        problems.push("Too many friends came and went for one record: friends do not find this node by look-up any more.".to_owned());
+    }
+    problems.extend(state.clock.problem());
+    problems.extend(relays.iter().filter_map(|relay| relay.state.problem(&relay.relay)));
+    problems
+}
+
+/// Of friends whose build speaks another version.
+pub(super) fn of_builds(state: &State, now: Timestamp) -> Vec<String> {
+    let builds: Vec<Build> = state.friends.values().filter_map(|friend| friend::build(state, now, friend)).collect();
+    let count = |which| builds.iter().filter(|build| **build == which).count();
+    let mut problems = Vec::new();
+    match count(Build::Older) {
+        0 => {}
+        older => problems.push(format!(
+            "{older} friend(s) run an older version of Symbolon than you: what you write to them waits here until they update. `symbolon friends` shows who; ask them to update."
+        )),
+    }
+    match count(Build::Newer) {
+        0 => {}
+        newer => problems.push(format!(
+            "{newer} friend(s) run a newer version of Symbolon than you: what you write to them waits here until you update. Update Symbolon on this machine and start it again."
+        )),
+    }
+    problems
+}
+
+/// Of requests for which nobody was found yet.
+pub(super) fn of_requests(state: &State) -> Option<String> {
+    let waiting = state.requests.values().filter(|row| row.status == RequestStatus::Unresolved).count();
+    (waiting > 0).then(|| {
+        format!(
+            "{waiting} request(s) name a Peer ID under which nothing was found yet: ask that person for an invite link, or to run `symbolon findable on`."
+        )
+    })
+}

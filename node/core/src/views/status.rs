@@ -1,0 +1,41 @@
+//! How this node is.
+
+use super::problems;
+use crate::command::StatusView;
+use crate::delivery::Delivery;
+use crate::delivery::relays::Depots;
+use crate::intake::Intake;
+use crate::presence::Presence;
+use crate::renewal::Standings;
+use crate::rows::Device;
+use crate::state::State;
+use symbolon_presence::time::Timestamp;
+
+/// The machines of which something is shown.
+pub(crate) struct Shown<'a> {
+    pub delivery: &'a Delivery,
+    pub depots: &'a Depots,
+    pub presence: &'a Presence,
+    pub intake: &'a Intake,
+    pub standings: &'a Standings,
+}
+
+/// How this node is.
+pub(crate) fn view(state: &State, machines: &Shown<'_>, now: Timestamp) -> StatusView {
+    let Shown { delivery, depots, presence, intake, standings } = machines;
+    let relays: Vec<_> = state.own.depots.values().map(|own| depots.view(own)).collect();
+    let mut problems = problems::of_copies(state, standings, now);
+    problems.extend(problems::of_node(state, presence, &relays));
+    problems.extend(problems::of_builds(state, now));
+    problems.extend(problems::of_requests(state));
+    StatusView {
+        peers: delivery.online(state).len(),
+        queue: state.devices.values().map(Device::waiting).sum(),
+        lan: presence.lan.view(now),
+        dht: presence.dht_view(),
+        relays,
+        problems,
+        sent_frames: delivery.sent().into_iter().chain(depots.sent()).collect(),
+        dropped_frames: intake.dropped(),
+    }
+}
