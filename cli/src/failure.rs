@@ -41,7 +41,7 @@ impl Failure {
         Self { is_told: true, ..Self::new("checks_failed", message, "What to do stands beside each check.") }
     }
 
-    /// Standard output is gone: whoever read it has seen enough.
+    /// Standard output is gone: its reader has seen enough.
     pub fn closed_output() -> Self {
         Self::new("output_closed", "the output was closed", "Nothing to do.")
     }

@@ -20,7 +20,7 @@ pub fn run(data: PathBuf, flags: &Up, output: Output) -> Result<(), Failure> {
         announce: flags.announce.clone(),
         lookups: flags.lookup.clone(),
         http: flags.http,
-        // Whoever reads JSON is a program, and has no use for a browser window.
+        // Who reads JSON is a program, and has no use for a browser window.
         open_browser: !flags.no_open && !output.json && !output.is_piped(),
         passphrase_file: flags.passphrase_file.clone(),
         relays: flags.relay.clone(),

@@ -20,7 +20,7 @@ pub struct CommandRequest {
     pub reply: oneshot::Sender<Result<Reply, CommandError>>,
 }
 
-/// A numbered event. Numbers rise by one and start anew with each process.
+/// A numbered event. Numbers rise by one and start again with each process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NumberedEvent {
     /// Its number.

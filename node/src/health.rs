@@ -1,6 +1,6 @@
 //! What the running node knows of its own condition: facts for `doctor`, no judgement.
 //!
-//! Whatever is measured is measured when it is asked for, or was noted by whoever saw it
+//! Whatever is measured is measured when it is asked for, or was noted by who saw it
 //! happen. Nothing in it names a person, an id or a text.
 
 use crate::clock::{Clock, SystemClock};

@@ -269,7 +269,7 @@ impl Watch {
             {
                 return;
             }
-            // The library tells anew what it remembers.
+            // The library tells again what it remembers.
             let (found, changes) = {
                 let daemon = held(&self.daemon);
                 (daemon.browse(SERVICE), daemon.monitor())

@@ -96,7 +96,7 @@ pub struct NetConfig {
     /// Whether to listen on a second port, drawn at each start and told to nobody but the LAN:
     /// there, the kept one would make a node known again. Only where listening everywhere.
     pub lan: bool,
-    /// Whether connections are forwarded to whoever was admitted, under which transport key;
+    /// Whether connections are forwarded to those who were admitted, under which transport key;
     /// without, the key is a fresh one.
     pub forward: Option<Secret>,
     /// Where DHT servers may be, as multiaddr text. At most 16.
@@ -176,7 +176,7 @@ impl Net {
     /// Listens and begins to tell `inputs`. Returns when the listeners are up.
     ///
     /// To be called within a tokio runtime with time and IO. What the core is told waits
-    /// while `inputs` is full, and with it whoever sends to us.
+    /// while `inputs` is full, and with it all who send to us.
     pub async fn start(config: NetConfig, inputs: mpsc::Sender<Input>) -> Result<Self, NetError> {
         if environment::key_log_is_set() {
             return Err(NetError::KeyLog);

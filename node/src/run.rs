@@ -118,7 +118,7 @@ pub async fn run<F: Future<Output = Result<Opened, RunError>>>(
                 "Nothing that was acknowledged is lost; just start it again.",
             ))
         }),
-        // Whoever asks twice does not want to wait.
+        // Who asks twice does not want to wait.
         () = signals.next() => Err(RunError::new("interrupted", "stopped at once by a second signal", "Just start it again.")),
     }
 }

@@ -11,7 +11,7 @@
 //! that, and every pause before the next call is to be forgotten.
 //!
 //! A failed turn is a crash: the transaction is rolled back, core and cipher are dropped
-//! and made anew from the store, the turn's inputs are lost like frames on the wire, its
+//! and made again from the store, the turn's inputs are lost like frames on the wire, its
 //! commands are told so, and all links are closed. When that cannot be done, or the store
 //! is damaged, the loop ends with the reason.
 
@@ -43,7 +43,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 /// Most inputs in one turn. Half of the window between two nodes: while one commits a half,
 /// the other works on the other half (a fifth more messages a second than with 64).
 pub const TURN_INPUTS: usize = 32;
-/// Inputs from the network waiting for the core thread; then whoever sends is held back.
+/// Inputs from the network waiting for the core thread; then who sends is held back.
 pub const INPUT_QUEUE: usize = 1_024;
 
 /// Longest sleep: the wall clock may jump while the loop waits, and is looked at again.
@@ -247,7 +247,7 @@ impl<P: Parts, T: Transport, C: Clock> Shell<P, T, C> {
                 Action::Announce(shown) => self.transport.announce(shown),
                 Action::Reply(id, result) => {
                     if let Some(reply) = self.waiting.remove(&id) {
-                        // Whoever asked may have gone; what was asked is done all the same.
+                        // The caller may have gone; what was asked is done all the same.
                         let _ = reply.send(result);
                     }
                 }

@@ -3,7 +3,7 @@
 //! It knows keys and values, not what they mean; the tables stand in
 //! [`symbolon_core::table`]. One connection, owned by the core thread; every write is
 //! part of a [`Turn`]. A file that is damaged, foreign or newer is refused before anything
-//! is written, and never repaired or made anew.
+//! is written, and never repaired or made again.
 //!
 //! Erased keys: `secure_delete` overwrites deleted rows in the pages, [`scrub`] the copies
 //! that SQLite leaves of them, and the write-ahead log is emptied by [`Store::checkpoint`]. SQLite's own checkpoints are off: the core

@@ -3,7 +3,7 @@
 //!
 //! An event's id is `<start nonce>-<number>`. A listener that comes back names the last id
 //! it saw and gets what it missed, or `lagged` when that is no longer known: then it reads
-//! everything anew.
+//! everything again.
 
 use crate::handle::{NodeHandle, NumberedEvent};
 use axum::response::sse;

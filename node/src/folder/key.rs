@@ -126,7 +126,7 @@ impl From<io::Error> for PassphraseError {
 /// How the key lies in the folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyKind {
-    /// In the clear beside the store: whoever reads the disk reads the store.
+    /// In the clear beside the store: anyone who reads the disk reads the store.
     Plain,
     /// Sealed under a passphrase.
     Passphrase,

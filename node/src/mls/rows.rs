@@ -119,7 +119,7 @@ impl<R: MlsRows> RowCache<R> {
         Self { rows, dirty: RefCell::default(), stale: RefCell::default(), undo: RefCell::default(), failed: Cell::new(false) }
     }
 
-    /// The rows beneath, without what was not flushed.
+    /// The rows below, without what was not flushed.
     pub fn into_rows(self) -> R {
         self.rows
     }

@@ -116,7 +116,7 @@ impl Connections {
     }
 
     /// A direct connection that nobody dialled here stands beside one that a relay forwards: a
-    /// hole was punched. The relayed one is closed, and whoever wants a link finds this one.
+    /// hole was punched. The relayed one is closed, and a dial for a link finds this one.
     pub(super) fn replace_relayed(&mut self, swarm: &mut Swarm<Behaviour>, peer: TransportId) {
         for (id, connection) in self.0.iter_mut().filter(|(_, other)| other.peer == peer && other.relayed) {
             connection.closing = true;

@@ -4,7 +4,7 @@
 //! A personal node asks and keeps nothing (client mode), but for its
 //! [neighbours](super::neighbours). What a server is given is checked before it is kept: a
 //! record's own signature, id, size, end, and a counter higher than that of the one that is
-//! there. Whoever reads checks again, so a server that lies costs time. No server is built
+//! there. Who reads checks again, so a server that lies costs time. No server is built
 //! in; the first ones are named by the user, by an invite, or are relays of ours, and those
 //! that were met are remembered.
 
@@ -34,7 +34,7 @@ use symbolon_presence::id::LookupId;
 use symbolon_presence::posted::Item;
 use symbolon_relay::lookup::Kept;
 
-/// Where somebody is to be dialled, whoever that is: their connections end by themselves.
+/// Where anybody is to be dialled: the connections end by themselves.
 pub(super) type Calls = Vec<Multiaddr>;
 
 /// What this node knows of the DHT.

@@ -62,7 +62,7 @@ async fn reach(shared: &Shared, targets: Vec<Target>) -> Option<Opened> {
         Err(_) if by_relay.is_empty() => first.await,
         Err(_) => {
             let mut second = pin!(race(shared, by_relay, true));
-            // Whoever is late finds nobody waiting, and is closed.
+            // Who is late finds nobody waiting, and is closed.
             tokio::select! {
                 won = &mut first => match won { Some(won) => Some(won), None => second.await },
                 won = &mut second => match won { Some(won) => Some(won), None => first.await },

@@ -143,7 +143,7 @@ pub(super) struct Door {
     guests: Mutex<Guests>,
 }
 
-/// One connection's place. Whoever holds it ends when it is [shut](Self::poll_shut); free again
+/// One connection's place. Its holder ends when it is [shut](Self::poll_shut); free again
 /// when dropped.
 #[derive(Debug)]
 pub(super) struct Ticket {
@@ -208,7 +208,7 @@ impl Guests {
         self.by_source.insert((guest.source, stage, number));
     }
 
-    /// Whoever has this number must go.
+    /// The one with this number must go.
     fn shut(&mut self, number: Number) {
         if let Some(guest) = self.remove(number) {
             guest.shut.is_shut.store(true, Ordering::Release);
@@ -342,7 +342,7 @@ impl Door {
         number.is_some()
     }
 
-    /// Makes room for a connection, or for a link on it: whoever is to go first goes. Whether
+    /// Makes room for a connection, or for a link on it: the one that is to go first goes. Whether
     /// there was anybody.
     pub(super) fn make_room(&self, connection: ConnectionId, source: Source) -> bool {
         let mut guests = self.guests();

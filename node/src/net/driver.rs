@@ -328,7 +328,7 @@ impl Driver {
                     Ask::Get(id) => Answer::Found(Dht::kept_record(kad, &id)),
                     Ask::Put(record) => Answer::Put(dht.keep(kad, record, shared.giver(&peer, remote))),
                 };
-                // Whoever asked may be gone.
+                // The one who asked may be gone.
                 let _ = swarm.behaviour_mut().lookup.send_response(channel, answer);
             }
             request_response::Event::Message { message: Message::Response { request_id, response }, .. } => {
@@ -432,7 +432,7 @@ fn is_server(swarm: &Swarm<Behaviour>) -> bool {
     swarm.behaviour().forward.is_enabled()
 }
 
-/// Dials whoever is there. Their connections end by themselves.
+/// Dials these addresses. The connections end by themselves.
 fn call(swarm: &mut Swarm<Behaviour>, calls: Calls) {
     for address in calls {
         let _ = swarm.dial(DialOpts::unknown_peer_id().address(address).build());

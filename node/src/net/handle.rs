@@ -97,7 +97,7 @@ impl NetHandle {
         self.runtime.spawn(async move { shared.requests.send(Request::Rekey(is_now)).await });
     }
 
-    /// Whoever is behind a link that a relay forwards may know where this node is, or no longer:
+    /// The one behind a link that a relay forwards may know where this node is, or no longer:
     /// a hole is punched to them, on their word where we dialled, else on ours.
     pub(super) fn punch(&self, link: LinkId, is_allowed: bool) {
         let Some((connection, _)) = self.shared.end_of(link) else { return };
@@ -106,7 +106,7 @@ impl NetHandle {
         self.runtime.spawn(async move { shared.requests.send(Request::Punch(number, connection, is_allowed)).await });
     }
 
-    /// As a relay, forwards connections to whoever is at the other end of a link.
+    /// As a relay, forwards connections to the other end of a link.
     pub(super) fn admit(&self, link: LinkId) {
         self.shared.admit(link);
     }
@@ -151,7 +151,7 @@ impl NetHandle {
         self.shared.names.lookups(servers);
     }
 
-    /// Makes up a DHT with the nodes at these addresses of the LAN and with whoever joins, until
+    /// Makes up a DHT with the nodes at these addresses of the LAN and with those who join, until
     /// it is told `None`.
     pub(super) fn neighbours(&self, places: Option<Vec<Address>>) {
         let shared = self.shared.clone();
@@ -171,7 +171,7 @@ impl NetHandle {
     }
 
     /// Breaks all links and forgets all dials, without another input about them, and tells
-    /// the addresses anew: for a core that has been loaded again.
+    /// the addresses again: for a core that has been loaded again.
     pub fn reset(&self) {
         self.shared.forget_all(false);
         self.shared.announce.notify_one();

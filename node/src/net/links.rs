@@ -162,7 +162,7 @@ impl Shared {
         self.known().links.get(&link).map(|served| (served.pulse.connection, served.pulse.peer))
     }
 
-    /// Lets a relay of ours forward connections to whoever is at the other end of a link.
+    /// Lets a relay of ours forward connections to the other end of a link.
     pub(super) fn admit(&self, link: LinkId) {
         if let Some((_, peer)) = self.end_of(link) {
             lock(&self.admitted).insert(peer);

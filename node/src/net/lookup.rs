@@ -2,7 +2,7 @@
 //!
 //! Our own servers (named by the user, and our relays) are given our records and asked for
 //! those of friends; a friend's servers are asked for the friend's. They stand beside the
-//! DHT: whoever answers first helps, whoever lies or is silent costs time. A server keeps
+//! DHT: who answers first helps, who lies or is silent costs time. A server keeps
 //! what it is given in the same store as what the DHT gives it.
 
 pub(super) mod messages;

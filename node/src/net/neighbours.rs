@@ -38,7 +38,7 @@ impl Neighbours {
     }
 
     /// A server was met, at these addresses. One on the LAN that nobody has named is a
-    /// neighbour, whoever told of it: it must not be taken for the way to a DHT.
+    /// neighbour, no matter who told of it: it must not be taken for the way to a DHT.
     /// Whether it is a new one, to be given what others have taken: they may leave.
     pub(super) fn met(&mut self, peer: TransportId, addresses: &[Endpoint], is_named: bool) -> bool {
         if self.are_served() && !is_named && !addresses.iter().any(reaches_far) {
@@ -77,7 +77,7 @@ impl Neighbours {
         is_newest
     }
 
-    /// Makes up a DHT with whoever is at these places and comes, or ends it. What that changes.
+    /// Makes up a DHT with the nodes at these places and those that come, or ends it. What that changes.
     pub(super) fn serve(&mut self, places: Option<Vec<Endpoint>>) -> Change {
         let (was_served, is_served) = (self.are_served(), places.is_some());
         self.places = places;
@@ -113,7 +113,7 @@ pub(super) enum Change {
     Same,
 }
 
-/// Where neighbours are: whoever shows an address on the LAN must not make us dial somebody beyond it.
+/// Where neighbours are: a node that shows an address on the LAN must not make us dial somebody beyond it.
 pub(super) fn places_of(addresses: &[Address]) -> Vec<Endpoint> {
     let parsed = addresses.iter().filter_map(|address| Multiaddr::try_from(address.0.clone()).ok());
     let endpoints = parsed.filter_map(|address| Endpoint::from_multiaddr(&address));

@@ -81,7 +81,7 @@ impl Punch {
         Self { is_person, seen: Arc::default(), circuits: HashMap::new(), dials: HashMap::new(), events: VecDeque::new(), waker: None }
     }
 
-    /// Whoever is behind a connection may know where this node is, or no longer; the word with the
+    /// The one behind a connection may know where this node is, or no longer; the word with the
     /// highest number counts. Nothing happens on a connection that is direct.
     pub(super) fn allow(&mut self, number: u64, connection: ConnectionId, is_allowed: bool) {
         let Some(circuit) = self.circuits.get_mut(&connection).filter(|circuit| circuit.number <= number) else { return };

@@ -17,7 +17,7 @@ pub(super) enum Request {
     Race { targets: Vec<Target>, by_relay: bool, answer: oneshot::Sender<Opened> },
     /// Ask the other end of a connection to forward connections to this node, and go on asking.
     Reserve(ConnectionId),
-    /// Punch a hole to whoever is behind a forwarded connection, or no longer; numbered like
+    /// Punch a hole to the one behind a forwarded connection, or no longer; numbered like
     /// [`Request::Publish`].
     Punch(u64, ConnectionId, bool),
     /// Draw another transport key, or begin again under it.

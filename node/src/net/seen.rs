@@ -57,7 +57,7 @@ impl Seen {
         self.listens = endpoints.iter().map(|endpoint| (endpoint.carrier, endpoint.ip.is_ipv4(), endpoint.port)).collect();
     }
 
-    /// What may be told to whoever is behind a circuit of this relay, the newest first.
+    /// What may be said to the one behind a circuit of this relay, the newest first.
     ///
     /// Behind each address seen stands the same one by the other carrier, where the node is seen
     /// at the very port on which it listens by that: two nodes of which one is linked to the relay

@@ -85,7 +85,7 @@ impl<P: Parts, C: Clock> Engine<P, C> {
         self.time.clock.steady()
     }
 
-    /// Makes core and cipher anew from what is durable.
+    /// Makes core and cipher again from what is durable.
     pub(super) fn reload(&mut self) -> Result<Released, RunError> {
         let (live, released) = load(&self.store, &mut self.parts, &mut self.time)?;
         self.live = live;

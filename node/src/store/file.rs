@@ -142,7 +142,7 @@ impl Store {
         Ok(())
     }
 
-    /// Moves the write-ahead log into the file and writes it anew from its beginning, over
+    /// Moves the write-ahead log into the file and writes it again from its beginning, over
     /// what is there: 1.4 times the turns a second of a log that grows again from nothing.
     pub fn rewind_log(&self) -> Result<(), StoreError> {
         self.checkpoint_by("PRAGMA wal_checkpoint(RESTART)")
@@ -287,7 +287,7 @@ pub(super) fn connect(path: &Path, key: &StoreKey) -> Result<Connection, OpenErr
     db.busy_timeout(BUSY_PATIENCE).map_err(path_error)?;
     db.set_prepared_statement_cache_capacity(schema::STATEMENTS);
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(path_error)?;
-    // Else each other range would be planned anew.
+    // Else each other range would be planned again.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(path_error)?;
     let hex = data_encoding::HEXLOWER;
     let secret = Zeroizing::new(hex.encode(key.key.as_ref()));

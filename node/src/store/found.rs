@@ -3,7 +3,7 @@
 //! The order makes a crash at any moment harmless: the store is made complete under a
 //! provisional name, then its key is written, then the store gets its name. A provisional
 //! store without a key has never held anything; one with a key only lacks its name. In
-//! particular a store that is gone while its key is there is never made anew.
+//! particular a store that is gone while its key is there is never made again.
 
 use super::error::{OpenError, StoreError};
 use super::file::{APPLICATION_ID, Store, connect, log_of};

@@ -1,7 +1,7 @@
 //! Overwrites what SQLite leaves in the unused middle of its pages.
 //!
 //! `secure_delete` zeroes a deleted cell where it lies. But when SQLite spreads the cells of
-//! a full page over its neighbours, it writes the page anew and leaves the old bytes between
+//! a full page over its neighbours, it writes the page again and leaves the old bytes between
 //! the cell pointers and the first cell (`rebuildPage` in its b-tree): a copy of a row that
 //! still lives, which its later deletion does not reach. So before the log is emptied, every
 //! page that it holds is looked at, by SQLite's own `sqlite_dbpage`, and that gap is zeroed.

@@ -144,7 +144,7 @@ impl Survey {
     }
 }
 
-/// Between the background check and whoever writes to the file.
+/// Between the background check and those who write to the file.
 #[derive(Default)]
 pub(super) struct Gate {
     state: Mutex<GateState>,

@@ -152,7 +152,7 @@ where
     let places = read(&mut stream, CONNECT).await?.places();
     let way = asked.elapsed();
     write(&mut stream, &Message::sync()).await?;
-    // A little later is better than sooner: whoever has no NAT in front is simply dialled, and does
+    // A little later is better than sooner: who has no NAT in front is simply dialled, and does
     // not meet a dial of ours on its way.
     tokio::time::sleep(way / 2 + PUNCH_GRACE).await;
     Ok(places)
@@ -170,7 +170,7 @@ where
 }
 
 /// What of the other side's addresses is dialled: unicast, each once, at most four, and none that
-/// reaches less far than the relay. Whoever is there must be the one who is behind the circuit.
+/// reaches less far than the relay. The node there must be the one behind the circuit.
 pub(super) fn targets(places: &[Multiaddr], peer: TransportId, relay: std::net::IpAddr) -> Vec<Multiaddr> {
     let mut targets: Vec<Endpoint> = Vec::new();
     for endpoint in places.iter().filter_map(Endpoint::from_multiaddr) {
