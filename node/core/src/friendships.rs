@@ -29,7 +29,7 @@ mod step;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use accept::accept;
+pub(crate) use accept::{accept, accept_unasked};
 pub(crate) use ask::{add, ask, cancel, found, ignore};
 pub(crate) use block::{block, set_blocked, unblock};
 pub(crate) use bundle::{adopt_bundle, give_again, verify_bundle};

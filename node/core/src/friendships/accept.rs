@@ -13,10 +13,11 @@ use crate::people::{self, devices};
 use crate::rows::{Friend, FriendState, Renewing, Request};
 use crate::seam::Event;
 use crate::state::State;
-use crate::turn::{Failed, Turn, TurnFailed};
-use crate::wire::{AcceptBody, AcceptHead, LeafCredential, RoomPayload, Step, connection_psk};
+use crate::turn::{Failed, Rejected, Turn, TurnFailed};
+use crate::wire::{AcceptBody, AcceptHead, LeafCredential, OfferBody, RoomPayload, Step, connection_psk};
 use symbolon_presence::codec;
-use symbolon_presence::id::{GrantId, Nonce, RequestId};
+use symbolon_presence::id::{GrantId, Nonce, RequestId, RoomId};
+use symbolon_presence::identity::{Chain, Device};
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::time::Timestamp;
 
@@ -72,27 +73,13 @@ pub(crate) fn accept(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> 
         lacks: found.as_ref().map(|(unknown, _)| *unknown),
     };
     let head = codec::encode(&head);
-    let own = &state.own.identity;
-    let (psk, secret) = connection_psk(&row.transcript, &head, &own.chain);
-    turn.cipher.share_psk(&psk, secret.expose())?;
-    let leaf = turn.cipher.fresh_leaf()?;
-    let credential = LeafCredential::sign(&own.chain, &own.signing, &view.room, &leaf.0);
-    let joined = turn.cipher.join_external(&offer.group_info, &psk, leaf, &credential, leaf_lifetime(turn.stamp))?;
-    let bundle = RoomPayload::Bundle(own_bundle(state, turn, &row.peer, std::slice::from_ref(&sender)));
-    let bundle = turn.cipher.seal(joined.room, &codec::encode(&bundle), &[])?;
-    let body = codec::encode(&AcceptBody { head, commit: joined.commit, bundle: bundle.bytes });
+    let (room, body) = join(state, turn, &row, &offer, &view.room, head, &sender)?;
 
     row.accepted = Some(AcceptBody::transcript(&row.transcript, &body, &state.own.identity.device));
-    row.room = Some(joined.room);
+    row.room = Some(room);
     row.status = RequestStatus::Accepted;
-    let mut half = enter_room(
-        state,
-        turn,
-        row.peer,
-        &row.name,
-        row.trust,
-        Entered { room: joined.room, step: FriendState::Half, renews: row.renews.is_some() },
-    )?;
+    let mut half =
+        enter_room(state, turn, row.peer, &row.name, row.trust, Entered { room, step: FriendState::Half, renews: row.renews.is_some() })?;
     half.devices = vec![sender.device];
     if let Some(before) = &before {
         half = entered(half, before, turn.now);
@@ -100,24 +87,58 @@ pub(crate) fn accept(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> 
     if let Some((_, missing)) = found {
         missing.resend(&mut half, turn.now);
     }
-    let transcript = row.transcript;
     state.save_request(turn, row.clone());
     state.save_friend(turn, half);
+    send(state, turn, &row, &offer, &chain, &body)?;
+    line::enter(state, turn, &row.peer, None, room, false);
+    turn.notify(Event::Request(*id));
+    turn.notify(Event::Friend(row.peer));
+    Ok(())
+}
+
+/// Joins the offered room with the connection's key and makes the Accept: the commit, and what friends get.
+fn join(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    row: &Request,
+    offer: &OfferBody,
+    room: &RoomId,
+    head: Vec<u8>,
+    sender: &Device,
+) -> Result<(RoomId, Vec<u8>), Failed> {
+    let own = &state.own.identity;
+    let (psk, secret) = connection_psk(&row.transcript, &head, &own.chain);
+    turn.cipher.share_psk(&psk, secret.expose())?;
+    let leaf = turn.cipher.fresh_leaf()?;
+    let credential = LeafCredential::sign(&own.chain, &own.signing, room, &leaf.0);
+    let joined = turn.cipher.join_external(&offer.group_info, &psk, leaf, &credential, leaf_lifetime(turn.stamp))?;
+    let bundle = RoomPayload::Bundle(own_bundle(state, turn, &row.peer, std::slice::from_ref(sender)));
+    let bundle = turn.cipher.seal(joined.room, &codec::encode(&bundle), &[])?;
+    Ok((joined.room, codec::encode(&AcceptBody { head, commit: joined.commit, bundle: bundle.bytes })))
+}
+
+/// Puts the Accept into the outboxes of the devices that the Offer names.
+fn send(state: &mut State, turn: &mut Turn<'_>, row: &Request, offer: &OfferBody, chain: &Chain, body: &[u8]) -> Result<(), TurnFailed> {
     for reply in &offer.replies {
-        let chain = reply.chain.as_ref().unwrap_or(&chain);
+        let chain = reply.chain.as_ref().unwrap_or(chain);
         let Ok(device) = chain.verify_known(turn.sure) else { continue };
         if device.peer != row.peer {
             continue;
         }
         outbox::register_device(state, &device, chain, reply.entry.clone());
-        let Some(envelope) = seal_step(state, turn, Step::Accept, &device, reply, transcript, body.clone()) else { continue };
-        outbox::supersede(state, turn, &device.device, &What::Accept(*id))?;
-        outbox::enqueue(state, turn, &device.device, What::Accept(*id), Some(Via::contact(reply, None)), envelope);
+        let Some(envelope) = seal_step(state, turn, Step::Accept, &device, reply, row.transcript, body.to_vec()) else { continue };
+        outbox::supersede(state, turn, &device.device, &What::Accept(row.id))?;
+        outbox::enqueue(state, turn, &device.device, What::Accept(row.id), Some(Via::contact(reply, None)), envelope);
     }
-    line::enter(state, turn, &row.peer, None, joined.room, false);
-    turn.notify(Event::Request(*id));
-    turn.notify(Event::Friend(row.peer));
     Ok(())
+}
+
+/// Accepts a request without asking the user. One that cannot be accepted so stays for them.
+pub(crate) fn accept_unasked(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> Result<(), Rejected> {
+    match accept(state, turn, id) {
+        Ok(()) | Err(Failed::Command(_)) => Ok(()),
+        Err(Failed::Turn(failed)) => Err(failed.into()),
+    }
 }
 
 /// Sends the Accept of a request, as it is, to where the newest Offer wants it.

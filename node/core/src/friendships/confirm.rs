@@ -74,42 +74,12 @@ pub(crate) fn receive_accept(state: &mut State, turn: &mut Turn<'_>, answer: Ans
             return Err(DropReason::Unexpected.into());
         }
     }
-    // Both have accepted the other's Offer: the room of the lower Peer ID's counts, unless
-    // what we accepted has ended since.
-    let is_half = |friend: &&Friend| friend.state == FriendState::Half || friend.renewing == Some(Renewing::Entered);
-    let half = state.friends.get(&row.peer).filter(is_half).map(|friend| friend.room);
-    let accepted_theirs = state.requests.values().find(|other| {
-        other.peer == row.peer
-            && other.direction == Direction::In
-            && other.status == RequestStatus::Accepted
-            && half.is_some()
-            && other.room == half
-    });
-    let crossed = accepted_theirs.map(|other| other.id);
+    let crossed = crossed(state, &row);
     if crossed.is_some() && row.peer < state.own.peer {
         return Err(DropReason::Repeated.into());
     }
     let room = row.room.ok_or(DropReason::Unexpected)?;
-    let (psk, secret) = connection_psk(&row.transcript, &body.head, &first.chain);
-    turn.cipher.share_psk(&psk, secret.expose())?;
-    let opened = turn.cipher.open(room, &body.commit);
-    // Used up by the commit, or of no use.
-    turn.cipher.unshare_psk(&psk)?;
-    let Opened::Commit(staged) = opened? else { return Err(DropReason::Malformed.into()) };
-    if !is_join_of(turn, &staged, &room, &head.epoch, &device) {
-        turn.cipher.reject(room)?;
-        return Err(DropReason::Forged.into());
-    }
-    turn.cipher.adopt(room, staged.epoch)?;
-    let verified = match open_bundle(turn, &room, &body.bundle, &device) {
-        Ok(verified) => verified,
-        Err(rejected) => {
-            // The commit alone is worth nothing: back to the frozen offer.
-            turn.cipher.rewind(room, staged.parent)?;
-            return Err(rejected);
-        }
-    };
-    turn.cipher.settle(room)?;
+    let verified = complete_room(turn, room, &row, &body, &head, &first, &device)?;
 
     // Answered: copies of the Offer that lie at relays need not be renewed.
     for contact in people::devices_of(state, &row.peer) {
@@ -136,6 +106,54 @@ pub(crate) fn receive_accept(state: &mut State, turn: &mut Turn<'_>, answer: Ans
     complete(state, turn, &row.peer)?;
     conversations::release_held(state, turn, &row.peer)?;
     Ok(())
+}
+
+/// Lets the joiner into the offered room and opens their bundle. Errors leave the room as it was offered.
+fn complete_room(
+    turn: &mut Turn<'_>,
+    room: RoomId,
+    row: &Request,
+    body: &AcceptBody,
+    head: &AcceptHead,
+    first: &First,
+    device: &Device,
+) -> Result<VerifiedBundle, Rejected> {
+    let (psk, secret) = connection_psk(&row.transcript, &body.head, &first.chain);
+    turn.cipher.share_psk(&psk, secret.expose())?;
+    let opened = turn.cipher.open(room, &body.commit);
+    // Used up by the commit, or of no use.
+    turn.cipher.unshare_psk(&psk)?;
+    let Opened::Commit(staged) = opened? else { return Err(DropReason::Malformed.into()) };
+    if !is_join_of(turn, &staged, &room, &head.epoch, device) {
+        turn.cipher.reject(room)?;
+        return Err(DropReason::Forged.into());
+    }
+    turn.cipher.adopt(room, staged.epoch)?;
+    let verified = match open_bundle(turn, &room, &body.bundle, device) {
+        Ok(verified) => verified,
+        Err(rejected) => {
+            // The commit alone is worth nothing: back to the frozen offer.
+            turn.cipher.rewind(room, staged.parent)?;
+            return Err(rejected);
+        }
+    };
+    turn.cipher.settle(room)?;
+    Ok(verified)
+}
+
+/// Their request that we have accepted while they accepted ours: the room of the lower Peer ID's Offer
+/// counts, unless what we accepted has ended since.
+fn crossed(state: &State, row: &Request) -> Option<RequestId> {
+    let is_half = |friend: &&Friend| friend.state == FriendState::Half || friend.renewing == Some(Renewing::Entered);
+    let half = state.friends.get(&row.peer).filter(is_half).map(|friend| friend.room);
+    let accepted_theirs = state.requests.values().find(|other| {
+        other.peer == row.peer
+            && other.direction == Direction::In
+            && other.status == RequestStatus::Accepted
+            && half.is_some()
+            && other.room == half
+    });
+    accepted_theirs.map(|other| other.id)
 }
 
 /// Says to the device whose Accept came first that it has: in the room of both, with what friends get.

@@ -1,6 +1,6 @@
 //! An Offer comes in.
 
-use super::accept::{accept, readdress};
+use super::accept::{accept_unasked, readdress};
 use super::places::{forget, has_place, make_room_of};
 use super::status::set_status;
 use crate::command::{Direction, RequestStatus, Trust};
@@ -10,7 +10,7 @@ use crate::people::requests::outgoing;
 use crate::rows::{FriendState, Invite, Request};
 use crate::seam::{Event, Warning};
 use crate::state::State;
-use crate::turn::{DropReason, Failed, Rejected, Turn};
+use crate::turn::{DropReason, Rejected, Turn};
 use crate::wire::{First, LeafCredential, OfferBody, Statement};
 use crate::world::LeafKey;
 use symbolon_presence::codec;
@@ -31,20 +31,7 @@ pub(crate) struct IncomingOffer {
 /// Takes an Offer in. Errors change nothing but the use of the invite.
 pub(crate) fn receive_offer(state: &mut State, turn: &mut Turn<'_>, offer: IncomingOffer) -> Result<(), Rejected> {
     let IncomingOffer { first, device, statement, invite } = offer;
-    // Bounded before any key in it is touched.
-    let body: OfferBody = codec::decode(&statement.body, OFFER_MAX).map_err(|_| DropReason::Malformed)?;
-    if !body.is_bounded() || body.renews.is_some() {
-        return Err(DropReason::Malformed.into());
-    }
-    if device.peer == state.own.peer {
-        return Err(DropReason::Unexpected.into());
-    }
-    if body.expires.since(body.created) > REQUEST_LIFETIME {
-        return Err(DropReason::Malformed.into());
-    }
-    if body.created.is_future_at(turn.now) || body.expires.is_expired_at(turn.now) {
-        return Err(DropReason::Untimely.into());
-    }
+    let body = read(state, turn, &device, &statement)?;
     let id = local_id(&first.chain, &body.request);
     if state.requests.get(&id).is_some_and(|known| body.revision <= known.revision) {
         // Keys and content are immutable; a repeat changes nothing and tells nobody.
@@ -73,19 +60,7 @@ pub(crate) fn receive_offer(state: &mut State, turn: &mut Turn<'_>, offer: Incom
     if blocked && invite.used == Some(id) {
         return Err(DropReason::Blocked.into());
     }
-    let pending = |row: &&Request| row.direction == Direction::In && row.status == RequestStatus::Pending;
-    let strangers = state.requests.values().filter(pending).filter(|row| row.peer != device.peer).count();
-    // One person, one question: a newer Offer takes the place of the older one. They may
-    // overtake each other on the way.
-    let waiting: Vec<&Request> = state.requests.values().filter(|row| waits(row, &device.peer)).collect();
-    let is_older = |known: OfferBody| (known.created, known.request) > (body.created, body.request);
-    if waiting.iter().filter_map(|row| row.body()).any(is_older) {
-        return Err(DropReason::Repeated.into());
-    }
-    let replaced: Vec<RequestId> = waiting.iter().map(|row| row.id).collect();
-    if strangers >= PENDING_STRANGERS_MAX || !has_place(state, replaced.len(), &device.peer) {
-        return Err(DropReason::Full.into());
-    }
+    let replaced = replaced_by(state, &device.peer, &body)?;
     if blocked {
         if invite.used.is_none() {
             state.save_invite(turn, Invite { used: Some(id), ..invite });
@@ -126,6 +101,43 @@ pub(crate) fn receive_offer(state: &mut State, turn: &mut Turn<'_>, offer: Incom
     decide(state, turn, &device.peer, &id, &body, invite.auto_accept)
 }
 
+/// Reads the body of an Offer: within bounds, of somebody else, and timely.
+fn read(state: &State, turn: &Turn<'_>, device: &Device, statement: &Statement) -> Result<OfferBody, Rejected> {
+    // Bounded before any key in it is touched.
+    let body: OfferBody = codec::decode(&statement.body, OFFER_MAX).map_err(|_| DropReason::Malformed)?;
+    if !body.is_bounded() || body.renews.is_some() {
+        return Err(DropReason::Malformed.into());
+    }
+    if device.peer == state.own.peer {
+        return Err(DropReason::Unexpected.into());
+    }
+    if body.expires.since(body.created) > REQUEST_LIFETIME {
+        return Err(DropReason::Malformed.into());
+    }
+    if body.created.is_future_at(turn.now) || body.expires.is_expired_at(turn.now) {
+        return Err(DropReason::Untimely.into());
+    }
+    Ok(body)
+}
+
+/// Which older requests of the same person one Offer takes the place of. Fails when it has none itself.
+fn replaced_by(state: &State, peer: &PeerId, body: &OfferBody) -> Result<Vec<RequestId>, Rejected> {
+    let pending = |row: &&Request| row.direction == Direction::In && row.status == RequestStatus::Pending;
+    let strangers = state.requests.values().filter(pending).filter(|row| row.peer != *peer).count();
+    // One person, one question: a newer Offer takes the place of the older one. They may
+    // overtake each other on the way.
+    let waiting: Vec<&Request> = state.requests.values().filter(|row| waits(row, peer)).collect();
+    let is_older = |known: OfferBody| (known.created, known.request) > (body.created, body.request);
+    if waiting.iter().filter_map(|row| row.body()).any(is_older) {
+        return Err(DropReason::Repeated.into());
+    }
+    let replaced: Vec<RequestId> = waiting.iter().map(|row| row.id).collect();
+    if strangers >= PENDING_STRANGERS_MAX || !has_place(state, replaced.len(), peer) {
+        return Err(DropReason::Full.into());
+    }
+    Ok(replaced)
+}
+
 /// Whether a request of this person to us waits for an answer, or did so until it was too old.
 fn waits(row: &Request, peer: &PeerId) -> bool {
     let is_open = matches!(row.status, RequestStatus::Pending | RequestStatus::Ignored | RequestStatus::Expired);
@@ -153,12 +165,7 @@ fn decide(
     // So many times a day by itself, then its user is asked.
     let renews = friend.is_some() && state.rates.renewal(turn.now, *peer);
     if (asked && *peer < state.own.peer) || auto_accept || renews {
-        return match accept(state, turn, id) {
-            Ok(()) => Ok(()),
-            Err(Failed::Turn(failed)) => Err(failed.into()),
-            // Not acceptable by itself: the row stays for the user.
-            Err(Failed::Command(_)) => Ok(()),
-        };
+        return accept_unasked(state, turn, id);
     }
     Ok(())
 }
@@ -191,11 +198,7 @@ pub(crate) fn revise(
                 turn.cipher.forget(room)?;
             }
             state.save_request(turn, Request { status: RequestStatus::Pending, room: None, accepted: None, ..row });
-            match accept(state, turn, &id) {
-                Ok(()) => Ok(()),
-                Err(Failed::Turn(failed)) => Err(failed.into()),
-                Err(Failed::Command(_)) => Ok(()),
-            }
+            accept_unasked(state, turn, &id)
         }
         RequestStatus::Unresolved
         | RequestStatus::Confirmed

@@ -8,15 +8,15 @@ use crate::command::{Direction, RequestStatus};
 use crate::conversations::known_texts;
 use crate::delivery::outbox::{self, What};
 use crate::friendships::{
-    IncomingRoom, accept, check_room, confirm, create_room, first_revision, has_room, local_id, make_room_of, revise, send_to_friend,
-    set_status,
+    IncomingRoom, accept_unasked, check_room, confirm, create_room, first_revision, has_room, local_id, make_room_of, revise,
+    send_to_friend, set_status,
 };
 use crate::limits::{OFFER_MAX, REENTRIES_PER_DAY, RENEWAL_ANSWER, REQUEST_LIFETIME};
 use crate::people;
 use crate::rows::Request;
 use crate::seam::{Event, Warning};
 use crate::state::State;
-use crate::turn::{DropReason, Failed, Rejected, Turn, TurnFailed};
+use crate::turn::{DropReason, Rejected, Turn, TurnFailed};
 use crate::wire::{First, OfferBody, Renews, Standing, Statement};
 use symbolon_presence::codec;
 use symbolon_presence::id::{DeviceId, PeerId, RequestId};
@@ -167,12 +167,7 @@ pub(crate) fn receive_offer(
         turn.notify(Event::Request(id));
         return Ok(());
     }
-    match accept(state, turn, &id) {
-        Ok(()) => Ok(()),
-        Err(Failed::Turn(failed)) => Err(failed.into()),
-        // It cannot be accepted automatically: the row stays for the user.
-        Err(Failed::Command(_)) => Ok(()),
-    }
+    accept_unasked(state, turn, &id)
 }
 
 /// Our renewals that wait for a friend's answer.
