@@ -36,7 +36,7 @@ pub(crate) use bundle::{adopt_bundle, give_again, verify_bundle};
 pub(crate) use confirm::{Answer, confirm, receive_accept, receive_confirm};
 pub(crate) use end::{expire, refused, unfriend};
 pub(crate) use incoming::{IncomingOffer, IncomingRoom, check_room, local_id, receive_offer, revise};
-pub(crate) use offer::{create_room, first_revision, moved, redate, reissue, send_to_friend};
+pub(crate) use offer::{first_revision, moved, redate, reissue, send_to_friend};
 pub(crate) use petname::{rename, verify};
 pub(crate) use places::{has_room, make_room_of};
 pub(crate) use room::{expire_former, withdraw_texts};
@@ -47,5 +47,5 @@ pub(crate) use step::seal_to_friend;
 pub(crate) use {
     bundle::{VerifiedBundle, own_bundle},
     end::end,
-    step::{leaf_lifetime, reply_contact},
+    step::reply_contact,
 };

@@ -47,6 +47,7 @@ mod people;
 mod presence;
 mod rates;
 mod renewal;
+mod rooms;
 mod route;
 mod rows;
 pub mod seam;

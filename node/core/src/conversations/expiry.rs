@@ -2,12 +2,12 @@
 
 use crate::command::MessageState;
 use crate::delivery::outbox::{self, OutboxRow, What};
+use crate::rooms;
 use crate::rows::{Fault, Friend, Message, set_message_state, split_key};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed};
 use crate::wire::RoomPayload;
-use symbolon_presence::codec;
 use symbolon_presence::envelope::frame_id;
 use symbolon_presence::time::Timestamp;
 
@@ -59,8 +59,7 @@ fn skip(state: &mut State, turn: &mut Turn<'_>, friend: &Friend, arrival: u64) -
         let Some(key) = state.envelope_key_to(device) else { continue };
         let found = outbox::find_text(state, turn, device, &friend.conversation, arrival)?;
         let Some((number, row)) = found else { continue };
-        let sealed =
-            turn.cipher.seal(friend.room, &codec::encode(&RoomPayload::Skip), &[]).map_err(|_| TurnFailed("the room cipher failed"))?;
+        let sealed = rooms::say(turn, friend.room, &RoomPayload::Skip)?;
         let Some(envelope) = outbox::seal_known(state, device, &key, friend.room, &sealed, row.sequence, turn.rng) else { continue };
         let row = OutboxRow { frame: frame_id(&envelope), what: What::Skip, envelope, ..row };
         outbox::replace(turn, device, number, &row);

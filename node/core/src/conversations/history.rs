@@ -6,13 +6,13 @@
 use crate::command::{CommandError, MessageState, MessageView};
 use crate::delivery::outbox::{self, What};
 use crate::limits::READ_LIMIT;
+use crate::rooms;
 use crate::rows::{Fault, Message, message_key, split_key};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Failed, Turn, TurnFailed, decode_row};
 use crate::wire::RoomPayload;
 use std::collections::BTreeMap;
-use symbolon_presence::codec;
 use symbolon_presence::id::{MessageId, PeerId, RoomId};
 
 /// One message.
@@ -94,8 +94,7 @@ fn tell_read(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, message: Mes
     if !friend.devices.iter().all(|device| outbox::has_room(state, device)) {
         return Ok(());
     }
-    let payload = codec::encode(&RoomPayload::Read(message));
-    let sealed = turn.cipher.seal(friend.room, &payload, &[]).map_err(|_| TurnFailed("the room cipher failed"))?;
+    let sealed = rooms::say(turn, friend.room, &RoomPayload::Read(message))?;
     outbox::enqueue_room(state, turn, &friend, &What::Mark, &sealed);
     Ok(())
 }

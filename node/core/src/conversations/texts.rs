@@ -7,6 +7,7 @@ use super::expiry::expiry_key;
 use crate::command::{CommandError, MessageState};
 use crate::delivery::outbox::{self, What};
 use crate::limits::OUTBOX_MAX;
+use crate::rooms;
 use crate::rows::{Friend, FriendState, Message, message_key, set_message_state, split_key};
 use crate::seam::Event;
 use crate::state::State;
@@ -14,7 +15,6 @@ use crate::table::Table;
 use crate::turn::{Failed, Rejected, Turn, TurnFailed, decode_row};
 use crate::wire::{RoomPayload, Text, is_text};
 use crate::world::RANGE_LIMIT;
-use symbolon_presence::codec;
 use symbolon_presence::id::{DeviceId, MessageId, PeerId, RoomId};
 
 /// Messages that may wait for the other side's confirmation.
@@ -83,7 +83,7 @@ pub(super) fn seal_and_queue(
     message: &Message,
 ) -> Result<(), TurnFailed> {
     let payload = RoomPayload::Text(Text { id: message.id, at: message.at, text: message.text.clone() });
-    let sealed = turn.cipher.seal(friend.room, &codec::encode(&payload), &[]).map_err(|_| TurnFailed("the room cipher failed"))?;
+    let sealed = rooms::say(turn, friend.room, &payload)?;
     outbox::enqueue_room(state, turn, friend, &What::Text(friend.conversation, arrival), &sealed);
     Ok(())
 }

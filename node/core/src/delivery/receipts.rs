@@ -3,12 +3,12 @@
 use super::links::*;
 use super::outbox::{self, What};
 use crate::limits::WINDOW;
+use crate::rooms;
 use crate::rows::DepotKey;
 use crate::seam::{CloseReason, LinkId, NetAction};
 use crate::state::{State, Why};
 use crate::turn::{Turn, TurnFailed};
 use crate::wire::RoomPayload;
-use symbolon_presence::codec;
 use symbolon_presence::id::{DeviceId, FrameId};
 use symbolon_relay::frame::Frame;
 use symbolon_relay::limits::RECEIPT_MAX;
@@ -171,7 +171,7 @@ pub(super) fn seal_whisper(
 ) -> Result<Option<Vec<u8>>, TurnFailed> {
     let friend = state.friend_of(device).filter(|friend| state.may_seal(friend));
     let Some(room) = friend.map(|friend| friend.room) else { return Ok(None) };
-    let sealed = turn.cipher.seal(room, &codec::encode(payload), &[]).map_err(|_| TurnFailed("the room cipher failed"))?;
+    let sealed = rooms::say(turn, room, payload)?;
     let Some(key) = state.envelope_key_to(device) else { return Ok(None) };
     Ok(outbox::seal_known(state, device, &key, room, &sealed, None, turn.rng))
 }

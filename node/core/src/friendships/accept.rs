@@ -2,7 +2,7 @@
 
 use super::bundle::own_bundle;
 use super::room::{Entered, enter_room, has_place_for};
-use super::step::{leaf_lifetime, reply_contact, seal_step};
+use super::step::{reply_contact, seal_step};
 use crate::command::{CommandError, Direction, RequestStatus};
 use crate::conversations::compare;
 use crate::delivery::line;
@@ -10,11 +10,12 @@ use crate::delivery::outbox::{self, Via, What};
 use crate::invites::grants;
 use crate::limits::REENTRIES_PER_DAY;
 use crate::people::{self, devices};
+use crate::rooms;
 use crate::rows::{Friend, FriendState, Renewing, Request};
 use crate::seam::Event;
 use crate::state::State;
 use crate::turn::{Failed, Rejected, Turn, TurnFailed};
-use crate::wire::{AcceptBody, AcceptHead, LeafCredential, OfferBody, RoomPayload, Step, connection_psk};
+use crate::wire::{AcceptBody, AcceptHead, OfferBody, RoomPayload, Step, connection_psk};
 use symbolon_presence::codec;
 use symbolon_presence::id::{GrantId, Nonce, RequestId, RoomId};
 use symbolon_presence::identity::{Chain, Device};
@@ -45,7 +46,7 @@ pub(crate) fn accept(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> 
     if !devices::make_room(state, &sender.peer, &sender.device) {
         return Err(CommandError::Full.into());
     }
-    let Ok(view) = turn.cipher.inspect(&offer.group_info) else { return Err(CommandError::WrongStatus.into()) };
+    let Ok(view) = rooms::view(turn, &offer.group_info) else { return Err(CommandError::WrongStatus.into()) };
 
     if !is_of_friend(state, &row) {
         // The friendship that it renews has ended meanwhile.
@@ -107,13 +108,10 @@ fn join(
     sender: &Device,
 ) -> Result<(RoomId, Vec<u8>), Failed> {
     let own = &state.own.identity;
-    let (psk, secret) = connection_psk(&row.transcript, &head, &own.chain);
-    turn.cipher.share_psk(&psk, secret.expose())?;
-    let leaf = turn.cipher.fresh_leaf()?;
-    let credential = LeafCredential::sign(&own.chain, &own.signing, room, &leaf.0);
-    let joined = turn.cipher.join_external(&offer.group_info, &psk, leaf, &credential, leaf_lifetime(turn.stamp))?;
+    let key = connection_psk(&row.transcript, &head, &own.chain);
+    let joined = rooms::enter(turn, own, &offer.group_info, room, &key)?;
     let bundle = RoomPayload::Bundle(own_bundle(state, turn, &row.peer, std::slice::from_ref(sender)));
-    let bundle = turn.cipher.seal(joined.room, &codec::encode(&bundle), &[])?;
+    let bundle = rooms::seal(turn, joined.room, &bundle)?;
     Ok((joined.room, codec::encode(&AcceptBody { head, commit: joined.commit, bundle: bundle.bytes })))
 }
 

@@ -3,12 +3,12 @@
 use crate::delivery::outbox::{self, What};
 use crate::people::{self, devices};
 use crate::presence;
+use crate::rooms;
 use crate::rows::{Friend, FriendPresence, FriendState};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed};
 use crate::wire::{Bundle, BundleDevice, Depot, RoomPayload, Whereabouts, entry_is_of};
-use symbolon_presence::codec;
 use symbolon_presence::id::{DeviceId, PeerId};
 use symbolon_presence::identity::Device;
 use symbolon_presence::time::Timestamp;
@@ -96,7 +96,7 @@ pub(crate) fn give_again(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) 
     let rows = friend.devices.iter().filter_map(|device| state.devices.get(device));
     let devices: Vec<Device> = rows.filter_map(|row| row.chain.verify_known(turn.sure).ok()).collect();
     let bundle = RoomPayload::Bundle(own_bundle(state, turn, peer, &devices));
-    let sealed = turn.cipher.seal(friend.room, &codec::encode(&bundle), &[]).map_err(|_| TurnFailed("the room cipher failed"))?;
+    let sealed = rooms::say(turn, friend.room, &bundle)?;
     outbox::enqueue_room(state, turn, &friend, &What::Bundle, &sealed);
     people::update(state, turn, peer, |friend| friend.giving = true)
 }

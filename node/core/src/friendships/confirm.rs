@@ -10,6 +10,7 @@ use crate::conversations;
 use crate::delivery::line;
 use crate::delivery::outbox::{self, Via, What};
 use crate::people::{self, devices};
+use crate::rooms;
 use crate::rows::{Friend, FriendState, Renewing, Request};
 use crate::seam::Event;
 use crate::state::State;
@@ -17,9 +18,8 @@ use crate::turn::{DropReason, Rejected, Turn};
 use crate::wire::{
     AcceptBody, AcceptHead, ConfirmBody, First, LeafCredential, PAYLOAD_MAX, RoomPayload, Statement, Step, connection_psk, is_name,
 };
-use crate::world::{Committer, Opened, Staged};
 use symbolon_presence::codec;
-use symbolon_presence::id::{EpochId, RequestId, RoomId};
+use symbolon_presence::id::{RequestId, RoomId};
 use symbolon_presence::identity::Device;
 
 /// An Accept or Confirm that was opened with the reply key of a request.
@@ -118,27 +118,9 @@ fn complete_room(
     first: &First,
     device: &Device,
 ) -> Result<VerifiedBundle, Rejected> {
-    let (psk, secret) = connection_psk(&row.transcript, &body.head, &first.chain);
-    turn.cipher.share_psk(&psk, secret.expose())?;
-    let opened = turn.cipher.open(room, &body.commit);
-    // Used up by the commit, or of no use.
-    turn.cipher.unshare_psk(&psk)?;
-    let Opened::Commit(staged) = opened? else { return Err(DropReason::Malformed.into()) };
-    if !is_join_of(turn, &staged, &room, &head.epoch, device) {
-        turn.cipher.reject(room)?;
-        return Err(DropReason::Forged.into());
-    }
-    turn.cipher.adopt(room, staged.epoch)?;
-    let verified = match open_bundle(turn, &room, &body.bundle, device) {
-        Ok(verified) => verified,
-        Err(rejected) => {
-            // The commit alone is worth nothing: back to the frozen offer.
-            turn.cipher.rewind(room, staged.parent)?;
-            return Err(rejected);
-        }
-    };
-    turn.cipher.settle(room)?;
-    Ok(verified)
+    let key = connection_psk(&row.transcript, &body.head, &first.chain);
+    let guest = rooms::Guest { device, from: head.epoch, key, commit: &body.commit };
+    rooms::let_in(turn, room, &guest, |turn| open_bundle(turn, &room, &body.bundle, device))
 }
 
 /// Their request that we have accepted while they accepted ours: the room of the lower Peer ID's Offer
@@ -160,7 +142,7 @@ fn crossed(state: &State, row: &Request) -> Option<RequestId> {
 pub(crate) fn confirm(state: &mut State, turn: &mut Turn<'_>, row: &Request, device: &Device) -> Result<(), Rejected> {
     let (Some(room), Some(accepted), Some(reply)) = (row.room, row.accepted, &row.confirm_to) else { return Ok(()) };
     let bundle = RoomPayload::Bundle(own_bundle(state, turn, &row.peer, std::slice::from_ref(device)));
-    let bundle = turn.cipher.seal(room, &codec::encode(&bundle), &[])?;
+    let bundle = rooms::seal(turn, room, &bundle)?;
     let body = codec::encode(&ConfirmBody { request: row.wire, bundle: Some(bundle.bytes) });
     if let Some(envelope) = seal_step(state, turn, Step::Confirm, device, reply, accepted, body) {
         state.confirming.insert(row.peer);
@@ -170,19 +152,9 @@ pub(crate) fn confirm(state: &mut State, turn: &mut Turn<'_>, row: &Request, dev
     Ok(())
 }
 
-/// Whether a staged commit does nothing but let this device in, from the offered epoch.
-pub(crate) fn is_join_of(turn: &Turn<'_>, staged: &Staged, room: &RoomId, from: &EpochId, device: &Device) -> bool {
-    let [member] = staged.added.as_slice() else { return false };
-    let joiner = LeafCredential::verify_known(&member.credential, room, &member.leaf.0, turn.sure);
-    staged.committer == Committer::External
-        && staged.parent == *from
-        && staged.removed.is_empty()
-        && joiner.is_some_and(|joiner| joiner == *device)
-}
-
 /// Opens the bundle that a device sealed as a room message, and checks that it speaks for itself.
 pub(crate) fn open_bundle(turn: &mut Turn<'_>, room: &RoomId, sealed: &[u8], device: &Device) -> Result<VerifiedBundle, Rejected> {
-    let Opened::Text { sender, plaintext, .. } = turn.cipher.open(*room, sealed)? else { return Err(DropReason::Malformed.into()) };
+    let (sender, plaintext) = rooms::hear(turn, *room, sealed, DropReason::Malformed)?;
     let speaker = LeafCredential::verify_known(&sender.credential, room, &sender.leaf.0, turn.sure).ok_or(DropReason::Forged)?;
     if speaker != *device {
         return Err(DropReason::Forged.into());

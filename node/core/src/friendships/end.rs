@@ -1,6 +1,6 @@
 //! Endings: of friendships, and of requests that lead nowhere.
 
-use super::room::{forget_room, withdraw_texts};
+use super::room::withdraw_texts;
 use super::status::set_status;
 use crate::command::{CommandError, Direction, MessageState, RequestStatus, Trust};
 use crate::delivery::line;
@@ -8,6 +8,7 @@ use crate::delivery::outbox::{self, What};
 use crate::invites::grants;
 use crate::people::{self, requests};
 use crate::presence;
+use crate::rooms;
 use crate::rows::{Fault, Friend, FriendState, Request, set_message_state};
 use crate::seam::Event;
 use crate::state::State;
@@ -33,9 +34,9 @@ pub(crate) fn end(state: &mut State, turn: &mut Turn<'_>, mut friend: Friend) ->
     for arrival in given_up {
         set_message_state(turn, &friend.conversation, arrival, MessageState::Failed, Some(Fault::Ended))?;
     }
-    forget_room(turn, friend.room)?;
+    rooms::forget(turn, friend.room)?;
     for room in line::forget(state, turn, &peer, true) {
-        forget_room(turn, room)?;
+        rooms::forget(turn, room)?;
     }
     friend.renewing = None;
     friend.lacks = None;

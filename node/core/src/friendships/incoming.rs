@@ -7,6 +7,7 @@ use crate::command::{Direction, RequestStatus, Trust};
 use crate::limits::{OFFER_MAX, PENDING_STRANGERS_MAX, REQUEST_LIFETIME};
 use crate::people;
 use crate::people::requests::outgoing;
+use crate::rooms;
 use crate::rows::{FriendState, Invite, Request};
 use crate::seam::{Event, Warning};
 use crate::state::State;
@@ -195,7 +196,7 @@ pub(crate) fn revise(
         RequestStatus::Accepted => {
             // Accepted already: join the newer room without asking again.
             if let Some(room) = room {
-                turn.cipher.forget(room)?;
+                rooms::forget(turn, room)?;
             }
             state.save_request(turn, Request { status: RequestStatus::Pending, room: None, accepted: None, ..row });
             accept_unasked(state, turn, &id)
@@ -217,7 +218,7 @@ pub(crate) struct IncomingRoom<'a> {
 /// Every leaf of the offered room must be a device of the initiator.
 pub(crate) fn check_room(turn: &Turn<'_>, room: &IncomingRoom<'_>) -> Result<(), Rejected> {
     let IncomingRoom { group_info, initiator } = *room;
-    let view = turn.cipher.inspect(group_info)?;
+    let view = rooms::view(turn, group_info)?;
     let certified = |leaf: &LeafKey, credential: &[u8]| {
         LeafCredential::verify(credential, &view.room, &leaf.0, turn.now).is_some_and(|device| device.peer == *initiator)
     };

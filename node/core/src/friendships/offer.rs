@@ -1,16 +1,17 @@
 //! The Offer: A asks B.
 
-use super::step::{leaf_lifetime, reply_contact, seal_step, seal_to_friend};
+use super::step::{reply_contact, seal_step, seal_to_friend};
 use crate::command::{Direction, RequestStatus, Trust};
 use crate::delivery::Delivery;
 use crate::delivery::outbox::{self, Via, What};
 use crate::invites::contact::VerifiedContact;
 use crate::limits::{OFFER_MAX, REQUEST_LIFETIME};
+use crate::rooms;
 use crate::rows::Request;
 use crate::seam::Event;
 use crate::state::State;
 use crate::turn::{Failed, Turn, TurnFailed};
-use crate::wire::{Contact, LeafCredential, OfferBody, Step};
+use crate::wire::{Contact, OfferBody, Step};
 use crate::world::CipherError;
 use symbolon_presence::codec;
 use symbolon_presence::id::{Digest, Nonce, RequestId, RoomId};
@@ -25,7 +26,7 @@ pub(crate) fn send(
     note: Option<String>,
     trust: Trust,
 ) -> Result<RequestId, Failed> {
-    let room = create_room(state, turn)?;
+    let room = rooms::create(turn, &state.own.identity)?;
     let mut row = Request {
         peer: to.signer.peer,
         name: to.name.clone(),
@@ -51,16 +52,6 @@ pub(crate) fn send(
     Ok(id)
 }
 
-/// Makes a room that holds this device alone.
-pub(crate) fn create_room(state: &State, turn: &mut Turn<'_>) -> Result<RoomId, CipherError> {
-    let room = RoomId::random(turn.rng);
-    let leaf = turn.cipher.fresh_leaf()?;
-    let own = &state.own.identity;
-    let credential = LeafCredential::sign(&own.chain, &own.signing, &room, &leaf.0);
-    turn.cipher.create(room, leaf, &credential, leaf_lifetime(turn.stamp))?;
-    Ok(room)
-}
-
 /// Makes the first revision of a request's Offer, with its reply address and transcript.
 pub(crate) fn first_revision(state: &State, turn: &mut Turn<'_>, row: &mut Request, room: RoomId) -> Result<(), CipherError> {
     let (reply, digest) = reply_contact(state, turn, row);
@@ -72,7 +63,7 @@ pub(crate) fn first_revision(state: &State, turn: &mut Turn<'_>, row: &mut Reque
         note: row.note.clone(),
         replies: vec![reply],
         nonce: Nonce::random(turn.rng),
-        group_info: turn.cipher.offer(room)?,
+        group_info: rooms::offer(turn, room)?,
         created: row.created,
         expires: row.expires,
         renews: row.renews.clone(),

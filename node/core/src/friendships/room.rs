@@ -5,10 +5,10 @@ use crate::delivery::line;
 use crate::delivery::outbox::{self, What};
 use crate::limits::FRIENDS_MAX;
 use crate::people::Mirror;
+use crate::rooms;
 use crate::rows::{Friend, FriendState};
 use crate::state::State;
 use crate::turn::{Turn, TurnFailed};
-use crate::world::CipherError;
 use symbolon_presence::id::{DeviceId, PeerId, RoomId};
 
 /// A room that a friendship moves into.
@@ -68,7 +68,7 @@ pub(crate) fn enter_room(
         held.sort_unstable();
         held.dedup();
         for room in forgotten {
-            forget_room(turn, room)?;
+            rooms::forget(turn, room)?;
         }
     }
     Ok(Friend {
@@ -117,19 +117,11 @@ pub(crate) fn withdraw_texts(state: &mut State, turn: &mut Turn<'_>, peer: &Peer
     Ok(texts)
 }
 
-pub(crate) fn forget_room(turn: &mut Turn<'_>, room: RoomId) -> Result<(), TurnFailed> {
-    match turn.cipher.forget(room) {
-        Err(CipherError::Store) => Err(TurnFailed("the room cipher's store failed")),
-        // A room that is gone already is as good.
-        Ok(()) | Err(CipherError::Ahead | CipherError::Gone | CipherError::Used | CipherError::Broken) => Ok(()),
-    }
-}
-
 /// Forgets rooms that were left and whose time is up.
 pub(crate) fn expire_former(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
     for peer in state.friends.keys().copied().collect::<Vec<_>>() {
         for room in line::forget(state, turn, &peer, false) {
-            forget_room(turn, room)?;
+            rooms::forget(turn, room)?;
         }
     }
     Ok(())

@@ -10,6 +10,7 @@ use crate::command::{Direction, RequestStatus};
 use crate::delivery::outbox::{self, What};
 use crate::invites::grants;
 use crate::people::{self, introduced};
+use crate::rooms;
 use crate::rows::Request;
 use crate::seam::Event;
 use crate::state::State;
@@ -50,9 +51,7 @@ pub(crate) fn set_status(state: &mut State, turn: &mut Turn<'_>, id: &RequestId,
         let unfinished = state.friends.get(&row.peer).is_none_or(|friend| Some(friend.room) != row.room);
         if let Some(room) = row.room.take().filter(|_| unfinished) {
             // The room of a request that led nowhere; gone already is as good.
-            if turn.cipher.forget(room) == Err(crate::world::CipherError::Store) {
-                return Err(TurnFailed("the room cipher's store failed"));
-            }
+            rooms::forget(turn, room)?;
         }
     }
     let (peer, direction) = (row.peer, row.direction);

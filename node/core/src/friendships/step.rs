@@ -1,24 +1,15 @@
 //! Steps of a connection: how they are signed, sealed and answered.
 
-use crate::limits::LEAF_LIFETIME;
 use crate::rows::Request;
 use crate::state::State;
 use crate::turn::Turn;
 use crate::wire::{Contact, First, Statement, Step, direct_package};
-use crate::world::Lifetime;
 use symbolon_presence::codec;
 use symbolon_presence::envelope::{seal_direct, seal_first};
 use symbolon_presence::id::{DeviceId, Digest};
 use symbolon_presence::identity::Device;
 use symbolon_presence::seal::{DhKey, DhPublic};
-use symbolon_presence::time::{EARLIEST, Timestamp};
 use symbolon_relay::grant::Scope;
-
-/// How long a leaf of ours is valid. It begins at the same moment for everybody, so it holds even
-/// if our clock is ahead.
-pub(crate) fn leaf_lifetime(stamp: Timestamp) -> Lifetime {
-    Lifetime { not_before: EARLIEST, not_after: stamp.max(EARLIEST).after(LEAF_LIFETIME) }
-}
 
 /// Our reply address for a request, and the digest of its package.
 pub(crate) fn reply_contact(state: &State, turn: &mut Turn<'_>, row: &Request) -> (Contact, Digest) {

@@ -3,12 +3,12 @@
 use crate::conversations;
 use crate::friendships::{adopt_bundle, verify_bundle};
 use crate::introductions;
+use crate::rooms;
 use crate::rows::FriendState;
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{DropReason, Rejected, Turn};
 use crate::wire::{Depot, Known, RoomPayload, Whereabouts, entry_is_of};
-use crate::world::Opened;
 use symbolon_presence::id::DeviceId;
 use symbolon_relay::put::ReceiptItem;
 
@@ -45,14 +45,7 @@ pub(super) fn room_message(
     if place != Place::Former && room != friend.room {
         return Err(DropReason::Unexpected.into());
     }
-    let (sender, plaintext) = match turn.cipher.open(room, &known.mls)? {
-        Opened::Text { sender, plaintext, .. } => (sender, plaintext),
-        Opened::Commit(_) => {
-            // A connection room of two changes by being made anew, never by commits.
-            turn.cipher.reject(room)?;
-            return Err(DropReason::Unexpected.into());
-        }
-    };
+    let (sender, plaintext) = rooms::hear(turn, room, &known.mls, DropReason::Unexpected)?;
     let speaker = state.speaker(&room, &sender.leaf.0, &sender.credential, turn.sure).ok_or(DropReason::Forged)?;
     if speaker.device != *device || speaker.peer != peer {
         return Err(DropReason::Forged.into());

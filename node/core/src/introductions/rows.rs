@@ -3,19 +3,19 @@
 use crate::command::{CommandError, RequestStatus};
 use crate::delivery::outbox::{self, What};
 use crate::limits::INTRODUCTIONS_MAX;
+use crate::rooms;
 use crate::rows::{IntroRole, Introducing};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed};
 use crate::wire::RoomPayload;
-use symbolon_presence::codec;
 use symbolon_presence::id::PeerId;
 use symbolon_presence::time::Timestamp;
 
 /// Says something to a friend in the connection room, to be kept until it has arrived.
 pub(super) fn say(state: &mut State, turn: &mut Turn<'_>, to: &PeerId, payload: &RoomPayload) -> Result<(), TurnFailed> {
     let Some(friend) = state.friends.get(to).filter(|friend| state.may_seal(friend)).cloned() else { return Ok(()) };
-    let sealed = turn.cipher.seal(friend.room, &codec::encode(payload), &[]).map_err(|_| TurnFailed("the room cipher failed"))?;
+    let sealed = rooms::say(turn, friend.room, payload)?;
     outbox::enqueue_room(state, turn, &friend, &What::Introduction, &sealed);
     Ok(())
 }

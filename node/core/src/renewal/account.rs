@@ -2,6 +2,7 @@
 
 use crate::delivery::outbox;
 use crate::invites::grants;
+use crate::rooms;
 use crate::rows::{Renewing, Start};
 use crate::state::State;
 use crate::turn::{Turn, TurnFailed};
@@ -23,7 +24,7 @@ pub(super) fn account(
     let start = state.own.start();
     let present = RoomStanding {
         room: friend.room,
-        epoch: turn.cipher.epoch(friend.room).ok(),
+        epoch: rooms::epoch(turn, friend.room),
         sent: row.send_sequence,
         opened: row.receive_sequence,
         settled: outbox::settled_below(turn, row)?,

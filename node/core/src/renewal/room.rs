@@ -8,11 +8,11 @@ use crate::command::{Direction, RequestStatus};
 use crate::conversations::known_texts;
 use crate::delivery::outbox::{self, What};
 use crate::friendships::{
-    IncomingRoom, accept_unasked, check_room, confirm, create_room, first_revision, has_room, local_id, make_room_of, revise,
-    send_to_friend, set_status,
+    IncomingRoom, accept_unasked, check_room, confirm, first_revision, has_room, local_id, make_room_of, revise, send_to_friend, set_status,
 };
 use crate::limits::{OFFER_MAX, REENTRIES_PER_DAY, RENEWAL_ANSWER, REQUEST_LIFETIME};
 use crate::people;
+use crate::rooms;
 use crate::rows::Request;
 use crate::seam::{Event, Warning};
 use crate::state::State;
@@ -70,7 +70,7 @@ pub(crate) fn offer(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, id: &
         return Err(DropReason::Full.into());
     }
     make_room_of(state, turn, peer)?;
-    let room = create_room(state, turn)?;
+    let room = rooms::create(turn, &state.own.identity)?;
     let (sent, had) = known_texts(state, turn, &friend)?;
     let renews = Renews { room: friend.room, answers: said.nonce, sent, had };
     let request = RequestId::random(turn.rng);

@@ -2,11 +2,11 @@
 
 use super::*;
 use crate::fixture::{Person, friend, in_turn, peer};
-use crate::friendships::{leaf_lifetime, reply_contact};
+use crate::friendships::reply_contact;
 use crate::limits::{ENDED_OF_PERSON_MAX, REQUESTS_MAX};
-use crate::wire::{LeafCredential, Step};
+use crate::wire::Step;
 use symbolon_presence::envelope::open_direct;
-use symbolon_presence::id::{Nonce, RoomId};
+use symbolon_presence::id::Nonce;
 use symbolon_presence::time::Timestamp;
 
 /// A friend who has come back as often as a friend does in a day.
@@ -20,10 +20,7 @@ fn returned(state: &mut State, turn: &mut Turn<'_>) -> Person {
 /// Renews the room, because of a question of ours that names this nonce.
 fn renews(ben: &Person, state: &mut State, turn: &mut Turn<'_>, nonce: Nonce) -> Result<(), Rejected> {
     state.device_mut(&ben.device.device).unwrap().asked = Some(vec![nonce]);
-    let room = RoomId::random(turn.rng);
-    let leaf = turn.cipher.fresh_leaf()?;
-    let credential = LeafCredential::sign(&ben.identity.chain, &ben.identity.signing, &room, &leaf.0);
-    turn.cipher.create(room, leaf, &credential, leaf_lifetime(turn.stamp))?;
+    let room = crate::rooms::create(turn, &ben.identity)?;
     let id = RequestId::random(turn.rng);
     let row = Request::blank(turn, id, Direction::Out);
     let (reply, _) = reply_contact(state, turn, &row);
