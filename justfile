@@ -32,7 +32,7 @@ replay seed:
 vectors:
     VECTORS_WRITE=1 cargo test --locked -q -p symbolon-tests --test vectors
 
-# Writes the seeds of the fuzz corpus anew; what fuzzing found stays.
+# Writes the seeds of the fuzz corpus again; what fuzzing found stays.
 corpus:
     CORPUS_WRITE=1 cargo test --locked -q -p symbolon-tests --test corpus every_seed
 

@@ -67,7 +67,7 @@ pub enum Verb {
         /// The request's id, or its beginning
         request: String,
     },
-    /// Block a friend, or whoever made a request
+    /// Block a friend, or the one who made a request
     Block {
         /// A friend's name or id, or a request's id
         #[arg(value_name = "REQUEST|FRIEND")]
@@ -157,7 +157,7 @@ pub enum Verb {
         #[command(subcommand)]
         verb: DeviceVerb,
     },
-    /// Let whoever knows my Peer ID ask me for friendship, or no longer
+    /// Let anyone who knows my Peer ID ask me for friendship, or no longer
     Findable {
         /// `on` publishes a way in for anybody who knows the id; `off` (as at the start) takes it back
         #[arg(value_enum)]
@@ -278,7 +278,7 @@ pub struct Invite {
     /// Leave my addresses out of it
     #[arg(long)]
     pub no_ip: bool,
-    /// Accept whoever comes with it first, without asking me
+    /// Accept the one who comes with it first, without asking me
     #[arg(long)]
     pub auto_accept: bool,
     /// What to do with those made before; makes one without it

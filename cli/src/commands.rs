@@ -350,7 +350,7 @@ fn export(client: &Client, output: Output, who: Option<&str>, yes: bool) -> Resu
                 "Give --yes if that is meant, and keep what it prints as safe as the messages themselves.",
             ));
         }
-        if !output.ask("Print private messages in the clear? Whoever gets to see the output can read them.")? {
+        if !output.ask("Print private messages in the clear? Anyone who gets to see the output can read them.")? {
             return Err(Failure::declined());
         }
     }

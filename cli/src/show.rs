@@ -24,7 +24,7 @@ pub fn identity(view: &Value) -> String {
         line(str_of(view, "id")),
         line(str_of(view, "words")),
         line(str_of(view, "device")),
-        if view.get("findable") == Some(&Value::Bool(true)) { "findable by whoever knows the id\n" } else { "" },
+        if view.get("findable") == Some(&Value::Bool(true)) { "findable by anyone who knows the id\n" } else { "" },
     )
 }
 

@@ -318,7 +318,7 @@ impl Actor {
     }
 
     /// Proves to a friend that it is behind this link of its own, and takes the friend's answer.
-    /// What else came with the answer is left for whoever takes next.
+    /// What else came with the answer is left for the one who takes next.
     pub fn prove(&mut self, sim: &mut Sim, node: usize, bond: &Bond, link: LinkId) -> Vec<Vec<u8>> {
         let proof = self.proof(sim, node, bond);
         let mut frames = sim.rogue_send(link, Frame::Prove(proof).encode());

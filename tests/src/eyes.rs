@@ -1,4 +1,4 @@
-//! What can be made of people's stores and of published records, by whoever has got hold of
+//! What can be made of people's stores and of published records, by anyone who has got hold of
 //! them: former friends who pool what they know, and servers of records that compare them.
 #![allow(clippy::expect_used)]
 
@@ -124,7 +124,7 @@ pub fn newest_body(one: &Eyes, of: &PeerId, records: &BTreeSet<Vec<u8>>, now: Ti
     signed.verify(of, lookup, body.sequence, now)
 }
 
-/// Fails when whoever keeps records could tell two of them to be of one owner or of one day: the
+/// Fails when anyone who keeps records could tell two of them to be of one owner or of one day: the
 /// newest under each id, with their counters.
 pub fn assert_unlinkable(newest: &BTreeMap<LookupId, (u64, Vec<u8>)>, now: Timestamp) {
     let mut seen: BTreeMap<Vec<u8>, LookupId> = BTreeMap::new();
@@ -132,7 +132,7 @@ pub fn assert_unlinkable(newest: &BTreeMap<LookupId, (u64, Vec<u8>)>, now: Times
         let signed: Signed = decode(bytes).expect("a record");
         let outer: Outer = decode(&signed.body).expect("what a record signs");
         let ends = outer.expires.is_multiple_of(DAY) && outer.expires <= now.after(3 * DAY).0;
-        assert!(ends, "records end with a day, whoever made them");
+        assert!(ends, "records end with a day, no matter who made them");
         for field in [&outer.key, &outer.nonce, &outer.sealed, &signed.signature] {
             for part in field.windows(8) {
                 if let Some(other) = seen.insert(part.to_vec(), *id) {

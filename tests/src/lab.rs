@@ -57,7 +57,7 @@ pub struct Lab {
     spaces: AtomicU32,
 }
 
-/// A switch: whoever is plugged into it shares a link.
+/// A switch: anyone who is plugged into it shares a link.
 #[derive(Debug)]
 pub struct Switch {
     space: Arc<Space>,
@@ -158,7 +158,7 @@ impl Lab {
 /// How a router gives ports of its own address to connections from its house.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Nat {
-    /// The port of the machine behind it, whoever is talked to: a hole can be punched.
+    /// The port of the machine behind it, no matter who is talked to: a hole can be punched.
     KeepsPorts,
     /// A random one for each connection (a symmetric NAT): what others see tells nobody anything.
     DrawsPorts,

@@ -453,7 +453,7 @@ pub fn record() -> Vec<u8> {
     place.seal_header(&key, 1, &header, &mut ChaCha20Rng::seed_from_u64(0x6f)).expect("a short header fits")
 }
 
-/// Ben's way in for whoever knows his Peer ID.
+/// Ben's way in for anyone who knows his Peer ID.
 pub fn posted() -> Vec<u8> {
     let ben = ben();
     let contact = codec::encode(&ben.invite("Ben"));
@@ -511,7 +511,7 @@ pub fn body() -> Body {
     Body::seal(&generation().reader(), &Secret::from_bytes([1; 32]), stamp, &payload, &mut rng).expect("the ratchet is at that day")
 }
 
-/// Ben introduces Ann to Ben's other self of the samples: whoever signs, it reads.
+/// Ben introduces Ann to Ben's other self of the samples: no matter who signs, it reads.
 pub fn introduction() -> Introduction {
     let (ann, ben) = (ann(), ben());
     let person = |person: &Person, name: &str| Introduced { chain: person.identity.chain.clone(), name: name.into() };

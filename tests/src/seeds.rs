@@ -2,7 +2,7 @@
 //! decoder, and what breaks careless CBOR readers.
 //!
 //! They lie as files in `tests/fuzz/corpus/`, one folder for each decoder and `nasty/` for
-//! all of them; `just corpus` writes them anew. Inputs that fuzzing found are kept beside
+//! all of them; `just corpus` writes them again. Inputs that fuzzing found are kept beside
 //! them and are not listed here.
 
 use crate::samples::{self, NOW};

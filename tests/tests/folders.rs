@@ -118,7 +118,7 @@ fn folders_of_d14785d_keep_their_history_and_their_friends_talk_on() {
     andi.interrupt().unwrap();
     let relay = old.relay();
     let ben = old.ben();
-    // That build said `verified` of whoever had made the invite, though nobody had compared anything.
+    // That build said `verified` of the one who had made the invite, though nobody had compared anything.
     assert_eq!(ben.json(&["friends"]).unwrap()[0]["trust"], "invited");
     wait_for_text(&ben, "stored at the relay");
     andi.restart().unwrap();

@@ -161,7 +161,7 @@ fn r14_requests_that_cross_and_are_both_accepted_settle_on_one_room() {
         try_add(&mut sim, B, &to_a).unwrap();
         sim.run_for(10_000);
         sim.set_apart(A, B, false);
-        // Each side answers as soon as it is asked, whoever is faster.
+        // Each side answers as soon as it is asked, no matter who is faster.
         sim.run_until(HOUR, |sim| {
             for ix in [A, B] {
                 for row in waiting(sim, ix) {

@@ -149,7 +149,7 @@ fn nobody_is_found_without_lookup_and_everybody_is_once_there_is_one() {
     sim.run_for(HOUR);
     assert!(sim.texts(1).is_empty());
     sim.lookup.is_there = true;
-    assert!(sim.run_until(DAY, |sim| sim.texts(1) == ["still there?"]), "published anew within hours");
+    assert!(sim.run_until(DAY, |sim| sim.texts(1) == ["still there?"]), "published again within hours");
     sim.run_for(MINUTE);
     sim.check(true);
 }

@@ -1,5 +1,5 @@
 //! What former friends read together, from the rows of their stores and the records of running
-//! nodes; and what whoever keeps these records can find in them.
+//! nodes; and what anyone who keeps these records can find in them.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,7 +35,7 @@ fn who_stops_leaves_no_place_in_its_records_and_is_found_again_when_it_is_back()
     sim.run_for(HOUR + 10 * MINUTE);
     assert_eq!(sim.texts(0), ["until later"]);
     assert!(!newest_body(&ben, &sim, 0).entry.places.is_empty());
-    // Whoever is killed says nothing.
+    // One that is killed says nothing.
     sim.crash(0, HOUR);
     sim.run_for(MINUTE);
     assert!(!newest_body(&ben, &sim, 0).entry.places.is_empty());

@@ -129,7 +129,7 @@ fn a_lying_relay_can_delay_a_text_and_nothing_more() {
     sim.relay(relays[0]).conduct = Conduct::Honest;
     // Three quarters of what was promised: seven days at a relay of somebody else.
     sim.run_for(6 * DAY);
-    assert_eq!(state(&mut sim, A, "swallowed"), Some(MessageState::Delivered), "left anew in time");
+    assert_eq!(state(&mut sim, A, "swallowed"), Some(MessageState::Delivered), "left again in time");
     // Who meets needs no relay.
     sim.relay(relays[0]).conduct = Conduct::Liar;
     sim.say(A, B, "swallowed, too").unwrap();

@@ -52,7 +52,7 @@ pub(crate) struct Own {
     pub has_gone_on: Option<Timestamp>,
     /// Starts of the other copy that were heard a moment after that.
     pub ignored: Vec<Nonce>,
-    /// Whether whoever knows our Peer ID may find a way in.
+    /// Whether anyone who knows our Peer ID may find a way in.
     pub is_findable: bool,
     /// Records published last, for friends who ask this node itself; never stored.
     pub records: BTreeMap<LookupId, Vec<u8>>,

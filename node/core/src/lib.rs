@@ -108,7 +108,7 @@ pub struct Core {
 }
 
 impl Core {
-    /// Loads a core from its store; makes an identity at first run. `seed` is drawn anew at
+    /// Loads a core from its store; makes an identity at first run. `seed` is drawn again at
     /// each start and never stored. What it writes leaves by [`Core::poll_change`].
     pub fn load(config: CoreConfig, shelf: &dyn Shelf, now: Timestamp, seed: [u8; 32]) -> Result<Self, LoadError> {
         if config.name.as_deref().is_some_and(|name| name.is_empty() || !is_name(name)) {

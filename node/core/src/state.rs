@@ -67,7 +67,7 @@ pub(crate) struct State {
     pub wake: BTreeSet<DeviceId>,
     /// Devices to which no link may stay open.
     pub hang_up: BTreeSet<DeviceId>,
-    /// Devices whose outbox has changed beneath what is on its way: put it anew.
+    /// Devices whose outbox has changed beneath what is on its way: put it again.
     pub restart: BTreeSet<DeviceId>,
     /// A friend's secret has come: what the LAN shows may be theirs.
     pub has_new_friend: bool,
@@ -90,7 +90,7 @@ pub(crate) struct State {
     pub has_new_secrets: bool,
     /// People to whose devices a Confirm of ours may be on its way.
     pub confirming: BTreeSet<PeerId>,
-    /// Devices whose places or keys were read anew.
+    /// Devices whose places or keys were read again.
     pub moved: BTreeSet<DeviceId>,
     /// Friends whose records are to be read.
     pub seek: BTreeMap<PeerId, Why>,

@@ -13,7 +13,7 @@ pub const SCHEMA_VERSION: u32 = 3;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Table {
-    /// Single values. Key: a name in ASCII. Owner: whoever the name belongs to.
+    /// Single values. Key: a name in ASCII. Owner: the one to whom the name belongs.
     Meta = 1,
     /// One friend. Key: Peer ID.
     Friend = 2,

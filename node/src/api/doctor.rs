@@ -110,7 +110,7 @@ fn store(facts: &Facts) -> Check {
 fn key(facts: &Facts) -> Check {
     match facts.key {
         KeyPlace::Passphrase => Check::good("key", "the store's key is under a passphrase"),
-        KeyPlace::Beside => Check::good("key", "the store's key lies beside the data: whoever takes the folder can read everything")
+        KeyPlace::Beside => Check::good("key", "the store's key lies beside the data: anyone who takes the folder can read everything")
             .knowing("Encrypt the disk; or begin a new folder with `symbolon up --passphrase-file FILE`."),
         KeyPlace::Gone => Check::bad(
             "key",
@@ -228,7 +228,7 @@ fn lookup(core: &DoctorView) -> Check {
         ),
         Some(ago) => Check::good("lookup", format!("{known}; the own record was read back {} ago", age(ago))),
         None => Check::good("lookup", format!("{known}; the own record was not found there yet"))
-            .knowing("It is published anew until it is found; look again in a minute."),
+            .knowing("It is published again until it is found; look again in a minute."),
     }
 }
 
@@ -265,7 +265,7 @@ fn api(facts: &Facts) -> Check {
     match facts.is_found {
         true => Check::good("api", "commands find this node by its data folder"),
         false => {
-            Check::bad("api", "the files by which commands find this node are gone or changed", "Start the node again: it makes them anew.")
+            Check::bad("api", "the files by which commands find this node are gone or changed", "Restart the node: it makes them again.")
         }
     }
 }
@@ -388,7 +388,7 @@ mod tests {
         let details: Vec<String> = examine(&core, &half).into_iter().map(|check| check.detail).collect();
         assert!(details.iter().any(|detail| detail.starts_with("5 of 10 pages") && detail.contains("2 time(s)")));
         assert!(details.iter().any(|detail| detail == "3 item(s) wait to be delivered, the oldest for 2 hour(s)"));
-        assert!(details.iter().any(|detail| detail.contains("whoever takes the folder can read everything")));
+        assert!(details.iter().any(|detail| detail.contains("anyone who takes the folder can read everything")));
         assert_eq!((age(0), age(DAY - 1), age(9 * DAY)), ("0 second(s)".into(), "23 hour(s)".into(), "9 day(s)".into()));
     }
 }

@@ -268,7 +268,7 @@ fn command_entry(error: CommandError) -> Entry {
             409,
             "Not friends",
             "The friendship is over, or not there yet.",
-            "Wait until the request is confirmed; when it is over, `symbolon add` with a new invite makes it anew.",
+            "Wait until the request is confirmed; when it is over, `symbolon add` with a new invite makes it again.",
         ),
         CommandError::Full => {
             ("full", 409, "Full", "There are too many of these already.", "Deal with old requests, or let invites expire, and try again.")

@@ -28,7 +28,7 @@ pub const RESOURCE: Resource = Resource {
             "/api/v1/identity/findable",
             Some("FindableBody"),
             "Identity",
-            "Lets whoever knows my Peer ID ask for friendship, or no longer.",
+            "Lets anyone who knows my Peer ID ask for friendship, or no longer.",
             || post(set_findable),
         ),
     ],

@@ -41,7 +41,7 @@ fn schemas() -> Schemas {
     let body = json!({
         "expires_in": { "type": ["integer", "null"], "description": "Seconds; 7 days when absent, at most 90." },
         "no_ip": { "type": "boolean", "description": "Leave out the own addresses." },
-        "auto_accept": { "type": "boolean", "description": "Accept whoever comes with it first." },
+        "auto_accept": { "type": "boolean", "description": "Accept the one who comes with it first." },
     });
     vec![
         ("Invite", object(invite, &[])),

@@ -24,7 +24,7 @@ impl std::error::Error for KeyLogSet {}
 
 /// Makes sure that no library writes session keys to a file.
 ///
-/// To be called first in `main`. When `SSLKEYLOGFILE` is set, the program is executed anew
+/// To be called first in `main`. When `SSLKEYLOGFILE` is set, the program is executed again
 /// without it and this call does not return; where that is impossible it returns the error,
 /// and the program must stop. [`Net::start`](super::Net::start) checks again.
 pub fn harden_environment() -> Result<(), KeyLogSet> {

@@ -66,7 +66,7 @@ impl Peer {
     pub(super) async fn next(&mut self) -> Input {
         loop {
             let input = timeout(PATIENCE, self.inputs.recv()).await.expect("an input in time").expect("a transport");
-            // Whoever meets a relay knows a DHT server; that is another test's.
+            // Anyone who meets a relay knows a DHT server; that is another test's.
             if !matches!(input, Input::Servers(..) | Input::Lookups(_)) {
                 return input;
             }

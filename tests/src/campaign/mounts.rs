@@ -1,5 +1,5 @@
 //! Small filesystems of our own: a tmpfs that fills up, and a disk in a file that loses its
-//! power. Both need root; whoever asks without it is told why not.
+//! power. Both need root; anyone who asks without it is told why not.
 
 use crate::node::Trouble;
 use std::fs::File;
@@ -89,7 +89,7 @@ impl Mount {
         tool("python3", &["-c", script, path]).map(|_| ())
     }
 
-    /// Mounts the disk anew, as after the power is back: what was only in memory is gone.
+    /// Mounts the disk again, as after the power is back: what was only in memory is gone.
     ///
     /// # Errors
     /// When a process still uses it, or it cannot be mounted.

@@ -14,7 +14,7 @@ use symbolon_relay::frame::Frame;
 /// The end of a link that no node holds.
 pub const ROGUE: Ix = usize::MAX;
 
-/// Frames remembered for whoever repeats them later.
+/// Frames remembered for one who repeats them later.
 const RECORDED_MAX: usize = 256;
 
 #[derive(Debug, Clone, Copy)]

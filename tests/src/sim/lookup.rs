@@ -62,7 +62,7 @@ impl Sim {
             let versions = self.lookup.records.get(&id).cloned().unwrap_or_default();
             let mut answers: Vec<Vec<u8>> = versions.last().cloned().filter(|_| !self.happens(self.faults.loss)).into_iter().collect();
             if self.happens(self.faults.replay) {
-                // Whoever answers first may be the one who shows what is old.
+                // The one who answers first may be the one who shows what is old.
                 let at = if self.below(2) == 0 { 0 } else { answers.len() };
                 answers.splice(at..at, versions.first().cloned());
             }

@@ -240,7 +240,7 @@ impl Sim {
                     self.send(ix, LinkId(link), bytes);
                 }
                 RelayAction::Close(link) => self.close(ix, LinkId(link)),
-                // Nothing is forwarded here: whoever meets, meets directly.
+                // Nothing is forwarded here: those who meet, meet directly.
                 RelayAction::Admit(_) | RelayAction::Heard(_) | RelayAction::Keep(..) => {}
                 RelayAction::Host(_, record) => self.publish(record),
             }

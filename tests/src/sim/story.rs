@@ -441,7 +441,7 @@ impl Story {
         }
     }
 
-    /// The faults end. Whoever parted makes up, and everything settles.
+    /// The faults end. Those who parted make up, and everything settles.
     fn settle(&mut self) {
         self.sim.faults = Faults::NONE;
         for (_, undo) in std::mem::take(&mut self.undo) {

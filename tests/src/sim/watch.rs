@@ -129,7 +129,7 @@ impl Watch {
 
     /// A turn is over; these changes have become durable at a node.
     pub fn durable(&mut self, sim: &Sim, ix: Ix, changes: &[Change]) {
-        // After each crash a relay hands out anew what is not settled, up to 256 entries, and
+        // After each crash a relay hands out again what is not settled, up to 256 entries, and
         // each of these is a turn here that may crash: nobody's fault.
         self.lately += u64::from(!sim.is_fetching);
         if sim.now.since(self.since) > MINUTE {
@@ -293,7 +293,7 @@ impl Watch {
                 MessageState::Queued | MessageState::Stored => panic!("a text is still under way: {:?}", message.label),
             }
         }
-        // Whoever lies about what was received may wait for ever for somebody who believed it.
+        // Anyone who lies about what was received may wait for ever for somebody who believed it.
         for (ix, node) in sim.nodes.iter().enumerate().filter(|(ix, _)| !self.liars.contains(ix)) {
             let friends = node.store.rows(Table::Friend).map(|(_, row)| read::<FriendRow>(row));
             for friend in friends.filter(|friend| !self.peers.get(&friend.peer).is_some_and(|peer| self.liars.contains(peer))) {

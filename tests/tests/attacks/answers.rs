@@ -310,7 +310,7 @@ fn a20_a_put_with_the_key_of_another_friendship_secret_is_refused() {
     let (mut bond, link) = ben.befriend(&mut sim, a);
     bond.bundle.friendship.secret = Secret::from_bytes([1; 32]);
     let frame = ben.say(&bond, "old key", sim.now);
-    // Nothing is signed for whoever does not prove the right to write.
+    // Nothing is signed for anyone who does not prove the right to write.
     assert!(sim.rogue_send(link, frame).is_empty());
     assert!(sim.texts(a).is_empty());
 }

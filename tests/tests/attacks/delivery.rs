@@ -61,14 +61,14 @@ fn frames_of_an_older_room_that_waited_do_not_take_the_places_of_the_new_ones() 
     let lost: Vec<Vec<u8>> = (0..3).map(|n| ben.say(&bond, &format!("old {n}"), sim.now)).collect();
     sim.rogue_send(link, lost[1].clone());
     sim.rogue_send(link, lost[2].clone());
-    // Ben has lost the friendship and asks anew; both are in another room.
+    // Ben has lost the friendship and asks again; both are in another room.
     sim.run_for(1_000);
     let invite = sim.invite(a);
     let to = contact_of(&invite, sim.now);
     let offer = ben.offer(sim.now);
     let frame = ben.offer_frame(&to, Nonce([5; 16]), &offer);
     let heard = sim.rogue_send(link, frame);
-    let accept = heard.iter().find_map(|frame| ben.hear(frame, sim.now)).expect("a friend who asks anew is answered");
+    let accept = heard.iter().find_map(|frame| ben.hear(frame, sim.now)).expect("a friend who asks again is answered");
     let (bond, confirm) = ben.complete(&offer, &accept, sim.now);
     sim.rogue_send(link, confirm);
     ben.sequence = 0;

@@ -97,7 +97,7 @@ fn a103_an_envelope_that_somebody_hands_on_is_taken_and_makes_nothing_proved() {
 #[test]
 fn a103_a_proof_that_somebody_hands_on_is_met_with_silence() {
     let (mut sim, node, mut ben, bond) = scene(2);
-    // Ben dials Eve at Andi's old address, and proves himself to whoever is there.
+    // Ben dials Eve at Andi's old address, and proves himself to anyone who is there.
     let key = ben.link_key(&bond);
     let to_eve = Ends { dialler: PublicKeyBytes([0xbe; 32]), dialled: sim.transport_key(ROGUE) };
     let for_eve = Prove::new(&key, Role::Dialler, &to_eve, [1; 16], WIRE_VERSION, [2; 16]);

@@ -80,7 +80,7 @@ fn blocked_friend_reaches_nobody_and_hears_nothing() {
     assert_eq!(ran.objects().unwrap()[0]["state"], "queued");
     let ran = pair.andi.run(&["--json", "send", "Ben", "hello?"]).unwrap();
     assert_eq!(ran.code, Some(1), "{ran:?}");
-    // Nor after restarts, when the other side dials anew.
+    // Nor after restarts, when the other side dials again.
     pair.andi.interrupt().unwrap();
     pair.andi.restart().unwrap();
     pair.ben.interrupt().unwrap();

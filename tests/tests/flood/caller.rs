@@ -122,7 +122,7 @@ async fn drive(mut muxer: Muxer, mut orders: mpsc::Receiver<oneshot::Sender<Subs
             if wanted.is_some() {
                 match Pin::new(&mut muxer).poll_outbound(cx) {
                     Poll::Ready(Ok(stream)) => {
-                        // Whoever asked may have given up.
+                        // Anyone who asked may have given up.
                         let _ = wanted.take().map(|order| order.send(stream));
                         continue;
                     }

@@ -68,7 +68,7 @@ fn the_first_in_order_waits_for_the_other_whose_user_has_asked_already() {
 
 #[test]
 fn accepting_the_crossed_request_by_hand_settles_on_one_room_too() {
-    // Whoever accepts, and whenever: before the other's Offer is there, or just behind.
+    // No matter who accepts, and when: before the other's Offer is there, or just behind.
     let mut by_hand = 0;
     for seed in 0..30 {
         let (mut sim, a, b) = ordered(seed, Faults { latency: 500, ..Faults::NONE });

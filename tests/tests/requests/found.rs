@@ -24,7 +24,7 @@ fn two(seed: u64) -> Sim {
     sim
 }
 
-/// What Andi has published for whoever knows the Peer ID.
+/// What Andi has published for anyone who knows the Peer ID.
 fn posted(sim: &Sim, ix: usize) -> Option<Vec<u8>> {
     let id = contact_id(&sim.nodes[ix].peer);
     sim.lookup.stored().filter(|bytes| Item::read(bytes, sim.now).is_ok_and(|item| item.id == id)).last().cloned()

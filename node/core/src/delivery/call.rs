@@ -19,7 +19,7 @@ use symbolon_relay::frame::Frame;
 use symbolon_relay::put::Put;
 
 impl Delivery {
-    /// After a start: every friend's device is called once, and whoever something waits for.
+    /// After a start: every friend's device is called once, and everybody for whom something waits.
     pub fn start(&mut self, state: &State, now: Timestamp, rng: &mut ChaCha20Rng) {
         // Not from zero: a dial of a core that failed must not be taken for one of this core.
         self.next_dial_id = rng.next_u64() >> 1;

@@ -43,7 +43,7 @@ impl Delivery {
                     break;
                 }
                 *cursor = number.saturating_add(1);
-                // Whoever has ended the old friendship hangs up at its envelopes, and would not
+                // Anyone who has ended the old friendship hangs up at its envelopes, and would not
                 // read the question behind them.
                 let may_go =
                     if proved { !steps_only || outgoing.what.is_step() } else { outbox::is_step_to_anybody(state, &outgoing.what) };
@@ -76,7 +76,7 @@ impl Delivery {
         self.restart(state, turn, device)
     }
 
-    /// The outbox changed beneath what is on its way: begins it anew on the same link.
+    /// The outbox changed beneath what is on its way: begins it again on the same link.
     pub fn restart(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
         let session = self.sessions.entry(*device).or_default();
         session.cursors = FIRST_ROWS;
@@ -107,7 +107,7 @@ impl Delivery {
         self.greet(state, turn, device)
     }
 
-    /// A friend's places or keys were read anew: whoever is not reached is called at once.
+    /// A friend's places or keys were read again: anyone who is not reached is called at once.
     pub fn moved(&mut self, state: &State, turn: &Turn<'_>, device: &DeviceId) {
         let session = self.sessions.entry(*device).or_default();
         session.attempts = 0;

@@ -136,7 +136,7 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// While we ask a friend anew, the old room is doubtful: its frames wait, until the
+    /// While we ask a friend again, the old room is doubtful: its frames wait, until the
     /// answer comes or the friend is heard in it.
     pub(super) fn is_doubtful(&self, asking_since: Option<Timestamp>) -> bool {
         asking_since.is_some_and(|since| self.heard < since)

@@ -3,7 +3,7 @@
 use crate::limits::PROOFS_MAX;
 use symbolon_presence::time::{MINUTE, Timestamp};
 
-/// What proofs may cost in a minute, whoever sends them.
+/// What proofs may cost in a minute, no matter who sends them.
 #[derive(Debug, Default)]
 pub(super) struct Proofs {
     pub(super) begun: Timestamp,

@@ -205,7 +205,7 @@ impl Delivery {
         Ok(())
     }
 
-    /// A room message that only this device can have made came by this link, whoever brought it.
+    /// A room message that only this device can have made came by this link, no matter who brought it.
     pub fn brought_known(&mut self, state: &mut State, turn: &Turn<'_>, origin: Origin, device: &DeviceId) {
         let Origin::Link(link) = origin else { return };
         state.note_heard(device, turn.now);

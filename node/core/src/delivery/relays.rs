@@ -2,7 +2,7 @@
 //!
 //! An envelope whose recipient cannot be reached is left, unchanged, at one of the
 //! recipient's relays. The relay's signed receipt makes it `stored`, nothing more: the
-//! outbox owns it until the recipient says that it arrived, and leaves it anew once the
+//! outbox owns it until the recipient says that it arrived, and leaves it again once the
 //! copy has lived three quarters of its life. From our own relays we fetch what others left
 //! for us; an entry is deleted there once it is settled on our disk.
 //!

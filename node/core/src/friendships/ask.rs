@@ -19,7 +19,7 @@ use symbolon_presence::identity::Chain;
 
 /// Asks somebody for friendship, by invite link or Peer ID.
 ///
-/// Asking a friend anew is for a friendship that is broken on the other side, so it takes
+/// Asking a friend again is for a friendship that is broken on the other side, so it takes
 /// an invite and a friend who does not answer (`is_online` says who does).
 pub(crate) fn add(
     state: &mut State,
@@ -71,7 +71,7 @@ pub(crate) fn add(
     Ok(id)
 }
 
-/// Asks whoever a verified contact record is of. The more that is known of the person, the
+/// Asks the person of a verified contact record. The more that is known of the person, the
 /// better the trust of a request of theirs that waits already.
 pub(crate) fn ask(
     state: &mut State,
@@ -130,7 +130,7 @@ fn check_peer(state: &State, peer: &PeerId) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Whether somebody is a friend who has confirmed it. Half a friendship may be begun anew.
+/// Whether somebody is a friend who has confirmed it. Half a friendship may be begun again.
 fn is_friend(state: &State, peer: &PeerId) -> bool {
     state.friends.get(peer).is_some_and(|friend| friend.state == FriendState::Mutual)
 }

@@ -162,7 +162,7 @@ fn decide(
         // that was ahead does not show that.
         return Ok(set_status(state, turn, id, RequestStatus::Confirmed)?);
     }
-    // A friend who asks anew has lost the friendship on that side; on ours it was never ended.
+    // A friend who asks again has lost the friendship on that side; on ours it was never ended.
     // So many times a day by itself, then its user is asked.
     let renews = friend.is_some() && state.rates.renewal(turn.now, *peer);
     if (asked && *peer < state.own.peer) || auto_accept || renews {

@@ -96,7 +96,7 @@ pub(crate) fn heard(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, devic
     Ok(())
 }
 
-/// Puts Accepts again that were received and not answered: whoever had blocked us at that
+/// Puts Accepts again that were received and not answered: the one who had blocked us at that
 /// moment has dropped them, and may have changed their mind on a link that lasts. And Offers that
 /// were put off there because the two clocks disagreed.
 pub(crate) fn remind(state: &mut State) {

@@ -119,7 +119,7 @@ impl Intake {
                 return self.left_behind(state, delivery, turn, &device, early);
             }
             // Of a connection room that is not, or no longer, ours. Not acknowledged: its
-            // sender seals it anew as soon as both are in one room.
+            // sender seals it again as soon as both are in one room.
             self.count(DropReason::Unexpected);
             return Ok(());
         }

@@ -182,7 +182,7 @@ impl Intake {
 
     /// An entry of a mailbox of ours at a relay. The relay has checked the right to write
     /// there; everything else is checked here. What cannot be used is deleted there, too: its
-    /// sender owns it and leaves it anew.
+    /// sender owns it and leaves it again.
     pub fn deposit(
         &mut self,
         state: &mut State,

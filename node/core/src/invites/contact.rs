@@ -31,7 +31,7 @@ pub struct ContactBody {
     /// The signer's device first.
     #[n(2)]
     pub contacts: Vec<Contact>,
-    /// DHT servers, so that whoever is new finds one; at most [`SERVERS_TOLD`].
+    /// DHT servers, so that anyone new finds one; at most [`SERVERS_TOLD`].
     #[n(3)]
     pub servers: Vec<Address>,
 }

@@ -171,7 +171,7 @@ impl Look {
     }
 }
 
-/// As what a name poses by itself, whoever else there is.
+/// As what a name poses by itself, no matter who else there is.
 pub fn pose(name: &str) -> Option<Pose> {
     let folded = fold(name);
     let seen = read(name);

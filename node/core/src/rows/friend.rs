@@ -22,7 +22,7 @@ pub(crate) struct Friend {
     pub state: FriendState,
     #[n(4)]
     pub blocked: bool,
-    /// Where history is filed; stays when the friendship is made anew.
+    /// Where history is filed; stays when the friendship is made again.
     #[n(5)]
     pub conversation: RoomId,
     /// The connection room.

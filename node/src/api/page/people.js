@@ -30,7 +30,7 @@ function inviteCard() {
     result,
     h("details", {}, h("summary", {}, "Options"),
       h("p", { class: "field" }, h("label", { for: "expires" }, "The invite is good for"), expires),
-      h("p", { class: "check" }, autoAccept, h("label", { for: "auto-accept" }, "Accept whoever comes with it, without asking me")),
+      h("p", { class: "check" }, autoAccept, h("label", { for: "auto-accept" }, "Accept the one who comes with it, without asking me")),
       h("p", { class: "check" }, noIp, h("label", { for: "no-ip" }, "Leave my network addresses out of it (your friend then needs another way to find you)"))));
 }
 

@@ -24,7 +24,7 @@ export function forget() {
   sessionStorage.removeItem(KEY);
 }
 
-// Something went wrong on the way: whoever answers next has to prove itself.
+// Something went wrong on the way: the next one that answers has to prove itself.
 export function doubt() {
   proven = false;
 }

@@ -30,7 +30,7 @@ export function settingsView() {
 }
 
 function idCard(me) {
-  const toggle = button(me.findable ? "Be found no longer" : "Let whoever knows it ask me", async () => {
+  const toggle = button(me.findable ? "Be found no longer" : "Let anyone who knows it ask me", async () => {
     await post("/api/v1/identity/findable", { findable: !me.findable });
     await loadMe();
     card.replaceWith(idCard(state.me));

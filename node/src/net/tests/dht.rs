@@ -1,4 +1,4 @@
-//! Records: what a server keeps, whoever brings it, and how they are found.
+//! Records: what a server keeps, no matter who brings it, and how they are found.
 
 use super::circuits::linked;
 use super::stranger::Stranger;

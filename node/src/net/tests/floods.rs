@@ -1,4 +1,4 @@
-//! Strangers in numbers, over real sockets: whoever proved nothing gives way, friends stay, and
+//! Strangers in numbers, over real sockets: those who proved nothing give way, friends stay, and
 //! who comes last gets in at once.
 
 use super::stranger::Stranger;

@@ -34,7 +34,7 @@ impl Depots {
         session.next_dial = Some(now);
     }
 
-    /// A relay of ours is asked anew, on a fresh link.
+    /// A relay of ours is asked again, on a fresh link.
     pub fn renew_own(&mut self, state: &State, turn: &mut Turn<'_>, own: &OwnDepot) {
         let key = (own.link.mailbox(), own.link.receipt);
         self.add_own(own, turn.now);
@@ -55,7 +55,7 @@ impl Depots {
         }
     }
 
-    /// Leaves the records of the days to come with our relays: whoever is away is found by them.
+    /// Leaves the records of the days to come with our relays: anyone who is away is found by them.
     pub fn leave_records(&mut self, state: &State, turn: &mut Turn<'_>) {
         for own in state.own.depots.values() {
             self.leave_at(state, turn, own, &state.own.away);

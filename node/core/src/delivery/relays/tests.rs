@@ -137,7 +137,7 @@ fn a96_a_copy_that_has_lived_three_quarters_of_its_life_is_left_anew() {
         turn.now = NOW.after(3 * DAY);
         depots.renew(state, turn).unwrap();
         assert_eq!(message_state(turn), MessageState::Queued, "nothing is said that is not so");
-        assert!(matches!(turn.out.actions.pop_back(), Some(Action::Net(NetAction::Send(LINK, _)))), "left anew");
+        assert!(matches!(turn.out.actions.pop_back(), Some(Action::Net(NetAction::Send(LINK, _)))), "left again");
     });
 }
 
