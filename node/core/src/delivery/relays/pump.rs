@@ -1,6 +1,6 @@
 //! Leaving envelopes at relays, as far as windows allow.
 
-use super::super::outbox::{self, OutboxRow, What};
+use super::super::outbox::{self, FIRST_ROWS, OutboxRow, What};
 use super::sessions::*;
 use crate::limits::{RECEIPT_TIMEOUT, WINDOW, WINDOW_BYTES};
 use crate::people::{self, requests};
@@ -16,7 +16,8 @@ impl Depots {
     /// A device cannot be reached directly, or something new lies in its outbox.
     pub fn wait(&mut self, state: &State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
         self.away.insert(*device);
-        self.waiting.entry(*device).or_default();
+        let cursors = self.done.remove(device).unwrap_or(FIRST_ROWS);
+        self.waiting.entry(*device).or_insert_with(|| Progress { cursors, ..Progress::default() });
         self.budget = ROWS_AT_ONCE;
         self.pump_device(state, turn, device)
     }
@@ -48,6 +49,7 @@ impl Depots {
         else {
             self.away.remove(id);
             self.waiting.remove(id);
+            self.done.remove(id);
             return Ok(());
         };
         // While we ask a friend again, the old room is doubtful: its frames wait.
@@ -71,7 +73,11 @@ impl Depots {
                 self.budget = self.budget.saturating_sub(page.len().max(1));
                 let mut past = *next;
                 for (number, row) in page.iter().take_while(|(number, _)| number < end) {
-                    if self.leave(state, turn, device, *number, row) {
+                    let place = self.leave(state, turn, device, *number, row);
+                    if place == Place::Nowhere {
+                        self.look_again(id);
+                    }
+                    if place != Place::Waits {
                         continue;
                     }
                     if matches!(row.what, What::Standing | What::Answer) {
@@ -102,15 +108,26 @@ impl Depots {
         }
         // All of it lies at a relay, is on its way there, or has no relay to lie at: nobody is
         // called for it. What comes new, or must be left again, begins it once more.
-        self.waiting.remove(id);
+        if let Some(progress) = self.waiting.remove(id)
+            && lanes == ends.len()
+            && !progress.again
+        {
+            self.done.insert(*id, progress.cursors);
+        }
         Ok(())
     }
 
-    /// Leaves one envelope at a relay, unless a good copy lies there. False when it must be
-    /// tried again later.
-    pub(super) fn leave(&mut self, state: &State, turn: &mut Turn<'_>, device: &crate::rows::Device, number: u64, row: &OutboxRow) -> bool {
+    /// Leaves one envelope at a relay, unless a good copy lies there.
+    pub(super) fn leave(
+        &mut self,
+        state: &State,
+        turn: &mut Turn<'_>,
+        device: &crate::rows::Device,
+        number: u64,
+        row: &OutboxRow,
+    ) -> Place {
         if row.stored.is_some() || self.sessions.values().any(|session| session.inflight.contains_key(&row.frame)) {
-            return true;
+            return Place::Left;
         }
         let revision = revision_of(state, &device.device);
         // An invite's key has nothing to do with that of friends.
@@ -125,13 +142,13 @@ impl Depots {
         let depots: Vec<&Depot> =
             outbox::depots_of(row, device).iter().filter(|depot| !is_stale(depot) && !is_replaced(depot) && !is_unkept(depot)).collect();
         if depots.is_empty() {
-            return true;
+            return Place::Nowhere;
         }
         for depot in &depots {
             let Some(session) = self.sessions.get_mut(&key_of(depot)) else { continue };
             let Some(link) = session.link.filter(|_| session.full_until.is_none_or(|until| until <= turn.now)) else { continue };
             if session.inflight.len() >= WINDOW || session.inflight_bytes >= WINDOW_BYTES {
-                return false;
+                return Place::Waits;
             }
             let Some(put) = outbox::put_at(row, depot) else { continue };
             session.inflight.insert(
@@ -148,7 +165,7 @@ impl Depots {
             session.deadline = Some(turn.now.after(RECEIPT_TIMEOUT));
             *self.sent.entry("deposit").or_default() += 1;
             turn.act(NetAction::Send(link, Frame::Put(put).encode()));
-            return true;
+            return Place::Left;
         }
         for depot in depots {
             if let Some(progress) = self.waiting.get_mut(&device.device) {
@@ -156,6 +173,6 @@ impl Depots {
             }
             self.call(turn, depot);
         }
-        false
+        Place::Waits
     }
 }

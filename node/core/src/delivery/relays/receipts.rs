@@ -87,7 +87,7 @@ impl Depots {
             state.clock.heard(Signer::Relay(*mailbox), body.at);
         }
         let mut items = Vec::new();
-        let (mut unplaced, mut with_new_keys) = (Vec::new(), Vec::new());
+        let (mut unplaced, mut with_new_keys, mut unstored) = (Vec::new(), Vec::new(), Vec::new());
         for item in body.items {
             let Some(Inflight { device, number, size, revision, is_offer }) = session.inflight.remove(&item.frame) else { continue };
             session.inflight_bytes = session.inflight_bytes.saturating_sub(size);
@@ -110,6 +110,9 @@ impl Depots {
                 }
                 Outcome::Delivered | Outcome::Refused(_) => {}
             }
+            if !matches!(item.outcome, Outcome::Stored(until) if until > turn.now) {
+                unstored.push(device);
+            }
             items.push((device, number, item.outcome));
         }
         if !unplaced.is_empty() {
@@ -119,6 +122,9 @@ impl Depots {
         }
         let wait = if session.inflight.is_empty() { IDLE } else { RECEIPT_TIMEOUT };
         session.deadline = (!session.own.is_own || !session.inflight.is_empty()).then(|| turn.now.after(wait));
+        for device in unstored {
+            self.look_again(&device);
+        }
         unplaced.append(&mut with_new_keys);
         Some(Signed { mailbox: *mailbox, items, again: unplaced })
     }

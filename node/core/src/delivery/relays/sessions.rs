@@ -94,6 +94,17 @@ pub(super) struct Standing {
     pub(super) bytes: (u64, u64),
 }
 
+/// Where an envelope is, after it was looked at for a relay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// A good copy lies at a relay, or is on its way there.
+    Left,
+    /// No relay is there for it.
+    Nowhere,
+    /// It must be tried again later.
+    Waits,
+}
+
 /// What of a device's outbox was looked at.
 #[derive(Debug)]
 pub(super) struct Progress {
@@ -101,11 +112,13 @@ pub(super) struct Progress {
     pub(super) cursors: [u64; 2],
     /// The relays that the row under a cursor waits for.
     pub(super) calls: BTreeSet<DepotKey>,
+    /// A row that was passed lies nowhere: with the next one, all are looked at once more.
+    pub(super) again: bool,
 }
 
 impl Default for Progress {
     fn default() -> Self {
-        Self { cursors: FIRST_ROWS, calls: BTreeSet::new() }
+        Self { cursors: FIRST_ROWS, calls: BTreeSet::new(), again: false }
     }
 }
 
@@ -120,6 +133,8 @@ pub(crate) struct Depots {
     pub(super) replaced: BTreeMap<DepotKey, Timestamp>,
     /// Devices that cannot be reached directly.
     pub(super) away: BTreeSet<DeviceId>,
+    /// Up to which rows all of a device's lies at relays, or is on its way there: what comes new is looked at from there on.
+    pub(super) done: BTreeMap<DeviceId, [u64; 2]>,
     /// Those of them for which something may still have to be left at a relay.
     pub(super) waiting: BTreeMap<DeviceId, Progress>,
     /// Rows that may still be looked at in this input.
@@ -171,8 +186,17 @@ impl Depots {
             || self.waiting.values().any(|progress| progress.calls.contains(key))
     }
 
+    /// A row of a device lies nowhere: what comes new for it leads to a look at all of them.
+    pub(super) fn look_again(&mut self, device: &DeviceId) {
+        self.done.remove(device);
+        if let Some(progress) = self.waiting.get_mut(device) {
+            progress.again = true;
+        }
+    }
+
     /// What waits for a device is looked at from its beginning.
     pub(super) fn begin_again(&mut self, device: &DeviceId) {
+        self.done.remove(device);
         self.waiting.insert(*device, Progress::default());
     }
 
@@ -192,6 +216,7 @@ impl Depots {
     /// A device is reached directly.
     pub fn reached(&mut self, device: &DeviceId) {
         self.away.remove(device);
+        self.done.remove(device);
         self.waiting.remove(device);
     }
 
