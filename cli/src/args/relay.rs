@@ -55,7 +55,7 @@ pub struct RelayRun {
     /// Keep mailboxes for the owner, and for friends whom the owner gives a second code
     #[arg(long, conflicts_with = "owner_only")]
     pub friends: bool,
-    /// Keep mailboxes only for anyone who has the claim code (the default)
+    /// Keep mailboxes only for those who have the claim code (the default)
     #[arg(long)]
     pub owner_only: bool,
     /// Keep at most this many bytes, like 500M or 4G; remembered over restarts [default: 4G]

@@ -62,7 +62,7 @@ pub(crate) struct Own {
     pub places: Vec<Address>,
     /// Own mailboxes at relays.
     pub depots: BTreeMap<MailboxId, OwnDepot>,
-    /// Grants that our relays take no longer; fewer than [`limits::REVOKED_MAX`].
+    /// Grants that our relays do not take any more; fewer than [`limits::REVOKED_MAX`].
     pub revoked: Vec<Revoked>,
     /// Whether `starts` differ from their row.
     pub dirty_starts: bool,

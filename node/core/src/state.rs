@@ -67,7 +67,7 @@ pub(crate) struct State {
     pub wake: BTreeSet<DeviceId>,
     /// Devices to which no link may stay open.
     pub hang_up: BTreeSet<DeviceId>,
-    /// Devices whose outbox has changed beneath what is on its way: put it again.
+    /// Devices whose outbox has changed while rows of it were on their way: they are put again.
     pub restart: BTreeSet<DeviceId>,
     /// A friend's secret has come: what the LAN shows may be theirs.
     pub has_new_friend: bool,

@@ -276,7 +276,7 @@ impl Driver {
             // Closed by itself when nothing is asked any more.
             races.forget(in_vain);
         } else if races.was_late(connection) {
-            // Its race is over: another address was quicker, or nobody waits any longer.
+            // Its race is over: another address was quicker, or nobody waits any more.
             swarm.close_connection(connection);
         } else if !is_relayed {
             connections.replace_relayed(swarm, peer);

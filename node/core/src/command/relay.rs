@@ -27,7 +27,7 @@ pub enum RelayState {
     Connecting,
     /// It has signed that it keeps our mailbox, on the link that is open now.
     Connected,
-    /// It cannot be reached; tried again by itself.
+    /// It cannot be reached; tried again automatically.
     Unreachable,
     /// It has signed that it does not keep our mailbox.
     Refused,

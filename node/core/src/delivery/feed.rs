@@ -76,7 +76,7 @@ impl Delivery {
         self.restart(state, turn, device)
     }
 
-    /// The outbox changed beneath what is on its way: begins it again on the same link.
+    /// The outbox has changed while rows of it were on their way: begins again on the same link.
     pub fn restart(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
         let session = self.sessions.entry(*device).or_default();
         session.cursors = FIRST_ROWS;

@@ -55,7 +55,7 @@ pub(super) struct Link {
     /// Whether we have said who we are, and whether the other end has.
     pub(super) has_said: bool,
     pub(super) has_heard: bool,
-    /// What it has said, as long as it is nobody's whom we know.
+    /// What it has said, as long as nobody whom we know is behind it.
     pub(super) unread: Option<Prove>,
     /// The other end's run, once it is proved.
     pub(super) instance: Option<Instance>,
@@ -131,7 +131,7 @@ pub(super) struct Session {
     /// A greeting without receipt, put again on every new link: sealing a new one each time
     /// would run ahead of the tags that the device expects.
     pub(super) hello: Option<(FrameId, Vec<u8>)>,
-    /// What it says is no longer so: the next link gets another one.
+    /// What it says is out of date: the next link gets another one.
     pub(super) hello_is_over: bool,
 }
 

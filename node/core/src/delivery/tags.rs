@@ -109,7 +109,7 @@ impl Tags {
         }
     }
 
-    /// A device is known no longer.
+    /// A device is not known any more.
     pub fn forget(&mut self, row: &Device, key: Option<&KnownKey>) {
         let (Some(ready), Some(key)) = (self.ready_until.remove(&row.device), key) else { return };
         let left = row

@@ -163,7 +163,7 @@ fn decide(
         return Ok(set_status(state, turn, id, RequestStatus::Confirmed)?);
     }
     // A friend who asks again has lost the friendship on that side; on ours it was never ended.
-    // So many times a day by itself, then its user is asked.
+    // So many times a day automatically, then its user is asked.
     let renews = friend.is_some() && state.rates.renewal(turn.now, *peer);
     if (asked && *peer < state.own.peer) || auto_accept || renews {
         return accept_unasked(state, turn, id);

@@ -37,7 +37,7 @@ pub(crate) fn set_status(state: &mut State, turn: &mut Turn<'_>, id: &RequestId,
     let steps = match row.direction {
         // Nobody is asked any more, and nobody hears that we have come.
         Direction::Out => [is_settled.then_some(What::Offer(row.id)), over.then_some(What::Confirm(row.id))],
-        // Our answer was answered, or counts no longer.
+        // Our answer was answered, or does not count any more.
         Direction::In => [(status != RequestStatus::Accepted).then_some(What::Accept(row.id)), None],
     };
     for step in steps.into_iter().flatten() {

@@ -60,7 +60,7 @@ impl Intake {
         *count = count.saturating_add(1);
     }
 
-    /// A device is known no longer.
+    /// A device is not known any more.
     pub fn forget(&mut self, row: &Device, key: Option<&KnownKey>) {
         self.tags.forget(row, key);
         self.early.forget(&row.device);

@@ -39,7 +39,7 @@ pub(super) struct EarlyFrames {
 }
 
 impl EarlyFrames {
-    /// A device is known no longer.
+    /// A device is not known any more.
     pub fn forget(&mut self, device: &DeviceId) {
         let waiting = self.waiting.remove(device).map_or(0, |waiting| waiting.bytes);
         self.bytes = self.bytes.saturating_sub(waiting);

@@ -118,7 +118,7 @@ impl Intake {
             if state.devices.get(&device).is_some_and(|row| row.formers().iter().any(is_read)) {
                 return self.left_behind(state, delivery, turn, &device, early);
             }
-            // Of a connection room that is not, or no longer, ours. Not acknowledged: its
+            // Of a connection room that is not ours, or not any more. Not acknowledged: its
             // sender seals it again as soon as both are in one room.
             self.count(DropReason::Unexpected);
             return Ok(());

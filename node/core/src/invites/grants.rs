@@ -4,7 +4,7 @@
 //! repeats. It ends a day after the request is confirmed, and at once when the request is taken
 //! back, the person is blocked, or the friendship ends. Our own node knows by the request's row;
 //! our relays are told by the list in our record there. An id leaves that list once its grant has
-//! expired by itself.
+//! expired.
 
 use crate::command::{Direction, RequestStatus};
 use crate::limits::{ANSWERS_MAX, GRANT_GRACE, INVITE_ANSWERS_MAX, REPLY_GRANTS_MAX, REVOKED_MAX};
@@ -129,7 +129,7 @@ pub(crate) fn take_back(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) {
     }
 }
 
-/// Tells our relays to take a grant no longer.
+/// Tells our relays not to take a grant any more.
 pub(crate) fn revoke(state: &mut State, turn: &mut Turn<'_>, grant: GrantId, expires: Timestamp) {
     let is_known = state.own.revoked.iter().any(|revoked| revoked.grant == grant);
     if is_known || state.own.depots.is_empty() || expires <= turn.sure {

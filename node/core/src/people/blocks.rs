@@ -17,7 +17,7 @@ pub(crate) fn is_device_blocked(state: &State, device: &DeviceId) -> bool {
     state.devices.get(device).is_some_and(|row| state.blocked.contains(row.peer.as_bytes().as_slice()))
 }
 
-/// Whether room messages of a device are refused: its person is blocked, or no friend any longer.
+/// Whether room messages of a device are refused: its person is blocked, or no friend any more.
 pub(crate) fn is_refused(state: &State, device: &DeviceId) -> bool {
     is_device_blocked(state, device) || state.friend_of(device).is_some_and(|friend| friend.state == FriendState::Ended)
 }

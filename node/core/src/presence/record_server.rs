@@ -116,7 +116,7 @@ impl RecordServer {
         (!kept.expires.is_expired_at(now)).then(|| kept.bytes.clone())
     }
 
-    /// Some are friends no longer: what they left goes.
+    /// Some are no friends any more: what they left goes.
     pub fn revoked(&mut self, state: &State) {
         self.left.retain(|peer, _| is_welcome(state, peer));
     }

@@ -119,7 +119,7 @@ impl Standings {
         Ok(true)
     }
 
-    /// A device is known no longer.
+    /// A device is not known any more.
     pub fn forget(&mut self, device: &DeviceId) {
         self.sent.remove(device);
         self.greeted.remove(device);

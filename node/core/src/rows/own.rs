@@ -41,13 +41,13 @@ impl OwnDepot {
     }
 }
 
-/// A grant that our relays are told to take no longer.
+/// A grant that our relays are not to take any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub(crate) struct Revoked {
     #[n(0)]
     pub grant: GrantId,
-    /// When it ends by itself.
+    /// When it expires.
     #[n(1)]
     pub expires: Timestamp,
 }

@@ -17,7 +17,7 @@ pub(super) struct Races {
     /// at most eight attempts and a connection that stands already.
     open: HashMap<u64, Race>,
     attempts: HashMap<ConnectionId, u64>,
-    /// Attempts that nobody waits for any longer. They cannot be called off, and are closed when they
+    /// Attempts that nobody waits for any more. They cannot be called off, and are closed when they
     /// come; each ends within the time that a dial has.
     late: HashSet<ConnectionId>,
     next: u64,
@@ -26,7 +26,7 @@ pub(super) struct Races {
 /// The connections of one dial. A dial has at most eight.
 #[derive(Debug)]
 struct Race {
-    /// Where the winner goes; closed when nobody waits any longer.
+    /// Where the winner goes; closed when nobody waits any more.
     answer: oneshot::Sender<Opened>,
     /// Not connected yet.
     dialling: HashSet<ConnectionId>,
@@ -160,7 +160,7 @@ impl Races {
         }
     }
 
-    /// Ends those that nobody waits for any longer.
+    /// Ends those that nobody waits for any more.
     pub(super) fn sweep(&mut self, swarm: &mut Swarm<Behaviour>) {
         let abandoned: Vec<u64> = self.open.iter().filter(|(_, race)| race.answer.is_closed()).map(|(id, _)| *id).collect();
         for race in abandoned.into_iter().filter_map(|id| self.open.remove(&id)).collect::<Vec<_>>() {
@@ -168,7 +168,7 @@ impl Races {
         }
     }
 
-    /// Nobody waits for these attempts any longer.
+    /// Nobody waits for these attempts any more.
     pub(super) fn forget(&mut self, dials: impl Iterator<Item = ConnectionId>) {
         self.late.extend(dials);
     }

@@ -37,7 +37,7 @@ impl Reservations {
         lock(&swarm.behaviour().punch.seen).is_own(id);
     }
 
-    /// A relay forwards no longer, or never did; or it was none of these.
+    /// A relay does not forward any more, or never did; or it was none of these.
     pub(super) fn ended(&mut self, listener: ListenerId) {
         let is_it = |reservation: &&mut Reservation| matches!(reservation, Reservation::Asked(id) if *id == listener);
         if let Some(reservation) = self.0.values_mut().find(is_it) {

@@ -19,7 +19,7 @@ pub(super) struct Circuit {
     from: TransportId,
     /// Where it leads, once that is agreed.
     pub(super) to: Option<TransportId>,
-    /// Its connection ends: it counts no longer.
+    /// Its connection ends: it does not count any more.
     ends: bool,
 }
 

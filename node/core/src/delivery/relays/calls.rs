@@ -39,7 +39,7 @@ impl Depots {
         }
     }
 
-    /// A device is known no longer.
+    /// A device is not known any more.
     pub fn forget_device(&mut self, device: &DeviceId) {
         self.reached(device);
         for session in self.sessions.values_mut() {

@@ -46,7 +46,7 @@ impl Depots {
             || self.replaced.iter().any(|(key, until)| key.0 == copy.mailbox && *until > now)
     }
 
-    /// Looks at the next rows for copies that do not count any longer.
+    /// Looks at the next rows for copies that do not count any more.
     pub(super) fn renew_some(&mut self, state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
         let mut left = ROWS_AT_ONCE;
         while let Some((id, from)) = self.renewing.take() {

@@ -75,7 +75,7 @@ impl Depots {
         }
     }
 
-    /// A relay is ours no longer.
+    /// A relay is not ours any more.
     pub fn remove_own(&mut self, state: &mut State, turn: &mut Turn<'_>, own: &OwnDepot) {
         let key = (own.link.mailbox(), own.link.receipt);
         let presence = &mut state.own.presence;

@@ -64,7 +64,7 @@ impl Pace {
         }
     }
 
-    /// Puts somebody off no longer.
+    /// Does not put somebody off any more.
     pub fn take(&mut self, peer: &PeerId) {
         self.later.remove(peer);
     }
