@@ -296,7 +296,7 @@ impl Relay {
             self.links.fault(link);
             return Ok(());
         }
-        let settled = self.links.settle(link, &ack.numbers);
+        let settled = self.links.complete(link, &ack.numbers);
         for number in &settled {
             let is_used_up = ack.used_up.as_ref().is_some_and(|used_up| used_up.contains(number));
             entries::delete(&mut self.mailboxes, shelf, &ack.owner, *number, is_used_up)?;

@@ -110,7 +110,15 @@ impl Actor {
     /// How it can be written to by somebody who is no friend.
     pub fn contact(&mut self, scope: Scope, expires: Timestamp) -> Contact {
         let (entry, key) = self.entry(scope);
-        Contact { chain: None, package: self.package.public().bytes(), expires, last_resort: false, entry, key, depots: Vec::new() }
+        Contact {
+            chain: None,
+            package: self.package.public().bytes(),
+            expires,
+            last_resort: false,
+            entry,
+            key,
+            relay_mailboxes: Vec::new(),
+        }
     }
 
     /// A contact record over these contacts.
@@ -195,7 +203,7 @@ impl Actor {
             name: "Mallory".into(),
             second_root: self.identity.second_root,
             friendship: self.friendship.clone(),
-            devices: vec![BundleDevice { chain: self.identity.chain.clone(), entry, depots: Vec::new() }],
+            devices: vec![BundleDevice { chain: self.identity.chain.clone(), entry, relay_mailboxes: Vec::new() }],
             presence: None,
         }
     }

@@ -148,7 +148,7 @@ impl Person {
             last_resort: false,
             entry: self.entry(address),
             key,
-            depots: Vec::new(),
+            relay_mailboxes: Vec::new(),
         }
     }
 
@@ -163,7 +163,7 @@ impl Person {
             last_resort: false,
             entry: self.entry(address),
             key,
-            depots: Vec::new(),
+            relay_mailboxes: Vec::new(),
         }
     }
 
@@ -187,7 +187,7 @@ impl Person {
             name: name.to_owned(),
             second_root: self.identity.second_root,
             friendship: self.friendship.clone(),
-            devices: vec![BundleDevice { chain: self.identity.chain.clone(), entry: self.entry(address), depots: Vec::new() }],
+            devices: vec![BundleDevice { chain: self.identity.chain.clone(), entry: self.entry(address), relay_mailboxes: Vec::new() }],
             presence: None,
         }
     }
@@ -497,7 +497,7 @@ pub fn signed_presence() -> SignedPresence {
         friendship: bundle.friendship,
         chain: device.chain,
         entry: device.entry,
-        depots: Vec::new(),
+        relay_mailboxes: Vec::new(),
         lookups: Vec::new(),
     };
     SignedPresence::sign(&ben.identity.signing, &generation().lookup().public(), 1, &body)

@@ -122,7 +122,7 @@ pub fn valid(decoder: &str) -> Vec<Seed> {
             let hello = bundle
                 .devices
                 .first()
-                .map(|device| RoomPayload::Hello(Whereabouts { entry: device.entry.clone(), depots: vec![device.entry.clone()] }));
+                .map(|device| RoomPayload::Hello(Whereabouts { entry: device.entry.clone(), relay_mailboxes: vec![device.entry.clone()] }));
             let mut all = vec![("text", codec::encode(&samples::text())), ("bundle", codec::encode(&RoomPayload::Bundle(bundle)))];
             all.extend(hello.map(|hello| ("hello", codec::encode(&hello))));
             all.extend([

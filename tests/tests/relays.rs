@@ -188,7 +188,7 @@ fn problems(sim: &mut Sim, ix: Ix) -> Vec<String> {
 fn relays_in_an_invite(sim: &mut Sim, ix: Ix) -> usize {
     let record = ContactRecord::from_link(&sim.invite(ix)).unwrap();
     let body: ContactBody = symbolon_presence::codec::decode(&record.body, 4096).unwrap();
-    body.contacts[0].depots.len()
+    body.contacts[0].relay_mailboxes.len()
 }
 
 #[test]

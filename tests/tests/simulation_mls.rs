@@ -67,7 +67,7 @@ impl Rooms for MlsRooms {
         flushed
     }
 
-    fn take_back(&mut self) {
+    fn withdraw(&mut self) {
         // A group in memory is stale now: everything is loaded again.
         *self = Self::copied(self.kept.clone(), self.copy.clone());
     }

@@ -269,7 +269,7 @@ impl RoomCipher for ClearCipher {
         self.room_mut(room)?.rewind(parent)
     }
 
-    fn settle(&mut self, room: RoomId) -> Result<(), CipherError> {
+    fn complete(&mut self, room: RoomId) -> Result<(), CipherError> {
         self.room_mut(room)?.parents.clear();
         Ok(())
     }

@@ -61,7 +61,7 @@ pub(crate) fn run(state: &mut State, machines: &mut Machines<'_>, turn: &mut Tur
         Command::RelayAdd { link, claim } => relays::add(state, machines, turn, &link, claim.as_deref()),
         Command::RelayClaim(code) => relays::claim(state, machines, turn, &code),
         Command::RelayRemove(id) => relays::remove(state, machines, turn, &id),
-        Command::Relays => Ok(Reply::Relays(state.own.depots.values().map(|own| machines.depots.view(own)).collect())),
+        Command::Relays => Ok(Reply::Relays(state.own.relay_mailboxes.values().map(|own| machines.relays.view(own)).collect())),
         Command::LookupAdd(address) => relays::add_lookup(state, machines, turn, &address),
         Command::LookupRemove(address) => relays::remove_lookup(state, machines, turn, &address),
         Command::Lookups => Ok(Reply::Lookups(machines.presence.lookup_servers.views(state))),

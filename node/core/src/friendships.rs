@@ -32,7 +32,7 @@ mod tests;
 pub(crate) use accept::{accept, accept_unasked};
 pub(crate) use ask::{add, ask, cancel, found, ignore};
 pub(crate) use block::{block, set_blocked, unblock};
-pub(crate) use bundle::{adopt_bundle, give_again, verify_bundle};
+pub(crate) use bundle::{adopt_bundle, send_bundle, verify_bundle};
 pub(crate) use confirm::{Answer, confirm, receive_accept, receive_confirm};
 pub(crate) use end::{expire, refused, unfriend};
 pub(crate) use incoming::{IncomingOffer, IncomingRoom, check_room, local_id, receive_offer, revise};

@@ -1,13 +1,13 @@
 //! This device: its keys and name, its mailboxes, what friends have of it, and the starts of its folder.
 
 use crate::limits;
-use crate::rows::{self, OwnDepot, OwnPresence, Past, Revoked, Start};
+use crate::rows::{self, OwnPresence, OwnRelayMailbox, Past, Revoked, Start};
 use crate::seam::Address;
 use crate::table::Table;
 use crate::turn::load_all;
 use crate::turn::put_meta;
 use crate::turn::{TurnFailed, decode_row, read};
-use crate::wire::{Depot, Whereabouts};
+use crate::wire::{RelayMailbox, Whereabouts};
 use crate::world::Shelf;
 use rand_chacha::ChaCha20Rng;
 use std::collections::BTreeMap;
@@ -61,7 +61,7 @@ pub(crate) struct Own {
     /// Where this node can be reached now; told by the world, never stored.
     pub places: Vec<Address>,
     /// Own mailboxes at relays.
-    pub depots: BTreeMap<MailboxId, OwnDepot>,
+    pub relay_mailboxes: BTreeMap<MailboxId, OwnRelayMailbox>,
     /// Grants that our relays do not take any more; fewer than [`limits::REVOKED_MAX`].
     pub revoked: Vec<Revoked>,
     /// Whether `starts` differ from their row.
@@ -90,9 +90,9 @@ impl Own {
     }
 
     /// The same for each of the own mailboxes at relays.
-    pub fn depots(&self, rng: &mut ChaCha20Rng, grant: GrantId, scope: Scope, expires: Timestamp, uses: u32) -> Vec<Depot> {
-        let mut depots = Vec::with_capacity(self.depots.len());
-        for (mailbox, own) in self.depots.iter().filter(|(_, own)| own.is_told()) {
+    pub fn relay_mailboxes(&self, rng: &mut ChaCha20Rng, grant: GrantId, scope: Scope, expires: Timestamp, uses: u32) -> Vec<RelayMailbox> {
+        let mut relay_mailboxes = Vec::with_capacity(self.relay_mailboxes.len());
+        for (mailbox, own) in self.relay_mailboxes.iter().filter(|(_, own)| own.is_told()) {
             let queue = if scope == Scope::Contact { own.contact } else { own.direct };
             let body = AddressBody { queue, grant, scope, expires, uses };
             let key = match scope {
@@ -101,14 +101,14 @@ impl Own {
             };
             let Some(address) = own.link.seal_address(&body, rng) else { continue };
             let entry = MailboxEntry { mailbox: *mailbox, receipt: own.link.receipt, address, places: own.link.places.clone() };
-            depots.push(Depot { entry, key });
+            relay_mailboxes.push(RelayMailbox { entry, key });
         }
-        depots
+        relay_mailboxes
     }
 
     /// At how many relays others may leave something.
-    pub fn told_depots(&self) -> usize {
-        self.depots.values().filter(|own| own.is_told()).count()
+    pub fn told_relays(&self) -> usize {
+        self.relay_mailboxes.values().filter(|own| own.is_told()).count()
     }
 
     /// The own mailboxes as one friend gets to know them.
@@ -123,8 +123,8 @@ impl Own {
         let grant = GrantId::random(rng);
         let scope = Scope::Friends(self.friendship.revision);
         let entry = self.address(rng, grant, scope, Timestamp(u64::MAX), 0).0;
-        let depots = self.depots(rng, grant, scope, Timestamp(u64::MAX), 0);
-        Whereabouts { entry, depots: depots.into_iter().map(|depot| depot.entry).collect() }
+        let relay_mailboxes = self.relay_mailboxes(rng, grant, scope, Timestamp(u64::MAX), 0);
+        Whereabouts { entry, relay_mailboxes: relay_mailboxes.into_iter().map(|mailbox| mailbox.entry).collect() }
     }
 }
 
@@ -189,7 +189,7 @@ impl Own {
             records: BTreeMap::new(),
             away: BTreeMap::new(),
             places: Vec::new(),
-            depots: load_all(shelf, Table::Depot, |row: &OwnDepot| row.link.mailbox())?,
+            relay_mailboxes: load_all(shelf, Table::RelayMailbox, |row: &OwnRelayMailbox| row.link.mailbox())?,
             revoked,
             dirty_starts: true,
         })

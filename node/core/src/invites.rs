@@ -10,4 +10,4 @@ pub mod contact;
 pub(crate) mod grants;
 mod mint;
 
-pub(crate) use mint::{Minted, USES_MAX, contact_record, forget_expired, invite, is_own_wish, mint_for, take_back};
+pub(crate) use mint::{Minted, USES_MAX, contact_record, forget_expired, invite, is_own_wish, mint_for, withdraw};

@@ -170,7 +170,7 @@ impl Core {
         let due = self.machines.delivery.next_due().map(|at| (at, "a dial or a receipt is due"));
         // By sure time; should that be behind the clock, it comes when so much was lived through.
         let expiry = self.machines.next_expiry.map(|at| (self.machines.state.clock.wall_at(at), "a message is to be given up"));
-        let depots = self.machines.depots.next_due().map(|at| (at, "a relay is due"));
+        let relays = self.machines.relays.next_due().map(|at| (at, "a relay is due"));
         let outage = self.machines.outage.next_due().map(|at| (at, "nobody is reached"));
         let lan = self.machines.presence.lan.next_due().map(|at| (at, "the LAN is shown something else"));
         let presence = self.machines.presence.next_due().map(|at| (at, "records are due"));
@@ -179,7 +179,7 @@ impl Core {
         let held = conversations::can_release(&self.machines.state).then_some((Timestamp(0), "held texts are to be sealed"));
         let index = self.machines.search.next_due().map(|at| (at, "texts are to be put into the index of words"));
         let sweep = Some((self.machines.next_sweep, "expired rows are swept"));
-        [due, depots, outage, lan, presence, rekey, expiry, copies, held, index, sweep].into_iter().flatten().min()
+        [due, relays, outage, lan, presence, rekey, expiry, copies, held, index, sweep].into_iter().flatten().min()
     }
 
     /// The contact record that this node would publish now: signed, with a package that

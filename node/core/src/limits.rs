@@ -29,7 +29,7 @@ pub const DEVICES_KEPT_MAX: usize = 2 * DEVICES_MAX;
 /// New devices of one friend that bundles make known within a day.
 pub const DEVICES_NEW_OF_FRIEND: u64 = 32;
 /// Most mailboxes at relays of one device.
-pub const DEPOTS_MAX: usize = 3;
+pub const RELAY_MAILBOXES_MAX: usize = 3;
 /// Nodes on the LAN remembered.
 pub const LAN_SEEN_MAX: usize = 256;
 /// New ones of strangers taken in within a minute.
@@ -111,7 +111,7 @@ pub const FIND_PAUSE: u64 = 5 * SECOND;
 /// See [`FIND_PAUSE`].
 pub const FIND_PAUSE_MAX: u64 = HOUR;
 /// Relays spoken to at once.
-pub const DEPOT_SESSIONS_MAX: usize = 64;
+pub const RELAY_SESSIONS_MAX: usize = 64;
 /// Verified leaf credentials remembered; when full, all are forgotten.
 pub const SPEAKERS_MAX: usize = 1_024;
 /// Most friends of one node: so many have a block in the revocation tree, however many were passed by.

@@ -6,5 +6,5 @@
 mod desk;
 mod handshake;
 
-pub(crate) use desk::{epoch, forget, hear, say, seal};
+pub(crate) use desk::{epoch, forget, open, say, seal};
 pub(crate) use handshake::{Guest, create, enter, let_in, offer, view};

@@ -9,7 +9,7 @@ use crate::conversations::search::{Search, Wish};
 use crate::delivery::outage::Outage;
 use crate::delivery::outbox;
 use crate::delivery::rekey::Rekey;
-use crate::delivery::relays::{Arrived, Depots};
+use crate::delivery::relays::{Arrived, Relays};
 use crate::delivery::{Delivery, Up};
 use crate::friendships;
 use crate::intake::{self, Intake};
@@ -33,7 +33,7 @@ use symbolon_presence::time::Timestamp;
 pub(crate) struct Machines {
     pub state: State,
     pub delivery: Delivery,
-    pub depots: Depots,
+    pub relays: Relays,
     pub presence: Presence,
     pub outage: Outage,
     pub rekey: Rekey,
@@ -54,7 +54,7 @@ impl Machines {
         Self {
             state,
             delivery: Delivery::default(),
-            depots: Depots::default(),
+            relays: Relays::default(),
             presence: Presence::new(lan_dht),
             outage: Outage::default(),
             rekey: Rekey::default(),
@@ -87,7 +87,7 @@ impl Machines {
 
     /// Whether the network is another one.
     fn input(&mut self, turn: &mut Turn<'_>, input: Input) -> Result<bool, TurnFailed> {
-        let Self { state, delivery, depots, presence, .. } = self;
+        let Self { state, delivery, relays, presence, .. } = self;
         match input {
             Input::Command(id, Command::Search { text, before, limit }) => {
                 self.search.ask(state, turn, id, Wish { text, before, limit })?
@@ -95,9 +95,9 @@ impl Machines {
             Input::Command(id, command) => self.command(turn, id, command)?,
             Input::Addresses(places) => return self.addresses(turn, places),
             Input::LinkUp { link, dial, path, keys, source: _ } => self.link_up(turn, Up { link, dial, path, keys })?,
-            Input::DialFailed(dial) if depots.has_dial(dial) => depots.dial_failed(turn, dial),
+            Input::DialFailed(dial) if relays.has_dial(dial) => relays.dial_failed(turn, dial),
             Input::DialFailed(dial) => delivery.dial_failed(state, turn, dial),
-            Input::LinkDown(link) if depots.has_link(link) => depots.link_down(turn, link),
+            Input::LinkDown(link) if relays.has_link(link) => relays.link_down(turn, link),
             Input::LinkDown(link) => delivery.link_down(state, turn, link),
             Input::Frame(link, bytes) => self.frame(turn, link, &bytes)?,
             Input::LanUp { transport, visible, networks } => presence.lan.up(state, turn, transport, visible, networks),
@@ -115,11 +115,11 @@ impl Machines {
     }
 
     fn start(&mut self, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
-        let Self { state, delivery, depots, presence, standings, .. } = self;
+        let Self { state, delivery, relays, presence, standings, .. } = self;
         standings.start(state, turn)?;
         conversations::begin_releasing(state);
         delivery.start(state, turn.now, turn.rng);
-        depots.start(state, turn);
+        relays.start(state, turn);
         presence.start(state, turn);
         friendships::redate(state, turn)?;
         if !state.own.servers.is_empty() {
@@ -129,8 +129,8 @@ impl Machines {
     }
 
     fn command(&mut self, turn: &mut Turn<'_>, id: seam::CommandId, command: Command) -> Result<(), TurnFailed> {
-        let Self { state, delivery, depots, presence, intake, standings, .. } = self;
-        let result = match commands::run(state, &mut commands::Machines { delivery, depots, presence, intake, standings }, turn, command) {
+        let Self { state, delivery, relays, presence, intake, standings, .. } = self;
+        let result = match commands::run(state, &mut commands::Machines { delivery, relays, presence, intake, standings }, turn, command) {
             Ok(reply) => Ok(reply),
             Err(Failed::Command(error)) => Err(error),
             Err(Failed::Turn(failed)) => return Err(failed),
@@ -156,14 +156,14 @@ impl Machines {
     }
 
     fn tick(&mut self, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
-        let Self { state, delivery, depots, presence, outage, standings, .. } = self;
+        let Self { state, delivery, relays, presence, outage, standings, .. } = self;
         presence.tick(state, delivery, turn);
-        outage.tick(state, delivery, depots, turn)?;
+        outage.tick(state, delivery, relays, turn)?;
         delivery.tick(state, turn)?;
         if let Some((device, places)) = presence.lan.ask(state, delivery, turn) {
             delivery.ask(state, turn, &device, places);
         }
-        depots.tick(state, turn)?;
+        relays.tick(state, turn)?;
         conversations::expire(state, turn)?;
         standings.tick(state, turn);
         if turn.now >= self.next_sweep {
@@ -174,7 +174,7 @@ impl Machines {
 
     /// What expires is swept away.
     fn sweep(&mut self, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
-        let Self { state, depots, standings, .. } = self;
+        let Self { state, relays, standings, .. } = self;
         let now = turn.now;
         self.next_sweep = now.after(limits::SWEEP_INTERVAL);
         friendships::expire(state, turn)?;
@@ -184,7 +184,7 @@ impl Machines {
         friendships::remind(state);
         standings.look(state, turn)?;
         friendships::expire_former(state, turn)?;
-        depots.renew(state, turn)?;
+        relays.renew(state, turn)?;
         invites::forget_expired(state, turn)?;
         if sweep_seen(turn, &mut self.sweep_from)? {
             self.next_sweep = now.after(limits::SWEEP_PAUSE);
@@ -193,25 +193,25 @@ impl Machines {
     }
 
     fn link_up(&mut self, turn: &mut Turn<'_>, up: Up) -> Result<(), TurnFailed> {
-        let Self { state, delivery, depots, .. } = self;
+        let Self { state, delivery, relays, .. } = self;
         match up.dial {
             _ if state.own.is_halted => turn.act(NetAction::Close(up.link, seam::CloseReason::Idle)),
-            Some(dial) if depots.has_dial(dial) => depots.link_up(state, turn, up.link, dial)?,
+            Some(dial) if relays.has_dial(dial) => relays.link_up(state, turn, up.link, dial)?,
             Some(_) | None => delivery.link_up(state, turn, up)?,
         }
         Ok(())
     }
 
     fn frame(&mut self, turn: &mut Turn<'_>, link: seam::LinkId, bytes: &[u8]) -> Result<(), TurnFailed> {
-        let Self { state, delivery, depots, presence, intake, .. } = self;
-        if !depots.has_link(link) {
+        let Self { state, delivery, relays, presence, intake, .. } = self;
+        if !relays.has_link(link) {
             return intake.frame(state, delivery, &mut presence.record_server, turn, link, bytes);
         }
-        match depots.frame(state, turn, link, bytes)? {
+        match relays.frame(state, turn, link, bytes)? {
             Some(Arrived::Entry(key, deposit)) => intake.deposit(state, delivery, turn, key, &deposit),
             Some(Arrived::Signed(signed)) => {
                 intake::signed(state, turn, &signed)?;
-                depots.go_on(state, turn, &signed)
+                relays.go_on(state, turn, &signed)
             }
             None => Ok(()),
         }
@@ -243,24 +243,24 @@ impl Machines {
 
     /// What follows from how this node stands to the world: whom it reaches, and whether it may speak.
     fn look_around(&mut self, turn: &mut Turn<'_>, is_back: bool) -> Result<(), TurnFailed> {
-        let Self { state, delivery, depots, presence, outage, standings, intake, .. } = self;
+        let Self { state, delivery, relays, presence, outage, standings, intake, .. } = self;
         let now = turn.now;
         // Those who are reached first after an outage, or after a change of our own addresses.
-        if outage.watch(state, delivery, depots, turn) || is_back {
+        if outage.watch(state, delivery, relays, turn) || is_back {
             delivery.rouse(state, turn);
-            depots.rouse(turn);
+            relays.rouse(turn);
             presence.look_again(state, delivery, now);
             presence.publisher.changed(now, false);
             if !state.own.servers.is_empty() {
                 turn.act(NetAction::Bootstrap(state.own.servers.clone()));
             }
         }
-        presence.watch(state, turn, depots.reaches_any());
-        intake.settle_told(state, delivery, turn)?;
+        presence.watch(state, turn, relays.reaches_any());
+        intake.complete_reported(state, delivery, turn)?;
         let was_halted = std::mem::replace(&mut self.was_halted, state.own.is_halted);
         if was_halted && !state.own.is_halted {
             delivery.start(state, now, turn.rng);
-            depots.start(state, turn);
+            relays.start(state, turn);
             presence.publisher.start(now);
             conversations::begin_releasing(state);
         }
@@ -268,7 +268,7 @@ impl Machines {
         if state.own.is_halted && !self.was_halted {
             self.was_halted = true;
             delivery.halt(state, turn);
-            depots.halt(turn);
+            relays.halt(turn);
         }
         for peer in std::mem::take(&mut state.releasing) {
             conversations::release_held(state, turn, &peer)?;
@@ -279,7 +279,7 @@ impl Machines {
 
     /// What machines have found out is handed on to those whom it concerns.
     fn hand_on(&mut self, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
-        let Self { state, delivery, depots, presence, rekey, .. } = self;
+        let Self { state, delivery, relays, presence, rekey, .. } = self;
         let has_revoked = std::mem::take(&mut state.has_revoked);
         if has_revoked {
             // The LAN and our relays go by the new secret from now on.
@@ -287,26 +287,26 @@ impl Machines {
             rekey.begin(turn);
         }
         if std::mem::take(&mut state.has_ended_grants) || has_revoked {
-            depots.revoked(state, turn);
+            relays.revoked(state, turn);
         }
         if std::mem::take(&mut state.has_new_secrets) {
             friendships::reissue(state, turn, true)?;
         }
-        if std::mem::take(&mut state.has_other_depots) {
+        if std::mem::take(&mut state.has_other_relays) {
             friendships::moved(state, delivery, turn)?;
         }
         if std::mem::take(&mut state.recounts) {
-            depots.recount(state, turn)?;
+            relays.recount(state, turn)?;
         }
         if std::mem::take(&mut state.republish) {
             presence.changed(state, turn, has_revoked);
-            delivery.greet_anew();
+            delivery.greet_again();
         }
         for peer in presence.publish(state, turn) {
-            friendships::give_again(state, turn, &peer)?;
+            friendships::send_bundle(state, turn, &peer)?;
         }
         if presence.publisher.take_leaves_ahead() {
-            depots.leave_records(state, turn);
+            relays.leave_records(state, turn);
         }
         if std::mem::take(&mut state.has_new_friend) {
             presence.lan.look_again(state);
@@ -317,7 +317,7 @@ impl Machines {
 
     /// The same of single devices.
     fn hand_on_devices(&mut self, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
-        let Self { state, delivery, depots, intake, standings, .. } = self;
+        let Self { state, delivery, relays, intake, standings, .. } = self;
         for device in std::mem::take(&mut state.befriended) {
             delivery.befriended(state, turn, &device)?;
         }
@@ -329,14 +329,14 @@ impl Machines {
         }
         for device in std::mem::take(&mut state.restart) {
             delivery.restart(state, turn, &device)?;
-            depots.restart(&device);
+            relays.restart(&device);
         }
         for device in std::mem::take(&mut state.moved) {
             delivery.moved(state, turn, &device);
         }
         for (row, key) in std::mem::take(&mut state.forgotten) {
             delivery.forget(state, turn, &row.device);
-            depots.forget_device(&row.device);
+            relays.forget_device(&row.device);
             standings.forget(&row.device);
             intake.forget(&row, key.as_ref());
         }
@@ -345,7 +345,7 @@ impl Machines {
 
     /// Ends a turn.
     pub fn close_turn(&mut self, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
-        let Self { state, delivery, depots, presence, rekey, search, standings, .. } = self;
+        let Self { state, delivery, relays, presence, rekey, search, standings, .. } = self;
         search.close_turn(state, turn)?;
         delivery.tell_owed(state, turn)?;
         let reached = delivery.take_reached();
@@ -354,8 +354,8 @@ impl Machines {
         let left: Vec<DeviceId> = state.unreachable.iter().filter(waits).copied().collect();
         let met = reached.iter().copied().chain(left);
         standings.meet(state, turn, met.collect::<Vec<_>>())?;
-        after(state, delivery, depots, turn, &reached)?;
-        depots.close_turn(state, turn, delivery.take_entries());
+        after(state, delivery, relays, turn, &reached)?;
+        relays.close_turn(state, turn, delivery.take_entries());
         delivery.close_turn(state, turn);
         rekey.close_turn(turn, delivery);
         // Behind the receipts, which prove to a friend who we are.
@@ -370,7 +370,7 @@ impl Machines {
 fn after(
     state: &mut State,
     delivery: &mut Delivery,
-    depots: &mut Depots,
+    relays: &mut Relays,
     turn: &mut Turn<'_>,
     reached: &BTreeSet<DeviceId>,
 ) -> Result<(), TurnFailed> {
@@ -378,13 +378,13 @@ fn after(
         delivery.wake(state, turn, &device)?;
     }
     for device in reached {
-        depots.reached(device);
+        relays.reached(device);
         if outbox::forget_lists(state, turn, device)? {
             delivery.restart(state, turn, device)?;
         }
     }
     for device in std::mem::take(&mut state.unreachable) {
-        depots.wait(state, turn, &device)?;
+        relays.wait(state, turn, &device)?;
     }
     Ok(())
 }

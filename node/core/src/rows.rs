@@ -14,7 +14,7 @@ pub(crate) use friend::{Friend, FriendPresence, FriendState, Lacks, Renewing};
 pub(crate) use introduction::{IntroRole, Introducing};
 pub(crate) use invite::Invite;
 pub(crate) use message::{Counters, Fault, Message, message_key, set_message_state, split_key};
-pub(crate) use own::{DepotKey, OwnDepot, Past, Revoked};
+pub(crate) use own::{OwnRelayMailbox, Past, RelayKey, Revoked};
 #[cfg(test)]
 pub(crate) use presence::BLOCKS_OF_FRIEND;
 pub(crate) use presence::{OwnPresence, begin, step};
@@ -30,4 +30,4 @@ macro_rules! opaque_debug {
         }
     )*};
 }
-opaque_debug!(Introducing Request Friend Device Message OwnDepot);
+opaque_debug!(Introducing Request Friend Device Message OwnRelayMailbox);

@@ -8,7 +8,7 @@ use crate::command::{CommandError, Direction, RequestStatus};
 use crate::identity::Own;
 use crate::limits;
 use crate::rates::Rates;
-use crate::rows::{Counters, Device, Friend, Introducing, Invite, OwnDepot, Request};
+use crate::rows::{Counters, Device, Friend, Introducing, Invite, OwnRelayMailbox, Request};
 use crate::seam::Address;
 use crate::table::{Change, Table};
 use crate::turn::all_rows;
@@ -28,7 +28,7 @@ mod keys;
 mod load;
 mod signs;
 
-pub(crate) use load::settle_trust;
+pub(crate) use load::derive_trust;
 pub(crate) use signs::{Build, Sign, Why};
 
 /// All of it.
@@ -75,7 +75,7 @@ pub(crate) struct State {
     pub republish: bool,
     /// Others may leave things at other relays of ours than before: friends and those who were
     /// asked hear of it.
-    pub has_other_depots: bool,
+    pub has_other_relays: bool,
     /// Copies at relays are to be looked at again: some of them do not count any more.
     pub recounts: bool,
     /// Our tree or header is full: it takes a new generation.
@@ -134,7 +134,7 @@ impl State {
             read(shelf, &out.changes, Table::Meta, b"counters")?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
         let mut requests = load_all(shelf, Table::Request, |row: &Request| row.id)?;
         let mut friends = load_all(shelf, Table::Friend, |row: &Friend| row.peer)?;
-        for peer in settle_trust(&mut friends, &mut requests) {
+        for peer in derive_trust(&mut friends, &mut requests) {
             // Kept at once: the requests that tell may be forgotten later.
             if let Some(friend) = friends.get(&peer) {
                 out.changes.push_back(Change::Put(Table::Friend, peer.as_bytes().to_vec(), symbolon_presence::codec::encode_row(friend)));
@@ -179,7 +179,7 @@ impl State {
             wake: BTreeSet::new(),
             has_new_friend: false,
             republish: false,
-            has_other_depots: false,
+            has_other_relays: false,
             recounts: false,
             needs_generation: false,
             clock,
@@ -264,9 +264,9 @@ impl State {
     }
 
     /// Saves a mailbox of ours at a relay.
-    pub fn save_depot(&mut self, turn: &mut Turn<'_>, own: OwnDepot) {
-        turn.put(Table::Depot, own.link.mailbox().as_bytes(), &own);
-        self.own.depots.insert(own.link.mailbox(), own);
+    pub fn save_relay_mailbox(&mut self, turn: &mut Turn<'_>, own: OwnRelayMailbox) {
+        turn.put(Table::RelayMailbox, own.link.mailbox().as_bytes(), &own);
+        self.own.relay_mailboxes.insert(own.link.mailbox(), own);
     }
 
     /// Saves a device at the end of the turn; its counters change with every envelope.

@@ -41,7 +41,7 @@ pub enum Table {
     /// Which conversation a message belongs to. Key: arrival number (8 B). Value: room id.
     Arrival = 13,
     /// One mailbox of ours at a relay. Key: mailbox id.
-    Depot = 14,
+    RelayMailbox = 14,
     /// Relay: one mailbox kept for somebody. Key: the owner's key. Owner: `symbolon-relay`.
     Kept = 15,
     /// Relay: one entry of a mailbox. Key: the owner's key, then the entry's number (8 B).
@@ -76,7 +76,7 @@ impl Table {
         Self::GrantUse,
         Self::Expiry,
         Self::Arrival,
-        Self::Depot,
+        Self::RelayMailbox,
         Self::Kept,
         Self::Entry,
         Self::EntryFrame,

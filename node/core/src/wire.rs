@@ -18,7 +18,7 @@ mod standing;
 pub use bounds::{PAYLOAD_MAX, is_name, is_note, is_text};
 pub use bundle::{Bundle, BundleDevice, Whereabouts};
 pub use connection::{AcceptBody, AcceptHead, ConfirmBody, OfferBody, connection_psk};
-pub use contact::{Contact, Depot, entry_is_of, package_digest};
+pub use contact::{Contact, RelayMailbox, entry_is_of, package_digest};
 pub use first::{First, Statement, Step};
 pub use introduction::{Consent, INTRODUCTION_LIFETIME, IntroCard, Introduced, Introduction, IntroductionBody, VerifiedIntroduction};
 pub use leaf::LeafCredential;

@@ -261,7 +261,7 @@ pub trait RoomCipher {
     fn rewind(&mut self, room: RoomId, parent: EpochId) -> Result<(), CipherError>;
 
     /// Erases kept parent epochs of the room: no rewinding past now.
-    fn settle(&mut self, room: RoomId) -> Result<(), CipherError>;
+    fn complete(&mut self, room: RoomId) -> Result<(), CipherError>;
 
     /// Erases everything of the room, the leaf that it was entered with included.
     fn forget(&mut self, room: RoomId) -> Result<(), CipherError>;

@@ -259,7 +259,7 @@ impl<R: MlsRows> RoomCipher for MlsCipher<R> {
         self.go_back(room, parent)
     }
 
-    fn settle(&mut self, room: RoomId) -> Result<(), CipherError> {
+    fn complete(&mut self, room: RoomId) -> Result<(), CipherError> {
         self.erase_parents(room)
     }
 

@@ -60,7 +60,7 @@ fn pair() -> ((Cipher, Rows), (Cipher, Rows)) {
     a.share_psk(&[1; 32], &[2; 32]).unwrap();
     let Opened::Commit(staged) = a.open(ROOM, &commit).unwrap() else { panic!("not a commit") };
     a.adopt(ROOM, staged.epoch).unwrap();
-    a.settle(ROOM).unwrap();
+    a.complete(ROOM).unwrap();
     a.flush().unwrap();
     b.flush().unwrap();
     ((a, rows_a), (b, rows_b))
@@ -181,7 +181,7 @@ fn settling_erases_the_rows_of_kept_parents() {
         rows.iter().filter(|(key, _)| key[..2] == [Kind::GroupState as u8, space]).map(|(_, value)| value.len()).collect()
     };
     assert_eq!(states(1), [states(0)[0]; 3]);
-    a.settle(ROOM).unwrap();
+    a.complete(ROOM).unwrap();
     a.flush().unwrap();
     assert_eq!(rows.len(), before);
 }

@@ -49,7 +49,7 @@ pub(super) const fn statements(table: Table) -> &'static Statements {
         Table::GrantUse => statements!("grant_use"),
         Table::Expiry => statements!("expiry"),
         Table::Arrival => statements!("arrival"),
-        Table::Depot => statements!("depot"),
+        Table::RelayMailbox => statements!("depot"),
         Table::Kept => statements!("kept"),
         Table::Entry => statements!("entry"),
         Table::EntryFrame => statements!("entry_frame"),

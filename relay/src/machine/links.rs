@@ -157,7 +157,7 @@ impl Links {
 
     /// Takes acknowledged entries off those on their way, and lets more be. Which of the numbers had
     /// been pushed on this link.
-    pub(super) fn settle(&mut self, link: Link, numbers: &[u64]) -> Vec<u64> {
+    pub(super) fn complete(&mut self, link: Link, numbers: &[u64]) -> Vec<u64> {
         let Some(served) = self.open.get_mut(&link).and_then(|open| open.served.as_mut()) else { return Vec::new() };
         let mut settled = Vec::new();
         for number in numbers {

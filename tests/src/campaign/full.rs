@@ -2,7 +2,7 @@
 //! accepted is lost, and work goes on when there is room.
 
 use super::mounts::Mount;
-use super::writers::{Ledger, Tally, judge, settle};
+use super::writers::{Ledger, Tally, complete, judge};
 use crate::node::{ApiError, Carrier, Pair, Trouble, within};
 use std::fs::File;
 use std::io::Write;
@@ -56,7 +56,7 @@ pub fn run(disk: &Mount, rounds: u64) -> Result<Report, Trouble> {
         campaign.round(round).map_err(|trouble| format!("round {round}: {trouble}"))?;
     }
     let Campaign { pair, from_andi, from_ben, refused, .. } = campaign;
-    settle(&pair)?;
+    complete(&pair)?;
     let (at_andi, at_ben) = (pair.andi.api()?.history()?, pair.ben.api()?.history()?);
     let mut tally = Tally::default();
     judge(&from_andi, &at_andi, &at_ben, &mut tally).map_err(|trouble| format!("Andi to Ben: {trouble}"))?;
@@ -108,7 +108,7 @@ impl Campaign {
             Ok(fit.then_some(()))
         })?;
         self.both_write()?;
-        settle(&self.pair)
+        complete(&self.pair)
     }
 
     /// Leaves [`ROOM`] on the disk.

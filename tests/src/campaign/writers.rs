@@ -117,7 +117,7 @@ fn write(to: &str, api: &Mutex<Option<Api>>, ledger: &Mutex<Ledger>, stop: &Atom
 /// See [`judge`]; also when something does not arrive in time.
 pub fn conclude(pair: &Pair, [andi, ben]: [Writer; 2]) -> Result<Tally, Trouble> {
     let (from_andi, from_ben) = (andi.end()?, ben.end()?);
-    settle(pair)?;
+    complete(pair)?;
     let (at_andi, at_ben) = (pair.andi.api()?.history()?, pair.ben.api()?.history()?);
     let mut tally = Tally::default();
     judge(&from_andi, &at_andi, &at_ben, &mut tally).map_err(|trouble| format!("Andi to Ben: {trouble}"))?;
@@ -129,7 +129,7 @@ pub fn conclude(pair: &Pair, [andi, ben]: [Writer; 2]) -> Result<Tally, Trouble>
 ///
 /// # Errors
 /// When that takes too long.
-pub fn settle(pair: &Pair) -> Result<(), Trouble> {
+pub fn complete(pair: &Pair) -> Result<(), Trouble> {
     let settled = within(SETTLED_WITHIN, "everything accepted arrives", || {
         let is_idle = |node: &Node| Ok::<_, Trouble>(node.api()?.get("status")?.get("queue").and_then(Value::as_u64) == Some(0));
         Ok((is_idle(&pair.andi)? && is_idle(&pair.ben)?).then_some(()))

@@ -136,7 +136,7 @@ impl SimNode {
     /// The process ends without notice.
     pub fn kill(&mut self) {
         self.core = None;
-        self.rooms.take_back();
+        self.rooms.withdraw();
     }
 
     /// One turn over some inputs.

@@ -12,7 +12,7 @@ pub trait Rooms {
     fn keep(&mut self) -> bool;
 
     /// Ends the turn; nothing of it stays, and nothing that was only in memory.
-    fn take_back(&mut self);
+    fn withdraw(&mut self);
 
     /// What is kept, for a copy of the whole folder; none where that cannot be had.
     fn copy(&self) -> Option<Box<dyn Rooms>> {
@@ -45,7 +45,7 @@ impl Rooms for ClearRooms {
         true
     }
 
-    fn take_back(&mut self) {
+    fn withdraw(&mut self) {
         self.live = self.kept.clone();
     }
 

@@ -139,7 +139,7 @@ pub fn describe(table: Table, bytes: &[u8]) -> String {
         | Table::GrantUse
         | Table::Expiry
         | Table::Arrival
-        | Table::Depot
+        | Table::RelayMailbox
         | Table::Kept
         | Table::Entry
         | Table::EntryFrame

@@ -97,7 +97,7 @@ pub fn tell(seed: u64, setting: &Setting, log: Log) -> Outcome {
     story.take_relays();
     story.meet();
     story.live(setting.rounds);
-    story.settle();
+    story.complete();
     let sim = &story.sim;
     let sums = sim.watch.as_ref().map(Watch::sums).unwrap_or_default();
     Outcome {
@@ -273,7 +273,7 @@ impl Story {
             let now = self.sim.now;
             let due: Vec<Undo> = self.undo.extract_if(.., |(at, _)| *at <= now).map(|(_, undo)| undo).collect();
             for undo in due {
-                self.take_back(undo);
+                self.withdraw(undo);
             }
             self.check_bounds();
         }
@@ -415,7 +415,7 @@ impl Story {
         self.later(2 * MINUTE, Undo::Hang(link));
     }
 
-    fn take_back(&mut self, undo: Undo) {
+    fn withdraw(&mut self, undo: Undo) {
         match undo {
             Undo::Meet(a, b) => self.sim.set_apart(a, b, false),
             Undo::Room(ix) => self.sim.fill(ix, None),
@@ -442,11 +442,11 @@ impl Story {
     }
 
     /// The faults end. Those who parted make up, and everything settles.
-    fn settle(&mut self) {
+    fn complete(&mut self) {
         self.sim.faults = Faults::NONE;
         for (_, undo) in std::mem::take(&mut self.undo) {
             if !matches!(undo, Undo::MakeUp(..)) {
-                self.take_back(undo);
+                self.withdraw(undo);
             }
         }
         for ix in 0..self.everybody() {

@@ -114,7 +114,11 @@ fn payloads() -> Vec<Value> {
     let room = [
         ("text", "Kind 0: message id, time, text.", samples::text()),
         ("bundle", "Kind 1: name, second root's hash, friendship secret, devices with their mailboxes.", RoomPayload::Bundle(bundle)),
-        ("hello", "Kind 2: the sender's mailbox.", RoomPayload::Hello(symbolon_core::wire::Whereabouts { entry, depots: Vec::new() })),
+        (
+            "hello",
+            "Kind 2: the sender's mailbox.",
+            RoomPayload::Hello(symbolon_core::wire::Whereabouts { entry, relay_mailboxes: Vec::new() }),
+        ),
         ("read", "Kind 3: the last message that was read.", RoomPayload::Read(MessageId([0x6a; 16]))),
         ("again", "Kind 4: put again what is not acknowledged.", RoomPayload::Again),
         ("skip", "Kind 5: stands where a text was given up.", RoomPayload::Skip),

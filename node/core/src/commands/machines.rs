@@ -1,7 +1,7 @@
 //! The machines that commands ask.
 
 use crate::delivery::Delivery;
-use crate::delivery::relays::Depots;
+use crate::delivery::relays::Relays;
 use crate::intake::Intake;
 use crate::presence::Presence;
 use crate::renewal::Standings;
@@ -10,7 +10,7 @@ use crate::views::Shown;
 /// The machines that commands ask.
 pub(crate) struct Machines<'a> {
     pub delivery: &'a mut Delivery,
-    pub depots: &'a mut Depots,
+    pub relays: &'a mut Relays,
     pub presence: &'a mut Presence,
     pub intake: &'a Intake,
     pub standings: &'a mut Standings,
@@ -19,6 +19,6 @@ pub(crate) struct Machines<'a> {
 impl Machines<'_> {
     /// Those of which something is shown.
     pub fn shown(&self) -> Shown<'_> {
-        Shown { delivery: self.delivery, depots: self.depots, presence: self.presence, intake: self.intake, standings: self.standings }
+        Shown { delivery: self.delivery, relays: self.relays, presence: self.presence, intake: self.intake, standings: self.standings }
     }
 }

@@ -34,6 +34,6 @@ pub(super) fn invite(state: &mut State, turn: &mut Turn<'_>, lifetime: u64, no_i
 }
 
 pub(super) fn revoke_invite(state: &mut State, turn: &mut Turn<'_>, id: &str) -> Result<Reply, Failed> {
-    let invite = invites::take_back(state, turn, id)?;
+    let invite = invites::withdraw(state, turn, id)?;
     Ok(Reply::InviteRevoked(InviteView { state: InviteState::Revoked, ..views::invite::view(&invite, turn.now) }))
 }

@@ -85,10 +85,10 @@ pub fn settling_makes_rewinding_impossible<C: RoomCipher>(lab: &Lab<C>) {
     let parent = a.epoch();
     step(&mut a, &mut b);
     let before = a.face();
-    a.c().settle(ROOM).unwrap();
+    a.c().complete(ROOM).unwrap();
     assert_eq!(a.c().rewind(ROOM, parent), Err(CipherError::Gone));
     assert_eq!(a.face(), before);
-    a.c().settle(ROOM).unwrap();
+    a.c().complete(ROOM).unwrap();
     let later = a.epoch();
     step(&mut a, &mut b);
     a.c().rewind(ROOM, later).unwrap();

@@ -216,7 +216,7 @@ fn all_gone<C: RoomCipher>(party: &mut Party<C>, bytes: &[u8]) {
     assert_eq!(party.c().adopt(ROOM, EpochId([0; 32])), Err(gone));
     assert_eq!(party.c().reject(ROOM), Err(gone));
     assert_eq!(party.c().rewind(ROOM, EpochId([0; 32])), Err(gone));
-    assert_eq!(party.c().settle(ROOM), Err(gone));
+    assert_eq!(party.c().complete(ROOM), Err(gone));
     assert_eq!(party.c().forget(ROOM), Err(gone));
     assert_eq!(party.c().epoch(ROOM), Err(gone));
     assert_eq!(party.c().members(ROOM), Err(gone));

@@ -3,7 +3,7 @@
 use super::links::*;
 use super::outbox;
 use crate::command::Path;
-use crate::delivery::receipts::seal_whisper;
+use crate::delivery::receipts::seal_unreliable;
 use crate::limits::{ADDRESSES_MAX, BACKOFF_MAX, BACKOFF_MIN, RECEIPT_TIMEOUT, RIVAL_TIMEOUT, ROUSE_SPREAD};
 use crate::people::requests;
 use crate::seam::{Address, CloseReason, DialId, NetAction};
@@ -297,11 +297,11 @@ impl Delivery {
             Some((_, envelope)) => Some(envelope.clone()),
             None => {
                 let payload = RoomPayload::Hello(state.own.whereabouts_for(turn.rng, &row.peer));
-                seal_whisper(state, turn, device, &payload)?
+                seal_unreliable(state, turn, device, &payload)?
             }
         };
         let Some(envelope) = hello else { return Ok(()) };
-        if self.whisper(state, turn, device, &envelope, "hello")
+        if self.send_unreliable(state, turn, device, &envelope, "hello")
             && let Some(session) = self.sessions.get_mut(device)
         {
             session.greet = false;
@@ -317,14 +317,21 @@ impl Delivery {
 
     /// Asks a friend's device to put again what was not acknowledged.
     pub fn ask_again(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
-        if let Some(envelope) = seal_whisper(state, turn, device, &RoomPayload::Again)? {
-            self.whisper(state, turn, device, &envelope, "again");
+        if let Some(envelope) = seal_unreliable(state, turn, device, &RoomPayload::Again)? {
+            self.send_unreliable(state, turn, device, &envelope, "again");
         }
         Ok(())
     }
 
     /// Puts an envelope that may be lost, if the device has proved to be behind a link.
-    pub(super) fn whisper(&mut self, state: &State, turn: &mut Turn<'_>, device: &DeviceId, envelope: &[u8], kind: &'static str) -> bool {
+    pub(super) fn send_unreliable(
+        &mut self,
+        state: &State,
+        turn: &mut Turn<'_>,
+        device: &DeviceId,
+        envelope: &[u8],
+        kind: &'static str,
+    ) -> bool {
         let link = self.sessions.get(device).filter(|session| self.is_proved(session)).and_then(|session| session.link);
         let row = state.devices.get(device);
         let put = row.and_then(|row| Put::new(row.entry.address.clone(), row.put.as_ref()?, outbox::TTL, None, envelope.to_vec()));
@@ -343,7 +350,7 @@ impl Delivery {
     }
 
     /// What greetings say has changed, but nobody is told for that alone.
-    pub fn greet_anew(&mut self) {
+    pub fn greet_again(&mut self) {
         for session in self.sessions.values_mut() {
             session.hello_is_over = true;
         }

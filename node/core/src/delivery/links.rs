@@ -3,7 +3,7 @@
 use crate::command::Path;
 use crate::delivery::proofs::Proofs;
 use crate::people;
-use crate::rows::{DepotKey, FriendState};
+use crate::rows::{FriendState, RelayKey};
 use crate::seam::{DialId, LinkId, TransportKeys};
 use crate::state::State;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -18,13 +18,13 @@ pub(crate) enum Origin {
     /// A link, whose other end awaits a receipt.
     Link(LinkId),
     /// A mailbox of ours at a relay, and the entry's number there.
-    Depot(DepotKey, u64),
+    Relay(RelayKey, u64),
 }
 
 impl Origin {
     /// Whether it came by way of a relay.
-    pub fn is_depot(self) -> bool {
-        matches!(self, Self::Depot(..))
+    pub fn is_by_relay(self) -> bool {
+        matches!(self, Self::Relay(..))
     }
 }
 
@@ -155,9 +155,9 @@ pub(crate) struct Acknowledged {
 /// Entries of own mailboxes at relays that are settled in this turn, and may be deleted there.
 #[derive(Debug, Default)]
 pub(crate) struct Entries {
-    pub settled: Vec<(DepotKey, u64)>,
+    pub settled: Vec<(RelayKey, u64)>,
     /// Those of them that came by an invite which somebody else had used.
-    pub used_up: BTreeSet<(DepotKey, u64)>,
+    pub used_up: BTreeSet<(RelayKey, u64)>,
 }
 
 /// All sessions and links. Nothing of it is stored.

@@ -10,7 +10,7 @@
 //! automatically; see the shell's turn loop.
 
 use crate::delivery::Delivery;
-use crate::delivery::relays::Depots;
+use crate::delivery::relays::Relays;
 use crate::limits::{PROBE_FRIENDS_MAX, PROBE_LONG, PROBE_PAUSE, PROBE_PAUSE_LONG};
 use crate::rows::Friend;
 use crate::state::State;
@@ -47,12 +47,12 @@ impl Outage {
 
     /// Looks whether anybody is reached now. Answers whether that is the first time after an
     /// outage.
-    pub fn watch(&mut self, state: &State, delivery: &Delivery, depots: &Depots, turn: &Turn<'_>) -> bool {
-        if delivery.reaches_far(state) || depots.reaches_any() {
+    pub fn watch(&mut self, state: &State, delivery: &Delivery, relays: &Relays, turn: &Turn<'_>) -> bool {
+        if delivery.reaches_far(state) || relays.reaches_any() {
             self.next = None;
             return self.since.take().is_some_and(|since| turn.now.since(since) >= BLINK);
         }
-        let has_somebody = !state.own.depots.is_empty()
+        let has_somebody = !state.own.relay_mailboxes.is_empty()
             || state.friends.values().any(Friend::stands)
             || state.devices.values().any(|device| device.outbox_count > 0);
         if !has_somebody {
@@ -65,7 +65,7 @@ impl Outage {
     }
 
     /// Tries the next few: a relay of ours, the friend heard last, and another one in turn.
-    pub fn tick(&mut self, state: &mut State, delivery: &mut Delivery, depots: &mut Depots, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+    pub fn tick(&mut self, state: &mut State, delivery: &mut Delivery, relays: &mut Relays, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
         let (Some(since), true) = (self.since, self.next.is_some_and(|next| next <= turn.now)) else { return Ok(()) };
         let pause = match turn.now.since(since) {
             lasted if lasted < PROBE_LONG => PROBE_PAUSE,
@@ -74,7 +74,7 @@ impl Outage {
         };
         self.next = Some(turn.now.after(pause));
         self.round = self.round.wrapping_add(1);
-        depots.try_own(turn, self.round);
+        relays.try_own(turn, self.round);
         let friends = delivery.missed(state);
         let mut tried: Vec<DeviceId> = friends.first().into_iter().copied().collect();
         let others = friends.get(1..PROBE_FRIENDS_MAX.min(friends.len())).unwrap_or_default();
@@ -97,19 +97,19 @@ mod tests {
     #[test]
     fn tries_are_three_seconds_apart_for_an_hour_and_then_fifteen() {
         in_turn(|state, turn| {
-            let (mut outage, mut delivery, mut depots) = (Outage::default(), Delivery::default(), Depots::default());
+            let (mut outage, mut delivery, mut relays) = (Outage::default(), Delivery::default(), Relays::default());
             let begin = turn.now;
-            assert!(!outage.watch(state, &delivery, &depots, turn));
+            assert!(!outage.watch(state, &delivery, &relays, turn));
             assert_eq!(outage.next_due(), None, "there is nobody to try");
             state.friends.insert(peer(1), friend(1));
-            assert!(!outage.watch(state, &delivery, &depots, turn));
+            assert!(!outage.watch(state, &delivery, &relays, turn));
             let mut pauses = Vec::new();
             while turn.now.since(begin) < 2 * HOUR {
                 let next = outage.next_due().unwrap();
                 pauses.push((turn.now.since(begin), next.since(turn.now)));
                 turn.now = next;
-                outage.tick(state, &mut delivery, &mut depots, turn).unwrap();
-                assert!(!outage.watch(state, &delivery, &depots, turn));
+                outage.tick(state, &mut delivery, &mut relays, turn).unwrap();
+                assert!(!outage.watch(state, &delivery, &relays, turn));
             }
             for (at, pause) in pauses {
                 assert_eq!(pause, if at < HOUR { 3 * SECOND } else { 15 * SECOND }, "after {at} ms");

@@ -11,7 +11,7 @@ use crate::rows::{Device, Friend, ROOM_LANE};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed, decode_row};
-use crate::wire::{Contact, Depot, Known};
+use crate::wire::{Contact, Known, RelayMailbox};
 use crate::world::Sealed;
 use minicbor::{Decode, Encode};
 use rand_chacha::ChaCha20Rng;
@@ -139,12 +139,12 @@ pub(crate) struct Via {
     #[n(2)]
     pub usage: Option<Nonce>,
     #[n(3)]
-    pub depots: Vec<Depot>,
+    pub relay_mailboxes: Vec<RelayMailbox>,
 }
 
 impl Via {
     pub fn contact(contact: &Contact, usage: Option<Nonce>) -> Self {
-        Self { entry: contact.entry.clone(), key: contact.key.clone(), usage, depots: contact.depots.clone() }
+        Self { entry: contact.entry.clone(), key: contact.key.clone(), usage, relay_mailboxes: contact.relay_mailboxes.clone() }
     }
 }
 
@@ -184,19 +184,19 @@ pub(crate) fn put_for(row: &OutboxRow, device: &Device) -> Option<Put> {
 }
 
 /// The mailboxes at relays where a row can be left for a device.
-pub(crate) fn depots_of<'a>(row: &'a OutboxRow, device: &'a Device) -> &'a [Depot] {
-    row.via.as_ref().map_or(device.depots.as_slice(), |via| via.depots.as_slice())
+pub(crate) fn relay_mailboxes_of<'a>(row: &'a OutboxRow, device: &'a Device) -> &'a [RelayMailbox] {
+    row.via.as_ref().map_or(device.relay_mailboxes.as_slice(), |via| via.relay_mailboxes.as_slice())
 }
 
 /// Whether a device has stopped fetching at one of its relays: copies there do not count.
-pub(crate) fn leaves_one(before: &[Depot], after: &[Depot]) -> bool {
+pub(crate) fn leaves_one(before: &[RelayMailbox], after: &[RelayMailbox]) -> bool {
     before.iter().any(|old| after.iter().all(|new| new.entry.mailbox != old.entry.mailbox))
 }
 
 /// The put that leaves a row at a relay.
-pub(crate) fn put_at(row: &OutboxRow, depot: &Depot) -> Option<Put> {
+pub(crate) fn put_at(row: &OutboxRow, mailbox: &RelayMailbox) -> Option<Put> {
     let usage = row.via.as_ref().and_then(|via| via.usage);
-    Put::new(depot.entry.address.clone(), &depot.key, TTL, usage, row.envelope.clone())
+    Put::new(mailbox.entry.address.clone(), &mailbox.key, TTL, usage, row.envelope.clone())
 }
 
 /// Makes a device known under its certificate, or notes where it is now. The sealed address
@@ -371,7 +371,7 @@ pub(crate) fn supersede(state: &mut State, turn: &mut Turn<'_>, device: &DeviceI
 /// still fetches is as good as before.
 pub(crate) fn readdress(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, step: &What, via: &Via) -> Result<(), TurnFailed> {
     for (number, row) in rows_of(turn, device, step)? {
-        let stored = row.stored.filter(|copy| via.depots.iter().any(|depot| depot.entry.mailbox == copy.mailbox));
+        let stored = row.stored.filter(|copy| via.relay_mailboxes.iter().any(|mailbox| mailbox.entry.mailbox == copy.mailbox));
         replace(turn, device, number, &OutboxRow { via: Some(via.clone()), stored, ..row });
         state.restart.insert(*device);
     }
@@ -380,7 +380,7 @@ pub(crate) fn readdress(state: &mut State, turn: &mut Turn<'_>, device: &DeviceI
 
 /// The sequence of the first ordered frame that a device has not acknowledged; the next one's when
 /// it has acknowledged all.
-pub(crate) fn settled_below(turn: &Turn<'_>, device: &Device) -> Result<u64, TurnFailed> {
+pub(crate) fn acknowledged_below(turn: &Turn<'_>, device: &Device) -> Result<u64, TurnFailed> {
     let first = rows(turn, &device.device, ROOM_LANE, 1)?;
     Ok(first.first().and_then(|(_, row)| row.sequence).unwrap_or(device.send_sequence))
 }

@@ -4,7 +4,7 @@ use super::links::*;
 use super::outbox::{self, What};
 use crate::limits::WINDOW;
 use crate::rooms;
-use crate::rows::DepotKey;
+use crate::rows::RelayKey;
 use crate::seam::{CloseReason, LinkId, NetAction};
 use crate::state::{State, Why};
 use crate::turn::{Turn, TurnFailed};
@@ -77,8 +77,8 @@ impl Delivery {
     ) {
         let link = match origin {
             Origin::Link(link) => link,
-            Origin::Depot(key, number) => {
-                self.settle_entry(key, number);
+            Origin::Relay(key, number) => {
+                self.complete_entry(key, number);
                 if let Some(device) = sender {
                     self.owed.entry(device).or_default().push(ReceiptItem { frame, outcome });
                 }
@@ -99,15 +99,15 @@ impl Delivery {
     pub fn tell(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, items: Vec<ReceiptItem>) -> Result<(), TurnFailed> {
         let link = self.sessions.get(device).and_then(|session| session.link);
         let is_here = link.and_then(|link| self.links.get(&link)).is_some_and(|link| link.proved);
-        let has_depot = state.devices.get(device).is_some_and(|row| !row.depots.is_empty());
-        let has_depot = has_depot && outbox::has_room_for_list(state, turn, device)?;
-        if !is_here && !has_depot {
+        let has_relay = state.devices.get(device).is_some_and(|row| !row.relay_mailboxes.is_empty());
+        let has_relay = has_relay && outbox::has_room_for_list(state, turn, device)?;
+        if !is_here && !has_relay {
             // Its sender puts it again when it is here, and is told then.
             return Ok(());
         }
-        let Some(envelope) = seal_whisper(state, turn, device, &RoomPayload::Receipts(items))? else { return Ok(()) };
+        let Some(envelope) = seal_unreliable(state, turn, device, &RoomPayload::Receipts(items))? else { return Ok(()) };
         if is_here {
-            self.whisper(state, turn, device, &envelope, What::Receipts.kind());
+            self.send_unreliable(state, turn, device, &envelope, What::Receipts.kind());
         } else {
             outbox::enqueue(state, turn, device, What::Receipts, None, envelope);
         }
@@ -115,17 +115,17 @@ impl Delivery {
     }
 
     /// An entry of a mailbox of ours at a relay is settled here, and may be deleted there.
-    pub fn settle_entry(&mut self, key: DepotKey, number: u64) {
+    pub fn complete_entry(&mut self, key: RelayKey, number: u64) {
         self.entries.settled.push((key, number));
     }
 
     /// Whether it is settled in this turn.
-    pub fn is_settled(&self, key: DepotKey, number: u64) -> bool {
+    pub fn is_complete(&self, key: RelayKey, number: u64) -> bool {
         self.entries.settled.contains(&(key, number))
     }
 
     /// An entry came by an invite which somebody else had used.
-    pub fn note_used_up(&mut self, key: DepotKey, number: u64) {
+    pub fn note_used_up(&mut self, key: RelayKey, number: u64) {
         self.entries.used_up.insert((key, number));
     }
 
@@ -163,7 +163,7 @@ impl Delivery {
 
 /// Seals a room message that stands outside the order of frames; none when there is no
 /// friend to hear it.
-pub(super) fn seal_whisper(
+pub(super) fn seal_unreliable(
     state: &mut State,
     turn: &mut Turn<'_>,
     device: &DeviceId,

@@ -1,4 +1,4 @@
-//! Depots: mailboxes at relays, our friends' and our own.
+//! Relays: mailboxes at relays, our friends' and our own.
 //!
 //! An envelope whose recipient cannot be reached is left, unchanged, at one of the
 //! recipient's relays. The relay's signed receipt makes it `stored`, nothing more: the
@@ -18,7 +18,7 @@ mod sessions;
 
 pub(crate) use own::{add, claim, remove};
 pub(crate) use receipts::{Arrived, Signed};
-pub(crate) use sessions::Depots;
+pub(crate) use sessions::Relays;
 
 #[cfg(test)]
 mod tests;

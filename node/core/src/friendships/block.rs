@@ -1,6 +1,6 @@
 //! Blocking a person, and taking that back.
 
-use super::bundle::give_again;
+use super::bundle::send_bundle;
 use super::status::set_status;
 use crate::command::{CommandError, Direction, RequestStatus};
 use crate::invites::grants;
@@ -29,7 +29,7 @@ pub(crate) fn set_blocked(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId,
     }
     people::update(state, turn, peer, |friend| friend.blocked = blocked)?;
     if !blocked {
-        give_again(state, turn, peer)?;
+        send_bundle(state, turn, peer)?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use crate::rows::{Friend, FriendPresence, FriendState};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed};
-use crate::wire::{Bundle, BundleDevice, Depot, RoomPayload, Whereabouts, entry_is_of};
+use crate::wire::{Bundle, BundleDevice, RelayMailbox, RoomPayload, Whereabouts, entry_is_of};
 use symbolon_presence::id::{DeviceId, PeerId};
 use symbolon_presence::identity::Device;
 use symbolon_presence::time::Timestamp;
@@ -17,12 +17,12 @@ use symbolon_presence::time::Timestamp;
 pub(crate) fn own_bundle(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, to: &[Device]) -> Bundle {
     let presence = presence::grant(state, turn, peer, to);
     let own = &state.own;
-    let Whereabouts { entry, depots } = own.whereabouts_for(turn.rng, peer);
+    let Whereabouts { entry, relay_mailboxes } = own.whereabouts_for(turn.rng, peer);
     Bundle {
         name: own.name.clone(),
         second_root: own.identity.second_root,
         friendship: own.friendship.clone(),
-        devices: vec![BundleDevice { chain: own.identity.chain.clone(), entry, depots }],
+        devices: vec![BundleDevice { chain: own.identity.chain.clone(), entry, relay_mailboxes }],
         presence,
     }
 }
@@ -66,9 +66,9 @@ pub(crate) fn adopt_bundle(state: &mut State, turn: &mut Turn<'_>, friend: &mut 
             friend.devices.push(device.device);
             row.entry = item.entry.clone();
             row.put = Some(bundle.friendship.put(&item.entry.mailbox));
-            let depots = Depot::of_friend(&bundle.friendship, item.depots.clone());
-            let leaves_one = outbox::leaves_one(&row.depots, &depots);
-            row.depots = depots;
+            let relay_mailboxes = RelayMailbox::of_friend(&bundle.friendship, item.relay_mailboxes.clone());
+            let leaves_one = outbox::leaves_one(&row.relay_mailboxes, &relay_mailboxes);
+            row.relay_mailboxes = relay_mailboxes;
             state.recounts |= leaves_one;
         }
     }
@@ -87,7 +87,7 @@ pub(crate) fn adopt_bundle(state: &mut State, turn: &mut Turn<'_>, friend: &mut 
 
 /// Gives a friend who has no place in our tree, or was taken out since the last bundle, what
 /// friends have, in the connection room.
-pub(crate) fn give_again(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<(), TurnFailed> {
+pub(crate) fn send_bundle(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<(), TurnFailed> {
     let Some(friend) = state.friends.get(peer).filter(|friend| friend.state == FriendState::Mutual).cloned() else { return Ok(()) };
     // A room that is being made again brings a bundle of its own.
     if !state.may_seal(&friend) || state.own.presence.has_block(peer) {

@@ -1,6 +1,6 @@
 //! The Confirm: A completes what B has accepted, and B hears of it.
 
-use super::bundle::{VerifiedBundle, adopt_bundle, give_again, own_bundle, verify_bundle};
+use super::bundle::{VerifiedBundle, adopt_bundle, own_bundle, send_bundle, verify_bundle};
 use super::end::end_half;
 use super::room::{Entered, enter_room, has_place_for};
 use super::status::{complete, set_status};
@@ -154,7 +154,7 @@ pub(crate) fn confirm(state: &mut State, turn: &mut Turn<'_>, row: &Request, dev
 
 /// Opens the bundle that a device sealed as a room message, and checks that it speaks for itself.
 pub(crate) fn open_bundle(turn: &mut Turn<'_>, room: &RoomId, sealed: &[u8], device: &Device) -> Result<VerifiedBundle, Rejected> {
-    let (sender, plaintext) = rooms::hear(turn, *room, sealed, DropReason::Malformed)?;
+    let (sender, plaintext) = rooms::open(turn, *room, sealed, DropReason::Malformed)?;
     let speaker = LeafCredential::verify_known(&sender.credential, room, &sender.leaf.0, turn.sure).ok_or(DropReason::Forged)?;
     if speaker != *device {
         return Err(DropReason::Forged.into());
@@ -222,7 +222,7 @@ pub(crate) fn receive_confirm(state: &mut State, turn: &mut Turn<'_>, answer: An
     set_status(state, turn, &request, RequestStatus::Confirmed)?;
     complete(state, turn, &row.peer)?;
     // Blocked for a while since we accepted: the bundle in our Accept is worth nothing.
-    give_again(state, turn, &row.peer)?;
+    send_bundle(state, turn, &row.peer)?;
     conversations::release_held(state, turn, &row.peer)?;
     Ok(())
 }

@@ -54,7 +54,7 @@ pub(crate) fn end(state: &mut State, turn: &mut Turn<'_>, mut friend: Friend) ->
     for device in devices {
         if let Some(row) = state.device_mut(&device) {
             row.put = None;
-            row.depots.clear();
+            row.relay_mailboxes.clear();
         }
     }
     state.save_friend(turn, friend);
@@ -64,7 +64,7 @@ pub(crate) fn end(state: &mut State, turn: &mut Turn<'_>, mut friend: Friend) ->
 
 /// A friendship has ended on this side: so have the grants that led to it, and their keys.
 fn part(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<(), TurnFailed> {
-    grants::take_back(state, turn, peer);
+    grants::withdraw(state, turn, peer);
     for row in grants::rows_of(state, peer) {
         if grants::has_ended(row.status) {
             grants::end(state, turn, &row);

@@ -76,7 +76,7 @@ pub(crate) fn first_revision(state: &State, turn: &mut Turn<'_>, row: &mut Reque
 /// Leaves out places at relays, and then our own, until an Offer is short enough.
 pub(super) fn fit(mut offer: OfferBody) -> OfferBody {
     while codec::encode(&offer).len() > OFFER_MAX {
-        let relays = offer.replies.iter_mut().flat_map(|reply| reply.depots.iter_mut().map(|depot| &mut depot.entry.places));
+        let relays = offer.replies.iter_mut().flat_map(|reply| reply.relay_mailboxes.iter_mut().map(|mailbox| &mut mailbox.entry.places));
         let longest = relays.max_by_key(|places| places.len()).filter(|places| places.len() > 1);
         let shortened = match longest {
             Some(places) => places.pop().is_some(),
@@ -104,10 +104,9 @@ pub(crate) fn reissue(state: &mut State, turn: &mut Turn<'_>, all: bool) -> Resu
         row.direction == Direction::Out
             && row.status == RequestStatus::Pending
             && row.body().is_some_and(|offer| {
-                all || offer
-                    .replies
-                    .iter()
-                    .any(|reply| reply.entry.places != state.own.places_for(&row.peer) || reply.depots.len() != state.own.told_depots())
+                all || offer.replies.iter().any(|reply| {
+                    reply.entry.places != state.own.places_for(&row.peer) || reply.relay_mailboxes.len() != state.own.told_relays()
+                })
             })
     };
     let ids: Vec<RequestId> = state.requests.values().filter(stale).map(|row| row.id).collect();

@@ -5,7 +5,7 @@
 //! in:  pending -> accepted -> confirmed            (also ignored <-> pending, blocked, expired)
 //! ```
 
-use super::bundle::give_again;
+use super::bundle::send_bundle;
 use crate::command::{Direction, RequestStatus};
 use crate::delivery::outbox::{self, What};
 use crate::invites::grants;
@@ -33,10 +33,10 @@ pub(crate) fn set_status(state: &mut State, turn: &mut Turn<'_>, id: &RequestId,
         state.restart.extend(state.devices.values().filter(|device| device.peer == row.peer).map(|device| device.device));
     }
     let over = matches!(status, RequestStatus::Expired | RequestStatus::Cancelled);
-    let is_settled = over || status == RequestStatus::Confirmed;
+    let is_complete = over || status == RequestStatus::Confirmed;
     let steps = match row.direction {
         // Nobody is asked any more, and nobody hears that we have come.
-        Direction::Out => [is_settled.then_some(What::Offer(row.id)), over.then_some(What::Confirm(row.id))],
+        Direction::Out => [is_complete.then_some(What::Offer(row.id)), over.then_some(What::Confirm(row.id))],
         // Our answer was answered, or does not count any more.
         Direction::In => [(status != RequestStatus::Accepted).then_some(What::Accept(row.id)), None],
     };
@@ -128,6 +128,6 @@ pub(crate) fn complete(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) ->
     }
     introduced::settled(state, turn, peer);
     // The bundle that led here may be of a generation that is over.
-    give_again(state, turn, peer)?;
+    send_bundle(state, turn, peer)?;
     people::update(state, turn, peer, |_| ())
 }

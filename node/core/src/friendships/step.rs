@@ -15,9 +15,9 @@ use symbolon_relay::grant::Scope;
 pub(crate) fn reply_contact(state: &State, turn: &mut Turn<'_>, row: &Request) -> (Contact, Digest) {
     let (mut entry, key) = state.own.address(turn.rng, row.grant, Scope::Guest, row.expires, 0);
     entry.places = state.own.places_for(&row.peer).to_vec();
-    let depots = state.own.depots(turn.rng, row.grant, Scope::Guest, row.expires, 0);
+    let relay_mailboxes = state.own.relay_mailboxes(turn.rng, row.grant, Scope::Guest, row.expires, 0);
     let package = DhKey::from_bytes(*row.reply_key.expose()).public().bytes();
-    let contact = Contact { chain: None, package, expires: row.expires, last_resort: false, entry, key, depots };
+    let contact = Contact { chain: None, package, expires: row.expires, last_resort: false, entry, key, relay_mailboxes };
     let digest = contact.digest(&state.own.identity.device);
     (contact, digest)
 }

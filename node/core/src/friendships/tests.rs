@@ -8,12 +8,12 @@ use super::room::has_place_for;
 use super::step::reply_contact;
 use crate::command::{Direction, RequestStatus, Trust};
 use crate::fixture::{Empty, NOW, friend, in_turn, peer};
-use crate::limits::{ADDRESSES_MAX, DEPOTS_MAX, ENDED_OF_PERSON_MAX, FRIENDS_MAX, NAME_MAX, NOTE_MAX, REQUESTS_MAX};
+use crate::limits::{ADDRESSES_MAX, ENDED_OF_PERSON_MAX, FRIENDS_MAX, NAME_MAX, NOTE_MAX, RELAY_MAILBOXES_MAX, REQUESTS_MAX};
 use crate::rows::{Friend, Request};
 use crate::seam::Address;
-use crate::state::{State, settle_trust};
+use crate::state::{State, derive_trust};
 use crate::turn::Turn;
-use crate::wire::{Depot, OfferBody};
+use crate::wire::{OfferBody, RelayMailbox};
 use rand_core::SeedableRng;
 use symbolon_presence::id::{Nonce, PeerId, RequestId};
 use symbolon_presence::time::Timestamp;
@@ -52,7 +52,7 @@ fn whoever_was_verified_by_an_invite_alone_in_a_row_of_before_is_invited() {
             }
         }
         state.friends.insert(peer(9), Friend { trust: Verified, ..friend(9) });
-        let settled = settle_trust(&mut state.friends, &mut state.requests);
+        let settled = derive_trust(&mut state.friends, &mut state.requests);
         assert_eq!(settled.len(), stories.len(), "one that was compared since stays as it is");
         for (number, (_, trust)) in (1..).zip(stories) {
             assert_eq!(state.friends.get(&peer(number)).map(|friend| friend.trust), Some(trust), "{number}");
@@ -68,8 +68,8 @@ fn an_offer_of_the_longest_parts_fits_and_still_says_where_we_are() {
         state.own.places = vec![Address(vec![1; Address::MAX_LEN]); ADDRESSES_MAX];
         let row = Request::blank(turn, RequestId([1; 16]), Direction::Out);
         let (mut reply, _) = reply_contact(state, turn, &row);
-        let depot = Depot { entry: reply.entry.clone(), key: reply.key.clone() };
-        reply.depots = vec![depot; DEPOTS_MAX];
+        let mailbox = RelayMailbox { entry: reply.entry.clone(), key: reply.key.clone() };
+        reply.relay_mailboxes = vec![mailbox; RELAY_MAILBOXES_MAX];
         let offer = |group_info: usize| OfferBody {
             request: row.wire,
             revision: u32::MAX,
@@ -86,8 +86,8 @@ fn an_offer_of_the_longest_parts_fits_and_still_says_where_we_are() {
             let fitted = fit(offer(group_info));
             assert!(fitted.is_bounded(), "{group_info}");
             let reply = fitted.replies.first().unwrap();
-            assert_eq!(reply.depots.len(), DEPOTS_MAX);
-            assert!(!reply.entry.places.is_empty() && reply.depots.iter().all(|depot| !depot.entry.places.is_empty()));
+            assert_eq!(reply.relay_mailboxes.len(), RELAY_MAILBOXES_MAX);
+            assert!(!reply.entry.places.is_empty() && reply.relay_mailboxes.iter().all(|mailbox| !mailbox.entry.places.is_empty()));
         }
         assert!(!offer(8 * 1024).is_bounded());
     });

@@ -1,7 +1,7 @@
 //! The intake itself: frames of links, each led to where it is looked at.
 
 use super::early::EarlyFrames;
-use super::outcome::settle;
+use super::outcome::complete;
 use crate::delivery::tags::Tags;
 use crate::delivery::{Delivery, Origin};
 use crate::presence::RecordServer;
@@ -25,7 +25,7 @@ pub(crate) struct Intake {
     /// The entry under way was kept, or is to be shown again: it must stay at its relay.
     pub(super) stays: bool,
     /// What devices say became of envelopes of ours, until the end of the input.
-    pub(super) told: Vec<(DeviceId, ReceiptItem)>,
+    pub(super) reported: Vec<(DeviceId, ReceiptItem)>,
     /// Devices that miss a frame and ask for everything again, until the end of the input.
     pub(super) asked_again: BTreeSet<DeviceId>,
     /// What other nodes answered to look-ups, each by its link, until the end of the input.
@@ -42,7 +42,7 @@ impl Intake {
     /// As if a device had said so.
     #[cfg(test)]
     pub fn tell(&mut self, told: Vec<(DeviceId, ReceiptItem)>) {
-        self.told = told;
+        self.reported = told;
     }
 
     /// Devices that have asked for everything again since this was last asked.
@@ -159,7 +159,7 @@ impl Intake {
         };
         let device = settled.first().map(|item| item.device);
         for item in settled {
-            settle(state, delivery, turn, &item)?;
+            complete(state, delivery, turn, &item)?;
         }
         match device {
             Some(device) => delivery.resume(state, turn, &device),

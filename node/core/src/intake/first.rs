@@ -58,7 +58,7 @@ impl Intake {
                     DropReason::Blocked | DropReason::Repeated => None,
                     DropReason::Full => Some(Refusal::Full),
                     // Our own clock may be wrong: at a relay it stays for when that is settled.
-                    DropReason::Untimely if origin.is_depot() && state.clock.is_doubtful() => {
+                    DropReason::Untimely if origin.is_by_relay() && state.clock.is_doubtful() => {
                         self.stays = true;
                         return Ok(());
                     }
@@ -89,11 +89,11 @@ impl Intake {
                 let stored = Outcome::Stored(turn.stamp.after(REQUEST_LIFETIME));
                 // Of what came by way of a relay, only a friend can be told, in the room.
                 let friend = sender.filter(|device| is_mutual(state, device) && step != Some(Step::Standing));
-                let outcome = if friend.is_some() && origin.is_depot() { Outcome::Delivered } else { stored };
+                let outcome = if friend.is_some() && origin.is_by_relay() { Outcome::Delivered } else { stored };
                 delivery.acknowledge(state, turn, origin, friend, frame_id(envelope), outcome);
             }
             Some(refusal) => {
-                if let (Origin::Depot(key, number), Refusal::UsedUp) = (origin, refusal) {
+                if let (Origin::Relay(key, number), Refusal::UsedUp) = (origin, refusal) {
                     delivery.note_used_up(key, number);
                 }
                 delivery.acknowledge(state, turn, origin, None, frame_id(envelope), Outcome::Refused(refusal));
@@ -165,7 +165,7 @@ impl Intake {
         *opened = FirstOpened { sender: Some(device.device), step: Some(statement.step) };
         match (statement.step, opener) {
             (Step::Standing, Opener::Direct) => {
-                let taken = renewal::receive(state, turn, &device, &statement, origin.is_depot());
+                let taken = renewal::receive(state, turn, &device, &statement, origin.is_by_relay());
                 // Taken or not, it is looked at once.
                 if !matches!(taken, Err(Rejected::Turn(_))) {
                     turn.put_raw(Table::Seen, frame.as_bytes(), seen(turn.stamp, Outcome::Delivered, None));

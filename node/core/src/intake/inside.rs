@@ -8,7 +8,7 @@ use crate::rows::FriendState;
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{DropReason, Rejected, Turn};
-use crate::wire::{Depot, Known, RoomPayload, Whereabouts, entry_is_of};
+use crate::wire::{Known, RelayMailbox, RoomPayload, Whereabouts, entry_is_of};
 use symbolon_presence::id::DeviceId;
 use symbolon_relay::put::ReceiptItem;
 
@@ -45,7 +45,7 @@ pub(super) fn room_message(
     if place != Place::Former && room != friend.room {
         return Err(DropReason::Unexpected.into());
     }
-    let (sender, plaintext) = rooms::hear(turn, room, &known.mls, DropReason::Unexpected)?;
+    let (sender, plaintext) = rooms::open(turn, room, &known.mls, DropReason::Unexpected)?;
     let speaker = state.speaker(&room, &sender.leaf.0, &sender.credential, turn.sure).ok_or(DropReason::Forged)?;
     if speaker.device != *device || speaker.peer != peer {
         return Err(DropReason::Forged.into());
@@ -68,16 +68,17 @@ pub(super) fn room_message(
         RoomPayload::Read(message) => conversations::mark_read(state, turn, &peer, &message)?,
         RoomPayload::Again => return Ok(Said::Again),
         RoomPayload::Skip => {}
-        RoomPayload::Hello(Whereabouts { entry, depots }) => {
+        RoomPayload::Hello(Whereabouts { entry, relay_mailboxes }) => {
             if !entry_is_of(&entry, &speaker) {
                 return Err(DropReason::Forged.into());
             }
             let friendship = state.friends.get(&peer).and_then(|friend| friend.friendship.clone());
             if let Some(row) = state.device_mut(device).filter(|row| row.entry.mailbox == entry.mailbox) {
                 row.entry = entry;
-                let depots = friendship.map(|friendship| Depot::of_friend(&friendship, depots)).unwrap_or_default();
-                let leaves_one = crate::delivery::outbox::leaves_one(&row.depots, &depots);
-                row.depots = depots;
+                let relay_mailboxes =
+                    friendship.map(|friendship| RelayMailbox::of_friend(&friendship, relay_mailboxes)).unwrap_or_default();
+                let leaves_one = crate::delivery::outbox::leaves_one(&row.relay_mailboxes, &relay_mailboxes);
+                row.relay_mailboxes = relay_mailboxes;
                 state.recounts |= leaves_one;
             }
         }

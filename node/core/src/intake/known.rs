@@ -61,7 +61,7 @@ impl Intake {
         };
         delivery.brought_known(state, turn, origin, &device);
         let peer = state.devices.get(&device).map(|row| row.peer);
-        if peer.is_some_and(|peer| !origin.is_depot() && !state.rates.deposit(turn.now, peer, envelope.len())) {
+        if peer.is_some_and(|peer| !origin.is_by_relay() && !state.rates.deposit(turn.now, peer, envelope.len())) {
             // Its own device has sealed it, so nobody else can use up its share.
             self.count(DropReason::Full);
             delivery.acknowledge(state, turn, origin, None, frame, Outcome::Refused(Refusal::Full));
@@ -87,9 +87,9 @@ impl Intake {
     ) {
         let proved = match origin {
             Origin::Link(link) => delivery.friend_behind(state, link),
-            Origin::Depot(..) => None,
+            Origin::Relay(..) => None,
         };
-        if (proved.is_some() || origin.is_depot())
+        if (proved.is_some() || origin.is_by_relay())
             && let Some(device) = self.tags.used(state, tag, proved)
             && let Some(peer) = state.devices.get(&device).map(|row| row.peer)
             && state.rates.deposit(turn.now, peer, size)
@@ -135,7 +135,7 @@ impl Intake {
                 if self.early.park(device, sequence, early) {
                     self.count(DropReason::Full);
                 }
-                if asks && origin.is_depot() {
+                if asks && origin.is_by_relay() {
                     // Nobody can be asked for it on a link: perhaps it was acknowledged by a newer state.
                     state.compare.entry(device).or_insert(None);
                 }
@@ -170,7 +170,7 @@ impl Intake {
         let (room, sequence) = (known.room, known.sequence);
         let former = state.devices.get(device).and_then(|row| row.formers().iter().find(|former| former.room == room));
         let expected = former.map_or(0, |former| former.receive_sequence);
-        if sequence.is_some_and(|sequence| sequence > expected) && !origin.is_depot() {
+        if sequence.is_some_and(|sequence| sequence > expected) && !origin.is_by_relay() {
             // Its sender is there, and seals it again in the room that both are in.
             self.count(DropReason::Unexpected);
             return Ok(());
@@ -230,7 +230,7 @@ impl Intake {
                     Said::Something => {}
                     Said::Receipts(items) => {
                         is_receipts = true;
-                        self.told.extend(items.into_iter().map(|item| (*device, item)));
+                        self.reported.extend(items.into_iter().map(|item| (*device, item)));
                     }
                     Said::Again => drop(self.asked_again.insert(*device)),
                 }

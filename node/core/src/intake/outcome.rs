@@ -28,7 +28,7 @@ fn is_over_for_both(state: &State, turn: &Turn<'_>, row: &outbox::OutboxRow, at:
 }
 
 /// A receipt line has come for an envelope in our outbox.
-pub(super) fn settle(state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>, item: &Acknowledged) -> Result<(), TurnFailed> {
+pub(super) fn complete(state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>, item: &Acknowledged) -> Result<(), TurnFailed> {
     let Some(row) = outbox::row(turn, &item.device, item.number)? else { return Ok(()) };
     let fault = match item.outcome {
         Outcome::Refused(Refusal::Full) => {

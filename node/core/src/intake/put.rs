@@ -7,7 +7,7 @@ use crate::invites::USES_MAX;
 use crate::invites::grants::{self, Standing};
 use crate::limits::REQUEST_LIFETIME;
 use crate::people;
-use crate::rows::DepotKey;
+use crate::rows::RelayKey;
 use crate::seam::{LinkId, Warning};
 use crate::state::State;
 use crate::table::Table;
@@ -188,10 +188,10 @@ impl Intake {
         state: &mut State,
         delivery: &mut Delivery,
         turn: &mut Turn<'_>,
-        key: DepotKey,
+        key: RelayKey,
         deposit: &Deposit,
     ) -> Result<(), TurnFailed> {
-        let origin = Origin::Depot(key, deposit.number);
+        let origin = Origin::Relay(key, deposit.number);
         self.stays = false;
         if kind(&deposit.envelope) == Some(Kind::First) && !state.rates.relayed(turn.now, key.0) {
             // No honest relay holds so many. It stays there for the next session.
@@ -207,7 +207,7 @@ impl Intake {
                         (_, false) => {
                             state.rates.warn(turn, Warning::InviteReused);
                             self.count(DropReason::Unexpected);
-                            delivery.settle_entry(key, deposit.number);
+                            delivery.complete_entry(key, deposit.number);
                             delivery.note_used_up(key, deposit.number);
                             return Ok(());
                         }
@@ -218,7 +218,7 @@ impl Intake {
                 if grants::is_of_reply(state, &deposit.grant) && grants::standing(state, &deposit.grant, turn.now) != Standing::Good {
                     // It may have come before the relay was told that the grant has ended.
                     self.count(DropReason::Unexpected);
-                    delivery.settle_entry(key, deposit.number);
+                    delivery.complete_entry(key, deposit.number);
                     return Ok(());
                 }
                 self.first(state, delivery, turn, origin, &deposit.envelope, &admitted)?;
@@ -228,8 +228,8 @@ impl Intake {
             }
             Some(Kind::Known(_)) | None => self.count(DropReason::Malformed),
         }
-        if !self.stays && !delivery.is_settled(key, deposit.number) {
-            delivery.settle_entry(key, deposit.number);
+        if !self.stays && !delivery.is_complete(key, deposit.number) {
+            delivery.complete_entry(key, deposit.number);
         }
         Ok(())
     }

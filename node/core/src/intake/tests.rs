@@ -6,7 +6,7 @@ use super::*;
 use crate::command::Direction;
 use crate::delivery::{Delivery, Origin};
 use crate::invites::grants;
-use crate::rows::DepotKey;
+use crate::rows::RelayKey;
 use crate::seam::LinkId;
 use crate::state::State;
 use crate::turn::Turn;
@@ -27,7 +27,7 @@ use symbolon_presence::time::{EARLIEST, HOUR};
 use symbolon_relay::prove::{Ends, LinkKey, Prove, Role, WIRE_VERSION};
 
 /// A relay of ours.
-fn relay(number: u8) -> DepotKey {
+fn relay(number: u8) -> RelayKey {
     (MailboxId([number; 32]), PublicKeyBytes([number; 32]))
 }
 

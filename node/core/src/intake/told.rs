@@ -1,7 +1,7 @@
 //! What devices say in the room of envelopes that were left for them at relays.
 
 use super::desk::Intake;
-use super::outcome::settle;
+use super::outcome::complete;
 use crate::delivery::outbox::{self, What};
 use crate::delivery::{Acknowledged, Delivery};
 use crate::state::State;
@@ -18,9 +18,9 @@ pub(super) const TOLD_MAX: usize = 4_096;
 
 impl Intake {
     /// Settles what devices have said became of envelopes that were left for them at relays.
-    pub fn settle_told(&mut self, state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+    pub fn complete_reported(&mut self, state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
         let mut lists: BTreeMap<DeviceId, HashMap<FrameId, Outcome>> = BTreeMap::new();
-        for (device, item) in std::mem::take(&mut self.told) {
+        for (device, item) in std::mem::take(&mut self.reported) {
             lists.entry(device).or_default().insert(item.frame, item.outcome);
         }
         for (device, mut outcomes) in lists.into_iter().filter(|(device, _)| state.devices.contains_key(device)).collect::<Vec<_>>() {
@@ -34,7 +34,7 @@ impl Intake {
                 seen += page.len();
                 for (number, row) in page {
                     if let Some(outcome) = outcomes.remove(&row.frame) {
-                        settle(state, delivery, turn, &Acknowledged { device, number, outcome, at: turn.now })?;
+                        complete(state, delivery, turn, &Acknowledged { device, number, outcome, at: turn.now })?;
                         if matches!(row.what, What::Offer(_)) {
                             // Said in the room by somebody who has our question already: the room
                             // that we doubted is theirs, too.

@@ -122,7 +122,7 @@ pub(crate) fn give(state: &mut State, turn: &Turn<'_>, grant: GrantId, peer: Pee
 
 /// Ends the grants that a friend's node holds, at our relays too. Grants that an earlier run of
 /// this node gave are not known; they end within a day.
-pub(crate) fn take_back(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) {
+pub(crate) fn withdraw(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) {
     let given = state.reply_grants.extract_if(.., |_, (of, _)| of == peer).collect::<Vec<_>>();
     for (grant, (_, until)) in given {
         revoke(state, turn, grant, until);
@@ -132,7 +132,7 @@ pub(crate) fn take_back(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) {
 /// Tells our relays not to take a grant any more.
 pub(crate) fn revoke(state: &mut State, turn: &mut Turn<'_>, grant: GrantId, expires: Timestamp) {
     let is_known = state.own.revoked.iter().any(|revoked| revoked.grant == grant);
-    if is_known || state.own.depots.is_empty() || expires <= turn.sure {
+    if is_known || state.own.relay_mailboxes.is_empty() || expires <= turn.sure {
         return;
     }
     state.own.revoked.push(Revoked { grant, expires });
@@ -156,10 +156,10 @@ pub(crate) fn confirmed(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) 
 /// asked get a new address; friends have keys of their own.
 fn renew_secrets(state: &mut State, turn: &mut Turn<'_>) {
     state.own.revoked.clear();
-    let depots: Vec<_> = state.own.depots.values().cloned().collect();
-    for mut own in depots {
+    let relay_mailboxes: Vec<_> = state.own.relay_mailboxes.values().cloned().collect();
+    for mut own in relay_mailboxes {
         own.queue_secret = Secret::random(turn.rng);
-        state.save_depot(turn, own);
+        state.save_relay_mailbox(turn, own);
     }
     state.has_new_secrets = true;
     state.republish = true;
@@ -174,7 +174,7 @@ pub(crate) fn end(state: &mut State, turn: &mut Turn<'_>, row: &Request) {
 
 /// A person is blocked: every grant that they hold of us ends.
 pub(crate) fn block(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) {
-    take_back(state, turn, peer);
+    withdraw(state, turn, peer);
     for row in rows_of(state, peer) {
         end(state, turn, &row);
     }

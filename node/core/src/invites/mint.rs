@@ -52,7 +52,7 @@ pub(crate) fn invite(state: &mut State, turn: &mut Turn<'_>, lifetime: u64, no_i
     let record = mint(state, turn, Mint { expires, last_resort: false, auto_accept, no_ip, only_for: None });
     let is_reachable = state.own.places.iter().any(|place| !place.is_loopback());
     let warning = match (no_ip, is_reachable) {
-        _ if state.own.told_depots() > 0 => None,
+        _ if state.own.told_relays() > 0 => None,
         (true, _) => Some(NO_WAY),
         (false, false) => Some(THIS_MACHINE_ONLY),
         (false, true) => None,
@@ -65,7 +65,7 @@ pub(crate) fn invite(state: &mut State, turn: &mut Turn<'_>, lifetime: u64, no_i
 pub(crate) fn contact_record(state: &mut State, turn: &mut Turn<'_>) -> ContactRecord {
     let expires = turn.stamp.after(POSTED_LIFETIME);
     // Anybody may read it: where a relay takes what strangers bring, it does not say where we are.
-    let no_ip = state.own.told_depots() > 0;
+    let no_ip = state.own.told_relays() > 0;
     mint(state, turn, Mint { expires, last_resort: true, auto_accept: false, no_ip, only_for: None })
 }
 
@@ -114,9 +114,9 @@ fn mint(state: &mut State, turn: &mut Turn<'_>, mint: Mint) -> ContactRecord {
     if mint.no_ip {
         entry.places.clear();
     }
-    let depots = state.own.depots(turn.rng, invite.grant, Scope::Contact, invite.expires, uses);
+    let relay_mailboxes = state.own.relay_mailboxes(turn.rng, invite.grant, Scope::Contact, invite.expires, uses);
     let package = DhKey::from_bytes(*invite.key.expose()).public().bytes();
-    let contact = Contact { chain: None, package, expires: invite.expires, last_resort: invite.last_resort, entry, key, depots };
+    let contact = Contact { chain: None, package, expires: invite.expires, last_resort: invite.last_resort, entry, key, relay_mailboxes };
     let servers = state.own.servers.iter().take(SERVERS_TOLD).cloned().collect();
     let body = codec::encode(&ContactBody { name: state.own.name.clone(), expires: invite.expires, contacts: vec![contact], servers });
     let signature = state.own.identity.signing.sign(SIGN_CONTACT, &context(&state.own.peer), &body);
@@ -132,7 +132,7 @@ pub(crate) fn is_own_wish(invite: &&Invite) -> bool {
 
 /// Takes an invite back that nobody has used: its key is erased, and who comes by it is refused
 /// here and at our relays.
-pub(crate) fn take_back(state: &mut State, turn: &mut Turn<'_>, id: &str) -> Result<Invite, Failed> {
+pub(crate) fn withdraw(state: &mut State, turn: &mut Turn<'_>, id: &str) -> Result<Invite, Failed> {
     let id = id.trim().to_lowercase();
     let fits = |invite: &&Invite| is_own_wish(invite) && id.len() >= 4 && invite.grant.to_string().starts_with(&id);
     let found: Vec<Invite> = state.invites.values().filter(fits).cloned().collect();

@@ -62,7 +62,7 @@ fn named(state: &State) -> impl Iterator<Item = &Address> {
 
 /// All servers of ours: the named ones, and our relays, which serve look-ups, too.
 fn own_servers(state: &State) -> Vec<Vec<Address>> {
-    let relays = state.own.depots.values().map(|depot| depot.link.places.clone());
+    let relays = state.own.relay_mailboxes.values().map(|mailbox| mailbox.link.places.clone());
     named(state).map(|address| vec![address.clone()]).chain(relays).filter(|places| !places.is_empty()).collect()
 }
 
@@ -73,7 +73,7 @@ pub(crate) fn named_for_friends(state: &State) -> Vec<Address> {
 
 /// Whether we have any.
 pub(crate) fn has_own(state: &State) -> bool {
-    named(state).next().is_some() || state.own.depots.values().any(|depot| !depot.link.places.is_empty())
+    named(state).next().is_some() || state.own.relay_mailboxes.values().any(|mailbox| !mailbox.link.places.is_empty())
 }
 
 /// Where a friend's records are kept beside the DHT.
@@ -81,7 +81,7 @@ pub(crate) fn of_friend(state: &State, peer: &symbolon_presence::id::PeerId) -> 
     let Some(friend) = state.friends.get(peer) else { return Vec::new() };
     let named = friend.presence.iter().flat_map(|presence| &presence.lookups).map(|address| vec![address.clone()]);
     let devices = friend.devices.iter().filter_map(|device| state.devices.get(device));
-    let relays = devices.flat_map(|device| &device.depots).map(|depot| depot.entry.places.clone());
+    let relays = devices.flat_map(|device| &device.relay_mailboxes).map(|mailbox| mailbox.entry.places.clone());
     let mut all: Vec<Vec<Address>> = named.chain(relays).filter(|places| !places.is_empty()).collect();
     all.sort();
     all.dedup();

@@ -27,7 +27,7 @@ pub(super) fn account(
         epoch: rooms::epoch(turn, friend.room),
         sent: row.send_sequence,
         opened: row.receive_sequence,
-        settled: outbox::settled_below(turn, row)?,
+        settled: outbox::acknowledged_below(turn, row)?,
     };
     let left = row.formers().iter().rev();
     let left = left.map(|former| RoomStanding { room: former.room, epoch: None, sent: 0, opened: former.receive_sequence, settled: 0 });
@@ -57,7 +57,7 @@ pub(crate) fn reply_contact(state: &mut State, turn: &mut Turn<'_>, peer: PeerId
     grants::give(state, turn, grant, peer, expires);
     let (mut entry, key) = state.own.address(turn.rng, grant, Scope::Guest, expires, 0);
     entry.places = state.own.places_for(&peer).to_vec();
-    let depots = state.own.depots(turn.rng, grant, Scope::Guest, expires, 0);
+    let relay_mailboxes = state.own.relay_mailboxes(turn.rng, grant, Scope::Guest, expires, 0);
     let package = state.own.identity.dh.public().bytes();
-    Contact { chain: None, package, expires, last_resort: false, entry, key, depots }
+    Contact { chain: None, package, expires, last_resort: false, entry, key, relay_mailboxes }
 }

@@ -5,7 +5,7 @@ use super::rivals::watch_for_rivals;
 use super::room::{confirm_again, give_up_entering, is_under_way, offer};
 use crate::delivery::starts;
 use crate::delivery::tags::FAR_AHEAD;
-use crate::friendships::{give_again, withdraw_texts};
+use crate::friendships::{send_bundle, withdraw_texts};
 use crate::rows::{Friend, FriendState, Renewing};
 use crate::seam::{Event, Warning};
 use crate::state::{Sign, State};
@@ -131,7 +131,7 @@ fn act(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, id: &DeviceId, sai
     };
     if verdict == Verdict::Fine && lacks_keys(state, &friend) {
         // Whatever began again since: in a room that is whole it can be said.
-        give_again(state, turn, peer)?;
+        send_bundle(state, turn, peer)?;
     }
     if !is_ours_to_do || is_under_way(state, turn, peer) {
         return Ok(());

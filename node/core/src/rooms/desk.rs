@@ -18,7 +18,7 @@ pub(crate) fn seal(turn: &mut Turn<'_>, room: RoomId, payload: &RoomPayload) -> 
 
 /// Opens what a member has said. A connection room of two changes by being made again, never by commits: one is
 /// answered by `no_commit`.
-pub(crate) fn hear(turn: &mut Turn<'_>, room: RoomId, sealed: &[u8], no_commit: DropReason) -> Result<(Member, Vec<u8>), Rejected> {
+pub(crate) fn open(turn: &mut Turn<'_>, room: RoomId, sealed: &[u8], no_commit: DropReason) -> Result<(Member, Vec<u8>), Rejected> {
     match turn.cipher.open(room, sealed)? {
         Opened::Text { sender, plaintext, .. } => Ok((sender, plaintext)),
         Opened::Commit(_) => {

@@ -76,7 +76,7 @@ pub(crate) fn let_in<T>(
     turn.cipher.adopt(room, staged.epoch)?;
     match first_word(turn) {
         Ok(said) => {
-            turn.cipher.settle(room)?;
+            turn.cipher.complete(room)?;
             Ok(said)
         }
         Err(rejected) => {

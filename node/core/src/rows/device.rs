@@ -1,6 +1,6 @@
 //! Devices of other people, and their starts.
 
-use crate::wire::Depot;
+use crate::wire::RelayMailbox;
 use minicbor::{Decode, Encode};
 use symbolon_presence::id::{DeviceId, Nonce, PeerId, RoomId, SignatureBytes};
 use symbolon_presence::identity::Chain;
@@ -56,7 +56,7 @@ pub(crate) struct Device {
     pub heard: Option<Timestamp>,
     /// Its mailboxes at relays, with the put keys of friends there.
     #[n(14)]
-    pub depots: Vec<Depot>,
+    pub relay_mailboxes: Vec<RelayMailbox>,
     /// The room that the counters belong to; absent when they began at 0.
     #[n(15)]
     pub line: Option<RoomId>,
@@ -120,7 +120,7 @@ impl Device {
             outbox_count: 0,
             outbox_first: 0,
             heard: None,
-            depots: Vec::new(),
+            relay_mailboxes: Vec::new(),
             line: None,
             former: None,
             asked: None,

@@ -10,7 +10,7 @@ use symbolon_relay::link::{ClaimCode, RelayLink};
 /// A mailbox of ours at a relay.
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
-pub(crate) struct OwnDepot {
+pub(crate) struct OwnRelayMailbox {
     #[n(0)]
     pub link: RelayLink,
     /// Seed of the key under which the relay knows us; used there only.
@@ -34,7 +34,7 @@ pub(crate) struct OwnDepot {
     pub kept: Option<bool>,
 }
 
-impl OwnDepot {
+impl OwnRelayMailbox {
     /// Whether others hear of it.
     pub fn is_told(&self) -> bool {
         self.kept != Some(false)
@@ -64,4 +64,4 @@ pub(crate) struct Past {
 
 /// A relay as somebody names it: mailbox and receipt key. Both, so that nobody can give
 /// another key to a relay that a friend of ours uses, too.
-pub(crate) type DepotKey = (MailboxId, PublicKeyBytes);
+pub(crate) type RelayKey = (MailboxId, PublicKeyBytes);

@@ -8,7 +8,7 @@ use symbolon_presence::id::{PeerId, RequestId};
 /// Rows of version 2 say the same of a friend whose invite was used and of one whose words
 /// were compared. A friend who only ever asked us, by an invite of ours, was compared; of
 /// any other it cannot be told. Answers whose row has changed.
-pub(crate) fn settle_trust(friends: &mut BTreeMap<PeerId, Friend>, requests: &mut BTreeMap<RequestId, Request>) -> Vec<PeerId> {
+pub(crate) fn derive_trust(friends: &mut BTreeMap<PeerId, Friend>, requests: &mut BTreeMap<RequestId, Request>) -> Vec<PeerId> {
     let mut settled = Vec::new();
     for friend in friends.values_mut().filter(|friend| friend.trust == Trust::InvitedOrCompared) {
         let mut asked = requests.values().filter(|row| row.peer == friend.peer).peekable();

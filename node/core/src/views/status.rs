@@ -3,7 +3,7 @@
 use super::problems;
 use crate::command::StatusView;
 use crate::delivery::Delivery;
-use crate::delivery::relays::Depots;
+use crate::delivery::relays::Relays;
 use crate::intake::Intake;
 use crate::presence::Presence;
 use crate::renewal::Standings;
@@ -14,7 +14,7 @@ use symbolon_presence::time::Timestamp;
 /// The machines of which something is shown.
 pub(crate) struct Shown<'a> {
     pub delivery: &'a Delivery,
-    pub depots: &'a Depots,
+    pub relays: &'a Relays,
     pub presence: &'a Presence,
     pub intake: &'a Intake,
     pub standings: &'a Standings,
@@ -22,10 +22,10 @@ pub(crate) struct Shown<'a> {
 
 /// How this node is.
 pub(crate) fn view(state: &State, machines: &Shown<'_>, now: Timestamp) -> StatusView {
-    let Shown { delivery, depots, presence, intake, standings } = machines;
-    let relays: Vec<_> = state.own.depots.values().map(|own| depots.view(own)).collect();
+    let Shown { delivery, relays, presence, intake, standings } = machines;
+    let mailboxes: Vec<_> = state.own.relay_mailboxes.values().map(|own| relays.view(own)).collect();
     let mut problems = problems::of_copies(state, standings, now);
-    problems.extend(problems::of_node(state, presence, &relays));
+    problems.extend(problems::of_node(state, presence, &mailboxes));
     problems.extend(problems::of_builds(state, now));
     problems.extend(problems::of_requests(state));
     StatusView {
@@ -33,9 +33,9 @@ pub(crate) fn view(state: &State, machines: &Shown<'_>, now: Timestamp) -> Statu
         queue: state.devices.values().map(Device::waiting).sum(),
         lan: presence.lan.view(now),
         dht: presence.dht_view(),
-        relays,
+        relays: mailboxes,
         problems,
-        sent_frames: delivery.sent().into_iter().chain(depots.sent()).collect(),
+        sent_frames: delivery.sent().into_iter().chain(relays.sent()).collect(),
         dropped_frames: intake.dropped(),
     }
 }

@@ -1,6 +1,6 @@
 //! Bounds that several of these types share.
 
-use crate::limits::{DEPOTS_MAX, NAME_MAX, NOTE_MAX, TEXT_MAX};
+use crate::limits::{NAME_MAX, NOTE_MAX, RELAY_MAILBOXES_MAX, TEXT_MAX};
 use symbolon_relay::put::MailboxEntry;
 
 /// The longest payload inside an envelope, in bytes.
@@ -21,7 +21,7 @@ pub fn is_text(text: &str) -> bool {
     !text.is_empty() && text.len() <= TEXT_MAX
 }
 
-/// Whether these can be the mailboxes at relays of one device: at most [`DEPOTS_MAX`].
-pub(super) fn are_depots(depots: &[MailboxEntry]) -> bool {
-    depots.len() <= DEPOTS_MAX && depots.iter().all(MailboxEntry::is_bounded)
+/// Whether these can be the mailboxes at relays of one device: at most [`RELAY_MAILBOXES_MAX`].
+pub(super) fn are_relay_mailboxes(relay_mailboxes: &[MailboxEntry]) -> bool {
+    relay_mailboxes.len() <= RELAY_MAILBOXES_MAX && relay_mailboxes.iter().all(MailboxEntry::is_bounded)
 }

@@ -1,6 +1,6 @@
 //! What friends give each other: names, keys, and where their devices are written to.
 
-use super::bounds::{are_depots, is_name};
+use super::bounds::{are_relay_mailboxes, is_name};
 use super::presence::PresenceKeys;
 use crate::limits::DEVICES_MAX;
 use minicbor::{Decode, Encode};
@@ -36,7 +36,7 @@ impl Bundle {
         is_name(&self.name)
             && !self.devices.is_empty()
             && self.devices.len() <= DEVICES_MAX
-            && self.devices.iter().all(|device| device.entry.is_bounded() && are_depots(&device.depots))
+            && self.devices.iter().all(|device| device.entry.is_bounded() && are_relay_mailboxes(&device.relay_mailboxes))
             && self.presence.as_ref().is_none_or(PresenceKeys::is_bounded)
     }
 }
@@ -51,9 +51,9 @@ pub struct BundleDevice {
     /// Its own mailbox, with an address for friends.
     #[n(1)]
     pub entry: MailboxEntry,
-    /// Its mailboxes at relays, each with an address for friends; at most [`DEPOTS_MAX`].
+    /// Its mailboxes at relays, each with an address for friends; at most [`RELAY_MAILBOXES_MAX`].
     #[n(2)]
-    pub depots: Vec<MailboxEntry>,
+    pub relay_mailboxes: Vec<MailboxEntry>,
 }
 
 /// Where a device can be written to, as it tells its friends.
@@ -63,14 +63,14 @@ pub struct Whereabouts {
     /// Its own mailbox and where it is.
     #[n(0)]
     pub entry: MailboxEntry,
-    /// Its mailboxes at relays; at most [`DEPOTS_MAX`].
+    /// Its mailboxes at relays; at most [`RELAY_MAILBOXES_MAX`].
     #[n(1)]
-    pub depots: Vec<MailboxEntry>,
+    pub relay_mailboxes: Vec<MailboxEntry>,
 }
 
 impl Whereabouts {
     /// Whether every part is within its bounds.
     pub fn is_bounded(&self) -> bool {
-        self.entry.is_bounded() && are_depots(&self.depots)
+        self.entry.is_bounded() && are_relay_mailboxes(&self.relay_mailboxes)
     }
 }

@@ -1,7 +1,7 @@
 //! How a device is written to by somebody who does not know it yet. The protocol page is
 //! `docs/protocol/connection.md`.
 
-use crate::limits::DEPOTS_MAX;
+use crate::limits::RELAY_MAILBOXES_MAX;
 use minicbor::{Decode, Encode};
 use symbolon_presence::friendship::FriendshipSecret;
 use symbolon_presence::id::{DeviceId, Digest, PublicKeyBytes};
@@ -36,15 +36,15 @@ pub struct Contact {
     /// The put key of the sealed address.
     #[n(5)]
     pub key: Secret,
-    /// The device's mailboxes at relays, for when it is not there; at most [`DEPOTS_MAX`].
+    /// The device's mailboxes at relays, for when it is not there; at most [`RELAY_MAILBOXES_MAX`].
     #[n(6)]
-    pub depots: Vec<Depot>,
+    pub relay_mailboxes: Vec<RelayMailbox>,
 }
 
 /// A mailbox of a device at a relay, and what gives the right to write there.
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
-pub struct Depot {
+pub struct RelayMailbox {
     /// The mailbox, the relay's receipt key, and where the relay is.
     #[n(0)]
     pub entry: MailboxEntry,
@@ -53,7 +53,7 @@ pub struct Depot {
     pub key: Secret,
 }
 
-impl Depot {
+impl RelayMailbox {
     /// A friend's mailboxes with the put keys that friends have.
     pub fn of_friend(friendship: &FriendshipSecret, entries: Vec<MailboxEntry>) -> Vec<Self> {
         entries.into_iter().map(|entry| Self { key: friendship.put(&entry.mailbox), entry }).collect()
@@ -76,8 +76,8 @@ impl Contact {
     pub fn is_bounded(&self) -> bool {
         self.entry.is_bounded()
             && DhPublic::parse(&self.package).is_ok()
-            && self.depots.len() <= DEPOTS_MAX
-            && self.depots.iter().all(|depot| depot.entry.is_bounded())
+            && self.relay_mailboxes.len() <= RELAY_MAILBOXES_MAX
+            && self.relay_mailboxes.iter().all(|mailbox| mailbox.entry.is_bounded())
     }
 }
 

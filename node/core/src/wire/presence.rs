@@ -1,7 +1,7 @@
 //! How friends come to read presence records, and what they read there. The protocol page is
 //! `docs/protocol/presence.md`.
 
-use super::bounds::{are_depots, is_name};
+use super::bounds::{are_relay_mailboxes, is_name};
 use crate::limits::{DEVICES_MAX, LOOKUPS_TOLD};
 use minicbor::{Decode, Encode};
 use symbolon_presence::address::Address;
@@ -76,9 +76,9 @@ pub struct PresenceBody {
     /// Its own mailbox; without places in the limited body.
     #[n(3)]
     pub entry: MailboxEntry,
-    /// Its mailboxes at relays; at most [`DEPOTS_MAX`](crate::limits::DEPOTS_MAX).
+    /// Its mailboxes at relays; at most [`RELAY_MAILBOXES_MAX`](crate::limits::RELAY_MAILBOXES_MAX).
     #[n(4)]
-    pub depots: Vec<MailboxEntry>,
+    pub relay_mailboxes: Vec<MailboxEntry>,
     /// Its lookup servers; at most [`LOOKUPS_TOLD`].
     #[n(5)]
     pub lookups: Vec<Address>,
@@ -113,7 +113,8 @@ impl SignedPresence {
         let body: PresenceBody = codec::decode(&self.body, RECORD_MAX).ok()?;
         let device = body.chain.verify(now).ok().filter(|device| device.peer == *peer)?;
         device.signing.verify(SIGN_STATEMENT, &presence_context(lookup, sequence), &self.body, &self.signature).ok()?;
-        (is_name(&body.name) && body.entry.is_bounded() && are_depots(&body.depots) && are_lookups(&body.lookups)).then_some(body)
+        (is_name(&body.name) && body.entry.is_bounded() && are_relay_mailboxes(&body.relay_mailboxes) && are_lookups(&body.lookups))
+            .then_some(body)
     }
 }
 

@@ -168,7 +168,7 @@ impl Machine for FakeMachine {
     fn close_turn(&mut self, _now: Timestamp, world: &mut World<'_>) -> Result<(), TurnFailed> {
         assert!(self.changes.is_empty(), "changes are applied before the turn is closed");
         if self.seen.damage.load(Ordering::SeqCst) {
-            world.cipher.settle(RoomId([0; 32])).map_err(|_| TurnFailed("store"))?;
+            world.cipher.complete(RoomId([0; 32])).map_err(|_| TurnFailed("store"))?;
         }
         self.seen.turns.lock().unwrap().push(std::mem::take(&mut self.inputs));
         Ok(())
@@ -231,7 +231,7 @@ impl RoomCipher for FakeCipher {
         Err(CipherError::Gone)
     }
     /// A reading that meets a damaged page.
-    fn settle(&mut self, _: RoomId) -> Result<(), CipherError> {
+    fn complete(&mut self, _: RoomId) -> Result<(), CipherError> {
         self.store.fail_with(StoreError::Damaged);
         Err(CipherError::Store)
     }

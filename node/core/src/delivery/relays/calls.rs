@@ -2,12 +2,12 @@
 
 use super::sessions::*;
 use crate::command::RelayState;
-use crate::limits::{BACKOFF_MAX, BACKOFF_MIN, DEPOT_SESSIONS_MAX};
-use crate::rows::DepotKey;
+use crate::limits::{BACKOFF_MAX, BACKOFF_MIN, RELAY_SESSIONS_MAX};
+use crate::rows::RelayKey;
 use crate::seam::{CloseReason, DialId, LinkId, NetAction};
 use crate::state::State;
 use crate::turn::{Turn, TurnFailed};
-use crate::wire::Depot;
+use crate::wire::RelayMailbox;
 use rand_core::Rng;
 use std::collections::BTreeSet;
 use symbolon_presence::id::DeviceId;
@@ -16,7 +16,7 @@ use symbolon_presence::time::{MINUTE, Timestamp};
 /// After this time the node tries again whether a relay that answers keeps a friend's mailbox.
 pub(super) const UNKEPT_PAUSE: u64 = 15 * MINUTE;
 
-impl Depots {
+impl Relays {
     /// Closes all links, and opens none.
     pub fn halt(&mut self, turn: &mut Turn<'_>) {
         self.is_halted = true;
@@ -34,7 +34,7 @@ impl Depots {
         self.is_halted = false;
         // Not from zero: a dial of a core that failed must not be taken for one of this core.
         self.next_dial_id = turn.rng.next_u64() >> 1;
-        for own in state.own.depots.values() {
+        for own in state.own.relay_mailboxes.values() {
             self.add_own(own, turn.now);
         }
     }
@@ -48,7 +48,7 @@ impl Depots {
         }
     }
 
-    pub(super) fn forget(&mut self, key: &DepotKey) {
+    pub(super) fn forget(&mut self, key: &RelayKey) {
         if let Some(session) = self.sessions.remove(key) {
             for inflight in session.inflight.values() {
                 self.begin_again(&inflight.device);
@@ -62,7 +62,7 @@ impl Depots {
         let now = turn.now;
         let due = |at: Option<Timestamp>| at.is_some_and(|at| at <= now);
         let late: Vec<LinkId> = self.sessions.values().filter(|session| due(session.deadline)).filter_map(|session| session.link).collect();
-        let calls: Vec<DepotKey> = self.sessions.iter().filter(|(_, session)| due(session.next_dial)).map(|(key, _)| *key).collect();
+        let calls: Vec<RelayKey> = self.sessions.iter().filter(|(_, session)| due(session.next_dial)).map(|(key, _)| *key).collect();
         for link in late {
             if !self.find_unkept(turn, link) {
                 self.close(turn, link, CloseReason::Idle);
@@ -119,7 +119,7 @@ impl Depots {
         true
     }
 
-    pub(super) fn dial(&mut self, turn: &mut Turn<'_>, key: &DepotKey) {
+    pub(super) fn dial(&mut self, turn: &mut Turn<'_>, key: &RelayKey) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         session.next_dial = None;
         if self.is_halted {
@@ -138,7 +138,7 @@ impl Depots {
     /// Calls a relay of ours now, each in turn, also if an older call has no answer yet.
     pub fn try_own(&mut self, turn: &mut Turn<'_>, round: usize) {
         let is_called = |session: &Session| session.own.is_own && !session.is_replaced();
-        let own: Vec<DepotKey> = self.sessions.iter().filter(|(_, session)| is_called(session)).map(|(key, _)| *key).collect();
+        let own: Vec<RelayKey> = self.sessions.iter().filter(|(_, session)| is_called(session)).map(|(key, _)| *key).collect();
         let Some(key) = round.checked_rem(own.len()).and_then(|at| own.get(at)) else { return };
         if let Some(session) = self.sessions.get_mut(key).filter(|session| session.link.is_none()) {
             // If the older one comes up first, it is taken: it keeps its place in `dials`.
@@ -225,7 +225,7 @@ impl Depots {
     }
 
     /// A session that nobody waits for is forgotten; a new one is made when it is wanted.
-    pub(super) fn drop_useless(&mut self, key: &DepotKey) {
+    pub(super) fn drop_useless(&mut self, key: &RelayKey) {
         if !self.is_wanted(key) && self.sessions.get(key).is_some_and(|session| session.link.is_none()) {
             self.sessions.remove(key);
         }
@@ -237,9 +237,9 @@ impl Depots {
     }
 
     /// Sees to it that a relay is called.
-    pub(super) fn call(&mut self, turn: &mut Turn<'_>, depot: &Depot) {
-        let key = key_of(depot);
-        if !self.sessions.contains_key(&key) && self.sessions.len() >= DEPOT_SESSIONS_MAX {
+    pub(super) fn call(&mut self, turn: &mut Turn<'_>, mailbox: &RelayMailbox) {
+        let key = key_of(mailbox);
+        if !self.sessions.contains_key(&key) && self.sessions.len() >= RELAY_SESSIONS_MAX {
             let idle = self.sessions.iter().find(|(_, session)| !session.own.is_own && session.inflight.is_empty()).map(|(key, _)| *key);
             let Some(idle) = idle else { return };
             if let Some(link) = self.sessions.get(&idle).and_then(|session| session.link) {
@@ -250,7 +250,7 @@ impl Depots {
         }
         let session = self.sessions.entry(key).or_default();
         if !session.own.is_own {
-            session.places.clone_from(&depot.entry.places);
+            session.places.clone_from(&mailbox.entry.places);
         }
         if session.link.is_none() && session.dial.is_none() && session.next_dial.is_none() {
             self.dial(turn, &key);

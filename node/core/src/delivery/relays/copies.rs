@@ -9,7 +9,7 @@ use crate::turn::{Turn, TurnFailed};
 use symbolon_presence::id::DeviceId;
 use symbolon_presence::time::Timestamp;
 
-impl Depots {
+impl Relays {
     /// Copies that have lived most of their life, or lie where the device fetches nothing any
     /// more, do not count: what they were of waits again. Begins to look for them.
     pub fn renew(&mut self, state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
@@ -71,7 +71,7 @@ impl Depots {
             };
             for (number, row) in page {
                 let Some(copy) = &row.stored else { continue };
-                let is_fetched = outbox::depots_of(&row, &device).iter().any(|depot| depot.entry.mailbox == copy.mailbox);
+                let is_fetched = outbox::relay_mailboxes_of(&row, &device).iter().any(|mailbox| mailbox.entry.mailbox == copy.mailbox);
                 if matches!(row.what, What::Offer(_)) {
                     self.next_ask.get_or_insert(turn.now.after(ASK_PAUSE));
                 }

@@ -4,8 +4,8 @@ use super::sessions::*;
 use crate::clock::Signer;
 use crate::command::{CommandError, RelayState, RelayView};
 use crate::delivery::Entries;
-use crate::limits::{DEPOT_SESSIONS_MAX, DEPOTS_MAX};
-use crate::rows::{DepotKey, OwnDepot};
+use crate::limits::{RELAY_MAILBOXES_MAX, RELAY_SESSIONS_MAX};
+use crate::rows::{OwnRelayMailbox, RelayKey};
 use crate::seam::{CloseReason, LinkId, NetAction};
 use crate::state::{Sign, State};
 use crate::table::Table;
@@ -25,9 +25,9 @@ use symbolon_relay::session::{Accepted, Ack, MailboxRecord, Session as Opening, 
 /// That another relay stands in the place of a friend's is remembered as long.
 pub(super) const REPLACED_PAUSE: u64 = HOUR;
 
-impl Depots {
+impl Relays {
     /// Calls a relay of our own, now and whenever it is gone.
-    pub fn add_own(&mut self, own: &OwnDepot, now: Timestamp) {
+    pub fn add_own(&mut self, own: &OwnRelayMailbox, now: Timestamp) {
         let session = self.sessions.entry((own.link.mailbox(), own.link.receipt)).or_default();
         session.places.clone_from(&own.link.places);
         session.own.is_own = true;
@@ -35,7 +35,7 @@ impl Depots {
     }
 
     /// A relay of ours is asked again, on a fresh link.
-    pub fn renew_own(&mut self, state: &State, turn: &mut Turn<'_>, own: &OwnDepot) {
+    pub fn renew_own(&mut self, state: &State, turn: &mut Turn<'_>, own: &OwnRelayMailbox) {
         let key = (own.link.mailbox(), own.link.receipt);
         self.add_own(own, turn.now);
         if self.sessions.get(&key).is_some_and(|session| session.link.is_some()) {
@@ -48,21 +48,21 @@ impl Depots {
 
     /// Friends have other keys from now on, or a grant has ended: our relays are told, each by one update.
     pub fn revoked(&mut self, state: &mut State, turn: &mut Turn<'_>) {
-        for own in state.own.depots.values().cloned().collect::<Vec<_>>() {
-            let own = OwnDepot { version: own.version.saturating_add(1), ..own };
-            state.save_depot(turn, own.clone());
+        for own in state.own.relay_mailboxes.values().cloned().collect::<Vec<_>>() {
+            let own = OwnRelayMailbox { version: own.version.saturating_add(1), ..own };
+            state.save_relay_mailbox(turn, own.clone());
             self.update(state, turn, &(own.link.mailbox(), own.link.receipt), &own);
         }
     }
 
     /// Leaves the records of the days to come with our relays: anyone who is away is found by them.
     pub fn leave_records(&mut self, state: &State, turn: &mut Turn<'_>) {
-        for own in state.own.depots.values() {
+        for own in state.own.relay_mailboxes.values() {
             self.leave_at(state, turn, own, &state.own.away);
         }
     }
 
-    fn leave_at(&mut self, state: &State, turn: &mut Turn<'_>, own: &OwnDepot, away: &BTreeMap<u32, Vec<Vec<u8>>>) {
+    fn leave_at(&mut self, state: &State, turn: &mut Turn<'_>, own: &OwnRelayMailbox, away: &BTreeMap<u32, Vec<Vec<u8>>>) {
         let key = (own.link.mailbox(), own.link.receipt);
         let session = self.sessions.get(&key).filter(|session| session.own.state == RelayState::Connected);
         let Some(link) = session.and_then(|session| session.link) else { return };
@@ -76,7 +76,7 @@ impl Depots {
     }
 
     /// A relay is not ours any more.
-    pub fn remove_own(&mut self, state: &mut State, turn: &mut Turn<'_>, own: &OwnDepot) {
+    pub fn remove_own(&mut self, state: &mut State, turn: &mut Turn<'_>, own: &OwnRelayMailbox) {
         let key = (own.link.mailbox(), own.link.receipt);
         let presence = &mut state.own.presence;
         presence.sequence = presence.sequence.saturating_add(1);
@@ -90,7 +90,7 @@ impl Depots {
     }
 
     /// How a relay of ours is doing.
-    pub fn view(&self, own: &OwnDepot) -> RelayView {
+    pub fn view(&self, own: &OwnRelayMailbox) -> RelayView {
         let standing = self.sessions.get(&(own.link.mailbox(), own.link.receipt)).map(|session| session.own).unwrap_or_default();
         RelayView {
             relay: own.link.mailbox(),
@@ -103,7 +103,7 @@ impl Depots {
     }
 
     /// A relay says what it holds for us, if it is ours. Whether what waits for others may go elsewhere now.
-    pub(super) fn accepted(&mut self, state: &mut State, turn: &mut Turn<'_>, key: &DepotKey, link: LinkId, accepted: &Accepted) -> bool {
+    pub(super) fn accepted(&mut self, state: &mut State, turn: &mut Turn<'_>, key: &RelayKey, link: LinkId, accepted: &Accepted) -> bool {
         let (mailbox, signer) = key;
         let verified = VerifyingKey::parse(signer).ok().and_then(|signer| accepted.verify(&signer, mailbox).ok());
         let Some(body) = verified else {
@@ -114,7 +114,9 @@ impl Depots {
         self.replaced.remove(key);
         let Some(session) = self.sessions.get_mut(key) else { return false };
         session.unanswered = false;
-        let Some(own) = state.own.depots.get(mailbox).filter(|own| body.owner == owner_key(own).public()).cloned() else { return false };
+        let Some(own) = state.own.relay_mailboxes.get(mailbox).filter(|own| body.owner == owner_key(own).public()).cloned() else {
+            return false;
+        };
         session.attempts = 0;
         // What was left there meanwhile gets an answer of its own.
         session.deadline = session.deadline.filter(|_| !session.inflight.is_empty());
@@ -145,9 +147,9 @@ impl Depots {
                 session.wiped = Some(turn.stamp);
                 state.recounts = true;
             }
-            let own = if body.version > own.version { OwnDepot { version: body.version.saturating_add(1), ..own } } else { own };
+            let own = if body.version > own.version { OwnRelayMailbox { version: body.version.saturating_add(1), ..own } } else { own };
             self.update(state, turn, key, &own);
-            state.save_depot(turn, own);
+            state.save_relay_mailbox(turn, own);
             return false;
         }
         match body.verdict {
@@ -175,7 +177,7 @@ impl Depots {
 
     /// Another relay answers where one of ours, or of a friend, was. Nothing is left there, and it is not
     /// called often.
-    fn stands_in(&mut self, state: &mut State, turn: &mut Turn<'_>, key: &DepotKey, link: LinkId) {
+    fn stands_in(&mut self, state: &mut State, turn: &mut Turn<'_>, key: &RelayKey, link: LinkId) {
         self.close(turn, link, CloseReason::Refused);
         state.recounts = true;
         if let Some(session) = self.sessions.get_mut(key).filter(|session| session.own.is_own) {
@@ -183,7 +185,7 @@ impl Depots {
             keep(state, turn, &key.0, false);
             return;
         }
-        if self.replaced.len() >= DEPOT_SESSIONS_MAX {
+        if self.replaced.len() >= RELAY_SESSIONS_MAX {
             self.replaced.clear();
         }
         self.replaced.insert(*key, turn.now.after(REPLACED_PAUSE));
@@ -191,7 +193,7 @@ impl Depots {
 
     /// Makes somebody else's relay sign something, by a question under a key that is used this
     /// once: a relay that answers nothing may not be the one that we expect.
-    pub(super) fn ask_who(&mut self, turn: &mut Turn<'_>, key: &DepotKey, link: LinkId) {
+    pub(super) fn ask_who(&mut self, turn: &mut Turn<'_>, key: &RelayKey, link: LinkId) {
         let once = Secret::random(turn.rng);
         let opening = Opening::sign(&SigningKey::from_seed(once.expose()), &key.0, Nonce::random(turn.rng), turn.stamp);
         *self.sent.entry("session").or_default() += 1;
@@ -199,7 +201,7 @@ impl Depots {
     }
 
     /// Sends our record to a relay of ours.
-    pub(super) fn update(&mut self, state: &State, turn: &mut Turn<'_>, key: &DepotKey, own: &OwnDepot) {
+    pub(super) fn update(&mut self, state: &State, turn: &mut Turn<'_>, key: &RelayKey, own: &OwnRelayMailbox) {
         let Some(link) = self.sessions.get(key).and_then(|session| session.link) else { return };
         let record = MailboxRecord {
             version: own.version,
@@ -220,8 +222,9 @@ impl Depots {
     }
 
     /// Asks a relay of ours for what it holds.
-    pub(super) fn open(&mut self, state: &State, turn: &mut Turn<'_>, key: &DepotKey) {
-        let (Some(link), Some(own)) = (self.sessions.get(key).and_then(|session| session.link), state.own.depots.get(&key.0)) else {
+    pub(super) fn open(&mut self, state: &State, turn: &mut Turn<'_>, key: &RelayKey) {
+        let (Some(link), Some(own)) = (self.sessions.get(key).and_then(|session| session.link), state.own.relay_mailboxes.get(&key.0))
+        else {
             return;
         };
         let opening = Opening::sign(&owner_key(own), &key.0, Nonce::random(turn.rng), turn.stamp);
@@ -233,13 +236,13 @@ impl Depots {
     /// the frames leave after.
     pub fn close_turn(&mut self, state: &State, turn: &mut Turn<'_>, entries: Entries) {
         let Entries { settled: numbers, used_up } = entries;
-        let mut settled: BTreeMap<DepotKey, Vec<u64>> = BTreeMap::new();
+        let mut settled: BTreeMap<RelayKey, Vec<u64>> = BTreeMap::new();
         for (key, number) in numbers {
             settled.entry(key).or_default().push(number);
         }
         for (key, numbers) in settled {
             let link = self.sessions.get(&key).and_then(|session| session.link);
-            let (Some(link), Some(own)) = (link, state.own.depots.get(&key.0)) else { continue };
+            let (Some(link), Some(own)) = (link, state.own.relay_mailboxes.get(&key.0)) else { continue };
             for numbers in numbers.chunks(ACK_MAX) {
                 let used_up = numbers.iter().copied().filter(|number| used_up.contains(&(key, *number))).collect();
                 let ack = Ack::sign(&owner_key(own), &key.0, numbers.to_vec(), used_up, Nonce::random(turn.rng), turn.stamp);
@@ -253,28 +256,28 @@ impl Depots {
 /// Notes whether a relay keeps our mailbox. Answers whether that has changed: then friends, and
 /// those who were asked, hear of it.
 fn keep(state: &mut State, turn: &mut Turn<'_>, mailbox: &MailboxId, kept: bool) -> bool {
-    let Some(own) = state.own.depots.get(mailbox).filter(|own| own.kept != Some(kept)).cloned() else { return false };
+    let Some(own) = state.own.relay_mailboxes.get(mailbox).filter(|own| own.kept != Some(kept)).cloned() else { return false };
     if own.is_told() != kept {
         state.republish = true;
-        state.has_other_depots = true;
+        state.has_other_relays = true;
     }
-    state.save_depot(turn, OwnDepot { kept: Some(kept), ..own });
+    state.save_relay_mailbox(turn, OwnRelayMailbox { kept: Some(kept), ..own });
     true
 }
 
-pub(super) fn owner_key(own: &OwnDepot) -> SigningKey {
+pub(super) fn owner_key(own: &OwnRelayMailbox) -> SigningKey {
     SigningKey::from_seed(own.owner.expose())
 }
 
 /// Makes a mailbox at a relay. Everything the relay gets to know of us is drawn for it.
-pub(crate) fn add(state: &mut State, turn: &mut Turn<'_>, link: &str, claim: Option<&str>) -> Result<OwnDepot, Failed> {
+pub(crate) fn add(state: &mut State, turn: &mut Turn<'_>, link: &str, claim: Option<&str>) -> Result<OwnRelayMailbox, Failed> {
     let link: RelayLink = link.trim().parse().map_err(|_| CommandError::BadLink)?;
     let claim = claim.map(|code| code.trim().parse::<ClaimCode>()).transpose().map_err(|_| CommandError::BadLink)?;
-    let known = state.own.depots.get(&link.mailbox()).cloned();
+    let known = state.own.relay_mailboxes.get(&link.mailbox()).cloned();
     let own = match known {
-        Some(known) => OwnDepot { link, claim: claim.or(known.claim), ..known },
-        None if state.own.depots.len() >= DEPOTS_MAX => return Err(CommandError::Full.into()),
-        None => OwnDepot {
+        Some(known) => OwnRelayMailbox { link, claim: claim.or(known.claim), ..known },
+        None if state.own.relay_mailboxes.len() >= RELAY_MAILBOXES_MAX => return Err(CommandError::Full.into()),
+        None => OwnRelayMailbox {
             link,
             owner: Secret::random(turn.rng),
             direct: QueueId::random(turn.rng),
@@ -285,7 +288,7 @@ pub(crate) fn add(state: &mut State, turn: &mut Turn<'_>, link: &str, claim: Opt
             kept: None,
         },
     };
-    state.save_depot(turn, own.clone());
+    state.save_relay_mailbox(turn, own.clone());
     Ok(own)
 }
 
@@ -294,30 +297,35 @@ pub(crate) fn claim(
     state: &mut State,
     turn: &mut Turn<'_>,
     code: &str,
-    unkept: impl Fn(&OwnDepot) -> bool,
-) -> Result<Vec<OwnDepot>, Failed> {
+    unkept: impl Fn(&OwnRelayMailbox) -> bool,
+) -> Result<Vec<OwnRelayMailbox>, Failed> {
     let code: ClaimCode = code.parse().map_err(|_| CommandError::BadLink)?;
-    let told: Vec<OwnDepot> =
-        state.own.depots.values().filter(|own| unkept(own)).map(|own| OwnDepot { claim: Some(code), ..own.clone() }).collect();
+    let told: Vec<OwnRelayMailbox> = state
+        .own
+        .relay_mailboxes
+        .values()
+        .filter(|own| unkept(own))
+        .map(|own| OwnRelayMailbox { claim: Some(code), ..own.clone() })
+        .collect();
     if told.is_empty() {
         return Err(CommandError::NotFound.into());
     }
     for own in &told {
-        state.save_depot(turn, own.clone());
+        state.save_relay_mailbox(turn, own.clone());
     }
     Ok(told)
 }
 
 /// Gives up the mailbox at a relay. What lies there is deleted by the relay when its time is over.
-pub(crate) fn remove(state: &mut State, turn: &mut Turn<'_>, id: &str) -> Result<OwnDepot, Failed> {
+pub(crate) fn remove(state: &mut State, turn: &mut Turn<'_>, id: &str) -> Result<OwnRelayMailbox, Failed> {
     let id = id.trim().to_lowercase();
     let found: Vec<MailboxId> =
-        state.own.depots.keys().filter(|mailbox| id.len() >= 4 && mailbox.to_string().starts_with(&id)).copied().collect();
+        state.own.relay_mailboxes.keys().filter(|mailbox| id.len() >= 4 && mailbox.to_string().starts_with(&id)).copied().collect();
     let mailbox = match found.as_slice() {
         [] => return Err(CommandError::NotFound.into()),
         [one] => *one,
         _ => return Err(CommandError::Ambiguous.into()),
     };
-    turn.delete(Table::Depot, mailbox.as_bytes());
-    state.own.depots.remove(&mailbox).ok_or(Failed::Command(CommandError::NotFound))
+    turn.delete(Table::RelayMailbox, mailbox.as_bytes());
+    state.own.relay_mailboxes.remove(&mailbox).ok_or(Failed::Command(CommandError::NotFound))
 }

@@ -8,11 +8,11 @@ use crate::rows::ROOM_LANE;
 use crate::seam::NetAction;
 use crate::state::State;
 use crate::turn::{Turn, TurnFailed};
-use crate::wire::Depot;
+use crate::wire::RelayMailbox;
 use symbolon_presence::id::DeviceId;
 use symbolon_relay::frame::Frame;
 
-impl Depots {
+impl Relays {
     /// A device cannot be reached directly, or something new lies in its outbox.
     pub fn wait(&mut self, state: &State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
         self.away.insert(*device);
@@ -131,26 +131,29 @@ impl Depots {
         }
         let revision = revision_of(state, &device.device);
         // An invite's key has nothing to do with that of friends.
-        let is_stale = |depot: &&Depot| {
-            let session = self.sessions.get(&key_of(depot));
+        let is_stale = |mailbox: &&RelayMailbox| {
+            let session = self.sessions.get(&key_of(mailbox));
             let said = session.and_then(|session| session.stale.get(&device.device));
             row.via.is_none() && said.is_some_and(|(known, until)| *known == revision && *until > turn.now)
         };
-        let is_replaced = |depot: &&Depot| self.is_replaced(turn.now, &key_of(depot));
-        let is_unkept =
-            |depot: &&Depot| self.sessions.get(&key_of(depot)).is_some_and(|session| session.unkept.contains_key(&device.device));
-        let depots: Vec<&Depot> =
-            outbox::depots_of(row, device).iter().filter(|depot| !is_stale(depot) && !is_replaced(depot) && !is_unkept(depot)).collect();
-        if depots.is_empty() {
+        let is_replaced = |mailbox: &&RelayMailbox| self.is_replaced(turn.now, &key_of(mailbox));
+        let is_unkept = |mailbox: &&RelayMailbox| {
+            self.sessions.get(&key_of(mailbox)).is_some_and(|session| session.unkept.contains_key(&device.device))
+        };
+        let relay_mailboxes: Vec<&RelayMailbox> = outbox::relay_mailboxes_of(row, device)
+            .iter()
+            .filter(|mailbox| !is_stale(mailbox) && !is_replaced(mailbox) && !is_unkept(mailbox))
+            .collect();
+        if relay_mailboxes.is_empty() {
             return Place::Nowhere;
         }
-        for depot in &depots {
-            let Some(session) = self.sessions.get_mut(&key_of(depot)) else { continue };
+        for mailbox in &relay_mailboxes {
+            let Some(session) = self.sessions.get_mut(&key_of(mailbox)) else { continue };
             let Some(link) = session.link.filter(|_| session.full_until.is_none_or(|until| until <= turn.now)) else { continue };
             if session.inflight.len() >= WINDOW || session.inflight_bytes >= WINDOW_BYTES {
                 return Place::Waits;
             }
-            let Some(put) = outbox::put_at(row, depot) else { continue };
+            let Some(put) = outbox::put_at(row, mailbox) else { continue };
             session.inflight.insert(
                 row.frame,
                 Inflight {
@@ -167,11 +170,11 @@ impl Depots {
             turn.act(NetAction::Send(link, Frame::Put(put).encode()));
             return Place::Left;
         }
-        for depot in depots {
+        for mailbox in relay_mailboxes {
             if let Some(progress) = self.waiting.get_mut(&device.device) {
-                progress.calls.insert(key_of(depot));
+                progress.calls.insert(key_of(mailbox));
             }
-            self.call(turn, depot);
+            self.call(turn, mailbox);
         }
         Place::Waits
     }

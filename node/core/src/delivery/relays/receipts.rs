@@ -3,7 +3,7 @@
 use super::sessions::*;
 use crate::clock::Signer;
 use crate::limits::RECEIPT_TIMEOUT;
-use crate::rows::{DepotKey, Friend};
+use crate::rows::{Friend, RelayKey};
 use crate::seam::{CloseReason, LinkId};
 use crate::state::{State, Why};
 use crate::turn::{Turn, TurnFailed};
@@ -24,7 +24,7 @@ pub(super) const FULL_PAUSE_MAX: u64 = 60 * FULL_PAUSE;
 /// What a frame of a relay has brought, for those above.
 pub(crate) enum Arrived {
     /// An entry of a mailbox of ours.
-    Entry(DepotKey, Deposit),
+    Entry(RelayKey, Deposit),
     /// A receipt for what was left there.
     Signed(Signed),
 }
@@ -38,7 +38,7 @@ pub(crate) struct Signed {
     again: Vec<DeviceId>,
 }
 
-impl Depots {
+impl Relays {
     /// A frame from a relay. What it has brought is answered: it is for those above.
     pub fn frame(&mut self, state: &mut State, turn: &mut Turn<'_>, link: LinkId, bytes: &[u8]) -> Result<Option<Arrived>, TurnFailed> {
         let Some(key) = self.links.get(&link).copied() else { return Ok(None) };
@@ -75,7 +75,7 @@ impl Depots {
     }
 
     /// A relay has signed for what was left there. None when the signature is not the relay's.
-    pub(super) fn receipt(&mut self, state: &mut State, turn: &Turn<'_>, key: &DepotKey, receipt: &Receipt) -> Option<Signed> {
+    pub(super) fn receipt(&mut self, state: &mut State, turn: &Turn<'_>, key: &RelayKey, receipt: &Receipt) -> Option<Signed> {
         let (mailbox, signer) = key;
         let verified = VerifyingKey::parse(signer).ok().and_then(|signer| receipt.verify(&signer, mailbox).ok());
         let (body, session) = (verified?, self.sessions.get_mut(key)?);

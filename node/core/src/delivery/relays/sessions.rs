@@ -2,10 +2,10 @@
 
 use super::super::outbox::FIRST_ROWS;
 use crate::command::RelayState;
-use crate::rows::DepotKey;
+use crate::rows::RelayKey;
 use crate::seam::{DialId, LinkId};
 use crate::state::State;
-use crate::wire::Depot;
+use crate::wire::RelayMailbox;
 use std::collections::{BTreeMap, BTreeSet};
 use symbolon_presence::address::Address;
 use symbolon_presence::id::{DeviceId, FrameId};
@@ -21,8 +21,8 @@ pub(super) const ASK_PAUSE: u64 = 10 * MINUTE;
 /// A session without work is closed after so long, unless the relay is our own.
 pub(super) const IDLE: u64 = 30 * SECOND;
 
-pub(super) fn key_of(depot: &Depot) -> DepotKey {
-    (depot.entry.mailbox, depot.entry.receipt)
+pub(super) fn key_of(mailbox: &RelayMailbox) -> RelayKey {
+    (mailbox.entry.mailbox, mailbox.entry.receipt)
 }
 
 /// What is known of the way to one relay.
@@ -111,7 +111,7 @@ pub(super) struct Progress {
     /// The numbers of the next rows to look at, in both lanes.
     pub(super) cursors: [u64; 2],
     /// The relays that the row under a cursor waits for.
-    pub(super) calls: BTreeSet<DepotKey>,
+    pub(super) calls: BTreeSet<RelayKey>,
     /// A row that was passed lies nowhere: with the next one, all are looked at once more.
     pub(super) again: bool,
 }
@@ -124,13 +124,13 @@ impl Default for Progress {
 
 /// All relays that are spoken to. Nothing of it is stored.
 #[derive(Debug, Default)]
-pub(crate) struct Depots {
-    pub(super) sessions: BTreeMap<DepotKey, Session>,
-    pub(super) links: BTreeMap<LinkId, DepotKey>,
-    pub(super) dials: BTreeMap<DialId, DepotKey>,
+pub(crate) struct Relays {
+    pub(super) sessions: BTreeMap<RelayKey, Session>,
+    pub(super) links: BTreeMap<LinkId, RelayKey>,
+    pub(super) dials: BTreeMap<DialId, RelayKey>,
     /// Relays of friends in whose place another one answers, and until when that is believed. At most
-    /// [`DEPOT_SESSIONS_MAX`]; when there are more, all are forgotten.
-    pub(super) replaced: BTreeMap<DepotKey, Timestamp>,
+    /// [`RELAY_SESSIONS_MAX`]; when there are more, all are forgotten.
+    pub(super) replaced: BTreeMap<RelayKey, Timestamp>,
     /// Devices that cannot be reached directly.
     pub(super) away: BTreeSet<DeviceId>,
     /// Up to which rows all of a device's lies at relays, or is on its way there: what comes new is looked at from there on.
@@ -152,7 +152,7 @@ pub(crate) struct Depots {
     pub(super) sent: BTreeMap<&'static str, u64>,
 }
 
-impl Depots {
+impl Relays {
     /// Whether a dial is one of ours.
     pub fn has_dial(&self, dial: DialId) -> bool {
         self.dials.contains_key(&dial)
@@ -181,7 +181,7 @@ impl Depots {
     }
 
     /// Whether anything waits for a relay, or for its receipt.
-    pub(super) fn is_wanted(&self, key: &DepotKey) -> bool {
+    pub(super) fn is_wanted(&self, key: &RelayKey) -> bool {
         self.sessions.get(key).is_some_and(|session| session.own.is_own || !session.inflight.is_empty())
             || self.waiting.values().any(|progress| progress.calls.contains(key))
     }
@@ -221,7 +221,7 @@ impl Depots {
     }
 
     /// Whether another relay answers in the place of one.
-    pub(super) fn is_replaced(&self, now: Timestamp, key: &DepotKey) -> bool {
+    pub(super) fn is_replaced(&self, now: Timestamp, key: &RelayKey) -> bool {
         self.sessions.get(key).is_some_and(Session::is_replaced) || self.replaced.get(key).is_some_and(|until| *until > now)
     }
 }

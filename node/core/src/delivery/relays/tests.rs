@@ -9,13 +9,13 @@ use crate::command::MessageState;
 use crate::delivery::outbox::{self, Copy, OutboxRow, What};
 use crate::delivery::relays::receipts::STALE_PAUSE;
 use crate::fixture::{self, Empty};
-use crate::limits::DEPOT_SESSIONS_MAX;
+use crate::limits::RELAY_SESSIONS_MAX;
 use crate::rows::{Device, Friend, Message, ROOM_LANE, message_key};
 use crate::seam::{Action, LinkId, NetAction};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Out, Turn, TurnFailed};
-use crate::wire::Depot;
+use crate::wire::RelayMailbox;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use std::collections::BTreeMap;
@@ -36,33 +36,33 @@ const DEVICE: DeviceId = DeviceId([7; 16]);
 const ROOM: RoomId = RoomId([8; 32]);
 const LINK: LinkId = LinkId(1);
 
-fn in_turn(f: impl FnOnce(&mut Depots, &mut State, &mut Turn<'_>)) {
+fn in_turn(f: impl FnOnce(&mut Relays, &mut State, &mut Turn<'_>)) {
     let mut rng = ChaCha20Rng::seed_from_u64(1);
     let mut out = Out::default();
     let mut state = State::load(None, &Empty, NOW, &mut rng, &mut out).unwrap();
     let mut cipher = ClearCipher::new([1; 32]);
     let mut turn = Turn { now: NOW, sure: NOW, stamp: NOW, rng: &mut rng, cipher: &mut cipher, shelf: &Empty, out: &mut out };
-    f(&mut Depots::default(), &mut state, &mut turn);
+    f(&mut Relays::default(), &mut state, &mut turn);
 }
 
-/// A relay's keys and the depot that a friend has there.
-fn depot(seed: u64) -> (SigningKey, Depot) {
+/// A relay's keys and the mailbox that a friend has there.
+fn relay_mailbox(seed: u64) -> (SigningKey, RelayMailbox) {
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
     let keys = MailboxKeys::random(&mut rng);
     let mut receipt = [0; 32];
     receipt[..8].copy_from_slice(&seed.to_be_bytes());
     let signer = SigningKey::from_seed(&receipt);
     let entry = MailboxEntry { mailbox: keys.id(), receipt: signer.public(), address: vec![1; 80], places: vec![Address(vec![4])] };
-    (signer, Depot { entry, key: Secret::from_bytes([5; 32]) })
+    (signer, RelayMailbox { entry, key: Secret::from_bytes([5; 32]) })
 }
 
 /// A device that cannot be reached, with one text of ours in its outbox. Answers its frame.
-fn with_text(state: &mut State, turn: &mut Turn<'_>, depots: Vec<Depot>) -> FrameId {
+fn with_text(state: &mut State, turn: &mut Turn<'_>, relays: Vec<RelayMailbox>) -> FrameId {
     let (a, b) = (DhKey::from_bytes([1; 32]), DhKey::from_bytes([2; 32]));
     let envelope = KnownKey::agree(&a, &b.public(), &DeviceId([1; 16]), &DEVICE).seal(0, &[0; 12], b"x").unwrap();
-    let (_, own) = depot(1_000_000);
+    let (_, own) = relay_mailbox(1_000_000);
     let device = Device::new(DEVICE, PeerId([9; 32]), state.own.identity.chain.clone(), own.entry);
-    state.save_device(Device { send_sequence: 1, outbox_next: ROOM_LANE + 1, outbox_count: 1, depots, ..device });
+    state.save_device(Device { send_sequence: 1, outbox_next: ROOM_LANE + 1, outbox_count: 1, relay_mailboxes: relays, ..device });
     let frame = frame_id(&envelope);
     let row = OutboxRow { frame, what: What::Text(ROOM, 3), via: None, envelope, sequence: Some(0), stored: None };
     turn.put(Table::Outbox, &outbox::outbox_key(&DEVICE, ROOM_LANE), &row);
@@ -81,18 +81,18 @@ fn copy(turn: &Turn<'_>) -> Option<Copy> {
 }
 
 /// Brings the link to the one relay up.
-fn connect(depots: &mut Depots, state: &mut State, turn: &mut Turn<'_>) {
-    depots.wait(state, turn, &DEVICE).unwrap();
+fn connect(relays: &mut Relays, state: &mut State, turn: &mut Turn<'_>) {
+    relays.wait(state, turn, &DEVICE).unwrap();
     let Some(Action::Net(NetAction::Dial(dial, _))) = turn.out.actions.pop_back() else { panic!("the relay is called") };
-    depots.link_up(state, turn, LINK, dial).unwrap();
+    relays.link_up(state, turn, LINK, dial).unwrap();
     assert!(matches!(turn.out.actions.pop_back(), Some(Action::Net(NetAction::Send(LINK, _)))), "the envelope is left");
 }
 
 /// A frame of the relay comes, and what it has signed is taken in.
-fn heard(depots: &mut Depots, state: &mut State, turn: &mut Turn<'_>, bytes: &[u8]) -> Result<(), TurnFailed> {
-    if let Some(Arrived::Signed(signed)) = depots.frame(state, turn, LINK, bytes)? {
+fn heard(relays: &mut Relays, state: &mut State, turn: &mut Turn<'_>, bytes: &[u8]) -> Result<(), TurnFailed> {
+    if let Some(Arrived::Signed(signed)) = relays.frame(state, turn, LINK, bytes)? {
         crate::intake::signed(state, turn, &signed)?;
-        depots.go_on(state, turn, &signed)?;
+        relays.go_on(state, turn, &signed)?;
     }
     Ok(())
 }
@@ -104,7 +104,7 @@ fn receipt(signer: &SigningKey, mailbox: &MailboxId, frame: FrameId, outcome: Ou
 
 #[test]
 fn a_relay_can_say_that_it_stores_but_not_that_somebody_has_it() {
-    let (signer, relay) = depot(1);
+    let (signer, relay) = relay_mailbox(1);
     let mailbox = relay.entry.mailbox;
     for (signer, outcome, expected) in [
         (&SigningKey::from_seed(&[77; 32]), Outcome::Stored(NOW.after(DAY)), MessageState::Queued),
@@ -113,10 +113,10 @@ fn a_relay_can_say_that_it_stores_but_not_that_somebody_has_it() {
         (&signer, Outcome::Stored(Timestamp(NOW.0 - 1)), MessageState::Queued),
         (&signer, Outcome::Stored(NOW.after(DAY)), MessageState::Stored),
     ] {
-        in_turn(|depots, state, turn| {
+        in_turn(|relays, state, turn| {
             let frame = with_text(state, turn, vec![relay.clone()]);
-            connect(depots, state, turn);
-            heard(depots, state, turn, &receipt(signer, &mailbox, frame, outcome)).unwrap();
+            connect(relays, state, turn);
+            heard(relays, state, turn, &receipt(signer, &mailbox, frame, outcome)).unwrap();
             assert_eq!(message_state(turn), expected, "{outcome:?}");
             assert_eq!(copy(turn).is_some(), expected == MessageState::Stored);
         });
@@ -125,17 +125,17 @@ fn a_relay_can_say_that_it_stores_but_not_that_somebody_has_it() {
 
 #[test]
 fn a96_a_copy_that_has_lived_three_quarters_of_its_life_is_left_anew() {
-    let (signer, relay) = depot(1);
-    in_turn(|depots, state, turn| {
+    let (signer, relay) = relay_mailbox(1);
+    in_turn(|relays, state, turn| {
         let frame = with_text(state, turn, vec![relay.clone()]);
-        connect(depots, state, turn);
+        connect(relays, state, turn);
         let bytes = receipt(&signer, &relay.entry.mailbox, frame, Outcome::Stored(NOW.after(4 * DAY)));
-        heard(depots, state, turn, &bytes).unwrap();
+        heard(relays, state, turn, &bytes).unwrap();
         turn.now = NOW.after(2 * DAY);
-        depots.renew(state, turn).unwrap();
+        relays.renew(state, turn).unwrap();
         assert_eq!((message_state(turn), turn.out.actions.len()), (MessageState::Stored, 0));
         turn.now = NOW.after(3 * DAY);
-        depots.renew(state, turn).unwrap();
+        relays.renew(state, turn).unwrap();
         assert_eq!(message_state(turn), MessageState::Queued, "nothing is said that is not so");
         assert!(matches!(turn.out.actions.pop_back(), Some(Action::Net(NetAction::Send(LINK, _)))), "left again");
     });
@@ -143,14 +143,14 @@ fn a96_a_copy_that_has_lived_three_quarters_of_its_life_is_left_anew() {
 
 #[test]
 fn a_copy_where_the_friend_fetches_no_longer_does_not_count() {
-    let (signer, relay) = depot(1);
-    in_turn(|depots, state, turn| {
+    let (signer, relay) = relay_mailbox(1);
+    in_turn(|relays, state, turn| {
         let frame = with_text(state, turn, vec![relay.clone()]);
-        connect(depots, state, turn);
+        connect(relays, state, turn);
         let bytes = receipt(&signer, &relay.entry.mailbox, frame, Outcome::Stored(NOW.after(4 * DAY)));
-        heard(depots, state, turn, &bytes).unwrap();
-        state.device_mut(&DEVICE).unwrap().depots = vec![depot(2).1];
-        depots.renew(state, turn).unwrap();
+        heard(relays, state, turn, &bytes).unwrap();
+        state.device_mut(&DEVICE).unwrap().relay_mailboxes = vec![relay_mailbox(2).1];
+        relays.renew(state, turn).unwrap();
         assert_eq!(message_state(turn), MessageState::Queued);
         assert!(matches!(turn.out.actions.pop_back(), Some(Action::Net(NetAction::Dial(..)))), "the new relay is called");
     });
@@ -158,33 +158,33 @@ fn a_copy_where_the_friend_fetches_no_longer_does_not_count() {
 
 #[test]
 fn what_was_on_its_way_when_a_link_died_is_left_on_the_next() {
-    let (_, relay) = depot(1);
-    in_turn(|depots, state, turn| {
+    let (_, relay) = relay_mailbox(1);
+    in_turn(|relays, state, turn| {
         with_text(state, turn, vec![relay]);
-        connect(depots, state, turn);
-        depots.link_down(turn, LINK);
+        connect(relays, state, turn);
+        relays.link_down(turn, LINK);
         turn.now = NOW.after(2_000);
-        depots.tick(state, turn).unwrap();
+        relays.tick(state, turn).unwrap();
         let Some(Action::Net(NetAction::Dial(dial, _))) = turn.out.actions.pop_back() else { panic!("called again") };
-        depots.link_up(state, turn, LinkId(2), dial).unwrap();
+        relays.link_up(state, turn, LinkId(2), dial).unwrap();
         assert!(matches!(turn.out.actions.pop_back(), Some(Action::Net(NetAction::Send(LinkId(2), _)))));
     });
 }
 
 #[test]
 fn relays_spoken_to_at_once_are_bounded() {
-    in_turn(|depots, _, turn| {
-        for seed in 0..3 * DEPOT_SESSIONS_MAX as u64 {
-            depots.call(turn, &depot(seed).1);
-            assert!(depots.sessions.len() <= DEPOT_SESSIONS_MAX && depots.dials.len() <= DEPOT_SESSIONS_MAX);
+    in_turn(|relays, _, turn| {
+        for seed in 0..3 * RELAY_SESSIONS_MAX as u64 {
+            relays.call(turn, &relay_mailbox(seed).1);
+            assert!(relays.sessions.len() <= RELAY_SESSIONS_MAX && relays.dials.len() <= RELAY_SESSIONS_MAX);
         }
-        assert_eq!(depots.sessions.len(), DEPOT_SESSIONS_MAX);
+        assert_eq!(relays.sessions.len(), RELAY_SESSIONS_MAX);
     });
 }
 
 #[test]
 fn a20_what_was_on_its_way_when_a_new_key_was_read_is_left_again_under_it() {
-    let (signer, relay) = depot(1);
+    let (signer, relay) = relay_mailbox(1);
     let peer = PeerId([9; 32]);
     let friend = |revision| Friend {
         peer,
@@ -192,45 +192,46 @@ fn a20_what_was_on_its_way_when_a_new_key_was_read_is_left_again_under_it() {
         friendship: Some(FriendshipSecret { revision, secret: Secret::from_bytes([revision as u8; 32]) }),
         ..fixture::friend(9)
     };
-    in_turn(|depots, state, turn| {
+    in_turn(|relays, state, turn| {
         let frame = with_text(state, turn, vec![relay.clone()]);
         state.friends.insert(peer, friend(0));
-        connect(depots, state, turn);
+        connect(relays, state, turn);
         let stale = receipt(&signer, &relay.entry.mailbox, frame, Outcome::Refused(Refusal::Stale));
-        heard(depots, state, turn, &stale).unwrap();
+        heard(relays, state, turn, &stale).unwrap();
         assert!(turn.out.actions.is_empty() && state.seek.contains_key(&peer), "without a new key it waits until one is read");
-        depots.restart(&DEVICE);
-        depots.pump(state, turn).unwrap();
+        relays.restart(&DEVICE);
+        relays.pump(state, turn).unwrap();
         assert!(turn.out.actions.is_empty(), "and is not left again and again under the old one");
         turn.now = NOW.after(STALE_PAUSE);
-        depots.renew(state, turn).unwrap();
+        relays.renew(state, turn).unwrap();
         assert!(matches!(turn.out.actions.pop_back(), Some(Action::Net(NetAction::Send(LINK, _)))), "a relay may have been wrong");
         // The key is read while the old one is still on its way: the relay's answer is about the old one.
         state.friends.insert(peer, friend(1));
-        depots.restart(&DEVICE);
-        depots.pump(state, turn).unwrap();
+        relays.restart(&DEVICE);
+        relays.pump(state, turn).unwrap();
         assert!(turn.out.actions.is_empty(), "one at a time");
-        heard(depots, state, turn, &stale).unwrap();
+        heard(relays, state, turn, &stale).unwrap();
         assert!(matches!(turn.out.actions.pop_back(), Some(Action::Net(NetAction::Send(LINK, _)))), "left again");
-        heard(depots, state, turn, &receipt(&signer, &relay.entry.mailbox, frame, Outcome::Stored(NOW.after(DAY)))).unwrap();
+        heard(relays, state, turn, &receipt(&signer, &relay.entry.mailbox, frame, Outcome::Stored(NOW.after(DAY)))).unwrap();
         assert_eq!(message_state(turn), MessageState::Stored);
     });
 }
 
 #[test]
 fn an_old_key_of_friends_stands_in_the_way_of_no_question_by_invite() {
-    let (signer, relay) = depot(1);
-    in_turn(|depots, state, turn| {
+    let (signer, relay) = relay_mailbox(1);
+    in_turn(|relays, state, turn| {
         let frame = with_text(state, turn, vec![relay.clone()]);
-        connect(depots, state, turn);
+        connect(relays, state, turn);
         let stale = receipt(&signer, &relay.entry.mailbox, frame, Outcome::Refused(Refusal::Stale));
-        heard(depots, state, turn, &stale).unwrap();
+        heard(relays, state, turn, &stale).unwrap();
         let row = outbox::row(turn, &DEVICE, ROOM_LANE).unwrap().unwrap();
-        let via = outbox::Via { entry: relay.entry.clone(), key: Secret::from_bytes([6; 32]), usage: None, depots: vec![relay.clone()] };
+        let via =
+            outbox::Via { entry: relay.entry.clone(), key: Secret::from_bytes([6; 32]), usage: None, relay_mailboxes: vec![relay.clone()] };
         let asks = OutboxRow { what: What::Offer(RequestId([1; 16])), via: Some(via), ..row };
         turn.put(Table::Outbox, &outbox::outbox_key(&DEVICE, ROOM_LANE), &asks);
-        depots.restart(&DEVICE);
-        depots.pump(state, turn).unwrap();
+        relays.restart(&DEVICE);
+        relays.pump(state, turn).unwrap();
         assert!(matches!(turn.out.actions.pop_back(), Some(Action::Net(NetAction::Send(LINK, _)))));
     });
 }
@@ -252,34 +253,34 @@ fn lists_of_receipts_that_no_relay_took_are_taken_back_once_their_device_is_here
 
 #[test]
 fn n7_a_relay_that_nothing_waits_for_is_not_dialled_again() {
-    let (signer, relay) = depot(1);
-    in_turn(|depots, state, turn| {
+    let (signer, relay) = relay_mailbox(1);
+    in_turn(|relays, state, turn| {
         let frame = with_text(state, turn, vec![relay.clone()]);
-        connect(depots, state, turn);
-        assert_eq!(depots.waiting.len(), 0, "it is on its way");
-        heard(depots, state, turn, &receipt(&signer, &relay.entry.mailbox, frame, Outcome::Stored(NOW.after(DAY)))).unwrap();
-        depots.link_down(turn, LINK);
-        assert!(depots.waiting.is_empty() && depots.sessions.is_empty(), "while the friend is away");
-        assert_eq!(depots.next_due(), None);
+        connect(relays, state, turn);
+        assert_eq!(relays.waiting.len(), 0, "it is on its way");
+        heard(relays, state, turn, &receipt(&signer, &relay.entry.mailbox, frame, Outcome::Stored(NOW.after(DAY)))).unwrap();
+        relays.link_down(turn, LINK);
+        assert!(relays.waiting.is_empty() && relays.sessions.is_empty(), "while the friend is away");
+        assert_eq!(relays.next_due(), None);
         // Something new, and the relay is gone: it is called until it is there.
-        depots.wait(state, turn, &DEVICE).unwrap();
-        assert!(depots.waiting.is_empty(), "what lies there lies there");
+        relays.wait(state, turn, &DEVICE).unwrap();
+        assert!(relays.waiting.is_empty(), "what lies there lies there");
     });
-    in_turn(|depots, state, turn| {
+    in_turn(|relays, state, turn| {
         with_text(state, turn, vec![relay.clone()]);
-        connect(depots, state, turn);
+        connect(relays, state, turn);
         // The receipt is lost with the link.
-        depots.link_down(turn, LINK);
+        relays.link_down(turn, LINK);
         for _ in 0..5 {
-            turn.now = depots.next_due().expect("it is called again");
-            depots.tick(state, turn).unwrap();
+            turn.now = relays.next_due().expect("it is called again");
+            relays.tick(state, turn).unwrap();
             let Some(Action::Net(NetAction::Dial(dial, _))) = turn.out.actions.pop_back() else { panic!("the relay is called") };
-            depots.dial_failed(turn, dial);
+            relays.dial_failed(turn, dial);
         }
-        depots.reached(&DEVICE);
-        turn.now = depots.next_due().unwrap();
-        depots.tick(state, turn).unwrap();
-        assert!(depots.sessions.is_empty() && depots.next_due().is_none(), "its friend is here: nobody is called");
+        relays.reached(&DEVICE);
+        turn.now = relays.next_due().unwrap();
+        relays.tick(state, turn).unwrap();
+        assert!(relays.sessions.is_empty() && relays.next_due().is_none(), "its friend is here: nobody is called");
     });
 }
 
@@ -337,7 +338,7 @@ fn with_outbox(rows: u64, copy: Option<Copy>) -> Counting {
 #[test]
 fn n7_an_outbox_is_taken_back_by_one_look_at_each_of_its_rows() {
     const ROWS: u64 = 10_000;
-    let (_, relay) = depot(1);
+    let (_, relay) = relay_mailbox(1);
     let mut rng = ChaCha20Rng::seed_from_u64(1);
     let mut out = Out::default();
     let mut state = State::load(None, &Empty, NOW, &mut rng, &mut out).unwrap();
@@ -369,7 +370,7 @@ fn n7_an_outbox_is_taken_back_by_one_look_at_each_of_its_rows() {
 #[test]
 fn n7_no_input_walks_a_hundred_thousand_rows() {
     const ROWS: u64 = 100_000;
-    let (_, relay) = depot(1);
+    let (_, relay) = relay_mailbox(1);
     let mut rng = ChaCha20Rng::seed_from_u64(1);
     let mut out = Out::default();
     let mut state = State::load(None, &Empty, NOW, &mut rng, &mut out).unwrap();
@@ -385,30 +386,30 @@ fn n7_no_input_walks_a_hundred_thousand_rows() {
     let mut out = Out::default();
     let mut turn = Turn { now: NOW, sure: NOW, stamp: NOW, rng: &mut rng, cipher: &mut cipher, shelf: &shelf, out: &mut out };
     let (state, turn) = (&mut state, &mut turn);
-    let (mut depots, mut delivery) = (Depots::default(), crate::delivery::Delivery::default());
+    let (mut relays, mut delivery) = (Relays::default(), crate::delivery::Delivery::default());
     let most = ROWS_AT_ONCE + PAGE;
 
-    depots.wait(state, turn, &DEVICE).unwrap();
+    relays.wait(state, turn, &DEVICE).unwrap();
     assert!(shelf.take() <= most);
     let mut inputs = 1;
-    while !depots.waiting.is_empty() {
-        turn.now = depots.next_due().expect("it goes on");
-        depots.tick(state, turn).unwrap();
+    while !relays.waiting.is_empty() {
+        turn.now = relays.next_due().expect("it goes on");
+        relays.tick(state, turn).unwrap();
         let read = shelf.take();
         assert!(read <= most, "{read} rows for one input");
         inputs += 1;
     }
     assert!((100..300).contains(&inputs), "all of them were looked at: {inputs}");
 
-    depots.wait(state, turn, &DEVICE).unwrap();
+    relays.wait(state, turn, &DEVICE).unwrap();
     assert_eq!(shelf.take(), 0, "what lies at relays is not looked at again because something new may be there");
 
-    depots.renew(state, turn).unwrap();
+    relays.renew(state, turn).unwrap();
     let mut inputs = 1;
-    while let Some(at) = depots.next_due() {
+    while let Some(at) = relays.next_due() {
         assert!(shelf.take() <= most);
         turn.now = at;
-        depots.tick(state, turn).unwrap();
+        relays.tick(state, turn).unwrap();
         inputs += 1;
     }
     assert!((100..300).contains(&inputs), "{inputs}");
@@ -418,7 +419,7 @@ fn n7_no_input_walks_a_hundred_thousand_rows() {
     let list = (0..256).map(|n| (DEVICE, ReceiptItem { frame: FrameId([n as u8; 32]), outcome: Outcome::Delivered }));
     let mut intake = crate::intake::Intake::default();
     intake.tell(list.collect());
-    intake.settle_told(state, &mut delivery, turn).unwrap();
+    intake.complete_reported(state, &mut delivery, turn).unwrap();
     assert!((1..=4_096 + 256).contains(&shelf.take()));
 
     for arrival in [2, 99_998, 199_998] {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::command::Direction;
 use crate::fixture::{NOW, friend, in_turn, peer};
-use crate::rows::OwnDepot;
+use crate::rows::OwnRelayMailbox;
 use crate::seam::{Action, Address, NetAction};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -20,10 +20,10 @@ fn relay() -> MailboxKeys {
 }
 
 /// A mailbox of ours at a relay.
-fn with_depot(state: &mut State, turn: &mut Turn<'_>) {
+fn with_relay(state: &mut State, turn: &mut Turn<'_>) {
     let receipt = SigningKey::from_seed(&[4; 32]).public();
     let link = RelayLink { mailbox_key: relay().public(), receipt, places: vec![Address(vec![4])] };
-    let own = OwnDepot {
+    let own = OwnRelayMailbox {
         link,
         owner: Secret::from_bytes([5; 32]),
         direct: QueueId([1; 16]),
@@ -33,7 +33,7 @@ fn with_depot(state: &mut State, turn: &mut Turn<'_>) {
         claim: None,
         kept: None,
     };
-    state.save_depot(turn, own);
+    state.save_relay_mailbox(turn, own);
 }
 
 /// A request of ours, or an accepted one to us, of a person.
@@ -58,7 +58,7 @@ fn get<'a>(state: &'a State, id: &RequestId) -> &'a Request {
 #[test]
 fn the_key_that_opens_answers_is_erased_a_day_after_a_request_ended_and_its_grant_is_revoked() {
     in_turn(|state, turn| {
-        with_depot(state, turn);
+        with_relay(state, turn);
         let ended = [RequestStatus::Confirmed, RequestStatus::Blocked, RequestStatus::Cancelled, RequestStatus::Expired];
         let mut rows = Vec::new();
         for (number, status) in (1..).zip(ended) {
@@ -101,7 +101,7 @@ fn the_rows_of_a_folder_that_is_older_than_this_end_a_day_after_it_is_opened() {
 #[test]
 fn a103_block_part_and_cancel_revoke_at_once_and_a_block_taken_back_gives_what_waits_again() {
     in_turn(|state, turn| {
-        with_depot(state, turn);
+        with_relay(state, turn);
         let waiting = row(state, turn, 1, Direction::Out, RequestStatus::Pending);
         let grant = get(state, &waiting).grant;
         let is_revoked = |state: &State, grant: &GrantId| state.own.revoked.iter().any(|revoked| revoked.grant == *grant);
@@ -131,7 +131,7 @@ fn a103_block_part_and_cancel_revoke_at_once_and_a_block_taken_back_gives_what_w
 #[test]
 fn a103_the_grants_that_came_with_a_standing_are_bounded_and_end_with_the_friendship() {
     in_turn(|state, turn| {
-        with_depot(state, turn);
+        with_relay(state, turn);
         state.friends.insert(peer(1), friend(1));
         state.friends.insert(peer(2), friend(2));
         let grants = [GrantId([1; 16]), GrantId([2; 16]), GrantId([3; 16])];
@@ -175,7 +175,7 @@ fn a103_who_is_given_most_grants_loses_the_oldest_and_nobody_elses_end() {
 #[test]
 fn revoked_ids_leave_the_list_at_their_expiry() {
     in_turn(|state, turn| {
-        with_depot(state, turn);
+        with_relay(state, turn);
         revoke(state, turn, GrantId([1; 16]), NOW.after(DAY));
         revoke(state, turn, GrantId([1; 16]), NOW.after(DAY));
         revoke(state, turn, GrantId([2; 16]), NOW.after(2 * DAY));
@@ -191,8 +191,8 @@ fn revoked_ids_leave_the_list_at_their_expiry() {
 #[test]
 fn a103_a_full_list_draws_the_queue_secret_again_and_who_was_asked_gets_a_new_address() {
     in_turn(|state, turn| {
-        with_depot(state, turn);
-        let secret = |state: &State| state.own.depots.values().next().unwrap().queue_secret.clone();
+        with_relay(state, turn);
+        let secret = |state: &State| state.own.relay_mailboxes.values().next().unwrap().queue_secret.clone();
         let before = secret(state);
         for number in 0..REVOKED_MAX - 1 {
             let grant = GrantId::from_slice(&(number as u128).to_be_bytes()).unwrap();
@@ -208,19 +208,19 @@ fn a103_a_full_list_draws_the_queue_secret_again_and_who_was_asked_gets_a_new_ad
 #[test]
 fn the_relay_is_told_the_list_in_one_update() {
     in_turn(|state, turn| {
-        with_depot(state, turn);
-        let mut depots = crate::delivery::relays::Depots::default();
-        depots.start(state, turn);
-        depots.tick(state, turn).unwrap();
+        with_relay(state, turn);
+        let mut relays = crate::delivery::relays::Relays::default();
+        relays.start(state, turn);
+        relays.tick(state, turn).unwrap();
         let dial = turn.out.actions.iter().find_map(|action| match action {
             Action::Net(NetAction::Dial(dial, _)) => Some(*dial),
             _ => None,
         });
-        depots.link_up(state, turn, crate::seam::LinkId(1), dial.unwrap()).unwrap();
+        relays.link_up(state, turn, crate::seam::LinkId(1), dial.unwrap()).unwrap();
         revoke(state, turn, GrantId([1; 16]), NOW.after(DAY));
         revoke(state, turn, GrantId([2; 16]), NOW.after(DAY));
         turn.out.actions.clear();
-        depots.revoked(state, turn);
+        relays.revoked(state, turn);
         let sent: Vec<MailboxRecord> = turn
             .out
             .actions

@@ -24,7 +24,7 @@ fn bundle(ben: &Person, turn: &mut Turn<'_>, more: usize) -> VerifiedBundle {
     }
     let mut named = Vec::new();
     for identity in &identities {
-        named.push(BundleDevice { chain: identity.chain.clone(), entry: Person::entry(turn, identity), depots: Vec::new() });
+        named.push(BundleDevice { chain: identity.chain.clone(), entry: Person::entry(turn, identity), relay_mailboxes: Vec::new() });
     }
     let devices = identities.iter().map(|identity| identity.chain.verify_known(turn.sure).unwrap()).collect();
     let friendship = FriendshipSecret { revision: 1, secret: Secret::random(turn.rng) };

@@ -52,7 +52,7 @@ pub(super) fn make(state: &mut State, turn: &mut Turn<'_>, most: Class) -> Optio
 /// no header can be made.
 pub(super) fn prepare(state: &mut State, turn: &mut Turn<'_>) -> Option<()> {
     state.own.away.clear();
-    if state.own.depots.is_empty() {
+    if state.own.relay_mailboxes.is_empty() {
         return Some(());
     }
     let sequence = state.own.presence.sequence.saturating_sub(1);
@@ -134,7 +134,7 @@ fn body_of(state: &State, turn: &mut Turn<'_>, class: Class, sequence: u64) -> V
         friendship: own.friendship.clone(),
         chain: own.identity.chain.clone(),
         entry: whereabouts.entry,
-        depots: whereabouts.depots,
+        relay_mailboxes: whereabouts.relay_mailboxes,
         lookups: named_for_friends(state),
     };
     let lookup = own.presence.generation.reader().lookup;

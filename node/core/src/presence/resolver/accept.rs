@@ -4,7 +4,7 @@ use crate::rows::Friend;
 use crate::seam::Event;
 use crate::state::State;
 use crate::turn::Turn;
-use crate::wire::{Depot, PresenceBody, SignedPresence, entry_is_of};
+use crate::wire::{PresenceBody, RelayMailbox, SignedPresence, entry_is_of};
 use symbolon_presence::body::{Body, PAYLOAD_MAX};
 use symbolon_presence::codec;
 use symbolon_presence::id::PeerId;
@@ -19,7 +19,7 @@ pub(super) fn accept(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, body
     let mut presence = friend.presence.clone()?;
     let signed: SignedPresence = codec::decode(payload, PAYLOAD_MAX).ok()?;
     let said = signed.verify(peer, &presence.reader.lookup, body.sequence, turn.now)?;
-    let PresenceBody { friendship, chain, entry, depots, lookups, .. } = said;
+    let PresenceBody { friendship, chain, entry, relay_mailboxes, lookups, .. } = said;
     let device = chain.verify_known(turn.sure).ok()?;
     // Devices become known by bundles only; and a body speaks for the device that made it.
     if device.device != body.device || !entry_is_of(&entry, &device) || !friend.devices.contains(&device.device) {
@@ -27,9 +27,9 @@ pub(super) fn accept(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, body
     }
     let row = state.device_mut(&device.device).filter(|row| row.peer == *peer)?;
     row.put = Some(friendship.put(&entry.mailbox));
-    let depots = Depot::of_friend(&friendship, depots);
-    let leaves_one = crate::delivery::outbox::leaves_one(&row.depots, &depots);
-    row.depots = depots;
+    let relay_mailboxes = RelayMailbox::of_friend(&friendship, relay_mailboxes);
+    let leaves_one = crate::delivery::outbox::leaves_one(&row.relay_mailboxes, &relay_mailboxes);
+    row.relay_mailboxes = relay_mailboxes;
     // From whom somebody hides keeps the places that are known; they may be dead.
     let places = if entry.places.is_empty() { row.entry.places.clone() } else { entry.places.clone() };
     let has_moved = row.entry.places != places;
