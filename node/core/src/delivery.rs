@@ -16,6 +16,7 @@ mod link;
 mod links;
 pub(crate) mod outage;
 pub(crate) mod outbox;
+pub(crate) mod owner;
 mod proofs;
 mod prove;
 mod punch;

@@ -1,7 +1,8 @@
 //! Texts whose time has come to its end before they were delivered.
 
 use crate::command::MessageState;
-use crate::delivery::outbox::{self, OutboxRow, What};
+use crate::delivery::outbox::{self, OutboxRow};
+use crate::delivery::owner::EnvelopeOwner;
 use crate::rooms;
 use crate::rows::{Fault, Friend, Message, set_message_state, split_key};
 use crate::state::State;
@@ -57,11 +58,11 @@ fn skip(state: &mut State, turn: &mut Turn<'_>, friend: &Friend, arrival: u64) -
     }
     for device in &friend.devices {
         let Some(key) = state.envelope_key_to(device) else { continue };
-        let found = outbox::find_text(state, turn, device, &friend.conversation, arrival)?;
+        let found = outbox::find(state, turn, device, |owner| owner.order_of_texts(&friend.conversation, arrival))?;
         let Some((number, row)) = found else { continue };
         let sealed = rooms::say(turn, friend.room, &RoomPayload::Skip)?;
         let Some(envelope) = outbox::seal_known(state, device, &key, friend.room, &sealed, row.sequence, turn.rng) else { continue };
-        let row = OutboxRow { frame: frame_id(&envelope), what: What::Skip, envelope, ..row };
+        let row = OutboxRow { frame: frame_id(&envelope), owner: EnvelopeOwner::Skip, envelope, ..row };
         outbox::replace(turn, device, number, &row);
         state.restart.insert(*device);
     }

@@ -4,7 +4,8 @@
 //! nothing. Searching is next door, in `search`.
 
 use crate::command::{CommandError, MessageState, MessageView};
-use crate::delivery::outbox::{self, What};
+use crate::delivery::outbox;
+use crate::delivery::owner::EnvelopeOwner;
 use crate::limits::READ_LIMIT;
 use crate::rooms;
 use crate::rows::{Fault, Message, message_key, split_key};
@@ -95,7 +96,7 @@ fn tell_read(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, message: Mes
         return Ok(());
     }
     let sealed = rooms::say(turn, friend.room, &RoomPayload::Read(message))?;
-    outbox::enqueue_room(state, turn, &friend, &What::Mark, &sealed);
+    outbox::enqueue_room(state, turn, &friend, &EnvelopeOwner::Mark, &sealed);
     Ok(())
 }
 

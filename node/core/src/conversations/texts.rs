@@ -5,7 +5,8 @@
 
 use super::expiry::expiry_key;
 use crate::command::{CommandError, MessageState};
-use crate::delivery::outbox::{self, What};
+use crate::delivery::outbox;
+use crate::delivery::owner::EnvelopeOwner;
 use crate::limits::OUTBOX_MAX;
 use crate::rooms;
 use crate::rows::{Friend, FriendState, Message, message_key, set_message_state, split_key};
@@ -84,7 +85,7 @@ pub(super) fn seal_and_queue(
 ) -> Result<(), TurnFailed> {
     let payload = RoomPayload::Text(Text { id: message.id, at: message.at, text: message.text.clone() });
     let sealed = rooms::say(turn, friend.room, &payload)?;
-    outbox::enqueue_room(state, turn, friend, &What::Text(friend.conversation, arrival), &sealed);
+    outbox::enqueue_room(state, turn, friend, &EnvelopeOwner::Text(friend.conversation, arrival), &sealed);
     Ok(())
 }
 

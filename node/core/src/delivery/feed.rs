@@ -2,6 +2,7 @@
 
 use super::links::*;
 use super::outbox::{self, FIRST_ROWS};
+use super::owner::Links;
 use crate::limits::{WINDOW, WINDOW_BYTES};
 use crate::people::{self, requests};
 use crate::rows::ROOM_LANE;
@@ -45,15 +46,19 @@ impl Delivery {
                 *cursor = number.saturating_add(1);
                 // Anyone who has ended the old friendship hangs up at its envelopes, and would not
                 // read the question behind them.
-                let may_go =
-                    if proved { !steps_only || outgoing.what.is_step() } else { outbox::is_step_to_anybody(state, &outgoing.what) };
+                let policy = outgoing.owner.policy();
+                let may_go = match policy.links {
+                    Links::Any(request) => proved || !requests::renews(state, &request),
+                    Links::Proved => proved,
+                    Links::Friends => !steps_only,
+                };
                 if !may_go || session.inflight.contains_key(&outgoing.frame) {
                     continue;
                 }
                 let Some(put) = outbox::put_for(&outgoing, row) else { continue };
                 session.inflight.insert(outgoing.frame, (number, outgoing.envelope.len()));
                 session.inflight_bytes = session.inflight_bytes.saturating_add(outgoing.envelope.len());
-                *self.sent.entry(outgoing.what.kind()).or_default() += 1;
+                *self.sent.entry(policy.name).or_default() += 1;
                 turn.act(NetAction::Send(link, Frame::Put(put).encode()));
             }
         }

@@ -5,6 +5,7 @@
 //! what makes the room frames welcome.
 //! Sending itself, and trying again, is [`crate::delivery`].
 
+use super::owner::{EnvelopeOwner, Lane, Links, Single};
 use crate::limits::OUTBOX_MAX;
 use crate::people::devices;
 use crate::rows::{Device, Friend, ROOM_LANE};
@@ -16,8 +17,9 @@ use crate::world::Sealed;
 use minicbor::{Decode, Encode};
 use rand_chacha::ChaCha20Rng;
 use rand_core::Rng;
+use std::cmp::Ordering;
 use symbolon_presence::envelope::{KnownKey, frame_id};
-use symbolon_presence::id::{DeviceId, FrameId, MailboxId, Nonce, RequestId, RoomId};
+use symbolon_presence::id::{DeviceId, FrameId, MailboxId, Nonce, RoomId};
 use symbolon_presence::identity;
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::seal::NONCE;
@@ -34,7 +36,7 @@ pub(crate) struct OutboxRow {
     #[n(0)]
     pub frame: FrameId,
     #[n(1)]
-    pub what: What,
+    pub owner: EnvelopeOwner,
     /// How it may be written; absent for a friend's queue.
     #[n(2)]
     pub via: Option<Via>,
@@ -67,67 +69,6 @@ impl Copy {
     }
 }
 
-/// What an envelope carries, so that its receipt finds the right row.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub(crate) enum What {
-    #[n(0)]
-    Offer(#[n(0)] RequestId),
-    #[n(1)]
-    Accept(#[n(0)] RequestId),
-    #[n(2)]
-    Confirm(#[n(0)] RequestId),
-    /// A text: conversation and arrival number.
-    #[n(3)]
-    Text(#[n(0)] RoomId, #[n(1)] u64),
-    /// How far we have read.
-    #[n(4)]
-    Mark,
-    /// Stands where a text was that was given up, so that the next ones can be opened.
-    #[n(5)]
-    Skip,
-    /// What became of envelopes that came by way of a relay.
-    #[n(6)]
-    Receipts,
-    /// What friends have, for one who was taken out for a while.
-    #[n(7)]
-    Bundle,
-    /// Something about an introduction.
-    #[n(8)]
-    Introduction,
-    /// How we stand with the device: a question, and an answer to the device's own.
-    #[n(9)]
-    Standing,
-    #[n(10)]
-    Answer,
-}
-
-impl What {
-    /// Whether it is a step of a request, which stands on nothing that was before. All else is
-    /// of a friendship that the other side may have ended.
-    pub fn is_step(&self) -> bool {
-        match self {
-            Self::Offer(_) | Self::Accept(_) | Self::Confirm(_) | Self::Standing | Self::Answer => true,
-            Self::Text(..) | Self::Mark | Self::Skip | Self::Receipts | Self::Bundle | Self::Introduction => false,
-        }
-    }
-
-    /// The name under which it is counted.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Offer(_) => "offer",
-            Self::Accept(_) => "accept",
-            Self::Confirm(_) => "confirm",
-            Self::Text(..) => "text",
-            Self::Mark => "mark",
-            Self::Skip => "skip",
-            Self::Receipts => "receipts",
-            Self::Bundle => "bundle",
-            Self::Introduction => "introduction",
-            Self::Standing | Self::Answer => "standing",
-        }
-    }
-}
-
 /// The right to write to somebody who is no friend yet.
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
@@ -145,18 +86,6 @@ pub(crate) struct Via {
 impl Via {
     pub fn contact(contact: &Contact, usage: Option<Nonce>) -> Self {
         Self { entry: contact.entry.clone(), key: contact.key.clone(), usage, relay_mailboxes: contact.relay_mailboxes.clone() }
-    }
-}
-
-/// Whether something may go into a link whose other end is not known: steps of a request, by which
-/// somebody may become a friend. Friends' own are for a friend's device that has proved to be
-/// there.
-pub(crate) fn is_step_to_anybody(state: &State, what: &What) -> bool {
-    match what {
-        What::Offer(id) | What::Accept(id) | What::Confirm(id) => state.requests.get(id).is_none_or(|row| row.renews.is_none()),
-        What::Text(..) | What::Mark | What::Skip | What::Receipts | What::Bundle | What::Introduction | What::Standing | What::Answer => {
-            false
-        }
     }
 }
 
@@ -226,34 +155,31 @@ pub(crate) fn has_room_for_list(state: &State, turn: &Turn<'_>, device: &DeviceI
     Ok(first.is_none_or(|first| row.outbox_first.saturating_sub(first) < STEPS_SPAN))
 }
 
-/// The row of a text, found by halves: texts stand in the order in which they were written.
-pub(crate) fn find_text(
+/// A row of the lane of rooms, found by halves among those whose owners stand in an order.
+pub(crate) fn find(
     state: &State,
     turn: &Turn<'_>,
     device: &DeviceId,
-    conversation: &RoomId,
-    arrival: u64,
+    order: impl Fn(&EnvelopeOwner) -> Option<Ordering>,
 ) -> Result<Option<(u64, OutboxRow)>, TurnFailed> {
     let Some(row) = state.devices.get(device) else { return Ok(None) };
-    let text = What::Text(*conversation, arrival);
     let (mut low, mut high) = (ROOM_LANE, row.outbox_next);
     while low < high {
         let middle = low + (high - low) / 2;
-        // The first text from the middle on.
+        // The first of them from the middle on.
         let mut from = middle;
         let found = loop {
             let page = rows(turn, device, from, STEPS_PAGE)?;
             let Some((last, _)) = page.last().filter(|_| from < high) else { break None };
             from = last.saturating_add(1);
-            let is_text = |(_, row): &(u64, OutboxRow)| matches!(row.what, What::Text(..));
-            if let Some(found) = page.into_iter().find(is_text) {
+            if let Some(found) = page.into_iter().find_map(|(number, row)| Some((order(&row.owner)?, number, row))) {
                 break Some(found);
             }
         };
         match found {
-            Some((number, row)) if row.what == text => return Ok(Some((number, row))),
-            Some((number, OutboxRow { what: What::Text(_, other), .. })) if other < arrival => low = number.saturating_add(1),
-            Some(_) | None => high = middle,
+            Some((Ordering::Equal, number, row)) => return Ok(Some((number, row))),
+            Some((Ordering::Less, number, _)) => low = number.saturating_add(1),
+            Some((Ordering::Greater, ..)) | None => high = middle,
         }
     }
     Ok(None)
@@ -270,19 +196,19 @@ pub(crate) fn has_room_for(state: &State, device: &DeviceId, more: u64) -> bool 
 }
 
 /// Puts a first envelope into a device's outbox.
-pub(crate) fn enqueue(state: &mut State, turn: &mut Turn<'_>, to: &DeviceId, what: What, via: Option<Via>, envelope: Vec<u8>) {
-    let row = OutboxRow { frame: frame_id(&envelope), what, via, envelope, sequence: None, stored: None };
+pub(crate) fn enqueue(state: &mut State, turn: &mut Turn<'_>, to: &DeviceId, owner: EnvelopeOwner, via: Option<Via>, envelope: Vec<u8>) {
+    let row = OutboxRow { frame: frame_id(&envelope), owner, via, envelope, sequence: None, stored: None };
     append(state, turn, to, &row);
 }
 
 /// Wraps a room message for each device of a friend and puts it into their outboxes.
-pub(crate) fn enqueue_room(state: &mut State, turn: &mut Turn<'_>, friend: &Friend, what: &What, sealed: &Sealed) {
+pub(crate) fn enqueue_room(state: &mut State, turn: &mut Turn<'_>, friend: &Friend, owner: &EnvelopeOwner, sealed: &Sealed) {
     for id in &friend.devices {
         let Some(key) = state.envelope_key_to(id) else { continue };
         let Some(sequence) = next_sequence(state, id) else { continue };
         if let Some(envelope) = seal_known(state, id, &key, friend.room, sealed, Some(sequence), turn.rng) {
             let row =
-                OutboxRow { frame: frame_id(&envelope), what: what.clone(), via: None, envelope, sequence: Some(sequence), stored: None };
+                OutboxRow { frame: frame_id(&envelope), owner: owner.clone(), via: None, envelope, sequence: Some(sequence), stored: None };
             append(state, turn, id, &row);
         }
     }
@@ -290,14 +216,18 @@ pub(crate) fn enqueue_room(state: &mut State, turn: &mut Turn<'_>, friend: &Frie
 
 fn append(state: &mut State, turn: &mut Turn<'_>, to: &DeviceId, row: &OutboxRow) {
     let Some(device) = state.device_mut(to) else { return };
-    let next = if row.sequence.is_some() { &mut device.outbox_next } else { &mut device.outbox_first };
+    let policy = row.owner.policy();
+    let next = match policy.lane {
+        Lane::Steps => &mut device.outbox_first,
+        Lane::Rooms => &mut device.outbox_next,
+    };
     let number = *next;
     *next = number.saturating_add(1);
     device.outbox_count = device.outbox_count.saturating_add(1);
-    if row.what == What::Standing {
-        device.saying = Some(number);
-    } else if row.what == What::Answer {
-        device.answering = Some(number);
+    match policy.single {
+        Some(Single::Question) => device.saying = Some(number),
+        Some(Single::Answer) => device.answering = Some(number),
+        None => {}
     }
     turn.put(Table::Outbox, &outbox_key(to, number), row);
     state.wake.insert(*to);
@@ -339,14 +269,14 @@ pub(crate) fn rows(turn: &Turn<'_>, device: &DeviceId, from: u64, limit: usize) 
     Ok(found)
 }
 
-/// The rows of one step of a request to a device.
-fn rows_of(turn: &Turn<'_>, device: &DeviceId, step: &What) -> Result<Vec<(u64, OutboxRow)>, TurnFailed> {
+/// Rows of the lane of steps that are of some owners.
+fn steps_of(turn: &Turn<'_>, device: &DeviceId, is_theirs: impl Fn(&EnvelopeOwner) -> bool) -> Result<Vec<(u64, OutboxRow)>, TurnFailed> {
     let (mut found, mut from) = (Vec::new(), 0);
     loop {
         let page = rows(turn, device, from, STEPS_PAGE)?;
         let Some((last, _)) = page.last().filter(|_| from < ROOM_LANE) else { return Ok(found) };
         from = last.saturating_add(1);
-        found.extend(page.into_iter().filter(|(_, row)| row.what == *step));
+        found.extend(page.into_iter().filter(|(_, row)| is_theirs(&row.owner)));
         if from > ROOM_LANE {
             return Ok(found);
         }
@@ -354,13 +284,13 @@ fn rows_of(turn: &Turn<'_>, device: &DeviceId, step: &What) -> Result<Vec<(u64, 
 }
 
 /// Whether a step waits for a device.
-pub(crate) fn waits(turn: &Turn<'_>, device: &DeviceId, step: &What) -> Result<bool, TurnFailed> {
-    Ok(!rows_of(turn, device, step)?.is_empty())
+pub(crate) fn waits(turn: &Turn<'_>, device: &DeviceId, step: &EnvelopeOwner) -> Result<bool, TurnFailed> {
+    Ok(!steps_of(turn, device, |owner| owner == step)?.is_empty())
 }
 
 /// Takes back every row of one step: a newer one follows.
-pub(crate) fn supersede(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, step: &What) -> Result<(), TurnFailed> {
-    for (number, _) in rows_of(turn, device, step)? {
+pub(crate) fn supersede(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, step: &EnvelopeOwner) -> Result<(), TurnFailed> {
+    for (number, _) in steps_of(turn, device, |owner| owner == step)? {
         remove(state, turn, device, number);
         state.restart.insert(*device);
     }
@@ -369,8 +299,14 @@ pub(crate) fn supersede(state: &mut State, turn: &mut Turn<'_>, device: &DeviceI
 
 /// Gives the rows of one step another way to their device. A copy that lies where the device
 /// still fetches is as good as before.
-pub(crate) fn readdress(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, step: &What, via: &Via) -> Result<(), TurnFailed> {
-    for (number, row) in rows_of(turn, device, step)? {
+pub(crate) fn readdress(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    device: &DeviceId,
+    step: &EnvelopeOwner,
+    via: &Via,
+) -> Result<(), TurnFailed> {
+    for (number, row) in steps_of(turn, device, |owner| owner == step)? {
         let stored = row.stored.filter(|copy| via.relay_mailboxes.iter().any(|mailbox| mailbox.entry.mailbox == copy.mailbox));
         replace(turn, device, number, &OutboxRow { via: Some(via.clone()), stored, ..row });
         state.restart.insert(*device);
@@ -390,11 +326,7 @@ pub(crate) fn has_steps(turn: &Turn<'_>, device: &DeviceId) -> Result<bool, Turn
     let mut from = 0;
     loop {
         let page = rows(turn, device, from, STEPS_PAGE)?;
-        if page
-            .iter()
-            .take_while(|(number, _)| *number < ROOM_LANE)
-            .any(|(_, row)| row.what.is_step() && !matches!(row.what, What::Standing | What::Answer))
-        {
+        if page.iter().take_while(|(number, _)| *number < ROOM_LANE).any(|(_, row)| matches!(row.owner.policy().links, Links::Any(_))) {
             return Ok(true);
         }
         let Some((last, _)) = page.last().filter(|(last, _)| *last < ROOM_LANE) else { return Ok(false) };
@@ -405,7 +337,7 @@ pub(crate) fn has_steps(turn: &Turn<'_>, device: &DeviceId) -> Result<bool, Turn
 /// Takes back what a relay was to tell a device about its envelopes, once it is here: it puts
 /// again what it was not told of, and is told on its link. Whether there was anything.
 pub(crate) fn forget_lists(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<bool, TurnFailed> {
-    let lists = rows_of(turn, device, &What::Receipts)?;
+    let lists = steps_of(turn, device, |owner| owner.policy().for_away)?;
     for (number, _) in &lists {
         remove(state, turn, device, *number);
     }

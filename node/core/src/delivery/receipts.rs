@@ -1,7 +1,8 @@
 //! Receipts: what others sign of our envelopes, and what we sign of theirs.
 
 use super::links::*;
-use super::outbox::{self, What};
+use super::outbox;
+use super::owner::EnvelopeOwner;
 use crate::limits::WINDOW;
 use crate::rooms;
 use crate::rows::RelayKey;
@@ -107,9 +108,9 @@ impl Delivery {
         }
         let Some(envelope) = seal_unreliable(state, turn, device, &RoomPayload::Receipts(items))? else { return Ok(()) };
         if is_here {
-            self.send_unreliable(state, turn, device, &envelope, What::Receipts.kind());
+            self.send_unreliable(state, turn, device, &envelope, EnvelopeOwner::Receipts.policy().name);
         } else {
-            outbox::enqueue(state, turn, device, What::Receipts, None, envelope);
+            outbox::enqueue(state, turn, device, EnvelopeOwner::Receipts, None, envelope);
         }
         Ok(())
     }

@@ -6,7 +6,8 @@ use super::step::{reply_contact, seal_step};
 use crate::command::{CommandError, Direction, RequestStatus};
 use crate::conversations::compare;
 use crate::delivery::line;
-use crate::delivery::outbox::{self, Via, What};
+use crate::delivery::outbox::{self, Via};
+use crate::delivery::owner::EnvelopeOwner;
 use crate::invites::grants;
 use crate::limits::REENTRIES_PER_DAY;
 use crate::people::{self, devices};
@@ -125,8 +126,8 @@ fn send(state: &mut State, turn: &mut Turn<'_>, row: &Request, offer: &OfferBody
         }
         outbox::register_device(state, &device, chain, reply.entry.clone());
         let Some(envelope) = seal_step(state, turn, Step::Accept, &device, reply, row.transcript, body.to_vec()) else { continue };
-        outbox::supersede(state, turn, &device.device, &What::Accept(row.id))?;
-        outbox::enqueue(state, turn, &device.device, What::Accept(row.id), Some(Via::contact(reply, None)), envelope);
+        outbox::supersede(state, turn, &device.device, &EnvelopeOwner::Accept(row.id))?;
+        outbox::enqueue(state, turn, &device.device, EnvelopeOwner::Accept(row.id), Some(Via::contact(reply, None)), envelope);
     }
     Ok(())
 }
@@ -147,7 +148,7 @@ pub(super) fn readdress(state: &mut State, turn: &mut Turn<'_>, row: &Request) -
         let Ok(device) = chain.verify_known(turn.sure) else { continue };
         if device.peer == row.peer {
             outbox::register_device(state, &device, chain, reply.entry.clone());
-            outbox::readdress(state, turn, &device.device, &What::Accept(row.id), &Via::contact(reply, None))?;
+            outbox::readdress(state, turn, &device.device, &EnvelopeOwner::Accept(row.id), &Via::contact(reply, None))?;
         }
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! Bundles: what friends get of each other in their room.
 
-use crate::delivery::outbox::{self, What};
+use crate::delivery::outbox;
+use crate::delivery::owner::EnvelopeOwner;
 use crate::people::{self, devices};
 use crate::presence;
 use crate::rooms;
@@ -97,6 +98,6 @@ pub(crate) fn send_bundle(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId)
     let devices: Vec<Device> = rows.filter_map(|row| row.chain.verify_known(turn.sure).ok()).collect();
     let bundle = RoomPayload::Bundle(own_bundle(state, turn, peer, &devices));
     let sealed = rooms::say(turn, friend.room, &bundle)?;
-    outbox::enqueue_room(state, turn, &friend, &What::Bundle, &sealed);
+    outbox::enqueue_room(state, turn, &friend, &EnvelopeOwner::Bundle, &sealed);
     people::update(state, turn, peer, |friend| friend.giving = true)
 }

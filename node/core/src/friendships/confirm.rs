@@ -8,7 +8,8 @@ use super::step::seal_step;
 use crate::command::{Direction, RequestStatus};
 use crate::conversations;
 use crate::delivery::line;
-use crate::delivery::outbox::{self, Via, What};
+use crate::delivery::outbox::{self, Via};
+use crate::delivery::owner::EnvelopeOwner;
 use crate::people::{self, devices};
 use crate::rooms;
 use crate::rows::{Friend, FriendState, Renewing, Request};
@@ -83,7 +84,7 @@ pub(crate) fn receive_accept(state: &mut State, turn: &mut Turn<'_>, answer: Ans
 
     // Answered: copies of the Offer that lie at relays need not be renewed.
     for contact in people::devices_of(state, &row.peer) {
-        outbox::supersede(state, turn, &contact, &What::Offer(request))?;
+        outbox::supersede(state, turn, &contact, &EnvelopeOwner::Offer(request))?;
     }
     if let Some(theirs) = crossed {
         set_status(state, turn, &theirs, RequestStatus::Confirmed)?;
@@ -146,8 +147,8 @@ pub(crate) fn confirm(state: &mut State, turn: &mut Turn<'_>, row: &Request, dev
     let body = codec::encode(&ConfirmBody { request: row.wire, bundle: Some(bundle.bytes) });
     if let Some(envelope) = seal_step(state, turn, Step::Confirm, device, reply, accepted, body) {
         state.confirming.insert(row.peer);
-        outbox::supersede(state, turn, &device.device, &What::Confirm(row.id))?;
-        outbox::enqueue(state, turn, &device.device, What::Confirm(row.id), Some(Via::contact(reply, None)), envelope);
+        outbox::supersede(state, turn, &device.device, &EnvelopeOwner::Confirm(row.id))?;
+        outbox::enqueue(state, turn, &device.device, EnvelopeOwner::Confirm(row.id), Some(Via::contact(reply, None)), envelope);
     }
     Ok(())
 }
@@ -175,9 +176,9 @@ pub(crate) fn tell_settled(
     outbox::register_device(state, device, &first.chain, head.reply.entry.clone());
     let body = codec::encode(&ConfirmBody { request: row.wire, bundle: None });
     if let Some(envelope) = seal_step(state, turn, Step::Confirm, device, &head.reply, accepted, body) {
-        outbox::supersede(state, turn, &device.device, &What::Confirm(row.id))?;
+        outbox::supersede(state, turn, &device.device, &EnvelopeOwner::Confirm(row.id))?;
         state.confirming.insert(row.peer);
-        outbox::enqueue(state, turn, &device.device, What::Confirm(row.id), Some(Via::contact(&head.reply, None)), envelope);
+        outbox::enqueue(state, turn, &device.device, EnvelopeOwner::Confirm(row.id), Some(Via::contact(&head.reply, None)), envelope);
     }
     Ok(())
 }

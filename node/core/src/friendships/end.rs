@@ -4,7 +4,8 @@ use super::room::withdraw_texts;
 use super::status::set_status;
 use crate::command::{CommandError, Direction, MessageState, RequestStatus, Trust};
 use crate::delivery::line;
-use crate::delivery::outbox::{self, What};
+use crate::delivery::outbox;
+use crate::delivery::owner::EnvelopeOwner;
 use crate::invites::grants;
 use crate::people::{self, requests};
 use crate::presence;
@@ -72,7 +73,7 @@ fn part(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<(), Tur
         } else if row.direction == Direction::Out && row.status == RequestStatus::Accepted {
             // Our Confirm is not acknowledged yet, and need not arrive any more.
             for device in people::devices_of(state, peer) {
-                outbox::supersede(state, turn, &device, &outbox::What::Confirm(row.id))?;
+                outbox::supersede(state, turn, &device, &EnvelopeOwner::Confirm(row.id))?;
             }
             set_status(state, turn, &row.id, RequestStatus::Cancelled)?;
         }
@@ -90,7 +91,7 @@ fn withdraw_acceptance(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, ro
     let devices: Vec<DeviceId> = state.devices.values().filter(|device| device.peer == *peer).map(|device| device.device).collect();
     for id in accepted {
         for device in &devices {
-            outbox::supersede(state, turn, device, &What::Accept(id))?;
+            outbox::supersede(state, turn, device, &EnvelopeOwner::Accept(id))?;
         }
         set_status(state, turn, &id, RequestStatus::Cancelled)?;
     }

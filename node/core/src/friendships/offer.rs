@@ -3,7 +3,8 @@
 use super::step::{reply_contact, seal_step, seal_to_friend};
 use crate::command::{Direction, RequestStatus, Trust};
 use crate::delivery::Delivery;
-use crate::delivery::outbox::{self, Via, What};
+use crate::delivery::outbox::{self, Via};
+use crate::delivery::owner::EnvelopeOwner;
 use crate::invites::contact::VerifiedContact;
 use crate::limits::{OFFER_MAX, REQUEST_LIFETIME};
 use crate::rooms;
@@ -46,7 +47,7 @@ pub(crate) fn send(
         outbox::register_device(state, device, chain, contact.entry.clone());
         let Some(envelope) = seal_step(state, turn, Step::Offer, device, contact, Digest([0; 32]), body.clone()) else { continue };
         let usage = (!contact.last_resort).then_some(usage);
-        outbox::enqueue(state, turn, &device.device, What::Offer(id), Some(Via::contact(contact, usage)), envelope);
+        outbox::enqueue(state, turn, &device.device, EnvelopeOwner::Offer(id), Some(Via::contact(contact, usage)), envelope);
     }
     turn.notify(Event::Request(id));
     Ok(id)
@@ -164,8 +165,8 @@ fn send_again(state: &mut State, turn: &mut Turn<'_>, mut row: Request, offer: O
             continue;
         };
         let usage = (!contact.last_resort).then_some(row.usage);
-        outbox::supersede(state, turn, &device.device, &What::Offer(id))?;
-        outbox::enqueue(state, turn, &device.device, What::Offer(id), Some(Via::contact(contact, usage)), envelope);
+        outbox::supersede(state, turn, &device.device, &EnvelopeOwner::Offer(id))?;
+        outbox::enqueue(state, turn, &device.device, EnvelopeOwner::Offer(id), Some(Via::contact(contact, usage)), envelope);
     }
     Ok(())
 }
@@ -176,9 +177,9 @@ pub(crate) fn send_to_friend(state: &mut State, turn: &mut Turn<'_>, row: &Reque
     let devices = state.friends.get(&row.peer).map(|friend| friend.devices.clone()).unwrap_or_default();
     for id in devices {
         let Some(envelope) = seal_to_friend(state, turn, &id, Step::Offer, row.offer.clone()) else { continue };
-        outbox::supersede(state, turn, &id, &What::Offer(row.id))?;
+        outbox::supersede(state, turn, &id, &EnvelopeOwner::Offer(row.id))?;
         let way = row.contacts.first().filter(|way| !way.expires.is_expired_at(turn.now));
-        outbox::enqueue(state, turn, &id, What::Offer(row.id), way.map(|way| Via::contact(way, None)), envelope);
+        outbox::enqueue(state, turn, &id, EnvelopeOwner::Offer(row.id), way.map(|way| Via::contact(way, None)), envelope);
     }
     Ok(())
 }

@@ -1,7 +1,8 @@
 //! Places for rows of requests: there are so many, and what has ended gives way.
 
 use crate::command::{CommandError, Direction};
-use crate::delivery::outbox::{self, What};
+use crate::delivery::outbox;
+use crate::delivery::owner::EnvelopeOwner;
 use crate::invites::grants;
 use crate::limits::{ENDED_OF_PERSON_MAX, REQUESTS_MAX};
 use crate::people;
@@ -73,7 +74,7 @@ pub(super) fn forget(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> 
     turn.delete(crate::table::Table::Request, id.as_bytes());
     grants::end(state, turn, &row);
     for device in people::devices_of(state, &row.peer) {
-        for step in [What::Accept(*id), What::Confirm(*id)] {
+        for step in [EnvelopeOwner::Accept(*id), EnvelopeOwner::Confirm(*id)] {
             outbox::supersede(state, turn, &device, &step)?;
         }
     }

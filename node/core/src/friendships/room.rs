@@ -2,7 +2,8 @@
 
 use crate::command::Trust;
 use crate::delivery::line;
-use crate::delivery::outbox::{self, What};
+use crate::delivery::outbox;
+use crate::delivery::owner::{EnvelopeOwner, Links};
 use crate::limits::FRIENDS_MAX;
 use crate::people::Mirror;
 use crate::rooms;
@@ -97,13 +98,13 @@ pub(crate) fn withdraw_texts(state: &mut State, turn: &mut Turn<'_>, peer: &Peer
             let Some((last, _)) = page.last() else { break };
             from = last.saturating_add(1);
             for (number, row) in page {
-                match row.what {
-                    What::Text(_, arrival) => texts.push(arrival),
-                    // Lists of receipts are said in the room, too. A side that has ended the
-                    // friendship would hang up on one, before the step behind it is heard.
-                    What::Mark | What::Skip | What::Receipts | What::Bundle | What::Introduction => {}
-                    // These are not bound to a room.
-                    What::Offer(_) | What::Accept(_) | What::Confirm(_) | What::Standing | What::Answer => continue,
+                // What is of no friendship stays. Lists of receipts are said in the room, too: a side that has ended
+                // the friendship would hang up on one, before the step behind it is heard.
+                if row.owner.policy().links != Links::Friends {
+                    continue;
+                }
+                if let EnvelopeOwner::Text(_, arrival) = row.owner {
+                    texts.push(arrival);
                 }
                 taken.push(number);
             }

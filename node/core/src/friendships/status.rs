@@ -7,7 +7,8 @@
 
 use super::bundle::send_bundle;
 use crate::command::{Direction, RequestStatus};
-use crate::delivery::outbox::{self, What};
+use crate::delivery::outbox;
+use crate::delivery::owner::EnvelopeOwner;
 use crate::invites::grants;
 use crate::people::{self, introduced};
 use crate::rooms;
@@ -36,9 +37,9 @@ pub(crate) fn set_status(state: &mut State, turn: &mut Turn<'_>, id: &RequestId,
     let is_complete = over || status == RequestStatus::Confirmed;
     let steps = match row.direction {
         // Nobody is asked any more, and nobody hears that we have come.
-        Direction::Out => [is_complete.then_some(What::Offer(row.id)), over.then_some(What::Confirm(row.id))],
+        Direction::Out => [is_complete.then_some(EnvelopeOwner::Offer(row.id)), over.then_some(EnvelopeOwner::Confirm(row.id))],
         // Our answer was answered, or does not count any more.
-        Direction::In => [(status != RequestStatus::Accepted).then_some(What::Accept(row.id)), None],
+        Direction::In => [(status != RequestStatus::Accepted).then_some(EnvelopeOwner::Accept(row.id)), None],
     };
     for step in steps.into_iter().flatten() {
         for device in people::devices_of(state, &row.peer) {
@@ -89,7 +90,7 @@ pub(crate) fn heard(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, devic
     };
     let ids: Vec<RequestId> = state.requests.values().filter(led_here).map(|row| row.id).collect();
     for id in ids {
-        outbox::supersede(state, turn, device, &What::Confirm(id))?;
+        outbox::supersede(state, turn, device, &EnvelopeOwner::Confirm(id))?;
         set_status(state, turn, &id, RequestStatus::Confirmed)?;
     }
     state.confirming.remove(peer);

@@ -2,7 +2,8 @@
 
 use crate::command::{Direction, MessageState, RequestStatus};
 use crate::conversations;
-use crate::delivery::outbox::{self, What};
+use crate::delivery::outbox;
+use crate::delivery::owner::EnvelopeOwner;
 use crate::delivery::{Acknowledged, Delivery};
 use crate::friendships;
 use crate::people;
@@ -22,7 +23,7 @@ use symbolon_presence::time::CLOCK_SKEW;
 /// Whether our clock, too, says that the invite of an Offer has expired, and agrees with the clock
 /// of the one who made the invite.
 fn is_over_for_both(state: &State, turn: &Turn<'_>, row: &outbox::OutboxRow, at: Timestamp) -> bool {
-    let What::Offer(request) = &row.what else { return false };
+    let EnvelopeOwner::Offer(request) = &row.owner else { return false };
     let Some(request) = state.requests.get(request) else { return false };
     at.0.abs_diff(turn.now.0) <= CLOCK_SKEW && request.contacts.iter().all(|contact| contact.expires < turn.now)
 }
@@ -47,23 +48,27 @@ pub(super) fn complete(state: &mut State, delivery: &mut Delivery, turn: &mut Tu
         Outcome::Refused(Refusal::Refused) => Some(Fault::Refused),
         Outcome::Stored(_) | Outcome::Delivered => None,
     };
-    match (&row.what, item.outcome, fault) {
-        (What::Text(conversation, arrival), Outcome::Delivered, _) => {
+    match (&row.owner, item.outcome, fault) {
+        (EnvelopeOwner::Text(conversation, arrival), Outcome::Delivered, _) => {
             conversations::delivered(state, turn, &item.device, conversation, *arrival)?
         }
         // Only `delivered` ends our care for a text.
-        (What::Text(..) | What::Mark | What::Skip | What::Bundle | What::Introduction, Outcome::Stored(_), _) => return Ok(()),
-        (What::Mark | What::Skip | What::Introduction, Outcome::Delivered | Outcome::Refused(_), _)
-        | (What::Receipts | What::Standing | What::Answer, ..) => {}
-        (What::Bundle, Outcome::Delivered | Outcome::Refused(_), _) => {
+        (
+            EnvelopeOwner::Text(..) | EnvelopeOwner::Mark | EnvelopeOwner::Skip | EnvelopeOwner::Bundle | EnvelopeOwner::Introduction,
+            Outcome::Stored(_),
+            _,
+        ) => return Ok(()),
+        (EnvelopeOwner::Mark | EnvelopeOwner::Skip | EnvelopeOwner::Introduction, Outcome::Delivered | Outcome::Refused(_), _)
+        | (EnvelopeOwner::Receipts | EnvelopeOwner::Standing | EnvelopeOwner::Answer, ..) => {}
+        (EnvelopeOwner::Bundle, Outcome::Delivered | Outcome::Refused(_), _) => {
             if let Some(peer) = state.friend_of(&item.device).map(|friend| friend.peer) {
                 people::update(state, turn, &peer, |friend| friend.giving = false)?;
             }
         }
-        (What::Text(conversation, arrival), Outcome::Refused(_), fault) => {
+        (EnvelopeOwner::Text(conversation, arrival), Outcome::Refused(_), fault) => {
             set_message_state(turn, conversation, *arrival, MessageState::Failed, fault)?;
         }
-        (What::Confirm(request), Outcome::Stored(_) | Outcome::Delivered, _) => {
+        (EnvelopeOwner::Confirm(request), Outcome::Stored(_) | Outcome::Delivered, _) => {
             let sent =
                 state.requests.get(request).is_some_and(|row| row.direction == Direction::Out && row.status == RequestStatus::Accepted);
             if sent {
@@ -72,9 +77,11 @@ pub(super) fn complete(state: &mut State, delivery: &mut Delivery, turn: &mut Tu
         }
         // Kept until it is answered: a side that has blocked us for a while takes it in, as far
         // as its receipts go, and drops it.
-        (What::Accept(request), Outcome::Stored(_) | Outcome::Delivered, _) if requests::is_accepted(state, request) => return Ok(()),
-        (What::Offer(_) | What::Accept(_), Outcome::Stored(_) | Outcome::Delivered, _) => {}
-        (What::Offer(request) | What::Accept(request) | What::Confirm(request), Outcome::Refused(_), fault) => {
+        (EnvelopeOwner::Accept(request), Outcome::Stored(_) | Outcome::Delivered, _) if requests::is_accepted(state, request) => {
+            return Ok(());
+        }
+        (EnvelopeOwner::Offer(_) | EnvelopeOwner::Accept(_), Outcome::Stored(_) | Outcome::Delivered, _) => {}
+        (EnvelopeOwner::Offer(request) | EnvelopeOwner::Accept(request) | EnvelopeOwner::Confirm(request), Outcome::Refused(_), fault) => {
             friendships::refused(state, turn, request, fault)?;
         }
     }
@@ -102,28 +109,36 @@ fn copied(
     outcome: Outcome,
 ) -> Result<(), TurnFailed> {
     let Some(row) = outbox::row(turn, device, number)? else { return Ok(()) };
-    match (outcome, &row.what) {
+    match (outcome, &row.owner) {
         // A copy whose time is over is none.
         (Outcome::Stored(until), _) if until <= turn.now => return Ok(()),
-        (Outcome::Stored(_), What::Receipts | What::Standing | What::Answer) => {
+        (Outcome::Stored(_), EnvelopeOwner::Receipts | EnvelopeOwner::Standing | EnvelopeOwner::Answer) => {
             // When a list is lost, it is asked for again: the other side leaves its envelope again.
             // A Standing is followed by others.
             outbox::remove(state, turn, device, number);
             return Ok(());
         }
-        (Outcome::Stored(_), What::Text(conversation, arrival)) => {
+        (Outcome::Stored(_), EnvelopeOwner::Text(conversation, arrival)) => {
             set_message_state(turn, conversation, *arrival, MessageState::Stored, None)?;
         }
-        (Outcome::Stored(_), What::Confirm(request)) => {
+        (Outcome::Stored(_), EnvelopeOwner::Confirm(request)) => {
             let is_sent =
                 state.requests.get(request).is_some_and(|row| row.direction == Direction::Out && row.status == RequestStatus::Accepted);
             if is_sent {
                 friendships::set_status(state, turn, request, RequestStatus::Confirmed)?;
             }
         }
-        (Outcome::Stored(_), What::Offer(_) | What::Accept(_) | What::Mark | What::Skip | What::Bundle | What::Introduction) => {}
+        (
+            Outcome::Stored(_),
+            EnvelopeOwner::Offer(_)
+            | EnvelopeOwner::Accept(_)
+            | EnvelopeOwner::Mark
+            | EnvelopeOwner::Skip
+            | EnvelopeOwner::Bundle
+            | EnvelopeOwner::Introduction,
+        ) => {}
         // Only for an invite by which it went here: a relay may lie.
-        (Outcome::Refused(Refusal::UsedUp), What::Offer(request)) if row.via.as_ref().is_some_and(|via| via.usage.is_some()) => {
+        (Outcome::Refused(Refusal::UsedUp), EnvelopeOwner::Offer(request)) if row.via.as_ref().is_some_and(|via| via.usage.is_some()) => {
             return friendships::refused(state, turn, request, Some(Fault::InviteUsed));
         }
         // A relay cannot say `delivered`; what it refuses waits for another way.

@@ -2,7 +2,7 @@
 
 use super::desk::Intake;
 use super::outcome::complete;
-use crate::delivery::outbox::{self, What};
+use crate::delivery::outbox;
 use crate::delivery::{Acknowledged, Delivery};
 use crate::state::State;
 use crate::turn::{Turn, TurnFailed};
@@ -35,7 +35,7 @@ impl Intake {
                 for (number, row) in page {
                     if let Some(outcome) = outcomes.remove(&row.frame) {
                         complete(state, delivery, turn, &Acknowledged { device, number, outcome, at: turn.now })?;
-                        if matches!(row.what, What::Offer(_)) {
+                        if row.owner.policy().asks {
                             // Said in the room by somebody who has our question already: the room
                             // that we doubted is theirs, too.
                             delivery.heard_in_room(state, turn, &device);

@@ -1,7 +1,8 @@
 //! What both sides of an introduction need: places for rows, and a word to a friend.
 
 use crate::command::{CommandError, RequestStatus};
-use crate::delivery::outbox::{self, What};
+use crate::delivery::outbox;
+use crate::delivery::owner::EnvelopeOwner;
 use crate::limits::INTRODUCTIONS_MAX;
 use crate::rooms;
 use crate::rows::{IntroRole, Introducing};
@@ -16,7 +17,7 @@ use symbolon_presence::time::Timestamp;
 pub(super) fn say(state: &mut State, turn: &mut Turn<'_>, to: &PeerId, payload: &RoomPayload) -> Result<(), TurnFailed> {
     let Some(friend) = state.friends.get(to).filter(|friend| state.may_seal(friend)).cloned() else { return Ok(()) };
     let sealed = rooms::say(turn, friend.room, payload)?;
-    outbox::enqueue_room(state, turn, &friend, &What::Introduction, &sealed);
+    outbox::enqueue_room(state, turn, &friend, &EnvelopeOwner::Introduction, &sealed);
     Ok(())
 }
 

@@ -20,6 +20,11 @@ pub(crate) fn is_accepted(state: &State, id: &RequestId) -> bool {
     state.requests.get(id).is_some_and(|row| row.status == RequestStatus::Accepted)
 }
 
+/// Whether a request makes the room of a friendship again.
+pub(crate) fn renews(state: &State, id: &RequestId) -> bool {
+    state.requests.get(id).is_some_and(|row| row.renews.is_some())
+}
+
 /// Whether a request that waits is too old at a moment.
 pub(crate) fn is_late(state: &State, row: &Request, at: Timestamp) -> bool {
     let waits = matches!(row.status, RequestStatus::Unresolved | RequestStatus::Pending | RequestStatus::Ignored | RequestStatus::Accepted);

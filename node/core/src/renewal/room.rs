@@ -6,7 +6,8 @@
 
 use crate::command::{Direction, RequestStatus};
 use crate::conversations::known_texts;
-use crate::delivery::outbox::{self, What};
+use crate::delivery::outbox;
+use crate::delivery::owner::EnvelopeOwner;
 use crate::friendships::{
     IncomingRoom, accept_unasked, check_room, confirm, first_revision, has_room, local_id, make_room_of, revise, send_to_friend, set_status,
 };
@@ -45,7 +46,7 @@ pub(crate) fn confirm_again(state: &mut State, turn: &mut Turn<'_>, device: &Dev
         return Ok(());
     }
     let Some(row) = state.requests.values().find(is_in).cloned() else { return Ok(()) };
-    if outbox::waits(turn, &device.device, &What::Confirm(row.id))? {
+    if outbox::waits(turn, &device.device, &EnvelopeOwner::Confirm(row.id))? {
         return Ok(());
     }
     confirm(state, turn, &row, device)

@@ -2,7 +2,8 @@
 
 use super::account::account;
 use super::friends::{friends_devices, is_friends, lacks_keys};
-use crate::delivery::outbox::{self, Via, What};
+use crate::delivery::outbox::{self, Via};
+use crate::delivery::owner::EnvelopeOwner;
 use crate::friendships::seal_to_friend;
 use crate::limits::{COPY_QUESTION, STANDING_QUESTIONS_PER_HOUR, STANDING_WAIT, STANDINGS_ASKED_MAX, STANDINGS_PER_HOUR};
 use crate::people;
@@ -110,9 +111,9 @@ impl Standings {
         // Where an answer comes late, the way that was named for it may be closed.
         let via = way.filter(|way| !way.expires.is_expired_at(turn.now)).map(|way| Via::contact(way, None));
         // An answer that waits is not taken back by a question: two who only asked would never learn anything.
-        let what = if is_question { What::Standing } else { What::Answer };
-        outbox::supersede(state, turn, id, &what)?;
-        outbox::enqueue(state, turn, id, what, via, envelope);
+        let owner = if is_question { EnvelopeOwner::Standing } else { EnvelopeOwner::Answer };
+        outbox::supersede(state, turn, id, &owner)?;
+        outbox::enqueue(state, turn, id, owner, via, envelope);
         if answers.is_none() {
             state.awaiting.insert(*id);
         }
@@ -255,7 +256,7 @@ fn is_stuck(device: &Device, turn: &Turn<'_>) -> Result<bool, TurnFailed> {
         return Ok(false);
     }
     let Some((_, row)) = outbox::rows(turn, &device.device, ROOM_LANE, 1)?.into_iter().next() else { return Ok(false) };
-    let What::Text(conversation, arrival) = row.what else { return Ok(false) };
+    let EnvelopeOwner::Text(conversation, arrival) = row.owner else { return Ok(false) };
     let text = turn.row::<Message>(Table::Message, &message_key(&conversation, arrival))?;
     Ok(text.is_some_and(|text| turn.now.since(text.at) > STANDING_WAIT))
 }

@@ -2,7 +2,8 @@
 
 use crate::command::{DoctorView, RelayState, StatusView};
 use crate::delivery::Delivery;
-use crate::delivery::outbox::{self, What};
+use crate::delivery::outbox;
+use crate::delivery::owner::EnvelopeOwner;
 use crate::limits::LONG_SILENCE;
 use crate::rows::{FriendState, Message, message_key};
 use crate::state::State;
@@ -59,14 +60,20 @@ fn oldest(state: &State, turn: &Turn<'_>, device: &DeviceId) -> Result<Option<Ti
     // Both lanes: steps of requests come first, then what goes to the room.
     for from in [0, crate::rows::ROOM_LANE] {
         for (_, row) in outbox::rows(turn, device, from, ROWS)? {
-            let made = match row.what {
-                What::Text(conversation, arrival) => {
+            let made = match row.owner {
+                EnvelopeOwner::Text(conversation, arrival) => {
                     turn.row::<Message>(Table::Message, &message_key(&conversation, arrival))?.map(|message| message.at)
                 }
-                What::Offer(request) | What::Accept(request) | What::Confirm(request) => {
+                EnvelopeOwner::Offer(request) | EnvelopeOwner::Accept(request) | EnvelopeOwner::Confirm(request) => {
                     state.requests.get(&request).map(|request| request.created)
                 }
-                What::Mark | What::Skip | What::Receipts | What::Bundle | What::Introduction | What::Standing | What::Answer => None,
+                EnvelopeOwner::Mark
+                | EnvelopeOwner::Skip
+                | EnvelopeOwner::Receipts
+                | EnvelopeOwner::Bundle
+                | EnvelopeOwner::Introduction
+                | EnvelopeOwner::Standing
+                | EnvelopeOwner::Answer => None,
             };
             if let Some(made) = made {
                 oldest = Some(oldest.map_or(made, |oldest| oldest.min(made)));

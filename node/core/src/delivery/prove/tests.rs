@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
-use super::super::outbox::What;
+use super::super::owner::EnvelopeOwner;
 use super::*;
 use crate::delivery::outbox;
 use crate::delivery::proofs::Proofs;
@@ -247,7 +247,7 @@ fn a_strangers_node_that_is_asked_gets_one_proof_and_no_envelope_until_it_has_an
         let entry = state.devices[&ben.device()].entry.clone();
         let via = outbox::Via { entry, key: Secret::from_bytes([6; 32]), usage: None, relay_mailboxes: Vec::new() };
         let envelope = state.envelope_key_to(&ben.device()).unwrap().seal(0, &[0; 12], b"x").unwrap();
-        outbox::enqueue(state, turn, &ben.device(), What::Offer(RequestId([1; 16])), Some(via), envelope);
+        outbox::enqueue(state, turn, &ben.device(), EnvelopeOwner::Offer(RequestId([1; 16])), Some(via), envelope);
         let frames = |turn: &mut Turn<'_>, on: LinkId| {
             let actions: Vec<Action> = turn.out.actions.drain(..).collect();
             let sent = actions.into_iter().filter_map(|action| {

@@ -1,6 +1,7 @@
 //! Copies at relays: which of them still count.
 
-use super::super::outbox::{self, Copy, OutboxRow, What};
+use super::super::outbox::{self, Copy, OutboxRow};
+use super::super::owner::EnvelopeOwner;
 use super::sessions::*;
 use crate::command::MessageState;
 use crate::rows::set_message_state;
@@ -72,14 +73,15 @@ impl Relays {
             for (number, row) in page {
                 let Some(copy) = &row.stored else { continue };
                 let is_fetched = outbox::relay_mailboxes_of(&row, &device).iter().any(|mailbox| mailbox.entry.mailbox == copy.mailbox);
-                if matches!(row.what, What::Offer(_)) {
+                let asks = row.owner.policy().asks;
+                if asks {
                     self.next_ask.get_or_insert(turn.now.after(ASK_PAUSE));
                 }
-                let asks = matches!(row.what, What::Offer(_)) && turn.now.since(copy.at) >= ASK_PAUSE;
+                let asks = asks && turn.now.since(copy.at) >= ASK_PAUSE;
                 if is_fetched && !asks && !copy.is_ageing(turn.now) && !self.is_lost(turn.now, copy) {
                     continue;
                 }
-                if let What::Text(conversation, arrival) = &row.what {
+                if let EnvelopeOwner::Text(conversation, arrival) = &row.owner {
                     set_message_state(turn, conversation, *arrival, MessageState::Queued, None)?;
                 }
                 outbox::replace(turn, &id, number, &OutboxRow { stored: None, ..row });

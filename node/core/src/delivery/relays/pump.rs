@@ -1,6 +1,6 @@
 //! Leaving envelopes at relays, as far as windows allow.
 
-use super::super::outbox::{self, FIRST_ROWS, OutboxRow, What};
+use super::super::outbox::{self, FIRST_ROWS, OutboxRow};
 use super::sessions::*;
 use crate::limits::{RECEIPT_TIMEOUT, WINDOW, WINDOW_BYTES};
 use crate::people::{self, requests};
@@ -80,8 +80,8 @@ impl Relays {
                     if place != Place::Waits {
                         continue;
                     }
-                    if matches!(row.what, What::Standing | What::Answer) {
-                        // What it goes to may be gone; the texts have ways of their own.
+                    if row.owner.policy().waits_aside {
+                        // The texts have ways of their own.
                         aside.get_or_insert(*number);
                         continue;
                     }
@@ -156,13 +156,7 @@ impl Relays {
             let Some(put) = outbox::put_at(row, mailbox) else { continue };
             session.inflight.insert(
                 row.frame,
-                Inflight {
-                    device: device.device,
-                    number,
-                    size: row.envelope.len(),
-                    revision,
-                    is_offer: matches!(row.what, What::Offer(_)),
-                },
+                Inflight { device: device.device, number, size: row.envelope.len(), revision, asks: row.owner.policy().asks },
             );
             session.inflight_bytes = session.inflight_bytes.saturating_add(row.envelope.len());
             session.deadline = Some(turn.now.after(RECEIPT_TIMEOUT));

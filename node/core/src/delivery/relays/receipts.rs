@@ -89,14 +89,14 @@ impl Relays {
         let mut items = Vec::new();
         let (mut unplaced, mut with_new_keys, mut unstored) = (Vec::new(), Vec::new(), Vec::new());
         for item in body.items {
-            let Some(Inflight { device, number, size, revision, is_offer }) = session.inflight.remove(&item.frame) else { continue };
+            let Some(Inflight { device, number, size, revision, asks }) = session.inflight.remove(&item.frame) else { continue };
             session.inflight_bytes = session.inflight_bytes.saturating_sub(size);
             match item.outcome {
                 Outcome::Refused(Refusal::Full) => unplaced.push(device),
                 Outcome::Stored(_) => {
                     session.full = 0;
                     *self.sent.entry("stored").or_default() += 1;
-                    if is_offer {
+                    if asks {
                         self.next_ask.get_or_insert(turn.now.after(ASK_PAUSE));
                     }
                 }

@@ -70,8 +70,8 @@ pub(super) struct Inflight {
     pub(super) size: usize,
     /// Of the friend's secret by which it was put.
     pub(super) revision: Option<u64>,
-    /// Whether it is an Offer.
-    pub(super) is_offer: bool,
+    /// Whether it asks by an invite.
+    pub(super) asks: bool,
 }
 
 /// The revision of the friendship secret that is known of a device's owner.

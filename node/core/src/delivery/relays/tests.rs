@@ -6,7 +6,8 @@ use super::sessions::*;
 use super::*;
 use crate::clear_cipher::ClearCipher;
 use crate::command::MessageState;
-use crate::delivery::outbox::{self, Copy, OutboxRow, What};
+use crate::delivery::outbox::{self, Copy, OutboxRow};
+use crate::delivery::owner::EnvelopeOwner;
 use crate::delivery::relays::receipts::STALE_PAUSE;
 use crate::fixture::{self, Empty};
 use crate::limits::RELAY_SESSIONS_MAX;
@@ -64,7 +65,7 @@ fn with_text(state: &mut State, turn: &mut Turn<'_>, relays: Vec<RelayMailbox>) 
     let device = Device::new(DEVICE, PeerId([9; 32]), state.own.identity.chain.clone(), own.entry);
     state.save_device(Device { send_sequence: 1, outbox_next: ROOM_LANE + 1, outbox_count: 1, relay_mailboxes: relays, ..device });
     let frame = frame_id(&envelope);
-    let row = OutboxRow { frame, what: What::Text(ROOM, 3), via: None, envelope, sequence: Some(0), stored: None };
+    let row = OutboxRow { frame, owner: EnvelopeOwner::Text(ROOM, 3), via: None, envelope, sequence: Some(0), stored: None };
     turn.put(Table::Outbox, &outbox::outbox_key(&DEVICE, ROOM_LANE), &row);
     let message =
         Message { id: MessageId([1; 16]), from: state.own.peer, at: NOW, state: MessageState::Queued, text: "x".into(), fault: None };
@@ -228,7 +229,7 @@ fn an_old_key_of_friends_stands_in_the_way_of_no_question_by_invite() {
         let row = outbox::row(turn, &DEVICE, ROOM_LANE).unwrap().unwrap();
         let via =
             outbox::Via { entry: relay.entry.clone(), key: Secret::from_bytes([6; 32]), usage: None, relay_mailboxes: vec![relay.clone()] };
-        let asks = OutboxRow { what: What::Offer(RequestId([1; 16])), via: Some(via), ..row };
+        let asks = OutboxRow { owner: EnvelopeOwner::Offer(RequestId([1; 16])), via: Some(via), ..row };
         turn.put(Table::Outbox, &outbox::outbox_key(&DEVICE, ROOM_LANE), &asks);
         relays.restart(&DEVICE);
         relays.pump(state, turn).unwrap();
@@ -241,7 +242,7 @@ fn lists_of_receipts_that_no_relay_took_are_taken_back_once_their_device_is_here
     in_turn(|_, state, turn| {
         let text = with_text(state, turn, Vec::new());
         for number in 0..300_u64 {
-            outbox::enqueue(state, turn, &DEVICE, What::Receipts, None, number.to_be_bytes().to_vec());
+            outbox::enqueue(state, turn, &DEVICE, EnvelopeOwner::Receipts, None, number.to_be_bytes().to_vec());
         }
         assert_eq!(state.devices[&DEVICE].outbox_count, 301);
         assert_eq!(outbox::forget_lists(state, turn, &DEVICE), Ok(true));
@@ -325,8 +326,8 @@ fn with_outbox(rows: u64, copy: Option<Copy>) -> Counting {
     let row = |number: u64| {
         let mut frame = [1; 32];
         frame[..8].copy_from_slice(&number.to_be_bytes());
-        let what = if number.is_multiple_of(10) { What::Mark } else { What::Text(ROOM, 2 * number) };
-        OutboxRow { frame: FrameId(frame), what, via: None, envelope: vec![1; 16], sequence: Some(number), stored: copy.clone() }
+        let owner = if number.is_multiple_of(10) { EnvelopeOwner::Mark } else { EnvelopeOwner::Text(ROOM, 2 * number) };
+        OutboxRow { frame: FrameId(frame), owner, via: None, envelope: vec![1; 16], sequence: Some(number), stored: copy.clone() }
     };
     let rows =
         (0..rows).map(|number| (outbox::outbox_key(&DEVICE, ROOM_LANE + number), symbolon_presence::codec::encode_row(&row(number))));
@@ -423,15 +424,15 @@ fn n7_no_input_walks_a_hundred_thousand_rows() {
     assert!((1..=4_096 + 256).contains(&shelf.take()));
 
     for arrival in [2, 99_998, 199_998] {
-        let found = outbox::find_text(state, turn, &DEVICE, &ROOM, arrival).unwrap();
+        let found = outbox::find(state, turn, &DEVICE, |owner| owner.order_of_texts(&ROOM, arrival)).unwrap();
         assert_eq!(found.map(|(number, _)| number), Some(ROOM_LANE + arrival / 2));
         let read = shelf.take();
         assert!(read <= 18 * 32, "{read}");
     }
-    assert!(outbox::find_text(state, turn, &DEVICE, &ROOM, 77_777).unwrap().is_none());
+    assert!(outbox::find(state, turn, &DEVICE, |owner| owner.order_of_texts(&ROOM, 77_777)).unwrap().is_none());
     shelf.take();
 
-    outbox::supersede(state, turn, &DEVICE, &What::Accept(RequestId([1; 16]))).unwrap();
+    outbox::supersede(state, turn, &DEVICE, &EnvelopeOwner::Accept(RequestId([1; 16]))).unwrap();
     assert!(!outbox::has_steps(turn, &DEVICE).unwrap() && !outbox::forget_lists(state, turn, &DEVICE).unwrap());
     assert!(shelf.take() <= 64);
 }

@@ -1,7 +1,8 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::delivery::outbox::{self, What};
+use crate::delivery::outbox;
+use crate::delivery::owner::EnvelopeOwner;
 use crate::fixture::{Person, in_turn};
 use crate::friendships::{VerifiedBundle, adopt_bundle};
 use crate::limits::{DEVICE_LIFETIME, DEVICES_MAX, DEVICES_NEW_OF_FRIEND};
@@ -91,7 +92,7 @@ fn devices_for_which_something_waits_stay_until_there_is_no_room_for_a_bundles_o
             turn.now = turn.stamp.after(day * DAY);
             adopt(&ben, state, turn, DEVICES_MAX - 1);
             for device in named(&ben, state) {
-                outbox::enqueue(state, turn, &device, What::Mark, None, vec![1]);
+                outbox::enqueue(state, turn, &device, EnvelopeOwner::Mark, None, vec![1]);
             }
             assert!(state.devices.len() <= DEVICES_KEPT_MAX);
             let all_there = named(&ben, state).iter().all(|device| state.devices.contains_key(device));

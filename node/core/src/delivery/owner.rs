@@ -1,0 +1,148 @@
+//! Whose an envelope is, and how it is cared for.
+//!
+//! Delivery keeps an envelope's owner in its row and hands it back with what became of the envelope. It never
+//! looks inside: all that it does with an envelope follows from the policy. A new kind of envelope is one more
+//! owner and one more line of the table below.
+
+use minicbor::{Decode, Encode};
+use std::cmp::Ordering;
+use symbolon_presence::id::{RequestId, RoomId};
+
+/// Whose an envelope is: the machine that has put it, and by what that machine finds its own row again.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(crate) enum EnvelopeOwner {
+    #[n(0)]
+    Offer(#[n(0)] RequestId),
+    #[n(1)]
+    Accept(#[n(0)] RequestId),
+    #[n(2)]
+    Confirm(#[n(0)] RequestId),
+    /// A text: conversation and arrival number.
+    #[n(3)]
+    Text(#[n(0)] RoomId, #[n(1)] u64),
+    /// How far we have read.
+    #[n(4)]
+    Mark,
+    /// Stands where a text was that was given up, so that the next ones can be opened.
+    #[n(5)]
+    Skip,
+    /// What became of envelopes that came by way of a relay.
+    #[n(6)]
+    Receipts,
+    /// What friends have, for one who was taken out for a while.
+    #[n(7)]
+    Bundle,
+    /// Something about an introduction.
+    #[n(8)]
+    Introduction,
+    /// How we stand with the device: a question, and an answer to the device's own.
+    #[n(9)]
+    Standing,
+    #[n(10)]
+    Answer,
+}
+
+/// How an envelope is cared for. Nothing of it is stored: it follows from the owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DeliveryPolicy {
+    /// The name under which it is counted.
+    pub name: &'static str,
+    pub lane: Lane,
+    pub until: Until,
+    pub links: Links,
+    /// Where it waits for a relay, it holds up nobody behind it: what it goes to may be gone.
+    pub waits_aside: bool,
+    /// It asks by an invite: it is left at a relay again and again, because the relay's answer says
+    /// when somebody else has used the invite.
+    pub asks: bool,
+    /// It is for a device that is away, and taken back once the device is here.
+    pub for_away: bool,
+    /// At most one of them waits for a device.
+    pub single: Option<Single>,
+}
+
+/// The order in which envelopes go: those of the first lane may be what makes the others welcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lane {
+    Steps,
+    Rooms,
+}
+
+/// Until when an envelope is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Until {
+    /// Anybody has signed that it is kept, be it a relay.
+    Stored,
+    /// The recipient's own mailbox has signed that it is kept there.
+    Taken,
+    /// The same, and the request that it agrees to waits for no answer any more.
+    Answered(RequestId),
+    /// The recipient has opened it.
+    Delivered,
+}
+
+/// Into which links an envelope may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Links {
+    /// Any, because somebody may become a friend by it. If the request renews a friendship, it goes to the
+    /// device alone.
+    Any(RequestId),
+    /// Those behind which the device has proved to be.
+    Proved,
+    /// The same, while its room is not in doubt: anyone who has ended the friendship hangs up at what is of it.
+    Friends,
+}
+
+/// Of what at most one waits; the device's row knows its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Single {
+    Question,
+    /// It is dropped when nothing is signed for in time: it may go where nobody listens any more, and anybody
+    /// who still waits for it asks again.
+    Answer,
+}
+
+impl EnvelopeOwner {
+    /// How an envelope of this owner is cared for: the one place where that is said.
+    pub fn policy(&self) -> DeliveryPolicy {
+        match self {
+            Self::Offer(request) => DeliveryPolicy { asks: true, ..step("offer", Until::Taken, Links::Any(*request)) },
+            // A side that has blocked us for a while takes it in, as far as its receipts go, and drops it.
+            Self::Accept(request) => step("accept", Until::Answered(*request), Links::Any(*request)),
+            Self::Confirm(request) => step("confirm", Until::Taken, Links::Any(*request)),
+            Self::Text(..) => of_room("text"),
+            Self::Mark => of_room("mark"),
+            Self::Skip => of_room("skip"),
+            Self::Bundle => of_room("bundle"),
+            Self::Introduction => of_room("introduction"),
+            // When a list is lost, it is asked for again: the other side leaves its envelope again.
+            Self::Receipts => DeliveryPolicy { for_away: true, ..step("receipts", Until::Stored, Links::Friends) },
+            // It is followed by others.
+            Self::Standing => standing(Single::Question),
+            Self::Answer => standing(Single::Answer),
+        }
+    }
+
+    /// Where a text's envelope stands to one of the same conversation: an outbox holds them in the order in which
+    /// they were written. None for what is no text.
+    pub fn order_of_texts(&self, conversation: &RoomId, arrival: u64) -> Option<Ordering> {
+        let Self::Text(other, number) = self else { return None };
+        Some(number.cmp(&arrival).then(if other == conversation { Ordering::Equal } else { Ordering::Greater }))
+    }
+}
+
+fn step(name: &'static str, until: Until, links: Links) -> DeliveryPolicy {
+    DeliveryPolicy { name, lane: Lane::Steps, until, links, waits_aside: false, asks: false, for_away: false, single: None }
+}
+
+/// What is said in a room: only `delivered` ends the care for it.
+fn of_room(name: &'static str) -> DeliveryPolicy {
+    DeliveryPolicy { lane: Lane::Rooms, ..step(name, Until::Delivered, Links::Friends) }
+}
+
+fn standing(single: Single) -> DeliveryPolicy {
+    DeliveryPolicy { waits_aside: true, single: Some(single), ..step("standing", Until::Stored, Links::Proved) }
+}
+
+#[cfg(test)]
+mod tests;
