@@ -159,6 +159,7 @@ fn every_accepted_message_arrives_once_and_in_order_whatever_the_world_does() {
     };
     // Equal before and after a change that only moves code: CONTRIBUTING.md.
     println!("digests: inputs and wire {:016x}, rows {:016x}", digest(|o| o.trace), digest(|o| o.rows));
+    println!("most notices of one input: {}", outcomes.values().flatten().map(|outcome| outcome.notices).max().unwrap_or_default());
     for (seed, reason) in &failed {
         println!("seed {seed}: {}", reason.replace('\n', " "));
     }

@@ -14,6 +14,7 @@ mod feed;
 pub(crate) mod line;
 mod link;
 mod links;
+pub(crate) mod notices;
 pub(crate) mod outage;
 pub(crate) mod outbox;
 pub(crate) mod owner;

@@ -1,12 +1,13 @@
 //! This device: its keys and name, its mailboxes, what friends have of it, and the starts of its folder.
 
 use crate::limits;
+use crate::notice::IdentityNotice;
 use crate::rows::{self, OwnPresence, OwnRelayMailbox, Past, Revoked, Start};
 use crate::seam::Address;
 use crate::table::Table;
 use crate::turn::load_all;
 use crate::turn::put_meta;
-use crate::turn::{TurnFailed, decode_row, read};
+use crate::turn::{Turn, TurnFailed, decode_row, read};
 use crate::wire::{RelayMailbox, Whereabouts};
 use crate::world::Shelf;
 use rand_chacha::ChaCha20Rng;
@@ -21,6 +22,11 @@ use symbolon_relay::admission::Admission;
 use symbolon_relay::grant::{AddressBody, MailboxKeys, Scope, grant_key};
 use symbolon_relay::prove::{Instance, WIRE_VERSION};
 use symbolon_relay::put::MailboxEntry;
+
+/// What our records say is something else now.
+pub(crate) fn records_changed(turn: &mut Turn<'_>) {
+    turn.tell(IdentityNotice::RecordsChanged);
+}
 
 /// This node's own keys and facts. Row names in [`Table::Meta`]: `identity`, `mailbox`,
 /// `friendship`, `past`, `revoked`, `presence`, `servers`, `lookups`, `findable`, `name`, `counters`, `clock`, `starts`, `behind`.

@@ -43,6 +43,7 @@ mod introductions;
 mod invites;
 pub mod limits;
 pub mod migration;
+mod notice;
 mod people;
 mod presence;
 mod rates;
@@ -130,6 +131,12 @@ impl Core {
     #[cfg(feature = "testing")]
     pub fn speak(&mut self, version: u32) {
         self.machines.state.own.wire = version;
+    }
+
+    /// The most notices that machines had for each other in one input.
+    #[cfg(feature = "testing")]
+    pub fn most_notices(&self) -> usize {
+        self.out.notices.most()
     }
 
     /// Handles one input. It fails only when the store failed beneath; then the turn is

@@ -145,15 +145,16 @@ impl Presence {
         Ok(())
     }
 
-    /// Somebody was taken out: from now on the LAN goes by the new secret.
+    /// Somebody was taken out: from now on the LAN goes by the new secret, and records are published at once.
     pub fn revoked(&mut self, state: &mut State, turn: &mut Turn<'_>) {
+        self.publisher.changed(turn.now, true);
         self.lan.renew(state, turn);
         self.record_server.revoked(state);
     }
 
     /// What our records say has changed.
-    pub fn changed(&mut self, state: &State, turn: &mut Turn<'_>, has_revoked: bool) {
-        self.publisher.changed(turn.now, has_revoked);
+    pub fn changed(&mut self, state: &State, turn: &mut Turn<'_>) {
+        self.publisher.changed(turn.now, false);
         self.lookup_servers.follow(state, turn);
     }
 
@@ -161,7 +162,7 @@ impl Presence {
     /// friends among them are to get the new one.
     pub fn publish(&mut self, state: &mut State, turn: &mut Turn<'_>) -> Vec<PeerId> {
         self.publisher.tick(state, turn);
-        if !std::mem::take(&mut state.needs_generation) {
+        if !self.publisher.take_needs_generation() {
             return Vec::new();
         }
         let Some(given) = readers::renew(state, turn) else { return Vec::new() };

@@ -12,6 +12,7 @@ use crate::delivery::rekey::Rekey;
 use crate::delivery::relays::{Arrived, Relays};
 use crate::delivery::{Delivery, Up};
 use crate::friendships;
+use crate::identity;
 use crate::intake::{self, Intake};
 use crate::introductions;
 use crate::invites;
@@ -27,6 +28,8 @@ use crate::world;
 use std::collections::BTreeSet;
 use symbolon_presence::id::{DeviceId, LookupId};
 use symbolon_presence::time::Timestamp;
+
+mod notices;
 
 /// All machines, and when the routes themselves have something to do.
 #[derive(Debug)]
@@ -71,6 +74,7 @@ impl Machines {
 
     /// Handles one input.
     pub fn handle(&mut self, turn: &mut Turn<'_>, input: Input) -> Result<(), TurnFailed> {
+        turn.out.notices.begin();
         let is_first = !std::mem::replace(&mut self.started, true);
         if is_first {
             self.start(turn)?;
@@ -79,6 +83,7 @@ impl Machines {
         self.look_around(turn, is_back)?;
         self.hand_on(turn)?;
         self.hand_on_devices(turn)?;
+        self.notices(turn)?;
         if is_first || turn.out.changes.iter().any(|change| change.table() == Some(Table::Expiry)) {
             self.next_expiry = conversations::next_expiry(turn)?;
         }
@@ -147,7 +152,7 @@ impl Machines {
         places.truncate(limits::ADDRESSES_MAX);
         if places != state.own.places {
             state.own.places = places;
-            state.republish = true;
+            identity::records_changed(turn);
             friendships::moved(state, delivery, turn)?;
             is_back = outage.moved(state);
         }
@@ -279,40 +284,15 @@ impl Machines {
 
     /// What machines have found out is handed on to those whom it concerns.
     fn hand_on(&mut self, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
-        let Self { state, delivery, relays, presence, rekey, .. } = self;
-        let has_revoked = std::mem::take(&mut state.has_revoked);
-        if has_revoked {
-            // The LAN and our relays go by the new secret from now on.
-            presence.revoked(state, turn);
-            rekey.begin(turn);
-        }
-        if std::mem::take(&mut state.has_ended_grants) || has_revoked {
-            relays.revoked(state, turn);
-        }
-        if std::mem::take(&mut state.has_new_secrets) {
-            friendships::reissue(state, turn, true)?;
-        }
-        if std::mem::take(&mut state.has_other_relays) {
-            friendships::moved(state, delivery, turn)?;
-        }
-        if std::mem::take(&mut state.recounts) {
-            relays.recount(state, turn)?;
-        }
-        if std::mem::take(&mut state.republish) {
-            presence.changed(state, turn, has_revoked);
-            delivery.greet_again();
-        }
+        self.notices(turn)?;
+        let Self { state, relays, presence, .. } = self;
         for peer in presence.publish(state, turn) {
             friendships::send_bundle(state, turn, &peer)?;
         }
         if presence.publisher.take_leaves_ahead() {
             relays.leave_records(state, turn);
         }
-        if std::mem::take(&mut state.has_new_friend) {
-            presence.lan.look_again(state);
-            delivery.shorten_all(state, turn);
-        }
-        Ok(())
+        self.notices(turn)
     }
 
     /// The same of single devices.
@@ -345,6 +325,7 @@ impl Machines {
 
     /// Ends a turn.
     pub fn close_turn(&mut self, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+        turn.out.notices.begin();
         let Self { state, delivery, relays, presence, rekey, search, standings, .. } = self;
         search.close_turn(state, turn)?;
         delivery.tell_owed(state, turn)?;
@@ -360,8 +341,9 @@ impl Machines {
         rekey.close_turn(turn, delivery);
         // Behind the receipts, which prove to a friend who we are.
         presence.close_turn(state, delivery, turn, &reached);
-        state.flush(turn);
-        Ok(())
+        self.notices(turn)?;
+        self.state.flush(turn);
+        if turn.out.notices.is_empty() { Ok(()) } else { Err(TurnFailed("a notice was not handed on")) }
     }
 }
 

@@ -69,25 +69,8 @@ pub(crate) struct State {
     pub hang_up: BTreeSet<DeviceId>,
     /// Devices whose outbox has changed while rows of it were on their way: they are put again.
     pub restart: BTreeSet<DeviceId>,
-    /// A friend's secret has come: what the LAN shows may be theirs.
-    pub has_new_friend: bool,
-    /// What our records say has changed.
-    pub republish: bool,
-    /// Others may leave things at other relays of ours than before: friends and those who were
-    /// asked hear of it.
-    pub has_other_relays: bool,
-    /// Copies at relays are to be looked at again: some of them do not count any more.
-    pub recounts: bool,
-    /// Our tree or header is full: it takes a new generation.
-    pub needs_generation: bool,
     /// What time it is.
     pub clock: Clock,
-    /// Somebody was taken out since this was last looked at.
-    pub has_revoked: bool,
-    /// Our relays take other grants than they know of.
-    pub has_ended_grants: bool,
-    /// Our relays have another queue secret: who was asked gets another address.
-    pub has_new_secrets: bool,
     /// People to whose devices a Confirm of ours may be on its way.
     pub confirming: BTreeSet<PeerId>,
     /// Devices whose places or keys were read again.
@@ -177,15 +160,7 @@ impl State {
             compare: BTreeMap::new(),
             starts_heard: BTreeMap::new(),
             wake: BTreeSet::new(),
-            has_new_friend: false,
-            republish: false,
-            has_other_relays: false,
-            recounts: false,
-            needs_generation: false,
             clock,
-            has_revoked: false,
-            has_ended_grants: false,
-            has_new_secrets: false,
             confirming: BTreeSet::new(),
             moved: BTreeSet::new(),
             seek: BTreeMap::new(),

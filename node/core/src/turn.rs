@@ -4,6 +4,7 @@
 //! (its own writes of the same turn included), writes rows, and queues actions and events.
 //! Nothing takes effect before the shell has committed.
 
+use crate::notice::{Notice, Notices, Restless};
 use crate::seam::{Action, Event};
 use crate::table::{Change, Table};
 use crate::world::RANGE_LIMIT;
@@ -21,6 +22,12 @@ pub struct TurnFailed(pub &'static str);
 impl From<ShelfError> for TurnFailed {
     fn from(error: ShelfError) -> Self {
         Self(error.0)
+    }
+}
+
+impl From<Restless> for TurnFailed {
+    fn from(_: Restless) -> Self {
+        Self("the machines do not come to rest")
     }
 }
 
@@ -88,6 +95,8 @@ pub(crate) struct Out {
     pub has_changed: bool,
     pub actions: VecDeque<Action>,
     pub events: VecDeque<Event>,
+    /// What machines have told and nobody has heard yet; empty when an input is handled.
+    pub notices: Notices,
 }
 
 /// The lent world and the queues for one input.
@@ -162,6 +171,18 @@ impl Turn<'_> {
     /// Queues an action.
     pub fn act(&mut self, action: impl Into<Action>) {
         self.out.actions.push_back(action.into());
+    }
+
+    /// Tells what a machine has found out.
+    pub fn tell<T: Notice>(&mut self, notice: T) {
+        T::queue(&mut self.out.notices).tell(notice);
+    }
+
+    /// All that one machine has told, oldest first.
+    #[cfg(test)]
+    pub fn told<T: Notice>(&mut self) -> Vec<T> {
+        let queue = T::queue(&mut self.out.notices);
+        std::iter::from_fn(|| queue.next()).collect()
     }
 
     /// Queues an event.

@@ -52,6 +52,8 @@ pub struct SimNode {
     pub trace: Trace,
     /// A hash over all rows that it wrote.
     pub rows: Trace,
+    /// The most notices that its machines had for each other in one input.
+    pub notices: usize,
     /// The version of the wire that its build speaks, if it is another one.
     pub build: Option<u32>,
 }
@@ -66,7 +68,7 @@ impl SimNode {
     pub fn with_rooms(rooms: Box<dyn Rooms>, name: Option<String>) -> Self {
         let (store, clock) = (MemoryStore::default(), NodeClock::default());
         let (trace, rows) = (Trace::default(), Trace::default());
-        Self { core: None, rooms, store, clock, name, incarnation: 0, peer: PeerId([0; 32]), trace, rows, build: None }
+        Self { core: None, rooms, store, clock, name, incarnation: 0, peer: PeerId([0; 32]), trace, rows, notices: 0, build: None }
     }
 
     /// Whether what lies on its disk can be copied.
@@ -91,6 +93,7 @@ impl SimNode {
             peer: self.peer,
             trace: Trace::default(),
             rows: Trace::default(),
+            notices: 0,
         }
     }
 
@@ -147,6 +150,11 @@ impl SimNode {
         let mut turn =
             Open { rooms: &mut *self.rooms, store: &mut self.store, trace: &mut self.trace, rows: &mut self.rows, changes: &mut changes };
         let done = turn.run(core, now, inputs);
+        self.notices = self.notices.max(core.most_notices());
+        if let Err(TurnFailed(why)) = done {
+            // Not the store's fault, so no crash of this world.
+            assert!(!why.contains("machines") && !why.contains("notice"), "{why}");
+        }
         if done.is_err() || end == End::CrashBefore || !self.rooms.keep() {
             self.store.roll_back();
             self.kill();

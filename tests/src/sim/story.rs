@@ -39,6 +39,8 @@ pub struct Outcome {
     pub trace: u64,
     /// Hash of all rows written.
     pub rows: u64,
+    /// The most notices that a node's machines had for each other in one input.
+    pub notices: usize,
     /// Frames put on the wire.
     pub frames: u64,
     /// Times that a process died.
@@ -103,6 +105,7 @@ pub fn tell(seed: u64, setting: &Setting, log: Log) -> Outcome {
     Outcome {
         trace: sim.trace(),
         rows: sim.row_trace(),
+        notices: sim.nodes.iter().map(|node| node.notices).max().unwrap_or_default(),
         frames: sim.tally.frames,
         crashes: sim.tally.crashes,
         fetched: sim.tally.fetched,

@@ -3,7 +3,6 @@
 use super::machines::Machines;
 use crate::command::{RelayState, Reply};
 use crate::delivery::relays;
-use crate::friendships::moved;
 use crate::presence::lookup_servers;
 use crate::rows::OwnRelayMailbox;
 use crate::seam::Address;
@@ -19,8 +18,6 @@ pub(super) fn add(
 ) -> Result<Reply, Failed> {
     let own = relays::add(state, turn, link, claim)?;
     machines.relays.add_own(&own, turn.now);
-    state.republish = true;
-    moved(state, machines.delivery, turn)?;
     Ok(Reply::Relay(machines.relays.view(&own)))
 }
 
@@ -37,8 +34,6 @@ pub(super) fn claim(state: &mut State, machines: &mut Machines<'_>, turn: &mut T
 pub(super) fn remove(state: &mut State, machines: &mut Machines<'_>, turn: &mut Turn<'_>, id: &str) -> Result<Reply, Failed> {
     let own = relays::remove(state, turn, id)?;
     machines.relays.remove_own(state, turn, &own);
-    state.republish = true;
-    moved(state, machines.delivery, turn)?;
     Ok(Reply::Relay(machines.relays.view(&own)))
 }
 

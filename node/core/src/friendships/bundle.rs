@@ -1,7 +1,9 @@
 //! Bundles: what friends get of each other in their room.
 
+use crate::delivery::notices;
 use crate::delivery::outbox;
 use crate::delivery::owner::EnvelopeOwner;
+use crate::notice::FriendshipsNotice;
 use crate::people::{self, devices};
 use crate::presence;
 use crate::rooms;
@@ -70,7 +72,9 @@ pub(crate) fn adopt_bundle(state: &mut State, turn: &mut Turn<'_>, friend: &mut 
             let relay_mailboxes = RelayMailbox::of_friend(&bundle.friendship, item.relay_mailboxes.clone());
             let leaves_one = outbox::leaves_one(&row.relay_mailboxes, &relay_mailboxes);
             row.relay_mailboxes = relay_mailboxes;
-            state.recounts |= leaves_one;
+            if leaves_one {
+                notices::copies_lost(turn);
+            }
         }
     }
     friend.friendship = Some(bundle.friendship);
@@ -82,7 +86,7 @@ pub(crate) fn adopt_bundle(state: &mut State, turn: &mut Turn<'_>, friend: &mut 
         friend.presence =
             Some(FriendPresence { reader: keys.reader, version: 0, sequence: 0, read: turn.stamp, lookups: keys.lookups, wrapped: None });
     }
-    state.has_new_friend = true;
+    turn.tell(FriendshipsNotice::KeysKnown(friend.peer));
     state.befriended.extend(&friend.devices);
 }
 

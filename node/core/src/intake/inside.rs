@@ -1,6 +1,7 @@
 //! What is inside a known envelope: a message of the connection room, for the machine it is meant for.
 
 use crate::conversations;
+use crate::delivery::{notices, outbox};
 use crate::friendships::{adopt_bundle, verify_bundle};
 use crate::introductions;
 use crate::rooms;
@@ -77,9 +78,11 @@ pub(super) fn room_message(
                 row.entry = entry;
                 let relay_mailboxes =
                     friendship.map(|friendship| RelayMailbox::of_friend(&friendship, relay_mailboxes)).unwrap_or_default();
-                let leaves_one = crate::delivery::outbox::leaves_one(&row.relay_mailboxes, &relay_mailboxes);
+                let leaves_one = outbox::leaves_one(&row.relay_mailboxes, &relay_mailboxes);
                 row.relay_mailboxes = relay_mailboxes;
-                state.recounts |= leaves_one;
+                if leaves_one {
+                    notices::copies_lost(turn);
+                }
             }
         }
         RoomPayload::Receipts(items) => return Ok(Said::Receipts(items)),

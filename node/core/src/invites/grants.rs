@@ -7,7 +7,9 @@
 //! expired.
 
 use crate::command::{Direction, RequestStatus};
+use crate::identity;
 use crate::limits::{ANSWERS_MAX, GRANT_GRACE, INVITE_ANSWERS_MAX, REPLY_GRANTS_MAX, REVOKED_MAX};
+use crate::notice::InvitesNotice;
 use crate::rows::{Friend, Invite, Request, Revoked};
 use crate::state::State;
 use crate::table::Table;
@@ -129,6 +131,11 @@ pub(crate) fn withdraw(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) {
     }
 }
 
+/// Our relays take other grants than they know of, or other friends may write there.
+pub(crate) fn changed(turn: &mut Turn<'_>) {
+    turn.tell(InvitesNotice::GrantsChanged);
+}
+
 /// Tells our relays not to take a grant any more.
 pub(crate) fn revoke(state: &mut State, turn: &mut Turn<'_>, grant: GrantId, expires: Timestamp) {
     let is_known = state.own.revoked.iter().any(|revoked| revoked.grant == grant);
@@ -140,7 +147,7 @@ pub(crate) fn revoke(state: &mut State, turn: &mut Turn<'_>, grant: GrantId, exp
         renew_secrets(state, turn);
     }
     turn.put(Table::Meta, b"revoked", &state.own.revoked);
-    state.has_ended_grants = true;
+    changed(turn);
 }
 
 /// A request was confirmed: the invite by which it came has done its work, and our relays say so to
@@ -161,8 +168,8 @@ fn renew_secrets(state: &mut State, turn: &mut Turn<'_>) {
         own.queue_secret = Secret::random(turn.rng);
         state.save_relay_mailbox(turn, own);
     }
-    state.has_new_secrets = true;
-    state.republish = true;
+    turn.tell(InvitesNotice::SecretsRenewed);
+    identity::records_changed(turn);
 }
 
 /// The reply grant of a row ends now.
@@ -187,7 +194,7 @@ pub(crate) fn unblock(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) {
     state.own.revoked.retain(|revoked| !open.contains(&revoked.grant));
     if state.own.revoked.len() != before {
         turn.put(Table::Meta, b"revoked", &state.own.revoked);
-        state.has_ended_grants = true;
+        changed(turn);
     }
 }
 

@@ -2,6 +2,7 @@
 //! are named, and look for our records there, too. The protocol page is `docs/protocol/lookup.md`.
 
 use crate::command::{CommandError, LookupView};
+use crate::identity;
 use crate::limits::{LOOKUPS_MAX, LOOKUPS_TOLD};
 use crate::seam::{Address, NetAction};
 use crate::state::State;
@@ -101,7 +102,7 @@ pub(crate) fn add(state: &mut State, turn: &mut Turn<'_>, address: Address) -> R
     }
     state.own.lookups.push(address);
     turn.put(Table::Meta, b"lookups", &state.own.lookups);
-    state.republish = true;
+    identity::records_changed(turn);
     Ok(())
 }
 
@@ -114,7 +115,7 @@ pub(crate) fn remove(state: &mut State, turn: &mut Turn<'_>, address: &Address) 
         return Err(CommandError::NotFound.into());
     }
     turn.put(Table::Meta, b"lookups", &state.own.lookups);
-    state.republish = true;
+    identity::records_changed(turn);
     Ok(())
 }
 

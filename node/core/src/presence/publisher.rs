@@ -6,6 +6,7 @@
 //! changed, once a day at a moment that has nothing to do with its comings and goings, and when nobody has them.
 
 use crate::command::DhtView;
+use crate::identity;
 use crate::limits::{AWAY_DELAY, PUBLISH_DELAY, PUBLISH_INTERVAL, PUBLISH_PAUSE, SERVERS_MAX};
 use crate::seam::{Address, Look, NetAction};
 use crate::state::State;
@@ -30,6 +31,8 @@ pub(crate) struct Publisher {
     last: Option<Timestamp>,
     /// No header holds the readers any more.
     is_header_full: bool,
+    /// Our tree or header is full, or the keys of today are gone: a new generation is to begin, until that is taken.
+    needs_generation: bool,
     /// DHT servers known now, and nodes of the LAN that stand in for them.
     servers: usize,
     neighbours: usize,
@@ -153,6 +156,16 @@ impl Publisher {
         std::mem::take(&mut self.leaves_with_friends)
     }
 
+    /// Our tree has no place left.
+    pub fn full(&mut self) {
+        self.needs_generation = true;
+    }
+
+    /// Whether a new generation is to begin, since this was last asked.
+    pub fn take_needs_generation(&mut self) -> bool {
+        std::mem::take(&mut self.needs_generation)
+    }
+
     /// How it stands with the DHT.
     pub fn view(&self, lookups: (usize, usize)) -> DhtView {
         DhtView { servers: self.servers, neighbours: self.neighbours, read_back: self.read_back.last, lookups }
@@ -249,11 +262,11 @@ impl Publisher {
             // published for it. If others say that it is right, the keys of this day were erased by
             // one that was wrong.
             self.due = Some(turn.now.after(PUBLISH_PAUSE));
-            state.needs_generation |= state.clock.is_confirmed();
+            self.needs_generation |= state.clock.is_confirmed();
             return;
         }
         self.is_header_full = self.publish(state, turn, Class::Full).is_none();
-        state.needs_generation |= self.is_header_full;
+        self.needs_generation |= self.is_header_full;
         if !self.is_header_full {
             self.leave_with_friends(state, turn.now);
         }
@@ -278,7 +291,7 @@ pub(crate) fn set_findable(state: &mut State, turn: &mut Turn<'_>, is_findable: 
     if state.own.is_findable != is_findable {
         state.own.is_findable = is_findable;
         turn.put(Table::Meta, b"findable", &is_findable);
-        state.republish = true;
+        identity::records_changed(turn);
     }
 }
 

@@ -5,7 +5,10 @@
 //! secret, and with it new keys for all who stay. No message says so: who stays reads it.
 
 use super::lookup_servers::named_for_friends;
+use crate::identity;
+use crate::invites::grants;
 use crate::limits::{DEVICES_MAX, PAST_LIFE, PAST_MAX};
+use crate::notice::PresenceNotice;
 use crate::rows::{Past, step};
 use crate::state::State;
 use crate::table::Table;
@@ -32,7 +35,7 @@ pub(crate) fn grant(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, to: &
     let presence = &mut own.presence;
     // The bundle around this gives the friendship secret away, also when there is no block left.
     let Some(block) = presence.issue(turn.rng, peer, serial) else {
-        state.needs_generation = true;
+        turn.tell(PresenceNotice::Full);
         turn.put(Table::Meta, b"presence", &*presence);
         return None;
     };
@@ -44,7 +47,7 @@ pub(crate) fn grant(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, to: &
         labels.push(Labels { device: device.device, sealed });
     }
     presence.change(turn);
-    state.republish = true;
+    identity::records_changed(turn);
     Some(PresenceKeys { reader, labels, lookups: named_for_friends(state) })
 }
 
@@ -60,8 +63,10 @@ pub(crate) fn revoke(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) {
     let old = std::mem::replace(&mut own.friendship, new);
     turn.put(Table::Meta, b"friendship", &own.friendship);
     put_past(state, turn, old);
-    state.republish = true;
-    state.has_revoked = true;
+    identity::records_changed(turn);
+    turn.tell(PresenceNotice::Revoked);
+    // Friends have other keys to our relays, too.
+    grants::changed(turn);
 }
 
 /// Remembers a friendship secret that was replaced.
@@ -90,7 +95,7 @@ pub(crate) fn renew(state: &mut State, turn: &mut Turn<'_>) -> Option<Vec<PeerId
     let number = presence.generation.number.saturating_add(1);
     presence.begin_generation(number, turn.sure.min(turn.now), turn.rng);
     presence.change(turn);
-    state.republish = true;
+    identity::records_changed(turn);
     Some(presence.given())
 }
 
@@ -111,8 +116,10 @@ pub(crate) fn begin_above(state: &mut State, turn: &mut Turn<'_>, revision: u64)
     let old = std::mem::replace(&mut own.friendship, new);
     put_past(state, turn, old);
     turn.put(Table::Meta, b"friendship", &state.own.friendship);
-    state.republish = true;
-    state.has_revoked = true;
+    identity::records_changed(turn);
+    turn.tell(PresenceNotice::Revoked);
+    // Friends have other keys to our relays, too.
+    grants::changed(turn);
 }
 
 /// Versions that a newer state may have counted since the copy was made, and more.
@@ -132,7 +139,7 @@ pub(crate) fn hide(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, hidden
     let presence = &mut state.own.presence;
     if presence.hide(peer, hidden) {
         presence.change(turn);
-        state.republish = true;
+        identity::records_changed(turn);
         if !hidden {
             // Their proofs are answered again.
             state.befriended.extend(state.friends.get(peer).map(|friend| friend.devices.as_slice()).unwrap_or_default());

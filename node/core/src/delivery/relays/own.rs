@@ -4,7 +4,9 @@ use super::sessions::*;
 use crate::clock::Signer;
 use crate::command::{CommandError, RelayState, RelayView};
 use crate::delivery::Entries;
+use crate::identity;
 use crate::limits::{RELAY_MAILBOXES_MAX, RELAY_SESSIONS_MAX};
+use crate::notice::DeliveryNotice;
 use crate::rows::{OwnRelayMailbox, RelayKey};
 use crate::seam::{CloseReason, LinkId, NetAction};
 use crate::state::{Sign, State};
@@ -145,7 +147,7 @@ impl Relays {
             if body.version == 0 && own.kept == Some(true) {
                 // It has lost ours, and so most likely all that others have left there.
                 session.wiped = Some(turn.stamp);
-                state.recounts = true;
+                turn.tell(DeliveryNotice::CopiesLost);
             }
             let own = if body.version > own.version { OwnRelayMailbox { version: body.version.saturating_add(1), ..own } } else { own };
             self.update(state, turn, key, &own);
@@ -179,7 +181,7 @@ impl Relays {
     /// called often.
     fn stands_in(&mut self, state: &mut State, turn: &mut Turn<'_>, key: &RelayKey, link: LinkId) {
         self.close(turn, link, CloseReason::Refused);
-        state.recounts = true;
+        turn.tell(DeliveryNotice::CopiesLost);
         if let Some(session) = self.sessions.get_mut(key).filter(|session| session.own.is_own) {
             session.own.state = RelayState::Replaced;
             keep(state, turn, &key.0, false);
@@ -258,8 +260,7 @@ impl Relays {
 fn keep(state: &mut State, turn: &mut Turn<'_>, mailbox: &MailboxId, kept: bool) -> bool {
     let Some(own) = state.own.relay_mailboxes.get(mailbox).filter(|own| own.kept != Some(kept)).cloned() else { return false };
     if own.is_told() != kept {
-        state.republish = true;
-        state.has_other_relays = true;
+        changed(turn);
     }
     state.save_relay_mailbox(turn, OwnRelayMailbox { kept: Some(kept), ..own });
     true
@@ -289,7 +290,14 @@ pub(crate) fn add(state: &mut State, turn: &mut Turn<'_>, link: &str, claim: Opt
         },
     };
     state.save_relay_mailbox(turn, own.clone());
+    changed(turn);
     Ok(own)
+}
+
+/// What our records say of relays has changed, and where others may leave things.
+fn changed(turn: &mut Turn<'_>) {
+    identity::records_changed(turn);
+    turn.tell(DeliveryNotice::OwnRelaysChanged);
 }
 
 /// Gives a claim code to the own relays that it is for: those that do not keep our mailbox.
@@ -327,5 +335,6 @@ pub(crate) fn remove(state: &mut State, turn: &mut Turn<'_>, id: &str) -> Result
         _ => return Err(CommandError::Ambiguous.into()),
     };
     turn.delete(Table::RelayMailbox, mailbox.as_bytes());
+    changed(turn);
     state.own.relay_mailboxes.remove(&mailbox).ok_or(Failed::Command(CommandError::NotFound))
 }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::command::Direction;
 use crate::fixture::{NOW, friend, in_turn, peer};
+use crate::notice::IdentityNotice;
 use crate::rows::OwnRelayMailbox;
 use crate::seam::{Action, Address, NetAction};
 use rand_chacha::ChaCha20Rng;
@@ -76,7 +77,7 @@ fn the_key_that_opens_answers_is_erased_a_day_after_a_request_ended_and_its_gran
         assert!(rows.iter().all(|id| is_erased(get(state, id))));
         assert!(!is_erased(get(state, &open)));
         assert_eq!(state.own.revoked.len(), rows.len());
-        assert!(std::mem::take(&mut state.has_ended_grants));
+        assert_eq!(turn.told::<InvitesNotice>(), [InvitesNotice::GrantsChanged]);
         // Also in the store.
         for id in rows {
             let stored: Request = turn.row(Table::Request, id.as_bytes()).unwrap().unwrap();
@@ -198,10 +199,12 @@ fn a103_a_full_list_draws_the_queue_secret_again_and_who_was_asked_gets_a_new_ad
             let grant = GrantId::from_slice(&(number as u128).to_be_bytes()).unwrap();
             revoke(state, turn, grant, NOW.after(DAY));
         }
-        assert!(secret(state).expose() == before.expose() && !state.has_new_secrets);
+        assert!(secret(state).expose() == before.expose());
+        assert_eq!(turn.told::<InvitesNotice>(), [InvitesNotice::GrantsChanged]);
         revoke(state, turn, GrantId([255; 16]), NOW.after(DAY));
-        assert!(secret(state).expose() != before.expose() && state.has_new_secrets && state.own.revoked.is_empty());
-        assert!(state.republish, "the published package names the new secret");
+        assert!(secret(state).expose() != before.expose() && state.own.revoked.is_empty());
+        assert_eq!(turn.told::<InvitesNotice>(), [InvitesNotice::SecretsRenewed, InvitesNotice::GrantsChanged]);
+        assert_eq!(turn.told::<IdentityNotice>(), [IdentityNotice::RecordsChanged], "the published package names the new secret");
     });
 }
 

@@ -1,5 +1,7 @@
 //! What a friend's body says, taken over into what we know of the friend.
 
+use crate::delivery::{notices, outbox};
+use crate::notice::PresenceNotice;
 use crate::rows::Friend;
 use crate::seam::Event;
 use crate::state::State;
@@ -28,14 +30,16 @@ pub(super) fn accept(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, body
     let row = state.device_mut(&device.device).filter(|row| row.peer == *peer)?;
     row.put = Some(friendship.put(&entry.mailbox));
     let relay_mailboxes = RelayMailbox::of_friend(&friendship, relay_mailboxes);
-    let leaves_one = crate::delivery::outbox::leaves_one(&row.relay_mailboxes, &relay_mailboxes);
+    let leaves_one = outbox::leaves_one(&row.relay_mailboxes, &relay_mailboxes);
     row.relay_mailboxes = relay_mailboxes;
     // From whom somebody hides keeps the places that are known; they may be dead.
     let places = if entry.places.is_empty() { row.entry.places.clone() } else { entry.places.clone() };
     let has_moved = row.entry.places != places;
     let has_new_keys = friend.friendship.as_ref() != Some(&friendship);
     row.entry = MailboxEntry { places, ..entry };
-    state.recounts |= leaves_one;
+    if leaves_one {
+        notices::copies_lost(turn);
+    }
     presence.sequence = body.sequence;
     presence.version = body.version;
     presence.read = turn.stamp;
@@ -46,7 +50,7 @@ pub(super) fn accept(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, body
     let day = body.day.min(day_of(turn.sure));
     reader.ratchet.forget_before(day.saturating_sub(1).saturating_sub(reader.began));
     if has_new_keys {
-        state.has_new_friend = true;
+        turn.tell(PresenceNotice::KeysKnown(*peer));
         state.restart.insert(device.device);
     }
     if has_moved {

@@ -1,0 +1,173 @@
+//! Notices: what one machine has found out that concerns another one above it or beside it.
+//!
+//! A machine calls what stands below it, and tells the rest. A notice says what is so, never what to do, and
+//! carries ids only. It waits in the queue of the machine that told it, until [`crate::route`] hands it on, still
+//! in the same input. Only that machine and `route` name its enum; `.ci/floors` sees to it.
+
+use std::collections::{BTreeSet, VecDeque};
+use symbolon_presence::id::PeerId;
+
+/// Notices handed on for one input. Each friend's every device may be the matter of a few, so there may be many;
+/// more than this is a circle of machines that tell each other.
+pub(crate) const NOTICES_MAX: usize = 1 << 18;
+
+/// What one machine has to tell: each thing once as long as it waits, in order.
+#[derive(Debug)]
+pub(crate) struct Queue<T> {
+    list: VecDeque<T>,
+    waiting: BTreeSet<T>,
+}
+
+impl<T> Default for Queue<T> {
+    fn default() -> Self {
+        Self { list: VecDeque::new(), waiting: BTreeSet::new() }
+    }
+}
+
+impl<T: Ord + Copy> Queue<T> {
+    /// Tells it, unless it waits already.
+    pub fn tell(&mut self, notice: T) {
+        if self.waiting.insert(notice) {
+            self.list.push_back(notice);
+        }
+    }
+
+    /// The oldest one.
+    pub fn next(&mut self) -> Option<T> {
+        let notice = self.list.pop_front()?;
+        self.waiting.remove(&notice);
+        Some(notice)
+    }
+}
+
+/// What a machine tells, and where that waits.
+pub(crate) trait Notice: Ord + Copy {
+    fn queue(of: &mut Notices) -> &mut Queue<Self>;
+}
+
+/// What this device tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum IdentityNotice {
+    /// What our records say is something else now.
+    RecordsChanged,
+}
+
+/// What is told of ways in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum InvitesNotice {
+    /// Our relays take other grants than they know of.
+    GrantsChanged,
+    /// Our relays have another queue secret: addresses that were given to those who were asked are worth nothing.
+    SecretsRenewed,
+}
+
+/// What is told of the ways to others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum DeliveryNotice {
+    /// Others may leave things at other relays of ours than before.
+    OwnRelaysChanged,
+    /// Some copies at relays do not count any more.
+    CopiesLost,
+}
+
+/// What is told of records, ours and friends'.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum PresenceNotice {
+    /// Somebody was taken out.
+    Revoked,
+    /// Our tree has no place left, or the keys of today are gone.
+    Full,
+    /// A friend's present keys are known.
+    KeysKnown(PeerId),
+}
+
+/// What is told of friendships.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum FriendshipsNotice {
+    /// A friend's keys are known.
+    KeysKnown(PeerId),
+}
+
+/// A notice, with the machine that told it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Told {
+    Identity(IdentityNotice),
+    Invites(InvitesNotice),
+    Delivery(DeliveryNotice),
+    Presence(PresenceNotice),
+    Friendships(FriendshipsNotice),
+}
+
+/// What all machines have to tell in this input: a queue for each.
+#[derive(Debug, Default)]
+pub(crate) struct Notices {
+    identity: Queue<IdentityNotice>,
+    invites: Queue<InvitesNotice>,
+    delivery: Queue<DeliveryNotice>,
+    presence: Queue<PresenceNotice>,
+    friendships: Queue<FriendshipsNotice>,
+    /// How many were handed on in this input, and the most that it ever were.
+    count: usize,
+    most: usize,
+}
+
+/// There are more notices than one input can lead to: machines tell each other without end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Restless;
+
+macro_rules! queues {
+    ($($notice:ident: $field:ident as $machine:ident,)*) => {
+        $(impl Notice for $notice {
+            fn queue(of: &mut Notices) -> &mut Queue<Self> {
+                &mut of.$field
+            }
+        })*
+
+        impl Notices {
+            fn first(&mut self) -> Option<Told> {
+                None$(.or_else(|| self.$field.next().map(Told::$machine)))*
+            }
+
+            /// Whether nobody has anything to tell.
+            pub fn is_empty(&self) -> bool {
+                true $(&& self.$field.list.is_empty())*
+            }
+        }
+    };
+}
+
+// In this order they are handed on.
+queues! {
+    PresenceNotice: presence as Presence,
+    InvitesNotice: invites as Invites,
+    DeliveryNotice: delivery as Delivery,
+    IdentityNotice: identity as Identity,
+    FriendshipsNotice: friendships as Friendships,
+}
+
+impl Notices {
+    /// An input begins.
+    pub fn begin(&mut self) {
+        self.count = 0;
+    }
+
+    /// The next one to hand on. Fails when there is no end of them.
+    pub fn next(&mut self) -> Result<Option<Told>, Restless> {
+        let Some(told) = self.first() else { return Ok(None) };
+        self.count = self.count.saturating_add(1);
+        self.most = self.most.max(self.count);
+        if self.count > NOTICES_MAX {
+            return Err(Restless);
+        }
+        Ok(Some(told))
+    }
+
+    /// The most that were handed on for one input since the start.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn most(&self) -> usize {
+        self.most
+    }
+}
+
+#[cfg(test)]
+mod tests;
