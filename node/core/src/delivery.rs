@@ -10,6 +10,7 @@
 //! as online.
 
 mod call;
+pub(crate) mod fate;
 mod feed;
 pub(crate) mod line;
 mod link;

@@ -17,7 +17,7 @@ mod seen;
 mod told;
 
 pub(crate) use desk::Intake;
-pub(crate) use outcome::signed;
+pub(crate) use outcome::{signed, tell};
 
 #[cfg(test)]
 mod tests;

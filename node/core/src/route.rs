@@ -6,6 +6,7 @@ use crate::command::Command;
 use crate::commands;
 use crate::conversations;
 use crate::conversations::search::{Search, Wish};
+use crate::delivery::fate::Fate;
 use crate::delivery::outage::Outage;
 use crate::delivery::outbox;
 use crate::delivery::rekey::Rekey;
@@ -84,6 +85,9 @@ impl Machines {
         self.hand_on(turn)?;
         self.hand_on_devices(turn)?;
         self.notices(turn)?;
+        for (device, owner) in self.relays.take_lost() {
+            intake::tell(&mut self.state, turn, &device, &owner, Fate::Queued)?;
+        }
         if is_first || turn.out.changes.iter().any(|change| change.table() == Some(Table::Expiry)) {
             self.next_expiry = conversations::next_expiry(turn)?;
         }

@@ -52,9 +52,9 @@ pub(crate) struct DeliveryPolicy {
     pub links: Links,
     /// Where it waits for a relay, it holds up nobody behind it: what it goes to may be gone.
     pub waits_aside: bool,
-    /// It asks by an invite: it is left at a relay again and again, because the relay's answer says
-    /// when somebody else has used the invite.
-    pub asks: bool,
+    /// It asks by an invite, for this request: it is left at a relay again and again, because the relay's answer
+    /// says when somebody else has used the invite.
+    pub asks: Option<RequestId>,
     /// It is for a device that is away, and taken back once the device is here.
     pub for_away: bool,
     /// At most one of them waits for a device.
@@ -106,7 +106,7 @@ impl EnvelopeOwner {
     /// How an envelope of this owner is cared for: the one place where that is said.
     pub fn policy(&self) -> DeliveryPolicy {
         match self {
-            Self::Offer(request) => DeliveryPolicy { asks: true, ..step("offer", Until::Taken, Links::Any(*request)) },
+            Self::Offer(request) => DeliveryPolicy { asks: Some(*request), ..step("offer", Until::Taken, Links::Any(*request)) },
             // A side that has blocked us for a while takes it in, as far as its receipts go, and drops it.
             Self::Accept(request) => step("accept", Until::Answered(*request), Links::Any(*request)),
             Self::Confirm(request) => step("confirm", Until::Taken, Links::Any(*request)),
@@ -132,7 +132,7 @@ impl EnvelopeOwner {
 }
 
 fn step(name: &'static str, until: Until, links: Links) -> DeliveryPolicy {
-    DeliveryPolicy { name, lane: Lane::Steps, until, links, waits_aside: false, asks: false, for_away: false, single: None }
+    DeliveryPolicy { name, lane: Lane::Steps, until, links, waits_aside: false, asks: None, for_away: false, single: None }
 }
 
 /// What is said in a room: only `delivered` ends the care for it.

@@ -35,7 +35,7 @@ impl Intake {
                 for (number, row) in page {
                     if let Some(outcome) = outcomes.remove(&row.frame) {
                         complete(state, delivery, turn, &Acknowledged { device, number, outcome, at: turn.now })?;
-                        if row.owner.policy().asks {
+                        if row.owner.policy().asks.is_some() {
                             // Said in the room by somebody who has our question already: the room
                             // that we doubted is theirs, too.
                             delivery.heard_in_room(state, turn, &device);

@@ -5,7 +5,7 @@ use crate::command::{CommandError, Direction, RequestStatus, Who};
 use crate::rows::{FriendState, Request};
 use crate::state::State;
 use symbolon_presence::id::{PeerId, RequestId};
-use symbolon_presence::time::Timestamp;
+use symbolon_presence::time::{CLOCK_SKEW, Timestamp};
 
 /// Since when we wait for this person's answer to an Offer.
 pub(crate) fn asking_since(state: &State, peer: &PeerId) -> Option<Timestamp> {
@@ -18,6 +18,13 @@ pub(crate) fn asking_since(state: &State, peer: &PeerId) -> Option<Timestamp> {
 /// Whether we have agreed to a request and wait for the other side.
 pub(crate) fn is_accepted(state: &State, id: &RequestId) -> bool {
     state.requests.get(id).is_some_and(|row| row.status == RequestStatus::Accepted)
+}
+
+/// Whether our clock, too, says that the ways in of a request have expired, and agrees with the clock of the one who
+/// has said so at this time.
+pub(crate) fn is_expired_for_both(state: &State, id: &RequestId, now: Timestamp, at: Timestamp) -> bool {
+    let Some(request) = state.requests.get(id) else { return false };
+    at.0.abs_diff(now.0) <= CLOCK_SKEW && request.contacts.iter().all(|contact| contact.expires < now)
 }
 
 /// Whether a request makes the room of a friendship again.

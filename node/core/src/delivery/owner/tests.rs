@@ -47,7 +47,7 @@ fn every_owner_has_its_policy() {
 #[test]
 fn what_is_special_about_an_owner_is_so_for_no_other() {
     let those = |holds: fn(&DeliveryPolicy) -> bool| ALL.iter().filter(|owner| holds(&owner.policy())).cloned().collect::<Vec<_>>();
-    assert_eq!(those(|policy| policy.asks), [EnvelopeOwner::Offer(REQUEST)]);
+    assert_eq!(those(|policy| policy.asks == Some(REQUEST)), [EnvelopeOwner::Offer(REQUEST)]);
     assert_eq!(those(|policy| policy.for_away), [EnvelopeOwner::Receipts]);
     assert_eq!(those(|policy| policy.waits_aside), [EnvelopeOwner::Standing, EnvelopeOwner::Answer]);
     assert_eq!(those(|policy| policy.single == Some(Single::Question)), [EnvelopeOwner::Standing]);

@@ -3,8 +3,6 @@
 use super::super::outbox::{self, Copy, OutboxRow};
 use super::super::owner::EnvelopeOwner;
 use super::sessions::*;
-use crate::command::MessageState;
-use crate::rows::set_message_state;
 use crate::state::State;
 use crate::turn::{Turn, TurnFailed};
 use symbolon_presence::id::DeviceId;
@@ -40,6 +38,11 @@ impl Relays {
         self.renew(state, turn)
     }
 
+    /// Whose envelopes have lost their copies since this was last asked.
+    pub fn take_lost(&mut self) -> Vec<(DeviceId, EnvelopeOwner)> {
+        std::mem::take(&mut self.lost)
+    }
+
     /// Whether a copy is lost with all that lay where it did.
     pub(super) fn is_lost(&self, now: Timestamp, copy: &Copy) -> bool {
         let is_wiped = |session: &Session| session.wiped.is_some_and(|at| copy.at <= at);
@@ -73,7 +76,7 @@ impl Relays {
             for (number, row) in page {
                 let Some(copy) = &row.stored else { continue };
                 let is_fetched = outbox::relay_mailboxes_of(&row, &device).iter().any(|mailbox| mailbox.entry.mailbox == copy.mailbox);
-                let asks = row.owner.policy().asks;
+                let asks = row.owner.policy().asks.is_some();
                 if asks {
                     self.next_ask.get_or_insert(turn.now.after(ASK_PAUSE));
                 }
@@ -81,9 +84,7 @@ impl Relays {
                 if is_fetched && !asks && !copy.is_ageing(turn.now) && !self.is_lost(turn.now, copy) {
                     continue;
                 }
-                if let EnvelopeOwner::Text(conversation, arrival) = &row.owner {
-                    set_message_state(turn, conversation, *arrival, MessageState::Queued, None)?;
-                }
+                self.lost.push((id, row.owner.clone()));
                 outbox::replace(turn, &id, number, &OutboxRow { stored: None, ..row });
                 self.restart(&id);
             }

@@ -156,7 +156,7 @@ impl Relays {
             let Some(put) = outbox::put_at(row, mailbox) else { continue };
             session.inflight.insert(
                 row.frame,
-                Inflight { device: device.device, number, size: row.envelope.len(), revision, asks: row.owner.policy().asks },
+                Inflight { device: device.device, number, size: row.envelope.len(), revision, asks: row.owner.policy().asks.is_some() },
             );
             session.inflight_bytes = session.inflight_bytes.saturating_add(row.envelope.len());
             session.deadline = Some(turn.now.after(RECEIPT_TIMEOUT));

@@ -1,6 +1,7 @@
 //! Sessions with relays: what is known of the ways to them. Nothing of it is stored.
 
 use super::super::outbox::FIRST_ROWS;
+use super::super::owner::EnvelopeOwner;
 use crate::command::RelayState;
 use crate::rows::RelayKey;
 use crate::seam::{DialId, LinkId};
@@ -144,6 +145,8 @@ pub(crate) struct Relays {
     pub(super) more: Option<Timestamp>,
     /// The next row whose copy may be too old; what is before it was looked at.
     pub(super) renewing: Option<(DeviceId, u64)>,
+    /// Whose copies do not count any more, until the input ends.
+    pub(super) lost: Vec<(DeviceId, EnvelopeOwner)>,
     /// When Offers that lie at relays are put there again.
     pub(super) next_ask: Option<Timestamp>,
     pub(super) next_dial_id: u64,
