@@ -21,6 +21,7 @@ pub(crate) mod outbox;
 pub(crate) mod owner;
 mod proofs;
 mod prove;
+mod pump;
 mod punch;
 mod receipts;
 pub(crate) mod rekey;

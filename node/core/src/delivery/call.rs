@@ -158,13 +158,10 @@ impl Delivery {
     fn gives_up_answer(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> bool {
         let Some(number) = state.devices.get(device).and_then(|row| row.answering) else { return false };
         let Some(session) = self.sessions.get_mut(device) else { return false };
-        let Some((frame, size)) = session.inflight.iter().find(|(_, (row, _))| *row == number).map(|(frame, (_, size))| (*frame, *size))
-        else {
+        if !session.window.give_up(number) {
             return false;
-        };
-        session.inflight.remove(&frame);
-        session.inflight_bytes = session.inflight_bytes.saturating_sub(size);
-        let was_all = session.inflight.is_empty();
+        }
+        let was_all = session.window.is_empty();
         outbox::remove(state, turn, device, number);
         was_all
     }
@@ -277,7 +274,7 @@ impl Delivery {
         session.greet = true;
         session.hello = None;
         self.greet(state, turn, device)?;
-        if self.sessions.get(device).is_some_and(|session| session.hello.is_some() || !session.inflight.is_empty()) {
+        if self.sessions.get(device).is_some_and(|session| session.hello.is_some() || !session.window.is_empty()) {
             self.hurry(turn, device);
         }
         Ok(())

@@ -1,68 +1,77 @@
 //! Feeding a link: as many envelopes of the outbox as the window allows, in order.
 
 use super::links::*;
-use super::outbox::{self, FIRST_ROWS};
-use super::owner::Links;
-use crate::limits::{WINDOW, WINDOW_BYTES};
-use crate::people::{self, requests};
-use crate::rows::ROOM_LANE;
-use crate::seam::NetAction;
+use super::outbox::{self, OutboxRow};
+use super::pump::{self, Gate, Looked, Way, Window};
+use crate::people::requests;
+use crate::rows::Device;
+use crate::seam::LinkId;
 use crate::state::State;
 use crate::turn::{Turn, TurnFailed};
+use std::collections::BTreeMap;
 use symbolon_presence::id::DeviceId;
 use symbolon_presence::time::SECOND;
-use symbolon_relay::frame::Frame;
 
 /// Pause between two answers to a device that asks for everything again.
 const AGAIN_PAUSE: u64 = SECOND;
 
+/// A device's own node, by the link that is fed.
+struct OnLink<'a> {
+    state: &'a State,
+    device: &'a Device,
+    link: LinkId,
+    gate: Gate,
+    window: &'a mut Window<()>,
+    sent: &'a mut BTreeMap<&'static str, u64>,
+    /// The lanes that were looked at: of each, one page.
+    read: [bool; 2],
+}
+
+impl Way for OnLink<'_> {
+    fn limit(&mut self, lane: usize) -> usize {
+        let has_unsent = self.device.outbox_count > self.window.len() as u64;
+        if has_unsent && self.read.get(lane) == Some(&false) { self.window.room() } else { 0 }
+    }
+
+    fn has_read(&mut self, lane: usize, _: usize) {
+        if let Some(read) = self.read.get_mut(lane) {
+            *read = true;
+        }
+    }
+
+    fn put(&mut self, turn: &mut Turn<'_>, number: u64, row: &OutboxRow) -> Looked {
+        if self.window.is_full() {
+            return Looked::Waits;
+        }
+        let policy = row.owner.policy();
+        if !self.gate.admits(self.state, &policy) || self.window.holds(&row.frame) {
+            return Looked::Past;
+        }
+        let Some(put) = outbox::put_for(row, self.device) else { return Looked::Past };
+        self.window.send(turn, self.link, put, number, row, ());
+        *self.sent.entry(policy.name).or_default() += 1;
+        Looked::Past
+    }
+}
+
 impl Delivery {
     /// Puts as many envelopes as the window allows.
     pub(super) fn feed(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
-        let Some(row) = state.devices.get(device) else { return Ok(()) };
-        if people::is_device_blocked(state, device) || state.is_incompatible(turn.now, device) {
-            return Ok(());
-        }
+        let Some(row) = state.devices.get(device).filter(|_| pump::is_served(state, turn.now, device)) else { return Ok(()) };
         let session = self.sessions.entry(*device).or_default();
         let Some(link) = session.link else { return Ok(()) };
-        let proved = self.links.get(&link).is_some_and(|row| row.proved);
-        if !proved && self.links.get(&link).is_some_and(|row| row.asked) {
+        let (proved, asked) = self.links.get(&link).map_or((false, false), |row| (row.proved, row.asked));
+        if asked && !proved {
             return Ok(());
         }
-        // Into a link of which nobody knows where it leads go steps of a request alone.
-        let steps_only = !proved || session.is_doubtful(requests::asking_since(state, &row.peer));
-        let lanes = if steps_only { 1 } else { 2 };
-        let ends = [(row.outbox_first, ROOM_LANE), (row.outbox_next, u64::MAX)];
-        for (cursor, (next, end)) in session.cursors.iter_mut().zip(ends).take(lanes) {
-            let room = WINDOW.saturating_sub(session.inflight.len());
-            let unsent = row.outbox_count > session.inflight.len() as u64;
-            if *cursor >= next || !unsent || room == 0 {
-                continue;
-            }
-            for (number, outgoing) in outbox::rows(turn, device, *cursor, room)? {
-                if number >= end || session.inflight_bytes >= WINDOW_BYTES {
-                    break;
-                }
-                *cursor = number.saturating_add(1);
-                // Anyone who has ended the old friendship hangs up at its envelopes, and would not
-                // read the question behind them.
-                let policy = outgoing.owner.policy();
-                let may_go = match policy.links {
-                    Links::Any(request) => proved || !requests::renews(state, &request),
-                    Links::Proved => proved,
-                    Links::Friends => !steps_only,
-                };
-                if !may_go || session.inflight.contains_key(&outgoing.frame) {
-                    continue;
-                }
-                let Some(put) = outbox::put_for(&outgoing, row) else { continue };
-                session.inflight.insert(outgoing.frame, (number, outgoing.envelope.len()));
-                session.inflight_bytes = session.inflight_bytes.saturating_add(outgoing.envelope.len());
-                *self.sent.entry(policy.name).or_default() += 1;
-                turn.act(NetAction::Send(link, Frame::Put(put).encode()));
-            }
-        }
-        if !session.inflight.is_empty() && session.receipt_due.is_none() {
+        let gate = match proved {
+            false => Gate::Newcomers,
+            true if session.is_doubtful(requests::asking_since(state, &row.peer)) => Gate::Alone,
+            true => Gate::Everything,
+        };
+        let mut way = OnLink { state, device: row, link, gate, window: &mut session.window, sent: &mut self.sent, read: [false; 2] };
+        session.pump.run(turn, row, gate, &mut way)?;
+        if !session.window.is_empty() && session.receipt_due.is_none() {
             let at = turn.now.after(self.patience(device));
             self.expect_receipt(device, at);
         }
@@ -84,9 +93,7 @@ impl Delivery {
     /// The outbox has changed while rows of it were on their way: begins again on the same link.
     pub fn restart(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
         let session = self.sessions.entry(*device).or_default();
-        session.cursors = FIRST_ROWS;
-        session.inflight.clear();
-        session.inflight_bytes = 0;
+        session.begin_again();
         // A greeting kept for the next link may be of a room that is gone.
         session.hello = None;
         session.greet = session.link.is_some();

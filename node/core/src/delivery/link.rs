@@ -1,7 +1,6 @@
 //! Links: from coming up to their end.
 
 use super::links::*;
-use super::outbox::FIRST_ROWS;
 use crate::limits::{KEPT_LINKS_MAX, LINKS_MAX, WINDOW};
 use crate::seam::{CloseReason, DialId, Event, LinkId, NetAction};
 use crate::state::State;
@@ -202,9 +201,7 @@ impl Delivery {
     pub(super) fn attach(&mut self, turn: &Turn<'_>, device: &DeviceId, link: LinkId) {
         let session = self.sessions.entry(*device).or_default();
         session.link = Some(link);
-        session.cursors = FIRST_ROWS;
-        session.inflight.clear();
-        session.inflight_bytes = 0;
+        session.begin_again();
         session.last_attempt = turn.now;
         self.await_no_receipt(device);
         self.unschedule(device);
@@ -217,9 +214,7 @@ impl Delivery {
         }
         session.link = None;
         session.tried = true;
-        session.inflight.clear();
-        session.inflight_bytes = 0;
-        session.cursors = FIRST_ROWS;
+        session.begin_again();
         self.await_no_receipt(device);
         // Another link to the same device may be open: it takes over.
         let other = self.links.iter().find(|(_, row)| row.device == Some(*device) && row.proved).map(|(id, _)| *id);

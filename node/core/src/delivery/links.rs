@@ -2,11 +2,12 @@
 
 use crate::command::Path;
 use crate::delivery::proofs::Proofs;
+use crate::delivery::pump::{Pump, Window};
 use crate::people;
 use crate::rows::{FriendState, RelayKey};
 use crate::seam::{DialId, LinkId, TransportKeys};
 use crate::state::State;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use symbolon_presence::id::{DeviceId, FrameId, PeerId};
 use symbolon_presence::time::Timestamp;
 use symbolon_relay::prove::{Ends, Instance, Prove, Role};
@@ -117,11 +118,9 @@ pub(super) struct Session {
     pub(super) tried: bool,
     /// When the device was last heard in its room.
     pub(super) heard: Timestamp,
-    /// The numbers of the next outbox rows to put: steps of a request, room frames.
-    pub(super) cursors: [u64; 2],
-    /// Envelopes put and not acknowledged: outbox number, size.
-    pub(super) inflight: HashMap<FrameId, (u64, usize)>,
-    pub(super) inflight_bytes: usize,
+    /// How far its outbox was looked at for this link.
+    pub(super) pump: Pump,
+    pub(super) window: Window<()>,
     /// When the next receipt is due.
     pub(super) receipt_due: Option<Timestamp>,
     /// Whether the device is to be greeted on its link.
@@ -136,6 +135,12 @@ pub(super) struct Session {
 }
 
 impl Session {
+    /// What waits is put from the beginning; for what is on its way, nobody waits any more.
+    pub(super) fn begin_again(&mut self) {
+        self.pump.restart();
+        self.window.clear();
+    }
+
     /// While we ask a friend again, the old room is doubtful: its frames wait, until the
     /// answer comes or the friend is heard in it.
     pub(super) fn is_doubtful(&self, asking_since: Option<Timestamp>) -> bool {

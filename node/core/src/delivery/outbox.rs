@@ -95,9 +95,6 @@ const STEPS_PAGE: usize = 16;
 /// Numbers that the lane of steps may span: with more of them, no list of receipts is added.
 const STEPS_SPAN: u64 = 4_096;
 
-/// The first numbers of both lanes.
-pub(crate) const FIRST_ROWS: [u64; 2] = [0, ROOM_LANE];
-
 /// The key of an outbox row.
 pub(crate) fn outbox_key(device: &DeviceId, number: u64) -> Vec<u8> {
     [device.as_bytes().as_slice(), &number.to_be_bytes()].concat()

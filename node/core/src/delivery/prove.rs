@@ -6,7 +6,6 @@
 //! makes a link *proved*; an envelope can be carried by anybody.
 
 use super::links::*;
-use super::outbox::FIRST_ROWS;
 use crate::command::Path;
 use crate::people;
 use crate::rows::FriendState;
@@ -171,8 +170,8 @@ impl Delivery {
         if fed == link {
             // Rows that waited for the proof were passed over.
             let session = self.sessions.entry(*device).or_default();
-            session.cursors = FIRST_ROWS;
-            if session.inflight.is_empty() {
+            session.pump.restart();
+            if session.window.is_empty() {
                 self.await_no_receipt(device);
             }
             return Ok(());
@@ -180,7 +179,7 @@ impl Delivery {
         let Some(older) = self.links.get(&fed) else { return Ok(()) };
         if !older.proved {
             self.attach(turn, device, link);
-        } else if self.sessions.get(device).is_some_and(|session| !session.inflight.is_empty()) {
+        } else if self.sessions.get(device).is_some_and(|session| !session.window.is_empty()) {
             self.hurry(turn, device);
         }
         Ok(())

@@ -32,24 +32,22 @@ impl Delivery {
         for item in body.items {
             if item.outcome == Outcome::Refused(Refusal::Stale) {
                 // It stays on the way: put again under the new key, the same envelope is answered again.
-                is_stale |=
-                    session.inflight.contains_key(&item.frame) || session.hello.as_ref().is_some_and(|(frame, _)| *frame == item.frame);
+                is_stale |= session.window.holds(&item.frame) || session.hello.as_ref().is_some_and(|(frame, _)| *frame == item.frame);
                 continue;
             }
             if session.hello.as_ref().is_some_and(|(frame, _)| *frame == item.frame) {
                 session.hello = None;
                 greeted = true;
             }
-            if let Some((number, size)) = session.inflight.remove(&item.frame) {
-                session.inflight_bytes = session.inflight_bytes.saturating_sub(size);
-                settled.push(Acknowledged { device, number, outcome: item.outcome, at: body.at });
+            if let Some(row) = session.window.take(&item.frame) {
+                settled.push(Acknowledged { device, number: row.number, outcome: item.outcome, at: body.at });
             }
         }
         if (greeted || !settled.is_empty())
             && let Some(at) = session.receipt_due.take()
         {
             self.due.remove(&(at, device));
-            if !session.inflight.is_empty() {
+            if !session.window.is_empty() {
                 let at = turn.now.after(self.patience(&device));
                 self.expect_receipt(&device, at);
             }

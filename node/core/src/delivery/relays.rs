@@ -11,8 +11,8 @@
 
 mod calls;
 mod copies;
+mod leave;
 mod own;
-mod pump;
 mod receipts;
 mod sessions;
 

@@ -50,8 +50,8 @@ impl Relays {
 
     pub(super) fn forget(&mut self, key: &RelayKey) {
         if let Some(session) = self.sessions.remove(key) {
-            for inflight in session.inflight.values() {
-                self.begin_again(&inflight.device);
+            for left in session.window.notes() {
+                self.begin_again(&left.device);
             }
         }
         self.dials.retain(|_, dialled| dialled != key);
@@ -102,7 +102,7 @@ impl Relays {
     /// and they are written to elsewhere for a while.
     pub(super) fn find_unkept(&mut self, turn: &Turn<'_>, link: LinkId) -> bool {
         let Some(session) = self.links.get(&link).and_then(|key| self.sessions.get_mut(key)) else { return false };
-        if session.inflight.is_empty() {
+        if session.window.is_empty() {
             return false;
         }
         if session.own.state != RelayState::Connected {
@@ -110,8 +110,7 @@ impl Relays {
             return false;
         }
         session.deadline = None;
-        session.inflight_bytes = 0;
-        let devices: BTreeSet<DeviceId> = std::mem::take(&mut session.inflight).into_values().map(|inflight| inflight.device).collect();
+        let devices: BTreeSet<DeviceId> = session.window.clear().into_iter().map(|left| left.device).collect();
         session.unkept.extend(devices.iter().map(|device| (*device, turn.now.after(UNKEPT_PAUSE))));
         for device in devices {
             self.begin_again(&device);
@@ -208,16 +207,15 @@ impl Relays {
         session.link = None;
         session.deadline = None;
         session.own.state = RelayState::Unreachable;
-        let lost = std::mem::take(&mut session.inflight);
+        let lost = session.window.clear();
         let unkept = std::mem::take(&mut session.unkept);
-        session.inflight_bytes = 0;
         back_off(session, turn);
         for device in unkept.into_keys() {
             self.restart(&device);
         }
-        for inflight in lost.into_values() {
-            self.begin_again(&inflight.device);
-            if let Some(progress) = self.waiting.get_mut(&inflight.device) {
+        for left in lost {
+            self.begin_again(&left.device);
+            if let Some(progress) = self.progress.get_mut(&left.device) {
                 progress.calls.insert(key);
             }
         }
@@ -240,7 +238,7 @@ impl Relays {
     pub(super) fn call(&mut self, turn: &mut Turn<'_>, mailbox: &RelayMailbox) {
         let key = key_of(mailbox);
         if !self.sessions.contains_key(&key) && self.sessions.len() >= RELAY_SESSIONS_MAX {
-            let idle = self.sessions.iter().find(|(_, session)| !session.own.is_own && session.inflight.is_empty()).map(|(key, _)| *key);
+            let idle = self.sessions.iter().find(|(_, session)| !session.own.is_own && session.window.is_empty()).map(|(key, _)| *key);
             let Some(idle) = idle else { return };
             if let Some(link) = self.sessions.get(&idle).and_then(|session| session.link) {
                 turn.act(NetAction::Close(link, CloseReason::Idle));

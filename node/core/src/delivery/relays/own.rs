@@ -121,7 +121,7 @@ impl Relays {
         };
         session.attempts = 0;
         // What was left there meanwhile gets an answer of its own.
-        session.deadline = session.deadline.filter(|_| !session.inflight.is_empty());
+        session.deadline = session.deadline.filter(|_| !session.window.is_empty());
         state.clock.heard(Signer::Relay(*mailbox), body.at);
         if body.verdict == Verdict::Untimely {
             // By its time, as far as we may go by that: once on each link.

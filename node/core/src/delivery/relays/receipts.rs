@@ -1,5 +1,6 @@
 //! What relays say: receipts for what was left there, and entries of our own mailboxes.
 
+use super::super::pump::OnItsWay;
 use super::sessions::*;
 use crate::clock::Signer;
 use crate::limits::RECEIPT_TIMEOUT;
@@ -82,15 +83,14 @@ impl Relays {
         session.attempts = 0;
         session.unanswered = false;
         // A relay of ours, or one that a friend of ours has named: not one of a stranger's invite.
-        let is_trusted = |inflight: &Inflight| state.friend_of(&inflight.device).is_some_and(Friend::stands);
-        if session.own.is_own || session.inflight.values().any(is_trusted) {
+        let is_trusted = |left: &Left| state.friend_of(&left.device).is_some_and(Friend::stands);
+        if session.own.is_own || session.window.notes().any(is_trusted) {
             state.clock.heard(Signer::Relay(*mailbox), body.at);
         }
         let mut items = Vec::new();
         let (mut unplaced, mut with_new_keys, mut unstored) = (Vec::new(), Vec::new(), Vec::new());
         for item in body.items {
-            let Some(Inflight { device, number, size, revision, asks }) = session.inflight.remove(&item.frame) else { continue };
-            session.inflight_bytes = session.inflight_bytes.saturating_sub(size);
+            let Some(OnItsWay { number, note: Left { device, revision, asks }, .. }) = session.window.take(&item.frame) else { continue };
             match item.outcome {
                 Outcome::Refused(Refusal::Full) => unplaced.push(device),
                 Outcome::Stored(_) => {
@@ -120,8 +120,8 @@ impl Relays {
             session.full = session.full.saturating_add(1);
             session.full_until = Some(turn.now.after(pause));
         }
-        let wait = if session.inflight.is_empty() { IDLE } else { RECEIPT_TIMEOUT };
-        session.deadline = (!session.own.is_own || !session.inflight.is_empty()).then(|| turn.now.after(wait));
+        let wait = if session.window.is_empty() { IDLE } else { RECEIPT_TIMEOUT };
+        session.deadline = (!session.own.is_own || !session.window.is_empty()).then(|| turn.now.after(wait));
         for device in unstored {
             self.look_again(&device);
         }

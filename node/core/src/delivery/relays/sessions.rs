@@ -1,7 +1,7 @@
 //! Sessions with relays: what is known of the ways to them. Nothing of it is stored.
 
-use super::super::outbox::FIRST_ROWS;
 use super::super::owner::EnvelopeOwner;
+use super::super::pump::{Pump, Window};
 use crate::command::RelayState;
 use crate::rows::RelayKey;
 use crate::seam::{DialId, LinkId};
@@ -9,7 +9,7 @@ use crate::state::State;
 use crate::wire::RelayMailbox;
 use std::collections::{BTreeMap, BTreeSet};
 use symbolon_presence::address::Address;
-use symbolon_presence::id::{DeviceId, FrameId};
+use symbolon_presence::id::DeviceId;
 use symbolon_presence::time::{MINUTE, SECOND, Timestamp};
 
 /// Rows of an outbox looked at together.
@@ -35,8 +35,7 @@ pub(super) struct Session {
     pub(super) attempts: u32,
     pub(super) next_dial: Option<Timestamp>,
     /// Deposits without receipt.
-    pub(super) inflight: BTreeMap<FrameId, Inflight>,
-    pub(super) inflight_bytes: usize,
+    pub(super) window: Window<Left>,
     /// Devices for which it says that our key is over, with the revision of that, and until when
     /// that is believed: until then nothing is left there for them under the same key.
     pub(super) stale: BTreeMap<DeviceId, (Option<u64>, Timestamp)>,
@@ -64,11 +63,9 @@ impl Session {
 }
 
 /// A deposit without receipt.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Inflight {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Left {
     pub(super) device: DeviceId,
-    pub(super) number: u64,
-    pub(super) size: usize,
     /// Of the friend's secret by which it was put.
     pub(super) revision: Option<u64>,
     /// Whether it asks by an invite.
@@ -95,32 +92,16 @@ pub(super) struct Standing {
     pub(super) bytes: (u64, u64),
 }
 
-/// Where an envelope is, after it was looked at for a relay.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
-    /// A good copy lies at a relay, or is on its way there.
-    Left,
-    /// No relay is there for it.
-    Nowhere,
-    /// It must be tried again later.
-    Waits,
-}
-
-/// What of a device's outbox was looked at.
-#[derive(Debug)]
+/// How far a device's outbox was looked at for relays.
+#[derive(Debug, Default)]
 pub(super) struct Progress {
-    /// The numbers of the next rows to look at, in both lanes.
-    pub(super) cursors: [u64; 2],
+    pub(super) pump: Pump,
     /// The relays that the row under a cursor waits for.
     pub(super) calls: BTreeSet<RelayKey>,
     /// A row that was passed lies nowhere: with the next one, all are looked at once more.
     pub(super) again: bool,
-}
-
-impl Default for Progress {
-    fn default() -> Self {
-        Self { cursors: FIRST_ROWS, calls: BTreeSet::new(), again: false }
-    }
+    /// All of it lies at relays, or is on its way there: what comes new is looked at from there on.
+    pub(super) rests: bool,
 }
 
 /// All relays that are spoken to. Nothing of it is stored.
@@ -134,10 +115,8 @@ pub(crate) struct Relays {
     pub(super) replaced: BTreeMap<RelayKey, Timestamp>,
     /// Devices that cannot be reached directly.
     pub(super) away: BTreeSet<DeviceId>,
-    /// Up to which rows all of a device's lies at relays, or is on its way there: what comes new is looked at from there on.
-    pub(super) done: BTreeMap<DeviceId, [u64; 2]>,
-    /// Those of them for which something may still have to be left at a relay.
-    pub(super) waiting: BTreeMap<DeviceId, Progress>,
+    /// Devices for which something may still have to be left at a relay, and those for which all lies there.
+    pub(super) progress: BTreeMap<DeviceId, Progress>,
     /// Rows that may still be looked at in this input.
     pub(super) budget: usize,
     /// Where the next input goes on, when there were more rows, and when that is due.
@@ -185,22 +164,27 @@ impl Relays {
 
     /// Whether anything waits for a relay, or for its receipt.
     pub(super) fn is_wanted(&self, key: &RelayKey) -> bool {
-        self.sessions.get(key).is_some_and(|session| session.own.is_own || !session.inflight.is_empty())
-            || self.waiting.values().any(|progress| progress.calls.contains(key))
+        self.sessions.get(key).is_some_and(|session| session.own.is_own || !session.window.is_empty())
+            || self.progress.values().any(|progress| progress.calls.contains(key))
+    }
+
+    /// Devices for which something may still have to be left at a relay.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = (&DeviceId, &Progress)> {
+        self.progress.iter().filter(|(_, progress)| !progress.rests)
     }
 
     /// A row of a device lies nowhere: what comes new for it leads to a look at all of them.
     pub(super) fn look_again(&mut self, device: &DeviceId) {
-        self.done.remove(device);
-        if let Some(progress) = self.waiting.get_mut(device) {
-            progress.again = true;
+        match self.progress.get_mut(device) {
+            Some(progress) if progress.rests => drop(self.progress.remove(device)),
+            Some(progress) => progress.again = true,
+            None => {}
         }
     }
 
     /// What waits for a device is looked at from its beginning.
     pub(super) fn begin_again(&mut self, device: &DeviceId) {
-        self.done.remove(device);
-        self.waiting.insert(*device, Progress::default());
+        self.progress.insert(*device, Progress::default());
     }
 
     /// What waits for a device has changed, or goes to it directly again.
@@ -219,8 +203,7 @@ impl Relays {
     /// A device is reached directly.
     pub fn reached(&mut self, device: &DeviceId) {
         self.away.remove(device);
-        self.done.remove(device);
-        self.waiting.remove(device);
+        self.progress.remove(device);
     }
 
     /// Whether another relay answers in the place of one.

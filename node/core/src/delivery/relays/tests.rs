@@ -267,14 +267,14 @@ fn n7_a_relay_that_nothing_waits_for_is_not_dialled_again() {
     in_turn(|relays, state, turn| {
         let frame = with_text(state, turn, vec![relay.clone()]);
         connect(relays, state, turn);
-        assert_eq!(relays.waiting.len(), 0, "it is on its way");
+        assert_eq!(relays.waiting().count(), 0, "it is on its way");
         heard(relays, state, turn, &receipt(&signer, &relay.entry.mailbox, frame, Outcome::Stored(NOW.after(DAY)))).unwrap();
         relays.link_down(turn, LINK);
-        assert!(relays.waiting.is_empty() && relays.sessions.is_empty(), "while the friend is away");
+        assert!(relays.waiting().count() == 0 && relays.sessions.is_empty(), "while the friend is away");
         assert_eq!(relays.next_due(), None);
         // Something new, and the relay is gone: it is called until it is there.
         relays.wait(state, turn, &DEVICE).unwrap();
-        assert!(relays.waiting.is_empty(), "what lies there lies there");
+        assert!(relays.waiting().count() == 0, "what lies there lies there");
     });
     in_turn(|relays, state, turn| {
         with_text(state, turn, vec![relay.clone()]);
@@ -402,7 +402,7 @@ fn n7_no_input_walks_a_hundred_thousand_rows() {
     relays.wait(state, turn, &DEVICE).unwrap();
     assert!(shelf.take() <= most);
     let mut inputs = 1;
-    while !relays.waiting.is_empty() {
+    while relays.waiting().count() > 0 {
         turn.now = relays.next_due().expect("it goes on");
         relays.tick(state, turn).unwrap();
         let read = shelf.take();
