@@ -26,7 +26,7 @@ use symbolon_tests::craft::{Actor, contact_of, outcomes};
 use symbolon_tests::sim::Faults;
 use symbolon_tests::sim::node::SimNode;
 use symbolon_tests::sim::rooms::Rooms;
-use symbolon_tests::sim::rows::{self, DeviceRow, FriendRow};
+use symbolon_tests::sim::rows::{self, FriendRow, LaneRow};
 use symbolon_tests::sim::run::{Ix, Sim};
 use symbolon_tests::sim::story::{self, Setting};
 use symbolon_tests::sim::trace::Log;
@@ -111,7 +111,7 @@ fn steal(sim: &Sim, ix: Ix, rooms: &Copied) -> Loot {
         friendship: codec::decode(&meta(b"friendship"), 4096).unwrap(),
         friend: rows::read::<ChainRow>(device).chain,
         room: rows::read::<FriendRow>(friend).room,
-        sequence: rows::read::<DeviceRow>(device).receive_sequence,
+        sequence: store.rows(Table::Lane).next().map_or(0, |(_, lane)| rows::read::<LaneRow>(lane).receive),
         rooms: Rc::new(RefCell::new(rooms.borrow().clone())),
     }
 }
@@ -198,4 +198,36 @@ fn every_accepted_message_arrives_once_and_in_order_over_openmls_too() {
         arrived += story::tell(seed, &setting, Log::default()).sums.arrived;
     }
     assert!(arrived > 100, "the stories are about something");
+}
+
+#[test]
+fn two_rooms_of_the_same_two_devices_keep_their_own_order_over_openmls_too() {
+    for seed in 0..4 {
+        let mut sim = Sim::new(seed, Faults::NONE);
+        sim.now = now();
+        for name in ["Andi", "Ben"] {
+            sim.add_node(SimNode::with_rooms(Box::new(MlsRooms::over(MemoryRows::default())), Some(name.to_owned())));
+        }
+        sim.befriend(0, 1);
+        let room = sim.share_room(0, 1);
+        sim.faults = Faults { crash: 0, ..Faults::ROUGH };
+        let mut written = Vec::new();
+        for round in 0..30 {
+            let text = format!("text {round}");
+            assert!(sim.write_in_room(round % 2, room, &text));
+            written.push((1 - round % 2, text));
+            sim.say(round % 2, 1 - round % 2, "in the friendship").unwrap();
+            sim.run_for(500);
+        }
+        sim.faults = Faults::NONE;
+        sim.run_for(600_000);
+        for at in 0..2 {
+            let store = &sim.nodes[at].store;
+            let rows = store.rows(Table::Message).filter(|(key, _)| key.starts_with(room.as_bytes()));
+            let rows = rows.map(|(_, row)| rows::read::<rows::MessageRow>(row)).filter(|row| row.from != sim.nodes[at].peer);
+            let texts: Vec<String> = rows.map(|row| row.text).collect();
+            let expected: Vec<String> = written.iter().filter(|(to, _)| *to == at).map(|(_, text)| text.clone()).collect();
+            assert_eq!(texts, expected, "seed {seed}");
+        }
+    }
 }

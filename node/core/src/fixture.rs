@@ -5,7 +5,7 @@
 use crate::clear_cipher::ClearCipher;
 use crate::command::Trust;
 use crate::limits::DEVICE_LIFETIME;
-use crate::rows::{Friend, FriendState};
+use crate::rows::{Friend, FriendState, Members, Room};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Out, Turn};
@@ -74,6 +74,7 @@ impl Person {
         let device = identity.chain.verify_known(turn.sure).unwrap();
         crate::delivery::outbox::register_device(state, &device, &identity.chain, Self::entry(turn, &identity));
         let row = Friend { peer: device.peer, devices: vec![device.device], ..friend(number) };
+        state.save_room(turn, Room { room: row.room, conversation: row.conversation, members: Members::Friend(row.peer) });
         state.friends.insert(device.peer, row);
         Self { identity, device }
     }

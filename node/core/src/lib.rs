@@ -63,6 +63,8 @@ pub mod world;
 pub mod clear_cipher;
 #[cfg(feature = "testing")]
 pub mod conformance;
+#[cfg(feature = "testing")]
+mod second_room;
 
 pub use invites::contact;
 pub use people::names;

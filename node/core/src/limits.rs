@@ -116,6 +116,10 @@ pub const RELAY_SESSIONS_MAX: usize = 64;
 pub const SPEAKERS_MAX: usize = 1_024;
 /// Most friends of one node: so many have a block in the revocation tree, however many were passed by.
 pub const FRIENDS_MAX: usize = 2_048;
+/// Most devices in a room, this one included.
+pub const MEMBERS_MAX: usize = 256;
+/// Most rooms of one node besides those of friendships.
+pub const ROOMS_MAX: usize = 512;
 /// Most request rows kept, all statuses together.
 pub const REQUESTS_MAX: usize = 1_024;
 /// Most requests of strangers that may be pending at once.

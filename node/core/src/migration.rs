@@ -5,6 +5,8 @@
 //! more. Tables that grow without end (messages, outbox, a relay's entries) are never rewritten by a step: their rows are
 //! read in each older form, and written in the newest whenever they are touched. The relay's tables are of the same store.
 
+mod rooms;
+
 use crate::table::{SCHEMA_VERSION, Table};
 use crate::world::{ShelfError, ShelfMut};
 
@@ -23,7 +25,10 @@ pub struct Step {
 pub const OLDEST: u32 = 2;
 
 /// Every step, in order; the last one leads to [`SCHEMA_VERSION`].
-pub const STEPS: [Step; (SCHEMA_VERSION - OLDEST) as usize] = [Step { from: 2, tables: &[], rows: unchanged }];
+pub const STEPS: [Step; (SCHEMA_VERSION - OLDEST) as usize] = [
+    Step { from: 2, tables: &[], rows: unchanged },
+    Step { from: 3, tables: &[Table::Room, Table::Lane], rows: rooms::count_frames_by_room },
+];
 
 /// For steps that add tables or optional fields only.
 fn unchanged(_: &mut dyn ShelfMut) -> Result<(), ShelfError> {

@@ -5,6 +5,13 @@
 
 mod desk;
 mod handshake;
+pub(crate) mod lanes;
+mod registry;
+#[cfg(test)]
+mod tests;
 
-pub(crate) use desk::{epoch, forget, open, say, seal};
+pub(crate) use desk::{epoch, open, say, seal};
 pub(crate) use handshake::{Guest, create, enter, let_in, offer, view};
+#[cfg(feature = "testing")]
+pub(crate) use registry::register_shared;
+pub(crate) use registry::{Standing, forget, friend_in, is_shared, members, of_conversation, register, standing};

@@ -8,6 +8,7 @@ mod message;
 mod own;
 mod presence;
 mod request;
+mod room;
 
 pub(crate) use device::{Device, Former, ROOM_LANE, Start};
 pub(crate) use friend::{Friend, FriendPresence, FriendState, Lacks, Renewing};
@@ -19,6 +20,7 @@ pub(crate) use own::{OwnRelayMailbox, Past, RelayKey, Revoked};
 pub(crate) use presence::BLOCKS_OF_FRIEND;
 pub(crate) use presence::{OwnPresence, begin, step};
 pub(crate) use request::Request;
+pub(crate) use room::{Lane, Members, Room, lane_key, split_lane_key};
 
 /// What rows hold is shown to nobody by mistake.
 macro_rules! opaque_debug {

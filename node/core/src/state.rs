@@ -8,7 +8,7 @@ use crate::command::{CommandError, Direction, RequestStatus};
 use crate::identity::Own;
 use crate::limits;
 use crate::rates::Rates;
-use crate::rows::{Counters, Device, Friend, Introducing, Invite, OwnRelayMailbox, Request};
+use crate::rows::{Counters, Device, Friend, Introducing, Invite, Lane, OwnRelayMailbox, Request, Room, lane_key};
 use crate::seam::Address;
 use crate::table::{Change, Table};
 use crate::turn::all_rows;
@@ -19,7 +19,7 @@ use crate::world::{RoomCipher, Shelf};
 use rand_chacha::ChaCha20Rng;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use symbolon_presence::envelope::KnownKey;
-use symbolon_presence::id::{DeviceId, GrantId, PeerId, RequestId};
+use symbolon_presence::id::{DeviceId, GrantId, PeerId, RequestId, RoomId};
 use symbolon_presence::identity::Device as Speaker;
 use symbolon_presence::time::{MINUTE, Timestamp};
 use symbolon_relay::prove::LinkKey;
@@ -42,6 +42,10 @@ pub(crate) struct State {
     pub introductions: BTreeMap<RequestId, Introducing>,
     pub friends: BTreeMap<PeerId, Friend>,
     pub devices: BTreeMap<DeviceId, Device>,
+    /// One for each friendship, and for each of its rooms that were left and are read; at most [`limits::ROOMS_MAX`] others.
+    pub rooms: BTreeMap<RoomId, Room>,
+    /// At most one for each member of each room.
+    lanes: BTreeMap<(DeviceId, RoomId), Lane>,
     /// Peer IDs and public keys.
     pub blocked: BTreeSet<Vec<u8>>,
     /// Signs, seen in this turn, that somebody has seen a newer state of this folder.
@@ -99,6 +103,8 @@ pub(crate) struct State {
     /// Devices whose rows are to be deleted.
     gone_devices: BTreeSet<DeviceId>,
     dirty_friends: BTreeSet<PeerId>,
+    /// Lanes to write or to delete at the end of the turn.
+    changed_lanes: BTreeSet<(DeviceId, RoomId)>,
     dirty_counters: bool,
 }
 
@@ -133,6 +139,8 @@ impl State {
             introductions: load_all(shelf, Table::Introduction, |row: &Introducing| row.id)?,
             friends,
             devices: load_all(shelf, Table::Device, |row: &Device| row.device)?,
+            rooms: load_all(shelf, Table::Room, |row: &Room| row.room)?,
+            lanes: load::lanes(shelf)?,
             blocked: all_rows(shelf, Table::Blocked)?.into_iter().map(|(key, _)| key).collect(),
             confirming,
             ..Self::empty(own, clock)
@@ -149,6 +157,9 @@ impl State {
             introductions: BTreeMap::new(),
             friends: BTreeMap::new(),
             devices: BTreeMap::new(),
+            rooms: BTreeMap::new(),
+            lanes: BTreeMap::new(),
+            changed_lanes: BTreeSet::new(),
             blocked: BTreeSet::new(),
             signs: Vec::new(),
             releasing: BTreeSet::new(),
@@ -220,6 +231,13 @@ impl State {
         self.clock.heard(if is_friend { Signer::Friend(peer) } else { Signer::Asked(peer) }, at);
     }
 
+    /// A friend to change; saved at the end of the turn.
+    pub fn friend_mut(&mut self, peer: &PeerId) -> Option<&mut Friend> {
+        let found = self.friends.get_mut(peer)?;
+        self.dirty_friends.insert(*peer);
+        Some(found)
+    }
+
     /// Saves a friend at the end of the turn: for what changes with every text.
     pub fn save_friend_later(&mut self, friend: Friend) {
         self.dirty_friends.insert(friend.peer);
@@ -257,6 +275,11 @@ impl State {
         let Some(row) = self.devices.remove(device) else { return };
         self.dirty_devices.remove(device);
         self.gone_devices.insert(*device);
+        let rooms: Vec<RoomId> =
+            self.lanes.range((*device, RoomId([0; 32]))..).take_while(|((of, _), _)| of == device).map(|((_, room), _)| *room).collect();
+        for room in rooms {
+            self.forget_lane(device, &room);
+        }
         for set in [
             &mut self.relined,
             &mut self.awaiting,
@@ -276,6 +299,36 @@ impl State {
         self.envelope_keys.remove(device);
         self.standings.retain(|(of, _)| of != device);
         self.forgotten.push((row, key));
+    }
+
+    /// Saves a room.
+    pub fn save_room(&mut self, turn: &mut Turn<'_>, room: Room) {
+        turn.put(Table::Room, room.room.as_bytes(), &room);
+        self.rooms.insert(room.room, room);
+    }
+
+    /// Deletes a room's row.
+    pub fn forget_room(&mut self, turn: &mut Turn<'_>, room: &RoomId) {
+        if self.rooms.remove(room).is_some() {
+            turn.delete(Table::Room, room.as_bytes());
+        }
+    }
+
+    /// How far a device is in a room.
+    pub fn lane(&self, device: &DeviceId, room: &RoomId) -> Lane {
+        self.lanes.get(&(*device, *room)).copied().unwrap_or_default()
+    }
+
+    /// The same, to change it; saved at the end of the turn.
+    pub fn lane_mut(&mut self, device: &DeviceId, room: &RoomId) -> &mut Lane {
+        self.changed_lanes.insert((*device, *room));
+        self.lanes.entry((*device, *room)).or_default()
+    }
+
+    /// A device is not in a room any more. Answers how far it was.
+    pub fn forget_lane(&mut self, device: &DeviceId, room: &RoomId) -> Lane {
+        self.changed_lanes.insert((*device, *room));
+        self.lanes.remove(&(*device, *room)).unwrap_or_default()
     }
 
     /// A device to change; saved at the end of the turn.
@@ -323,6 +376,12 @@ impl State {
         }
         for id in std::mem::take(&mut self.gone_devices) {
             turn.delete(Table::Device, id.as_bytes());
+        }
+        for (device, room) in std::mem::take(&mut self.changed_lanes) {
+            match self.lanes.get(&(device, room)) {
+                Some(lane) => turn.put(Table::Lane, &lane_key(&device, &room), lane),
+                None => turn.delete(Table::Lane, &lane_key(&device, &room)),
+            }
         }
         for peer in std::mem::take(&mut self.dirty_friends) {
             if let Some(friend) = self.friends.get(&peer) {

@@ -7,7 +7,7 @@
 
 /// Version of everything below. An older store is brought up to it by [`migration`](crate::migration); a newer one is
 /// refused, never changed. It says nothing about the wire.
-pub const SCHEMA_VERSION: u32 = 3;
+pub const SCHEMA_VERSION: u32 = 4;
 
 /// The tables. The discriminant names the table in the store and is never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,11 +58,15 @@ pub enum Table {
     Away = 21,
     /// Relay: packages of a mailbox. Key: the owner's key, then a number (4 B).
     Package = 22,
+    /// One room that this node is in. Key: room id.
+    Room = 23,
+    /// How far a device and this one are in the frames of a room. Key: device id, then room id.
+    Lane = 24,
 }
 
 impl Table {
     /// All tables, in the order of their discriminants.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::Meta,
         Self::Friend,
         Self::Request,
@@ -85,6 +89,8 @@ impl Table {
         Self::Introduction,
         Self::Away,
         Self::Package,
+        Self::Room,
+        Self::Lane,
     ];
 }
 

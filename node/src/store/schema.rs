@@ -58,6 +58,8 @@ pub(super) const fn statements(table: Table) -> &'static Statements {
         Table::Introduction => statements!("introduction"),
         Table::Away => statements!("away"),
         Table::Package => statements!("package"),
+        Table::Room => statements!("room"),
+        Table::Lane => statements!("lane"),
     }
 }
 

@@ -10,7 +10,7 @@ use symbolon_core::command::{
 use symbolon_core::contact::ContactRecord;
 use symbolon_core::seam::{Event, Warning};
 use symbolon_core::table::Table;
-use symbolon_presence::id::{MessageId, PeerId, RequestId};
+use symbolon_presence::id::{MessageId, PeerId, RequestId, RoomId};
 use symbolon_presence::time::{DAY, HOUR, MINUTE};
 
 /// All rows of all tables of a node.
@@ -166,6 +166,27 @@ impl Sim {
     /// The texts of a node's history.
     pub fn texts(&mut self, ix: Ix) -> Vec<String> {
         self.history(ix).into_iter().map(|message| message.text).collect()
+    }
+
+    /// Two friends make a room beside that of their friendship: a test carries what they say from hand to hand.
+    pub fn share_room(&mut self, a: Ix, b: Ix) -> RoomId {
+        let (now, [at_a, at_b]) = (self.now, [a, b].map(|ix| self.nodes[ix].peer));
+        let offered = self.nodes[a].with_core(|core, world| core.offer_room(now, world)).expect("a room is offered");
+        let commit = self.nodes[b].with_core(|core, world| core.enter_room(now, at_a, &offered, world)).expect("the room is entered");
+        self.nodes[a].with_core(|core, world| core.let_into_room(now, at_b, &offered, &commit, world)).expect("the friend is let in");
+        offered.room
+    }
+
+    /// Writes into such a room; false when the node is down.
+    pub fn write_in_room(&mut self, ix: Ix, room: RoomId, text: &str) -> bool {
+        let now = self.now;
+        if self.nodes[ix].is_up() {
+            self.nodes[ix].with_core(|core, world| core.write_in_room(now, room, text, world)).expect("the store is there");
+            // What the turn has left to do is done with the next one.
+            let _ = self.command(ix, Command::Requests);
+            return true;
+        }
+        false
     }
 
     /// How often a node's user was warned so.

@@ -78,15 +78,21 @@ pub struct DeviceRow {
     /// Whose.
     #[n(1)]
     pub peer: PeerId,
-    /// The number of the next ordered frame to it.
-    #[n(6)]
-    pub send_sequence: u64,
-    /// The number of the next ordered frame from it.
-    #[n(9)]
-    pub receive_sequence: u64,
     /// How many rows its outbox has.
     #[n(11)]
     pub outbox_count: u64,
+}
+
+/// How far a device and this one are in a room.
+#[derive(Debug, Clone, Decode)]
+#[cbor(map)]
+pub struct LaneRow {
+    /// Sequence of the next ordered frame to it.
+    #[n(0)]
+    pub send: u64,
+    /// Sequence of the next ordered frame from it.
+    #[n(1)]
+    pub receive: u64,
 }
 
 /// A request.
@@ -127,9 +133,8 @@ pub fn describe(table: Table, bytes: &[u8]) -> String {
             format!(" state {} blocked {} room {} held {}", row.state, row.blocked, super::trace::short(&row.room.0), row.held.len())
         }),
         Table::Request => decode::<RequestRow>(bytes).map_or_else(String::new, |row| format!(" {:?}", row.status)),
-        Table::Device => decode::<DeviceRow>(bytes).map_or_else(String::new, |row| {
-            format!(" outbox {} sends {} awaits {}", row.outbox_count, row.send_sequence, row.receive_sequence)
-        }),
+        Table::Device => decode::<DeviceRow>(bytes).map_or_else(String::new, |row| format!(" outbox {}", row.outbox_count)),
+        Table::Lane => decode::<LaneRow>(bytes).map_or_else(String::new, |row| format!(" sends {} awaits {}", row.send, row.receive)),
         Table::Meta
         | Table::Invite
         | Table::Blocked
@@ -147,6 +152,7 @@ pub fn describe(table: Table, bytes: &[u8]) -> String {
         | Table::Labels
         | Table::Introduction
         | Table::Away
-        | Table::Package => String::new(),
+        | Table::Package
+        | Table::Room => String::new(),
     }
 }

@@ -4,12 +4,13 @@ use crate::command::MessageState;
 use crate::delivery::outbox::{self, OutboxRow};
 use crate::delivery::owner::EnvelopeOwner;
 use crate::rooms;
-use crate::rows::{Fault, Friend, Message, set_message_state, split_key};
+use crate::rows::{Fault, Message, set_message_state, split_key};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed};
 use crate::wire::RoomPayload;
 use symbolon_presence::envelope::frame_id;
+use symbolon_presence::id::RoomId;
 use symbolon_presence::time::Timestamp;
 
 /// Gives up texts whose time has surely come to its end. What stands behind them can still be opened: an empty
@@ -31,11 +32,15 @@ pub(crate) fn expire(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnF
             continue;
         }
         set_message_state(turn, &conversation, arrival, MessageState::Failed, Some(Fault::Expired))?;
-        let Some(mut friend) = state.friends.values().find(|friend| friend.conversation == conversation).cloned() else { continue };
-        skip(state, turn, &friend, arrival)?;
-        if friend.held.contains(&arrival) {
+        let friend = state.friends.values().find(|friend| friend.conversation == conversation);
+        // Where the room is made again, it was taken out of the outbox already.
+        let is_queued = friend.is_none_or(|friend| friend.renewing.is_none());
+        let holder = friend.filter(|friend| friend.held.contains(&arrival)).map(|friend| friend.peer);
+        if let Some(room) = rooms::of_conversation(state, &conversation).filter(|_| is_queued) {
+            skip(state, turn, room, &conversation, arrival)?;
+        }
+        if let Some(friend) = holder.and_then(|peer| state.friend_mut(&peer)) {
             friend.held.retain(|held| *held != arrival);
-            state.save_friend(turn, friend);
         }
     }
     Ok(())
@@ -51,17 +56,13 @@ pub(crate) fn next_expiry(turn: &Turn<'_>) -> Result<Option<Timestamp>, TurnFail
 }
 
 /// Puts an empty frame in the place of a text that is given up.
-fn skip(state: &mut State, turn: &mut Turn<'_>, friend: &Friend, arrival: u64) -> Result<(), TurnFailed> {
-    if friend.renewing.is_some() {
-        // Taken out of the outbox already.
-        return Ok(());
-    }
-    for device in &friend.devices {
+fn skip(state: &mut State, turn: &mut Turn<'_>, room: RoomId, conversation: &RoomId, arrival: u64) -> Result<(), TurnFailed> {
+    for device in &rooms::members(state, &room) {
         let Some(key) = state.envelope_key_to(device) else { continue };
-        let found = outbox::find(state, turn, device, |owner| owner.order_of_texts(&friend.conversation, arrival))?;
+        let found = outbox::find(state, turn, device, |owner| owner.order_of_texts(conversation, arrival))?;
         let Some((number, row)) = found else { continue };
-        let sealed = rooms::say(turn, friend.room, &RoomPayload::Skip)?;
-        let Some(envelope) = outbox::seal_known(state, device, &key, friend.room, &sealed, row.sequence, turn.rng) else { continue };
+        let sealed = rooms::say(turn, room, &RoomPayload::Skip)?;
+        let Some(envelope) = outbox::seal_known(state, device, &key, room, &sealed, row.sequence, turn.rng) else { continue };
         let row = OutboxRow { frame: frame_id(&envelope), owner: EnvelopeOwner::Skip, envelope, ..row };
         outbox::replace(turn, device, number, &row);
         state.restart.insert(*device);

@@ -39,7 +39,7 @@ pub(crate) fn release_held(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId
     }
     for arrival in held {
         if let Some(message) = turn.row::<Message>(Table::Message, &message_key(&friend.conversation, arrival))? {
-            seal_and_queue(state, turn, &friend, arrival, &message)?;
+            seal_and_queue(state, turn, friend.room, &friend.conversation, arrival, &message)?;
         }
     }
     state.save_friend(turn, friend);

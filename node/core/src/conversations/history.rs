@@ -96,7 +96,7 @@ fn tell_read(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, message: Mes
         return Ok(());
     }
     let sealed = rooms::say(turn, friend.room, &RoomPayload::Read(message))?;
-    outbox::enqueue_room(state, turn, &friend, &EnvelopeOwner::Mark, &sealed);
+    outbox::enqueue_room(state, turn, friend.room, &EnvelopeOwner::Mark, &sealed);
     Ok(())
 }
 

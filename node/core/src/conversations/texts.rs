@@ -45,6 +45,31 @@ pub(crate) fn send(state: &mut State, turn: &mut Turn<'_>, peer: PeerId, text: S
     if (waits && friend.held.len() >= most) || (!waits && !friend.devices.iter().all(|device| outbox::has_room(state, device))) {
         return Err(CommandError::Full.into());
     }
+    let (arrival, message) = write(state, turn, &friend.conversation, text);
+    if let Some(lifetime) = lifetime {
+        turn.put_raw(Table::Expiry, &expiry_key(turn.stamp.after(lifetime), &message_key(&friend.conversation, arrival)), Vec::new());
+    }
+    if waits {
+        let mut friend = friend;
+        friend.held.push(arrival);
+        state.save_friend(turn, friend);
+    } else {
+        seal_and_queue(state, turn, friend.room, &friend.conversation, arrival, &message)?;
+    }
+    Ok(message.id)
+}
+
+/// Writes a message into a room that is no friendship's.
+#[cfg(feature = "testing")]
+pub(crate) fn send_in(state: &mut State, turn: &mut Turn<'_>, room: RoomId, text: String) -> Result<MessageId, TurnFailed> {
+    let conversation = state.rooms.get(&room).map_or(room, |row| row.conversation);
+    let (arrival, message) = write(state, turn, &conversation, text);
+    seal_and_queue(state, turn, room, &conversation, arrival, &message)?;
+    Ok(message.id)
+}
+
+/// A message of ours, filed under its arrival number.
+fn write(state: &mut State, turn: &mut Turn<'_>, conversation: &RoomId, text: String) -> (u64, Message) {
     let message = Message {
         id: MessageId::at(turn.stamp, turn.rng),
         from: state.own.peer,
@@ -54,18 +79,8 @@ pub(crate) fn send(state: &mut State, turn: &mut Turn<'_>, peer: PeerId, text: S
         fault: None,
     };
     let arrival = state.next_arrival();
-    file(turn, &friend.conversation, arrival, &message);
-    if let Some(lifetime) = lifetime {
-        turn.put_raw(Table::Expiry, &expiry_key(turn.stamp.after(lifetime), &message_key(&friend.conversation, arrival)), Vec::new());
-    }
-    if waits {
-        let mut friend = friend;
-        friend.held.push(arrival);
-        state.save_friend(turn, friend);
-    } else {
-        seal_and_queue(state, turn, &friend, arrival, &message)?;
-    }
-    Ok(message.id)
+    file(turn, conversation, arrival, &message);
+    (arrival, message)
 }
 
 /// Files a new message, so that it is found by its number and by its id; its words follow.
@@ -79,30 +94,33 @@ fn file(turn: &mut Turn<'_>, conversation: &RoomId, arrival: u64, message: &Mess
 pub(super) fn seal_and_queue(
     state: &mut State,
     turn: &mut Turn<'_>,
-    friend: &Friend,
+    room: RoomId,
+    conversation: &RoomId,
     arrival: u64,
     message: &Message,
 ) -> Result<(), TurnFailed> {
     let payload = RoomPayload::Text(Text { id: message.id, at: message.at, text: message.text.clone() });
-    let sealed = rooms::say(turn, friend.room, &payload)?;
-    outbox::enqueue_room(state, turn, friend, &EnvelopeOwner::Text(friend.conversation, arrival), &sealed);
+    let sealed = rooms::say(turn, room, &payload)?;
+    outbox::enqueue_room(state, turn, room, &EnvelopeOwner::Text(*conversation, arrival), &sealed);
     Ok(())
 }
 
-/// Files a message of a friend. A message that is there already is not filed again.
-pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, from: &PeerId, text: Text) -> Result<(), Rejected> {
+/// Files a message that somebody has sent in a room. A message that is there already is not filed again.
+pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, from: &PeerId, text: Text) -> Result<(), Rejected> {
     if turn.get(Table::MessageIndex, text.id.as_bytes())?.is_some() {
         return Ok(());
     }
-    let Some(mut friend) = state.friends.get(from).cloned() else { return Ok(()) };
+    let Some(conversation) = state.rooms.get(room).map(|row| row.conversation) else { return Ok(()) };
     let message = Message { id: text.id, from: *from, at: text.at, state: MessageState::Delivered, text: text.text, fault: None };
     let arrival = state.next_arrival();
     state.clock.witnessed(message.at);
-    file(turn, &friend.conversation, arrival, &message);
-    friend.unread = friend.unread.saturating_add(1);
-    let room = friend.conversation;
-    state.save_friend_later(friend);
-    turn.notify(Event::Message { room, message: message.id });
+    file(turn, &conversation, arrival, &message);
+    if rooms::friend_in(state, room) == Some(*from)
+        && let Some(friend) = state.friend_mut(from)
+    {
+        friend.unread = friend.unread.saturating_add(1);
+    }
+    turn.notify(Event::Message { room: conversation, message: message.id });
     Ok(())
 }
 

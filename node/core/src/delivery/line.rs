@@ -7,6 +7,7 @@
 use crate::delivery::tags::MISSING_OF_FORMER_MAX;
 use crate::limits::{FORMER_LIFE, FORMER_MAX};
 use crate::people;
+use crate::rooms::lanes;
 use crate::rows::Former;
 use crate::state::State;
 use crate::turn::Turn;
@@ -19,13 +20,17 @@ pub(crate) fn enter(state: &mut State, turn: &Turn<'_>, peer: &PeerId, left: Opt
     let own = state.own.identity.device;
     let mut forgotten = Vec::new();
     for device in people::devices_of(state, peer) {
-        let Some(row) = state.device_mut(&device).filter(|row| row.line != Some(room)) else { continue };
+        if state.devices.get(&device).is_none_or(|row| row.line == Some(room)) {
+            continue;
+        }
+        let receive_sequence = left.map_or(0, |left| lanes::leave(state, &device, &left));
+        let Some(row) = state.device_mut(&device) else { continue };
         let mut formers = row.former.take().unwrap_or_default();
         let is_used = row.receive_counter > 0 || row.line.is_some();
         if let Some(left) = left.filter(|_| is_used) {
             let mut missing = std::mem::take(&mut row.missing);
             missing.drain(..missing.len().saturating_sub(MISSING_OF_FORMER_MAX));
-            let (receive_counter, receive_sequence) = (row.receive_counter, row.receive_sequence);
+            let receive_counter = row.receive_counter;
             let until = turn.stamp.after(FORMER_LIFE);
             formers.push(Former { room: left, receive_counter, missing, receive_sequence, until, is_read });
         }
@@ -37,8 +42,6 @@ pub(crate) fn enter(state: &mut State, turn: &Turn<'_>, peer: &PeerId, left: Opt
         row.send_counter = line_start(&room, &own, &device);
         row.receive_counter = line_start(&room, &device, &own);
         row.missing.clear();
-        row.send_sequence = 0;
-        row.receive_sequence = 0;
         state.relined.insert(device);
     }
     forgotten

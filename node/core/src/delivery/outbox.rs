@@ -8,7 +8,8 @@
 use super::owner::{EnvelopeOwner, Lane, Links, Single};
 use crate::limits::OUTBOX_MAX;
 use crate::people::devices;
-use crate::rows::{Device, Friend, ROOM_LANE};
+use crate::rooms::{self, lanes};
+use crate::rows::{Device, ROOM_LANE};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed, decode_row};
@@ -48,6 +49,9 @@ pub(crate) struct OutboxRow {
     /// The copy that a relay has signed for.
     #[n(5)]
     pub stored: Option<Copy>,
+    /// The room of an ordered frame; absent in rows of an older build, which are all of the friendship's present room.
+    #[n(6)]
+    pub room: Option<RoomId>,
 }
 
 /// A copy of an envelope at a relay.
@@ -91,6 +95,9 @@ impl Via {
 
 /// Rows of the lane of steps read together; it is short, and the room frames behind it may be many.
 const STEPS_PAGE: usize = 16;
+
+/// Pages that are looked through for the first frame of a room.
+const ROOM_PAGES: usize = 64;
 
 /// Numbers that the lane of steps may span: with more of them, no list of receipts is added.
 const STEPS_SPAN: u64 = 4_096;
@@ -194,18 +201,19 @@ pub(crate) fn has_room_for(state: &State, device: &DeviceId, more: u64) -> bool 
 
 /// Puts a first envelope into a device's outbox.
 pub(crate) fn enqueue(state: &mut State, turn: &mut Turn<'_>, to: &DeviceId, owner: EnvelopeOwner, via: Option<Via>, envelope: Vec<u8>) {
-    let row = OutboxRow { frame: frame_id(&envelope), owner, via, envelope, sequence: None, stored: None };
+    let row = OutboxRow { frame: frame_id(&envelope), owner, via, envelope, sequence: None, stored: None, room: None };
     append(state, turn, to, &row);
 }
 
-/// Wraps a room message for each device of a friend and puts it into their outboxes.
-pub(crate) fn enqueue_room(state: &mut State, turn: &mut Turn<'_>, friend: &Friend, owner: &EnvelopeOwner, sealed: &Sealed) {
-    for id in &friend.devices {
+/// Wraps a room message for each device in the room and puts it into their outboxes.
+pub(crate) fn enqueue_room(state: &mut State, turn: &mut Turn<'_>, room: RoomId, owner: &EnvelopeOwner, sealed: &Sealed) {
+    for id in &rooms::members(state, &room) {
         let Some(key) = state.envelope_key_to(id) else { continue };
-        let Some(sequence) = next_sequence(state, id) else { continue };
-        if let Some(envelope) = seal_known(state, id, &key, friend.room, sealed, Some(sequence), turn.rng) {
+        let Some(sequence) = lanes::next_sequence(state, id, &room) else { continue };
+        if let Some(envelope) = seal_known(state, id, &key, room, sealed, Some(sequence), turn.rng) {
+            let frame = frame_id(&envelope);
             let row =
-                OutboxRow { frame: frame_id(&envelope), owner: owner.clone(), via: None, envelope, sequence: Some(sequence), stored: None };
+                OutboxRow { frame, owner: owner.clone(), via: None, envelope, sequence: Some(sequence), stored: None, room: Some(room) };
             append(state, turn, id, &row);
         }
     }
@@ -311,11 +319,21 @@ pub(crate) fn readdress(
     Ok(())
 }
 
-/// The sequence of the first ordered frame that a device has not acknowledged; the next one's when
-/// it has acknowledged all.
-pub(crate) fn acknowledged_below(turn: &Turn<'_>, device: &Device) -> Result<u64, TurnFailed> {
-    let first = rows(turn, &device.device, ROOM_LANE, 1)?;
-    Ok(first.first().and_then(|(_, row)| row.sequence).unwrap_or(device.send_sequence))
+/// The sequence of the first ordered frame of a room that a device has not acknowledged; the next one's when
+/// it has acknowledged all. Where too many frames of other rooms lie before it, one that is surely not too high.
+pub(crate) fn acknowledged_below(state: &State, turn: &Turn<'_>, device: &Device, room: &RoomId) -> Result<u64, TurnFailed> {
+    let sent = lanes::sent(state, &device.device, room);
+    let mut from = ROOM_LANE;
+    for _ in 0..ROOM_PAGES {
+        let page = rows(turn, &device.device, from, STEPS_PAGE)?;
+        let first = page.iter().find(|(_, row)| row.room.is_none_or(|of| of == *room)).and_then(|(_, row)| row.sequence);
+        if let Some(first) = first {
+            return Ok(first);
+        }
+        let Some((last, _)) = page.last() else { return Ok(sent) };
+        from = last.saturating_add(1);
+    }
+    Ok(sent.saturating_sub(device.outbox_count))
 }
 
 /// Whether steps of a request wait for a device.
@@ -344,14 +362,6 @@ pub(crate) fn forget_lists(state: &mut State, turn: &mut Turn<'_>, device: &Devi
 /// One row of a device's outbox.
 pub(crate) fn row(turn: &Turn<'_>, device: &DeviceId, number: u64) -> Result<Option<OutboxRow>, TurnFailed> {
     turn.row(Table::Outbox, &outbox_key(device, number))
-}
-
-/// The number of the next ordered frame to a device.
-pub(crate) fn next_sequence(state: &mut State, to: &DeviceId) -> Option<u64> {
-    let device = state.device_mut(to)?;
-    let sequence = device.send_sequence;
-    device.send_sequence = sequence.saturating_add(1);
-    Some(sequence)
 }
 
 /// Wraps a room message into a known envelope to a device. Frames with a sequence number

@@ -124,10 +124,10 @@ impl EnvelopeOwner {
     }
 
     /// Where a text's envelope stands to one of the same conversation: an outbox holds them in the order in which
-    /// they were written. None for what is no text.
+    /// they were written. None for what is no text, or of another one.
     pub fn order_of_texts(&self, conversation: &RoomId, arrival: u64) -> Option<Ordering> {
-        let Self::Text(other, number) = self else { return None };
-        Some(number.cmp(&arrival).then(if other == conversation { Ordering::Equal } else { Ordering::Greater }))
+        let Self::Text(of, number) = self else { return None };
+        (of == conversation).then(|| number.cmp(&arrival))
     }
 }
 

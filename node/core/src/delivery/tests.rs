@@ -126,8 +126,7 @@ fn a105_nobody_but_a_proved_friend_who_may_know_where_we_are_is_punched_to() {
             places: Vec::new(),
         };
         for (device, peer) in [(known, friend.peer), (stranger, PeerId([9; 32]))] {
-            let row = crate::rows::Device::new(device, peer, state.own.identity.chain.clone(), entry.clone());
-            state.save_device(crate::rows::Device { send_sequence: 1, ..row });
+            state.save_device(crate::rows::Device::new(device, peer, state.own.identity.chain.clone(), entry.clone()));
         }
         state.friends.insert(friend.peer, friend);
         for (link, device, proved, path) in [

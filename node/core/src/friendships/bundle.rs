@@ -102,6 +102,6 @@ pub(crate) fn send_bundle(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId)
     let devices: Vec<Device> = rows.filter_map(|row| row.chain.verify_known(turn.sure).ok()).collect();
     let bundle = RoomPayload::Bundle(own_bundle(state, turn, peer, &devices));
     let sealed = rooms::say(turn, friend.room, &bundle)?;
-    outbox::enqueue_room(state, turn, &friend, &EnvelopeOwner::Bundle, &sealed);
+    outbox::enqueue_room(state, turn, friend.room, &EnvelopeOwner::Bundle, &sealed);
     people::update(state, turn, peer, |friend| friend.giving = true)
 }

@@ -35,9 +35,9 @@ pub(crate) fn end(state: &mut State, turn: &mut Turn<'_>, mut friend: Friend) ->
     for arrival in given_up {
         set_message_state(turn, &friend.conversation, arrival, MessageState::Failed, Some(Fault::Ended))?;
     }
-    rooms::forget(turn, friend.room)?;
+    rooms::forget(state, turn, friend.room)?;
     for room in line::forget(state, turn, &peer, true) {
-        rooms::forget(turn, room)?;
+        rooms::forget(state, turn, room)?;
     }
     friend.renewing = None;
     friend.lacks = None;

@@ -196,7 +196,7 @@ pub(crate) fn revise(
         RequestStatus::Accepted => {
             // Accepted already: join the newer room without asking again.
             if let Some(room) = room {
-                rooms::forget(turn, room)?;
+                rooms::forget(state, turn, room)?;
             }
             state.save_request(turn, Request { status: RequestStatus::Pending, room: None, accepted: None, ..row });
             accept_unasked(state, turn, &id)

@@ -33,6 +33,7 @@ pub(crate) fn enter_room(
 ) -> Result<Friend, TurnFailed> {
     let Entered { step, room, renews } = into;
     let Some(old) = state.friends.get(&peer).cloned() else {
+        rooms::register(state, turn, peer, room, room);
         return Ok(Friend {
             peer,
             petname: Mirror::of(state).free_petname(&peer, name),
@@ -69,9 +70,10 @@ pub(crate) fn enter_room(
         held.sort_unstable();
         held.dedup();
         for room in forgotten {
-            rooms::forget(turn, room)?;
+            rooms::forget(state, turn, room)?;
         }
     }
+    rooms::register(state, turn, peer, room, old.conversation);
     Ok(Friend {
         state: step,
         room,
@@ -87,7 +89,7 @@ pub(crate) fn enter_room(
     })
 }
 
-/// Takes every text to a person's devices out of the outbox. Answers the texts' arrival numbers.
+/// Takes every text of a friendship out of the outbox. Answers the texts' arrival numbers.
 pub(crate) fn withdraw_texts(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<Vec<u64>, TurnFailed> {
     let devices: Vec<DeviceId> = state.devices.values().filter(|device| device.peer == *peer).map(|device| device.device).collect();
     let mut texts = Vec::new();
@@ -97,7 +99,8 @@ pub(crate) fn withdraw_texts(state: &mut State, turn: &mut Turn<'_>, peer: &Peer
             let page = outbox::rows(turn, &device, from, 256)?;
             let Some((last, _)) = page.last() else { break };
             from = last.saturating_add(1);
-            for (number, row) in page {
+            // What waits in other rooms of theirs has nothing to do with the friendship.
+            for (number, row) in page.into_iter().filter(|(_, row)| row.room.is_none_or(|room| !rooms::is_shared(state, &room))) {
                 // What is of no friendship stays. Lists of receipts are said in the room, too: a side that has ended
                 // the friendship would hang up on one, before the step behind it is heard.
                 if row.owner.policy().links != Links::Friends {
@@ -122,7 +125,7 @@ pub(crate) fn withdraw_texts(state: &mut State, turn: &mut Turn<'_>, peer: &Peer
 pub(crate) fn expire_former(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
     for peer in state.friends.keys().copied().collect::<Vec<_>>() {
         for room in line::forget(state, turn, &peer, false) {
-            rooms::forget(turn, room)?;
+            rooms::forget(state, turn, room)?;
         }
     }
     Ok(())

@@ -52,7 +52,7 @@ pub(crate) fn set_status(state: &mut State, turn: &mut Turn<'_>, id: &RequestId,
         let unfinished = state.friends.get(&row.peer).is_none_or(|friend| Some(friend.room) != row.room);
         if let Some(room) = row.room.take().filter(|_| unfinished) {
             // The room of a request that led nowhere; gone already is as good.
-            rooms::forget(turn, room)?;
+            rooms::forget(state, turn, room)?;
         }
     }
     let (peer, direction) = (row.peer, row.direction);

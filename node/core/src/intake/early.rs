@@ -2,10 +2,11 @@
 
 use crate::delivery::Origin;
 use crate::limits::{EARLY_BYTES_MAX, PARKED_MAX, WINDOW_BYTES};
+use crate::rooms::{self, lanes};
 use crate::state::State;
 use crate::wire::Known;
 use std::collections::BTreeMap;
-use symbolon_presence::id::{DeviceId, FrameId};
+use symbolon_presence::id::{DeviceId, FrameId, RoomId};
 
 /// An ordered frame that came before its turn.
 #[derive(Debug)]
@@ -16,10 +17,10 @@ pub(super) struct Early {
     pub known: Known,
 }
 
-/// The early frames of one device.
+/// The early frames of one device, each under its room and its sequence there.
 #[derive(Debug, Default)]
 struct Waiting {
-    frames: BTreeMap<u64, Early>,
+    frames: BTreeMap<(RoomId, u64), Early>,
     bytes: usize,
 }
 
@@ -45,13 +46,13 @@ impl EarlyFrames {
         self.bytes = self.bytes.saturating_sub(waiting);
     }
 
-    /// Whether frames of a device wait.
-    pub fn has(&self, device: &DeviceId) -> bool {
-        self.waiting.contains_key(device)
+    /// Whether frames of a device wait in a room.
+    pub fn has(&self, device: &DeviceId, room: &RoomId) -> bool {
+        self.waiting.get(device).is_some_and(|waiting| waiting.frames.range((*room, 0)..=(*room, u64::MAX)).next().is_some())
     }
 
-    /// Whether one more frame of a device has room: no honest sender has more on the way than its window.
-    pub fn has_room(&self, device: &DeviceId, ahead: u64, size: usize) -> bool {
+    /// Whether one more frame of a device has a place: no honest sender has more on the way than its window.
+    pub fn has_place(&self, device: &DeviceId, ahead: u64, size: usize) -> bool {
         let bytes = self.waiting.get(device).map_or(0, |waiting| waiting.bytes);
         ahead <= PARKED_MAX && bytes.saturating_add(size) <= WINDOW_BYTES
     }
@@ -59,6 +60,7 @@ impl EarlyFrames {
     /// Keeps an early frame. When there is no more room for those of all, the device that holds most loses
     /// what it has here: nothing of it was acknowledged, so it is put again. Whether one has lost it.
     pub fn park(&mut self, device: DeviceId, sequence: u64, early: Early) -> bool {
+        let place = (early.known.room, sequence);
         let size = early.known.mls.len();
         let mut has_lost = false;
         if self.bytes.saturating_add(size) > EARLY_BYTES_MAX
@@ -68,21 +70,21 @@ impl EarlyFrames {
             has_lost = true;
         }
         let waiting = self.waiting.entry(device).or_default();
-        let replaced = waiting.frames.insert(sequence, early).map_or(0, |old| old.known.mls.len());
+        let replaced = waiting.frames.insert(place, early).map_or(0, |old| old.known.mls.len());
         waiting.bytes = waiting.bytes.saturating_add(size).saturating_sub(replaced);
         self.bytes = self.bytes.saturating_add(size).saturating_sub(replaced);
         has_lost
     }
 
-    /// The frame of a device whose turn it is.
-    pub fn next(&mut self, state: &State, device: &DeviceId) -> Option<Early> {
-        let expected = state.devices.get(device)?.receive_sequence;
-        let room = state.friend_of(device).map(|friend| friend.room);
+    /// The frame of a device whose turn it is in a room.
+    pub fn next(&mut self, state: &State, device: &DeviceId, room: &RoomId) -> Option<Early> {
+        let expected = lanes::expected(state, device, room);
         let waiting = self.waiting.get_mut(device)?;
         let before = waiting.bytes;
-        // A room counts its own frames: those of an older one must not take their places.
-        waiting.frames.retain(|sequence, early| *sequence >= expected && Some(early.known.room) == room);
-        let next = waiting.frames.remove(&expected);
+        let is_of_member = |of: &RoomId| rooms::standing(state, device, of) == rooms::Standing::Member;
+        // What was opened meanwhile is not wanted again, nor what came in a room that was left since.
+        waiting.frames.retain(|(of, sequence), _| if of == room { *sequence >= expected } else { is_of_member(of) });
+        let next = waiting.frames.remove(&(*room, expected));
         waiting.bytes = waiting.frames.values().map(|early| early.known.mls.len()).sum();
         self.bytes = self.bytes.saturating_sub(before.saturating_sub(waiting.bytes));
         if waiting.frames.is_empty() {

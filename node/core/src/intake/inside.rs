@@ -41,17 +41,18 @@ pub(super) fn room_message(
     known: Known,
     place: Place,
 ) -> Result<Said, Rejected> {
-    let friend = state.friend_of(device).ok_or(DropReason::Unexpected)?;
-    let (peer, room) = (friend.peer, known.room);
-    if place != Place::Former && room != friend.room {
-        return Err(DropReason::Unexpected.into());
-    }
+    let peer = state.devices.get(device).map(|row| row.peer).ok_or(DropReason::Unexpected)?;
+    let room = known.room;
     let (sender, plaintext) = rooms::open(turn, room, &known.mls, DropReason::Unexpected)?;
     let speaker = state.speaker(&room, &sender.leaf.0, &sender.credential, turn.sure).ok_or(DropReason::Forged)?;
     if speaker.device != *device || speaker.peer != peer {
         return Err(DropReason::Forged.into());
     }
     let payload = RoomPayload::decode(&plaintext).ok_or(DropReason::Malformed)?;
+    // What friends say to each other belongs into their own room.
+    if rooms::friend_in(state, &room) != Some(peer) && !matches!(payload, RoomPayload::Text(_) | RoomPayload::Skip) {
+        return Err(DropReason::Unexpected.into());
+    }
     // Where a lost state was, whom it introduced or what it had read is of no use any more.
     if place == Place::Former && !matches!(payload, RoomPayload::Text(_)) {
         return Ok(Said::Something);
@@ -65,7 +66,7 @@ pub(super) fn room_message(
         return Err(DropReason::Reused.into());
     }
     match payload {
-        RoomPayload::Text(text) => conversations::receive(state, turn, &peer, text)?,
+        RoomPayload::Text(text) => conversations::receive(state, turn, &room, &peer, text)?,
         RoomPayload::Read(message) => conversations::mark_read(state, turn, &peer, &message)?,
         RoomPayload::Again => return Ok(Said::Again),
         RoomPayload::Skip => {}

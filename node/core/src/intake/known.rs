@@ -7,7 +7,7 @@ use super::seen::{seen, seen_outcome, seen_sender};
 use crate::delivery::{Delivery, Origin};
 use crate::friendships;
 use crate::people;
-use crate::rows::Former;
+use crate::rooms::{self, Standing, lanes};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{DropReason, Rejected, Turn, TurnFailed};
@@ -113,25 +113,26 @@ impl Intake {
         early: Early,
     ) -> Result<(), TurnFailed> {
         let origin = early.origin;
-        if state.friend_of(&device).is_none_or(|friend| friend.room != early.known.room) {
-            let is_read = |former: &Former| former.room == early.known.room && former.is_read;
-            if state.devices.get(&device).is_some_and(|row| row.formers().iter().any(is_read)) {
-                return self.left_behind(state, delivery, turn, &device, early);
+        let room = early.known.room;
+        match rooms::standing(state, &device, &room) {
+            Standing::Member => {}
+            Standing::Former => return self.left_behind(state, delivery, turn, &device, early),
+            Standing::Stranger => {
+                // Of a room that is not ours, or not any more. Not acknowledged: its sender seals it again as
+                // soon as both are in one room.
+                self.count(DropReason::Unexpected);
+                return Ok(());
             }
-            // Of a connection room that is not ours, or not any more. Not acknowledged: its
-            // sender seals it again as soon as both are in one room.
-            self.count(DropReason::Unexpected);
-            return Ok(());
         }
-        let expected = state.devices.get(&device).map_or(0, |row| row.receive_sequence);
+        let expected = lanes::expected(state, &device, &room);
         match early.known.sequence {
             Some(sequence) if sequence > expected => {
                 self.stays = true;
-                if !self.early.has_room(&device, sequence - expected, early.known.mls.len()) {
+                if !self.early.has_place(&device, sequence - expected, early.known.mls.len()) {
                     self.count(DropReason::Full);
                     return Ok(());
                 }
-                let asks = !self.early.has(&device);
+                let asks = !self.early.has(&device, &room);
                 if self.early.park(device, sequence, early) {
                     self.count(DropReason::Full);
                 }
@@ -148,8 +149,8 @@ impl Intake {
         // by one of a newer state than its sender's.
         let place = if early.known.sequence.is_some_and(|sequence| sequence < expected) { Place::Late } else { Place::Present };
         self.open(state, delivery, turn, &device, early, place)?;
-        // Those that waited for this one.
-        while let Some(next) = self.early.next(state, &device) {
+        // Those of the room that waited for this one.
+        while let Some(next) = self.early.next(state, &device, &room) {
             self.open(state, delivery, turn, &device, next, Place::Present)?;
         }
         Ok(())
@@ -218,12 +219,13 @@ impl Intake {
         place: Place,
     ) -> Result<(), TurnFailed> {
         let Early { origin, frame, counter, known } = early;
-        let expected = state.devices.get(device).map(|row| row.receive_sequence);
-        let is_next = known.sequence.is_some() && known.sequence == expected;
+        let room = known.room;
+        let is_next = known.sequence == Some(lanes::expected(state, device, &room));
         let mut is_receipts = false;
         let outcome = match room_message(state, turn, device, known, place) {
             Ok(said) => {
-                if let Some(peer) = state.devices.get(device).map(|row| row.peer).filter(|peer| state.confirming.contains(peer)) {
+                let friend = rooms::friend_in(state, &room);
+                if let Some(peer) = friend.filter(|peer| state.confirming.contains(peer)) {
                     friendships::heard(state, turn, &peer, device)?;
                 }
                 match said {
@@ -234,7 +236,7 @@ impl Intake {
                     }
                     Said::Again => drop(self.asked_again.insert(*device)),
                 }
-                if matches!(origin, Origin::Link(_)) {
+                if friend.is_some() && matches!(origin, Origin::Link(_)) {
                     delivery.heard_in_room(state, turn, device);
                 }
                 Outcome::Delivered
@@ -252,8 +254,8 @@ impl Intake {
             }
         };
         self.tags.take(state, device, counter);
-        if is_next && let Some(row) = state.device_mut(device) {
-            row.receive_sequence = row.receive_sequence.saturating_add(1);
+        if is_next {
+            lanes::advance(state, device, &room);
         }
         // A list of receipts is not receipted itself, nor is its repeat: that would never end.
         let sender = Some(*device).filter(|_| !is_receipts);

@@ -17,7 +17,7 @@ use symbolon_presence::time::Timestamp;
 pub(super) fn say(state: &mut State, turn: &mut Turn<'_>, to: &PeerId, payload: &RoomPayload) -> Result<(), TurnFailed> {
     let Some(friend) = state.friends.get(to).filter(|friend| state.may_seal(friend)).cloned() else { return Ok(()) };
     let sealed = rooms::say(turn, friend.room, payload)?;
-    outbox::enqueue_room(state, turn, &friend, &EnvelopeOwner::Introduction, &sealed);
+    outbox::enqueue_room(state, turn, friend.room, &EnvelopeOwner::Introduction, &sealed);
     Ok(())
 }
 

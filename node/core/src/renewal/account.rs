@@ -2,7 +2,7 @@
 
 use crate::delivery::outbox;
 use crate::invites::grants;
-use crate::rooms;
+use crate::rooms::{self, lanes};
 use crate::rows::{Renewing, Start};
 use crate::state::State;
 use crate::turn::{Turn, TurnFailed};
@@ -25,9 +25,9 @@ pub(super) fn account(
     let present = RoomStanding {
         room: friend.room,
         epoch: rooms::epoch(turn, friend.room),
-        sent: row.send_sequence,
-        opened: row.receive_sequence,
-        settled: outbox::acknowledged_below(turn, row)?,
+        sent: lanes::sent(state, id, &friend.room),
+        opened: lanes::expected(state, id, &friend.room),
+        settled: outbox::acknowledged_below(state, turn, row, &friend.room)?,
     };
     let left = row.formers().iter().rev();
     let left = left.map(|former| RoomStanding { room: former.room, epoch: None, sent: 0, opened: former.receive_sequence, settled: 0 });

@@ -6,6 +6,7 @@ use super::room::{confirm_again, give_up_entering, is_under_way, offer};
 use crate::delivery::starts;
 use crate::delivery::tags::FAR_AHEAD;
 use crate::friendships::{send_bundle, withdraw_texts};
+use crate::rooms::lanes;
 use crate::rows::{Friend, FriendState, Renewing};
 use crate::seam::{Event, Warning};
 use crate::state::{Sign, State};
@@ -97,9 +98,9 @@ fn judge(state: &State, id: &DeviceId, said: &Standing) -> Verdict {
             // Counted from different places: one of us entered this room without the other's knowing.
             return Verdict::Astray;
         }
-        let has_seen_more = said.opened > row.send_counter || theirs.opened > row.send_sequence;
+        let has_seen_more = said.opened > row.send_counter || theirs.opened > lanes::sent(state, id, &friend.room);
         // It has our word for what we do not hold.
-        let has_our_word = theirs.settled > row.receive_sequence;
+        let has_our_word = theirs.settled > lanes::expected(state, id, &friend.room);
         return if has_seen_more || has_our_word || said.copied.is_some() { Verdict::Behind } else { Verdict::Fine };
     }
     // On the way from one room to the other.

@@ -28,8 +28,8 @@ pub(crate) fn open(turn: &mut Turn<'_>, room: RoomId, sealed: &[u8], no_commit: 
     }
 }
 
-/// Erases a room. One that is gone already is as good.
-pub(crate) fn forget(turn: &mut Turn<'_>, room: RoomId) -> Result<(), TurnFailed> {
+/// Erases the keys of a room. One that is gone already is as good.
+pub(super) fn erase(turn: &mut Turn<'_>, room: RoomId) -> Result<(), TurnFailed> {
     match turn.cipher.forget(room) {
         Err(CipherError::Store) => Err(TurnFailed("the room cipher's store failed")),
         Ok(()) | Err(CipherError::Ahead | CipherError::Gone | CipherError::Used | CipherError::Broken) => Ok(()),

@@ -30,18 +30,12 @@ pub(crate) struct Device {
     /// Counter of the next known envelope to it.
     #[n(5)]
     pub send_counter: u64,
-    /// Sequence number of the next ordered frame to it.
-    #[n(6)]
-    pub send_sequence: u64,
     /// One more than the highest counter received.
     #[n(7)]
     pub receive_counter: u64,
     /// Lower counters not received; bounded, the lowest are forgotten first.
     #[n(8)]
     pub missing: Vec<u64>,
-    /// Sequence number of the next ordered frame from it.
-    #[n(9)]
-    pub receive_sequence: u64,
     /// Number of the next outbox row with a room frame.
     #[n(10)]
     pub outbox_next: u64,
@@ -112,10 +106,8 @@ impl Device {
             entry,
             put: None,
             send_counter: 0,
-            send_sequence: 0,
             receive_counter: 0,
             missing: Vec::new(),
-            receive_sequence: 0,
             outbox_next: ROOM_LANE,
             outbox_count: 0,
             outbox_first: 0,

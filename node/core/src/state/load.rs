@@ -1,9 +1,12 @@
 //! Loading the working set.
 
 use crate::command::{Direction, Trust};
-use crate::rows::{Friend, Request};
+use crate::rows::{Friend, Lane, Request, split_lane_key};
+use crate::table::Table;
+use crate::turn::{TurnFailed, all_rows, decode_row};
+use crate::world::Shelf;
 use std::collections::BTreeMap;
-use symbolon_presence::id::{PeerId, RequestId};
+use symbolon_presence::id::{DeviceId, PeerId, RequestId, RoomId};
 
 /// Rows of version 2 say the same of a friend whose invite was used and of one whose words
 /// were compared. A friend who only ever asked us, by an invite of ours, was compared; of
@@ -21,4 +24,14 @@ pub(crate) fn derive_trust(friends: &mut BTreeMap<PeerId, Friend>, requests: &mu
         request.trust = Trust::Invited;
     }
     settled
+}
+
+/// All lanes.
+pub(super) fn lanes(shelf: &dyn Shelf) -> Result<BTreeMap<(DeviceId, RoomId), Lane>, TurnFailed> {
+    let mut lanes = BTreeMap::new();
+    for (key, bytes) in all_rows(shelf, Table::Lane)? {
+        let of = split_lane_key(&key).ok_or(TurnFailed("a lane's key cannot be read"))?;
+        lanes.insert(of, decode_row(&bytes)?);
+    }
+    Ok(lanes)
 }

@@ -24,7 +24,7 @@ enum Left {
 fn after(owner: EnvelopeOwner, settle: impl FnOnce(&mut State, &mut Turn<'_>) -> Option<Settled>) -> (Option<Fate>, Left) {
     let mut found = None;
     in_turn(|state, turn| {
-        let row = OutboxRow { frame: FrameId([1; 32]), owner, via: None, envelope: vec![1], sequence: None, stored: None };
+        let row = OutboxRow { frame: FrameId([1; 32]), owner, via: None, envelope: vec![1], sequence: None, stored: None, room: None };
         turn.put(Table::Outbox, &outbox::outbox_key(&DEVICE, 5), &row);
         let fate = settle(state, turn).map(|settled| {
             let fate = settled.fate;

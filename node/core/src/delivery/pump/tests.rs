@@ -53,7 +53,7 @@ impl Way for Fake {
 fn row(number: u64, owner: EnvelopeOwner) -> OutboxRow {
     let mut frame = [0; 32];
     frame.split_at_mut(8).0.copy_from_slice(&number.to_be_bytes());
-    OutboxRow { frame: FrameId(frame), owner, via: None, envelope: vec![1; 16], sequence: None, stored: None }
+    OutboxRow { frame: FrameId(frame), owner, via: None, envelope: vec![1; 16], sequence: None, stored: None, room: None }
 }
 
 /// A device for which steps wait, a question how both stand, and texts.

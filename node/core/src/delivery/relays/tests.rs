@@ -64,9 +64,10 @@ fn with_text(state: &mut State, turn: &mut Turn<'_>, relays: Vec<RelayMailbox>) 
     let envelope = KnownKey::agree(&a, &b.public(), &DeviceId([1; 16]), &DEVICE).seal(0, &[0; 12], b"x").unwrap();
     let (_, own) = relay_mailbox(1_000_000);
     let device = Device::new(DEVICE, PeerId([9; 32]), state.own.identity.chain.clone(), own.entry);
-    state.save_device(Device { send_sequence: 1, outbox_next: ROOM_LANE + 1, outbox_count: 1, relay_mailboxes: relays, ..device });
+    state.save_device(Device { outbox_next: ROOM_LANE + 1, outbox_count: 1, relay_mailboxes: relays, ..device });
     let frame = frame_id(&envelope);
-    let row = OutboxRow { frame, owner: EnvelopeOwner::Text(ROOM, 3), via: None, envelope, sequence: Some(0), stored: None };
+    let row =
+        OutboxRow { frame, owner: EnvelopeOwner::Text(ROOM, 3), via: None, envelope, sequence: Some(0), stored: None, room: Some(ROOM) };
     turn.put(Table::Outbox, &outbox::outbox_key(&DEVICE, ROOM_LANE), &row);
     let message =
         Message { id: MessageId([1; 16]), from: state.own.peer, at: NOW, state: MessageState::Queued, text: "x".into(), fault: None };
@@ -200,6 +201,7 @@ fn a20_what_was_on_its_way_when_a_new_key_was_read_is_left_again_under_it() {
         peer,
         devices: vec![DEVICE],
         friendship: Some(FriendshipSecret { revision, secret: Secret::from_bytes([revision as u8; 32]) }),
+        room: ROOM,
         ..fixture::friend(9)
     };
     in_turn(|relays, state, turn| {
@@ -336,7 +338,15 @@ fn with_outbox(rows: u64, copy: Option<Copy>) -> Counting {
         let mut frame = [1; 32];
         frame[..8].copy_from_slice(&number.to_be_bytes());
         let owner = if number.is_multiple_of(10) { EnvelopeOwner::Mark } else { EnvelopeOwner::Text(ROOM, 2 * number) };
-        OutboxRow { frame: FrameId(frame), owner, via: None, envelope: vec![1; 16], sequence: Some(number), stored: copy.clone() }
+        OutboxRow {
+            frame: FrameId(frame),
+            owner,
+            via: None,
+            envelope: vec![1; 16],
+            sequence: Some(number),
+            stored: copy.clone(),
+            room: Some(ROOM),
+        }
     };
     let rows =
         (0..rows).map(|number| (outbox::outbox_key(&DEVICE, ROOM_LANE + number), symbolon_presence::codec::encode_row(&row(number))));

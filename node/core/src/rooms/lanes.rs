@@ -1,0 +1,39 @@
+//! Frame order: how far this device and each other one are in each room.
+//!
+//! Every device numbers its ordered frames in each room by themselves, from 0. So a frame that is lost or late in one
+//! room holds up no other room of the same two devices. `docs/protocol/rooms.md`.
+
+use crate::state::State;
+use symbolon_presence::id::{DeviceId, RoomId};
+
+/// Takes the sequence for the next ordered frame to a device; none when the device is not known.
+pub(crate) fn next_sequence(state: &mut State, to: &DeviceId, room: &RoomId) -> Option<u64> {
+    if !state.devices.contains_key(to) {
+        return None;
+    }
+    let lane = state.lane_mut(to, room);
+    let sequence = lane.send;
+    lane.send = sequence.saturating_add(1);
+    Some(sequence)
+}
+
+/// How many ordered frames were sealed for a device.
+pub(crate) fn sent(state: &State, to: &DeviceId, room: &RoomId) -> u64 {
+    state.lane(to, room).send
+}
+
+/// The sequence of the next ordered frame from a device.
+pub(crate) fn expected(state: &State, from: &DeviceId, room: &RoomId) -> u64 {
+    state.lane(from, room).receive
+}
+
+/// The expected frame of a device was opened.
+pub(crate) fn advance(state: &mut State, from: &DeviceId, room: &RoomId) {
+    let lane = state.lane_mut(from, room);
+    lane.receive = lane.receive.saturating_add(1);
+}
+
+/// A device does not count in a room any more. Answers what was expected of it last.
+pub(crate) fn leave(state: &mut State, device: &DeviceId, room: &RoomId) -> u64 {
+    state.forget_lane(device, room).receive
+}

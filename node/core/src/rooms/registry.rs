@@ -1,0 +1,95 @@
+//! Which rooms this node is in, and whose frames count there.
+//!
+//! The room of a friendship is one of them: who its members are follows from the friendship.
+
+#[cfg(feature = "testing")]
+use crate::limits::{MEMBERS_MAX, ROOMS_MAX};
+use crate::rows::{Former, Members, Room};
+use crate::state::State;
+use crate::turn::{Turn, TurnFailed};
+use symbolon_presence::id::{DeviceId, PeerId, RoomId};
+
+/// How a device stands to a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// A member: its frames are opened in order.
+    Member,
+    /// Its friendship has left the room for another one; what was left behind is read.
+    Former,
+    /// The room is not ours, or not the device's.
+    Stranger,
+}
+
+/// This node is in a friendship's room from now on. There is one for each friend.
+pub(crate) fn register(state: &mut State, turn: &mut Turn<'_>, friend: PeerId, room: RoomId, conversation: RoomId) {
+    state.save_room(turn, Room { room, conversation, members: Members::Friend(friend) });
+}
+
+/// This node is in a room with these devices of others from now on. False when they are too many, or the rooms are.
+#[cfg(feature = "testing")]
+pub(crate) fn register_shared(state: &mut State, turn: &mut Turn<'_>, room: RoomId, devices: Vec<DeviceId>) -> bool {
+    let shared = state.rooms.values().filter(|row| matches!(row.members, Members::Devices(_))).count();
+    let has_place = devices.len() < MEMBERS_MAX && shared < ROOMS_MAX;
+    if has_place {
+        state.save_room(turn, Room { room, conversation: room, members: Members::Devices(devices) });
+    }
+    has_place
+}
+
+/// Erases a room, its keys and its row.
+pub(crate) fn forget(state: &mut State, turn: &mut Turn<'_>, room: RoomId) -> Result<(), TurnFailed> {
+    state.forget_room(turn, &room);
+    super::desk::erase(turn, room)
+}
+
+/// How a device stands to a room.
+pub(crate) fn standing(state: &State, device: &DeviceId, room: &RoomId) -> Standing {
+    let stands = match state.rooms.get(room).map(|row| &row.members) {
+        None => return Standing::Stranger,
+        Some(Members::Devices(devices)) => devices.contains(device),
+        Some(Members::Friend(peer)) => {
+            let Some(row) = state.devices.get(device).filter(|row| row.peer == *peer) else { return Standing::Stranger };
+            let is_left = |former: &Former| former.room == *room && former.is_read;
+            match state.friends.get(peer) {
+                Some(friend) if friend.room == *room => true,
+                Some(_) if row.formers().iter().any(is_left) => return Standing::Former,
+                Some(_) | None => false,
+            }
+        }
+    };
+    if stands { Standing::Member } else { Standing::Stranger }
+}
+
+/// Whose friendship a room is of.
+pub(crate) fn friend_in(state: &State, room: &RoomId) -> Option<PeerId> {
+    match state.rooms.get(room)?.members {
+        Members::Friend(peer) => Some(peer),
+        Members::Devices(_) => None,
+    }
+}
+
+/// Whether a room is no friendship's.
+pub(crate) fn is_shared(state: &State, room: &RoomId) -> bool {
+    state.rooms.get(room).is_some_and(|row| matches!(row.members, Members::Devices(_)))
+}
+
+/// The devices of others in a room.
+pub(crate) fn members(state: &State, room: &RoomId) -> Vec<DeviceId> {
+    match state.rooms.get(room).map(|row| &row.members) {
+        None => Vec::new(),
+        Some(Members::Devices(devices)) => devices.clone(),
+        Some(Members::Friend(peer)) => {
+            let friend = state.friends.get(peer).filter(|friend| friend.room == *room);
+            friend.map(|friend| friend.devices.clone()).unwrap_or_default()
+        }
+    }
+}
+
+/// The room that a conversation goes on in; none when it has ended.
+pub(crate) fn of_conversation(state: &State, conversation: &RoomId) -> Option<RoomId> {
+    let is_present = |row: &&Room| match row.members {
+        Members::Devices(_) => true,
+        Members::Friend(peer) => state.friends.get(&peer).is_some_and(|friend| friend.room == row.room),
+    };
+    state.rooms.values().filter(|row| row.conversation == *conversation).find(is_present).map(|row| row.room)
+}

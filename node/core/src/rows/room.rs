@@ -1,0 +1,51 @@
+//! Rooms that this node is in, and how far devices are in their frames.
+
+use minicbor::{Decode, Encode};
+use symbolon_presence::id::{DeviceId, PeerId, RoomId};
+
+/// A room that this node holds.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Room {
+    #[n(0)]
+    pub room: RoomId,
+    /// Where its texts are filed; stays when a friendship moves into another room.
+    #[n(1)]
+    pub conversation: RoomId,
+    #[n(2)]
+    pub members: Members,
+}
+
+/// Who else is in a room.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(crate) enum Members {
+    /// The devices of a friend, as the friend names them.
+    #[n(0)]
+    Friend(#[n(0)] PeerId),
+    /// These devices; at most [`limits::MEMBERS_MAX`](crate::limits::MEMBERS_MAX).
+    #[n(1)]
+    Devices(#[n(0)] Vec<DeviceId>),
+}
+
+/// Where this device and another one are in the order of one room's frames. A pair that has said nothing there has no row.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Lane {
+    /// Sequence of the next ordered frame to the device.
+    #[n(0)]
+    pub send: u64,
+    /// Sequence of the next ordered frame from it.
+    #[n(1)]
+    pub receive: u64,
+}
+
+/// The key of a lane: device, then room.
+pub(crate) fn lane_key(device: &DeviceId, room: &RoomId) -> Vec<u8> {
+    [device.as_bytes().as_slice(), room.as_bytes()].concat()
+}
+
+/// Device and room.
+pub(crate) fn split_lane_key(key: &[u8]) -> Option<(DeviceId, RoomId)> {
+    let (device, room) = key.split_at_checked(DeviceId::LEN)?;
+    Some((DeviceId::from_slice(device)?, RoomId::from_slice(room)?))
+}

@@ -1,0 +1,106 @@
+//! For tests: another room of two friends beside their friendship's.
+//!
+//! How rooms are offered and joined between several people is a protocol to come. What lies below it is here already: a
+//! room, its members, the order of its frames, delivery. So a test carries the handshake from hand to hand.
+
+use crate::Core;
+use crate::conversations;
+use crate::people;
+use crate::rooms;
+use crate::state::State;
+use crate::turn::{Rejected, Turn, TurnFailed};
+use crate::world::{CipherError, World};
+use symbolon_presence::id::{DeviceId, MessageId, PeerId, RoomId};
+use symbolon_presence::kdf::Secret;
+use symbolon_presence::time::Timestamp;
+
+/// The key that both sides have, and its name in the commit.
+const KEY: ([u8; 32], [u8; 32]) = ([0x5e; 32], [0xc0; 32]);
+
+/// What lets somebody in.
+#[derive(Debug)]
+pub struct Offered {
+    /// The room.
+    pub room: RoomId,
+    /// Its GroupInfo.
+    pub group_info: Vec<u8>,
+}
+
+fn key() -> ([u8; 32], Secret) {
+    (KEY.0, Secret::from_bytes(KEY.1))
+}
+
+fn failed(_: CipherError) -> TurnFailed {
+    TurnFailed("the room cipher failed")
+}
+
+/// The devices that a friend names.
+fn devices_of(state: &State, friend: &PeerId) -> Vec<DeviceId> {
+    state.friends.get(friend).map(|friend| friend.devices.clone()).unwrap_or_default()
+}
+
+impl Core {
+    /// Makes a room and offers it.
+    pub fn offer_room(&mut self, now: Timestamp, world: &mut World<'_>) -> Result<Offered, TurnFailed> {
+        self.apart(now, world, |state, turn| {
+            let room = rooms::create(turn, &state.own.identity).map_err(failed)?;
+            Ok(Offered { room, group_info: rooms::offer(turn, room).map_err(failed)? })
+        })
+    }
+
+    /// Enters a room that a friend offers. Answers the commit that the friend adopts.
+    pub fn enter_room(&mut self, now: Timestamp, friend: PeerId, offered: &Offered, world: &mut World<'_>) -> Result<Vec<u8>, TurnFailed> {
+        self.apart(now, world, |state, turn| {
+            let joined = rooms::enter(turn, &state.own.identity, &offered.group_info, &offered.room, &key()).map_err(failed)?;
+            register(state, turn, &friend, offered.room)?;
+            Ok(joined.commit)
+        })
+    }
+
+    /// Lets a friend into a room that was offered.
+    pub fn let_into_room(
+        &mut self,
+        now: Timestamp,
+        friend: PeerId,
+        offered: &Offered,
+        commit: &[u8],
+        world: &mut World<'_>,
+    ) -> Result<(), TurnFailed> {
+        self.apart(now, world, |state, turn| {
+            let chain =
+                people::devices_of(state, &friend).first().and_then(|device| state.devices.get(device)).map(|row| row.chain.clone());
+            let device = chain.and_then(|chain| chain.verify_known(turn.sure).ok()).ok_or(TurnFailed("no such friend"))?;
+            let from = rooms::epoch(turn, offered.room).ok_or(TurnFailed("no such room"))?;
+            let guest = rooms::Guest { device: &device, from, key: key(), commit };
+            match rooms::let_in(turn, offered.room, &guest, |_| Ok(())) {
+                Ok(()) => register(state, turn, &friend, offered.room),
+                Err(Rejected::Turn(failed)) => Err(failed),
+                Err(Rejected::Drop(_)) => Err(TurnFailed("the guest is not let in")),
+            }
+        })
+    }
+
+    /// Writes a text into a room that is no friendship's. It leaves with the next turn.
+    pub fn write_in_room(&mut self, now: Timestamp, room: RoomId, text: &str, world: &mut World<'_>) -> Result<MessageId, TurnFailed> {
+        self.apart(now, world, |state, turn| conversations::send_in(state, turn, room, text.to_owned()))
+    }
+
+    fn apart<T>(
+        &mut self,
+        now: Timestamp,
+        world: &mut World<'_>,
+        work: impl FnOnce(&mut State, &mut Turn<'_>) -> Result<T, TurnFailed>,
+    ) -> Result<T, TurnFailed> {
+        let Self { machines, rng, out } = self;
+        machines.state.clock.turn(now);
+        let mut turn = machines.state.turn(rng, &mut *world.cipher, world.shelf, out);
+        let done = work(&mut machines.state, &mut turn)?;
+        machines.close_turn(&mut turn)?;
+        Ok(done)
+    }
+}
+
+fn register(state: &mut State, turn: &mut Turn<'_>, friend: &PeerId, room: RoomId) -> Result<(), TurnFailed> {
+    let devices = devices_of(state, friend);
+    if rooms::register_shared(state, turn, room, devices) { Ok(()) } else { Err(TurnFailed("no place for a room")) }
+}
