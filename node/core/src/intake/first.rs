@@ -6,6 +6,7 @@ use super::seen::seen;
 use crate::delivery::{Delivery, Origin};
 use crate::friendships::{self, Answer, IncomingOffer};
 use crate::invites::grants;
+use crate::invites::ways::{self, Way};
 use crate::limits::{FIRST_MAX, REQUEST_LIFETIME};
 use crate::renewal;
 use crate::rows::FriendState;
@@ -119,17 +120,18 @@ impl Intake {
         let Origin::Link(link) = origin else { return Ok(()) };
         let grant = admitted.grant;
         // Anyone with a friends' key can name any grant: only those that are known here have a count.
-        let within = match admitted.queue {
-            Queue::Contact => match state.invites.get(&grant).map(|invite| invite.last_resort) {
-                Some(is_posted) => state.rates.offer(turn.now, grant, is_posted),
-                // Of an invite that has done its work: no key is left that opens it.
-                None => true,
-            },
-            Queue::Direct | Queue::Guest if state.requests.values().any(|row| row.grant == grant) => state.rates.answer(turn.now, grant),
-            // Under a friends' key, or where a Standing of ours wants its answer.
-            Queue::Direct | Queue::Guest => {
-                let given = state.reply_grants.get(&grant).filter(|_| admitted.queue == Queue::Guest).map(|(peer, _)| *peer);
-                let of = given.or_else(|| delivery.behind(state, link));
+        let within = match (admitted.queue, ways::way_of(state, &grant)) {
+            (Queue::Contact, Way::Invite) => {
+                let is_posted = state.invites.get(&grant).is_some_and(|invite| invite.last_resort);
+                state.rates.offer(turn.now, grant, is_posted)
+            }
+            // Of an invite that has done its work: no key is left that opens it.
+            (Queue::Contact, _) => true,
+            (Queue::Direct | Queue::Guest, Way::Reply(_)) => state.rates.answer(turn.now, grant),
+            (Queue::Guest, Way::Standing(peer, _)) => state.rates.direct(turn.now, Some(peer)),
+            // Under a friends' key.
+            (Queue::Direct | Queue::Guest, _) => {
+                let of = delivery.behind(state, link);
                 state.rates.direct(turn.now, of)
             }
         };

@@ -5,6 +5,7 @@ use crate::delivery::{Delivery, Origin};
 use crate::identity::Own;
 use crate::invites::USES_MAX;
 use crate::invites::grants::{self, Standing};
+use crate::invites::ways::{self, Way};
 use crate::limits::REQUEST_LIFETIME;
 use crate::people;
 use crate::rows::RelayKey;
@@ -215,7 +216,9 @@ impl Intake {
                     None => None,
                 };
                 let admitted = Admitted { queue: deposit.queue, grant: deposit.grant, scope: Scope::Guest, first_use };
-                if grants::is_of_reply(state, &deposit.grant) && grants::standing(state, &deposit.grant, turn.now) != Standing::Good {
+                if matches!(ways::way_of(state, &deposit.grant), Way::Reply(_))
+                    && grants::standing(state, &deposit.grant, turn.now) != Standing::Good
+                {
                     // It may have come before the relay was told that the grant has ended.
                     self.count(DropReason::Unexpected);
                     delivery.complete_entry(key, deposit.number);

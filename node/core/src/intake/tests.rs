@@ -74,7 +74,7 @@ fn invite_and_request(state: &mut State, turn: &mut Turn<'_>) -> (GrantId, Grant
     let by = turn.now.after(HOUR);
     let record = invites::mint_for(state, turn, peer(7), &peer(8), by);
     assert!(record.verify(turn.now).is_ok());
-    let row = Request::blank(turn, RequestId([1; 16]), Direction::Out);
+    let row = Request { offer: vec![1], ..Request::blank(turn, RequestId([1; 16]), Direction::Out) };
     let (invite, request) = (state.invites.keys().copied().next().unwrap(), row.grant);
     state.save_request(turn, row);
     (invite, request)

@@ -6,6 +6,7 @@
 //! our relays are told by the list in our record there. An id leaves that list once its grant has
 //! expired.
 
+use super::ways::{Way, is_handed_out, way_of};
 use crate::command::{Direction, RequestStatus};
 use crate::identity;
 use crate::limits::{ANSWERS_MAX, GRANT_GRACE, INVITE_ANSWERS_MAX, REPLY_GRANTS_MAX, REVOKED_MAX};
@@ -38,35 +39,22 @@ pub(crate) fn has_ended(status: RequestStatus) -> bool {
     }
 }
 
-/// Whether the other side holds our reply grant.
-fn is_handed_out(row: &Request) -> bool {
-    match row.direction {
-        Direction::Out => !row.offer.is_empty(),
-        Direction::In => row.accepted.is_some(),
-    }
-}
-
 /// Whether the key that opens what comes by the reply address is erased.
 pub(crate) fn is_erased(row: &Request) -> bool {
     row.reply_key.expose().iter().all(|byte| *byte == 0)
 }
 
-fn of_reply<'a>(state: &'a State, grant: &GrantId) -> Option<&'a Request> {
-    state.requests.values().find(|row| row.grant == *grant && is_handed_out(row))
-}
-
-/// Whether a grant is that of a reply address which somebody holds.
-pub(crate) fn is_of_reply(state: &State, grant: &GrantId) -> bool {
-    of_reply(state, grant).is_some()
-}
-
 /// How a reply grant stands at our own node.
 pub(crate) fn standing(state: &State, grant: &GrantId, now: Timestamp) -> Standing {
-    if let Some((peer, until)) = state.reply_grants.get(grant) {
-        let stands = state.friends.get(peer).is_some_and(Friend::stands) && !state.blocked.contains(peer.as_bytes().as_slice());
-        return if stands && !until.is_expired_at(now) { Standing::Good } else { Standing::Silent };
-    }
-    let Some(row) = of_reply(state, grant) else { return Standing::Silent };
+    let row = match way_of(state, grant) {
+        Way::Standing(peer, until) => {
+            let stands = state.friends.get(&peer).is_some_and(Friend::stands) && !state.blocked.contains(peer.as_bytes().as_slice());
+            return if stands && !until.is_expired_at(now) { Standing::Good } else { Standing::Silent };
+        }
+        Way::Reply(id) => state.requests.get(&id),
+        Way::Invite | Way::Friends => None,
+    };
+    let Some(row) = row else { return Standing::Silent };
     let is_over = row.ended.is_some_and(|at| now.since(at) >= GRANT_GRACE);
     if is_over || state.blocked.contains(row.peer.as_bytes().as_slice()) {
         return Standing::Silent;
@@ -85,23 +73,32 @@ pub(crate) fn standing(state: &State, grant: &GrantId, now: Timestamp) -> Standi
 /// Whether an envelope was taken in under this grant: its repeat is answered the same, whatever
 /// has become of the grant.
 pub(crate) fn was_answered(state: &State, grant: &GrantId, frame: &FrameId) -> bool {
-    let of_invite = state.invites.get(grant).and_then(|invite| invite.answered.as_ref());
-    let of_request = of_reply(state, grant).and_then(|row| row.answered.as_ref());
-    of_invite.or(of_request).is_some_and(|frames| frames.contains(frame))
+    let answered = match way_of(state, grant) {
+        Way::Invite => state.invites.get(grant).and_then(|invite| invite.answered.as_ref()),
+        Way::Reply(id) => state.requests.get(&id).and_then(|row| row.answered.as_ref()),
+        Way::Standing(..) | Way::Friends => None,
+    };
+    answered.is_some_and(|frames| frames.contains(frame))
 }
 
 /// Notes that an envelope was taken in under an invite or a reply grant.
 pub(crate) fn answered(state: &mut State, turn: &mut Turn<'_>, grant: &GrantId, frame: FrameId) {
-    if let Some(invite) = state.invites.get(grant).filter(|invite| !invite.last_resort).cloned() {
-        let mut frames = invite.answered.clone().unwrap_or_default();
-        if frames.len() < INVITE_ANSWERS_MAX {
-            frames.push(frame);
-            state.save_invite(turn, Invite { answered: Some(frames), ..invite });
+    match way_of(state, grant) {
+        Way::Invite => {
+            let Some(invite) = state.invites.get(grant).filter(|invite| !invite.last_resort).cloned() else { return };
+            let mut frames = invite.answered.clone().unwrap_or_default();
+            if frames.len() < INVITE_ANSWERS_MAX {
+                frames.push(frame);
+                state.save_invite(turn, Invite { answered: Some(frames), ..invite });
+            }
         }
-    } else if let Some(row) = of_reply(state, grant).cloned() {
-        let mut frames = row.answered.clone().unwrap_or_default();
-        frames.push(frame);
-        state.save_request(turn, Request { answered: Some(frames), ..row });
+        Way::Reply(id) => {
+            let Some(row) = state.requests.get(&id).cloned() else { return };
+            let mut frames = row.answered.clone().unwrap_or_default();
+            frames.push(frame);
+            state.save_request(turn, Request { answered: Some(frames), ..row });
+        }
+        Way::Standing(..) | Way::Friends => {}
     }
 }
 

@@ -1,0 +1,51 @@
+//! Ways in: who has given out the grant by which a first envelope comes.
+//!
+//! Whoever holds a grant may write to us, and what they write is for the machine that gave the grant out: its key opens
+//! the envelope, its row says whether the grant is still good, and its answers are remembered there. A machine that hands
+//! out grants of its own (packages of rooms, knocks) adds a way here and an opener in the intake.
+
+use crate::command::Direction;
+use crate::rows::Request;
+use crate::state::State;
+use symbolon_presence::id::{GrantId, PeerId, RequestId};
+use symbolon_presence::time::Timestamp;
+
+/// Whose a grant is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// An invite of ours, or the package of contact records.
+    Invite,
+    /// The reply address of a request, for its answer.
+    Reply(RequestId),
+    /// A Standing of ours wants this friend's answer, until then.
+    Standing(PeerId, Timestamp),
+    /// None that we know: what comes by it needs the key of friends.
+    Friends,
+}
+
+/// Who has given a grant out. Grants are random, so no two are the same.
+pub(crate) fn way_of(state: &State, grant: &GrantId) -> Way {
+    if state.invites.contains_key(grant) {
+        Way::Invite
+    } else if let Some((peer, until)) = state.reply_grants.get(grant) {
+        Way::Standing(*peer, *until)
+    } else {
+        of_reply(state, grant).map_or(Way::Friends, |row| Way::Reply(row.id))
+    }
+}
+
+/// Whether the other side holds our reply grant.
+pub(super) fn is_handed_out(row: &Request) -> bool {
+    match row.direction {
+        Direction::Out => !row.offer.is_empty(),
+        Direction::In => row.accepted.is_some(),
+    }
+}
+
+/// The request whose reply address has this grant, once somebody holds it.
+fn of_reply<'a>(state: &'a State, grant: &GrantId) -> Option<&'a Request> {
+    state.requests.values().find(|row| row.grant == *grant && is_handed_out(row))
+}
+
+#[cfg(test)]
+mod tests;
