@@ -16,29 +16,46 @@ use symbolon_tests::node::{Node, within};
 
 const SOON: Duration = Duration::from_secs(60);
 
-/// The folders name addresses, at which one set of them can listen at a time.
-static PLACES: Mutex<()> = Mutex::new(());
+/// An older build's folders.
+struct Build {
+    /// Its commit.
+    name: &'static str,
+    /// Where its nodes listen: the folders name these addresses.
+    net: &'static str,
+    /// One set of them can listen there at a time.
+    places: Mutex<()>,
+}
+
+/// Before folders were brought up to date at all.
+static D14785D: Build = Build { name: "d14785d", net: "127.83.89", places: Mutex::new(()) };
+/// Before frames were counted by room.
+static B84955B9: Build = Build { name: "84955b9", net: "127.83.90", places: Mutex::new(()) };
 
 /// A build's folders, copied to where they may change.
 struct Old {
     home: tempfile::TempDir,
+    net: &'static str,
     /// Released once the nodes are gone, which are made behind it.
     _places: MutexGuard<'static, ()>,
 }
 
 impl Old {
-    fn of(build: &str) -> Self {
-        let places = PLACES.lock().unwrap_or_else(PoisonError::into_inner);
+    fn of(build: &'static Build) -> Self {
+        let places = build.places.lock().unwrap_or_else(PoisonError::into_inner);
         let home = tempfile::tempdir().unwrap();
-        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("folders").join(build), home.path());
+        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("folders").join(build.name), home.path());
         let passphrase = home.path().join("passphrase");
         fs::write(&passphrase, "correct horse\n").unwrap();
         fs::set_permissions(&passphrase, fs::Permissions::from_mode(0o600)).unwrap();
-        Self { home, _places: places }
+        Self { home, net: build.net, _places: places }
     }
 
     fn path(&self, name: &str) -> PathBuf {
         self.home.path().join(name)
+    }
+
+    fn place(&self, host: u8, port: u16) -> String {
+        format!("/ip4/{}.{host}/tcp/{port}", self.net)
     }
 
     fn start(&self, name: &str, place: &str, more: &[&str]) -> Node {
@@ -46,20 +63,20 @@ impl Old {
     }
 
     fn andi(&self) -> Node {
-        self.start("andi", "/ip4/127.83.89.2/tcp/47011", &[])
+        self.start("andi", &self.place(2, 47_011), &[])
     }
 
     fn ben(&self) -> Node {
         let passphrase = self.path("passphrase");
-        self.start("ben", "/ip4/127.83.89.3/tcp/47012", &["--passphrase-file", passphrase.to_str().unwrap()])
+        self.start("ben", &self.place(3, 47_012), &["--passphrase-file", passphrase.to_str().unwrap()])
     }
 
     fn cara(&self) -> Node {
-        self.start("cara", "/ip4/127.83.89.4/tcp/47013", &[])
+        self.start("cara", &self.place(4, 47_013), &[])
     }
 
     fn relay(&self) -> Node {
-        Node::start(&self.path("relay"), &["relay", "run", "--open", "--listen", "/ip4/127.83.89.1/tcp/47010"]).unwrap()
+        Node::start(&self.path("relay"), &["relay", "run", "--open", "--listen", &self.place(1, 47_010)]).unwrap()
     }
 }
 
@@ -104,7 +121,16 @@ fn wait_for_state(node: &Node, text: &str, states: &[&str]) {
 
 #[test]
 fn folders_of_d14785d_keep_their_history_and_their_friends_talk_on() {
-    let old = Old::of("d14785d");
+    keep_their_history_and_talk_on(&D14785D);
+}
+
+#[test]
+fn folders_of_84955b9_keep_their_history_and_their_friends_talk_on() {
+    keep_their_history_and_talk_on(&B84955B9);
+}
+
+fn keep_their_history_and_talk_on(build: &'static Build) {
+    let old = Old::of(build);
     let mut andi = old.andi();
     let before: Vec<String> = history(&andi).into_iter().map(|(text, _)| text).collect();
     for number in 1..=3 {
@@ -118,7 +144,7 @@ fn folders_of_d14785d_keep_their_history_and_their_friends_talk_on() {
     andi.interrupt().unwrap();
     let relay = old.relay();
     let ben = old.ben();
-    // That build said `verified` of the one who had made the invite, though nobody had compared anything.
+    // d14785d said `verified` of the one who had made the invite, though nobody had compared anything.
     assert_eq!(ben.json(&["friends"]).unwrap()[0]["trust"], "invited");
     wait_for_text(&ben, "stored at the relay");
     andi.restart().unwrap();
@@ -138,7 +164,16 @@ fn folders_of_d14785d_keep_their_history_and_their_friends_talk_on() {
 
 #[test]
 fn folders_of_d14785d_keep_requests_that_wait_those_that_are_blocked_and_an_open_invite() {
-    let old = Old::of("d14785d");
+    keep_requests_blocks_and_an_open_invite(&D14785D);
+}
+
+#[test]
+fn folders_of_84955b9_keep_requests_that_wait_those_that_are_blocked_and_an_open_invite() {
+    keep_requests_blocks_and_an_open_invite(&B84955B9);
+}
+
+fn keep_requests_blocks_and_an_open_invite(build: &'static Build) {
+    let old = Old::of(build);
     let andi = old.andi();
     let requests = andi.json(&["requests"]).unwrap();
     let of = |name: &str| requests.iter().find(|request| request["name"] == name).unwrap();
