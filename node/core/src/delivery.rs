@@ -28,6 +28,7 @@ pub(crate) mod rekey;
 pub(crate) mod relays;
 pub(crate) mod starts;
 pub(crate) mod tags;
+pub(crate) mod ways;
 
 pub(crate) use links::{Acknowledged, Delivery, Entries, Origin, Up};
 

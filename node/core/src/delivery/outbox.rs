@@ -7,7 +7,6 @@
 
 use super::owner::{EnvelopeOwner, Lane, Links, Single};
 use crate::limits::OUTBOX_MAX;
-use crate::people::devices;
 use crate::rooms::{self, lanes};
 use crate::rows::{Device, ROOM_LANE};
 use crate::state::State;
@@ -21,7 +20,6 @@ use rand_core::Rng;
 use std::cmp::Ordering;
 use symbolon_presence::envelope::{KnownKey, frame_id};
 use symbolon_presence::id::{DeviceId, FrameId, MailboxId, Nonce, RoomId};
-use symbolon_presence::identity;
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::seal::NONCE;
 use symbolon_presence::time::{SECOND, Timestamp};
@@ -121,35 +119,10 @@ pub(crate) fn relay_mailboxes_of<'a>(row: &'a OutboxRow, device: &'a Device) -> 
     row.via.as_ref().map_or(device.relay_mailboxes.as_slice(), |via| via.relay_mailboxes.as_slice())
 }
 
-/// Whether a device has stopped fetching at one of its relays: copies there do not count.
-pub(crate) fn leaves_one(before: &[RelayMailbox], after: &[RelayMailbox]) -> bool {
-    before.iter().any(|old| after.iter().all(|new| new.entry.mailbox != old.entry.mailbox))
-}
-
 /// The put that leaves a row at a relay.
 pub(crate) fn put_at(row: &OutboxRow, mailbox: &RelayMailbox) -> Option<Put> {
     let usage = row.via.as_ref().and_then(|via| via.usage);
     Put::new(mailbox.entry.address.clone(), &mailbox.key, TTL, usage, row.envelope.clone())
-}
-
-/// Makes a device known under its certificate, or notes where it is now. The sealed address
-/// of a friend's queue stays: what an invite or Offer names is another queue. Without a place for
-/// one more device of that person, it stays unknown.
-pub(crate) fn register_device(state: &mut State, device: &identity::Device, chain: &identity::Chain, entry: MailboxEntry) {
-    if !devices::make_room(state, &device.peer, &device.device) {
-        return;
-    }
-    if let Some(known) = state.device_mut(&device.device) {
-        // A device id belongs to the person who certified it first; nobody else can take it over.
-        if known.peer == device.peer && known.chain == *chain {
-            match known.put {
-                Some(_) => known.entry.places = entry.places,
-                None => known.entry = entry,
-            }
-        }
-        return;
-    }
-    state.save_device(Device::new(device.device, device.peer, chain.clone(), entry));
 }
 
 /// Whether a list of receipts may wait for a device: without it, its sender asks again.

@@ -8,6 +8,7 @@ use crate::conversations::compare;
 use crate::delivery::line;
 use crate::delivery::outbox::{self, Via};
 use crate::delivery::owner::EnvelopeOwner;
+use crate::delivery::ways;
 use crate::invites::grants;
 use crate::limits::REENTRIES_PER_DAY;
 use crate::people::{self, devices};
@@ -124,7 +125,7 @@ fn send(state: &mut State, turn: &mut Turn<'_>, row: &Request, offer: &OfferBody
         if device.peer != row.peer {
             continue;
         }
-        outbox::register_device(state, &device, chain, reply.entry.clone());
+        ways::register_device(state, &device, chain, reply.entry.clone());
         let Some(envelope) = seal_step(state, turn, Step::Accept, &device, reply, row.transcript, body.to_vec()) else { continue };
         outbox::supersede(state, turn, &device.device, &EnvelopeOwner::Accept(row.id))?;
         outbox::enqueue(state, turn, &device.device, EnvelopeOwner::Accept(row.id), Some(Via::contact(reply, None)), envelope);
@@ -147,7 +148,7 @@ pub(super) fn readdress(state: &mut State, turn: &mut Turn<'_>, row: &Request) -
         let chain = reply.chain.as_ref().unwrap_or(chain);
         let Ok(device) = chain.verify_known(turn.sure) else { continue };
         if device.peer == row.peer {
-            outbox::register_device(state, &device, chain, reply.entry.clone());
+            ways::register_device(state, &device, chain, reply.entry.clone());
             outbox::readdress(state, turn, &device.device, &EnvelopeOwner::Accept(row.id), &Via::contact(reply, None))?;
         }
     }

@@ -1,8 +1,8 @@
 //! Bundles: what friends get of each other in their room.
 
-use crate::delivery::notices;
 use crate::delivery::outbox;
 use crate::delivery::owner::EnvelopeOwner;
+use crate::delivery::ways::{self, Ways};
 use crate::notice::FriendshipsNotice;
 use crate::people::{self, devices};
 use crate::presence;
@@ -62,19 +62,14 @@ pub(crate) fn adopt_bundle(state: &mut State, turn: &mut Turn<'_>, friend: &mut 
         // Beyond the bounds a device is passed over: the friend's own one is known already.
         let is_known = state.devices.contains_key(&device.device);
         if is_known || (devices::has_room(state, &friend.peer) && state.rates.device(turn.now, friend.peer)) {
-            outbox::register_device(state, device, &item.chain, item.entry.clone());
+            ways::register_device(state, device, &item.chain, item.entry.clone());
         }
         let is_named = friend.devices.contains(&device.device);
-        if let Some(row) = state.device_mut(&device.device).filter(|row| row.peer == friend.peer && !is_named) {
+        if !is_named && state.devices.get(&device.device).is_some_and(|row| row.peer == friend.peer) {
             friend.devices.push(device.device);
-            row.entry = item.entry.clone();
-            row.put = Some(bundle.friendship.put(&item.entry.mailbox));
+            let put = Some(bundle.friendship.put(&item.entry.mailbox));
             let relay_mailboxes = RelayMailbox::of_friend(&bundle.friendship, item.relay_mailboxes.clone());
-            let leaves_one = outbox::leaves_one(&row.relay_mailboxes, &relay_mailboxes);
-            row.relay_mailboxes = relay_mailboxes;
-            if leaves_one {
-                notices::copies_lost(turn);
-            }
+            ways::learn(state, turn, &device.device, Ways { entry: item.entry.clone(), put, relay_mailboxes });
         }
     }
     friend.friendship = Some(bundle.friendship);

@@ -10,6 +10,7 @@ use crate::conversations;
 use crate::delivery::line;
 use crate::delivery::outbox::{self, Via};
 use crate::delivery::owner::EnvelopeOwner;
+use crate::delivery::ways;
 use crate::people::{self, devices};
 use crate::rooms;
 use crate::rows::{Friend, FriendState, Renewing, Request};
@@ -89,7 +90,7 @@ pub(crate) fn receive_accept(state: &mut State, turn: &mut Turn<'_>, answer: Ans
     if let Some(theirs) = crossed {
         set_status(state, turn, &theirs, RequestStatus::Confirmed)?;
     }
-    outbox::register_device(state, &device, &first.chain, head.reply.entry.clone());
+    ways::register_device(state, &device, &first.chain, head.reply.entry.clone());
     // Who made the offer is behind: what was left behind in the old room is said again.
     let mut friend = enter_room(state, turn, row.peer, &head.name, row.trust, Entered { room, step: FriendState::Mutual, renews: false })?;
     adopt_bundle(state, turn, &mut friend, verified);
@@ -173,7 +174,7 @@ pub(crate) fn tell_settled(
     head: &AcceptHead,
     accepted: symbolon_presence::id::Digest,
 ) -> Result<(), Rejected> {
-    outbox::register_device(state, device, &first.chain, head.reply.entry.clone());
+    ways::register_device(state, device, &first.chain, head.reply.entry.clone());
     let body = codec::encode(&ConfirmBody { request: row.wire, bundle: None });
     if let Some(envelope) = seal_step(state, turn, Step::Confirm, device, &head.reply, accepted, body) {
         outbox::supersede(state, turn, &device.device, &EnvelopeOwner::Confirm(row.id))?;

@@ -1,7 +1,7 @@
 //! What is inside a known envelope: a message of the connection room, for the machine it is meant for.
 
 use crate::conversations;
-use crate::delivery::{notices, outbox};
+use crate::delivery::ways::{self, Ways};
 use crate::friendships::{adopt_bundle, verify_bundle};
 use crate::introductions;
 use crate::rooms;
@@ -75,15 +75,10 @@ pub(super) fn room_message(
                 return Err(DropReason::Forged.into());
             }
             let friendship = state.friends.get(&peer).and_then(|friend| friend.friendship.clone());
-            if let Some(row) = state.device_mut(device).filter(|row| row.entry.mailbox == entry.mailbox) {
-                row.entry = entry;
+            if state.devices.get(device).is_some_and(|row| row.entry.mailbox == entry.mailbox) {
                 let relay_mailboxes =
                     friendship.map(|friendship| RelayMailbox::of_friend(&friendship, relay_mailboxes)).unwrap_or_default();
-                let leaves_one = outbox::leaves_one(&row.relay_mailboxes, &relay_mailboxes);
-                row.relay_mailboxes = relay_mailboxes;
-                if leaves_one {
-                    notices::copies_lost(turn);
-                }
+                ways::learn(state, turn, device, Ways { entry, put: None, relay_mailboxes });
             }
         }
         RoomPayload::Receipts(items) => return Ok(Said::Receipts(items)),

@@ -191,7 +191,7 @@ fn with_device(state: &mut State, number: u8, heard: Option<Timestamp>) -> (Peer
     let device = identity.chain.verify(NOW).unwrap();
     let keys = symbolon_relay::grant::MailboxKeys::random(&mut rng);
     let entry = symbolon_relay::put::MailboxEntry::own(&keys, identity.signing.public(), Vec::new(), Vec::new());
-    crate::delivery::outbox::register_device(state, &device, &identity.chain, entry);
+    crate::delivery::ways::register_device(state, &device, &identity.chain, entry);
     let mut row = state.devices.get(&device.device).unwrap().clone();
     row.heard = heard;
     state.save_device(row);

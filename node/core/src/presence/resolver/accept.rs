@@ -1,6 +1,6 @@
 //! What a friend's body says, taken over into what we know of the friend.
 
-use crate::delivery::{notices, outbox};
+use crate::delivery::ways::{self, Ways};
 use crate::notice::PresenceNotice;
 use crate::rows::Friend;
 use crate::seam::Event;
@@ -27,19 +27,14 @@ pub(super) fn accept(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, body
     if device.device != body.device || !entry_is_of(&entry, &device) || !friend.devices.contains(&device.device) {
         return None;
     }
-    let row = state.device_mut(&device.device).filter(|row| row.peer == *peer)?;
-    row.put = Some(friendship.put(&entry.mailbox));
-    let relay_mailboxes = RelayMailbox::of_friend(&friendship, relay_mailboxes);
-    let leaves_one = outbox::leaves_one(&row.relay_mailboxes, &relay_mailboxes);
-    row.relay_mailboxes = relay_mailboxes;
+    let row = state.devices.get(&device.device).filter(|row| row.peer == *peer)?;
     // From whom somebody hides keeps the places that are known; they may be dead.
     let places = if entry.places.is_empty() { row.entry.places.clone() } else { entry.places.clone() };
     let has_moved = row.entry.places != places;
     let has_new_keys = friend.friendship.as_ref() != Some(&friendship);
-    row.entry = MailboxEntry { places, ..entry };
-    if leaves_one {
-        notices::copies_lost(turn);
-    }
+    let put = Some(friendship.put(&entry.mailbox));
+    let relay_mailboxes = RelayMailbox::of_friend(&friendship, relay_mailboxes);
+    ways::learn(state, turn, &device.device, Ways { entry: MailboxEntry { places, ..entry }, put, relay_mailboxes });
     presence.sequence = body.sequence;
     presence.version = body.version;
     presence.read = turn.stamp;
