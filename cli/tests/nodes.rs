@@ -141,7 +141,7 @@ fn two_nodes_befriend_talk_and_keep_their_history_over_restarts() {
 }
 
 #[test]
-fn ended_friendship_fails_what_waits_and_can_be_made_anew() {
+fn ended_friendship_fails_what_waits_and_can_be_made_again() {
     let Pair { _home, a, b } = friends();
     assert_eq!(a.run(&["send", "Berta", "before", "--wait", "delivered"])[0]["state"], "delivered");
     let folder_b = b.folder.clone();

@@ -223,7 +223,7 @@ fn r14_an_acceptor_whose_initiator_is_gone_is_told_after_a_month() {
 }
 
 #[test]
-fn r14_a_node_that_was_set_up_anew_is_a_new_person_and_the_old_one_stays_as_it_was() {
+fn r14_a_node_that_was_set_up_again_is_a_new_person_and_the_old_one_stays_as_it_was() {
     let mut sim = pair(8);
     befriend(&mut sim);
     let old = sim.nodes[B].peer;

@@ -123,7 +123,7 @@ fn who_has_very_much_to_say_under_a_key_that_is_over_reads_the_new_one_from_the_
 }
 
 #[test]
-fn a70_whoever_answers_first_with_an_old_header_does_not_keep_a_friend_from_the_new_one() {
+fn a70_anyone_who_answers_first_with_an_old_header_does_not_keep_a_friend_from_the_new_one() {
     for seed in 0..20 {
         let mut sim = Sim::of_friends(seed, &["Andi", "Ben", "Cleo"]);
         sim.set_apart(0, 1, true);

@@ -141,7 +141,7 @@ impl Core {
         self.out.notices.most()
     }
 
-    /// Handles one input. It fails only when the store failed beneath; then the turn is
+    /// Handles one input. It fails only when the store failed; then the turn is
     /// taken back and this core is dropped.
     pub fn handle(&mut self, now: Timestamp, input: Input, world: &mut World<'_>) -> Result<(), TurnFailed> {
         let Self { machines, rng, out } = self;

@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a102_a_friend_who_asks_anew_is_accepted_by_itself_eight_times_a_day_and_then_by_the_user() {
+    fn a102_a_friend_who_asks_again_is_accepted_by_itself_eight_times_a_day_and_then_by_the_user() {
         let mut rates = Rates::default();
         let day = Timestamp(NOW.0 / DAY * DAY);
         let by_itself = (0..24).filter(|hour| rates.renewal(day.after(hour * HOUR), peer(1))).count();

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use symbolon_presence::codec;
 use symbolon_presence::time::Timestamp;
 
-/// The store failed beneath a turn. The shell rolls back and loads a new core.
+/// The store failed in a turn. The shell rolls back and loads a new core.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TurnFailed(pub &'static str);
 
@@ -296,7 +296,7 @@ impl From<crate::command::CommandError> for Failed {
     }
 }
 
-/// A cipher that refuses what we ourselves make is broken beneath: the turn fails.
+/// A cipher that refuses what we ourselves make is broken: the turn fails.
 impl From<CipherError> for Failed {
     fn from(_: CipherError) -> Self {
         Self::Turn(TurnFailed("the room cipher failed"))

@@ -189,7 +189,7 @@ pub enum CipherError {
     Used,
     /// Not valid for this room: malformed, forged, or refused by MLS.
     Broken,
-    /// The store failed beneath the cipher. Always fails the turn.
+    /// The store below the cipher failed. Always fails the turn.
     Store,
 }
 

@@ -20,7 +20,7 @@ pub struct RowsError;
 
 impl std::fmt::Display for RowsError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the store failed beneath the room cipher")
+        f.write_str("the store below the room cipher failed")
     }
 }
 

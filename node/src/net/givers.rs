@@ -357,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn a102_whoever_renews_much_leaves_a_quarter_to_newcomers_and_owners_leave_half() {
+    fn a102_anyone_who_renews_much_leaves_a_quarter_to_newcomers_and_owners_leave_half() {
         let mut server = Server::new();
         let many: Vec<LookupId> = (0..RECORDS as u64 / 2).map(|_| server.bring(Giver::Stranger(1))).collect();
         server.now = NOW.after(HOUR);
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_owner_has_brought_stays_the_owners_whoever_brings_it_again() {
+    fn what_an_owner_has_brought_stays_the_owners_no_matter_who_brings_it_again() {
         let mut server = Server::new();
         let id = server.bring(Giver::Owner(1));
         server.put(id, Giver::Stranger(5));

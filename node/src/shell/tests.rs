@@ -151,7 +151,7 @@ fn nothing_leaves_when_the_commit_fails() {
 }
 
 #[test]
-fn failed_turn_takes_back_everything_in_it_and_the_cipher_is_made_anew() {
+fn failed_turn_takes_back_everything_in_it_and_the_cipher_is_made_again() {
     let mut bench = Bench::new();
     let running = bench.start();
     assert_eq!(bench.ask("put"), Ok(1));

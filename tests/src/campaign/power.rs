@@ -47,7 +47,7 @@ pub fn run(mut disk: Mount, cuts: u64, seed: u64) -> Result<Report, Trouble> {
     ben.set(Some(pair.ben.api()?));
     for round in 0..cuts {
         std::thread::sleep(Duration::from_millis(50 + dice.below(350)));
-        // A power cut stops everything at once. Shut down beneath a running `fdatasync`, ext4
+        // A power cut stops everything at once. Shut down during a running `fdatasync`, ext4
         // lets one return well now and then whose data it drops, also for a bare file.
         pair.andi.freeze()?;
         disk.cut_power()?;

@@ -32,7 +32,7 @@ pub struct Ledger {
 pub enum Refusals {
     /// Must not happen.
     Forbidden,
-    /// The disk fails beneath the store, so that the node refuses and may end: nobody can say
+    /// The disk fails under the store, so that the node refuses and may end: nobody can say
     /// what is on it.
     Doubtful,
 }

@@ -336,7 +336,7 @@ fn ben_id(ben: &Actor) -> String {
 }
 
 #[test]
-fn a_friend_who_asks_anew_without_end_keeps_nobody_else_out() {
+fn a_friend_who_asks_again_without_end_keeps_nobody_else_out() {
     let mut sim = Sim::new(1, Faults::NONE);
     let a = sim.add("Andi");
     let mut ben = Actor::new(7, sim.now);

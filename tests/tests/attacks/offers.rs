@@ -247,7 +247,7 @@ fn a06_the_offer_of_a_confirmed_friend_replayed_later_is_no_new_request() {
 }
 
 #[test]
-fn a07_r4_an_offer_sealed_anew_to_somebody_else_is_refused_there() {
+fn a07_r4_an_offer_sealed_again_to_somebody_else_is_refused_there() {
     let mut scene = Scene::new(1);
     let carl = scene.sim.add("Carl");
     let invite = scene.sim.invite(carl);

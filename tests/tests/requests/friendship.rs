@@ -55,7 +55,7 @@ fn a_friend_cannot_be_added_again() {
 }
 
 #[test]
-fn half_a_friendship_that_led_nowhere_can_be_begun_anew() {
+fn half_a_friendship_that_led_nowhere_can_be_begun_again() {
     // The Accept never arrives: the one who asked gives up after thirty days.
     let mut pair = Pair::accepted_apart(1);
     let (a, b) = (pair.a, pair.b);

@@ -31,7 +31,7 @@ fn friends_are_bounded_and_one_who_is_there_may_come_again() {
 }
 
 #[test]
-fn whoever_was_verified_by_an_invite_alone_in_a_row_of_before_is_invited() {
+fn anyone_who_was_verified_by_an_invite_alone_in_a_row_of_before_is_invited() {
     use Direction::{In, Out};
     use Trust::{Introduced, Invited, InvitedOrCompared, Verified};
     let stories: [(&[(Direction, Trust)], Trust); 6] = [

@@ -192,7 +192,7 @@ async fn a105_identify_of_a_personal_node_lists_no_address_and_no_circuit_direct
 }
 
 #[tokio::test]
-async fn a105_whoever_dials_the_circuit_is_told_no_address_until_the_core_says_so() {
+async fn a105_anyone_who_dials_the_circuit_is_told_no_address_until_the_core_says_so() {
     let mut relay = relay(QUIC).await;
     let mut b = Peer::new(&[QUIC]).await;
     let (at_b, at_relay) = linked(&mut b, &mut relay).await;

@@ -187,7 +187,7 @@ async fn a71_a75_who_knows_all_that_friends_know_can_neither_forge_a_record_nor_
 }
 
 #[tokio::test]
-async fn records_are_found_in_the_dht_and_at_a_lookup_server_by_whoever_is_told_of_it() {
+async fn records_are_found_in_the_dht_and_at_a_lookup_server_by_anyone_who_knows_it() {
     let server = server().await;
     let (id, bytes) = record(3, 0);
     let owner = client(&server).await;

@@ -126,7 +126,7 @@ async fn a_link_that_is_closed_while_its_end_waits_to_be_told_is_silent() {
 }
 
 #[tokio::test]
-async fn a_reset_is_silent_here_and_a_link_down_there_and_tells_the_addresses_anew() {
+async fn a_reset_is_silent_here_and_a_link_down_there_and_tells_the_addresses_again() {
     let (mut a, at_a, mut b, at_b) = pair(TCP).await;
     a.handle.dial(DialId(8), b.addresses.clone());
     a.handle.reset();
@@ -141,7 +141,7 @@ async fn a_reset_is_silent_here_and_a_link_down_there_and_tells_the_addresses_an
 }
 
 #[tokio::test]
-async fn links_are_numbered_anew_each_time() {
+async fn links_are_numbered_again_each_time() {
     let (mut a, first, mut b, at_b) = pair(TCP).await;
     a.handle.close(first, CloseReason::Idle);
     b.down(at_b).await;

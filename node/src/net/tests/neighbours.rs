@@ -80,7 +80,7 @@ async fn nodes_of_a_lan_keep_records_of_who_is_gone_until_there_is_a_real_server
 }
 
 #[tokio::test]
-async fn a_neighbour_is_told_anew_to_who_joins_and_keeps_a_bounded_number_of_records() {
+async fn a_neighbour_is_told_again_to_who_joins_and_keeps_a_bounded_number_of_records() {
     // Half of the places are for what was brought once.
     let limits = Limits { kept_records: 8, ..Limits::default() };
     const { assert!(NEIGHBOURS_RECORDS < 65_536) };

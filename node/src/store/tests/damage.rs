@@ -100,7 +100,7 @@ fn folder_in_place_of_the_store_is_no_store() {
 }
 
 #[test]
-fn empty_store_without_a_key_is_damaged_and_not_made_anew() {
+fn empty_store_without_a_key_is_damaged_and_not_made_again() {
     let home = Home::new();
     fs::write(home.store_path(), "").unwrap();
     let before = home.snapshot();

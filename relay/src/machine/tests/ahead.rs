@@ -162,7 +162,7 @@ fn a20_an_old_friendship_token_is_stale_and_packages_of_its_time_are_gone() {
 }
 
 #[test]
-fn a32_whoever_has_no_right_is_refused_alike_and_is_sent_away_after_a_while() {
+fn a32_anyone_who_has_no_right_is_refused_alike_and_is_sent_away_after_a_while() {
     let (mut host, owner) = open();
     stock(&mut host, &owner, 1, &[1], None);
     let friendship = owner.friendship.clone();

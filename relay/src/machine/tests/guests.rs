@@ -79,7 +79,7 @@ fn a102_junk_does_not_use_an_invite_up_and_the_true_request_gets_in_once_it_is_f
 }
 
 #[test]
-fn whoever_left_something_by_an_invite_that_another_has_used_hears_so_when_they_ask_again() {
+fn anyone_who_left_something_by_an_invite_that_another_has_used_hears_so_when_they_ask_again() {
     let (mut host, owner) = open();
     let single = AddressBody { uses: 1, ..owner.address(Scope::Contact) };
     let offer = |host: &mut Host, number| host.put(&owner, &single, Some(host_nonce(number)), envelope(number));

@@ -135,7 +135,7 @@ fn a_relay_can_say_that_it_stores_but_not_that_somebody_has_it() {
 }
 
 #[test]
-fn a96_a_copy_that_has_lived_three_quarters_of_its_life_is_left_anew() {
+fn a96_a_copy_that_has_lived_three_quarters_of_its_life_is_left_again() {
     let (signer, relay) = relay_mailbox(1);
     in_turn(|relays, state, turn| {
         let frame = with_text(state, turn, vec![relay.clone()]);

@@ -283,7 +283,7 @@ fn a93_ten_thousand_instances_take_bounded_room_and_do_not_drive_out_a_friend() 
 }
 
 #[test]
-fn a93_the_work_of_a_minute_is_bounded_and_the_next_one_begins_anew() {
+fn a93_the_work_of_a_minute_is_bounded_and_the_next_one_begins_again() {
     on_the_lan(NOW, |lan, state, _| {
         for number in 0..1_000 {
             lan.sighted(state, NOW, stranger(number));
