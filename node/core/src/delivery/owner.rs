@@ -2,7 +2,7 @@
 //!
 //! Delivery keeps an envelope's owner in its row and hands it back with what became of the envelope. It never
 //! looks inside: all that it does with an envelope follows from the policy. A new kind of envelope is one more
-//! owner and one more line of the table below.
+//! owner and one more line of each table below, and of no other file unless its fate concerns somebody new.
 
 use minicbor::{Decode, Encode};
 use std::cmp::Ordering;
@@ -102,7 +102,33 @@ pub(crate) enum Single {
     Answer,
 }
 
+/// Whom it concerns what became of an envelope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Concern {
+    /// Nobody: delivery alone cares for it.
+    Nobody,
+    /// A text: conversation and arrival number.
+    Text(RoomId, u64),
+    /// A request whose Offer or Accept it is.
+    Ask(RequestId),
+    /// A request whose Confirm it is.
+    Confirm(RequestId),
+    /// The friend who is given everything again.
+    Friend,
+}
+
 impl EnvelopeOwner {
+    /// Whom it concerns what becomes of an envelope of this owner.
+    pub fn concern(&self) -> Concern {
+        match self {
+            Self::Text(conversation, arrival) => Concern::Text(*conversation, *arrival),
+            Self::Offer(request) | Self::Accept(request) => Concern::Ask(*request),
+            Self::Confirm(request) => Concern::Confirm(*request),
+            Self::Bundle => Concern::Friend,
+            Self::Mark | Self::Skip | Self::Receipts | Self::Introduction | Self::Standing | Self::Answer => Concern::Nobody,
+        }
+    }
+
     /// How an envelope of this owner is cared for: the one place where that is said.
     pub fn policy(&self) -> DeliveryPolicy {
         match self {

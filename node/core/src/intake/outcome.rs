@@ -3,7 +3,7 @@
 use crate::command::{Direction, MessageState, RequestStatus};
 use crate::conversations;
 use crate::delivery::fate::{self, Fate};
-use crate::delivery::owner::EnvelopeOwner;
+use crate::delivery::owner::{Concern, EnvelopeOwner};
 use crate::delivery::relays::Signed;
 use crate::delivery::{Acknowledged, Delivery};
 use crate::friendships;
@@ -37,41 +37,36 @@ pub(crate) fn tell(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, ow
         // An Offer that was dated by a clock of ours that was wrong goes out with another date.
         return friendships::redate(state, turn);
     }
-    match owner {
-        EnvelopeOwner::Text(conversation, arrival) => {
+    match owner.concern() {
+        Concern::Text(conversation, arrival) => {
             let (is, fault) = match fate {
-                Fate::Delivered => return conversations::delivered(state, turn, device, conversation, *arrival),
+                Fate::Delivered => return conversations::delivered(state, turn, device, &conversation, arrival),
                 Fate::Stored => (MessageState::Stored, None),
                 Fate::Queued | Fate::Untimely => (MessageState::Queued, None),
                 Fate::Refused(refusal) => (MessageState::Failed, fault_of(refusal)),
             };
-            set_message_state(turn, conversation, *arrival, is, fault)
+            set_message_state(turn, &conversation, arrival, is, fault)
         }
-        EnvelopeOwner::Offer(request) | EnvelopeOwner::Accept(request) => match fate {
-            Fate::Refused(refusal) => friendships::refused(state, turn, request, fault_of(refusal)),
+        Concern::Ask(request) => match fate {
+            Fate::Refused(refusal) => friendships::refused(state, turn, &request, fault_of(refusal)),
             Fate::Queued | Fate::Stored | Fate::Delivered | Fate::Untimely => Ok(()),
         },
-        EnvelopeOwner::Confirm(request) => match fate {
-            Fate::Refused(refusal) => friendships::refused(state, turn, request, fault_of(refusal)),
+        Concern::Confirm(request) => match fate {
+            Fate::Refused(refusal) => friendships::refused(state, turn, &request, fault_of(refusal)),
             Fate::Stored | Fate::Delivered => {
                 let is_sent = |row: &crate::rows::Request| row.direction == Direction::Out && row.status == RequestStatus::Accepted;
-                if state.requests.get(request).is_some_and(is_sent) {
-                    friendships::set_status(state, turn, request, RequestStatus::Confirmed)?;
+                if state.requests.get(&request).is_some_and(is_sent) {
+                    friendships::set_status(state, turn, &request, RequestStatus::Confirmed)?;
                 }
                 Ok(())
             }
             Fate::Queued | Fate::Untimely => Ok(()),
         },
-        EnvelopeOwner::Bundle => match (fate, state.friend_of(device).map(|friend| friend.peer)) {
+        Concern::Friend => match (fate, state.friend_of(device).map(|friend| friend.peer)) {
             (Fate::Delivered | Fate::Refused(_), Some(peer)) => people::update(state, turn, &peer, |friend| friend.giving = false),
             (Fate::Delivered | Fate::Refused(_) | Fate::Queued | Fate::Stored | Fate::Untimely, _) => Ok(()),
         },
-        EnvelopeOwner::Mark
-        | EnvelopeOwner::Skip
-        | EnvelopeOwner::Receipts
-        | EnvelopeOwner::Introduction
-        | EnvelopeOwner::Standing
-        | EnvelopeOwner::Answer => Ok(()),
+        Concern::Nobody => Ok(()),
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::command::{DoctorView, RelayState, StatusView};
 use crate::delivery::Delivery;
 use crate::delivery::outbox;
-use crate::delivery::owner::EnvelopeOwner;
+use crate::delivery::owner::Concern;
 use crate::limits::LONG_SILENCE;
 use crate::rows::{FriendState, Message, message_key};
 use crate::state::State;
@@ -60,20 +60,12 @@ fn oldest(state: &State, turn: &Turn<'_>, device: &DeviceId) -> Result<Option<Ti
     // Both lanes: steps of requests come first, then what goes to the room.
     for from in [0, crate::rows::ROOM_LANE] {
         for (_, row) in outbox::rows(turn, device, from, ROWS)? {
-            let made = match row.owner {
-                EnvelopeOwner::Text(conversation, arrival) => {
+            let made = match row.owner.concern() {
+                Concern::Text(conversation, arrival) => {
                     turn.row::<Message>(Table::Message, &message_key(&conversation, arrival))?.map(|message| message.at)
                 }
-                EnvelopeOwner::Offer(request) | EnvelopeOwner::Accept(request) | EnvelopeOwner::Confirm(request) => {
-                    state.requests.get(&request).map(|request| request.created)
-                }
-                EnvelopeOwner::Mark
-                | EnvelopeOwner::Skip
-                | EnvelopeOwner::Receipts
-                | EnvelopeOwner::Bundle
-                | EnvelopeOwner::Introduction
-                | EnvelopeOwner::Standing
-                | EnvelopeOwner::Answer => None,
+                Concern::Ask(request) | Concern::Confirm(request) => state.requests.get(&request).map(|request| request.created),
+                Concern::Friend | Concern::Nobody => None,
             };
             if let Some(made) = made {
                 oldest = Some(oldest.map_or(made, |oldest| oldest.min(made)));

@@ -55,6 +55,14 @@ fn what_is_special_about_an_owner_is_so_for_no_other() {
 }
 
 #[test]
+fn a_fate_concerns_the_one_who_finds_a_row_by_it() {
+    let concerns = ALL.map(|owner| owner.concern());
+    let (ask, confirm, nobody) = (Concern::Ask(REQUEST), Concern::Confirm(REQUEST), Concern::Nobody);
+    let expected = [ask, ask, confirm, Concern::Text(ROOM, 3), nobody, nobody, nobody, Concern::Friend, nobody, nobody, nobody];
+    assert_eq!(concerns, expected);
+}
+
+#[test]
 fn owners_on_disk_are_read_as_they_were_written() {
     let heads = ALL.map(|owner| {
         let bytes = codec::encode_row(&owner);
