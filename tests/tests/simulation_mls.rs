@@ -26,7 +26,7 @@ use symbolon_tests::craft::{Actor, contact_of, outcomes};
 use symbolon_tests::sim::Faults;
 use symbolon_tests::sim::node::SimNode;
 use symbolon_tests::sim::rooms::Rooms;
-use symbolon_tests::sim::rows::{self, FriendRow, LaneRow};
+use symbolon_tests::sim::rows::{self, FriendRow};
 use symbolon_tests::sim::run::{Ix, Sim};
 use symbolon_tests::sim::story::{self, Setting};
 use symbolon_tests::sim::trace::Log;
@@ -111,7 +111,7 @@ fn steal(sim: &Sim, ix: Ix, rooms: &Copied) -> Loot {
         friendship: codec::decode(&meta(b"friendship"), 4096).unwrap(),
         friend: rows::read::<ChainRow>(device).chain,
         room: rows::read::<FriendRow>(friend).room,
-        sequence: store.rows(Table::Lane).next().map_or(0, |(_, lane)| rows::read::<LaneRow>(lane).receive),
+        sequence: rows::lanes(store).next().map_or(0, |lane| lane.receive),
         rooms: Rc::new(RefCell::new(rooms.borrow().clone())),
     }
 }

@@ -27,7 +27,7 @@ pub const OLDEST: u32 = 2;
 /// Every step, in order; the last one leads to [`SCHEMA_VERSION`].
 pub const STEPS: [Step; (SCHEMA_VERSION - OLDEST) as usize] = [
     Step { from: 2, tables: &[], rows: unchanged },
-    Step { from: 3, tables: &[Table::Room, Table::Lane], rows: rooms::count_frames_by_room },
+    Step { from: 3, tables: &[Table::Room, Table::Channel], rows: rooms::give_rooms_and_channels_rows },
 ];
 
 /// For steps that add tables or optional fields only.

@@ -335,7 +335,7 @@ impl Machines {
         delivery.tell_owed(state, turn)?;
         let reached = delivery.take_reached();
         delivery.shorten(state, turn, &reached);
-        let waits = |device: &&DeviceId| state.devices.get(*device).is_some_and(|row| row.outbox_count > 0);
+        let waits = |device: &&DeviceId| state.devices.get(*device).is_some_and(|row| row.channel.outbox_count > 0);
         let left: Vec<DeviceId> = state.unreachable.iter().filter(waits).copied().collect();
         let met = reached.iter().copied().chain(left);
         standings.meet(state, turn, met.collect::<Vec<_>>())?;

@@ -1,5 +1,6 @@
 //! The rows held in memory, as they are stored: plain data, a file for each kind.
 
+mod channel;
 mod device;
 mod friend;
 mod introduction;
@@ -10,7 +11,8 @@ mod presence;
 mod request;
 mod room;
 
-pub(crate) use device::{Device, Former, ROOM_LANE, Start};
+pub(crate) use channel::{Channel, Former, ROOM_LANE};
+pub(crate) use device::{Device, Start};
 pub(crate) use friend::{Friend, FriendPresence, FriendState, Lacks, Renewing};
 pub(crate) use introduction::{IntroRole, Introducing};
 pub(crate) use invite::Invite;
@@ -32,4 +34,4 @@ macro_rules! opaque_debug {
         }
     )*};
 }
-opaque_debug!(Introducing Request Friend Device Message OwnRelayMailbox);
+opaque_debug!(Introducing Request Friend Device Message OwnRelayMailbox Channel);

@@ -8,7 +8,7 @@ use crate::command::{CommandError, Direction, RequestStatus};
 use crate::identity::Own;
 use crate::limits;
 use crate::rates::Rates;
-use crate::rows::{Counters, Device, Friend, Introducing, Invite, Lane, OwnRelayMailbox, Request, Room, lane_key};
+use crate::rows::{Counters, Device, Friend, Introducing, Invite, Lane, OwnRelayMailbox, Request, Room};
 use crate::seam::Address;
 use crate::table::{Change, Table};
 use crate::turn::all_rows;
@@ -24,6 +24,7 @@ use symbolon_presence::identity::Device as Speaker;
 use symbolon_presence::time::{MINUTE, Timestamp};
 use symbolon_relay::prove::LinkKey;
 
+mod channels;
 mod keys;
 mod load;
 mod signs;
@@ -100,6 +101,7 @@ pub(crate) struct State {
     /// than to open it.
     speakers: HashMap<[u8; 32], Speaker>,
     dirty_devices: BTreeSet<DeviceId>,
+    dirty_channels: BTreeSet<DeviceId>,
     /// Devices whose rows are to be deleted.
     gone_devices: BTreeSet<DeviceId>,
     dirty_friends: BTreeSet<PeerId>,
@@ -132,15 +134,17 @@ impl State {
         let answers =
             |row: &&Request| row.direction == Direction::Out && matches!(row.status, RequestStatus::Accepted | RequestStatus::Confirmed);
         let confirming = requests.values().filter(answers).map(|row| row.peer).collect();
+        let mut devices = load_all(shelf, Table::Device, |row: &Device| row.device)?;
+        let lanes = load::channels(shelf, &mut devices)?;
         Ok(Self {
             counters,
             invites: load_all(shelf, Table::Invite, |row: &Invite| row.grant)?,
             requests,
             introductions: load_all(shelf, Table::Introduction, |row: &Introducing| row.id)?,
             friends,
-            devices: load_all(shelf, Table::Device, |row: &Device| row.device)?,
+            devices,
             rooms: load_all(shelf, Table::Room, |row: &Room| row.room)?,
-            lanes: load::lanes(shelf)?,
+            lanes,
             blocked: all_rows(shelf, Table::Blocked)?.into_iter().map(|(key, _)| key).collect(),
             confirming,
             ..Self::empty(own, clock)
@@ -186,6 +190,7 @@ impl State {
             envelope_keys: HashMap::new(),
             speakers: HashMap::new(),
             dirty_devices: BTreeSet::new(),
+            dirty_channels: BTreeSet::new(),
             gone_devices: BTreeSet::new(),
             dirty_friends: BTreeSet::new(),
             dirty_counters: false,
@@ -262,9 +267,10 @@ impl State {
         self.own.relay_mailboxes.insert(own.link.mailbox(), own);
     }
 
-    /// Saves a device at the end of the turn; its counters change with every envelope.
+    /// Saves a device at the end of the turn.
     pub fn save_device(&mut self, device: Device) {
         self.gone_devices.remove(&device.device);
+        self.dirty_channels.insert(device.device);
         self.dirty_devices.insert(device.device);
         self.devices.insert(device.device, device);
     }
@@ -274,12 +280,9 @@ impl State {
         let key = self.envelope_key_from(device);
         let Some(row) = self.devices.remove(device) else { return };
         self.dirty_devices.remove(device);
+        self.dirty_channels.remove(device);
         self.gone_devices.insert(*device);
-        let rooms: Vec<RoomId> =
-            self.lanes.range((*device, RoomId([0; 32]))..).take_while(|((of, _), _)| of == device).map(|((_, room), _)| *room).collect();
-        for room in rooms {
-            self.forget_lane(device, &room);
-        }
+        self.forget_lanes(device);
         for set in [
             &mut self.relined,
             &mut self.awaiting,
@@ -299,36 +302,6 @@ impl State {
         self.envelope_keys.remove(device);
         self.standings.retain(|(of, _)| of != device);
         self.forgotten.push((row, key));
-    }
-
-    /// Saves a room.
-    pub fn save_room(&mut self, turn: &mut Turn<'_>, room: Room) {
-        turn.put(Table::Room, room.room.as_bytes(), &room);
-        self.rooms.insert(room.room, room);
-    }
-
-    /// Deletes a room's row.
-    pub fn forget_room(&mut self, turn: &mut Turn<'_>, room: &RoomId) {
-        if self.rooms.remove(room).is_some() {
-            turn.delete(Table::Room, room.as_bytes());
-        }
-    }
-
-    /// How far a device is in a room.
-    pub fn lane(&self, device: &DeviceId, room: &RoomId) -> Lane {
-        self.lanes.get(&(*device, *room)).copied().unwrap_or_default()
-    }
-
-    /// The same, to change it; saved at the end of the turn.
-    pub fn lane_mut(&mut self, device: &DeviceId, room: &RoomId) -> &mut Lane {
-        self.changed_lanes.insert((*device, *room));
-        self.lanes.entry((*device, *room)).or_default()
-    }
-
-    /// A device is not in a room any more. Answers how far it was.
-    pub fn forget_lane(&mut self, device: &DeviceId, room: &RoomId) -> Lane {
-        self.changed_lanes.insert((*device, *room));
-        self.lanes.remove(&(*device, *room)).unwrap_or_default()
     }
 
     /// A device to change; saved at the end of the turn.
@@ -376,13 +349,9 @@ impl State {
         }
         for id in std::mem::take(&mut self.gone_devices) {
             turn.delete(Table::Device, id.as_bytes());
+            turn.delete(Table::Channel, id.as_bytes());
         }
-        for (device, room) in std::mem::take(&mut self.changed_lanes) {
-            match self.lanes.get(&(device, room)) {
-                Some(lane) => turn.put(Table::Lane, &lane_key(&device, &room), lane),
-                None => turn.delete(Table::Lane, &lane_key(&device, &room)),
-            }
-        }
+        self.flush_channels(turn);
         for peer in std::mem::take(&mut self.dirty_friends) {
             if let Some(friend) = self.friends.get(&peer) {
                 turn.put(Table::Friend, peer.as_bytes(), friend);

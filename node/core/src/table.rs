@@ -23,7 +23,7 @@ pub enum Table {
     Invite = 4,
     /// One blocked identity or key. Key: Peer ID, or a public key seen in an Offer.
     Blocked = 5,
-    /// One known device of a friend, with its envelope counters. Key: device id.
+    /// One known device of somebody else. Key: device id.
     Device = 6,
     /// One message of a conversation. Key: room id, then arrival number (8 B).
     Message = 7,
@@ -60,8 +60,9 @@ pub enum Table {
     Package = 22,
     /// One room that this node is in. Key: room id.
     Room = 23,
-    /// How far a device and this one are in the frames of a room. Key: device id, then room id.
-    Lane = 24,
+    /// How far a device and this one are. In envelopes and the outbox: key device id; in the frames of a room: key device
+    /// id, then room id.
+    Channel = 24,
 }
 
 impl Table {
@@ -90,7 +91,7 @@ impl Table {
         Self::Away,
         Self::Package,
         Self::Room,
-        Self::Lane,
+        Self::Channel,
     ];
 }
 

@@ -59,7 +59,7 @@ pub(super) const fn statements(table: Table) -> &'static Statements {
         Table::Away => statements!("away"),
         Table::Package => statements!("package"),
         Table::Room => statements!("room"),
-        Table::Lane => statements!("lane"),
+        Table::Channel => statements!("channel"),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the invariants read of stored rows: the fields that they need, by their keys.
 
+use super::store::MemoryStore;
 use minicbor::Decode;
 use symbolon_core::command::{Direction, MessageState, RequestStatus};
 use symbolon_core::table::Table;
@@ -72,14 +73,27 @@ impl FriendRow {
 #[derive(Debug, Clone, Decode)]
 #[cbor(map)]
 pub struct DeviceRow {
-    /// The device.
-    #[n(0)]
-    pub device: DeviceId,
     /// Whose.
     #[n(1)]
     pub peer: PeerId,
+}
+
+/// The rows of single devices among those of [`Table::Channel`], by their ids.
+pub fn channels(store: &MemoryStore) -> impl Iterator<Item = (&Vec<u8>, ChannelRow)> {
+    store.rows(Table::Channel).filter(|(key, _)| key.len() == DeviceId::LEN).map(|(key, row)| (key, read(row)))
+}
+
+/// The rows of devices in rooms.
+pub fn lanes(store: &MemoryStore) -> impl Iterator<Item = LaneRow> {
+    store.rows(Table::Channel).filter(|(key, _)| key.len() > DeviceId::LEN).map(|(_, row)| read(row))
+}
+
+/// How far a device and this one are in envelopes.
+#[derive(Debug, Clone, Decode)]
+#[cbor(map)]
+pub struct ChannelRow {
     /// How many rows its outbox has.
-    #[n(11)]
+    #[n(4)]
     pub outbox_count: u64,
 }
 
@@ -133,9 +147,12 @@ pub fn describe(table: Table, bytes: &[u8]) -> String {
             format!(" state {} blocked {} room {} held {}", row.state, row.blocked, super::trace::short(&row.room.0), row.held.len())
         }),
         Table::Request => decode::<RequestRow>(bytes).map_or_else(String::new, |row| format!(" {:?}", row.status)),
-        Table::Device => decode::<DeviceRow>(bytes).map_or_else(String::new, |row| format!(" outbox {}", row.outbox_count)),
-        Table::Lane => decode::<LaneRow>(bytes).map_or_else(String::new, |row| format!(" sends {} awaits {}", row.send, row.receive)),
+        Table::Channel => match decode::<ChannelRow>(bytes) {
+            Some(row) => format!(" outbox {}", row.outbox_count),
+            None => decode::<LaneRow>(bytes).map_or_else(String::new, |row| format!(" sends {} awaits {}", row.send, row.receive)),
+        },
         Table::Meta
+        | Table::Device
         | Table::Invite
         | Table::Blocked
         | Table::MessageIndex

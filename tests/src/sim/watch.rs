@@ -9,7 +9,7 @@
 //! - Every bounded table is within its bound, and counters of queues are right.
 
 use super::node::SimNode;
-use super::rows::{DeviceRow, FriendRow, MessageRow, fault, read};
+use super::rows::{DeviceRow, FriendRow, MessageRow, channels, fault, read};
 use super::run::{Ix, Sim};
 use std::collections::{BTreeMap, BTreeSet};
 use symbolon_core::command::MessageState;
@@ -270,8 +270,7 @@ impl Watch {
             for (table, max) in bounds {
                 assert!(node.store.count(table) <= max, "{table:?} is bounded");
             }
-            let devices = node.store.rows(Table::Device).map(|(_, row)| read::<DeviceRow>(row));
-            let counts: Vec<u64> = devices.map(|device| device.outbox_count).collect();
+            let counts: Vec<u64> = channels(&node.store).map(|(_, row)| row.outbox_count).collect();
             assert!(counts.iter().all(|count| *count <= OUTBOX_MAX), "the outbox is bounded");
             assert_eq!(counts.iter().sum::<u64>(), node.store.count(Table::Outbox) as u64, "the outbox is counted right");
         }
@@ -299,9 +298,10 @@ impl Watch {
             for friend in friends.filter(|friend| !self.peers.get(&friend.peer).is_some_and(|peer| self.liars.contains(peer))) {
                 assert!(friend.held.is_empty(), "node {ix} holds nothing back");
             }
-            let devices = node.store.rows(Table::Device).map(|(_, row)| read::<DeviceRow>(row));
-            for device in devices.filter(|device| !self.peers.get(&device.peer).is_some_and(|peer| self.liars.contains(peer))) {
-                assert_eq!(device.outbox_count, 0, "the outbox of node {ix} is empty");
+            for (device, channel) in channels(&node.store) {
+                let device: DeviceRow = read(&node.store.get(Table::Device, device).unwrap().expect("a channel has its device"));
+                let is_liars = self.peers.get(&device.peer).is_some_and(|peer| self.liars.contains(peer));
+                assert!(is_liars || channel.outbox_count == 0, "the outbox of node {ix} is empty");
             }
         }
     }

@@ -156,7 +156,7 @@ impl Delivery {
     /// Nothing was receipted in time. An answer among it may go where nobody listens any more: it is dropped, since
     /// anybody who still waits for it asks again. Whether it was all that waited.
     fn gives_up_answer(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> bool {
-        let Some(number) = state.devices.get(device).and_then(|row| row.answering) else { return false };
+        let Some(number) = state.devices.get(device).and_then(|row| row.channel.answering) else { return false };
         let Some(session) = self.sessions.get_mut(device) else { return false };
         if !session.window.give_up(number) {
             return false;
@@ -237,7 +237,7 @@ impl Delivery {
     /// once, the others little by little.
     pub fn rouse(&mut self, state: &State, turn: &mut Turn<'_>) {
         for device in self.missed(state) {
-            let waits = state.devices.get(&device).is_some_and(|row| row.outbox_count > 0);
+            let waits = state.devices.get(&device).is_some_and(|row| row.channel.outbox_count > 0);
             let session = self.sessions.entry(device).or_default();
             session.attempts = 0;
             if waits {
@@ -287,7 +287,7 @@ impl Delivery {
         let Some(row) = state.devices.get(device) else { return Ok(()) };
         let doubtful = self.sessions.get(device).is_some_and(|session| session.is_doubtful(requests::asking_since(state, &row.peer)));
         // In doubt only the Offer goes first; the greeting may settle the doubt.
-        let waits = if doubtful { outbox::has_steps(turn, device)? } else { row.waiting() > 0 };
+        let waits = if doubtful { outbox::has_steps(turn, device)? } else { row.channel.waiting() > 0 };
         let Some(session) = self.sessions.get(device).filter(|session| session.greet && self.is_proved(session)) else { return Ok(()) };
         let hello = match session.hello.as_ref().filter(|_| !session.hello_is_over) {
             _ if waits => return Ok(()),

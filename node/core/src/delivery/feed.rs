@@ -29,7 +29,7 @@ struct OnLink<'a> {
 
 impl Way for OnLink<'_> {
     fn limit(&mut self, lane: usize) -> usize {
-        let has_unsent = self.device.outbox_count > self.window.len() as u64;
+        let has_unsent = self.device.channel.outbox_count > self.window.len() as u64;
         if has_unsent && self.read.get(lane) == Some(&false) { self.window.room() } else { 0 }
     }
 

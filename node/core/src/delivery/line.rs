@@ -20,11 +20,11 @@ pub(crate) fn enter(state: &mut State, turn: &Turn<'_>, peer: &PeerId, left: Opt
     let own = state.own.identity.device;
     let mut forgotten = Vec::new();
     for device in people::devices_of(state, peer) {
-        if state.devices.get(&device).is_none_or(|row| row.line == Some(room)) {
+        if state.devices.get(&device).is_none_or(|row| row.channel.line == Some(room)) {
             continue;
         }
         let receive_sequence = left.map_or(0, |left| lanes::leave(state, &device, &left));
-        let Some(row) = state.device_mut(&device) else { continue };
+        let Some(row) = state.channel_mut(&device) else { continue };
         let mut formers = row.former.take().unwrap_or_default();
         let is_used = row.receive_counter > 0 || row.line.is_some();
         if let Some(left) = left.filter(|_| is_used) {
@@ -53,10 +53,10 @@ pub(crate) fn forget(state: &mut State, turn: &Turn<'_>, peer: &PeerId, all: boo
     let mut forgotten = Vec::new();
     for device in people::devices_of(state, peer) {
         let is_over = |former: &Former| all || former.until.is_expired_at(turn.sure);
-        if !state.devices.get(&device).is_some_and(|row| row.formers().iter().any(is_over)) {
+        if !state.devices.get(&device).is_some_and(|row| row.channel.formers().iter().any(is_over)) {
             continue;
         }
-        let Some(row) = state.device_mut(&device) else { continue };
+        let Some(row) = state.channel_mut(&device) else { continue };
         let (over, kept): (Vec<Former>, Vec<Former>) = row.former.take().unwrap_or_default().into_iter().partition(is_over);
         row.former = (!kept.is_empty()).then_some(kept);
         forgotten.extend(over.into_iter().filter(|former| former.is_read).map(|former| former.room));

@@ -228,6 +228,6 @@ pub(super) fn wants_link(state: &State, device: &DeviceId) -> bool {
     if people::is_device_blocked(state, device) || state.own.is_halted {
         return false;
     }
-    row.outbox_count > 0
+    row.channel.outbox_count > 0
         || state.friends.get(&row.peer).is_some_and(|friend| friend.state == FriendState::Mutual && friend.devices.contains(device))
 }

@@ -54,7 +54,7 @@ impl Outage {
         }
         let has_somebody = !state.own.relay_mailboxes.is_empty()
             || state.friends.values().any(Friend::stands)
-            || state.devices.values().any(|device| device.outbox_count > 0);
+            || state.devices.values().any(|device| device.channel.outbox_count > 0);
         if !has_somebody {
             *self = Self { has_places: self.has_places, ..Self::default() };
             return false;

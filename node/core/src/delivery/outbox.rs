@@ -129,7 +129,7 @@ pub(crate) fn put_at(row: &OutboxRow, mailbox: &RelayMailbox) -> Option<Put> {
 pub(crate) fn has_room_for_list(state: &State, turn: &Turn<'_>, device: &DeviceId) -> Result<bool, TurnFailed> {
     let Some(row) = state.devices.get(device).filter(|_| has_room(state, device)) else { return Ok(false) };
     let first = rows(turn, device, 0, 1)?.first().map(|(number, _)| *number).filter(|number| *number < ROOM_LANE);
-    Ok(first.is_none_or(|first| row.outbox_first.saturating_sub(first) < STEPS_SPAN))
+    Ok(first.is_none_or(|first| row.channel.outbox_first.saturating_sub(first) < STEPS_SPAN))
 }
 
 /// A row of the lane of rooms, found by halves among those whose owners stand in an order.
@@ -140,7 +140,7 @@ pub(crate) fn find(
     order: impl Fn(&EnvelopeOwner) -> Option<Ordering>,
 ) -> Result<Option<(u64, OutboxRow)>, TurnFailed> {
     let Some(row) = state.devices.get(device) else { return Ok(None) };
-    let (mut low, mut high) = (ROOM_LANE, row.outbox_next);
+    let (mut low, mut high) = (ROOM_LANE, row.channel.outbox_next);
     while low < high {
         let middle = low + (high - low) / 2;
         // The first of them from the middle on.
@@ -164,12 +164,12 @@ pub(crate) fn find(
 
 /// Whether a device's outbox has room.
 pub(crate) fn has_room(state: &State, device: &DeviceId) -> bool {
-    state.devices.get(device).is_some_and(|device| device.outbox_count < OUTBOX_MAX)
+    state.devices.get(device).is_some_and(|device| device.channel.outbox_count < OUTBOX_MAX)
 }
 
 /// Whether a device's outbox has room for so many more.
 pub(crate) fn has_room_for(state: &State, device: &DeviceId, more: u64) -> bool {
-    state.devices.get(device).is_some_and(|device| device.outbox_count.saturating_add(more) <= OUTBOX_MAX)
+    state.devices.get(device).is_some_and(|device| device.channel.outbox_count.saturating_add(more) <= OUTBOX_MAX)
 }
 
 /// Puts a first envelope into a device's outbox.
@@ -193,18 +193,18 @@ pub(crate) fn enqueue_room(state: &mut State, turn: &mut Turn<'_>, room: RoomId,
 }
 
 fn append(state: &mut State, turn: &mut Turn<'_>, to: &DeviceId, row: &OutboxRow) {
-    let Some(device) = state.device_mut(to) else { return };
+    let Some(channel) = state.channel_mut(to) else { return };
     let policy = row.owner.policy();
     let next = match policy.lane {
-        Lane::Steps => &mut device.outbox_first,
-        Lane::Rooms => &mut device.outbox_next,
+        Lane::Steps => &mut channel.outbox_first,
+        Lane::Rooms => &mut channel.outbox_next,
     };
     let number = *next;
     *next = number.saturating_add(1);
-    device.outbox_count = device.outbox_count.saturating_add(1);
+    channel.outbox_count = channel.outbox_count.saturating_add(1);
     match policy.single {
-        Some(Single::Question) => device.saying = Some(number),
-        Some(Single::Answer) => device.answering = Some(number),
+        Some(Single::Question) => channel.saying = Some(number),
+        Some(Single::Answer) => channel.answering = Some(number),
         None => {}
     }
     turn.put(Table::Outbox, &outbox_key(to, number), row);
@@ -227,10 +227,10 @@ pub(crate) fn keep_copy(turn: &mut Turn<'_>, device: &DeviceId, number: u64, row
 /// Takes a row out of the outbox.
 pub(crate) fn remove(state: &mut State, turn: &mut Turn<'_>, from: &DeviceId, number: u64) {
     turn.delete(Table::Outbox, &outbox_key(from, number));
-    if let Some(device) = state.device_mut(from) {
-        device.outbox_count = device.outbox_count.saturating_sub(1);
-        device.saying = device.saying.filter(|saying| *saying != number);
-        device.answering = device.answering.filter(|answering| *answering != number);
+    if let Some(channel) = state.channel_mut(from) {
+        channel.outbox_count = channel.outbox_count.saturating_sub(1);
+        channel.saying = channel.saying.filter(|saying| *saying != number);
+        channel.answering = channel.answering.filter(|answering| *answering != number);
     }
 }
 
@@ -306,7 +306,7 @@ pub(crate) fn acknowledged_below(state: &State, turn: &Turn<'_>, device: &Device
         let Some((last, _)) = page.last() else { return Ok(sent) };
         from = last.saturating_add(1);
     }
-    Ok(sent.saturating_sub(device.outbox_count))
+    Ok(sent.saturating_sub(device.channel.outbox_count))
 }
 
 /// Whether steps of a request wait for a device.
@@ -350,9 +350,9 @@ pub(crate) fn seal_known(
 ) -> Option<Vec<u8>> {
     let mut nonce = [0; NONCE];
     rng.fill_bytes(&mut nonce);
-    let device = state.device_mut(to)?;
-    let counter = device.send_counter;
-    device.send_counter = counter.saturating_add(1);
+    let channel = state.channel_mut(to)?;
+    let counter = channel.send_counter;
+    channel.send_counter = counter.saturating_add(1);
     let known = Known { room, epoch: sealed.epoch, sequence, mls: sealed.bytes.clone() };
     key.seal(counter, &nonce, &symbolon_presence::codec::encode(&known)).ok()
 }

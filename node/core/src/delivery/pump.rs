@@ -108,7 +108,7 @@ impl Pump {
 
     /// Looks at rows from where it stopped, one lane after the other, until one waits for the way.
     pub fn run(&mut self, turn: &mut Turn<'_>, device: &Device, gate: Gate, way: &mut impl Way) -> Result<Stopped, TurnFailed> {
-        let ends = [(device.outbox_first, ROOM_LANE), (device.outbox_next, u64::MAX)];
+        let ends = [(device.channel.outbox_first, ROOM_LANE), (device.channel.outbox_next, u64::MAX)];
         let (mut has_more, mut has_aside) = (false, false);
         for (lane, (cursor, (next, end))) in self.cursors.iter_mut().zip(ends).take(gate.lanes()).enumerate() {
             // The first row that waits without holding up the others.

@@ -4,7 +4,7 @@
 //! are kept ready. A tag that is not among them is looked for up to [`FAR_AHEAD`] counters
 //! ahead; that costs work, so only so much of it is done in a minute, and devices take turns.
 
-use crate::rows::Device;
+use crate::rows::{Channel, Device};
 use crate::state::State;
 use std::collections::HashMap;
 use symbolon_presence::envelope::KnownKey;
@@ -29,7 +29,7 @@ pub(crate) const MISSING_OF_FORMER_MAX: usize = 64;
 type Tag = [u8; 16];
 
 /// Which of the rooms that were left a counter belongs to; none when it belongs to the present one.
-fn former_of(device: &Device, counter: u64) -> Option<usize> {
+fn former_of(device: &Channel, counter: u64) -> Option<usize> {
     let fits = |next: u64, missing: &[u64]| missing.contains(&counter) || counter.checked_sub(next).is_some_and(|ahead| ahead < FAR_AHEAD);
     if fits(device.receive_counter, &device.missing) {
         return None;
@@ -72,7 +72,7 @@ impl Tags {
     pub fn take(&mut self, state: &mut State, device: &DeviceId, counter: u64) {
         let Some(key) = state.envelope_key_from(device) else { return };
         self.expected.remove(&key.tag(counter));
-        let Some(row) = state.device_mut(device) else { return };
+        let Some(row) = state.channel_mut(device) else { return };
         if let Some(former) = former_of(row, counter).and_then(|at| row.former.as_mut()?.get_mut(at)) {
             if counter >= former.receive_counter {
                 former.missing.extend(former.receive_counter..counter);
@@ -112,11 +112,11 @@ impl Tags {
     /// A device is not known any more.
     pub fn forget(&mut self, row: &Device, key: Option<&KnownKey>) {
         let (Some(ready), Some(key)) = (self.ready_until.remove(&row.device), key) else { return };
-        let left = row
-            .formers()
-            .iter()
-            .flat_map(|former| former.missing.iter().copied().chain(former.receive_counter..former.receive_counter.saturating_add(AHEAD)));
-        for counter in row.missing.iter().copied().chain(row.receive_counter..ready).chain(left) {
+        let left =
+            row.channel.formers().iter().flat_map(|former| {
+                former.missing.iter().copied().chain(former.receive_counter..former.receive_counter.saturating_add(AHEAD))
+            });
+        for counter in row.channel.missing.iter().copied().chain(row.channel.receive_counter..ready).chain(left) {
             self.expected.remove(&key.tag(counter));
         }
     }
@@ -128,19 +128,19 @@ impl Tags {
         let from = match self.ready_until.get(device) {
             Some(ready) => *ready,
             None => {
-                for counter in &row.missing {
+                for counter in &row.channel.missing {
                     self.expected.insert(key.tag(*counter), (*device, *counter));
                 }
-                for former in row.formers() {
+                for former in row.channel.formers() {
                     let next = former.receive_counter..former.receive_counter.saturating_add(AHEAD);
                     for counter in former.missing.iter().copied().chain(next) {
                         self.expected.insert(key.tag(counter), (*device, counter));
                     }
                 }
-                row.receive_counter
+                row.channel.receive_counter
             }
         };
-        let until = row.receive_counter.saturating_add(AHEAD);
+        let until = row.channel.receive_counter.saturating_add(AHEAD);
         for counter in from..until {
             self.expected.insert(key.tag(counter), (*device, counter));
         }
@@ -155,7 +155,7 @@ impl Tags {
             self.minute = minute;
             self.searched = 0;
         }
-        let mut devices: Vec<(DeviceId, u64)> = state.devices.values().map(|row| (row.device, row.receive_counter)).collect();
+        let mut devices: Vec<(DeviceId, u64)> = state.devices.values().map(|row| (row.device, row.channel.receive_counter)).collect();
         let first = self.resume.take().map_or(0, |resume| devices.partition_point(|(device, _)| *device < resume));
         devices.rotate_left(first);
         for (device, next) in devices {
@@ -176,7 +176,7 @@ impl Tags {
     /// The device that has used a tag lately for an envelope that was taken in: this device, or any.
     pub fn used(&mut self, state: &mut State, tag: &Tag, only: Option<DeviceId>) -> Option<DeviceId> {
         let wanted = state.devices.values().filter(|row| only.is_none_or(|only| only == row.device));
-        for (device, next) in wanted.map(|row| (row.device, row.receive_counter)).collect::<Vec<_>>() {
+        for (device, next) in wanted.map(|row| (row.device, row.channel.receive_counter)).collect::<Vec<_>>() {
             if self.searched + AHEAD > SEARCH_MAX {
                 return None;
             }

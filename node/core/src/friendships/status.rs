@@ -106,7 +106,7 @@ pub(crate) fn remind(state: &mut State) {
         Direction::Out => row.status == RequestStatus::Pending,
     };
     let peers: BTreeSet<PeerId> = state.requests.values().filter(waits).map(|row| row.peer).collect();
-    let devices = state.devices.values().filter(|device| peers.contains(&device.peer) && device.outbox_count > 0);
+    let devices = state.devices.values().filter(|device| peers.contains(&device.peer) && device.channel.outbox_count > 0);
     state.restart.extend(devices.map(|device| device.device));
 }
 

@@ -169,7 +169,7 @@ impl Intake {
     ) -> Result<(), TurnFailed> {
         let Early { origin, frame, counter, known } = early;
         let (room, sequence) = (known.room, known.sequence);
-        let former = state.devices.get(device).and_then(|row| row.formers().iter().find(|former| former.room == room));
+        let former = state.devices.get(device).and_then(|row| row.channel.formers().iter().find(|former| former.room == room));
         let expected = former.map_or(0, |former| former.receive_sequence);
         if sequence.is_some_and(|sequence| sequence > expected) && !origin.is_by_relay() {
             // Its sender is there, and seals it again in the room that both are in.
@@ -184,7 +184,7 @@ impl Intake {
                 return Ok(());
             }
         }
-        let row = state.device_mut(device).and_then(|row| row.former.as_mut());
+        let row = state.channel_mut(device).and_then(|row| row.former.as_mut());
         if let (Some(formers), Some(sequence)) = (row, sequence) {
             for former in formers.iter_mut().filter(|former| former.room == room) {
                 former.receive_sequence = former.receive_sequence.max(sequence.saturating_add(1));
@@ -267,7 +267,7 @@ impl Intake {
 
 /// A device sealed what its newer state has sealed already. It is asked how both stand, and hears it so.
 fn note_copy(state: &mut State, device: &DeviceId) {
-    if let Some(row) = state.device_mut(device).filter(|row| row.is_copied != Some(true)) {
+    if let Some(row) = state.channel_mut(device).filter(|row| row.is_copied != Some(true)) {
         row.is_copied = Some(true);
         state.compare.entry(*device).or_insert(None);
     }

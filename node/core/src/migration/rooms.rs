@@ -1,8 +1,9 @@
-//! From version 3 to 4: each room has a row, and frames are counted by room.
+//! From version 3 to 4: rooms have rows, and so has what changes with every envelope.
 //!
-//! Before, a device's row held the two sequences of the friendship's room. They become a lane.
+//! Before, a device's row held its counters and the two sequences of the friendship's room. They become a channel and a
+//! lane.
 
-use crate::rows::{Device, Friend, FriendState, Lane, Members, Room, lane_key};
+use crate::rows::{Channel, Device, Former, Friend, FriendState, Lane, Members, Room, lane_key};
 use crate::table::{Change, Table};
 use crate::world::{RANGE_LIMIT, Rows, ShelfError, ShelfMut};
 use minicbor::{Decode, Encode};
@@ -13,15 +14,37 @@ use symbolon_presence::id::{PeerId, RoomId};
 /// What version 3 held in a device's row besides what stands there now.
 #[derive(Decode)]
 #[cbor(map)]
-struct Sequences {
+struct Counters {
+    #[n(5)]
+    send_counter: u64,
     #[n(6)]
     send: u64,
+    #[n(7)]
+    receive_counter: u64,
+    #[n(8)]
+    missing: Vec<u64>,
     #[n(9)]
     receive: u64,
+    #[n(10)]
+    outbox_next: u64,
+    #[n(11)]
+    outbox_count: u64,
+    #[n(12)]
+    outbox_first: u64,
+    #[n(15)]
+    line: Option<RoomId>,
+    #[n(16)]
+    former: Option<Vec<Former>>,
+    #[n(19)]
+    saying: Option<u64>,
+    #[n(20)]
+    answering: Option<u64>,
+    #[n(22)]
+    is_copied: Option<bool>,
 }
 
-/// Gives each friendship a row for its room, and moves the sequences of its devices into lanes.
-pub(super) fn count_frames_by_room(shelf: &mut dyn ShelfMut) -> Result<(), ShelfError> {
+/// Gives each friendship a row for its room, and moves what devices counted into channels and lanes.
+pub(super) fn give_rooms_and_channels_rows(shelf: &mut dyn ShelfMut) -> Result<(), ShelfError> {
     let mut friends: BTreeMap<PeerId, Friend> = BTreeMap::new();
     for (_, bytes) in all(shelf, Table::Friend)? {
         let friend: Friend = read(&bytes)?;
@@ -32,19 +55,27 @@ pub(super) fn count_frames_by_room(shelf: &mut dyn ShelfMut) -> Result<(), Shelf
     }
     for (key, bytes) in all(shelf, Table::Device)? {
         let device: Device = read(&bytes)?;
-        let Sequences { send, receive } = read(&bytes)?;
+        let old: Counters = read(&bytes)?;
+        let lane = Lane { send: old.send, receive: old.receive };
+        let channel = channel_of(old);
         if let Some(friend) = friends.get(&device.peer) {
-            for former in device.formers().iter().filter(|former| former.is_read) {
+            for former in channel.formers().iter().filter(|former| former.is_read) {
                 register(shelf, friend, former.room)?;
             }
-            let lane = Lane { send, receive };
             if lane != Lane::default() {
-                put(shelf, Table::Lane, lane_key(&device.device, &friend.room), &lane)?;
+                put(shelf, Table::Channel, lane_key(&device.device, &friend.room), &lane)?;
             }
         }
+        put(shelf, Table::Channel, key.clone(), &channel)?;
         put(shelf, Table::Device, key, &device)?;
     }
     Ok(())
+}
+
+fn channel_of(old: Counters) -> Channel {
+    let Counters { send_counter, receive_counter, missing, outbox_next, outbox_count, outbox_first, line, former, .. } = old;
+    let Counters { saying, answering, is_copied, .. } = old;
+    Channel { send_counter, receive_counter, missing, outbox_next, outbox_count, outbox_first, line, former, saying, answering, is_copied }
 }
 
 fn register(shelf: &mut dyn ShelfMut, friend: &Friend, room: RoomId) -> Result<(), ShelfError> {

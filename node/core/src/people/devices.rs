@@ -40,8 +40,8 @@ pub(crate) fn forget_unneeded(state: &mut State, peer: &PeerId, named: &[DeviceI
     let asked: Vec<Chain> = state.requests.values().filter(is_open).flat_map(Request::chains).collect();
     let is_needed = |row: &Device| {
         // What a vanished state left behind in a room is read by its row.
-        let reads = row.formers().iter().any(|former| former.is_read);
-        named.contains(&row.device) || row.outbox_count > 0 || reads || asked.contains(&row.chain)
+        let reads = row.channel.formers().iter().any(|former| former.is_read);
+        named.contains(&row.device) || row.channel.outbox_count > 0 || reads || asked.contains(&row.chain)
     };
     let rows = state.devices.values().filter(|row| row.peer == *peer && !is_needed(row));
     for device in rows.map(|row| row.device).collect::<Vec<_>>() {

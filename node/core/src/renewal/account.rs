@@ -29,7 +29,7 @@ pub(super) fn account(
         opened: lanes::expected(state, id, &friend.room),
         settled: outbox::acknowledged_below(state, turn, row, &friend.room)?,
     };
-    let left = row.formers().iter().rev();
+    let left = row.channel.formers().iter().rev();
     let left = left.map(|former| RoomStanding { room: former.room, epoch: None, sent: 0, opened: former.receive_sequence, settled: 0 });
     let instances = row.instances.as_deref().unwrap_or_default();
     let heard = |known: &Start| Some(Heard { instance: known.instance, started: known.started, over: known.over, word: known.word? });
@@ -40,13 +40,13 @@ pub(super) fn account(
         answers: answers.map(|standing| standing.nonce),
         at: turn.now,
         revision: friend.friendship.as_ref().map(|friendship| friendship.revision),
-        next: row.send_counter,
-        opened: row.receive_counter,
+        next: row.channel.send_counter,
+        opened: row.channel.receive_counter,
         rooms: std::iter::once(present).chain(left).collect(),
         heard: instances.iter().filter_map(heard).collect(),
         reply,
         word: sign_start(&state.own.identity, start.instance, start.started),
-        copied: row.is_copied.filter(|is| *is).map(|_| True),
+        copied: row.channel.is_copied.filter(|is| *is).map(|_| True),
         entered: (friend.renewing == Some(Renewing::Entered)).then_some(True),
     }))
 }

@@ -94,18 +94,18 @@ fn judge(state: &State, id: &DeviceId, said: &Standing) -> Verdict {
     };
     if theirs.room == friend.room {
         let far = FAR_AHEAD.saturating_mul(FAR_AHEAD);
-        if said.opened.abs_diff(row.send_counter) > far || said.next.abs_diff(row.receive_counter) > far {
+        if said.opened.abs_diff(row.channel.send_counter) > far || said.next.abs_diff(row.channel.receive_counter) > far {
             // Counted from different places: one of us entered this room without the other's knowing.
             return Verdict::Astray;
         }
-        let has_seen_more = said.opened > row.send_counter || theirs.opened > lanes::sent(state, id, &friend.room);
+        let has_seen_more = said.opened > row.channel.send_counter || theirs.opened > lanes::sent(state, id, &friend.room);
         // It has our word for what we do not hold.
         let has_our_word = theirs.settled > lanes::expected(state, id, &friend.room);
         return if has_seen_more || has_our_word || said.copied.is_some() { Verdict::Behind } else { Verdict::Fine };
     }
     // On the way from one room to the other.
     let is_under_way = state.requests.values().any(|row| row.peer == friend.peer && row.room == Some(theirs.room) && row.is_open());
-    if is_under_way || row.formers().iter().any(|former| former.room == theirs.room) {
+    if is_under_way || row.channel.formers().iter().any(|former| former.room == theirs.room) {
         return Verdict::Fine;
     }
     if said.rooms.iter().any(|left| left.room == friend.room) {

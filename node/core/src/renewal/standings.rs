@@ -244,7 +244,7 @@ impl Standings {
 
 /// Answers that an earlier start has signed: they would show that it runs beside this one.
 fn drop_answers(state: &mut State, turn: &mut Turn<'_>) {
-    let rows: Vec<(DeviceId, u64)> = state.devices.values().filter_map(|row| Some((row.device, row.answering?))).collect();
+    let rows: Vec<(DeviceId, u64)> = state.devices.values().filter_map(|row| Some((row.device, row.channel.answering?))).collect();
     for (device, number) in rows {
         outbox::remove(state, turn, &device, number);
     }
@@ -252,7 +252,7 @@ fn drop_answers(state: &mut State, turn: &mut Turn<'_>) {
 
 /// A text has waited for long, and its receiver was heard meanwhile.
 fn is_stuck(device: &Device, turn: &Turn<'_>) -> Result<bool, TurnFailed> {
-    if device.outbox_count == 0 || device.heard.is_none_or(|at| turn.now.since(at) > STANDING_WAIT) {
+    if device.channel.outbox_count == 0 || device.heard.is_none_or(|at| turn.now.since(at) > STANDING_WAIT) {
         return Ok(false);
     }
     let Some((_, row)) = outbox::rows(turn, &device.device, ROOM_LANE, 1)?.into_iter().next() else { return Ok(false) };

@@ -170,11 +170,11 @@ fn an_answer_waits_for_the_start_that_asked_and_for_no_other() {
         let mut standings = Standings::default();
         ben.says(state, turn, &ben.question(turn, 1, Vec::new())).unwrap();
         standings.follow(state, turn).unwrap();
-        assert!(ben.row(state).answering.is_some());
+        assert!(ben.row(state).channel.answering.is_some());
         starts::met(state, turn, &ben.person.device.device, Nonce([1; 16]), turn.now).unwrap();
-        assert!(ben.row(state).answering.is_some());
+        assert!(ben.row(state).channel.answering.is_some());
         starts::met(state, turn, &ben.person.device.device, Nonce([2; 16]), turn.now).unwrap();
-        assert!(ben.row(state).answering.is_none());
+        assert!(ben.row(state).channel.answering.is_none());
     });
 }
 

@@ -52,7 +52,7 @@ pub(crate) fn standing(state: &State, device: &DeviceId, room: &RoomId) -> Stand
             let is_left = |former: &Former| former.room == *room && former.is_read;
             match state.friends.get(peer) {
                 Some(friend) if friend.room == *room => true,
-                Some(_) if row.formers().iter().any(is_left) => return Standing::Former,
+                Some(_) if row.channel.formers().iter().any(is_left) => return Standing::Former,
                 Some(_) | None => false,
             }
         }

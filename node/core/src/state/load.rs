@@ -1,7 +1,7 @@
 //! Loading the working set.
 
 use crate::command::{Direction, Trust};
-use crate::rows::{Friend, Lane, Request, split_lane_key};
+use crate::rows::{Device, Friend, Lane, Request, split_lane_key};
 use crate::table::Table;
 use crate::turn::{TurnFailed, all_rows, decode_row};
 use crate::world::Shelf;
@@ -26,12 +26,20 @@ pub(crate) fn derive_trust(friends: &mut BTreeMap<PeerId, Friend>, requests: &mu
     settled
 }
 
-/// All lanes.
-pub(super) fn lanes(shelf: &dyn Shelf) -> Result<BTreeMap<(DeviceId, RoomId), Lane>, TurnFailed> {
-    let mut lanes = BTreeMap::new();
-    for (key, bytes) in all_rows(shelf, Table::Lane)? {
-        let of = split_lane_key(&key).ok_or(TurnFailed("a lane's key cannot be read"))?;
-        lanes.insert(of, decode_row(&bytes)?);
+/// Gives each device its channel, and answers all lanes.
+pub(super) fn channels(
+    shelf: &dyn Shelf,
+    devices: &mut BTreeMap<DeviceId, Device>,
+) -> Result<BTreeMap<(DeviceId, RoomId), Lane>, TurnFailed> {
+    let (mut lanes, mut found) = (BTreeMap::new(), 0);
+    for (key, bytes) in all_rows(shelf, Table::Channel)? {
+        if let Some(device) = DeviceId::from_slice(&key).and_then(|device| devices.get_mut(&device)) {
+            device.channel = decode_row(&bytes)?;
+            found += 1;
+        } else if let Some(of) = split_lane_key(&key) {
+            lanes.insert(of, decode_row(&bytes)?);
+        }
     }
-    Ok(lanes)
+    // To begin at 0 again would use counters twice.
+    if found == devices.len() { Ok(lanes) } else { Err(TurnFailed("a device has no counters")) }
 }

@@ -31,8 +31,8 @@ pub(crate) fn view(state: &State, delivery: &Delivery, turn: &Turn<'_>, status: 
         problems: status.problems.clone(),
         ..DoctorView::default()
     };
-    for device in state.devices.values().filter(|device| device.waiting() > 0) {
-        view.waiting = view.waiting.saturating_add(device.waiting());
+    for device in state.devices.values().filter(|device| device.channel.waiting() > 0) {
+        view.waiting = view.waiting.saturating_add(device.channel.waiting());
         view.oldest_wait = view.oldest_wait.max(oldest(state, turn, &device.device)?.map(|at| turn.now.since(at)));
     }
     view.parted = state.friends.values().filter(|friend| friend.state == FriendState::Ended || friend.blocked).count();

@@ -7,7 +7,6 @@ use crate::delivery::relays::Relays;
 use crate::intake::Intake;
 use crate::presence::Presence;
 use crate::renewal::Standings;
-use crate::rows::Device;
 use crate::state::State;
 use symbolon_presence::time::Timestamp;
 
@@ -30,7 +29,7 @@ pub(crate) fn view(state: &State, machines: &Shown<'_>, now: Timestamp) -> Statu
     problems.extend(problems::of_requests(state));
     StatusView {
         peers: delivery.online(state).len(),
-        queue: state.devices.values().map(Device::waiting).sum(),
+        queue: state.devices.values().map(|row| row.channel.waiting()).sum(),
         lan: presence.lan.view(now),
         dht: presence.dht_view(),
         relays: mailboxes,

@@ -69,7 +69,7 @@ fn with_outbox(f: impl FnOnce(&State, &mut Turn<'_>, &Device)) {
         for number in 0..5 {
             put(ROOM_LANE + number, EnvelopeOwner::Text(ROOM, number));
         }
-        (device.outbox_first, device.outbox_next, device.outbox_count) = (3, ROOM_LANE + 5, 8);
+        (device.channel.outbox_first, device.channel.outbox_next, device.channel.outbox_count) = (3, ROOM_LANE + 5, 8);
         f(state, turn, &device);
     });
 }

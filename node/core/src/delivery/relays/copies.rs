@@ -56,9 +56,9 @@ impl Relays {
         while let Some((id, from)) = self.renewing.take() {
             let following = || {
                 let behind = (std::ops::Bound::Excluded(id), std::ops::Bound::Unbounded);
-                state.devices.range(behind).find(|(_, device)| device.outbox_count > 0).map(|(next, _)| (*next, 0))
+                state.devices.range(behind).find(|(_, device)| device.channel.outbox_count > 0).map(|(next, _)| (*next, 0))
             };
-            let Some(device) = state.devices.get(&id).filter(|device| device.outbox_count > 0).cloned() else {
+            let Some(device) = state.devices.get(&id).filter(|device| device.channel.outbox_count > 0).cloned() else {
                 self.renewing = following();
                 continue;
             };

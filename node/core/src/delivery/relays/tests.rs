@@ -12,7 +12,7 @@ use crate::delivery::owner::EnvelopeOwner;
 use crate::delivery::relays::receipts::STALE_PAUSE;
 use crate::fixture::{self, Empty};
 use crate::limits::RELAY_SESSIONS_MAX;
-use crate::rows::{Device, Friend, Message, ROOM_LANE, message_key};
+use crate::rows::{Channel, Device, Friend, Message, ROOM_LANE, message_key};
 use crate::seam::{Action, LinkId, NetAction};
 use crate::state::State;
 use crate::table::Table;
@@ -66,7 +66,8 @@ fn with_text(state: &mut State, turn: &mut Turn<'_>, relays: Vec<RelayMailbox>) 
     let envelope = KnownKey::agree(&a, &b.public(), &DeviceId([1; 16]), &DEVICE).seal(0, &[0; 12], b"x").unwrap();
     let (_, own) = relay_mailbox(1_000_000);
     let device = Device::new(DEVICE, PeerId([9; 32]), state.own.identity.chain.clone(), own.entry);
-    state.save_device(Device { outbox_next: ROOM_LANE + 1, outbox_count: 1, relay_mailboxes: relays, ..device });
+    let channel = Channel { outbox_next: ROOM_LANE + 1, outbox_count: 1, ..Channel::default() };
+    state.save_device(Device { relay_mailboxes: relays, channel, ..device });
     let frame = frame_id(&envelope);
     let row =
         OutboxRow { frame, owner: EnvelopeOwner::Text(ROOM, 3), via: None, envelope, sequence: Some(0), stored: None, room: Some(ROOM) };
@@ -257,10 +258,10 @@ fn lists_of_receipts_that_no_relay_took_are_taken_back_once_their_device_is_here
         for number in 0..300_u64 {
             outbox::enqueue(state, turn, &DEVICE, EnvelopeOwner::Receipts, None, number.to_be_bytes().to_vec());
         }
-        assert_eq!(state.devices[&DEVICE].outbox_count, 301);
+        assert_eq!(state.devices[&DEVICE].channel.outbox_count, 301);
         assert_eq!(outbox::forget_lists(state, turn, &DEVICE), Ok(true));
         let left: Vec<FrameId> = outbox::rows(turn, &DEVICE, 0, 400).unwrap().into_iter().map(|(_, row)| row.frame).collect();
-        assert_eq!((left, state.devices[&DEVICE].outbox_count), (vec![text], 1));
+        assert_eq!((left, state.devices[&DEVICE].channel.outbox_count), (vec![text], 1));
         assert_eq!(outbox::forget_lists(state, turn, &DEVICE), Ok(false));
     });
 }

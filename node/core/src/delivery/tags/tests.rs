@@ -55,12 +55,12 @@ impl Pair {
     }
 
     fn next(&self) -> u64 {
-        self.state.devices[&self.device].receive_counter
+        self.state.devices[&self.device].channel.receive_counter
     }
 
     /// What is kept for one device.
     fn kept(&self) -> (usize, usize) {
-        (self.tags.expected.len(), self.state.devices[&self.device].missing.len())
+        (self.tags.expected.len(), self.state.devices[&self.device].channel.missing.len())
     }
 
     /// The same rows, read by a node that has just started and made its tags ready.
@@ -161,8 +161,8 @@ fn a102_a_device_that_is_forgotten_or_counts_from_elsewhere_leaves_no_tag_of_bef
         pair.take(counter);
     }
     for round in 1..50 {
-        pair.state.device_mut(&pair.device).unwrap().receive_counter = round * 1_000_000;
-        pair.state.device_mut(&pair.device).unwrap().missing.clear();
+        pair.state.channel_mut(&pair.device).unwrap().receive_counter = round * 1_000_000;
+        pair.state.channel_mut(&pair.device).unwrap().missing.clear();
         pair.state.relined.insert(pair.device);
         assert_eq!(pair.find(NOW, round * 1_000_000), Some(round * 1_000_000));
         assert_eq!(pair.kept(), (AHEAD as usize, 0));

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::fixture::{friend, in_turn, peer};
-use crate::rows::{Former, split_lane_key};
+use crate::rows::{Former, ROOM_LANE, split_lane_key};
 use crate::turn::decode_row;
 use crate::world::Shelf;
 use symbolon_presence::id::DeviceId;
@@ -43,17 +43,66 @@ impl ShelfMut for Tables {
     }
 }
 
-/// A device's row of version 3: the present one, with the two sequences.
-fn row_of_version_3(device: &Device, send: u8, receive: u8) -> Vec<u8> {
-    let mut row = encode_row(device);
-    // Behind the version stands how many fields the map has; there are fewer than 22.
-    row[1] += 2;
-    row.extend_from_slice(&[6, send, 9, receive]);
+/// The fields of a device's row of version 3 that stand elsewhere now.
+#[derive(Encode)]
+#[cbor(map)]
+struct Moved {
+    #[n(5)]
+    send_counter: u64,
+    #[n(6)]
+    send: u64,
+    #[n(7)]
+    receive_counter: u64,
+    #[n(8)]
+    missing: Vec<u64>,
+    #[n(9)]
+    receive: u64,
+    #[n(10)]
+    outbox_next: u64,
+    #[n(11)]
+    outbox_count: u64,
+    #[n(12)]
+    outbox_first: u64,
+    #[n(15)]
+    line: Option<RoomId>,
+    #[n(16)]
+    former: Option<Vec<Former>>,
+    #[n(19)]
+    saying: Option<u64>,
+    #[n(20)]
+    answering: Option<u64>,
+    #[n(22)]
+    is_copied: Option<bool>,
+}
+
+/// A device's row of version 3.
+fn row_of_version_3(device: &Device, send: u64, receive: u64) -> Vec<u8> {
+    let Channel { send_counter, receive_counter, missing, outbox_next, outbox_count, outbox_first, .. } = device.channel.clone();
+    let Channel { line, former, saying, answering, is_copied, .. } = device.channel.clone();
+    let moved = Moved {
+        send_counter,
+        send,
+        receive_counter,
+        missing,
+        receive,
+        outbox_next,
+        outbox_count,
+        outbox_first,
+        line,
+        former,
+        saying,
+        answering,
+        is_copied,
+    };
+    // Behind the version stands how many fields the map has: fewer than 24, both together.
+    let (mut row, moved) = (encode_row(device), encode_row(&moved));
+    row[1] += moved[1] & 0x1f;
+    row.extend_from_slice(&moved[2..]);
     row
 }
 
 #[test]
-fn the_frames_of_each_friendship_are_counted_on_in_its_room() {
+fn what_devices_have_counted_goes_on_in_channels_and_lanes() {
     in_turn(|state, turn| {
         let entry = MailboxEntry {
             mailbox: state.own.admission.id(),
@@ -68,7 +117,20 @@ fn the_frames_of_each_friendship_are_counted_on_in_its_room() {
         let gone = Former { room: room(8), is_read: false, ..left.clone() };
         let ended = Friend { room: room(3), state: FriendState::Ended, ..friend(3) };
         let friends = [Friend { room: room(1), conversation: room(7), ..friend(1) }, Friend { room: room(2), ..friend(2) }, ended];
-        let moved = Device { former: Some(vec![left, gone]), ..device(1, 1) };
+        let used = Channel {
+            send_counter: 1 << 40,
+            receive_counter: 70,
+            missing: vec![3, 69],
+            outbox_next: ROOM_LANE + 9,
+            outbox_count: 2,
+            outbox_first: 4,
+            line: Some(room(1)),
+            former: Some(vec![left, gone]),
+            saying: Some(3),
+            answering: None,
+            is_copied: Some(true),
+        };
+        let moved = Device { channel: used, ..device(1, 1) };
         let mut shelf = Tables::default();
         for friend in &friends {
             shelf.0.insert((Table::Friend, friend.peer.as_bytes().to_vec()), encode_row(friend));
@@ -77,10 +139,12 @@ fn the_frames_of_each_friendship_are_counted_on_in_its_room() {
             shelf.0.insert((Table::Device, device.device.as_bytes().to_vec()), row_of_version_3(device, send, receive));
         }
         assert!(decode_row::<Device>(&shelf.0[&(Table::Device, vec![1; 16])]).is_err(), "a row of version 3");
-        count_frames_by_room(&mut shelf).unwrap();
+        give_rooms_and_channels_rows(&mut shelf).unwrap();
 
         for (id, device) in [([1; 16], &moved), ([2; 16], &device(2, 2)), ([3; 16], &device(3, 3)), ([4; 16], &device(4, 4))] {
-            assert!(decode_row::<Device>(&shelf.0[&(Table::Device, id.to_vec())]).unwrap() == *device);
+            let row: Device = decode_row(&shelf.0[&(Table::Device, id.to_vec())]).unwrap();
+            let channel = decode_row(&shelf.0[&(Table::Channel, id.to_vec())]).unwrap();
+            assert!(Device { channel, ..row } == *device);
         }
         let rooms = shelf.range(Table::Room, &[], 10).unwrap();
         let rooms: Vec<Room> = rooms.iter().map(|(_, row)| decode_row(row).unwrap()).collect();
@@ -90,8 +154,9 @@ fn the_frames_of_each_friendship_are_counted_on_in_its_room() {
             members: Members::Friend(peer(friend)),
         };
         assert_eq!(rooms, [of(1, 7, 1), of(2, 1, 2), of(9, 7, 1)], "the friendships' rooms, and one that was left and is read");
-        let lanes = shelf.range(Table::Lane, &[], 10).unwrap();
-        let lanes: Vec<_> = lanes.iter().map(|(key, row)| (split_lane_key(key).unwrap(), decode_row::<Lane>(row).unwrap())).collect();
+        let lanes = shelf.range(Table::Channel, &[], 10).unwrap();
+        let lane = |(key, row): &(Vec<u8>, Vec<u8>)| Some((split_lane_key(key)?, decode_row::<Lane>(row).unwrap()));
+        let lanes: Vec<_> = lanes.iter().filter_map(lane).collect();
         let of = |device: u8, number: u8, send, receive| ((DeviceId([device; 16]), room(number)), Lane { send, receive });
         assert_eq!(lanes, [of(1, 1, 5, 6), of(3, 3, 1, 2)], "an ended friendship's room is counted on until its device has left it");
         assert!(turn.out.actions.is_empty());

@@ -100,7 +100,7 @@ fn devices_for_which_something_waits_stay_until_there_is_no_room_for_a_bundles_o
         }
         assert_eq!(state.devices.len(), DEVICES_KEPT_MAX);
         assert!(named(&ben, state).len() < DEVICES_MAX, "what is too much of a bundle is refused");
-        let waits: u64 = state.devices.values().map(|row| row.outbox_count).sum();
+        let waits: u64 = state.devices.values().map(|row| row.channel.outbox_count).sum();
         assert!(waits >= DEVICES_KEPT_MAX as u64);
     });
 }

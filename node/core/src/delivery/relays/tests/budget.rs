@@ -74,7 +74,7 @@ fn n7_an_outbox_is_taken_back_by_one_look_at_each_of_its_rows() {
         with_text(&mut state, &mut turn, vec![relay]);
     }
     let device = state.device_mut(&DEVICE).unwrap();
-    (device.outbox_next, device.outbox_count) = (ROOM_LANE + ROWS, ROWS);
+    (device.channel.outbox_next, device.channel.outbox_count) = (ROOM_LANE + ROWS, ROWS);
     let peer = device.peer;
     let shelf = with_outbox(ROWS, None);
     let mut out = Out::default();
@@ -90,7 +90,7 @@ fn n7_an_outbox_is_taken_back_by_one_look_at_each_of_its_rows() {
         assert_eq!(turn.get(Table::Message, &key).unwrap(), Some(vec![1]));
     }
     assert_eq!(out.changes.iter().count() as u64, ROWS + ROWS / 10 * 9);
-    assert_eq!(state.devices.get(&DEVICE).unwrap().outbox_count, 0);
+    assert_eq!(state.devices.get(&DEVICE).unwrap().channel.outbox_count, 0);
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn n7_no_input_walks_a_hundred_thousand_rows() {
         with_text(&mut state, &mut turn, vec![relay.clone()]);
     }
     let device = state.device_mut(&DEVICE).unwrap();
-    (device.outbox_next, device.outbox_count) = (ROOM_LANE + ROWS, ROWS);
+    (device.channel.outbox_next, device.channel.outbox_count) = (ROOM_LANE + ROWS, ROWS);
     let copy = Copy { mailbox: relay.entry.mailbox, at: NOW, until: NOW.after(30 * DAY) };
     let shelf = with_outbox(ROWS, Some(copy));
     let mut out = Out::default();

@@ -1,0 +1,98 @@
+//! How far this device and another one are in the envelopes between them.
+
+use minicbor::{Decode, Encode};
+use symbolon_presence::id::RoomId;
+use symbolon_presence::time::Timestamp;
+
+/// Where the numbers of room frames begin; those of steps lie below.
+pub(crate) const ROOM_LANE: u64 = 1 << 63;
+
+/// The counters of envelopes between a device and this one, and the numbers of its outbox: what changes with every
+/// envelope.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Channel {
+    /// Counter of the next known envelope to it.
+    #[n(0)]
+    pub send_counter: u64,
+    /// One more than the highest counter received.
+    #[n(1)]
+    pub receive_counter: u64,
+    /// Lower counters not received; bounded, the lowest are forgotten first.
+    #[n(2)]
+    pub missing: Vec<u64>,
+    /// Number of the next outbox row with a room frame.
+    #[n(3)]
+    pub outbox_next: u64,
+    /// How many outbox rows there are.
+    #[n(4)]
+    pub outbox_count: u64,
+    /// Number of the next outbox row with a step of a request.
+    #[n(5)]
+    pub outbox_first: u64,
+    /// The room that the counters belong to; absent when they began at 0.
+    #[n(6)]
+    pub line: Option<RoomId>,
+    /// Rooms that were left; at most [`limits::FORMER_MAX`](crate::limits::FORMER_MAX), the newest last.
+    #[n(7)]
+    pub former: Option<Vec<Former>>,
+    /// Number of the outbox row that asks how we stand with it; at most one waits.
+    #[n(8)]
+    pub saying: Option<u64>,
+    /// The same of the row that answers.
+    #[n(9)]
+    pub answering: Option<u64>,
+    /// Whether it sealed an envelope at a place of the present room that was opened with another one: it runs from an older copy.
+    #[n(10)]
+    pub is_copied: Option<bool>,
+}
+
+impl Default for Channel {
+    /// Of a device that was never spoken to.
+    fn default() -> Self {
+        Self {
+            send_counter: 0,
+            receive_counter: 0,
+            missing: Vec::new(),
+            outbox_next: ROOM_LANE,
+            outbox_count: 0,
+            outbox_first: 0,
+            line: None,
+            former: None,
+            saying: None,
+            answering: None,
+            is_copied: None,
+        }
+    }
+}
+
+impl Channel {
+    /// How much waits for it besides Standings.
+    pub fn waiting(&self) -> u64 {
+        self.outbox_count.saturating_sub(u64::from(self.saying.is_some()) + u64::from(self.answering.is_some()))
+    }
+
+    /// Rooms that were left.
+    pub fn formers(&self) -> &[Former] {
+        self.former.as_deref().unwrap_or_default()
+    }
+}
+
+/// A room that was left, and how far its envelopes were received.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Former {
+    #[n(0)]
+    pub room: RoomId,
+    #[n(1)]
+    pub receive_counter: u64,
+    #[n(2)]
+    pub missing: Vec<u64>,
+    #[n(3)]
+    pub receive_sequence: u64,
+    #[n(4)]
+    pub until: Timestamp,
+    /// Whether the cipher still holds it: what was left behind in it is read.
+    #[n(5)]
+    pub is_read: bool,
+}

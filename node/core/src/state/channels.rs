@@ -1,0 +1,70 @@
+//! How far devices are, in envelopes and in rooms, and which rooms there are.
+
+use super::State;
+use crate::rows::{Channel, Lane, Room, lane_key};
+use crate::table::Table;
+use crate::turn::Turn;
+use symbolon_presence::id::{DeviceId, RoomId};
+
+impl State {
+    /// How far a device is, to change it; saved at the end of the turn.
+    pub fn channel_mut(&mut self, device: &DeviceId) -> Option<&mut Channel> {
+        let found = self.devices.get_mut(device)?;
+        self.dirty_channels.insert(*device);
+        Some(&mut found.channel)
+    }
+
+    /// Saves a room.
+    pub fn save_room(&mut self, turn: &mut Turn<'_>, room: Room) {
+        turn.put(Table::Room, room.room.as_bytes(), &room);
+        self.rooms.insert(room.room, room);
+    }
+
+    /// Deletes a room's row.
+    pub fn forget_room(&mut self, turn: &mut Turn<'_>, room: &RoomId) {
+        if self.rooms.remove(room).is_some() {
+            turn.delete(Table::Room, room.as_bytes());
+        }
+    }
+
+    /// How far a device is in a room.
+    pub fn lane(&self, device: &DeviceId, room: &RoomId) -> Lane {
+        self.lanes.get(&(*device, *room)).copied().unwrap_or_default()
+    }
+
+    /// The same, to change it; saved at the end of the turn.
+    pub fn lane_mut(&mut self, device: &DeviceId, room: &RoomId) -> &mut Lane {
+        self.changed_lanes.insert((*device, *room));
+        self.lanes.entry((*device, *room)).or_default()
+    }
+
+    /// A device is not in a room any more. Answers how far it was.
+    pub fn forget_lane(&mut self, device: &DeviceId, room: &RoomId) -> Lane {
+        self.changed_lanes.insert((*device, *room));
+        self.lanes.remove(&(*device, *room)).unwrap_or_default()
+    }
+
+    /// A device is in no room any more.
+    pub(super) fn forget_lanes(&mut self, device: &DeviceId) {
+        let rooms: Vec<RoomId> =
+            self.lanes.range((*device, RoomId([0; 32]))..).take_while(|((of, _), _)| of == device).map(|((_, room), _)| *room).collect();
+        for room in rooms {
+            self.forget_lane(device, &room);
+        }
+    }
+
+    /// Writes what has changed at the end of the turn.
+    pub(super) fn flush_channels(&mut self, turn: &mut Turn<'_>) {
+        for id in std::mem::take(&mut self.dirty_channels) {
+            if let Some(device) = self.devices.get(&id) {
+                turn.put(Table::Channel, id.as_bytes(), &device.channel);
+            }
+        }
+        for (device, room) in std::mem::take(&mut self.changed_lanes) {
+            match self.lanes.get(&(device, room)) {
+                Some(lane) => turn.put(Table::Channel, &lane_key(&device, &room), lane),
+                None => turn.delete(Table::Channel, &lane_key(&device, &room)),
+            }
+        }
+    }
+}
