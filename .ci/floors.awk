@@ -52,6 +52,7 @@ function complain(text) { print "error: " crate ": " text > "/dev/stderr"; bad =
 
 #   crate node/core
 #   only rooms names cipher
+#   only people and route name PeopleNotice
 #   floor who is who
 #       people
 #   to go
@@ -66,6 +67,10 @@ function read_list(    text, here, to_go) {
         if (text ~ /^crate /) { here = (text ~ ("^crate +" crate "$")); to_go = 0; continue }
         if (!here) continue
         if (text ~ /^only [a-z0-9_]+ names [a-z0-9_]+$/) { split(text, part, " "); holder[part[4]] = part[2] }
+        else if (text ~ /^only [a-z0-9_]+ and [a-z0-9_]+ name [A-Z][A-Za-z0-9]+$/) {
+            split(text, part, " ")
+            holder[part[6]] = part[2] " or " part[4]
+        }
         else if (text ~ /^floor /) { floors++; to_go = 0 }
         else if (text == "to go") to_go = 1
         else if (to_go) {
@@ -194,6 +199,7 @@ function path(i,    whole, start) {
 function arrow(whole, at,    step, steps, s) {
     is_exact = 0
     steps = split(whole, step, SEP)
+    for (s = 1; s <= steps; s++) if (step[s] ~ /^[A-Z]/ && step[s] in holder) field(step[s], at)
     if (step[1] == "crate") target = ""
     else if (step[1] == "self") target = me
     else if (step[1] == "super") target = parent(me)
@@ -211,9 +217,9 @@ function arrow(whole, at,    step, steps, s) {
     from[drawn] = me; to[drawn] = target; place[drawn] = file ":" at
 }
 
-# A field of this name is reached for: `only` says which module may.
+# A field or a type of this name is reached for: `only` says which modules may.
 function field(name, at) {
-    if (me == "" || top(me) == holder[name]) return
+    if (me == "" || index(" " holder[name] " ", " " top(me) " ")) return
     reached++
     who[reached] = me; what[reached] = name; where[reached] = file ":" at
 }

@@ -166,6 +166,19 @@ fn a_field_that_one_module_names_is_refused_in_all_others() {
 }
 
 #[test]
+fn a_notice_that_two_modules_name_is_refused_in_all_others() {
+    for text in ["use crate::left::Notice;", "use super::left::{A, Notice as N};", "fn f(n: crate::left::Notice) {}"] {
+        let made = || Made::with(&[("middle.rs", text)]);
+        made().list("only middle and top name Notice\n").passes();
+        made().list("only top and middle name Notice\n").passes();
+        let because = "middle names Notice, which only right or top may (made/src/middle.rs:1)";
+        made().list("only right and top name Notice\n").is_refused(because);
+    }
+    let of_another = "use crate::left::NoticeBoard;\n#[cfg(test)]\nuse crate::left::Notice;";
+    Made::with(&[("middle.rs", of_another)]).list("only right and top name Notice\n").passes();
+}
+
+#[test]
 fn tests_may_look_anywhere_and_what_follows_them_may_not() {
     let tests = "#[cfg(test)]\nmod tests;\n#[cfg(test)]\nuse crate::top;\n#[cfg(test)]\nmod inline {\n    use crate::top;\n}\n\
         #[cfg(feature = \"testing\")]\nimpl A {\n    fn f() { crate::top::g() }\n}\n";
