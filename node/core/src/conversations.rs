@@ -15,7 +15,7 @@ pub(crate) mod search;
 mod texts;
 
 pub(crate) use expiry::{expire, next_expiry};
-pub(crate) use held::{begin_releasing, can_release, release_held};
+pub(crate) use held::{Held, release_held};
 pub(crate) use lacking::{compare, known_texts, resend};
 #[cfg(feature = "testing")]
 pub(crate) use texts::send_in;

@@ -72,7 +72,8 @@ impl Person {
     pub fn new(state: &mut State, turn: &mut Turn<'_>, number: u64) -> Self {
         let identity = Identity::generate(turn.rng, EARLIEST, DEVICE_LIFETIME);
         let device = identity.chain.verify_known(turn.sure).unwrap();
-        crate::delivery::ways::register_device(state, &device, &identity.chain, Self::entry(turn, &identity));
+        let entry = Self::entry(turn, &identity);
+        crate::delivery::ways::register_device(state, turn, &device, &identity.chain, entry);
         let row = Friend { peer: device.peer, devices: vec![device.device], ..friend(number) };
         state.save_room(turn, Room { room: row.room, conversation: row.conversation, members: Members::Friend(row.peer) });
         state.friends.insert(device.peer, row);

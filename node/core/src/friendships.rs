@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `ask` | what the user does with requests |
 //! | `offer`, `incoming` | the Offer: made and sent; taken in |
-//! | `accept`, `confirm` | the Accept and the Confirm |
+//! | `accept`, `confirm`, `confirming` | the Accept and the Confirm; Confirms that are on their way |
 //! | `step` | how each of the three is signed and sealed |
 //! | `status`, `places` | rows of requests: their status, and how many there are |
 //! | `bundle`, `room` | what friends get of each other, and the room in which they get it |
@@ -18,6 +18,7 @@ mod ask;
 mod block;
 mod bundle;
 mod confirm;
+mod confirming;
 mod end;
 mod incoming;
 mod offer;
@@ -34,13 +35,14 @@ pub(crate) use ask::{add, ask, cancel, found, ignore};
 pub(crate) use block::{block, set_blocked, unblock};
 pub(crate) use bundle::{adopt_bundle, send_bundle, verify_bundle};
 pub(crate) use confirm::{Answer, confirm, receive_accept, receive_confirm};
+pub(crate) use confirming::Confirming;
 pub(crate) use end::{expire, refused, unfriend};
 pub(crate) use incoming::{IncomingOffer, IncomingRoom, check_room, local_id, receive_offer, revise};
 pub(crate) use offer::{first_revision, moved, redate, reissue, send_to_friend};
 pub(crate) use petname::{rename, verify};
 pub(crate) use places::{has_room, make_room_of};
 pub(crate) use room::{expire_former, withdraw_texts};
-pub(crate) use status::{heard, remind, set_status};
+pub(crate) use status::{remind, set_status};
 pub(crate) use step::seal_to_friend;
 
 #[cfg(test)]

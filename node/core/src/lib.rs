@@ -185,7 +185,7 @@ impl Core {
         let presence = self.machines.presence.next_due().map(|at| (at, "records are due"));
         let rekey = self.machines.rekey.next_due().map(|at| (at, "the transport key is to change"));
         let copies = self.machines.standings.next_due(&self.machines.state).map(|at| (at, "one of two copies of this folder is to go on"));
-        let held = conversations::can_release(&self.machines.state).then_some((Timestamp(0), "held texts are to be sealed"));
+        let held = self.machines.held.can_release(&self.machines.state).then_some((Timestamp(0), "held texts are to be sealed"));
         let index = self.machines.search.next_due().map(|at| (at, "texts are to be put into the index of words"));
         let sweep = Some((self.machines.next_sweep, "expired rows are swept"));
         [due, relays, outage, lan, presence, rekey, expiry, copies, held, index, sweep].into_iter().flatten().min()

@@ -5,7 +5,7 @@
 //! in the same input. Only that machine and `route` name its enum; `.ci/floors` sees to it.
 
 use std::collections::{BTreeSet, VecDeque};
-use symbolon_presence::id::PeerId;
+use symbolon_presence::id::{DeviceId, PeerId};
 
 /// Notices handed on for one input. Each friend's every device may be the matter of a few, so there may be many;
 /// more than this is a circle of machines that tell each other.
@@ -52,6 +52,13 @@ pub(crate) enum IdentityNotice {
     RecordsChanged,
 }
 
+/// What is told of who is who.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum PeopleNotice {
+    /// A device is not known any more.
+    DeviceGone(DeviceId),
+}
+
 /// What is told of ways in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum InvitesNotice {
@@ -68,6 +75,24 @@ pub(crate) enum DeliveryNotice {
     OwnRelaysChanged,
     /// Some copies at relays do not count any more.
     CopiesLost,
+    /// Something new lies in a device's outbox.
+    Queued(DeviceId),
+    /// Rows of a device's outbox have changed, or the key by which they are put.
+    RowsChanged(DeviceId),
+    /// Envelopes of a device are counted from elsewhere now, or rooms that it left are not read any more.
+    Recounted(DeviceId),
+    /// A device cannot be reached directly.
+    Missed(DeviceId),
+    /// A device, or its relay, says that our key for it has expired.
+    KeyExpired(DeviceId),
+    /// A relay of ours holds something of ours that this folder did not write.
+    NewerAtRelay,
+    /// A device was heard in another start than before.
+    StartHeard(DeviceId),
+    /// A device was heard in an earlier start after it was heard in a later one.
+    StartCameBack(DeviceId),
+    /// The start of a device that named a way for a question of ours has ended, and the question was taken back.
+    QuestionLost(DeviceId),
 }
 
 /// What is told of records, ours and friends'.
@@ -79,6 +104,17 @@ pub(crate) enum PresenceNotice {
     Full,
     /// A friend's present keys are known.
     KeysKnown(PeerId),
+    /// A friend's device is in another place than before.
+    Moved(DeviceId),
+    /// A friend may know again where we are.
+    Shown(PeerId),
+}
+
+/// What is told of texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum ConversationsNotice {
+    /// Texts are held for a friend whose room is there.
+    Held(PeerId),
 }
 
 /// What is told of friendships.
@@ -86,26 +122,66 @@ pub(crate) enum PresenceNotice {
 pub(crate) enum FriendshipsNotice {
     /// A friend's keys are known.
     KeysKnown(PeerId),
+    /// A device's owner has become a friend, or is one again.
+    Befriended(DeviceId),
+    /// Somebody is no friend any more, or is blocked.
+    Parted(PeerId),
+    /// A Confirm of ours may be on its way to somebody's devices.
+    Confirmed(PeerId),
+}
+
+/// What is told of who is behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum RenewalNotice {
+    /// A friend or another copy has seen something of ours that this folder did not write.
+    Newer,
+    /// A friend holds a later friendship secret of ours, of this revision.
+    LaterRevision(u64),
+    /// Another copy was at work while this one ran; and whether it was started later.
+    Rival { is_later: bool },
+    /// A device has answered how it stands with us.
+    Answered(DeviceId),
+}
+
+/// What is told of frames that came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum IntakeNotice {
+    /// A relay brought a device's frame, and not the one before it.
+    Gap(DeviceId),
+    /// A device has used again what its newer state had used.
+    Reused(DeviceId),
+    /// A device was heard in the room that it shares with us.
+    Heard(DeviceId),
+    /// A device misses a frame, and asks for everything again.
+    AskedAgain(DeviceId),
 }
 
 /// A notice, with the machine that told it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Told {
     Identity(IdentityNotice),
+    People(PeopleNotice),
     Invites(InvitesNotice),
     Delivery(DeliveryNotice),
     Presence(PresenceNotice),
+    Conversations(ConversationsNotice),
     Friendships(FriendshipsNotice),
+    Renewal(RenewalNotice),
+    Intake(IntakeNotice),
 }
 
 /// What all machines have to tell in this input: a queue for each.
 #[derive(Debug, Default)]
 pub(crate) struct Notices {
     identity: Queue<IdentityNotice>,
+    people: Queue<PeopleNotice>,
     invites: Queue<InvitesNotice>,
     delivery: Queue<DeliveryNotice>,
     presence: Queue<PresenceNotice>,
+    conversations: Queue<ConversationsNotice>,
     friendships: Queue<FriendshipsNotice>,
+    renewal: Queue<RenewalNotice>,
+    intake: Queue<IntakeNotice>,
     /// How many were handed on in this input, and the most that it ever were.
     count: usize,
     most: usize,
@@ -136,13 +212,17 @@ macro_rules! queues {
     };
 }
 
-// In this order they are handed on.
+// The lowest floor first: what is told there is known to those above before they are told anything else.
 queues! {
-    PresenceNotice: presence as Presence,
+    IdentityNotice: identity as Identity,
+    PeopleNotice: people as People,
     InvitesNotice: invites as Invites,
     DeliveryNotice: delivery as Delivery,
-    IdentityNotice: identity as Identity,
+    PresenceNotice: presence as Presence,
+    ConversationsNotice: conversations as Conversations,
     FriendshipsNotice: friendships as Friendships,
+    RenewalNotice: renewal as Renewal,
+    IntakeNotice: intake as Intake,
 }
 
 impl Notices {
@@ -151,7 +231,7 @@ impl Notices {
         self.count = 0;
     }
 
-    /// The next one to hand on. Fails when there is no end of them.
+    /// The next one to hand on, of the lowest floor. Fails when there is no end of them.
     pub fn next(&mut self) -> Result<Option<Told>, Restless> {
         let Some(told) = self.first() else { return Ok(None) };
         self.count = self.count.saturating_add(1);

@@ -24,13 +24,14 @@ use crate::command::DhtView;
 use crate::delivery::Delivery;
 use crate::invites::contact::VerifiedContact;
 use crate::seam::Address;
-use crate::seam::LinkId;
+use crate::seam::{Instance, LinkId, Sighting};
 use crate::state::State;
 use crate::turn::{Turn, TurnFailed};
 use finder::Finder;
 use lan::Lan;
 use lookup_servers::LookupServers;
 use publisher::Publisher;
+pub(crate) use resolver::Why;
 use resolver::{Resolver, Source};
 use std::collections::BTreeSet;
 use symbolon_presence::id::{DeviceId, LookupId, PeerId, RequestId};
@@ -80,6 +81,7 @@ impl Presence {
     /// Does what is due.
     pub fn tick(&mut self, state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>) {
         self.lan.renew(state, turn);
+        self.lan.place(delivery);
         self.publisher.tick(state, turn);
         self.resolver.tick(state, delivery, turn);
         self.finder.tick(state, turn);
@@ -132,6 +134,32 @@ impl Presence {
         self.lan.watch(state, turn.now, self.publisher.has_servers() || reaches_a_relay);
     }
 
+    /// A friend's device cannot be reached, or says that our key for it has expired: the friend's records are read.
+    pub fn want(&mut self, state: &State, device: &DeviceId, why: Why) {
+        if let Some(friend) = state.friend_of(device) {
+            self.resolver.want(friend.peer, why);
+        }
+    }
+
+    /// The LAN shows a node. Answers the friend whose way this changes.
+    pub fn sighted(&mut self, state: &State, delivery: &mut Delivery, now: Timestamp, sighting: Sighting) -> Option<PeerId> {
+        let friend = self.lan.sighted(state, now, sighting);
+        self.lan.place(delivery);
+        friend
+    }
+
+    /// The LAN does not show a node any more.
+    pub fn unsighted(&mut self, delivery: &mut Delivery, instance: &Instance) {
+        self.lan.unsighted(instance);
+        self.lan.place(delivery);
+    }
+
+    /// A friend's keys are known: what the LAN shows may be theirs.
+    pub fn keys_known(&mut self, state: &State, delivery: &mut Delivery) {
+        self.lan.look_again(state);
+        self.lan.place(delivery);
+    }
+
     /// Accepts what other nodes have answered, and looks for those who are missed now.
     pub fn seek(
         &mut self,
@@ -146,9 +174,10 @@ impl Presence {
     }
 
     /// Somebody was taken out: from now on the LAN goes by the new secret, and records are published at once.
-    pub fn revoked(&mut self, state: &mut State, turn: &mut Turn<'_>) {
+    pub fn revoked(&mut self, state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>) {
         self.publisher.changed(turn.now, true);
         self.lan.renew(state, turn);
+        self.lan.place(delivery);
         self.record_server.revoked(state);
     }
 

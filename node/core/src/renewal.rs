@@ -25,6 +25,6 @@ mod tests;
 
 #[cfg(test)]
 pub(crate) use account::reply_contact;
-pub(crate) use judge::receive;
+pub(crate) use judge::{Question, receive};
 pub(crate) use room::{needs_word, receive_offer};
 pub(crate) use standings::Standings;

@@ -4,15 +4,15 @@
 
 use crate::command::Command;
 use crate::commands;
-use crate::conversations;
 use crate::conversations::search::{Search, Wish};
+use crate::conversations::{self, Held};
 use crate::delivery::fate::Fate;
 use crate::delivery::outage::Outage;
 use crate::delivery::outbox;
 use crate::delivery::rekey::Rekey;
 use crate::delivery::relays::{Arrived, Relays};
 use crate::delivery::{Delivery, Up};
-use crate::friendships;
+use crate::friendships::{self, Confirming};
 use crate::identity;
 use crate::intake::{self, Intake};
 use crate::introductions;
@@ -44,6 +44,8 @@ pub(crate) struct Machines {
     pub intake: Intake,
     pub standings: Standings,
     pub search: Search,
+    pub held: Held,
+    confirming: Confirming,
     was_halted: bool,
     started: bool,
     pub next_sweep: Timestamp,
@@ -55,6 +57,7 @@ pub(crate) struct Machines {
 impl Machines {
     /// Machines over a state that was loaded.
     pub fn new(state: State, lan_dht: bool, now: Timestamp) -> Self {
+        let confirming = Confirming::of(&state);
         Self {
             state,
             delivery: Delivery::default(),
@@ -65,6 +68,8 @@ impl Machines {
             intake: Intake::default(),
             standings: Standings::default(),
             search: Search::default(),
+            held: Held::default(),
+            confirming,
             was_halted: false,
             started: false,
             next_sweep: now,
@@ -82,12 +87,18 @@ impl Machines {
         }
         let is_back = self.input(turn, input)?;
         self.look_around(turn, is_back)?;
-        self.hand_on(turn)?;
-        self.hand_on_devices(turn)?;
+        // Each step stands on what was told before it.
+        self.notices(turn)?;
+        self.follow(turn)?;
+        self.notices(turn)?;
+        self.publish(turn)?;
+        self.notices(turn)?;
+        self.delivery.follow(&mut self.state, turn)?;
         self.notices(turn)?;
         for (device, owner) in self.relays.take_lost() {
             intake::tell(&mut self.state, turn, &device, &owner, Fate::Queued)?;
         }
+        self.notices(turn)?;
         if is_first || turn.out.changes.iter().any(|change| change.table() == Some(Table::Expiry)) {
             self.next_expiry = conversations::next_expiry(turn)?;
         }
@@ -112,7 +123,7 @@ impl Machines {
             Input::LanUp { transport, visible, networks } => presence.lan.up(state, turn, transport, visible, networks),
             Input::LanMoved(networks) => presence.lan.moved(state, turn, networks),
             Input::Sighted(sighting) => self.sighted(turn, sighting)?,
-            Input::Unsighted(instance) => presence.lan.unsighted(state, &instance),
+            Input::Unsighted(instance) => presence.unsighted(delivery, &instance),
             Input::Found(id, bytes) => self.found(turn, id, &bytes)?,
             Input::Servers(servers, neighbours) => presence.dht_servers(state, delivery, turn, servers, neighbours),
             Input::Lookups(standing) => presence.lookup_servers(state, delivery, turn.now, standing),
@@ -124,9 +135,9 @@ impl Machines {
     }
 
     fn start(&mut self, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
-        let Self { state, delivery, relays, presence, standings, .. } = self;
+        let Self { state, delivery, relays, presence, standings, held, .. } = self;
         standings.start(state, turn)?;
-        conversations::begin_releasing(state);
+        held.start(state);
         delivery.start(state, turn.now, turn.rng);
         relays.start(state, turn);
         presence.start(state, turn);
@@ -190,7 +201,7 @@ impl Machines {
         invites::grants::sweep(state, turn)?;
         introductions::expire(state, turn);
         friendships::redate(state, turn)?;
-        friendships::remind(state);
+        friendships::remind(state, turn);
         standings.look(state, turn)?;
         friendships::expire_former(state, turn)?;
         relays.renew(state, turn)?;
@@ -228,7 +239,7 @@ impl Machines {
 
     fn sighted(&mut self, turn: &mut Turn<'_>, sighting: seam::Sighting) -> Result<(), TurnFailed> {
         let Self { state, delivery, presence, .. } = self;
-        if let Some(friend) = presence.lan.sighted(state, turn.now, sighting) {
+        if let Some(friend) = presence.sighted(state, delivery, turn.now, sighting) {
             for device in people::devices_of(state, &friend) {
                 delivery.sighted(state, turn, &device)?;
             }
@@ -250,9 +261,9 @@ impl Machines {
         Ok(())
     }
 
-    /// What follows from how this node stands to the world: whom it reaches, and whether it may speak.
+    /// What follows from how this node stands to the world: whom it reaches, and what was said of its envelopes.
     fn look_around(&mut self, turn: &mut Turn<'_>, is_back: bool) -> Result<(), TurnFailed> {
-        let Self { state, delivery, relays, presence, outage, standings, intake, .. } = self;
+        let Self { state, delivery, relays, presence, outage, intake, .. } = self;
         let now = turn.now;
         // Those who are reached first after an outage, or after a change of our own addresses.
         if outage.watch(state, delivery, relays, turn) || is_back {
@@ -265,30 +276,42 @@ impl Machines {
             }
         }
         presence.watch(state, turn, relays.reaches_any());
-        intake.complete_reported(state, delivery, turn)?;
-        let was_halted = std::mem::replace(&mut self.was_halted, state.own.is_halted);
-        if was_halted && !state.own.is_halted {
-            delivery.start(state, now, turn.rng);
-            relays.start(state, turn);
-            presence.publisher.start(now);
-            conversations::begin_releasing(state);
-        }
-        standings.follow(state, turn)?;
-        if state.own.is_halted && !self.was_halted {
-            self.was_halted = true;
-            delivery.halt(state, turn);
-            relays.halt(turn);
-        }
-        for peer in std::mem::take(&mut state.releasing) {
-            conversations::release_held(state, turn, &peer)?;
-        }
-        presence.seek(state, delivery, turn, intake.take_found())?;
-        Ok(())
+        intake.complete_reported(state, delivery, turn)
     }
 
-    /// What machines have found out is handed on to those whom it concerns.
-    fn hand_on(&mut self, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
-        self.notices(turn)?;
+    /// What machines do once an input, when all is told that it has shown.
+    fn follow(&mut self, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+        self.go_on(turn);
+        let Self { state, standings, intake, .. } = self;
+        standings.follow(state, turn, intake.take_questions())?;
+        self.halt(turn);
+        let Self { state, delivery, presence, intake, held, .. } = self;
+        held.follow(state, turn)?;
+        presence.seek(state, delivery, turn, intake.take_found())
+    }
+
+    /// This copy of the folder had stopped, and goes on.
+    fn go_on(&mut self, turn: &mut Turn<'_>) {
+        let Self { state, delivery, relays, presence, held, .. } = self;
+        if self.was_halted && !state.own.is_halted {
+            self.was_halted = false;
+            delivery.start(state, turn.now, turn.rng);
+            relays.start(state, turn);
+            presence.publisher.start(turn.now);
+            held.start(state);
+        }
+    }
+
+    /// Another copy of the folder speaks for it.
+    fn halt(&mut self, turn: &mut Turn<'_>) {
+        if self.state.own.is_halted && !std::mem::replace(&mut self.was_halted, true) {
+            self.delivery.halt(&mut self.state, turn);
+            self.relays.halt(turn);
+        }
+    }
+
+    /// Publishes what is due, and brings it to those who need it.
+    fn publish(&mut self, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
         let Self { state, relays, presence, .. } = self;
         for peer in presence.publish(state, turn) {
             friendships::send_bundle(state, turn, &peer)?;
@@ -296,49 +319,23 @@ impl Machines {
         if presence.publisher.take_leaves_ahead() {
             relays.leave_records(state, turn);
         }
-        self.notices(turn)
-    }
-
-    /// The same of single devices.
-    fn hand_on_devices(&mut self, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
-        let Self { state, delivery, relays, intake, standings, .. } = self;
-        for device in std::mem::take(&mut state.befriended) {
-            delivery.befriended(state, turn, &device)?;
-        }
-        for device in std::mem::take(&mut state.hang_up) {
-            delivery.hang_up(state, turn, &device);
-        }
-        for device in intake.take_asked_again() {
-            delivery.asked_again(state, turn, &device)?;
-        }
-        for device in std::mem::take(&mut state.restart) {
-            delivery.restart(state, turn, &device)?;
-            relays.restart(&device);
-        }
-        for device in std::mem::take(&mut state.moved) {
-            delivery.moved(state, turn, &device);
-        }
-        for (row, key) in std::mem::take(&mut state.forgotten) {
-            delivery.forget(state, turn, &row.device);
-            relays.forget_device(&row.device);
-            standings.forget(&row.device);
-            intake.forget(&row, key.as_ref());
-        }
         Ok(())
     }
 
     /// Ends a turn.
     pub fn close_turn(&mut self, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
         turn.out.notices.begin();
-        let Self { state, delivery, relays, presence, rekey, search, standings, .. } = self;
+        let Self { state, delivery, search, standings, .. } = self;
         search.close_turn(state, turn)?;
         delivery.tell_owed(state, turn)?;
         let reached = delivery.take_reached();
         delivery.shorten(state, turn, &reached);
         let waits = |device: &&DeviceId| state.devices.get(*device).is_some_and(|row| row.channel.outbox_count > 0);
-        let left: Vec<DeviceId> = state.unreachable.iter().filter(waits).copied().collect();
+        let left: Vec<DeviceId> = delivery.unreachable().iter().filter(waits).copied().collect();
         let met = reached.iter().copied().chain(left);
         standings.meet(state, turn, met.collect::<Vec<_>>())?;
+        self.notices(turn)?;
+        let Self { state, delivery, relays, presence, rekey, .. } = self;
         after(state, delivery, relays, turn, &reached)?;
         relays.close_turn(state, turn, delivery.take_entries());
         delivery.close_turn(state, turn);
@@ -360,16 +357,14 @@ fn after(
     turn: &mut Turn<'_>,
     reached: &BTreeSet<DeviceId>,
 ) -> Result<(), TurnFailed> {
-    for device in std::mem::take(&mut state.wake) {
-        delivery.wake(state, turn, &device)?;
-    }
+    delivery.wake_all(state, turn)?;
     for device in reached {
         relays.reached(device);
         if outbox::forget_lists(state, turn, device)? {
             delivery.restart(state, turn, device)?;
         }
     }
-    for device in std::mem::take(&mut state.unreachable) {
+    for device in delivery.take_unreachable() {
         relays.wait(state, turn, &device)?;
     }
     Ok(())

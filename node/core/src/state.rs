@@ -4,17 +4,15 @@
 //! (history, outbox, seen envelopes) is not here but on the shelf.
 
 use crate::clock::{Clock, Signer};
-use crate::command::{CommandError, Direction, RequestStatus};
+use crate::command::CommandError;
 use crate::identity::Own;
 use crate::limits;
 use crate::rates::Rates;
 use crate::rows::{Counters, Device, Friend, Introducing, Invite, Lane, OwnRelayMailbox, Request, Room};
-use crate::seam::Address;
 use crate::table::{Change, Table};
 use crate::turn::all_rows;
 use crate::turn::load_all;
 use crate::turn::{Turn, TurnFailed, decode_row, read};
-use crate::wire::{Contact, Standing};
 use crate::world::{RoomCipher, Shelf};
 use rand_chacha::ChaCha20Rng;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -30,7 +28,7 @@ mod load;
 mod signs;
 
 pub(crate) use load::derive_trust;
-pub(crate) use signs::{Build, Sign, Why};
+pub(crate) use signs::Build;
 
 /// All of it.
 #[derive(Debug)]
@@ -49,47 +47,13 @@ pub(crate) struct State {
     lanes: BTreeMap<(DeviceId, RoomId), Lane>,
     /// Peer IDs and public keys.
     pub blocked: BTreeSet<Vec<u8>>,
-    /// Signs, seen in this turn, that somebody has seen a newer state of this folder.
-    pub signs: Vec<Sign>,
-    /// Friends whose rooms are there, and for whom texts are held.
-    pub releasing: BTreeSet<PeerId>,
-    /// Devices whose rows have gone in this input, with the keys of envelopes from them: the machines forget them, too.
-    pub forgotten: Vec<(Device, Option<KnownKey>)>,
-    /// Devices whose envelopes are counted from elsewhere now.
-    pub relined: BTreeSet<DeviceId>,
-    /// What devices have said about how they stand with us, and want answered.
-    pub standings: Vec<(DeviceId, Standing)>,
     /// Grants of this run by which a friend may answer a Standing or have the room made again, and until
     /// when; at most [`limits::REPLY_GRANTS_MAX`].
     pub reply_grants: BTreeMap<GrantId, (PeerId, Timestamp)>,
-    /// Devices that have not answered how they stand with us.
-    pub awaiting: BTreeSet<DeviceId>,
-    /// Devices to which it is to be said how we stand, and by which way where they have named one.
-    pub compare: BTreeMap<DeviceId, Option<Contact>>,
-    /// When a device was first heard in another start than before; at most one moment for each.
-    pub starts_heard: BTreeMap<DeviceId, Timestamp>,
-    /// Devices for which something new lies in the outbox.
-    pub wake: BTreeSet<DeviceId>,
-    /// Devices to which no link may stay open.
-    pub hang_up: BTreeSet<DeviceId>,
-    /// Devices whose outbox has changed while rows of it were on their way: they are put again.
-    pub restart: BTreeSet<DeviceId>,
     /// What time it is.
     pub clock: Clock,
-    /// People to whose devices a Confirm of ours may be on its way.
-    pub confirming: BTreeSet<PeerId>,
-    /// Devices whose places or keys were read again.
-    pub moved: BTreeSet<DeviceId>,
-    /// Friends whose records are to be read.
-    pub seek: BTreeMap<PeerId, Why>,
-    /// Where friends are on the LAN.
-    pub near: BTreeMap<PeerId, Vec<Address>>,
-    /// Devices that cannot be reached directly: what waits for them goes to their relays.
-    pub unreachable: BTreeSet<DeviceId>,
     /// How much of what others send is looked at; never stored.
     pub rates: Rates,
-    /// Devices whose owners have become friends, or are again.
-    pub befriended: BTreeSet<DeviceId>,
     /// Friends' devices whose build speaks another version than ours.
     pub builds: BTreeMap<DeviceId, Build>,
     /// What each device shares with this one to prove links, computed once.
@@ -131,9 +95,6 @@ impl State {
                 out.changes.push_back(Change::Put(Table::Friend, peer.as_bytes().to_vec(), symbolon_presence::codec::encode_row(friend)));
             }
         }
-        let answers =
-            |row: &&Request| row.direction == Direction::Out && matches!(row.status, RequestStatus::Accepted | RequestStatus::Confirmed);
-        let confirming = requests.values().filter(answers).map(|row| row.peer).collect();
         let mut devices = load_all(shelf, Table::Device, |row: &Device| row.device)?;
         let lanes = load::channels(shelf, &mut devices)?;
         Ok(Self {
@@ -146,7 +107,6 @@ impl State {
             rooms: load_all(shelf, Table::Room, |row: &Room| row.room)?,
             lanes,
             blocked: all_rows(shelf, Table::Blocked)?.into_iter().map(|(key, _)| key).collect(),
-            confirming,
             ..Self::empty(own, clock)
         })
     }
@@ -165,26 +125,9 @@ impl State {
             lanes: BTreeMap::new(),
             changed_lanes: BTreeSet::new(),
             blocked: BTreeSet::new(),
-            signs: Vec::new(),
-            releasing: BTreeSet::new(),
-            forgotten: Vec::new(),
-            relined: BTreeSet::new(),
-            standings: Vec::new(),
             reply_grants: BTreeMap::new(),
-            awaiting: BTreeSet::new(),
-            compare: BTreeMap::new(),
-            starts_heard: BTreeMap::new(),
-            wake: BTreeSet::new(),
             clock,
-            confirming: BTreeSet::new(),
-            moved: BTreeSet::new(),
-            seek: BTreeMap::new(),
-            near: BTreeMap::new(),
-            hang_up: BTreeSet::new(),
-            restart: BTreeSet::new(),
-            unreachable: BTreeSet::new(),
             rates: Rates::default(),
-            befriended: BTreeSet::new(),
             builds: BTreeMap::new(),
             link_keys: HashMap::new(),
             envelope_keys: HashMap::new(),
@@ -201,20 +144,6 @@ impl State {
     pub fn save_friend(&mut self, turn: &mut Turn<'_>, friend: Friend) {
         turn.put(Table::Friend, friend.peer.as_bytes(), &friend);
         self.friends.insert(friend.peer, friend);
-    }
-
-    /// A friend's records are to be read. The more pressing reason counts.
-    pub fn seek(&mut self, peer: PeerId, why: Why) {
-        let known = self.seek.entry(peer).or_insert(why);
-        *known = why.max(*known);
-    }
-
-    /// A friend's device cannot be reached.
-    pub fn miss(&mut self, device: &DeviceId) {
-        self.unreachable.insert(*device);
-        if let Some(peer) = self.friend_of(device).map(|friend| friend.peer) {
-            self.seek(peer, Why::Missed);
-        }
     }
 
     /// A turn over this state, with the clock's moments.
@@ -275,33 +204,16 @@ impl State {
         self.devices.insert(device.device, device);
     }
 
-    /// Forgets a device and what hangs on it; its row goes at the end of the turn.
+    /// Forgets a device and its keys; its row goes at the end of the turn.
     pub fn forget_device(&mut self, device: &DeviceId) {
-        let key = self.envelope_key_from(device);
-        let Some(row) = self.devices.remove(device) else { return };
+        self.devices.remove(device);
         self.dirty_devices.remove(device);
         self.dirty_channels.remove(device);
         self.gone_devices.insert(*device);
         self.forget_lanes(device);
-        for set in [
-            &mut self.relined,
-            &mut self.awaiting,
-            &mut self.wake,
-            &mut self.hang_up,
-            &mut self.restart,
-            &mut self.moved,
-            &mut self.unreachable,
-            &mut self.befriended,
-        ] {
-            set.remove(device);
-        }
-        self.compare.remove(device);
-        self.starts_heard.remove(device);
         self.builds.remove(device);
         self.link_keys.remove(device);
         self.envelope_keys.remove(device);
-        self.standings.retain(|(of, _)| of != device);
-        self.forgotten.push((row, key));
     }
 
     /// A device to change; saved at the end of the turn.

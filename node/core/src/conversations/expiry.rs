@@ -1,6 +1,7 @@
 //! Texts whose time has come to its end before they were delivered.
 
 use crate::command::MessageState;
+use crate::delivery::notices;
 use crate::delivery::outbox::{self, OutboxRow};
 use crate::delivery::owner::EnvelopeOwner;
 use crate::rooms;
@@ -65,7 +66,7 @@ fn skip(state: &mut State, turn: &mut Turn<'_>, room: RoomId, conversation: &Roo
         let Some(envelope) = outbox::seal_known(state, device, &key, room, &sealed, row.sequence, turn.rng) else { continue };
         let row = OutboxRow { frame: frame_id(&envelope), owner: EnvelopeOwner::Skip, envelope, ..row };
         outbox::replace(turn, device, number, &row);
-        state.restart.insert(*device);
+        notices::rows_changed(turn, device);
     }
     Ok(())
 }

@@ -3,22 +3,43 @@
 use super::texts::seal_and_queue;
 use crate::delivery::outbox;
 use crate::limits::RELEASE_MAX;
+use crate::notice::ConversationsNotice;
 use crate::rows::{Friend, FriendState, Message, message_key};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed};
+use std::collections::BTreeSet;
 use symbolon_presence::id::PeerId;
 
-/// After a start: texts that were held when it ended.
-pub(crate) fn begin_releasing(state: &mut State) {
-    let waiting = state.friends.values().filter(|friend| !friend.held.is_empty() && is_ready(state, friend));
-    state.releasing = waiting.map(|friend| friend.peer).collect();
-}
+/// Friends whose rooms are there, and for whom texts are held.
+#[derive(Debug, Default)]
+pub(crate) struct Held(BTreeSet<PeerId>);
 
-/// Whether held texts can be sealed now.
-pub(crate) fn can_release(state: &State) -> bool {
-    let waiting = state.releasing.iter().filter_map(|peer| state.friends.get(peer));
-    waiting.into_iter().any(|friend| !friend.held.is_empty() && is_ready(state, friend) && has_room(state, friend))
+impl Held {
+    /// After a start: texts that were held when it ended.
+    pub fn start(&mut self, state: &State) {
+        let waiting = state.friends.values().filter(|friend| !friend.held.is_empty() && is_ready(state, friend));
+        self.0 = waiting.map(|friend| friend.peer).collect();
+    }
+
+    /// Texts are held for a friend whose room is there.
+    pub fn note(&mut self, friend: PeerId) {
+        self.0.insert(friend);
+    }
+
+    /// Whether some of them can be sealed now.
+    pub fn can_release(&self, state: &State) -> bool {
+        let mut waiting = self.0.iter().filter_map(|peer| state.friends.get(peer));
+        waiting.any(|friend| !friend.held.is_empty() && is_ready(state, friend) && has_room(state, friend))
+    }
+
+    /// Sends some of them.
+    pub fn follow(&mut self, state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+        for peer in std::mem::take(&mut self.0) {
+            release_held(state, turn, &peer)?;
+        }
+        Ok(())
+    }
 }
 
 /// Sends what was written before the other side confirmed, some in each turn.
@@ -29,13 +50,13 @@ pub(crate) fn release_held(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId
     }
     if !has_room(state, &friend) {
         // Looked at again when the oldest have been delivered.
-        state.releasing.insert(*peer);
+        turn.tell(ConversationsNotice::Held(*peer));
         return Ok(());
     }
     let rest = friend.held.split_off(friend.held.len().min(RELEASE_MAX));
     let held = std::mem::replace(&mut friend.held, rest);
     if !friend.held.is_empty() {
-        state.releasing.insert(*peer);
+        turn.tell(ConversationsNotice::Held(*peer));
     }
     for arrival in held {
         if let Some(message) = turn.row::<Message>(Table::Message, &message_key(&friend.conversation, arrival))? {

@@ -2,6 +2,7 @@
 //! `docs/protocol/renewal.md`.
 
 use crate::limits::{RENEWAL_NAMES_MAX, RESEND_LIFE, RESEND_ROWS_MAX};
+use crate::notice::ConversationsNotice;
 use crate::rows::{Friend, Lacks, Message, message_key, split_key};
 use crate::seam::Event;
 use crate::state::State;
@@ -97,7 +98,7 @@ pub(crate) fn resend(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> R
     friend.held.dedup();
     friend.resent = Some(turn.now);
     state.save_friend(turn, friend);
-    state.releasing.insert(*peer);
+    turn.tell(ConversationsNotice::Held(*peer));
     turn.notify(Event::Friend(*peer));
     Ok(lacks.count)
 }

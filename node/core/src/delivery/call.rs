@@ -109,7 +109,7 @@ impl Delivery {
             return self.feed(state, turn, device);
         }
         if session.tried {
-            state.unreachable.insert(*device);
+            self.unreachable.insert(*device);
         }
         if session.dial.is_none() && wants_link(state, device) {
             // Soon, but not more than once a second, however often the user writes.
@@ -172,7 +172,7 @@ impl Delivery {
         }
         let Some(row) = state.devices.get(device) else { return Ok(()) };
         // Tried together; where both are on one network comes first.
-        let near = state.near.get(&row.peer).map(Vec::as_slice).unwrap_or_default();
+        let near = self.near.get(&row.peer).map(Vec::as_slice).unwrap_or_default();
         let mut places: Vec<Address> = near.iter().chain(&row.entry.places).cloned().collect();
         places.truncate(ADDRESSES_MAX);
         let session = self.sessions.entry(*device).or_default();
@@ -182,7 +182,7 @@ impl Delivery {
         session.last_attempt = turn.now;
         if places.is_empty() {
             session.tried = true;
-            state.miss(device);
+            self.miss(turn, device);
             self.back_off(state, turn, device);
             return Ok(());
         }

@@ -103,11 +103,11 @@ impl Delivery {
     }
 
     /// A room message of a device was opened: the room is alive on its side.
-    pub fn heard_in_room(&mut self, state: &mut State, turn: &Turn<'_>, device: &DeviceId) {
+    pub fn heard_in_room(&mut self, state: &State, turn: &Turn<'_>, device: &DeviceId) {
         let session = self.sessions.entry(*device).or_default();
         let since = state.devices.get(device).and_then(|row| requests::asking_since(state, &row.peer));
         if session.is_doubtful(since) {
-            state.wake.insert(*device);
+            self.waking.insert(*device);
         }
         // It came after the question, whatever a clock says that was set back meanwhile.
         session.heard = turn.now.max(since.unwrap_or_default());
@@ -117,6 +117,36 @@ impl Delivery {
     pub fn resume(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
         self.feed(state, turn, device)?;
         self.greet(state, turn, device)
+    }
+
+    /// Something new lies in the outbox of a device: it is woken when the turn ends, once for all inputs.
+    pub fn queued(&mut self, state: &State, device: DeviceId) {
+        if state.devices.contains_key(&device) {
+            self.waking.insert(device);
+        }
+    }
+
+    /// Wakes all for whom the turn's inputs have left something.
+    pub fn wake_all(&mut self, state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+        for device in std::mem::take(&mut self.waking) {
+            self.wake(state, turn, &device)?;
+        }
+        Ok(())
+    }
+
+    /// Rows of a device's outbox have changed: all are put again when the input ends.
+    pub fn rows_changed(&mut self, state: &State, device: DeviceId) {
+        if state.devices.contains_key(&device) {
+            self.changed.insert(device);
+        }
+    }
+
+    /// Puts again what has changed.
+    pub fn follow(&mut self, state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+        for device in std::mem::take(&mut self.changed) {
+            self.restart(state, turn, &device)?;
+        }
+        Ok(())
     }
 
     /// A friend's places or keys were read again: anyone who is not reached is called at once.

@@ -6,6 +6,7 @@
 
 use crate::delivery::tags::MISSING_OF_FORMER_MAX;
 use crate::limits::{FORMER_LIFE, FORMER_MAX};
+use crate::notice::DeliveryNotice;
 use crate::people;
 use crate::rooms::lanes;
 use crate::rows::Former;
@@ -16,7 +17,14 @@ use symbolon_presence::id::{PeerId, RoomId};
 
 /// Moves the counters between us and a person's devices to where they begin in `room`. Those that
 /// count there already stay as they are. Answers the rooms that are not read any more.
-pub(crate) fn enter(state: &mut State, turn: &Turn<'_>, peer: &PeerId, left: Option<RoomId>, room: RoomId, is_read: bool) -> Vec<RoomId> {
+pub(crate) fn enter(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    peer: &PeerId,
+    left: Option<RoomId>,
+    room: RoomId,
+    is_read: bool,
+) -> Vec<RoomId> {
     let own = state.own.identity.device;
     let mut forgotten = Vec::new();
     for device in people::devices_of(state, peer) {
@@ -42,14 +50,14 @@ pub(crate) fn enter(state: &mut State, turn: &Turn<'_>, peer: &PeerId, left: Opt
         row.send_counter = line_start(&room, &own, &device);
         row.receive_counter = line_start(&room, &device, &own);
         row.missing.clear();
-        state.relined.insert(device);
+        turn.tell(DeliveryNotice::Recounted(device));
     }
     forgotten
 }
 
 /// Forgets the rooms that a person's devices have left: all, or those whose time is up. Answers those
 /// that the cipher still holds.
-pub(crate) fn forget(state: &mut State, turn: &Turn<'_>, peer: &PeerId, all: bool) -> Vec<RoomId> {
+pub(crate) fn forget(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, all: bool) -> Vec<RoomId> {
     let mut forgotten = Vec::new();
     for device in people::devices_of(state, peer) {
         let is_over = |former: &Former| all || former.until.is_expired_at(turn.sure);
@@ -60,7 +68,7 @@ pub(crate) fn forget(state: &mut State, turn: &Turn<'_>, peer: &PeerId, all: boo
         let (over, kept): (Vec<Former>, Vec<Former>) = row.former.take().unwrap_or_default().into_iter().partition(is_over);
         row.former = (!kept.is_empty()).then_some(kept);
         forgotten.extend(over.into_iter().filter(|former| former.is_read).map(|former| former.room));
-        state.relined.insert(device);
+        turn.tell(DeliveryNotice::Recounted(device));
     }
     forgotten
 }

@@ -2,6 +2,7 @@
 
 use super::links::*;
 use crate::limits::{KEPT_LINKS_MAX, LINKS_MAX, WINDOW};
+use crate::notice::DeliveryNotice;
 use crate::seam::{CloseReason, DialId, Event, LinkId, NetAction};
 use crate::state::State;
 use crate::turn::{Turn, TurnFailed};
@@ -72,7 +73,7 @@ impl Delivery {
         session.dial = None;
         session.tried = true;
         if session.link.is_none() {
-            state.miss(&device);
+            self.miss(turn, &device);
             self.back_off(state, turn, &device);
         }
         self.notify_offline(state, turn, &device);
@@ -190,7 +191,16 @@ impl Delivery {
         self.dials.retain(|_, dialled| dialled != device);
         self.asking.retain(|dial| self.dials.contains_key(dial));
         self.reached.remove(device);
-        state.unreachable.remove(device);
+        self.starts.forget(device);
+        self.waking.remove(device);
+        self.changed.remove(device);
+        self.unreachable.remove(device);
+    }
+
+    /// A device cannot be reached directly.
+    pub(super) fn miss(&mut self, turn: &mut Turn<'_>, device: &DeviceId) {
+        self.unreachable.insert(*device);
+        turn.tell(DeliveryNotice::Missed(*device));
     }
 
     /// Whether frames of this link are to be looked at.
@@ -226,7 +236,7 @@ impl Delivery {
         if proved {
             self.notify_offline(state, turn, device);
         }
-        state.miss(device);
+        self.miss(turn, device);
         self.back_off(state, turn, device);
     }
 

@@ -3,9 +3,10 @@
 use crate::command::Path;
 use crate::delivery::proofs::Proofs;
 use crate::delivery::pump::{Pump, Window};
+use crate::delivery::starts::Starts;
 use crate::people;
 use crate::rows::{FriendState, RelayKey};
-use crate::seam::{DialId, LinkId, TransportKeys};
+use crate::seam::{Address, DialId, LinkId, TransportKeys};
 use crate::state::State;
 use std::collections::{BTreeMap, BTreeSet};
 use symbolon_presence::id::{DeviceId, FrameId, PeerId};
@@ -187,6 +188,15 @@ pub(crate) struct Delivery {
     /// What became of envelopes that a device sent by way of a relay, until the turn ends.
     pub(super) owed: BTreeMap<DeviceId, Vec<ReceiptItem>>,
     pub(super) proofs: Proofs,
+    /// Devices for which something new lies in the outbox, until the turn ends.
+    pub(super) waking: BTreeSet<DeviceId>,
+    /// Devices whose outbox has changed, perhaps while rows of it were on their way, until the input ends.
+    pub(super) changed: BTreeSet<DeviceId>,
+    /// Devices that cannot be reached directly, until the turn ends: what waits for them goes to their relays.
+    pub(super) unreachable: BTreeSet<DeviceId>,
+    /// Where friends are on the LAN.
+    pub(super) near: BTreeMap<PeerId, Vec<Address>>,
+    pub(crate) starts: Starts,
 }
 
 impl Delivery {
@@ -214,6 +224,25 @@ impl Delivery {
     /// Devices that have proved to be behind a link since this was last asked.
     pub fn take_reached(&mut self) -> BTreeSet<DeviceId> {
         std::mem::take(&mut self.reached)
+    }
+
+    /// Devices that could not be reached directly in this turn.
+    pub fn unreachable(&self) -> &BTreeSet<DeviceId> {
+        &self.unreachable
+    }
+
+    /// The same, since this was last asked.
+    pub fn take_unreachable(&mut self) -> BTreeSet<DeviceId> {
+        std::mem::take(&mut self.unreachable)
+    }
+
+    /// Where a friend is on the LAN now.
+    pub fn place(&mut self, friend: PeerId, near: Vec<Address>) {
+        if near.is_empty() {
+            self.near.remove(&friend);
+        } else {
+            self.near.insert(friend, near);
+        }
     }
 
     /// The friends who are online.

@@ -5,6 +5,7 @@
 //! what makes the room frames welcome.
 //! Sending itself, and trying again, is [`crate::delivery`].
 
+use super::notices;
 use super::owner::{EnvelopeOwner, Lane, Links, Single};
 use crate::limits::OUTBOX_MAX;
 use crate::rooms::{self, lanes};
@@ -208,7 +209,7 @@ fn append(state: &mut State, turn: &mut Turn<'_>, to: &DeviceId, row: &OutboxRow
         None => {}
     }
     turn.put(Table::Outbox, &outbox_key(to, number), row);
-    state.wake.insert(*to);
+    notices::queued(turn, to);
 }
 
 /// Writes another envelope over a row, under the same number and sequence.
@@ -270,24 +271,18 @@ pub(crate) fn waits(turn: &Turn<'_>, device: &DeviceId, step: &EnvelopeOwner) ->
 pub(crate) fn supersede(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, step: &EnvelopeOwner) -> Result<(), TurnFailed> {
     for (number, _) in steps_of(turn, device, |owner| owner == step)? {
         remove(state, turn, device, number);
-        state.restart.insert(*device);
+        notices::rows_changed(turn, device);
     }
     Ok(())
 }
 
 /// Gives the rows of one step another way to their device. A copy that lies where the device
 /// still fetches is as good as before.
-pub(crate) fn readdress(
-    state: &mut State,
-    turn: &mut Turn<'_>,
-    device: &DeviceId,
-    step: &EnvelopeOwner,
-    via: &Via,
-) -> Result<(), TurnFailed> {
+pub(crate) fn readdress(turn: &mut Turn<'_>, device: &DeviceId, step: &EnvelopeOwner, via: &Via) -> Result<(), TurnFailed> {
     for (number, row) in steps_of(turn, device, |owner| owner == step)? {
         let stored = row.stored.filter(|copy| via.relay_mailboxes.iter().any(|mailbox| mailbox.entry.mailbox == copy.mailbox));
         replace(turn, device, number, &OutboxRow { via: Some(via.clone()), stored, ..row });
-        state.restart.insert(*device);
+        notices::rows_changed(turn, device);
     }
     Ok(())
 }

@@ -18,7 +18,6 @@ use symbolon_presence::time::Timestamp;
 use symbolon_relay::frame::Frame;
 use symbolon_relay::prove::{Prove, Role};
 
-use crate::delivery::starts;
 use crate::limits::{BUILD_REMEMBERED, PROVE_TIMEOUT};
 use crate::state::Build;
 use symbolon_presence::id::Nonce;
@@ -139,7 +138,7 @@ impl Delivery {
         row.proved = true;
         row.instance = Some(prove.instance);
         let since = row.since;
-        starts::met(state, turn, device, Nonce(prove.instance), since)?;
+        self.starts.met(state, turn, device, Nonce(prove.instance), since)?;
         self.keep(turn, link, device);
         let session = self.sessions.entry(*device).or_default();
         session.tried = true;

@@ -4,10 +4,11 @@ use super::links::*;
 use super::outbox;
 use super::owner::EnvelopeOwner;
 use crate::limits::WINDOW;
+use crate::notice::DeliveryNotice;
 use crate::rooms;
 use crate::rows::RelayKey;
 use crate::seam::{CloseReason, LinkId, NetAction};
-use crate::state::{State, Why};
+use crate::state::State;
 use crate::turn::{Turn, TurnFailed};
 use crate::wire::RoomPayload;
 use symbolon_presence::id::{DeviceId, FrameId};
@@ -52,8 +53,8 @@ impl Delivery {
                 self.expect_receipt(&device, at);
             }
         }
-        if is_stale && let Some(peer) = state.friend_of(&device).map(|friend| friend.peer) {
-            state.seek(peer, Why::Stale);
+        if is_stale {
+            turn.tell(DeliveryNotice::KeyExpired(device));
         }
         // Only a receipt for what is on the way says anything: the device gives signed receipts
         // to others, too, and they could show an old one.

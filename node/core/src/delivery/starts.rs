@@ -3,15 +3,44 @@
 
 use crate::delivery::outbox;
 use crate::limits::INSTANCES_HEARD_MAX;
+use crate::notice::DeliveryNotice;
 use crate::rows::Start;
 use crate::state::State;
 use crate::turn::{Turn, TurnFailed};
 use crate::wire::Standing;
+use std::collections::BTreeMap;
 use symbolon_presence::id::{DeviceId, Nonce};
 use symbolon_presence::time::Timestamp;
 
-/// A device has proved itself on a link that came up at this moment, in one of its starts.
-pub(crate) fn met(state: &mut State, turn: &mut Turn<'_>, id: &DeviceId, instance: Nonce, since: Timestamp) -> Result<(), TurnFailed> {
+/// When devices were last heard in another start than before; at most one moment for each. Nothing of it is stored.
+#[derive(Debug, Default)]
+pub(crate) struct Starts(BTreeMap<DeviceId, Timestamp>);
+
+impl Starts {
+    /// A device was heard in another start than before.
+    pub fn note(&mut self, state: &State, id: &DeviceId, now: Timestamp) {
+        if state.devices.contains_key(id) {
+            self.0.insert(*id, now);
+        }
+    }
+
+    /// A device is not known any more.
+    pub fn forget(&mut self, id: &DeviceId) {
+        self.0.remove(id);
+    }
+
+    /// A device has proved itself on a link that came up at this moment, in one of its starts.
+    pub fn met(&self, state: &mut State, turn: &mut Turn<'_>, id: &DeviceId, instance: Nonce, since: Timestamp) -> Result<(), TurnFailed> {
+        take_back(state, turn, id, instance)?;
+        if self.0.get(id).is_none_or(|heard| *heard < since) {
+            came_back(state, turn, id, instance);
+        }
+        Ok(())
+    }
+}
+
+/// What waits for a start of a device that has ended is taken back.
+fn take_back(state: &mut State, turn: &mut Turn<'_>, id: &DeviceId, instance: Nonce) -> Result<(), TurnFailed> {
     let Some(row) = state.devices.get(id) else { return Ok(()) };
     if row.instances.iter().flatten().last().is_some_and(|last| last.instance != instance) {
         // The run that named a way for it is over, and with it the grant under which that is open.
@@ -23,17 +52,14 @@ pub(crate) fn met(state: &mut State, turn: &mut Turn<'_>, id: &DeviceId, instanc
             && outbox::row(turn, id, number)?.is_some_and(|row| row.via.is_some())
         {
             outbox::remove(state, turn, id, number);
-            state.compare.entry(*id).or_insert(None);
+            turn.tell(DeliveryNotice::QuestionLost(*id));
         }
-    }
-    if state.starts_heard.get(id).is_none_or(|heard| *heard < since) {
-        came_back(state, turn, id, instance);
     }
     Ok(())
 }
 
 /// Notes which start of a device was heard.
-pub(crate) fn heard(state: &mut State, turn: &Turn<'_>, id: &DeviceId, said: &Standing, is_answer: bool) {
+pub(crate) fn heard(state: &mut State, turn: &mut Turn<'_>, id: &DeviceId, said: &Standing, is_answer: bool) {
     let Some(row) = state.device_mut(id) else { return };
     let known = row.instances.get_or_insert_default();
     if !known.iter().any(|start| start.instance == said.instance) {
@@ -41,7 +67,7 @@ pub(crate) fn heard(state: &mut State, turn: &Turn<'_>, id: &DeviceId, said: &St
         known.drain(..excess);
         known.push(Start { instance: said.instance, started: said.started, over: None, word: Some(said.word) });
         row.asked_before = row.asked.clone();
-        state.starts_heard.insert(*id, turn.now);
+        turn.tell(DeliveryNotice::StartHeard(*id));
         return;
     }
     let was_asked_before = |nonce| row.asked_before.as_ref().is_some_and(|before| before.contains(nonce));
@@ -53,7 +79,7 @@ pub(crate) fn heard(state: &mut State, turn: &Turn<'_>, id: &DeviceId, said: &St
 /// One start of a device was at work after another one was heard: on a link that is newer, or by an
 /// answer to a question that is. It runs beside that one, and both hear of each other. What is
 /// older may only have come late, by a relay or a slow link.
-fn came_back(state: &mut State, turn: &Turn<'_>, id: &DeviceId, instance: Nonce) {
+fn came_back(state: &mut State, turn: &mut Turn<'_>, id: &DeviceId, instance: Nonce) {
     let Some(row) = state.device_mut(id) else { return };
     let Some(known) = row.instances.as_mut() else { return };
     let Some(last) = known.last().filter(|last| last.instance != instance).map(|last| last.instance) else { return };
@@ -61,6 +87,5 @@ fn came_back(state: &mut State, turn: &Turn<'_>, id: &DeviceId, instance: Nonce)
     let start = known.remove(at);
     known.push(Start { over: Some(last), ..start });
     row.asked_before = row.asked.clone();
-    state.starts_heard.insert(*id, turn.now);
-    state.compare.entry(*id).or_insert(None);
+    turn.tell(DeliveryNotice::StartCameBack(*id));
 }

@@ -6,8 +6,7 @@
 
 use crate::rows::{Channel, Device};
 use crate::state::State;
-use std::collections::HashMap;
-use symbolon_presence::envelope::KnownKey;
+use std::collections::{BTreeSet, HashMap};
 use symbolon_presence::id::DeviceId;
 use symbolon_presence::time::{MINUTE, Timestamp};
 
@@ -48,16 +47,18 @@ pub(crate) struct Tags {
     minute: u64,
     /// Where the next search begins, when the last one did not come round.
     resume: Option<DeviceId>,
+    /// Devices of which this was said since tags were last asked for.
+    recounted: BTreeSet<DeviceId>,
 }
 
 impl Tags {
     /// The device and counter of a tag that is kept ready. Cheap, unlike [`Self::search`].
     pub fn ready(&mut self, state: &mut State, tag: &Tag) -> Option<(DeviceId, u64)> {
-        let relined = std::mem::take(&mut state.relined);
-        if !relined.is_empty() {
+        let recounted = std::mem::take(&mut self.recounted);
+        if !recounted.is_empty() {
             // Of rooms that are not read any more nothing stays.
-            self.expected.retain(|_, (device, _)| !relined.contains(device));
-            self.ready_until.retain(|device, _| !relined.contains(device));
+            self.expected.retain(|_, (device, _)| !recounted.contains(device));
+            self.ready_until.retain(|device, _| !recounted.contains(device));
         }
         if self.ready_until.len() != state.devices.len() {
             let unknown: Vec<DeviceId> = state.devices.keys().filter(|id| !self.ready_until.contains_key(id)).copied().collect();
@@ -109,16 +110,9 @@ impl Tags {
         }
     }
 
-    /// A device is not known any more.
-    pub fn forget(&mut self, row: &Device, key: Option<&KnownKey>) {
-        let (Some(ready), Some(key)) = (self.ready_until.remove(&row.device), key) else { return };
-        let left =
-            row.channel.formers().iter().flat_map(|former| {
-                former.missing.iter().copied().chain(former.receive_counter..former.receive_counter.saturating_add(AHEAD))
-            });
-        for counter in row.channel.missing.iter().copied().chain(row.channel.receive_counter..ready).chain(left) {
-            self.expected.remove(&key.tag(counter));
-        }
+    /// Envelopes of a device are counted from elsewhere now, or it is not known any more.
+    pub fn recounted(&mut self, device: DeviceId) {
+        self.recounted.insert(device);
     }
 
     /// Computes the tags of the next counters of a device.

@@ -14,8 +14,14 @@ use symbolon_relay::put::MailboxEntry;
 /// Makes a device known under its certificate, or notes where it is now. The sealed address
 /// of a friend's queue stays: what an invite or Offer names is another queue. Without a place for
 /// one more device of that person, it stays unknown.
-pub(crate) fn register_device(state: &mut State, device: &identity::Device, chain: &identity::Chain, entry: MailboxEntry) {
-    if !devices::make_room(state, &device.peer, &device.device) {
+pub(crate) fn register_device(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    device: &identity::Device,
+    chain: &identity::Chain,
+    entry: MailboxEntry,
+) {
+    if !devices::make_room(state, turn, &device.peer, &device.device) {
         return;
     }
     if let Some(known) = state.device_mut(&device.device) {

@@ -45,7 +45,7 @@ pub(crate) fn accept(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> 
         return Err(CommandError::Full.into());
     }
     let sender = chain.verify(turn.now).map_err(|_| CommandError::WrongStatus)?;
-    if !devices::make_room(state, &sender.peer, &sender.device) {
+    if !devices::make_room(state, turn, &sender.peer, &sender.device) {
         return Err(CommandError::Full.into());
     }
     let Ok(view) = rooms::view(turn, &offer.group_info) else { return Err(CommandError::WrongStatus.into()) };
@@ -125,7 +125,7 @@ fn send(state: &mut State, turn: &mut Turn<'_>, row: &Request, offer: &OfferBody
         if device.peer != row.peer {
             continue;
         }
-        ways::register_device(state, &device, chain, reply.entry.clone());
+        ways::register_device(state, turn, &device, chain, reply.entry.clone());
         let Some(envelope) = seal_step(state, turn, Step::Accept, &device, reply, row.transcript, body.to_vec()) else { continue };
         outbox::supersede(state, turn, &device.device, &EnvelopeOwner::Accept(row.id))?;
         outbox::enqueue(state, turn, &device.device, EnvelopeOwner::Accept(row.id), Some(Via::contact(reply, None)), envelope);
@@ -148,8 +148,8 @@ pub(super) fn readdress(state: &mut State, turn: &mut Turn<'_>, row: &Request) -
         let chain = reply.chain.as_ref().unwrap_or(chain);
         let Ok(device) = chain.verify_known(turn.sure) else { continue };
         if device.peer == row.peer {
-            ways::register_device(state, &device, chain, reply.entry.clone());
-            outbox::readdress(state, turn, &device.device, &EnvelopeOwner::Accept(row.id), &Via::contact(reply, None))?;
+            ways::register_device(state, turn, &device, chain, reply.entry.clone());
+            outbox::readdress(turn, &device.device, &EnvelopeOwner::Accept(row.id), &Via::contact(reply, None))?;
         }
     }
     Ok(())

@@ -3,20 +3,21 @@
 use super::bundle::send_bundle;
 use super::status::set_status;
 use crate::command::{CommandError, Direction, RequestStatus};
+use crate::delivery::notices;
 use crate::invites::grants;
+use crate::notice::FriendshipsNotice;
 use crate::people;
 use crate::presence;
 use crate::state::State;
 use crate::turn::{Failed, Turn};
-use symbolon_presence::id::{DeviceId, PeerId, RequestId};
+use symbolon_presence::id::{PeerId, RequestId};
 
 /// Blocks or unblocks a friend: its links close, nothing of it is taken, nothing is sent.
 pub(crate) fn set_blocked(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, blocked: bool) -> Result<(), Failed> {
-    let devices: Vec<DeviceId> = state.devices.values().filter(|device| device.peer == *peer).map(|device| device.device).collect();
     let keys = people::keys_of_person(state, peer);
     if blocked {
         state.block_keys(turn, &keys)?;
-        state.hang_up.extend(devices);
+        turn.tell(FriendshipsNotice::Parted(*peer));
         presence::revoke(state, turn, peer);
         grants::block(state, turn, peer);
     } else {
@@ -24,8 +25,10 @@ pub(crate) fn set_blocked(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId,
             state.unblock_key(turn, &key);
         }
         grants::unblock(state, turn, peer);
-        state.befriended.extend(&devices);
-        state.wake.extend(devices);
+        for device in people::devices_of(state, peer) {
+            turn.tell(FriendshipsNotice::Befriended(device));
+            notices::queued(turn, &device);
+        }
     }
     people::update(state, turn, peer, |friend| friend.blocked = blocked)?;
     if !blocked {

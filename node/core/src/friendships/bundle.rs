@@ -56,13 +56,13 @@ pub(crate) fn adopt_bundle(state: &mut State, turn: &mut Turn<'_>, friend: &mut 
     let VerifiedBundle { bundle, devices } = verified;
     friend.second_root = Some(bundle.second_root);
     let named: Vec<DeviceId> = devices.iter().map(|device| device.device).collect();
-    devices::forget_unneeded(state, &friend.peer, &named);
+    devices::forget_unneeded(state, turn, &friend.peer, &named);
     friend.devices.clear();
     for (device, item) in devices.iter().zip(&bundle.devices) {
         // Beyond the bounds a device is passed over: the friend's own one is known already.
         let is_known = state.devices.contains_key(&device.device);
         if is_known || (devices::has_room(state, &friend.peer) && state.rates.device(turn.now, friend.peer)) {
-            ways::register_device(state, device, &item.chain, item.entry.clone());
+            ways::register_device(state, turn, device, &item.chain, item.entry.clone());
         }
         let is_named = friend.devices.contains(&device.device);
         if !is_named && state.devices.get(&device.device).is_some_and(|row| row.peer == friend.peer) {
@@ -82,7 +82,7 @@ pub(crate) fn adopt_bundle(state: &mut State, turn: &mut Turn<'_>, friend: &mut 
             Some(FriendPresence { reader: keys.reader, version: 0, sequence: 0, read: turn.stamp, lookups: keys.lookups, wrapped: None });
     }
     turn.tell(FriendshipsNotice::KeysKnown(friend.peer));
-    state.befriended.extend(&friend.devices);
+    friend.devices.iter().for_each(|device| turn.tell(FriendshipsNotice::Befriended(*device)));
 }
 
 /// Gives a friend who has no place in our tree, or was taken out since the last bundle, what

@@ -11,6 +11,7 @@ use crate::delivery::line;
 use crate::delivery::outbox::{self, Via};
 use crate::delivery::owner::EnvelopeOwner;
 use crate::delivery::ways;
+use crate::notice::FriendshipsNotice;
 use crate::people::{self, devices};
 use crate::rooms;
 use crate::rows::{Friend, FriendState, Renewing, Request};
@@ -54,7 +55,7 @@ pub(crate) fn receive_accept(state: &mut State, turn: &mut Turn<'_>, answer: Ans
     if people::is_blocked(state, &device.peer, &first.chain) {
         return Err(DropReason::Blocked.into());
     }
-    if !has_place_for(state, &device.peer) || !devices::make_room(state, &device.peer, &device.device) {
+    if !has_place_for(state, &device.peer) || !devices::make_room(state, turn, &device.peer, &device.device) {
         return Err(DropReason::Full.into());
     }
     let accepted = AcceptBody::transcript(&row.transcript, &statement.body, &device.device);
@@ -90,7 +91,7 @@ pub(crate) fn receive_accept(state: &mut State, turn: &mut Turn<'_>, answer: Ans
     if let Some(theirs) = crossed {
         set_status(state, turn, &theirs, RequestStatus::Confirmed)?;
     }
-    ways::register_device(state, &device, &first.chain, head.reply.entry.clone());
+    ways::register_device(state, turn, &device, &first.chain, head.reply.entry.clone());
     // Who made the offer is behind: what was left behind in the old room is said again.
     let mut friend = enter_room(state, turn, row.peer, &head.name, row.trust, Entered { room, step: FriendState::Mutual, renews: false })?;
     adopt_bundle(state, turn, &mut friend, verified);
@@ -147,7 +148,7 @@ pub(crate) fn confirm(state: &mut State, turn: &mut Turn<'_>, row: &Request, dev
     let bundle = rooms::seal(turn, room, &bundle)?;
     let body = codec::encode(&ConfirmBody { request: row.wire, bundle: Some(bundle.bytes) });
     if let Some(envelope) = seal_step(state, turn, Step::Confirm, device, reply, accepted, body) {
-        state.confirming.insert(row.peer);
+        turn.tell(FriendshipsNotice::Confirmed(row.peer));
         outbox::supersede(state, turn, &device.device, &EnvelopeOwner::Confirm(row.id))?;
         outbox::enqueue(state, turn, &device.device, EnvelopeOwner::Confirm(row.id), Some(Via::contact(reply, None)), envelope);
     }
@@ -174,11 +175,11 @@ pub(crate) fn tell_settled(
     head: &AcceptHead,
     accepted: symbolon_presence::id::Digest,
 ) -> Result<(), Rejected> {
-    ways::register_device(state, device, &first.chain, head.reply.entry.clone());
+    ways::register_device(state, turn, device, &first.chain, head.reply.entry.clone());
     let body = codec::encode(&ConfirmBody { request: row.wire, bundle: None });
     if let Some(envelope) = seal_step(state, turn, Step::Confirm, device, &head.reply, accepted, body) {
         outbox::supersede(state, turn, &device.device, &EnvelopeOwner::Confirm(row.id))?;
-        state.confirming.insert(row.peer);
+        turn.tell(FriendshipsNotice::Confirmed(row.peer));
         outbox::enqueue(state, turn, &device.device, EnvelopeOwner::Confirm(row.id), Some(Via::contact(&head.reply, None)), envelope);
     }
     Ok(())

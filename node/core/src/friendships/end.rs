@@ -7,6 +7,7 @@ use crate::delivery::line;
 use crate::delivery::outbox;
 use crate::delivery::owner::EnvelopeOwner;
 use crate::invites::grants;
+use crate::notice::FriendshipsNotice;
 use crate::people::{self, requests};
 use crate::presence;
 use crate::rooms;
@@ -41,7 +42,7 @@ pub(crate) fn end(state: &mut State, turn: &mut Turn<'_>, mut friend: Friend) ->
     }
     friend.renewing = None;
     friend.lacks = None;
-    state.hang_up.extend(state.devices.values().filter(|device| device.peer == peer).map(|device| device.device));
+    turn.tell(FriendshipsNotice::Parted(peer));
     friend.state = FriendState::Ended;
     friend.friendship = None;
     friend.presence = None;

@@ -45,7 +45,7 @@ pub(crate) fn send(
     state.save_request(turn, row);
     for (device, contact) in &to.contacts {
         let chain = contact.chain.as_ref().unwrap_or(&to.chain);
-        ways::register_device(state, device, chain, contact.entry.clone());
+        ways::register_device(state, turn, device, chain, contact.entry.clone());
         let Some(envelope) = seal_step(state, turn, Step::Offer, device, contact, Digest([0; 32]), body.clone()) else { continue };
         let usage = (!contact.last_resort).then_some(usage);
         outbox::enqueue(state, turn, &device.device, EnvelopeOwner::Offer(id), Some(Via::contact(contact, usage)), envelope);

@@ -1,9 +1,9 @@
 //! The room of a friendship: moving into it, and what is left behind.
 
 use crate::command::Trust;
-use crate::delivery::line;
 use crate::delivery::outbox;
 use crate::delivery::owner::{EnvelopeOwner, Links};
+use crate::delivery::{line, notices};
 use crate::limits::FRIENDS_MAX;
 use crate::people::Mirror;
 use crate::rooms;
@@ -116,7 +116,7 @@ pub(crate) fn withdraw_texts(state: &mut State, turn: &mut Turn<'_>, peer: &Peer
         for number in taken {
             outbox::remove(state, turn, &device, number);
         }
-        state.restart.insert(device);
+        notices::rows_changed(turn, &device);
     }
     Ok(texts)
 }

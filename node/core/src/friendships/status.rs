@@ -7,6 +7,7 @@
 
 use super::bundle::send_bundle;
 use crate::command::{Direction, RequestStatus};
+use crate::delivery::notices;
 use crate::delivery::outbox;
 use crate::delivery::owner::EnvelopeOwner;
 use crate::invites::grants;
@@ -31,7 +32,7 @@ pub(crate) fn set_status(state: &mut State, turn: &mut Turn<'_>, id: &RequestId,
     row.ended = grants::has_ended(status).then_some(turn.stamp);
     if row.direction == Direction::Out {
         // What waited for the answer goes on.
-        state.restart.extend(state.devices.values().filter(|device| device.peer == row.peer).map(|device| device.device));
+        people::devices_of(state, &row.peer).iter().for_each(|device| notices::rows_changed(turn, device));
     }
     let over = matches!(status, RequestStatus::Expired | RequestStatus::Cancelled);
     let is_complete = over || status == RequestStatus::Confirmed;
@@ -80,7 +81,7 @@ fn end_others(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<(
 
 /// A friend's device was heard in the room to which a Confirm of ours led it: it has the Confirm,
 /// whatever became of its receipt.
-pub(crate) fn heard(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, device: &DeviceId) -> Result<(), TurnFailed> {
+pub(super) fn heard(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, device: &DeviceId) -> Result<(), TurnFailed> {
     let Some(room) = state.friends.get(peer).map(|friend| friend.room) else { return Ok(()) };
     let led_here = |row: &&Request| {
         row.peer == *peer
@@ -93,21 +94,20 @@ pub(crate) fn heard(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, devic
         outbox::supersede(state, turn, device, &EnvelopeOwner::Confirm(id))?;
         set_status(state, turn, &id, RequestStatus::Confirmed)?;
     }
-    state.confirming.remove(peer);
     Ok(())
 }
 
 /// Puts Accepts again that were received and not answered: the one who had blocked us at that
 /// moment has dropped them, and may have changed their mind on a link that lasts. And Offers that
 /// were put off there because the two clocks disagreed.
-pub(crate) fn remind(state: &mut State) {
+pub(crate) fn remind(state: &State, turn: &mut Turn<'_>) {
     let waits = |row: &&Request| match row.direction {
         Direction::In => row.status == RequestStatus::Accepted,
         Direction::Out => row.status == RequestStatus::Pending,
     };
     let peers: BTreeSet<PeerId> = state.requests.values().filter(waits).map(|row| row.peer).collect();
     let devices = state.devices.values().filter(|device| peers.contains(&device.peer) && device.channel.outbox_count > 0);
-    state.restart.extend(devices.map(|device| device.device));
+    devices.for_each(|device| notices::rows_changed(turn, &device.device));
 }
 
 /// Everything about friends that a request needs when it ends well.

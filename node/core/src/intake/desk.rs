@@ -5,12 +5,11 @@ use super::outcome::complete;
 use crate::delivery::tags::Tags;
 use crate::delivery::{Delivery, Origin};
 use crate::presence::RecordServer;
-use crate::rows::Device;
+use crate::renewal::Question;
 use crate::seam::LinkId;
 use crate::state::State;
 use crate::turn::{DropReason, Turn, TurnFailed};
-use std::collections::{BTreeMap, BTreeSet};
-use symbolon_presence::envelope::KnownKey;
+use std::collections::BTreeMap;
 use symbolon_presence::id::DeviceId;
 use symbolon_relay::frame::Frame;
 use symbolon_relay::put::Receipt;
@@ -26,10 +25,10 @@ pub(crate) struct Intake {
     pub(super) stays: bool,
     /// What devices say became of envelopes of ours, until the end of the input.
     pub(super) reported: Vec<(DeviceId, ReceiptItem)>,
-    /// Devices that miss a frame and ask for everything again, until the end of the input.
-    pub(super) asked_again: BTreeSet<DeviceId>,
     /// What other nodes answered to look-ups, each by its link, until the end of the input.
     found: Vec<(LinkId, Found)>,
+    /// What devices ask how we stand with them, until the end of the input.
+    pub(super) questions: Vec<(DeviceId, Question)>,
     pub(super) dropped: BTreeMap<&'static str, u64>,
 }
 
@@ -39,15 +38,15 @@ impl Intake {
         std::mem::take(&mut self.found)
     }
 
+    /// What devices have asked since this was last asked.
+    pub fn take_questions(&mut self) -> Vec<(DeviceId, Question)> {
+        std::mem::take(&mut self.questions)
+    }
+
     /// As if a device had said so.
     #[cfg(test)]
     pub fn tell(&mut self, told: Vec<(DeviceId, ReceiptItem)>) {
         self.reported = told;
-    }
-
-    /// Devices that have asked for everything again since this was last asked.
-    pub fn take_asked_again(&mut self) -> BTreeSet<DeviceId> {
-        std::mem::take(&mut self.asked_again)
     }
 
     /// Frames dropped since start, by reason.
@@ -60,10 +59,15 @@ impl Intake {
         *count = count.saturating_add(1);
     }
 
+    /// Envelopes of a device are counted from elsewhere now.
+    pub fn recounted(&mut self, device: DeviceId) {
+        self.tags.recounted(device);
+    }
+
     /// A device is not known any more.
-    pub fn forget(&mut self, row: &Device, key: Option<&KnownKey>) {
-        self.tags.forget(row, key);
-        self.early.forget(&row.device);
+    pub fn forget(&mut self, device: &DeviceId) {
+        self.tags.recounted(*device);
+        self.early.forget(device);
     }
 
     /// One frame from a link.

@@ -172,7 +172,8 @@ impl Intake {
                 if !matches!(taken, Err(Rejected::Turn(_))) {
                     turn.put_raw(Table::Seen, frame.as_bytes(), seen(turn.stamp, Outcome::Delivered, None));
                 }
-                taken
+                self.questions.extend(taken?.map(|question| (device.device, question)));
+                Ok(())
             }
             (Step::Offer, Opener::Direct) => renewal::receive_offer(state, turn, first, &device, &statement),
             (Step::Offer, Opener::Invite(invite)) => {

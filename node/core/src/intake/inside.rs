@@ -1,6 +1,7 @@
 //! What is inside a known envelope: a message of the connection room, for the machine it is meant for.
 
 use crate::conversations;
+use crate::delivery::notices;
 use crate::delivery::ways::{self, Ways};
 use crate::friendships::{adopt_bundle, verify_bundle};
 use crate::introductions;
@@ -91,7 +92,7 @@ pub(super) fn room_message(
             let mut friend = friend.cloned().ok_or(DropReason::Unexpected)?;
             adopt_bundle(state, turn, &mut friend, verified);
             state.save_friend(turn, friend);
-            state.restart.insert(*device);
+            notices::rows_changed(turn, device);
         }
     }
     Ok(Said::Something)

@@ -5,7 +5,7 @@ use super::early::Early;
 use super::inside::{Place, Said, room_message};
 use super::seen::{seen, seen_outcome, seen_sender};
 use crate::delivery::{Delivery, Origin};
-use crate::friendships;
+use crate::notice::IntakeNotice;
 use crate::people;
 use crate::rooms::{self, Standing, lanes};
 use crate::state::State;
@@ -96,7 +96,7 @@ impl Intake {
         {
             // Another envelope has taken its place: its sender is an older copy that cannot know it yet.
             self.count(DropReason::Reused);
-            note_copy(state, &device);
+            note_copy(state, turn, &device);
             return;
         }
         self.count(DropReason::Unopenable);
@@ -138,7 +138,7 @@ impl Intake {
                 }
                 if asks && origin.is_by_relay() {
                     // Nobody can be asked for it on a link: perhaps it was acknowledged by a newer state.
-                    state.compare.entry(device).or_insert(None);
+                    turn.tell(IntakeNotice::Gap(device));
                 }
                 // One question a gap: the sender puts everything unacknowledged again.
                 return if asks { delivery.ask_again(state, turn, &device) } else { Ok(()) };
@@ -224,9 +224,9 @@ impl Intake {
         let mut is_receipts = false;
         let outcome = match room_message(state, turn, device, known, place) {
             Ok(said) => {
-                let friend = rooms::friend_in(state, &room);
-                if let Some(peer) = friend.filter(|peer| state.confirming.contains(peer)) {
-                    friendships::heard(state, turn, &peer, device)?;
+                let is_friends = rooms::friend_in(state, &room).is_some();
+                if is_friends {
+                    turn.tell(IntakeNotice::Heard(*device));
                 }
                 match said {
                     Said::Something => {}
@@ -234,9 +234,9 @@ impl Intake {
                         is_receipts = true;
                         self.reported.extend(items.into_iter().map(|item| (*device, item)));
                     }
-                    Said::Again => drop(self.asked_again.insert(*device)),
+                    Said::Again => turn.tell(IntakeNotice::AskedAgain(*device)),
                 }
-                if friend.is_some() && matches!(origin, Origin::Link(_)) {
+                if is_friends && matches!(origin, Origin::Link(_)) {
                     delivery.heard_in_room(state, turn, device);
                 }
                 Outcome::Delivered
@@ -245,7 +245,7 @@ impl Intake {
             Err(Rejected::Drop(DropReason::Reused)) => {
                 // No answer: its sender makes the room again, and says what is in it once more.
                 self.count(DropReason::Reused);
-                note_copy(state, device);
+                note_copy(state, turn, device);
                 return Ok(());
             }
             Err(Rejected::Drop(reason)) => {
@@ -266,9 +266,9 @@ impl Intake {
 }
 
 /// A device sealed what its newer state has sealed already. It is asked how both stand, and hears it so.
-fn note_copy(state: &mut State, device: &DeviceId) {
+fn note_copy(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) {
     if let Some(row) = state.channel_mut(device).filter(|row| row.is_copied != Some(true)) {
         row.is_copied = Some(true);
-        state.compare.entry(*device).or_insert(None);
+        turn.tell(IntakeNotice::Reused(*device));
     }
 }

@@ -16,7 +16,7 @@ fn a_queue_tells_in_order_and_each_thing_once_as_long_as_it_waits() {
 }
 
 #[test]
-fn notices_are_handed_on_in_the_order_of_their_machines() {
+fn notices_are_handed_on_the_lowest_floor_first() {
     let mut notices = Notices::default();
     FriendshipsNotice::queue(&mut notices).tell(FriendshipsNotice::KeysKnown(PeerId([1; 32])));
     PresenceNotice::queue(&mut notices).tell(PresenceNotice::Revoked);
@@ -24,8 +24,8 @@ fn notices_are_handed_on_in_the_order_of_their_machines() {
     assert!(!notices.is_empty());
     let told: Vec<Told> = std::iter::from_fn(|| notices.next().unwrap()).collect();
     let all = [
-        Told::Presence(PresenceNotice::Revoked),
         Told::Identity(IdentityNotice::RecordsChanged),
+        Told::Presence(PresenceNotice::Revoked),
         Told::Friendships(FriendshipsNotice::KeysKnown(PeerId([1; 32]))),
     ];
     assert_eq!((told.as_slice(), notices.is_empty(), notices.most()), (all.as_slice(), true, 3));

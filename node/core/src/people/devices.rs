@@ -5,8 +5,10 @@
 
 use crate::command::RequestStatus;
 use crate::limits::DEVICES_KEPT_MAX;
+use crate::notice::PeopleNotice;
 use crate::rows::{Device, Request};
 use crate::state::State;
+use crate::turn::Turn;
 use symbolon_presence::id::{DeviceId, PeerId};
 use symbolon_presence::identity::Chain;
 
@@ -16,12 +18,12 @@ pub(crate) fn devices_of(state: &State, peer: &PeerId) -> Vec<DeviceId> {
 }
 
 /// Whether a device of a person is known, or has a place: rows that nothing needs give way for it.
-pub(crate) fn make_room(state: &mut State, peer: &PeerId, device: &DeviceId) -> bool {
+pub(crate) fn make_room(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, device: &DeviceId) -> bool {
     if state.devices.contains_key(device) || has_room(state, peer) {
         return true;
     }
     let named = state.friends.get(peer).map(|friend| friend.devices.clone()).unwrap_or_default();
-    forget_unneeded(state, peer, &named);
+    forget_unneeded(state, turn, peer, &named);
     has_room(state, peer)
 }
 
@@ -31,7 +33,7 @@ pub(crate) fn has_room(state: &State, peer: &PeerId) -> bool {
 }
 
 /// Forgets the devices of a person that are not among those `named` and that nothing waits for.
-pub(crate) fn forget_unneeded(state: &mut State, peer: &PeerId, named: &[DeviceId]) {
+pub(crate) fn forget_unneeded(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, named: &[DeviceId]) {
     // A block is taken back by the keys of the rows that it was made by.
     if state.blocked.contains(peer.as_bytes().as_slice()) {
         return;
@@ -46,6 +48,7 @@ pub(crate) fn forget_unneeded(state: &mut State, peer: &PeerId, named: &[DeviceI
     let rows = state.devices.values().filter(|row| row.peer == *peer && !is_needed(row));
     for device in rows.map(|row| row.device).collect::<Vec<_>>() {
         state.forget_device(&device);
+        turn.tell(PeopleNotice::DeviceGone(device));
     }
 }
 

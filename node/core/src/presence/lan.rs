@@ -85,6 +85,8 @@ pub(crate) struct Lan {
     /// Where those are with whom this node makes up a DHT, if it does. It goes on when nobody
     /// is there: who was there last may have left something for who comes next.
     neighbours: Option<Vec<Address>>,
+    /// Friends who are elsewhere than was said to those who dial.
+    placed: BTreeSet<PeerId>,
 }
 
 fn hour_of(now: Timestamp) -> u32 {
@@ -162,7 +164,7 @@ impl Lan {
         // A friend who was met a while after that knows it.
         let revoked = state.own.past.last()?.until.0.saturating_sub(PAST_LIFE);
         let is_lost = |device: &DeviceId| {
-            let is_missed = state.friend_of(device).is_some_and(|friend| friend.stands() && !state.near.contains_key(&friend.peer));
+            let is_missed = state.friend_of(device).is_some_and(|friend| friend.stands() && self.places(&friend.peer).is_empty());
             let heard = state.devices.get(device).and_then(|row| row.heard);
             is_missed && heard.is_none_or(|at| at < Timestamp(revoked).after(MINUTE))
         };
@@ -202,11 +204,11 @@ impl Lan {
 
     /// Shows what is right now, if that is something else than before, and forgets whose tag
     /// is of an hour gone by: that node was never taken away, and has not shown itself since.
-    pub fn renew(&mut self, state: &mut State, turn: &mut Turn<'_>) {
+    pub fn renew(&mut self, state: &State, turn: &mut Turn<'_>) {
         let hour = hour_of(turn.now);
         let is_past = |seen: &Seen| seen.sighting.shown.hour.abs_diff(hour) > HOURS_APART;
         let past: Vec<Instance> = self.seen.iter().filter(|(_, seen)| is_past(seen)).map(|(instance, _)| *instance).collect();
-        past.iter().for_each(|instance| self.unsighted(state, instance));
+        past.iter().for_each(|instance| self.unsighted(instance));
         self.show(state, turn);
     }
 
@@ -226,7 +228,7 @@ impl Lan {
     }
 
     /// The LAN shows a node. Answers the friend whose way this changes.
-    pub fn sighted(&mut self, state: &mut State, now: Timestamp, mut sighting: Sighting) -> Option<PeerId> {
+    pub fn sighted(&mut self, state: &State, now: Timestamp, mut sighting: Sighting) -> Option<PeerId> {
         sighting.places.retain(Address::is_bounded);
         sighting.places.truncate(ADDRESSES_MAX);
         sighting.near.retain(|place| sighting.places.contains(place));
@@ -249,26 +251,22 @@ impl Lan {
         }
         let moved = self.seen.get(&instance).is_none_or(|known| known.sighting.places != sighting.places || known.friend != friend);
         self.seen.insert(instance, Seen { sighting, friend, at: now, asked: BTreeSet::new() });
-        self.note_places(state, friend?);
+        self.placed.insert(friend?);
         friend.filter(|_| moved)
     }
 
     /// A node is gone.
-    pub fn unsighted(&mut self, state: &mut State, instance: &Instance) {
+    pub fn unsighted(&mut self, instance: &Instance) {
         if let Some(friend) = self.seen.remove(instance).and_then(|seen| seen.friend) {
-            self.note_places(state, friend);
+            self.placed.insert(friend);
         }
     }
 
     /// A friendship begins or has changed: what is seen already may be the friend's.
-    pub fn look_again(&mut self, state: &mut State) {
-        let mut found = Vec::new();
+    pub fn look_again(&mut self, state: &State) {
         for seen in self.seen.values_mut().filter(|seen| seen.friend.is_none()) {
             seen.friend = owner_of(state, &seen.sighting);
-            found.extend(seen.friend);
-        }
-        for friend in found {
-            self.note_places(state, friend);
+            self.placed.extend(seen.friend);
         }
     }
 
@@ -314,14 +312,16 @@ impl Lan {
         true
     }
 
-    /// Where a friend is on the LAN, for who dials.
-    fn note_places(&self, state: &mut State, friend: PeerId) {
-        let seen = self.seen.values().filter(|seen| seen.friend == Some(friend));
-        let places: Vec<Address> = seen.flat_map(|seen| seen.sighting.places.iter().cloned()).take(ADDRESSES_MAX).collect();
-        if places.is_empty() {
-            state.near.remove(&friend);
-        } else {
-            state.near.insert(friend, places);
+    /// Where a friend is on the LAN.
+    fn places(&self, friend: &PeerId) -> Vec<Address> {
+        let seen = self.seen.values().filter(|seen| seen.friend == Some(*friend));
+        seen.flat_map(|seen| seen.sighting.places.iter().cloned()).take(ADDRESSES_MAX).collect()
+    }
+
+    /// Says where friends are now, if that has changed.
+    pub fn place(&mut self, delivery: &mut Delivery) {
+        for friend in std::mem::take(&mut self.placed) {
+            delivery.place(friend, self.places(&friend));
         }
     }
 }

@@ -142,7 +142,7 @@ pub(crate) fn hide(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, hidden
         identity::records_changed(turn);
         if !hidden {
             // Their proofs are answered again.
-            state.befriended.extend(state.friends.get(peer).map(|friend| friend.devices.as_slice()).unwrap_or_default());
+            turn.tell(PresenceNotice::Shown(*peer));
         }
         turn.notify(crate::seam::Event::Friend(*peer));
     }

@@ -12,11 +12,12 @@ use super::lookup_servers;
 use crate::delivery::Delivery;
 use crate::limits::{SEEK_AGAIN_PAUSE, SEEK_BODY_DEADLINE, SEEK_PAUSE_STALE, SEEK_SERVERS_DEADLINE, SEEKS_MAX, SEEKS_WAITING_MAX};
 use crate::seam::{LinkId, Look, NetAction};
-use crate::state::{State, Why};
+use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed};
 use accept::accept;
 use pace::Pace;
+pub(crate) use pace::Why;
 pub(crate) use seek::Source;
 use seek::{Asked, Next, Pass, Seek, days_about};
 use std::collections::{BTreeMap, BTreeSet};
@@ -44,6 +45,8 @@ pub(crate) struct Resolver {
     pace: Pace,
     /// Those who wait for a place; at most [`SEEKS_WAITING_MAX`].
     next: BTreeMap<PeerId, Why>,
+    /// Friends whose records are to be read, until they are sought.
+    wanted: BTreeMap<PeerId, Why>,
     /// When all were last sought because a friend had come.
     sought_all: Option<Timestamp>,
 }
@@ -116,19 +119,25 @@ impl Resolver {
         true
     }
 
-    /// Seeks whom the state names.
-    pub fn seek_wanted(&mut self, state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>) {
-        for (peer, why) in std::mem::take(&mut state.seek) {
+    /// A friend's records are to be read. The more pressing reason counts.
+    pub fn want(&mut self, peer: PeerId, why: Why) {
+        let known = self.wanted.entry(peer).or_insert(why);
+        *known = why.max(*known);
+    }
+
+    /// Seeks those whose records are to be read.
+    pub fn seek_wanted(&mut self, state: &State, delivery: &mut Delivery, turn: &mut Turn<'_>) {
+        for (peer, why) in std::mem::take(&mut self.wanted) {
             self.seek(state, delivery, turn, peer, why);
         }
     }
 
     /// There is somewhere to look now: all who are not reached are sought at once.
-    pub fn seek_missed(&mut self, state: &mut State, delivery: &Delivery) {
+    pub fn seek_missed(&mut self, state: &State, delivery: &Delivery) {
         self.pace.begin_again();
         let missed = state.friends.values().filter(|friend| delivery.is_online(&friend.devices) == Some(false)).map(|friend| friend.peer);
         for peer in missed.collect::<Vec<_>>() {
-            state.seek(peer, Why::Missed);
+            self.want(peer, Why::Missed);
         }
     }
 
@@ -286,7 +295,7 @@ impl Resolver {
     }
 
     /// Friends have come: when they are the first ones, there is somewhere to look.
-    pub fn reached(&mut self, state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>, reached: &BTreeSet<DeviceId>) {
+    pub fn reached(&mut self, state: &State, delivery: &mut Delivery, turn: &mut Turn<'_>, reached: &BTreeSet<DeviceId>) {
         let is_soon = self.sought_all.is_some_and(|last| turn.now.since(last) < SEEK_AGAIN_PAUSE);
         if !reached.is_empty() && !is_soon && delivery.friends_here(state).iter().all(|(device, ..)| reached.contains(device)) {
             self.sought_all = Some(turn.now);

@@ -6,10 +6,11 @@ use super::room::{confirm_again, give_up_entering, is_under_way, offer};
 use crate::delivery::starts;
 use crate::delivery::tags::FAR_AHEAD;
 use crate::friendships::{send_bundle, withdraw_texts};
+use crate::notice::RenewalNotice;
 use crate::rooms::lanes;
 use crate::rows::{Friend, FriendState, Renewing};
 use crate::seam::{Event, Warning};
-use crate::state::{Sign, State};
+use crate::state::State;
 use crate::turn::{DropReason, Rejected, Turn, TurnFailed};
 use crate::wire::{PAYLOAD_MAX, Standing, Statement, is_start_of};
 use symbolon_presence::id::{DeviceId, Nonce, PeerId};
@@ -19,14 +20,22 @@ use symbolon_presence::{codec, identity};
 /// Revisions that a friend may know of and we do not: more than anybody takes out.
 const REVISIONS_AHEAD_MAX: u64 = 1 << 32;
 
-/// Takes a Standing in. Errors change nothing. `is_left` says that it lay at a relay.
+/// What a device asks how we stand with it.
+#[derive(Debug)]
+pub(crate) struct Question {
+    pub standing: Standing,
+    /// What it says does not fit what is known here: it is asked in turn.
+    pub is_odd: bool,
+}
+
+/// Takes a Standing in: a question is answered to those above. Errors change nothing. `is_left` says that it lay at a relay.
 pub(crate) fn receive(
     state: &mut State,
     turn: &mut Turn<'_>,
     device: &identity::Device,
     statement: &Statement,
     is_left: bool,
-) -> Result<(), Rejected> {
+) -> Result<Option<Question>, Rejected> {
     let standing: Standing = codec::decode(&statement.body, PAYLOAD_MAX).map_err(|_| DropReason::Malformed)?;
     let is_start = is_start_of(&device.signing, &device.peer, standing.instance, standing.started, &standing.word);
     if !standing.is_bounded() || !is_start {
@@ -55,11 +64,8 @@ pub(crate) fn receive(
     }
     let Some(nonce) = standing.answers else {
         // A question, which may be old: what it says is a reason to ask, never one to act.
-        if judge(state, &id, &standing) != Verdict::Fine {
-            state.compare.insert(id, standing.reply.clone());
-        }
-        state.standings.push((id, standing));
-        return Ok(());
+        let is_odd = judge(state, &id, &standing) != Verdict::Fine;
+        return Ok(Some(Question { standing, is_odd }));
     };
     if !is_answer {
         return Err(DropReason::Repeated.into());
@@ -67,8 +73,9 @@ pub(crate) fn receive(
     if let Some(asked) = state.device_mut(&id).and_then(|row| row.asked.as_mut()) {
         asked.retain(|known| *known != nonce);
     }
-    state.awaiting.remove(&id);
-    act(state, turn, &device.peer, &id, &standing)
+    turn.tell(RenewalNotice::Answered(id));
+    act(state, turn, &device.peer, &id, &standing)?;
+    Ok(None)
 }
 
 /// Whether a question was made before the start that was heard last, in another one: that run is over, and
@@ -121,7 +128,7 @@ fn act(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, id: &DeviceId, sai
     let later = said.revision.filter(|revision| *revision > known && revision - known < REVISIONS_AHEAD_MAX);
     // Of one friend once a day: each costs all friends new keys.
     if let Some(revision) = later.filter(|_| state.rates.revision(turn.now, *peer)) {
-        state.signs.push(Sign::Revision(revision));
+        turn.tell(RenewalNotice::LaterRevision(revision));
     }
     let Some(friend) = state.friends.get(peer).cloned() else { return Ok(()) };
     let is_ours_to_do = match (friend.renewing, verdict) {
@@ -143,7 +150,7 @@ fn act(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, id: &DeviceId, sai
             give_up_entering(state, turn, peer)?;
         }
         fall_behind(state, turn, friend)?;
-        state.signs.push(Sign::Newer);
+        turn.tell(RenewalNotice::Newer);
     }
     if !state.rates.room(turn.now, *peer) {
         return Ok(());

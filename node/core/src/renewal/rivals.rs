@@ -1,8 +1,9 @@
 //! Other copies of this folder that are at work.
 
 use crate::limits::{INSTANCES_HEARD_MAX, INSTANCES_OWN_MAX};
+use crate::notice::RenewalNotice;
 use crate::rows::Start;
-use crate::state::{Sign, State};
+use crate::state::State;
 use crate::turn::Turn;
 use crate::wire::{Heard, Standing, is_start_of};
 use symbolon_presence::id::PeerId;
@@ -11,7 +12,7 @@ use symbolon_presence::sign::VerifyingKey;
 /// Starts of this device that are none of this run: of a copy that was at work, or is. Each bears this
 /// device's own signature, so that no friend can invent one. No clock is asked which came first: friends'
 /// clocks may jump as our own does.
-pub(super) fn watch_for_rivals(state: &mut State, turn: &Turn<'_>, peer: &PeerId, said: &Standing) {
+pub(super) fn watch_for_rivals(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, said: &Standing) {
     let present = state.own.start();
     let own_peer = state.own.peer;
     let Ok(own_key) = VerifyingKey::parse(&state.own.identity.signing.public()) else { return };
@@ -43,9 +44,9 @@ pub(super) fn watch_for_rivals(state: &mut State, turn: &Turn<'_>, peer: &PeerId
         // That a start which is known here came back is believed of one friend once a day: a liar must not stop
         // this node again and again. One that is unknown is signed by a copy of this folder and nobody else.
         if is_rival && (!is_known || state.own.is_halted || state.rates.rival(turn.now, *peer)) {
-            state.signs.push(Sign::Rival { is_later });
+            turn.tell(RenewalNotice::Rival { is_later });
         } else if is_rival || !is_known {
-            state.signs.push(Sign::Newer);
+            turn.tell(RenewalNotice::Newer);
         }
     }
 }

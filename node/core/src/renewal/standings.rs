@@ -2,15 +2,17 @@
 
 use super::account::account;
 use super::friends::{friends_devices, is_friends, lacks_keys};
+use super::judge::Question;
 use crate::delivery::outbox::{self, Via};
 use crate::delivery::owner::EnvelopeOwner;
 use crate::friendships::seal_to_friend;
 use crate::limits::{COPY_QUESTION, STANDING_QUESTIONS_PER_HOUR, STANDING_WAIT, STANDINGS_ASKED_MAX, STANDINGS_PER_HOUR};
+use crate::notice::RenewalNotice;
 use crate::people;
 use crate::presence;
 use crate::rows::{Device, Message, ROOM_LANE, message_key};
 use crate::seam::{Event, Warning};
-use crate::state::{Sign, State};
+use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed};
 use crate::wire::{Contact, Standing, Step};
@@ -53,6 +55,10 @@ pub(crate) struct Standings {
     rival: Option<Rival>,
     /// When all were last asked because of a sign.
     asked_all: Option<Timestamp>,
+    /// Devices that have not answered how they stand with us.
+    awaiting: BTreeSet<DeviceId>,
+    /// Devices to which it is to be said how we stand, and by which way where they have named one.
+    asking: BTreeMap<DeviceId, Option<Contact>>,
 }
 
 impl Standings {
@@ -115,7 +121,7 @@ impl Standings {
         outbox::supersede(state, turn, id, &owner)?;
         outbox::enqueue(state, turn, id, owner, via, envelope);
         if answers.is_none() {
-            state.awaiting.insert(*id);
+            self.awaiting.insert(*id);
         }
         Ok(true)
     }
@@ -125,17 +131,31 @@ impl Standings {
         self.sent.remove(device);
         self.greeted.remove(device);
         self.pending.remove(device);
+        self.awaiting.remove(device);
+        self.asking.remove(device);
     }
 
-    /// What the turn has brought: answers, questions, signs.
-    pub fn follow(&mut self, state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
-        for sign in std::mem::take(&mut state.signs) {
-            self.heed(state, turn, sign)?;
+    /// A device has answered how it stands with us.
+    pub fn answered(&mut self, device: &DeviceId) {
+        self.awaiting.remove(device);
+    }
+
+    /// A device is to be asked how it stands with us.
+    pub fn ask(&mut self, device: DeviceId) {
+        self.asking.entry(device).or_insert(None);
+    }
+
+    /// What the input has brought: questions are answered, and asked.
+    pub fn follow(&mut self, state: &mut State, turn: &mut Turn<'_>, questions: Vec<(DeviceId, Question)>) -> Result<(), TurnFailed> {
+        for (device, question) in questions.iter().filter(|(_, question)| question.is_odd) {
+            self.asking.insert(*device, question.standing.reply.clone());
         }
-        for (device, standing) in std::mem::take(&mut state.standings) {
-            self.send(state, turn, &device, Some(&standing), standing.reply.as_ref())?;
+        for (device, Question { standing, .. }) in
+            questions.iter().filter(|(device, _)| state.devices.contains_key(device)).collect::<Vec<_>>()
+        {
+            self.send(state, turn, device, Some(standing), standing.reply.as_ref())?;
         }
-        for (device, way) in std::mem::take(&mut state.compare) {
+        for (device, way) in std::mem::take(&mut self.asking) {
             if is_friends(state, &device) {
                 self.send(state, turn, &device, None, way.as_ref())?;
             }
@@ -143,36 +163,37 @@ impl Standings {
         Ok(())
     }
 
-    fn heed(&mut self, state: &mut State, turn: &mut Turn<'_>, sign: Sign) -> Result<(), TurnFailed> {
-        match sign {
-            Sign::Newer => {
-                let has_revoked = self.behind.as_ref().is_some_and(|behind| behind.has_revoked);
-                self.note_behind(turn, has_revoked);
-            }
-            Sign::Revision(revision) => {
-                // Somebody was taken out by the newer state, and we do not know who: keys and tree
-                // begin again above everything that was given away.
-                presence::begin_above(state, turn, revision);
-                self.note_behind(turn, true);
-            }
-            Sign::Rival { is_later } => {
-                let is_new = self.rival.is_none();
-                self.rival = Some(Rival { seen: turn.now, is_later });
-                state.own.is_halted = true;
-                if is_new {
-                    turn.notify(Event::Warning(Warning::SecondCopy));
-                }
-                return Ok(());
-            }
+    /// Somebody has seen more of us than this folder holds.
+    pub fn newer(&mut self, state: &State, turn: &mut Turn<'_>) {
+        let has_revoked = self.behind.as_ref().is_some_and(|behind| behind.has_revoked);
+        self.note_behind(turn, has_revoked);
+        self.ask_all(state, turn.now);
+    }
+
+    /// A friend holds a later friendship secret of ours: somebody was taken out by the newer state, and we do not
+    /// know who. So keys and tree begin again above everything that was given away.
+    pub fn later_revision(&mut self, state: &mut State, turn: &mut Turn<'_>, revision: u64) {
+        presence::begin_above(state, turn, revision);
+        self.note_behind(turn, true);
+        self.ask_all(state, turn.now);
+    }
+
+    /// Another copy of this folder was at work while this one ran: this one stops until it is known which goes on.
+    pub fn rival(&mut self, state: &mut State, turn: &mut Turn<'_>, is_later: bool) {
+        let is_new = self.rival.is_none();
+        self.rival = Some(Rival { seen: turn.now, is_later });
+        state.own.is_halted = true;
+        if is_new {
+            turn.notify(Event::Warning(Warning::SecondCopy));
         }
-        // Everybody may have seen more of us than we remember. Not more than once an hour.
-        if self.asked_all.is_none_or(|at| turn.now.since(at) >= HOUR) {
-            self.asked_all = Some(turn.now);
-            for device in friends_devices(state) {
-                state.compare.entry(device).or_insert(None);
-            }
+    }
+
+    /// Everybody may have seen more of us than we remember. Not more than once an hour.
+    fn ask_all(&mut self, state: &State, now: Timestamp) {
+        if self.asked_all.is_none_or(|at| now.since(at) >= HOUR) {
+            self.asked_all = Some(now);
+            friends_devices(state).into_iter().for_each(|device| self.ask(device));
         }
-        Ok(())
     }
 
     fn note_behind(&mut self, turn: &mut Turn<'_>, has_revoked: bool) {
@@ -214,7 +235,7 @@ impl Standings {
         self.greeted.clear();
         self.pending.clear();
         self.sent.clear();
-        state.signs.push(Sign::Newer);
+        turn.tell(RenewalNotice::Newer);
     }
 
     /// Once an hour: where texts wait although their receiver is heard, and where a room is being
@@ -228,9 +249,9 @@ impl Standings {
                 continue;
             }
             let is_renewing = state.friend_of(&id).is_some_and(|friend| friend.renewing.is_some() || lacks_keys(state, friend));
-            let is_unanswered = state.awaiting.contains(&id) && row.heard.is_some_and(|at| turn.now.since(at) < HOUR);
+            let is_unanswered = self.awaiting.contains(&id) && row.heard.is_some_and(|at| turn.now.since(at) < HOUR);
             if is_renewing || is_unanswered || is_stuck(row, turn)? {
-                state.compare.entry(id).or_insert(None);
+                self.ask(id);
             }
         }
         Ok(())

@@ -3,11 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use super::*;
-use crate::delivery::starts;
+use crate::delivery::starts::Starts;
 use crate::fixture::{Person, in_turn};
 use crate::limits::{COPY_QUESTION, INSTANCES_HEARD_MAX};
+use crate::notice::{DeliveryNotice, RenewalNotice};
 use crate::rows::{Device, Start};
-use crate::state::{Sign, State};
+use crate::state::State;
 use crate::turn::{DropReason, Rejected, Turn};
 use crate::wire::{Heard, Standing, Statement, Step, direct_package, sign_start};
 use symbolon_presence::codec;
@@ -34,7 +35,7 @@ impl Ben {
         Standing { heard, ..self.person.standing(turn, start, Nonce([0x10 + start; 16])) }
     }
 
-    fn says(&self, state: &mut State, turn: &mut Turn<'_>, standing: &Standing) -> Result<(), Rejected> {
+    fn says(&self, state: &mut State, turn: &mut Turn<'_>, standing: &Standing) -> Result<Option<Question>, Rejected> {
         let mine = &state.own.identity;
         let package = direct_package(&mine.dh.public().bytes(), &mine.device);
         let (to, device, body) = (state.own.peer, mine.device, codec::encode(standing));
@@ -45,7 +46,7 @@ impl Ben {
     /// Answers one of our questions, in one of their starts.
     fn answers(&self, state: &mut State, turn: &mut Turn<'_>, start: u8, nonce: Nonce) {
         let answer = Standing { answers: Some(nonce), ..self.question(turn, start, Vec::new()) };
-        self.says(state, turn, &answer).unwrap();
+        assert!(self.says(state, turn, &answer).unwrap().is_none());
     }
 
     /// Asks a question, and gives its nonce.
@@ -85,9 +86,9 @@ fn a_start_that_this_device_has_not_signed_is_no_copy_of_it() {
         // A signature of another moment is none of this one.
         let dated = Heard { started: later.after(SECOND), ..true_one.clone() };
         ben.says(state, turn, &ben.question(turn, 1, vec![dated])).unwrap();
-        assert_eq!((state.signs.len(), state.own.starts.len()), (0, 1));
+        assert_eq!((turn.told::<RenewalNotice>().len(), state.own.starts.len()), (0, 1));
         ben.says(state, turn, &ben.question(turn, 1, vec![true_one])).unwrap();
-        assert_eq!(state.signs, [Sign::Rival { is_later: true }]);
+        assert_eq!(turn.told::<RenewalNotice>(), [RenewalNotice::Rival { is_later: true }]);
         assert_eq!(state.own.starts.len(), 2);
     });
 }
@@ -101,17 +102,17 @@ fn a_friend_who_says_that_an_earlier_start_came_back_is_believed_once_a_day_and_
         let row = Start { instance: earlier.instance, started: earlier.started, over: None, word: None };
         state.own.starts.insert(0, row);
         ben.says(state, turn, &ben.question(turn, 1, vec![earlier.clone()])).unwrap();
-        assert_eq!(state.signs, [Sign::Rival { is_later: false }]);
+        assert_eq!(turn.told::<RenewalNotice>(), [RenewalNotice::Rival { is_later: false }]);
         let mut standings = Standings::default();
-        standings.follow(state, turn).unwrap();
+        standings.rival(state, turn, false);
         assert!(state.own.is_halted);
         turn.now = turn.now.after(COPY_QUESTION);
         assert!(standings.tick(state, turn) && !state.own.is_halted, "it goes on without a word of its user");
+        assert_eq!(turn.told::<RenewalNotice>(), [RenewalNotice::Newer], "as one that is behind");
         turn.now = turn.now.after(HOUR);
-        standings.follow(state, turn).unwrap();
         let again = Heard { over: Some(state.own.start().instance), ..earlier };
         ben.says(state, turn, &ben.question(turn, 1, vec![again])).unwrap();
-        assert_eq!(state.signs, [Sign::Newer]);
+        assert_eq!(turn.told::<RenewalNotice>(), [RenewalNotice::Newer]);
     });
 }
 
@@ -142,7 +143,7 @@ fn an_answer_to_a_question_of_before_the_last_start_brings_no_start_back() {
         let late = ben.is_asked(state, turn);
         ben.answers(state, turn, 1, late);
         assert_eq!(ben.last(state), (1, Some(2)), "both are at work");
-        assert!(state.compare.contains_key(&ben.person.device.device));
+        assert!(turn.told::<DeliveryNotice>().contains(&DeliveryNotice::StartCameBack(ben.person.device.device)));
     });
 }
 
@@ -151,14 +152,17 @@ fn a_link_of_before_the_last_start_brings_no_start_back() {
     in_turn(|state, turn| {
         let ben = Ben::new(state, turn);
         let (device, before) = (ben.person.device.device, turn.now);
+        let mut starts = Starts::default();
         ben.says(state, turn, &ben.question(turn, 1, Vec::new())).unwrap();
         turn.now = turn.now.after(SECOND);
         ben.says(state, turn, &ben.question(turn, 2, Vec::new())).unwrap();
-        starts::met(state, turn, &device, Nonce([1; 16]), before).unwrap();
+        assert_eq!(turn.told::<DeliveryNotice>(), [DeliveryNotice::StartHeard(device)], "once as long as it waits");
+        starts.note(state, &device, turn.now);
+        starts.met(state, turn, &device, Nonce([1; 16]), before).unwrap();
         assert_eq!(ben.last(state), (2, None));
-        starts::met(state, turn, &device, Nonce([2; 16]), turn.now.after(SECOND)).unwrap();
+        starts.met(state, turn, &device, Nonce([2; 16]), turn.now.after(SECOND)).unwrap();
         assert_eq!(ben.last(state), (2, None));
-        starts::met(state, turn, &device, Nonce([1; 16]), turn.now.after(SECOND)).unwrap();
+        starts.met(state, turn, &device, Nonce([1; 16]), turn.now.after(SECOND)).unwrap();
         assert_eq!(ben.last(state), (1, Some(2)));
     });
 }
@@ -168,12 +172,13 @@ fn an_answer_waits_for_the_start_that_asked_and_for_no_other() {
     in_turn(|state, turn| {
         let ben = Ben::new(state, turn);
         let mut standings = Standings::default();
-        ben.says(state, turn, &ben.question(turn, 1, Vec::new())).unwrap();
-        standings.follow(state, turn).unwrap();
+        let asked = ben.says(state, turn, &ben.question(turn, 1, Vec::new())).unwrap().unwrap();
+        standings.follow(state, turn, vec![(ben.person.device.device, asked)]).unwrap();
         assert!(ben.row(state).channel.answering.is_some());
-        starts::met(state, turn, &ben.person.device.device, Nonce([1; 16]), turn.now).unwrap();
+        let starts = Starts::default();
+        starts.met(state, turn, &ben.person.device.device, Nonce([1; 16]), turn.now).unwrap();
         assert!(ben.row(state).channel.answering.is_some());
-        starts::met(state, turn, &ben.person.device.device, Nonce([2; 16]), turn.now).unwrap();
+        starts.met(state, turn, &ben.person.device.device, Nonce([2; 16]), turn.now).unwrap();
         assert!(ben.row(state).channel.answering.is_none());
     });
 }
@@ -186,7 +191,7 @@ fn of_each_device_only_so_many_starts_are_remembered() {
             ben.says(state, turn, &ben.question(turn, start, Vec::new())).unwrap();
         }
         assert_eq!(ben.row(state).instances.as_ref().unwrap().len(), INSTANCES_HEARD_MAX);
-        assert_eq!((ben.last(state), state.starts_heard.len()), ((99, None), 1));
+        assert_eq!((ben.last(state), turn.told::<DeliveryNotice>().len()), ((99, None), 1));
     });
 }
 
@@ -198,18 +203,17 @@ fn a_question_of_a_run_that_is_over_which_a_relay_brings_late_is_passed_over() {
         turn.now = turn.now.after(HOUR);
         let late = ben.question(turn, 2, Vec::new());
         ben.is_left = true;
-        ben.says(state, turn, &late).unwrap();
+        assert!(ben.says(state, turn, &late).unwrap().is_some());
         assert!(matches!(ben.says(state, turn, &early), Err(Rejected::Drop(DropReason::Repeated))));
-        assert_eq!((ben.last(state), state.standings.len()), ((2, None), 1), "it is neither noted nor answered");
+        assert_eq!(ben.last(state), (2, None), "it is neither noted nor answered");
         // In that run, but after the other one began: both are at work.
         let after = Standing { at: turn.now.after(SECOND), ..early.clone() };
-        ben.says(state, turn, &after).unwrap();
-        assert_eq!((ben.last(state), state.standings.len()), ((1, None), 2));
+        assert!(ben.says(state, turn, &after).unwrap().is_some());
+        assert_eq!(ben.last(state), (1, None));
         // On a link its sender is there.
         ben.is_left = false;
-        ben.says(state, turn, &ben.question(turn, 3, Vec::new())).unwrap();
-        ben.says(state, turn, &Standing { nonce: Nonce([9; 16]), ..early }).unwrap();
-        assert_eq!(state.standings.len(), 4);
+        assert!(ben.says(state, turn, &ben.question(turn, 3, Vec::new())).unwrap().is_some());
+        assert!(ben.says(state, turn, &Standing { nonce: Nonce([9; 16]), ..early }).unwrap().is_some());
         // The clock of that device was years ahead: its last start is none to go by.
         ben.is_left = true;
         turn.now = Timestamp(turn.now.0 + 2_000 * DAY);

@@ -2,8 +2,14 @@
 
 use super::Machines;
 use crate::friendships;
-use crate::notice::{DeliveryNotice, FriendshipsNotice, IdentityNotice, InvitesNotice, PresenceNotice, Told};
+use crate::notice::{
+    ConversationsNotice, DeliveryNotice, FriendshipsNotice, IdentityNotice, IntakeNotice, InvitesNotice, PeopleNotice, PresenceNotice,
+    RenewalNotice, Told,
+};
+use crate::people;
+use crate::presence::Why;
 use crate::turn::{Turn, TurnFailed};
+use symbolon_presence::id::DeviceId;
 
 impl Machines {
     /// Hands on what machines have told, until none has anything to tell.
@@ -11,10 +17,14 @@ impl Machines {
         while let Some(told) = turn.out.notices.next()? {
             match told {
                 Told::Identity(notice) => self.of_identity(turn, notice),
+                Told::People(PeopleNotice::DeviceGone(device)) => self.forget(turn, &device),
                 Told::Invites(notice) => self.of_invites(turn, notice)?,
                 Told::Delivery(notice) => self.of_delivery(turn, notice)?,
-                Told::Presence(notice) => self.of_presence(turn, notice),
-                Told::Friendships(FriendshipsNotice::KeysKnown(_)) => self.keys_known(turn),
+                Told::Presence(notice) => self.of_presence(turn, notice)?,
+                Told::Renewal(notice) => self.of_renewal(turn, notice),
+                Told::Intake(notice) => self.of_intake(turn, notice)?,
+                Told::Conversations(ConversationsNotice::Held(friend)) => self.held.note(friend),
+                Told::Friendships(notice) => self.of_friendships(turn, notice)?,
             }
         }
         Ok(())
@@ -30,6 +40,15 @@ impl Machines {
         }
     }
 
+    /// A device is not known any more: nothing of it is kept.
+    fn forget(&mut self, turn: &mut Turn<'_>, device: &DeviceId) {
+        let Self { state, delivery, relays, standings, intake, .. } = self;
+        delivery.forget(state, turn, device);
+        relays.forget_device(device);
+        standings.forget(device);
+        intake.forget(device);
+    }
+
     fn of_invites(&mut self, turn: &mut Turn<'_>, notice: InvitesNotice) -> Result<(), TurnFailed> {
         let Self { state, relays, .. } = self;
         match notice {
@@ -42,29 +61,90 @@ impl Machines {
     }
 
     fn of_delivery(&mut self, turn: &mut Turn<'_>, notice: DeliveryNotice) -> Result<(), TurnFailed> {
-        let Self { state, delivery, relays, .. } = self;
+        let Self { state, delivery, relays, presence, intake, standings, .. } = self;
         match notice {
-            DeliveryNotice::OwnRelaysChanged => friendships::moved(state, delivery, turn),
-            DeliveryNotice::CopiesLost => relays.recount(state, turn),
+            DeliveryNotice::OwnRelaysChanged => friendships::moved(state, delivery, turn)?,
+            DeliveryNotice::CopiesLost => relays.recount(state, turn)?,
+            DeliveryNotice::Queued(device) => delivery.queued(state, device),
+            DeliveryNotice::RowsChanged(device) => {
+                delivery.rows_changed(state, device);
+                relays.restart(&device);
+            }
+            DeliveryNotice::Recounted(device) => intake.recounted(device),
+            DeliveryNotice::Missed(device) => presence.want(state, &device, Why::Missed),
+            DeliveryNotice::KeyExpired(device) => presence.want(state, &device, Why::Stale),
+            DeliveryNotice::NewerAtRelay => standings.newer(state, turn),
+            DeliveryNotice::StartHeard(device) => delivery.starts.note(state, &device, turn.now),
+            DeliveryNotice::StartCameBack(device) => {
+                delivery.starts.note(state, &device, turn.now);
+                standings.ask(device);
+            }
+            DeliveryNotice::QuestionLost(device) => standings.ask(device),
+        }
+        Ok(())
+    }
+
+    fn of_renewal(&mut self, turn: &mut Turn<'_>, notice: RenewalNotice) {
+        let Self { state, standings, .. } = self;
+        match notice {
+            RenewalNotice::Newer => standings.newer(state, turn),
+            RenewalNotice::LaterRevision(revision) => standings.later_revision(state, turn, revision),
+            RenewalNotice::Rival { is_later } => standings.rival(state, turn, is_later),
+            RenewalNotice::Answered(device) => standings.answered(&device),
         }
     }
 
-    fn of_presence(&mut self, turn: &mut Turn<'_>, notice: PresenceNotice) {
-        let Self { state, presence, rekey, .. } = self;
+    fn of_presence(&mut self, turn: &mut Turn<'_>, notice: PresenceNotice) -> Result<(), TurnFailed> {
+        let Self { state, delivery, presence, rekey, .. } = self;
         match notice {
             PresenceNotice::Revoked => {
-                presence.revoked(state, turn);
+                presence.revoked(state, delivery, turn);
                 rekey.begin(turn);
             }
             PresenceNotice::Full => presence.publisher.full(),
             PresenceNotice::KeysKnown(_) => self.keys_known(turn),
+            PresenceNotice::Moved(device) => delivery.moved(state, turn, &device),
+            PresenceNotice::Shown(peer) => {
+                for device in people::devices_of(state, &peer) {
+                    delivery.befriended(state, turn, &device)?;
+                }
+            }
         }
+        Ok(())
     }
 
-    /// What the LAN shows may be a friend's, and what hid a shorter way may be gone.
+    fn of_friendships(&mut self, turn: &mut Turn<'_>, notice: FriendshipsNotice) -> Result<(), TurnFailed> {
+        let Self { state, delivery, .. } = self;
+        match notice {
+            FriendshipsNotice::KeysKnown(_) => self.keys_known(turn),
+            FriendshipsNotice::Confirmed(peer) => self.confirming.note(peer),
+            FriendshipsNotice::Befriended(device) => delivery.befriended(state, turn, &device)?,
+            FriendshipsNotice::Parted(peer) => {
+                for device in people::devices_of(state, &peer) {
+                    delivery.hang_up(state, turn, &device);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What the LAN shows may be a friend's, and so may what hides the shorter way of a link.
     fn keys_known(&mut self, turn: &mut Turn<'_>) {
         let Self { state, delivery, presence, .. } = self;
-        presence.lan.look_again(state);
+        presence.keys_known(state, delivery);
         delivery.shorten_all(state, turn);
     }
+
+    fn of_intake(&mut self, turn: &mut Turn<'_>, notice: IntakeNotice) -> Result<(), TurnFailed> {
+        let Self { state, delivery, standings, confirming, .. } = self;
+        match notice {
+            IntakeNotice::Gap(device) | IntakeNotice::Reused(device) => standings.ask(device),
+            IntakeNotice::Heard(device) => confirming.heard(state, turn, &device)?,
+            IntakeNotice::AskedAgain(device) => delivery.asked_again(state, turn, &device)?,
+        }
+        Ok(())
+    }
 }
+
+#[cfg(test)]
+mod tests;

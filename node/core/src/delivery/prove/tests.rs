@@ -6,7 +6,6 @@ use super::super::owner::EnvelopeOwner;
 use super::*;
 use crate::delivery::outbox;
 use crate::delivery::proofs::Proofs;
-use crate::delivery::ways;
 use crate::fixture::{friend, in_turn};
 use crate::limits::PROOFS_MAX;
 use crate::seam::Address;
@@ -39,7 +38,7 @@ impl Ben {
         let device = identity.chain.verify(turn.now).unwrap();
         let keys = MailboxKeys::random(&mut rng);
         let entry = MailboxEntry::own(&keys, identity.signing.public(), Vec::new(), Vec::new());
-        ways::register_device(state, &device, &identity.chain, entry);
+        state.save_device(crate::rows::Device::new(device.device, device.peer, identity.chain.clone(), entry));
         let row = crate::rows::Friend { peer: device.peer, devices: vec![device.device], ..friend(seed) };
         state.friends.insert(device.peer, row);
         let me = &state.own.identity;

@@ -9,7 +9,7 @@ use crate::limits::{RELAY_MAILBOXES_MAX, RELAY_SESSIONS_MAX};
 use crate::notice::DeliveryNotice;
 use crate::rows::{OwnRelayMailbox, RelayKey};
 use crate::seam::{CloseReason, LinkId, NetAction};
-use crate::state::{Sign, State};
+use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Failed, Turn};
 use std::collections::BTreeMap;
@@ -142,7 +142,7 @@ impl Relays {
             session.own.updated = true;
             if body.version > own.version {
                 // Ours are written down before they are sent: a newer state of this folder was there.
-                state.signs.push(Sign::Newer);
+                turn.tell(DeliveryNotice::NewerAtRelay);
             }
             if body.version == 0 && own.kept == Some(true) {
                 // It has lost ours, and so most likely all that others have left there.

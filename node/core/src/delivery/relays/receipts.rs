@@ -4,9 +4,10 @@ use super::super::pump::OnItsWay;
 use super::sessions::*;
 use crate::clock::Signer;
 use crate::limits::RECEIPT_TIMEOUT;
+use crate::notice::DeliveryNotice;
 use crate::rows::{Friend, RelayKey};
 use crate::seam::{CloseReason, LinkId};
-use crate::state::{State, Why};
+use crate::state::State;
 use crate::turn::{Turn, TurnFailed};
 use symbolon_presence::id::{DeviceId, MailboxId};
 use symbolon_presence::sign::VerifyingKey;
@@ -76,7 +77,7 @@ impl Relays {
     }
 
     /// A relay has signed for what was left there. None when the signature is not the relay's.
-    pub(super) fn receipt(&mut self, state: &mut State, turn: &Turn<'_>, key: &RelayKey, receipt: &Receipt) -> Option<Signed> {
+    pub(super) fn receipt(&mut self, state: &mut State, turn: &mut Turn<'_>, key: &RelayKey, receipt: &Receipt) -> Option<Signed> {
         let (mailbox, signer) = key;
         let verified = VerifyingKey::parse(signer).ok().and_then(|signer| receipt.verify(&signer, mailbox).ok());
         let (body, session) = (verified?, self.sessions.get_mut(key)?);
@@ -104,9 +105,7 @@ impl Relays {
                 Outcome::Refused(Refusal::Stale) if revision != revision_of(state, &device) => with_new_keys.push(device),
                 Outcome::Refused(Refusal::Stale) => {
                     session.stale.insert(device, (revision, turn.now.after(STALE_PAUSE)));
-                    if let Some(peer) = state.friend_of(&device).map(|friend| friend.peer) {
-                        state.seek(peer, Why::Stale);
-                    }
+                    turn.tell(DeliveryNotice::KeyExpired(device));
                 }
                 Outcome::Delivered | Outcome::Refused(_) => {}
             }

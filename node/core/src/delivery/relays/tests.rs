@@ -13,6 +13,8 @@ use crate::delivery::relays::receipts::STALE_PAUSE;
 use crate::fixture::{self, Empty};
 use crate::limits::RELAY_SESSIONS_MAX;
 use crate::rows::{Channel, Device, Friend, Message, ROOM_LANE, message_key};
+use crate::notice::DeliveryNotice;
+use crate::rows::{Device, Friend, Message, ROOM_LANE, message_key};
 use crate::seam::{Action, LinkId, NetAction};
 use crate::state::State;
 use crate::table::Table;
@@ -213,7 +215,10 @@ fn a20_what_was_on_its_way_when_a_new_key_was_read_is_left_again_under_it() {
         connect(relays, state, turn);
         let stale = receipt(&signer, &relay.entry.mailbox, frame, Outcome::Refused(Refusal::Stale));
         heard(relays, state, turn, &stale).unwrap();
-        assert!(turn.out.actions.is_empty() && state.seek.contains_key(&peer), "without a new key it waits until one is read");
+        assert!(
+            turn.out.actions.is_empty() && turn.told::<DeliveryNotice>().contains(&DeliveryNotice::KeyExpired(DEVICE)),
+            "without a new key it waits until one is read"
+        );
         relays.restart(&DEVICE);
         relays.pump(state, turn).unwrap();
         assert!(turn.out.actions.is_empty(), "and is not left again and again under the old one");

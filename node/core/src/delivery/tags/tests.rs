@@ -163,14 +163,14 @@ fn a102_a_device_that_is_forgotten_or_counts_from_elsewhere_leaves_no_tag_of_bef
     for round in 1..50 {
         pair.state.channel_mut(&pair.device).unwrap().receive_counter = round * 1_000_000;
         pair.state.channel_mut(&pair.device).unwrap().missing.clear();
-        pair.state.relined.insert(pair.device);
+        pair.tags.recounted(pair.device);
         assert_eq!(pair.find(NOW, round * 1_000_000), Some(round * 1_000_000));
         assert_eq!(pair.kept(), (AHEAD as usize, 0));
     }
     pair.take(49_000_005);
     pair.state.forget_device(&pair.device);
-    let (row, key) = pair.state.forgotten.pop().unwrap();
-    pair.tags.forget(&row, key.as_ref());
+    pair.tags.recounted(pair.device);
+    assert_eq!(pair.find(NOW, 49_000_006), None);
     assert!(pair.tags.expected.is_empty() && pair.tags.ready_until.is_empty());
 }
 

@@ -7,7 +7,6 @@ use crate::fixture::{Person, in_turn};
 use crate::friendships::{VerifiedBundle, adopt_bundle};
 use crate::limits::{DEVICE_LIFETIME, DEVICES_MAX, DEVICES_NEW_OF_FRIEND};
 use crate::table::{Change, Table};
-use crate::turn::Turn;
 use crate::wire::{Bundle, BundleDevice};
 use std::collections::BTreeSet;
 use symbolon_presence::friendship::FriendshipSecret;
@@ -111,17 +110,9 @@ fn a_device_that_is_forgotten_leaves_nothing_behind() {
         let ben = Person::new(state, turn, 2);
         adopt(&ben, state, turn, 1);
         let other = named(&ben, state).into_iter().find(|device| *device != ben.device.device).unwrap();
-        for set in [&mut state.wake, &mut state.awaiting, &mut state.restart, &mut state.moved, &mut state.unreachable] {
-            set.insert(other);
-        }
-        state.starts_heard.insert(other, turn.now);
-        state.compare.insert(other, None);
         assert!(state.link_key(&other).is_some() && state.envelope_key_to(&other).is_some());
         adopt(&ben, state, turn, 0);
-        let sets = [&state.wake, &state.awaiting, &state.restart, &state.moved, &state.unreachable, &state.befriended, &state.relined];
-        assert!(sets.into_iter().all(|set| !set.contains(&other)));
-        assert!(!state.starts_heard.contains_key(&other) && !state.compare.contains_key(&other));
         assert!(state.link_key(&other).is_none() && state.envelope_key_to(&other).is_none());
-        assert_eq!(state.forgotten.len(), 1, "the machines are told");
+        assert_eq!(turn.told::<PeopleNotice>(), [PeopleNotice::DeviceGone(other)], "the machines are told");
     });
 }

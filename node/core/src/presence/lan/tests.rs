@@ -93,13 +93,13 @@ fn stranger(number: u64) -> Sighting {
 fn a_friend_is_recognised_by_the_tag_and_followed_when_it_moves() {
     on_the_lan(NOW, |lan, state, _| {
         assert_eq!(lan.sighted(state, NOW, shown(1, NOW)), Some(FRIEND));
-        assert_eq!(state.near[&FRIEND], [place(1)]);
+        assert_eq!(lan.places(&FRIEND), [place(1)]);
         assert_eq!(lan.sighted(state, NOW, shown(1, NOW)), None, "nothing new");
         assert_eq!(lan.sighted(state, NOW, shown_at(1, 8, NOW)), Some(FRIEND));
-        assert_eq!(state.near[&FRIEND], [place(8)]);
+        assert_eq!(lan.places(&FRIEND), [place(8)]);
         assert_eq!(lan.view(NOW).unwrap().friends, 1);
-        lan.unsighted(state, &[1; 8]);
-        assert!(state.near.is_empty());
+        lan.unsighted(&[1; 8]);
+        assert!(lan.places(&FRIEND).is_empty());
     });
 }
 
@@ -109,7 +109,7 @@ fn the_next_hours_tag_of_a_friend_at_the_same_place_is_no_news() {
         assert_eq!(lan.sighted(state, NOW, shown(1, NOW)), Some(FRIEND));
         let later = NOW.after(HOUR);
         assert_eq!(lan.sighted(state, later, shown(1, later)), None);
-        assert_eq!(state.near.len(), 1);
+        assert_eq!(lan.places(&FRIEND).len(), 1);
     });
 }
 
@@ -119,10 +119,10 @@ fn a_node_that_has_not_shown_itself_for_two_hours_is_forgotten() {
         lan.sighted(state, NOW, shown(1, NOW));
         turn.now = NOW.after(HOUR);
         lan.renew(state, turn);
-        assert_eq!((lan.seen.len(), state.near.len()), (1, 1), "its tag may still be on its way");
+        assert_eq!((lan.seen.len(), lan.places(&FRIEND).len()), (1, 1), "its tag may still be on its way");
         turn.now = NOW.after(2 * HOUR);
         lan.renew(state, turn);
-        assert!(lan.seen.is_empty() && state.near.is_empty());
+        assert!(lan.seen.is_empty() && lan.places(&FRIEND).is_empty());
     });
 }
 
@@ -140,7 +140,7 @@ fn a93_a_tag_of_another_hour_instance_key_or_secret_is_nobodys() {
             [("three hours old", shown(6, Timestamp(old))), ("instance", instance), ("hour", hour), ("key", key), ("secret", secret)]
         {
             assert_eq!(lan.sighted(state, NOW, sighting), None, "{what}");
-            assert!(state.near.is_empty(), "{what}: nobody is called");
+            assert!(lan.places(&FRIEND).is_empty(), "{what}: nobody is called");
         }
     });
 }
@@ -158,7 +158,7 @@ fn a93_a_friends_record_with_another_address_or_port_is_nobodys_and_nothing_of_i
             });
         for (what, repeated) in [("address", host), ("port", port), ("one more", more)] {
             assert_eq!(lan.sighted(state, NOW, repeated), None, "{what}");
-            assert!(state.near.is_empty(), "{what}: nobody is called");
+            assert!(lan.places(&FRIEND).is_empty(), "{what}: nobody is called");
             lan.seen.clear();
         }
         assert_eq!(lan.sighted(state, NOW, good), Some(FRIEND));
@@ -191,10 +191,7 @@ fn with_device(state: &mut State, number: u8, heard: Option<Timestamp>) -> (Peer
     let device = identity.chain.verify(NOW).unwrap();
     let keys = symbolon_relay::grant::MailboxKeys::random(&mut rng);
     let entry = symbolon_relay::put::MailboxEntry::own(&keys, identity.signing.public(), Vec::new(), Vec::new());
-    crate::delivery::ways::register_device(state, &device, &identity.chain, entry);
-    let mut row = state.devices.get(&device.device).unwrap().clone();
-    row.heard = heard;
-    state.save_device(row);
+    state.save_device(crate::rows::Device { heard, ..crate::rows::Device::new(device.device, device.peer, identity.chain.clone(), entry) });
     let friend = Friend { peer: device.peer, devices: vec![device.device], ..crate::fixture::friend(u64::from(number)) };
     state.friends.insert(device.peer, friend);
     (device.peer, device.device)
@@ -258,7 +255,7 @@ fn a93_nobody_writes_over_what_a_friend_shows() {
         let mut forged = shown_at(1, 6, NOW);
         forged.shown.tag[0] ^= 1;
         assert_eq!(lan.sighted(state, NOW, forged), None);
-        assert_eq!(state.near[&FRIEND], [place(1)]);
+        assert_eq!(lan.places(&FRIEND), [place(1)]);
     });
 }
 
@@ -272,7 +269,7 @@ fn a93_ten_thousand_instances_take_bounded_room_and_do_not_drive_out_a_friend() 
             assert!(lan.seen.len() <= LAN_SEEN_MAX);
         }
         assert_eq!(lan.seen.len(), LAN_SEEN_MAX, "the cache was filled");
-        assert_eq!(state.near[&FRIEND], [place(1)]);
+        assert_eq!(lan.places(&FRIEND), [place(1)]);
         let mut fresh = Lan { own: lan.own.take(), ..Lan::default() };
         for number in 0..1_000 {
             fresh.sighted(state, NOW, stranger(number));
@@ -304,7 +301,7 @@ fn a_sighting_without_places_or_with_endless_ones_is_nothing_or_cut() {
         let many: Vec<Address> = (0..100).map(place).collect();
         let many = Sighting { places: many.clone(), near: many, ..shown(1, NOW) };
         assert_eq!(lan.sighted(state, NOW, many), Some(FRIEND));
-        assert_eq!(state.near[&FRIEND].len(), ADDRESSES_MAX);
+        assert_eq!(lan.places(&FRIEND).len(), ADDRESSES_MAX);
     });
 }
 
@@ -315,7 +312,7 @@ fn who_becomes_a_friend_is_found_among_what_was_seen_before() {
         assert_eq!(lan.sighted(state, NOW, shown(1, NOW)), None);
         state.friends.get_mut(&FRIEND).unwrap().friendship = Some(friendship());
         lan.look_again(state);
-        assert_eq!(state.near[&FRIEND], [place(1)]);
+        assert_eq!(lan.places(&FRIEND), [place(1)]);
     });
 }
 

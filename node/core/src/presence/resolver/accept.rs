@@ -1,5 +1,6 @@
 //! What a friend's body says, taken over into what we know of the friend.
 
+use crate::delivery::notices;
 use crate::delivery::ways::{self, Ways};
 use crate::notice::PresenceNotice;
 use crate::rows::Friend;
@@ -46,10 +47,10 @@ pub(super) fn accept(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, body
     reader.ratchet.forget_before(day.saturating_sub(1).saturating_sub(reader.began));
     if has_new_keys {
         turn.tell(PresenceNotice::KeysKnown(*peer));
-        state.restart.insert(device.device);
+        notices::rows_changed(turn, &device.device);
     }
     if has_moved {
-        state.moved.insert(device.device);
+        turn.tell(PresenceNotice::Moved(device.device));
     }
     state.save_friend(turn, Friend { friendship: Some(friendship), presence: Some(presence), ..friend });
     turn.notify(Event::Friend(*peer));

@@ -1,10 +1,18 @@
 //! How often somebody is looked for.
 
 use crate::limits::{FRIENDS_MAX, SEEK_PAUSE, SEEK_PAUSE_MAX, SEEK_PAUSE_STALE, SEEKS_BEFORE_FRIENDS};
-use crate::state::Why;
 use std::collections::BTreeMap;
 use symbolon_presence::id::PeerId;
 use symbolon_presence::time::Timestamp;
+
+/// Why a friend's records are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Why {
+    /// The friend cannot be reached.
+    Missed,
+    /// The friend's node says that our keys have expired.
+    Stale,
+}
 
 /// Attempts for one friend.
 #[derive(Debug, Clone, Copy)]

@@ -1,8 +1,8 @@
 //! One friend's records being read: what was asked for, of whom, and what is still to come.
 
+use super::pace::Why;
 use crate::limits::{SEEK_DEADLINE, SEEK_SERVERS_DEADLINE};
 use crate::seam::LinkId;
-use crate::state::Why;
 use std::collections::BTreeSet;
 use symbolon_presence::id::LookupId;
 use symbolon_presence::kdf::Secret;
