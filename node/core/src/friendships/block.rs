@@ -1,6 +1,7 @@
 //! Blocking a person, and taking that back.
 
 use super::bundle::send_bundle;
+use super::room::withdraw_standings;
 use super::status::set_status;
 use crate::command::{CommandError, Direction, RequestStatus};
 use crate::delivery::notices;
@@ -20,6 +21,7 @@ pub(crate) fn set_blocked(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId,
         turn.tell(FriendshipsNotice::Parted(*peer));
         presence::revoke(state, turn, peer);
         grants::block(state, turn, peer);
+        withdraw_standings(state, turn, peer);
     } else {
         for key in keys {
             state.unblock_key(turn, &key);

@@ -1,6 +1,6 @@
 //! Endings: of friendships, and of requests that lead nowhere.
 
-use super::room::withdraw_texts;
+use super::room::{withdraw_standings, withdraw_texts};
 use super::status::set_status;
 use crate::command::{CommandError, Direction, MessageState, RequestStatus, Trust};
 use crate::delivery::line;
@@ -67,6 +67,7 @@ pub(crate) fn end(state: &mut State, turn: &mut Turn<'_>, mut friend: Friend) ->
 /// A friendship has ended on this side: so have the grants that led to it, and their keys.
 fn part(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<(), TurnFailed> {
     grants::withdraw(state, turn, peer);
+    withdraw_standings(state, turn, peer);
     for row in grants::rows_of(state, peer) {
         if grants::has_ended(row.status) {
             grants::end(state, turn, &row);

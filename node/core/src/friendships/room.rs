@@ -5,7 +5,7 @@ use crate::delivery::outbox;
 use crate::delivery::owner::{EnvelopeOwner, Links};
 use crate::delivery::{line, notices};
 use crate::limits::FRIENDS_MAX;
-use crate::people::Mirror;
+use crate::people::{self, Mirror};
 use crate::rooms;
 use crate::rows::{Friend, FriendState};
 use crate::state::State;
@@ -119,6 +119,18 @@ pub(crate) fn withdraw_texts(state: &mut State, turn: &mut Turn<'_>, peer: &Peer
         notices::rows_changed(turn, &device);
     }
     Ok(texts)
+}
+
+/// Takes back what names a way to us that is closed now: anyone who answered by it would not be heard, and not know
+/// it. Both are asked again, once they may talk.
+pub(super) fn withdraw_standings(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) {
+    for device in people::devices_of(state, peer) {
+        let Some(row) = state.devices.get(&device) else { continue };
+        for number in [row.saying, row.answering].into_iter().flatten() {
+            outbox::remove(state, turn, &device, number);
+            notices::rows_changed(turn, &device);
+        }
+    }
 }
 
 /// Forgets rooms that were left and whose time is up.
