@@ -40,7 +40,8 @@ pub(crate) fn enter(
             missing.drain(..missing.len().saturating_sub(MISSING_OF_FORMER_MAX));
             let receive_counter = row.receive_counter;
             let until = turn.stamp.after(FORMER_LIFE);
-            formers.push(Former { room: left, receive_counter, missing, receive_sequence, until, is_read });
+            let opened = Some(receive_sequence);
+            formers.push(Former { room: left, receive_counter, missing, receive_sequence, until, is_read, opened });
         }
         let excess = formers.len().saturating_sub(FORMER_MAX);
         forgotten.extend(formers.drain(..excess).filter(|former| former.is_read).map(|former| former.room));

@@ -176,6 +176,11 @@ impl Intake {
             self.count(DropReason::Unexpected);
             return Ok(());
         }
+        if sequence.is_some_and(|sequence| former.and_then(|former| former.opened).is_some_and(|opened| sequence < opened)) {
+            // What was given up and lay at a relay still: something else was opened in its place.
+            self.count(DropReason::Repeated);
+            return Ok(());
+        }
         match room_message(state, turn, device, known, Place::Former) {
             Ok(_) => {}
             Err(Rejected::Turn(failed)) => return Err(failed),

@@ -95,4 +95,7 @@ pub(crate) struct Former {
     /// Whether the cipher still holds it: what was left behind in it is read.
     #[n(5)]
     pub is_read: bool,
+    /// Each frame below this was opened before it was left.
+    #[n(6)]
+    pub opened: Option<u64>,
 }

@@ -112,8 +112,15 @@ fn what_devices_have_counted_goes_on_in_channels_and_lanes() {
         };
         let device = |number: u8, of: u64| Device::new(DeviceId([number; 16]), peer(of), state.own.identity.chain.clone(), entry.clone());
         let room = |number: u8| RoomId([number; 32]);
-        let left =
-            Former { room: room(9), receive_counter: 0, missing: Vec::new(), receive_sequence: 4, until: Timestamp(1), is_read: true };
+        let left = Former {
+            room: room(9),
+            receive_counter: 0,
+            missing: Vec::new(),
+            receive_sequence: 4,
+            until: Timestamp(1),
+            is_read: true,
+            opened: None,
+        };
         let gone = Former { room: room(8), is_read: false, ..left.clone() };
         let ended = Friend { room: room(3), state: FriendState::Ended, ..friend(3) };
         let friends = [Friend { room: room(1), conversation: room(7), ..friend(1) }, Friend { room: room(2), ..friend(2) }, ended];
