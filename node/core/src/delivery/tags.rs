@@ -4,7 +4,7 @@
 //! are kept ready. A tag that is not among them is looked for up to [`FAR_AHEAD`] counters
 //! ahead; that costs work, so only so much of it is done in a minute, and devices take turns.
 
-use crate::rows::{Channel, Device};
+use crate::rows::Channel;
 use crate::state::State;
 use std::collections::{BTreeSet, HashMap};
 use symbolon_presence::id::DeviceId;

@@ -126,7 +126,7 @@ pub(crate) fn withdraw_texts(state: &mut State, turn: &mut Turn<'_>, peer: &Peer
 pub(super) fn withdraw_standings(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) {
     for device in people::devices_of(state, peer) {
         let Some(row) = state.devices.get(&device) else { continue };
-        for number in [row.saying, row.answering].into_iter().flatten() {
+        for number in [row.channel.saying, row.channel.answering].into_iter().flatten() {
             outbox::remove(state, turn, &device, number);
             notices::rows_changed(turn, &device);
         }

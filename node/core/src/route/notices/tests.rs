@@ -101,7 +101,7 @@ fn what_is_told_of_copies_and_gaps_reaches_renewal() {
     assert!(reaches(|_, _| RenewalNotice::Rival { is_later: true }, |machines, _, _| machines.state.own.is_halted));
     let asks = |machines: &mut Machines, turn: &mut Turn<'_>, device| {
         machines.follow(turn).unwrap();
-        machines.state.devices[&device].saying.is_some()
+        machines.state.devices[&device].channel.saying.is_some()
     };
     assert!(reaches(|_, device| DeliveryNotice::QuestionLost(device), asks));
     assert!(reaches(|_, device| DeliveryNotice::StartCameBack(device), asks));
