@@ -1,14 +1,22 @@
 //! Older stores: brought up to date whole, or left as they were.
 
 use super::*;
-use symbolon_core::migration::{OLDEST, Step};
+use crate::store::schema::create;
+use symbolon_core::migration::{self, OLDEST, Step};
 use symbolon_core::table::SCHEMA_VERSION;
 use symbolon_core::world::ShelfError;
 
 /// A folder whose store is of the oldest version that can be brought up to date.
 fn older() -> Home {
     let home = Home::filled();
-    with_connection(&home, |db| db.pragma_update(None, "user_version", OLDEST).unwrap());
+    with_connection(&home, |db| {
+        let later = Table::ALL.into_iter().filter(|table| !migration::tables_of(OLDEST).any(|old| old == *table));
+        for table in later {
+            let name = create(table).split_whitespace().nth(2).unwrap();
+            db.execute_batch(&format!("DROP TABLE {name}")).unwrap();
+        }
+        db.pragma_update(None, "user_version", OLDEST).unwrap();
+    });
     home
 }
 
