@@ -172,10 +172,20 @@ impl State {
         Some(found)
     }
 
-    /// Saves a friend at the end of the turn: for what changes with every text.
-    pub fn save_friend_later(&mut self, friend: Friend) {
-        self.dirty_friends.insert(friend.peer);
-        self.friends.insert(friend.peer, friend);
+    /// Changes a friend's row and saves it; false when there is none.
+    pub fn change_friend(&mut self, turn: &mut Turn<'_>, peer: &PeerId, change: impl FnOnce(&mut Friend)) -> bool {
+        let Some(friend) = self.friends.get_mut(peer) else { return false };
+        change(friend);
+        turn.put(Table::Friend, peer.as_bytes(), friend);
+        true
+    }
+
+    /// Changes a request's row and saves it.
+    pub fn change_request(&mut self, turn: &mut Turn<'_>, id: &RequestId, change: impl FnOnce(&mut Request)) {
+        if let Some(request) = self.requests.get_mut(id) {
+            change(request);
+            turn.put(Table::Request, id.as_bytes(), request);
+        }
     }
 
     /// Saves a request.

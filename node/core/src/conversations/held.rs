@@ -44,26 +44,29 @@ impl Held {
 
 /// Sends what was written before the other side confirmed, some in each turn.
 pub(crate) fn release_held(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<(), TurnFailed> {
-    let Some(mut friend) = state.friends.get(peer).cloned() else { return Ok(()) };
-    if friend.held.is_empty() || !is_ready(state, &friend) {
+    let Some(friend) = state.friends.get(peer) else { return Ok(()) };
+    if friend.held.is_empty() || !is_ready(state, friend) {
         return Ok(());
     }
-    if !has_room(state, &friend) {
+    if !has_room(state, friend) {
         // Looked at again when the oldest have been delivered.
         turn.tell(ConversationsNotice::Held(*peer));
         return Ok(());
     }
+    let (room, conversation) = (friend.room, friend.conversation);
+    let Some(friend) = state.friends.get_mut(peer) else { return Ok(()) };
     let rest = friend.held.split_off(friend.held.len().min(RELEASE_MAX));
     let held = std::mem::replace(&mut friend.held, rest);
     if !friend.held.is_empty() {
         turn.tell(ConversationsNotice::Held(*peer));
     }
     for arrival in held {
-        if let Some(message) = turn.row::<Message>(Table::Message, &message_key(&friend.conversation, arrival))? {
-            seal_and_queue(state, turn, friend.room, &friend.conversation, arrival, &message)?;
+        if let Some(message) = turn.row::<Message>(Table::Message, &message_key(&conversation, arrival))? {
+            seal_and_queue(state, turn, room, &conversation, arrival, &message)?;
         }
     }
-    state.save_friend(turn, friend);
+    // Those that are sealed are not held any more.
+    state.change_friend(turn, peer, |_| ());
     Ok(())
 }
 

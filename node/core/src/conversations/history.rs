@@ -68,10 +68,7 @@ pub(crate) fn read(
             newest.insert(peer, message.id);
             let read = Message { state: MessageState::Read, ..message.clone() };
             turn.put(Table::Message, &message_key(&conversation, arrival), &read);
-            if let Some(mut friend) = state.friends.get(&peer).cloned() {
-                friend.unread = friend.unread.saturating_sub(1);
-                state.save_friend(turn, friend);
-            }
+            state.change_friend(turn, &peer, |friend| friend.unread = friend.unread.saturating_sub(1));
         }
         views.push(view(state, &conversation, message));
     }
@@ -89,14 +86,13 @@ pub(crate) fn arrival_of(turn: &Turn<'_>, id: &MessageId) -> Result<u64, Failed>
 
 /// Tells a friend how far we have read.
 fn tell_read(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, message: MessageId) -> Result<(), TurnFailed> {
-    let Some(friend) = state.friends.get(peer).filter(|friend| state.may_seal(friend)).cloned() else {
-        return Ok(());
-    };
+    let Some(friend) = state.friends.get(peer).filter(|friend| state.may_seal(friend)) else { return Ok(()) };
+    let room = friend.room;
     if !friend.devices.iter().all(|device| outbox::has_room(state, device)) {
         return Ok(());
     }
-    let sealed = rooms::say(turn, friend.room, &RoomPayload::Read(message))?;
-    outbox::enqueue_room(state, turn, friend.room, &EnvelopeOwner::Mark, &sealed);
+    let sealed = rooms::say(turn, room, &RoomPayload::Read(message))?;
+    outbox::enqueue_room(state, turn, room, &EnvelopeOwner::Mark, &sealed);
     Ok(())
 }
 

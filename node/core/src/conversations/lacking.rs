@@ -84,20 +84,23 @@ impl Missing {
 
 /// Sends again what a friend's older copy lacks, because the user says so.
 pub(crate) fn resend(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<u32, TurnFailed> {
-    let Some(mut friend) = state.friends.get(peer).cloned() else { return Ok(0) };
-    let Some(lacks) = friend.lacks.take() else { return Ok(0) };
+    let Some(friend) = state.friends.get(peer) else { return Ok(0) };
+    let Some(lacks) = friend.lacks else { return Ok(0) };
     let mut missing = Missing::default();
-    walk_back(turn, &friend, |arrival, text| {
+    walk_back(turn, friend, |arrival, text| {
         if text.from == state.own.peer && arrival > lacks.after && arrival < lacks.before {
             missing.add(arrival, &text);
         }
         arrival > lacks.after
     })?;
-    friend.held.append(&mut missing.arrivals);
-    friend.held.sort_unstable();
-    friend.held.dedup();
-    friend.resent = Some(turn.now);
-    state.save_friend(turn, friend);
+    let now = turn.now;
+    state.change_friend(turn, peer, |friend| {
+        friend.lacks = None;
+        friend.held.append(&mut missing.arrivals);
+        friend.held.sort_unstable();
+        friend.held.dedup();
+        friend.resent = Some(now);
+    });
     turn.tell(ConversationsNotice::Held(*peer));
     turn.notify(Event::Friend(*peer));
     Ok(lacks.count)

@@ -9,7 +9,7 @@ use crate::delivery::outbox;
 use crate::delivery::owner::EnvelopeOwner;
 use crate::limits::OUTBOX_MAX;
 use crate::rooms;
-use crate::rows::{Friend, FriendState, Message, message_key, set_message_state, split_key};
+use crate::rows::{FriendState, Message, message_key, set_message_state, split_key};
 use crate::seam::Event;
 use crate::state::State;
 use crate::table::Table;
@@ -26,7 +26,7 @@ const HELD_AGAIN_MAX: usize = OUTBOX_MAX as usize;
 
 /// Writes a message to a friend.
 pub(crate) fn send(state: &mut State, turn: &mut Turn<'_>, peer: PeerId, text: String, lifetime: Option<u64>) -> Result<MessageId, Failed> {
-    let friend = state.friends.get(&peer).cloned().ok_or(CommandError::NotFound)?;
+    let friend = state.friends.get(&peer).ok_or(CommandError::NotFound)?;
     if !is_text(&text) {
         return Err(CommandError::BadText.into());
     }
@@ -40,21 +40,20 @@ pub(crate) fn send(state: &mut State, turn: &mut Turn<'_>, peer: PeerId, text: S
         return Err(CommandError::BadLifetime.into());
     }
     // Behind what waits already, so that texts stay in the order of writing.
-    let waits = friend.state == FriendState::Half || !state.may_seal(&friend) || !friend.held.is_empty();
+    let waits = friend.state == FriendState::Half || !state.may_seal(friend) || !friend.held.is_empty();
     let most = if friend.state == FriendState::Half { HELD_MAX } else { HELD_AGAIN_MAX };
     if (waits && friend.held.len() >= most) || (!waits && !friend.devices.iter().all(|device| outbox::has_room(state, device))) {
         return Err(CommandError::Full.into());
     }
-    let (arrival, message) = write(state, turn, &friend.conversation, text);
+    let (room, conversation) = (friend.room, friend.conversation);
+    let (arrival, message) = write(state, turn, &conversation, text);
     if let Some(lifetime) = lifetime {
-        turn.put_raw(Table::Expiry, &expiry_key(turn.stamp.after(lifetime), &message_key(&friend.conversation, arrival)), Vec::new());
+        turn.put_raw(Table::Expiry, &expiry_key(turn.stamp.after(lifetime), &message_key(&conversation, arrival)), Vec::new());
     }
     if waits {
-        let mut friend = friend;
-        friend.held.push(arrival);
-        state.save_friend(turn, friend);
+        state.change_friend(turn, &peer, |friend| friend.held.push(arrival));
     } else {
-        seal_and_queue(state, turn, friend.room, &friend.conversation, arrival, &message)?;
+        seal_and_queue(state, turn, room, &conversation, arrival, &message)?;
     }
     Ok(message.id)
 }
@@ -167,8 +166,11 @@ pub(crate) fn mark_read(state: &mut State, turn: &mut Turn<'_>, from: &PeerId, m
             MessageState::Failed => {}
         }
     }
-    if awaits_receipt && let Some(friend) = state.friends.get(from).filter(|friend| friend.read_to < Some(arrival)).cloned() {
-        state.save_friend_later(Friend { read_to: Some(arrival), ..friend });
+    if awaits_receipt
+        && state.friends.get(from).is_some_and(|friend| friend.read_to < Some(arrival))
+        && let Some(friend) = state.friend_mut(from)
+    {
+        friend.read_to = Some(arrival);
     }
     Ok(())
 }

@@ -107,12 +107,13 @@ pub(crate) fn ask(
 
 /// A contact record of whom a request names was found: it goes on as any other.
 pub(crate) fn found(state: &mut State, turn: &mut Turn<'_>, id: &RequestId, contact: VerifiedContact) -> Result<(), Failed> {
-    let Some(row) = state.requests.get(id).cloned() else { return Ok(()) };
-    check_target(state, &row.peer, &contact.chain)?;
-    if let Some(waiting) = incoming(state, &row.peer).map(|row| row.id) {
+    let Some(row) = state.requests.get(id) else { return Ok(()) };
+    let (peer, note, trust) = (row.peer, row.note.clone(), row.trust);
+    check_target(state, &peer, &contact.chain)?;
+    if let Some(waiting) = incoming(state, &peer).map(|row| row.id) {
         return accept(state, turn, &waiting);
     }
-    offer::send(state, turn, *id, contact, row.note, row.trust).map(|_| ())
+    offer::send(state, turn, *id, contact, note, trust).map(|_| ())
 }
 
 fn check_target(state: &State, peer: &PeerId, chain: &Chain) -> Result<(), CommandError> {

@@ -88,15 +88,16 @@ pub(crate) fn adopt_bundle(state: &mut State, turn: &mut Turn<'_>, friend: &mut 
 /// Gives a friend who has no place in our tree, or was taken out since the last bundle, what
 /// friends have, in the connection room.
 pub(crate) fn send_bundle(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<(), TurnFailed> {
-    let Some(friend) = state.friends.get(peer).filter(|friend| friend.state == FriendState::Mutual).cloned() else { return Ok(()) };
+    let Some(friend) = state.friends.get(peer).filter(|friend| friend.state == FriendState::Mutual) else { return Ok(()) };
     // A room that is being made again brings a bundle of its own.
-    if !state.may_seal(&friend) || state.own.presence.has_block(peer) {
+    if !state.may_seal(friend) || state.own.presence.has_block(peer) {
         return Ok(());
     }
+    let room = friend.room;
     let rows = friend.devices.iter().filter_map(|device| state.devices.get(device));
     let devices: Vec<Device> = rows.filter_map(|row| row.chain.verify_known(turn.sure).ok()).collect();
     let bundle = RoomPayload::Bundle(own_bundle(state, turn, peer, &devices));
-    let sealed = rooms::say(turn, friend.room, &bundle)?;
-    outbox::enqueue_room(state, turn, friend.room, &EnvelopeOwner::Bundle, &sealed);
+    let sealed = rooms::say(turn, room, &bundle)?;
+    outbox::enqueue_room(state, turn, room, &EnvelopeOwner::Bundle, &sealed);
     people::update(state, turn, peer, |friend| friend.giving = true)
 }

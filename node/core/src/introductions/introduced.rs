@@ -61,7 +61,7 @@ pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, from: &PeerId, sta
 
 /// Agrees to an introduction.
 pub(crate) fn accept(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> Result<(), Failed> {
-    let mut row = state.introductions.get(id).cloned().ok_or(CommandError::NotFound)?;
+    let row = state.introductions.get(id).ok_or(CommandError::NotFound)?;
     match (row.role, row.status) {
         (IntroRole::Asker | IntroRole::Target, RequestStatus::Pending | RequestStatus::Ignored) => {}
         (IntroRole::Asker | IntroRole::Target, RequestStatus::Accepted | RequestStatus::Confirmed) => return Ok(()),
@@ -77,28 +77,27 @@ pub(crate) fn accept(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> 
         // Nobody is left who could hand the answer on.
         return Err(CommandError::NotFriends.into());
     }
+    let (asker, introducer, expires) = (row.asker, row.introducer, row.expires);
     let contact = match row.role {
         IntroRole::Target => {
             invites::forget_expired(state, turn)?;
             if state.invites.len() >= INVITES_MAX {
                 return Err(CommandError::Full.into());
             }
-            Some(codec::encode(&invites::mint_for(state, turn, row.asker, &row.introducer, row.expires)))
+            Some(codec::encode(&invites::mint_for(state, turn, asker, &introducer, expires)))
         }
         IntroRole::Asker | IntroRole::Introducer => None,
     };
-    row.status = RequestStatus::Accepted;
-    let introducer = row.introducer;
-    introduced::save(state, turn, row);
+    introduced::change(state, turn, id, |row| row.status = RequestStatus::Accepted);
     Ok(say(state, turn, &introducer, &RoomPayload::Consent(Consent { id: *id, contact }))?)
 }
 
 /// Sets an introduction aside; nobody is told.
 pub(crate) fn ignore(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> Result<(), Failed> {
-    let row = state.introductions.get(id).cloned().ok_or(CommandError::NotFound)?;
+    let row = state.introductions.get(id).ok_or(CommandError::NotFound)?;
     match (row.role, row.status) {
         (IntroRole::Asker | IntroRole::Target, RequestStatus::Pending | RequestStatus::Ignored) => {
-            introduced::save(state, turn, Introducing { status: RequestStatus::Ignored, ..row });
+            introduced::change(state, turn, id, |row| row.status = RequestStatus::Ignored);
             Ok(())
         }
         _ => Err(CommandError::WrongStatus.into()),
@@ -107,7 +106,7 @@ pub(crate) fn ignore(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> 
 
 /// Both have agreed: asks for friendship by the way in that the other side has made for us.
 pub(crate) fn card(state: &mut State, turn: &mut Turn<'_>, from: &PeerId, card: &IntroCard) -> Result<(), Rejected> {
-    let row = state.introductions.get(&card.id).cloned().ok_or(DropReason::Unexpected)?;
+    let row = state.introductions.get(&card.id).ok_or(DropReason::Unexpected)?;
     // Without our own yes nothing is sent to anybody.
     if row.role != IntroRole::Asker || row.introducer != *from || row.status != RequestStatus::Accepted || row.agreed {
         return Err(DropReason::Unexpected.into());
@@ -121,21 +120,22 @@ pub(crate) fn card(state: &mut State, turn: &mut Turn<'_>, from: &PeerId, card: 
     if people::is_blocked(state, &row.target, &contact.chain) {
         return Err(DropReason::Blocked.into());
     }
+    let note = row.note.clone();
     if !is_friend {
-        match friendships::ask(state, turn, contact, row.note.clone(), Trust::Introduced) {
+        match friendships::ask(state, turn, contact, note, Trust::Introduced) {
             Ok(_) => {}
             Err(Failed::Turn(failed)) => return Err(failed.into()),
             Err(Failed::Command(_)) => return Err(DropReason::Full.into()),
         }
     }
-    introduced::save(state, turn, Introducing { agreed: true, ..row });
+    introduced::change(state, turn, &card.id, |row| row.agreed = true);
     Ok(())
 }
 
 /// Expires what was surely not agreed to in time.
 pub(crate) fn expire(state: &mut State, turn: &mut Turn<'_>) {
     let late = state.introductions.values().filter(|row| is_late(row, turn.sure));
-    for row in late.cloned().collect::<Vec<_>>() {
-        introduced::save(state, turn, Introducing { status: RequestStatus::Expired, ..row });
+    for id in late.map(|row| row.id).collect::<Vec<_>>() {
+        introduced::change(state, turn, &id, |row| row.status = RequestStatus::Expired);
     }
 }

@@ -72,11 +72,11 @@ pub(crate) fn introduce(
 /// Takes an introduction of ours back, while not both have agreed. Both were told who the other
 /// is, and are not told of this.
 pub(crate) fn cancel(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> Result<(), Failed> {
-    let row = state.introductions.get(id).cloned().ok_or(CommandError::NotFound)?;
+    let row = state.introductions.get(id).ok_or(CommandError::NotFound)?;
     match (row.role, row.status) {
         (IntroRole::Introducer, RequestStatus::Cancelled) => Ok(()),
         (IntroRole::Introducer, RequestStatus::Pending) => {
-            introduced::save(state, turn, Introducing { status: RequestStatus::Cancelled, contact: None, ..row });
+            introduced::change(state, turn, id, |row| (row.status, row.contact) = (RequestStatus::Cancelled, None));
             Ok(())
         }
         _ => Err(CommandError::WrongStatus.into()),
@@ -85,7 +85,7 @@ pub(crate) fn cancel(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> 
 
 /// One of the two has agreed.
 pub(crate) fn consented(state: &mut State, turn: &mut Turn<'_>, from: &PeerId, consent: Consent) -> Result<(), Rejected> {
-    let mut row = state.introductions.get(&consent.id).cloned().ok_or(DropReason::Unexpected)?;
+    let row = state.introductions.get_mut(&consent.id).ok_or(DropReason::Unexpected)?;
     if row.role != IntroRole::Introducer || row.status != RequestStatus::Pending {
         return Err(DropReason::Unexpected.into());
     }
@@ -98,8 +98,9 @@ pub(crate) fn consented(state: &mut State, turn: &mut Turn<'_>, from: &PeerId, c
         && let Some(contact) = row.contact.take()
     {
         row.status = RequestStatus::Confirmed;
-        say(state, turn, &row.asker, &RoomPayload::IntroCard(IntroCard { id: row.id, contact }))?;
+        let (id, asker) = (row.id, row.asker);
+        say(state, turn, &asker, &RoomPayload::IntroCard(IntroCard { id, contact }))?;
     }
-    introduced::save(state, turn, row);
+    introduced::change(state, turn, &consent.id, |_| ());
     Ok(())
 }

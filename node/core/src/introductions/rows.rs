@@ -15,9 +15,9 @@ use symbolon_presence::time::Timestamp;
 
 /// Says something to a friend in the connection room, to be kept until it has arrived.
 pub(super) fn say(state: &mut State, turn: &mut Turn<'_>, to: &PeerId, payload: &RoomPayload) -> Result<(), TurnFailed> {
-    let Some(friend) = state.friends.get(to).filter(|friend| state.may_seal(friend)).cloned() else { return Ok(()) };
-    let sealed = rooms::say(turn, friend.room, payload)?;
-    outbox::enqueue_room(state, turn, friend.room, &EnvelopeOwner::Introduction, &sealed);
+    let Some(room) = state.friends.get(to).filter(|friend| state.may_seal(friend)).map(|friend| friend.room) else { return Ok(()) };
+    let sealed = rooms::say(turn, room, payload)?;
+    outbox::enqueue_room(state, turn, room, &EnvelopeOwner::Introduction, &sealed);
     Ok(())
 }
 

@@ -85,18 +85,15 @@ pub(crate) fn was_answered(state: &State, grant: &GrantId, frame: &FrameId) -> b
 pub(crate) fn answered(state: &mut State, turn: &mut Turn<'_>, grant: &GrantId, frame: FrameId) {
     match way_of(state, grant) {
         Way::Invite => {
-            let Some(invite) = state.invites.get(grant).filter(|invite| !invite.last_resort).cloned() else { return };
-            let mut frames = invite.answered.clone().unwrap_or_default();
+            let Some(invite) = state.invites.get_mut(grant).filter(|invite| !invite.last_resort) else { return };
+            let frames = invite.answered.get_or_insert_default();
             if frames.len() < INVITE_ANSWERS_MAX {
                 frames.push(frame);
-                state.save_invite(turn, Invite { answered: Some(frames), ..invite });
+                turn.put(Table::Invite, grant.as_bytes(), invite);
             }
         }
         Way::Reply(id) => {
-            let Some(row) = state.requests.get(&id).cloned() else { return };
-            let mut frames = row.answered.clone().unwrap_or_default();
-            frames.push(frame);
-            state.save_request(turn, Request { answered: Some(frames), ..row });
+            state.change_request(turn, &id, |row| row.answered.get_or_insert_default().push(frame));
         }
         Way::Standing(..) | Way::Friends => {}
     }

@@ -6,7 +6,7 @@ use crate::seam::Event;
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::Turn;
-use symbolon_presence::id::PeerId;
+use symbolon_presence::id::{PeerId, RequestId};
 
 pub(crate) fn save(state: &mut State, turn: &mut Turn<'_>, row: Introducing) {
     turn.put(Table::Introduction, row.id.as_bytes(), &row);
@@ -14,12 +14,21 @@ pub(crate) fn save(state: &mut State, turn: &mut Turn<'_>, row: Introducing) {
     state.introductions.insert(row.id, row);
 }
 
+/// Changes an introduction's row and saves it.
+pub(crate) fn change(state: &mut State, turn: &mut Turn<'_>, id: &RequestId, change: impl FnOnce(&mut Introducing)) {
+    if let Some(row) = state.introductions.get_mut(id) {
+        change(row);
+        turn.put(Table::Introduction, id.as_bytes(), row);
+        turn.notify(Event::Request(*id));
+    }
+}
+
 /// Two have become friends: what introduced them has served its purpose.
 pub(crate) fn settled(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) {
     let open = [RequestStatus::Pending, RequestStatus::Ignored, RequestStatus::Accepted];
     let done = |row: &&Introducing| row.role != IntroRole::Introducer && row.other() == *peer && open.contains(&row.status);
-    for row in state.introductions.values().filter(done).cloned().collect::<Vec<_>>() {
-        save(state, turn, Introducing { status: RequestStatus::Confirmed, ..row });
+    for id in state.introductions.values().filter(done).map(|row| row.id).collect::<Vec<_>>() {
+        change(state, turn, &id, |row| row.status = RequestStatus::Confirmed);
     }
 }
 

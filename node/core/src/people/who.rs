@@ -38,9 +38,7 @@ pub(crate) fn resolve(state: &State, who: &Who) -> Result<PeerId, CommandError> 
 
 /// Changes and saves a friend's row.
 pub(crate) fn update(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, change: impl FnOnce(&mut Friend)) -> Result<(), TurnFailed> {
-    if let Some(mut friend) = state.friends.get(peer).cloned() {
-        change(&mut friend);
-        state.save_friend(turn, friend);
+    if state.change_friend(turn, peer, change) {
         turn.notify(Event::Friend(*peer));
     }
     Ok(())

@@ -8,7 +8,7 @@ use crate::delivery::tags::FAR_AHEAD;
 use crate::friendships::{send_bundle, withdraw_texts};
 use crate::notice::RenewalNotice;
 use crate::rooms::lanes;
-use crate::rows::{Friend, FriendState, Renewing};
+use crate::rows::{FriendState, Renewing};
 use crate::seam::{Event, Warning};
 use crate::state::State;
 use crate::turn::{DropReason, Rejected, Turn, TurnFailed};
@@ -130,26 +130,27 @@ fn act(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, id: &DeviceId, sai
     if let Some(revision) = later.filter(|_| state.rates.revision(turn.now, *peer)) {
         turn.tell(RenewalNotice::LaterRevision(revision));
     }
-    let Some(friend) = state.friends.get(peer).cloned() else { return Ok(()) };
-    let is_ours_to_do = match (friend.renewing, verdict) {
+    let Some(friend) = state.friends.get(peer) else { return Ok(()) };
+    let renewing = friend.renewing;
+    let is_ours_to_do = match (renewing, verdict) {
         (Some(Renewing::Behind), _) | (_, Verdict::Behind) => true,
         // Somebody has to begin: it takes one.
         (_, Verdict::Astray) => state.own.identity.device < *id,
         (_, Verdict::Fine) => false,
     };
-    if verdict == Verdict::Fine && lacks_keys(state, &friend) {
+    if verdict == Verdict::Fine && lacks_keys(state, friend) {
         // Whatever began again since: in a room that is whole it can be said.
         send_bundle(state, turn, peer)?;
     }
     if !is_ours_to_do || is_under_way(state, turn, peer) {
         return Ok(());
     }
-    if friend.renewing != Some(Renewing::Behind) || verdict == Verdict::Behind {
-        if friend.renewing == Some(Renewing::Entered) {
+    if renewing != Some(Renewing::Behind) || verdict == Verdict::Behind {
+        if renewing == Some(Renewing::Entered) {
             // The room that was entered is none that both share: nobody confirms it.
             give_up_entering(state, turn, peer)?;
         }
-        fall_behind(state, turn, friend)?;
+        fall_behind(state, turn, peer)?;
         turn.tell(RenewalNotice::Newer);
     }
     if !state.rates.room(turn.now, *peer) {
@@ -159,18 +160,17 @@ fn act(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, id: &DeviceId, sai
 }
 
 /// Nothing more is sealed in the room of a friendship: what was not delivered waits for the next one.
-fn fall_behind(state: &mut State, turn: &mut Turn<'_>, mut friend: Friend) -> Result<(), TurnFailed> {
-    if friend.state != FriendState::Mutual {
-        return Ok(());
-    }
-    friend.held.extend(withdraw_texts(state, turn, &friend.peer)?);
-    friend.held.sort_unstable();
-    friend.held.dedup();
+fn fall_behind(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<(), TurnFailed> {
+    let Some(friend) = state.friends.get(peer).filter(|friend| friend.state == FriendState::Mutual) else { return Ok(()) };
     let is_new = friend.renewing != Some(Renewing::Behind);
-    friend.renewing = Some(Renewing::Behind);
-    let peer = friend.peer;
-    state.save_friend(turn, friend);
-    turn.notify(Event::Friend(peer));
+    let texts = withdraw_texts(state, turn, peer)?;
+    state.change_friend(turn, peer, |friend| {
+        friend.held.extend(texts);
+        friend.held.sort_unstable();
+        friend.held.dedup();
+        friend.renewing = Some(Renewing::Behind);
+    });
+    turn.notify(Event::Friend(*peer));
     if is_new {
         turn.notify(Event::Warning(Warning::OlderCopy));
     }

@@ -63,7 +63,6 @@ pub(crate) fn give_up_entering(state: &mut State, turn: &mut Turn<'_>, peer: &Pe
 
 /// Asks a friend's device for a new room, because of what it has said. An older Offer is given up.
 pub(crate) fn offer(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, id: &DeviceId, said: &Standing) -> Result<(), Rejected> {
-    let Some(friend) = state.friends.get(peer).cloned() else { return Ok(()) };
     for older in open_of(state, peer, Direction::Out).map(|row| row.id).collect::<Vec<_>>() {
         set_status(state, turn, &older, RequestStatus::Cancelled)?;
     }
@@ -72,14 +71,16 @@ pub(crate) fn offer(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, id: &
     }
     make_room_of(state, turn, peer)?;
     let room = rooms::create(turn, &state.own.identity)?;
-    let (sent, had) = known_texts(state, turn, &friend)?;
-    let renews = Renews { room: friend.room, answers: said.nonce, sent, had };
+    let Some(friend) = state.friends.get(peer) else { return Ok(()) };
+    let (old, name, trust) = (friend.room, friend.petname.clone(), friend.trust);
+    let (sent, had) = known_texts(state, turn, friend)?;
+    let renews = Renews { room: old, answers: said.nonce, sent, had };
     let request = RequestId::random(turn.rng);
     let chain = state.devices.get(id).map(|row| row.chain.clone());
     let mut row = Request {
         peer: *peer,
-        name: friend.petname.clone(),
-        trust: friend.trust,
+        name,
+        trust,
         room: Some(room),
         chain,
         contacts: said.reply.iter().cloned().collect(),

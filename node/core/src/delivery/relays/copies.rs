@@ -58,7 +58,7 @@ impl Relays {
                 let behind = (std::ops::Bound::Excluded(id), std::ops::Bound::Unbounded);
                 state.devices.range(behind).find(|(_, device)| device.channel.outbox_count > 0).map(|(next, _)| (*next, 0))
             };
-            let Some(device) = state.devices.get(&id).filter(|device| device.channel.outbox_count > 0).cloned() else {
+            let Some(device) = state.devices.get(&id).filter(|device| device.channel.outbox_count > 0) else {
                 self.renewing = following();
                 continue;
             };
@@ -75,7 +75,7 @@ impl Relays {
             };
             for (number, row) in page {
                 let Some(copy) = &row.stored else { continue };
-                let is_fetched = outbox::relay_mailboxes_of(&row, &device).iter().any(|mailbox| mailbox.entry.mailbox == copy.mailbox);
+                let is_fetched = outbox::relay_mailboxes_of(&row, device).iter().any(|mailbox| mailbox.entry.mailbox == copy.mailbox);
                 let asks = row.owner.policy().asks.is_some();
                 if asks {
                     self.next_ask.get_or_insert(turn.now.after(ASK_PAUSE));

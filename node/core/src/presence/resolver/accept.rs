@@ -3,7 +3,6 @@
 use crate::delivery::notices;
 use crate::delivery::ways::{self, Ways};
 use crate::notice::PresenceNotice;
-use crate::rows::Friend;
 use crate::seam::Event;
 use crate::state::State;
 use crate::turn::Turn;
@@ -18,7 +17,7 @@ use symbolon_relay::put::MailboxEntry;
 /// Accepts what a friend's body says. Whether it says other keys or places than those that are known; none when
 /// it is not the friend's word.
 pub(super) fn accept(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, body: &Body, payload: &[u8], wrapped: Secret) -> Option<bool> {
-    let friend = state.friends.get(peer).cloned()?;
+    let friend = state.friends.get(peer)?;
     let mut presence = friend.presence.clone()?;
     let signed: SignedPresence = codec::decode(payload, PAYLOAD_MAX).ok()?;
     let said = signed.verify(peer, &presence.reader.lookup, body.sequence, turn.now)?;
@@ -52,7 +51,7 @@ pub(super) fn accept(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, body
     if has_moved {
         turn.tell(PresenceNotice::Moved(device.device));
     }
-    state.save_friend(turn, Friend { friendship: Some(friendship), presence: Some(presence), ..friend });
+    state.change_friend(turn, peer, |friend| (friend.friendship, friend.presence) = (Some(friendship), Some(presence)));
     turn.notify(Event::Friend(*peer));
     Some(has_moved || has_new_keys)
 }
