@@ -78,3 +78,21 @@ fn frames_of_an_older_room_that_waited_do_not_take_the_places_of_the_new_ones() 
     }
     assert_eq!(sim.texts(a), ["new 0", "new 1", "new 2", "new 3"]);
 }
+
+#[test]
+fn another_text_in_a_place_that_was_opened_already_is_not_shown() {
+    let mut sim = Sim::new(3, Faults::NONE);
+    let a = sim.add("Andi");
+    let mut ben = Actor::new(8, sim.now);
+    let (bond, link) = ben.befriend(&mut sim, a);
+    let first = ben.say(&bond, "in its place", sim.now);
+    assert_eq!(outcomes(&sim.rogue_send(link, first)), [Outcome::Delivered]);
+    // As an older copy of Ben's folder would, or one who gave the first one up.
+    ben.sequence -= 1;
+    let second = ben.say(&bond, "in the same place", sim.now);
+    assert!(outcomes(&sim.rogue_send(link, second)).is_empty(), "no answer");
+    assert_eq!(sim.texts(a), ["in its place"]);
+    let next = ben.say(&bond, "behind it", sim.now);
+    assert_eq!(outcomes(&sim.rogue_send(link, next)), [Outcome::Delivered]);
+    assert_eq!(sim.texts(a), ["in its place", "behind it"]);
+}
