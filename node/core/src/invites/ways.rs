@@ -1,6 +1,6 @@
 //! Ways in: who has given out the grant by which a first envelope comes.
 //!
-//! Whoever holds a grant may write to us, and what they write is for the machine that gave the grant out: its key opens
+//! Anyone who holds a grant may write to us, and what they write is for the machine that gave the grant out: its key opens
 //! the envelope, its row says whether the grant is still good, and its answers are remembered there. A machine that hands
 //! out grants of its own (packages of rooms, knocks) adds a way here and an opener in the intake.
 

@@ -5,7 +5,8 @@
 
 use crate::rows::{Channel, Device, Former, Friend, FriendState, Lane, Members, Room, lane_key};
 use crate::table::{Change, Table};
-use crate::world::{RANGE_LIMIT, Rows, ShelfError, ShelfMut};
+use crate::turn::{TurnFailed, all_rows};
+use crate::world::{Rows, ShelfError, ShelfMut};
 use minicbor::{Decode, Encode};
 use std::collections::BTreeMap;
 use symbolon_presence::codec::{ROW_VERSION, encode_row};
@@ -13,6 +14,7 @@ use symbolon_presence::id::{PeerId, RoomId};
 
 /// What version 3 held in a device's row besides what stands there now.
 #[derive(Decode)]
+#[cfg_attr(test, derive(Encode))]
 #[cbor(map)]
 struct Counters {
     #[n(5)]
@@ -87,15 +89,8 @@ fn put<T: Encode<()>>(shelf: &mut dyn ShelfMut, table: Table, key: Vec<u8>, row:
     shelf.apply(&Change::Put(table, key, encode_row(row)))
 }
 
-/// Every row of a table.
 fn all(shelf: &dyn ShelfMut, table: Table) -> Result<Rows, ShelfError> {
-    let (mut rows, mut from) = (Rows::new(), Vec::new());
-    loop {
-        let page = shelf.range(table, &from, RANGE_LIMIT)?;
-        let Some((last, _)) = page.last() else { return Ok(rows) };
-        from = [last.as_slice(), &[0]].concat();
-        rows.extend(page);
-    }
+    all_rows(shelf, table).map_err(|TurnFailed(why)| ShelfError(why))
 }
 
 /// Reads those fields of an older row that the type has.

@@ -44,20 +44,21 @@ pub(crate) fn forget(state: &mut State, turn: &mut Turn<'_>, room: RoomId) -> Re
 
 /// How a device stands to a room.
 pub(crate) fn standing(state: &State, device: &DeviceId, room: &RoomId) -> Standing {
-    let stands = match state.rooms.get(room).map(|row| &row.members) {
-        None => return Standing::Stranger,
-        Some(Members::Devices(devices)) => devices.contains(device),
-        Some(Members::Friend(peer)) => {
-            let Some(row) = state.devices.get(device).filter(|row| row.peer == *peer) else { return Standing::Stranger };
-            let is_left = |former: &Former| former.room == *room && former.is_read;
-            match state.friends.get(peer) {
-                Some(friend) if friend.room == *room => true,
-                Some(_) if row.channel.formers().iter().any(is_left) => return Standing::Former,
-                Some(_) | None => false,
-            }
+    let of_friend = |peer: &PeerId| {
+        let row = state.devices.get(device).filter(|row| row.peer == *peer)?;
+        let is_left = |former: &Former| former.room == *room && former.is_read;
+        match state.friends.get(peer)? {
+            friend if friend.room == *room => Some(Standing::Member),
+            _ if row.channel.formers().iter().any(is_left) => Some(Standing::Former),
+            _ => None,
         }
     };
-    if stands { Standing::Member } else { Standing::Stranger }
+    let standing = match state.rooms.get(room).map(|row| &row.members) {
+        Some(Members::Friend(peer)) => of_friend(peer),
+        Some(Members::Devices(devices)) => devices.contains(device).then_some(Standing::Member),
+        None => None,
+    };
+    standing.unwrap_or(Standing::Stranger)
 }
 
 /// Whose friendship a room is of.

@@ -43,43 +43,11 @@ impl ShelfMut for Tables {
     }
 }
 
-/// The fields of a device's row of version 3 that stand elsewhere now.
-#[derive(Encode)]
-#[cbor(map)]
-struct Moved {
-    #[n(5)]
-    send_counter: u64,
-    #[n(6)]
-    send: u64,
-    #[n(7)]
-    receive_counter: u64,
-    #[n(8)]
-    missing: Vec<u64>,
-    #[n(9)]
-    receive: u64,
-    #[n(10)]
-    outbox_next: u64,
-    #[n(11)]
-    outbox_count: u64,
-    #[n(12)]
-    outbox_first: u64,
-    #[n(15)]
-    line: Option<RoomId>,
-    #[n(16)]
-    former: Option<Vec<Former>>,
-    #[n(19)]
-    saying: Option<u64>,
-    #[n(20)]
-    answering: Option<u64>,
-    #[n(22)]
-    is_copied: Option<bool>,
-}
-
 /// A device's row of version 3.
 fn row_of_version_3(device: &Device, send: u64, receive: u64) -> Vec<u8> {
     let Channel { send_counter, receive_counter, missing, outbox_next, outbox_count, outbox_first, .. } = device.channel.clone();
     let Channel { line, former, saying, answering, is_copied, .. } = device.channel.clone();
-    let moved = Moved {
+    let moved = Counters {
         send_counter,
         send,
         receive_counter,
