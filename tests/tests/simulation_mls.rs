@@ -111,7 +111,7 @@ fn steal(sim: &Sim, ix: Ix, rooms: &Copied) -> Loot {
         friendship: codec::decode(&meta(b"friendship"), 4096).unwrap(),
         friend: rows::read::<ChainRow>(device).chain,
         room: rows::read::<FriendRow>(friend).room,
-        sequence: rows::lanes(store).next().map_or(0, |lane| lane.receive),
+        sequence: rows::sequences(store).next().map_or(0, |row| row.receive),
         rooms: Rc::new(RefCell::new(rooms.borrow().clone())),
     }
 }

@@ -5,7 +5,7 @@
 
 mod desk;
 mod handshake;
-pub(crate) mod lanes;
+pub(crate) mod order;
 mod registry;
 #[cfg(test)]
 mod tests;
@@ -14,4 +14,4 @@ pub(crate) use desk::{epoch, open, say, seal};
 pub(crate) use handshake::{Guest, create, enter, let_in, offer, view};
 #[cfg(feature = "testing")]
 pub(crate) use registry::register_shared;
-pub(crate) use registry::{Standing, forget, friend_in, is_shared, members, of_conversation, register, standing};
+pub(crate) use registry::{Membership, forget, friend_in, is_shared, members, membership, of_conversation, register};

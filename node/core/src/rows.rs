@@ -22,7 +22,7 @@ pub(crate) use own::{OwnRelayMailbox, Past, RelayKey, Revoked};
 pub(crate) use presence::BLOCKS_OF_FRIEND;
 pub(crate) use presence::{OwnPresence, begin, step};
 pub(crate) use request::Request;
-pub(crate) use room::{Lane, Members, Room, lane_key, split_lane_key};
+pub(crate) use room::{Members, Room, Sequences, sequences_key, split_sequences_key};
 
 /// What rows hold is shown to nobody by mistake.
 macro_rules! opaque_debug {

@@ -5,7 +5,6 @@
 
 use crate::Core;
 use crate::conversations;
-use crate::people;
 use crate::rooms;
 use crate::state::State;
 use crate::turn::{Rejected, Turn, TurnFailed};
@@ -13,9 +12,6 @@ use crate::world::{CipherError, World};
 use symbolon_presence::id::{DeviceId, MessageId, PeerId, RoomId};
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::time::Timestamp;
-
-/// The key that both sides have, and its name in the commit.
-const KEY: ([u8; 32], [u8; 32]) = ([0x5e; 32], [0xc0; 32]);
 
 /// What lets somebody in.
 #[derive(Debug)]
@@ -26,8 +22,9 @@ pub struct Offered {
     pub group_info: Vec<u8>,
 }
 
+/// The key that both sides have, and its name in the commit.
 fn key() -> ([u8; 32], Secret) {
-    (KEY.0, Secret::from_bytes(KEY.1))
+    ([0x5e; 32], Secret::from_bytes([0xc0; 32]))
 }
 
 fn failed(_: CipherError) -> TurnFailed {
@@ -67,8 +64,7 @@ impl Core {
         world: &mut World<'_>,
     ) -> Result<(), TurnFailed> {
         self.apart(now, world, |state, turn| {
-            let chain =
-                people::devices_of(state, &friend).first().and_then(|device| state.devices.get(device)).map(|row| row.chain.clone());
+            let chain = devices_of(state, &friend).first().and_then(|device| state.devices.get(device)).map(|row| row.chain.clone());
             let device = chain.and_then(|chain| chain.verify_known(turn.sure).ok()).ok_or(TurnFailed("no such friend"))?;
             let from = rooms::epoch(turn, offered.room).ok_or(TurnFailed("no such room"))?;
             let guest = rooms::Guest { device: &device, from, key: key(), commit };

@@ -8,7 +8,7 @@ use crate::command::CommandError;
 use crate::identity::Own;
 use crate::limits;
 use crate::rates::Rates;
-use crate::rows::{Counters, Device, Friend, Introducing, Invite, Lane, OwnRelayMailbox, Request, Room};
+use crate::rows::{Counters, Device, Friend, Introducing, Invite, OwnRelayMailbox, Request, Room, Sequences};
 use crate::table::{Change, Table};
 use crate::turn::all_rows;
 use crate::turn::load_all;
@@ -44,7 +44,7 @@ pub(crate) struct State {
     /// One for each friendship, and for each of its rooms that were left and are read; at most [`limits::ROOMS_MAX`] others.
     pub rooms: BTreeMap<RoomId, Room>,
     /// At most one for each member of each room.
-    lanes: BTreeMap<(DeviceId, RoomId), Lane>,
+    sequences: BTreeMap<(DeviceId, RoomId), Sequences>,
     /// Peer IDs and public keys.
     pub blocked: BTreeSet<Vec<u8>>,
     /// Grants of this run by which a friend may answer a Standing or have the room made again, and until
@@ -70,7 +70,7 @@ pub(crate) struct State {
     gone_devices: BTreeSet<DeviceId>,
     dirty_friends: BTreeSet<PeerId>,
     /// Lanes to write or to delete at the end of the turn.
-    changed_lanes: BTreeSet<(DeviceId, RoomId)>,
+    changed_sequences: BTreeSet<(DeviceId, RoomId)>,
     dirty_counters: bool,
 }
 
@@ -96,7 +96,7 @@ impl State {
             }
         }
         let mut devices = load_all(shelf, Table::Device, |row: &Device| row.device)?;
-        let lanes = load::channels(shelf, &mut devices)?;
+        let sequences = load::channels(shelf, &mut devices)?;
         Ok(Self {
             counters,
             invites: load_all(shelf, Table::Invite, |row: &Invite| row.grant)?,
@@ -105,7 +105,7 @@ impl State {
             friends,
             devices,
             rooms: load_all(shelf, Table::Room, |row: &Room| row.room)?,
-            lanes,
+            sequences,
             blocked: all_rows(shelf, Table::Blocked)?.into_iter().map(|(key, _)| key).collect(),
             ..Self::empty(own, clock)
         })
@@ -122,8 +122,8 @@ impl State {
             friends: BTreeMap::new(),
             devices: BTreeMap::new(),
             rooms: BTreeMap::new(),
-            lanes: BTreeMap::new(),
-            changed_lanes: BTreeSet::new(),
+            sequences: BTreeMap::new(),
+            changed_sequences: BTreeSet::new(),
             blocked: BTreeSet::new(),
             reply_grants: BTreeMap::new(),
             clock,
@@ -220,7 +220,7 @@ impl State {
         self.dirty_devices.remove(device);
         self.dirty_channels.remove(device);
         self.gone_devices.insert(*device);
-        self.forget_lanes(device);
+        self.forget_all_sequences(device);
         self.builds.remove(device);
         self.link_keys.remove(device);
         self.envelope_keys.remove(device);

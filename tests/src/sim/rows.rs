@@ -84,7 +84,7 @@ pub fn channels(store: &MemoryStore) -> impl Iterator<Item = (&Vec<u8>, ChannelR
 }
 
 /// The rows of devices in rooms.
-pub fn lanes(store: &MemoryStore) -> impl Iterator<Item = LaneRow> {
+pub fn sequences(store: &MemoryStore) -> impl Iterator<Item = SequencesRow> {
     store.rows(Table::Channel).filter(|(key, _)| key.len() > DeviceId::LEN).map(|(_, row)| read(row))
 }
 
@@ -100,7 +100,7 @@ pub struct ChannelRow {
 /// How far a device and this one are in a room.
 #[derive(Debug, Clone, Decode)]
 #[cbor(map)]
-pub struct LaneRow {
+pub struct SequencesRow {
     /// Sequence of the next ordered frame to it.
     #[n(0)]
     pub send: u64,
@@ -149,7 +149,7 @@ pub fn describe(table: Table, bytes: &[u8]) -> String {
         Table::Request => decode::<RequestRow>(bytes).map_or_else(String::new, |row| format!(" {:?}", row.status)),
         Table::Channel => match decode::<ChannelRow>(bytes) {
             Some(row) => format!(" outbox {}", row.outbox_count),
-            None => decode::<LaneRow>(bytes).map_or_else(String::new, |row| format!(" sends {} awaits {}", row.send, row.receive)),
+            None => decode::<SequencesRow>(bytes).map_or_else(String::new, |row| format!(" sends {} awaits {}", row.send, row.receive)),
         },
         Table::Meta
         | Table::Device

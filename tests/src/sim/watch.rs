@@ -270,6 +270,10 @@ impl Watch {
             for (table, max) in bounds {
                 assert!(node.store.count(table) <= max, "{table:?} is bounded");
             }
+            for friend in node.store.rows(Table::Friend).map(|(_, row)| read::<FriendRow>(row)).filter(|row| row.state == FriendRow::MUTUAL)
+            {
+                assert!(node.store.get(Table::Room, friend.room.as_bytes()).unwrap().is_some(), "a friendship's room has a row");
+            }
             let counts: Vec<u64> = channels(&node.store).map(|(_, row)| row.outbox_count).collect();
             assert!(counts.iter().all(|count| *count <= OUTBOX_MAX), "the outbox is bounded");
             assert_eq!(counts.iter().sum::<u64>(), node.store.count(Table::Outbox) as u64, "the outbox is counted right");

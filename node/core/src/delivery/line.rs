@@ -8,7 +8,7 @@ use crate::delivery::tags::MISSING_OF_FORMER_MAX;
 use crate::limits::{FORMER_LIFE, FORMER_MAX};
 use crate::notice::DeliveryNotice;
 use crate::people;
-use crate::rooms::lanes;
+use crate::rooms::order;
 use crate::rows::Former;
 use crate::state::State;
 use crate::turn::Turn;
@@ -31,7 +31,7 @@ pub(crate) fn enter(
         if state.devices.get(&device).is_none_or(|row| row.channel.line == Some(room)) {
             continue;
         }
-        let receive_sequence = left.map_or(0, |left| lanes::leave(state, &device, &left));
+        let receive_sequence = left.map_or(0, |left| order::leave(state, &device, &left));
         let Some(row) = state.channel_mut(&device) else { continue };
         let mut formers = row.former.take().unwrap_or_default();
         let is_used = row.receive_counter > 0 || row.line.is_some();

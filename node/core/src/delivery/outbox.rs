@@ -8,7 +8,7 @@
 use super::notices;
 use super::owner::{EnvelopeOwner, Lane, Links, Single};
 use crate::limits::OUTBOX_MAX;
-use crate::rooms::{self, lanes};
+use crate::rooms::{self, order};
 use crate::rows::{Device, ROOM_LANE};
 use crate::state::State;
 use crate::table::Table;
@@ -183,7 +183,7 @@ pub(crate) fn enqueue(state: &mut State, turn: &mut Turn<'_>, to: &DeviceId, own
 pub(crate) fn enqueue_room(state: &mut State, turn: &mut Turn<'_>, room: RoomId, owner: &EnvelopeOwner, sealed: &Sealed) {
     for id in &rooms::members(state, &room) {
         let Some(key) = state.envelope_key_to(id) else { continue };
-        let Some(sequence) = lanes::next_sequence(state, id, &room) else { continue };
+        let Some(sequence) = order::next_sequence(state, id, &room) else { continue };
         if let Some(envelope) = seal_known(state, id, &key, room, sealed, Some(sequence), turn.rng) {
             let frame = frame_id(&envelope);
             let row =
@@ -290,7 +290,7 @@ pub(crate) fn readdress(turn: &mut Turn<'_>, device: &DeviceId, step: &EnvelopeO
 /// The sequence of the first ordered frame of a room that a device has not acknowledged; the next one's when
 /// it has acknowledged all. Where too many frames of other rooms lie before it, one that is surely not too high.
 pub(crate) fn acknowledged_below(state: &State, turn: &Turn<'_>, device: &Device, room: &RoomId) -> Result<u64, TurnFailed> {
-    let sent = lanes::sent(state, &device.device, room);
+    let sent = order::sent(state, &device.device, room);
     let mut from = ROOM_LANE;
     for _ in 0..ROOM_PAGES {
         let page = rows(turn, &device.device, from, STEPS_PAGE)?;

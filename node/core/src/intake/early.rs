@@ -2,7 +2,7 @@
 
 use crate::delivery::Origin;
 use crate::limits::{EARLY_BYTES_MAX, PARKED_MAX, WINDOW_BYTES};
-use crate::rooms::{self, lanes};
+use crate::rooms::{self, order};
 use crate::state::State;
 use crate::wire::Known;
 use std::collections::BTreeMap;
@@ -78,10 +78,10 @@ impl EarlyFrames {
 
     /// The frame of a device whose turn it is in a room.
     pub fn next(&mut self, state: &State, device: &DeviceId, room: &RoomId) -> Option<Early> {
-        let expected = lanes::expected(state, device, room);
+        let expected = order::expected(state, device, room);
         let waiting = self.waiting.get_mut(device)?;
         let before = waiting.bytes;
-        let is_of_member = |of: &RoomId| rooms::standing(state, device, of) == rooms::Standing::Member;
+        let is_of_member = |of: &RoomId| rooms::membership(state, device, of) == rooms::Membership::Member;
         // What was opened meanwhile is not wanted again, nor what came in a room that was left since.
         waiting.frames.retain(|(of, sequence), _| if of == room { *sequence >= expected } else { is_of_member(of) });
         let next = waiting.frames.remove(&(*room, expected));

@@ -6,7 +6,7 @@ use super::seen::seen;
 use crate::delivery::{Delivery, Origin};
 use crate::friendships::{self, Answer, IncomingOffer};
 use crate::invites::grants;
-use crate::invites::ways::{self, Way};
+use crate::invites::owners::{self, GrantOwner};
 use crate::limits::{FIRST_MAX, REQUEST_LIFETIME};
 use crate::renewal;
 use crate::rows::FriendState;
@@ -120,15 +120,15 @@ impl Intake {
         let Origin::Link(link) = origin else { return Ok(()) };
         let grant = admitted.grant;
         // Anyone with a friends' key can name any grant: only those that are known here have a count.
-        let within = match (admitted.queue, ways::way_of(state, &grant)) {
-            (Queue::Contact, Way::Invite) => {
+        let within = match (admitted.queue, owners::owner_of(state, &grant)) {
+            (Queue::Contact, GrantOwner::Invite) => {
                 let is_posted = state.invites.get(&grant).is_some_and(|invite| invite.last_resort);
                 state.rates.offer(turn.now, grant, is_posted)
             }
             // Of an invite that has done its work: no key is left that opens it.
             (Queue::Contact, _) => true,
-            (Queue::Direct | Queue::Guest, Way::Reply(_)) => state.rates.answer(turn.now, grant),
-            (Queue::Guest, Way::Standing(peer, _)) => state.rates.direct(turn.now, Some(peer)),
+            (Queue::Direct | Queue::Guest, GrantOwner::Reply(_)) => state.rates.answer(turn.now, grant),
+            (Queue::Guest, GrantOwner::Standing(peer, _)) => state.rates.direct(turn.now, Some(peer)),
             // Under a friends' key.
             (Queue::Direct | Queue::Guest, _) => {
                 let of = delivery.behind(state, link);

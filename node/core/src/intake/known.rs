@@ -7,7 +7,7 @@ use super::seen::{seen, seen_outcome, seen_sender};
 use crate::delivery::{Delivery, Origin};
 use crate::notice::IntakeNotice;
 use crate::people;
-use crate::rooms::{self, Standing, lanes};
+use crate::rooms::{self, Membership, order};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{DropReason, Rejected, Turn, TurnFailed};
@@ -114,17 +114,17 @@ impl Intake {
     ) -> Result<(), TurnFailed> {
         let origin = early.origin;
         let room = early.known.room;
-        match rooms::standing(state, &device, &room) {
-            Standing::Member => {}
-            Standing::Former => return self.left_behind(state, delivery, turn, &device, early),
-            Standing::Stranger => {
+        match rooms::membership(state, &device, &room) {
+            Membership::Member => {}
+            Membership::Former => return self.left_behind(state, delivery, turn, &device, early),
+            Membership::Stranger => {
                 // Of a room that is not ours, or not any more. Not acknowledged: its sender seals it again as
                 // soon as both are in one room.
                 self.count(DropReason::Unexpected);
                 return Ok(());
             }
         }
-        let expected = lanes::expected(state, &device, &room);
+        let expected = order::expected(state, &device, &room);
         match early.known.sequence {
             Some(sequence) if sequence > expected => {
                 self.stays = true;
@@ -225,7 +225,7 @@ impl Intake {
     ) -> Result<(), TurnFailed> {
         let Early { origin, frame, counter, known } = early;
         let room = known.room;
-        let is_next = known.sequence == Some(lanes::expected(state, device, &room));
+        let is_next = known.sequence == Some(order::expected(state, device, &room));
         let mut is_receipts = false;
         let outcome = match room_message(state, turn, device, known, place) {
             Ok(said) => {
@@ -260,7 +260,7 @@ impl Intake {
         };
         self.tags.take(state, device, counter);
         if is_next {
-            lanes::advance(state, device, &room);
+            order::advance(state, device, &room);
         }
         // A list of receipts is not receipted itself, nor is its repeat: that would never end.
         let sender = Some(*device).filter(|_| !is_receipts);

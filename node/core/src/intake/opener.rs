@@ -1,6 +1,6 @@
 //! Which of our keys opens a first envelope, and what it must name.
 
-use crate::invites::ways::{Way, way_of};
+use crate::invites::owners::{GrantOwner, owner_of};
 use crate::rows::Invite;
 use crate::state::State;
 use crate::turn::DropReason;
@@ -45,11 +45,13 @@ impl Opener {
 
 /// The key for what was put to a queue under a grant.
 pub(super) fn opener(state: &State, admitted: &Admitted) -> Result<Opener, DropReason> {
-    let found = match (admitted.queue, way_of(state, &admitted.grant)) {
-        (Queue::Contact, Way::Invite) => state.invites.get(&admitted.grant).cloned().map(Opener::Invite),
-        (Queue::Contact, Way::Reply(_) | Way::Standing(..) | Way::Friends) => None,
-        (Queue::Direct | Queue::Guest, Way::Reply(id)) => state.requests.get(&id).map(|row| Opener::Request(id, row.reply_key.clone())),
-        (Queue::Direct | Queue::Guest, Way::Invite | Way::Standing(..) | Way::Friends) => Some(Opener::Direct),
+    let found = match (admitted.queue, owner_of(state, &admitted.grant)) {
+        (Queue::Contact, GrantOwner::Invite) => state.invites.get(&admitted.grant).cloned().map(Opener::Invite),
+        (Queue::Contact, GrantOwner::Reply(_) | GrantOwner::Standing(..) | GrantOwner::Friends) => None,
+        (Queue::Direct | Queue::Guest, GrantOwner::Reply(id)) => {
+            state.requests.get(&id).map(|row| Opener::Request(id, row.reply_key.clone()))
+        }
+        (Queue::Direct | Queue::Guest, GrantOwner::Invite | GrantOwner::Standing(..) | GrantOwner::Friends) => Some(Opener::Direct),
     };
     found.ok_or(DropReason::Unexpected)
 }

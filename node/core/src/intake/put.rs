@@ -5,7 +5,7 @@ use crate::delivery::{Delivery, Origin};
 use crate::identity::Own;
 use crate::invites::USES_MAX;
 use crate::invites::grants::{self, Standing};
-use crate::invites::ways::{self, Way};
+use crate::invites::owners::{self, GrantOwner};
 use crate::limits::REQUEST_LIFETIME;
 use crate::people;
 use crate::rows::RelayKey;
@@ -216,7 +216,7 @@ impl Intake {
                     None => None,
                 };
                 let admitted = Admitted { queue: deposit.queue, grant: deposit.grant, scope: Scope::Guest, first_use };
-                if matches!(ways::way_of(state, &deposit.grant), Way::Reply(_))
+                if matches!(owners::owner_of(state, &deposit.grant), GrantOwner::Reply(_))
                     && grants::standing(state, &deposit.grant, turn.now) != Standing::Good
                 {
                     // It may have come before the relay was told that the grant has ended.

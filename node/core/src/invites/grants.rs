@@ -6,7 +6,7 @@
 //! our relays are told by the list in our record there. An id leaves that list once its grant has
 //! expired.
 
-use super::ways::{Way, is_handed_out, way_of};
+use super::owners::{GrantOwner, is_handed_out, owner_of};
 use crate::command::{Direction, RequestStatus};
 use crate::identity;
 use crate::limits::{ANSWERS_MAX, GRANT_GRACE, INVITE_ANSWERS_MAX, REPLY_GRANTS_MAX, REVOKED_MAX};
@@ -46,13 +46,13 @@ pub(crate) fn is_erased(row: &Request) -> bool {
 
 /// How a reply grant stands at our own node.
 pub(crate) fn standing(state: &State, grant: &GrantId, now: Timestamp) -> Standing {
-    let row = match way_of(state, grant) {
-        Way::Standing(peer, until) => {
+    let row = match owner_of(state, grant) {
+        GrantOwner::Standing(peer, until) => {
             let stands = state.friends.get(&peer).is_some_and(Friend::stands) && !state.blocked.contains(peer.as_bytes().as_slice());
             return if stands && !until.is_expired_at(now) { Standing::Good } else { Standing::Silent };
         }
-        Way::Reply(id) => state.requests.get(&id),
-        Way::Invite | Way::Friends => None,
+        GrantOwner::Reply(id) => state.requests.get(&id),
+        GrantOwner::Invite | GrantOwner::Friends => None,
     };
     let Some(row) = row else { return Standing::Silent };
     let is_over = row.ended.is_some_and(|at| now.since(at) >= GRANT_GRACE);
@@ -73,18 +73,18 @@ pub(crate) fn standing(state: &State, grant: &GrantId, now: Timestamp) -> Standi
 /// Whether an envelope was taken in under this grant: its repeat is answered the same, whatever
 /// has become of the grant.
 pub(crate) fn was_answered(state: &State, grant: &GrantId, frame: &FrameId) -> bool {
-    let answered = match way_of(state, grant) {
-        Way::Invite => state.invites.get(grant).and_then(|invite| invite.answered.as_ref()),
-        Way::Reply(id) => state.requests.get(&id).and_then(|row| row.answered.as_ref()),
-        Way::Standing(..) | Way::Friends => None,
+    let answered = match owner_of(state, grant) {
+        GrantOwner::Invite => state.invites.get(grant).and_then(|invite| invite.answered.as_ref()),
+        GrantOwner::Reply(id) => state.requests.get(&id).and_then(|row| row.answered.as_ref()),
+        GrantOwner::Standing(..) | GrantOwner::Friends => None,
     };
     answered.is_some_and(|frames| frames.contains(frame))
 }
 
 /// Notes that an envelope was taken in under an invite or a reply grant.
 pub(crate) fn answered(state: &mut State, turn: &mut Turn<'_>, grant: &GrantId, frame: FrameId) {
-    match way_of(state, grant) {
-        Way::Invite => {
+    match owner_of(state, grant) {
+        GrantOwner::Invite => {
             let Some(invite) = state.invites.get_mut(grant).filter(|invite| !invite.last_resort) else { return };
             let frames = invite.answered.get_or_insert_default();
             if frames.len() < INVITE_ANSWERS_MAX {
@@ -92,10 +92,10 @@ pub(crate) fn answered(state: &mut State, turn: &mut Turn<'_>, grant: &GrantId, 
                 turn.put(Table::Invite, grant.as_bytes(), invite);
             }
         }
-        Way::Reply(id) => {
+        GrantOwner::Reply(id) => {
             state.change_request(turn, &id, |row| row.answered.get_or_insert_default().push(frame));
         }
-        Way::Standing(..) | Way::Friends => {}
+        GrantOwner::Standing(..) | GrantOwner::Friends => {}
     }
 }
 

@@ -1,9 +1,9 @@
 //! From version 3 to 4: rooms have rows, and so has what changes with every envelope.
 //!
 //! Before, a device's row held its counters and the two sequences of the friendship's room. They become a channel and a
-//! lane.
+//! sequences.
 
-use crate::rows::{Channel, Device, Former, Friend, FriendState, Lane, Members, Room, lane_key};
+use crate::rows::{Channel, Device, Former, Friend, FriendState, Members, Room, Sequences, sequences_key};
 use crate::table::{Change, Table};
 use crate::turn::{TurnFailed, all_rows};
 use crate::world::{Rows, ShelfError, ShelfMut};
@@ -45,7 +45,7 @@ struct Counters {
     is_copied: Option<bool>,
 }
 
-/// Gives each friendship a row for its room, and moves what devices counted into channels and lanes.
+/// Gives each friendship a row for its room, and moves what devices counted into channels and sequences.
 pub(super) fn give_rooms_and_channels_rows(shelf: &mut dyn ShelfMut) -> Result<(), ShelfError> {
     let mut friends: BTreeMap<PeerId, Friend> = BTreeMap::new();
     for (_, bytes) in all(shelf, Table::Friend)? {
@@ -58,14 +58,14 @@ pub(super) fn give_rooms_and_channels_rows(shelf: &mut dyn ShelfMut) -> Result<(
     for (key, bytes) in all(shelf, Table::Device)? {
         let device: Device = read(&bytes)?;
         let old: Counters = read(&bytes)?;
-        let lane = Lane { send: old.send, receive: old.receive };
+        let sequences = Sequences { send: old.send, receive: old.receive };
         let channel = channel_of(old);
         if let Some(friend) = friends.get(&device.peer) {
             for former in channel.formers().iter().filter(|former| former.is_read) {
                 register(shelf, friend, former.room)?;
             }
-            if lane != Lane::default() {
-                put(shelf, Table::Channel, lane_key(&device.device, &friend.room), &lane)?;
+            if sequences != Sequences::default() {
+                put(shelf, Table::Channel, sequences_key(&device.device, &friend.room), &sequences)?;
             }
         }
         put(shelf, Table::Channel, key.clone(), &channel)?;

@@ -2,7 +2,7 @@
 
 use crate::delivery::outbox;
 use crate::invites::grants;
-use crate::rooms::{self, lanes};
+use crate::rooms::{self, order};
 use crate::rows::{Renewing, Start};
 use crate::state::State;
 use crate::turn::{Turn, TurnFailed};
@@ -25,8 +25,8 @@ pub(super) fn account(
     let present = RoomStanding {
         room: friend.room,
         epoch: rooms::epoch(turn, friend.room),
-        sent: lanes::sent(state, id, &friend.room),
-        opened: lanes::expected(state, id, &friend.room),
+        sent: order::sent(state, id, &friend.room),
+        opened: order::expected(state, id, &friend.room),
         settled: outbox::acknowledged_below(state, turn, row, &friend.room)?,
     };
     let left = row.channel.formers().iter().rev();

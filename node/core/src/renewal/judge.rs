@@ -7,7 +7,7 @@ use crate::delivery::starts;
 use crate::delivery::tags::FAR_AHEAD;
 use crate::friendships::{send_bundle, withdraw_texts};
 use crate::notice::RenewalNotice;
-use crate::rooms::lanes;
+use crate::rooms::order;
 use crate::rows::{FriendState, Renewing};
 use crate::seam::{Event, Warning};
 use crate::state::State;
@@ -105,9 +105,9 @@ fn judge(state: &State, id: &DeviceId, said: &Standing) -> Verdict {
             // Counted from different places: one of us entered this room without the other's knowing.
             return Verdict::Astray;
         }
-        let has_seen_more = said.opened > row.channel.send_counter || theirs.opened > lanes::sent(state, id, &friend.room);
+        let has_seen_more = said.opened > row.channel.send_counter || theirs.opened > order::sent(state, id, &friend.room);
         // It has our word for what we do not hold.
-        let has_our_word = theirs.settled > lanes::expected(state, id, &friend.room);
+        let has_our_word = theirs.settled > order::expected(state, id, &friend.room);
         return if has_seen_more || has_our_word || said.copied.is_some() { Verdict::Behind } else { Verdict::Fine };
     }
     // On the way from one room to the other.

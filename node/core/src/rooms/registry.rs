@@ -11,7 +11,7 @@ use symbolon_presence::id::{DeviceId, PeerId, RoomId};
 
 /// How a device stands to a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum Membership {
     /// A member: its frames are opened in order.
     Member,
     /// Its friendship has left the room for another one; what was left behind is read.
@@ -43,22 +43,22 @@ pub(crate) fn forget(state: &mut State, turn: &mut Turn<'_>, room: RoomId) -> Re
 }
 
 /// How a device stands to a room.
-pub(crate) fn standing(state: &State, device: &DeviceId, room: &RoomId) -> Standing {
+pub(crate) fn membership(state: &State, device: &DeviceId, room: &RoomId) -> Membership {
     let of_friend = |peer: &PeerId| {
         let row = state.devices.get(device).filter(|row| row.peer == *peer)?;
         let is_left = |former: &Former| former.room == *room && former.is_read;
         match state.friends.get(peer)? {
-            friend if friend.room == *room => Some(Standing::Member),
-            _ if row.channel.formers().iter().any(is_left) => Some(Standing::Former),
+            friend if friend.room == *room => Some(Membership::Member),
+            _ if row.channel.formers().iter().any(is_left) => Some(Membership::Former),
             _ => None,
         }
     };
-    let standing = match state.rooms.get(room).map(|row| &row.members) {
+    let membership = match state.rooms.get(room).map(|row| &row.members) {
         Some(Members::Friend(peer)) => of_friend(peer),
-        Some(Members::Devices(devices)) => devices.contains(device).then_some(Standing::Member),
+        Some(Members::Devices(devices)) => devices.contains(device).then_some(Membership::Member),
         None => None,
     };
-    standing.unwrap_or(Standing::Stranger)
+    membership.unwrap_or(Membership::Stranger)
 }
 
 /// Whose friendship a room is of.

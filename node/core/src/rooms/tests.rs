@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
-use super::{Standing, friend_in, is_shared, lanes, members, register_shared, standing};
+use super::{Membership, friend_in, is_shared, members, membership, order, register_shared};
 use crate::fixture::{Person, in_turn};
 use crate::limits::{MEMBERS_MAX, ROOMS_MAX};
 use symbolon_presence::id::{DeviceId, RoomId};
@@ -22,8 +22,8 @@ fn a_room_has_a_bounded_number_of_members_and_a_node_of_rooms() {
         assert!(!register_shared(state, turn, room(ROOMS_MAX), Vec::new()));
         let friend = Person::new(state, turn, 1);
         assert_eq!(
-            standing(state, &friend.device.device, &crate::fixture::friend(1).room),
-            Standing::Member,
+            membership(state, &friend.device.device, &crate::fixture::friend(1).room),
+            Membership::Member,
             "friendships have places of their own"
         );
     });
@@ -39,18 +39,18 @@ fn each_room_counts_its_own_frames_and_a_device_that_is_forgotten_counts_nowhere
         assert_eq!(members(state, &shared), [device]);
         assert!(is_shared(state, &shared) && !is_shared(state, &of_friends));
         assert_eq!(friend_in(state, &of_friends), Some(friend.device.peer));
-        assert_eq!(standing(state, &device, &room(2)), Standing::Stranger);
-        assert_eq!(standing(state, &DeviceId([3; 16]), &shared), Standing::Stranger);
+        assert_eq!(membership(state, &device, &room(2)), Membership::Stranger);
+        assert_eq!(membership(state, &DeviceId([3; 16]), &shared), Membership::Stranger);
 
-        assert_eq!(lanes::next_sequence(state, &device, &of_friends), Some(0));
-        assert_eq!(lanes::next_sequence(state, &device, &of_friends), Some(1));
-        assert_eq!(lanes::next_sequence(state, &device, &shared), Some(0));
-        lanes::advance(state, &device, &shared);
-        assert_eq!((lanes::sent(state, &device, &of_friends), lanes::expected(state, &device, &of_friends)), (2, 0));
-        assert_eq!((lanes::sent(state, &device, &shared), lanes::expected(state, &device, &shared)), (1, 1));
-        assert_eq!(lanes::next_sequence(state, &DeviceId([9; 16]), &shared), None, "nobody knows that device");
+        assert_eq!(order::next_sequence(state, &device, &of_friends), Some(0));
+        assert_eq!(order::next_sequence(state, &device, &of_friends), Some(1));
+        assert_eq!(order::next_sequence(state, &device, &shared), Some(0));
+        order::advance(state, &device, &shared);
+        assert_eq!((order::sent(state, &device, &of_friends), order::expected(state, &device, &of_friends)), (2, 0));
+        assert_eq!((order::sent(state, &device, &shared), order::expected(state, &device, &shared)), (1, 1));
+        assert_eq!(order::next_sequence(state, &DeviceId([9; 16]), &shared), None, "nobody knows that device");
 
         state.forget_device(&device);
-        assert_eq!((lanes::sent(state, &device, &of_friends), lanes::expected(state, &device, &shared)), (0, 0));
+        assert_eq!((order::sent(state, &device, &of_friends), order::expected(state, &device, &shared)), (0, 0));
     });
 }

@@ -30,7 +30,7 @@ pub(crate) enum Members {
 /// Where this device and another one are in the order of one room's frames. A pair that has said nothing there has no row.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
-pub(crate) struct Lane {
+pub(crate) struct Sequences {
     /// Sequence of the next ordered frame to the device.
     #[n(0)]
     pub send: u64,
@@ -39,13 +39,13 @@ pub(crate) struct Lane {
     pub receive: u64,
 }
 
-/// The key of a lane: device, then room.
-pub(crate) fn lane_key(device: &DeviceId, room: &RoomId) -> Vec<u8> {
+/// The key of a sequences: device, then room.
+pub(crate) fn sequences_key(device: &DeviceId, room: &RoomId) -> Vec<u8> {
     [device.as_bytes().as_slice(), room.as_bytes()].concat()
 }
 
 /// Device and room.
-pub(crate) fn split_lane_key(key: &[u8]) -> Option<(DeviceId, RoomId)> {
+pub(crate) fn split_sequences_key(key: &[u8]) -> Option<(DeviceId, RoomId)> {
     let (device, room) = key.split_at_checked(DeviceId::LEN)?;
     Some((DeviceId::from_slice(device)?, RoomId::from_slice(room)?))
 }

@@ -1,7 +1,7 @@
 //! How far devices are, in envelopes and in rooms, and which rooms there are.
 
 use super::State;
-use crate::rows::{Channel, Lane, Room, lane_key};
+use crate::rows::{Channel, Room, Sequences, sequences_key};
 use crate::table::Table;
 use crate::turn::Turn;
 use symbolon_presence::id::{DeviceId, RoomId};
@@ -28,28 +28,32 @@ impl State {
     }
 
     /// How far a device is in a room.
-    pub fn lane(&self, device: &DeviceId, room: &RoomId) -> Lane {
-        self.lanes.get(&(*device, *room)).copied().unwrap_or_default()
+    pub fn sequences_of(&self, device: &DeviceId, room: &RoomId) -> Sequences {
+        self.sequences.get(&(*device, *room)).copied().unwrap_or_default()
     }
 
     /// The same, to change it; saved at the end of the turn.
-    pub fn lane_mut(&mut self, device: &DeviceId, room: &RoomId) -> &mut Lane {
-        self.changed_lanes.insert((*device, *room));
-        self.lanes.entry((*device, *room)).or_default()
+    pub fn sequences_mut(&mut self, device: &DeviceId, room: &RoomId) -> &mut Sequences {
+        self.changed_sequences.insert((*device, *room));
+        self.sequences.entry((*device, *room)).or_default()
     }
 
     /// A device is not in a room any more. Answers how far it was.
-    pub fn forget_lane(&mut self, device: &DeviceId, room: &RoomId) -> Lane {
-        self.changed_lanes.insert((*device, *room));
-        self.lanes.remove(&(*device, *room)).unwrap_or_default()
+    pub fn forget_sequences(&mut self, device: &DeviceId, room: &RoomId) -> Sequences {
+        self.changed_sequences.insert((*device, *room));
+        self.sequences.remove(&(*device, *room)).unwrap_or_default()
     }
 
     /// A device is in no room any more.
-    pub(super) fn forget_lanes(&mut self, device: &DeviceId) {
-        let rooms: Vec<RoomId> =
-            self.lanes.range((*device, RoomId([0; 32]))..).take_while(|((of, _), _)| of == device).map(|((_, room), _)| *room).collect();
+    pub(super) fn forget_all_sequences(&mut self, device: &DeviceId) {
+        let rooms: Vec<RoomId> = self
+            .sequences
+            .range((*device, RoomId([0; 32]))..)
+            .take_while(|((of, _), _)| of == device)
+            .map(|((_, room), _)| *room)
+            .collect();
         for room in rooms {
-            self.forget_lane(device, &room);
+            self.forget_sequences(device, &room);
         }
     }
 
@@ -60,10 +64,10 @@ impl State {
                 turn.put(Table::Channel, id.as_bytes(), &device.channel);
             }
         }
-        for (device, room) in std::mem::take(&mut self.changed_lanes) {
-            match self.lanes.get(&(device, room)) {
-                Some(lane) => turn.put(Table::Channel, &lane_key(&device, &room), lane),
-                None => turn.delete(Table::Channel, &lane_key(&device, &room)),
+        for (device, room) in std::mem::take(&mut self.changed_sequences) {
+            match self.sequences.get(&(device, room)) {
+                Some(sequences) => turn.put(Table::Channel, &sequences_key(&device, &room), sequences),
+                None => turn.delete(Table::Channel, &sequences_key(&device, &room)),
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::fixture::{friend, in_turn, peer};
-use crate::rows::{Former, ROOM_LANE, split_lane_key};
+use crate::rows::{Former, ROOM_LANE, split_sequences_key};
 use crate::turn::decode_row;
 use crate::world::Shelf;
 use symbolon_presence::id::DeviceId;
@@ -70,7 +70,7 @@ fn row_of_version_3(device: &Device, send: u64, receive: u64) -> Vec<u8> {
 }
 
 #[test]
-fn what_devices_have_counted_goes_on_in_channels_and_lanes() {
+fn what_devices_have_counted_goes_on_in_channels_and_sequences() {
     in_turn(|state, turn| {
         let entry = MailboxEntry {
             mailbox: state.own.admission.id(),
@@ -129,11 +129,11 @@ fn what_devices_have_counted_goes_on_in_channels_and_lanes() {
             members: Members::Friend(peer(friend)),
         };
         assert_eq!(rooms, [of(1, 7, 1), of(2, 1, 2), of(9, 7, 1)], "the friendships' rooms, and one that was left and is read");
-        let lanes = shelf.range(Table::Channel, &[], 10).unwrap();
-        let lane = |(key, row): &(Vec<u8>, Vec<u8>)| Some((split_lane_key(key)?, decode_row::<Lane>(row).unwrap()));
-        let lanes: Vec<_> = lanes.iter().filter_map(lane).collect();
-        let of = |device: u8, number: u8, send, receive| ((DeviceId([device; 16]), room(number)), Lane { send, receive });
-        assert_eq!(lanes, [of(1, 1, 5, 6), of(3, 3, 1, 2)], "an ended friendship's room is counted on until its device has left it");
+        let sequences = shelf.range(Table::Channel, &[], 10).unwrap();
+        let read = |(key, row): &(Vec<u8>, Vec<u8>)| Some((split_sequences_key(key)?, decode_row::<Sequences>(row).unwrap()));
+        let sequences: Vec<_> = sequences.iter().filter_map(read).collect();
+        let of = |device: u8, number: u8, send, receive| ((DeviceId([device; 16]), room(number)), Sequences { send, receive });
+        assert_eq!(sequences, [of(1, 1, 5, 6), of(3, 3, 1, 2)], "an ended friendship's room is counted on until its device has left it");
         assert!(turn.out.actions.is_empty());
     });
 }

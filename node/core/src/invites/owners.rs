@@ -1,8 +1,8 @@
-//! Ways in: who has given out the grant by which a first envelope comes.
+//! Owners of grants: who has given out the right by which a first envelope comes.
 //!
 //! Anyone who holds a grant may write to us, and what they write is for the machine that gave the grant out: its key opens
 //! the envelope, its row says whether the grant is still good, and its answers are remembered there. A machine that hands
-//! out grants of its own (packages of rooms, knocks) adds a way here and an opener in the intake.
+//! out grants of its own (packages of rooms, knocks) adds an owner here and an opener in the intake.
 
 use crate::command::Direction;
 use crate::rows::Request;
@@ -12,7 +12,7 @@ use symbolon_presence::time::Timestamp;
 
 /// Whose a grant is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Way {
+pub(crate) enum GrantOwner {
     /// An invite of ours, or the package of contact records.
     Invite,
     /// The reply address of a request, for its answer.
@@ -24,13 +24,13 @@ pub(crate) enum Way {
 }
 
 /// Who has given a grant out. Grants are random, so no two are the same.
-pub(crate) fn way_of(state: &State, grant: &GrantId) -> Way {
+pub(crate) fn owner_of(state: &State, grant: &GrantId) -> GrantOwner {
     if state.invites.contains_key(grant) {
-        Way::Invite
+        GrantOwner::Invite
     } else if let Some((peer, until)) = state.reply_grants.get(grant) {
-        Way::Standing(*peer, *until)
+        GrantOwner::Standing(*peer, *until)
     } else {
-        of_reply(state, grant).map_or(Way::Friends, |row| Way::Reply(row.id))
+        of_reply(state, grant).map_or(GrantOwner::Friends, |row| GrantOwner::Reply(row.id))
     }
 }
 

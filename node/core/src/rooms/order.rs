@@ -11,29 +11,29 @@ pub(crate) fn next_sequence(state: &mut State, to: &DeviceId, room: &RoomId) -> 
     if !state.devices.contains_key(to) {
         return None;
     }
-    let lane = state.lane_mut(to, room);
-    let sequence = lane.send;
-    lane.send = sequence.saturating_add(1);
+    let sequences = state.sequences_mut(to, room);
+    let sequence = sequences.send;
+    sequences.send = sequence.saturating_add(1);
     Some(sequence)
 }
 
 /// How many ordered frames were sealed for a device.
 pub(crate) fn sent(state: &State, to: &DeviceId, room: &RoomId) -> u64 {
-    state.lane(to, room).send
+    state.sequences_of(to, room).send
 }
 
 /// The sequence of the next ordered frame from a device.
 pub(crate) fn expected(state: &State, from: &DeviceId, room: &RoomId) -> u64 {
-    state.lane(from, room).receive
+    state.sequences_of(from, room).receive
 }
 
 /// The expected frame of a device was opened.
 pub(crate) fn advance(state: &mut State, from: &DeviceId, room: &RoomId) {
-    let lane = state.lane_mut(from, room);
-    lane.receive = lane.receive.saturating_add(1);
+    let sequences = state.sequences_mut(from, room);
+    sequences.receive = sequences.receive.saturating_add(1);
 }
 
 /// A device does not count in a room any more. Answers what was expected of it last.
 pub(crate) fn leave(state: &mut State, device: &DeviceId, room: &RoomId) -> u64 {
-    state.forget_lane(device, room).receive
+    state.forget_sequences(device, room).receive
 }

@@ -11,24 +11,24 @@ use symbolon_presence::time::HOUR;
 fn every_grant_that_is_given_out_leads_to_the_one_who_gave_it() {
     in_turn(|state, turn| {
         let nobodys = GrantId::random(turn.rng);
-        assert_eq!(way_of(state, &nobodys), Way::Friends);
+        assert_eq!(owner_of(state, &nobodys), GrantOwner::Friends);
 
         invites::contact_record(state, turn);
         let package = *state.invites.keys().next().unwrap();
-        assert_eq!(way_of(state, &package), Way::Invite);
+        assert_eq!(owner_of(state, &package), GrantOwner::Invite);
 
         let id = RequestId::random(turn.rng);
         let row = Request { peer: peer(1), status: RequestStatus::Pending, ..Request::blank(turn, id, Direction::Out) };
         let grant = row.grant;
         state.save_request(turn, row.clone());
-        assert_eq!(way_of(state, &grant), Way::Friends, "nobody holds it yet");
+        assert_eq!(owner_of(state, &grant), GrantOwner::Friends, "nobody holds it yet");
         state.save_request(turn, Request { offer: vec![1], ..row });
-        assert_eq!(way_of(state, &grant), Way::Reply(id));
+        assert_eq!(owner_of(state, &grant), GrantOwner::Reply(id));
 
         let (of_standing, until) = (GrantId::random(turn.rng), turn.now.after(HOUR));
         grants::give(state, turn, of_standing, peer(2), until);
-        assert_eq!(way_of(state, &of_standing), Way::Standing(peer(2), until));
+        assert_eq!(owner_of(state, &of_standing), GrantOwner::Standing(peer(2), until));
         grants::withdraw(state, turn, &peer(2));
-        assert_eq!(way_of(state, &of_standing), Way::Friends);
+        assert_eq!(owner_of(state, &of_standing), GrantOwner::Friends);
     });
 }
