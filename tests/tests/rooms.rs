@@ -4,6 +4,7 @@
 
 use symbolon_core::command::MessageState;
 use symbolon_core::table::Table;
+use symbolon_core::wire::RoomPayload;
 use symbolon_presence::id::RoomId;
 use symbolon_presence::time::{HOUR, MINUTE, SECOND};
 use symbolon_tests::sim::rows::{FriendRow, MessageRow, read};
@@ -75,6 +76,20 @@ fn both_rooms_outlive_a_parting_of_the_network_and_the_death_of_both_nodes() {
     assert!(sim.write_in_room(B, room, "after the restart"));
     sim.run_for(HOUR);
     assert_eq!(texts(&sim, A, room), ["after the restart"]);
+}
+
+#[test]
+fn what_friends_say_to_each_other_counts_in_their_own_room_alone() {
+    let (mut sim, room) = two_rooms(3);
+    let text = sim.say(B, A, "is it read?").unwrap();
+    sim.run_for(SECOND);
+    let (now, friendship) = (sim.now, friendship(&sim));
+    let payload = RoomPayload::Read(text);
+    sim.nodes[A].with_core(|core, world| core.say_in_room(now, room, &payload, world)).unwrap();
+    assert!(sim.write_in_room(A, room, "behind it"));
+    sim.run_for(SECOND);
+    assert_eq!(rows(&sim, B, friendship)[0].state, MessageState::Delivered, "a mark in the other room is refused");
+    assert_eq!(texts(&sim, B, room), ["behind it"], "and holds up nothing");
 }
 
 /// Both write into both rooms while frames are lost, overtaken, doubled, and machines die.

@@ -5,9 +5,12 @@
 
 use crate::Core;
 use crate::conversations;
+use crate::delivery::outbox;
+use crate::delivery::owner::EnvelopeOwner;
 use crate::rooms;
 use crate::state::State;
 use crate::turn::{Rejected, Turn, TurnFailed};
+use crate::wire::RoomPayload;
 use crate::world::{CipherError, World};
 use symbolon_presence::id::{DeviceId, MessageId, PeerId, RoomId};
 use symbolon_presence::kdf::Secret;
@@ -79,6 +82,15 @@ impl Core {
     /// Writes a text into a room that is no friendship's. It leaves with the next turn.
     pub fn write_in_room(&mut self, now: Timestamp, room: RoomId, text: &str, world: &mut World<'_>) -> Result<MessageId, TurnFailed> {
         self.apart(now, world, |state, turn| conversations::send_in(state, turn, room, text.to_owned()))
+    }
+
+    /// Says anything in a room, as a member who does not keep to the protocol would.
+    pub fn say_in_room(&mut self, now: Timestamp, room: RoomId, payload: &RoomPayload, world: &mut World<'_>) -> Result<(), TurnFailed> {
+        self.apart(now, world, |state, turn| {
+            let sealed = rooms::say(turn, room, payload)?;
+            outbox::enqueue_room(state, turn, room, &EnvelopeOwner::Mark, &sealed);
+            Ok(())
+        })
     }
 
     fn apart<T>(
