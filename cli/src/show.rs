@@ -42,6 +42,7 @@ pub fn invite_row(view: &Value) -> String {
     let expires = moment(str_of(view, "expires"));
     let what = match str_of(view, "state") {
         "open" => format!("good once, until {expires}"),
+        "spoiled" => "spoiled: somebody who has the link put something else in its place. Take it back, and make a new one".to_owned(),
         "used" => "used".to_owned(),
         "expired" => format!("expired {expires}"),
         "revoked" => "taken back: nobody can use it any more".to_owned(),
@@ -66,6 +67,9 @@ pub fn request(view: &Value) -> String {
         (false, "confirmed") if is_introduction => format!("you introduced {name}; both have agreed"),
         (true, "pending") => format!("{name} asks to be your friend"),
         (false, "pending") => format!("you asked {name}; not answered yet"),
+        (false, "unresolved") if str_of(view, "trust") == "invited" => {
+            "you asked somebody by their invite, which is being fetched".to_owned()
+        }
         (false, "unresolved") => format!("you asked {name}; no way to them is known yet"),
         (true, "accepted") => format!("you accepted {name}; waiting for their confirmation"),
         (false, "accepted") => format!("{name} accepted; the confirmation is on its way"),

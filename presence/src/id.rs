@@ -133,6 +133,8 @@ identifiers! {
     MailboxId(32);
     /// A queue in a mailbox.
     QueueId(16);
+    /// An invite, as its link and its body name it: hash of its secret.
+    InviteId(16);
     /// A grant to write to a queue.
     GrantId(16);
     /// A plain SHA-256 value, used where a context or transcript is hashed.

@@ -83,6 +83,8 @@ labels! {
     HASH_ACCEPT = "hash transcript of accept";
     /// Fingerprint words.
     HASH_WORDS = "hash fingerprint words";
+    /// The id of an invite, from its secret.
+    HASH_INVITE = "hash invite id";
     /// Integrity of an invite link against mistyping.
     HASH_LINK = "hash invite link";
     /// Integrity of a relay link against mistyping.
@@ -153,6 +155,10 @@ labels! {
     KEY_OUTER_HEADER = "key outer header";
     /// Hides a body from who did not open the header.
     KEY_OUTER_BODY = "key outer body";
+    /// From the secret of an invite to the key under which its bodies lie.
+    KEY_INVITE_LOOKUP = "key invite lookup";
+    /// From the secret of an invite to what hides its bodies.
+    KEY_INVITE_BODY = "key invite body";
     /// Hides one record.
     KEY_OUTER = "key once outer";
     /// Where the counter of a day's records begins.

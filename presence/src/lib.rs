@@ -41,6 +41,7 @@ pub mod generation;
 pub mod header;
 pub mod id;
 pub mod identity;
+pub mod invite;
 pub mod kdf;
 pub mod labels;
 pub mod lan;

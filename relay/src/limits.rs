@@ -12,8 +12,8 @@ pub const PLACES_MAX: usize = 8;
 pub const RECEIPT_MAX: usize = 256;
 /// The most records that a friend leaves with a friend: those of two days.
 pub const KEEP_MAX: usize = 6;
-/// The most records of one day: a header and two bodies.
-pub const AWAY_MAX: usize = 3;
+/// The most records of one day: a header, two bodies, and the bodies of 16 open invites.
+pub const AWAY_MAX: usize = 19;
 /// The most entries that one [`Ack`](crate::session::Ack) names.
 pub const ACK_MAX: usize = 256;
 /// The most revoked grants in a [`MailboxRecord`](crate::session::MailboxRecord).

@@ -6,6 +6,7 @@
 //! it keeps no rows, checks nothing, retries nothing.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+pub mod invites;
 pub mod people;
 
 use crate::sim::run::{ROGUE, Sim, nowhere};
@@ -123,15 +124,9 @@ impl Actor {
 
     /// A contact record over these contacts.
     pub fn record(&self, name: &str, expires: Timestamp, contacts: Vec<Contact>) -> ContactRecord {
-        let body = codec::encode(&ContactBody { name: name.to_owned(), expires, contacts, servers: Vec::new() });
+        let body = codec::encode(&ContactBody { name: name.to_owned(), expires, contacts, servers: Vec::new(), invite: None });
         let signature = self.identity.signing.sign(SIGN_CONTACT, &pair_context(&self.peer(), &self.peer()), &body);
         ContactRecord { chain: self.identity.chain.clone(), body, signature }
-    }
-
-    /// An invite link of its own.
-    pub fn invite(&mut self, now: Timestamp) -> String {
-        let contact = self.contact(Scope::Contact, now.after(DAY));
-        self.record("Mallory", now.after(DAY), vec![contact]).to_link()
     }
 
     /// A fresh leaf of its own for a room, with its credential.
@@ -358,7 +353,7 @@ impl Actor {
     /// Befriends a node that asks: sends an Offer on a link, waits for `accept`, completes.
     pub fn befriend(&mut self, sim: &mut Sim, node: usize) -> (Bond, LinkId) {
         let link = sim.invite(node);
-        let to = contact_of(&link, sim.now);
+        let to = sim.contact_of(&link);
         let offer = self.offer(sim.now);
         let wire = sim.rogue_link(node);
         let usage = Nonce::random(&mut self.rng);
@@ -386,11 +381,6 @@ pub fn statement(step: Step, to: &Device, contact: &Contact, transcript: Digest,
 /// The frame that puts an envelope to a contact.
 pub fn put(contact: &Contact, usage: Option<Nonce>, envelope: Vec<u8>) -> Vec<u8> {
     Frame::Put(Put::new(contact.entry.address.clone(), &contact.key, 3600, usage, envelope).unwrap()).encode()
-}
-
-/// What a link says, verified.
-pub fn contact_of(link: &str, now: Timestamp) -> VerifiedContact {
-    ContactRecord::from_link(link).ok().and_then(|record| record.verify(now).ok()).expect("the link is good")
 }
 
 /// The envelope of a frame that puts a first one.

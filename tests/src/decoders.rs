@@ -10,8 +10,10 @@ use crate::samples::{self, LEAF, NOW, Person, ROOM};
 use core::convert::Infallible;
 use minicbor::{Decode, Encode};
 use std::sync::LazyLock;
-use symbolon_core::contact::{ContactBody, ContactRecord, LINK_PREFIX};
-use symbolon_core::limits::LINK_MAX;
+use symbolon_core::contact::{ContactBody, ContactRecord};
+use symbolon_core::limits::{CONTACT_RECORD_MAX, LINK_MAX, OLD_LINK_MAX};
+use symbolon_core::link::{InviteLink, LINK_PREFIX};
+use symbolon_core::place::Place;
 use symbolon_core::wire::{
     AcceptBody, AcceptHead, Bundle, ConfirmBody, First, Known, LeafCredential, OfferBody, PAYLOAD_MAX, RoomPayload, SignedPresence,
     Standing, Statement,
@@ -60,9 +62,10 @@ pub const ALL: &[Decoder] = &[
     Decoder { name: "known_envelope", max: 256 * 1024, run: known_envelope },
     Decoder { name: "device_cert", max: CERT_MAX, run: device_cert },
     Decoder { name: "chain", max: PAYLOAD_MAX, run: chain },
-    Decoder { name: "link", max: LINK_MAX, run: link },
-    Decoder { name: "contact_record", max: LINK_MAX, run: contact_record },
-    Decoder { name: "contact_body", max: LINK_MAX, run: contact_body },
+    Decoder { name: "link", max: OLD_LINK_MAX, run: link },
+    Decoder { name: "invite_body", max: RECORD_MAX, run: invite_body },
+    Decoder { name: "contact_record", max: CONTACT_RECORD_MAX, run: contact_record },
+    Decoder { name: "contact_body", max: CONTACT_RECORD_MAX, run: contact_body },
     Decoder { name: "first", max: PAYLOAD_MAX, run: first },
     Decoder { name: "statement", max: PAYLOAD_MAX, run: statement },
     Decoder { name: "offer_body", max: PAYLOAD_MAX, run: offer_body },
@@ -268,19 +271,29 @@ fn chain(bytes: &[u8]) -> bool {
 
 fn link(bytes: &[u8]) -> bool {
     let Ok(text) = core::str::from_utf8(bytes) else { return false };
-    let Ok(record) = ContactRecord::from_link(text) else { return false };
-    assert!(record.to_link() == text.trim().to_ascii_lowercase(), "a second spelling of the link was accepted");
-    assert!(text.trim().len() > LINK_PREFIX.len());
-    let _ = record.verify(NOW);
+    let Ok(link) = InviteLink::read(text) else { return false };
+    assert!(link.text() == text.trim().to_ascii_lowercase(), "a second spelling of the link was accepted");
+    assert!(text.trim().len() > LINK_PREFIX.len() && text.trim().len() <= LINK_MAX);
+    assert!(link.places.iter().flat_map(Place::addresses).count() <= 30);
     true
 }
 
+fn invite_body(bytes: &[u8]) -> bool {
+    // What anyone who holds the link can put in its place.
+    let secret = samples::invite_secret();
+    let Ok(record) = Record::read(bytes, NOW) else { return false };
+    let Ok(content) = secret.slot(day_of(NOW)).open(&record) else { return false };
+    let Some(contact) = canonical::<ContactRecord>(&content, CONTACT_RECORD_MAX) else { return false };
+    let ben = READER.ben.identity.peer();
+    contact.verify_body(NOW, &secret.id(), day_of(NOW), &ben).is_ok_and(|verified| verified.signer.peer == ben)
+}
+
 fn contact_record(bytes: &[u8]) -> bool {
-    canonical::<ContactRecord>(bytes, LINK_MAX).map(|record| record.verify(NOW).is_ok()).is_some()
+    canonical::<ContactRecord>(bytes, CONTACT_RECORD_MAX).map(|record| record.verify(NOW).is_ok()).is_some()
 }
 
 fn contact_body(bytes: &[u8]) -> bool {
-    canonical::<ContactBody>(bytes, LINK_MAX).is_some()
+    canonical::<ContactBody>(bytes, CONTACT_RECORD_MAX).is_some()
 }
 
 fn first(bytes: &[u8]) -> bool {

@@ -14,7 +14,9 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{SeedableRng, TryCryptoRng, TryRng};
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
-use symbolon_core::contact::{ContactBody, ContactRecord};
+use symbolon_core::contact::{ContactBody, ContactRecord, InviteMark};
+use symbolon_core::link::InviteLink;
+use symbolon_core::place::Place;
 use symbolon_core::wire::{
     AcceptBody, AcceptHead, Bundle, BundleDevice, ConfirmBody, Contact, First, Heard, Introduced, Introduction, IntroductionBody, Known,
     LeafCredential, OfferBody, PresenceBody, Renews, RoomPayload, RoomStanding, SignedPresence, Standing, Statement, Step, Text, True,
@@ -30,6 +32,7 @@ use symbolon_presence::generation::Generation;
 use symbolon_presence::header::Header;
 use symbolon_presence::id::{DeviceId, Digest, EpochId, FrameId, GrantId, MessageId, Nonce, PublicKeyBytes, RequestId, RoomId};
 use symbolon_presence::identity::{Identity, pair_context};
+use symbolon_presence::invite::InviteSecret;
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::labels::SIGN_CONTACT;
 use symbolon_presence::lan::{Carrier, LanPlace, LanPlaces};
@@ -167,17 +170,36 @@ impl Person {
         }
     }
 
-    /// The person's invite.
-    pub fn invite(&self, name: &str) -> ContactRecord {
+    /// A contact record of the person's, as an introducer passes it on.
+    pub fn contact_record(&self, name: &str) -> ContactRecord {
+        self.record(name, None)
+    }
+
+    /// The body of the person's invite, for the day of the samples.
+    pub fn invite_body(&self, name: &str) -> ContactRecord {
+        self.record(name, Some(InviteMark { id: invite_secret().id(), day: day_of(NOW), number: NOW.0 }))
+    }
+
+    fn record(&self, name: &str, invite: Option<InviteMark>) -> ContactRecord {
         let body = codec::encode(&ContactBody {
             name: name.to_owned(),
             expires: NOW.after(7 * DAY),
             contacts: vec![self.contact()],
             servers: Vec::new(),
+            invite,
         });
         let peer = self.identity.peer();
         let signature = self.identity.signing.sign(SIGN_CONTACT, &pair_context(&peer, &peer), &body);
         ContactRecord { chain: self.identity.chain.clone(), body, signature }
+    }
+
+    /// The link of the person's invite: their own node, and a relay with a name.
+    pub fn invite_link(&self) -> InviteLink {
+        let own = Place::of(&self.contact().entry.places, false);
+        // /dns4/relay.example/tcp/4001 and the same with QUIC
+        let name = |end: &[u8]| Address([&[0x36, 13], b"relay.example".as_slice(), end].concat());
+        let relay = Place::of(&[name(&[0x06, 0x0f, 0xa1]), name(&[0x91, 0x02, 0x0f, 0xa1, 0xcd, 0x03])], true);
+        InviteLink::new(invite_secret(), self.identity.peer(), NOW.after(7 * DAY), own, relay)
     }
 
     /// What the person gives friends.
@@ -191,6 +213,17 @@ impl Person {
             presence: None,
         }
     }
+}
+
+/// The secret of Ben's invite.
+pub fn invite_secret() -> InviteSecret {
+    InviteSecret::from_bytes([0x77; 16])
+}
+
+/// The record in which the body of Ben's invite lies.
+pub fn invite_record() -> Vec<u8> {
+    let content = codec::encode(&ben().invite_body("Ben"));
+    invite_secret().slot(day_of(NOW)).seal(NOW, &content, &mut Runs::from(0x78)).expect("it fits")
 }
 
 /// The one who asks.
@@ -456,7 +489,7 @@ pub fn record() -> Vec<u8> {
 /// Ben's way in for anyone who knows his Peer ID.
 pub fn posted() -> Vec<u8> {
     let ben = ben();
-    let contact = codec::encode(&ben.invite("Ben"));
+    let contact = codec::encode(&ben.contact_record("Ben"));
     Posted::sign(&ben.identity, 7, NOW.after(DAY), contact).expect("an invite fits").encode()
 }
 

@@ -83,11 +83,12 @@ pub fn valid(decoder: &str) -> Vec<Seed> {
         "device_cert" => vec![("ann", ann.identity.chain.cert), ("ben", ben.identity.chain.cert)],
         "chain" => vec![("ann", codec::encode(&ann.identity.chain)), ("ben", codec::encode(&ben.identity.chain))],
         "link" => {
-            let link = ben.invite("Ben").to_link();
+            let link = ben.invite_link().text();
             vec![("lower", link.clone().into_bytes()), ("upper_in_spaces", format!("  {}\n", link.to_uppercase()).into_bytes())]
         }
-        "contact_record" => vec![("ben", codec::encode(&ben.invite("Ben"))), ("nameless", codec::encode(&ann.invite("")))],
-        "contact_body" => vec![("ben", ben.invite("Ben").body), ("ann", ann.invite("Ann").body)],
+        "invite_body" => vec![("ben", samples::invite_record())],
+        "contact_record" => vec![("ben", codec::encode(&ben.contact_record("Ben"))), ("nameless", codec::encode(&ann.contact_record("")))],
+        "contact_body" => vec![("ben", ben.contact_record("Ben").body), ("ann", ann.invite_body("Ann").body)],
         "first" => vec![("offer", codec::encode(&samples::first()))],
         "statement" => {
             vec![

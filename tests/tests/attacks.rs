@@ -6,6 +6,8 @@
 mod answers;
 #[path = "attacks/blocked.rs"]
 mod blocked;
+#[path = "attacks/bodies.rs"]
+mod bodies;
 #[path = "attacks/delivery.rs"]
 mod delivery;
 #[path = "attacks/devices.rs"]
@@ -30,7 +32,7 @@ use symbolon_core::seam::LinkId;
 use symbolon_presence::id::Nonce;
 use symbolon_relay::put::{Outcome, Refusal};
 use symbolon_tests::craft::people::Rows;
-use symbolon_tests::craft::{Actor, contact_of, outcomes};
+use symbolon_tests::craft::{Actor, outcomes};
 use symbolon_tests::sim::Faults;
 use symbolon_tests::sim::run::{Ix, Sim};
 
@@ -49,7 +51,7 @@ impl Scene {
         let mut sim = Sim::new(seed, Faults::NONE);
         let node = sim.add("Andi");
         let link = sim.invite(node);
-        let to = contact_of(&link, sim.now);
+        let to = sim.contact_of(&link);
         let mallory = Actor::new(seed + 100, sim.now);
         let link = sim.rogue_link(node);
         Self { sim, node, mallory, to, usage: Nonce([9; 16]), link }

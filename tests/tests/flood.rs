@@ -20,11 +20,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
+use symbolon_core::contact::VerifiedContact;
+use symbolon_core::link::InviteLink;
 use symbolon_presence::id::{LookupId, Nonce};
+use symbolon_presence::record::day_of;
 use symbolon_relay::frame::Frame;
 use symbolon_relay::link::RelayLink;
 use symbolon_relay::lookup::Ask;
-use symbolon_tests::craft::{Actor, contact_of};
+use symbolon_tests::craft::Actor;
+use symbolon_tests::craft::invites::read;
 use symbolon_tests::node::{Api, Carrier, Node, Pair, within};
 use tokio::io::AsyncWriteExt;
 use tokio::runtime::Runtime;
@@ -236,9 +240,19 @@ impl Growth {
     }
 }
 
+/// What an invite says, as the node that made it answers anyone who holds its link.
+async fn contact_of(invite: &str, node_at: SocketAddr) -> VerifiedContact {
+    let id = InviteLink::read(invite).unwrap().secret.slot(day_of(owner::now())).id().unwrap();
+    let caller = Caller::call(None, node_at).await.unwrap();
+    let mut line = caller.open().await.unwrap();
+    line.send(&Frame::Lookup(id).encode()).await.unwrap();
+    let answer = line.frame().await.unwrap();
+    let Ok(Frame::Found(found)) = Frame::decode(&answer) else { panic!("a question is answered") };
+    read(invite, &found.record.expect("the body is there"), owner::now())
+}
+
 /// Whom the relay knows a node by, if the node's invite leads there.
-fn circuit_of(invite: &str) -> Option<libp2p::PeerId> {
-    let contact = contact_of(invite, owner::now());
+fn circuit_of(contact: &VerifiedContact) -> Option<libp2p::PeerId> {
     let places = contact.contacts.first()?.1.entry.places.iter();
     let places = places.filter_map(|place| libp2p::Multiaddr::try_from(place.0.clone()).ok());
     let circuit = places.into_iter().find(|place| place.iter().any(|part| part == libp2p::multiaddr::Protocol::P2pCircuit))?;
@@ -313,7 +327,8 @@ fn a101_a102_while_strangers_use_all_that_they_can_two_friends_talk_and_owners_s
         Some(caller)
     });
     let invited = |node: &Node| node.json(&["invite"]).unwrap()[0]["link"].as_str().unwrap().to_owned();
-    let circuit = within(Duration::from_secs(30), "the relay forwards to a friend", || Ok(circuit_of(&invited(&pair.andi)))).unwrap();
+    let invited = |floods: &Floods| floods.runtime.block_on(contact_of(&invited(&pair.andi), node_at));
+    let circuit = within(Duration::from_secs(30), "the relay forwards to a friend", || Ok(circuit_of(&invited(&floods)))).unwrap();
     floods.add("relay: circuits to a friend", Duration::from_millis(40), 40, move |n| {
         let to = circuit.to_bytes();
         async move {
@@ -331,13 +346,13 @@ fn a101_a102_while_strangers_use_all_that_they_can_two_friends_talk_and_owners_s
             Some((caller, lines))
         }
     });
-    let invite = invited(&pair.andi);
+    let contact = invited(&floods);
     floods.add("Offers under one invite", Duration::from_millis(60), 20, move |n| {
         // Made by hand, each by another person; the room in it is none, which shows only at its end.
         let mut mallory = Actor::new(n, owner::now());
         let offer = mallory.offer(owner::now());
         let usage = Nonce::random(&mut mallory.rng);
-        let frame = mallory.offer_frame(&contact_of(&invite, owner::now()), usage, &offer);
+        let frame = mallory.offer_frame(&contact, usage, &offer);
         async move {
             let caller = Caller::call(from(n), node_at).await.ok()?;
             let mut line = caller.open().await.ok()?;

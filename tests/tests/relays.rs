@@ -2,7 +2,6 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use symbolon_core::command::{Command, MessageState, RelayState, Reply, RequestStatus, Who};
-use symbolon_core::contact::{ContactBody, ContactRecord};
 use symbolon_presence::time::{DAY, HOUR, MINUTE};
 use symbolon_tests::sim::Faults;
 use symbolon_tests::sim::relays::Conduct;
@@ -186,9 +185,8 @@ fn problems(sim: &mut Sim, ix: Ix) -> Vec<String> {
 
 /// At how many relays an invite made now says that something may be left.
 fn relays_in_an_invite(sim: &mut Sim, ix: Ix) -> usize {
-    let record = ContactRecord::from_link(&sim.invite(ix)).unwrap();
-    let body: ContactBody = symbolon_presence::codec::decode(&record.body, 4096).unwrap();
-    body.contacts[0].relay_mailboxes.len()
+    let link = sim.invite(ix);
+    sim.contact_of(&link).contacts[0].1.relay_mailboxes.len()
 }
 
 #[test]

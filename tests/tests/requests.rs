@@ -12,6 +12,8 @@ mod friendship;
 mod healing;
 #[path = "requests/incoming.rs"]
 mod incoming;
+#[path = "requests/invited.rs"]
+mod invited;
 #[path = "requests/outgoing.rs"]
 mod outgoing;
 

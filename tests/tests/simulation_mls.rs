@@ -22,7 +22,7 @@ use symbolon_presence::time::Timestamp;
 use symbolon_relay::frame::Frame;
 use symbolon_relay::grant::{MailboxKeys, Scope};
 use symbolon_relay::put::{Outcome, Put};
-use symbolon_tests::craft::{Actor, contact_of, outcomes};
+use symbolon_tests::craft::{Actor, outcomes};
 use symbolon_tests::sim::Faults;
 use symbolon_tests::sim::node::SimNode;
 use symbolon_tests::sim::rooms::Rooms;
@@ -176,7 +176,7 @@ fn r10_who_has_stolen_all_keys_of_a_node_cannot_speak_to_it_as_its_friend() {
     // A request in the friend's name: his certificate, and keys that are not his.
     let link = sim.invite(0);
     let stolen = Identity { chain: loot.friend.clone(), device: loot.friend.verify(now()).unwrap().device, ..loot.identity.clone() };
-    let (mut thief, to) = (Actor::with_identity(stolen, 2), contact_of(&link, sim.now));
+    let (mut thief, to) = (Actor::with_identity(stolen, 2), sim.contact_of(&link));
     let offer = thief.offer(sim.now);
     let frame = thief.offer_frame(&to, Nonce([9; 16]), &offer);
     assert_eq!(taken(&mut sim, 0, vec![frame]), 0);

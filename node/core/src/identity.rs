@@ -11,7 +11,7 @@ use crate::turn::{Turn, TurnFailed, decode_row, read};
 use crate::wire::{RelayMailbox, Whereabouts};
 use crate::world::Shelf;
 use rand_chacha::ChaCha20Rng;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use symbolon_presence::friendship::FriendshipSecret;
 use symbolon_presence::id::{GrantId, LookupId, MailboxId, Nonce, PeerId};
 use symbolon_presence::identity::{Identity, StoredIdentity};
@@ -64,6 +64,12 @@ pub(crate) struct Own {
     pub records: BTreeMap<LookupId, Vec<u8>>,
     /// Of each day to come, what our relays are to publish; while we have relays.
     pub away: BTreeMap<u32, Vec<Vec<u8>>>,
+    /// Bodies of our open invites for today and tomorrow, for anyone who asks this node itself; never stored.
+    pub bodies: BTreeMap<LookupId, Vec<u8>>,
+    /// Where bodies of used invites would lie: who asks for one holds a link that somebody else has used.
+    pub used_bodies: BTreeSet<LookupId>,
+    /// The bodies of each day to come, for our relays.
+    pub bodies_ahead: BTreeMap<u32, Vec<Vec<u8>>>,
     /// Where this node can be reached now; told by the world, never stored.
     pub places: Vec<Address>,
     /// Own mailboxes at relays.
@@ -194,6 +200,9 @@ impl Own {
             is_findable,
             records: BTreeMap::new(),
             away: BTreeMap::new(),
+            bodies: BTreeMap::new(),
+            used_bodies: BTreeSet::new(),
+            bodies_ahead: BTreeMap::new(),
             places: Vec::new(),
             relay_mailboxes: load_all(shelf, Table::RelayMailbox, |row: &OwnRelayMailbox| row.link.mailbox())?,
             revoked,

@@ -2,14 +2,19 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `contact` | links and contact records: who somebody is, and how to write to them |
+//! | `link`, `place` | the link of an invite, and the places in it |
+//! | `contact` | contact records: who somebody is, and how to write to them |
 //! | `mint` | invites of ours, from minting to forgetting |
+//! | `bodies` | what is fetched by a link |
 //! | `owners` | who has given out the grant by which a first envelope comes |
 //! | `grants` | how long the right to answer a request is good |
 
+pub(crate) mod bodies;
 pub mod contact;
 pub(crate) mod grants;
+pub mod link;
 mod mint;
 pub(crate) mod owners;
+pub mod place;
 
-pub(crate) use mint::{Minted, USES_MAX, contact_record, forget_expired, invite, is_own_wish, mint_for, withdraw};
+pub(crate) use mint::{Minted, USES_MAX, contact_record, forget_expired, invite, is_own_wish, mint_for, note_spoiled, used, withdraw};

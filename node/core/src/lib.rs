@@ -66,7 +66,7 @@ pub mod conformance;
 #[cfg(feature = "testing")]
 mod second_room;
 
-pub use invites::contact;
+pub use invites::{contact, link, place};
 pub use people::names;
 pub use turn::TurnFailed;
 

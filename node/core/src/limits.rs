@@ -267,5 +267,21 @@ pub const SWEEP_INTERVAL: u64 = HOUR;
 /// Pause between two pages of one sweep: it keeps up with a thousand envelopes a minute.
 pub const SWEEP_PAUSE: u64 = MINUTE;
 
-/// The longest invite link, in characters.
-pub const LINK_MAX: usize = 8 * 1024;
+/// The longest invite link, in characters: a QR code of version 6 at level L holds so many in capitals.
+pub const LINK_MAX: usize = 195;
+/// The longest link that is looked at, in characters: one of an older build is told from a damaged one.
+pub const OLD_LINK_MAX: usize = 8 * 1024;
+/// The longest contact record, in bytes.
+pub const CONTACT_RECORD_MAX: usize = 8 * 1024;
+/// Of the open invites, so many have their bodies left with our relays for the days to come: the newest.
+pub const INVITES_AHEAD_MAX: usize = symbolon_relay::limits::AWAY_MAX - 3;
+/// How long a body that was found may be overtaken by a newer one before it is believed.
+pub const BODY_PAUSE: u64 = SECOND / 5;
+/// How long one who was asked for the body of an invite may take.
+pub const BODY_DEADLINE: u64 = 10 * SECOND;
+/// Frames taken from one who was asked for the body of an invite.
+pub const BODY_FRAMES_MAX: usize = 16;
+/// The bodies of open invites are looked for where they lie so long after the start, and so often then.
+pub const READ_BODIES: u64 = 10 * MINUTE;
+/// See [`READ_BODIES`].
+pub const READ_BODIES_AGAIN: u64 = DAY;

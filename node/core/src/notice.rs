@@ -66,6 +66,8 @@ pub(crate) enum InvitesNotice {
     GrantsChanged,
     /// Our relays have another queue secret: addresses that were given to those who were asked are worth nothing.
     SecretsRenewed,
+    /// An invite of ours was made, used or taken back, or has expired.
+    BodiesChanged,
 }
 
 /// What is told of the ways to others.

@@ -22,7 +22,6 @@ mod resolver;
 
 use crate::command::DhtView;
 use crate::delivery::Delivery;
-use crate::invites::contact::VerifiedContact;
 use crate::seam::Address;
 use crate::seam::{Instance, LinkId, Sighting};
 use crate::state::State;
@@ -34,7 +33,7 @@ use publisher::Publisher;
 pub(crate) use resolver::Why;
 use resolver::{Resolver, Source};
 use std::collections::BTreeSet;
-use symbolon_presence::id::{DeviceId, LookupId, PeerId, RequestId};
+use symbolon_presence::id::{DeviceId, LookupId, PeerId};
 use symbolon_presence::time::Timestamp;
 use symbolon_relay::records::Found;
 
@@ -70,7 +69,7 @@ impl Presence {
     pub fn start(&mut self, state: &State, turn: &mut Turn<'_>) {
         self.publisher.start(turn.now);
         self.lookup_servers.follow(state, turn);
-        self.finder.begin_again(state, turn.now);
+        self.finder.start(state, turn);
     }
 
     /// When records are to be made, read or looked for.
@@ -108,7 +107,7 @@ impl Presence {
         }
     }
 
-    /// Something was found under an id. It may be anything. Answers the request that waits for it, and whom it leads to.
+    /// Something was found under an id. It may be anything.
     pub fn found(
         &mut self,
         state: &mut State,
@@ -116,10 +115,10 @@ impl Presence {
         turn: &mut Turn<'_>,
         id: LookupId,
         bytes: &[u8],
-    ) -> Result<Option<(RequestId, VerifiedContact)>, TurnFailed> {
+    ) -> Result<(), TurnFailed> {
         self.publisher.found(state, turn.now, &id, bytes);
-        self.resolver.found(state, delivery, turn, id, bytes)?;
-        Ok(self.finder.found(state, turn.now, &id, bytes))
+        self.finder.found(state, turn, &id, bytes);
+        self.resolver.found(state, delivery, turn, id, bytes)
     }
 
     /// All who were asked for an id have answered.

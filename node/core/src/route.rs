@@ -27,7 +27,7 @@ use crate::table::Table;
 use crate::turn::{Failed, Turn, TurnFailed};
 use crate::world;
 use std::collections::BTreeSet;
-use symbolon_presence::id::{DeviceId, LookupId};
+use symbolon_presence::id::DeviceId;
 use symbolon_presence::time::Timestamp;
 
 mod notices;
@@ -86,6 +86,7 @@ impl Machines {
             self.start(turn)?;
         }
         let is_back = self.input(turn, input)?;
+        self.ask_found(turn)?;
         self.look_around(turn, is_back)?;
         // Each step stands on what was told before it.
         self.notices(turn)?;
@@ -116,15 +117,17 @@ impl Machines {
             Input::Addresses(places) => return self.addresses(turn, places),
             Input::LinkUp { link, dial, path, keys, source: _ } => self.link_up(turn, Up { link, dial, path, keys })?,
             Input::DialFailed(dial) if relays.has_dial(dial) => relays.dial_failed(turn, dial),
+            Input::DialFailed(dial) if presence.finder.calls.has_dial(dial) => presence.finder.calls.dial_failed(dial),
             Input::DialFailed(dial) => delivery.dial_failed(state, turn, dial),
             Input::LinkDown(link) if relays.has_link(link) => relays.link_down(turn, link),
+            Input::LinkDown(link) if presence.finder.calls.has_link(link) => presence.finder.calls.link_down(link),
             Input::LinkDown(link) => delivery.link_down(state, turn, link),
             Input::Frame(link, bytes) => self.frame(turn, link, &bytes)?,
             Input::LanUp { transport, visible, networks } => presence.lan.up(state, turn, transport, visible, networks),
             Input::LanMoved(networks) => presence.lan.moved(state, turn, networks),
             Input::Sighted(sighting) => self.sighted(turn, sighting)?,
             Input::Unsighted(instance) => presence.unsighted(delivery, &instance),
-            Input::Found(id, bytes) => self.found(turn, id, &bytes)?,
+            Input::Found(id, bytes) => presence.found(state, delivery, turn, id, &bytes)?,
             Input::Servers(servers, neighbours) => presence.dht_servers(state, delivery, turn, servers, neighbours),
             Input::Lookups(standing) => presence.lookup_servers(state, delivery, turn.now, standing),
             Input::Resolved(id) => presence.resolved(state, delivery, turn, id),
@@ -213,10 +216,11 @@ impl Machines {
     }
 
     fn link_up(&mut self, turn: &mut Turn<'_>, up: Up) -> Result<(), TurnFailed> {
-        let Self { state, delivery, relays, .. } = self;
+        let Self { state, delivery, relays, presence, .. } = self;
         match up.dial {
             _ if state.own.is_halted => turn.act(NetAction::Close(up.link, seam::CloseReason::Idle)),
             Some(dial) if relays.has_dial(dial) => relays.link_up(state, turn, up.link, dial)?,
+            Some(dial) if presence.finder.calls.has_dial(dial) => presence.finder.calls.link_up(turn, up.link, dial),
             Some(_) | None => delivery.link_up(state, turn, up)?,
         }
         Ok(())
@@ -224,6 +228,10 @@ impl Machines {
 
     fn frame(&mut self, turn: &mut Turn<'_>, link: seam::LinkId, bytes: &[u8]) -> Result<(), TurnFailed> {
         let Self { state, delivery, relays, presence, intake, .. } = self;
+        if presence.finder.calls.has_link(link) {
+            presence.finder.frame(state, turn, link, bytes);
+            return Ok(());
+        }
         if !relays.has_link(link) {
             return intake.frame(state, delivery, &mut presence.record_server, turn, link, bytes);
         }
@@ -247,12 +255,12 @@ impl Machines {
         Ok(())
     }
 
-    /// A record was found; it may be of somebody whom a request names.
-    fn found(&mut self, turn: &mut Turn<'_>, id: LookupId, bytes: &[u8]) -> Result<(), TurnFailed> {
-        let Self { state, delivery, presence, .. } = self;
-        if let Some((request, contact)) = presence.found(state, delivery, turn, id, bytes)? {
+    /// Those who were looked for, and whose contact records are known now, are asked.
+    fn ask_found(&mut self, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+        let Self { state, presence, .. } = self;
+        while let Some((request, contact)) = presence.finder.take_found(state, turn.now) {
             match friendships::found(state, turn, &request, contact) {
-                Ok(()) => presence.finder.finish(&id),
+                Ok(()) => presence.finder.finish(turn, &request),
                 // It waits on; the row says what it is.
                 Err(Failed::Command(_)) => {}
                 Err(Failed::Turn(failed)) => return Err(failed),

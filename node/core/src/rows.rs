@@ -21,7 +21,7 @@ pub(crate) use own::{OwnRelayMailbox, Past, RelayKey, Revoked};
 #[cfg(test)]
 pub(crate) use presence::BLOCKS_OF_FRIEND;
 pub(crate) use presence::{OwnPresence, begin, step};
-pub(crate) use request::Request;
+pub(crate) use request::{Invited, Request};
 pub(crate) use room::{Members, Room, Sequences, sequences_key, split_sequences_key};
 
 /// What rows hold is shown to nobody by mistake.
@@ -34,4 +34,4 @@ macro_rules! opaque_debug {
         }
     )*};
 }
-opaque_debug!(Introducing Request Friend Device Message OwnRelayMailbox Channel);
+opaque_debug!(Invited Introducing Request Friend Device Message OwnRelayMailbox Channel);

@@ -56,12 +56,13 @@ pub struct Entry {
 
 impl Fault {
     /// Every fault once, in the order of the API's description.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 34] = [
         Self::Command(CommandError::NotFound),
         Self::Command(CommandError::Ambiguous),
         Self::Command(CommandError::BadLink),
         Self::Command(CommandError::BadAddress),
         Self::Command(CommandError::LinkExpired),
+        Self::Command(CommandError::OldLink),
         Self::Command(CommandError::WrongClock),
         Self::Command(CommandError::OwnIdentity),
         Self::Command(CommandError::BadTarget),
@@ -176,6 +177,13 @@ fn command_entry(error: CommandError) -> Entry {
             "Damaged link",
             "The link is damaged or not an invite.",
             "Copy the whole link again, from `symbolon:` to its last letter.",
+        ),
+        CommandError::OldLink => (
+            "old_link",
+            410,
+            "Invite of an older version",
+            "The invite was made by an older version of Symbolon, which made long links.",
+            "Ask its maker to start the present version and to make a new one: `symbolon invite`.",
         ),
         CommandError::BadAddress => (
             "bad_address",

@@ -36,7 +36,7 @@ fn schemas() -> Schemas {
         "invite": id(),
         "expires": time(),
         "used": { "type": "boolean", "description": "Somebody has asked by it." },
-        "state": word(&["open", "used", "expired", "revoked"]),
+        "state": word(&["open", "spoiled", "used", "expired", "revoked"]),
     });
     let body = json!({
         "expires_in": { "type": ["integer", "null"], "description": "Seconds; 7 days when absent, at most 90." },
@@ -70,6 +70,7 @@ fn view(view: &InviteView) -> Value {
         "used": view.state == InviteState::Used,
         "state": match view.state {
             InviteState::Open => "open",
+            InviteState::Spoiled => "spoiled",
             InviteState::Used => "used",
             InviteState::Expired => "expired",
             InviteState::Revoked => "revoked",

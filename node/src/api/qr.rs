@@ -3,10 +3,12 @@
 use qrcode::{Color, EcLevel, QrCode};
 use std::fmt::Write as _;
 
-/// Light modules on every side, as ISO/IEC 18004 asks for.
+/// Light modules on every side of a picture, as ISO/IEC 18004 asks for.
 const QUIET: usize = 4;
+/// The same in a terminal, where room is short: readers need no more.
+const QUIET_IN_TERMINAL: usize = 2;
 
-/// A square of dark and light modules, quiet zone included.
+/// A square of dark and light modules.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Qr {
     size: usize,
@@ -17,16 +19,7 @@ impl Qr {
     /// Encodes a text; `None` when it is longer than a QR code can hold (about 2,900 bytes).
     pub fn encode(text: &str) -> Option<Self> {
         let code = QrCode::with_error_correction_level(text, EcLevel::L).ok()?;
-        let inner = code.width();
-        let size = inner + 2 * QUIET;
-        let mut dark = vec![false; size * size];
-        for (at, color) in code.to_colors().into_iter().enumerate() {
-            let (x, y) = (at % inner + QUIET, at / inner + QUIET);
-            if let Some(module) = dark.get_mut(y * size + x) {
-                *module = color == Color::Dark;
-            }
-        }
-        Some(Self { size, dark })
+        Some(Self { size: code.width(), dark: code.to_colors().into_iter().map(|color| color == Color::Dark).collect() })
     }
 
     /// Encodes an invite link or a Peer ID in upper case, which takes QR's alphanumeric mode
@@ -35,7 +28,7 @@ impl Qr {
         Self::encode(&text.to_ascii_uppercase())
     }
 
-    /// Modules on each side.
+    /// Modules on each side, without the light ones around it.
     pub fn size(&self) -> usize {
         self.size
     }
@@ -45,15 +38,20 @@ impl Qr {
         x < self.size && self.dark.get(y * self.size + x).copied().unwrap_or(false)
     }
 
+    /// The same with so many light modules on every side, as it is drawn.
+    fn is_dark_within(&self, quiet: usize, x: usize, y: usize) -> bool {
+        x.checked_sub(quiet).zip(y.checked_sub(quiet)).is_some_and(|(x, y)| self.is_dark(x, y))
+    }
+
     /// A self-contained SVG document, black on white whatever the surroundings.
     pub fn svg(&self) -> String {
-        let size = self.size;
+        let size = self.size + 2 * QUIET;
         let mut path = String::new();
         for y in 0..size {
             let mut x = 0;
             while x < size {
                 let start = x;
-                while self.is_dark(x, y) {
+                while self.is_dark_within(QUIET, x, y) {
                     x += 1;
                 }
                 if x > start {
@@ -72,18 +70,21 @@ impl Qr {
     /// Two modules a character, for a terminal with light text on dark ground or, with
     /// `ansi`, for any terminal: colours are set explicitly then.
     pub fn half_blocks(&self, ansi: bool) -> String {
+        let size = self.size + 2 * QUIET_IN_TERMINAL;
+        let is_dark = |x, y| self.is_dark_within(QUIET_IN_TERMINAL, x, y);
         let mut out = String::new();
-        for y in (0..self.size).step_by(2) {
+        for y in (0..size).step_by(2) {
             if ansi {
                 out.push_str("\u{1b}[97;40m");
             }
-            for x in 0..self.size {
-                // The foreground is the light colour, so a light module is the block.
-                out.push(match (self.is_dark(x, y), y + 1 < self.size && !self.is_dark(x, y + 1)) {
-                    (false, true) => '█',
-                    (false, false) => '▀',
-                    (true, true) => '▄',
-                    (true, false) => ' ',
+            for x in 0..size {
+                // The foreground is the light colour, so a light module is the block. Below the last line of an odd number is
+                // nothing, which is light, too.
+                out.push(match (is_dark(x, y), is_dark(x, y + 1)) {
+                    (false, false) => '█',
+                    (false, true) => '▀',
+                    (true, false) => '▄',
+                    (true, true) => ' ',
                 });
             }
             if ansi {
@@ -107,39 +108,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_drawings_show_the_same_modules() {
+    fn both_drawings_show_the_same_modules_within_their_quiet_zones() {
         let qr = Qr::encode("symbolon:hello").unwrap();
         let lines: Vec<Vec<char>> = qr.half_blocks(false).lines().map(|line| line.chars().collect()).collect();
         let mut dark = 0;
-        for y in 0..qr.size() {
-            for x in 0..qr.size() {
+        for y in 0..qr.size() + 2 * QUIET_IN_TERMINAL {
+            for x in 0..qr.size() + 2 * QUIET_IN_TERMINAL {
                 let block = lines[y / 2][x];
                 let light = matches!((y % 2, block), (_, '█') | (0, '▀') | (1, '▄'));
-                assert_eq!(qr.is_dark(x, y), !light);
-                dark += usize::from(qr.is_dark(x, y));
+                assert_eq!(qr.is_dark_within(QUIET_IN_TERMINAL, x, y), !light);
+                dark += usize::from(!light);
             }
         }
         let drawn: usize = qr.svg().split('h').skip(2).filter_map(|s| s.split('v').next().unwrap().parse::<usize>().ok()).sum();
-        assert_eq!(drawn - qr.size(), dark, "the white ground and every dark run");
+        assert_eq!(drawn - (qr.size() + 2 * QUIET), dark, "the white ground and every dark run");
+        assert!(qr.is_dark(0, 0) && !qr.is_dark_within(QUIET, QUIET - 1, QUIET));
     }
 
     #[test]
-    fn quiet_zone_surrounds_the_code() {
-        let qr = Qr::encode("x").unwrap();
-        for at in 0..qr.size() {
-            for edge in 0..QUIET {
-                assert!(!qr.is_dark(at, edge) && !qr.is_dark(edge, at));
-            }
-        }
-        assert!(qr.is_dark(QUIET, QUIET));
-    }
-
-    #[test]
-    fn link_takes_fewer_modules_than_the_same_text_as_it_is() {
-        let link = format!("symbolon:{}", "agrqbiyalaqgh7vo".repeat(60));
-        // 969 characters: version 18 in alphanumeric mode, version 22 as bytes (ISO/IEC 18004, table 7).
-        assert_eq!(Qr::link(&link).unwrap().size(), 89 + 2 * QUIET);
-        assert_eq!(Qr::encode(&link).unwrap().size(), 105 + 2 * QUIET);
+    fn the_longest_link_is_a_code_of_version_6_that_a_terminal_of_80_by_24_shows_whole() {
+        let link = format!("symbolon:{}", "agrqbiyalaqgh7vo".repeat(12)).split_at(195).0.to_owned();
+        // 195 characters: version 6 in alphanumeric mode, version 8 as bytes (ISO/IEC 18004, table 7).
+        let qr = Qr::link(&link).unwrap();
+        assert_eq!((qr.size(), Qr::encode(&link).unwrap().size()), (41, 49));
+        assert_eq!(Qr::link(&format!("{link}a")).unwrap().size(), 45, "one more takes version 7");
+        let drawn = qr.half_blocks(false);
+        assert_eq!((drawn.lines().count(), drawn.lines().map(|line| line.chars().count()).max()), (23, Some(45)));
     }
 
     #[test]

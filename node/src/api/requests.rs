@@ -1,6 +1,7 @@
 //! Friend requests in both directions, introductions among them.
 
-use super::ask::{Answer, answer, request_id};
+use super::ask::{Answer, answer, ask, request_id};
+use super::errors::Fault;
 use super::extract::Json;
 use super::json::{self, list};
 use super::people::{trust, trust_schema};
@@ -11,7 +12,15 @@ use axum::extract::{Path, State};
 use axum::routing::{get, post};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::time::Duration;
 use symbolon_core::command::{Command, Direction, Reply, RequestKind, RequestStatus, RequestView};
+use symbolon_core::link::is_link;
+use tokio::time::Instant;
+
+/// How long the answer to somebody who adds an invite waits for what the invite says.
+const ADD_PATIENCE: Duration = Duration::from_secs(3);
+/// How often it looks.
+const ADD_PAUSE: Duration = Duration::from_millis(40);
 
 /// Routes and schemas.
 pub const RESOURCE: Resource = Resource {
@@ -122,7 +131,22 @@ struct AddBody {
 }
 
 async fn add(State(state): State<ApiState>, Json(body): Json<AddBody>) -> Answer {
-    answer(&state, Command::Add { target: body.target, note: body.note }, show).await
+    let reads = is_link(body.target.trim());
+    let mut reply = ask(&state, Command::Add { target: body.target, note: body.note }).await?;
+    let begin = Instant::now();
+    // What an invite says is fetched first: most of the time, that is done before anybody looks.
+    while reads
+        && let Reply::Request(request) = &reply
+        && request.status == RequestStatus::Unresolved
+        && begin.elapsed() < ADD_PATIENCE
+    {
+        let id = request.request;
+        tokio::time::sleep(ADD_PAUSE).await;
+        let Reply::Requests(all) = ask(&state, Command::Requests).await? else { break };
+        let Some(now) = all.into_iter().find(|row| row.request == id) else { break };
+        reply = Reply::Request(now);
+    }
+    Ok(axum::Json(show(&reply).ok_or(Fault::Internal)?))
 }
 
 async fn accept(State(state): State<ApiState>, Path(request): Path<String>) -> Answer {

@@ -17,7 +17,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::net::answers::Answers;
 use crate::net::endpoint::Endpoint;
 use crate::net::givers::Giver;
-use crate::net::limits::{DHT_CALL_PAUSE, DHT_CALLED_MAX, DHT_HOSTED_AT_ONCE, DHT_HOSTED_MAX, DHT_REMEMBERED_MAX};
+use crate::net::limits::{DHT_CALL_PAUSE, DHT_CALLED_MAX, DHT_HOSTED_AT_ONCE, DHT_HOSTED_MAX, DHT_OWN_AT_ONCE, DHT_REMEMBERED_MAX};
 use crate::net::neighbours::{Change, Neighbours, places_of};
 use behaviour::{Kad, PROTOCOL};
 use libp2p::kad::store::RecordStore;
@@ -108,7 +108,8 @@ impl Dht {
         // What is being put of an older set is not what is to be found now.
         let set = self.own.number();
         let under_way: BTreeSet<LookupId> = self.puts.values().filter(|(_, of)| *of == set).map(|(id, _)| *id).collect();
-        let ids: Vec<LookupId> = self.own.untaken().difference(&under_way).copied().collect();
+        let room = DHT_OWN_AT_ONCE.saturating_sub(under_way.len());
+        let ids: Vec<LookupId> = self.own.untaken().difference(&under_way).copied().take(room).collect();
         for id in ids {
             let Some((expires, value)) = self.own.read(&id) else {
                 self.own.taken(&id);
@@ -291,6 +292,7 @@ impl Dht {
             self.puts.remove(&query);
             if matches!(result, QueryResult::PutRecord(Ok(_))) && set == self.own.number() {
                 self.own.taken(&id);
+                self.put_untaken(kad);
             }
         }
     }

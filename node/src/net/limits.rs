@@ -83,8 +83,10 @@ pub const DHT_ANSWERS_MAX: usize = 8;
 pub const DHT_HOSTED_AT_ONCE: usize = 16;
 /// See [`DHT_HOSTED_AT_ONCE`].
 pub const DHT_HOSTED_MAX: usize = 4_096;
-/// Own records that are published.
-pub const DHT_OWN_MAX: usize = 16;
+/// Own records that are put into the DHT at once: the next ones as these are taken.
+pub const DHT_OWN_AT_ONCE: usize = 32;
+/// Own records that are published: those of presence, and the bodies of invites for two days.
+pub const DHT_OWN_MAX: usize = 16 + 2 * symbolon_core::limits::INVITES_MAX;
 /// Addresses that are called while no server is known.
 pub const DHT_CALLED_MAX: usize = 32;
 /// Addresses of neighbours that are called.

@@ -2,16 +2,19 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::wildcard_enum_match_arm)]
 
 use crate::sim::Faults;
+use crate::sim::rows::{RequestRow, read};
 use crate::sim::run::{Ix, Sim};
 use std::collections::BTreeMap;
 use symbolon_core::command::{
     Command, CommandError, Direction, FriendView, MessageState, MessageView, Reply, RequestStatus, RequestView, StatusView, Who,
 };
 use symbolon_core::contact::ContactRecord;
+use symbolon_core::link::is_link;
 use symbolon_core::seam::{Event, Warning};
 use symbolon_core::table::Table;
+use symbolon_core::world::Shelf;
 use symbolon_presence::id::{MessageId, PeerId, RequestId, RoomId};
-use symbolon_presence::time::{DAY, HOUR, MINUTE};
+use symbolon_presence::time::{DAY, HOUR, MINUTE, SECOND};
 
 /// All rows of all tables of a node.
 pub type Rows = BTreeMap<(Table, Vec<u8>), Vec<u8>>;
@@ -33,7 +36,17 @@ impl Sim {
     /// Asks for friendship.
     pub fn ask(&mut self, ix: Ix, target: &str) -> Result<RequestId, CommandError> {
         match self.command(ix, Command::Add { target: target.to_owned(), note: Some("hi".into()) })? {
-            Reply::Request(view) => Ok(view.request),
+            Reply::Request(view) => {
+                // As the command does: what an invite says is fetched first. Nobody is asked whether it is: that might fail.
+                let waits = |sim: &mut Self| {
+                    let row = sim.nodes[ix].store.get(Table::Request, view.request.as_bytes()).unwrap();
+                    row.is_some_and(|row| read::<RequestRow>(&row).status == RequestStatus::Unresolved)
+                };
+                if is_link(target) {
+                    self.run_until(2 * SECOND, |sim| !waits(sim));
+                }
+                Ok(view.request)
+            }
             _ => panic!("`add` answers with a request"),
         }
     }

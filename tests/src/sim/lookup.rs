@@ -19,6 +19,8 @@ pub struct Lookup {
     pub asked: BTreeMap<Ix, u64>,
     /// Whether lookup servers know all records too; if not set, some by chance.
     pub servers_know: Option<bool>,
+    /// What a test has put there by hand: it is found in any case.
+    pub planted: BTreeMap<LookupId, Vec<u8>>,
 }
 
 /// Versions of one record remembered.
@@ -57,6 +59,8 @@ impl Sim {
             }
         };
         let incarnation = self.nodes[ix].incarnation;
+        let planted = self.lookup.planted.get(&id).filter(|_| !matches!(at, Look::Servers(_))).cloned();
+        let hosted = self.hosted(ix, &id, at);
         let mut at = self.now.after(1 + self.below(self.faults.latency.max(1)));
         if self.lookup.is_there && knows {
             let versions = self.lookup.records.get(&id).cloned().unwrap_or_default();
@@ -74,6 +78,10 @@ impl Sim {
                 self.plan(at, ix, incarnation, Happening::Input(Input::Found(id, answer)));
                 at = at.after(1 + self.below(self.faults.latency.max(1)));
             }
+        }
+        for answer in planted.into_iter().chain(hosted) {
+            self.plan(at, ix, incarnation, Happening::Input(Input::Found(id, answer)));
+            at = at.after(1);
         }
         self.plan(at, ix, incarnation, Happening::Input(Input::Resolved(id)));
     }

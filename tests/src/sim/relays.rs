@@ -3,9 +3,11 @@
 use super::run::{Happening, Ix, Sim};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use symbolon_core::command::Path;
-use symbolon_core::seam::{Address, DialId, Input, LinkId, Source};
+use symbolon_core::seam::{Address, DialId, Input, LinkId, Look, Source};
+use symbolon_presence::id::LookupId;
+use symbolon_presence::posted::Item;
 use symbolon_presence::time::{SECOND, Timestamp};
 use symbolon_relay::frame::Frame;
 use symbolon_relay::link::RelayLink;
@@ -68,6 +70,8 @@ pub struct SimRelay {
     pub conduct: Conduct,
     /// Whether anybody reaches it.
     pub gone: bool,
+    /// Records that it lets be found: those of its owners' days, and what nodes whose lookup server it is have brought.
+    hosted: BTreeMap<LookupId, Vec<u8>>,
 }
 
 impl SimRelay {
@@ -109,8 +113,16 @@ impl Sim {
     pub fn add_relay(&mut self) -> (Ix, String) {
         let keys = RelayKeys::random(&mut ChaCha20Rng::from_seed(self.seed()));
         let ix = RELAYS + self.relays.len();
-        let mut relay =
-            SimRelay { keys, rows: Rows::default(), copy: None, machine: None, incarnation: 0, conduct: Conduct::Honest, gone: false };
+        let mut relay = SimRelay {
+            keys,
+            rows: Rows::default(),
+            copy: None,
+            machine: None,
+            incarnation: 0,
+            conduct: Conduct::Honest,
+            gone: false,
+            hosted: BTreeMap::new(),
+        };
         relay.load(self.now);
         let link = relay.link(ix);
         self.relays.push(relay);
@@ -136,6 +148,7 @@ impl Sim {
     pub fn wipe_relay(&mut self, ix: Ix) {
         self.log(ix, || format!("relay {} loses everything", ix - RELAYS));
         self.relay(ix).rows = Rows::default();
+        self.relay(ix).hosted.clear();
         self.crash_relay(ix);
     }
 
@@ -198,6 +211,39 @@ impl Sim {
         );
     }
 
+    /// A relay is given a record to keep.
+    pub(super) fn host(&mut self, ix: Ix, bytes: &[u8]) {
+        let now = self.now;
+        let relay = self.relay(ix);
+        if let Some(item) = Item::read(bytes, now).ok().filter(|_| !relay.gone) {
+            let known = relay.hosted.get(&item.id).and_then(|known| Item::read(known, now).ok());
+            if known.is_none_or(|known| known.counter < item.counter) {
+                relay.hosted.insert(item.id, bytes.to_vec());
+            }
+        }
+    }
+
+    /// What relays that are asked as lookup servers have under an id: a node's own, and those that it names.
+    pub(super) fn hosted(&self, ix: Ix, id: &LookupId, at: &Look) -> Vec<Vec<u8>> {
+        let named = match at {
+            Look::Servers(servers) => servers.as_slice(),
+            Look::Everywhere => &[],
+            Look::Dht => return Vec::new(),
+        };
+        let own = self.servers.get(&ix).into_iter().flatten();
+        let asked: BTreeSet<Ix> = named.iter().chain(own).flatten().filter_map(relay_at).collect();
+        let relays = asked.into_iter().filter_map(|ix| self.relays.get(ix - RELAYS)).filter(|relay| !relay.gone);
+        relays.filter_map(|relay| relay.hosted.get(id).cloned()).collect()
+    }
+
+    /// The relays among a node's lookup servers get its records.
+    pub(super) fn give_servers(&mut self, ix: Ix, records: &[Vec<u8>]) {
+        let own: BTreeSet<Ix> = self.servers.get(&ix).into_iter().flatten().flatten().filter_map(relay_at).collect();
+        for relay in own {
+            records.iter().for_each(|record| self.host(relay, record));
+        }
+    }
+
     /// One turn of a relay.
     pub(super) fn relay_turn(&mut self, ix: Ix, what: Happening) {
         let now = self.now;
@@ -242,7 +288,10 @@ impl Sim {
                 RelayAction::Close(link) => self.close(ix, LinkId(link)),
                 // Nothing is forwarded here: those who meet, meet directly.
                 RelayAction::Admit(_) | RelayAction::Heard(_) | RelayAction::Keep(..) => {}
-                RelayAction::Host(_, record) => self.publish(record),
+                RelayAction::Host(_, record) => {
+                    self.host(ix, &record);
+                    self.publish(record);
+                }
             }
         }
         if let Some((link, frame)) = instead {

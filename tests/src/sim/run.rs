@@ -47,6 +47,8 @@ pub struct Sim {
     pub(super) houses: BTreeMap<Ix, u32>,
     /// Where records are found.
     pub lookup: Lookup,
+    /// The lookup servers of each node.
+    pub(super) servers: BTreeMap<Ix, Vec<Vec<Address>>>,
     /// Relays; their indices begin at [`RELAYS`].
     pub relays: Vec<SimRelay>,
     /// Whether this turn takes in what a relay hands out.
@@ -88,6 +90,7 @@ impl Sim {
             line: Line::default(),
             houses: BTreeMap::new(),
             lookup: Lookup::default(),
+            servers: BTreeMap::new(),
             relays: Vec::new(),
             is_fetching: false,
             faults,
@@ -371,10 +374,15 @@ impl Sim {
             | NetAction::Host(..)
             | NetAction::Heard(_)
             | NetAction::Keep(..) => {}
-            NetAction::Publish { everywhere, servers } => everywhere.into_iter().chain(servers).for_each(|record| self.publish(record)),
+            NetAction::Publish { everywhere, servers } => {
+                let records: Vec<Vec<u8>> = everywhere.into_iter().chain(servers).collect();
+                self.give_servers(ix, &records);
+                records.into_iter().for_each(|record| self.publish(record));
+            }
+            NetAction::Lookups(servers) => drop(self.servers.insert(ix, servers)),
             NetAction::Resolve(id, at) => self.resolve(ix, id, &at),
             // Who wants to be found is: see `lookup`.
-            NetAction::Bootstrap(_) | NetAction::Lookups(_) | NetAction::Neighbours(_) => {}
+            NetAction::Bootstrap(_) | NetAction::Neighbours(_) => {}
         }
     }
 

@@ -36,7 +36,7 @@ impl Asked {
         sim.rogue_links = Some(Vec::new());
         let node = sim.add("Andi");
         let mut ben = Actor::new(seed + 30, sim.now);
-        let invite = ben.invite(sim.now);
+        let invite = ben.invite(&mut sim);
         let request = sim.ask(node, &invite).unwrap();
         sim.run_for(MINUTE / 6);
         let link = *sim.rogue_links.as_ref().unwrap().last().unwrap();

@@ -6,7 +6,6 @@ use symbolon_core::seam::Event;
 use symbolon_core::table::Table;
 use symbolon_presence::id::Nonce;
 use symbolon_presence::time::{DAY, HOUR, MINUTE};
-use symbolon_tests::craft::contact_of;
 use symbolon_tests::sim::{Faults, Sim};
 
 #[test]
@@ -20,21 +19,21 @@ fn r8_a_blocked_stranger_does_not_come_back_by_another_invite_request_or_replay(
     let (requests, events) = (scene.sim.requests(scene.node).len(), scene.sim.events[scene.node].len());
     scene.taken(frame);
     let invite = scene.sim.invite(scene.node);
-    let to = contact_of(&invite, scene.sim.now);
+    let to = scene.sim.contact_of(&invite);
     let again = scene.mallory.offer(scene.sim.now);
     let frame = scene.mallory.offer_frame(&to, Nonce([3; 16]), &again);
     scene.taken(frame);
     scene.sim.restart(scene.node);
     scene.link = scene.sim.rogue_link(scene.node);
     let invite = scene.sim.invite(scene.node);
-    let to = contact_of(&invite, scene.sim.now);
+    let to = scene.sim.contact_of(&invite);
     let again = scene.mallory.offer(scene.sim.now);
     let frame = scene.mallory.offer_frame(&to, Nonce([4; 16]), &again);
     scene.taken(frame);
     assert_eq!(scene.sim.requests(scene.node).len(), requests);
     assert_eq!(scene.sim.events[scene.node].len(), events, "nobody is told");
     // Nor can the user add him by mistake.
-    let invite = scene.mallory.invite(scene.sim.now);
+    let invite = scene.mallory.invite(&mut scene.sim);
     assert_eq!(scene.sim.ask(scene.node, &invite), Err(CommandError::IsBlocked));
     assert_eq!(scene.sim.ask(scene.node, &scene.mallory.peer().to_string()), Err(CommandError::IsBlocked));
 }
@@ -48,6 +47,8 @@ fn crossed_and_blocked(seed: u64) {
     }
     // `a` comes first in the order of crossed requests: nothing of `b` is accepted by itself.
     let (of_a, of_b) = (sim.invite(a), sim.invite(b));
+    sim.spread(&of_a);
+    sim.spread(&of_b);
     sim.set_apart(a, b, true);
     let by_a = sim.ask(a, &of_b).unwrap();
     sim.ask(b, &of_a).unwrap();

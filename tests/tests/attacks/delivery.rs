@@ -7,7 +7,7 @@ use symbolon_presence::id::EpochId;
 use symbolon_presence::id::Nonce;
 use symbolon_presence::time::{HOUR, MINUTE};
 use symbolon_relay::put::{Outcome, Refusal};
-use symbolon_tests::craft::{Actor, contact_of, outcomes};
+use symbolon_tests::craft::{Actor, outcomes};
 use symbolon_tests::sim::run::nowhere;
 use symbolon_tests::sim::{Faults, Sim};
 
@@ -64,7 +64,7 @@ fn frames_of_an_older_room_that_waited_do_not_take_the_places_of_the_new_ones() 
     // Ben has lost the friendship and asks again; both are in another room.
     sim.run_for(1_000);
     let invite = sim.invite(a);
-    let to = contact_of(&invite, sim.now);
+    let to = sim.contact_of(&invite);
     let offer = ben.offer(sim.now);
     let frame = ben.offer_frame(&to, Nonce([5; 16]), &offer);
     let heard = sim.rogue_send(link, frame);

@@ -2,26 +2,25 @@
 
 use super::Scene;
 use symbolon_core::command::{Command, RequestStatus, Who};
-use symbolon_core::contact::{ContactBody, ContactRecord};
-use symbolon_core::limits::LINK_MAX;
 use symbolon_core::limits::{DEVICES_KEPT_MAX, DEVICES_MAX};
 use symbolon_core::seam::Event;
 use symbolon_core::table::{Change, Table};
 use symbolon_core::wire::{BundleDevice, RoomPayload};
 use symbolon_core::world::{RoomCipher, Shelf, ShelfMut};
 use symbolon_presence::codec;
-use symbolon_presence::identity::{CERT_MAX, Chain, DeviceCertBody, Identity, StoredIdentity, pair_context};
+use symbolon_presence::identity::{CERT_MAX, Chain, DeviceCertBody, Identity, StoredIdentity};
+use symbolon_presence::invite::InviteSecret;
 use symbolon_presence::kdf::hash;
-use symbolon_presence::labels::{HASH_CONTEXT, SIGN_CONTACT, SIGN_DEVICE};
+use symbolon_presence::labels::{HASH_CONTEXT, SIGN_DEVICE};
 use symbolon_presence::time::{DAY, HOUR, MINUTE};
 use symbolon_relay::frame::Frame;
 use symbolon_relay::grant::{MailboxKeys, Scope};
 use symbolon_relay::put::Outcome;
-use symbolon_tests::craft::{Actor, contact_of, outcomes};
+use symbolon_tests::craft::{Actor, invites, outcomes};
 use symbolon_tests::sim::Faults;
 use symbolon_tests::sim::run::{Ix, Sim};
 
-fn stored_identity(sim: &Sim, ix: Ix) -> Identity {
+pub fn stored_identity(sim: &Sim, ix: Ix) -> Identity {
     let bytes = sim.nodes[ix].store.get(Table::Meta, b"identity").unwrap().unwrap();
     Identity::from_stored(&codec::decode::<StoredIdentity>(&bytes, 4096).unwrap())
 }
@@ -47,18 +46,15 @@ fn add_sibling(sim: &mut Sim, of: Ix) -> Ix {
     })
 }
 
-/// One contact record for both devices of a user, signed by the first.
-fn joint_record(sim: &mut Sim, first: Ix, second: Ix) -> String {
+/// An invite to both devices of a user, signed by the first.
+fn joint_invite(sim: &mut Sim, first: Ix, second: Ix) -> String {
     let identity = stored_identity(sim, first);
     let records = [sim.contact_record(first), sim.contact_record(second)];
-    let mut body: ContactBody = codec::decode(&records[0].body, LINK_MAX).unwrap();
-    let other: ContactBody = codec::decode(&records[1].body, LINK_MAX).unwrap();
-    let mut contact = other.contacts[0].clone();
+    let mut said = invites::said(&records[0]);
+    let mut contact = invites::said(&records[1]).contacts[0].clone();
     contact.chain = Some(records[1].chain.clone());
-    body.contacts.push(contact);
-    let body = codec::encode(&body);
-    let signature = identity.signing.sign(SIGN_CONTACT, &pair_context(&identity.peer(), &identity.peer()), &body);
-    ContactRecord { chain: identity.chain, body, signature }.to_link()
+    said.contacts.push(contact);
+    sim.plant_invite(&InviteSecret::from_bytes([8; 16]), &identity, &said)
 }
 
 #[test]
@@ -69,7 +65,7 @@ fn a16_two_own_devices_that_accept_at_once_make_one_friendship() {
         let second = add_sibling(&mut sim, first);
         let b = sim.add("Ben");
         assert!(sim.nodes[first].peer == sim.nodes[second].peer);
-        let link = joint_record(&mut sim, first, second);
+        let link = joint_invite(&mut sim, first, second);
         let asked = sim.ask(b, &link).unwrap();
         sim.run_for(MINUTE);
         let rows = [first, second].map(|node| (node, sim.pending(node).expect("the Offer reaches both devices")));
@@ -152,7 +148,6 @@ fn an_old_receipt_of_a_friend_shown_by_somebody_else_does_not_make_the_friend_on
     let frames = sim.rogue_send(dialled, Frame::Prove(answer).encode());
     assert_eq!(sim.friends(a)[0].online, Some(true));
     assert!(frames.iter().any(|frame| symbolon_tests::craft::put_id(frame).is_some()), "Andi says hello");
-    let _ = contact_of;
 }
 
 #[test]

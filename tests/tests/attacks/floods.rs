@@ -16,7 +16,7 @@ use symbolon_presence::time::{DAY, HOUR, MINUTE};
 use symbolon_relay::frame::Frame;
 use symbolon_relay::grant::Scope;
 use symbolon_relay::put::{Outcome, Refusal};
-use symbolon_tests::craft::{Actor, contact_of, outcomes, put, put_id};
+use symbolon_tests::craft::{Actor, outcomes, put, put_id};
 use symbolon_tests::samples;
 use symbolon_tests::sim::{Faults, Sim};
 
@@ -293,7 +293,7 @@ fn a_block_that_cannot_be_kept_is_an_error_and_not_a_promise() {
         node.store.commit();
     });
     let invite = scene.sim.invite(node);
-    let to = symbolon_tests::craft::contact_of(&invite, scene.sim.now);
+    let to = scene.sim.contact_of(&invite);
     let body = scene.mallory.offer(scene.sim.now);
     let frame = scene.mallory.offer_frame(&to, scene.usage, &body);
     let link = scene.sim.rogue_link(node);
@@ -440,7 +440,7 @@ fn accepts_without_end_of_one_person_leave_one_answer_waiting() {
     sim.rogue_links = Some(Vec::new());
     let node = sim.add("Andi");
     let mut ben = Actor::new(31, sim.now);
-    let invite = ben.invite(sim.now);
+    let invite = ben.invite(&mut sim);
     sim.ask(node, &invite).unwrap();
     sim.run_for(MINUTE / 6);
     let link = *sim.rogue_links.as_ref().unwrap().last().unwrap();
@@ -482,7 +482,7 @@ fn an_invite_names_a_bounded_number_of_addresses_and_a_contact_a_bounded_number_
     let places = (0..20).map(|n| Address(vec![n + 1; 10])).chain([Address(vec![1; 129]), Address(Vec::new())]);
     sim.input(a, Input::Addresses(places.rev().collect()));
     let link = sim.invite(a);
-    let contact = contact_of(&link, sim.now);
+    let contact = sim.contact_of(&link);
     assert_eq!(contact.contacts[0].1.entry.places.len(), ADDRESSES_MAX);
     let mut mallory = Actor::new(1, sim.now);
     let expires = sim.now.after(DAY);

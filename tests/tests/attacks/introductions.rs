@@ -2,8 +2,8 @@
 
 use symbolon_core::command::{Command, RequestKind, RequestStatus, Trust};
 use symbolon_core::contact::ContactRecord;
+use symbolon_core::limits::CONTACT_RECORD_MAX;
 use symbolon_core::limits::INTRODUCTIONS_OF_FRIEND_MAX;
-use symbolon_core::limits::LINK_MAX;
 use symbolon_core::wire::{Introduced, Introduction, IntroductionBody, Known, PAYLOAD_MAX, RoomPayload};
 use symbolon_core::world::{Opened, RoomCipher};
 use symbolon_presence::codec;
@@ -116,7 +116,7 @@ fn a81_the_way_in_made_for_one_who_is_introduced_is_good_for_nobody_else() {
         .into_iter()
         .find_map(|said| if let RoomPayload::Consent(consent) = said { Some(consent) } else { None });
     let contact = consent.expect("Holger has agreed").contact.expect("with a way in");
-    let way: ContactRecord = codec::decode(&contact, LINK_MAX).unwrap();
+    let way: ContactRecord = codec::decode(&contact, CONTACT_RECORD_MAX).unwrap();
     let way = way.verify(sim.now).unwrap();
     // The introducer hands it to somebody else.
     let offer = eve.offer(sim.now);

@@ -12,7 +12,7 @@ use symbolon_presence::identity::Identity;
 use symbolon_presence::time::{DAY, HOUR, MINUTE, Timestamp};
 use symbolon_relay::frame::Frame;
 use symbolon_relay::put::{Outcome, Refusal};
-use symbolon_tests::craft::{Actor, contact_of, outcomes, put, statement};
+use symbolon_tests::craft::{Actor, outcomes, put, statement};
 use symbolon_tests::sim::{Faults, Sim};
 
 #[test]
@@ -79,7 +79,7 @@ fn a03_an_offer_in_the_name_of_the_one_we_asked_is_not_accepted_by_itself() {
     for seed in 0..8 {
         let mut scene = Scene::new(seed);
         let mut ben = Actor::new(seed + 500, scene.sim.now);
-        let invite = ben.invite(scene.sim.now);
+        let invite = ben.invite(&mut scene.sim);
         let asked = scene.sim.ask(scene.node, &invite).unwrap();
         lower += usize::from(scene.mallory.peer() < scene.sim.nodes[scene.node].peer);
 
@@ -115,7 +115,7 @@ fn a04_another_key_under_the_same_request_id_makes_a_second_row_and_a_warning() 
 
     let mut other = Actor::new(77, scene.sim.now);
     let invite = scene.sim.invite(scene.node);
-    let to = contact_of(&invite, scene.sim.now);
+    let to = scene.sim.contact_of(&invite);
     let second = OfferBody { request: body.request, ..other.offer(scene.sim.now) };
     let frame = other.offer_frame(&to, Nonce([1; 16]), &second);
     scene.taken(frame);
@@ -251,7 +251,7 @@ fn a07_r4_an_offer_sealed_again_to_somebody_else_is_refused_there() {
     let mut scene = Scene::new(1);
     let carl = scene.sim.add("Carl");
     let invite = scene.sim.invite(carl);
-    let (_, to_carl) = contact_of(&invite, scene.sim.now).contacts[0].clone();
+    let (_, to_carl) = scene.sim.contact_of(&invite).contacts[0].clone();
     let body = scene.mallory.offer(scene.sim.now);
     let (device, contact) = scene.to.contacts[0].clone();
     let said = statement(Step::Offer, &device, &contact, Digest([0; 32]), codec::encode(&body));
@@ -268,7 +268,10 @@ fn a07_r4_an_offer_sealed_again_to_somebody_else_is_refused_there() {
 #[test]
 fn a08_an_offer_for_another_package_or_device_is_refused() {
     let mut scene = Scene::new(1);
-    let other = contact_of(&scene.sim.invite(scene.node), scene.sim.now).contacts[0].1.clone();
+    let other = {
+        let link = scene.sim.invite(scene.node);
+        scene.sim.contact_of(&link).contacts[0].1.clone()
+    };
     let body = codec::encode(&scene.mallory.offer(scene.sim.now));
     let (device, contact) = scene.to.contacts[0].clone();
     let honest = statement(Step::Offer, &device, &contact, Digest([0; 32]), body);

@@ -7,7 +7,6 @@ use symbolon_core::wire::OfferBody;
 use symbolon_presence::id::Nonce;
 use symbolon_presence::time::{DAY, HOUR, MINUTE, Timestamp};
 use symbolon_relay::put::Outcome;
-use symbolon_tests::craft::contact_of;
 use symbolon_tests::sim::Faults;
 use symbolon_tests::sim::run::{Ix, OnWire, Sim, address, nowhere};
 
@@ -94,7 +93,7 @@ fn probed_by_the_asking(fate: Fate) -> Vec<Vec<Outcome>> {
         Fate::Blocked => scene.sim.block(scene.node, id).ok(),
     };
     let fresh = scene.sim.invite(scene.node);
-    let fresh = contact_of(&fresh, now);
+    let fresh = scene.sim.contact_of(&fresh);
     let mut heard = vec![scene.send(frame)];
     let other = scene.mallory.offer(now);
     let probes = [

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::time::Duration;
-use symbolon_core::contact::{ContactBody, ContactRecord};
+use symbolon_core::link::InviteLink;
 use symbolon_core::table::Table;
 use symbolon_core::world::Shelf;
 use symbolon_node::folder::Folder;
@@ -89,9 +89,8 @@ fn an_invite_leads_to_the_name_that_its_maker_announces() {
     let a = Node::start(&andi, &["-vvv", "--listen", &listen, "--name", "Andi", "--announce", &name]).unwrap();
     let b = Node::start(&ben, &["-vvv", "--listen", TCP, "--name", "Ben"]).unwrap();
     let text = a.json(&["invite"]).unwrap()[0]["link"].as_str().unwrap().to_owned();
-    let record = ContactRecord::from_link(&text).unwrap();
-    let invite: ContactBody = symbolon_presence::codec::decode(&record.body, 4096).unwrap();
-    let places = &invite.contacts.first().unwrap().entry.places;
+    let places = InviteLink::read(&text).unwrap().places;
+    let places: Vec<_> = places.iter().flat_map(|place| place.addresses()).collect();
     assert_eq!(places.first(), symbolon_node::net::server_address_from_text(&name).as_ref(), "the name comes first");
     b.json(&["add", &text]).unwrap();
     let request = pending(&a).unwrap();

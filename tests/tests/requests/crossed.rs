@@ -56,6 +56,8 @@ fn requests_cross_and_settle_on_a_rough_network_with_crashes() {
 fn the_first_in_order_waits_for_the_other_whose_user_has_asked_already() {
     let (mut sim, a, b) = ordered(1, Faults::NONE);
     let (of_a, of_b) = (sim.invite(a), sim.invite(b));
+    sim.spread(&of_a);
+    sim.spread(&of_b);
     sim.set_apart(a, b, true);
     let by_a = sim.ask(a, &of_b).unwrap();
     let by_b = sim.ask(b, &of_a).unwrap();
@@ -73,6 +75,8 @@ fn accepting_the_crossed_request_by_hand_settles_on_one_room_too() {
     for seed in 0..30 {
         let (mut sim, a, b) = ordered(seed, Faults { latency: 500, ..Faults::NONE });
         let (of_a, of_b) = (sim.invite(a), sim.invite(b));
+        sim.spread(&of_a);
+        sim.spread(&of_b);
         sim.set_apart(a, b, true);
         sim.ask(a, &of_b).unwrap();
         sim.ask(b, &of_a).unwrap();
@@ -109,6 +113,7 @@ fn when_the_first_in_orders_invite_fails_the_others_request_can_be_accepted() {
     let (mut sim, a, b) = ordered(1, Faults::NONE);
     let carl = sim.add("Carl");
     let (of_a, of_b) = (sim.invite(a), sim.invite(b));
+    sim.spread(&of_b);
     sim.ask(carl, &of_b).unwrap();
     sim.run_for(MINUTE);
     // `b`'s invite is used up by Carl: `a`'s Offer is refused, `b`'s goes through.

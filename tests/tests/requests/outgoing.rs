@@ -57,6 +57,7 @@ fn the_same_link_again_is_the_same_row_and_the_same_bytes() {
     let mut sim = Sim::new(1, Faults::NONE);
     let (a, b) = (sim.add("Andi"), sim.add("Ben"));
     let link = sim.invite(a);
+    sim.spread(&link);
     sim.set_apart(a, b, true);
     let id = sim.ask(b, &link).unwrap();
     let rows = sim.rows(b);

@@ -2,16 +2,17 @@
 
 use crate::{hex, vector};
 use serde_json::{Value, json};
-use symbolon_core::contact::ContactRecord;
+use symbolon_core::link::InviteLink;
 use symbolon_core::wire::{First, LeafCredential, RoomPayload, Statement, connection_psk};
 use symbolon_presence::codec;
 use symbolon_presence::id::MessageId;
+use symbolon_presence::record::{Record, day_of};
 use symbolon_tests::samples::{self, EPOCH, LEAF, NOW, Person, ROOM};
 
 pub fn vectors() -> Vec<Value> {
     let shake = samples::handshake();
     let (ann, ben) = (samples::ann(), samples::ben());
-    let mut all = vec![invite()];
+    let mut all = invites();
     all.push(statement("Offer", "Ann to the package of Ben's invite; the transcript before it is all zeros.", &ann, &ben, &shake.offer));
     all.push(vector(
         "transcript after the Offer",
@@ -49,24 +50,49 @@ pub fn vectors() -> Vec<Value> {
     all
 }
 
-fn invite() -> Value {
-    let ben = samples::ben();
-    let record = ben.invite("Ben");
-    let link = record.to_link();
-    let read = ContactRecord::from_link(&link).unwrap();
-    assert!(read == record && read.verify(NOW).is_ok_and(|verified| verified.signer.peer == ben.identity.peer()));
-    vector(
-        "invite link",
-        "A signed contact record, four bytes of a labelled hash behind it, in base32 behind the scheme.",
-        json!({ "name": "Ben", "seed": hex(ben.identity.signing.seed()), "chain": hex(codec::encode(&ben.identity.chain)) }),
-        json!({
-            "package": hex(ben.contact().package.as_bytes()),
-            "body": hex(&record.body),
-            "signature": hex(record.signature.as_bytes()),
-            "record": hex(codec::encode(&record)),
-            "link": link,
-        }),
-    )
+fn invites() -> Vec<Value> {
+    let (ben, secret) = (samples::ben(), samples::invite_secret());
+    let (peer, link, today) = (ben.identity.peer(), ben.invite_link(), day_of(NOW));
+    assert_eq!(InviteLink::read(&link.text()), Ok(link.clone()));
+    let body = ben.invite_body("Ben");
+    assert!(body.verify_body(NOW, &secret.id(), today, &peer).is_ok() && body.verify(NOW).is_err());
+    let record = samples::invite_record();
+    let id = secret.slot(today).id().unwrap();
+    let read = Record::read(&record, NOW).unwrap();
+    assert!(read.id == id && secret.slot(today).open(&read) == Ok(codec::encode(&body)));
+    let addresses = link.places.iter().map(|place| place.addresses().iter().map(|address| hex(&address.0)).collect::<Vec<_>>());
+    vec![
+        vector(
+            "invite link",
+            "Version 2, secret, Peer ID, the end in units of five minutes, places (an IPv4 address with QUIC; a server's name with TCP and QUIC), four bytes of a labelled hash.",
+            json!({
+                "secret": hex(secret.expose()),
+                "peer": hex(peer.as_bytes()),
+                "expires": link.expires.0,
+                "places": addresses.collect::<Vec<_>>(),
+            }),
+            json!({ "link": link.text(), "id": hex(secret.id().as_bytes()) }),
+        ),
+        vector(
+            "invite body",
+            "A contact record that names the invite, the day and a number; inside a record of that day, under keys of the secret.",
+            json!({
+                "secret": hex(secret.expose()),
+                "day": today,
+                "name": "Ben",
+                "seed": hex(ben.identity.signing.seed()),
+                "chain": hex(codec::encode(&ben.identity.chain)),
+            }),
+            json!({
+                "package": hex(ben.contact().package.as_bytes()),
+                "body": hex(&body.body),
+                "signature": hex(body.signature.as_bytes()),
+                "content": hex(codec::encode(&body)),
+                "lookup_id": hex(id.as_bytes()),
+                "record": hex(record),
+            }),
+        ),
+    ]
 }
 
 fn statement(name: &str, shows: &str, from: &Person, to: &Person, statement: &Statement) -> Value {

@@ -9,6 +9,8 @@ pub enum CommandError {
     Ambiguous,
     /// The link is damaged or not an invite.
     BadLink,
+    /// The invite was made by an older build.
+    OldLink,
     /// Not an address that can be dialled.
     BadAddress,
     /// The invite is too old.

@@ -36,6 +36,8 @@ pub struct InviteView {
 pub enum InviteState {
     /// Good for the first one who comes.
     Open,
+    /// Somebody who holds the link has put something else in the place of its body: nobody can use it.
+    Spoiled,
     /// Somebody has asked by it.
     Used,
     /// Too old.

@@ -5,11 +5,13 @@ use super::offer;
 use super::places::make_room;
 use super::status::set_status;
 use crate::command::{CommandError, Direction, RequestStatus, Trust};
-use crate::invites::contact::{ContactRecord, LINK_PREFIX, LinkError, VerifiedContact};
+use crate::invites::contact::VerifiedContact;
+use crate::invites::link::{InviteLink, LinkError, is_link};
+use crate::invites::place::Place;
 use crate::people;
 use crate::people::requests::{incoming, outgoing};
 use crate::presence;
-use crate::rows::{FriendState, Request};
+use crate::rows::{FriendState, Invited, Request};
 use crate::seam::Event;
 use crate::state::State;
 use crate::turn::{Failed, Turn};
@@ -32,24 +34,8 @@ pub(crate) fn add(
         return Err(CommandError::BadNote.into());
     }
     let target = target.trim();
-    if target.get(..LINK_PREFIX.len()).is_some_and(|head| head.eq_ignore_ascii_case(LINK_PREFIX)) {
-        let record = ContactRecord::from_link(target).and_then(|record| record.verify(turn.now));
-        let contact = record.map_err(|error| match error {
-            LinkError::Bad => CommandError::BadLink,
-            LinkError::Expired => CommandError::LinkExpired,
-            LinkError::NotYet => CommandError::WrongClock,
-        })?;
-        let peer = contact.signer.peer;
-        if !contact.servers.is_empty() {
-            presence::remember_servers(state, turn, contact.servers.clone());
-            turn.act(crate::seam::NetAction::Bootstrap(contact.servers.clone()));
-        }
-        check_target(state, &peer, &contact.chain)?;
-        if is_friend(state, &peer) && is_online(&peer) {
-            return Err(CommandError::AlreadyFriends.into());
-        }
-        // Nobody has compared anything yet: the link is as good as the way by which it came.
-        return ask(state, turn, contact, note, Trust::Invited);
+    if is_link(target) {
+        return by_invite(state, turn, target, note, is_online);
     }
     let peer: PeerId = target.parse().map_err(|_| CommandError::BadTarget)?;
     check_peer(state, &peer)?;
@@ -71,6 +57,72 @@ pub(crate) fn add(
     Ok(id)
 }
 
+/// Asks the maker of an invite. Only its body says how they are written to: until that is found, the request waits.
+fn by_invite(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    link: &str,
+    note: Option<String>,
+    is_online: impl Fn(&PeerId) -> bool,
+) -> Result<RequestId, Failed> {
+    let link = InviteLink::read(link).map_err(|error| match error {
+        LinkError::Bad => CommandError::BadLink,
+        LinkError::Old => CommandError::OldLink,
+    })?;
+    if link.expires.is_expired_at(turn.now) {
+        return Err(CommandError::LinkExpired.into());
+    }
+    let peer = link.peer;
+    check_peer(state, &peer)?;
+    if is_friend(state, &peer) && is_online(&peer) {
+        return Err(CommandError::AlreadyFriends.into());
+    }
+    if let Some(id) = accept_waiting(state, turn, &peer, Trust::Invited)? {
+        return Ok(id);
+    }
+    // The same link again is the same request.
+    let is_same = |row: &&Request| row.invite.as_ref().is_some_and(|invite| invite.secret == link.secret);
+    if let Some(known) = outgoing(state, &peer).find(is_same) {
+        return Ok(known.id);
+    }
+    // What was sent already goes on until this one can be; what still waits for a way is for this one now.
+    let waiting = outgoing(state, &peer).filter(|row| row.status == RequestStatus::Unresolved);
+    for id in waiting.map(|row| row.id).collect::<Vec<_>>() {
+        set_status(state, turn, &id, RequestStatus::Cancelled)?;
+    }
+    make_room(state, turn)?;
+    let id = RequestId::random(turn.rng);
+    let (servers, nodes): (Vec<&Place>, Vec<&Place>) = link.places.iter().partition(|place| place.is_server);
+    let invite = Invited {
+        secret: link.secret.clone(),
+        nodes: nodes.into_iter().flat_map(Place::addresses).collect(),
+        servers: servers.into_iter().map(Place::addresses).collect(),
+        expires: link.expires,
+    };
+    // Nobody has compared anything yet: the link is as good as the way by which it came.
+    let row = Request {
+        peer,
+        note,
+        status: RequestStatus::Unresolved,
+        trust: Trust::Invited,
+        expires: link.expires,
+        invite: Some(invite),
+        ..Request::blank(turn, id, Direction::Out)
+    };
+    state.save_request(turn, row);
+    turn.notify(Event::Request(id));
+    Ok(id)
+}
+
+/// Asking somebody who has asked us is consent to their request. The more that is known of the person, the better its trust.
+fn accept_waiting(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, trust: Trust) -> Result<Option<RequestId>, Failed> {
+    let Some(waiting) = incoming(state, peer).cloned() else { return Ok(None) };
+    let id = waiting.id;
+    state.save_request(turn, Request { trust: waiting.trust.min(trust), ..waiting });
+    accept(state, turn, &id)?;
+    Ok(Some(id))
+}
+
 /// Asks the person of a verified contact record. The more that is known of the person, the
 /// better the trust of a request of theirs that waits already.
 pub(crate) fn ask(
@@ -81,13 +133,7 @@ pub(crate) fn ask(
     trust: Trust,
 ) -> Result<RequestId, Failed> {
     let peer = contact.signer.peer;
-    // Asking somebody who has asked us is consent to their request.
-    if let Some(waiting) = incoming(state, &peer) {
-        let mut row = waiting.clone();
-        row.trust = row.trust.min(trust);
-        let id = row.id;
-        state.save_request(turn, row);
-        accept(state, turn, &id)?;
+    if let Some(id) = accept_waiting(state, turn, &peer, trust)? {
         return Ok(id);
     }
     // The same link again is the same request.
@@ -110,8 +156,16 @@ pub(crate) fn found(state: &mut State, turn: &mut Turn<'_>, id: &RequestId, cont
     let Some(row) = state.requests.get(id) else { return Ok(()) };
     let (peer, note, trust) = (row.peer, row.note.clone(), row.trust);
     check_target(state, &peer, &contact.chain)?;
+    if !contact.servers.is_empty() {
+        presence::remember_servers(state, turn, contact.servers.clone());
+        turn.act(crate::seam::NetAction::Bootstrap(contact.servers.clone()));
+    }
     if let Some(waiting) = incoming(state, &peer).map(|row| row.id) {
         return accept(state, turn, &waiting);
+    }
+    let others = outgoing(state, &peer).map(|row| row.id).filter(|other| other != id);
+    for other in others.collect::<Vec<_>>() {
+        set_status(state, turn, &other, RequestStatus::Cancelled)?;
     }
     offer::send(state, turn, *id, contact, note, trust).map(|_| ())
 }

@@ -108,6 +108,9 @@ pub(crate) fn expire(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnF
         if let Some(friend) = state.requests.get(&id).and_then(|row| half_of(state, row)) {
             end(state, turn, friend)?;
         }
+        if state.requests.get(&id).is_some_and(|row| row.status == RequestStatus::Unresolved && row.invite.is_some()) {
+            state.change_request(turn, &id, |row| row.fault = Some(Fault::InviteExpired));
+        }
         set_status(state, turn, &id, RequestStatus::Expired)?;
     }
     Ok(())

@@ -4,6 +4,7 @@ use super::accept::{accept_unasked, readdress};
 use super::places::{forget, has_place, make_room_of};
 use super::status::set_status;
 use crate::command::{Direction, RequestStatus, Trust};
+use crate::invites;
 use crate::limits::{OFFER_MAX, PENDING_STRANGERS_MAX, REQUEST_LIFETIME};
 use crate::people;
 use crate::people::requests::outgoing;
@@ -63,9 +64,7 @@ pub(crate) fn receive_offer(state: &mut State, turn: &mut Turn<'_>, offer: Incom
     }
     let replaced = replaced_by(state, &device.peer, &body)?;
     if blocked {
-        if invite.used.is_none() {
-            state.save_invite(turn, Invite { used: Some(id), ..invite });
-        }
+        invites::used(state, turn, invite, id);
         return Err(DropReason::Blocked.into());
     }
     for older in replaced {
@@ -95,11 +94,10 @@ pub(crate) fn receive_offer(state: &mut State, turn: &mut Turn<'_>, offer: Incom
         ..Request::blank(turn, id, Direction::In)
     };
     state.save_request(turn, row);
-    if invite.used.is_none() {
-        state.save_invite(turn, Invite { used: Some(id), ..invite.clone() });
-    }
+    let auto_accept = invite.auto_accept;
+    invites::used(state, turn, invite, id);
     turn.notify(Event::Request(id));
-    decide(state, turn, &device.peer, &id, &body, invite.auto_accept)
+    decide(state, turn, &device.peer, &id, &body, auto_accept)
 }
 
 /// Reads the body of an Offer: within bounds, of somebody else, and timely.

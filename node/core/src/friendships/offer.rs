@@ -37,6 +37,7 @@ pub(crate) fn send(
         room: Some(room),
         chain: Some(to.chain.clone()),
         contacts: to.contacts.iter().map(|(_, contact)| contact.clone()).collect(),
+        invite: state.requests.get(&id).and_then(|row| row.invite.clone()),
         ..Request::blank(turn, id, Direction::Out)
     };
     first_revision(state, turn, &mut row, room)?;
@@ -131,7 +132,9 @@ pub(crate) fn redate(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnF
     let asks = |row: &&Request| row.direction == Direction::Out && matches!(row.status, RequestStatus::Pending | RequestStatus::Unresolved);
     let rows: Vec<Request> = state.requests.values().filter(asks).filter(|row| is_wrong(row.created)).cloned().collect();
     for row in rows {
-        let (created, expires) = (stamp, stamp.after(REQUEST_LIFETIME));
+        let lasts = stamp.after(REQUEST_LIFETIME);
+        let expires = row.invite.as_ref().filter(|_| row.offer.is_empty()).map_or(lasts, |invite| invite.expires);
+        let created = stamp;
         let row = Request { created, expires, ..row };
         match row.body() {
             Some(offer) => send_again(state, turn, row, OfferBody { created, expires, ..offer })?,

@@ -36,6 +36,10 @@ pub(crate) fn set_status(state: &mut State, turn: &mut Turn<'_>, id: &RequestId,
     }
     let over = matches!(status, RequestStatus::Expired | RequestStatus::Cancelled);
     let is_complete = over || status == RequestStatus::Confirmed;
+    if is_complete {
+        // Its secret is of no use any more.
+        row.invite = None;
+    }
     let steps = match row.direction {
         // Nobody is asked any more, and nobody hears that we have come.
         Direction::Out => [is_complete.then_some(EnvelopeOwner::Offer(row.id)), over.then_some(EnvelopeOwner::Confirm(row.id))],

@@ -5,7 +5,7 @@ use crate::command::{CommandError, RequestStatus, Trust};
 use crate::friendships;
 use crate::invites;
 use crate::invites::contact::ContactRecord;
-use crate::limits::{INTRODUCTIONS_OF_FRIEND_MAX, INVITES_MAX, LINK_MAX};
+use crate::limits::{CONTACT_RECORD_MAX, INTRODUCTIONS_OF_FRIEND_MAX, INVITES_MAX};
 use crate::people::{self, introduced};
 use crate::rows::{Friend, FriendState, IntroRole, Introducing};
 use crate::state::State;
@@ -111,7 +111,7 @@ pub(crate) fn card(state: &mut State, turn: &mut Turn<'_>, from: &PeerId, card: 
     if row.role != IntroRole::Asker || row.introducer != *from || row.status != RequestStatus::Accepted || row.agreed {
         return Err(DropReason::Unexpected.into());
     }
-    let record: ContactRecord = codec::decode(&card.contact, LINK_MAX).map_err(|_| DropReason::Malformed)?;
+    let record: ContactRecord = codec::decode(&card.contact, CONTACT_RECORD_MAX).map_err(|_| DropReason::Malformed)?;
     let contact = record.verify_known(turn.sure).map_err(|_| DropReason::Forged)?;
     if contact.signer.peer != row.target {
         return Err(DropReason::Forged.into());

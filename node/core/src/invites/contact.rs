@@ -1,22 +1,18 @@
-//! Invites: minting links, reading those of others.
+//! Contact records: who somebody is, and how to write to them.
 //!
-//! A link is `symbolon:` and base32 of a signed contact record with a four-byte checksum.
-//! It names one package (an HPKE key used once), one address in the contact queue with its
-//! key, and where the node is. The private half stays in the invite's row until it expires.
+//! One names for each device a package (an HPKE key), an address in the contact queue with its key, and where the node
+//! is. It is what a person publishes, what an introducer passes on, or the body of an invite: that one says so, and is
+//! good for nothing else.
 
-use crate::limits::{DEVICES_MAX, LINK_MAX, SERVERS_TOLD};
+use crate::limits::{CONTACT_RECORD_MAX, DEVICES_MAX, SERVERS_TOLD};
 use crate::seam::Address;
 use crate::wire::{Contact, is_name};
 use minicbor::{Decode, Encode};
 use symbolon_presence::codec;
-use symbolon_presence::id::{Digest, PeerId, SignatureBytes, base32};
+use symbolon_presence::id::{Digest, InviteId, PeerId, SignatureBytes};
 use symbolon_presence::identity::{Chain, ChainError, Device, pair_context};
-use symbolon_presence::kdf::hash;
-use symbolon_presence::labels::{HASH_LINK, SIGN_CONTACT};
+use symbolon_presence::labels::SIGN_CONTACT;
 use symbolon_presence::time::Timestamp;
-
-/// How every invite link begins.
-pub const LINK_PREFIX: &str = "symbolon:";
 
 /// Who somebody is and how to write to each of their devices.
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
@@ -34,9 +30,27 @@ pub struct ContactBody {
     /// DHT servers, so that anyone new finds one; at most [`SERVERS_TOLD`].
     #[n(3)]
     pub servers: Vec<Address>,
+    /// The invite whose body this is.
+    #[n(4)]
+    pub invite: Option<InviteMark>,
 }
 
-/// A signed contact record: an invite, or what somebody publishes.
+/// Which body of which invite a contact record is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct InviteMark {
+    /// The invite.
+    #[n(0)]
+    pub id: InviteId,
+    /// The day, since 1970, on which it lies where it is.
+    #[n(1)]
+    pub day: u32,
+    /// Of two bodies the one with the higher number holds.
+    #[n(2)]
+    pub number: u64,
+}
+
+/// A signed contact record: the body of an invite, or what somebody publishes.
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct ContactRecord {
@@ -66,16 +80,18 @@ pub struct VerifiedContact {
     pub contacts: Vec<(Device, Contact)>,
     /// DHT servers that the person knows.
     pub servers: Vec<Address>,
+    /// The number of an invite's body; 0 of any other.
+    pub number: u64,
 }
 
 pub(super) fn context(peer: &PeerId) -> Digest {
     pair_context(peer, peer)
 }
 
-/// Why a link is not an invite that can be used.
+/// Why a contact record cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LinkError {
-    /// Not a link of ours, mistyped, or not honestly signed.
+pub enum ContactError {
+    /// Not honestly signed, or not for this.
     Bad,
     /// Too old.
     Expired,
@@ -83,62 +99,52 @@ pub enum LinkError {
     NotYet,
 }
 
-impl From<ChainError> for LinkError {
+impl From<ChainError> for ContactError {
     fn from(error: ChainError) -> Self {
         if error == ChainError::NotYet { Self::NotYet } else { Self::Bad }
     }
 }
 
 impl ContactRecord {
-    /// Writes the link.
-    pub fn to_link(&self) -> String {
-        let mut bytes = codec::encode(self);
-        bytes.extend_from_slice(&checksum(&bytes));
-        format!("{LINK_PREFIX}{}", base32().encode(&bytes))
+    /// Verifies everything that the record claims. The body of an invite is refused.
+    pub fn verify(&self, now: Timestamp) -> Result<VerifiedContact, ContactError> {
+        self.check(now, None, |chain| chain.verify(now))
     }
 
-    /// Reads a link. White space around it and upper case do not matter.
-    pub fn from_link(link: &str) -> Result<Self, LinkError> {
-        let link = link.trim();
-        if link.len() > LINK_MAX {
-            return Err(LinkError::Bad);
-        }
-        let text =
-            link.get(..LINK_PREFIX.len()).filter(|head| head.eq_ignore_ascii_case(LINK_PREFIX)).and_then(|_| link.get(LINK_PREFIX.len()..));
-        let bytes = base32().decode(text.ok_or(LinkError::Bad)?.as_bytes()).map_err(|_| LinkError::Bad)?;
-        let (record, sum) = bytes.split_last_chunk::<4>().map(|(record, sum)| (record, *sum)).ok_or(LinkError::Bad)?;
-        if checksum(record) != sum {
-            return Err(LinkError::Bad);
-        }
-        codec::decode(record, LINK_MAX).map_err(|_| LinkError::Bad)
-    }
-
-    /// Verifies everything that the record claims.
-    pub fn verify(&self, now: Timestamp) -> Result<VerifiedContact, LinkError> {
-        self.check(now, |chain| chain.verify(now))
+    /// The same for the body of an invite: of this one, on this day, by a device of this person.
+    pub fn verify_body(&self, now: Timestamp, id: &InviteId, day: u32, maker: &PeerId) -> Result<VerifiedContact, ContactError> {
+        let verified = self.check(now, Some((*id, day)), |chain| chain.verify(now))?;
+        if verified.signer.peer == *maker { Ok(verified) } else { Err(ContactError::Bad) }
     }
 
     /// The same for one that a friend has handed on: what only the wall clock has against it is taken.
-    pub(crate) fn verify_known(&self, sure: Timestamp) -> Result<VerifiedContact, LinkError> {
-        self.check(sure, |chain| chain.verify_known(sure))
+    pub(crate) fn verify_known(&self, sure: Timestamp) -> Result<VerifiedContact, ContactError> {
+        self.check(sure, None, |chain| chain.verify_known(sure))
     }
 
-    fn check(&self, now: Timestamp, verify: impl Fn(&Chain) -> Result<Device, ChainError>) -> Result<VerifiedContact, LinkError> {
+    fn check(
+        &self,
+        now: Timestamp,
+        invite: Option<(InviteId, u32)>,
+        verify: impl Fn(&Chain) -> Result<Device, ChainError>,
+    ) -> Result<VerifiedContact, ContactError> {
         let signer = verify(&self.chain)?;
-        signer.signing.verify(SIGN_CONTACT, &context(&signer.peer), &self.body, &self.signature).map_err(|_| LinkError::Bad)?;
-        let body: ContactBody = codec::decode(&self.body, LINK_MAX).map_err(|_| LinkError::Bad)?;
+        signer.signing.verify(SIGN_CONTACT, &context(&signer.peer), &self.body, &self.signature).map_err(|_| ContactError::Bad)?;
+        let body: ContactBody = codec::decode(&self.body, CONTACT_RECORD_MAX).map_err(|_| ContactError::Bad)?;
         if !is_name(&body.name)
             || body.contacts.is_empty()
             || body.contacts.len() > DEVICES_MAX
             || !body.contacts.iter().all(Contact::is_bounded)
             || body.servers.len() > SERVERS_TOLD
             || !body.servers.iter().all(Address::is_bounded)
+            || body.invite.map(|mark| (mark.id, mark.day)) != invite
         {
-            return Err(LinkError::Bad);
+            return Err(ContactError::Bad);
         }
         if body.expires.is_expired_at(now) {
-            return Err(LinkError::Expired);
+            return Err(ContactError::Expired);
         }
+        let number = body.invite.map_or(0, |mark| mark.number);
         let mut contacts = Vec::with_capacity(body.contacts.len());
         for contact in body.contacts {
             let device = match &contact.chain {
@@ -146,16 +152,18 @@ impl ContactRecord {
                 Some(chain) => verify(chain)?,
             };
             if device.peer != signer.peer || !crate::wire::entry_is_of(&contact.entry, &device) {
-                return Err(LinkError::Bad);
+                return Err(ContactError::Bad);
             }
             contacts.push((device, contact));
         }
-        Ok(VerifiedContact { signer, chain: self.chain.clone(), name: body.name, expires: body.expires, contacts, servers: body.servers })
+        Ok(VerifiedContact {
+            signer,
+            chain: self.chain.clone(),
+            name: body.name,
+            expires: body.expires,
+            contacts,
+            servers: body.servers,
+            number,
+        })
     }
-}
-
-fn checksum(bytes: &[u8]) -> [u8; 4] {
-    let digest = hash(HASH_LINK, &[bytes]);
-    let [a, b, c, d, ..] = *digest.as_bytes();
-    [a, b, c, d]
 }

@@ -2,30 +2,39 @@
 //!
 //! The private half of a package stays in the row of the invite until that has expired.
 
-use super::contact::{ContactBody, ContactRecord, context};
+use super::bodies;
+use super::contact::ContactRecord;
 use super::grants;
+use super::link::InviteLink;
+use super::place::Place;
 use crate::command::CommandError;
-use crate::limits::{INVITE_LIFETIME_MAX, INVITES_MAX, SERVERS_TOLD};
+use crate::limits::{INVITE_LIFETIME_MAX, INVITES_MAX};
+use crate::notice::InvitesNotice;
 use crate::rows::Invite;
+use crate::seam::Address;
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Failed, Turn, TurnFailed};
-use crate::wire::Contact;
-use symbolon_presence::codec;
-use symbolon_presence::id::{GrantId, PeerId};
+use symbolon_presence::id::{GrantId, PeerId, RequestId};
+use symbolon_presence::invite::InviteSecret;
 use symbolon_presence::kdf::Secret;
-use symbolon_presence::labels::SIGN_CONTACT;
-use symbolon_presence::seal::DhKey;
 use symbolon_presence::time::{DAY, EARLIEST, Timestamp};
-use symbolon_relay::grant::Scope;
 
 /// What to tell of an invite that names no way to us.
-pub const NO_WAY: &str = "the link names no address, and there is no relay yet: nobody can reach this node by it. \
-    Add a relay with `symbolon relay add`, or leave the addresses in; then make a new invite.";
+pub const NO_WAY: &str = "the invite names no address, and there is no relay yet: nobody can reach this node by it. \
+    Add a relay with `symbolon relay add`: the invite becomes good then. Or leave the addresses in, and make a new one.";
+
+/// What to tell of an invite that was made without a network, by a node that knows servers.
+pub const NOT_YET: &str = "this node is on no network now: the invite becomes good once it is. Until then nobody can use it.";
 
 /// What to tell of an invite that was made without a network.
-pub const THIS_MACHINE_ONLY: &str = "nobody on another machine can use this link: this node knows no network address of its own now. \
-    Connect to a network, or add a relay with `symbolon relay add`; then make a new invite.";
+pub const THIS_MACHINE_ONLY: &str = "nobody on another machine can use this link yet: this node knows no network address of its own, no \
+    relay and no lookup server now. It becomes good once this node is on a network, for anyone who asks in the same place; to be sure, \
+    connect, or add a relay with `symbolon relay add`, and make a new invite.";
+
+/// What to tell of an invite whose places are too long for a link.
+pub const TOO_LONG: &str = "no address of this node is short enough for the link. Add a relay with a shorter address, with \
+    `symbolon relay add`; then make a new invite.";
 
 /// An invite as its user hands it on.
 pub(crate) struct Minted {
@@ -48,16 +57,78 @@ pub(crate) fn invite(state: &mut State, turn: &mut Turn<'_>, lifetime: u64, no_i
         // It would have expired everywhere else.
         return Err(CommandError::WrongClock.into());
     }
-    let expires = turn.stamp.after(lifetime);
-    let record = mint(state, turn, Mint { expires, last_resort: false, auto_accept, no_ip, only_for: None });
-    let is_reachable = state.own.places.iter().any(|place| !place.is_loopback());
-    let warning = match (no_ip, is_reachable) {
-        _ if state.own.told_relays() > 0 => None,
-        (true, _) => Some(NO_WAY),
-        (false, false) => Some(THIS_MACHINE_ONLY),
-        (false, true) => None,
+    let invite = Invite {
+        auto_accept,
+        secret: Some(InviteSecret::random(turn.rng)),
+        no_ip: no_ip.then_some(true),
+        made: Some(turn.stamp),
+        ..fresh(turn, turn.stamp.after(lifetime))
     };
-    Ok(Minted { link: record.to_link(), expires, warning })
+    let (link, warning) = link_of(state, &invite);
+    let expires = invite.expires;
+    state.save_invite(turn, invite);
+    changed(turn);
+    Ok(Minted { link: link.text(), expires, warning })
+}
+
+/// The link of an invite, and what is wrong with it, if something is.
+fn link_of(state: &State, invite: &Invite) -> (InviteLink, Option<&'static str>) {
+    let own = if invite.no_ip == Some(true) { Vec::new() } else { Place::of(&state.own.places, false) };
+    let relays = state.own.relay_mailboxes.values().filter(|relay| relay.is_told()).flat_map(|relay| relay.link.places.clone());
+    let servers: Vec<Address> =
+        relays.chain(state.own.lookups.iter().chain(&state.own.lookups_now).chain(&state.own.servers).cloned()).collect();
+    let servers = Place::of(&servers, true);
+    let is_reachable = state.own.places.iter().any(|place| !place.is_loopback());
+    let has_server = !servers.is_empty();
+    let secret = invite.secret.clone().unwrap_or_else(|| InviteSecret::from_bytes([0; 16]));
+    let link = InviteLink::new(secret, state.own.peer, invite.expires, own, servers);
+    let warning = if state.own.told_relays() == 0 && invite.no_ip == Some(true) {
+        Some(NO_WAY)
+    } else if state.own.told_relays() == 0 && !is_reachable {
+        Some(if has_server { NOT_YET } else { THIS_MACHINE_ONLY })
+    } else {
+        link.places.is_empty().then_some(TOO_LONG)
+    };
+    (link, warning)
+}
+
+/// A row with a grant and a key of its own.
+fn fresh(turn: &mut Turn<'_>, expires: Timestamp) -> Invite {
+    Invite {
+        grant: GrantId::random(turn.rng),
+        key: Secret::random(turn.rng),
+        expires,
+        last_resort: false,
+        auto_accept: false,
+        used: None,
+        only_for: None,
+        answered: None,
+        secret: None,
+        no_ip: None,
+        made: None,
+        spoiled: None,
+    }
+}
+
+/// Other bodies than before are to be found.
+fn changed(turn: &mut Turn<'_>) {
+    turn.tell(InvitesNotice::BodiesChanged);
+}
+
+/// A request has come by an invite: nobody needs its body any more.
+pub(crate) fn used(state: &mut State, turn: &mut Turn<'_>, invite: Invite, by: RequestId) {
+    if invite.used.is_none() {
+        if invite.secret.is_some() {
+            changed(turn);
+        }
+        state.save_invite(turn, Invite { used: Some(by), ..invite });
+    }
+}
+
+/// Notes that something else lies in the place of an invite's body, or nothing else any more.
+pub(crate) fn note_spoiled(state: &mut State, turn: &mut Turn<'_>, grant: &GrantId, since: Option<Timestamp>) {
+    let Some(invite) = state.invites.get(grant).filter(|invite| invite.spoiled.is_some() != since.is_some()).cloned() else { return };
+    state.save_invite(turn, Invite { spoiled: since, ..invite });
 }
 
 /// The record that a person publishes. Its package is kept until somebody used it; then
@@ -100,27 +171,12 @@ fn mint(state: &mut State, turn: &mut Turn<'_>, mint: Mint) -> ContactRecord {
     };
     let standing = state.invites.values().filter(stands).max_by_key(|invite| invite.expires).cloned();
     let invite = standing.unwrap_or_else(|| Invite {
-        grant: GrantId::random(turn.rng),
-        key: Secret::random(turn.rng),
-        expires: mint.expires,
         last_resort: mint.last_resort,
         auto_accept: mint.auto_accept,
-        used: None,
         only_for: mint.only_for,
-        answered: None,
+        ..fresh(turn, mint.expires)
     });
-    let uses = u32::from(!mint.last_resort);
-    let (mut entry, key) = state.own.address(turn.rng, invite.grant, Scope::Contact, invite.expires, uses);
-    if mint.no_ip {
-        entry.places.clear();
-    }
-    let relay_mailboxes = state.own.relay_mailboxes(turn.rng, invite.grant, Scope::Contact, invite.expires, uses);
-    let package = DhKey::from_bytes(*invite.key.expose()).public().bytes();
-    let contact = Contact { chain: None, package, expires: invite.expires, last_resort: invite.last_resort, entry, key, relay_mailboxes };
-    let servers = state.own.servers.iter().take(SERVERS_TOLD).cloned().collect();
-    let body = codec::encode(&ContactBody { name: state.own.name.clone(), expires: invite.expires, contacts: vec![contact], servers });
-    let signature = state.own.identity.signing.sign(SIGN_CONTACT, &context(&state.own.peer), &body);
-    let record = ContactRecord { chain: state.own.identity.chain.clone(), body, signature };
+    let record = bodies::record(state, turn, &invite, mint.no_ip);
     state.save_invite(turn, invite);
     record
 }
@@ -160,7 +216,9 @@ pub(crate) fn forget_expired(state: &mut State, turn: &mut Turn<'_>) -> Result<(
 /// Erases an invite: its private key, its uses, and the right to write by it.
 fn forget(state: &mut State, turn: &mut Turn<'_>, grant: &GrantId, expires: Timestamp) -> Result<(), TurnFailed> {
     grants::revoke(state, turn, *grant, expires);
-    state.invites.remove(grant);
+    if state.invites.remove(grant).is_some_and(|invite| invite.secret.is_some()) {
+        changed(turn);
+    }
     turn.delete(Table::Invite, grant.as_bytes());
     for (key, _) in turn.range(Table::GrantUse, grant.as_bytes(), USES_MAX)? {
         if key.starts_with(grant.as_bytes()) {

@@ -12,6 +12,7 @@ use crate::seam::{Address, Look, NetAction};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::Turn;
+use bodies::Bodies;
 use headers::Headers;
 use read_back::ReadBack;
 use records::{make, prepare};
@@ -20,6 +21,7 @@ use symbolon_presence::record::{Slot, day_of};
 use symbolon_presence::time::Timestamp;
 use symbolon_presence::wrapping::Class;
 
+mod bodies;
 mod headers;
 mod read_back;
 mod records;
@@ -39,6 +41,7 @@ pub(crate) struct Publisher {
     /// Lookup servers of ours that answer.
     lookup_servers: usize,
     read_back: ReadBack,
+    bodies: Bodies,
     /// When our relays get the records of the days to come.
     away_due: Option<Timestamp>,
     headers: Headers,
@@ -56,6 +59,11 @@ impl Publisher {
         self.due = Some(now.after(PUBLISH_DELAY));
     }
 
+    /// Other invites than before are open: their bodies are made and published at once.
+    pub fn bodies_changed(&mut self, now: Timestamp) {
+        self.bodies.due = Some(now);
+    }
+
     /// What the records say has changed: they are published at once when somebody was taken
     /// out, else not too often.
     pub fn changed(&mut self, now: Timestamp, at_once: bool) {
@@ -69,7 +77,7 @@ impl Publisher {
 
     /// When something is due.
     pub fn next_due(&self) -> Option<Timestamp> {
-        [self.due, self.read_back.due, self.away_due, self.headers.due].into_iter().flatten().min()
+        [self.due, self.read_back.due, self.away_due, self.headers.due, self.bodies.next_due()].into_iter().flatten().min()
     }
 
     /// These are all DHT servers now: they are remembered, and looked at for our own record.
@@ -111,6 +119,7 @@ impl Publisher {
 
     /// What somebody has found: our own record as we published it?
     pub fn found(&mut self, state: &State, now: Timestamp, id: &LookupId, bytes: &[u8]) {
+        self.bodies.found(state, now, id, bytes);
         let is_ours = state.own.records.get(id).is_some_and(|own| own == bytes);
         if is_ours && self.headers.ids.contains(id) {
             self.headers.are_missing = false;
@@ -121,7 +130,11 @@ impl Publisher {
     }
 
     /// All who were asked for a record have answered.
-    pub fn resolved(&mut self, state: &State, turn: &mut Turn<'_>, id: &LookupId) {
+    pub fn resolved(&mut self, state: &mut State, turn: &mut Turn<'_>, id: &LookupId) {
+        if self.bodies.resolved(state, turn, id) {
+            let records = self.publication(state, turn.now);
+            turn.act(records);
+        }
         if self.read_back.unread.contains(id) && self.headers.ids.contains(id) && self.has_no_server_of_its_own() {
             self.headers.are_missing = true;
             let records = self.publication(state, turn.now);
@@ -143,6 +156,7 @@ impl Publisher {
             let is_for_all = brings || !self.headers.ids.contains(id);
             if is_for_all { &mut everywhere } else { &mut servers }.push(bytes.clone());
         }
+        everywhere.extend(state.own.bodies.values().cloned());
         NetAction::Publish { everywhere, servers }
     }
 
@@ -200,10 +214,12 @@ impl Publisher {
         if state.own.is_halted {
             // Another copy of this folder publishes.
             (self.due, self.away_due, self.read_back.due) = (None, None, None);
+            self.bodies = Bodies::default();
             return;
         }
         self.headers.begin(state, turn.now);
         self.tick_records(state, turn);
+        self.tick_bodies(state, turn);
         if self.headers.due.is_some_and(|due| due <= turn.now) && self.last.is_some() {
             let records = self.publication(state, turn.now);
             turn.act(records);
@@ -215,7 +231,23 @@ impl Publisher {
             if state.own.presence.has_day(day_of(turn.now)) && prepare(state, turn).is_none() {
                 state.own.away.clear();
             }
+            bodies::prepare(state, turn);
         }
+    }
+
+    fn tick_bodies(&mut self, state: &mut State, turn: &mut Turn<'_>) {
+        if self.bodies.take_due(turn.now) {
+            // Higher than all before, so that it counts where those lie.
+            records::next_sequence(state, turn);
+            bodies::make(state, turn, false);
+            self.bodies.made(state, turn.now);
+            if self.last.is_some() {
+                let records = self.publication(state, turn.now);
+                turn.act(records);
+            }
+            self.away_due = Some(turn.now);
+        }
+        self.bodies.look(state, turn, self.servers + self.neighbours + self.lookup_servers > 0);
     }
 
     /// The node stops: its records do not say where it was any more. Friends go on calling where they know it, since
@@ -230,7 +262,10 @@ impl Publisher {
 
     /// Makes and publishes the records of today and tomorrow. None when no header can be made.
     fn publish(&mut self, state: &mut State, turn: &mut Turn<'_>, most: Class) -> Option<()> {
-        self.headers.ids = make(state, turn, most)?;
+        let headers = make(state, turn, most);
+        bodies::make(state, turn, most == Class::Limited);
+        self.bodies.made(state, turn.now);
+        self.headers.ids = headers?;
         let records = self.publication(state, turn.now);
         turn.act(records);
         Some(())

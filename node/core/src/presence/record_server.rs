@@ -8,7 +8,7 @@
 use crate::delivery::{Delivery, Origin};
 use crate::limits::{KEEPS_PER_HOUR, KEPT_FRIENDS_MAX, RECORD_SERVERS_MAX};
 use crate::rows::Friend;
-use crate::seam::LinkId;
+use crate::seam::{LinkId, Warning};
 use crate::state::State;
 use crate::turn::Turn;
 use minicbor::bytes::ByteVec;
@@ -96,7 +96,16 @@ impl RecordServer {
     /// Answers a friend who asks for a record of ours, or for one that was left here. To anybody
     /// else it looks as if nothing were there, whatever they name: who has an id of ours in hand,
     /// as every former friend has, must not find out by it who is at this address.
+    ///
+    /// Of an open invite, whoever names the id of its body gets it: they hold the link.
     pub fn answer(&self, state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>, link: LinkId, id: LookupId) {
+        if let Some(body) = state.own.bodies.get(&id).cloned() {
+            delivery.say(turn, link, "found", &Frame::Found(Found { id, record: Some(body) }));
+            return;
+        }
+        if state.own.used_bodies.contains(&id) {
+            state.rates.warn(turn, Warning::InviteReused);
+        }
         let asker = delivery.behind(state, link).filter(|peer| is_welcome(state, peer));
         let own = state.own.records.get(&id).filter(|_| asker.is_some()).cloned();
         let record = own.or_else(|| self.find(state, turn.now, &asker?, &id));

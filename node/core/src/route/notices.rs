@@ -50,8 +50,12 @@ impl Machines {
     }
 
     fn of_invites(&mut self, turn: &mut Turn<'_>, notice: InvitesNotice) -> Result<(), TurnFailed> {
-        let Self { state, relays, .. } = self;
+        let Self { state, relays, presence, .. } = self;
         match notice {
+            InvitesNotice::BodiesChanged => {
+                presence.publisher.bodies_changed(turn.now);
+                Ok(())
+            }
             InvitesNotice::GrantsChanged => {
                 relays.revoked(state, turn);
                 Ok(())

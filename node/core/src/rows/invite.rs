@@ -2,6 +2,7 @@
 
 use minicbor::{Decode, Encode};
 use symbolon_presence::id::{FrameId, GrantId, PeerId, RequestId};
+use symbolon_presence::invite::InviteSecret;
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::time::Timestamp;
 
@@ -29,4 +30,16 @@ pub(crate) struct Invite {
     /// Envelopes taken in by it: their repeats are answered the same.
     #[n(7)]
     pub answered: Option<Vec<FrameId>>,
+    /// From which the keys of its body come; none of what is published or passed on by others, and of links of an older
+    /// build: those held all that the body says now, and their Offers are taken still.
+    #[n(8)]
+    pub secret: Option<InviteSecret>,
+    /// Its body does not say where this node is.
+    #[n(9)]
+    pub no_ip: Option<bool>,
+    #[n(10)]
+    pub made: Option<Timestamp>,
+    /// When something else was found in the place of its body.
+    #[n(11)]
+    pub spoiled: Option<Timestamp>,
 }

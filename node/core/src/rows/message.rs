@@ -73,6 +73,14 @@ pub(crate) enum Fault {
     Ended,
     #[n(5)]
     Expired,
+    #[n(6)]
+    InviteNotFound,
+    #[n(7)]
+    InviteForged,
+    #[n(8)]
+    InviteUntimely,
+    #[n(9)]
+    InviteGone,
 }
 
 impl Fault {
@@ -84,6 +92,19 @@ impl Fault {
             Self::Refused => "the other device refused it",
             Self::Blocked => "the friend is blocked",
             Self::Ended => "the friendship ended before it was delivered",
+            Self::InviteNotFound => {
+                "the invite cannot be read now: its maker and their relays are out of reach, or it was used or taken back. \
+                 It is tried again until it expires; if that lasts, ask for a new one"
+            }
+            Self::InviteGone => {
+                "the node of its maker does not have the invite any more: it was used, by you or somebody else, or taken back. \
+                 It is tried again until it expires; ask for a new one"
+            }
+            Self::InviteForged => {
+                "what lies in the place of the invite is not its maker's: somebody else who had the link has spoiled it. \
+                 It is tried again; ask for a new one, by a way that nobody else reads"
+            }
+            Self::InviteUntimely => "by this machine's clock the invite is still to be made: check the clock, here and at its maker's",
             Self::Expired => "it was not delivered in the time it was given",
         }
     }

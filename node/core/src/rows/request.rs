@@ -6,11 +6,30 @@ use crate::limits::REQUEST_LIFETIME;
 use crate::turn::Turn;
 use crate::wire::{Contact, OfferBody, PAYLOAD_MAX, Renews};
 use minicbor::{Decode, Encode};
+use symbolon_presence::address::Address;
 use symbolon_presence::codec;
 use symbolon_presence::id::{Digest, FrameId, GrantId, Nonce, PeerId, RequestId, RoomId};
 use symbolon_presence::identity::Chain;
+use symbolon_presence::invite::InviteSecret;
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::time::Timestamp;
+
+/// The invite by which somebody is asked.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Invited {
+    #[n(0)]
+    pub secret: InviteSecret,
+    /// Where its maker's own node may be.
+    #[n(1)]
+    pub nodes: Vec<Address>,
+    /// Servers that may have its body, each by its addresses.
+    #[n(2)]
+    pub servers: Vec<Vec<Address>>,
+    /// When it ends.
+    #[n(3)]
+    pub expires: Timestamp,
+}
 
 /// A friend request.
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
@@ -90,6 +109,9 @@ pub(crate) struct Request {
     /// Where the Confirm goes.
     #[n(26)]
     pub confirm_to: Option<Contact>,
+    /// The invite by which we ask.
+    #[n(27)]
+    pub invite: Option<Invited>,
 }
 
 impl Request {
@@ -123,6 +145,7 @@ impl Request {
             answered: None,
             renews: None,
             confirm_to: None,
+            invite: None,
         }
     }
 

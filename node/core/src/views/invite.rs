@@ -17,6 +17,7 @@ pub(crate) fn view(invite: &Invite, now: Timestamp) -> InviteView {
     let state = match invite.used {
         Some(_) => InviteState::Used,
         None if invite.expires.is_expired_at(now) => InviteState::Expired,
+        None if invite.spoiled.is_some() => InviteState::Spoiled,
         None => InviteState::Open,
     };
     InviteView { invite: invite.grant, expires: invite.expires, state }

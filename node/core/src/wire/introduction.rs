@@ -2,7 +2,7 @@
 //! `docs/protocol/introduction.md`.
 
 use super::bounds::{is_name, is_note};
-use crate::limits::LINK_MAX;
+use crate::limits::CONTACT_RECORD_MAX;
 use minicbor::{Decode, Encode};
 use symbolon_presence::codec;
 use symbolon_presence::id::{Digest, PeerId, RequestId, SignatureBytes};
@@ -140,13 +140,13 @@ pub struct IntroCard {
 impl Consent {
     /// Whether it is within its bounds.
     pub fn is_bounded(&self) -> bool {
-        self.contact.as_ref().is_none_or(|contact| contact.len() <= LINK_MAX)
+        self.contact.as_ref().is_none_or(|contact| contact.len() <= CONTACT_RECORD_MAX)
     }
 }
 
 impl IntroCard {
     /// Whether it is within its bounds.
     pub fn is_bounded(&self) -> bool {
-        self.contact.len() <= LINK_MAX
+        self.contact.len() <= CONTACT_RECORD_MAX
     }
 }

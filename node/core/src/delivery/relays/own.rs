@@ -60,17 +60,17 @@ impl Relays {
     /// Leaves the records of the days to come with our relays: anyone who is away is found by them.
     pub fn leave_records(&mut self, state: &State, turn: &mut Turn<'_>) {
         for own in state.own.relay_mailboxes.values() {
-            self.leave_at(state, turn, own, &state.own.away);
+            self.leave_at(state, turn, own, [&state.own.away, &state.own.bodies_ahead]);
         }
     }
 
-    fn leave_at(&mut self, state: &State, turn: &mut Turn<'_>, own: &OwnRelayMailbox, away: &BTreeMap<u32, Vec<Vec<u8>>>) {
+    fn leave_at(&mut self, state: &State, turn: &mut Turn<'_>, own: &OwnRelayMailbox, left: [&BTreeMap<u32, Vec<Vec<u8>>>; 2]) {
         let key = (own.link.mailbox(), own.link.receipt);
         let session = self.sessions.get(&key).filter(|session| session.own.state == RelayState::Connected);
         let Some(link) = session.and_then(|session| session.link) else { return };
         let today = day_of(turn.now);
         for day in today..=today.saturating_add(DAYS_AHEAD) {
-            let records = away.get(&day).cloned().unwrap_or_default();
+            let records = left.iter().filter_map(|left| left.get(&day)).flatten().cloned().collect();
             let away = Away::sign(&owner_key(own), &key.0, day, state.own.presence.sequence, records);
             *self.sent.entry("away").or_default() += 1;
             turn.act(NetAction::Send(link, Frame::Away(away).encode()));
@@ -83,7 +83,7 @@ impl Relays {
         let presence = &mut state.own.presence;
         presence.sequence = presence.sequence.saturating_add(1);
         turn.put(Table::Meta, b"presence", &*presence);
-        self.leave_at(state, turn, own, &BTreeMap::new());
+        self.leave_at(state, turn, own, [&BTreeMap::new(), &BTreeMap::new()]);
         if let Some(link) = self.sessions.get(&key).and_then(|session| session.link) {
             turn.act(NetAction::Close(link, CloseReason::Idle));
             self.links.remove(&link);
@@ -163,7 +163,7 @@ impl Relays {
                 session.own.state = RelayState::Connected;
                 if let Some(link) = session.link.filter(|_| !std::mem::replace(&mut session.own.reserved, true)) {
                     turn.act(NetAction::Reserve(link));
-                    self.leave_at(state, turn, &own, &state.own.away);
+                    self.leave_at(state, turn, &own, [&state.own.away, &state.own.bodies_ahead]);
                 }
             }
             Verdict::Full => session.own.state = RelayState::Full,

@@ -22,14 +22,9 @@ pub(super) fn make(state: &mut State, turn: &mut Turn<'_>, most: Class) -> Optio
     // Should no header hold the readers, nobody shall get one for other readers from us.
     state.own.records.clear();
     let (today, surely) = (day_of(turn.now), day_of(turn.sure));
-    let presence = &mut state.own.presence;
-    // Never lower than before, also when the clock was set back. By two: one less is for what
-    // our relays publish, which must not stand in the way of what we publish ourselves.
-    presence.sequence = presence.sequence.saturating_add(2).max(turn.stamp.0);
-    let sequence = presence.sequence;
-    let generation = &mut presence.generation;
+    let generation = &mut state.own.presence.generation;
     generation.ratchet.forget_before(today.min(surely).saturating_sub(1).saturating_sub(generation.began));
-    turn.put(Table::Meta, b"presence", &*presence);
+    let sequence = next_sequence(state, turn);
     let bodies = bodies_of(state, turn, most, sequence);
     let header = header_of(state)?;
     let mut headers = BTreeSet::new();
@@ -46,6 +41,15 @@ pub(super) fn make(state: &mut State, turn: &mut Turn<'_>, most: Class) -> Optio
     let contact = contact_of(state, turn, today).and_then(|bytes| Some((Item::read(&bytes, turn.now).ok()?.id, bytes)));
     state.own.records.extend(contact);
     Some(headers)
+}
+
+/// The number of what is published next. Never lower than before, also when the clock was set back. By two: one less is
+/// for what our relays publish, which must not stand in the way of what we publish ourselves.
+pub(super) fn next_sequence(state: &mut State, turn: &mut Turn<'_>) -> u64 {
+    let presence = &mut state.own.presence;
+    presence.sequence = presence.sequence.saturating_add(2).max(turn.stamp.0);
+    turn.put(Table::Meta, b"presence", &*presence);
+    presence.sequence
 }
 
 /// Makes the records that our relays are to publish while we are away, from today on. None when

@@ -1,0 +1,136 @@
+//! The bodies of our invites: made with our other records, and looked for once a day where they lie.
+//!
+//! Anyone who holds a link can put something else there. It deceives nobody, but the invite cannot be used any more:
+//! its maker is to see that.
+
+use crate::invites::bodies;
+use crate::invites::note_spoiled;
+use crate::limits::{FINDS_MAX, INVITES_AHEAD_MAX, READ_BODIES, READ_BODIES_AGAIN};
+use crate::seam::{Look, NetAction};
+use crate::state::State;
+use crate::turn::Turn;
+use std::collections::{BTreeMap, BTreeSet};
+use symbolon_presence::id::{GrantId, LookupId};
+use symbolon_presence::record::{DAYS_AHEAD, Record, day_of};
+use symbolon_presence::time::{MINUTE, Timestamp};
+
+/// When bodies are made, and what was found in their places. Nothing of it is stored.
+#[derive(Debug, Default)]
+pub(super) struct Bodies {
+    /// When they are made because the open invites are others.
+    pub due: Option<Timestamp>,
+    /// When the next of them are looked for.
+    look: Option<Timestamp>,
+    /// Those that were looked for in this round.
+    done: BTreeSet<GrantId>,
+    /// Those that are looked for now; at most [`FINDS_MAX`].
+    asked: BTreeMap<LookupId, Asked>,
+}
+
+#[derive(Debug)]
+struct Asked {
+    invite: GrantId,
+    /// Ours was found, and something that holds before ours.
+    own: bool,
+    foreign: bool,
+}
+
+impl Bodies {
+    /// Bodies were made: they are to be found.
+    pub fn made(&mut self, state: &State, now: Timestamp) {
+        if !state.own.bodies.is_empty() {
+            self.look.get_or_insert(now.after(READ_BODIES));
+        }
+    }
+
+    /// When something is due.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        [self.due, self.look].into_iter().flatten().min()
+    }
+
+    /// Whether they are to be made now.
+    pub fn take_due(&mut self, now: Timestamp) -> bool {
+        self.due.take_if(|due| *due <= now).is_some()
+    }
+
+    /// Looks for the next few, when it is time.
+    pub fn look(&mut self, state: &State, turn: &mut Turn<'_>, has_servers: bool) {
+        if self.look.is_none_or(|at| at > turn.now) {
+            return;
+        }
+        self.asked.clear();
+        let today = day_of(turn.now);
+        let open = bodies::open(state, turn.now);
+        if open.is_empty() || !has_servers {
+            // With the next ones that are made.
+            self.look = None;
+            return;
+        }
+        for invite in open.iter().filter(|invite| !self.done.contains(&invite.grant)).take(FINDS_MAX) {
+            let slot = invite.secret.as_ref().map(|secret| secret.slot(today));
+            if let Some(id) = slot.and_then(|slot| slot.id().ok()) {
+                self.asked.insert(id, Asked { invite: invite.grant, own: false, foreign: false });
+                turn.act(NetAction::Resolve(id, Look::Everywhere));
+            }
+        }
+        self.done.extend(self.asked.values().map(|asked| asked.invite));
+        let is_all = self.asked.is_empty();
+        if is_all {
+            self.done.clear();
+        }
+        self.look = Some(turn.now.after(if is_all { READ_BODIES_AGAIN } else { MINUTE }));
+    }
+
+    /// Something was found; it may be anything.
+    pub fn found(&mut self, state: &State, now: Timestamp, id: &LookupId, bytes: &[u8]) {
+        let (Some(asked), Some(own)) = (self.asked.get_mut(id), state.own.bodies.get(id)) else { return };
+        let counter = |bytes: &[u8]| Record::read(bytes, now).ok().filter(|record| record.id == *id).map(|record| record.counter());
+        asked.own |= own == bytes;
+        // What is older than ours is a server's that has not heard of ours.
+        asked.foreign |= own != bytes && counter(bytes) >= counter(own) && counter(bytes).is_some();
+    }
+
+    /// All who were asked have answered. Whether nobody has ours.
+    pub fn resolved(&mut self, state: &mut State, turn: &mut Turn<'_>, id: &LookupId) -> bool {
+        let Some(asked) = self.asked.remove(id) else { return false };
+        if asked.foreign {
+            note_spoiled(state, turn, &asked.invite, Some(turn.stamp));
+        } else if asked.own {
+            note_spoiled(state, turn, &asked.invite, None);
+        }
+        !asked.own && !asked.foreign
+    }
+}
+
+/// Makes the bodies of today and tomorrow. `is_leaving`: they do not say where this node was.
+pub(super) fn make(state: &mut State, turn: &mut Turn<'_>, is_leaving: bool) {
+    let (today, number) = (day_of(turn.now), state.own.presence.sequence);
+    let mut made = BTreeMap::new();
+    for invite in bodies::open(state, turn.now) {
+        let Some(draft) = bodies::draft(state, turn, &invite, is_leaving) else { continue };
+        made.extend([today, today.saturating_add(1)].into_iter().filter_map(|day| draft.seal(state, turn, day, number)));
+    }
+    state.own.bodies = made;
+    let used = [today, today.saturating_add(1)].into_iter().flat_map(|day| bodies::places_of_used(state, turn.now, day)).collect();
+    state.own.used_bodies = used;
+}
+
+/// Makes those that our relays are to publish while we are away, from today on: of the newest invites.
+pub(super) fn prepare(state: &mut State, turn: &mut Turn<'_>) {
+    state.own.bodies_ahead.clear();
+    if state.own.relay_mailboxes.is_empty() {
+        return;
+    }
+    let (today, number) = (day_of(turn.now), state.own.presence.sequence.saturating_sub(1));
+    let mut ahead: BTreeMap<u32, Vec<Vec<u8>>> = BTreeMap::new();
+    for invite in bodies::open(state, turn.now).into_iter().take(INVITES_AHEAD_MAX) {
+        let Some(draft) = bodies::draft(state, turn, &invite, true) else { continue };
+        for day in today..=today.saturating_add(DAYS_AHEAD).min(day_of(invite.expires)) {
+            ahead.entry(day).or_default().extend(draft.seal(state, turn, day, number).map(|(_, bytes)| bytes));
+        }
+    }
+    state.own.bodies_ahead = ahead;
+}
+
+#[cfg(test)]
+mod tests;
