@@ -4,7 +4,7 @@
 //! of fields there stand in the API's own description.
 
 use symbolon_presence::address::Address;
-use symbolon_presence::id::{MessageId, RequestId};
+use symbolon_presence::id::{GrantId, MessageId, RequestId};
 use symbolon_presence::time::Timestamp;
 
 mod error;
@@ -189,6 +189,10 @@ pub enum Reply {
         expires: Timestamp,
         /// Why the link may not work for everybody, if so.
         warning: Option<&'static str>,
+        /// The invite.
+        invite: GrantId,
+        /// A relay or lookup server of ours is to have its body: until then it works while this node is on.
+        awaits_servers: bool,
     },
     /// To [`Command::Invites`]: those that end first come first.
     Invites(Vec<InviteView>),

@@ -66,6 +66,8 @@ pub(crate) struct Own {
     pub away: BTreeMap<u32, Vec<Vec<u8>>>,
     /// Bodies of our open invites for today and tomorrow, for anyone who asks this node itself; never stored.
     pub bodies: BTreeMap<LookupId, Vec<u8>>,
+    /// Invites whose bodies were found at servers since the start.
+    pub kept_bodies: BTreeSet<GrantId>,
     /// Where bodies of used invites would lie: who asks for one holds a link that somebody else has used.
     pub used_bodies: BTreeSet<LookupId>,
     /// The bodies of each day to come, for our relays.
@@ -201,6 +203,7 @@ impl Own {
             records: BTreeMap::new(),
             away: BTreeMap::new(),
             bodies: BTreeMap::new(),
+            kept_bodies: BTreeSet::new(),
             used_bodies: BTreeSet::new(),
             bodies_ahead: BTreeMap::new(),
             places: Vec::new(),

@@ -281,7 +281,10 @@ pub const BODY_PAUSE: u64 = SECOND / 5;
 pub const BODY_DEADLINE: u64 = 10 * SECOND;
 /// Frames taken from one who was asked for the body of an invite.
 pub const BODY_FRAMES_MAX: usize = 16;
-/// The bodies of open invites are looked for where they lie so long after the start, and so often then.
-pub const READ_BODIES: u64 = 10 * MINUTE;
-/// See [`READ_BODIES`].
+/// So long after the body of an invite was made, it is looked whether servers have it; the pause doubles up to
+/// [`READ_BODIES_MAX`] while none has.
+pub const READ_BODY: u64 = 300;
+/// See [`READ_BODY`].
+pub const READ_BODIES_MAX: u64 = 10 * MINUTE;
+/// The bodies of open invites are looked for again after so long.
 pub const READ_BODIES_AGAIN: u64 = DAY;

@@ -102,7 +102,7 @@ impl Presence {
     /// How our lookup servers answer.
     pub fn lookup_servers(&mut self, state: &mut State, delivery: &Delivery, now: Timestamp, standing: Vec<(Vec<Address>, Option<bool>)>) {
         self.lookup_servers.stand(standing);
-        if self.publisher.lookup_servers(now, self.lookup_servers.answering()) {
+        if self.publisher.lookup_servers(state, now, self.lookup_servers.answering()) {
             self.look_again(state, delivery, now);
         }
     }

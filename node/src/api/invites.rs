@@ -1,6 +1,7 @@
 //! Invites: made, listed, taken back.
 
-use super::ask::{Answer, answer};
+use super::ask::{Answer, answer, ask};
+use super::errors::{Fault, Problem};
 use super::extract::Json;
 use super::json::{self, list};
 use super::qr::Qr;
@@ -11,8 +12,19 @@ use axum::extract::{Path, State};
 use axum::routing::{get, post};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::time::Duration;
 use symbolon_core::command::{Command, InviteState, InviteView, Reply};
 use symbolon_core::limits::INVITE_LIFETIME;
+use symbolon_presence::id::GrantId;
+use tokio::time::Instant;
+
+/// How long the answer waits for a relay or lookup server to have the invite.
+const KEPT_PATIENCE: Duration = Duration::from_secs(9);
+/// How often it looks.
+const KEPT_PAUSE: Duration = Duration::from_millis(60);
+/// What to tell when none has.
+const NOT_KEPT: &str = "no relay or lookup server of yours has the invite yet: until one has, it can be used only while this node is on and \
+    reachable. `symbolon relay list` says how they are.";
 
 /// Routes and schemas.
 pub const RESOURCE: Resource = Resource {
@@ -31,7 +43,7 @@ pub const RESOURCE: Resource = Resource {
 };
 
 fn schemas() -> Schemas {
-    let invite = json!({ "link": text(), "expires": time(), "warning": text_or_null(), "qr": text_or_null() });
+    let invite = json!({ "invite": id(), "link": text(), "expires": time(), "warning": text_or_null(), "qr": text_or_null() });
     let row = json!({
         "invite": id(),
         "expires": time(),
@@ -52,9 +64,9 @@ fn schemas() -> Schemas {
 }
 
 fn show(reply: &Reply) -> Option<Value> {
-    if let Reply::Invite { link, expires, warning } = reply {
+    if let Reply::Invite { link, expires, warning, invite, .. } = reply {
         let qr = Qr::link(link).map(|qr| qr.svg());
-        return Some(json!({ "link": link, "expires": json::time(*expires), "warning": warning, "qr": qr }));
+        return Some(json!({ "invite": invite.to_string(), "link": link, "expires": json::time(*expires), "warning": warning, "qr": qr }));
     }
     if let Reply::Invites(views) = reply {
         return Some(list("invites", views, view));
@@ -90,7 +102,27 @@ struct InviteBody {
 
 async fn make(State(state): State<ApiState>, Json(body): Json<InviteBody>) -> Answer {
     let lifetime = body.expires_in.map_or(INVITE_LIFETIME, |seconds| seconds.saturating_mul(1_000));
-    answer(&state, Command::Invite { lifetime, no_ip: body.no_ip, auto_accept: body.auto_accept }, show).await
+    let mut reply = ask(&state, Command::Invite { lifetime, no_ip: body.no_ip, auto_accept: body.auto_accept }).await?;
+    if let Reply::Invite { invite, warning, awaits_servers: true, .. } = &mut reply
+        && !is_kept(&state, invite).await?
+    {
+        warning.get_or_insert(NOT_KEPT);
+    }
+    Ok(axum::Json(show(&reply).ok_or(Fault::Internal)?))
+}
+
+/// Waits until a relay or lookup server has an invite; false when none has it in time.
+async fn is_kept(state: &ApiState, invite: &GrantId) -> Result<bool, Problem> {
+    let begin = Instant::now();
+    while begin.elapsed() < KEPT_PATIENCE {
+        let Reply::Invites(all) = ask(state, Command::Invites).await? else { break };
+        // Used already, or taken back: nobody waits for it any more.
+        if all.iter().find(|row| row.invite == *invite).is_none_or(|row| row.is_kept || row.state != InviteState::Open) {
+            return Ok(true);
+        }
+        tokio::time::sleep(KEPT_PAUSE).await;
+    }
+    Ok(false)
 }
 
 async fn all(State(state): State<ApiState>) -> Answer {

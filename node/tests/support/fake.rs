@@ -51,7 +51,7 @@ fn facts() -> Facts {
 /// An invite in each state.
 fn invite(state: InviteState) -> InviteView {
     let number = if state == InviteState::Used { 8 } else { 7 };
-    InviteView { invite: GrantId([number; 16]), expires: Timestamp(NOW), state }
+    InviteView { invite: GrantId([number; 16]), expires: Timestamp(NOW), state, is_kept: true }
 }
 
 /// What the made-up node knows.
@@ -278,7 +278,9 @@ impl World {
             }
             Command::Invite { lifetime: 0, .. } => Err(CommandError::BadLifetime),
             Command::Invite { lifetime, no_ip, .. } => Ok(Reply::Invite {
-                link: format!("symbolon:{}", "invite234567".repeat(38)),
+                link: format!("symbolon:{}", "invite234567".repeat(38).split_at(186).0),
+                invite: GrantId([7; 16]),
+                awaits_servers: false,
                 expires: Timestamp(NOW.saturating_add(lifetime)),
                 warning: no_ip.then_some("Without addresses your friend cannot find you yet: this version has no lookup."),
             }),

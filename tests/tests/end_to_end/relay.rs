@@ -1,7 +1,7 @@
 //! Two people who are never online together, and a relay that is killed between.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use symbolon_core::link::InviteLink;
 use symbolon_core::table::Table;
 use symbolon_core::world::Shelf;
@@ -97,6 +97,24 @@ fn an_invite_leads_to_the_name_that_its_maker_announces() {
     a.json(&["accept", &request]).unwrap();
     within(SOON, "they are friends", || Ok((b.json(&["friends"])?.len() == 1).then_some(()))).unwrap();
     assert!(!said(&ben).contains("localhost"), "no log line holds a name");
+}
+
+#[test]
+fn an_invite_is_handed_out_once_a_relay_has_it_and_with_a_warning_when_none_takes_it() {
+    let home = tempfile::tempdir().unwrap();
+    let [andi, host] = ["andi", "host"].map(|name| home.path().join(name));
+    let mut relay = Node::start(&host, &["relay", "run", "-vvv", "--open", "--listen", TCP]).unwrap();
+    let link = relay.ready["link"].as_str().unwrap().to_owned();
+    let a = person(&andi, "Andi", &link);
+    wait_for_relay(&a);
+    let begun = Instant::now();
+    let invite = &a.json(&["invite"]).unwrap()[0];
+    assert!(invite["warning"].is_null() && begun.elapsed() < Duration::from_secs(8), "{invite} {:?}", begun.elapsed());
+    let read = InviteLink::read(invite["link"].as_str().unwrap()).unwrap();
+    assert!(read.places.iter().any(|place| place.is_server), "the relay is among the places");
+    relay.interrupt().unwrap();
+    let invite = &a.json(&["invite"]).unwrap()[0];
+    assert!(invite["warning"].as_str().is_some_and(|text| text.contains("has the invite yet")), "{invite}");
 }
 
 #[test]

@@ -29,6 +29,8 @@ pub struct InviteView {
     pub expires: Timestamp,
     /// Where it stands.
     pub state: InviteState,
+    /// Whether a server was found to have its body since the start.
+    pub is_kept: bool,
 }
 
 /// Where an invite stands.

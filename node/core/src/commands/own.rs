@@ -29,11 +29,11 @@ pub(super) fn set_findable(state: &mut State, turn: &mut Turn<'_>, is_findable: 
 }
 
 pub(super) fn invite(state: &mut State, turn: &mut Turn<'_>, lifetime: u64, no_ip: bool, auto_accept: bool) -> Result<Reply, Failed> {
-    let Minted { link, expires, warning } = invites::invite(state, turn, lifetime, no_ip, auto_accept)?;
-    Ok(Reply::Invite { link, expires, warning })
+    let Minted { link, expires, warning, invite } = invites::invite(state, turn, lifetime, no_ip, auto_accept)?;
+    Ok(Reply::Invite { link, expires, warning, invite, awaits_servers: presence::lookup_servers::has_own(state) })
 }
 
 pub(super) fn revoke_invite(state: &mut State, turn: &mut Turn<'_>, id: &str) -> Result<Reply, Failed> {
     let invite = invites::withdraw(state, turn, id)?;
-    Ok(Reply::InviteRevoked(InviteView { state: InviteState::Revoked, ..views::invite::view(&invite, turn.now) }))
+    Ok(Reply::InviteRevoked(InviteView { state: InviteState::Revoked, ..views::invite::view(state, &invite, turn.now) }))
 }

@@ -42,6 +42,7 @@ pub(crate) struct Minted {
     pub expires: Timestamp,
     /// What is wrong with it, if something is.
     pub warning: Option<&'static str>,
+    pub invite: GrantId,
 }
 
 /// Mints a single-use invite.
@@ -65,10 +66,10 @@ pub(crate) fn invite(state: &mut State, turn: &mut Turn<'_>, lifetime: u64, no_i
         ..fresh(turn, turn.stamp.after(lifetime))
     };
     let (link, warning) = link_of(state, &invite);
-    let expires = invite.expires;
+    let (expires, grant) = (invite.expires, invite.grant);
     state.save_invite(turn, invite);
     changed(turn);
-    Ok(Minted { link: link.text(), expires, warning })
+    Ok(Minted { link: link.text(), expires, warning, invite: grant })
 }
 
 /// The link of an invite, and what is wrong with it, if something is.

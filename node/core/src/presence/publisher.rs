@@ -88,6 +88,7 @@ impl Publisher {
         (self.servers, self.neighbours) = (servers.len(), neighbours);
         if are_first {
             self.schedule_read_back(turn.now);
+            self.bodies.begin_again(state, turn.now);
         }
         remember_servers(state, turn, servers);
         are_first
@@ -104,10 +105,11 @@ impl Publisher {
     }
 
     /// So many lookup servers of ours answer; whether there is one more than before.
-    pub fn lookup_servers(&mut self, now: Timestamp, answering: usize) -> bool {
+    pub fn lookup_servers(&mut self, state: &State, now: Timestamp, answering: usize) -> bool {
         let is_more = answering > std::mem::replace(&mut self.lookup_servers, answering);
         if is_more {
             self.schedule_read_back(now);
+            self.bodies.begin_again(state, now);
         }
         is_more
     }
@@ -240,7 +242,7 @@ impl Publisher {
             // Higher than all before, so that it counts where those lie.
             records::next_sequence(state, turn);
             bodies::make(state, turn, false);
-            self.bodies.made(state, turn.now);
+            self.bodies.begin_again(state, turn.now);
             if self.last.is_some() {
                 let records = self.publication(state, turn.now);
                 turn.act(records);
@@ -263,8 +265,11 @@ impl Publisher {
     /// Makes and publishes the records of today and tomorrow. None when no header can be made.
     fn publish(&mut self, state: &mut State, turn: &mut Turn<'_>, most: Class) -> Option<()> {
         let headers = make(state, turn, most);
+        let had_any = !state.own.bodies.is_empty();
         bodies::make(state, turn, most == Class::Limited);
-        self.bodies.made(state, turn.now);
+        if !had_any {
+            self.bodies.begin_again(state, turn.now);
+        }
         self.headers.ids = headers?;
         let records = self.publication(state, turn.now);
         turn.act(records);

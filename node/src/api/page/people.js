@@ -53,10 +53,10 @@ function linkCard() {
     onsubmit: (event) => {
       event.preventDefault();
       during(submit, async () => {
-        await post("/api/v1/requests", { target: target.value.trim(), note: note.value.trim() || null });
+        const request = await post("/api/v1/requests", { target: target.value.trim(), note: note.value.trim() || null });
         target.value = "";
         note.value = "";
-        say("Asked. You will be friends once they accept.");
+        say(request.status === "unresolved" ? "It waits until there is a way to them." : "Asked. You will be friends once they accept.");
         await loadRequests();
         location.hash = "#/requests";
       });
@@ -117,7 +117,7 @@ function standing(one) {
   }
   switch (one.status) {
     case "pending": return incoming ? "asks to be your friend" : "has not answered yet. This goes on by itself, also when you close the page.";
-    case "unresolved": return "is looked for: nothing was found under this Peer ID yet. The request waits until there is a way.";
+    case "unresolved": return one.trust === "invited" ? "is to be asked as soon as their invite can be read." : "is looked for: nothing was found under this Peer ID yet. The request waits until there is a way.";
     case "accepted": return incoming ? "was accepted by you. Waiting for their confirmation." : "has accepted. One more step, which goes by itself.";
     case "confirmed": return "is your friend.";
     case "ignored": return "was set aside.";

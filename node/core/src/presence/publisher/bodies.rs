@@ -5,24 +5,28 @@
 
 use crate::invites::bodies;
 use crate::invites::note_spoiled;
-use crate::limits::{FINDS_MAX, INVITES_AHEAD_MAX, READ_BODIES, READ_BODIES_AGAIN};
+use crate::limits::{FINDS_MAX, INVITES_AHEAD_MAX, READ_BODIES_AGAIN, READ_BODIES_MAX, READ_BODY};
 use crate::seam::{Look, NetAction};
 use crate::state::State;
 use crate::turn::Turn;
 use std::collections::{BTreeMap, BTreeSet};
 use symbolon_presence::id::{GrantId, LookupId};
 use symbolon_presence::record::{DAYS_AHEAD, Record, day_of};
-use symbolon_presence::time::{MINUTE, Timestamp};
+use symbolon_presence::time::Timestamp;
 
 /// When bodies are made, and what was found in their places. Nothing of it is stored.
 #[derive(Debug, Default)]
 pub(super) struct Bodies {
     /// When they are made because the open invites are others.
     pub due: Option<Timestamp>,
-    /// When the next of them are looked for.
+    /// When the next of them are looked for, and the pause after that; it doubles while some are found nowhere.
     look: Option<Timestamp>,
-    /// Those that were looked for in this round.
+    pause: u64,
+    /// When all are looked for again.
+    again: Option<Timestamp>,
+    /// Those that were looked for, and those of them that nobody has.
     done: BTreeSet<GrantId>,
+    missing: BTreeSet<GrantId>,
     /// Those that are looked for now; at most [`FINDS_MAX`].
     asked: BTreeMap<LookupId, Asked>,
 }
@@ -36,11 +40,10 @@ struct Asked {
 }
 
 impl Bodies {
-    /// Bodies were made: they are to be found.
-    pub fn made(&mut self, state: &State, now: Timestamp) {
-        if !state.own.bodies.is_empty() {
-            self.look.get_or_insert(now.after(READ_BODIES));
-        }
+    /// There are others than before, or servers that were not there: they are looked for soon.
+    pub fn begin_again(&mut self, state: &State, now: Timestamp) {
+        self.pause = READ_BODY;
+        self.look = (!state.own.bodies.is_empty()).then(|| now.after(READ_BODY));
     }
 
     /// When something is due.
@@ -62,9 +65,17 @@ impl Bodies {
         let today = day_of(turn.now);
         let open = bodies::open(state, turn.now);
         if open.is_empty() || !has_servers {
-            // With the next ones that are made.
+            // Until there is something to look for, and somewhere to look.
             self.look = None;
             return;
+        }
+        if self.again.is_none_or(|again| again <= turn.now) {
+            self.again = Some(turn.now.after(READ_BODIES_AGAIN));
+            (self.done, self.missing) = (BTreeSet::new(), BTreeSet::new());
+        }
+        if open.iter().all(|invite| self.done.contains(&invite.grant)) {
+            self.done.retain(|invite| !self.missing.contains(invite));
+            self.missing.clear();
         }
         for invite in open.iter().filter(|invite| !self.done.contains(&invite.grant)).take(FINDS_MAX) {
             let slot = invite.secret.as_ref().map(|secret| secret.slot(today));
@@ -74,11 +85,8 @@ impl Bodies {
             }
         }
         self.done.extend(self.asked.values().map(|asked| asked.invite));
-        let is_all = self.asked.is_empty();
-        if is_all {
-            self.done.clear();
-        }
-        self.look = Some(turn.now.after(if is_all { READ_BODIES_AGAIN } else { MINUTE }));
+        self.look = if self.asked.is_empty() { self.again } else { Some(turn.now.after(self.pause)) };
+        self.pause = self.pause.saturating_mul(2).min(READ_BODIES_MAX);
     }
 
     /// Something was found; it may be anything.
@@ -98,7 +106,14 @@ impl Bodies {
         } else if asked.own {
             note_spoiled(state, turn, &asked.invite, None);
         }
-        !asked.own && !asked.foreign
+        if asked.own {
+            state.own.kept_bodies.insert(asked.invite);
+        }
+        let is_missing = !asked.own && !asked.foreign;
+        if is_missing {
+            self.missing.insert(asked.invite);
+        }
+        is_missing
     }
 }
 
@@ -111,6 +126,7 @@ pub(super) fn make(state: &mut State, turn: &mut Turn<'_>, is_leaving: bool) {
         made.extend([today, today.saturating_add(1)].into_iter().filter_map(|day| draft.seal(state, turn, day, number)));
     }
     state.own.bodies = made;
+    state.own.kept_bodies.retain(|invite| state.invites.contains_key(invite));
     let used = [today, today.saturating_add(1)].into_iter().flat_map(|day| bodies::places_of_used(state, turn.now, day)).collect();
     state.own.used_bodies = used;
 }

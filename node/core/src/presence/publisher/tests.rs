@@ -89,7 +89,7 @@ fn headers_go_to_the_dht_when_readers_change_once_a_day_and_when_nobody_has_them
         publisher.tick(state, turn);
         assert_eq!(brought(turn), Some((6, 0)), "the moment of the day");
 
-        publisher.lookup_servers(turn.now, 1);
+        publisher.lookup_servers(state, turn.now, 1);
         crate::presence::grant(state, turn, &crate::fixture::peer(2), &[]).unwrap();
         publisher.changed(turn.now, true);
         publisher.tick(state, turn);

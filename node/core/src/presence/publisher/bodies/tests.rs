@@ -8,7 +8,7 @@ use crate::rows::OwnRelayMailbox;
 use crate::seam::{Action, Address};
 use symbolon_presence::id::QueueId;
 use symbolon_presence::kdf::Secret;
-use symbolon_presence::time::{DAY, HOUR};
+use symbolon_presence::time::{DAY, MINUTE};
 use symbolon_relay::grant::MailboxKeys;
 use symbolon_relay::limits::FRAME_MAX;
 use symbolon_relay::link::RelayLink;
@@ -119,27 +119,40 @@ fn a_body_for_days_to_come_says_nothing_of_where_this_node_is_and_stands_in_the_
 }
 
 #[test]
-fn all_open_invites_are_looked_for_a_few_at_a_time_once_a_day_and_nothing_is_due_without_any() {
+fn all_open_invites_are_looked_for_a_few_at_a_time_again_while_they_are_missing_and_once_a_day() {
     in_turn(|state, turn| {
         let mut watch = Bodies::default();
-        watch.made(state, turn.now);
-        assert_eq!(watch.next_due(), None);
+        watch.begin_again(state, turn.now);
+        assert_eq!(watch.next_due(), None, "nothing is due without any");
         for _ in 0..FINDS_MAX + 3 {
             invite(state, turn, 5 * DAY);
         }
         records_of_sequence(state, turn);
         make(state, turn, false);
-        watch.made(state, turn.now);
-        let (begin, mut asked) = (turn.now, Vec::new());
-        while asked.len() < 4 {
+        watch.begin_again(state, turn.now);
+        let begin = turn.now;
+        // The first three times nobody has any of them.
+        let mut asked = Vec::new();
+        while asked.len() < 8 {
             turn.now = watch.next_due().unwrap();
-            turn.out.actions.clear();
             watch.look(state, turn, true);
-            asked.push((turn.now.since(begin), turn.out.actions.len()));
-            assert!(watch.asked.len() <= FINDS_MAX);
+            let ids: Vec<LookupId> = watch.asked.keys().copied().collect();
+            assert!(ids.len() <= FINDS_MAX);
+            asked.push((turn.now.since(begin), ids.len()));
+            for id in ids {
+                let own = state.own.bodies.get(&id).cloned();
+                if let Some(own) = own.filter(|_| asked.len() > 3) {
+                    watch.found(state, turn.now, &id, &own);
+                }
+                assert_eq!(watch.resolved(state, turn, &id), asked.len() <= 3);
+            }
         }
         let counts: Vec<usize> = asked.iter().map(|(_, count)| *count).collect();
-        assert_eq!(counts, [FINDS_MAX, 3, 0, FINDS_MAX]);
-        assert!((READ_BODIES_AGAIN..READ_BODIES_AGAIN + HOUR).contains(&asked[3].0));
+        assert_eq!(counts, [FINDS_MAX, 3, FINDS_MAX, 3, FINDS_MAX, 0, FINDS_MAX, 3]);
+        assert!(asked[0].0 == READ_BODY && asked[5].0 < MINUTE && asked[6].0 == READ_BODIES_AGAIN + READ_BODY);
+        assert_eq!(state.own.kept_bodies.len(), FINDS_MAX + 3);
+        watch.look = Some(turn.now);
+        watch.look(state, turn, false);
+        assert_eq!(watch.next_due(), None, "nowhere to look");
     });
 }
