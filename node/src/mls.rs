@@ -5,7 +5,7 @@
 //! | [`limits`] | every number that OpenMLS is configured with, and our own bounds |
 //! | `crypto` | OpenMLS's crypto provider for the one ciphersuite |
 //! | `rows` | rows, and the write-back cache over those of the store |
-//! | `storage` | OpenMLS's storage provider on that cache |
+//! | `storage`, `split` | OpenMLS's storage provider on that cache; what of a room's secrets changes with each text |
 //! | `room` | what we remember of a room beside OpenMLS's own rows; the cache of groups |
 //! | `epoch` | the name of an epoch |
 //! | `cipher` | [`MlsCipher`]: the [`RoomCipher`] itself |
@@ -20,6 +20,7 @@ mod epoch;
 pub mod limits;
 mod room;
 mod rows;
+mod split;
 mod storage;
 #[cfg(test)]
 mod tests;

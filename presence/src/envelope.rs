@@ -3,12 +3,12 @@
 //! Two kinds, both padded to one of six sizes:
 //!
 //! ```text
-//! first: 01 01 | HPKE encapsulated key 32 B | ciphertext | tag 16 B
-//! known: 01 03 | tag 16 B | nonce 12 B      | ciphertext | tag 16 B
+//! first: 01 04 | HPKE encapsulated key 1,120 B | ciphertext | tag 16 B
+//! known: 01 03 | tag 16 B | nonce 12 B         | ciphertext | tag 16 B
 //! ```
 //!
 //! *first* goes to somebody whose device does not know ours yet, or who may share no state with us
-//! any more; it costs one HPKE seal. *known* runs between two devices that hold each other's
+//! any more; it costs one HPKE seal with X-Wing. *known* runs between two devices that hold each other's
 //! certificates. Its key comes from X25519 of the two certificates and the direction. The tag is a
 //! PRF of the counter, so that nobody else can link two envelopes; the nonce is random, so that an
 //! older copy of a folder, which uses counters a second time, gives nothing of either text away.
@@ -16,6 +16,7 @@
 
 use crate::id::{DeviceId, FrameId, RoomId};
 use crate::kdf::{Secret, derive, hash, mac, sha256};
+use crate::kem::{KEM_OVERHEAD, KemKey, KemPublic, Psk, kem_open, kem_seal};
 use crate::labels::{HASH_LINE, KEY_KNOWN, KEY_KNOWN_SEAL, KEY_KNOWN_TAG, Label, MAC_TAG, SEAL_DIRECT, SEAL_FIRST, SEAL_KNOWN};
 use crate::seal::{
     AEAD_OVERHEAD, DhKey, DhPublic, HPKE_OVERHEAD, NONCE, OpenError, aead_open, aead_open_random, aead_seal_random, hpke_open, hpke_seal,
@@ -25,7 +26,10 @@ use crate::seal::{
 pub const BUCKETS: [usize; 6] = [512, 2 * 1024, 8 * 1024, 32 * 1024, 128 * 1024, 256 * 1024];
 
 const HEADER: usize = 2;
-const FIRST: u8 = 1;
+/// First envelopes under X25519 alone: only to the certificate of a friend whose keys of X-Wing are not known, because
+/// one of both builds was older when they became friends.
+const BEFORE: u8 = 1;
+const FIRST: u8 = 4;
 /// Known envelopes without a nonce of their own: no longer made, but some still wait in outboxes.
 const COUNTED: u8 = 2;
 const KNOWN: u8 = 3;
@@ -34,7 +38,7 @@ const TAG: usize = 16;
 const LENGTH: usize = 4;
 
 /// The longest payload of a first envelope, in bytes.
-pub const FIRST_MAX: usize = 256 * 1024 - HEADER - HPKE_OVERHEAD - LENGTH;
+pub const FIRST_MAX: usize = 256 * 1024 - HEADER - KEM_OVERHEAD - LENGTH;
 /// The longest payload of a known envelope, in bytes.
 pub const KNOWN_MAX: usize = 256 * 1024 - HEADER - TAG - NONCE - AEAD_OVERHEAD - LENGTH;
 
@@ -65,42 +69,73 @@ pub fn bucket(envelope: &[u8]) -> Option<u8> {
 pub fn kind(envelope: &[u8]) -> Option<Kind> {
     bucket(envelope)?;
     match envelope {
-        [VERSION, FIRST, ..] => Some(Kind::First),
+        [VERSION, BEFORE | FIRST, ..] => Some(Kind::First),
         [VERSION, COUNTED | KNOWN, rest @ ..] => rest.first_chunk::<TAG>().map(|tag| Kind::Known(*tag)),
         _ => None,
     }
 }
 
-/// Seals a payload to a contact package.
-pub fn seal_first<R: rand_core::CryptoRng>(to: &DhPublic, payload: &[u8], rng: &mut R) -> Result<Vec<u8>, TooLong> {
-    seal_to(SEAL_FIRST, to, payload, rng)
+/// Seals a payload to a contact package. With a `psk` only its holder opens it who has that as well.
+pub fn seal_first<R: rand_core::CryptoRng>(to: &KemPublic, psk: Option<&Psk>, payload: &[u8], rng: &mut R) -> Result<Vec<u8>, TooLong> {
+    seal_to(SEAL_FIRST, to, psk, payload, rng)
 }
 
 /// Opens a first envelope that was sealed to a contact package.
-pub fn open_first(key: &DhKey, envelope: &[u8]) -> Result<Vec<u8>, OpenError> {
-    open_sealed(SEAL_FIRST, key, envelope)
+pub fn open_first(key: &KemKey, psk: Option<&Psk>, envelope: &[u8]) -> Result<Vec<u8>, OpenError> {
+    open_sealed(SEAL_FIRST, key, psk, envelope)
 }
 
-/// Seals a payload to the key of a friend's device certificate.
-pub fn seal_direct<R: rand_core::CryptoRng>(to: &DhPublic, payload: &[u8], rng: &mut R) -> Result<Vec<u8>, TooLong> {
-    seal_to(SEAL_DIRECT, to, payload, rng)
+/// Seals a payload to the direct key of a friend's device.
+pub fn seal_direct<R: rand_core::CryptoRng>(to: &KemPublic, payload: &[u8], rng: &mut R) -> Result<Vec<u8>, TooLong> {
+    seal_to(SEAL_DIRECT, to, None, payload, rng)
 }
 
-/// Opens a first envelope that was sealed to the key of our certificate.
-pub fn open_direct(key: &DhKey, envelope: &[u8]) -> Result<Vec<u8>, OpenError> {
-    open_sealed(SEAL_DIRECT, key, envelope)
+/// Opens a first envelope that was sealed to our direct key.
+pub fn open_direct(key: &KemKey, envelope: &[u8]) -> Result<Vec<u8>, OpenError> {
+    open_sealed(SEAL_DIRECT, key, None, envelope)
 }
 
-fn seal_to<R: rand_core::CryptoRng>(label: Label, to: &DhPublic, payload: &[u8], rng: &mut R) -> Result<Vec<u8>, TooLong> {
+/// Seals a payload to the certificate of a friend's device whose direct key is not known: both became friends before
+/// there were any.
+pub fn seal_before<R: rand_core::CryptoRng>(to: &DhPublic, payload: &[u8], rng: &mut R) -> Result<Vec<u8>, TooLong> {
     let padded = pad(payload, HEADER + HPKE_OVERHEAD)?;
-    let header = [VERSION, FIRST];
-    Ok([header.as_slice(), &hpke_seal(label, to, &header, &padded, rng)].concat())
+    let header = [VERSION, BEFORE];
+    Ok([header.as_slice(), &hpke_seal(SEAL_DIRECT, to, &header, &padded, rng)].concat())
 }
 
-fn open_sealed(label: Label, key: &DhKey, envelope: &[u8]) -> Result<Vec<u8>, OpenError> {
-    let Some(Kind::First) = kind(envelope) else { return Err(OpenError) };
+/// Opens what [`seal_before`] made.
+pub fn open_before(key: &DhKey, envelope: &[u8]) -> Result<Vec<u8>, OpenError> {
+    let (header, sealed) = first_parts(BEFORE, envelope)?;
+    unpad(hpke_open(SEAL_DIRECT, key, header, sealed)?)
+}
+
+/// Whether an envelope is one of [`seal_before`].
+pub fn is_of_before(envelope: &[u8]) -> bool {
+    first_parts(BEFORE, envelope).is_ok()
+}
+
+fn seal_to<R: rand_core::CryptoRng>(
+    label: Label,
+    to: &KemPublic,
+    psk: Option<&Psk>,
+    payload: &[u8],
+    rng: &mut R,
+) -> Result<Vec<u8>, TooLong> {
+    let padded = pad(payload, HEADER + KEM_OVERHEAD)?;
+    let header = [VERSION, FIRST];
+    Ok([header.as_slice(), &kem_seal(label, to, psk, &header, &padded, rng)].concat())
+}
+
+fn open_sealed(label: Label, key: &KemKey, psk: Option<&Psk>, envelope: &[u8]) -> Result<Vec<u8>, OpenError> {
+    let (header, sealed) = first_parts(FIRST, envelope)?;
+    unpad(kem_open(label, key, psk, header, sealed)?)
+}
+
+/// Header and sealed part of a first envelope of this kind.
+fn first_parts(kind: u8, envelope: &[u8]) -> Result<(&[u8], &[u8]), OpenError> {
+    bucket(envelope).ok_or(OpenError)?;
     let (header, sealed) = envelope.split_at_checked(HEADER).ok_or(OpenError)?;
-    unpad(hpke_open(label, key, header, sealed)?)
+    if header == [VERSION, kind] { Ok((header, sealed)) } else { Err(OpenError) }
 }
 
 /// The counter at which known envelopes begin in a room, in one direction: a room that takes the
@@ -194,15 +229,28 @@ mod tests {
 
     #[test]
     fn a_first_envelope_has_a_bucket_size_and_opens() {
-        let key = DhKey::random(&mut rng());
-        for (length, size) in [(0, 512), (458, 512), (459, 2048), (20_000, 32_768), (FIRST_MAX, 262_144)] {
+        let key = KemKey::random(&mut rng());
+        for (length, size) in [(0, 2048), (906, 2048), (907, 8192), (20_000, 32_768), (FIRST_MAX, 262_144)] {
             let payload = vec![7; length];
-            let envelope = seal_first(&key.public(), &payload, &mut rng()).unwrap();
+            let envelope = seal_first(&key.public(), None, &payload, &mut rng()).unwrap();
             assert_eq!(envelope.len(), size);
             assert_eq!(kind(&envelope), Some(Kind::First));
-            assert_eq!(open_first(&key, &envelope), Ok(payload));
+            assert_eq!(open_first(&key, None, &envelope), Ok(payload));
         }
-        assert_eq!(seal_first(&key.public(), &vec![0; FIRST_MAX + 1], &mut rng()), Err(TooLong));
+        assert_eq!(seal_first(&key.public(), None, &vec![0; FIRST_MAX + 1], &mut rng()), Err(TooLong));
+    }
+
+    #[test]
+    fn a_first_envelope_of_an_older_build_opens_by_the_certificate_and_by_nothing_else() {
+        let (old, new) = (DhKey::random(&mut rng()), KemKey::random(&mut rng()));
+        let before = seal_before(&old.public(), b"hello", &mut rng()).unwrap();
+        assert_eq!((before.len(), kind(&before), is_of_before(&before)), (512, Some(Kind::First), true));
+        assert_eq!(open_before(&old, &before), Ok(b"hello".to_vec()));
+        assert!(open_direct(&new, &before).is_err() && open_first(&new, None, &before).is_err());
+        let now = seal_direct(&new.public(), b"hello", &mut rng()).unwrap();
+        assert!(!is_of_before(&now) && open_before(&old, &now).is_err());
+        let posing = [&[VERSION, BEFORE], &now[2..]].concat();
+        assert!(open_before(&old, &posing).is_err() && open_direct(&new, &posing).is_err());
     }
 
     #[test]
@@ -262,11 +310,12 @@ mod tests {
     }
 
     #[test]
-    fn an_envelope_to_a_package_is_none_to_a_certificate_and_the_other_way_round() {
-        let key = DhKey::random(&mut rng());
-        let (first, direct) = (seal_first(&key.public(), b"a", &mut rng()).unwrap(), seal_direct(&key.public(), b"b", &mut rng()).unwrap());
-        assert_eq!((open_first(&key, &first), open_direct(&key, &direct)), (Ok(b"a".to_vec()), Ok(b"b".to_vec())));
-        assert!(open_direct(&key, &first).is_err() && open_first(&key, &direct).is_err());
+    fn an_envelope_to_a_package_is_none_to_a_direct_key_and_the_other_way_round() {
+        let key = KemKey::random(&mut rng());
+        let first = seal_first(&key.public(), None, b"a", &mut rng()).unwrap();
+        let direct = seal_direct(&key.public(), b"b", &mut rng()).unwrap();
+        assert_eq!((open_first(&key, None, &first), open_direct(&key, &direct)), (Ok(b"a".to_vec()), Ok(b"b".to_vec())));
+        assert!(open_direct(&key, &first).is_err() && open_first(&key, None, &direct).is_err());
     }
 
     #[test]
@@ -281,8 +330,8 @@ mod tests {
         for bytes in [vec![], vec![1; 511], vec![1; 513], vec![2; 512], vec![0; 512], vec![1; 300_000]] {
             assert!(!matches!(kind(&bytes), Some(Kind::Known(_))));
         }
-        let mut fourth_kind = vec![0; 512];
-        fourth_kind[..2].copy_from_slice(&[1, 4]);
-        assert_eq!(kind(&fourth_kind), None);
+        let mut fifth_kind = vec![0; 512];
+        fifth_kind[..2].copy_from_slice(&[1, 5]);
+        assert_eq!(kind(&fifth_kind), None);
     }
 }

@@ -4,9 +4,10 @@
 //! is `docs/protocol/invite.md`.
 
 use crate::blind::UnfitKey;
-use crate::id::{InviteId, LookupId};
+use crate::id::{InviteId, LookupId, PeerId};
 use crate::kdf::{derive, hash};
-use crate::labels::{HASH_INVITE, KEY_INVITE_BODY, KEY_INVITE_LOOKUP};
+use crate::kem::Psk;
+use crate::labels::{HASH_INVITE, KEY_INVITE_BODY, KEY_INVITE_LOOKUP, KEY_INVITE_PSK};
 use crate::record::{Record, Slot, TooLong};
 use crate::seal::OpenError;
 use crate::sign::SigningKey;
@@ -44,6 +45,11 @@ impl InviteSecret {
     pub fn id(&self) -> InviteId {
         let digest = hash(HASH_INVITE, &[&self.0]);
         InviteId(*digest.as_bytes().first_chunk().unwrap_or(&[0; 16]))
+    }
+
+    /// What seals an Offer by this invite besides the package in its body: who has not seen the link cannot ask.
+    pub fn psk(&self, maker: &PeerId) -> Psk {
+        Psk { secret: derive(&self.0, KEY_INVITE_PSK, &[maker.as_bytes()]), id: self.id().0 }
     }
 
     /// Where its body lies on a day.

@@ -157,6 +157,8 @@ labels! {
     KEY_OUTER_BODY = "key outer body";
     /// From the secret of an invite to the key under which its bodies lie.
     KEY_INVITE_LOOKUP = "key invite lookup";
+    /// From the secret of an invite to what seals an Offer by it.
+    KEY_INVITE_PSK = "key invite psk";
     /// From the secret of an invite to what hides its bodies.
     KEY_INVITE_BODY = "key invite body";
     /// Hides one record.
@@ -180,8 +182,10 @@ labels! {
     // Seals.
     /// HPKE: first envelope.
     SEAL_FIRST = "seal first envelope";
-    /// HPKE: first envelope to a friend's device, under the key of its certificate.
+    /// HPKE: first envelope to a friend's device, under its direct key.
     SEAL_DIRECT = "seal direct envelope";
+    /// Whose a leaf of a room is.
+    SEAL_LEAF = "seal room leaf";
     /// HPKE: sealed address.
     SEAL_ADDRESS = "seal mailbox address";
     /// HPKE: record of a mailbox at a relay.

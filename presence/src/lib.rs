@@ -10,7 +10,8 @@
 //! | [`labels`] | every domain-separation label | `docs/protocol/encoding.md` |
 //! | [`kdf`] | hashing and key derivation | `docs/protocol/encoding.md` |
 //! | [`sign`] | strict Ed25519 signatures over bytes as received | `docs/protocol/identity.md` |
-//! | [`seal`] | HPKE and AEAD | `docs/protocol/envelope.md` |
+//! | [`seal`] | HPKE with X25519, and AEAD | `docs/protocol/envelope.md` |
+//! | [`kem`] | HPKE with X-Wing: X25519 and ML-KEM-768 | `docs/protocol/envelope.md` |
 //! | [`identity`] | root key, Peer ID, device certificate | `docs/protocol/identity.md` |
 //! | [`words`] | fingerprint words | `docs/protocol/identity.md` |
 //! | [`envelope`] | the two kinds of envelope, padding | `docs/protocol/envelope.md` |
@@ -43,6 +44,7 @@ pub mod id;
 pub mod identity;
 pub mod invite;
 pub mod kdf;
+pub mod kem;
 pub mod labels;
 pub mod lan;
 pub mod posted;

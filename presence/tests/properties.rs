@@ -10,6 +10,7 @@ use symbolon_presence::codec::{self, CodecError};
 use symbolon_presence::envelope::{self, BUCKETS, FIRST_MAX, KNOWN_MAX, Kind, KnownKey};
 use symbolon_presence::id::{DeviceId, GrantId, PeerId, RoomId};
 use symbolon_presence::identity::DeviceCertBody;
+use symbolon_presence::kem::{KEM_OVERHEAD, KemKey};
 use symbolon_presence::seal::DhKey;
 use symbolon_presence::time::Timestamp;
 use symbolon_presence::words::{fingerprint_words, words_match};
@@ -197,16 +198,16 @@ proptest! {
         let envelope = known().seal(counter, &[7; 12], &payload).unwrap();
         prop_assert_eq!(envelope.len(), smallest_fitting(payload.len() + 2 + 16 + 12 + 16 + 4));
         prop_assert!(known().open(counter, &envelope) == Ok(payload.clone()));
-        let key = DhKey::from_bytes([3; 32]);
-        let envelope = envelope::seal_first(&key.public(), &payload, &mut rand_chacha::ChaCha20Rng::seed_from_u64(counter)).unwrap();
-        prop_assert_eq!(envelope.len(), smallest_fitting(payload.len() + 2 + 48 + 4));
-        prop_assert!(envelope::open_first(&key, &envelope) == Ok(payload));
+        let key = KemKey::from_bytes([3; 32]);
+        let envelope = envelope::seal_first(&key.public(), None, &payload, &mut rand_chacha::ChaCha20Rng::seed_from_u64(counter)).unwrap();
+        prop_assert_eq!(envelope.len(), smallest_fitting(payload.len() + 2 + KEM_OVERHEAD + 4));
+        prop_assert!(envelope::open_first(&key, None, &envelope) == Ok(payload));
     }
 }
 
 #[test]
 fn every_short_payload_lands_in_the_smallest_size_and_opens() {
-    let (key, known) = (DhKey::from_bytes([3; 32]), known());
+    let (key, known) = (KemKey::from_bytes([3; 32]), known());
     // Every length through the first two sizes and over the edges of the third.
     for length in (0..2_100).chain(8_090..8_150) {
         let payload: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
@@ -214,24 +215,25 @@ fn every_short_payload_lands_in_the_smallest_size_and_opens() {
         assert_eq!(envelope.len(), smallest_fitting(length + 2 + 16 + 12 + 16 + 4), "{length}");
         assert_eq!(known.open(1, &envelope), Ok(payload.clone()));
         // HPKE costs more: around the edges only.
-        if length % 61 == 0 || BUCKETS.iter().any(|size| (length + 54).abs_diff(*size) < 3) {
-            let envelope = envelope::seal_first(&key.public(), &payload, &mut rand_chacha::ChaCha20Rng::from_seed([4; 32])).unwrap();
-            assert_eq!(envelope.len(), smallest_fitting(length + 2 + 48 + 4), "{length}");
-            assert_eq!(envelope::open_first(&key, &envelope), Ok(payload));
+        if length % 61 == 0 || BUCKETS.iter().any(|size| (length + 6 + KEM_OVERHEAD).abs_diff(*size) < 3) {
+            let envelope = envelope::seal_first(&key.public(), None, &payload, &mut rand_chacha::ChaCha20Rng::from_seed([4; 32])).unwrap();
+            assert_eq!(envelope.len(), smallest_fitting(length + 2 + KEM_OVERHEAD + 4), "{length}");
+            assert_eq!(envelope::open_first(&key, None, &envelope), Ok(payload));
         }
     }
 }
 
 #[test]
 fn payloads_at_the_edge_of_every_size_land_in_it_and_the_next_byte_in_the_next() {
-    let (key, known) = (DhKey::from_bytes([3; 32]), known());
+    let (key, known) = (KemKey::from_bytes([3; 32]), known());
     for (index, size) in BUCKETS.into_iter().enumerate() {
         let next = BUCKETS.get(index + 1);
         let most = size - (256 * 1024 - KNOWN_MAX);
         assert_eq!(known.seal(1, &[7; 12], &vec![1; most]).unwrap().len(), size);
         assert_eq!(known.seal(1, &[7; 12], &vec![1; most + 1]).ok().map(|envelope| envelope.len()), next.copied());
-        let seal = |length| envelope::seal_first(&key.public(), &vec![1; length], &mut rand_chacha::ChaCha20Rng::from_seed([4; 32]));
-        let most = size - (256 * 1024 - FIRST_MAX);
+        let seal = |length| envelope::seal_first(&key.public(), None, &vec![1; length], &mut rand_chacha::ChaCha20Rng::from_seed([4; 32]));
+        // The smallest is too small for the key alone.
+        let Some(most) = size.checked_sub(256 * 1024 - FIRST_MAX) else { continue };
         assert_eq!(seal(most).unwrap().len(), size);
         assert_eq!(seal(most + 1).ok().map(|envelope| envelope.len()), next.copied());
     }

@@ -14,7 +14,7 @@ use symbolon_presence::seal::{DhKey, DhPublic};
 /// The version of what two friends say to each other. It rises with each change that an older
 /// build would misunderstand; [`Prove`] itself keeps its form in every version, so that builds
 /// that differ can say so.
-pub const WIRE_VERSION: u32 = 1;
+pub const WIRE_VERSION: u32 = 2;
 
 /// One run of a node, drawn at its start.
 pub type Instance = [u8; 16];

@@ -16,8 +16,8 @@ use symbolon_core::clear_cipher::ClearCipher;
 use symbolon_core::contact::{ContactBody, ContactRecord, VerifiedContact};
 use symbolon_core::seam::LinkId;
 use symbolon_core::wire::{
-    AcceptBody, AcceptHead, Bundle, BundleDevice, ConfirmBody, Contact, First, Known, LeafCredential, OfferBody, PAYLOAD_MAX, RoomPayload,
-    Statement, Step, Text, connection_psk,
+    AcceptBody, AcceptHead, Bundle, BundleDevice, ConfirmBody, Contact, First, Known, LeafOwner, OfferBody, PAYLOAD_MAX, RoomPayload,
+    Statement, Step, Text, connection_psk, seal_credential,
 };
 use symbolon_core::world::{LeafKey, Lifetime, Opened, RoomCipher, Sealed};
 use symbolon_presence::codec;
@@ -26,8 +26,8 @@ use symbolon_presence::friendship::FriendshipSecret;
 use symbolon_presence::id::{Digest, FrameId, GrantId, MessageId, Nonce, PeerId, PublicKeyBytes, RequestId, RoomId};
 use symbolon_presence::identity::{Device, Identity, pair_context};
 use symbolon_presence::kdf::Secret;
+use symbolon_presence::kem::{KemKey, KemPublic, Psk};
 use symbolon_presence::labels::SIGN_CONTACT;
-use symbolon_presence::seal::{DhKey, DhPublic};
 use symbolon_presence::time::{DAY, Timestamp};
 use symbolon_relay::frame::Frame;
 use symbolon_relay::grant::{AddressBody, MailboxKeys, Scope};
@@ -47,7 +47,9 @@ pub struct Actor {
     /// Its rooms.
     pub cipher: ClearCipher,
     /// Private half of the package it gives out, in invites and as reply address.
-    pub package: DhKey,
+    pub package: KemKey,
+    /// Private half of its direct key.
+    pub direct: KemKey,
     /// Counter of its next known envelope, from where its line begins.
     pub counter: u64,
     /// Sequence number of its next ordered frame.
@@ -89,9 +91,9 @@ impl Actor {
         let mut rng = ChaCha20Rng::seed_from_u64(seed ^ 0xAC70);
         let mailbox = MailboxKeys::random(&mut rng);
         let friendship = FriendshipSecret { revision: 0, secret: Secret::random(&mut rng) };
-        let package = DhKey::random(&mut rng);
+        let (package, direct) = (KemKey::random(&mut rng), KemKey::random(&mut rng));
         let cipher = ClearCipher::new(*Secret::random(&mut rng).expose());
-        Self { rng, identity, mailbox, friendship, cipher, package, counter: 0, sequence: 0 }
+        Self { rng, identity, mailbox, friendship, cipher, package, direct, counter: 0, sequence: 0 }
     }
 
     /// Its Peer ID.
@@ -129,17 +131,17 @@ impl Actor {
         ContactRecord { chain: self.identity.chain.clone(), body, signature }
     }
 
-    /// A fresh leaf of its own for a room, with its credential.
-    pub fn leaf(&mut self, room: &RoomId) -> (LeafKey, Vec<u8>) {
-        let leaf = self.cipher.fresh_leaf().unwrap();
-        let credential = LeafCredential::sign(&self.identity.chain, &self.identity.signing, room, &leaf.0);
-        (leaf, credential)
+    /// A fresh leaf with the credential of some identity, and what says whose it is.
+    pub fn leaf(&mut self, of: &Identity) -> (LeafKey, Vec<u8>, LeafOwner) {
+        let (leaf, key) = (self.cipher.fresh_leaf().unwrap(), Secret::random(&mut self.rng));
+        let credential = seal_credential(of, &leaf.0, &key);
+        (leaf, credential, LeafOwner { leaf: PublicKeyBytes(leaf.0), chain: None, key })
     }
 
     /// An honest Offer in a room of its own.
     pub fn offer(&mut self, now: Timestamp) -> OfferBody {
         let room = RoomId::random(&mut self.rng);
-        let (leaf, credential) = self.leaf(&room);
+        let (leaf, credential, owner) = self.leaf(&self.identity.clone());
         self.cipher.create(room, leaf, &credential, lifetime(now)).unwrap();
         let reply = self.contact(Scope::Guest, now.after(30 * DAY));
         OfferBody {
@@ -153,6 +155,7 @@ impl Actor {
             created: now,
             expires: now.after(30 * DAY),
             renews: None,
+            leaves: vec![owner],
         }
     }
 
@@ -165,7 +168,13 @@ impl Actor {
 
     /// Seals any payload to a package.
     pub fn seal_payload(&mut self, contact: &Contact, payload: &[u8]) -> Vec<u8> {
-        seal_first(&DhPublic::parse(&contact.package).unwrap(), payload, &mut self.rng).unwrap()
+        let psk = invites::psk_of(&contact.package);
+        self.seal_behind(contact, psk.as_ref(), payload)
+    }
+
+    /// Seals any payload to a package, behind any secret.
+    pub fn seal_behind(&mut self, contact: &Contact, psk: Option<&Psk>, payload: &[u8]) -> Vec<u8> {
+        seal_first(&KemPublic::parse(&contact.package).unwrap(), psk, payload, &mut self.rng).unwrap()
     }
 
     /// The frame of an Offer to the first device of a contact.
@@ -178,7 +187,9 @@ impl Actor {
     /// Opens a step that was sealed to the actor's package.
     pub fn hear(&self, frame: &[u8], now: Timestamp) -> Option<Heard> {
         let Ok(Frame::Put(put)) = Frame::decode(frame) else { return None };
-        let payload = open_first(&self.package, &put.envelope).ok()?;
+        let psk = invites::psk_of(&self.package.public().bytes());
+        let payload =
+            open_first(&self.package, psk.as_ref(), &put.envelope).or_else(|_| open_first(&self.package, None, &put.envelope)).ok()?;
         let first: First = codec::decode(&payload, PAYLOAD_MAX).ok()?;
         let (device, statement) = first.verify(&self.peer(), now)?;
         Some(Heard { frame: put.frame, device, first, statement })
@@ -198,7 +209,12 @@ impl Actor {
             name: "Mallory".into(),
             second_root: self.identity.second_root,
             friendship: self.friendship.clone(),
-            devices: vec![BundleDevice { chain: self.identity.chain.clone(), entry, relay_mailboxes: Vec::new() }],
+            devices: vec![BundleDevice {
+                chain: self.identity.chain.clone(),
+                entry,
+                relay_mailboxes: Vec::new(),
+                direct: self.direct.public().bytes(),
+            }],
             presence: None,
         }
     }
@@ -214,7 +230,9 @@ impl Actor {
         let body: OfferBody = codec::decode(&offer.statement.body, PAYLOAD_MAX).unwrap();
         let transcript = body.transcript(&offer.device.peer, asked);
         let view = self.cipher.inspect(&body.group_info).unwrap();
+        let (leaf, credential, owner) = self.leaf(leaf_of);
         let head = AcceptHead {
+            leaf_key: owner.key,
             leaves: None,
             lacks: None,
             request: body.request,
@@ -226,8 +244,6 @@ impl Actor {
         let head = codec::encode(&head);
         let (psk, secret) = connection_psk(&transcript, &head, &self.identity.chain);
         self.cipher.share_psk(&psk, secret.expose()).unwrap();
-        let leaf = self.cipher.fresh_leaf().unwrap();
-        let credential = LeafCredential::sign(&leaf_of.chain, &leaf_of.signing, &view.room, &leaf.0);
         let joined = self.cipher.join_external(&body.group_info, &psk, leaf, &credential, lifetime(now)).unwrap();
         let bundle = RoomPayload::Bundle(self.bundle());
         let bundle = self.cipher.seal(joined.room, &codec::encode(&bundle), &[]).unwrap();

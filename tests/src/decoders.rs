@@ -15,8 +15,8 @@ use symbolon_core::limits::{CONTACT_RECORD_MAX, LINK_MAX, OLD_LINK_MAX};
 use symbolon_core::link::{InviteLink, LINK_PREFIX};
 use symbolon_core::place::Place;
 use symbolon_core::wire::{
-    AcceptBody, AcceptHead, Bundle, ConfirmBody, First, Known, LeafCredential, OfferBody, PAYLOAD_MAX, RoomPayload, SignedPresence,
-    Standing, Statement,
+    AcceptBody, AcceptHead, Bundle, ConfirmBody, First, Known, OfferBody, OpenCredential, PAYLOAD_MAX, RoomPayload, SignedPresence,
+    Standing, Statement, is_leaf_of,
 };
 use symbolon_presence::body::Body;
 use symbolon_presence::codec;
@@ -238,7 +238,9 @@ fn address_body(bytes: &[u8]) -> bool {
 }
 
 fn first_envelope(bytes: &[u8]) -> bool {
-    let opened = envelope::open_first(&READER.ben.package, bytes).or_else(|_| envelope::open_direct(&READER.ben.identity.dh, bytes));
+    let opened = envelope::open_first(&READER.ben.package, None, bytes)
+        .or_else(|_| envelope::open_direct(&READER.ben.direct, bytes))
+        .or_else(|_| envelope::open_before(&READER.ben.identity.dh, bytes));
     match opened {
         Ok(payload) => {
             assert!(envelope::kind(bytes) == Some(Kind::First));
@@ -345,10 +347,10 @@ fn room_payload(bytes: &[u8]) -> bool {
 }
 
 fn leaf_credential(bytes: &[u8]) -> bool {
-    if let Some(device) = LeafCredential::verify(bytes, &ROOM, &LEAF, NOW) {
-        assert!(device.peer == READER.ann.identity.peer(), "nobody else has certified this leaf");
-    }
-    canonical::<LeafCredential>(bytes, 1024).is_some()
+    let Ok(ann) = READER.ann.identity.chain.verify(NOW) else { return false };
+    let is_ann_s = is_leaf_of(bytes, &LEAF, &samples::leaf_owner().key, &ann);
+    assert!(!is_ann_s || bytes == samples::credential(), "a second credential of this leaf was accepted");
+    is_ann_s || OpenCredential::verify(bytes, &ROOM, &LEAF, NOW).is_some()
 }
 
 fn identifier(bytes: &[u8]) -> bool {

@@ -19,8 +19,8 @@ use symbolon_core::link::InviteLink;
 use symbolon_core::place::Place;
 use symbolon_core::wire::{
     AcceptBody, AcceptHead, Bundle, BundleDevice, ConfirmBody, Contact, First, Heard, Introduced, Introduction, IntroductionBody, Known,
-    LeafCredential, OfferBody, PresenceBody, Renews, RoomPayload, RoomStanding, SignedPresence, Standing, Statement, Step, Text, True,
-    direct_package, sign_start,
+    LeafOwner, OfferBody, PresenceBody, Renews, RoomPayload, RoomStanding, SignedPresence, Standing, Statement, Step, Text, True,
+    direct_package, seal_credential, sign_start,
 };
 use symbolon_presence::address::Address;
 use symbolon_presence::blocks::Readers;
@@ -34,11 +34,11 @@ use symbolon_presence::id::{DeviceId, Digest, EpochId, FrameId, GrantId, Message
 use symbolon_presence::identity::{Identity, pair_context};
 use symbolon_presence::invite::InviteSecret;
 use symbolon_presence::kdf::Secret;
+use symbolon_presence::kem::{KemKey, KemPublic};
 use symbolon_presence::labels::SIGN_CONTACT;
 use symbolon_presence::lan::{Carrier, LanPlace, LanPlaces};
 use symbolon_presence::posted::Posted;
 use symbolon_presence::record::{Slot, day_of};
-use symbolon_presence::seal::{DhKey, DhPublic};
 use symbolon_presence::sign::SigningKey;
 use symbolon_presence::time::{DAY, HOUR, Timestamp};
 use symbolon_presence::wrapping::Wrapping;
@@ -98,9 +98,11 @@ pub struct Person {
     /// The friendship secret, at revision 3.
     pub friendship: FriendshipSecret,
     /// Private half of the contact package in the person's invite.
-    pub package: DhKey,
+    pub package: KemKey,
     /// Private half of the package in the person's reply address.
-    pub reply: DhKey,
+    pub reply: KemKey,
+    /// Private half of the device's direct key.
+    pub direct: KemKey,
     /// First byte run of the person's seals.
     seals: u8,
 }
@@ -115,8 +117,9 @@ impl Person {
             // X25519 key first + 4, queue secret first + 5, queues first + 6 and first + 7.
             mailbox: MailboxKeys::random(&mut Runs::from(first + 4)),
             friendship: FriendshipSecret { revision: 3, secret: Secret::from_bytes([first + 8; 32]) },
-            package: DhKey::from_bytes([first + 9; 32]),
-            reply: DhKey::from_bytes([first + 10; 32]),
+            package: KemKey::from_bytes([first + 9; 32]),
+            reply: KemKey::from_bytes([first + 10; 32]),
+            direct: KemKey::from_bytes([first + 11; 32]),
             seals: first + 0x80,
         }
     }
@@ -209,7 +212,12 @@ impl Person {
             name: name.to_owned(),
             second_root: self.identity.second_root,
             friendship: self.friendship.clone(),
-            devices: vec![BundleDevice { chain: self.identity.chain.clone(), entry: self.entry(address), relay_mailboxes: Vec::new() }],
+            devices: vec![BundleDevice {
+                chain: self.identity.chain.clone(),
+                entry: self.entry(address),
+                relay_mailboxes: Vec::new(),
+                direct: self.direct.public().bytes(),
+            }],
             presence: None,
         }
     }
@@ -287,6 +295,7 @@ pub fn offer_body() -> OfferBody {
         created: NOW,
         expires: NOW.after(30 * DAY),
         renews: None,
+        leaves: vec![leaf_owner()],
     }
 }
 
@@ -340,12 +349,12 @@ pub fn renews() -> Renews {
 
 /// The statement of Ann's Standing.
 pub fn standing_statement() -> Statement {
-    let ben = ben().identity;
+    let Person { identity: ben, direct, .. } = ben();
     Statement {
         step: Step::Standing,
         to: ben.peer(),
         device: ben.device,
-        package: direct_package(&ben.dh.public().bytes(), &ben.device),
+        package: direct_package(direct.public().bytes().as_bytes(), &ben.device),
         transcript: Digest([0; 32]),
         body: codec::encode(&standing()),
     }
@@ -354,12 +363,13 @@ pub fn standing_statement() -> Statement {
 /// Ann's Standing in its envelope.
 pub fn direct_envelope() -> Vec<u8> {
     let payload = codec::encode(&First::sign(&ann().identity, &standing_statement()));
-    seal_direct(&ben().identity.dh.public(), &payload, &mut Runs::from(0xe1)).expect("the payload is short")
+    seal_direct(&ben().direct.public(), &payload, &mut Runs::from(0xe1)).expect("the payload is short")
 }
 
 /// The head of Ben's Accept.
 pub fn accept_head() -> AcceptHead {
     AcceptHead {
+        leaf_key: Secret::from_bytes([0x7a; 32]),
         leaves: None,
         lacks: None,
         request: RequestId([0x63; 16]),
@@ -422,9 +432,9 @@ pub fn first_envelope() -> Vec<u8> {
     seal_to(&ben().package.public(), &codec::encode(&first()))
 }
 
-/// A first envelope whose HPKE key pair comes from 32 bytes of 0xe0.
-pub fn seal_to(key: &DhPublic, payload: &[u8]) -> Vec<u8> {
-    seal_first(key, payload, &mut Runs::from(0xe0)).expect("the payload fits an envelope")
+/// A first envelope whose encapsulation comes from 64 bytes of 0xe0.
+pub fn seal_to(key: &KemPublic, payload: &[u8]) -> Vec<u8> {
+    seal_first(key, None, payload, &mut Runs::from(0xe0)).expect("the payload fits an envelope")
 }
 
 /// Ann deposits her Offer in Ben's contact queue.
@@ -460,10 +470,14 @@ pub fn text() -> RoomPayload {
 /// The leaf key of [`credential`].
 pub const LEAF: [u8; 32] = [0x6b; 32];
 
-/// Ann's device certifies a leaf of [`ROOM`].
+/// Ann's device says that a leaf is its own.
 pub fn credential() -> Vec<u8> {
-    let ann = ann().identity;
-    LeafCredential::sign(&ann.chain, &ann.signing, &ROOM, &LEAF)
+    seal_credential(&ann().identity, &LEAF, &leaf_owner().key)
+}
+
+/// Whose that leaf is.
+pub fn leaf_owner() -> LeafOwner {
+    LeafOwner { leaf: PublicKeyBytes(LEAF), chain: None, key: Secret::from_bytes([0x79; 32]) }
 }
 
 /// An owner's secrets of presence.
@@ -532,6 +546,7 @@ pub fn signed_presence() -> SignedPresence {
         entry: device.entry,
         relay_mailboxes: Vec::new(),
         lookups: Vec::new(),
+        direct: Some(device.direct),
     };
     SignedPresence::sign(&ben.identity.signing, &generation().lookup().public(), 1, &body)
 }

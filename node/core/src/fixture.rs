@@ -17,8 +17,10 @@ use symbolon_presence::codec;
 use symbolon_presence::envelope::seal_direct;
 use symbolon_presence::id::{Digest, Nonce, PeerId, RoomId};
 use symbolon_presence::identity::{self, Identity};
+use symbolon_presence::kem::KemPublic;
 use symbolon_presence::time::{EARLIEST, Timestamp};
 use symbolon_relay::grant::MailboxKeys;
+use symbolon_relay::prove::WIRE_VERSION;
 use symbolon_relay::put::MailboxEntry;
 
 /// A moment.
@@ -85,13 +87,14 @@ impl Person {
         MailboxEntry::own(&MailboxKeys::random(turn.rng), of.signing.public(), Vec::new(), Vec::new())
     }
 
-    /// A step to our device, sealed to the key of its certificate.
+    /// A step to our device, sealed to its direct key.
     pub fn direct(&self, state: &State, turn: &mut Turn<'_>, step: Step, body: Vec<u8>) -> Vec<u8> {
         let mine = &state.own.identity;
-        let package = direct_package(&mine.dh.public().bytes(), &mine.device);
+        let key = state.own.direct.present();
+        let package = direct_package(key.as_bytes(), &mine.device);
         let statement = Statement { step, to: state.own.peer, device: mine.device, package, transcript: Digest([0; 32]), body };
         let first = First::sign(&self.identity, &statement);
-        seal_direct(&mine.dh.public(), &codec::encode(&first), turn.rng).unwrap()
+        seal_direct(&KemPublic::parse(&key).unwrap(), &codec::encode(&first), turn.rng).unwrap()
     }
 
     /// How they stand with us, asked now in one of their starts.
@@ -147,5 +150,6 @@ pub(crate) fn friend(number: u64) -> Friend {
         resent: None,
         lacks: None,
         unknown: None,
+        version: Some(WIRE_VERSION),
     }
 }

@@ -36,7 +36,7 @@ pub(crate) use block::{block, set_blocked, unblock};
 pub(crate) use bundle::{adopt_bundle, send_bundle, verify_bundle};
 pub(crate) use confirm::{Answer, confirm, receive_accept, receive_confirm};
 pub(crate) use confirming::Confirming;
-pub(crate) use end::{expire, refused, unfriend};
+pub(crate) use end::{end_half, expire, refused, unfriend};
 pub(crate) use incoming::{IncomingOffer, IncomingRoom, check_room, local_id, receive_offer, revise};
 pub(crate) use offer::{first_revision, moved, redate, reissue, send_to_friend};
 pub(crate) use petname::{rename, verify};

@@ -23,13 +23,19 @@ use symbolon_relay::grant::{AddressBody, MailboxKeys, Scope, grant_key};
 use symbolon_relay::prove::{Instance, WIRE_VERSION};
 use symbolon_relay::put::MailboxEntry;
 
+mod direct;
+
+pub(crate) use direct::DirectKeys;
+use direct::Speaks;
+
 /// What our records say is something else now.
 pub(crate) fn records_changed(turn: &mut Turn<'_>) {
     turn.tell(IdentityNotice::RecordsChanged);
 }
 
 /// This node's own keys and facts. Row names in [`Table::Meta`]: `identity`, `mailbox`,
-/// `friendship`, `past`, `revoked`, `presence`, `servers`, `lookups`, `findable`, `name`, `counters`, `clock`, `starts`, `behind`.
+/// `friendship`, `past`, `revoked`, `presence`, `servers`, `lookups`, `findable`, `name`, `counters`, `clock`, `starts`, `behind`,
+/// `direct`, `wire`.
 #[derive(Debug)]
 pub(crate) struct Own {
     pub identity: Identity,
@@ -41,6 +47,9 @@ pub(crate) struct Own {
     pub name: String,
     pub admission: Admission,
     pub friendship: FriendshipSecret,
+    /// What direct envelopes are sealed to.
+    pub direct: DirectKeys,
+    speaks: Speaks,
     /// Secrets that are over; at most [`limits::PAST_MAX`].
     pub past: Vec<Past>,
     pub presence: OwnPresence,
@@ -86,6 +95,11 @@ impl Own {
     /// Whether the user has just let this copy go on.
     pub fn is_at_peace(&self, now: Timestamp) -> bool {
         self.has_gone_on.is_some_and(|since| now.since(since) < limits::COPY_PEACE)
+    }
+
+    /// Whether friends of an older build may be met under the keys of before.
+    pub fn is_before_valid(&self, sure: Timestamp) -> bool {
+        self.speaks.is_before_valid(sure)
     }
 
     /// Where one person may know that this node is: one from whom it hides is told no place of it.
@@ -169,6 +183,8 @@ impl Own {
                 presence
             }
         };
+        let direct = DirectKeys::load(meta(b"direct", out)?, sure, rng, out)?;
+        let speaks = Speaks::load(meta(b"wire", out)?, sure, out)?;
         let servers = meta(b"servers", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
         let lookups = meta(b"lookups", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
         let is_findable = meta(b"findable", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
@@ -190,6 +206,8 @@ impl Own {
             name,
             admission: Admission::new(keys),
             friendship,
+            direct,
+            speaks,
             past,
             presence,
             servers,
@@ -211,6 +229,14 @@ impl Own {
             revoked,
             dirty_starts: true,
         })
+    }
+
+    /// Renews the direct key when it is due; friends read the next one in our records.
+    pub fn renew_direct(&mut self, turn: &mut Turn<'_>) {
+        if self.direct.renew(turn.sure, turn.rng) {
+            turn.put(Table::Meta, b"direct", &self.direct);
+            records_changed(turn);
+        }
     }
 
     /// This copy goes on where another one ran: to those who hear it, it was started now.

@@ -17,4 +17,6 @@ mod mint;
 pub(crate) mod owners;
 pub mod place;
 
-pub(crate) use mint::{Minted, USES_MAX, contact_record, forget_expired, invite, is_own_wish, mint_for, note_spoiled, used, withdraw};
+pub(crate) use mint::{
+    Minted, USES_MAX, contact_record, forget_expired, forget_older, invite, is_own_wish, mint_for, note_spoiled, used, withdraw,
+};

@@ -22,6 +22,8 @@ pub const INDEX_BACKLOG: u64 = 4_096;
 pub const SEARCH_MAX: usize = 256;
 /// Most addresses in an invite, Offer, Accept or bundle.
 pub const ADDRESSES_MAX: usize = 8;
+/// Most devices of one person that an invite or contact record names, the last active first.
+pub const CONTACTS_MAX: usize = 4;
 /// Most devices of one person that one frame names.
 pub const DEVICES_MAX: usize = 8;
 /// Devices of one person of which there is a row: those of one bundle, and as many that are on their way out.
@@ -112,7 +114,11 @@ pub const FIND_PAUSE: u64 = 5 * SECOND;
 pub const FIND_PAUSE_MAX: u64 = HOUR;
 /// Relays spoken to at once.
 pub const RELAY_SESSIONS_MAX: usize = 64;
-/// Verified leaf credentials remembered; when full, all are forgotten.
+/// How long a direct key is the present one. It opens as long again after that.
+pub const DIRECT_LIFETIME: u64 = 30 * DAY;
+/// How long after an update friends of an older build are met under the keys of before.
+pub const BEFORE_LIFETIME: u64 = 90 * DAY;
+/// Owners of leaves remembered that were verified; when full, all are forgotten.
 pub const SPEAKERS_MAX: usize = 1_024;
 /// Most friends of one node: so many have a block in the revocation tree, however many were passed by.
 pub const FRIENDS_MAX: usize = 2_048;
@@ -126,8 +132,10 @@ pub const REQUESTS_MAX: usize = 1_024;
 pub const PENDING_STRANGERS_MAX: usize = 64;
 /// Of the rows of requests, how many of one person to us are kept that have ended.
 pub const ENDED_OF_PERSON_MAX: usize = 4;
-/// Longest Offer, in bytes: with the GroupInfo of its room, in which eight devices have place.
-pub const OFFER_MAX: usize = 8 * 1024;
+/// Longest Offer, in bytes: with the GroupInfo of its room and the addresses of four devices.
+pub const OFFER_MAX: usize = 30 * 1024;
+/// Longest GroupInfo in an Offer, in bytes: eight devices have place in it.
+pub const GROUP_INFO_MAX: usize = 24 * 1024;
 /// Longest first envelope that is opened, in bytes; see [`BUCKETS`](symbolon_presence::envelope::BUCKETS).
 pub const FIRST_MAX: usize = 32 * 1024;
 /// First envelopes looked at in a minute that came under one invite.
@@ -138,7 +146,7 @@ pub const OFFERS_OF_POSTED: u64 = 128;
 pub const OFFERS_OF_STRANGERS: u64 = 256;
 /// First envelopes looked at in a minute that came under one reply address.
 pub const ANSWERS_OF_GRANT: u64 = 64;
-/// The same of one friend to the key of our certificate: Standings, and Offers that renew.
+/// The same of one friend to our direct key: Standings, and Offers that renew.
 pub const DIRECTS_OF_FRIEND: u64 = 64;
 /// First envelopes looked at in a minute that one relay of ours brings: more than wait there, however many
 /// friends and strangers have left some.

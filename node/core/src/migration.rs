@@ -28,6 +28,7 @@ pub const OLDEST: u32 = 2;
 pub const STEPS: [Step; (SCHEMA_VERSION - OLDEST) as usize] = [
     Step { from: 2, tables: &[], rows: unchanged },
     Step { from: 3, tables: &[Table::Room, Table::Channel], rows: rooms::give_rooms_and_channels_rows },
+    Step { from: 4, tables: &[Table::Leaf], rows: unchanged },
 ];
 
 /// For steps that add tables or optional fields only.

@@ -12,11 +12,13 @@
 //! | `judge` | what their word means |
 //! | `rivals` | other copies of this folder that are at work |
 //! | `room` | the room that is made again |
+//! | `outgrown` | friendships that an older build made |
 //! | `friends` | whom all this concerns |
 
 mod account;
 mod friends;
 mod judge;
+mod outgrown;
 mod rivals;
 mod room;
 mod standings;
@@ -26,5 +28,6 @@ mod tests;
 #[cfg(test)]
 pub(crate) use account::reply_contact;
 pub(crate) use judge::{Question, receive};
+pub(crate) use outgrown::begin_again;
 pub(crate) use room::{needs_word, receive_offer};
 pub(crate) use standings::Standings;

@@ -11,7 +11,9 @@ mod registry;
 mod tests;
 
 pub(crate) use desk::{epoch, open, say, seal};
-pub(crate) use handshake::{Guest, create, enter, let_in, offer, view};
+#[cfg(test)]
+pub(crate) use handshake::create_for;
+pub(crate) use handshake::{Guest, OwnLeaf, create, enter, keep_leaf, keep_own_leaf, let_in, offer, view};
 #[cfg(feature = "testing")]
 pub(crate) use registry::register_shared;
 pub(crate) use registry::{Membership, forget, friend_in, is_shared, members, membership, of_conversation, register};

@@ -20,7 +20,7 @@ use crate::invites;
 use crate::limits;
 use crate::people;
 use crate::presence::Presence;
-use crate::renewal::Standings;
+use crate::renewal::{self, Standings};
 use crate::seam::{self, Action, Input, NetAction};
 use crate::state::State;
 use crate::table::Table;
@@ -140,6 +140,7 @@ impl Machines {
     fn start(&mut self, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
         let Self { state, delivery, relays, presence, standings, held, .. } = self;
         standings.start(state, turn)?;
+        renewal::begin_again(state, turn)?;
         held.start(state);
         delivery.start(state, turn.now, turn.rng);
         relays.start(state, turn);
@@ -209,6 +210,7 @@ impl Machines {
         friendships::expire_former(state, turn)?;
         relays.renew(state, turn)?;
         invites::forget_expired(state, turn)?;
+        state.own.renew_direct(turn);
         if sweep_seen(turn, &mut self.sweep_from)? {
             self.next_sweep = now.after(limits::SWEEP_PAUSE);
         }

@@ -22,7 +22,7 @@ pub(crate) use own::{OwnRelayMailbox, Past, RelayKey, Revoked};
 pub(crate) use presence::BLOCKS_OF_FRIEND;
 pub(crate) use presence::{OwnPresence, begin, step};
 pub(crate) use request::{Invited, Request};
-pub(crate) use room::{Members, Room, Sequences, sequences_key, split_sequences_key};
+pub(crate) use room::{Leaf, Members, Room, Sequences, leaf_key, sequences_key, split_sequences_key};
 
 /// What rows hold is shown to nobody by mistake.
 macro_rules! opaque_debug {
@@ -34,4 +34,4 @@ macro_rules! opaque_debug {
         }
     )*};
 }
-opaque_debug!(Invited Introducing Request Friend Device Message OwnRelayMailbox Channel);
+opaque_debug!(Invited Introducing Request Friend Device Message OwnRelayMailbox Channel Leaf);

@@ -10,9 +10,10 @@ use crate::delivery::owner::EnvelopeOwner;
 use crate::rooms;
 use crate::state::State;
 use crate::turn::{Rejected, Turn, TurnFailed};
-use crate::wire::RoomPayload;
+use crate::wire::{LeafOwner, RoomPayload};
 use crate::world::{CipherError, World};
 use symbolon_presence::id::{DeviceId, MessageId, PeerId, RoomId};
+use symbolon_presence::identity::Chain;
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::time::Timestamp;
 
@@ -23,6 +24,17 @@ pub struct Offered {
     pub room: RoomId,
     /// Its GroupInfo.
     pub group_info: Vec<u8>,
+    /// Whose its leaf is.
+    pub leaf: LeafOwner,
+}
+
+/// What somebody hands back who has entered.
+#[derive(Debug)]
+pub struct Entering {
+    /// Their commit.
+    pub commit: Vec<u8>,
+    /// Whose their leaf is.
+    pub leaf: LeafOwner,
 }
 
 /// The key that both sides have, and its name in the commit.
@@ -39,21 +51,31 @@ fn devices_of(state: &State, friend: &PeerId) -> Vec<DeviceId> {
     state.friends.get(friend).map(|friend| friend.devices.clone()).unwrap_or_default()
 }
 
+/// The certificate of a friend's device.
+fn chain_of(state: &State, friend: &PeerId) -> Result<Chain, TurnFailed> {
+    let chain = devices_of(state, friend).first().and_then(|device| state.devices.get(device)).map(|row| row.chain.clone());
+    chain.ok_or(TurnFailed("no such friend"))
+}
+
 impl Core {
     /// Makes a room and offers it.
     pub fn offer_room(&mut self, now: Timestamp, world: &mut World<'_>) -> Result<Offered, TurnFailed> {
         self.apart(now, world, |state, turn| {
-            let room = rooms::create(turn, &state.own.identity).map_err(failed)?;
-            Ok(Offered { room, group_info: rooms::offer(turn, room).map_err(failed)? })
+            let (room, leaf) = rooms::create(state, turn).map_err(failed)?;
+            Ok(Offered { room, group_info: rooms::offer(turn, room).map_err(failed)?, leaf: leaf.owner() })
         })
     }
 
     /// Enters a room that a friend offers. Answers the commit that the friend adopts.
-    pub fn enter_room(&mut self, now: Timestamp, friend: PeerId, offered: &Offered, world: &mut World<'_>) -> Result<Vec<u8>, TurnFailed> {
+    pub fn enter_room(&mut self, now: Timestamp, friend: PeerId, offered: &Offered, world: &mut World<'_>) -> Result<Entering, TurnFailed> {
         self.apart(now, world, |state, turn| {
-            let joined = rooms::enter(turn, &state.own.identity, &offered.group_info, &offered.room, &key()).map_err(failed)?;
+            let leaf = rooms::OwnLeaf::fresh(turn).map_err(failed)?;
+            let joined = rooms::enter(turn, &state.own.identity, &offered.group_info, &leaf, &key()).map_err(failed)?;
+            let chain = chain_of(state, &friend)?;
+            rooms::keep_leaf(state, turn, offered.room, &offered.leaf, &chain);
+            rooms::keep_own_leaf(state, turn, offered.room, &leaf);
             register(state, turn, &friend, offered.room)?;
-            Ok(joined.commit)
+            Ok(Entering { commit: joined.commit, leaf: leaf.owner() })
         })
     }
 
@@ -63,16 +85,19 @@ impl Core {
         now: Timestamp,
         friend: PeerId,
         offered: &Offered,
-        commit: &[u8],
+        entering: &Entering,
         world: &mut World<'_>,
     ) -> Result<(), TurnFailed> {
         self.apart(now, world, |state, turn| {
-            let chain = devices_of(state, &friend).first().and_then(|device| state.devices.get(device)).map(|row| row.chain.clone());
-            let device = chain.and_then(|chain| chain.verify_known(turn.sure).ok()).ok_or(TurnFailed("no such friend"))?;
+            let chain = chain_of(state, &friend)?;
+            let device = chain.verify_known(turn.sure).map_err(|_| TurnFailed("no such friend"))?;
             let from = rooms::epoch(turn, offered.room).ok_or(TurnFailed("no such room"))?;
-            let guest = rooms::Guest { device: &device, from, key: key(), commit };
-            match rooms::let_in(turn, offered.room, &guest, |_| Ok(())) {
-                Ok(()) => register(state, turn, &friend, offered.room),
+            let guest = rooms::Guest { device: &device, from, key: key(), leaf_key: &entering.leaf.key, commit: &entering.commit };
+            match rooms::let_in(turn, offered.room, &guest, |_, _| Ok(())) {
+                Ok((leaf, ())) => {
+                    rooms::keep_leaf(state, turn, offered.room, &leaf, &chain);
+                    register(state, turn, &friend, offered.room)
+                }
                 Err(Rejected::Turn(failed)) => Err(failed),
                 Err(Rejected::Drop(_)) => Err(TurnFailed("the guest is not let in")),
             }

@@ -8,7 +8,7 @@ use crate::command::CommandError;
 use crate::identity::Own;
 use crate::limits;
 use crate::rates::Rates;
-use crate::rows::{Counters, Device, Friend, Introducing, Invite, OwnRelayMailbox, Request, Room, Sequences};
+use crate::rows::{Counters, Device, Friend, Introducing, Invite, Leaf, OwnRelayMailbox, Request, Room, Sequences};
 use crate::table::{Change, Table};
 use crate::turn::all_rows;
 use crate::turn::load_all;
@@ -17,7 +17,7 @@ use crate::world::{RoomCipher, Shelf};
 use rand_chacha::ChaCha20Rng;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use symbolon_presence::envelope::KnownKey;
-use symbolon_presence::id::{DeviceId, GrantId, PeerId, RequestId, RoomId};
+use symbolon_presence::id::{DeviceId, GrantId, PeerId, PublicKeyBytes, RequestId, RoomId};
 use symbolon_presence::identity::Device as Speaker;
 use symbolon_presence::time::{MINUTE, Timestamp};
 use symbolon_relay::prove::LinkKey;
@@ -43,6 +43,8 @@ pub(crate) struct State {
     pub devices: BTreeMap<DeviceId, Device>,
     /// One for each friendship, and for each of its rooms that were left and are read; at most [`limits::ROOMS_MAX`] others.
     pub rooms: BTreeMap<RoomId, Room>,
+    /// Whose the leaves of rooms are; one for each member of each room.
+    leaves: BTreeMap<(RoomId, PublicKeyBytes), Leaf>,
     /// At most one for each member of each room.
     sequences: BTreeMap<(DeviceId, RoomId), Sequences>,
     /// Peer IDs and public keys.
@@ -60,10 +62,9 @@ pub(crate) struct State {
     link_keys: HashMap<DeviceId, LinkKey>,
     /// Envelope keys to and from each device, computed once.
     envelope_keys: HashMap<DeviceId, (KnownKey, KnownKey)>,
-    /// Leaf credentials whose two signatures were verified, by hash of room, leaf and
-    /// credential; at most [`limits::SPEAKERS_MAX`]. To verify them for each message costs more
-    /// than to open it.
-    speakers: HashMap<[u8; 32], Speaker>,
+    /// Owners of leaves whose certificates were verified; at most [`limits::SPEAKERS_MAX`]. To verify them
+    /// for each message costs more than to open it.
+    speakers: HashMap<(RoomId, PublicKeyBytes), Speaker>,
     dirty_devices: BTreeSet<DeviceId>,
     dirty_channels: BTreeSet<DeviceId>,
     /// Devices whose rows are to be deleted.
@@ -105,6 +106,7 @@ impl State {
             friends,
             devices,
             rooms: load_all(shelf, Table::Room, |row: &Room| row.room)?,
+            leaves: load_all(shelf, Table::Leaf, |row: &Leaf| (row.room, row.leaf))?,
             sequences,
             blocked: all_rows(shelf, Table::Blocked)?.into_iter().map(|(key, _)| key).collect(),
             ..Self::empty(own, clock)
@@ -122,6 +124,7 @@ impl State {
             friends: BTreeMap::new(),
             devices: BTreeMap::new(),
             rooms: BTreeMap::new(),
+            leaves: BTreeMap::new(),
             sequences: BTreeMap::new(),
             changed_sequences: BTreeSet::new(),
             blocked: BTreeSet::new(),

@@ -7,7 +7,7 @@
 
 /// Version of everything below. An older store is brought up to it by [`migration`](crate::migration); a newer one is
 /// refused, never changed. It says nothing about the wire.
-pub const SCHEMA_VERSION: u32 = 4;
+pub const SCHEMA_VERSION: u32 = 5;
 
 /// The tables. The discriminant names the table in the store and is never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,7 +21,8 @@ pub enum Table {
     Request = 3,
     /// One invite that we made. Key: grant id.
     Invite = 4,
-    /// One blocked identity or key. Key: Peer ID, or a public key seen in an Offer.
+    /// One blocked identity or key. Key: Peer ID, or a public key seen in an Offer. Value: empty, or the newest Offer that
+    /// came since: when it was made, and its id.
     Blocked = 5,
     /// One known device of somebody else. Key: device id.
     Device = 6,
@@ -63,11 +64,13 @@ pub enum Table {
     /// How far a device and this one are. In envelopes and the outbox: key device id; in the frames of a room: key device
     /// id, then room id.
     Channel = 24,
+    /// Whose one leaf of a room is. Key: room id, then the leaf's signature public key.
+    Leaf = 25,
 }
 
 impl Table {
     /// All tables, in the order of their discriminants.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Meta,
         Self::Friend,
         Self::Request,
@@ -92,6 +95,7 @@ impl Table {
         Self::Package,
         Self::Room,
         Self::Channel,
+        Self::Leaf,
     ];
 }
 

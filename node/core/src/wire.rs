@@ -21,7 +21,7 @@ pub use connection::{AcceptBody, AcceptHead, ConfirmBody, OfferBody, connection_
 pub use contact::{Contact, RelayMailbox, entry_is_of, package_digest};
 pub use first::{First, Statement, Step};
 pub use introduction::{Consent, INTRODUCTION_LIFETIME, IntroCard, Introduced, Introduction, IntroductionBody, VerifiedIntroduction};
-pub use leaf::LeafCredential;
+pub use leaf::{LeafOwner, OpenCredential, is_leaf_of, seal_credential};
 pub use presence::{Labels, PresenceBody, PresenceKeys, SignedPresence};
 pub use room::{Known, RoomPayload, Text};
 pub use standing::{Heard, Renews, RoomStanding, Standing, True, direct_package, is_start_of, sign_start};

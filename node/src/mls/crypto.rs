@@ -1,17 +1,19 @@
 //! OpenMLS's crypto provider: hpke, ed25519-dalek and RustCrypto for the one ciphersuite.
 //!
-//! Everything else is refused. HPKE is RFC 9180 base mode with DHKEM(X25519, HKDF-SHA256),
-//! HKDF-SHA256 and ChaCha20-Poly1305; signatures are verified strictly, so small-order and
-//! non-canonical keys never count. Randomness comes from the operating system.
+//! Everything else is refused. HPKE is RFC 9180 base mode with X-Wing, HKDF-SHA256 and
+//! ChaCha20-Poly1305; signatures are verified strictly, so small-order and non-canonical keys
+//! never count. Randomness comes from the operating system.
+//!
+//! Texts of rooms that an older build made open as well: hash and AEAD are the same, and no key is agreed on.
 
-use super::limits::SUITE;
+use super::limits::{SUITE, SUITE_BEFORE};
 use chacha20poly1305::ChaCha20Poly1305;
 use chacha20poly1305::aead::{Aead, Payload};
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use hkdf::Hkdf;
-use hmac::{Hmac, KeyInit as _, Mac as _};
+use hmac::{Hmac, KeyInit as _, Mac};
 use hpke::kdf::HkdfSha256;
-use hpke::kem::X25519HkdfSha256;
+use hpke::kem::XWing;
 use hpke::{Deserializable as _, Kem, OpModeR, OpModeS, Serializable as _};
 use openmls_traits::crypto::OpenMlsCrypto;
 use openmls_traits::random::OpenMlsRand;
@@ -23,15 +25,19 @@ use openmls_traits::types::{
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
 use sha2::{Digest as _, Sha256};
+use shake::Shake256;
+use shake::digest::{ExtendableOutput as _, Update as Absorb};
+use symbolon_presence::kem::{KemPublic, KemPublicBytes};
 use tls_codec::SecretVLBytes;
+use zeroize::Zeroizing;
 
 type HpkeAead = hpke::aead::ChaCha20Poly1305;
-type HpkeKem = X25519HkdfSha256;
+type HpkeKem = XWing;
 type PrivateKey = <HpkeKem as Kem>::PrivateKey;
 type PublicKey = <HpkeKem as Kem>::PublicKey;
 type EncappedKey = <HpkeKem as Kem>::EncappedKey;
 
-/// The cryptography of ciphersuite 0x0003. Holds no state.
+/// The cryptography of ciphersuite 0x004D. Holds no state.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Crypto;
 
@@ -116,14 +122,17 @@ fn check_scheme(scheme: SignatureScheme) -> Result<(), CryptoError> {
 }
 
 fn check_hpke(config: &HpkeConfig) -> Result<(), CryptoError> {
-    if config.0 == HpkeKemType::DhKem25519 && config.1 == HpkeKdfType::HkdfSha256 && config.2 == HpkeAeadType::ChaCha20Poly1305 {
+    if config.0 == HpkeKemType::XWingKemDraft6 && config.1 == HpkeKdfType::HkdfSha256 && config.2 == HpkeAeadType::ChaCha20Poly1305 {
         Ok(())
     } else {
         Err(CryptoError::UnsupportedCiphersuite)
     }
 }
 
+/// ML-KEM's half in its range, and X25519's of no small order.
 fn public_key(bytes: &[u8]) -> Result<PublicKey, CryptoError> {
+    let checked = KemPublicBytes::new(bytes.to_vec()).and_then(|bytes| KemPublic::parse(&bytes).ok());
+    checked.ok_or(CryptoError::InvalidPublicKey)?;
     PublicKey::from_bytes(bytes).map_err(|_| CryptoError::InvalidPublicKey)
 }
 
@@ -137,11 +146,11 @@ fn aead(key: &[u8]) -> Result<ChaCha20Poly1305, CryptoError> {
 
 impl OpenMlsCrypto for Crypto {
     fn supports(&self, ciphersuite: Ciphersuite) -> Result<(), CryptoError> {
-        if ciphersuite == SUITE { Ok(()) } else { Err(CryptoError::UnsupportedCiphersuite) }
+        if ciphersuite == SUITE || ciphersuite == SUITE_BEFORE { Ok(()) } else { Err(CryptoError::UnsupportedCiphersuite) }
     }
 
     fn supported_ciphersuites(&self) -> Vec<Ciphersuite> {
-        vec![SUITE]
+        vec![SUITE, SUITE_BEFORE]
     }
 
     fn hkdf_extract(&self, hash_type: HashType, salt: &[u8], ikm: &[u8]) -> Result<SecretVLBytes, CryptoError> {
@@ -153,7 +162,7 @@ impl OpenMlsCrypto for Crypto {
     fn hmac(&self, hash_type: HashType, key: &[u8], message: &[u8]) -> Result<SecretVLBytes, CryptoError> {
         check_hash(hash_type)?;
         let mut mac = Hmac::<Sha256>::new_from_slice(key).map_err(|_| CryptoError::InvalidLength)?;
-        mac.update(message);
+        Mac::update(&mut mac, message);
         Ok(mac.finalize().into_bytes().as_slice().into())
     }
 
@@ -272,8 +281,13 @@ impl OpenMlsCrypto for Crypto {
 
     fn derive_hpke_keypair(&self, config: HpkeConfig, ikm: &[u8]) -> Result<HpkeKeyPair, CryptoError> {
         check_hpke(&config)?;
-        let (private, public) = HpkeKem::derive_keypair(ikm);
-        Ok(HpkeKeyPair { private: private.to_bytes().to_vec().into(), public: public.to_bytes().to_vec() })
+        // MLS's draft takes the plain SHAKE256 of the secret as the seed; HPKE's own derivation is labelled.
+        let mut hash = Shake256::default();
+        Absorb::update(&mut hash, ikm);
+        let mut seed = Zeroizing::new([0; 32]);
+        hash.finalize_xof_into(seed.as_mut());
+        let public = HpkeKem::sk_to_pk(&private_key(seed.as_slice())?);
+        Ok(HpkeKeyPair { private: seed.to_vec().into(), public: public.to_bytes().to_vec() })
     }
 }
 
@@ -282,7 +296,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    const CONFIG: fn() -> HpkeConfig = || HpkeConfig(HpkeKemType::DhKem25519, HpkeKdfType::HkdfSha256, HpkeAeadType::ChaCha20Poly1305);
+    const CONFIG: fn() -> HpkeConfig = || HpkeConfig(HpkeKemType::XWingKemDraft6, HpkeKdfType::HkdfSha256, HpkeAeadType::ChaCha20Poly1305);
 
     #[test]
     fn what_hpke_seals_opens_with_the_same_info_and_data_only() {
@@ -309,10 +323,24 @@ mod tests {
     }
 
     #[test]
-    fn an_all_zero_public_key_is_refused() {
-        // RFC 9180, section 7.1.4: the shared secret would be all zero.
-        assert!(Crypto.hpke_seal(CONFIG(), &[0; 32], b"", b"", b"text").is_err());
-        assert!(Crypto.hpke_setup_sender_and_export(CONFIG(), &[0; 32], b"", b"", 32).is_err());
+    fn a_public_key_with_a_small_order_or_out_of_range_half_is_refused() {
+        let good = Crypto.derive_hpke_keypair(CONFIG(), &[7; 32]).unwrap().public;
+        let zero_x25519 = [&good[..1184], &[0; 32]].concat();
+        let out_of_range = [&[0xff; 3], &good[3..]].concat();
+        for key in [&zero_x25519, &out_of_range, &good[..1215].to_vec()] {
+            assert!(Crypto.hpke_seal(CONFIG(), key, b"", b"", b"text").is_err());
+            assert!(Crypto.hpke_setup_sender_and_export(CONFIG(), key, b"", b"", 32).is_err());
+        }
+    }
+
+    #[test]
+    fn a_key_pair_comes_from_the_plain_hash_of_its_secret() {
+        // SHAKE256 of nothing (FIPS 202), as the seed.
+        let pair = Crypto.derive_hpke_keypair(CONFIG(), b"").unwrap();
+        let seed = "46b9dd2b0ba88d13233b3feb743eeb243fcd52ea62b81b82b50c27646ed5762f";
+        assert_eq!(data_encoding::HEXLOWER.encode(&pair.private), seed);
+        let key = symbolon_presence::kem::KemKey::from_bytes(pair.private.as_ref().try_into().unwrap());
+        assert_eq!(key.public().bytes().as_bytes(), pair.public);
     }
 
     #[test]
@@ -359,7 +387,11 @@ mod tests {
         assert!(Crypto.aead_encrypt(AeadType::ChaCha20Poly1305, &[0; 16], b"", &[0; 12], b"").is_err());
         assert!(Crypto.aead_encrypt(AeadType::ChaCha20Poly1305, &[0; 32], b"", &[0; 11], b"").is_err());
         assert!(Crypto.sign(SignatureScheme::ED448, b"", &[0; 32]).is_err());
-        let config = HpkeConfig(HpkeKemType::DhKem25519, HpkeKdfType::HkdfSha256, HpkeAeadType::AesGcm128);
-        assert!(Crypto.derive_hpke_keypair(config, &[0; 32]).is_err());
+        for config in [
+            HpkeConfig(HpkeKemType::XWingKemDraft6, HpkeKdfType::HkdfSha256, HpkeAeadType::AesGcm128),
+            HpkeConfig(HpkeKemType::DhKem25519, HpkeKdfType::HkdfSha256, HpkeAeadType::ChaCha20Poly1305),
+        ] {
+            assert!(Crypto.derive_hpke_keypair(config, &[0; 32]).is_err());
+        }
     }
 }

@@ -7,8 +7,12 @@ use openmls::prelude::{
 use symbolon_core::world::Lifetime;
 use symbolon_presence::time::SECOND;
 
-/// The one ciphersuite: X25519, ChaCha20-Poly1305, SHA-256, Ed25519 (RFC 9420, section 17.1).
-pub const SUITE: Ciphersuite = Ciphersuite::MLS_128_DHKEMX25519_CHACHA20POLY1305_SHA256_Ed25519;
+/// The one ciphersuite: X-Wing (X25519 and ML-KEM-768), ChaCha20-Poly1305, SHA-256, Ed25519; 0x004D in
+/// draft-ietf-mls-pq-ciphersuites. Its name says 256 bits, ML-KEM-768 gives about 192.
+pub const SUITE: Ciphersuite = Ciphersuite::MLS_256_XWING_CHACHA20POLY1305_SHA256_Ed25519;
+/// That of rooms which an older build made (RFC 9420, section 17.1). They are read until they are made again; nobody
+/// comes in any more.
+pub const SUITE_BEFORE: Ciphersuite = Ciphersuite::MLS_128_DHKEMX25519_CHACHA20POLY1305_SHA256_Ed25519;
 /// A sender's texts open in any order within so many generations. OpenMLS's default of 5
 /// loses texts in a mesh.
 pub const OUT_OF_ORDER_TOLERANCE: u32 = 1_024;

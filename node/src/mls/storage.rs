@@ -7,11 +7,13 @@
 
 use super::crypto::Crypto;
 use super::rows::{MlsRows, RowCache, RowsError};
+use super::split::split;
 use openmls_traits::OpenMlsProvider;
 use openmls_traits::storage::{CURRENT_VERSION as V, Entity, Key, StorageProvider, traits};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use symbolon_presence::id::EpochId;
+use zeroize::Zeroizing;
 
 /// What a row is. The discriminant is the first byte of its key and is never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +35,7 @@ pub(super) enum Kind {
     ConfirmationTag = 7,
     /// OpenMLS: operational, inactive or with a pending commit.
     GroupState = 8,
-    /// OpenMLS: the message ratchets of the current and the kept past epochs.
+    /// OpenMLS: the message ratchets of the current epoch; behind [`Kind::PastSecrets`], one value of OpenMLS's.
     MessageSecrets = 9,
     /// OpenMLS: resumption secrets.
     ResumptionSecrets = 10,
@@ -45,6 +47,8 @@ pub(super) enum Kind {
     EpochKeys = 13,
     /// Ours: what we remember of the room's epochs.
     Room = 14,
+    /// OpenMLS: those of the kept past epochs.
+    PastSecrets = 15,
     /// Private key of a leaf, by its public key.
     Leaf = 65,
     /// OpenMLS: an HPKE key pair, by its public key.
@@ -62,7 +66,7 @@ pub(super) enum Kind {
 }
 
 /// The kinds of which a room has one row in each space, keyed by the group id.
-const ROOM_KINDS: [Kind; 13] = [
+const ROOM_KINDS: [Kind; 14] = [
     Kind::Config,
     Kind::OwnLeafNodes,
     Kind::Proposals,
@@ -72,6 +76,7 @@ const ROOM_KINDS: [Kind; 13] = [
     Kind::ConfirmationTag,
     Kind::GroupState,
     Kind::MessageSecrets,
+    Kind::PastSecrets,
     Kind::ResumptionSecrets,
     Kind::OwnLeafIndex,
     Kind::EpochSecrets,
@@ -262,11 +267,16 @@ impl<R: MlsRows> StorageProvider<V> for Storage<'_, R> {
             self.cache.note_stale(key);
             return Ok(());
         }
-        let value = encode(value).map_err(|e| self.cache.fail(e))?;
+        let value = Zeroizing::new(encode(value).map_err(|e| self.cache.fail(e))?);
+        let (before, present) = split(&value).ok_or(RowsError).map_err(|e| self.cache.fail(e))?;
         if self.space == Space::Current {
             self.cache.clear_stale(&key);
         }
-        self.cache.put(key, value);
+        self.cache.put(key, present.to_vec());
+        let key = self.key(Kind::PastSecrets, group)?;
+        if self.cache.get(&key)?.is_none_or(|row| row.as_slice() != before) {
+            self.cache.put(key, before.to_vec());
+        }
         Ok(())
     }
 
@@ -275,11 +285,16 @@ impl<R: MlsRows> StorageProvider<V> for Storage<'_, R> {
         if self.space == Space::Current && self.cache.is_stale(&self.key(Kind::MessageSecrets, group)?) {
             return Err(self.cache.fail(RowsError));
         }
-        self.read(Kind::MessageSecrets, group)
+        // Older builds wrote both as one row.
+        let Some(before) = self.cache.get(&self.key(Kind::PastSecrets, group)?)? else { return self.read(Kind::MessageSecrets, group) };
+        let Some(present) = self.cache.get(&self.key(Kind::MessageSecrets, group)?)? else { return Ok(None) };
+        let whole = Zeroizing::new([before.as_slice(), present.as_slice()].concat());
+        rmp_serde::from_slice(&whole).map(Some).map_err(|_| self.cache.fail(RowsError))
     }
 
     fn delete_message_secrets<G: traits::GroupId<V>>(&self, group: &G) -> Result<(), RowsError> {
         self.cache.clear_stale(&self.key(Kind::MessageSecrets, group)?);
+        self.erase(Kind::PastSecrets, group)?;
         self.erase(Kind::MessageSecrets, group)
     }
 

@@ -7,6 +7,7 @@ use super::*;
 use openmls::framing::{MlsMessageBodyIn, MlsMessageIn};
 use openmls_traits::OpenMlsProvider as _;
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use symbolon_core::conformance::Lab;
 use symbolon_core::world::{CipherError, LeafKey, Lifetime, Opened, Proposals, RoomCipher};
@@ -163,6 +164,29 @@ fn a_forgotten_room_leaves_no_row() {
         cipher.flush().unwrap();
         assert_eq!(*rows, MemoryRows::default());
     }
+}
+
+/// The tree and its secrets are large with X-Wing; what changes with each text is not among them. Prints the sizes.
+#[test]
+fn a_text_rewrites_a_small_part_of_a_room() {
+    let ((mut a, rows_a), (mut b, rows_b)) = pair();
+    let whole: usize = rows_a.rows.borrow().clone().values().map(Vec::len).sum();
+    let package_leaf = a.fresh_leaf().unwrap();
+    let package = a.key_package(package_leaf, &[0; 80], LIFETIME).unwrap().len();
+    let info = a.offer(ROOM).unwrap().len();
+    a.flush().unwrap();
+    let text = a.seal(ROOM, &[7; 200], b"").unwrap().bytes;
+    let (before_a, before_b) = (rows_a.rows.borrow().clone(), rows_b.rows.borrow().clone());
+    a.flush().unwrap();
+    read(&mut b, &text);
+    b.flush().unwrap();
+    let changed = |before: &BTreeMap<Vec<u8>, Vec<u8>>, after: &Rows| -> usize {
+        after.rows.borrow().iter().filter(|(key, row)| before.get(*key) != Some(row)).map(|(_, row)| row.len()).sum()
+    };
+    let (sealing, opening) = (changed(&before_a, &rows_a), changed(&before_b, &rows_b));
+    println!("rows of a room of two {whole} B, a text of 200 B {} B, rewritten by sealing {sealing} B, by opening {opening} B", text.len());
+    println!("KeyPackage {package} B, GroupInfo of two {info} B");
+    assert!(sealing < 2_048 && opening < 2_048, "{sealing} {opening}");
 }
 
 #[test]

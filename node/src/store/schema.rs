@@ -60,6 +60,7 @@ pub(super) const fn statements(table: Table) -> &'static Statements {
         Table::Package => statements!("package"),
         Table::Room => statements!("room"),
         Table::Channel => statements!("channel"),
+        Table::Leaf => statements!("leaf"),
     }
 }
 

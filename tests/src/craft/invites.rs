@@ -3,18 +3,37 @@
 
 use super::Actor;
 use crate::sim::run::Sim;
+use std::cell::RefCell;
+use std::collections::HashMap;
 use symbolon_core::contact::{ContactBody, ContactRecord, InviteMark, VerifiedContact};
 use symbolon_core::limits::CONTACT_RECORD_MAX;
 use symbolon_core::link::InviteLink;
 use symbolon_core::wire::Contact;
 use symbolon_presence::codec;
+use symbolon_presence::id::PeerId;
 use symbolon_presence::identity::{Identity, pair_context};
 use symbolon_presence::invite::InviteSecret;
+use symbolon_presence::kem::{KemPublicBytes, Psk};
 use symbolon_presence::labels::SIGN_CONTACT;
 use symbolon_presence::record::{Record, day_of};
 use symbolon_presence::time::{DAY, Timestamp};
 use symbolon_relay::frame::Frame;
 use symbolon_relay::grant::Scope;
+
+thread_local! {
+    /// What seals Offers by the invites that this test has read or made, by their packages.
+    static PSKS: RefCell<HashMap<Vec<u8>, Psk>> = RefCell::default();
+}
+
+/// What seals an Offer to a package that stood in the body of an invite.
+pub fn psk_of(package: &KemPublicBytes) -> Option<Psk> {
+    PSKS.with_borrow(|psks| psks.get(package.as_bytes()).cloned())
+}
+
+fn note_psk(secret: &InviteSecret, maker: &PeerId, contacts: impl Iterator<Item = KemPublicBytes>) {
+    let psk = secret.psk(maker);
+    PSKS.with_borrow_mut(|psks| psks.extend(contacts.map(|package| (package.as_bytes().to_vec(), psk.clone()))));
+}
 
 /// The body of an invite for a day, signed by anybody over anything.
 pub fn body(identity: &Identity, said: ContactBody, mark: Option<InviteMark>) -> ContactRecord {
@@ -44,6 +63,7 @@ pub fn read(link: &str, bytes: &[u8], now: Timestamp) -> VerifiedContact {
     let (day, record) = open(link, bytes, now).expect("it is the body of this invite");
     let link = InviteLink::read(link).unwrap();
     let Ok(contact) = record.verify_body(now, &link.secret.id(), day, &link.peer) else { panic!("the body is good") };
+    note_psk(&link.secret, &link.peer, contact.contacts.iter().map(|(_, contact)| contact.package.clone()));
     contact
 }
 
@@ -67,6 +87,7 @@ impl Actor {
 impl Sim {
     /// Lets the bodies of an invite be found, and answers its link.
     pub fn plant_invite(&mut self, secret: &InviteSecret, identity: &Identity, said: &ContactBody) -> String {
+        note_psk(secret, &identity.peer(), said.contacts.iter().map(|contact| contact.package.clone()));
         let today = day_of(self.now);
         for day in today - 1..=today + 1 {
             let mark = InviteMark { id: secret.id(), day, number: self.now.0 };

@@ -185,8 +185,8 @@ impl Sim {
     pub fn share_room(&mut self, a: Ix, b: Ix) -> RoomId {
         let (now, [at_a, at_b]) = (self.now, [a, b].map(|ix| self.nodes[ix].peer));
         let offered = self.nodes[a].with_core(|core, world| core.offer_room(now, world)).expect("a room is offered");
-        let commit = self.nodes[b].with_core(|core, world| core.enter_room(now, at_a, &offered, world)).expect("the room is entered");
-        self.nodes[a].with_core(|core, world| core.let_into_room(now, at_b, &offered, &commit, world)).expect("the friend is let in");
+        let entering = self.nodes[b].with_core(|core, world| core.enter_room(now, at_a, &offered, world)).expect("the room is entered");
+        self.nodes[a].with_core(|core, world| core.let_into_room(now, at_b, &offered, &entering, world)).expect("the friend is let in");
         offered.room
     }
 

@@ -170,6 +170,7 @@ pub fn describe(table: Table, bytes: &[u8]) -> String {
         | Table::Introduction
         | Table::Away
         | Table::Package
-        | Table::Room => String::new(),
+        | Table::Room
+        | Table::Leaf => String::new(),
     }
 }

@@ -244,7 +244,7 @@ fn an_offer_that_only_moved_gets_the_accept_that_was_made_before() {
 
     // Written to another grant of the same package from then on.
     let reply = scene.mallory.contact(Scope::Guest, scene.sim.now.after(DAY));
-    let reply = Contact { package: body.replies[0].package, expires: body.replies[0].expires, ..reply };
+    let reply = Contact { package: body.replies[0].package.clone(), expires: body.replies[0].expires, ..reply };
     let moved = OfferBody { revision: 1, replies: vec![reply.clone()], ..body.clone() };
     let frame = scene.mallory.offer_frame(&scene.to, scene.usage, &moved);
     let frames = scene.sim.rogue_send(scene.link, frame);

@@ -3,8 +3,8 @@
 use super::Scene;
 use symbolon_core::command::{Command, CommandError, RequestStatus, Who};
 use symbolon_core::limits::{
-    ADDRESSES_MAX, BLOCKED_MAX, DEVICES_MAX, FIRST_MAX, INVITES_MAX, LINKS_MAX, NAME_MAX, NOTE_MAX, OFFER_MAX, OFFERS_OF_PERSON,
-    PARKED_MAX, PENDING_STRANGERS_MAX, READ_LIMIT, REQUESTS_MAX, TEXT_MAX, WINDOW, WINDOW_BYTES,
+    ADDRESSES_MAX, BLOCKED_MAX, CONTACTS_MAX, FIRST_MAX, GROUP_INFO_MAX, INVITES_MAX, LINKS_MAX, NAME_MAX, NOTE_MAX, OFFER_MAX,
+    OFFERS_OF_PERSON, PARKED_MAX, PENDING_STRANGERS_MAX, READ_LIMIT, REQUESTS_MAX, TEXT_MAX, WINDOW, WINDOW_BYTES,
 };
 use symbolon_core::seam::{Address, Input, Warning};
 use symbolon_core::table::{Change, Table};
@@ -128,8 +128,7 @@ fn a102_an_older_offer_that_comes_again_does_not_take_the_place_of_the_newer_one
 fn a102_an_offer_that_is_too_long_is_refused_before_its_room_or_any_key_is_touched() {
     let mut scene = Scene::new(1);
     let honest = scene.mallory.offer(scene.sim.now);
-    let fits = OFFER_MAX - codec::encode(&OfferBody { group_info: Vec::new(), ..honest.clone() }).len();
-    for (length, reason) in [(OFFER_MAX, "malformed"), (30_000, "malformed"), (40_000, "malformed"), (250_000, "malformed")] {
+    for (length, reason) in [(GROUP_INFO_MAX + 1, "malformed"), (OFFER_MAX, "malformed"), (40_000, "malformed"), (250_000, "malformed")] {
         let before = scene.sim.dropped(scene.node, reason);
         let body = OfferBody { group_info: vec![7; length], ..honest.clone() };
         let frame = scene.mallory.offer_frame(&scene.to, scene.usage, &body);
@@ -138,7 +137,7 @@ fn a102_an_offer_that_is_too_long_is_refused_before_its_room_or_any_key_is_touch
     }
     // Of this length the room is looked at, and is none.
     let before = scene.sim.dropped(scene.node, "cipher");
-    let body = OfferBody { group_info: vec![7; fits - 8], ..honest.clone() };
+    let body = OfferBody { group_info: vec![7; GROUP_INFO_MAX], ..honest.clone() };
     let frame = scene.mallory.offer_frame(&scene.to, scene.usage, &body);
     scene.refused(frame, "no room");
     assert_eq!(scene.sim.dropped(scene.node, "cipher"), before + 1);
@@ -487,7 +486,7 @@ fn an_invite_names_a_bounded_number_of_addresses_and_a_contact_a_bounded_number_
     let mut mallory = Actor::new(1, sim.now);
     let expires = sim.now.after(DAY);
     let one = mallory.contact(Scope::Contact, expires);
-    for (count, good) in [(DEVICES_MAX, true), (DEVICES_MAX + 1, false)] {
+    for (count, good) in [(CONTACTS_MAX, true), (CONTACTS_MAX + 1, false)] {
         let record = mallory.record("M", expires, vec![one.clone(); count]);
         assert_eq!(record.verify(sim.now).is_ok(), good, "{count} devices");
     }

@@ -5,15 +5,17 @@ use symbolon_core::command::{Command, CommandError, RequestStatus};
 use symbolon_core::limits::{LINK_MAX, OLD_LINK_MAX};
 use symbolon_core::seam::Warning;
 use symbolon_core::table::Table;
-use symbolon_core::wire::{Contact, OfferBody};
+use symbolon_core::wire::{Contact, First, OfferBody, Step};
 use symbolon_presence::codec;
-use symbolon_presence::id::base32;
+use symbolon_presence::id::{Digest, PublicKeyBytes, base32};
 use symbolon_presence::identity::{CERT_MAX, Chain, DeviceCertBody, Identity};
 use symbolon_presence::kdf::hash;
+use symbolon_presence::kem::{KemPublicBytes, Psk};
 use symbolon_presence::labels::{HASH_CONTEXT, HASH_LINK, SIGN_DEVICE};
 use symbolon_presence::time::{DAY, HOUR, MINUTE};
 use symbolon_relay::grant::Scope;
-use symbolon_tests::craft::{Actor, weak_key};
+use symbolon_tests::craft::invites::psk_of;
+use symbolon_tests::craft::{self, Actor, put, weak_key};
 use symbolon_tests::sim::run::Ix;
 use symbolon_tests::sim::{Faults, Sim};
 
@@ -24,6 +26,12 @@ fn certify(identity: &Identity, change: impl Fn(&mut DeviceCertBody)) -> Chain {
     let cert = codec::encode(&body);
     let signature = identity.root.sign(SIGN_DEVICE, &hash(HASH_CONTEXT, &[identity.peer().as_bytes()]), &cert);
     Chain { root: identity.chain.root, cert, signature }
+}
+
+/// A package whose X25519 half is weak; it comes behind ML-KEM's.
+fn weak_package(contact: &Contact, weak: PublicKeyBytes) -> KemPublicBytes {
+    let strong = contact.package.as_bytes();
+    KemPublicBytes::new([&strong[..strong.len() - 32], weak.as_bytes()].concat()).unwrap()
 }
 
 #[test]
@@ -47,7 +55,8 @@ fn a17_an_offer_with_a_weak_key_anywhere_is_refused() {
         let reply = body.replies[0].clone();
         let mut receipt = reply.clone();
         receipt.entry.receipt = weak;
-        for (what, reply) in [("reply package", Contact { package: weak, ..reply }), ("receipt key", receipt)] {
+        for (what, reply) in [("reply package", Contact { package: weak_package(&reply, weak), ..reply.clone() }), ("receipt key", receipt)]
+        {
             let body = OfferBody { replies: vec![reply], ..body.clone() };
             let frame = scene.mallory.offer_frame(&scene.to, scene.usage, &body);
             scene.refused(frame, what);
@@ -69,7 +78,7 @@ fn a17_an_invite_with_a_weak_key_anywhere_is_not_believed() {
         let mut receipt = contact.clone();
         receipt.entry.receipt = weak;
         let mut links = vec![
-            mallory.invite_with(&mut sim, "M", expires, vec![Contact { package: weak, ..contact.clone() }]),
+            mallory.invite_with(&mut sim, "M", expires, vec![Contact { package: weak_package(&contact, weak), ..contact.clone() }]),
             mallory.invite_with(&mut sim, "M", expires, vec![receipt]),
         ];
         for chain in
@@ -217,4 +226,27 @@ fn the_own_invite_and_the_own_peer_id_are_refused() {
     for text in ["", "ben", "aaaaaaaa", "symbolon", "symbolon aaaa"] {
         assert_eq!(sim.ask(a, text), Err(CommandError::BadTarget), "{text}");
     }
+}
+
+#[test]
+fn a18_an_offer_by_somebody_who_has_seen_the_body_and_not_the_link_is_not_opened() {
+    let mut scene = Scene::new(1);
+    let other = scene.sim.invite(scene.node);
+    let other = scene.sim.contact_of(&other);
+    let (device, contact) = scene.to.contacts[0].clone();
+    let body = scene.mallory.offer(scene.sim.now);
+    let statement = craft::statement(Step::Offer, &device, &contact, Digest([0; 32]), codec::encode(&body));
+    let first = codec::encode(&First::sign(&scene.mallory.identity, &statement));
+    let of_another_invite = psk_of(&other.contacts[0].1.package).unwrap();
+    let right = psk_of(&contact.package).unwrap();
+    let of_another_name = Psk { id: [7; 16], ..right.clone() };
+    for (what, psk) in [("no secret", None), ("that of another invite", Some(&of_another_invite)), ("another name", Some(&of_another_name))]
+    {
+        let before = scene.sim.dropped(scene.node, "unopenable");
+        let envelope = scene.mallory.seal_behind(&contact, psk, &first);
+        scene.refused(put(&contact, Some(scene.usage), envelope), what);
+        assert_eq!(scene.sim.dropped(scene.node, "unopenable"), before + 1, "{what}");
+    }
+    let envelope = scene.mallory.seal_behind(&contact, Some(&right), &first);
+    scene.taken(put(&contact, Some(scene.usage), envelope));
 }

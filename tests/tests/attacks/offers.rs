@@ -3,7 +3,7 @@
 use super::Scene;
 use symbolon_core::command::{RequestStatus, Trust};
 use symbolon_core::seam::Warning;
-use symbolon_core::wire::{First, LeafCredential, OfferBody, Step};
+use symbolon_core::wire::{First, LeafOwner, OfferBody, Step};
 use symbolon_core::world::{Lifetime, RoomCipher};
 use symbolon_presence::codec;
 use symbolon_presence::envelope::BUCKETS;
@@ -174,20 +174,33 @@ fn a05_a_room_with_a_leaf_that_the_initiators_root_did_not_certify_is_refused() 
     let honest = scene.mallory.offer(now);
 
     let room = RoomId([3; 32]);
-    let leaf = scene.mallory.cipher.fresh_leaf().unwrap();
-    let foreign = LeafCredential::sign(&other.identity.chain, &other.identity.signing, &room, &leaf.0);
-    scene.mallory.cipher.create(room, leaf, &foreign, life).unwrap();
+    let (leaf, credential, owner) = scene.mallory.leaf(&other.identity);
+    scene.mallory.cipher.create(room, leaf, &credential, life).unwrap();
     let of_another = scene.mallory.cipher.offer(room).unwrap();
 
     let room = RoomId([4; 32]);
-    let leaf = scene.mallory.cipher.fresh_leaf().unwrap();
-    let elsewhere = LeafCredential::sign(&scene.mallory.identity.chain, &scene.mallory.identity.signing, &RoomId([5; 32]), &leaf.0);
-    scene.mallory.cipher.create(room, leaf, &elsewhere, life).unwrap();
-    let of_another_room = scene.mallory.cipher.offer(room).unwrap();
+    let mine = scene.mallory.identity.clone();
+    let (leaf, _, unsigned) = scene.mallory.leaf(&mine);
+    scene.mallory.cipher.create(room, leaf, b"nobody", life).unwrap();
+    let of_nobody = scene.mallory.cipher.offer(room).unwrap();
 
-    let cases = [("another person's leaf", of_another), ("a leaf of another room", of_another_room), ("no room at all", b"x".to_vec())];
-    for (what, group_info) in cases {
-        let body = OfferBody { group_info, ..honest.clone() };
+    let theirs = LeafOwner { chain: Some(other.identity.chain.clone()), ..owner.clone() };
+    let [true_owner] = honest.leaves.as_slice() else { panic!("an Offer has one leaf") };
+    let of_another_key = LeafOwner { key: owner.key.clone(), ..true_owner.clone() };
+    let twice = vec![true_owner.clone(), true_owner.clone()];
+    let room = &honest.group_info;
+    let cases = [
+        ("another person's leaf, said to be ours", &of_another, vec![owner.clone()]),
+        ("another person's leaf, said to be theirs", &of_another, vec![theirs]),
+        ("a leaf that nobody has signed for", &of_nobody, vec![unsigned]),
+        ("a leaf of which nothing is said", room, Vec::new()),
+        ("another leaf spoken of", room, vec![owner]),
+        ("another key", room, vec![of_another_key]),
+        ("a leaf spoken of twice", room, twice),
+        ("no room at all", &b"x".to_vec(), honest.leaves.clone()),
+    ];
+    for (what, group_info, leaves) in cases {
+        let body = OfferBody { group_info: group_info.clone(), leaves, ..honest.clone() };
         let frame = scene.mallory.offer_frame(&scene.to, scene.usage, &body);
         scene.refused(frame, what);
     }
@@ -336,7 +349,8 @@ fn a10_a_last_resort_package_works_for_two_people_flags_the_second_and_is_rotate
     let to = record.verify(scene.sim.now).ok().unwrap();
     assert!(to.contacts[0].1.last_resort);
     assert!(scene.sim.contact_record(scene.node).body.len() == record.body.len());
-    let package = |scene: &mut Scene| scene.sim.contact_record(scene.node).verify(scene.sim.now).ok().unwrap().contacts[0].1.package;
+    let package =
+        |scene: &mut Scene| scene.sim.contact_record(scene.node).verify(scene.sim.now).ok().unwrap().contacts[0].1.package.clone();
     assert!(package(&mut scene) == to.contacts[0].1.package, "kept until somebody used it");
 
     let mut ben = Actor::new(60, scene.sim.now);

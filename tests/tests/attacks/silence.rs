@@ -92,8 +92,14 @@ fn probed_by_the_asking(fate: Fate) -> Vec<Vec<Outcome>> {
         Fate::Ignored => scene.sim.ignore(scene.node, id).ok(),
         Fate::Blocked => scene.sim.block(scene.node, id).ok(),
     };
-    let fresh = scene.sim.invite(scene.node);
-    let fresh = scene.sim.contact_of(&fresh);
+    let [fresh, second, third] = std::array::from_fn(|_| {
+        let link = scene.sim.invite(scene.node);
+        scene.sim.contact_of(&link)
+    });
+    let dated = |mallory: &mut symbolon_tests::craft::Actor, later: u64| OfferBody {
+        created: Timestamp(now.0 - 1_000 + later),
+        ..mallory.offer(now)
+    };
     let mut heard = vec![scene.send(frame)];
     let other = scene.mallory.offer(now);
     let probes = [
@@ -109,6 +115,11 @@ fn probed_by_the_asking(fate: Fate) -> Vec<Vec<Outcome>> {
         (fresh.clone(), Nonce([2; 16]), other.clone()),
         (fresh.clone(), Nonce([3; 16]), other.clone()),
         (fresh, Nonce([2; 16]), scene.mallory.offer(now)),
+        // By further invites, each twice: older than what waits, then newer; and between the two newest.
+        (second.clone(), Nonce([4; 16]), dated(&mut scene.mallory, 0)),
+        (second, Nonce([5; 16]), dated(&mut scene.mallory, 2_000)),
+        (third.clone(), Nonce([6; 16]), dated(&mut scene.mallory, 1_500)),
+        (third, Nonce([7; 16]), dated(&mut scene.mallory, 3_000)),
     ];
     for (to, usage, body) in probes {
         let frame = scene.mallory.offer_frame(&to, usage, &body);

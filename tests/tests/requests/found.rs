@@ -109,7 +109,7 @@ fn a_package_that_somebody_used_is_followed_by_a_fresh_one() {
     let package = |sim: &Sim| {
         let contact = Item::read(&posted(sim, 0).unwrap(), sim.now).unwrap().contact.unwrap();
         let record: ContactRecord = symbolon_presence::codec::decode(&contact, 8 * 1024).unwrap();
-        record.verify(sim.now).ok().unwrap().contacts[0].1.package
+        record.verify(sim.now).ok().unwrap().contacts[0].1.package.clone()
     };
     let before = package(&sim);
     sim.ask(1, &sim.nodes[0].peer.to_string()).unwrap();

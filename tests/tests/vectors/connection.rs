@@ -3,7 +3,7 @@
 use crate::{hex, vector};
 use serde_json::{Value, json};
 use symbolon_core::link::InviteLink;
-use symbolon_core::wire::{First, LeafCredential, RoomPayload, Statement, connection_psk};
+use symbolon_core::wire::{First, RoomPayload, Statement, connection_psk, is_leaf_of};
 use symbolon_presence::codec;
 use symbolon_presence::id::MessageId;
 use symbolon_presence::record::{Record, day_of};
@@ -123,11 +123,12 @@ fn statement(name: &str, shows: &str, from: &Person, to: &Person, statement: &St
 fn credential() -> Value {
     let ann = samples::ann().identity;
     let credential = samples::credential();
-    assert_eq!(LeafCredential::verify(&credential, &ROOM, &LEAF, NOW).unwrap().device, ann.device);
+    let owner = samples::leaf_owner();
+    assert!(is_leaf_of(&credential, &LEAF, &owner.key, &ann.chain.verify(NOW).unwrap()));
     vector(
         "leaf credential",
-        "A device certifies a leaf key of one room.",
-        json!({ "seed": hex(ann.signing.seed()), "chain": hex(codec::encode(&ann.chain)), "room": hex(ROOM.as_bytes()), "leaf": hex(LEAF) }),
+        "A device says that a leaf is its own, to those who have the leaf's key.",
+        json!({ "seed": hex(ann.signing.seed()), "chain": hex(codec::encode(&ann.chain)), "leaf": hex(LEAF), "key": hex(owner.key.expose()) }),
         json!({ "credential": hex(credential) }),
     )
 }

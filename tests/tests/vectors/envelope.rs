@@ -6,12 +6,21 @@ use symbolon_presence::codec;
 use symbolon_presence::envelope::{BUCKETS, FIRST_MAX, KNOWN_MAX, KnownKey, frame_id, open_first};
 use symbolon_presence::id::DeviceId;
 use symbolon_presence::kdf::{Secret, sha256};
+use symbolon_presence::kem::{KemKey, Psk, kem_open, kem_seal};
 use symbolon_presence::labels::{SEAL_FIRST, SEAL_KNOWN};
 use symbolon_presence::seal::{DhKey, aead_open, aead_seal, hpke_open, hpke_seal};
 use symbolon_tests::samples::{self, Runs};
 
 pub fn vectors() -> Vec<Value> {
-    let mut all = vec![hpke(), aead(), first(), known_keys(), known()];
+    let mut all = vec![
+        hpke(),
+        kem("X-Wing seal", None),
+        kem("X-Wing seal behind a shared secret", Some(psk())),
+        aead(),
+        first(),
+        known_keys(),
+        known(),
+    ];
     all.extend(buckets());
     all
 }
@@ -27,6 +36,31 @@ fn hpke() -> Value {
             "private": hex(key.expose()),
             "public": hex(key.public().bytes().as_bytes()),
             "ikm": hex([0xe0; 32]),
+            "info": hex(SEAL_FIRST.as_bytes()),
+            "aad": hex(b"associated"),
+            "plaintext": hex(b"plaintext"),
+        }),
+        json!({ "sealed": hex(sealed) }),
+    )
+}
+
+fn psk() -> Psk {
+    Psk { secret: Secret::from_bytes([0x23; 32]), id: [0x24; 16] }
+}
+
+fn kem(name: &str, psk: Option<Psk>) -> Value {
+    let key = KemKey::from_bytes([0x21; 32]);
+    let sealed = kem_seal(SEAL_FIRST, &key.public(), psk.as_ref(), b"associated", b"plaintext", &mut Runs::from(0xe0));
+    assert_eq!(kem_open(SEAL_FIRST, &key, psk.as_ref(), b"associated", &sealed), Ok(b"plaintext".to_vec()));
+    vector(
+        name,
+        "X-Wing, HKDF-SHA-256, ChaCha20-Poly1305; info is the label; the private key is X-Wing's seed; 64 random bytes encapsulate: 32 for ML-KEM, then the X25519 key.",
+        json!({
+            "private": hex(key.expose()),
+            "public": hex(key.public().bytes().as_bytes()),
+            "randomness": hex([0xe0; 64]),
+            "psk": psk.as_ref().map(|psk| hex(psk.secret.expose())),
+            "psk_id": psk.as_ref().map(|psk| hex(psk.id)),
             "info": hex(SEAL_FIRST.as_bytes()),
             "aad": hex(b"associated"),
             "plaintext": hex(b"plaintext"),
@@ -57,11 +91,11 @@ fn first() -> Value {
     let key = samples::ben().package;
     let payload = codec::encode(&samples::first());
     let envelope = samples::first_envelope();
-    assert_eq!(open_first(&key, &envelope), Ok(payload.clone()));
+    assert_eq!(open_first(&key, None, &envelope), Ok(payload.clone()));
     vector(
         "first envelope",
-        "Ann's Offer to Ben's invite: 01 01, encapsulated key, ciphertext; the two header bytes are the associated data.",
-        json!({ "private": hex(key.expose()), "ikm": hex([0xe0; 32]), "payload": hex(payload) }),
+        "Ann's Offer to Ben's invite: 01 04, encapsulated key, ciphertext; the two header bytes are the associated data.",
+        json!({ "private": hex(key.expose()), "randomness": hex([0xe0; 64]), "payload": hex(payload) }),
         json!({ "envelope": hex(&envelope), "frame": hex(frame_id(&envelope).as_bytes()) }),
     )
 }
@@ -110,17 +144,19 @@ fn known() -> Value {
 
 /// For each size the longest payload that fits, and the next one.
 fn buckets() -> Vec<Value> {
-    let key = DhKey::from_bytes([0x21; 32]);
+    let (key, package) = (DhKey::from_bytes([0x21; 32]), KemKey::from_bytes([0x21; 32]));
     let known = KnownKey::agree(&key, &key.public(), &DeviceId([1; 16]), &DeviceId([2; 16]));
     let overhead = |max: usize| 256 * 1024 - max;
-    let lengths = |overhead: usize| BUCKETS.iter().flat_map(move |size| [size - overhead, size - overhead + 1]).collect::<Vec<_>>();
+    let lengths = |overhead: usize| {
+        BUCKETS.iter().filter_map(move |size| size.checked_sub(overhead)).flat_map(|most| [most, most + 1]).collect::<Vec<_>>()
+    };
     let row = |length: usize, sealed: Option<Vec<u8>>| match sealed {
         Some(envelope) => json!({ "payload": length, "envelope": envelope.len(), "sha256": hex(sha256(&envelope)) }),
         None => json!({ "payload": length, "envelope": null }),
     };
     let first: Vec<Value> = lengths(overhead(FIRST_MAX))
         .into_iter()
-        .map(|length| row(length, (length <= FIRST_MAX).then(|| samples::seal_to(&key.public(), &vec![0xaa; length]))))
+        .map(|length| row(length, (length <= FIRST_MAX).then(|| samples::seal_to(&package.public(), &vec![0xaa; length]))))
         .collect();
     let known: Vec<Value> =
         lengths(overhead(KNOWN_MAX)).into_iter().map(|length| row(length, known.seal(7, &[0x66; 12], &vec![0xaa; length]).ok())).collect();
@@ -128,7 +164,7 @@ fn buckets() -> Vec<Value> {
         vector(
             "sizes of first envelopes",
             "A payload of so many bytes 0xaa fills an envelope to the last byte, one more takes the next size; null when none is left.",
-            json!({ "private": hex(key.expose()), "ikm": hex([0xe0; 32]), "byte": "aa" }),
+            json!({ "private": hex(package.expose()), "randomness": hex([0xe0; 64]), "byte": "aa" }),
             json!({ "sizes": first }),
         ),
         vector(

@@ -5,15 +5,15 @@ use serde_json::{Value, json};
 use symbolon_core::wire::First;
 use symbolon_presence::codec;
 use symbolon_presence::envelope::{frame_id, line_start, open_direct};
-use symbolon_tests::samples::{self, NOW, ROOM};
+use symbolon_tests::samples::{self, NOW, Person, ROOM};
 
 pub fn vectors() -> Vec<Value> {
-    let (ann, ben) = (samples::ann().identity, samples::ben().identity);
+    let (ann, Person { identity: ben, direct, .. }) = (samples::ann().identity, samples::ben());
     let statement = samples::standing_statement();
     let first = First::sign(&ann, &statement);
     assert!(first.verify(&ben.peer(), NOW).is_some());
     let envelope = samples::direct_envelope();
-    assert_eq!(open_direct(&ben.dh, &envelope), Ok(codec::encode(&first)));
+    assert_eq!(open_direct(&direct, &envelope), Ok(codec::encode(&first)));
     vec![
         vector(
             "standing: question",
@@ -35,21 +35,21 @@ pub fn vectors() -> Vec<Value> {
         ),
         vector(
             "standing: statement",
-            "Ann's question as a signed statement; the package is that of the key of Ben's certificate.",
+            "Ann's question as a signed statement; the package is that of Ben's direct key.",
             json!({
                 "seed": hex(ann.signing.seed()),
                 "from": hex(ann.peer().as_bytes()),
                 "to": hex(ben.peer().as_bytes()),
                 "device": hex(ben.device.as_bytes()),
-                "dh": hex(ben.dh.public().bytes().as_bytes()),
+                "direct": hex(direct.public().bytes().as_bytes()),
                 "package": hex(statement.package.as_bytes()),
             }),
             json!({ "statement": hex(&first.statement), "signature": hex(first.signature.as_bytes()), "first": hex(codec::encode(&first)) }),
         ),
         vector(
             "direct envelope",
-            "Ann's Standing to the key of Ben's certificate: 01 01, encapsulated key, ciphertext.",
-            json!({ "private": hex(ben.dh.expose()), "ikm": hex([0xe1; 32]) }),
+            "Ann's Standing to Ben's direct key: 01 04, encapsulated key, ciphertext.",
+            json!({ "private": hex(direct.expose()), "randomness": hex([0xe1; 64]) }),
             json!({ "envelope": hex(&envelope), "frame": hex(frame_id(&envelope).as_bytes()) }),
         ),
         vector(

@@ -9,6 +9,7 @@ use crate::wire::RelayMailbox;
 use symbolon_presence::id::DeviceId;
 use symbolon_presence::identity;
 use symbolon_presence::kdf::Secret;
+use symbolon_presence::kem::KemPublicBytes;
 use symbolon_relay::put::MailboxEntry;
 
 /// Makes a device known under its certificate, or notes where it is now. The sealed address
@@ -45,15 +46,18 @@ pub(crate) struct Ways {
     pub put: Option<Secret>,
     /// Its mailboxes at relays.
     pub relay_mailboxes: Vec<RelayMailbox>,
+    /// What direct envelopes to it are sealed to, if that is said.
+    pub direct: Option<KemPublicBytes>,
 }
 
 /// A friend has said where a device of theirs is written to. Copies at a relay where it stops fetching do not count.
 pub(crate) fn learn(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, ways: Ways) {
     let Some(row) = state.device_mut(device) else { return };
-    let Ways { entry, put, relay_mailboxes } = ways;
+    let Ways { entry, put, relay_mailboxes, direct } = ways;
     let leaves_one = leaves_one(&row.relay_mailboxes, &relay_mailboxes);
     row.entry = entry;
     row.put = put.or(row.put.take());
+    row.direct = direct.or(row.direct.take());
     row.relay_mailboxes = relay_mailboxes;
     if leaves_one {
         notices::copies_lost(turn);

@@ -12,7 +12,7 @@ use crate::delivery::ways;
 use crate::invites::grants;
 use crate::limits::REENTRIES_PER_DAY;
 use crate::people::{self, devices};
-use crate::rooms;
+use crate::rooms::{self, OwnLeaf};
 use crate::rows::{Friend, FriendState, Renewing, Request};
 use crate::seam::Event;
 use crate::state::State;
@@ -66,6 +66,7 @@ pub(crate) fn accept(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> 
     }
     let (reply, digest) = reply_contact(state, turn, &row);
     row.reply_package = digest;
+    let leaf = OwnLeaf::fresh(turn)?;
     let head = AcceptHead {
         request: row.wire,
         nonce: Nonce::random(turn.rng),
@@ -74,9 +75,13 @@ pub(crate) fn accept(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> 
         epoch: view.epoch,
         leaves: state.friends.get(&row.peer).filter(|friend| friend.state != FriendState::Half).map(|friend| friend.room),
         lacks: found.as_ref().map(|(unknown, _)| *unknown),
+        leaf_key: leaf.key.clone(),
     };
-    let head = codec::encode(&head);
-    let (room, body) = join(state, turn, &row, &offer, &view.room, head, &sender)?;
+    let (room, body) = join(state, turn, &row, &offer, (&leaf, codec::encode(&head)), &sender)?;
+    for owner in &offer.leaves {
+        rooms::keep_leaf(state, turn, room, owner, &chain);
+    }
+    rooms::keep_own_leaf(state, turn, room, &leaf);
 
     row.accepted = Some(AcceptBody::transcript(&row.transcript, &body, &state.own.identity.device));
     row.room = Some(room);
@@ -105,13 +110,12 @@ fn join(
     turn: &mut Turn<'_>,
     row: &Request,
     offer: &OfferBody,
-    room: &RoomId,
-    head: Vec<u8>,
+    (leaf, head): (&OwnLeaf, Vec<u8>),
     sender: &Device,
 ) -> Result<(RoomId, Vec<u8>), Failed> {
     let own = &state.own.identity;
     let key = connection_psk(&row.transcript, &head, &own.chain);
-    let joined = rooms::enter(turn, own, &offer.group_info, room, &key)?;
+    let joined = rooms::enter(turn, own, &offer.group_info, leaf, &key)?;
     let bundle = RoomPayload::Bundle(own_bundle(state, turn, &row.peer, std::slice::from_ref(sender)));
     let bundle = rooms::seal(turn, joined.room, &bundle)?;
     Ok((joined.room, codec::encode(&AcceptBody { head, commit: joined.commit, bundle: bundle.bytes })))
@@ -126,7 +130,7 @@ fn send(state: &mut State, turn: &mut Turn<'_>, row: &Request, offer: &OfferBody
             continue;
         }
         ways::register_device(state, turn, &device, chain, reply.entry.clone());
-        let Some(envelope) = seal_step(state, turn, Step::Accept, &device, reply, row.transcript, body.to_vec()) else { continue };
+        let Some(envelope) = seal_step(state, turn, Step::Accept, &device, reply, None, (row.transcript, body.to_vec())) else { continue };
         outbox::supersede(state, turn, &device.device, &EnvelopeOwner::Accept(row.id))?;
         outbox::enqueue(state, turn, &device.device, EnvelopeOwner::Accept(row.id), Some(Via::contact(reply, None)), envelope);
     }
@@ -165,7 +169,10 @@ fn entered(half: Friend, before: &Friend, now: Timestamp) -> Friend {
     let mut reentries = before.reentries.clone().unwrap_or_default();
     let excess = reentries.len().saturating_sub(REENTRIES_PER_DAY - 1);
     reentries.drain(..excess);
-    reentries.push(now);
+    // An update of both builds is no copy that was put back.
+    if before.renewing != Some(Renewing::Outgrown) {
+        reentries.push(now);
+    }
     Friend {
         state: before.state,
         devices: before.devices.clone(),

@@ -137,8 +137,8 @@ pub(crate) fn ask(
         return Ok(id);
     }
     // The same link again is the same request.
-    let packages: Vec<_> = contact.contacts.iter().map(|(_, contact)| contact.package).collect();
-    let known = outgoing(state, &peer).find(|row| row.contacts.iter().map(|contact| contact.package).eq(packages.iter().copied()));
+    let packages: Vec<_> = contact.contacts.iter().map(|(_, contact)| &contact.package).collect();
+    let known = outgoing(state, &peer).find(|row| row.contacts.iter().map(|contact| &contact.package).eq(packages.iter().copied()));
     if let Some(known) = known {
         return Ok(known.id);
     }

@@ -25,7 +25,7 @@ pub(crate) fn own_bundle(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, 
         name: own.name.clone(),
         second_root: own.identity.second_root,
         friendship: own.friendship.clone(),
-        devices: vec![BundleDevice { chain: own.identity.chain.clone(), entry, relay_mailboxes }],
+        devices: vec![BundleDevice { chain: own.identity.chain.clone(), entry, relay_mailboxes, direct: own.direct.present() }],
         presence,
     }
 }
@@ -69,7 +69,8 @@ pub(crate) fn adopt_bundle(state: &mut State, turn: &mut Turn<'_>, friend: &mut 
             friend.devices.push(device.device);
             let put = Some(bundle.friendship.put(&item.entry.mailbox));
             let relay_mailboxes = RelayMailbox::of_friend(&bundle.friendship, item.relay_mailboxes.clone());
-            ways::learn(state, turn, &device.device, Ways { entry: item.entry.clone(), put, relay_mailboxes });
+            let direct = Some(item.direct.clone());
+            ways::learn(state, turn, &device.device, Ways { entry: item.entry.clone(), put, relay_mailboxes, direct });
         }
     }
     friend.friendship = Some(bundle.friendship);

@@ -19,8 +19,9 @@ use crate::seam::Event;
 use crate::state::State;
 use crate::turn::{DropReason, Rejected, Turn};
 use crate::wire::{
-    AcceptBody, AcceptHead, ConfirmBody, First, LeafCredential, PAYLOAD_MAX, RoomPayload, Statement, Step, connection_psk, is_name,
+    AcceptBody, AcceptHead, ConfirmBody, First, LeafOwner, PAYLOAD_MAX, RoomPayload, Statement, Step, connection_psk, is_name,
 };
+use crate::world::Member;
 use symbolon_presence::codec;
 use symbolon_presence::id::{RequestId, RoomId};
 use symbolon_presence::identity::Device;
@@ -82,7 +83,8 @@ pub(crate) fn receive_accept(state: &mut State, turn: &mut Turn<'_>, answer: Ans
         return Err(DropReason::Repeated.into());
     }
     let room = row.room.ok_or(DropReason::Unexpected)?;
-    let verified = complete_room(turn, room, &row, &body, &head, &first, &device)?;
+    let (leaf, verified) = complete_room(turn, room, &row, &body, &head, &first, &device)?;
+    rooms::keep_leaf(state, turn, room, &leaf, &first.chain);
 
     // Answered: copies of the Offer that lie at relays need not be renewed.
     for contact in people::devices_of(state, &row.peer) {
@@ -92,11 +94,12 @@ pub(crate) fn receive_accept(state: &mut State, turn: &mut Turn<'_>, answer: Ans
         set_status(state, turn, &theirs, RequestStatus::Confirmed)?;
     }
     ways::register_device(state, turn, &device, &first.chain, head.reply.entry.clone());
+    let was_outgrown = state.friends.get(&row.peer).is_some_and(|friend| friend.renewing == Some(Renewing::Outgrown));
     // Who made the offer is behind: what was left behind in the old room is said again.
     let mut friend = enter_room(state, turn, row.peer, &head.name, row.trust, Entered { room, step: FriendState::Mutual, renews: false })?;
     adopt_bundle(state, turn, &mut friend, verified);
-    if row.renews.is_some() {
-        friend.unknown = Some(friend.unknown.unwrap_or_default().saturating_add(head.lacks.unwrap_or_default()));
+    if let Some(lacks) = head.lacks.filter(|lacks| row.renews.is_some() && (*lacks > 0 || !was_outgrown)) {
+        friend.unknown = Some(friend.unknown.unwrap_or_default().saturating_add(lacks));
     }
     state.save_friend(turn, friend);
     line::enter(state, turn, &row.peer, None, room, false);
@@ -120,10 +123,10 @@ fn complete_room(
     head: &AcceptHead,
     first: &First,
     device: &Device,
-) -> Result<VerifiedBundle, Rejected> {
+) -> Result<(LeafOwner, VerifiedBundle), Rejected> {
     let key = connection_psk(&row.transcript, &body.head, &first.chain);
-    let guest = rooms::Guest { device, from: head.epoch, key, commit: &body.commit };
-    rooms::let_in(turn, room, &guest, |turn| open_bundle(turn, &room, &body.bundle, device))
+    let guest = rooms::Guest { device, from: head.epoch, key, leaf_key: &head.leaf_key, commit: &body.commit };
+    rooms::let_in(turn, room, &guest, |turn, leaf| open_bundle(turn, &room, &body.bundle, device, |_, member| member.leaf == leaf))
 }
 
 /// Their request that we have accepted while they accepted ours: the room of the lower Peer ID's Offer
@@ -147,7 +150,7 @@ pub(crate) fn confirm(state: &mut State, turn: &mut Turn<'_>, row: &Request, dev
     let bundle = RoomPayload::Bundle(own_bundle(state, turn, &row.peer, std::slice::from_ref(device)));
     let bundle = rooms::seal(turn, room, &bundle)?;
     let body = codec::encode(&ConfirmBody { request: row.wire, bundle: Some(bundle.bytes) });
-    if let Some(envelope) = seal_step(state, turn, Step::Confirm, device, reply, accepted, body) {
+    if let Some(envelope) = seal_step(state, turn, Step::Confirm, device, reply, None, (accepted, body)) {
         turn.tell(FriendshipsNotice::Confirmed(row.peer));
         outbox::supersede(state, turn, &device.device, &EnvelopeOwner::Confirm(row.id))?;
         outbox::enqueue(state, turn, &device.device, EnvelopeOwner::Confirm(row.id), Some(Via::contact(reply, None)), envelope);
@@ -155,11 +158,16 @@ pub(crate) fn confirm(state: &mut State, turn: &mut Turn<'_>, row: &Request, dev
     Ok(())
 }
 
-/// Opens the bundle that a device sealed as a room message, and checks that it speaks for itself.
-pub(crate) fn open_bundle(turn: &mut Turn<'_>, room: &RoomId, sealed: &[u8], device: &Device) -> Result<VerifiedBundle, Rejected> {
+/// Opens the bundle that a device sealed as a room message. `is_theirs` says whether a leaf is the device's.
+fn open_bundle(
+    turn: &mut Turn<'_>,
+    room: &RoomId,
+    sealed: &[u8],
+    device: &Device,
+    is_theirs: impl FnOnce(&Turn<'_>, &Member) -> bool,
+) -> Result<VerifiedBundle, Rejected> {
     let (sender, plaintext) = rooms::open(turn, *room, sealed, DropReason::Malformed)?;
-    let speaker = LeafCredential::verify_known(&sender.credential, room, &sender.leaf.0, turn.sure).ok_or(DropReason::Forged)?;
-    if speaker != *device {
+    if !is_theirs(turn, &sender) {
         return Err(DropReason::Forged.into());
     }
     let Some(RoomPayload::Bundle(bundle)) = RoomPayload::decode(&plaintext) else { return Err(DropReason::Malformed.into()) };
@@ -177,7 +185,7 @@ pub(crate) fn tell_settled(
 ) -> Result<(), Rejected> {
     ways::register_device(state, turn, device, &first.chain, head.reply.entry.clone());
     let body = codec::encode(&ConfirmBody { request: row.wire, bundle: None });
-    if let Some(envelope) = seal_step(state, turn, Step::Confirm, device, &head.reply, accepted, body) {
+    if let Some(envelope) = seal_step(state, turn, Step::Confirm, device, &head.reply, None, (accepted, body)) {
         outbox::supersede(state, turn, &device.device, &EnvelopeOwner::Confirm(row.id))?;
         turn.tell(FriendshipsNotice::Confirmed(row.peer));
         outbox::enqueue(state, turn, &device.device, EnvelopeOwner::Confirm(row.id), Some(Via::contact(&head.reply, None)), envelope);
@@ -210,7 +218,9 @@ pub(crate) fn receive_confirm(state: &mut State, turn: &mut Turn<'_>, answer: An
     if is_repeat && (friend.room != room || friend.state != FriendState::Mutual) {
         return Err(DropReason::Repeated.into());
     }
-    let verified = open_bundle(turn, &room, &bundle, &device)?;
+    let verified = open_bundle(turn, &room, &bundle, &device, |turn, member| {
+        state.speaker(&room, member, turn.sure).is_some_and(|speaker| speaker == device)
+    })?;
     if is_repeat {
         // It was said once more, and took the place of what the first one brought.
         adopt_bundle(state, turn, &mut friend, verified);

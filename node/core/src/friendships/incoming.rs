@@ -13,13 +13,14 @@ use crate::rows::{FriendState, Invite, Request};
 use crate::seam::{Event, Warning};
 use crate::state::State;
 use crate::turn::{DropReason, Rejected, Turn};
-use crate::wire::{First, LeafCredential, OfferBody, Statement};
-use crate::world::LeafKey;
+use crate::wire::{First, OfferBody, Statement, is_leaf_of};
+use crate::world::Member;
 use symbolon_presence::codec;
 use symbolon_presence::id::{Digest, PeerId, RequestId};
 use symbolon_presence::identity::{Chain, Device};
 use symbolon_presence::kdf::hash;
 use symbolon_presence::labels::HASH_REQUEST;
+use symbolon_presence::time::Timestamp;
 
 /// What an incoming Offer proved.
 pub(crate) struct IncomingOffer {
@@ -42,7 +43,7 @@ pub(crate) fn receive_offer(state: &mut State, turn: &mut Turn<'_>, offer: Incom
     if !state.rates.offer_of(turn.now, device.peer) {
         return Err(DropReason::Full.into());
     }
-    check_room(turn, &IncomingRoom { group_info: &body.group_info, initiator: &device.peer })?;
+    check_room(turn, &IncomingRoom { offer: &body, chain: &first.chain, initiator: &device.peer })?;
     if invite.only_for.is_some_and(|only| only != device.peer) {
         // Somebody else has got hold of what was made for one.
         return Err(DropReason::Forged.into());
@@ -62,8 +63,10 @@ pub(crate) fn receive_offer(state: &mut State, turn: &mut Turn<'_>, offer: Incom
     if blocked && invite.used == Some(id) {
         return Err(DropReason::Blocked.into());
     }
-    let replaced = replaced_by(state, &device.peer, &body)?;
+    let newest = if blocked { people::newest_offer(turn, &device.peer)? } else { None };
+    let replaced = replaced_by(state, &device.peer, &body, newest)?;
     if blocked {
+        people::note_offer(state, turn, &device.peer, (body.created, body.request));
         invites::used(state, turn, invite, id);
         return Err(DropReason::Blocked.into());
     }
@@ -120,14 +123,15 @@ fn read(state: &State, turn: &Turn<'_>, device: &Device, statement: &Statement) 
 }
 
 /// Which older requests of the same person one Offer takes the place of. Fails when it has none itself.
-fn replaced_by(state: &State, peer: &PeerId, body: &OfferBody) -> Result<Vec<RequestId>, Rejected> {
+fn replaced_by(state: &State, peer: &PeerId, body: &OfferBody, newest: Option<(Timestamp, RequestId)>) -> Result<Vec<RequestId>, Rejected> {
     let pending = |row: &&Request| row.direction == Direction::In && row.status == RequestStatus::Pending;
     let strangers = state.requests.values().filter(pending).filter(|row| row.peer != *peer).count();
     // One person, one question: a newer Offer takes the place of the older one. They may
     // overtake each other on the way.
     let waiting: Vec<&Request> = state.requests.values().filter(|row| waits(row, peer)).collect();
-    let is_older = |known: OfferBody| (known.created, known.request) > (body.created, body.request);
-    if waiting.iter().filter_map(|row| row.body()).any(is_older) {
+    // To somebody blocked it looks the same: what would have waited is noted.
+    let known = waiting.iter().filter_map(|row| row.body()).map(|known| (known.created, known.request)).chain(newest);
+    if known.max().is_some_and(|known| known > (body.created, body.request)) {
         return Err(DropReason::Repeated.into());
     }
     let replaced: Vec<RequestId> = waiting.iter().map(|row| row.id).collect();
@@ -139,7 +143,7 @@ fn replaced_by(state: &State, peer: &PeerId, body: &OfferBody) -> Result<Vec<Req
 
 /// Whether a request of this person to us waits for an answer, or did so until it was too old.
 fn waits(row: &Request, peer: &PeerId) -> bool {
-    let is_open = matches!(row.status, RequestStatus::Pending | RequestStatus::Ignored | RequestStatus::Expired);
+    let is_open = matches!(row.status, RequestStatus::Pending | RequestStatus::Ignored | RequestStatus::Expired | RequestStatus::Blocked);
     row.peer == *peer && row.direction == Direction::In && row.accepted.is_none() && is_open
 }
 
@@ -209,18 +213,23 @@ pub(crate) fn revise(
 
 /// The room of an Offer.
 pub(crate) struct IncomingRoom<'a> {
-    pub group_info: &'a [u8],
+    pub offer: &'a OfferBody,
+    /// The certificate of the device that signed it.
+    pub chain: &'a Chain,
     pub initiator: &'a PeerId,
 }
 
-/// Every leaf of the offered room must be a device of the initiator.
+/// Every leaf of the offered room must be a device of the initiator, and the Offer say of each whose it is.
 pub(crate) fn check_room(turn: &Turn<'_>, room: &IncomingRoom<'_>) -> Result<(), Rejected> {
-    let IncomingRoom { group_info, initiator } = *room;
-    let view = rooms::view(turn, group_info)?;
-    let certified = |leaf: &LeafKey, credential: &[u8]| {
-        LeafCredential::verify(credential, &view.room, &leaf.0, turn.now).is_some_and(|device| device.peer == *initiator)
+    let IncomingRoom { offer, chain, initiator } = *room;
+    let view = rooms::view(turn, &offer.group_info)?;
+    let certified = |member: &Member| {
+        let owner = offer.leaves.iter().find(|owner| *owner.leaf.as_bytes() == member.leaf.0)?;
+        let device = owner.chain.as_ref().unwrap_or(chain).verify(turn.now).ok().filter(|device| device.peer == *initiator)?;
+        is_leaf_of(&member.credential, &member.leaf.0, &owner.key, &device).then_some(())
     };
-    if view.members.is_empty() || !view.members.iter().all(|member| certified(&member.leaf, &member.credential)) {
+    let is_whole = !view.members.is_empty() && view.members.len() == offer.leaves.len();
+    if !is_whole || !view.members.iter().all(|member| certified(member).is_some()) {
         return Err(DropReason::Forged.into());
     }
     Ok(())

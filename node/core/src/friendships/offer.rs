@@ -8,7 +8,7 @@ use crate::delivery::owner::EnvelopeOwner;
 use crate::delivery::ways;
 use crate::invites::contact::VerifiedContact;
 use crate::limits::{OFFER_MAX, REQUEST_LIFETIME};
-use crate::rooms;
+use crate::rooms::{self, OwnLeaf};
 use crate::rows::Request;
 use crate::seam::Event;
 use crate::state::State;
@@ -28,7 +28,7 @@ pub(crate) fn send(
     note: Option<String>,
     trust: Trust,
 ) -> Result<RequestId, Failed> {
-    let room = rooms::create(turn, &state.own.identity)?;
+    let (room, leaf) = rooms::create(state, turn)?;
     let mut row = Request {
         peer: to.signer.peer,
         name: to.name.clone(),
@@ -40,14 +40,16 @@ pub(crate) fn send(
         invite: state.requests.get(&id).and_then(|row| row.invite.clone()),
         ..Request::blank(turn, id, Direction::Out)
     };
-    first_revision(state, turn, &mut row, room)?;
+    first_revision(state, turn, &mut row, (room, &leaf))?;
     let body = row.offer.clone();
-    let usage = row.usage;
+    let (usage, psk) = (row.usage, row.psk());
     state.save_request(turn, row);
     for (device, contact) in &to.contacts {
         let chain = contact.chain.as_ref().unwrap_or(&to.chain);
         ways::register_device(state, turn, device, chain, contact.entry.clone());
-        let Some(envelope) = seal_step(state, turn, Step::Offer, device, contact, Digest([0; 32]), body.clone()) else { continue };
+        let Some(envelope) = seal_step(state, turn, Step::Offer, device, contact, psk.as_ref(), (Digest([0; 32]), body.clone())) else {
+            continue;
+        };
         let usage = (!contact.last_resort).then_some(usage);
         outbox::enqueue(state, turn, &device.device, EnvelopeOwner::Offer(id), Some(Via::contact(contact, usage)), envelope);
     }
@@ -56,7 +58,12 @@ pub(crate) fn send(
 }
 
 /// Makes the first revision of a request's Offer, with its reply address and transcript.
-pub(crate) fn first_revision(state: &State, turn: &mut Turn<'_>, row: &mut Request, room: RoomId) -> Result<(), CipherError> {
+pub(crate) fn first_revision(
+    state: &State,
+    turn: &mut Turn<'_>,
+    row: &mut Request,
+    (room, leaf): (RoomId, &OwnLeaf),
+) -> Result<(), CipherError> {
     let (reply, digest) = reply_contact(state, turn, row);
     row.reply_package = digest;
     let offer = fit(OfferBody {
@@ -70,6 +77,7 @@ pub(crate) fn first_revision(state: &State, turn: &mut Turn<'_>, row: &mut Reque
         created: row.created,
         expires: row.expires,
         renews: row.renews.clone(),
+        leaves: vec![leaf.owner()],
     });
     row.transcript = offer.transcript(&state.own.peer, &row.peer);
     row.offer = codec::encode(&offer);
@@ -162,10 +170,12 @@ fn send_again(state: &mut State, turn: &mut Turn<'_>, mut row: Request, offer: O
     if row.renews.is_some() {
         return send_to_friend(state, turn, &row);
     }
+    let psk = row.psk();
     for contact in &contacts {
         let Some(chain) = contact.chain.as_ref().or(row.chain.as_ref()) else { continue };
         let Ok(device) = chain.verify_known(turn.sure) else { continue };
-        let Some(envelope) = seal_step(state, turn, Step::Offer, &device, contact, Digest([0; 32]), row.offer.clone()) else {
+        let Some(envelope) = seal_step(state, turn, Step::Offer, &device, contact, psk.as_ref(), (Digest([0; 32]), row.offer.clone()))
+        else {
             continue;
         };
         let usage = (!contact.last_resort).then_some(row.usage);

@@ -11,6 +11,7 @@ use crate::rows::{Friend, FriendState};
 use crate::state::State;
 use crate::turn::{Turn, TurnFailed};
 use symbolon_presence::id::{DeviceId, PeerId, RoomId};
+use symbolon_relay::prove::WIRE_VERSION;
 
 /// A room that a friendship moves into.
 pub(crate) struct Entered {
@@ -56,6 +57,7 @@ pub(crate) fn enter_room(
             resent: None,
             lacks: None,
             unknown: None,
+            version: Some(WIRE_VERSION),
         });
     };
     let mut held = old.held.clone();
@@ -83,6 +85,7 @@ pub(crate) fn enter_room(
         presence: None,
         giving: false,
         renewing: None,
+        version: Some(WIRE_VERSION),
         since: turn.stamp,
         held,
         ..old

@@ -5,10 +5,10 @@ use crate::state::State;
 use crate::turn::Turn;
 use crate::wire::{Contact, First, Statement, Step, direct_package};
 use symbolon_presence::codec;
-use symbolon_presence::envelope::{seal_direct, seal_first};
+use symbolon_presence::envelope::{seal_before, seal_direct, seal_first};
 use symbolon_presence::id::{DeviceId, Digest};
 use symbolon_presence::identity::Device;
-use symbolon_presence::seal::{DhKey, DhPublic};
+use symbolon_presence::kem::{KemKey, KemPublic, Psk};
 use symbolon_relay::grant::Scope;
 
 /// Our reply address for a request, and the digest of its package.
@@ -16,7 +16,7 @@ pub(crate) fn reply_contact(state: &State, turn: &mut Turn<'_>, row: &Request) -
     let (mut entry, key) = state.own.address(turn.rng, row.grant, Scope::Guest, row.expires, 0);
     entry.places = state.own.places_for(&row.peer).to_vec();
     let relay_mailboxes = state.own.relay_mailboxes(turn.rng, row.grant, Scope::Guest, row.expires, 0);
-    let package = DhKey::from_bytes(*row.reply_key.expose()).public().bytes();
+    let package = KemKey::from_bytes(*row.reply_key.expose()).public().bytes();
     let contact = Contact { chain: None, package, expires: row.expires, last_resort: false, entry, key, relay_mailboxes };
     let digest = contact.digest(&state.own.identity.device);
     (contact, digest)
@@ -29,20 +29,29 @@ pub(crate) fn seal_step(
     step: Step,
     to: &Device,
     contact: &Contact,
-    transcript: Digest,
-    body: Vec<u8>,
+    psk: Option<&Psk>,
+    (transcript, body): (Digest, Vec<u8>),
 ) -> Option<Vec<u8>> {
     let statement = Statement { step, to: to.peer, device: to.device, package: contact.digest(&to.device), transcript, body };
     let first = First::sign(&state.own.identity, &statement);
-    let package = DhPublic::parse(&contact.package).ok()?;
-    seal_first(&package, &codec::encode(&first), turn.rng).ok()
+    let package = KemPublic::parse(&contact.package).ok()?;
+    seal_first(&package, psk, &codec::encode(&first), turn.rng).ok()
 }
 
 /// Signs a step to a friend's device and seals it to the key of its certificate.
 pub(crate) fn seal_to_friend(state: &State, turn: &mut Turn<'_>, to: &DeviceId, step: Step, body: Vec<u8>) -> Option<Vec<u8>> {
-    let device = state.devices.get(to)?.chain.verify_known(turn.sure).ok()?;
-    let package = direct_package(&device.dh.bytes(), to);
+    let row = state.devices.get(to)?;
+    let device = row.chain.verify_known(turn.sure).ok()?;
+    let key = match &row.direct {
+        Some(key) => key.as_bytes(),
+        None if state.own.is_before_valid(turn.sure) => &device.dh.bytes().0,
+        None => return None,
+    };
+    let package = direct_package(key, to);
     let statement = Statement { step, to: device.peer, device: *to, package, transcript: Digest([0; 32]), body };
-    let first = First::sign(&state.own.identity, &statement);
-    seal_direct(&device.dh, &codec::encode(&first), turn.rng).ok()
+    let first = codec::encode(&First::sign(&state.own.identity, &statement));
+    match &row.direct {
+        Some(key) => seal_direct(&KemPublic::parse(key).ok()?, &first, turn.rng).ok(),
+        None => seal_before(&device.dh, &first, turn.rng).ok(),
+    }
 }

@@ -8,11 +8,13 @@ use super::room::has_place_for;
 use super::step::reply_contact;
 use crate::command::{Direction, RequestStatus, Trust};
 use crate::fixture::{Empty, NOW, friend, in_turn, peer};
+use crate::limits::GROUP_INFO_MAX;
 use crate::limits::{ADDRESSES_MAX, ENDED_OF_PERSON_MAX, FRIENDS_MAX, NAME_MAX, NOTE_MAX, RELAY_MAILBOXES_MAX, REQUESTS_MAX};
 use crate::rows::{Friend, Request};
 use crate::seam::Address;
 use crate::state::{State, derive_trust};
 use crate::turn::Turn;
+use crate::wire::LeafOwner;
 use crate::wire::{OfferBody, RelayMailbox};
 use rand_core::SeedableRng;
 use symbolon_presence::id::{Nonce, PeerId, RequestId};
@@ -81,15 +83,16 @@ fn an_offer_of_the_longest_parts_fits_and_still_says_where_we_are() {
             created: NOW,
             expires: NOW,
             renews: None,
+            leaves: vec![LeafOwner { leaf: symbolon_presence::id::PublicKeyBytes([1; 32]), chain: None, key: row.reply_key.clone() }],
         };
-        for group_info in [1_500, 3_000, 4_500] {
+        for group_info in [3_000, 12_000, 24_000] {
             let fitted = fit(offer(group_info));
             assert!(fitted.is_bounded(), "{group_info}");
             let reply = fitted.replies.first().unwrap();
             assert_eq!(reply.relay_mailboxes.len(), RELAY_MAILBOXES_MAX);
             assert!(!reply.entry.places.is_empty() && reply.relay_mailboxes.iter().all(|mailbox| !mailbox.entry.places.is_empty()));
         }
-        assert!(!offer(8 * 1024).is_bounded());
+        assert!(!offer(GROUP_INFO_MAX + 1).is_bounded());
     });
 }
 

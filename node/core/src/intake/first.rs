@@ -1,7 +1,7 @@
 //! First envelopes: steps of a connection, and how two devices stand.
 
 use super::desk::Intake;
-use super::opener::{Opener, opener};
+use super::opener::{Opened, Opener, opener};
 use super::seen::seen;
 use crate::delivery::{Delivery, Origin};
 use crate::friendships::{self, Answer, IncomingOffer};
@@ -9,7 +9,7 @@ use crate::invites::grants;
 use crate::invites::owners::{self, GrantOwner};
 use crate::limits::{FIRST_MAX, REQUEST_LIFETIME};
 use crate::renewal;
-use crate::rows::FriendState;
+use crate::rows::{Friend, FriendState};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{DropReason, Rejected, Turn, TurnFailed};
@@ -154,15 +154,18 @@ impl Intake {
         if is_direct && turn.get(Table::Seen, frame.as_bytes())?.is_some() {
             return Err(DropReason::Repeated.into());
         }
-        let payload = opener.open(state, envelope).map_err(|_| DropReason::Unopenable)?;
+        let Opened { payload, package, is_of_before } = opener.open(state, envelope, turn.sure).map_err(|_| DropReason::Unopenable)?;
         let first: First = codec::decode(&payload, PAYLOAD_MAX).map_err(|_| DropReason::Malformed)?;
         let untimely = || if first.chain.is_untimely(turn.now) { DropReason::Untimely } else { DropReason::Forged };
         let (device, statement) = first.verify(&state.own.peer, turn.now).ok_or_else(untimely)?;
-        if statement.device != state.own.identity.device || statement.package != opener.package(state) {
+        if statement.device != state.own.identity.device || statement.package != package {
             return Err(DropReason::Forged.into());
         }
         if state.devices.get(&device.device).is_some_and(|known| known.peer != device.peer) {
             return Err(DropReason::Forged.into());
+        }
+        if is_of_before && !state.friends.get(&device.peer).is_some_and(Friend::is_of_before) {
+            return Err(DropReason::Unexpected.into());
         }
         *opened = FirstOpened { sender: Some(device.device), step: Some(statement.step) };
         match (statement.step, opener) {

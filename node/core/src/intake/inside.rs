@@ -45,7 +45,7 @@ pub(super) fn room_message(
     let peer = state.devices.get(device).map(|row| row.peer).ok_or(DropReason::Unexpected)?;
     let room = known.room;
     let (sender, plaintext) = rooms::open(turn, room, &known.mls, DropReason::Unexpected)?;
-    let speaker = state.speaker(&room, &sender.leaf.0, &sender.credential, turn.sure).ok_or(DropReason::Forged)?;
+    let speaker = state.speaker(&room, &sender, turn.sure).ok_or(DropReason::Forged)?;
     if speaker.device != *device || speaker.peer != peer {
         return Err(DropReason::Forged.into());
     }
@@ -79,7 +79,7 @@ pub(super) fn room_message(
             if state.devices.get(device).is_some_and(|row| row.entry.mailbox == entry.mailbox) {
                 let relay_mailboxes =
                     friendship.map(|friendship| RelayMailbox::of_friend(&friendship, relay_mailboxes)).unwrap_or_default();
-                ways::learn(state, turn, device, Ways { entry, put: None, relay_mailboxes });
+                ways::learn(state, turn, device, Ways { entry, put: None, relay_mailboxes, direct: None });
             }
         }
         RoomPayload::Receipts(items) => return Ok(Said::Receipts(items)),

@@ -5,10 +5,12 @@ use crate::rows::Invite;
 use crate::state::State;
 use crate::turn::DropReason;
 use crate::wire::{direct_package, package_digest};
-use symbolon_presence::envelope::{open_direct, open_first};
+use symbolon_presence::envelope::{is_of_before, open_before, open_first};
 use symbolon_presence::id::{Digest, RequestId};
 use symbolon_presence::kdf::Secret;
-use symbolon_presence::seal::{DhKey, OpenError};
+use symbolon_presence::kem::KemKey;
+use symbolon_presence::seal::OpenError;
+use symbolon_presence::time::Timestamp;
 use symbolon_relay::admission::Admitted;
 use symbolon_relay::grant::Queue;
 
@@ -16,29 +18,47 @@ use symbolon_relay::grant::Queue;
 pub(super) enum Opener {
     Invite(Invite),
     Request(RequestId, Secret),
-    /// The key of our device's certificate: from a friend.
+    /// Our direct key: from a friend.
     Direct,
+}
+
+/// What was sealed, and what the statement in it must name.
+pub(super) struct Opened {
+    pub payload: Vec<u8>,
+    pub package: Digest,
+    /// Sealed to the key of our certificate: only friends of before do so.
+    pub is_of_before: bool,
 }
 
 impl Opener {
     /// Opens an envelope under it.
-    pub(super) fn open(&self, state: &State, envelope: &[u8]) -> Result<Vec<u8>, OpenError> {
-        match self {
-            Self::Invite(Invite { key, .. }) | Self::Request(_, key) => open_first(&DhKey::from_bytes(*key.expose()), envelope),
-            Self::Direct => open_direct(&state.own.identity.dh, envelope),
-        }
-    }
-
-    /// The digest that a statement under this key must name.
-    pub(super) fn package(&self, state: &State) -> Digest {
+    pub(super) fn open(&self, state: &State, envelope: &[u8], sure: Timestamp) -> Result<Opened, OpenError> {
         let device = &state.own.identity.device;
+        let now = |(payload, package)| Opened { payload, package, is_of_before: false };
         match self {
             Self::Invite(invite) => {
-                let public = DhKey::from_bytes(*invite.key.expose()).public().bytes();
-                package_digest(&public, invite.expires, invite.last_resort, device)
+                let key = KemKey::from_bytes(*invite.key.expose());
+                let psk = invite.secret.as_ref().map(|secret| secret.psk(&state.own.peer));
+                let payload = open_first(&key, psk.as_ref(), envelope)?;
+                let package = package_digest(key.public().bytes().as_bytes(), invite.expires, invite.last_resort, device);
+                Ok(now((payload, package)))
             }
-            Self::Direct => direct_package(&state.own.identity.dh.public().bytes(), device),
-            Self::Request(id, _) => state.requests.get(id).map_or(Digest([0; 32]), |row| row.reply_package),
+            Self::Request(id, key) => {
+                let payload = open_first(&KemKey::from_bytes(*key.expose()), None, envelope)?;
+                Ok(now((payload, state.requests.get(id).map_or(Digest([0; 32]), |row| row.reply_package))))
+            }
+            Self::Direct if is_of_before(envelope) => {
+                if !state.own.is_before_valid(sure) {
+                    return Err(OpenError);
+                }
+                let key = &state.own.identity.dh;
+                let package = direct_package(key.public().bytes().as_bytes(), device);
+                Ok(Opened { payload: open_before(key, envelope)?, package, is_of_before: true })
+            }
+            Self::Direct => {
+                let (payload, key) = state.own.direct.open(envelope)?;
+                Ok(now((payload, direct_package(key.as_bytes(), device))))
+            }
         }
     }
 }

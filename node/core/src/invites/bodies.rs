@@ -12,8 +12,8 @@ use crate::wire::Contact;
 use symbolon_presence::codec;
 use symbolon_presence::id::LookupId;
 use symbolon_presence::invite::InviteSecret;
+use symbolon_presence::kem::KemKey;
 use symbolon_presence::labels::SIGN_CONTACT;
-use symbolon_presence::seal::DhKey;
 use symbolon_presence::time::Timestamp;
 use symbolon_relay::grant::Scope;
 
@@ -67,7 +67,7 @@ fn contact_body(state: &State, turn: &mut Turn<'_>, invite: &Invite, no_ip: bool
         entry.places.clear();
     }
     let relay_mailboxes = state.own.relay_mailboxes(turn.rng, invite.grant, Scope::Contact, invite.expires, uses);
-    let package = DhKey::from_bytes(*invite.key.expose()).public().bytes();
+    let package = KemKey::from_bytes(*invite.key.expose()).public().bytes();
     let contact = Contact { chain: None, package, expires: invite.expires, last_resort: invite.last_resort, entry, key, relay_mailboxes };
     let servers = state.own.servers.iter().take(SERVERS_TOLD).cloned().collect();
     ContactBody { name: state.own.name.clone(), expires: invite.expires, contacts: vec![contact], servers, invite: None }

@@ -4,7 +4,7 @@
 //! is. It is what a person publishes, what an introducer passes on, or the body of an invite: that one says so, and is
 //! good for nothing else.
 
-use crate::limits::{CONTACT_RECORD_MAX, DEVICES_MAX, SERVERS_TOLD};
+use crate::limits::{CONTACT_RECORD_MAX, CONTACTS_MAX, SERVERS_TOLD};
 use crate::seam::Address;
 use crate::wire::{Contact, is_name};
 use minicbor::{Decode, Encode};
@@ -133,7 +133,7 @@ impl ContactRecord {
         let body: ContactBody = codec::decode(&self.body, CONTACT_RECORD_MAX).map_err(|_| ContactError::Bad)?;
         if !is_name(&body.name)
             || body.contacts.is_empty()
-            || body.contacts.len() > DEVICES_MAX
+            || body.contacts.len() > CONTACTS_MAX
             || !body.contacts.iter().all(Contact::is_bounded)
             || body.servers.len() > SERVERS_TOLD
             || !body.servers.iter().all(Address::is_bounded)

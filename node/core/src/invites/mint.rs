@@ -62,7 +62,6 @@ pub(crate) fn invite(state: &mut State, turn: &mut Turn<'_>, lifetime: u64, no_i
         auto_accept,
         secret: Some(InviteSecret::random(turn.rng)),
         no_ip: no_ip.then_some(true),
-        made: Some(turn.stamp),
         ..fresh(turn, turn.stamp.after(lifetime))
     };
     let (link, warning) = link_of(state, &invite);
@@ -106,7 +105,7 @@ fn fresh(turn: &mut Turn<'_>, expires: Timestamp) -> Invite {
         answered: None,
         secret: None,
         no_ip: None,
-        made: None,
+        made: Some(turn.stamp),
         spoiled: None,
     }
 }
@@ -209,6 +208,16 @@ pub(crate) fn forget_expired(state: &mut State, turn: &mut Turn<'_>) -> Result<(
     let useless = |invite: &&Invite| invite.expires.after(DAY).is_expired_at(turn.sure) || grants::is_spent(state, invite, turn.sure);
     let useless: Vec<(GrantId, Timestamp)> = state.invites.values().filter(useless).map(|invite| (invite.grant, invite.expires)).collect();
     for (grant, expires) in useless {
+        forget(state, turn, &grant, expires)?;
+    }
+    Ok(())
+}
+
+/// Erases the invites of older builds: nobody can seal to their packages any more.
+pub(crate) fn forget_older(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+    let older: Vec<_> =
+        state.invites.values().filter(|invite| invite.made.is_none()).map(|invite| (invite.grant, invite.expires)).collect();
+    for (grant, expires) in older {
         forget(state, turn, &grant, expires)?;
     }
     Ok(())

@@ -2,14 +2,30 @@
 
 use crate::rows::FriendState;
 use crate::state::State;
+use crate::table::Table;
+use crate::turn::{Turn, TurnFailed, decode_row};
 use std::collections::BTreeSet;
 use symbolon_presence::codec;
-use symbolon_presence::id::{DeviceId, PeerId};
+use symbolon_presence::id::{DeviceId, PeerId, RequestId};
 use symbolon_presence::identity::{CERT_MAX, Chain, DeviceCertBody};
+use symbolon_presence::time::Timestamp;
 
 /// Whether a person is blocked, by Peer ID or by any key of a certificate.
 pub(crate) fn is_blocked(state: &State, peer: &PeerId, chain: &Chain) -> bool {
     state.blocked.contains(peer.as_bytes().as_slice()) || keys_of(chain).iter().any(|key| state.blocked.contains(key))
+}
+
+/// When the newest Offer of somebody blocked was made, and its id: of those that would have waited here.
+pub(crate) fn newest_offer(turn: &Turn<'_>, peer: &PeerId) -> Result<Option<(Timestamp, RequestId)>, TurnFailed> {
+    let noted = turn.get(Table::Blocked, peer.as_bytes())?.filter(|noted| !noted.is_empty());
+    noted.map(|noted| decode_row(&noted)).transpose()
+}
+
+/// An Offer of somebody blocked would have waited here.
+pub(crate) fn note_offer(state: &State, turn: &mut Turn<'_>, peer: &PeerId, newest: (Timestamp, RequestId)) {
+    if state.blocked.contains(peer.as_bytes().as_slice()) {
+        turn.put(Table::Blocked, peer.as_bytes(), &newest);
+    }
 }
 
 /// Whether nothing is taken from a device and nothing sent to it: its person is blocked.

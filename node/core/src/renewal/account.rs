@@ -22,12 +22,14 @@ pub(super) fn account(
     let reply = Some(reply_contact(state, turn, peer));
     let (Some(row), Some(friend)) = (state.devices.get(id), state.friend_of(id)) else { return Ok(None) };
     let start = state.own.start();
+    // What waited was taken back with the room: that nothing waits there shows nothing any more.
+    let settled = if friend.may_seal() { outbox::acknowledged_below(state, turn, row, &friend.room)? } else { 0 };
     let present = RoomStanding {
         room: friend.room,
         epoch: rooms::epoch(turn, friend.room),
         sent: order::sent(state, id, &friend.room),
         opened: order::expected(state, id, &friend.room),
-        settled: outbox::acknowledged_below(state, turn, row, &friend.room)?,
+        settled,
     };
     let left = row.channel.formers().iter().rev();
     let left = left.map(|former| RoomStanding { room: former.room, epoch: None, sent: 0, opened: former.receive_sequence, settled: 0 });
@@ -58,6 +60,6 @@ pub(crate) fn reply_contact(state: &mut State, turn: &mut Turn<'_>, peer: PeerId
     let (mut entry, key) = state.own.address(turn.rng, grant, Scope::Guest, expires, 0);
     entry.places = state.own.places_for(&peer).to_vec();
     let relay_mailboxes = state.own.relay_mailboxes(turn.rng, grant, Scope::Guest, expires, 0);
-    let package = state.own.identity.dh.public().bytes();
+    let package = state.own.direct.present();
     Contact { chain: None, package, expires, last_resort: false, entry, key, relay_mailboxes }
 }

@@ -1,11 +1,12 @@
 //! A friend's device has said how it stands with us: who of the two is behind, and what follows.
 
 use super::friends::{is_friends, lacks_keys};
+use super::outgrown::hold;
 use super::rivals::watch_for_rivals;
 use super::room::{confirm_again, give_up_entering, is_under_way, offer};
 use crate::delivery::starts;
 use crate::delivery::tags::FAR_AHEAD;
-use crate::friendships::{send_bundle, withdraw_texts};
+use crate::friendships::send_bundle;
 use crate::notice::RenewalNotice;
 use crate::rooms::order;
 use crate::rows::{FriendState, Renewing};
@@ -57,6 +58,7 @@ pub(crate) fn receive(
     starts::heard(state, turn, &id, &standing, is_answer);
     let is_timely = turn.now.0.abs_diff(standing.at.0) <= CLOCK_SKEW;
     if is_answer || is_timely {
+        learn_direct(state, &id, &standing);
         watch_for_rivals(state, turn, &device.peer, &standing);
         if standing.entered.is_some() {
             confirm_again(state, turn, device, &standing)?;
@@ -76,6 +78,16 @@ pub(crate) fn receive(
     turn.tell(RenewalNotice::Answered(id));
     act(state, turn, &device.peer, &id, &standing)?;
     Ok(None)
+}
+
+/// A friend's device has said under which key it is written to directly.
+fn learn_direct(state: &mut State, id: &DeviceId, said: &Standing) {
+    let Some(reply) = &said.reply else { return };
+    if state.devices.get(id).is_some_and(|row| row.direct.as_ref() != Some(&reply.package))
+        && let Some(row) = state.device_mut(id)
+    {
+        row.direct = Some(reply.package.clone());
+    }
 }
 
 /// Whether a question was made before the start that was heard last, in another one: that run is over, and
@@ -133,7 +145,7 @@ fn act(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, id: &DeviceId, sai
     let Some(friend) = state.friends.get(peer) else { return Ok(()) };
     let renewing = friend.renewing;
     let is_ours_to_do = match (renewing, verdict) {
-        (Some(Renewing::Behind), _) | (_, Verdict::Behind) => true,
+        (Some(Renewing::Behind | Renewing::Outgrown), _) | (_, Verdict::Behind) => true,
         // Somebody has to begin: it takes one.
         (_, Verdict::Astray) => state.own.identity.device < *id,
         (_, Verdict::Fine) => false,
@@ -145,7 +157,7 @@ fn act(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, id: &DeviceId, sai
     if !is_ours_to_do || is_under_way(state, turn, peer) {
         return Ok(());
     }
-    if renewing != Some(Renewing::Behind) || verdict == Verdict::Behind {
+    if verdict == Verdict::Behind || !matches!(renewing, Some(Renewing::Behind | Renewing::Outgrown)) {
         if renewing == Some(Renewing::Entered) {
             // The room that was entered is none that both share: nobody confirms it.
             give_up_entering(state, turn, peer)?;
@@ -163,13 +175,7 @@ fn act(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, id: &DeviceId, sai
 fn fall_behind(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<(), TurnFailed> {
     let Some(friend) = state.friends.get(peer).filter(|friend| friend.state == FriendState::Mutual) else { return Ok(()) };
     let is_new = friend.renewing != Some(Renewing::Behind);
-    let texts = withdraw_texts(state, turn, peer)?;
-    state.change_friend(turn, peer, |friend| {
-        friend.held.extend(texts);
-        friend.held.sort_unstable();
-        friend.held.dedup();
-        friend.renewing = Some(Renewing::Behind);
-    });
+    hold(state, turn, peer, Renewing::Behind)?;
     turn.notify(Event::Friend(*peer));
     if is_new {
         turn.notify(Event::Warning(Warning::OlderCopy));

@@ -14,7 +14,7 @@ use crate::friendships::{
 use crate::limits::{OFFER_MAX, REENTRIES_PER_DAY, RENEWAL_ANSWER, REQUEST_LIFETIME};
 use crate::people;
 use crate::rooms;
-use crate::rows::Request;
+use crate::rows::{Renewing, Request};
 use crate::seam::{Event, Warning};
 use crate::state::State;
 use crate::turn::{DropReason, Rejected, Turn, TurnFailed};
@@ -70,7 +70,7 @@ pub(crate) fn offer(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, id: &
         return Err(DropReason::Full.into());
     }
     make_room_of(state, turn, peer)?;
-    let room = rooms::create(turn, &state.own.identity)?;
+    let (room, leaf) = rooms::create(state, turn)?;
     let Some(friend) = state.friends.get(peer) else { return Ok(()) };
     let (old, name, trust) = (friend.room, friend.petname.clone(), friend.trust);
     let (sent, had) = known_texts(state, turn, friend)?;
@@ -87,7 +87,7 @@ pub(crate) fn offer(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, id: &
         renews: Some(renews),
         ..Request::blank(turn, request, Direction::Out)
     };
-    first_revision(state, turn, &mut row, room)?;
+    first_revision(state, turn, &mut row, (room, &leaf))?;
     state.save_request(turn, row.clone());
     send_to_friend(state, turn, &row)?;
     Ok(())
@@ -122,7 +122,7 @@ pub(crate) fn receive_offer(
         if body.revision <= known.revision || (is_other_room && returns >= REENTRIES_PER_DAY) {
             return Err(DropReason::Repeated.into());
         }
-        check_room(turn, &IncomingRoom { group_info: &body.group_info, initiator: &device.peer })?;
+        check_room(turn, &IncomingRoom { offer: &body, chain: &first.chain, initiator: &device.peer })?;
         return revise(state, turn, known, &body, &statement.body, transcript);
     }
     // It answers what we said last about how we stand; a recorded one does not.
@@ -130,7 +130,7 @@ pub(crate) fn receive_offer(
     if !asked.is_some_and(|asked| asked.contains(&renews.answers)) {
         return Err(DropReason::Repeated.into());
     }
-    check_room(turn, &IncomingRoom { group_info: &body.group_info, initiator: &device.peer })?;
+    check_room(turn, &IncomingRoom { offer: &body, chain: &first.chain, initiator: &device.peer })?;
     // Both are behind: the room is made by the device with the lower id.
     if open_of(state, &device.peer, Direction::Out).any(|row| row.status == RequestStatus::Pending)
         && state.own.identity.device < device.device
@@ -163,8 +163,12 @@ pub(crate) fn receive_offer(
         ..Request::blank(turn, id, Direction::In)
     };
     state.save_request(turn, row);
-    state.rates.warn(turn, Warning::FriendReturned);
-    if returns >= REENTRIES_PER_DAY {
+    // An update of both builds is no copy that was put back.
+    let is_update = friend.renewing == Some(Renewing::Outgrown);
+    if !is_update {
+        state.rates.warn(turn, Warning::FriendReturned);
+    }
+    if returns >= REENTRIES_PER_DAY && !is_update {
         // Too often for a copy that was put back: its friend's user decides.
         turn.notify(Event::Request(id));
         return Ok(());

@@ -37,7 +37,7 @@ impl Ben {
 
     fn says(&self, state: &mut State, turn: &mut Turn<'_>, standing: &Standing) -> Result<Option<Question>, Rejected> {
         let mine = &state.own.identity;
-        let package = direct_package(&mine.dh.public().bytes(), &mine.device);
+        let package = direct_package(state.own.direct.present().as_bytes(), &mine.device);
         let (to, device, body) = (state.own.peer, mine.device, codec::encode(standing));
         let statement = Statement { step: Step::Standing, to, device, package, transcript: Digest([0; 32]), body };
         receive(state, turn, &self.person.device, &statement, self.is_left)

@@ -1,11 +1,13 @@
 //! How somebody comes into a room: by an external commit with a key that both sides have from elsewhere.
 
 use crate::limits::LEAF_LIFETIME;
+use crate::rows::Leaf;
+use crate::state::State;
 use crate::turn::{DropReason, Rejected, Turn};
-use crate::wire::LeafCredential;
-use crate::world::{CipherError, Committer, Joined, Lifetime, Opened, RoomView, Staged};
-use symbolon_presence::id::{EpochId, RoomId};
-use symbolon_presence::identity::{Device, Identity};
+use crate::wire::{LeafOwner, is_leaf_of, seal_credential};
+use crate::world::{CipherError, Committer, Joined, LeafKey, Lifetime, Opened, RoomView, Staged};
+use symbolon_presence::id::{EpochId, PublicKeyBytes, RoomId};
+use symbolon_presence::identity::{Chain, Device, Identity};
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::time::{EARLIEST, Timestamp};
 
@@ -18,7 +20,31 @@ pub(crate) struct Guest<'a> {
     /// The epoch that was offered.
     pub from: EpochId,
     pub key: Key,
+    /// What opens the credential of their leaf.
+    pub leaf_key: &'a Secret,
     pub commit: &'a [u8],
+}
+
+/// A leaf of ours, and what shows to the room's members that it is.
+pub(crate) struct OwnLeaf {
+    leaf: LeafKey,
+    pub key: Secret,
+}
+
+impl OwnLeaf {
+    /// Draws one for a room to be entered or made.
+    pub fn fresh(turn: &mut Turn<'_>) -> Result<Self, CipherError> {
+        Ok(Self { leaf: turn.cipher.fresh_leaf()?, key: Secret::random(turn.rng) })
+    }
+
+    fn credential(&self, own: &Identity) -> Vec<u8> {
+        seal_credential(own, &self.leaf.0, &self.key)
+    }
+
+    /// What others are shown.
+    pub fn owner(&self) -> LeafOwner {
+        LeafOwner { leaf: PublicKeyBytes(self.leaf.0), chain: None, key: self.key.clone() }
+    }
 }
 
 /// How long a leaf of ours is valid. It begins at the same moment for everybody, so it holds even
@@ -28,12 +54,30 @@ fn leaf_lifetime(stamp: Timestamp) -> Lifetime {
 }
 
 /// Makes a room that holds this device alone.
-pub(crate) fn create(turn: &mut Turn<'_>, own: &Identity) -> Result<RoomId, CipherError> {
+pub(crate) fn create(state: &mut State, turn: &mut Turn<'_>) -> Result<(RoomId, OwnLeaf), CipherError> {
+    let (room, leaf) = create_for(turn, &state.own.identity)?;
+    keep_own_leaf(state, turn, room, &leaf);
+    Ok((room, leaf))
+}
+
+/// Makes a room that holds one device alone.
+pub(crate) fn create_for(turn: &mut Turn<'_>, own: &Identity) -> Result<(RoomId, OwnLeaf), CipherError> {
     let room = RoomId::random(turn.rng);
-    let leaf = turn.cipher.fresh_leaf()?;
-    let credential = LeafCredential::sign(&own.chain, &own.signing, &room, &leaf.0);
-    turn.cipher.create(room, leaf, &credential, leaf_lifetime(turn.stamp))?;
-    Ok(room)
+    let leaf = OwnLeaf::fresh(turn)?;
+    turn.cipher.create(room, leaf.leaf, &leaf.credential(own), leaf_lifetime(turn.stamp))?;
+    Ok((room, leaf))
+}
+
+/// Notes whose a leaf is; `chain` is the certificate of who has said so.
+pub(crate) fn keep_leaf(state: &mut State, turn: &mut Turn<'_>, room: RoomId, owner: &LeafOwner, chain: &Chain) {
+    let chain = owner.chain.as_ref().unwrap_or(chain).clone();
+    state.save_leaf(turn, Leaf { room, leaf: owner.leaf, chain, key: owner.key.clone() });
+}
+
+/// The same of ours.
+pub(crate) fn keep_own_leaf(state: &mut State, turn: &mut Turn<'_>, room: RoomId, leaf: &OwnLeaf) {
+    let chain = state.own.identity.chain.clone();
+    keep_leaf(state, turn, room, &leaf.owner(), &chain);
 }
 
 /// What lets somebody into a room, together with the key.
@@ -47,37 +91,35 @@ pub(crate) fn view(turn: &Turn<'_>, group_info: &[u8]) -> Result<RoomView, Ciphe
 }
 
 /// Enters an offered room.
-pub(crate) fn enter(turn: &mut Turn<'_>, own: &Identity, group_info: &[u8], room: &RoomId, key: &Key) -> Result<Joined, CipherError> {
+pub(crate) fn enter(turn: &mut Turn<'_>, own: &Identity, group_info: &[u8], leaf: &OwnLeaf, key: &Key) -> Result<Joined, CipherError> {
     let (psk, secret) = key;
     turn.cipher.share_psk(psk, secret.expose())?;
-    let leaf = turn.cipher.fresh_leaf()?;
-    let credential = LeafCredential::sign(&own.chain, &own.signing, room, &leaf.0);
-    turn.cipher.join_external(group_info, psk, leaf, &credential, leaf_lifetime(turn.stamp))
+    turn.cipher.join_external(group_info, psk, leaf.leaf, &leaf.credential(own), leaf_lifetime(turn.stamp))
 }
 
-/// Lets a guest in, if their commit does nothing but that, and takes what they say first. Errors leave the room as
-/// it was offered.
+/// Lets a guest in, if their commit does nothing but that, and takes what they say first: it has to be said by the
+/// leaf that came in. Answers that leaf as well. Errors leave the room as it was offered.
 pub(crate) fn let_in<T>(
     turn: &mut Turn<'_>,
     room: RoomId,
     guest: &Guest<'_>,
-    first_word: impl FnOnce(&mut Turn<'_>) -> Result<T, Rejected>,
-) -> Result<T, Rejected> {
+    first_word: impl FnOnce(&mut Turn<'_>, LeafKey) -> Result<T, Rejected>,
+) -> Result<(LeafOwner, T), Rejected> {
     let (psk, secret) = &guest.key;
     turn.cipher.share_psk(psk, secret.expose())?;
     let opened = turn.cipher.open(room, guest.commit);
     // Used up by the commit, or of no use.
     turn.cipher.unshare_psk(psk)?;
     let Opened::Commit(staged) = opened? else { return Err(DropReason::Malformed.into()) };
-    if !is_join_of(turn, &staged, &room, guest) {
+    let Some(leaf) = join_of(&staged, guest) else {
         turn.cipher.reject(room)?;
         return Err(DropReason::Forged.into());
-    }
+    };
     turn.cipher.adopt(room, staged.epoch)?;
-    match first_word(turn) {
+    match first_word(turn, leaf) {
         Ok(said) => {
             turn.cipher.complete(room)?;
-            Ok(said)
+            Ok((LeafOwner { leaf: PublicKeyBytes(leaf.0), chain: None, key: guest.leaf_key.clone() }, said))
         }
         Err(rejected) => {
             // The commit alone is worth nothing: back to the frozen offer.
@@ -87,12 +129,12 @@ pub(crate) fn let_in<T>(
     }
 }
 
-/// Whether a staged commit does nothing but let this device in, from the offered epoch.
-fn is_join_of(turn: &Turn<'_>, staged: &Staged, room: &RoomId, guest: &Guest<'_>) -> bool {
-    let [member] = staged.added.as_slice() else { return false };
-    let joiner = LeafCredential::verify_known(&member.credential, room, &member.leaf.0, turn.sure);
-    staged.committer == Committer::External
+/// The leaf of the guest, if a staged commit does nothing but let them in, from the offered epoch.
+fn join_of(staged: &Staged, guest: &Guest<'_>) -> Option<LeafKey> {
+    let [member] = staged.added.as_slice() else { return None };
+    let is_join = staged.committer == Committer::External
         && staged.parent == guest.from
         && staged.removed.is_empty()
-        && joiner.is_some_and(|joiner| joiner == *guest.device)
+        && is_leaf_of(&member.credential, &member.leaf.0, guest.leaf_key, guest.device);
+    is_join.then_some(member.leaf)
 }

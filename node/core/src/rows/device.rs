@@ -6,6 +6,7 @@ use minicbor::{Decode, Encode};
 use symbolon_presence::id::{DeviceId, Nonce, PeerId, SignatureBytes};
 use symbolon_presence::identity::Chain;
 use symbolon_presence::kdf::Secret;
+use symbolon_presence::kem::KemPublicBytes;
 use symbolon_presence::time::Timestamp;
 use symbolon_relay::put::MailboxEntry;
 
@@ -40,6 +41,9 @@ pub(crate) struct Device {
     /// Those of `asked` that are older than the start which was heard last.
     #[n(21)]
     pub asked_before: Option<Vec<Nonce>>,
+    /// What direct envelopes to it are sealed to; none of a friend who was one when there were no such keys.
+    #[n(23)]
+    pub direct: Option<KemPublicBytes>,
     /// How far it and this device are; a row of its own, because it changes with every envelope.
     #[cbor(skip)]
     pub channel: Channel,
@@ -59,6 +63,7 @@ impl Device {
             asked: None,
             instances: None,
             asked_before: None,
+            direct: None,
             channel: Channel::default(),
         }
     }

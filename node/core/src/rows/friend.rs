@@ -7,6 +7,7 @@ use symbolon_presence::generation::Reader;
 use symbolon_presence::id::{DeviceId, Digest, PeerId, RoomId};
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::time::Timestamp;
+use symbolon_relay::prove::WIRE_VERSION;
 
 /// A friend, or somebody who is about to be one.
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
@@ -68,6 +69,9 @@ pub(crate) struct Friend {
     /// What a newer state of this folder sent, as far as this friend has it.
     #[n(20)]
     pub unknown: Option<u32>,
+    /// The version of the wire under which the room was made; none of builds that did not note it.
+    #[n(21)]
+    pub version: Option<u32>,
 }
 
 /// How the room of a friendship is being made again.
@@ -80,6 +84,9 @@ pub(crate) enum Renewing {
     /// The friend's device is: we have entered its new room, and wait for its Confirm.
     #[n(1)]
     Entered,
+    /// It was made by an older build: as soon as both are new, it is made again.
+    #[n(2)]
+    Outgrown,
 }
 
 /// Own texts behind one in a conversation that a friend's older copy lacks.
@@ -109,6 +116,11 @@ impl Friend {
     /// Whether something may be sealed for the friend in their room.
     pub fn may_seal(&self) -> bool {
         self.stands() && self.renewing.is_none()
+    }
+
+    /// Whether their room was made by an older build.
+    pub fn is_of_before(&self) -> bool {
+        self.version.is_none_or(|version| version < WIRE_VERSION)
     }
 
     /// How often a device of theirs came back from an older copy within this time.

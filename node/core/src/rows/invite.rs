@@ -30,13 +30,13 @@ pub(crate) struct Invite {
     /// Envelopes taken in by it: their repeats are answered the same.
     #[n(7)]
     pub answered: Option<Vec<FrameId>>,
-    /// From which the keys of its body come; none of what is published or passed on by others, and of links of an older
-    /// build: those held all that the body says now, and their Offers are taken still.
+    /// From which the keys of its body come; none of what is published or passed on by others.
     #[n(8)]
     pub secret: Option<InviteSecret>,
     /// Its body does not say where this node is.
     #[n(9)]
     pub no_ip: Option<bool>,
+    /// None of older builds, whose packages are of no use any more.
     #[n(10)]
     pub made: Option<Timestamp>,
     /// When something else was found in the place of its body.

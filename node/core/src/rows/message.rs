@@ -81,6 +81,8 @@ pub(crate) enum Fault {
     InviteUntimely,
     #[n(9)]
     InviteGone,
+    #[n(10)]
+    Older,
 }
 
 impl Fault {
@@ -106,6 +108,7 @@ impl Fault {
             }
             Self::InviteUntimely => "by this machine's clock the invite is still to be made: check the clock, here and at its maker's",
             Self::Expired => "it was not delivered in the time it was given",
+            Self::Older => "it was made with an older version of Symbolon: who asked has to ask again, by a new invite",
         }
     }
 }

@@ -12,6 +12,7 @@ use symbolon_presence::id::{Digest, FrameId, GrantId, Nonce, PeerId, RequestId, 
 use symbolon_presence::identity::Chain;
 use symbolon_presence::invite::InviteSecret;
 use symbolon_presence::kdf::Secret;
+use symbolon_presence::kem::Psk;
 use symbolon_presence::time::Timestamp;
 
 /// The invite by which somebody is asked.
@@ -147,6 +148,11 @@ impl Request {
             confirm_to: None,
             invite: None,
         }
+    }
+
+    /// What seals our Offer besides the package, when it is by an invite.
+    pub fn psk(&self) -> Option<Psk> {
+        self.invite.as_ref().map(|invite| invite.secret.psk(&self.peer))
     }
 
     /// The Offer that a row holds.

@@ -1,7 +1,9 @@
 //! Rooms that this node is in, and how far devices are in their frames.
 
 use minicbor::{Decode, Encode};
-use symbolon_presence::id::{DeviceId, PeerId, RoomId};
+use symbolon_presence::id::{DeviceId, PeerId, PublicKeyBytes, RoomId};
+use symbolon_presence::identity::Chain;
+use symbolon_presence::kdf::Secret;
 
 /// A room that this node holds.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -25,6 +27,28 @@ pub(crate) enum Members {
     /// These devices; at most [`limits::MEMBERS_MAX`](crate::limits::MEMBERS_MAX).
     #[n(1)]
     Devices(#[n(0)] Vec<DeviceId>),
+}
+
+/// A leaf of a room, and whose it is. A room that an older build made has none: its leaves say so themselves.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Leaf {
+    #[n(0)]
+    pub room: RoomId,
+    /// Its signature public key.
+    #[n(1)]
+    pub leaf: PublicKeyBytes,
+    /// The certificate of its device.
+    #[n(2)]
+    pub chain: Chain,
+    /// What opens its credential: who comes in later has to be shown that.
+    #[n(3)]
+    pub key: Secret,
+}
+
+/// The key of a leaf: room, then leaf.
+pub(crate) fn leaf_key(room: &RoomId, leaf: &PublicKeyBytes) -> Vec<u8> {
+    [room.as_bytes().as_slice(), leaf.as_bytes()].concat()
 }
 
 /// Where this device and another one are in the order of one room's frames. A pair that has said nothing there has no row.

@@ -1,10 +1,10 @@
 //! How far devices are, in envelopes and in rooms, and which rooms there are.
 
 use super::State;
-use crate::rows::{Channel, Room, Sequences, sequences_key};
+use crate::rows::{Channel, Leaf, Room, Sequences, leaf_key, sequences_key};
 use crate::table::Table;
 use crate::turn::Turn;
-use symbolon_presence::id::{DeviceId, RoomId};
+use symbolon_presence::id::{DeviceId, PublicKeyBytes, RoomId};
 
 impl State {
     /// How far a device is, to change it; saved at the end of the turn.
@@ -20,8 +20,29 @@ impl State {
         self.rooms.insert(room.room, room);
     }
 
-    /// Deletes a room's row.
+    /// Saves whose a leaf is.
+    pub fn save_leaf(&mut self, turn: &mut Turn<'_>, leaf: Leaf) {
+        turn.put(Table::Leaf, &leaf_key(&leaf.room, &leaf.leaf), &leaf);
+        self.leaves.insert((leaf.room, leaf.leaf), leaf);
+    }
+
+    /// Whether it is known whose the leaves of a room are.
+    pub fn has_leaves(&self, room: &RoomId) -> bool {
+        self.leaves_of(room).next().is_some()
+    }
+
+    fn leaves_of(&self, room: &RoomId) -> impl Iterator<Item = PublicKeyBytes> + use<'_> {
+        let room = *room;
+        self.leaves.range((room, PublicKeyBytes([0; 32]))..).take_while(move |((of, _), _)| *of == room).map(|((_, leaf), _)| *leaf)
+    }
+
+    /// Deletes a room's row, and whose its leaves were.
     pub fn forget_room(&mut self, turn: &mut Turn<'_>, room: &RoomId) {
+        for leaf in self.leaves_of(room).collect::<Vec<_>>() {
+            self.leaves.remove(&(*room, leaf));
+            self.speakers.remove(&(*room, leaf));
+            turn.delete(Table::Leaf, &leaf_key(room, &leaf));
+        }
         if self.rooms.remove(room).is_some() {
             turn.delete(Table::Room, room.as_bytes());
         }

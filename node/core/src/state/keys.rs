@@ -2,12 +2,12 @@
 
 use super::State;
 use crate::limits;
-use crate::wire::LeafCredential;
+use crate::wire::OpenCredential;
+use crate::world::Member;
 use symbolon_presence::envelope::KnownKey;
-use symbolon_presence::id::{DeviceId, RoomId};
+use symbolon_presence::id::{DeviceId, PublicKeyBytes, RoomId};
 use symbolon_presence::identity::Device as Speaker;
 use symbolon_presence::identity::{CERT_MAX, DeviceCertBody, KNOWN_LONGER};
-use symbolon_presence::kdf::sha256;
 use symbolon_presence::seal::DhPublic;
 use symbolon_presence::time::Timestamp;
 use symbolon_relay::prove::LinkKey;
@@ -35,15 +35,19 @@ impl State {
         self.link_keys.get(device)
     }
 
-    /// The device that a leaf's credential proves, verified once and then remembered.
+    /// The device whose a leaf is, verified once and then remembered.
     /// It is somebody known: their certificate may have expired, as [`Chain::verify_known`] says.
-    pub fn speaker(&mut self, room: &RoomId, leaf: &[u8; 32], credential: &[u8], sure: Timestamp) -> Option<Speaker> {
-        // All parts but the last are of fixed length, so nothing else has this hash.
-        let name = sha256(&[room.as_bytes().as_slice(), leaf, credential].concat());
+    pub fn speaker(&mut self, room: &RoomId, member: &Member, sure: Timestamp) -> Option<Speaker> {
+        let name = (*room, PublicKeyBytes(member.leaf.0));
         if let Some(known) = self.speakers.get(&name).filter(|known| !known.not_after.after(KNOWN_LONGER).is_expired_at(sure)) {
             return Some(known.clone());
         }
-        let speaker = LeafCredential::verify_known(credential, room, leaf, sure)?;
+        let speaker = match self.leaves.get(&name) {
+            Some(known) => known.chain.verify_known(sure).ok()?,
+            None if self.has_leaves(room) => return None,
+            // Of a room that an older build made. The leaf's key signs for its credential in the room's tree.
+            None => OpenCredential::verify(&member.credential, room, &member.leaf.0, sure)?,
+        };
         if self.speakers.len() >= limits::SPEAKERS_MAX {
             self.speakers.clear();
         }

@@ -107,6 +107,15 @@ pub(super) fn of_builds(state: &State, now: Timestamp) -> Vec<String> {
             "{newer} friend(s) run a newer version of Symbolon than you: what you write to them waits here until you update. Update Symbolon on this machine and start it again."
         )),
     }
+    // Nobody knows yet which build they run.
+    let unmet =
+        |friend: &&Friend| friend.stands() && friend.renewing == Some(Renewing::Outgrown) && friend::build(state, now, friend).is_none();
+    match state.friends.values().filter(unmet).count() {
+        0 => {}
+        unmet => problems.push(format!(
+            "Since the update, {unmet} friend(s) were not met yet: what you write to them waits here until they have updated as well and both of you were on."
+        )),
+    }
     problems
 }
 

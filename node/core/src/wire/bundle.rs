@@ -7,6 +7,7 @@ use minicbor::{Decode, Encode};
 use symbolon_presence::friendship::FriendshipSecret;
 use symbolon_presence::id::Digest;
 use symbolon_presence::identity::Chain;
+use symbolon_presence::kem::{KemPublic, KemPublicBytes};
 use symbolon_relay::put::MailboxEntry;
 
 /// What friends give each other.
@@ -36,8 +37,14 @@ impl Bundle {
         is_name(&self.name)
             && !self.devices.is_empty()
             && self.devices.len() <= DEVICES_MAX
-            && self.devices.iter().all(|device| device.entry.is_bounded() && are_relay_mailboxes(&device.relay_mailboxes))
+            && self.devices.iter().all(BundleDevice::is_bounded)
             && self.presence.as_ref().is_none_or(PresenceKeys::is_bounded)
+    }
+}
+
+impl BundleDevice {
+    fn is_bounded(&self) -> bool {
+        self.entry.is_bounded() && are_relay_mailboxes(&self.relay_mailboxes) && KemPublic::parse(&self.direct).is_ok()
     }
 }
 
@@ -54,6 +61,9 @@ pub struct BundleDevice {
     /// Its mailboxes at relays, each with an address for friends; at most [`RELAY_MAILBOXES_MAX`].
     #[n(2)]
     pub relay_mailboxes: Vec<MailboxEntry>,
+    /// Public key of X-Wing that direct envelopes to it are sealed to.
+    #[n(3)]
+    pub direct: KemPublicBytes,
 }
 
 /// Where a device can be written to, as it tells its friends.

@@ -3,8 +3,9 @@
 
 use super::bounds::{is_name, is_note};
 use super::contact::Contact;
+use super::leaf::LeafOwner;
 use super::standing::Renews;
-use crate::limits::{DEVICES_MAX, OFFER_MAX};
+use crate::limits::{DEVICES_MAX, GROUP_INFO_MAX, OFFER_MAX};
 use minicbor::{Decode, Encode};
 use symbolon_presence::codec;
 use symbolon_presence::id::{DeviceId, Digest, EpochId, Nonce, PeerId, RequestId, RoomId};
@@ -48,6 +49,9 @@ pub struct OfferBody {
     /// The friendship whose room it makes again; absent when it asks for friendship.
     #[n(9)]
     pub renews: Option<Renews>,
+    /// Whose the leaves of that room are, each once; at most [`DEVICES_MAX`].
+    #[n(10)]
+    pub leaves: Vec<LeafOwner>,
 }
 
 impl OfferBody {
@@ -60,6 +64,8 @@ impl OfferBody {
             && self.replies.len() <= DEVICES_MAX
             && self.replies.iter().all(Contact::is_bounded)
             && self.replies.first().is_some_and(|contact| contact.chain.is_none())
+            && self.group_info.len() <= GROUP_INFO_MAX
+            && self.leaves.len() <= DEVICES_MAX
             && self.renews.as_ref().is_none_or(Renews::is_bounded)
     }
 
@@ -98,6 +104,9 @@ pub struct AcceptHead {
     /// does not know of.
     #[n(6)]
     pub lacks: Option<u32>,
+    /// What opens the credential of the leaf by which the acceptor enters.
+    #[n(7)]
+    pub leaf_key: Secret,
 }
 
 /// The body of an Accept.

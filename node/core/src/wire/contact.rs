@@ -4,11 +4,11 @@
 use crate::limits::RELAY_MAILBOXES_MAX;
 use minicbor::{Decode, Encode};
 use symbolon_presence::friendship::FriendshipSecret;
-use symbolon_presence::id::{DeviceId, Digest, PublicKeyBytes};
+use symbolon_presence::id::{DeviceId, Digest};
 use symbolon_presence::identity::{Chain, Device};
 use symbolon_presence::kdf::{Secret, hash};
+use symbolon_presence::kem::{KemPublic, KemPublicBytes};
 use symbolon_presence::labels::HASH_PACKAGE;
-use symbolon_presence::seal::DhPublic;
 use symbolon_presence::sign::VerifyingKey;
 use symbolon_presence::time::Timestamp;
 use symbolon_relay::put::MailboxEntry;
@@ -21,9 +21,9 @@ pub struct Contact {
     /// The device's certificate; absent when it is the device that signs what surrounds this.
     #[n(0)]
     pub chain: Option<Chain>,
-    /// HPKE public key that envelopes are sealed to.
+    /// Public key of X-Wing that envelopes are sealed to.
     #[n(1)]
-    pub package: PublicKeyBytes,
+    pub package: KemPublicBytes,
     /// Until when.
     #[n(2)]
     pub expires: Timestamp,
@@ -69,21 +69,21 @@ impl std::fmt::Debug for Contact {
 impl Contact {
     /// Hash of the package, bound into every statement sealed to it.
     pub fn digest(&self, device: &DeviceId) -> Digest {
-        package_digest(&self.package, self.expires, self.last_resort, device)
+        package_digest(self.package.as_bytes(), self.expires, self.last_resort, device)
     }
 
     /// Whether every part is within its bounds and the package is a key that may be sealed to.
     pub fn is_bounded(&self) -> bool {
         self.entry.is_bounded()
-            && DhPublic::parse(&self.package).is_ok()
+            && KemPublic::parse(&self.package).is_ok()
             && self.relay_mailboxes.len() <= RELAY_MAILBOXES_MAX
             && self.relay_mailboxes.iter().all(|mailbox| mailbox.entry.is_bounded())
     }
 }
 
 /// Hash of a contact package of a device.
-pub fn package_digest(package: &PublicKeyBytes, expires: Timestamp, last_resort: bool, device: &DeviceId) -> Digest {
-    hash(HASH_PACKAGE, &[package.as_bytes(), &expires.0.to_be_bytes(), &[u8::from(last_resort)], device.as_bytes()])
+pub fn package_digest(package: &[u8], expires: Timestamp, last_resort: bool, device: &DeviceId) -> Digest {
+    hash(HASH_PACKAGE, &[package, &expires.0.to_be_bytes(), &[u8::from(last_resort)], device.as_bytes()])
 }
 
 /// The receipt key of a device's own mailbox is the device's signing key; this checks that an entry says so.

@@ -11,6 +11,7 @@ use symbolon_presence::generation::Reader;
 use symbolon_presence::id::{DeviceId, Digest, PeerId, PublicKeyBytes, SignatureBytes};
 use symbolon_presence::identity::Chain;
 use symbolon_presence::kdf::hash;
+use symbolon_presence::kem::{KemPublic, KemPublicBytes};
 use symbolon_presence::labels::{HASH_CONTEXT, SEAL_LABELS, SIGN_STATEMENT};
 use symbolon_presence::record::RECORD_MAX;
 use symbolon_presence::seal::{DhKey, HPKE_OVERHEAD, hpke_open};
@@ -82,6 +83,9 @@ pub struct PresenceBody {
     /// Its lookup servers; at most [`LOOKUPS_TOLD`].
     #[n(5)]
     pub lookups: Vec<Address>,
+    /// Public key of X-Wing that direct envelopes to the device are sealed to; absent in what older builds published.
+    #[n(6)]
+    pub direct: Option<KemPublicBytes>,
 }
 
 fn are_lookups(lookups: &[Address]) -> bool {
@@ -113,8 +117,13 @@ impl SignedPresence {
         let body: PresenceBody = codec::decode(&self.body, RECORD_MAX).ok()?;
         let device = body.chain.verify(now).ok().filter(|device| device.peer == *peer)?;
         device.signing.verify(SIGN_STATEMENT, &presence_context(lookup, sequence), &self.body, &self.signature).ok()?;
-        (is_name(&body.name) && body.entry.is_bounded() && are_relay_mailboxes(&body.relay_mailboxes) && are_lookups(&body.lookups))
-            .then_some(body)
+        let is_key = |key: &KemPublicBytes| KemPublic::parse(key).is_ok();
+        let is_bounded = is_name(&body.name)
+            && body.entry.is_bounded()
+            && are_relay_mailboxes(&body.relay_mailboxes)
+            && are_lookups(&body.lookups)
+            && body.direct.as_ref().is_none_or(is_key);
+        is_bounded.then_some(body)
     }
 }
 

@@ -6,7 +6,7 @@ use super::contact::{Contact, package_digest};
 use crate::limits::{FORMER_MAX, INSTANCES_HEARD_MAX, RENEWAL_NAMES_MAX};
 use minicbor::{Decode, Encode};
 use symbolon_presence::codec;
-use symbolon_presence::id::{DeviceId, Digest, EpochId, MessageId, Nonce, PeerId, PublicKeyBytes, RoomId, SignatureBytes};
+use symbolon_presence::id::{DeviceId, Digest, EpochId, MessageId, Nonce, PeerId, RoomId, SignatureBytes};
 use symbolon_presence::identity::{Identity, pair_context};
 use symbolon_presence::labels::SIGN_START;
 use symbolon_presence::sign::VerifyingKey;
@@ -177,7 +177,8 @@ impl Renews {
     }
 }
 
-/// What a statement to a friend's device names as its package: the key of the certificate.
-pub fn direct_package(dh: &PublicKeyBytes, device: &DeviceId) -> Digest {
-    package_digest(dh, Timestamp(u64::MAX), true, device)
+/// What a statement to a friend's device names as its package: the direct key that it is sealed to, or the key of the
+/// certificate where that is not known.
+pub fn direct_package(key: &[u8], device: &DeviceId) -> Digest {
+    package_digest(key, Timestamp(u64::MAX), true, device)
 }

@@ -185,7 +185,7 @@ fn a102_the_room_of_the_longest_offer_is_looked_at_in_bounded_work() {
         let Opened::Commit(staged) = cipher.open(ROOM, &commit).unwrap() else { panic!("not a commit") };
         cipher.adopt(ROOM, staged.epoch).unwrap();
         let longer = cipher.offer(ROOM).unwrap();
-        if longer.len() > symbolon_core::limits::OFFER_MAX {
+        if longer.len() > symbolon_core::limits::GROUP_INFO_MAX {
             break;
         }
         (info, leaves) = (longer, leaves + 1);

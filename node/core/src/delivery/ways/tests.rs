@@ -23,7 +23,7 @@ fn copies_count_no_more_when_a_device_stops_fetching_at_one_of_its_relays() {
         let mut learn = |turn: &mut Turn<'_>, relays: &[&RelayMailbox], put: Option<u8>| {
             let put = put.map(|put| Secret::from_bytes([put; 32]));
             let relay_mailboxes = relays.iter().map(|relay| (*relay).clone()).collect();
-            super::learn(state, turn, &device, Ways { entry: entry.clone(), put, relay_mailboxes });
+            super::learn(state, turn, &device, Ways { entry: entry.clone(), put, relay_mailboxes, direct: None });
             let row = state.devices.get(&device).unwrap();
             assert_eq!((row.relay_mailboxes.len(), row.entry == entry), (relays.len(), true));
             (turn.out.notices.next().unwrap(), row.put.clone())

@@ -13,6 +13,7 @@ use symbolon_presence::friendship::FriendshipSecret;
 use symbolon_presence::id::Digest;
 use symbolon_presence::identity::Identity;
 use symbolon_presence::kdf::Secret;
+use symbolon_presence::kem::KemKey;
 use symbolon_presence::time::{DAY, EARLIEST};
 
 /// A bundle of a friend that names their device and some more, which they have just certified.
@@ -24,7 +25,8 @@ fn bundle(ben: &Person, turn: &mut Turn<'_>, more: usize) -> VerifiedBundle {
     }
     let mut named = Vec::new();
     for identity in &identities {
-        named.push(BundleDevice { chain: identity.chain.clone(), entry: Person::entry(turn, identity), relay_mailboxes: Vec::new() });
+        let (chain, direct) = (identity.chain.clone(), KemKey::random(turn.rng).public().bytes());
+        named.push(BundleDevice { chain, entry: Person::entry(turn, identity), relay_mailboxes: Vec::new(), direct });
     }
     let devices = identities.iter().map(|identity| identity.chain.verify_known(turn.sure).unwrap()).collect();
     let friendship = FriendshipSecret { revision: 1, secret: Secret::random(turn.rng) };

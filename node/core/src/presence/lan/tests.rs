@@ -33,6 +33,7 @@ fn on_the_lan(now: Timestamp, f: impl FnOnce(&mut Lan, &mut State, &mut Turn<'_>
         resent: None,
         lacks: None,
         unknown: None,
+        version: None,
         peer: FRIEND,
         petname: "Ben".into(),
         room: RoomId([1; 32]),

@@ -140,6 +140,7 @@ fn body_of(state: &State, turn: &mut Turn<'_>, class: Class, sequence: u64) -> V
         entry: whereabouts.entry,
         relay_mailboxes: whereabouts.relay_mailboxes,
         lookups: named_for_friends(state),
+        direct: Some(own.direct.present()),
     };
     let lookup = own.presence.generation.reader().lookup;
     codec::encode(&SignedPresence::sign(&own.identity.signing, &lookup, sequence, &body))

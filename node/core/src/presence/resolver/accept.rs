@@ -21,7 +21,7 @@ pub(super) fn accept(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, body
     let mut presence = friend.presence.clone()?;
     let signed: SignedPresence = codec::decode(payload, PAYLOAD_MAX).ok()?;
     let said = signed.verify(peer, &presence.reader.lookup, body.sequence, turn.now)?;
-    let PresenceBody { friendship, chain, entry, relay_mailboxes, lookups, .. } = said;
+    let PresenceBody { friendship, chain, entry, relay_mailboxes, lookups, direct, .. } = said;
     let device = chain.verify_known(turn.sure).ok()?;
     // Devices become known by bundles only; and a body speaks for the device that made it.
     if device.device != body.device || !entry_is_of(&entry, &device) || !friend.devices.contains(&device.device) {
@@ -34,7 +34,7 @@ pub(super) fn accept(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, body
     let has_new_keys = friend.friendship.as_ref() != Some(&friendship);
     let put = Some(friendship.put(&entry.mailbox));
     let relay_mailboxes = RelayMailbox::of_friend(&friendship, relay_mailboxes);
-    ways::learn(state, turn, &device.device, Ways { entry: MailboxEntry { places, ..entry }, put, relay_mailboxes });
+    ways::learn(state, turn, &device.device, Ways { entry: MailboxEntry { places, ..entry }, put, relay_mailboxes, direct });
     presence.sequence = body.sequence;
     presence.version = body.version;
     presence.read = turn.stamp;

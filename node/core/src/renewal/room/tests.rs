@@ -5,7 +5,6 @@ use crate::fixture::{Person, friend, in_turn, peer};
 use crate::friendships::reply_contact;
 use crate::limits::{ENDED_OF_PERSON_MAX, REQUESTS_MAX};
 use crate::wire::Step;
-use symbolon_presence::envelope::open_direct;
 use symbolon_presence::id::Nonce;
 use symbolon_presence::time::Timestamp;
 
@@ -20,7 +19,7 @@ fn returned(state: &mut State, turn: &mut Turn<'_>) -> Person {
 /// Renews the room, because of a question of ours that names this nonce.
 fn renews(ben: &Person, state: &mut State, turn: &mut Turn<'_>, nonce: Nonce) -> Result<(), Rejected> {
     state.device_mut(&ben.device.device).unwrap().asked = Some(vec![nonce]);
-    let room = crate::rooms::create(turn, &ben.identity)?;
+    let (room, leaf) = crate::rooms::create_for(turn, &ben.identity)?;
     let id = RequestId::random(turn.rng);
     let row = Request::blank(turn, id, Direction::Out);
     let (reply, _) = reply_contact(state, turn, &row);
@@ -35,9 +34,10 @@ fn renews(ben: &Person, state: &mut State, turn: &mut Turn<'_>, nonce: Nonce) ->
         created: turn.now,
         expires: turn.now.after(REQUEST_LIFETIME),
         renews: Some(Renews { room: friend(2).room, answers: nonce, sent: Vec::new(), had: None }),
+        leaves: vec![leaf.owner()],
     };
     let envelope = ben.direct(state, turn, Step::Offer, codec::encode(&body));
-    let payload = open_direct(&state.own.identity.dh, &envelope).unwrap();
+    let (payload, _) = state.own.direct.open(&envelope).unwrap();
     let first: First = codec::decode(&payload, crate::wire::PAYLOAD_MAX).unwrap();
     let (device, statement) = first.verify(&state.own.peer, turn.now).unwrap();
     receive_offer(state, turn, first, &device, &statement)
