@@ -5,6 +5,7 @@
 use symbolon_core::command::{Command, CommandError, FriendView, MessageState, Reply, RequestStatus, RequestView, Who};
 use symbolon_presence::id::MessageId;
 use symbolon_presence::time::{DAY, HOUR, MINUTE};
+use symbolon_relay::prove::WIRE_VERSION;
 use symbolon_tests::sim::run::{Ix, Sim};
 use symbolon_tests::sim::{Faults, SimNode};
 
@@ -343,4 +344,78 @@ fn a_friend_who_answers_is_already_a_friend() {
     sim.run_for(MINUTE);
     let link = invite(&mut sim, A);
     assert_eq!(try_add(&mut sim, B, &link).err(), Some(CommandError::AlreadyFriends));
+}
+
+/// All texts of both, and whether each is delivered.
+fn are_delivered(sim: &mut Sim, sent: &[(Ix, MessageId)]) -> bool {
+    sent.iter()
+        .all(|(ix, message)| sim.nodes[*ix].is_up() && matches!(state_of(sim, *ix, *message), MessageState::Delivered | MessageState::Read))
+}
+
+fn send(sim: &mut Sim, ix: Ix, other: Ix, text: &str) -> (Ix, MessageId) {
+    (ix, sim.say(ix, other, text).unwrap())
+}
+
+fn problems(sim: &mut Sim, ix: Ix) -> Vec<String> {
+    let Ok(Reply::Status(status)) = sim.command(ix, Command::Status) else { panic!() };
+    status.problems
+}
+
+#[test]
+fn friends_who_update_a_day_apart_lose_nothing_and_both_see_why_texts_wait() {
+    for seed in 0..2 {
+        let mut sim = pair(seed);
+        befriend(&mut sim);
+        let mut sent = vec![send(&mut sim, A, B, "before"), send(&mut sim, B, A, "and back")];
+        assert!(sim.run_until(HOUR, |sim| are_delivered(sim, &sent)));
+        // Ben's build is older from the beginning; Andi updates.
+        sim.nodes[B].build = Some(WIRE_VERSION - 1);
+        sim.crash(B, 1);
+        sim.update(A, MINUTE);
+        sim.run_for(10 * MINUTE);
+        sent.extend([send(&mut sim, A, B, "one has updated"), send(&mut sim, B, A, "so?")]);
+        sim.run_for(DAY);
+        assert!(!are_delivered(&mut sim, &sent[2..3]) && !are_delivered(&mut sim, &sent[3..]), "they wait");
+        assert!(problems(&mut sim, A).iter().any(|problem| problem.contains("older version")), "{:?}", problems(&mut sim, A));
+        assert!(problems(&mut sim, B).iter().any(|problem| problem.contains("newer version")), "{:?}", problems(&mut sim, B));
+        assert_eq!(state_of(&mut sim, A, sent[2].1), MessageState::Queued);
+
+        sim.update(B, MINUTE);
+        assert!(sim.run_until(3 * HOUR, |sim| are_delivered(sim, &sent)), "seed {seed}");
+        sent.extend([send(&mut sim, A, B, "now"), send(&mut sim, B, A, "now")]);
+        assert!(sim.run_until(HOUR, |sim| are_delivered(sim, &sent)));
+        for ix in [A, B] {
+            assert_eq!(problems(&mut sim, ix), Vec::<String>::new(), "nobody is said to be a copy");
+            assert_eq!(waiting(&mut sim, ix).len(), 0, "nobody is asked");
+        }
+    }
+}
+
+#[test]
+fn friends_who_both_update_on_machines_and_a_network_that_fail_lose_nothing() {
+    for seed in 0..12 {
+        let mut sim = pair(100 + seed);
+        befriend(&mut sim);
+        sim.faults = Faults::ROUGH;
+        let mut sent = vec![send(&mut sim, A, B, "in the old room"), send(&mut sim, B, A, "there, too")];
+        sim.run_for(seed * 100);
+        let pauses = [seed % 3 * MINUTE + 1, seed % 5 * 10 * MINUTE + 1];
+        sim.update(A, pauses[0]);
+        sim.update(B, pauses[1]);
+        for round in 0..6 {
+            sim.run_for(5 * MINUTE);
+            for (from, to) in [(A, B), (B, A)].into_iter().filter(|(from, _)| sim.nodes[*from].is_up()).collect::<Vec<_>>() {
+                sent.push(send(&mut sim, from, to, &format!("round {round}")));
+            }
+            if seed % 2 == 0 {
+                sim.crash(if round % 2 == 0 { A } else { B }, MINUTE);
+            }
+        }
+        sim.faults = Faults::NONE;
+        assert!(sim.run_until(6 * HOUR, |sim| sim.nodes.iter().all(SimNode::is_up) && are_delivered(sim, &sent)), "seed {seed}");
+        for ix in [A, B] {
+            let said = problems(&mut sim, ix);
+            assert!(!said.iter().any(|problem| problem.contains("copy")), "seed {seed}: {said:?}");
+        }
+    }
 }

@@ -135,6 +135,12 @@ impl Core {
         self.machines.state.own.wire = version;
     }
 
+    /// Takes all friendships for those of an older build, as if this build were started on its folder for the first time.
+    #[cfg(feature = "testing")]
+    pub fn age(&mut self) {
+        self.machines.state.age();
+    }
+
     /// The most notices that machines had for each other in one input.
     #[cfg(feature = "testing")]
     pub fn most_notices(&self) -> usize {

@@ -321,6 +321,15 @@ impl State {
         friend.may_seal() && !self.own.is_halted
     }
 
+    /// What an older build would have left: nobody's room is of today, and nobody's direct key is known.
+    #[cfg(feature = "testing")]
+    pub fn age(&mut self) {
+        self.friends.values_mut().for_each(|friend| friend.version = None);
+        self.devices.values_mut().for_each(|device| device.direct = None);
+        self.dirty_friends.extend(self.friends.keys());
+        self.dirty_devices.extend(self.devices.keys());
+    }
+
     /// The friend to whom a device belongs.
     pub fn friend_of(&self, device: &DeviceId) -> Option<&Friend> {
         self.devices.get(device).and_then(|device| self.friends.get(&device.peer))

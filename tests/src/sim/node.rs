@@ -56,6 +56,8 @@ pub struct SimNode {
     pub notices: usize,
     /// The version of the wire that its build speaks, if it is another one.
     pub build: Option<u32>,
+    /// At its next start this build takes the folder for an older one's.
+    pub ages: bool,
 }
 
 impl SimNode {
@@ -68,7 +70,20 @@ impl SimNode {
     pub fn with_rooms(rooms: Box<dyn Rooms>, name: Option<String>) -> Self {
         let (store, clock) = (MemoryStore::default(), NodeClock::default());
         let (trace, rows) = (Trace::default(), Trace::default());
-        Self { core: None, rooms, store, clock, name, incarnation: 0, peer: PeerId([0; 32]), trace, rows, notices: 0, build: None }
+        Self {
+            core: None,
+            rooms,
+            store,
+            clock,
+            name,
+            incarnation: 0,
+            peer: PeerId([0; 32]),
+            trace,
+            rows,
+            notices: 0,
+            build: None,
+            ages: false,
+        }
     }
 
     /// Whether what lies on its disk can be copied.
@@ -89,6 +104,7 @@ impl SimNode {
             clock: self.clock,
             name: self.name.clone(),
             build: self.build,
+            ages: self.ages,
             incarnation: self.incarnation,
             peer: self.peer,
             trace: Trace::default(),
@@ -130,10 +146,15 @@ impl SimNode {
         if let Some(version) = self.build {
             core.speak(version);
         }
+        if self.ages {
+            core.age();
+        }
         self.peer = core.peer();
         self.core = Some(core);
         // First-run rows are durable before anybody sees the identity.
-        self.turn(truth, vec![], End::Commit)
+        let ended = self.turn(truth, vec![], End::Commit);
+        self.ages &= !ended.is_up;
+        ended
     }
 
     /// The process ends without notice.

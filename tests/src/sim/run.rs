@@ -189,6 +189,14 @@ impl Sim {
         self.crash(ix, pause);
     }
 
+    /// Kills a node, whose folder is opened by a newer build after `pause` milliseconds.
+    pub fn update(&mut self, ix: Ix, pause: u64) {
+        self.log(ix, || "is updated".into());
+        self.nodes[ix].build = None;
+        self.nodes[ix].ages = true;
+        self.crash(ix, pause);
+    }
+
     /// Whether a node's folder can be copied.
     pub fn can_copy(&self, ix: Ix) -> bool {
         self.nodes[ix].can_copy()
