@@ -115,6 +115,18 @@ pub const KNOWN_LONGER: u64 = 400 * DAY;
 pub const CERT_MAX: usize = 256;
 
 impl Chain {
+    /// Certifies a device.
+    fn sign(root: &SigningKey, body: &DeviceCertBody) -> Self {
+        let cert = codec::encode(body);
+        let signature = root.sign(SIGN_DEVICE, &device_context(&peer_id(&root.public())), &cert);
+        Self { root: root.public(), cert, signature }
+    }
+
+    /// What the certificate says, unchecked; none when it is no certificate.
+    pub fn body(&self) -> Option<DeviceCertBody> {
+        codec::decode(&self.cert, CERT_MAX).ok()
+    }
+
     /// Verifies the root key's signature, the keys and the validity at `now` (clock skew granted).
     pub fn verify(&self, now: Timestamp) -> Result<Device, ChainError> {
         let (device, not_before) = self.verify_keys()?;
@@ -205,10 +217,15 @@ impl Identity {
             not_after: now.after(lifetime),
             serial,
         };
-        let cert = codec::encode(&body);
-        let signature = root.sign(SIGN_DEVICE, &device_context(&peer_id(&root.public())), &cert);
-        let chain = Chain { root: root.public(), cert, signature };
+        let chain = Chain::sign(&root, &body);
         Self { entropy, second_root, root, signing, dh, chain, device }
+    }
+
+    /// Renews the device's certificate: the same keys, and so the same device, under a serial that was never used.
+    pub fn renew(&mut self, serial: u64, not_before: Timestamp, not_after: Timestamp) {
+        let (signing, dh) = (self.signing.public(), self.dh.public().bytes());
+        let body = DeviceCertBody { device: self.device, signing, dh, not_before, not_after, serial };
+        self.chain = Chain::sign(&self.root, &body);
     }
 
     /// This person's Peer ID.
@@ -305,6 +322,18 @@ mod tests {
             // A changed root key is another person at best, and never one whose signature holds.
             assert_eq!(verified, None, "bit {bit}");
         }
+    }
+
+    #[test]
+    fn a_renewed_certificate_is_of_the_same_device_under_a_higher_serial_and_for_longer() {
+        let mut me = identity();
+        let before = me.chain.verify(NOW).unwrap();
+        me.renew(9, NOW.after(DAY), NOW.after(60 * DAY));
+        let after = me.chain.verify(NOW.after(40 * DAY)).unwrap();
+        assert_eq!((after.peer, after.device, &after.signing, after.dh), (before.peer, before.device, &before.signing, before.dh));
+        assert_eq!((after.serial, me.device), (9, before.device));
+        assert_eq!(me.chain.verify(NOW), Err(ChainError::NotYet));
+        assert_eq!(Identity::from_stored(&me.to_stored()).chain, me.chain);
     }
 
     #[test]

@@ -2,9 +2,13 @@
 //! on as if nothing had been, and what was made meanwhile is good as well.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+use minicbor::Decode;
 use symbolon_core::command::{Command, CommandError, Direction, MessageState, Reply, RequestStatus, Who};
+use symbolon_core::table::Table;
 use symbolon_presence::id::MessageId;
-use symbolon_presence::time::{DAY, HOUR, MINUTE};
+use symbolon_presence::identity::Chain;
+use symbolon_presence::time::{DAY, HOUR, MINUTE, Timestamp};
+use symbolon_tests::sim::rows::decode;
 use symbolon_tests::sim::run::{Ix, Sim};
 use symbolon_tests::sim::{Faults, SimNode};
 
@@ -356,4 +360,45 @@ fn with_nobody_to_ask_an_invite_ends_when_its_time_was_lived_through() {
     sim.set_clock(0, 0);
     sim.run_for(2 * DAY + 2 * HOUR);
     assert_eq!(invites(&sim), 0);
+}
+
+/// The serial and the end of a node's own certificate, as its friend has it.
+fn certificate_of(sim: &mut Sim, ix: Ix, of: Ix) -> (u64, Timestamp) {
+    let peer = sim.nodes[of].peer;
+    let rows = sim.nodes[ix].store.rows(Table::Device).filter_map(|(_, row)| decode::<DeviceRow>(row));
+    let chain = rows.map(|row| row.chain).find(|chain| chain.verify_known(Timestamp(0)).is_ok_and(|device| device.peer == peer)).unwrap();
+    let body = chain.body().unwrap();
+    (body.serial, body.not_after)
+}
+
+/// The one field of a device's row that is asked for.
+#[derive(Decode)]
+#[cbor(map)]
+struct DeviceRow {
+    #[n(2)]
+    chain: Chain,
+}
+
+#[test]
+fn certificates_renew_themselves_and_friends_who_slept_past_the_end_of_both_talk_on() {
+    let mut sim = Sim::of_friends(31, &["Andi", "Ben"]);
+    let mut before = [certificate_of(&mut sim, 1, 0), certificate_of(&mut sim, 0, 1)];
+    // Longer than a certificate is good; and for as long as no old one could be read any more.
+    for days in [200, 400, 400, 600] {
+        sim.crash(0, days * DAY);
+        sim.crash(1, days * DAY + HOUR);
+        assert!(sim.run_until((days + 1) * DAY, |sim| sim.nodes.iter().all(|node| node.is_up())));
+        for (from, to) in [(0, 1), (1, 0)] {
+            let text = format!("after {days} days, {from}");
+            sim.say(from, to, &text).unwrap();
+            assert!(sim.run_until(HOUR, |sim| sim.texts(to).contains(&text)), "{text}");
+        }
+        sim.run_for(3 * HOUR);
+        let after = [certificate_of(&mut sim, 1, 0), certificate_of(&mut sim, 0, 1)];
+        for (before, after) in before.iter().zip(&after) {
+            assert!(after.0 > before.0 && after.1 > before.1, "after {days} days: {before:?} {after:?}");
+            assert!(sim.now < after.1);
+        }
+        before = after;
+    }
 }

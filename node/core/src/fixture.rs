@@ -72,7 +72,7 @@ pub(crate) struct Person {
 impl Person {
     /// Who is a friend of ours.
     pub fn new(state: &mut State, turn: &mut Turn<'_>, number: u64) -> Self {
-        let identity = Identity::generate(turn.rng, EARLIEST, DEVICE_LIFETIME);
+        let identity = Identity::generate(turn.rng, EARLIEST, NOW.since(EARLIEST) + DEVICE_LIFETIME);
         let device = identity.chain.verify_known(turn.sure).unwrap();
         let entry = Self::entry(turn, &identity);
         crate::delivery::ways::register_device(state, turn, &device, &identity.chain, entry);

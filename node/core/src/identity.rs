@@ -11,12 +11,13 @@ use crate::turn::{Turn, TurnFailed, decode_row, read};
 use crate::wire::{RelayMailbox, Whereabouts};
 use crate::world::Shelf;
 use rand_chacha::ChaCha20Rng;
+use rand_core::Rng as _;
 use std::collections::{BTreeMap, BTreeSet};
 use symbolon_presence::friendship::FriendshipSecret;
 use symbolon_presence::id::{GrantId, LookupId, MailboxId, Nonce, PeerId};
 use symbolon_presence::identity::{Identity, StoredIdentity};
 use symbolon_presence::kdf::Secret;
-use symbolon_presence::time::{EARLIEST, Timestamp};
+use symbolon_presence::time::{CLOCK_SKEW, EARLIEST, Timestamp};
 use symbolon_presence::words::fingerprint_words;
 use symbolon_relay::admission::Admission;
 use symbolon_relay::grant::{AddressBody, MailboxKeys, Scope, grant_key};
@@ -229,6 +230,27 @@ impl Own {
             revoked,
             dirty_starts: true,
         })
+    }
+
+    /// Renews the device's certificate when half of its time is gone, or when it is longer than one can be by a clock
+    /// that is right again. Whether it was due; friends learn the next one from records and Standings.
+    ///
+    /// It does not wait for sure time: a node whose clock was never set could ask nobody, and what a wrong clock makes
+    /// of it is replaced.
+    pub fn renew_certificate(&mut self, turn: &mut Turn<'_>) -> bool {
+        let Some(body) = self.identity.chain.body() else { return false };
+        let at = turn.now.max(turn.sure).max(EARLIEST);
+        let end = at.after(limits::DEVICE_LIFETIME);
+        let is_right = (at.after(limits::DEVICE_LIFETIME / 2)..=end.after(CLOCK_SKEW)).contains(&body.not_after);
+        if is_right && !body.not_before.is_future_at(at) {
+            return false;
+        }
+        // No copy of this folder picks the same one.
+        let step = 1 + u64::from(turn.rng.next_u32() >> 8);
+        self.identity.renew(body.serial.saturating_add(step), EARLIEST, end);
+        turn.put(Table::Meta, b"identity", &self.identity.to_stored());
+        records_changed(turn);
+        true
     }
 
     /// Renews the direct key when it is due; friends read the next one in our records.

@@ -188,7 +188,7 @@ pub const REQUEST_LIFETIME: u64 = 30 * DAY;
 /// Lifetime of a leaf in a room.
 pub const LEAF_LIFETIME: u64 = 2 * 365 * DAY;
 /// Lifetime of a device certificate made at first run.
-pub const DEVICE_LIFETIME: u64 = 5 * 365 * DAY;
+pub const DEVICE_LIFETIME: u64 = 365 * DAY;
 /// How long friends may take to learn where this node will be, before its transport key changes.
 pub const REKEY_PATIENCE: u64 = 30 * SECOND;
 /// First wait before a failed link is tried again.

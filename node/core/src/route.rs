@@ -211,6 +211,12 @@ impl Machines {
         relays.renew(state, turn)?;
         invites::forget_expired(state, turn)?;
         state.own.renew_direct(turn);
+        let before = state.own.identity.chain.clone();
+        if state.own.renew_certificate(turn) {
+            let chain = state.own.identity.chain.clone();
+            state.renew_leaves(turn, &before, &chain);
+            standings.show_all(state);
+        }
         if sweep_seen(turn, &mut self.sweep_from)? {
             self.next_sweep = now.after(limits::SWEEP_PAUSE);
         }

@@ -25,9 +25,10 @@ pub(crate) fn register_device(
     if !devices::make_room(state, turn, &device.peer, &device.device) {
         return;
     }
+    devices::learn_chain(state, turn, chain);
     if let Some(known) = state.device_mut(&device.device) {
         // A device id belongs to the person who certified it first; nobody else can take it over.
-        if known.peer == device.peer && known.chain == *chain {
+        if known.peer == device.peer {
             match known.put {
                 Some(_) => known.entry.places = entry.places,
                 None => known.entry = entry,

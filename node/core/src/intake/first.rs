@@ -8,6 +8,7 @@ use crate::friendships::{self, Answer, IncomingOffer};
 use crate::invites::grants;
 use crate::invites::owners::{self, GrantOwner};
 use crate::limits::{FIRST_MAX, REQUEST_LIFETIME};
+use crate::people::devices;
 use crate::renewal;
 use crate::rows::{Friend, FriendState};
 use crate::state::State;
@@ -167,6 +168,7 @@ impl Intake {
         if is_of_before && !state.friends.get(&device.peer).is_some_and(Friend::is_of_before) {
             return Err(DropReason::Unexpected.into());
         }
+        devices::learn_chain(state, turn, &first.chain);
         *opened = FirstOpened { sender: Some(device.device), step: Some(statement.step) };
         match (statement.step, opener) {
             (Step::Standing, Opener::Direct) => {

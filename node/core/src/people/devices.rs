@@ -32,6 +32,23 @@ pub(crate) fn has_room(state: &State, peer: &PeerId) -> bool {
     devices_of(state, peer).len() < DEVICES_KEPT_MAX
 }
 
+/// A device has shown a certificate. Of those of one device the highest serial counts that is valid now.
+pub(crate) fn learn_chain(state: &mut State, turn: &mut Turn<'_>, shown: &Chain) {
+    let Ok(device) = shown.verify(turn.now) else { return };
+    let Some(row) = state.devices.get(&device.device).filter(|row| row.peer == device.peer && row.chain != *shown) else { return };
+    let is_newer = match row.chain.verify(turn.now) {
+        Ok(known) => device.serial > known.serial,
+        Err(_) => true,
+    };
+    if is_newer {
+        let before = row.chain.clone();
+        state.renew_leaves(turn, &before, shown);
+        if let Some(row) = state.device_mut(&device.device) {
+            row.chain = shown.clone();
+        }
+    }
+}
+
 /// Forgets the devices of a person that are not among those `named` and that nothing waits for.
 pub(crate) fn forget_unneeded(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, named: &[DeviceId]) {
     // A block is taken back by the keys of the rows that it was made by.
@@ -39,11 +56,13 @@ pub(crate) fn forget_unneeded(state: &mut State, turn: &mut Turn<'_>, peer: &Pee
         return;
     }
     let is_open = |row: &&Request| row.peer == *peer && row.status != RequestStatus::Blocked && !row.gives_way();
-    let asked: Vec<Chain> = state.requests.values().filter(is_open).flat_map(Request::chains).collect();
+    let chains = state.requests.values().filter(is_open).flat_map(Request::chains);
+    // Its certificate may have been renewed since.
+    let asked: Vec<DeviceId> = chains.filter_map(|chain| Some(chain.body()?.device)).collect();
     let is_needed = |row: &Device| {
         // What a vanished state left behind in a room is read by its row.
         let reads = row.channel.formers().iter().any(|former| former.is_read);
-        named.contains(&row.device) || row.channel.outbox_count > 0 || reads || asked.contains(&row.chain)
+        named.contains(&row.device) || row.channel.outbox_count > 0 || reads || asked.contains(&row.device)
     };
     let rows = state.devices.values().filter(|row| row.peer == *peer && !is_needed(row));
     for device in rows.map(|row| row.device).collect::<Vec<_>>() {

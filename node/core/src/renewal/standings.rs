@@ -145,6 +145,11 @@ impl Standings {
         self.asking.entry(device).or_insert(None);
     }
 
+    /// All friends' devices are to see our certificate: it was renewed, and comes with what is said to them.
+    pub fn show_all(&mut self, state: &State) {
+        friends_devices(state).into_iter().for_each(|device| self.ask(device));
+    }
+
     /// What the input has brought: questions are answered, and asked.
     pub fn follow(&mut self, state: &mut State, turn: &mut Turn<'_>, questions: Vec<(DeviceId, Question)>) -> Result<(), TurnFailed> {
         for (device, question) in questions.iter().filter(|(_, question)| question.is_odd) {

@@ -5,6 +5,7 @@ use crate::rows::{Channel, Leaf, Room, Sequences, leaf_key, sequences_key};
 use crate::table::Table;
 use crate::turn::Turn;
 use symbolon_presence::id::{DeviceId, PublicKeyBytes, RoomId};
+use symbolon_presence::identity::Chain;
 
 impl State {
     /// How far a device is, to change it; saved at the end of the turn.
@@ -24,6 +25,15 @@ impl State {
     pub fn save_leaf(&mut self, turn: &mut Turn<'_>, leaf: Leaf) {
         turn.put(Table::Leaf, &leaf_key(&leaf.room, &leaf.leaf), &leaf);
         self.leaves.insert((leaf.room, leaf.leaf), leaf);
+    }
+
+    /// A device has another certificate: so have its leaves.
+    pub fn renew_leaves(&mut self, turn: &mut Turn<'_>, before: &Chain, chain: &Chain) {
+        for leaf in self.leaves.values_mut().filter(|leaf| leaf.chain == *before) {
+            leaf.chain = chain.clone();
+            turn.put(Table::Leaf, &leaf_key(&leaf.room, &leaf.leaf), leaf);
+            self.speakers.remove(&(leaf.room, leaf.leaf));
+        }
     }
 
     /// Whether it is known whose the leaves of a room are.

@@ -3,7 +3,7 @@
 use super::*;
 use crate::delivery::outbox;
 use crate::delivery::owner::EnvelopeOwner;
-use crate::fixture::{Person, in_turn};
+use crate::fixture::{NOW, Person, in_turn};
 use crate::friendships::{VerifiedBundle, adopt_bundle};
 use crate::limits::{DEVICE_LIFETIME, DEVICES_MAX, DEVICES_NEW_OF_FRIEND};
 use crate::table::{Change, Table};
@@ -21,7 +21,7 @@ fn bundle(ben: &Person, turn: &mut Turn<'_>, more: usize) -> VerifiedBundle {
     let mut identities = vec![ben.identity.clone()];
     for serial in 2..more as u64 + 2 {
         let entropy = ben.identity.entropy.clone();
-        identities.push(Identity::certify(entropy, serial, turn.rng, EARLIEST, DEVICE_LIFETIME));
+        identities.push(Identity::certify(entropy, serial, turn.rng, EARLIEST, NOW.since(EARLIEST) + DEVICE_LIFETIME));
     }
     let mut named = Vec::new();
     for identity in &identities {

@@ -3,6 +3,7 @@
 use crate::delivery::notices;
 use crate::delivery::ways::{self, Ways};
 use crate::notice::PresenceNotice;
+use crate::people::devices;
 use crate::seam::Event;
 use crate::state::State;
 use crate::turn::Turn;
@@ -35,6 +36,7 @@ pub(super) fn accept(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, body
     let put = Some(friendship.put(&entry.mailbox));
     let relay_mailboxes = RelayMailbox::of_friend(&friendship, relay_mailboxes);
     ways::learn(state, turn, &device.device, Ways { entry: MailboxEntry { places, ..entry }, put, relay_mailboxes, direct });
+    devices::learn_chain(state, turn, &chain);
     presence.sequence = body.sequence;
     presence.version = body.version;
     presence.read = turn.stamp;
