@@ -524,6 +524,11 @@ fn cost_of_a_stranger(sim: &mut Sim, node: usize) -> Vec<(&'static str, usize)> 
     let mut spent = |sim: &Sim, what| {
         costs.push((what, sim.nodes[node].store.take_touched()));
     };
+    // Nothing else is due while it lasts.
+    let is_due = |sim: &Sim| sim.nodes[node].core().and_then(|core| core.poll_timeout()).is_some_and(|(at, _)| at < sim.now.after(50));
+    while is_due(sim) {
+        sim.run_for(50);
+    }
     sim.nodes[node].store.take_touched();
     let link = sim.rogue_link(node);
     spent(sim, "a link");

@@ -47,7 +47,15 @@ pub(crate) fn send(
     for (device, contact) in &to.contacts {
         let chain = contact.chain.as_ref().unwrap_or(&to.chain);
         ways::register_device(state, turn, device, chain, contact.entry.clone());
-        let Some(envelope) = seal_step(state, turn, Step::Offer, device, contact, psk.as_ref(), (Digest([0; 32]), body.clone())) else {
+        let Some(envelope) = seal_step(
+            state,
+            turn,
+            Step::Offer,
+            device,
+            contact,
+            psk.as_ref().filter(|_| !contact.last_resort),
+            (Digest([0; 32]), body.clone()),
+        ) else {
             continue;
         };
         let usage = (!contact.last_resort).then_some(usage);
@@ -174,8 +182,15 @@ fn send_again(state: &mut State, turn: &mut Turn<'_>, mut row: Request, offer: O
     for contact in &contacts {
         let Some(chain) = contact.chain.as_ref().or(row.chain.as_ref()) else { continue };
         let Ok(device) = chain.verify_known(turn.sure) else { continue };
-        let Some(envelope) = seal_step(state, turn, Step::Offer, &device, contact, psk.as_ref(), (Digest([0; 32]), row.offer.clone()))
-        else {
+        let Some(envelope) = seal_step(
+            state,
+            turn,
+            Step::Offer,
+            &device,
+            contact,
+            psk.as_ref().filter(|_| !contact.last_resort),
+            (Digest([0; 32]), row.offer.clone()),
+        ) else {
             continue;
         };
         let usage = (!contact.last_resort).then_some(row.usage);
