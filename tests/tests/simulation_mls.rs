@@ -14,7 +14,7 @@ use symbolon_core::wire::{Known, RoomPayload, Text};
 use symbolon_core::world::{RoomCipher, Shelf};
 use symbolon_node::mls::{MemoryRows, MlsCipher};
 use symbolon_presence::codec;
-use symbolon_presence::envelope::{KnownKey, line_start};
+use symbolon_presence::envelope::{Kind, KnownKey, kind, line_start};
 use symbolon_presence::friendship::FriendshipSecret;
 use symbolon_presence::id::{MessageId, Nonce, RoomId};
 use symbolon_presence::identity::{Chain, Identity, StoredIdentity};
@@ -230,4 +230,24 @@ fn two_rooms_of_the_same_two_devices_keep_their_own_order_over_openmls_too() {
             assert_eq!(texts, expected, "seed {seed}");
         }
     }
+}
+
+/// How large the three steps are with real rooms: each fits the size that the pages name. Prints the bytes of a whole befriending.
+#[test]
+fn the_steps_of_a_connection_fit_their_envelopes() {
+    let mut sim = Sim::new(5, Faults::NONE);
+    sim.now = now();
+    let [a, b] =
+        ["Andi", "Ben"].map(|name| sim.add_node(SimNode::with_rooms(Box::new(MlsRooms::over(MemoryRows::default())), Some(name.into()))));
+    sim.wire = Some(Vec::new());
+    sim.befriend(a, b);
+    let wire = sim.wire.take().unwrap();
+    let first = |frame: &[u8]| match Frame::decode(frame) {
+        Ok(Frame::Put(put)) if kind(&put.envelope) == Some(Kind::First) => Some(put.envelope.len()),
+        _ => None,
+    };
+    let sizes: Vec<usize> = wire.iter().filter_map(|frame| first(&frame.bytes)).collect();
+    println!("first envelopes {sizes:?}; {} frames, {} B in all", wire.len(), wire.iter().map(|frame| frame.bytes.len()).sum::<usize>());
+    let [offer, accept, confirm, ..] = sizes[..] else { panic!("{sizes:?}") };
+    assert_eq!((offer, accept, confirm), (8 * 1024, 32 * 1024, 8 * 1024));
 }
