@@ -65,7 +65,7 @@ fn by_invite(
     note: Option<String>,
     is_online: impl Fn(&PeerId) -> bool,
 ) -> Result<RequestId, Failed> {
-    let link = InviteLink::read(link).map_err(|error| match error {
+    let link = InviteLink::find(link).map_err(|error| match error {
         LinkError::Bad => CommandError::BadLink,
         LinkError::Old => CommandError::OldLink,
     })?;

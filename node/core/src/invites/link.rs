@@ -22,6 +22,8 @@ const CHECK: usize = 4;
 const END: usize = 3;
 /// In which that is counted.
 const END_UNIT: u64 = 5 * MINUTE;
+/// Pieces into which a link may be broken.
+const PIECES_MAX: usize = 64;
 /// Bytes for places: what is left of 195 characters.
 pub(super) const PLACES_ROOM: usize = (LINK_MAX - LINK_PREFIX.len()) * 5 / 8 - 1 - InviteSecret::LEN - PeerId::LEN - END - CHECK;
 
@@ -52,9 +54,29 @@ fn check(bytes: &[u8]) -> [u8; CHECK] {
     [a, b, c, d]
 }
 
-/// Whether a text says that it is a link of ours.
+/// What stands for the beginning of a link where somebody has encoded it.
+const ENCODED_PREFIX: &str = "symbolon%3a";
+
+/// Letters that nobody sees, which come along when something is copied.
+fn is_invisible(letter: char) -> bool {
+    matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' | '\u{ad}')
+}
+
+fn is_base32(letter: char) -> bool {
+    letter.is_ascii_alphabetic() || matches!(letter, '2'..='7')
+}
+
+/// What follows the first beginning of a link in a text.
+fn behind_prefix(text: &str) -> Option<&str> {
+    let lower = text.to_ascii_lowercase();
+    let ends = [LINK_PREFIX, ENCODED_PREFIX].into_iter().filter_map(|prefix| Some(lower.find(prefix)? + prefix.len()));
+    let rest = text.get(ends.min()?..)?;
+    Some(rest.strip_prefix("//").unwrap_or(rest))
+}
+
+/// Whether a text holds something that says that it is a link of ours.
 pub fn is_link(text: &str) -> bool {
-    text.get(..LINK_PREFIX.len()).is_some_and(|head| head.eq_ignore_ascii_case(LINK_PREFIX))
+    behind_prefix(text).is_some()
 }
 
 impl InviteLink {
@@ -78,10 +100,32 @@ impl InviteLink {
         format!("{LINK_PREFIX}{}", base32().encode(&bytes))
     }
 
+    /// Finds the first link in whatever somebody has pasted: broken into lines, in brackets or quotes, with words around it.
+    pub fn find(pasted: &str) -> Result<Self, LinkError> {
+        let visible: String = pasted.chars().filter(|letter| !is_invisible(*letter)).take(2 * OLD_LINK_MAX).collect();
+        let rest = behind_prefix(&visible).ok_or(LinkError::Bad)?;
+        let (mut text, mut found) = (LINK_PREFIX.to_owned(), LinkError::Bad);
+        // Words behind a link look like more of it: the check says where it ends.
+        for piece in rest.split(|letter: char| letter.is_whitespace() || letter == '>').filter(|piece| !piece.is_empty()).take(PIECES_MAX) {
+            let letters = piece.find(|letter| !is_base32(letter)).map_or(piece, |end| piece.split_at(end).0);
+            text.push_str(letters);
+            match Self::read(&text) {
+                Ok(link) => return Ok(link),
+                Err(LinkError::Old) => found = LinkError::Old,
+                Err(LinkError::Bad) => {}
+            }
+            if letters.len() < piece.len() {
+                break;
+            }
+        }
+        Err(found)
+    }
+
     /// Reads a link. White space around it and upper case do not matter.
     pub fn read(text: &str) -> Result<Self, LinkError> {
         let text = text.trim();
-        if text.len() > OLD_LINK_MAX || !is_link(text) {
+        let is_ours = text.get(..LINK_PREFIX.len()).is_some_and(|head| head.eq_ignore_ascii_case(LINK_PREFIX));
+        if text.len() > OLD_LINK_MAX || !is_ours {
             return Err(LinkError::Bad);
         }
         let text = text.get(LINK_PREFIX.len()..).ok_or(LinkError::Bad)?;

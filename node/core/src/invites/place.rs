@@ -140,10 +140,12 @@ impl Host {
 }
 
 impl Place {
-    /// Places at these addresses, in their order; those of one host are one place.
+    /// Places at these addresses, in their order; those of one host are one place. An address that is good on one link of
+    /// one network only is none: nobody else can dial it.
     pub fn of(addresses: &[Address], is_server: bool) -> Vec<Self> {
         let mut places: Vec<Self> = Vec::new();
-        for host in addresses.iter().filter_map(Host::of) {
+        let leads_on = |address: &&Address| !matches!(address.0.as_slice(), [IP6, 0xfe, 0x80..=0xbf, ..]);
+        for host in addresses.iter().filter(leads_on).filter_map(Host::of) {
             let is_known = places.iter_mut().any(|place| place.host == host || place.host.join(&host));
             if !is_known {
                 places.push(Self { is_server, host });

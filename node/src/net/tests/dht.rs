@@ -3,7 +3,7 @@
 use super::circuits::linked;
 use super::stranger::Stranger;
 use super::*;
-use crate::net::limits::{DHT_QUERIES_MAX, LOOKUP_STREAMS};
+use crate::net::limits::{DHT_OWN_AT_ONCE, DHT_QUERIES_MAX, LOOKUP_STREAMS};
 use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
 use libp2p::kad::store::{MemoryStore, MemoryStoreConfig};
 use libp2p::kad::{self, Quorum, RecordKey};
@@ -416,5 +416,24 @@ async fn more_searches_than_there_may_be_are_answered_at_once_with_nothing() {
     assert!(begun.elapsed() < Duration::from_secs(5), "the rest waits for the server, these did not");
     for _ in 0..DHT_QUERIES_MAX {
         assert!(matches!(peer.next().await, Input::Resolved(_)));
+    }
+}
+
+#[tokio::test]
+async fn own_records_of_many_invites_are_put_a_few_at_a_time_and_all_are_found() {
+    const MANY: u8 = 3 * DHT_OWN_AT_ONCE as u8;
+    let server = server().await;
+    let owner = client(&server).await;
+    let records: Vec<_> = (1..=MANY).map(|seed| record(seed, 0)).collect();
+    owner.handle.publish(records.iter().map(|(_, bytes)| bytes.clone()).collect(), Vec::new());
+    let mut reader = client(&server).await;
+    for (id, bytes) in &records {
+        let all = async {
+            // Each has its turn as those before it are taken.
+            while found(&mut reader, *id, Vec::new()).await.as_slice() != std::slice::from_ref(bytes) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        timeout(PATIENCE, all).await.unwrap();
     }
 }

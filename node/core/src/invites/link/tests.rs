@@ -54,6 +54,34 @@ fn a_link_with_any_letter_altered_left_out_or_doubled_is_bad() {
 }
 
 #[test]
+fn a_link_is_found_in_whatever_was_pasted() {
+    let good = link(&ip6(1, 1), &[]);
+    let text = good.text();
+    let (head, tail) = text.split_at(72);
+    let letters = &text[LINK_PREFIX.len()..];
+    let pasted = [
+        format!("{head}\n{tail}"),
+        format!("> {head}\r\n> {tail}\r\n"),
+        format!("<{text}>"),
+        format!("\"{text}\"."),
+        format!("Here it is: {text}, see you"),
+        format!("Here it is: {text} see you soon on it"),
+        format!("symbolon%3A{letters}"),
+        format!("SYMBOLON://{}", letters.to_uppercase()),
+        format!("{}\u{200b}{}", text.split_at(50).0, text.split_at(50).1),
+    ];
+    for pasted in pasted {
+        assert!(is_link(&pasted) && InviteLink::find(&pasted) == Ok(good.clone()), "{pasted}");
+    }
+    for bad in [&text[..60], "symbolon", "symbolon: and words", "symbolon:relay:aaaa", &format!("{head}-{tail}")] {
+        assert_eq!(InviteLink::find(bad), Err(LinkError::Bad), "{bad}");
+    }
+    let endless = "symbolon:".repeat(50_000);
+    assert_eq!(InviteLink::find(&endless), Err(LinkError::Bad));
+    assert_eq!(InviteLink::find(&format!("symbolon:{}", "a ".repeat(50_000))), Err(LinkError::Bad));
+}
+
+#[test]
 fn a_link_that_an_older_build_has_made_is_told_from_a_damaged_one() {
     let old = [[1, 0xa3].as_slice(), &[5; 700]].concat();
     let text = |bytes: &[u8]| format!("{LINK_PREFIX}{}", base32().encode(&[bytes, &check(bytes)].concat()));
