@@ -1,7 +1,7 @@
 //! Requests by the link of an invite: where its body is found, and when.
 
 use minicbor::{Decode, Encode};
-use symbolon_core::command::{Command, InviteState, Reply, RequestStatus};
+use symbolon_core::command::{Command, Reply, RequestStatus};
 use symbolon_core::link::InviteLink;
 use symbolon_core::seam::Input;
 use symbolon_core::table::{Change, Table};
@@ -147,7 +147,7 @@ struct Today {
 }
 
 #[test]
-fn an_offer_by_the_long_link_of_an_older_build_is_taken_until_that_ends() {
+fn an_invite_of_an_older_build_ends_when_its_folder_is_opened() {
     let mut sim = Sim::new(8, Faults::NONE);
     let a = sim.add("Andi");
     let link = sim.invite(a);
@@ -161,13 +161,16 @@ fn an_offer_by_the_long_link_of_an_older_build_is_taken_until_that_ends() {
     sim.nodes[a].store.commit();
     sim.run_for(MINUTE);
     let Ok(Reply::Invites(all)) = sim.command(a, Command::Invites) else { panic!() };
-    assert_eq!((all.len(), all[0].state), (1, InviteState::Open), "it is listed, and can be taken back");
-    assert_eq!(sim.body_at(a, &link), None, "there is nothing to fetch");
-    // Who read the link by the build of before asks.
+    assert!(all.is_empty() && sim.nodes[a].store.count(Table::Invite) == 0, "its key is erased");
+    assert_eq!(sim.body_at(a, &link), None);
+    // Who read the link by the build of before asks in vain.
     let mut mallory = Actor::new(7, sim.now);
     let offer = mallory.offer(sim.now);
     let frame = mallory.offer_frame(&to, Nonce([9; 16]), &offer);
     let wire = sim.rogue_link(a);
-    assert!(matches!(outcomes(&sim.rogue_send(wire, frame)).as_slice(), [Outcome::Stored(_)]));
-    assert!(sim.pending(a).is_some());
+    assert!(matches!(outcomes(&sim.rogue_send(wire, frame)).as_slice(), [Outcome::Refused(_)]));
+    assert!(sim.pending(a).is_none());
+    // A new one is as good as any.
+    let again = sim.invite(a);
+    assert!(sim.body_at(a, &again).is_some());
 }
