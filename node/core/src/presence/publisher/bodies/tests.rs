@@ -156,3 +156,18 @@ fn all_open_invites_are_looked_for_a_few_at_a_time_again_while_they_are_missing_
         assert_eq!(watch.next_due(), None, "nowhere to look");
     });
 }
+
+#[test]
+fn a_body_with_three_relays_and_eight_addresses_fits_the_size_of_4_kib() {
+    in_turn(|state, turn| {
+        state.own.places = (0..8).map(|last| Address([&[0x29, 0x20], [7; 14].as_slice(), &[last, 6, 0, 80]].concat())).collect();
+        for _ in 0..crate::limits::RELAY_MAILBOXES_MAX {
+            relay(state, turn);
+        }
+        invite(state, turn, DAY);
+        records_of_sequence(state, turn);
+        make(state, turn, false);
+        let longest = state.own.bodies.values().map(Vec::len).max().unwrap();
+        assert!(longest < 4_400, "{longest}");
+    });
+}
