@@ -238,7 +238,9 @@ fn address_body(bytes: &[u8]) -> bool {
 }
 
 fn first_envelope(bytes: &[u8]) -> bool {
-    let opened = envelope::open_first(&READER.ben.package, None, bytes)
+    let psk = samples::invite_secret().psk(&READER.ben.identity.peer());
+    let opened = envelope::open_first(&READER.ben.package, Some(&psk), bytes)
+        .or_else(|_| envelope::open_first(&READER.ben.package, None, bytes))
         .or_else(|_| envelope::open_direct(&READER.ben.direct, bytes))
         .or_else(|_| envelope::open_before(&READER.ben.identity.dh, bytes));
     match opened {

@@ -429,7 +429,8 @@ pub fn first() -> First {
 
 /// Ann's Offer sealed to the package of Ben's invite.
 pub fn first_envelope() -> Vec<u8> {
-    seal_to(&ben().package.public(), &codec::encode(&first()))
+    let psk = invite_secret().psk(&ben().identity.peer());
+    seal_first(&ben().package.public(), Some(&psk), &codec::encode(&first()), &mut Runs::from(0xe0)).expect("the payload fits an envelope")
 }
 
 /// A first envelope whose encapsulation comes from 64 bytes of 0xe0.

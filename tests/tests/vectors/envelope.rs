@@ -88,14 +88,21 @@ fn aead() -> Value {
 }
 
 fn first() -> Value {
-    let key = samples::ben().package;
+    let (key, psk) = (samples::ben().package, samples::invite_secret().psk(&samples::ben().identity.peer()));
     let payload = codec::encode(&samples::first());
     let envelope = samples::first_envelope();
-    assert_eq!(open_first(&key, None, &envelope), Ok(payload.clone()));
+    assert_eq!(open_first(&key, Some(&psk), &envelope), Ok(payload.clone()));
     vector(
         "first envelope",
         "Ann's Offer to Ben's invite: 01 04, encapsulated key, ciphertext; the two header bytes are the associated data.",
-        json!({ "private": hex(key.expose()), "randomness": hex([0xe0; 64]), "payload": hex(payload) }),
+        json!({
+            "private": hex(key.expose()),
+            "secret": hex(samples::invite_secret().expose()),
+            "psk": hex(psk.secret.expose()),
+            "psk_id": hex(psk.id),
+            "randomness": hex([0xe0; 64]),
+            "payload": hex(payload),
+        }),
         json!({ "envelope": hex(&envelope), "frame": hex(frame_id(&envelope).as_bytes()) }),
     )
 }

@@ -16,7 +16,7 @@ use crate::turn::{DropReason, Rejected, Turn};
 use crate::wire::{First, OfferBody, Statement, is_leaf_of};
 use crate::world::Member;
 use symbolon_presence::codec;
-use symbolon_presence::id::{Digest, PeerId, RequestId};
+use symbolon_presence::id::{DeviceId, Digest, PeerId, RequestId};
 use symbolon_presence::identity::{Chain, Device};
 use symbolon_presence::kdf::hash;
 use symbolon_presence::labels::HASH_REQUEST;
@@ -35,7 +35,7 @@ pub(crate) struct IncomingOffer {
 pub(crate) fn receive_offer(state: &mut State, turn: &mut Turn<'_>, offer: IncomingOffer) -> Result<(), Rejected> {
     let IncomingOffer { first, device, statement, invite } = offer;
     let body = read(state, turn, &device, &statement)?;
-    let id = local_id(&first.chain, &body.request);
+    let id = local_id(&device.device, &body.request);
     if state.requests.get(&id).is_some_and(|known| body.revision <= known.revision) {
         // Keys and content are immutable; a repeat changes nothing and tells nobody.
         return Err(DropReason::Repeated.into());
@@ -236,8 +236,8 @@ pub(crate) fn check_room(turn: &Turn<'_>, room: &IncomingRoom<'_>) -> Result<(),
 }
 
 /// The local name of an incoming request: nobody can make it collide with another's.
-pub(crate) fn local_id(chain: &Chain, wire: &RequestId) -> RequestId {
-    let digest = hash(HASH_REQUEST, &[&codec::encode(chain), wire.as_bytes()]);
+pub(crate) fn local_id(device: &DeviceId, wire: &RequestId) -> RequestId {
+    let digest = hash(HASH_REQUEST, &[device.as_bytes(), wire.as_bytes()]);
     let (head, _) = digest.as_bytes().split_at(RequestId::LEN);
     RequestId::from_slice(head).unwrap_or(*wire)
 }

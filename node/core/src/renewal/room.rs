@@ -112,7 +112,7 @@ pub(crate) fn receive_offer(
     let Some(friend) = friend.filter(|_| !people::is_blocked(state, &device.peer, &first.chain)) else {
         return Err(DropReason::Blocked.into());
     };
-    let id = local_id(&first.chain, &body.request);
+    let id = local_id(&device.device, &body.request);
     let transcript = body.transcript(&device.peer, &state.own.peer);
     let returns = friend.returns(turn.now, DAY);
     if let Some(known) = state.requests.get(&id).cloned() {
