@@ -9,17 +9,16 @@
 //!
 //! *first* goes to somebody whose device does not know ours yet, or who may share no state with us
 //! any more; it costs one HPKE seal with X-Wing. *known* runs between two devices that hold each other's
-//! certificates. Its key comes from X25519 of the two certificates and the direction. The tag is a
-//! PRF of the counter, so that nobody else can link two envelopes; the nonce is random, so that an
-//! older copy of a folder, which uses counters a second time, gives nothing of either text away.
-//! Neither depends on MLS epochs.
+//! certificates, under a seed of the receiver ([`crate::seeds`]). The tag is a PRF of the counter, so
+//! that nobody else can link two envelopes; the nonce is random, so that an older copy of a folder,
+//! which uses counters a second time, gives nothing of either text away. Neither depends on MLS epochs.
 
-use crate::id::{DeviceId, FrameId, RoomId};
-use crate::kdf::{Secret, derive, hash, mac, sha256};
+use crate::id::FrameId;
+use crate::kdf::{Secret, sha256};
 use crate::kem::{KEM_OVERHEAD, KemKey, KemPublic, Psk, kem_open, kem_seal};
-use crate::labels::{HASH_LINE, KEY_KNOWN, KEY_KNOWN_SEAL, KEY_KNOWN_TAG, Label, MAC_TAG, SEAL_DIRECT, SEAL_FIRST, SEAL_KNOWN};
+use crate::labels::{Label, SEAL_DIRECT, SEAL_FIRST, SEAL_KNOWN};
 use crate::seal::{
-    AEAD_OVERHEAD, DhKey, DhPublic, HPKE_OVERHEAD, NONCE, OpenError, aead_open, aead_open_random, aead_seal_random, hpke_open, hpke_seal,
+    AEAD_OVERHEAD, DhKey, DhPublic, HPKE_OVERHEAD, NONCE, OpenError, aead_open_random, aead_seal_random, hpke_open, hpke_seal,
 };
 
 /// The sizes an envelope can have, in bytes.
@@ -30,11 +29,10 @@ const HEADER: usize = 2;
 /// one of both builds was older when they became friends.
 const BEFORE: u8 = 1;
 const FIRST: u8 = 4;
-/// Known envelopes without a nonce of their own: no longer made, but some still wait in outboxes.
-const COUNTED: u8 = 2;
 const KNOWN: u8 = 3;
 const VERSION: u8 = crate::codec::VERSION;
-const TAG: usize = 16;
+/// The length of the tag of a known envelope, in bytes.
+pub const TAG: usize = 16;
 const LENGTH: usize = 4;
 
 /// The longest payload of a first envelope, in bytes.
@@ -70,7 +68,7 @@ pub fn kind(envelope: &[u8]) -> Option<Kind> {
     bucket(envelope)?;
     match envelope {
         [VERSION, BEFORE | FIRST, ..] => Some(Kind::First),
-        [VERSION, COUNTED | KNOWN, rest @ ..] => rest.first_chunk::<TAG>().map(|tag| Kind::Known(*tag)),
+        [VERSION, KNOWN, rest @ ..] => rest.first_chunk::<TAG>().map(|tag| Kind::Known(*tag)),
         _ => None,
     }
 }
@@ -138,55 +136,20 @@ fn first_parts(kind: u8, envelope: &[u8]) -> Result<(&[u8], &[u8]), OpenError> {
     if header == [VERSION, kind] { Ok((header, sealed)) } else { Err(OpenError) }
 }
 
-/// The counter at which known envelopes begin in a room, in one direction: a room that takes the
-/// place of another one counts where nothing was counted before, as far as anybody remembers.
-pub fn line_start(room: &RoomId, from: &DeviceId, to: &DeviceId) -> u64 {
-    let digest = hash(HASH_LINE, &[room.as_bytes(), from.as_bytes(), to.as_bytes()]);
-    // Half of all numbers lie above the highest beginning.
-    digest.as_bytes().first_chunk().map_or(0, |head| u64::from_be_bytes(*head) >> 1)
+/// Wraps a payload into a known envelope. Used with the keys of [`crate::seeds`] alone.
+pub(crate) fn cover(key: &Secret, tag: &[u8; TAG], nonce: &[u8; NONCE], payload: &[u8]) -> Result<Vec<u8>, TooLong> {
+    let padded = pad(payload, HEADER + TAG + NONCE + AEAD_OVERHEAD)?;
+    let header = [[VERSION, KNOWN].as_slice(), tag].concat();
+    let sealed = aead_seal_random(key, nonce, SEAL_KNOWN, &header, &padded);
+    Ok([header.as_slice(), nonce, &sealed].concat())
 }
 
-/// The keys of known envelopes in one direction between two devices.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KnownKey {
-    seal: Secret,
-    tag: Secret,
-}
-
-impl KnownKey {
-    /// For what `from` writes to `to`; `own` is the private key of either, `other` the
-    /// public key of the other.
-    pub fn agree(own: &DhKey, other: &DhPublic, from: &DeviceId, to: &DeviceId) -> Self {
-        let key = derive(own.agree(other).expose(), KEY_KNOWN, &[from.as_bytes(), to.as_bytes()]);
-        Self { seal: derive(key.expose(), KEY_KNOWN_SEAL, &[]), tag: derive(key.expose(), KEY_KNOWN_TAG, &[]) }
-    }
-
-    /// The tag of the envelope with this counter.
-    pub fn tag(&self, counter: u64) -> [u8; TAG] {
-        mac(&self.tag, MAC_TAG, &[&counter.to_be_bytes()])
-    }
-
-    /// Seals a payload under a counter, which gives the tag, and a nonce drawn for it.
-    pub fn seal(&self, counter: u64, nonce: &[u8; NONCE], payload: &[u8]) -> Result<Vec<u8>, TooLong> {
-        let padded = pad(payload, HEADER + TAG + NONCE + AEAD_OVERHEAD)?;
-        let header = [[VERSION, KNOWN].as_slice(), &self.tag(counter)].concat();
-        let sealed = aead_seal_random(&self.seal, nonce, SEAL_KNOWN, &header, &padded);
-        Ok([header.as_slice(), nonce, &sealed].concat())
-    }
-
-    /// Opens an envelope whose tag is that of `counter`.
-    pub fn open(&self, counter: u64, envelope: &[u8]) -> Result<Vec<u8>, OpenError> {
-        let Some(Kind::Known(_)) = kind(envelope) else { return Err(OpenError) };
-        let (header, rest) = envelope.split_at_checked(HEADER + TAG).ok_or(OpenError)?;
-        if header.get(HEADER..) != Some(self.tag(counter).as_slice()) {
-            return Err(OpenError);
-        }
-        if header.get(1) == Some(&COUNTED) {
-            return unpad(aead_open(&self.seal, counter, SEAL_KNOWN, header, rest)?);
-        }
-        let (nonce, sealed) = rest.split_first_chunk::<NONCE>().ok_or(OpenError)?;
-        unpad(aead_open_random(&self.seal, nonce, SEAL_KNOWN, header, sealed)?)
-    }
+/// Opens a known envelope.
+pub(crate) fn uncover(key: &Secret, envelope: &[u8]) -> Result<Vec<u8>, OpenError> {
+    let Some(Kind::Known(_)) = kind(envelope) else { return Err(OpenError) };
+    let (header, rest) = envelope.split_at_checked(HEADER + TAG).ok_or(OpenError)?;
+    let (nonce, sealed) = rest.split_first_chunk::<NONCE>().ok_or(OpenError)?;
+    unpad(aead_open_random(key, nonce, SEAL_KNOWN, header, sealed)?)
 }
 
 /// Length (4 B, big-endian), payload, zeros up to the smallest fitting size.
@@ -221,12 +184,6 @@ mod tests {
         rand_chacha::ChaCha20Rng::seed_from_u64(5)
     }
 
-    fn pair() -> (KnownKey, KnownKey) {
-        let (a, b) = (DhKey::from_bytes([1; 32]), DhKey::from_bytes([2; 32]));
-        let (from, to) = (DeviceId([1; 16]), DeviceId([2; 16]));
-        (KnownKey::agree(&a, &b.public(), &from, &to), KnownKey::agree(&b, &a.public(), &from, &to))
-    }
-
     #[test]
     fn a_first_envelope_has_a_bucket_size_and_opens() {
         let key = KemKey::random(&mut rng());
@@ -254,62 +211,6 @@ mod tests {
     }
 
     #[test]
-    fn a_known_envelope_opens_at_the_other_device_under_its_counter() {
-        let (sender, receiver) = pair();
-        assert_eq!(sender, receiver);
-        let envelope = sender.seal(9, &[7; NONCE], b"hello").unwrap();
-        assert_eq!(envelope.len(), 512);
-        assert_eq!(kind(&envelope), Some(Kind::Known(receiver.tag(9))));
-        assert_eq!(receiver.open(9, &envelope), Ok(b"hello".to_vec()));
-        assert_eq!(receiver.open(10, &envelope), Err(OpenError));
-        assert_eq!(sender.seal(0, &[7; NONCE], &vec![0; KNOWN_MAX]).unwrap().len(), 262_144);
-        assert_eq!(sender.seal(0, &[7; NONCE], &vec![0; KNOWN_MAX + 1]), Err(TooLong));
-    }
-
-    #[test]
-    fn the_two_directions_have_different_keys() {
-        let (a, b) = (DhKey::from_bytes([1; 32]), DhKey::from_bytes([2; 32]));
-        let (x, y) = (DeviceId([1; 16]), DeviceId([2; 16]));
-        assert_ne!(KnownKey::agree(&a, &b.public(), &x, &y), KnownKey::agree(&a, &b.public(), &y, &x));
-    }
-
-    #[test]
-    fn an_altered_envelope_does_not_open() {
-        let (sender, receiver) = pair();
-        let envelope = sender.seal(9, &[7; NONCE], b"hello").unwrap();
-        for at in 0..envelope.len() {
-            let mut bad = envelope.clone();
-            bad[at] ^= 0x10;
-            assert_eq!(receiver.open(9, &bad), Err(OpenError), "byte {at}");
-        }
-    }
-
-    #[test]
-    fn two_texts_under_one_counter_share_no_key_stream() {
-        // What an older copy of a folder does before it knows that it is one.
-        let (sender, _) = pair();
-        let one = sender.seal(9, &[1; NONCE], &[0xaa; 100]).unwrap();
-        let other = sender.seal(9, &[2; NONCE], &[0x55; 100]).unwrap();
-        assert_eq!(one[..18], other[..18], "the tag is that of the counter");
-        let body = 18 + NONCE + LENGTH;
-        let xor: Vec<u8> = one[body..body + 100].iter().zip(&other[body..body + 100]).map(|(a, b)| a ^ b).collect();
-        assert_ne!(xor, vec![0xff; 100]);
-    }
-
-    #[test]
-    fn an_envelope_of_before_that_waits_in_an_outbox_still_opens() {
-        let (sender, receiver) = pair();
-        let padded = pad(b"hello", HEADER + TAG + AEAD_OVERHEAD).unwrap();
-        let header = [[VERSION, COUNTED].as_slice(), &sender.tag(9)].concat();
-        let envelope = [header.clone(), crate::seal::aead_seal(&sender.seal, 9, SEAL_KNOWN, &header, &padded)].concat();
-        assert_eq!(kind(&envelope), Some(Kind::Known(receiver.tag(9))));
-        assert_eq!(receiver.open(9, &envelope), Ok(b"hello".to_vec()));
-        let mut posing = envelope;
-        posing[1] = KNOWN;
-        assert_eq!(receiver.open(9, &posing), Err(OpenError));
-    }
-
-    #[test]
     fn an_envelope_to_a_package_is_none_to_a_direct_key_and_the_other_way_round() {
         let key = KemKey::random(&mut rng());
         let first = seal_first(&key.public(), None, b"a", &mut rng()).unwrap();
@@ -319,19 +220,14 @@ mod tests {
     }
 
     #[test]
-    fn each_room_and_direction_counts_from_elsewhere() {
-        let (a, b) = (DeviceId([1; 16]), DeviceId([2; 16]));
-        let starts = [(1, a, b), (1, b, a), (2, a, b)].map(|(room, from, to)| line_start(&RoomId([room; 32]), &from, &to));
-        assert!(starts[0] != starts[1] && starts[0] != starts[2] && starts.iter().all(|start| *start < 1 << 63));
-    }
-
-    #[test]
     fn bytes_of_another_size_version_or_kind_are_no_envelope() {
         for bytes in [vec![], vec![1; 511], vec![1; 513], vec![2; 512], vec![0; 512], vec![1; 300_000]] {
             assert!(!matches!(kind(&bytes), Some(Kind::Known(_))));
         }
-        let mut fifth_kind = vec![0; 512];
-        fifth_kind[..2].copy_from_slice(&[1, 5]);
-        assert_eq!(kind(&fifth_kind), None);
+        for other_kind in [2, 5] {
+            let mut envelope = vec![0; 512];
+            envelope[..2].copy_from_slice(&[1, other_kind]);
+            assert_eq!(kind(&envelope), None);
+        }
     }
 }

@@ -91,8 +91,6 @@ labels! {
     HASH_RELAY_LINK = "hash relay link";
     /// The second root key, as friends hold it.
     HASH_SECOND_ROOT = "hash second root";
-    /// Where the counters of known envelopes begin in a room.
-    HASH_LINE = "hash envelope line";
     /// The local name of an incoming request.
     HASH_REQUEST = "hash request row";
     /// Under which a record is looked up.
@@ -109,9 +107,13 @@ labels! {
     // Key derivation.
     /// Pre-shared key of the external commit in an Accept.
     KEY_CONNECTION_PSK = "key connection psk";
-    /// Key of known envelopes in one direction between two devices.
-    KEY_KNOWN = "key known envelope";
-    /// Content key of known envelopes.
+    /// Root of known envelopes in one direction between two devices, under one seed of the receiver.
+    KEY_KNOWN = "key known root";
+    /// The first state of the ratchet of known envelopes.
+    KEY_KNOWN_RATCHET = "key known ratchet";
+    /// From one state of it to the next.
+    KEY_KNOWN_STEP = "key known step";
+    /// Content key of one known envelope.
     KEY_KNOWN_SEAL = "key known seal";
     /// Tag key of known envelopes.
     KEY_KNOWN_TAG = "key known tag";

@@ -50,6 +50,7 @@ pub mod lan;
 pub mod posted;
 pub mod record;
 pub mod seal;
+pub mod seeds;
 pub mod sign;
 pub mod time;
 pub mod tree;

@@ -156,10 +156,10 @@ mod tests {
     use super::*;
     use rand_core::SeedableRng;
     use std::convert::Infallible;
-    use symbolon_presence::envelope::KnownKey;
     use symbolon_presence::id::{DeviceId, QueueId};
     use symbolon_presence::kdf::Secret;
     use symbolon_presence::seal::DhKey;
+    use symbolon_presence::seeds::{Ratchet, Seed};
     use symbolon_presence::time::MINUTE;
 
     const NOW: Timestamp = Timestamp(1_800_000_000_000);
@@ -187,7 +187,11 @@ mod tests {
 
     fn envelope(counter: u64) -> Vec<u8> {
         let (a, b) = (DhKey::from_bytes([1; 32]), DhKey::from_bytes([2; 32]));
-        KnownKey::agree(&a, &b.public(), &DeviceId([1; 16]), &DeviceId([2; 16])).seal(counter, &[0; 12], b"x").unwrap()
+        let seed = Seed { number: 1, secret: Secret::from_bytes([9; 32]) };
+        // Another one for each counter.
+        let mut nonce = [0; 12];
+        nonce[..8].copy_from_slice(&counter.to_be_bytes());
+        Ratchet::agree(&seed, &a, &b.public(), &DeviceId([1; 16]), &DeviceId([2; 16])).turn().seal(&nonce, b"x").unwrap()
     }
 
     fn body(keys: &MailboxKeys, scope: Scope) -> AddressBody {

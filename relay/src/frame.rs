@@ -78,15 +78,16 @@ impl Frame {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use symbolon_presence::envelope::KnownKey;
     use symbolon_presence::id::DeviceId;
     use symbolon_presence::kdf::Secret;
     use symbolon_presence::seal::DhKey;
+    use symbolon_presence::seeds::{Ratchet, Seed};
 
     #[test]
     fn frames_read_back_and_nothing_else_is_accepted() {
         let (a, b) = (DhKey::from_bytes([1; 32]), DhKey::from_bytes([2; 32]));
-        let envelope = KnownKey::agree(&a, &b.public(), &DeviceId([1; 16]), &DeviceId([2; 16])).seal(0, &[0; 12], b"x").unwrap();
+        let seed = Seed { number: 1, secret: Secret::from_bytes([9; 32]) };
+        let envelope = Ratchet::agree(&seed, &a, &b.public(), &DeviceId([1; 16]), &DeviceId([2; 16])).turn().seal(&[0; 12], b"x").unwrap();
         let put = Frame::Put(Put::new(vec![1; 100], &Secret::from_bytes([4; 32]), 60, None, envelope).unwrap());
         let bytes = put.encode();
         assert_eq!(Frame::decode(&bytes), Ok(put));

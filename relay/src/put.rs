@@ -212,13 +212,14 @@ impl MailboxEntry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use symbolon_presence::envelope::KnownKey;
     use symbolon_presence::id::DeviceId;
     use symbolon_presence::seal::DhKey;
+    use symbolon_presence::seeds::{Ratchet, Seed};
 
     fn envelope() -> Vec<u8> {
         let (a, b) = (DhKey::from_bytes([1; 32]), DhKey::from_bytes([2; 32]));
-        KnownKey::agree(&a, &b.public(), &DeviceId([1; 16]), &DeviceId([2; 16])).seal(0, &[0; 12], b"x").unwrap()
+        let seed = Seed { number: 1, secret: Secret::from_bytes([9; 32]) };
+        Ratchet::agree(&seed, &a, &b.public(), &DeviceId([1; 16]), &DeviceId([2; 16])).turn().seal(&[0; 12], b"x").unwrap()
     }
 
     fn key() -> Secret {

@@ -21,13 +21,14 @@ use symbolon_core::wire::{
 };
 use symbolon_core::world::{LeafKey, Lifetime, Opened, RoomCipher, Sealed};
 use symbolon_presence::codec;
-use symbolon_presence::envelope::{Kind, KnownKey, frame_id, kind, line_start, open_first, seal_first};
+use symbolon_presence::envelope::{Kind, frame_id, kind, open_first, seal_first};
 use symbolon_presence::friendship::FriendshipSecret;
 use symbolon_presence::id::{Digest, FrameId, GrantId, MessageId, Nonce, PeerId, PublicKeyBytes, RequestId, RoomId};
 use symbolon_presence::identity::{Device, Identity, pair_context};
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::kem::{KemKey, KemPublic, Psk};
 use symbolon_presence::labels::SIGN_CONTACT;
+use symbolon_presence::seeds::{Opener, Ratchet, Seed};
 use symbolon_presence::time::{DAY, Timestamp};
 use symbolon_relay::frame::Frame;
 use symbolon_relay::grant::{AddressBody, MailboxKeys, Scope};
@@ -50,7 +51,9 @@ pub struct Actor {
     pub package: KemKey,
     /// Private half of its direct key.
     pub direct: KemKey,
-    /// Counter of its next known envelope, from where its line begins.
+    /// The one seed that it says to everybody.
+    pub seed: Seed,
+    /// Counter of its next known envelope.
     pub counter: u64,
     /// Sequence number of its next ordered frame.
     pub sequence: u64,
@@ -93,7 +96,8 @@ impl Actor {
         let friendship = FriendshipSecret { revision: 0, secret: Secret::random(&mut rng) };
         let (package, direct) = (KemKey::random(&mut rng), KemKey::random(&mut rng));
         let cipher = ClearCipher::new(*Secret::random(&mut rng).expose());
-        Self { rng, identity, mailbox, friendship, cipher, package, direct, counter: 0, sequence: 0 }
+        let seed = Seed::draw(None, &mut rng);
+        Self { rng, identity, mailbox, friendship, cipher, package, direct, seed, counter: 0, sequence: 0 }
     }
 
     /// Its Peer ID.
@@ -214,6 +218,7 @@ impl Actor {
                 entry,
                 relay_mailboxes: Vec::new(),
                 direct: self.direct.public().bytes(),
+                seed: self.seed.clone(),
             }],
             presence: None,
         }
@@ -287,16 +292,23 @@ impl Actor {
         bundle
     }
 
-    /// The key of its known envelopes to a friend.
-    pub fn known_key(&self, bond: &Bond) -> KnownKey {
-        KnownKey::agree(&self.identity.dh, &bond.device.dh, &self.identity.device, &bond.device.device)
+    /// The keys of its known envelopes to a friend, from the first on.
+    pub fn ratchet(&self, bond: &Bond) -> Ratchet {
+        let seed = &bond.bundle.devices[0].seed;
+        Ratchet::agree(seed, &self.identity.dh, &bond.device.dh, &self.identity.device, &bond.device.device)
+    }
+
+    /// What opens a friend's known envelopes.
+    pub fn opener(&self, bond: &Bond) -> Opener {
+        let (own, other) = (&self.identity, &bond.device);
+        Opener::new(Ratchet::agree(&self.seed, &own.dh, &other.dh, &other.device, &own.device))
     }
 
     /// The frame of a known envelope with any payload, under its next counter.
     pub fn known_frame(&mut self, bond: &Bond, payload: &[u8]) -> Vec<u8> {
-        let (own, nonce) = (self.identity.device, Secret::random(&mut self.rng));
-        let counter = line_start(&bond.room, &own, &bond.device.device) + self.counter;
-        let envelope = self.known_key(bond).seal(counter, nonce.expose().first_chunk().unwrap(), payload).unwrap();
+        let nonce = Secret::random(&mut self.rng);
+        let key = self.ratchet(bond).ahead(self.counter).expect("a test seals no more");
+        let envelope = key.seal(nonce.expose().first_chunk().unwrap(), payload).unwrap();
         self.counter += 1;
         let entry = &bond.bundle.devices[0].entry;
         let key = bond.bundle.friendship.put(&entry.mailbox);

@@ -20,7 +20,7 @@ use symbolon_core::wire::{
 };
 use symbolon_presence::body::Body;
 use symbolon_presence::codec;
-use symbolon_presence::envelope::{self, Kind, KnownKey};
+use symbolon_presence::envelope::{self, Kind};
 use symbolon_presence::header::Header;
 use symbolon_presence::id::{GrantId, Nonce, PeerId, SignatureBytes};
 use symbolon_presence::identity::{CERT_MAX, Chain, DeviceCertBody};
@@ -28,6 +28,7 @@ use symbolon_presence::kdf::Secret;
 use symbolon_presence::lan::LanPlaces;
 use symbolon_presence::posted::Item;
 use symbolon_presence::record::{RECORD_MAX, Record, Slot, day_of};
+use symbolon_presence::seeds::EnvelopeKey;
 use symbolon_presence::sign::VerifyingKey;
 use symbolon_presence::words::{fingerprint_words, words_match};
 use symbolon_relay::admission::{Admission, GrantUses};
@@ -98,10 +99,11 @@ pub fn find(name: &str) -> Option<&'static Decoder> {
 struct Reader {
     ann: Person,
     ben: Person,
-    known: KnownKey,
+    known: Vec<EnvelopeKey>,
 }
 
-static READER: LazyLock<Reader> = LazyLock::new(|| Reader { ann: samples::ann(), ben: samples::ben(), known: samples::known_key() });
+static READER: LazyLock<Reader> =
+    LazyLock::new(|| Reader { ann: samples::ann(), ben: samples::ben(), known: (0..16).map(samples::known_key).collect() });
 
 /// Decodes, and checks that the value has no second encoding.
 fn canonical<'b, T: Encode<()> + Decode<'b, ()>>(bytes: &'b [u8], max: usize) -> Option<T> {
@@ -254,7 +256,7 @@ fn first_envelope(bytes: &[u8]) -> bool {
 
 fn known_envelope(bytes: &[u8]) -> bool {
     let Some(Kind::Known(tag)) = envelope::kind(bytes) else { return false };
-    match (0..16).find(|counter| READER.known.tag(*counter) == tag).and_then(|counter| READER.known.open(counter, bytes).ok()) {
+    match READER.known.iter().find(|key| key.tag == tag).and_then(|key| key.open(bytes).ok()) {
         Some(payload) => known(&payload),
         None => false,
     }

@@ -18,15 +18,15 @@ use symbolon_core::contact::{ContactBody, ContactRecord, InviteMark};
 use symbolon_core::link::InviteLink;
 use symbolon_core::place::Place;
 use symbolon_core::wire::{
-    AcceptBody, AcceptHead, Bundle, BundleDevice, ConfirmBody, Contact, First, Heard, Introduced, Introduction, IntroductionBody, Known,
-    LeafOwner, OfferBody, PresenceBody, Renews, RoomPayload, RoomStanding, SignedPresence, Standing, Statement, Step, Text, True,
+    AcceptBody, AcceptHead, Bundle, BundleDevice, ConfirmBody, Contact, Counted, First, Heard, Introduced, Introduction, IntroductionBody,
+    Known, LeafOwner, OfferBody, PresenceBody, Renews, RoomPayload, RoomStanding, SignedPresence, Standing, Statement, Step, Text, True,
     direct_package, seal_credential, sign_start,
 };
 use symbolon_presence::address::Address;
 use symbolon_presence::blocks::Readers;
 use symbolon_presence::body::{Body, BodyInfo};
 use symbolon_presence::codec;
-use symbolon_presence::envelope::{KnownKey, seal_direct, seal_first};
+use symbolon_presence::envelope::{seal_direct, seal_first};
 use symbolon_presence::friendship::FriendshipSecret;
 use symbolon_presence::generation::Generation;
 use symbolon_presence::header::Header;
@@ -39,6 +39,7 @@ use symbolon_presence::labels::SIGN_CONTACT;
 use symbolon_presence::lan::{Carrier, LanPlace, LanPlaces};
 use symbolon_presence::posted::Posted;
 use symbolon_presence::record::{Slot, day_of};
+use symbolon_presence::seeds::{EnvelopeKey, Ratchet, Seed};
 use symbolon_presence::sign::SigningKey;
 use symbolon_presence::time::{DAY, HOUR, Timestamp};
 use symbolon_presence::wrapping::Wrapping;
@@ -217,6 +218,7 @@ impl Person {
                 entry: self.entry(address),
                 relay_mailboxes: Vec::new(),
                 direct: self.direct.public().bytes(),
+                seed: seed(),
             }],
             presence: None,
         }
@@ -249,10 +251,20 @@ pub const ROOM: RoomId = RoomId([0x61; 32]);
 /// The epoch of the examples.
 pub const EPOCH: EpochId = EpochId([0x62; 32]);
 
-/// The key of known envelopes from Ann's device to Ben's.
-pub fn known_key() -> KnownKey {
+/// Ben's seed for Ann's device.
+pub fn seed() -> Seed {
+    Seed { number: 0x0102_0304_0506, secret: Secret::from_bytes([0x7a; 32]) }
+}
+
+/// The keys of known envelopes from Ann's device to Ben's.
+pub fn ratchet() -> Ratchet {
     let (ann, ben) = (ann().identity, ben().identity);
-    KnownKey::agree(&ann.dh, &ben.dh.public(), &ann.device, &ben.device)
+    Ratchet::agree(&seed(), &ann.dh, &ben.dh.public(), &ann.device, &ben.device)
+}
+
+/// One of them.
+pub fn known_key(counter: u64) -> EnvelopeKey {
+    ratchet().ahead(counter).expect("the counter is low")
 }
 
 /// The payload of a known envelope, around stand-in MLS bytes.
@@ -262,7 +274,7 @@ pub fn known() -> Known {
 
 /// A known envelope from Ann to Ben under counter 9.
 pub fn known_envelope() -> Vec<u8> {
-    known_key().seal(9, &[0x66; 12], &codec::encode(&known())).expect("the payload is short")
+    known_key(9).seal(&[0x66; 12], &codec::encode(&known())).expect("the payload is short")
 }
 
 /// The three statements of a connection, in order, each with the transcript after it.
@@ -309,8 +321,8 @@ pub fn standing() -> Standing {
         answers: None,
         at: NOW.after(1_000),
         revision: Some(0),
-        next: 9,
-        opened: 12,
+        next: Some(Counted { seed: seed().number, counter: 9 }),
+        opened: Some(Counted { seed: 0x0708_090a, counter: 12 }),
         rooms: vec![room(ROOM, Some(EPOCH)), RoomStanding { sent: 0, settled: 0, ..room(RoomId([0x73; 32]), None) }],
         heard: vec![Heard {
             instance: Nonce([0x74; 16]),

@@ -201,9 +201,13 @@ def first_envelope(receiver, payload, ikm):
     return b"\1\1" + hpke_seal(name("seal first envelope"), receiver, b"\1\1", pad(payload, 2 + 48), ikm)
 
 
-def known_keys(private, public, sender, receiver):
-    key = derived(dh(private, public), name("key known envelope"), sender, receiver)
-    return derived(key, name("key known seal")), derived(key, name("key known tag"))
+def known_keys(i, private, public, sender, receiver, counter=0):
+    info = prefixed(name("key known root"), (sender, receiver, struct.pack(">Q", i["number"])))
+    root = expand(extract(i["seed"], dh(private, public)), info, 32)
+    state = derived(root, name("key known ratchet"))
+    for _ in range(counter):
+        state = derived(state, name("key known step"))
+    return derived(state, name("key known seal")), derived(root, name("key known tag"))
 
 
 def tag(key, counter):
@@ -287,13 +291,13 @@ def first(i):
 
 
 def tags(i):
-    there = known_keys(i["private"], i["public"], i["from"], i["to"])[1]
-    back = known_keys(i["private"], i["public"], i["to"], i["from"])[1]
+    there = known_keys(i, i["private"], i["public"], i["from"], i["to"])[1]
+    back = known_keys(i, i["private"], i["public"], i["to"], i["from"])[1]
     return {"tags": [tag(there, n) for n in i["counters"]], "tags_back": [tag(back, n) for n in i["counters"]]}
 
 
 def known(i):
-    keys = known_keys(i["private"], i["public"], i["from"], i["to"])
+    keys = known_keys(i, i["private"], i["public"], i["from"], i["to"], i["counter"])
     envelope = known_envelope(keys, i["counter"], i["nonce"], i["payload"])
     return {"tag": tag(keys[1], i["counter"]), "envelope": envelope, "frame": hashlib.sha256(envelope).digest()}
 
@@ -312,7 +316,7 @@ def sizes(seal):
 
 
 def known_sizes(i, payload):
-    keys = known_keys(i["private"], dh_public(i["private"]), i["from"], i["to"])
+    keys = known_keys(i, i["private"], dh_public(i["private"]), i["from"], i["to"], i["counter"])
     return known_envelope(keys, i["counter"], i["nonce"], payload)
 
 
@@ -333,11 +337,6 @@ def standing(i, out):
 
 def word(i):
     return {"word": sign(i["seed"], name("sign start"), context(i["peer"], i["peer"]), record({0: i["instance"], 1: i["started"]}))}
-
-
-def line(i):
-    start = lambda *devices: str(int.from_bytes(hashed(name("hash envelope line"), i["room"], *devices)[:8], "big") >> 1)
-    return {"there": start(i["from"], i["to"]), "back": start(i["to"], i["from"])}
 
 
 def again(field):
@@ -645,7 +644,6 @@ CHECKS = {
     "word of a start": word,
     "standing: statement": standing,
     "renews": again("renews"),
-    "where counters begin": line,
     "mailbox id": mailbox,
     "sealed address of a friend": address,
     "sealed address of a guest": address,

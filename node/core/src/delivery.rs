@@ -26,6 +26,8 @@ mod punch;
 mod receipts;
 pub(crate) mod rekey;
 pub(crate) mod relays;
+pub(crate) mod sealing;
+pub(crate) mod seeds;
 pub(crate) mod starts;
 pub(crate) mod tags;
 pub(crate) mod ways;

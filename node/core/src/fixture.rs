@@ -4,8 +4,9 @@
 
 use crate::clear_cipher::ClearCipher;
 use crate::command::Trust;
+use crate::delivery::seeds;
 use crate::limits::DEVICE_LIFETIME;
-use crate::rows::{Friend, FriendState, Members, Room};
+use crate::rows::{Friend, FriendState, Members, Outbound, Room};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Out, Turn};
@@ -18,6 +19,7 @@ use symbolon_presence::envelope::seal_direct;
 use symbolon_presence::id::{Digest, Nonce, PeerId, RoomId};
 use symbolon_presence::identity::{self, Identity};
 use symbolon_presence::kem::KemPublic;
+use symbolon_presence::seeds::{Ratchet, Seed};
 use symbolon_presence::time::{EARLIEST, Timestamp};
 use symbolon_relay::grant::MailboxKeys;
 use symbolon_relay::prove::WIRE_VERSION;
@@ -67,6 +69,9 @@ pub(crate) fn peer(number: u64) -> PeerId {
 pub(crate) struct Person {
     pub identity: Identity,
     pub device: identity::Device,
+    /// Our seed for their device, and theirs for ours.
+    pub heard: Seed,
+    pub said: Seed,
 }
 
 impl Person {
@@ -78,8 +83,14 @@ impl Person {
         crate::delivery::ways::register_device(state, turn, &device, &identity.chain, entry);
         let row = Friend { peer: device.peer, devices: vec![device.device], ..friend(number) };
         state.save_room(turn, Room { room: row.room, conversation: row.conversation, members: Members::Friend(row.peer) });
+        let room = row.room;
         state.friends.insert(device.peer, row);
-        Self { identity, device }
+        let heard = seeds::draw(state, turn, &room, std::slice::from_ref(&device));
+        let (said, me) = (Seed::draw(None, turn.rng), &state.own.identity);
+        let ratchet = Ratchet::agree(&said, &me.dh, &device.dh, &me.device, &device.device);
+        let outbound = Outbound { number: said.number, room, ratchet, acknowledged: 0 };
+        state.channel_mut(&device.device).unwrap().outbound = Some(outbound);
+        Self { identity, device, heard, said }
     }
 
     /// A mailbox for one of their devices.
@@ -107,8 +118,8 @@ impl Person {
             answers: None,
             at: turn.now,
             revision: None,
-            next: 0,
-            opened: 0,
+            next: None,
+            opened: None,
             rooms: vec![RoomStanding { room: friend(0).room, epoch: None, sent: 0, opened: 0, settled: 0 }],
             heard: Vec::new(),
             reply: None,

@@ -33,7 +33,7 @@ mod tests;
 pub(crate) use accept::{accept, accept_unasked};
 pub(crate) use ask::{add, ask, cancel, found, ignore};
 pub(crate) use block::{block, set_blocked, unblock};
-pub(crate) use bundle::{adopt_bundle, send_bundle, verify_bundle};
+pub(crate) use bundle::{adopt_bundle, fresh_seed, send_bundle, verify_bundle};
 pub(crate) use confirm::{Answer, confirm, receive_accept, receive_confirm};
 pub(crate) use confirming::Confirming;
 pub(crate) use end::{end_half, expire, refused, unfriend};

@@ -224,6 +224,10 @@ pub const PROOFS_MAX: usize = 250_000;
 pub const BUILD_REMEMBERED: u64 = DAY;
 /// Most envelopes waiting for one device.
 pub const OUTBOX_MAX: u64 = 100_000;
+/// Seeds of envelopes kept for each device: the newest, and four older ones.
+pub const SEEDS_KEPT_MAX: usize = 5;
+/// So long a seed is kept after its device has used a newer one.
+pub const SEED_LIFE: u64 = 30 * DAY;
 /// Early envelopes kept for each device.
 pub const PARKED_MAX: u64 = 256;
 /// Bytes of early envelopes kept of all devices together; who has most gives way.

@@ -81,8 +81,8 @@ pub(crate) enum DeliveryNotice {
     Queued(DeviceId),
     /// Rows of a device's outbox have changed, or the key by which they are put.
     RowsChanged(DeviceId),
-    /// Envelopes of a device are counted from elsewhere now, or rooms that it left are not read any more.
-    Recounted(DeviceId),
+    /// So much is without acknowledgement by a device that nothing more is sealed for it.
+    Unacknowledged(DeviceId),
     /// A device cannot be reached directly.
     Missed(DeviceId),
     /// A device, or its relay, says that our key for it has expired.

@@ -11,6 +11,7 @@ use crate::delivery::outage::Outage;
 use crate::delivery::outbox;
 use crate::delivery::rekey::Rekey;
 use crate::delivery::relays::{Arrived, Relays};
+use crate::delivery::seeds;
 use crate::delivery::{Delivery, Up};
 use crate::friendships::{self, Confirming};
 use crate::identity;
@@ -208,6 +209,7 @@ impl Machines {
         friendships::remind(state, turn);
         standings.look(state, turn)?;
         friendships::expire_former(state, turn)?;
+        seeds::expire(state, turn);
         relays.renew(state, turn)?;
         invites::forget_expired(state, turn)?;
         state.own.renew_direct(turn);

@@ -10,6 +10,7 @@ mod own;
 mod presence;
 mod request;
 mod room;
+mod seed;
 
 pub(crate) use channel::{Channel, Former, ROOM_LANE};
 pub(crate) use device::{Device, Start};
@@ -23,6 +24,7 @@ pub(crate) use presence::BLOCKS_OF_FRIEND;
 pub(crate) use presence::{OwnPresence, begin, step};
 pub(crate) use request::{Invited, Request};
 pub(crate) use room::{Leaf, Members, Room, Sequences, leaf_key, sequences_key, split_sequences_key};
+pub(crate) use seed::{Inbound, Inner, Outbound, Wrapper, inbound_key, split_inbound_key};
 
 /// What rows hold is shown to nobody by mistake.
 macro_rules! opaque_debug {
@@ -34,4 +36,4 @@ macro_rules! opaque_debug {
         }
     )*};
 }
-opaque_debug!(Invited Introducing Request Friend Device Message OwnRelayMailbox Channel Leaf);
+opaque_debug!(Invited Introducing Request Friend Device Message OwnRelayMailbox Channel Leaf Inbound);

@@ -8,7 +8,7 @@ use crate::command::CommandError;
 use crate::identity::Own;
 use crate::limits;
 use crate::rates::Rates;
-use crate::rows::{Counters, Device, Friend, Introducing, Invite, Leaf, OwnRelayMailbox, Request, Room, Sequences};
+use crate::rows::{Counters, Device, Friend, Inbound, Introducing, Invite, Leaf, OwnRelayMailbox, Request, Room, Sequences};
 use crate::table::{Change, Table};
 use crate::turn::all_rows;
 use crate::turn::load_all;
@@ -16,7 +16,6 @@ use crate::turn::{Turn, TurnFailed, decode_row, read};
 use crate::world::{RoomCipher, Shelf};
 use rand_chacha::ChaCha20Rng;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use symbolon_presence::envelope::KnownKey;
 use symbolon_presence::id::{DeviceId, GrantId, PeerId, PublicKeyBytes, RequestId, RoomId};
 use symbolon_presence::identity::Device as Speaker;
 use symbolon_presence::time::{MINUTE, Timestamp};
@@ -60,8 +59,11 @@ pub(crate) struct State {
     pub builds: BTreeMap<DeviceId, Build>,
     /// What each device shares with this one to prove links, computed once.
     link_keys: HashMap<DeviceId, LinkKey>,
-    /// Envelope keys to and from each device, computed once.
-    envelope_keys: HashMap<DeviceId, (KnownKey, KnownKey)>,
+    /// What opens envelopes, for each device and each seed of ours that it may use; at most
+    /// [`limits::SEEDS_KEPT_MAX`] of a device.
+    inbound: BTreeMap<(DeviceId, u64), Inbound>,
+    /// How often a seed was added or taken out since the start.
+    inbound_changes: u64,
     /// Owners of leaves whose certificates were verified; at most [`limits::SPEAKERS_MAX`]. To verify them
     /// for each message costs more than to open it.
     speakers: HashMap<(RoomId, PublicKeyBytes), Speaker>,
@@ -72,6 +74,8 @@ pub(crate) struct State {
     dirty_friends: BTreeSet<PeerId>,
     /// Lanes to write or to delete at the end of the turn.
     changed_sequences: BTreeSet<(DeviceId, RoomId)>,
+    /// Seeds to write or to delete at the end of the turn.
+    changed_inbound: BTreeSet<(DeviceId, u64)>,
     dirty_counters: bool,
 }
 
@@ -97,7 +101,7 @@ impl State {
             }
         }
         let mut devices = load_all(shelf, Table::Device, |row: &Device| row.device)?;
-        let sequences = load::channels(shelf, &mut devices)?;
+        let (sequences, inbound) = load::channels(shelf, &mut devices)?;
         Ok(Self {
             counters,
             invites: load_all(shelf, Table::Invite, |row: &Invite| row.grant)?,
@@ -108,6 +112,7 @@ impl State {
             rooms: load_all(shelf, Table::Room, |row: &Room| row.room)?,
             leaves: load_all(shelf, Table::Leaf, |row: &Leaf| (row.room, row.leaf))?,
             sequences,
+            inbound,
             blocked: all_rows(shelf, Table::Blocked)?.into_iter().map(|(key, _)| key).collect(),
             ..Self::empty(own, clock)
         })
@@ -133,7 +138,9 @@ impl State {
             rates: Rates::default(),
             builds: BTreeMap::new(),
             link_keys: HashMap::new(),
-            envelope_keys: HashMap::new(),
+            inbound: BTreeMap::new(),
+            inbound_changes: 0,
+            changed_inbound: BTreeSet::new(),
             speakers: HashMap::new(),
             dirty_devices: BTreeSet::new(),
             dirty_channels: BTreeSet::new(),
@@ -226,7 +233,7 @@ impl State {
         self.forget_all_sequences(device);
         self.builds.remove(device);
         self.link_keys.remove(device);
-        self.envelope_keys.remove(device);
+        self.forget_all_inbound(device);
     }
 
     /// A device to change; saved at the end of the turn.

@@ -7,7 +7,7 @@
 
 /// Version of everything below. An older store is brought up to it by [`migration`](crate::migration); a newer one is
 /// refused, never changed. It says nothing about the wire.
-pub const SCHEMA_VERSION: u32 = 5;
+pub const SCHEMA_VERSION: u32 = 6;
 
 /// The tables. The discriminant names the table in the store and is never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,8 +61,8 @@ pub enum Table {
     Package = 22,
     /// One room that this node is in. Key: room id.
     Room = 23,
-    /// How far a device and this one are. In envelopes and the outbox: key device id; in the frames of a room: key device
-    /// id, then room id.
+    /// How far a device and this one are. In the outbox: key device id; in the frames of a room: key device id, then room
+    /// id; in envelopes under a seed of ours: key device id, then the seed's number (8 B).
     Channel = 24,
     /// Whose one leaf of a room is. Key: room id, then the leaf's signature public key.
     Leaf = 25,

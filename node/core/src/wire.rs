@@ -24,4 +24,4 @@ pub use introduction::{Consent, INTRODUCTION_LIFETIME, IntroCard, Introduced, In
 pub use leaf::{LeafOwner, OpenCredential, is_leaf_of, seal_credential};
 pub use presence::{Labels, PresenceBody, PresenceKeys, SignedPresence};
 pub use room::{Known, RoomPayload, Text};
-pub use standing::{Heard, Renews, RoomStanding, Standing, True, direct_package, is_start_of, sign_start};
+pub use standing::{Counted, Heard, Renews, RoomStanding, Standing, True, direct_package, is_start_of, sign_start};

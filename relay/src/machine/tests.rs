@@ -11,11 +11,11 @@ use rand_core::SeedableRng;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use symbolon_presence::address::Address;
-use symbolon_presence::envelope::KnownKey;
 use symbolon_presence::friendship::FriendshipSecret;
 use symbolon_presence::id::{DeviceId, GrantId, Nonce, QueueId};
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::seal::DhKey;
+use symbolon_presence::seeds::{Ratchet, Seed};
 use symbolon_presence::sign::VerifyingKey;
 use symbolon_presence::time::{DAY, HOUR};
 
@@ -242,7 +242,11 @@ impl Owner {
 
 fn envelope(counter: u64) -> Vec<u8> {
     let (a, b) = (DhKey::from_bytes([1; 32]), DhKey::from_bytes([2; 32]));
-    KnownKey::agree(&a, &b.public(), &DeviceId([1; 16]), &DeviceId([2; 16])).seal(counter, &[0; 12], b"x").unwrap()
+    let seed = Seed { number: 1, secret: Secret::from_bytes([9; 32]) };
+    // Another one for each counter.
+    let mut nonce = [0; 12];
+    nonce[..8].copy_from_slice(&counter.to_be_bytes());
+    Ratchet::agree(&seed, &a, &b.public(), &DeviceId([1; 16]), &DeviceId([2; 16])).turn().seal(&nonce, b"x").unwrap()
 }
 
 fn open() -> (Host, Owner) {

@@ -5,6 +5,7 @@ use minicbor::Decode;
 use symbolon_core::command::{Direction, MessageState, RequestStatus};
 use symbolon_core::table::Table;
 use symbolon_presence::id::{DeviceId, MessageId, PeerId, RequestId, RoomId};
+use symbolon_presence::seeds::{Opener, Ratchet};
 use symbolon_presence::time::Timestamp;
 
 /// A message.
@@ -85,16 +86,59 @@ pub fn channels(store: &MemoryStore) -> impl Iterator<Item = (&Vec<u8>, ChannelR
 
 /// The rows of devices in rooms.
 pub fn sequences(store: &MemoryStore) -> impl Iterator<Item = SequencesRow> {
-    store.rows(Table::Channel).filter(|(key, _)| key.len() > DeviceId::LEN).map(|(_, row)| read(row))
+    store.rows(Table::Channel).filter(|(key, _)| key.len() == DeviceId::LEN + RoomId::LEN).map(|(_, row)| read(row))
+}
+
+/// What opens envelopes of devices, by device, the oldest seed first.
+pub fn inbound(store: &MemoryStore) -> impl Iterator<Item = (DeviceId, InboundRow)> {
+    let lines = store.rows(Table::Channel).filter(|(key, _)| key.len() == DeviceId::LEN + 8);
+    lines.filter_map(|(key, row)| Some((DeviceId::from_slice(key.get(..DeviceId::LEN)?)?, read(row))))
+}
+
+/// What opens envelopes of a device under one seed of ours.
+#[derive(Clone, Decode)]
+#[cbor(map)]
+pub struct InboundRow {
+    /// Which seed.
+    #[n(0)]
+    pub number: u64,
+    /// The keys that are left.
+    #[n(2)]
+    pub opener: Opener,
+}
+
+impl InboundRow {
+    /// Whether an envelope can be opened by a key that was skipped, or by the next one.
+    pub fn opens(&self, envelope: &[u8]) -> bool {
+        self.opener.skipped().chain(std::iter::once(self.opener.next())).any(|counter| self.opener.open(counter, envelope).is_ok())
+    }
+}
+
+/// What seals envelopes to a device.
+#[derive(Clone, Decode)]
+#[cbor(map)]
+pub struct OutboundRow {
+    /// Under which seed of the device's.
+    #[n(0)]
+    pub number: u64,
+    /// The keys to come.
+    #[n(2)]
+    pub ratchet: Ratchet,
+    /// One more than the highest counter that was acknowledged.
+    #[n(3)]
+    pub acknowledged: u64,
 }
 
 /// How far a device and this one are in envelopes.
-#[derive(Debug, Clone, Decode)]
+#[derive(Clone, Decode)]
 #[cbor(map)]
 pub struct ChannelRow {
     /// How many rows its outbox has.
     #[n(4)]
     pub outbox_count: u64,
+    /// What seals envelopes to it.
+    #[n(11)]
+    pub outbound: Option<OutboundRow>,
 }
 
 /// How far a device and this one are in a room.

@@ -6,10 +6,11 @@
 //! - A signed receipt names only what is on the signer's disk.
 //! - No envelope tag is used for two envelopes; after an older copy was put back, no tag and nonce.
 //! - No room message goes into a link whose other end has not said who it is.
+//! - What was acknowledged opens no more by what is on disk.
 //! - Every bounded table is within its bound, and counters of queues are right.
 
 use super::node::SimNode;
-use super::rows::{DeviceRow, FriendRow, MessageRow, channels, fault, read};
+use super::rows::{self, DeviceRow, FriendRow, MessageRow, channels, fault, read};
 use super::run::{Ix, Sim};
 use std::collections::{BTreeMap, BTreeSet};
 use symbolon_core::command::MessageState;
@@ -74,6 +75,8 @@ pub struct Watch {
     /// The newest number read at one node from another.
     seen: BTreeMap<(Ix, Ix), u64>,
     tags: BTreeMap<(Ix, [u8; 16]), FrameId>,
+    /// Known envelopes that were sent.
+    envelopes: BTreeMap<FrameId, Vec<u8>>,
     nonces: BTreeMap<(Ix, Vec<u8>), FrameId>,
     /// Which node has proved on which link who it is.
     said: BTreeSet<(LinkId, Ix)>,
@@ -225,6 +228,7 @@ impl Watch {
         match Frame::decode(bytes).expect("what a node sends is a frame") {
             Frame::Put(put) => {
                 if let Some(Kind::Known(tag)) = kind(&put.envelope) {
+                    self.envelopes.entry(put.frame).or_insert_with(|| put.envelope.clone());
                     let is_proved = to.is_none_or(|to| self.said.contains(&(link, to)));
                     assert!(is_proved, "no room message goes into a link whose other end has not said who it is");
                     let first = *self.nonces.entry((from, put.envelope.iter().take(30).copied().collect())).or_insert(put.frame);
@@ -238,6 +242,9 @@ impl Watch {
                 for item in body.items.iter().filter(|item| item.outcome == Outcome::Delivered) {
                     let seen = sim.nodes[from].store.get(Table::Seen, item.frame.as_bytes()).unwrap();
                     assert!(seen.is_some_and(|seen| seen.get(8) == Some(&0)), "a receipt names only what is on disk");
+                    let opens = |envelope: &Vec<u8>| rows::inbound(&sim.nodes[from].store).any(|(_, row)| row.opens(envelope));
+                    let is_kept = self.envelopes.get(&item.frame).is_some_and(opens);
+                    assert!(!is_kept, "the key of what was acknowledged is erased on disk");
                 }
             }
             Frame::Found(found) => {

@@ -8,10 +8,10 @@ use symbolon_core::table::Table;
 use symbolon_core::wire::{AcceptBody, AcceptHead, BundleDevice, ConfirmBody, Contact, First, OfferBody, PAYLOAD_MAX, RoomPayload, Step};
 use symbolon_core::world::RoomCipher;
 use symbolon_presence::codec;
-use symbolon_presence::envelope::KnownKey;
 use symbolon_presence::id::{Digest, EpochId, RequestId};
 use symbolon_presence::identity::Identity;
 use symbolon_presence::kdf::Secret;
+use symbolon_presence::seeds::Ratchet;
 use symbolon_presence::time::{DAY, HOUR, MINUTE};
 use symbolon_relay::frame::Frame;
 use symbolon_relay::grant::Scope;
@@ -453,7 +453,8 @@ fn a103_a_reply_grant_takes_answers_in_bounded_numbers_and_no_room_frames() {
     // A friend's frame under the guest's grant is none.
     let key = asked.ben.identity.dh.clone();
     let device = asked.offer.device.clone();
-    let known = KnownKey::agree(&key, &device.dh, &asked.ben.identity.device, &device.device).seal(0, &[7; 12], b"x").unwrap();
+    let known = Ratchet::agree(&asked.ben.seed, &key, &device.dh, &asked.ben.identity.device, &device.device);
+    let known = known.ahead(0).unwrap().seal(&[7; 12], b"x").unwrap();
     let before = asked.sim.dropped(asked.node, "malformed");
     asked.sim.run_for(MINUTE);
     asked.on_a_fresh_link(put(&reply, None, known));

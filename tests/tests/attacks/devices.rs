@@ -165,8 +165,8 @@ fn a102_a_friend_who_certifies_device_after_device_leaves_a_bounded_number_of_ro
             let other = Identity::certify(mallory.identity.entropy.clone(), serial, &mut mallory.rng, sim.now, 365 * DAY);
             let (mut entry, _) = mallory.entry(Scope::Friends(0));
             entry.receipt = other.signing.public();
-            let direct = mallory.direct.public().bytes();
-            bundle.devices.push(BundleDevice { chain: other.chain, entry, relay_mailboxes: Vec::new(), direct });
+            let (direct, seed) = (mallory.direct.public().bytes(), mallory.seed.clone());
+            bundle.devices.push(BundleDevice { chain: other.chain, entry, relay_mailboxes: Vec::new(), direct, seed });
         }
         let sealed = mallory.cipher.seal(bond.room, &codec::encode(&RoomPayload::Bundle(bundle)), &[]).unwrap();
         let known = mallory.next_known(&bond, sealed);

@@ -7,7 +7,6 @@ use symbolon_core::limits::INTRODUCTIONS_OF_FRIEND_MAX;
 use symbolon_core::wire::{Introduced, Introduction, IntroductionBody, Known, PAYLOAD_MAX, RoomPayload};
 use symbolon_core::world::{Opened, RoomCipher};
 use symbolon_presence::codec;
-use symbolon_presence::envelope::{KnownKey, line_start};
 use symbolon_presence::id::{Nonce, RequestId};
 use symbolon_presence::identity::Identity;
 use symbolon_presence::time::{DAY, Timestamp};
@@ -32,11 +31,9 @@ fn said(bond: &Bond, mallory: &mut Actor, payload: &RoomPayload) -> Vec<u8> {
 
 /// What the node says in the room, read as the friend reads it.
 fn heard(bond: &Bond, mallory: &mut Actor, frames: &[Vec<u8>]) -> Vec<RoomPayload> {
-    let (own, other) = (&mallory.identity, &bond.device);
-    let key = KnownKey::agree(&own.dh, &other.dh, &other.device, &own.device);
-    let first = line_start(&bond.room, &other.device, &own.device);
+    let opener = mallory.opener(bond);
     let puts = frames.iter().filter_map(|frame| if let Ok(Frame::Put(put)) = Frame::decode(frame) { Some(put.envelope) } else { None });
-    let opened = puts.filter_map(|envelope| (first..first + 64).find_map(|counter| key.open(counter, &envelope).ok())).collect::<Vec<_>>();
+    let opened = puts.filter_map(|envelope| (0..64).find_map(|counter| opener.open(counter, &envelope).ok())).collect::<Vec<_>>();
     let known = opened.iter().filter_map(|payload| codec::decode::<Known>(payload, PAYLOAD_MAX).ok());
     let mut said = Vec::new();
     for known in known {

@@ -3,7 +3,6 @@
 
 use symbolon_core::command::{Build, Command, MessageState, Who};
 use symbolon_core::seam::LinkId;
-use symbolon_presence::envelope::KnownKey;
 use symbolon_presence::id::{LookupId, PublicKeyBytes};
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::record::{Slot, day_of};
@@ -170,9 +169,9 @@ fn a13_a32_who_was_blocked_or_ended_gets_the_silence_the_faults_and_the_close_of
 
         // A stranger who has found out the address of the friends' queue.
         let (address, ttl) = (bond.bundle.devices[0].entry.address.clone(), 3600);
-        let key = KnownKey::agree(&mallory.identity.dh, &kept.device.dh, &mallory.identity.device, &kept.device.device);
+        let keys = mallory.ratchet(&kept);
         let stranger = |counter: u64| {
-            let envelope = key.seal(counter, &[7; 12], b"knock").unwrap();
+            let envelope = keys.ahead(counter).unwrap().seal(&[7; 12], b"knock").unwrap();
             Frame::Put(Put::new(address.clone(), &Secret::from_bytes([7; 32]), ttl, None, envelope).unwrap()).encode()
         };
         let mut counter = 1_000;

@@ -3,12 +3,13 @@
 use crate::{hex, vector};
 use serde_json::{Value, json};
 use symbolon_presence::codec;
-use symbolon_presence::envelope::{BUCKETS, FIRST_MAX, KNOWN_MAX, KnownKey, frame_id, open_first};
+use symbolon_presence::envelope::{BUCKETS, FIRST_MAX, KNOWN_MAX, frame_id, open_first};
 use symbolon_presence::id::DeviceId;
 use symbolon_presence::kdf::{Secret, sha256};
 use symbolon_presence::kem::{KemKey, Psk, kem_open, kem_seal};
 use symbolon_presence::labels::{SEAL_FIRST, SEAL_KNOWN};
 use symbolon_presence::seal::{DhKey, aead_open, aead_seal, hpke_open, hpke_seal};
+use symbolon_presence::seeds::{Opener, Ratchet};
 use symbolon_tests::samples::{self, Runs};
 
 pub fn vectors() -> Vec<Value> {
@@ -109,13 +110,16 @@ fn first() -> Value {
 
 fn known_keys() -> Value {
     let (ann, ben) = (samples::ann().identity, samples::ben().identity);
-    let there = KnownKey::agree(&ann.dh, &ben.dh.public(), &ann.device, &ben.device);
-    let back = KnownKey::agree(&ann.dh, &ben.dh.public(), &ben.device, &ann.device);
-    let tags = |key: &KnownKey| [0, 1, 64, u64::from(u32::MAX) + 1].map(|counter| hex(key.tag(counter)));
+    let seed = samples::seed();
+    let there = Ratchet::agree(&seed, &ann.dh, &ben.dh.public(), &ann.device, &ben.device);
+    let back = Ratchet::agree(&seed, &ann.dh, &ben.dh.public(), &ben.device, &ann.device);
+    let tags = |keys: &Ratchet| [0, 1, 64, u64::from(u32::MAX) + 1].map(|counter| hex(keys.tag(counter)));
     vector(
         "tags of known envelopes",
-        "Tags of counters 0, 1, 64 and 2^32 in both directions; the key comes from X25519, then from both device ids, the sender's first.",
+        "Tags of counters 0, 1, 64 and 2^32 in both directions; the root comes from the seed and X25519, then from both device ids, the sender's first, and the seed's number.",
         json!({
+            "seed": hex(seed.secret.expose()),
+            "number": seed.number,
             "private": hex(ann.dh.expose()),
             "public": hex(ben.dh.public().bytes().as_bytes()),
             "from": hex(ann.device.as_bytes()),
@@ -128,15 +132,17 @@ fn known_keys() -> Value {
 
 fn known() -> Value {
     let (ann, ben) = (samples::ann().identity, samples::ben().identity);
-    let payload = codec::encode(&samples::known());
+    let (seed, payload) = (samples::seed(), codec::encode(&samples::known()));
     let envelope = samples::known_envelope();
-    // The receiver computes the same key from the other halves.
-    let key = KnownKey::agree(&ben.dh, &ann.dh.public(), &ann.device, &ben.device);
-    assert_eq!(key.open(9, &envelope), Ok(payload.clone()));
+    // The receiver computes the same keys from the other halves, and turns the ratchet as far.
+    let opener = Opener::new(Ratchet::agree(&seed, &ben.dh, &ann.dh.public(), &ann.device, &ben.device));
+    assert_eq!(opener.open(9, &envelope), Ok(payload.clone()));
     vector(
         "known envelope",
-        "From Ann's device to Ben's under counter 9: 01 03, tag, nonce, ciphertext; header and tag are the associated data.",
+        "From Ann's device to Ben's under counter 9 of a seed: 01 03, tag, nonce, ciphertext; header and tag are the associated data.",
         json!({
+            "seed": hex(seed.secret.expose()),
+            "number": seed.number,
             "private": hex(ben.dh.expose()),
             "public": hex(ann.dh.public().bytes().as_bytes()),
             "from": hex(ann.device.as_bytes()),
@@ -145,14 +151,15 @@ fn known() -> Value {
             "nonce": hex([0x66; 12]),
             "payload": hex(payload),
         }),
-        json!({ "tag": hex(key.tag(9)), "envelope": hex(&envelope), "frame": hex(frame_id(&envelope).as_bytes()) }),
+        json!({ "tag": hex(opener.tag(9)), "envelope": hex(&envelope), "frame": hex(frame_id(&envelope).as_bytes()) }),
     )
 }
 
 /// For each size the longest payload that fits, and the next one.
 fn buckets() -> Vec<Value> {
     let (key, package) = (DhKey::from_bytes([0x21; 32]), KemKey::from_bytes([0x21; 32]));
-    let known = KnownKey::agree(&key, &key.public(), &DeviceId([1; 16]), &DeviceId([2; 16]));
+    let seed = samples::seed();
+    let known = Ratchet::agree(&seed, &key, &key.public(), &DeviceId([1; 16]), &DeviceId([2; 16])).ahead(7).expect("it is near");
     let overhead = |max: usize| 256 * 1024 - max;
     let lengths = |overhead: usize| {
         BUCKETS.iter().filter_map(move |size| size.checked_sub(overhead)).flat_map(|most| [most, most + 1]).collect::<Vec<_>>()
@@ -166,7 +173,7 @@ fn buckets() -> Vec<Value> {
         .map(|length| row(length, (length <= FIRST_MAX).then(|| samples::seal_to(&package.public(), &vec![0xaa; length]))))
         .collect();
     let known: Vec<Value> =
-        lengths(overhead(KNOWN_MAX)).into_iter().map(|length| row(length, known.seal(7, &[0x66; 12], &vec![0xaa; length]).ok())).collect();
+        lengths(overhead(KNOWN_MAX)).into_iter().map(|length| row(length, known.seal(&[0x66; 12], &vec![0xaa; length]).ok())).collect();
     vec![
         vector(
             "sizes of first envelopes",
@@ -177,7 +184,16 @@ fn buckets() -> Vec<Value> {
         vector(
             "sizes of known envelopes",
             "The same between devices 01.. and 02.. that share one X25519 key pair, under counter 7.",
-            json!({ "private": hex(key.expose()), "from": hex([1; 16]), "to": hex([2; 16]), "counter": 7, "nonce": hex([0x66; 12]), "byte": "aa" }),
+            json!({
+                "seed": hex(seed.secret.expose()),
+                "number": seed.number,
+                "private": hex(key.expose()),
+                "from": hex([1; 16]),
+                "to": hex([2; 16]),
+                "counter": 7,
+                "nonce": hex([0x66; 12]),
+                "byte": "aa",
+            }),
             json!({ "sizes": known }),
         ),
     ]

@@ -1,10 +1,10 @@
-//! Renewal: Standings, what an Offer that renews rests on, and where counters begin.
+//! Renewal: Standings, and what an Offer that renews rests on.
 
 use super::{hex, vector};
 use serde_json::{Value, json};
 use symbolon_core::wire::First;
 use symbolon_presence::codec;
-use symbolon_presence::envelope::{frame_id, line_start, open_direct};
+use symbolon_presence::envelope::{frame_id, open_direct};
 use symbolon_tests::samples::{self, NOW, Person, ROOM};
 
 pub fn vectors() -> Vec<Value> {
@@ -57,15 +57,6 @@ pub fn vectors() -> Vec<Value> {
             "Field 9 of an Offer: the room that is left, Ben's nonce, two texts of Ann's, and the newest of Ben's.",
             json!({ "room": hex(ROOM.as_bytes()) }),
             json!({ "renews": hex(codec::encode(&samples::renews())) }),
-        ),
-        vector(
-            "where counters begin",
-            "From Ann's device to Ben's and back, in one room; as decimal numbers in text.",
-            json!({ "room": hex(ROOM.as_bytes()), "from": hex(ann.device.as_bytes()), "to": hex(ben.device.as_bytes()) }),
-            json!({
-                "there": line_start(&ROOM, &ann.device, &ben.device).to_string(),
-                "back": line_start(&ROOM, &ben.device, &ann.device).to_string(),
-            }),
         ),
     ]
 }

@@ -2,15 +2,15 @@
 
 use crate::command::MessageState;
 use crate::delivery::notices;
-use crate::delivery::outbox::{self, OutboxRow};
+use crate::delivery::outbox;
 use crate::delivery::owner::EnvelopeOwner;
+use crate::delivery::sealing;
 use crate::rooms;
 use crate::rows::{Fault, Message, set_message_state, split_key};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed};
 use crate::wire::RoomPayload;
-use symbolon_presence::envelope::frame_id;
 use symbolon_presence::id::RoomId;
 use symbolon_presence::time::Timestamp;
 
@@ -59,13 +59,11 @@ pub(crate) fn next_expiry(turn: &Turn<'_>) -> Result<Option<Timestamp>, TurnFail
 /// Puts an empty frame in the place of a text that is given up.
 fn skip(state: &mut State, turn: &mut Turn<'_>, room: RoomId, conversation: &RoomId, arrival: u64) -> Result<(), TurnFailed> {
     for device in &rooms::members(state, &room) {
-        let Some(key) = state.envelope_key_to(device) else { continue };
         let found = outbox::find(state, turn, device, |owner| owner.order_of_texts(conversation, arrival))?;
         let Some((number, row)) = found else { continue };
         let sealed = rooms::say(turn, room, &RoomPayload::Skip)?;
-        let Some(envelope) = outbox::seal_known(state, device, &key, room, &sealed, row.sequence, turn.rng) else { continue };
-        let row = OutboxRow { frame: frame_id(&envelope), owner: EnvelopeOwner::Skip, envelope, ..row };
-        outbox::replace(turn, device, number, &row);
+        let Some(inner) = sealing::inner(room, &sealed, row.sequence) else { continue };
+        outbox::replace(turn, device, number, &row.with(EnvelopeOwner::Skip, inner));
         notices::rows_changed(turn, device);
     }
     Ok(())

@@ -5,6 +5,7 @@
 use super::links::*;
 use super::outbox::{self, OutboxRow};
 use super::owner::{EnvelopeOwner, Until};
+use super::sealing;
 use crate::people::requests;
 use crate::state::State;
 use crate::turn::{Turn, TurnFailed};
@@ -62,6 +63,9 @@ impl Delivery {
     /// What a receipt line of its recipient says of an envelope; none when nothing became of it.
     pub fn settle(&mut self, state: &mut State, turn: &mut Turn<'_>, item: &Acknowledged) -> Result<Option<Settled>, TurnFailed> {
         let Some(row) = outbox::row(turn, &item.device, item.number)? else { return Ok(None) };
+        if matches!(item.outcome, Outcome::Delivered | Outcome::Refused(Refusal::Refused)) {
+            sealing::acknowledged(state, turn, &item.device, &row, &item.frame);
+        }
         let policy = row.owner.policy();
         let is_expired = || policy.asks.is_some_and(|request| requests::is_expired_for_both(state, &request, turn.now, item.at));
         let (fate, then) = match item.outcome {

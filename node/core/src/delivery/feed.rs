@@ -3,6 +3,7 @@
 use super::links::*;
 use super::outbox::{self, OutboxRow};
 use super::pump::{self, Gate, Looked, Way, Window};
+use super::sealing::Sealer;
 use crate::people::requests;
 use crate::rows::Device;
 use crate::seam::LinkId;
@@ -22,6 +23,7 @@ struct OnLink<'a> {
     link: LinkId,
     gate: Gate,
     window: &'a mut Window<()>,
+    sealer: &'a mut Sealer,
     sent: &'a mut BTreeMap<&'static str, u64>,
     /// The lanes that were looked at: of each, one page.
     read: [bool; 2],
@@ -47,8 +49,12 @@ impl Way for OnLink<'_> {
         if !self.gate.admits(self.state, &policy) || self.window.holds(&row.frame) {
             return Looked::Past;
         }
-        let Some(put) = outbox::put_for(row, self.device) else { return Looked::Past };
-        self.window.send(turn, self.link, put, number, row, ());
+        if !outbox::has_way(row, self.device) {
+            return Looked::Past;
+        }
+        let Some(row) = self.sealer.ready(turn, &self.device.device, number, row) else { return Looked::Waits };
+        let Some(put) = outbox::put_for(&row, self.device) else { return Looked::Past };
+        self.window.send(turn, self.link, put, number, &row, ());
         *self.sent.entry(policy.name).or_default() += 1;
         Looked::Past
     }
@@ -69,8 +75,10 @@ impl Delivery {
             true if session.is_doubtful(requests::asking_since(state, &row.peer)) => Gate::Alone,
             true => Gate::Everything,
         };
-        let mut way = OnLink { state, device: row, link, gate, window: &mut session.window, sent: &mut self.sent, read: [false; 2] };
+        let (mut sealer, window) = (Sealer::of(row), &mut session.window);
+        let mut way = OnLink { state, device: row, link, gate, window, sealer: &mut sealer, sent: &mut self.sent, read: [false; 2] };
         session.pump.run(turn, row, gate, &mut way)?;
+        sealer.keep(state, turn, device);
         if !session.window.is_empty() && session.receipt_due.is_none() {
             let at = turn.now.after(self.patience(device));
             self.expect_receipt(device, at);

@@ -153,6 +153,8 @@ impl Session {
 pub(crate) struct Acknowledged {
     pub device: DeviceId,
     pub number: u64,
+    /// The envelope that it names.
+    pub frame: FrameId,
     pub outcome: Outcome,
     /// When it was signed, by the clock of the one who did.
     pub at: Timestamp,

@@ -1,28 +1,27 @@
 //! The outbox: envelopes that this node owns until the other side's disk has them.
 //!
-//! A row is written in the turn that seals the envelope and leaves only by a signed receipt.
+//! A row is written in the turn in which it is said, sealed when it goes ([`super::sealing`]), and leaves only by a
+//! signed receipt.
 //! Each device has two lanes: steps of a request go before room frames, because they may be
 //! what makes the room frames welcome.
 //! Sending itself, and trying again, is [`crate::delivery`].
 
 use super::notices;
 use super::owner::{EnvelopeOwner, Lane, Links, Single};
+use super::sealing;
 use crate::limits::OUTBOX_MAX;
 use crate::rooms::{self, order};
-use crate::rows::{Device, ROOM_LANE};
+use crate::rows::{Device, Inner, ROOM_LANE};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed, decode_row};
-use crate::wire::{Contact, Known, RelayMailbox};
+use crate::wire::{Contact, RelayMailbox};
 use crate::world::Sealed;
 use minicbor::{Decode, Encode};
-use rand_chacha::ChaCha20Rng;
-use rand_core::Rng;
 use std::cmp::Ordering;
-use symbolon_presence::envelope::{KnownKey, frame_id};
+use symbolon_presence::envelope::frame_id;
 use symbolon_presence::id::{DeviceId, FrameId, MailboxId, Nonce, RoomId};
 use symbolon_presence::kdf::Secret;
-use symbolon_presence::seal::NONCE;
 use symbolon_presence::time::{SECOND, Timestamp};
 use symbolon_relay::put::{MailboxEntry, Put};
 
@@ -33,6 +32,7 @@ pub(crate) const TTL: u32 = 30 * 24 * 3600;
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub(crate) struct OutboxRow {
+    /// The id of the envelope as it was sealed last.
     #[n(0)]
     pub frame: FrameId,
     #[n(1)]
@@ -40,6 +40,7 @@ pub(crate) struct OutboxRow {
     /// How it may be written; absent for a friend's queue.
     #[n(2)]
     pub via: Option<Via>,
+    /// A first envelope. Of what is sealed when it goes, empty in the store.
     #[cbor(n(3), with = "minicbor::bytes")]
     pub envelope: Vec<u8>,
     /// The number of an ordered frame.
@@ -51,6 +52,9 @@ pub(crate) struct OutboxRow {
     /// The room of an ordered frame; absent in rows of an older build, which are all of the friendship's present room.
     #[n(6)]
     pub room: Option<RoomId>,
+    /// What goes in a known envelope.
+    #[n(7)]
+    pub inner: Option<Inner>,
 }
 
 /// A copy of an envelope at a relay.
@@ -104,6 +108,11 @@ const STEPS_SPAN: u64 = 4_096;
 /// The key of an outbox row.
 pub(crate) fn outbox_key(device: &DeviceId, number: u64) -> Vec<u8> {
     [device.as_bytes().as_slice(), &number.to_be_bytes()].concat()
+}
+
+/// Whether anything gives the right to write a row to its device.
+pub(crate) fn has_way(row: &OutboxRow, device: &Device) -> bool {
+    row.via.is_some() || device.put.is_some()
 }
 
 /// The put that carries a row to a device; none when nothing gives the right to write there.
@@ -175,19 +184,35 @@ pub(crate) fn has_room_for(state: &State, device: &DeviceId, more: u64) -> bool 
 
 /// Puts a first envelope into a device's outbox.
 pub(crate) fn enqueue(state: &mut State, turn: &mut Turn<'_>, to: &DeviceId, owner: EnvelopeOwner, via: Option<Via>, envelope: Vec<u8>) {
-    let row = OutboxRow { frame: frame_id(&envelope), owner, via, envelope, sequence: None, stored: None, room: None };
+    let row = OutboxRow { frame: frame_id(&envelope), owner, via, envelope, sequence: None, stored: None, room: None, inner: None };
     append(state, turn, to, &row);
 }
 
-/// Wraps a room message for each device in the room and puts it into their outboxes.
+/// Puts a room message that stands outside the order of frames into a device's outbox.
+pub(crate) fn enqueue_inner(state: &mut State, turn: &mut Turn<'_>, to: &DeviceId, owner: EnvelopeOwner, inner: Inner) {
+    append(state, turn, to, &row_of(owner, inner));
+}
+
+/// A row with something to be sealed.
+fn row_of(owner: EnvelopeOwner, inner: Inner) -> OutboxRow {
+    // Nobody gets an envelope with this id.
+    let frame = frame_id(&inner.payload);
+    OutboxRow { frame, owner, via: None, envelope: Vec::new(), sequence: None, stored: None, room: None, inner: Some(inner) }
+}
+
+impl OutboxRow {
+    /// Another room message in the place of this one.
+    pub fn with(self, owner: EnvelopeOwner, inner: Inner) -> Self {
+        Self { stored: self.stored, sequence: self.sequence, room: self.room, ..row_of(owner, inner) }
+    }
+}
+
+/// Puts a room message for each device in the room into their outboxes.
 pub(crate) fn enqueue_room(state: &mut State, turn: &mut Turn<'_>, room: RoomId, owner: &EnvelopeOwner, sealed: &Sealed) {
     for id in &rooms::members(state, &room) {
-        let Some(key) = state.envelope_key_to(id) else { continue };
         let Some(sequence) = order::next_sequence(state, id, &room) else { continue };
-        if let Some(envelope) = seal_known(state, id, &key, room, sealed, Some(sequence), turn.rng) {
-            let frame = frame_id(&envelope);
-            let row =
-                OutboxRow { frame, owner: owner.clone(), via: None, envelope, sequence: Some(sequence), stored: None, room: Some(room) };
+        if let Some(inner) = sealing::inner(room, sealed, Some(sequence)) {
+            let row = OutboxRow { sequence: Some(sequence), room: Some(room), ..row_of(owner.clone(), inner) };
             append(state, turn, id, &row);
         }
     }
@@ -330,24 +355,4 @@ pub(crate) fn forget_lists(state: &mut State, turn: &mut Turn<'_>, device: &Devi
 /// One row of a device's outbox.
 pub(crate) fn row(turn: &Turn<'_>, device: &DeviceId, number: u64) -> Result<Option<OutboxRow>, TurnFailed> {
     turn.row(Table::Outbox, &outbox_key(device, number))
-}
-
-/// Wraps a room message into a known envelope to a device. Frames with a sequence number
-/// are opened in its order; the others may be lost.
-pub(crate) fn seal_known(
-    state: &mut State,
-    to: &DeviceId,
-    key: &KnownKey,
-    room: RoomId,
-    sealed: &Sealed,
-    sequence: Option<u64>,
-    rng: &mut ChaCha20Rng,
-) -> Option<Vec<u8>> {
-    let mut nonce = [0; NONCE];
-    rng.fill_bytes(&mut nonce);
-    let channel = state.channel_mut(to)?;
-    let counter = channel.send_counter;
-    channel.send_counter = counter.saturating_add(1);
-    let known = Known { room, epoch: sealed.epoch, sequence, mls: sealed.bytes.clone() };
-    key.seal(counter, &nonce, &symbolon_presence::codec::encode(&known)).ok()
 }

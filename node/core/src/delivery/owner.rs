@@ -40,6 +40,9 @@ pub(crate) enum EnvelopeOwner {
     Standing,
     #[n(10)]
     Answer,
+    /// A seed of ours, for a friend.
+    #[n(11)]
+    Seed,
 }
 
 /// How an envelope is cared for. Nothing of it is stored: it follows from the owner.
@@ -50,7 +53,7 @@ pub(crate) struct DeliveryPolicy {
     pub lane: Lane,
     pub until: Until,
     pub links: Links,
-    /// Where it waits for a relay, it holds up nobody behind it: what it goes to may be gone.
+    /// Where it waits, it holds up nobody behind it: the relay that it goes to may be gone, or no seed known.
     pub waits_aside: bool,
     /// It asks by an invite, for this request: it is left at a relay again and again, because the relay's answer
     /// says when somebody else has used the invite.
@@ -125,7 +128,7 @@ impl EnvelopeOwner {
             Self::Offer(request) | Self::Accept(request) => Concern::Ask(*request),
             Self::Confirm(request) => Concern::Confirm(*request),
             Self::Bundle => Concern::Friend,
-            Self::Mark | Self::Skip | Self::Receipts | Self::Introduction | Self::Standing | Self::Answer => Concern::Nobody,
+            Self::Mark | Self::Skip | Self::Receipts | Self::Introduction | Self::Standing | Self::Answer | Self::Seed => Concern::Nobody,
         }
     }
 
@@ -141,8 +144,9 @@ impl EnvelopeOwner {
             Self::Skip => of_room("skip"),
             Self::Bundle => of_room("bundle"),
             Self::Introduction => of_room("introduction"),
+            Self::Seed => of_room("seed"),
             // When a list is lost, it is asked for again: the other side leaves its envelope again.
-            Self::Receipts => DeliveryPolicy { for_away: true, ..step("receipts", Until::Stored, Links::Friends) },
+            Self::Receipts => DeliveryPolicy { for_away: true, waits_aside: true, ..step("receipts", Until::Stored, Links::Friends) },
             // It is followed by others.
             Self::Standing => standing(Single::Question),
             Self::Answer => standing(Single::Answer),

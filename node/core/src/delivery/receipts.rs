@@ -3,10 +3,11 @@
 use super::links::*;
 use super::outbox;
 use super::owner::EnvelopeOwner;
+use super::sealing::{self, Sealer};
 use crate::limits::WINDOW;
 use crate::notice::DeliveryNotice;
 use crate::rooms;
-use crate::rows::RelayKey;
+use crate::rows::{Inner, RelayKey};
 use crate::seam::{CloseReason, LinkId, NetAction};
 use crate::state::State;
 use crate::turn::{Turn, TurnFailed};
@@ -41,7 +42,7 @@ impl Delivery {
                 greeted = true;
             }
             if let Some(row) = session.window.take(&item.frame) {
-                settled.push(Acknowledged { device, number: row.number, outcome: item.outcome, at: body.at });
+                settled.push(Acknowledged { device, number: row.number, frame: item.frame, outcome: item.outcome, at: body.at });
             }
         }
         if (greeted || !settled.is_empty())
@@ -105,11 +106,13 @@ impl Delivery {
             // Its sender puts it again when it is here, and is told then.
             return Ok(());
         }
-        let Some(envelope) = seal_unreliable(state, turn, device, &RoomPayload::Receipts(items))? else { return Ok(()) };
+        let list = RoomPayload::Receipts(items);
         if is_here {
-            self.send_unreliable(state, turn, device, &envelope, EnvelopeOwner::Receipts.policy().name);
-        } else {
-            outbox::enqueue(state, turn, device, EnvelopeOwner::Receipts, None, envelope);
+            if let Some(envelope) = seal_unreliable(state, turn, device, &list)? {
+                self.send_unreliable(state, turn, device, &envelope, EnvelopeOwner::Receipts.policy().name);
+            }
+        } else if let Some(inner) = say_unreliable(state, turn, device, &list)? {
+            outbox::enqueue_inner(state, turn, device, EnvelopeOwner::Receipts, inner);
         }
         Ok(())
     }
@@ -161,17 +164,24 @@ impl Delivery {
     }
 }
 
-/// Seals a room message that stands outside the order of frames; none when there is no
-/// friend to hear it.
+/// A room message that stands outside the order of frames; none when there is no friend to hear it.
+fn say_unreliable(state: &State, turn: &mut Turn<'_>, device: &DeviceId, payload: &RoomPayload) -> Result<Option<Inner>, TurnFailed> {
+    let friend = state.friend_of(device).filter(|friend| state.may_seal(friend));
+    let Some(room) = friend.map(|friend| friend.room) else { return Ok(None) };
+    let sealed = rooms::say(turn, room, payload)?;
+    Ok(sealing::inner(room, &sealed, None))
+}
+
+/// The same in an envelope; none as long as none can be sealed.
 pub(super) fn seal_unreliable(
     state: &mut State,
     turn: &mut Turn<'_>,
     device: &DeviceId,
     payload: &RoomPayload,
 ) -> Result<Option<Vec<u8>>, TurnFailed> {
-    let friend = state.friend_of(device).filter(|friend| state.may_seal(friend));
-    let Some(room) = friend.map(|friend| friend.room) else { return Ok(None) };
-    let sealed = rooms::say(turn, room, payload)?;
-    let Some(key) = state.envelope_key_to(device) else { return Ok(None) };
-    Ok(outbox::seal_known(state, device, &key, room, &sealed, None, turn.rng))
+    let Some(mut sealer) = state.devices.get(device).map(Sealer::of) else { return Ok(None) };
+    let inner = if sealer.can_seal() { say_unreliable(state, turn, device, payload)? } else { None };
+    let sealed = inner.and_then(|inner| sealer.seal(turn, &inner.payload));
+    sealer.keep(state, turn, device);
+    Ok(sealed.map(|(_, envelope)| envelope))
 }

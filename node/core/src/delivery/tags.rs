@@ -1,183 +1,163 @@
-//! Tags of known envelopes: which device sealed an envelope, under which counter.
+//! Tags of known envelopes: which device sealed an envelope, under which seed of ours and which counter.
 //!
-//! For each device the tags of the next [`AHEAD`] counters and of those that were skipped
+//! For each device and seed the tags of the next [`AHEAD`] counters and of those that were skipped
 //! are kept ready. A tag that is not among them is looked for up to [`FAR_AHEAD`] counters
-//! ahead; that costs work, so only so much of it is done in a minute, and devices take turns.
+//! ahead; that costs work, so only so much of it is done in a minute, and seeds take turns.
 
-use crate::rows::Channel;
+use super::seeds;
+use crate::rows::Inbound;
 use crate::state::State;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use symbolon_presence::id::DeviceId;
+use symbolon_presence::seeds::FAR_AHEAD;
 use symbolon_presence::time::{MINUTE, Timestamp};
 
-/// Tags kept ready for each device.
+/// Tags kept ready for each seed of a device.
 pub(crate) const AHEAD: u64 = 64;
-/// How far ahead a tag is looked for.
-pub(crate) const FAR_AHEAD: u64 = 4_096;
-/// Skipped counters remembered for each device.
-pub(crate) const MISSING_MAX: usize = 1_024;
 /// Tags computed in one minute by searches far ahead, all devices together: about 0.6 s of
 /// CPU, whatever somebody sends and however many friends there are.
 const SEARCH_MAX: u64 = 1 << 20;
-/// Tags computed for one device.
+/// Tags computed for one seed of a device.
 const SEARCH_WIDTH: u64 = FAR_AHEAD - AHEAD;
 
-/// The same in a room that was left.
-pub(crate) const MISSING_OF_FORMER_MAX: usize = 64;
-
 type Tag = [u8; 16];
+/// A device, and the number of a seed that was said to it.
+type Line = (DeviceId, u64);
 
-/// Which of the rooms that were left a counter belongs to; none when it belongs to the present one.
-fn former_of(device: &Channel, counter: u64) -> Option<usize> {
-    let fits = |next: u64, missing: &[u64]| missing.contains(&counter) || counter.checked_sub(next).is_some_and(|ahead| ahead < FAR_AHEAD);
-    if fits(device.receive_counter, &device.missing) {
-        return None;
+/// What a tag stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub device: DeviceId,
+    pub seed: u64,
+    pub counter: u64,
+}
+
+impl Found {
+    /// Opens an envelope that has the tag.
+    pub fn open(&self, state: &State, envelope: &[u8]) -> Option<Vec<u8>> {
+        state.inbound_under(&self.device, self.seed)?.opener.open(self.counter, envelope).ok()
     }
-    device.formers().iter().rposition(|former| fits(former.receive_counter, &former.missing))
 }
 
 /// The tags expected from all devices.
 #[derive(Debug, Default)]
 pub(crate) struct Tags {
-    expected: HashMap<Tag, (DeviceId, u64)>,
-    /// Up to which counter tags are ready, for each device.
-    ready_until: HashMap<DeviceId, u64>,
+    expected: HashMap<Tag, Found>,
+    /// Up to which counter tags are ready.
+    ready_until: BTreeMap<Line, u64>,
+    /// How often seeds had changed when tags were last made ready.
+    changes: Option<u64>,
     /// Tags computed by searches in this minute.
     searched: u64,
     minute: u64,
     /// Where the next search begins, when the last one did not come round.
-    resume: Option<DeviceId>,
-    /// Devices of which this was said since tags were last asked for.
-    recounted: BTreeSet<DeviceId>,
+    resume: Option<Line>,
 }
 
 impl Tags {
     /// The device and counter of a tag that is kept ready. Cheap, unlike [`Self::search`].
-    pub fn ready(&mut self, state: &mut State, tag: &Tag) -> Option<(DeviceId, u64)> {
-        let recounted = std::mem::take(&mut self.recounted);
-        if !recounted.is_empty() {
-            // Of rooms that are not read any more nothing stays.
-            self.expected.retain(|_, (device, _)| !recounted.contains(device));
-            self.ready_until.retain(|device, _| !recounted.contains(device));
-        }
-        if self.ready_until.len() != state.devices.len() {
-            let unknown: Vec<DeviceId> = state.devices.keys().filter(|id| !self.ready_until.contains_key(id)).copied().collect();
-            for device in unknown {
-                self.prepare(state, &device);
-            }
-        }
+    pub fn ready(&mut self, state: &State, tag: &Tag) -> Option<Found> {
+        self.follow(state);
         self.expected.get(tag).copied()
     }
 
-    /// The envelope with this counter was taken in: its tag is used up.
-    pub fn take(&mut self, state: &mut State, device: &DeviceId, counter: u64) {
-        let Some(key) = state.envelope_key_from(device) else { return };
-        self.expected.remove(&key.tag(counter));
-        let Some(row) = state.channel_mut(device) else { return };
-        if let Some(former) = former_of(row, counter).and_then(|at| row.former.as_mut()?.get_mut(at)) {
-            if counter >= former.receive_counter {
-                former.missing.extend(former.receive_counter..counter);
-                former.receive_counter = counter.saturating_add(1);
-                let excess = former.missing.len().saturating_sub(MISSING_OF_FORMER_MAX);
-                former.missing.drain(..excess);
-                for counter in former.receive_counter..former.receive_counter.saturating_add(AHEAD) {
-                    self.expected.insert(key.tag(counter), (*device, counter));
-                }
-            } else {
-                former.missing.retain(|missing| *missing != counter);
-            }
+    /// Takes up the seeds that are new, and drops the tags of those that are gone. Whether there was a new one.
+    fn follow(&mut self, state: &State) -> bool {
+        if self.changes.replace(state.inbound_changes()) == Some(state.inbound_changes()) {
+            return false;
+        }
+        let is_there = |(device, seed): &Line| state.inbound_under(device, *seed).is_some();
+        if self.ready_until.keys().any(|line| !is_there(line)) {
+            self.ready_until.retain(|line, _| is_there(line));
+            self.expected.retain(|_, found| is_there(&(found.device, found.seed)));
+        }
+        let new: Vec<Line> = state.inbound().map(|(line, _)| *line).filter(|line| !self.ready_until.contains_key(line)).collect();
+        for line in &new {
+            self.prepare(state, line);
+        }
+        !new.is_empty()
+    }
+
+    /// The envelope with this counter was taken in: its tag is used up, and its key erased.
+    pub fn take(&mut self, state: &mut State, now: Timestamp, found: &Found) {
+        self.follow(state);
+        let line = (found.device, found.seed);
+        let Some(row) = state.inbound_mut(&found.device, found.seed) else { return };
+        self.expected.remove(&row.opener.tag(found.counter));
+        let is_new = found.counter >= row.opener.next();
+        let forgotten = row.opener.take(found.counter);
+        for counter in forgotten {
+            self.expected.remove(&row.opener.tag(counter));
+        }
+        if !is_new {
             return;
         }
-        if counter >= row.receive_counter {
-            row.missing.extend(row.receive_counter..counter);
-            row.receive_counter = counter.saturating_add(1);
-            let excess = row.missing.len().saturating_sub(MISSING_MAX);
-            let forgotten: Vec<u64> = row.missing.drain(..excess).collect();
-            for counter in forgotten {
-                self.expected.remove(&key.tag(counter));
+        // A jump beyond what was ready: of the counters in between only those that are
+        // missing get a tag, neither the one just used up nor the forgotten.
+        if let Some(ready) = self.ready_until.get_mut(&line).filter(|ready| **ready < row.opener.next()) {
+            for counter in row.opener.skipped().filter(|counter| *counter >= *ready) {
+                self.expected.insert(row.opener.tag(counter), Found { counter, ..*found });
             }
-            // A jump beyond what was ready: of the counters in between only those that are
-            // missing get a tag, neither the one just used up nor the forgotten.
-            if let Some(ready) = self.ready_until.get_mut(device).filter(|ready| **ready < row.receive_counter) {
-                for counter in row.missing.iter().filter(|counter| **counter >= *ready) {
-                    self.expected.insert(key.tag(*counter), (*device, *counter));
-                }
-                *ready = row.receive_counter;
-            }
-            self.prepare(state, device);
-        } else {
-            row.missing.retain(|missing| *missing != counter);
+            *ready = row.opener.next();
         }
+        seeds::used(state, now, &found.device, found.seed);
+        self.prepare(state, &line);
     }
 
-    /// Envelopes of a device are counted from elsewhere now, or it is not known any more.
-    pub fn recounted(&mut self, device: DeviceId) {
-        self.recounted.insert(device);
-    }
-
-    /// Computes the tags of the next counters of a device.
-    fn prepare(&mut self, state: &mut State, device: &DeviceId) {
-        let Some(key) = state.envelope_key_from(device) else { return };
-        let Some(row) = state.devices.get(device) else { return };
-        let from = match self.ready_until.get(device) {
+    /// Computes the tags of the next counters under a seed.
+    fn prepare(&mut self, state: &State, (device, seed): &Line) {
+        let Some(Inbound { opener, .. }) = state.inbound_under(device, *seed) else { return };
+        let of = |counter| Found { device: *device, seed: *seed, counter };
+        let from = match self.ready_until.get(&(*device, *seed)) {
             Some(ready) => *ready,
             None => {
-                for counter in &row.channel.missing {
-                    self.expected.insert(key.tag(*counter), (*device, *counter));
+                for counter in opener.skipped() {
+                    self.expected.insert(opener.tag(counter), of(counter));
                 }
-                for former in row.channel.formers() {
-                    let next = former.receive_counter..former.receive_counter.saturating_add(AHEAD);
-                    for counter in former.missing.iter().copied().chain(next) {
-                        self.expected.insert(key.tag(counter), (*device, counter));
-                    }
-                }
-                row.channel.receive_counter
+                opener.next()
             }
         };
-        let until = row.channel.receive_counter.saturating_add(AHEAD);
+        let until = opener.next().saturating_add(AHEAD);
         for counter in from..until {
-            self.expected.insert(key.tag(counter), (*device, counter));
+            self.expected.insert(opener.tag(counter), of(counter));
         }
-        self.ready_until.insert(*device, until.max(from));
+        self.ready_until.insert((*device, *seed), until.max(from));
     }
 
     /// Looks for a tag far ahead, as after a long loss. Costs thousands of MACs for each
-    /// device, so whatever can be told to be a repeat is not brought here.
-    pub fn search(&mut self, state: &mut State, now: Timestamp, tag: &Tag) -> Option<(DeviceId, u64)> {
+    /// seed, so whatever can be told to be a repeat is not brought here.
+    pub fn search(&mut self, state: &State, now: Timestamp, tag: &Tag) -> Option<Found> {
         let minute = now.0 / MINUTE;
         if self.minute != minute {
             self.minute = minute;
             self.searched = 0;
         }
-        let mut devices: Vec<(DeviceId, u64)> = state.devices.values().map(|row| (row.device, row.channel.receive_counter)).collect();
-        let first = self.resume.take().map_or(0, |resume| devices.partition_point(|(device, _)| *device < resume));
-        devices.rotate_left(first);
-        for (device, next) in devices {
+        let mut lines: Vec<(Line, &Inbound)> = state.inbound().map(|(line, row)| (*line, row)).collect();
+        let first = self.resume.take().map_or(0, |resume| lines.partition_point(|(line, _)| *line < resume));
+        lines.rotate_left(first);
+        for (line, Inbound { opener, .. }) in lines {
             if self.searched + SEARCH_WIDTH > SEARCH_MAX {
-                self.resume = Some(device);
+                self.resume = Some(line);
                 return None;
             }
             self.searched += SEARCH_WIDTH;
-            let Some(key) = state.envelope_key_from(&device) else { continue };
-            let mut ahead = next.saturating_add(AHEAD)..next.saturating_add(FAR_AHEAD);
-            if let Some(counter) = ahead.find(|counter| key.tag(*counter) == *tag) {
-                return Some((device, counter));
+            let mut ahead = opener.next().saturating_add(AHEAD)..opener.next().saturating_add(FAR_AHEAD);
+            if let Some(counter) = ahead.find(|counter| opener.tag(*counter) == *tag) {
+                return Some(Found { device: line.0, seed: line.1, counter });
             }
         }
         None
     }
 
     /// The device that has used a tag lately for an envelope that was taken in: this device, or any.
-    pub fn used(&mut self, state: &mut State, tag: &Tag, only: Option<DeviceId>) -> Option<DeviceId> {
-        let wanted = state.devices.values().filter(|row| only.is_none_or(|only| only == row.device));
-        for (device, next) in wanted.map(|row| (row.device, row.channel.receive_counter)).collect::<Vec<_>>() {
+    pub fn used(&mut self, state: &State, tag: &Tag, only: Option<DeviceId>) -> Option<DeviceId> {
+        for ((device, _), Inbound { opener, .. }) in state.inbound().filter(|((device, _), _)| only.is_none_or(|only| only == *device)) {
             if self.searched + AHEAD > SEARCH_MAX {
                 return None;
             }
             self.searched += AHEAD;
-            let Some(key) = state.envelope_key_from(&device) else { continue };
-            if (next.saturating_sub(AHEAD)..next).any(|counter| key.tag(counter) == *tag) {
-                return Some(device);
+            if (opener.next().saturating_sub(AHEAD)..opener.next()).any(|counter| opener.tag(counter) == *tag) {
+                return Some(*device);
             }
         }
         None

@@ -116,7 +116,7 @@ fn join(
     let own = &state.own.identity;
     let key = connection_psk(&row.transcript, &head, &own.chain);
     let joined = rooms::enter(turn, own, &offer.group_info, leaf, &key)?;
-    let bundle = RoomPayload::Bundle(own_bundle(state, turn, &row.peer, std::slice::from_ref(sender)));
+    let bundle = RoomPayload::Bundle(own_bundle(state, turn, &joined.room, &row.peer, std::slice::from_ref(sender)));
     let bundle = rooms::seal(turn, joined.room, &bundle)?;
     Ok((joined.room, codec::encode(&AcceptBody { head, commit: joined.commit, bundle: bundle.bytes })))
 }

@@ -2,6 +2,7 @@
 
 use crate::delivery::outbox;
 use crate::delivery::owner::EnvelopeOwner;
+use crate::delivery::seeds;
 use crate::delivery::ways::{self, Ways};
 use crate::notice::FriendshipsNotice;
 use crate::people::{self, devices};
@@ -12,20 +13,21 @@ use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed};
 use crate::wire::{Bundle, BundleDevice, RelayMailbox, RoomPayload, Whereabouts, entry_is_of};
-use symbolon_presence::id::{DeviceId, PeerId};
+use symbolon_presence::id::{DeviceId, PeerId, RoomId};
 use symbolon_presence::identity::Device;
 use symbolon_presence::time::Timestamp;
 
-/// The own bundle for a person's devices.
-pub(crate) fn own_bundle(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, to: &[Device]) -> Bundle {
+/// The own bundle for a person's devices, to be said in a room of theirs. It says a new seed.
+pub(crate) fn own_bundle(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, peer: &PeerId, to: &[Device]) -> Bundle {
     let presence = presence::grant(state, turn, peer, to);
+    let seed = seeds::draw(state, turn, room, to);
     let own = &state.own;
     let Whereabouts { entry, relay_mailboxes } = own.whereabouts_for(turn.rng, peer);
     Bundle {
         name: own.name.clone(),
         second_root: own.identity.second_root,
         friendship: own.friendship.clone(),
-        devices: vec![BundleDevice { chain: own.identity.chain.clone(), entry, relay_mailboxes, direct: own.direct.present() }],
+        devices: vec![BundleDevice { chain: own.identity.chain.clone(), entry, relay_mailboxes, direct: own.direct.present(), seed }],
         presence,
     }
 }
@@ -71,6 +73,7 @@ pub(crate) fn adopt_bundle(state: &mut State, turn: &mut Turn<'_>, friend: &mut 
             let relay_mailboxes = RelayMailbox::of_friend(&bundle.friendship, item.relay_mailboxes.clone());
             let direct = Some(item.direct.clone());
             ways::learn(state, turn, &device.device, Ways { entry: item.entry.clone(), put, relay_mailboxes, direct });
+            seeds::read(state, turn, &friend.room, &device.device, &item.seed);
         }
     }
     friend.friendship = Some(bundle.friendship);
@@ -95,10 +98,30 @@ pub(crate) fn send_bundle(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId)
         return Ok(());
     }
     let room = friend.room;
-    let rows = friend.devices.iter().filter_map(|device| state.devices.get(device));
-    let devices: Vec<Device> = rows.filter_map(|row| row.chain.verify_known(turn.sure).ok()).collect();
-    let bundle = RoomPayload::Bundle(own_bundle(state, turn, peer, &devices));
+    let devices = devices_of(state, turn, friend);
+    let bundle = RoomPayload::Bundle(own_bundle(state, turn, &room, peer, &devices));
     let sealed = rooms::say(turn, room, &bundle)?;
     outbox::enqueue_room(state, turn, room, &EnvelopeOwner::Bundle, &sealed);
     people::update(state, turn, peer, |friend| friend.giving = true)
+}
+
+/// Draws a new seed for a friend's devices and says it in the connection room: after an own commit, after somebody was
+/// taken out, and when a device has used up what it may seal under the present one.
+pub(crate) fn fresh_seed(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<(), TurnFailed> {
+    let Some(friend) = state.friends.get(peer).filter(|friend| friend.state == FriendState::Mutual) else { return Ok(()) };
+    if !state.may_seal(friend) {
+        return Ok(());
+    }
+    let room = friend.room;
+    let devices = devices_of(state, turn, friend);
+    let seed = RoomPayload::Seed(seeds::draw(state, turn, &room, &devices));
+    let sealed = rooms::say(turn, room, &seed)?;
+    outbox::enqueue_room(state, turn, room, &EnvelopeOwner::Seed, &sealed);
+    Ok(())
+}
+
+/// The devices of a friend whose certificates hold.
+fn devices_of(state: &State, turn: &Turn<'_>, friend: &Friend) -> Vec<Device> {
+    let rows = friend.devices.iter().filter_map(|device| state.devices.get(device));
+    rows.filter_map(|row| row.chain.verify_known(turn.sure).ok()).collect()
 }

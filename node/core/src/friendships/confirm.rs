@@ -147,7 +147,7 @@ fn crossed(state: &State, row: &Request) -> Option<RequestId> {
 /// Says to the device whose Accept came first that it has: in the room of both, with what friends get.
 pub(crate) fn confirm(state: &mut State, turn: &mut Turn<'_>, row: &Request, device: &Device) -> Result<(), Rejected> {
     let (Some(room), Some(accepted), Some(reply)) = (row.room, row.accepted, &row.confirm_to) else { return Ok(()) };
-    let bundle = RoomPayload::Bundle(own_bundle(state, turn, &row.peer, std::slice::from_ref(device)));
+    let bundle = RoomPayload::Bundle(own_bundle(state, turn, &room, &row.peer, std::slice::from_ref(device)));
     let bundle = rooms::seal(turn, room, &bundle)?;
     let body = codec::encode(&ConfirmBody { request: row.wire, bundle: Some(bundle.bytes) });
     if let Some(envelope) = seal_step(state, turn, Step::Confirm, device, reply, None, (accepted, body)) {

@@ -6,6 +6,7 @@ use crate::command::{CommandError, Direction, MessageState, RequestStatus, Trust
 use crate::delivery::line;
 use crate::delivery::outbox;
 use crate::delivery::owner::EnvelopeOwner;
+use crate::delivery::seeds;
 use crate::invites::grants;
 use crate::notice::FriendshipsNotice;
 use crate::people::{self, requests};
@@ -40,6 +41,7 @@ pub(crate) fn end(state: &mut State, turn: &mut Turn<'_>, mut friend: Friend) ->
     for room in line::forget(state, turn, &peer, true) {
         rooms::forget(state, turn, room)?;
     }
+    seeds::forget(state, &peer);
     friend.renewing = None;
     friend.lacks = None;
     turn.tell(FriendshipsNotice::Parted(peer));

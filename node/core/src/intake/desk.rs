@@ -59,14 +59,8 @@ impl Intake {
         *count = count.saturating_add(1);
     }
 
-    /// Envelopes of a device are counted from elsewhere now.
-    pub fn recounted(&mut self, device: DeviceId) {
-        self.tags.recounted(device);
-    }
-
     /// A device is not known any more.
     pub fn forget(&mut self, device: &DeviceId) {
-        self.tags.recounted(*device);
         self.early.forget(device);
     }
 

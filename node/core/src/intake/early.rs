@@ -1,6 +1,7 @@
 //! Ordered frames that came before their turn: they wait in memory, and their senders still own them.
 
 use crate::delivery::Origin;
+use crate::delivery::tags::Found;
 use crate::limits::{EARLY_BYTES_MAX, PARKED_MAX, WINDOW_BYTES};
 use crate::rooms::{self, order};
 use crate::state::State;
@@ -13,7 +14,9 @@ use symbolon_presence::id::{DeviceId, FrameId, RoomId};
 pub(super) struct Early {
     pub origin: Origin,
     pub frame: FrameId,
-    pub counter: u64,
+    /// The id of what is inside, however often it is sealed again; of ordered frames.
+    pub inner: Option<FrameId>,
+    pub at: Found,
     pub known: Known,
 }
 

@@ -2,6 +2,7 @@
 
 use crate::conversations;
 use crate::delivery::notices;
+use crate::delivery::seeds;
 use crate::delivery::ways::{self, Ways};
 use crate::friendships::{adopt_bundle, verify_bundle};
 use crate::introductions;
@@ -82,6 +83,7 @@ pub(super) fn room_message(
                 ways::learn(state, turn, device, Ways { entry, put: None, relay_mailboxes, direct: None });
             }
         }
+        RoomPayload::Seed(seed) => seeds::read(state, turn, &room, device, &seed),
         RoomPayload::Receipts(items) => return Ok(Said::Receipts(items)),
         RoomPayload::Introduce(statement) => introductions::receive(state, turn, &peer, &statement)?,
         RoomPayload::Consent(consent) => introductions::consented(state, turn, &peer, consent)?,

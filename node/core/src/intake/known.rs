@@ -4,6 +4,7 @@ use super::desk::Intake;
 use super::early::Early;
 use super::inside::{Place, Said, room_message};
 use super::seen::{seen, seen_outcome, seen_sender};
+use crate::delivery::tags::Found;
 use crate::delivery::{Delivery, Origin};
 use crate::notice::IntakeNotice;
 use crate::people;
@@ -41,10 +42,11 @@ impl Intake {
                 self.tags.search(state, turn.now, &tag)
             }
         };
-        let Some((device, counter)) = found else {
+        let Some(found) = found else {
             self.nobodys(state, delivery, turn, (origin, envelope.len()), &tag);
             return Ok(());
         };
+        let device = found.device;
         if people::is_refused(state, &device) {
             // What a stranger gets who writes under a tag that nobody expects: silence, a fault,
             // and the time of a search.
@@ -53,8 +55,7 @@ impl Intake {
             delivery.fault(state, turn, origin);
             return Ok(());
         }
-        let opened = state.envelope_key_from(&device).and_then(|key| key.open(counter, envelope).ok());
-        let Some(payload) = opened else {
+        let Some(payload) = found.open(state, envelope) else {
             self.count(DropReason::Unopenable);
             delivery.fault(state, turn, origin);
             return Ok(());
@@ -69,10 +70,16 @@ impl Intake {
         }
         let Ok(known) = codec::decode::<Known>(&payload, PAYLOAD_MAX) else {
             self.count(DropReason::Malformed);
-            self.answer_known(state, delivery, turn, &device, (origin, frame, counter), Outcome::Refused(Refusal::Refused));
+            self.answer_known(state, delivery, turn, (origin, frame, None, found), Outcome::Refused(Refusal::Refused));
             return Ok(());
         };
-        let early = Early { origin, frame, counter, known };
+        // Its sender may have sealed it again since: under a newer seed it is another envelope.
+        let inner = known.sequence.map(|_| frame_id(&payload));
+        if let Some(seen) = inner.map(|inner| turn.get(Table::Seen, inner.as_bytes())).transpose()?.flatten() {
+            self.answer_known(state, delivery, turn, (origin, frame, None, found), seen_outcome(&seen));
+            return Ok(());
+        }
+        let early = Early { origin, frame, inner, at: found, known };
         self.in_order(state, delivery, turn, device, early)
     }
 
@@ -167,7 +174,7 @@ impl Intake {
         device: &DeviceId,
         early: Early,
     ) -> Result<(), TurnFailed> {
-        let Early { origin, frame, counter, known } = early;
+        let Early { origin, frame, inner, at, known } = early;
         let (room, sequence) = (known.room, known.sequence);
         let former = state.devices.get(device).and_then(|row| row.channel.formers().iter().find(|former| former.room == room));
         let expected = former.map_or(0, |former| former.receive_sequence);
@@ -195,7 +202,7 @@ impl Intake {
                 former.receive_sequence = former.receive_sequence.max(sequence.saturating_add(1));
             }
         }
-        self.answer_known(state, delivery, turn, device, (origin, frame, counter), Outcome::Delivered);
+        self.answer_known(state, delivery, turn, (origin, frame, inner, at), Outcome::Delivered);
         Ok(())
     }
 
@@ -205,13 +212,26 @@ impl Intake {
         state: &mut State,
         delivery: &mut Delivery,
         turn: &mut Turn<'_>,
-        device: &DeviceId,
-        (origin, frame, counter): (Origin, FrameId, u64),
+        (origin, frame, inner, at): (Origin, FrameId, Option<FrameId>, Found),
         outcome: Outcome,
     ) {
-        self.tags.take(state, device, counter);
-        turn.put_raw(Table::Seen, frame.as_bytes(), seen(turn.stamp, outcome, Some(device)));
-        delivery.acknowledge(state, turn, origin, Some(*device), frame, outcome);
+        self.settle_known(state, turn, (frame, inner, at), outcome, Some(&at.device));
+        delivery.acknowledge(state, turn, origin, Some(at.device), frame, outcome);
+    }
+
+    /// Notes what became of a known envelope, so that its repeats and what is inside are answered the same.
+    fn settle_known(
+        &mut self,
+        state: &mut State,
+        turn: &mut Turn<'_>,
+        (frame, inner, at): (FrameId, Option<FrameId>, Found),
+        outcome: Outcome,
+        sender: Option<&DeviceId>,
+    ) {
+        self.tags.take(state, turn.stamp, &at);
+        for id in std::iter::once(frame).chain(inner) {
+            turn.put_raw(Table::Seen, id.as_bytes(), seen(turn.stamp, outcome, sender));
+        }
     }
 
     pub(super) fn open(
@@ -223,7 +243,7 @@ impl Intake {
         early: Early,
         place: Place,
     ) -> Result<(), TurnFailed> {
-        let Early { origin, frame, counter, known } = early;
+        let Early { origin, frame, inner, at, known } = early;
         let room = known.room;
         let is_next = known.sequence == Some(order::expected(state, device, &room));
         let mut is_receipts = false;
@@ -258,13 +278,12 @@ impl Intake {
                 Outcome::Refused(Refusal::Refused)
             }
         };
-        self.tags.take(state, device, counter);
         if is_next {
             order::advance(state, device, &room);
         }
         // A list of receipts is not receipted itself, nor is its repeat: that would never end.
         let sender = Some(*device).filter(|_| !is_receipts);
-        turn.put_raw(Table::Seen, frame.as_bytes(), seen(turn.stamp, outcome, sender.as_ref()));
+        self.settle_known(state, turn, (frame, inner, at), outcome, sender.as_ref());
         delivery.acknowledge(state, turn, origin, sender, frame, outcome);
         Ok(())
     }

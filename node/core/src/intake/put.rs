@@ -131,7 +131,7 @@ impl Intake {
     ) -> Result<(), TurnFailed> {
         let origin = Origin::Link(link);
         let sender = kind(&put.envelope).and_then(|kind| match kind {
-            Kind::Known(tag) => Some((self.tags.ready(state, &tag)?.0, tag)),
+            Kind::Known(tag) => Some((self.tags.ready(state, &tag)?.device, tag)),
             Kind::First => None,
         });
         match sender {

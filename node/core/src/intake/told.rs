@@ -33,8 +33,9 @@ impl Intake {
                 from = last.saturating_add(1);
                 seen += page.len();
                 for (number, row) in page {
-                    if let Some(outcome) = outcomes.remove(&row.frame) {
-                        complete(state, delivery, turn, &Acknowledged { device, number, outcome, at: turn.now })?;
+                    let frame = row.frame;
+                    if let Some(outcome) = outcomes.remove(&frame) {
+                        complete(state, delivery, turn, &Acknowledged { device, number, frame, outcome, at: turn.now })?;
                         if row.owner.policy().asks.is_some() {
                             // Said in the room by somebody who has our question already: the room
                             // that we doubted is theirs, too.

@@ -3,13 +3,14 @@
 //! Before, a device's row held its counters and the two sequences of the friendship's room. They become a channel and a
 //! sequences.
 
+use super::{all, put, read};
 use crate::rows::{Channel, Device, Former, Friend, FriendState, Members, Room, Sequences, sequences_key};
-use crate::table::{Change, Table};
-use crate::turn::{TurnFailed, all_rows};
-use crate::world::{Rows, ShelfError, ShelfMut};
-use minicbor::{Decode, Encode};
+use crate::table::Table;
+use crate::world::{ShelfError, ShelfMut};
+use minicbor::Decode;
+#[cfg(test)]
+use minicbor::Encode;
 use std::collections::BTreeMap;
-use symbolon_presence::codec::{ROW_VERSION, encode_row};
 use symbolon_presence::id::{PeerId, RoomId};
 
 /// What version 3 held in a device's row besides what stands there now.
@@ -17,14 +18,8 @@ use symbolon_presence::id::{PeerId, RoomId};
 #[cfg_attr(test, derive(Encode))]
 #[cbor(map)]
 struct Counters {
-    #[n(5)]
-    send_counter: u64,
     #[n(6)]
     send: u64,
-    #[n(7)]
-    receive_counter: u64,
-    #[n(8)]
-    missing: Vec<u64>,
     #[n(9)]
     receive: u64,
     #[n(10)]
@@ -75,9 +70,8 @@ pub(super) fn give_rooms_and_channels_rows(shelf: &mut dyn ShelfMut) -> Result<(
 }
 
 fn channel_of(old: Counters) -> Channel {
-    let Counters { send_counter, receive_counter, missing, outbox_next, outbox_count, outbox_first, line, former, .. } = old;
-    let Counters { saying, answering, is_copied, .. } = old;
-    Channel { send_counter, receive_counter, missing, outbox_next, outbox_count, outbox_first, line, former, saying, answering, is_copied }
+    let Counters { outbox_next, outbox_count, outbox_first, line, former, saying, answering, is_copied, .. } = old;
+    Channel { outbox_next, outbox_count, outbox_first, line, former, saying, answering, is_copied, outbound: None }
 }
 
 fn register(shelf: &mut dyn ShelfMut, friend: &Friend, room: RoomId) -> Result<(), ShelfError> {
@@ -85,19 +79,5 @@ fn register(shelf: &mut dyn ShelfMut, friend: &Friend, room: RoomId) -> Result<(
     put(shelf, Table::Room, room.as_bytes().to_vec(), &row)
 }
 
-fn put<T: Encode<()>>(shelf: &mut dyn ShelfMut, table: Table, key: Vec<u8>, row: &T) -> Result<(), ShelfError> {
-    shelf.apply(&Change::Put(table, key, encode_row(row)))
-}
-
-fn all(shelf: &dyn ShelfMut, table: Table) -> Result<Rows, ShelfError> {
-    all_rows(shelf, table).map_err(|TurnFailed(why)| ShelfError(why))
-}
-
-/// Reads those fields of an older row that the type has.
-fn read<T: for<'b> Decode<'b, ()>>(bytes: &[u8]) -> Result<T, ShelfError> {
-    let body = bytes.split_first().filter(|(version, _)| **version == ROW_VERSION).map(|(_, body)| body);
-    body.and_then(|body| minicbor::decode(body).ok()).ok_or(ShelfError("a row of an older version cannot be read"))
-}
-
 #[cfg(test)]
-mod tests;
+pub(in crate::migration) mod tests;

@@ -3,11 +3,11 @@
 use crate::delivery::outbox;
 use crate::invites::grants;
 use crate::rooms::{self, order};
-use crate::rows::{Renewing, Start};
+use crate::rows::{Outbound, Renewing, Start};
 use crate::state::State;
 use crate::turn::{Turn, TurnFailed};
-use crate::wire::{Contact, Heard, RoomStanding, Standing, True, sign_start};
-use symbolon_presence::id::{DeviceId, GrantId, Nonce, PeerId};
+use crate::wire::{Contact, Counted, Heard, RoomStanding, Standing, True, sign_start};
+use symbolon_presence::id::{DeviceId, GrantId, Nonce, PeerId, RoomId};
 use symbolon_presence::time::DAY;
 use symbolon_relay::grant::Scope;
 
@@ -42,8 +42,8 @@ pub(super) fn account(
         answers: answers.map(|standing| standing.nonce),
         at: turn.now,
         revision: friend.friendship.as_ref().map(|friendship| friendship.revision),
-        next: row.channel.send_counter,
-        opened: row.channel.receive_counter,
+        next: row.channel.outbound.as_ref().map(counted_to),
+        opened: opened_in(state, id, &friend.room),
         rooms: std::iter::once(present).chain(left).collect(),
         heard: instances.iter().filter_map(heard).collect(),
         reply,
@@ -51,6 +51,17 @@ pub(super) fn account(
         copied: row.channel.is_copied.filter(|is| *is).map(|_| True),
         entered: (friend.renewing == Some(Renewing::Entered)).then_some(True),
     }))
+}
+
+/// Where we are under a device's newest seed.
+pub(super) fn counted_to(outbound: &Outbound) -> Counted {
+    Counted { seed: outbound.number, counter: outbound.ratchet.next() }
+}
+
+/// Where a device is that writes to us, as far as we know: under the newest seed of a room that it has used.
+pub(super) fn opened_in(state: &State, id: &DeviceId, room: &RoomId) -> Option<Counted> {
+    let used = state.inbound_of(id).rev().find(|row| row.room == *room && row.opener.next() > 0)?;
+    Some(Counted { seed: used.number, counter: used.opener.next() })
 }
 
 /// Where a friend may answer for a day, whatever else changes meanwhile.

@@ -1,20 +1,21 @@
 //! A friend's device has said how it stands with us: who of the two is behind, and what follows.
 
+use super::account::{counted_to, opened_in};
 use super::friends::{is_friends, lacks_keys};
 use super::outgrown::hold;
 use super::rivals::watch_for_rivals;
 use super::room::{confirm_again, give_up_entering, is_under_way, offer};
-use crate::delivery::starts;
-use crate::delivery::tags::FAR_AHEAD;
-use crate::friendships::send_bundle;
+use crate::delivery::{sealing, starts};
+use crate::friendships::{fresh_seed, send_bundle};
 use crate::notice::RenewalNotice;
 use crate::rooms::order;
-use crate::rows::{FriendState, Renewing};
+use crate::rows::{Friend, FriendState, Renewing};
 use crate::seam::{Event, Warning};
 use crate::state::State;
 use crate::turn::{DropReason, Rejected, Turn, TurnFailed};
 use crate::wire::{PAYLOAD_MAX, Standing, Statement, is_start_of};
 use symbolon_presence::id::{DeviceId, Nonce, PeerId};
+use symbolon_presence::seeds::FAR_AHEAD;
 use symbolon_presence::time::CLOCK_SKEW;
 use symbolon_presence::{codec, identity};
 
@@ -76,6 +77,9 @@ pub(crate) fn receive(
         asked.retain(|known| *known != nonce);
     }
     turn.tell(RenewalNotice::Answered(id));
+    if let Some(opened) = standing.opened {
+        sealing::opened(state, turn, &id, opened.seed, opened.counter);
+    }
     act(state, turn, &device.peer, &id, &standing)?;
     Ok(None)
 }
@@ -112,12 +116,12 @@ fn judge(state: &State, id: &DeviceId, said: &Standing) -> Verdict {
         return Verdict::Fine;
     };
     if theirs.room == friend.room {
-        let far = FAR_AHEAD.saturating_mul(FAR_AHEAD);
-        if said.opened.abs_diff(row.channel.send_counter) > far || said.next.abs_diff(row.channel.receive_counter) > far {
-            // Counted from different places: one of us entered this room without the other's knowing.
-            return Verdict::Astray;
-        }
-        let has_seen_more = said.opened > row.channel.send_counter || theirs.opened > order::sent(state, id, &friend.room);
+        let sent = row.channel.outbound.as_ref().filter(|outbound| outbound.room == friend.room).map(counted_to);
+        let drawn = state.newest_inbound(id).filter(|row| row.room == friend.room).map(|row| row.number);
+        // What it has opened we have sealed, and what it writes under we have drawn.
+        let has_seen_more = said.opened > sent
+            || said.next.is_some_and(|next| Some(next.seed) > drawn)
+            || theirs.opened > order::sent(state, id, &friend.room);
         // It has our word for what we do not hold.
         let has_our_word = theirs.settled > order::expected(state, id, &friend.room);
         return if has_seen_more || has_our_word || said.copied.is_some() { Verdict::Behind } else { Verdict::Fine };
@@ -131,6 +135,14 @@ fn judge(state: &State, id: &DeviceId, said: &Standing) -> Verdict {
         return Verdict::Behind;
     }
     Verdict::Astray
+}
+
+/// Whether a device may seal nothing more under its seed: too much of it was lost.
+fn is_spent(state: &State, id: &DeviceId, friend: &Friend, said: &Standing) -> bool {
+    let newest = state.newest_inbound(id).filter(|row| row.room == friend.room).map(|row| row.number);
+    let next = said.next.filter(|next| Some(next.seed) == newest);
+    let opened = opened_in(state, id, &friend.room).filter(|opened| Some(opened.seed) == newest).map_or(0, |opened| opened.counter);
+    next.is_some_and(|next| next.counter >= opened.saturating_add(FAR_AHEAD))
 }
 
 /// A device has answered how it stands with us.
@@ -150,6 +162,11 @@ fn act(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, id: &DeviceId, sai
         (_, Verdict::Astray) => state.own.identity.device < *id,
         (_, Verdict::Fine) => false,
     };
+    let is_spent = is_spent(state, id, friend, said);
+    if verdict == Verdict::Fine && is_spent && friend.renewing.is_none() {
+        fresh_seed(state, turn, peer)?;
+    }
+    let Some(friend) = state.friends.get(peer) else { return Ok(()) };
     if verdict == Verdict::Fine && lacks_keys(state, friend) {
         // Whatever began again since: in a room that is whole it can be said.
         send_bundle(state, turn, peer)?;
@@ -176,9 +193,9 @@ fn fall_behind(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<
     let Some(friend) = state.friends.get(peer).filter(|friend| friend.state == FriendState::Mutual) else { return Ok(()) };
     let is_new = friend.renewing != Some(Renewing::Behind);
     hold(state, turn, peer, Renewing::Behind)?;
-    turn.notify(Event::Friend(*peer));
     if is_new {
         turn.notify(Event::Warning(Warning::OlderCopy));
     }
+    turn.notify(Event::Friend(*peer));
     Ok(())
 }

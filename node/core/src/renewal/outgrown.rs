@@ -10,7 +10,7 @@ use crate::invites;
 use crate::rows::{Fault, Friend, FriendState, Renewing, Request};
 use crate::state::State;
 use crate::turn::{Turn, TurnFailed};
-use symbolon_presence::id::{PeerId, RequestId};
+use symbolon_presence::id::{DeviceId, PeerId, RequestId};
 
 /// After a start: what an older build has begun is begun again.
 pub(crate) fn begin_again(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
@@ -19,8 +19,11 @@ pub(crate) fn begin_again(state: &mut State, turn: &mut Turn<'_>) -> Result<(), 
     for id in state.requests.values().filter(is_before).map(|row| row.id).collect::<Vec<_>>() {
         begin_request_again(state, turn, &id)?;
     }
+    // Without a seed nothing can be sealed for a device.
+    let has_no_seed = |id: &DeviceId| state.devices.get(id).is_some_and(|row| row.channel.outbound.is_none());
+    let is_before = |friend: &Friend| friend.is_of_before() || (friend.renewing.is_none() && friend.devices.iter().any(has_no_seed));
     let is_outgrown =
-        |friend: &&Friend| friend.is_of_before() && friend.state == FriendState::Mutual && friend.renewing != Some(Renewing::Outgrown);
+        |friend: &&Friend| is_before(friend) && friend.state == FriendState::Mutual && friend.renewing != Some(Renewing::Outgrown);
     for peer in state.friends.values().filter(is_outgrown).map(|friend| friend.peer).collect::<Vec<_>>() {
         hold(state, turn, &peer, Renewing::Outgrown)?;
     }

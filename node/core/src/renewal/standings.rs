@@ -150,6 +150,13 @@ impl Standings {
         friends_devices(state).into_iter().for_each(|device| self.ask(device));
     }
 
+    /// The same, unless it owes an answer.
+    pub fn ask_once(&mut self, device: DeviceId) {
+        if !self.awaiting.contains(&device) {
+            self.ask(device);
+        }
+    }
+
     /// What the input has brought: questions are answered, and asked.
     pub fn follow(&mut self, state: &mut State, turn: &mut Turn<'_>, questions: Vec<(DeviceId, Question)>) -> Result<(), TurnFailed> {
         for (device, question) in questions.iter().filter(|(_, question)| question.is_odd) {

@@ -65,7 +65,7 @@ impl Machines {
     }
 
     fn of_delivery(&mut self, turn: &mut Turn<'_>, notice: DeliveryNotice) -> Result<(), TurnFailed> {
-        let Self { state, delivery, relays, presence, intake, standings, .. } = self;
+        let Self { state, delivery, relays, presence, standings, .. } = self;
         match notice {
             DeliveryNotice::OwnRelaysChanged => friendships::moved(state, delivery, turn)?,
             DeliveryNotice::CopiesLost => relays.recount(state, turn)?,
@@ -74,7 +74,7 @@ impl Machines {
                 delivery.rows_changed(state, device);
                 relays.restart(&device);
             }
-            DeliveryNotice::Recounted(device) => intake.recounted(device),
+            DeliveryNotice::Unacknowledged(device) => standings.ask_once(device),
             DeliveryNotice::Missed(device) => presence.want(state, &device, Why::Missed),
             DeliveryNotice::KeyExpired(device) => presence.want(state, &device, Why::Stale),
             DeliveryNotice::NewerAtRelay => standings.newer(state, turn),

@@ -1,5 +1,6 @@
-//! How far this device and another one are in the envelopes between them.
+//! How far envelopes to another device are, and what waits for it.
 
+use super::seed::Outbound;
 use minicbor::{Decode, Encode};
 use symbolon_presence::id::RoomId;
 use symbolon_presence::time::Timestamp;
@@ -7,20 +8,10 @@ use symbolon_presence::time::Timestamp;
 /// Where the numbers of room frames begin; those of steps lie below.
 pub(crate) const ROOM_LANE: u64 = 1 << 63;
 
-/// The counters of envelopes between a device and this one, and the numbers of its outbox: what changes with every
-/// envelope.
+/// How far envelopes to a device were sealed, and the numbers of its outbox: what changes with every envelope.
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub(crate) struct Channel {
-    /// Counter of the next known envelope to it.
-    #[n(0)]
-    pub send_counter: u64,
-    /// One more than the highest counter received.
-    #[n(1)]
-    pub receive_counter: u64,
-    /// Lower counters not received; bounded, the lowest are forgotten first.
-    #[n(2)]
-    pub missing: Vec<u64>,
     /// Number of the next outbox row with a room frame.
     #[n(3)]
     pub outbox_next: u64,
@@ -30,7 +21,7 @@ pub(crate) struct Channel {
     /// Number of the next outbox row with a step of a request.
     #[n(5)]
     pub outbox_first: u64,
-    /// The room that the counters belong to; absent when they began at 0.
+    /// The room of the friendship that was entered last.
     #[n(6)]
     pub line: Option<RoomId>,
     /// Rooms that were left; at most [`limits::FORMER_MAX`](crate::limits::FORMER_MAX), the newest last.
@@ -45,15 +36,15 @@ pub(crate) struct Channel {
     /// Whether it sealed an envelope at a place of the present room that was opened with another one: it runs from an older copy.
     #[n(10)]
     pub is_copied: Option<bool>,
+    /// The seed under which we write to it; absent as long as it has said none. Keys 0 to 2 were counters of older builds.
+    #[n(11)]
+    pub outbound: Option<Outbound>,
 }
 
 impl Default for Channel {
     /// Of a device that was never spoken to.
     fn default() -> Self {
         Self {
-            send_counter: 0,
-            receive_counter: 0,
-            missing: Vec::new(),
             outbox_next: ROOM_LANE,
             outbox_count: 0,
             outbox_first: 0,
@@ -62,6 +53,7 @@ impl Default for Channel {
             saying: None,
             answering: None,
             is_copied: None,
+            outbound: None,
         }
     }
 }
@@ -84,10 +76,6 @@ impl Channel {
 pub(crate) struct Former {
     #[n(0)]
     pub room: RoomId,
-    #[n(1)]
-    pub receive_counter: u64,
-    #[n(2)]
-    pub missing: Vec<u64>,
     #[n(3)]
     pub receive_sequence: u64,
     #[n(4)]

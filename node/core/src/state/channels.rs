@@ -1,7 +1,7 @@
 //! How far devices are, in envelopes and in rooms, and which rooms there are.
 
 use super::State;
-use crate::rows::{Channel, Leaf, Room, Sequences, leaf_key, sequences_key};
+use crate::rows::{Channel, Inbound, Leaf, Room, Sequences, inbound_key, leaf_key, sequences_key};
 use crate::table::Table;
 use crate::turn::Turn;
 use symbolon_presence::id::{DeviceId, PublicKeyBytes, RoomId};
@@ -88,6 +88,59 @@ impl State {
         }
     }
 
+    /// What opens envelopes of any device.
+    pub fn inbound(&self) -> impl Iterator<Item = (&(DeviceId, u64), &Inbound)> {
+        self.inbound.iter()
+    }
+
+    /// What opens envelopes of a device, the oldest seed first.
+    pub fn inbound_of(&self, device: &DeviceId) -> impl DoubleEndedIterator<Item = &Inbound> + use<'_> {
+        self.inbound.range((*device, 0)..=(*device, u64::MAX)).map(|(_, row)| row)
+    }
+
+    /// What opens envelopes of a device under its newest seed.
+    pub fn newest_inbound(&self, device: &DeviceId) -> Option<&Inbound> {
+        self.inbound_of(device).next_back()
+    }
+
+    /// What opens envelopes of a device under one seed.
+    pub fn inbound_under(&self, device: &DeviceId, seed: u64) -> Option<&Inbound> {
+        self.inbound.get(&(*device, seed))
+    }
+
+    /// The same, to change it; saved at the end of the turn.
+    pub fn inbound_mut(&mut self, device: &DeviceId, seed: u64) -> Option<&mut Inbound> {
+        let found = self.inbound.get_mut(&(*device, seed))?;
+        self.changed_inbound.insert((*device, seed));
+        Some(found)
+    }
+
+    /// A seed was drawn for a device.
+    pub fn add_inbound(&mut self, device: &DeviceId, row: Inbound) {
+        self.inbound_changes = self.inbound_changes.saturating_add(1);
+        self.changed_inbound.insert((*device, row.number));
+        self.inbound.insert((*device, row.number), row);
+    }
+
+    /// A device can write under a seed no more.
+    pub fn drop_inbound(&mut self, device: &DeviceId, seed: u64) {
+        self.inbound_changes = self.inbound_changes.saturating_add(1);
+        self.changed_inbound.insert((*device, seed));
+        self.inbound.remove(&(*device, seed));
+    }
+
+    /// How often a seed was added or taken out since the start.
+    pub fn inbound_changes(&self) -> u64 {
+        self.inbound_changes
+    }
+
+    /// A device can write under no seed any more.
+    pub(super) fn forget_all_inbound(&mut self, device: &DeviceId) {
+        for seed in self.inbound_of(device).map(|row| row.number).collect::<Vec<_>>() {
+            self.drop_inbound(device, seed);
+        }
+    }
+
     /// Writes what has changed at the end of the turn.
     pub(super) fn flush_channels(&mut self, turn: &mut Turn<'_>) {
         for id in std::mem::take(&mut self.dirty_channels) {
@@ -99,6 +152,12 @@ impl State {
             match self.sequences.get(&(device, room)) {
                 Some(sequences) => turn.put(Table::Channel, &sequences_key(&device, &room), sequences),
                 None => turn.delete(Table::Channel, &sequences_key(&device, &room)),
+            }
+        }
+        for (device, seed) in std::mem::take(&mut self.changed_inbound) {
+            match self.inbound.get(&(device, seed)) {
+                Some(row) => turn.put(Table::Channel, &inbound_key(&device, seed), row),
+                None => turn.delete(Table::Channel, &inbound_key(&device, seed)),
             }
         }
     }

@@ -1,10 +1,9 @@
-//! Keys that are computed once: of envelopes, of links, and of who speaks in a room.
+//! Keys that are computed once: of links, and of who speaks in a room.
 
 use super::State;
 use crate::limits;
 use crate::wire::OpenCredential;
 use crate::world::Member;
-use symbolon_presence::envelope::KnownKey;
 use symbolon_presence::id::{DeviceId, PublicKeyBytes, RoomId};
 use symbolon_presence::identity::Device as Speaker;
 use symbolon_presence::identity::{CERT_MAX, DeviceCertBody, KNOWN_LONGER};
@@ -13,16 +12,6 @@ use symbolon_presence::time::Timestamp;
 use symbolon_relay::prove::LinkKey;
 
 impl State {
-    /// The key of known envelopes to a device.
-    pub fn envelope_key_to(&mut self, device: &DeviceId) -> Option<KnownKey> {
-        self.envelope_keys(device).map(|(to, _)| to.clone())
-    }
-
-    /// The key of known envelopes from a device.
-    pub fn envelope_key_from(&mut self, device: &DeviceId) -> Option<KnownKey> {
-        self.envelope_keys(device).map(|(_, from)| from.clone())
-    }
-
     /// What a device shares with this one to prove links.
     pub fn link_key(&mut self, device: &DeviceId) -> Option<&LinkKey> {
         if !self.link_keys.contains_key(device) {
@@ -53,18 +42,5 @@ impl State {
         }
         self.speakers.insert(name, speaker.clone());
         Some(speaker)
-    }
-
-    fn envelope_keys(&mut self, device: &DeviceId) -> Option<&(KnownKey, KnownKey)> {
-        let other = self.devices.get(device)?;
-        let me = &self.own.identity;
-        if !self.envelope_keys.contains_key(device) {
-            let cert: DeviceCertBody = symbolon_presence::codec::decode(&other.chain.cert, CERT_MAX).ok()?;
-            let dh = DhPublic::parse(&cert.dh).ok()?;
-            let to = KnownKey::agree(&me.dh, &dh, &me.device, device);
-            let from = KnownKey::agree(&me.dh, &dh, device, &me.device);
-            self.envelope_keys.insert(*device, (to, from));
-        }
-        self.envelope_keys.get(device)
     }
 }

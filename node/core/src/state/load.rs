@@ -1,7 +1,7 @@
 //! Loading the working set.
 
 use crate::command::{Direction, Trust};
-use crate::rows::{Device, Friend, Request, Sequences, split_sequences_key};
+use crate::rows::{Device, Friend, Inbound, Request, Sequences, split_inbound_key, split_sequences_key};
 use crate::table::Table;
 use crate::turn::{TurnFailed, all_rows, decode_row};
 use crate::world::Shelf;
@@ -26,20 +26,22 @@ pub(crate) fn derive_trust(friends: &mut BTreeMap<PeerId, Friend>, requests: &mu
     settled
 }
 
-/// Gives each device its channel, and answers all sequences.
-pub(super) fn channels(
-    shelf: &dyn Shelf,
-    devices: &mut BTreeMap<DeviceId, Device>,
-) -> Result<BTreeMap<(DeviceId, RoomId), Sequences>, TurnFailed> {
-    let (mut sequences, mut found) = (BTreeMap::new(), 0);
+/// All sequences, and what opens envelopes.
+pub(super) type Lines = (BTreeMap<(DeviceId, RoomId), Sequences>, BTreeMap<(DeviceId, u64), Inbound>);
+
+/// Gives each device its channel, and answers the rest of the table.
+pub(super) fn channels(shelf: &dyn Shelf, devices: &mut BTreeMap<DeviceId, Device>) -> Result<Lines, TurnFailed> {
+    let (mut sequences, mut inbound, mut found) = (BTreeMap::new(), BTreeMap::new(), 0);
     for (key, bytes) in all_rows(shelf, Table::Channel)? {
         if let Some(device) = DeviceId::from_slice(&key).and_then(|device| devices.get_mut(&device)) {
             device.channel = decode_row(&bytes)?;
             found += 1;
         } else if let Some(of) = split_sequences_key(&key) {
             sequences.insert(of, decode_row(&bytes)?);
+        } else if let Some(of) = split_inbound_key(&key).filter(|(device, _)| devices.contains_key(device)) {
+            inbound.insert(of, decode_row(&bytes)?);
         }
     }
-    // To begin at 0 again would use counters twice.
-    if found == devices.len() { Ok(sequences) } else { Err(TurnFailed("a device has no counters")) }
+    // To begin at 0 again would use numbers of the outbox twice.
+    if found == devices.len() { Ok((sequences, inbound)) } else { Err(TurnFailed("a device has no channel")) }
 }

@@ -8,6 +8,7 @@ use symbolon_presence::friendship::FriendshipSecret;
 use symbolon_presence::id::Digest;
 use symbolon_presence::identity::Chain;
 use symbolon_presence::kem::{KemPublic, KemPublicBytes};
+use symbolon_presence::seeds::Seed;
 use symbolon_relay::put::MailboxEntry;
 
 /// What friends give each other.
@@ -64,6 +65,9 @@ pub struct BundleDevice {
     /// Public key of X-Wing that direct envelopes to it are sealed to.
     #[n(3)]
     pub direct: KemPublicBytes,
+    /// Its newest seed for the reader's devices.
+    #[n(4)]
+    pub seed: Seed,
 }
 
 /// Where a device can be written to, as it tells its friends.

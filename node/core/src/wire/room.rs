@@ -6,6 +6,7 @@ use super::introduction::{Consent, IntroCard, Introduction};
 use minicbor::{Decode, Encode};
 use symbolon_presence::codec;
 use symbolon_presence::id::{EpochId, MessageId, RoomId};
+use symbolon_presence::seeds::Seed;
 use symbolon_presence::time::Timestamp;
 use symbolon_relay::limits::RECEIPT_MAX;
 use symbolon_relay::put::ReceiptItem;
@@ -62,6 +63,9 @@ pub enum RoomPayload {
     /// Both have agreed: how the hearer reaches the other one.
     #[n(9)]
     IntroCard(#[n(0)] IntroCard),
+    /// The sender's device's newest seed for the hearer's devices.
+    #[n(10)]
+    Seed(#[n(0)] Seed),
 }
 
 impl RoomPayload {
@@ -76,7 +80,7 @@ impl RoomPayload {
             Self::Introduce(introduction) => introduction.is_bounded(),
             Self::Consent(consent) => consent.is_bounded(),
             Self::IntroCard(card) => card.is_bounded(),
-            Self::Read(_) | Self::Again | Self::Skip => true,
+            Self::Read(_) | Self::Again | Self::Skip | Self::Seed(_) => true,
         };
         bounded.then_some(payload)
     }

@@ -34,12 +34,14 @@ pub struct Standing {
     /// Of the receiver's friendship secret that the sender holds.
     #[n(5)]
     pub revision: Option<u64>,
-    /// Counter of the sender's next known envelope to the receiver.
+    /// The newest seed of the receiver's that the sender has read, and the counter of its next known envelope under
+    /// that; absent without one.
     #[n(6)]
-    pub next: u64,
-    /// One more than the highest counter of the receiver's that the sender opened.
+    pub next: Option<Counted>,
+    /// The newest seed of the sender's in the first room under which it opened anything, and one more than the highest
+    /// counter of that; absent where it opened nothing.
     #[n(7)]
-    pub opened: u64,
+    pub opened: Option<Counted>,
     /// The room that both share, then those that the sender has left, the newest first.
     #[n(8)]
     pub rooms: Vec<RoomStanding>,
@@ -58,6 +60,18 @@ pub struct Standing {
     /// The sender has entered the first room by a renewal, and waits for its Confirm.
     #[n(13)]
     pub entered: Option<True>,
+}
+
+/// A place among the envelopes in one direction between two devices: the higher seed comes later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[cbor(map)]
+pub struct Counted {
+    /// Number of the seed.
+    #[n(0)]
+    pub seed: u64,
+    /// The counter under it.
+    #[n(1)]
+    pub counter: u64,
 }
 
 /// Said only where it is true.

@@ -24,7 +24,8 @@ enum Left {
 fn after(owner: EnvelopeOwner, settle: impl FnOnce(&mut State, &mut Turn<'_>) -> Option<Settled>) -> (Option<Fate>, Left) {
     let mut found = None;
     in_turn(|state, turn| {
-        let row = OutboxRow { frame: FrameId([1; 32]), owner, via: None, envelope: vec![1], sequence: None, stored: None, room: None };
+        let frame = FrameId([1; 32]);
+        let row = OutboxRow { frame, owner, via: None, envelope: vec![1], sequence: None, stored: None, room: None, inner: None };
         turn.put(Table::Outbox, &outbox::outbox_key(&DEVICE, 5), &row);
         let fate = settle(state, turn).map(|settled| {
             let fate = settled.fate;
@@ -42,7 +43,7 @@ fn after(owner: EnvelopeOwner, settle: impl FnOnce(&mut State, &mut Turn<'_>) ->
 }
 
 fn by_recipient(owner: EnvelopeOwner, outcome: Outcome) -> (Option<Fate>, Left) {
-    let item = Acknowledged { device: DEVICE, number: 5, outcome, at: NOW };
+    let item = Acknowledged { device: DEVICE, number: 5, frame: FrameId([1; 32]), outcome, at: NOW };
     after(owner, |state, turn| Delivery::default().settle(state, turn, &item).unwrap())
 }
 

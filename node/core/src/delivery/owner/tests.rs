@@ -9,7 +9,7 @@ const REQUEST: RequestId = RequestId([1; 16]);
 const ROOM: RoomId = RoomId([2; 32]);
 
 /// One of each owner.
-const ALL: [EnvelopeOwner; 11] = [
+const ALL: [EnvelopeOwner; 12] = [
     EnvelopeOwner::Offer(REQUEST),
     EnvelopeOwner::Accept(REQUEST),
     EnvelopeOwner::Confirm(REQUEST),
@@ -21,6 +21,7 @@ const ALL: [EnvelopeOwner; 11] = [
     EnvelopeOwner::Introduction,
     EnvelopeOwner::Standing,
     EnvelopeOwner::Answer,
+    EnvelopeOwner::Seed,
 ];
 
 #[test]
@@ -39,6 +40,7 @@ fn every_owner_has_its_policy() {
         ("introduction", Rooms, Delivered, Links::Friends),
         ("standing", Steps, Stored, Links::Proved),
         ("standing", Steps, Stored, Links::Proved),
+        ("seed", Rooms, Delivered, Links::Friends),
     ];
     let found = ALL.map(|owner| owner.policy()).map(|policy| (policy.name, policy.lane, policy.until, policy.links));
     assert_eq!(found, expected);
@@ -49,7 +51,7 @@ fn what_is_special_about_an_owner_is_so_for_no_other() {
     let those = |holds: fn(&DeliveryPolicy) -> bool| ALL.iter().filter(|owner| holds(&owner.policy())).cloned().collect::<Vec<_>>();
     assert_eq!(those(|policy| policy.asks == Some(REQUEST)), [EnvelopeOwner::Offer(REQUEST)]);
     assert_eq!(those(|policy| policy.for_away), [EnvelopeOwner::Receipts]);
-    assert_eq!(those(|policy| policy.waits_aside), [EnvelopeOwner::Standing, EnvelopeOwner::Answer]);
+    assert_eq!(those(|policy| policy.waits_aside), [EnvelopeOwner::Receipts, EnvelopeOwner::Standing, EnvelopeOwner::Answer]);
     assert_eq!(those(|policy| policy.single == Some(Single::Question)), [EnvelopeOwner::Standing]);
     assert_eq!(those(|policy| policy.single == Some(Single::Answer)), [EnvelopeOwner::Answer]);
 }
@@ -58,7 +60,7 @@ fn what_is_special_about_an_owner_is_so_for_no_other() {
 fn a_fate_concerns_the_one_who_finds_a_row_by_it() {
     let concerns = ALL.map(|owner| owner.concern());
     let (ask, confirm, nobody) = (Concern::Ask(REQUEST), Concern::Confirm(REQUEST), Concern::Nobody);
-    let expected = [ask, ask, confirm, Concern::Text(ROOM, 3), nobody, nobody, nobody, Concern::Friend, nobody, nobody, nobody];
+    let expected = [ask, ask, confirm, Concern::Text(ROOM, 3), nobody, nobody, nobody, Concern::Friend, nobody, nobody, nobody, nobody];
     assert_eq!(concerns, expected);
 }
 
@@ -69,7 +71,7 @@ fn owners_on_disk_are_read_as_they_were_written() {
         assert_eq!(codec::decode_row::<EnvelopeOwner>(&bytes, bytes.len()).unwrap(), owner);
         bytes[1..3].to_vec()
     });
-    let expected: Vec<Vec<u8>> = (0..11).map(|number| vec![0x82, number]).collect();
+    let expected: Vec<Vec<u8>> = (0..12).map(|number| vec![0x82, number]).collect();
     assert_eq!(heads.to_vec(), expected);
 }
 

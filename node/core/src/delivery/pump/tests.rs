@@ -7,10 +7,10 @@ use crate::delivery::owner::EnvelopeOwner;
 use crate::fixture::in_turn;
 use crate::seam::Action;
 use crate::table::Table;
-use symbolon_presence::envelope::KnownKey;
 use symbolon_presence::id::{MailboxId, PeerId, PublicKeyBytes, RequestId, RoomId};
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::seal::DhKey;
+use symbolon_presence::seeds::{Ratchet, Seed};
 use symbolon_relay::put::MailboxEntry;
 
 const DEVICE: DeviceId = DeviceId([7; 16]);
@@ -53,7 +53,7 @@ impl Way for Fake {
 fn row(number: u64, owner: EnvelopeOwner) -> OutboxRow {
     let mut frame = [0; 32];
     frame.split_at_mut(8).0.copy_from_slice(&number.to_be_bytes());
-    OutboxRow { frame: FrameId(frame), owner, via: None, envelope: vec![1; 16], sequence: None, stored: None, room: None }
+    OutboxRow { frame: FrameId(frame), owner, via: None, envelope: vec![1; 16], sequence: None, stored: None, room: None, inner: None }
 }
 
 /// A device for which steps wait, a question how both stand, and texts.
@@ -162,7 +162,10 @@ fn each_gate_lets_through_what_may_go() {
 fn a_window_is_full_by_number_or_by_bytes_and_each_receipt_makes_room() {
     in_turn(|_, turn| {
         let (a, b) = (DhKey::from_bytes([1; 32]), DhKey::from_bytes([2; 32]));
-        let envelope = KnownKey::agree(&a, &b.public(), &DeviceId([1; 16]), &DEVICE).seal(0, &[0; 12], b"x").unwrap();
+        let envelope = {
+            let seed = Seed { number: 1, secret: Secret::from_bytes([9; 32]) };
+            Ratchet::agree(&seed, &a, &b.public(), &DeviceId([1; 16]), &DEVICE).turn().seal(&[0; 12], b"x").unwrap()
+        };
         let put = || Put::new(vec![1; 80], &Secret::from_bytes([3; 32]), 60, None, envelope.clone()).unwrap();
         let mut window = Window::<()>::default();
         for number in 0..WINDOW as u64 {

@@ -2,6 +2,7 @@
 
 use super::super::outbox::{self, OutboxRow};
 use super::super::pump::{self, Gate, Looked, Stopped, Way};
+use super::super::sealing::Sealer;
 use super::sessions::*;
 use crate::limits::RECEIPT_TIMEOUT;
 use crate::people::requests;
@@ -21,6 +22,7 @@ struct AtRelays<'a> {
     limit: usize,
     /// The relays that a row waits for.
     calls: &'a mut BTreeSet<RelayKey>,
+    sealer: &'a mut Sealer,
     /// Whether a row lies nowhere.
     is_one_nowhere: bool,
 }
@@ -52,9 +54,10 @@ impl Way for AtRelays<'_> {
             if session.window.is_full() {
                 return Looked::Waits;
             }
-            let Some(put) = outbox::put_at(row, mailbox) else { continue };
+            let Some(row) = self.sealer.ready(turn, &device.device, number, row) else { return Looked::Waits };
+            let Some(put) = outbox::put_at(&row, mailbox) else { continue };
             let note = Left { device: device.device, revision, asks: row.owner.policy().asks.is_some() };
-            session.window.send(turn, link, put, number, row, note);
+            session.window.send(turn, link, put, number, &row, note);
             session.deadline = Some(turn.now.after(RECEIPT_TIMEOUT));
             *relays.sent.entry("deposit").or_default() += 1;
             return Looked::Past;
@@ -69,7 +72,7 @@ impl Way for AtRelays<'_> {
 
 impl Relays {
     /// A device cannot be reached directly, or something new lies in its outbox.
-    pub fn wait(&mut self, state: &State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
+    pub fn wait(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
         self.away.insert(*device);
         self.progress.entry(*device).or_default().rests = false;
         self.budget = ROWS_AT_ONCE;
@@ -98,7 +101,7 @@ impl Relays {
         self.more.get_or_insert(turn.now.after(1));
     }
 
-    fn pump_device(&mut self, state: &State, turn: &mut Turn<'_>, id: &DeviceId) -> Result<(), TurnFailed> {
+    fn pump_device(&mut self, state: &mut State, turn: &mut Turn<'_>, id: &DeviceId) -> Result<(), TurnFailed> {
         let Some(device) = state.devices.get(id).filter(|_| pump::is_served(state, turn.now, id)) else {
             self.reached(id);
             return Ok(());
@@ -108,9 +111,12 @@ impl Relays {
         let gate = if requests::asking_since(state, &device.peer).is_some() { Gate::FirstLane } else { Gate::Everything };
         // Of one that waited before, first its next row alone: most wait still.
         let limit = if std::mem::take(&mut progress.calls).is_empty() { PAGE } else { 1 };
-        let mut way = AtRelays { relays: self, state, device, limit, calls: &mut progress.calls, is_one_nowhere: false };
+        let mut sealer = Sealer::of(device);
+        let calls = &mut progress.calls;
+        let mut way = AtRelays { relays: self, state, device, limit, calls, sealer: &mut sealer, is_one_nowhere: false };
         let stopped = progress.pump.run(turn, device, gate, &mut way)?;
         progress.again |= way.is_one_nowhere;
+        sealer.keep(state, turn, id);
         match stopped {
             Stopped::Waiting => {}
             Stopped::Early => self.go_on_soon(turn, *id),

@@ -23,11 +23,12 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use std::collections::BTreeMap;
 use symbolon_presence::address::Address;
-use symbolon_presence::envelope::{KnownKey, frame_id};
+use symbolon_presence::envelope::frame_id;
 use symbolon_presence::friendship::FriendshipSecret;
 use symbolon_presence::id::{DeviceId, FrameId, MailboxId, MessageId, PeerId, RequestId, RoomId};
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::seal::DhKey;
+use symbolon_presence::seeds::{Ratchet, Seed};
 use symbolon_presence::sign::SigningKey;
 use symbolon_presence::time::{DAY, Timestamp};
 use symbolon_relay::frame::Frame;
@@ -64,14 +65,17 @@ fn relay_mailbox(seed: u64) -> (SigningKey, RelayMailbox) {
 /// A device that cannot be reached, with one text of ours in its outbox. Answers its frame.
 fn with_text(state: &mut State, turn: &mut Turn<'_>, relays: Vec<RelayMailbox>) -> FrameId {
     let (a, b) = (DhKey::from_bytes([1; 32]), DhKey::from_bytes([2; 32]));
-    let envelope = KnownKey::agree(&a, &b.public(), &DeviceId([1; 16]), &DEVICE).seal(0, &[0; 12], b"x").unwrap();
+    let envelope = {
+        let seed = Seed { number: 1, secret: Secret::from_bytes([9; 32]) };
+        Ratchet::agree(&seed, &a, &b.public(), &DeviceId([1; 16]), &DEVICE).turn().seal(&[0; 12], b"x").unwrap()
+    };
     let (_, own) = relay_mailbox(1_000_000);
     let device = Device::new(DEVICE, PeerId([9; 32]), state.own.identity.chain.clone(), own.entry);
     let channel = Channel { outbox_next: ROOM_LANE + 1, outbox_count: 1, ..Channel::default() };
     state.save_device(Device { relay_mailboxes: relays, channel, ..device });
     let frame = frame_id(&envelope);
-    let row =
-        OutboxRow { frame, owner: EnvelopeOwner::Text(ROOM, 3), via: None, envelope, sequence: Some(0), stored: None, room: Some(ROOM) };
+    let owner = EnvelopeOwner::Text(ROOM, 3);
+    let row = OutboxRow { frame, owner, via: None, envelope, sequence: Some(0), stored: None, room: Some(ROOM), inner: None };
     turn.put(Table::Outbox, &outbox::outbox_key(&DEVICE, ROOM_LANE), &row);
     let message =
         Message { id: MessageId([1; 16]), from: state.own.peer, at: NOW, state: MessageState::Queued, text: "x".into(), fault: None };

@@ -9,20 +9,31 @@ use proptest::prelude::*;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use std::collections::BTreeSet;
-use symbolon_presence::envelope::KnownKey;
-use symbolon_presence::id::{MailboxId, PublicKeyBytes};
+use symbolon_presence::id::{MailboxId, PublicKeyBytes, RoomId};
 use symbolon_presence::identity::Identity;
+use symbolon_presence::kdf::Secret;
+use symbolon_presence::seeds::{Opener, Ratchet, SKIPPED_MAX, Seed};
 use symbolon_presence::time::DAY;
 use symbolon_relay::put::MailboxEntry;
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
+const SEED: u64 = 5;
 
 /// A receiver, and a device that writes to it.
 struct Pair {
     state: State,
     tags: Tags,
     device: DeviceId,
-    key: KnownKey,
+    key: Ratchet,
+}
+
+/// A seed of ours for a device: what opens, and the keys that the device has.
+fn seed(state: &mut State, other: &Identity, number: u64) -> Ratchet {
+    let (seed, me) = (Seed { number, secret: Secret::from_bytes([9; 32]) }, &state.own.identity);
+    let ratchet = Ratchet::agree(&seed, &me.dh, &other.dh.public(), &other.device, &me.device);
+    let opener = Opener::new(ratchet.clone());
+    state.add_inbound(&other.device, Inbound { number, room: RoomId([1; 32]), opener, replaced: None });
+    ratchet
 }
 
 fn pair() -> Pair {
@@ -31,17 +42,17 @@ fn pair() -> Pair {
     let other = Identity::generate(&mut rng, NOW, DAY);
     let entry = MailboxEntry { mailbox: MailboxId([0; 32]), receipt: PublicKeyBytes([0; 32]), address: Vec::new(), places: Vec::new() };
     let device = other.device;
-    state.save_device(Device::new(device, other.peer(), other.chain, entry));
-    let key = state.envelope_key_from(&device).unwrap();
+    state.save_device(Device::new(device, other.peer(), other.chain.clone(), entry));
+    let key = seed(&mut state, &other, SEED);
     Pair { state, tags: Tags::default(), device, key }
 }
 
 impl Pair {
     fn find(&mut self, now: Timestamp, counter: u64) -> Option<u64> {
         let tag = self.key.tag(counter);
-        let found = self.tags.ready(&mut self.state, &tag).or_else(|| self.tags.search(&mut self.state, now, &tag));
-        assert!(found.is_none_or(|(device, _)| device == self.device));
-        found.map(|(_, counter)| counter)
+        let found = self.tags.ready(&self.state, &tag).or_else(|| self.tags.search(&self.state, now, &tag));
+        assert!(found.is_none_or(|found| (found.device, found.seed) == (self.device, SEED)));
+        found.map(|found| found.counter)
     }
 
     /// Whether a counter's tag is ready, without a search far ahead.
@@ -50,17 +61,20 @@ impl Pair {
     }
 
     fn take(&mut self, counter: u64) {
-        let device = self.device;
-        self.tags.take(&mut self.state, &device, counter);
+        self.tags.take(&mut self.state, NOW, &Found { device: self.device, seed: SEED, counter });
     }
 
     fn next(&self) -> u64 {
-        self.state.devices[&self.device].channel.receive_counter
+        self.opener().next()
     }
 
     /// What is kept for one device.
     fn kept(&self) -> (usize, usize) {
-        (self.tags.expected.len(), self.state.devices[&self.device].channel.missing.len())
+        (self.tags.expected.len(), self.opener().skipped().count())
+    }
+
+    fn opener(&self) -> &Opener {
+        &self.state.inbound_under(&self.device, SEED).unwrap().opener
     }
 
     /// The same rows, read by a node that has just started and made its tags ready.
@@ -94,7 +108,7 @@ proptest! {
             if counter >= next {
                 open.extend(next + AHEAD..=counter + AHEAD);
                 next = counter + 1;
-                while open.range(..next).count() > MISSING_MAX {
+                while open.range(..next).count() > SKIPPED_MAX {
                     open.pop_first();
                 }
             }
@@ -121,13 +135,13 @@ proptest! {
             pair.take(counter);
             prop_assert!(!pair.is_ready(counter), "a tag is used up");
             let (expected, missing) = pair.kept();
-            prop_assert!(missing <= MISSING_MAX);
+            prop_assert!(missing <= SKIPPED_MAX);
             prop_assert_eq!(expected, missing + usize::try_from(AHEAD).unwrap());
             // Those skipped last are found still, those forgotten are not.
             if jump > 0 {
                 prop_assert_eq!(pair.find(now, counter - 1), Some(counter - 1));
             }
-            if let Some(forgotten) = (counter - jump..counter).rev().nth(MISSING_MAX) {
+            if let Some(forgotten) = (counter - jump..counter).rev().nth(SKIPPED_MAX) {
                 prop_assert!(!pair.is_ready(forgotten));
             }
         }
@@ -154,35 +168,35 @@ fn searches_are_bounded_in_a_minute_and_go_on_in_the_next() {
 }
 
 #[test]
-fn a102_a_device_that_is_forgotten_or_counts_from_elsewhere_leaves_no_tag_of_before() {
+fn a102_a_device_that_is_forgotten_or_a_seed_that_is_dropped_leaves_no_tag() {
     let mut pair = pair();
     for counter in [0, 3, 200, 70] {
         assert_eq!(pair.find(NOW, counter), Some(counter));
         pair.take(counter);
     }
-    for round in 1..50 {
-        pair.state.channel_mut(&pair.device).unwrap().receive_counter = round * 1_000_000;
-        pair.state.channel_mut(&pair.device).unwrap().missing.clear();
-        pair.tags.recounted(pair.device);
-        assert_eq!(pair.find(NOW, round * 1_000_000), Some(round * 1_000_000));
-        assert_eq!(pair.kept(), (AHEAD as usize, 0));
+    let other = Identity::generate(&mut ChaCha20Rng::seed_from_u64(2), NOW, DAY);
+    for number in 1..50 {
+        // One comes and one goes: as many as before.
+        let ratchet = seed(&mut pair.state, &other, number);
+        pair.state.drop_inbound(&other.device, number - 1);
+        let found = pair.tags.ready(&pair.state, &ratchet.tag(0));
+        assert_eq!(found, Some(Found { device: other.device, seed: number, counter: 0 }));
+        assert_eq!(pair.kept().0, 2 * AHEAD as usize + pair.kept().1);
     }
-    pair.take(49_000_005);
     pair.state.forget_device(&pair.device);
-    pair.tags.recounted(pair.device);
-    assert_eq!(pair.find(NOW, 49_000_006), None);
+    pair.state.drop_inbound(&other.device, 49);
+    assert_eq!(pair.find(NOW, 201), None);
     assert!(pair.tags.expected.is_empty() && pair.tags.ready_until.is_empty());
 }
 
 #[test]
 fn devices_take_turns_when_a_minute_is_too_short_for_all() {
     let mut pair = pair();
-    let one = pair.state.devices[&pair.device].clone();
-    // Nobody else's tags can be computed: their ids go into the key.
-    for id in 0..8u8 {
-        pair.state.save_device(Device { device: DeviceId([id * 32; 16]), ..one.clone() });
+    for id in 0..8u64 {
+        let other = Identity::generate(&mut ChaCha20Rng::seed_from_u64(10 + id), NOW, DAY);
+        seed(&mut pair.state, &other, SEED);
     }
-    let everybody = pair.state.devices.len();
+    let everybody = pair.state.inbound().count();
     let found = (0u64..).take(everybody).find_map(|minute| {
         let now = NOW.after(minute * MINUTE);
         // Room for one device in each minute.
@@ -202,7 +216,7 @@ fn a_tag_that_was_used_lately_is_known_within_the_minutes_searches_and_none_that
     }
     let used = |pair: &mut Pair, counter: u64, only: Option<DeviceId>| {
         let tag = pair.key.tag(counter);
-        pair.tags.used(&mut pair.state, &tag, only)
+        pair.tags.used(&pair.state, &tag, only)
     };
     let device = pair.device;
     assert_eq!(used(&mut pair, 99, None), Some(device));

@@ -3,15 +3,17 @@
 use super::*;
 use crate::fixture::{friend, in_turn, peer};
 use crate::rows::{Former, ROOM_LANE, split_sequences_key};
+use crate::table::Change;
 use crate::turn::decode_row;
-use crate::world::Shelf;
+use crate::world::{Rows, Shelf};
+use symbolon_presence::codec::encode_row;
 use symbolon_presence::id::DeviceId;
 use symbolon_presence::time::Timestamp;
 use symbolon_relay::put::MailboxEntry;
 
 /// Tables in memory.
 #[derive(Default)]
-struct Tables(BTreeMap<(Table, Vec<u8>), Vec<u8>>);
+pub(in crate::migration) struct Tables(pub(in crate::migration) BTreeMap<(Table, Vec<u8>), Vec<u8>>);
 
 impl Shelf for Tables {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, ShelfError> {
@@ -45,23 +47,8 @@ impl ShelfMut for Tables {
 
 /// A device's row of version 3.
 fn row_of_version_3(device: &Device, send: u64, receive: u64) -> Vec<u8> {
-    let Channel { send_counter, receive_counter, missing, outbox_next, outbox_count, outbox_first, .. } = device.channel.clone();
-    let Channel { line, former, saying, answering, is_copied, .. } = device.channel.clone();
-    let moved = Counters {
-        send_counter,
-        send,
-        receive_counter,
-        missing,
-        receive,
-        outbox_next,
-        outbox_count,
-        outbox_first,
-        line,
-        former,
-        saying,
-        answering,
-        is_copied,
-    };
+    let Channel { outbox_next, outbox_count, outbox_first, line, former, saying, answering, is_copied, .. } = device.channel.clone();
+    let moved = Counters { send, receive, outbox_next, outbox_count, outbox_first, line, former, saying, answering, is_copied };
     // Behind the version stands how many fields the map has: fewer than 24, both together.
     let (mut row, moved) = (encode_row(device), encode_row(&moved));
     row[1] += moved[1] & 0x1f;
@@ -80,22 +67,11 @@ fn what_devices_have_counted_goes_on_in_channels_and_sequences() {
         };
         let device = |number: u8, of: u64| Device::new(DeviceId([number; 16]), peer(of), state.own.identity.chain.clone(), entry.clone());
         let room = |number: u8| RoomId([number; 32]);
-        let left = Former {
-            room: room(9),
-            receive_counter: 0,
-            missing: Vec::new(),
-            receive_sequence: 4,
-            until: Timestamp(1),
-            is_read: true,
-            opened: None,
-        };
+        let left = Former { room: room(9), receive_sequence: 4, until: Timestamp(1), is_read: true, opened: None };
         let gone = Former { room: room(8), is_read: false, ..left.clone() };
         let ended = Friend { room: room(3), state: FriendState::Ended, ..friend(3) };
         let friends = [Friend { room: room(1), conversation: room(7), ..friend(1) }, Friend { room: room(2), ..friend(2) }, ended];
         let used = Channel {
-            send_counter: 1 << 40,
-            receive_counter: 70,
-            missing: vec![3, 69],
             outbox_next: ROOM_LANE + 9,
             outbox_count: 2,
             outbox_first: 4,
@@ -104,6 +80,7 @@ fn what_devices_have_counted_goes_on_in_channels_and_sequences() {
             saying: Some(3),
             answering: None,
             is_copied: Some(true),
+            outbound: None,
         };
         let moved = Device { channel: used, ..device(1, 1) };
         let mut shelf = Tables::default();

@@ -3,6 +3,7 @@
 use super::*;
 use crate::delivery::outbox;
 use crate::delivery::owner::EnvelopeOwner;
+use crate::delivery::seeds;
 use crate::fixture::{NOW, Person, in_turn};
 use crate::friendships::{VerifiedBundle, adopt_bundle};
 use crate::limits::{DEVICE_LIFETIME, DEVICES_MAX, DEVICES_NEW_OF_FRIEND};
@@ -14,6 +15,7 @@ use symbolon_presence::id::Digest;
 use symbolon_presence::identity::Identity;
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::kem::KemKey;
+use symbolon_presence::seeds::Seed;
 use symbolon_presence::time::{DAY, EARLIEST};
 
 /// A bundle of a friend that names their device and some more, which they have just certified.
@@ -26,7 +28,8 @@ fn bundle(ben: &Person, turn: &mut Turn<'_>, more: usize) -> VerifiedBundle {
     let mut named = Vec::new();
     for identity in &identities {
         let (chain, direct) = (identity.chain.clone(), KemKey::random(turn.rng).public().bytes());
-        named.push(BundleDevice { chain, entry: Person::entry(turn, identity), relay_mailboxes: Vec::new(), direct });
+        let (entry, seed) = (Person::entry(turn, identity), Seed::draw(None, turn.rng));
+        named.push(BundleDevice { chain, entry, relay_mailboxes: Vec::new(), direct, seed });
     }
     let devices = identities.iter().map(|identity| identity.chain.verify_known(turn.sure).unwrap()).collect();
     let friendship = FriendshipSecret { revision: 1, secret: Secret::random(turn.rng) };
@@ -112,9 +115,11 @@ fn a_device_that_is_forgotten_leaves_nothing_behind() {
         let ben = Person::new(state, turn, 2);
         adopt(&ben, state, turn, 1);
         let other = named(&ben, state).into_iter().find(|device| *device != ben.device.device).unwrap();
-        assert!(state.link_key(&other).is_some() && state.envelope_key_to(&other).is_some());
+        let verified = state.devices[&other].chain.verify_known(turn.sure).unwrap();
+        seeds::draw(state, turn, &symbolon_presence::id::RoomId([1; 32]), &[verified]);
+        assert!(state.link_key(&other).is_some() && state.newest_inbound(&other).is_some());
         adopt(&ben, state, turn, 0);
-        assert!(state.link_key(&other).is_none() && state.envelope_key_to(&other).is_none());
+        assert!(state.link_key(&other).is_none() && state.newest_inbound(&other).is_none());
         assert_eq!(turn.told::<PeopleNotice>(), [PeopleNotice::DeviceGone(other)], "the machines are told");
     });
 }

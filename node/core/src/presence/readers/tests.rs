@@ -52,7 +52,8 @@ fn a103_nothing_that_is_made_for_a_friend_from_whom_we_hide_names_a_place_of_our
         hide(state, turn, &peer(1), true);
         let mut places = |peer: PeerId, stranger: u64| {
             let hello = state.own.whereabouts_for(turn.rng, &peer).entry;
-            let bundle = crate::friendships::own_bundle(state, turn, &peer, &[]).devices.remove(0).entry;
+            let bundle =
+                crate::friendships::own_bundle(state, turn, &symbolon_presence::id::RoomId([1; 32]), &peer, &[]).devices.remove(0).entry;
             let standing = crate::renewal::reply_contact(state, turn, peer).entry;
             let id = symbolon_presence::id::RequestId([1; 16]);
             let row = crate::rows::Request { peer, ..crate::rows::Request::blank(turn, id, crate::command::Direction::Out) };

@@ -71,6 +71,11 @@ fn what_is_told_of_outboxes_reaches_those_who_call() {
     assert!(reaches(|_, device| DeliveryNotice::Queued(device), calls));
     assert!(reaches(|_, device| DeliveryNotice::RowsChanged(device), calls));
     assert!(reaches(|_, device| PresenceNotice::Moved(device), calls));
+    let asks = |machines: &mut Machines, turn: &mut Turn<'_>, device| {
+        machines.standings.follow(&mut machines.state, turn, Vec::new()).unwrap();
+        machines.state.devices[&device].channel.saying.is_some()
+    };
+    assert!(reaches(|_, device| DeliveryNotice::Unacknowledged(device), asks));
     // Of somebody who was forgotten in the same input nothing is kept.
     machines(|machines, turn, _, device| {
         turn.tell(DeliveryNotice::Queued(device));

@@ -52,6 +52,7 @@ fn with_outbox(rows: u64, copy: Option<Copy>) -> Counting {
             sequence: Some(number),
             stored: copy.clone(),
             room: Some(ROOM),
+            inner: None,
         }
     };
     let rows =

@@ -1,0 +1,78 @@
+//! Seeds: drawing ours, reading those of others, and how long ours are kept. `docs/protocol/envelope.md`.
+
+use super::notices;
+use crate::limits::{SEED_LIFE, SEEDS_KEPT_MAX};
+use crate::people;
+use crate::rows::{Inbound, Outbound};
+use crate::state::State;
+use crate::turn::Turn;
+use symbolon_presence::id::{DeviceId, PeerId, RoomId};
+use symbolon_presence::identity::Device;
+use symbolon_presence::seeds::{Opener, Ratchet, Seed};
+use symbolon_presence::time::Timestamp;
+
+/// Draws a seed under which these devices of one person may write to us, to be said in a room of theirs. What opens
+/// their envelopes is written in this turn, so it is on disk before the seed leaves.
+pub(crate) fn draw(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, to: &[Device]) -> Seed {
+    let before = to.iter().filter_map(|device| state.newest_inbound(&device.device)).map(|row| row.number).max();
+    let seed = Seed::draw(before, turn.rng);
+    for device in to {
+        let me = &state.own.identity;
+        let ratchet = Ratchet::agree(&seed, &me.dh, &device.dh, &device.device, &me.device);
+        let row = Inbound { number: seed.number, room: *room, opener: Opener::new(ratchet), replaced: None };
+        state.add_inbound(&device.device, row);
+        while state.inbound_of(&device.device).count() > SEEDS_KEPT_MAX {
+            let Some(oldest) = state.inbound_of(&device.device).next().map(|row| row.number) else { break };
+            state.drop_inbound(&device.device, oldest);
+        }
+    }
+    seed
+}
+
+/// A device has said its newest seed in a room. One that is older than what it said there before counts no more.
+pub(crate) fn read(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, from: &DeviceId, seed: &Seed) {
+    let Some(row) = state.devices.get(from) else { return };
+    if row.channel.outbound.as_ref().is_some_and(|known| known.room == *room && known.number >= seed.number) {
+        return;
+    }
+    let Ok(device) = row.chain.verify_known(turn.sure) else { return };
+    let me = &state.own.identity;
+    let ratchet = Ratchet::agree(seed, &me.dh, &device.dh, &me.device, from);
+    let Some(channel) = state.channel_mut(from) else { return };
+    channel.outbound = Some(Outbound { number: seed.number, room: *room, ratchet, acknowledged: 0 });
+    notices::queued(turn, from);
+}
+
+/// A counter of a device's was used up. From now on it uses this seed, not an older one.
+pub(crate) fn used(state: &mut State, now: Timestamp, from: &DeviceId, number: u64) {
+    let older: Vec<u64> =
+        state.inbound_of(from).take_while(|row| row.number < number).filter(|row| row.replaced.is_none()).map(|row| row.number).collect();
+    for number in older {
+        if let Some(row) = state.inbound_mut(from, number) {
+            row.replaced = Some(now);
+        }
+    }
+}
+
+/// Erases the seeds whose time is surely over.
+pub(crate) fn expire(state: &mut State, turn: &Turn<'_>) {
+    let is_over = |row: &Inbound| row.replaced.is_some_and(|at| turn.sure.since(at) >= SEED_LIFE);
+    for (device, number) in state.inbound().filter(|(_, row)| is_over(row)).map(|(key, _)| *key).collect::<Vec<_>>() {
+        state.drop_inbound(&device, number);
+    }
+}
+
+/// A friendship has ended: nothing that its devices write is opened.
+pub(crate) fn forget(state: &mut State, peer: &PeerId) {
+    for device in people::devices_of(state, peer) {
+        for number in state.inbound_of(&device).map(|row| row.number).collect::<Vec<_>>() {
+            state.drop_inbound(&device, number);
+        }
+        if let Some(channel) = state.channel_mut(&device) {
+            channel.outbound = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
