@@ -130,6 +130,7 @@ pub fn valid(decoder: &str) -> Vec<Seed> {
                 ("read", codec::encode(&RoomPayload::Read(MessageId([0x6a; 16])))),
                 ("again", codec::encode(&RoomPayload::Again)),
                 ("skip", codec::encode(&RoomPayload::Skip)),
+                ("seed", codec::encode(&RoomPayload::Seed(samples::seed()))),
                 ("introduce", codec::encode(&RoomPayload::Introduce(samples::introduction()))),
                 ("consent", codec::encode(&RoomPayload::Consent(Consent { id: RequestId([0x71; 16]), contact: Some(vec![1; 64]) }))),
                 ("card", codec::encode(&RoomPayload::IntroCard(IntroCard { id: RequestId([0x71; 16]), contact: vec![1; 64] }))),

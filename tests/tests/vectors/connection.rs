@@ -149,6 +149,7 @@ fn payloads() -> Vec<Value> {
         ("read", "Kind 3: the last message that was read.", RoomPayload::Read(MessageId([0x6a; 16]))),
         ("again", "Kind 4: put again what is not acknowledged.", RoomPayload::Again),
         ("skip", "Kind 5: stands where a text was given up.", RoomPayload::Skip),
+        ("seed", "Kind 10: the newest seed of the sender's device.", RoomPayload::Seed(samples::seed())),
     ];
     let mut all: Vec<Value> = room
         .into_iter()
