@@ -6,13 +6,11 @@
 //! read in each older form, and written in the newest whenever they are touched. The relay's tables are of the same store.
 
 mod counters;
+mod raw;
 mod rooms;
 
-use crate::table::{Change, SCHEMA_VERSION, Table};
-use crate::turn::{TurnFailed, all_rows};
-use crate::world::{Rows, ShelfError, ShelfMut};
-use minicbor::{Decode, Encode};
-use symbolon_presence::codec::{ROW_VERSION, encode_row};
+use crate::table::{SCHEMA_VERSION, Table};
+use crate::world::{ShelfError, ShelfMut};
 
 /// What leads from one version to the next.
 #[derive(Debug)]
@@ -53,20 +51,6 @@ pub fn steps_from(version: u32) -> Option<&'static [Step]> {
 pub fn tables_of(version: u32) -> impl Iterator<Item = Table> {
     let later = STEPS.iter().filter(move |step| step.from >= version).flat_map(|step| step.tables);
     Table::ALL.into_iter().filter(move |table| !later.clone().any(|new| new == table))
-}
-
-fn put<T: Encode<()>>(shelf: &mut dyn ShelfMut, table: Table, key: Vec<u8>, row: &T) -> Result<(), ShelfError> {
-    shelf.apply(&Change::Put(table, key, encode_row(row)))
-}
-
-fn all(shelf: &dyn ShelfMut, table: Table) -> Result<Rows, ShelfError> {
-    all_rows(shelf, table).map_err(|TurnFailed(why)| ShelfError(why))
-}
-
-/// Reads those fields of an older row that the type has.
-fn read<T: for<'b> Decode<'b, ()>>(bytes: &[u8]) -> Result<T, ShelfError> {
-    let body = bytes.split_first().filter(|(version, _)| **version == ROW_VERSION).map(|(_, body)| body);
-    body.and_then(|body| minicbor::decode(body).ok()).ok_or(ShelfError("a row of an older version cannot be read"))
 }
 
 #[cfg(test)]

@@ -4,9 +4,8 @@ use crate::command::MessageState;
 use crate::delivery::notices;
 use crate::delivery::outbox;
 use crate::delivery::owner::EnvelopeOwner;
-use crate::delivery::sealing;
 use crate::rooms;
-use crate::rows::{Fault, Message, set_message_state, split_key};
+use crate::rows::{Fault, Inner, Message, set_message_state, split_key};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed};
@@ -62,7 +61,7 @@ fn skip(state: &mut State, turn: &mut Turn<'_>, room: RoomId, conversation: &Roo
         let found = outbox::find(state, turn, device, |owner| owner.order_of_texts(conversation, arrival))?;
         let Some((number, row)) = found else { continue };
         let sealed = rooms::say(turn, room, &RoomPayload::Skip)?;
-        let Some(inner) = sealing::inner(room, &sealed, row.sequence) else { continue };
+        let Some(inner) = Inner::around(room, &sealed, row.sequence) else { continue };
         outbox::replace(turn, device, number, &row.with(EnvelopeOwner::Skip, inner));
         notices::rows_changed(turn, device);
     }

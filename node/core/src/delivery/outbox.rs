@@ -1,6 +1,6 @@
 //! The outbox: envelopes that this node owns until the other side's disk has them.
 //!
-//! A row is written in the turn in which it is said, sealed when it goes ([`super::sealing`]), and leaves only by a
+//! A row is written in the turn in which it is said, sealed when it goes, and leaves only by a
 //! signed receipt.
 //! Each device has two lanes: steps of a request go before room frames, because they may be
 //! what makes the room frames welcome.
@@ -8,7 +8,6 @@
 
 use super::notices;
 use super::owner::{EnvelopeOwner, Lane, Links, Single};
-use super::sealing;
 use crate::limits::OUTBOX_MAX;
 use crate::rooms::{self, order};
 use crate::rows::{Device, Inner, ROOM_LANE};
@@ -211,7 +210,7 @@ impl OutboxRow {
 pub(crate) fn enqueue_room(state: &mut State, turn: &mut Turn<'_>, room: RoomId, owner: &EnvelopeOwner, sealed: &Sealed) {
     for id in &rooms::members(state, &room) {
         let Some(sequence) = order::next_sequence(state, id, &room) else { continue };
-        if let Some(inner) = sealing::inner(room, sealed, Some(sequence)) {
+        if let Some(inner) = Inner::around(room, sealed, Some(sequence)) {
             let row = OutboxRow { sequence: Some(sequence), room: Some(room), ..row_of(owner.clone(), inner) };
             append(state, turn, id, &row);
         }

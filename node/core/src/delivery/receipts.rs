@@ -3,7 +3,7 @@
 use super::links::*;
 use super::outbox;
 use super::owner::EnvelopeOwner;
-use super::sealing::{self, Sealer};
+use super::sealing::Sealer;
 use crate::limits::WINDOW;
 use crate::notice::DeliveryNotice;
 use crate::rooms;
@@ -169,7 +169,7 @@ fn say_unreliable(state: &State, turn: &mut Turn<'_>, device: &DeviceId, payload
     let friend = state.friend_of(device).filter(|friend| state.may_seal(friend));
     let Some(room) = friend.map(|friend| friend.room) else { return Ok(None) };
     let sealed = rooms::say(turn, room, payload)?;
-    Ok(sealing::inner(room, &sealed, None))
+    Ok(Inner::around(room, &sealed, None))
 }
 
 /// The same in an envelope; none as long as none can be sealed.

@@ -8,21 +8,11 @@ use crate::notice::DeliveryNotice;
 use crate::rows::{Device, Inner, Outbound, Wrapper};
 use crate::state::State;
 use crate::turn::Turn;
-use crate::wire::Known;
-use crate::world::Sealed;
 use rand_core::Rng;
-use symbolon_presence::codec;
-use symbolon_presence::envelope::{KNOWN_MAX, frame_id};
-use symbolon_presence::id::{DeviceId, FrameId, RoomId};
+use symbolon_presence::envelope::frame_id;
+use symbolon_presence::id::{DeviceId, FrameId};
 use symbolon_presence::seal::NONCE;
 use symbolon_presence::seeds::FAR_AHEAD;
-
-/// The payload of a known envelope around a room message; none when it is too long for any.
-pub(crate) fn inner(room: RoomId, sealed: &Sealed, sequence: Option<u64>) -> Option<Inner> {
-    let known = Known { room, epoch: sealed.epoch, sequence, mls: sealed.bytes.clone() };
-    let payload = codec::encode(&known);
-    (payload.len() <= KNOWN_MAX).then_some(Inner { payload, wrapper: None })
-}
 
 /// Seals what waits for one device. What it has used up is kept by [`Self::keep`], in the same turn.
 pub(crate) struct Sealer {

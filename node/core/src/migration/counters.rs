@@ -4,7 +4,7 @@
 //! left. What was sealed so opens nowhere any more; a friend who has said no seed gets the room made again at the
 //! next start.
 
-use super::{all, put, read};
+use super::raw::{all, put, read};
 use crate::rows::Channel;
 use crate::table::Table;
 use crate::world::{ShelfError, ShelfMut};

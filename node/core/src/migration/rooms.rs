@@ -3,7 +3,7 @@
 //! Before, a device's row held its counters and the two sequences of the friendship's room. They become a channel and a
 //! sequences.
 
-use super::{all, put, read};
+use super::raw::{all, put, read};
 use crate::rows::{Channel, Device, Former, Friend, FriendState, Members, Room, Sequences, sequences_key};
 use crate::table::Table;
 use crate::world::{ShelfError, ShelfMut};

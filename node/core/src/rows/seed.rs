@@ -1,6 +1,10 @@
 //! Seeds of envelopes: those of ours under which a device writes to us, and the one of a device's under which we write.
 
+use crate::wire::Known;
+use crate::world::Sealed;
 use minicbor::{Decode, Encode};
+use symbolon_presence::codec;
+use symbolon_presence::envelope::KNOWN_MAX;
 use symbolon_presence::id::{DeviceId, RoomId};
 use symbolon_presence::seal::NONCE;
 use symbolon_presence::seeds::{EnvelopeKey, Opener, Ratchet};
@@ -49,6 +53,15 @@ pub(crate) struct Inner {
     /// How it was sealed last.
     #[n(1)]
     pub wrapper: Option<Wrapper>,
+}
+
+impl Inner {
+    /// Around a room message; none when it is too long for any envelope.
+    pub fn around(room: RoomId, sealed: &Sealed, sequence: Option<u64>) -> Option<Self> {
+        let known = Known { room, epoch: sealed.epoch, sequence, mls: sealed.bytes.clone() };
+        let payload = codec::encode(&known);
+        (payload.len() <= KNOWN_MAX).then_some(Self { payload, wrapper: None })
+    }
 }
 
 /// By what the same envelope is made again as often as it is put.

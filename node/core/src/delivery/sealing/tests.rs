@@ -8,7 +8,8 @@ use crate::delivery::seeds;
 use crate::fixture::{Person, in_turn};
 use crate::rows::ROOM_LANE;
 use crate::table::{Change, Table};
-use symbolon_presence::id::EpochId;
+use crate::world::Sealed;
+use symbolon_presence::id::{EpochId, RoomId};
 use symbolon_presence::seeds::{Ratchet, Seed};
 
 const ROOM: RoomId = RoomId([1; 32]);
@@ -29,14 +30,14 @@ fn waiting(text: &str) -> OutboxRow {
         room: Some(ROOM),
         inner: None,
     };
-    row.with(EnvelopeOwner::Mark, inner(ROOM, &sealed(text), Some(0)).unwrap())
+    row.with(EnvelopeOwner::Mark, Inner::around(ROOM, &sealed(text), Some(0)).unwrap())
 }
 
 /// What the row in the store is now.
 fn stored(turn: &Turn<'_>) -> OutboxRow {
     let put = |change: &Change| match change {
         Change::Put(Table::Outbox, _, row) => Some(crate::turn::decode_row(row).unwrap()),
-        _ => None,
+        Change::Put(..) | Change::Delete(..) | Change::Index(..) | Change::Unindex(..) => None,
     };
     turn.out.changes.iter().rev().find_map(put).unwrap()
 }
