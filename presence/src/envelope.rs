@@ -18,7 +18,7 @@ use crate::kdf::{Secret, sha256};
 use crate::kem::{KEM_OVERHEAD, KemKey, KemPublic, Psk, kem_open, kem_seal};
 use crate::labels::{Label, SEAL_DIRECT, SEAL_FIRST, SEAL_KNOWN};
 use crate::seal::{
-    AEAD_OVERHEAD, DhKey, DhPublic, HPKE_OVERHEAD, NONCE, OpenError, aead_open_random, aead_seal_random, hpke_open, hpke_seal,
+    AEAD_OVERHEAD, DhKey, DhPublic, HPKE_OVERHEAD, NONCE, OpenError, aead_open, aead_open_random, aead_seal_random, hpke_open, hpke_seal,
 };
 
 /// The sizes an envelope can have, in bytes.
@@ -29,6 +29,8 @@ const HEADER: usize = 2;
 /// one of both builds was older when they became friends.
 const BEFORE: u8 = 1;
 const FIRST: u8 = 4;
+/// Known envelopes of older builds, without a nonce of their own.
+const COUNTED: u8 = 2;
 const KNOWN: u8 = 3;
 const VERSION: u8 = crate::codec::VERSION;
 /// The length of the tag of a known envelope, in bytes.
@@ -68,7 +70,7 @@ pub fn kind(envelope: &[u8]) -> Option<Kind> {
     bucket(envelope)?;
     match envelope {
         [VERSION, BEFORE | FIRST, ..] => Some(Kind::First),
-        [VERSION, KNOWN, rest @ ..] => rest.first_chunk::<TAG>().map(|tag| Kind::Known(*tag)),
+        [VERSION, COUNTED | KNOWN, rest @ ..] => rest.first_chunk::<TAG>().map(|tag| Kind::Known(*tag)),
         _ => None,
     }
 }
@@ -142,6 +144,15 @@ pub(crate) fn cover(key: &Secret, tag: &[u8; TAG], nonce: &[u8; NONCE], payload:
     let header = [[VERSION, KNOWN].as_slice(), tag].concat();
     let sealed = aead_seal_random(key, nonce, SEAL_KNOWN, &header, &padded);
     Ok([header.as_slice(), nonce, &sealed].concat())
+}
+
+/// Opens a known envelope of an older build.
+pub(crate) fn uncover_before(key: &Secret, counter: u64, envelope: &[u8]) -> Result<Vec<u8>, OpenError> {
+    if envelope.get(1) != Some(&COUNTED) {
+        return uncover(key, envelope);
+    }
+    let (header, sealed) = envelope.split_at_checked(HEADER + TAG).ok_or(OpenError)?;
+    unpad(aead_open(key, counter, SEAL_KNOWN, header, sealed)?)
 }
 
 /// Opens a known envelope.
@@ -224,7 +235,7 @@ mod tests {
         for bytes in [vec![], vec![1; 511], vec![1; 513], vec![2; 512], vec![0; 512], vec![1; 300_000]] {
             assert!(!matches!(kind(&bytes), Some(Kind::Known(_))));
         }
-        for other_kind in [2, 5] {
+        for other_kind in [0, 5] {
             let mut envelope = vec![0; 512];
             envelope[..2].copy_from_slice(&[1, other_kind]);
             assert_eq!(kind(&envelope), None);

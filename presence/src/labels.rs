@@ -109,6 +109,8 @@ labels! {
     KEY_CONNECTION_PSK = "key connection psk";
     /// Root of known envelopes in one direction between two devices, under one seed of the receiver.
     KEY_KNOWN = "key known root";
+    /// The same of older builds, without a seed.
+    KEY_KNOWN_BEFORE = "key known envelope";
     /// The first state of the ratchet of known envelopes.
     KEY_KNOWN_RATCHET = "key known ratchet";
     /// From one state of it to the next.

@@ -7,10 +7,10 @@
 //! device key opens no envelope that was recorded, and what is stolen today opens none of yesterday. The protocol
 //! page is `docs/protocol/envelope.md`.
 
-use crate::envelope::{Kind, TAG, TooLong, cover, kind, uncover};
+use crate::envelope::{Kind, TAG, TooLong, cover, kind, uncover, uncover_before};
 use crate::id::DeviceId;
 use crate::kdf::{Secret, derive, derive_salted, mac};
-use crate::labels::{KEY_KNOWN, KEY_KNOWN_RATCHET, KEY_KNOWN_SEAL, KEY_KNOWN_STEP, KEY_KNOWN_TAG, MAC_TAG};
+use crate::labels::{KEY_KNOWN, KEY_KNOWN_BEFORE, KEY_KNOWN_RATCHET, KEY_KNOWN_SEAL, KEY_KNOWN_STEP, KEY_KNOWN_TAG, MAC_TAG};
 use crate::seal::{DhKey, DhPublic, NONCE, OpenError};
 use minicbor::{Decode, Encode};
 
@@ -106,6 +106,32 @@ impl Ratchet {
             ahead.turn();
         });
         Some(ahead.turn())
+    }
+}
+
+/// The key of known envelopes in one direction, as older builds made it: what they left at relays is still read until
+/// the friendship is renewed. Nothing is sealed under it.
+#[derive(Debug)]
+pub struct KeyOfBefore {
+    seal: Secret,
+    tag: Secret,
+}
+
+impl KeyOfBefore {
+    /// For what `from` wrote to `to`.
+    pub fn agree(own: &DhKey, other: &DhPublic, from: &DeviceId, to: &DeviceId) -> Self {
+        let key = derive(own.agree(other).expose(), KEY_KNOWN_BEFORE, &[from.as_bytes(), to.as_bytes()]);
+        Self { seal: derive(key.expose(), KEY_KNOWN_SEAL, &[]), tag: derive(key.expose(), KEY_KNOWN_TAG, &[]) }
+    }
+
+    /// The tag of the envelope with this counter.
+    pub fn tag(&self, counter: u64) -> [u8; TAG] {
+        mac(&self.tag, MAC_TAG, &[&counter.to_be_bytes()])
+    }
+
+    /// Opens an envelope whose tag is that of `counter`.
+    pub fn open(&self, counter: u64, envelope: &[u8]) -> Result<Vec<u8>, OpenError> {
+        uncover_before(&self.seal, counter, envelope)
     }
 }
 

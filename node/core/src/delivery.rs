@@ -9,6 +9,7 @@
 //! question: [`prove`] answers it, and only then room frames go there, and the device counts
 //! as online.
 
+pub(crate) mod before;
 mod call;
 pub(crate) mod fate;
 mod feed;

@@ -12,7 +12,7 @@ mod request;
 mod room;
 mod seed;
 
-pub(crate) use channel::{Channel, Former, ROOM_LANE};
+pub(crate) use channel::{Before, Channel, Former, ROOM_LANE};
 pub(crate) use device::{Device, Start};
 pub(crate) use friend::{Friend, FriendPresence, FriendState, Lacks, Renewing};
 pub(crate) use introduction::{IntroRole, Introducing};

@@ -45,6 +45,11 @@ pub(crate) fn read(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, from: 
 
 /// A counter of a device's was used up. From now on it uses this seed, not an older one.
 pub(crate) fn used(state: &mut State, now: Timestamp, from: &DeviceId, number: u64) {
+    if state.devices.get(from).is_some_and(|row| row.channel.before.is_some())
+        && let Some(channel) = state.channel_mut(from)
+    {
+        channel.before = None;
+    }
     let older: Vec<u64> =
         state.inbound_of(from).take_while(|row| row.number < number).filter(|row| row.replaced.is_none()).map(|row| row.number).collect();
     for number in older {
@@ -70,6 +75,7 @@ pub(crate) fn forget(state: &mut State, peer: &PeerId) {
         }
         if let Some(channel) = state.channel_mut(&device) {
             channel.outbound = None;
+            channel.before = None;
         }
     }
 }

@@ -4,6 +4,7 @@ use super::desk::Intake;
 use super::early::Early;
 use super::inside::{Place, Said, room_message};
 use super::seen::{seen, seen_outcome, seen_sender};
+use crate::delivery::before;
 use crate::delivery::tags::Found;
 use crate::delivery::{Delivery, Origin};
 use crate::notice::IntakeNotice;
@@ -42,9 +43,15 @@ impl Intake {
                 self.tags.search(state, turn.now, &tag)
             }
         };
-        let Some(found) = found else {
-            self.nobodys(state, delivery, turn, (origin, envelope.len()), &tag);
-            return Ok(());
+        let (found, of_before) = match found {
+            Some(found) => (found, None),
+            None => match before::open(state, turn.sure, &tag, envelope) {
+                Some((found, payload)) => (found, Some(payload)),
+                None => {
+                    self.nobodys(state, delivery, turn, (origin, envelope.len()), &tag);
+                    return Ok(());
+                }
+            },
         };
         let device = found.device;
         if people::is_refused(state, &device) {
@@ -55,7 +62,7 @@ impl Intake {
             delivery.fault(state, turn, origin);
             return Ok(());
         }
-        let Some(payload) = found.open(state, envelope) else {
+        let Some(payload) = of_before.or_else(|| found.open(state, envelope)) else {
             self.count(DropReason::Unopenable);
             delivery.fault(state, turn, origin);
             return Ok(());

@@ -4,7 +4,7 @@
 //! sequences.
 
 use super::raw::{all, put, read};
-use crate::rows::{Channel, Device, Former, Friend, FriendState, Members, Room, Sequences, sequences_key};
+use crate::rows::{Before, Channel, Device, Former, Friend, FriendState, Members, Room, Sequences, sequences_key};
 use crate::table::Table;
 use crate::world::{ShelfError, ShelfMut};
 use minicbor::Decode;
@@ -22,6 +22,10 @@ struct Counters {
     send: u64,
     #[n(9)]
     receive: u64,
+    #[n(7)]
+    receive_counter: u64,
+    #[n(8)]
+    missing: Vec<u64>,
     #[n(10)]
     outbox_next: u64,
     #[n(11)]
@@ -70,8 +74,10 @@ pub(super) fn give_rooms_and_channels_rows(shelf: &mut dyn ShelfMut) -> Result<(
 }
 
 fn channel_of(old: Counters) -> Channel {
-    let Counters { outbox_next, outbox_count, outbox_first, line, former, saying, answering, is_copied, .. } = old;
-    Channel { outbox_next, outbox_count, outbox_first, line, former, saying, answering, is_copied, outbound: None }
+    let Counters { receive_counter, missing, outbox_next, outbox_count, outbox_first, .. } = old;
+    let Counters { line, former, saying, answering, is_copied, .. } = old;
+    let before = Some(Before { received: receive_counter, next: receive_counter, missing });
+    Channel { outbox_next, outbox_count, outbox_first, line, former, saying, answering, is_copied, outbound: None, before }
 }
 
 fn register(shelf: &mut dyn ShelfMut, friend: &Friend, room: RoomId) -> Result<(), ShelfError> {

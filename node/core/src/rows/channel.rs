@@ -39,6 +39,24 @@ pub(crate) struct Channel {
     /// The seed under which we write to it; absent as long as it has said none. Keys 0 to 2 were counters of older builds.
     #[n(11)]
     pub outbound: Option<Outbound>,
+    /// How far envelopes of before there were seeds had come; until it uses a seed.
+    #[n(12)]
+    pub before: Option<Before>,
+}
+
+/// Counters of an older build.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Before {
+    /// One more than the highest counter received, when it ended.
+    #[n(0)]
+    pub received: u64,
+    /// One more than the highest that was opened since.
+    #[n(1)]
+    pub next: u64,
+    /// Lower counters not received.
+    #[n(2)]
+    pub missing: Vec<u64>,
 }
 
 impl Default for Channel {
@@ -54,6 +72,7 @@ impl Default for Channel {
             answering: None,
             is_copied: None,
             outbound: None,
+            before: None,
         }
     }
 }

@@ -90,6 +90,7 @@ fn a_channel_keeps_its_outbox_and_its_rooms_and_loses_its_counters() {
         line: Some(room(1)),
         former: Some(vec![left]),
         saying: Some(3),
+        before: Some(crate::rows::Before { received: 70, next: 70, missing: vec![3, 69] }),
         ..Channel::default()
     };
     assert!(channel == expected);

@@ -45,10 +45,27 @@ impl ShelfMut for Tables {
     }
 }
 
+/// Of a device that has sent nothing.
+const UNUSED: Before = Before { received: 0, next: 0, missing: Vec::new() };
+
 /// A device's row of version 3.
 fn row_of_version_3(device: &Device, send: u64, receive: u64) -> Vec<u8> {
     let Channel { outbox_next, outbox_count, outbox_first, line, former, saying, answering, is_copied, .. } = device.channel.clone();
-    let moved = Counters { send, receive, outbox_next, outbox_count, outbox_first, line, former, saying, answering, is_copied };
+    let Before { received: receive_counter, missing, .. } = device.channel.before.clone().unwrap_or(UNUSED);
+    let moved = Counters {
+        send,
+        receive_counter,
+        missing,
+        receive,
+        outbox_next,
+        outbox_count,
+        outbox_first,
+        line,
+        former,
+        saying,
+        answering,
+        is_copied,
+    };
     // Behind the version stands how many fields the map has: fewer than 24, both together.
     let (mut row, moved) = (encode_row(device), encode_row(&moved));
     row[1] += moved[1] & 0x1f;
@@ -81,6 +98,7 @@ fn what_devices_have_counted_goes_on_in_channels_and_sequences() {
             answering: None,
             is_copied: Some(true),
             outbound: None,
+            before: Some(Before { received: 70, next: 70, missing: vec![3, 69] }),
         };
         let moved = Device { channel: used, ..device(1, 1) };
         let mut shelf = Tables::default();
@@ -95,8 +113,10 @@ fn what_devices_have_counted_goes_on_in_channels_and_sequences() {
 
         for (id, device) in [([1; 16], &moved), ([2; 16], &device(2, 2)), ([3; 16], &device(3, 3)), ([4; 16], &device(4, 4))] {
             let row: Device = decode_row(&shelf.0[&(Table::Device, id.to_vec())]).unwrap();
-            let channel = decode_row(&shelf.0[&(Table::Channel, id.to_vec())]).unwrap();
-            assert!(Device { channel, ..row } == *device);
+            let channel: Channel = decode_row(&shelf.0[&(Table::Channel, id.to_vec())]).unwrap();
+            let before = device.channel.before.clone().or(Some(UNUSED));
+            assert!(channel == Channel { before, ..device.channel.clone() });
+            assert!(Device { channel: device.channel.clone(), ..row } == *device);
         }
         let rooms = shelf.range(Table::Room, &[], 10).unwrap();
         let rooms: Vec<Room> = rooms.iter().map(|(_, row)| decode_row(row).unwrap()).collect();
