@@ -151,7 +151,7 @@ pub fn kem_seal<R: rand_core::CryptoRng>(
     plaintext: &[u8],
     rng: &mut R,
 ) -> Vec<u8> {
-    let mode = psk.and_then(bundle).map_or(OpModeS::Base, OpModeS::Psk);
+    let mode = psk.map_or(OpModeS::Base, |psk| OpModeS::Psk(bundle(psk)));
     let sealed = hpke::single_shot_seal_with_rng::<HpkeAead, HkdfSha256, XWing>(&mode, &to.0, label.as_bytes(), plaintext, aad, rng);
     match sealed {
         Ok((encapsulated, ciphertext)) => [encapsulated.to_bytes().as_slice(), &ciphertext].concat(),
@@ -164,14 +164,16 @@ pub fn kem_seal<R: rand_core::CryptoRng>(
 pub fn kem_open(label: Label, key: &KemKey, psk: Option<&Psk>, aad: &[u8], sealed: &[u8]) -> Result<Vec<u8>, OpenError> {
     let (encapsulated, ciphertext) = sealed.split_at_checked(ENCAPSULATED).ok_or(OpenError)?;
     let encapsulated = <XWing as Kem>::EncappedKey::from_bytes(encapsulated).map_err(|_| OpenError)?;
-    let mode = psk.and_then(bundle).map_or(OpModeR::Base, OpModeR::Psk);
+    let mode = psk.map_or(OpModeR::Base, |psk| OpModeR::Psk(bundle(psk)));
     hpke::single_shot_open::<HpkeAead, HkdfSha256, XWing>(&mode, &key.private(), &encapsulated, label.as_bytes(), ciphertext, aad)
         .map_err(|_| OpenError)
 }
 
-/// Neither half is empty, so there is always one.
-fn bundle(psk: &Psk) -> Option<PskBundle<'_>> {
-    PskBundle::new(psk.secret.expose(), &psk.id).ok()
+fn bundle(psk: &Psk) -> PskBundle<'_> {
+    match PskBundle::new(psk.secret.expose(), &psk.id) {
+        Ok(bundle) => bundle,
+        Err(_) => unreachable!("neither secret nor id is empty"),
+    }
 }
 
 #[cfg(test)]

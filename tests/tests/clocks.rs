@@ -5,8 +5,9 @@
 use minicbor::Decode;
 use symbolon_core::command::{Command, CommandError, Direction, MessageState, Reply, RequestStatus, Who};
 use symbolon_core::table::Table;
+use symbolon_core::world::Shelf;
 use symbolon_presence::id::MessageId;
-use symbolon_presence::identity::Chain;
+use symbolon_presence::identity::{Chain, Identity, StoredIdentity};
 use symbolon_presence::time::{DAY, HOUR, MINUTE, Timestamp};
 use symbolon_tests::sim::rows::decode;
 use symbolon_tests::sim::run::{Ix, Sim};
@@ -400,5 +401,49 @@ fn certificates_renew_themselves_and_friends_who_slept_past_the_end_of_both_talk
             assert!(sim.now < after.1);
         }
         before = after;
+    }
+}
+
+/// The serial of a node's own certificate.
+fn own_serial(sim: &Sim, ix: Ix) -> u64 {
+    let row = sim.nodes[ix].store.get(Table::Meta, b"identity").unwrap().unwrap();
+    let identity = Identity::from_stored(&symbolon_presence::codec::decode::<StoredIdentity>(&row, 4_096).unwrap());
+    identity.chain.body().unwrap().serial
+}
+
+#[test]
+fn a_request_that_waits_while_its_makers_certificate_is_renewed_is_the_same_request() {
+    for moves in [false, true] {
+        let mut sim = Sim::new(33, Faults::NONE);
+        let (a, d) = (sim.add("Andi"), sim.add("Dora"));
+        let sleep = |sim: &mut Sim, days: u64| {
+            for ix in [a, d] {
+                sim.crash(ix, days * DAY);
+            }
+            assert!(sim.run_until((days + 1) * DAY, |sim| [a, d].iter().all(|ix| sim.nodes[*ix].is_up())));
+            sim.run_for(2 * HOUR);
+        };
+        sleep(&mut sim, 170);
+        let lasting = Command::Invite { lifetime: 60 * DAY, no_ip: false, auto_accept: false };
+        let Ok(Reply::Invite { link, .. }) = sim.command(d, lasting) else { panic!("an invite is made") };
+        sim.ask(a, &link).unwrap();
+        sim.run_for(MINUTE);
+        let request = sim.pending(d).unwrap();
+        let serial = own_serial(&sim, a);
+        sleep(&mut sim, 15);
+        assert!(own_serial(&sim, a) > serial, "it was renewed meanwhile");
+        if moves {
+            // Another revision, under the new certificate.
+            sim.move_house(a);
+            sim.run_for(HOUR);
+        }
+        assert_eq!(sim.pending(d), Some(request));
+        assert_eq!(sim.requests(d).len(), 1);
+        sim.accept(d, request).unwrap();
+        assert!(sim.run_until(HOUR, |sim| sim.are_friends(a, d)), "moves: {moves}");
+        sim.say(a, d, "at last").unwrap();
+        sim.say(d, a, "indeed").unwrap();
+        let have_both = |sim: &mut Sim, ix| ["at last", "indeed"].iter().all(|text| sim.texts(ix).iter().any(|found| found == text));
+        assert!(sim.run_until(HOUR, |sim| have_both(sim, a) && have_both(sim, d)), "moves: {moves}");
     }
 }

@@ -213,10 +213,9 @@ impl Machines {
         relays.renew(state, turn)?;
         invites::forget_expired(state, turn)?;
         state.own.renew_direct(turn);
-        let before = state.own.identity.chain.clone();
         if state.own.renew_certificate(turn) {
-            let chain = state.own.identity.chain.clone();
-            state.renew_leaves(turn, &before, &chain);
+            let (device, chain) = (state.own.identity.device, state.own.identity.chain.clone());
+            state.renew_leaves(turn, &device, &chain);
             standings.show_all(state);
         }
         if sweep_seen(turn, &mut self.sweep_from)? {

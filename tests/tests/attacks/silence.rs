@@ -102,6 +102,7 @@ fn probed_by_the_asking(fate: Fate) -> Vec<Vec<Outcome>> {
     };
     let mut heard = vec![scene.send(frame)];
     let other = scene.mallory.offer(now);
+    let newer = dated(&mut scene.mallory, 2_000);
     let probes = [
         (scene.to.clone(), scene.usage, OfferBody { revision: 1, ..body.clone() }),
         (scene.to.clone(), scene.usage, OfferBody { revision: 1, ..body.clone() }),
@@ -117,7 +118,11 @@ fn probed_by_the_asking(fate: Fate) -> Vec<Vec<Outcome>> {
         (fresh, Nonce([2; 16]), scene.mallory.offer(now)),
         // By further invites, each twice: older than what waits, then newer; and between the two newest.
         (second.clone(), Nonce([4; 16]), dated(&mut scene.mallory, 0)),
-        (second, Nonce([5; 16]), dated(&mut scene.mallory, 2_000)),
+        (second.clone(), Nonce([5; 16]), newer.clone()),
+        (second.clone(), Nonce([5; 16]), OfferBody { group_info: vec![1, 2, 3], ..newer.clone() }),
+        (second.clone(), Nonce([5; 16]), OfferBody { revision: 1, ..newer.clone() }),
+        (second.clone(), Nonce([5; 16]), OfferBody { revision: 1, group_info: vec![1, 2, 3], ..newer.clone() }),
+        (second, Nonce([5; 16]), newer),
         (third.clone(), Nonce([6; 16]), dated(&mut scene.mallory, 1_500)),
         (third, Nonce([7; 16]), dated(&mut scene.mallory, 3_000)),
     ];

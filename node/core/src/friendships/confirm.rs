@@ -219,7 +219,7 @@ pub(crate) fn receive_confirm(state: &mut State, turn: &mut Turn<'_>, answer: An
         return Err(DropReason::Repeated.into());
     }
     let verified = open_bundle(turn, &room, &bundle, &device, |turn, member| {
-        state.speaker(&room, member, turn.sure).is_some_and(|speaker| speaker == device)
+        state.speaker(&room, member, turn.sure).is_some_and(|speaker| (speaker.peer, speaker.device) == (device.peer, device.device))
     })?;
     if is_repeat {
         // It was said once more, and took the place of what the first one brought.

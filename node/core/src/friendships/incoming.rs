@@ -6,8 +6,8 @@ use super::status::set_status;
 use crate::command::{Direction, RequestStatus, Trust};
 use crate::invites;
 use crate::limits::{OFFER_MAX, PENDING_STRANGERS_MAX, REQUEST_LIFETIME};
-use crate::people;
 use crate::people::requests::outgoing;
+use crate::people::{self, NewestOffer};
 use crate::rooms;
 use crate::rows::{FriendState, Invite, Request};
 use crate::seam::{Event, Warning};
@@ -20,7 +20,6 @@ use symbolon_presence::id::{DeviceId, Digest, PeerId, RequestId};
 use symbolon_presence::identity::{Chain, Device};
 use symbolon_presence::kdf::hash;
 use symbolon_presence::labels::HASH_REQUEST;
-use symbolon_presence::time::Timestamp;
 
 /// What an incoming Offer proved.
 pub(crate) struct IncomingOffer {
@@ -36,7 +35,12 @@ pub(crate) fn receive_offer(state: &mut State, turn: &mut Turn<'_>, offer: Incom
     let IncomingOffer { first, device, statement, invite } = offer;
     let body = read(state, turn, &device, &statement)?;
     let id = local_id(&device.device, &body.request);
-    if state.requests.get(&id).is_some_and(|known| body.revision <= known.revision) {
+    // A blocked sender passes every check that others pass, in the same order, so that
+    // nothing of the answer depends on the block.
+    let blocked = people::is_blocked(state, &device.peer, &first.chain);
+    let newest = if blocked { people::newest_offer(turn, &device.peer)? } else { None };
+    let noted = newest.filter(|newest| newest.request == body.request).map(|newest| newest.revision);
+    if state.requests.get(&id).map(|known| known.revision).max(noted).is_some_and(|known| body.revision <= known) {
         // Keys and content are immutable; a repeat changes nothing and tells nobody.
         return Err(DropReason::Repeated.into());
     }
@@ -57,16 +61,14 @@ pub(crate) fn receive_offer(state: &mut State, turn: &mut Turn<'_>, offer: Incom
         state.rates.warn(turn, Warning::InviteReused);
         return Err(DropReason::Unexpected.into());
     }
-    // A blocked sender passes every check that others pass, in the same order, so that
-    // nothing of the answer depends on the block.
-    let blocked = people::is_blocked(state, &device.peer, &first.chain);
+    let would_wait = NewestOffer { created: body.created, request: body.request, revision: body.revision };
     if blocked && invite.used == Some(id) {
+        people::note_offer(state, turn, &device.peer, would_wait);
         return Err(DropReason::Blocked.into());
     }
-    let newest = if blocked { people::newest_offer(turn, &device.peer)? } else { None };
     let replaced = replaced_by(state, &device.peer, &body, newest)?;
     if blocked {
-        people::note_offer(state, turn, &device.peer, (body.created, body.request));
+        people::note_offer(state, turn, &device.peer, would_wait);
         invites::used(state, turn, invite, id);
         return Err(DropReason::Blocked.into());
     }
@@ -123,14 +125,15 @@ fn read(state: &State, turn: &Turn<'_>, device: &Device, statement: &Statement) 
 }
 
 /// Which older requests of the same person one Offer takes the place of. Fails when it has none itself.
-fn replaced_by(state: &State, peer: &PeerId, body: &OfferBody, newest: Option<(Timestamp, RequestId)>) -> Result<Vec<RequestId>, Rejected> {
+fn replaced_by(state: &State, peer: &PeerId, body: &OfferBody, newest: Option<NewestOffer>) -> Result<Vec<RequestId>, Rejected> {
     let pending = |row: &&Request| row.direction == Direction::In && row.status == RequestStatus::Pending;
     let strangers = state.requests.values().filter(pending).filter(|row| row.peer != *peer).count();
     // One person, one question: a newer Offer takes the place of the older one. They may
     // overtake each other on the way.
     let waiting: Vec<&Request> = state.requests.values().filter(|row| waits(row, peer)).collect();
     // To somebody blocked it looks the same: what would have waited is noted.
-    let known = waiting.iter().filter_map(|row| row.body()).map(|known| (known.created, known.request)).chain(newest);
+    let known = waiting.iter().filter_map(|row| row.body()).map(|known| (known.created, known.request));
+    let known = known.chain(newest.map(|newest| (newest.created, newest.request)));
     if known.max().is_some_and(|known| known > (body.created, body.request)) {
         return Err(DropReason::Repeated.into());
     }

@@ -205,9 +205,10 @@ fn send_again(state: &mut State, turn: &mut Turn<'_>, mut row: Request, offer: O
 pub(crate) fn send_to_friend(state: &mut State, turn: &mut Turn<'_>, row: &Request) -> Result<(), TurnFailed> {
     let devices = state.friends.get(&row.peer).map(|friend| friend.devices.clone()).unwrap_or_default();
     for id in devices {
-        let Some(envelope) = seal_to_friend(state, turn, &id, Step::Offer, row.offer.clone()) else { continue };
-        outbox::supersede(state, turn, &id, &EnvelopeOwner::Offer(row.id))?;
         let way = row.contacts.first().filter(|way| !way.expires.is_expired_at(turn.now));
+        let named = way.map(|way| &way.package);
+        let Some(envelope) = seal_to_friend(state, turn, &id, named, Step::Offer, row.offer.clone()) else { continue };
+        outbox::supersede(state, turn, &id, &EnvelopeOwner::Offer(row.id))?;
         outbox::enqueue(state, turn, &id, EnvelopeOwner::Offer(row.id), way.map(|way| Via::contact(way, None)), envelope);
     }
     Ok(())

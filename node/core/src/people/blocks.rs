@@ -4,6 +4,7 @@ use crate::rows::FriendState;
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed, decode_row};
+use minicbor::{Decode, Encode};
 use std::collections::BTreeSet;
 use symbolon_presence::codec;
 use symbolon_presence::id::{DeviceId, PeerId, RequestId};
@@ -15,14 +16,26 @@ pub(crate) fn is_blocked(state: &State, peer: &PeerId, chain: &Chain) -> bool {
     state.blocked.contains(peer.as_bytes().as_slice()) || keys_of(chain).iter().any(|key| state.blocked.contains(key))
 }
 
-/// When the newest Offer of somebody blocked was made, and its id: of those that would have waited here.
-pub(crate) fn newest_offer(turn: &Turn<'_>, peer: &PeerId) -> Result<Option<(Timestamp, RequestId)>, TurnFailed> {
+/// The newest Offer of somebody blocked, of those that would have waited here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct NewestOffer {
+    #[n(0)]
+    pub created: Timestamp,
+    #[n(1)]
+    pub request: RequestId,
+    #[n(2)]
+    pub revision: u32,
+}
+
+/// The same, if one came since they were blocked.
+pub(crate) fn newest_offer(turn: &Turn<'_>, peer: &PeerId) -> Result<Option<NewestOffer>, TurnFailed> {
     let noted = turn.get(Table::Blocked, peer.as_bytes())?.filter(|noted| !noted.is_empty());
     noted.map(|noted| decode_row(&noted)).transpose()
 }
 
 /// An Offer of somebody blocked would have waited here.
-pub(crate) fn note_offer(state: &State, turn: &mut Turn<'_>, peer: &PeerId, newest: (Timestamp, RequestId)) {
+pub(crate) fn note_offer(state: &State, turn: &mut Turn<'_>, peer: &PeerId, newest: NewestOffer) {
     if state.blocked.contains(peer.as_bytes().as_slice()) {
         turn.put(Table::Blocked, peer.as_bytes(), &newest);
     }

@@ -32,17 +32,13 @@ pub(crate) fn has_room(state: &State, peer: &PeerId) -> bool {
     devices_of(state, peer).len() < DEVICES_KEPT_MAX
 }
 
-/// A device has shown a certificate. Of those of one device the highest serial counts that is valid now.
+/// A device has shown a certificate. One that is valid now takes the place of one with a lower serial, never the other
+/// way round.
 pub(crate) fn learn_chain(state: &mut State, turn: &mut Turn<'_>, shown: &Chain) {
     let Ok(device) = shown.verify(turn.now) else { return };
     let Some(row) = state.devices.get(&device.device).filter(|row| row.peer == device.peer && row.chain != *shown) else { return };
-    let is_newer = match row.chain.verify(turn.now) {
-        Ok(known) => device.serial > known.serial,
-        Err(_) => true,
-    };
-    if is_newer {
-        let before = row.chain.clone();
-        state.renew_leaves(turn, &before, shown);
+    if row.chain.body().is_none_or(|known| device.serial > known.serial) {
+        state.renew_leaves(turn, &device.device, shown);
         if let Some(row) = state.device_mut(&device.device) {
             row.chain = shown.clone();
         }

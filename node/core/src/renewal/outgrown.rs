@@ -19,6 +19,12 @@ pub(crate) fn begin_again(state: &mut State, turn: &mut Turn<'_>) -> Result<(), 
     for id in state.requests.values().filter(is_before).map(|row| row.id).collect::<Vec<_>>() {
         begin_request_again(state, turn, &id)?;
     }
+    // Whether our Confirm came there before the update nobody can say: if it did not, they ask again.
+    let unsure =
+        |row: &&Request| !row.offer.is_empty() && row.body().is_none() && row.status == RequestStatus::Accepted && row.fault.is_none();
+    for id in state.requests.values().filter(unsure).map(|row| row.id).collect::<Vec<_>>() {
+        state.change_request(turn, &id, |row| row.fault = Some(Fault::Older));
+    }
     // Without a seed nothing can be sealed for a device.
     let has_no_seed = |id: &DeviceId| state.devices.get(id).is_some_and(|row| row.channel.outbound.is_none());
     let is_before = |friend: &Friend| friend.is_of_before() || (friend.renewing.is_none() && friend.devices.iter().any(has_no_seed));

@@ -106,7 +106,9 @@ impl Standings {
             return Ok(false);
         }
         let Some(body) = account(state, turn, id, answers)? else { return Ok(false) };
-        let Some(envelope) = seal_to_friend(state, turn, id, Step::Standing, codec::encode(&body)) else { return Ok(false) };
+        let way = way.filter(|way| !way.expires.is_expired_at(turn.now));
+        let named = way.map(|way| &way.package);
+        let Some(envelope) = seal_to_friend(state, turn, id, named, Step::Standing, codec::encode(&body)) else { return Ok(false) };
         sent.push((turn.now, is_question));
         let Some(row) = state.device_mut(id) else { return Ok(false) };
         let mut asked = row.asked.take().unwrap_or_default();
@@ -115,7 +117,7 @@ impl Standings {
         asked.push(body.nonce);
         row.asked = Some(asked);
         // Where an answer comes late, the way that was named for it may be closed.
-        let via = way.filter(|way| !way.expires.is_expired_at(turn.now)).map(|way| Via::contact(way, None));
+        let via = way.map(|way| Via::contact(way, None));
         // An answer that waits is not taken back by a question: two who only asked would never learn anything.
         let owner = if is_question { EnvelopeOwner::Standing } else { EnvelopeOwner::Answer };
         outbox::supersede(state, turn, id, &owner)?;

@@ -70,7 +70,11 @@ pub(crate) fn create_for(turn: &mut Turn<'_>, own: &Identity) -> Result<(RoomId,
 
 /// Notes whose a leaf is; `chain` is the certificate of who has said so.
 pub(crate) fn keep_leaf(state: &mut State, turn: &mut Turn<'_>, room: RoomId, owner: &LeafOwner, chain: &Chain) {
-    let chain = owner.chain.as_ref().unwrap_or(chain).clone();
+    let said = owner.chain.as_ref().unwrap_or(chain);
+    // It may have been renewed since that was said.
+    let known = said.body().and_then(|said| Some((said.serial, &state.devices.get(&said.device)?.chain)));
+    let newer = known.filter(|(serial, known)| known.body().is_some_and(|known| known.serial > *serial)).map(|(_, known)| known);
+    let chain = newer.unwrap_or(said).clone();
     state.save_leaf(turn, Leaf { room, leaf: owner.leaf, chain, key: owner.key.clone() });
 }
 

@@ -28,8 +28,9 @@ impl State {
     }
 
     /// A device has another certificate: so have its leaves.
-    pub fn renew_leaves(&mut self, turn: &mut Turn<'_>, before: &Chain, chain: &Chain) {
-        for leaf in self.leaves.values_mut().filter(|leaf| leaf.chain == *before) {
+    pub fn renew_leaves(&mut self, turn: &mut Turn<'_>, device: &DeviceId, chain: &Chain) {
+        let is_its = |leaf: &&mut Leaf| leaf.chain != *chain && leaf.chain.body().is_some_and(|body| body.device == *device);
+        for leaf in self.leaves.values_mut().filter(is_its) {
             leaf.chain = chain.clone();
             turn.put(Table::Leaf, &leaf_key(&leaf.room, &leaf.leaf), leaf);
             self.speakers.remove(&(leaf.room, leaf.leaf));
