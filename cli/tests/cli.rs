@@ -114,7 +114,7 @@ fn every_command_prints_the_fields_it_promises() {
     assert_fields(&node.json(&["id"])[0], "id,words,name,device");
     let invite = &node.json(&["invite", "--expires", "1h", "--qr"])[0];
     assert!(invite["link"].as_str().unwrap().starts_with("symbolon:"));
-    assert_eq!(keys(invite), BTreeSet::from(["link", "expires", "warning"]));
+    assert_eq!(keys(invite), BTreeSet::from(["invite", "link", "expires", "warning"]));
     assert_fields(&node.json(&["add", "symbolon:x", "--note", "me"])[0], REQUEST);
     let requests = node.json(&["requests"]);
     assert_eq!(requests.len(), 2);

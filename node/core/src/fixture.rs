@@ -18,7 +18,7 @@ use symbolon_presence::codec;
 use symbolon_presence::envelope::seal_direct;
 use symbolon_presence::id::{Digest, Nonce, PeerId, RoomId};
 use symbolon_presence::identity::{self, Identity};
-use symbolon_presence::kem::KemPublic;
+use symbolon_presence::kem::{KemKey, KemPublic};
 use symbolon_presence::seeds::{Ratchet, Seed};
 use symbolon_presence::time::{EARLIEST, Timestamp};
 use symbolon_relay::grant::MailboxKeys;
@@ -81,6 +81,7 @@ impl Person {
         let device = identity.chain.verify_known(turn.sure).unwrap();
         let entry = Self::entry(turn, &identity);
         crate::delivery::ways::register_device(state, turn, &device, &identity.chain, entry);
+        state.device_mut(&device.device).unwrap().direct = Some(KemKey::from_bytes([7; 32]).public().bytes());
         let row = Friend { peer: device.peer, devices: vec![device.device], ..friend(number) };
         state.save_room(turn, Room { room: row.room, conversation: row.conversation, members: Members::Friend(row.peer) });
         let room = row.room;

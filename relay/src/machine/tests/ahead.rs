@@ -1,7 +1,7 @@
 //! Records of days to come, and packages: what an owner leaves here for others.
 
 use super::*;
-use crate::limits::{PACKAGE_MAX, PACKAGES_MAX};
+use crate::limits::{AWAY_MAX, PACKAGE_MAX, PACKAGES_MAX};
 use crate::packages::{Fetch, Handed, Stock};
 use crate::records::Away;
 use symbolon_presence::record::{DAYS_AHEAD, Record as Published, Slot, day_of, start_of};
@@ -85,7 +85,7 @@ fn only_the_owner_leaves_records_newer_ones_count_and_none_takes_them_back() {
         Away::sign(&owner.key, &MailboxId([1; 32]), day, 7, vec![header(day, 7)]),
         Away::sign(&owner.key, &mailbox, day, 7, vec![header(day + 1, 7)]),
         Away::sign(&owner.key, &mailbox, day, 7, vec![vec![1; 500]]),
-        Away::sign(&owner.key, &mailbox, day, 7, vec![header(day, 7); 4]),
+        Away::sign(&owner.key, &mailbox, day, 7, vec![header(day, 7); AWAY_MAX + 1]),
         Away::sign(&owner.key, &mailbox, today - 2, 7, Vec::new()),
         Away::sign(&owner.key, &mailbox, today + DAYS_AHEAD + 2, 7, Vec::new()),
         changed,
