@@ -161,6 +161,8 @@ labels! {
     KEY_OUTER_BODY = "key outer body";
     /// From the secret of an invite to the key under which its bodies lie.
     KEY_INVITE_LOOKUP = "key invite lookup";
+    /// From a device's own key to what its addresses for friends are sealed with.
+    KEY_FRIENDS_ADDRESS = "key friends' address";
     /// From the secret of an invite to what seals an Offer by it.
     KEY_INVITE_PSK = "key invite psk";
     /// From the secret of an invite to what hides its bodies.

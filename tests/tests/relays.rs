@@ -1,8 +1,10 @@
 //! Relays that are gone, full, lying, wiped and doubled: two friends who seldom meet.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+use std::collections::BTreeSet;
 use symbolon_core::command::{Command, MessageState, RelayState, Reply, RequestStatus, Who};
 use symbolon_presence::time::{DAY, HOUR, MINUTE};
+use symbolon_relay::frame::Frame;
 use symbolon_tests::sim::Faults;
 use symbolon_tests::sim::relays::Conduct;
 use symbolon_tests::sim::run::{Ix, Sim};
@@ -403,4 +405,71 @@ fn an_answer_for_a_relay_that_is_gone_holds_up_no_text() {
     sim.say(0, 1, "text").unwrap();
     sim.run_for(8 * HOUR);
     assert_eq!(state(&mut sim, 0, "text"), Some(MessageState::Delivered));
+}
+
+#[test]
+fn a_relay_cannot_tell_the_friends_of_an_owner_apart_by_the_addresses_that_they_show_over_ten_days() {
+    let mut sim = Sim::new(44, Faults::NONE);
+    let owner = sim.add("Andi");
+    let friends = ["Ben", "Cleo", "Dora"].map(|name| sim.add(name));
+    let (relay, link) = sim.add_relay();
+    assert!(sim.command(owner, Command::RelayAdd { link, claim: None }).is_ok());
+    sim.run_for(MINUTE);
+    // They become friends on different days, so that each was given an address of its own.
+    for friend in friends {
+        sim.befriend(owner, friend);
+        sim.run_for(DAY);
+    }
+    for friend in friends {
+        sim.set_apart(owner, friend, true);
+    }
+    sim.wire = Some(Vec::new());
+    for day in 0..10 {
+        for friend in friends {
+            sim.say(friend, owner, &format!("{friend} on day {day}")).unwrap();
+        }
+        if day % 3 == 0 {
+            sim.crash(owner, HOUR);
+        }
+        sim.run_for(DAY);
+    }
+    let shown: Vec<(Ix, Vec<u8>)> = sim
+        .wire
+        .take()
+        .unwrap()
+        .into_iter()
+        .filter(|wire| wire.to == relay && friends.contains(&wire.from))
+        .filter_map(|wire| match Frame::decode(&wire.bytes) {
+            Ok(Frame::Put(put)) => Some((wire.from, put.address)),
+            _ => None,
+        })
+        .collect();
+    let senders: BTreeSet<Ix> = shown.iter().map(|(from, _)| *from).collect();
+    let addresses: BTreeSet<&Vec<u8>> = shown.iter().map(|(_, address)| address).collect();
+    assert_eq!(senders.len(), 3, "all of them left something");
+    assert_eq!(addresses.len(), 1, "and all show the same bytes");
+    // Somebody is taken out: the next revision has another address, again one for all.
+    let who = Who(sim.nodes[friends[2]].peer.to_string());
+    for friend in friends {
+        sim.set_apart(owner, friend, false);
+    }
+    sim.command(owner, Command::Unfriend(who)).unwrap();
+    sim.run_for(HOUR);
+    for friend in friends {
+        sim.set_apart(owner, friend, true);
+    }
+    sim.wire = Some(Vec::new());
+    for friend in &friends[..2] {
+        sim.say(*friend, owner, "later").unwrap();
+    }
+    sim.run_for(HOUR);
+    let later = sim.wire.take().unwrap().into_iter().filter(|wire| wire.to == relay && friends[..2].contains(&wire.from));
+    let later: BTreeSet<Vec<u8>> = later
+        .filter_map(|wire| match Frame::decode(&wire.bytes) {
+            Ok(Frame::Put(put)) => Some(put.address),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(later.len(), 1);
+    assert!(!addresses.contains(later.first().unwrap()), "a friend of before cannot follow");
 }

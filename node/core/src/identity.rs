@@ -11,12 +11,14 @@ use crate::turn::{Turn, TurnFailed, decode_row, read};
 use crate::wire::{RelayMailbox, Whereabouts};
 use crate::world::Shelf;
 use rand_chacha::ChaCha20Rng;
-use rand_core::Rng as _;
+use rand_core::{Rng as _, SeedableRng as _};
 use std::collections::{BTreeMap, BTreeSet};
+use symbolon_presence::codec;
 use symbolon_presence::friendship::FriendshipSecret;
 use symbolon_presence::id::{GrantId, LookupId, MailboxId, Nonce, PeerId};
 use symbolon_presence::identity::{Identity, StoredIdentity};
-use symbolon_presence::kdf::Secret;
+use symbolon_presence::kdf::{Secret, derive};
+use symbolon_presence::labels::KEY_FRIENDS_ADDRESS;
 use symbolon_presence::time::{CLOCK_SKEW, EARLIEST, Timestamp};
 use symbolon_presence::words::fingerprint_words;
 use symbolon_relay::admission::Admission;
@@ -114,7 +116,10 @@ impl Own {
         let queue = if scope == Scope::Contact { keys.contact } else { keys.direct };
         let body = AddressBody { queue, grant, scope, expires, uses };
         let key = keys.put_key(&self.admission.id(), &body, &self.friendship);
-        let sealed = keys.seal_address(&body, rng);
+        let sealed = match scope {
+            Scope::Friends(_) => keys.seal_address(&body, &mut self.friends_rng(&self.admission.id(), &body)),
+            Scope::Guest | Scope::Contact => keys.seal_address(&body, rng),
+        };
         (MailboxEntry::own(keys, self.identity.signing.public(), sealed, self.places.clone()), key)
     }
 
@@ -128,7 +133,11 @@ impl Own {
                 Scope::Friends(_) => self.friendship.put(mailbox),
                 Scope::Guest | Scope::Contact => grant_key(&own.queue_secret, &body),
             };
-            let Some(address) = own.link.seal_address(&body, rng) else { continue };
+            let address = match scope {
+                Scope::Friends(_) => own.link.seal_address(&body, &mut self.friends_rng(mailbox, &body)),
+                Scope::Guest | Scope::Contact => own.link.seal_address(&body, rng),
+            };
+            let Some(address) = address else { continue };
             let entry = MailboxEntry { mailbox: *mailbox, receipt: own.link.receipt, address, places: own.link.places.clone() };
             relay_mailboxes.push(RelayMailbox { entry, key });
         }
@@ -147,9 +156,17 @@ impl Own {
         whereabouts
     }
 
+    /// From what an address for friends is sealed: the same for the same address, so that all friends of a revision show
+    /// a mailbox the same bytes, and nobody is told from others by them.
+    fn friends_rng(&self, mailbox: &MailboxId, body: &AddressBody) -> ChaCha20Rng {
+        let seed = derive(self.identity.dh.expose(), KEY_FRIENDS_ADDRESS, &[mailbox.as_bytes(), &codec::encode(body)]);
+        ChaCha20Rng::from_seed(*seed.expose())
+    }
+
     /// The own mailboxes as friends get to know them.
     pub fn whereabouts(&self, rng: &mut ChaCha20Rng) -> Whereabouts {
-        let grant = GrantId::random(rng);
+        let drawn = derive(self.identity.dh.expose(), KEY_FRIENDS_ADDRESS, &[&self.friendship.revision.to_be_bytes()]);
+        let grant = GrantId(*drawn.expose().first_chunk().unwrap_or(&[0; 16]));
         let scope = Scope::Friends(self.friendship.revision);
         let entry = self.address(rng, grant, scope, Timestamp(u64::MAX), 0).0;
         let relay_mailboxes = self.relay_mailboxes(rng, grant, scope, Timestamp(u64::MAX), 0);
