@@ -157,7 +157,7 @@ impl Own {
     }
 
     /// From what an address for friends is sealed: the same for the same address, so that all friends of a revision show
-    /// a mailbox the same bytes, and nobody is told from others by them.
+    /// a mailbox the same bytes, and nobody differs from others by them.
     fn friends_rng(&self, mailbox: &MailboxId, body: &AddressBody) -> ChaCha20Rng {
         let seed = derive(self.identity.dh.expose(), KEY_FRIENDS_ADDRESS, &[mailbox.as_bytes(), &codec::encode(body)]);
         ChaCha20Rng::from_seed(*seed.expose())

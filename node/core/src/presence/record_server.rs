@@ -97,7 +97,7 @@ impl RecordServer {
     /// else it looks as if nothing were there, whatever they name: who has an id of ours in hand,
     /// as every former friend has, must not find out by it who is at this address.
     ///
-    /// Of an open invite, whoever names the id of its body gets it: they hold the link.
+    /// Of an open invite, anyone who names the id of its body gets it: they hold the link.
     pub fn answer(&self, state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>, link: LinkId, id: LookupId) {
         if let Some(body) = state.own.bodies.get(&id).cloned() {
             delivery.say(turn, link, "found", &Frame::Found(Found { id, record: Some(body) }));

@@ -103,10 +103,7 @@ pub(crate) fn receive_offer(
 ) -> Result<(), Rejected> {
     let body: OfferBody = codec::decode(&statement.body, OFFER_MAX).map_err(|_| DropReason::Malformed)?;
     let Some(renews) = body.renews.clone().filter(|_| body.is_bounded()) else { return Err(DropReason::Malformed.into()) };
-    let lasts = body.expires.since(body.created);
-    if body.created.is_future_at(turn.now) || body.expires.is_expired_at(turn.now) || lasts > REQUEST_LIFETIME {
-        return Err(DropReason::Untimely.into());
-    }
+    check_time(&body, turn)?;
     // A renewal brings back nobody who was blocked, and no friendship that was ended here: silence.
     let friend = state.friends.get(&device.peer).filter(|friend| friend.stands() && friend.devices.contains(&device.device)).cloned();
     let Some(friend) = friend.filter(|_| !people::is_blocked(state, &device.peer, &first.chain)) else {
@@ -137,8 +134,8 @@ pub(crate) fn receive_offer(
     {
         return Err(DropReason::Repeated.into());
     }
-    let overtaken = open_of(state, &device.peer, Direction::In).chain(open_of(state, &device.peer, Direction::Out));
-    let overtaken: Vec<RequestId> = overtaken.map(|row| row.id).collect();
+    let both = [Direction::In, Direction::Out];
+    let overtaken: Vec<RequestId> = both.into_iter().flat_map(|way| open_of(state, &device.peer, way)).map(|row| row.id).collect();
     if overtaken.is_empty() && !has_room(state) {
         return Err(DropReason::Full.into());
     }
@@ -174,6 +171,13 @@ pub(crate) fn receive_offer(
         return Ok(());
     }
     accept_unasked(state, turn, &id)
+}
+
+/// Whether an Offer is of now.
+fn check_time(body: &OfferBody, turn: &Turn<'_>) -> Result<(), DropReason> {
+    let lasts = body.expires.since(body.created);
+    let is_timely = !body.created.is_future_at(turn.now) && !body.expires.is_expired_at(turn.now) && lasts <= REQUEST_LIFETIME;
+    if is_timely { Ok(()) } else { Err(DropReason::Untimely) }
 }
 
 /// Our renewals that wait for a friend's answer.

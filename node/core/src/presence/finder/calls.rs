@@ -1,4 +1,4 @@
-//! Calls to the nodes that a link names, to ask them for the body of the invite. Whoever answers there is believed in
+//! Calls to the nodes that a link names, to ask them for the body of the invite. Who answers there is believed in
 //! nothing: what they bring proves itself.
 
 use crate::limits::{BODY_DEADLINE, BODY_FRAMES_MAX, FINDS_MAX};
@@ -60,7 +60,7 @@ impl Calls {
         self.links.contains_key(&link)
     }
 
-    /// Calls whoever is there, unless that is under way.
+    /// Calls those who are there, unless that is under way.
     pub fn call(&mut self, turn: &mut Turn<'_>, request: RequestId, places: Vec<Address>, ids: Vec<LookupId>) {
         let mut calls = self.dials.values().chain(self.links.values());
         if places.is_empty() || calls.any(|call| call.request == request) || self.dials.len() + self.links.len() >= FINDS_MAX {
