@@ -223,7 +223,7 @@ mod tests {
 
     #[test]
     fn the_key_of_the_draft_and_ours_are_the_same() {
-        // draft-connolly-cfrg-xwing-kem-10, appendix C, first vector: seed, beginning and end of the public key.
+        // draft-connolly-cfrg-xwing-kem-10, appendix C, first vector: seed, and beginning of the public key.
         let hex = |text: &str| data_encoding::HEXLOWER.decode(text.as_bytes()).unwrap();
         let seed: [u8; 32] = hex("7f9c2ba4e88f827d616045507605853ed73b8093f6efbc88eb1a6eacfa66ef26").try_into().unwrap();
         let public = KemKey::from_bytes(seed).public().bytes();

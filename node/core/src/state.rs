@@ -328,7 +328,7 @@ impl State {
         friend.may_seal() && !self.own.is_halted
     }
 
-    /// What an older build would have left: nobody's room is of today, and nobody's direct key is known.
+    /// Makes the state like that of an older build: no friend's version and no direct key is known.
     #[cfg(feature = "testing")]
     pub fn age(&mut self) {
         self.friends.values_mut().for_each(|friend| friend.version = None);

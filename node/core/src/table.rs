@@ -61,8 +61,9 @@ pub enum Table {
     Package = 22,
     /// One room that this node is in. Key: room id.
     Room = 23,
-    /// How far a device and this one are. In the outbox: key device id; in the frames of a room: key device id, then room
-    /// id; in envelopes under a seed of ours: key device id, then the seed's number (8 B).
+    /// How far a device and this one are. Three kinds of rows, told apart by the length of their keys:
+    /// the outbox (device id), the frames of a room (device id, room id), and the envelopes under a seed
+    /// of ours (device id, the seed's number of 8 B).
     Channel = 24,
     /// Whose one leaf of a room is. Key: room id, then the leaf's signature public key.
     Leaf = 25,

@@ -64,7 +64,7 @@ fn an_invite_that_was_made_without_a_network_becomes_good_when_there_is_one() {
         sim.input(ix, Input::Servers(vec![symbolon_tests::sim::run::nowhere()], 0));
     }
     sim.input(a, Input::Addresses(vec![address(a)]));
-    assert!(sim.run_until(HOUR, |sim| sim.status_of(b, id) == RequestStatus::Pending), "it is looked for again by itself");
+    assert!(sim.run_until(HOUR, |sim| sim.status_of(b, id) == RequestStatus::Pending), "it is looked for again automatically");
     assert!(sim.run_until(HOUR, |sim| sim.pending(a).is_some()), "and leads to where its maker is now");
 }
 
