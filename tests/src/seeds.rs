@@ -6,7 +6,7 @@
 //! them and are not listed here.
 
 use crate::samples::{self, NOW};
-use symbolon_core::wire::{Consent, IntroCard, RoomPayload, Whereabouts};
+use symbolon_core::wire::{Capabilities, Consent, IntroCard, RoomPayload, Whereabouts};
 use symbolon_presence::address::Address;
 use symbolon_presence::codec;
 use symbolon_presence::id::{FrameId, GrantId, LookupId, MessageId, PeerId, RequestId};
@@ -131,6 +131,7 @@ pub fn valid(decoder: &str) -> Vec<Seed> {
                 ("again", codec::encode(&RoomPayload::Again)),
                 ("skip", codec::encode(&RoomPayload::Skip)),
                 ("seed", codec::encode(&RoomPayload::Seed(samples::seed()))),
+                ("capabilities", codec::encode(&RoomPayload::Capabilities(Capabilities(5)))),
                 ("introduce", codec::encode(&RoomPayload::Introduce(samples::introduction()))),
                 ("consent", codec::encode(&RoomPayload::Consent(Consent { id: RequestId([0x71; 16]), contact: Some(vec![1; 64]) }))),
                 ("card", codec::encode(&RoomPayload::IntroCard(IntroCard { id: RequestId([0x71; 16]), contact: vec![1; 64] }))),

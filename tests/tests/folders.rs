@@ -33,6 +33,8 @@ static B84955B9: Build = Build { name: "84955b9", net: "127.83.90", places: Mute
 
 /// Before keys of X-Wing, and leaves whose owners nobody else sees.
 static B11EE37: Build = Build { name: "b11ee37", net: "127.83.91", places: Mutex::new(()) };
+/// Before builds said what they take.
+static AAC3DD3: Build = Build { name: "aac3dd3", net: "127.83.92", places: Mutex::new(()) };
 
 /// A build's folders, copied to where they may change.
 struct Old {
@@ -137,6 +139,11 @@ fn folders_of_b11ee37_keep_their_history_and_their_friends_talk_on() {
     keep_their_history_and_talk_on(&B11EE37);
 }
 
+#[test]
+fn folders_of_aac3dd3_keep_their_history_and_their_friends_talk_on() {
+    keep_their_history_and_talk_on(&AAC3DD3);
+}
+
 fn keep_their_history_and_talk_on(build: &'static Build) {
     let old = Old::of(build);
     let mut andi = old.andi();
@@ -188,6 +195,24 @@ fn requests_in_folders_of_84955b9_are_begun_again_and_who_was_blocked_stays_so()
 #[test]
 fn requests_in_folders_of_b11ee37_are_begun_again_and_who_was_blocked_stays_so() {
     requests_are_begun_again_and_who_was_blocked_stays_so(&B11EE37);
+}
+
+#[test]
+fn requests_in_folders_of_aac3dd3_go_on_and_who_was_blocked_stays_so() {
+    let old = Old::of(&AAC3DD3);
+    let andi = old.andi();
+    let requests = andi.json(&["requests"]).unwrap();
+    let of = |name: &str| requests.iter().find(|request| request["name"] == name).unwrap();
+    assert_eq!((of("Cara")["status"].as_str(), of("Dora")["status"].as_str()), (Some("pending"), Some("blocked")));
+    andi.json(&["accept", of("Cara")["request"].as_str().unwrap()]).unwrap();
+    let cara = old.cara();
+    within(SOON, "Cara is a friend", || {
+        let friends = cara.json(&["friends"])?;
+        Ok(friends.iter().any(|friend| friend["name"] == "Andi").then_some(()))
+    })
+    .unwrap();
+    let sent = cara.json(&["send", "Andi", "at last", "--wait", "delivered", "--timeout", "60s"]).unwrap();
+    assert_eq!(sent[0]["state"], "delivered");
 }
 
 fn requests_are_begun_again_and_who_was_blocked_stays_so(build: &'static Build) {

@@ -11,12 +11,14 @@
 //! | `step` | how each of the three is signed and sealed |
 //! | `status`, `places` | rows of requests: their status, and how many there are |
 //! | `bundle`, `room` | what friends get of each other, and the room in which they get it |
+//! | `capabilities` | what builds can |
 //! | `petname`, `block`, `end` | what the user does with friends |
 
 mod accept;
 mod ask;
 mod block;
 mod bundle;
+mod capabilities;
 mod confirm;
 mod confirming;
 mod end;
@@ -34,6 +36,7 @@ pub(crate) use accept::{accept, accept_unasked};
 pub(crate) use ask::{add, ask, cancel, found, ignore};
 pub(crate) use block::{block, set_blocked, unblock};
 pub(crate) use bundle::{adopt_bundle, fresh_seed, send_bundle, verify_bundle};
+pub(crate) use capabilities::{not_shown, show_all, show_back};
 pub(crate) use confirm::{Answer, confirm, receive_accept, receive_confirm};
 pub(crate) use confirming::Confirming;
 pub(crate) use end::{end_half, expire, refused, unfriend};

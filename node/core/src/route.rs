@@ -142,6 +142,7 @@ impl Machines {
         let Self { state, delivery, relays, presence, standings, held, .. } = self;
         standings.start(state, turn)?;
         renewal::begin_again(state, turn)?;
+        friendships::show_all(state, turn)?;
         held.start(state);
         delivery.start(state, turn.now, turn.rng);
         relays.start(state, turn);

@@ -13,7 +13,7 @@ mod room;
 mod seed;
 
 pub(crate) use channel::{Before, Channel, Former, ROOM_LANE};
-pub(crate) use device::{Device, Start};
+pub(crate) use device::{Device, Shown, Start};
 pub(crate) use friend::{Friend, FriendPresence, FriendState, Lacks, Renewing};
 pub(crate) use introduction::{IntroRole, Introducing};
 pub(crate) use invite::Invite;

@@ -23,5 +23,5 @@ pub use first::{First, Statement, Step};
 pub use introduction::{Consent, INTRODUCTION_LIFETIME, IntroCard, Introduced, Introduction, IntroductionBody, VerifiedIntroduction};
 pub use leaf::{LeafOwner, OpenCredential, is_leaf_of, seal_credential};
 pub use presence::{Labels, PresenceBody, PresenceKeys, SignedPresence};
-pub use room::{Known, RoomPayload, Text};
+pub use room::{Capabilities, Known, RoomPayload, Text};
 pub use standing::{Counted, Heard, Renews, RoomStanding, Standing, True, direct_package, is_start_of, sign_start};

@@ -3,7 +3,7 @@
 use crate::{hex, vector};
 use serde_json::{Value, json};
 use symbolon_core::link::InviteLink;
-use symbolon_core::wire::{First, RoomPayload, Statement, connection_psk, is_leaf_of};
+use symbolon_core::wire::{Capabilities, First, RoomPayload, Statement, connection_psk, is_leaf_of};
 use symbolon_presence::codec;
 use symbolon_presence::id::MessageId;
 use symbolon_presence::record::{Record, day_of};
@@ -150,6 +150,7 @@ fn payloads() -> Vec<Value> {
         ("again", "Kind 4: put again what is not acknowledged.", RoomPayload::Again),
         ("skip", "Kind 5: stands where a text was given up.", RoomPayload::Skip),
         ("seed", "Kind 10: the newest seed of the sender's device.", RoomPayload::Seed(samples::seed())),
+        ("capabilities", "Kind 11: what the sender's build takes.", RoomPayload::Capabilities(Capabilities(5))),
     ];
     let mut all: Vec<Value> = room
         .into_iter()

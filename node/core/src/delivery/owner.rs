@@ -43,6 +43,9 @@ pub(crate) enum EnvelopeOwner {
     /// A seed of ours, for a friend.
     #[n(11)]
     Seed,
+    /// What this build takes.
+    #[n(12)]
+    Capabilities,
 }
 
 /// How an envelope is cared for. Nothing of it is stored: it follows from the owner.
@@ -118,6 +121,8 @@ pub(crate) enum Concern {
     Confirm(RequestId),
     /// The friend who is given everything again.
     Friend,
+    /// What a device was shown of this build.
+    Shown,
 }
 
 impl EnvelopeOwner {
@@ -128,6 +133,7 @@ impl EnvelopeOwner {
             Self::Offer(request) | Self::Accept(request) => Concern::Ask(*request),
             Self::Confirm(request) => Concern::Confirm(*request),
             Self::Bundle => Concern::Friend,
+            Self::Capabilities => Concern::Shown,
             Self::Mark | Self::Skip | Self::Receipts | Self::Introduction | Self::Standing | Self::Answer | Self::Seed => Concern::Nobody,
         }
     }
@@ -145,6 +151,7 @@ impl EnvelopeOwner {
             Self::Bundle => of_room("bundle"),
             Self::Introduction => of_room("introduction"),
             Self::Seed => of_room("seed"),
+            Self::Capabilities => of_room("capabilities"),
             // When a list is lost, it is asked for again: the other side leaves its envelope again.
             Self::Receipts => DeliveryPolicy { for_away: true, waits_aside: true, ..step("receipts", Until::Stored, Links::Friends) },
             // It is followed by others.

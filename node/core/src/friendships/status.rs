@@ -6,6 +6,7 @@
 //! ```
 
 use super::bundle::send_bundle;
+use super::capabilities::show;
 use crate::command::{Direction, RequestStatus};
 use crate::delivery::notices;
 use crate::delivery::outbox;
@@ -134,5 +135,6 @@ pub(crate) fn complete(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) ->
     introduced::settled(state, turn, peer);
     // The bundle that led here may be of a generation that is over.
     send_bundle(state, turn, peer)?;
+    show(state, turn, peer)?;
     people::update(state, turn, peer, |_| ())
 }

@@ -4,7 +4,7 @@ use crate::conversations;
 use crate::delivery::notices;
 use crate::delivery::seeds;
 use crate::delivery::ways::{self, Ways};
-use crate::friendships::{adopt_bundle, verify_bundle};
+use crate::friendships::{adopt_bundle, show_back, verify_bundle};
 use crate::introductions;
 use crate::rooms;
 use crate::rows::FriendState;
@@ -84,6 +84,7 @@ pub(super) fn room_message(
             }
         }
         RoomPayload::Seed(seed) => seeds::read(state, turn, &room, device, &seed),
+        RoomPayload::Capabilities(theirs) => show_back(state, turn, device, theirs)?,
         RoomPayload::Receipts(items) => return Ok(Said::Receipts(items)),
         RoomPayload::Introduce(statement) => introductions::receive(state, turn, &peer, &statement)?,
         RoomPayload::Consent(consent) => introductions::consented(state, turn, &peer, consent)?,

@@ -66,6 +66,12 @@ pub(crate) fn tell(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, ow
             (Fate::Delivered | Fate::Refused(_), Some(peer)) => people::update(state, turn, &peer, |friend| friend.giving = false),
             (Fate::Delivered | Fate::Refused(_) | Fate::Queued | Fate::Stored | Fate::Untimely, _) => Ok(()),
         },
+        Concern::Shown => {
+            if matches!(fate, Fate::Refused(_)) {
+                friendships::not_shown(state, device);
+            }
+            Ok(())
+        }
         Concern::Nobody => Ok(()),
     }
 }

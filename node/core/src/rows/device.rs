@@ -1,9 +1,9 @@
 //! Devices of other people, and their starts.
 
 use super::channel::Channel;
-use crate::wire::RelayMailbox;
+use crate::wire::{Capabilities, RelayMailbox};
 use minicbor::{Decode, Encode};
-use symbolon_presence::id::{DeviceId, Nonce, PeerId, SignatureBytes};
+use symbolon_presence::id::{DeviceId, Nonce, PeerId, RoomId, SignatureBytes};
 use symbolon_presence::identity::Chain;
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::kem::KemPublicBytes;
@@ -44,6 +44,12 @@ pub(crate) struct Device {
     /// What direct envelopes to it are sealed to; none of a friend who was one when there were no such keys.
     #[n(23)]
     pub direct: Option<KemPublicBytes>,
+    /// What its build takes, as it has said.
+    #[n(24)]
+    pub capabilities: Option<Capabilities>,
+    /// What was said to it of this build, in which room; none if it did not take that.
+    #[n(25)]
+    pub shown: Option<Shown>,
     /// How far it and this device are; a row of its own, because it changes with every envelope.
     #[cbor(skip)]
     pub channel: Channel,
@@ -64,9 +70,21 @@ impl Device {
             instances: None,
             asked_before: None,
             direct: None,
+            capabilities: None,
+            shown: None,
             channel: Channel::default(),
         }
     }
+}
+
+/// What a device was shown of this build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Shown {
+    #[n(0)]
+    pub room: RoomId,
+    #[n(1)]
+    pub capabilities: Capabilities,
 }
 
 /// One start of a device, or of a copy of it.

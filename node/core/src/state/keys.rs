@@ -1,8 +1,8 @@
-//! Keys that are computed once: of links, and of who speaks in a room.
+//! What is known of devices: keys that are computed once, who speaks in a room, and what builds take.
 
 use super::State;
 use crate::limits;
-use crate::wire::OpenCredential;
+use crate::wire::{Capabilities, OpenCredential};
 use crate::world::Member;
 use symbolon_presence::id::{DeviceId, PublicKeyBytes, RoomId};
 use symbolon_presence::identity::Device as Speaker;
@@ -42,5 +42,11 @@ impl State {
         }
         self.speakers.insert(name, speaker.clone());
         Some(speaker)
+    }
+
+    /// Whether a device has said that its build takes something.
+    #[allow(dead_code)]
+    pub fn can(&self, device: &DeviceId, what: Capabilities) -> bool {
+        self.devices.get(device).and_then(|row| row.capabilities).is_some_and(|theirs| theirs.has(what))
     }
 }

@@ -66,6 +66,31 @@ pub enum RoomPayload {
     /// The sender's device's newest seed for the hearer's devices.
     #[n(10)]
     Seed(#[n(0)] Seed),
+    /// What the sender's device takes besides what every build of this version does.
+    #[n(11)]
+    Capabilities(#[n(0)] Capabilities),
+}
+
+/// What a build takes besides what every build of its version of the wire does (RFC 9420, section 7.2, has the word).
+/// Bits that are not known here say nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(transparent)]
+pub struct Capabilities(pub u64);
+
+impl Capabilities {
+    /// Commits in a friendship's room.
+    pub const COMMITS: Self = Self(1);
+    /// Room messages in pieces.
+    pub const PIECES: Self = Self(1 << 1);
+    /// Lifelines.
+    pub const LIFELINES: Self = Self(1 << 2);
+    /// What this build takes.
+    pub const OURS: Self = Self(0);
+
+    /// Whether all of `what` is among them.
+    pub fn has(self, what: Self) -> bool {
+        self.0 & what.0 == what.0
+    }
 }
 
 impl RoomPayload {
@@ -80,7 +105,7 @@ impl RoomPayload {
             Self::Introduce(introduction) => introduction.is_bounded(),
             Self::Consent(consent) => consent.is_bounded(),
             Self::IntroCard(card) => card.is_bounded(),
-            Self::Read(_) | Self::Again | Self::Skip | Self::Seed(_) => true,
+            Self::Read(_) | Self::Again | Self::Skip | Self::Seed(_) | Self::Capabilities(_) => true,
         };
         bounded.then_some(payload)
     }

@@ -9,7 +9,7 @@ const REQUEST: RequestId = RequestId([1; 16]);
 const ROOM: RoomId = RoomId([2; 32]);
 
 /// One of each owner.
-const ALL: [EnvelopeOwner; 12] = [
+const ALL: [EnvelopeOwner; 13] = [
     EnvelopeOwner::Offer(REQUEST),
     EnvelopeOwner::Accept(REQUEST),
     EnvelopeOwner::Confirm(REQUEST),
@@ -22,6 +22,7 @@ const ALL: [EnvelopeOwner; 12] = [
     EnvelopeOwner::Standing,
     EnvelopeOwner::Answer,
     EnvelopeOwner::Seed,
+    EnvelopeOwner::Capabilities,
 ];
 
 #[test]
@@ -41,6 +42,7 @@ fn every_owner_has_its_policy() {
         ("standing", Steps, Stored, Links::Proved),
         ("standing", Steps, Stored, Links::Proved),
         ("seed", Rooms, Delivered, Links::Friends),
+        ("capabilities", Rooms, Delivered, Links::Friends),
     ];
     let found = ALL.map(|owner| owner.policy()).map(|policy| (policy.name, policy.lane, policy.until, policy.links));
     assert_eq!(found, expected);
@@ -60,7 +62,21 @@ fn what_is_special_about_an_owner_is_so_for_no_other() {
 fn a_fate_concerns_the_one_who_finds_a_row_by_it() {
     let concerns = ALL.map(|owner| owner.concern());
     let (ask, confirm, nobody) = (Concern::Ask(REQUEST), Concern::Confirm(REQUEST), Concern::Nobody);
-    let expected = [ask, ask, confirm, Concern::Text(ROOM, 3), nobody, nobody, nobody, Concern::Friend, nobody, nobody, nobody, nobody];
+    let expected = [
+        ask,
+        ask,
+        confirm,
+        Concern::Text(ROOM, 3),
+        nobody,
+        nobody,
+        nobody,
+        Concern::Friend,
+        nobody,
+        nobody,
+        nobody,
+        nobody,
+        Concern::Shown,
+    ];
     assert_eq!(concerns, expected);
 }
 
@@ -71,7 +87,7 @@ fn owners_on_disk_are_read_as_they_were_written() {
         assert_eq!(codec::decode_row::<EnvelopeOwner>(&bytes, bytes.len()).unwrap(), owner);
         bytes[1..3].to_vec()
     });
-    let expected: Vec<Vec<u8>> = (0..12).map(|number| vec![0x82, number]).collect();
+    let expected: Vec<Vec<u8>> = (0..13).map(|number| vec![0x82, number]).collect();
     assert_eq!(heads.to_vec(), expected);
 }
 
