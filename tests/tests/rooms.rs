@@ -2,11 +2,11 @@
 //! or late in one holds up nothing in the other.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use symbolon_core::command::MessageState;
+use symbolon_core::command::{Command, MessageState};
 use symbolon_core::table::Table;
 use symbolon_core::wire::RoomPayload;
 use symbolon_presence::id::RoomId;
-use symbolon_presence::time::{HOUR, MINUTE, SECOND};
+use symbolon_presence::time::{DAY, HOUR, MINUTE, SECOND};
 use symbolon_tests::sim::rows::{FriendRow, MessageRow, read};
 use symbolon_tests::sim::run::{Faults, Ix, Sim};
 
@@ -131,4 +131,79 @@ fn every_text_of_two_rooms_arrives_once_and_in_order_whatever_the_world_does() {
     for seed in 0..60 {
         rough(seed);
     }
+}
+
+/// Two friends who reach each other by a relay alone, and a room that the second one has entered, unknown to the first.
+fn half_entered(seed: u64) -> (Sim, Ix, RoomId, impl FnOnce(&mut Sim)) {
+    let mut sim = Sim::new(seed, Faults::NONE);
+    sim.add("Andi");
+    sim.add("Ben");
+    sim.befriend(A, B);
+    let (relay, link) = sim.add_relay();
+    for node in [A, B] {
+        assert!(sim.command(node, Command::RelayAdd { link: link.clone(), claim: None }).is_ok());
+    }
+    sim.run_for(10 * MINUTE);
+    sim.set_apart(A, B, true);
+    let (room, let_in) = sim.enter_room(A, B);
+    (sim, relay, room, let_in)
+}
+
+fn waiting(sim: &Sim, at: Ix) -> usize {
+    sim.nodes[at].store.rows(Table::Waiting).count()
+}
+
+fn states(sim: &Sim, at: Ix, room: RoomId) -> Vec<MessageState> {
+    rows(sim, at, room).into_iter().filter(|row| row.from == sim.nodes[at].peer).map(|row| row.state).collect()
+}
+
+#[test]
+fn texts_that_overtake_what_lets_their_writer_in_are_read_once_it_has_come_whatever_starts_again_between() {
+    for restarts in 0..4 {
+        let (mut sim, relay, room, let_in) = half_entered(4);
+        let written: Vec<String> = (0..20).map(|n| format!("early {n}")).collect();
+        for text in &written {
+            assert!(sim.write_in_room(B, room, text));
+        }
+        sim.run_for(HOUR);
+        assert_eq!((waiting(&sim, A), sim.relay(relay).entries()), (20, 0), "the relay keeps nothing for whom the node keeps it");
+        assert_eq!(states(&sim, B, room), vec![MessageState::Stored; 20]);
+        if restarts & 1 != 0 {
+            sim.restart(A);
+        }
+        sim.run_for(HOUR);
+        let_in(&mut sim);
+        if restarts & 2 != 0 {
+            sim.restart(A);
+            sim.restart(B);
+        }
+        sim.run_for(HOUR);
+        assert_eq!((texts(&sim, A, room), waiting(&sim, A)), (written, 0));
+        // Their writer hears of it by a relay, and the other way goes as well.
+        assert_eq!(states(&sim, B, room), vec![MessageState::Delivered; 20]);
+        assert!(sim.write_in_room(A, room, "welcome"));
+        sim.run_for(HOUR);
+        assert_eq!(texts(&sim, B, room), ["welcome"]);
+    }
+}
+
+#[test]
+fn texts_that_wait_for_more_than_a_day_are_not_kept_and_come_from_their_writer_again() {
+    let (mut sim, _, room, let_in) = half_entered(5);
+    assert!(sim.write_in_room(B, room, "too early"));
+    sim.run_for(DAY - HOUR);
+    assert_eq!(waiting(&sim, A), 1);
+    // Only what others have signed makes time sure.
+    sim.set_apart(A, B, false);
+    sim.run_for(MINUTE);
+    sim.set_apart(A, B, true);
+    sim.run_for(DAY);
+    assert_eq!(waiting(&sim, A), 0);
+    assert!(sim.dropped(A, "unopenable") > 0);
+    let_in(&mut sim);
+    sim.run_for(HOUR);
+    assert!(texts(&sim, A, room).is_empty());
+    sim.set_apart(A, B, false);
+    sim.run_for(HOUR);
+    assert_eq!((texts(&sim, A, room), states(&sim, B, room)), (vec!["too early".to_owned()], vec![MessageState::Delivered]));
 }

@@ -3,10 +3,11 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::clear_cipher::ClearCipher;
-use crate::command::Trust;
-use crate::delivery::seeds;
+use crate::command::{Path, Trust};
+use crate::delivery::{Delivery, Up, seeds};
 use crate::limits::DEVICE_LIFETIME;
 use crate::rows::{Friend, FriendState, Members, Outbound, Room};
+use crate::seam::{LinkId, TransportKeys};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Out, Turn};
@@ -16,13 +17,13 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use symbolon_presence::codec;
 use symbolon_presence::envelope::seal_direct;
-use symbolon_presence::id::{Digest, Nonce, PeerId, RoomId};
+use symbolon_presence::id::{Digest, Nonce, PeerId, PublicKeyBytes, RoomId};
 use symbolon_presence::identity::{self, Identity};
 use symbolon_presence::kem::{KemKey, KemPublic};
 use symbolon_presence::seeds::{Ratchet, Seed};
 use symbolon_presence::time::{EARLIEST, Timestamp};
 use symbolon_relay::grant::MailboxKeys;
-use symbolon_relay::prove::WIRE_VERSION;
+use symbolon_relay::prove::{Ends, LinkKey, Prove, Role, WIRE_VERSION};
 use symbolon_relay::put::MailboxEntry;
 
 /// A moment.
@@ -136,6 +137,18 @@ impl Person {
         let standing = self.standing(turn, 1, nonce);
         self.direct(state, turn, Step::Standing, codec::encode(&standing))
     }
+}
+
+/// A link of a friend of ours that their device has proved.
+pub(crate) fn proved(delivery: &mut Delivery, state: &mut State, turn: &mut Turn<'_>, who: &Person, number: u64) -> LinkId {
+    let (link, keys) = (LinkId(number), TransportKeys { own: PublicKeyBytes([1; 32]), other: PublicKeyBytes([2; 32]) });
+    delivery.link_up(state, turn, Up { link, dial: None, path: Path::Direct, keys: Some(keys) }).unwrap();
+    let me = &state.own.identity;
+    let key = LinkKey::agree(&who.identity.dh, &me.dh.public(), &who.device.device, &me.device);
+    let ends = Ends { dialler: keys.other, dialled: keys.own };
+    assert!(delivery.proof(state, turn, link, Prove::new(&key, Role::Dialler, &ends, [3; 16], WIRE_VERSION, [4; 16])).unwrap());
+    assert!(delivery.friend_behind(state, link).is_some());
+    link
 }
 
 /// A friend without devices.

@@ -5,6 +5,7 @@
 //! Ordered frames of a device are opened in the order of sealing; early ones wait in memory
 //! and are not acknowledged, so their sender still owns them.
 
+mod again;
 mod desk;
 mod early;
 mod first;
@@ -15,6 +16,7 @@ mod outcome;
 mod put;
 mod seen;
 mod told;
+mod unopened;
 
 pub(crate) use desk::Intake;
 pub(crate) use outcome::{signed, tell};

@@ -192,9 +192,10 @@ impl Core {
         let rekey = self.machines.rekey.next_due().map(|at| (at, "the transport key is to change"));
         let copies = self.machines.standings.next_due(&self.machines.state).map(|at| (at, "one of two copies of this folder is to go on"));
         let held = self.machines.held.can_release(&self.machines.state).then_some((Timestamp(0), "held texts are to be sealed"));
+        let kept = self.machines.intake.next_due(&self.machines.state).map(|at| (at, "what could not be opened is tried again"));
         let index = self.machines.search.next_due().map(|at| (at, "texts are to be put into the index of words"));
         let sweep = Some((self.machines.next_sweep, "expired rows are swept"));
-        [due, relays, outage, lan, presence, rekey, expiry, copies, held, index, sweep].into_iter().flatten().min()
+        [due, relays, outage, lan, presence, rekey, expiry, copies, held, kept, index, sweep].into_iter().flatten().min()
     }
 
     /// The contact record that this node would publish now: signed, with a package that

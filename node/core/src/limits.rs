@@ -228,6 +228,12 @@ pub const OUTBOX_MAX: u64 = 100_000;
 pub const SEEDS_KEPT_MAX: usize = 5;
 /// So long a seed is kept after its device has used a newer one.
 pub const SEED_LIFE: u64 = 30 * DAY;
+/// Envelopes kept that came by way of a relay before anything opens them; who has brought most gives way.
+pub const UNOPENED_MAX: usize = 1_024;
+/// Their bytes: as many as four of the longest messages have.
+pub const UNOPENED_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// How long they are kept.
+pub const UNOPENED_LIFE: u64 = DAY;
 /// Early envelopes kept for each device.
 pub const PARKED_MAX: u64 = 256;
 /// Bytes of early envelopes kept of all devices together; who has most gives way.

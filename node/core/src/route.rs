@@ -139,7 +139,8 @@ impl Machines {
     }
 
     fn start(&mut self, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
-        let Self { state, delivery, relays, presence, standings, held, .. } = self;
+        let Self { state, delivery, relays, presence, standings, held, intake, .. } = self;
+        intake.start(turn)?;
         standings.start(state, turn)?;
         renewal::begin_again(state, turn)?;
         friendships::show_all(state, turn)?;
@@ -200,8 +201,9 @@ impl Machines {
 
     /// What expires is swept away.
     fn sweep(&mut self, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
-        let Self { state, relays, standings, .. } = self;
+        let Self { state, relays, standings, intake, .. } = self;
         let now = turn.now;
+        intake.expire(turn);
         self.next_sweep = now.after(limits::SWEEP_INTERVAL);
         friendships::expire(state, turn)?;
         invites::grants::sweep(state, turn)?;
@@ -294,6 +296,7 @@ impl Machines {
             }
         }
         presence.watch(state, turn, relays.reaches_any());
+        intake.try_again(state, delivery, turn)?;
         intake.complete_reported(state, delivery, turn)
     }
 

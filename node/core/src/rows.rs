@@ -11,6 +11,7 @@ mod presence;
 mod request;
 mod room;
 mod seed;
+mod waiting;
 
 pub(crate) use channel::{Before, Channel, Former, ROOM_LANE};
 pub(crate) use device::{Device, Shown, Start};
@@ -25,6 +26,7 @@ pub(crate) use presence::{OwnPresence, begin, step};
 pub(crate) use request::{Invited, Request};
 pub(crate) use room::{Leaf, Members, Room, Sequences, leaf_key, sequences_key, split_sequences_key};
 pub(crate) use seed::{Inbound, Inner, Outbound, Wrapper, inbound_key, split_inbound_key};
+pub(crate) use waiting::{UNOPENED, Unopened, split_unopened_key, unopened_key};
 
 /// What rows hold is shown to nobody by mistake.
 macro_rules! opaque_debug {
@@ -36,4 +38,4 @@ macro_rules! opaque_debug {
         }
     )*};
 }
-opaque_debug!(Invited Introducing Request Friend Device Message OwnRelayMailbox Channel Leaf Inbound);
+opaque_debug!(Invited Introducing Request Friend Device Message OwnRelayMailbox Channel Leaf Inbound Unopened);

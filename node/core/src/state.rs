@@ -64,6 +64,8 @@ pub(crate) struct State {
     inbound: BTreeMap<(DeviceId, u64), Inbound>,
     /// How often a seed was added or taken out since the start.
     inbound_changes: u64,
+    /// How often something has come since the start that may open what could not be opened before: a seed, a device, a room.
+    openings: u64,
     /// Owners of leaves whose certificates were verified; at most [`limits::SPEAKERS_MAX`]. To verify them
     /// for each message costs more than to open it.
     speakers: HashMap<(RoomId, PublicKeyBytes), Speaker>,
@@ -140,6 +142,7 @@ impl State {
             link_keys: HashMap::new(),
             inbound: BTreeMap::new(),
             inbound_changes: 0,
+            openings: 0,
             changed_inbound: BTreeSet::new(),
             speakers: HashMap::new(),
             dirty_devices: BTreeSet::new(),
@@ -221,7 +224,9 @@ impl State {
         self.gone_devices.remove(&device.device);
         self.dirty_channels.insert(device.device);
         self.dirty_devices.insert(device.device);
-        self.devices.insert(device.device, device);
+        if self.devices.insert(device.device, device).is_none() {
+            self.openings = self.openings.saturating_add(1);
+        }
     }
 
     /// Forgets a device and its keys; its row goes at the end of the turn.

@@ -61,6 +61,7 @@ pub(super) const fn statements(table: Table) -> &'static Statements {
         Table::Room => statements!("room"),
         Table::Channel => statements!("channel"),
         Table::Leaf => statements!("leaf"),
+        Table::Waiting => statements!("waiting"),
     }
 }
 

@@ -183,11 +183,23 @@ impl Sim {
 
     /// Two friends make a room beside that of their friendship: a test carries what they say from hand to hand.
     pub fn share_room(&mut self, a: Ix, b: Ix) -> RoomId {
+        let (room, let_in) = self.enter_room(a, b);
+        let_in(self);
+        room
+    }
+
+    /// The same, but the second one has entered before the first one knows: the rest is done when the test says so.
+    pub fn enter_room(&mut self, a: Ix, b: Ix) -> (RoomId, impl FnOnce(&mut Self) + use<>) {
         let (now, [at_a, at_b]) = (self.now, [a, b].map(|ix| self.nodes[ix].peer));
         let offered = self.nodes[a].with_core(|core, world| core.offer_room(now, world)).expect("a room is offered");
         let entering = self.nodes[b].with_core(|core, world| core.enter_room(now, at_a, &offered, world)).expect("the room is entered");
-        self.nodes[a].with_core(|core, world| core.let_into_room(now, at_b, &offered, &entering, world)).expect("the friend is let in");
-        offered.room
+        (offered.room, move |sim: &mut Self| {
+            let now = sim.now;
+            let let_in = sim.nodes[a].with_core(|core, world| core.let_into_room(now, at_b, &offered, &entering, world));
+            let_in.expect("the friend is let in");
+            // What the turn has left to do is done with the next one.
+            let _ = sim.command(a, Command::Requests);
+        })
     }
 
     /// Writes into such a room; false when the node is down.

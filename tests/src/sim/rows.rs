@@ -215,6 +215,7 @@ pub fn describe(table: Table, bytes: &[u8]) -> String {
         | Table::Away
         | Table::Package
         | Table::Room
-        | Table::Leaf => String::new(),
+        | Table::Leaf
+        | Table::Waiting => String::new(),
     }
 }

@@ -14,7 +14,7 @@ use super::rows::{self, DeviceRow, FriendRow, MessageRow, channels, fault, read}
 use super::run::{Ix, Sim};
 use std::collections::{BTreeMap, BTreeSet};
 use symbolon_core::command::MessageState;
-use symbolon_core::limits::{BLOCKED_MAX, FRIENDS_MAX, INVITES_MAX, OUTBOX_MAX, REQUESTS_MAX};
+use symbolon_core::limits::{BLOCKED_MAX, FRIENDS_MAX, INVITES_MAX, OUTBOX_MAX, REQUESTS_MAX, UNOPENED_MAX};
 use symbolon_core::seam::LinkId;
 use symbolon_core::table::{Change, Table};
 use symbolon_core::world::Shelf;
@@ -271,8 +271,13 @@ impl Watch {
 
     /// Bounds and counters at rest.
     pub fn check_bounds(&self, sim: &Sim) {
-        let bounds =
-            [(Table::Friend, FRIENDS_MAX), (Table::Request, REQUESTS_MAX), (Table::Invite, INVITES_MAX), (Table::Blocked, BLOCKED_MAX)];
+        let bounds = [
+            (Table::Friend, FRIENDS_MAX),
+            (Table::Request, REQUESTS_MAX),
+            (Table::Invite, INVITES_MAX),
+            (Table::Blocked, BLOCKED_MAX),
+            (Table::Waiting, UNOPENED_MAX),
+        ];
         for node in &sim.nodes {
             for (table, max) in bounds {
                 assert!(node.store.count(table) <= max, "{table:?} is bounded");

@@ -167,6 +167,16 @@ impl Delivery {
         }
     }
 
+    /// An envelope came under a tag that is expected of nobody. A friend who has proved to be there may be early: a
+    /// window of them costs nothing, as long as none opens.
+    pub fn fault_of_tag(&mut self, state: &mut State, turn: &mut Turn<'_>, link: LinkId, is_friend: bool) {
+        if let Some(row) = self.links.get_mut(&link).filter(|row| is_friend && row.unopened < WINDOW) {
+            row.unopened = row.unopened.saturating_add(1);
+            return;
+        }
+        self.fault(state, turn, Origin::Link(link));
+    }
+
     /// Closes all links: another copy of this folder runs, and speaks for it.
     pub fn halt(&mut self, state: &mut State, turn: &mut Turn<'_>) {
         for link in self.links.keys().copied().collect::<Vec<_>>() {

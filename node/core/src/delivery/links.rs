@@ -21,12 +21,14 @@ pub(crate) enum Origin {
     Link(LinkId),
     /// A mailbox of ours at a relay, and the entry's number there.
     Relay(RelayKey, u64),
+    /// The same, some time ago: it was kept here until it could be opened.
+    Kept(FrameId),
 }
 
 impl Origin {
     /// Whether it came by way of a relay.
     pub fn is_by_relay(self) -> bool {
-        matches!(self, Self::Relay(..))
+        matches!(self, Self::Relay(..) | Self::Kept(_))
     }
 }
 
@@ -69,6 +71,8 @@ pub(super) struct Link {
     /// Faults that are left to it since it brought a friend's envelope under a key that is over;
     /// [`WINDOW`] at first.
     pub(super) forgiven: Option<usize>,
+    /// Envelopes of nobody's tag since the device behind it brought one that opens.
+    pub(super) unopened: usize,
     /// Whether a frame that makes sense has come.
     pub(super) heard: bool,
     /// Whether its place is kept.
@@ -98,6 +102,7 @@ impl Link {
             receipts: Vec::new(),
             faults: 0,
             forgiven: None,
+            unopened: 0,
             heard: false,
             kept: false,
             asked: false,

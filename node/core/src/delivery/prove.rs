@@ -207,6 +207,9 @@ impl Delivery {
     pub fn brought_known(&mut self, state: &mut State, turn: &Turn<'_>, origin: Origin, device: &DeviceId) {
         let Origin::Link(link) = origin else { return };
         state.note_heard(device, turn.now);
+        if let Some(row) = self.links.get_mut(&link).filter(|row| row.device == Some(*device)) {
+            row.unopened = 0;
+        }
         // Builds that prove their links do so before anything else.
         if self.links.get(&link).is_some_and(|row| row.role == Role::Dialled && !row.has_heard) {
             state.suspect_build(turn.now, device);

@@ -78,8 +78,10 @@ impl Delivery {
     ) {
         let link = match origin {
             Origin::Link(link) => link,
-            Origin::Relay(key, number) => {
-                self.complete_entry(key, number);
+            Origin::Relay(..) | Origin::Kept(_) => {
+                if let Origin::Relay(key, number) = origin {
+                    self.complete_entry(key, number);
+                }
                 if let Some(device) = sender {
                     self.owed.entry(device).or_default().push(ReceiptItem { frame, outcome });
                 }
@@ -135,6 +137,12 @@ impl Delivery {
     /// What was settled since this was last asked.
     pub fn take_entries(&mut self) -> Entries {
         std::mem::take(&mut self.entries)
+    }
+
+    /// What a device is to be told of envelopes that it sent by way of a relay.
+    #[cfg(test)]
+    pub fn owed_to(&self, device: &DeviceId) -> &[ReceiptItem] {
+        self.owed.get(device).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// Tells devices what became of envelopes that they sent by way of a relay.

@@ -7,7 +7,7 @@
 use super::seeds;
 use crate::rows::Inbound;
 use crate::state::State;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use symbolon_presence::id::DeviceId;
 use symbolon_presence::seeds::FAR_AHEAD;
 use symbolon_presence::time::{MINUTE, Timestamp};
@@ -20,9 +20,9 @@ const SEARCH_MAX: u64 = 1 << 20;
 /// Tags computed for one seed of a device.
 const SEARCH_WIDTH: u64 = FAR_AHEAD - AHEAD;
 
-type Tag = [u8; 16];
+pub(crate) type Tag = [u8; 16];
 /// A device, and the number of a seed that was said to it.
-type Line = (DeviceId, u64);
+pub(crate) type Line = (DeviceId, u64);
 
 /// What a tag stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,10 +61,10 @@ impl Tags {
         self.expected.get(tag).copied()
     }
 
-    /// Takes up the seeds that are new, and drops the tags of those that are gone. Whether there was a new one.
-    fn follow(&mut self, state: &State) -> bool {
+    /// Takes up the seeds that are new, and drops the tags of those that are gone.
+    fn follow(&mut self, state: &State) {
         if self.changes.replace(state.inbound_changes()) == Some(state.inbound_changes()) {
-            return false;
+            return;
         }
         let is_there = |(device, seed): &Line| state.inbound_under(device, *seed).is_some();
         if self.ready_until.keys().any(|line| !is_there(line)) {
@@ -75,7 +75,6 @@ impl Tags {
         for line in &new {
             self.prepare(state, line);
         }
-        !new.is_empty()
     }
 
     /// The envelope with this counter was taken in: its tag is used up, and its key erased.
@@ -127,11 +126,7 @@ impl Tags {
     /// Looks for a tag far ahead, as after a long loss. Costs thousands of MACs for each
     /// seed, so whatever can be told to be a repeat is not brought here.
     pub fn search(&mut self, state: &State, now: Timestamp, tag: &Tag) -> Option<Found> {
-        let minute = now.0 / MINUTE;
-        if self.minute != minute {
-            self.minute = minute;
-            self.searched = 0;
-        }
+        self.begin_minute(now);
         let mut lines: Vec<(Line, &Inbound)> = state.inbound().map(|(line, row)| (*line, row)).collect();
         let first = self.resume.take().map_or(0, |resume| lines.partition_point(|(line, _)| *line < resume));
         lines.rotate_left(first);
@@ -147,6 +142,33 @@ impl Tags {
             }
         }
         None
+    }
+
+    /// Whether the last search has left out seeds, because the minute's work was done.
+    pub fn is_cut(&self) -> bool {
+        self.resume.is_some()
+    }
+
+    /// Looks far ahead under one seed for many tags at once; none when half of the minute's work is done: the rest is
+    /// for what comes now.
+    pub fn look_ahead(&mut self, state: &State, now: Timestamp, line: &Line, tags: &HashSet<Tag>) -> Option<Vec<(Tag, Found)>> {
+        self.begin_minute(now);
+        if self.searched + SEARCH_WIDTH > SEARCH_MAX / 2 {
+            return None;
+        }
+        let Some(Inbound { opener, .. }) = state.inbound_under(&line.0, line.1) else { return Some(Vec::new()) };
+        self.searched += SEARCH_WIDTH;
+        let ahead = opener.next().saturating_add(AHEAD)..opener.next().saturating_add(FAR_AHEAD);
+        let found = |counter| Found { device: line.0, seed: line.1, counter };
+        Some(ahead.map(|counter| (opener.tag(counter), found(counter))).filter(|(tag, _)| tags.contains(tag)).collect())
+    }
+
+    fn begin_minute(&mut self, now: Timestamp) {
+        let minute = now.0 / MINUTE;
+        if self.minute != minute {
+            self.minute = minute;
+            self.searched = 0;
+        }
     }
 
     /// The device that has used a tag lately for an envelope that was taken in: this device, or any.

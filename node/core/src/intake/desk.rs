@@ -2,6 +2,7 @@
 
 use super::early::EarlyFrames;
 use super::outcome::complete;
+use super::unopened::Unopened;
 use crate::delivery::tags::Tags;
 use crate::delivery::{Delivery, Origin};
 use crate::presence::RecordServer;
@@ -21,6 +22,7 @@ use symbolon_relay::records::Found;
 pub(crate) struct Intake {
     pub(super) tags: Tags,
     pub(super) early: EarlyFrames,
+    pub(super) unopened: Unopened,
     /// The entry under way was kept, or is to be shown again: it must stay at its relay.
     pub(super) stays: bool,
     /// What devices say became of envelopes of ours, until the end of the input.

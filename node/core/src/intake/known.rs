@@ -4,8 +4,9 @@ use super::desk::Intake;
 use super::early::Early;
 use super::inside::{Place, Said, room_message};
 use super::seen::{seen, seen_outcome, seen_sender};
+use super::unopened::Awaits;
 use crate::delivery::before;
-use crate::delivery::tags::Found;
+use crate::delivery::tags::{Found, Tag};
 use crate::delivery::{Delivery, Origin};
 use crate::notice::IntakeNotice;
 use crate::people;
@@ -28,7 +29,7 @@ impl Intake {
         turn: &mut Turn<'_>,
         origin: Origin,
         envelope: &[u8],
-        tag: [u8; 16],
+        tag: Tag,
     ) -> Result<(), TurnFailed> {
         let frame = frame_id(envelope);
         let found = match self.tags.ready(state, &tag) {
@@ -43,17 +44,29 @@ impl Intake {
                 self.tags.search(state, turn.now, &tag)
             }
         };
-        let (found, of_before) = match found {
-            Some(found) => (found, None),
-            None => match before::open(state, turn.sure, &tag, envelope) {
-                Some((found, payload)) => (found, Some(payload)),
-                None => {
-                    self.nobodys(state, delivery, turn, (origin, envelope.len()), &tag);
-                    return Ok(());
-                }
-            },
+        let found = match found {
+            Some(found) => Some((found, None)),
+            None => before::open(state, turn.sure, &tag, envelope).map(|(found, payload)| (found, Some(payload))),
         };
-        let device = found.device;
+        match found {
+            Some(found) => self.known_by(state, delivery, turn, (origin, envelope, tag), found),
+            None => {
+                self.nobodys(state, delivery, turn, (origin, envelope), &tag);
+                Ok(())
+            }
+        }
+    }
+
+    /// The same, once it is found who sealed it; what was opened already is handed in.
+    pub(super) fn known_by(
+        &mut self,
+        state: &mut State,
+        delivery: &mut Delivery,
+        turn: &mut Turn<'_>,
+        (origin, envelope, tag): (Origin, &[u8], Tag),
+        (found, of_before): (Found, Option<Vec<u8>>),
+    ) -> Result<(), TurnFailed> {
+        let (device, frame) = (found.device, frame_id(envelope));
         if people::is_refused(state, &device) {
             // What a stranger gets who writes under a tag that nobody expects: silence, a fault,
             // and the time of a search.
@@ -86,35 +99,44 @@ impl Intake {
             self.answer_known(state, delivery, turn, (origin, frame, None, found), seen_outcome(&seen));
             return Ok(());
         }
+        let room = known.room;
         let early = Early { origin, frame, inner, at: found, known };
-        self.in_order(state, delivery, turn, device, early)
+        match rooms::membership(state, &device, &room) {
+            Membership::Member => self.in_order(state, delivery, turn, device, early),
+            Membership::Former => self.left_behind(state, delivery, turn, &device, early),
+            Membership::Stranger => {
+                // Of a room that is not ours yet, or not any more. Not acknowledged: its sender seals it again as soon as
+                // both are in one room, and what it left at a relay may be read then.
+                self.count(DropReason::Unexpected);
+                self.keep(state, turn, (origin, envelope), (tag, Some(found)), Awaits::Room(device, room));
+                Ok(())
+            }
+        }
     }
 
     /// An envelope under a tag that is expected of nobody.
-    fn nobodys(
-        &mut self,
-        state: &mut State,
-        delivery: &mut Delivery,
-        turn: &mut Turn<'_>,
-        (origin, size): (Origin, usize),
-        tag: &[u8; 16],
-    ) {
+    fn nobodys(&mut self, state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>, (origin, envelope): (Origin, &[u8]), tag: &Tag) {
         let proved = match origin {
             Origin::Link(link) => delivery.friend_behind(state, link),
-            Origin::Relay(..) => None,
+            Origin::Relay(..) | Origin::Kept(_) => None,
         };
         if (proved.is_some() || origin.is_by_relay())
             && let Some(device) = self.tags.used(state, tag, proved)
             && let Some(peer) = state.devices.get(&device).map(|row| row.peer)
-            && state.rates.deposit(turn.now, peer, size)
+            && state.rates.deposit(turn.now, peer, envelope.len())
         {
             // Another envelope has taken its place: its sender is an older copy that cannot know it yet.
             self.count(DropReason::Reused);
             note_copy(state, turn, &device);
             return;
         }
-        self.count(DropReason::Unopenable);
-        delivery.fault(state, turn, origin);
+        match origin {
+            Origin::Link(link) => {
+                self.count(DropReason::Unopenable);
+                delivery.fault_of_tag(state, turn, link, proved.is_some());
+            }
+            Origin::Relay(..) | Origin::Kept(_) => self.keep(state, turn, (origin, envelope), (*tag, None), Awaits::Tag),
+        }
     }
 
     /// Opens a room's frame in its turn; one that comes before it waits.
@@ -128,16 +150,6 @@ impl Intake {
     ) -> Result<(), TurnFailed> {
         let origin = early.origin;
         let room = early.known.room;
-        match rooms::membership(state, &device, &room) {
-            Membership::Member => {}
-            Membership::Former => return self.left_behind(state, delivery, turn, &device, early),
-            Membership::Stranger => {
-                // Of a room that is not ours, or not any more. Not acknowledged: its sender seals it again as
-                // soon as both are in one room.
-                self.count(DropReason::Unexpected);
-                return Ok(());
-            }
-        }
         let expected = order::expected(state, &device, &room);
         match early.known.sequence {
             Some(sequence) if sequence > expected => {
@@ -236,6 +248,7 @@ impl Intake {
         sender: Option<&DeviceId>,
     ) {
         self.tags.take(state, turn.stamp, &at);
+        self.unopened.remove(turn, &frame);
         for id in std::iter::once(frame).chain(inner) {
             turn.put_raw(Table::Seen, id.as_bytes(), seen(turn.stamp, outcome, sender));
         }

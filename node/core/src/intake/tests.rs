@@ -15,16 +15,12 @@ use symbolon_relay::admission::Admitted;
 use symbolon_relay::grant::{Queue, Scope};
 use symbolon_relay::session::Deposit;
 
-use crate::command::Path;
-use crate::delivery::Up;
-use crate::fixture::{Person, in_turn, peer};
+use crate::fixture::{Person, in_turn, peer, proved};
 use crate::invites;
 use crate::limits::{DIRECTS_OF_FRIEND, FIRSTS_OF_RELAY};
 use crate::rows::Request;
-use crate::seam::TransportKeys;
 use symbolon_presence::id::{MailboxId, PublicKeyBytes, RequestId};
 use symbolon_presence::time::{EARLIEST, HOUR};
-use symbolon_relay::prove::{Ends, LinkKey, Prove, Role, WIRE_VERSION};
 
 /// A relay of ours.
 fn relay(number: u8) -> RelayKey {
@@ -51,18 +47,6 @@ fn a106_a_standing_that_came_while_the_clock_was_behind_is_remembered_as_long_as
         intake.deposit(state, &mut delivery, turn, relay(1), &deposit).unwrap();
         assert_eq!(intake.questions.len(), 1, "once");
     });
-}
-
-/// A link of a friend of ours that their device has proved.
-fn proved(delivery: &mut Delivery, state: &mut State, turn: &mut Turn<'_>, who: &Person, number: u64) -> LinkId {
-    let (link, keys) = (LinkId(number), TransportKeys { own: PublicKeyBytes([1; 32]), other: PublicKeyBytes([2; 32]) });
-    delivery.link_up(state, turn, Up { link, dial: None, path: Path::Direct, keys: Some(keys) }).unwrap();
-    let me = &state.own.identity;
-    let key = LinkKey::agree(&who.identity.dh, &me.dh.public(), &who.device.device, &me.device);
-    let ends = Ends { dialler: keys.other, dialled: keys.own };
-    assert!(delivery.proof(state, turn, link, Prove::new(&key, Role::Dialler, &ends, [3; 16], WIRE_VERSION, [4; 16])).unwrap());
-    assert!(delivery.friend_behind(state, link).is_some());
-    link
 }
 
 fn admitted(queue: Queue, grant: GrantId) -> Admitted {

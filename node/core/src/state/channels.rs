@@ -18,6 +18,7 @@ impl State {
     /// Saves a room.
     pub fn save_room(&mut self, turn: &mut Turn<'_>, room: Room) {
         turn.put(Table::Room, room.room.as_bytes(), &room);
+        self.openings = self.openings.saturating_add(1);
         self.rooms.insert(room.room, room);
     }
 
@@ -119,6 +120,7 @@ impl State {
     /// A seed was drawn for a device.
     pub fn add_inbound(&mut self, device: &DeviceId, row: Inbound) {
         self.inbound_changes = self.inbound_changes.saturating_add(1);
+        self.openings = self.openings.saturating_add(1);
         self.changed_inbound.insert((*device, row.number));
         self.inbound.insert((*device, row.number), row);
     }
@@ -133,6 +135,11 @@ impl State {
     /// How often a seed was added or taken out since the start.
     pub fn inbound_changes(&self) -> u64 {
         self.inbound_changes
+    }
+
+    /// How often something has come since the start that may open what could not be opened before.
+    pub fn openings(&self) -> u64 {
+        self.openings
     }
 
     /// A device can write under no seed any more.

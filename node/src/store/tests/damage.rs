@@ -111,7 +111,7 @@ fn empty_store_without_a_key_is_damaged_and_not_made_again() {
 #[test]
 fn newer_older_and_foreign_schemas_are_refused_unchanged() {
     for (sql, other_version) in [
-        ("PRAGMA user_version = 7", Some(7)),
+        ("PRAGMA user_version = 99", Some(99)),
         ("PRAGMA user_version = 1", Some(1)),
         ("PRAGMA user_version = 0", None),
         ("PRAGMA application_id = 1", None),
