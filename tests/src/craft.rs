@@ -326,7 +326,7 @@ impl Actor {
     /// An ordered room message under the next sequence number.
     pub fn next_known(&mut self, bond: &Bond, sealed: Sealed) -> Known {
         self.sequence += 1;
-        Known { room: bond.room, epoch: sealed.epoch, sequence: Some(self.sequence - 1), mls: sealed.bytes }
+        Known { room: bond.room, epoch: sealed.epoch, sequence: Some(self.sequence - 1), mls: sealed.bytes, piece: None }
     }
 
     /// The proof that it is behind a link of its own to a node, by the keys that such links have.

@@ -15,8 +15,8 @@ use symbolon_core::limits::{CONTACT_RECORD_MAX, LINK_MAX, OLD_LINK_MAX};
 use symbolon_core::link::{InviteLink, LINK_PREFIX};
 use symbolon_core::place::Place;
 use symbolon_core::wire::{
-    AcceptBody, AcceptHead, Bundle, ConfirmBody, First, Known, OfferBody, OpenCredential, PAYLOAD_MAX, RoomPayload, SignedPresence,
-    Standing, Statement, is_leaf_of,
+    AcceptBody, AcceptHead, Bundle, ConfirmBody, First, Known, OfferBody, OpenCredential, PAYLOAD_MAX, PIECE_LEN, RoomPayload,
+    SignedPresence, Standing, Statement, WHOLE_MAX, is_leaf_of,
 };
 use symbolon_presence::body::Body;
 use symbolon_presence::codec;
@@ -341,7 +341,13 @@ fn bundle(bytes: &[u8]) -> bool {
 }
 
 fn known(bytes: &[u8]) -> bool {
-    canonical::<Known>(bytes, PAYLOAD_MAX).is_some()
+    canonical::<Known>(bytes, PAYLOAD_MAX)
+        .map(|known| {
+            if known.piece.is_some() && known.is_bounded() {
+                assert!(known.mls.len() <= PIECE_LEN && known.piece.is_some_and(|piece| piece.whole_max() <= WHOLE_MAX));
+            }
+        })
+        .is_some()
 }
 
 fn room_payload(bytes: &[u8]) -> bool {

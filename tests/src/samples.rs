@@ -19,8 +19,8 @@ use symbolon_core::link::InviteLink;
 use symbolon_core::place::Place;
 use symbolon_core::wire::{
     AcceptBody, AcceptHead, Bundle, BundleDevice, ConfirmBody, Contact, Counted, First, Heard, Introduced, Introduction, IntroductionBody,
-    Known, LeafOwner, OfferBody, PresenceBody, Renews, RoomPayload, RoomStanding, SignedPresence, Standing, Statement, Step, Text, True,
-    direct_package, seal_credential, sign_start,
+    Known, LeafOwner, OfferBody, PIECE_LEN, Piece, PresenceBody, Renews, RoomPayload, RoomStanding, SignedPresence, Standing, Statement,
+    Step, Text, True, direct_package, seal_credential, sign_start,
 };
 use symbolon_presence::address::Address;
 use symbolon_presence::blocks::Readers;
@@ -269,7 +269,19 @@ pub fn known_key(counter: u64) -> EnvelopeKey {
 
 /// The payload of a known envelope, around stand-in MLS bytes.
 pub fn known() -> Known {
-    Known { room: ROOM, epoch: EPOCH, sequence: Some(5), mls: b"stand-in for an MLS message".to_vec() }
+    Known { room: ROOM, epoch: EPOCH, sequence: Some(5), mls: b"stand-in for an MLS message".to_vec(), piece: None }
+}
+
+/// A message that is longer than an envelope.
+pub fn whole() -> Vec<u8> {
+    vec![0x5a; 2 * PIECE_LEN + 16]
+}
+
+/// The payload of a known envelope with the last piece of it.
+pub fn piece() -> Known {
+    let whole = whole();
+    let (piece, part) = Piece::split(&whole).pop().expect("there is a last piece");
+    Known { mls: part.to_vec(), piece, ..known() }
 }
 
 /// A known envelope from Ann to Ben under counter 9.

@@ -117,7 +117,11 @@ pub fn valid(decoder: &str) -> Vec<Seed> {
         "known" => {
             let mut unordered = samples::known();
             unordered.sequence = None;
-            vec![("ordered", codec::encode(&samples::known())), ("unordered", codec::encode(&unordered))]
+            vec![
+                ("ordered", codec::encode(&samples::known())),
+                ("unordered", codec::encode(&unordered)),
+                ("piece", codec::encode(&samples::piece())),
+            ]
         }
         "room_payload" => {
             let hello = bundle

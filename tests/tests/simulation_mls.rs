@@ -141,7 +141,7 @@ impl Loot {
         let mut rooms = MlsRooms::over(sealed_by.borrow().clone());
         let payload = RoomPayload::Text(Text { id: MessageId([text.len() as u8; 16]), at: now(), text: text.into() });
         let sealed = rooms.cipher().seal(self.room, &codec::encode(&payload), &[]).unwrap();
-        let known = Known { room: self.room, epoch: sealed.epoch, sequence: Some(self.sequence), mls: sealed.bytes };
+        let known = Known { room: self.room, epoch: sealed.epoch, sequence: Some(self.sequence), mls: sealed.bytes, piece: None };
         let known = codec::encode(&known);
         let mut owner = Actor::with_identity(self.identity.clone(), 1);
         (owner.mailbox, owner.friendship) = (self.mailbox.clone(), self.friendship.clone());

@@ -234,6 +234,14 @@ pub const UNOPENED_MAX: usize = 1_024;
 pub const UNOPENED_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// How long they are kept.
 pub const UNOPENED_LIFE: u64 = DAY;
+/// Pieces of the longest MLS message.
+pub const PIECES_MAX: u8 = 16;
+/// Bytes of messages of one room that wait for their last pieces.
+pub const PIECES_OF_ROOM_BYTES: usize = 8 * 1024 * 1024;
+/// The same of all rooms.
+pub const PIECES_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// A message of which no piece has come for so long gives way when there is no room for another one.
+pub const PIECES_PATIENCE: u64 = DAY;
 /// Early envelopes kept for each device.
 pub const PARKED_MAX: u64 = 256;
 /// Bytes of early envelopes kept of all devices together; who has most gives way.

@@ -6,6 +6,7 @@
 mod desk;
 mod handshake;
 pub(crate) mod order;
+pub(crate) mod pieces;
 mod registry;
 #[cfg(test)]
 mod tests;

@@ -24,9 +24,9 @@ pub(crate) use own::{OwnRelayMailbox, Past, RelayKey, Revoked};
 pub(crate) use presence::BLOCKS_OF_FRIEND;
 pub(crate) use presence::{OwnPresence, begin, step};
 pub(crate) use request::{Invited, Request};
-pub(crate) use room::{Leaf, Members, Room, Sequences, leaf_key, sequences_key, split_sequences_key};
+pub(crate) use room::{Leaf, Members, Pieces, Room, Sequences, leaf_key, sequences_key, split_sequences_key};
 pub(crate) use seed::{Inbound, Inner, Outbound, Wrapper, inbound_key, split_inbound_key};
-pub(crate) use waiting::{UNOPENED, Unopened, split_unopened_key, unopened_key};
+pub(crate) use waiting::{UNOPENED, Unopened, piece_key, split_unopened_key, unopened_key};
 
 /// What rows hold is shown to nobody by mistake.
 macro_rules! opaque_debug {

@@ -7,15 +7,20 @@ use crate::Core;
 use crate::conversations;
 use crate::delivery::outbox;
 use crate::delivery::owner::EnvelopeOwner;
+use crate::friendships::show_back;
 use crate::rooms;
 use crate::state::State;
 use crate::turn::{Rejected, Turn, TurnFailed};
-use crate::wire::{LeafOwner, RoomPayload};
+use crate::wire::{Capabilities, LeafOwner, Piece, RoomPayload, Text};
 use crate::world::{CipherError, World};
+use symbolon_presence::codec;
 use symbolon_presence::id::{DeviceId, MessageId, PeerId, RoomId};
 use symbolon_presence::identity::Chain;
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::time::Timestamp;
+
+/// A part of a room message, as it goes in one envelope.
+pub type Part = (Option<Piece>, Vec<u8>);
 
 /// What lets somebody in.
 #[derive(Debug)]
@@ -114,6 +119,50 @@ impl Core {
         self.apart(now, world, |state, turn| {
             let sealed = rooms::say(turn, room, payload)?;
             outbox::enqueue_room(state, turn, room, &EnvelopeOwner::Mark, &sealed);
+            Ok(())
+        })
+    }
+
+    /// Says a text with so many bytes of authenticated data beside it: as long as commits and Welcomes of large rooms will be.
+    /// A test may change its parts before they go.
+    pub fn write_long_in_room(
+        &mut self,
+        now: Timestamp,
+        room: RoomId,
+        text: &str,
+        length: usize,
+        change: impl FnOnce(Vec<Part>) -> Vec<Part>,
+        world: &mut World<'_>,
+    ) -> Result<(), TurnFailed> {
+        self.apart(now, world, |state, turn| {
+            let said = Text { id: MessageId::at(turn.stamp, turn.rng), at: turn.stamp, text: text.to_owned() };
+            let sealed = turn.cipher.seal(room, &codec::encode(&RoomPayload::Text(said)), &vec![0x5a; length]).map_err(failed)?;
+            let parts = change(Piece::split(&sealed.bytes).into_iter().map(|(piece, part)| (piece, part.to_vec())).collect());
+            for to in rooms::members(state, &room) {
+                for (piece, part) in &parts {
+                    outbox::enqueue_part(state, turn, (&to, room, sealed.epoch), EnvelopeOwner::Mark, (*piece, part));
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Hears from a friend's devices what their builds take, or has never heard of it.
+    pub fn hear_capabilities(
+        &mut self,
+        now: Timestamp,
+        friend: PeerId,
+        theirs: Option<Capabilities>,
+        world: &mut World<'_>,
+    ) -> Result<(), TurnFailed> {
+        self.apart(now, world, |state, turn| {
+            for id in devices_of(state, &friend) {
+                match (theirs, state.device_mut(&id)) {
+                    (Some(theirs), _) => show_back(state, turn, &id, theirs)?,
+                    (None, Some(device)) => device.capabilities = None,
+                    (None, None) => {}
+                }
+            }
             Ok(())
         })
     }

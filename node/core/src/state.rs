@@ -74,6 +74,8 @@ pub(crate) struct State {
     /// Devices whose rows are to be deleted.
     gone_devices: BTreeSet<DeviceId>,
     dirty_friends: BTreeSet<PeerId>,
+    /// Pieces to delete at the end of the turn: those below these places.
+    gone_pieces: Vec<(DeviceId, RoomId, u8)>,
     /// Lanes to write or to delete at the end of the turn.
     changed_sequences: BTreeSet<(DeviceId, RoomId)>,
     /// Seeds to write or to delete at the end of the turn.
@@ -133,6 +135,7 @@ impl State {
             rooms: BTreeMap::new(),
             leaves: BTreeMap::new(),
             sequences: BTreeMap::new(),
+            gone_pieces: Vec::new(),
             changed_sequences: BTreeSet::new(),
             blocked: BTreeSet::new(),
             reply_grants: BTreeMap::new(),

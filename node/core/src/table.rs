@@ -67,7 +67,8 @@ pub enum Table {
     Channel = 24,
     /// Whose one leaf of a room is. Key: room id, then the leaf's signature public key.
     Leaf = 25,
-    /// What has come and cannot be read yet. Key: 0 (1 B), then the frame id of an envelope that is kept for a while.
+    /// What has come and cannot be read yet. Two kinds of rows, told apart by the first byte of their keys: 0, then the frame
+    /// id of an envelope that is kept for a while; and 1, then device id, room id and place (1 B) of a piece of a message.
     Waiting = 26,
 }
 

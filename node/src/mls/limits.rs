@@ -27,8 +27,8 @@ pub const PARENTS_MAX: usize = 5;
 pub const GROUPS_MAX: usize = 256;
 /// Changed rows kept in memory before they are written early, within the same transaction.
 pub const DIRTY_ROWS_MAX: usize = 4_096;
-/// Longest message, commit, Welcome, KeyPackage or GroupInfo that is looked at, in bytes.
-pub const MESSAGE_MAX: usize = 1024 * 1024;
+/// Longest message, commit, Welcome, KeyPackage or GroupInfo that is looked at, in bytes: what goes in pieces.
+pub const MESSAGE_MAX: usize = symbolon_core::wire::WHOLE_MAX;
 
 /// How OpenMLS treats a room. Padding is 0: envelopes pad outside.
 pub(super) fn join_config() -> MlsGroupJoinConfig {

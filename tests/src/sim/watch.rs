@@ -14,7 +14,7 @@ use super::rows::{self, DeviceRow, FriendRow, MessageRow, channels, fault, read}
 use super::run::{Ix, Sim};
 use std::collections::{BTreeMap, BTreeSet};
 use symbolon_core::command::MessageState;
-use symbolon_core::limits::{BLOCKED_MAX, FRIENDS_MAX, INVITES_MAX, OUTBOX_MAX, REQUESTS_MAX, UNOPENED_MAX};
+use symbolon_core::limits::{BLOCKED_MAX, FRIENDS_MAX, INVITES_MAX, OUTBOX_MAX, PIECES_BYTES_MAX, REQUESTS_MAX, UNOPENED_MAX};
 use symbolon_core::seam::LinkId;
 use symbolon_core::table::{Change, Table};
 use symbolon_core::world::Shelf;
@@ -271,17 +271,15 @@ impl Watch {
 
     /// Bounds and counters at rest.
     pub fn check_bounds(&self, sim: &Sim) {
-        let bounds = [
-            (Table::Friend, FRIENDS_MAX),
-            (Table::Request, REQUESTS_MAX),
-            (Table::Invite, INVITES_MAX),
-            (Table::Blocked, BLOCKED_MAX),
-            (Table::Waiting, UNOPENED_MAX),
-        ];
+        let bounds =
+            [(Table::Friend, FRIENDS_MAX), (Table::Request, REQUESTS_MAX), (Table::Invite, INVITES_MAX), (Table::Blocked, BLOCKED_MAX)];
         for node in &sim.nodes {
             for (table, max) in bounds {
                 assert!(node.store.count(table) <= max, "{table:?} is bounded");
             }
+            let waiting = |kind: u8| node.store.rows(Table::Waiting).filter(move |(key, _)| key.first() == Some(&kind));
+            assert!(waiting(0).count() <= UNOPENED_MAX, "what could not be opened is bounded");
+            assert!(waiting(1).map(|(_, row)| row.len()).sum::<usize>() <= PIECES_BYTES_MAX, "pieces are bounded");
             for friend in node.store.rows(Table::Friend).map(|(_, row)| read::<FriendRow>(row)).filter(|row| row.state == FriendRow::MUTUAL)
             {
                 assert!(node.store.get(Table::Room, friend.room.as_bytes()).unwrap().is_some(), "a friendship's room has a row");

@@ -35,7 +35,7 @@ fn r15_a_message_that_was_refused_is_never_called_delivered_when_it_is_sent_agai
     let a = sim.add("Andi");
     let mut mallory = Actor::new(7, sim.now);
     let (bond, link) = mallory.befriend(&mut sim, a);
-    let known = Known { room: bond.room, epoch: EpochId([0; 32]), sequence: Some(0), mls: b"not a room message".to_vec() };
+    let known = Known { room: bond.room, epoch: EpochId([0; 32]), sequence: Some(0), mls: b"not a room message".to_vec(), piece: None };
     let frame = mallory.known_frame(&bond, &codec::encode(&known));
     for _ in 0..3 {
         assert_eq!(outcomes(&sim.rogue_send(link, frame.clone())), [Outcome::Refused(Refusal::Refused)]);

@@ -317,14 +317,14 @@ fn a_friend_who_asks_again_and_again_to_be_sent_everything_is_answered_once_in_a
     let mut answered = 0;
     for _ in 0..100 {
         let sealed = ben.cipher.seal(bond.room, &codec::encode(&RoomPayload::Again), &[]).unwrap();
-        let known = Known { room: bond.room, epoch: sealed.epoch, sequence: None, mls: sealed.bytes };
+        let known = Known { room: bond.room, epoch: sealed.epoch, sequence: None, mls: sealed.bytes, piece: None };
         let frame = ben.known_frame(&bond, &codec::encode(&known));
         answered += sim.rogue_send(link, frame).iter().filter(|frame| put_id(frame).is_some()).count();
     }
     assert!((50..=100).contains(&answered), "one question is answered, a flood of them is not: {answered} envelopes");
     sim.run_for(MINUTE);
     let sealed = ben.cipher.seal(bond.room, &codec::encode(&RoomPayload::Again), &[]).unwrap();
-    let known = Known { room: bond.room, epoch: sealed.epoch, sequence: None, mls: sealed.bytes };
+    let known = Known { room: bond.room, epoch: sealed.epoch, sequence: None, mls: sealed.bytes, piece: None };
     let frame = ben.known_frame(&bond, &codec::encode(&known));
     let link = ben.call(&mut sim, a, &bond);
     assert!(sim.rogue_send(link, frame).iter().filter(|frame| put_id(frame).is_some()).count() >= 50, "later it is answered again");
@@ -407,7 +407,7 @@ fn early_frames_take_a_bounded_number_of_bytes() {
     let a = sim.add("Andi");
     let mut ben = Actor::new(7, sim.now);
     let (bond, link) = ben.befriend(&mut sim, a);
-    let big = |n: u64| Known { room: bond.room, epoch: EpochId([0; 32]), sequence: Some(n), mls: vec![1; 200 * 1024] };
+    let big = |n: u64| Known { room: bond.room, epoch: EpochId([0; 32]), sequence: Some(n), mls: vec![1; 200 * 1024], piece: None };
     let frames: Vec<Vec<u8>> = (0..41).map(|n| ben.known_frame(&bond, &codec::encode(&big(n)))).collect();
     for frame in &frames[1..] {
         sim.rogue_send(link, frame.clone());

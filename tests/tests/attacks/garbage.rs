@@ -190,7 +190,7 @@ fn r1_a_frame_with_a_wrong_epoch_or_a_commit_changes_no_room_and_is_not_acknowle
     let members = sim.nodes[a].cipher().members(bond.room).unwrap();
     // A commit by a member: a connection room never takes one.
     let pending = ben.cipher.commit(bond.room, &symbolon_core::world::Proposals::default()).unwrap();
-    let known = Known { room: bond.room, epoch: pending.parent, sequence: Some(0), mls: pending.commit };
+    let known = Known { room: bond.room, epoch: pending.parent, sequence: Some(0), mls: pending.commit, piece: None };
     ben.sequence = 1;
     let frame = ben.known_frame(&bond, &codec::encode(&known));
     assert_eq!(outcomes(&sim.rogue_send(link, frame)), [Outcome::Refused(Refusal::Refused)]);

@@ -3,7 +3,7 @@
 use crate::{hex, vector};
 use serde_json::{Value, json};
 use symbolon_core::link::InviteLink;
-use symbolon_core::wire::{Capabilities, First, RoomPayload, Statement, connection_psk, is_leaf_of};
+use symbolon_core::wire::{Capabilities, First, Piece, RoomPayload, Statement, connection_psk, is_leaf_of};
 use symbolon_presence::codec;
 use symbolon_presence::id::MessageId;
 use symbolon_presence::record::{Record, day_of};
@@ -133,6 +133,29 @@ fn credential() -> Value {
     )
 }
 
+/// The last piece of a message; the first one is as long as its envelope.
+fn piece() -> Value {
+    let known = samples::piece();
+    let whole = samples::whole();
+    let of = known.piece.expect("it is a piece");
+    assert!(Piece::split(&whole).last() == Some(&(Some(of), known.mls.as_slice())));
+    vector(
+        "payload with the last piece of a message",
+        "A message of so many bytes 5a: the SHA-256 of all of it, the place of this piece from 0, and how many there are; each but the last has 261,888 bytes.",
+        json!({
+            "room": hex(ROOM.as_bytes()),
+            "epoch": hex(EPOCH.as_bytes()),
+            "sequence": known.sequence,
+            "length": whole.len(),
+            "whole": hex(of.whole.as_bytes()),
+            "index": of.index,
+            "count": of.count,
+            "mls": hex(&known.mls),
+        }),
+        json!({ "payload": hex(codec::encode(&known)) }),
+    )
+}
+
 fn payloads() -> Vec<Value> {
     let ben = samples::ben();
     let bundle = ben.bundle("Ben");
@@ -166,5 +189,6 @@ fn payloads() -> Vec<Value> {
         json!({ "room": hex(ROOM.as_bytes()), "epoch": hex(EPOCH.as_bytes()), "sequence": known.sequence, "mls": hex(&known.mls) }),
         json!({ "payload": hex(codec::encode(&known)) }),
     ));
+    all.push(piece());
     all
 }

@@ -1,6 +1,7 @@
 //! The bytes that members exchange: a kind, a body in CBOR, a check value.
 
 use super::epoch::{Epoch, hash};
+use crate::wire::WHOLE_MAX;
 use crate::world::{CipherError, LeafKey, Member};
 use minicbor::{Decode, Encode};
 use std::collections::BTreeMap;
@@ -167,7 +168,7 @@ pub(super) fn kind(bytes: &[u8]) -> Option<Kind> {
 
 /// Reads a message; nothing in it counts before its check value has been compared.
 pub(super) fn read<'a, T: Decode<'a, ()>>(wanted: Kind, bytes: &'a [u8]) -> Result<(T, Check<'a>), CipherError> {
-    if kind(bytes) != Some(wanted) {
+    if kind(bytes) != Some(wanted) || bytes.len() > WHOLE_MAX {
         return Err(CipherError::Broken);
     }
     let split = bytes.len().checked_sub(Digest::LEN).ok_or(CipherError::Broken)?;

@@ -78,7 +78,7 @@ pub fn noise_is_refused<C: RoomCipher>(lab: &Lab<C>) {
     let (mut a, _) = pair(lab);
     let leaf = a.c().fresh_leaf().unwrap();
     a.c().share_psk(&PSK.0, &PSK.1).unwrap();
-    for noise in [Vec::new(), vec![0], vec![0, 1, 0, 2], vec![0xFF; 64], vec![0; 300], vec![0; 2 * 1024 * 1024]] {
+    for noise in [Vec::new(), vec![0], vec![0, 1, 0, 2], vec![0xFF; 64], vec![0; 300], vec![0; 2 * 1024 * 1024], vec![0; 5 * 1024 * 1024]] {
         assert_eq!(a.open(&noise), Err(CipherError::Broken));
         assert_eq!(a.c().inspect(&noise), Err(CipherError::Broken));
         assert_eq!(a.c().join_external(&noise, &PSK.0, leaf, b"", LIFETIME), Err(CipherError::Broken));

@@ -49,7 +49,7 @@ impl Way for OnLink<'_> {
         if !self.gate.admits(self.state, &policy) || self.window.holds(&row.frame) {
             return Looked::Past;
         }
-        if !outbox::has_way(row, self.device) {
+        if !outbox::has_way(row, self.device) || outbox::is_held(self.state, &self.device.device, row) {
             return Looked::Past;
         }
         let Some(row) = self.sealer.ready(turn, &self.device.device, number, row) else { return Looked::Waits };

@@ -14,12 +14,12 @@ use crate::rows::{Device, Inner, ROOM_LANE};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed, decode_row};
-use crate::wire::{Contact, RelayMailbox};
+use crate::wire::{Contact, Piece, RelayMailbox};
 use crate::world::Sealed;
 use minicbor::{Decode, Encode};
 use std::cmp::Ordering;
 use symbolon_presence::envelope::frame_id;
-use symbolon_presence::id::{DeviceId, FrameId, MailboxId, Nonce, RoomId};
+use symbolon_presence::id::{DeviceId, EpochId, FrameId, MailboxId, Nonce, RoomId};
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::time::{SECOND, Timestamp};
 use symbolon_relay::put::{MailboxEntry, Put};
@@ -206,15 +206,40 @@ impl OutboxRow {
     }
 }
 
-/// Puts a room message for each device in the room into their outboxes.
+/// Puts a room message for each device in the room into their outboxes; a long one in pieces, of which the last has the
+/// owner. Nothing when it is longer than any message may be.
 pub(crate) fn enqueue_room(state: &mut State, turn: &mut Turn<'_>, room: RoomId, owner: &EnvelopeOwner, sealed: &Sealed) {
+    let parts = Piece::split(&sealed.bytes);
     for id in &rooms::members(state, &room) {
-        let Some(sequence) = order::next_sequence(state, id, &room) else { continue };
-        if let Some(inner) = Inner::around(room, sealed, Some(sequence)) {
-            let row = OutboxRow { sequence: Some(sequence), room: Some(room), ..row_of(owner.clone(), inner) };
-            append(state, turn, id, &row);
+        for part in &parts {
+            let is_last = part.0.is_none_or(|piece| piece.is_last());
+            let owner = if is_last { owner.clone() } else { EnvelopeOwner::Piece };
+            enqueue_part(state, turn, (id, room, sealed.epoch), owner, *part);
         }
     }
+}
+
+/// Puts one ordered frame of a room into a device's outbox.
+pub(crate) fn enqueue_part(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    (to, room, epoch): (&DeviceId, RoomId, EpochId),
+    owner: EnvelopeOwner,
+    part: (Option<Piece>, &[u8]),
+) {
+    let Some(sequence) = order::next_sequence(state, to, &room) else { return };
+    if part.0.is_some() {
+        order::note_piece(state, to, &room, sequence);
+    }
+    if let Some(inner) = Inner::part(room, epoch, Some(sequence), part) {
+        let row = OutboxRow { sequence: Some(sequence), room: Some(room), ..row_of(owner, inner) };
+        append(state, turn, to, &row);
+    }
+}
+
+/// Whether a row waits until its device takes pieces: it is one, or lies behind one of its room.
+pub(crate) fn is_held(state: &State, device: &DeviceId, row: &OutboxRow) -> bool {
+    row.room.zip(row.sequence).is_some_and(|(room, sequence)| order::is_held(state, device, &room, sequence))
 }
 
 fn append(state: &mut State, turn: &mut Turn<'_>, to: &DeviceId, row: &OutboxRow) {

@@ -46,6 +46,9 @@ pub(crate) enum EnvelopeOwner {
     /// What this build takes.
     #[n(12)]
     Capabilities,
+    /// A piece of a long message, except the last: that one is whose the message is.
+    #[n(13)]
+    Piece,
 }
 
 /// How an envelope is cared for. Nothing of it is stored: it follows from the owner.
@@ -134,7 +137,9 @@ impl EnvelopeOwner {
             Self::Confirm(request) => Concern::Confirm(*request),
             Self::Bundle => Concern::Friend,
             Self::Capabilities => Concern::Shown,
-            Self::Mark | Self::Skip | Self::Receipts | Self::Introduction | Self::Standing | Self::Answer | Self::Seed => Concern::Nobody,
+            Self::Mark | Self::Skip | Self::Receipts | Self::Introduction | Self::Standing | Self::Answer | Self::Seed | Self::Piece => {
+                Concern::Nobody
+            }
         }
     }
 
@@ -151,6 +156,7 @@ impl EnvelopeOwner {
             Self::Bundle => of_room("bundle"),
             Self::Introduction => of_room("introduction"),
             Self::Seed => of_room("seed"),
+            Self::Piece => of_room("piece"),
             Self::Capabilities => of_room("capabilities"),
             // When a list is lost, it is asked for again: the other side leaves its envelope again.
             Self::Receipts => DeliveryPolicy { for_away: true, waits_aside: true, ..step("receipts", Until::Stored, Links::Friends) },

@@ -3,9 +3,10 @@
 //! Frames that only later builds understand go to nobody else. A build that does not know of this refuses it, so it is said
 //! again after each start, and as soon as the other side says it first.
 
+use crate::delivery::notices;
 use crate::delivery::outbox;
 use crate::delivery::owner::EnvelopeOwner;
-use crate::rooms;
+use crate::rooms::{self, order};
 use crate::rows::Shown;
 use crate::state::State;
 use crate::turn::{Turn, TurnFailed};
@@ -48,8 +49,11 @@ pub(crate) fn not_shown(state: &mut State, device: &DeviceId) {
 /// A device has said what its build takes. So it takes this, too.
 pub(crate) fn show_back(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, theirs: Capabilities) -> Result<(), TurnFailed> {
     let Some(row) = state.device_mut(device) else { return Ok(()) };
-    row.capabilities = Some(theirs);
     let peer = row.peer;
+    let is_news = row.capabilities.replace(theirs) != Some(theirs);
+    if is_news && order::has_held(state, device) {
+        notices::rows_changed(turn, device);
+    }
     show(state, turn, &peer)
 }
 

@@ -6,7 +6,7 @@ use crate::delivery::seeds;
 use crate::delivery::ways::{self, Ways};
 use crate::friendships::{adopt_bundle, show_back, verify_bundle};
 use crate::introductions;
-use crate::rooms;
+use crate::rooms::{self, pieces};
 use crate::rows::FriendState;
 use crate::state::State;
 use crate::table::Table;
@@ -19,6 +19,8 @@ use symbolon_relay::put::ReceiptItem;
 pub(super) enum Said {
     /// Looked at already.
     Something,
+    /// A part of something that is not whole yet.
+    Part,
     /// What became of envelopes of ours.
     Receipts(Vec<ReceiptItem>),
     /// The device misses a frame, and asks for everything again.
@@ -45,6 +47,21 @@ pub(super) fn room_message(
 ) -> Result<Said, Rejected> {
     let peer = state.devices.get(device).map(|row| row.peer).ok_or(DropReason::Unexpected)?;
     let room = known.room;
+    let known = match (known.piece, place) {
+        (None, _) => {
+            if known.sequence.is_some() && place == Place::Present {
+                // Nothing comes between the pieces of a message.
+                state.forget_pieces(device, &room);
+            }
+            known
+        }
+        (Some(piece), Place::Present) => match pieces::take(state, turn, device, &known, piece)? {
+            Some(mls) => Known { mls, ..known },
+            None => return Ok(Said::Part),
+        },
+        (Some(_), Place::Late) => return Err(DropReason::Reused.into()),
+        (Some(_), Place::Former) => return Err(DropReason::Unexpected.into()),
+    };
     let (sender, plaintext) = rooms::open(turn, room, &known.mls, DropReason::Unexpected)?;
     let speaker = state.speaker(&room, &sender, turn.sure).ok_or(DropReason::Forged)?;
     if speaker.device != *device || speaker.peer != peer {

@@ -10,12 +10,11 @@ use crate::delivery::tags::{Found, Tag};
 use crate::delivery::{Delivery, Origin};
 use crate::notice::IntakeNotice;
 use crate::people;
-use crate::rooms::{self, Membership, order};
+use crate::rooms::{self, Membership, order, pieces};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{DropReason, Rejected, Turn, TurnFailed};
-use crate::wire::{Known, PAYLOAD_MAX};
-use symbolon_presence::codec;
+use crate::wire::Known;
 use symbolon_presence::envelope::frame_id;
 use symbolon_presence::id::{DeviceId, FrameId};
 use symbolon_relay::put::{Outcome, Refusal};
@@ -88,7 +87,7 @@ impl Intake {
             delivery.acknowledge(state, turn, origin, None, frame, Outcome::Refused(Refusal::Full));
             return Ok(());
         }
-        let Ok(known) = codec::decode::<Known>(&payload, PAYLOAD_MAX) else {
+        let Some(known) = Known::decode(&payload) else {
             self.count(DropReason::Malformed);
             self.answer_known(state, delivery, turn, (origin, frame, None, found), Outcome::Refused(Refusal::Refused));
             return Ok(());
@@ -267,14 +266,23 @@ impl Intake {
         let room = known.room;
         let is_next = known.sequence == Some(order::expected(state, device, &room));
         let mut is_receipts = false;
+        if let Some(piece) = known.piece.filter(|_| place == Place::Present && known.is_bounded())
+            && !pieces::make_place(state, turn, device, &room, &piece)
+        {
+            // Its sender owns it, and puts it again.
+            self.count(DropReason::Full);
+            self.stays = true;
+            return Ok(());
+        }
         let outcome = match room_message(state, turn, device, known, place) {
             Ok(said) => {
                 let is_friends = rooms::friend_in(state, &room).is_some();
+                let is_friends = is_friends && !matches!(said, Said::Part);
                 if is_friends {
                     turn.tell(IntakeNotice::Heard(*device));
                 }
                 match said {
-                    Said::Something => {}
+                    Said::Something | Said::Part => {}
                     Said::Receipts(items) => {
                         is_receipts = true;
                         self.reported.extend(items.into_iter().map(|item| (*device, item)));

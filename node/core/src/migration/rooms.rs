@@ -57,7 +57,7 @@ pub(super) fn give_rooms_and_channels_rows(shelf: &mut dyn ShelfMut) -> Result<(
     for (key, bytes) in all(shelf, Table::Device)? {
         let device: Device = read(&bytes)?;
         let old: Counters = read(&bytes)?;
-        let sequences = Sequences { send: old.send, receive: old.receive };
+        let sequences = Sequences { send: old.send, receive: old.receive, ..Sequences::default() };
         let channel = channel_of(old);
         if let Some(friend) = friends.get(&device.peer) {
             for former in channel.formers().iter().filter(|former| former.is_read) {

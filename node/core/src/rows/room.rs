@@ -1,9 +1,11 @@
 //! Rooms that this node is in, and how far devices are in their frames.
 
+use crate::wire::Piece;
 use minicbor::{Decode, Encode};
 use symbolon_presence::id::{DeviceId, PeerId, PublicKeyBytes, RoomId};
 use symbolon_presence::identity::Chain;
 use symbolon_presence::kdf::Secret;
+use symbolon_presence::time::Timestamp;
 
 /// A room that this node holds.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -61,6 +63,24 @@ pub(crate) struct Sequences {
     /// Sequence of the next ordered frame from it.
     #[n(1)]
     pub receive: u64,
+    /// The first frame to the device that is a piece, which it did not take then: nothing goes from there on until it does.
+    #[n(2)]
+    pub held: Option<u64>,
+    /// The message of the device of which pieces are here.
+    #[n(3)]
+    pub pieces: Option<Pieces>,
+}
+
+/// A message that came in pieces and is not whole yet. The pieces are in [`Table::Waiting`](crate::table::Table::Waiting).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Pieces {
+    /// The next one.
+    #[n(0)]
+    pub next: Piece,
+    /// When the last one came.
+    #[n(1)]
+    pub at: Timestamp,
 }
 
 /// The key of a sequences: device, then room.

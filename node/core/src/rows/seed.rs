@@ -1,11 +1,11 @@
 //! Seeds of envelopes: those of ours under which a device writes to us, and the one of a device's under which we write.
 
-use crate::wire::Known;
+use crate::wire::{Known, Piece};
 use crate::world::Sealed;
 use minicbor::{Decode, Encode};
 use symbolon_presence::codec;
 use symbolon_presence::envelope::KNOWN_MAX;
-use symbolon_presence::id::{DeviceId, RoomId};
+use symbolon_presence::id::{DeviceId, EpochId, RoomId};
 use symbolon_presence::seal::NONCE;
 use symbolon_presence::seeds::{EnvelopeKey, Opener, Ratchet};
 use symbolon_presence::time::Timestamp;
@@ -58,7 +58,12 @@ pub(crate) struct Inner {
 impl Inner {
     /// Around a room message; none when it is too long for any envelope.
     pub fn around(room: RoomId, sealed: &Sealed, sequence: Option<u64>) -> Option<Self> {
-        let known = Known { room, epoch: sealed.epoch, sequence, mls: sealed.bytes.clone() };
+        Self::part(room, sealed.epoch, sequence, (None, &sealed.bytes))
+    }
+
+    /// Around one part of a room message.
+    pub fn part(room: RoomId, epoch: EpochId, sequence: Option<u64>, (piece, part): (Option<Piece>, &[u8])) -> Option<Self> {
+        let known = Known { room, epoch, sequence, mls: part.to_vec(), piece };
         let payload = codec::encode(&known);
         (payload.len() <= KNOWN_MAX).then_some(Self { payload, wrapper: None })
     }

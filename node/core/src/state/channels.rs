@@ -1,7 +1,7 @@
 //! How far devices are, in envelopes and in rooms, and which rooms there are.
 
 use super::State;
-use crate::rows::{Channel, Inbound, Leaf, Room, Sequences, inbound_key, leaf_key, sequences_key};
+use crate::rows::{Channel, Inbound, Leaf, Pieces, Room, Sequences, inbound_key, leaf_key, piece_key, sequences_key};
 use crate::table::Table;
 use crate::turn::Turn;
 use symbolon_presence::id::{DeviceId, PublicKeyBytes, RoomId};
@@ -55,6 +55,9 @@ impl State {
             self.speakers.remove(&(*room, leaf));
             turn.delete(Table::Leaf, &leaf_key(room, &leaf));
         }
+        for (device, ..) in self.pieces().filter(|(_, of, _)| of == room).collect::<Vec<_>>() {
+            self.forget_pieces(&device, room);
+        }
         if self.rooms.remove(room).is_some() {
             turn.delete(Table::Room, room.as_bytes());
         }
@@ -63,6 +66,12 @@ impl State {
     /// How far a device is in a room.
     pub fn sequences_of(&self, device: &DeviceId, room: &RoomId) -> Sequences {
         self.sequences.get(&(*device, *room)).copied().unwrap_or_default()
+    }
+
+    /// The same in each room.
+    pub fn sequences_to(&self, device: &DeviceId) -> impl Iterator<Item = &Sequences> {
+        let device = *device;
+        self.sequences.range((device, RoomId([0; 32]))..).take_while(move |((of, _), _)| *of == device).map(|(_, row)| row)
     }
 
     /// The same, to change it; saved at the end of the turn.
@@ -74,7 +83,22 @@ impl State {
     /// A device is not in a room any more. Answers how far it was.
     pub fn forget_sequences(&mut self, device: &DeviceId, room: &RoomId) -> Sequences {
         self.changed_sequences.insert((*device, *room));
-        self.sequences.remove(&(*device, *room)).unwrap_or_default()
+        let sequences = self.sequences.remove(&(*device, *room)).unwrap_or_default();
+        self.gone_pieces.extend(sequences.pieces.map(|pieces| (*device, *room, pieces.next.index)));
+        sequences
+    }
+
+    /// Messages that are not whole yet: of whom, and in which room.
+    pub fn pieces(&self) -> impl Iterator<Item = (DeviceId, RoomId, Pieces)> {
+        self.sequences.iter().filter_map(|((device, room), row)| Some((*device, *room, row.pieces?)))
+    }
+
+    /// A message that is not whole yet is given up; its pieces go at the end of the turn.
+    pub fn forget_pieces(&mut self, device: &DeviceId, room: &RoomId) {
+        if let Some(pieces) = self.sequences_of(device, room).pieces {
+            self.gone_pieces.push((*device, *room, pieces.next.index));
+            self.sequences_mut(device, room).pieces = None;
+        }
     }
 
     /// A device is in no room any more.
@@ -154,6 +178,13 @@ impl State {
         for id in std::mem::take(&mut self.dirty_channels) {
             if let Some(device) = self.devices.get(&id) {
                 turn.put(Table::Channel, id.as_bytes(), &device.channel);
+            }
+        }
+        for (device, room, until) in std::mem::take(&mut self.gone_pieces) {
+            // Those of the next message may lie in their places already.
+            let from = self.sequences_of(&device, &room).pieces.map_or(0, |pieces| pieces.next.index);
+            for index in from..until {
+                turn.delete(Table::Waiting, &piece_key(&device, &room, index));
             }
         }
         for (device, room) in std::mem::take(&mut self.changed_sequences) {

@@ -45,7 +45,6 @@ impl State {
     }
 
     /// Whether a device has said that its build takes something.
-    #[allow(dead_code)]
     pub fn can(&self, device: &DeviceId, what: Capabilities) -> bool {
         self.devices.get(device).and_then(|row| row.capabilities).is_some_and(|theirs| theirs.has(what))
     }

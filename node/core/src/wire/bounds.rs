@@ -6,6 +6,9 @@ use symbolon_relay::put::MailboxEntry;
 /// The longest payload inside an envelope, in bytes.
 pub const PAYLOAD_MAX: usize = 256 * 1024;
 
+/// Bytes of an MLS message that go in one envelope; of a longer one, each piece but the last has so many.
+pub const PIECE_LEN: usize = 261_888;
+
 /// Whether a name may be kept: at most [`NAME_MAX`] bytes, no control characters.
 pub fn is_name(name: &str) -> bool {
     name.len() <= NAME_MAX && !name.chars().any(char::is_control)

@@ -3,6 +3,7 @@
 use super::bounds::{PAYLOAD_MAX, is_text};
 use super::bundle::{Bundle, Whereabouts};
 use super::introduction::{Consent, IntroCard, Introduction};
+use super::piece::Piece;
 use minicbor::{Decode, Encode};
 use symbolon_presence::codec;
 use symbolon_presence::id::{EpochId, MessageId, RoomId};
@@ -25,9 +26,24 @@ pub struct Known {
     /// that may be lost.
     #[n(2)]
     pub sequence: Option<u64>,
-    /// An MLS message.
+    /// An MLS message, or a part of one.
     #[cbor(n(3), with = "minicbor::bytes")]
     pub mls: Vec<u8>,
+    /// Which part; absent for a message that fits.
+    #[n(4)]
+    pub piece: Option<Piece>,
+}
+
+impl Known {
+    /// Reads a payload.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        codec::decode(bytes, PAYLOAD_MAX).ok()
+    }
+
+    /// Whether what it says of its piece can be: one that cannot is refused in its place, so that it holds up none.
+    pub fn is_bounded(&self) -> bool {
+        self.piece.is_none_or(|piece| self.sequence.is_some() && piece.is_bounded(self.mls.len()))
+    }
 }
 
 /// What an application message in a room says.
@@ -85,7 +101,7 @@ impl Capabilities {
     /// Lifelines.
     pub const LIFELINES: Self = Self(1 << 2);
     /// What this build takes.
-    pub const OURS: Self = Self(0);
+    pub const OURS: Self = Self::PIECES;
 
     /// Whether all of `what` is among them.
     pub fn has(self, what: Self) -> bool {

@@ -42,6 +42,9 @@ impl Way for AtRelays<'_> {
         if row.stored.is_some() || relays.sessions.values().any(|session| session.window.holds(&row.frame)) {
             return Looked::Past;
         }
+        if outbox::is_held(state, &device.device, row) {
+            return Looked::Past;
+        }
         let revision = revision_of(state, &device.device);
         let relay_mailboxes = relays.open_to(turn, device, row, revision);
         if relay_mailboxes.is_empty() {

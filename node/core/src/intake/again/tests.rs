@@ -50,7 +50,7 @@ fn sealed(state: &State, who: &Person, seed: &Seed, counter: u64, room: RoomId) 
     let me = &state.own.identity;
     let mut keys = Ratchet::agree(seed, &who.identity.dh, &me.dh.public(), &who.device.device, &me.device);
     (0..counter).for_each(|_| drop(keys.turn()));
-    let known = Known { room, epoch: EpochId([2; 32]), sequence: Some(counter), mls: vec![1] };
+    let known = Known { room, epoch: EpochId([2; 32]), sequence: Some(counter), mls: vec![1], piece: None };
     keys.turn().seal(&[3; 12], &codec::encode(&known)).unwrap()
 }
 

@@ -74,7 +74,7 @@ fn a_channel_keeps_its_outbox_and_its_rooms_and_loses_its_counters() {
         saying: Some(3),
     };
     let mut shelf = Tables::default();
-    let sequences = Sequences { send: 5, receive: 6 };
+    let sequences = Sequences { send: 5, receive: 6, ..Sequences::default() };
     let at = sequences_key(&DeviceId([1; 16]), &room(1));
     shelf.0.insert((Table::Channel, vec![1; 16]), encode_row(&old));
     shelf.0.insert((Table::Channel, at.clone()), encode_row(&sequences));

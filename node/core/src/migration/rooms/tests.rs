@@ -129,7 +129,9 @@ fn what_devices_have_counted_goes_on_in_channels_and_sequences() {
         let sequences = shelf.range(Table::Channel, &[], 10).unwrap();
         let read = |(key, row): &(Vec<u8>, Vec<u8>)| Some((split_sequences_key(key)?, decode_row::<Sequences>(row).unwrap()));
         let sequences: Vec<_> = sequences.iter().filter_map(read).collect();
-        let of = |device: u8, number: u8, send, receive| ((DeviceId([device; 16]), room(number)), Sequences { send, receive });
+        let of = |device: u8, number: u8, send, receive| {
+            ((DeviceId([device; 16]), room(number)), Sequences { send, receive, ..Sequences::default() })
+        };
         assert_eq!(sequences, [of(1, 1, 5, 6), of(3, 3, 1, 2)], "an ended friendship's room is counted on until its device has left it");
         assert!(turn.out.actions.is_empty());
     });
