@@ -91,6 +91,8 @@ labels! {
     HASH_RELAY_LINK = "hash relay link";
     /// The second root key, as friends hold it.
     HASH_SECOND_ROOT = "hash second root";
+    /// Which of two commits of one epoch stands.
+    HASH_RANK = "hash commit rank";
     /// The local name of an incoming request.
     HASH_REQUEST = "hash request row";
     /// Under which a record is looked up.

@@ -396,7 +396,10 @@ impl Actor {
         sim.rogue_send(wire, stored);
         assert!(matches!(outcomes(&sim.rogue_send(wire, confirm)).as_slice(), [Outcome::Stored(_)]));
         assert!(sim.is_friend(node, &self.peer()), "the connection is complete");
-        self.prove(sim, node, &bond, wire);
+        // What friends say to each other at once is taken.
+        let said: Vec<FrameId> = self.prove(sim, node, &bond, wire).iter().filter_map(|frame| put_id(frame)).collect();
+        let taken = self.receipt(sim.now, &said, Outcome::Delivered);
+        sim.rogue_send(wire, taken);
         (bond, wire)
     }
 }

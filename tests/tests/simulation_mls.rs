@@ -207,6 +207,105 @@ fn r10_who_has_stolen_all_keys_of_a_node_cannot_speak_to_it_as_its_friend() {
     assert_eq!(sim.texts(0), ["it is me", "the friend's keys"]);
 }
 
+/// Two friends whose rooms are real.
+fn friends(seed: u64) -> Sim {
+    let mut sim = Sim::new(seed, Faults::NONE);
+    sim.now = now();
+    for name in ["Andi", "Ben"] {
+        sim.add_node(SimNode::with_rooms(Box::new(MlsRooms::over(MemoryRows::default())), Some(name.to_owned())));
+    }
+    sim.befriend(0, 1);
+    sim
+}
+
+/// A text each way.
+fn talk(sim: &mut Sim, text: &str) {
+    for (from, to) in [(0, 1), (1, 0)] {
+        sim.say(from, to, text).unwrap();
+        sim.run_for(2_000);
+    }
+}
+
+fn renew_keys(sim: &mut Sim, ix: Ix) {
+    let epoch = |sim: &mut Sim| {
+        let (_, row) = sim.nodes[ix].store.rows(Table::Friend).next().unwrap();
+        let room = rows::read::<FriendRow>(row).room;
+        sim.nodes[ix].cipher().epoch(room).unwrap()
+    };
+    let before = epoch(sim);
+    sim.hurry_commits(ix);
+    sim.run_for(10_000);
+    assert_ne!(epoch(sim), before, "a commit was made and taken");
+    talk(sim, "in another epoch");
+}
+
+/// Frames that went from one node to the other.
+fn heard(sim: &Sim, from: Ix, to: Ix) -> Vec<Vec<u8>> {
+    let wire = sim.wire.as_ref().unwrap().iter();
+    wire.filter(|sent| (sent.from, sent.to) == (from, to)).map(|sent| sent.bytes.clone()).collect()
+}
+
+/// What a node that runs from a stolen disk reads of frames that somebody else got.
+fn read_by_thief(disk: &SimNode, at: Timestamp, frames: &[Vec<u8>]) -> Vec<String> {
+    let mut lair = Sim::new(77, Faults::NONE);
+    lair.now = at;
+    let thief = lair.add_node(disk.copy());
+    for frame in frames {
+        let link = lair.rogue_link(thief);
+        lair.rogue_send(link, frame.clone());
+    }
+    lair.texts(thief)
+}
+
+/// Of the envelopes in some frames, how many a stolen disk's keys for sealing open.
+fn opened_by_sealing_keys(disk: &SimNode, frames: &[Vec<u8>]) -> usize {
+    let (_, channel) = rows::channels(&disk.store).next().unwrap();
+    let ratchet = channel.outbound.unwrap().ratchet;
+    let keys: Vec<_> = (ratchet.next()..ratchet.next() + 64).filter_map(|counter| ratchet.ahead(counter)).collect();
+    let envelopes = frames.iter().filter_map(|frame| match Frame::decode(frame) {
+        Ok(Frame::Put(put)) => Some(put.envelope),
+        _ => None,
+    });
+    envelopes.filter(|envelope| keys.iter().any(|key| key.open(envelope).is_ok())).count()
+}
+
+#[test]
+fn a111_a_thief_who_listens_is_out_once_both_sides_have_renewed_their_keys() {
+    // Either may begin.
+    for order in [[0, 1], [1, 0]] {
+        let mut sim = friends(11);
+        talk(&mut sim, "hello");
+        let disk = sim.copy(0);
+        sim.wire = Some(Vec::new());
+        talk(&mut sim, "before");
+        let start = heard(&sim, 0, 1).len();
+        assert!(opened_by_sealing_keys(&disk, &heard(&sim, 0, 1)) > 0, "the outer layer of what Andi writes");
+        for ix in order {
+            renew_keys(&mut sim, ix);
+        }
+        let end = heard(&sim, 0, 1).len();
+        assert!(end > start);
+        talk(&mut sim, "after");
+        assert_eq!(sim.texts(1), sim.texts(0));
+        let texts = read_by_thief(&disk, sim.now, &heard(&sim, 1, 0));
+        assert!(texts.iter().any(|text| text == "before"), "{texts:?}");
+        assert!(!texts.iter().any(|text| text == "after"), "{texts:?}");
+        assert_eq!(opened_by_sealing_keys(&disk, &heard(&sim, 0, 1)[end..]), 0);
+    }
+}
+
+#[test]
+fn a111_a_thief_reads_on_while_only_the_other_side_has_renewed_its_keys() {
+    let mut sim = friends(12);
+    talk(&mut sim, "hello");
+    let disk = sim.copy(0);
+    sim.wire = Some(Vec::new());
+    renew_keys(&mut sim, 1);
+    talk(&mut sim, "after");
+    let texts = read_by_thief(&disk, sim.now, &heard(&sim, 1, 0));
+    assert!(texts.iter().any(|text| text == "after"), "the one who was robbed has to renew theirs: {texts:?}");
+}
+
 #[test]
 fn every_accepted_message_arrives_once_and_in_order_over_openmls_too() {
     let setting = Setting { start: now(), rounds: 30, rooms: |_| Box::new(MlsRooms::over(MemoryRows::default())) };

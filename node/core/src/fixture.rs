@@ -84,7 +84,7 @@ impl Person {
         crate::delivery::ways::register_device(state, turn, &device, &identity.chain, entry);
         state.device_mut(&device.device).unwrap().direct = Some(KemKey::from_bytes([7; 32]).public().bytes());
         let row = Friend { peer: device.peer, devices: vec![device.device], ..friend(number) };
-        state.save_room(turn, Room { room: row.room, conversation: row.conversation, members: Members::Friend(row.peer) });
+        state.save_room(turn, Room { room: row.room, conversation: row.conversation, members: Members::Friend(row.peer), commits: None });
         let room = row.room;
         state.friends.insert(device.peer, row);
         let heard = seeds::draw(state, turn, &room, std::slice::from_ref(&device));

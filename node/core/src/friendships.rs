@@ -12,6 +12,7 @@
 //! | `status`, `places` | rows of requests: their status, and how many there are |
 //! | `bundle`, `room` | what friends get of each other, and the room in which they get it |
 //! | `capabilities` | what builds can |
+//! | `commits` | keys of the room renewed from time to time |
 //! | `petname`, `block`, `end` | what the user does with friends |
 
 mod accept;
@@ -19,6 +20,7 @@ mod ask;
 mod block;
 mod bundle;
 mod capabilities;
+mod commits;
 mod confirm;
 mod confirming;
 mod end;
@@ -37,6 +39,7 @@ pub(crate) use ask::{add, ask, cancel, found, ignore};
 pub(crate) use block::{block, set_blocked, unblock};
 pub(crate) use bundle::{adopt_bundle, fresh_seed, send_bundle, verify_bundle};
 pub(crate) use capabilities::{not_shown, show_all, show_back};
+pub(crate) use commits::{commit_refused, commit_taken, heard_in_epoch, look_to_commits, reached_epoch, receive_commit};
 pub(crate) use confirm::{Answer, confirm, receive_accept, receive_confirm};
 pub(crate) use confirming::Confirming;
 pub(crate) use end::{end_half, expire, refused, unfriend};

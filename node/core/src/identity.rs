@@ -8,7 +8,7 @@ use crate::table::Table;
 use crate::turn::load_all;
 use crate::turn::put_meta;
 use crate::turn::{Turn, TurnFailed, decode_row, read};
-use crate::wire::{RelayMailbox, Whereabouts};
+use crate::wire::{Capabilities, RelayMailbox, Whereabouts};
 use crate::world::Shelf;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng as _, SeedableRng as _};
@@ -47,6 +47,8 @@ pub(crate) struct Own {
     pub instance: Instance,
     /// The version of the wire that this build speaks.
     pub wire: u32,
+    /// What this build takes.
+    pub capabilities: Capabilities,
     pub name: String,
     pub admission: Admission,
     pub friendship: FriendshipSecret,
@@ -221,6 +223,7 @@ impl Own {
             peer,
             instance: starts.last().map_or([0; 16], |start| *start.instance.as_bytes()),
             wire: WIRE_VERSION,
+            capabilities: Capabilities::OURS,
             name,
             admission: Admission::new(keys),
             friendship,

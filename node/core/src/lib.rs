@@ -135,6 +135,19 @@ impl Core {
         self.machines.state.own.wire = version;
     }
 
+    /// Takes and says less than this build can, as an older one would.
+    #[cfg(feature = "testing")]
+    pub fn take(&mut self, capabilities: wire::Capabilities) {
+        self.machines.state.own.capabilities = capabilities;
+    }
+
+    /// Own commits are due at once.
+    #[cfg(feature = "testing")]
+    pub fn hurry_commits(&mut self) {
+        self.machines.state.hurry_commits();
+        self.machines.next_sweep = Timestamp(0);
+    }
+
     /// Takes all friendships for those of an older build, as if this build were started on its folder for the first time.
     #[cfg(feature = "testing")]
     pub fn age(&mut self) {

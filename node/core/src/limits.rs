@@ -288,6 +288,11 @@ pub const COPY_QUESTION: u64 = MINUTE;
 pub const COPY_PEACE: u64 = 30 * SECOND;
 /// How long the id of an envelope taken in is remembered: longer than any envelope lives.
 pub const SEEN_LIFETIME: u64 = 40 * DAY;
+/// How long after an own commit in a room of two the next one is made, on average; it is drawn between a half and one
+/// and a half of it.
+pub const COMMIT_PACE: u64 = 7 * DAY;
+/// Or after so many ordered frames of ours, drawn likewise.
+pub const COMMIT_FRAMES: u64 = 100;
 /// Pause between two sweeps of expired rows.
 pub const SWEEP_INTERVAL: u64 = HOUR;
 /// Pause between two pages of one sweep: it keeps up with a thousand envelopes a minute.

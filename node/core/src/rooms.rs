@@ -1,8 +1,10 @@
 //! Rooms: the only module that names the room cipher (`docs/protocol/connection.md`).
 //!
-//! What is said in a room is sealed and opened in `desk`; how somebody comes in is in `handshake`. Who may say
+//! What is said in a room is sealed and opened in `desk`; how somebody comes in is in `handshake`, how members renew
+//! their keys in `commits`. Who may say
 //! what, and what follows from it, is for those above.
 
+mod commits;
 mod desk;
 mod handshake;
 pub(crate) mod order;
@@ -11,6 +13,7 @@ mod registry;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use commits::{commit, drop_commits, follow, hear, outranks, updater};
 pub(crate) use desk::{epoch, open, say, seal};
 #[cfg(test)]
 pub(crate) use handshake::create_for;

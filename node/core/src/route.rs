@@ -213,6 +213,7 @@ impl Machines {
         standings.look(state, turn)?;
         friendships::expire_former(state, turn)?;
         seeds::expire(state, turn);
+        friendships::look_to_commits(state, turn)?;
         relays.renew(state, turn)?;
         invites::forget_expired(state, turn)?;
         state.own.renew_direct(turn);

@@ -24,7 +24,7 @@ pub(crate) use own::{OwnRelayMailbox, Past, RelayKey, Revoked};
 pub(crate) use presence::BLOCKS_OF_FRIEND;
 pub(crate) use presence::{OwnPresence, begin, step};
 pub(crate) use request::{Invited, Request};
-pub(crate) use room::{Leaf, Members, Pieces, Room, Sequences, leaf_key, sequences_key, split_sequences_key};
+pub(crate) use room::{Commits, Leaf, Members, Pieces, Room, Sequences, leaf_key, sequences_key, split_sequences_key};
 pub(crate) use seed::{Inbound, Inner, Outbound, Wrapper, inbound_key, split_inbound_key};
 pub(crate) use waiting::{UNOPENED, Unopened, piece_key, split_unopened_key, unopened_key};
 

@@ -336,6 +336,12 @@ impl State {
         friend.may_seal() && !self.own.is_halted
     }
 
+    /// Own commits are due at once.
+    #[cfg(feature = "testing")]
+    pub fn hurry_commits(&mut self) {
+        self.rooms.values_mut().filter_map(|row| row.commits.as_mut()).for_each(|commits| commits.due = Timestamp(0));
+    }
+
     /// Makes the state like that of an older build: no friend's version and no direct key is known.
     #[cfg(feature = "testing")]
     pub fn age(&mut self) {

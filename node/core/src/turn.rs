@@ -222,6 +222,10 @@ pub(crate) enum DropReason {
     Blocked,
     /// Room message refused by the cipher.
     Cipher,
+    /// Of an epoch of its room that this node is not in, or not any more.
+    Epoch,
+    /// A commit that gives way to ours of the same epoch.
+    Outranked,
     /// A bound is reached.
     Full,
     /// Known already.
@@ -241,6 +245,8 @@ impl DropReason {
             Self::Unexpected => "unexpected",
             Self::Blocked => "blocked",
             Self::Cipher => "cipher",
+            Self::Epoch => "epoch",
+            Self::Outranked => "outranked",
             Self::Full => "full",
             Self::Repeated => "repeated",
             Self::Reused => "reused",

@@ -25,5 +25,5 @@ pub use introduction::{Consent, INTRODUCTION_LIFETIME, IntroCard, Introduced, In
 pub use leaf::{LeafOwner, OpenCredential, is_leaf_of, seal_credential};
 pub use piece::{Piece, WHOLE_MAX};
 pub use presence::{Labels, PresenceBody, PresenceKeys, SignedPresence};
-pub use room::{Capabilities, Known, RoomPayload, Text};
+pub use room::{Capabilities, Known, RoomPayload, Text, commit_rank};
 pub use standing::{Counted, Heard, Renews, RoomStanding, Standing, True, direct_package, is_start_of, sign_start};

@@ -136,6 +136,8 @@ pub enum Opened {
 pub struct Staged {
     /// The epoch it was made in.
     pub parent: EpochId,
+    /// The number of that epoch (RFC 9420, section 8).
+    pub number: u64,
     /// The epoch that `adopt` leads to. Whom the commit removes cannot know its name and
     /// sees one of its own.
     pub epoch: EpochId,

@@ -6,6 +6,7 @@ use super::store::MemoryStore;
 use super::trace::Trace;
 use symbolon_core::seam::{Action, Event, Input};
 use symbolon_core::table::Change;
+use symbolon_core::wire::Capabilities;
 use symbolon_core::world::{RoomCipher, ShelfMut, World};
 use symbolon_core::{Core, CoreConfig, TurnFailed};
 use symbolon_presence::id::PeerId;
@@ -58,6 +59,8 @@ pub struct SimNode {
     pub build: Option<u32>,
     /// At its next start this build takes the folder for an older one's.
     pub ages: bool,
+    /// What its build takes; none for this one.
+    pub takes: Option<Capabilities>,
 }
 
 impl SimNode {
@@ -82,6 +85,7 @@ impl SimNode {
             rows,
             notices: 0,
             build: None,
+            takes: None,
             ages: false,
         }
     }
@@ -104,6 +108,7 @@ impl SimNode {
             clock: self.clock,
             name: self.name.clone(),
             build: self.build,
+            takes: self.takes,
             ages: self.ages,
             incarnation: self.incarnation,
             peer: self.peer,
@@ -145,6 +150,9 @@ impl SimNode {
             .expect("the store of a simulated node loads");
         if let Some(version) = self.build {
             core.speak(version);
+        }
+        if let Some(capabilities) = self.takes {
+            core.take(capabilities);
         }
         if self.ages {
             core.age();

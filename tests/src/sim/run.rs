@@ -193,6 +193,7 @@ impl Sim {
     pub fn update(&mut self, ix: Ix, pause: u64) {
         self.log(ix, || "is updated".into());
         self.nodes[ix].build = None;
+        self.nodes[ix].takes = None;
         self.nodes[ix].ages = true;
         self.crash(ix, pause);
     }
@@ -252,6 +253,15 @@ impl Sim {
     pub fn fill(&mut self, ix: Ix, writes: Option<u64>) {
         self.log(ix, || format!("has room for so many writes: {writes:?}"));
         self.nodes[ix].store.fill_after(writes);
+    }
+
+    /// A node renews its keys in every room where it may.
+    pub fn hurry_commits(&mut self, ix: Ix) {
+        if self.nodes[ix].is_up() {
+            self.nodes[ix].with_core(|core, _| core.hurry_commits());
+            self.timers.remove(&ix);
+            self.set_timer(ix);
+        }
     }
 
     pub(super) fn plan(&mut self, at: Timestamp, ix: Ix, incarnation: u64, what: Happening) {

@@ -296,10 +296,16 @@ impl Story {
     fn something(&mut self) {
         let (a, b) = self.pick_two();
         match self.sim.below(100) {
-            0..40 => {
+            0..37 => {
                 let to = self.liar.filter(|_| self.sim.below(4) == 0).unwrap_or(b);
                 for _ in 0..1 + self.sim.below(8) {
                     self.say(a, to);
+                }
+            }
+            37..40 => {
+                self.sim.hurry_commits(a);
+                if self.sim.below(2) == 0 {
+                    self.sim.hurry_commits(b);
                 }
             }
             40..44 => {

@@ -183,6 +183,13 @@ fn payloads() -> Vec<Value> {
             vector(&format!("room payload: {name}"), shows, json!({ "from": "Ben" }), json!({ "payload": hex(bytes) }))
         })
         .collect();
+    let rank = |leaf: u32| hex(symbolon_core::wire::commit_rank(&ROOM, 7, leaf).as_bytes());
+    all.push(vector(
+        "rank of a commit",
+        "Of two commits of one epoch the one with the lower rank stands: room, number of the epoch (8 B), position of the leaf (4 B).",
+        json!({ "room": hex(ROOM.as_bytes()), "epoch": 7, "leaves": [0, 1] }),
+        json!({ "ranks": [rank(0), rank(1)] }),
+    ));
     all.push(vector(
         "payload of a known envelope",
         "Room, epoch, the place in the sender's order, and the MLS message.",

@@ -130,7 +130,14 @@ impl Room {
             // Whom a commit removes does not learn the new epoch's name.
             next.id = EpochId(epoch::hash("removed", &[next.id.as_bytes()]).0);
         }
-        let staged = Staged { parent: self.current.id, epoch: next.id, committer: committer(&body), added, removed: body.remove.clone() };
+        let staged = Staged {
+            parent: self.current.id,
+            number: self.current.number,
+            epoch: next.id,
+            committer: committer(&body),
+            added,
+            removed: body.remove.clone(),
+        };
         self.staged = Some(Step { epoch: next, removes_us });
         Ok((Opened::Commit(staged), body.psk))
     }

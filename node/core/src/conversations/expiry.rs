@@ -1,15 +1,12 @@
 //! Texts whose time has come to its end before they were delivered.
 
 use crate::command::MessageState;
-use crate::delivery::notices;
 use crate::delivery::outbox;
-use crate::delivery::owner::EnvelopeOwner;
 use crate::rooms;
-use crate::rows::{Fault, Inner, Message, set_message_state, split_key};
+use crate::rows::{Fault, Message, set_message_state, split_key};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed};
-use crate::wire::RoomPayload;
 use symbolon_presence::id::RoomId;
 use symbolon_presence::time::Timestamp;
 
@@ -60,10 +57,7 @@ fn skip(state: &mut State, turn: &mut Turn<'_>, room: RoomId, conversation: &Roo
     for device in &rooms::members(state, &room) {
         let found = outbox::find(state, turn, device, |owner| owner.order_of_texts(conversation, arrival))?;
         let Some((number, row)) = found else { continue };
-        let sealed = rooms::say(turn, room, &RoomPayload::Skip)?;
-        let Some(inner) = Inner::around(room, &sealed, row.sequence) else { continue };
-        outbox::replace(turn, device, number, &row.with(EnvelopeOwner::Skip, inner));
-        notices::rows_changed(turn, device);
+        outbox::skip(turn, room, device, number, row)?;
     }
     Ok(())
 }

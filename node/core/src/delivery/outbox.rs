@@ -14,7 +14,7 @@ use crate::rows::{Device, Inner, ROOM_LANE};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed, decode_row};
-use crate::wire::{Contact, Piece, RelayMailbox};
+use crate::wire::{Contact, Piece, RelayMailbox, RoomPayload};
 use crate::world::Sealed;
 use minicbor::{Decode, Encode};
 use std::cmp::Ordering;
@@ -97,6 +97,9 @@ impl Via {
 
 /// Rows of the lane of steps read together; it is short, and the room frames behind it may be many.
 const STEPS_PAGE: usize = 16;
+
+/// Rows of the lane of rooms read together, where one of them is looked for.
+const ROOM_PAGE: usize = 256;
 
 /// Pages that are looked through for the first frame of a room.
 const ROOM_PAGES: usize = 64;
@@ -264,6 +267,29 @@ fn append(state: &mut State, turn: &mut Turn<'_>, to: &DeviceId, row: &OutboxRow
 /// Writes another envelope over a row, under the same number and sequence.
 pub(crate) fn replace(turn: &mut Turn<'_>, device: &DeviceId, number: u64, row: &OutboxRow) {
     turn.put(Table::Outbox, &outbox_key(device, number), row);
+}
+
+/// Puts an empty frame in the place of an ordered one that is given up, so that those behind it can be opened.
+pub(crate) fn skip(turn: &mut Turn<'_>, room: RoomId, device: &DeviceId, number: u64, row: OutboxRow) -> Result<(), TurnFailed> {
+    let sealed = rooms::say(turn, room, &RoomPayload::Skip)?;
+    if let Some(inner) = Inner::around(room, &sealed, row.sequence) {
+        replace(turn, device, number, &row.with(EnvelopeOwner::Skip, inner));
+        notices::rows_changed(turn, device);
+    }
+    Ok(())
+}
+
+/// The first row of the lane of rooms that is of an owner.
+pub(crate) fn of_owner(turn: &Turn<'_>, device: &DeviceId, owner: &EnvelopeOwner) -> Result<Option<(u64, OutboxRow)>, TurnFailed> {
+    let mut from = ROOM_LANE;
+    loop {
+        let page = rows(turn, device, from, ROOM_PAGE)?;
+        let Some((last, _)) = page.last() else { return Ok(None) };
+        from = last.saturating_add(1);
+        if let Some(found) = page.into_iter().find(|(_, row)| row.owner == *owner) {
+            return Ok(Some(found));
+        }
+    }
 }
 
 /// A relay has signed that it keeps a copy of a row. By the relay's clock: no copy is believed to last longer

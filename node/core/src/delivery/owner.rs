@@ -6,7 +6,7 @@
 
 use minicbor::{Decode, Encode};
 use std::cmp::Ordering;
-use symbolon_presence::id::{RequestId, RoomId};
+use symbolon_presence::id::{EpochId, RequestId, RoomId};
 
 /// Whose an envelope is: the machine that has put it, and by what that machine finds its own row again.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -49,6 +49,9 @@ pub(crate) enum EnvelopeOwner {
     /// A piece of a long message, except the last: that one is whose the message is.
     #[n(13)]
     Piece,
+    /// A commit of ours: its room, and the epoch that it leads to.
+    #[n(14)]
+    Commit(#[n(0)] RoomId, #[n(1)] EpochId),
 }
 
 /// How an envelope is cared for. Nothing of it is stored: it follows from the owner.
@@ -126,6 +129,8 @@ pub(crate) enum Concern {
     Friend,
     /// What a device was shown of this build.
     Shown,
+    /// A commit of ours: its room, and the epoch that it leads to.
+    Commit(RoomId, EpochId),
 }
 
 impl EnvelopeOwner {
@@ -137,6 +142,7 @@ impl EnvelopeOwner {
             Self::Confirm(request) => Concern::Confirm(*request),
             Self::Bundle => Concern::Friend,
             Self::Capabilities => Concern::Shown,
+            Self::Commit(room, epoch) => Concern::Commit(*room, *epoch),
             Self::Mark | Self::Skip | Self::Receipts | Self::Introduction | Self::Standing | Self::Answer | Self::Seed | Self::Piece => {
                 Concern::Nobody
             }
@@ -158,6 +164,7 @@ impl EnvelopeOwner {
             Self::Seed => of_room("seed"),
             Self::Piece => of_room("piece"),
             Self::Capabilities => of_room("capabilities"),
+            Self::Commit(..) => of_room("commit"),
             // When a list is lost, it is asked for again: the other side leaves its envelope again.
             Self::Receipts => DeliveryPolicy { for_away: true, waits_aside: true, ..step("receipts", Until::Stored, Links::Friends) },
             // It is followed by others.

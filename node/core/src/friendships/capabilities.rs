@@ -17,11 +17,12 @@ use symbolon_presence::id::{DeviceId, PeerId};
 pub(crate) fn show(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<(), TurnFailed> {
     let Some(friend) = state.friends.get(peer).filter(|friend| state.may_seal(friend)) else { return Ok(()) };
     let (room, devices) = (friend.room, friend.devices.clone());
-    let shown = Some(Shown { room, capabilities: Capabilities::OURS });
+    let ours = state.own.capabilities;
+    let shown = Some(Shown { room, capabilities: ours });
     if devices.iter().all(|device| state.devices.get(device).is_none_or(|row| row.shown == shown)) {
         return Ok(());
     }
-    let sealed = rooms::say(turn, room, &RoomPayload::Capabilities(Capabilities::OURS))?;
+    let sealed = rooms::say(turn, room, &RoomPayload::Capabilities(ours))?;
     outbox::enqueue_room(state, turn, room, &EnvelopeOwner::Capabilities, &sealed);
     for device in &devices {
         if let Some(row) = state.device_mut(device) {

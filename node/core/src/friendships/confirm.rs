@@ -166,7 +166,7 @@ fn open_bundle(
     device: &Device,
     is_theirs: impl FnOnce(&Turn<'_>, &Member) -> bool,
 ) -> Result<VerifiedBundle, Rejected> {
-    let (sender, plaintext) = rooms::open(turn, *room, sealed, DropReason::Malformed)?;
+    let (sender, plaintext) = rooms::open(turn, *room, sealed)?;
     if !is_theirs(turn, &sender) {
         return Err(DropReason::Forged.into());
     }

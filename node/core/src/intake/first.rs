@@ -74,7 +74,9 @@ impl Intake {
                     | DropReason::Forged
                     | DropReason::Unexpected
                     | DropReason::Reused
-                    | DropReason::Cipher => {
+                    | DropReason::Cipher
+                    | DropReason::Epoch
+                    | DropReason::Outranked => {
                         delivery.fault(state, turn, origin);
                         Some(Refusal::Refused)
                     }

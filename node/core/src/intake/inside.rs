@@ -4,7 +4,7 @@ use crate::conversations;
 use crate::delivery::notices;
 use crate::delivery::seeds;
 use crate::delivery::ways::{self, Ways};
-use crate::friendships::{adopt_bundle, show_back, verify_bundle};
+use crate::friendships::{adopt_bundle, receive_commit, show_back, verify_bundle};
 use crate::introductions;
 use crate::rooms::{self, pieces};
 use crate::rows::FriendState;
@@ -12,6 +12,7 @@ use crate::state::State;
 use crate::table::Table;
 use crate::turn::{DropReason, Rejected, Turn};
 use crate::wire::{Known, RelayMailbox, RoomPayload, Whereabouts, entry_is_of};
+use crate::world::Opened;
 use symbolon_presence::id::DeviceId;
 use symbolon_relay::put::ReceiptItem;
 
@@ -21,6 +22,8 @@ pub(super) enum Said {
     Something,
     /// A part of something that is not whole yet.
     Part,
+    /// Nothing: it stands in the place of something that was given up.
+    Nothing,
     /// What became of envelopes of ours.
     Receipts(Vec<ReceiptItem>),
     /// The device misses a frame, and asks for everything again.
@@ -62,7 +65,12 @@ pub(super) fn room_message(
         (Some(_), Place::Late) => return Err(DropReason::Reused.into()),
         (Some(_), Place::Former) => return Err(DropReason::Unexpected.into()),
     };
-    let (sender, plaintext) = rooms::open(turn, room, &known.mls, DropReason::Unexpected)?;
+    let (sender, plaintext) = match rooms::hear(turn, room, &known.mls)? {
+        Opened::Text { sender, plaintext, .. } => (sender, plaintext),
+        // Its key was not used before, so it is another one than what stands in its place.
+        Opened::Commit(_) if place == Place::Late => return Err(DropReason::Reused.into()),
+        Opened::Commit(staged) => return receive_commit(state, turn, &room, device, &staged).map(|()| Said::Something),
+    };
     let speaker = state.speaker(&room, &sender, turn.sure).ok_or(DropReason::Forged)?;
     if speaker.device != *device || speaker.peer != peer {
         return Err(DropReason::Forged.into());
@@ -88,7 +96,7 @@ pub(super) fn room_message(
         RoomPayload::Text(text) => conversations::receive(state, turn, &room, &peer, text)?,
         RoomPayload::Read(message) => conversations::mark_read(state, turn, &peer, &message)?,
         RoomPayload::Again => return Ok(Said::Again),
-        RoomPayload::Skip => {}
+        RoomPayload::Skip => return Ok(Said::Nothing),
         RoomPayload::Hello(Whereabouts { entry, relay_mailboxes }) => {
             if !entry_is_of(&entry, &speaker) {
                 return Err(DropReason::Forged.into());

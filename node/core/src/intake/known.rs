@@ -8,6 +8,7 @@ use super::unopened::Awaits;
 use crate::delivery::before;
 use crate::delivery::tags::{Found, Tag};
 use crate::delivery::{Delivery, Origin};
+use crate::friendships;
 use crate::notice::IntakeNotice;
 use crate::people;
 use crate::rooms::{self, Membership, order, pieces};
@@ -263,9 +264,11 @@ impl Intake {
         place: Place,
     ) -> Result<(), TurnFailed> {
         let Early { origin, frame, inner, at, known } = early;
-        let room = known.room;
+        let (room, epoch) = (known.room, known.epoch);
         let is_next = known.sequence == Some(order::expected(state, device, &room));
-        let mut is_receipts = false;
+        friendships::reached_epoch(state, turn, &room, epoch)?;
+        // What stands in the place of another frame was sealed later than those behind it.
+        let (mut is_receipts, mut is_of_its_time) = (false, true);
         if let Some(piece) = known.piece.filter(|_| place == Place::Present && known.is_bounded())
             && !pieces::make_place(state, turn, device, &room, &piece)
         {
@@ -283,6 +286,7 @@ impl Intake {
                 }
                 match said {
                     Said::Something | Said::Part => {}
+                    Said::Nothing => is_of_its_time = false,
                     Said::Receipts(items) => {
                         is_receipts = true;
                         self.reported.extend(items.into_iter().map(|item| (*device, item)));
@@ -301,11 +305,21 @@ impl Intake {
                 note_copy(state, turn, device);
                 return Ok(());
             }
+            Err(Rejected::Drop(DropReason::Epoch)) => {
+                // One of the two was put back to before a commit that the other one has taken. Asked how both stand, it
+                // has the room made again, and says it once more.
+                self.count(DropReason::Epoch);
+                turn.tell(IntakeNotice::Gap(*device));
+                return Ok(());
+            }
             Err(Rejected::Drop(reason)) => {
                 self.count(reason);
                 Outcome::Refused(Refusal::Refused)
             }
         };
+        if is_next && is_of_its_time && outcome == Outcome::Delivered {
+            friendships::heard_in_epoch(state, turn, &room, epoch);
+        }
         if is_next {
             order::advance(state, device, &room);
         }

@@ -72,6 +72,11 @@ pub(crate) fn tell(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, ow
             }
             Ok(())
         }
+        Concern::Commit(room, epoch) => match fate {
+            Fate::Delivered => friendships::commit_taken(state, turn, &room, epoch),
+            Fate::Refused(_) => friendships::commit_refused(state, turn, &room, epoch),
+            Fate::Queued | Fate::Stored | Fate::Untimely => Ok(()),
+        },
         Concern::Nobody => Ok(()),
     }
 }

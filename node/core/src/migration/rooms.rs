@@ -81,7 +81,7 @@ fn channel_of(old: Counters) -> Channel {
 }
 
 fn register(shelf: &mut dyn ShelfMut, friend: &Friend, room: RoomId) -> Result<(), ShelfError> {
-    let row = Room { room, conversation: friend.conversation, members: Members::Friend(friend.peer) };
+    let row = Room { room, conversation: friend.conversation, members: Members::Friend(friend.peer), commits: None };
     put(shelf, Table::Room, room.as_bytes().to_vec(), &row)
 }
 

@@ -222,5 +222,8 @@ fn a_question_of_a_run_that_is_over_which_a_relay_brings_late_is_passed_over() {
         ben.says(state, turn, &ahead).unwrap();
         ben.says(state, turn, &ben.question(turn, 5, Vec::new())).unwrap();
         assert_eq!(ben.last(state), (5, None));
+        // Nor is what it left at a relay taken for a later one.
+        ben.says(state, turn, &Standing { nonce: Nonce([8; 16]), ..ahead }).unwrap();
+        assert_eq!(ben.last(state), (5, None));
     });
 }

@@ -16,14 +16,13 @@ pub(crate) fn seal(turn: &mut Turn<'_>, room: RoomId, payload: &RoomPayload) -> 
     turn.cipher.seal(room, &codec::encode(payload), &[])
 }
 
-/// Opens what a member has said. A connection room of two changes by being made again, never by commits: one is
-/// answered by `no_commit`.
-pub(crate) fn open(turn: &mut Turn<'_>, room: RoomId, sealed: &[u8], no_commit: DropReason) -> Result<(Member, Vec<u8>), Rejected> {
+/// Opens what a member has said, where a commit is nothing that can be said.
+pub(crate) fn open(turn: &mut Turn<'_>, room: RoomId, sealed: &[u8]) -> Result<(Member, Vec<u8>), Rejected> {
     match turn.cipher.open(room, sealed)? {
         Opened::Text { sender, plaintext, .. } => Ok((sender, plaintext)),
         Opened::Commit(_) => {
             turn.cipher.reject(room)?;
-            Err(no_commit.into())
+            Err(DropReason::Malformed.into())
         }
     }
 }

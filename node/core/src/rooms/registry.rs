@@ -22,7 +22,8 @@ pub(crate) enum Membership {
 
 /// This node is in a friendship's room from now on. There is one for each friend.
 pub(crate) fn register(state: &mut State, turn: &mut Turn<'_>, friend: PeerId, room: RoomId, conversation: RoomId) {
-    state.save_room(turn, Room { room, conversation, members: Members::Friend(friend) });
+    let commits = state.rooms.get(&room).and_then(|known| known.commits);
+    state.save_room(turn, Room { room, conversation, members: Members::Friend(friend), commits });
 }
 
 /// This node is in a room with these devices of others from now on. False when they are too many, or the rooms are.
@@ -31,7 +32,7 @@ pub(crate) fn register_shared(state: &mut State, turn: &mut Turn<'_>, room: Room
     let shared = state.rooms.values().filter(|row| matches!(row.members, Members::Devices(_))).count();
     let has_place = devices.len() < MEMBERS_MAX && shared < ROOMS_MAX;
     if has_place {
-        state.save_room(turn, Room { room, conversation: room, members: Members::Devices(devices) });
+        state.save_room(turn, Room { room, conversation: room, members: Members::Devices(devices), commits: None });
     }
     has_place
 }

@@ -2,7 +2,7 @@
 
 use crate::wire::Piece;
 use minicbor::{Decode, Encode};
-use symbolon_presence::id::{DeviceId, PeerId, PublicKeyBytes, RoomId};
+use symbolon_presence::id::{DeviceId, EpochId, PeerId, PublicKeyBytes, RoomId};
 use symbolon_presence::identity::Chain;
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::time::Timestamp;
@@ -18,6 +18,27 @@ pub(crate) struct Room {
     pub conversation: RoomId,
     #[n(2)]
     pub members: Members,
+    /// Own commits there; none before the first frame of another member was heard.
+    #[n(3)]
+    pub commits: Option<Commits>,
+}
+
+/// When this device next renews its keys in a room, and how far that is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Commits {
+    /// At the latest then, once the other member was heard.
+    #[n(0)]
+    pub due: Timestamp,
+    /// Or when so many ordered frames were sealed.
+    #[n(1)]
+    pub due_sequence: u64,
+    /// The epoch that a commit of ours leads to which is on its way.
+    #[n(2)]
+    pub pending: Option<EpochId>,
+    /// Whether an ordered frame of the present epoch has come.
+    #[n(3)]
+    pub is_heard: bool,
 }
 
 /// Who else is in a room.

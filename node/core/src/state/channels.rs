@@ -1,7 +1,7 @@
 //! How far devices are, in envelopes and in rooms, and which rooms there are.
 
 use super::State;
-use crate::rows::{Channel, Inbound, Leaf, Pieces, Room, Sequences, inbound_key, leaf_key, piece_key, sequences_key};
+use crate::rows::{Channel, Commits, Inbound, Leaf, Pieces, Room, Sequences, inbound_key, leaf_key, piece_key, sequences_key};
 use crate::table::Table;
 use crate::turn::Turn;
 use symbolon_presence::id::{DeviceId, PublicKeyBytes, RoomId};
@@ -20,6 +20,16 @@ impl State {
         turn.put(Table::Room, room.room.as_bytes(), &room);
         self.openings = self.openings.saturating_add(1);
         self.rooms.insert(room.room, room);
+    }
+
+    /// Changes how own commits in a room are; nothing happens where there are none.
+    pub fn change_commits(&mut self, turn: &mut Turn<'_>, room: &RoomId, change: impl FnOnce(&mut Commits)) {
+        if let Some(row) = self.rooms.get_mut(room)
+            && let Some(commits) = row.commits.as_mut()
+        {
+            change(commits);
+            turn.put(Table::Room, room.as_bytes(), row);
+        }
     }
 
     /// Saves whose a leaf is.

@@ -6,7 +6,9 @@ use super::introduction::{Consent, IntroCard, Introduction};
 use super::piece::Piece;
 use minicbor::{Decode, Encode};
 use symbolon_presence::codec;
-use symbolon_presence::id::{EpochId, MessageId, RoomId};
+use symbolon_presence::id::{Digest, EpochId, MessageId, RoomId};
+use symbolon_presence::kdf::hash;
+use symbolon_presence::labels::HASH_RANK;
 use symbolon_presence::seeds::Seed;
 use symbolon_presence::time::Timestamp;
 use symbolon_relay::limits::RECEIPT_MAX;
@@ -101,12 +103,18 @@ impl Capabilities {
     /// Lifelines.
     pub const LIFELINES: Self = Self(1 << 2);
     /// What this build takes.
-    pub const OURS: Self = Self::PIECES;
+    pub const OURS: Self = Self(Self::COMMITS.0 | Self::PIECES.0);
 
     /// Whether all of `what` is among them.
     pub fn has(self, what: Self) -> bool {
         self.0 & what.0 == what.0
     }
+}
+
+/// Of two commits that were made in one epoch, the one with the lower rank stands. The committers share the epoch, so both
+/// know its number (RFC 9420, section 8), and neither chose the position of their leaf.
+pub fn commit_rank(room: &RoomId, epoch: u64, leaf: u32) -> Digest {
+    hash(HASH_RANK, &[room.as_bytes(), &epoch.to_be_bytes(), &leaf.to_be_bytes()])
 }
 
 impl RoomPayload {

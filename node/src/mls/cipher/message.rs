@@ -72,7 +72,8 @@ impl<R: MlsRows> MlsCipher<R> {
         let encoded = epoch::encode_staged(&commit).ok_or(CipherError::Store)?;
         let epoch = epoch::staged(&commit, &encoded).ok_or(CipherError::Store)?;
         let removed: Vec<LeafIndex> = commit.remove_proposals().map(|p| p.remove_proposal().removed().u32()).collect();
-        let staged = Staged { parent: slot.epoch(), epoch, added: added(&slot.group, &commit, &committer, &removed)?, committer, removed };
+        let added = added(&slot.group, &commit, &committer, &removed)?;
+        let staged = Staged { parent: slot.epoch(), number: slot.group.epoch().as_u64(), epoch, added, committer, removed };
         for psk in psks {
             provider.storage().delete_psk(&psk).map_err(|_| CipherError::Store)?;
         }

@@ -119,7 +119,7 @@ fn an_envelope_of_a_room_that_is_entered_later_is_opened_then() {
         assert!(hand(&mut intake, state, &mut delivery, turn, 1, &envelope));
         intake.try_again(state, &mut delivery, turn).unwrap();
         assert_eq!(kept(&intake).0, 1);
-        state.save_room(turn, Room { room: other, conversation: other, members: Members::Devices(vec![ben.device.device]) });
+        state.save_room(turn, Room { room: other, conversation: other, members: Members::Devices(vec![ben.device.device]), commits: None });
         intake.try_again(state, &mut delivery, turn).unwrap();
         assert_eq!((owed(&delivery, &ben), rows_of(turn)), (vec![frame_id(&envelope)], 0));
     });

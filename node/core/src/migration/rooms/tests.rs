@@ -124,6 +124,7 @@ fn what_devices_have_counted_goes_on_in_channels_and_sequences() {
             room: room(number),
             conversation: room(conversation),
             members: Members::Friend(peer(friend)),
+            commits: None,
         };
         assert_eq!(rooms, [of(1, 7, 1), of(2, 1, 2), of(9, 7, 1)], "the friendships' rooms, and one that was left and is read");
         let sequences = shelf.range(Table::Channel, &[], 10).unwrap();
