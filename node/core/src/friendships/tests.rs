@@ -5,20 +5,23 @@
 use super::offer::fit;
 use super::places::{has_place, make_place, make_room, surplus};
 use super::room::has_place_for;
-use super::step::reply_contact;
+use super::step::{reply_contact, seal_to_friend};
 use crate::command::{Direction, RequestStatus, Trust};
-use crate::fixture::{Empty, NOW, friend, in_turn, peer};
-use crate::limits::GROUP_INFO_MAX;
+use crate::fixture::{Empty, NOW, Person, friend, in_turn, peer};
 use crate::limits::{ADDRESSES_MAX, ENDED_OF_PERSON_MAX, FRIENDS_MAX, NAME_MAX, NOTE_MAX, RELAY_MAILBOXES_MAX, REQUESTS_MAX};
+use crate::limits::{DEVICE_LIFETIME, GROUP_INFO_MAX};
+use crate::rooms;
 use crate::rows::{Friend, Request};
 use crate::seam::Address;
 use crate::state::{State, derive_trust};
 use crate::turn::Turn;
-use crate::wire::LeafOwner;
-use crate::wire::{OfferBody, RelayMailbox};
+use crate::wire::{LeafOwner, OfferBody, RelayMailbox, Step};
 use rand_core::SeedableRng;
+use symbolon_presence::envelope::{open_before, open_direct};
 use symbolon_presence::id::{Nonce, PeerId, RequestId};
-use symbolon_presence::time::Timestamp;
+use symbolon_presence::identity::Chain;
+use symbolon_presence::kem::KemKey;
+use symbolon_presence::time::{EARLIEST, Timestamp};
 
 #[test]
 fn friends_are_bounded_and_one_who_is_there_may_come_again() {
@@ -145,5 +148,56 @@ fn a102_of_one_person_a_few_rows_are_kept_that_have_ended() {
         let surplus = surplus(state, &peer(1));
         assert_eq!(surplus.len(), 20 - ENDED_OF_PERSON_MAX);
         assert!(surplus.iter().all(|id| usize::from(id.0[0]) < 20 - ENDED_OF_PERSON_MAX), "the oldest ones");
+    });
+}
+
+/// The chain of somebody's device under a higher serial.
+fn renewed(person: &Person) -> Chain {
+    let mut identity = person.identity.clone();
+    let serial = identity.chain.body().unwrap().serial;
+    identity.renew(serial + 1, EARLIEST, NOW.after(DEVICE_LIFETIME));
+    identity.chain
+}
+
+#[test]
+fn what_goes_to_a_friends_device_is_sealed_to_the_key_that_it_names_then_to_the_one_it_had_and_as_before_to_friends_of_before_only() {
+    in_turn(|state, turn| {
+        let ben = Person::new(state, turn, 1);
+        let (peer, device) = (ben.device.peer, ben.device.device);
+        let [had, named] = [7, 8].map(|seed| KemKey::from_bytes([seed; 32]));
+        let seal = |state: &State, turn: &mut Turn<'_>, named: Option<&KemKey>| {
+            let named = named.map(|key| key.public().bytes());
+            seal_to_friend(state, turn, &device, named.as_ref(), Step::Standing, vec![1])
+        };
+        let envelope = seal(state, turn, None).unwrap();
+        assert!(open_direct(&had, &envelope).is_ok());
+        // An older copy of its folder names the key that it holds.
+        let envelope = seal(state, turn, Some(&named)).unwrap();
+        assert!(open_direct(&named, &envelope).is_ok() && open_direct(&had, &envelope).is_err());
+        state.device_mut(&device).unwrap().direct = None;
+        assert!(seal(state, turn, None).is_none(), "to the certificate of a friend of today nothing is sealed");
+        state.friends.get_mut(&peer).unwrap().version = Some(1);
+        let envelope = seal(state, turn, None).unwrap();
+        assert!(open_before(&ben.identity.dh, &envelope).is_ok());
+    });
+}
+
+#[test]
+fn a_leaf_is_kept_with_the_newest_certificate_that_is_known_whatever_was_said_of_it() {
+    in_turn(|state, turn| {
+        let ben = Person::new(state, turn, 1);
+        let (old, new) = (ben.identity.chain.clone(), renewed(&ben));
+        let me = state.own.identity.clone();
+        let (room, leaf) = rooms::create_for(turn, &me).unwrap();
+        let member = |turn: &Turn<'_>| turn.cipher.members(room).unwrap().remove(0);
+        // It enters by a step that was signed before the renewal, of which we have heard since.
+        state.device_mut(&ben.device.device).unwrap().chain = new.clone();
+        rooms::keep_leaf(state, turn, room, &leaf.owner(), &old);
+        let serial = |state: &mut State, turn: &Turn<'_>| state.speaker(&room, &member(turn), turn.sure).unwrap().serial;
+        assert_eq!(serial(state, turn), new.body().unwrap().serial);
+        // The other way round what is said counts.
+        state.device_mut(&ben.device.device).unwrap().chain = old;
+        rooms::keep_leaf(state, turn, room, &leaf.owner(), &new);
+        assert_eq!(serial(state, turn), new.body().unwrap().serial);
     });
 }

@@ -3,16 +3,17 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use super::*;
+use crate::command::{Direction, RequestStatus};
 use crate::delivery::starts::Starts;
 use crate::fixture::{Person, in_turn};
 use crate::limits::{COPY_QUESTION, INSTANCES_HEARD_MAX};
 use crate::notice::{DeliveryNotice, RenewalNotice};
-use crate::rows::{Device, Start};
+use crate::rows::{Device, Fault, Request, Start};
 use crate::state::State;
 use crate::turn::{DropReason, Rejected, Turn};
 use crate::wire::{Heard, Standing, Statement, Step, direct_package, sign_start};
 use symbolon_presence::codec;
-use symbolon_presence::id::{Digest, Nonce, SignatureBytes};
+use symbolon_presence::id::{Digest, Nonce, RequestId, SignatureBytes};
 use symbolon_presence::time::{DAY, HOUR, SECOND, Timestamp};
 
 /// A friend with one device, who says what they like.
@@ -225,5 +226,18 @@ fn a_question_of_a_run_that_is_over_which_a_relay_brings_late_is_passed_over() {
         // Nor is what it left at a relay taken for a later one.
         ben.says(state, turn, &Standing { nonce: Nonce([8; 16]), ..ahead }).unwrap();
         assert_eq!(ben.last(state), (5, None));
+    });
+}
+
+#[test]
+fn after_an_update_between_accept_and_confirm_the_asker_reads_that_nobody_can_say_whether_it_came() {
+    in_turn(|state, turn| {
+        let id = RequestId::random(turn.rng);
+        // What an older build has stored of an Offer cannot be read any more.
+        let row = Request { offer: vec![0xff; 8], status: RequestStatus::Accepted, ..Request::blank(turn, id, Direction::Out) };
+        state.save_request(turn, row);
+        begin_again(state, turn).unwrap();
+        let row = &state.requests[&id];
+        assert_eq!((row.status, row.fault), (RequestStatus::Accepted, Some(Fault::Older)));
     });
 }
