@@ -3,9 +3,11 @@
 use super::errors::{CANDIDATES_MAX, Candidate, Fault, Problem};
 use super::state::ApiState;
 use serde_json::Value;
+use std::time::Duration;
 use symbolon_core::command::{Command, CommandError, Reply};
 use symbolon_core::names::is_same;
 use symbolon_presence::id::RequestId;
+use tokio::time::Instant;
 
 /// What every handler answers.
 pub type Answer = Result<axum::Json<Value>, Problem>;
@@ -70,5 +72,23 @@ pub async fn request_id(state: &ApiState, text: &str) -> Result<RequestId, Probl
         (Some(_), Some(_)) => {
             Err(Problem { fault: Fault::Command(CommandError::Ambiguous), candidates: candidates(state, &beginning).await })
         }
+    }
+}
+
+/// Asks again and again for what the node is about to know, while the reply says that it waits, at most for so long. The
+/// last reply is answered.
+pub async fn ask_while(
+    state: &ApiState,
+    command: impl Fn() -> Command,
+    (patience, pause): (Duration, Duration),
+    waits: impl Fn(&Reply) -> bool,
+) -> Result<Reply, Problem> {
+    let begin = Instant::now();
+    loop {
+        let reply = ask(state, command()).await?;
+        if !waits(&reply) || begin.elapsed() >= patience {
+            return Ok(reply);
+        }
+        tokio::time::sleep(pause).await;
     }
 }

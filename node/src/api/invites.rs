@@ -1,6 +1,6 @@
 //! Invites: made, listed, taken back.
 
-use super::ask::{Answer, answer, ask};
+use super::ask::{Answer, answer, ask, ask_while};
 use super::errors::{Fault, Problem};
 use super::extract::Json;
 use super::json::{self, list};
@@ -16,7 +16,6 @@ use std::time::Duration;
 use symbolon_core::command::{Command, InviteState, InviteView, Reply};
 use symbolon_core::limits::INVITE_LIFETIME;
 use symbolon_presence::id::GrantId;
-use tokio::time::Instant;
 
 /// How long the answer waits for a relay or lookup server to have the invite.
 const KEPT_PATIENCE: Duration = Duration::from_secs(9);
@@ -113,16 +112,13 @@ async fn make(State(state): State<ApiState>, Json(body): Json<InviteBody>) -> An
 
 /// Waits until a relay or lookup server has an invite; false when none has it in time.
 async fn is_kept(state: &ApiState, invite: &GrantId) -> Result<bool, Problem> {
-    let begin = Instant::now();
-    while begin.elapsed() < KEPT_PATIENCE {
-        let Reply::Invites(all) = ask(state, Command::Invites).await? else { break };
-        // Used already, or taken back: nobody waits for it any more.
-        if all.iter().find(|row| row.invite == *invite).is_none_or(|row| row.is_kept || row.state != InviteState::Open) {
-            return Ok(true);
-        }
-        tokio::time::sleep(KEPT_PAUSE).await;
-    }
-    Ok(false)
+    // Used already, or taken back: nobody waits for it any more.
+    let waits = |reply: &Reply| {
+        let Reply::Invites(all) = reply else { return false };
+        all.iter().any(|row| row.invite == *invite && !row.is_kept && row.state == InviteState::Open)
+    };
+    let last = ask_while(state, || Command::Invites, (KEPT_PATIENCE, KEPT_PAUSE), waits).await?;
+    Ok(!waits(&last))
 }
 
 async fn all(State(state): State<ApiState>) -> Answer {

@@ -1,6 +1,6 @@
 //! Friend requests in both directions, introductions among them.
 
-use super::ask::{Answer, answer, ask, request_id};
+use super::ask::{Answer, answer, ask, ask_while, request_id};
 use super::errors::Fault;
 use super::extract::Json;
 use super::json::{self, list};
@@ -15,7 +15,6 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use symbolon_core::command::{Command, Direction, Reply, RequestKind, RequestStatus, RequestView};
 use symbolon_core::link::is_link;
-use tokio::time::Instant;
 
 /// How long the answer to somebody who adds an invite waits for what the invite says.
 const ADD_PATIENCE: Duration = Duration::from_secs(3);
@@ -133,18 +132,20 @@ struct AddBody {
 async fn add(State(state): State<ApiState>, Json(body): Json<AddBody>) -> Answer {
     let reads = is_link(body.target.trim());
     let mut reply = ask(&state, Command::Add { target: body.target, note: body.note }).await?;
-    let begin = Instant::now();
-    // What an invite says is fetched first: most of the time, that is done before anybody looks.
-    while reads
-        && let Reply::Request(request) = &reply
-        && request.status == RequestStatus::Unresolved
-        && begin.elapsed() < ADD_PATIENCE
+    if let Reply::Request(RequestView { request, status: RequestStatus::Unresolved, .. }) = &reply
+        && reads
     {
-        let id = request.request;
-        tokio::time::sleep(ADD_PAUSE).await;
-        let Reply::Requests(all) = ask(&state, Command::Requests).await? else { break };
-        let Some(now) = all.into_iter().find(|row| row.request == id) else { break };
-        reply = Reply::Request(now);
+        let id = *request;
+        let find = |all: &Reply| {
+            let Reply::Requests(all) = all else { return None };
+            all.iter().find(|row| row.request == id).cloned()
+        };
+        // What an invite says is fetched first: most of the time, that is done before anybody looks.
+        let waits = |all: &Reply| find(all).is_some_and(|row| row.status == RequestStatus::Unresolved);
+        let all = ask_while(&state, || Command::Requests, (ADD_PATIENCE, ADD_PAUSE), waits).await?;
+        if let Some(now) = find(&all) {
+            reply = Reply::Request(now);
+        }
     }
     Ok(axum::Json(show(&reply).ok_or(Fault::Internal)?))
 }

@@ -186,9 +186,11 @@ fn page_opens_in_a_browser_by_its_address() {
         browser.arg(format!("--user-data-dir={}", home.path().join("chromium").display())).arg(address);
         String::from_utf8_lossy(&browser.output().unwrap().stdout).into_owned()
     };
+    node.json(&["invite"]).unwrap();
     let address = node.ready["http"].as_str().unwrap();
-    let shown = open(address);
+    let shown = open(&format!("{address}#/add"));
     assert!(shown.contains("Andi in a tab"), "{shown}");
+    assert!(shown.contains("Your open invites") && shown.contains("Nobody has used it yet"), "{shown}");
     let again = open(address);
     assert!(again.contains("This browser is not signed in") && !again.contains("Andi in a tab"), "{again}");
 }

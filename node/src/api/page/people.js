@@ -1,15 +1,16 @@
 // Finding friends: making invites, using them, and answering requests.
 
 import { avatar, button, careful, clean, copyable, during, h, moment, nameOf, say, sentence, viewHead, wordList } from "/dom.js";
-import { loadFriends, loadRequests, post, state, watch } from "/node.js";
+import { get, loadFriends, loadRequests, post, state, watch } from "/node.js";
 
 const DAY = 24 * 60 * 60;
 
 export function addView() {
-  return { element: h("section", { class: "page" }, viewHead("Add a friend"), inviteCard(), linkCard()) };
+  const open = h("article", { class: "card", hidden: true });
+  return { element: h("section", { class: "page" }, viewHead("Add a friend"), inviteCard(open), linkCard(), open) };
 }
 
-function inviteCard() {
+function inviteCard(open) {
   const expires = h("select", { id: "expires" },
     h("option", { value: String(60 * 60) }, "1 hour"),
     h("option", { value: String(DAY) }, "1 day"),
@@ -22,7 +23,9 @@ function inviteCard() {
     const invite = await post("/api/v1/invites", { expires_in: Number(expires.value), no_ip: noIp.checked, auto_accept: autoAccept.checked });
     make.textContent = "Make another one";
     result.replaceChildren(...inviteResult(invite, autoAccept.checked));
+    await showOpen(open);
   }, { class: "primary" });
+  showOpen(open);
   return h("article", { class: "card" },
     h("h2", {}, "Invite somebody"),
     h("p", {}, "Make a link and give it to one person: by e-mail, by another messenger, or by letting them scan the picture."),
@@ -32,6 +35,30 @@ function inviteCard() {
       h("p", { class: "field" }, h("label", { for: "expires" }, "The invite is good for"), expires),
       h("p", { class: "check" }, autoAccept, h("label", { for: "auto-accept" }, "Accept the one who comes with it, without asking me")),
       h("p", { class: "check" }, noIp, h("label", { for: "no-ip" }, "Leave my network addresses out of it (your friend then needs another way to find you)"))));
+}
+
+// What is to be said of an invite that somebody may still use.
+const INVITE = {
+  open: "Nobody has used it yet.",
+  spoiled: "Somebody who has the link has put something else in its place, so it may lead nowhere. Take it back, and make a new one.",
+};
+
+// The invites that are open, each with a way to take it back.
+async function showOpen(card) {
+  const row = (invite) => [
+    h("p", { class: invite.state === "spoiled" ? "warning" : "hint" }, `${INVITE[invite.state]} It is good until ${moment(invite.expires)}.`),
+    button("Take it back", async () => {
+      await post(`/api/v1/invites/${encodeURIComponent(invite.invite)}/revoke`);
+      await showOpen(card);
+    }),
+  ];
+  try {
+    const invites = (await get("/api/v1/invites")).invites.filter((invite) => INVITE[invite.state]);
+    card.replaceChildren(h("h2", {}, "Your open invites"), ...invites.flatMap(row));
+    card.hidden = invites.length === 0;
+  } catch {
+    // The connection's own trouble is shown by the banner.
+  }
 }
 
 function inviteResult(invite, autoAccept) {
