@@ -133,7 +133,8 @@ impl Admission {
         if body.expires.is_expired_at(now) {
             return Ok(Err(NotAdmitted { refusal: Refusal::Expired, grant: Some(body.grant), expires: Some(body.expires) }));
         }
-        let first_use = if body.uses == 0 {
+        // What comes by a lifeline its owner counts: by the day, not by pseudonyms.
+        let first_use = if body.uses == 0 || queue == Queue::Guest {
             None
         } else {
             let Some(usage) = put.usage else { return refuse(Refusal::Refused) };

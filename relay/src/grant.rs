@@ -61,7 +61,7 @@ pub struct AddressBody {
     /// Until when it is good.
     #[n(3)]
     pub expires: Timestamp,
-    /// How many different uses are allowed; 0 for any number.
+    /// How many different uses are allowed, of a guest's grant in a day: that is a *lifeline*; 0 for any number.
     #[n(4)]
     pub uses: u32,
 }

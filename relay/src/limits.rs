@@ -26,3 +26,5 @@ pub const PACKAGES_MAX: usize = 32;
 pub const PACKAGE_MAX: usize = 4 * 1024;
 /// Opened addresses remembered; when full, the oldest is forgotten.
 pub const ADDRESS_CACHE_MAX: usize = 1_024;
+/// Envelopes that may be put by one lifeline in a day.
+pub const LIFELINE_USES: u32 = 8;

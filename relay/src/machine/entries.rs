@@ -5,7 +5,7 @@ use super::links::Links;
 use super::mailboxes::Mailboxes;
 use super::rows::{Entry, Mailbox, entry_key, entry_of, expiry_key, frame_key, row};
 use super::seam::{RelayShelf, RelayTable, ShelfFailed};
-use super::uses::{count_use, is_counted, use_of, waits_no_more};
+use super::uses::{count_use, is_counted, is_lifeline, use_of, waits_no_more};
 use crate::grant::{AddressBody, Queue, Scope, grant_key};
 use crate::put::{Outcome, Put, Refusal};
 use symbolon_presence::codec;
@@ -29,7 +29,7 @@ pub(super) enum Right {
 /// Whose mailbox a Put is for, if its MAC is that of the grant, or once was. `body` is what its address says.
 pub(super) fn right_of(mailboxes: &Mailboxes, now: Timestamp, put: &Put, body: AddressBody) -> Option<Right> {
     let owner = mailboxes.holder(&body.queue)?;
-    let Mailbox { record, past, .. } = mailboxes.get(&owner)?;
+    let Mailbox { record, past, queue_before, .. } = mailboxes.get(&owner)?;
     let key = match body.scope {
         // Whatever revision the address is of: a new one may come with an old key, an old one with a new key.
         Scope::Friends(_) if body.queue == record.direct => record.put.clone(),
@@ -37,7 +37,8 @@ pub(super) fn right_of(mailboxes: &Mailboxes, now: Timestamp, put: &Put, body: A
         Scope::Contact if body.queue == record.contact => grant_key(&record.queue_secret, &body),
         Scope::Friends(_) | Scope::Guest | Scope::Contact => return None,
     };
-    if put.is_granted(&key) {
+    let was_before = || queue_before.as_ref().is_some_and(|before| is_lifeline(&body) && put.is_granted(&grant_key(before, &body)));
+    if put.is_granted(&key) || was_before() {
         return Some(match body.scope {
             Scope::Contact if record.revoked.contains(&body.grant) => Right::Ended(owner, body, Refusal::UsedUp),
             Scope::Friends(_) | Scope::Guest if record.revoked.contains(&body.grant) => Right::Ended(owner, body, Refusal::Refused),

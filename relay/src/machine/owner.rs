@@ -58,14 +58,17 @@ pub(super) fn take_record(
     Verdict::Ok
 }
 
-/// A mailbox with a newer record. Keys of friends that it replaces are remembered for a while.
+/// A mailbox with a newer record. Keys of friends that it replaces are remembered for a while, and the queue secret for
+/// lifelines: they are for those who have heard nothing for long.
 fn replaced(known: Mailbox, record: MailboxRecord, is_claimed: bool) -> Mailbox {
     let mut past = known.past;
+    let is_drawn = record.queue_secret != known.record.queue_secret;
+    let queue_before = if is_drawn { Some(known.record.queue_secret) } else { known.queue_before };
     if record.put != known.record.put {
         if past.len() >= PAST_MAX {
             past.remove(0);
         }
         past.push(Past { put: known.record.put, capability: known.record.capability });
     }
-    Mailbox { record, is_own: known.is_own || is_claimed, past, ..known }
+    Mailbox { record, is_own: known.is_own || is_claimed, past, queue_before, ..known }
 }

@@ -99,6 +99,9 @@ pub struct Mailbox {
     /// It has ended: its rows are being deleted, itself last.
     #[n(13)]
     pub ended: Option<bool>,
+    /// The queue secret before the present one: lifelines under it stay good.
+    #[n(14)]
+    pub queue_before: Option<Secret>,
 }
 
 /// What friends could do with a friendship secret that was replaced.
@@ -157,6 +160,7 @@ impl Mailbox {
             uses: Some(0),
             left: Some(0),
             ended: None,
+            queue_before: None,
         }
     }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use super::limits::*;
+use crate::limits::LIFELINE_USES;
 use super::seam::RelayRows;
 use super::*;
 use crate::grant::{MailboxKeys, Queue, Scope, grant_key};

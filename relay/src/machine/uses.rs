@@ -1,15 +1,16 @@
 //! Uses: the envelopes that came under a grant whose envelopes are counted.
 
-use super::limits::{USE_LIFE, USES_MAX, USES_OF_MAILBOX_MAX, WAITING_FOR_USE};
+use super::limits::{LIFELINE_DAYS_WAITING, USE_LIFE, USES_MAX, USES_OF_MAILBOX_MAX, WAITING_FOR_USE};
 use super::mailboxes::Mailboxes;
 use super::rows::{Entry, row};
 use super::seam::{RelayShelf, RelayTable, ShelfFailed};
 use crate::grant::{AddressBody, Scope};
+use crate::limits::LIFELINE_USES;
 use crate::put::{Outcome, Refusal};
 use minicbor::{Decode, Encode};
 use symbolon_presence::codec;
 use symbolon_presence::id::{FrameId, GrantId, PublicKeyBytes};
-use symbolon_presence::time::Timestamp;
+use symbolon_presence::time::{DAY, Timestamp};
 
 /// An envelope that came under a grant whose envelopes are counted. Kept until the grant expires,
 /// or, if that is later, as long as the envelope waits.
@@ -28,6 +29,9 @@ pub(super) struct Use {
     /// Whether its owner has said that somebody else had used the invite.
     #[n(3)]
     pub used_up: Option<bool>,
+    /// When it came, if it came by a lifeline.
+    #[n(4)]
+    pub at: Option<Timestamp>,
 }
 
 impl Use {
@@ -59,6 +63,11 @@ pub(super) fn is_counted(body: &AddressBody) -> bool {
     }
 }
 
+/// Whether a grant is a lifeline: a guest's that is counted by the day.
+pub(super) fn is_lifeline(body: &AddressBody) -> bool {
+    body.scope == Scope::Guest && body.uses > 0
+}
+
 /// The use that an envelope is, if it was counted and its row can be read: one that cannot is of a build
 /// that counted otherwise, and ends soon.
 pub(super) fn use_of(shelf: &dyn RelayShelf, owner: &PublicKeyBytes, grant: &GrantId, frame: &FrameId) -> Result<Option<Use>, ShelfFailed> {
@@ -84,9 +93,16 @@ pub(super) fn count_use(
     let before = known.iter().find(|(used, _)| *used == key);
     match body.scope {
         Scope::Friends(_) => return Ok(None),
+        Scope::Guest if is_lifeline(body) => {
+            let most = uses.min(LIFELINE_USES as usize);
+            let today = known.iter().filter(|(_, used)| used.at.is_some_and(|at| now.since(at) < DAY)).count();
+            let waiting = known.iter().filter(|(_, used)| used.waits).count();
+            if before.is_none() && (today >= most || waiting >= most.saturating_mul(LIFELINE_DAYS_WAITING)) {
+                return Ok(Some(Refusal::UsedUp));
+            }
+        }
         Scope::Guest => {
-            let most = if uses == 0 { USES_MAX } else { uses.min(USES_MAX) };
-            if before.is_none() && known.len() >= most {
+            if before.is_none() && known.len() >= USES_MAX {
                 return Ok(Some(Refusal::UsedUp));
             }
         }
@@ -110,8 +126,9 @@ pub(super) fn count_use(
         shelf.set(RelayTable::Use, &key, None);
         shelf.set(RelayTable::Expiry, &use_end_key(ends, &key), None);
     }
-    let ends = body.expires.min(now.after(USE_LIFE)).max(until);
-    shelf.set(RelayTable::Use, &key, Some(codec::encode_row(&Use { until, waits: true, ends, used_up: None })));
+    let (at, life) = if is_lifeline(body) { (Some(now), DAY) } else { (None, USE_LIFE) };
+    let ends = body.expires.min(now.after(life)).max(until);
+    shelf.set(RelayTable::Use, &key, Some(codec::encode_row(&Use { until, waits: true, ends, used_up: None, at })));
     shelf.set(RelayTable::Expiry, &use_end_key(ends, &key), Some(Vec::new()));
     if !gone {
         mailboxes.change(owner, |mailbox| mailbox.uses = Some(mailbox.uses.unwrap_or(0).saturating_add(1)));

@@ -36,22 +36,89 @@ fn a102_guests_fill_a_queue_of_their_own_and_friends_have_theirs() {
     assert!(stored(host.put(&owner, &guest(&owner, 9), None, envelope(1_000))), "there is room again");
 }
 
+/// Leaves an envelope, which the owner fetches at once.
+fn put_and_fetch(host: &mut Host, owner: &Owner, body: &AddressBody, counter: u64) -> Option<Outcome> {
+    let said = host.put(owner, body, None, envelope(counter));
+    let numbers = host.fetch(owner).iter().map(|deposit| deposit.number).collect();
+    host.ack(owner, numbers);
+    host.relay.link_down(1);
+    host.relay.link_up(1, 1);
+    said
+}
+
 #[test]
 fn a102_a_guests_grant_is_good_for_a_bounded_number_of_envelopes_in_its_life() {
     let (mut host, owner) = open();
-    for (number, uses, most) in [(1, 0, USES_MAX), (2, 8, 8), (3, 1_000, USES_MAX)] {
-        let body = AddressBody { uses, ..guest(&owner, number) };
-        for counter in 0..most as u64 {
-            assert!(stored(host.put(&owner, &body, None, envelope(1_000 * u64::from(number) + counter))));
-            let numbers = host.fetch(&owner).iter().map(|deposit| deposit.number).collect();
-            host.ack(&owner, numbers);
-            host.relay.link_down(1);
-            host.relay.link_up(1, 1);
-        }
-        let first = envelope(1_000 * u64::from(number));
-        assert!(stored(host.put(&owner, &body, None, first)), "a repeat is no other use");
-        assert_eq!(host.put(&owner, &body, None, envelope(999)), Some(Outcome::Refused(Refusal::UsedUp)));
+    let body = guest(&owner, 1);
+    for counter in 0..USES_MAX as u64 {
+        assert!(stored(put_and_fetch(&mut host, &owner, &body, counter)));
     }
+    assert!(stored(host.put(&owner, &body, None, envelope(0))), "a repeat is no other use");
+    assert_eq!(host.put(&owner, &body, None, envelope(999)), Some(Outcome::Refused(Refusal::UsedUp)));
+}
+
+/// A grant of which uses are counted by the day.
+fn lifeline(owner: &Owner, number: u8) -> AddressBody {
+    AddressBody { uses: LIFELINE_USES, expires: NOW.after(400 * DAY), ..guest(owner, number) }
+}
+
+#[test]
+fn a113_a_lifeline_is_good_for_eight_envelopes_a_day_and_sixteen_may_wait() {
+    let (mut host, owner) = open();
+    let (body, mut counter) = (lifeline(&owner, 1), 0);
+    for day in 0..20 {
+        host.now = NOW.after(day * DAY);
+        visit(&mut host, &owner);
+        for used in 0..LIFELINE_USES + 3 {
+            let said = put_and_fetch(&mut host, &owner, &body, counter);
+            assert_eq!(stored(said), used < LIFELINE_USES, "envelope {used} of day {day}");
+            counter += u64::from(stored(said));
+        }
+        assert!(stored(host.put(&owner, &body, None, envelope(counter - 1))), "a repeat is no other use");
+        put_and_fetch(&mut host, &owner, &guest(&owner, 100 + day as u8), 10_000 + day);
+    }
+    assert!(rows(&host, RelayTable::Use) <= USES_MAX + 20, "what is remembered of one is bounded");
+    // Nobody fetches: of all days together no more wait than two days' worth.
+    let mut left = 0;
+    for day in 30..36 {
+        host.now = NOW.after(day * DAY);
+        for _ in 0..LIFELINE_USES {
+            counter += 1;
+            left += usize::from(stored(host.put(&owner, &lifeline(&owner, 2), None, envelope(counter))));
+        }
+    }
+    assert_eq!(left, LIFELINE_USES as usize * LIFELINE_DAYS_WAITING);
+    let greedy = AddressBody { uses: 1_000, ..lifeline(&owner, 3) };
+    let taken = (0..20).filter(|counter| stored(host.put(&owner, &greedy, None, envelope(50_000 + counter)))).count();
+    assert_eq!(taken, LIFELINE_USES as usize, "whatever it says itself");
+}
+
+#[test]
+fn a_lifeline_outlives_the_queue_secret_that_it_was_made_under_once_unless_it_was_revoked() {
+    let (mut host, owner) = open();
+    let drawn = |host: &mut Host, version: u64, secret: u8, revoked: Vec<GrantId>| {
+        let record = MailboxRecord {
+            queue_secret: Secret::from_bytes([secret; 32]),
+            revoked,
+            ..owner.record(version, &host.link().mailbox())
+        };
+        assert_eq!(host.update_with(&owner, record), Verdict::Ok);
+        host.restart();
+    };
+    let (kept, ended, reply) = (lifeline(&owner, 1), lifeline(&owner, 2), guest(&owner, 3));
+    drawn(&mut host, 2, 77, vec![ended.grant]);
+    assert!(stored(host.put(&owner, &kept, None, envelope(1))));
+    assert_eq!(host.put(&owner, &ended, None, envelope(2)), Some(Outcome::Refused(Refusal::Refused)));
+    assert_eq!(host.put(&owner, &reply, None, envelope(3)), None, "other grants end with the secret");
+    let forged = Owner { secret: Secret::from_bytes([78; 32]), ..Owner::new(10) };
+    assert_eq!(host.put(&forged, &kept, None, envelope(4)), None);
+    // A record that says nothing new of it takes nothing away.
+    drawn(&mut host, 3, 77, vec![ended.grant]);
+    assert!(stored(host.put(&owner, &kept, None, envelope(5))));
+    drawn(&mut host, 4, 79, Vec::new());
+    assert_eq!(host.put(&owner, &kept, None, envelope(6)), None, "of the secrets before, one is remembered");
+    let under_it = Owner { secret: Secret::from_bytes([77; 32]), ..Owner::new(10) };
+    assert!(stored(host.put(&under_it, &lifeline(&owner, 4), None, envelope(7))));
 }
 
 #[test]
