@@ -174,6 +174,13 @@ impl Person {
         }
     }
 
+    /// The person's lifeline for a friend.
+    pub fn lifeline(&self) -> Contact {
+        let expires = NOW.after(400 * DAY);
+        let (_, address, key) = self.address(0x75, Scope::Guest, expires, 8);
+        Contact { package: self.reply.public().bytes(), expires, entry: self.entry(address), key, ..self.reply_contact() }
+    }
+
     /// A contact record of the person's, as an introducer passes it on.
     pub fn contact_record(&self, name: &str) -> ContactRecord {
         self.record(name, None)

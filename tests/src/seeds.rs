@@ -135,6 +135,7 @@ pub fn valid(decoder: &str) -> Vec<Seed> {
                 ("again", codec::encode(&RoomPayload::Again)),
                 ("skip", codec::encode(&RoomPayload::Skip)),
                 ("seed", codec::encode(&RoomPayload::Seed(samples::seed()))),
+                ("lifeline", codec::encode(&RoomPayload::Lifeline(samples::ben().lifeline()))),
                 ("capabilities", codec::encode(&RoomPayload::Capabilities(Capabilities(5)))),
                 ("introduce", codec::encode(&RoomPayload::Introduce(samples::introduction()))),
                 ("consent", codec::encode(&RoomPayload::Consent(Consent { id: RequestId([0x71; 16]), contact: Some(vec![1; 64]) }))),

@@ -8,10 +8,12 @@
 //! | `bodies` | what is fetched by a link |
 //! | `owners` | who has given out the grant by which a first envelope comes |
 //! | `grants` | how long the right to answer a request is good |
+//! | `lifelines` | the right to write that is left when all keys have changed |
 
 pub(crate) mod bodies;
 pub mod contact;
 pub(crate) mod grants;
+pub(crate) mod lifelines;
 pub mod link;
 mod mint;
 pub(crate) mod owners;

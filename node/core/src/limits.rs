@@ -169,6 +169,32 @@ pub const ANSWERS_MAX: usize = 64;
 pub const INVITE_ANSWERS_MAX: usize = 8;
 /// Grants given with Standings that are good at once; who has most loses the oldest.
 pub const REPLY_GRANTS_MAX: usize = FRIENDS_MAX;
+/// How long a lifeline is good; at half of that a friend gets the next one.
+pub const LIFELINE_LIFE: u64 = 400 * DAY;
+/// Lifelines of ours that one friend holds: the present one, and the one before until it ends.
+pub const LIFELINES_OF_FRIEND: usize = 2;
+/// Friends who hold lifelines.
+pub const LIFELINES_MAX: usize = FRIENDS_MAX;
+/// Lifelines said in one input.
+pub const LIFELINES_AT_ONCE: usize = 16;
+/// How long a friend may answer what was said by a lifeline: both may be there on different days.
+pub const LASTING_REPLY: u64 = 30 * DAY;
+/// So many such answers of one friend may be open.
+pub const LASTING_REPLIES_OF_FRIEND: usize = 4;
+/// Pause between two looks whether a lifeline is needed. What waits for so long is on no way that works.
+pub const LIFELINE_LOOK: u64 = 10 * MINUTE;
+/// Pause between two uses of a lifeline; it doubles up to [`LIFELINE_PAUSE_MAX`].
+pub const LIFELINE_PAUSE: u64 = DAY;
+/// See [`LIFELINE_PAUSE`].
+pub const LIFELINE_PAUSE_MAX: u64 = 16 * DAY;
+/// A friend of whom nothing was heard for so long, and no record read for [`LIFELINE_UNREAD`], is asked how both stand.
+pub const LIFELINE_UNHEARD: u64 = DAY;
+/// See [`LIFELINE_UNHEARD`].
+pub const LIFELINE_UNREAD: u64 = 2 * DAY;
+/// Where a relay took that, the answer may take so long before the lifeline is used.
+pub const LIFELINE_PATIENCE: u64 = 14 * DAY;
+/// So long after a lifeline was used, what is heard of the device may lead to a new room.
+pub const APART_LIFE: u64 = 60 * DAY;
 /// Ended grants that our relays hear of; then their queue secret is drawn again.
 pub const REVOKED_MAX: usize = 768;
 /// Most introductions remembered, expired ones among them: they say who introduced a friend.

@@ -34,6 +34,7 @@ pub const STEPS: [Step; (SCHEMA_VERSION - OLDEST) as usize] = [
     Step { from: 5, tables: &[], rows: counters::take_counters_out_of_channels },
     Step { from: 6, tables: &[], rows: unchanged },
     Step { from: 7, tables: &[Table::Waiting], rows: unchanged },
+    Step { from: 8, tables: &[Table::Lifeline], rows: unchanged },
 ];
 
 /// For steps that add tables or optional fields only.

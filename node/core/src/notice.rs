@@ -156,6 +156,8 @@ pub(crate) enum IntakeNotice {
     Heard(DeviceId),
     /// A device misses a frame, and asks for everything again.
     AskedAgain(DeviceId),
+    /// A device has said what its build takes.
+    Shown(DeviceId),
 }
 
 /// A notice, with the machine that told it.

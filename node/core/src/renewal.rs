@@ -12,13 +12,16 @@
 //! | `judge` | what their word means |
 //! | `rivals` | other copies of this folder that are at work |
 //! | `room` | the room that is made again |
+//! | `lifelines`, `reach` | who is given a lifeline, and when those of friends are used |
 //! | `outgrown` | friendships that an older build made |
 //! | `friends` | whom all this concerns |
 
 mod account;
 mod friends;
 mod judge;
+mod lifelines;
 mod outgrown;
+mod reach;
 mod rivals;
 mod room;
 mod standings;
@@ -26,8 +29,9 @@ mod standings;
 mod tests;
 
 #[cfg(test)]
-pub(crate) use account::reply_contact;
-pub(crate) use judge::{Question, receive};
+pub(crate) use account::{Lasts, reply_contact};
+pub(crate) use judge::{Came, Question, receive};
+pub(crate) use lifelines::learn as learn_lifeline;
 pub(crate) use outgrown::begin_again;
 pub(crate) use room::{needs_word, receive_offer};
 pub(crate) use standings::Standings;

@@ -192,7 +192,7 @@ impl Machines {
         }
         relays.tick(state, turn)?;
         conversations::expire(state, turn)?;
-        standings.tick(state, turn);
+        standings.tick(state, turn, |state| relays.reaches_any() || !delivery.friends_here(state).is_empty())?;
         if turn.now >= self.next_sweep {
             self.sweep(turn)?;
         }
@@ -207,10 +207,12 @@ impl Machines {
         self.next_sweep = now.after(limits::SWEEP_INTERVAL);
         friendships::expire(state, turn)?;
         invites::grants::sweep(state, turn)?;
+        invites::lifelines::sweep(state, turn);
         introductions::expire(state, turn);
         friendships::redate(state, turn)?;
         friendships::remind(state, turn);
         standings.look(state, turn)?;
+        standings.lifelines_changed(now);
         friendships::expire_former(state, turn)?;
         seeds::expire(state, turn);
         friendships::look_to_commits(state, turn)?;

@@ -5,6 +5,7 @@ mod device;
 mod friend;
 mod introduction;
 mod invite;
+mod lifeline;
 mod message;
 mod own;
 mod presence;
@@ -18,6 +19,7 @@ pub(crate) use device::{Device, Shown, Start};
 pub(crate) use friend::{Friend, FriendPresence, FriendState, Lacks, Renewing};
 pub(crate) use introduction::{IntroRole, Introducing};
 pub(crate) use invite::Invite;
+pub(crate) use lifeline::{Given, Held, LastingReply, Lifeline, Used};
 pub(crate) use message::{Counters, Fault, Message, message_key, set_message_state, split_key};
 pub(crate) use own::{OwnRelayMailbox, Past, RelayKey, Revoked};
 #[cfg(test)]
@@ -38,4 +40,4 @@ macro_rules! opaque_debug {
         }
     )*};
 }
-opaque_debug!(Invited Introducing Request Friend Device Message OwnRelayMailbox Channel Leaf Inbound Unopened);
+opaque_debug!(Invited Introducing Request Friend Device Message OwnRelayMailbox Channel Leaf Inbound Unopened Lifeline Given Held);

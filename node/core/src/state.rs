@@ -8,7 +8,7 @@ use crate::command::CommandError;
 use crate::identity::Own;
 use crate::limits;
 use crate::rates::Rates;
-use crate::rows::{Counters, Device, Friend, Inbound, Introducing, Invite, Leaf, OwnRelayMailbox, Request, Room, Sequences};
+use crate::rows::{Counters, Device, Friend, Given, Inbound, Introducing, Invite, Leaf, OwnRelayMailbox, Request, Room, Sequences};
 use crate::table::{Change, Table};
 use crate::turn::all_rows;
 use crate::turn::load_all;
@@ -51,6 +51,8 @@ pub(crate) struct State {
     /// Grants of this run by which a friend may answer a Standing or have the room made again, and until
     /// when; at most [`limits::REPLY_GRANTS_MAX`].
     pub reply_grants: BTreeMap<GrantId, (PeerId, Timestamp)>,
+    /// Lifelines of ours that friends hold; at most [`limits::LIFELINES_MAX`].
+    pub lifelines: BTreeMap<PeerId, Given>,
     /// What time it is.
     pub clock: Clock,
     /// How much of what others send is looked at; never stored.
@@ -106,6 +108,7 @@ impl State {
         }
         let mut devices = load_all(shelf, Table::Device, |row: &Device| row.device)?;
         let (sequences, inbound) = load::channels(shelf, &mut devices)?;
+        let lifelines = load::lifelines(shelf)?;
         Ok(Self {
             counters,
             invites: load_all(shelf, Table::Invite, |row: &Invite| row.grant)?,
@@ -117,6 +120,8 @@ impl State {
             leaves: load_all(shelf, Table::Leaf, |row: &Leaf| (row.room, row.leaf))?,
             sequences,
             inbound,
+            reply_grants: load::lasting_replies(&lifelines),
+            lifelines,
             blocked: all_rows(shelf, Table::Blocked)?.into_iter().map(|(key, _)| key).collect(),
             ..Self::empty(own, clock)
         })
@@ -139,6 +144,7 @@ impl State {
             changed_sequences: BTreeSet::new(),
             blocked: BTreeSet::new(),
             reply_grants: BTreeMap::new(),
+            lifelines: BTreeMap::new(),
             clock,
             rates: Rates::default(),
             builds: BTreeMap::new(),
@@ -222,6 +228,12 @@ impl State {
         self.own.relay_mailboxes.insert(own.link.mailbox(), own);
     }
 
+    /// Saves what a friend was given.
+    pub fn save_given(&mut self, turn: &mut Turn<'_>, given: Given) {
+        turn.put(Table::Lifeline, given.peer.as_bytes(), &given);
+        self.lifelines.insert(given.peer, given);
+    }
+
     /// Saves a device at the end of the turn.
     pub fn save_device(&mut self, device: Device) {
         self.gone_devices.remove(&device.device);
@@ -290,6 +302,7 @@ impl State {
         for id in std::mem::take(&mut self.gone_devices) {
             turn.delete(Table::Device, id.as_bytes());
             turn.delete(Table::Channel, id.as_bytes());
+            turn.delete(Table::Lifeline, id.as_bytes());
         }
         self.flush_channels(turn);
         for peer in std::mem::take(&mut self.dirty_friends) {

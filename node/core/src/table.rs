@@ -7,7 +7,7 @@
 
 /// Version of everything below. An older store is brought up to it by [`migration`](crate::migration); a newer one is
 /// refused, never changed. It says nothing about the wire.
-pub const SCHEMA_VERSION: u32 = 8;
+pub const SCHEMA_VERSION: u32 = 9;
 
 /// The tables. The discriminant names the table in the store and is never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -70,11 +70,13 @@ pub enum Table {
     /// What has come and cannot be read yet. Two kinds of rows, told apart by the first byte of their keys: 0, then the frame
     /// id of an envelope that is kept for a while; and 1, then device id, room id and place (1 B) of a piece of a message.
     Waiting = 26,
+    /// Lifelines: what a friend was given of ours (key: Peer ID), and what is known of a device's (key: device id).
+    Lifeline = 27,
 }
 
 impl Table {
     /// All tables, in the order of their discriminants.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::Meta,
         Self::Friend,
         Self::Request,
@@ -101,6 +103,7 @@ impl Table {
         Self::Channel,
         Self::Leaf,
         Self::Waiting,
+        Self::Lifeline,
     ];
 }
 

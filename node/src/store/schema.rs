@@ -62,6 +62,7 @@ pub(super) const fn statements(table: Table) -> &'static Statements {
         Table::Channel => statements!("channel"),
         Table::Leaf => statements!("leaf"),
         Table::Waiting => statements!("waiting"),
+        Table::Lifeline => statements!("lifeline"),
     }
 }
 

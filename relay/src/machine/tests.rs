@@ -2,10 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use super::limits::*;
-use crate::limits::LIFELINE_USES;
 use super::seam::RelayRows;
 use super::*;
 use crate::grant::{MailboxKeys, Queue, Scope, grant_key};
+use crate::limits::LIFELINE_USES;
 use crate::link::{ClaimCode, RelayLink};
 use crate::session::{Deposit, MailboxRecord};
 use rand_core::SeedableRng;

@@ -216,6 +216,7 @@ pub fn describe(table: Table, bytes: &[u8]) -> String {
         | Table::Package
         | Table::Room
         | Table::Leaf
-        | Table::Waiting => String::new(),
+        | Table::Waiting
+        | Table::Lifeline => String::new(),
     }
 }

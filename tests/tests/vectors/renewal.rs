@@ -2,7 +2,7 @@
 
 use super::{hex, vector};
 use serde_json::{Value, json};
-use symbolon_core::wire::First;
+use symbolon_core::wire::{First, RoomPayload};
 use symbolon_presence::codec;
 use symbolon_presence::envelope::{frame_id, open_direct};
 use symbolon_tests::samples::{self, NOW, Person, ROOM};
@@ -51,6 +51,12 @@ pub fn vectors() -> Vec<Value> {
             "Ann's Standing to Ben's direct key: 01 04, encapsulated key, ciphertext.",
             json!({ "private": hex(direct.expose()), "randomness": hex([0xe1; 64]) }),
             json!({ "envelope": hex(&envelope), "frame": hex(frame_id(&envelope).as_bytes()) }),
+        ),
+        vector(
+            "room payload: lifeline",
+            "Kind 14: how Ann writes to Ben's device when nothing else works: eight times a day, for 400 days.",
+            json!({ "from": "Ben" }),
+            json!({ "payload": hex(codec::encode(&RoomPayload::Lifeline(samples::ben().lifeline()))) }),
         ),
         vector(
             "renews",

@@ -52,6 +52,9 @@ pub(crate) enum EnvelopeOwner {
     /// A commit of ours: its room, and the epoch that it leads to.
     #[n(14)]
     Commit(#[n(0)] RoomId, #[n(1)] EpochId),
+    /// A lifeline of ours, for a friend.
+    #[n(20)]
+    Lifeline,
 }
 
 /// How an envelope is cared for. Nothing of it is stored: it follows from the owner.
@@ -131,6 +134,8 @@ pub(crate) enum Concern {
     Shown,
     /// A commit of ours: its room, and the epoch that it leads to.
     Commit(RoomId, EpochId),
+    /// The friend who gets a lifeline.
+    Lifeline,
 }
 
 impl EnvelopeOwner {
@@ -146,6 +151,7 @@ impl EnvelopeOwner {
             Self::Mark | Self::Skip | Self::Receipts | Self::Introduction | Self::Standing | Self::Answer | Self::Seed | Self::Piece => {
                 Concern::Nobody
             }
+            Self::Lifeline => Concern::Lifeline,
         }
     }
 
@@ -165,6 +171,7 @@ impl EnvelopeOwner {
             Self::Piece => of_room("piece"),
             Self::Capabilities => of_room("capabilities"),
             Self::Commit(..) => of_room("commit"),
+            Self::Lifeline => of_room("lifeline"),
             // When a list is lost, it is asked for again: the other side leaves its envelope again.
             Self::Receipts => DeliveryPolicy { for_away: true, waits_aside: true, ..step("receipts", Until::Stored, Links::Friends) },
             // It is followed by others.

@@ -9,7 +9,7 @@ use crate::delivery::line;
 use crate::delivery::outbox::{self, Via};
 use crate::delivery::owner::EnvelopeOwner;
 use crate::delivery::ways;
-use crate::invites::grants;
+use crate::invites::{grants, lifelines};
 use crate::limits::REENTRIES_PER_DAY;
 use crate::people::{self, devices};
 use crate::rooms::{self, OwnLeaf};
@@ -90,7 +90,8 @@ pub(crate) fn accept(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> 
         enter_room(state, turn, row.peer, &row.name, row.trust, Entered { room, step: FriendState::Half, renews: row.renews.is_some() })?;
     half.devices = vec![sender.device];
     if let Some(before) = &before {
-        half = entered(half, before, turn.now);
+        let is_copy = before.renewing != Some(Renewing::Outgrown) && !lifelines::is_apart(turn, &sender.device)?;
+        half = entered(half, before, is_copy.then_some(turn.now));
     }
     if let Some((_, missing)) = found {
         missing.resend(&mut half, turn.now);
@@ -165,14 +166,12 @@ fn is_of_friend(state: &State, row: &Request) -> bool {
 }
 
 /// A friend who entered the room of a renewal stays what they were; nothing is sealed before their Confirm.
-fn entered(half: Friend, before: &Friend, now: Timestamp) -> Friend {
+/// `returned` is when a copy of the friend's folder was put back, if that is why.
+fn entered(half: Friend, before: &Friend, returned: Option<Timestamp>) -> Friend {
     let mut reentries = before.reentries.clone().unwrap_or_default();
     let excess = reentries.len().saturating_sub(REENTRIES_PER_DAY - 1);
     reentries.drain(..excess);
-    // An update of both builds is no copy that was put back.
-    if before.renewing != Some(Renewing::Outgrown) {
-        reentries.push(now);
-    }
+    reentries.extend(returned);
     Friend {
         state: before.state,
         devices: before.devices.clone(),

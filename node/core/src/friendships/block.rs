@@ -5,7 +5,7 @@ use super::room::withdraw_standings;
 use super::status::set_status;
 use crate::command::{CommandError, Direction, RequestStatus};
 use crate::delivery::notices;
-use crate::invites::grants;
+use crate::invites::{grants, lifelines};
 use crate::notice::FriendshipsNotice;
 use crate::people;
 use crate::presence;
@@ -21,6 +21,7 @@ pub(crate) fn set_blocked(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId,
         turn.tell(FriendshipsNotice::Parted(*peer));
         presence::revoke(state, turn, peer);
         grants::block(state, turn, peer);
+        lifelines::withdraw(state, turn, peer);
         withdraw_standings(state, turn, peer);
     } else {
         for key in keys {

@@ -94,11 +94,12 @@ pub(crate) fn receive_accept(state: &mut State, turn: &mut Turn<'_>, answer: Ans
         set_status(state, turn, &theirs, RequestStatus::Confirmed)?;
     }
     ways::register_device(state, turn, &device, &first.chain, head.reply.entry.clone());
-    let was_outgrown = state.friends.get(&row.peer).is_some_and(|friend| friend.renewing == Some(Renewing::Outgrown));
+    let is_no_copy = |friend: &Friend| matches!(friend.renewing, Some(Renewing::Outgrown | Renewing::Apart));
+    let is_no_copy = state.friends.get(&row.peer).is_some_and(is_no_copy);
     // Who made the offer is behind: what was left behind in the old room is said again.
     let mut friend = enter_room(state, turn, row.peer, &head.name, row.trust, Entered { room, step: FriendState::Mutual, renews: false })?;
     adopt_bundle(state, turn, &mut friend, verified);
-    if let Some(lacks) = head.lacks.filter(|lacks| row.renews.is_some() && (*lacks > 0 || !was_outgrown)) {
+    if let Some(lacks) = head.lacks.filter(|lacks| row.renews.is_some() && (*lacks > 0 || !is_no_copy)) {
         friend.unknown = Some(friend.unknown.unwrap_or_default().saturating_add(lacks));
     }
     state.save_friend(turn, friend);

@@ -7,7 +7,7 @@ use crate::delivery::line;
 use crate::delivery::outbox;
 use crate::delivery::owner::EnvelopeOwner;
 use crate::delivery::seeds;
-use crate::invites::grants;
+use crate::invites::{grants, lifelines};
 use crate::notice::FriendshipsNotice;
 use crate::people::{self, requests};
 use crate::presence;
@@ -56,6 +56,7 @@ pub(crate) fn end(state: &mut State, turn: &mut Turn<'_>, mut friend: Friend) ->
     part(state, turn, &peer)?;
     let devices = std::mem::take(&mut friend.devices);
     for device in devices {
+        turn.delete(Table::Lifeline, device.as_bytes());
         if let Some(row) = state.device_mut(&device) {
             row.put = None;
             row.relay_mailboxes.clear();
@@ -69,6 +70,7 @@ pub(crate) fn end(state: &mut State, turn: &mut Turn<'_>, mut friend: Friend) ->
 /// A friendship has ended on this side: so have the grants that led to it, and their keys.
 fn part(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<(), TurnFailed> {
     grants::withdraw(state, turn, peer);
+    lifelines::withdraw(state, turn, peer);
     withdraw_standings(state, turn, peer);
     for row in grants::rows_of(state, peer) {
         if grants::has_ended(row.status) {

@@ -9,7 +9,7 @@ use crate::invites::grants;
 use crate::invites::owners::{self, GrantOwner};
 use crate::limits::{FIRST_MAX, REQUEST_LIFETIME};
 use crate::people::devices;
-use crate::renewal;
+use crate::renewal::{self, Came};
 use crate::rows::{Friend, FriendState};
 use crate::state::State;
 use crate::table::Table;
@@ -131,7 +131,7 @@ impl Intake {
             // Of an invite that has done its work: no key is left that opens it.
             (Queue::Contact, _) => true,
             (Queue::Direct | Queue::Guest, GrantOwner::Reply(_)) => state.rates.answer(turn.now, grant),
-            (Queue::Guest, GrantOwner::Standing(peer, _)) => state.rates.direct(turn.now, Some(peer)),
+            (Queue::Guest, GrantOwner::Standing(peer, _) | GrantOwner::Lifeline(peer)) => state.rates.direct(turn.now, Some(peer)),
             // Under a friends' key.
             (Queue::Direct | Queue::Guest, _) => {
                 let of = delivery.behind(state, link);
@@ -153,7 +153,7 @@ impl Intake {
         let opener = opener(state, admitted)?;
         let frame = frame_id(envelope);
         // A step to a contact or reply package has a row that knows it again; these have none.
-        let is_direct = matches!(opener, Opener::Direct);
+        let is_direct = matches!(opener, Opener::Direct | Opener::Lifeline(..));
         if is_direct && turn.get(Table::Seen, frame.as_bytes())?.is_some() {
             return Err(DropReason::Repeated.into());
         }
@@ -167,14 +167,19 @@ impl Intake {
         if state.devices.get(&device.device).is_some_and(|known| known.peer != device.peer) {
             return Err(DropReason::Forged.into());
         }
+        // Good for the friend to whom it was given: anybody else has stolen it.
+        if matches!(opener, Opener::Lifeline(peer, _) if peer != device.peer) {
+            return Err(DropReason::Forged.into());
+        }
         if is_of_before && !state.friends.get(&device.peer).is_some_and(Friend::is_of_before) {
             return Err(DropReason::Unexpected.into());
         }
         devices::learn_chain(state, turn, &first.chain);
         *opened = FirstOpened { sender: Some(device.device), step: Some(statement.step) };
         match (statement.step, opener) {
-            (Step::Standing, Opener::Direct) => {
-                let taken = renewal::receive(state, turn, &device, &statement, origin.is_by_relay());
+            (Step::Standing, opener @ (Opener::Direct | Opener::Lifeline(..))) => {
+                let way = Came { is_left: origin.is_by_relay(), by_lifeline: matches!(opener, Opener::Lifeline(..)) };
+                let taken = renewal::receive(state, turn, &device, &statement, way);
                 // Taken or not, it is looked at once.
                 if !matches!(taken, Err(Rejected::Turn(_))) {
                     turn.put_raw(Table::Seen, frame.as_bytes(), seen(turn.stamp, Outcome::Delivered, None));
@@ -194,7 +199,8 @@ impl Intake {
             }
             (Step::Offer | Step::Standing, Opener::Request(..))
             | (Step::Accept | Step::Confirm | Step::Standing, Opener::Invite(_))
-            | (Step::Accept | Step::Confirm, Opener::Direct) => Err(DropReason::Unexpected.into()),
+            | (Step::Accept | Step::Confirm, Opener::Direct)
+            | (Step::Offer | Step::Accept | Step::Confirm, Opener::Lifeline(..)) => Err(DropReason::Unexpected.into()),
         }
     }
 }

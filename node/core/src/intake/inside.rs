@@ -6,6 +6,8 @@ use crate::delivery::seeds;
 use crate::delivery::ways::{self, Ways};
 use crate::friendships::{adopt_bundle, receive_commit, show_back, verify_bundle};
 use crate::introductions;
+use crate::notice::IntakeNotice;
+use crate::renewal;
 use crate::rooms::{self, pieces};
 use crate::rows::FriendState;
 use crate::state::State;
@@ -109,7 +111,11 @@ pub(super) fn room_message(
             }
         }
         RoomPayload::Seed(seed) => seeds::read(state, turn, &room, device, &seed),
-        RoomPayload::Capabilities(theirs) => show_back(state, turn, device, theirs)?,
+        RoomPayload::Capabilities(theirs) => {
+            show_back(state, turn, device, theirs)?;
+            turn.tell(IntakeNotice::Shown(*device));
+        }
+        RoomPayload::Lifeline(contact) => renewal::learn_lifeline(state, turn, &speaker, contact)?,
         RoomPayload::Receipts(items) => return Ok(Said::Receipts(items)),
         RoomPayload::Introduce(statement) => introductions::receive(state, turn, &peer, &statement)?,
         RoomPayload::Consent(consent) => introductions::consented(state, turn, &peer, consent)?,

@@ -1,12 +1,13 @@
 //! Which of our keys opens a first envelope, and what it must name.
 
+use crate::invites::lifelines;
 use crate::invites::owners::{GrantOwner, owner_of};
 use crate::rows::Invite;
 use crate::state::State;
 use crate::turn::DropReason;
 use crate::wire::{direct_package, package_digest};
-use symbolon_presence::envelope::{is_of_before, open_before, open_first};
-use symbolon_presence::id::{Digest, RequestId};
+use symbolon_presence::envelope::{is_of_before, open_before, open_direct, open_first};
+use symbolon_presence::id::{Digest, PeerId, RequestId};
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::kem::KemKey;
 use symbolon_presence::seal::OpenError;
@@ -20,6 +21,8 @@ pub(super) enum Opener {
     Request(RequestId, Secret),
     /// Our direct key: from a friend.
     Direct,
+    /// The key of this friend's lifeline.
+    Lifeline(PeerId, KemKey),
 }
 
 /// What was sealed, and what the statement in it must name.
@@ -55,6 +58,10 @@ impl Opener {
                 let package = direct_package(key.public().bytes().as_bytes(), device);
                 Ok(Opened { payload: open_before(key, envelope)?, package, is_of_before: true })
             }
+            Self::Lifeline(_, key) => {
+                let package = direct_package(key.public().bytes().as_bytes(), device);
+                Ok(now((open_direct(key, envelope)?, package)))
+            }
             Self::Direct => {
                 let (payload, key) = state.own.direct.open(envelope)?;
                 Ok(now((payload, direct_package(key.as_bytes(), device))))
@@ -67,7 +74,10 @@ impl Opener {
 pub(super) fn opener(state: &State, admitted: &Admitted) -> Result<Opener, DropReason> {
     let found = match (admitted.queue, owner_of(state, &admitted.grant)) {
         (Queue::Contact, GrantOwner::Invite) => state.invites.get(&admitted.grant).cloned().map(Opener::Invite),
-        (Queue::Contact, GrantOwner::Reply(_) | GrantOwner::Standing(..) | GrantOwner::Friends) => None,
+        (Queue::Contact, GrantOwner::Reply(_) | GrantOwner::Standing(..) | GrantOwner::Lifeline(_) | GrantOwner::Friends) => None,
+        (Queue::Direct | Queue::Guest, GrantOwner::Lifeline(peer)) => {
+            lifelines::key_of(state, &admitted.grant).map(|key| Opener::Lifeline(peer, key))
+        }
         (Queue::Direct | Queue::Guest, GrantOwner::Reply(id)) => {
             state.requests.get(&id).map(|row| Opener::Request(id, row.reply_key.clone()))
         }

@@ -7,6 +7,7 @@ use crate::delivery::owner::{Concern, EnvelopeOwner};
 use crate::delivery::relays::Signed;
 use crate::delivery::{Acknowledged, Delivery};
 use crate::friendships;
+use crate::invites::lifelines;
 use crate::people;
 use crate::rows::{Fault, set_message_state};
 use crate::state::State;
@@ -77,6 +78,12 @@ pub(crate) fn tell(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, ow
             Fate::Refused(_) => friendships::commit_refused(state, turn, &room, epoch),
             Fate::Queued | Fate::Stored | Fate::Untimely => Ok(()),
         },
+        Concern::Lifeline => {
+            if let (Fate::Delivered, Some(peer)) = (fate, state.friend_of(device).map(|friend| friend.peer)) {
+                lifelines::taken(state, turn, &peer);
+            }
+            Ok(())
+        }
         Concern::Nobody => Ok(()),
     }
 }

@@ -5,6 +5,7 @@ use crate::delivery::{Delivery, Origin};
 use crate::identity::Own;
 use crate::invites::USES_MAX;
 use crate::invites::grants::{self, Standing};
+use crate::invites::lifelines;
 use crate::invites::owners::{self, GrantOwner};
 use crate::limits::REQUEST_LIFETIME;
 use crate::people;
@@ -13,7 +14,7 @@ use crate::seam::{LinkId, Warning};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{DropReason, Turn, TurnFailed};
-use symbolon_presence::envelope::{Kind, kind};
+use symbolon_presence::envelope::{Kind, frame_id, kind};
 use symbolon_presence::id::{FrameId, GrantId, Nonce};
 use symbolon_relay::admission::{Admitted, GrantUses, NotAdmitted};
 use symbolon_relay::grant::{Queue, Scope};
@@ -32,6 +33,13 @@ impl GrantUses for Uses<'_, '_> {
         let known = own.iter().any(|used| *used == usage.as_bytes());
         Ok((u32::try_from(own.len()).unwrap_or(u32::MAX), known))
     }
+}
+
+/// Counts what comes by a lifeline. Whether it may be looked at; anything else may. A repeat is no other use.
+fn is_counted(state: &mut State, turn: &mut Turn<'_>, grant: &GrantId, frame: &FrameId) -> Result<bool, TurnFailed> {
+    let is_lifeline = matches!(owners::owner_of(state, grant), GrantOwner::Lifeline(_));
+    let is_repeat = || turn.get(Table::Seen, frame.as_bytes()).map(|seen| seen.is_some());
+    Ok(!is_lifeline || is_repeat()? || lifelines::take_use(state, turn, grant))
 }
 
 impl Intake {
@@ -70,7 +78,7 @@ impl Intake {
             return Ok(());
         }
         let admitted = match admitted {
-            Ok(admitted) if admitted.scope == Scope::Guest && !self.is_good(state, delivery, turn, link, &put, &admitted) => return Ok(()),
+            Ok(admitted) if admitted.scope == Scope::Guest && !self.is_good(state, delivery, turn, link, &put, &admitted)? => return Ok(()),
             Ok(admitted) => admitted,
             // How two devices stand is said under any key that friends have had: where both have drawn
             // new ones while they were apart, nothing else would ever get in.
@@ -106,18 +114,18 @@ impl Intake {
         link: LinkId,
         put: &Put,
         admitted: &Admitted,
-    ) -> bool {
+    ) -> Result<bool, TurnFailed> {
         let origin = Origin::Link(link);
         let standing = grants::standing(state, &admitted.grant, turn.now);
-        if standing == Standing::Good {
-            return true;
+        if standing == Standing::Good && is_counted(state, turn, &admitted.grant, &put.frame)? {
+            return Ok(true);
         }
         self.count(DropReason::Unexpected);
         if standing == Standing::Refused {
             delivery.acknowledge(state, turn, origin, None, put.frame, Outcome::Refused(Refusal::Refused));
         }
         delivery.fault(state, turn, origin);
-        false
+        Ok(false)
     }
 
     /// An envelope was put under a key of friends that has been replaced.
@@ -216,9 +224,11 @@ impl Intake {
                     None => None,
                 };
                 let admitted = Admitted { queue: deposit.queue, grant: deposit.grant, scope: Scope::Guest, first_use };
-                if matches!(owners::owner_of(state, &deposit.grant), GrantOwner::Reply(_))
-                    && grants::standing(state, &deposit.grant, turn.now) != Standing::Good
-                {
+                let is_ours = matches!(owners::owner_of(state, &deposit.grant), GrantOwner::Reply(_) | GrantOwner::Lifeline(_));
+                let is_good = !is_ours
+                    || grants::standing(state, &deposit.grant, turn.now) == Standing::Good
+                        && is_counted(state, turn, &deposit.grant, &frame_id(&deposit.envelope))?;
+                if !is_good {
                     // It may have come before the relay was told that the grant has ended.
                     self.count(DropReason::Unexpected);
                     delivery.complete_entry(key, deposit.number);

@@ -1,16 +1,20 @@
 //! What of the intake is bounded, and for whom.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use super::*;
 use crate::command::Direction;
 use crate::delivery::{Delivery, Origin};
-use crate::invites::grants;
+use crate::invites::{grants, lifelines};
 use crate::rows::RelayKey;
 use crate::seam::LinkId;
 use crate::state::State;
 use crate::turn::Turn;
-use symbolon_presence::id::GrantId;
+use crate::wire::{First, Statement, Step, direct_package};
+use symbolon_presence::codec;
+use symbolon_presence::envelope::seal_direct;
+use symbolon_presence::id::{Digest, GrantId, Nonce, RoomId};
+use symbolon_presence::kem::{KemPublic, KemPublicBytes};
 use symbolon_relay::admission::Admitted;
 use symbolon_relay::grant::{Queue, Scope};
 use symbolon_relay::session::Deposit;
@@ -20,7 +24,7 @@ use crate::invites;
 use crate::limits::{DIRECTS_OF_FRIEND, FIRSTS_OF_RELAY};
 use crate::rows::Request;
 use symbolon_presence::id::{MailboxId, PublicKeyBytes, RequestId};
-use symbolon_presence::time::{EARLIEST, HOUR};
+use symbolon_presence::time::{DAY, EARLIEST, HOUR};
 
 /// A relay of ours.
 fn relay(number: u8) -> RelayKey {
@@ -120,5 +124,54 @@ fn a102_a_relay_that_brings_first_envelopes_without_end_is_bounded_and_counts_ag
         let question = ben.question(state, turn);
         intake.deposit(state, &mut delivery, turn, relay(2), &entry(1, Queue::Direct, GrantId([5; 16]), &question)).unwrap();
         assert_eq!(intake.questions.len(), 1);
+    });
+}
+
+/// A step by a lifeline of ours, sealed to its key.
+fn by_lifeline(state: &State, turn: &mut Turn<'_>, who: &Person, key: &KemPublicBytes, step: Step) -> Vec<u8> {
+    let nonce = Nonce::random(turn.rng);
+    let body = codec::encode(&who.standing(turn, 1, nonce));
+    let mine = &state.own.identity;
+    let package = direct_package(key.as_bytes(), &mine.device);
+    let statement = Statement { step, to: state.own.peer, device: mine.device, package, transcript: Digest([0; 32]), body };
+    seal_direct(&KemPublic::parse(key).unwrap(), &codec::encode(&First::sign(&who.identity, &statement)), turn.rng).unwrap()
+}
+
+#[test]
+fn a33_a_lifeline_is_good_for_standings_of_the_friend_who_has_it_eight_times_a_day_and_for_nobody_and_nothing_else() {
+    in_turn(|state, turn| {
+        let (ben, thief) = (Person::new(state, turn, 2), Person::new(state, turn, 3));
+        let (mut intake, mut delivery) = (Intake::default(), Delivery::default());
+        let contact = lifelines::give(state, turn, &ben.device.peer, RoomId([1; 32])).unwrap();
+        let grant = state.lifelines[&ben.device.peer].lines[0].grant;
+        let mut number = 0;
+        let mut bring = |state: &mut State, turn: &mut Turn<'_>, envelope: &[u8]| {
+            number += 1;
+            let before = intake.questions.len();
+            intake.deposit(state, &mut delivery, turn, relay(1), &entry(number, Queue::Guest, grant, envelope)).unwrap();
+            intake.questions.len() - before
+        };
+        for (who, step) in [(&thief, Step::Standing), (&ben, Step::Offer), (&ben, Step::Accept), (&thief, Step::Confirm)] {
+            let envelope = by_lifeline(state, turn, who, &contact.package, step);
+            assert_eq!(bring(state, turn, &envelope), 0, "{step:?}");
+        }
+        assert!(!lifelines::is_apart(turn, &ben.device.device).unwrap() && state.requests.is_empty(), "nothing of it is believed");
+        let first = by_lifeline(state, turn, &ben, &contact.package, Step::Standing);
+        assert_eq!(bring(state, turn, &first), 1);
+        assert!(lifelines::is_apart(turn, &ben.device.device).unwrap());
+        let mut taken = 1;
+        for _ in 0..10 {
+            assert_eq!(bring(state, turn, &first), 0, "a repeat is taken once, and is no use");
+            let next = by_lifeline(state, turn, &ben, &contact.package, Step::Standing);
+            taken += bring(state, turn, &next);
+        }
+        assert_eq!(taken, 4, "eight a day, and four were of no use");
+        turn.now = turn.now.after(DAY);
+        let next = by_lifeline(state, turn, &ben, &contact.package, Step::Standing);
+        assert_eq!(bring(state, turn, &next), 1, "on another day");
+        // What was sealed to it while it was good.
+        let late = by_lifeline(state, turn, &ben, &contact.package, Step::Standing);
+        lifelines::withdraw(state, turn, &ben.device.peer);
+        assert_eq!(bring(state, turn, &late), 0, "it opens nothing once it has ended");
     });
 }

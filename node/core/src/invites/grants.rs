@@ -6,7 +6,7 @@
 //! our relays are told by the list in our record there. An id leaves that list once its grant has
 //! expired.
 
-use super::owners::{GrantOwner, is_handed_out, owner_of};
+use super::owners::{GrantOwner, is_handed_out, lifeline_of, owner_of};
 use crate::command::{Direction, RequestStatus};
 use crate::identity;
 use crate::limits::{ANSWERS_MAX, GRANT_GRACE, INVITE_ANSWERS_MAX, REPLY_GRANTS_MAX, REVOKED_MAX};
@@ -48,8 +48,11 @@ pub(crate) fn is_erased(row: &Request) -> bool {
 pub(crate) fn standing(state: &State, grant: &GrantId, now: Timestamp) -> Standing {
     let row = match owner_of(state, grant) {
         GrantOwner::Standing(peer, until) => {
-            let stands = state.friends.get(&peer).is_some_and(Friend::stands) && !state.blocked.contains(peer.as_bytes().as_slice());
-            return if stands && !until.is_expired_at(now) { Standing::Good } else { Standing::Silent };
+            return if stands(state, &peer) && !until.is_expired_at(now) { Standing::Good } else { Standing::Silent };
+        }
+        GrantOwner::Lifeline(peer) => {
+            let is_good = lifeline_of(state, grant).is_some_and(|(_, line)| !line.expires.is_expired_at(now));
+            return if is_good && stands(state, &peer) { Standing::Good } else { Standing::Silent };
         }
         GrantOwner::Reply(id) => state.requests.get(&id),
         GrantOwner::Invite | GrantOwner::Friends => None,
@@ -70,13 +73,18 @@ pub(crate) fn standing(state: &State, grant: &GrantId, now: Timestamp) -> Standi
     if was_taken_back { Standing::Refused } else { Standing::Silent }
 }
 
+/// Whether somebody is a friend who may write to us.
+fn stands(state: &State, peer: &PeerId) -> bool {
+    state.friends.get(peer).is_some_and(Friend::stands) && !state.blocked.contains(peer.as_bytes().as_slice())
+}
+
 /// Whether an envelope was taken in under this grant: its repeat is answered the same, whatever
 /// has become of the grant.
 pub(crate) fn was_answered(state: &State, grant: &GrantId, frame: &FrameId) -> bool {
     let answered = match owner_of(state, grant) {
         GrantOwner::Invite => state.invites.get(grant).and_then(|invite| invite.answered.as_ref()),
         GrantOwner::Reply(id) => state.requests.get(&id).and_then(|row| row.answered.as_ref()),
-        GrantOwner::Standing(..) | GrantOwner::Friends => None,
+        GrantOwner::Standing(..) | GrantOwner::Lifeline(_) | GrantOwner::Friends => None,
     };
     answered.is_some_and(|frames| frames.contains(frame))
 }
@@ -95,7 +103,7 @@ pub(crate) fn answered(state: &mut State, turn: &mut Turn<'_>, grant: &GrantId, 
         GrantOwner::Reply(id) => {
             state.change_request(turn, &id, |row| row.answered.get_or_insert_default().push(frame));
         }
-        GrantOwner::Standing(..) | GrantOwner::Friends => {}
+        GrantOwner::Standing(..) | GrantOwner::Lifeline(_) | GrantOwner::Friends => {}
     }
 }
 
@@ -116,8 +124,8 @@ pub(crate) fn give(state: &mut State, turn: &Turn<'_>, grant: GrantId, peer: Pee
     state.reply_grants.insert(grant, (peer, until));
 }
 
-/// Ends the grants that a friend's node holds, at our relays too. Grants that an earlier run of
-/// this node gave are not known; they end within a day.
+/// Ends the grants that a friend's node holds, at our relays too. Those that an earlier run of this node gave for a day are
+/// not known; they end by themselves.
 pub(crate) fn withdraw(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) {
     let given = state.reply_grants.extract_if(.., |_, (of, _)| of == peer).collect::<Vec<_>>();
     for (grant, (_, until)) in given {
@@ -132,11 +140,20 @@ pub(crate) fn changed(turn: &mut Turn<'_>) {
 
 /// Tells our relays not to take a grant any more.
 pub(crate) fn revoke(state: &mut State, turn: &mut Turn<'_>, grant: GrantId, expires: Timestamp) {
-    let is_known = state.own.revoked.iter().any(|revoked| revoked.grant == grant);
-    if is_known || state.own.relay_mailboxes.is_empty() || expires <= turn.sure {
+    list(state, turn, Revoked { grant, expires, outlived: None });
+}
+
+/// The same of a lifeline.
+pub(super) fn revoke_lifeline(state: &mut State, turn: &mut Turn<'_>, grant: GrantId, expires: Timestamp) {
+    list(state, turn, Revoked { grant, expires, outlived: Some(false) });
+}
+
+fn list(state: &mut State, turn: &mut Turn<'_>, revoked: Revoked) {
+    let is_known = state.own.revoked.iter().any(|known| known.grant == revoked.grant);
+    if is_known || state.own.relay_mailboxes.is_empty() || revoked.expires <= turn.sure {
         return;
     }
-    state.own.revoked.push(Revoked { grant, expires });
+    state.own.revoked.push(revoked);
     if state.own.revoked.len() >= REVOKED_MAX {
         renew_secrets(state, turn);
     }
@@ -155,8 +172,11 @@ pub(crate) fn confirmed(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) 
 
 /// The list is full: another queue secret ends every grant at our relays at once. Those who were
 /// asked get a new address; friends have keys of their own.
+///
+/// Lifelines are good under the secret before as well: one that has ended stays in the list until that is over, too.
 fn renew_secrets(state: &mut State, turn: &mut Turn<'_>) {
-    state.own.revoked.clear();
+    state.own.revoked.retain(|revoked| revoked.outlived == Some(false));
+    state.own.revoked.iter_mut().for_each(|revoked| revoked.outlived = Some(true));
     let relay_mailboxes: Vec<_> = state.own.relay_mailboxes.values().cloned().collect();
     for mut own in relay_mailboxes {
         own.queue_secret = Secret::random(turn.rng);

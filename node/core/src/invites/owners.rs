@@ -5,7 +5,7 @@
 //! out grants of its own (packages of rooms, knocks) adds an owner here and an opener in the intake.
 
 use crate::command::Direction;
-use crate::rows::Request;
+use crate::rows::{Lifeline, Request};
 use crate::state::State;
 use symbolon_presence::id::{GrantId, PeerId, RequestId};
 use symbolon_presence::time::Timestamp;
@@ -19,6 +19,8 @@ pub(crate) enum GrantOwner {
     Reply(RequestId),
     /// A Standing of ours wants this friend's answer, until then.
     Standing(PeerId, Timestamp),
+    /// The lifeline of this friend.
+    Lifeline(PeerId),
     /// None that we know: what comes by it needs the key of friends.
     Friends,
 }
@@ -29,9 +31,16 @@ pub(crate) fn owner_of(state: &State, grant: &GrantId) -> GrantOwner {
         GrantOwner::Invite
     } else if let Some((peer, until)) = state.reply_grants.get(grant) {
         GrantOwner::Standing(*peer, *until)
+    } else if let Some((peer, _)) = lifeline_of(state, grant) {
+        GrantOwner::Lifeline(peer)
     } else {
         of_reply(state, grant).map_or(GrantOwner::Friends, |row| GrantOwner::Reply(row.id))
     }
+}
+
+/// Whose lifeline a grant is, and the lifeline.
+pub(super) fn lifeline_of<'a>(state: &'a State, grant: &GrantId) -> Option<(PeerId, &'a Lifeline)> {
+    state.lifelines.values().find_map(|given| given.lines.iter().find(|line| line.grant == *grant).map(|line| (given.peer, line)))
 }
 
 /// Whether the other side holds our reply grant.

@@ -1,9 +1,10 @@
 //! What a device says about how it stands with another one.
 
 use crate::delivery::outbox;
-use crate::invites::grants;
+use crate::invites::{grants, lifelines};
+use crate::limits::LASTING_REPLY;
 use crate::rooms::{self, order};
-use crate::rows::{Outbound, Renewing, Start};
+use crate::rows::{LastingReply, Outbound, Renewing, Start};
 use crate::state::State;
 use crate::turn::{Turn, TurnFailed};
 use crate::wire::{Contact, Counted, Heard, RoomStanding, Standing, True, sign_start};
@@ -17,9 +18,10 @@ pub(super) fn account(
     turn: &mut Turn<'_>,
     id: &DeviceId,
     answers: Option<&Standing>,
+    lasts: Lasts,
 ) -> Result<Option<Standing>, TurnFailed> {
     let Some(peer) = state.devices.get(id).map(|row| row.peer) else { return Ok(None) };
-    let reply = Some(reply_contact(state, turn, peer));
+    let reply = Some(reply_contact(state, turn, peer, lasts));
     let (Some(row), Some(friend)) = (state.devices.get(id), state.friend_of(id)) else { return Ok(None) };
     let start = state.own.start();
     // What waited was taken back with the room: that nothing waits there shows nothing any more.
@@ -64,10 +66,23 @@ pub(super) fn opened_in(state: &State, id: &DeviceId, room: &RoomId) -> Option<C
     Some(Counted { seed: used.number, counter: used.opener.next() })
 }
 
-/// Where a friend may answer for a day, whatever else changes meanwhile.
-pub(crate) fn reply_contact(state: &mut State, turn: &mut Turn<'_>, peer: PeerId) -> Contact {
-    let (grant, expires) = (GrantId::random(turn.rng), turn.stamp.after(DAY));
+/// How long a friend may answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lasts {
+    /// For a day, and in this run of the node.
+    ADay,
+    /// For as long as an envelope lies at a relay: two who look for each other may be there on different days.
+    AMonth,
+}
+
+/// Where a friend may answer for a while, whatever else changes meanwhile.
+pub(crate) fn reply_contact(state: &mut State, turn: &mut Turn<'_>, peer: PeerId, lasts: Lasts) -> Contact {
+    let life = if lasts == Lasts::ADay { DAY } else { LASTING_REPLY };
+    let (grant, expires) = (GrantId::random(turn.rng), turn.stamp.after(life));
     grants::give(state, turn, grant, peer, expires);
+    if lasts == Lasts::AMonth {
+        lifelines::keep_reply(state, turn, &peer, LastingReply { grant, expires });
+    }
     let (mut entry, key) = state.own.address(turn.rng, grant, Scope::Guest, expires, 0);
     entry.places = state.own.places_for(&peer).to_vec();
     let relay_mailboxes = state.own.relay_mailboxes(turn.rng, grant, Scope::Guest, expires, 0);

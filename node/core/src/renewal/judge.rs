@@ -7,6 +7,7 @@ use super::rivals::watch_for_rivals;
 use super::room::{confirm_again, give_up_entering, is_under_way, offer};
 use crate::delivery::{sealing, starts};
 use crate::friendships::{fresh_seed, send_bundle};
+use crate::invites::lifelines;
 use crate::notice::RenewalNotice;
 use crate::rooms::order;
 use crate::rows::{Friend, FriendState, Renewing};
@@ -30,13 +31,22 @@ pub(crate) struct Question {
     pub is_odd: bool,
 }
 
-/// Takes a Standing in: a question is answered to those above. Errors change nothing. `is_left` says that it lay at a relay.
+/// How a Standing has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Came {
+    /// It lay at a relay.
+    pub is_left: bool,
+    /// By a lifeline of ours.
+    pub by_lifeline: bool,
+}
+
+/// Takes a Standing in: a question is answered to those above. Errors change nothing.
 pub(crate) fn receive(
     state: &mut State,
     turn: &mut Turn<'_>,
     device: &identity::Device,
     statement: &Statement,
-    is_left: bool,
+    came: Came,
 ) -> Result<Option<Question>, Rejected> {
     let standing: Standing = codec::decode(&statement.body, PAYLOAD_MAX).map_err(|_| DropReason::Malformed)?;
     let is_start = is_start_of(&device.signing, &device.peer, standing.instance, standing.started, &standing.word);
@@ -48,7 +58,7 @@ pub(crate) fn receive(
         // Anybody who is no friend hears nothing: it looks as if this node had not come back yet.
         return Err(DropReason::Blocked.into());
     }
-    if is_left && standing.answers.is_none() && is_overtaken(state, turn, &id, &standing) {
+    if came.is_left && standing.answers.is_none() && is_overtaken(state, turn, &id, &standing) {
         return Err(DropReason::Repeated.into());
     }
     let fits = |nonce: &Nonce| state.devices.get(&id).and_then(|row| row.asked.as_ref()).is_some_and(|asked| asked.contains(nonce));
@@ -57,8 +67,13 @@ pub(crate) fn receive(
         None => false,
     };
     // One that a relay hands out, of a run whose clock was ahead, may be of long ago: nobody can say which start came later.
-    if !(is_left && !is_answer && standing.at.is_future_at(turn.now)) {
+    if !(came.is_left && !is_answer && standing.at.is_future_at(turn.now)) {
         starts::heard(state, turn, &id, &standing, is_answer);
+    }
+    if came.by_lifeline {
+        let now = turn.now;
+        // Why else would they use it?
+        lifelines::note(turn, &id, |held| held.heard = Some(now))?;
     }
     let is_timely = turn.now.0.abs_diff(standing.at.0) <= CLOCK_SKEW;
     if is_answer || is_timely {
@@ -70,7 +85,7 @@ pub(crate) fn receive(
     }
     let Some(nonce) = standing.answers else {
         // A question, which may be old: what it says is a reason to ask, never one to act.
-        let is_odd = judge(state, &id, &standing) != Verdict::Fine;
+        let is_odd = came.by_lifeline || judge(state, &id, &standing) != Verdict::Fine;
         return Ok(Some(Question { standing, is_odd }));
     };
     if !is_answer {
@@ -159,25 +174,30 @@ fn act(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, id: &DeviceId, sai
     }
     let Some(friend) = state.friends.get(peer) else { return Ok(()) };
     let renewing = friend.renewing;
+    let lacks_ours =
+        verdict == Verdict::Fine && renewing.is_none() && has_other_keys(state, friend, said) && lifelines::is_apart(turn, id)?;
     let is_ours_to_do = match (renewing, verdict) {
-        (Some(Renewing::Behind | Renewing::Outgrown), _) | (_, Verdict::Behind) => true,
+        (Some(Renewing::Behind | Renewing::Outgrown | Renewing::Apart), _) | (_, Verdict::Behind) => true,
         // Somebody has to begin: it takes one.
         (_, Verdict::Astray) => state.own.identity.device < *id,
-        (_, Verdict::Fine) => false,
+        (_, Verdict::Fine) => lacks_ours,
     };
     let is_spent = is_spent(state, id, friend, said);
-    if verdict == Verdict::Fine && is_spent && friend.renewing.is_none() {
+    if verdict == Verdict::Fine && is_spent && !is_ours_to_do && friend.renewing.is_none() {
         fresh_seed(state, turn, peer)?;
     }
     let Some(friend) = state.friends.get(peer) else { return Ok(()) };
-    if verdict == Verdict::Fine && lacks_keys(state, friend) {
+    if verdict == Verdict::Fine && !is_ours_to_do && lacks_keys(state, friend) {
         // Whatever began again since: in a room that is whole it can be said.
         send_bundle(state, turn, peer)?;
     }
     if !is_ours_to_do || is_under_way(state, turn, peer) {
         return Ok(());
     }
-    if verdict == Verdict::Behind || !matches!(renewing, Some(Renewing::Behind | Renewing::Outgrown)) {
+    if lacks_ours {
+        // What friends have is of no use in a room whose frames find no way: it goes with a new one.
+        hold(state, turn, peer, Renewing::Apart)?;
+    } else if verdict == Verdict::Behind || !matches!(renewing, Some(Renewing::Behind | Renewing::Outgrown | Renewing::Apart)) {
         if renewing == Some(Renewing::Entered) {
             // The room that was entered is none that both share: nobody confirms it.
             give_up_entering(state, turn, peer)?;
@@ -189,6 +209,11 @@ fn act(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, id: &DeviceId, sai
         return Ok(());
     }
     offer(state, turn, peer, id, said)
+}
+
+/// Whether a friend holds another friendship secret of ours than the present one, or none of the keys of our tree.
+fn has_other_keys(state: &State, friend: &Friend, said: &Standing) -> bool {
+    said.revision != Some(state.own.friendship.revision) || !state.own.presence.has_block(&friend.peer)
 }
 
 /// Nothing more is sealed in the room of a friendship: what was not delivered waits for the next one.

@@ -11,6 +11,7 @@ use crate::delivery::owner::EnvelopeOwner;
 use crate::friendships::{
     IncomingRoom, accept_unasked, check_room, confirm, first_revision, has_room, local_id, make_room_of, revise, send_to_friend, set_status,
 };
+use crate::invites::lifelines;
 use crate::limits::{OFFER_MAX, REENTRIES_PER_DAY, RENEWAL_ANSWER, REQUEST_LIFETIME};
 use crate::people;
 use crate::rooms;
@@ -160,12 +161,12 @@ pub(crate) fn receive_offer(
         ..Request::blank(turn, id, Direction::In)
     };
     state.save_request(turn, row);
-    // An update of both builds is no copy that was put back.
-    let is_update = friend.renewing == Some(Renewing::Outgrown);
-    if !is_update {
+    // An update of both builds is no copy that was put back, and neither is somebody who was away for long.
+    let is_no_copy = friend.renewing == Some(Renewing::Outgrown) || lifelines::is_apart(turn, &device.device)?;
+    if !is_no_copy {
         state.rates.warn(turn, Warning::FriendReturned);
     }
-    if returns >= REENTRIES_PER_DAY && !is_update {
+    if returns >= REENTRIES_PER_DAY && !is_no_copy {
         // Too often for a copy that was put back: its friend's user decides.
         turn.notify(Event::Request(id));
         return Ok(());

@@ -1,11 +1,13 @@
 //! What is said to friends' devices about how we stand with them, and what was noticed since the start.
 
-use super::account::account;
+use super::account::{Lasts, account};
 use super::friends::{friends_devices, is_friends, lacks_keys};
 use super::judge::Question;
+use super::lifelines::Lifelines;
 use crate::delivery::outbox::{self, Via};
 use crate::delivery::owner::EnvelopeOwner;
 use crate::friendships::seal_to_friend;
+use crate::invites::lifelines;
 use crate::limits::{COPY_QUESTION, STANDING_QUESTIONS_PER_HOUR, STANDING_WAIT, STANDINGS_ASKED_MAX, STANDINGS_PER_HOUR};
 use crate::notice::RenewalNotice;
 use crate::people;
@@ -19,7 +21,7 @@ use crate::wire::{Contact, Standing, Step};
 use minicbor::{Decode, Encode};
 use std::collections::{BTreeMap, BTreeSet};
 use symbolon_presence::codec;
-use symbolon_presence::id::DeviceId;
+use symbolon_presence::id::{DeviceId, PeerId};
 use symbolon_presence::time::{HOUR, Timestamp};
 
 /// Row `behind` in [`Table::Meta`]: this folder was found to be an older copy.
@@ -59,20 +61,23 @@ pub(crate) struct Standings {
     awaiting: BTreeSet<DeviceId>,
     /// Devices to which it is to be said how we stand, and by which way where they have named one.
     asking: BTreeMap<DeviceId, Option<Contact>>,
+    lifelines: Lifelines,
 }
 
 impl Standings {
     /// After a start.
     pub fn start(&mut self, state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
         self.behind = turn.row(Table::Meta, b"behind")?;
+        self.lifelines.start(turn.now);
         drop_answers(state, turn);
         Ok(())
     }
 
-    /// When the question which copy goes on is over.
+    /// When the question which copy goes on is over, or something is to be done about lifelines.
     pub fn next_due(&self, state: &State) -> Option<Timestamp> {
-        let rival = self.rival.filter(|rival| state.own.is_halted && !rival.is_later)?;
-        Some(rival.seen.after(COPY_QUESTION))
+        let rival = self.rival.filter(|rival| state.own.is_halted && !rival.is_later);
+        let lifelines = self.lifelines.next_due().filter(|_| !state.own.is_halted);
+        rival.map(|rival| rival.seen.after(COPY_QUESTION)).into_iter().chain(lifelines).min()
     }
 
     /// Links to devices are there, or something is left for them at relays: each hears of us once, at
@@ -98,18 +103,35 @@ impl Standings {
         answers: Option<&Standing>,
         way: Option<&Contact>,
     ) -> Result<bool, TurnFailed> {
-        let sent = self.sent.entry(*id).or_default();
-        sent.retain(|(at, _)| turn.now.since(*at) < HOUR);
-        let is_question = answers.is_none();
-        let asked = sent.iter().filter(|(_, is_question)| *is_question).count();
-        if state.own.is_halted || sent.len() >= STANDINGS_PER_HOUR || (is_question && asked >= STANDING_QUESTIONS_PER_HOUR) {
+        let is_apart = lifelines::is_apart(turn, id)?;
+        // What was said by a lifeline and has not left yet is as good as what goes by keys that may be over.
+        let is_said =
+            is_apart && answers.is_none() && way.is_none() && state.devices.get(id).is_some_and(|row| row.channel.saying.is_some());
+        if is_said {
             return Ok(false);
         }
-        let Some(body) = account(state, turn, id, answers)? else { return Ok(false) };
-        let way = way.filter(|way| !way.expires.is_expired_at(turn.now));
-        let named = way.map(|way| &way.package);
+        self.say(state, turn, id, answers, way, if is_apart { Lasts::AMonth } else { Lasts::ADay })
+    }
+
+    /// The same, and how long its answer may take.
+    pub(super) fn say(
+        &mut self,
+        state: &mut State,
+        turn: &mut Turn<'_>,
+        id: &DeviceId,
+        answers: Option<&Standing>,
+        way: Option<&Contact>,
+        lasts: Lasts,
+    ) -> Result<bool, TurnFailed> {
+        let is_question = answers.is_none();
+        if !self.may_say(state, turn.now, id, is_question) {
+            return Ok(false);
+        }
+        let way = self.way_by(turn, id, way)?;
+        let Some(body) = account(state, turn, id, answers, lasts)? else { return Ok(false) };
+        let named = way.as_ref().map(|way| &way.package);
         let Some(envelope) = seal_to_friend(state, turn, id, named, Step::Standing, codec::encode(&body)) else { return Ok(false) };
-        sent.push((turn.now, is_question));
+        self.sent.entry(*id).or_default().push((turn.now, is_question));
         let Some(row) = state.device_mut(id) else { return Ok(false) };
         let mut asked = row.asked.take().unwrap_or_default();
         let excess = asked.len().saturating_sub(STANDINGS_ASKED_MAX - 1);
@@ -117,7 +139,7 @@ impl Standings {
         asked.push(body.nonce);
         row.asked = Some(asked);
         // Where an answer comes late, the way that was named for it may be closed.
-        let via = way.map(|way| Via::contact(way, None));
+        let via = way.map(|way| Via::contact(&way, None));
         // An answer that waits is not taken back by a question: two who only asked would never learn anything.
         let owner = if is_question { EnvelopeOwner::Standing } else { EnvelopeOwner::Answer };
         outbox::supersede(state, turn, id, &owner)?;
@@ -126,6 +148,31 @@ impl Standings {
             self.awaiting.insert(*id);
         }
         Ok(true)
+    }
+
+    /// Whether something more may be said to a device in this hour.
+    fn may_say(&mut self, state: &State, now: Timestamp, id: &DeviceId, is_question: bool) -> bool {
+        let sent = self.sent.entry(*id).or_default();
+        sent.retain(|(at, _)| now.since(*at) < HOUR);
+        let asked = sent.iter().filter(|(_, is_question)| *is_question).count();
+        let has_asked = is_question && asked >= STANDING_QUESTIONS_PER_HOUR;
+        !state.own.is_halted && sent.len() < STANDINGS_PER_HOUR && !has_asked
+    }
+
+    /// The way that was named, while it is open. Where it is not, and nothing else may work, the device's lifeline.
+    fn way_by(&self, turn: &Turn<'_>, id: &DeviceId, named: Option<&Contact>) -> Result<Option<Contact>, TurnFailed> {
+        let is_open = |way: &Contact| !way.expires.is_expired_at(turn.now);
+        match named {
+            Some(way) if !is_open(way) && lifelines::is_apart(turn, id)? => {
+                Ok(lifelines::held(turn, id)?.and_then(|held| held.contact).filter(is_open))
+            }
+            named => Ok(named.filter(|way| is_open(way)).cloned()),
+        }
+    }
+
+    /// When a device was asked last, in this hour or so.
+    pub(super) fn asked_at(&self, id: &DeviceId) -> Option<Timestamp> {
+        self.sent.get(id)?.iter().filter(|(_, is_question)| *is_question).map(|(at, _)| *at).max()
     }
 
     /// A device is not known any more.
@@ -216,13 +263,35 @@ impl Standings {
         self.behind = Some(behind);
     }
 
-    /// Without its user's word, the copy that was started last goes on.
-    pub fn tick(&mut self, state: &mut State, turn: &mut Turn<'_>) -> bool {
-        let is_due = self.next_due(state).is_some_and(|due| due <= turn.now);
-        if is_due {
+    /// Without its user's word, the copy that was started last goes on. Lifelines are said, and used once this node
+    /// reaches anybody.
+    pub fn tick(&mut self, state: &mut State, turn: &mut Turn<'_>, reaches: impl FnOnce(&State) -> bool) -> Result<(), TurnFailed> {
+        let rival = self.rival.filter(|rival| state.own.is_halted && !rival.is_later);
+        if rival.is_some_and(|rival| rival.seen.after(COPY_QUESTION) <= turn.now) {
             self.go_on(state, turn);
         }
-        is_due
+        if state.own.is_halted {
+            return Ok(());
+        }
+        self.lifelines.give_some(state, turn)?;
+        if self.lifelines.is_due(turn.now) {
+            if reaches(state) {
+                self.reach_out(state, turn)?;
+            }
+            let waits = self.is_asking(state, turn.now);
+            self.lifelines.has_looked(turn.now, waits);
+        }
+        Ok(())
+    }
+
+    /// Friends may lack a lifeline: of mailboxes of ours, or because their builds take one now.
+    pub fn lifelines_changed(&mut self, now: Timestamp) {
+        self.lifelines.changed(now);
+    }
+
+    /// A friend's keys came with a new room: both have each other's.
+    pub fn keys_known(&self, state: &State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<(), TurnFailed> {
+        people::devices_of(state, peer).iter().try_for_each(|device| lifelines::found_again(turn, device))
     }
 
     /// This copy goes on, as one that is behind. Whether it had stopped.

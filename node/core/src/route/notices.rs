@@ -50,7 +50,7 @@ impl Machines {
     }
 
     fn of_invites(&mut self, turn: &mut Turn<'_>, notice: InvitesNotice) -> Result<(), TurnFailed> {
-        let Self { state, relays, presence, .. } = self;
+        let Self { state, relays, presence, standings, .. } = self;
         match notice {
             InvitesNotice::BodiesChanged => {
                 presence.publisher.bodies_changed(turn.now);
@@ -60,14 +60,20 @@ impl Machines {
                 relays.revoked(state, turn);
                 Ok(())
             }
-            InvitesNotice::SecretsRenewed => friendships::reissue(state, turn, true),
+            InvitesNotice::SecretsRenewed => {
+                standings.lifelines_changed(turn.now);
+                friendships::reissue(state, turn, true)
+            }
         }
     }
 
     fn of_delivery(&mut self, turn: &mut Turn<'_>, notice: DeliveryNotice) -> Result<(), TurnFailed> {
         let Self { state, delivery, relays, presence, standings, .. } = self;
         match notice {
-            DeliveryNotice::OwnRelaysChanged => friendships::moved(state, delivery, turn)?,
+            DeliveryNotice::OwnRelaysChanged => {
+                standings.lifelines_changed(turn.now);
+                friendships::moved(state, delivery, turn)?
+            }
             DeliveryNotice::CopiesLost => relays.recount(state, turn)?,
             DeliveryNotice::Queued(device) => delivery.queued(state, device),
             DeliveryNotice::RowsChanged(device) => {
@@ -118,9 +124,13 @@ impl Machines {
     }
 
     fn of_friendships(&mut self, turn: &mut Turn<'_>, notice: FriendshipsNotice) -> Result<(), TurnFailed> {
-        let Self { state, delivery, .. } = self;
+        let Self { state, delivery, standings, .. } = self;
         match notice {
-            FriendshipsNotice::KeysKnown(_) => self.keys_known(turn),
+            FriendshipsNotice::KeysKnown(peer) => {
+                standings.keys_known(state, turn, &peer)?;
+                standings.lifelines_changed(turn.now);
+                self.keys_known(turn);
+            }
             FriendshipsNotice::Confirmed(peer) => self.confirming.note(peer),
             FriendshipsNotice::Befriended(device) => delivery.befriended(state, turn, &device)?,
             FriendshipsNotice::Parted(peer) => {
@@ -144,6 +154,7 @@ impl Machines {
         match notice {
             IntakeNotice::Gap(device) | IntakeNotice::Reused(device) => standings.ask(device),
             IntakeNotice::Heard(device) => confirming.heard(state, turn, &device)?,
+            IntakeNotice::Shown(_) => standings.lifelines_changed(turn.now),
             IntakeNotice::AskedAgain(device) => delivery.asked_again(state, turn, &device)?,
         }
         Ok(())

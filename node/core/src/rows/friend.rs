@@ -87,6 +87,9 @@ pub(crate) enum Renewing {
     /// It was made by an older build: as soon as both are new, it is made again.
     #[n(2)]
     Outgrown,
+    /// One of both knows no key of the other that is good still: all of them have changed while they were apart.
+    #[n(3)]
+    Apart,
 }
 
 /// Own texts behind one in a conversation that a friend's older copy lacks.

@@ -50,6 +50,9 @@ pub(crate) struct Revoked {
     /// When it expires.
     #[n(1)]
     pub expires: Timestamp,
+    /// Of a lifeline: whether the queue secret was drawn again since. It is good under the one before as well.
+    #[n(2)]
+    pub outlived: Option<bool>,
 }
 
 /// A friendship secret that is over. Who still uses it is told so, and reads the new one.

@@ -1,12 +1,13 @@
 //! Loading the working set.
 
 use crate::command::{Direction, Trust};
-use crate::rows::{Device, Friend, Inbound, Request, Sequences, split_inbound_key, split_sequences_key};
+use crate::rows::{Device, Friend, Given, Inbound, Request, Sequences, split_inbound_key, split_sequences_key};
 use crate::table::Table;
 use crate::turn::{TurnFailed, all_rows, decode_row};
 use crate::world::Shelf;
 use std::collections::BTreeMap;
-use symbolon_presence::id::{DeviceId, PeerId, RequestId, RoomId};
+use symbolon_presence::id::{DeviceId, GrantId, PeerId, RequestId, RoomId};
+use symbolon_presence::time::Timestamp;
 
 /// Rows of version 2 say the same of a friend whose invite was used and of one whose words
 /// were compared. A friend who only ever asked us, by an invite of ours, was compared; of
@@ -44,4 +45,15 @@ pub(super) fn channels(shelf: &dyn Shelf, devices: &mut BTreeMap<DeviceId, Devic
     }
     // To begin at 0 again would use numbers of the outbox twice.
     if found == devices.len() { Ok((sequences, inbound)) } else { Err(TurnFailed("a device has no channel")) }
+}
+
+/// What friends were given; what is known of devices lies in the same table.
+pub(super) fn lifelines(shelf: &dyn Shelf) -> Result<BTreeMap<PeerId, Given>, TurnFailed> {
+    let rows = all_rows(shelf, Table::Lifeline)?.into_iter().filter_map(|(key, bytes)| Some((PeerId::from_slice(&key)?, bytes)));
+    rows.map(|(peer, bytes)| Ok((peer, decode_row(&bytes)?))).collect()
+}
+
+/// The grants by which friends may still answer what an earlier run has said by their lifelines.
+pub(super) fn lasting_replies(given: &BTreeMap<PeerId, Given>) -> BTreeMap<GrantId, (PeerId, Timestamp)> {
+    given.values().flat_map(|given| given.replies.iter().map(|reply| (reply.grant, (given.peer, reply.expires)))).collect()
 }

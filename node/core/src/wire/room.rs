@@ -2,6 +2,7 @@
 
 use super::bounds::{PAYLOAD_MAX, is_text};
 use super::bundle::{Bundle, Whereabouts};
+use super::contact::Contact;
 use super::introduction::{Consent, IntroCard, Introduction};
 use super::piece::Piece;
 use minicbor::{Decode, Encode};
@@ -87,6 +88,9 @@ pub enum RoomPayload {
     /// What the sender's device takes besides what every build of this version does.
     #[n(11)]
     Capabilities(#[n(0)] Capabilities),
+    /// How the hearer writes to the sender's device when nothing else works.
+    #[n(14)]
+    Lifeline(#[n(0)] Contact),
 }
 
 /// What a build takes besides what every build of its version of the wire does (RFC 9420, section 7.2, has the word).
@@ -103,7 +107,7 @@ impl Capabilities {
     /// Lifelines.
     pub const LIFELINES: Self = Self(1 << 2);
     /// What this build takes.
-    pub const OURS: Self = Self(Self::COMMITS.0 | Self::PIECES.0);
+    pub const OURS: Self = Self(Self::COMMITS.0 | Self::PIECES.0 | Self::LIFELINES.0);
 
     /// Whether all of `what` is among them.
     pub fn has(self, what: Self) -> bool {
@@ -129,6 +133,7 @@ impl RoomPayload {
             Self::Introduce(introduction) => introduction.is_bounded(),
             Self::Consent(consent) => consent.is_bounded(),
             Self::IntroCard(card) => card.is_bounded(),
+            Self::Lifeline(contact) => contact.is_bounded() && contact.chain.is_none() && !contact.last_resort,
             Self::Read(_) | Self::Again | Self::Skip | Self::Seed(_) | Self::Capabilities(_) => true,
         };
         bounded.then_some(payload)

@@ -63,7 +63,7 @@ fn lifeline(owner: &Owner, number: u8) -> AddressBody {
 }
 
 #[test]
-fn a113_a_lifeline_is_good_for_eight_envelopes_a_day_and_sixteen_may_wait() {
+fn a33_a_lifeline_is_good_for_eight_envelopes_a_day_and_sixteen_may_wait() {
     let (mut host, owner) = open();
     let (body, mut counter) = (lifeline(&owner, 1), 0);
     for day in 0..20 {
@@ -97,11 +97,8 @@ fn a113_a_lifeline_is_good_for_eight_envelopes_a_day_and_sixteen_may_wait() {
 fn a_lifeline_outlives_the_queue_secret_that_it_was_made_under_once_unless_it_was_revoked() {
     let (mut host, owner) = open();
     let drawn = |host: &mut Host, version: u64, secret: u8, revoked: Vec<GrantId>| {
-        let record = MailboxRecord {
-            queue_secret: Secret::from_bytes([secret; 32]),
-            revoked,
-            ..owner.record(version, &host.link().mailbox())
-        };
+        let record =
+            MailboxRecord { queue_secret: Secret::from_bytes([secret; 32]), revoked, ..owner.record(version, &host.link().mailbox()) };
         assert_eq!(host.update_with(&owner, record), Verdict::Ok);
         host.restart();
     };

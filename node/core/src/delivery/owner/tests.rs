@@ -10,7 +10,7 @@ const ROOM: RoomId = RoomId([2; 32]);
 const EPOCH: EpochId = EpochId([4; 32]);
 
 /// One of each owner.
-const ALL: [EnvelopeOwner; 15] = [
+const ALL: [EnvelopeOwner; 16] = [
     EnvelopeOwner::Offer(REQUEST),
     EnvelopeOwner::Accept(REQUEST),
     EnvelopeOwner::Confirm(REQUEST),
@@ -26,6 +26,7 @@ const ALL: [EnvelopeOwner; 15] = [
     EnvelopeOwner::Capabilities,
     EnvelopeOwner::Piece,
     EnvelopeOwner::Commit(ROOM, EPOCH),
+    EnvelopeOwner::Lifeline,
 ];
 
 #[test]
@@ -48,6 +49,7 @@ fn every_owner_has_its_policy() {
         ("capabilities", Rooms, Delivered, Links::Friends),
         ("piece", Rooms, Delivered, Links::Friends),
         ("commit", Rooms, Delivered, Links::Friends),
+        ("lifeline", Rooms, Delivered, Links::Friends),
     ];
     let found = ALL.map(|owner| owner.policy()).map(|policy| (policy.name, policy.lane, policy.until, policy.links));
     assert_eq!(found, expected);
@@ -83,6 +85,7 @@ fn a_fate_concerns_the_one_who_finds_a_row_by_it() {
         Concern::Shown,
         nobody,
         Concern::Commit(ROOM, EPOCH),
+        Concern::Lifeline,
     ];
     assert_eq!(concerns, expected);
 }
@@ -94,7 +97,7 @@ fn owners_on_disk_are_read_as_they_were_written() {
         assert_eq!(codec::decode_row::<EnvelopeOwner>(&bytes, bytes.len()).unwrap(), owner);
         bytes[1..3].to_vec()
     });
-    let expected: Vec<Vec<u8>> = (0..15).map(|number| vec![0x82, number]).collect();
+    let expected: Vec<Vec<u8>> = (0..15).chain([20]).map(|number| vec![0x82, number]).collect();
     assert_eq!(heads.to_vec(), expected);
 }
 

@@ -3,8 +3,9 @@
 use super::*;
 use crate::command::RequestStatus;
 use crate::fixture::{in_turn, peer};
-use crate::invites::{self, grants};
+use crate::invites::{self, grants, lifelines};
 use crate::rows::Request;
+use symbolon_presence::id::RoomId;
 use symbolon_presence::time::HOUR;
 
 #[test]
@@ -28,7 +29,13 @@ fn every_grant_that_is_given_out_leads_to_the_one_who_gave_it() {
         let (of_standing, until) = (GrantId::random(turn.rng), turn.now.after(HOUR));
         grants::give(state, turn, of_standing, peer(2), until);
         assert_eq!(owner_of(state, &of_standing), GrantOwner::Standing(peer(2), until));
+        lifelines::give(state, turn, &peer(2), RoomId([1; 32])).unwrap();
+        let line = state.lifelines.get(&peer(2)).unwrap().lines.last().unwrap().grant;
+        assert_eq!(owner_of(state, &line), GrantOwner::Lifeline(peer(2)));
         grants::withdraw(state, turn, &peer(2));
-        assert_eq!(owner_of(state, &of_standing), GrantOwner::Friends);
+        lifelines::withdraw(state, turn, &peer(2));
+        for ended in [of_standing, line] {
+            assert_eq!(owner_of(state, &ended), GrantOwner::Friends);
+        }
     });
 }

@@ -54,17 +54,18 @@ fn a103_nothing_that_is_made_for_a_friend_from_whom_we_hide_names_a_place_of_our
             let hello = state.own.whereabouts_for(turn.rng, &peer).entry;
             let bundle =
                 crate::friendships::own_bundle(state, turn, &symbolon_presence::id::RoomId([1; 32]), &peer, &[]).devices.remove(0).entry;
-            let standing = crate::renewal::reply_contact(state, turn, peer).entry;
+            let standing = crate::renewal::reply_contact(state, turn, peer, crate::renewal::Lasts::ADay).entry;
+            let lifeline = crate::invites::lifelines::give(state, turn, &peer, symbolon_presence::id::RoomId([1; 32])).unwrap().entry;
             let id = symbolon_presence::id::RequestId([1; 16]);
             let row = crate::rows::Request { peer, ..crate::rows::Request::blank(turn, id, crate::command::Direction::Out) };
             let offer = crate::friendships::reply_contact(state, turn, &row).0.entry;
             let expires = turn.now.after(symbolon_presence::time::DAY);
             let record = crate::invites::mint_for(state, turn, crate::fixture::peer(stranger), &peer, expires);
             let introduction = record.verify(turn.now).ok().unwrap().contacts.remove(0).1.entry;
-            [hello, bundle, standing, offer, introduction].map(|entry| entry.places.len())
+            [hello, bundle, standing, lifeline, offer, introduction].map(|entry| entry.places.len())
         };
-        assert_eq!(places(peer(1), 11), [0; 5], "greeting, bundle, Standing, Offer or Accept, introduction");
-        assert_eq!(places(peer(2), 12), [1; 5], "the others are told");
+        assert_eq!(places(peer(1), 11), [0; 6], "greeting, bundle, Standing, lifeline, Offer or Accept, introduction");
+        assert_eq!(places(peer(2), 12), [1; 6], "the others are told");
         hide(state, turn, &peer(1), false);
         assert_eq!(state.own.places_for(&peer(1)).len(), 1);
     });
