@@ -658,6 +658,29 @@ fn a107_a_copy_of_while_the_room_was_made_again_is_healed() {
 }
 
 #[test]
+fn a107_a_copy_whose_own_question_was_answered_since_is_healed() {
+    let mut sim = pair(41);
+    talk(&mut sim, A, B, 2);
+    let andi = Who(sim.nodes[A].peer.to_string());
+    assert!(sim.command(B, Command::Unfriend(andi)).is_ok());
+    sim.run_for(MINUTE);
+    let Ok(Reply::Invite { link, .. }) = sim.command(B, Command::Invite { lifetime: DAY, no_ip: false, auto_accept: false }) else {
+        panic!("an invite is made");
+    };
+    assert!(sim.command(A, Command::Add { target: link, note: None }).is_ok());
+    sim.run_for(MINUTE);
+    // The copy waits for an answer in the room that both are in by now.
+    let copy = sim.copy(A);
+    let request = sim.pending(B).expect("Ben is asked");
+    sim.accept(B, request).expect("and says yes");
+    sim.run_for(MINUTE);
+    talk(&mut sim, A, B, 2);
+    sim.put_back(A, &copy, SECOND);
+    sim.run_for(10 * MINUTE);
+    is_whole(&mut sim, A, B);
+}
+
+#[test]
 fn a107_copies_that_run_side_by_side_are_noticed_each_time() {
     let mut sim = pair(40);
     talk(&mut sim, A, B, 2);

@@ -5,6 +5,7 @@ use super::friends::{is_friends, lacks_keys};
 use super::outgrown::hold;
 use super::rivals::watch_for_rivals;
 use super::room::{confirm_again, give_up_entering, is_under_way, offer};
+use crate::command::{Direction, RequestStatus};
 use crate::delivery::{sealing, starts};
 use crate::friendships::{fresh_seed, send_bundle};
 use crate::invites::lifelines;
@@ -144,9 +145,14 @@ fn judge(state: &State, id: &DeviceId, said: &Standing) -> Verdict {
         let has_our_word = theirs.settled > order::expected(state, id, &friend.room);
         return if has_seen_more || has_our_word || said.copied.is_some() { Verdict::Behind } else { Verdict::Fine };
     }
-    // On the way from one room to the other.
-    let is_under_way = state.requests.values().any(|row| row.peer == friend.peer && row.room == Some(theirs.room) && row.is_open());
-    if is_under_way || row.channel.formers().iter().any(|former| former.room == theirs.room) {
+    let open = state.requests.values().find(|row| row.peer == friend.peer && row.room == Some(theirs.room) && row.is_open());
+    if let Some(open) = open {
+        // On the way from one room to the other. But who is in the room of an Offer of ours and waits for no Confirm has it, and a
+        // newer state of this folder had the Accept.
+        let has_confirm = open.direction == Direction::Out && open.status == RequestStatus::Pending && said.entered.is_none();
+        return if has_confirm { Verdict::Behind } else { Verdict::Fine };
+    }
+    if row.channel.formers().iter().any(|former| former.room == theirs.room) {
         return Verdict::Fine;
     }
     if said.rooms.iter().any(|left| left.room == friend.room) {
