@@ -92,9 +92,16 @@ pub(crate) fn adopt_bundle(state: &mut State, turn: &mut Turn<'_>, friend: &mut 
 /// Gives a friend who has no place in our tree, or was taken out since the last bundle, what
 /// friends have, in the connection room.
 pub(crate) fn send_bundle(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<(), TurnFailed> {
+    if state.own.presence.has_block(peer) {
+        return Ok(());
+    }
+    give_bundle(state, turn, peer)
+}
+
+/// Gives a friend what friends have, once more. A room that is being made again brings a bundle of its own.
+pub(crate) fn give_bundle(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<(), TurnFailed> {
     let Some(friend) = state.friends.get(peer).filter(|friend| friend.state == FriendState::Mutual) else { return Ok(()) };
-    // A room that is being made again brings a bundle of its own.
-    if !state.may_seal(friend) || state.own.presence.has_block(peer) {
+    if !state.may_seal(friend) {
         return Ok(());
     }
     let room = friend.room;

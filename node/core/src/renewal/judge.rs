@@ -7,7 +7,7 @@ use super::rivals::watch_for_rivals;
 use super::room::{confirm_again, give_up_entering, is_under_way, offer};
 use crate::command::{Direction, RequestStatus};
 use crate::delivery::{sealing, starts};
-use crate::friendships::{fresh_seed, send_bundle};
+use crate::friendships::{fresh_seed, give_bundle, send_bundle};
 use crate::invites::lifelines;
 use crate::notice::RenewalNotice;
 use crate::rooms::order;
@@ -86,6 +86,11 @@ pub(crate) fn receive(
     }
     let Some(nonce) = standing.answers else {
         // A question, which may be old: what it says is a reason to ask, never one to act.
+        let holds_ours = |friend: &Friend| !friend.giving && !has_other_keys(state, friend, &standing);
+        if came.by_lifeline && state.friends.get(&device.peer).is_some_and(holds_ours) {
+            // It has our keys and uses none of them, so what it lacks is where it may write to.
+            give_bundle(state, turn, &device.peer)?;
+        }
         let is_odd = came.by_lifeline || judge(state, &id, &standing) != Verdict::Fine;
         return Ok(Some(Question { standing, is_odd }));
     };
