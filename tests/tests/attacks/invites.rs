@@ -5,9 +5,9 @@ use symbolon_core::command::{Command, CommandError, RequestStatus};
 use symbolon_core::limits::{LINK_MAX, OLD_LINK_MAX};
 use symbolon_core::seam::Warning;
 use symbolon_core::table::Table;
-use symbolon_core::wire::{Contact, First, OfferBody, Step};
+use symbolon_core::wire::{Contact, First, OfferBody, Statement, Step};
 use symbolon_presence::codec;
-use symbolon_presence::id::{Digest, PublicKeyBytes, base32};
+use symbolon_presence::id::{DeviceId, Digest, Nonce, PublicKeyBytes, SignatureBytes, base32};
 use symbolon_presence::identity::{CERT_MAX, Chain, DeviceCertBody, Identity};
 use symbolon_presence::kdf::hash;
 use symbolon_presence::kem::{KemPublicBytes, Psk};
@@ -258,4 +258,27 @@ fn a18_an_offer_by_somebody_who_has_seen_the_body_and_not_the_link_is_not_opened
     }
     let envelope = scene.mallory.seal_behind(&contact, Some(&right), &first);
     scene.taken(put(&contact, Some(scene.usage), envelope));
+}
+
+#[test]
+fn a112_only_an_offer_that_opens_and_verifies_spends_the_use_of_an_invite() {
+    let mut scene = Scene::new(1);
+    let uses = |scene: &Scene| scene.sim.nodes[scene.node].store.count(Table::GrantUse);
+    let (device, contact) = scene.to.contacts[0].clone();
+    let body = codec::encode(&scene.mallory.offer(scene.sim.now));
+    let statement = craft::statement(Step::Offer, &device, &contact, Digest([0; 32]), body);
+    let first = First::sign(&scene.mallory.identity, &statement);
+    let forged = First { signature: SignatureBytes([7; 64]), ..first.clone() };
+    let misled = First::sign(&scene.mallory.identity, &Statement { device: DeviceId([7; 16]), ..statement });
+    let sealed = [codec::encode(&forged), codec::encode(&misled), vec![1; 100]];
+    let junk = [vec![1, 4], vec![7; 2_046]].concat();
+    let spoiled = sealed.map(|payload| scene.mallory.seal_payload(&contact, &payload)).into_iter().chain([junk]);
+    // Each says that it is another use.
+    for (number, envelope) in (1..).zip(spoiled) {
+        scene.refused(put(&contact, Some(Nonce([number; 16])), envelope), "it is no Offer");
+        assert_eq!(uses(&scene), 0, "{number}");
+    }
+    let offer = scene.mallory.seal_payload(&contact, &codec::encode(&first));
+    scene.taken(put(&contact, Some(Nonce([99; 16])), offer));
+    assert_eq!(uses(&scene), 1);
 }
