@@ -11,6 +11,7 @@
 
 pub(crate) mod before;
 mod call;
+mod care;
 pub(crate) mod fate;
 mod feed;
 pub(crate) mod line;

@@ -30,7 +30,8 @@ pub enum Table {
     Message = 7,
     /// Where a message lies. Key: message id. Value: key in [`Table::Message`].
     MessageIndex = 8,
-    /// One envelope not yet acknowledged. Key: device id, then outbox number (8 B).
+    /// One envelope not yet acknowledged. Key: device id, then outbox number (8 B). Behind one that is long, under its key and
+    /// 0 (1 B): how it was sealed last, and where a copy lies.
     Outbox = 9,
     /// Envelopes already taken in. Key: frame id. Value: when, in milliseconds (8 B), and 1 (1 B) if it was refused.
     Seen = 10,

@@ -51,8 +51,11 @@ impl Settled {
         match self.then {
             Then::Keep => {}
             // An owner whose matter has come to its end takes its envelopes back.
-            Then::Drop if outbox::row(turn, &self.device, self.number)?.is_none() => {}
-            Then::Drop => outbox::remove(state, turn, &self.device, self.number),
+            Then::Drop => {
+                if let Some(row) = outbox::row(turn, &self.device, self.number)? {
+                    outbox::remove_row(state, turn, &self.device, self.number, row.is_long());
+                }
+            }
             Then::Note(row, mailbox, until) => outbox::keep_copy(turn, &self.device, self.number, *row, mailbox, until),
         }
         Ok(())

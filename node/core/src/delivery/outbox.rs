@@ -6,6 +6,8 @@
 //! what makes the room frames welcome.
 //! Sending itself, and trying again, is [`crate::delivery`].
 
+pub(crate) use super::care::Copy;
+use super::care::{Care, LONG, care_key};
 use super::notices;
 use super::owner::{EnvelopeOwner, Lane, Links, Single};
 use crate::limits::OUTBOX_MAX;
@@ -54,25 +56,6 @@ pub(crate) struct OutboxRow {
     /// What goes in a known envelope.
     #[n(7)]
     pub inner: Option<Inner>,
-}
-
-/// A copy of an envelope at a relay.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
-pub(crate) struct Copy {
-    #[n(0)]
-    pub mailbox: MailboxId,
-    #[n(1)]
-    pub at: Timestamp,
-    #[n(2)]
-    pub until: Timestamp,
-}
-
-impl Copy {
-    /// Whether three quarters of its life are over: time to leave another one.
-    pub fn is_ageing(&self, now: Timestamp) -> bool {
-        now >= self.at.after(self.until.since(self.at) / 4 * 3)
-    }
 }
 
 /// The right to write to somebody who is no friend yet.
@@ -203,6 +186,18 @@ fn row_of(owner: EnvelopeOwner, inner: Inner) -> OutboxRow {
 }
 
 impl OutboxRow {
+    /// Whether what it holds is written once, however it is cared for: a page of the store would not hold many of it.
+    pub fn is_long(&self) -> bool {
+        self.inner.as_ref().map_or(self.envelope.len(), |inner| inner.payload.len()) > LONG
+    }
+
+    fn care(&mut self, care: Care) {
+        (self.frame, self.stored) = (care.frame, care.stored);
+        if let Some(inner) = &mut self.inner {
+            inner.wrapper = care.wrapper;
+        }
+    }
+
     /// Another room message in the place of this one.
     pub fn with(self, owner: EnvelopeOwner, inner: Inner) -> Self {
         Self { stored: self.stored, sequence: self.sequence, room: self.room, ..row_of(owner, inner) }
@@ -267,6 +262,18 @@ fn append(state: &mut State, turn: &mut Turn<'_>, to: &DeviceId, row: &OutboxRow
 /// Writes another envelope over a row, under the same number and sequence.
 pub(crate) fn replace(turn: &mut Turn<'_>, device: &DeviceId, number: u64, row: &OutboxRow) {
     turn.put(Table::Outbox, &outbox_key(device, number), row);
+    turn.delete(Table::Outbox, &care_key(device, number));
+}
+
+/// Notes how a row was sealed last, and where a copy lies. What it holds stays, and is not written again if it is long.
+pub(crate) fn note(turn: &mut Turn<'_>, device: &DeviceId, number: u64, row: &OutboxRow) {
+    if row.is_long() {
+        let wrapper = row.inner.as_ref().and_then(|inner| inner.wrapper.clone());
+        let care = Care { frame: row.frame, stored: row.stored.clone(), wrapper };
+        turn.put(Table::Outbox, &care_key(device, number), &care);
+    } else {
+        turn.put(Table::Outbox, &outbox_key(device, number), row);
+    }
 }
 
 /// Puts an empty frame in the place of an ordered one that is given up, so that those behind it can be opened.
@@ -297,11 +304,14 @@ pub(crate) fn of_owner(turn: &Turn<'_>, device: &DeviceId, owner: &EnvelopeOwner
 pub(crate) fn keep_copy(turn: &mut Turn<'_>, device: &DeviceId, number: u64, row: OutboxRow, mailbox: MailboxId, until: Timestamp) {
     let until = until.min(turn.stamp.after(u64::from(TTL) * SECOND));
     let copy = Copy { mailbox, at: turn.stamp, until };
-    replace(turn, device, number, &OutboxRow { stored: Some(copy), ..row });
+    note(turn, device, number, &OutboxRow { stored: Some(copy), ..row });
 }
 
-/// Takes a row out of the outbox.
-pub(crate) fn remove(state: &mut State, turn: &mut Turn<'_>, from: &DeviceId, number: u64) {
+/// Takes a row out of the outbox of which it is known whether it is long.
+pub(crate) fn remove_row(state: &mut State, turn: &mut Turn<'_>, from: &DeviceId, number: u64, is_long: bool) {
+    if is_long {
+        turn.delete(Table::Outbox, &care_key(from, number));
+    }
     turn.delete(Table::Outbox, &outbox_key(from, number));
     if let Some(channel) = state.channel_mut(from) {
         channel.outbox_count = channel.outbox_count.saturating_sub(1);
@@ -310,17 +320,47 @@ pub(crate) fn remove(state: &mut State, turn: &mut Turn<'_>, from: &DeviceId, nu
     }
 }
 
+/// Takes a row out of the outbox.
+pub(crate) fn remove(state: &mut State, turn: &mut Turn<'_>, from: &DeviceId, number: u64) {
+    remove_row(state, turn, from, number, true);
+}
+
 /// Rows of a device's outbox from a number on, in both lanes.
 pub(crate) fn rows(turn: &Turn<'_>, device: &DeviceId, from: u64, limit: usize) -> Result<Vec<(u64, OutboxRow)>, TurnFailed> {
-    let mut found = Vec::new();
-    for (key, bytes) in turn.range(Table::Outbox, &outbox_key(device, from), limit)? {
-        let Some((owner, number)) = key.split_last_chunk::<8>() else { continue };
-        if owner != device.as_bytes() {
-            break;
+    let mut found: Vec<(u64, OutboxRow)> = Vec::new();
+    let mut start = outbox_key(device, from);
+    while found.len() < limit {
+        let wanted = limit - found.len();
+        let page = turn.range(Table::Outbox, &start, wanted)?;
+        let is_end = page.len() < wanted;
+        for (key, bytes) in page {
+            let Some(number) = key.strip_prefix(device.as_bytes().as_slice()) else { return Ok(found) };
+            match (number.split_first_chunk::<8>(), found.last_mut()) {
+                (Some((number, [])), _) => found.push((u64::from_be_bytes(*number), decode_row(&bytes)?)),
+                (Some((number, _)), Some((last, row))) if *last == u64::from_be_bytes(*number) => row.care(decode_row(&bytes)?),
+                (Some(_) | None, _) => {}
+            }
+            start = [key.as_slice(), &[0]].concat();
         }
-        found.push((u64::from_be_bytes(*number), decode_row(&bytes)?));
+        if is_end {
+            return Ok(found);
+        }
+    }
+    if let Some((number, row)) = found.last_mut().filter(|(_, row)| row.is_long()) {
+        // How it was cared for lies behind what was read.
+        *row = care_of(turn, device, *number, row.clone())?;
     }
     Ok(found)
+}
+
+/// A row with how it was cared for.
+fn care_of(turn: &Turn<'_>, device: &DeviceId, number: u64, mut row: OutboxRow) -> Result<OutboxRow, TurnFailed> {
+    if row.is_long()
+        && let Some(care) = turn.row::<Care>(Table::Outbox, &care_key(device, number))?
+    {
+        row.care(care);
+    }
+    Ok(row)
 }
 
 /// Rows of the lane of steps that are of some owners.
@@ -404,5 +444,6 @@ pub(crate) fn forget_lists(state: &mut State, turn: &mut Turn<'_>, device: &Devi
 
 /// One row of a device's outbox.
 pub(crate) fn row(turn: &Turn<'_>, device: &DeviceId, number: u64) -> Result<Option<OutboxRow>, TurnFailed> {
-    turn.row(Table::Outbox, &outbox_key(device, number))
+    let row = turn.row(Table::Outbox, &outbox_key(device, number))?;
+    row.map(|row| care_of(turn, device, number, row)).transpose()
 }

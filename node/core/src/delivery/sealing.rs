@@ -44,7 +44,7 @@ impl Sealer {
         }
         let (wrapper, envelope) = self.seal(turn, &inner.payload)?;
         let row = OutboxRow { frame: frame_id(&envelope), inner: Some(Inner { wrapper: Some(wrapper), ..inner.clone() }), ..row.clone() };
-        outbox::replace(turn, device, number, &row);
+        outbox::note(turn, device, number, &row);
         Some(OutboxRow { envelope, ..row })
     }
 

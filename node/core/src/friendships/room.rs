@@ -112,12 +112,12 @@ pub(crate) fn withdraw_texts(state: &mut State, turn: &mut Turn<'_>, peer: &Peer
                 if let EnvelopeOwner::Text(_, arrival) = row.owner {
                     texts.push(arrival);
                 }
-                taken.push(number);
+                taken.push((number, row.is_long()));
             }
         }
         // Behind the last page: what is taken out already is gone through with every page that is read.
-        for number in taken {
-            outbox::remove(state, turn, &device, number);
+        for (number, is_long) in taken {
+            outbox::remove_row(state, turn, &device, number, is_long);
         }
         notices::rows_changed(turn, &device);
     }

@@ -85,7 +85,7 @@ impl Relays {
                     continue;
                 }
                 self.lost.push((id, row.owner.clone()));
-                outbox::replace(turn, &id, number, &OutboxRow { stored: None, ..row });
+                outbox::note(turn, &id, number, &OutboxRow { stored: None, ..row });
                 self.restart(&id);
             }
         }

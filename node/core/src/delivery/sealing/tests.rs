@@ -9,8 +9,9 @@ use crate::fixture::{Person, in_turn};
 use crate::rows::ROOM_LANE;
 use crate::table::{Change, Table};
 use crate::world::Sealed;
-use symbolon_presence::id::{EpochId, RoomId};
+use symbolon_presence::id::{EpochId, MailboxId, RoomId};
 use symbolon_presence::seeds::{Ratchet, Seed};
+use symbolon_presence::time::DAY;
 
 const ROOM: RoomId = RoomId([1; 32]);
 
@@ -75,6 +76,50 @@ fn what_is_put_again_is_the_same_until_the_device_says_a_newer_seed() {
         let payload = row.inner.unwrap().payload;
         assert_eq!(bens(state, &ben, &ben.said).ahead(0).unwrap().open(&first.envelope), Ok(payload.clone()));
         assert_eq!(bens(state, &ben, &newer).ahead(0).unwrap().open(&other.envelope), Ok(payload));
+    });
+}
+
+#[test]
+fn a_long_row_is_written_once_and_read_as_it_was_sealed_and_left_last() {
+    in_turn(|state, turn| {
+        let ben = Person::new(state, turn, 1);
+        let id = ben.device.device;
+        let texts = ["short".to_owned(), "long".repeat(1_000), "longer".repeat(1_000)];
+        for (text, number) in texts.iter().zip(ROOM_LANE..) {
+            outbox::replace(turn, &id, number, &waiting(text));
+        }
+        let before = turn.out.changes.iter().count();
+        let mut sealed = Vec::new();
+        let mut sealer = Sealer::of(&state.devices[&id]);
+        for (number, row) in outbox::rows(turn, &id, ROOM_LANE, 9).unwrap() {
+            assert!(row.inner.as_ref().unwrap().wrapper.is_none());
+            sealed.push(sealer.ready(turn, &id, number, &row).unwrap());
+        }
+        sealer.keep(state, turn, &id);
+        for number in ROOM_LANE..ROOM_LANE + 3 {
+            let row = outbox::row(turn, &id, number).unwrap().unwrap();
+            outbox::keep_copy(turn, &id, number, row, MailboxId([5; 32]), turn.stamp.after(DAY));
+        }
+        let size = |change: &Change| if let Change::Put(Table::Outbox, _, row) = change { row.len() } else { 0 };
+        let most = turn.out.changes.iter().skip(before).map(size).max().unwrap();
+        assert!(most < 512, "{most} bytes for a row of 4,000");
+        for limit in 1..5 {
+            let rows = outbox::rows(turn, &id, ROOM_LANE, limit).unwrap();
+            assert_eq!(rows.len(), limit.min(3));
+            for ((number, row), (sealed, text)) in rows.into_iter().zip(sealed.iter().zip(&texts)) {
+                assert_eq!((row.frame, row.stored.as_ref().map(|copy| copy.mailbox)), (sealed.frame, Some(MailboxId([5; 32]))));
+                assert!(row.inner.as_ref().unwrap().payload.windows(text.len()).any(|bytes| bytes == text.as_bytes()));
+                assert!(Sealer::of(&state.devices[&id]).ready(turn, &id, number, &row).unwrap().envelope == sealed.envelope, "as it was");
+                assert!(outbox::row(turn, &id, number).unwrap().unwrap() == row);
+            }
+        }
+        // Another one in its place begins as it did, and what is taken out leaves nothing.
+        outbox::replace(turn, &id, ROOM_LANE + 1, &waiting(&texts[1]));
+        assert!(outbox::row(turn, &id, ROOM_LANE + 1).unwrap().unwrap().inner.unwrap().wrapper.is_none());
+        for number in ROOM_LANE..ROOM_LANE + 3 {
+            outbox::remove(state, turn, &id, number);
+        }
+        assert!(turn.range(Table::Outbox, &[], 100).unwrap().is_empty());
     });
 }
 
