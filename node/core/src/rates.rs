@@ -6,7 +6,8 @@
 
 use crate::limits::{
     ANSWERS_OF_GRANT, DEPOSIT_BYTES_OF_FRIEND, DEPOSITS_OF_FRIEND, DEVICES_NEW_OF_FRIEND, DIRECTS_OF_FRIEND, FIRSTS_OF_RELAY, FRIENDS_MAX,
-    OFFERS_OF_GRANT, OFFERS_OF_PERSON, OFFERS_OF_POSTED, OFFERS_OF_STRANGERS, RENEWALS_OF_FRIEND, ROOMS_OF_FRIEND, WORDS_OF_FRIEND,
+    OFFERS_OF_GRANT, OFFERS_OF_PERSON, OFFERS_OF_POSTED, OFFERS_OF_STRANGERS, RENEWALS_OF_FRIEND, ROOMS_OF_FRIEND, UNOPENED_BYTES_MAX,
+    WORDS_OF_FRIEND,
 };
 use crate::seam::{Event, Warning};
 use crate::turn::Turn;
@@ -71,6 +72,8 @@ pub(crate) struct Rates {
     devices: Counts<PeerId>,
     deposits: Counts<PeerId>,
     bytes: Counts<PeerId>,
+    /// Of what a relay brought and nothing opens.
+    unopened: Counts<MailboxId>,
     warnings: Counts<Warning>,
 }
 
@@ -90,6 +93,7 @@ impl Default for Rates {
             devices: Counts::new(DAY),
             deposits: Counts::new(MINUTE),
             bytes: Counts::new(MINUTE),
+            unopened: Counts::new(MINUTE),
             warnings: Counts::new(MINUTE),
         }
     }
@@ -155,6 +159,11 @@ impl Rates {
     /// Whether one more envelope of a friend is opened.
     pub fn deposit(&mut self, now: Timestamp, peer: PeerId, size: usize) -> bool {
         self.deposits.take(now, peer, 1, DEPOSITS_OF_FRIEND) && self.bytes.take(now, peer, size as u64, DEPOSIT_BYTES_OF_FRIEND)
+    }
+
+    /// Whether one more envelope is kept that a relay has handed out before anything opens it.
+    pub fn unopened(&mut self, now: Timestamp, mailbox: MailboxId, size: usize) -> bool {
+        self.unopened.take(now, mailbox, size as u64, UNOPENED_BYTES_MAX as u64)
     }
 
     /// Warns the owner; of one kind once a minute.

@@ -36,7 +36,7 @@ impl Intake {
     /// already is kept on.
     pub(super) fn keep(
         &mut self,
-        state: &State,
+        state: &mut State,
         turn: &mut Turn<'_>,
         (origin, envelope): (Origin, &[u8]),
         (tag, found): (Tag, Option<Found>),
@@ -55,6 +55,11 @@ impl Intake {
         };
         let frame = frame_id(envelope);
         if self.unopened.entries.contains_key(&frame) {
+            return;
+        }
+        if !state.rates.unopened(turn.now, key.0, envelope.len()) {
+            // So much is not written in a minute for the junk of one relay.
+            self.count(DropReason::Full);
             return;
         }
         let lines = || state.inbound().map(|(line, _)| *line);

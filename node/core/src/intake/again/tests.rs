@@ -6,6 +6,7 @@ use super::*;
 use crate::fixture::{Person, in_turn, proved};
 use crate::limits::{UNOPENED_BYTES_MAX, UNOPENED_MAX, WINDOW};
 use crate::rows::{Inbound, Members, RelayKey, Room};
+use crate::table::Change;
 use crate::wire::Known;
 use crate::world::Lifetime;
 use rand_core::Rng;
@@ -189,13 +190,33 @@ fn a102_long_junk_is_bounded_by_its_bytes_and_pushes_out_what_is_as_long() {
             hand(&mut intake, state, &mut delivery, turn, 1, envelope);
         }
         for _ in 0..100 {
-            turn.stamp = turn.stamp.after(SECOND);
+            (turn.now, turn.stamp) = (turn.now.after(SECOND), turn.stamp.after(SECOND));
             let long = junk(turn, 256 * 1024);
             hand(&mut intake, state, &mut delivery, turn, 1, &long);
             assert!(kept(&intake).1 <= UNOPENED_BYTES_MAX);
         }
         assert_eq!(kept(&intake).0, 20 + 63);
         assert!(short.iter().all(|envelope| intake.unopened.entries.contains_key(&frame_id(envelope))));
+    });
+}
+
+#[test]
+fn a102_what_a_relay_brings_and_nothing_opens_is_written_at_a_bounded_pace() {
+    in_turn(|state, turn| {
+        let (mut intake, mut delivery) = (Intake::default(), Delivery::default());
+        turn.now = Timestamp(turn.now.0 / MINUTE * MINUTE);
+        for by in [1, 2] {
+            for _ in 0..100 {
+                let long = junk(turn, 256 * 1024);
+                assert!(hand(&mut intake, state, &mut delivery, turn, by, &long), "the relay keeps nothing of it");
+            }
+        }
+        let puts = |turn: &Turn<'_>| turn.out.changes.iter().filter(|change| matches!(change, Change::Put(Table::Waiting, ..))).count();
+        assert_eq!(puts(turn), 2 * 64, "16 MiB of each");
+        turn.now = turn.now.after(MINUTE);
+        let long = junk(turn, 256 * 1024);
+        hand(&mut intake, state, &mut delivery, turn, 1, &long);
+        assert_eq!(puts(turn), 2 * 64 + 1);
     });
 }
 
