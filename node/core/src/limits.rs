@@ -163,6 +163,8 @@ pub const WORDS_OF_FRIEND: u64 = 1;
 pub const ROOMS_OF_FRIEND: u64 = 16;
 /// A reply grant, and the key that opens what comes by it, end so long after their request.
 pub const GRANT_GRACE: u64 = DAY;
+/// Addresses of one device remembered that a newer revision has replaced: those of two revisions.
+pub const OVERTAKEN_MAX: usize = 2 * (RELAY_MAILBOXES_MAX + 1);
 /// Envelopes taken in under one reply grant.
 pub const ANSWERS_MAX: usize = 64;
 /// Envelopes remembered that were taken in under one invite.

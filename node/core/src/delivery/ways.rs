@@ -1,14 +1,15 @@
 //! Ways to devices: where each is written to, as its owner says.
 
 use super::notices;
+use crate::limits::OVERTAKEN_MAX;
 use crate::people::devices;
 use crate::rows::Device;
 use crate::state::State;
 use crate::turn::Turn;
 use crate::wire::RelayMailbox;
-use symbolon_presence::id::DeviceId;
+use symbolon_presence::id::{DeviceId, Digest};
 use symbolon_presence::identity;
-use symbolon_presence::kdf::Secret;
+use symbolon_presence::kdf::{Secret, sha256};
 use symbolon_presence::kem::KemPublicBytes;
 use symbolon_relay::put::MailboxEntry;
 
@@ -55,6 +56,18 @@ pub(crate) struct Ways {
 pub(crate) fn learn(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, ways: Ways) {
     let Some(row) = state.device_mut(device) else { return };
     let Ways { entry, put, relay_mailboxes, direct } = ways;
+    let named: Vec<Digest> = addresses(&entry, &relay_mailboxes).collect();
+    let mut overtaken = row.overtaken.clone().unwrap_or_default();
+    if put.is_none() && named.iter().any(|address| overtaken.contains(address)) {
+        // A greeting of an earlier revision that comes late: who has read the newer one uses that alone.
+        return;
+    }
+    if put.is_some() && put != row.put {
+        overtaken.extend(addresses(&row.entry, &row.relay_mailboxes).filter(|address| !named.contains(address)));
+        let excess = overtaken.len().saturating_sub(OVERTAKEN_MAX);
+        overtaken.drain(..excess);
+        row.overtaken = Some(overtaken);
+    }
     let leaves_one = leaves_one(&row.relay_mailboxes, &relay_mailboxes);
     row.entry = entry;
     row.put = put.or(row.put.take());
@@ -63,6 +76,12 @@ pub(crate) fn learn(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, w
     if leaves_one {
         notices::copies_lost(turn);
     }
+}
+
+/// Hashes of sealed addresses.
+fn addresses<'a>(entry: &'a MailboxEntry, relay_mailboxes: &'a [RelayMailbox]) -> impl Iterator<Item = Digest> + use<'a> {
+    let relays = relay_mailboxes.iter().map(|mailbox| &mailbox.entry);
+    std::iter::once(entry).chain(relays).map(|entry| Digest(sha256(&entry.address)))
 }
 
 fn leaves_one(before: &[RelayMailbox], after: &[RelayMailbox]) -> bool {

@@ -3,7 +3,7 @@
 use super::channel::Channel;
 use crate::wire::{Capabilities, RelayMailbox};
 use minicbor::{Decode, Encode};
-use symbolon_presence::id::{DeviceId, Nonce, PeerId, RoomId, SignatureBytes};
+use symbolon_presence::id::{DeviceId, Digest, Nonce, PeerId, RoomId, SignatureBytes};
 use symbolon_presence::identity::Chain;
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::kem::KemPublicBytes;
@@ -50,6 +50,9 @@ pub(crate) struct Device {
     /// What was said to it of this build, in which room; none if it did not take that.
     #[n(25)]
     pub shown: Option<Shown>,
+    /// Hashes of its addresses of earlier revisions, the newest last; at most [`limits::OVERTAKEN_MAX`].
+    #[n(26)]
+    pub overtaken: Option<Vec<Digest>>,
     /// How far it and this device are; a row of its own, because it changes with every envelope.
     #[cbor(skip)]
     pub channel: Channel,
@@ -72,6 +75,7 @@ impl Device {
             direct: None,
             capabilities: None,
             shown: None,
+            overtaken: None,
             channel: Channel::default(),
         }
     }
