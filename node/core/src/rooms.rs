@@ -1,8 +1,7 @@
 //! Rooms: the only module that names the room cipher (`docs/protocol/connection.md`).
 //!
 //! What is said in a room is sealed and opened in `desk`; how somebody comes in is in `handshake`, how members renew
-//! their keys in `commits`. Who may say
-//! what, and what follows from it, is for those above.
+//! their keys in `commits`. Who may say what, and what follows from it, is for those above.
 
 mod commits;
 mod desk;

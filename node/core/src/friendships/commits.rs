@@ -54,8 +54,8 @@ fn make(state: &mut State, turn: &mut Turn<'_>, room: &RoomId) -> Result<(), Tur
     Ok(())
 }
 
-/// The other side has taken a commit of ours: we go on in its epoch. What is said there first is a seed, which somebody who
-/// has read the old epoch does not hear.
+/// The other side has taken a commit of ours that leads to this epoch, or speaks there: we go on in it. What is said there first
+/// is a seed, which somebody who has read the old epoch does not hear.
 pub(crate) fn commit_taken(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, epoch: EpochId) -> Result<(), TurnFailed> {
     if pending(state, room) != Some(epoch) {
         return Ok(());
@@ -76,11 +76,6 @@ pub(crate) fn commit_refused(state: &mut State, turn: &mut Turn<'_>, room: &Room
     rooms::drop_commits(turn, *room)?;
     wait(state, turn, room);
     Ok(())
-}
-
-/// A device speaks in an epoch: if a commit of ours leads there, it has taken that.
-pub(crate) fn reached_epoch(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, epoch: EpochId) -> Result<(), TurnFailed> {
-    commit_taken(state, turn, room, epoch)
 }
 
 /// An ordered frame of another member was opened.

@@ -207,6 +207,7 @@ impl Intake {
             self.count(DropReason::Repeated);
             return Ok(());
         }
+        friendships::commit_taken(state, turn, &room, known.epoch)?;
         match room_message(state, turn, device, known, Place::Former) {
             Ok(_) => {}
             Err(Rejected::Turn(failed)) => return Err(failed),
@@ -266,7 +267,7 @@ impl Intake {
         let Early { origin, frame, inner, at, known } = early;
         let (room, epoch) = (known.room, known.epoch);
         let is_next = known.sequence == Some(order::expected(state, device, &room));
-        friendships::reached_epoch(state, turn, &room, epoch)?;
+        friendships::commit_taken(state, turn, &room, epoch)?;
         // What stands in the place of another frame was sealed later than those behind it.
         let (mut is_receipts, mut is_of_its_time) = (false, true);
         if let Some(piece) = known.piece.filter(|_| place == Place::Present && known.is_bounded())
