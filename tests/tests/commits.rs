@@ -4,6 +4,7 @@
 use symbolon_core::command::{Command, Reply};
 use symbolon_core::table::Table;
 use symbolon_core::wire::Capabilities;
+use symbolon_core::world::Proposals;
 use symbolon_presence::id::{EpochId, RoomId};
 use symbolon_presence::time::{DAY, HOUR, MINUTE, SECOND};
 use symbolon_tests::sim::rows::{FriendRow, read};
@@ -278,4 +279,24 @@ fn a_thief_who_runs_the_folder_is_seen_at_both_ends() {
     sim.run_for(HOUR);
     let said = problems(&mut sim, B);
     assert!(said.iter().any(|problem| problem.contains("came back from an older copy")), "{said:?}");
+}
+
+#[test]
+fn two_who_were_led_into_different_epochs_get_another_room() {
+    for lone in [A, B] {
+        let mut sim = pair(21 + lone as u64);
+        let room = room(&sim, lone);
+        // As if somebody who has read the folder made it believe that a commit was taken.
+        sim.nodes[lone].with_core(|_, world| {
+            let made = world.cipher.commit(room, &Proposals::default()).unwrap();
+            world.cipher.adopt(room, made.epoch).unwrap();
+            world.cipher.complete(room).unwrap();
+        });
+        sim.say(lone, 1 - lone, "from another epoch").unwrap();
+        sim.run_for(2 * HOUR);
+        talk(&mut sim, "together again");
+        shared(&mut sim);
+        assert_eq!(texts(&mut sim, 1 - lone), ["hello", "from another epoch", "together again"]);
+        assert_eq!(texts(&mut sim, lone), ["hello", "together again"]);
+    }
 }

@@ -286,8 +286,40 @@ impl OpenMlsCrypto for Crypto {
         Absorb::update(&mut hash, ikm);
         let mut seed = Zeroizing::new([0; 32]);
         hash.finalize_xof_into(seed.as_mut());
-        let public = HpkeKem::sk_to_pk(&private_key(seed.as_slice())?);
-        Ok(HpkeKeyPair { private: seed.to_vec().into(), public: public.to_bytes().to_vec() })
+        let public = HpkeKem::sk_to_pk(&private_key(seed.as_slice())?).to_bytes().to_vec();
+        #[cfg(test)]
+        let public = spoiling::spoil(public);
+        Ok(HpkeKeyPair { private: seed.to_vec().into(), public })
+    }
+}
+
+/// For tests: a client that makes key pairs whose public half is none.
+#[cfg(test)]
+pub(super) mod spoiling {
+    use std::cell::Cell;
+
+    thread_local! {
+        /// How many key pairs are made before the one that is spoiled.
+        static AFTER: Cell<Option<u32>> = const { Cell::new(None) };
+    }
+
+    /// Spoils one of the key pairs that `make` makes.
+    pub fn during<T>(after: u32, make: impl FnOnce() -> T) -> T {
+        AFTER.set(Some(after));
+        let made = make();
+        AFTER.set(None);
+        made
+    }
+
+    pub fn spoil(mut public: Vec<u8>) -> Vec<u8> {
+        if let Some(after) = AFTER.get() {
+            AFTER.set(after.checked_sub(1));
+            if after == 0 {
+                // A coefficient that ML-KEM's encoding does not have.
+                public[..3].fill(0xff);
+            }
+        }
+        public
     }
 }
 

@@ -5,8 +5,9 @@ use openmls::messages::ConfirmationTag;
 use openmls::messages::group_info::VerifiableGroupInfo;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
 use symbolon_presence::id::EpochId;
-use tls_codec::{DeserializeBytes as _, Serialize as _};
+use tls_codec::{DeserializeBytes as _, Serialize as _, VLBytes};
 
 /// SHA-256 over the label, the group id, the epoch number (8 B, big-endian) and the
 /// confirmation tag's MAC, each preceded by its length (4 B, big-endian).
@@ -68,7 +69,16 @@ fn mac(tag: &ConfirmationTag) -> Option<[u8; 32]> {
 const LABEL: &[u8] = b"symbolon/1 epoch";
 const REMOVED: &[u8] = b"symbolon/1 removed from epoch";
 
-/// As much of a stored [`StagedCommit`] as leads to its confirmation tag.
+/// The public keys that a commit puts into the parents of its path, given the commit as named msgpack. Parents of newcomers,
+/// whose keys stay, are among them.
+pub(super) fn path_keys(encoded: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let view: StagedView = rmp_serde::from_slice(encoded).ok()?;
+    let StateView::GroupMember(state) = view.state else { return Some(Vec::new()) };
+    let parents = state.staged_diff.staged_diff.diff.parent_diff.into_values();
+    Some(parents.filter_map(|parent| Some(parent.node?.encryption_key.key.as_slice().to_vec())).collect())
+}
+
+/// As much of a stored [`StagedCommit`] as leads to its confirmation tag, and to the keys of its path.
 #[derive(Deserialize)]
 struct StagedView {
     state: StateView,
@@ -87,5 +97,31 @@ struct DiffOwner {
 
 #[derive(Deserialize)]
 struct DiffView {
+    staged_diff: TreeView,
     confirmation_tag: ConfirmationTag,
+}
+
+#[derive(Deserialize)]
+struct TreeView {
+    diff: NodesView,
+}
+
+#[derive(Deserialize)]
+struct NodesView {
+    parent_diff: BTreeMap<u32, ParentView>,
+}
+
+#[derive(Deserialize)]
+struct ParentView {
+    node: Option<KeyView>,
+}
+
+#[derive(Deserialize)]
+struct KeyView {
+    encryption_key: EncryptionKeyView,
+}
+
+#[derive(Deserialize)]
+struct EncryptionKeyView {
+    key: VLBytes,
 }

@@ -38,6 +38,7 @@ pub(crate) fn enter(
         row.former = (!formers.is_empty()).then_some(formers);
         row.line = Some(room);
         row.is_copied = None;
+        row.is_lost = None;
     }
     forgotten
 }

@@ -286,10 +286,14 @@ pub(crate) fn skip(turn: &mut Turn<'_>, room: RoomId, device: &DeviceId, number:
     Ok(())
 }
 
-/// The first row of the lane of rooms that is of an owner.
-pub(crate) fn of_owner(turn: &Turn<'_>, device: &DeviceId, owner: &EnvelopeOwner) -> Result<Option<(u64, OutboxRow)>, TurnFailed> {
-    let mut from = ROOM_LANE;
-    loop {
+/// The row of an owner that stands close behind a number in the lane of rooms.
+pub(crate) fn of_owner(
+    turn: &Turn<'_>,
+    device: &DeviceId,
+    owner: &EnvelopeOwner,
+    mut from: u64,
+) -> Result<Option<(u64, OutboxRow)>, TurnFailed> {
+    for _ in 0..ROOM_PAGES {
         let page = rows(turn, device, from, ROOM_PAGE)?;
         let Some((last, _)) = page.last() else { return Ok(None) };
         from = last.saturating_add(1);
@@ -297,6 +301,7 @@ pub(crate) fn of_owner(turn: &Turn<'_>, device: &DeviceId, owner: &EnvelopeOwner
             return Ok(Some(found));
         }
     }
+    Ok(None)
 }
 
 /// A relay has signed that it keeps a copy of a row. By the relay's clock: no copy is believed to last longer

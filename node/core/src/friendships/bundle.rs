@@ -121,6 +121,10 @@ pub(crate) fn fresh_seed(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) 
     }
     let room = friend.room;
     let devices = devices_of(state, turn, friend);
+    if devices.is_empty() {
+        // Nobody could use it.
+        return Ok(());
+    }
     let seed = RoomPayload::Seed(seeds::draw(state, turn, &room, &devices));
     let sealed = rooms::say(turn, room, &seed)?;
     outbox::enqueue_room(state, turn, room, &EnvelopeOwner::Seed, &sealed);

@@ -10,7 +10,7 @@ use crate::delivery::outbox;
 use crate::delivery::owner::EnvelopeOwner;
 use crate::limits::{COMMIT_FRAMES, COMMIT_PACE};
 use crate::rooms::{self, order};
-use crate::rows::{Commits, Friend, Members, Room};
+use crate::rows::{Commits, Friend, Members, ROOM_LANE, Room};
 use crate::state::State;
 use crate::turn::{DropReason, Rejected, Turn, TurnFailed};
 use crate::wire::Capabilities;
@@ -21,12 +21,15 @@ use symbolon_presence::id::{DeviceId, EpochId, PeerId, RoomId};
 /// Makes the commits that are due. Towards somebody who is away it waits: a commit is made only when the other side was heard
 /// in the present epoch, so that nobody who comes back has more than one to take in.
 pub(crate) fn look_to_commits(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
-    let due = state.rooms.values().filter(|row| is_due(state, turn, row)).map(|row| row.room);
+    let due = state.rooms.values().filter(|row| is_due(state, turn, row)).map(|row| row.room).take(AT_ONCE);
     for room in due.collect::<Vec<_>>() {
         make(state, turn, &room)?;
     }
     Ok(())
 }
+
+/// Most commits made in one sweep; the others follow in the next one.
+const AT_ONCE: usize = 16;
 
 fn is_due(state: &State, turn: &Turn<'_>, row: &Room) -> bool {
     let Some(commits) = row.commits.filter(|commits| commits.pending.is_none() && commits.is_heard) else { return false };
@@ -47,10 +50,17 @@ fn friend_of<'a>(state: &'a State, row: &Room) -> Option<&'a Friend> {
 }
 
 fn make(state: &mut State, turn: &mut Turn<'_>, room: &RoomId) -> Result<(), TurnFailed> {
-    let made = rooms::commit(turn, *room)?;
+    let Some(made) = rooms::commit(turn, *room)? else {
+        put_off(state, turn, room);
+        return Ok(());
+    };
+    let from = rooms::members(state, room).iter().filter_map(|device| Some(state.devices.get(device)?.channel.outbox_next)).min();
     let sealed = Sealed { epoch: made.parent, bytes: made.commit };
     outbox::enqueue_room(state, turn, *room, &EnvelopeOwner::Commit(*room, made.epoch), &sealed);
-    state.change_commits(turn, room, |commits| commits.pending = Some(made.epoch));
+    state.change_commits(turn, room, |commits| {
+        commits.pending = Some(made.epoch);
+        commits.from = from;
+    });
     Ok(())
 }
 
@@ -60,7 +70,11 @@ pub(crate) fn commit_taken(state: &mut State, turn: &mut Turn<'_>, room: &RoomId
     if pending(state, room) != Some(epoch) {
         return Ok(());
     }
-    rooms::follow(turn, *room, epoch)?;
+    if !rooms::follow(turn, *room, epoch)? {
+        rooms::drop_commits(turn, *room)?;
+        wait(state, turn, room);
+        return Ok(());
+    }
     put_off(state, turn, room);
     match friend_in(state, room) {
         Some(peer) => fresh_seed(state, turn, &peer),
@@ -101,17 +115,16 @@ pub(crate) fn receive_commit(
 ) -> Result<(), Rejected> {
     let maker = rooms::updater(turn, *room, staged).and_then(|member| state.speaker(room, &member, turn.sure));
     if maker.is_none_or(|maker| maker.device != *device) || rooms::friend_in(state, room).is_none() {
-        // With a commit of ours on its way it stays staged, and counts nowhere.
-        if pending(state, room).is_none() {
-            rooms::drop_commits(turn, *room)?;
-        }
+        // It stays staged and counts nowhere: to drop it would drop one of ours that is on its way.
         return Err(DropReason::Forged.into());
     }
     let ours = pending(state, room);
     if ours.is_some() && rooms::outranks(turn, *room, staged) {
         return Err(DropReason::Outranked.into());
     }
-    rooms::follow(turn, *room, staged.epoch)?;
+    if !rooms::follow(turn, *room, staged.epoch)? {
+        return Err(DropReason::Cipher.into());
+    }
     if let Some(epoch) = ours {
         give_way(state, turn, room, epoch)?;
     }
@@ -123,8 +136,9 @@ pub(crate) fn receive_commit(
 /// A commit of ours leads nowhere: nobody can open it any more. What stands behind it must be opened.
 fn give_way(state: &State, turn: &mut Turn<'_>, room: &RoomId, epoch: EpochId) -> Result<(), TurnFailed> {
     let owner = EnvelopeOwner::Commit(*room, epoch);
+    let from = state.rooms.get(room).and_then(|row| row.commits?.from).unwrap_or(ROOM_LANE);
     for device in rooms::members(state, room) {
-        if let Some((number, row)) = outbox::of_owner(turn, &device, &owner)? {
+        if let Some((number, row)) = outbox::of_owner(turn, &device, &owner, from)? {
             outbox::skip(turn, *room, &device, number, row)?;
         }
     }
@@ -158,5 +172,5 @@ fn drawn(state: &State, turn: &mut Turn<'_>, room: &RoomId) -> Commits {
     let mut around = |pace: u64| pace / 2 + turn.rng.next_u64() % pace;
     let (time, frames) = (around(COMMIT_PACE), around(COMMIT_FRAMES));
     let sent = rooms::members(state, room).iter().map(|device| order::sent(state, device, room)).max().unwrap_or_default();
-    Commits { due: turn.sure.after(time), due_sequence: sent.saturating_add(frames), pending: None, is_heard: false }
+    Commits { due: turn.sure.after(time), due_sequence: sent.saturating_add(frames), pending: None, is_heard: false, from: None }
 }

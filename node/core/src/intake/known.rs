@@ -310,6 +310,9 @@ impl Intake {
                 // One of the two was put back to before a commit that the other one has taken. Asked how both stand, it
                 // has the room made again, and says it once more.
                 self.count(DropReason::Epoch);
+                if let Some(row) = state.channel_mut(device).filter(|row| row.is_lost != Some(true)) {
+                    row.is_lost = Some(true);
+                }
                 turn.tell(IntakeNotice::Gap(*device));
                 return Ok(());
             }

@@ -7,10 +7,10 @@ use super::rivals::watch_for_rivals;
 use super::room::{confirm_again, give_up_entering, is_under_way, offer};
 use crate::command::{Direction, RequestStatus};
 use crate::delivery::{sealing, starts};
-use crate::friendships::{fresh_seed, give_bundle, send_bundle};
+use crate::friendships::{commit_taken, fresh_seed, give_bundle, send_bundle};
 use crate::invites::lifelines;
 use crate::notice::RenewalNotice;
-use crate::rooms::order;
+use crate::rooms::{self, order};
 use crate::rows::{Friend, FriendState, Renewing};
 use crate::seam::{Event, Warning};
 use crate::state::State;
@@ -80,6 +80,10 @@ pub(crate) fn receive(
     if is_answer || is_timely {
         learn_direct(state, &id, &standing);
         watch_for_rivals(state, turn, &device.peer, &standing);
+        if let Some((room, epoch)) = standing.rooms.first().and_then(|present| Some((present.room, present.epoch?))) {
+            // Its receipt for a commit of ours may be lost for good.
+            commit_taken(state, turn, &room, epoch)?;
+        }
         if standing.entered.is_some() {
             confirm_again(state, turn, device, &standing)?;
         }
@@ -166,6 +170,20 @@ fn judge(state: &State, id: &DeviceId, said: &Standing) -> Verdict {
     Verdict::Astray
 }
 
+/// Whether both are in different epochs of their room for good: a frame of the device's could not be opened for that, and no commit
+/// of ours is on its way that could explain it.
+fn has_strayed(state: &mut State, turn: &Turn<'_>, id: &DeviceId, said: &Standing) -> bool {
+    let (Some(row), Some(friend), Some(theirs)) = (state.devices.get(id), state.friend_of(id), said.rooms.first()) else { return false };
+    let (Some(epoch), true) = (theirs.epoch, theirs.room == friend.room && row.channel.is_lost == Some(true)) else { return false };
+    if rooms::epoch(turn, friend.room) == Some(epoch) {
+        if let Some(row) = state.channel_mut(id) {
+            row.is_lost = None;
+        }
+        return false;
+    }
+    state.rooms.get(&friend.room).and_then(|row| row.commits).is_none_or(|commits| commits.pending.is_none())
+}
+
 /// Whether a device may seal nothing more under its seed: too much of it was lost.
 fn is_spent(state: &State, id: &DeviceId, friend: &Friend, said: &Standing) -> bool {
     let newest = state.newest_inbound(id).filter(|row| row.room == friend.room).map(|row| row.number);
@@ -177,6 +195,7 @@ fn is_spent(state: &State, id: &DeviceId, friend: &Friend, said: &Standing) -> b
 /// A device has answered how it stands with us.
 fn act(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, id: &DeviceId, said: &Standing) -> Result<(), Rejected> {
     let verdict = judge(state, id, said);
+    let verdict = if verdict == Verdict::Fine && has_strayed(state, turn, id, said) { Verdict::Behind } else { verdict };
     let known = state.own.friendship.revision;
     let later = said.revision.filter(|revision| *revision > known && revision - known < REVISIONS_AHEAD_MAX);
     // Of one friend once a day: each costs all friends new keys.

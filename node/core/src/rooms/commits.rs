@@ -19,15 +19,23 @@ pub(crate) fn hear(turn: &mut Turn<'_>, room: RoomId, sealed: &[u8]) -> Result<O
     }
 }
 
-/// Makes a commit that renews the keys of our leaf. It waits until the other members have taken it.
-pub(crate) fn commit(turn: &mut Turn<'_>, room: RoomId) -> Result<Pending, TurnFailed> {
-    turn.cipher.commit(room, &Proposals::default()).map_err(failed)
+/// Makes a commit that renews the keys of our leaf. It waits until the other members have taken it. None when the cipher
+/// makes none: what others have put into the room may be to blame.
+pub(crate) fn commit(turn: &mut Turn<'_>, room: RoomId) -> Result<Option<Pending>, TurnFailed> {
+    match turn.cipher.commit(room, &Proposals::default()) {
+        Err(CipherError::Store) => Err(failed(CipherError::Store)),
+        made => Ok(made.ok()),
+    }
 }
 
-/// Goes on into the epoch of a commit, ours or one that was heard. Nobody goes back from it.
-pub(crate) fn follow(turn: &mut Turn<'_>, room: RoomId, epoch: EpochId) -> Result<(), TurnFailed> {
-    turn.cipher.adopt(room, epoch).map_err(failed)?;
-    turn.cipher.complete(room).map_err(failed)
+/// Goes on into the epoch of a commit, ours or one that was heard. Nobody goes back from it. False when the room stays as
+/// it is.
+pub(crate) fn follow(turn: &mut Turn<'_>, room: RoomId, epoch: EpochId) -> Result<bool, TurnFailed> {
+    match turn.cipher.adopt(room, epoch) {
+        Ok(()) => turn.cipher.complete(room).map(|()| true).map_err(failed),
+        Err(CipherError::Store) => Err(failed(CipherError::Store)),
+        Err(CipherError::Ahead | CipherError::Gone | CipherError::Used | CipherError::Broken) => Ok(false),
+    }
 }
 
 /// Drops a commit of ours that nobody takes, and one that was heard.

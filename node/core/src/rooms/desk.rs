@@ -20,10 +20,8 @@ pub(crate) fn seal(turn: &mut Turn<'_>, room: RoomId, payload: &RoomPayload) -> 
 pub(crate) fn open(turn: &mut Turn<'_>, room: RoomId, sealed: &[u8]) -> Result<(Member, Vec<u8>), Rejected> {
     match turn.cipher.open(room, sealed)? {
         Opened::Text { sender, plaintext, .. } => Ok((sender, plaintext)),
-        Opened::Commit(_) => {
-            turn.cipher.reject(room)?;
-            Err(DropReason::Malformed.into())
-        }
+        // It stays staged and counts nowhere: to reject it would drop a commit of ours that is on its way.
+        Opened::Commit(_) => Err(DropReason::Malformed.into()),
     }
 }
 

@@ -42,6 +42,9 @@ pub(crate) struct Channel {
     /// How far envelopes of before there were seeds had come; until it uses a seed.
     #[n(12)]
     pub before: Option<Before>,
+    /// Whether a frame of it came of an epoch of their room that this node is not in.
+    #[n(13)]
+    pub is_lost: Option<bool>,
 }
 
 /// Counters of an older build.
@@ -73,6 +76,7 @@ impl Default for Channel {
             is_copied: None,
             outbound: None,
             before: None,
+            is_lost: None,
         }
     }
 }

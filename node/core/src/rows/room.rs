@@ -39,6 +39,9 @@ pub(crate) struct Commits {
     /// Whether an ordered frame of the present epoch has come.
     #[n(3)]
     pub is_heard: bool,
+    /// The number in outboxes from which on that commit stands.
+    #[n(4)]
+    pub from: Option<u64>,
 }
 
 /// Who else is in a room.

@@ -50,6 +50,16 @@ impl<R: MlsRows> MlsCipher<R> {
     }
 
     pub(super) fn merge(&mut self, room: RoomId, epoch: EpochId) -> Result<(), CipherError> {
+        // What memory holds and no row does yet must not be lost with what is taken back.
+        self.with(room, |slot, _| write_secrets(&self.cache, slot))?;
+        let merged = self.cache.attempt(|| self.merge_in_place(room, epoch));
+        if merged == Err(CipherError::Broken) {
+            self.groups.get_mut().remove(&room);
+        }
+        merged
+    }
+
+    fn merge_in_place(&self, room: RoomId, epoch: EpochId) -> Result<(), CipherError> {
         self.with(room, |slot, provider| {
             let theirs = slot.staged.as_ref().is_some_and(|(other, _)| *other == epoch);
             let ours = slot.record.pending == Some(epoch.0);
@@ -59,10 +69,10 @@ impl<R: MlsRows> MlsCipher<R> {
             let before = room::members(&slot.group).ok_or(CipherError::Broken)?;
             let number = slot.group.epoch().as_u64();
             self.keep_parent(slot, room)?;
-            // From here on only the store can fail: what is merged has been checked.
+            // Its keys were checked when it was staged, so only the store can fail. What OpenMLS refuses for all that is broken.
             match slot.staged.take() {
-                Some((_, commit)) if theirs => slot.group.merge_staged_commit(provider, commit).map_err(|_| CipherError::Store)?,
-                Some(_) | None => slot.group.merge_pending_commit(provider).map_err(|_| CipherError::Store)?,
+                Some((_, commit)) if theirs => slot.group.merge_staged_commit(provider, commit).map_err(|_| CipherError::Broken)?,
+                Some(_) | None => slot.group.merge_pending_commit(provider).map_err(|_| CipherError::Broken)?,
             }
             let after = room::members(&slot.group).ok_or(CipherError::Store)?;
             slot.record.advance(number, epoch, &before, &after);

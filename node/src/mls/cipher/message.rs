@@ -16,6 +16,7 @@ use openmls_traits::OpenMlsProvider as _;
 use openmls_traits::storage::StorageProvider as _;
 use symbolon_core::world::{CipherError, Committer, LeafIndex, Member, Opened, Sealed, Staged};
 use symbolon_presence::id::{EpochId, RoomId};
+use symbolon_presence::kem::{KemPublic, KemPublicBytes};
 use tls_codec::{DeserializeBytes as _, Serialize as _};
 
 impl<R: MlsRows> MlsCipher<R> {
@@ -70,6 +71,9 @@ impl<R: MlsRows> MlsCipher<R> {
         };
         let psks = permitted(&slot.group, &commit, &committer)?;
         let encoded = epoch::encode_staged(&commit).ok_or(CipherError::Store)?;
+        if !has_good_keys(&slot.group, &commit, &encoded) {
+            return Err(CipherError::Broken);
+        }
         let epoch = epoch::staged(&commit, &encoded).ok_or(CipherError::Store)?;
         let removed: Vec<LeafIndex> = commit.remove_proposals().map(|p| p.remove_proposal().removed().u32()).collect();
         let added = added(&slot.group, &commit, &committer, &removed)?;
@@ -149,6 +153,20 @@ fn permitted(group: &MlsGroup, commit: &StagedCommit, committer: &Committer) -> 
     let external = psks.iter().all(|psk| matches!(psk, Psk::External(_)));
     let as_many_as_wanted = psks.len() == usize::from(*committer == Committer::External);
     if external && as_many_as_wanted { Ok(psks) } else { Err(CipherError::Broken) }
+}
+
+/// Whether somebody can seal to the keys of a commit's path, and none of them is one of the present tree. OpenMLS asks neither: with a
+/// key that is none, nobody could commit any more; with one of before, what leads to the next epoch would not be found.
+fn has_good_keys(group: &MlsGroup, commit: &StagedCommit, encoded: &[u8]) -> bool {
+    let Some(parents) = epoch::path_keys(encoded) else { return false };
+    let is_key = |key: &[u8]| KemPublicBytes::new(key.to_vec()).is_some_and(|key| KemPublic::parse(&key).is_ok());
+    let leaf = commit.update_path_leaf_node().map(|leaf| leaf.encryption_key().tls_serialize_detached());
+    // On the wire behind two bytes of length.
+    let leaf_is_good = leaf.is_none_or(|leaf| leaf.is_ok_and(|leaf| leaf.get(2..).is_some_and(is_key)));
+    let adds = commit.add_proposals().next().is_some();
+    let Ok(tree) = group.export_ratchet_tree().tls_serialize_detached() else { return false };
+    let is_new = |key: &Vec<u8>| adds || !tree.windows(key.len().max(1)).any(|known| known == key.as_slice());
+    leaf_is_good && parents.iter().all(|key| is_key(key) && is_new(key))
 }
 
 /// What a proposal names: OpenMLS has no accessor, but the proposal's bytes are exactly the

@@ -1,7 +1,7 @@
 //! What another client of MLS could send, and what no client would.
 
 use super::*;
-use crate::mls::crypto::LeafSigner;
+use crate::mls::crypto::{LeafSigner, spoiling};
 use crate::mls::limits::{MESSAGE_MAX, capabilities, join_config};
 use crate::mls::room;
 use crate::mls::rows::RowCache;
@@ -10,6 +10,8 @@ use openmls::group::MlsGroup;
 use openmls::messages::proposals::PreSharedKeyProposal;
 use openmls::prelude::{CredentialWithKey, Extensions, LeafNodeParameters, NewSignerBundle, SignaturePublicKey};
 use openmls::schedule::PreSharedKeyId;
+use openmls_traits::random::OpenMlsRand;
+use std::cell::RefCell;
 
 /// An external commit by another client than ours, with or without the pre-shared key.
 fn foreign_commit(info: &[u8], signer: &LeafSigner, psk: Option<[u8; 32]>) -> Vec<u8> {
@@ -196,4 +198,103 @@ fn a102_the_room_of_the_longest_offer_is_looked_at_in_bounded_work() {
     }
     println!("a GroupInfo of {} B with {leaves} leaves: {:?} each", info.len(), started.elapsed() / 10);
     assert!((8..=64).contains(&leaves), "{leaves}");
+}
+
+/// A commit by `a` that renews its leaf, drawn from a source of random numbers of its own.
+fn own_commit(a: &Cipher, rand: &impl OpenMlsRand, merges: bool) -> Option<Vec<u8>> {
+    a.raw(ROOM, |group, provider, signer| {
+        let builder = group.commit_builder().force_self_update(true).load_psks(provider.storage()).unwrap();
+        let built = builder.build(rand, provider.crypto(), signer, |_| true).ok()?;
+        let bytes = built.stage_commit(provider).ok()?.commit().to_bytes().unwrap();
+        if merges {
+            group.merge_pending_commit(provider).unwrap();
+        }
+        Some(bytes)
+    })
+}
+
+#[test]
+fn a_commit_with_a_key_that_nobody_can_seal_to_is_refused_and_the_room_goes_on() {
+    let mut refused = 0;
+    for nth in 0..3 {
+        let ((a, _), (mut b, _)) = pair();
+        let tape = Tape::new(Vec::new(), None);
+        let Some(commit) = spoiling::during(nth, || own_commit(&a, &tape, false)) else { continue };
+        match b.open(ROOM, &commit) {
+            // That key pair is of the maker's own next epoch and is not sent.
+            Ok(Opened::Commit(staged)) => b.adopt(ROOM, staged.epoch).unwrap(),
+            other => {
+                assert_eq!(other, Err(CipherError::Broken), "key {nth}");
+                refused += 1;
+            }
+        }
+        // With it, nobody could ever commit again.
+        let pending = b.commit(ROOM, &Proposals::default()).unwrap();
+        b.adopt(ROOM, pending.epoch).unwrap();
+    }
+    assert_eq!(refused, 2, "leaf and path");
+}
+
+/// Random numbers of which one may be of before.
+struct Tape {
+    before: Vec<Vec<u8>>,
+    again: Option<usize>,
+    drawn: RefCell<Vec<Vec<u8>>>,
+}
+
+impl Tape {
+    fn new(before: Vec<Vec<u8>>, again: Option<usize>) -> Self {
+        Self { before, again, drawn: RefCell::default() }
+    }
+
+    fn draw(&self, len: usize) -> Vec<u8> {
+        let mut drawn = self.drawn.borrow_mut();
+        let mut bytes = vec![0; len];
+        getrandom::fill(&mut bytes).unwrap();
+        if self.again == Some(drawn.len()) && self.before[drawn.len()].len() == len {
+            bytes.clone_from(&self.before[drawn.len()]);
+        }
+        drawn.push(bytes.clone());
+        bytes
+    }
+}
+
+impl OpenMlsRand for Tape {
+    type Error = std::io::Error;
+
+    fn random_array<const N: usize>(&self) -> Result<[u8; N], Self::Error> {
+        Ok(self.draw(N).try_into().unwrap())
+    }
+
+    fn random_vec(&self, len: usize) -> Result<Vec<u8>, Self::Error> {
+        Ok(self.draw(len))
+    }
+}
+
+#[test]
+fn a_commit_that_leads_over_a_key_of_before_is_refused_and_the_room_goes_on() {
+    let mut refused = 0;
+    for again in 0..8 {
+        let ((a, _), (mut b, _)) = pair();
+        let first = Tape::new(Vec::new(), None);
+        let one = own_commit(&a, &first, true).unwrap();
+        let before = first.drawn.into_inner();
+        if again >= before.len() {
+            break;
+        }
+        let two = own_commit(&a, &Tape::new(before, Some(again)), false).unwrap();
+        let Opened::Commit(staged) = b.open(ROOM, &one).unwrap() else { panic!("a commit") };
+        b.adopt(ROOM, staged.epoch).unwrap();
+        match b.open(ROOM, &two) {
+            // What was drawn again was something else.
+            Ok(Opened::Commit(staged)) => b.adopt(ROOM, staged.epoch).unwrap(),
+            other => {
+                assert_eq!(other, Err(CipherError::Broken), "number {again}");
+                refused += 1;
+                let pending = b.commit(ROOM, &Proposals::default()).unwrap();
+                b.adopt(ROOM, pending.epoch).unwrap();
+            }
+        }
+    }
+    assert!(refused > 0, "the one that makes the path");
 }
