@@ -108,7 +108,11 @@ fn introductions_get_through_losses_and_crashes() {
                 let _ = sim.command(ix, Command::Accept(id));
             }
             sim.run_for(MINUTE);
-            [TOM, HOLGER].iter().all(|ix| sim.nodes[*ix].is_up()) && are_friends(sim, TOM, HOLGER)
+            // To look crashes nobody.
+            let faults = std::mem::replace(&mut sim.faults, Faults::NONE);
+            let done = [TOM, HOLGER].iter().all(|ix| sim.nodes[*ix].is_up()) && are_friends(sim, TOM, HOLGER);
+            sim.faults = faults;
+            done
         });
         assert!(done, "seed {seed}");
     }
