@@ -15,7 +15,7 @@ use symbolon_core::world::{Shelf, ShelfMut};
 use symbolon_presence::blocks::{Block, Blocks};
 use symbolon_presence::codec;
 use symbolon_presence::generation::Generation;
-use symbolon_presence::id::{DeviceId, MessageId, PeerId};
+use symbolon_presence::id::{MessageId, PeerId};
 use symbolon_presence::record::day_of;
 use symbolon_presence::time::{DAY, HOUR, MINUTE, SECOND};
 use symbolon_presence::wrapping::Wrapping;
@@ -61,9 +61,8 @@ fn scene(seed: u64) -> Sim {
 
 /// How many friends hold one, and how many are held.
 fn lifelines(sim: &Sim, ix: Ix) -> (usize, usize) {
-    let rows = || sim.nodes[ix].store.rows(Table::Lifeline);
-    let held = rows().filter(|(key, row)| key.len() == DeviceId::LEN && row.len() > 1_000).count();
-    (rows().filter(|(key, _)| key.len() == PeerId::LEN).count(), held)
+    let store = &sim.nodes[ix].store;
+    (store.count(Table::Lifeline), store.rows(Table::HeldLifeline).filter(|(_, row)| row.len() > 1_000).count())
 }
 
 fn who(sim: &Sim, ix: Ix) -> Who {
@@ -200,9 +199,11 @@ fn without_lifelines_two_who_both_changed_everything_do_not_find_each_other() {
     part(&mut sim, 60, 70);
     sim.crash(B, SECOND);
     for ix in [A, B] {
-        let keys: Vec<Vec<u8>> = sim.nodes[ix].store.rows(Table::Lifeline).map(|(key, _)| key.clone()).collect();
-        for key in keys {
-            sim.nodes[ix].store.apply(&Change::Delete(Table::Lifeline, key)).unwrap();
+        for table in [Table::Lifeline, Table::HeldLifeline] {
+            let keys: Vec<Vec<u8>> = sim.nodes[ix].store.rows(table).map(|(key, _)| key.clone()).collect();
+            for key in keys {
+                sim.nodes[ix].store.apply(&Change::Delete(table, key)).unwrap();
+            }
         }
         sim.nodes[ix].store.commit();
         sim.wipe_relay(RELAYS + ix);

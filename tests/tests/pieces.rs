@@ -52,7 +52,7 @@ fn texts(sim: &Sim, at: Ix, room: RoomId) -> Vec<String> {
 
 /// Pieces on a node's disk.
 fn waiting(sim: &Sim, at: Ix) -> usize {
-    sim.nodes[at].store.rows(Table::Waiting).count()
+    sim.nodes[at].store.count(Table::Piece)
 }
 
 /// How much waits for others at a node.

@@ -150,7 +150,7 @@ fn half_entered(seed: u64) -> (Sim, Ix, RoomId, impl FnOnce(&mut Sim)) {
 }
 
 fn waiting(sim: &Sim, at: Ix) -> usize {
-    sim.nodes[at].store.rows(Table::Waiting).count()
+    sim.nodes[at].store.count(Table::Unopened)
 }
 
 fn states(sim: &Sim, at: Ix, room: RoomId) -> Vec<MessageState> {

@@ -12,7 +12,7 @@ mod presence;
 mod request;
 mod room;
 mod seed;
-mod waiting;
+mod unopened;
 
 pub(crate) use channel::{Before, Channel, Former, ROOM_LANE};
 pub(crate) use device::{Device, Shown, Start};
@@ -26,9 +26,9 @@ pub(crate) use own::{OwnRelayMailbox, Past, RelayKey, Revoked};
 pub(crate) use presence::BLOCKS_OF_FRIEND;
 pub(crate) use presence::{OwnPresence, begin, step};
 pub(crate) use request::{Invited, Request};
-pub(crate) use room::{Commits, Leaf, Members, Pieces, Room, Sequences, leaf_key, sequences_key, split_sequences_key};
+pub(crate) use room::{Commits, Leaf, Members, Pieces, Room, Sequences, leaf_key, piece_key, sequences_key, split_sequences_key};
 pub(crate) use seed::{Inbound, Inner, Outbound, Wrapper, inbound_key, split_inbound_key};
-pub(crate) use waiting::{UNOPENED, Unopened, piece_key, split_unopened_key, unopened_key};
+pub(crate) use unopened::Unopened;
 
 /// What rows hold is shown to nobody by mistake.
 macro_rules! opaque_debug {

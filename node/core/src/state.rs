@@ -108,7 +108,7 @@ impl State {
         }
         let mut devices = load_all(shelf, Table::Device, |row: &Device| row.device)?;
         let (sequences, inbound) = load::channels(shelf, &mut devices)?;
-        let lifelines = load::lifelines(shelf)?;
+        let lifelines = load_all(shelf, Table::Lifeline, |row: &Given| row.peer)?;
         Ok(Self {
             counters,
             invites: load_all(shelf, Table::Invite, |row: &Invite| row.grant)?,
@@ -302,7 +302,7 @@ impl State {
         for id in std::mem::take(&mut self.gone_devices) {
             turn.delete(Table::Device, id.as_bytes());
             turn.delete(Table::Channel, id.as_bytes());
-            turn.delete(Table::Lifeline, id.as_bytes());
+            turn.delete(Table::HeldLifeline, id.as_bytes());
         }
         self.flush_channels(turn);
         for peer in std::mem::take(&mut self.dirty_friends) {

@@ -7,7 +7,7 @@
 
 /// Version of everything below. An older store is brought up to it by [`migration`](crate::migration); a newer one is
 /// refused, never changed. It says nothing about the wire.
-pub const SCHEMA_VERSION: u32 = 9;
+pub const SCHEMA_VERSION: u32 = 7;
 
 /// The tables. The discriminant names the table in the store and is never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,16 +68,19 @@ pub enum Table {
     Channel = 24,
     /// Whose one leaf of a room is. Key: room id, then the leaf's signature public key.
     Leaf = 25,
-    /// What has come and cannot be read yet. Two kinds of rows, told apart by the first byte of their keys: 0, then the frame
-    /// id of an envelope that is kept for a while; and 1, then device id, room id and place (1 B) of a piece of a message.
-    Waiting = 26,
-    /// Lifelines: what a friend was given of ours (key: Peer ID), and what is known of a device's (key: device id).
-    Lifeline = 27,
+    /// One envelope that a relay has brought and nothing opens yet. Key: frame id.
+    Unopened = 26,
+    /// One piece of a room message that is not whole yet. Key: device id, room id, place (1 B).
+    Piece = 27,
+    /// What a friend was given of our lifelines. Key: Peer ID.
+    Lifeline = 28,
+    /// What is known of a device's lifeline for us. Key: device id.
+    HeldLifeline = 29,
 }
 
 impl Table {
     /// All tables, in the order of their discriminants.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 29] = [
         Self::Meta,
         Self::Friend,
         Self::Request,
@@ -103,8 +106,10 @@ impl Table {
         Self::Room,
         Self::Channel,
         Self::Leaf,
-        Self::Waiting,
+        Self::Unopened,
+        Self::Piece,
         Self::Lifeline,
+        Self::HeldLifeline,
     ];
 }
 

@@ -61,8 +61,10 @@ pub(super) const fn statements(table: Table) -> &'static Statements {
         Table::Room => statements!("room"),
         Table::Channel => statements!("channel"),
         Table::Leaf => statements!("leaf"),
-        Table::Waiting => statements!("waiting"),
+        Table::Unopened => statements!("unopened"),
+        Table::Piece => statements!("piece"),
         Table::Lifeline => statements!("lifeline"),
+        Table::HeldLifeline => statements!("held_lifeline"),
     }
 }
 

@@ -72,7 +72,7 @@ pub const ESTABLISHED: u32 = 3;
 /// Different envelopes of one counted grant that are remembered. Of a guest's grant it is also how
 /// many it may bring in its life; of a stranger's the oldest that do not wait any more are forgotten.
 pub const USES_MAX: usize = 64;
-/// For so many days' uses of one lifeline may wait: whoever has stolen it fills no queue.
+/// The uses of so many days may wait under one lifeline: a thief of one fills no queue with it.
 pub const LIFELINE_DAYS_WAITING: usize = 2;
 /// Envelopes that wait under a grant for each use that it allows: which of them counts is the
 /// owner's to say, so that junk does not use an invite up.

@@ -216,7 +216,9 @@ pub fn describe(table: Table, bytes: &[u8]) -> String {
         | Table::Package
         | Table::Room
         | Table::Leaf
-        | Table::Waiting
-        | Table::Lifeline => String::new(),
+        | Table::Unopened
+        | Table::Piece
+        | Table::Lifeline
+        | Table::HeldLifeline => String::new(),
     }
 }

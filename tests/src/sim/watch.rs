@@ -277,9 +277,9 @@ impl Watch {
             for (table, max) in bounds {
                 assert!(node.store.count(table) <= max, "{table:?} is bounded");
             }
-            let waiting = |kind: u8| node.store.rows(Table::Waiting).filter(move |(key, _)| key.first() == Some(&kind));
-            assert!(waiting(0).count() <= UNOPENED_MAX, "what could not be opened is bounded");
-            assert!(waiting(1).map(|(_, row)| row.len()).sum::<usize>() <= PIECES_BYTES_MAX, "pieces are bounded");
+            assert!(node.store.count(Table::Unopened) <= UNOPENED_MAX, "what could not be opened is bounded");
+            let pieces = node.store.rows(Table::Piece).map(|(_, row)| row.len());
+            assert!(pieces.sum::<usize>() <= PIECES_BYTES_MAX, "pieces are bounded");
             for friend in node.store.rows(Table::Friend).map(|(_, row)| read::<FriendRow>(row)).filter(|row| row.state == FriendRow::MUTUAL)
             {
                 assert!(node.store.get(Table::Room, friend.room.as_bytes()).unwrap().is_some(), "a friendship's room has a row");

@@ -54,7 +54,7 @@ pub fn vectors() -> Vec<Value> {
         ),
         vector(
             "room payload: lifeline",
-            "Kind 14: how Ann writes to Ben's device when nothing else works: eight times a day, for 400 days.",
+            "Kind 12: how Ann writes to Ben's device when nothing else works: eight times a day, for 400 days.",
             json!({ "from": "Ben" }),
             json!({ "payload": hex(codec::encode(&RoomPayload::Lifeline(samples::ben().lifeline()))) }),
         ),

@@ -71,7 +71,7 @@ pub(super) struct Link {
     /// Faults that are left to it since it brought a friend's envelope under a key that is over;
     /// [`WINDOW`] at first.
     pub(super) forgiven: Option<usize>,
-    /// Envelopes of nobody's tag since the device behind it brought one that opens.
+    /// Envelopes with an unknown tag, since one of the device behind it was opened.
     pub(super) unopened: usize,
     /// Whether a frame that makes sense has come.
     pub(super) heard: bool,

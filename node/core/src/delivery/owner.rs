@@ -53,7 +53,7 @@ pub(crate) enum EnvelopeOwner {
     #[n(14)]
     Commit(#[n(0)] RoomId, #[n(1)] EpochId),
     /// A lifeline of ours, for a friend.
-    #[n(20)]
+    #[n(15)]
     Lifeline,
 }
 

@@ -56,7 +56,7 @@ pub(crate) fn end(state: &mut State, turn: &mut Turn<'_>, mut friend: Friend) ->
     part(state, turn, &peer)?;
     let devices = std::mem::take(&mut friend.devices);
     for device in devices {
-        turn.delete(Table::Lifeline, device.as_bytes());
+        turn.delete(Table::HeldLifeline, device.as_bytes());
         if let Some(row) = state.device_mut(&device) {
             row.put = None;
             row.relay_mailboxes.clear();

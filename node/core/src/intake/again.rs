@@ -6,7 +6,7 @@ use crate::delivery::tags::{Found, Line, Tag};
 use crate::delivery::{Delivery, Origin};
 use crate::limits::UNOPENED_LIFE;
 use crate::rooms::{self, Membership};
-use crate::rows::{self, unopened_key};
+use crate::rows;
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{DropReason, Turn, TurnFailed};
@@ -71,7 +71,7 @@ impl Intake {
             self.unopened.to_look.extend(lines());
         }
         let row = rows::Unopened { mailbox: key.0, at: turn.stamp, envelope: envelope.to_vec() };
-        turn.put(Table::Waiting, &unopened_key(&frame), &row);
+        turn.put(Table::Unopened, frame.as_bytes(), &row);
         self.unopened.insert(frame, Entry { mailbox: key.0, at: row.at, tag, size: envelope.len(), awaits, found });
         while let Some(excess) = self.unopened.excess() {
             self.count(DropReason::Full);
@@ -138,7 +138,7 @@ impl Intake {
         let tag = entry.tag;
         let Some(found) = self.tags.ready(state, &tag).or(entry.found) else { return Ok(()) };
         entry.awaits = Awaits::Turn(found.device);
-        let row: Option<rows::Unopened> = turn.row(Table::Waiting, &unopened_key(&frame))?;
+        let row: Option<rows::Unopened> = turn.row(Table::Unopened, frame.as_bytes())?;
         self.stays = false;
         if let Some(row) = row {
             self.known_by(state, delivery, turn, (Origin::Kept(frame), &row.envelope, tag), (found, None))?;

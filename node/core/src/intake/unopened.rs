@@ -7,7 +7,7 @@
 
 use crate::delivery::tags::{Found, Line, Tag};
 use crate::limits::{UNOPENED_BYTES_MAX, UNOPENED_MAX};
-use crate::rows::{self, split_unopened_key, unopened_key};
+use crate::rows;
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed, decode_row};
@@ -80,13 +80,13 @@ pub(super) struct Unopened {
 impl Unopened {
     /// Reads what was kept before this start.
     pub fn load(turn: &Turn<'_>) -> Result<Self, TurnFailed> {
-        let (mut unopened, mut from) = (Self::default(), vec![rows::UNOPENED]);
+        let (mut unopened, mut from) = (Self::default(), Vec::new());
         loop {
-            let page = turn.range(Table::Waiting, &from, PAGE)?;
+            let page = turn.range(Table::Unopened, &from, PAGE)?;
             from = page.last().map(|(last, _)| [last.as_slice(), &[0]].concat()).unwrap_or_default();
             let is_last = page.len() < PAGE;
             for (key, bytes) in page {
-                let Some(frame) = split_unopened_key(&key) else { return Ok(unopened) };
+                let Some(frame) = FrameId::from_slice(&key) else { return Ok(unopened) };
                 let rows::Unopened { mailbox, at, envelope } = decode_row(&bytes)?;
                 if let Some(Kind::Known(tag)) = kind(&envelope) {
                     unopened.insert(frame, Entry { mailbox, at, tag, size: envelope.len(), awaits: Awaits::Tag, found: None });
@@ -110,7 +110,7 @@ impl Unopened {
         if let Some(entry) = self.entries.remove(frame) {
             self.bytes = self.bytes.saturating_sub(entry.size);
             self.ready.remove(frame);
-            turn.delete(Table::Waiting, &unopened_key(frame));
+            turn.delete(Table::Unopened, frame.as_bytes());
         }
     }
 

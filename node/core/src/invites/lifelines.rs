@@ -148,7 +148,7 @@ fn change(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, change: impl Fn
 
 /// What is known of the lifelines between a device and this one.
 pub(crate) fn held(turn: &Turn<'_>, device: &DeviceId) -> Result<Option<Held>, TurnFailed> {
-    turn.row(Table::Lifeline, device.as_bytes())
+    turn.row(Table::HeldLifeline, device.as_bytes())
 }
 
 /// Notes something of it.
@@ -156,7 +156,7 @@ pub(crate) fn note(turn: &mut Turn<'_>, device: &DeviceId, note: impl FnOnce(&mu
     let blank = Held { device: *device, contact: None, used: None, tries: 0, heard: None, asked: None };
     let mut row = held(turn, device)?.unwrap_or(blank);
     note(&mut row);
-    turn.put(Table::Lifeline, device.as_bytes(), &row);
+    turn.put(Table::HeldLifeline, device.as_bytes(), &row);
     Ok(())
 }
 

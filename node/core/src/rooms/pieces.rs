@@ -67,14 +67,14 @@ pub(crate) fn take(
         return Err(DropReason::Malformed.into());
     }
     if !piece.is_last() {
-        turn.put_raw(Table::Waiting, &piece_key(device, &room, piece.index), mls.clone());
+        turn.put_raw(Table::Piece, &piece_key(device, &room, piece.index), mls.clone());
         let next = Piece { index: piece.index.saturating_add(1), ..piece };
         state.sequences_mut(device, &room).pieces = Some(Pieces { next, at: turn.stamp });
         return Ok(None);
     }
     let mut whole = Vec::with_capacity(piece.whole_max());
     for index in 0..piece.index {
-        let part = turn.get(Table::Waiting, &piece_key(device, &room, index))?;
+        let part = turn.get(Table::Piece, &piece_key(device, &room, index))?;
         whole.extend(part.ok_or(TurnFailed("a piece of a message is gone"))?);
     }
     whole.extend(mls);

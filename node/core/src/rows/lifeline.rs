@@ -1,7 +1,4 @@
 //! Lifelines: those that friends hold of ours, and those that we hold of theirs.
-//!
-//! Both kinds lie in [`Table::Lifeline`](crate::table::Table::Lifeline): by Peer ID what a friend was given, by device id
-//! what was heard of a device.
 
 use crate::wire::Contact;
 use minicbor::{Decode, Encode};

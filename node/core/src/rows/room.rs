@@ -95,7 +95,7 @@ pub(crate) struct Sequences {
     pub pieces: Option<Pieces>,
 }
 
-/// A message that came in pieces and is not whole yet. The pieces are in [`Table::Waiting`](crate::table::Table::Waiting).
+/// A message that came in pieces and is not whole yet. The pieces are in [`Table::Piece`](crate::table::Table::Piece).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub(crate) struct Pieces {
@@ -116,4 +116,9 @@ pub(crate) fn sequences_key(device: &DeviceId, room: &RoomId) -> Vec<u8> {
 pub(crate) fn split_sequences_key(key: &[u8]) -> Option<(DeviceId, RoomId)> {
     let (device, room) = key.split_at_checked(DeviceId::LEN)?;
     Some((DeviceId::from_slice(device)?, RoomId::from_slice(room)?))
+}
+
+/// The key of a piece: of whom, in which room, its place.
+pub(crate) fn piece_key(device: &DeviceId, room: &RoomId, index: u8) -> Vec<u8> {
+    [device.as_bytes().as_slice(), room.as_bytes(), &[index]].concat()
 }

@@ -194,7 +194,7 @@ impl State {
             // Those of the next message may lie in their places already.
             let from = self.sequences_of(&device, &room).pieces.map_or(0, |pieces| pieces.next.index);
             for index in from..until {
-                turn.delete(Table::Waiting, &piece_key(&device, &room, index));
+                turn.delete(Table::Piece, &piece_key(&device, &room, index));
             }
         }
         for (device, room) in std::mem::take(&mut self.changed_sequences) {

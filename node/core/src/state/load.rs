@@ -47,12 +47,6 @@ pub(super) fn channels(shelf: &dyn Shelf, devices: &mut BTreeMap<DeviceId, Devic
     if found == devices.len() { Ok((sequences, inbound)) } else { Err(TurnFailed("a device has no channel")) }
 }
 
-/// What friends were given; what is known of devices lies in the same table.
-pub(super) fn lifelines(shelf: &dyn Shelf) -> Result<BTreeMap<PeerId, Given>, TurnFailed> {
-    let rows = all_rows(shelf, Table::Lifeline)?.into_iter().filter_map(|(key, bytes)| Some((PeerId::from_slice(&key)?, bytes)));
-    rows.map(|(peer, bytes)| Ok((peer, decode_row(&bytes)?))).collect()
-}
-
 /// The grants by which friends may still answer what an earlier run has said by their lifelines.
 pub(super) fn lasting_replies(given: &BTreeMap<PeerId, Given>) -> BTreeMap<GrantId, (PeerId, Timestamp)> {
     given.values().flat_map(|given| given.replies.iter().map(|reply| (reply.grant, (given.peer, reply.expires)))).collect()

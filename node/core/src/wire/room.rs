@@ -89,7 +89,7 @@ pub enum RoomPayload {
     #[n(11)]
     Capabilities(#[n(0)] Capabilities),
     /// How the hearer writes to the sender's device when nothing else works.
-    #[n(14)]
+    #[n(12)]
     Lifeline(#[n(0)] Contact),
 }
 

@@ -78,7 +78,7 @@ fn kept(intake: &Intake) -> (usize, usize) {
 
 /// Rows on disk.
 fn rows_of(turn: &Turn<'_>) -> usize {
-    turn.range(Table::Waiting, &[], 10_000).unwrap().len()
+    turn.range(Table::Unopened, &[], 10_000).unwrap().len()
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn a102_what_a_relay_brings_and_nothing_opens_is_written_at_a_bounded_pace() {
                 assert!(hand(&mut intake, state, &mut delivery, turn, by, &long), "the relay keeps nothing of it");
             }
         }
-        let puts = |turn: &Turn<'_>| turn.out.changes.iter().filter(|change| matches!(change, Change::Put(Table::Waiting, ..))).count();
+        let puts = |turn: &Turn<'_>| turn.out.changes.iter().filter(|change| matches!(change, Change::Put(Table::Unopened, ..))).count();
         assert_eq!(puts(turn), 2 * 64, "16 MiB of each");
         turn.now = turn.now.after(MINUTE);
         let long = junk(turn, 256 * 1024);

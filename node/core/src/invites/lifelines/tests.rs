@@ -127,7 +127,7 @@ fn a33_a_lifeline_is_good_eight_times_a_day_also_over_restarts() {
             assert!(!take_use(state, turn, &grant));
             turn.now = turn.now.after(DAY);
         }
-        assert!(!take_use(state, turn, &GrantId([9; 16])), "nobody's");
+        assert!(!take_use(state, turn, &GrantId([9; 16])), "nobody has that one");
     });
 }
 

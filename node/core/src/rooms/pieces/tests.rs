@@ -32,7 +32,7 @@ fn hand(state: &mut State, turn: &mut Turn<'_>, of: &DeviceId, known: &Known) ->
 /// Pieces on disk, at the end of the turn.
 fn rows(state: &mut State, turn: &mut Turn<'_>) -> usize {
     state.flush(turn);
-    turn.range(Table::Waiting, &[], 10_000).unwrap().len()
+    turn.range(Table::Piece, &[], 10_000).unwrap().len()
 }
 
 #[test]
