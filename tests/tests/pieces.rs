@@ -17,17 +17,6 @@ const B: Ix = 1;
 
 type Parts = Vec<(Option<Piece>, Vec<u8>)>;
 
-/// Two friends who share another room as well.
-fn two_rooms(seed: u64) -> (Sim, RoomId) {
-    let mut sim = Sim::new(seed, Faults::NONE);
-    sim.add("Andi");
-    sim.add("Ben");
-    sim.befriend(A, B);
-    sim.run_for(MINUTE);
-    let room = sim.share_room(A, B);
-    (sim, room)
-}
-
 /// Says a text in a message of so many bytes and some more, whose parts may be changed; false when the node is down.
 fn say_changed(sim: &mut Sim, from: Ix, room: RoomId, text: &str, length: usize, change: impl FnOnce(Parts) -> Parts) -> bool {
     let now = sim.now;
@@ -69,7 +58,7 @@ fn large_puts(sim: &mut Sim, from: Ix) -> usize {
 
 #[test]
 fn the_longest_message_arrives_and_one_that_is_longer_is_not_sent() {
-    let (mut sim, room) = two_rooms(1);
+    let (mut sim, room) = Sim::with_two_rooms(1);
     assert!(say_long(&mut sim, A, room, "one piece", PIECE_LEN - 1_000));
     assert!(say_long(&mut sim, A, room, "two pieces", PIECE_LEN));
     assert!(say_long(&mut sim, A, room, "sixteen pieces", WHOLE_MAX - 1_000));
@@ -82,7 +71,7 @@ fn the_longest_message_arrives_and_one_that_is_longer_is_not_sent() {
 
 #[test]
 fn a_message_in_pieces_goes_on_where_it_was_when_both_nodes_die_between() {
-    let (mut sim, room) = two_rooms(2);
+    let (mut sim, room) = Sim::with_two_rooms(2);
     sim.wire = Some(Vec::new());
     assert!(say_long(&mut sim, A, room, "long", 10 * PIECE_LEN));
     // Frames arrive one by one, each with its receipt.
@@ -105,7 +94,7 @@ fn a_message_in_pieces_goes_on_where_it_was_when_both_nodes_die_between() {
 
 #[test]
 fn a_message_in_pieces_is_left_at_a_relay_and_read_by_who_was_away() {
-    let (mut sim, room) = two_rooms(3);
+    let (mut sim, room) = Sim::with_two_rooms(3);
     let (relay, link) = sim.add_relay();
     for node in [A, B] {
         assert!(sim.command(node, Command::RelayAdd { link: link.clone(), claim: None }).is_ok());
@@ -125,7 +114,7 @@ fn a_message_in_pieces_is_left_at_a_relay_and_read_by_who_was_away() {
 
 /// Long and short messages both ways while frames are lost, overtaken, doubled, changed, and machines die.
 fn rough(seed: u64) {
-    let (mut sim, room) = two_rooms(seed);
+    let (mut sim, room) = Sim::with_two_rooms(seed);
     sim.faults = Faults::ROUGH;
     let mut written: [Vec<String>; 2] = Default::default();
     for round in 0..6 {
@@ -188,7 +177,7 @@ fn a102_a_member_who_sends_pieces_that_make_no_whole_is_refused_and_holds_up_not
         }),
     ];
     for (what, change) in wrong {
-        let (mut sim, room) = two_rooms(4);
+        let (mut sim, room) = Sim::with_two_rooms(4);
         assert!(say_changed(&mut sim, A, room, "wrong", 3 * PIECE_LEN, change));
         assert!(sim.write_in_room(A, room, "behind it"));
         assert!(say_long(&mut sim, A, room, "long", 3 * PIECE_LEN));
@@ -203,7 +192,7 @@ fn a102_a_member_who_sends_pieces_that_make_no_whole_is_refused_and_holds_up_not
 
 #[test]
 fn a_piece_that_comes_twice_is_answered_as_before_and_changes_nothing() {
-    let (mut sim, room) = two_rooms(5);
+    let (mut sim, room) = Sim::with_two_rooms(5);
     sim.faults.duplicate = 1_000;
     sim.faults.reorder = 300;
     for n in 0..4 {
@@ -217,7 +206,7 @@ fn a_piece_that_comes_twice_is_answered_as_before_and_changes_nothing() {
 #[test]
 fn to_a_build_that_takes_no_pieces_nothing_of_the_room_goes_until_it_does_and_the_friendship_goes_on() {
     for restart in [false, true] {
-        let (mut sim, room) = two_rooms(6);
+        let (mut sim, room) = Sim::with_two_rooms(6);
         let ben = sim.nodes[B].peer;
         let hear = |sim: &mut Sim, theirs: Option<Capabilities>| {
             let now = sim.now;

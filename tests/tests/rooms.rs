@@ -13,17 +13,6 @@ use symbolon_tests::sim::run::{Faults, Ix, Sim};
 const A: Ix = 0;
 const B: Ix = 1;
 
-/// Two friends who share another room as well.
-fn two_rooms(seed: u64) -> (Sim, RoomId) {
-    let mut sim = Sim::new(seed, Faults::NONE);
-    sim.add("Andi");
-    sim.add("Ben");
-    sim.befriend(A, B);
-    sim.run_for(MINUTE);
-    let room = sim.share_room(A, B);
-    (sim, room)
-}
-
 /// The friendship's conversation; it is called by its first room.
 fn friendship(sim: &Sim) -> RoomId {
     let (_, row) = sim.nodes[A].store.rows(Table::Friend).next().unwrap();
@@ -42,7 +31,7 @@ fn rows(sim: &Sim, at: Ix, conversation: RoomId) -> Vec<MessageRow> {
 
 #[test]
 fn a_frame_that_is_lost_in_one_room_holds_up_none_of_another() {
-    let (mut sim, room) = two_rooms(1);
+    let (mut sim, room) = Sim::with_two_rooms(1);
     let friendship = friendship(&sim);
     sim.faults.loss = 1_000;
     assert!(sim.write_in_room(A, room, "lost on the way"));
@@ -63,7 +52,7 @@ fn a_frame_that_is_lost_in_one_room_holds_up_none_of_another() {
 
 #[test]
 fn both_rooms_outlive_a_parting_of_the_network_and_the_death_of_both_nodes() {
-    let (mut sim, room) = two_rooms(2);
+    let (mut sim, room) = Sim::with_two_rooms(2);
     sim.set_apart(A, B, true);
     assert!(sim.write_in_room(A, room, "waits"));
     sim.say(A, B, "waits as well").unwrap();
@@ -80,7 +69,7 @@ fn both_rooms_outlive_a_parting_of_the_network_and_the_death_of_both_nodes() {
 
 #[test]
 fn what_friends_say_to_each_other_counts_in_their_own_room_alone() {
-    let (mut sim, room) = two_rooms(3);
+    let (mut sim, room) = Sim::with_two_rooms(3);
     let text = sim.say(B, A, "is it read?").unwrap();
     sim.run_for(SECOND);
     let (now, friendship) = (sim.now, friendship(&sim));
@@ -94,7 +83,7 @@ fn what_friends_say_to_each_other_counts_in_their_own_room_alone() {
 
 /// Both write into both rooms while frames are lost, overtaken, doubled, and machines die.
 fn rough(seed: u64) {
-    let (mut sim, room) = two_rooms(seed);
+    let (mut sim, room) = Sim::with_two_rooms(seed);
     let friendship = friendship(&sim);
     sim.faults = Faults::ROUGH;
     let mut written: [[Vec<String>; 2]; 2] = Default::default();

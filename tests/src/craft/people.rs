@@ -181,6 +181,16 @@ impl Sim {
         self.history(ix).into_iter().map(|message| message.text).collect()
     }
 
+    /// Two friends who share another room as well.
+    pub fn with_two_rooms(seed: u64) -> (Self, RoomId) {
+        let mut sim = Self::new(seed, Faults::NONE);
+        let (a, b) = (sim.add("Andi"), sim.add("Ben"));
+        sim.befriend(a, b);
+        sim.run_for(MINUTE);
+        let room = sim.share_room(a, b);
+        (sim, room)
+    }
+
     /// Two friends make a room beside that of their friendship: a test carries what they say from hand to hand.
     pub fn share_room(&mut self, a: Ix, b: Ix) -> RoomId {
         let (room, let_in) = self.enter_room(a, b);
