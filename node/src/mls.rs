@@ -8,6 +8,7 @@
 //! | `storage`, `split` | OpenMLS's storage provider on that cache; what of a room's secrets changes with each text |
 //! | `room` | what we remember of a room beside OpenMLS's own rows; the cache of groups |
 //! | `epoch` | the name of an epoch |
+//! | `extensions` | the room state in an epoch's context, the queue in a KeyPackage |
 //! | `cipher` | [`MlsCipher`]: the [`RoomCipher`] itself |
 //!
 //! It is not a place for protocol: who may join and what a credential means is the core's.
@@ -17,6 +18,7 @@
 mod cipher;
 mod crypto;
 mod epoch;
+mod extensions;
 pub mod limits;
 mod room;
 mod rows;

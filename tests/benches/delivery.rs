@@ -155,7 +155,7 @@ fn pair() -> (MlsCipher<MemoryRows>, MlsCipher<MemoryRows>, RoomId) {
     };
     let leaf = |cipher: &mut MlsCipher<MemoryRows>| -> LeafKey { cipher.fresh_leaf().unwrap() };
     let (la, lb) = (leaf(&mut a), leaf(&mut b));
-    a.create(room, la, &[1; 400], lifetime()).unwrap();
+    a.create(room, la, &[1; 400], lifetime(), None).unwrap();
     let info = a.offer(room).unwrap();
     a.share_psk(&[3; 32], &[4; 32]).unwrap();
     b.share_psk(&[3; 32], &[4; 32]).unwrap();

@@ -146,7 +146,7 @@ impl Actor {
     pub fn offer(&mut self, now: Timestamp) -> OfferBody {
         let room = RoomId::random(&mut self.rng);
         let (leaf, credential, owner) = self.leaf(&self.identity.clone());
-        self.cipher.create(room, leaf, &credential, lifetime(now)).unwrap();
+        self.cipher.create(room, leaf, &credential, lifetime(now), None).unwrap();
         let reply = self.contact(Scope::Guest, now.after(30 * DAY));
         OfferBody {
             request: RequestId::random(&mut self.rng),

@@ -288,7 +288,7 @@ fn two_who_were_led_into_different_epochs_get_another_room() {
         let room = room(&sim, lone);
         // As if somebody who has read the folder made it believe that a commit was taken.
         sim.nodes[lone].with_core(|_, world| {
-            let made = world.cipher.commit(room, &Proposals::default()).unwrap();
+            let made = world.cipher.commit(room, &Proposals::default(), b"").unwrap();
             world.cipher.adopt(room, made.epoch).unwrap();
             world.cipher.complete(room).unwrap();
         });

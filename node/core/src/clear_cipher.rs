@@ -16,7 +16,10 @@ mod wire;
 use self::epoch::{Epoch, hash};
 use self::room::{Room, Step};
 use self::wire::{CommitBody, InfoBody, Kind, PackageBody, WelcomeBody};
-use crate::world::{CipherError, Committer, Joined, LeafKey, Lifetime, Member, Opened, Pending, Proposals, RoomCipher, RoomView, Sealed};
+use crate::world::{
+    CipherError, Committer, Joined, LeafKey, Lifetime, Member, Opened, PackageKind, PackageView, Pending, Proposals, QUEUE_MAX, RoomCipher,
+    RoomView, Sealed, Staged,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use symbolon_presence::id::{Digest, EpochId, PublicKeyBytes, RoomId};
@@ -24,7 +27,7 @@ use symbolon_presence::id::{Digest, EpochId, PublicKeyBytes, RoomId};
 /// Texts of so many epochs before the current one still open.
 pub const PAST_EPOCHS: usize = 2;
 /// Parent epochs kept for rewinding, a room.
-pub const PARENTS_MAX: usize = 5;
+pub const PARENTS_MAX: usize = 16;
 /// A sender's texts open in any order within so many generations.
 pub const OUT_OF_ORDER_TOLERANCE: u32 = 1_024;
 /// A sender's ratchet is moved forward by at most so many generations for one message.
@@ -36,10 +39,17 @@ pub struct ClearCipher {
     seed: [u8; 32],
     drawn: u64,
     leaves: BTreeSet<LeafKey>,
-    /// KeyPackages of ours not used yet, by the hash of their bytes.
-    packages: BTreeMap<Digest, LeafKey>,
+    /// KeyPackages of ours that can still be used, by the hash of their bytes.
+    packages: BTreeMap<Digest, Package>,
     psks: BTreeMap<[u8; 32], Digest>,
     rooms: BTreeMap<RoomId, Arc<Room>>,
+}
+
+/// A KeyPackage of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Package {
+    leaf: LeafKey,
+    last_resort: bool,
 }
 
 impl ClearCipher {
@@ -73,6 +83,20 @@ impl ClearCipher {
         if self.leaves.contains(&leaf) && !self.rooms.contains_key(&room) { Ok(()) } else { Err(CipherError::Broken) }
     }
 
+    /// The KeyPackage of ours that a Welcome is for.
+    fn package_of(&self, body: &WelcomeBody) -> Result<(Digest, Package), CipherError> {
+        let found = body.packages.iter().find_map(|package| self.packages.get_key_value(package));
+        found.map(|(name, package)| (*name, package.clone())).ok_or(CipherError::Gone)
+    }
+
+    /// Erases a leaf that neither a room nor a KeyPackage needs any more.
+    fn release(&mut self, leaf: LeafKey) {
+        let is_needed = self.rooms.values().any(|room| room.leaf == leaf) || self.packages.values().any(|package| package.leaf == leaf);
+        if !is_needed {
+            self.leaves.remove(&leaf);
+        }
+    }
+
     fn enter(&mut self, room: RoomId, own: u32, leaf: LeafKey, epoch: Epoch) -> EpochId {
         let id = epoch.id;
         self.rooms.insert(room, Arc::new(Room::new(own, leaf, epoch)));
@@ -87,8 +111,9 @@ impl RoomCipher for ClearCipher {
         Ok(leaf)
     }
 
-    fn key_package(&mut self, leaf: LeafKey, credential: &[u8], lifetime: Lifetime) -> Result<Vec<u8>, CipherError> {
-        if !self.leaves.contains(&leaf) {
+    fn key_package(&mut self, leaf: LeafKey, credential: &[u8], lifetime: Lifetime, kind: &PackageKind) -> Result<Vec<u8>, CipherError> {
+        let has_one = self.packages.values().any(|package| package.leaf == leaf);
+        if !self.leaves.contains(&leaf) || has_one || kind.queue.len() > QUEUE_MAX {
             return Err(CipherError::Broken);
         }
         let body = PackageBody {
@@ -97,16 +122,41 @@ impl RoomCipher for ClearCipher {
             not_before: lifetime.not_before,
             not_after: lifetime.not_after,
             nonce: self.draw(),
+            last_resort: kind.last_resort,
+            queue: kind.queue.clone(),
         };
         let bytes = wire::write(Kind::Package, &body, &wire::PUBLIC);
-        self.packages.insert(hash("package", &[&bytes]), leaf);
+        self.packages.insert(hash("package", &[&bytes]), Package { leaf, last_resort: kind.last_resort });
         Ok(bytes)
     }
 
-    fn create(&mut self, room: RoomId, leaf: LeafKey, credential: &[u8], _: Lifetime) -> Result<EpochId, CipherError> {
+    fn inspect_package(&self, package: &[u8]) -> Result<PackageView, CipherError> {
+        let body = read_package(package)?;
+        let lifetime = Lifetime { not_before: body.not_before, not_after: body.not_after };
+        let kind = PackageKind { last_resort: body.last_resort, queue: body.queue };
+        Ok(PackageView { leaf: LeafKey(body.leaf.0), credential: body.credential, lifetime, kind })
+    }
+
+    fn drop_package(&mut self, leaf: LeafKey) -> Result<(), CipherError> {
+        let before = self.packages.len();
+        self.packages.retain(|_, package| package.leaf != leaf);
+        if self.packages.len() < before {
+            self.release(leaf);
+        }
+        Ok(())
+    }
+
+    fn create(
+        &mut self,
+        room: RoomId,
+        leaf: LeafKey,
+        credential: &[u8],
+        _: Lifetime,
+        state: Option<Digest>,
+    ) -> Result<EpochId, CipherError> {
         self.may_enter(room, leaf)?;
         let members = BTreeMap::from([(0, Member { index: 0, leaf, credential: credential.to_vec() })]);
-        let epoch = Epoch::new(room, 0, self.draw(), members);
+        let epoch = Epoch::new(room, 0, self.draw(), members, state);
         Ok(self.enter(room, 0, leaf, epoch))
     }
 
@@ -118,6 +168,7 @@ impl RoomCipher for ClearCipher {
             confirmation: epoch.confirmation(),
             external: epoch.external(),
             members: epoch.members.values().map(Into::into).collect(),
+            state: epoch.state,
         };
         Ok(wire::write(Kind::Info, &body, &wire::PUBLIC))
     }
@@ -125,7 +176,7 @@ impl RoomCipher for ClearCipher {
     fn inspect(&self, group_info: &[u8]) -> Result<RoomView, CipherError> {
         let info: InfoBody = wire::read_public(Kind::Info, group_info)?;
         let epoch = epoch::name(info.room, info.number, info.confirmation);
-        Ok(RoomView { room: info.room, epoch, members: info.members.into_iter().map(Into::into).collect() })
+        Ok(RoomView { room: info.room, epoch, members: info.members.into_iter().map(Into::into).collect(), state: info.state })
     }
 
     fn share_psk(&mut self, id: &[u8; 32], secret: &[u8; 32]) -> Result<(), CipherError> {
@@ -162,26 +213,35 @@ impl RoomCipher for ClearCipher {
             remove: Vec::new(),
             psk: Some(Digest(*psk)),
             confirmation: Digest([0; 32]),
+            state: None,
+            aad: Vec::new(),
         };
         members.insert(own, joiner);
-        let epoch = body.confirm(info.external, Some(secret), members);
+        let epoch = body.confirm(info.external, Some(secret), members, info.state);
         let commit = wire::write(Kind::Commit, &body, &info.external);
         self.psks.remove(psk);
         let room = info.room;
-        Ok(Joined { room, epoch: self.enter(room, own, leaf, epoch), commit })
+        let state = epoch.state;
+        Ok(Joined { room, epoch: self.enter(room, own, leaf, epoch), commit, state })
     }
 
     fn join_welcome(&mut self, welcome: &[u8]) -> Result<Joined, CipherError> {
         let (body, check) = wire::read::<WelcomeBody>(Kind::Welcome, welcome)?;
-        let found = body.packages.iter().find_map(|package| self.packages.get_key_value(package));
-        let (package, leaf) = found.map(|(package, leaf)| (*package, *leaf)).ok_or(CipherError::Gone)?;
+        let (name, Package { leaf, last_resort }) = self.package_of(&body)?;
         check.with(&body.secret)?;
         self.may_enter(body.room, leaf)?;
         let members: BTreeMap<u32, Member> = body.members.into_iter().map(|m| (m.index, m.into())).collect();
         let own = members.values().find(|member| member.leaf == leaf).map(|member| member.index).ok_or(CipherError::Broken)?;
-        self.packages.remove(&package);
-        let epoch = Epoch::new(body.room, body.number, body.secret, members);
-        Ok(Joined { room: body.room, epoch: self.enter(body.room, own, leaf, epoch), commit: Vec::new() })
+        if !last_resort {
+            self.packages.remove(&name);
+        }
+        let epoch = Epoch::new(body.room, body.number, body.secret, members, body.state);
+        Ok(Joined { room: body.room, epoch: self.enter(body.room, own, leaf, epoch), commit: Vec::new(), state: body.state })
+    }
+
+    fn welcome_leaf(&self, welcome: &[u8]) -> Result<LeafKey, CipherError> {
+        let (body, _) = wire::read::<WelcomeBody>(Kind::Welcome, welcome)?;
+        Ok(self.package_of(&body)?.1.leaf)
     }
 
     fn seal(&mut self, room: RoomId, plaintext: &[u8], aad: &[u8]) -> Result<Sealed, CipherError> {
@@ -200,12 +260,15 @@ impl RoomCipher for ClearCipher {
         Ok(opened)
     }
 
-    fn commit(&mut self, room: RoomId, proposals: &Proposals) -> Result<Pending, CipherError> {
-        let packages = proposals.add.iter().map(|bytes| wire::read_public::<PackageBody>(Kind::Package, bytes));
-        let packages = packages.collect::<Result<Vec<_>, _>>()?;
+    fn peek(&self, room: RoomId, parent: EpochId, bytes: &[u8]) -> Result<Staged, CipherError> {
+        self.room(room)?.peek(room, parent, bytes, &self.psks)
+    }
+
+    fn commit(&mut self, room: RoomId, proposals: &Proposals, aad: &[u8]) -> Result<Pending, CipherError> {
+        let packages = proposals.add.iter().map(|bytes| read_package(bytes)).collect::<Result<Vec<_>, _>>()?;
         let random = self.draw();
         let place = self.active(room)?;
-        if place.pending.is_some() {
+        if place.pending.is_some() || (proposals.state.is_some() && place.current.state.is_none()) {
             return Err(CipherError::Broken);
         }
         let mut members = place.current.members.clone();
@@ -235,9 +298,11 @@ impl RoomCipher for ClearCipher {
             remove: proposals.remove.clone(),
             psk: None,
             confirmation: Digest([0; 32]),
+            state: proposals.state,
+            aad: aad.to_vec(),
         };
         place.current.commits_sent += 1;
-        let next = body.confirm(place.current.secret, None, members);
+        let next = body.confirm(place.current.secret, None, members, place.current.state);
         let welcome = (!proposals.add.is_empty()).then(|| {
             let welcome = WelcomeBody {
                 room,
@@ -245,6 +310,7 @@ impl RoomCipher for ClearCipher {
                 secret: next.secret,
                 members: next.members.values().map(Into::into).collect(),
                 packages: proposals.add.iter().map(|bytes| hash("package", &[bytes])).collect(),
+                state: next.state,
             };
             wire::write(Kind::Welcome, &welcome, &next.secret)
         });
@@ -274,15 +340,24 @@ impl RoomCipher for ClearCipher {
         Ok(())
     }
 
+    fn forget_parents(&mut self, room: RoomId, except: &[EpochId]) -> Result<(), CipherError> {
+        self.room_mut(room)?.forget_parents(except);
+        Ok(())
+    }
+
     fn forget(&mut self, room: RoomId) -> Result<(), CipherError> {
         let leaf = self.room(room)?.leaf;
         self.rooms.remove(&room);
-        self.leaves.remove(&leaf);
+        self.release(leaf);
         Ok(())
     }
 
     fn epoch(&self, room: RoomId) -> Result<EpochId, CipherError> {
         Ok(self.room(room)?.current.id)
+    }
+
+    fn state(&self, room: RoomId) -> Result<Option<Digest>, CipherError> {
+        Ok(self.room(room)?.current.state)
     }
 
     fn members(&self, room: RoomId) -> Result<Vec<Member>, CipherError> {
@@ -296,6 +371,12 @@ impl RoomCipher for ClearCipher {
         }
         Ok(hash("export", &[&room.current.secret.0, label.as_bytes(), context]).0)
     }
+}
+
+/// A KeyPackage, checked.
+fn read_package(bytes: &[u8]) -> Result<PackageBody, CipherError> {
+    let body: PackageBody = wire::read_public(Kind::Package, bytes)?;
+    if body.queue.len() <= QUEUE_MAX { Ok(body) } else { Err(CipherError::Broken) }
 }
 
 /// Who a commit says it is from.

@@ -9,14 +9,16 @@
 mod commits;
 mod forks;
 mod joining;
+mod shared;
 mod texts;
 
 pub use commits::*;
 pub use forks::*;
 pub use joining::*;
+pub use shared::*;
 pub use texts::*;
 
-use crate::world::{CipherError, LeafKey, Lifetime, Opened, Proposals, RoomCipher, Staged};
+use crate::world::{CipherError, LeafKey, Lifetime, Opened, PackageKind, Proposals, RoomCipher, Staged};
 use std::cell::Cell;
 use symbolon_presence::id::{EpochId, RoomId};
 use symbolon_presence::time::Timestamp;
@@ -76,12 +78,12 @@ impl<C: RoomCipher> Party<C> {
 
     fn create(&mut self, room: RoomId) -> EpochId {
         let (leaf, name) = (self.fresh_leaf(), self.name.clone());
-        self.c().create(room, leaf, &name, LIFETIME).unwrap()
+        self.c().create(room, leaf, &name, LIFETIME, None).unwrap()
     }
 
     fn package(&mut self) -> Vec<u8> {
         let (leaf, name) = (self.fresh_leaf(), self.name.clone());
-        self.c().key_package(leaf, &name, LIFETIME).unwrap()
+        self.c().key_package(leaf, &name, LIFETIME, &PackageKind::default()).unwrap()
     }
 
     /// Enters by external commit with the pre-shared key [`PSK`]; the commit.
@@ -151,7 +153,7 @@ fn pair<C: RoomCipher>(lab: &Lab<C>) -> (Party<C>, Party<C>) {
 fn trio<C: RoomCipher>(lab: &Lab<C>) -> (Party<C>, Party<C>, Party<C>) {
     let ((mut a, mut b), mut c) = (pair(lab), lab.party("clara"));
     let add = vec![c.package()];
-    let pending = a.c().commit(ROOM, &Proposals { add, ..Proposals::default() }).unwrap();
+    let pending = a.c().commit(ROOM, &Proposals { add, ..Proposals::default() }, b"").unwrap();
     a.c().adopt(ROOM, pending.epoch).unwrap();
     b.follow(&pending.commit);
     c.c().join_welcome(&pending.welcome.unwrap()).unwrap();
@@ -162,7 +164,7 @@ fn trio<C: RoomCipher>(lab: &Lab<C>) -> (Party<C>, Party<C>, Party<C>) {
 
 /// A commit of `a` without proposals that both follow.
 fn step<C: RoomCipher>(a: &mut Party<C>, b: &mut Party<C>) -> EpochId {
-    let pending = a.c().commit(ROOM, &Proposals::default()).unwrap();
+    let pending = a.c().commit(ROOM, &Proposals::default(), b"").unwrap();
     a.c().adopt(ROOM, pending.epoch).unwrap();
     b.follow(&pending.commit);
     agree(a, b);
@@ -234,8 +236,19 @@ macro_rules! conformance_tests {
             texts_of_the_dropped_branch_do_not_open_after_rewinding
             the_other_of_two_rival_commits_can_be_followed_after_rewinding
             settling_makes_rewinding_impossible
-            five_parents_are_kept_and_the_oldest_goes
+            sixteen_parents_are_kept_and_the_oldest_goes
             rewinding_over_several_epochs_drops_them_all
+            a_room_state_is_seen_by_all_and_changes_only_with_a_commit_that_says_so
+            a_wrong_room_state_is_refused
+            several_are_added_one_is_removed_and_the_state_set_by_one_commit
+            altered_authenticated_data_of_a_commit_is_refused
+            a_rival_commit_is_looked_at_from_the_kept_parent
+            a_longer_branch_is_left_for_its_rival_epoch_by_epoch
+            parents_that_are_not_wanted_any_more_are_forgotten
+            a_package_shows_what_was_put_in
+            a_package_of_last_resort_serves_more_than_once
+            an_erased_package_opens_no_welcome
+            a_welcome_names_the_package_it_is_for
         }
     };
     (@each $lab:expr; $($name:ident)*) => {$(

@@ -4,7 +4,7 @@
 //! together with the core's own changes when the turn fails.
 
 use crate::table::{Change, Table};
-use symbolon_presence::id::{EpochId, RoomId};
+use symbolon_presence::id::{Digest, EpochId, RoomId};
 use symbolon_presence::time::Timestamp;
 
 /// The world as lent to [`Core::handle`](crate::Core::handle) for one input.
@@ -91,7 +91,34 @@ pub struct RoomView {
     pub epoch: EpochId,
     /// All leaves.
     pub members: Vec<Member>,
+    /// The room state of that epoch, see [`RoomCipher::create`].
+    pub state: Option<Digest>,
 }
+
+/// What a KeyPackage is for, beside its leaf.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PackageKind {
+    /// Whether it may be used more than once, when there is no other left (RFC 9420, section 16.8).
+    pub last_resort: bool,
+    /// Opaque bytes for whoever adds the leaf, at most [`QUEUE_MAX`]: where to write to it.
+    pub queue: Vec<u8>,
+}
+
+/// What a KeyPackage shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackageView {
+    /// The key that signs for the leaf.
+    pub leaf: LeafKey,
+    /// Its credential.
+    pub credential: Vec<u8>,
+    /// How long it may be added; MLS counts seconds, so the bounds are whole ones.
+    pub lifetime: Lifetime,
+    /// What it is for.
+    pub kind: PackageKind,
+}
+
+/// Longest `queue` of a KeyPackage, in bytes.
+pub const QUEUE_MAX: usize = 1_200;
 
 /// A room just entered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,6 +129,8 @@ pub struct Joined {
     pub epoch: EpochId,
     /// The external commit to hand to the members; empty after a Welcome.
     pub commit: Vec<u8>,
+    /// The room state of that epoch.
+    pub state: Option<Digest>,
 }
 
 /// An application message, encrypted.
@@ -147,6 +176,10 @@ pub struct Staged {
     pub added: Vec<Member>,
     /// Leaves that go.
     pub removed: Vec<LeafIndex>,
+    /// The room state of the epoch that `adopt` leads to.
+    pub state: Option<Digest>,
+    /// Authenticated data that travelled in clear.
+    pub aad: Vec<u8>,
 }
 
 /// Who made a commit.
@@ -178,6 +211,8 @@ pub struct Proposals {
     pub add: Vec<Vec<u8>>,
     /// Leaves that go.
     pub remove: Vec<LeafIndex>,
+    /// The room state from now on; none leaves it as it is. A room made without one never has one.
+    pub state: Option<Digest>,
 }
 
 /// Why a room message could not be handled. None of them changes the room's state.
@@ -203,11 +238,28 @@ pub trait RoomCipher {
     /// Makes a leaf signature key pair; the private half stays inside the cipher.
     fn fresh_leaf(&mut self) -> Result<LeafKey, CipherError>;
 
-    /// Makes a KeyPackage for a leaf from [`RoomCipher::fresh_leaf`].
-    fn key_package(&mut self, leaf: LeafKey, credential: &[u8], lifetime: Lifetime) -> Result<Vec<u8>, CipherError>;
+    /// Makes a KeyPackage for a leaf from [`RoomCipher::fresh_leaf`], one for each leaf.
+    fn key_package(&mut self, leaf: LeafKey, credential: &[u8], lifetime: Lifetime, kind: &PackageKind) -> Result<Vec<u8>, CipherError>;
 
-    /// Creates a room whose only member is `leaf`.
-    fn create(&mut self, room: RoomId, leaf: LeafKey, credential: &[u8], lifetime: Lifetime) -> Result<EpochId, CipherError>;
+    /// What a KeyPackage shows. Checks its form, suite and signatures, changes nothing. One that
+    /// cannot be added any more by the cipher's own clock may be refused.
+    fn inspect_package(&self, package: &[u8]) -> Result<PackageView, CipherError>;
+
+    /// Erases the private parts of a leaf's KeyPackage, and its signature key unless a room
+    /// was entered with it. Nothing happens when there is no KeyPackage of that leaf.
+    fn drop_package(&mut self, leaf: LeafKey) -> Result<(), CipherError>;
+
+    /// Creates a room whose only member is `leaf`. `state` is the *room state*: 32 bytes in the
+    /// context of each epoch (RFC 9420, section 8.1), so that all members agree on it, and who
+    /// joins sees it. A room made without one has none.
+    fn create(
+        &mut self,
+        room: RoomId,
+        leaf: LeafKey,
+        credential: &[u8],
+        lifetime: Lifetime,
+        state: Option<Digest>,
+    ) -> Result<EpochId, CipherError>;
 
     /// The room's GroupInfo with its tree, for joining by external commit.
     fn offer(&mut self, room: RoomId) -> Result<Vec<u8>, CipherError>;
@@ -236,8 +288,13 @@ pub trait RoomCipher {
     ) -> Result<Joined, CipherError>;
 
     /// Enters a room by a Welcome to one of our KeyPackages. Refused ([`CipherError::Gone`])
-    /// when the KeyPackage is not ours or used up.
+    /// when the KeyPackage is not ours or used up. It is used up by that, unless it is one of
+    /// last resort.
     fn join_welcome(&mut self, welcome: &[u8]) -> Result<Joined, CipherError>;
+
+    /// The leaf of the KeyPackage that [`RoomCipher::join_welcome`] would use;
+    /// [`CipherError::Gone`] when it is not ours or used up. Changes nothing, and checks nothing else.
+    fn welcome_leaf(&self, welcome: &[u8]) -> Result<LeafKey, CipherError>;
 
     /// Encrypts an application message to the room's current epoch.
     fn seal(&mut self, room: RoomId, plaintext: &[u8], aad: &[u8]) -> Result<Sealed, CipherError>;
@@ -247,9 +304,15 @@ pub trait RoomCipher {
     /// out of order than its key is kept is [`CipherError::Gone`].
     fn open(&mut self, room: RoomId, bytes: &[u8]) -> Result<Opened, CipherError>;
 
+    /// Checks a commit as [`RoomCipher::open`] would have done in the kept epoch `parent`, see
+    /// [`RoomCipher::rewind`], and changes nothing, not even a pre-shared key.
+    /// [`CipherError::Gone`] when `parent` is not kept, [`CipherError::Used`] when it was opened
+    /// there, [`CipherError::Broken`] when it is our own or no commit.
+    fn peek(&self, room: RoomId, parent: EpochId, bytes: &[u8]) -> Result<Staged, CipherError>;
+
     /// Makes a commit, which stays pending until `adopt` or `reject`; meanwhile no other can
-    /// be made. Without proposals it renews the own leaf.
-    fn commit(&mut self, room: RoomId, proposals: &Proposals) -> Result<Pending, CipherError>;
+    /// be made. It always renews the own leaf. `aad` travels in clear and is authenticated.
+    fn commit(&mut self, room: RoomId, proposals: &Proposals, aad: &[u8]) -> Result<Pending, CipherError>;
 
     /// Merges the staged or pending commit that leads to `epoch`, and keeps the parent
     /// epoch's state for [`RoomCipher::rewind`].
@@ -265,11 +328,18 @@ pub trait RoomCipher {
     /// Erases kept parent epochs of the room: no rewinding past now.
     fn complete(&mut self, room: RoomId) -> Result<(), CipherError>;
 
-    /// Erases everything of the room, the leaf that it was entered with included.
+    /// Erases the kept parent epochs of the room that are not among `except`.
+    fn forget_parents(&mut self, room: RoomId, except: &[EpochId]) -> Result<(), CipherError>;
+
+    /// Erases everything of the room, the leaf that it was entered with included, unless that
+    /// is one of last resort or another room's as well.
     fn forget(&mut self, room: RoomId) -> Result<(), CipherError>;
 
     /// The room's current epoch.
     fn epoch(&self, room: RoomId) -> Result<EpochId, CipherError>;
+
+    /// The room state of the current epoch.
+    fn state(&self, room: RoomId) -> Result<Option<Digest>, CipherError>;
 
     /// All members in the current epoch.
     fn members(&self, room: RoomId) -> Result<Vec<Member>, CipherError>;

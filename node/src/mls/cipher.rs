@@ -12,8 +12,10 @@ mod commit;
 mod info;
 mod join;
 mod message;
+mod package;
 
 use super::crypto::LeafSigner;
+use super::extensions;
 use super::room::{self, Groups, Record, Slot};
 use super::rows::{MlsRows, RowCache, RowsError};
 use super::storage::{Kind, Provider, Space, encode, plain_key, room_key, secrets_key};
@@ -22,8 +24,11 @@ use openmls_traits::OpenMlsProvider as _;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::cell::RefCell;
-use symbolon_core::world::{CipherError, Joined, LeafKey, Lifetime, Member, Opened, Pending, Proposals, RoomCipher, RoomView, Sealed};
-use symbolon_presence::id::{EpochId, RoomId};
+use symbolon_core::world::{
+    CipherError, Joined, LeafKey, Lifetime, Member, Opened, PackageKind, PackageView, Pending, Proposals, RoomCipher, RoomView, Sealed,
+    Staged,
+};
+use symbolon_presence::id::{Digest, EpochId, RoomId};
 use zeroize::Zeroizing;
 
 /// Room encryption by MLS over the rows `R`.
@@ -189,12 +194,28 @@ impl<R: MlsRows> RoomCipher for MlsCipher<R> {
         self.make_leaf()
     }
 
-    fn key_package(&mut self, leaf: LeafKey, credential: &[u8], lifetime: Lifetime) -> Result<Vec<u8>, CipherError> {
-        self.make_key_package(leaf, credential, lifetime)
+    fn key_package(&mut self, leaf: LeafKey, credential: &[u8], lifetime: Lifetime, kind: &PackageKind) -> Result<Vec<u8>, CipherError> {
+        self.make_key_package(leaf, credential, lifetime, kind)
     }
 
-    fn create(&mut self, room: RoomId, leaf: LeafKey, credential: &[u8], lifetime: Lifetime) -> Result<EpochId, CipherError> {
-        self.create_room(room, leaf, credential, lifetime)
+    fn inspect_package(&self, package: &[u8]) -> Result<PackageView, CipherError> {
+        self.view_package(package)
+    }
+
+    fn drop_package(&mut self, leaf: LeafKey) -> Result<(), CipherError> {
+        let dropped = self.erase_package(leaf);
+        self.settle_result(dropped)
+    }
+
+    fn create(
+        &mut self,
+        room: RoomId,
+        leaf: LeafKey,
+        credential: &[u8],
+        lifetime: Lifetime,
+        state: Option<Digest>,
+    ) -> Result<EpochId, CipherError> {
+        self.create_room(room, leaf, credential, lifetime, state)
     }
 
     fn offer(&mut self, room: RoomId) -> Result<Vec<u8>, CipherError> {
@@ -235,6 +256,10 @@ impl<R: MlsRows> RoomCipher for MlsCipher<R> {
         self.enter_by_welcome(welcome)
     }
 
+    fn welcome_leaf(&self, welcome: &[u8]) -> Result<LeafKey, CipherError> {
+        self.settle_result(self.leaf_of_welcome(welcome))
+    }
+
     fn seal(&mut self, room: RoomId, plaintext: &[u8], aad: &[u8]) -> Result<Sealed, CipherError> {
         self.seal_text(room, plaintext, aad)
     }
@@ -243,8 +268,12 @@ impl<R: MlsRows> RoomCipher for MlsCipher<R> {
         self.open_message(room, bytes)
     }
 
-    fn commit(&mut self, room: RoomId, proposals: &Proposals) -> Result<Pending, CipherError> {
-        self.make_commit(room, proposals)
+    fn peek(&self, room: RoomId, parent: EpochId, bytes: &[u8]) -> Result<Staged, CipherError> {
+        self.look_from(room, parent, bytes)
+    }
+
+    fn commit(&mut self, room: RoomId, proposals: &Proposals, aad: &[u8]) -> Result<Pending, CipherError> {
+        self.make_commit(room, proposals, aad)
     }
 
     fn adopt(&mut self, room: RoomId, epoch: EpochId) -> Result<(), CipherError> {
@@ -260,7 +289,11 @@ impl<R: MlsRows> RoomCipher for MlsCipher<R> {
     }
 
     fn complete(&mut self, room: RoomId) -> Result<(), CipherError> {
-        self.erase_parents(room)
+        self.erase_parents(room, &[])
+    }
+
+    fn forget_parents(&mut self, room: RoomId, except: &[EpochId]) -> Result<(), CipherError> {
+        self.erase_parents(room, except)
     }
 
     fn forget(&mut self, room: RoomId) -> Result<(), CipherError> {
@@ -269,6 +302,10 @@ impl<R: MlsRows> RoomCipher for MlsCipher<R> {
 
     fn epoch(&self, room: RoomId) -> Result<EpochId, CipherError> {
         self.with(room, |slot, _| Ok(slot.epoch()))
+    }
+
+    fn state(&self, room: RoomId) -> Result<Option<Digest>, CipherError> {
+        self.with(room, |slot, _| extensions::state(slot.group.extensions()))
     }
 
     fn members(&self, room: RoomId) -> Result<Vec<Member>, CipherError> {

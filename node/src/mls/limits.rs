@@ -1,10 +1,12 @@
 //! Every number that OpenMLS is configured with, and the cipher's own bounds.
 
+use super::extensions::{self, QUEUE, STATE};
 use openmls::prelude::{
-    Capabilities, Ciphersuite, CredentialType, Lifetime as LeafLifetime, MlsGroupCreateConfig, MlsGroupJoinConfig, ProtocolVersion,
-    SenderRatchetConfiguration,
+    Capabilities, Ciphersuite, CredentialType, ExtensionType, Lifetime as LeafLifetime, MlsGroupCreateConfig, MlsGroupJoinConfig,
+    ProtocolVersion, SenderRatchetConfiguration,
 };
-use symbolon_core::world::Lifetime;
+use symbolon_core::world::{CipherError, Lifetime};
+use symbolon_presence::id::Digest;
 use symbolon_presence::time::SECOND;
 
 /// The one ciphersuite: X-Wing (X25519 and ML-KEM-768), ChaCha20-Poly1305, SHA-256, Ed25519; 0x004D in
@@ -22,7 +24,9 @@ pub const FORWARD_DISTANCE: u32 = 65_536;
 /// again with every text, hence few.
 pub const PAST_EPOCHS: usize = 2;
 /// Parent epochs kept for rewinding, a room. The oldest goes first.
-pub const PARENTS_MAX: usize = 5;
+pub const PARENTS_MAX: usize = 16;
+/// Newcomers in one Welcome: each is looked for among our KeyPackages.
+pub const NEWCOMERS_MAX: usize = 256;
 /// Groups kept decoded in memory. The one not used for longest goes first.
 pub const GROUPS_MAX: usize = 256;
 /// Changed rows kept in memory before they are written early, within the same transaction.
@@ -43,8 +47,8 @@ pub(super) fn join_config() -> MlsGroupJoinConfig {
 }
 
 /// The same for a room that is made here.
-pub(super) fn create_config(lifetime: Lifetime) -> MlsGroupCreateConfig {
-    MlsGroupCreateConfig::builder()
+pub(super) fn create_config(lifetime: Lifetime, state: Option<Digest>) -> Result<MlsGroupCreateConfig, CipherError> {
+    let config = MlsGroupCreateConfig::builder()
         .ciphersuite(SUITE)
         .wire_format_policy(openmls::group::PURE_CIPHERTEXT_WIRE_FORMAT_POLICY)
         .padding_size(0)
@@ -53,16 +57,19 @@ pub(super) fn create_config(lifetime: Lifetime) -> MlsGroupCreateConfig {
         .use_ratchet_tree_extension(true)
         .sender_ratchet_configuration(SenderRatchetConfiguration::new(OUT_OF_ORDER_TOLERANCE, FORWARD_DISTANCE))
         .lifetime(leaf_lifetime(lifetime))
-        .capabilities(capabilities())
-        .build()
+        .capabilities(capabilities(state.is_some()))
+        .with_group_context_extensions(extensions::context(state)?);
+    Ok(config.build())
 }
 
-/// What every leaf of ours says it understands: what MLS demands and nothing more.
-pub(super) fn capabilities() -> Capabilities {
+/// What a leaf of ours says it understands: what MLS demands, and our extensions where they are used, so in a
+/// KeyPackage and in a room with a state. In that of two friends older builds look as before.
+pub(super) fn capabilities(ours: bool) -> Capabilities {
+    let own = [ExtensionType::LastResort, ExtensionType::Unknown(STATE), ExtensionType::Unknown(QUEUE)];
     Capabilities::builder()
         .versions(vec![ProtocolVersion::Mls10])
         .ciphersuites(vec![SUITE])
-        .extensions(Vec::new())
+        .extensions(if ours { own.to_vec() } else { Vec::new() })
         .proposals(Vec::new())
         .credentials(vec![CredentialType::Basic])
         .build()

@@ -63,6 +63,10 @@ pub(super) enum Kind {
     Staged = 70,
     /// Ours: which parent epochs are kept, by room.
     Parents = 71,
+    /// Ours: the name of a leaf's KeyPackage, by the leaf's public key.
+    PackageOf = 72,
+    /// Ours: how many rooms and KeyPackages use a leaf beside the first; absent when there is no other.
+    LeafUses = 73,
 }
 
 /// The kinds of which a room has one row in each space, keyed by the group id.

@@ -10,7 +10,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use symbolon_core::conformance::Lab;
-use symbolon_core::world::{CipherError, LeafKey, Lifetime, Opened, Proposals, RoomCipher};
+use symbolon_core::world::{CipherError, LeafKey, Lifetime, Opened, PackageKind, Proposals, RoomCipher};
 use symbolon_presence::id::RoomId;
 use symbolon_presence::time::Timestamp;
 use tls_codec::DeserializeBytes as _;
@@ -42,7 +42,7 @@ fn copy(rows: &Rows) -> Rows {
 
 fn create(cipher: &mut Cipher, room: RoomId) -> LeafKey {
     let leaf = cipher.fresh_leaf().unwrap();
-    cipher.create(room, leaf, b"me", LIFETIME).unwrap();
+    cipher.create(room, leaf, b"me", LIFETIME, None).unwrap();
     leaf
 }
 
@@ -82,7 +82,7 @@ fn a_turn_that_is_not_flushed_leaves_no_trace_and_can_be_done_again() {
     let before = (rows_a.clone(), copy(&rows_b));
 
     assert_eq!(read(&mut b, &texts[0]), [0]);
-    let pending = b.commit(ROOM, &Proposals::default()).unwrap();
+    let pending = b.commit(ROOM, &Proposals::default(), b"").unwrap();
     b.adopt(ROOM, pending.epoch).unwrap();
     create(&mut b, RoomId([9; 32]));
     b.share_psk(&[5; 32], &[6; 32]).unwrap();
@@ -148,14 +148,14 @@ fn no_more_groups_than_the_bound_stay_in_memory_and_those_put_out_come_back_as_t
 fn a_forgotten_room_leaves_no_row() {
     let ((mut a, rows_a), (mut b, rows_b)) = pair();
     for _ in 0..7 {
-        let pending = a.commit(ROOM, &Proposals::default()).unwrap();
+        let pending = a.commit(ROOM, &Proposals::default(), b"").unwrap();
         a.adopt(ROOM, pending.epoch).unwrap();
         let Opened::Commit(staged) = b.open(ROOM, &pending.commit).unwrap() else { panic!("not a commit") };
         b.adopt(ROOM, staged.epoch).unwrap();
         a.flush().unwrap();
         b.flush().unwrap();
     }
-    let pending = a.commit(ROOM, &Proposals::default()).unwrap();
+    let pending = a.commit(ROOM, &Proposals::default(), b"").unwrap();
     b.open(ROOM, &pending.commit).unwrap();
     for (mut cipher, rows) in [(a, rows_a), (b, rows_b)] {
         cipher.flush().unwrap();
@@ -172,7 +172,7 @@ fn a_text_rewrites_a_small_part_of_a_room() {
     let ((mut a, rows_a), (mut b, rows_b)) = pair();
     let whole: usize = rows_a.rows.borrow().clone().values().map(Vec::len).sum();
     let package_leaf = a.fresh_leaf().unwrap();
-    let package = a.key_package(package_leaf, &[0; 80], LIFETIME).unwrap().len();
+    let package = a.key_package(package_leaf, &[0; 80], LIFETIME, &PackageKind::default()).unwrap().len();
     let info = a.offer(ROOM).unwrap().len();
     a.flush().unwrap();
     let text = a.seal(ROOM, &[7; 200], b"").unwrap().bytes;
@@ -194,7 +194,7 @@ fn settling_erases_the_rows_of_kept_parents() {
     let ((mut a, rows), _) = pair();
     let before = rows.len();
     for _ in 0..3 {
-        let pending = a.commit(ROOM, &Proposals::default()).unwrap();
+        let pending = a.commit(ROOM, &Proposals::default(), b"").unwrap();
         a.adopt(ROOM, pending.epoch).unwrap();
     }
     a.flush().unwrap();
@@ -216,13 +216,13 @@ fn used_packages_and_pre_shared_keys_leave_the_rows() {
     let rows = Rows::default();
     let mut c = MlsCipher::new(rows.clone());
     let leaf = c.fresh_leaf().unwrap();
-    let package = c.key_package(leaf, b"third", LIFETIME).unwrap();
+    let package = c.key_package(leaf, b"third", LIFETIME, &PackageKind::default()).unwrap();
     c.share_psk(&[7; 32], &[8; 32]).unwrap();
     c.flush().unwrap();
     let kinds = |rows: &Rows, kind: u8| rows.rows.borrow().keys().filter(|key| key[0] == kind).count();
     let (packages, psks) = (Kind::KeyPackage as u8, Kind::Psk as u8);
     assert_eq!((kinds(&rows, packages), kinds(&rows, psks)), (1, 1));
-    let pending = a.commit(ROOM, &Proposals { add: vec![package], ..Proposals::default() }).unwrap();
+    let pending = a.commit(ROOM, &Proposals { add: vec![package], ..Proposals::default() }, b"").unwrap();
     c.join_welcome(&pending.welcome.unwrap()).unwrap();
     let other = RoomId([9; 32]);
     create(&mut a, other);
@@ -282,9 +282,9 @@ fn wire_formats_are_private_messages_except_for_external_commits() {
     let mut b = MlsCipher::new(rows);
     assert!(matches!(body(&enter(&mut b, &info)), MlsMessageBodyIn::PublicMessage(_)));
     let leaf = b.fresh_leaf().unwrap();
-    let package = b.key_package(leaf, b"", LIFETIME).unwrap();
+    let package = b.key_package(leaf, b"", LIFETIME, &PackageKind::default()).unwrap();
     assert!(matches!(body(&package), MlsMessageBodyIn::KeyPackage(_)));
-    let pending = a.commit(ROOM, &Proposals { add: vec![package], ..Proposals::default() }).unwrap();
+    let pending = a.commit(ROOM, &Proposals { add: vec![package], ..Proposals::default() }, b"").unwrap();
     assert!(matches!(body(&pending.commit), MlsMessageBodyIn::PrivateMessage(_)));
     assert!(matches!(body(&pending.welcome.unwrap()), MlsMessageBodyIn::Welcome(_)));
     assert!(matches!(body(&a.seal(ROOM, b"text", b"").unwrap().bytes), MlsMessageBodyIn::PrivateMessage(_)));
@@ -295,20 +295,20 @@ fn lifetimes_are_exactly_as_given_and_expired_leaves_do_not_hinder_joining() {
     let (mut a, mut b, mut c) = (MlsCipher::new(Rows::default()), MlsCipher::new(Rows::default()), MlsCipher::new(Rows::default()));
     let past = Lifetime { not_before: Timestamp(1_500), not_after: Timestamp(31_536_000_001) };
     let leaf = b.fresh_leaf().unwrap();
-    let package = b.key_package(leaf, b"you", past).unwrap();
+    let package = b.key_package(leaf, b"you", past, &PackageKind::default()).unwrap();
     let seconds = [1u64.to_be_bytes(), 31_536_001u64.to_be_bytes()].concat();
     assert!(package.windows(16).any(|window| window == seconds));
 
     let leaf = a.fresh_leaf().unwrap();
-    a.create(ROOM, leaf, b"me", past).unwrap();
+    a.create(ROOM, leaf, b"me", past, None).unwrap();
     let info = a.offer(ROOM).unwrap();
     assert_eq!(c.inspect(&info).unwrap().members.len(), 1);
     enter(&mut c, &info);
     // Adding is the one place where OpenMLS insists on the wall clock.
-    assert_eq!(a.commit(ROOM, &Proposals { add: vec![package], ..Proposals::default() }), Err(CipherError::Broken));
+    assert_eq!(a.commit(ROOM, &Proposals { add: vec![package], ..Proposals::default() }, b""), Err(CipherError::Broken));
     let leaf = c.fresh_leaf().unwrap();
-    let package = c.key_package(leaf, b"third", LIFETIME).unwrap();
-    let pending = a.commit(ROOM, &Proposals { add: vec![package], ..Proposals::default() }).unwrap();
+    let package = c.key_package(leaf, b"third", LIFETIME, &PackageKind::default()).unwrap();
+    let pending = a.commit(ROOM, &Proposals { add: vec![package], ..Proposals::default() }, b"").unwrap();
     c.forget(ROOM).unwrap();
     assert_eq!(c.join_welcome(&pending.welcome.unwrap()).unwrap().epoch, pending.epoch);
 }

@@ -4,7 +4,7 @@ use super::Scene;
 use rand_core::Rng;
 use symbolon_core::seam::LinkId;
 use symbolon_core::wire::{Bundle, Known, OfferBody, RoomPayload, Step, Text};
-use symbolon_core::world::{Lifetime, Proposals, RoomCipher, Sealed};
+use symbolon_core::world::{Lifetime, PackageKind, Proposals, RoomCipher, Sealed};
 use symbolon_presence::codec;
 use symbolon_presence::id::{Digest, EpochId, MessageId, Nonce, RoomId};
 use symbolon_presence::time::{DAY, MINUTE, Timestamp};
@@ -191,9 +191,9 @@ fn r1_a_frame_with_a_wrong_epoch_or_a_commit_changes_no_room_and_is_not_acknowle
     // A commit that does more than renew its maker's leaf.
     let leaf = ben.cipher.fresh_leaf().unwrap();
     let lifetime = Lifetime { not_before: sim.now, not_after: sim.now.after(DAY) };
-    let add = vec![ben.cipher.key_package(leaf, b"another", lifetime).unwrap()];
-    for proposals in [Proposals { add, remove: vec![] }, Proposals { add: vec![], remove: vec![1] }] {
-        let pending = ben.cipher.commit(bond.room, &proposals).unwrap();
+    let add = vec![ben.cipher.key_package(leaf, b"another", lifetime, &PackageKind::default()).unwrap()];
+    for proposals in [Proposals { add, ..Proposals::default() }, Proposals { remove: vec![1], ..Proposals::default() }] {
+        let pending = ben.cipher.commit(bond.room, &proposals, b"").unwrap();
         ben.cipher.reject(bond.room).unwrap();
         let sealed = Sealed { epoch: pending.parent, bytes: pending.commit };
         let known = ben.next_known(&bond, sealed);
@@ -203,7 +203,7 @@ fn r1_a_frame_with_a_wrong_epoch_or_a_commit_changes_no_room_and_is_not_acknowle
         assert_eq!(sim.nodes[a].cipher().members(bond.room).unwrap(), members);
     }
     // A text of an epoch that nobody here has heard of: it is not answered, and keeps its place.
-    let pending = ben.cipher.commit(bond.room, &Proposals::default()).unwrap();
+    let pending = ben.cipher.commit(bond.room, &Proposals::default(), b"").unwrap();
     ben.cipher.adopt(bond.room, pending.epoch).unwrap();
     let sealed = ben.cipher.seal(bond.room, &codec::encode(&text("ahead", sim.now)), &[]).unwrap();
     let known = ben.next_known(&bond, sealed);

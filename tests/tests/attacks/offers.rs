@@ -175,13 +175,13 @@ fn a05_a_room_with_a_leaf_that_the_initiators_root_did_not_certify_is_refused() 
 
     let room = RoomId([3; 32]);
     let (leaf, credential, owner) = scene.mallory.leaf(&other.identity);
-    scene.mallory.cipher.create(room, leaf, &credential, life).unwrap();
+    scene.mallory.cipher.create(room, leaf, &credential, life, None).unwrap();
     let of_another = scene.mallory.cipher.offer(room).unwrap();
 
     let room = RoomId([4; 32]);
     let mine = scene.mallory.identity.clone();
     let (leaf, _, unsigned) = scene.mallory.leaf(&mine);
-    scene.mallory.cipher.create(room, leaf, b"nobody", life).unwrap();
+    scene.mallory.cipher.create(room, leaf, b"nobody", life, None).unwrap();
     let of_nobody = scene.mallory.cipher.offer(room).unwrap();
 
     let theirs = LeafOwner { chain: Some(other.identity.chain.clone()), ..owner.clone() };

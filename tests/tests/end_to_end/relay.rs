@@ -209,7 +209,8 @@ fn assert_knows_nobody(host: &Path, ids: &[String]) {
         }
     }
     assert!(rows.len() > 500, "the rows were read");
-    let mut secrets: Vec<Vec<u8>> = [ANDI, BEN, "number eleven", "number thirteen", "an answer"].map(|text| text.as_bytes().to_vec()).into();
+    let mut secrets: Vec<Vec<u8>> =
+        [ANDI, BEN, "number eleven", "number thirteen", "an answer"].map(|text| text.as_bytes().to_vec()).into();
     // Nor where its users are: as text, or as a binary multiaddr begins.
     secrets.extend([b"127.0.0.1".to_vec(), vec![4, 127, 0, 0, 1]]);
     for id in ids {

@@ -33,6 +33,7 @@ pub(super) struct Epoch {
     pub id: EpochId,
     pub secret: Digest,
     pub members: BTreeMap<u32, Member>,
+    pub state: Option<Digest>,
     pub texts_sent: u32,
     pub commits_sent: u32,
     pub texts: BTreeMap<u32, Ratchet>,
@@ -40,12 +41,13 @@ pub(super) struct Epoch {
 }
 
 impl Epoch {
-    pub fn new(room: RoomId, number: u64, secret: Digest, members: BTreeMap<u32, Member>) -> Self {
+    pub fn new(room: RoomId, number: u64, secret: Digest, members: BTreeMap<u32, Member>, state: Option<Digest>) -> Self {
         let mut epoch = Self {
             number,
             id: EpochId([0; 32]),
             secret,
             members,
+            state,
             texts_sent: 0,
             commits_sent: 0,
             texts: BTreeMap::new(),

@@ -120,8 +120,12 @@ impl Room {
             (Some(_), Some(_)) | (None, None) => return Err(CipherError::Broken),
         };
         let (members, added) = self.apply(&body)?;
+        // A room has a state from the beginning or never, and whoever enters changes none.
+        if body.state.is_some() && (body.sender.is_none() || self.current.state.is_none()) {
+            return Err(CipherError::Broken);
+        }
         let claimed = body.confirmation;
-        let mut next = body.confirm(base, psk, members);
+        let mut next = body.confirm(base, psk, members, self.current.state);
         if next.confirmation() != claimed {
             return Err(CipherError::Broken);
         }
@@ -137,9 +141,21 @@ impl Room {
             committer: committer(&body),
             added,
             removed: body.remove.clone(),
+            state: next.state,
+            aad: body.aad,
         };
         self.staged = Some(Step { epoch: next, removes_us });
         Ok((Opened::Commit(staged), body.psk))
+    }
+
+    /// Checks a commit as [`Room::open`] would have done in a kept parent epoch.
+    pub fn peek(&self, room: RoomId, parent: EpochId, bytes: &[u8], psks: &BTreeMap<[u8; 32], Digest>) -> Result<Staged, CipherError> {
+        let kept = self.parents.iter().find(|kept| kept.current.id == parent).ok_or(CipherError::Gone)?;
+        let mut there = Self::new(self.own, self.leaf, kept.current.clone());
+        match there.open(room, bytes, psks)? {
+            (Opened::Commit(staged), _) => Ok(staged),
+            (Opened::Text { .. }, _) => Err(CipherError::Broken),
+        }
     }
 
     /// The members after a commit, and those whom it adds.
@@ -178,6 +194,10 @@ impl Room {
         self.past.drain(..excess);
         self.active = !step.removes_us;
         Ok(())
+    }
+
+    pub fn forget_parents(&mut self, except: &[EpochId]) {
+        self.parents.retain(|parent| except.contains(&parent.current.id));
     }
 
     pub fn rewind(&mut self, parent: EpochId) -> Result<(), CipherError> {

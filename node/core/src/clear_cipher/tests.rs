@@ -22,7 +22,7 @@ fn the_same_seed_and_calls_give_the_same_state_and_bytes() {
     let run = || {
         let mut cipher = ClearCipher::new([7; 32]);
         let leaf = cipher.fresh_leaf().unwrap();
-        cipher.create(RoomId([1; 32]), leaf, b"me", lifetime()).unwrap();
+        cipher.create(RoomId([1; 32]), leaf, b"me", lifetime(), None).unwrap();
         let text = cipher.seal(RoomId([1; 32]), b"text", b"").unwrap();
         (cipher, text)
     };
@@ -34,7 +34,7 @@ fn a_snapshot_is_untouched_by_what_happens_later_and_a_refused_message_changes_n
     let mut cipher = ClearCipher::new([7; 32]);
     let leaf = cipher.fresh_leaf().unwrap();
     let room = RoomId([1; 32]);
-    cipher.create(room, leaf, b"me", lifetime()).unwrap();
+    cipher.create(room, leaf, b"me", lifetime(), None).unwrap();
     let snapshot = cipher.clone();
     assert_eq!(cipher.open(room, b"noise"), Err(CipherError::Broken));
     assert_eq!(cipher, snapshot);

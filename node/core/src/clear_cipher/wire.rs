@@ -44,6 +44,10 @@ pub(super) struct PackageBody {
     pub not_after: Timestamp,
     #[n(4)]
     pub nonce: Digest,
+    #[n(5)]
+    pub last_resort: bool,
+    #[cbor(n(6), with = "minicbor::bytes")]
+    pub queue: Vec<u8>,
 }
 
 #[derive(Debug, Encode, Decode)]
@@ -58,6 +62,8 @@ pub(super) struct InfoBody {
     pub external: Digest,
     #[n(4)]
     pub members: Vec<WireMember>,
+    #[n(5)]
+    pub state: Option<Digest>,
 }
 
 #[derive(Debug, Encode, Decode)]
@@ -72,6 +78,8 @@ pub(super) struct WelcomeBody {
     pub members: Vec<WireMember>,
     #[n(4)]
     pub packages: Vec<Digest>,
+    #[n(5)]
+    pub state: Option<Digest>,
 }
 
 #[derive(Debug, Encode, Decode)]
@@ -95,6 +103,11 @@ pub(super) struct CommitBody {
     pub psk: Option<Digest>,
     #[n(8)]
     pub confirmation: Digest,
+    /// None when the commit leaves the room state as it is.
+    #[n(9)]
+    pub state: Option<Digest>,
+    #[cbor(n(10), with = "minicbor::bytes")]
+    pub aad: Vec<u8>,
 }
 
 #[derive(Debug, Encode, Decode)]
@@ -115,12 +128,13 @@ pub(super) struct TextBody {
 
 impl CommitBody {
     /// Computes the epoch that the commit leads to from what its maker and its receivers
-    /// share, and writes its confirmation into the commit.
-    pub fn confirm(&mut self, base: Digest, psk: Option<Digest>, members: BTreeMap<u32, Member>) -> Epoch {
+    /// share, the room state before among it, and writes its confirmation into the commit.
+    pub fn confirm(&mut self, base: Digest, psk: Option<Digest>, members: BTreeMap<u32, Member>, before: Option<Digest>) -> Epoch {
         self.confirmation = Digest([0; 32]);
         let content = minicbor::to_vec(&*self).unwrap_or_default();
-        let secret = hash("next", &[&base.0, &psk.unwrap_or(PUBLIC).0, &content]);
-        let epoch = Epoch::new(self.room, self.number.saturating_add(1), secret, members);
+        let state = self.state.or(before);
+        let secret = hash("next", &[&base.0, &psk.unwrap_or(PUBLIC).0, &content, &state.unwrap_or(PUBLIC).0]);
+        let epoch = Epoch::new(self.room, self.number.saturating_add(1), secret, members, state);
         self.confirmation = epoch.confirmation();
         epoch
     }

@@ -6,14 +6,14 @@ use super::*;
 pub fn a_commit_of_ours_is_pending_until_it_is_adopted<C: RoomCipher>(lab: &Lab<C>) {
     let (mut a, mut b) = pair(lab);
     let before = a.face();
-    let pending = a.c().commit(ROOM, &Proposals::default()).unwrap();
+    let pending = a.c().commit(ROOM, &Proposals::default(), b"").unwrap();
     assert_eq!((pending.parent, &pending.welcome), (before.0, &None));
     assert_ne!(pending.epoch, pending.parent);
     assert_eq!(a.face(), before);
     let text = a.seal("meanwhile");
     assert_eq!(b.read(&text), "meanwhile");
     // One at a time.
-    assert_eq!(a.c().commit(ROOM, &Proposals::default()), Err(CipherError::Broken));
+    assert_eq!(a.c().commit(ROOM, &Proposals::default(), b""), Err(CipherError::Broken));
     a.c().adopt(ROOM, pending.epoch).unwrap();
     assert_eq!(a.epoch(), pending.epoch);
     b.follow(&pending.commit);
@@ -24,7 +24,7 @@ pub fn a_commit_of_ours_is_pending_until_it_is_adopted<C: RoomCipher>(lab: &Lab<
 pub fn a_rejected_commit_of_ours_leaves_nothing<C: RoomCipher>(lab: &Lab<C>) {
     let (mut a, mut b) = pair(lab);
     let before = a.face();
-    let pending = a.c().commit(ROOM, &Proposals { remove: vec![1], ..Proposals::default() }).unwrap();
+    let pending = a.c().commit(ROOM, &Proposals { remove: vec![1], ..Proposals::default() }, b"").unwrap();
     a.c().reject(ROOM).unwrap();
     assert_eq!(a.face(), before);
     assert_eq!(a.c().adopt(ROOM, pending.epoch), Err(CipherError::Gone));
@@ -35,7 +35,7 @@ pub fn a_rejected_commit_of_ours_leaves_nothing<C: RoomCipher>(lab: &Lab<C>) {
 /// The other side, too, moves only by `adopt`.
 pub fn a_commit_of_another_is_staged_until_it_is_adopted<C: RoomCipher>(lab: &Lab<C>) {
     let (mut a, mut b) = pair(lab);
-    let pending = a.c().commit(ROOM, &Proposals::default()).unwrap();
+    let pending = a.c().commit(ROOM, &Proposals::default(), b"").unwrap();
     let before = b.face();
     let staged = b.staged(&pending.commit);
     assert_eq!((staged.parent, staged.epoch), (pending.parent, pending.epoch));
@@ -53,7 +53,7 @@ pub fn a_commit_of_another_is_staged_until_it_is_adopted<C: RoomCipher>(lab: &La
 pub fn a_rejected_commit_of_another_leaves_nothing<C: RoomCipher>(lab: &Lab<C>) {
     let (mut a, mut b) = pair(lab);
     let early = a.seal("early");
-    let pending = a.c().commit(ROOM, &Proposals::default()).unwrap();
+    let pending = a.c().commit(ROOM, &Proposals::default(), b"").unwrap();
     let before = b.face();
     let staged = b.staged(&pending.commit);
     b.c().reject(ROOM).unwrap();
@@ -70,7 +70,7 @@ pub fn a_rejected_commit_of_another_leaves_nothing<C: RoomCipher>(lab: &Lab<C>) 
 pub fn adopting_what_was_not_seen_is_refused<C: RoomCipher>(lab: &Lab<C>) {
     let (mut a, mut b) = pair(lab);
     let before = a.face();
-    let pending = b.c().commit(ROOM, &Proposals::default()).unwrap();
+    let pending = b.c().commit(ROOM, &Proposals::default(), b"").unwrap();
     for epoch in [EpochId([7; 32]), before.0, pending.epoch] {
         assert_eq!(a.c().adopt(ROOM, epoch), Err(CipherError::Gone));
     }
@@ -83,7 +83,7 @@ pub fn an_altered_commit_is_refused_and_changes_nothing<C: RoomCipher>(lab: &Lab
     let info = a.c().offer(ROOM).unwrap();
     let external = c.enter(&info);
     a.c().share_psk(&PSK.0, &PSK.1).unwrap();
-    let member = b.c().commit(ROOM, &Proposals::default()).unwrap().commit;
+    let member = b.c().commit(ROOM, &Proposals::default(), b"").unwrap().commit;
     let before = a.face();
     for commit in [&external, &member] {
         for place in (0..commit.len()).step_by(13).chain([commit.len() - 1]) {
@@ -102,8 +102,8 @@ pub fn an_altered_commit_is_refused_and_changes_nothing<C: RoomCipher>(lab: &Lab
 /// As a duplicate of the one that was followed, and as the loser of a race.
 pub fn a_commit_for_an_epoch_that_has_passed_is_gone<C: RoomCipher>(lab: &Lab<C>) {
     let (mut a, mut b, mut c) = trio(lab);
-    let winner = a.c().commit(ROOM, &Proposals::default()).unwrap();
-    let loser = b.c().commit(ROOM, &Proposals::default()).unwrap();
+    let winner = a.c().commit(ROOM, &Proposals::default(), b"").unwrap();
+    let loser = b.c().commit(ROOM, &Proposals::default(), b"").unwrap();
     a.c().adopt(ROOM, winner.epoch).unwrap();
     c.follow(&winner.commit);
     let before = c.face();
@@ -121,7 +121,7 @@ pub fn a_commit_for_an_epoch_that_has_passed_is_gone<C: RoomCipher>(lab: &Lab<C>
 pub fn a_commit_without_proposals_renews_the_epoch_for_all<C: RoomCipher>(lab: &Lab<C>) {
     let (mut a, mut b, mut c) = trio(lab);
     let before = a.face();
-    let pending = b.c().commit(ROOM, &Proposals::default()).unwrap();
+    let pending = b.c().commit(ROOM, &Proposals::default(), b"").unwrap();
     b.c().adopt(ROOM, pending.epoch).unwrap();
     a.follow(&pending.commit);
     c.follow(&pending.commit);
@@ -140,7 +140,7 @@ pub fn adding_names_the_leaf_and_position_of_the_newcomer<C: RoomCipher>(lab: &L
     let (mut a, mut b) = pair(lab);
     let (mut c, mut d) = (lab.party("clara"), lab.party("dora"));
     let add = vec![c.package(), d.package()];
-    let pending = a.c().commit(ROOM, &Proposals { add, ..Proposals::default() }).unwrap();
+    let pending = a.c().commit(ROOM, &Proposals { add, ..Proposals::default() }, b"").unwrap();
     a.c().adopt(ROOM, pending.epoch).unwrap();
     let staged = b.follow(&pending.commit);
     let welcome = pending.welcome.unwrap();
@@ -159,7 +159,7 @@ pub fn adding_names_the_leaf_and_position_of_the_newcomer<C: RoomCipher>(lab: &L
 pub fn a_removed_member_is_out_and_the_others_go_on<C: RoomCipher>(lab: &Lab<C>) {
     let (mut a, mut b, mut c) = trio(lab);
     let last = a.seal("for all");
-    let pending = a.c().commit(ROOM, &Proposals { remove: vec![1], ..Proposals::default() }).unwrap();
+    let pending = a.c().commit(ROOM, &Proposals { remove: vec![1], ..Proposals::default() }, b"").unwrap();
     a.c().adopt(ROOM, pending.epoch).unwrap();
     let staged = c.follow(&pending.commit);
     assert_eq!((staged.removed, staged.added), (vec![1], vec![]));
@@ -177,7 +177,7 @@ pub fn a_removed_member_is_out_and_the_others_go_on<C: RoomCipher>(lab: &Lab<C>)
     assert_eq!(b.open(&text), Err(CipherError::Gone));
     assert_eq!(b.c().seal(ROOM, b"", b""), Err(CipherError::Gone));
     assert_eq!(b.c().offer(ROOM), Err(CipherError::Gone));
-    assert_eq!(b.c().commit(ROOM, &Proposals::default()), Err(CipherError::Gone));
+    assert_eq!(b.c().commit(ROOM, &Proposals::default(), b""), Err(CipherError::Gone));
     assert_eq!(b.c().export(ROOM, "label", b""), Err(CipherError::Gone));
     assert_eq!(c.read(&text), "without you");
     b.c().forget(ROOM).unwrap();
@@ -189,15 +189,15 @@ pub fn a_freed_position_is_taken_by_the_next_newcomer<C: RoomCipher>(lab: &Lab<C
     let (mut a, mut b, _) = trio(lab);
     let (mut d, mut e) = (lab.party("dora"), lab.party("emil"));
     // Replaced within one commit.
-    let proposals = Proposals { add: vec![d.package()], remove: vec![2] };
-    let pending = a.c().commit(ROOM, &proposals).unwrap();
+    let proposals = Proposals { add: vec![d.package()], remove: vec![2], state: None };
+    let pending = a.c().commit(ROOM, &proposals, b"").unwrap();
     a.c().adopt(ROOM, pending.epoch).unwrap();
     let staged = b.follow(&pending.commit);
     assert_eq!((staged.removed.as_slice(), staged.added[0].index), ([2].as_slice(), 2));
     d.c().join_welcome(&pending.welcome.unwrap()).unwrap();
     agree(&mut b, &mut d);
     // The middle one leaves, and a newcomer enters by itself.
-    let pending = d.c().commit(ROOM, &Proposals { remove: vec![1], ..Proposals::default() }).unwrap();
+    let pending = d.c().commit(ROOM, &Proposals { remove: vec![1], ..Proposals::default() }, b"").unwrap();
     d.c().adopt(ROOM, pending.epoch).unwrap();
     a.follow(&pending.commit);
     let info = d.c().offer(ROOM).unwrap();
@@ -226,7 +226,7 @@ pub fn bad_proposals_are_refused<C: RoomCipher>(lab: &Lab<C>) {
         Proposals { remove: vec![1, 1], ..Proposals::default() },
         Proposals { add: vec![package.clone(), package], ..Proposals::default() },
     ] {
-        assert_eq!(a.c().commit(ROOM, &proposals), Err(CipherError::Broken));
+        assert_eq!(a.c().commit(ROOM, &proposals, b""), Err(CipherError::Broken));
         assert_eq!(a.face(), before);
     }
     assert_eq!(a.read(&text), "text");
@@ -244,8 +244,8 @@ pub fn epochs_are_named_alike_by_all_and_never_twice<C: RoomCipher>(lab: &Lab<C>
     }
     seen.push(a.create(OTHER));
     // A commit that never was adopted has a name of its own, too.
-    seen.push(a.c().commit(ROOM, &Proposals::default()).unwrap().epoch);
-    seen.push(b.c().commit(ROOM, &Proposals::default()).unwrap().epoch);
+    seen.push(a.c().commit(ROOM, &Proposals::default(), b"").unwrap().epoch);
+    seen.push(b.c().commit(ROOM, &Proposals::default(), b"").unwrap().epoch);
     let count = seen.len();
     seen.sort_unstable();
     seen.dedup();

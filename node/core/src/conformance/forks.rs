@@ -8,7 +8,7 @@ pub fn rewinding_returns_to_the_parent_epoch<C: RoomCipher>(lab: &Lab<C>) {
     let before = a.face();
     let (skipped, read) = (b.seal("skipped"), b.seal("read"));
     assert_eq!(a.read(&read), "read");
-    let pending = a.c().commit(ROOM, &Proposals { remove: vec![1], ..Proposals::default() }).unwrap();
+    let pending = a.c().commit(ROOM, &Proposals { remove: vec![1], ..Proposals::default() }, b"").unwrap();
     a.c().adopt(ROOM, pending.epoch).unwrap();
     a.c().rewind(ROOM, before.0).unwrap();
     assert_eq!(a.face(), before);
@@ -29,7 +29,7 @@ pub fn texts_of_the_parent_epoch_open_after_rewinding_unless_they_were_used<C: R
     assert_eq!(b.read(&texts[0]), "0");
     let parent = b.epoch();
     for _ in 0..2 {
-        let pending = b.c().commit(ROOM, &Proposals::default()).unwrap();
+        let pending = b.c().commit(ROOM, &Proposals::default(), b"").unwrap();
         b.c().adopt(ROOM, pending.epoch).unwrap();
     }
     // Opened from one and from two epochs later.
@@ -49,7 +49,7 @@ pub fn texts_of_the_dropped_branch_do_not_open_after_rewinding<C: RoomCipher>(la
     let text = b.seal("of the dropped branch");
     a.c().rewind(ROOM, parent).unwrap();
     assert_eq!(a.open(&text), Err(CipherError::Ahead));
-    let pending = a.c().commit(ROOM, &Proposals::default()).unwrap();
+    let pending = a.c().commit(ROOM, &Proposals::default(), b"").unwrap();
     assert_ne!(pending.epoch, dropped);
     a.c().adopt(ROOM, pending.epoch).unwrap();
     assert_eq!(a.open(&text), Err(CipherError::Broken));
@@ -62,8 +62,8 @@ pub fn texts_of_the_dropped_branch_do_not_open_after_rewinding<C: RoomCipher>(la
 pub fn the_other_of_two_rival_commits_can_be_followed_after_rewinding<C: RoomCipher>(lab: &Lab<C>) {
     let (mut a, mut b, mut c) = trio(lab);
     let parent = a.epoch();
-    let of_a = a.c().commit(ROOM, &Proposals::default()).unwrap();
-    let of_b = b.c().commit(ROOM, &Proposals::default()).unwrap();
+    let of_a = a.c().commit(ROOM, &Proposals::default(), b"").unwrap();
+    let of_b = b.c().commit(ROOM, &Proposals::default(), b"").unwrap();
     a.c().adopt(ROOM, of_a.epoch).unwrap();
     b.c().adopt(ROOM, of_b.epoch).unwrap();
     c.follow(&of_a.commit);
@@ -96,16 +96,16 @@ pub fn settling_makes_rewinding_impossible<C: RoomCipher>(lab: &Lab<C>) {
 }
 
 /// The bound on what a room keeps.
-pub fn five_parents_are_kept_and_the_oldest_goes<C: RoomCipher>(lab: &Lab<C>) {
+pub fn sixteen_parents_are_kept_and_the_oldest_goes<C: RoomCipher>(lab: &Lab<C>) {
     let mut a = lab.party("andi");
     let mut epochs = vec![a.create(ROOM)];
-    for _ in 0..6 {
-        let pending = a.c().commit(ROOM, &Proposals::default()).unwrap();
+    for _ in 0..17 {
+        let pending = a.c().commit(ROOM, &Proposals::default(), b"").unwrap();
         a.c().adopt(ROOM, pending.epoch).unwrap();
         epochs.push(pending.epoch);
     }
     assert_eq!(a.c().rewind(ROOM, epochs[0]), Err(CipherError::Gone));
-    assert_eq!(a.epoch(), epochs[6]);
+    assert_eq!(a.epoch(), epochs[17]);
     a.c().rewind(ROOM, epochs[1]).unwrap();
     assert_eq!(a.epoch(), epochs[1]);
 }

@@ -20,10 +20,10 @@ pub fn a_room_is_not_created_twice_nor_with_a_strangers_leaf<C: RoomCipher>(lab:
     a.create(ROOM);
     let before = a.face();
     let leaf = a.c().fresh_leaf().unwrap();
-    assert_eq!(a.c().create(ROOM, leaf, b"", LIFETIME), Err(CipherError::Broken));
+    assert_eq!(a.c().create(ROOM, leaf, b"", LIFETIME, None), Err(CipherError::Broken));
     assert_eq!(a.face(), before);
-    assert_eq!(a.c().create(OTHER, LeafKey([9; 32]), b"", LIFETIME), Err(CipherError::Broken));
-    assert_eq!(a.c().key_package(LeafKey([9; 32]), b"", LIFETIME), Err(CipherError::Broken));
+    assert_eq!(a.c().create(OTHER, LeafKey([9; 32]), b"", LIFETIME, None), Err(CipherError::Broken));
+    assert_eq!(a.c().key_package(LeafKey([9; 32]), b"", LIFETIME, &PackageKind::default()), Err(CipherError::Broken));
     assert_eq!(a.c().epoch(OTHER), Err(CipherError::Gone));
 }
 
@@ -175,8 +175,8 @@ pub fn a_room_that_is_held_is_not_entered_again_before_it_is_forgotten<C: RoomCi
     let leaf = b.c().fresh_leaf().unwrap();
     b.c().share_psk(&PSK.0, &PSK.1).unwrap();
     assert_eq!(b.c().join_external(&info, &PSK.0, leaf, b"", LIFETIME), Err(CipherError::Broken));
-    let add = vec![b.c().key_package(leaf, b"berta", LIFETIME).unwrap()];
-    let pending = a.c().commit(ROOM, &Proposals { add, ..Proposals::default() }).unwrap();
+    let add = vec![b.c().key_package(leaf, b"berta", LIFETIME, &PackageKind::default()).unwrap()];
+    let pending = a.c().commit(ROOM, &Proposals { add, ..Proposals::default() }, b"").unwrap();
     let welcome = pending.welcome.unwrap();
     assert_eq!(b.c().join_welcome(&welcome), Err(CipherError::Broken));
     assert_eq!(b.face(), before);
@@ -200,7 +200,7 @@ pub fn a_welcome_for_a_package_of_somebody_else_is_refused<C: RoomCipher>(lab: &
     let (mut c, mut d) = (lab.party("clara"), lab.party("dora"));
     d.package();
     let add = vec![c.package()];
-    let pending = a.c().commit(ROOM, &Proposals { add, ..Proposals::default() }).unwrap();
+    let pending = a.c().commit(ROOM, &Proposals { add, ..Proposals::default() }, b"").unwrap();
     assert_eq!(d.c().join_welcome(&pending.welcome.unwrap()), Err(CipherError::Gone));
     assert_eq!(d.c().epoch(ROOM), Err(CipherError::Gone));
 }
@@ -211,9 +211,9 @@ pub fn a_package_is_used_once<C: RoomCipher>(lab: &Lab<C>) {
     let mut c = lab.party("clara");
     let add = vec![c.package()];
     let proposals = Proposals { add, ..Proposals::default() };
-    let first = a.c().commit(ROOM, &proposals).unwrap().welcome.unwrap();
+    let first = a.c().commit(ROOM, &proposals, b"").unwrap().welcome.unwrap();
     b.create(OTHER);
-    let second = b.c().commit(OTHER, &proposals).unwrap().welcome.unwrap();
+    let second = b.c().commit(OTHER, &proposals, b"").unwrap().welcome.unwrap();
     c.c().join_welcome(&first).unwrap();
     assert_eq!(c.c().join_welcome(&second), Err(CipherError::Gone));
     assert_eq!(c.c().join_welcome(&first), Err(CipherError::Gone));
@@ -225,7 +225,7 @@ pub fn a_package_is_used_once<C: RoomCipher>(lab: &Lab<C>) {
 pub fn an_altered_welcome_is_refused_and_uses_nothing_up<C: RoomCipher>(lab: &Lab<C>) {
     let ((mut a, _), mut c) = (pair(lab), lab.party("clara"));
     let add = vec![c.package()];
-    let pending = a.c().commit(ROOM, &Proposals { add, ..Proposals::default() }).unwrap();
+    let pending = a.c().commit(ROOM, &Proposals { add, ..Proposals::default() }, b"").unwrap();
     let welcome = pending.welcome.unwrap();
     for place in (0..welcome.len()).step_by(11).chain([welcome.len() - 1]) {
         let mut altered = welcome.clone();

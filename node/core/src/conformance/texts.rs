@@ -83,7 +83,7 @@ pub fn noise_is_refused<C: RoomCipher>(lab: &Lab<C>) {
         assert_eq!(a.c().inspect(&noise), Err(CipherError::Broken));
         assert_eq!(a.c().join_external(&noise, &PSK.0, leaf, b"", LIFETIME), Err(CipherError::Broken));
         assert_eq!(a.c().join_welcome(&noise), Err(CipherError::Broken));
-        assert_eq!(a.c().commit(ROOM, &Proposals { add: vec![noise], ..Proposals::default() }), Err(CipherError::Broken));
+        assert_eq!(a.c().commit(ROOM, &Proposals { add: vec![noise], ..Proposals::default() }, b""), Err(CipherError::Broken));
     }
     // Well-formed, but not what the call takes.
     let info = a.c().offer(ROOM).unwrap();
@@ -108,7 +108,7 @@ pub fn a_text_of_another_room_is_refused<C: RoomCipher>(lab: &Lab<C>) {
     assert!(b.c().open(OTHER, &text).is_ok());
     // Whose epoch has a higher number.
     for _ in 0..2 {
-        let pending = a.c().commit(OTHER, &Proposals::default()).unwrap();
+        let pending = a.c().commit(OTHER, &Proposals::default(), b"").unwrap();
         a.c().adopt(OTHER, pending.epoch).unwrap();
     }
     let text = a.c().seal(OTHER, b"text", b"").unwrap().bytes;
@@ -127,7 +127,7 @@ pub fn ones_own_text_does_not_open<C: RoomCipher>(lab: &Lab<C>) {
 /// The text overtook the commit.
 pub fn a_text_of_a_later_epoch_is_ahead_and_opens_when_it_has_come<C: RoomCipher>(lab: &Lab<C>) {
     let (mut a, mut b) = pair(lab);
-    let pending = a.c().commit(ROOM, &Proposals::default()).unwrap();
+    let pending = a.c().commit(ROOM, &Proposals::default(), b"").unwrap();
     a.c().adopt(ROOM, pending.epoch).unwrap();
     let text = a.seal("early");
     let before = b.face();
@@ -167,7 +167,7 @@ pub fn a_text_from_before_joining_is_gone<C: RoomCipher>(lab: &Lab<C>) {
     assert_eq!(c.open(&text), Err(CipherError::Gone));
     let text = a.seal("before");
     let add = vec![d.package()];
-    let pending = a.c().commit(ROOM, &Proposals { add, ..Proposals::default() }).unwrap();
+    let pending = a.c().commit(ROOM, &Proposals { add, ..Proposals::default() }, b"").unwrap();
     d.c().join_welcome(&pending.welcome.unwrap()).unwrap();
     assert_eq!(d.open(&text), Err(CipherError::Gone));
     assert_eq!(d.open(&pending.commit), Err(CipherError::Gone));
@@ -179,10 +179,10 @@ pub fn the_sender_of_a_past_epoch_is_named_as_it_was_then<C: RoomCipher>(lab: &L
     let mut d = lab.party("dora");
     let old = c.c().members(ROOM).unwrap()[2].clone();
     let text = c.seal("last words");
-    let pending = a.c().commit(ROOM, &Proposals { remove: vec![2], ..Proposals::default() }).unwrap();
+    let pending = a.c().commit(ROOM, &Proposals { remove: vec![2], ..Proposals::default() }, b"").unwrap();
     a.c().adopt(ROOM, pending.epoch).unwrap();
     b.follow(&pending.commit);
-    let pending = a.c().commit(ROOM, &Proposals { add: vec![d.package()], ..Proposals::default() }).unwrap();
+    let pending = a.c().commit(ROOM, &Proposals { add: vec![d.package()], ..Proposals::default() }, b"").unwrap();
     a.c().adopt(ROOM, pending.epoch).unwrap();
     b.follow(&pending.commit);
     assert_ne!(b.c().members(ROOM).unwrap()[2], old);
@@ -212,11 +212,14 @@ fn all_gone<C: RoomCipher>(party: &mut Party<C>, bytes: &[u8]) {
     assert_eq!(party.c().offer(ROOM), Err(gone));
     assert_eq!(party.c().seal(ROOM, b"", b""), Err(gone));
     assert_eq!(party.c().open(ROOM, bytes), Err(gone));
-    assert_eq!(party.c().commit(ROOM, &Proposals::default()), Err(gone));
+    assert_eq!(party.c().commit(ROOM, &Proposals::default(), b""), Err(gone));
     assert_eq!(party.c().adopt(ROOM, EpochId([0; 32])), Err(gone));
     assert_eq!(party.c().reject(ROOM), Err(gone));
     assert_eq!(party.c().rewind(ROOM, EpochId([0; 32])), Err(gone));
+    assert_eq!(party.c().peek(ROOM, EpochId([0; 32]), bytes), Err(gone));
     assert_eq!(party.c().complete(ROOM), Err(gone));
+    assert_eq!(party.c().forget_parents(ROOM, &[]), Err(gone));
+    assert_eq!(party.c().state(ROOM), Err(gone));
     assert_eq!(party.c().forget(ROOM), Err(gone));
     assert_eq!(party.c().epoch(ROOM), Err(gone));
     assert_eq!(party.c().members(ROOM), Err(gone));
@@ -229,7 +232,7 @@ pub fn a_forged_epoch_changes_nothing<C: RoomCipher>(lab: &Lab<C>) {
     let (mut a, mut b) = pair(lab);
     step(&mut a, &mut b);
     let text = a.seal("true");
-    let pending = a.c().commit(ROOM, &Proposals::default()).unwrap();
+    let pending = a.c().commit(ROOM, &Proposals::default(), b"").unwrap();
     let before = b.face();
     for message in [&text, &pending.commit] {
         let marker = ROOM.as_bytes();
@@ -257,7 +260,7 @@ pub fn the_state_survives_a_restart<C: RoomCipher>(lab: &Lab<C>) {
     let last = a.seal("last");
     assert_eq!(b.read(&used), "used");
     assert_eq!(b.read(&last), "last");
-    let pending = b.c().commit(ROOM, &Proposals::default()).unwrap();
+    let pending = b.c().commit(ROOM, &Proposals::default(), b"").unwrap();
     let face = b.face();
     a.restart();
     b.restart();

@@ -22,7 +22,7 @@ pub(crate) fn hear(turn: &mut Turn<'_>, room: RoomId, sealed: &[u8]) -> Result<O
 /// Makes a commit that renews the keys of our leaf. It waits until the other members have taken it. None when the cipher
 /// makes none: what others have put into the room may be to blame.
 pub(crate) fn commit(turn: &mut Turn<'_>, room: RoomId) -> Result<Option<Pending>, TurnFailed> {
-    match turn.cipher.commit(room, &Proposals::default()) {
+    match turn.cipher.commit(room, &Proposals::default(), b"") {
         Err(CipherError::Store) => Err(failed(CipherError::Store)),
         made => Ok(made.ok()),
     }

@@ -64,7 +64,7 @@ pub(crate) fn create(state: &mut State, turn: &mut Turn<'_>) -> Result<(RoomId, 
 pub(crate) fn create_for(turn: &mut Turn<'_>, own: &Identity) -> Result<(RoomId, OwnLeaf), CipherError> {
     let room = RoomId::random(turn.rng);
     let leaf = OwnLeaf::fresh(turn)?;
-    turn.cipher.create(room, leaf.leaf, &leaf.credential(own), leaf_lifetime(turn.stamp))?;
+    turn.cipher.create(room, leaf.leaf, &leaf.credential(own), leaf_lifetime(turn.stamp), None)?;
     Ok((room, leaf))
 }
 

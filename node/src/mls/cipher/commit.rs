@@ -1,38 +1,48 @@
 //! Commits: making, adopting, rejecting, rewinding, and what is erased when.
 
-use super::info::parse;
-use super::{MlsCipher, record_key, write_secrets};
+use super::{MlsCipher, package, record_key, write_secrets};
 use crate::mls::epoch;
-use crate::mls::limits::{PARENTS_MAX, SUITE};
+use crate::mls::extensions;
+use crate::mls::limits::{NEWCOMERS_MAX, PARENTS_MAX};
 use crate::mls::room::{self, Parent, Record, Slot};
 use crate::mls::rows::MlsRows;
 use crate::mls::storage::{Kind, Provider, Space, plain_key, room_keys};
-use openmls::framing::MlsMessageBodyIn;
 use openmls::group::MlsGroupState;
-use openmls::prelude::{KeyPackage, LeafNodeIndex, ProtocolVersion};
+use openmls::prelude::LeafNodeIndex;
 use openmls_traits::OpenMlsProvider as _;
 use openmls_traits::storage::StorageProvider as _;
 use std::collections::BTreeSet;
-use symbolon_core::world::{CipherError, Pending, Proposals};
+use symbolon_core::world::{CipherError, LeafKey, Pending, Proposals};
 use symbolon_presence::id::{EpochId, RoomId};
 
 impl<R: MlsRows> MlsCipher<R> {
-    pub(super) fn make_commit(&mut self, room: RoomId, proposals: &Proposals) -> Result<Pending, CipherError> {
+    pub(super) fn make_commit(&mut self, room: RoomId, proposals: &Proposals, aad: &[u8]) -> Result<Pending, CipherError> {
         self.with(room, |slot, provider| {
             if !slot.group.is_active() {
                 return Err(CipherError::Gone);
             }
             // OpenMLS drops repeated proposals without a word.
-            if slot.record.pending.is_some() || repeats(&proposals.add) || repeats(&proposals.remove) {
+            if proposals.add.len() > NEWCOMERS_MAX || slot.record.pending.is_some() || repeats(&proposals.add) || repeats(&proposals.remove)
+            {
                 return Err(CipherError::Broken);
             }
-            let add = proposals.add.iter().map(|bytes| key_package(provider, bytes)).collect::<Result<Vec<_>, _>>()?;
-            let bundle = slot
+            let add = proposals.add.iter().map(|bytes| package::checked(bytes)).collect::<Result<Vec<_>, _>>()?;
+            let state = extensions::state(slot.group.extensions())?;
+            if proposals.state.is_some() && state.is_none() {
+                return Err(CipherError::Broken);
+            }
+            slot.group.set_aad(aad.to_vec());
+            let mut builder = slot
                 .group
                 .commit_builder()
                 .propose_adds(add)
                 .propose_removals(proposals.remove.iter().map(|index| LeafNodeIndex::new(*index)))
-                .force_self_update(true)
+                .force_self_update(true);
+            if proposals.state.is_some_and(|new| state != Some(new)) {
+                let context = extensions::context(proposals.state)?;
+                builder = builder.propose_group_context_extensions(context).map_err(|_| CipherError::Broken)?;
+            }
+            let bundle = builder
                 .load_psks(provider.storage())
                 .map_err(|_| CipherError::Broken)?
                 .build(provider.rand(), provider.crypto(), &slot.signer, |_| true)
@@ -118,24 +128,32 @@ impl<R: MlsRows> MlsCipher<R> {
         Ok(())
     }
 
-    pub(super) fn erase_parents(&mut self, room: RoomId) -> Result<(), CipherError> {
+    /// Erases the kept parents that are not among `except`.
+    pub(super) fn erase_parents(&mut self, room: RoomId, except: &[EpochId]) -> Result<(), CipherError> {
         self.with(room, |slot, _| {
-            for parent in std::mem::take(&mut slot.parents) {
-                self.erase_parent(room, parent)?;
+            let (stay, go): (Vec<_>, Vec<_>) = slot.parents.iter().partition(|parent| except.contains(&EpochId(parent.epoch)));
+            for parent in &go {
+                self.erase_parent(room, *parent)?;
             }
-            self.cache.delete(plain_key(Kind::Parents, room.as_bytes()));
+            slot.parents = stay;
+            let key = plain_key(Kind::Parents, room.as_bytes());
+            if slot.parents.is_empty() {
+                self.cache.delete(key);
+            } else if !go.is_empty() {
+                self.write(key, &slot.parents)?;
+            }
             Ok(())
         })
     }
 
     pub(super) fn erase_room(&mut self, room: RoomId) -> Result<(), CipherError> {
-        self.erase_parents(room)?;
+        self.erase_parents(room, &[])?;
         let gone = self.with(room, |slot, _| {
             for key in self.keys(room, Space::Current, current(slot))? {
                 self.cache.delete(key);
             }
             self.cache.delete(plain_key(Kind::Staged, room.as_bytes()));
-            self.cache.delete(plain_key(Kind::Leaf, &slot.record.leaf));
+            self.release_leaf(LeafKey(slot.record.leaf))?;
             Ok(slot.secrets_key.clone())
         })?;
         self.groups.get_mut().remove(&room);
@@ -199,10 +217,4 @@ fn pending_epoch(slot: &Slot) -> Option<EpochId> {
     let commit = slot.group.pending_commit()?;
     let encoded = zeroize::Zeroizing::new(epoch::encode_staged(commit)?);
     epoch::staged(commit, &encoded)
-}
-
-fn key_package<R: MlsRows>(provider: &Provider<'_, R>, bytes: &[u8]) -> Result<KeyPackage, CipherError> {
-    let MlsMessageBodyIn::KeyPackage(package) = parse(bytes)? else { return Err(CipherError::Broken) };
-    let package = package.validate(provider.crypto(), ProtocolVersion::Mls10).map_err(|_| CipherError::Broken)?;
-    if package.ciphersuite() == SUITE { Ok(package) } else { Err(CipherError::Broken) }
 }

@@ -2,6 +2,7 @@
 
 use crate::mls::crypto::{Crypto, LeafSigner};
 use crate::mls::epoch;
+use crate::mls::extensions;
 use crate::mls::limits::{MESSAGE_MAX, SUITE, capabilities, join_config};
 use crate::mls::room;
 use crate::mls::rows::{MemoryRows, MlsRows, RowCache};
@@ -41,7 +42,8 @@ pub(super) fn view(group_info: &[u8]) -> Result<RoomView, CipherError> {
     let (group, _) = external_commit(&Provider::lazy(&cache), info, None, LeafKey(signer.public()), &[], &signer)?;
     let mut members = room::members(&group).ok_or(CipherError::Broken)?;
     members.retain(|member| member.index != group.own_leaf_index().u32());
-    Ok(RoomView { room, epoch, members })
+    let state = extensions::state(group.extensions())?;
+    Ok(RoomView { room, epoch, members, state })
 }
 
 /// Makes and merges an external commit.
@@ -53,6 +55,7 @@ pub(super) fn external_commit<R: MlsRows>(
     credential: &[u8],
     signer: &LeafSigner,
 ) -> Result<(MlsGroup, Vec<u8>), CipherError> {
+    let state = extensions::state(info.group_context().extensions())?;
     let mut builder = MlsGroup::external_commit_builder()
         .with_config(join_config())
         .skip_lifetime_validation()
@@ -63,7 +66,7 @@ pub(super) fn external_commit<R: MlsRows>(
         builder = builder.add_psk_proposal(PreSharedKeyProposal::new(id));
     }
     let (group, bundle) = builder
-        .leaf_node_parameters(LeafNodeParameters::builder().with_capabilities(capabilities()).build())
+        .leaf_node_parameters(LeafNodeParameters::builder().with_capabilities(capabilities(state.is_some())).build())
         .load_psks(provider.storage())
         .map_err(|_| CipherError::Broken)?
         .build(provider.rand(), provider.crypto(), signer, |_| true)

@@ -1,52 +1,30 @@
-//! Leaves, KeyPackages, and the ways into a room.
+//! The ways into a room, and the pre-shared keys for one of them.
 
-use super::MlsCipher;
 use super::info::{external_commit, named, parse, parse_group_info};
-use crate::mls::crypto::{Crypto, LeafSigner};
+use super::{MlsCipher, package};
+use crate::mls::crypto::LeafSigner;
 use crate::mls::epoch;
-use crate::mls::limits::{SUITE, capabilities, create_config, join_config, leaf_lifetime};
+use crate::mls::extensions;
+use crate::mls::limits::{create_config, join_config};
 use crate::mls::room::{self, Record};
 use crate::mls::rows::MlsRows;
-use crate::mls::storage::{Kind, Provider, plain_key};
-use openmls::framing::{MlsMessageBodyIn, MlsMessageOut};
+use crate::mls::storage::Provider;
+use openmls::framing::MlsMessageBodyIn;
 use openmls::group::{JoinBuilder, MlsGroup, ProcessedWelcome, WelcomeError};
-use openmls::prelude::KeyPackage;
 use openmls::schedule::{ExternalPsk, PreSharedKeyId, Psk};
 use openmls_traits::OpenMlsProvider as _;
-use openmls_traits::random::OpenMlsRand as _;
 use openmls_traits::storage::StorageProvider as _;
 use symbolon_core::world::{CipherError, Joined, LeafKey, Lifetime};
-use symbolon_presence::id::{EpochId, RoomId};
-use zeroize::Zeroizing;
+use symbolon_presence::id::{Digest, EpochId, RoomId};
 
 impl<R: MlsRows> MlsCipher<R> {
-    pub(super) fn make_leaf(&mut self) -> Result<LeafKey, CipherError> {
-        let secret = Zeroizing::new(Crypto.random_array::<32>().map_err(|_| CipherError::Store)?);
-        let leaf = LeafKey(LeafSigner::new(&secret).public());
-        self.cache.put(plain_key(Kind::Leaf, &leaf.0), secret.to_vec());
-        Ok(leaf)
-    }
-
-    pub(super) fn make_key_package(&mut self, leaf: LeafKey, credential: &[u8], lifetime: Lifetime) -> Result<Vec<u8>, CipherError> {
-        let signer = self.signer(leaf)?.ok_or(CipherError::Broken)?;
-        let provider = Provider::lazy(&self.cache);
-        let made = self.cache.attempt(|| {
-            let bundle = KeyPackage::builder()
-                .key_package_lifetime(leaf_lifetime(lifetime))
-                .leaf_node_capabilities(capabilities())
-                .build(SUITE, &provider, &signer, named(leaf, credential))
-                .map_err(|_| CipherError::Broken)?;
-            MlsMessageOut::from(bundle.key_package().clone()).to_bytes().map_err(|_| CipherError::Broken)
-        });
-        self.settle_result(made)
-    }
-
     pub(super) fn create_room(
         &mut self,
         room: RoomId,
         leaf: LeafKey,
         credential: &[u8],
         lifetime: Lifetime,
+        state: Option<Digest>,
     ) -> Result<EpochId, CipherError> {
         let signer = self.signer(leaf)?.ok_or(CipherError::Broken)?;
         if self.exists(room)? {
@@ -54,9 +32,9 @@ impl<R: MlsRows> MlsCipher<R> {
         }
         let provider = Provider::lazy(&self.cache);
         let created = self.cache.attempt(|| {
-            let group =
-                MlsGroup::new_with_group_id(&provider, &signer, &create_config(lifetime), room::group_id(room), named(leaf, credential));
-            self.entered(room, group.map_err(|_| CipherError::Broken)?, leaf, signer)
+            let config = create_config(lifetime, state)?;
+            let group = MlsGroup::new_with_group_id(&provider, &signer, &config, room::group_id(room), named(leaf, credential));
+            Ok(self.entered(room, group.map_err(|_| CipherError::Broken)?, leaf, signer)?.0)
         });
         self.settle_result(created)
     }
@@ -92,8 +70,8 @@ impl<R: MlsRows> MlsCipher<R> {
             let psk = Psk::External(ExternalPsk::new(psk.to_vec()));
             let (group, commit) = external_commit(&provider, info, Some(&psk), leaf, credential, &signer)?;
             provider.storage().delete_psk(&psk).map_err(|_| CipherError::Store)?;
-            let epoch = self.entered(room, group, leaf, signer)?;
-            Ok(Joined { room, epoch, commit })
+            let (epoch, state) = self.entered(room, group, leaf, signer)?;
+            Ok(Joined { room, epoch, commit, state })
         });
         self.settle_result(joined)
     }
@@ -104,6 +82,8 @@ impl<R: MlsRows> MlsCipher<R> {
         // OpenMLS erases the KeyPackage first and checks the Welcome then: a forged Welcome
         // must not use it up.
         let joined = self.cache.attempt(|| {
+            let package = self.package_for(&welcome)?;
+            let leaf = package::leaf_key(&package)?;
             let welcome = ProcessedWelcome::new_from_welcome(&provider, &join_config(), welcome).map_err(|e| refusal(&e))?;
             let room = RoomId::from_slice(welcome.unverified_group_info().group_id().as_slice()).ok_or(CipherError::Broken)?;
             if self.exists(room)? || !welcome.psks().is_empty() {
@@ -111,23 +91,23 @@ impl<R: MlsRows> MlsCipher<R> {
             }
             let staged = JoinBuilder::new(&provider, welcome).skip_lifetime_validation().build().map_err(|e| refusal(&e))?;
             let group = staged.into_group(&provider).map_err(|e| refusal(&e))?;
-            let leaf = group.own_leaf_node().ok_or(CipherError::Broken)?.signature_key().as_slice();
-            let leaf = LeafKey(leaf.try_into().map_err(|_| CipherError::Broken)?);
             let signer = self.signer(leaf)?.ok_or(CipherError::Gone)?;
-            let epoch = self.entered(room, group, leaf, signer)?;
-            Ok(Joined { room, epoch, commit: Vec::new() })
+            self.package_used(leaf, package.last_resort())?;
+            let (epoch, state) = self.entered(room, group, leaf, signer)?;
+            Ok(Joined { room, epoch, commit: Vec::new(), state })
         });
         self.settle_result(joined)
     }
 
     /// Names the epoch of a room just entered and keeps it.
-    fn entered(&self, room: RoomId, group: MlsGroup, leaf: LeafKey, signer: LeafSigner) -> Result<EpochId, CipherError> {
+    fn entered(&self, room: RoomId, group: MlsGroup, leaf: LeafKey, signer: LeafSigner) -> Result<(EpochId, Option<Digest>), CipherError> {
+        let state = extensions::state(group.extensions())?;
         let epoch = epoch::current(&group).ok_or(CipherError::Broken)?;
         room::members(&group).ok_or(CipherError::Broken)?;
         let record = Record::new(epoch, leaf);
         self.write_record(room, &record)?;
         self.keep(room, self.slot(group, record, signer)?)?;
-        Ok(epoch)
+        Ok((epoch, state))
     }
 }
 

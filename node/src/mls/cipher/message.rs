@@ -3,7 +3,8 @@
 use super::MlsCipher;
 use super::info::parse;
 use crate::mls::epoch;
-use crate::mls::room::{self, Slot};
+use crate::mls::extensions;
+use crate::mls::room::{self, Record, Slot};
 use crate::mls::rows::MlsRows;
 use crate::mls::storage::{Provider, Space};
 use openmls::framing::errors::{MessageDecryptionError, SecretTreeError};
@@ -15,7 +16,7 @@ use openmls::schedule::{PreSharedKeyId, Psk};
 use openmls_traits::OpenMlsProvider as _;
 use openmls_traits::storage::StorageProvider as _;
 use symbolon_core::world::{CipherError, Committer, LeafIndex, Member, Opened, Sealed, Staged};
-use symbolon_presence::id::{EpochId, RoomId};
+use symbolon_presence::id::{Digest, EpochId, RoomId};
 use symbolon_presence::kem::{KemPublic, KemPublicBytes};
 use tls_codec::{DeserializeBytes as _, Serialize as _};
 
@@ -34,7 +35,7 @@ impl<R: MlsRows> MlsCipher<R> {
 
     pub(super) fn open_message(&mut self, room: RoomId, bytes: &[u8]) -> Result<Opened, CipherError> {
         self.with(room, |slot, provider| {
-            let message = admit(slot, room, bytes)?;
+            let message = admit(&slot.group, Some(&slot.record), room, bytes)?;
             let number = message.epoch().as_u64();
             let own = message.clone();
             let processed = slot.group.process_message(provider, message).map_err(|e| refusal(&e))?;
@@ -59,37 +60,96 @@ impl<R: MlsRows> MlsCipher<R> {
     }
 
     fn stage(&self, slot: &mut Slot, provider: &Provider<'_, R>, room: RoomId, processed: ProcessedMessage) -> Result<Opened, CipherError> {
-        let sender = processed.sender().clone();
-        let ProcessedMessageContent::StagedCommitMessage(commit) = processed.into_content() else {
-            // Proposals alone, and what we sent ourselves.
-            return Err(CipherError::Broken);
-        };
-        let committer = match sender {
-            Sender::Member(index) => Committer::Member(index.u32()),
-            Sender::NewMemberCommit => Committer::External,
-            Sender::External(_) | Sender::NewMemberProposal => return Err(CipherError::Broken),
-        };
-        let psks = permitted(&slot.group, &commit, &committer)?;
-        let encoded = epoch::encode_staged(&commit).ok_or(CipherError::Store)?;
-        if !has_good_keys(&slot.group, &commit, &encoded) {
-            return Err(CipherError::Broken);
-        }
-        let epoch = epoch::staged(&commit, &encoded).ok_or(CipherError::Store)?;
-        let removed: Vec<LeafIndex> = commit.remove_proposals().map(|p| p.remove_proposal().removed().u32()).collect();
-        let added = added(&slot.group, &commit, &committer, &removed)?;
-        let staged = Staged { parent: slot.epoch(), number: slot.group.epoch().as_u64(), epoch, added, committer, removed };
+        let Checked { staged, commit, encoded, psks } = check(&slot.group, slot.epoch(), processed)?;
         for psk in psks {
             provider.storage().delete_psk(&psk).map_err(|_| CipherError::Store)?;
         }
-        self.write_staged(room, epoch, encoded);
-        slot.staged = Some((epoch, *commit));
+        self.write_staged(room, staged.epoch, encoded);
+        slot.staged = Some((staged.epoch, *commit));
         Ok(Opened::Commit(staged))
     }
+
+    pub(super) fn look_from(&self, room: RoomId, parent: EpochId, bytes: &[u8]) -> Result<Staged, CipherError> {
+        self.with(room, |slot, _| {
+            if !slot.parents.iter().any(|kept| kept.epoch == parent.0) {
+                return Err(CipherError::Gone);
+            }
+            let provider = Provider::eager(&self.cache, Space::Parent(parent));
+            let mut found = Err(CipherError::Store);
+            // OpenMLS writes which keys are used up: all of it is taken back, whatever was found.
+            let _ = self.cache.attempt(|| {
+                found = look(&provider, room, parent, bytes);
+                Err::<(), ()>(())
+            });
+            found
+        })
+    }
+}
+
+/// Checks a commit in the epoch whose rows the provider has.
+fn look<R: MlsRows>(provider: &Provider<'_, R>, room: RoomId, epoch: EpochId, bytes: &[u8]) -> Result<Staged, CipherError> {
+    let group = MlsGroup::load(provider.storage(), &room::group_id(room)).map_err(|_| CipherError::Store)?;
+    let mut group = group.ok_or(CipherError::Store)?;
+    let message = admit(&group, None, room, bytes)?;
+    if message.content_type() != ContentType::Commit {
+        return Err(CipherError::Broken);
+    }
+    let processed = group.process_message(provider, message).map_err(|e| refusal(&e))?;
+    Ok(check(&group, epoch, processed)?.staged)
+}
+
+/// A commit that may be staged.
+struct Checked {
+    staged: Staged,
+    commit: Box<StagedCommit>,
+    encoded: Vec<u8>,
+    /// The pre-shared keys that it uses up.
+    psks: Vec<Psk>,
+}
+
+/// Checks what OpenMLS took for a commit to a group in `parent`.
+fn check(group: &MlsGroup, parent: EpochId, processed: ProcessedMessage) -> Result<Checked, CipherError> {
+    let (sender, aad) = (processed.sender().clone(), processed.aad().to_vec());
+    let ProcessedMessageContent::StagedCommitMessage(commit) = processed.into_content() else {
+        // Proposals alone, and what we sent ourselves.
+        return Err(CipherError::Broken);
+    };
+    let committer = match sender {
+        Sender::Member(index) => Committer::Member(index.u32()),
+        Sender::NewMemberCommit => Committer::External,
+        Sender::External(_) | Sender::NewMemberProposal => return Err(CipherError::Broken),
+    };
+    let before = extensions::state(group.extensions())?;
+    let psks = permitted(group, &commit, &committer, before.is_some())?;
+    let state = extensions::state(commit.group_context().extensions())?;
+    if state.is_some() != before.is_some() || !has_good_leaves(&commit, state) {
+        return Err(CipherError::Broken);
+    }
+    let encoded = epoch::encode_staged(&commit).ok_or(CipherError::Store)?;
+    if !has_good_keys(group, &commit, &encoded) {
+        return Err(CipherError::Broken);
+    }
+    let epoch = epoch::staged(&commit, &encoded).ok_or(CipherError::Store)?;
+    let removed: Vec<LeafIndex> = commit.remove_proposals().map(|p| p.remove_proposal().removed().u32()).collect();
+    let added = added(group, &commit, &committer, &removed)?;
+    let number = group.epoch().as_u64();
+    let staged = Staged { parent, number, epoch, added, committer, removed, state, aad };
+    Ok(Checked { staged, commit, encoded, psks })
+}
+
+/// Whether the leaves that a commit brings may stand in the tree.
+fn has_good_leaves(commit: &StagedCommit, state: Option<Digest>) -> bool {
+    let path = commit.update_path_leaf_node().is_none_or(|leaf| extensions::fits(leaf.capabilities(), leaf.extensions(), state));
+    path && commit.add_proposals().all(|proposal| {
+        let package = proposal.add_proposal().key_package();
+        let leaf = package.leaf_node();
+        extensions::fits(leaf.capabilities(), leaf.extensions(), state) && extensions::kind(package).is_ok()
+    })
 }
 
 /// Whether a message can be looked at: for this room, of a form we take, of an epoch that
 /// is kept. Nothing of this is authenticated yet.
-fn admit(slot: &Slot, room: RoomId, bytes: &[u8]) -> Result<ProtocolMessage, CipherError> {
+fn admit(group: &MlsGroup, record: Option<&Record>, room: RoomId, bytes: &[u8]) -> Result<ProtocolMessage, CipherError> {
     let message = match parse(bytes)? {
         MlsMessageBodyIn::PrivateMessage(message) => ProtocolMessage::from(message),
         MlsMessageBodyIn::PublicMessage(message) if *message.sender() == Sender::NewMemberCommit => ProtocolMessage::from(message),
@@ -101,14 +161,15 @@ fn admit(slot: &Slot, room: RoomId, bytes: &[u8]) -> Result<ProtocolMessage, Cip
     if message.group_id().as_slice() != room.as_bytes() || message.content_type() == ContentType::Proposal {
         return Err(CipherError::Broken);
     }
-    if !slot.group.is_active() {
+    if !group.is_active() {
         return Err(CipherError::Gone);
     }
-    let (theirs, ours) = (message.epoch().as_u64(), slot.group.epoch().as_u64());
+    let (theirs, ours) = (message.epoch().as_u64(), group.epoch().as_u64());
     if theirs > ours {
         return Err(CipherError::Ahead);
     }
-    let text_of_kept_epoch = message.content_type() == ContentType::Application && slot.record.past(theirs).is_some();
+    let text_of_kept_epoch =
+        message.content_type() == ContentType::Application && record.is_some_and(|record| record.past(theirs).is_some());
     if theirs < ours && !text_of_kept_epoch {
         return Err(CipherError::Gone);
     }
@@ -131,15 +192,16 @@ fn text(slot: &Slot, number: u64, processed: ProcessedMessage) -> Result<Opened,
     Ok(Opened::Text { sender, epoch, plaintext: plaintext.into_bytes(), aad })
 }
 
-/// Refuses what no room of ours does: proposals other than add, remove and the parts of an
-/// external commit; an external commit that removes somebody or is without exactly one
+/// Refuses what no room of ours does: proposals other than add, remove, those of the room state (which [`check`] looks at)
+/// and the parts of an external commit; an external commit that removes somebody or is without exactly one
 /// pre-shared key; a committer who changes its key or credential, which would let a member
 /// pass for somebody else. Returns the pre-shared keys that are now used.
-fn permitted(group: &MlsGroup, commit: &StagedCommit, committer: &Committer) -> Result<Vec<Psk>, CipherError> {
+fn permitted(group: &MlsGroup, commit: &StagedCommit, committer: &Committer, has_state: bool) -> Result<Vec<Psk>, CipherError> {
     let mut psks = Vec::new();
     for queued in commit.queued_proposals() {
         match (queued.proposal(), committer) {
             (Proposal::Add(_) | Proposal::Remove(_), Committer::Member(_)) | (Proposal::ExternalInit(_), Committer::External) => {}
+            (Proposal::GroupContextExtensions(_), Committer::Member(_)) if has_state => {}
             (Proposal::PreSharedKey(proposal), Committer::External) => psks.push(psk_of(proposal).ok_or(CipherError::Broken)?),
             _ => return Err(CipherError::Broken),
         }

@@ -28,7 +28,7 @@ fn foreign_commit(info: &[u8], signer: &LeafSigner, psk: Option<[u8; 32]>) -> Ve
         let id = PreSharedKeyId::external(vec![1; 32], vec![3; 32]);
         builder = builder.add_psk_proposal(PreSharedKeyProposal::new(id));
     }
-    let leaf = LeafNodeParameters::builder().with_capabilities(capabilities()).build();
+    let leaf = LeafNodeParameters::builder().with_capabilities(capabilities(false)).build();
     let builder = builder.leaf_node_parameters(leaf).load_psks(provider.storage()).unwrap();
     let built = builder.build(provider.rand(), provider.crypto(), signer, |_| true).unwrap();
     built.finalize(&provider).unwrap().1.commit().to_bytes().unwrap()
@@ -132,12 +132,12 @@ fn mutated_messages_never_panic_and_never_change_the_room() {
     let ((mut a, _), (mut b, _)) = pair();
     let mut c = MlsCipher::new(Rows::default());
     let leaf = c.fresh_leaf().unwrap();
-    let package = c.key_package(leaf, b"third", LIFETIME).unwrap();
+    let package = c.key_package(leaf, b"third", LIFETIME, &PackageKind::default()).unwrap();
     let info = a.offer(ROOM).unwrap();
     let text = a.seal(ROOM, b"text", b"aad").unwrap().bytes;
     let external = enter(&mut MlsCipher::new(Rows::default()), &info);
     b.share_psk(&[1; 32], &[2; 32]).unwrap();
-    let pending = a.commit(ROOM, &Proposals { add: vec![package.clone()], ..Proposals::default() }).unwrap();
+    let pending = a.commit(ROOM, &Proposals { add: vec![package.clone()], ..Proposals::default() }, b"").unwrap();
     let welcome = pending.welcome.unwrap();
     let epoch = b.epoch(ROOM);
     let mut state = 0x9E37_79B9_7F4A_7C15_u64;
@@ -165,7 +165,7 @@ fn mutated_messages_never_panic_and_never_change_the_room() {
             assert!(b.open(ROOM, &bytes).is_err());
             assert!(b.inspect(&bytes).is_err());
             assert!(c.join_welcome(&bytes).is_err());
-            assert!(b.commit(ROOM, &Proposals { add: vec![bytes], ..Proposals::default() }).is_err());
+            assert!(b.commit(ROOM, &Proposals { add: vec![bytes], ..Proposals::default() }, b"").is_err());
         }
     }
     assert_eq!(b.epoch(ROOM), epoch);
@@ -229,7 +229,7 @@ fn a_commit_with_a_key_that_nobody_can_seal_to_is_refused_and_the_room_goes_on()
             }
         }
         // With it, nobody could ever commit again.
-        let pending = b.commit(ROOM, &Proposals::default()).unwrap();
+        let pending = b.commit(ROOM, &Proposals::default(), b"").unwrap();
         b.adopt(ROOM, pending.epoch).unwrap();
     }
     assert_eq!(refused, 2, "leaf and path");
@@ -291,7 +291,7 @@ fn a_commit_that_leads_over_a_key_of_before_is_refused_and_the_room_goes_on() {
             other => {
                 assert_eq!(other, Err(CipherError::Broken), "number {again}");
                 refused += 1;
-                let pending = b.commit(ROOM, &Proposals::default()).unwrap();
+                let pending = b.commit(ROOM, &Proposals::default(), b"").unwrap();
                 b.adopt(ROOM, pending.epoch).unwrap();
             }
         }

@@ -11,7 +11,7 @@ use symbolon_core::command::{Command, StatusView};
 use symbolon_core::seam::{Announcement, Event, NetAction, Network, Warning};
 use symbolon_core::table::{Change, Table};
 use symbolon_core::world::*;
-use symbolon_presence::id::{EpochId, RoomId};
+use symbolon_presence::id::{Digest, EpochId, RoomId};
 use symbolon_presence::time::Timestamp;
 
 /// What tests see of the machines and tell them.
@@ -238,10 +238,28 @@ impl RoomCipher for FakeCipher {
     fn fresh_leaf(&mut self) -> Result<LeafKey, CipherError> {
         Err(CipherError::Gone)
     }
-    fn key_package(&mut self, _: LeafKey, _: &[u8], _: Lifetime) -> Result<Vec<u8>, CipherError> {
+    fn key_package(&mut self, _: LeafKey, _: &[u8], _: Lifetime, _: &PackageKind) -> Result<Vec<u8>, CipherError> {
         Err(CipherError::Gone)
     }
-    fn create(&mut self, _: RoomId, _: LeafKey, _: &[u8], _: Lifetime) -> Result<EpochId, CipherError> {
+    fn inspect_package(&self, _: &[u8]) -> Result<PackageView, CipherError> {
+        Err(CipherError::Gone)
+    }
+    fn drop_package(&mut self, _: LeafKey) -> Result<(), CipherError> {
+        Err(CipherError::Gone)
+    }
+    fn welcome_leaf(&self, _: &[u8]) -> Result<LeafKey, CipherError> {
+        Err(CipherError::Gone)
+    }
+    fn peek(&self, _: RoomId, _: EpochId, _: &[u8]) -> Result<Staged, CipherError> {
+        Err(CipherError::Gone)
+    }
+    fn forget_parents(&mut self, _: RoomId, _: &[EpochId]) -> Result<(), CipherError> {
+        Err(CipherError::Gone)
+    }
+    fn state(&self, _: RoomId) -> Result<Option<Digest>, CipherError> {
+        Err(CipherError::Gone)
+    }
+    fn create(&mut self, _: RoomId, _: LeafKey, _: &[u8], _: Lifetime, _: Option<Digest>) -> Result<EpochId, CipherError> {
         Err(CipherError::Gone)
     }
     fn offer(&mut self, _: RoomId) -> Result<Vec<u8>, CipherError> {
@@ -265,7 +283,7 @@ impl RoomCipher for FakeCipher {
     fn open(&mut self, _: RoomId, _: &[u8]) -> Result<Opened, CipherError> {
         Err(CipherError::Gone)
     }
-    fn commit(&mut self, _: RoomId, _: &Proposals) -> Result<Pending, CipherError> {
+    fn commit(&mut self, _: RoomId, _: &Proposals, _: &[u8]) -> Result<Pending, CipherError> {
         Err(CipherError::Gone)
     }
     fn adopt(&mut self, _: RoomId, _: EpochId) -> Result<(), CipherError> {

@@ -36,7 +36,7 @@ fn hand(intake: &mut Intake, state: &mut State, delivery: &mut Delivery, turn: &
 fn hold(turn: &mut Turn<'_>) {
     let leaf = turn.cipher.fresh_leaf().unwrap();
     let lifetime = Lifetime { not_before: turn.now, not_after: turn.now.after(DAY) };
-    turn.cipher.create(ROOM, leaf, b"", lifetime).unwrap();
+    turn.cipher.create(ROOM, leaf, b"", lifetime, None).unwrap();
 }
 
 /// Known envelopes of nobody; each another one.
