@@ -93,6 +93,8 @@ labels! {
     HASH_SECOND_ROOT = "hash second root";
     /// Which of two commits of one epoch stands.
     HASH_RANK = "hash commit rank";
+    /// What the members of a shared room agree on.
+    HASH_ROSTER = "hash room roster";
     /// The local name of an incoming request.
     HASH_REQUEST = "hash request row";
     /// Under which a record is looked up.

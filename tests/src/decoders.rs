@@ -11,11 +11,11 @@ use core::convert::Infallible;
 use minicbor::{Decode, Encode};
 use std::sync::LazyLock;
 use symbolon_core::contact::{ContactBody, ContactRecord};
-use symbolon_core::limits::{CONTACT_RECORD_MAX, LINK_MAX, OLD_LINK_MAX};
+use symbolon_core::limits::{CONTACT_RECORD_MAX, LINK_MAX, OLD_LINK_MAX, ROSTER_MAX};
 use symbolon_core::link::{InviteLink, LINK_PREFIX};
 use symbolon_core::place::Place;
 use symbolon_core::wire::{
-    AcceptBody, AcceptHead, Bundle, ConfirmBody, First, Known, OfferBody, OpenCredential, PAYLOAD_MAX, PIECE_LEN, RoomPayload,
+    AcceptBody, AcceptHead, Bundle, ConfirmBody, First, Known, OfferBody, OpenCredential, PAYLOAD_MAX, PIECE_LEN, RoomPayload, Roster,
     SignedPresence, Standing, Statement, WHOLE_MAX, is_leaf_of,
 };
 use symbolon_presence::body::Body;
@@ -77,6 +77,7 @@ pub const ALL: &[Decoder] = &[
     Decoder { name: "bundle", max: PAYLOAD_MAX, run: bundle },
     Decoder { name: "known", max: PAYLOAD_MAX, run: known },
     Decoder { name: "room_payload", max: PAYLOAD_MAX, run: room_payload },
+    Decoder { name: "roster", max: ROSTER_MAX, run: roster },
     Decoder { name: "leaf_credential", max: 1024, run: leaf_credential },
     Decoder { name: "record", max: RECORD_MAX, run: record },
     Decoder { name: "posted", max: RECORD_MAX, run: posted },
@@ -353,6 +354,13 @@ fn known(bytes: &[u8]) -> bool {
 fn room_payload(bytes: &[u8]) -> bool {
     let Some(payload) = RoomPayload::decode(bytes) else { return false };
     assert!(codec::encode(&payload) == bytes, "a second encoding was accepted");
+    true
+}
+
+fn roster(bytes: &[u8]) -> bool {
+    let Some(roster) = Roster::decode(bytes) else { return false };
+    assert!(codec::encode(&roster) == bytes, "a second encoding was accepted");
+    assert!(roster.users.len() <= roster.leaves.len(), "a user without a device was accepted");
     true
 }
 

@@ -19,8 +19,8 @@ use symbolon_core::link::InviteLink;
 use symbolon_core::place::Place;
 use symbolon_core::wire::{
     AcceptBody, AcceptHead, Bundle, BundleDevice, ConfirmBody, Contact, Counted, First, Heard, Introduced, Introduction, IntroductionBody,
-    Known, LeafOwner, OfferBody, PIECE_LEN, Piece, PresenceBody, Renews, RoomPayload, RoomStanding, SignedPresence, Standing, Statement,
-    Step, Text, True, direct_package, seal_credential, sign_start,
+    Known, LeafOwner, OfferBody, PIECE_LEN, Piece, PresenceBody, Renews, RoomPayload, RoomStanding, Roster, RosterLeaf, RosterUser,
+    SignedPresence, Standing, Statement, Step, Text, True, direct_package, seal_credential, sign_start,
 };
 use symbolon_presence::address::Address;
 use symbolon_presence::blocks::Readers;
@@ -277,6 +277,20 @@ pub fn known_key(counter: u64) -> EnvelopeKey {
 /// The payload of a known envelope, around stand-in MLS bytes.
 pub fn known() -> Known {
     Known { room: ROOM, epoch: EPOCH, sequence: Some(5), mls: b"stand-in for an MLS message".to_vec(), piece: None }
+}
+
+/// The roster of a room that Ann has made, to whose admins Ben belongs, with two devices.
+pub fn roster() -> Roster {
+    let (ann, ben) = (ann().identity, ben().identity);
+    let mut roster = Roster::founded("Crew".into(), PublicKeyBytes(LEAF), ann.peer(), ann.device);
+    roster.topic = "Who sails on Sunday".into();
+    roster.users.push(RosterUser { user: ben.peer(), role: symbolon_core::wire::Role::Admin, came_in: 1 });
+    for (leaf, device, came_in) in [([0x73; 32], ben.device, 1), ([0x72; 32], DeviceId([0x74; 16]), 5)] {
+        roster.leaves.push(RosterLeaf { leaf: PublicKeyBytes(leaf), user: ben.peer(), device, came_in });
+    }
+    roster.users.sort_by_key(|user| user.user);
+    roster.leaves.sort_by_key(|leaf| leaf.leaf);
+    roster
 }
 
 /// A message that is longer than an envelope.

@@ -147,6 +147,7 @@ pub fn valid(decoder: &str) -> Vec<Seed> {
             ]);
             all
         }
+        "roster" => vec![("crew", codec::encode(&samples::roster()))],
         "leaf_credential" => vec![("ann", samples::credential())],
         "posted" => vec![("ben", samples::posted()), ("presence", samples::record())],
         "ask" => vec![("get", Ask::Get(LookupId([0x6c; 32])).encode()), ("put", Ask::Put(samples::record()).encode())],

@@ -18,6 +18,8 @@ mod envelope;
 mod identity;
 #[path = "vectors/mailbox.rs"]
 mod mailbox;
+#[path = "vectors/order.rs"]
+mod order;
 #[path = "vectors/presence.rs"]
 mod presence;
 #[path = "vectors/renewal.rs"]
@@ -78,6 +80,11 @@ fn the_connection_is_as_frozen() {
 }
 
 #[test]
+fn the_order_of_shared_rooms_is_as_frozen() {
+    check("order.json", "docs/protocol/order.md", order::vectors());
+}
+
+#[test]
 fn presence_is_as_frozen() {
     check("presence.json", "docs/protocol/presence.md", presence::vectors());
 }
@@ -95,6 +102,7 @@ fn every_vector_says_what_it_shows_and_has_a_name_of_its_own() {
         envelope::vectors(),
         mailbox::vectors(),
         connection::vectors(),
+        order::vectors(),
         presence::vectors(),
         renewal::vectors(),
     ];

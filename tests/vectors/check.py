@@ -617,6 +617,20 @@ def codec(i):
     return {"result": "accepted" if good else "refused"}
 
 
+def roster(i):
+    users = [{0: user, 1: role, 2: came_in} for user, role, came_in in sorted(i["users"])]
+    leaves = [{0: leaf, 1: user, 2: device, 3: came_in} for leaf, user, device, came_in in sorted(i["leaves"])]
+    whole = record({0: i["name"], 1: i["topic"], 2: users, 3: leaves})
+    return {"roster": whole, "hash": hashed(name("hash room roster"), whole)}
+
+
+def place(i, rival):
+    joins = rival["leaf"] is None
+    lot = rival["device"] if joins else struct.pack(">I", rival["leaf"])
+    remover = -rival["role"] if rival["removes"] else 1
+    return joins, remover, hashed(name("hash commit rank"), i["room"], struct.pack(">Q", i["epoch"]), lot)
+
+
 CHECKS = {
     "labels": lambda i, out: {"labels": [label for label in out["labels"] if label.startswith("symbolon/1 ") and label.endswith(".")]},
     "hash": lambda i: {"digest": hashed(i["label"], *i["parts"])},
@@ -674,9 +688,11 @@ CHECKS = {
     "presence record": presence_record,
     "connection PSK": psk,
     "leaf credential": credential,
+    "roster": roster,
+    "order of rivals": lambda i: {"order": [rival["epoch"] for rival in sorted(i["rivals"], key=lambda rival: place(i, rival))]},
     "payload of a known envelope": lambda i: {"payload": record({0: i["room"], 1: i["epoch"], 2: i["sequence"], 3: i["mls"]})},
 }
-TEXTS = {"label", "text", "words", "name", "link", "result", "labels", "sha256"}
+TEXTS = {"topic", "label", "text", "words", "name", "link", "result", "labels", "sha256"}
 
 
 def unhex(key, value):

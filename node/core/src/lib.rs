@@ -19,6 +19,7 @@
 //! | `invites` | invites and contact records; the rights to write to us that go with a request |
 //! | `conversations` | messages from writing to reading; history and search |
 //! | `friendships` | the connection: Offer, Accept, Confirm; bundles, petnames, the end |
+//! | [`groups`](order) | shared rooms: the order of commits and how rooms that were cut heal |
 //! | `renewal` | who is behind what others have seen; rooms made again |
 //! | `introductions` | two friends brought together |
 //! | `delivery` | envelopes until they are acknowledged; links, dialling and relays |
@@ -37,6 +38,7 @@ mod delivery;
 #[cfg(test)]
 mod fixture;
 mod friendships;
+mod groups;
 mod identity;
 mod intake;
 mod introductions;
@@ -66,6 +68,7 @@ pub mod conformance;
 #[cfg(feature = "testing")]
 mod second_room;
 
+pub use groups::order;
 pub use invites::{contact, link, place};
 pub use people::names;
 pub use turn::TurnFailed;

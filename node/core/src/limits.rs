@@ -6,6 +6,8 @@ use symbolon_presence::time::{DAY, HOUR, MINUTE, SECOND};
 pub const NAME_MAX: usize = 64;
 /// Longest note with a request, in bytes of UTF-8.
 pub const NOTE_MAX: usize = 512;
+/// Longest topic of a room, in bytes of UTF-8.
+pub const TOPIC_MAX: usize = 512;
 /// Longest text of a message, in bytes of UTF-8.
 pub const TEXT_MAX: usize = 16 * 1024;
 /// Most messages that one read answers.
@@ -124,6 +126,16 @@ pub const SPEAKERS_MAX: usize = 1_024;
 pub const FRIENDS_MAX: usize = 2_048;
 /// Most devices in a room, this one included.
 pub const MEMBERS_MAX: usize = 256;
+/// Longest roster of a room, in bytes: [`MEMBERS_MAX`] devices of as many users.
+pub const ROSTER_MAX: usize = 48 * 1024;
+/// So old an epoch of a shared room is final.
+pub const FINAL_AGE: u64 = 7 * DAY;
+/// With so many later ones it is final, too, if they were committed by [`FINAL_USERS`].
+pub const FINAL_LATER: usize = 5;
+/// See [`FINAL_LATER`].
+pub const FINAL_USERS: usize = 3;
+/// A leaf of which nothing was heard for so long holds nothing up.
+pub const LEAF_GONE: u64 = 180 * DAY;
 /// Most rooms of one node besides those of friendships.
 pub const ROOMS_MAX: usize = 512;
 /// Most request rows kept, all statuses together.

@@ -14,9 +14,10 @@ mod leaf;
 mod piece;
 mod presence;
 mod room;
+mod roster;
 mod standing;
 
-pub use bounds::{PAYLOAD_MAX, PIECE_LEN, is_name, is_note, is_text};
+pub use bounds::{PAYLOAD_MAX, PIECE_LEN, is_name, is_note, is_text, is_topic};
 pub use bundle::{Bundle, BundleDevice, Whereabouts};
 pub use connection::{AcceptBody, AcceptHead, ConfirmBody, OfferBody, connection_psk};
 pub use contact::{Contact, RelayMailbox, entry_is_of, package_digest};
@@ -26,4 +27,5 @@ pub use leaf::{LeafOwner, OpenCredential, is_leaf_of, seal_credential};
 pub use piece::{Piece, WHOLE_MAX};
 pub use presence::{Labels, PresenceBody, PresenceKeys, SignedPresence};
 pub use room::{Capabilities, Known, RoomPayload, Text, commit_rank};
+pub use roster::{Role, Roster, RosterLeaf, RosterUser};
 pub use standing::{Counted, Heard, Renews, RoomStanding, Standing, True, direct_package, is_start_of, sign_start};

@@ -1,6 +1,6 @@
 //! Bounds that several of these types share.
 
-use crate::limits::{NAME_MAX, NOTE_MAX, RELAY_MAILBOXES_MAX, TEXT_MAX};
+use crate::limits::{NAME_MAX, NOTE_MAX, RELAY_MAILBOXES_MAX, TEXT_MAX, TOPIC_MAX};
 use symbolon_relay::put::MailboxEntry;
 
 /// The longest payload inside an envelope, in bytes.
@@ -12,6 +12,11 @@ pub const PIECE_LEN: usize = 261_888;
 /// Whether a name may be kept: at most [`NAME_MAX`] bytes, no control characters.
 pub fn is_name(name: &str) -> bool {
     name.len() <= NAME_MAX && !name.chars().any(char::is_control)
+}
+
+/// Whether a room's topic may be kept: at most [`TOPIC_MAX`] bytes, no control characters.
+pub fn is_topic(topic: &str) -> bool {
+    topic.len() <= TOPIC_MAX && !topic.chars().any(char::is_control)
 }
 
 /// Whether a note may be kept: at most [`NOTE_MAX`] bytes, no control characters but line ends.
