@@ -214,7 +214,7 @@ impl RoomCipher for ClearCipher {
             psk: Some(Digest(*psk)),
             confirmation: Digest([0; 32]),
             state: None,
-            aad: Vec::new(),
+            aad: None,
         };
         members.insert(own, joiner);
         let epoch = body.confirm(info.external, Some(secret), members, info.state);
@@ -299,7 +299,7 @@ impl RoomCipher for ClearCipher {
             psk: None,
             confirmation: Digest([0; 32]),
             state: proposals.state,
-            aad: aad.to_vec(),
+            aad: (!aad.is_empty()).then(|| aad.to_vec().into()),
         };
         place.current.commits_sent += 1;
         let next = body.confirm(place.current.secret, None, members, place.current.state);

@@ -142,7 +142,7 @@ impl Room {
             added,
             removed: body.remove.clone(),
             state: next.state,
-            aad: body.aad,
+            aad: body.aad.map(Vec::from).unwrap_or_default(),
         };
         self.staged = Some(Step { epoch: next, removes_us });
         Ok((Opened::Commit(staged), body.psk))

@@ -3,6 +3,7 @@
 use super::epoch::{Epoch, hash};
 use crate::wire::WHOLE_MAX;
 use crate::world::{CipherError, LeafKey, Member};
+use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 use std::collections::BTreeMap;
 use symbolon_presence::id::{Digest, PublicKeyBytes, RoomId};
@@ -106,8 +107,9 @@ pub(super) struct CommitBody {
     /// None when the commit leaves the room state as it is.
     #[n(9)]
     pub state: Option<Digest>,
-    #[cbor(n(10), with = "minicbor::bytes")]
-    pub aad: Vec<u8>,
+    /// None when there is none, as in a room of two.
+    #[n(10)]
+    pub aad: Option<ByteVec>,
 }
 
 #[derive(Debug, Encode, Decode)]
@@ -133,7 +135,10 @@ impl CommitBody {
         self.confirmation = Digest([0; 32]);
         let content = minicbor::to_vec(&*self).unwrap_or_default();
         let state = self.state.or(before);
-        let secret = hash("next", &[&base.0, &psk.unwrap_or(PUBLIC).0, &content, &state.unwrap_or(PUBLIC).0]);
+        let psk = psk.unwrap_or(PUBLIC);
+        let mut parts = vec![base.as_bytes().as_slice(), psk.as_bytes(), &content];
+        parts.extend(state.as_ref().map(|state| state.as_bytes().as_slice()));
+        let secret = hash("next", &parts);
         let epoch = Epoch::new(self.room, self.number.saturating_add(1), secret, members, state);
         self.confirmation = epoch.confirmation();
         epoch
