@@ -196,6 +196,8 @@ labels! {
     SEAL_DIRECT = "seal direct envelope";
     /// Whose a leaf of a room is.
     SEAL_LEAF = "seal room leaf";
+    /// AEAD: what friends are to know of a package.
+    SEAL_PACKAGE = "seal add package";
     /// HPKE: sealed address.
     SEAL_ADDRESS = "seal mailbox address";
     /// HPKE: record of a mailbox at a relay.

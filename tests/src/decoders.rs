@@ -15,8 +15,8 @@ use symbolon_core::limits::{CONTACT_RECORD_MAX, LINK_MAX, OLD_LINK_MAX, ROSTER_M
 use symbolon_core::link::{InviteLink, LINK_PREFIX};
 use symbolon_core::place::Place;
 use symbolon_core::wire::{
-    AcceptBody, AcceptHead, Bundle, ConfirmBody, First, Known, OfferBody, OpenCredential, PAYLOAD_MAX, PIECE_LEN, RoomPayload, Roster,
-    SignedPresence, Standing, Statement, WHOLE_MAX, is_leaf_of,
+    AcceptBody, AcceptHead, AddPackage, Bundle, ConfirmBody, First, Known, OfferBody, OpenCredential, PAYLOAD_MAX, PIECE_LEN,
+    PackageSecrets, QueueAddress, RoomPayload, Roster, SignedPresence, Standing, Statement, WHOLE_MAX, is_leaf_of,
 };
 use symbolon_presence::body::Body;
 use symbolon_presence::codec;
@@ -35,9 +35,9 @@ use symbolon_relay::admission::{Admission, GrantUses};
 use symbolon_relay::frame::Frame;
 use symbolon_relay::grant::AddressBody;
 use symbolon_relay::limits::AWAY_MAX;
-use symbolon_relay::limits::PACKAGES_MAX;
 use symbolon_relay::limits::{ACK_MAX, REVOKED_MAX};
 use symbolon_relay::limits::{FRAME_MAX, RECEIPT_MAX, SEALED_ADDRESS_MAX};
+use symbolon_relay::limits::{PACKAGE_MAX, PACKAGES_MAX};
 use symbolon_relay::lookup::{Answer, Ask, MESSAGE_MAX};
 use symbolon_relay::put::{MailboxEntry, ReceiptBody};
 
@@ -79,6 +79,9 @@ pub const ALL: &[Decoder] = &[
     Decoder { name: "room_payload", max: PAYLOAD_MAX, run: room_payload },
     Decoder { name: "roster", max: ROSTER_MAX, run: roster },
     Decoder { name: "leaf_credential", max: 1024, run: leaf_credential },
+    Decoder { name: "add_package", max: PACKAGE_MAX, run: add_package },
+    Decoder { name: "package_secrets", max: PACKAGE_MAX, run: package_secrets },
+    Decoder { name: "queue_address", max: PACKAGE_MAX, run: queue_address },
     Decoder { name: "record", max: RECORD_MAX, run: record },
     Decoder { name: "posted", max: RECORD_MAX, run: posted },
     Decoder { name: "ask", max: MESSAGE_MAX, run: ask },
@@ -361,6 +364,24 @@ fn roster(bytes: &[u8]) -> bool {
     let Some(roster) = Roster::decode(bytes) else { return false };
     assert!(codec::encode(&roster) == bytes, "a second encoding was accepted");
     assert!(roster.users.len() <= roster.leaves.len(), "a user without a device was accepted");
+    true
+}
+
+fn add_package(bytes: &[u8]) -> bool {
+    let Some(package) = AddPackage::decode(bytes) else { return false };
+    assert!(package.encode() == bytes, "a second encoding was accepted");
+    let opened = package.open(&READER.ben.friendship.fek());
+    assert!(opened.is_none_or(|secrets| secrets == samples::package_secrets()), "what nobody has sealed was opened");
+    true
+}
+
+fn package_secrets(bytes: &[u8]) -> bool {
+    canonical::<PackageSecrets>(bytes, PACKAGE_MAX).is_some()
+}
+
+fn queue_address(bytes: &[u8]) -> bool {
+    let Some(queue) = QueueAddress::decode(bytes) else { return false };
+    assert!(codec::encode(&queue) == bytes && queue.relay.is_none_or(|entry| entry.is_bounded()));
     true
 }
 

@@ -18,9 +18,10 @@ use symbolon_core::contact::{ContactBody, ContactRecord, InviteMark};
 use symbolon_core::link::InviteLink;
 use symbolon_core::place::Place;
 use symbolon_core::wire::{
-    AcceptBody, AcceptHead, Bundle, BundleDevice, ConfirmBody, Contact, Counted, First, Heard, Introduced, Introduction, IntroductionBody,
-    Known, LeafOwner, OfferBody, PIECE_LEN, Piece, PresenceBody, Renews, RoomPayload, RoomStanding, Roster, RosterLeaf, RosterUser,
-    SignedPresence, Standing, Statement, Step, Text, True, direct_package, seal_credential, sign_start,
+    AcceptBody, AcceptHead, AddPackage, Bundle, BundleDevice, Capabilities, ConfirmBody, Contact, Counted, First, Heard, Introduced,
+    Introduction, IntroductionBody, Known, LeafOwner, OfferBody, OwnMailbox, PIECE_LEN, PackageSecrets, Piece, PresenceBody, QueueAddress,
+    RelayMailbox, Renews, RoomPayload, RoomStanding, Roster, RosterLeaf, RosterUser, SignedPresence, Standing, Statement, Step, Text, True,
+    direct_package, seal_credential, sign_start,
 };
 use symbolon_presence::address::Address;
 use symbolon_presence::blocks::Readers;
@@ -342,6 +343,33 @@ pub fn offer_body() -> OfferBody {
         renews: None,
         leaves: vec![leaf_owner()],
     }
+}
+
+/// Where what is for Ben's leaf may be left, as his KeyPackage says: a mailbox at a relay, with a grant of its own.
+pub fn queue_address() -> QueueAddress {
+    QueueAddress { relay: Some(ben().entry(ben().address(0x76, Scope::Guest, NOW.after(400 * DAY), 0).1)) }
+}
+
+/// What Ann is to know of Ben's package.
+pub fn package_secrets() -> PackageSecrets {
+    let ben = ben();
+    let (_, address, key) = ben.address(0x76, Scope::Guest, NOW.after(400 * DAY), 0);
+    PackageSecrets {
+        revision: ben.friendship.revision,
+        chain: ben.identity.chain.clone(),
+        key: Secret::from_bytes([0x7b; 32]),
+        seed: seed(),
+        capabilities: Capabilities::ROOMS,
+        put: Some(key.clone()),
+        own: OwnMailbox { mailbox: ben.mailbox.id(), address, key: key.clone() },
+        more: vec![RelayMailbox { entry: ben.entry(ben.address(0x76, Scope::Guest, NOW.after(400 * DAY), 0).1), key }],
+    }
+}
+
+/// A package of Ben's, around a stand-in for its KeyPackage.
+pub fn add_package() -> AddPackage {
+    let key_package = b"stand-in for a KeyPackage".to_vec();
+    AddPackage::seal(&ben().friendship.fek(), key_package, &package_secrets(), &[0x7c; 12]).expect("it fits")
 }
 
 /// Ann's Standing to Ben's device, a question.

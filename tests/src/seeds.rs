@@ -6,7 +6,7 @@
 //! them and are not listed here.
 
 use crate::samples::{self, NOW};
-use symbolon_core::wire::{Capabilities, Consent, IntroCard, RoomPayload, Whereabouts};
+use symbolon_core::wire::{Capabilities, Consent, IntroCard, PackageSecrets, QueueAddress, RoomPayload, Whereabouts};
 use symbolon_presence::address::Address;
 use symbolon_presence::codec;
 use symbolon_presence::id::{FrameId, GrantId, LookupId, MessageId, PeerId, RequestId};
@@ -112,6 +112,14 @@ pub fn valid(decoder: &str) -> Vec<Seed> {
             let mut bare = samples::confirm_body();
             bare.bundle = None;
             vec![("bundled", shake.confirm.body), ("bare", codec::encode(&bare))]
+        }
+        "add_package" => vec![("ben", samples::add_package().encode())],
+        "package_secrets" => {
+            let bare = PackageSecrets { put: None, more: Vec::new(), ..samples::package_secrets() };
+            vec![("ben", codec::encode(&samples::package_secrets())), ("bare", codec::encode(&bare))]
+        }
+        "queue_address" => {
+            vec![("relay", codec::encode(&samples::queue_address())), ("none", codec::encode(&QueueAddress { relay: None }))]
         }
         "bundle" => vec![("ben", codec::encode(&bundle))],
         "known" => {

@@ -8,6 +8,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "vectors/addpackage.rs"]
+mod addpackage;
 #[path = "vectors/connection.rs"]
 mod connection;
 #[path = "vectors/encoding.rs"]
@@ -90,6 +92,11 @@ fn presence_is_as_frozen() {
 }
 
 #[test]
+fn packages_are_as_frozen() {
+    check("addpackage.json", "docs/protocol/addpackage.md", addpackage::vectors());
+}
+
+#[test]
 fn renewal_is_as_frozen() {
     check("renewal.json", "docs/protocol/renewal.md", renewal::vectors());
 }
@@ -105,6 +112,7 @@ fn every_vector_says_what_it_shows_and_has_a_name_of_its_own() {
         order::vectors(),
         presence::vectors(),
         renewal::vectors(),
+        addpackage::vectors(),
     ];
     let all: Vec<&Value> = pages.iter().flatten().collect();
     let names: std::collections::BTreeSet<&str> = all.iter().map(|vector| vector["name"].as_str().unwrap()).collect();

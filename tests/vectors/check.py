@@ -631,6 +631,15 @@ def place(i, rival):
     return joins, remover, hashed(name("hash commit rank"), i["room"], struct.pack(">Q", i["epoch"]), lot)
 
 
+def add_package(i):
+    fek = derived(i["secret"], name("key friendship encryption"))
+    room = 4096 - 7 - len(cbor(i["key_package"])) - 12 - 16
+    plain = (struct.pack(">H", len(i["secrets"])) + i["secrets"]).ljust(room, b"\0")
+    aad = name("seal add package").encode() + hashlib.sha256(i["key_package"]).digest()
+    sealed = i["nonce"] + ChaCha20Poly1305(fek).encrypt(i["nonce"], plain, aad)
+    return {"fek": fek, "package": record({0: i["key_package"], 1: sealed})}
+
+
 CHECKS = {
     "labels": lambda i, out: {"labels": [label for label in out["labels"] if label.startswith("symbolon/1 ") and label.endswith(".")]},
     "hash": lambda i: {"digest": hashed(i["label"], *i["parts"])},
@@ -658,6 +667,9 @@ CHECKS = {
     "word of a start": word,
     "standing: statement": standing,
     "renews": again("renews"),
+    "queue address": again("queue"),
+    "package secrets": again("secrets"),
+    "add package": add_package,
     "mailbox id": mailbox,
     "sealed address of a friend": address,
     "sealed address of a guest": address,

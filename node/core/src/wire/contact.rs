@@ -60,6 +60,12 @@ impl RelayMailbox {
     }
 }
 
+impl std::fmt::Debug for RelayMailbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("RelayMailbox(..)")
+    }
+}
+
 impl std::fmt::Debug for Contact {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Contact(..)")

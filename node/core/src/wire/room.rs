@@ -106,6 +106,8 @@ impl Capabilities {
     pub const PIECES: Self = Self(1 << 1);
     /// Lifelines.
     pub const LIFELINES: Self = Self(1 << 2);
+    /// Rooms of several people: packages, Welcomes, and a Fetch on a link.
+    pub const ROOMS: Self = Self(1 << 3);
     /// What this build takes.
     pub const OURS: Self = Self(Self::COMMITS.0 | Self::PIECES.0 | Self::LIFELINES.0);
 
