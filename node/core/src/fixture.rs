@@ -6,8 +6,8 @@ use crate::clear_cipher::ClearCipher;
 use crate::command::{Path, Trust};
 use crate::delivery::{Delivery, Up, seeds};
 use crate::limits::DEVICE_LIFETIME;
-use crate::rows::{Friend, FriendState, Members, Outbound, Room};
-use crate::seam::{LinkId, TransportKeys};
+use crate::rows::{Friend, FriendState, Members, Outbound, OwnRelayMailbox, Room};
+use crate::seam::{Address, LinkId, TransportKeys};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Out, Turn};
@@ -17,12 +17,15 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use symbolon_presence::codec;
 use symbolon_presence::envelope::seal_direct;
-use symbolon_presence::id::{Digest, Nonce, PeerId, PublicKeyBytes, RoomId};
+use symbolon_presence::id::{Digest, Nonce, PeerId, PublicKeyBytes, QueueId, RoomId};
 use symbolon_presence::identity::{self, Identity};
+use symbolon_presence::kdf::Secret;
 use symbolon_presence::kem::{KemKey, KemPublic};
 use symbolon_presence::seeds::{Ratchet, Seed};
+use symbolon_presence::sign::SigningKey;
 use symbolon_presence::time::{EARLIEST, Timestamp};
 use symbolon_relay::grant::MailboxKeys;
+use symbolon_relay::link::RelayLink;
 use symbolon_relay::prove::{Ends, LinkKey, Prove, Role, WIRE_VERSION};
 use symbolon_relay::put::MailboxEntry;
 
@@ -149,6 +152,24 @@ pub(crate) fn proved(delivery: &mut Delivery, state: &mut State, turn: &mut Turn
     assert!(delivery.proof(state, turn, link, Prove::new(&key, Role::Dialler, &ends, [3; 16], WIRE_VERSION, [4; 16])).unwrap());
     assert!(delivery.friend_behind(state, link).is_some());
     link
+}
+
+/// A mailbox of ours at a relay. Answers the relay's keys.
+pub(crate) fn own_relay(state: &mut State, turn: &mut Turn<'_>, number: u8) -> MailboxKeys {
+    let keys = MailboxKeys::random(&mut ChaCha20Rng::from_seed([number; 32]));
+    let receipt = SigningKey::from_seed(&[number; 32]).public();
+    let own = OwnRelayMailbox {
+        link: RelayLink { mailbox_key: keys.public(), receipt, places: vec![Address(vec![4])] },
+        owner: Secret::from_bytes([number; 32]),
+        direct: QueueId([number; 16]),
+        contact: QueueId([number + 100; 16]),
+        queue_secret: Secret::from_bytes([number; 32]),
+        version: 1,
+        claim: None,
+        kept: None,
+    };
+    state.save_relay_mailbox(turn, own);
+    keys
 }
 
 /// A friend without devices.

@@ -38,7 +38,7 @@ pub(crate) fn records_changed(turn: &mut Turn<'_>) {
 
 /// This node's own keys and facts. Row names in [`Table::Meta`]: `identity`, `mailbox`,
 /// `friendship`, `past`, `revoked`, `presence`, `servers`, `lookups`, `findable`, `name`, `counters`, `clock`, `starts`, `behind`,
-/// `direct`, `wire`.
+/// `direct`, `wire`, `stocks`.
 #[derive(Debug)]
 pub(crate) struct Own {
     pub identity: Identity,

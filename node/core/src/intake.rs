@@ -18,7 +18,7 @@ mod seen;
 mod told;
 mod unopened;
 
-pub(crate) use desk::Intake;
+pub(crate) use desk::{Desks, Intake};
 pub(crate) use outcome::{signed, tell};
 
 #[cfg(test)]

@@ -24,6 +24,7 @@
 //! | `introductions` | two friends brought together |
 //! | `delivery` | envelopes until they are acknowledged; links, dialling and relays |
 //! | `intake` | from a frame to the machine it is meant for |
+//! | `packages` | by what friends add us to rooms, and we them |
 //! | `presence` | where we are, for friends: who may read it, publishing, resolving; lookup servers and the LAN |
 //! | `identity`, `state` | this device; every row held in memory |
 //! | `clock` | what time it is, as far as anybody can be sure |
@@ -46,6 +47,7 @@ mod invites;
 pub mod limits;
 pub mod migration;
 mod notice;
+mod packages;
 mod people;
 mod presence;
 mod rates;
@@ -205,13 +207,14 @@ impl Core {
         let outage = self.machines.outage.next_due().map(|at| (at, "nobody is reached"));
         let lan = self.machines.presence.lan.next_due().map(|at| (at, "the LAN is shown something else"));
         let presence = self.machines.presence.next_due().map(|at| (at, "records are due"));
+        let packages = self.machines.packages.next_due(&self.machines.state, &self.machines.relays).map(|at| (at, "packages are due"));
         let rekey = self.machines.rekey.next_due().map(|at| (at, "the transport key is to change"));
         let copies = self.machines.standings.next_due(&self.machines.state).map(|at| (at, "one of two copies of this folder is to go on"));
         let held = self.machines.held.can_release(&self.machines.state).then_some((Timestamp(0), "held texts are to be sealed"));
         let kept = self.machines.intake.next_due(&self.machines.state).map(|at| (at, "what could not be opened is tried again"));
         let index = self.machines.search.next_due().map(|at| (at, "texts are to be put into the index of words"));
         let sweep = Some((self.machines.next_sweep, "expired rows are swept"));
-        [due, relays, outage, lan, presence, rekey, expiry, copies, held, kept, index, sweep].into_iter().flatten().min()
+        [due, relays, outage, lan, presence, packages, rekey, expiry, copies, held, kept, index, sweep].into_iter().flatten().min()
     }
 
     /// The contact record that this node would publish now: signed, with a package that

@@ -229,6 +229,39 @@ pub const REQUEST_LIFETIME: u64 = 30 * DAY;
 pub const LEAF_LIFETIME: u64 = 2 * 365 * DAY;
 /// Lifetime of a device certificate made at first run.
 pub const DEVICE_LIFETIME: u64 = 365 * DAY;
+/// How long a package of ours may be used. At half of that it is replaced.
+pub const PACKAGE_LIFE: u64 = 60 * DAY;
+/// How long after it was replaced somebody may still be added by one: a Welcome may be on its way.
+pub const PACKAGE_GRACE: u64 = 30 * DAY;
+/// How long members of rooms may write by the grant of a package; it goes on as long as the seat is taken.
+pub const PACKAGE_GRANT_LIFE: u64 = 400 * DAY;
+/// Packages left at a relay of ours beside the one of last resort: eight for friends, and one by which we see that they are
+/// there.
+pub const PACKAGES_STOCKED: u32 = 9;
+/// So long after packages were left at a relay, they are replaced when most of them are gone.
+pub const PACKAGE_REFILL_PAUSE: u64 = HOUR;
+/// How often it is looked how many packages a relay has left.
+pub const PACKAGE_LOOK_PAUSE: u64 = DAY;
+/// How long a relay, or a friend's node, may take to hand out a package.
+pub const PACKAGE_DEADLINE: u64 = 20 * SECOND;
+/// Packages of ours kept that nobody has used.
+pub const PACKAGES_KEPT_MAX: usize = 1_024;
+/// Of these, those that this node itself has handed to one friend.
+pub const PACKAGES_UNUSED_OF_FRIEND: usize = 16;
+/// Packages that this node hands to one friend within a day.
+pub const PACKAGES_OF_FRIEND: u64 = 32;
+/// Packages of friends asked for at once.
+pub const FETCHES_MAX: usize = 64;
+/// Devices remembered of which none was got; the oldest is forgotten.
+pub const FETCHES_FAILED_MAX: usize = 1_024;
+/// Pause before it makes sense to ask again when that led nowhere; it doubles up to [`FETCH_PAUSE_MAX`].
+pub const FETCH_PAUSE: u64 = MINUTE;
+/// See [`FETCH_PAUSE`].
+pub const FETCH_PAUSE_MAX: u64 = HOUR;
+/// How long the user is told that somebody takes our packages and uses none.
+pub const DRAIN_TOLD: u64 = 7 * DAY;
+/// The longest time that a friend's package may be good for.
+pub const PACKAGE_LIFE_MAX: u64 = 90 * DAY;
 /// How long friends may take to learn where this node will be, before its transport key changes.
 pub const REKEY_PATIENCE: u64 = 30 * SECOND;
 /// First wait before a failed link is tried again.

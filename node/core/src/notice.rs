@@ -112,6 +112,13 @@ pub(crate) enum PresenceNotice {
     Shown(PeerId),
 }
 
+/// What is told of packages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum PackagesNotice {
+    /// A device, or its relay, says that our right to its packages has expired.
+    KeyExpired(DeviceId),
+}
+
 /// What is told of texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum ConversationsNotice {
@@ -168,6 +175,7 @@ pub(crate) enum Told {
     Invites(InvitesNotice),
     Delivery(DeliveryNotice),
     Presence(PresenceNotice),
+    Packages(PackagesNotice),
     Conversations(ConversationsNotice),
     Friendships(FriendshipsNotice),
     Renewal(RenewalNotice),
@@ -182,6 +190,7 @@ pub(crate) struct Notices {
     invites: Queue<InvitesNotice>,
     delivery: Queue<DeliveryNotice>,
     presence: Queue<PresenceNotice>,
+    packages: Queue<PackagesNotice>,
     conversations: Queue<ConversationsNotice>,
     friendships: Queue<FriendshipsNotice>,
     renewal: Queue<RenewalNotice>,
@@ -223,6 +232,7 @@ queues! {
     InvitesNotice: invites as Invites,
     DeliveryNotice: delivery as Delivery,
     PresenceNotice: presence as Presence,
+    PackagesNotice: packages as Packages,
     ConversationsNotice: conversations as Conversations,
     FriendshipsNotice: friendships as Friendships,
     RenewalNotice: renewal as Renewal,

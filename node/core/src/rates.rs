@@ -6,8 +6,8 @@
 
 use crate::limits::{
     ANSWERS_OF_GRANT, DEPOSIT_BYTES_OF_FRIEND, DEPOSITS_OF_FRIEND, DEVICES_NEW_OF_FRIEND, DIRECTS_OF_FRIEND, FIRSTS_OF_RELAY, FRIENDS_MAX,
-    OFFERS_OF_GRANT, OFFERS_OF_PERSON, OFFERS_OF_POSTED, OFFERS_OF_STRANGERS, RENEWALS_OF_FRIEND, ROOMS_OF_FRIEND, UNOPENED_BYTES_MAX,
-    WORDS_OF_FRIEND,
+    OFFERS_OF_GRANT, OFFERS_OF_PERSON, OFFERS_OF_POSTED, OFFERS_OF_STRANGERS, PACKAGES_OF_FRIEND, RENEWALS_OF_FRIEND, ROOMS_OF_FRIEND,
+    UNOPENED_BYTES_MAX, WORDS_OF_FRIEND,
 };
 use crate::seam::{Event, Warning};
 use crate::turn::Turn;
@@ -70,6 +70,7 @@ pub(crate) struct Rates {
     revisions: Counts<PeerId>,
     rooms: Counts<PeerId>,
     devices: Counts<PeerId>,
+    packages: Counts<PeerId>,
     deposits: Counts<PeerId>,
     bytes: Counts<PeerId>,
     /// Of what a relay brought and nothing opens.
@@ -91,6 +92,7 @@ impl Default for Rates {
             revisions: Counts::new(DAY),
             rooms: Counts::new(DAY),
             devices: Counts::new(DAY),
+            packages: Counts::new(DAY),
             deposits: Counts::new(MINUTE),
             bytes: Counts::new(MINUTE),
             unopened: Counts::new(MINUTE),
@@ -154,6 +156,11 @@ impl Rates {
     /// Whether one more device of a friend is made known by a bundle.
     pub fn device(&mut self, now: Timestamp, peer: PeerId) -> bool {
         self.devices.take(now, peer, 1, DEVICES_NEW_OF_FRIEND)
+    }
+
+    /// Whether one more package is handed to a friend on a link.
+    pub fn package(&mut self, now: Timestamp, peer: PeerId) -> bool {
+        self.packages.take(now, peer, 1, PACKAGES_OF_FRIEND)
     }
 
     /// Whether one more envelope of a friend is opened.

@@ -7,6 +7,7 @@ mod commits;
 mod desk;
 mod handshake;
 pub(crate) mod order;
+mod packages;
 pub(crate) mod pieces;
 mod registry;
 #[cfg(test)]
@@ -17,6 +18,7 @@ pub(crate) use desk::{epoch, open, say, seal};
 #[cfg(test)]
 pub(crate) use handshake::create_for;
 pub(crate) use handshake::{Guest, OwnLeaf, create, enter, keep_leaf, keep_own_leaf, let_in, offer, view};
+pub(crate) use packages::{drop_package, make_package, view_package};
 #[cfg(feature = "testing")]
 pub(crate) use registry::register_shared;
 pub(crate) use registry::{Membership, forget, friend_in, is_shared, members, membership, of_conversation, register};

@@ -19,6 +19,7 @@ use crate::intake::{self, Intake};
 use crate::introductions;
 use crate::invites;
 use crate::limits;
+use crate::packages::{self, Answers, Packages};
 use crate::people;
 use crate::presence::Presence;
 use crate::renewal::{self, Standings};
@@ -40,6 +41,7 @@ pub(crate) struct Machines {
     pub delivery: Delivery,
     pub relays: Relays,
     pub presence: Presence,
+    pub packages: Packages,
     pub outage: Outage,
     pub rekey: Rekey,
     pub intake: Intake,
@@ -64,6 +66,7 @@ impl Machines {
             delivery: Delivery::default(),
             relays: Relays::default(),
             presence: Presence::new(lan_dht),
+            packages: Packages::default(),
             outage: Outage::default(),
             rekey: Rekey::default(),
             intake: Intake::default(),
@@ -156,8 +159,9 @@ impl Machines {
     }
 
     fn command(&mut self, turn: &mut Turn<'_>, id: seam::CommandId, command: Command) -> Result<(), TurnFailed> {
-        let Self { state, delivery, relays, presence, intake, standings, .. } = self;
-        let result = match commands::run(state, &mut commands::Machines { delivery, relays, presence, intake, standings }, turn, command) {
+        let Self { state, delivery, relays, presence, packages, intake, standings, .. } = self;
+        let mut machines = commands::Machines { delivery, relays, presence, packages, intake, standings };
+        let result = match commands::run(state, &mut machines, turn, command) {
             Ok(reply) => Ok(reply),
             Err(Failed::Command(error)) => Err(error),
             Err(Failed::Turn(failed)) => return Err(failed),
@@ -208,6 +212,7 @@ impl Machines {
         friendships::expire(state, turn)?;
         invites::grants::sweep(state, turn)?;
         invites::lifelines::sweep(state, turn);
+        packages::sweep(state, turn)?;
         introductions::expire(state, turn);
         friendships::redate(state, turn)?;
         friendships::remind(state, turn);
@@ -242,19 +247,24 @@ impl Machines {
     }
 
     fn frame(&mut self, turn: &mut Turn<'_>, link: seam::LinkId, bytes: &[u8]) -> Result<(), TurnFailed> {
-        let Self { state, delivery, relays, presence, intake, .. } = self;
+        let Self { state, delivery, relays, presence, packages, intake, .. } = self;
         if presence.finder.calls.has_link(link) {
             presence.finder.frame(state, turn, link, bytes);
             return Ok(());
         }
         if !relays.has_link(link) {
-            return intake.frame(state, delivery, &mut presence.record_server, turn, link, bytes);
+            let mut desks = intake::Desks { records: &mut presence.record_server, packages, relays };
+            return intake.frame(state, delivery, &mut desks, turn, link, bytes);
         }
         match relays.frame(state, turn, link, bytes)? {
             Some(Arrived::Entry(key, deposit)) => intake.deposit(state, delivery, turn, key, &deposit),
             Some(Arrived::Signed(signed)) => {
                 intake::signed(state, turn, &signed)?;
                 relays.go_on(state, turn, &signed)
+            }
+            Some(Arrived::Fetched(key, fetched)) => {
+                // One that was not asked, or not so late, is of no use, and no fault.
+                packages.answered(state, delivery, relays, turn, (Answers::Relay(key), &fetched)).map(drop)
             }
             None => Ok(()),
         }
@@ -359,8 +369,9 @@ impl Machines {
         let met = reached.iter().copied().chain(left);
         standings.meet(state, turn, met.collect::<Vec<_>>())?;
         self.notices(turn)?;
-        let Self { state, delivery, relays, presence, rekey, .. } = self;
+        let Self { state, delivery, relays, presence, packages, rekey, .. } = self;
         after(state, delivery, relays, turn, &reached)?;
+        packages.close_turn(state, delivery, relays, turn, &reached)?;
         relays.close_turn(state, turn, delivery.take_entries());
         delivery.close_turn(state, turn);
         rekey.close_turn(turn, delivery);

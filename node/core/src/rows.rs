@@ -8,6 +8,7 @@ mod invite;
 mod lifeline;
 mod message;
 mod own;
+mod package;
 mod presence;
 mod request;
 mod room;
@@ -22,6 +23,7 @@ pub(crate) use invite::Invite;
 pub(crate) use lifeline::{Given, Held, LastingReply, Lifeline, Used};
 pub(crate) use message::{Counters, Fault, Message, message_key, set_message_state, split_key};
 pub(crate) use own::{OwnRelayMailbox, Past, RelayKey, Revoked};
+pub(crate) use package::{Lies, OwnPackage, Stocked};
 #[cfg(test)]
 pub(crate) use presence::BLOCKS_OF_FRIEND;
 pub(crate) use presence::{OwnPresence, begin, step};
@@ -40,4 +42,4 @@ macro_rules! opaque_debug {
         }
     )*};
 }
-opaque_debug!(Invited Introducing Request Friend Device Message OwnRelayMailbox Channel Leaf Inbound Unopened Lifeline Given Held);
+opaque_debug!(Invited Introducing Request Friend Device Message OwnRelayMailbox OwnPackage Channel Leaf Inbound Unopened Lifeline Given Held);

@@ -24,9 +24,12 @@ use symbolon_relay::prove::LinkKey;
 mod channels;
 mod keys;
 mod load;
+mod own_packages;
+mod packages;
 mod signs;
 
 pub(crate) use load::derive_trust;
+use own_packages::OwnPackages;
 pub(crate) use signs::Build;
 
 /// All of it.
@@ -53,6 +56,8 @@ pub(crate) struct State {
     pub reply_grants: BTreeMap<GrantId, (PeerId, Timestamp)>,
     /// Lifelines of ours that friends hold; at most [`limits::LIFELINES_MAX`].
     pub lifelines: BTreeMap<PeerId, Given>,
+    /// By what friends add us to rooms.
+    pub packages: OwnPackages,
     /// What time it is.
     pub clock: Clock,
     /// How much of what others send is looked at; never stored.
@@ -122,6 +127,7 @@ impl State {
             inbound,
             reply_grants: load::lasting_replies(&lifelines),
             lifelines,
+            packages: OwnPackages::load(shelf)?,
             blocked: all_rows(shelf, Table::Blocked)?.into_iter().map(|(key, _)| key).collect(),
             ..Self::empty(own, clock)
         })
@@ -145,6 +151,7 @@ impl State {
             blocked: BTreeSet::new(),
             reply_grants: BTreeMap::new(),
             lifelines: BTreeMap::new(),
+            packages: OwnPackages::default(),
             clock,
             rates: Rates::default(),
             builds: BTreeMap::new(),

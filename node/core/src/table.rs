@@ -76,11 +76,13 @@ pub enum Table {
     Lifeline = 28,
     /// What is known of a device's lifeline for us. Key: device id.
     HeldLifeline = 29,
+    /// One package of ours, or the seat in rooms that has come of it. Key: the leaf's signature public key.
+    OwnPackage = 30,
 }
 
 impl Table {
     /// All tables, in the order of their discriminants.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::Meta,
         Self::Friend,
         Self::Request,
@@ -110,6 +112,7 @@ impl Table {
         Self::Piece,
         Self::Lifeline,
         Self::HeldLifeline,
+        Self::OwnPackage,
     ];
 }
 

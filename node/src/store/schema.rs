@@ -65,6 +65,7 @@ pub(super) const fn statements(table: Table) -> &'static Statements {
         Table::Piece => statements!("piece"),
         Table::Lifeline => statements!("lifeline"),
         Table::HeldLifeline => statements!("held_lifeline"),
+        Table::OwnPackage => statements!("own_package"),
     }
 }
 

@@ -219,6 +219,7 @@ pub fn describe(table: Table, bytes: &[u8]) -> String {
         | Table::Unopened
         | Table::Piece
         | Table::Lifeline
-        | Table::HeldLifeline => String::new(),
+        | Table::HeldLifeline
+        | Table::OwnPackage => String::new(),
     }
 }

@@ -3,6 +3,7 @@
 use crate::delivery::Delivery;
 use crate::delivery::relays::Relays;
 use crate::intake::Intake;
+use crate::packages::Packages;
 use crate::presence::Presence;
 use crate::renewal::Standings;
 use crate::views::Shown;
@@ -12,6 +13,7 @@ pub(crate) struct Machines<'a> {
     pub delivery: &'a mut Delivery,
     pub relays: &'a mut Relays,
     pub presence: &'a mut Presence,
+    pub packages: &'a Packages,
     pub intake: &'a Intake,
     pub standings: &'a mut Standings,
 }
@@ -19,6 +21,7 @@ pub(crate) struct Machines<'a> {
 impl Machines<'_> {
     /// Those of which something is shown.
     pub fn shown(&self) -> Shown<'_> {
-        Shown { delivery: self.delivery, relays: self.relays, presence: self.presence, intake: self.intake, standings: self.standings }
+        let Self { delivery, relays, presence, packages, intake, standings } = self;
+        Shown { delivery, relays, presence, packages, intake, standings }
     }
 }

@@ -263,6 +263,12 @@ impl Delivery {
         linked.filter(|link| self.links.get(link).is_some_and(|row| row.proved)).collect()
     }
 
+    /// The link behind which a device has proved to be.
+    pub fn link_of(&self, device: &DeviceId) -> Option<LinkId> {
+        let link = self.sessions.get(device)?.link?;
+        self.links.get(&link).filter(|row| row.proved && row.device == Some(*device)).map(|_| link)
+    }
+
     /// Devices of friends that have proved to be behind their links, and these.
     pub fn friends_here(&self, state: &State) -> Vec<(DeviceId, PeerId, LinkId)> {
         let linked = self.sessions.iter().filter_map(|(device, session)| Some((*device, session.link?)));

@@ -13,6 +13,7 @@ mod calls;
 mod copies;
 mod leave;
 mod own;
+mod packages;
 mod receipts;
 mod sessions;
 

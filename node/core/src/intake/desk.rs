@@ -3,8 +3,10 @@
 use super::early::EarlyFrames;
 use super::outcome::complete;
 use super::unopened::Unopened;
+use crate::delivery::relays::Relays;
 use crate::delivery::tags::Tags;
 use crate::delivery::{Delivery, Origin};
+use crate::packages::{Answers, Packages};
 use crate::presence::RecordServer;
 use crate::renewal::Question;
 use crate::seam::LinkId;
@@ -16,6 +18,13 @@ use symbolon_relay::frame::Frame;
 use symbolon_relay::put::Receipt;
 use symbolon_relay::put::ReceiptItem;
 use symbolon_relay::records::Found;
+
+/// Those who answer what is asked on links.
+pub(crate) struct Desks<'a> {
+    pub records: &'a mut RecordServer,
+    pub packages: &'a mut Packages,
+    pub relays: &'a mut Relays,
+}
 
 /// What waits and what is counted.
 #[derive(Debug, Default)]
@@ -71,7 +80,7 @@ impl Intake {
         &mut self,
         state: &mut State,
         delivery: &mut Delivery,
-        record_server: &mut RecordServer,
+        desks: &mut Desks<'_>,
         turn: &mut Turn<'_>,
         link: LinkId,
         bytes: &[u8],
@@ -81,7 +90,7 @@ impl Intake {
         }
         let faults = delivery.faults(link);
         let is_unread = delivery.has_unread(link);
-        self.take(state, delivery, record_server, turn, link, bytes)?;
+        self.take(state, delivery, desks, turn, link, bytes)?;
         // A proof of nobody whom we know is no reason to let a link stay.
         if is_unread == delivery.has_unread(link) {
             delivery.heard(turn, link, faults);
@@ -93,7 +102,7 @@ impl Intake {
         &mut self,
         state: &mut State,
         delivery: &mut Delivery,
-        record_server: &mut RecordServer,
+        desks: &mut Desks<'_>,
         turn: &mut Turn<'_>,
         link: LinkId,
         bytes: &[u8],
@@ -102,7 +111,7 @@ impl Intake {
             Ok(Frame::Put(put)) => self.put(state, delivery, turn, link, put),
             Ok(Frame::Receipt(receipt)) => self.receipt(state, delivery, turn, link, &receipt),
             Ok(Frame::Lookup(id)) => {
-                record_server.answer(state, delivery, turn, link, id);
+                desks.records.answer(state, delivery, turn, link, id);
                 Ok(())
             }
             Ok(Frame::Found(found)) => {
@@ -111,7 +120,7 @@ impl Intake {
             }
             Ok(Frame::Keep(keep)) => {
                 let friend = delivery.behind(state, link);
-                if !friend.is_some_and(|peer| record_server.keep(state, turn.now, peer, &keep)) {
+                if !friend.is_some_and(|peer| desks.records.keep(state, turn.now, peer, &keep)) {
                     self.count(DropReason::Malformed);
                     delivery.fault(state, turn, Origin::Link(link));
                 }
@@ -124,6 +133,17 @@ impl Intake {
                 }
                 Ok(())
             }
+            Ok(Frame::Fetch(fetch)) => {
+                let is_friend = desks.packages.asked(state, delivery, turn, link, &fetch)?;
+                self.expect(state, delivery, turn, link, is_friend);
+                Ok(())
+            }
+            Ok(Frame::Fetched(fetched)) => {
+                let from = (Answers::Link(link), &fetched);
+                let is_asked = desks.packages.answered(state, delivery, desks.relays, turn, from)?;
+                self.expect(state, delivery, turn, link, is_asked);
+                Ok(())
+            }
             // A personal node keeps no mailbox for others, and asked nothing of a relay here.
             Ok(
                 Frame::Update(_)
@@ -132,15 +152,21 @@ impl Intake {
                 | Frame::Deposit(_)
                 | Frame::Ack(_)
                 | Frame::Away(_)
-                | Frame::Stock(_)
-                | Frame::Fetch(_)
-                | Frame::Fetched(_),
+                | Frame::Stock(_),
             )
             | Err(_) => {
                 self.count(DropReason::Malformed);
                 delivery.fault(state, turn, Origin::Link(link));
                 Ok(())
             }
+        }
+    }
+
+    /// A frame that is a fault where nobody has a right to send it.
+    fn expect(&mut self, state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>, link: LinkId, is_expected: bool) {
+        if !is_expected {
+            self.count(DropReason::Unexpected);
+            delivery.fault(state, turn, Origin::Link(link));
         }
     }
 

@@ -74,7 +74,12 @@ impl Opener {
 pub(super) fn opener(state: &State, admitted: &Admitted) -> Result<Opener, DropReason> {
     let found = match (admitted.queue, owner_of(state, &admitted.grant)) {
         (Queue::Contact, GrantOwner::Invite) => state.invites.get(&admitted.grant).cloned().map(Opener::Invite),
-        (Queue::Contact, GrantOwner::Reply(_) | GrantOwner::Standing(..) | GrantOwner::Lifeline(_) | GrantOwner::Friends) => None,
+        (
+            Queue::Contact,
+            GrantOwner::Reply(_) | GrantOwner::Standing(..) | GrantOwner::Lifeline(_) | GrantOwner::Package(_) | GrantOwner::Friends,
+        )
+        // Members of rooms write known envelopes only.
+        | (Queue::Direct | Queue::Guest, GrantOwner::Package(_)) => None,
         (Queue::Direct | Queue::Guest, GrantOwner::Lifeline(peer)) => {
             lifelines::key_of(state, &admitted.grant).map(|key| Opener::Lifeline(peer, key))
         }

@@ -42,6 +42,11 @@ fn is_counted(state: &mut State, turn: &mut Turn<'_>, grant: &GrantId, frame: &F
     Ok(!is_lifeline || is_repeat()? || lifelines::take_use(state, turn, grant))
 }
 
+/// Whether a grant is for members of rooms, who write known envelopes as friends do.
+fn is_of_member(state: &State, grant: &GrantId) -> bool {
+    matches!(owners::owner_of(state, grant), GrantOwner::Package(_)) && grants::standing(state, grant, state.clock.now()) == Standing::Good
+}
+
 impl Intake {
     pub(super) fn put(
         &mut self,
@@ -93,7 +98,7 @@ impl Intake {
         };
         match kind(&put.envelope) {
             Some(Kind::First) => self.first(state, delivery, turn, origin, &put.envelope, &admitted),
-            Some(Kind::Known(tag)) if matches!(admitted.scope, Scope::Friends(_)) => {
+            Some(Kind::Known(tag)) if matches!(admitted.scope, Scope::Friends(_)) || is_of_member(state, &admitted.grant) => {
                 self.known(state, delivery, turn, origin, &put.envelope, tag)
             }
             Some(Kind::Known(_)) | None => {
@@ -224,7 +229,10 @@ impl Intake {
                     None => None,
                 };
                 let admitted = Admitted { queue: deposit.queue, grant: deposit.grant, scope: Scope::Guest, first_use };
-                let is_ours = matches!(owners::owner_of(state, &deposit.grant), GrantOwner::Reply(_) | GrantOwner::Lifeline(_));
+                let is_ours = matches!(
+                    owners::owner_of(state, &deposit.grant),
+                    GrantOwner::Reply(_) | GrantOwner::Lifeline(_) | GrantOwner::Package(_)
+                );
                 let is_good = !is_ours
                     || grants::standing(state, &deposit.grant, turn.now) == Standing::Good
                         && is_counted(state, turn, &deposit.grant, &frame_id(&deposit.envelope))?;
@@ -236,7 +244,7 @@ impl Intake {
                 }
                 self.first(state, delivery, turn, origin, &deposit.envelope, &admitted)?;
             }
-            Some(Kind::Known(tag)) if deposit.queue == Queue::Direct => {
+            Some(Kind::Known(tag)) if deposit.queue == Queue::Direct || is_of_member(state, &deposit.grant) => {
                 self.known(state, delivery, turn, origin, &deposit.envelope, tag)?
             }
             Some(Kind::Known(_)) | None => self.count(DropReason::Malformed),

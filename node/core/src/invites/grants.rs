@@ -54,6 +54,10 @@ pub(crate) fn standing(state: &State, grant: &GrantId, now: Timestamp) -> Standi
             let is_good = lifeline_of(state, grant).is_some_and(|(_, line)| !line.expires.is_expired_at(now));
             return if is_good && stands(state, &peer) { Standing::Good } else { Standing::Silent };
         }
+        GrantOwner::Package(leaf) => {
+            let is_good = state.packages.get(&leaf).is_some_and(|row| !row.grant_expires.is_expired_at(now));
+            return if is_good { Standing::Good } else { Standing::Silent };
+        }
         GrantOwner::Reply(id) => state.requests.get(&id),
         GrantOwner::Invite | GrantOwner::Friends => None,
     };
@@ -84,7 +88,7 @@ pub(crate) fn was_answered(state: &State, grant: &GrantId, frame: &FrameId) -> b
     let answered = match owner_of(state, grant) {
         GrantOwner::Invite => state.invites.get(grant).and_then(|invite| invite.answered.as_ref()),
         GrantOwner::Reply(id) => state.requests.get(&id).and_then(|row| row.answered.as_ref()),
-        GrantOwner::Standing(..) | GrantOwner::Lifeline(_) | GrantOwner::Friends => None,
+        GrantOwner::Standing(..) | GrantOwner::Lifeline(_) | GrantOwner::Package(_) | GrantOwner::Friends => None,
     };
     answered.is_some_and(|frames| frames.contains(frame))
 }
@@ -103,7 +107,7 @@ pub(crate) fn answered(state: &mut State, turn: &mut Turn<'_>, grant: &GrantId, 
         GrantOwner::Reply(id) => {
             state.change_request(turn, &id, |row| row.answered.get_or_insert_default().push(frame));
         }
-        GrantOwner::Standing(..) | GrantOwner::Lifeline(_) | GrantOwner::Friends => {}
+        GrantOwner::Standing(..) | GrantOwner::Lifeline(_) | GrantOwner::Package(_) | GrantOwner::Friends => {}
     }
 }
 

@@ -2,12 +2,12 @@
 //!
 //! Anyone who holds a grant may write to us, and what they write is for the machine that gave the grant out: its key opens
 //! the envelope, its row says whether the grant is still good, and its answers are remembered there. A machine that hands
-//! out grants of its own (packages of rooms, knocks) adds an owner here and an opener in the intake.
+//! out grants of its own (knocks) adds an owner here and an opener in the intake.
 
 use crate::command::Direction;
 use crate::rows::{Lifeline, Request};
 use crate::state::State;
-use symbolon_presence::id::{GrantId, PeerId, RequestId};
+use symbolon_presence::id::{GrantId, PeerId, PublicKeyBytes, RequestId};
 use symbolon_presence::time::Timestamp;
 
 /// Whose a grant is.
@@ -21,6 +21,8 @@ pub(crate) enum GrantOwner {
     Standing(PeerId, Timestamp),
     /// The lifeline of this friend.
     Lifeline(PeerId),
+    /// A package of ours, or the seat in rooms that has come of it: members of rooms write by it.
+    Package(PublicKeyBytes),
     /// None that we know: what comes by it needs the key of friends.
     Friends,
 }
@@ -33,6 +35,8 @@ pub(crate) fn owner_of(state: &State, grant: &GrantId) -> GrantOwner {
         GrantOwner::Standing(*peer, *until)
     } else if let Some((peer, _)) = lifeline_of(state, grant) {
         GrantOwner::Lifeline(peer)
+    } else if let Some(package) = state.packages.of_grant(grant) {
+        GrantOwner::Package(package.leaf)
     } else {
         of_reply(state, grant).map_or(GrantOwner::Friends, |row| GrantOwner::Reply(row.id))
     }

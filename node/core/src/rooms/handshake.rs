@@ -27,7 +27,7 @@ pub(crate) struct Guest<'a> {
 
 /// A leaf of ours, and what shows to the room's members that it is.
 pub(crate) struct OwnLeaf {
-    leaf: LeafKey,
+    pub(super) leaf: LeafKey,
     pub key: Secret,
 }
 

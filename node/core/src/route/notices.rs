@@ -3,13 +3,14 @@
 use super::Machines;
 use crate::friendships;
 use crate::notice::{
-    ConversationsNotice, DeliveryNotice, FriendshipsNotice, IdentityNotice, IntakeNotice, InvitesNotice, PeopleNotice, PresenceNotice,
-    RenewalNotice, Told,
+    ConversationsNotice, DeliveryNotice, FriendshipsNotice, IdentityNotice, IntakeNotice, InvitesNotice, PackagesNotice, PeopleNotice,
+    PresenceNotice, RenewalNotice, Told,
 };
+use crate::packages;
 use crate::people;
 use crate::presence::Why;
 use crate::turn::{Turn, TurnFailed};
-use symbolon_presence::id::DeviceId;
+use symbolon_presence::id::{DeviceId, PeerId};
 
 impl Machines {
     /// Hands on what machines have told, until none has anything to tell.
@@ -21,6 +22,7 @@ impl Machines {
                 Told::Invites(notice) => self.of_invites(turn, notice)?,
                 Told::Delivery(notice) => self.of_delivery(turn, notice)?,
                 Told::Presence(notice) => self.of_presence(turn, notice)?,
+                Told::Packages(PackagesNotice::KeyExpired(device)) => self.presence.want(&self.state, &device, Why::Stale),
                 Told::Renewal(notice) => self.of_renewal(turn, notice),
                 Told::Intake(notice) => self.of_intake(turn, notice)?,
                 Told::Conversations(ConversationsNotice::Held(friend)) => self.held.note(friend),
@@ -42,9 +44,10 @@ impl Machines {
 
     /// A device is not known any more: nothing of it is kept.
     fn forget(&mut self, turn: &mut Turn<'_>, device: &DeviceId) {
-        let Self { state, delivery, relays, standings, intake, .. } = self;
+        let Self { state, delivery, relays, packages, standings, intake, .. } = self;
         delivery.forget(state, turn, device);
         relays.forget_device(device);
+        packages.forget(relays, device);
         standings.forget(device);
         intake.forget(device);
     }
@@ -62,6 +65,7 @@ impl Machines {
             }
             InvitesNotice::SecretsRenewed => {
                 standings.lifelines_changed(turn.now);
+                packages::begin_again(state, turn);
                 friendships::reissue(state, turn, true)
             }
         }
@@ -112,7 +116,7 @@ impl Machines {
                 rekey.begin(turn);
             }
             PresenceNotice::Full => presence.publisher.full(),
-            PresenceNotice::KeysKnown(_) => self.keys_known(turn),
+            PresenceNotice::KeysKnown(peer) => self.keys_known(turn, &peer),
             PresenceNotice::Moved(device) => delivery.moved(state, turn, &device),
             PresenceNotice::Shown(peer) => {
                 for device in people::devices_of(state, &peer) {
@@ -129,11 +133,12 @@ impl Machines {
             FriendshipsNotice::KeysKnown(peer) => {
                 standings.keys_known(state, turn, &peer)?;
                 standings.lifelines_changed(turn.now);
-                self.keys_known(turn);
+                self.keys_known(turn, &peer);
             }
             FriendshipsNotice::Confirmed(peer) => self.confirming.note(peer),
             FriendshipsNotice::Befriended(device) => delivery.befriended(state, turn, &device)?,
             FriendshipsNotice::Parted(peer) => {
+                packages::parted(state, turn, &peer)?;
                 for device in people::devices_of(state, &peer) {
                     delivery.hang_up(state, turn, &device);
                 }
@@ -143,8 +148,9 @@ impl Machines {
     }
 
     /// What the LAN shows may be a friend's, and so may what hides the shorter way of a link.
-    fn keys_known(&mut self, turn: &mut Turn<'_>) {
-        let Self { state, delivery, presence, .. } = self;
+    fn keys_known(&mut self, turn: &mut Turn<'_>, peer: &PeerId) {
+        let Self { state, delivery, presence, packages, .. } = self;
+        packages.keys_known(state, peer);
         presence.keys_known(state, delivery);
         delivery.shorten_all(state, turn);
     }

@@ -2,6 +2,7 @@
 
 use super::friend;
 use crate::command::{Build, RelayView, RequestStatus};
+use crate::packages::{self, Packages};
 use crate::presence::Presence;
 use crate::renewal::{self, Standings};
 use crate::rows::{Friend, Renewing};
@@ -127,4 +128,23 @@ pub(super) fn of_requests(state: &State) -> Option<String> {
             "{waiting} request(s) name a Peer ID under which nothing was found yet: ask that person for an invite link, or to run `symbolon findable on`."
         )
     })
+}
+
+/// Of friends who take packages and use none.
+pub(super) fn of_packages(state: &State, packages: &Packages, now: Timestamp) -> Vec<String> {
+    let mut problems = Vec::new();
+    if packages::is_drained(state, now) {
+        problems.push(
+            "Somebody among your friends takes what others need to add you to rooms from your relay, and uses none of it. You can still be added. \
+             If it goes on, ask your friends; who is unfriended or blocked can take no more."
+                .to_owned(),
+        );
+    }
+    let names = packages.drains(now).filter_map(|peer| state.friends.get(peer)).map(|friend| &friend.petname);
+    for name in names.take(NAMED_MAX) {
+        problems.push(format!(
+            "{name} asks this node again and again for what is needed to add you to rooms, and uses none of it: {name} gets no more of it today. Ask {name}."
+        ));
+    }
+    problems
 }

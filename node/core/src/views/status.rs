@@ -5,6 +5,7 @@ use crate::command::StatusView;
 use crate::delivery::Delivery;
 use crate::delivery::relays::Relays;
 use crate::intake::Intake;
+use crate::packages::Packages;
 use crate::presence::Presence;
 use crate::renewal::Standings;
 use crate::state::State;
@@ -15,18 +16,20 @@ pub(crate) struct Shown<'a> {
     pub delivery: &'a Delivery,
     pub relays: &'a Relays,
     pub presence: &'a Presence,
+    pub packages: &'a Packages,
     pub intake: &'a Intake,
     pub standings: &'a Standings,
 }
 
 /// How this node is.
 pub(crate) fn view(state: &State, machines: &Shown<'_>, now: Timestamp) -> StatusView {
-    let Shown { delivery, relays, presence, intake, standings } = machines;
+    let Shown { delivery, relays, presence, packages, intake, standings } = machines;
     let mailboxes: Vec<_> = state.own.relay_mailboxes.values().map(|own| relays.view(own)).collect();
     let mut problems = problems::of_copies(state, standings, now);
     problems.extend(problems::of_node(state, presence, &mailboxes));
     problems.extend(problems::of_builds(state, now));
     problems.extend(problems::of_requests(state));
+    problems.extend(problems::of_packages(state, packages, now));
     StatusView {
         peers: delivery.online(state).len(),
         queue: state.devices.values().map(|row| row.channel.waiting()).sum(),

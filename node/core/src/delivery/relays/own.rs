@@ -131,6 +131,9 @@ impl Relays {
             }
             return false;
         }
+        if session.own.accepted.replace(body.version).is_none() {
+            session.own.found = Some(body.version);
+        }
         session.own.entries = (body.entries, body.entries_max);
         session.own.bytes = (body.bytes, body.bytes_max);
         if body.version != own.version {

@@ -13,6 +13,7 @@ use symbolon_presence::id::{DeviceId, MailboxId};
 use symbolon_presence::sign::VerifyingKey;
 use symbolon_presence::time::{HOUR, SECOND};
 use symbolon_relay::frame::Frame;
+use symbolon_relay::packages::Fetched;
 use symbolon_relay::put::{Outcome, Receipt, Refusal};
 use symbolon_relay::session::Deposit;
 
@@ -29,6 +30,8 @@ pub(crate) enum Arrived {
     Entry(RelayKey, Deposit),
     /// A receipt for what was left there.
     Signed(Signed),
+    /// The answer to a question for a package.
+    Fetched(RelayKey, Fetched),
 }
 
 /// What a relay has signed of envelopes that were left there.
@@ -54,6 +57,7 @@ impl Relays {
             Ok(Frame::Deposit(deposit)) if self.sessions.get(&key).is_some_and(|session| session.own.is_own) => {
                 return Ok(Some(Arrived::Entry(key, deposit)));
             }
+            Ok(Frame::Fetched(fetched)) => return Ok(Some(Arrived::Fetched(key, fetched))),
             Ok(
                 Frame::Deposit(_)
                 | Frame::Put(_)
@@ -65,7 +69,6 @@ impl Relays {
                 | Frame::Away(_)
                 | Frame::Stock(_)
                 | Frame::Fetch(_)
-                | Frame::Fetched(_)
                 | Frame::Keep(_)
                 | Frame::Prove(_),
             )

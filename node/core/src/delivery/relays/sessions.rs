@@ -88,6 +88,9 @@ pub(super) struct Standing {
     pub(super) reserved: bool,
     /// It found our time wrong on this link, and was asked again by its own.
     pub(super) retimed: bool,
+    /// The version of our record there as it last said, and as it first said on this link.
+    pub(super) accepted: Option<u64>,
+    pub(super) found: Option<u64>,
     pub(super) entries: (u32, u32),
     pub(super) bytes: (u64, u64),
 }
@@ -117,6 +120,8 @@ pub(crate) struct Relays {
     pub(super) away: BTreeSet<DeviceId>,
     /// Devices for which something may still have to be left at a relay, and those for which all lies there.
     pub(super) progress: BTreeMap<DeviceId, Progress>,
+    /// Relays that are asked for friends' packages; at most one for each of [`FETCHES_MAX`](crate::limits::FETCHES_MAX).
+    pub(super) asked: BTreeSet<RelayKey>,
     /// Rows that may still be looked at in this input.
     pub(super) budget: usize,
     /// Where the next input goes on, when there were more rows, and when that is due.
@@ -166,6 +171,7 @@ impl Relays {
     pub(super) fn is_wanted(&self, key: &RelayKey) -> bool {
         self.sessions.get(key).is_some_and(|session| session.own.is_own || !session.window.is_empty())
             || self.progress.values().any(|progress| progress.calls.contains(key))
+            || self.asked.contains(key)
     }
 
     /// Devices for which something may still have to be left at a relay.

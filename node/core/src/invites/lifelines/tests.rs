@@ -3,37 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use super::*;
-use crate::fixture::{friend, in_turn, peer};
+use crate::fixture::{friend, in_turn, own_relay, peer};
 use crate::invites::grants::{Standing, standing};
 use crate::invites::owners::{GrantOwner, owner_of};
 use crate::limits::REVOKED_MAX;
-use crate::rows::OwnRelayMailbox;
-use rand_chacha::ChaCha20Rng;
-use rand_core::SeedableRng;
-use symbolon_presence::id::QueueId;
-use symbolon_presence::sign::SigningKey;
 use symbolon_presence::time::DAY;
-use symbolon_relay::grant::MailboxKeys;
-use symbolon_relay::link::RelayLink;
 
 const ROOM: RoomId = RoomId([1; 32]);
-
-/// A mailbox of ours at a relay.
-fn relay(state: &mut State, turn: &mut Turn<'_>, number: u8) {
-    let keys = MailboxKeys::random(&mut ChaCha20Rng::from_seed([number; 32]));
-    let receipt = SigningKey::from_seed(&[number; 32]).public();
-    let own = OwnRelayMailbox {
-        link: RelayLink { mailbox_key: keys.public(), receipt, places: vec![crate::seam::Address(vec![4])] },
-        owner: Secret::from_bytes([number; 32]),
-        direct: QueueId([number; 16]),
-        contact: QueueId([number + 100; 16]),
-        queue_secret: Secret::from_bytes([number; 32]),
-        version: 1,
-        claim: None,
-        kept: None,
-    };
-    state.save_relay_mailbox(turn, own);
-}
 
 /// A friend who holds a lifeline of ours.
 fn with_line(state: &mut State, turn: &mut Turn<'_>, number: u64) -> Contact {
@@ -95,7 +71,7 @@ fn a_lifeline_is_said_again_for_other_mailboxes_and_in_another_room_with_the_sam
         let first = with_line(state, turn, 1);
         taken(state, turn, &peer(1));
         assert!(!due(state, turn, 1) && first.relay_mailboxes.is_empty());
-        relay(state, turn, 7);
+        own_relay(state, turn, 7);
         assert!(due(state, turn, 1), "a relay came");
         let second = give(state, turn, &peer(1), ROOM).unwrap();
         assert_eq!((second.relay_mailboxes.len(), second.package == first.package, lines(state, 1).len()), (1, true, 1));
@@ -134,7 +110,7 @@ fn a33_a_lifeline_is_good_eight_times_a_day_also_over_restarts() {
 #[test]
 fn a33_a_lifeline_that_is_withdrawn_is_dead_at_once_here_and_at_relays() {
     in_turn(|state, turn| {
-        relay(state, turn, 7);
+        own_relay(state, turn, 7);
         for number in [1, 2] {
             with_line(state, turn, number);
             let (grant, reply) = (lines(state, number)[0], GrantId([number as u8; 16]));
@@ -152,7 +128,7 @@ fn a33_a_lifeline_that_is_withdrawn_is_dead_at_once_here_and_at_relays() {
 #[test]
 fn a_lifeline_that_was_revoked_stays_in_the_list_while_the_secret_before_is_good_and_no_longer() {
     in_turn(|state, turn| {
-        relay(state, turn, 7);
+        own_relay(state, turn, 7);
         with_line(state, turn, 1);
         let ended = lines(state, 1)[0];
         withdraw(state, turn, &peer(1));

@@ -1,0 +1,127 @@
+//! Packages: by what friends add this device to rooms, and this device theirs. `docs/protocol/addpackage.md`.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `own` | packages of ours: made, used by a Welcome, replaced, forgotten |
+//! | `stock` | what lies at our relays |
+//! | `answer` | friends who ask this node itself |
+//! | `fetch` | asking for friends' packages |
+//! | `verify` | what a friend's package is worth |
+
+#![allow(dead_code, unused_imports, reason = "rooms of several people ask for packages and are entered by them; they come next")]
+
+mod answer;
+mod fetch;
+mod own;
+mod stock;
+mod verify;
+
+pub(crate) use fetch::{Answers, Why};
+pub(crate) use own::{left, own, parted, sweep, used, ways};
+pub(crate) use stock::{begin_again, is_drained};
+pub(crate) use verify::{BadPackage, Owner, VerifiedPackage, verify};
+
+use crate::delivery::Delivery;
+use crate::delivery::relays::Relays;
+use crate::seam::LinkId;
+use crate::state::State;
+use crate::turn::{Turn, TurnFailed};
+use std::collections::BTreeSet;
+use symbolon_presence::id::{DeviceId, PeerId};
+use symbolon_presence::time::Timestamp;
+use symbolon_relay::frame::Frame;
+use symbolon_relay::packages::{Fetch, Fetched};
+
+/// The machine. Its rows are in the state; nothing else of it is stored.
+#[derive(Debug, Default)]
+pub(crate) struct Packages {
+    looks: stock::Looks,
+    desk: answer::Desk,
+    fetches: fetch::Fetches,
+}
+
+impl Packages {
+    /// When something is due.
+    pub fn next_due(&self, state: &State, relays: &Relays) -> Option<Timestamp> {
+        self.looks.next_due(state, relays).into_iter().chain(self.fetches.next_due()).min()
+    }
+
+    /// At the end of a turn in which these devices have come: leaves packages at our relays, and asks for those that are wanted.
+    pub fn close_turn(
+        &mut self,
+        state: &mut State,
+        delivery: &mut Delivery,
+        relays: &mut Relays,
+        turn: &mut Turn<'_>,
+        reached: &BTreeSet<DeviceId>,
+    ) -> Result<(), TurnFailed> {
+        self.fetches.shown(reached);
+        self.fetches.follow(state, delivery, relays, turn);
+        self.looks.follow(state, relays, turn)
+    }
+
+    /// A friend's present keys are known.
+    pub fn keys_known(&mut self, state: &State, peer: &PeerId) {
+        if let Some(friend) = state.friends.get(peer) {
+            self.fetches.shown(&friend.devices);
+        }
+    }
+
+    /// Asks for a package of a friend's device.
+    pub fn fetch(&mut self, state: &State, delivery: &mut Delivery, relays: &mut Relays, turn: &mut Turn<'_>, device: DeviceId) {
+        self.fetches.fetch(state, delivery, relays, turn, device);
+    }
+
+    /// What has become of that, since this was last asked.
+    pub fn take_fetched(&mut self) -> Vec<(DeviceId, Result<VerifiedPackage, Why>)> {
+        self.fetches.take_done()
+    }
+
+    /// Devices of which none was got, and of whom it makes sense to ask for one again, since this was last asked.
+    pub fn take_ready(&mut self) -> Vec<DeviceId> {
+        self.fetches.take_ready()
+    }
+
+    /// Somebody asks this node for a package. False when they have not proved to be a friend.
+    pub fn asked(
+        &mut self,
+        state: &mut State,
+        delivery: &mut Delivery,
+        turn: &mut Turn<'_>,
+        link: LinkId,
+        fetch: &Fetch,
+    ) -> Result<bool, TurnFailed> {
+        let friend = delivery.friend_behind(state, link).and_then(|device| Some(state.devices.get(&device)?.peer));
+        let Some(peer) = friend else { return Ok(false) };
+        let handed = self.desk.answer(state, turn, peer, fetch)?;
+        delivery.say(turn, link, "fetched", &Frame::Fetched(Fetched { nonce: fetch.nonce, handed }));
+        Ok(true)
+    }
+
+    /// Somebody has answered. Whether they were asked.
+    pub fn answered(
+        &mut self,
+        state: &mut State,
+        delivery: &mut Delivery,
+        relays: &mut Relays,
+        turn: &mut Turn<'_>,
+        (from, fetched): (Answers, &Fetched),
+    ) -> Result<bool, TurnFailed> {
+        if let Answers::Relay(key) = from
+            && self.looks.answered(state, turn, &key, fetched)?
+        {
+            return Ok(true);
+        }
+        Ok(self.fetches.answered(state, delivery, relays, turn, (from, fetched)))
+    }
+
+    /// A device is not known any more.
+    pub fn forget(&mut self, relays: &mut Relays, device: &DeviceId) {
+        self.fetches.forget(relays, device);
+    }
+
+    /// Friends who ask this node for more packages than they are given.
+    pub fn drains(&self, now: Timestamp) -> impl Iterator<Item = &PeerId> {
+        self.desk.drains(now)
+    }
+}
