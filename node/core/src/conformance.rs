@@ -243,6 +243,7 @@ macro_rules! conformance_tests {
             several_are_added_one_is_removed_and_the_state_set_by_one_commit
             altered_authenticated_data_of_a_commit_is_refused
             a_rival_commit_is_looked_at_from_the_kept_parent
+            a_newcomers_commit_is_looked_at_from_the_kept_parent_and_uses_no_key_up
             a_longer_branch_is_left_for_its_rival_epoch_by_epoch
             parents_that_are_not_wanted_any_more_are_forgotten
             a_package_shows_what_was_put_in

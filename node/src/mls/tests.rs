@@ -29,6 +29,7 @@ fn lab() -> Lab<Cipher> {
 }
 
 mod hostile;
+mod shared;
 
 symbolon_core::conformance_tests!(lab());
 

@@ -186,6 +186,24 @@ pub fn a_rival_commit_is_looked_at_from_the_kept_parent<C: RoomCipher>(lab: &Lab
     agree(&mut a, &mut d);
 }
 
+/// Somebody enters while a member goes on.
+pub fn a_newcomers_commit_is_looked_at_from_the_kept_parent_and_uses_no_key_up<C: RoomCipher>(lab: &Lab<C>) {
+    let ((mut a, _), mut c) = (pair(lab), lab.party("clara"));
+    let parent = a.epoch();
+    let info = a.c().offer(ROOM).unwrap();
+    let commit = c.enter(&info);
+    a.commits(&renewed());
+    assert_eq!(a.c().peek(ROOM, parent, &commit), Err(CipherError::Broken));
+    a.c().share_psk(&PSK.0, &PSK.1).unwrap();
+    for _ in 0..2 {
+        let seen = a.c().peek(ROOM, parent, &commit).unwrap();
+        assert_eq!((seen.committer, seen.added[0].credential.as_slice(), seen.aad.len()), (Committer::External, b"clara".as_slice(), 0));
+    }
+    a.c().rewind(ROOM, parent).unwrap();
+    a.follow(&commit);
+    agree(&mut a, &mut c);
+}
+
 /// A branch of several epochs is dropped for another one of several.
 pub fn a_longer_branch_is_left_for_its_rival_epoch_by_epoch<C: RoomCipher>(lab: &Lab<C>) {
     let (mut a, mut b, mut c) = shared(lab);

@@ -14,7 +14,7 @@ use openmls_traits::random::OpenMlsRand;
 use std::cell::RefCell;
 
 /// An external commit by another client than ours, with or without the pre-shared key.
-fn foreign_commit(info: &[u8], signer: &LeafSigner, psk: Option<[u8; 32]>) -> Vec<u8> {
+pub(super) fn foreign_commit(info: &[u8], signer: &LeafSigner, psk: Option<[u8; 32]>, leaf: LeafNodeParameters) -> Vec<u8> {
     let MlsMessageBodyIn::GroupInfo(info) = MlsMessageIn::tls_deserialize_exact_bytes(info).unwrap().extract() else {
         panic!("not a GroupInfo")
     };
@@ -28,14 +28,18 @@ fn foreign_commit(info: &[u8], signer: &LeafSigner, psk: Option<[u8; 32]>) -> Ve
         let id = PreSharedKeyId::external(vec![1; 32], vec![3; 32]);
         builder = builder.add_psk_proposal(PreSharedKeyProposal::new(id));
     }
-    let leaf = LeafNodeParameters::builder().with_capabilities(capabilities(false)).build();
     let builder = builder.leaf_node_parameters(leaf).load_psks(provider.storage()).unwrap();
     let built = builder.build(provider.rand(), provider.crypto(), signer, |_| true).unwrap();
     built.finalize(&provider).unwrap().1.commit().to_bytes().unwrap()
 }
 
+/// A leaf as in a room of two.
+fn plain() -> LeafNodeParameters {
+    LeafNodeParameters::builder().with_capabilities(capabilities(false)).build()
+}
+
 /// Whether OpenMLS alone takes a commit.
-fn openmls_takes(cipher: &Cipher, commit: &[u8]) -> bool {
+pub(super) fn openmls_takes(cipher: &Cipher, commit: &[u8]) -> bool {
     let message = MlsMessageIn::tls_deserialize_exact_bytes(commit).unwrap().try_into_protocol_message().unwrap();
     cipher.raw(ROOM, |group, provider, _| group.process_message(provider, message).is_ok())
 }
@@ -45,7 +49,7 @@ fn an_external_commit_without_a_pre_shared_key_is_refused() {
     let mut a = MlsCipher::new(Rows::default());
     create(&mut a, ROOM);
     let epoch = a.epoch(ROOM);
-    let commit = foreign_commit(&a.offer(ROOM).unwrap(), &LeafSigner::new(&[5; 32]), None);
+    let commit = foreign_commit(&a.offer(ROOM).unwrap(), &LeafSigner::new(&[5; 32]), None, plain());
     assert_eq!(a.open(ROOM, &commit), Err(CipherError::Broken));
     assert_eq!(a.epoch(ROOM), epoch);
     assert!(openmls_takes(&a, &commit));
@@ -57,7 +61,7 @@ fn an_external_commit_that_removes_a_member_is_refused() {
     create(&mut a, ROOM);
     // The second time, OpenMLS removes the leaf with the same key.
     for round in 0..2 {
-        let commit = foreign_commit(&a.offer(ROOM).unwrap(), &LeafSigner::new(&[5; 32]), Some([2; 32]));
+        let commit = foreign_commit(&a.offer(ROOM).unwrap(), &LeafSigner::new(&[5; 32]), Some([2; 32]), plain());
         a.share_psk(&[1; 32], &[2; 32]).unwrap();
         match a.open(ROOM, &commit) {
             Ok(Opened::Commit(staged)) if round == 0 => a.adopt(ROOM, staged.epoch).unwrap(),
@@ -129,7 +133,12 @@ fn a_message_over_the_limit_is_not_looked_at() {
 
 #[test]
 fn mutated_messages_never_panic_and_never_change_the_room() {
-    let ((mut a, _), (mut b, _)) = pair();
+    let ((mut a, _), (mut b, rows_b)) = pair();
+    // One that has gone on by itself and looks from the parent.
+    let mut d = MlsCipher::new(copy(&rows_b));
+    d.share_psk(&[1; 32], &[2; 32]).unwrap();
+    let gone_on = d.commit(ROOM, &Proposals::default(), b"").unwrap();
+    d.adopt(ROOM, gone_on.epoch).unwrap();
     let mut c = MlsCipher::new(Rows::default());
     let leaf = c.fresh_leaf().unwrap();
     let package = c.key_package(leaf, b"third", LIFETIME, &PackageKind::default()).unwrap();
@@ -165,10 +174,14 @@ fn mutated_messages_never_panic_and_never_change_the_room() {
             assert!(b.open(ROOM, &bytes).is_err());
             assert!(b.inspect(&bytes).is_err());
             assert!(c.join_welcome(&bytes).is_err());
+            assert!(c.inspect_package(&bytes).is_err());
+            assert!(matches!(c.welcome_leaf(&bytes), Ok(found) if found == leaf) || c.welcome_leaf(&bytes).is_err());
+            assert!(d.peek(ROOM, gone_on.parent, &bytes).is_err());
             assert!(b.commit(ROOM, &Proposals { add: vec![bytes], ..Proposals::default() }, b"").is_err());
         }
     }
-    assert_eq!(b.epoch(ROOM), epoch);
+    assert_eq!((b.epoch(ROOM), d.epoch(ROOM)), (epoch, Ok(gone_on.epoch)));
+    assert_eq!(d.peek(ROOM, gone_on.parent, &pending.commit).unwrap().epoch, pending.epoch);
     assert_eq!(read(&mut b, &text), b"text");
     assert_eq!(c.join_welcome(&welcome).unwrap().epoch, pending.epoch);
 }
