@@ -8,5 +8,6 @@ pub mod eyes;
 pub mod lab;
 pub mod node;
 pub mod samples;
+pub mod search;
 pub mod seeds;
 pub mod sim;

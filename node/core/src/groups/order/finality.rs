@@ -25,6 +25,8 @@ impl Ear {
 /// does not count); or it is 7 days old by sure time; or at least five later epochs of our branch are there, by at least
 /// three different users. `later` has the committing user of each later epoch.
 ///
+/// And only if its parent is final: who is removed in an epoch has no voice in it, and may stand on a rival of its parent.
+///
 /// Epochs alone prove nothing: who is being removed can commit five times in a minute, to those who have not heard of it.
 pub fn is_final(later: &[PeerId], leaves: &[Ear], age: u64) -> bool {
     let users: BTreeSet<&PeerId> = later.iter().collect();
@@ -32,7 +34,7 @@ pub fn is_final(later: &[PeerId], leaves: &[Ear], age: u64) -> bool {
     age >= FINAL_AGE || overtaken || leaves.iter().all(|ear| ear.past || ear.is_gone())
 }
 
-/// A branch that is final for some of a room's devices, as is another one of the same fork.
+/// A branch of a room that has parted further back than some of its devices can go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Branch {
     /// The commit that it begins with.

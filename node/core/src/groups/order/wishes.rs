@@ -140,27 +140,19 @@ impl Wish {
 
     /// Whether something that happened after it was made ends it.
     fn is_ended_by(&self, past: &Past) -> bool {
-        let came_or_went = |user: &PeerId| match &past.effect {
-            Effect::Came(who) | Effect::Removed(who) | Effect::Left(who) => who == user,
-            Effect::DeviceCame(_)
-            | Effect::DeviceGone(_)
-            | Effect::Readded { .. }
-            | Effect::Named
-            | Effect::TopicSet
-            | Effect::RoleSet(..)
-            | Effect::Inherited(_) => false,
-        };
+        let went = |user: &PeerId| past.effect == Effect::Removed(*user) || past.effect == Effect::Left(*user);
         match &self.what {
             // The maker's own adding of one device does not end the wish for the next one of the same person.
-            What::Add { user, .. } => came_or_went(user) && (past.effect != Effect::Came(*user) || past.by != self.maker),
-            // A device more ends no removal: who is to be removed would add one.
-            What::Remove(user) => came_or_went(user),
+            What::Add { user, .. } => went(user) || (past.effect == Effect::Came(*user) && past.by != self.maker),
+            // Who has gone and come again is not meant. Who has only come has done so on two branches, and is meant on both. A
+            // device more ends no removal: who is to be removed would add one.
+            What::Remove(user) => went(user),
             What::Leave { .. } => false,
             What::Name(_) => past.effect == Effect::Named,
             What::Topic(_) => past.effect == Effect::TopicSet,
             What::Role(user, _) => {
                 let is_set = matches!(&past.effect, Effect::RoleSet(who, _) | Effect::Inherited(who) if who == user);
-                is_set || came_or_went(user)
+                is_set || went(user)
             }
         }
     }
@@ -176,7 +168,8 @@ impl Wish {
     }
 }
 
-/// What is to become of a wish, by the roster of the epoch that would take it and by what the room has done. Of
+/// What is to become of a wish: until the epoch is final that has granted or ended it, since a room that goes back does
+/// not know of that any more. By the roster of the epoch that would take it and by what the room has done. Of
 /// `history`, only what came after the epoch that the wish was made in counts.
 pub fn judge(wish: &Wish, roster: &Roster, history: &[Past]) -> Verdict {
     let mut since = history.iter().filter(|past| past.number > wish.made_in);

@@ -140,6 +140,19 @@ fn a_removal_does_not_follow_somebody_into_their_next_stay() {
 }
 
 #[test]
+fn a_removal_means_who_came_on_both_branches_of_a_fork() {
+    // Ben was added on the branch that Ana was in, by another one beside it on the branch that stands, and at no time taken out.
+    let roster = room(&[(ANA, Role::Owner), (BEN, Role::Member)]);
+    let history = [past(6, EVE, Effect::Came(BEN))];
+    let mut lost = wish(What::Remove(BEN));
+    lost.rewound(4);
+    assert_eq!(judge(&lost, &roster, &history), STANDS);
+    let mut role = wish(What::Role(BEN, Role::Admin));
+    role.rewound(4);
+    assert_eq!(judge(&role, &roster, &history), STANDS);
+}
+
+#[test]
 fn a_rename_does_not_overwrite_a_later_one() {
     let roster = room(&[(ANA, Role::Admin), (BEN, Role::Member)]);
     let (name, topic) = (wish(What::Name("Boat".into())), wish(What::Topic("Sails".into())));
