@@ -41,6 +41,10 @@ labels! {
     SIGN_START = "sign start";
     /// Device signs that a room leaf is its own.
     SIGN_LEAF = "sign room leaf";
+    /// Device signs that its user leaves a room.
+    SIGN_LEAVE = "sign room leave";
+    /// Device signs that it brings somebody into a room.
+    SIGN_WELCOME = "sign welcome";
     /// Mailbox signs a list of frames it holds.
     SIGN_RECEIPT = "sign receipt";
     /// Owner of a mailbox at a relay signs its record.
@@ -95,6 +99,8 @@ labels! {
     HASH_RANK = "hash commit rank";
     /// What the members of a shared room agree on.
     HASH_ROSTER = "hash room roster";
+    /// A Welcome, or what goes with it.
+    HASH_WELCOME = "hash welcome";
     /// The local name of an incoming request.
     HASH_REQUEST = "hash request row";
     /// Under which a record is looked up.
@@ -198,6 +204,12 @@ labels! {
     SEAL_LEAF = "seal room leaf";
     /// AEAD: what friends are to know of a package.
     SEAL_PACKAGE = "seal add package";
+    /// AEAD: what a commit says of a shared room.
+    SEAL_COMMIT = "seal room commit";
+    /// AEAD: the roster of a room, for who comes in.
+    SEAL_ROSTER = "seal room roster";
+    /// AEAD: who brings somebody into a room.
+    SEAL_ATTRIBUTION = "seal welcome attribution";
     /// HPKE: sealed address.
     SEAL_ADDRESS = "seal mailbox address";
     /// HPKE: record of a mailbox at a relay.

@@ -111,6 +111,10 @@ pub enum Refusal {
     /// puts it again.
     #[n(5)]
     Untimely,
+    /// The right to write is good, and what is inside is of an epoch of its room that is not kept any more: its sender seals it
+    /// again in the present one. Said only to those whose build takes shared rooms.
+    #[n(6)]
+    Outgrown,
 }
 
 /// One line of a receipt.

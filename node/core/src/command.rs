@@ -13,14 +13,16 @@ mod identity;
 mod message;
 mod relay;
 mod request;
+mod room;
 mod status;
 
 pub use error::CommandError;
 pub use friend::{Build, FriendView, Path, Trust};
 pub use identity::{IdentityView, InviteState, InviteView};
-pub use message::{MessageState, MessageView};
+pub use message::{MessageState, MessageView, Tally};
 pub use relay::{RelayState, RelayView};
 pub use request::{Direction, RequestKind, RequestStatus, RequestView};
+pub use room::{MemberView, RoomRole, RoomStanding, RoomView};
 pub use status::{DhtView, DoctorView, LanView, LookupView, StatusView};
 
 /// A wish of the user.
@@ -153,6 +155,60 @@ pub enum Command {
     DeviceConfirm,
     /// Send a friend's older copy the texts that it lacks.
     DeviceResend(Who),
+    /// Make a room.
+    RoomCreate(String),
+    /// Add friends to a room. Those who cannot be reached now come in when they can.
+    RoomAdd {
+        /// The room: name, id or its beginning.
+        room: Who,
+        /// The friends.
+        who: Vec<Who>,
+    },
+    /// Remove members from a room, or take back that somebody is to come in.
+    RoomRemove {
+        /// The room.
+        room: Who,
+        /// The members.
+        who: Vec<Who>,
+    },
+    /// Leave a room. Its history stays.
+    RoomLeave(Who),
+    /// Give a room another name.
+    RoomRename {
+        /// The room.
+        room: Who,
+        /// The name; at most [`NAME_MAX`](crate::limits::NAME_MAX) bytes.
+        name: String,
+    },
+    /// Give a room another topic; an empty one is none.
+    RoomTopic {
+        /// The room.
+        room: Who,
+        /// The topic; at most [`TOPIC_MAX`](crate::limits::TOPIC_MAX) bytes.
+        topic: String,
+    },
+    /// Give a member another role.
+    RoomRole {
+        /// The room.
+        room: Who,
+        /// The member.
+        who: Who,
+        /// The role.
+        role: RoomRole,
+    },
+    /// Mute a room or put it away, or no longer; what is `None` stays.
+    RoomNote {
+        /// The room.
+        room: Who,
+        /// Whether it is muted.
+        muted: Option<bool>,
+        /// Whether it is put away.
+        archived: Option<bool>,
+    },
+    /// List rooms.
+    Rooms,
+    /// List the members of a room.
+    RoomMembers(Who),
     /// What works and what does not.
     Status,
     /// What may be wrong, as far as the core can tell.
@@ -222,6 +278,12 @@ pub enum Reply {
     Confirmed(bool),
     /// To [`Command::DeviceResend`]: how many texts are sent again.
     Resent(u32),
+    /// To every command about one room.
+    Room(RoomView),
+    /// To [`Command::Rooms`]: by name.
+    Rooms(Vec<RoomView>),
+    /// To [`Command::RoomMembers`]: ourselves first, then by name.
+    Members(Vec<MemberView>),
     /// To [`Command::Status`].
     Status(StatusView),
     /// To [`Command::Doctor`].

@@ -7,6 +7,7 @@ mod machines;
 mod own;
 mod relays;
 mod requests;
+mod rooms;
 mod texts;
 
 pub(crate) use machines::Machines;
@@ -52,11 +53,22 @@ pub(crate) fn run(state: &mut State, machines: &mut Machines<'_>, turn: &mut Tur
         Command::Send { to, text, lifetime } => texts::send(state, turn, &to, text, lifetime),
         Command::Message(id) => texts::message(state, turn, &id),
         Command::Read { who, since, limit, peek } => {
-            let of = who.map(|who| people::resolve(state, &who)).transpose()?;
+            let of = who.map(|who| people::resolve_target(state, &who)).transpose()?;
             texts::read(state, turn, of, since, limit, peek)
         }
         // Answered at the end of its turn and never led here.
         Command::Search { .. } => Ok(Reply::Messages(Vec::new())),
+
+        Command::RoomCreate(name) => rooms::create(state, turn, &name),
+        Command::RoomAdd { room, who } => rooms::add(state, turn, &room, &who),
+        Command::RoomRemove { room, who } => rooms::remove(state, turn, &room, &who),
+        Command::RoomLeave(room) => rooms::leave(state, turn, &room),
+        Command::RoomRename { room, name } => rooms::rename(state, turn, &room, &name),
+        Command::RoomTopic { room, topic } => rooms::set_topic(state, turn, &room, &topic),
+        Command::RoomRole { room, who, role } => rooms::set_role(state, turn, &room, &who, role),
+        Command::RoomNote { room, muted, archived } => rooms::note(state, turn, &room, muted, archived),
+        Command::Rooms => Ok(Reply::Rooms(views::room::all(state))),
+        Command::RoomMembers(room) => rooms::members(state, &room),
 
         Command::RelayAdd { link, claim } => relays::add(state, machines, turn, &link, claim.as_deref()),
         Command::RelayClaim(code) => relays::claim(state, machines, turn, &code),

@@ -17,6 +17,4 @@ mod texts;
 pub(crate) use expiry::{expire, next_expiry};
 pub(crate) use held::{Held, release_held};
 pub(crate) use lacking::{compare, known_texts, resend};
-#[cfg(feature = "testing")]
-pub(crate) use texts::send_in;
-pub(crate) use texts::{delivered, mark_read, receive, send};
+pub(crate) use texts::{delivered, mark_read, note_line, receive, send, send_in};

@@ -1,3 +1,35 @@
-//! Shared rooms: groups of devices of several people. The protocol page is `docs/protocol/rooms.md`.
+//! Shared rooms: groups without a server. The protocol page is `docs/protocol/rooms.md`.
+//!
+//! A room's members agree on its roster by MLS: its hash stands in the group context of each epoch. Any member may make the
+//! next epoch by a commit, if the roster gives them the right. Of several commits of one epoch all members take the same one,
+//! by an order that nobody can choose; who has gone on by another one goes back and takes it.
+//!
+//! | file | does |
+//! |---|---|
+//! | `order` | the rules: who may do what, which commit stands, what is final. Pure |
+//! | `seats` | whose leaves are, and how their devices are written to |
+//! | `wishes` | what is to be so, until an epoch has it: from a user's wish to a commit |
+//! | `commits` | from a commit to the next epoch: ours, and those of others |
+//! | `rivals` | going back for a commit that stands before the one that was taken |
+//! | `welcome` | bringing somebody in, and coming in |
+//! | `texts` | texts to all members, and who has them |
+//! | `sweep` | what is final, and what is said again |
+//! | `settings` | what the user does with rooms |
 
+mod commits;
 pub mod order;
+mod rivals;
+mod seats;
+mod settings;
+mod sweep;
+mod texts;
+mod welcome;
+mod wishes;
+
+pub(crate) use commits::{Heard, is_early, receive};
+pub(crate) use seats::changed;
+pub(crate) use settings::{add, create, leave, remove, rename, set_role, set_topic};
+pub(crate) use sweep::sweep;
+pub(crate) use texts::{delivered, seal_again, send};
+pub(crate) use welcome::{invited, receive_welcome, say_again};
+pub(crate) use wishes::Groups;

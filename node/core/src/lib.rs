@@ -19,7 +19,7 @@
 //! | `invites` | invites and contact records; the rights to write to us that go with a request |
 //! | `conversations` | messages from writing to reading; history and search |
 //! | `friendships` | the connection: Offer, Accept, Confirm; bundles, petnames, the end |
-//! | [`groups`](order) | shared rooms: the order of commits and how rooms that were cut heal |
+//! | `groups` | shared rooms: members, commits and their order, how a room that was cut heals |
 //! | `renewal` | who is behind what others have seen; rooms made again |
 //! | `introductions` | two friends brought together |
 //! | `delivery` | envelopes until they are acknowledged; links, dialling and relays |
@@ -150,6 +150,7 @@ impl Core {
     #[cfg(feature = "testing")]
     pub fn hurry_commits(&mut self) {
         self.machines.state.hurry_commits();
+        self.machines.groups.start(&self.machines.state);
         self.machines.next_sweep = Timestamp(0);
     }
 
@@ -210,11 +211,12 @@ impl Core {
         let packages = self.machines.packages.next_due(&self.machines.state, &self.machines.relays).map(|at| (at, "packages are due"));
         let rekey = self.machines.rekey.next_due().map(|at| (at, "the transport key is to change"));
         let copies = self.machines.standings.next_due(&self.machines.state).map(|at| (at, "one of two copies of this folder is to go on"));
+        let groups = self.machines.groups.next_due().map(|at| (at, "something is to be done in a room"));
         let held = self.machines.held.can_release(&self.machines.state).then_some((Timestamp(0), "held texts are to be sealed"));
         let kept = self.machines.intake.next_due(&self.machines.state).map(|at| (at, "what could not be opened is tried again"));
         let index = self.machines.search.next_due().map(|at| (at, "texts are to be put into the index of words"));
         let sweep = Some((self.machines.next_sweep, "expired rows are swept"));
-        [due, relays, outage, lan, presence, packages, rekey, expiry, copies, held, kept, index, sweep].into_iter().flatten().min()
+        [due, relays, outage, lan, presence, packages, rekey, expiry, copies, groups, held, kept, index, sweep].into_iter().flatten().min()
     }
 
     /// The contact record that this node would publish now: signed, with a package that

@@ -138,6 +138,22 @@ pub const FINAL_USERS: usize = 3;
 pub const LEAF_GONE: u64 = 180 * DAY;
 /// Most rooms of one node besides those of friendships.
 pub const ROOMS_MAX: usize = 512;
+/// Epochs of a shared room that may come back.
+pub const STEPS_MAX: usize = 16;
+/// Epochs remembered that a shared room was in.
+pub const PAST_EPOCHS_MAX: usize = 64;
+/// So long after a member has said how it is written to, it says that to newcomers, too: who adds them may not know.
+pub const WAYS_FRESH: u64 = 7 * DAY;
+/// KeyPackages of friends held until they are used.
+pub const PACKAGES_HELD_MAX: usize = 256;
+/// How long commits of a shared room are kept for those who have not seen them.
+pub const COMMIT_LIFE: u64 = 90 * DAY;
+/// Their bytes in one room.
+pub const COMMITS_OF_ROOM_BYTES: usize = 16 * 1024 * 1024;
+/// Commits of one epoch that compete.
+pub const RIVALS_MAX: usize = 64;
+/// Wishes for one shared room that are open.
+pub const WISHES_MAX: usize = 512;
 /// Most request rows kept, all statuses together.
 pub const REQUESTS_MAX: usize = 1_024;
 /// Most requests of strangers that may be pending at once.

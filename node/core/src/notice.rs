@@ -5,7 +5,7 @@
 //! in the same input. Only that machine and `route` name its enum; `.ci/floors` sees to it.
 
 use std::collections::{BTreeSet, VecDeque};
-use symbolon_presence::id::{DeviceId, PeerId};
+use symbolon_presence::id::{DeviceId, PeerId, RoomId};
 
 /// Notices handed on for one input. Each friend's every device may be the matter of a few, so there may be many;
 /// more than this is a circle of machines that tell each other.
@@ -152,6 +152,15 @@ pub(crate) enum RenewalNotice {
     Answered(DeviceId),
 }
 
+/// What is told of shared rooms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum GroupsNotice {
+    /// A room is in another epoch than before, or new here.
+    Moved(RoomId),
+    /// Something is to be so in a room.
+    Wished(RoomId),
+}
+
 /// What is told of frames that came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum IntakeNotice {
@@ -179,6 +188,7 @@ pub(crate) enum Told {
     Conversations(ConversationsNotice),
     Friendships(FriendshipsNotice),
     Renewal(RenewalNotice),
+    Groups(GroupsNotice),
     Intake(IntakeNotice),
 }
 
@@ -194,6 +204,7 @@ pub(crate) struct Notices {
     conversations: Queue<ConversationsNotice>,
     friendships: Queue<FriendshipsNotice>,
     renewal: Queue<RenewalNotice>,
+    groups: Queue<GroupsNotice>,
     intake: Queue<IntakeNotice>,
     /// How many were handed on in this input, and the most that it ever were.
     count: usize,
@@ -236,6 +247,7 @@ queues! {
     ConversationsNotice: conversations as Conversations,
     FriendshipsNotice: friendships as Friendships,
     RenewalNotice: renewal as Renewal,
+    GroupsNotice: groups as Groups,
     IntakeNotice: intake as Intake,
 }
 

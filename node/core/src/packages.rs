@@ -17,7 +17,7 @@ mod stock;
 mod verify;
 
 pub(crate) use fetch::{Answers, Why};
-pub(crate) use own::{left, own, parted, sweep, used, ways};
+pub(crate) use own::{found, left, own, parted, sweep, used, ways};
 pub(crate) use stock::{begin_again, is_drained};
 pub(crate) use verify::{BadPackage, Owner, VerifiedPackage, verify};
 

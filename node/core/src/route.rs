@@ -14,6 +14,7 @@ use crate::delivery::relays::{Arrived, Relays};
 use crate::delivery::seeds;
 use crate::delivery::{Delivery, Up};
 use crate::friendships::{self, Confirming};
+use crate::groups::{self, Groups};
 use crate::identity;
 use crate::intake::{self, Intake};
 use crate::introductions;
@@ -48,6 +49,7 @@ pub(crate) struct Machines {
     pub standings: Standings,
     pub search: Search,
     pub held: Held,
+    pub groups: Groups,
     confirming: Confirming,
     was_halted: bool,
     started: bool,
@@ -73,6 +75,7 @@ impl Machines {
             standings: Standings::default(),
             search: Search::default(),
             held: Held::default(),
+            groups: Groups::default(),
             confirming,
             was_halted: false,
             started: false,
@@ -95,6 +98,8 @@ impl Machines {
         // Each step stands on what was told before it.
         self.notices(turn)?;
         self.follow(turn)?;
+        self.notices(turn)?;
+        self.rooms(turn)?;
         self.notices(turn)?;
         self.publish(turn)?;
         self.notices(turn)?;
@@ -142,12 +147,13 @@ impl Machines {
     }
 
     fn start(&mut self, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
-        let Self { state, delivery, relays, presence, standings, held, intake, .. } = self;
+        let Self { state, delivery, relays, presence, standings, held, intake, groups, .. } = self;
         intake.start(turn)?;
         standings.start(state, turn)?;
         renewal::begin_again(state, turn)?;
         friendships::show_all(state, turn)?;
         held.start(state);
+        groups.start(state);
         delivery.start(state, turn.now, turn.rng);
         relays.start(state, turn);
         presence.start(state, turn);
@@ -213,6 +219,7 @@ impl Machines {
         invites::grants::sweep(state, turn)?;
         invites::lifelines::sweep(state, turn);
         packages::sweep(state, turn)?;
+        groups::sweep(state, turn)?;
         introductions::expire(state, turn);
         friendships::redate(state, turn)?;
         friendships::remind(state, turn);
@@ -324,11 +331,24 @@ impl Machines {
         presence.seek(state, delivery, turn, intake.take_found())
     }
 
+    /// What is to be done in shared rooms, and for those who want to add us to theirs.
+    fn rooms(&mut self, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+        let Self { state, delivery, relays, packages, groups, .. } = self;
+        for (device, package) in packages.take_fetched() {
+            groups.fetched(state, device, package);
+        }
+        for device in packages.take_ready() {
+            groups.ready(state, &device);
+        }
+        groups.follow(state, delivery, relays, packages, turn)
+    }
+
     /// This copy of the folder had stopped, and goes on.
     fn go_on(&mut self, turn: &mut Turn<'_>) {
         let Self { state, delivery, relays, presence, held, .. } = self;
         if self.was_halted && !state.own.is_halted {
             self.was_halted = false;
+            self.groups.start(state);
             delivery.start(state, turn.now, turn.rng);
             relays.start(state, turn);
             presence.publisher.start(turn.now);

@@ -3,6 +3,7 @@
 mod channel;
 mod device;
 mod friend;
+mod group;
 mod introduction;
 mod invite;
 mod lifeline;
@@ -18,10 +19,13 @@ mod unopened;
 pub(crate) use channel::{Before, Channel, Former, ROOM_LANE};
 pub(crate) use device::{Device, Shown, Start};
 pub(crate) use friend::{Friend, FriendPresence, FriendState, Lacks, Renewing};
+pub(crate) use group::{
+    Audience, Group, GroupStanding, Invitation, KeptCommit, RivalRow, RoomNote, SeatRow, Step, Tally, WishFor, WishRow, commit_key, step_key, wish_key,
+};
 pub(crate) use introduction::{IntroRole, Introducing};
 pub(crate) use invite::Invite;
 pub(crate) use lifeline::{Given, Held, LastingReply, Lifeline, Used};
-pub(crate) use message::{Counters, Fault, Message, message_key, set_message_state, split_key};
+pub(crate) use message::{Counters, Fault, Line, Message, message_key, set_message_state, split_key};
 pub(crate) use own::{OwnRelayMailbox, Past, RelayKey, Revoked};
 pub(crate) use package::{Lies, OwnPackage, Stocked};
 #[cfg(test)]
@@ -43,3 +47,4 @@ macro_rules! opaque_debug {
     )*};
 }
 opaque_debug!(Invited Introducing Request Friend Device Message OwnRelayMailbox OwnPackage Channel Leaf Inbound Unopened Lifeline Given Held);
+opaque_debug!(Group Step KeptCommit SeatRow WishRow WishFor Invitation Audience Tally);

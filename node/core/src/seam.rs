@@ -245,6 +245,8 @@ pub enum Event {
     Request(RequestId),
     /// A friend is new, renamed, or changed state.
     Friend(PeerId),
+    /// A room is new, or something of it has changed.
+    Room(RoomId),
     /// A friend came or went.
     Online {
         /// Who.

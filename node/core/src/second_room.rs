@@ -111,7 +111,7 @@ impl Core {
 
     /// Writes a text into a room that is no friendship's. It leaves with the next turn.
     pub fn write_in_room(&mut self, now: Timestamp, room: RoomId, text: &str, world: &mut World<'_>) -> Result<MessageId, TurnFailed> {
-        self.apart(now, world, |state, turn| conversations::send_in(state, turn, room, text.to_owned()))
+        self.apart(now, world, |state, turn| Ok(conversations::send_in(state, turn, room, text.to_owned())?.1))
     }
 
     /// Says anything in a room, as a member who does not keep to the protocol would.

@@ -22,12 +22,14 @@ use symbolon_presence::time::{MINUTE, Timestamp};
 use symbolon_relay::prove::LinkKey;
 
 mod channels;
+mod groups;
 mod keys;
 mod load;
 mod own_packages;
 mod packages;
 mod signs;
 
+pub(crate) use groups::GroupRows;
 pub(crate) use load::derive_trust;
 use own_packages::OwnPackages;
 pub(crate) use signs::Build;
@@ -45,6 +47,8 @@ pub(crate) struct State {
     pub devices: BTreeMap<DeviceId, Device>,
     /// One for each friendship, and for each of its rooms that were left and are read; at most [`limits::ROOMS_MAX`] others.
     pub rooms: BTreeMap<RoomId, Room>,
+    /// Shared rooms.
+    pub groups: GroupRows,
     /// Whose the leaves of rooms are; one for each member of each room.
     leaves: BTreeMap<(RoomId, PublicKeyBytes), Leaf>,
     /// At most one for each member of each room.
@@ -122,6 +126,7 @@ impl State {
             friends,
             devices,
             rooms: load_all(shelf, Table::Room, |row: &Room| row.room)?,
+            groups: GroupRows::load(shelf)?,
             leaves: load_all(shelf, Table::Leaf, |row: &Leaf| (row.room, row.leaf))?,
             sequences,
             inbound,
@@ -144,6 +149,7 @@ impl State {
             friends: BTreeMap::new(),
             devices: BTreeMap::new(),
             rooms: BTreeMap::new(),
+            groups: GroupRows::default(),
             leaves: BTreeMap::new(),
             sequences: BTreeMap::new(),
             gone_pieces: Vec::new(),
@@ -360,6 +366,7 @@ impl State {
     #[cfg(feature = "testing")]
     pub fn hurry_commits(&mut self) {
         self.rooms.values_mut().filter_map(|row| row.commits.as_mut()).for_each(|commits| commits.due = Timestamp(0));
+        self.groups.rooms.values_mut().for_each(|group| group.due = Timestamp(0));
     }
 
     /// Makes the state like that of an older build: no friend's version and no direct key is known.

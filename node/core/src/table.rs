@@ -78,11 +78,29 @@ pub enum Table {
     HeldLifeline = 29,
     /// One package of ours, or the seat in rooms that has come of it. Key: the leaf's signature public key.
     OwnPackage = 30,
+    /// One shared room. Key: room id.
+    Group = 31,
+    /// One epoch of a shared room that was left and may come back. Key: room id, then its number (8 B).
+    Step = 32,
+    /// One commit of a shared room. Key: room id, then the epoch that it leads to.
+    Commit = 33,
+    /// How a member of a shared room is written to. Key: room id, then the leaf's signature public key.
+    Seat = 34,
+    /// What is to be so in a shared room. Key: room id, then the wish's id.
+    Wish = 35,
+    /// A Welcome that its device does not have yet. Key: room id, then device id.
+    Invitation = 36,
+    /// Who was in a shared room. Key: room id, then epoch.
+    Audience = 37,
+    /// Who has a text of ours in a shared room. Key: arrival number (8 B).
+    Tally = 38,
+    /// What the user has set for a shared room. Key: room id.
+    RoomNote = 39,
 }
 
 impl Table {
     /// All tables, in the order of their discriminants.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 39] = [
         Self::Meta,
         Self::Friend,
         Self::Request,
@@ -113,6 +131,15 @@ impl Table {
         Self::Lifeline,
         Self::HeldLifeline,
         Self::OwnPackage,
+        Self::Group,
+        Self::Step,
+        Self::Commit,
+        Self::Seat,
+        Self::Wish,
+        Self::Invitation,
+        Self::Audience,
+        Self::Tally,
+        Self::RoomNote,
     ];
 }
 

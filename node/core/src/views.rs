@@ -6,6 +6,7 @@ mod identity;
 pub(crate) mod invite;
 mod problems;
 pub(crate) mod request;
+pub(crate) mod room;
 pub(crate) mod status;
 
 pub(crate) use identity::identity;

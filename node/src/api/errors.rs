@@ -56,7 +56,7 @@ pub struct Entry {
 
 impl Fault {
     /// Every fault once, in the order of the API's description.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 37] = [
         Self::Command(CommandError::NotFound),
         Self::Command(CommandError::Ambiguous),
         Self::Command(CommandError::BadLink),
@@ -76,6 +76,9 @@ impl Fault {
         Self::Command(CommandError::BadNote),
         Self::Command(CommandError::WordsDiffer),
         Self::Command(CommandError::NotFriends),
+        Self::Command(CommandError::NotInRoom),
+        Self::Command(CommandError::NoRight),
+        Self::Command(CommandError::OldBuild),
         Self::Command(CommandError::Full),
         Self::Command(CommandError::BadLifetime),
         Self::Command(CommandError::StoreFailed),
@@ -287,6 +290,27 @@ fn command_entry(error: CommandError) -> Entry {
             "Not a usable lifetime",
             "The lifetime is zero, or that of an invite longer than 90 days.",
             "Choose something like 7 days.",
+        ),
+        CommandError::NotInRoom => (
+            "not_in_room",
+            409,
+            "Not in the room",
+            "You have left this room, or were removed from it; its history stays.",
+            "Ask a member to add you again.",
+        ),
+        CommandError::NoRight => (
+            "no_right",
+            403,
+            "Not allowed in this room",
+            "Your role in the room does not allow that.",
+            "See who may by `symbolon room members ROOM`, and ask one of them.",
+        ),
+        CommandError::OldBuild => (
+            "old_build",
+            409,
+            "Their version is older",
+            "One of them runs an older version of Symbolon, which knows no rooms.",
+            "Ask them to update, then try again.",
         ),
         CommandError::StoreFailed => (
             "store_failed",

@@ -187,6 +187,7 @@ fn view(event: &Event) -> (&'static str, Value) {
         Event::MessageState { message } => ("message_state", json!({ "message": message.to_string() })),
         Event::Request(request) => ("request", json!({ "request": request.to_string() })),
         Event::Friend(peer) => ("friend", json!({ "id": peer.to_string() })),
+        Event::Room(room) => ("room", json!({ "room": room.to_string() })),
         Event::Online { peer, online } => ("online", json!({ "id": peer.to_string(), "online": online })),
         Event::Warning(warning) => {
             let (kind, text) = warning_text(*warning);

@@ -66,6 +66,15 @@ pub(super) const fn statements(table: Table) -> &'static Statements {
         Table::Lifeline => statements!("lifeline"),
         Table::HeldLifeline => statements!("held_lifeline"),
         Table::OwnPackage => statements!("own_package"),
+        Table::Group => statements!("shared_room"),
+        Table::Step => statements!("step"),
+        Table::Commit => statements!("room_commit"),
+        Table::Seat => statements!("seat"),
+        Table::Wish => statements!("wish"),
+        Table::Invitation => statements!("invitation"),
+        Table::Audience => statements!("audience"),
+        Table::Tally => statements!("tally"),
+        Table::RoomNote => statements!("room_note"),
     }
 }
 

@@ -220,6 +220,15 @@ pub fn describe(table: Table, bytes: &[u8]) -> String {
         | Table::Piece
         | Table::Lifeline
         | Table::HeldLifeline
-        | Table::OwnPackage => String::new(),
+        | Table::OwnPackage
+        | Table::Group
+        | Table::Step
+        | Table::Commit
+        | Table::Seat
+        | Table::Wish
+        | Table::Invitation
+        | Table::Audience
+        | Table::Tally
+        | Table::RoomNote => String::new(),
     }
 }

@@ -43,6 +43,12 @@ pub enum CommandError {
     NotFriends,
     /// A bounded table is full.
     Full,
+    /// Not in that room, or not any more.
+    NotInRoom,
+    /// The own role in the room does not allow it.
+    NoRight,
+    /// The friend's build is older and cannot do that yet.
+    OldBuild,
     /// The lifetime is zero or too long.
     BadLifetime,
     /// The store failed; the turn was taken back.

@@ -26,6 +26,21 @@ pub struct MessageView {
     pub reason: Option<&'static str>,
     /// Whether we wrote it.
     pub mine: bool,
+    /// Whether it says what has happened in a room, and was written by nobody.
+    pub is_line: bool,
+    /// Of a text of ours in a room: how many people have it, how many have read it, and how many there are.
+    pub tally: Option<Tally>,
+}
+
+/// How many people have a text of ours in a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tally {
+    /// Who have it on a device.
+    pub delivered: u32,
+    /// Who have read it.
+    pub read: u32,
+    /// Who were in the room when it was written, without us.
+    pub members: u32,
 }
 
 /// How far a message got. Never says more than is known.

@@ -2,14 +2,17 @@
 
 use crate::command::{Reply, Who};
 use crate::conversations::{self, history};
-use crate::people;
+use crate::groups;
+use crate::people::{self, Target};
 use crate::state::State;
 use crate::turn::{Failed, Turn};
-use symbolon_presence::id::{MessageId, PeerId};
+use symbolon_presence::id::MessageId;
 
 pub(super) fn send(state: &mut State, turn: &mut Turn<'_>, to: &Who, text: String, lifetime: Option<u64>) -> Result<Reply, Failed> {
-    let peer = people::resolve(state, to)?;
-    let id = conversations::send(state, turn, peer, text, lifetime)?;
+    let id = match people::resolve_target(state, to)? {
+        Target::Friend(peer) => conversations::send(state, turn, peer, text, lifetime)?,
+        Target::Room(room) => groups::send(state, turn, &room, text)?,
+    };
     message(state, turn, &id)
 }
 
@@ -20,7 +23,7 @@ pub(super) fn message(state: &State, turn: &Turn<'_>, id: &MessageId) -> Result<
 pub(super) fn read(
     state: &mut State,
     turn: &mut Turn<'_>,
-    of: Option<PeerId>,
+    of: Option<Target>,
     since: Option<MessageId>,
     limit: Option<usize>,
     peek: bool,

@@ -3,25 +3,26 @@
 //! Reading marks messages as read and tells the friend so; looking at one message changes
 //! nothing. Searching is next door, in `search`.
 
-use crate::command::{CommandError, MessageState, MessageView};
+use crate::command::{CommandError, MessageState, MessageView, Tally};
 use crate::delivery::outbox;
 use crate::delivery::owner::EnvelopeOwner;
 use crate::limits::READ_LIMIT;
+use crate::people::{self, Target};
 use crate::rooms;
-use crate::rows::{Fault, Message, message_key, split_key};
+use crate::rows::{self, Fault, Message, message_key, split_key};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Failed, Turn, TurnFailed, decode_row};
 use crate::wire::RoomPayload;
 use std::collections::BTreeMap;
-use symbolon_presence::id::{MessageId, PeerId, RoomId};
+use symbolon_presence::id::{DeviceId, MessageId, PeerId, RoomId};
 
 /// One message.
 pub(crate) fn message(state: &State, turn: &Turn<'_>, id: &MessageId) -> Result<MessageView, Failed> {
     let key = turn.get(Table::MessageIndex, id.as_bytes())?.ok_or(CommandError::NotFound)?;
     let message = turn.row::<Message>(Table::Message, &key)?.ok_or(CommandError::NotFound)?;
-    let (conversation, _) = split_key(&key).ok_or(CommandError::NotFound)?;
-    Ok(view(state, &conversation, message))
+    let (conversation, arrival) = split_key(&key).ok_or(CommandError::NotFound)?;
+    Ok(view(state, turn, &conversation, arrival, message)?)
 }
 
 /// Reads history, oldest first: at most [`READ_LIMIT`] messages. With `since` the first ones
@@ -29,20 +30,21 @@ pub(crate) fn message(state: &State, turn: &Turn<'_>, id: &MessageId) -> Result<
 pub(crate) fn read(
     state: &mut State,
     turn: &mut Turn<'_>,
-    of: Option<PeerId>,
+    of: Option<Target>,
     since: Option<MessageId>,
     limit: Option<usize>,
     peek: bool,
 ) -> Result<Vec<MessageView>, Failed> {
-    let conversations: Vec<(PeerId, RoomId)> = match of {
-        Some(peer) => state.friends.get(&peer).map(|friend| (peer, friend.conversation)).into_iter().collect(),
-        None => state.friends.values().map(|friend| (friend.peer, friend.conversation)).collect(),
+    let conversations: Vec<RoomId> = match of {
+        Some(Target::Friend(peer)) => state.friends.get(&peer).map(|friend| friend.conversation).into_iter().collect(),
+        Some(Target::Room(room)) => vec![room],
+        None => state.friends.values().map(|friend| friend.conversation).chain(state.groups.rooms.keys().copied()).collect(),
     };
     let count = limit.unwrap_or(READ_LIMIT).min(READ_LIMIT);
     let after = since.map(|id| arrival_of(turn, &id)).transpose()?;
     let backwards = after.is_none() && limit.is_some();
-    let mut found: Vec<(u64, PeerId, RoomId, Message)> = Vec::new();
-    for (peer, conversation) in conversations {
+    let mut found: Vec<(u64, RoomId, Message)> = Vec::new();
+    for conversation in conversations {
         let page = if backwards {
             turn.shelf.range_back(Table::Message, &message_key(&conversation, u64::MAX), count).map_err(TurnFailed::from)?
         } else {
@@ -50,7 +52,7 @@ pub(crate) fn read(
         };
         for (key, bytes) in page {
             match split_key(&key) {
-                Some((owner, arrival)) if owner == conversation => found.push((arrival, peer, conversation, decode_row(&bytes)?)),
+                Some((owner, arrival)) if owner == conversation => found.push((arrival, conversation, decode_row(&bytes)?)),
                 _ => break,
             }
         }
@@ -62,18 +64,26 @@ pub(crate) fn read(
         found.truncate(count);
     }
     let mut views = Vec::with_capacity(found.len());
-    let mut newest: BTreeMap<PeerId, MessageId> = BTreeMap::new();
-    for (arrival, peer, conversation, message) in found {
+    let mut newest: BTreeMap<(RoomId, PeerId), MessageId> = BTreeMap::new();
+    for (arrival, conversation, message) in found {
         if !peek && message.state == MessageState::Delivered && message.from != state.own.peer {
-            newest.insert(peer, message.id);
+            newest.insert((conversation, message.from), message.id);
             let read = Message { state: MessageState::Read, ..message.clone() };
             turn.put(Table::Message, &message_key(&conversation, arrival), &read);
-            state.change_friend(turn, &peer, |friend| friend.unread = friend.unread.saturating_sub(1));
+            if state.groups.rooms.contains_key(&conversation) {
+                state.change_note(turn, &conversation, |note| note.unread = note.unread.saturating_sub(1));
+            } else {
+                state.change_friend(turn, &message.from, |friend| friend.unread = friend.unread.saturating_sub(1));
+            }
         }
-        views.push(view(state, &conversation, message));
+        views.push(view(state, turn, &conversation, arrival, message)?);
     }
-    for (peer, message) in newest {
-        tell_read(state, turn, &peer, message)?;
+    for ((conversation, writer), message) in newest {
+        if state.groups.rooms.contains_key(&conversation) {
+            tell_member(state, turn, &conversation, &writer, message)?;
+        } else {
+            tell_read(state, turn, &writer, message)?;
+        }
     }
     Ok(views)
 }
@@ -96,21 +106,53 @@ fn tell_read(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, message: Mes
     Ok(())
 }
 
+/// Tells a member how far we have read their texts in a room: them alone, however many are in it.
+fn tell_member(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, writer: &PeerId, message: MessageId) -> Result<(), TurnFailed> {
+    let Some(group) = state.groups.rooms.get(room).filter(|group| group.standing.is_member()) else { return Ok(()) };
+    let devices: Vec<DeviceId> = group.roster.leaves_of(writer).map(|leaf| leaf.device).collect();
+    if state.own.is_halted || !devices.iter().all(|device| outbox::has_room(state, device)) {
+        return Ok(());
+    }
+    let sealed = rooms::say(turn, *room, &RoomPayload::Read(message))?;
+    for device in &devices {
+        outbox::enqueue_part(state, turn, (device, *room, sealed.epoch), EnvelopeOwner::Mark, (None, &sealed.bytes));
+    }
+    Ok(())
+}
+
 /// A message as shown to the user.
-pub(crate) fn view(state: &State, conversation: &RoomId, message: Message) -> MessageView {
+pub(crate) fn view(
+    state: &State,
+    turn: &Turn<'_>,
+    conversation: &RoomId,
+    arrival: u64,
+    message: Message,
+) -> Result<MessageView, TurnFailed> {
     let mine = message.from == state.own.peer;
+    let group = state.groups.rooms.get(conversation);
     let partner = state.friends.values().find(|friend| friend.conversation == *conversation);
     let partner_name = partner.map(|friend| friend.petname.clone()).unwrap_or_default();
-    MessageView {
+    let called = |peer: &PeerId| people::called(state, conversation, peer);
+    let tally = if group.is_some() && mine { tally(turn, arrival)? } else { None };
+    Ok(MessageView {
         message: message.id,
         conversation: *conversation,
         from: message.from,
-        from_name: if mine { state.own.name.clone() } else { partner_name.clone() },
-        conversation_name: partner_name,
-        text: message.text,
+        from_name: if group.is_some() || mine { called(&message.from) } else { partner_name.clone() },
+        conversation_name: group.map_or(partner_name, |group| group.roster.name.clone()),
+        text: message.line.as_ref().map_or(message.text, |line| line.text(&message.from, &state.own.peer, called)),
         at: message.at,
         state: message.state,
         reason: message.fault.map(Fault::text),
         mine,
-    }
+        is_line: message.line.is_some(),
+        tally,
+    })
+}
+
+/// How many people have a text of ours in a room.
+fn tally(turn: &Turn<'_>, arrival: u64) -> Result<Option<Tally>, TurnFailed> {
+    let ones = |bits: &[u8]| bits.iter().map(|byte| byte.count_ones()).sum();
+    let row: Option<rows::Tally> = turn.row(Table::Tally, &arrival.to_be_bytes())?;
+    Ok(row.map(|row| Tally { delivered: ones(&row.delivered), read: ones(&row.read), members: u32::from(row.users) }))
 }

@@ -106,7 +106,7 @@ fn find(state: &State, turn: &Turn<'_>, wish: &Wish) -> Result<Vec<MessageView>,
     let mut found = Vec::new();
     for number in turn.shelf.search(&wish.text, before, count).map_err(TurnFailed::from)? {
         if let Some((conversation, message)) = numbered(turn, number)? {
-            found.push(view(state, &conversation, message));
+            found.push(view(state, turn, &conversation, number, message)?);
         }
     }
     found.reverse();

@@ -9,7 +9,7 @@ use crate::delivery::outbox;
 use crate::delivery::owner::EnvelopeOwner;
 use crate::limits::OUTBOX_MAX;
 use crate::rooms;
-use crate::rows::{FriendState, Message, message_key, set_message_state, split_key};
+use crate::rows::{FriendState, Line, Message, message_key, set_message_state, split_key};
 use crate::seam::Event;
 use crate::state::State;
 use crate::table::Table;
@@ -59,12 +59,20 @@ pub(crate) fn send(state: &mut State, turn: &mut Turn<'_>, peer: PeerId, text: S
 }
 
 /// Writes a message into a room that is no friendship's.
-#[cfg(feature = "testing")]
-pub(crate) fn send_in(state: &mut State, turn: &mut Turn<'_>, room: RoomId, text: String) -> Result<MessageId, TurnFailed> {
+pub(crate) fn send_in(state: &mut State, turn: &mut Turn<'_>, room: RoomId, text: String) -> Result<(u64, MessageId), TurnFailed> {
     let conversation = state.rooms.get(&room).map_or(room, |row| row.conversation);
     let (arrival, message) = write(state, turn, &conversation, text);
     seal_and_queue(state, turn, room, &conversation, arrival, &message)?;
-    Ok(message.id)
+    Ok((arrival, message.id))
+}
+
+/// Notes in a shared room's history what has happened there.
+pub(crate) fn note_line(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, by: &PeerId, line: Line) {
+    let (id, at) = (MessageId::at(turn.stamp, turn.rng), turn.stamp);
+    let message = Message { id, from: *by, at, state: MessageState::Read, text: String::new(), fault: None, line: Some(line) };
+    let arrival = state.next_arrival();
+    file(turn, room, arrival, &message);
+    turn.notify(Event::Message { room: *room, message: id });
 }
 
 /// A message of ours, filed under its arrival number.
@@ -76,6 +84,7 @@ fn write(state: &mut State, turn: &mut Turn<'_>, conversation: &RoomId, text: St
         state: MessageState::Queued,
         text,
         fault: None,
+        line: None,
     };
     let arrival = state.next_arrival();
     file(turn, conversation, arrival, &message);
@@ -110,10 +119,13 @@ pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, fro
         return Ok(());
     }
     let Some(conversation) = state.rooms.get(room).map(|row| row.conversation) else { return Ok(()) };
-    let message = Message { id: text.id, from: *from, at: text.at, state: MessageState::Delivered, text: text.text, fault: None };
+    let message = Message { id: text.id, from: *from, at: text.at, state: MessageState::Delivered, text: text.text, fault: None, line: None };
     let arrival = state.next_arrival();
     state.clock.witnessed(message.at);
     file(turn, &conversation, arrival, &message);
+    if state.groups.rooms.contains_key(room) {
+        state.change_note(turn, room, |note| note.unread = note.unread.saturating_add(1));
+    }
     if rooms::friend_in(state, room) == Some(*from)
         && let Some(friend) = state.friend_mut(from)
     {

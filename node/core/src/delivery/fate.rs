@@ -24,6 +24,8 @@ pub(crate) enum Fate {
     Delivered,
     /// Its recipient has put it off, because the two clocks disagree. It waits.
     Untimely,
+    /// It was sealed in an epoch that its recipient does not keep any more: it is to be sealed again.
+    Outgrown,
     /// Its recipient takes it never; or, of one that asks by an invite, a relay has seen that the invite was used.
     Refused(Refusal),
 }
@@ -33,7 +35,7 @@ pub(crate) struct Settled {
     pub device: DeviceId,
     pub owner: EnvelopeOwner,
     pub fate: Fate,
-    number: u64,
+    pub number: u64,
     then: Then,
 }
 
@@ -66,7 +68,7 @@ impl Delivery {
     /// What a receipt line of its recipient says of an envelope; none when nothing became of it.
     pub fn settle(&mut self, state: &mut State, turn: &mut Turn<'_>, item: &Acknowledged) -> Result<Option<Settled>, TurnFailed> {
         let Some(row) = outbox::row(turn, &item.device, item.number)? else { return Ok(None) };
-        if matches!(item.outcome, Outcome::Delivered | Outcome::Refused(Refusal::Refused)) {
+        if matches!(item.outcome, Outcome::Delivered | Outcome::Refused(Refusal::Refused | Refusal::Outgrown)) {
             sealing::acknowledged(state, turn, &item.device, &row, &item.frame);
         }
         let policy = row.owner.policy();
@@ -81,6 +83,7 @@ impl Delivery {
             Outcome::Refused(Refusal::Stale) => return Ok(None),
             Outcome::Refused(Refusal::Untimely) if is_expired() => (Fate::Refused(Refusal::Expired), Then::Drop),
             Outcome::Refused(Refusal::Untimely) => (Fate::Untimely, Then::Keep),
+            Outcome::Refused(Refusal::Outgrown) => (Fate::Outgrown, Then::Keep),
             Outcome::Refused(refusal) => (Fate::Refused(refusal), Then::Drop),
             Outcome::Stored(_) | Outcome::Delivered => match policy.until {
                 Until::Delivered if item.outcome != Outcome::Delivered => return Ok(None),

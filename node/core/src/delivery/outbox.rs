@@ -325,6 +325,24 @@ pub(crate) fn remove_row(state: &mut State, turn: &mut Turn<'_>, from: &DeviceId
     }
 }
 
+/// Takes everything of a room out of a device's outbox.
+pub(crate) fn forget_room(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, room: &RoomId) -> Result<(), TurnFailed> {
+    let (mut from, mut gone) = (ROOM_LANE, Vec::new());
+    loop {
+        let page = rows(turn, device, from, ROOM_PAGE)?;
+        let Some((last, _)) = page.last() else { break };
+        from = last.saturating_add(1);
+        gone.extend(page.into_iter().filter(|(_, row)| row.room == Some(*room)).map(|(number, row)| (number, row.is_long())));
+    }
+    for (number, is_long) in &gone {
+        remove_row(state, turn, device, *number, *is_long);
+    }
+    if !gone.is_empty() {
+        notices::rows_changed(turn, device);
+    }
+    Ok(())
+}
+
 /// Takes a row out of the outbox.
 pub(crate) fn remove(state: &mut State, turn: &mut Turn<'_>, from: &DeviceId, number: u64) {
     remove_row(state, turn, from, number, true);

@@ -55,6 +55,12 @@ pub(crate) enum EnvelopeOwner {
     /// A lifeline of ours, for a friend.
     #[n(15)]
     Lifeline,
+    /// A Welcome into this room, for a friend.
+    #[n(16)]
+    Welcome(#[n(0)] RoomId),
+    /// A commit of ours in a shared room, and the epoch that it leads to.
+    #[n(17)]
+    RoomCommit(#[n(0)] RoomId, #[n(1)] EpochId),
 }
 
 /// How an envelope is cared for. Nothing of it is stored: it follows from the owner.
@@ -136,6 +142,8 @@ pub(crate) enum Concern {
     Commit(RoomId, EpochId),
     /// The friend who gets a lifeline.
     Lifeline,
+    /// The device that comes into a room.
+    Welcome(RoomId),
 }
 
 impl EnvelopeOwner {
@@ -148,10 +156,11 @@ impl EnvelopeOwner {
             Self::Bundle => Concern::Friend,
             Self::Capabilities => Concern::Shown,
             Self::Commit(room, epoch) => Concern::Commit(*room, *epoch),
-            Self::Mark | Self::Skip | Self::Receipts | Self::Introduction | Self::Standing | Self::Answer | Self::Seed | Self::Piece => {
+            Self::Mark | Self::Skip | Self::Receipts | Self::Introduction | Self::Standing | Self::Answer | Self::Seed | Self::Piece | Self::RoomCommit(..) => {
                 Concern::Nobody
             }
             Self::Lifeline => Concern::Lifeline,
+            Self::Welcome(room) => Concern::Welcome(*room),
         }
     }
 
@@ -172,6 +181,8 @@ impl EnvelopeOwner {
             Self::Capabilities => of_room("capabilities"),
             Self::Commit(..) => of_room("commit"),
             Self::Lifeline => of_room("lifeline"),
+            Self::Welcome(_) => of_room("welcome"),
+            Self::RoomCommit(..) => of_room("commit"),
             // When a list is lost, it is asked for again: the other side leaves its envelope again.
             Self::Receipts => DeliveryPolicy { for_away: true, waits_aside: true, ..step("receipts", Until::Stored, Links::Friends) },
             // It is followed by others.

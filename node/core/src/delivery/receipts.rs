@@ -172,10 +172,11 @@ impl Delivery {
     }
 }
 
-/// A room message that stands outside the order of frames; none when there is no friend to hear it.
+/// A room message that stands outside the order of frames; none when there is no room to say it in.
 fn say_unreliable(state: &State, turn: &mut Turn<'_>, device: &DeviceId, payload: &RoomPayload) -> Result<Option<Inner>, TurnFailed> {
-    let friend = state.friend_of(device).filter(|friend| state.may_seal(friend));
-    let Some(room) = friend.map(|friend| friend.room) else { return Ok(None) };
+    let friend = state.friend_of(device).filter(|friend| state.may_seal(friend)).map(|friend| friend.room);
+    let shared = || rooms::shared_with(state, device).filter(|_| !state.own.is_halted);
+    let Some(room) = friend.or_else(shared) else { return Ok(None) };
     let sealed = rooms::say(turn, room, payload)?;
     Ok(Inner::around(room, &sealed, None))
 }

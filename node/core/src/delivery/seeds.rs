@@ -29,6 +29,20 @@ pub(crate) fn draw(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, to: &[
     seed
 }
 
+/// A device may write to us under a seed that another member tells it, or that we have said to many.
+pub(crate) fn expect(state: &mut State, room: &RoomId, device: &Device, seed: &Seed) {
+    if state.inbound_of(&device.device).any(|row| row.number == seed.number) {
+        return;
+    }
+    let me = &state.own.identity;
+    let ratchet = Ratchet::agree(seed, &me.dh, &device.dh, &device.device, &me.device);
+    state.add_inbound(&device.device, Inbound { number: seed.number, room: *room, opener: Opener::new(ratchet), replaced: None });
+    while state.inbound_of(&device.device).count() > SEEDS_KEPT_MAX {
+        let Some(oldest) = state.inbound_of(&device.device).next().map(|row| row.number) else { break };
+        state.drop_inbound(&device.device, oldest);
+    }
+}
+
 /// A device has said its newest seed in a room. One that is older than what it said there before counts no more.
 pub(crate) fn read(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, from: &DeviceId, seed: &Seed) {
     let Some(row) = state.devices.get(from) else { return };

@@ -49,6 +49,11 @@ impl EarlyFrames {
         self.bytes = self.bytes.saturating_sub(waiting);
     }
 
+    /// The devices of which frames wait in a room.
+    pub fn in_room(&self, room: &RoomId) -> Vec<DeviceId> {
+        self.waiting.keys().filter(|device| self.has(device, room)).copied().collect()
+    }
+
     /// Whether frames of a device wait in a room.
     pub fn has(&self, device: &DeviceId, room: &RoomId) -> bool {
         self.waiting.get(device).is_some_and(|waiting| waiting.frames.range((*room, 0)..=(*room, u64::MAX)).next().is_some())

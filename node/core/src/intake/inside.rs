@@ -5,6 +5,7 @@ use crate::delivery::notices;
 use crate::delivery::seeds;
 use crate::delivery::ways::{self, Ways};
 use crate::friendships::{adopt_bundle, receive_commit, show_back, verify_bundle};
+use crate::groups::{self, Heard};
 use crate::introductions;
 use crate::notice::IntakeNotice;
 use crate::renewal;
@@ -30,6 +31,8 @@ pub(super) enum Said {
     Receipts(Vec<ReceiptItem>),
     /// The device misses a frame, and asks for everything again.
     Again,
+    /// Of an epoch of a shared room that is not kept any more.
+    Outgrown,
 }
 
 /// Which room of a friendship a message is of.
@@ -67,6 +70,9 @@ pub(super) fn room_message(
         (Some(_), Place::Late) => return Err(DropReason::Reused.into()),
         (Some(_), Place::Former) => return Err(DropReason::Unexpected.into()),
     };
+    if state.groups.rooms.contains_key(&room) {
+        return shared(state, turn, device, &known, place);
+    }
     let (sender, plaintext) = match rooms::hear(turn, room, &known.mls)? {
         Opened::Text { sender, plaintext, .. } => (sender, plaintext),
         // Its key was not used before, so it is another one than what stands in its place.
@@ -116,6 +122,9 @@ pub(super) fn room_message(
             turn.tell(IntakeNotice::Shown(*device));
         }
         RoomPayload::Lifeline(contact) => renewal::learn_lifeline(state, turn, &speaker, contact)?,
+        RoomPayload::Welcome(bundle) => groups::receive_welcome(state, turn, &speaker, &bundle)?,
+        // Said in shared rooms alone.
+        RoomPayload::Leave(_) | RoomPayload::Ways(_) => return Err(DropReason::Unexpected.into()),
         RoomPayload::Receipts(items) => return Ok(Said::Receipts(items)),
         RoomPayload::Introduce(statement) => introductions::receive(state, turn, &peer, &statement)?,
         RoomPayload::Consent(consent) => introductions::consented(state, turn, &peer, consent)?,
@@ -130,4 +139,17 @@ pub(super) fn room_message(
         }
     }
     Ok(Said::Something)
+}
+
+/// A frame of a shared room.
+fn shared(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, known: &Known, place: Place) -> Result<Said, Rejected> {
+    match (groups::receive(state, turn, device, known)?, place) {
+        (Heard::Something, _) => Ok(Said::Something),
+        (Heard::Nothing, _) => Ok(Said::Nothing),
+        (Heard::Again, _) => Ok(Said::Again),
+        (Heard::Receipts(items), _) => Ok(Said::Receipts(items)),
+        (Heard::Outgrown, Place::Present) => Ok(Said::Outgrown),
+        // What stands in its place was opened.
+        (Heard::Outgrown, Place::Late | Place::Former) => Ok(Said::Something),
+    }
 }

@@ -9,6 +9,7 @@ use crate::delivery::before;
 use crate::delivery::tags::{Found, Tag};
 use crate::delivery::{Delivery, Origin};
 use crate::friendships;
+use crate::groups;
 use crate::notice::IntakeNotice;
 use crate::people;
 use crate::rooms::{self, Membership, order, pieces};
@@ -17,7 +18,7 @@ use crate::table::Table;
 use crate::turn::{DropReason, Rejected, Turn, TurnFailed};
 use crate::wire::Known;
 use symbolon_presence::envelope::frame_id;
-use symbolon_presence::id::{DeviceId, FrameId};
+use symbolon_presence::id::{DeviceId, FrameId, RoomId};
 use symbolon_relay::put::{Outcome, Refusal};
 
 impl Intake {
@@ -175,9 +176,32 @@ impl Intake {
         // by one of a newer state than its sender's.
         let place = if early.known.sequence.is_some_and(|sequence| sequence < expected) { Place::Late } else { Place::Present };
         self.open(state, delivery, turn, &device, early, place)?;
-        // Those of the room that waited for this one.
-        while let Some(next) = self.early.next(state, &device, &room) {
-            self.open(state, delivery, turn, &device, next, Place::Present)?;
+        self.go_on(state, delivery, turn, &device, &room)
+    }
+
+    /// Opens those of a device that waited for the one before, or for the epoch that a room has come to.
+    pub(super) fn go_on(
+        &mut self,
+        state: &mut State,
+        delivery: &mut Delivery,
+        turn: &mut Turn<'_>,
+        device: &DeviceId,
+        room: &RoomId,
+    ) -> Result<(), TurnFailed> {
+        loop {
+            let expected = order::expected(state, device, room);
+            let Some(next) = self.early.next(state, device, room) else { return Ok(()) };
+            self.open(state, delivery, turn, device, next, Place::Present)?;
+            if order::expected(state, device, room) == expected {
+                return Ok(());
+            }
+        }
+    }
+
+    /// A shared room is in another epoch than before: what waited for that is looked at.
+    pub fn moved(&mut self, state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>, room: &RoomId) -> Result<(), TurnFailed> {
+        for device in self.early.in_room(room) {
+            self.go_on(state, delivery, turn, &device, room)?;
         }
         Ok(())
     }
@@ -264,6 +288,10 @@ impl Intake {
         early: Early,
         place: Place,
     ) -> Result<(), TurnFailed> {
+        if place == Place::Present && groups::is_early(state, &early.known) {
+            self.wait(state, device, early);
+            return Ok(());
+        }
         let Early { origin, frame, inner, at, known } = early;
         let (room, epoch) = (known.room, known.epoch);
         let is_next = known.sequence == Some(order::expected(state, device, &room));
@@ -293,6 +321,14 @@ impl Intake {
                         self.reported.extend(items.into_iter().map(|item| (*device, item)));
                     }
                     Said::Again => turn.tell(IntakeNotice::AskedAgain(*device)),
+                    Said::Outgrown => {
+                        // It stays its turn: what its sender seals again takes its place.
+                        self.count(DropReason::Epoch);
+                        let outcome = Outcome::Refused(Refusal::Outgrown);
+                        self.settle_known(state, turn, (frame, inner, at), outcome, Some(device));
+                        delivery.acknowledge(state, turn, origin, Some(*device), frame, outcome);
+                        return Ok(());
+                    }
                 }
                 if is_friends && matches!(origin, Origin::Link(_)) {
                     delivery.heard_in_room(state, turn, device);
@@ -332,6 +368,22 @@ impl Intake {
         self.settle_known(state, turn, (frame, inner, at), outcome, sender.as_ref());
         delivery.acknowledge(state, turn, origin, sender, frame, outcome);
         Ok(())
+    }
+}
+
+impl Intake {
+    /// Keeps a frame of an epoch of its room that this device has not come to. It is not acknowledged: its sender owns it.
+    fn wait(&mut self, state: &State, device: &DeviceId, early: Early) {
+        self.stays = true;
+        let sequence = early.known.sequence.filter(|sequence| *sequence == order::expected(state, device, &early.known.room));
+        match sequence {
+            Some(sequence) if self.early.has_place(device, 0, early.known.mls.len()) => {
+                if self.early.park(*device, sequence, early) {
+                    self.count(DropReason::Full);
+                }
+            }
+            Some(_) | None => self.count(DropReason::Epoch),
+        }
     }
 }
 

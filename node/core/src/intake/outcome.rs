@@ -7,6 +7,7 @@ use crate::delivery::owner::{Concern, EnvelopeOwner};
 use crate::delivery::relays::Signed;
 use crate::delivery::{Acknowledged, Delivery};
 use crate::friendships;
+use crate::groups;
 use crate::invites::lifelines;
 use crate::people;
 use crate::rows::{Fault, set_message_state};
@@ -18,6 +19,9 @@ use symbolon_relay::put::Refusal;
 /// A receipt line has come for an envelope in our outbox.
 pub(super) fn complete(state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>, item: &Acknowledged) -> Result<(), TurnFailed> {
     let Some(settled) = delivery.settle(state, turn, item)? else { return Ok(()) };
+    if settled.fate == Fate::Outgrown {
+        return groups::seal_again(state, turn, &settled.device, settled.number);
+    }
     tell(state, turn, &settled.device, &settled.owner, settled.fate)?;
     settled.close(state, turn)
 }
@@ -39,18 +43,24 @@ pub(crate) fn tell(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, ow
         return friendships::redate(state, turn);
     }
     match owner.concern() {
+        Concern::Text(room, arrival) if state.groups.rooms.contains_key(&room) => match fate {
+            Fate::Delivered => groups::delivered(state, turn, device, arrival),
+            Fate::Stored => set_message_state(turn, &room, arrival, MessageState::Stored, None),
+            // One member's refusal is no fault of the text.
+            Fate::Refused(_) | Fate::Queued | Fate::Untimely | Fate::Outgrown => Ok(()),
+        },
         Concern::Text(conversation, arrival) => {
             let (is, fault) = match fate {
                 Fate::Delivered => return conversations::delivered(state, turn, device, &conversation, arrival),
                 Fate::Stored => (MessageState::Stored, None),
-                Fate::Queued | Fate::Untimely => (MessageState::Queued, None),
+                Fate::Queued | Fate::Untimely | Fate::Outgrown => (MessageState::Queued, None),
                 Fate::Refused(refusal) => (MessageState::Failed, fault_of(refusal)),
             };
             set_message_state(turn, &conversation, arrival, is, fault)
         }
         Concern::Ask(request) => match fate {
             Fate::Refused(refusal) => friendships::refused(state, turn, &request, fault_of(refusal)),
-            Fate::Queued | Fate::Stored | Fate::Delivered | Fate::Untimely => Ok(()),
+            Fate::Queued | Fate::Stored | Fate::Delivered | Fate::Untimely | Fate::Outgrown => Ok(()),
         },
         Concern::Confirm(request) => match fate {
             Fate::Refused(refusal) => friendships::refused(state, turn, &request, fault_of(refusal)),
@@ -61,11 +71,11 @@ pub(crate) fn tell(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, ow
                 }
                 Ok(())
             }
-            Fate::Queued | Fate::Untimely => Ok(()),
+            Fate::Queued | Fate::Untimely | Fate::Outgrown => Ok(()),
         },
         Concern::Friend => match (fate, state.friend_of(device).map(|friend| friend.peer)) {
             (Fate::Delivered | Fate::Refused(_), Some(peer)) => people::update(state, turn, &peer, |friend| friend.giving = false),
-            (Fate::Delivered | Fate::Refused(_) | Fate::Queued | Fate::Stored | Fate::Untimely, _) => Ok(()),
+            (Fate::Delivered | Fate::Refused(_) | Fate::Queued | Fate::Stored | Fate::Untimely | Fate::Outgrown, _) => Ok(()),
         },
         Concern::Shown => {
             if matches!(fate, Fate::Refused(_)) {
@@ -76,8 +86,14 @@ pub(crate) fn tell(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, ow
         Concern::Commit(room, epoch) => match fate {
             Fate::Delivered => friendships::commit_taken(state, turn, &room, epoch),
             Fate::Refused(_) => friendships::commit_refused(state, turn, &room, epoch),
-            Fate::Queued | Fate::Stored | Fate::Untimely => Ok(()),
+            Fate::Queued | Fate::Stored | Fate::Untimely | Fate::Outgrown => Ok(()),
         },
+        Concern::Welcome(room) => {
+            if matches!(fate, Fate::Delivered | Fate::Refused(_)) {
+                groups::invited(state, turn, &room, device);
+            }
+            Ok(())
+        }
         Concern::Lifeline => {
             if let (Fate::Delivered, Some(peer)) = (fate, state.friend_of(device).map(|friend| friend.peer)) {
                 lifelines::taken(state, turn, &peer);
@@ -94,6 +110,6 @@ fn fault_of(refusal: Refusal) -> Option<Fault> {
         Refusal::UsedUp => Some(Fault::InviteUsed),
         Refusal::Expired => Some(Fault::InviteExpired),
         Refusal::Refused => Some(Fault::Refused),
-        Refusal::Full | Refusal::Stale | Refusal::Untimely => None,
+        Refusal::Full | Refusal::Stale | Refusal::Untimely | Refusal::Outgrown => None,
     }
 }

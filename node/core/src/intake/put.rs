@@ -180,7 +180,7 @@ impl Intake {
             Refusal::Expired if not.grant.is_some_and(|grant| state.invites.contains_key(&grant)) => {
                 state.rates.warn(turn, Warning::InviteExpired);
             }
-            Refusal::Expired | Refusal::Refused | Refusal::Full | Refusal::Stale | Refusal::Untimely => {}
+            Refusal::Expired | Refusal::Refused | Refusal::Full | Refusal::Stale | Refusal::Untimely | Refusal::Outgrown => {}
         }
         self.count(DropReason::Unexpected);
         // Signed only for who holds the grant: somebody in the middle must not get

@@ -13,7 +13,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::Rng as _;
 use symbolon_presence::codec;
 use symbolon_presence::id::{Digest, GrantId, MailboxId, PeerId, PublicKeyBytes};
-use symbolon_presence::kdf::sha256;
+use symbolon_presence::kdf::{Secret, sha256};
 use symbolon_presence::seal::NONCE;
 use symbolon_presence::seeds::Seed;
 use symbolon_presence::time::{DAY, Timestamp};
@@ -152,6 +152,27 @@ pub(crate) fn used(state: &mut State, turn: &mut Turn<'_>, leaf: &PublicKeyBytes
     }
     state.save_package(turn, row.clone());
     Some(row)
+}
+
+/// A room was made here: our leaf there comes from no package, and is a seat like any other, until the room is [`left`].
+pub(crate) fn found(state: &mut State, turn: &mut Turn<'_>, leaf: PublicKeyBytes, key: Secret) {
+    let (grant, grant_expires) = (GrantId::random(turn.rng), turn.sure.max(turn.stamp).after(PACKAGE_GRANT_LIFE));
+    let row = OwnPackage {
+        leaf,
+        key,
+        grant,
+        grant_expires,
+        seed: Seed::draw(None, turn.rng),
+        revision: state.own.friendship.revision,
+        lies: Lies::WithFriend(state.own.peer),
+        made: turn.stamp,
+        expires: turn.stamp,
+        last_resort: false,
+        digest: Digest([0; 32]),
+        replaced: None,
+        seats: 1,
+    };
+    state.save_package(turn, row);
 }
 
 /// The room of a seat was left. With the last one its grant ends, at our relays too.

@@ -7,7 +7,7 @@ use crate::seam::Event;
 use crate::state::State;
 use crate::turn::{Turn, TurnFailed};
 use std::collections::BTreeSet;
-use symbolon_presence::id::{PeerId, RequestId};
+use symbolon_presence::id::{PeerId, RequestId, RoomId};
 
 /// Finds a friend by petname or Peer ID, or by an unambiguous beginning (8 characters) of the
 /// id. A whole id means that id, in any case, whatever names there are.
@@ -34,6 +34,77 @@ pub(crate) fn resolve(state: &State, who: &Who) -> Result<PeerId, CommandError> 
         (Some(one), None) => Ok(one),
         (Some(_), Some(_)) => Err(CommandError::Ambiguous),
     }
+}
+
+/// Where a text goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// To a friend.
+    Friend(PeerId),
+    /// To everybody in a room.
+    Room(RoomId),
+}
+
+/// Finds a friend or a room: they share one namespace. A whole id means that id, whatever names there are.
+pub(crate) fn resolve_target(state: &State, who: &Who) -> Result<Target, CommandError> {
+    let text = who.0.trim();
+    let lower = text.to_ascii_lowercase();
+    if let Some(room) = lower.parse::<RoomId>().ok().filter(|room| state.groups.rooms.contains_key(room)) {
+        return Ok(Target::Room(room));
+    }
+    let named = |is: &dyn Fn(&str) -> bool| -> Vec<RoomId> {
+        let named = state.groups.rooms.values().filter(|group| is(&group.roster.name));
+        named.map(|group| group.room).collect()
+    };
+    let mut rooms = named(&|name| name == text);
+    if rooms.is_empty() {
+        rooms = named(&|name| names::is_same(name, text));
+    }
+    if text.len() >= 8 {
+        rooms.extend(state.groups.rooms.keys().filter(|room| room.to_string().starts_with(&lower)));
+    }
+    // Of rooms of one name, those in which we take part are meant.
+    let is_present = |room: &RoomId| state.groups.rooms.get(room).is_some_and(|group| group.standing.is_member());
+    if rooms.iter().any(is_present) {
+        rooms.retain(is_present);
+    }
+    match (resolve(state, who), rooms.as_slice()) {
+        (Ok(peer), []) => Ok(Target::Friend(peer)),
+        (Err(CommandError::NotFound), [room]) => Ok(Target::Room(*room)),
+        (Err(CommandError::NotFound), []) => Err(CommandError::NotFound),
+        (Ok(_) | Err(_), _) => Err(CommandError::Ambiguous),
+    }
+}
+
+/// Finds a member of a room by the name by which it is shown, or by id; or a friend.
+pub(crate) fn resolve_member(state: &State, room: &RoomId, who: &Who) -> Result<PeerId, CommandError> {
+    let text = who.0.trim();
+    let group = state.groups.rooms.get(room).ok_or(CommandError::NotFound)?;
+    if let Ok(peer) = text.to_ascii_lowercase().parse::<PeerId>() {
+        return Ok(peer);
+    }
+    let is_named = |peer: &&PeerId| names::is_same(&called(state, room, peer), text);
+    let users: Vec<PeerId> = group.roster.users.iter().map(|user| user.user).collect();
+    let found: BTreeSet<PeerId> = users.iter().filter(is_named).copied().collect();
+    match (found.len(), found.first()) {
+        (1, Some(peer)) => Ok(*peer),
+        (0, _) => resolve(state, who),
+        _ => Err(CommandError::Ambiguous),
+    }
+}
+
+/// How somebody is called who is in a room: as we call a friend, else as they call themselves there.
+pub(crate) fn called(state: &State, room: &RoomId, peer: &PeerId) -> String {
+    if *peer == state.own.peer {
+        return state.own.name.clone();
+    }
+    if let Some(friend) = state.friends.get(peer) {
+        return friend.petname.clone();
+    }
+    let leaf = state.groups.rooms.get(room).and_then(|group| group.roster.leaves_of(peer).next()).map(|leaf| leaf.leaf);
+    let seat = leaf.and_then(|leaf| state.groups.seats.get(&(*room, leaf)));
+    let said = seat.map(|seat| names::clean(&seat.ways.name)).filter(|name| !name.is_empty() && names::pose(name).is_none());
+    said.unwrap_or_else(|| peer.to_string().chars().take(8).collect())
 }
 
 /// Changes and saves a friend's row.

@@ -37,7 +37,12 @@ impl OwnLeaf {
         Ok(Self { leaf: turn.cipher.fresh_leaf()?, key: Secret::random(turn.rng) })
     }
 
-    fn credential(&self, own: &Identity) -> Vec<u8> {
+    /// Its signature key.
+    pub fn leaf(&self) -> LeafKey {
+        self.leaf
+    }
+
+    pub(super) fn credential(&self, own: &Identity) -> Vec<u8> {
         seal_credential(own, &self.leaf.0, &self.key)
     }
 
@@ -49,7 +54,7 @@ impl OwnLeaf {
 
 /// How long a leaf of ours is valid. It begins at the same moment for everybody, so it holds even
 /// if our clock is ahead.
-fn leaf_lifetime(stamp: Timestamp) -> Lifetime {
+pub(super) fn leaf_lifetime(stamp: Timestamp) -> Lifetime {
     Lifetime { not_before: EARLIEST, not_after: stamp.max(EARLIEST).after(LEAF_LIFETIME) }
 }
 

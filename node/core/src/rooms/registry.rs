@@ -2,7 +2,6 @@
 //!
 //! The room of a friendship is one of them: who its members are follows from the friendship.
 
-#[cfg(feature = "testing")]
 use crate::limits::{MEMBERS_MAX, ROOMS_MAX};
 use crate::rows::{Former, Members, Room};
 use crate::state::State;
@@ -27,7 +26,6 @@ pub(crate) fn register(state: &mut State, turn: &mut Turn<'_>, friend: PeerId, r
 }
 
 /// This node is in a room with these devices of others from now on. False when they are too many, or the rooms are.
-#[cfg(feature = "testing")]
 pub(crate) fn register_shared(state: &mut State, turn: &mut Turn<'_>, room: RoomId, devices: Vec<DeviceId>) -> bool {
     let shared = state.rooms.values().filter(|row| matches!(row.members, Members::Devices(_))).count();
     let has_place = devices.len() < MEMBERS_MAX && shared < ROOMS_MAX;
@@ -35,6 +33,18 @@ pub(crate) fn register_shared(state: &mut State, turn: &mut Turn<'_>, room: Room
         state.save_room(turn, Room { room, conversation: room, members: Members::Devices(devices), commits: None });
     }
     has_place
+}
+
+/// The devices of others in a shared room are these from now on.
+pub(crate) fn set_members(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, devices: Vec<DeviceId>) {
+    let Some(row) = state.rooms.get(room).filter(|row| matches!(row.members, Members::Devices(_))).cloned() else { return };
+    state.save_room(turn, Room { members: Members::Devices(devices), ..row });
+}
+
+/// A shared room that a device is in with us.
+pub(crate) fn shared_with(state: &State, device: &DeviceId) -> Option<RoomId> {
+    let is_there = |row: &&Room| matches!(&row.members, Members::Devices(devices) if devices.contains(device));
+    state.rooms.values().find(is_there).map(|row| row.room)
 }
 
 /// Erases a room, its keys and its row.

@@ -2,9 +2,10 @@
 
 use super::Machines;
 use crate::friendships;
+use crate::groups;
 use crate::notice::{
-    ConversationsNotice, DeliveryNotice, FriendshipsNotice, IdentityNotice, IntakeNotice, InvitesNotice, PackagesNotice, PeopleNotice,
-    PresenceNotice, RenewalNotice, Told,
+    ConversationsNotice, DeliveryNotice, FriendshipsNotice, GroupsNotice, IdentityNotice, IntakeNotice, InvitesNotice, PackagesNotice,
+    PeopleNotice, PresenceNotice, RenewalNotice, Told,
 };
 use crate::packages;
 use crate::people;
@@ -27,9 +28,24 @@ impl Machines {
                 Told::Intake(notice) => self.of_intake(turn, notice)?,
                 Told::Conversations(ConversationsNotice::Held(friend)) => self.held.note(friend),
                 Told::Friendships(notice) => self.of_friendships(turn, notice)?,
+                Told::Groups(notice) => self.of_groups(turn, notice)?,
             }
         }
         Ok(())
+    }
+
+    fn of_groups(&mut self, turn: &mut Turn<'_>, notice: GroupsNotice) -> Result<(), TurnFailed> {
+        let Self { state, delivery, intake, groups, .. } = self;
+        match notice {
+            GroupsNotice::Moved(room) => {
+                groups.note(room);
+                intake.moved(state, delivery, turn, &room)
+            }
+            GroupsNotice::Wished(room) => {
+                groups.note(room);
+                Ok(())
+            }
+        }
     }
 
     fn of_identity(&mut self, turn: &mut Turn<'_>, notice: IdentityNotice) {
@@ -76,6 +92,7 @@ impl Machines {
         match notice {
             DeliveryNotice::OwnRelaysChanged => {
                 standings.lifelines_changed(turn.now);
+                groups::changed(state, turn)?;
                 friendships::moved(state, delivery, turn)?
             }
             DeliveryNotice::CopiesLost => relays.recount(state, turn)?,
@@ -136,7 +153,10 @@ impl Machines {
                 self.keys_known(turn, &peer);
             }
             FriendshipsNotice::Confirmed(peer) => self.confirming.note(peer),
-            FriendshipsNotice::Befriended(device) => delivery.befriended(state, turn, &device)?,
+            FriendshipsNotice::Befriended(device) => {
+                groups::say_again(state, turn, &device)?;
+                delivery.befriended(state, turn, &device)?;
+            }
             FriendshipsNotice::Parted(peer) => {
                 packages::parted(state, turn, &peer)?;
                 for device in people::devices_of(state, &peer) {

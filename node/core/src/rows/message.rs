@@ -4,6 +4,7 @@ use crate::command::MessageState;
 use crate::seam::Event;
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed};
+use crate::wire::Role;
 use minicbor::{Decode, Encode};
 use symbolon_presence::id::{MessageId, PeerId, RoomId};
 use symbolon_presence::time::Timestamp;
@@ -24,6 +25,73 @@ pub(crate) struct Message {
     pub text: String,
     #[n(5)]
     pub fault: Option<Fault>,
+    /// What has happened in a shared room, in the place of a text: `from` did it.
+    #[n(6)]
+    pub line: Option<Line>,
+}
+
+/// What has happened in a shared room.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(crate) enum Line {
+    /// It was made.
+    #[n(0)]
+    Created,
+    /// Somebody has come in.
+    #[n(1)]
+    Came(#[n(0)] PeerId),
+    /// Somebody was removed.
+    #[n(2)]
+    Removed(#[n(0)] PeerId),
+    /// Somebody has left.
+    #[n(3)]
+    Left(#[n(0)] PeerId),
+    /// It has another name.
+    #[n(4)]
+    Named(#[n(0)] String),
+    /// It has another topic; empty for none.
+    #[n(5)]
+    Topic(#[n(0)] String),
+    /// Somebody has another role.
+    #[n(6)]
+    Role(#[n(0)] PeerId, #[n(1)] Role),
+    /// Parts of the room had gone different ways, and are one again.
+    #[n(7)]
+    Healed,
+    /// Somebody uses another device.
+    #[n(8)]
+    Devices,
+}
+
+fn name_of(role: Role) -> &'static str {
+    match role {
+        Role::Member => "a member",
+        Role::Admin => "an admin",
+        Role::Owner => "an owner",
+    }
+}
+
+impl Line {
+    /// A sentence for people. `called` says how somebody is called here.
+    pub fn text(&self, by: &PeerId, me: &PeerId, called: impl Fn(&PeerId) -> String) -> String {
+        let who = |peer: &PeerId| if peer == me { "you".to_owned() } else { called(peer) };
+        let maker = if by == me { "You".to_owned() } else { called(by) };
+        match self {
+            Self::Created => format!("{maker} made the room"),
+            Self::Came(peer) => format!("{maker} added {}", who(peer)),
+            Self::Removed(peer) => format!("{maker} removed {}", who(peer)),
+            Self::Left(peer) if peer == me => "You left the room".to_owned(),
+            Self::Left(peer) => format!("{} left the room", called(peer)),
+            Self::Named(name) => format!("{maker} named the room \"{name}\""),
+            Self::Topic(topic) if topic.is_empty() => format!("{maker} took the topic away"),
+            Self::Topic(topic) => format!("{maker} set the topic to \"{topic}\""),
+            Self::Role(peer, role) => {
+                let (is, role) = (if peer == me { "are" } else { "is" }, name_of(*role));
+                format!("{} {is} {role} now", if peer == me { "You".to_owned() } else { called(peer) })
+            }
+            Self::Healed => "Parts of the room had gone different ways, and are one again".to_owned(),
+            Self::Devices => format!("{maker} changed which devices are in the room"),
+        }
+    }
 }
 
 /// The key of a message: conversation, then arrival number.
@@ -83,6 +151,8 @@ pub(crate) enum Fault {
     InviteGone,
     #[n(10)]
     Older,
+    #[n(11)]
+    OtherMembers,
 }
 
 impl Fault {
@@ -108,6 +178,9 @@ impl Fault {
             }
             Self::InviteUntimely => "by this machine's clock the invite is still to be made: check the clock, here and at its maker's",
             Self::Expired => "it was not delivered in the time it was given",
+            Self::OtherMembers => {
+                "others have come into the room since it was written, and would read it: write it again if they may"
+            }
             Self::Older => "it was made with an older version of Symbolon: who asked has to ask again, by a new invite",
         }
     }

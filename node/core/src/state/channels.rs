@@ -48,6 +48,13 @@ impl State {
         }
     }
 
+    /// A leaf is in no epoch that is kept.
+    pub fn forget_leaf(&mut self, turn: &mut Turn<'_>, room: &RoomId, leaf: &PublicKeyBytes) {
+        turn.delete(Table::Leaf, &leaf_key(room, leaf));
+        self.leaves.remove(&(*room, *leaf));
+        self.speakers.remove(&(*room, *leaf));
+    }
+
     /// Whether it is known whose the leaves of a room are.
     pub fn has_leaves(&self, room: &RoomId) -> bool {
         self.leaves_of(room).next().is_some()

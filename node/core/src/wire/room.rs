@@ -3,8 +3,9 @@
 use super::bounds::{PAYLOAD_MAX, is_text};
 use super::bundle::{Bundle, Whereabouts};
 use super::contact::Contact;
+use super::group::{Leave, Ways, WelcomeBundle};
 use super::introduction::{Consent, IntroCard, Introduction};
-use super::piece::Piece;
+use super::piece::{Piece, WHOLE_MAX};
 use minicbor::{Decode, Encode};
 use symbolon_presence::codec;
 use symbolon_presence::id::{Digest, EpochId, MessageId, RoomId};
@@ -91,6 +92,15 @@ pub enum RoomPayload {
     /// How the hearer writes to the sender's device when nothing else works.
     #[n(12)]
     Lifeline(#[n(0)] Contact),
+    /// The sender brings the hearer into a shared room.
+    #[n(13)]
+    Welcome(#[n(0)] Box<WelcomeBundle>),
+    /// The sender leaves a shared room.
+    #[n(14)]
+    Leave(#[n(0)] Leave),
+    /// How members of a shared room who are no friends of the sender write to the sender's device.
+    #[n(15)]
+    Ways(#[n(0)] Box<Ways>),
 }
 
 /// What a build takes besides what every build of its version of the wire does (RFC 9420, section 7.2, has the word).
@@ -109,7 +119,7 @@ impl Capabilities {
     /// Rooms of several people: packages, Welcomes, and a Fetch on a link.
     pub const ROOMS: Self = Self(1 << 3);
     /// What this build takes.
-    pub const OURS: Self = Self(Self::COMMITS.0 | Self::PIECES.0 | Self::LIFELINES.0);
+    pub const OURS: Self = Self(Self::COMMITS.0 | Self::PIECES.0 | Self::LIFELINES.0 | Self::ROOMS.0);
 
     /// Whether all of `what` is among them.
     pub fn has(self, what: Self) -> bool {
@@ -126,7 +136,8 @@ pub fn commit_rank(room: &RoomId, epoch: u64, leaf: u32) -> Digest {
 impl RoomPayload {
     /// Reads a payload and checks its bounds.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        let payload: Self = codec::decode(bytes, PAYLOAD_MAX).ok()?;
+        let payload: Self = codec::decode(bytes, WHOLE_MAX).ok()?;
+        let is_short = bytes.len() <= PAYLOAD_MAX || matches!(payload, Self::Welcome(_));
         let bounded = match &payload {
             Self::Text(text) => is_text(&text.text),
             Self::Bundle(bundle) => bundle.is_bounded(),
@@ -136,9 +147,11 @@ impl RoomPayload {
             Self::Consent(consent) => consent.is_bounded(),
             Self::IntroCard(card) => card.is_bounded(),
             Self::Lifeline(contact) => contact.is_bounded() && contact.chain.is_none() && !contact.last_resort,
-            Self::Read(_) | Self::Again | Self::Skip | Self::Seed(_) | Self::Capabilities(_) => true,
+            Self::Read(_) | Self::Again | Self::Skip | Self::Seed(_) | Self::Capabilities(_) | Self::Leave(_) => true,
+            Self::Welcome(bundle) => bundle.is_bounded(),
+            Self::Ways(ways) => ways.is_bounded(),
         };
-        bounded.then_some(payload)
+        (is_short && bounded).then_some(payload)
     }
 }
 

@@ -1,0 +1,98 @@
+//! What the user does with rooms.
+
+use crate::command::{CommandError, Reply, RoomRole, Who};
+use crate::groups;
+use crate::people::{self, Target};
+use crate::state::State;
+use crate::turn::{Failed, Turn};
+use crate::views;
+use crate::wire::Role;
+use symbolon_presence::id::{PeerId, RoomId};
+
+/// The answer that shows a room.
+fn reply(state: &State, room: &RoomId) -> Result<Reply, Failed> {
+    views::room::one(state, room).map(Reply::Room).ok_or(Failed::Command(CommandError::NotFound))
+}
+
+/// The room that a name or an id means.
+fn resolve(state: &State, who: &Who) -> Result<RoomId, CommandError> {
+    match people::resolve_target(state, who)? {
+        Target::Room(room) => Ok(room),
+        Target::Friend(_) => Err(CommandError::NotFound),
+    }
+}
+
+pub(super) fn create(state: &mut State, turn: &mut Turn<'_>, name: &str) -> Result<Reply, Failed> {
+    let room = groups::create(state, turn, name)?;
+    reply(state, &room)
+}
+
+pub(super) fn add(state: &mut State, turn: &mut Turn<'_>, room: &Who, who: &[Who]) -> Result<Reply, Failed> {
+    let room = resolve(state, room)?;
+    let peers = who.iter().map(|who| people::resolve(state, who)).collect::<Result<Vec<PeerId>, _>>()?;
+    groups::add(state, turn, &room, &peers)?;
+    reply(state, &room)
+}
+
+pub(super) fn remove(state: &mut State, turn: &mut Turn<'_>, room: &Who, who: &[Who]) -> Result<Reply, Failed> {
+    let room = resolve(state, room)?;
+    let peers = who.iter().map(|who| member(state, &room, who)).collect::<Result<Vec<PeerId>, _>>()?;
+    groups::remove(state, turn, &room, &peers)?;
+    reply(state, &room)
+}
+
+/// A member of a room, or a friend who is to come in.
+fn member(state: &State, room: &RoomId, who: &Who) -> Result<PeerId, CommandError> {
+    people::resolve_member(state, room, who)
+}
+
+pub(super) fn leave(state: &mut State, turn: &mut Turn<'_>, room: &Who) -> Result<Reply, Failed> {
+    let room = resolve(state, room)?;
+    groups::leave(state, turn, &room)?;
+    reply(state, &room)
+}
+
+pub(super) fn rename(state: &mut State, turn: &mut Turn<'_>, room: &Who, name: &str) -> Result<Reply, Failed> {
+    let room = resolve(state, room)?;
+    groups::rename(state, turn, &room, name)?;
+    reply(state, &room)
+}
+
+pub(super) fn set_topic(state: &mut State, turn: &mut Turn<'_>, room: &Who, topic: &str) -> Result<Reply, Failed> {
+    let room = resolve(state, room)?;
+    groups::set_topic(state, turn, &room, topic)?;
+    reply(state, &room)
+}
+
+pub(super) fn set_role(state: &mut State, turn: &mut Turn<'_>, room: &Who, who: &Who, role: RoomRole) -> Result<Reply, Failed> {
+    let room = resolve(state, room)?;
+    let peer = member(state, &room, who)?;
+    let role = match role {
+        RoomRole::Member => Role::Member,
+        RoomRole::Admin => Role::Admin,
+        RoomRole::Owner => Role::Owner,
+    };
+    groups::set_role(state, turn, &room, &peer, role)?;
+    reply(state, &room)
+}
+
+/// Mutes a room or puts it away, or no longer.
+pub(super) fn note(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    room: &Who,
+    is_muted: Option<bool>,
+    is_archived: Option<bool>,
+) -> Result<Reply, Failed> {
+    let room = resolve(state, room)?;
+    state.change_note(turn, &room, |note| {
+        note.is_muted = is_muted.unwrap_or(note.is_muted);
+        note.is_archived = is_archived.unwrap_or(note.is_archived);
+    });
+    reply(state, &room)
+}
+
+pub(super) fn members(state: &State, room: &Who) -> Result<Reply, Failed> {
+    let room = resolve(state, room)?;
+    views::room::members(state, &room).map(Reply::Members).ok_or(Failed::Command(CommandError::NotFound))
+}

@@ -1,0 +1,310 @@
+//! Commits: from one epoch of a shared room to the next.
+
+use super::order::{self, Act, Effect};
+use super::{rivals, seats, wishes};
+use crate::conversations;
+use crate::delivery::seeds;
+use crate::limits::{STEPS_MAX, WAYS_FRESH};
+use crate::notice::GroupsNotice;
+use crate::rooms;
+use crate::rows::{Group, GroupStanding, KeptCommit, Line, RivalRow, Step, commit_key};
+use crate::seam::Event;
+use crate::state::State;
+use crate::table::Table;
+use crate::turn::{DropReason, Rejected, Turn, TurnFailed};
+use crate::wire::{CommitInfo, Known, Role, RoomChange, RoomPayload, Roster, Seat};
+use crate::world::{CipherError, Committer, Opened, Staged};
+use symbolon_presence::id::{DeviceId, EpochId, PeerId, PublicKeyBytes, RoomId};
+use symbolon_presence::kdf::Secret;
+use symbolon_relay::put::ReceiptItem;
+
+/// What a frame of a shared room was.
+pub(crate) enum Heard {
+    /// Looked at already.
+    Something,
+    /// It stands in the place of something that was given up.
+    Nothing,
+    /// Of an epoch that is not kept any more: its sender seals it again.
+    Outgrown,
+    /// What became of envelopes of ours.
+    Receipts(Vec<ReceiptItem>),
+    /// The device misses a frame, and asks for everything again.
+    Again,
+}
+
+/// An epoch in which a commit is judged.
+pub(super) struct At<'a> {
+    pub room: RoomId,
+    pub roster: &'a Roster,
+    pub number: u64,
+    pub key: &'a Secret,
+    pub leaves: &'a [(u32, PublicKeyBytes)],
+}
+
+/// A commit that is good.
+pub(super) struct Judged {
+    pub roster: Roster,
+    pub effects: Vec<Effect>,
+    pub seats: Vec<Seat>,
+    pub rival: RivalRow,
+    pub by: PeerId,
+}
+
+/// Whether a frame is of an epoch of a shared room that this device has not come to: it waits until then.
+pub(crate) fn is_early(state: &State, known: &Known) -> bool {
+    let Some(group) = state.groups.rooms.get(&known.room) else { return false };
+    let is_kept = state.groups.steps_of(&known.room).any(|step| step.parent == known.epoch);
+    known.epoch != group.epoch && !is_kept && !group.past.contains(&known.epoch)
+}
+
+/// A frame of a shared room, in its turn.
+pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, known: &Known) -> Result<Heard, Rejected> {
+    let room = known.room;
+    let group = state.groups.rooms.get(&room).ok_or(DropReason::Unexpected)?;
+    if known.epoch == group.epoch {
+        return match rooms::open_shared(turn, room, &known.mls) {
+            Ok(Opened::Commit(staged)) => take(state, turn, &room, &staged, &known.mls).map(|()| Heard::Something),
+            Ok(Opened::Text { sender, plaintext, .. }) => {
+                let payload = RoomPayload::decode(&plaintext).ok_or(DropReason::Malformed)?;
+                let speaker = state.speaker(&room, &sender, turn.sure).ok_or(DropReason::Forged)?;
+                said(state, turn, &room, device, &speaker, payload)
+            }
+            Err(CipherError::Ahead | CipherError::Gone) => Ok(Heard::Outgrown),
+            Err(error) => Err(error.into()),
+        };
+    }
+    let Some(number) = state.groups.steps_of(&room).find(|step| step.parent == known.epoch).map(|step| step.number) else {
+        return Ok(Heard::Outgrown);
+    };
+    match rooms::open_shared(turn, room, &known.mls) {
+        Ok(Opened::Text { sender, plaintext, .. }) => {
+            let payload = RoomPayload::decode(&plaintext).ok_or(DropReason::Malformed)?;
+            let speaker = state.speaker(&room, &sender, turn.sure).ok_or(DropReason::Forged)?;
+            return said(state, turn, &room, device, &speaker, payload);
+        }
+        // A commit of an epoch that was left is staged by no cipher; to peek says what it is.
+        Ok(Opened::Commit(_)) | Err(CipherError::Ahead | CipherError::Gone | CipherError::Broken | CipherError::Used) => {}
+        Err(CipherError::Store) => return Err(CipherError::Store.into()),
+    }
+    match rooms::peek(turn, room, known.epoch, &known.mls) {
+        Ok(staged) => rivals::compete(state, turn, &room, number, &staged, &known.mls).map(|()| Heard::Something),
+        Err(CipherError::Store) => Err(CipherError::Store.into()),
+        // Its keys are gone: its sender seals it again.
+        Err(CipherError::Ahead | CipherError::Gone | CipherError::Used | CipherError::Broken) => Ok(Heard::Outgrown),
+    }
+}
+
+/// What a member has said.
+fn said(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    room: &RoomId,
+    device: &DeviceId,
+    speaker: &symbolon_presence::identity::Device,
+    payload: RoomPayload,
+) -> Result<Heard, Rejected> {
+    if speaker.device != *device {
+        return Err(DropReason::Forged.into());
+    }
+    match payload {
+        RoomPayload::Text(text) => conversations::receive(state, turn, room, &speaker.peer, text)?,
+        RoomPayload::Read(message) => super::texts::mark_read(state, turn, room, &speaker.peer, &message)?,
+        RoomPayload::Skip => return Ok(Heard::Nothing),
+        RoomPayload::Again => return Ok(Heard::Again),
+        RoomPayload::Receipts(items) => return Ok(Heard::Receipts(items)),
+        RoomPayload::Leave(leave) => wishes::leaves(state, turn, room, speaker, leave)?,
+        RoomPayload::Ways(ways) => {
+            if !seats::is_friend(state, device) {
+                seats::learn(state, device, &ways);
+                seeds::read(state, turn, room, device, &ways.seed);
+            }
+            let leaf = state.groups.rooms.get(room).and_then(|group| group.roster.device(device)).map(|leaf| leaf.leaf);
+            if let Some(seat) = leaf.and_then(|leaf| state.groups.seats.get(&(*room, leaf))).cloned() {
+                state.save_seat(turn, *room, Seat { ways: *ways, ..seat });
+            }
+        }
+        // What friends say to each other belongs into their own room.
+        RoomPayload::Bundle(_)
+        | RoomPayload::Hello(_)
+        | RoomPayload::Introduce(_)
+        | RoomPayload::Consent(_)
+        | RoomPayload::IntroCard(_)
+        | RoomPayload::Seed(_)
+        | RoomPayload::Capabilities(_)
+        | RoomPayload::Lifeline(_)
+        | RoomPayload::Welcome(_) => return Err(DropReason::Unexpected.into()),
+    }
+    Ok(Heard::Something)
+}
+
+/// Takes in a commit of the present epoch. Errors change nothing that counts.
+fn take(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, staged: &Staged, bytes: &[u8]) -> Result<(), Rejected> {
+    let group = state.groups.rooms.get(room).cloned().ok_or(DropReason::Unexpected)?;
+    let (key, leaves) = (rooms::credential_key(turn, *room)?, positions(turn, *room)?);
+    let at = At { room: *room, roster: &group.roster, number: group.number, key: &key, leaves: &leaves };
+    match judge(state, &at, staged, turn.sure) {
+        Ok(judged) => {
+            let next = Next { room, epoch: staged.epoch, judged, bytes, others: Vec::new() };
+            if go_on(state, turn, next)? { Ok(()) } else { Err(DropReason::Cipher.into()) }
+        }
+        Err(reason) => {
+            rooms::drop_commits(turn, *room)?;
+            Err(reason.into())
+        }
+    }
+}
+
+/// Whether a commit is good in the epoch that it was made in: its maker may do what it does, all of that is said, and the
+/// roster that follows is the one in its group context.
+pub(super) fn judge(state: &State, at: &At<'_>, staged: &Staged, sure: symbolon_presence::time::Timestamp) -> Result<Judged, DropReason> {
+    let key_of = |index: u32| at.leaves.iter().find(|(other, _)| *other == index).map(|(_, leaf)| *leaf);
+    let Committer::Member(index) = staged.committer else { return Err(DropReason::Forged) };
+    let by = key_of(index).and_then(|key| at.roster.leaf(&key)).ok_or(DropReason::Forged)?.clone();
+    let info = CommitInfo::open(&staged.aad, at.key, &at.room, at.number).ok_or(DropReason::Malformed)?;
+    if info.seats.len() != staged.added.len() {
+        return Err(DropReason::Forged);
+    }
+    let removed: Option<Vec<PublicKeyBytes>> = staged.removed.iter().map(|index| key_of(*index)).collect();
+    let mut removed = removed.ok_or(DropReason::Forged)?;
+    let mut acts = Vec::new();
+    for member in &staged.added {
+        let seat = info.seats.iter().find(|seat| seat.owner.leaf.0 == member.leaf.0).ok_or(DropReason::Forged)?;
+        let device = seats::device_of(member, seat, sure).ok_or(DropReason::Forged)?;
+        acts.push(Act::Add { leaf: seat.owner.leaf, user: device.peer, device: device.device });
+    }
+    for change in &info.changes {
+        match change {
+            RoomChange::Name(name) => acts.push(Act::Name(name.clone())),
+            RoomChange::Topic(topic) => acts.push(Act::Topic(topic.clone())),
+            RoomChange::Role(user, role) => acts.push(Act::Role { user: *user, role: *role }),
+            RoomChange::Left(leave) => {
+                let leaf = at.roster.leaf(&leave.leaf).ok_or(DropReason::Forged)?;
+                let chain = state.groups.seats.get(&(at.room, leaf.leaf)).and_then(|seat| seat.owner.chain.clone());
+                let device = chain.and_then(|chain| chain.verify_known(sure).ok()).ok_or(DropReason::Forged)?;
+                if device.peer != leaf.user || !leave.is_by(&device, &at.room) {
+                    return Err(DropReason::Forged);
+                }
+                let of_user: Vec<PublicKeyBytes> = at.roster.leaves_of(&leaf.user).map(|leaf| leaf.leaf).collect();
+                if !of_user.iter().all(|leaf| removed.contains(leaf)) {
+                    return Err(DropReason::Forged);
+                }
+                removed.retain(|leaf| !of_user.contains(leaf));
+                acts.push(Act::Leave { user: leaf.user, said_in: leave.epoch });
+            }
+        }
+    }
+    while let Some(leaf) = removed.first().copied() {
+        let user = at.roster.leaf(&leaf).ok_or(DropReason::Forged)?.user;
+        let of_user: Vec<PublicKeyBytes> = at.roster.leaves_of(&user).map(|leaf| leaf.leaf).collect();
+        if of_user.iter().all(|leaf| removed.contains(leaf)) {
+            acts.push(Act::Remove { user });
+            removed.retain(|leaf| !of_user.contains(leaf));
+        } else {
+            acts.push(Act::Drop { leaf });
+            removed.retain(|other| *other != leaf);
+        }
+    }
+    let position = |leaf: &PublicKeyBytes| at.leaves.iter().find(|(_, other)| other == leaf).map(|(index, _)| *index);
+    let removes = acts.iter().filter_map(|act| if let Act::Remove { user } = act { Some(*user) } else { None }).collect();
+    let commit = order::Commit { by: by.leaf, number: at.number, acts };
+    let (roster, effects) = at.roster.after(&commit, &position).map_err(|_| DropReason::Forged)?;
+    if staged.state != Some(roster.hash()) {
+        return Err(DropReason::Forged);
+    }
+    let rival = RivalRow { epoch: staged.epoch, leaf: index, removes, is_ours: false };
+    Ok(Judged { roster, effects, seats: info.seats, rival, by: by.user })
+}
+
+/// The leaves of the present epoch, by position.
+pub(super) fn positions(turn: &Turn<'_>, room: RoomId) -> Result<Vec<(u32, PublicKeyBytes)>, TurnFailed> {
+    Ok(rooms::leaves(turn, room)?.into_iter().map(|member| (member.index, PublicKeyBytes(member.leaf.0))).collect())
+}
+
+/// A commit that is good, and where it leads.
+pub(super) struct Next<'a> {
+    pub room: &'a RoomId,
+    pub epoch: EpochId,
+    pub judged: Judged,
+    /// The commit.
+    pub bytes: &'a [u8],
+    /// The commits that compete with it.
+    pub others: Vec<RivalRow>,
+}
+
+/// Goes on into the epoch of a commit that is good, ours or one that is staged. The epoch that is left may come back. False
+/// when the cipher does not take it: then nothing has changed.
+pub(super) fn go_on(state: &mut State, turn: &mut Turn<'_>, next: Next<'_>) -> Result<bool, TurnFailed> {
+    let Next { room, epoch, judged, bytes, others } = next;
+    let Some(group) = state.groups.rooms.get(room).cloned() else { return Ok(false) };
+    let (key, leaves) = (rooms::credential_key(turn, *room)?, positions(turn, *room)?);
+    if !rooms::go_on(turn, *room, epoch)? {
+        rooms::drop_commits(turn, *room)?;
+        return Ok(false);
+    }
+    let Judged { roster, effects, seats, rival, by } = judged;
+    let rivals = others.into_iter().filter(|other| other.epoch != epoch).chain([rival]).collect();
+    let Group { epoch: parent, number, .. } = group;
+    turn.put(Table::Commit, &commit_key(room, &epoch), &KeptCommit { parent, number, bytes: bytes.to_vec(), at: turn.stamp });
+    let step = Step { room: *room, parent, number, roster: group.roster.clone(), leaves, key, rivals, chosen: epoch, at: turn.stamp, by };
+    state.save_step(turn, step);
+    let (me, number) = (state.own.peer, number.saturating_add(1));
+    let standing = match roster.leaf(&group.leaf) {
+        Some(_) => group.standing,
+        None if effects.contains(&Effect::Left(me)) => GroupStanding::Left,
+        None => GroupStanding::Removed,
+    };
+    let mut moved = Group { roster, epoch, number, standing, ..group.clone() };
+    moved.note_past(parent);
+    state.save_group(turn, moved);
+    for seat in &seats {
+        if let Some(device) = device_in(seat).filter(|device| *device != state.own.identity.device) {
+            seats::begin(state, turn, room, &device)?;
+        }
+        seats::meet(state, turn, room, &group.leaf, seat);
+    }
+    seats::follow(state, turn, room);
+    if by != me && standing.is_member() && turn.stamp.since(group.said) < WAYS_FRESH {
+        // Who brought them in may not have heard yet what we said to the others.
+        let own = state.own.identity.device;
+        let came: Vec<DeviceId> = seats.iter().filter_map(device_in).filter(|device| *device != own).collect();
+        seats::say(state, turn, room, &came)?;
+    }
+    let is_of_people = |effect: &&Effect| matches!(effect, Effect::Came(_) | Effect::Removed(_) | Effect::Left(_));
+    let is_of_device = |effect: &&Effect| matches!(effect, Effect::DeviceCame(_) | Effect::DeviceGone(_));
+    let has_people = effects.iter().any(|effect| is_of_people(&effect));
+    // The devices of those who come and go are not worth a line.
+    for effect in effects.iter().filter(|effect| !(has_people && is_of_device(effect))) {
+        conversations::note_line(state, turn, room, &by, line_of(state, room, effect));
+    }
+    wishes::seen(state, turn, room, number, &by, &effects);
+    let excess = state.groups.steps_of(room).count().saturating_sub(STEPS_MAX);
+    let settled: Vec<u64> = state.groups.steps_of(room).take(excess).map(|step| step.number).collect();
+    for number in settled {
+        rivals::settle(state, turn, room, number)?;
+    }
+    turn.notify(Event::Room(*room));
+    turn.tell(GroupsNotice::Moved(*room));
+    Ok(true)
+}
+
+/// The device in a seat.
+fn device_in(seat: &Seat) -> Option<DeviceId> {
+    seat.owner.chain.as_ref().and_then(|chain| chain.body()).map(|body| body.device)
+}
+
+/// The line that says it to people.
+fn line_of(state: &State, room: &RoomId, effect: &Effect) -> Line {
+    let group = state.groups.rooms.get(room);
+    let name = || group.map(|group| group.roster.name.clone()).unwrap_or_default();
+    let topic = || group.map(|group| group.roster.topic.clone()).unwrap_or_default();
+    match effect {
+        Effect::Came(user) => Line::Came(*user),
+        Effect::Removed(user) => Line::Removed(*user),
+        Effect::Left(user) => Line::Left(*user),
+        Effect::DeviceCame(_) | Effect::DeviceGone(_) | Effect::Readded { .. } => Line::Devices,
+        Effect::Named => Line::Named(name()),
+        Effect::TopicSet => Line::Topic(topic()),
+        Effect::RoleSet(user, role) => Line::Role(*user, *role),
+        Effect::Inherited(user) => Line::Role(*user, Role::Owner),
+    }
+}

@@ -1,0 +1,121 @@
+//! Commits of one epoch that compete, and going back for the one that stands.
+
+use super::commits::{At, Next, go_on, judge};
+use super::order::{self, Committer, Right, Rival};
+use super::{seats, texts, wishes};
+use crate::conversations;
+use crate::limits::RIVALS_MAX;
+use crate::rooms;
+use crate::rows::{Group, GroupStanding, KeptCommit, Line, RivalRow, Step, WishFor, commit_key};
+use crate::state::State;
+use crate::table::Table;
+use crate::turn::{DropReason, Rejected, Turn, TurnFailed};
+use crate::world::{Opened, Staged};
+use std::collections::BTreeSet;
+use symbolon_presence::id::{EpochId, PeerId, RoomId};
+
+/// Another commit of an epoch that was left has come. If it stands before the one that was taken, this device goes back.
+pub(super) fn compete(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    room: &RoomId,
+    number: u64,
+    staged: &Staged,
+    bytes: &[u8],
+) -> Result<(), Rejected> {
+    let mut step = state.groups.steps.get(&(*room, number)).cloned().ok_or(DropReason::Epoch)?;
+    if step.rivals.iter().any(|rival| rival.epoch == staged.epoch) {
+        return Ok(());
+    }
+    let at = At { room: *room, roster: &step.roster, number, key: &step.key, leaves: &step.leaves };
+    let judged = judge(state, &at, staged, turn.sure)?;
+    if step.rivals.len() >= RIVALS_MAX {
+        return Err(DropReason::Full.into());
+    }
+    step.rivals.push(judged.rival);
+    turn.put(
+        Table::Commit,
+        &commit_key(room, &staged.epoch),
+        &KeptCommit { parent: step.parent, number, bytes: bytes.to_vec(), at: turn.stamp },
+    );
+    let stands = standing(room, &step);
+    state.save_step(turn, step.clone());
+    match stands {
+        Some(epoch) if epoch != step.chosen => switch(state, turn, room, step, epoch),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Which of the commits of an epoch stands.
+fn standing(room: &RoomId, step: &Step) -> Option<EpochId> {
+    let rival = |row: &RivalRow| {
+        let key = step.leaves.iter().find(|(index, _)| *index == row.leaf).map(|(_, leaf)| *leaf)?;
+        let user = step.roster.leaf(&key)?.user;
+        let by = Committer::Member { leaf: row.leaf, user, role: step.roster.role(&user)? };
+        Some(Rival { epoch: row.epoch, by, removes: row.removes.iter().copied().collect() })
+    };
+    let rivals: Vec<Rival> = step.rivals.iter().filter_map(rival).collect();
+    order::winner(room, step.number, &rivals)
+}
+
+/// Goes back to the parent and takes another commit than before.
+fn switch(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, step: Step, epoch: EpochId) -> Result<(), Rejected> {
+    let group = state.groups.rooms.get(room).cloned().ok_or(DropReason::Unexpected)?;
+    let kept: Option<KeptCommit> = turn.row(Table::Commit, &commit_key(room, &epoch))?;
+    // One of our own cannot be opened again: it is made anew as a wish by those who follow.
+    let is_ours = step.rivals.iter().any(|rival| rival.epoch == epoch && rival.is_ours);
+    let Some(kept) = kept.filter(|_| !is_ours) else { return Err(DropReason::Epoch.into()) };
+    let lost: Vec<Step> = state.groups.steps_of(room).filter(|other| other.number >= step.number).cloned().collect();
+    if !rooms::go_back(turn, *room, step.parent)? {
+        return Err(DropReason::Epoch.into());
+    }
+    for other in &lost {
+        state.drop_step(turn, room, other.number);
+    }
+    let standing = match group.standing {
+        GroupStanding::Member | GroupStanding::Removed => GroupStanding::Member,
+        GroupStanding::Leaving | GroupStanding::Left => GroupStanding::Leaving,
+    };
+    let mut back = Group { roster: step.roster.clone(), epoch: step.parent, number: step.number, standing, ..group };
+    lost.iter().for_each(|other| back.note_past(other.chosen));
+    state.save_group(turn, back);
+    seats::follow(state, turn, room);
+    wishes::rewound(state, turn, room, step.number);
+    let opened = rooms::open_shared(turn, *room, &kept.bytes)?;
+    let Opened::Commit(staged) = opened else { return Err(TurnFailed("a kept commit is none").into()) };
+    let at = At { room: *room, roster: &step.roster, number: step.number, key: &step.key, leaves: &step.leaves };
+    let judged = judge(state, &at, &staged, turn.sure)?;
+    let next = Next { room, epoch: staged.epoch, judged, bytes: &kept.bytes, others: step.rivals.clone() };
+    if !go_on(state, turn, next)? {
+        return Err(TurnFailed("a commit that was judged is not taken").into());
+    }
+    let dropped: BTreeSet<EpochId> = lost.iter().map(|other| other.chosen).collect();
+    remove_again(state, turn, room, &lost);
+    conversations::note_line(state, turn, room, &state.own.peer.clone(), Line::Healed);
+    Ok(texts::resend(state, turn, room, &dropped)?)
+}
+
+/// People who were removed by commits that are dropped now are removed again by anyone who may.
+fn remove_again(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, lost: &[Step]) {
+    let Some(group) = state.groups.rooms.get(room).cloned() else { return };
+    let chosen = lost.iter().filter_map(|step| step.rivals.iter().find(|rival| rival.epoch == step.chosen && !rival.is_ours));
+    let removed: BTreeSet<PeerId> = chosen.flat_map(|rival| rival.removes.iter().copied()).collect();
+    let Some(role) = group.roster.role(&state.own.peer) else { return };
+    for user in removed {
+        let of = group.roster.role(&user);
+        if of.is_some_and(|of| order::may(role, Right::Remove(of))) {
+            wishes::wish(state, turn, room, WishFor::Remove(user));
+        }
+    }
+}
+
+/// An epoch does not come back any more: what was kept for that is erased. Forward secrecy begins here.
+pub(super) fn settle(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, number: u64) -> Result<(), TurnFailed> {
+    state.drop_step(turn, room, number);
+    let kept: Vec<EpochId> = state.groups.steps_of(room).map(|step| step.parent).collect();
+    rooms::keep_parents(turn, *room, &kept)?;
+    wishes::settled(state, turn, room, number.saturating_add(1));
+    seats::sweep(state, turn, room);
+    seats::follow(state, turn, room);
+    Ok(())
+}

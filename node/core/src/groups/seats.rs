@@ -1,0 +1,142 @@
+//! Seats: whose the leaves of a shared room are, and how their devices are written to.
+//!
+//! Friends are written to as always. Members who are no friends of each other know from the room where each leaves its mail,
+//! under which key, and a seed. `docs/protocol/rooms.md`.
+
+use crate::delivery::{outbox, seeds, ways};
+use crate::packages;
+use crate::people;
+use crate::rooms::{self, order as frames};
+use crate::rows::{FriendState, GroupStanding};
+use crate::state::State;
+use crate::turn::{Turn, TurnFailed};
+use crate::delivery::owner::EnvelopeOwner;
+use crate::wire::{LeafOwner, RoomPayload, Roster, Seat, Ways, is_leaf_of};
+use crate::world::Member;
+use symbolon_presence::id::{DeviceId, PublicKeyBytes, RoomId};
+use symbolon_presence::identity::Device;
+use symbolon_presence::time::Timestamp;
+
+/// The device whose a leaf is, if its credential and what is said of it fit together.
+pub(super) fn device_of(member: &Member, seat: &Seat, sure: Timestamp) -> Option<Device> {
+    let device = seat.owner.chain.as_ref()?.verify_known(sure).ok()?;
+    let is_it = seat.owner.leaf.0 == member.leaf.0 && is_leaf_of(&member.credential, &member.leaf.0, &seat.owner.key, &device);
+    is_it.then_some(device)
+}
+
+/// Our own seat, as others are shown it: with addresses made now.
+pub(super) fn own(state: &mut State, turn: &mut Turn<'_>, leaf: &PublicKeyBytes) -> Option<Seat> {
+    let package = packages::own(state, leaf)?;
+    let (key, seed) = (package.key.clone(), package.seed.clone());
+    let (own, relay_mailboxes) = packages::ways(state, turn, leaf)?;
+    let ways = Ways { name: state.own.name.clone(), own, relay_mailboxes, seed, capabilities: state.own.capabilities };
+    let owner = LeafOwner { leaf: *leaf, chain: Some(state.own.identity.chain.clone()), key };
+    Some(Seat { owner, ways })
+}
+
+/// The seats of all other members, for somebody who comes in.
+pub(super) fn others(state: &State, room: &RoomId, roster: &Roster, without: &[PublicKeyBytes]) -> Option<Vec<Seat>> {
+    let leaves = roster.leaves.iter().filter(|leaf| !without.contains(&leaf.leaf));
+    leaves.map(|leaf| state.groups.seats.get(&(*room, leaf.leaf)).cloned()).collect()
+}
+
+/// Takes a seat in: its leaf is known from now on, and its device can be written to and heard.
+pub(super) fn meet(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, own: &PublicKeyBytes, seat: &Seat) {
+    let Some(chain) = seat.owner.chain.clone() else { return };
+    let Ok(device) = chain.verify_known(turn.sure) else { return };
+    rooms::keep_leaf(state, turn, *room, &seat.owner, &chain);
+    state.save_seat(turn, *room, seat.clone());
+    if device.device == state.own.identity.device {
+        return;
+    }
+    if is_friend(state, &device.device) {
+        // Where it is written to follows from the friendship.
+        people::devices::learn_chain(state, turn, &chain);
+        return;
+    }
+    ways::register_device(state, turn, &device, &chain, seat.ways.own.entry.clone());
+    learn(state, &device.device, &seat.ways);
+    if let Some(package) = packages::own(state, own) {
+        let seed = package.seed.clone();
+        seeds::expect(state, room, &device, &seed);
+    }
+    seeds::read(state, turn, room, &device.device, &seat.ways.seed);
+}
+
+/// Says to some devices how ours is written to in a room, and how we are called.
+pub(super) fn say(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, to: &[DeviceId]) -> Result<(), TurnFailed> {
+    let Some(leaf) = state.groups.rooms.get(room).map(|group| group.leaf) else { return Ok(()) };
+    let Some(seat) = own(state, turn, &leaf) else { return Ok(()) };
+    meet(state, turn, room, &leaf, &seat);
+    let has_room = to.iter().all(|device| outbox::has_room(state, device));
+    if to.is_empty() || !has_room || state.own.is_halted {
+        return Ok(());
+    }
+    let sealed = rooms::say(turn, *room, &RoomPayload::Ways(Box::new(seat.ways)))?;
+    for device in to {
+        outbox::enqueue_part(state, turn, (device, *room, sealed.epoch), EnvelopeOwner::Mark, (None, &sealed.bytes));
+    }
+    Ok(())
+}
+
+/// Our relays are others than before, or our name: the members of all rooms are told.
+pub(crate) fn changed(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+    let rooms: Vec<RoomId> = state.groups.rooms.values().filter(|group| group.standing.is_member()).map(|group| group.room).collect();
+    for room in rooms {
+        let devices = rooms::members(state, &room);
+        say(state, turn, &room, &devices)?;
+        let said = turn.stamp;
+        state.change_group(turn, &room, |group| group.said = said);
+    }
+    Ok(())
+}
+
+/// Whether a device is written to as a friend's.
+pub(super) fn is_friend(state: &State, device: &DeviceId) -> bool {
+    state.friend_of(device).is_some_and(|friend| friend.state != FriendState::Ended && friend.devices.contains(device))
+}
+
+/// Notes how a device is written to that is no friend's.
+pub(super) fn learn(state: &mut State, device: &DeviceId, said: &Ways) {
+    let Some(row) = state.device_mut(device) else { return };
+    row.entry = said.own.entry.clone();
+    row.put = Some(said.own.key.clone());
+    row.relay_mailboxes = said.relay_mailboxes.clone();
+    row.capabilities = Some(said.capabilities);
+}
+
+/// A device comes in: what was said in the room to or by an earlier leaf of it has nothing to do with this one.
+pub(super) fn begin(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, device: &DeviceId) -> Result<(), TurnFailed> {
+    frames::leave(state, device, room);
+    outbox::forget_room(state, turn, device, room)
+}
+
+/// The devices of others in a roster.
+pub(super) fn devices(state: &State, roster: &Roster) -> Vec<DeviceId> {
+    let own = state.own.identity.device;
+    roster.leaves.iter().map(|leaf| leaf.device).filter(|device| *device != own).collect()
+}
+
+/// The room's frames go to the devices of its present members.
+pub(super) fn follow(state: &mut State, turn: &mut Turn<'_>, room: &RoomId) {
+    let Some(group) = state.groups.rooms.get(room) else { return };
+    let is_in = matches!(group.standing, GroupStanding::Member | GroupStanding::Leaving);
+    // Who is out still hears those with whom they were in: the commit that took them out may give way.
+    let last = state.groups.steps_of(room).next_back().map(|step| &step.roster);
+    let roster = if is_in { Some(&group.roster) } else { last };
+    let devices = roster.map(|roster| devices(state, roster)).unwrap_or_default();
+    rooms::set_members(state, turn, room, devices);
+}
+
+/// Forgets leaves that are in no epoch that may come back.
+pub(super) fn sweep(state: &mut State, turn: &mut Turn<'_>, room: &RoomId) {
+    let Some(group) = state.groups.rooms.get(room) else { return };
+    let rosters = state.groups.steps_of(room).map(|step| &step.roster).chain([&group.roster]);
+    let kept: Vec<PublicKeyBytes> = rosters.flat_map(|roster| roster.leaves.iter().map(|leaf| leaf.leaf)).collect();
+    let seats = state.groups.seats.range((*room, PublicKeyBytes([0; 32]))..=(*room, PublicKeyBytes([u8::MAX; 32])));
+    let gone: Vec<PublicKeyBytes> = seats.map(|((_, leaf), _)| *leaf).filter(|leaf| !kept.contains(leaf)).collect();
+    for leaf in gone {
+        state.drop_seat(turn, room, &leaf);
+        state.forget_leaf(turn, room, &leaf);
+    }
+}

@@ -1,0 +1,150 @@
+//! What the user does with rooms.
+
+use super::order::{self, Right};
+use super::{seats, wishes};
+use crate::command::CommandError;
+use crate::conversations;
+use crate::delivery::outbox;
+use crate::delivery::owner::EnvelopeOwner;
+use crate::limits::ROOMS_MAX;
+use crate::packages;
+use crate::rooms::{self, OwnLeaf};
+use crate::rows::{Group, GroupStanding, Line, WishFor};
+use crate::seam::Event;
+use crate::state::State;
+use crate::turn::{Failed, Turn};
+use crate::wire::{Capabilities, Leave, Role, RoomPayload, Roster, is_name, is_topic};
+use symbolon_presence::id::{DeviceId, PeerId, PublicKeyBytes, RoomId};
+
+/// Makes a room.
+pub(crate) fn create(state: &mut State, turn: &mut Turn<'_>, name: &str) -> Result<RoomId, Failed> {
+    let name = name.trim();
+    if name.is_empty() || !is_name(name) {
+        return Err(CommandError::BadName.into());
+    }
+    if state.groups.rooms.len() >= ROOMS_MAX {
+        return Err(CommandError::Full.into());
+    }
+    let room = RoomId::random(turn.rng);
+    let own = OwnLeaf::fresh(turn)?;
+    let leaf = PublicKeyBytes(own.leaf().0);
+    let roster = Roster::founded(name.to_owned(), leaf, state.own.peer, state.own.identity.device);
+    let epoch = rooms::create_shared(turn, &state.own.identity, room, &own, roster.hash())?;
+    packages::found(state, turn, leaf, own.key.clone());
+    rooms::register_shared(state, turn, room, Vec::new());
+    let due = wishes::next_update(turn, 1, false);
+    let standing = GroupStanding::Member;
+    state.save_group(turn, Group { room, roster, standing, epoch, number: 0, leaf, due, added_by: None, since: turn.stamp, past: Vec::new(), said: turn.stamp });
+    if let Some(seat) = seats::own(state, turn, &leaf) {
+        seats::meet(state, turn, &room, &leaf, &seat);
+    }
+    conversations::note_line(state, turn, &room, &state.own.peer.clone(), Line::Created);
+    turn.notify(Event::Room(room));
+    Ok(room)
+}
+
+/// The room's row, if we take part and our role gives us a right there.
+fn with_right(state: &State, room: &RoomId, right: Right) -> Result<Group, CommandError> {
+    let group = state.groups.rooms.get(room).ok_or(CommandError::NotFound)?;
+    if wishes::is_leaving(group) {
+        return Err(CommandError::NotInRoom);
+    }
+    let role = group.roster.role(&state.own.peer).ok_or(CommandError::NotInRoom)?;
+    if order::may(role, right) { Ok(group.clone()) } else { Err(CommandError::NoRight) }
+}
+
+fn wish(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, what: WishFor) -> Result<(), Failed> {
+    wishes::wish(state, turn, room, what).map(|_| ()).ok_or(Failed::Command(CommandError::Full))
+}
+
+/// Adds friends. Those who cannot be reached now come in when they can.
+pub(crate) fn add(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, who: &[PeerId]) -> Result<(), Failed> {
+    let group = with_right(state, room, Right::Add)?;
+    let mut devices: Vec<(PeerId, DeviceId)> = Vec::new();
+    for peer in who {
+        let friend = state.friends.get(peer).filter(|friend| friend.stands()).ok_or(CommandError::NotFriends)?;
+        if group.roster.role(peer).is_some() {
+            continue;
+        }
+        if !friend.devices.iter().any(|device| state.can(device, Capabilities::ROOMS)) {
+            return Err(CommandError::OldBuild.into());
+        }
+        devices.extend(friend.devices.iter().filter(|device| state.can(device, Capabilities::ROOMS)).map(|device| (*peer, *device)));
+    }
+    for (peer, device) in devices {
+        wish(state, turn, room, WishFor::Add(peer, device))?;
+    }
+    Ok(())
+}
+
+/// Removes members, or takes back that somebody is to come in.
+pub(crate) fn remove(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, who: &[PeerId]) -> Result<(), Failed> {
+    for peer in who {
+        let role = state.groups.rooms.get(room).and_then(|group| group.roster.role(peer));
+        let waiting: Vec<_> = state
+            .groups
+            .wishes_of(room)
+            .filter(|wish| wish.done_in.is_none() && matches!(wish.what, WishFor::Add(of, _) if of == *peer))
+            .map(|wish| wish.id)
+            .collect();
+        match role {
+            Some(role) => {
+                with_right(state, room, Right::Remove(role))?;
+            }
+            None if waiting.is_empty() => return Err(CommandError::NotFound.into()),
+            None => {}
+        }
+        for id in waiting {
+            state.drop_wish(turn, room, &id);
+        }
+        if role.is_some() {
+            wish(state, turn, room, WishFor::Remove(*peer))?;
+        }
+    }
+    Ok(())
+}
+
+/// Leaves a room: said to the others, one of whom commits it. History stays.
+pub(crate) fn leave(state: &mut State, turn: &mut Turn<'_>, room: &RoomId) -> Result<(), Failed> {
+    let group = with_right(state, room, Right::Leave)?;
+    let members = rooms::members(state, room);
+    if members.is_empty() {
+        let gone = Group { standing: GroupStanding::Left, ..group };
+        state.save_group(turn, gone);
+        seats::follow(state, turn, room);
+    } else {
+        let said = Leave::sign(&state.own.identity, room, group.leaf, group.number);
+        let sealed = rooms::say(turn, *room, &RoomPayload::Leave(said))?;
+        outbox::enqueue_room(state, turn, *room, &EnvelopeOwner::Mark, &sealed);
+        state.save_group(turn, Group { standing: GroupStanding::Leaving, ..group });
+    }
+    turn.notify(Event::Room(*room));
+    Ok(())
+}
+
+/// Gives a room another name.
+pub(crate) fn rename(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, name: &str) -> Result<(), Failed> {
+    let name = name.trim();
+    if name.is_empty() || !is_name(name) {
+        return Err(CommandError::BadName.into());
+    }
+    with_right(state, room, Right::Rename)?;
+    wish(state, turn, room, WishFor::Name(name.to_owned()))
+}
+
+/// Gives a room another topic; an empty one is none.
+pub(crate) fn set_topic(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, topic: &str) -> Result<(), Failed> {
+    if !is_topic(topic) {
+        return Err(CommandError::BadNote.into());
+    }
+    with_right(state, room, Right::Topic)?;
+    wish(state, turn, room, WishFor::Topic(topic.to_owned()))
+}
+
+/// Gives a member another role.
+pub(crate) fn set_role(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, who: &PeerId, to: Role) -> Result<(), Failed> {
+    let from = state.groups.rooms.get(room).and_then(|group| group.roster.role(who)).ok_or(CommandError::NotFound)?;
+    let right = if *who == state.own.peer { Right::OwnRole { from, to } } else { Right::SetRole { from, to } };
+    with_right(state, room, right)?;
+    wish(state, turn, room, WishFor::Role(*who, to))
+}

@@ -1,0 +1,61 @@
+//! What time brings: epochs become final, what was lost is said again.
+
+use super::order::{self, Ear};
+use super::{rivals, welcome};
+use crate::limits::{COMMIT_LIFE, COMMITS_OF_ROOM_BYTES};
+use crate::rows::KeptCommit;
+use crate::state::State;
+use crate::table::Table;
+use crate::turn::{Turn, TurnFailed, decode_row};
+use crate::world::RANGE_LIMIT;
+use symbolon_presence::id::{DeviceId, EpochId, PeerId, RoomId};
+
+/// Looks at all rooms.
+pub(crate) fn sweep(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+    for room in state.groups.rooms.keys().copied().collect::<Vec<_>>() {
+        settle(state, turn, &room)?;
+        drop_commits(turn, &room)?;
+    }
+    let waiting: Vec<DeviceId> = state.groups.invitations.keys().map(|(_, device)| *device).collect();
+    for device in waiting {
+        welcome::say_again(state, turn, &device)?;
+    }
+    Ok(())
+}
+
+/// Settles the epochs of a room that do not come back any more, the oldest first.
+fn settle(state: &mut State, turn: &mut Turn<'_>, room: &RoomId) -> Result<(), TurnFailed> {
+    loop {
+        let steps: Vec<(u64, PeerId)> = state.groups.steps_of(room).map(|step| (step.number, step.by)).collect();
+        let Some(step) = state.groups.steps_of(room).next() else { return Ok(()) };
+        let later: Vec<PeerId> = steps.iter().skip(1).map(|(_, by)| *by).collect();
+        // Whom this device has heard past an epoch is not kept yet: time and later commits decide.
+        let ears: Vec<Ear> = step.roster.leaves.iter().map(|_| Ear { past: false, unheard: 0 }).collect();
+        let age = turn.sure.since(step.at);
+        if !order::is_final(&later, &ears, age) {
+            return Ok(());
+        }
+        let number = step.number;
+        rivals::settle(state, turn, room, number)?;
+    }
+}
+
+/// Forgets commits that nobody is to be given any more: those that are too old, then the oldest beyond so many bytes.
+fn drop_commits(turn: &mut Turn<'_>, room: &RoomId) -> Result<(), TurnFailed> {
+    let page = turn.range(Table::Commit, room.as_bytes(), RANGE_LIMIT)?;
+    let mut kept: Vec<(u64, EpochId, usize, bool)> = Vec::new();
+    for (key, bytes) in page {
+        let Some(epoch) = key.strip_prefix(room.as_bytes().as_slice()).and_then(EpochId::from_slice) else { break };
+        let row: KeptCommit = decode_row(&bytes)?;
+        kept.push((row.number, epoch, bytes.len(), turn.sure.since(row.at) >= COMMIT_LIFE));
+    }
+    kept.sort_by_key(|(number, ..)| std::cmp::Reverse(*number));
+    let mut sum = 0usize;
+    for (_, epoch, size, is_old) in kept {
+        sum = sum.saturating_add(size);
+        if is_old || sum > COMMITS_OF_ROOM_BYTES {
+            State::drop_commit(turn, room, &epoch);
+        }
+    }
+    Ok(())
+}

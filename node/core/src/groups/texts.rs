@@ -1,0 +1,232 @@
+//! Texts to all members of a room: who has each of them, and what is sealed again when a room goes back.
+
+use super::order;
+use crate::command::{CommandError, MessageState};
+use crate::conversations;
+use crate::delivery::notices;
+use crate::delivery::outbox;
+use crate::delivery::owner::EnvelopeOwner;
+use crate::rooms;
+use crate::rows::{Audience, Fault, Inner, Message, ROOM_LANE, Tally, commit_key, message_key, set_message_state, split_key};
+use crate::state::State;
+use crate::table::Table;
+use crate::turn::{Failed, Turn, TurnFailed};
+use crate::wire::{Known, RoomPayload, Text, is_text};
+use crate::world::Sealed;
+use std::collections::{BTreeMap, BTreeSet};
+use symbolon_presence::id::{DeviceId, EpochId, MessageId, PeerId, RoomId};
+
+/// Rows of an outbox looked at together.
+const PAGE: usize = 256;
+
+/// Writes a text to all members.
+pub(crate) fn send(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, text: String) -> Result<MessageId, Failed> {
+    let group = state.groups.rooms.get(room).ok_or(CommandError::NotFound)?;
+    if !group.standing.is_member() {
+        return Err(CommandError::NotInRoom.into());
+    }
+    if !is_text(&text) {
+        return Err(CommandError::BadText.into());
+    }
+    let epoch = group.epoch;
+    let mut users: Vec<PeerId> = group.roster.people().into_iter().filter(|user| *user != state.own.peer).collect();
+    users.sort_unstable();
+    if !rooms::members(state, room).iter().all(|device| outbox::has_room(state, device)) || state.own.is_halted {
+        return Err(CommandError::Full.into());
+    }
+    let (arrival, id) = conversations::send_in(state, turn, *room, text)?;
+    let count = users.len();
+    let key = commit_key(room, &epoch);
+    if turn.get(Table::Audience, &key)?.is_none() {
+        turn.put(Table::Audience, &key, &Audience { users });
+    }
+    let bits = vec![0; count.div_ceil(8)];
+    let users = u16::try_from(count).unwrap_or(u16::MAX);
+    turn.put(Table::Tally, &arrival.to_be_bytes(), &Tally { room: *room, epoch, users, delivered: bits.clone(), read: bits });
+    if count == 0 {
+        set_message_state(turn, room, arrival, MessageState::Delivered, None)?;
+    }
+    Ok(id)
+}
+
+/// Notes a bit of one user; whether it was not there before.
+fn set(bits: &mut [u8], at: usize) -> bool {
+    let Some(byte) = bits.get_mut(at / 8) else { return false };
+    let bit = 1u8 << (at % 8);
+    let is_new = *byte & bit == 0;
+    *byte |= bit;
+    is_new
+}
+
+fn is_all(bits: &[u8], users: u16) -> bool {
+    bits.iter().map(|byte| byte.count_ones()).sum::<u32>() >= u32::from(users)
+}
+
+/// Changes the tally of a text for one user, and its state when all have it.
+fn count(state: &State, turn: &mut Turn<'_>, arrival: u64, user: &PeerId, is_read: bool) -> Result<(), TurnFailed> {
+    let _ = state;
+    let key = arrival.to_be_bytes();
+    let Some(mut row) = turn.row::<Tally>(Table::Tally, &key)? else { return Ok(()) };
+    let audience: Option<Audience> = turn.row(Table::Audience, &commit_key(&row.room, &row.epoch))?;
+    let Some(at) = audience.and_then(|audience| audience.users.iter().position(|other| other == user)) else { return Ok(()) };
+    let mut is_new = set(&mut row.delivered, at);
+    if is_read {
+        is_new |= set(&mut row.read, at);
+    }
+    if !is_new {
+        return Ok(());
+    }
+    turn.put(Table::Tally, &key, &row);
+    let room = row.room;
+    let id = turn.row::<Message>(Table::Message, &message_key(&room, arrival))?.map(|message| message.id);
+    if is_all(&row.read, row.users) {
+        mark(turn, &room, arrival)?;
+    } else if is_all(&row.delivered, row.users) {
+        set_message_state(turn, &room, arrival, MessageState::Delivered, None)?;
+    } else if let Some(message) = id {
+        turn.notify(crate::seam::Event::MessageState { message });
+    }
+    Ok(())
+}
+
+/// All have read it.
+fn mark(turn: &mut Turn<'_>, room: &RoomId, arrival: u64) -> Result<(), TurnFailed> {
+    let key = message_key(room, arrival);
+    let Some(message) = turn.row::<Message>(Table::Message, &key)?.filter(|message| message.state != MessageState::Read) else {
+        return Ok(());
+    };
+    let id = message.id;
+    turn.put(Table::Message, &key, &Message { state: MessageState::Read, ..message });
+    turn.notify(crate::seam::Event::MessageState { message: id });
+    Ok(())
+}
+
+/// A device has a text of ours.
+pub(crate) fn delivered(state: &State, turn: &mut Turn<'_>, device: &DeviceId, arrival: u64) -> Result<(), TurnFailed> {
+    let Some(user) = state.devices.get(device).map(|row| row.peer) else { return Ok(()) };
+    count(state, turn, arrival, &user, false)
+}
+
+/// A member has read texts up to this one.
+pub(crate) fn mark_read(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    room: &RoomId,
+    from: &PeerId,
+    message: &MessageId,
+) -> Result<(), TurnFailed> {
+    let Some(key) = turn.get(Table::MessageIndex, message.as_bytes())? else { return Ok(()) };
+    let Some((_, arrival)) = split_key(&key).filter(|(of, _)| of == room) else { return Ok(()) };
+    let before = message_key(room, arrival.saturating_add(1));
+    let page = turn.shelf.range_back(Table::Message, &before, PAGE)?;
+    for (key, bytes) in page {
+        let Some((_, arrival)) = split_key(&key).filter(|(of, _)| of == room) else { break };
+        let row: Message = crate::turn::decode_row(&bytes)?;
+        if row.from == state.own.peer && row.line.is_none() {
+            count(state, turn, arrival, from, true)?;
+        }
+    }
+    Ok(())
+}
+
+/// The room has gone back from these epochs: what was sealed there and has not arrived is sealed again for those to whom it was
+/// written. What others would read it who were not there then waits for the user's word.
+pub(super) fn resend(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, dropped: &BTreeSet<EpochId>) -> Result<(), TurnFailed> {
+    let Some(group) = state.groups.rooms.get(room).cloned() else { return Ok(()) };
+    let people = group.roster.people();
+    let mut sealed_again: BTreeMap<u64, Sealed> = BTreeMap::new();
+    let mut held = BTreeSet::new();
+    for device in seats_of(state, room) {
+        let mut from = ROOM_LANE;
+        let mut has_changed = false;
+        loop {
+            let page = outbox::rows(turn, &device, from, PAGE)?;
+            let Some((last, _)) = page.last() else { break };
+            from = last.saturating_add(1);
+            for (number, row) in page.into_iter().filter(|(_, row)| row.room == Some(*room)) {
+                let Some(known) = row.inner.as_ref().and_then(|inner| Known::decode(&inner.payload)) else { continue };
+                if !dropped.contains(&known.epoch) {
+                    continue;
+                }
+                has_changed = true;
+                let sealed = match row.owner {
+                    EnvelopeOwner::Text(_, arrival) if may_resend(state, turn, room, arrival, &people)? => {
+                        match sealed_again.get(&arrival) {
+                            Some(sealed) => Some(sealed.clone()),
+                            None => {
+                                let sealed = seal(turn, room, arrival)?;
+                                sealed.inspect(|sealed| {
+                                    sealed_again.insert(arrival, sealed.clone());
+                                })
+                            }
+                        }
+                    }
+                    EnvelopeOwner::Text(_, arrival) => {
+                        held.insert(arrival);
+                        None
+                    }
+                    _ => None,
+                };
+                let owner = row.owner.clone();
+                match sealed.and_then(|sealed| Inner::around(*room, &sealed, row.sequence)) {
+                    Some(inner) => outbox::replace(turn, &device, number, &row.with(owner, inner)),
+                    None => outbox::skip(turn, *room, &device, number, row)?,
+                }
+            }
+        }
+        if has_changed {
+            notices::rows_changed(turn, &device);
+        }
+    }
+    for arrival in held {
+        set_message_state(turn, room, arrival, MessageState::Failed, Some(Fault::OtherMembers))?;
+    }
+    Ok(())
+}
+
+/// A member does not keep the epoch any more in which a frame of ours was sealed: it is sealed again in the present one.
+pub(crate) fn seal_again(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, number: u64) -> Result<(), TurnFailed> {
+    let Some(row) = outbox::row(turn, device, number)? else { return Ok(()) };
+    let known = row.inner.as_ref().and_then(|inner| Known::decode(&inner.payload));
+    let Some((room, known)) = row.room.zip(known) else { return Ok(()) };
+    let Some(group) = state.groups.rooms.get(&room).filter(|group| group.epoch != known.epoch) else { return Ok(()) };
+    let people = group.roster.people();
+    let sealed = match row.owner {
+        EnvelopeOwner::Text(_, arrival) if may_resend(state, turn, &room, arrival, &people)? => seal(turn, &room, arrival)?,
+        EnvelopeOwner::Text(_, arrival) => {
+            set_message_state(turn, &room, arrival, MessageState::Failed, Some(Fault::OtherMembers))?;
+            None
+        }
+        _ => None,
+    };
+    let owner = row.owner.clone();
+    match sealed.and_then(|sealed| Inner::around(room, &sealed, row.sequence)) {
+        Some(inner) => outbox::replace(turn, device, number, &row.with(owner, inner)),
+        None => outbox::skip(turn, room, device, number, row)?,
+    }
+    notices::rows_changed(turn, device);
+    Ok(())
+}
+
+/// All devices to which frames of the room may be on their way.
+fn seats_of(state: &State, room: &RoomId) -> Vec<DeviceId> {
+    let rosters = state.groups.rooms.get(room).map(|group| &group.roster);
+    let own = state.own.identity.device;
+    let there = rosters.into_iter().flat_map(|roster| roster.leaves.iter().map(|leaf| leaf.device));
+    there.filter(|device| *device != own).collect()
+}
+
+/// Whether a text may be sealed again for the members of now: all of them were there when it was written.
+fn may_resend(state: &State, turn: &Turn<'_>, room: &RoomId, arrival: u64, people: &BTreeSet<PeerId>) -> Result<bool, TurnFailed> {
+    let Some(tally) = turn.row::<Tally>(Table::Tally, &arrival.to_be_bytes())? else { return Ok(false) };
+    let audience: Option<Audience> = turn.row(Table::Audience, &commit_key(room, &tally.epoch))?;
+    let mut old: BTreeSet<PeerId> = audience.map(|audience| audience.users.into_iter().collect()).unwrap_or_default();
+    old.insert(state.own.peer);
+    Ok(order::may_resend(&old, people))
+}
+
+fn seal(turn: &mut Turn<'_>, room: &RoomId, arrival: u64) -> Result<Option<Sealed>, TurnFailed> {
+    let Some(message) = turn.row::<Message>(Table::Message, &message_key(room, arrival))? else { return Ok(None) };
+    let payload = RoomPayload::Text(Text { id: message.id, at: message.at, text: message.text });
+    rooms::say(turn, *room, &payload).map(Some)
+}

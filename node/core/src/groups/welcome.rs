@@ -1,0 +1,223 @@
+//! Welcomes: bringing a friend into a room, and coming in.
+//!
+//! A Welcome goes in the room of the friendship, in a bundle that says who adds: known before anything of it is looked at.
+//! `docs/protocol/rooms.md`.
+
+use super::seats;
+use crate::conversations;
+use crate::delivery::outbox;
+use crate::delivery::owner::EnvelopeOwner;
+use crate::limits::ROOMS_MAX;
+use crate::packages::{self, VerifiedPackage};
+use crate::rooms;
+use crate::rows::{Group, GroupStanding, Invitation, Line};
+use crate::seam::Event;
+use crate::state::State;
+use crate::table::Table;
+use crate::turn::{DropReason, Rejected, Turn, TurnFailed};
+use crate::wire::{Piece, RoomPayload, SeatedRoster, WelcomeBundle};
+use crate::world::CipherError;
+use std::collections::BTreeSet;
+use symbolon_presence::id::{DeviceId, PeerId, PublicKeyBytes, RoomId};
+use symbolon_presence::identity::Device;
+
+/// The key of an invitation: room, then device.
+fn invitation_key(room: &RoomId, device: &DeviceId) -> Vec<u8> {
+    [room.as_bytes().as_slice(), device.as_bytes()].concat()
+}
+
+/// Brings those in whom our commit has added: the room is in the epoch that they enter.
+pub(super) fn invite(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    room: &RoomId,
+    welcome: &[u8],
+    added: &[VerifiedPackage],
+) -> Result<(), TurnFailed> {
+    let Some(group) = state.groups.rooms.get(room).cloned() else { return Ok(()) };
+    if let Some(own) = seats::own(state, turn, &group.leaf) {
+        state.save_seat(turn, *room, own);
+    }
+    let Some(all) = seats::others(state, room, &group.roster, &[]) else { return Err(TurnFailed("a seat is missing")) };
+    let key = rooms::seated_key(turn, *room)?;
+    let seated = SeatedRoster { roster: group.roster.clone(), seats: all, epoch: group.number }.seal(&key, room, turn.rng);
+    for package in added {
+        let secret = state.friends.get(&package.device.peer).and_then(|friend| friend.friendship.clone());
+        let Some(secret) = secret else { continue };
+        let attribution = (secret.revision, &secret.waik());
+        let parts = (welcome.to_vec(), seated.clone());
+        let bundle = WelcomeBundle::sign(&state.own.identity, (*room, package.leaf.as_bytes()), parts, attribution, turn.rng);
+        let invitation = Invitation { room: *room, device: package.device.device, bundle, said_in: None };
+        turn.put(Table::Invitation, &invitation_key(room, &invitation.device), &invitation);
+        state.groups.invitations.insert((*room, invitation.device), None);
+        say(state, turn, invitation)?;
+    }
+    Ok(())
+}
+
+/// Says an invitation in the room of the friendship, if that can be.
+fn say(state: &mut State, turn: &mut Turn<'_>, invitation: Invitation) -> Result<(), TurnFailed> {
+    let Invitation { room, device, bundle, .. } = invitation;
+    let friend = state.friend_of(&device).filter(|friend| state.may_seal(friend) && friend.devices.contains(&device));
+    let Some(friends_room) = friend.map(|friend| friend.room) else { return Ok(()) };
+    let sealed = rooms::say(turn, friends_room, &RoomPayload::Welcome(Box::new(bundle.clone())))?;
+    for part in Piece::split(&sealed.bytes) {
+        let is_last = part.0.is_none_or(|piece| piece.is_last());
+        let owner = if is_last { EnvelopeOwner::Welcome(room) } else { EnvelopeOwner::Piece };
+        outbox::enqueue_part(state, turn, (&device, friends_room, sealed.epoch), owner, part);
+    }
+    let said_in = Some(friends_room);
+    state.groups.invitations.insert((room, device), said_in);
+    turn.put(Table::Invitation, &invitation_key(&room, &device), &Invitation { room, device, bundle, said_in });
+    Ok(())
+}
+
+/// Says again what a device's friendship's room has lost: it was made again.
+pub(crate) fn say_again(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
+    let present = state.friend_of(device).map(|friend| friend.room);
+    let lost = state.groups.invitations.iter().filter(|((_, of), said_in)| of == device && **said_in != present);
+    for room in lost.map(|((room, _), _)| *room).collect::<Vec<_>>() {
+        if let Some(invitation) = turn.row::<Invitation>(Table::Invitation, &invitation_key(&room, device))? {
+            say(state, turn, invitation)?;
+        }
+    }
+    Ok(())
+}
+
+/// A device has its Welcome.
+pub(crate) fn invited(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, device: &DeviceId) {
+    if state.groups.invitations.remove(&(*room, *device)).is_some() {
+        turn.delete(Table::Invitation, &invitation_key(room, device));
+    }
+}
+
+/// A friend brings us into a room. Errors change nothing that counts.
+pub(crate) fn receive_welcome(state: &mut State, turn: &mut Turn<'_>, from: &Device, bundle: &WelcomeBundle) -> Result<(), Rejected> {
+    let room = bundle.room;
+    let leaf = rooms::welcome_leaf(turn, &bundle.welcome).map_err(refused)?;
+    let leaf = PublicKeyBytes(leaf.0);
+    if packages::own(state, &leaf).is_none() {
+        return Err(DropReason::Unexpected.into());
+    }
+    // Whose it is, before anything else is looked at.
+    let known = state.own.past.iter().map(|past| &past.friendship).chain([&state.own.friendship]);
+    let waik = known.filter(|secret| secret.revision == bundle.revision).map(|secret| secret.waik()).next();
+    let adder = waik.and_then(|waik| bundle.verify(leaf.as_bytes(), &waik, turn.sure)).ok_or(DropReason::Forged)?;
+    if adder.device != from.device || adder.peer != from.peer {
+        return Err(DropReason::Forged.into());
+    }
+    let held = state.groups.rooms.get(&room).cloned();
+    let is_ours = state.rooms.contains_key(&room);
+    match &held {
+        // Brought in once more: by somebody in the room, or after we had left it.
+        Some(group) if group.standing.is_member() && group.roster.role(&adder.peer).is_none() => {
+            return Err(DropReason::Unexpected.into());
+        }
+        None if is_ours => return Err(DropReason::Unexpected.into()),
+        None if state.groups.rooms.len() >= ROOMS_MAX => return Err(DropReason::Full.into()),
+        Some(_) | None => {}
+    }
+    if held.is_some() {
+        rooms::forget(state, turn, room)?;
+        forget_rows(state, turn, &room)?;
+    }
+    let joined = rooms::enter_welcomed(turn, &bundle.welcome).map_err(refused)?;
+    if joined.room != room {
+        rooms::forget(state, turn, joined.room)?;
+        return Err(DropReason::Forged.into());
+    }
+    let key = rooms::seated_key(turn, room)?;
+    let seated = SeatedRoster::open(&bundle.seated, &key, &room);
+    let good = match seated {
+        Some(seated) if is_true(turn, &joined.state, &room, &leaf, &adder.peer, &seated)? => seated,
+        Some(_) | None => {
+            rooms::forget(state, turn, room)?;
+            return Err(DropReason::Forged.into());
+        }
+    };
+    packages::used(state, turn, &leaf);
+    let SeatedRoster { roster, seats, epoch } = good;
+    let standing = GroupStanding::Member;
+    let due = super::wishes::next_update(turn, roster.leaves.len(), true);
+    let group = Group {
+        room,
+        roster,
+        standing,
+        epoch: joined.epoch,
+        number: epoch,
+        leaf,
+        due,
+        added_by: Some(adder.peer),
+        since: turn.stamp,
+        past: Vec::new(),
+        said: turn.stamp,
+    };
+    let devices = seats::devices(state, &group.roster);
+    rooms::register_shared(state, turn, room, devices.clone());
+    state.save_group(turn, group);
+    for device in &devices {
+        seats::begin(state, turn, &room, device)?;
+    }
+    for seat in seats.iter().filter(|seat| seat.owner.leaf != leaf) {
+        seats::meet(state, turn, &room, &leaf, seat);
+    }
+    seats::say(state, turn, &room, &devices)?;
+    conversations::note_line(state, turn, &room, &adder.peer, Line::Came(state.own.peer));
+    turn.notify(Event::Room(room));
+    turn.tell(crate::notice::GroupsNotice::Moved(room));
+    Ok(())
+}
+
+fn refused(error: CipherError) -> Rejected {
+    match error {
+        CipherError::Store => error.into(),
+        CipherError::Ahead | CipherError::Gone | CipherError::Used | CipherError::Broken => DropReason::Unexpected.into(),
+    }
+}
+
+/// Whether what we are told of the others is what the group context of the epoch and its tree say, and who adds us is one of
+/// them.
+fn is_true(
+    turn: &Turn<'_>,
+    state: &Option<symbolon_presence::id::Digest>,
+    room: &RoomId,
+    own: &PublicKeyBytes,
+    adder: &PeerId,
+    seated: &SeatedRoster,
+) -> Result<bool, TurnFailed> {
+    let roster = &seated.roster;
+    if *state != Some(roster.hash()) || roster.role(adder).is_none() {
+        return Ok(false);
+    }
+    let leaves = rooms::leaves(turn, *room)?;
+    let named: BTreeSet<PublicKeyBytes> = roster.leaves.iter().map(|leaf| leaf.leaf).collect();
+    let there: BTreeSet<PublicKeyBytes> = leaves.iter().map(|member| PublicKeyBytes(member.leaf.0)).collect();
+    if named != there || !named.contains(own) || leaves.len() != named.len() {
+        return Ok(false);
+    }
+    let is_seated = |member: &crate::world::Member| {
+        let leaf = PublicKeyBytes(member.leaf.0);
+        if leaf == *own {
+            return true;
+        }
+        let seat = seated.seats.iter().find(|seat| seat.owner.leaf == leaf);
+        let device = seat.and_then(|seat| seats::device_of(member, seat, turn.sure));
+        let said = roster.leaf(&leaf);
+        device.zip(said).is_some_and(|(device, said)| device.peer == said.user && device.device == said.device)
+    };
+    Ok(leaves.iter().all(is_seated))
+}
+
+/// Forgets what was known of a room that is entered again. Its history stays.
+fn forget_rows(state: &mut State, turn: &mut Turn<'_>, room: &RoomId) -> Result<(), TurnFailed> {
+    for number in state.groups.steps_of(room).map(|step| step.number).collect::<Vec<_>>() {
+        state.drop_step(turn, room, number);
+    }
+    for id in state.groups.wishes_of(room).map(|wish| wish.id).collect::<Vec<_>>() {
+        state.drop_wish(turn, room, &id);
+    }
+    if let Some(group) = state.groups.rooms.get(room).cloned() {
+        packages::left(state, turn, &group.leaf)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,268 @@
+//! Shared rooms: what their members agree on, and the epochs that may still give way.
+
+use crate::limits::PAST_EPOCHS_MAX;
+use crate::wire::{Leave, Role, Roster, Seat, WelcomeBundle};
+use minicbor::{Decode, Encode};
+use symbolon_presence::id::{DeviceId, EpochId, MessageId, PeerId, PublicKeyBytes, RoomId};
+use symbolon_presence::kdf::Secret;
+use symbolon_presence::time::Timestamp;
+
+/// A shared room.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Group {
+    #[n(0)]
+    pub room: RoomId,
+    /// What the members of the present epoch agree on.
+    #[n(1)]
+    pub roster: Roster,
+    #[n(2)]
+    pub standing: GroupStanding,
+    /// The present epoch, and its number (RFC 9420, section 8).
+    #[n(3)]
+    pub epoch: EpochId,
+    #[n(4)]
+    pub number: u64,
+    /// Our leaf.
+    #[n(5)]
+    pub leaf: PublicKeyBytes,
+    /// When we next renew the keys of our leaf.
+    #[n(6)]
+    pub due: Timestamp,
+    /// Who has added us; none of who made the room.
+    #[n(7)]
+    pub added_by: Option<PeerId>,
+    /// When we came in.
+    #[n(8)]
+    pub since: Timestamp,
+    /// Epochs that it was in, those that gave way among them, the newest last; at most
+    /// [`limits::PAST_EPOCHS_MAX`](crate::limits::PAST_EPOCHS_MAX). What is of another one is still to come.
+    #[n(9)]
+    pub past: Vec<EpochId>,
+    /// When we last said to all how we are written to.
+    #[n(10)]
+    pub said: Timestamp,
+}
+
+/// How we stand to a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub(crate) enum GroupStanding {
+    #[n(0)]
+    Member,
+    /// We have said that we leave.
+    #[n(1)]
+    Leaving,
+    #[n(2)]
+    Left,
+    #[n(3)]
+    Removed,
+}
+
+impl Group {
+    /// Notes an epoch that the room was in.
+    pub fn note_past(&mut self, epoch: EpochId) {
+        if !self.past.contains(&epoch) {
+            self.past.push(epoch);
+            let excess = self.past.len().saturating_sub(PAST_EPOCHS_MAX);
+            self.past.drain(..excess);
+        }
+    }
+}
+
+impl GroupStanding {
+    /// Whether we take part.
+    pub fn is_member(self) -> bool {
+        self == Self::Member
+    }
+}
+
+/// An epoch that was left for the next one, and may come back: the parent of commits that compete. In the store under
+/// room and number.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Step {
+    #[n(0)]
+    pub room: RoomId,
+    /// The epoch, and its number.
+    #[n(1)]
+    pub parent: EpochId,
+    #[n(2)]
+    pub number: u64,
+    /// What its members agreed on.
+    #[n(3)]
+    pub roster: Roster,
+    /// Their leaves by position in the tree.
+    #[n(4)]
+    pub leaves: Vec<(u32, PublicKeyBytes)>,
+    /// Its credential encryption key.
+    #[n(5)]
+    pub key: Secret,
+    /// The commits made in it that were good, the one that stands among them; at most
+    /// [`limits::RIVALS_MAX`](crate::limits::RIVALS_MAX).
+    #[n(6)]
+    pub rivals: Vec<RivalRow>,
+    /// The epoch that stands.
+    #[n(7)]
+    pub chosen: EpochId,
+    /// When we went on.
+    #[n(8)]
+    pub at: Timestamp,
+    /// What the commit that stands did, for wishes made before it.
+    #[n(9)]
+    pub by: PeerId,
+}
+
+/// A commit that competes with others of its epoch.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct RivalRow {
+    /// The epoch that it leads to.
+    #[n(0)]
+    pub epoch: EpochId,
+    /// Position of its maker.
+    #[n(1)]
+    pub leaf: u32,
+    /// The people whom it removes.
+    #[n(2)]
+    pub removes: Vec<PeerId>,
+    /// Whether it is ours.
+    #[n(3)]
+    pub is_ours: bool,
+}
+
+/// The key of a step: room, then number.
+pub(crate) fn step_key(room: &RoomId, number: u64) -> Vec<u8> {
+    [room.as_bytes().as_slice(), &number.to_be_bytes()].concat()
+}
+
+/// A commit, kept for those who have not seen it. Under room and the epoch that it leads to.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct KeptCommit {
+    /// The epoch that it was made in.
+    #[n(0)]
+    pub parent: EpochId,
+    #[n(1)]
+    pub number: u64,
+    /// An MLS message.
+    #[cbor(n(2), with = "minicbor::bytes")]
+    pub bytes: Vec<u8>,
+    #[n(3)]
+    pub at: Timestamp,
+}
+
+/// The key of a kept commit: room, then the epoch.
+pub(crate) fn commit_key(room: &RoomId, epoch: &EpochId) -> Vec<u8> {
+    [room.as_bytes().as_slice(), epoch.as_bytes()].concat()
+}
+
+/// A member's seat, as others are shown it who come in. Under room and leaf.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct SeatRow {
+    #[n(0)]
+    pub room: RoomId,
+    #[n(1)]
+    pub seat: Seat,
+}
+
+/// Something that is to be so in a room, until an epoch that is final has it. Under room and id.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct WishRow {
+    #[n(0)]
+    pub room: RoomId,
+    #[n(1)]
+    pub id: MessageId,
+    #[n(2)]
+    pub what: WishFor,
+    #[n(3)]
+    pub maker: PeerId,
+    /// The number of the epoch that it was made in.
+    #[n(4)]
+    pub made_in: u64,
+    /// The number of the epoch that has it, or has ended it.
+    #[n(5)]
+    pub done_in: Option<u64>,
+    /// Not committed before.
+    #[n(6)]
+    pub due: Timestamp,
+}
+
+/// What a wish is for.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+pub(crate) enum WishFor {
+    /// A device of a friend's comes in.
+    #[n(0)]
+    Add(#[n(0)] PeerId, #[n(1)] DeviceId),
+    #[n(1)]
+    Remove(#[n(0)] PeerId),
+    #[n(2)]
+    Leave(#[n(0)] Leave),
+    #[n(3)]
+    Name(#[n(0)] String),
+    #[n(4)]
+    Topic(#[n(0)] String),
+    #[n(5)]
+    Role(#[n(0)] PeerId, #[n(1)] Role),
+}
+
+/// The key of a wish: room, then id.
+pub(crate) fn wish_key(room: &RoomId, id: &MessageId) -> Vec<u8> {
+    [room.as_bytes().as_slice(), id.as_bytes()].concat()
+}
+
+/// A Welcome that a friend does not have yet. Under room and device.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Invitation {
+    #[n(0)]
+    pub room: RoomId,
+    #[n(1)]
+    pub device: DeviceId,
+    #[n(2)]
+    pub bundle: WelcomeBundle,
+    /// The room of the friendship in which it was said last.
+    #[n(3)]
+    pub said_in: Option<RoomId>,
+}
+
+/// Who was in a room when a text was sealed. Under room and epoch.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Audience {
+    /// By Peer ID; without us.
+    #[n(0)]
+    pub users: Vec<PeerId>,
+}
+
+/// How far a text of ours in a shared room has got. Under its arrival number. One bit for each user of its audience.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Tally {
+    #[n(0)]
+    pub room: RoomId,
+    /// The epoch that it was sealed in first.
+    #[n(1)]
+    pub epoch: EpochId,
+    /// How many users there are.
+    #[n(2)]
+    pub users: u16,
+    #[cbor(n(3), with = "minicbor::bytes")]
+    pub delivered: Vec<u8>,
+    #[cbor(n(4), with = "minicbor::bytes")]
+    pub read: Vec<u8>,
+}
+
+/// What the user has set for a room, and what they have not read there. Under the room.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct RoomNote {
+    #[n(0)]
+    pub unread: u32,
+    #[n(1)]
+    pub is_muted: bool,
+    #[n(2)]
+    pub is_archived: bool,
+}

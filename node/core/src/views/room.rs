@@ -1,0 +1,72 @@
+//! Rooms as shown to the user.
+
+use crate::command::{MemberView, RoomRole, RoomStanding, RoomView, Trust};
+use crate::people;
+use crate::rows::{Group, GroupStanding, WishFor};
+use crate::state::State;
+use crate::wire::Role;
+use std::collections::BTreeSet;
+use symbolon_presence::id::{PeerId, RoomId};
+use symbolon_presence::words::fingerprint_words;
+
+/// All rooms that this node is in, or was, by name.
+pub(crate) fn all(state: &State) -> Vec<RoomView> {
+    let mut views: Vec<_> = state.groups.rooms.values().map(|group| view(state, group)).collect();
+    views.sort_by(|a, b| (&a.name, a.room).cmp(&(&b.name, b.room)));
+    views
+}
+
+/// One of them.
+pub(crate) fn one(state: &State, room: &RoomId) -> Option<RoomView> {
+    state.groups.rooms.get(room).map(|group| view(state, group))
+}
+
+fn view(state: &State, group: &Group) -> RoomView {
+    let note = state.groups.notes.get(&group.room).cloned().unwrap_or_default();
+    let waits = state.groups.wishes_of(&group.room).filter(|wish| wish.done_in.is_none());
+    let invited: BTreeSet<PeerId> =
+        waits.filter_map(|wish| if let WishFor::Add(peer, _) = &wish.what { Some(*peer) } else { None }).collect();
+    RoomView {
+        room: group.room,
+        name: group.roster.name.clone(),
+        topic: group.roster.topic.clone(),
+        epoch: group.number,
+        members: group.roster.users.len(),
+        role: group.roster.role(&state.own.peer).map(role),
+        standing: match group.standing {
+            GroupStanding::Member => RoomStanding::Member,
+            GroupStanding::Leaving => RoomStanding::Leaving,
+            GroupStanding::Left => RoomStanding::Left,
+            GroupStanding::Removed => RoomStanding::Removed,
+        },
+        unread: note.unread,
+        is_muted: note.is_muted,
+        is_archived: note.is_archived,
+        invited: invited.iter().map(|peer| people::called(state, &group.room, peer)).collect(),
+        added_by: group.added_by.map(|peer| people::called(state, &group.room, &peer)),
+    }
+}
+
+/// Who is in a room: ourselves first, then by name.
+pub(crate) fn members(state: &State, room: &RoomId) -> Option<Vec<MemberView>> {
+    let group = state.groups.rooms.get(room)?;
+    let member = |user: &crate::wire::RosterUser| MemberView {
+        id: user.user,
+        name: people::called(state, room, &user.user),
+        words: fingerprint_words(&user.user),
+        trust: state.friends.get(&user.user).map_or(Trust::Room, |friend| friend.trust),
+        role: role(user.role),
+        is_me: user.user == state.own.peer,
+    };
+    let mut views: Vec<MemberView> = group.roster.users.iter().map(member).collect();
+    views.sort_by(|a, b| (!a.is_me, &a.name, a.id).cmp(&(!b.is_me, &b.name, b.id)));
+    Some(views)
+}
+
+fn role(role: Role) -> RoomRole {
+    match role {
+        Role::Member => RoomRole::Member,
+        Role::Admin => RoomRole::Admin,
+        Role::Owner => RoomRole::Owner,
+    }
+}
