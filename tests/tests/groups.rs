@@ -94,7 +94,11 @@ fn lines(sim: &mut Sim, ix: Ix, of: &str) -> Vec<String> {
 
 /// All are in one epoch, and agree who is in the room.
 fn assert_agree(sim: &mut Sim, who: &[Ix], of: &str) {
-    let views: Vec<(u64, usize)> = who.iter().map(|ix| rooms(sim, *ix).into_iter().find(|view| view.name == of).unwrap()).map(|view| (view.epoch, view.members)).collect();
+    let views: Vec<(u64, usize)> = who
+        .iter()
+        .map(|ix| rooms(sim, *ix).into_iter().find(|view| view.name == of).unwrap())
+        .map(|view| (view.epoch, view.members))
+        .collect();
     assert!(views.windows(2).all(|pair| pair[0] == pair[1]), "{views:?}");
     let lists: Vec<Vec<_>> = who
         .iter()
@@ -189,7 +193,10 @@ fn who_is_removed_or_leaves_reads_nothing_new_and_keeps_the_history() {
     assert_eq!(texts(&mut sim, ANA, "The crew"), ["for all four", "for two", "without Ben"]);
     assert_eq!(texts(&mut sim, BEN, "The crew"), ["for all four"]);
     assert_eq!(texts(&mut sim, DEA, "The crew"), ["for all four", "without Ben"]);
-    assert!(matches!(sim.command(BEN, Command::Send { to: name("The crew"), lifetime: None, text: "me too".into() }), Err(CommandError::NotInRoom)));
+    assert!(matches!(
+        sim.command(BEN, Command::Send { to: name("The crew"), lifetime: None, text: "me too".into() }),
+        Err(CommandError::NotInRoom)
+    ));
     assert_eq!(lines(&mut sim, BEN, "The crew").last().unwrap(), "Ana removed you");
     assert_eq!(lines(&mut sim, CEM, "The crew").last().unwrap(), "Dea left the room");
     assert_agree(&mut sim, &[ANA, CEM], "The crew");

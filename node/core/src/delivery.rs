@@ -28,6 +28,7 @@ mod punch;
 mod receipts;
 pub(crate) mod rekey;
 pub(crate) mod relays;
+mod row;
 pub(crate) mod sealing;
 pub(crate) mod seeds;
 pub(crate) mod starts;

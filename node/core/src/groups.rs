@@ -8,16 +8,19 @@
 //! |---|---|
 //! | `order` | the rules: who may do what, which commit stands, what is final. Pure |
 //! | `seats` | whose leaves are, and how their devices are written to |
-//! | `wishes` | what is to be so, until an epoch has it: from a user's wish to a commit |
-//! | `commits` | from a commit to the next epoch: ours, and those of others |
+//! | `wishes`, `plans` | what is to be so, until an epoch has it; which wishes our next commit grants |
+//! | `epochs` | whether a commit is good, and going on by it |
+//! | `frames` | what members say, and their commits |
 //! | `rivals` | going back for a commit that stands before the one that was taken |
 //! | `welcome` | bringing somebody in, and coming in |
 //! | `texts` | texts to all members, and who has them |
 //! | `sweep` | what is final, and what is said again |
 //! | `settings` | what the user does with rooms |
 
-mod commits;
+mod epochs;
+mod frames;
 pub mod order;
+mod plans;
 mod rivals;
 mod seats;
 mod settings;
@@ -26,10 +29,10 @@ mod texts;
 mod welcome;
 mod wishes;
 
-pub(crate) use commits::{Heard, is_early, receive};
+pub(crate) use frames::{Heard, is_early, receive};
+pub(crate) use plans::Groups;
 pub(crate) use seats::changed;
 pub(crate) use settings::{add, create, leave, remove, rename, set_role, set_topic};
 pub(crate) use sweep::sweep;
 pub(crate) use texts::{delivered, seal_again, send};
 pub(crate) use welcome::{invited, receive_welcome, say_again};
-pub(crate) use wishes::Groups;

@@ -4,6 +4,7 @@ mod channel;
 mod device;
 mod friend;
 mod group;
+mod groups;
 mod introduction;
 mod invite;
 mod lifeline;
@@ -20,8 +21,10 @@ pub(crate) use channel::{Before, Channel, Former, ROOM_LANE};
 pub(crate) use device::{Device, Shown, Start};
 pub(crate) use friend::{Friend, FriendPresence, FriendState, Lacks, Renewing};
 pub(crate) use group::{
-    Audience, Group, GroupStanding, Invitation, KeptCommit, RivalRow, RoomNote, SeatRow, Step, Tally, WishFor, WishRow, commit_key, step_key, wish_key,
+    Audience, Group, GroupStanding, Invitation, KeptCommit, RivalRow, RoomNote, SeatRow, Step, Tally, WishFor, WishRow, commit_key,
+    step_key, wish_key,
 };
+pub(crate) use groups::GroupRows;
 pub(crate) use introduction::{IntroRole, Introducing};
 pub(crate) use invite::Invite;
 pub(crate) use lifeline::{Given, Held, LastingReply, Lifeline, Used};

@@ -8,7 +8,9 @@ use crate::command::CommandError;
 use crate::identity::Own;
 use crate::limits;
 use crate::rates::Rates;
-use crate::rows::{Counters, Device, Friend, Given, Inbound, Introducing, Invite, Leaf, OwnRelayMailbox, Request, Room, Sequences};
+use crate::rows::{
+    Counters, Device, Friend, Given, GroupRows, Inbound, Introducing, Invite, Leaf, OwnRelayMailbox, Request, Room, Sequences,
+};
 use crate::table::{Change, Table};
 use crate::turn::all_rows;
 use crate::turn::load_all;
@@ -29,7 +31,6 @@ mod own_packages;
 mod packages;
 mod signs;
 
-pub(crate) use groups::GroupRows;
 pub(crate) use load::derive_trust;
 use own_packages::OwnPackages;
 pub(crate) use signs::Build;

@@ -6,6 +6,7 @@
 
 mod bounds;
 mod bundle;
+mod capabilities;
 mod connection;
 mod contact;
 mod first;
@@ -21,6 +22,7 @@ mod standing;
 
 pub use bounds::{PAYLOAD_MAX, PIECE_LEN, is_name, is_note, is_text, is_topic};
 pub use bundle::{Bundle, BundleDevice, Whereabouts};
+pub use capabilities::Capabilities;
 pub use connection::{AcceptBody, AcceptHead, ConfirmBody, OfferBody, connection_psk};
 pub use contact::{Contact, RelayMailbox, entry_is_of, package_digest};
 pub use first::{First, Statement, Step};
@@ -30,6 +32,6 @@ pub use leaf::{LeafOwner, OpenCredential, is_leaf_of, seal_credential};
 pub use package::{AddPackage, OwnMailbox, PackageSecrets, QueueAddress};
 pub use piece::{Piece, WHOLE_MAX};
 pub use presence::{Labels, PresenceBody, PresenceKeys, SignedPresence};
-pub use room::{Capabilities, Known, RoomPayload, Text, commit_rank};
+pub use room::{Known, RoomPayload, Text, commit_rank};
 pub use roster::{Role, Roster, RosterLeaf, RosterUser};
 pub use standing::{Counted, Heard, Renews, RoomStanding, Standing, True, direct_package, is_start_of, sign_start};

@@ -224,6 +224,8 @@ impl World {
             state: MessageState::Delivered,
             reason: None,
             mine: false,
+            is_line: false,
+            tally: None,
         }
     }
 
@@ -292,6 +294,16 @@ impl World {
                 happened.push(Event::Request(request));
                 Ok(Reply::Request(self.requests.last().unwrap().clone()))
             }
+            Command::Rooms => Ok(Reply::Rooms(Vec::new())),
+            Command::RoomCreate(_)
+            | Command::RoomAdd { .. }
+            | Command::RoomRemove { .. }
+            | Command::RoomLeave(_)
+            | Command::RoomRename { .. }
+            | Command::RoomTopic { .. }
+            | Command::RoomRole { .. }
+            | Command::RoomNote { .. }
+            | Command::RoomMembers(_) => Err(CommandError::NotFound),
             Command::Requests => Ok(Reply::Requests(self.requests.iter().rev().cloned().collect())),
             Command::Accept(request) => {
                 let reply = self.set_request(request, RequestStatus::Confirmed)?;

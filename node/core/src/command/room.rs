@@ -1,6 +1,6 @@
 //! What users see of rooms.
 
-use super::Trust;
+use super::friend::Trust;
 use symbolon_presence::id::{PeerId, RoomId};
 
 /// A room that this node is or was in.

@@ -119,7 +119,8 @@ pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, fro
         return Ok(());
     }
     let Some(conversation) = state.rooms.get(room).map(|row| row.conversation) else { return Ok(()) };
-    let message = Message { id: text.id, from: *from, at: text.at, state: MessageState::Delivered, text: text.text, fault: None, line: None };
+    let message =
+        Message { id: text.id, from: *from, at: text.at, state: MessageState::Delivered, text: text.text, fault: None, line: None };
     let arrival = state.next_arrival();
     state.clock.witnessed(message.at);
     file(turn, &conversation, arrival, &message);

@@ -156,9 +156,15 @@ impl EnvelopeOwner {
             Self::Bundle => Concern::Friend,
             Self::Capabilities => Concern::Shown,
             Self::Commit(room, epoch) => Concern::Commit(*room, *epoch),
-            Self::Mark | Self::Skip | Self::Receipts | Self::Introduction | Self::Standing | Self::Answer | Self::Seed | Self::Piece | Self::RoomCommit(..) => {
-                Concern::Nobody
-            }
+            Self::Mark
+            | Self::Skip
+            | Self::Receipts
+            | Self::Introduction
+            | Self::Standing
+            | Self::Answer
+            | Self::Seed
+            | Self::Piece
+            | Self::RoomCommit(..) => Concern::Nobody,
             Self::Lifeline => Concern::Lifeline,
             Self::Welcome(room) => Concern::Welcome(*room),
         }
@@ -189,6 +195,11 @@ impl EnvelopeOwner {
             Self::Standing => standing(Single::Question),
             Self::Answer => standing(Single::Answer),
         }
+    }
+
+    /// The arrival number of a text.
+    pub fn arrival(&self) -> Option<u64> {
+        if let Self::Text(_, arrival) = self { Some(*arrival) } else { None }
     }
 
     /// Where a text's envelope stands to one of the same conversation: an outbox holds them in the order in which

@@ -1,6 +1,6 @@
 //! Commits of one epoch that compete, and going back for the one that stands.
 
-use super::commits::{At, Next, go_on, judge};
+use super::epochs::{At, Next, go_on, judge};
 use super::order::{self, Committer, Right, Rival};
 use super::{seats, texts, wishes};
 use crate::conversations;
@@ -107,15 +107,4 @@ fn remove_again(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, lost: &[S
             wishes::wish(state, turn, room, WishFor::Remove(user));
         }
     }
-}
-
-/// An epoch does not come back any more: what was kept for that is erased. Forward secrecy begins here.
-pub(super) fn settle(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, number: u64) -> Result<(), TurnFailed> {
-    state.drop_step(turn, room, number);
-    let kept: Vec<EpochId> = state.groups.steps_of(room).map(|step| step.parent).collect();
-    rooms::keep_parents(turn, *room, &kept)?;
-    wishes::settled(state, turn, room, number.saturating_add(1));
-    seats::sweep(state, turn, room);
-    seats::follow(state, turn, room);
-    Ok(())
 }

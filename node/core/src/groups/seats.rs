@@ -3,6 +3,7 @@
 //! Friends are written to as always. Members who are no friends of each other know from the room where each leaves its mail,
 //! under which key, and a seed. `docs/protocol/rooms.md`.
 
+use crate::delivery::owner::EnvelopeOwner;
 use crate::delivery::{outbox, seeds, ways};
 use crate::packages;
 use crate::people;
@@ -10,7 +11,6 @@ use crate::rooms::{self, order as frames};
 use crate::rows::{FriendState, GroupStanding};
 use crate::state::State;
 use crate::turn::{Turn, TurnFailed};
-use crate::delivery::owner::EnvelopeOwner;
 use crate::wire::{LeafOwner, RoomPayload, Roster, Seat, Ways, is_leaf_of};
 use crate::world::Member;
 use symbolon_presence::id::{DeviceId, PublicKeyBytes, RoomId};

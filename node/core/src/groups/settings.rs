@@ -1,7 +1,7 @@
 //! What the user does with rooms.
 
 use super::order::{self, Right};
-use super::{seats, wishes};
+use super::{epochs, seats, wishes};
 use crate::command::CommandError;
 use crate::conversations;
 use crate::delivery::outbox;
@@ -32,9 +32,24 @@ pub(crate) fn create(state: &mut State, turn: &mut Turn<'_>, name: &str) -> Resu
     let epoch = rooms::create_shared(turn, &state.own.identity, room, &own, roster.hash())?;
     packages::found(state, turn, leaf, own.key.clone());
     rooms::register_shared(state, turn, room, Vec::new());
-    let due = wishes::next_update(turn, 1, false);
+    let due = epochs::next_update(turn, 1, false);
     let standing = GroupStanding::Member;
-    state.save_group(turn, Group { room, roster, standing, epoch, number: 0, leaf, due, added_by: None, since: turn.stamp, past: Vec::new(), said: turn.stamp });
+    state.save_group(
+        turn,
+        Group {
+            room,
+            roster,
+            standing,
+            epoch,
+            number: 0,
+            leaf,
+            due,
+            added_by: None,
+            since: turn.stamp,
+            past: Vec::new(),
+            said: turn.stamp,
+        },
+    );
     if let Some(seat) = seats::own(state, turn, &leaf) {
         seats::meet(state, turn, &room, &leaf, &seat);
     }

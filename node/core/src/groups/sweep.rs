@@ -1,7 +1,7 @@
 //! What time brings: epochs become final, what was lost is said again.
 
 use super::order::{self, Ear};
-use super::{rivals, welcome};
+use super::{epochs, welcome};
 use crate::limits::{COMMIT_LIFE, COMMITS_OF_ROOM_BYTES};
 use crate::rows::KeptCommit;
 use crate::state::State;
@@ -36,7 +36,7 @@ fn settle(state: &mut State, turn: &mut Turn<'_>, room: &RoomId) -> Result<(), T
             return Ok(());
         }
         let number = step.number;
-        rivals::settle(state, turn, room, number)?;
+        epochs::settle(state, turn, room, number)?;
     }
 }
 

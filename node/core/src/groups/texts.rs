@@ -5,7 +5,6 @@ use crate::command::{CommandError, MessageState};
 use crate::conversations;
 use crate::delivery::notices;
 use crate::delivery::outbox;
-use crate::delivery::owner::EnvelopeOwner;
 use crate::rooms;
 use crate::rows::{Audience, Fault, Inner, Message, ROOM_LANE, Tally, commit_key, message_key, set_message_state, split_key};
 use crate::state::State;
@@ -149,23 +148,21 @@ pub(super) fn resend(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, drop
                     continue;
                 }
                 has_changed = true;
-                let sealed = match row.owner {
-                    EnvelopeOwner::Text(_, arrival) if may_resend(state, turn, room, arrival, &people)? => {
-                        match sealed_again.get(&arrival) {
-                            Some(sealed) => Some(sealed.clone()),
-                            None => {
-                                let sealed = seal(turn, room, arrival)?;
-                                sealed.inspect(|sealed| {
-                                    sealed_again.insert(arrival, sealed.clone());
-                                })
-                            }
+                let sealed = match row.owner.arrival() {
+                    Some(arrival) if may_resend(state, turn, room, arrival, &people)? => match sealed_again.get(&arrival) {
+                        Some(sealed) => Some(sealed.clone()),
+                        None => {
+                            let sealed = seal(turn, room, arrival)?;
+                            sealed.inspect(|sealed| {
+                                sealed_again.insert(arrival, sealed.clone());
+                            })
                         }
-                    }
-                    EnvelopeOwner::Text(_, arrival) => {
+                    },
+                    Some(arrival) => {
                         held.insert(arrival);
                         None
                     }
-                    _ => None,
+                    None => None,
                 };
                 let owner = row.owner.clone();
                 match sealed.and_then(|sealed| Inner::around(*room, &sealed, row.sequence)) {
@@ -191,13 +188,13 @@ pub(crate) fn seal_again(state: &mut State, turn: &mut Turn<'_>, device: &Device
     let Some((room, known)) = row.room.zip(known) else { return Ok(()) };
     let Some(group) = state.groups.rooms.get(&room).filter(|group| group.epoch != known.epoch) else { return Ok(()) };
     let people = group.roster.people();
-    let sealed = match row.owner {
-        EnvelopeOwner::Text(_, arrival) if may_resend(state, turn, &room, arrival, &people)? => seal(turn, &room, arrival)?,
-        EnvelopeOwner::Text(_, arrival) => {
+    let sealed = match row.owner.arrival() {
+        Some(arrival) if may_resend(state, turn, &room, arrival, &people)? => seal(turn, &room, arrival)?,
+        Some(arrival) => {
             set_message_state(turn, &room, arrival, MessageState::Failed, Some(Fault::OtherMembers))?;
             None
         }
-        _ => None,
+        None => None,
     };
     let owner = row.owner.clone();
     match sealed.and_then(|sealed| Inner::around(room, &sealed, row.sequence)) {

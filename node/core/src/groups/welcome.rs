@@ -3,6 +3,7 @@
 //! A Welcome goes in the room of the friendship, in a bundle that says who adds: known before anything of it is looked at.
 //! `docs/protocol/rooms.md`.
 
+use super::epochs::next_update;
 use super::seats;
 use crate::conversations;
 use crate::delivery::outbox;
@@ -138,7 +139,7 @@ pub(crate) fn receive_welcome(state: &mut State, turn: &mut Turn<'_>, from: &Dev
     packages::used(state, turn, &leaf);
     let SeatedRoster { roster, seats, epoch } = good;
     let standing = GroupStanding::Member;
-    let due = super::wishes::next_update(turn, roster.leaves.len(), true);
+    let due = next_update(turn, roster.leaves.len(), true);
     let group = Group {
         room,
         roster,

@@ -55,11 +55,16 @@ pub(crate) fn forget_unneeded(state: &mut State, turn: &mut Turn<'_>, peer: &Pee
     let chains = state.requests.values().filter(is_open).flat_map(Request::chains);
     // Its certificate may have been renewed since.
     let asked: Vec<DeviceId> = chains.filter_map(|chain| Some(chain.body()?.device)).collect();
-    let in_rooms: Vec<DeviceId> = state.groups.rooms.values().flat_map(|group| group.roster.leaves.iter().map(|leaf| leaf.device)).collect();
+    let in_rooms: Vec<DeviceId> =
+        state.groups.rooms.values().flat_map(|group| group.roster.leaves.iter().map(|leaf| leaf.device)).collect();
     let is_needed = |row: &Device| {
         // What a vanished state left behind in a room is read by its row.
         let reads = row.channel.formers().iter().any(|former| former.is_read);
-        named.contains(&row.device) || in_rooms.contains(&row.device) || row.channel.outbox_count > 0 || reads || asked.contains(&row.device)
+        named.contains(&row.device)
+            || in_rooms.contains(&row.device)
+            || row.channel.outbox_count > 0
+            || reads
+            || asked.contains(&row.device)
     };
     let rows = state.devices.values().filter(|row| row.peer == *peer && !is_needed(row));
     for device in rows.map(|row| row.device).collect::<Vec<_>>() {

@@ -17,7 +17,13 @@ fn failed(_: CipherError) -> TurnFailed {
 }
 
 /// Makes a room that holds this device alone. `state` is bound into each of its epochs.
-pub(crate) fn create_shared(turn: &mut Turn<'_>, own: &Identity, room: RoomId, leaf: &OwnLeaf, state: Digest) -> Result<EpochId, TurnFailed> {
+pub(crate) fn create_shared(
+    turn: &mut Turn<'_>,
+    own: &Identity,
+    room: RoomId,
+    leaf: &OwnLeaf,
+    state: Digest,
+) -> Result<EpochId, TurnFailed> {
     let lifetime = leaf_lifetime(turn.stamp);
     turn.cipher.create(room, leaf.leaf(), &leaf.credential(own), lifetime, Some(state)).map_err(failed)
 }

@@ -1,59 +1,11 @@
-//! Shared rooms: the rows of each, and how they are saved.
+//! Shared rooms: how their rows are saved.
 
 use super::State;
-use crate::rows::{Group, Invitation, RoomNote, SeatRow, Step, WishRow, commit_key, leaf_key, step_key, wish_key};
+use crate::rows::{Group, RoomNote, SeatRow, Step, WishRow, commit_key, leaf_key, step_key, wish_key};
 use crate::table::Table;
-use crate::turn::{Turn, TurnFailed, load_all};
+use crate::turn::Turn;
 use crate::wire::Seat;
-use crate::world::Shelf;
-use std::collections::BTreeMap;
-use symbolon_presence::id::{DeviceId, EpochId, MessageId, PublicKeyBytes, RoomId};
-
-/// Rows of shared rooms.
-#[derive(Debug, Default)]
-pub(crate) struct GroupRows {
-    /// At most [`limits::ROOMS_MAX`](crate::limits::ROOMS_MAX).
-    pub rooms: BTreeMap<RoomId, Group>,
-    /// Epochs that may come back; at most [`limits::STEPS_MAX`](crate::limits::STEPS_MAX) of a room.
-    pub steps: BTreeMap<(RoomId, u64), Step>,
-    /// At most [`limits::WISHES_MAX`](crate::limits::WISHES_MAX) of a room.
-    pub wishes: BTreeMap<(RoomId, MessageId), WishRow>,
-    /// One for each leaf of each room, and of the epochs that may come back.
-    pub seats: BTreeMap<(RoomId, PublicKeyBytes), Seat>,
-    /// Welcomes that their devices do not have yet, and in which room each was said last.
-    pub invitations: BTreeMap<(RoomId, DeviceId), Option<RoomId>>,
-    /// What the user has set, and what they have not read.
-    pub notes: BTreeMap<RoomId, RoomNote>,
-}
-
-impl GroupRows {
-    /// Loads them.
-    pub fn load(shelf: &dyn Shelf) -> Result<Self, TurnFailed> {
-        let seats = load_all(shelf, Table::Seat, |row: &SeatRow| (row.room, row.seat.owner.leaf))?;
-        let notes = crate::turn::all_rows(shelf, Table::RoomNote)?;
-        let note = |(key, value): (Vec<u8>, Vec<u8>)| Some((RoomId::from_slice(&key)?, crate::turn::decode_row(&value)));
-        let invitations = load_all(shelf, Table::Invitation, |row: &Invitation| (row.room, row.device))?;
-        Ok(Self {
-            invitations: invitations.into_iter().map(|(key, row)| (key, row.said_in)).collect(),
-            rooms: load_all(shelf, Table::Group, |row: &Group| row.room)?,
-            steps: load_all(shelf, Table::Step, |row: &Step| (row.room, row.number))?,
-            wishes: load_all(shelf, Table::Wish, |row: &WishRow| (row.room, row.id))?,
-            seats: seats.into_iter().map(|(key, row)| (key, row.seat)).collect(),
-            notes: notes.into_iter().filter_map(note).map(|(room, row)| row.map(|row| (room, row))).collect::<Result<_, _>>()?,
-        })
-    }
-
-    /// The epochs of a room that may come back, oldest first.
-    pub fn steps_of(&self, room: &RoomId) -> impl DoubleEndedIterator<Item = &Step> {
-        self.steps.range((*room, 0)..=(*room, u64::MAX)).map(|(_, step)| step)
-    }
-
-    /// The wishes for a room.
-    pub fn wishes_of(&self, room: &RoomId) -> impl Iterator<Item = &WishRow> {
-        let (first, last) = (MessageId([0; 16]), MessageId([u8::MAX; 16]));
-        self.wishes.range((*room, first)..=(*room, last)).map(|(_, wish)| wish)
-    }
-}
+use symbolon_presence::id::{EpochId, MessageId, PublicKeyBytes, RoomId};
 
 impl State {
     /// Saves a shared room.

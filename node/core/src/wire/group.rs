@@ -3,11 +3,12 @@
 //! The tree of a room shows pseudonyms. Who its members are, what a commit changes and how members write to each other is
 //! said to members alone: under keys of an epoch, or in the envelope of who is added.
 
+use super::bounds::{is_name, is_topic};
+use super::capabilities::Capabilities;
+use super::contact::RelayMailbox;
 use super::leaf::LeafOwner;
 use super::piece::WHOLE_MAX;
-use super::bounds::{is_name, is_topic};
 use super::roster::{Role, Roster};
-use super::{Capabilities, RelayMailbox};
 use crate::limits::{MEMBERS_MAX, RELAY_MAILBOXES_MAX};
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};

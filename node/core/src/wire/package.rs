@@ -4,8 +4,8 @@
 //! packages of one device share nothing by which anybody could tell, without the owner's friendship encryption key, that they
 //! are of one device.
 
+use super::capabilities::Capabilities;
 use super::contact::RelayMailbox;
-use super::room::Capabilities;
 use crate::limits::RELAY_MAILBOXES_MAX;
 use minicbor::{Decode, Encode};
 use symbolon_presence::codec;

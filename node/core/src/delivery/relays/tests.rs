@@ -77,8 +77,15 @@ fn with_text(state: &mut State, turn: &mut Turn<'_>, relays: Vec<RelayMailbox>) 
     let owner = EnvelopeOwner::Text(ROOM, 3);
     let row = OutboxRow { frame, owner, via: None, envelope, sequence: Some(0), stored: None, room: Some(ROOM), inner: None };
     turn.put(Table::Outbox, &outbox::outbox_key(&DEVICE, ROOM_LANE), &row);
-    let message =
-        Message { id: MessageId([1; 16]), from: state.own.peer, at: NOW, state: MessageState::Queued, text: "x".into(), fault: None };
+    let message = Message {
+        id: MessageId([1; 16]),
+        from: state.own.peer,
+        at: NOW,
+        state: MessageState::Queued,
+        text: "x".into(),
+        fault: None,
+        line: None,
+    };
     turn.put(Table::Message, &message_key(&ROOM, 3), &message);
     frame
 }

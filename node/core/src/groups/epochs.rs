@@ -1,36 +1,22 @@
-//! Commits: from one epoch of a shared room to the next.
+//! Epochs: whether a commit is good, going on by it, and when there is no way back.
 
 use super::order::{self, Act, Effect};
-use super::{rivals, seats, wishes};
+use super::{seats, wishes};
 use crate::conversations;
-use crate::delivery::seeds;
-use crate::limits::{STEPS_MAX, WAYS_FRESH};
+use crate::limits::{COMMIT_PACE, STEPS_MAX, WAYS_FRESH};
 use crate::notice::GroupsNotice;
 use crate::rooms;
 use crate::rows::{Group, GroupStanding, KeptCommit, Line, RivalRow, Step, commit_key};
 use crate::seam::Event;
 use crate::state::State;
 use crate::table::Table;
-use crate::turn::{DropReason, Rejected, Turn, TurnFailed};
-use crate::wire::{CommitInfo, Known, Role, RoomChange, RoomPayload, Roster, Seat};
-use crate::world::{CipherError, Committer, Opened, Staged};
+use crate::turn::{DropReason, Turn, TurnFailed};
+use crate::wire::{CommitInfo, Role, RoomChange, Roster, Seat};
+use crate::world::{Committer, Staged};
+use rand_core::Rng;
 use symbolon_presence::id::{DeviceId, EpochId, PeerId, PublicKeyBytes, RoomId};
 use symbolon_presence::kdf::Secret;
-use symbolon_relay::put::ReceiptItem;
-
-/// What a frame of a shared room was.
-pub(crate) enum Heard {
-    /// Looked at already.
-    Something,
-    /// It stands in the place of something that was given up.
-    Nothing,
-    /// Of an epoch that is not kept any more: its sender seals it again.
-    Outgrown,
-    /// What became of envelopes of ours.
-    Receipts(Vec<ReceiptItem>),
-    /// The device misses a frame, and asks for everything again.
-    Again,
-}
+use symbolon_presence::time::{HOUR, Timestamp};
 
 /// An epoch in which a commit is judged.
 pub(super) struct At<'a> {
@@ -50,113 +36,9 @@ pub(super) struct Judged {
     pub by: PeerId,
 }
 
-/// Whether a frame is of an epoch of a shared room that this device has not come to: it waits until then.
-pub(crate) fn is_early(state: &State, known: &Known) -> bool {
-    let Some(group) = state.groups.rooms.get(&known.room) else { return false };
-    let is_kept = state.groups.steps_of(&known.room).any(|step| step.parent == known.epoch);
-    known.epoch != group.epoch && !is_kept && !group.past.contains(&known.epoch)
-}
-
-/// A frame of a shared room, in its turn.
-pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, known: &Known) -> Result<Heard, Rejected> {
-    let room = known.room;
-    let group = state.groups.rooms.get(&room).ok_or(DropReason::Unexpected)?;
-    if known.epoch == group.epoch {
-        return match rooms::open_shared(turn, room, &known.mls) {
-            Ok(Opened::Commit(staged)) => take(state, turn, &room, &staged, &known.mls).map(|()| Heard::Something),
-            Ok(Opened::Text { sender, plaintext, .. }) => {
-                let payload = RoomPayload::decode(&plaintext).ok_or(DropReason::Malformed)?;
-                let speaker = state.speaker(&room, &sender, turn.sure).ok_or(DropReason::Forged)?;
-                said(state, turn, &room, device, &speaker, payload)
-            }
-            Err(CipherError::Ahead | CipherError::Gone) => Ok(Heard::Outgrown),
-            Err(error) => Err(error.into()),
-        };
-    }
-    let Some(number) = state.groups.steps_of(&room).find(|step| step.parent == known.epoch).map(|step| step.number) else {
-        return Ok(Heard::Outgrown);
-    };
-    match rooms::open_shared(turn, room, &known.mls) {
-        Ok(Opened::Text { sender, plaintext, .. }) => {
-            let payload = RoomPayload::decode(&plaintext).ok_or(DropReason::Malformed)?;
-            let speaker = state.speaker(&room, &sender, turn.sure).ok_or(DropReason::Forged)?;
-            return said(state, turn, &room, device, &speaker, payload);
-        }
-        // A commit of an epoch that was left is staged by no cipher; to peek says what it is.
-        Ok(Opened::Commit(_)) | Err(CipherError::Ahead | CipherError::Gone | CipherError::Broken | CipherError::Used) => {}
-        Err(CipherError::Store) => return Err(CipherError::Store.into()),
-    }
-    match rooms::peek(turn, room, known.epoch, &known.mls) {
-        Ok(staged) => rivals::compete(state, turn, &room, number, &staged, &known.mls).map(|()| Heard::Something),
-        Err(CipherError::Store) => Err(CipherError::Store.into()),
-        // Its keys are gone: its sender seals it again.
-        Err(CipherError::Ahead | CipherError::Gone | CipherError::Used | CipherError::Broken) => Ok(Heard::Outgrown),
-    }
-}
-
-/// What a member has said.
-fn said(
-    state: &mut State,
-    turn: &mut Turn<'_>,
-    room: &RoomId,
-    device: &DeviceId,
-    speaker: &symbolon_presence::identity::Device,
-    payload: RoomPayload,
-) -> Result<Heard, Rejected> {
-    if speaker.device != *device {
-        return Err(DropReason::Forged.into());
-    }
-    match payload {
-        RoomPayload::Text(text) => conversations::receive(state, turn, room, &speaker.peer, text)?,
-        RoomPayload::Read(message) => super::texts::mark_read(state, turn, room, &speaker.peer, &message)?,
-        RoomPayload::Skip => return Ok(Heard::Nothing),
-        RoomPayload::Again => return Ok(Heard::Again),
-        RoomPayload::Receipts(items) => return Ok(Heard::Receipts(items)),
-        RoomPayload::Leave(leave) => wishes::leaves(state, turn, room, speaker, leave)?,
-        RoomPayload::Ways(ways) => {
-            if !seats::is_friend(state, device) {
-                seats::learn(state, device, &ways);
-                seeds::read(state, turn, room, device, &ways.seed);
-            }
-            let leaf = state.groups.rooms.get(room).and_then(|group| group.roster.device(device)).map(|leaf| leaf.leaf);
-            if let Some(seat) = leaf.and_then(|leaf| state.groups.seats.get(&(*room, leaf))).cloned() {
-                state.save_seat(turn, *room, Seat { ways: *ways, ..seat });
-            }
-        }
-        // What friends say to each other belongs into their own room.
-        RoomPayload::Bundle(_)
-        | RoomPayload::Hello(_)
-        | RoomPayload::Introduce(_)
-        | RoomPayload::Consent(_)
-        | RoomPayload::IntroCard(_)
-        | RoomPayload::Seed(_)
-        | RoomPayload::Capabilities(_)
-        | RoomPayload::Lifeline(_)
-        | RoomPayload::Welcome(_) => return Err(DropReason::Unexpected.into()),
-    }
-    Ok(Heard::Something)
-}
-
-/// Takes in a commit of the present epoch. Errors change nothing that counts.
-fn take(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, staged: &Staged, bytes: &[u8]) -> Result<(), Rejected> {
-    let group = state.groups.rooms.get(room).cloned().ok_or(DropReason::Unexpected)?;
-    let (key, leaves) = (rooms::credential_key(turn, *room)?, positions(turn, *room)?);
-    let at = At { room: *room, roster: &group.roster, number: group.number, key: &key, leaves: &leaves };
-    match judge(state, &at, staged, turn.sure) {
-        Ok(judged) => {
-            let next = Next { room, epoch: staged.epoch, judged, bytes, others: Vec::new() };
-            if go_on(state, turn, next)? { Ok(()) } else { Err(DropReason::Cipher.into()) }
-        }
-        Err(reason) => {
-            rooms::drop_commits(turn, *room)?;
-            Err(reason.into())
-        }
-    }
-}
-
 /// Whether a commit is good in the epoch that it was made in: its maker may do what it does, all of that is said, and the
 /// roster that follows is the one in its group context.
-pub(super) fn judge(state: &State, at: &At<'_>, staged: &Staged, sure: symbolon_presence::time::Timestamp) -> Result<Judged, DropReason> {
+pub(super) fn judge(state: &State, at: &At<'_>, staged: &Staged, sure: Timestamp) -> Result<Judged, DropReason> {
     let key_of = |index: u32| at.leaves.iter().find(|(other, _)| *other == index).map(|(_, leaf)| *leaf);
     let Committer::Member(index) = staged.committer else { return Err(DropReason::Forged) };
     let by = key_of(index).and_then(|key| at.roster.leaf(&key)).ok_or(DropReason::Forged)?.clone();
@@ -280,7 +162,7 @@ pub(super) fn go_on(state: &mut State, turn: &mut Turn<'_>, next: Next<'_>) -> R
     let excess = state.groups.steps_of(room).count().saturating_sub(STEPS_MAX);
     let settled: Vec<u64> = state.groups.steps_of(room).take(excess).map(|step| step.number).collect();
     for number in settled {
-        rivals::settle(state, turn, room, number)?;
+        settle(state, turn, room, number)?;
     }
     turn.notify(Event::Room(*room));
     turn.tell(GroupsNotice::Moved(*room));
@@ -307,4 +189,22 @@ fn line_of(state: &State, room: &RoomId, effect: &Effect) -> Line {
         Effect::RoleSet(user, role) => Line::Role(*user, *role),
         Effect::Inherited(user) => Line::Role(*user, Role::Owner),
     }
+}
+
+/// An epoch does not come back any more: what was kept for that is erased. Forward secrecy begins here.
+pub(super) fn settle(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, number: u64) -> Result<(), TurnFailed> {
+    state.drop_step(turn, room, number);
+    let kept: Vec<EpochId> = state.groups.steps_of(room).map(|step| step.parent).collect();
+    rooms::keep_parents(turn, *room, &kept)?;
+    wishes::settled(state, turn, room, number.saturating_add(1));
+    seats::sweep(state, turn, room);
+    seats::follow(state, turn, room);
+    Ok(())
+}
+
+/// When the keys of our leaf are renewed next: soon after coming in, then at a pace that falls with the number of leaves.
+pub(super) fn next_update(turn: &mut Turn<'_>, leaves: usize, is_fresh: bool) -> Timestamp {
+    let pace = COMMIT_PACE.max(6 * HOUR * u64::try_from(leaves).unwrap_or(u64::MAX));
+    let pace = if is_fresh { pace / 7 } else { pace };
+    turn.sure.after(pace / 2 + turn.rng.next_u64() % pace.max(1))
 }

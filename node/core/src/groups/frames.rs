@@ -1,0 +1,131 @@
+//! Frames of shared rooms: what members say, and their commits.
+
+use super::epochs::{At, Next, go_on, judge, positions};
+use super::{rivals, seats, texts, wishes};
+use crate::conversations;
+use crate::delivery::seeds;
+use crate::rooms;
+use crate::state::State;
+use crate::turn::{DropReason, Rejected, Turn};
+use crate::wire::{Known, RoomPayload, Seat};
+use crate::world::{CipherError, Opened, Staged};
+use symbolon_presence::id::{DeviceId, RoomId};
+use symbolon_relay::put::ReceiptItem;
+
+/// What a frame of a shared room was.
+pub(crate) enum Heard {
+    /// Looked at already.
+    Something,
+    /// It stands in the place of something that was given up.
+    Nothing,
+    /// Of an epoch that is not kept any more: its sender seals it again.
+    Outgrown,
+    /// What became of envelopes of ours.
+    Receipts(Vec<ReceiptItem>),
+    /// The device misses a frame, and asks for everything again.
+    Again,
+}
+
+/// Whether a frame is of an epoch of a shared room that this device has not come to: it waits until then.
+pub(crate) fn is_early(state: &State, known: &Known) -> bool {
+    let Some(group) = state.groups.rooms.get(&known.room) else { return false };
+    let is_kept = state.groups.steps_of(&known.room).any(|step| step.parent == known.epoch);
+    known.epoch != group.epoch && !is_kept && !group.past.contains(&known.epoch)
+}
+
+/// A frame of a shared room, in its turn.
+pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, known: &Known) -> Result<Heard, Rejected> {
+    let room = known.room;
+    let group = state.groups.rooms.get(&room).ok_or(DropReason::Unexpected)?;
+    if known.epoch == group.epoch {
+        return match rooms::open_shared(turn, room, &known.mls) {
+            Ok(Opened::Commit(staged)) => take(state, turn, &room, &staged, &known.mls).map(|()| Heard::Something),
+            Ok(Opened::Text { sender, plaintext, .. }) => {
+                let payload = RoomPayload::decode(&plaintext).ok_or(DropReason::Malformed)?;
+                let speaker = state.speaker(&room, &sender, turn.sure).ok_or(DropReason::Forged)?;
+                said(state, turn, &room, device, &speaker, payload)
+            }
+            Err(CipherError::Ahead | CipherError::Gone) => Ok(Heard::Outgrown),
+            Err(error) => Err(error.into()),
+        };
+    }
+    let Some(number) = state.groups.steps_of(&room).find(|step| step.parent == known.epoch).map(|step| step.number) else {
+        return Ok(Heard::Outgrown);
+    };
+    match rooms::open_shared(turn, room, &known.mls) {
+        Ok(Opened::Text { sender, plaintext, .. }) => {
+            let payload = RoomPayload::decode(&plaintext).ok_or(DropReason::Malformed)?;
+            let speaker = state.speaker(&room, &sender, turn.sure).ok_or(DropReason::Forged)?;
+            return said(state, turn, &room, device, &speaker, payload);
+        }
+        // A commit of an epoch that was left is staged by no cipher; to peek says what it is.
+        Ok(Opened::Commit(_)) | Err(CipherError::Ahead | CipherError::Gone | CipherError::Broken | CipherError::Used) => {}
+        Err(CipherError::Store) => return Err(CipherError::Store.into()),
+    }
+    match rooms::peek(turn, room, known.epoch, &known.mls) {
+        Ok(staged) => rivals::compete(state, turn, &room, number, &staged, &known.mls).map(|()| Heard::Something),
+        Err(CipherError::Store) => Err(CipherError::Store.into()),
+        // Its keys are gone: its sender seals it again.
+        Err(CipherError::Ahead | CipherError::Gone | CipherError::Used | CipherError::Broken) => Ok(Heard::Outgrown),
+    }
+}
+
+/// What a member has said.
+fn said(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    room: &RoomId,
+    device: &DeviceId,
+    speaker: &symbolon_presence::identity::Device,
+    payload: RoomPayload,
+) -> Result<Heard, Rejected> {
+    if speaker.device != *device {
+        return Err(DropReason::Forged.into());
+    }
+    match payload {
+        RoomPayload::Text(text) => conversations::receive(state, turn, room, &speaker.peer, text)?,
+        RoomPayload::Read(message) => texts::mark_read(state, turn, room, &speaker.peer, &message)?,
+        RoomPayload::Skip => return Ok(Heard::Nothing),
+        RoomPayload::Again => return Ok(Heard::Again),
+        RoomPayload::Receipts(items) => return Ok(Heard::Receipts(items)),
+        RoomPayload::Leave(leave) => wishes::leaves(state, turn, room, speaker, leave)?,
+        RoomPayload::Ways(ways) => {
+            if !seats::is_friend(state, device) {
+                seats::learn(state, device, &ways);
+                seeds::read(state, turn, room, device, &ways.seed);
+            }
+            let leaf = state.groups.rooms.get(room).and_then(|group| group.roster.device(device)).map(|leaf| leaf.leaf);
+            if let Some(seat) = leaf.and_then(|leaf| state.groups.seats.get(&(*room, leaf))).cloned() {
+                state.save_seat(turn, *room, Seat { ways: *ways, ..seat });
+            }
+        }
+        // What friends say to each other belongs into their own room.
+        RoomPayload::Bundle(_)
+        | RoomPayload::Hello(_)
+        | RoomPayload::Introduce(_)
+        | RoomPayload::Consent(_)
+        | RoomPayload::IntroCard(_)
+        | RoomPayload::Seed(_)
+        | RoomPayload::Capabilities(_)
+        | RoomPayload::Lifeline(_)
+        | RoomPayload::Welcome(_) => return Err(DropReason::Unexpected.into()),
+    }
+    Ok(Heard::Something)
+}
+
+/// Takes in a commit of the present epoch. Errors change nothing that counts.
+fn take(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, staged: &Staged, bytes: &[u8]) -> Result<(), Rejected> {
+    let group = state.groups.rooms.get(room).cloned().ok_or(DropReason::Unexpected)?;
+    let (key, leaves) = (rooms::credential_key(turn, *room)?, positions(turn, *room)?);
+    let at = At { room: *room, roster: &group.roster, number: group.number, key: &key, leaves: &leaves };
+    match judge(state, &at, staged, turn.sure) {
+        Ok(judged) => {
+            let next = Next { room, epoch: staged.epoch, judged, bytes, others: Vec::new() };
+            if go_on(state, turn, next)? { Ok(()) } else { Err(DropReason::Cipher.into()) }
+        }
+        Err(reason) => {
+            rooms::drop_commits(turn, *room)?;
+            Err(reason.into())
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! What a device's build takes. The protocol page is `docs/protocol/rooms.md`.
+
+use minicbor::{Decode, Encode};
+
+/// What a build takes besides what every build of its version of the wire does (RFC 9420, section 7.2, has the word).
+/// Bits that are not known here say nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(transparent)]
+pub struct Capabilities(pub u64);
+
+impl Capabilities {
+    /// Commits in a friendship's room.
+    pub const COMMITS: Self = Self(1);
+    /// Room messages in pieces.
+    pub const PIECES: Self = Self(1 << 1);
+    /// Lifelines.
+    pub const LIFELINES: Self = Self(1 << 2);
+    /// Rooms of several people: packages, Welcomes, and a Fetch on a link.
+    pub const ROOMS: Self = Self(1 << 3);
+    /// What this build takes.
+    pub const OURS: Self = Self(Self::COMMITS.0 | Self::PIECES.0 | Self::LIFELINES.0 | Self::ROOMS.0);
+
+    /// Whether all of `what` is among them.
+    pub fn has(self, what: Self) -> bool {
+        self.0 & what.0 == what.0
+    }
+}
