@@ -8,8 +8,6 @@
 //! | `fetch` | asking for friends' packages |
 //! | `verify` | what a friend's package is worth |
 
-#![allow(dead_code, unused_imports, reason = "rooms of several people ask for packages and are entered by them; they come next")]
-
 mod answer;
 mod fetch;
 mod own;
@@ -18,8 +16,8 @@ mod verify;
 
 pub(crate) use fetch::{Answers, Why};
 pub(crate) use own::{found, left, own, parted, sweep, used, ways};
-pub(crate) use stock::{begin_again, is_drained};
-pub(crate) use verify::{BadPackage, Owner, VerifiedPackage, verify};
+pub(crate) use stock::{begin_again, is_drained, revoked};
+pub(crate) use verify::VerifiedPackage;
 
 use crate::delivery::Delivery;
 use crate::delivery::relays::Relays;
@@ -38,6 +36,18 @@ pub(crate) struct Packages {
     looks: stock::Looks,
     desk: answer::Desk,
     fetches: fetch::Fetches,
+    /// What tests have asked for, and what has become of it: it is nothing to rooms.
+    #[cfg(feature = "testing")]
+    at_hand: AtHand,
+}
+
+/// What tests have asked for.
+#[cfg(feature = "testing")]
+#[derive(Debug, Default)]
+pub(crate) struct AtHand {
+    devices: BTreeSet<DeviceId>,
+    fetched: Vec<(DeviceId, Result<VerifiedPackage, Why>)>,
+    ready: BTreeSet<DeviceId>,
 }
 
 impl Packages {
@@ -74,12 +84,40 @@ impl Packages {
 
     /// What has become of that, since this was last asked.
     pub fn take_fetched(&mut self) -> Vec<(DeviceId, Result<VerifiedPackage, Why>)> {
-        self.fetches.take_done()
+        let done = self.fetches.take_done();
+        #[cfg(feature = "testing")]
+        let (at_hand, done) = done.into_iter().partition(|(device, _)| self.at_hand.devices.contains(device));
+        #[cfg(feature = "testing")]
+        self.at_hand.fetched.extend::<Vec<_>>(at_hand);
+        done
     }
 
     /// Devices of which none was got, and of whom it makes sense to ask for one again, since this was last asked.
     pub fn take_ready(&mut self) -> Vec<DeviceId> {
-        self.fetches.take_ready()
+        let ready = self.fetches.take_ready();
+        #[cfg(feature = "testing")]
+        let (at_hand, ready) = ready.into_iter().partition(|device| self.at_hand.devices.contains(device));
+        #[cfg(feature = "testing")]
+        self.at_hand.ready.extend::<Vec<_>>(at_hand);
+        ready
+    }
+
+    /// From now on what becomes of packages of this device is kept for a test.
+    #[cfg(feature = "testing")]
+    pub fn keep_at_hand(&mut self, device: DeviceId) {
+        self.at_hand.devices.insert(device);
+    }
+
+    /// What has become of them since this was last asked.
+    #[cfg(feature = "testing")]
+    pub fn take_fetched_at_hand(&mut self) -> Vec<Result<VerifiedPackage, Why>> {
+        std::mem::take(&mut self.at_hand.fetched).into_iter().map(|(_, fetched)| fetched).collect()
+    }
+
+    /// Of which of them it makes sense to ask for one again, since this was last asked.
+    #[cfg(feature = "testing")]
+    pub fn take_ready_at_hand(&mut self) -> BTreeSet<DeviceId> {
+        std::mem::take(&mut self.at_hand.ready)
     }
 
     /// Somebody asks this node for a package. False when they have not proved to be a friend.

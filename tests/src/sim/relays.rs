@@ -95,6 +95,11 @@ impl SimRelay {
         self.machine.as_ref().map_or(0, |machine| machine.counts().1)
     }
 
+    /// Packages that lie there.
+    pub fn packages(&self) -> usize {
+        self.rows.0.keys().filter(|(table, _)| *table == RelayTable::Package).count()
+    }
+
     /// What a relay of bad conduct answers to a deposit in place of the machine.
     fn misanswer(&self, put: &Put, now: Timestamp) -> Option<Frame> {
         let outcome = match self.conduct {

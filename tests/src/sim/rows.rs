@@ -171,6 +171,21 @@ pub struct RequestRow {
     pub status: RequestStatus,
 }
 
+/// A package of ours.
+#[derive(Debug, Clone, Decode)]
+#[cbor(map)]
+pub struct OwnPackageRow {
+    /// Whether it is handed out again and again.
+    #[n(9)]
+    pub last_resort: bool,
+    /// When others took its place.
+    #[n(11)]
+    pub replaced: Option<Timestamp>,
+    /// How many rooms were entered by it.
+    #[n(12)]
+    pub seats: u32,
+}
+
 /// Reads a row of ours.
 pub fn read<T: for<'b> Decode<'b, ()>>(bytes: &[u8]) -> T {
     decode(bytes).expect("a row reads")

@@ -6,20 +6,23 @@ use super::*;
 use crate::command::Direction;
 use crate::delivery::{Delivery, Origin};
 use crate::invites::{grants, lifelines};
-use crate::rows::RelayKey;
+use crate::rows::{Lies, OwnPackage, RelayKey};
 use crate::seam::LinkId;
 use crate::state::State;
 use crate::turn::Turn;
-use crate::wire::{First, Statement, Step, direct_package};
+use crate::wire::{First, Known, Statement, Step, direct_package};
 use symbolon_presence::codec;
 use symbolon_presence::envelope::seal_direct;
-use symbolon_presence::id::{Digest, GrantId, Nonce, RoomId};
+use symbolon_presence::id::{Digest, EpochId, GrantId, Nonce, RoomId};
+use symbolon_presence::kdf::Secret;
 use symbolon_presence::kem::{KemPublic, KemPublicBytes};
+use symbolon_presence::seeds::{Ratchet, Seed};
 use symbolon_relay::admission::Admitted;
 use symbolon_relay::grant::{Queue, Scope};
+use symbolon_relay::put::{MailboxEntry, Put};
 use symbolon_relay::session::Deposit;
 
-use crate::fixture::{Person, in_turn, peer, proved};
+use crate::fixture::{Person, friend, in_turn, peer, proved};
 use crate::invites;
 use crate::limits::{DIRECTS_OF_FRIEND, FIRSTS_OF_RELAY};
 use crate::rows::Request;
@@ -173,5 +176,66 @@ fn a33_a_lifeline_is_good_for_standings_of_the_friend_who_has_it_eight_times_a_d
         let late = by_lifeline(state, turn, &ben, &contact.package, Step::Standing);
         lifelines::withdraw(state, turn, &ben.device.peer);
         assert_eq!(bring(state, turn, &late), 0, "it opens nothing once it has ended");
+    });
+}
+
+/// A room message of a device for us, under no key of its room, put by the way that a contact names.
+fn known_put(turn: &mut Turn<'_>, state: &State, of: &Person, entry: &MailboxEntry, key: &Secret, number: u64) -> Put {
+    let me = &state.own.identity;
+    let ratchet = Ratchet::agree(&of.heard, &of.identity.dh, &me.dh.public(), &of.device.device, &me.device);
+    let known = Known { room: friend(0).room, epoch: EpochId([1; 32]), sequence: None, mls: vec![1, 2, 3], piece: None };
+    let mut nonce = [0; 12];
+    rand_core::Rng::fill_bytes(turn.rng, &mut nonce);
+    let envelope = ratchet.ahead(number).unwrap().seal(&nonce, &codec::encode(&known)).unwrap();
+    Put::new(entry.address.clone(), key, 60, None, envelope).unwrap()
+}
+
+#[test]
+fn by_the_grant_of_a_package_members_write_known_envelopes_and_by_no_other_grant_of_guests() {
+    in_turn(|state, turn| {
+        let ben = Person::new(state, turn, 1);
+        let (mut intake, mut delivery) = (Intake::default(), Delivery::default());
+        let link = proved(&mut delivery, state, turn, &ben, 1);
+        let (mailbox, grant, expires) = (state.own.admission.id(), GrantId([7; 16]), turn.sure.after(DAY));
+        let row = OwnPackage {
+            leaf: PublicKeyBytes([1; 32]),
+            key: Secret::from_bytes([1; 32]),
+            grant,
+            grant_expires: expires,
+            seed: Seed::draw(None, turn.rng),
+            revision: 0,
+            lies: Lies::AtRelay(mailbox, 0),
+            made: turn.now,
+            expires,
+            last_resort: false,
+            digest: Digest([1; 32]),
+            replaced: None,
+            seats: 1,
+        };
+        state.save_package(turn, row.clone());
+        let seat = state.own.address(turn.rng, grant, Scope::Guest, expires, 0);
+        let lifeline = lifelines::give(state, turn, &ben.device.peer, RoomId([1; 32])).unwrap();
+        let mut count = |state: &mut State, turn: &mut Turn<'_>, (entry, key): (&MailboxEntry, &Secret), number| {
+            let put = known_put(turn, state, &ben, entry, key, number);
+            intake.put(state, &mut delivery, turn, link, put).unwrap();
+            std::mem::take(&mut intake.dropped).into_keys().collect::<Vec<_>>()
+        };
+        // Led to its room, which cannot open it.
+        assert_eq!(count(state, turn, (&seat.0, &seat.1), 0), ["cipher"]);
+        assert_eq!(count(state, turn, (&lifeline.entry, &lifeline.key), 1), ["malformed"]);
+        // From a relay as well.
+        let envelope = |state: &State, turn: &mut Turn<'_>, number| known_put(turn, state, &ben, &seat.0, &seat.1, number).envelope;
+        let fetched = |state: &mut State, turn: &mut Turn<'_>, grant, number| {
+            let deposit = entry(number, Queue::Guest, grant, &envelope(state, turn, number));
+            let (mut intake, mut delivery) = (Intake::default(), Delivery::default());
+            intake.deposit(state, &mut delivery, turn, relay(1), &deposit).unwrap();
+            intake.dropped.into_keys().collect::<Vec<_>>()
+        };
+        assert_eq!(fetched(state, turn, grant, 2), ["cipher"]);
+        assert_eq!(fetched(state, turn, GrantId([8; 16]), 3), ["malformed"]);
+        // The seat was left.
+        state.forget_package(turn, &row.leaf);
+        assert_eq!(fetched(state, turn, grant, 4), ["malformed"]);
+        assert_eq!(count(state, turn, (&seat.0, &seat.1), 5), ["unexpected"]);
     });
 }

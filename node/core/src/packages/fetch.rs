@@ -200,6 +200,10 @@ impl Fetches {
                     self.finish(relays, turn, &device, Ok(package));
                     return true;
                 }
+                Err(Why::NoFriend) => {
+                    self.finish(relays, turn, &device, Err(Why::NoFriend));
+                    return true;
+                }
                 Err(why) => why,
             },
             Handed::Empty | Handed::Refused => Why::NoneThere,

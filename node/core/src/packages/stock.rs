@@ -98,8 +98,11 @@ impl Looks {
         if let Some(found) = relays.take_found(own) {
             // Another link: nobody answers what was asked on the one before.
             self.looks.remove(&mailbox);
-            // It was set back: what it had handed out before, it would hand out once more.
+            // It was set back: what it had handed out before, it would hand out once more. Where its record does not show that,
+            // the next package does.
             stocked = stocked.filter(|stocked| stocked.record <= found);
+            let is_old = |looked: Timestamp| turn.now.since(looked) >= PACKAGE_REFILL_PAUSE;
+            stocked.iter_mut().for_each(|stocked| stocked.looked = stocked.looked.filter(|looked| !is_old(*looked)));
         }
         if let Some(look) = self.looks.get_mut(&mailbox).filter(|look| !look.is_over) {
             if turn.now.since(look.at) < PACKAGE_DEADLINE {
@@ -251,7 +254,13 @@ fn forget_relays(state: &mut State, turn: &mut Turn<'_>) {
     }
 }
 
-/// Our relays take other grants, or friends have other keys: all that lies there is to be replaced.
+/// Friends have other keys: nobody else may ask for what was made before.
+pub(crate) fn revoked(state: &mut State, turn: &mut Turn<'_>) {
+    let revision = state.own.friendship.revision;
+    own::replace(state, turn, |row| row.revision != revision);
+}
+
+/// Our relays take other grants, or are others: all that lies there is to be replaced, since it says how we are written to.
 pub(crate) fn begin_again(state: &mut State, turn: &mut Turn<'_>) {
     for mailbox in state.packages.stocks().map(|stocked| stocked.mailbox).collect::<Vec<_>>() {
         note(state, turn, &mailbox, |stocked, _| stocked.at = Timestamp(0));
@@ -262,3 +271,6 @@ pub(crate) fn begin_again(state: &mut State, turn: &mut Turn<'_>) {
 pub(crate) fn is_drained(state: &State, now: Timestamp) -> bool {
     state.packages.stocks().any(|stocked| stocked.drained.is_some_and(|at| now.since(at) < DRAIN_TOLD))
 }
+
+#[cfg(test)]
+mod tests;

@@ -93,6 +93,7 @@ impl Machines {
             DeliveryNotice::OwnRelaysChanged => {
                 standings.lifelines_changed(turn.now);
                 groups::changed(state, turn)?;
+                packages::begin_again(state, turn);
                 friendships::moved(state, delivery, turn)?
             }
             DeliveryNotice::CopiesLost => relays.recount(state, turn)?,
@@ -130,6 +131,7 @@ impl Machines {
         match notice {
             PresenceNotice::Revoked => {
                 presence.revoked(state, delivery, turn);
+                packages::revoked(state, turn);
                 rekey.begin(turn);
             }
             PresenceNotice::Full => presence.publisher.full(),

@@ -59,4 +59,10 @@ impl Relays {
     pub fn unwant(&mut self, key: &RelayKey) {
         self.asked.remove(key);
     }
+
+    /// How many relays are asked for packages.
+    #[cfg(test)]
+    pub fn asked_relays(&self) -> usize {
+        self.asked.len()
+    }
 }
