@@ -17,8 +17,8 @@ use self::epoch::{Epoch, hash};
 use self::room::{Room, Step};
 use self::wire::{CommitBody, InfoBody, Kind, PackageBody, WelcomeBody};
 use crate::world::{
-    CipherError, Committer, Joined, LeafKey, Lifetime, Member, Opened, PackageKind, PackageView, Pending, Proposals, QUEUE_MAX, RoomCipher,
-    RoomView, Sealed, Staged,
+    CipherError, Committer, Joined, LEAVES_MAX, LeafKey, Lifetime, Member, Opened, PackageKind, PackageView, Pending, Proposals, QUEUE_MAX,
+    RoomCipher, RoomView, Sealed, Staged,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -176,6 +176,9 @@ impl RoomCipher for ClearCipher {
     fn inspect(&self, group_info: &[u8]) -> Result<RoomView, CipherError> {
         let info: InfoBody = wire::read_public(Kind::Info, group_info)?;
         let epoch = epoch::name(info.room, info.number, info.confirmation);
+        if info.members.len() >= LEAVES_MAX {
+            return Err(CipherError::Broken);
+        }
         Ok(RoomView { room: info.room, epoch, members: info.members.into_iter().map(Into::into).collect(), state: info.state })
     }
 
@@ -217,6 +220,9 @@ impl RoomCipher for ClearCipher {
             aad: None,
         };
         members.insert(own, joiner);
+        if members.len() > LEAVES_MAX {
+            return Err(CipherError::Broken);
+        }
         let epoch = body.confirm(info.external, Some(secret), members, info.state);
         let commit = wire::write(Kind::Commit, &body, &info.external);
         self.psks.remove(psk);
@@ -232,6 +238,9 @@ impl RoomCipher for ClearCipher {
         self.may_enter(body.room, leaf)?;
         let members: BTreeMap<u32, Member> = body.members.into_iter().map(|m| (m.index, m.into())).collect();
         let own = members.values().find(|member| member.leaf == leaf).map(|member| member.index).ok_or(CipherError::Broken)?;
+        if members.len() > LEAVES_MAX {
+            return Err(CipherError::Broken);
+        }
         if !last_resort {
             self.packages.remove(&name);
         }
@@ -287,6 +296,9 @@ impl RoomCipher for ClearCipher {
             let member = Member { index, leaf, credential: package.credential };
             add.push((&member).into());
             members.insert(index, member);
+        }
+        if members.len() > LEAVES_MAX {
+            return Err(CipherError::Broken);
         }
         let mut body = CommitBody {
             room,

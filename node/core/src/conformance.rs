@@ -246,6 +246,7 @@ macro_rules! conformance_tests {
             a_newcomers_commit_is_looked_at_from_the_kept_parent_and_uses_no_key_up
             a_longer_branch_is_left_for_its_rival_epoch_by_epoch
             parents_that_are_not_wanted_any_more_are_forgotten
+            a_room_has_at_most_as_many_leaves_as_the_bound
             a_package_shows_what_was_put_in
             a_package_of_last_resort_serves_more_than_once
             an_erased_package_opens_no_welcome

@@ -117,6 +117,8 @@ pub struct PackageView {
     pub kind: PackageKind,
 }
 
+/// Leaves that a room has at most. What would make it larger is refused, and so is a larger room.
+pub const LEAVES_MAX: usize = 256;
 /// Longest `queue` of a KeyPackage, in bytes.
 pub const QUEUE_MAX: usize = 1_200;
 

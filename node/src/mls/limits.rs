@@ -25,8 +25,6 @@ pub const FORWARD_DISTANCE: u32 = 65_536;
 pub const PAST_EPOCHS: usize = 2;
 /// Parent epochs kept for rewinding, a room. The oldest goes first.
 pub const PARENTS_MAX: usize = 16;
-/// Newcomers in one Welcome: each is looked for among our KeyPackages.
-pub const NEWCOMERS_MAX: usize = 256;
 /// Groups kept decoded in memory. The one not used for longest goes first.
 pub const GROUPS_MAX: usize = 256;
 /// Changed rows kept in memory before they are written early, within the same transaction.

@@ -3,7 +3,7 @@
 use super::epoch::{self, Epoch};
 use super::wire::{self, CommitBody, Kind, TextBody};
 use super::{PARENTS_MAX, PAST_EPOCHS, committer};
-use crate::world::{CipherError, LeafKey, Member, Opened, Sealed, Staged};
+use crate::world::{CipherError, LEAVES_MAX, LeafKey, Member, Opened, Sealed, Staged};
 use std::collections::BTreeMap;
 use symbolon_presence::id::{Digest, EpochId, RoomId};
 
@@ -175,7 +175,7 @@ impl Room {
             added.push(member.clone());
             members.insert(member.index, member);
         }
-        if body.sender.is_none() && added.len() != 1 {
+        if members.len() > LEAVES_MAX || body.sender.is_none() && added.len() != 1 {
             return Err(CipherError::Broken);
         }
         Ok((members, added))

@@ -2,7 +2,7 @@
 //! KeyPackages that say where to write to, and which are left.
 
 use super::*;
-use crate::world::{Committer, PackageView};
+use crate::world::{Committer, LEAVES_MAX, PackageView};
 use symbolon_presence::id::Digest;
 
 const FIRST: Digest = Digest([0xF1; 32]);
@@ -245,6 +245,30 @@ pub fn parents_that_are_not_wanted_any_more_are_forgotten<C: RoomCipher>(lab: &L
     a.c().forget_parents(ROOM, &[]).unwrap();
     b.c().rewind(ROOM, epochs[1]).unwrap();
     step(&mut a, &mut b);
+}
+
+/// Nobody is added beyond, and nobody enters a full room by themselves.
+pub fn a_room_has_at_most_as_many_leaves_as_the_bound<C: RoomCipher>(lab: &Lab<C>) {
+    let ((mut a, mut b, _), mut c, mut d) = (shared(lab), lab.party("many"), lab.party("dora"));
+    let places = LEAVES_MAX - 3;
+    let mut add: Vec<_> = (0..=places).map(|_| c.package()).collect();
+    let before = a.face();
+    assert_eq!(a.c().commit(ROOM, &Proposals { add: add.clone(), ..renewed() }, b""), Err(CipherError::Broken));
+    assert_eq!(a.face(), before);
+    let one_more = add.split_off(places);
+    // As large as it may be, and so with one that goes and one that comes.
+    let (full, _) = a.commits(&Proposals { add, ..renewed() });
+    assert_eq!(b.follow(&full).added.len(), places);
+    let info = a.c().offer(ROOM).unwrap();
+    let leaf = d.fresh_leaf();
+    d.c().share_psk(&PSK.0, &PSK.1).unwrap();
+    assert_eq!(d.c().inspect(&info), Err(CipherError::Broken));
+    assert_eq!(d.c().join_external(&info, &PSK.0, leaf, b"", LIFETIME), Err(CipherError::Broken));
+    assert_eq!(a.c().commit(ROOM, &Proposals { add: one_more.clone(), ..renewed() }, b""), Err(CipherError::Broken));
+    let swapped = a.commits(&Proposals { add: one_more, remove: vec![2], state: None }).0;
+    b.follow(&swapped);
+    assert_eq!(b.c().members(ROOM).unwrap().len(), LEAVES_MAX);
+    agree(&mut a, &mut b);
 }
 
 /// With and without a queue, of last resort or not, it says what was put in; an altered one says nothing.

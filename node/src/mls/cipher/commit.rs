@@ -3,7 +3,7 @@
 use super::{MlsCipher, package, record_key, write_secrets};
 use crate::mls::epoch;
 use crate::mls::extensions;
-use crate::mls::limits::{NEWCOMERS_MAX, PARENTS_MAX};
+use crate::mls::limits::PARENTS_MAX;
 use crate::mls::room::{self, Parent, Record, Slot};
 use crate::mls::rows::MlsRows;
 use crate::mls::storage::{Kind, Provider, Space, plain_key, room_keys};
@@ -12,7 +12,7 @@ use openmls::prelude::LeafNodeIndex;
 use openmls_traits::OpenMlsProvider as _;
 use openmls_traits::storage::StorageProvider as _;
 use std::collections::BTreeSet;
-use symbolon_core::world::{CipherError, LeafKey, Pending, Proposals};
+use symbolon_core::world::{CipherError, LEAVES_MAX, LeafKey, Pending, Proposals};
 use symbolon_presence::id::{EpochId, RoomId};
 
 impl<R: MlsRows> MlsCipher<R> {
@@ -22,8 +22,8 @@ impl<R: MlsRows> MlsCipher<R> {
                 return Err(CipherError::Gone);
             }
             // OpenMLS drops repeated proposals without a word.
-            if proposals.add.len() > NEWCOMERS_MAX || slot.record.pending.is_some() || repeats(&proposals.add) || repeats(&proposals.remove)
-            {
+            let leaves = slot.group.members().count().saturating_sub(proposals.remove.len()).saturating_add(proposals.add.len());
+            if leaves > LEAVES_MAX || slot.record.pending.is_some() || repeats(&proposals.add) || repeats(&proposals.remove) {
                 return Err(CipherError::Broken);
             }
             let add = proposals.add.iter().map(|bytes| package::checked(bytes)).collect::<Result<Vec<_>, _>>()?;

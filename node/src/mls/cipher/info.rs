@@ -15,7 +15,7 @@ use openmls::prelude::{CredentialWithKey, LeafNodeParameters, SignaturePublicKey
 use openmls::schedule::{PreSharedKeyId, Psk};
 use openmls_traits::OpenMlsProvider as _;
 use openmls_traits::random::OpenMlsRand as _;
-use symbolon_core::world::{CipherError, LeafKey, RoomView};
+use symbolon_core::world::{CipherError, LEAVES_MAX, LeafKey, RoomView};
 use symbolon_presence::id::RoomId;
 use tls_codec::DeserializeBytes as _;
 use zeroize::Zeroizing;
@@ -42,6 +42,9 @@ pub(super) fn view(group_info: &[u8]) -> Result<RoomView, CipherError> {
     let (group, _) = external_commit(&Provider::lazy(&cache), info, None, LeafKey(signer.public()), &[], &signer)?;
     let mut members = room::members(&group).ok_or(CipherError::Broken)?;
     members.retain(|member| member.index != group.own_leaf_index().u32());
+    if members.len() >= LEAVES_MAX {
+        return Err(CipherError::Broken);
+    }
     let state = extensions::state(group.extensions())?;
     Ok(RoomView { room, epoch, members, state })
 }

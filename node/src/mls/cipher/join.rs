@@ -14,7 +14,7 @@ use openmls::group::{JoinBuilder, MlsGroup, ProcessedWelcome, WelcomeError};
 use openmls::schedule::{ExternalPsk, PreSharedKeyId, Psk};
 use openmls_traits::OpenMlsProvider as _;
 use openmls_traits::storage::StorageProvider as _;
-use symbolon_core::world::{CipherError, Joined, LeafKey, Lifetime};
+use symbolon_core::world::{CipherError, Joined, LEAVES_MAX, LeafKey, Lifetime};
 use symbolon_presence::id::{Digest, EpochId, RoomId};
 
 impl<R: MlsRows> MlsCipher<R> {
@@ -103,7 +103,9 @@ impl<R: MlsRows> MlsCipher<R> {
     fn entered(&self, room: RoomId, group: MlsGroup, leaf: LeafKey, signer: LeafSigner) -> Result<(EpochId, Option<Digest>), CipherError> {
         let state = extensions::state(group.extensions())?;
         let epoch = epoch::current(&group).ok_or(CipherError::Broken)?;
-        room::members(&group).ok_or(CipherError::Broken)?;
+        if room::members(&group).ok_or(CipherError::Broken)?.len() > LEAVES_MAX {
+            return Err(CipherError::Broken);
+        }
         let record = Record::new(epoch, leaf);
         self.write_record(room, &record)?;
         self.keep(room, self.slot(group, record, signer)?)?;

@@ -15,7 +15,7 @@ use openmls::prelude::LeafNodeIndex;
 use openmls::schedule::{PreSharedKeyId, Psk};
 use openmls_traits::OpenMlsProvider as _;
 use openmls_traits::storage::StorageProvider as _;
-use symbolon_core::world::{CipherError, Committer, LeafIndex, Member, Opened, Sealed, Staged};
+use symbolon_core::world::{CipherError, Committer, LEAVES_MAX, LeafIndex, Member, Opened, Sealed, Staged};
 use symbolon_presence::id::{Digest, EpochId, RoomId};
 use symbolon_presence::kem::{KemPublic, KemPublicBytes};
 use tls_codec::{DeserializeBytes as _, Serialize as _};
@@ -123,6 +123,10 @@ fn check(group: &MlsGroup, parent: EpochId, processed: ProcessedMessage) -> Resu
     let psks = permitted(group, &commit, &committer, before.is_some())?;
     let state = extensions::state(commit.group_context().extensions())?;
     if state.is_some() != before.is_some() || !has_good_leaves(&commit, state) {
+        return Err(CipherError::Broken);
+    }
+    let comes = commit.add_proposals().count().saturating_add(usize::from(committer == Committer::External));
+    if group.members().count().saturating_add(comes).saturating_sub(commit.remove_proposals().count()) > LEAVES_MAX {
         return Err(CipherError::Broken);
     }
     let encoded = epoch::encode_staged(&commit).ok_or(CipherError::Store)?;

@@ -4,7 +4,7 @@ use super::MlsCipher;
 use super::info::{named, parse};
 use crate::mls::crypto::{Crypto, LeafSigner};
 use crate::mls::extensions;
-use crate::mls::limits::{NEWCOMERS_MAX, SUITE, capabilities, leaf_lifetime};
+use crate::mls::limits::{SUITE, capabilities, leaf_lifetime};
 use crate::mls::room;
 use crate::mls::rows::MlsRows;
 use crate::mls::storage::{Kind, Provider, encode, plain_key};
@@ -14,7 +14,7 @@ use openmls::prelude::{KeyPackage, KeyPackageBundle, ProtocolVersion};
 use openmls_traits::OpenMlsProvider as _;
 use openmls_traits::random::OpenMlsRand as _;
 use openmls_traits::storage::StorageProvider as _;
-use symbolon_core::world::{CipherError, LeafKey, Lifetime, PackageKind, PackageView, QUEUE_MAX};
+use symbolon_core::world::{CipherError, LEAVES_MAX, LeafKey, Lifetime, PackageKind, PackageView, QUEUE_MAX};
 use symbolon_presence::time::{SECOND, Timestamp};
 use zeroize::Zeroizing;
 
@@ -90,7 +90,7 @@ impl<R: MlsRows> MlsCipher<R> {
 
     /// The KeyPackage of ours that a Welcome is for.
     pub(super) fn package_for(&self, welcome: &Welcome) -> Result<KeyPackage, CipherError> {
-        if welcome.secrets().len() > NEWCOMERS_MAX {
+        if welcome.secrets().len() > LEAVES_MAX {
             return Err(CipherError::Broken);
         }
         let provider = Provider::lazy(&self.cache);

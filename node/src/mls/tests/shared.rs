@@ -4,7 +4,7 @@ use super::hostile::{foreign_commit, openmls_takes};
 use super::*;
 use crate::mls::crypto::{Crypto, LeafSigner};
 use crate::mls::extensions::{self, QUEUE, STATE};
-use crate::mls::limits::{NEWCOMERS_MAX, SUITE, capabilities, leaf_lifetime};
+use crate::mls::limits::{SUITE, capabilities, leaf_lifetime};
 use crate::mls::room;
 use crate::mls::rows::RowCache;
 use crate::mls::storage::Provider;
@@ -16,7 +16,7 @@ use openmls::prelude::{
     ProtocolVersion, RequiredCapabilitiesExtension, SignaturePublicKey, UnknownExtension,
 };
 use openmls::schedule::PreSharedKeyId;
-use symbolon_core::world::{Committer, QUEUE_MAX, Staged};
+use symbolon_core::world::{Committer, LEAVES_MAX, QUEUE_MAX, Staged};
 use symbolon_presence::id::{Digest, EpochId};
 
 const FIRST: Digest = Digest([0xF1; 32]);
@@ -309,7 +309,7 @@ fn a_welcome_with_more_newcomers_than_the_bound_is_not_searched() {
     // Version, wire format, suite; the length of the list; the name of the first package behind its length.
     let name = &welcome[8..41];
     assert_eq!((name[0], c.welcome_leaf(&welcome)), (32, Ok(leaf)));
-    for (others, found) in [(NEWCOMERS_MAX - 1, Ok(leaf)), (NEWCOMERS_MAX, Err(CipherError::Broken))] {
+    for (others, found) in [(LEAVES_MAX - 1, Ok(leaf)), (LEAVES_MAX, Err(CipherError::Broken))] {
         let mut list = Vec::new();
         for _ in 0..others {
             list.extend([[32].as_slice(), &[9; 32], &[0, 0]].concat());
