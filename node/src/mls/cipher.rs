@@ -179,8 +179,10 @@ fn write_secrets<R: MlsRows>(cache: &RowCache<R>, slot: &mut Slot) -> Result<(),
     // Deletes nothing, since every kept epoch has a timestamp; but it is the one call that
     // writes the secrets of a group and does nothing else.
     let keep_all = PastEpochDeletion::delete_all_without_timestamps();
-    let provider = Provider::eager(cache, Space::Current);
-    slot.group.delete_past_epoch_secrets(&provider, keep_all).map_err(|_| CipherError::Store)
+    let provider = if slot.past_is_written { Provider::present_only(cache) } else { Provider::eager(cache, Space::Current) };
+    slot.group.delete_past_epoch_secrets(&provider, keep_all).map_err(|_| CipherError::Store)?;
+    slot.past_is_written = true;
+    Ok(())
 }
 
 fn record_key(space: Space, room: RoomId) -> Vec<u8> {

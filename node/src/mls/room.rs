@@ -84,12 +84,15 @@ pub(super) struct Slot {
     pub signer: LeafSigner,
     /// Key of the row that is written late.
     pub secrets_key: Vec<u8>,
+    /// Whether the secrets of the epochs before are in their row as they are here; they change with an epoch, and with a
+    /// text of one of them.
+    pub past_is_written: bool,
     touched: u64,
 }
 
 impl Slot {
     pub fn new(group: MlsGroup, record: Record, signer: LeafSigner, secrets_key: Vec<u8>) -> Self {
-        Self { group, record, parents: Vec::new(), staged: None, signer, secrets_key, touched: 0 }
+        Self { group, record, parents: Vec::new(), staged: None, signer, secrets_key, past_is_written: false, touched: 0 }
     }
 
     /// The epoch the room is in.

@@ -7,7 +7,7 @@
 
 use super::crypto::Crypto;
 use super::rows::{MlsRows, RowCache, RowsError};
-use super::split::split;
+use super::split::{Parts, split};
 use openmls_traits::OpenMlsProvider;
 use openmls_traits::storage::{CURRENT_VERSION as V, Entity, Key, StorageProvider, traits};
 use serde::Serialize;
@@ -124,17 +124,24 @@ pub(super) struct Storage<'a, R> {
     /// Whether a write of message secrets is only noted, because the group is kept in
     /// memory and written later.
     lazy: bool,
+    /// Whether message secrets are written with those of the epochs before.
+    with_past: bool,
 }
 
 impl<'a, R: MlsRows> Provider<'a, R> {
     /// For a group that stays in memory.
     pub fn lazy(cache: &'a RowCache<R>) -> Self {
-        Self { crypto: Crypto, storage: Storage { cache, space: Space::Current, lazy: true } }
+        Self { crypto: Crypto, storage: Storage { cache, space: Space::Current, lazy: true, with_past: true } }
     }
 
     /// For a group whose rows must be written as they change.
     pub fn eager(cache: &'a RowCache<R>, space: Space) -> Self {
-        Self { crypto: Crypto, storage: Storage { cache, space, lazy: false } }
+        Self { crypto: Crypto, storage: Storage { cache, space, lazy: false, with_past: true } }
+    }
+
+    /// For the message secrets of a group whose epochs before are in the rows as they are in memory.
+    pub fn present_only(cache: &'a RowCache<R>) -> Self {
+        Self { crypto: Crypto, storage: Storage { cache, space: Space::Current, lazy: false, with_past: false } }
     }
 }
 
@@ -271,14 +278,14 @@ impl<R: MlsRows> StorageProvider<V> for Storage<'_, R> {
             self.cache.note_stale(key);
             return Ok(());
         }
-        let value = Zeroizing::new(encode(value).map_err(|e| self.cache.fail(e))?);
-        let (before, present) = split(&value).ok_or(RowsError).map_err(|e| self.cache.fail(e))?;
+        let Parts { before, mut present } = split(value, self.with_past).ok_or(RowsError).map_err(|e| self.cache.fail(e))?;
         if self.space == Space::Current {
             self.cache.clear_stale(&key);
         }
-        self.cache.put(key, present.to_vec());
+        self.cache.put(key, std::mem::take(&mut *present));
+        let Some(before) = before else { return Ok(()) };
         let key = self.key(Kind::PastSecrets, group)?;
-        if self.cache.get(&key)?.is_none_or(|row| row.as_slice() != before) {
+        if self.cache.get(&key)?.is_none_or(|row| *row != *before) {
             self.cache.put(key, before.to_vec());
         }
         Ok(())

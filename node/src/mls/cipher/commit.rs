@@ -79,6 +79,7 @@ impl<R: MlsRows> MlsCipher<R> {
             let before = room::members(&slot.group).ok_or(CipherError::Broken)?;
             let number = slot.group.epoch().as_u64();
             self.keep_parent(slot, room)?;
+            slot.past_is_written = false;
             // Its keys were checked when it was staged, so only the store can fail. What OpenMLS refuses for all that is broken.
             match slot.staged.take() {
                 Some((_, commit)) if theirs => slot.group.merge_staged_commit(provider, commit).map_err(|_| CipherError::Broken)?,

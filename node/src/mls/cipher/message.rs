@@ -15,9 +15,10 @@ use openmls::prelude::LeafNodeIndex;
 use openmls::schedule::{PreSharedKeyId, Psk};
 use openmls_traits::OpenMlsProvider as _;
 use openmls_traits::storage::StorageProvider as _;
+use std::collections::HashSet;
 use symbolon_core::world::{CipherError, Committer, LEAVES_MAX, LeafIndex, Member, Opened, Sealed, Staged};
 use symbolon_presence::id::{Digest, EpochId, RoomId};
-use symbolon_presence::kem::{KemPublic, KemPublicBytes};
+use symbolon_presence::kem::{KEM_PUBLIC, KemPublic, KemPublicBytes};
 use tls_codec::{DeserializeBytes as _, Serialize as _};
 
 impl<R: MlsRows> MlsCipher<R> {
@@ -37,6 +38,7 @@ impl<R: MlsRows> MlsCipher<R> {
         self.with(room, |slot, provider| {
             let message = admit(&slot.group, Some(&slot.record), room, bytes)?;
             let number = message.epoch().as_u64();
+            slot.past_is_written &= number == slot.group.epoch().as_u64();
             let own = message.clone();
             let processed = slot.group.process_message(provider, message).map_err(|e| refusal(&e))?;
             if matches!(processed.content(), ProcessedMessageContent::ApplicationMessage(_)) {
@@ -221,6 +223,9 @@ fn permitted(group: &MlsGroup, commit: &StagedCommit, committer: &Committer, has
     if external && as_many_as_wanted { Ok(psks) } else { Err(CipherError::Broken) }
 }
 
+/// The length of a public key as MLS writes it (RFC 9420, section 2.1.2).
+const KEM_PUBLIC_LENGTH: [u8; 2] = (0x4000 | KEM_PUBLIC as u16).to_be_bytes();
+
 /// Whether somebody can seal to the keys of a commit's path, and none of them is one of the present tree. OpenMLS asks neither: with a
 /// key that is none, nobody could commit any more; with one of before, what leads to the next epoch would not be found.
 fn has_good_keys(group: &MlsGroup, commit: &StagedCommit, encoded: &[u8]) -> bool {
@@ -231,7 +236,10 @@ fn has_good_keys(group: &MlsGroup, commit: &StagedCommit, encoded: &[u8]) -> boo
     let leaf_is_good = leaf.is_none_or(|leaf| leaf.is_ok_and(|leaf| leaf.get(2..).is_some_and(is_key)));
     let adds = commit.add_proposals().next().is_some();
     let Ok(tree) = group.export_ratchet_tree().tls_serialize_detached() else { return false };
-    let is_new = |key: &Vec<u8>| adds || !tree.windows(key.len().max(1)).any(|known| known == key.as_slice());
+    // Whatever stands behind such a length may be a key: rather one too many.
+    let places = tree.windows(2).enumerate().filter(|(_, length)| *length == KEM_PUBLIC_LENGTH);
+    let known: HashSet<&[u8]> = places.filter_map(|(at, _)| tree.get(at + 2..at + 2 + KEM_PUBLIC)).collect();
+    let is_new = |key: &Vec<u8>| adds || !known.contains(key.as_slice());
     leaf_is_good && parents.iter().all(|key| is_key(key) && is_new(key))
 }
 

@@ -370,3 +370,39 @@ fn a_refused_join_by_a_package_of_last_resort_changes_no_row() {
     c.flush().unwrap();
     assert_eq!(rows, before);
 }
+
+#[test]
+fn a_used_key_of_an_epoch_before_stays_used_after_a_restart_whatever_was_written_when() {
+    let ((mut a, _), (mut b, rows_b)) = shared();
+    let texts: Vec<_> = (0..4u8).map(|n| a.seal(ROOM, &[n], b"").unwrap().bytes).collect();
+    let pending = a.commit(ROOM, &Proposals::default(), b"").unwrap();
+    a.adopt(ROOM, pending.epoch).unwrap();
+    assert_eq!(read(&mut b, &texts[0]), [0]);
+    let Opened::Commit(staged) = b.open(ROOM, &pending.commit).unwrap() else { panic!("not a commit") };
+    b.adopt(ROOM, staged.epoch).unwrap();
+    b.flush().unwrap();
+    // A text of the present alone, then one of before, with and without one of the present after it.
+    let of_present: Vec<_> = (0..3u8).map(|n| a.seal(ROOM, &[n], b"").unwrap().bytes).collect();
+    read(&mut b, &of_present[0]);
+    b.flush().unwrap();
+    assert_eq!(read(&mut b, &texts[1]), [1]);
+    b.flush().unwrap();
+    assert_eq!(read(&mut b, &texts[2]), [2]);
+    read(&mut b, &of_present[1]);
+    b.flush().unwrap();
+    let mut b = MlsCipher::new(copy(&rows_b));
+    for used in texts[..3].iter().chain(&of_present[..2]) {
+        assert_eq!(b.open(ROOM, used), Err(CipherError::Used));
+    }
+    assert_eq!(read(&mut b, &texts[3]), [3]);
+    read(&mut b, &of_present[2]);
+    // Nor does the row of the epochs before change with a text of the present.
+    b.flush().unwrap();
+    let past = |rows: &Rows| rows.rows.borrow().iter().find(|(key, _)| key[..2] == [Kind::PastSecrets as u8, 0]).unwrap().1.clone();
+    let rows_b = b.into_rows();
+    let before = past(&rows_b);
+    let mut b = MlsCipher::new(rows_b.clone());
+    read(&mut b, &a.seal(ROOM, b"one more", b"").unwrap().bytes);
+    b.flush().unwrap();
+    assert_eq!(past(&rows_b), before);
+}
