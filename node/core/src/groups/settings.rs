@@ -81,10 +81,13 @@ pub(crate) fn add(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, who: &[
         if group.roster.role(peer).is_some() {
             continue;
         }
-        if !friend.devices.iter().any(|device| state.can(device, Capabilities::ROOMS)) {
+        // Who has not said what they take, as a new friend for a moment, is waited for.
+        let said = |device: &DeviceId| state.devices.get(device).and_then(|row| row.capabilities);
+        let lacks = |device: &DeviceId| said(device).is_some_and(|theirs| !theirs.has(Capabilities::ROOMS));
+        if friend.devices.iter().all(lacks) {
             return Err(CommandError::OldBuild.into());
         }
-        devices.extend(friend.devices.iter().filter(|device| state.can(device, Capabilities::ROOMS)).map(|device| (*peer, *device)));
+        devices.extend(friend.devices.iter().filter(|device| !lacks(device)).map(|device| (*peer, *device)));
     }
     for (peer, device) in devices {
         wish(state, turn, room, WishFor::Add(peer, device))?;
@@ -162,4 +165,28 @@ pub(crate) fn set_role(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, wh
     let right = if *who == state.own.peer { Right::OwnRole { from, to } } else { Right::SetRole { from, to } };
     with_right(state, room, right)?;
     wish(state, turn, room, WishFor::Role(*who, to))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::fixture::{Person, in_turn};
+
+    #[test]
+    fn a_friend_who_has_not_said_what_they_take_is_waited_for_and_one_who_takes_no_rooms_is_not() {
+        in_turn(|state, turn| {
+            let friend = Person::new(state, turn, 1).device;
+            let room = create(state, turn, "Crew").unwrap();
+            state.device_mut(&friend.device).unwrap().capabilities = Some(Capabilities::COMMITS);
+            assert!(matches!(add(state, turn, &room, &[friend.peer]), Err(Failed::Command(CommandError::OldBuild))));
+            for said in [None, Some(Capabilities::OURS)] {
+                state.groups.wishes.clear();
+                state.device_mut(&friend.device).unwrap().capabilities = said;
+                add(state, turn, &room, &[friend.peer]).unwrap();
+                let wished: Vec<WishFor> = state.groups.wishes_of(&room).map(|wish| wish.what.clone()).collect();
+                assert!(wished == [WishFor::Add(friend.peer, friend.device)]);
+            }
+        });
+    }
 }

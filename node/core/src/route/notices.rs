@@ -178,11 +178,14 @@ impl Machines {
     }
 
     fn of_intake(&mut self, turn: &mut Turn<'_>, notice: IntakeNotice) -> Result<(), TurnFailed> {
-        let Self { state, delivery, standings, confirming, .. } = self;
+        let Self { state, delivery, standings, confirming, groups, .. } = self;
         match notice {
             IntakeNotice::Gap(device) | IntakeNotice::Reused(device) => standings.ask(device),
             IntakeNotice::Heard(device) => confirming.heard(state, turn, &device)?,
-            IntakeNotice::Shown(_) => standings.lifelines_changed(turn.now),
+            IntakeNotice::Shown(device) => {
+                standings.lifelines_changed(turn.now);
+                groups.ready(state, &device);
+            }
             IntakeNotice::AskedAgain(device) => delivery.asked_again(state, turn, &device)?,
         }
         Ok(())
