@@ -1,9 +1,11 @@
 //! What can be typed: every command and flag.
 
 mod relay;
+mod room;
 mod values;
 
 pub use relay::{RelayRun, RelayVerb};
+pub use room::RoomVerb;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
@@ -125,6 +127,12 @@ pub enum Verb {
     Send(Send),
     /// Read messages
     Read(Read),
+    /// Rooms: several people who write to each other
+    Room {
+        /// What to do
+        #[command(subcommand)]
+        verb: RoomVerb,
+    },
     /// Search the history by words
     Search {
         /// Words: all of them must stand in a message, the last one as the beginning of a word; `-` reads them from standard input
@@ -136,7 +144,7 @@ pub enum Verb {
     },
     /// Print the history in the clear, to keep it elsewhere
     Export {
-        /// Only the conversation with this friend
+        /// Only the conversation with this friend, or in this room
         who: Option<String>,
         /// How to write it
         #[arg(long, value_enum)]
@@ -311,7 +319,7 @@ pub enum RequestsVerb {
 /// Flags of `send`.
 #[derive(Debug, Args)]
 pub struct Send {
-    /// The friend's name or id
+    /// The name or id of a friend or a room
     pub to: String,
     /// The text; `-` or nothing reads it from standard input
     #[arg(allow_hyphen_values = true)]
@@ -356,7 +364,7 @@ pub enum ExportFormat {
 /// Flags of `read`.
 #[derive(Debug, Args)]
 pub struct Read {
-    /// Only the conversation with this friend
+    /// Only the conversation with this friend, or in this room
     pub who: Option<String>,
     /// Only what arrived after this message
     #[arg(long, value_name = "ID")]

@@ -1,10 +1,14 @@
 //! Every command but `up`: asks the running node and shows its answer.
 
+mod list;
+mod rooms;
+
 use crate::args::{DeviceVerb, ExportFormat, Invite, InviteVerb, LookupVerb, Read, RelayVerb, RequestsVerb, Send, Switch, Verb};
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::show;
+use list::list;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::io::Read as _;
@@ -59,6 +63,7 @@ pub fn run(verb: &Verb, client: &Client, output: Output) -> Result<(), Failure> 
         Verb::Unfriend { friend, yes } => unfriend(client, output, friend, *yes),
         Verb::Send(flags) => send(client, output, flags),
         Verb::Read(flags) => read(client, output, flags),
+        Verb::Room { verb } => rooms::run(client, output, verb),
         Verb::Search { text, limit } => search(client, output, &typed(&text.join(" "))?, *limit),
         Verb::Export { who, format: ExportFormat::Jsonl, yes } => export(client, output, who.as_deref(), *yes),
         Verb::Relay { verb } => relay(client, output, verb),
@@ -183,15 +188,6 @@ fn invite(client: &Client, output: Output, flags: &Invite) -> Result<(), Failure
         Some(qr) => output.print(&format!("\n{}", qr.half_blocks(!output.is_piped()))),
         None => Err(Failure::new("too_large", "the link is too long for a QR code", "Give the link itself.")),
     }
-}
-
-fn list(client: &Client, output: Output, path: &str, field: &str, plain: fn(&Value) -> String, nothing: &str) -> Result<(), Failure> {
-    let answer = client.get(path, &[])?;
-    let views = answer.get(field).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    for view in views {
-        output.show(view, plain)?;
-    }
-    if views.is_empty() { output.remark(nothing) } else { Ok(()) }
 }
 
 fn answer(client: &Client, output: Output, request: &str, verb: &str) -> Result<(), Failure> {

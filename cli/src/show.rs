@@ -2,15 +2,17 @@
 //!
 //! Whatever came from outside passes through [`text`] on its way.
 
+mod fields;
+mod rooms;
+
+pub use rooms::{member, room, room_left};
+
 use crate::text::{block, line};
+use fields::{str_of, trust};
 use serde_json::Value;
 use std::fmt::Write as _;
 
 // Writing to a String cannot fail; the results are dropped on purpose throughout.
-
-fn str_of<'a>(value: &'a Value, field: &str) -> &'a str {
-    value.get(field).and_then(Value::as_str).unwrap_or_default()
-}
 
 /// Own identity.
 pub fn identity(view: &Value) -> String {
@@ -151,28 +153,24 @@ fn quoted(name: &str) -> String {
     if is_plain { name.to_owned() } else { format!("'{}'", name.replace('\'', "'\\''")) }
 }
 
-fn trust(trust: &str) -> &str {
-    match trust {
-        "verified" => "verified",
-        "introduced" => "introduced by a friend",
-        "invited" => "known by an invite; words not compared yet",
-        "room" => "met in a room; words not compared yet",
-        _ => "words not compared yet",
-    }
-}
-
 /// One message of a history.
 pub fn message(view: &Value) -> String {
-    let mine = view.get("mine").and_then(Value::as_bool).unwrap_or(false);
-    let from = line(str_of(view, "from"));
+    let flag = |field: &str| view.get(field).and_then(Value::as_bool).unwrap_or(false);
+    let (from, conversation) = (line(str_of(view, "from")), line(str_of(view, "conversation")));
     let at = moment(str_of(view, "at"));
+    if flag("line") {
+        // No name can pose as this: behind a name stands a colon.
+        return format!("{at}  -- {conversation}: {} --\n", line(str_of(view, "text")));
+    }
     let mut lines = block(str_of(view, "text")).lines().map(str::to_owned).collect::<Vec<_>>().into_iter();
     let first = lines.next().unwrap_or_default();
-    let mut out = match mine {
-        true => format!("{at}  {from} to {}: {first}", line(str_of(view, "conversation"))),
-        false => format!("{at}  {from}: {first}"),
+    let mut out = match flag("mine") {
+        true => format!("{at}  {from} to {conversation}: {first}"),
+        // With a friend, the conversation has the friend's name.
+        false if from == conversation => format!("{at}  {from}: {first}"),
+        false => format!("{at}  {from} in {conversation}: {first}"),
     };
-    if mine {
+    if flag("mine") {
         let _ = write!(out, "  [{}]", state(view));
     }
     out.push('\n');
@@ -190,6 +188,9 @@ pub fn sent(view: &Value) -> String {
 fn state(view: &Value) -> String {
     match (str_of(view, "state"), str_of(view, "reason")) {
         ("failed", reason) if !reason.is_empty() => format!("failed: {}", line(reason)),
+        (state, _) if !str_of(view, "delivered_by").is_empty() => {
+            format!("{}, {} have it", line(state), line(str_of(view, "delivered_by")))
+        }
         (state, _) => line(state),
     }
 }
@@ -339,8 +340,20 @@ mod tests {
 
     #[test]
     fn lines_of_a_message_cannot_pose_as_another_message() {
-        let view =
-            json!({ "from": "Tom", "text": "hi\n2026-11-20 23:48 UTC  Andi: fake", "at": "2026-11-20T23:48:49.250Z", "mine": false });
+        let view = json!({ "from": "Tom", "conversation": "Tom", "text": "hi\n2026-11-20 23:48 UTC  Andi: fake", "at": "2026-11-20T23:48:49.250Z", "mine": false });
         assert_eq!(message(&view), "2026-11-20 23:48 UTC  Tom: hi\n    2026-11-20 23:48 UTC  Andi: fake\n");
+    }
+
+    #[test]
+    fn texts_of_a_room_say_where_and_by_whom_and_lines_of_a_room_have_no_writer() {
+        let at = "2026-11-20T23:48:49.250Z";
+        let text = json!({ "from": "Tom", "conversation": "Crew", "text": "hi", "at": at, "mine": false, "line": false });
+        assert_eq!(message(&text), "2026-11-20 23:48 UTC  Tom in Crew: hi\n");
+        let own = json!({
+            "from": "Ana", "conversation": "Crew", "text": "hi", "at": at, "mine": true, "state": "stored", "delivered_by": "2/4",
+        });
+        assert_eq!(message(&own), "2026-11-20 23:48 UTC  Ana to Crew: hi  [stored, 2/4 have it]\n");
+        let line = json!({ "from": "Ana", "conversation": "Crew", "text": "Ana added\nBen", "at": at, "mine": false, "line": true });
+        assert_eq!(message(&line), "2026-11-20 23:48 UTC  -- Crew: Ana added␊Ben --\n");
     }
 }

@@ -7,6 +7,8 @@
 mod fake;
 #[path = "cli/history.rs"]
 mod history;
+#[path = "cli/rooms.rs"]
+mod rooms;
 #[path = "cli/texts.rs"]
 mod texts;
 
@@ -17,7 +19,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
-use symbolon_core::command::{CommandError, Direction, MessageState, RequestStatus};
+use symbolon_core::command::{CommandError, Direction, MessageState, RequestStatus, RoomStanding};
 use symbolon_node::api::Api;
 use symbolon_node::api::errors::Fault;
 use symbolon_node::api::tokens::Token;

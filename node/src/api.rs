@@ -43,6 +43,7 @@ mod people;
 pub mod qr;
 mod relays;
 mod requests;
+mod rooms;
 pub mod route;
 pub mod routes;
 pub mod schema;

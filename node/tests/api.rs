@@ -10,6 +10,8 @@ mod door;
 mod fake;
 #[path = "support/http.rs"]
 mod http;
+#[path = "api/rooms.rs"]
+mod rooms;
 #[path = "api/stream.rs"]
 mod stream;
 

@@ -29,6 +29,8 @@ mod refusals;
 mod rekey;
 #[path = "end_to_end/relay.rs"]
 mod relay;
+#[path = "end_to_end/rooms.rs"]
+mod rooms;
 #[path = "end_to_end/server.rs"]
 mod server;
 

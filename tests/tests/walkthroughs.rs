@@ -53,6 +53,11 @@ fn friends_who_meet_part_and_move() {
 }
 
 #[test]
+fn a_room_of_three_of_whom_two_are_strangers() {
+    walk("rooms.md", "true");
+}
+
+#[test]
 fn two_friends_whose_internet_is_down() {
     let Some(_) = Lab::open() else { return };
     let afterwards = "for name in walk-a walk-b; do ip netns del $name; ip link del $name; done; ip link del walk";

@@ -33,9 +33,7 @@ pub async fn answer(state: &ApiState, command: Command, show: Show) -> Answer {
 /// Like [`answer`]; an ambiguous name comes back with the ids that it could mean.
 pub async fn answer_about(state: &ApiState, who: &str, command: Command, show: Show) -> Answer {
     match answer(state, command, show).await {
-        Err(problem) if problem.fault == Fault::Command(CommandError::Ambiguous) => {
-            Err(Problem { candidates: candidates(state, who).await, ..problem })
-        }
+        Err(problem) if problem.is_ambiguous() => Err(Problem { candidates: candidates(state, who).await, ..problem }),
         other => other,
     }
 }
@@ -48,6 +46,10 @@ pub async fn candidates(state: &ApiState, who: &str) -> Vec<Candidate> {
     let mut found = Vec::new();
     if let Ok(Reply::Friends(friends)) = ask(state, Command::Friends).await {
         let all = friends.into_iter().map(|friend| Candidate { id: friend.id.to_string(), name: friend.name });
+        found.extend(all.filter(|one| fits(&one.id, &one.name)));
+    }
+    if let Ok(Reply::Rooms(rooms)) = ask(state, Command::Rooms).await {
+        let all = rooms.into_iter().map(|room| Candidate { id: room.room.to_string(), name: room.name });
         found.extend(all.filter(|one| fits(&one.id, &one.name)));
     }
     if let Ok(Reply::Requests(requests)) = ask(state, Command::Requests).await {

@@ -170,8 +170,8 @@ fn command_entry(error: CommandError) -> Entry {
             "not_found",
             404,
             "Not found",
-            "There is no friend, request or message of that name or id.",
-            "The names and ids stand in the lists of friends and requests (`symbolon friends`, `symbolon requests`).",
+            "There is no friend, room, request or message of that name or id.",
+            "The names and ids stand in the lists of friends, rooms and requests (`symbolon friends`, `symbolon room list`, `symbolon requests`).",
         ),
         CommandError::Ambiguous => ("ambiguous", 409, "Ambiguous", "More than one fits.", "Say which one by its whole id."),
         CommandError::BadLink => (
@@ -350,6 +350,13 @@ pub struct Candidate {
 
 /// Most ids listed for an ambiguous name.
 pub const CANDIDATES_MAX: usize = 16;
+
+impl Problem {
+    /// Whether a name or the beginning of an id could mean several.
+    pub fn is_ambiguous(&self) -> bool {
+        self.fault == Fault::Command(CommandError::Ambiguous)
+    }
+}
 
 impl From<Fault> for Problem {
     fn from(fault: Fault) -> Self {

@@ -22,7 +22,7 @@ pub const RESOURCE: Resource = Resource {
     routes: &[
         Route {
             query: &[
-                ("who", "string", false, "Only this conversation: a friend's name or id."),
+                ("who", "string", false, "Only this conversation: name or id of a friend or a room."),
                 ("since", "string", false, "Only what arrived after this message."),
                 (
                     "limit",
@@ -82,6 +82,12 @@ fn schemas() -> Schemas {
         "state": word(&["queued", "stored", "delivered", "read", "failed"]),
         "reason": text_or_null(),
         "mine": flag(),
+        "line": { "type": "boolean", "description": "It says what has happened in a room, and was written by nobody." },
+        "delivered_by": {
+            "type": ["string", "null"],
+            "description": "Of one's own text in a room: by how many of how many it is held, as `2/5`.",
+        },
+        "read_by": { "type": ["string", "null"], "description": "The same: who have read it." },
     });
     let mut waited = message.clone();
     if let Some(fields) = waited.as_object_mut() {
@@ -126,6 +132,9 @@ fn view(view: &MessageView) -> Value {
         "state": state(view.state),
         "reason": view.reason,
         "mine": view.mine,
+        "line": view.is_line,
+        "delivered_by": view.tally.map(|tally| format!("{}/{}", tally.delivered, tally.members)),
+        "read_by": view.tally.map(|tally| format!("{}/{}", tally.read, tally.members)),
     })
 }
 

@@ -3,7 +3,9 @@
 
 use super::openapi;
 use super::route::{Resource, Route, read};
-use super::{blocks, condition, device, friends, identity, introductions, invites, lookups, messages, relays, requests, sessions, stream};
+use super::{
+    blocks, condition, device, friends, identity, introductions, invites, lookups, messages, relays, requests, rooms, sessions, stream,
+};
 use axum::routing::get;
 use serde_json::{Value, json};
 
@@ -17,6 +19,7 @@ pub const RESOURCES: &[Resource] = &[
     blocks::RESOURCE,
     friends::RESOURCE,
     introductions::RESOURCE,
+    rooms::RESOURCE,
     messages::RESOURCE,
     relays::RESOURCE,
     lookups::RESOURCE,

@@ -14,13 +14,13 @@ fn keys(value: &Value) -> BTreeSet<String> {
 }
 
 /// Asserts that an answer has exactly the fields that the description names.
-async fn assert_described(server: &Server, schema: &str, value: &Value) {
+pub async fn assert_described(server: &Server, schema: &str, value: &Value) {
     let document = server.get("/api/v1/openapi.json").await.json();
     let properties = &document["components"]["schemas"][schema]["properties"];
     assert_eq!(keys(value), keys(properties), "{schema}");
 }
 
-fn last_command(server: &Server) -> Command {
+pub fn last_command(server: &Server) -> Command {
     server.fake.with(|world| world.seen.last().unwrap().clone())
 }
 

@@ -3,6 +3,9 @@
 
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::wildcard_enum_match_arm)]
 
+#[path = "fake/rooms.rs"]
+mod rooms;
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use symbolon_core::command::{
@@ -60,6 +63,7 @@ pub struct World {
     pub friends: Vec<FriendView>,
     pub requests: Vec<RequestView>,
     pub messages: Vec<MessageView>,
+    pub rooms: Vec<rooms::FakeRoom>,
     /// Answers given before any other, in order.
     pub scripted: VecDeque<Result<Reply, CommandError>>,
     /// Commands are not answered while set.
@@ -91,6 +95,7 @@ impl Fake {
             friends: vec![],
             requests: vec![],
             messages: vec![],
+            rooms: vec![],
             scripted: VecDeque::new(),
             is_deaf: false,
             seen: vec![],
@@ -116,7 +121,7 @@ impl Fake {
                     }
                     match world.scripted.pop_front() {
                         Some(answer) => answer,
-                        None => world.answer(command, &mut happened),
+                        None => rooms::answer(&mut world, &command).unwrap_or_else(|| world.answer(command, &mut happened)),
                     }
                 };
                 let _ = reply.send(answer);
@@ -294,8 +299,8 @@ impl World {
                 happened.push(Event::Request(request));
                 Ok(Reply::Request(self.requests.last().unwrap().clone()))
             }
-            Command::Rooms => Ok(Reply::Rooms(Vec::new())),
-            Command::RoomCreate(_)
+            Command::Rooms
+            | Command::RoomCreate(_)
             | Command::RoomAdd { .. }
             | Command::RoomRemove { .. }
             | Command::RoomLeave(_)
@@ -303,7 +308,7 @@ impl World {
             | Command::RoomTopic { .. }
             | Command::RoomRole { .. }
             | Command::RoomNote { .. }
-            | Command::RoomMembers(_) => Err(CommandError::NotFound),
+            | Command::RoomMembers(_) => unreachable!("answered by its rooms"),
             Command::Requests => Ok(Reply::Requests(self.requests.iter().rev().cloned().collect())),
             Command::Accept(request) => {
                 let reply = self.set_request(request, RequestStatus::Confirmed)?;

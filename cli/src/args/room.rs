@@ -1,0 +1,107 @@
+//! What can be typed about rooms.
+
+use clap::{Subcommand, ValueEnum};
+
+/// What to do with rooms.
+#[derive(Debug, Subcommand)]
+pub enum RoomVerb {
+    /// Make a room
+    Create {
+        /// Its name, for all who come in
+        name: String,
+    },
+    /// Add friends to a room
+    Add {
+        /// The room's name or id
+        room: String,
+        /// The friends' names or ids
+        #[arg(required = true)]
+        who: Vec<String>,
+    },
+    /// Remove people from a room, or take back that they are invited
+    Remove {
+        /// The room's name or id
+        room: String,
+        /// Their names or ids
+        #[arg(required = true)]
+        who: Vec<String>,
+    },
+    /// Leave a room; its history stays
+    Leave {
+        /// The room's name or id
+        room: String,
+    },
+    /// List the rooms that I am in
+    List {
+        /// Also those that I have left, or was removed from
+        #[arg(long)]
+        all: bool,
+    },
+    /// List who is in a room
+    Members {
+        /// The room's name or id
+        room: String,
+    },
+    /// Give a room another name, for all who are in it
+    Rename {
+        /// The room's name or id
+        room: String,
+        /// The new name
+        name: String,
+    },
+    /// Say what a room is about
+    Topic {
+        /// The room's name or id
+        room: String,
+        /// The topic; nothing takes it back
+        topic: Vec<String>,
+    },
+    /// Say what somebody may do in a room
+    Role {
+        /// The room's name or id
+        room: String,
+        /// Their name or id
+        who: String,
+        /// The role
+        #[arg(value_enum)]
+        role: Role,
+    },
+    /// Show new texts of a room without a sign
+    Mute {
+        /// The room's name or id
+        room: String,
+        /// With a sign again
+        #[arg(long)]
+        off: bool,
+    },
+    /// Put a room away
+    Archive {
+        /// The room's name or id
+        room: String,
+        /// Take it out again
+        #[arg(long)]
+        off: bool,
+    },
+}
+
+/// What somebody may do in a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Role {
+    /// Writes, and leaves
+    Member,
+    /// Adds people, removes members, names the room
+    Admin,
+    /// Does everything, and gives others their roles
+    Owner,
+}
+
+impl Role {
+    /// Its name in the API.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Member => "member",
+            Self::Admin => "admin",
+            Self::Owner => "owner",
+        }
+    }
+}

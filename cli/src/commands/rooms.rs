@@ -1,0 +1,38 @@
+//! What is done with rooms.
+
+use super::list::{entries, show_all};
+use crate::args::RoomVerb;
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::show::{member, room, room_left};
+use serde_json::{Value, json};
+
+/// Carries out a command about a room.
+pub fn run(client: &Client, output: Output, verb: &RoomVerb) -> Result<(), Failure> {
+    let post = |path: &str, body: Value| client.post(&format!("/api/v1/rooms{path}"), &body);
+    let view = match verb {
+        RoomVerb::List { all } => return list(client, output, *all),
+        RoomVerb::Members { room } => {
+            let answer = client.get("/api/v1/rooms/members", &[("room", room)])?;
+            return show_all(output, entries(&answer, "members"), member, "Nobody.\n");
+        }
+        RoomVerb::Leave { room } => return output.show(&post("/leave", json!({ "room": room }))?, room_left),
+        RoomVerb::Create { name } => post("", json!({ "name": name }))?,
+        RoomVerb::Add { room, who } => post("/add", json!({ "room": room, "who": who }))?,
+        RoomVerb::Remove { room, who } => post("/remove", json!({ "room": room, "who": who }))?,
+        RoomVerb::Rename { room, name } => post("/rename", json!({ "room": room, "name": name }))?,
+        RoomVerb::Topic { room, topic } => post("/topic", json!({ "room": room, "topic": topic.join(" ") }))?,
+        RoomVerb::Role { room, who, role } => post("/role", json!({ "room": room, "who": who, "role": role.word() }))?,
+        RoomVerb::Mute { room, off } => post("/note", json!({ "room": room, "muted": !off }))?,
+        RoomVerb::Archive { room, off } => post("/note", json!({ "room": room, "archived": !off }))?,
+    };
+    output.show(&view, room)
+}
+
+fn list(client: &Client, output: Output, all: bool) -> Result<(), Failure> {
+    let answer = client.get("/api/v1/rooms", &[])?;
+    let is_in = |view: &&Value| all || matches!(view.get("standing").and_then(Value::as_str), Some("member" | "leaving"));
+    let nothing = "No rooms. `symbolon room create NAME` makes one, `symbolon room add NAME FRIEND` takes a friend in.\n";
+    show_all(output, entries(&answer, "rooms").filter(is_in), room, nothing)
+}

@@ -1,0 +1,24 @@
+//! Fields of an answer, in words.
+
+use serde_json::Value;
+
+/// A text; empty when there is none.
+pub fn str_of<'a>(value: &'a Value, field: &str) -> &'a str {
+    value.get(field).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// A count.
+pub fn number_of(value: &Value, field: &str) -> u64 {
+    value.get(field).and_then(Value::as_u64).unwrap_or_default()
+}
+
+/// How somebody's identity is known.
+pub fn trust(trust: &str) -> &str {
+    match trust {
+        "verified" => "verified",
+        "introduced" => "introduced by a friend",
+        "invited" => "known by an invite; words not compared yet",
+        "room" => "met in a room; words not compared yet",
+        _ => "words not compared yet",
+    }
+}

@@ -1,0 +1,249 @@
+//! Rooms: who is in them, and what they are called.
+
+use super::ask::{Answer, answer, answer_about};
+use super::errors::{Fault, Problem};
+use super::extract::{Json, Query};
+use super::json::list;
+use super::people::{trust, trust_schema};
+use super::route::{Resource, Route, change, read};
+use super::schema::{self, Schemas, flag, id, number, object, text, text_or_null, texts, word};
+use super::state::ApiState;
+use axum::extract::State;
+use axum::routing::{get, post};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use symbolon_core::command::{Command, MemberView, Reply, RoomRole, RoomStanding, RoomView, Who};
+
+/// Routes and schemas.
+pub const RESOURCE: Resource = Resource {
+    routes: &[
+        read("/api/v1/rooms", "Rooms", "All rooms that this node is in or was in, by name.", || get(all)),
+        change("/api/v1/rooms", Some("NewRoomBody"), "Room", "Makes a room, with nobody else in it yet.", || post(create)),
+        Route {
+            query: &[("room", "string", true, "The room: its name, or its id or the beginning of that.")],
+            ..read("/api/v1/rooms/members", "Members", "Who is in a room: oneself first, then by name.", || get(members))
+        },
+        change(
+            "/api/v1/rooms/add",
+            Some("RoomPeopleBody"),
+            "Room",
+            "Adds friends to a room; answers once that is durable here. Who cannot be reached yet is `invited` until then.",
+            || post(add),
+        ),
+        change(
+            "/api/v1/rooms/remove",
+            Some("RoomPeopleBody"),
+            "Room",
+            "Removes people from a room, or takes back that they are invited.",
+            || post(remove),
+        ),
+        change("/api/v1/rooms/leave", Some("RoomBody"), "Room", "Leaves a room; its history stays.", || post(leave)),
+        change("/api/v1/rooms/rename", Some("RoomNameBody"), "Room", "Gives a room another name, for all who are in it.", || post(rename)),
+        change("/api/v1/rooms/topic", Some("RoomTopicBody"), "Room", "Says what a room is about; an empty text takes that back.", || {
+            post(topic)
+        }),
+        change("/api/v1/rooms/role", Some("RoomRoleBody"), "Room", "Gives somebody in a room another role.", || post(role)),
+        change(
+            "/api/v1/rooms/note",
+            Some("RoomNoteBody"),
+            "Room",
+            "Mutes a room or puts it away, or no longer; on this side alone. What is absent stays.",
+            || post(note),
+        ),
+    ],
+    schemas,
+};
+
+fn roles() -> Value {
+    word(&[RoomRole::Member.name(), RoomRole::Admin.name(), RoomRole::Owner.name()])
+}
+
+fn schemas() -> Schemas {
+    let standings = [RoomStanding::Member, RoomStanding::Leaving, RoomStanding::Left, RoomStanding::Removed];
+    let room = json!({
+        "room": id(),
+        "name": text(),
+        "topic": { "type": "string", "description": "Empty for none." },
+        "epoch": { "type": "integer", "minimum": 0, "description": "Rises with each change of who is in it, or of its settings." },
+        "members": { "type": "integer", "minimum": 0, "description": "How many people are in it, oneself among them." },
+        "role": { "type": ["string", "null"], "enum": ["member", "admin", "owner", null] },
+        "standing": word(&standings.map(RoomStanding::name)),
+        "unread": number(),
+        "muted": flag(),
+        "archived": flag(),
+        "invited": { "type": "array", "items": text(), "description": "Who is to come in, and was not reached yet." },
+        "added_by": text_or_null(),
+    });
+    let member = json!({ "id": id(), "name": text(), "words": text(), "trust": trust_schema(), "role": roles(), "me": flag() });
+    vec![
+        ("Room", object(room, &[])),
+        ("Rooms", object(json!({ "rooms": schema::list("Room") }), &[])),
+        ("Member", object(member, &[])),
+        ("Members", object(json!({ "members": schema::list("Member") }), &[])),
+        ("NewRoomBody", object(json!({ "name": text() }), &[])),
+        ("RoomBody", object(json!({ "room": text() }), &[])),
+        ("RoomPeopleBody", object(json!({ "room": text(), "who": texts() }), &[])),
+        ("RoomNameBody", object(json!({ "room": text(), "name": text() }), &[])),
+        ("RoomTopicBody", object(json!({ "room": text(), "topic": text() }), &[])),
+        ("RoomRoleBody", object(json!({ "room": text(), "who": text(), "role": roles() }), &[])),
+        ("RoomNoteBody", object(json!({ "room": text(), "muted": flag(), "archived": flag() }), &["muted", "archived"])),
+    ]
+}
+
+/// Shows one room or all, or who is in one.
+fn show(reply: &Reply) -> Option<Value> {
+    if let Reply::Rooms(views) = reply {
+        return Some(list("rooms", views, view));
+    }
+    if let Reply::Members(views) = reply {
+        return Some(list("members", views, member));
+    }
+    let Reply::Room(room) = reply else { return None };
+    Some(view(room))
+}
+
+fn view(view: &RoomView) -> Value {
+    json!({
+        "room": view.room.to_string(),
+        "name": view.name,
+        "topic": view.topic,
+        "epoch": view.epoch,
+        "members": view.members,
+        "role": view.role.map(RoomRole::name),
+        "standing": view.standing.name(),
+        "unread": view.unread,
+        "muted": view.is_muted,
+        "archived": view.is_archived,
+        "invited": view.invited,
+        "added_by": view.added_by,
+    })
+}
+
+fn member(view: &MemberView) -> Value {
+    json!({
+        "id": view.id.to_string(),
+        "name": view.name,
+        "words": view.words,
+        "trust": trust(view.trust),
+        "role": view.role.name(),
+        "me": view.is_me,
+    })
+}
+
+async fn all(State(state): State<ApiState>) -> Answer {
+    answer(&state, Command::Rooms, show).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewRoomBody {
+    name: String,
+}
+
+async fn create(State(state): State<ApiState>, Json(body): Json<NewRoomBody>) -> Answer {
+    answer(&state, Command::RoomCreate(body.name), show).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RoomBody {
+    room: String,
+}
+
+async fn members(State(state): State<ApiState>, Query(query): Query<RoomBody>) -> Answer {
+    answer_about(&state, &query.room, Command::RoomMembers(Who(query.room.clone())), show).await
+}
+
+async fn leave(State(state): State<ApiState>, Json(body): Json<RoomBody>) -> Answer {
+    answer_about(&state, &body.room, Command::RoomLeave(Who(body.room.clone())), show).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RoomPeopleBody {
+    room: String,
+    who: Vec<String>,
+}
+
+async fn add(State(state): State<ApiState>, Json(body): Json<RoomPeopleBody>) -> Answer {
+    people(&state, body, |room, who| Command::RoomAdd { room, who }).await
+}
+
+async fn remove(State(state): State<ApiState>, Json(body): Json<RoomPeopleBody>) -> Answer {
+    people(&state, body, |room, who| Command::RoomRemove { room, who }).await
+}
+
+/// Of several names that may be ambiguous, those whom the first such one could mean are answered.
+async fn people(state: &ApiState, body: RoomPeopleBody, command: fn(Who, Vec<Who>) -> Command) -> Answer {
+    let RoomPeopleBody { room, who } = body;
+    if who.is_empty() {
+        return Err(Fault::BadRequest.into());
+    }
+    let command = command(Who(room.clone()), who.iter().cloned().map(Who).collect());
+    about_each(state, std::iter::once(room).chain(who), command).await
+}
+
+/// Asks; an ambiguous name comes back with what the first of these that means several could mean.
+async fn about_each(state: &ApiState, names: impl IntoIterator<Item = String>, command: Command) -> Answer {
+    let mut problem = match answer(state, command, show).await {
+        Err(problem) if problem.is_ambiguous() => problem,
+        other => return other,
+    };
+    for name in names {
+        let candidates = super::ask::candidates(state, &name).await;
+        if candidates.len() > 1 {
+            problem = Problem { candidates, ..problem };
+            break;
+        }
+    }
+    Err(problem)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RoomNameBody {
+    room: String,
+    name: String,
+}
+
+async fn rename(State(state): State<ApiState>, Json(body): Json<RoomNameBody>) -> Answer {
+    answer_about(&state, &body.room, Command::RoomRename { room: Who(body.room.clone()), name: body.name }, show).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RoomTopicBody {
+    room: String,
+    topic: String,
+}
+
+async fn topic(State(state): State<ApiState>, Json(body): Json<RoomTopicBody>) -> Answer {
+    answer_about(&state, &body.room, Command::RoomTopic { room: Who(body.room.clone()), topic: body.topic }, show).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RoomRoleBody {
+    room: String,
+    who: String,
+    role: String,
+}
+
+async fn role(State(state): State<ApiState>, Json(body): Json<RoomRoleBody>) -> Answer {
+    let role = RoomRole::parse(&body.role).ok_or(Fault::BadRequest)?;
+    let command = Command::RoomRole { room: Who(body.room.clone()), who: Who(body.who.clone()), role };
+    about_each(&state, [body.room, body.who], command).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RoomNoteBody {
+    room: String,
+    muted: Option<bool>,
+    archived: Option<bool>,
+}
+
+async fn note(State(state): State<ApiState>, Json(body): Json<RoomNoteBody>) -> Answer {
+    let command = Command::RoomNote { room: Who(body.room.clone()), muted: body.muted, archived: body.archived };
+    answer_about(&state, &body.room, command, show).await
+}

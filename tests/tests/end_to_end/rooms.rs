@@ -1,0 +1,169 @@
+//! Rooms, on the built command: three people, of whom two have never heard of each other, and a relay.
+
+use super::assert_fields;
+use serde_json::Value;
+use std::path::Path;
+use std::time::Duration;
+use symbolon_tests::node::{Node, befriend, within};
+
+const TCP: &str = "/ip4/127.0.0.1/tcp/0";
+const SOON: Duration = Duration::from_secs(30);
+
+const ROOM: &str = "room,name,topic,epoch,members,role,standing,unread,muted,archived,invited,added_by";
+const MEMBER: &str = "id,name,words,trust,role";
+
+/// Ana, who is a friend of Ben and of Cem, and the relay at which all three keep mailboxes.
+struct Crew {
+    ana: Node,
+    ben: Node,
+    cem: Node,
+    _relay: Node,
+}
+
+impl Crew {
+    fn start(home: &Path) -> Self {
+        let relay = Node::start(&home.join("relay"), &["relay", "run", "--open", "--listen", TCP]).unwrap();
+        let link = relay.ready["link"].as_str().unwrap().to_owned();
+        let person = |name: &str| Node::start(&home.join(name), &["--no-lan", "--listen", TCP, "--name", name, "--relay", &link]).unwrap();
+        let (ana, ben, cem) = (person("Ana"), person("Ben"), person("Cem"));
+        for node in [&ana, &ben, &cem] {
+            within(SOON, "the relay keeps the mailbox", || Ok((node.json(&["relay", "list"])?[0]["state"] == "connected").then_some(())))
+                .unwrap();
+        }
+        befriend((&ana, "Ana"), (&ben, "Ben")).unwrap();
+        befriend((&ana, "Ana"), (&cem, "Cem")).unwrap();
+        Self { ana, ben, cem, _relay: relay }
+    }
+
+    fn all(&self) -> [&Node; 3] {
+        [&self.ana, &self.ben, &self.cem]
+    }
+
+    /// A room of all three.
+    fn with_room(home: &Path) -> Self {
+        let crew = Self::start(home);
+        assert_fields(&crew.ana.json(&["room", "create", "Crew"]).unwrap()[0], ROOM);
+        assert_fields(&crew.ana.json(&["room", "add", "Crew", "Ben", "Cem"]).unwrap()[0], ROOM);
+        for node in crew.all() {
+            wait_for_people(node, 3);
+        }
+        crew
+    }
+}
+
+/// Waits until as many people are in the one room of a node.
+fn wait_for_people(node: &Node, people: u64) -> Value {
+    within(SOON, "all are in the room", || {
+        let rooms = node.json(&["room", "list"])?;
+        Ok(rooms.into_iter().find(|room| room["members"] == people))
+    })
+    .unwrap_or_else(|why| panic!("{why}: {:?}", node.json(&["room", "list", "--all"])))
+}
+
+/// Waits until a text, or a line about the room, is in the history of the room.
+fn wait_for_text(node: &Node, text: &str) -> Value {
+    within(SOON, "the text is there", || {
+        let messages = node.json(&["read", "Crew", "--peek"])?;
+        Ok(messages.into_iter().find(|message| message["text"] == text))
+    })
+    .unwrap_or_else(|why| panic!("{text}: {why}: {:?}", node.json(&["read", "Crew", "--peek"])))
+}
+
+#[test]
+fn three_people_of_whom_two_are_strangers_talk_in_a_room() {
+    let home = tempfile::tempdir().unwrap();
+    let crew = Crew::with_room(home.path());
+    let Crew { ana, ben, cem, .. } = &crew;
+
+    let members = ben.json(&["room", "members", "Crew"]).unwrap();
+    members.iter().for_each(|member| assert_fields(member, MEMBER));
+    let of = |name: &str| members.iter().find(|member| member["name"] == name).unwrap_or_else(|| panic!("{name} in {members:?}"));
+    assert_eq!((&of("Ana")["role"], &of("Ben")["role"]), (&"owner".into(), &"member".into()));
+    assert_eq!((&of("Ana")["trust"], &of("Cem")["trust"]), (&"invited".into(), &"room".into()), "Ben has never heard of Cem");
+    assert_eq!(ben.json(&["friends"]).unwrap().len(), 1, "and Cem is no friend by that");
+    assert_eq!(cem.json(&["room", "list"]).unwrap()[0]["added_by"], "Ana");
+
+    let sent = ben.json(&["send", "Crew", "ahoy from Ben"]).unwrap();
+    for (node, from) in [(ana, "Ben"), (cem, "Ben")] {
+        let message = wait_for_text(node, "ahoy from Ben");
+        assert_eq!((&message["from"], &message["conversation"], &message["line"]), (&from.into(), &"Crew".into(), &false.into()));
+    }
+    let id = sent[0]["message"].as_str().unwrap();
+    let held = within(SOON, "all have it", || {
+        let own = ben.json(&["read", "Crew", "--peek"])?.into_iter().find(|message| message["message"] == id);
+        Ok(own.filter(|message| message["delivered_by"] == "2/2"))
+    });
+    assert_eq!(held.unwrap()["state"], "delivered");
+    cem.json(&["send", "Crew", "ahoy from Cem"]).unwrap();
+    assert_eq!(wait_for_text(ben, "ahoy from Cem")["from"], "Cem");
+
+    let plain = cem.run(&["read", "Crew"]).unwrap().stdout;
+    assert!(plain.contains("Ben in Crew: ahoy from Ben"), "{plain}");
+    for node in crew.all() {
+        node.calm().unwrap();
+    }
+}
+
+#[test]
+fn who_is_removed_reads_nothing_new_and_keeps_the_history() {
+    let home = tempfile::tempdir().unwrap();
+    let crew = Crew::with_room(home.path());
+    let Crew { ana, ben, cem, .. } = &crew;
+    ana.json(&["send", "Crew", "all of us"]).unwrap();
+    wait_for_text(cem, "all of us");
+    let refused = ben.run(&["--json", "room", "remove", "Crew", "Cem"]).unwrap();
+    assert!(refused.stdout.contains("no_right"), "a member removes nobody: {}", refused.stdout);
+
+    ana.json(&["room", "remove", "Crew", "Cem"]).unwrap();
+    for node in [ana, ben] {
+        wait_for_people(node, 2);
+    }
+    ana.json(&["send", "Crew", "without Cem"]).unwrap();
+    wait_for_text(ben, "without Cem");
+    within(SOON, "Cem knows", || {
+        let rooms = cem.json(&["room", "list", "--all"])?;
+        Ok(rooms.into_iter().find(|room| room["standing"] == "removed"))
+    })
+    .unwrap();
+    assert!(cem.json(&["room", "list"]).unwrap().is_empty());
+    let room = cem.json(&["room", "list", "--all"]).unwrap()[0]["room"].as_str().unwrap().to_owned();
+    let history = cem.json(&["read", &room]).unwrap();
+    assert!(history.iter().any(|message| message["text"] == "all of us"), "{history:?}");
+    assert!(!history.iter().any(|message| message["text"] == "without Cem"), "{history:?}");
+    let refused = cem.run(&["--json", "send", &room, "let me in"]).unwrap();
+    assert!(refused.stdout.contains("not_in_room"), "{}", refused.stdout);
+}
+
+#[test]
+fn a_room_is_named_gets_roles_survives_a_restart_and_passes_on_when_its_owner_leaves() {
+    let home = tempfile::tempdir().unwrap();
+    let mut crew = Crew::with_room(home.path());
+    crew.ana.json(&["room", "topic", "Crew", "who", "sails", "on", "Sunday"]).unwrap();
+    crew.ana.json(&["room", "role", "Crew", "Ben", "admin"]).unwrap();
+    within(SOON, "Ben is an admin", || {
+        let room = &crew.ben.json(&["room", "list"])?[0];
+        Ok((room["role"] == "admin" && room["topic"] == "who sails on Sunday").then_some(()))
+    })
+    .unwrap();
+    crew.ben.json(&["room", "rename", "Crew", "Boat"]).unwrap();
+    for node in crew.all() {
+        within(SOON, "the room has another name", || Ok((node.json(&["room", "list"])?[0]["name"] == "Boat").then_some(()))).unwrap();
+    }
+    crew.cem.json(&["room", "mute", "Boat"]).unwrap();
+    crew.cem.interrupt().unwrap();
+    crew.cem.restart().unwrap();
+    let room = crew.cem.json(&["room", "list"]).unwrap()[0].clone();
+    assert_eq!((&room["muted"], &room["members"], &room["topic"]), (&true.into(), &3.into(), &"who sails on Sunday".into()));
+
+    assert_eq!(crew.ana.json(&["room", "leave", "Boat"]).unwrap()[0]["standing"], "leaving");
+    for node in [&crew.ben, &crew.cem] {
+        wait_for_people(node, 2);
+    }
+    let owners: Vec<_> =
+        [&crew.ben, &crew.cem].into_iter().filter(|node| node.json(&["room", "list"]).unwrap()[0]["role"] == "owner").collect();
+    assert_eq!(owners.len(), 1, "one of the two owns it now");
+    crew.cem.json(&["send", "Boat", "still here"]).unwrap();
+    within(SOON, "the text is there", || Ok(crew.ben.json(&["read", "Boat"])?.into_iter().find(|message| message["text"] == "still here")))
+        .unwrap();
+    assert!(!crew.ana.json(&["read"]).unwrap().iter().any(|message| message["text"] == "still here"));
+}
