@@ -7,8 +7,10 @@
 
 use minicbor::Decode;
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
+use symbolon_core::command::{Command, Who};
 use symbolon_core::table::Table;
 use symbolon_core::wire::{Known, RoomPayload, Text};
 use symbolon_core::world::{RoomCipher, Shelf};
@@ -19,9 +21,10 @@ use symbolon_presence::friendship::FriendshipSecret;
 use symbolon_presence::id::{MessageId, Nonce, RoomId};
 use symbolon_presence::identity::{Chain, Identity, StoredIdentity};
 use symbolon_presence::seeds::Ratchet;
-use symbolon_presence::time::Timestamp;
+use symbolon_presence::time::{MINUTE, SECOND, Timestamp};
 use symbolon_relay::frame::Frame;
 use symbolon_relay::grant::{MailboxKeys, Scope};
+use symbolon_relay::limits::PACKAGE_MAX;
 use symbolon_relay::put::{Outcome, Put};
 use symbolon_tests::craft::{Actor, outcomes};
 use symbolon_tests::sim::Faults;
@@ -367,4 +370,73 @@ fn the_steps_of_a_connection_fit_their_envelopes() {
     println!("first envelopes {sizes:?}; {} frames, {} B in all", wire.len(), wire.iter().map(|frame| frame.bytes.len()).sum::<usize>());
     let [offer, accept, confirm, ..] = sizes[..] else { panic!("{sizes:?}") };
     assert_eq!((offer, accept, confirm), (8 * 1024, 32 * 1024, 8 * 1024));
+}
+
+/// What nodes have left at relays since the beginning: who, and the packages of each stock.
+fn stocks(sim: &mut Sim) -> Vec<(Ix, Vec<Vec<u8>>)> {
+    let sent = sim.wire.take().unwrap().into_iter();
+    let left = sent.filter_map(|frame| match Frame::decode(&frame.bytes) {
+        Ok(Frame::Stock(stock)) => Some((frame.from, stock.packages.into_iter().chain(stock.last).map(Vec::from).collect())),
+        Ok(_) | Err(_) => None,
+    });
+    left.collect()
+}
+
+#[test]
+fn a28_packages_of_mls_name_all_relays_and_two_of_one_device_share_nothing_that_those_of_two_people_do_not() {
+    let mut sim = Sim::new(9, Faults::NONE);
+    sim.now = now();
+    let [a, b] =
+        ["Andi", "Ben"].map(|name| sim.add_node(SimNode::with_rooms(Box::new(MlsRooms::over(MemoryRows::default())), Some(name.into()))));
+    sim.befriend(a, b);
+    let relays: Vec<String> = (0..3).map(|_| sim.add_relay().1).collect();
+    for ix in [a, b] {
+        for link in &relays {
+            sim.command(ix, Command::RelayAdd { link: link.clone(), claim: None }).unwrap();
+            sim.run_for(SECOND);
+        }
+    }
+    sim.run_for(MINUTE);
+    // All of them once more, when all relays are known.
+    sim.wire = Some(Vec::new());
+    let friend = Who(sim.nodes[b].peer.to_string());
+    sim.command(a, Command::Block(friend.clone())).unwrap();
+    sim.command(a, Command::Unblock(friend)).unwrap();
+    let friend = Who(sim.nodes[a].peer.to_string());
+    sim.command(b, Command::Block(friend.clone())).unwrap();
+    sim.command(b, Command::Unblock(friend)).unwrap();
+    sim.run_for(MINUTE);
+    let stocks = stocks(&mut sim);
+    let of = |ix| stocks.iter().filter(move |(from, _)| *from == ix).map(|(_, packages)| packages).collect::<Vec<_>>();
+    assert!(of(a).len() >= 3 && of(b).len() >= 3);
+    // What everybody's have: how an MLS KeyPackage looks, and the names of relays.
+    let of_anybody: BTreeSet<&[u8]> = of(b).into_iter().flatten().flat_map(|package| package.windows(8)).collect();
+    let is_anybodys = |run: &[u8]| run.windows(8).any(|part| of_anybody.contains(part));
+    let mine: Vec<&Vec<u8>> = of(a).into_iter().flatten().collect();
+    assert!(mine.iter().all(|package| package.len() == PACKAGE_MAX));
+    let own: Vec<BTreeSet<&[u8]>> = mine.iter().map(|package| package.windows(12).filter(|run| !is_anybodys(run)).collect()).collect();
+    for (at, one) in own.iter().enumerate() {
+        assert!(one.len() > PACKAGE_MAX / 2, "most of it is its own");
+        assert!(own[at + 1..].iter().all(|two| one.is_disjoint(two)), "package {at}");
+    }
+}
+
+#[test]
+fn a_package_of_mls_is_fetched_and_names_the_own_node_and_three_relays() {
+    let mut sim = Sim::new(10, Faults::NONE);
+    sim.now = now();
+    let [a, b] =
+        ["Andi", "Ben"].map(|name| sim.add_node(SimNode::with_rooms(Box::new(MlsRooms::over(MemoryRows::default())), Some(name.into()))));
+    for _ in 0..3 {
+        let (_, link) = sim.add_relay();
+        sim.command(a, Command::RelayAdd { link, claim: None }).unwrap();
+    }
+    sim.befriend(a, b);
+    sim.run_for(MINUTE);
+    let (at, andi) = (sim.now, sim.nodes[a].peer);
+    sim.nodes[b].with_core(|core, world| core.fetch_package(at, andi, world)).unwrap();
+    let _ = sim.command(b, Command::Requests);
+    sim.run_for(MINUTE);
+    let package = sim.nodes[b].with_core(|core, _| core.take_packages()).remove(0).unwrap();
+    assert_eq!((package.peer, package.relays), (andi, 3));
 }
