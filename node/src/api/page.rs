@@ -13,7 +13,7 @@ use axum::routing::get;
 const INDEX: &str = include_str!("page/index.html");
 
 /// Address, media type and content of every file but the page itself.
-const FILES: [(&str, &str, &str); 11] = [
+const FILES: [(&str, &str, &str); 12] = [
     ("/style.css", "text/css; charset=utf-8", include_str!("page/style.css")),
     ("/app.js", "text/javascript; charset=utf-8", include_str!("page/app.js")),
     ("/session.js", "text/javascript; charset=utf-8", include_str!("page/session.js")),
@@ -22,6 +22,7 @@ const FILES: [(&str, &str, &str); 11] = [
     ("/chat.js", "text/javascript; charset=utf-8", include_str!("page/chat.js")),
     ("/people.js", "text/javascript; charset=utf-8", include_str!("page/people.js")),
     ("/friend.js", "text/javascript; charset=utf-8", include_str!("page/friend.js")),
+    ("/room.js", "text/javascript; charset=utf-8", include_str!("page/room.js")),
     ("/search.js", "text/javascript; charset=utf-8", include_str!("page/search.js")),
     ("/settings.js", "text/javascript; charset=utf-8", include_str!("page/settings.js")),
     ("/icon.svg", "image/svg+xml", include_str!("page/icon.svg")),

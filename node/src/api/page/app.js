@@ -3,9 +3,10 @@
 import { avatar, button, clean, h, icon, nameOf, say, when } from "/dom.js";
 import { enter } from "/session.js";
 import { lastMessage, listen, loadAll, state, unread, waiting, watch } from "/node.js";
-import { chatView } from "/chat.js";
+import { chatView, roomView } from "/chat.js";
 import { addView, requestsView } from "/people.js";
 import { friendView } from "/friend.js";
+import { newRoomView, roomPeopleView } from "/room.js";
 import { searchView } from "/search.js";
 import { settingsView } from "/settings.js";
 
@@ -31,6 +32,9 @@ function makeView(view, id) {
   switch (view) {
     case "chat": return chatView(id);
     case "friend": return friendView(id);
+    case "room": return roomView(id);
+    case "people": return roomPeopleView(id);
+    case "new-room": return newRoomView();
     case "add": return addView();
     case "requests": return requestsView();
     case "search": return searchView();
@@ -40,8 +44,9 @@ function makeView(view, id) {
 }
 
 function welcome() {
-  if (state.friends.length > 0) {
-    return h("section", { class: "empty" }, h("h1", {}, "Whom do you want to write to?"), h("p", {}, "Choose a friend from the list."));
+  if (state.friends.length + state.rooms.length > 0) {
+    return h("section", { class: "empty" }, h("h1", {}, "Whom do you want to write to?"), h("p", {}, "Choose a friend or a room from the list."),
+      state.friends.length ? h("a", { class: "plain", href: "#/new-room" }, "Make a room") : null);
   }
   return h("section", { class: "empty" },
     h("img", { src: "/icon.svg", alt: "", class: "logo" }),
@@ -56,7 +61,9 @@ function drawSide() {
   const count = waiting().length;
   const scroll = side.querySelector(".friends")?.scrollTop ?? 0;
   const focused = side.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
-  const friends = byRecency(state.friends.filter((one) => !one.blocked));
+  const rooms = state.rooms.filter((one) => !one.archived);
+  const friends = byRecency([...rooms, ...state.friends.filter((one) => !one.blocked)]);
+  const away = state.rooms.filter((one) => one.archived);
   const blocked = state.friends.filter((one) => one.blocked);
   side.replaceChildren(...[
     h("header", { class: "me" },
@@ -67,13 +74,13 @@ function drawSide() {
       h("a", { href: "#/requests", class: "plain", ...mark("#/requests", current) }, icon("inbox"), "Requests",
         count ? h("span", { class: "badge", "aria-label": `${count} waiting for your answer` }, String(count)) : null),
       h("a", { href: "#/search", class: "plain slim", "aria-label": "Search", title: "Search", ...mark("#/search", current) }, icon("search"))),
-    friends.length + blocked.length
-      ? h("ul", { class: "friends" }, friends.map((one) => friendRow(one, current)), blocked.map((one) => friendRow(one, current)))
+    friends.length + away.length + blocked.length
+      ? h("ul", { class: "friends" }, [...friends, ...away, ...blocked].map((one) => one.room ? roomRow(one, current) : friendRow(one, current)))
       : [h("p", { class: "hint only-wide" }, "Your friends will be listed here."), h("div", { class: "only-slim" }, welcome())]].flat());
   const list = side.querySelector(".friends");
   if (list) list.scrollTop = scroll;
   if (focused) side.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
-  document.title = titleWith(friends.reduce((sum, one) => sum + unread(one), count));
+  document.title = titleWith(friends.reduce((sum, one) => sum + (one.muted ? 0 : unread(one)), count));
 }
 
 function titleWith(news) {
@@ -88,8 +95,12 @@ function mark(href, current) {
 function byRecency(friends) {
   const arrival = new Map();
   let number = 0;
-  for (const message of state.messages.values()) arrival.set(message.conversation, (number += 1));
-  const rank = (one) => arrival.get(one.name) ?? 0;
+  const rooms = new Set(state.rooms.map((one) => one.room));
+  for (const message of state.messages.values()) {
+    const key = rooms.has(message.conversation_id) ? `room ${message.conversation_id}` : `friend ${message.conversation}`;
+    arrival.set(key, (number += 1));
+  }
+  const rank = (one) => arrival.get(one.room ? `room ${one.room}` : `friend ${one.name}`) ?? 0;
   return friends.sort((a, b) => rank(b) - rank(a) || a.name.localeCompare(b.name));
 }
 
@@ -107,6 +118,22 @@ function friendRow(one, current) {
         h("span", { class: "top" }, nameOf(one.name), one.beware ? h("span", { class: "beware", title: clean(one.beware), role: "img", "aria-label": clean(one.beware) }, "!") : null, h("time", {}, last ? when(last.at) : "")),
         h("span", { class: "top" }, h("span", { class: "snippet", dir: "auto" }, line),
           news ? h("span", { class: "badge", "aria-label": `${news} unread` }, String(news)) : null))));
+}
+
+function roomRow(one, current) {
+  const href = `#/room/${one.room}`;
+  const last = lastMessage(one);
+  const news = unread(one);
+  const gone = one.standing === "left" || one.standing === "removed";
+  const who = last && !last.line ? `${last.mine ? "You" : clean(last.from)}: ` : "";
+  const line = last ? `${who}${clean(last.text).slice(0, 120)}` : one.members === 1 ? "Nobody but you" : `${one.members} people`;
+  return h("li", {},
+    h("a", { href, class: `row${news && !one.muted ? " news" : ""}${gone || one.archived ? " dim" : ""}`, ...mark(href, current) },
+      h("span", { class: "portrait room" }, avatar(one.room, one.name)),
+      h("span", { class: "grow" },
+        h("span", { class: "top" }, nameOf(one.name), h("span", { class: "unseen" }, " (room)"), h("time", {}, last ? when(last.at) : "")),
+        h("span", { class: "top" }, h("span", { class: "snippet", dir: "auto" }, line),
+          news ? h("span", { class: one.muted ? "badge quiet" : "badge", "aria-label": `${news} unread` }, String(news)) : null))));
 }
 
 function locked() {
@@ -147,7 +174,7 @@ watch((what) => {
     requestAnimationFrame(() => {
       drawing = false;
       drawSide();
-      if (what === "friends" && /^#?\/?$/.test(location.hash)) main.replaceChildren(welcome());
+      if ((what === "friends" || what === "rooms") && /^#?\/?$/.test(location.hash)) main.replaceChildren(welcome());
     });
   }
 });

@@ -1,7 +1,7 @@
-// One conversation.
+// One conversation, with a friend or in a room.
 
 import { button, clean, clock, day, during, h, icon, moment, nameOf, trouble, viewHead } from "/dom.js";
-import { MOST, RECENT, belongsTo, friend, get, keep, markRead, post, watch } from "/node.js";
+import { MOST, RECENT, belongsTo, friend, get, keep, markRead, post, room, watch } from "/node.js";
 
 const TEXT_MAX = 16 * 1024; // bytes
 
@@ -22,24 +22,70 @@ export function chatView(id) {
   if (!one) {
     return { element: h("section", { class: "empty" }, h("h1", {}, "There is no such friend"), h("p", {}, "Choose a friend from the list.")) };
   }
+  const compare = h("a", { class: "compare", href: `#/friend/${id}` }, "Compare words");
+  return conversation(one, {
+    id,
+    about: h("a", { class: "plain", href: `#/friend/${id}`, "aria-label": "About this friend" }, icon("person"), h("span", {}, "About")),
+    closed: (now) => now.blocked ? "You have blocked this friend." : null,
+    news: "friends",
+    now: () => friend(id) ?? one,
+    standing: (now) => {
+      const words = now.mutual === false ? "Waiting for their confirmation; what you write goes out then" : now.online === true ? { lan: "Online, on this network", relay: "Online, through a relay" }[now.path] ?? "Online" : now.online === false ? "Offline: messages wait here until you are both online" : "Not seen yet";
+      if (now.trust === "verified") return [`${words} · verified`];
+      return now.blocked ? [words] : [words, " · ", compare];
+    },
+    hint: one.trust === "verified" ? null : h("p", {}, "To be sure that this is really your friend, compare your words once: ", h("a", { href: `#/friend/${id}` }, "how?")),
+  });
+}
+
+// Why nothing can be written in a room any more.
+const CLOSED = {
+  leaving: "You are leaving this room.",
+  left: "You have left this room. What was written stays.",
+  removed: "You were removed from this room. What was written stays.",
+};
+
+export function roomView(id) {
+  const one = room(id);
+  if (!one) {
+    return { element: h("section", { class: "empty" }, h("h1", {}, "There is no such room"), h("p", {}, "Choose a room from the list.")) };
+  }
+  return conversation(one, {
+    id,
+    about: h("a", { class: "plain", href: `#/people/${id}`, "aria-label": "About this room" }, icon("person"), h("span", {}, "About")),
+    closed: (now) => CLOSED[now.standing] ?? null,
+    news: "rooms",
+    now: () => room(id) ?? one,
+    standing: (now) => {
+      const people = now.members === 1 ? "Nobody but you" : `${now.members} people`;
+      const invited = now.invited.length ? ` · invited: ${now.invited.map(clean).join(", ")}` : "";
+      return [`${people}${invited}${now.topic ? ` · ${clean(now.topic)}` : ""}`];
+    },
+    hint: one.members === 1 ? h("p", {}, "Nobody else is here yet. ", h("a", { href: `#/people/${id}` }, "Add friends")) : null,
+  });
+}
+
+function conversation(one, { id, about, closed, news, now, standing, hint }) {
   const rows = new Map(); // message id -> row on show
   const list = h("ol", { class: "messages", role: "log", "aria-label": "Messages", tabindex: "0" });
   const presence = h("small", {});
-  const title = h("div", { class: "grow" }, h("h1", {}, nameOf(one.name)), presence);
-  const compare = h("a", { class: "compare", href: `#/friend/${one.id}` }, "Compare words");
-  const head = viewHead(title, h("a", { class: "plain", href: `#/friend/${one.id}`, "aria-label": "About this friend" }, icon("person"), h("span", {}, "About")));
-  const composer = makeComposer(one, (message) => show(message, true));
-  const element = h("section", { class: "chat" }, head, list, one.blocked ? h("p", { class: "hint" }, "You have blocked this friend.") : composer.element);
+  const name = h("h1", {}, nameOf(one.name));
+  const head = viewHead(h("div", { class: "grow" }, name, presence), about);
+  const composer = makeComposer(id, Boolean(one.room), (message) => show(message, true));
+  const shut = h("p", { class: "hint" });
+  const element = h("section", { class: "chat" }, head, list, shut, composer.element);
   let limit = RECENT;
   let first = null; // the earliest message on show
   let seen = null; // the last message known to be read
   let marking = null;
 
   function drawPresence() {
-    const now = friend(id) ?? one;
-    const words = now.mutual === false ? "Waiting for their confirmation; what you write goes out then" : now.online === true ? { lan: "Online, on this network", relay: "Online, through a relay" }[now.path] ?? "Online" : now.online === false ? "Offline: messages wait here until you are both online" : "Not seen yet";
-    presence.replaceChildren(now.trust === "verified" ? `${words} · verified` : words);
-    if (now.trust !== "verified" && !now.blocked) presence.append(" · ", compare);
+    name.replaceChildren(nameOf(now().name));
+    presence.replaceChildren(...standing(now()));
+    const why = closed(now());
+    shut.textContent = why ?? "";
+    shut.hidden = why === null;
+    composer.element.hidden = why !== null;
   }
 
   function atEnd() {
@@ -52,7 +98,7 @@ export function chatView(id) {
     if (!old && message.mine && first && message.at < first.at) return;
     first ??= message;
     const follow = jump || atEnd();
-    const row = messageRow(message);
+    const row = message.line ? lineRow(message) : messageRow(message, Boolean(one.room));
     rows.set(message.message, row);
     if (old) {
       old.replaceWith(row);
@@ -85,15 +131,14 @@ export function chatView(id) {
       })));
     }
     if (messages.length === 0) {
-      list.append(h("li", { class: "nothing" }, h("p", {}, "No messages yet. Say hello!"),
-        one.trust === "verified" ? null : h("p", {}, "To be sure that this is really your friend, compare your words once: ", h("a", { href: `#/friend/${one.id}` }, "how?"))));
+      list.append(h("li", { class: "nothing" }, h("p", {}, "No messages yet. Say hello!"), hint));
     }
     for (const message of messages) show(message);
   }
 
   // Reading marks as read, so it is done only while somebody is looking.
   async function load(jump) {
-    const query = { who: one.id, limit };
+    const query = { who: id, limit };
     const looking = document.visibilityState === "visible";
     const answer = looking
       ? await post("/api/v1/messages/read", query)
@@ -112,7 +157,7 @@ export function chatView(id) {
     marking ??= setTimeout(async () => {
       marking = null;
       try {
-        const { messages } = await post("/api/v1/messages/read", { who: one.id, since: seen });
+        const { messages } = await post("/api/v1/messages/read", { who: id, since: seen });
         seen = messages.at(-1)?.message ?? seen;
         markRead(one);
       } catch {
@@ -122,7 +167,7 @@ export function chatView(id) {
   }
 
   const unwatch = watch((what, message) => {
-    if (what === "friends") drawPresence();
+    if (what === news) drawPresence();
     if (what === "message" && belongsTo(message, one)) {
       const isNew = !rows.has(message.message);
       show(message);
@@ -146,15 +191,23 @@ export function chatView(id) {
   };
 }
 
-function messageRow(message) {
+// What has happened in a room: written by nobody, so it stands in no bubble.
+function lineRow(message) {
+  return h("li", { class: "event" }, clean(message.text).replace(/[\n\t]/g, " "), " ", h("time", { datetime: message.at, title: moment(message.at) }, clock(message.at)));
+}
+
+function messageRow(message, inRoom) {
   const text = h("p", { class: "text", dir: "auto" }, clean(message.text));
   const time = h("time", { datetime: message.at, title: moment(message.at) }, clock(message.at));
   const meta = h("div", { class: "meta" }, time);
   const row = h("li", { class: message.mine ? "message mine" : "message" },
-    h("div", { class: "bubble" }, h("span", { class: "unseen" }, message.mine ? "You: " : `${clean(message.from)}: `), text, meta));
+    h("div", { class: "bubble" },
+      inRoom && !message.mine ? h("p", { class: "from" }, nameOf(message.from)) : h("span", { class: "unseen" }, message.mine ? "You: " : `${clean(message.from)}: `),
+      text, meta));
   if (message.mine) {
     const [word, evidence] = STATES[message.state] ?? [clean(message.state), ""];
-    const why = message.state === "failed" && message.reason ? `${evidence}: ${clean(message.reason)}.` : evidence;
+    const many = message.delivered_by ? `${message.delivered_by} have it, as their devices have signed; ${message.read_by} have read it.` : null;
+    const why = message.state === "failed" && message.reason ? `${evidence}: ${clean(message.reason)}.` : many ?? evidence;
     const note = h("p", { class: "evidence", hidden: true }, why);
     const toggle = h("button", {
       type: "button",
@@ -165,14 +218,14 @@ function messageRow(message) {
         note.hidden = !note.hidden;
         toggle.setAttribute("aria-expanded", String(!note.hidden));
       },
-    }, icon(message.state in STATES ? message.state : "queued"), word);
+    }, icon(message.state in STATES ? message.state : "queued"), message.delivered_by ? `${word} ${message.delivered_by}` : word);
     meta.append(toggle);
     row.firstChild.append(note);
   }
   return row;
 }
 
-function makeComposer(one, sent) {
+function makeComposer(id, inRoom, sent) {
   const field = h("textarea", {
     rows: "1",
     placeholder: "Message",
@@ -188,7 +241,7 @@ function makeComposer(one, sent) {
   const counter = h("small", { class: "counter", role: "status" });
   const lifetime = h("select", { "aria-label": "Give the message up when it is not delivered after", title: "How long to try to deliver it" }, LIFETIMES.map(([seconds, label]) => h("option", { value: seconds }, label)));
   const submit = h("button", { type: "submit", class: "primary round", "aria-label": "Send" }, icon("send"));
-  const element = h("form", { class: "composer", onsubmit: (event) => { event.preventDefault(); send(); } }, field, counter, lifetime, submit);
+  const element = h("form", { class: "composer", onsubmit: (event) => { event.preventDefault(); send(); } }, field, counter, ...(inRoom ? [submit] : [lifetime, submit]));
 
   function grow() {
     field.style.height = "auto";
@@ -201,7 +254,7 @@ function makeComposer(one, sent) {
     const text = field.value.trim();
     if (text === "") return;
     await during(submit, async () => {
-      const message = await post("/api/v1/messages", { to: one.id, text, lifetime_seconds: Number(lifetime.value) || null });
+      const message = await post("/api/v1/messages", { to: id, text, lifetime_seconds: Number(lifetime.value) || null });
       field.value = "";
       grow();
       keep(message);

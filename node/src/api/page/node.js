@@ -48,13 +48,14 @@ export const MOST = 1000;
 export const state = {
   me: null,
   friends: [],
+  rooms: [],
   requests: [],
   messages: new Map(), // message id -> message, of the recent ones of all conversations
 };
 
 const listeners = new Set();
 
-// Calls back with the name of what has changed: "friends", "requests", "me", "messages",
+// Calls back with the name of what has changed: "friends", "rooms", "requests", "me", "messages",
 // or a message.
 export function watch(listener) {
   listeners.add(listener);
@@ -75,6 +76,11 @@ export async function loadFriends() {
   changed("friends");
 }
 
+export async function loadRooms() {
+  state.rooms = (await get("/api/v1/rooms")).rooms;
+  changed("rooms");
+}
+
 export async function loadRequests() {
   state.requests = (await get("/api/v1/requests")).requests;
   changed("requests");
@@ -87,11 +93,11 @@ export async function loadMessages() {
 }
 
 export async function loadAll() {
-  await Promise.all([loadMe(), loadFriends(), loadRequests(), loadMessages()]);
+  await Promise.all([loadMe(), loadFriends(), loadRooms(), loadRequests(), loadMessages()]);
 }
 
 export function keep(message) {
-  const from = message.mine ? null : friend(message.from_id);
+  const from = message.mine || message.line ? null : room(message.conversation_id) ?? friend(message.from_id);
   if (from && !state.messages.has(message.message) && message.state !== "read") from.unread += 1;
   // A message known already keeps its place: the order is that of arrival.
   state.messages.set(message.message, message);
@@ -104,9 +110,14 @@ export function friend(id) {
   return state.friends.find((one) => one.id === id);
 }
 
-// A conversation with a friend is named by the friend's name here, which is unique.
+export function room(id) {
+  return state.rooms.find((one) => one.room === id);
+}
+
+// A conversation with a friend is named by the friend's name here, which is unique among friends.
 export function belongsTo(message, one) {
-  return message.conversation === one.name;
+  if (one.room) return message.conversation_id === one.room;
+  return message.conversation === one.name && !room(message.conversation_id);
 }
 
 export function lastMessage(one) {
@@ -119,8 +130,8 @@ export function lastMessage(one) {
 
 export const unread = (one) => one.unread;
 
-export function markRead({ id }) {
-  const one = friend(id);
+export function markRead({ id, room: of }) {
+  const one = of ? room(of) : friend(id);
   if (!one) return;
   one.unread = 0;
   for (const message of state.messages.values()) {
@@ -240,6 +251,9 @@ function happened(event, data, on) {
       break;
     case "friend":
       quietly(Promise.all([loadFriends(), loadMessages()]));
+      break;
+    case "room":
+      quietly(Promise.all([loadRooms(), loadMessages()]));
       break;
     case "online": {
       const one = friend(data.id);

@@ -7,7 +7,8 @@ const DAY = 24 * 60 * 60;
 
 export function addView() {
   const open = h("article", { class: "card", hidden: true });
-  return { element: h("section", { class: "page" }, viewHead("Add a friend"), inviteCard(open), linkCard(), open) };
+  return { element: h("section", { class: "page" }, viewHead("Add a friend"), inviteCard(open), linkCard(), open,
+    h("article", { class: "card" }, h("h2", {}, "Several people at once"), h("p", {}, "In a room, all who are in it read what each one writes."), h("a", { class: "plain", href: "#/new-room" }, "Make a room"))) };
 }
 
 function inviteCard(open) {

@@ -1,7 +1,7 @@
 // Search over the whole history.
 
 import { button, clean, during, h, moment, nameOf, viewHead } from "/dom.js";
-import { get, state } from "/node.js";
+import { get, room, state } from "/node.js";
 
 const PAGE = 50; // matches read at once
 
@@ -55,9 +55,11 @@ function add(text, messages, list) {
 }
 
 function row(message) {
-  const one = state.friends.find((one) => one.name === message.conversation);
-  const who = message.mine ? ["You to ", nameOf(message.conversation)] : [nameOf(message.from)];
+  const place = room(message.conversation_id);
+  const one = place ? null : state.friends.find((one) => one.name === message.conversation);
+  const href = place ? `#/room/${place.room}` : one ? `#/chat/${one.id}` : null;
+  const who = message.mine ? ["You to ", nameOf(message.conversation)] : place ? [nameOf(message.from), " in ", nameOf(place.name)] : [nameOf(message.from)];
   const head = h("p", { class: "hint" }, ...who, ", ", h("time", { datetime: message.at }, moment(message.at)));
   return h("li", { class: "card" }, head, h("p", { class: "text", dir: "auto" }, clean(message.text)),
-    one ? h("a", { href: `#/chat/${one.id}` }, "To the conversation") : null);
+    href ? h("a", { href }, "To the conversation") : null);
 }
