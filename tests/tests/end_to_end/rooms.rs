@@ -69,6 +69,12 @@ fn wait_for_text(node: &Node, text: &str) -> Value {
     .unwrap_or_else(|why| panic!("{text}: {why}: {:?}", node.json(&["read", "Crew", "--peek"])))
 }
 
+/// Ben's Peer ID, as a friend has it.
+fn of_ben(node: &Node) -> String {
+    let friends = node.json(&["friends"]).unwrap();
+    friends.iter().find(|friend| friend["name"] == "Ben").unwrap()["id"].as_str().unwrap().to_owned()
+}
+
 #[test]
 fn three_people_of_whom_two_are_strangers_talk_in_a_room() {
     let home = tempfile::tempdir().unwrap();
@@ -96,6 +102,12 @@ fn three_people_of_whom_two_are_strangers_talk_in_a_room() {
     assert_eq!(held.unwrap()["state"], "delivered");
     cem.json(&["send", "Crew", "ahoy from Cem"]).unwrap();
     assert_eq!(wait_for_text(ben, "ahoy from Cem")["from"], "Cem");
+
+    // Friends and rooms have one namespace: what could mean either is refused, and both ids are listed.
+    let namesake = ana.json(&["room", "create", "Ben"]).unwrap()[0]["room"].as_str().unwrap().to_owned();
+    let refused = ana.run(&["--json", "send", "Ben", "which one?"]).unwrap().stdout;
+    assert!(refused.contains("ambiguous") && refused.contains(&namesake) && refused.contains(of_ben(ana).as_str()), "{refused}");
+    ana.json(&["send", &namesake, "the room"]).unwrap();
 
     let plain = cem.run(&["read", "Crew"]).unwrap().stdout;
     assert!(plain.contains("Ben in Crew: ahoy from Ben"), "{plain}");
