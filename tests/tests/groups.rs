@@ -2,9 +2,12 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use symbolon_core::command::{Command, CommandError, MemberView, MessageState, MessageView, Reply, RoomRole, RoomStanding, RoomView, Who};
-use symbolon_presence::time::{DAY, HOUR, MINUTE};
+use symbolon_presence::time::{DAY, HOUR, MINUTE, SECOND};
 use symbolon_tests::sim::Faults;
 use symbolon_tests::sim::run::{Ix, Sim};
+
+#[path = "groups/stories.rs"]
+mod stories;
 
 const ANA: Ix = 0;
 const BEN: Ix = 1;

@@ -15,6 +15,7 @@
 //! | `welcome` | bringing somebody in, and coming in |
 //! | `texts` | texts to all members, and who has them |
 //! | `sweep` | what is final, and what is said again |
+//! | `since` | who is behind is given the commits that they lack |
 //! | `settings` | what the user does with rooms |
 
 mod epochs;
@@ -24,6 +25,7 @@ mod plans;
 mod rivals;
 mod seats;
 mod settings;
+mod since;
 mod sweep;
 mod texts;
 mod welcome;
@@ -33,6 +35,7 @@ pub(crate) use frames::{Heard, is_early, receive};
 pub(crate) use plans::Groups;
 pub(crate) use seats::changed;
 pub(crate) use settings::{add, create, leave, remove, rename, set_role, set_topic};
+pub(crate) use since::ask;
 pub(crate) use sweep::sweep;
 pub(crate) use texts::{delivered, seal_again, send};
 pub(crate) use welcome::{invited, receive_welcome, say_again};

@@ -21,6 +21,7 @@ use crate::turn::{Turn, TurnFailed, decode_row};
 use crate::wire::{Piece, RoomPayload};
 use crate::world::Sealed;
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use symbolon_presence::envelope::frame_id;
 use symbolon_presence::id::{DeviceId, EpochId, MailboxId, RoomId};
 use symbolon_presence::time::{SECOND, Timestamp};
@@ -221,22 +222,24 @@ pub(crate) fn remove_row(state: &mut State, turn: &mut Turn<'_>, from: &DeviceId
     }
 }
 
-/// Takes everything of a room out of a device's outbox.
-pub(crate) fn forget_room(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, room: &RoomId) -> Result<(), TurnFailed> {
+/// Takes everything of a room out of a device's outbox. Answers the arrival numbers of the texts among it.
+pub(crate) fn forget_room(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, room: &RoomId) -> Result<BTreeSet<u64>, TurnFailed> {
     let (mut from, mut gone) = (ROOM_LANE, Vec::new());
     loop {
         let page = rows(turn, device, from, ROOM_PAGE)?;
         let Some((last, _)) = page.last() else { break };
         from = last.saturating_add(1);
-        gone.extend(page.into_iter().filter(|(_, row)| row.room == Some(*room)).map(|(number, row)| (number, row.is_long())));
+        gone.extend(
+            page.into_iter().filter(|(_, row)| row.room == Some(*room)).map(|(number, row)| (number, row.is_long(), row.owner.arrival())),
+        );
     }
-    for (number, is_long) in &gone {
+    for (number, is_long, _) in &gone {
         remove_row(state, turn, device, *number, *is_long);
     }
     if !gone.is_empty() {
         notices::rows_changed(turn, device);
     }
-    Ok(())
+    Ok(gone.into_iter().filter_map(|(.., arrival)| arrival).collect())
 }
 
 /// Takes a row out of the outbox.

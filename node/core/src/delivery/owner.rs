@@ -61,6 +61,9 @@ pub(crate) enum EnvelopeOwner {
     /// A commit of ours in a shared room, and the epoch that it leads to.
     #[n(17)]
     RoomCommit(#[n(0)] RoomId, #[n(1)] EpochId),
+    /// A question for the commits since an epoch of a shared room, and what answers it.
+    #[n(18)]
+    Since,
 }
 
 /// How an envelope is cared for. Nothing of it is stored: it follows from the owner.
@@ -164,7 +167,8 @@ impl EnvelopeOwner {
             | Self::Answer
             | Self::Seed
             | Self::Piece
-            | Self::RoomCommit(..) => Concern::Nobody,
+            | Self::RoomCommit(..)
+            | Self::Since => Concern::Nobody,
             Self::Lifeline => Concern::Lifeline,
             Self::Welcome(room) => Concern::Welcome(*room),
         }
@@ -189,6 +193,7 @@ impl EnvelopeOwner {
             Self::Lifeline => of_room("lifeline"),
             Self::Welcome(_) => of_room("welcome"),
             Self::RoomCommit(..) => of_room("commit"),
+            Self::Since => of_room("since"),
             // When a list is lost, it is asked for again: the other side leaves its envelope again.
             Self::Receipts => DeliveryPolicy { for_away: true, waits_aside: true, ..step("receipts", Until::Stored, Links::Friends) },
             // It is followed by others.

@@ -1,7 +1,7 @@
 //! Epochs: whether a commit is good, going on by it, and when there is no way back.
 
 use super::order::{self, Act, Effect};
-use super::{seats, wishes};
+use super::{seats, texts, wishes};
 use crate::conversations;
 use crate::limits::{COMMIT_PACE, STEPS_MAX, WAYS_FRESH};
 use crate::notice::GroupsNotice;
@@ -138,9 +138,11 @@ pub(super) fn go_on(state: &mut State, turn: &mut Turn<'_>, next: Next<'_>) -> R
     let mut moved = Group { roster, epoch, number, standing, ..group.clone() };
     moved.note_past(parent);
     state.save_group(turn, moved);
+    let mut lacking = Vec::new();
     for seat in &seats {
         if let Some(device) = device_in(seat).filter(|device| *device != state.own.identity.device) {
-            seats::begin(state, turn, room, &device)?;
+            let texts = seats::begin(state, turn, room, &device)?;
+            lacking.push((device, texts));
         }
         seats::meet(state, turn, room, &group.leaf, seat);
     }
@@ -155,6 +157,9 @@ pub(super) fn go_on(state: &mut State, turn: &mut Turn<'_>, next: Next<'_>) -> R
     let is_of_device = |effect: &&Effect| matches!(effect, Effect::DeviceCame(_) | Effect::DeviceGone(_));
     let has_people = effects.iter().any(|effect| is_of_people(&effect));
     // The devices of those who come and go are not worth a line.
+    for (device, texts) in lacking {
+        texts::say_again(state, turn, room, &[device], &texts)?;
+    }
     for effect in effects.iter().filter(|effect| !(has_people && is_of_device(effect))) {
         conversations::note_line(state, turn, room, &by, line_of(state, room, effect));
     }

@@ -1,9 +1,10 @@
 //! Frames of shared rooms: what members say, and their commits.
 
 use super::epochs::{At, Next, go_on, judge, positions};
-use super::{rivals, seats, texts, wishes};
+use super::{rivals, seats, since, texts, wishes};
 use crate::conversations;
 use crate::delivery::seeds;
+use crate::people;
 use crate::rooms;
 use crate::state::State;
 use crate::turn::{DropReason, Rejected, Turn};
@@ -24,6 +25,8 @@ pub(crate) enum Heard {
     Receipts(Vec<ReceiptItem>),
     /// The device misses a frame, and asks for everything again.
     Again,
+    /// The device is in an older epoch, and asks for the commits since.
+    Since,
 }
 
 /// Whether a frame is of an epoch of a shared room that this device has not come to: it waits until then.
@@ -37,6 +40,10 @@ pub(crate) fn is_early(state: &State, known: &Known) -> bool {
 pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, known: &Known) -> Result<Heard, Rejected> {
     let room = known.room;
     let group = state.groups.rooms.get(&room).ok_or(DropReason::Unexpected)?;
+    if known.mls.is_empty() && known.sequence.is_none() {
+        since::answer(state, turn, device, known)?;
+        return Ok(Heard::Since);
+    }
     if known.epoch == group.epoch {
         return match rooms::open_shared(turn, room, &known.mls) {
             Ok(Opened::Commit(staged)) => take(state, turn, &room, &staged, &known.mls).map(|()| Heard::Something),
@@ -83,6 +90,8 @@ fn said(
         return Err(DropReason::Forged.into());
     }
     match payload {
+        // Out of sight; the room goes on.
+        RoomPayload::Text(_) | RoomPayload::Read(_) if people::is_refused(state, device) => {}
         RoomPayload::Text(text) => conversations::receive(state, turn, room, &speaker.peer, text)?,
         RoomPayload::Read(message) => texts::mark_read(state, turn, room, &speaker.peer, &message)?,
         RoomPayload::Skip => return Ok(Heard::Nothing),

@@ -13,6 +13,7 @@ use crate::state::State;
 use crate::turn::{Turn, TurnFailed};
 use crate::wire::{LeafOwner, RoomPayload, Roster, Seat, Ways, is_leaf_of};
 use crate::world::Member;
+use std::collections::BTreeSet;
 use symbolon_presence::id::{DeviceId, PublicKeyBytes, RoomId};
 use symbolon_presence::identity::Device;
 use symbolon_presence::time::Timestamp;
@@ -105,8 +106,9 @@ pub(super) fn learn(state: &mut State, device: &DeviceId, said: &Ways) {
     row.capabilities = Some(said.capabilities);
 }
 
-/// A device comes in: what was said in the room to or by an earlier leaf of it has nothing to do with this one.
-pub(super) fn begin(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, device: &DeviceId) -> Result<(), TurnFailed> {
+/// A device comes in: the order of frames between it and this one begins again. Answers the texts that an earlier leaf of it
+/// has not got, by arrival number.
+pub(super) fn begin(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, device: &DeviceId) -> Result<BTreeSet<u64>, TurnFailed> {
     frames::leave(state, device, room);
     outbox::forget_room(state, turn, device, room)
 }

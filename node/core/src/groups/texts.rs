@@ -5,6 +5,7 @@ use crate::command::{CommandError, MessageState};
 use crate::conversations;
 use crate::delivery::notices;
 use crate::delivery::outbox;
+use crate::delivery::owner::EnvelopeOwner;
 use crate::rooms;
 use crate::rows::{Audience, Fault, Inner, Message, ROOM_LANE, Tally, commit_key, message_key, set_message_state, split_key};
 use crate::state::State;
@@ -177,6 +178,30 @@ pub(super) fn resend(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, drop
     }
     for arrival in held {
         set_message_state(turn, room, arrival, MessageState::Failed, Some(Fault::OtherMembers))?;
+    }
+    Ok(())
+}
+
+/// Texts of ours that some devices have not got are sealed for them in the present epoch, if all who are in the room now were
+/// there when each was written.
+pub(super) fn say_again(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    room: &RoomId,
+    devices: &[DeviceId],
+    texts: &BTreeSet<u64>,
+) -> Result<(), TurnFailed> {
+    let Some(people) = state.groups.rooms.get(room).map(|group| group.roster.people()) else { return Ok(()) };
+    for arrival in texts {
+        if !may_resend(state, turn, room, *arrival, &people)? {
+            set_message_state(turn, room, *arrival, MessageState::Failed, Some(Fault::OtherMembers))?;
+            continue;
+        }
+        let Some(sealed) = seal(turn, room, *arrival)? else { continue };
+        for device in devices {
+            let owner = EnvelopeOwner::Text(*room, *arrival);
+            outbox::enqueue_part(state, turn, (device, *room, sealed.epoch), owner, (None, &sealed.bytes));
+        }
     }
     Ok(())
 }

@@ -4,7 +4,7 @@
 //! `docs/protocol/rooms.md`.
 
 use super::epochs::next_update;
-use super::seats;
+use super::{seats, texts};
 use crate::conversations;
 use crate::delivery::outbox;
 use crate::delivery::owner::EnvelopeOwner;
@@ -118,6 +118,7 @@ pub(crate) fn receive_welcome(state: &mut State, turn: &mut Turn<'_>, from: &Dev
         None if state.groups.rooms.len() >= ROOMS_MAX => return Err(DropReason::Full.into()),
         Some(_) | None => {}
     }
+    let before = rooms::members(state, &room);
     if held.is_some() {
         rooms::forget(state, turn, room)?;
         forget_rows(state, turn, &room)?;
@@ -156,13 +157,15 @@ pub(crate) fn receive_welcome(state: &mut State, turn: &mut Turn<'_>, from: &Dev
     let devices = seats::devices(state, &group.roster);
     rooms::register_shared(state, turn, room, devices.clone());
     state.save_group(turn, group);
-    for device in &devices {
-        seats::begin(state, turn, &room, device)?;
+    let mut lacking = BTreeSet::new();
+    for device in devices.iter().chain(&before) {
+        lacking.extend(seats::begin(state, turn, &room, device)?);
     }
     for seat in seats.iter().filter(|seat| seat.owner.leaf != leaf) {
         seats::meet(state, turn, &room, &leaf, seat);
     }
     seats::say(state, turn, &room, &devices)?;
+    texts::say_again(state, turn, &room, &devices, &lacking)?;
     conversations::note_line(state, turn, &room, &adder.peer, Line::Came(state.own.peer));
     turn.notify(Event::Room(room));
     turn.tell(crate::notice::GroupsNotice::Moved(room));

@@ -12,8 +12,8 @@ use crate::renewal::Question;
 use crate::seam::LinkId;
 use crate::state::State;
 use crate::turn::{DropReason, Turn, TurnFailed};
-use std::collections::BTreeMap;
-use symbolon_presence::id::DeviceId;
+use std::collections::{BTreeMap, BTreeSet};
+use symbolon_presence::id::{DeviceId, RoomId};
 use symbolon_relay::frame::Frame;
 use symbolon_relay::put::Receipt;
 use symbolon_relay::put::ReceiptItem;
@@ -40,6 +40,9 @@ pub(crate) struct Intake {
     found: Vec<(LinkId, Found)>,
     /// What devices ask how we stand with them, until the end of the input.
     pub(super) questions: Vec<(DeviceId, Question)>,
+    /// Who was asked for the commits of a room since our epoch; forgotten when the room moves. At most one for each device
+    /// and room.
+    pub(super) asked: BTreeSet<(DeviceId, RoomId)>,
     pub(super) dropped: BTreeMap<&'static str, u64>,
 }
 
@@ -73,6 +76,7 @@ impl Intake {
     /// A device is not known any more.
     pub fn forget(&mut self, device: &DeviceId) {
         self.early.forget(device);
+        self.asked.retain(|(of, _)| of != device);
     }
 
     /// One frame from a link.

@@ -49,6 +49,11 @@ impl EarlyFrames {
         self.bytes = self.bytes.saturating_sub(waiting);
     }
 
+    /// Whether a frame of a device waits at a place.
+    pub fn holds(&self, device: &DeviceId, room: &RoomId, sequence: u64) -> bool {
+        self.waiting.get(device).is_some_and(|waiting| waiting.frames.contains_key(&(*room, sequence)))
+    }
+
     /// The devices of which frames wait in a room.
     pub fn in_room(&self, room: &RoomId) -> Vec<DeviceId> {
         self.waiting.keys().filter(|device| self.has(device, room)).copied().collect()

@@ -144,7 +144,7 @@ pub(super) fn room_message(
 /// A frame of a shared room.
 fn shared(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, known: &Known, place: Place) -> Result<Said, Rejected> {
     match (groups::receive(state, turn, device, known)?, place) {
-        (Heard::Something, _) => Ok(Said::Something),
+        (Heard::Something | Heard::Since, _) => Ok(Said::Something),
         (Heard::Nothing, _) => Ok(Said::Nothing),
         (Heard::Again, _) => Ok(Said::Again),
         (Heard::Receipts(items), _) => Ok(Said::Receipts(items)),

@@ -68,7 +68,8 @@ impl Intake {
         (found, of_before): (Found, Option<Vec<u8>>),
     ) -> Result<(), TurnFailed> {
         let (device, frame) = (found.device, frame_id(envelope));
-        if people::is_refused(state, &device) {
+        let is_refused = people::is_refused(state, &device);
+        if is_refused && rooms::shared_with(state, &device).is_none() {
             // What a stranger gets who writes under a tag that nobody expects: silence, a fault,
             // and the time of a search.
             self.tags.search(state, turn.now, &tag);
@@ -101,6 +102,11 @@ impl Intake {
             return Ok(());
         }
         let room = known.room;
+        if is_refused && !state.groups.rooms.contains_key(&room) {
+            self.count(DropReason::Blocked);
+            delivery.fault(state, turn, origin);
+            return Ok(());
+        }
         let early = Early { origin, frame, inner, at: found, known };
         match rooms::membership(state, &device, &room) {
             Membership::Member => self.in_order(state, delivery, turn, device, early),
@@ -200,6 +206,7 @@ impl Intake {
 
     /// A shared room is in another epoch than before: what waited for that is looked at.
     pub fn moved(&mut self, state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>, room: &RoomId) -> Result<(), TurnFailed> {
+        self.asked.retain(|(_, of)| of != room);
         for device in self.early.in_room(room) {
             self.go_on(state, delivery, turn, &device, room)?;
         }
@@ -288,8 +295,8 @@ impl Intake {
         early: Early,
         place: Place,
     ) -> Result<(), TurnFailed> {
-        if place == Place::Present && groups::is_early(state, &early.known) {
-            self.wait(state, device, early);
+        if place == Place::Present && !early.known.mls.is_empty() && groups::is_early(state, &early.known) {
+            self.wait(state, turn, device, early);
             return Ok(());
         }
         let Early { origin, frame, inner, at, known } = early;
@@ -372,10 +379,13 @@ impl Intake {
 }
 
 impl Intake {
-    /// Keeps a frame of an epoch of its room that this device has not come to. It is not acknowledged: its sender owns it.
-    fn wait(&mut self, state: &State, device: &DeviceId, early: Early) {
+    /// Keeps a frame of an epoch of its room that this device has not come to. It is not acknowledged: its sender owns it. If
+    /// it comes again, the commit that leads there may not come by itself.
+    fn wait(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, early: Early) {
         self.stays = true;
-        let sequence = early.known.sequence.filter(|sequence| *sequence == order::expected(state, device, &early.known.room));
+        let room = early.known.room;
+        let sequence = early.known.sequence.filter(|sequence| *sequence == order::expected(state, device, &room));
+        let is_again = sequence.is_some_and(|sequence| self.early.holds(device, &room, sequence)) || early.origin.is_by_relay();
         match sequence {
             Some(sequence) if self.early.has_place(device, 0, early.known.mls.len()) => {
                 if self.early.park(*device, sequence, early) {
@@ -383,6 +393,9 @@ impl Intake {
                 }
             }
             Some(_) | None => self.count(DropReason::Epoch),
+        }
+        if is_again && self.asked.insert((*device, room)) {
+            groups::ask(state, turn, device, &room);
         }
     }
 }

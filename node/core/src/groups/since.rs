@@ -1,0 +1,52 @@
+//! Who is behind is given the commits that they lack, by anyone who has them.
+//!
+//! A commit is in its maker's outboxes until each member has it. If the maker is gone for good, others have it.
+
+use crate::delivery::outbox;
+use crate::delivery::owner::EnvelopeOwner;
+use crate::rows::{Inner, KeptCommit};
+use crate::state::State;
+use crate::table::Table;
+use crate::turn::{Turn, TurnFailed, decode_row};
+use crate::wire::Known;
+use crate::world::{RANGE_LIMIT, Sealed};
+use std::collections::BTreeMap;
+use symbolon_presence::id::{DeviceId, EpochId, RoomId};
+
+/// Commits given for one question; who lacks more asks again.
+const AT_ONCE: usize = 32;
+
+/// Asks a device whose frame is of an epoch that this one has not come to for the commits since.
+pub(crate) fn ask(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, room: &RoomId) {
+    let Some(epoch) = state.groups.rooms.get(room).map(|group| group.epoch) else { return };
+    let nothing = Sealed { epoch, bytes: Vec::new() };
+    if let Some(inner) = Inner::around(*room, &nothing, None).filter(|_| outbox::has_room(state, device)) {
+        outbox::enqueue_inner(state, turn, device, EnvelopeOwner::Since, inner);
+    }
+}
+
+/// Gives a device the commits of the branch that stands here, from the epoch on that it names.
+pub(super) fn answer(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, known: &Known) -> Result<(), TurnFailed> {
+    let room = known.room;
+    let Some(group) = state.groups.rooms.get(&room).filter(|group| group.roster.device(device).is_some()) else { return Ok(()) };
+    let mut behind: BTreeMap<EpochId, (EpochId, Vec<u8>)> = BTreeMap::new();
+    for (key, bytes) in turn.range(Table::Commit, room.as_bytes(), RANGE_LIMIT)? {
+        let Some(epoch) = key.strip_prefix(room.as_bytes().as_slice()).and_then(EpochId::from_slice) else { break };
+        let row: KeptCommit = decode_row(&bytes)?;
+        behind.insert(epoch, (row.parent, row.bytes));
+    }
+    // Back from the present epoch to the one that is named.
+    let (mut at, mut path) = (group.epoch, Vec::new());
+    while at != known.epoch {
+        let Some((parent, bytes)) = behind.remove(&at) else { return Ok(()) };
+        path.push((parent, bytes));
+        at = parent;
+    }
+    for (parent, bytes) in path.into_iter().rev().take(AT_ONCE) {
+        let sealed = Sealed { epoch: parent, bytes };
+        // What is longer than an envelope is left to its maker.
+        let Some(inner) = Inner::around(room, &sealed, None).filter(|_| outbox::has_room(state, device)) else { break };
+        outbox::enqueue_inner(state, turn, device, EnvelopeOwner::Since, inner);
+    }
+    Ok(())
+}
