@@ -329,10 +329,10 @@ impl Intake {
                     }
                     Said::Again => turn.tell(IntakeNotice::AskedAgain(*device)),
                     Said::Outgrown => {
-                        // It stays its turn: what its sender seals again takes its place.
+                        // It stays its turn: what its sender seals again takes its place. Nothing is noted of it, so that its
+                        // repeats are answered the same.
                         self.count(DropReason::Epoch);
                         let outcome = Outcome::Refused(Refusal::Outgrown);
-                        self.settle_known(state, turn, (frame, inner, at), outcome, Some(device));
                         delivery.acknowledge(state, turn, origin, Some(*device), frame, outcome);
                         return Ok(());
                     }
