@@ -26,9 +26,9 @@ impl Story {
         let names: Vec<String> = ["Ana", "Ben", "Cem", "Dea", "Eda", "Fay"][..people].iter().map(|name| (*name).to_owned()).collect();
         let borrowed: Vec<&str> = names.iter().map(String::as_str).collect();
         let mut sim = crew(seed, &borrowed);
-        for ix in 1..people {
+        for called in &names[1..] {
             if sim.below(2) == 0 {
-                room(sim.command(ANA, Command::RoomRole { room: name("The crew"), who: name(&names[ix]), role: RoomRole::Admin }));
+                room(sim.command(ANA, Command::RoomRole { room: name("The crew"), who: name(called), role: RoomRole::Admin }));
             }
         }
         sim.run_for(MINUTE);
