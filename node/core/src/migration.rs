@@ -32,7 +32,26 @@ pub const STEPS: [Step; (SCHEMA_VERSION - OLDEST) as usize] = [
     Step { from: 3, tables: &[Table::Room, Table::Channel], rows: rooms::give_rooms_and_channels_rows },
     Step { from: 4, tables: &[Table::Leaf], rows: unchanged },
     Step { from: 5, tables: &[], rows: counters::take_counters_out_of_channels },
-    Step { from: 6, tables: &[Table::Unopened, Table::Piece, Table::Lifeline, Table::HeldLifeline, Table::OwnPackage], rows: unchanged },
+    Step {
+        from: 6,
+        tables: &[
+            Table::Unopened,
+            Table::Piece,
+            Table::Lifeline,
+            Table::HeldLifeline,
+            Table::OwnPackage,
+            Table::Group,
+            Table::Step,
+            Table::Commit,
+            Table::Seat,
+            Table::Wish,
+            Table::Invitation,
+            Table::Audience,
+            Table::Tally,
+            Table::RoomNote,
+        ],
+        rows: unchanged,
+    },
 ];
 
 /// For steps that add tables or optional fields only.
