@@ -6,6 +6,8 @@ use symbolon_presence::time::{DAY, HOUR, MINUTE, SECOND};
 use symbolon_tests::sim::Faults;
 use symbolon_tests::sim::run::{Ix, Sim};
 
+#[path = "groups/attacks.rs"]
+mod attacks;
 #[path = "groups/stories.rs"]
 mod stories;
 

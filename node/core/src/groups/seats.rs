@@ -66,7 +66,8 @@ pub(super) fn meet(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, own: &
 
 /// Says to some devices how ours is written to in a room, and how we are called.
 pub(super) fn say(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, to: &[DeviceId]) -> Result<(), TurnFailed> {
-    let Some(leaf) = state.groups.rooms.get(room).map(|group| group.leaf) else { return Ok(()) };
+    let member = state.groups.rooms.get(room).filter(|group| group.standing.is_member());
+    let Some(leaf) = member.map(|group| group.leaf) else { return Ok(()) };
     let Some(seat) = own(state, turn, &leaf) else { return Ok(()) };
     meet(state, turn, room, &leaf, &seat);
     let has_room = to.iter().all(|device| outbox::has_room(state, device));

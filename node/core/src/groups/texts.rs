@@ -133,6 +133,9 @@ pub(crate) fn mark_read(
 /// written. What others would read it who were not there then waits for the user's word.
 pub(super) fn resend(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, dropped: &BTreeSet<EpochId>) -> Result<(), TurnFailed> {
     let Some(group) = state.groups.rooms.get(room).cloned() else { return Ok(()) };
+    if !group.standing.is_in() {
+        return give_up(state, turn, room);
+    }
     let people = group.roster.people();
     let mut sealed_again: BTreeMap<u64, Sealed> = BTreeMap::new();
     let mut held = BTreeSet::new();
@@ -191,7 +194,8 @@ pub(super) fn say_again(
     devices: &[DeviceId],
     texts: &BTreeSet<u64>,
 ) -> Result<(), TurnFailed> {
-    let Some(people) = state.groups.rooms.get(room).map(|group| group.roster.people()) else { return Ok(()) };
+    let member = state.groups.rooms.get(room).filter(|group| group.standing.is_member());
+    let Some(people) = member.map(|group| group.roster.people()) else { return Ok(()) };
     for arrival in texts {
         if !may_resend(state, turn, room, *arrival, &people)? {
             set_message_state(turn, room, *arrival, MessageState::Failed, Some(Fault::OtherMembers))?;
@@ -212,6 +216,9 @@ pub(crate) fn seal_again(state: &mut State, turn: &mut Turn<'_>, device: &Device
     let known = row.inner.as_ref().and_then(|inner| Known::decode(&inner.payload));
     let Some((room, known)) = row.room.zip(known) else { return Ok(()) };
     let Some(group) = state.groups.rooms.get(&room).filter(|group| group.epoch != known.epoch) else { return Ok(()) };
+    if !group.standing.is_in() {
+        return give_up(state, turn, &room);
+    }
     let people = group.roster.people();
     let sealed = match row.owner.arrival() {
         Some(arrival) if may_resend(state, turn, &room, arrival, &people)? => seal(turn, &room, arrival)?,
@@ -227,6 +234,18 @@ pub(crate) fn seal_again(state: &mut State, turn: &mut Turn<'_>, device: &Device
         None => outbox::skip(turn, room, device, number, row)?,
     }
     notices::rows_changed(turn, device);
+    Ok(())
+}
+
+/// We are out, and nothing of ours is sealed in the room any more: what has not arrived is given up.
+fn give_up(state: &mut State, turn: &mut Turn<'_>, room: &RoomId) -> Result<(), TurnFailed> {
+    let mut texts = BTreeSet::new();
+    for device in rooms::members(state, room) {
+        texts.extend(outbox::forget_room(state, turn, &device, room)?);
+    }
+    for arrival in texts {
+        set_message_state(turn, room, arrival, MessageState::Failed, Some(Fault::NotInRoom))?;
+    }
     Ok(())
 }
 

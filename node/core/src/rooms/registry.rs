@@ -41,10 +41,11 @@ pub(crate) fn set_members(state: &mut State, turn: &mut Turn<'_>, room: &RoomId,
     state.save_room(turn, Room { members: Members::Devices(devices), ..row });
 }
 
-/// A shared room that a device is in with us.
+/// A shared room that a device is in with us, in which something can be said.
 pub(crate) fn shared_with(state: &State, device: &DeviceId) -> Option<RoomId> {
     let is_there = |row: &&Room| matches!(&row.members, Members::Devices(devices) if devices.contains(device));
-    state.rooms.values().find(is_there).map(|row| row.room)
+    let is_in = |row: &&Room| state.groups.rooms.get(&row.room).is_none_or(|group| group.standing.is_in());
+    state.rooms.values().filter(is_there).find(is_in).map(|row| row.room)
 }
 
 /// Erases a room, its keys and its row.

@@ -71,6 +71,11 @@ impl Group {
 }
 
 impl GroupStanding {
+    /// Whether the cipher still seals for us there.
+    pub fn is_in(self) -> bool {
+        matches!(self, Self::Member | Self::Leaving)
+    }
+
     /// Whether we take part.
     pub fn is_member(self) -> bool {
         self == Self::Member

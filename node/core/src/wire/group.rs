@@ -297,3 +297,68 @@ macro_rules! opaque_debug {
     )*};
 }
 opaque_debug!(Ways Seat CommitInfo SeatedRoster WelcomeBundle);
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    use super::*;
+    use rand_core::SeedableRng;
+    use symbolon_presence::time::{DAY, EARLIEST};
+
+    #[test]
+    fn a45_who_brings_somebody_in_is_known_from_the_attribution_alone_and_any_other_part_breaks_it() {
+        let mut rng = rand_chacha::ChaCha20Rng::from_seed([5; 32]);
+        let me = Identity::generate(&mut rng, EARLIEST, DAY);
+        let (room, leaf, waik) = (RoomId([1; 32]), [2; 32], Secret::from_bytes([3; 32]));
+        // Nothing of the Welcome or of the roster can be opened here.
+        let bundle = WelcomeBundle::sign(&me, (room, &leaf), (vec![7; 40], vec![8; 40]), (11, &waik), &mut rng);
+        let device = bundle.verify(&leaf, &waik, EARLIEST).unwrap();
+        assert_eq!(device.device, me.device);
+        assert!(bundle.verify(&[9; 32], &waik, EARLIEST).is_none(), "another leaf");
+        assert!(bundle.verify(&leaf, &Secret::from_bytes([4; 32]), EARLIEST).is_none(), "another friend's key");
+        let broken = [
+            WelcomeBundle { room: RoomId([9; 32]), ..bundle.clone() },
+            WelcomeBundle { welcome: vec![7; 41], ..bundle.clone() },
+            WelcomeBundle { seated: vec![9; 40], ..bundle.clone() },
+            WelcomeBundle { revision: 12, ..bundle.clone() },
+        ];
+        assert!(broken.iter().all(|bundle| bundle.verify(&leaf, &waik, EARLIEST).is_none()));
+        for at in 0..bundle.attribution.len() {
+            let mut other = bundle.clone();
+            other.attribution[at] ^= 1;
+            assert!(other.verify(&leaf, &waik, EARLIEST).is_none(), "byte {at}");
+        }
+        let shown = codec::encode(&bundle);
+        assert!(!shown.windows(32).any(|bytes| bytes == me.chain.root.as_bytes()), "it does not show who it is");
+    }
+
+    #[test]
+    fn what_a_commit_says_opens_in_its_room_and_epoch_alone() {
+        let mut rng = rand_chacha::ChaCha20Rng::from_seed([6; 32]);
+        let (room, key) = (RoomId([1; 32]), Secret::from_bytes([3; 32]));
+        let info = CommitInfo { seats: Vec::new(), changes: vec![RoomChange::Name("The crew".into())] };
+        let sealed = info.seal(&key, &room, 4, &mut rng);
+        assert!(CommitInfo::open(&sealed, &key, &room, 4) == Some(info.clone()));
+        assert!(CommitInfo::open(&sealed, &key, &room, 5).is_none());
+        assert!(CommitInfo::open(&sealed, &key, &RoomId([2; 32]), 4).is_none());
+        assert!(CommitInfo::open(&sealed, &Secret::from_bytes([4; 32]), &room, 4).is_none());
+        assert_ne!(sealed, info.seal(&key, &room, 4, &mut rng), "each with another nonce");
+        let bad = CommitInfo { seats: Vec::new(), changes: vec![RoomChange::Name(String::new())] };
+        assert!(CommitInfo::open(&bad.seal(&key, &room, 4, &mut rng), &key, &room, 4).is_none(), "no name");
+        assert!(CommitInfo::open(&[], &key, &room, 4).is_none());
+    }
+
+    #[test]
+    fn who_leaves_has_signed_it_for_this_room_and_epoch() {
+        let mut rng = rand_chacha::ChaCha20Rng::from_seed([7; 32]);
+        let [me, other] = [0, 1].map(|_| Identity::generate(&mut rng, EARLIEST, DAY));
+        let (room, leaf) = (RoomId([1; 32]), PublicKeyBytes([2; 32]));
+        let leave = Leave::sign(&me, &room, leaf, 3);
+        let [by_me, by_other] = [&me, &other].map(|who| who.chain.verify(EARLIEST).unwrap());
+        assert!(leave.is_by(&by_me, &room));
+        assert!(!leave.is_by(&by_other, &room));
+        assert!(!leave.is_by(&by_me, &RoomId([9; 32])));
+        assert!(!Leave { epoch: 4, ..leave.clone() }.is_by(&by_me, &room));
+        assert!(!Leave { leaf: PublicKeyBytes([9; 32]), ..leave }.is_by(&by_me, &room));
+    }
+}

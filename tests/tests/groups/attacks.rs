@@ -1,0 +1,205 @@
+//! Shared rooms whose members, or whose friends, do not keep to the protocol.
+
+use super::*;
+use minicbor::{Decode, Encode};
+use symbolon_core::table::Table;
+use symbolon_core::wire::{RoomPayload, WelcomeBundle};
+use symbolon_presence::id::{DeviceId, RoomId};
+use symbolon_tests::sim::rows::{FriendRow, read};
+
+/// A Welcome that waits, as it lies in the store of who sends it.
+#[derive(Encode, Decode)]
+#[cbor(map)]
+struct InvitationRow {
+    #[n(0)]
+    room: RoomId,
+    #[n(1)]
+    device: DeviceId,
+    #[n(2)]
+    bundle: WelcomeBundle,
+    #[n(3)]
+    said_in: Option<RoomId>,
+}
+
+/// Ana adds Ben, who is away. Answers the Welcome that waits for him.
+fn waiting_welcome(sim: &mut Sim) -> WelcomeBundle {
+    create(sim, ANA, "The crew");
+    add(sim, ANA, "The crew", &["Ben"]);
+    // His relay hands the package out.
+    sim.crash(BEN, DAY);
+    sim.run_for(10 * MINUTE);
+    let (_, row) = sim.nodes[ANA].store.rows(Table::Invitation).next().expect("a Welcome waits");
+    read::<InvitationRow>(row).bundle
+}
+
+fn friendship(sim: &Sim, at: Ix, with: Ix) -> RoomId {
+    let peer = sim.nodes[with].peer;
+    let (_, row) = sim.nodes[at].store.rows(Table::Friend).find(|(key, _)| key.as_slice() == peer.as_bytes()).unwrap();
+    read::<FriendRow>(row).room
+}
+
+/// Somebody says a Welcome in the room of a friendship, as it is.
+fn says(sim: &mut Sim, from: Ix, to: Ix, bundle: &WelcomeBundle) {
+    let (now, room) = (sim.now, friendship(sim, from, to));
+    let payload = RoomPayload::Welcome(Box::new(bundle.clone()));
+    sim.nodes[from].with_core(|core, world| core.say_in_room(now, room, &payload, world)).unwrap();
+    sim.run_for(MINUTE);
+}
+
+#[test]
+fn a40_a_welcome_is_good_once_for_one_device_and_one_room() {
+    let mut sim = scene(11, Faults::NONE, &["Ana", "Ben", "Cem"]);
+    let bundle = waiting_welcome(&mut sim);
+    sim.run_for(2 * DAY);
+    assert_eq!(members(&mut sim, BEN, "The crew").len(), 2);
+    let epoch = rooms(&mut sim, BEN)[0].epoch;
+    // For another device; again; with another room; of another revision.
+    says(&mut sim, ANA, CEM, &bundle);
+    assert!(rooms(&mut sim, CEM).is_empty());
+    says(&mut sim, ANA, BEN, &bundle);
+    says(&mut sim, ANA, BEN, &WelcomeBundle { room: RoomId([9; 32]), ..bundle.clone() });
+    says(&mut sim, ANA, BEN, &WelcomeBundle { revision: bundle.revision + 1, ..bundle });
+    let views = rooms(&mut sim, BEN);
+    assert_eq!((views.len(), views[0].epoch), (1, epoch));
+    say(&mut sim, ANA, "The crew", "still there");
+    sim.run_for(MINUTE);
+    assert_eq!(texts(&mut sim, BEN, "The crew"), ["still there"]);
+}
+
+#[test]
+fn a41_a_welcome_that_somebody_else_has_signed_is_refused() {
+    let mut sim = scene(12, Faults::NONE, &["Ana", "Ben", "Cem"]);
+    sim.befriend(BEN, CEM);
+    sim.run_for(HOUR);
+    let bundle = waiting_welcome(&mut sim);
+    // Cem, a friend of Ben, has come by it and says it as his own, before Ana's arrives.
+    sim.set_apart(ANA, BEN, true);
+    let now = sim.now;
+    let room = friendship(&sim, CEM, BEN);
+    let payload = RoomPayload::Welcome(Box::new(bundle));
+    sim.nodes[CEM].with_core(|core, world| core.say_in_room(now, room, &payload, world)).unwrap();
+    sim.run_for(2 * DAY);
+    let views = rooms(&mut sim, BEN);
+    assert_eq!(views.len(), 1, "Ana's own Welcome came by her relay");
+    assert_eq!(views[0].added_by.as_deref(), Some("Ana"));
+}
+
+#[test]
+fn a42_a_welcome_of_somebody_who_was_blocked_is_dropped_unseen() {
+    let mut sim = scene(13, Faults::NONE, &["Ana", "Ben"]);
+    let bundle = waiting_welcome(&mut sim);
+    sim.run_for(DAY - HOUR);
+    // Before he hears of it, Ben blocks her.
+    sim.set_apart(ANA, BEN, true);
+    sim.relays.iter_mut().for_each(|_| {});
+    sim.set_gone(symbolon_tests::sim::relays::RELAYS, true);
+    sim.set_gone(symbolon_tests::sim::relays::RELAYS + 1, true);
+    sim.run_for(2 * HOUR);
+    assert!(sim.command(BEN, Command::Block(name("Ana"))).is_ok());
+    sim.set_gone(symbolon_tests::sim::relays::RELAYS, false);
+    sim.set_gone(symbolon_tests::sim::relays::RELAYS + 1, false);
+    sim.set_apart(ANA, BEN, false);
+    sim.run_for(DAY);
+    assert!(rooms(&mut sim, BEN).is_empty());
+    drop(bundle);
+}
+
+#[test]
+fn a43_a_welcome_under_the_secret_before_is_good_in_its_time_of_grace() {
+    let mut sim = scene(14, Faults::NONE, &["Ana", "Ben"]);
+    let dea = sim.add("Dea");
+    sim.befriend(BEN, dea);
+    sim.run_for(HOUR);
+    waiting_welcome(&mut sim);
+    sim.run_for(DAY - HOUR);
+    sim.set_apart(ANA, BEN, true);
+    sim.set_gone(symbolon_tests::sim::relays::RELAYS + 1, true);
+    sim.run_for(2 * HOUR);
+    // Ben has another friendship secret before he hears of it.
+    assert!(sim.command(BEN, Command::Unfriend(name("Dea"))).is_ok());
+    sim.run_for(HOUR);
+    sim.set_gone(symbolon_tests::sim::relays::RELAYS + 1, false);
+    sim.set_apart(ANA, BEN, false);
+    sim.run_for(DAY);
+    assert_eq!(rooms(&mut sim, BEN).len(), 1);
+    assert_agree(&mut sim, &[ANA, BEN], "The crew");
+}
+
+#[test]
+fn a60_who_comes_in_reads_nothing_of_before_and_who_is_removed_nothing_of_after() {
+    let mut sim = crew(15, &["Ana", "Ben", "Cem"]);
+    say(&mut sim, ANA, "The crew", "before Dea");
+    sim.run_for(MINUTE);
+    let dea = sim.add("Dea");
+    sim.befriend(ANA, dea);
+    sim.run_for(HOUR);
+    add(&mut sim, ANA, "The crew", &["Dea"]);
+    sim.run_for(MINUTE);
+    room(sim.command(ANA, Command::RoomRemove { room: name("The crew"), who: vec![name("Ben")] }));
+    sim.run_for(MINUTE);
+    say(&mut sim, ANA, "The crew", "after Ben");
+    // Nor does it help to have the bytes: he is in another epoch for good.
+    sim.hurry_commits(BEN);
+    sim.run_for(HOUR);
+    assert_eq!(texts(&mut sim, dea, "The crew"), ["after Ben"]);
+    assert_eq!(texts(&mut sim, BEN, "The crew"), ["before Dea"]);
+    assert_agree(&mut sim, &[ANA, CEM, dea], "The crew");
+}
+
+#[test]
+fn a63_who_is_removed_does_not_undo_it_however_many_commits_they_make_first() {
+    let mut sim = crew(16, &["Ana", "Ben", "Cem", "Dea"]);
+    cut(&mut sim, &[ANA], &[BEN, CEM, DEA], true);
+    room(sim.command(ANA, Command::RoomRemove { room: name("The crew"), who: vec![name("Ben")] }));
+    for _ in 0..5 {
+        sim.hurry_commits(BEN);
+        sim.run_for(MINUTE);
+    }
+    say(&mut sim, BEN, "The crew", "I stay");
+    say(&mut sim, CEM, "The crew", "who knows");
+    sim.run_for(MINUTE);
+    cut(&mut sim, &[ANA], &[BEN, CEM, DEA], false);
+    sim.run_for(2 * HOUR);
+    assert_agree(&mut sim, &[ANA, CEM, DEA], "The crew");
+    assert_eq!(members(&mut sim, ANA, "The crew").len(), 3);
+    assert_eq!(standing(&mut sim, BEN), RoomStanding::Removed);
+    assert!(texts(&mut sim, ANA, "The crew").contains(&"who knows".to_owned()), "what a member wrote there is not lost");
+}
+
+#[test]
+fn a64_a_text_of_a_branch_that_gave_way_is_not_sent_to_who_was_not_in_it() {
+    for seed in 17..21 {
+        let mut sim = crew(seed, &["Ana", "Ben", "Cem"]);
+        let eda = sim.add("Eda");
+        sim.befriend(ANA, eda);
+        sim.run_for(HOUR);
+        cut(&mut sim, &[ANA, eda], &[BEN, CEM], true);
+        sim.hurry_commits(BEN);
+        sim.run_for(MINUTE);
+        let sent = say(&mut sim, BEN, "The crew", "for three");
+        add(&mut sim, ANA, "The crew", &["Eda"]);
+        sim.run_for(HOUR);
+        cut(&mut sim, &[ANA, eda], &[BEN, CEM], false);
+        sim.run_for(2 * HOUR);
+        assert_agree(&mut sim, &[ANA, BEN, CEM, eda], "The crew");
+        assert!(texts(&mut sim, eda, "The crew").is_empty(), "seed {seed}");
+        let has = texts(&mut sim, ANA, "The crew").len() == 1;
+        let view = sim.message(BEN, sent.message);
+        assert!(has || (view.state == MessageState::Failed && view.reason.is_some()), "seed {seed}: it arrives, or its writer is asked");
+    }
+}
+
+#[test]
+fn r8_somebody_who_was_blocked_is_out_of_sight_in_a_common_room_and_the_room_goes_on() {
+    let mut sim = crew(22, &["Ana", "Ben", "Cem"]);
+    assert!(sim.command(BEN, Command::Block(name("Cem"))).is_ok());
+    sim.run_for(MINUTE);
+    say(&mut sim, CEM, "The crew", "do you hear me?");
+    sim.hurry_commits(CEM);
+    sim.run_for(HOUR);
+    say(&mut sim, ANA, "The crew", "both of you");
+    sim.run_for(HOUR);
+    assert_eq!(texts(&mut sim, BEN, "The crew"), ["both of you"]);
+    assert_eq!(texts(&mut sim, ANA, "The crew"), ["both of you", "do you hear me?"]);
+    assert_agree(&mut sim, &[ANA, BEN], "The crew");
+}
