@@ -83,7 +83,7 @@ fn seeds() -> std::ops::Range<u64> {
 }
 
 /// CPU seconds that the stories of a plain run may take; with `SIM_SEEDS` they are told all.
-const CPU_BUDGET: u64 = 200;
+const CPU_BUDGET: u64 = 120;
 
 /// CPU seconds of this process, where the system says so.
 fn cpu_seconds() -> Option<u64> {
