@@ -26,6 +26,8 @@ use symbolon_presence::time::{MINUTE, SECOND, Timestamp};
 const ASK_PAUSE: u64 = MINUTE;
 /// So long those whose KeyPackages are on the way are waited for, so that all come in together.
 const ADD_PATIENCE: u64 = 3 * SECOND;
+/// Between the commits of wishes that could not be granted together.
+const APART: u64 = 5 * SECOND;
 
 /// When rooms are looked at, and what was fetched for them.
 #[derive(Debug, Default)]
@@ -222,7 +224,10 @@ fn make(state: &mut State, turn: &mut Turn<'_>, group: &Group, plan: Plan) -> Re
     let remove = gone.filter_map(|leaf| position(&leaf.leaf)).collect();
     let add = packages.iter().map(|package| package.key_package.clone()).collect();
     let proposals = Proposals { add, remove, state: Some(roster.hash()) };
-    let Some(pending) = rooms::propose(turn, room, &proposals, &said)? else { return Ok(()) };
+    let Some(pending) = rooms::propose(turn, room, &proposals, &said)? else {
+        part(state, turn, &room, rows);
+        return Ok(());
+    };
     let sealed = Sealed { epoch: pending.parent, bytes: pending.commit.clone() };
     outbox::enqueue_room(state, turn, room, &EnvelopeOwner::RoomCommit(room, pending.epoch), &sealed);
     let removes = commit.acts.iter().filter_map(|act| if let Act::Remove { user } = act { Some(*user) } else { None }).collect();
@@ -251,6 +256,17 @@ fn seat_of(package: &VerifiedPackage) -> Seat {
         capabilities: package.capabilities,
     };
     Seat { owner, ways }
+}
+
+/// MLS makes no commit of these together: one of them is to blame. Each is tried by itself, and one that cannot be is over.
+fn part(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, rows: Vec<WishRow>) {
+    if let [row] = rows.as_slice() {
+        state.drop_wish(turn, room, &row.id);
+        return;
+    }
+    for (pause, row) in (1..).map(|nth: u64| nth.saturating_mul(APART)).zip(rows) {
+        state.save_wish(turn, WishRow { due: turn.now.after(pause), ..row });
+    }
 }
 
 /// What of some wishes MLS does not show.

@@ -35,18 +35,17 @@ pub(super) fn own(state: &mut State, turn: &mut Turn<'_>, leaf: &PublicKeyBytes)
     Some(Seat { owner, ways })
 }
 
-/// The seats of all other members, for somebody who comes in.
-pub(super) fn others(state: &State, room: &RoomId, roster: &Roster, without: &[PublicKeyBytes]) -> Option<Vec<Seat>> {
-    let leaves = roster.leaves.iter().filter(|leaf| !without.contains(&leaf.leaf));
-    leaves.map(|leaf| state.groups.seats.get(&(*room, leaf.leaf)).cloned()).collect()
+/// The seats of all members, for somebody who comes in.
+pub(super) fn all(state: &State, room: &RoomId, roster: &Roster) -> Vec<Seat> {
+    roster.leaves.iter().filter_map(|leaf| state.groups.seats.get(&(*room, leaf.leaf)).cloned()).collect()
 }
 
 /// Takes a seat in: its leaf is known from now on, and its device can be written to and heard.
 pub(super) fn meet(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, own: &PublicKeyBytes, seat: &Seat) {
-    let Some(chain) = seat.owner.chain.clone() else { return };
-    let Ok(device) = chain.verify_known(turn.sure) else { return };
-    rooms::keep_leaf(state, turn, *room, &seat.owner, &chain);
     state.save_seat(turn, *room, seat.clone());
+    let Some(chain) = seat.owner.chain.clone() else { return };
+    rooms::keep_leaf(state, turn, *room, &seat.owner, &chain);
+    let Ok(device) = chain.verify_known(turn.sure) else { return };
     if device.device == state.own.identity.device {
         return;
     }

@@ -15,6 +15,8 @@ use symbolon_presence::id::{DeviceId, EpochId, RoomId};
 
 /// Commits given for one question; who lacks more asks again.
 const AT_ONCE: usize = 32;
+/// With more than this waiting for a device, it is given nothing.
+const WAITING_MAX: u64 = 256;
 
 /// Asks a device whose frame is of an epoch that this one has not come to for the commits since.
 pub(crate) fn ask(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, room: &RoomId) {
@@ -28,6 +30,10 @@ pub(crate) fn ask(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, roo
 /// Gives a device the commits of the branch that stands here, from the epoch on that it names.
 pub(super) fn answer(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, known: &Known) -> Result<(), TurnFailed> {
     let room = known.room;
+    // What is given waits for the device like anything else: who asks and takes nothing is not given more.
+    if state.devices.get(device).is_none_or(|row| row.channel.outbox_count > WAITING_MAX) {
+        return Ok(());
+    }
     let Some(group) = state.groups.rooms.get(&room).filter(|group| group.roster.device(device).is_some()) else { return Ok(()) };
     let mut behind: BTreeMap<EpochId, (EpochId, Vec<u8>)> = BTreeMap::new();
     for (key, bytes) in turn.range(Table::Commit, room.as_bytes(), RANGE_LIMIT)? {

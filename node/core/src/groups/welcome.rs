@@ -39,7 +39,7 @@ pub(super) fn invite(
     if let Some(own) = seats::own(state, turn, &group.leaf) {
         state.save_seat(turn, *room, own);
     }
-    let Some(all) = seats::others(state, room, &group.roster, &[]) else { return Err(TurnFailed("a seat is missing")) };
+    let all = seats::all(state, room, &group.roster);
     let key = rooms::seated_key(turn, *room)?;
     let seated = SeatedRoster { roster: group.roster.clone(), seats: all, epoch: group.number }.seal(&key, room, turn.rng);
     for package in added {

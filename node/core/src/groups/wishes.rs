@@ -45,6 +45,10 @@ pub(super) fn leaves(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, spea
     if leaf.user != speaker.peer || !leave.is_by(speaker, room) {
         return Err(DropReason::Forged.into());
     }
+    let is_known = |wish: &WishRow| wish.done_in.is_none() && wish.maker == speaker.peer && matches!(wish.what, WishFor::Leave(_));
+    if state.groups.wishes_of(room).any(is_known) {
+        return Ok(());
+    }
     let (leaving, positions) = (
         leaf.user,
         rooms::leaves(turn, *room)?.into_iter().map(|member| (member.index, PublicKeyBytes(member.leaf.0))).collect::<Vec<_>>(),
