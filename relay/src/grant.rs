@@ -6,7 +6,7 @@
 //! other key comes from the mailbox's queue secret and all fields of the grant, so the
 //! mailbox keeps no table of grants.
 
-use crate::limits::SEALED_ADDRESS_MAX;
+use crate::limits::{MEMBERS_USES, SEALED_ADDRESS_MAX};
 use minicbor::{Decode, Encode};
 use symbolon_presence::codec;
 use symbolon_presence::friendship::FriendshipSecret;
@@ -62,8 +62,16 @@ pub struct AddressBody {
     #[n(3)]
     pub expires: Timestamp,
     /// How many different uses are allowed, of a guest's grant in a day: that is a *lifeline*; 0 for any number.
+    /// [`MEMBERS_USES`] in a guest's grant: it is for the members of a room.
     #[n(4)]
     pub uses: u32,
+}
+
+impl AddressBody {
+    /// Whether the grant is for the members of a room: what comes by it is bounded by what may wait, not by uses.
+    pub fn is_for_members(&self) -> bool {
+        self.scope == Scope::Guest && self.uses == MEMBERS_USES
+    }
 }
 
 /// The private side of one mailbox.

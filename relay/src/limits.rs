@@ -26,5 +26,8 @@ pub const PACKAGES_MAX: usize = 32;
 pub const PACKAGE_MAX: usize = 4 * 1024;
 /// Opened addresses remembered; when full, the oldest is forgotten.
 pub const ADDRESS_CACHE_MAX: usize = 1_024;
+/// In a guest's grant: it is for the members of a room, who put any number of envelopes, with a share of the mailbox of
+/// their own.
+pub const MEMBERS_USES: u32 = u32::MAX;
 /// Envelopes that may be put by one lifeline in a day.
 pub const LIFELINE_USES: u32 = 8;

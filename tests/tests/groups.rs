@@ -149,6 +149,30 @@ fn three_people_talk_in_a_room_of_whom_two_are_no_friends() {
     assert_eq!(lines, ["You added Ben", "You added Cem", "You made the room"]);
 }
 
+#[test]
+fn members_who_are_no_friends_go_on_hearing_each_other_by_relays_however_much_they_say() {
+    let mut sim = scene(6, Faults::NONE, &["Ana", "Ben", "Cem"]);
+    create(&mut sim, ANA, "The crew");
+    add(&mut sim, ANA, "The crew", &["Ben", "Cem"]);
+    sim.run_for(MINUTE);
+    // Of a guest whose envelopes are counted a relay takes 64 in all.
+    for number in 0..150 {
+        say(&mut sim, BEN, "The crew", &format!("number {number:03}"));
+        sim.run_for(10 * SECOND);
+    }
+    sim.run_for(HOUR);
+    assert_eq!(texts(&mut sim, CEM, "The crew").len(), 150);
+    // And more than so many may wait for who is away.
+    sim.crash(CEM, DAY);
+    for number in 150..500 {
+        say(&mut sim, BEN, "The crew", &format!("number {number:03}"));
+    }
+    sim.run_for(2 * DAY);
+    assert_eq!(texts(&mut sim, CEM, "The crew").len(), 500);
+    let waiting = history(&mut sim, BEN, "The crew").into_iter().filter(|view| view.mine && view.state != MessageState::Delivered).count();
+    assert_eq!(waiting, 0);
+}
+
 /// Everybody is a friend of everybody; there is no relay.
 fn crew(seed: u64, names: &[&str]) -> Sim {
     let mut sim = Sim::new(seed, Faults::NONE);

@@ -1,9 +1,9 @@
 //! Envelopes left for the owners of mailboxes: who may, and where they lie.
 
-use super::limits::{CONTACT_MAX, DIRECT_MAX, ENTRY_COST, FOREIGN_LIFE, GUEST_MAX, OWN_LIFE};
+use super::limits::{CONTACT_MAX, DIRECT_MAX, ENTRY_COST, FOREIGN_LIFE, GUEST_MAX, MEMBERS_MAX, OWN_LIFE};
 use super::links::Links;
 use super::mailboxes::Mailboxes;
-use super::rows::{Entry, Mailbox, entry_key, entry_of, expiry_key, frame_key, row};
+use super::rows::{Entry, Mailbox, Share, entry_key, entry_of, expiry_key, frame_key, row};
 use super::seam::{RelayShelf, RelayTable, ShelfFailed};
 use super::uses::{count_use, is_counted, is_lifeline, use_of, waits_no_more};
 use crate::grant::{AddressBody, Queue, Scope, grant_key};
@@ -37,7 +37,11 @@ pub(super) fn right_of(mailboxes: &Mailboxes, now: Timestamp, put: &Put, body: A
         Scope::Contact if body.queue == record.contact => grant_key(&record.queue_secret, &body),
         Scope::Friends(_) | Scope::Guest | Scope::Contact => return None,
     };
-    let was_before = || queue_before.as_ref().is_some_and(|before| is_lifeline(&body) && put.is_granted(&grant_key(before, &body)));
+    let was_before = || {
+        queue_before
+            .as_ref()
+            .is_some_and(|before| (is_lifeline(&body) || body.is_for_members()) && put.is_granted(&grant_key(before, &body)))
+    };
     if put.is_granted(&key) || was_before() {
         return Some(match body.scope {
             Scope::Contact if record.revoked.contains(&body.grant) => Right::Ended(owner, body, Refusal::UsedUp),
@@ -95,9 +99,9 @@ pub(super) fn store(
             return Ok(used.answer());
         }
     }
-    let queue = queue_of(body.scope);
+    let (queue, share) = (queue_of(body.scope), Share::of(body));
     let size = put.envelope.len() as u64;
-    let (used, max) = (mailbox.used(queue), most_of(queue));
+    let (used, max) = (mailbox.used(share), most_of(share));
     if used.0 >= max.0 || used.1.saturating_add(size) > max.1 || !mailboxes.has_room(mailbox, size.saturating_add(ENTRY_COST)) {
         return Ok(Outcome::Refused(Refusal::Full));
     }
@@ -107,14 +111,15 @@ pub(super) fn store(
         return Ok(Outcome::Refused(refusal));
     }
     let Some(number) = mailboxes.change(owner, |mailbox| {
-        mailbox.add(queue, size);
+        mailbox.add(share, size);
         let number = mailbox.next;
         mailbox.next = number.saturating_add(1);
         number
     }) else {
         return Ok(Outcome::Refused(Refusal::Refused));
     };
-    let entry = Entry { grant: body.grant, queue, usage: put.usage, until, envelope: put.envelope };
+    let entry =
+        Entry { grant: body.grant, queue, usage: put.usage, until, envelope: put.envelope, members: body.is_for_members().then_some(true) };
     shelf.set(RelayTable::Entry, &entry_key(owner, number), Some(codec::encode_row(&entry)));
     shelf.set(RelayTable::Frame, &frame_key(owner, &put.frame), Some(number.to_be_bytes().to_vec()));
     shelf.set(RelayTable::Expiry, &expiry_key(until, owner, number), Some(Vec::new()));
@@ -140,7 +145,7 @@ pub(super) fn delete(
     if entry.queue != Queue::Direct {
         waits_no_more(shelf, owner, &entry, &frame, is_used_up && entry.queue == Queue::Contact)?;
     }
-    mailboxes.change(owner, |mailbox| mailbox.take(entry.queue, entry.envelope.len() as u64));
+    mailboxes.change(owner, |mailbox| mailbox.take(entry.share(), entry.envelope.len() as u64));
     Ok(Some(entry.envelope.len()))
 }
 
@@ -153,11 +158,12 @@ fn queue_of(scope: Scope) -> Queue {
     }
 }
 
-/// The most that a queue holds: entries and bytes.
-fn most_of(queue: Queue) -> (u32, u64) {
-    match queue {
-        Queue::Direct => DIRECT_MAX,
-        Queue::Contact => CONTACT_MAX,
-        Queue::Guest => GUEST_MAX,
+/// The most that a share holds: entries and bytes.
+fn most_of(share: Share) -> (u32, u64) {
+    match share {
+        Share::Direct => DIRECT_MAX,
+        Share::Contact => CONTACT_MAX,
+        Share::Guest => GUEST_MAX,
+        Share::Members => MEMBERS_MAX,
     }
 }

@@ -14,6 +14,8 @@ pub const DIRECT_MAX: (u32, u64) = (10_000, 64 * 1024 * 1024);
 pub const CONTACT_MAX: (u32, u64) = (256, 4 * 1024 * 1024);
 /// Entries of guests in one mailbox, and their bytes.
 pub const GUEST_MAX: (u32, u64) = (256, 4 * 1024 * 1024);
+/// Entries of members of the owner's rooms in one mailbox, and their bytes.
+pub const MEMBERS_MAX: (u32, u64) = (4_096, 32 * 1024 * 1024);
 /// New mailboxes that come from one address on one day.
 pub const NEWCOMERS_MAX: u32 = 64;
 /// Addresses of which that is counted; when there are more, all counts begin again.

@@ -2,7 +2,7 @@
 
 use super::limits::{ENTRY_COST, ESTABLISHED, NEVER_USED_LIFE, ROW_MAX, USE_COST, USED_LIFE};
 use super::seam::{Policy, RelayShelf, RelayTable, ShelfFailed};
-use crate::grant::{MailboxKeys, Queue};
+use crate::grant::{AddressBody, MailboxKeys, Queue, Scope};
 use crate::link::ClaimCode;
 use crate::session::MailboxRecord;
 use minicbor::{Decode, Encode};
@@ -102,6 +102,31 @@ pub struct Mailbox {
     /// The queue secret before the present one: lifelines under it stay good.
     #[n(14)]
     pub queue_before: Option<Secret>,
+    /// Entries and bytes of members of the owner's rooms.
+    #[n(15)]
+    pub members: Option<(u32, u64)>,
+}
+
+/// Whose part of a mailbox an entry takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Share {
+    Direct,
+    Contact,
+    Guest,
+    /// Members of the owner's rooms who are no friends.
+    Members,
+}
+
+impl Share {
+    /// That of what comes under a grant.
+    pub(super) fn of(body: &AddressBody) -> Self {
+        match body.scope {
+            Scope::Friends(_) => Self::Direct,
+            Scope::Contact => Self::Contact,
+            Scope::Guest if body.is_for_members() => Self::Members,
+            Scope::Guest => Self::Guest,
+        }
+    }
 }
 
 /// What friends could do with a friendship secret that was replaced.
@@ -135,6 +160,21 @@ pub struct Entry {
     /// The envelope.
     #[cbor(n(4), with = "minicbor::bytes")]
     pub envelope: Vec<u8>,
+    /// It came under a grant for members of a room.
+    #[n(5)]
+    pub members: Option<bool>,
+}
+
+impl Entry {
+    /// Whose part of the mailbox it takes.
+    pub(super) fn share(&self) -> Share {
+        match self.queue {
+            Queue::Direct => Share::Direct,
+            Queue::Contact => Share::Contact,
+            Queue::Guest if self.members == Some(true) => Share::Members,
+            Queue::Guest => Share::Guest,
+        }
+    }
 }
 
 opaque_debug!(Mailbox Past);
@@ -161,41 +201,44 @@ impl Mailbox {
             left: Some(0),
             ended: None,
             queue_before: None,
+            members: None,
         }
     }
 
-    /// Entries and bytes of a queue.
-    pub(super) fn used(&self, queue: Queue) -> (u32, u64) {
-        match queue {
-            Queue::Direct => self.direct,
-            Queue::Contact => self.contact,
-            Queue::Guest => self.guest.unwrap_or_default(),
+    /// Entries and bytes of a share.
+    pub(super) fn used(&self, share: Share) -> (u32, u64) {
+        match share {
+            Share::Direct => self.direct,
+            Share::Contact => self.contact,
+            Share::Guest => self.guest.unwrap_or_default(),
+            Share::Members => self.members.unwrap_or_default(),
         }
     }
 
-    fn set_used(&mut self, queue: Queue, used: (u32, u64)) {
-        match queue {
-            Queue::Direct => self.direct = used,
-            Queue::Contact => self.contact = used,
-            Queue::Guest => self.guest = Some(used),
+    fn set_used(&mut self, share: Share, used: (u32, u64)) {
+        match share {
+            Share::Direct => self.direct = used,
+            Share::Contact => self.contact = used,
+            Share::Guest => self.guest = Some(used),
+            Share::Members => self.members = Some(used),
         }
     }
 
-    pub(super) fn add(&mut self, queue: Queue, size: u64) {
-        let (entries, bytes) = self.used(queue);
-        self.set_used(queue, (entries.saturating_add(1), bytes.saturating_add(size)));
+    pub(super) fn add(&mut self, share: Share, size: u64) {
+        let (entries, bytes) = self.used(share);
+        self.set_used(share, (entries.saturating_add(1), bytes.saturating_add(size)));
     }
 
-    pub(super) fn take(&mut self, queue: Queue, size: u64) {
-        let (entries, bytes) = self.used(queue);
-        self.set_used(queue, (entries.saturating_sub(1), bytes.saturating_sub(size)));
+    pub(super) fn take(&mut self, share: Share, size: u64) {
+        let (entries, bytes) = self.used(share);
+        self.set_used(share, (entries.saturating_sub(1), bytes.saturating_sub(size)));
     }
 
-    /// Entries and bytes that wait, in all queues.
+    /// Entries and bytes that wait, in all shares.
     pub(super) fn waiting(&self) -> (u32, u64) {
-        [Queue::Direct, Queue::Contact, Queue::Guest]
+        [Share::Direct, Share::Contact, Share::Guest, Share::Members]
             .into_iter()
-            .map(|queue| self.used(queue))
+            .map(|share| self.used(share))
             .fold((0, 0), |(entries, bytes): (u32, u64), used| (entries.saturating_add(used.0), bytes.saturating_add(used.1)))
     }
 

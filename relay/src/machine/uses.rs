@@ -58,14 +58,14 @@ fn use_end_key(ends: Timestamp, key: &[u8]) -> Vec<u8> {
 pub(super) fn is_counted(body: &AddressBody) -> bool {
     match body.scope {
         Scope::Friends(_) => false,
-        Scope::Guest => true,
+        Scope::Guest => !body.is_for_members(),
         Scope::Contact => body.uses > 0,
     }
 }
 
 /// Whether a grant is a lifeline: a guest's that is counted by the day.
 pub(super) fn is_lifeline(body: &AddressBody) -> bool {
-    body.scope == Scope::Guest && body.uses > 0
+    body.scope == Scope::Guest && body.uses > 0 && !body.is_for_members()
 }
 
 /// The use that an envelope is, if it was counted and its row can be read: one that cannot is of a build

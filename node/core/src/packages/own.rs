@@ -18,6 +18,7 @@ use symbolon_presence::seal::NONCE;
 use symbolon_presence::seeds::Seed;
 use symbolon_presence::time::{DAY, Timestamp};
 use symbolon_relay::grant::Scope;
+use symbolon_relay::limits::MEMBERS_USES;
 
 /// Bytes of a relay's places in a package: with more of them nothing else had room.
 const PLACES_BYTES: usize = 256;
@@ -31,9 +32,9 @@ fn lifetime(stamp: Timestamp) -> Lifetime {
 
 /// Where members of rooms write to us under a grant: our own node, and our relays.
 fn ways_by(own: &Own, rng: &mut ChaCha20Rng, grant: GrantId, until: Timestamp) -> (RelayMailbox, Vec<RelayMailbox>) {
-    let (mut entry, key) = own.address(rng, grant, Scope::Guest, until, 0);
+    let (mut entry, key) = own.address(rng, grant, Scope::Guest, until, MEMBERS_USES);
     entry.places.clear();
-    let mut relays = own.relay_mailboxes(rng, grant, Scope::Guest, until, 0);
+    let mut relays = own.relay_mailboxes(rng, grant, Scope::Guest, until, MEMBERS_USES);
     for relay in &mut relays {
         let mut bytes = 0;
         relay.entry.places.retain(|place| {

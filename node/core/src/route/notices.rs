@@ -82,6 +82,7 @@ impl Machines {
             InvitesNotice::SecretsRenewed => {
                 standings.lifelines_changed(turn.now);
                 packages::begin_again(state, turn);
+                groups::changed(state, turn)?;
                 friendships::reissue(state, turn, true)
             }
         }

@@ -1,6 +1,7 @@
-//! Guests and holders of invites: what of theirs is kept, and for how long.
+//! Guests, members of rooms and holders of invites: what of theirs is kept, and for how long.
 
 use super::*;
+use crate::limits::MEMBERS_USES;
 
 /// Envelopes under a guest's grant of its own.
 fn guest(owner: &Owner, number: u8) -> AddressBody {
@@ -252,4 +253,25 @@ fn u4_a_relay_says_stale_of_the_last_64_keys_and_signs_it_with_its_own() {
         }
     }
     assert_eq!(host.put(&owner, &owner.address(Scope::Friends(3)), None, envelope(0)), None);
+}
+
+#[test]
+fn members_of_rooms_put_any_number_and_what_waits_has_a_share_of_its_own() {
+    let (mut host, owner) = open();
+    let members = AddressBody { uses: MEMBERS_USES, ..guest(&owner, 1) };
+    for counter in 0..u64::from(MEMBERS_MAX.0) {
+        // Each is fetched and deleted later: far more than a guest's 64 come under the one grant.
+        assert!(stored(host.put(&owner, &members, None, envelope(counter))), "{counter}");
+    }
+    assert_eq!(host.put(&owner, &members, None, envelope(1_000_000)), Some(Outcome::Refused(Refusal::Full)));
+    // Guests and friends have their own shares, and no row counts a member's envelopes.
+    assert!(stored(host.put(&owner, &guest(&owner, 2), None, envelope(1_000_001))));
+    assert!(stored(host.put(&owner, &owner.address(Scope::Friends(1)), None, envelope(1_000_002))));
+    assert_eq!(rows(&host, RelayTable::Use), 1);
+    host.restart();
+    assert_eq!(host.put(&owner, &members, None, envelope(1_000_003)), Some(Outcome::Refused(Refusal::Full)), "also when it starts again");
+    // What was fetched makes room.
+    let first = host.fetch(&owner).iter().map(|deposit| deposit.number).min().unwrap();
+    host.ack(&owner, vec![first]);
+    assert!(stored(host.put(&owner, &members, None, envelope(1_000_004))));
 }
