@@ -36,6 +36,9 @@ static B11EE37: Build = Build { name: "b11ee37", net: "127.83.91", places: Mutex
 /// Before builds said what they take.
 static AAC3DD3: Build = Build { name: "aac3dd3", net: "127.83.92", places: Mutex::new(()) };
 
+/// Before a relay took any number of envelopes from members of a room.
+static B7D5B730: Build = Build { name: "7d5b730", net: "127.83.93", places: Mutex::new(()) };
+
 /// A build's folders, copied to where they may change.
 struct Old {
     home: tempfile::TempDir,
@@ -144,6 +147,32 @@ fn folders_of_aac3dd3_keep_their_history_and_their_friends_talk_on() {
     keep_their_history_and_talk_on(&AAC3DD3);
 }
 
+#[test]
+fn folders_of_7d5b730_keep_their_history_and_their_friends_talk_on() {
+    keep_their_history_and_talk_on(&B7D5B730);
+}
+
+#[test]
+fn rooms_in_folders_of_7d5b730_go_on_with_all_their_texts() {
+    let old = Old::of(&B7D5B730);
+    let (andi, ben) = (old.andi(), old.ben());
+    for node in [&andi, &ben] {
+        let rooms = node.json(&["room", "list"]).unwrap();
+        assert_eq!(rooms.iter().map(|room| room["name"].as_str().unwrap()).collect::<Vec<_>>(), ["The two"]);
+    }
+    for (from, text) in [(&andi, "and on"), (&ben, "and back")] {
+        let sent = from.json(&["send", "The two", text, "--wait", "delivered", "--timeout", "60s"]).unwrap();
+        assert_eq!(sent[0]["state"], "delivered");
+    }
+    for node in [&andi, &ben] {
+        let texts = node.json(&["read", "The two", "--limit", "50"]).unwrap();
+        for text in ["from Andi in the room", "from Ben in the room", "and on", "and back"] {
+            assert_eq!(texts.iter().filter(|row| row["text"] == text).count(), 1, "{text}");
+        }
+        node.calm().unwrap();
+    }
+}
+
 fn keep_their_history_and_talk_on(build: &'static Build) {
     let old = Old::of(build);
     let mut andi = old.andi();
@@ -199,7 +228,16 @@ fn requests_in_folders_of_b11ee37_are_begun_again_and_who_was_blocked_stays_so()
 
 #[test]
 fn requests_in_folders_of_aac3dd3_go_on_and_who_was_blocked_stays_so() {
-    let old = Old::of(&AAC3DD3);
+    requests_go_on_and_who_was_blocked_stays_so(&AAC3DD3);
+}
+
+#[test]
+fn requests_in_folders_of_7d5b730_go_on_and_who_was_blocked_stays_so() {
+    requests_go_on_and_who_was_blocked_stays_so(&B7D5B730);
+}
+
+fn requests_go_on_and_who_was_blocked_stays_so(build: &'static Build) {
+    let old = Old::of(build);
     let andi = old.andi();
     let requests = andi.json(&["requests"]).unwrap();
     let of = |name: &str| requests.iter().find(|request| request["name"] == name).unwrap();
