@@ -28,4 +28,5 @@ mod storage;
 mod tests;
 
 pub use cipher::MlsCipher;
+pub use epoch::epoch_id;
 pub use rows::{MemoryRows, MlsRows, RowsError};

@@ -6,17 +6,19 @@
 //! code under test breaks its promise: what is accepted must be the one encoding of what it
 //! says. What OpenMLS reads is not here; it stands behind these.
 
+use crate::samples::shared::BENS_LEAF;
 use crate::samples::{self, LEAF, NOW, Person, ROOM};
 use core::convert::Infallible;
 use minicbor::{Decode, Encode};
 use std::sync::LazyLock;
 use symbolon_core::contact::{ContactBody, ContactRecord};
-use symbolon_core::limits::{CONTACT_RECORD_MAX, LINK_MAX, OLD_LINK_MAX, ROSTER_MAX};
+use symbolon_core::limits::{CONTACT_RECORD_MAX, LINK_MAX, MEMBERS_MAX, OLD_LINK_MAX, ROSTER_MAX};
 use symbolon_core::link::{InviteLink, LINK_PREFIX};
 use symbolon_core::place::Place;
 use symbolon_core::wire::{
-    AcceptBody, AcceptHead, AddPackage, Bundle, ConfirmBody, First, Known, OfferBody, OpenCredential, PAYLOAD_MAX, PIECE_LEN,
-    PackageSecrets, QueueAddress, RoomPayload, Roster, SignedPresence, Standing, Statement, WHOLE_MAX, is_leaf_of,
+    AcceptBody, AcceptHead, AddPackage, Bundle, COMMIT_INFO_MAX, CommitInfo, ConfirmBody, First, Known, OfferBody, OpenCredential,
+    PAYLOAD_MAX, PIECE_LEN, PackageSecrets, QueueAddress, RoomPayload, Roster, SeatedRoster, SignedPresence, Standing, Statement,
+    WHOLE_MAX, WelcomeBundle, is_leaf_of,
 };
 use symbolon_presence::body::Body;
 use symbolon_presence::codec;
@@ -78,6 +80,9 @@ pub const ALL: &[Decoder] = &[
     Decoder { name: "known", max: PAYLOAD_MAX, run: known },
     Decoder { name: "room_payload", max: PAYLOAD_MAX, run: room_payload },
     Decoder { name: "roster", max: ROSTER_MAX, run: roster },
+    Decoder { name: "commit_info", max: COMMIT_INFO_MAX, run: commit_info },
+    Decoder { name: "seated_roster", max: WHOLE_MAX, run: seated_roster },
+    Decoder { name: "welcome_bundle", max: WHOLE_MAX, run: welcome_bundle },
     Decoder { name: "leaf_credential", max: 1024, run: leaf_credential },
     Decoder { name: "add_package", max: PACKAGE_MAX, run: add_package },
     Decoder { name: "package_secrets", max: PACKAGE_MAX, run: package_secrets },
@@ -364,6 +369,29 @@ fn roster(bytes: &[u8]) -> bool {
     let Some(roster) = Roster::decode(bytes) else { return false };
     assert!(codec::encode(&roster) == bytes, "a second encoding was accepted");
     assert!(roster.users.len() <= roster.leaves.len(), "a user without a device was accepted");
+    true
+}
+
+fn commit_info(bytes: &[u8]) -> bool {
+    let Some(info) = CommitInfo::decode(bytes) else { return false };
+    assert!(codec::encode(&info) == bytes, "a second encoding was accepted");
+    assert!(info.seats.len() <= MEMBERS_MAX && info.changes.len() <= MEMBERS_MAX);
+    true
+}
+
+fn seated_roster(bytes: &[u8]) -> bool {
+    let Some(seated) = SeatedRoster::decode(bytes) else { return false };
+    assert!(codec::encode(&seated) == bytes, "a second encoding was accepted");
+    assert!(seated.seats.len() <= MEMBERS_MAX && seated.roster.leaves.len() <= MEMBERS_MAX);
+    true
+}
+
+fn welcome_bundle(bytes: &[u8]) -> bool {
+    let Some(bundle) = canonical::<WelcomeBundle>(bytes, WHOLE_MAX) else { return false };
+    let waik = READER.ben.friendship.waik();
+    if let Some(by) = bundle.verify(BENS_LEAF.as_bytes(), &waik, NOW) {
+        assert!(by.peer == READER.ann.identity.peer() && bundle == samples::shared::welcome_bundle(), "what nobody has signed was taken");
+    }
     true
 }
 

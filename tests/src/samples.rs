@@ -9,6 +9,9 @@
 
 #![allow(clippy::expect_used, reason = "the values are constants; one that does not fit is a mistake in this file")]
 
+#[path = "samples/shared.rs"]
+pub mod shared;
+
 use core::convert::Infallible;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{SeedableRng, TryCryptoRng, TryRng};

@@ -139,6 +139,9 @@ pub fn valid(decoder: &str) -> Vec<Seed> {
             let mut all = vec![("text", codec::encode(&samples::text())), ("bundle", codec::encode(&RoomPayload::Bundle(bundle)))];
             all.extend(hello.map(|hello| ("hello", codec::encode(&hello))));
             all.extend([
+                ("welcome", codec::encode(&RoomPayload::Welcome(Box::new(samples::shared::welcome_bundle())))),
+                ("leave", codec::encode(&RoomPayload::Leave(samples::shared::leave()))),
+                ("ways", codec::encode(&RoomPayload::Ways(Box::new(samples::shared::ways())))),
                 ("read", codec::encode(&RoomPayload::Read(MessageId([0x6a; 16])))),
                 ("again", codec::encode(&RoomPayload::Again)),
                 ("skip", codec::encode(&RoomPayload::Skip)),
@@ -156,6 +159,11 @@ pub fn valid(decoder: &str) -> Vec<Seed> {
             all
         }
         "roster" => vec![("crew", codec::encode(&samples::roster()))],
+        "commit_info" => {
+            vec![("all", codec::encode(&samples::shared::commit_info())), ("name", codec::encode(&samples::shared::naming()))]
+        }
+        "seated_roster" => vec![("crew", codec::encode(&samples::shared::seated_roster()))],
+        "welcome_bundle" => vec![("ben", codec::encode(&samples::shared::welcome_bundle()))],
         "leaf_credential" => vec![("ann", samples::credential())],
         "posted" => vec![("ben", samples::posted()), ("presence", samples::record())],
         "ask" => vec![("get", Ask::Get(LookupId([0x6c; 32])).encode()), ("put", Ask::Put(samples::record()).encode())],

@@ -26,6 +26,8 @@ mod order;
 mod presence;
 #[path = "vectors/renewal.rs"]
 mod renewal;
+#[path = "vectors/shared.rs"]
+mod shared;
 
 use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
@@ -102,6 +104,11 @@ fn renewal_is_as_frozen() {
 }
 
 #[test]
+fn shared_rooms_are_as_frozen() {
+    check("shared-rooms.json", "docs/protocol/shared-rooms.md", shared::vectors());
+}
+
+#[test]
 fn every_vector_says_what_it_shows_and_has_a_name_of_its_own() {
     let pages = [
         encoding::vectors(),
@@ -113,6 +120,7 @@ fn every_vector_says_what_it_shows_and_has_a_name_of_its_own() {
         presence::vectors(),
         renewal::vectors(),
         addpackage::vectors(),
+        shared::vectors(),
     ];
     let all: Vec<&Value> = pages.iter().flatten().collect();
     let names: std::collections::BTreeSet<&str> = all.iter().map(|vector| vector["name"].as_str().unwrap()).collect();

@@ -640,6 +640,53 @@ def add_package(i):
     return {"fek": fek, "package": record({0: i["key_package"], 1: sealed})}
 
 
+# Shared rooms: docs/protocol/shared-rooms.md
+
+def numbered(i, number):
+    return context(i["room"], struct.pack(">Q", number))
+
+
+def sealed_at_random(key, nonce, label, aad, plain):
+    return nonce + ChaCha20Poly1305(key).encrypt(nonce, plain, name(label).encode() + aad)
+
+
+def epoch_id(i):
+    parts = [b"symbolon/1 epoch", i["group"], struct.pack(">Q", i["epoch"]), i["confirmation_tag"]]
+    return {"id": hashlib.sha256(b"".join(four(len(part)) + part for part in parts)).digest()}
+
+
+def seat(i, out):
+    owner = {0: i["leaf"], 1: read(i["chain"]), 2: i["key"]}
+    return {"seat": record({0: owner, 1: read(out["seat"])[1]})}
+
+
+def leave(i):
+    signature = sign(i["seed"], name("sign room leave"), numbered(i, i["epoch"]), i["leaf"])
+    return {"signature": signature, "leave": record({0: i["leaf"], 1: i["epoch"], 2: signature})}
+
+
+def commit_info(i, out):
+    info = record(read(out["info"]))
+    return {"info": info, "sealed": sealed_at_random(i["cek"], i["nonce"], "seal room commit", numbered(i, i["epoch"]), info)}
+
+
+def seated_roster(i, out):
+    seated = read(out["seated"])
+    state = hashed(name("hash room roster"), record(seated[0]))
+    return {"seated": record(seated), "state": state, "sealed": sealed_at_random(i["key"], i["nonce"], "seal room roster", i["room"], record(seated))}
+
+
+def welcome_bundle(i):
+    waik = derived(i["secret"], name("key welcome attribution"))
+    hashes = [hashed(name("hash welcome"), i[part]) for part in ("welcome", "seated")]
+    said = record([i["room"], i["leaf"], hashes, i["revision"]])
+    bound = numbered(i, i["revision"])
+    attribution = record({0: read(i["chain"]), 1: sign(i["seed"], name("sign welcome"), bound, said)})
+    attribution = sealed_at_random(waik, i["nonce"], "seal welcome attribution", bound, attribution)
+    bundle = record({0: i["room"], 1: i["welcome"], 2: i["seated"], 3: i["revision"], 4: attribution})
+    return {"waik": waik, "hashes": hashes, "attribution": attribution, "bundle": bundle}
+
+
 CHECKS = {
     "labels": lambda i, out: {"labels": [label for label in out["labels"] if label.startswith("symbolon/1 ") and label.endswith(".")]},
     "hash": lambda i: {"digest": hashed(i["label"], *i["parts"])},
@@ -701,6 +748,16 @@ CHECKS = {
     "connection PSK": psk,
     "leaf credential": credential,
     "roster": roster,
+    "epoch id": epoch_id,
+    "ways": again("ways"),
+    "seat": seat,
+    "leave": leave,
+    "what a commit says": commit_info,
+    "what a commit says that names the room": commit_info,
+    "seated roster": seated_roster,
+    "welcome bundle": welcome_bundle,
+    "rank of a commit": lambda i: {
+        "ranks": [hashed(name("hash commit rank"), i["room"], struct.pack(">Q", i["epoch"]), four(leaf)) for leaf in i["leaves"]]},
     "order of rivals": lambda i: {"order": [rival["epoch"] for rival in sorted(i["rivals"], key=lambda rival: place(i, rival))]},
     "payload of a known envelope": lambda i: {"payload": record({0: i["room"], 1: i["epoch"], 2: i["sequence"], 3: i["mls"]})},
 }

@@ -11,7 +11,7 @@ use tls_codec::{DeserializeBytes as _, Serialize as _, VLBytes};
 
 /// SHA-256 over the label, the group id, the epoch number (8 B, big-endian) and the
 /// confirmation tag's MAC, each preceded by its length (4 B, big-endian).
-pub(super) fn epoch_id(group: &[u8], epoch: u64, tag: &[u8; 32]) -> EpochId {
+pub fn epoch_id(group: &[u8], epoch: u64, tag: &[u8; 32]) -> EpochId {
     named(LABEL, group, epoch, tag)
 }
 

@@ -150,8 +150,12 @@ impl CommitInfo {
 
     /// Opens it and checks its bounds.
     pub fn open(sealed: &[u8], key: &Secret, room: &RoomId, epoch: u64) -> Option<Self> {
-        let plain = opened(key, SEAL_COMMIT, &context(room, epoch).0, sealed, COMMIT_INFO_MAX)?;
-        let info: Self = codec::decode(&plain, COMMIT_INFO_MAX).ok()?;
+        Self::decode(&opened(key, SEAL_COMMIT, &context(room, epoch).0, sealed, COMMIT_INFO_MAX)?)
+    }
+
+    /// Reads what was sealed and checks its bounds.
+    pub fn decode(plain: &[u8]) -> Option<Self> {
+        let info: Self = codec::decode(plain, COMMIT_INFO_MAX).ok()?;
         let is_bounded = info.seats.len() <= MEMBERS_MAX && info.changes.len() <= MEMBERS_MAX;
         (is_bounded && info.seats.iter().all(Seat::is_bounded) && info.changes.iter().all(RoomChange::is_bounded)).then_some(info)
     }
@@ -164,7 +168,7 @@ pub struct SeatedRoster {
     /// Its hash stands in the group context of that epoch.
     #[n(0)]
     pub roster: Roster,
-    /// A seat for each other leaf.
+    /// A seat for each leaf.
     #[n(1)]
     pub seats: Vec<Seat>,
     /// The number of the epoch (RFC 9420, section 8).
@@ -180,9 +184,13 @@ impl SeatedRoster {
 
     /// Opens it and checks its bounds.
     pub fn open(sealed: &[u8], key: &Secret, room: &RoomId) -> Option<Self> {
-        let plain = opened(key, SEAL_ROSTER, room.as_bytes(), sealed, WHOLE_MAX)?;
-        let seated: Self = codec::decode(&plain, WHOLE_MAX).ok()?;
-        let is_bounded = seated.seats.len() < MEMBERS_MAX && seated.seats.iter().all(Seat::is_bounded);
+        Self::decode(&opened(key, SEAL_ROSTER, room.as_bytes(), sealed, WHOLE_MAX)?)
+    }
+
+    /// Reads what was sealed and checks its bounds.
+    pub fn decode(plain: &[u8]) -> Option<Self> {
+        let seated: Self = codec::decode(plain, WHOLE_MAX).ok()?;
+        let is_bounded = seated.seats.len() <= MEMBERS_MAX && seated.seats.iter().all(Seat::is_bounded);
         (is_bounded && seated.roster.is_bounded()).then_some(seated)
     }
 }
@@ -303,7 +311,9 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
     use rand_core::SeedableRng;
+    use symbolon_presence::id::MailboxId;
     use symbolon_presence::time::{DAY, EARLIEST};
+    use symbolon_relay::put::MailboxEntry;
 
     #[test]
     fn a45_who_brings_somebody_in_is_known_from_the_attribution_alone_and_any_other_part_breaks_it() {
@@ -360,5 +370,32 @@ mod tests {
         assert!(!leave.is_by(&by_me, &RoomId([9; 32])));
         assert!(!Leave { epoch: 4, ..leave.clone() }.is_by(&by_me, &room));
         assert!(!Leave { leaf: PublicKeyBytes([9; 32]), ..leave }.is_by(&by_me, &room));
+    }
+    #[test]
+    fn the_seats_of_a_full_room_are_what_a_newcomer_may_be_shown_and_one_more_is_not() {
+        let mut rng = rand_chacha::ChaCha20Rng::from_seed([8; 32]);
+        let (room, key, me) = (RoomId([1; 32]), Secret::from_bytes([3; 32]), Identity::generate(&mut rng, EARLIEST, DAY));
+        let entry = MailboxEntry { mailbox: MailboxId([1; 32]), receipt: me.signing.public(), address: vec![7; 200], places: Vec::new() };
+        let own = RelayMailbox { entry, key: key.clone() };
+        let seed = Seed { number: 1, secret: key.clone() };
+        let ways = Ways { name: "x".repeat(64), relay_mailboxes: vec![own.clone(); 3], own, seed, capabilities: Capabilities::OURS };
+        let seat = |n: usize| {
+            let mut leaf = [0; 32];
+            leaf[..2].copy_from_slice(&u16::try_from(n).unwrap().to_be_bytes());
+            let owner = LeafOwner { leaf: PublicKeyBytes(leaf), chain: Some(me.chain.clone()), key: key.clone() };
+            Seat { owner, ways: ways.clone() }
+        };
+        let roster = Roster::founded("Crew".into(), PublicKeyBytes([0; 32]), me.peer(), me.device);
+        let mut seated = SeatedRoster { roster, seats: (0..MEMBERS_MAX).map(seat).collect(), epoch: 1 };
+        let mut info = CommitInfo { seats: seated.seats.clone(), changes: Vec::new() };
+        assert!(SeatedRoster::open(&seated.seal(&key, &room, &mut rng), &key, &room).is_some());
+        assert!(CommitInfo::open(&info.seal(&key, &room, 1, &mut rng), &key, &room, 1).is_some());
+        seated.seats.push(seat(MEMBERS_MAX));
+        info.seats.push(seat(MEMBERS_MAX));
+        assert!(SeatedRoster::open(&seated.seal(&key, &room, &mut rng), &key, &room).is_none());
+        assert!(CommitInfo::open(&info.seal(&key, &room, 1, &mut rng), &key, &room, 1).is_none());
+        info.seats.clear();
+        info.changes = vec![RoomChange::Topic("t".into()); MEMBERS_MAX + 1];
+        assert!(CommitInfo::open(&info.seal(&key, &room, 1, &mut rng), &key, &room, 1).is_none());
     }
 }
