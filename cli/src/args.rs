@@ -133,6 +133,15 @@ pub enum Verb {
         #[command(subcommand)]
         verb: RoomVerb,
     },
+    /// Show what is set for this device, or change it
+    Settings {
+        /// Which: `rooms`
+        #[arg(value_parser = ["rooms"])]
+        setting: Option<String>,
+        /// `rooms`: `join` shows a room to which a friend adds me at once, `ask` asks me first
+        #[arg(value_parser = ["join", "ask"])]
+        value: Option<String>,
+    },
     /// Search the history by words
     Search {
         /// Words: all of them must stand in a message, the last one as the beginning of a word; `-` reads them from standard input

@@ -64,6 +64,7 @@ pub fn run(verb: &Verb, client: &Client, output: Output) -> Result<(), Failure> 
         Verb::Send(flags) => send(client, output, flags),
         Verb::Read(flags) => read(client, output, flags),
         Verb::Room { verb } => rooms::run(client, output, verb),
+        Verb::Settings { setting, value } => settings(client, output, setting.as_deref(), value.as_deref()),
         Verb::Search { text, limit } => search(client, output, &typed(&text.join(" "))?, *limit),
         Verb::Export { who, format: ExportFormat::Jsonl, yes } => export(client, output, who.as_deref(), *yes),
         Verb::Relay { verb } => relay(client, output, verb),
@@ -78,6 +79,16 @@ pub fn run(verb: &Verb, client: &Client, output: Output) -> Result<(), Failure> 
         Verb::Page { sign_out: true } => output.show(&client.post("/api/v1/sessions/end", &json!({}))?, show::signed_out),
         Verb::Page { sign_out: false } => page(client, output),
     }
+}
+
+/// Shows the settings, or the one that is named, after it was changed if there is a value.
+fn settings(client: &Client, output: Output, setting: Option<&str>, value: Option<&str>) -> Result<(), Failure> {
+    let all = match value {
+        Some(value) => client.post("/api/v1/settings", &json!({ "setting": setting, "value": value }))?,
+        None => client.get("/api/v1/settings", &[])?,
+    };
+    let is_meant = |view: &&Value| setting.is_none() || view.get("setting").and_then(Value::as_str) == setting;
+    list::show_all(output, list::entries(&all, "settings").filter(is_meant), show::setting, "")
 }
 
 /// The address opens the page for anyone who reads it within a minute, so it must not end

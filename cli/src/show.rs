@@ -62,7 +62,12 @@ pub fn request(view: &Value) -> String {
     };
     let by = view.get("introduced_by").and_then(Value::as_array).and_then(|names| names.first()).and_then(Value::as_str).map(line);
     let is_introduction = str_of(view, "kind") == "introduction";
+    let room = line(str_of(view, "room_name"));
+    let is_room = str_of(view, "kind") == "room";
     let what = match (incoming, str_of(view, "status")) {
+        (_, "pending") if is_room => format!("{name} has brought you into the room {room}; nothing of it is shown before you accept"),
+        (_, "confirmed") if is_room => format!("you are in the room {room}"),
+        (_, "ignored") if is_room => format!("you leave the room {room}"),
         (true, "pending") if is_introduction => format!("{} introduces you to {name}", by.as_deref().unwrap_or("a friend")),
         (false, "pending") if is_introduction => format!("you introduced {name}; both are asked"),
         (true, "accepted") if is_introduction => format!("you would like to meet {name}; the rest goes by itself"),
@@ -91,15 +96,37 @@ pub fn request(view: &Value) -> String {
     if !str_of(view, "note").is_empty() {
         let _ = writeln!(out, "  note     {}", line(str_of(view, "note")));
     }
+    for (field, label) in [("members", "there"), ("parted", "parted")] {
+        let names: Vec<String> =
+            view.get(field).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).map(line).collect();
+        if !names.is_empty() {
+            let _ = writeln!(out, "  {label:<8} {}", names.join(", "));
+        }
+    }
     if !str_of(view, "fault").is_empty() {
         let _ = writeln!(out, "  beware   {}", line(str_of(view, "fault")));
     }
     if incoming && str_of(view, "status") == "pending" {
         let short: String = id.chars().take(8).collect();
-        let other = if is_introduction { "ignore" } else { "ignore, block" };
+        let other = match (is_room, is_introduction) {
+            (true, _) => "ignore, which leaves it",
+            (false, true) => "ignore",
+            (false, false) => "ignore, block",
+        };
         let _ = writeln!(out, "  answer   symbolon accept {short}  (or {other})");
     }
     out
+}
+
+/// One setting.
+pub fn setting(view: &Value) -> String {
+    let (setting, value) = (str_of(view, "setting"), str_of(view, "value"));
+    let meaning = match (setting, value) {
+        ("rooms", "join") => "a room to which a friend adds me is shown at once",
+        ("rooms", "ask") => "I am asked before a room is shown to which a friend adds me",
+        _ => "",
+    };
+    format!("{}  {}  {meaning}\n", line(setting), line(value))
 }
 
 /// One friend.

@@ -48,6 +48,7 @@ pub mod route;
 pub mod routes;
 pub mod schema;
 mod sessions;
+mod settings;
 mod state;
 mod stream;
 pub mod tokens;

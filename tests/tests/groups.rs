@@ -10,6 +10,8 @@ use symbolon_tests::sim::run::{Ix, Sim};
 mod attacks;
 #[path = "groups/over_mls.rs"]
 mod over_mls;
+#[path = "groups/questions.rs"]
+mod questions;
 #[path = "groups/stories.rs"]
 mod stories;
 

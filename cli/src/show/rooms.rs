@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 /// One room.
 pub fn room(view: &Value) -> String {
     let standing = match str_of(view, "standing") {
+        "asked" => "a friend has brought you in: answer it by symbolon requests".to_owned(),
         "left" => "you have left it".to_owned(),
         "removed" => "you were removed from it".to_owned(),
         "leaving" => "you are leaving it".to_owned(),

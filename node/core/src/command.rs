@@ -18,10 +18,10 @@ mod status;
 
 pub use error::CommandError;
 pub use friend::{Build, FriendView, Path, Trust};
-pub use identity::{IdentityView, InviteState, InviteView};
+pub use identity::{IdentityView, InviteState, InviteView, SettingsView};
 pub use message::{MessageState, MessageView, Tally};
 pub use relay::{RelayState, RelayView};
-pub use request::{Direction, RequestKind, RequestStatus, RequestView};
+pub use request::{AskedRoom, Direction, RequestKind, RequestStatus, RequestView};
 pub use room::{MemberView, RoomRole, RoomStanding, RoomView};
 pub use status::{DhtView, DoctorView, LanView, LookupView, StatusView};
 
@@ -205,6 +205,10 @@ pub enum Command {
         /// Whether it is put away.
         archived: Option<bool>,
     },
+    /// List the settings.
+    Settings,
+    /// Ask before a room is shown into which a friend has brought us, or show it at once.
+    SetAsksForRooms(bool),
     /// List rooms.
     Rooms,
     /// List the members of a room.
@@ -278,6 +282,8 @@ pub enum Reply {
     Confirmed(bool),
     /// To [`Command::DeviceResend`]: how many texts are sent again.
     Resent(u32),
+    /// To [`Command::Settings`] and commands that change one.
+    Settings(SettingsView),
     /// To every command about one room.
     Room(RoomView),
     /// To [`Command::Rooms`]: by name.

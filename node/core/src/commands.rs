@@ -67,6 +67,8 @@ pub(crate) fn run(state: &mut State, machines: &mut Machines<'_>, turn: &mut Tur
         Command::RoomTopic { room, topic } => rooms::set_topic(state, turn, &room, &topic),
         Command::RoomRole { room, who, role } => rooms::set_role(state, turn, &room, &who, role),
         Command::RoomNote { room, muted, archived } => rooms::note(state, turn, &room, muted, archived),
+        Command::Settings => Ok(own::settings(state)),
+        Command::SetAsksForRooms(asks) => Ok(own::set_asks_for_rooms(state, turn, asks)),
         Command::Rooms => Ok(Reply::Rooms(views::room::all(state))),
         Command::RoomMembers(room) => rooms::members(state, &room),
 

@@ -13,6 +13,7 @@
 //! | `frames` | what members say, and their commits |
 //! | `rivals` | going back for a commit that stands before the one that was taken |
 //! | `welcome` | bringing somebody in, and coming in |
+//! | `questions` | rooms in which we may not want to be |
 //! | `texts` | texts to all members, and who has them |
 //! | `sweep` | what is final, and what is said again |
 //! | `since` | who is behind is given the commits that they lack |
@@ -22,6 +23,7 @@ mod epochs;
 mod frames;
 pub mod order;
 mod plans;
+mod questions;
 mod rivals;
 mod seats;
 mod settings;
@@ -33,6 +35,7 @@ mod wishes;
 
 pub(crate) use frames::{Heard, is_early, receive};
 pub(crate) use plans::Groups;
+pub(crate) use questions::{decline, join, parted, room_of};
 pub(crate) use seats::changed;
 pub(crate) use settings::{add, create, leave, remove, rename, set_role, set_topic};
 pub(crate) use since::ask;

@@ -37,7 +37,7 @@ pub(crate) fn records_changed(turn: &mut Turn<'_>) {
 }
 
 /// This node's own keys and facts. Row names in [`Table::Meta`]: `identity`, `mailbox`,
-/// `friendship`, `past`, `revoked`, `presence`, `servers`, `lookups`, `findable`, `name`, `counters`, `clock`, `starts`, `behind`,
+/// `friendship`, `past`, `revoked`, `presence`, `servers`, `lookups`, `findable`, `rooms ask`, `name`, `counters`, `clock`, `starts`, `behind`,
 /// `direct`, `wire`, `stocks`.
 #[derive(Debug)]
 pub(crate) struct Own {
@@ -74,6 +74,8 @@ pub(crate) struct Own {
     pub ignored: Vec<Nonce>,
     /// Whether anyone who knows our Peer ID may find a way in.
     pub is_findable: bool,
+    /// Whether our user is asked before a room is shown into which a friend has brought us.
+    pub asks_for_rooms: bool,
     /// Records published last, for friends who ask this node itself; never stored.
     pub records: BTreeMap<LookupId, Vec<u8>>,
     /// Of each day to come, what our relays are to publish; while we have relays.
@@ -208,6 +210,7 @@ impl Own {
         let servers = meta(b"servers", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
         let lookups = meta(b"lookups", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
         let is_findable = meta(b"findable", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
+        let asks_for_rooms = meta(b"rooms ask", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
         let starts = begin_start(meta(b"starts", out)?, now, rng)?;
         let stored_name: String = decode_row(&meta(b"name", out)?.ok_or(missing)?)?;
         let peer = identity.peer();
@@ -239,6 +242,7 @@ impl Own {
             has_gone_on: None,
             ignored: Vec::new(),
             is_findable,
+            asks_for_rooms,
             records: BTreeMap::new(),
             away: BTreeMap::new(),
             bodies: BTreeMap::new(),

@@ -138,6 +138,8 @@ pub const FINAL_USERS: usize = 3;
 pub const LEAF_GONE: u64 = 180 * DAY;
 /// Most rooms of one node besides those of friendships.
 pub const ROOMS_MAX: usize = 512;
+/// Of these, rooms of one friend that wait for our user's word, or are left because it was no.
+pub const ROOMS_ASKED_MAX: usize = 8;
 /// Epochs of a shared room that may come back.
 pub const STEPS_MAX: usize = 16;
 /// Epochs remembered that a shared room was in.

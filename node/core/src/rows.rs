@@ -21,8 +21,8 @@ pub(crate) use channel::{Before, Channel, Former, ROOM_LANE};
 pub(crate) use device::{Device, Shown, Start};
 pub(crate) use friend::{Friend, FriendPresence, FriendState, Lacks, Renewing};
 pub(crate) use group::{
-    Audience, Group, GroupStanding, Invitation, KeptCommit, RivalRow, RoomNote, SeatRow, Step, Tally, WishFor, WishRow, commit_key,
-    step_key, wish_key,
+    Audience, Group, GroupStanding, Invitation, KeptCommit, RivalRow, RoomNote, RoomQuestion, SeatRow, Step, Tally, WishFor, WishRow,
+    commit_key, step_key, wish_key,
 };
 pub(crate) use groups::GroupRows;
 pub(crate) use introduction::{IntroRole, Introducing};

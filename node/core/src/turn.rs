@@ -168,6 +168,11 @@ impl Turn<'_> {
         self.out.changes.push_back(Change::Index(number, text.to_owned()));
     }
 
+    /// A text is not found under its number any more.
+    pub fn unindex(&mut self, number: u64, text: &str) {
+        self.out.changes.push_back(Change::Unindex(number, text.to_owned()));
+    }
+
     /// Queues an action.
     pub fn act(&mut self, action: impl Into<Action>) {
         self.out.actions.push_back(action.into());

@@ -30,14 +30,14 @@ pub const RESOURCE: Resource = Resource {
             "/api/v1/requests/{request}/accept",
             None,
             "Request",
-            "Accepts a request, by its id or a beginning of it that fits no other.",
+            "Accepts a request, or comes into a room, by its id or a beginning of it that fits no other.",
             || post(accept),
         ),
         change(
             "/api/v1/requests/{request}/ignore",
             None,
             "Request",
-            "Sets a request aside, by its id or a beginning of it that fits no other.",
+            "Sets a request aside, or leaves a room that one was asked about, by its id or a beginning of it that fits no other.",
             || post(ignore),
         ),
         change(
@@ -55,7 +55,7 @@ fn schemas() -> Schemas {
     let request = json!({
         "request": id(),
         "introduction": { "type": ["string", "null"], "description": "The same id, when it is an introduction." },
-        "kind": word(&["friend", "introduction"]),
+        "kind": word(&["friend", "introduction", "room"]),
         "direction": word(&["in", "out"]),
         "peer": id(),
         "name": text(),
@@ -65,6 +65,10 @@ fn schemas() -> Schemas {
         "status": word(&["unresolved", "pending", "accepted", "confirmed", "ignored", "blocked", "expired", "cancelled"]),
         "fault": { "type": ["string", "null"], "description": "Why it cannot go on, or why to look twice." },
         "introduced_by": texts(),
+        "room": { "type": ["string", "null"], "description": "The room into which this friend has brought me, if that is the question." },
+        "room_name": text_or_null(),
+        "members": { "type": "array", "items": text(), "description": "Who else is in that room." },
+        "parted": { "type": "array", "items": text(), "description": "Those of them whom I have blocked, or with whom my friendship has ended." },
         "created": time(),
     });
     vec![
@@ -85,10 +89,15 @@ pub fn show(reply: &Reply) -> Option<Value> {
 
 fn view(view: &RequestView) -> Value {
     let is_introduction = view.kind == RequestKind::Introduction;
+    let room = view.room.as_ref();
     json!({
         "request": view.request.to_string(),
         "introduction": is_introduction.then(|| view.request.to_string()),
-        "kind": if is_introduction { "introduction" } else { "friend" },
+        "kind": match view.kind {
+            RequestKind::Friend => "friend",
+            RequestKind::Introduction => "introduction",
+            RequestKind::Room => "room",
+        },
         "direction": match view.direction {
             Direction::In => "in",
             Direction::Out => "out",
@@ -101,6 +110,10 @@ fn view(view: &RequestView) -> Value {
         "status": status(view.status),
         "fault": view.fault,
         "introduced_by": view.introduced_by,
+        "room": room.map(|room| room.id.to_string()),
+        "room_name": room.map(|room| &room.name),
+        "members": room.map(|room| room.members.clone()).unwrap_or_default(),
+        "parted": room.map(|room| room.parted.clone()).unwrap_or_default(),
         "created": json::time(view.created),
     })
 }

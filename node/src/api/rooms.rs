@@ -59,7 +59,7 @@ fn roles() -> Value {
 }
 
 fn schemas() -> Schemas {
-    let standings = [RoomStanding::Member, RoomStanding::Leaving, RoomStanding::Left, RoomStanding::Removed];
+    let standings = [RoomStanding::Member, RoomStanding::Asked, RoomStanding::Leaving, RoomStanding::Left, RoomStanding::Removed];
     let room = json!({
         "room": id(),
         "name": text(),

@@ -4,7 +4,8 @@
 use super::openapi;
 use super::route::{Resource, Route, read};
 use super::{
-    blocks, condition, device, friends, identity, introductions, invites, lookups, messages, relays, requests, rooms, sessions, stream,
+    blocks, condition, device, friends, identity, introductions, invites, lookups, messages, relays, requests, rooms, sessions, settings,
+    stream,
 };
 use axum::routing::get;
 use serde_json::{Value, json};
@@ -20,6 +21,7 @@ pub const RESOURCES: &[Resource] = &[
     friends::RESOURCE,
     introductions::RESOURCE,
     rooms::RESOURCE,
+    settings::RESOURCE,
     messages::RESOURCE,
     relays::RESOURCE,
     lookups::RESOURCE,

@@ -64,6 +64,7 @@ pub struct World {
     pub requests: Vec<RequestView>,
     pub messages: Vec<MessageView>,
     pub rooms: Vec<rooms::FakeRoom>,
+    pub asks_for_rooms: bool,
     /// Answers given before any other, in order.
     pub scripted: VecDeque<Result<Reply, CommandError>>,
     /// Commands are not answered while set.
@@ -96,6 +97,7 @@ impl Fake {
             requests: vec![],
             messages: vec![],
             rooms: vec![],
+            asks_for_rooms: false,
             scripted: VecDeque::new(),
             is_deaf: false,
             seen: vec![],
@@ -203,6 +205,7 @@ impl World {
             request: RequestId(request),
             kind: RequestKind::Friend,
             introduced_by: Vec::new(),
+            room: None,
             direction,
             peer: PeerId([byte; 32]),
             name: name.to_owned(),
@@ -300,6 +303,8 @@ impl World {
                 Ok(Reply::Request(self.requests.last().unwrap().clone()))
             }
             Command::Rooms
+            | Command::Settings
+            | Command::SetAsksForRooms(_)
             | Command::RoomCreate(_)
             | Command::RoomAdd { .. }
             | Command::RoomRemove { .. }

@@ -1,7 +1,7 @@
 //! Rooms, on the built command: three people, of whom two have never heard of each other, and a relay.
 
 use super::assert_fields;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
 use symbolon_tests::node::{Node, befriend, within};
@@ -178,4 +178,42 @@ fn a_room_is_named_gets_roles_survives_a_restart_and_passes_on_when_its_owner_le
     within(SOON, "the text is there", || Ok(crew.ben.json(&["read", "Boat"])?.into_iter().find(|message| message["text"] == "still here")))
         .unwrap();
     assert!(!crew.ana.json(&["read"]).unwrap().iter().any(|message| message["text"] == "still here"));
+}
+
+#[test]
+fn who_wants_to_be_asked_is_shown_a_room_after_their_yes_and_leaves_it_by_their_no() {
+    let home = tempfile::tempdir().unwrap();
+    let crew = Crew::start(home.path());
+    let Crew { ana, ben, cem, .. } = &crew;
+    assert_eq!(ben.json(&["settings"]).unwrap(), [json!({ "setting": "rooms", "value": "join" })]);
+    for node in [ben, cem] {
+        assert_eq!(node.json(&["settings", "rooms", "ask"]).unwrap()[0]["value"], "ask");
+    }
+    assert_eq!(ben.json(&["settings", "rooms"]).unwrap()[0]["value"], "ask");
+    ana.json(&["room", "create", "Crew"]).unwrap();
+    ana.json(&["room", "add", "Crew", "Ben", "Cem"]).unwrap();
+    wait_for_people(ana, 3);
+    ana.json(&["send", "Crew", "before their word"]).unwrap();
+    let question = |node: &Node| {
+        within(SOON, "the question is there", || {
+            Ok(node.json(&["requests"])?.into_iter().find(|one| one["kind"] == "room" && one["status"] == "pending"))
+        })
+        .unwrap()
+    };
+    let of_ben = question(ben);
+    assert_eq!((&of_ben["name"], &of_ben["room_name"], &of_ben["parted"]), (&"Ana".into(), &"Crew".into(), &json!([])));
+    assert!(ben.json(&["room", "list"]).unwrap().is_empty() && ben.json(&["read"]).unwrap().is_empty());
+    assert_eq!(ben.json(&["room", "list", "--all"]).unwrap()[0]["standing"], "asked");
+    let plain = ben.run(&["requests"]).unwrap().stdout;
+    assert!(plain.contains("Ana has brought you into the room Crew"), "{plain}");
+
+    let answered = ben.json(&["accept", of_ben["request"].as_str().unwrap()]).unwrap();
+    assert_eq!((&answered[0]["kind"], &answered[0]["status"]), (&"room".into(), &"confirmed".into()));
+    wait_for_text(ben, "before their word");
+    let of_cem = question(cem)["request"].as_str().unwrap().to_owned();
+    cem.json(&["ignore", &of_cem]).unwrap();
+    for node in [ana, ben] {
+        wait_for_people(node, 2);
+    }
+    assert!(cem.json(&["room", "list", "--all"]).unwrap().is_empty() && cem.json(&["read"]).unwrap().is_empty());
 }

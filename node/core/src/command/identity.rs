@@ -47,3 +47,10 @@ pub enum InviteState {
     /// Taken back.
     Revoked,
 }
+
+/// What the user has set for this device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SettingsView {
+    /// Whether the user is asked before a room is shown into which a friend has brought them.
+    pub asks_for_rooms: bool,
+}

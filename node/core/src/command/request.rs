@@ -1,7 +1,7 @@
 //! What users see of requests.
 
 use super::friend::Trust;
-use symbolon_presence::id::{PeerId, RequestId};
+use symbolon_presence::id::{PeerId, RequestId, RoomId};
 use symbolon_presence::time::Timestamp;
 
 /// A friend request.
@@ -29,8 +29,23 @@ pub struct RequestView {
     pub fault: Option<&'static str>,
     /// The petnames of those who introduced the other person.
     pub introduced_by: Vec<String>,
+    /// Of a room into which a friend has brought us: what is known of it.
+    pub room: Option<Box<AskedRoom>>,
     /// When the row was made.
     pub created: Timestamp,
+}
+
+/// A room of which nothing is shown before the user has said that they want to be in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AskedRoom {
+    /// The room.
+    pub id: RoomId,
+    /// Its name.
+    pub name: String,
+    /// Who else is in it, as we call them, by name.
+    pub members: Vec<String>,
+    /// Those of them whom we have blocked, or with whom our friendship has ended.
+    pub parted: Vec<String>,
 }
 
 /// What a request asks.
@@ -40,6 +55,8 @@ pub enum RequestKind {
     Friend,
     /// Whether an introduction is welcome.
     Introduction,
+    /// Whether we want to be in a room.
+    Room,
 }
 
 /// Who asked.

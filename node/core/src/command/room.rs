@@ -37,6 +37,8 @@ pub struct RoomView {
 pub enum RoomStanding {
     /// A member.
     Member,
+    /// In it, and asked whether we want to be: nothing of it is shown.
+    Asked,
     /// We have said that we leave, and nobody has confirmed it yet.
     Leaving,
     /// We have left.
@@ -50,6 +52,7 @@ impl RoomStanding {
     pub fn name(self) -> &'static str {
         match self {
             Self::Member => "member",
+            Self::Asked => "asked",
             Self::Leaving => "leaving",
             Self::Left => "left",
             Self::Removed => "removed",

@@ -1,6 +1,6 @@
 //! What the user asks about this device: name, being findable, invites.
 
-use crate::command::{CommandError, InviteState, InviteView, Reply};
+use crate::command::{CommandError, InviteState, InviteView, Reply, SettingsView};
 use crate::invites::{self, Minted};
 use crate::presence;
 use crate::state::State;
@@ -26,6 +26,18 @@ pub(super) fn set_name(state: &mut State, turn: &mut Turn<'_>, name: &str) -> Re
 pub(super) fn set_findable(state: &mut State, turn: &mut Turn<'_>, is_findable: bool) -> Reply {
     presence::set_findable(state, turn, is_findable);
     identity(state)
+}
+
+pub(super) fn settings(state: &State) -> Reply {
+    Reply::Settings(SettingsView { asks_for_rooms: state.own.asks_for_rooms })
+}
+
+pub(super) fn set_asks_for_rooms(state: &mut State, turn: &mut Turn<'_>, asks: bool) -> Reply {
+    if state.own.asks_for_rooms != asks {
+        state.own.asks_for_rooms = asks;
+        turn.put(Table::Meta, b"rooms ask", &asks);
+    }
+    settings(state)
 }
 
 pub(super) fn invite(state: &mut State, turn: &mut Turn<'_>, lifetime: u64, no_ip: bool, auto_accept: bool) -> Result<Reply, Failed> {

@@ -1,14 +1,15 @@
 //! What the user does with requests and introductions.
 
 use super::machines::Machines;
-use crate::command::{CommandError, Reply, Who};
+use crate::command::{CommandError, Reply, RequestStatus, RequestView, Who};
 use crate::friendships;
+use crate::groups;
 use crate::introductions;
 use crate::state::State;
 use crate::turn::{Failed, Turn};
 use crate::views;
 use std::collections::BTreeSet;
-use symbolon_presence::id::{PeerId, RequestId};
+use symbolon_presence::id::{PeerId, RequestId, RoomId};
 
 /// The answer that shows a request, or an introduction.
 pub(super) fn reply(state: &State, id: &RequestId) -> Result<Reply, Failed> {
@@ -34,6 +35,9 @@ pub(super) fn introduce(state: &mut State, turn: &mut Turn<'_>, asker: &Who, tar
 }
 
 pub(super) fn accept(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> Result<Reply, Failed> {
+    if let Some(room) = groups::room_of(state, id) {
+        return answer_room(state, turn, &room, RequestStatus::Confirmed);
+    }
     if state.introductions.contains_key(id) {
         introductions::accept(state, turn, id)?;
     } else {
@@ -43,6 +47,9 @@ pub(super) fn accept(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> 
 }
 
 pub(super) fn ignore(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> Result<Reply, Failed> {
+    if let Some(room) = groups::room_of(state, id) {
+        return answer_room(state, turn, &room, RequestStatus::Ignored);
+    }
     if state.introductions.contains_key(id) {
         introductions::ignore(state, turn, id)?;
     } else {
@@ -58,4 +65,15 @@ pub(super) fn cancel(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> 
         friendships::cancel(state, turn, id)?;
     }
     reply(state, id)
+}
+
+/// Says whether we want to be in a room into which a friend has brought us. Answers what was asked, and where that stands now.
+fn answer_room(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, status: RequestStatus) -> Result<Reply, Failed> {
+    let view = views::request::of_room(state, room).ok_or(CommandError::WrongStatus)?;
+    if status == RequestStatus::Confirmed {
+        groups::join(state, turn, room)?
+    } else {
+        groups::decline(state, turn, room)?
+    }
+    Ok(Reply::Request(RequestView { status, ..view }))
 }

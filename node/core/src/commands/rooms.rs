@@ -48,7 +48,11 @@ fn member(state: &State, room: &RoomId, who: &Who) -> Result<PeerId, CommandErro
 
 pub(super) fn leave(state: &mut State, turn: &mut Turn<'_>, room: &Who) -> Result<Reply, Failed> {
     let room = resolve(state, room)?;
-    groups::leave(state, turn, &room)?;
+    if state.groups.rooms.get(&room).is_some_and(|group| group.question.is_some()) {
+        groups::decline(state, turn, &room)?;
+    } else {
+        groups::leave(state, turn, &room)?;
+    }
     reply(state, &room)
 }
 

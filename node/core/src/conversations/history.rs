@@ -3,13 +3,14 @@
 //! Reading marks messages as read and tells the friend so; looking at one message changes
 //! nothing. Searching is next door, in `search`.
 
+use super::texts::is_shown;
 use crate::command::{CommandError, MessageState, MessageView, Tally};
 use crate::delivery::outbox;
 use crate::delivery::owner::EnvelopeOwner;
 use crate::limits::READ_LIMIT;
 use crate::people::{self, Target};
 use crate::rooms;
-use crate::rows::{self, Fault, Message, message_key, split_key};
+use crate::rows::{self, Fault, Group, Message, message_key, split_key};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Failed, Turn, TurnFailed, decode_row};
@@ -21,7 +22,8 @@ use symbolon_presence::id::{DeviceId, MessageId, PeerId, RoomId};
 pub(crate) fn message(state: &State, turn: &Turn<'_>, id: &MessageId) -> Result<MessageView, Failed> {
     let key = turn.get(Table::MessageIndex, id.as_bytes())?.ok_or(CommandError::NotFound)?;
     let message = turn.row::<Message>(Table::Message, &key)?.ok_or(CommandError::NotFound)?;
-    let (conversation, arrival) = split_key(&key).ok_or(CommandError::NotFound)?;
+    let (conversation, arrival) =
+        split_key(&key).filter(|(room, arrival)| is_shown(state, room, *arrival)).ok_or(CommandError::NotFound)?;
     Ok(view(state, turn, &conversation, arrival, message)?)
 }
 
@@ -45,14 +47,17 @@ pub(crate) fn read(
     let backwards = after.is_none() && limit.is_some();
     let mut found: Vec<(u64, RoomId, Message)> = Vec::new();
     for conversation in conversations {
+        let end = state.groups.rooms.get(&conversation).and_then(|group| group.question).map_or(u64::MAX, |question| question.from);
         let page = if backwards {
-            turn.shelf.range_back(Table::Message, &message_key(&conversation, u64::MAX), count).map_err(TurnFailed::from)?
+            turn.shelf.range_back(Table::Message, &message_key(&conversation, end), count).map_err(TurnFailed::from)?
         } else {
             turn.range(Table::Message, &message_key(&conversation, after.map_or(0, |after| after.saturating_add(1))), count)?
         };
         for (key, bytes) in page {
             match split_key(&key) {
-                Some((owner, arrival)) if owner == conversation => found.push((arrival, conversation, decode_row(&bytes)?)),
+                Some((owner, arrival)) if owner == conversation && arrival < end => {
+                    found.push((arrival, conversation, decode_row(&bytes)?))
+                }
                 _ => break,
             }
         }
@@ -108,7 +113,8 @@ fn tell_read(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, message: Mes
 
 /// Tells a member how far we have read their texts in a room: them alone, however many are in it.
 fn tell_member(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, writer: &PeerId, message: MessageId) -> Result<(), TurnFailed> {
-    let Some(group) = state.groups.rooms.get(room).filter(|group| group.standing.is_member()) else { return Ok(()) };
+    let is_told = |group: &&Group| group.is_member() && !people::is_parted(state, writer);
+    let Some(group) = state.groups.rooms.get(room).filter(is_told) else { return Ok(()) };
     let devices: Vec<DeviceId> = group.roster.leaves_of(writer).map(|leaf| leaf.device).collect();
     if state.own.is_halted || !devices.iter().all(|device| outbox::has_room(state, device)) {
         return Ok(());

@@ -6,6 +6,7 @@
 //! end of its turn, when that has been applied.
 
 use super::history::{arrival_of, view};
+use super::texts::is_shown;
 use crate::command::{CommandError, MessageView, Reply};
 use crate::limits::{INDEX_BACKLOG, INDEX_BATCH, INDEX_QUIET, READ_LIMIT, SEARCH_MAX};
 use crate::rows::{Message, message_key};
@@ -105,7 +106,7 @@ fn find(state: &State, turn: &Turn<'_>, wish: &Wish) -> Result<Vec<MessageView>,
     let count = wish.limit.unwrap_or(READ_LIMIT).min(READ_LIMIT);
     let mut found = Vec::new();
     for number in turn.shelf.search(&wish.text, before, count).map_err(TurnFailed::from)? {
-        if let Some((conversation, message)) = numbered(turn, number)? {
+        if let Some((conversation, message)) = numbered(turn, number)?.filter(|(room, _)| is_shown(state, room, number)) {
             found.push(view(state, turn, &conversation, number, message)?);
         }
     }

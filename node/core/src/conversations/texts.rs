@@ -72,7 +72,39 @@ pub(crate) fn note_line(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, b
     let message = Message { id, from: *by, at, state: MessageState::Read, text: String::new(), fault: None, line: Some(line) };
     let arrival = state.next_arrival();
     file(turn, room, arrival, &message);
-    turn.notify(Event::Message { room: *room, message: id });
+    if is_shown(state, room, arrival) {
+        turn.notify(Event::Message { room: *room, message: id });
+    }
+}
+
+/// Whether what arrived under a number in a room is shown: not while its user has not said that they want to be in it.
+pub(super) fn is_shown(state: &State, room: &RoomId, arrival: u64) -> bool {
+    state.groups.rooms.get(room).is_none_or(|group| group.shows(arrival))
+}
+
+/// Forgets what arrived in a room from a number on, a page at a time. Whether nothing of it is left.
+pub(crate) fn forget(state: &State, turn: &mut Turn<'_>, room: &RoomId, from: u64) -> Result<bool, TurnFailed> {
+    for (key, bytes) in turn.range(Table::Message, &message_key(room, from), RANGE_LIMIT)? {
+        let Some((_, arrival)) = split_key(&key).filter(|(of, _)| of == room) else { return Ok(true) };
+        let message: Message = decode_row(&bytes)?;
+        turn.delete(Table::Message, &key);
+        turn.delete(Table::MessageIndex, message.id.as_bytes());
+        turn.delete(Table::Arrival, &arrival.to_be_bytes());
+        if arrival < state.counters.indexed {
+            turn.unindex(arrival, &message.text);
+        }
+    }
+    is_empty_from(turn, room, from)
+}
+
+/// Whether nothing was ever shown in a room, or nothing of it is left.
+pub(crate) fn is_empty(turn: &Turn<'_>, room: &RoomId) -> Result<bool, TurnFailed> {
+    is_empty_from(turn, room, 0)
+}
+
+fn is_empty_from(turn: &Turn<'_>, room: &RoomId, from: u64) -> Result<bool, TurnFailed> {
+    let next = turn.range(Table::Message, &message_key(room, from), 1)?;
+    Ok(next.first().and_then(|(key, _)| split_key(key)).is_none_or(|(of, _)| of != *room))
 }
 
 /// A message of ours, filed under its arrival number.
@@ -132,7 +164,9 @@ pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, fro
     {
         friend.unread = friend.unread.saturating_add(1);
     }
-    turn.notify(Event::Message { room: conversation, message: message.id });
+    if is_shown(state, &conversation, arrival) {
+        turn.notify(Event::Message { room: conversation, message: message.id });
+    }
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use super::{seats, texts, wishes};
 use crate::conversations;
 use crate::limits::{COMMIT_PACE, STEPS_MAX, WAYS_FRESH};
 use crate::notice::GroupsNotice;
+use crate::people;
 use crate::rooms;
 use crate::rows::{Group, GroupStanding, KeptCommit, Line, RivalRow, Step, commit_key};
 use crate::seam::Event;
@@ -147,7 +148,7 @@ pub(super) fn go_on(state: &mut State, turn: &mut Turn<'_>, next: Next<'_>) -> R
         seats::meet(state, turn, room, &group.leaf, seat);
     }
     seats::follow(state, turn, room);
-    if by != me && standing.is_member() && turn.stamp.since(group.said) < WAYS_FRESH {
+    if by != me && standing.is_member() && group.question.is_none() && turn.stamp.since(group.said) < WAYS_FRESH {
         // Who brought them in may not have heard yet what we said to the others.
         let own = state.own.identity.device;
         let came: Vec<DeviceId> = seats.iter().filter_map(device_in).filter(|device| *device != own).collect();
@@ -162,6 +163,11 @@ pub(super) fn go_on(state: &mut State, turn: &mut Turn<'_>, next: Next<'_>) -> R
     }
     for effect in effects.iter().filter(|effect| !(has_people && is_of_device(effect))) {
         conversations::note_line(state, turn, room, &by, line_of(state, room, effect));
+        if let Effect::Came(user) = effect
+            && people::is_parted(state, user)
+        {
+            conversations::note_line(state, turn, room, &by, Line::Parted(*user));
+        }
     }
     wishes::seen(state, turn, room, number, &by, &effects);
     let excess = state.groups.steps_of(room).count().saturating_sub(STEPS_MAX);

@@ -90,6 +90,8 @@ fn said(
         return Err(DropReason::Forged.into());
     }
     match payload {
+        // Nobody wants to read it here.
+        RoomPayload::Text(_) if state.groups.rooms.get(room).is_some_and(|group| group.question.is_some() && !group.is_asked()) => {}
         // Out of sight; the room goes on.
         RoomPayload::Text(_) | RoomPayload::Read(_) if people::is_refused(state, device) => {}
         RoomPayload::Text(text) => conversations::receive(state, turn, room, &speaker.peer, text)?,

@@ -119,7 +119,7 @@ fn wanting<'a>(state: &'a State, device: &'a DeviceId) -> impl Iterator<Item = R
 
 fn next_due(state: &State, now: Timestamp, asked: Option<Timestamp>) -> Option<Timestamp> {
     let wishes = state.groups.wishes.values().filter(|wish| wish.done_in.is_none() && !matches!(wish.what, WishFor::Add(..)));
-    let updates = state.groups.rooms.values().filter(|group| group.standing.is_member()).map(|group| group.due);
+    let updates = state.groups.rooms.values().filter(|group| group.is_member()).map(|group| group.due);
     let asked = asked.into_iter().flat_map(|at| [at.after(ADD_PATIENCE), at.after(ASK_PAUSE)]);
     wishes.map(|wish| wish.due).chain(updates).chain(asked).map(|at| if at > now { at } else { now.after(ASK_PAUSE) }).min()
 }
@@ -139,7 +139,7 @@ fn commit(
     packages: &mut BTreeMap<DeviceId, VerifiedPackage>,
     is_awaited: &dyn Fn(&DeviceId) -> bool,
 ) -> Result<Vec<DeviceId>, TurnFailed> {
-    let Some(group) = state.groups.rooms.get(room).filter(|group| group.standing.is_member()).cloned() else { return Ok(Vec::new()) };
+    let Some(group) = state.groups.rooms.get(room).filter(|group| group.is_member()).cloned() else { return Ok(Vec::new()) };
     let (mut stands, missing) = standing(state, turn, &group, packages);
     if missing.iter().any(is_awaited) {
         // They come in together.

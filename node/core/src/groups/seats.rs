@@ -65,10 +65,13 @@ pub(super) fn meet(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, own: &
 
 /// Says to some devices how ours is written to in a room, and how we are called.
 pub(super) fn say(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, to: &[DeviceId]) -> Result<(), TurnFailed> {
-    let member = state.groups.rooms.get(room).filter(|group| group.standing.is_member());
-    let Some(leaf) = member.map(|group| group.leaf) else { return Ok(()) };
+    let Some(group) = state.groups.rooms.get(room).filter(|group| group.standing.is_member()) else { return Ok(()) };
+    let (leaf, is_said) = (group.leaf, group.is_member());
     let Some(seat) = own(state, turn, &leaf) else { return Ok(()) };
     meet(state, turn, room, &leaf, &seat);
+    if !is_said {
+        return Ok(());
+    }
     let has_room = to.iter().all(|device| outbox::has_room(state, device));
     if to.is_empty() || !has_room || state.own.is_halted {
         return Ok(());
@@ -82,7 +85,7 @@ pub(super) fn say(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, to: &[D
 
 /// Our relays are others than before, or our name: the members of all rooms are told.
 pub(crate) fn changed(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
-    let rooms: Vec<RoomId> = state.groups.rooms.values().filter(|group| group.standing.is_member()).map(|group| group.room).collect();
+    let rooms: Vec<RoomId> = state.groups.rooms.values().filter(|group| group.is_member()).map(|group| group.room).collect();
     for room in rooms {
         let devices = rooms::members(state, &room);
         say(state, turn, &room, &devices)?;
@@ -141,4 +144,18 @@ pub(super) fn sweep(state: &mut State, turn: &mut Turn<'_>, room: &RoomId) {
         state.drop_seat(turn, room, &leaf);
         state.forget_leaf(turn, room, &leaf);
     }
+}
+
+/// Forgets what was known of a room that is entered again. Its history stays.
+pub(super) fn forget_room(state: &mut State, turn: &mut Turn<'_>, room: &RoomId) -> Result<(), TurnFailed> {
+    for number in state.groups.steps_of(room).map(|step| step.number).collect::<Vec<_>>() {
+        state.drop_step(turn, room, number);
+    }
+    for id in state.groups.wishes_of(room).map(|wish| wish.id).collect::<Vec<_>>() {
+        state.drop_wish(turn, room, &id);
+    }
+    if let Some(group) = state.groups.rooms.get(room).cloned() {
+        packages::left(state, turn, &group.leaf)?;
+    }
+    Ok(())
 }

@@ -12,7 +12,7 @@ use crate::rooms::{self, OwnLeaf};
 use crate::rows::{Group, GroupStanding, Line, WishFor};
 use crate::seam::Event;
 use crate::state::State;
-use crate::turn::{Failed, Turn};
+use crate::turn::{Failed, Turn, TurnFailed};
 use crate::wire::{Capabilities, Leave, Role, RoomPayload, Roster, is_name, is_topic};
 use symbolon_presence::id::{DeviceId, PeerId, PublicKeyBytes, RoomId};
 
@@ -48,6 +48,7 @@ pub(crate) fn create(state: &mut State, turn: &mut Turn<'_>, name: &str) -> Resu
             since: turn.stamp,
             past: Vec::new(),
             said: turn.stamp,
+            question: None,
         },
     );
     if let Some(seat) = seats::own(state, turn, &leaf) {
@@ -125,18 +126,22 @@ pub(crate) fn remove(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, who:
 /// Leaves a room: said to the others, one of whom commits it. History stays.
 pub(crate) fn leave(state: &mut State, turn: &mut Turn<'_>, room: &RoomId) -> Result<(), Failed> {
     let group = with_right(state, room, Right::Leave)?;
-    let members = rooms::members(state, room);
-    if members.is_empty() {
-        let gone = Group { standing: GroupStanding::Left, ..group };
-        state.save_group(turn, gone);
-        seats::follow(state, turn, room);
+    Ok(part(state, turn, group)?)
+}
+
+/// The same, once it is sure that we are in it.
+pub(super) fn part(state: &mut State, turn: &mut Turn<'_>, group: Group) -> Result<(), TurnFailed> {
+    let room = group.room;
+    if rooms::members(state, &room).is_empty() {
+        state.save_group(turn, Group { standing: GroupStanding::Left, ..group });
+        seats::follow(state, turn, &room);
     } else {
-        let said = Leave::sign(&state.own.identity, room, group.leaf, group.number);
-        let sealed = rooms::say(turn, *room, &RoomPayload::Leave(said))?;
-        outbox::enqueue_room(state, turn, *room, &EnvelopeOwner::Mark, &sealed);
+        let said = Leave::sign(&state.own.identity, &room, group.leaf, group.number);
+        let sealed = rooms::say(turn, room, &RoomPayload::Leave(said))?;
+        outbox::enqueue_room(state, turn, room, &EnvelopeOwner::Mark, &sealed);
         state.save_group(turn, Group { standing: GroupStanding::Leaving, ..group });
     }
-    turn.notify(Event::Room(*room));
+    turn.notify(Event::Room(room));
     Ok(())
 }
 

@@ -22,7 +22,7 @@ const PAGE: usize = 256;
 /// Writes a text to all members.
 pub(crate) fn send(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, text: String) -> Result<MessageId, Failed> {
     let group = state.groups.rooms.get(room).ok_or(CommandError::NotFound)?;
-    if !group.standing.is_member() {
+    if !group.is_member() {
         return Err(CommandError::NotInRoom.into());
     }
     if !is_text(&text) {
@@ -194,7 +194,7 @@ pub(super) fn say_again(
     devices: &[DeviceId],
     texts: &BTreeSet<u64>,
 ) -> Result<(), TurnFailed> {
-    let member = state.groups.rooms.get(room).filter(|group| group.standing.is_member());
+    let member = state.groups.rooms.get(room).filter(|group| group.is_member());
     let Some(people) = member.map(|group| group.roster.people()) else { return Ok(()) };
     for arrival in texts {
         if !may_resend(state, turn, room, *arrival, &people)? {

@@ -4,7 +4,7 @@
 //! `docs/protocol/rooms.md`.
 
 use super::epochs::next_update;
-use super::{seats, texts};
+use super::{questions, seats, texts};
 use crate::conversations;
 use crate::delivery::outbox;
 use crate::delivery::owner::EnvelopeOwner;
@@ -115,13 +115,13 @@ pub(crate) fn receive_welcome(state: &mut State, turn: &mut Turn<'_>, from: &Dev
             return Err(DropReason::Unexpected.into());
         }
         None if is_ours => return Err(DropReason::Unexpected.into()),
-        None if state.groups.rooms.len() >= ROOMS_MAX => return Err(DropReason::Full.into()),
+        None if state.groups.rooms.len() >= ROOMS_MAX || !questions::has_place(state, &adder.peer) => return Err(DropReason::Full.into()),
         Some(_) | None => {}
     }
     let before = rooms::members(state, &room);
     if held.is_some() {
         rooms::forget(state, turn, room)?;
-        forget_rows(state, turn, &room)?;
+        seats::forget_room(state, turn, &room)?;
     }
     let joined = rooms::enter_welcomed(turn, &bundle.welcome).map_err(refused)?;
     if joined.room != room {
@@ -140,6 +140,7 @@ pub(crate) fn receive_welcome(state: &mut State, turn: &mut Turn<'_>, from: &Dev
     packages::used(state, turn, &leaf);
     let SeatedRoster { roster, seats, epoch } = good;
     let standing = GroupStanding::Member;
+    let question = questions::of_welcome(state, turn, held.as_ref(), &roster);
     let due = next_update(turn, roster.leaves.len(), true);
     let group = Group {
         room,
@@ -153,6 +154,7 @@ pub(crate) fn receive_welcome(state: &mut State, turn: &mut Turn<'_>, from: &Dev
         since: turn.stamp,
         past: Vec::new(),
         said: turn.stamp,
+        question,
     };
     let devices = seats::devices(state, &group.roster);
     rooms::register_shared(state, turn, room, devices.clone());
@@ -167,7 +169,7 @@ pub(crate) fn receive_welcome(state: &mut State, turn: &mut Turn<'_>, from: &Dev
     seats::say(state, turn, &room, &devices)?;
     texts::say_again(state, turn, &room, &devices, &lacking)?;
     conversations::note_line(state, turn, &room, &adder.peer, Line::Came(state.own.peer));
-    turn.notify(Event::Room(room));
+    turn.notify(question.map_or(Event::Room(room), |question| Event::Request(question.id)));
     turn.tell(crate::notice::GroupsNotice::Moved(room));
     Ok(())
 }
@@ -210,18 +212,4 @@ fn is_true(
         device.zip(said).is_some_and(|(device, said)| device.peer == said.user && device.device == said.device)
     };
     Ok(leaves.iter().all(is_seated))
-}
-
-/// Forgets what was known of a room that is entered again. Its history stays.
-fn forget_rows(state: &mut State, turn: &mut Turn<'_>, room: &RoomId) -> Result<(), TurnFailed> {
-    for number in state.groups.steps_of(room).map(|step| step.number).collect::<Vec<_>>() {
-        state.drop_step(turn, room, number);
-    }
-    for id in state.groups.wishes_of(room).map(|wish| wish.id).collect::<Vec<_>>() {
-        state.drop_wish(turn, room, &id);
-    }
-    if let Some(group) = state.groups.rooms.get(room).cloned() {
-        packages::left(state, turn, &group.leaf)?;
-    }
-    Ok(())
 }

@@ -7,7 +7,7 @@ use super::order::{self, Effect, Past, Verdict, What, Wish};
 use crate::limits::WISHES_MAX;
 use crate::notice::GroupsNotice;
 use crate::rooms;
-use crate::rows::{Group, GroupStanding, WishFor, WishRow};
+use crate::rows::{Group, WishFor, WishRow};
 use crate::state::State;
 use crate::turn::{DropReason, Rejected, Turn};
 use crate::wire::Leave;
@@ -109,5 +109,5 @@ pub(super) fn settled(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, num
 
 /// Whether this device's user has said that they leave, or has left.
 pub(super) fn is_leaving(group: &Group) -> bool {
-    !matches!(group.standing, GroupStanding::Member)
+    !group.is_member()
 }

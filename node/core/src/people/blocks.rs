@@ -51,6 +51,12 @@ pub(crate) fn is_refused(state: &State, device: &DeviceId) -> bool {
     is_device_blocked(state, device) || state.friend_of(device).is_some_and(|friend| friend.state == FriendState::Ended)
 }
 
+/// Whether our user wants nothing of a person: they are blocked, or a friendship with them has ended.
+pub(crate) fn is_parted(state: &State, peer: &PeerId) -> bool {
+    let has_ended = state.friends.get(peer).is_some_and(|friend| friend.state == FriendState::Ended);
+    has_ended || state.blocked.contains(peer.as_bytes().as_slice())
+}
+
 /// Everything that a person is blocked by: the Peer ID, and every key seen of the person.
 /// The same set for blocking and unblocking, so that no key stays behind.
 pub(crate) fn keys_of_person(state: &State, peer: &PeerId) -> BTreeSet<Vec<u8>> {

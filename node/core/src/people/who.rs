@@ -53,7 +53,8 @@ pub(crate) fn resolve_target(state: &State, who: &Who) -> Result<Target, Command
         return Ok(Target::Room(room));
     }
     let named = |is: &dyn Fn(&str) -> bool| -> Vec<RoomId> {
-        let named = state.groups.rooms.values().filter(|group| is(&group.roster.name));
+        // A name that a friend has brought into the house unasked is in nobody's way.
+        let named = state.groups.rooms.values().filter(|group| group.question.is_none() && is(&group.roster.name));
         named.map(|group| group.room).collect()
     };
     let mut rooms = named(&|name| name == text);
@@ -64,7 +65,7 @@ pub(crate) fn resolve_target(state: &State, who: &Who) -> Result<Target, Command
         rooms.extend(state.groups.rooms.keys().filter(|room| room.to_string().starts_with(&lower)));
     }
     // Of rooms of one name, those in which we take part are meant.
-    let is_present = |room: &RoomId| state.groups.rooms.get(room).is_some_and(|group| group.standing.is_member());
+    let is_present = |room: &RoomId| state.groups.rooms.get(room).is_some_and(|group| group.is_member());
     if rooms.iter().any(is_present) {
         rooms.retain(is_present);
     }

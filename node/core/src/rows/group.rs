@@ -3,7 +3,7 @@
 use crate::limits::PAST_EPOCHS_MAX;
 use crate::wire::{Leave, Role, Roster, Seat, WelcomeBundle};
 use minicbor::{Decode, Encode};
-use symbolon_presence::id::{DeviceId, EpochId, MessageId, PeerId, PublicKeyBytes, RoomId};
+use symbolon_presence::id::{DeviceId, EpochId, MessageId, PeerId, PublicKeyBytes, RequestId, RoomId};
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::time::Timestamp;
 
@@ -42,6 +42,24 @@ pub(crate) struct Group {
     /// When we last said to all how we are written to.
     #[n(10)]
     pub said: Timestamp,
+    /// Whether we want to be in it was asked, and not answered by yes: nothing of it is shown.
+    #[n(11)]
+    pub question: Option<RoomQuestion>,
+}
+
+/// A room into which a friend has brought us waits for our user's word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct RoomQuestion {
+    /// The question's name here.
+    #[n(0)]
+    pub id: RequestId,
+    /// What arrived from this number on is not shown; before it, we were in the room already.
+    #[n(1)]
+    pub from: u64,
+    /// Whether we were in the room before.
+    #[n(2)]
+    pub is_known: bool,
 }
 
 /// How we stand to a room.
@@ -60,6 +78,21 @@ pub(crate) enum GroupStanding {
 }
 
 impl Group {
+    /// Whether we take part, and want to.
+    pub fn is_member(&self) -> bool {
+        self.standing.is_member() && self.question.is_none()
+    }
+
+    /// Whether its user is to say if they want to be in it.
+    pub fn is_asked(&self) -> bool {
+        self.standing.is_member() && self.question.is_some()
+    }
+
+    /// Whether what has this arrival number is shown.
+    pub fn shows(&self, arrival: u64) -> bool {
+        self.question.is_none_or(|question| arrival < question.from)
+    }
+
     /// Notes an epoch that the room was in.
     pub fn note_past(&mut self, epoch: EpochId) {
         if !self.past.contains(&epoch) {

@@ -60,6 +60,9 @@ pub(crate) enum Line {
     /// Somebody uses another device.
     #[n(8)]
     Devices,
+    /// Somebody is in it now of whom we want nothing.
+    #[n(9)]
+    Parted(#[n(0)] PeerId),
 }
 
 fn name_of(role: Role) -> &'static str {
@@ -89,6 +92,11 @@ impl Line {
                 format!("{} {is} {role} now", if peer == me { "You".to_owned() } else { called(peer) })
             }
             Self::Healed => "Parts of the room had gone different ways, and are one again".to_owned(),
+            Self::Parted(peer) => format!(
+                "{} is in the room now, whom you have blocked or with whom your friendship has ended. What they write is not \
+                 shown to you. To be in no room with them: room leave",
+                called(peer)
+            ),
             Self::Devices => format!("{maker} changed which devices are in the room"),
         }
     }

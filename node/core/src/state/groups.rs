@@ -22,6 +22,18 @@ impl State {
         }
     }
 
+    /// A shared room is forgotten: what is said of it in these tables goes.
+    pub fn drop_group(&mut self, turn: &mut Turn<'_>, room: &RoomId) {
+        let seats = self.groups.seats.range((*room, PublicKeyBytes([0; 32]))..=(*room, PublicKeyBytes([u8::MAX; 32])));
+        for leaf in seats.map(|((_, leaf), _)| *leaf).collect::<Vec<_>>() {
+            self.drop_seat(turn, room, &leaf);
+        }
+        turn.delete(Table::Group, room.as_bytes());
+        self.groups.rooms.remove(room);
+        turn.delete(Table::RoomNote, room.as_bytes());
+        self.groups.notes.remove(room);
+    }
+
     /// Saves an epoch that may come back.
     pub fn save_step(&mut self, turn: &mut Turn<'_>, step: Step) {
         turn.put(Table::Step, &step_key(&step.room, step.number), &step);

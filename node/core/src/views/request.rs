@@ -1,18 +1,21 @@
 //! Requests and introductions as shown to the user.
 
-use crate::command::{Direction, RequestKind, RequestStatus, RequestView, Trust};
+use crate::command::{AskedRoom, Direction, RequestKind, RequestStatus, RequestView, Trust};
+use crate::groups;
 use crate::introductions;
-use crate::people::{Mirror, introduced, requests};
+use crate::people::{self, Mirror, introduced, requests};
 use crate::rows::{IntroRole, Introducing, Request};
 use crate::state::State;
-use symbolon_presence::id::RequestId;
+use symbolon_presence::id::{PeerId, RequestId, RoomId};
 use symbolon_presence::words::fingerprint_words;
 
 /// All requests and introductions that are shown, the newest first.
 pub(crate) fn all(state: &State) -> Vec<RequestView> {
     let mirror = Mirror::of(state);
     let of_friends = state.requests.values().filter(|row| row.is_shown()).map(|row| request(state, &mirror, row));
-    let mut views: Vec<_> = of_friends.chain(state.introductions.values().map(|row| introduction(state, &mirror, row))).collect();
+    let of_rooms = state.groups.rooms.keys().filter_map(|room| of_room(state, room));
+    let introductions = state.introductions.values().map(|row| introduction(state, &mirror, row));
+    let mut views: Vec<_> = of_friends.chain(introductions).chain(of_rooms).collect();
     views.sort_by_key(|view| (std::cmp::Reverse(view.created), view.request));
     views
 }
@@ -45,6 +48,7 @@ fn request(state: &State, mirror: &Mirror, row: &Request) -> RequestView {
         status: if requests::is_late(state, row, state.clock.now()) { RequestStatus::Expired } else { row.status },
         fault: row.fault.map(crate::rows::Fault::text).or(flag),
         introduced_by: introduced::introducers_of(state, &row.peer),
+        room: None,
         created: row.created,
     }
 }
@@ -67,6 +71,35 @@ fn introduction(state: &State, mirror: &Mirror, row: &Introducing) -> RequestVie
             .then(|| mirror.namesake(&other, &row.name))
             .flatten(),
         introduced_by: state.friends.get(&row.introducer).map(|friend| friend.petname.clone()).into_iter().collect(),
+        room: None,
         created: row.created,
     }
+}
+
+/// A room into which a friend has brought us, while our user has not said whether they want to be in it.
+pub(crate) fn of_room(state: &State, room: &RoomId) -> Option<RequestView> {
+    let group = state.groups.rooms.get(room).filter(|group| group.is_asked())?;
+    let (question, adder) = (group.question?, group.added_by?);
+    let called = |peers: Vec<PeerId>| {
+        let mut names: Vec<String> = peers.iter().map(|peer| people::called(state, room, peer)).collect();
+        names.sort();
+        names
+    };
+    let others = group.roster.people().into_iter().filter(|peer| *peer != state.own.peer).collect();
+    let parted = called(groups::parted(state, &group.roster));
+    Some(RequestView {
+        request: question.id,
+        kind: RequestKind::Room,
+        direction: Direction::In,
+        peer: adder,
+        name: people::called(state, room, &adder),
+        words: fingerprint_words(&adder),
+        trust: state.friends.get(&adder).map_or(Trust::Room, |friend| friend.trust),
+        note: None,
+        status: RequestStatus::Pending,
+        fault: (!parted.is_empty()).then_some("somebody is in it whom you have blocked, or with whom your friendship has ended"),
+        introduced_by: Vec::new(),
+        room: Some(Box::new(AskedRoom { id: *room, name: group.roster.name.clone(), members: called(others), parted })),
+        created: group.since,
+    })
 }

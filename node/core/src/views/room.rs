@@ -11,9 +11,14 @@ use symbolon_presence::words::fingerprint_words;
 
 /// All rooms that this node is in, or was, by name.
 pub(crate) fn all(state: &State) -> Vec<RoomView> {
-    let mut views: Vec<_> = state.groups.rooms.values().map(|group| view(state, group)).collect();
+    let mut views: Vec<_> = state.groups.rooms.values().filter(|group| is_shown(group)).map(|group| view(state, group)).collect();
     views.sort_by(|a, b| (&a.name, a.room).cmp(&(&b.name, b.room)));
     views
+}
+
+/// Whether a room is listed: not one that was left before anything of it was shown.
+fn is_shown(group: &Group) -> bool {
+    group.is_asked() || group.question.is_none_or(|question| question.is_known)
 }
 
 /// One of them.
@@ -29,17 +34,18 @@ fn view(state: &State, group: &Group) -> RoomView {
     RoomView {
         room: group.room,
         name: group.roster.name.clone(),
-        topic: group.roster.topic.clone(),
+        topic: if group.is_asked() { String::new() } else { group.roster.topic.clone() },
         epoch: group.number,
         members: group.roster.users.len(),
         role: group.roster.role(&state.own.peer).map(role),
         standing: match group.standing {
+            GroupStanding::Member if group.is_asked() => RoomStanding::Asked,
             GroupStanding::Member => RoomStanding::Member,
             GroupStanding::Leaving => RoomStanding::Leaving,
             GroupStanding::Left => RoomStanding::Left,
             GroupStanding::Removed => RoomStanding::Removed,
         },
-        unread: note.unread,
+        unread: if group.is_asked() { 0 } else { note.unread },
         is_muted: note.is_muted,
         is_archived: note.is_archived,
         invited: invited.iter().map(|peer| people::called(state, &group.room, peer)).collect(),

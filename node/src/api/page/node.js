@@ -77,7 +77,8 @@ export async function loadFriends() {
 }
 
 export async function loadRooms() {
-  state.rooms = (await get("/api/v1/rooms")).rooms;
+  // Of a room that is asked about nothing is shown but the question, among the requests.
+  state.rooms = (await get("/api/v1/rooms")).rooms.filter((one) => one.standing !== "asked");
   changed("rooms");
 }
 

@@ -1,7 +1,7 @@
 // Finding friends: making invites, using them, and answering requests.
 
 import { avatar, button, careful, clean, copyable, during, h, moment, nameOf, say, sentence, viewHead, wordList } from "/dom.js";
-import { get, loadFriends, loadRequests, post, state, watch } from "/node.js";
+import { get, loadFriends, loadMessages, loadRequests, loadRooms, post, state, watch } from "/node.js";
 
 const DAY = 24 * 60 * 60;
 
@@ -163,7 +163,26 @@ function compareHint(one) {
   return h("p", { class: "hint" }, "To be sure that it is really them, ", h("a", { href: `#/friend/${friend.id}` }, "compare your words"), ".");
 }
 
+const listed = (names) => names.map(clean).join(", ");
+
+// A friend has brought me into a room: nothing of it is shown before I say yes.
+function roomCard(one) {
+  const answer = (verb, text) => async () => {
+    await post(`/api/v1/requests/${encodeURIComponent(one.request)}/${verb}`);
+    say(text);
+    await Promise.all([loadRequests(), loadRooms(), loadMessages()]);
+  };
+  return h("article", { class: "card request" },
+    h("div", { class: "row" }, avatar(one.room, one.room_name), h("p", { class: "grow" }, nameOf(one.name), " has brought you into the room ", nameOf(one.room_name), ". Nothing of it is shown before you come in.")),
+    one.fault ? h("p", { class: "warning" }, sentence(one.fault), `: ${listed(one.parted)}.`) : null,
+    one.members.length ? h("p", {}, `Also there: ${listed(one.members)}.`) : null,
+    h("div", { class: "buttons" },
+      button("Come in", answer("accept", "You are in the room."), { class: "primary" }),
+      careful("Leave it", "Really leave?", answer("ignore", "You leave the room."))));
+}
+
 function requestCard(one) {
+  if (one.kind === "room") return roomCard(one);
   const answer = (verb, text) => async () => {
     await post(`/api/v1/requests/${encodeURIComponent(one.request)}/${verb}`);
     say(text);

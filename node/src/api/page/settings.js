@@ -13,6 +13,7 @@ export function settingsView() {
       h("article", { class: "card" }, h("h2", {}, "My words"),
         h("p", {}, "When a friend wants to be sure that it is really you, read these out to them, by voice or in person."), wordList(me.words)),
       idCard(me),
+      roomsCard(),
       h("article", { class: "card" }, h("h2", {}, "How it is going"), health),
       h("article", { class: "card" }, h("h2", {}, "Signed-in browsers"),
         h("p", {}, "Each tab that you signed in stays so for 30 days. This signs out all of them, this one too; “symbolon page” prints an address to sign in again."),
@@ -44,6 +45,24 @@ function idCard(me) {
       : "Who you are, for other nodes. It is no secret, and no invite either: for that, use “Add a friend”, or let yourself be found by it."),
     copyable("Peer ID", me.id), qr, toggle,
     h("details", {}, h("summary", {}, "This device"), h("p", { class: "mono" }, me.device)));
+  return card;
+}
+
+// Whether a room to which a friend adds me is shown at once.
+function roomsCard() {
+  const card = h("article", { class: "card" });
+  const draw = ({ settings }) => {
+    const asks = settings.find((one) => one.setting === "rooms")?.value === "ask";
+    card.replaceChildren(h("h2", {}, "Rooms"),
+      h("p", {}, asks
+        ? "When a friend adds you to a room, you are asked first; nothing of it is shown before you say yes."
+        : "A room to which a friend adds you appears at once. If somebody is in it whom you have blocked, or with whom your friendship has ended, you are asked first."),
+      button(asks ? "Show such rooms at once" : "Always ask me first", async () => {
+        draw(await post("/api/v1/settings", { setting: "rooms", value: asks ? "join" : "ask" }));
+        say("Saved.");
+      }));
+  };
+  get("/api/v1/settings").then(draw, () => card.remove());
   return card;
 }
 

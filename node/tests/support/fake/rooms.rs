@@ -1,7 +1,7 @@
 //! Rooms of the made-up node.
 
 use super::World;
-use symbolon_core::command::{Command, CommandError, MemberView, Reply, RoomRole, RoomStanding, RoomView, Trust, Who};
+use symbolon_core::command::{Command, CommandError, MemberView, Reply, RoomRole, RoomStanding, RoomView, SettingsView, Trust, Who};
 use symbolon_presence::id::RoomId;
 
 /// A room and who is in it.
@@ -14,6 +14,11 @@ pub struct FakeRoom {
 pub fn answer(world: &mut World, command: &Command) -> Option<Result<Reply, CommandError>> {
     Some(match command {
         Command::Rooms => Ok(Reply::Rooms(world.rooms.iter().map(|room| room.view.clone()).collect())),
+        Command::Settings => Ok(Reply::Settings(SettingsView { asks_for_rooms: world.asks_for_rooms })),
+        Command::SetAsksForRooms(asks) => {
+            world.asks_for_rooms = *asks;
+            Ok(Reply::Settings(SettingsView { asks_for_rooms: *asks }))
+        }
         Command::RoomCreate(name) if name.is_empty() => Err(CommandError::BadName),
         Command::RoomCreate(name) => Ok(Reply::Room(create(world, name))),
         Command::RoomMembers(room) => find(world, room).map(|at| Reply::Members(world.rooms[at].members.clone())),
