@@ -3,6 +3,7 @@
 //! A frame is a version byte and a CBOR array `[kind, [body]]`. The bodies stand in the modules of
 //! those who say them; nothing in them is believed by itself.
 
+use crate::carry::{Carried, Carry};
 use crate::limits::FRAME_MAX;
 use crate::packages::{Fetch, Fetched, Stock};
 use crate::prove::Prove;
@@ -61,6 +62,12 @@ pub enum Frame {
     /// Friend to friend: who is behind this end of the link.
     #[n(14)]
     Prove(#[n(0)] Prove),
+    /// Friend to friend: take this along to somebody.
+    #[n(15)]
+    Carry(#[n(0)] Carry),
+    /// Friend to friend: what became of what was taken along.
+    #[n(16)]
+    Carried(#[n(0)] Carried),
 }
 
 impl Frame {

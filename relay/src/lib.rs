@@ -35,6 +35,7 @@ macro_rules! opaque_debug {
 }
 
 pub mod admission;
+pub mod carry;
 pub mod frame;
 pub mod grant;
 pub mod limits;

@@ -163,7 +163,9 @@ impl Relay {
                 | Frame::Found(_)
                 | Frame::Fetched(_)
                 | Frame::Keep(_)
-                | Frame::Prove(_),
+                | Frame::Prove(_)
+                | Frame::Carry(_)
+                | Frame::Carried(_),
             )
             | Err(_) => self.links.fault(link),
         }

@@ -148,7 +148,7 @@ fn frame(bytes: &[u8]) -> bool {
             let _ = key.map(|key| accepted.verify(&key, &ben.mailbox.id()));
         }
         Frame::Deposit(deposit) => assert!(deposit.envelope.len() <= FRAME_MAX),
-        Frame::Lookup(_) | Frame::Keep(_) | Frame::Prove(_) => {}
+        Frame::Lookup(_) | Frame::Keep(_) | Frame::Prove(_) | Frame::Carry(_) | Frame::Carried(_) => {}
         Frame::Found(found) => {
             if let Some(Ok(record)) = found.record.map(|bytes| Record::read(&bytes, NOW)) {
                 assert!(!record.expires().is_expired_at(NOW));

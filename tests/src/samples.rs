@@ -47,6 +47,7 @@ use symbolon_presence::seeds::{EnvelopeKey, Ratchet, Seed};
 use symbolon_presence::sign::SigningKey;
 use symbolon_presence::time::{DAY, HOUR, Timestamp};
 use symbolon_presence::wrapping::Wrapping;
+use symbolon_relay::carry::{Carried, Carry};
 use symbolon_relay::frame::Frame;
 use symbolon_relay::grant::{AddressBody, MailboxKeys, Scope};
 use symbolon_relay::packages::{Fetch, Fetched, Handed, Stock};
@@ -518,6 +519,15 @@ pub fn seal_to(key: &KemPublic, payload: &[u8]) -> Vec<u8> {
 pub fn put() -> Put {
     let contact = ben().contact();
     Put::new(contact.entry.address, &contact.key, 86_400, Some(Nonce([0x66; 16])), first_envelope()).expect("the envelope is padded")
+}
+
+/// An envelope that is given to a friend to be carried to Ben, and Ben's receipt on its way back.
+pub fn carried() -> [Frame; 2] {
+    let ben = ben();
+    let (_, address, key) = ben.address(0x73, Scope::Friends(3), NOW, 0);
+    let put = Put::new(address, &key, 30 * 24 * 3600, None, known_envelope()).expect("the envelope is padded");
+    let device = ben.identity.device;
+    [Frame::Carry(Carry { to: device, put }), Frame::Carried(Carried { device, receipt: receipt() })]
 }
 
 /// Three lines of a receipt, one of each outcome.

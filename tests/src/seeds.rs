@@ -55,6 +55,8 @@ pub fn valid(decoder: &str) -> Vec<Seed> {
             ]);
             let ([question, answer], ..) = samples::proofs();
             all.extend([("prove", Frame::Prove(question).encode()), ("prove_answer", Frame::Prove(answer).encode())]);
+            let [carry, carried] = samples::carried();
+            all.extend([("carry", carry.encode()), ("carried", carried.encode())]);
             all.extend(known.map(|put| ("put_known", Frame::Put(put).encode())));
             all
         }

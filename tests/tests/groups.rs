@@ -8,6 +8,8 @@ use symbolon_tests::sim::run::{Ix, Sim};
 
 #[path = "groups/attacks.rs"]
 mod attacks;
+#[path = "groups/carrying.rs"]
+mod carrying;
 #[path = "groups/over_mls.rs"]
 mod over_mls;
 #[path = "groups/questions.rs"]

@@ -12,6 +12,7 @@
 pub(crate) mod before;
 mod call;
 mod care;
+pub(crate) mod couriers;
 pub(crate) mod fate;
 mod feed;
 pub(crate) mod line;

@@ -207,6 +207,7 @@ impl Core {
         // By sure time; should that be behind the clock, it comes when so much was lived through.
         let expiry = self.machines.next_expiry.map(|at| (self.machines.state.clock.wall_at(at), "a message is to be given up"));
         let relays = self.machines.relays.next_due().map(|at| (at, "a relay is due"));
+        let couriers = self.machines.couriers.next_due().map(|at| (at, "what waits is given to those who carry it"));
         let outage = self.machines.outage.next_due().map(|at| (at, "nobody is reached"));
         let lan = self.machines.presence.lan.next_due().map(|at| (at, "the LAN is shown something else"));
         let presence = self.machines.presence.next_due().map(|at| (at, "records are due"));
@@ -218,7 +219,10 @@ impl Core {
         let kept = self.machines.intake.next_due(&self.machines.state).map(|at| (at, "what could not be opened is tried again"));
         let index = self.machines.search.next_due().map(|at| (at, "texts are to be put into the index of words"));
         let sweep = Some((self.machines.next_sweep, "expired rows are swept"));
-        [due, relays, outage, lan, presence, packages, rekey, expiry, copies, groups, held, kept, index, sweep].into_iter().flatten().min()
+        [due, relays, couriers, outage, lan, presence, packages, rekey, expiry, copies, groups, held, kept, index, sweep]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// The contact record that this node would publish now: signed, with a package that

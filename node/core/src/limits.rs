@@ -313,6 +313,16 @@ pub const PROVE_TIMEOUT: u64 = 10 * SECOND;
 pub const PROOFS_MAX: usize = 250_000;
 /// How long it is remembered that a friend's build speaks another version than ours.
 pub const BUILD_REMEMBERED: u64 = DAY;
+/// Envelopes carried for friends, and receipts on their way back.
+pub const CARRIED_MAX: usize = 4_096;
+/// Their bytes.
+pub const CARRIED_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// The same of one friend's device.
+pub const CARRIED_OF_FRIEND_MAX: usize = 512;
+/// Their bytes.
+pub const CARRIED_OF_FRIEND_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// So long they are carried.
+pub const CARRIED_LIFE: u64 = 7 * DAY;
 /// Most envelopes waiting for one device.
 pub const OUTBOX_MAX: u64 = 100_000;
 /// Seeds of envelopes kept for each device: the newest, and four older ones.

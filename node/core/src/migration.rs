@@ -52,7 +52,7 @@ pub const STEPS: [Step; (SCHEMA_VERSION - OLDEST) as usize] = [
         ],
         rows: unchanged,
     },
-    Step { from: 7, tables: &[], rows: unchanged },
+    Step { from: 7, tables: &[Table::Carried], rows: unchanged },
 ];
 
 /// For steps that add tables or optional fields only.

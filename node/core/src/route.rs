@@ -6,6 +6,7 @@ use crate::command::Command;
 use crate::commands;
 use crate::conversations::search::{Search, Wish};
 use crate::conversations::{self, Held};
+use crate::delivery::couriers::Couriers;
 use crate::delivery::fate::Fate;
 use crate::delivery::outage::Outage;
 use crate::delivery::outbox;
@@ -41,6 +42,7 @@ pub(crate) struct Machines {
     pub state: State,
     pub delivery: Delivery,
     pub relays: Relays,
+    pub couriers: Couriers,
     pub presence: Presence,
     pub packages: Packages,
     pub outage: Outage,
@@ -67,6 +69,7 @@ impl Machines {
             state,
             delivery: Delivery::default(),
             relays: Relays::default(),
+            couriers: Couriers::default(),
             presence: Presence::new(lan_dht),
             packages: Packages::default(),
             outage: Outage::default(),
@@ -147,8 +150,9 @@ impl Machines {
     }
 
     fn start(&mut self, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
-        let Self { state, delivery, relays, presence, standings, held, intake, groups, .. } = self;
+        let Self { state, delivery, relays, couriers, presence, standings, held, intake, groups, .. } = self;
         intake.start(turn)?;
+        couriers.start(turn)?;
         standings.start(state, turn)?;
         renewal::begin_again(state, turn)?;
         friendships::show_all(state, turn)?;
@@ -193,7 +197,7 @@ impl Machines {
     }
 
     fn tick(&mut self, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
-        let Self { state, delivery, relays, presence, outage, standings, .. } = self;
+        let Self { state, delivery, relays, couriers, presence, outage, standings, .. } = self;
         presence.tick(state, delivery, turn);
         outage.tick(state, delivery, relays, turn)?;
         delivery.tick(state, turn)?;
@@ -201,6 +205,7 @@ impl Machines {
             delivery.ask(state, turn, &device, places);
         }
         relays.tick(state, turn)?;
+        couriers.tick(state, delivery, turn)?;
         conversations::expire(state, turn)?;
         standings.tick(state, turn, |state| relays.reaches_any() || !delivery.friends_here(state).is_empty())?;
         if turn.now >= self.next_sweep {
@@ -211,9 +216,10 @@ impl Machines {
 
     /// What expires is swept away.
     fn sweep(&mut self, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
-        let Self { state, relays, standings, intake, .. } = self;
+        let Self { state, relays, couriers, standings, intake, .. } = self;
         let now = turn.now;
         intake.expire(turn);
+        couriers.expire(turn);
         self.next_sweep = now.after(limits::SWEEP_INTERVAL);
         friendships::expire(state, turn)?;
         invites::grants::sweep(state, turn)?;
@@ -254,13 +260,13 @@ impl Machines {
     }
 
     fn frame(&mut self, turn: &mut Turn<'_>, link: seam::LinkId, bytes: &[u8]) -> Result<(), TurnFailed> {
-        let Self { state, delivery, relays, presence, packages, intake, .. } = self;
+        let Self { state, delivery, relays, couriers, presence, packages, intake, .. } = self;
         if presence.finder.calls.has_link(link) {
             presence.finder.frame(state, turn, link, bytes);
             return Ok(());
         }
         if !relays.has_link(link) {
-            let mut desks = intake::Desks { records: &mut presence.record_server, packages, relays };
+            let mut desks = intake::Desks { records: &mut presence.record_server, packages, relays, couriers };
             return intake.frame(state, delivery, &mut desks, turn, link, bytes);
         }
         match relays.frame(state, turn, link, bytes)? {
@@ -389,7 +395,8 @@ impl Machines {
         let met = reached.iter().copied().chain(left);
         standings.meet(state, turn, met.collect::<Vec<_>>())?;
         self.notices(turn)?;
-        let Self { state, delivery, relays, presence, packages, rekey, .. } = self;
+        let Self { state, delivery, relays, couriers, presence, packages, rekey, .. } = self;
+        couriers.meet(state, delivery, turn, &reached)?;
         after(state, delivery, relays, turn, &reached)?;
         packages.close_turn(state, delivery, relays, turn, &reached)?;
         relays.close_turn(state, turn, delivery.take_entries());

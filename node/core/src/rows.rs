@@ -1,5 +1,6 @@
 //! The rows held in memory, as they are stored: plain data, a file for each kind.
 
+mod carried;
 mod channel;
 mod device;
 mod friend;
@@ -17,6 +18,7 @@ mod room;
 mod seed;
 mod unopened;
 
+pub(crate) use carried::{Load, carried_key, split_carried_key};
 pub(crate) use channel::{Before, Channel, Former, ROOM_LANE};
 pub(crate) use device::{Device, Shown, Start};
 pub(crate) use friend::{Friend, FriendPresence, FriendState, Lacks, Renewing};

@@ -96,11 +96,14 @@ pub enum Table {
     Tally = 38,
     /// What the user has set for a shared room. Key: room id.
     RoomNote = 39,
+    /// An envelope that is carried for somebody, or the receipt that is brought back. Key: device id of who gets it, then a
+    /// number (8 B).
+    Carried = 40,
 }
 
 impl Table {
     /// All tables, in the order of their discriminants.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 40] = [
         Self::Meta,
         Self::Friend,
         Self::Request,
@@ -140,6 +143,7 @@ impl Table {
         Self::Audience,
         Self::Tally,
         Self::RoomNote,
+        Self::Carried,
     ];
 }
 

@@ -74,6 +74,7 @@ pub(super) const fn statements(table: Table) -> &'static Statements {
         Table::Invitation => statements!("invitation"),
         Table::Audience => statements!("audience"),
         Table::Tally => statements!("tally"),
+        Table::Carried => statements!("carried"),
         Table::RoomNote => statements!("room_note"),
     }
 }

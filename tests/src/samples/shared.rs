@@ -45,7 +45,7 @@ pub fn ann_s_seat() -> Seat {
     let mut own = RelayMailbox { entry: ann.entry(address), key };
     own.entry.places.clear();
     let owner = LeafOwner { leaf: PublicKeyBytes(LEAF), chain: Some(ann.identity.chain), key: leaf_owner().key };
-    let ways = Ways { name: String::new(), own, relay_mailboxes: Vec::new(), seed: seed(), capabilities: Capabilities::OURS };
+    let ways = Ways { name: String::new(), own, relay_mailboxes: Vec::new(), seed: seed(), capabilities: Capabilities(15) };
     Seat { owner, ways }
 }
 

@@ -244,6 +244,7 @@ pub fn describe(table: Table, bytes: &[u8]) -> String {
         | Table::Invitation
         | Table::Audience
         | Table::Tally
+        | Table::Carried
         | Table::RoomNote => String::new(),
     }
 }

@@ -110,6 +110,8 @@ pub fn frame(bytes: &[u8]) -> String {
         Ok(Frame::Fetched(_)) => "fetched".into(),
         Ok(Frame::Keep(keep)) => format!("keep {} records", keep.records.len()),
         Ok(Frame::Prove(_)) => "prove".into(),
+        Ok(Frame::Carry(carry)) => format!("carry {} of {} B", short(&carry.put.frame.0), carry.put.envelope.len()),
+        Ok(Frame::Carried(carried)) => format!("carried {}", receipt_items(&carried.receipt.body)),
         Ok(Frame::Ack(ack)) => format!("ack {:?}", ack.numbers),
         Err(_) => format!("{} B that are no frame", bytes.len()),
     }

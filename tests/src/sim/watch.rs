@@ -252,7 +252,11 @@ impl Watch {
                 let record = found.record.and_then(|bytes| Record::read(&bytes, sim.nodes[from].clock.newest()).ok());
                 assert!(record.is_none_or(|record| record.id == found.id), "what is handed out is what was asked for");
             }
-            Frame::Lookup(_) | Frame::Keep(_) => {}
+            Frame::Carry(_) => assert!(
+                to.is_none_or(|to| self.said.contains(&(link, to))),
+                "nothing is given to be carried into a link whose other end has not said who it is"
+            ),
+            Frame::Lookup(_) | Frame::Keep(_) | Frame::Carried(_) => {}
             Frame::Prove(_) => {
                 self.said.insert((link, from));
             }

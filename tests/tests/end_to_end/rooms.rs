@@ -217,3 +217,45 @@ fn who_wants_to_be_asked_is_shown_a_room_after_their_yes_and_leaves_it_by_their_
     }
     assert!(cem.json(&["room", "list", "--all"]).unwrap().is_empty() && cem.json(&["read"]).unwrap().is_empty());
 }
+
+#[test]
+fn s4_11_two_who_are_never_on_at_the_same_time_and_have_no_relay_write_to_each_other_by_a_friend() {
+    let home = tempfile::tempdir().unwrap();
+    let person = |name: &str| Node::start(&home.path().join(name), &["--no-lan", "--listen", TCP, "--name", name]).unwrap();
+    let (mut ana, ben, mut cem) = (person("Ana"), person("Ben"), person("Cem"));
+    befriend((&ana, "Ana"), (&ben, "Ben")).unwrap();
+    befriend((&ben, "Ben"), (&cem, "Cem")).unwrap();
+    befriend((&ana, "Ana"), (&cem, "Cem")).unwrap();
+    ana.json(&["room", "create", "Crew"]).unwrap();
+    ana.json(&["room", "add", "Crew", "Ben", "Cem"]).unwrap();
+    for node in [&ana, &ben, &cem] {
+        wait_for_people(node, 3);
+    }
+    cem.interrupt().unwrap();
+    let sent = ana.json(&["send", "Crew", "to all"]).unwrap();
+    let private = ana.json(&["send", "Cem", "to you alone"]).unwrap();
+    // By then Ben has both.
+    within(Duration::from_secs(90), "Ben carries", || {
+        let frames = &ana.json(&["status"])?[0]["sent_frames"];
+        Ok(frames["carry"].as_u64().filter(|frames| *frames >= 2))
+    })
+    .unwrap_or_else(|why| panic!("{why}: {:?}", ana.json(&["status"])));
+    ana.kill().unwrap();
+    cem.restart().unwrap();
+    wait_for_text(&cem, "to all");
+    within(SOON, "the private text is there", || {
+        Ok(cem.json(&["read", "Ana", "--peek"])?.into_iter().find(|row| row["text"] == "to you alone"))
+    })
+    .unwrap();
+    cem.kill().unwrap();
+    ana.restart().unwrap();
+    for (of, message) in [("Crew", &sent[0]["message"]), ("Cem", &private[0]["message"])] {
+        within(SOON, "the receipt is back", || {
+            let rows = ana.json(&["read", of, "--peek"])?;
+            Ok(rows.into_iter().find(|row| row["message"] == *message && row["state"] == "delivered"))
+        })
+        .unwrap_or_else(|why| panic!("{of}: {why}: {:?}", ana.json(&["read", of, "--peek"])));
+    }
+    assert!(!ben.json(&["read", "Ana", "--peek"]).unwrap().iter().any(|row| row["text"] == "to you alone"));
+    ben.calm().unwrap();
+}

@@ -29,6 +29,14 @@ pub fn vectors() -> Vec<Value> {
             "put key = the friendship's for this mailbox",
         ),
         address("sealed address of a guest", 0x72, Scope::Guest, NOW.after(30 * DAY).0, 0, "put key from the queue secret and the body"),
+        address(
+            "sealed address of members of a room",
+            0x72,
+            Scope::Guest,
+            NOW.after(400 * DAY).0,
+            symbolon_relay::limits::MEMBERS_USES,
+            "put key from the queue secret and the body",
+        ),
         address("sealed address of an invite", 0x71, Scope::Contact, NOW.after(7 * DAY).0, 1, "put key from the queue secret and the body"),
         put(),
         receipt(),
@@ -36,6 +44,7 @@ pub fn vectors() -> Vec<Value> {
         relay_frames(),
         left(),
         proofs(),
+        carried(),
         posted(),
         lookup_messages(),
     ]
@@ -146,6 +155,21 @@ fn proofs() -> Value {
             "question": hex(Frame::Prove(question).encode()),
             "answer": hex(Frame::Prove(answer).encode()),
         }),
+    )
+}
+
+fn carried() -> Value {
+    let ben = samples::ben();
+    let [carry, carried] = samples::carried();
+    vector(
+        "envelope that is carried, and the receipt for it",
+        "The Put is one of a friend at Ben's own mailbox, as it would go to Ben; the receipt is Ben's.",
+        json!({
+            "to": hex(ben.identity.device.as_bytes()),
+            "envelope": hex(samples::known_envelope()),
+            "receipt": hex(Frame::Receipt(samples::receipt()).encode()),
+        }),
+        json!({ "carry": hex(carry.encode()), "carried": hex(carried.encode()) }),
     )
 }
 

@@ -212,6 +212,14 @@ impl Delivery {
         self.sent.iter().map(|(kind, count)| (*kind, *count)).collect()
     }
 
+    /// So many frames of a kind were sent.
+    pub(super) fn count(&mut self, kind: &'static str, frames: u64) {
+        if frames > 0 {
+            let count = self.sent.entry(kind).or_default();
+            *count = count.saturating_add(frames);
+        }
+    }
+
     /// Whether one of these devices has proved to be there; `None` while nothing was tried.
     pub fn is_online(&self, devices: &[DeviceId]) -> Option<bool> {
         let sessions: Vec<&Session> = devices.iter().filter_map(|device| self.sessions.get(device)).collect();

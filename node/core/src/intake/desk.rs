@@ -3,6 +3,7 @@
 use super::early::EarlyFrames;
 use super::outcome::complete;
 use super::unopened::Unopened;
+use crate::delivery::couriers::Couriers;
 use crate::delivery::relays::Relays;
 use crate::delivery::tags::Tags;
 use crate::delivery::{Delivery, Origin};
@@ -24,6 +25,7 @@ pub(crate) struct Desks<'a> {
     pub records: &'a mut RecordServer,
     pub packages: &'a mut Packages,
     pub relays: &'a mut Relays,
+    pub couriers: &'a mut Couriers,
 }
 
 /// What waits and what is counted.
@@ -113,7 +115,21 @@ impl Intake {
     ) -> Result<(), TurnFailed> {
         match Frame::decode(bytes) {
             Ok(Frame::Put(put)) => self.put(state, delivery, turn, link, put),
-            Ok(Frame::Receipt(receipt)) => self.receipt(state, delivery, turn, link, &receipt),
+            Ok(Frame::Receipt(receipt)) => {
+                desks.couriers.signed(state, delivery, turn, link, &receipt)?;
+                self.receipt(state, delivery, turn, link, &receipt)
+            }
+            Ok(Frame::Carry(carry)) => {
+                let is_friends = desks.couriers.take(state, delivery, turn, link, carry)?;
+                self.expect(state, delivery, turn, link, is_friends);
+                Ok(())
+            }
+            Ok(Frame::Carried(carried)) => {
+                let brought = desks.couriers.brought(state, delivery, turn, link, &carried);
+                self.expect(state, delivery, turn, link, brought.is_some());
+                self.reported.extend(brought.into_iter().flatten());
+                Ok(())
+            }
             Ok(Frame::Lookup(id)) => {
                 desks.records.answer(state, delivery, turn, link, id);
                 Ok(())

@@ -6,6 +6,7 @@ use crate::limits::{MEMBERS_MAX, ROOMS_MAX};
 use crate::rows::{Former, Members, Room};
 use crate::state::State;
 use crate::turn::{Turn, TurnFailed};
+use std::collections::BTreeSet;
 use symbolon_presence::id::{DeviceId, PeerId, RoomId};
 
 /// How a device stands to a room.
@@ -46,6 +47,26 @@ pub(crate) fn shared_with(state: &State, device: &DeviceId) -> Option<RoomId> {
     let is_there = |row: &&Room| matches!(&row.members, Members::Devices(devices) if devices.contains(device));
     let is_in = |row: &&Room| state.groups.rooms.get(&row.room).is_none_or(|group| group.standing.is_in());
     state.rooms.values().filter(is_there).find(is_in).map(|row| row.room)
+}
+
+/// The devices of others in the shared rooms that this node is in, room by room.
+fn shared_rooms(state: &State) -> impl Iterator<Item = &[DeviceId]> {
+    let is_in = |row: &&Room| state.groups.rooms.get(&row.room).is_none_or(|group| group.standing.is_in());
+    state.rooms.values().filter(is_in).filter_map(|row| match &row.members {
+        Members::Devices(devices) => Some(devices.as_slice()),
+        Members::Friend(_) => None,
+    })
+}
+
+/// Whether two devices of others are in one shared room with us.
+pub(crate) fn are_together(state: &State, one: &DeviceId, other: &DeviceId) -> bool {
+    shared_rooms(state).any(|devices| devices.contains(one) && devices.contains(other))
+}
+
+/// Who is in a shared room with us and this device.
+pub(crate) fn together_with(state: &State, device: &DeviceId) -> BTreeSet<DeviceId> {
+    let theirs = shared_rooms(state).filter(|devices| devices.contains(device));
+    theirs.flatten().filter(|other| *other != device).copied().collect()
 }
 
 /// Erases a room, its keys and its row.

@@ -60,7 +60,8 @@ impl Machines {
 
     /// A device is not known any more: nothing of it is kept.
     fn forget(&mut self, turn: &mut Turn<'_>, device: &DeviceId) {
-        let Self { state, delivery, relays, packages, standings, intake, .. } = self;
+        let Self { state, delivery, relays, couriers, packages, standings, intake, .. } = self;
+        couriers.forget(turn, device);
         delivery.forget(state, turn, device);
         relays.forget_device(device);
         packages.forget(relays, device);
@@ -89,7 +90,7 @@ impl Machines {
     }
 
     fn of_delivery(&mut self, turn: &mut Turn<'_>, notice: DeliveryNotice) -> Result<(), TurnFailed> {
-        let Self { state, delivery, relays, presence, standings, .. } = self;
+        let Self { state, delivery, relays, couriers, presence, standings, .. } = self;
         match notice {
             DeliveryNotice::OwnRelaysChanged => {
                 standings.lifelines_changed(turn.now);
@@ -98,13 +99,20 @@ impl Machines {
                 friendships::moved(state, delivery, turn)?
             }
             DeliveryNotice::CopiesLost => relays.recount(state, turn)?,
-            DeliveryNotice::Queued(device) => delivery.queued(state, device),
+            DeliveryNotice::Queued(device) => {
+                couriers.queued(state, delivery, turn.now, &device);
+                delivery.queued(state, device);
+            }
             DeliveryNotice::RowsChanged(device) => {
+                couriers.rows_changed(state, delivery, turn.now, &device);
                 delivery.rows_changed(state, device);
                 relays.restart(&device);
             }
             DeliveryNotice::Unacknowledged(device) => standings.ask_once(device),
-            DeliveryNotice::Missed(device) => presence.want(state, &device, Why::Missed),
+            DeliveryNotice::Missed(device) => {
+                couriers.queued(state, delivery, turn.now, &device);
+                presence.want(state, &device, Why::Missed);
+            }
             DeliveryNotice::KeyExpired(device) => presence.want(state, &device, Why::Stale),
             DeliveryNotice::NewerAtRelay => standings.newer(state, turn),
             DeliveryNotice::StartHeard(device) => delivery.starts.note(state, &device, turn.now),

@@ -17,8 +17,10 @@ impl Capabilities {
     pub const LIFELINES: Self = Self(1 << 2);
     /// Rooms of several people: packages, Welcomes, and a Fetch on a link.
     pub const ROOMS: Self = Self(1 << 3);
+    /// Carrying envelopes for friends.
+    pub const CARRYING: Self = Self(1 << 4);
     /// What this build takes.
-    pub const OURS: Self = Self(Self::COMMITS.0 | Self::PIECES.0 | Self::LIFELINES.0 | Self::ROOMS.0);
+    pub const OURS: Self = Self(Self::COMMITS.0 | Self::PIECES.0 | Self::LIFELINES.0 | Self::ROOMS.0 | Self::CARRYING.0);
 
     /// Whether all of `what` is among them.
     pub fn has(self, what: Self) -> bool {

@@ -70,7 +70,9 @@ impl Relays {
                 | Frame::Stock(_)
                 | Frame::Fetch(_)
                 | Frame::Keep(_)
-                | Frame::Prove(_),
+                | Frame::Prove(_)
+                | Frame::Carry(_)
+                | Frame::Carried(_),
             )
             | Err(_) => {
                 self.close(turn, link, CloseReason::Protocol);

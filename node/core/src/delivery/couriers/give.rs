@@ -1,0 +1,139 @@
+//! Giving what waits for a device to those who may meet it, and taking the receipts.
+
+use super::super::Delivery;
+use super::super::outbox::{self, OutboxRow};
+use super::super::owner::Lane;
+use super::super::pump::{self, Gate, Looked, Way};
+use super::super::sealing::Sealer;
+use super::book::{Couriers, HANDED_MAX, Handed};
+use crate::notice::DeliveryNotice;
+use crate::people::requests;
+use crate::rooms;
+use crate::rows::Device;
+use crate::seam::{LinkId, NetAction};
+use crate::state::State;
+use crate::turn::{Turn, TurnFailed};
+use crate::wire::Capabilities;
+use std::collections::BTreeSet;
+use symbolon_presence::id::{DeviceId, FrameId};
+use symbolon_presence::sign::VerifyingKey;
+use symbolon_relay::carry::{Carried, Carry};
+use symbolon_relay::frame::Frame;
+use symbolon_relay::put::{Outcome, ReceiptItem, Refusal};
+
+/// Couriers that are given the same envelope at once.
+const COURIERS_MAX: usize = 2;
+
+/// Whether a friend's device takes envelopes along.
+pub(super) fn may_carry(state: &State, device: &DeviceId) -> bool {
+    state.own.capabilities.has(Capabilities::CARRYING) && state.can(device, Capabilities::CARRYING)
+}
+
+/// A courier, by its link.
+struct ByCourier<'a> {
+    state: &'a State,
+    device: &'a Device,
+    link: LinkId,
+    out: &'a mut BTreeSet<FrameId>,
+    sealer: &'a mut Sealer,
+    /// How many were given.
+    given: u64,
+    /// The lanes that were looked at: of each, one page.
+    read: [bool; 2],
+}
+
+impl Way for ByCourier<'_> {
+    fn limit(&mut self, lane: usize) -> usize {
+        if self.read.get(lane) == Some(&false) { HANDED_MAX.saturating_sub(self.out.len()) } else { 0 }
+    }
+
+    fn has_read(&mut self, lane: usize, _: usize) {
+        if let Some(read) = self.read.get_mut(lane) {
+            *read = true;
+        }
+    }
+
+    fn put(&mut self, turn: &mut Turn<'_>, number: u64, row: &OutboxRow) -> Looked {
+        // Steps of requests are for two alone; and a copy at a relay is as good as one with a friend.
+        let is_given = row.owner.policy().lane == Lane::Rooms && row.via.is_none() && row.stored.is_none();
+        if !is_given || self.out.contains(&row.frame) || !outbox::has_way(row, self.device) {
+            return Looked::Past;
+        }
+        if outbox::is_held(self.state, &self.device.device, row) {
+            return Looked::Past;
+        }
+        if self.out.len() >= HANDED_MAX {
+            return Looked::Waits;
+        }
+        let Some(row) = self.sealer.ready(turn, &self.device.device, number, row) else { return Looked::Waits };
+        let Some(put) = outbox::put_for(&row, self.device) else { return Looked::Past };
+        self.out.insert(row.frame);
+        self.given = self.given.saturating_add(1);
+        turn.act(NetAction::Send(self.link, Frame::Carry(Carry { to: self.device.device, put }).encode()));
+        Looked::Past
+    }
+}
+
+impl Couriers {
+    /// Gives what waits for a device that is away to those who are here.
+    pub(super) fn give(
+        &mut self,
+        state: &mut State,
+        delivery: &mut Delivery,
+        turn: &mut Turn<'_>,
+        to: &DeviceId,
+    ) -> Result<(), TurnFailed> {
+        let Some(device) = state.devices.get(to).filter(|_| pump::is_served(state, turn.now, to)) else { return Ok(()) };
+        if device.channel.outbox_count == 0 || delivery.link_of(to).is_some() || requests::asking_since(state, &device.peer).is_some() {
+            return Ok(());
+        }
+        let peer = device.peer;
+        let here = delivery.friends_here(state).into_iter();
+        let theirs = here.filter(|(courier, of, _)| *of != peer && may_carry(state, courier) && rooms::are_together(state, to, courier));
+        let mut theirs: Vec<(DeviceId, LinkId)> = theirs.map(|(courier, _, link)| (courier, link)).collect();
+        // Those who have some of it already; each more is one more copy that the device gets.
+        theirs.sort_by_key(|(courier, _)| !self.handed.contains_key(&(*courier, *to)));
+        for (courier, link) in theirs.into_iter().take(COURIERS_MAX) {
+            let handed = self.handed.entry((courier, *to)).or_insert_with(|| Handed::on(link));
+            if handed.link != link {
+                *handed = Handed::on(link);
+            }
+            let Some(device) = state.devices.get(to) else { return Ok(()) };
+            let mut sealer = Sealer::of(device);
+            let (out, sealing) = (&mut handed.out, &mut sealer);
+            let mut way = ByCourier { state, device, link, out, sealer: sealing, given: 0, read: [false; 2] };
+            handed.pump.run(turn, device, Gate::Everything, &mut way)?;
+            let given = way.given;
+            sealer.keep(state, turn, to);
+            delivery.count("carry", given);
+        }
+        Ok(())
+    }
+
+    /// A courier has brought a receipt. What it says of envelopes for the device; none when nobody here waits for it.
+    pub fn brought(
+        &mut self,
+        state: &mut State,
+        delivery: &Delivery,
+        turn: &mut Turn<'_>,
+        link: LinkId,
+        carried: &Carried,
+    ) -> Option<Vec<(DeviceId, ReceiptItem)>> {
+        let courier = delivery.friend_behind(state, link)?;
+        let row = state.devices.get(&carried.device)?;
+        let key = VerifyingKey::parse(&row.entry.receipt).ok()?;
+        let body = carried.receipt.verify(&key, &row.entry.mailbox).ok()?;
+        if let Some(handed) = self.handed.get_mut(&(courier, carried.device)) {
+            for item in &body.items {
+                handed.out.remove(&item.frame);
+            }
+            // There may be more than a courier takes at once.
+            self.due.insert(carried.device, turn.now);
+        }
+        let is_stale = |item: &ReceiptItem| item.outcome == Outcome::Refused(Refusal::Stale);
+        if body.items.iter().any(is_stale) {
+            turn.tell(DeliveryNotice::KeyExpired(carried.device));
+        }
+        Some(body.items.into_iter().filter(|item| !is_stale(item)).map(|item| (carried.device, item)).collect())
+    }
+}

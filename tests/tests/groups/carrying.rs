@@ -1,0 +1,105 @@
+//! Friends carry what is for members of a common room whom the writer does not meet.
+
+use super::*;
+
+/// A private text of one friend to another.
+fn text_to(sim: &mut Sim, ix: Ix, to: &str, text: &str) -> MessageView {
+    say(sim, ix, to, text)
+}
+
+fn state_of(sim: &mut Sim, ix: Ix, of: &MessageView) -> MessageState {
+    sim.message(ix, of.message).state
+}
+
+#[test]
+fn s4_11_a_friend_in_between_carries_private_and_room_texts_of_two_who_never_meet() {
+    let mut sim = crew(31, &["Ana", "Ben", "Cem"]);
+    sim.set_apart(ANA, CEM, true);
+    let private = text_to(&mut sim, ANA, "Cem", "for you alone");
+    let said = say(&mut sim, ANA, "The crew", "for both of you");
+    sim.run_for(5 * MINUTE);
+    assert_eq!(texts(&mut sim, CEM, "Ana"), ["for you alone"]);
+    for ix in [BEN, CEM] {
+        assert_eq!(texts(&mut sim, ix, "The crew"), ["for both of you"], "of {ix}");
+    }
+    for sent in [&private, &said] {
+        assert_eq!(state_of(&mut sim, ANA, sent), MessageState::Delivered, "the receipt comes back the same way");
+    }
+    let answer = text_to(&mut sim, CEM, "Ana", "and back");
+    sim.run_for(5 * MINUTE);
+    assert_eq!(texts(&mut sim, ANA, "Cem"), ["and back", "for you alone"]);
+    assert_eq!(state_of(&mut sim, CEM, &answer), MessageState::Delivered);
+    // When they meet, nothing comes twice.
+    sim.set_apart(ANA, CEM, false);
+    sim.run_for(HOUR);
+    assert_eq!(texts(&mut sim, CEM, "Ana"), ["and back", "for you alone"]);
+    assert_eq!(texts(&mut sim, CEM, "The crew"), ["for both of you"]);
+}
+
+#[test]
+fn s4_11_what_is_carried_outlives_crashes_and_reaches_who_is_never_on_at_the_same_time() {
+    let mut sim = crew(32, &["Ana", "Ben", "Cem"]);
+    sim.set_apart(ANA, CEM, true);
+    sim.crash(CEM, DAY);
+    let mut sent: Vec<MessageView> = (0..150).map(|number| say(&mut sim, ANA, "The crew", &format!("number {number:03}"))).collect();
+    sent.push(text_to(&mut sim, ANA, "Cem", "for you alone"));
+    sim.run_for(10 * MINUTE);
+    // Ben has what he takes at once: 64 envelopes.
+    sim.crash(ANA, 3 * DAY);
+    sim.run_for(HOUR);
+    sim.crash(BEN, MINUTE);
+    sim.run_for(DAY + HOUR);
+    assert_eq!(texts(&mut sim, CEM, "The crew").len(), 64);
+    sim.crash(CEM, 3 * DAY);
+    sim.run_for(2 * DAY);
+    // Ana is back, and hears of them; Cem is away again.
+    let delivered = sent.iter().filter(|view| sim.message(ANA, view.message).tally.is_some_and(|tally| tally.delivered == 2)).count();
+    assert_eq!(delivered, 64);
+    sim.run_for(3 * DAY);
+    assert_eq!(texts(&mut sim, CEM, "The crew").len(), 150);
+    assert_eq!(texts(&mut sim, CEM, "Ana"), ["for you alone"]);
+    for view in &sent {
+        assert_eq!(state_of(&mut sim, ANA, view), MessageState::Delivered);
+    }
+}
+
+#[test]
+fn members_who_are_no_friends_and_have_no_relay_hear_each_other_by_the_friend_of_both() {
+    let mut sim = Sim::new(33, Faults::NONE);
+    for name in ["Ana", "Ben", "Cem"] {
+        sim.add(name);
+    }
+    sim.befriend(ANA, BEN);
+    sim.befriend(ANA, CEM);
+    sim.run_for(HOUR);
+    create(&mut sim, ANA, "The crew");
+    add(&mut sim, ANA, "The crew", &["Ben", "Cem"]);
+    sim.run_for(10 * MINUTE);
+    let sent = say(&mut sim, BEN, "The crew", "good morning");
+    say(&mut sim, CEM, "The crew", "hello");
+    sim.run_for(10 * MINUTE);
+    for ix in [ANA, BEN, CEM] {
+        assert_eq!(texts(&mut sim, ix, "The crew"), ["good morning", "hello"], "of {ix}");
+    }
+    assert_eq!(state_of(&mut sim, BEN, &sent), MessageState::Delivered);
+}
+
+#[test]
+fn nothing_is_carried_between_friends_who_are_in_no_room_with_the_courier() {
+    let mut sim = Sim::new(34, Faults::NONE);
+    for name in ["Ana", "Ben", "Cem"] {
+        sim.add(name);
+    }
+    for (a, b) in [(ANA, BEN), (BEN, CEM), (ANA, CEM)] {
+        sim.befriend(a, b);
+    }
+    sim.run_for(HOUR);
+    sim.set_apart(ANA, CEM, true);
+    let sent = text_to(&mut sim, ANA, "Cem", "by nobody");
+    sim.run_for(HOUR);
+    assert_eq!(texts(&mut sim, CEM, "Ana"), Vec::<String>::new());
+    assert_eq!(state_of(&mut sim, ANA, &sent), MessageState::Queued);
+    sim.set_apart(ANA, CEM, false);
+    sim.run_for(HOUR);
+    assert_eq!(texts(&mut sim, CEM, "Ana"), ["by nobody"]);
+}
