@@ -10,6 +10,8 @@ use symbolon_tests::sim::run::{Ix, Sim};
 mod attacks;
 #[path = "groups/carrying.rs"]
 mod carrying;
+#[path = "groups/forged.rs"]
+mod forged;
 #[path = "groups/over_mls.rs"]
 mod over_mls;
 #[path = "groups/questions.rs"]

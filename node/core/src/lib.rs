@@ -68,6 +68,8 @@ pub mod clear_cipher;
 #[cfg(feature = "testing")]
 pub mod conformance;
 #[cfg(feature = "testing")]
+pub mod forged_commits;
+#[cfg(feature = "testing")]
 pub mod packages_at_hand;
 #[cfg(feature = "testing")]
 mod second_room;

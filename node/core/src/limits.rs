@@ -152,8 +152,8 @@ pub const PACKAGES_HELD_MAX: usize = 256;
 pub const COMMIT_LIFE: u64 = 90 * DAY;
 /// Their bytes in one room.
 pub const COMMITS_OF_ROOM_BYTES: usize = 16 * 1024 * 1024;
-/// Commits of one epoch that compete.
-pub const RIVALS_MAX: usize = 64;
+/// Commits of one epoch that compete: one of each leaf, and of one that has made two, the one that was taken.
+pub const RIVALS_MAX: usize = 2 * MEMBERS_MAX;
 /// Wishes for one shared room that are open.
 pub const WISHES_MAX: usize = 512;
 /// Most request rows kept, all statuses together.

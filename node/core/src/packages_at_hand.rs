@@ -3,6 +3,7 @@
 use crate::Core;
 use crate::packages::{self, VerifiedPackage};
 use crate::turn::TurnFailed;
+use crate::wire::{LeafOwner, Seat, Ways};
 use crate::world::World;
 use symbolon_presence::id::{PeerId, PublicKeyBytes};
 use symbolon_presence::time::Timestamp;
@@ -20,6 +21,8 @@ pub struct FetchedPackage {
     pub last_resort: bool,
     /// At how many relays the device may be written to.
     pub relays: usize,
+    /// What members of a room are told of it.
+    pub seat: Seat,
 }
 
 impl std::fmt::Debug for FetchedPackage {
@@ -49,6 +52,16 @@ impl Core {
             key_package: package.key_package,
             last_resort: package.last_resort,
             relays: package.relays.len(),
+            seat: Seat {
+                owner: LeafOwner { leaf: package.leaf, chain: Some(package.chain), key: package.key },
+                ways: Ways {
+                    name: String::new(),
+                    own: package.own,
+                    relay_mailboxes: package.relays,
+                    seed: package.seed,
+                    capabilities: package.capabilities,
+                },
+            },
         };
         let done = self.machines.packages.take_fetched_at_hand().into_iter();
         done.map(|fetched| fetched.map(shown).map_err(|why| format!("{why:?}"))).collect()

@@ -95,6 +95,11 @@ impl SimRelay {
         self.machine.as_ref().map_or(0, |machine| machine.counts().1)
     }
 
+    /// All that lies on its disk: keys of rows, and rows.
+    pub fn bytes(&self) -> impl Iterator<Item = &[u8]> {
+        self.rows.0.iter().flat_map(|((_, key), row)| [key.as_slice(), row.as_slice()])
+    }
+
     /// Packages that lie there.
     pub fn packages(&self) -> usize {
         self.rows.0.keys().filter(|(table, _)| *table == RelayTable::Package).count()

@@ -3,8 +3,10 @@
 use super::*;
 use minicbor::{Decode, Encode};
 use symbolon_core::table::Table;
-use symbolon_core::wire::{RoomPayload, WelcomeBundle};
-use symbolon_presence::id::{DeviceId, RoomId};
+use symbolon_core::wire::{Role, RoomPayload, SeatedRoster, WelcomeBundle};
+use symbolon_presence::id::{DeviceId, PublicKeyBytes, RoomId};
+use symbolon_presence::kdf::Secret;
+use symbolon_tests::sim::relays::RELAYS;
 use symbolon_tests::sim::rows::{FriendRow, read};
 
 /// A Welcome that waits, as it lies in the store of who sends it.
@@ -102,6 +104,72 @@ fn a42_a_welcome_of_somebody_who_was_blocked_is_dropped_unseen() {
     sim.run_for(DAY);
     assert!(rooms(&mut sim, BEN).is_empty());
     drop(bundle);
+}
+
+/// What a friend may do to a Welcome of theirs: who is in the room, and how they are reached.
+type Spoil = fn(&mut SeatedRoster, &mut Secret);
+
+#[test]
+fn a46_a_false_key_or_roster_in_a_welcome_brings_nobody_in() {
+    let spoil: [(&str, Spoil); 7] = [
+        ("another key", |_, key| *key = Secret::from_bytes([7; 32])),
+        ("who comes in is an owner", |seated, _| seated.roster.users.iter_mut().for_each(|user| user.role = Role::Owner)),
+        ("another name", |seated, _| seated.roster.name = "Somebody else's room".into()),
+        ("a leaf that is not in the tree", |seated, _| {
+            let mut leaf = seated.roster.leaves[0].clone();
+            (leaf.leaf, leaf.device) = (PublicKeyBytes([0xff; 32]), DeviceId([7; 16]));
+            seated.roster.leaves.push(leaf);
+        }),
+        ("a leaf less than in the tree", |seated, _| seated.roster.leaves.truncate(1)),
+        ("a seat with another's chain", |seated, _| {
+            let (first, others) = seated.seats.split_first_mut().unwrap();
+            std::mem::swap(&mut first.owner.chain, &mut others[0].owner.chain);
+        }),
+        ("no seats", |seated, _| seated.seats.clear()),
+    ];
+    for (seed, (what, spoil)) in (80..).zip(spoil) {
+        let mut sim = crew(seed, &["Ana"]);
+        let ben = sim.add("Ben");
+        sim.befriend(ANA, ben);
+        sim.run_for(MINUTE);
+        add(&mut sim, ANA, "The crew", &["Ben"]);
+        let has_welcome = |sim: &mut Sim| sim.nodes[ANA].store.count(Table::Invitation) > 0;
+        assert!(sim.run_until(MINUTE, has_welcome), "{what}");
+        // The true one is taken back before it has arrived.
+        sim.set_apart(ANA, ben, true);
+        let (_, row) = sim.nodes[ANA].store.rows(Table::Invitation).next().unwrap();
+        let (now, to, bundle) = (sim.now, sim.nodes[ben].peer, read::<InvitationRow>(row).bundle);
+        sim.nodes[ANA].with_core(|core, world| core.forge_welcome(now, &bundle, to, spoil, world)).unwrap();
+        sim.set_apart(ANA, ben, false);
+        sim.run_for(HOUR);
+        assert!(rooms(&mut sim, ben).is_empty(), "{what}");
+        assert_eq!(sim.dropped(ben, "forged"), 1, "{what}: it was not looked at");
+        // By another package and an honest Welcome he comes in.
+        room(sim.command(ANA, Command::RoomRemove { room: name("The crew"), who: vec![name("Ben")] }));
+        sim.run_for(MINUTE);
+        add(&mut sim, ANA, "The crew", &["Ben"]);
+        sim.run_for(10 * MINUTE);
+        assert_agree(&mut sim, &[ANA, ben], "The crew");
+    }
+}
+
+#[test]
+fn a44_what_a_relay_holds_of_a_welcome_and_of_texts_names_nobody() {
+    let mut sim = scene(24, Faults::NONE, &["Ana", "Ben", "Cem"]);
+    waiting_welcome(&mut sim);
+    add(&mut sim, ANA, "The crew", &["Cem"]);
+    sim.run_for(10 * MINUTE);
+    say(&mut sim, CEM, "The crew", "hello all");
+    sim.run_for(HOUR);
+    let id = rooms(&mut sim, ANA)[0].room;
+    let mut secrets: Vec<Vec<u8>> = ["The crew", "hello all"].iter().map(|text| text.as_bytes().to_vec()).collect();
+    secrets.push(id.as_bytes().to_vec());
+    secrets.extend(sim.nodes.iter().flat_map(|node| [node.peer.0.to_vec(), node.peer.to_string().into_bytes()]));
+    let relay = sim.relay(RELAYS + 1);
+    assert!(relay.entries() >= 3, "a Welcome, a commit and a text");
+    for bytes in relay.bytes() {
+        assert!(!secrets.iter().any(|secret| bytes.windows(secret.len()).any(|part| part == secret.as_slice())));
+    }
 }
 
 #[test]

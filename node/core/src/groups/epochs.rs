@@ -128,7 +128,8 @@ pub(super) fn go_on(state: &mut State, turn: &mut Turn<'_>, next: Next<'_>) -> R
     let rivals = others.into_iter().filter(|other| other.epoch != epoch).chain([rival]).collect();
     let Group { epoch: parent, number, .. } = group;
     turn.put(Table::Commit, &commit_key(room, &epoch), &KeptCommit { parent, number, bytes: bytes.to_vec(), at: turn.stamp });
-    let step = Step { room: *room, parent, number, roster: group.roster.clone(), leaves, key, rivals, chosen: epoch, at: turn.stamp, by };
+    let (roster_before, at) = (group.roster.clone(), turn.stamp);
+    let step = Step { room: *room, parent, number, roster: roster_before, leaves, key, rivals, chosen: epoch, at, by, doubles: None };
     state.save_step(turn, step);
     let (me, number) = (state.own.peer, number.saturating_add(1));
     let standing = match roster.leaf(&group.leaf) {

@@ -1,6 +1,6 @@
 //! Commits of one epoch that compete, and going back for the one that stands.
 
-use super::epochs::{At, Next, go_on, judge};
+use super::epochs::{At, Judged, Next, go_on, judge};
 use super::order::{self, Committer, Right, Rival};
 use super::{seats, texts, wishes};
 use crate::conversations;
@@ -29,16 +29,15 @@ pub(super) fn compete(
     }
     let at = At { room: *room, roster: &step.roster, number, key: &step.key, leaves: &step.leaves };
     let judged = judge(state, &at, staged, turn.sure)?;
-    if step.rivals.len() >= RIVALS_MAX {
-        return Err(DropReason::Full.into());
+    if !weigh(state, turn, room, &mut step, &judged)? {
+        return Ok(());
     }
-    step.rivals.push(judged.rival);
     turn.put(
         Table::Commit,
         &commit_key(room, &staged.epoch),
         &KeptCommit { parent: step.parent, number, bytes: bytes.to_vec(), at: turn.stamp },
     );
-    let stands = standing(room, &step);
+    let stands = standing(room, &step, &step.rivals);
     state.save_step(turn, step.clone());
     match stands {
         Some(epoch) if epoch != step.chosen => switch(state, turn, room, step, epoch),
@@ -46,15 +45,43 @@ pub(super) fn compete(
     }
 }
 
-/// Which of the commits of an epoch stands.
-fn standing(room: &RoomId, step: &Step) -> Option<EpochId> {
+/// Enters one more commit of an epoch. Of two of one leaf, which no honest device makes, the lower stands, and the other is not
+/// kept: so no member takes the places of others. False when it is the new one.
+fn weigh(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, step: &mut Step, judged: &Judged) -> Result<bool, Rejected> {
+    let rival = judged.rival.clone();
+    let same: Vec<RivalRow> = step.rivals.iter().filter(|other| other.leaf == rival.leaf).cloned().collect();
+    if !same.is_empty() {
+        let doubles = step.doubles.get_or_insert_default();
+        if !doubles.contains(&rival.leaf) {
+            doubles.push(rival.leaf);
+            conversations::note_line(state, turn, room, &judged.by, Line::Doubled);
+            state.save_step(turn, step.clone());
+        }
+        let all: Vec<RivalRow> = same.iter().cloned().chain([rival.clone()]).collect();
+        if standing(room, step, &all) != Some(rival.epoch) {
+            return Ok(false);
+        }
+        for other in same.iter().filter(|other| other.epoch != step.chosen && !other.is_ours) {
+            step.rivals.retain(|kept| kept.epoch != other.epoch);
+            State::drop_commit(turn, room, &other.epoch);
+        }
+    }
+    if step.rivals.len() >= RIVALS_MAX {
+        return Err(DropReason::Full.into());
+    }
+    step.rivals.push(rival);
+    Ok(true)
+}
+
+/// Which of these commits of an epoch stands.
+fn standing(room: &RoomId, step: &Step, rivals: &[RivalRow]) -> Option<EpochId> {
     let rival = |row: &RivalRow| {
         let key = step.leaves.iter().find(|(index, _)| *index == row.leaf).map(|(_, leaf)| *leaf)?;
         let user = step.roster.leaf(&key)?.user;
         let by = Committer::Member { leaf: row.leaf, user, role: step.roster.role(&user)? };
         Some(Rival { epoch: row.epoch, by, removes: row.removes.iter().copied().collect() })
     };
-    let rivals: Vec<Rival> = step.rivals.iter().filter_map(rival).collect();
+    let rivals: Vec<Rival> = rivals.iter().filter_map(rival).collect();
     order::winner(room, step.number, &rivals)
 }
 

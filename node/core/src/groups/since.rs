@@ -44,9 +44,13 @@ pub(super) fn answer(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, 
     // Back from the present epoch to the one that is named.
     let (mut at, mut path) = (group.epoch, Vec::new());
     while at != known.epoch {
-        let Some((parent, bytes)) = behind.remove(&at) else { return Ok(()) };
+        let Some((parent, bytes)) = behind.remove(&at) else { break };
         path.push((parent, bytes));
         at = parent;
+    }
+    if at != known.epoch {
+        // It is on a branch that nobody has shown here: it is shown this one, as far back as this device would go.
+        path.retain(|(parent, _)| state.groups.steps_of(&room).any(|step| step.parent == *parent));
     }
     for (parent, bytes) in path.into_iter().rev().take(AT_ONCE) {
         let sealed = Sealed { epoch: parent, bytes };

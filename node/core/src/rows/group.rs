@@ -149,6 +149,9 @@ pub(crate) struct Step {
     /// What the commit that stands did, for wishes made before it.
     #[n(9)]
     pub by: PeerId,
+    /// The positions whose devices are known to have made two commits of it.
+    #[n(10)]
+    pub doubles: Option<Vec<u32>>,
 }
 
 /// A commit that competes with others of its epoch.

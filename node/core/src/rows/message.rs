@@ -63,6 +63,9 @@ pub(crate) enum Line {
     /// Somebody is in it now of whom we want nothing.
     #[n(9)]
     Parted(#[n(0)] PeerId),
+    /// A device of theirs has made two commits of one epoch.
+    #[n(10)]
+    Doubled,
 }
 
 fn name_of(role: Role) -> &'static str {
@@ -98,6 +101,9 @@ impl Line {
                 called(peer)
             ),
             Self::Devices => format!("{maker} changed which devices are in the room"),
+            Self::Doubled => {
+                format!("{maker} has changed the room in two ways at once: a device of theirs is faulty, or somebody else uses it")
+            }
         }
     }
 }
