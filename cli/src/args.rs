@@ -74,6 +74,9 @@ pub enum Verb {
         /// A friend's name or id, or a request's id
         #[arg(value_name = "REQUEST|FRIEND")]
         who: String,
+        /// Leave all rooms that they are in, too
+        #[arg(long)]
+        leave_rooms: bool,
     },
     /// Take a block back
     Unblock {
@@ -122,6 +125,9 @@ pub enum Verb {
         /// Do not ask
         #[arg(short, long)]
         yes: bool,
+        /// Leave all rooms that both of us are in, too
+        #[arg(long)]
+        leave_rooms: bool,
     },
     /// Write a message
     Send(Send),

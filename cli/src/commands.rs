@@ -1,5 +1,6 @@
 //! Every command but `up`: asks the running node and shows its answer.
 
+mod friends;
 mod list;
 mod rooms;
 
@@ -39,7 +40,9 @@ pub fn run(verb: &Verb, client: &Client, output: Output) -> Result<(), Failure> 
         ),
         Verb::Accept { request } => answer(client, output, request, "accept"),
         Verb::Ignore { request } => answer(client, output, request, "ignore"),
-        Verb::Block { who } => output.show(&client.post("/api/v1/block", &json!({ "who": who }))?, friend_or_request),
+        Verb::Block { who, leave_rooms } => {
+            output.show(&client.post("/api/v1/block", &json!({ "who": who, "leave_rooms": leave_rooms }))?, friend_or_request)
+        }
         Verb::Unblock { who } => output.show(&client.post("/api/v1/unblock", &json!({ "who": who }))?, friend_or_request),
         Verb::Friends => list(
             client,
@@ -60,7 +63,7 @@ pub fn run(verb: &Verb, client: &Client, output: Output) -> Result<(), Failure> 
         Verb::Hide { friend, off } => {
             output.show(&client.post("/api/v1/friends/hide", &json!({ "friend": friend, "hidden": !off }))?, show::friend)
         }
-        Verb::Unfriend { friend, yes } => unfriend(client, output, friend, *yes),
+        Verb::Unfriend { friend, yes, leave_rooms } => friends::unfriend(client, output, friend, (*yes, *leave_rooms)),
         Verb::Send(flags) => send(client, output, flags),
         Verb::Read(flags) => read(client, output, flags),
         Verb::Room { verb } => rooms::run(client, output, verb),
@@ -222,26 +225,6 @@ fn verify(client: &Client, output: Output, friend: &str, words: &[String]) -> Re
         output.remark("\nLet your friend read out their words (`symbolon id`), then: symbolon verify FRIEND THE WORDS\n")?;
     }
     Ok(())
-}
-
-fn unfriend(client: &Client, output: Output, friend: &str, yes: bool) -> Result<(), Failure> {
-    if !yes && !output.json {
-        if !output.can_ask() {
-            return Err(Failure::new(
-                "not_confirmed",
-                "this would end a friendship, and nobody is there to be asked",
-                "Give --yes if that is meant.",
-            ));
-        }
-        let question = format!(
-            "End the friendship with {}? What waits for them is given up; they are told nothing. History stays.",
-            crate::text::line(friend)
-        );
-        if !output.ask(&question)? {
-            return Err(Failure::declined());
-        }
-    }
-    output.show(&client.post("/api/v1/friends/unfriend", &json!({ "friend": friend }))?, show::unfriended)
 }
 
 fn send(client: &Client, output: Output, flags: &Send) -> Result<(), Failure> {

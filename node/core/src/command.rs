@@ -213,6 +213,10 @@ pub enum Command {
     Rooms,
     /// List the members of a room.
     RoomMembers(Who),
+    /// List the rooms that we are in with somebody: a friend, or the sender of a request.
+    RoomsWith(Who),
+    /// Leave all of them.
+    RoomsLeaveWith(Who),
     /// What works and what does not.
     Status,
     /// What may be wrong, as far as the core can tell.
@@ -286,7 +290,7 @@ pub enum Reply {
     Settings(SettingsView),
     /// To every command about one room.
     Room(RoomView),
-    /// To [`Command::Rooms`]: by name.
+    /// To [`Command::Rooms`], [`Command::RoomsWith`] and [`Command::RoomsLeaveWith`]: by name.
     Rooms(Vec<RoomView>),
     /// To [`Command::RoomMembers`]: ourselves first, then by name.
     Members(Vec<MemberView>),

@@ -71,6 +71,8 @@ pub(crate) fn run(state: &mut State, machines: &mut Machines<'_>, turn: &mut Tur
         Command::SetAsksForRooms(asks) => Ok(own::set_asks_for_rooms(state, turn, asks)),
         Command::Rooms => Ok(Reply::Rooms(views::room::all(state))),
         Command::RoomMembers(room) => rooms::members(state, &room),
+        Command::RoomsWith(who) => rooms::with(state, &who),
+        Command::RoomsLeaveWith(who) => rooms::leave_with(state, turn, &who),
 
         Command::RelayAdd { link, claim } => relays::add(state, machines, turn, &link, claim.as_deref()),
         Command::RelayClaim(code) => relays::claim(state, machines, turn, &code),

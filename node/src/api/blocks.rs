@@ -4,9 +4,9 @@ use super::ask::{Answer, answer, answer_about, request_id};
 use super::errors::Fault;
 use super::extract::Json;
 use super::route::{Resource, change};
-use super::schema::{Schemas, object, reference, text};
+use super::schema::{Schemas, flag, object, reference, text};
 use super::state::ApiState;
-use super::{friends, requests};
+use super::{friends, requests, rooms};
 use axum::extract::State;
 use axum::routing::post;
 use serde::Deserialize;
@@ -16,7 +16,7 @@ use symbolon_core::command::{Command, CommandError, Reply, Who};
 /// Routes and schemas.
 pub const RESOURCE: Resource = Resource {
     routes: &[
-        change("/api/v1/block", Some("WhoBody"), "FriendOrRequest", "Blocks a friend or a request's sender.", || post(block)),
+        change("/api/v1/block", Some("BlockBody"), "FriendOrRequest", "Blocks a friend or a request's sender.", || post(block)),
         change("/api/v1/unblock", Some("WhoBody"), "FriendOrRequest", "Takes a block back.", || post(unblock)),
     ],
     schemas,
@@ -25,6 +25,7 @@ pub const RESOURCE: Resource = Resource {
 fn schemas() -> Schemas {
     vec![
         ("FriendOrRequest", json!({ "oneOf": [reference("Friend"), reference("Request")] })),
+        ("BlockBody", object(json!({ "who": text(), "leave_rooms": flag() }), &["leave_rooms"])),
         ("WhoBody", object(json!({ "who": text() }), &[])),
     ]
 }
@@ -35,12 +36,22 @@ fn show(reply: &Reply) -> Option<Value> {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WhoBody {
+struct BlockBody {
     who: String,
+    leave_rooms: Option<bool>,
 }
 
-async fn block(State(state): State<ApiState>, Json(body): Json<WhoBody>) -> Answer {
+async fn block(State(state): State<ApiState>, Json(body): Json<BlockBody>) -> Answer {
+    if body.leave_rooms == Some(true) {
+        rooms::leave_with(&state, &body.who).await?;
+    }
     or_request(&state, &body.who, Command::Block).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WhoBody {
+    who: String,
 }
 
 async fn unblock(State(state): State<ApiState>, Json(body): Json<WhoBody>) -> Answer {

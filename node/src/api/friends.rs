@@ -4,6 +4,7 @@ use super::ask::{Answer, answer, answer_about};
 use super::extract::Json;
 use super::json::list;
 use super::people::{trust, trust_schema};
+use super::rooms;
 use super::route::{Resource, change, read};
 use super::schema::{self, Schemas, beware, flag, id, number, object, text, text_or_null, texts};
 use super::state::ApiState;
@@ -69,7 +70,7 @@ fn schemas() -> Schemas {
         ("RenameBody", object(json!({ "friend": text(), "name": text() }), &[])),
         ("VerifyBody", object(json!({ "friend": text(), "words": text_or_null() }), &["words"])),
         ("HideBody", object(json!({ "friend": text(), "hidden": flag() }), &[])),
-        ("UnfriendBody", object(json!({ "friend": text() }), &[])),
+        ("UnfriendBody", object(json!({ "friend": text(), "leave_rooms": flag() }), &["leave_rooms"])),
     ]
 }
 
@@ -148,8 +149,12 @@ async fn hide(State(state): State<ApiState>, Json(body): Json<HideBody>) -> Answ
 #[serde(deny_unknown_fields)]
 struct UnfriendBody {
     friend: String,
+    leave_rooms: Option<bool>,
 }
 
 async fn unfriend(State(state): State<ApiState>, Json(body): Json<UnfriendBody>) -> Answer {
+    if body.leave_rooms == Some(true) {
+        rooms::leave_with(&state, &body.friend).await?;
+    }
     answer_about(&state, &body.friend, Command::Unfriend(Who(body.friend.clone())), show).await
 }

@@ -1,6 +1,6 @@
 //! Rooms: who is in them, and what they are called.
 
-use super::ask::{Answer, answer, answer_about};
+use super::ask::{Answer, answer, answer_about, ask, request_id};
 use super::errors::{Fault, Problem};
 use super::extract::{Json, Query};
 use super::json::list;
@@ -12,12 +12,16 @@ use axum::extract::State;
 use axum::routing::{get, post};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use symbolon_core::command::{Command, MemberView, Reply, RoomRole, RoomStanding, RoomView, Who};
+use symbolon_core::command::{Command, CommandError, MemberView, Reply, RoomRole, RoomStanding, RoomView, Who};
 
 /// Routes and schemas.
 pub const RESOURCE: Resource = Resource {
     routes: &[
         read("/api/v1/rooms", "Rooms", "All rooms that this node is in or was in, by name.", || get(all)),
+        Route {
+            query: &[("who", "string", true, "A friend, or a request: its name, or its id or the beginning of that.")],
+            ..read("/api/v1/rooms/with", "Rooms", "The rooms that I am in with somebody, by name.", || get(with))
+        },
         change("/api/v1/rooms", Some("NewRoomBody"), "Room", "Makes a room, with nobody else in it yet.", || post(create)),
         Route {
             query: &[("room", "string", true, "The room: its name, or its id or the beginning of that.")],
@@ -154,6 +158,16 @@ async fn members(State(state): State<ApiState>, Query(query): Query<RoomBody>) -
     answer_about(&state, &query.room, Command::RoomMembers(Who(query.room.clone())), show).await
 }
 
+async fn with(State(state): State<ApiState>, Query(query): Query<WithQuery>) -> Answer {
+    answer_about(&state, &query.who, Command::RoomsWith(Who(query.who.clone())), show).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WithQuery {
+    who: String,
+}
+
 async fn leave(State(state): State<ApiState>, Json(body): Json<RoomBody>) -> Answer {
     answer_about(&state, &body.room, Command::RoomLeave(Who(body.room.clone())), show).await
 }
@@ -246,4 +260,15 @@ struct RoomNoteBody {
 async fn note(State(state): State<ApiState>, Json(body): Json<RoomNoteBody>) -> Answer {
     let command = Command::RoomNote { room: Who(body.room.clone()), muted: body.muted, archived: body.archived };
     answer_about(&state, &body.room, command, show).await
+}
+
+/// Leaves the rooms that one is in with somebody, before a friendship with them ends or they are blocked.
+pub async fn leave_with(state: &ApiState, who: &str) -> Result<(), Problem> {
+    match answer_about(state, who, Command::RoomsLeaveWith(Who(who.to_owned())), show).await {
+        Err(problem) if problem.fault == Fault::Command(CommandError::NotFound) => {
+            let request = request_id(state, who).await?;
+            ask(state, Command::RoomsLeaveWith(Who(request.to_string()))).await.map(|_| ())
+        }
+        other => other.map(|_| ()),
+    }
 }

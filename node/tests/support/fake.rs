@@ -313,6 +313,8 @@ impl World {
             | Command::RoomTopic { .. }
             | Command::RoomRole { .. }
             | Command::RoomNote { .. }
+            | Command::RoomsWith(_)
+            | Command::RoomsLeaveWith(_)
             | Command::RoomMembers(_) => unreachable!("answered by its rooms"),
             Command::Requests => Ok(Reply::Requests(self.requests.iter().rev().cloned().collect())),
             Command::Accept(request) => {

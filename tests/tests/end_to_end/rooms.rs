@@ -259,3 +259,22 @@ fn s4_11_two_who_are_never_on_at_the_same_time_and_have_no_relay_write_to_each_o
     assert!(!ben.json(&["read", "Ana", "--peek"]).unwrap().iter().any(|row| row["text"] == "to you alone"));
     ben.calm().unwrap();
 }
+
+#[test]
+fn who_ends_a_friendship_or_blocks_somebody_stays_in_rooms_or_leaves_those_that_both_are_in() {
+    let home = tempfile::tempdir().unwrap();
+    let crew = Crew::with_room(home.path());
+    let Crew { ana, ben, cem, .. } = &crew;
+    ana.json(&["room", "create", "Two"]).unwrap();
+    ana.json(&["room", "add", "Two", "Cem"]).unwrap();
+    within(SOON, "Cem is in both", || Ok((cem.json(&["room", "list"])?.len() == 2).then_some(()))).unwrap();
+    ben.json(&["unfriend", "Ana"]).unwrap();
+    assert_eq!(ben.json(&["room", "list"]).unwrap()[0]["standing"], "member", "he stays");
+    cem.json(&["block", "Ana", "--leave-rooms"]).unwrap();
+    let left = cem.json(&["room", "list", "--all"]).unwrap();
+    assert!(left.len() == 2 && left.iter().all(|room| room["standing"] != "member"), "{left:?}");
+    within(SOON, "the others see that he has left", || {
+        Ok(ana.json(&["room", "list"])?.into_iter().find(|room| room["name"] == "Two" && room["members"] == 1))
+    })
+    .unwrap();
+}

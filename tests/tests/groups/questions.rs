@@ -237,3 +237,33 @@ fn r8_who_is_added_to_my_room_and_was_blocked_is_named_in_a_line_and_what_they_w
     let sent = history(&mut sim, CEM, "The crew").into_iter().find(|view| view.mine && !view.is_line).unwrap();
     assert_eq!(sent.tally.map(|tally| tally.read), Some(0), "no read mark of Ben's");
 }
+
+#[test]
+fn who_parts_from_somebody_leaves_the_rooms_of_both_and_no_other_when_they_say_so() {
+    let mut sim = scene(48, Faults::NONE, &["Ana", "Ben", "Cem"]);
+    sim.befriend(BEN, CEM);
+    sim.run_for(HOUR);
+    for (called, who) in [("All", &["Ben", "Cem"][..]), ("Without Cem", &["Ben"])] {
+        create(&mut sim, ANA, called);
+        add(&mut sim, ANA, called, who);
+    }
+    sim.run_for(10 * MINUTE);
+    ask_first(&mut sim, BEN);
+    create(&mut sim, ANA, "Asked");
+    add(&mut sim, ANA, "Asked", &["Ben", "Cem"]);
+    sim.run_for(10 * MINUTE);
+    let names = |reply: Result<Reply, CommandError>| match reply {
+        Ok(Reply::Rooms(views)) => views.into_iter().map(|view| view.name).collect::<Vec<_>>(),
+        _ => panic!("no rooms"),
+    };
+    assert_eq!(names(sim.command(BEN, Command::RoomsWith(name("Cem")))), ["All", "Asked"]);
+    assert_eq!(names(sim.command(BEN, Command::RoomsLeaveWith(name("Cem")))), ["All", "Asked"]);
+    assert!(sim.command(BEN, Command::Unfriend(name("Cem"))).is_ok());
+    sim.run_for(10 * MINUTE);
+    let here = rooms(&mut sim, BEN);
+    let standings: Vec<_> = here.iter().map(|view| (view.name.as_str(), view.standing)).collect();
+    assert_eq!(standings, [("All", RoomStanding::Left), ("Without Cem", RoomStanding::Member)]);
+    for view in rooms(&mut sim, CEM) {
+        assert_eq!(view.members, 2, "{}", view.name);
+    }
+}

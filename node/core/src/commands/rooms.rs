@@ -100,3 +100,29 @@ pub(super) fn members(state: &State, room: &Who) -> Result<Reply, Failed> {
     let room = resolve(state, room)?;
     views::room::members(state, &room).map(Reply::Members).ok_or(Failed::Command(CommandError::NotFound))
 }
+
+/// The rooms that we are in with somebody.
+pub(super) fn with(state: &State, who: &Who) -> Result<Reply, Failed> {
+    let shared = groups::with(state, &person(state, who)?);
+    Ok(Reply::Rooms(views::room::all(state).into_iter().filter(|view| shared.contains(&view.room)).collect()))
+}
+
+/// Leaves them.
+pub(super) fn leave_with(state: &mut State, turn: &mut Turn<'_>, who: &Who) -> Result<Reply, Failed> {
+    let peer = person(state, who)?;
+    let Reply::Rooms(shared) = with(state, who)? else { return Err(CommandError::NotFound.into()) };
+    groups::leave_with(state, turn, &peer)?;
+    let views = shared.into_iter().map(|view| views::room::one(state, &view.room).unwrap_or(view));
+    Ok(Reply::Rooms(views.collect()))
+}
+
+/// A friend, or the sender of a request.
+fn person(state: &State, who: &Who) -> Result<PeerId, CommandError> {
+    match people::resolve(state, who) {
+        Err(CommandError::NotFound) => {
+            let id = people::requests::resolve(state, who)?;
+            state.requests.get(&id).map(|row| row.peer).ok_or(CommandError::NotFound)
+        }
+        other => other,
+    }
+}

@@ -145,6 +145,22 @@ pub(super) fn part(state: &mut State, turn: &mut Turn<'_>, group: Group) -> Resu
     Ok(())
 }
 
+/// The rooms that we are in with somebody, those among them about which we are asked.
+pub(crate) fn with(state: &State, peer: &PeerId) -> Vec<RoomId> {
+    let is_shared = |group: &&Group| group.standing.is_member() && group.roster.role(peer).is_some() && *peer != state.own.peer;
+    state.groups.rooms.values().filter(is_shared).map(|group| group.room).collect()
+}
+
+/// Leaves them all.
+pub(crate) fn leave_with(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<(), Failed> {
+    for room in with(state, peer) {
+        if let Some(group) = state.groups.rooms.get(&room).cloned() {
+            part(state, turn, group)?;
+        }
+    }
+    Ok(())
+}
+
 /// Gives a room another name.
 pub(crate) fn rename(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, name: &str) -> Result<(), Failed> {
     let name = name.trim();

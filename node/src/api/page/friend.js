@@ -1,7 +1,7 @@
 // About one friend: name, words, block.
 
 import { avatar, button, careful, clean, copyable, during, h, icon, nameOf, say, sentence, viewHead, wordList } from "/dom.js";
-import { friend, loadFriends, loadMessages, post, state, watch } from "/node.js";
+import { friend, get, loadFriends, loadMessages, loadRooms, post, state, watch } from "/node.js";
 
 export function friendView(id) {
   const element = h("section", { class: "page" });
@@ -90,14 +90,30 @@ function introduceCard(one) {
     h("p", {}, "Both are asked whether they want to meet; nobody learns of a no."), form);
 }
 
+// The rooms that both are in, with a box to leave them.
+function commonRooms(one, id) {
+  const box = h("input", { type: "checkbox", id });
+  const element = h("div", { hidden: true });
+  get(`/api/v1/rooms/with?${new URLSearchParams({ who: one.id })}`).then(({ rooms }) => {
+    if (rooms.length === 0) return;
+    element.replaceChildren(
+      h("p", {}, `Both of you are in: ${rooms.map((room) => clean(room.name)).join(", ")}. There you do not see what they write any longer, and they see what you write.`),
+      h("p", { class: "check" }, box, h("label", { for: id }, rooms.length === 1 ? "Leave this room, too" : "Leave these rooms, too")));
+    element.hidden = false;
+  }, () => {});
+  return { element, leaves: () => box.checked };
+}
+
 function unfriendCard(one) {
+  const rooms = commonRooms(one, "unfriend-rooms");
   return h("article", { class: "card" }, h("h2", {}, "End the friendship"),
     h("p", {}, "Neither of you can write to the other any longer, and what still waits for them is given up. They are not told. The history stays; with a new invite you can become friends again."),
+    rooms.element,
     careful("End the friendship", "Really end it?", async () => {
-      await post("/api/v1/friends/unfriend", { friend: one.id });
+      await post("/api/v1/friends/unfriend", { friend: one.id, leave_rooms: rooms.leaves() });
       say("The friendship is over.");
       location.hash = "#/";
-      await Promise.all([loadFriends(), loadMessages()]);
+      await Promise.all([loadFriends(), loadRooms(), loadMessages()]);
     }));
 }
 
@@ -109,10 +125,12 @@ function blockCard(one) {
         await loadFriends();
       }));
   }
+  const rooms = commonRooms(one, "block-rooms");
   return h("article", { class: "card" }, h("h2", {}, "Block"), h("p", {}, "Nothing more from this friend will reach you. They are not told. You can take it back."),
+    rooms.element,
     careful("Block this friend", "Really block?", async () => {
-      await post("/api/v1/block", { who: one.id });
+      await post("/api/v1/block", { who: one.id, leave_rooms: rooms.leaves() });
       say("Blocked.");
-      await loadFriends();
+      await Promise.all([loadFriends(), loadRooms()]);
     }));
 }

@@ -21,6 +21,16 @@ pub fn answer(world: &mut World, command: &Command) -> Option<Result<Reply, Comm
         }
         Command::RoomCreate(name) if name.is_empty() => Err(CommandError::BadName),
         Command::RoomCreate(name) => Ok(Reply::Room(create(world, name))),
+        Command::RoomsWith(who) => Ok(Reply::Rooms(shared(world, who))),
+        Command::RoomsLeaveWith(who) => {
+            let rooms = shared(world, who);
+            for room in &mut world.rooms {
+                if rooms.iter().any(|left| left.room == room.view.room) {
+                    room.view.standing = RoomStanding::Leaving;
+                }
+            }
+            Ok(Reply::Rooms(shared(world, who)))
+        }
         Command::RoomMembers(room) => find(world, room).map(|at| Reply::Members(world.rooms[at].members.clone())),
         Command::RoomAdd { room, who } => add(world, room, who),
         Command::RoomRemove { room, who } => change(world, room, |room| {
@@ -103,4 +113,10 @@ fn change(world: &mut World, room: &Who, change: impl FnOnce(&mut FakeRoom)) -> 
     room.view.epoch += 1;
     room.view.members = room.members.len();
     Ok(Reply::Room(room.view.clone()))
+}
+
+/// The rooms in which somebody is with us.
+fn shared(world: &World, who: &Who) -> Vec<RoomView> {
+    let is_there = |room: &&FakeRoom| room.members.iter().any(|member| member.name == who.0 || member.id.to_string() == who.0);
+    world.rooms.iter().filter(is_there).map(|room| room.view.clone()).collect()
 }
