@@ -179,6 +179,27 @@ fn members_who_are_no_friends_go_on_hearing_each_other_by_relays_however_much_th
     assert_eq!(waiting, 0);
 }
 
+/// Who leaves on a branch that gives way is out all the same: their word is said again there.
+#[test]
+fn who_leaves_while_the_room_is_cut_is_out_once_it_is_whole() {
+    for seed in 50..54 {
+        let mut sim = crew(seed, &["Ana", "Ben", "Cem", "Dea"]);
+        cut(&mut sim, &[ANA, BEN], &[CEM, DEA], true);
+        // Both halves go on by themselves, so that one of them gives way.
+        room(sim.command(ANA, Command::RoomRename { room: name("The crew"), name: "The first half".into() }));
+        room(sim.command(ANA, Command::RoomRole { room: name("The first half"), who: name("Ben"), role: RoomRole::Admin }));
+        sim.run_for(MINUTE);
+        sim.crash(CEM, HOUR);
+        room(sim.command(DEA, Command::RoomLeave(name("The crew"))));
+        sim.run_for(10 * MINUTE);
+        assert_eq!(standing(&mut sim, DEA), RoomStanding::Leaving);
+        cut(&mut sim, &[ANA, BEN], &[CEM, DEA], false);
+        sim.run_for(DAY);
+        assert_eq!(standing(&mut sim, DEA), RoomStanding::Left, "seed {seed}");
+        assert_eq!(rooms(&mut sim, ANA)[0].members, 3, "seed {seed}");
+    }
+}
+
 /// Everybody is a friend of everybody; there is no relay.
 fn crew(seed: u64, names: &[&str]) -> Sim {
     let mut sim = Sim::new(seed, Faults::NONE);
@@ -221,6 +242,8 @@ fn who_is_removed_or_leaves_reads_nothing_new_and_keeps_the_history() {
     sim.run_for(MINUTE);
     assert_eq!(standing(&mut sim, BEN), RoomStanding::Removed);
     say(&mut sim, CEM, "The crew", "without Ben");
+    // What is on its way when somebody's removal comes is not opened by them any more.
+    sim.run_for(SECOND);
     room(sim.command(DEA, Command::RoomLeave(name("The crew"))));
     assert_eq!(standing(&mut sim, DEA), RoomStanding::Leaving);
     sim.run_for(10 * MINUTE);

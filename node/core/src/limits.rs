@@ -327,6 +327,8 @@ pub const CARRIED_LIFE: u64 = 7 * DAY;
 pub const OUTBOX_MAX: u64 = 100_000;
 /// Seeds of envelopes kept for each device: the newest, and four older ones.
 pub const SEEDS_KEPT_MAX: usize = 5;
+/// More of them for a device that is in as many rooms with us: each room may have a seed of its own.
+pub const SEEDS_OF_ROOMS_MAX: usize = 16;
 /// So long a seed is kept after its device has used a newer one.
 pub const SEED_LIFE: u64 = 30 * DAY;
 /// Envelopes kept that came by way of a relay before anything opens them; who has brought most gives way.

@@ -1,6 +1,7 @@
 //! What the user asks about this device: name, being findable, invites.
 
 use crate::command::{CommandError, InviteState, InviteView, Reply, SettingsView};
+use crate::groups;
 use crate::invites::{self, Minted};
 use crate::presence;
 use crate::state::State;
@@ -20,6 +21,7 @@ pub(super) fn set_name(state: &mut State, turn: &mut Turn<'_>, name: &str) -> Re
     }
     turn.put(Table::Meta, b"name", &name);
     state.own.name = name;
+    groups::changed(state, turn)?;
     Ok(identity(state))
 }
 

@@ -18,7 +18,7 @@ use crate::rows::{Device, Inner, ROOM_LANE};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed, decode_row};
-use crate::wire::{Piece, RoomPayload};
+use crate::wire::{Known, Piece, RoomPayload};
 use crate::world::Sealed;
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -222,6 +222,12 @@ pub(crate) fn remove_row(state: &mut State, turn: &mut Turn<'_>, from: &DeviceId
     }
 }
 
+/// Whether a row is of a room. One without a place in the order of frames names it inside.
+fn is_of_room(row: &OutboxRow, room: &RoomId) -> bool {
+    let inside = || row.inner.as_ref().filter(|_| row.owner == EnvelopeOwner::Since).and_then(|inner| Known::decode(&inner.payload));
+    row.room.or_else(|| inside().map(|known| known.room)) == Some(*room)
+}
+
 /// Takes everything of a room out of a device's outbox. Answers the arrival numbers of the texts among it.
 pub(crate) fn forget_room(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, room: &RoomId) -> Result<BTreeSet<u64>, TurnFailed> {
     let (mut from, mut gone) = (ROOM_LANE, Vec::new());
@@ -230,7 +236,7 @@ pub(crate) fn forget_room(state: &mut State, turn: &mut Turn<'_>, device: &Devic
         let Some((last, _)) = page.last() else { break };
         from = last.saturating_add(1);
         gone.extend(
-            page.into_iter().filter(|(_, row)| row.room == Some(*room)).map(|(number, row)| (number, row.is_long(), row.owner.arrival())),
+            page.into_iter().filter(|(_, row)| is_of_room(row, room)).map(|(number, row)| (number, row.is_long(), row.owner.arrival())),
         );
     }
     for (number, is_long, _) in &gone {

@@ -64,6 +64,12 @@ pub(crate) enum EnvelopeOwner {
     /// A question for the commits since an epoch of a shared room, and what answers it.
     #[n(18)]
     Since,
+    /// That we leave this shared room, for its members.
+    #[n(19)]
+    Leave(#[n(0)] RoomId),
+    /// How our device is written to, for members of this shared room.
+    #[n(20)]
+    Ways(#[n(0)] RoomId),
 }
 
 /// How an envelope is cared for. Nothing of it is stored: it follows from the owner.
@@ -168,7 +174,9 @@ impl EnvelopeOwner {
             | Self::Seed
             | Self::Piece
             | Self::RoomCommit(..)
-            | Self::Since => Concern::Nobody,
+            | Self::Since
+            | Self::Leave(_)
+            | Self::Ways(_) => Concern::Nobody,
             Self::Lifeline => Concern::Lifeline,
             Self::Welcome(room) => Concern::Welcome(*room),
         }
@@ -194,6 +202,8 @@ impl EnvelopeOwner {
             Self::Welcome(_) => of_room("welcome"),
             Self::RoomCommit(..) => of_room("commit"),
             Self::Since => of_room("since"),
+            Self::Leave(_) => of_room("leave"),
+            Self::Ways(_) => of_room("ways"),
             // When a list is lost, it is asked for again: the other side leaves its envelope again.
             Self::Receipts => DeliveryPolicy { for_away: true, waits_aside: true, ..step("receipts", Until::Stored, Links::Friends) },
             // It is followed by others.

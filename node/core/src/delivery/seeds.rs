@@ -1,8 +1,9 @@
 //! Seeds: drawing ours, reading those of others, and how long ours are kept. `docs/protocol/envelope.md`.
 
 use super::notices;
-use crate::limits::{SEED_LIFE, SEEDS_KEPT_MAX};
+use crate::limits::{SEED_LIFE, SEEDS_KEPT_MAX, SEEDS_OF_ROOMS_MAX};
 use crate::people;
+use crate::rooms;
 use crate::rows::{Inbound, Outbound};
 use crate::state::State;
 use crate::turn::Turn;
@@ -21,12 +22,18 @@ pub(crate) fn draw(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, to: &[
         let ratchet = Ratchet::agree(&seed, &me.dh, &device.dh, &device.device, &me.device);
         let row = Inbound { number: seed.number, room: *room, opener: Opener::new(ratchet), replaced: None };
         state.add_inbound(&device.device, row);
-        while state.inbound_of(&device.device).count() > SEEDS_KEPT_MAX {
-            let Some(oldest) = state.inbound_of(&device.device).next().map(|row| row.number) else { break };
-            state.drop_inbound(&device.device, oldest);
-        }
+        drop_oldest(state, &device.device);
     }
     seed
+}
+
+/// Drops the oldest seeds of a device beyond what is kept. In each room that both are in, it may have another one.
+fn drop_oldest(state: &mut State, device: &DeviceId) {
+    let most = SEEDS_KEPT_MAX.saturating_add(rooms::shared_rooms_with(state, device).min(SEEDS_OF_ROOMS_MAX));
+    while state.inbound_of(device).count() > most {
+        let Some(oldest) = state.inbound_of(device).next().map(|row| row.number) else { break };
+        state.drop_inbound(device, oldest);
+    }
 }
 
 /// A device may write to us under a seed that another member tells it, or that we have said to many.
@@ -37,10 +44,7 @@ pub(crate) fn expect(state: &mut State, room: &RoomId, device: &Device, seed: &S
     let me = &state.own.identity;
     let ratchet = Ratchet::agree(seed, &me.dh, &device.dh, &device.device, &me.device);
     state.add_inbound(&device.device, Inbound { number: seed.number, room: *room, opener: Opener::new(ratchet), replaced: None });
-    while state.inbound_of(&device.device).count() > SEEDS_KEPT_MAX {
-        let Some(oldest) = state.inbound_of(&device.device).next().map(|row| row.number) else { break };
-        state.drop_inbound(&device.device, oldest);
-    }
+    drop_oldest(state, &device.device);
 }
 
 /// A device has said its newest seed in a room. One that is older than what it said there before counts no more.

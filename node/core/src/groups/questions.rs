@@ -8,7 +8,6 @@ use crate::command::CommandError;
 use crate::conversations;
 use crate::limits::ROOMS_ASKED_MAX;
 use crate::notice::GroupsNotice;
-use crate::packages;
 use crate::people;
 use crate::rooms;
 use crate::rows::{Group, GroupStanding, RoomQuestion};
@@ -81,8 +80,8 @@ pub(super) fn sweep(state: &mut State, turn: &mut Turn<'_>, room: &RoomId) -> Re
         rooms::forget(state, turn, *room)?;
         state.drop_group(turn, room);
     } else {
-        packages::left(state, turn, &group.leaf)?;
         state.save_group(turn, Group { question: None, ..group });
+        seats::end(state, turn, room)?;
     }
     turn.notify(Event::Room(*room));
     Ok(())

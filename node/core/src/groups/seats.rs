@@ -8,7 +8,7 @@ use crate::delivery::{outbox, seeds, ways};
 use crate::packages;
 use crate::people;
 use crate::rooms::{self, order as frames};
-use crate::rows::{FriendState, GroupStanding};
+use crate::rows::{FriendState, Group, GroupStanding};
 use crate::state::State;
 use crate::turn::{Turn, TurnFailed};
 use crate::wire::{LeafOwner, RoomPayload, Roster, Seat, Ways, is_leaf_of};
@@ -78,7 +78,7 @@ pub(super) fn say(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, to: &[D
     }
     let sealed = rooms::say(turn, *room, &RoomPayload::Ways(Box::new(seat.ways)))?;
     for device in to {
-        outbox::enqueue_part(state, turn, (device, *room, sealed.epoch), EnvelopeOwner::Mark, (None, &sealed.bytes));
+        outbox::enqueue_part(state, turn, (device, *room, sealed.epoch), EnvelopeOwner::Ways(*room), (None, &sealed.bytes));
     }
     Ok(())
 }
@@ -154,8 +154,19 @@ pub(super) fn forget_room(state: &mut State, turn: &mut Turn<'_>, room: &RoomId)
     for id in state.groups.wishes_of(room).map(|wish| wish.id).collect::<Vec<_>>() {
         state.drop_wish(turn, room, &id);
     }
-    if let Some(group) = state.groups.rooms.get(room).cloned() {
+    if let Some(group) = state.groups.rooms.get(room).filter(|group| group.ended.is_none()).cloned() {
         packages::left(state, turn, &group.leaf)?;
+    }
+    Ok(())
+}
+
+/// Takes the right to write to us back from members of a room that we are out of, once nothing brings us in again.
+pub(super) fn end(state: &mut State, turn: &mut Turn<'_>, room: &RoomId) -> Result<(), TurnFailed> {
+    let is_over = |group: &&Group| !group.standing.is_in() && group.ended.is_none();
+    let Some(group) = state.groups.rooms.get(room).filter(is_over).cloned() else { return Ok(()) };
+    if state.groups.steps_of(room).next().is_none() {
+        packages::left(state, turn, &group.leaf)?;
+        state.save_group(turn, Group { ended: Some(true), ..group });
     }
     Ok(())
 }

@@ -49,6 +49,7 @@ pub(crate) fn create(state: &mut State, turn: &mut Turn<'_>, name: &str) -> Resu
             past: Vec::new(),
             said: turn.stamp,
             question: None,
+            ended: None,
         },
     );
     if let Some(seat) = seats::own(state, turn, &leaf) {
@@ -138,7 +139,7 @@ pub(super) fn part(state: &mut State, turn: &mut Turn<'_>, group: Group) -> Resu
     } else {
         let said = Leave::sign(&state.own.identity, &room, group.leaf, group.number);
         let sealed = rooms::say(turn, room, &RoomPayload::Leave(said))?;
-        outbox::enqueue_room(state, turn, room, &EnvelopeOwner::Mark, &sealed);
+        outbox::enqueue_room(state, turn, room, &EnvelopeOwner::Leave(room), &sealed);
         state.save_group(turn, Group { standing: GroupStanding::Leaving, ..group });
     }
     turn.notify(Event::Room(room));

@@ -1,17 +1,19 @@
 //! Texts to all members of a room: who has each of them, and what is sealed again when a room goes back.
 
-use super::order;
+use super::{order, seats};
 use crate::command::{CommandError, MessageState};
 use crate::conversations;
 use crate::delivery::notices;
 use crate::delivery::outbox;
 use crate::delivery::owner::EnvelopeOwner;
 use crate::rooms;
-use crate::rows::{Audience, Fault, Inner, Message, ROOM_LANE, Tally, commit_key, message_key, set_message_state, split_key};
+use crate::rows::{
+    Audience, Fault, GroupStanding, Inner, Message, ROOM_LANE, Tally, commit_key, message_key, set_message_state, split_key,
+};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Failed, Turn, TurnFailed};
-use crate::wire::{Known, RoomPayload, Text, is_text};
+use crate::wire::{Known, Leave, RoomPayload, Text, is_text};
 use crate::world::Sealed;
 use std::collections::{BTreeMap, BTreeSet};
 use symbolon_presence::id::{DeviceId, EpochId, MessageId, PeerId, RoomId};
@@ -166,7 +168,7 @@ pub(super) fn resend(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, drop
                         held.insert(arrival);
                         None
                     }
-                    None => None,
+                    None => say_now(state, turn, room, &row.owner)?,
                 };
                 let owner = row.owner.clone();
                 match sealed.and_then(|sealed| Inner::around(*room, &sealed, row.sequence)) {
@@ -214,6 +216,11 @@ pub(super) fn say_again(
 pub(crate) fn seal_again(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, number: u64) -> Result<(), TurnFailed> {
     let Some(row) = outbox::row(turn, device, number)? else { return Ok(()) };
     let known = row.inner.as_ref().and_then(|inner| Known::decode(&inner.payload));
+    if row.owner == EnvelopeOwner::Since {
+        // A question, or an answer to one, of an epoch that counts no more.
+        outbox::remove(state, turn, device, number);
+        return Ok(());
+    }
     let Some((room, known)) = row.room.zip(known) else { return Ok(()) };
     let Some(group) = state.groups.rooms.get(&room).filter(|group| group.epoch != known.epoch) else { return Ok(()) };
     if !group.standing.is_in() {
@@ -226,7 +233,7 @@ pub(crate) fn seal_again(state: &mut State, turn: &mut Turn<'_>, device: &Device
             set_message_state(turn, &room, arrival, MessageState::Failed, Some(Fault::OtherMembers))?;
             None
         }
-        None => None,
+        None => say_now(state, turn, &room, &row.owner)?,
     };
     let owner = row.owner.clone();
     match sealed.and_then(|sealed| Inner::around(room, &sealed, row.sequence)) {
@@ -235,6 +242,20 @@ pub(crate) fn seal_again(state: &mut State, turn: &mut Turn<'_>, device: &Device
     }
     notices::rows_changed(turn, device);
     Ok(())
+}
+
+/// What is no text and still has to be said, sealed in the present epoch.
+fn say_now(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, owner: &EnvelopeOwner) -> Result<Option<Sealed>, TurnFailed> {
+    let Some(group) = state.groups.rooms.get(room).cloned() else { return Ok(None) };
+    let is = |other: EnvelopeOwner| *owner == other;
+    let payload = if is(EnvelopeOwner::Leave(*room)) && group.standing == GroupStanding::Leaving {
+        Some(RoomPayload::Leave(Leave::sign(&state.own.identity, room, group.leaf, group.number)))
+    } else if is(EnvelopeOwner::Ways(*room)) && group.is_member() {
+        seats::own(state, turn, &group.leaf).map(|seat| RoomPayload::Ways(Box::new(seat.ways)))
+    } else {
+        None
+    };
+    payload.map(|payload| rooms::say(turn, *room, &payload)).transpose()
 }
 
 /// We are out, and nothing of ours is sealed in the room any more: what has not arrived is given up.

@@ -155,6 +155,7 @@ pub(crate) fn receive_welcome(state: &mut State, turn: &mut Turn<'_>, from: &Dev
         past: Vec::new(),
         said: turn.stamp,
         question,
+        ended: None,
     };
     let devices = seats::devices(state, &group.roster);
     rooms::register_shared(state, turn, room, devices.clone());

@@ -58,6 +58,11 @@ fn shared_rooms(state: &State) -> impl Iterator<Item = &[DeviceId]> {
     })
 }
 
+/// In how many shared rooms a device is with us.
+pub(crate) fn shared_rooms_with(state: &State, device: &DeviceId) -> usize {
+    shared_rooms(state).filter(|devices| devices.contains(device)).count()
+}
+
 /// Whether two devices of others are in one shared room with us.
 pub(crate) fn are_together(state: &State, one: &DeviceId, other: &DeviceId) -> bool {
     shared_rooms(state).any(|devices| devices.contains(one) && devices.contains(other))

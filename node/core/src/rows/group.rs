@@ -45,6 +45,9 @@ pub(crate) struct Group {
     /// Whether we want to be in it was asked, and not answered by yes: nothing of it is shown.
     #[n(11)]
     pub question: Option<RoomQuestion>,
+    /// Whether the right of its members to write to us was taken back: we are out for good.
+    #[n(12)]
+    pub ended: Option<bool>,
 }
 
 /// A room into which a friend has brought us waits for our user's word.

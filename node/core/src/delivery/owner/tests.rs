@@ -10,7 +10,7 @@ const ROOM: RoomId = RoomId([2; 32]);
 const EPOCH: EpochId = EpochId([4; 32]);
 
 /// One of each owner.
-const ALL: [EnvelopeOwner; 16] = [
+const ALL: [EnvelopeOwner; 21] = [
     EnvelopeOwner::Offer(REQUEST),
     EnvelopeOwner::Accept(REQUEST),
     EnvelopeOwner::Confirm(REQUEST),
@@ -27,6 +27,11 @@ const ALL: [EnvelopeOwner; 16] = [
     EnvelopeOwner::Piece,
     EnvelopeOwner::Commit(ROOM, EPOCH),
     EnvelopeOwner::Lifeline,
+    EnvelopeOwner::Welcome(ROOM),
+    EnvelopeOwner::RoomCommit(ROOM, EPOCH),
+    EnvelopeOwner::Since,
+    EnvelopeOwner::Leave(ROOM),
+    EnvelopeOwner::Ways(ROOM),
 ];
 
 #[test]
@@ -50,6 +55,11 @@ fn every_owner_has_its_policy() {
         ("piece", Rooms, Delivered, Links::Friends),
         ("commit", Rooms, Delivered, Links::Friends),
         ("lifeline", Rooms, Delivered, Links::Friends),
+        ("welcome", Rooms, Delivered, Links::Friends),
+        ("commit", Rooms, Delivered, Links::Friends),
+        ("since", Rooms, Delivered, Links::Friends),
+        ("leave", Rooms, Delivered, Links::Friends),
+        ("ways", Rooms, Delivered, Links::Friends),
     ];
     let found = ALL.map(|owner| owner.policy()).map(|policy| (policy.name, policy.lane, policy.until, policy.links));
     assert_eq!(found, expected);
@@ -86,6 +96,11 @@ fn a_fate_concerns_the_one_who_finds_a_row_by_it() {
         nobody,
         Concern::Commit(ROOM, EPOCH),
         Concern::Lifeline,
+        Concern::Welcome(ROOM),
+        nobody,
+        nobody,
+        nobody,
+        nobody,
     ];
     assert_eq!(concerns, expected);
 }
@@ -97,7 +112,7 @@ fn owners_on_disk_are_read_as_they_were_written() {
         assert_eq!(codec::decode_row::<EnvelopeOwner>(&bytes, bytes.len()).unwrap(), owner);
         bytes[1..3].to_vec()
     });
-    let expected: Vec<Vec<u8>> = (0..16).map(|number| vec![0x82, number]).collect();
+    let expected: Vec<Vec<u8>> = (0..21).map(|number| vec![0x82, number]).collect();
     assert_eq!(heads.to_vec(), expected);
 }
 
