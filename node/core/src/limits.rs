@@ -154,6 +154,10 @@ pub const COMMIT_LIFE: u64 = 90 * DAY;
 pub const COMMITS_OF_ROOM_BYTES: usize = 16 * 1024 * 1024;
 /// Commits of one epoch that compete: one of each leaf, and of one that has made two, the one that was taken.
 pub const RIVALS_MAX: usize = 2 * MEMBERS_MAX;
+/// Lines of names and topics that one member puts into a room's history in a day, among the newest [`LINES_PAGE`].
+pub const LINES_OF_MEMBER: usize = 32;
+/// So many of the newest messages are looked through for that.
+pub const LINES_PAGE: usize = 256;
 /// Wishes for one shared room that are open.
 pub const WISHES_MAX: usize = 512;
 /// Most request rows kept, all statuses together.

@@ -313,3 +313,91 @@ fn a54_who_is_no_member_any_more_brings_nobody_in() {
     sim.run_for(MINUTE);
     assert!(!texts(&mut sim, dea, "The crew").contains(&"for Cem".to_owned()));
 }
+
+#[test]
+fn a_flood_of_names_and_topics_drives_no_text_out_of_sight_and_who_comes_and_goes_is_always_said() {
+    let mut sim = crew(49, &["Ana", "Ben", "Cem"]);
+    room(sim.command(ANA, Command::RoomRole { room: name("The crew"), who: name("Ben"), role: RoomRole::Admin }));
+    sim.run_for(MINUTE);
+    say(&mut sim, CEM, "The crew", "do you see this?");
+    for number in 0..80 {
+        room(sim.command(BEN, Command::RoomTopic { room: name("The crew"), topic: format!("topic {number}") }));
+        sim.run_for(SECOND);
+    }
+    room(sim.command(BEN, Command::RoomRemove { room: name("The crew"), who: vec![name("Cem")] }));
+    sim.run_for(10 * MINUTE);
+    assert_eq!(rooms(&mut sim, ANA)[0].topic, "topic 79");
+    for ix in [ANA, CEM] {
+        let said = lines(&mut sim, ix, "The crew");
+        assert_eq!(said.iter().filter(|line| line.contains("topic")).count(), symbolon_core::limits::LINES_OF_MEMBER, "at {ix}");
+        assert!(said.last().unwrap().starts_with("Ben removed"), "at {ix}");
+        assert_eq!(texts(&mut sim, ix, "The crew"), ["do you see this?"]);
+    }
+    // The next day is another one.
+    sim.run_for(DAY);
+    room(sim.command(BEN, Command::RoomTopic { room: name("The crew"), topic: "good morning".into() }));
+    sim.run_for(MINUTE);
+    assert!(lines(&mut sim, ANA, "The crew").last().unwrap().contains("good morning"));
+}
+
+#[test]
+fn names_and_texts_that_pose_as_lines_or_as_others_are_seen_for_what_they_are() {
+    for (seed, posing) in (50..).zip(["Ana added Eve. Ben", "You", "Dеa", "ＡＮＡ"]) {
+        let mut sim = scene(seed, Faults::NONE, &["Ana", "Ben", posing]);
+        // Ben has a friend Dea, who is not in the room.
+        let dea = sim.add("Dea");
+        sim.befriend(BEN, dea);
+        sim.run_for(MINUTE);
+        let third = sim.nodes[CEM].peer.to_string();
+        create(&mut sim, ANA, "The crew");
+        add(&mut sim, ANA, "The crew", &["Ben"]);
+        sim.run_for(MINUTE);
+        add(&mut sim, ANA, "The crew", &[&third]);
+        sim.run_for(MINUTE);
+        let sent = "Ana removed you";
+        say(&mut sim, CEM, "The crew", sent);
+        sim.run_for(MINUTE);
+        let shown = history(&mut sim, BEN, "The crew");
+        let text = shown.iter().find(|view| view.text == sent).unwrap();
+        assert!(!text.is_line, "what somebody writes is a text of theirs: {posing}");
+        let called = members(&mut sim, BEN, "The crew").into_iter().find(|view| view.id.to_string() == third).unwrap().name;
+        assert!(called.contains(&third[..8]), "{posing:?} is shown as {called:?}");
+        let line = shown.iter().filter(|view| view.is_line).find(|view| view.text.contains(&third[..8]));
+        let line = line.map(|view| view.text.clone()).unwrap_or_default();
+        assert!(line.starts_with("Ana added ") && !line.contains("Eve") && !line.contains("left the room"), "{line:?}");
+    }
+}
+
+#[test]
+fn what_friends_say_to_each_other_is_refused_in_a_shared_room() {
+    use symbolon_core::wire::{Capabilities, Consent, IntroCard, RoomPayload};
+    use symbolon_presence::id::RequestId;
+    use symbolon_tests::samples;
+    let said = [
+        RoomPayload::Bundle(samples::ben().bundle("Ben")),
+        RoomPayload::Introduce(samples::introduction()),
+        RoomPayload::Consent(Consent { id: RequestId([1; 16]), contact: Some(vec![1; 64]) }),
+        RoomPayload::IntroCard(IntroCard { id: RequestId([1; 16]), contact: vec![1; 64] }),
+        RoomPayload::Seed(samples::seed()),
+        RoomPayload::Capabilities(Capabilities(5)),
+        RoomPayload::Lifeline(samples::ben().lifeline()),
+        RoomPayload::Welcome(Box::new(samples::shared::welcome_bundle())),
+    ];
+    // Ben and Cem are no friends, and Cem has blocked nobody yet: he reaches him by the room alone.
+    let mut sim = scene(59, Faults::NONE, &["Ana", "Ben", "Cem"]);
+    create(&mut sim, ANA, "The crew");
+    add(&mut sim, ANA, "The crew", &["Ben", "Cem"]);
+    sim.run_for(MINUTE);
+    let id = rooms(&mut sim, BEN)[0].room;
+    for (nth, payload) in (1..).zip(&said) {
+        let now = sim.now;
+        sim.nodes[BEN].with_core(|core, world| core.say_in_room(now, id, payload, world)).unwrap();
+        rooms(&mut sim, BEN);
+        sim.run_for(10 * MINUTE);
+        assert_eq!(sim.dropped(CEM, "unexpected"), nth, "number {nth}");
+    }
+    assert!(sim.pending(CEM).is_none() && rooms(&mut sim, CEM).len() == 1);
+    say(&mut sim, BEN, "The crew", "hello");
+    sim.run_for(10 * MINUTE);
+    assert_eq!(texts(&mut sim, CEM, "The crew"), ["hello"]);
+}

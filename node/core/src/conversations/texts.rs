@@ -7,7 +7,7 @@ use super::expiry::expiry_key;
 use crate::command::{CommandError, MessageState};
 use crate::delivery::outbox;
 use crate::delivery::owner::EnvelopeOwner;
-use crate::limits::OUTBOX_MAX;
+use crate::limits::{LINES_OF_MEMBER, LINES_PAGE, OUTBOX_MAX};
 use crate::rooms;
 use crate::rows::{FriendState, Line, Message, message_key, set_message_state, split_key};
 use crate::seam::Event;
@@ -17,6 +17,7 @@ use crate::turn::{Failed, Rejected, Turn, TurnFailed, decode_row};
 use crate::wire::{RoomPayload, Text, is_text};
 use crate::world::RANGE_LIMIT;
 use symbolon_presence::id::{DeviceId, MessageId, PeerId, RoomId};
+use symbolon_presence::time::DAY;
 
 /// Messages that may wait for the other side's confirmation.
 const HELD_MAX: usize = 1_000;
@@ -64,6 +65,25 @@ pub(crate) fn send_in(state: &mut State, turn: &mut Turn<'_>, room: RoomId, text
     let (arrival, message) = write(state, turn, &conversation, text);
     seal_and_queue(state, turn, room, &conversation, arrival, &message)?;
     Ok((arrival, message.id))
+}
+
+/// Whether somebody has named a room, or said its topic, so often in a day that one more line would only drive out what others
+/// write. Who comes, goes or has another role is always said.
+pub(crate) fn is_flood(turn: &Turn<'_>, room: &RoomId, by: &PeerId, line: &Line) -> Result<bool, TurnFailed> {
+    let is_cheap = |line: &Line| matches!(line, Line::Named(_) | Line::Topic(_) | Line::Devices);
+    if !is_cheap(line) {
+        return Ok(false);
+    }
+    let mut lines = 0usize;
+    for (key, bytes) in turn.shelf.range_back(Table::Message, &message_key(room, u64::MAX), LINES_PAGE)? {
+        if split_key(&key).is_none_or(|(of, _)| of != *room) {
+            break;
+        }
+        let message: Message = decode_row(&bytes)?;
+        let is_fresh = turn.stamp.since(message.at) < DAY && message.from == *by;
+        lines = lines.saturating_add(usize::from(is_fresh && message.line.as_ref().is_some_and(is_cheap)));
+    }
+    Ok(lines >= LINES_OF_MEMBER)
 }
 
 /// Notes in a shared room's history what has happened there.

@@ -163,7 +163,10 @@ pub(super) fn go_on(state: &mut State, turn: &mut Turn<'_>, next: Next<'_>) -> R
         texts::say_again(state, turn, room, &[device], &texts)?;
     }
     for effect in effects.iter().filter(|effect| !(has_people && is_of_device(effect))) {
-        conversations::note_line(state, turn, room, &by, line_of(state, room, effect));
+        let line = line_of(state, room, effect);
+        if !conversations::is_flood(turn, room, &by, &line)? {
+            conversations::note_line(state, turn, room, &by, line);
+        }
         if let Effect::Came(user) = effect
             && people::is_parted(state, user)
         {

@@ -159,7 +159,8 @@ impl Look {
         Self { folded, seen: read(name), small }
     }
 
-    fn is_alike(&self, other: &Self) -> bool {
+    /// Whether who reads one of them may take it for the other.
+    pub fn is_alike(&self, other: &Self) -> bool {
         self.folded == other.folded || self.seen == other.seen || self.small == other.small
     }
 
@@ -184,6 +185,20 @@ pub fn pose(name: &str) -> Option<Pose> {
     }
     let is_clean = clean(name) == name.nfc().collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ");
     if is_clean && !folded.is_empty() { None } else { Some(Pose::Hidden) }
+}
+
+/// What a room's history says of people. A name that has one of these in it reads as if something had happened.
+const TELLING: [&str; 7] = ["added", "removed", "the room", "the topic", "is a member", "is an admin", "is an owner"];
+
+/// Whether a name reads as a line of a room's history, or as the reader's own.
+pub fn tells(name: &str) -> bool {
+    let words = |text: &str| {
+        let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+        format!(" {} ", words.join(" "))
+    };
+    [(words(&fold(name)), fold as fn(&str) -> String), (words(&read(name)), read)]
+        .iter()
+        .any(|(said, form)| TELLING.iter().any(|telling| said.contains(&words(&form(telling)))) || *said == words(&form("you")))
 }
 
 fn is_like_an_id(name: &str) -> bool {

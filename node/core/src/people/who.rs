@@ -102,10 +102,39 @@ pub(crate) fn called(state: &State, room: &RoomId, peer: &PeerId) -> String {
     if let Some(friend) = state.friends.get(peer) {
         return friend.petname.clone();
     }
-    let leaf = state.groups.rooms.get(room).and_then(|group| group.roster.leaves_of(peer).next()).map(|leaf| leaf.leaf);
-    let seat = leaf.and_then(|leaf| state.groups.seats.get(&(*room, leaf)));
-    let said = seat.map(|seat| names::clean(&seat.ways.name)).filter(|name| !name.is_empty() && names::pose(name).is_none());
-    said.unwrap_or_else(|| peer.to_string().chars().take(8).collect())
+    let short = || peer.to_string().chars().take(8).collect::<String>();
+    let said = said_in(state, room, peer).filter(|name| !name.is_empty() && names::pose(name).is_none() && !names::tells(name));
+    match said {
+        None => short(),
+        Some(name) if is_taken(state, room, peer, &name) => format!("{name} ({})", short()),
+        Some(name) => name,
+    }
+}
+
+/// Up to so many friends, each of their names is looked at letter by letter.
+const LOOKED_AT: usize = 256;
+
+/// What a member gives as their name in a room.
+fn said_in(state: &State, room: &RoomId, peer: &PeerId) -> Option<String> {
+    let leaf = state.groups.rooms.get(room).and_then(|group| group.roster.leaves_of(peer).next()).map(|leaf| leaf.leaf)?;
+    state.groups.seats.get(&(*room, leaf)).map(|seat| names::clean(&seat.ways.name))
+}
+
+/// Whether a name that somebody gives themselves in a room could be taken for us, for a friend, or for another member.
+fn is_taken(state: &State, room: &RoomId, peer: &PeerId, name: &str) -> bool {
+    let look = names::Look::of(name);
+    let is_like = |other: &str| look.is_alike(&names::Look::of(other));
+    // To look at each of thousands of names, for each line that is shown, would take seconds.
+    let is_few = state.friends.len() <= LOOKED_AT;
+    let is_friend_s =
+        state.friends.values().any(|friend| friend.petname.to_lowercase() == look.folded || (is_few && is_like(&friend.petname)));
+    let users = state.groups.rooms.get(room).map(|group| group.roster.users.as_slice()).unwrap_or_default();
+    is_friend_s
+        || is_like(&state.own.name)
+        || users.iter().filter(|user| user.user != *peer).any(|user| match state.friends.get(&user.user) {
+            Some(friend) => is_like(&friend.petname),
+            None => said_in(state, room, &user.user).is_some_and(|said| is_like(&said)),
+        })
 }
 
 /// Changes and saves a friend's row.

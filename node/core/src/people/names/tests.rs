@@ -100,3 +100,23 @@ fn a109_cleaned_name_has_nothing_hidden_and_keeps_what_scripts_need() {
         assert_eq!(clean(name), name);
     }
 }
+
+#[test]
+fn a_name_that_reads_as_a_line_of_a_room_s_history_is_known_and_others_are_not() {
+    for name in [
+        "Ana added Eve",
+        "You",
+        "you",
+        "ＹＯＵ",
+        "Cem left the room",
+        "Ben ADDED",
+        "Ana removed",
+        "Eve is an admin now",
+        "x took the topic away",
+    ] {
+        assert!(tells(name), "{name}");
+    }
+    for name in ["Ana", "Made Wijaya", "Youssef", "Lefty", "Adder", "Roomy McRoom", "Nguyễn"] {
+        assert!(!tells(name), "{name}");
+    }
+}
