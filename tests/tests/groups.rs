@@ -12,6 +12,8 @@ mod attacks;
 mod carrying;
 #[path = "groups/forged.rs"]
 mod forged;
+#[path = "groups/large.rs"]
+mod large;
 #[path = "groups/over_mls.rs"]
 mod over_mls;
 #[path = "groups/questions.rs"]

@@ -9,6 +9,7 @@ mod again;
 mod desk;
 mod early;
 mod first;
+mod given;
 mod inside;
 mod known;
 mod opener;

@@ -8,7 +8,7 @@ use crate::rows::{Inner, KeptCommit};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed, decode_row};
-use crate::wire::Known;
+use crate::wire::{Capabilities, Known, Piece};
 use crate::world::{RANGE_LIMIT, Sealed};
 use std::collections::BTreeMap;
 use symbolon_presence::id::{DeviceId, EpochId, RoomId};
@@ -53,10 +53,21 @@ pub(super) fn answer(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, 
         path.retain(|(parent, _)| state.groups.steps_of(&room).any(|step| step.parent == *parent));
     }
     for (parent, bytes) in path.into_iter().rev().take(AT_ONCE) {
-        let sealed = Sealed { epoch: parent, bytes };
-        // What is longer than an envelope is left to its maker.
-        let Some(inner) = Inner::around(room, &sealed, None).filter(|_| outbox::has_room(state, device)) else { break };
-        outbox::enqueue_inner(state, turn, device, EnvelopeOwner::Since, inner);
+        let parts = Piece::split(&bytes);
+        let more = u64::try_from(parts.len()).unwrap_or(u64::MAX);
+        let is_long = parts.len() > 1;
+        if !outbox::has_room_for(state, device, more) || (is_long && !state.can(device, Capabilities::PIECES)) {
+            break;
+        }
+        for part in parts {
+            if let Some(inner) = Inner::part(room, parent, None, part) {
+                outbox::enqueue_inner(state, turn, device, EnvelopeOwner::Since, inner);
+            }
+        }
+        if is_long {
+            // Who asks puts together one at a time.
+            break;
+        }
     }
     Ok(())
 }

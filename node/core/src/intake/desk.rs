@@ -1,6 +1,7 @@
 //! The intake itself: frames of links, each led to where it is looked at.
 
 use super::early::EarlyFrames;
+use super::given::GivenPieces;
 use super::outcome::complete;
 use super::unopened::Unopened;
 use crate::delivery::couriers::Couriers;
@@ -33,6 +34,7 @@ pub(crate) struct Desks<'a> {
 pub(crate) struct Intake {
     pub(super) tags: Tags,
     pub(super) early: EarlyFrames,
+    pub(super) given: GivenPieces,
     pub(super) unopened: Unopened,
     /// The entry under way was kept, or is to be shown again: it must stay at its relay.
     pub(super) stays: bool,
@@ -78,6 +80,7 @@ impl Intake {
     /// A device is not known any more.
     pub fn forget(&mut self, device: &DeviceId) {
         self.early.forget(device);
+        self.given.forget(device);
         self.asked.retain(|(of, _)| of != device);
     }
 

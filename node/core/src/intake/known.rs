@@ -2,6 +2,7 @@
 
 use super::desk::Intake;
 use super::early::Early;
+use super::given::Came;
 use super::inside::{Place, Said, room_message};
 use super::seen::{seen, seen_outcome, seen_sender};
 use super::unopened::Awaits;
@@ -16,7 +17,7 @@ use crate::rooms::{self, Membership, order, pieces};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{DropReason, Rejected, Turn, TurnFailed};
-use crate::wire::Known;
+use crate::wire::{Known, Piece};
 use symbolon_presence::envelope::frame_id;
 use symbolon_presence::id::{DeviceId, FrameId, RoomId};
 use symbolon_relay::put::{Outcome, Refusal};
@@ -299,8 +300,22 @@ impl Intake {
             self.wait(state, turn, device, early);
             return Ok(());
         }
-        let Early { origin, frame, inner, at, known } = early;
+        let Early { origin, frame, inner, at, mut known } = early;
         let (room, epoch) = (known.room, known.epoch);
+        if let Some(piece) = known.piece.filter(|_| known.sequence.is_none() && rooms::is_shared(state, &room)) {
+            match self.given(device, &known, &piece) {
+                Came::Whole(mls) => known = Known { mls, piece: None, ..known },
+                Came::Part => {
+                    self.answer_known(state, delivery, turn, (origin, frame, inner, at), Outcome::Delivered);
+                    return Ok(());
+                }
+                Came::Bad => {
+                    self.count(DropReason::Malformed);
+                    self.answer_known(state, delivery, turn, (origin, frame, inner, at), Outcome::Refused(Refusal::Refused));
+                    return Ok(());
+                }
+            }
+        }
         let is_next = known.sequence == Some(order::expected(state, device, &room));
         friendships::commit_taken(state, turn, &room, epoch)?;
         // What stands in the place of another frame was sealed later than those behind it.
@@ -379,6 +394,14 @@ impl Intake {
 }
 
 impl Intake {
+    /// Takes a piece of a commit that a device gives which has not made it.
+    fn given(&mut self, device: &DeviceId, known: &Known, piece: &Piece) -> Came {
+        let (came, lost) = self.given.take(*device, known, piece);
+        // Who has lost some may be asked again.
+        self.asked.retain(|(of, _)| Some(*of) != lost);
+        came
+    }
+
     /// Keeps a frame of an epoch of its room that this device has not come to. It is not acknowledged: its sender owns it. If
     /// it comes again, the commit that leads there may not come by itself.
     fn wait(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, early: Early) {
