@@ -144,6 +144,7 @@ pub fn valid(decoder: &str) -> Vec<Seed> {
                 ("welcome", codec::encode(&RoomPayload::Welcome(Box::new(samples::shared::welcome_bundle())))),
                 ("leave", codec::encode(&RoomPayload::Leave(samples::shared::leave()))),
                 ("ways", codec::encode(&RoomPayload::Ways(Box::new(samples::shared::ways())))),
+                ("befriend", codec::encode(&RoomPayload::Befriend(Box::new(samples::shared::befriend())))),
                 ("read", codec::encode(&RoomPayload::Read(MessageId([0x6a; 16])))),
                 ("again", codec::encode(&RoomPayload::Again)),
                 ("skip", codec::encode(&RoomPayload::Skip)),

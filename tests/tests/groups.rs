@@ -8,6 +8,8 @@ use symbolon_tests::sim::run::{Ix, Sim};
 
 #[path = "groups/attacks.rs"]
 mod attacks;
+#[path = "groups/befriending.rs"]
+mod befriending;
 #[path = "groups/carrying.rs"]
 mod carrying;
 #[path = "groups/forged.rs"]

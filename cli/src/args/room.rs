@@ -26,6 +26,16 @@ pub enum RoomVerb {
         #[arg(required = true)]
         who: Vec<String>,
     },
+    /// Ask somebody in a room for friendship
+    Befriend {
+        /// The room's name or id
+        room: String,
+        /// Their name or id
+        who: String,
+        /// A line to go with the request
+        #[arg(long)]
+        note: Option<String>,
+    },
     /// Leave a room; its history stays
     Leave {
         /// The room's name or id

@@ -5,7 +5,7 @@ use crate::args::RoomVerb;
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::show::{member, room, room_left};
+use crate::show::{member, request, room, room_left};
 use serde_json::{Value, json};
 
 /// Carries out a command about a room.
@@ -16,6 +16,10 @@ pub fn run(client: &Client, output: Output, verb: &RoomVerb) -> Result<(), Failu
         RoomVerb::Members { room } => {
             let answer = client.get("/api/v1/rooms/members", &[("room", room)])?;
             return show_all(output, entries(&answer, "members"), member, "Nobody.\n");
+        }
+        RoomVerb::Befriend { room, who, note } => {
+            let view = post("/befriend", json!({ "room": room, "who": who, "note": note }))?;
+            return output.show(&view, request);
         }
         RoomVerb::Leave { room } => return output.show(&post("/leave", json!({ "room": room }))?, room_left),
         RoomVerb::Create { name } => post("", json!({ "name": name }))?,

@@ -213,6 +213,15 @@ pub enum Command {
     Rooms,
     /// List the members of a room.
     RoomMembers(Who),
+    /// Ask a member of a room for friendship.
+    RoomBefriend {
+        /// The room.
+        room: Who,
+        /// The member.
+        who: Who,
+        /// A line to go with the request.
+        note: Option<String>,
+    },
     /// List the rooms that we are in with somebody: a friend, or the sender of a request.
     RoomsWith(Who),
     /// Leave all of them.

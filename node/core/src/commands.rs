@@ -71,6 +71,7 @@ pub(crate) fn run(state: &mut State, machines: &mut Machines<'_>, turn: &mut Tur
         Command::SetAsksForRooms(asks) => Ok(own::set_asks_for_rooms(state, turn, asks)),
         Command::Rooms => Ok(Reply::Rooms(views::room::all(state))),
         Command::RoomMembers(room) => rooms::members(state, &room),
+        Command::RoomBefriend { room, who, note } => rooms::befriend(state, turn, &room, &who, note),
         Command::RoomsWith(who) => rooms::with(state, &who),
         Command::RoomsLeaveWith(who) => rooms::leave_with(state, turn, &who),
 

@@ -24,6 +24,7 @@ mod commits;
 mod confirm;
 mod confirming;
 mod end;
+mod in_room;
 mod incoming;
 mod offer;
 mod petname;
@@ -43,6 +44,7 @@ pub(crate) use commits::{commit_refused, commit_taken, heard_in_epoch, look_to_c
 pub(crate) use confirm::{Answer, confirm, receive_accept, receive_confirm};
 pub(crate) use confirming::Confirming;
 pub(crate) use end::{end_half, expire, refused, unfriend};
+pub(crate) use in_room::{Asking, accept as accept_in_room, asked, befriend};
 pub(crate) use incoming::{IncomingOffer, IncomingRoom, check_room, local_id, receive_offer, revise};
 pub(crate) use offer::{first_revision, moved, redate, reissue, send_to_friend};
 pub(crate) use petname::{rename, verify};

@@ -36,7 +36,7 @@ pub(crate) use package::{Lies, OwnPackage, Stocked};
 #[cfg(test)]
 pub(crate) use presence::BLOCKS_OF_FRIEND;
 pub(crate) use presence::{OwnPresence, begin, step};
-pub(crate) use request::{Invited, Request};
+pub(crate) use request::{InRoom, Invited, Request};
 pub(crate) use room::{Commits, Leaf, Members, Pieces, Room, Sequences, leaf_key, piece_key, sequences_key, split_sequences_key};
 pub(crate) use seed::{Inbound, Inner, Outbound, Wrapper, inbound_key, split_inbound_key};
 pub(crate) use unopened::Unopened;
@@ -51,5 +51,5 @@ macro_rules! opaque_debug {
         }
     )*};
 }
-opaque_debug!(Invited Introducing Request Friend Device Message OwnRelayMailbox OwnPackage Channel Leaf Inbound Unopened Lifeline Given Held);
+opaque_debug!(Invited InRoom Introducing Request Friend Device Message OwnRelayMailbox OwnPackage Channel Leaf Inbound Unopened Lifeline Given Held);
 opaque_debug!(Group Step KeptCommit SeatRow WishRow WishFor Invitation Audience Tally);

@@ -26,7 +26,7 @@ pub use capabilities::Capabilities;
 pub use connection::{AcceptBody, AcceptHead, ConfirmBody, OfferBody, connection_psk};
 pub use contact::{Contact, RelayMailbox, entry_is_of, package_digest};
 pub use first::{First, Statement, Step};
-pub use group::{COMMIT_INFO_MAX, CommitInfo, Leave, RoomChange, Seat, SeatedRoster, Ways, WelcomeBundle};
+pub use group::{Befriend, COMMIT_INFO_MAX, CommitInfo, Leave, RoomChange, Seat, SeatedRoster, Ways, WelcomeBundle};
 pub use introduction::{Consent, INTRODUCTION_LIFETIME, IntroCard, Introduced, Introduction, IntroductionBody, VerifiedIntroduction};
 pub use leaf::{LeafOwner, OpenCredential, is_leaf_of, seal_credential};
 pub use package::{AddPackage, OwnMailbox, PackageSecrets, QueueAddress};

@@ -5,6 +5,7 @@ use super::errors::{Fault, Problem};
 use super::extract::{Json, Query};
 use super::json::list;
 use super::people::{trust, trust_schema};
+use super::requests;
 use super::route::{Resource, Route, change, read};
 use super::schema::{self, Schemas, flag, id, number, object, text, text_or_null, texts, word};
 use super::state::ApiState;
@@ -40,6 +41,13 @@ pub const RESOURCE: Resource = Resource {
             "Room",
             "Removes people from a room, or takes back that they are invited.",
             || post(remove),
+        ),
+        change(
+            "/api/v1/rooms/befriend",
+            Some("RoomBefriendBody"),
+            "Request",
+            "Asks somebody in a room for friendship; they see a request like any other.",
+            || post(befriend),
         ),
         change("/api/v1/rooms/leave", Some("RoomBody"), "Room", "Leaves a room; its history stays.", || post(leave)),
         change("/api/v1/rooms/rename", Some("RoomNameBody"), "Room", "Gives a room another name, for all who are in it.", || post(rename)),
@@ -87,6 +95,7 @@ fn schemas() -> Schemas {
         ("NewRoomBody", object(json!({ "name": text() }), &[])),
         ("RoomBody", object(json!({ "room": text() }), &[])),
         ("RoomPeopleBody", object(json!({ "room": text(), "who": texts() }), &[])),
+        ("RoomBefriendBody", object(json!({ "room": text(), "who": text(), "note": text_or_null() }), &["note"])),
         ("RoomNameBody", object(json!({ "room": text(), "name": text() }), &[])),
         ("RoomTopicBody", object(json!({ "room": text(), "topic": text() }), &[])),
         ("RoomRoleBody", object(json!({ "room": text(), "who": text(), "role": roles() }), &[])),
@@ -185,6 +194,19 @@ async fn add(State(state): State<ApiState>, Json(body): Json<RoomPeopleBody>) ->
 
 async fn remove(State(state): State<ApiState>, Json(body): Json<RoomPeopleBody>) -> Answer {
     people(&state, body, |room, who| Command::RoomRemove { room, who }).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RoomBefriendBody {
+    room: String,
+    who: String,
+    note: Option<String>,
+}
+
+async fn befriend(State(state): State<ApiState>, Json(body): Json<RoomBefriendBody>) -> Answer {
+    let RoomBefriendBody { room, who, note } = body;
+    answer(&state, Command::RoomBefriend { room: Who(room), who: Who(who), note }, requests::show).await
 }
 
 /// Of several names that may be ambiguous, those whom the first such one could mean are answered.

@@ -2,8 +2,9 @@
 
 use super::{LEAF, NOW, ROOM, Runs, ann, ben, leaf_owner, roster, seed};
 use symbolon_core::wire::{
-    Capabilities, CommitInfo, LeafOwner, Leave, RelayMailbox, Role, RoomChange, Seat, SeatedRoster, Ways, WelcomeBundle,
+    Befriend, Capabilities, CommitInfo, LeafOwner, Leave, RelayMailbox, Role, RoomChange, Seat, SeatedRoster, Ways, WelcomeBundle,
 };
+use symbolon_presence::codec;
 use symbolon_presence::id::PublicKeyBytes;
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::time::DAY;
@@ -30,6 +31,11 @@ pub fn ways() -> Ways {
     let mut own = relay.clone();
     own.entry.places.clear();
     Ways { name: "Ben".to_owned(), own, relay_mailboxes: vec![relay], seed: seed(), capabilities: Capabilities::ROOMS }
+}
+
+/// Ben asks another member for friendship.
+pub fn befriend() -> Befriend {
+    Befriend { contact: codec::encode(&ben().contact_record("Ben")), note: Some("from the boat".to_owned()) }
 }
 
 /// Ben's seat.

@@ -278,3 +278,29 @@ fn who_ends_a_friendship_or_blocks_somebody_stays_in_rooms_or_leaves_those_that_
     })
     .unwrap();
 }
+
+#[test]
+fn two_members_who_are_strangers_become_friends_by_one_command_and_one_yes() {
+    let home = tempfile::tempdir().unwrap();
+    let crew = Crew::with_room(home.path());
+    let Crew { ben, cem, .. } = &crew;
+    let asked = ben.json(&["room", "befriend", "Crew", "Cem", "--note", "from the boat"]).unwrap();
+    assert_eq!((&asked[0]["status"], &asked[0]["trust"]), (&"pending".into(), &"room".into()));
+    let request = within(SOON, "Cem is asked", || {
+        Ok(cem.json(&["requests"])?.into_iter().find(|one| one["name"] == "Ben" && one["status"] == "pending"))
+    })
+    .unwrap();
+    assert_eq!((&request["kind"], &request["trust"], &request["note"]), (&"friend".into(), &"room".into(), &"from the boat".into()));
+    cem.json(&["accept", request["request"].as_str().unwrap()]).unwrap();
+    for (node, other) in [(ben, "Cem"), (cem, "Ben")] {
+        within(SOON, "they are friends", || {
+            Ok(node.json(&["friends"])?.into_iter().find(|friend| friend["name"] == other && friend["mutual"] == true))
+        })
+        .unwrap();
+    }
+    ben.json(&["send", "Cem", "just us"]).unwrap();
+    within(SOON, "the text is there", || {
+        Ok(cem.json(&["read", "Ben", "--peek"])?.into_iter().find(|message| message["text"] == "just us"))
+    })
+    .unwrap();
+}

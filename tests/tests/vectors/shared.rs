@@ -51,6 +51,12 @@ pub fn vectors() -> Vec<Value> {
             json!({ "from": "Ben" }),
             json!({ "payload": hex(codec::encode(&RoomPayload::Ways(Box::new(shared::ways())))) }),
         ),
+        vector(
+            "room payload: befriend",
+            "Kind 16: Ben asks another member for friendship, by a way in for them alone.",
+            json!({ "from": "Ben" }),
+            json!({ "payload": hex(codec::encode(&RoomPayload::Befriend(Box::new(shared::befriend())))) }),
+        ),
         said(
             "what a commit says",
             "Ben comes in; the room has a name and a topic, Ben another role; Ben leaves. One of each kind: no member takes such a commit.",

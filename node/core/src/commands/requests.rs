@@ -40,6 +40,8 @@ pub(super) fn accept(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> 
     }
     if state.introductions.contains_key(id) {
         introductions::accept(state, turn, id)?;
+    } else if state.requests.get(id).is_some_and(|row| row.is_of_room()) {
+        friendships::accept_in_room(state, turn, id)?;
     } else {
         friendships::accept(state, turn, id)?;
     }

@@ -101,6 +101,14 @@ pub(super) fn members(state: &State, room: &Who) -> Result<Reply, Failed> {
     views::room::members(state, &room).map(Reply::Members).ok_or(Failed::Command(CommandError::NotFound))
 }
 
+/// Asks a member for friendship.
+pub(super) fn befriend(state: &mut State, turn: &mut Turn<'_>, room: &Who, who: &Who, note: Option<String>) -> Result<Reply, Failed> {
+    let room = resolve(state, room)?;
+    let peer = member(state, &room, who)?;
+    let id = groups::befriend(state, turn, &room, &peer, note)?;
+    views::request::one(state, &id).map(Reply::Request).ok_or(Failed::Command(CommandError::NotFound))
+}
+
 /// The rooms that we are in with somebody.
 pub(super) fn with(state: &State, who: &Who) -> Result<Reply, Failed> {
     let shared = groups::with(state, &person(state, who)?);

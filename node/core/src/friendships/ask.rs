@@ -115,7 +115,7 @@ fn by_invite(
 }
 
 /// Asking somebody who has asked us is consent to their request. The more that is known of the person, the better its trust.
-fn accept_waiting(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, trust: Trust) -> Result<Option<RequestId>, Failed> {
+pub(super) fn accept_waiting(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, trust: Trust) -> Result<Option<RequestId>, Failed> {
     let Some(waiting) = incoming(state, peer).cloned() else { return Ok(None) };
     let id = waiting.id;
     state.save_request(turn, Request { trust: waiting.trust.min(trust), ..waiting });

@@ -9,7 +9,7 @@ use crate::limits::{OFFER_MAX, PENDING_STRANGERS_MAX, REQUEST_LIFETIME};
 use crate::people::requests::outgoing;
 use crate::people::{self, NewestOffer};
 use crate::rooms;
-use crate::rows::{FriendState, Invite, Request};
+use crate::rows::{FriendState, InRoom, Invite, Request};
 use crate::seam::{Event, Warning};
 use crate::state::State;
 use crate::turn::{DropReason, Rejected, Turn};
@@ -79,6 +79,8 @@ pub(crate) fn receive_offer(state: &mut State, turn: &mut Turn<'_>, offer: Incom
     if state.requests.values().any(|row| row.wire == body.request && row.direction == Direction::In) {
         state.rates.warn(turn, Warning::KeysChanged);
     }
+    let by_room = |row: &Request| row.in_room.as_ref().is_some_and(|asked| asked.invite == Some(invite.grant));
+    let is_in_room = outgoing(state, &device.peer).any(by_room);
     let flagged = invite.last_resort && invite.used.is_some();
     let row = Request {
         wire: body.request,
@@ -86,6 +88,7 @@ pub(crate) fn receive_offer(state: &mut State, turn: &mut Turn<'_>, offer: Incom
         name: body.name.clone(),
         trust: match (invite.last_resort, invite.only_for) {
             (true, _) => Trust::Unknown,
+            (false, Some(_)) if is_in_room => Trust::Room,
             (false, Some(_)) => Trust::Introduced,
             (false, None) => Trust::Invited,
         },
@@ -96,6 +99,7 @@ pub(crate) fn receive_offer(state: &mut State, turn: &mut Turn<'_>, offer: Incom
         transcript,
         chain: Some(first.chain),
         flagged,
+        in_room: is_in_room.then_some(InRoom { invite: None, contact: None }),
         ..Request::blank(turn, id, Direction::In)
     };
     state.save_request(turn, row);
@@ -161,6 +165,8 @@ fn decide(
 ) -> Result<(), Rejected> {
     // Crossed: we asked them, too. The lower Peer ID's Offer goes on; ours waits for their Accept.
     let asked = outgoing(state, peer).next().is_some();
+    // A request in a room says yes to whatever they offer.
+    let has_asked_in_room = outgoing(state, peer).any(|row| row.in_room.as_ref().is_some_and(|asked| asked.invite.is_some()));
     let friend = state.friends.get(peer).filter(|friend| friend.state == FriendState::Mutual);
     if friend.is_some_and(|friend| body.created <= friend.since && friend.since <= turn.stamp) {
         // Their Offer crossed ours and came late: our friendship has answered it. A date by a clock
@@ -170,7 +176,7 @@ fn decide(
     // A friend who asks again has lost the friendship on that side; on ours it was never ended.
     // So many times a day automatically, then its user is asked.
     let renews = friend.is_some() && state.rates.renewal(turn.now, *peer);
-    if (asked && *peer < state.own.peer) || auto_accept || renews {
+    if (asked && *peer < state.own.peer) || has_asked_in_room || auto_accept || renews {
         return accept_unasked(state, turn, id);
     }
     Ok(())

@@ -11,7 +11,7 @@ use crate::command::{Direction, RequestStatus};
 use crate::delivery::notices;
 use crate::delivery::outbox;
 use crate::delivery::owner::EnvelopeOwner;
-use crate::invites::grants;
+use crate::invites::{self, grants};
 use crate::people::{self, introduced};
 use crate::rooms;
 use crate::rows::Request;
@@ -53,6 +53,9 @@ pub(crate) fn set_status(state: &mut State, turn: &mut Turn<'_>, id: &RequestId,
         }
     }
     if over {
+        if let Some(grant) = row.in_room.as_ref().and_then(|asked| asked.invite) {
+            invites::take_back(state, turn, &grant)?;
+        }
         grants::end(state, turn, &row);
         row.reply_key = Secret::from_bytes([0; 32]);
         let unfinished = state.friends.get(&row.peer).is_none_or(|friend| Some(friend.room) != row.room);
@@ -77,7 +80,10 @@ pub(crate) fn set_status(state: &mut State, turn: &mut Turn<'_>, id: &RequestId,
 /// that had ended the friendship is silent, so steps to it would be put for ever.
 fn end_others(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<(), TurnFailed> {
     let Some(room) = state.friends.get(peer).map(|friend| friend.room) else { return Ok(()) };
-    let others = state.requests.values().filter(|row| row.peer == *peer && row.status == RequestStatus::Accepted && row.room != Some(room));
+    let others = state
+        .requests
+        .values()
+        .filter(|row| row.peer == *peer && row.status == RequestStatus::Accepted && row.room != Some(room) && !row.is_of_room());
     for other in others.map(|row| row.id).collect::<Vec<_>>() {
         set_status(state, turn, &other, RequestStatus::Cancelled)?;
     }

@@ -4,6 +4,7 @@ use super::epochs::{At, Next, go_on, judge, positions};
 use super::{rivals, seats, since, texts, wishes};
 use crate::conversations;
 use crate::delivery::seeds;
+use crate::friendships;
 use crate::people;
 use crate::rooms;
 use crate::state::State;
@@ -100,6 +101,7 @@ fn said(
         RoomPayload::Again => return Ok(Heard::Again),
         RoomPayload::Receipts(items) => return Ok(Heard::Receipts(items)),
         RoomPayload::Leave(leave) => wishes::leaves(state, turn, room, speaker, leave)?,
+        RoomPayload::Befriend(befriend) => friendships::asked(state, turn, speaker, *befriend)?,
         RoomPayload::Ways(ways) => {
             if !seats::is_friend(state, device) {
                 seats::learn(state, device, &ways);

@@ -6,15 +6,17 @@ use crate::command::CommandError;
 use crate::conversations;
 use crate::delivery::outbox;
 use crate::delivery::owner::EnvelopeOwner;
+use crate::friendships::{self, Asking};
 use crate::limits::ROOMS_MAX;
 use crate::packages;
+use crate::people;
 use crate::rooms::{self, OwnLeaf};
 use crate::rows::{Group, GroupStanding, Line, WishFor};
 use crate::seam::Event;
 use crate::state::State;
 use crate::turn::{Failed, Turn, TurnFailed};
 use crate::wire::{Capabilities, Leave, Role, RoomPayload, Roster, is_name, is_topic};
-use symbolon_presence::id::{DeviceId, PeerId, PublicKeyBytes, RoomId};
+use symbolon_presence::id::{DeviceId, PeerId, PublicKeyBytes, RequestId, RoomId};
 
 /// Makes a room.
 pub(crate) fn create(state: &mut State, turn: &mut Turn<'_>, name: &str) -> Result<RoomId, Failed> {
@@ -144,6 +146,44 @@ pub(super) fn part(state: &mut State, turn: &mut Turn<'_>, group: Group) -> Resu
     }
     turn.notify(Event::Room(room));
     Ok(())
+}
+
+/// Asks a member for friendship, who may never have heard of us. Answers the request.
+pub(crate) fn befriend(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    room: &RoomId,
+    who: &PeerId,
+    note: Option<String>,
+) -> Result<RequestId, Failed> {
+    let group = state.groups.rooms.get(room).filter(|group| group.is_member()).cloned().ok_or(CommandError::NotInRoom)?;
+    if *who == state.own.peer {
+        return Err(CommandError::OwnIdentity.into());
+    }
+    let devices: Vec<DeviceId> = group.roster.leaves_of(who).map(|leaf| leaf.device).collect();
+    if devices.is_empty() {
+        return Err(CommandError::NotFound.into());
+    }
+    // Of members who are no friends, their ways in the room say what they take.
+    let takes = |device: &&DeviceId| state.can(device, Capabilities::BEFRIENDING);
+    let devices: Vec<DeviceId> = devices.iter().filter(takes).copied().collect();
+    if devices.is_empty() {
+        return Err(CommandError::OldBuild.into());
+    }
+    if state.own.is_halted || !devices.iter().all(|device| outbox::has_room(state, device)) {
+        return Err(CommandError::Full.into());
+    }
+    let name = people::called(state, room, who);
+    match friendships::befriend(state, turn, *who, name, note)? {
+        Asking::Known(id) => Ok(id),
+        Asking::Say(id, befriend) => {
+            let sealed = rooms::say(turn, *room, &RoomPayload::Befriend(befriend))?;
+            for device in &devices {
+                outbox::enqueue_part(state, turn, (device, *room, sealed.epoch), EnvelopeOwner::Mark, (None, &sealed.bytes));
+            }
+            Ok(id)
+        }
+    }
 }
 
 /// The rooms that we are in with somebody, those among them about which we are asked.

@@ -124,7 +124,7 @@ pub(super) fn room_message(
         RoomPayload::Lifeline(contact) => renewal::learn_lifeline(state, turn, &speaker, contact)?,
         RoomPayload::Welcome(bundle) => groups::receive_welcome(state, turn, &speaker, &bundle)?,
         // Said in shared rooms alone.
-        RoomPayload::Leave(_) | RoomPayload::Ways(_) => return Err(DropReason::Unexpected.into()),
+        RoomPayload::Leave(_) | RoomPayload::Ways(_) | RoomPayload::Befriend(_) => return Err(DropReason::Unexpected.into()),
         RoomPayload::Receipts(items) => return Ok(Said::Receipts(items)),
         RoomPayload::Introduce(statement) => introductions::receive(state, turn, &peer, &statement)?,
         RoomPayload::Consent(consent) => introductions::consented(state, turn, &peer, consent)?,

@@ -153,6 +153,23 @@ pub(crate) fn mint_for(state: &mut State, turn: &mut Turn<'_>, only: PeerId, by:
     mint(state, turn, Mint { expires, last_resort: false, auto_accept: true, no_ip, only_for: Some(only) })
 }
 
+/// The same for a member of a shared room whom we ask. Nobody passes it on. Answers its grant, too.
+pub(crate) fn mint_in_room(state: &mut State, turn: &mut Turn<'_>, only: PeerId, expires: Timestamp) -> (ContactRecord, GrantId) {
+    let no_ip = state.own.presence.is_hidden_from(&only);
+    let invite = Invite { auto_accept: true, only_for: Some(only), ..fresh(turn, expires) };
+    let (record, grant) = (bodies::record(state, turn, &invite, no_ip), invite.grant);
+    state.save_invite(turn, invite);
+    (record, grant)
+}
+
+/// Takes back what was minted for one person, unless they have used it.
+pub(crate) fn take_back(state: &mut State, turn: &mut Turn<'_>, grant: &GrantId) -> Result<(), TurnFailed> {
+    match state.invites.get(grant).filter(|invite| invite.used.is_none()).map(|invite| invite.expires) {
+        Some(expires) => forget(state, turn, grant, expires),
+        None => Ok(()),
+    }
+}
+
 struct Mint {
     expires: Timestamp,
     last_resort: bool,

@@ -7,8 +7,9 @@ use crate::state::State;
 use symbolon_presence::id::{PeerId, RequestId};
 use symbolon_presence::time::{CLOCK_SKEW, Timestamp};
 
-/// Since when we wait for this person's answer to an Offer.
+/// Since when we wait for a friend's answer to an Offer. Of somebody else no room is in doubt.
 pub(crate) fn asking_since(state: &State, peer: &PeerId) -> Option<Timestamp> {
+    state.friends.get(peer).filter(|friend| friend.state != FriendState::Ended)?;
     let waits = |row: &&Request| {
         row.peer == *peer && row.direction == Direction::Out && row.status == RequestStatus::Pending && row.renews.is_none()
     };
@@ -61,11 +62,18 @@ pub(crate) fn resolve(state: &State, who: &Who) -> Result<RequestId, CommandErro
     }
 }
 
-/// The newest request of this person that waits for an answer of ours: they may have given
+/// The request of this person in a shared room that waits for an answer of ours.
+pub(crate) fn incoming_in_room<'a>(state: &'a State, peer: &PeerId) -> Option<&'a Request> {
+    let is_open = |row: &&Request| matches!(row.status, RequestStatus::Pending | RequestStatus::Ignored);
+    state.requests.values().filter(is_open).find(|row| row.peer == *peer && row.direction == Direction::In && row.is_of_room())
+}
+
+/// The newest Offer of this person that waits for an answer of ours: they may have given
 /// up older ones.
 pub(crate) fn incoming<'a>(state: &'a State, peer: &PeerId) -> Option<&'a Request> {
     let waits = |row: &&Request| {
-        row.peer == *peer && row.direction == Direction::In && matches!(row.status, RequestStatus::Pending | RequestStatus::Ignored)
+        let is_open = matches!(row.status, RequestStatus::Pending | RequestStatus::Ignored);
+        row.peer == *peer && row.direction == Direction::In && is_open && !row.is_of_room()
     };
     state.requests.values().filter(waits).max_by_key(|row| (row.created, row.id))
 }

@@ -32,6 +32,18 @@ pub(crate) struct Invited {
     pub expires: Timestamp,
 }
 
+/// What a request in a shared room is by.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct InRoom {
+    /// The way in that we have handed to whom we ask.
+    #[n(0)]
+    pub invite: Option<GrantId>,
+    /// The contact record of who asks us.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub contact: Option<Vec<u8>>,
+}
+
 /// A friend request.
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
@@ -113,6 +125,9 @@ pub(crate) struct Request {
     /// The invite by which we ask.
     #[n(27)]
     pub invite: Option<Invited>,
+    /// It was asked in a shared room, or answers such a request.
+    #[n(28)]
+    pub in_room: Option<InRoom>,
 }
 
 impl Request {
@@ -147,6 +162,7 @@ impl Request {
             renews: None,
             confirm_to: None,
             invite: None,
+            in_room: None,
         }
     }
 
@@ -167,6 +183,11 @@ impl Request {
         self.chain.iter().cloned().chain(asked).chain(asking.into_iter().filter_map(|reply| reply.chain)).collect()
     }
 
+    /// Whether somebody has asked us in a shared room, so that no Offer is there.
+    pub fn is_of_room(&self) -> bool {
+        self.in_room.as_ref().is_some_and(|asked| asked.contact.is_some())
+    }
+
     /// Whether a request is on its way to a room that both share.
     pub fn is_open(&self) -> bool {
         matches!(self.status, RequestStatus::Pending | RequestStatus::Accepted)
@@ -177,8 +198,13 @@ impl Request {
         matches!(self.status, RequestStatus::Expired | RequestStatus::Cancelled | RequestStatus::Confirmed)
     }
 
-    /// Whether a request is shown to the user. Renewals are not, except those that come too often.
+    /// Whether a request is shown to the user. Renewals are not, except those that come too often; nor is what answers a request in a room.
     pub fn is_shown(&self) -> bool {
+        let answers = |asked: &InRoom| asked.invite.is_none() && asked.contact.is_none();
+        let is_asked = self.direction == Direction::In && matches!(self.status, RequestStatus::Pending | RequestStatus::Ignored);
+        if self.in_room.as_ref().is_some_and(answers) && !is_asked {
+            return false;
+        }
         self.renews.is_none() || (self.direction == Direction::In && matches!(self.status, RequestStatus::Pending | RequestStatus::Ignored))
     }
 }

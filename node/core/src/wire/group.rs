@@ -3,13 +3,13 @@
 //! The tree of a room shows pseudonyms. Who its members are, what a commit changes and how members write to each other is
 //! said to members alone: under keys of an epoch, or in the envelope of who is added.
 
-use super::bounds::{is_name, is_topic};
+use super::bounds::{is_name, is_note, is_topic};
 use super::capabilities::Capabilities;
 use super::contact::RelayMailbox;
 use super::leaf::LeafOwner;
 use super::piece::WHOLE_MAX;
 use super::roster::{Role, Roster};
-use crate::limits::{MEMBERS_MAX, RELAY_MAILBOXES_MAX};
+use crate::limits::{CONTACT_RECORD_MAX, MEMBERS_MAX, RELAY_MAILBOXES_MAX};
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 use symbolon_presence::codec;
@@ -51,6 +51,25 @@ impl Ways {
         is_name(&self.name)
             && self.relay_mailboxes.len() <= RELAY_MAILBOXES_MAX
             && self.relay_mailboxes.iter().chain([&self.own]).all(|mailbox| mailbox.entry.is_bounded())
+    }
+}
+
+/// A member asks another one for friendship. Said to that one alone.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Befriend {
+    /// A contact record of who asks: a way in for this member, once.
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub contact: Vec<u8>,
+    /// A line to go with it.
+    #[n(1)]
+    pub note: Option<String>,
+}
+
+impl Befriend {
+    /// Whether every part is within its bounds.
+    pub fn is_bounded(&self) -> bool {
+        self.contact.len() <= CONTACT_RECORD_MAX && self.note.as_deref().is_none_or(is_note)
     }
 }
 
@@ -304,7 +323,7 @@ macro_rules! opaque_debug {
         }
     )*};
 }
-opaque_debug!(Ways Seat CommitInfo SeatedRoster WelcomeBundle);
+opaque_debug!(Ways Befriend Seat CommitInfo SeatedRoster WelcomeBundle);
 
 #[cfg(test)]
 mod tests {

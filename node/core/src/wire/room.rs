@@ -4,7 +4,7 @@ use super::bounds::{PAYLOAD_MAX, is_text};
 use super::bundle::{Bundle, Whereabouts};
 use super::capabilities::Capabilities;
 use super::contact::Contact;
-use super::group::{Leave, Ways, WelcomeBundle};
+use super::group::{Befriend, Leave, Ways, WelcomeBundle};
 use super::introduction::{Consent, IntroCard, Introduction};
 use super::piece::{Piece, WHOLE_MAX};
 use minicbor::{Decode, Encode};
@@ -102,6 +102,9 @@ pub enum RoomPayload {
     /// How members of a shared room who are no friends of the sender write to the sender's device.
     #[n(15)]
     Ways(#[n(0)] Box<Ways>),
+    /// A member of a shared room asks the hearer for friendship.
+    #[n(16)]
+    Befriend(#[n(0)] Box<Befriend>),
 }
 
 /// Of two commits that were made in one epoch, the one with the lower rank stands. The committers share the epoch, so both
@@ -127,6 +130,7 @@ impl RoomPayload {
             Self::Read(_) | Self::Again | Self::Skip | Self::Seed(_) | Self::Capabilities(_) | Self::Leave(_) => true,
             Self::Welcome(bundle) => bundle.is_bounded(),
             Self::Ways(ways) => ways.is_bounded(),
+            Self::Befriend(befriend) => befriend.is_bounded(),
         };
         (is_short && bounded).then_some(payload)
     }

@@ -1,7 +1,7 @@
 // Making a room, and who is in it.
 
 import { avatar, button, careful, clean, during, h, nameOf, say, trouble, viewHead } from "/dom.js";
-import { get, loadMessages, loadRooms, post, room, state, watch } from "/node.js";
+import { get, loadMessages, loadRequests, loadRooms, post, room, state, watch } from "/node.js";
 
 const ROLES = { member: "Member", admin: "Admin", owner: "Owner" };
 const TRUST = { verified: "verified", introduced: "introduced by a friend", invited: "words not compared yet", room: "met in a room", unknown: "words not compared yet" };
@@ -103,7 +103,20 @@ function memberRow(one, member) {
     h("span", { class: "grow" }, name, h("small", {}, `${ROLES[member.role]}, ${known}`)),
     mine === "owner" && !member.me && member.role !== "owner" ? roleChoice(one, member) : null,
     removable ? careful("Remove", "Really remove?", () => change("remove", { room: one.room, who: [member.id] }, "Removed.")) : null,
+    friend || member.me || one.standing !== "member" ? null : befriendButton(one, member),
     friend || member.me ? null : h("details", {}, h("summary", {}, "Peer ID"), h("p", { class: "mono" }, member.id)));
+}
+
+// They see a request like any other, and answer it or not.
+function befriendButton(one, member) {
+  const asked = state.requests.find((other) => other.peer === member.id && other.kind === "friend" && other.direction === "out" && other.status === "pending");
+  if (asked) return h("small", {}, "Asked for friendship");
+  return button("Ask for friendship", async () => {
+    const request = await post("/api/v1/rooms/befriend", { room: one.room, who: member.id });
+    say(request.status === "pending" ? "Asked. You will be friends once they accept." : "The rest goes by itself.");
+    await Promise.all([loadRequests(), loadRooms()]);
+    location.hash = "#/requests";
+  });
 }
 
 function invitedRow(one, name) {

@@ -1,7 +1,9 @@
 //! Rooms of the made-up node.
 
 use super::World;
-use symbolon_core::command::{Command, CommandError, MemberView, Reply, RoomRole, RoomStanding, RoomView, SettingsView, Trust, Who};
+use symbolon_core::command::{
+    Command, CommandError, Direction, MemberView, Reply, RequestStatus, RoomRole, RoomStanding, RoomView, SettingsView, Trust, Who,
+};
 use symbolon_presence::id::RoomId;
 
 /// A room and who is in it.
@@ -21,6 +23,10 @@ pub fn answer(world: &mut World, command: &Command) -> Option<Result<Reply, Comm
         }
         Command::RoomCreate(name) if name.is_empty() => Err(CommandError::BadName),
         Command::RoomCreate(name) => Ok(Reply::Room(create(world, name))),
+        Command::RoomBefriend { who, note, .. } => {
+            world.add_request(&who.0, Direction::Out, RequestStatus::Pending, note.as_deref());
+            Ok(Reply::Request(world.requests[world.requests.len() - 1].clone()))
+        }
         Command::RoomsWith(who) => Ok(Reply::Rooms(shared(world, who))),
         Command::RoomsLeaveWith(who) => {
             let rooms = shared(world, who);
