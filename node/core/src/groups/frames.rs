@@ -9,7 +9,7 @@ use crate::people;
 use crate::rooms;
 use crate::state::State;
 use crate::turn::{DropReason, Rejected, Turn};
-use crate::wire::{Known, RoomPayload, Seat};
+use crate::wire::{Known, RoomPayload, Seat, entry_is_of};
 use crate::world::{CipherError, Opened, Staged};
 use symbolon_presence::id::{DeviceId, RoomId};
 use symbolon_relay::put::ReceiptItem;
@@ -101,8 +101,13 @@ fn said(
         RoomPayload::Again => return Ok(Heard::Again),
         RoomPayload::Receipts(items) => return Ok(Heard::Receipts(items)),
         RoomPayload::Leave(leave) => wishes::leaves(state, turn, room, speaker, leave)?,
+        // Nothing of a room is shown before its user wants to be in it.
+        RoomPayload::Befriend(_) if state.groups.rooms.get(room).is_some_and(|group| group.question.is_some()) => {}
         RoomPayload::Befriend(befriend) => friendships::asked(state, turn, speaker, *befriend)?,
         RoomPayload::Ways(ways) => {
+            if !entry_is_of(&ways.own.entry, speaker) {
+                return Err(DropReason::Forged.into());
+            }
             if !seats::is_friend(state, device) {
                 seats::learn(state, device, &ways);
                 seeds::read(state, turn, room, device, &ways.seed);

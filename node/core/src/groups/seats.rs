@@ -11,7 +11,7 @@ use crate::rooms::{self, order as frames};
 use crate::rows::{FriendState, Group, GroupStanding};
 use crate::state::State;
 use crate::turn::{Turn, TurnFailed};
-use crate::wire::{LeafOwner, RoomPayload, Roster, Seat, Ways, is_leaf_of};
+use crate::wire::{LeafOwner, RoomPayload, Roster, Seat, Ways, entry_is_of, is_leaf_of};
 use crate::world::Member;
 use std::collections::BTreeSet;
 use symbolon_presence::id::{DeviceId, PublicKeyBytes, RoomId};
@@ -52,6 +52,10 @@ pub(super) fn meet(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, own: &
     if is_friend(state, &device.device) {
         // Where it is written to follows from the friendship.
         people::devices::learn_chain(state, turn, &chain);
+        return;
+    }
+    if !entry_is_of(&seat.ways.own.entry, &device) {
+        // Who brought it in has named a mailbox whose receipts somebody else signs.
         return;
     }
     ways::register_device(state, turn, &device, &chain, seat.ways.own.entry.clone());

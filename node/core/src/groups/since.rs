@@ -35,6 +35,9 @@ pub(super) fn answer(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, 
         return Ok(());
     }
     let Some(group) = state.groups.rooms.get(&room).filter(|group| group.roster.device(device).is_some()) else { return Ok(()) };
+    if known.epoch == group.epoch {
+        return Ok(());
+    }
     let mut behind: BTreeMap<EpochId, (EpochId, Vec<u8>)> = BTreeMap::new();
     for (key, bytes) in turn.range(Table::Commit, room.as_bytes(), RANGE_LIMIT)? {
         let Some(epoch) = key.strip_prefix(room.as_bytes().as_slice()).and_then(EpochId::from_slice) else { break };

@@ -119,9 +119,11 @@ pub(crate) fn receive_welcome(state: &mut State, turn: &mut Turn<'_>, from: &Dev
         Some(_) | None => {}
     }
     let before = rooms::members(state, &room);
-    if held.is_some() {
+    if let Some(group) = &held {
         rooms::forget(state, turn, room)?;
         seats::forget_room(state, turn, &room)?;
+        // Should the Welcome be no good, we are out of the room, and not in one without keys.
+        state.save_group(turn, Group { standing: GroupStanding::Removed, ended: Some(true), ..group.clone() });
     }
     let joined = rooms::enter_welcomed(turn, &bundle.welcome).map_err(refused)?;
     if joined.room != room {

@@ -26,11 +26,16 @@ struct Note {
     frame: Option<FrameId>,
     size: u64,
     at: Timestamp,
+    /// On how many links it was put.
+    tries: u8,
 }
+
+/// What was put on so many links without a receipt is dropped: it may be why they closed. Its sender still owns it.
+const TRIES_MAX: u8 = 2;
 
 impl Note {
     fn of(row: &Row, bytes: usize) -> Self {
-        Self { from: row.from, frame: row.put.as_ref().map(|put| put.frame), size: bytes as u64, at: row.at }
+        Self { from: row.from, frame: row.put.as_ref().map(|put| put.frame), size: bytes as u64, at: row.at, tries: 0 }
     }
 }
 
@@ -130,6 +135,15 @@ impl Load {
         let room = PASSED_MAX.saturating_sub(passed.frames.len());
         for number in waiting.map(|((_, number), _)| *number).take(room).collect::<Vec<_>>() {
             passed.next = number.saturating_add(1);
+            let tries = self.notes.get_mut(&(*to, number)).map(|note| {
+                note.tries = note.tries.saturating_add(1);
+                note.tries
+            });
+            if tries.is_none_or(|tries| tries > TRIES_MAX) {
+                turn.delete(Table::Carried, &carried_key(to, number));
+                self.notes.remove(&(*to, number));
+                continue;
+            }
             let Some(put) = turn.row::<Row>(Table::Carried, &carried_key(to, number))?.and_then(|row| row.put) else { continue };
             passed.frames.insert(put.frame, number);
             delivery.say(turn, link, "passed", &Frame::Put(put));
