@@ -18,7 +18,7 @@ use self::room::{Room, Step};
 use self::wire::{CommitBody, InfoBody, Kind, PackageBody, WelcomeBody};
 use crate::world::{
     CipherError, Committer, Joined, LEAVES_MAX, LeafKey, Lifetime, Member, Opened, PackageKind, PackageView, Pending, Proposals, QUEUE_MAX,
-    RoomCipher, RoomView, Sealed, Staged,
+    RoomCipher, RoomView, Sealed, Staged, WelcomeView,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -87,6 +87,20 @@ impl ClearCipher {
     fn package_of(&self, body: &WelcomeBody) -> Result<(Digest, Package), CipherError> {
         let found = body.packages.iter().find_map(|package| self.packages.get_key_value(package));
         found.map(|(name, package)| (*name, package.clone())).ok_or(CipherError::Gone)
+    }
+
+    /// Reads a Welcome to a KeyPackage of ours.
+    fn welcomed(&self, welcome: &[u8]) -> Result<Welcomed, CipherError> {
+        let (body, check) = wire::read::<WelcomeBody>(Kind::Welcome, welcome)?;
+        let (name, package) = self.package_of(&body)?;
+        check.with(&body.secret)?;
+        let members: BTreeMap<u32, Member> = body.members.into_iter().map(|m| (m.index, m.into())).collect();
+        let own = members.values().find(|member| member.leaf == package.leaf).map(|member| member.index).ok_or(CipherError::Broken)?;
+        if members.len() > LEAVES_MAX || !self.leaves.contains(&package.leaf) {
+            return Err(CipherError::Broken);
+        }
+        let epoch = Epoch::new(body.room, body.number, body.secret, members, body.state);
+        Ok(Welcomed { room: body.room, own, name, package, epoch })
     }
 
     /// Erases a leaf that neither a room nor a KeyPackage needs any more.
@@ -232,20 +246,19 @@ impl RoomCipher for ClearCipher {
     }
 
     fn join_welcome(&mut self, welcome: &[u8]) -> Result<Joined, CipherError> {
-        let (body, check) = wire::read::<WelcomeBody>(Kind::Welcome, welcome)?;
-        let (name, Package { leaf, last_resort }) = self.package_of(&body)?;
-        check.with(&body.secret)?;
-        self.may_enter(body.room, leaf)?;
-        let members: BTreeMap<u32, Member> = body.members.into_iter().map(|m| (m.index, m.into())).collect();
-        let own = members.values().find(|member| member.leaf == leaf).map(|member| member.index).ok_or(CipherError::Broken)?;
-        if members.len() > LEAVES_MAX {
-            return Err(CipherError::Broken);
-        }
+        let Welcomed { room, own, name, package: Package { leaf, last_resort }, epoch } = self.welcomed(welcome)?;
+        self.may_enter(room, leaf)?;
         if !last_resort {
             self.packages.remove(&name);
         }
-        let epoch = Epoch::new(body.room, body.number, body.secret, members, body.state);
-        Ok(Joined { room: body.room, epoch: self.enter(body.room, own, leaf, epoch), commit: Vec::new(), state: body.state })
+        let state = epoch.state;
+        Ok(Joined { room, epoch: self.enter(room, own, leaf, epoch), commit: Vec::new(), state })
+    }
+
+    fn view_welcome(&self, welcome: &[u8], label: &str) -> Result<WelcomeView, CipherError> {
+        let Welcomed { room, epoch, .. } = self.welcomed(welcome)?;
+        let exported = exported(&epoch, label, &[]);
+        Ok(WelcomeView { room, number: epoch.number, state: epoch.state, members: epoch.members.into_values().collect(), exported })
     }
 
     fn welcome_leaf(&self, welcome: &[u8]) -> Result<LeafKey, CipherError> {
@@ -381,8 +394,22 @@ impl RoomCipher for ClearCipher {
         if !room.active {
             return Err(CipherError::Gone);
         }
-        Ok(hash("export", &[&room.current.secret.0, label.as_bytes(), context]).0)
+        Ok(exported(&room.current, label, context))
     }
+}
+
+fn exported(epoch: &Epoch, label: &str, context: &[u8]) -> [u8; 32] {
+    hash("export", &[&epoch.secret.0, label.as_bytes(), context]).0
+}
+
+/// A Welcome to a KeyPackage of ours, checked.
+struct Welcomed {
+    room: RoomId,
+    /// Our place in it.
+    own: u32,
+    name: Digest,
+    package: Package,
+    epoch: Epoch,
 }
 
 /// A KeyPackage, checked.

@@ -251,6 +251,7 @@ macro_rules! conformance_tests {
             a_package_of_last_resort_serves_more_than_once
             an_erased_package_opens_no_welcome
             a_welcome_names_the_package_it_is_for
+            a_welcome_into_a_held_room_is_viewed_and_not_entered
         }
     };
     (@each $lab:expr; $($name:ident)*) => {$(

@@ -7,8 +7,7 @@ use crate::delivery::owner::EnvelopeOwner;
 use crate::order::{Act, Commit};
 use crate::rooms;
 use crate::rows::ROOM_LANE;
-use crate::state::State;
-use crate::turn::{Turn, TurnFailed};
+use crate::turn::TurnFailed;
 use crate::wire::{CommitInfo, Piece, RoomPayload, Roster, SeatedRoster, WelcomeBundle};
 use crate::world::{Proposals, World};
 use rand_chacha::ChaCha20Rng;
@@ -76,7 +75,7 @@ impl Core {
         make: impl FnOnce(&mut Forger<'_>) -> Forgery,
         world: &mut World<'_>,
     ) -> Result<EpochId, TurnFailed> {
-        self.forge(now, world, |state, turn| {
+        self.apart(now, world, |state, turn| {
             let group = state.groups.rooms.get(&room).cloned().ok_or(TurnFailed("no such room"))?;
             let key = rooms::credential_key(turn, room)?;
             let leaves: Vec<(u32, PublicKeyBytes)> =
@@ -96,17 +95,17 @@ impl Core {
         })
     }
 
-    /// Changes what a Welcome of ours tells a friend of the room that it leads to, signs it again, and says it. The one that
+    /// Changes what a Welcome of ours tells a friend of the room that it leads to, signs it again as one into `room`, and says it. The one that
     /// waits for them is taken back.
     pub fn forge_welcome(
         &mut self,
         now: Timestamp,
         bundle: &WelcomeBundle,
-        to: PeerId,
+        (room, to): (RoomId, PeerId),
         change: impl FnOnce(&mut SeatedRoster, &mut Secret),
         world: &mut World<'_>,
     ) -> Result<(), TurnFailed> {
-        self.forge(now, world, |state, turn| {
+        self.apart(now, world, |state, turn| {
             let mut key = rooms::seated_key(turn, bundle.room)?;
             let mut seated = SeatedRoster::open(&bundle.seated, &key, &bundle.room).ok_or(TurnFailed("it is of another epoch"))?;
             let leaf = seated.roster.leaves_of(&to).next().cloned().ok_or(TurnFailed("it is not for them"))?;
@@ -115,7 +114,7 @@ impl Core {
             let friend = state.friends.get(&to).cloned().ok_or(TurnFailed("no such friend"))?;
             let secret = friend.friendship.ok_or(TurnFailed("no secret of theirs"))?;
             let attribution = (secret.revision, &secret.waik());
-            let forged = WelcomeBundle::sign(&state.own.identity, (bundle.room, leaf.leaf.as_bytes()), parts, attribution, turn.rng);
+            let forged = WelcomeBundle::sign(&state.own.identity, (room, leaf.leaf.as_bytes()), parts, attribution, turn.rng);
             for (number, row) in outbox::rows(turn, &leaf.device, ROOM_LANE, 256)? {
                 if matches!(row.owner, EnvelopeOwner::Welcome(_)) {
                     outbox::skip(turn, friend.room, &leaf.device, number, row)?;
@@ -125,19 +124,5 @@ impl Core {
             outbox::enqueue_room(state, turn, friend.room, &EnvelopeOwner::Mark, &sealed);
             Ok(())
         })
-    }
-
-    fn forge<T>(
-        &mut self,
-        now: Timestamp,
-        world: &mut World<'_>,
-        work: impl FnOnce(&mut State, &mut Turn<'_>) -> Result<T, TurnFailed>,
-    ) -> Result<T, TurnFailed> {
-        let Self { machines, rng, out } = self;
-        machines.state.clock.turn(now);
-        let mut turn = machines.state.turn(rng, &mut *world.cipher, world.shelf, out);
-        let done = work(&mut machines.state, &mut turn)?;
-        machines.close_turn(&mut turn)?;
-        Ok(done)
     }
 }

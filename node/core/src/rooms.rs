@@ -26,5 +26,5 @@ pub(crate) use registry::{
 };
 pub(crate) use shared::{
     create_shared, credential_key, enter_welcomed, go_back, go_on, keep_parents, leaves, open_shared, peek, propose, seated_key,
-    welcome_leaf,
+    view_welcome, welcome_leaf,
 };

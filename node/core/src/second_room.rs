@@ -167,7 +167,7 @@ impl Core {
         })
     }
 
-    fn apart<T>(
+    pub(crate) fn apart<T>(
         &mut self,
         now: Timestamp,
         world: &mut World<'_>,

@@ -135,6 +135,21 @@ pub struct Joined {
     pub state: Option<Digest>,
 }
 
+/// The epoch that a Welcome leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WelcomeView {
+    /// The room.
+    pub room: RoomId,
+    /// The epoch's number (RFC 9420, section 8).
+    pub number: u64,
+    /// Its room state.
+    pub state: Option<Digest>,
+    /// Its members, us among them.
+    pub members: Vec<Member>,
+    /// From its exporter.
+    pub exported: [u8; 32],
+}
+
 /// An application message, encrypted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sealed {
@@ -297,6 +312,11 @@ pub trait RoomCipher {
     /// The leaf of the KeyPackage that [`RoomCipher::join_welcome`] would use;
     /// [`CipherError::Gone`] when it is not ours or used up. Changes nothing, and checks nothing else.
     fn welcome_leaf(&self, welcome: &[u8]) -> Result<LeafKey, CipherError>;
+
+    /// What a Welcome to one of our KeyPackages shows of the epoch that it leads to, with 32 bytes from that epoch's
+    /// exporter. Everything is checked as by [`RoomCipher::join_welcome`], but the room may be held already. Changes
+    /// nothing: the KeyPackage is not used up.
+    fn view_welcome(&self, welcome: &[u8], label: &str) -> Result<WelcomeView, CipherError>;
 
     /// Encrypts an application message to the room's current epoch.
     fn seal(&mut self, room: RoomId, plaintext: &[u8], aad: &[u8]) -> Result<Sealed, CipherError>;

@@ -26,7 +26,7 @@ use serde::de::DeserializeOwned;
 use std::cell::RefCell;
 use symbolon_core::world::{
     CipherError, Joined, LeafKey, Lifetime, Member, Opened, PackageKind, PackageView, Pending, Proposals, RoomCipher, RoomView, Sealed,
-    Staged,
+    Staged, WelcomeView,
 };
 use symbolon_presence::id::{Digest, EpochId, RoomId};
 use zeroize::Zeroizing;
@@ -256,6 +256,10 @@ impl<R: MlsRows> RoomCipher for MlsCipher<R> {
 
     fn join_welcome(&mut self, welcome: &[u8]) -> Result<Joined, CipherError> {
         self.enter_by_welcome(welcome)
+    }
+
+    fn view_welcome(&self, welcome: &[u8], label: &str) -> Result<WelcomeView, CipherError> {
+        self.look_at_welcome(welcome, label)
     }
 
     fn welcome_leaf(&self, welcome: &[u8]) -> Result<LeafKey, CipherError> {

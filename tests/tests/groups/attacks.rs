@@ -139,7 +139,7 @@ fn a46_a_false_key_or_roster_in_a_welcome_brings_nobody_in() {
         sim.set_apart(ANA, ben, true);
         let (_, row) = sim.nodes[ANA].store.rows(Table::Invitation).next().unwrap();
         let (now, to, bundle) = (sim.now, sim.nodes[ben].peer, read::<InvitationRow>(row).bundle);
-        sim.nodes[ANA].with_core(|core, world| core.forge_welcome(now, &bundle, to, spoil, world)).unwrap();
+        sim.nodes[ANA].with_core(|core, world| core.forge_welcome(now, &bundle, (bundle.room, to), spoil, world)).unwrap();
         sim.set_apart(ANA, ben, false);
         sim.run_for(HOUR);
         assert!(rooms(&mut sim, ben).is_empty(), "{what}");
@@ -150,6 +150,32 @@ fn a46_a_false_key_or_roster_in_a_welcome_brings_nobody_in() {
         add(&mut sim, ANA, "The crew", &["Ben"]);
         sim.run_for(10 * MINUTE);
         assert_agree(&mut sim, &[ANA, ben], "The crew");
+    }
+}
+
+#[test]
+fn a46_a_false_welcome_into_a_room_that_is_held_changes_nothing_there() {
+    let mut sim = crew(88, &["Ana", "Ben"]);
+    let held = rooms(&mut sim, BEN)[0].room;
+    create(&mut sim, ANA, "Another");
+    add(&mut sim, ANA, "Another", &["Ben"]);
+    assert!(sim.run_until(MINUTE, |sim: &mut Sim| sim.nodes[ANA].store.count(Table::Invitation) > 0));
+    sim.set_apart(ANA, BEN, true);
+    let (_, row) = sim.nodes[ANA].store.rows(Table::Invitation).next().unwrap();
+    let (now, to, bundle) = (sim.now, sim.nodes[BEN].peer, read::<InvitationRow>(row).bundle);
+    sim.nodes[ANA].with_core(|core, world| core.forge_welcome(now, &bundle, (held, to), |_, _| {}, world)).unwrap();
+    sim.set_apart(ANA, BEN, false);
+    sim.run_for(HOUR);
+    assert_eq!(sim.dropped(BEN, "forged"), 1, "it was not looked at");
+    let views = rooms(&mut sim, BEN);
+    assert_eq!(views.iter().map(|view| (view.room, view.standing)).collect::<Vec<_>>(), [(held, RoomStanding::Member)]);
+    // Nothing of it is gone, also after a start.
+    sim.crash(BEN, HOUR);
+    sim.run_for(6 * HOUR);
+    for (from, to, text) in [(ANA, BEN, "still there"), (BEN, ANA, "so am I")] {
+        say(&mut sim, from, "The crew", text);
+        sim.run_for(HOUR);
+        assert!(texts(&mut sim, to, "The crew").contains(&text.to_owned()), "{text}");
     }
 }
 

@@ -351,6 +351,26 @@ pub fn an_erased_package_opens_no_welcome<C: RoomCipher>(lab: &Lab<C>) {
     d.c().seal(OTHER, b"alone", b"").unwrap();
 }
 
+/// A room that is held is neither left nor changed by a Welcome that leads into it once more.
+pub fn a_welcome_into_a_held_room_is_viewed_and_not_entered<C: RoomCipher>(lab: &Lab<C>) {
+    let ((mut a, _, _), mut d) = (shared(lab), lab.party("dora"));
+    let welcome = a.commits(&Proposals { add: vec![d.package()], ..renewed() }).1.unwrap();
+    d.c().join_welcome(&welcome).unwrap();
+    let place = a.c().members(ROOM).unwrap().into_iter().find(|member| Some(member.leaf) == d.leaf.get()).unwrap().index;
+    a.commits(&Proposals { remove: vec![place], ..renewed() });
+    let again = a.commits(&Proposals { add: vec![d.package()], ..renewed() }).1.unwrap();
+    let before = d.c().epoch(ROOM).unwrap();
+    let view = d.c().view_welcome(&again, "label").unwrap();
+    assert_eq!((view.room, view.exported), (ROOM, a.c().export(ROOM, "label", &[]).unwrap()));
+    assert_eq!(d.c().join_welcome(&again), Err(CipherError::Broken));
+    assert_eq!(d.c().epoch(ROOM), Ok(before));
+    d.seal("in the room as it was");
+    d.c().forget(ROOM).unwrap();
+    assert_eq!(d.c().view_welcome(&again, "label").unwrap(), view);
+    d.c().join_welcome(&again).unwrap();
+    agree(&mut a, &mut d);
+}
+
 /// Which of several it is; looking uses nothing up.
 pub fn a_welcome_names_the_package_it_is_for<C: RoomCipher>(lab: &Lab<C>) {
     let ((mut a, mut b, _), mut d) = (shared(lab), lab.party("dora"));
@@ -365,6 +385,13 @@ pub fn a_welcome_names_the_package_it_is_for<C: RoomCipher>(lab: &Lab<C>) {
         assert_eq!(d.c().welcome_leaf(noise), Err(CipherError::Broken));
     }
     assert_eq!(b.c().welcome_leaf(&welcome), Err(CipherError::Gone));
+    assert_eq!(b.c().view_welcome(&welcome, "label"), Err(CipherError::Gone));
+    for _ in 0..2 {
+        let view = d.c().view_welcome(&welcome, "label").unwrap();
+        assert_eq!((view.room, view.exported), (ROOM, a.c().export(ROOM, "label", &[]).unwrap()));
+        assert_eq!((view.members, view.state), (a.c().members(ROOM).unwrap(), a.c().state(ROOM).unwrap()));
+        assert_eq!(d.c().epoch(ROOM), Err(CipherError::Gone), "it was not entered");
+    }
     d.c().join_welcome(&welcome).unwrap();
     assert_eq!(d.c().welcome_leaf(&welcome), Err(CipherError::Gone));
     agree(&mut a, &mut d);

@@ -17,10 +17,12 @@ use crate::state::State;
 use crate::table::Table;
 use crate::turn::{DropReason, Rejected, Turn, TurnFailed};
 use crate::wire::{Piece, RoomPayload, SeatedRoster, WelcomeBundle};
-use crate::world::CipherError;
+use crate::world::{CipherError, WelcomeView};
 use std::collections::BTreeSet;
 use symbolon_presence::id::{DeviceId, PeerId, PublicKeyBytes, RoomId};
 use symbolon_presence::identity::Device;
+use symbolon_presence::kdf::Secret;
+use symbolon_presence::time::Timestamp;
 
 /// The key of an invitation: room, then device.
 fn invitation_key(room: &RoomId, device: &DeviceId) -> Vec<u8> {
@@ -118,29 +120,18 @@ pub(crate) fn receive_welcome(state: &mut State, turn: &mut Turn<'_>, from: &Dev
         None if state.groups.rooms.len() >= ROOMS_MAX || !questions::has_place(state, &adder.peer) => return Err(DropReason::Full.into()),
         Some(_) | None => {}
     }
+    // All of it is checked before a room that is held makes place.
+    let view = rooms::view_welcome(turn, &bundle.welcome).map_err(refused)?;
+    let seated = SeatedRoster::open(&bundle.seated, &Secret::from_bytes(view.exported), &room);
+    let is_good = |seated: &SeatedRoster| view.room == room && is_true(&view, &leaf, &adder.peer, seated, turn.sure);
+    let SeatedRoster { roster, seats, epoch } = seated.filter(is_good).ok_or(DropReason::Forged)?;
     let before = rooms::members(state, &room);
-    if let Some(group) = &held {
+    if held.is_some() {
         rooms::forget(state, turn, room)?;
         seats::forget_room(state, turn, &room)?;
-        // Should the Welcome be no good, we are out of the room, and not in one without keys.
-        state.save_group(turn, Group { standing: GroupStanding::Removed, ended: Some(true), ..group.clone() });
     }
-    let joined = rooms::enter_welcomed(turn, &bundle.welcome).map_err(refused)?;
-    if joined.room != room {
-        rooms::forget(state, turn, joined.room)?;
-        return Err(DropReason::Forged.into());
-    }
-    let key = rooms::seated_key(turn, room)?;
-    let seated = SeatedRoster::open(&bundle.seated, &key, &room);
-    let good = match seated {
-        Some(seated) if is_true(turn, &joined.state, &room, &leaf, &adder.peer, &seated)? => seated,
-        Some(_) | None => {
-            rooms::forget(state, turn, room)?;
-            return Err(DropReason::Forged.into());
-        }
-    };
+    let joined = rooms::enter_welcomed(turn, &bundle.welcome)?;
     packages::used(state, turn, &leaf);
-    let SeatedRoster { roster, seats, epoch } = good;
     let standing = GroupStanding::Member;
     let question = questions::of_welcome(state, turn, held.as_ref(), &roster);
     let due = next_update(turn, roster.leaves.len(), true);
@@ -186,23 +177,15 @@ fn refused(error: CipherError) -> Rejected {
 
 /// Whether what we are told of the others is what the group context of the epoch and its tree say, and who adds us is one of
 /// them.
-fn is_true(
-    turn: &Turn<'_>,
-    state: &Option<symbolon_presence::id::Digest>,
-    room: &RoomId,
-    own: &PublicKeyBytes,
-    adder: &PeerId,
-    seated: &SeatedRoster,
-) -> Result<bool, TurnFailed> {
-    let roster = &seated.roster;
-    if *state != Some(roster.hash()) || roster.role(adder).is_none() {
-        return Ok(false);
+fn is_true(view: &WelcomeView, own: &PublicKeyBytes, adder: &PeerId, seated: &SeatedRoster, sure: Timestamp) -> bool {
+    let (roster, leaves) = (&seated.roster, &view.members);
+    if view.state != Some(roster.hash()) || view.number != seated.epoch || roster.role(adder).is_none() {
+        return false;
     }
-    let leaves = rooms::leaves(turn, *room)?;
     let named: BTreeSet<PublicKeyBytes> = roster.leaves.iter().map(|leaf| leaf.leaf).collect();
     let there: BTreeSet<PublicKeyBytes> = leaves.iter().map(|member| PublicKeyBytes(member.leaf.0)).collect();
     if named != there || !named.contains(own) || leaves.len() != named.len() {
-        return Ok(false);
+        return false;
     }
     let is_seated = |member: &crate::world::Member| {
         let leaf = PublicKeyBytes(member.leaf.0);
@@ -210,9 +193,9 @@ fn is_true(
             return true;
         }
         let seat = seated.seats.iter().find(|seat| seat.owner.leaf == leaf);
-        let device = seat.and_then(|seat| seats::device_of(member, seat, turn.sure));
+        let device = seat.and_then(|seat| seats::device_of(member, seat, sure));
         let said = roster.leaf(&leaf);
         device.zip(said).is_some_and(|(device, said)| device.peer == said.user && device.device == said.device)
     };
-    Ok(leaves.iter().all(is_seated))
+    leaves.iter().all(is_seated)
 }

@@ -2,7 +2,7 @@
 
 use super::handshake::{OwnLeaf, leaf_lifetime};
 use crate::turn::{Turn, TurnFailed};
-use crate::world::{CipherError, Joined, LeafKey, Member, Opened, Pending, Proposals, Staged};
+use crate::world::{CipherError, Joined, LeafKey, Member, Opened, Pending, Proposals, Staged, WelcomeView};
 use symbolon_presence::id::{Digest, EpochId, RoomId};
 use symbolon_presence::identity::Identity;
 use symbolon_presence::kdf::Secret;
@@ -90,7 +90,12 @@ pub(crate) fn welcome_leaf(turn: &Turn<'_>, welcome: &[u8]) -> Result<LeafKey, C
     turn.cipher.welcome_leaf(welcome)
 }
 
-/// Enters a room by a Welcome.
-pub(crate) fn enter_welcomed(turn: &mut Turn<'_>, welcome: &[u8]) -> Result<Joined, CipherError> {
-    turn.cipher.join_welcome(welcome)
+/// What a Welcome leads to, with the key under which we are told of the others. Changes nothing.
+pub(crate) fn view_welcome(turn: &Turn<'_>, welcome: &[u8]) -> Result<WelcomeView, CipherError> {
+    turn.cipher.view_welcome(welcome, SEATED)
+}
+
+/// Enters a room by a Welcome that was viewed in this turn.
+pub(crate) fn enter_welcomed(turn: &mut Turn<'_>, welcome: &[u8]) -> Result<Joined, TurnFailed> {
+    turn.cipher.join_welcome(welcome).map_err(failed)
 }

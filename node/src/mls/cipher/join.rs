@@ -11,11 +11,14 @@ use crate::mls::rows::MlsRows;
 use crate::mls::storage::Provider;
 use openmls::framing::MlsMessageBodyIn;
 use openmls::group::{JoinBuilder, MlsGroup, ProcessedWelcome, WelcomeError};
+use openmls::messages::Welcome;
+use openmls::prelude::KeyPackage;
 use openmls::schedule::{ExternalPsk, PreSharedKeyId, Psk};
 use openmls_traits::OpenMlsProvider as _;
 use openmls_traits::storage::StorageProvider as _;
-use symbolon_core::world::{CipherError, Joined, LEAVES_MAX, LeafKey, Lifetime};
+use symbolon_core::world::{CipherError, Joined, LEAVES_MAX, LeafKey, Lifetime, WelcomeView};
 use symbolon_presence::id::{Digest, EpochId, RoomId};
+use zeroize::Zeroizing;
 
 impl<R: MlsRows> MlsCipher<R> {
     pub(super) fn create_room(
@@ -78,25 +81,44 @@ impl<R: MlsRows> MlsCipher<R> {
 
     pub(super) fn enter_by_welcome(&mut self, welcome: &[u8]) -> Result<Joined, CipherError> {
         let MlsMessageBodyIn::Welcome(welcome) = parse(welcome)? else { return Err(CipherError::Broken) };
-        let provider = Provider::lazy(&self.cache);
         // OpenMLS erases the KeyPackage first and checks the Welcome then: a forged Welcome
         // must not use it up.
         let joined = self.cache.attempt(|| {
-            let package = self.package_for(&welcome)?;
-            let leaf = package::leaf_key(&package)?;
-            let welcome = ProcessedWelcome::new_from_welcome(&provider, &join_config(), welcome).map_err(|e| refusal(&e))?;
-            let room = RoomId::from_slice(welcome.unverified_group_info().group_id().as_slice()).ok_or(CipherError::Broken)?;
-            if self.exists(room)? || !welcome.psks().is_empty() {
-                return Err(CipherError::Broken);
-            }
-            let staged = JoinBuilder::new(&provider, welcome).skip_lifetime_validation().build().map_err(|e| refusal(&e))?;
-            let group = staged.into_group(&provider).map_err(|e| refusal(&e))?;
-            let signer = self.signer(leaf)?.ok_or(CipherError::Gone)?;
+            let Welcomed { room, group, package, leaf, signer } = self.welcomed(welcome, true)?;
             self.package_used(leaf, package.last_resort())?;
             let (epoch, state) = self.entered(room, group, leaf, signer)?;
             Ok(Joined { room, epoch, commit: Vec::new(), state })
         });
         self.settle_result(joined)
+    }
+
+    pub(super) fn look_at_welcome(&self, welcome: &[u8], label: &str) -> Result<WelcomeView, CipherError> {
+        let MlsMessageBodyIn::Welcome(welcome) = parse(welcome)? else { return Err(CipherError::Broken) };
+        let mut found = Err(CipherError::Store);
+        // OpenMLS writes the room: all of it is taken back, whatever was found.
+        let _ = self.cache.attempt(|| {
+            found = self.welcomed(welcome, false).and_then(|welcomed| view(&welcomed, &Provider::lazy(&self.cache), label));
+            Err::<(), ()>(())
+        });
+        self.settle_result(found)
+    }
+
+    /// Reads a Welcome to a KeyPackage of ours. `is_new`: the room must not be held.
+    fn welcomed(&self, welcome: Welcome, is_new: bool) -> Result<Welcomed, CipherError> {
+        let provider = Provider::lazy(&self.cache);
+        let package = self.package_for(&welcome)?;
+        let leaf = package::leaf_key(&package)?;
+        let welcome = ProcessedWelcome::new_from_welcome(&provider, &join_config(), welcome).map_err(|e| refusal(&e))?;
+        let room = RoomId::from_slice(welcome.unverified_group_info().group_id().as_slice()).ok_or(CipherError::Broken)?;
+        if (is_new && self.exists(room)?) || !welcome.psks().is_empty() {
+            return Err(CipherError::Broken);
+        }
+        // Whether it is held was looked at above, or all of this is taken back.
+        let builder = JoinBuilder::new(&provider, welcome).skip_lifetime_validation().replace_old_group();
+        let staged = builder.build().map_err(|e| refusal(&e))?;
+        let group = staged.into_group(&provider).map_err(|e| refusal(&e))?;
+        let signer = self.signer(leaf)?.ok_or(CipherError::Gone)?;
+        Ok(Welcomed { room, group, package, leaf, signer })
     }
 
     /// Names the epoch of a room just entered and keeps it.
@@ -111,6 +133,26 @@ impl<R: MlsRows> MlsCipher<R> {
         self.keep(room, self.slot(group, record, signer)?)?;
         Ok((epoch, state))
     }
+}
+
+/// A Welcome to a KeyPackage of ours, and the group that it leads to.
+struct Welcomed {
+    room: RoomId,
+    group: MlsGroup,
+    package: KeyPackage,
+    leaf: LeafKey,
+    signer: LeafSigner,
+}
+
+fn view<R: MlsRows>(welcomed: &Welcomed, provider: &Provider<'_, R>, label: &str) -> Result<WelcomeView, CipherError> {
+    let Welcomed { room, group, .. } = welcomed;
+    let members = room::members(group).filter(|members| members.len() <= LEAVES_MAX).ok_or(CipherError::Broken)?;
+    // Whatever cannot be entered is not shown, either.
+    epoch::current(group).ok_or(CipherError::Broken)?;
+    let secret = group.export_secret(provider.crypto(), label, &[], 32).map_err(|_| CipherError::Broken)?;
+    let exported = Zeroizing::new(secret).as_slice().try_into().map_err(|_| CipherError::Broken)?;
+    let state = extensions::state(group.extensions())?;
+    Ok(WelcomeView { room: *room, number: group.epoch().as_u64(), state, members, exported })
 }
 
 fn refusal<E>(error: &WelcomeError<E>) -> CipherError {

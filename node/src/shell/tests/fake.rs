@@ -247,6 +247,9 @@ impl RoomCipher for FakeCipher {
     fn drop_package(&mut self, _: LeafKey) -> Result<(), CipherError> {
         Err(CipherError::Gone)
     }
+    fn view_welcome(&self, _: &[u8], _: &str) -> Result<WelcomeView, CipherError> {
+        Err(CipherError::Gone)
+    }
     fn welcome_leaf(&self, _: &[u8]) -> Result<LeafKey, CipherError> {
         Err(CipherError::Gone)
     }
