@@ -18,7 +18,7 @@ mod room;
 mod seed;
 mod unopened;
 
-pub(crate) use carried::{Load, carried_key, split_carried_key};
+pub(crate) use carried::{CarriedRow, carried_key, split_carried_key};
 pub(crate) use channel::{Before, Channel, Former, ROOM_LANE};
 pub(crate) use device::{Device, Shown, Start};
 pub(crate) use friend::{Friend, FriendPresence, FriendState, Lacks, Renewing};

@@ -18,7 +18,7 @@ use crate::rows::{Device, Inner, ROOM_LANE};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed, decode_row};
-use crate::wire::{Known, Piece, RoomPayload};
+use crate::wire::{Piece, RoomPayload};
 use crate::world::Sealed;
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -96,9 +96,9 @@ pub(crate) fn enqueue(state: &mut State, turn: &mut Turn<'_>, to: &DeviceId, own
     append(state, turn, to, &row);
 }
 
-/// Puts a room message that stands outside the order of frames into a device's outbox.
-pub(crate) fn enqueue_inner(state: &mut State, turn: &mut Turn<'_>, to: &DeviceId, owner: EnvelopeOwner, inner: Inner) {
-    append(state, turn, to, &row_of(owner, inner));
+/// Puts what stands outside the order of a room's frames into a device's outbox.
+pub(crate) fn enqueue_unordered(state: &mut State, turn: &mut Turn<'_>, to: &DeviceId, room: RoomId, owner: EnvelopeOwner, inner: Inner) {
+    append(state, turn, to, &OutboxRow { room: Some(room), ..row_of(owner, inner) });
 }
 
 /// Puts a room message for each device in the room into their outboxes; a long one in pieces, of which the last has the
@@ -222,12 +222,6 @@ pub(crate) fn remove_row(state: &mut State, turn: &mut Turn<'_>, from: &DeviceId
     }
 }
 
-/// Whether a row is of a room. One without a place in the order of frames names it inside.
-fn is_of_room(row: &OutboxRow, room: &RoomId) -> bool {
-    let inside = || row.inner.as_ref().filter(|_| row.owner == EnvelopeOwner::Since).and_then(|inner| Known::decode(&inner.payload));
-    row.room.or_else(|| inside().map(|known| known.room)) == Some(*room)
-}
-
 /// Takes everything of a room out of a device's outbox. Answers the arrival numbers of the texts among it.
 pub(crate) fn forget_room(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, room: &RoomId) -> Result<BTreeSet<u64>, TurnFailed> {
     let (mut from, mut gone) = (ROOM_LANE, Vec::new());
@@ -236,7 +230,7 @@ pub(crate) fn forget_room(state: &mut State, turn: &mut Turn<'_>, device: &Devic
         let Some((last, _)) = page.last() else { break };
         from = last.saturating_add(1);
         gone.extend(
-            page.into_iter().filter(|(_, row)| is_of_room(row, room)).map(|(number, row)| (number, row.is_long(), row.owner.arrival())),
+            page.into_iter().filter(|(_, row)| row.room == Some(*room)).map(|(number, row)| (number, row.is_long(), row.owner.arrival())),
         );
     }
     for (number, is_long, _) in &gone {
@@ -337,7 +331,7 @@ pub(crate) fn acknowledged_below(state: &State, turn: &Turn<'_>, device: &Device
     let mut from = ROOM_LANE;
     for _ in 0..ROOM_PAGES {
         let page = rows(turn, &device.device, from, STEPS_PAGE)?;
-        let first = page.iter().find(|(_, row)| row.room.is_none_or(|of| of == *room)).and_then(|(_, row)| row.sequence);
+        let first = page.iter().filter(|(_, row)| row.room.is_none_or(|of| of == *room)).find_map(|(_, row)| row.sequence);
         if let Some(first) = first {
             return Ok(first);
         }

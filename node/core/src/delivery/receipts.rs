@@ -12,7 +12,7 @@ use crate::seam::{CloseReason, LinkId, NetAction};
 use crate::state::State;
 use crate::turn::{Turn, TurnFailed};
 use crate::wire::RoomPayload;
-use symbolon_presence::id::{DeviceId, FrameId};
+use symbolon_presence::id::{DeviceId, FrameId, RoomId};
 use symbolon_relay::frame::Frame;
 use symbolon_relay::limits::RECEIPT_MAX;
 use symbolon_relay::put::{Outcome, Receipt, ReceiptBody, ReceiptItem, Refusal};
@@ -113,8 +113,8 @@ impl Delivery {
             if let Some(envelope) = seal_unreliable(state, turn, device, &list)? {
                 self.send_unreliable(state, turn, device, &envelope, EnvelopeOwner::Receipts.policy().name);
             }
-        } else if let Some(inner) = say_unreliable(state, turn, device, &list)? {
-            outbox::enqueue_inner(state, turn, device, EnvelopeOwner::Receipts, inner);
+        } else if let Some((room, inner)) = say_unreliable(state, turn, device, &list)? {
+            outbox::enqueue_unordered(state, turn, device, room, EnvelopeOwner::Receipts, inner);
         }
         Ok(())
     }
@@ -173,12 +173,17 @@ impl Delivery {
 }
 
 /// A room message that stands outside the order of frames; none when there is no room to say it in.
-fn say_unreliable(state: &State, turn: &mut Turn<'_>, device: &DeviceId, payload: &RoomPayload) -> Result<Option<Inner>, TurnFailed> {
+fn say_unreliable(
+    state: &State,
+    turn: &mut Turn<'_>,
+    device: &DeviceId,
+    payload: &RoomPayload,
+) -> Result<Option<(RoomId, Inner)>, TurnFailed> {
     let friend = state.friend_of(device).filter(|friend| state.may_seal(friend)).map(|friend| friend.room);
     let shared = || rooms::shared_with(state, device).filter(|_| !state.own.is_halted);
     let Some(room) = friend.or_else(shared) else { return Ok(None) };
     let sealed = rooms::say(turn, room, payload)?;
-    Ok(Inner::around(room, &sealed, None))
+    Ok(Inner::around(room, &sealed, None).map(|inner| (room, inner)))
 }
 
 /// The same in an envelope; none as long as none can be sealed.
@@ -190,7 +195,7 @@ pub(super) fn seal_unreliable(
 ) -> Result<Option<Vec<u8>>, TurnFailed> {
     let Some(mut sealer) = state.devices.get(device).map(Sealer::of) else { return Ok(None) };
     let inner = if sealer.can_seal() { say_unreliable(state, turn, device, payload)? } else { None };
-    let sealed = inner.and_then(|inner| sealer.seal(turn, &inner.payload));
+    let sealed = inner.and_then(|(_, inner)| sealer.seal(turn, &inner.payload));
     sealer.keep(state, turn, device);
     Ok(sealed.map(|(_, envelope)| envelope))
 }

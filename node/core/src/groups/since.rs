@@ -23,7 +23,7 @@ pub(crate) fn ask(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, roo
     let Some(epoch) = state.groups.rooms.get(room).map(|group| group.epoch) else { return };
     let nothing = Sealed { epoch, bytes: Vec::new() };
     if let Some(inner) = Inner::around(*room, &nothing, None).filter(|_| outbox::has_room(state, device)) {
-        outbox::enqueue_inner(state, turn, device, EnvelopeOwner::Since, inner);
+        outbox::enqueue_unordered(state, turn, device, *room, EnvelopeOwner::Since, inner);
     }
 }
 
@@ -64,7 +64,7 @@ pub(super) fn answer(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, 
         }
         for part in parts {
             if let Some(inner) = Inner::part(room, parent, None, part) {
-                outbox::enqueue_inner(state, turn, device, EnvelopeOwner::Since, inner);
+                outbox::enqueue_unordered(state, turn, device, room, EnvelopeOwner::Since, inner);
             }
         }
         if is_long {

@@ -148,7 +148,7 @@ pub(super) fn resend(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, drop
             let page = outbox::rows(turn, &device, from, PAGE)?;
             let Some((last, _)) = page.last() else { break };
             from = last.saturating_add(1);
-            for (number, row) in page.into_iter().filter(|(_, row)| row.room == Some(*room)) {
+            for (number, row) in page.into_iter().filter(|(_, row)| row.room == Some(*room) && row.sequence.is_some()) {
                 let Some(known) = row.inner.as_ref().and_then(|inner| Known::decode(&inner.payload)) else { continue };
                 if !dropped.contains(&known.epoch) {
                     continue;

@@ -8,7 +8,7 @@ use symbolon_relay::put::{Put, Receipt};
 /// An envelope that is carried, or the receipt for some that were.
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
-pub(crate) struct Load {
+pub(crate) struct CarriedRow {
     /// Who has given it, and gets the receipt.
     #[n(0)]
     pub from: DeviceId,

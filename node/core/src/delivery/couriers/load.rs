@@ -2,7 +2,7 @@
 
 use super::super::Delivery;
 use crate::limits::{CARRIED_BYTES_MAX, CARRIED_LIFE, CARRIED_MAX, CARRIED_OF_FRIEND_BYTES_MAX, CARRIED_OF_FRIEND_MAX};
-use crate::rows::{Load as Row, carried_key, split_carried_key};
+use crate::rows::{CarriedRow, carried_key, split_carried_key};
 use crate::seam::LinkId;
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed, decode_row};
@@ -18,6 +18,9 @@ const PAGE: usize = 64;
 /// Envelopes put on one link without a receipt.
 const PASSED_MAX: usize = 64;
 
+/// What was put on so many links without a receipt is dropped: it may be why they closed. Its sender still owns it.
+const TRIES_MAX: u8 = 2;
+
 /// What is known of one row.
 #[derive(Debug)]
 struct Note {
@@ -30,12 +33,11 @@ struct Note {
     tries: u8,
 }
 
-/// What was put on so many links without a receipt is dropped: it may be why they closed. Its sender still owns it.
-const TRIES_MAX: u8 = 2;
-
 impl Note {
-    fn of(row: &Row, bytes: usize) -> Self {
-        Self { from: row.from, frame: row.put.as_ref().map(|put| put.frame), size: bytes as u64, at: row.at, tries: 0 }
+    fn of(row: &CarriedRow) -> Self {
+        let (put, receipt) = (row.put.as_ref(), row.receipt.as_ref());
+        let size = put.map(|put| put.envelope.len()).or_else(|| receipt.map(|receipt| receipt.body.len())).unwrap_or_default();
+        Self { from: row.from, frame: put.map(|put| put.frame), size: size as u64, at: row.at, tries: 0 }
     }
 }
 
@@ -67,16 +69,15 @@ impl Load {
             for (key, bytes) in &page {
                 let Some((to, number)) = split_carried_key(key) else { continue };
                 load.next = load.next.max(number.saturating_add(1));
-                load.notes.insert((to, number), Note::of(&decode_row(bytes)?, bytes.len()));
+                load.notes.insert((to, number), Note::of(&decode_row(bytes)?));
             }
         }
     }
 
-    fn add(&mut self, turn: &mut Turn<'_>, to: &DeviceId, row: &Row) {
+    fn add(&mut self, turn: &mut Turn<'_>, to: &DeviceId, row: &CarriedRow) {
         let number = self.next;
         self.next = number.saturating_add(1);
-        let size = row.put.as_ref().map_or(0, |put| put.envelope.len());
-        self.notes.insert((*to, number), Note::of(row, size));
+        self.notes.insert((*to, number), Note::of(row));
         turn.put(Table::Carried, &carried_key(to, number), row);
     }
 
@@ -99,7 +100,7 @@ impl Load {
     pub fn keep(&mut self, turn: &mut Turn<'_>, to: &DeviceId, from: DeviceId, put: Put) -> bool {
         let is_kept = !self.holds(to, &put.frame) && self.has_room(&from, &put);
         if is_kept {
-            self.add(turn, to, &Row { from, at: turn.sure, put: Some(put), receipt: None });
+            self.add(turn, to, &CarriedRow { from, at: turn.sure, put: Some(put), receipt: None });
         }
         is_kept
     }
@@ -126,25 +127,18 @@ impl Load {
     /// Puts what is carried for a device that is here, in the order in which it was taken.
     pub fn pass(&mut self, delivery: &mut Delivery, turn: &mut Turn<'_>, to: &DeviceId) -> Result<(), TurnFailed> {
         let Some(link) = delivery.link_of(to) else { return Ok(()) };
-        let fresh = || Passed { link, next: 0, frames: BTreeMap::new() };
-        let passed = self.passed.entry(*to).or_insert_with(fresh);
-        if passed.link != link {
-            *passed = fresh();
+        let passed = self.passed.get(to).is_some_and(|passed| passed.link == link);
+        if !passed {
+            self.drop_tried(turn, to);
+            self.passed.insert(*to, Passed { link, next: 0, frames: BTreeMap::new() });
         }
-        let waiting = self.notes.range((*to, passed.next)..=(*to, u64::MAX)).filter(|(_, note)| note.frame.is_some());
-        let room = PASSED_MAX.saturating_sub(passed.frames.len());
-        for number in waiting.map(|((_, number), _)| *number).take(room).collect::<Vec<_>>() {
+        let Some(passed) = self.passed.get_mut(to) else { return Ok(()) };
+        let waiting = self.notes.range_mut((*to, passed.next)..=(*to, u64::MAX)).filter(|(_, note)| note.frame.is_some());
+        for ((_, number), note) in waiting.take(PASSED_MAX.saturating_sub(passed.frames.len())) {
+            let number = *number;
             passed.next = number.saturating_add(1);
-            let tries = self.notes.get_mut(&(*to, number)).map(|note| {
-                note.tries = note.tries.saturating_add(1);
-                note.tries
-            });
-            if tries.is_none_or(|tries| tries > TRIES_MAX) {
-                turn.delete(Table::Carried, &carried_key(to, number));
-                self.notes.remove(&(*to, number));
-                continue;
-            }
-            let Some(put) = turn.row::<Row>(Table::Carried, &carried_key(to, number))?.and_then(|row| row.put) else { continue };
+            note.tries = note.tries.saturating_add(1);
+            let Some(put) = turn.row::<CarriedRow>(Table::Carried, &carried_key(to, number))?.and_then(|row| row.put) else { continue };
             passed.frames.insert(put.frame, number);
             delivery.say(turn, link, "passed", &Frame::Put(put));
         }
@@ -152,6 +146,14 @@ impl Load {
             self.passed.remove(to);
         }
         Ok(())
+    }
+
+    /// Drops what was put for a device often enough.
+    fn drop_tried(&mut self, turn: &mut Turn<'_>, to: &DeviceId) {
+        let notes = self.notes.range((*to, 0)..=(*to, u64::MAX)).filter(|(_, note)| note.tries >= TRIES_MAX);
+        for number in notes.map(|((_, number), _)| *number).collect::<Vec<_>>() {
+            self.remove(turn, to, number);
+        }
     }
 
     /// Who was here with a receipt: its lines are of envelopes that were carried, or of others.
@@ -164,7 +166,7 @@ impl Load {
         senders.dedup();
         for from in &senders {
             // In the place of what it is about: so there is room for it.
-            self.add(turn, to, &Row { from: *from, at: turn.sure, put: None, receipt: Some(receipt.clone()) });
+            self.add(turn, to, &CarriedRow { from: *from, at: turn.sure, put: None, receipt: Some(receipt.clone()) });
         }
         senders
     }
@@ -174,7 +176,7 @@ impl Load {
         let Some(link) = delivery.link_of(from) else { return Ok(()) };
         let theirs = self.notes.iter().filter(|(_, note)| note.from == *from && note.frame.is_none());
         for (to, number) in theirs.map(|(key, _)| *key).collect::<Vec<_>>() {
-            if let Some(receipt) = turn.row::<Row>(Table::Carried, &carried_key(&to, number))?.and_then(|row| row.receipt) {
+            if let Some(receipt) = turn.row::<CarriedRow>(Table::Carried, &carried_key(&to, number))?.and_then(|row| row.receipt) {
                 // Should it be lost, they give the envelope again, and its device answers the same again.
                 delivery.say(turn, link, "carried", &Frame::Carried(Carried { device: to, receipt }));
             }
