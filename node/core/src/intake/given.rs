@@ -1,7 +1,7 @@
 //! Commits of shared rooms that are longer than an envelope and that somebody gives who has not made them: in pieces without a
 //! place in the order, since what waits in its place waits for them. `docs/protocol/shared-rooms.md`.
 //!
-//! They are kept in memory: whoever loses some asks again.
+//! They are kept in memory: who loses some asks again.
 
 use crate::wire::{Known, PIECE_LEN, Piece, WHOLE_MAX};
 use std::collections::BTreeMap;

@@ -53,7 +53,7 @@ pub(crate) fn resolve_target(state: &State, who: &Who) -> Result<Target, Command
         return Ok(Target::Room(room));
     }
     let named = |is: &dyn Fn(&str) -> bool| -> Vec<RoomId> {
-        // A name that a friend has brought into the house unasked is in nobody's way.
+        // A room that its user has not said yes to takes no name from friends or other rooms.
         let named = state.groups.rooms.values().filter(|group| group.question.is_none() && is(&group.roster.name));
         named.map(|group| group.room).collect()
     };

@@ -97,7 +97,7 @@ function commonRooms(one, id) {
   get(`/api/v1/rooms/with?${new URLSearchParams({ who: one.id })}`).then(({ rooms }) => {
     if (rooms.length === 0) return;
     element.replaceChildren(
-      h("p", {}, `Both of you are in: ${rooms.map((room) => clean(room.name)).join(", ")}. There you do not see what they write any longer, and they see what you write.`),
+      h("p", {}, `Both of you are in: ${rooms.map((room) => clean(room.name)).join(", ")}. There you no longer see what they write, and they see what you write.`),
       h("p", { class: "check" }, box, h("label", { for: id }, rooms.length === 1 ? "Leave this room, too" : "Leave these rooms, too")));
     element.hidden = false;
   }, () => {});

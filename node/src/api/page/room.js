@@ -113,7 +113,7 @@ function befriendButton(one, member) {
   if (asked) return h("small", {}, "Asked for friendship");
   return button("Ask for friendship", async () => {
     const request = await post("/api/v1/rooms/befriend", { room: one.room, who: member.id });
-    say(request.status === "pending" ? "Asked. You will be friends once they accept." : "The rest goes by itself.");
+    say(request.status === "pending" ? "Asked. You will be friends once they accept." : "The rest happens automatically.");
     await Promise.all([loadRequests(), loadRooms()]);
     location.hash = "#/requests";
   });
