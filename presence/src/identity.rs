@@ -3,11 +3,15 @@
 //! A person's root key certifies devices and signs nothing else. The Peer ID is SHA-256 of
 //! the root public key, so it names itself and needs nobody to vouch for it. Everything a
 //! node says is signed by its device key; the device's certificate travels along.
+//!
+//! The first device goes by the person's Peer ID. Each further one has a Peer ID of its own, an *alias*: a hash over root
+//! key and device. So two devices of one person meet others, and each other, as two peers do, and anyone who sees their
+//! certificates knows that they are one person's.
 
 use crate::codec::{self, CodecError};
 use crate::id::{DeviceId, Digest, PeerId, PublicKeyBytes, SignatureBytes};
 use crate::kdf::{Secret, derive, hash, sha256};
-use crate::labels::{HASH_CONTEXT, HASH_DEVICE, HASH_SECOND_ROOT, KEY_ROOT, KEY_SECOND_ROOT, SIGN_DEVICE};
+use crate::labels::{HASH_ALIAS, HASH_CONTEXT, HASH_DEVICE, HASH_SECOND_ROOT, KEY_ROOT, KEY_SECOND_ROOT, SIGN_DEVICE};
 use crate::seal::{DhKey, DhPublic};
 use crate::sign::{SigningKey, VerifyingKey};
 use crate::time::{DAY, Timestamp};
@@ -24,6 +28,11 @@ pub fn device_id(root: &PublicKeyBytes, signing: &PublicKeyBytes, dh: &PublicKey
     let Digest([a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..]) =
         hash(HASH_DEVICE, &[root.as_bytes(), signing.as_bytes(), dh.as_bytes()]);
     DeviceId([a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p])
+}
+
+/// The Peer ID of a further device of a person.
+pub fn alias_id(root: &PublicKeyBytes, device: &DeviceId) -> PeerId {
+    PeerId(hash(HASH_ALIAS, &[root.as_bytes(), device.as_bytes()]).0)
 }
 
 /// What a root key says of one device.
@@ -48,6 +57,9 @@ pub struct DeviceCertBody {
     /// Rises with every certificate of this root; never reused.
     #[n(5)]
     pub serial: u64,
+    /// Whether it is a further device, which goes by [`alias_id`]; absent for the first one.
+    #[n(6)]
+    pub alias: Option<bool>,
 }
 
 /// A device certificate with the root key that signed it, as it travels.
@@ -68,8 +80,10 @@ pub struct Chain {
 /// A device whose certificate was verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Device {
-    /// Whose device.
+    /// The Peer ID by which the device goes: the person's, or an alias.
     pub peer: PeerId,
+    /// Whose device: the Peer ID of the root key.
+    pub person: PeerId,
     /// The root public key.
     pub root: PublicKeyBytes,
     /// The device.
@@ -153,16 +167,22 @@ impl Chain {
 
     fn verify_keys(&self) -> Result<(Device, Timestamp), ChainError> {
         let root = VerifyingKey::parse(&self.root).map_err(|_| ChainError::WeakKey)?;
-        let peer = peer_id(&self.root);
-        root.verify(SIGN_DEVICE, &device_context(&peer), &self.cert, &self.signature).map_err(|_| ChainError::BadSignature)?;
+        let person = peer_id(&self.root);
+        root.verify(SIGN_DEVICE, &device_context(&person), &self.cert, &self.signature).map_err(|_| ChainError::BadSignature)?;
         let body: DeviceCertBody = codec::decode(&self.cert, CERT_MAX)?;
         let signing = VerifyingKey::parse(&body.signing).map_err(|_| ChainError::WeakKey)?;
         let dh = DhPublic::parse(&body.dh).map_err(|_| ChainError::WeakKey)?;
         if body.device != device_id(&self.root, &body.signing, &body.dh) {
             return Err(ChainError::WrongId);
         }
-        let device = Device { peer, root: self.root, device: body.device, signing, dh, serial: body.serial, not_after: body.not_after };
-        Ok((device, body.not_before))
+        let peer = match body.alias {
+            Some(true) => alias_id(&self.root, &body.device),
+            None => person,
+            // Said in one way only.
+            Some(false) => return Err(ChainError::Malformed),
+        };
+        let (serial, not_after) = (body.serial, body.not_after);
+        Ok((Device { peer, person, root: self.root, device: body.device, signing, dh, serial, not_after }, body.not_before))
     }
 }
 
@@ -178,12 +198,12 @@ impl core::fmt::Debug for Chain {
 /// root key comes from the same bytes and is stored nowhere, only its hash.
 #[derive(Debug, Clone)]
 pub struct Identity {
-    /// What the recovery phrase will show.
-    pub entropy: Secret,
+    /// What the recovery phrase will show; none on a further device.
+    pub entropy: Option<Secret>,
     /// Hash of the second root public key; friends hold it against a stolen root key.
     pub second_root: Digest,
-    /// Root key.
-    pub root: SigningKey,
+    /// Root key; none on a further device.
+    pub root: Option<SigningKey>,
     /// This device's signing key.
     pub signing: SigningKey,
     /// This device's X25519 key.
@@ -216,20 +236,59 @@ impl Identity {
             not_before: now,
             not_after: now.after(lifetime),
             serial,
+            alias: None,
         };
         let chain = Chain::sign(&root, &body);
-        Self { entropy, second_root, root, signing, dh, chain, device }
+        Self { entropy: Some(entropy), second_root, root: Some(root), signing, dh, chain, device }
     }
 
-    /// Renews the device's certificate: the same keys, and so the same device, under a serial that was never used.
-    pub fn renew(&mut self, serial: u64, not_before: Timestamp, not_after: Timestamp) {
+    /// Renews the device's certificate: the same keys, and so the same device, under a serial that was never used. False on
+    /// a further device, which holds no root key.
+    pub fn renew(&mut self, serial: u64, not_before: Timestamp, not_after: Timestamp) -> bool {
+        let Some(root) = &self.root else { return false };
         let (signing, dh) = (self.signing.public(), self.dh.public().bytes());
-        let body = DeviceCertBody { device: self.device, signing, dh, not_before, not_after, serial };
-        self.chain = Chain::sign(&self.root, &body);
+        let alias = self.chain.body().and_then(|body| body.alias);
+        let body = DeviceCertBody { device: self.device, signing, dh, not_before, not_after, serial, alias };
+        self.chain = Chain::sign(root, &body);
+        true
+    }
+
+    /// Certifies a further device by its keys, under a serial that was never used. None without the root key.
+    pub fn certify_further(
+        &self,
+        (signing, dh): (PublicKeyBytes, PublicKeyBytes),
+        serial: u64,
+        not_before: Timestamp,
+        not_after: Timestamp,
+    ) -> Option<Chain> {
+        let root = self.root.as_ref()?;
+        let device = device_id(&root.public(), &signing, &dh);
+        Some(Chain::sign(root, &DeviceCertBody { device, signing, dh, not_before, not_after, serial, alias: Some(true) }))
+    }
+
+    /// Takes a certificate of another root for this device's keys: from now on it is a further device of that person, and
+    /// what it was before is gone. False, and nothing changes, when the certificate is not that.
+    pub fn become_further(&mut self, chain: &Chain, second_root: Digest, now: Timestamp) -> bool {
+        let Ok(device) = chain.verify(now) else { return false };
+        let is_ours = device.signing.bytes() == self.signing.public() && device.dh.bytes() == self.dh.public().bytes();
+        if !is_ours || device.peer == device.person {
+            return false;
+        }
+        (self.entropy, self.root) = (None, None);
+        (self.second_root, self.chain, self.device) = (second_root, chain.clone(), device.device);
+        true
+    }
+
+    /// The Peer ID by which this device goes: the person's, or an alias.
+    pub fn peer(&self) -> PeerId {
+        match self.chain.body().and_then(|body| body.alias) {
+            Some(true) => alias_id(&self.chain.root, &self.device),
+            Some(false) | None => self.person(),
+        }
     }
 
     /// This person's Peer ID.
-    pub fn peer(&self) -> PeerId {
+    pub fn person(&self) -> PeerId {
         peer_id(&self.chain.root)
     }
 
@@ -238,7 +297,7 @@ impl Identity {
         StoredIdentity {
             entropy: self.entropy.clone(),
             second_root: self.second_root,
-            root: self.root.seed(),
+            root: self.root.as_ref().map(SigningKey::seed),
             signing: self.signing.seed(),
             dh: *self.dh.expose(),
             chain: self.chain.clone(),
@@ -251,7 +310,7 @@ impl Identity {
         Self {
             entropy: stored.entropy.clone(),
             second_root: stored.second_root,
-            root: SigningKey::from_seed(&stored.root),
+            root: stored.root.as_ref().map(SigningKey::from_seed),
             signing: SigningKey::from_seed(&stored.signing),
             dh: DhKey::from_bytes(stored.dh),
             chain: stored.chain.clone(),
@@ -265,7 +324,7 @@ impl Identity {
 #[cbor(map)]
 pub struct StoredIdentity {
     #[cbor(n(0), with = "minicbor::bytes")]
-    root: [u8; 32],
+    root: Option<[u8; 32]>,
     #[cbor(n(1), with = "minicbor::bytes")]
     signing: [u8; 32],
     #[cbor(n(2), with = "minicbor::bytes")]
@@ -277,7 +336,7 @@ pub struct StoredIdentity {
     #[zeroize(skip)]
     device: DeviceId,
     #[n(5)]
-    entropy: Secret,
+    entropy: Option<Secret>,
     #[n(6)]
     #[zeroize(skip)]
     second_root: Digest,
@@ -307,7 +366,7 @@ mod tests {
     #[test]
     fn peer_id_is_sha256_of_the_root_key() {
         let me = identity();
-        assert_eq!(me.peer().0, sha256(me.root.public().as_bytes()));
+        assert_eq!(me.peer().0, sha256(me.root.as_ref().unwrap().public().as_bytes()));
         assert_eq!(me.chain.verify(NOW).unwrap().peer, me.peer());
     }
 
@@ -370,7 +429,7 @@ mod tests {
         let mut body: DeviceCertBody = codec::decode(&me.chain.cert, CERT_MAX).unwrap();
         body.dh = PublicKeyBytes([0; 32]);
         let cert = codec::encode(&body);
-        let signature = me.root.sign(SIGN_DEVICE, &device_context(&me.peer()), &cert);
+        let signature = me.root.as_ref().unwrap().sign(SIGN_DEVICE, &device_context(&me.peer()), &cert);
         assert_eq!(Chain { root: me.chain.root, cert, signature }.verify(NOW), Err(ChainError::WeakKey));
     }
 
@@ -380,8 +439,40 @@ mod tests {
         let mut body: DeviceCertBody = codec::decode(&me.chain.cert, CERT_MAX).unwrap();
         body.device = DeviceId([7; 16]);
         let cert = codec::encode(&body);
-        let signature = me.root.sign(SIGN_DEVICE, &device_context(&me.peer()), &cert);
+        let signature = me.root.as_ref().unwrap().sign(SIGN_DEVICE, &device_context(&me.peer()), &cert);
         assert_eq!(Chain { root: me.chain.root, cert, signature }.verify(NOW), Err(ChainError::WrongId));
+    }
+
+    #[test]
+    fn a_further_device_goes_by_an_alias_under_the_same_person_and_certifies_nobody() {
+        let (me, mut other) = (identity(), Identity::generate(&mut rand_chacha::ChaCha20Rng::seed_from_u64(3), NOW, 30 * DAY));
+        let keys = (other.signing.public(), other.dh.public().bytes());
+        let chain = me.certify_further(keys, 7, NOW, NOW.after(DAY)).unwrap();
+        let device = chain.verify(NOW).unwrap();
+        assert_eq!((device.person, device.serial), (me.peer(), 7));
+        assert_ne!(device.peer, me.peer());
+        assert_eq!(device.peer, alias_id(&me.chain.root, &device.device));
+
+        let before = other.peer();
+        let mine = me.certify_further((me.signing.public(), me.dh.public().bytes()), 8, NOW, NOW.after(DAY)).unwrap();
+        for wrong in [&mine, &me.chain, &other.chain.clone()] {
+            assert!(!other.become_further(wrong, me.second_root, NOW), "of other keys, or of a first device");
+        }
+        assert!(!other.become_further(&chain, me.second_root, NOW.after(2 * DAY)), "too late");
+        assert_eq!(other.peer(), before);
+        assert!(other.become_further(&chain, me.second_root, NOW));
+        let mut again = Identity::from_stored(&codec::decode(&codec::encode(&other.to_stored()), 1024).unwrap());
+        assert_eq!((again.peer(), again.person(), again.device), (device.peer, me.peer(), device.device));
+        assert!(again.entropy.is_none() && again.root.is_none());
+        assert!(!again.renew(9, NOW, NOW.after(DAY)) && again.certify_further(keys, 9, NOW, NOW.after(DAY)).is_none());
+    }
+
+    #[test]
+    fn a_certificate_says_in_one_way_only_that_it_is_of_a_first_device() {
+        let me = identity();
+        let body = DeviceCertBody { alias: Some(false), ..me.chain.body().unwrap() };
+        let chain = Chain::sign(me.root.as_ref().unwrap(), &body);
+        assert_eq!(chain.verify(NOW), Err(ChainError::Malformed));
     }
 
     #[test]

@@ -65,6 +65,10 @@ labels! {
     SIGN_STOCK = "sign package stock";
     /// Blinded lookup key signs a record.
     SIGN_PRESENCE = "sign presence record";
+    /// First device signs that another one is certified.
+    SIGN_JOINED = "sign joined";
+    /// Device signs that another one of its person is gone.
+    SIGN_GONE = "sign gone device";
     /// Device signs who its owner introduces to whom.
     SIGN_INTRODUCTION = "sign introduction";
     /// Device signs what its owner's friends may read.
@@ -73,6 +77,8 @@ labels! {
     // Hashes.
     /// A person's Peer ID is plain SHA-256 of the root key; this one hashes it as a context.
     HASH_CONTEXT = "hash signature context";
+    /// The Peer ID of a further device.
+    HASH_ALIAS = "hash alias";
     /// Device id from the root key and the device's keys.
     HASH_DEVICE = "hash device id";
     /// Mailbox id from its HPKE public key.
