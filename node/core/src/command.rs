@@ -7,6 +7,7 @@ use symbolon_presence::address::Address;
 use symbolon_presence::id::{GrantId, MessageId, RequestId};
 use symbolon_presence::time::Timestamp;
 
+mod device;
 mod error;
 mod friend;
 mod identity;
@@ -16,6 +17,7 @@ mod request;
 mod room;
 mod status;
 
+pub use device::{JoiningView, OwnDeviceView};
 pub use error::CommandError;
 pub use friend::{Build, FriendView, Path, Trust};
 pub use identity::{IdentityView, InviteState, InviteView, SettingsView};
@@ -153,6 +155,16 @@ pub enum Command {
     Lookups,
     /// This copy of the folder goes on; or its user has seen that it is an older one.
     DeviceConfirm,
+    /// Make a pairing code for a further device.
+    DevicePair,
+    /// Become a further device of the person who has made this code.
+    DeviceJoin(String),
+    /// List own devices.
+    Devices,
+    /// Remove another device of ours, by its id, the beginning of that, or what it is called.
+    DeviceRemove(String),
+    /// Give this device a name among our own.
+    DeviceRename(String),
     /// Send a friend's older copy the texts that it lacks.
     DeviceResend(Who),
     /// Make a room.
@@ -293,6 +305,20 @@ pub enum Reply {
     Lookups(Vec<LookupView>),
     /// To [`Command::DeviceConfirm`]: whether it had stopped because of another copy.
     Confirmed(bool),
+    /// To [`Command::DevicePair`].
+    Paired {
+        /// What is typed or scanned at the other device.
+        code: String,
+        /// When it stops being good.
+        expires: Timestamp,
+    },
+    /// To commands about own devices: the first one first, then by serial.
+    Devices {
+        /// The devices.
+        devices: Vec<OwnDeviceView>,
+        /// How far this one is that asks to be somebody's.
+        joining: Option<JoiningView>,
+    },
     /// To [`Command::DeviceResend`]: how many texts are sent again.
     Resent(u32),
     /// To [`Command::Settings`] and commands that change one.

@@ -2,6 +2,7 @@
 //!
 //! Here names that users typed become ids. Nothing here holds a protocol.
 
+mod devices;
 mod friends;
 mod machines;
 mod own;
@@ -12,7 +13,7 @@ mod texts;
 
 pub(crate) use machines::Machines;
 
-use crate::command::{Command, Reply};
+use crate::command::{Command, CommandError, Reply};
 use crate::people;
 use crate::state::State;
 use crate::turn::{Failed, Turn};
@@ -20,6 +21,9 @@ use crate::views;
 
 /// Does what the user asks.
 pub(crate) fn run(state: &mut State, machines: &mut Machines<'_>, turn: &mut Turn<'_>, command: Command) -> Result<Reply, Failed> {
+    if state.own.is_gone && changes(&command) {
+        return Err(CommandError::DeviceGone.into());
+    }
     match command {
         Command::Identity => Ok(own::identity(state)),
         Command::SetName(name) => own::set_name(state, turn, &name),
@@ -28,6 +32,11 @@ pub(crate) fn run(state: &mut State, machines: &mut Machines<'_>, turn: &mut Tur
         Command::Invites => Ok(Reply::Invites(views::invite::views(state, turn.now))),
         Command::InviteRevoke(id) => own::revoke_invite(state, turn, &id),
         Command::DeviceConfirm => Ok(Reply::Confirmed(machines.standings.confirm(state, turn))),
+        Command::DevicePair => devices::pair(state, turn),
+        Command::DeviceJoin(code) => devices::join(state, machines, turn, &code),
+        Command::Devices => Ok(devices::all(state, machines)),
+        Command::DeviceRemove(which) => devices::remove(state, machines, turn, &which),
+        Command::DeviceRename(name) => devices::rename(state, machines, turn, &name),
         Command::DeviceResend(who) => texts::resend(state, turn, &who),
         Command::Status => Ok(Reply::Status(views::status::view(state, &machines.shown(), turn.now))),
         Command::Doctor => {
@@ -83,4 +92,27 @@ pub(crate) fn run(state: &mut State, machines: &mut Machines<'_>, turn: &mut Tur
         Command::LookupRemove(address) => relays::remove_lookup(state, machines, turn, &address),
         Command::Lookups => Ok(Reply::Lookups(machines.presence.lookup_servers.views(state))),
     }
+}
+
+/// Whether a command does more than look.
+fn changes(command: &Command) -> bool {
+    !matches!(
+        command,
+        Command::Identity
+            | Command::Requests
+            | Command::Invites
+            | Command::Friends
+            | Command::Message(_)
+            | Command::Read { .. }
+            | Command::Search { .. }
+            | Command::Relays
+            | Command::Lookups
+            | Command::Settings
+            | Command::Rooms
+            | Command::RoomMembers(_)
+            | Command::RoomsWith(_)
+            | Command::Devices
+            | Command::Status
+            | Command::Doctor
+    )
 }

@@ -17,4 +17,4 @@ mod texts;
 pub(crate) use expiry::{expire, next_expiry};
 pub(crate) use held::{Held, release_held};
 pub(crate) use lacking::{compare, known_texts, resend};
-pub(crate) use texts::{delivered, forget, is_empty, is_flood, mark_read, note_line, receive, send, send_in};
+pub(crate) use texts::{Copied, copy, copy_in, delivered, forget, got, is_empty, is_flood, mark_read, note_line, receive, send, send_in};

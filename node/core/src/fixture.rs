@@ -197,5 +197,7 @@ pub(crate) fn friend(number: u64) -> Friend {
         lacks: None,
         unknown: None,
         version: Some(WIRE_VERSION),
+        person: None,
+        follows: None,
     }
 }

@@ -43,15 +43,15 @@ pub(crate) use capabilities::{not_shown, show_all, show_back};
 pub(crate) use commits::{commit_refused, commit_taken, heard_in_epoch, look_to_commits, receive_commit};
 pub(crate) use confirm::{Answer, confirm, receive_accept, receive_confirm};
 pub(crate) use confirming::Confirming;
-pub(crate) use end::{end_half, expire, refused, unfriend};
-pub(crate) use in_room::{Asking, accept as accept_in_room, asked, befriend};
+pub(crate) use end::{end as end_device, end_half, expire, refused, unfriend};
+pub(crate) use in_room::{Asking, accept as accept_in_room, asked, asked_as, befriend, read as read_contact};
 pub(crate) use incoming::{IncomingOffer, IncomingRoom, check_room, local_id, receive_offer, revise};
 pub(crate) use offer::{first_revision, moved, redate, reissue, send_to_friend};
 pub(crate) use petname::{rename, verify};
 pub(crate) use places::{has_room, make_room_of};
-pub(crate) use room::{expire_former, withdraw_texts};
+pub(crate) use room::{expire_former, has_place_for, withdraw_texts};
 pub(crate) use status::{remind, set_status};
-pub(crate) use step::seal_to_friend;
+pub(crate) use step::{seal_step, seal_to_friend};
 
 #[cfg(test)]
 pub(crate) use {

@@ -37,7 +37,7 @@ pub(crate) use frames::{Heard, is_early, receive};
 pub(crate) use plans::Groups;
 pub(crate) use questions::{decline, join, parted, room_of};
 pub(crate) use seats::changed;
-pub(crate) use settings::{add, befriend, create, leave, leave_with, remove, rename, set_role, set_topic, with};
+pub(crate) use settings::{add, befriend, create, follow_devices, leave, leave_with, remove, rename, set_role, set_topic, with};
 pub(crate) use since::ask;
 pub(crate) use sweep::sweep;
 pub(crate) use texts::{delivered, seal_again, send};

@@ -38,13 +38,19 @@ pub(crate) fn records_changed(turn: &mut Turn<'_>) {
 
 /// This node's own keys and facts. Row names in [`Table::Meta`]: `identity`, `mailbox`,
 /// `friendship`, `past`, `revoked`, `presence`, `servers`, `lookups`, `findable`, `rooms ask`, `name`, `counters`, `clock`, `starts`, `behind`,
-/// `direct`, `wire`, `stocks`.
+/// `direct`, `wire`, `stocks`, `label`, `gone`, `serial`.
 #[derive(Debug)]
 pub(crate) struct Own {
     pub identity: Identity,
     pub peer: PeerId,
     /// Names this run of the node: drawn at each start, never stored.
     pub instance: Instance,
+    /// What this device is called among those of its person; empty for none.
+    pub label: String,
+    /// An older device of the person has said that this one is theirs no more.
+    pub is_gone: bool,
+    /// The highest serial that this root has given a certificate.
+    pub last_serial: u64,
     /// The version of the wire that this build speaks.
     pub wire: u32,
     /// What this build takes.
@@ -213,6 +219,10 @@ impl Own {
         let asks_for_rooms = meta(b"rooms ask", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
         let starts = begin_start(meta(b"starts", out)?, now, rng)?;
         let stored_name: String = decode_row(&meta(b"name", out)?.ok_or(missing)?)?;
+        let label = meta(b"label", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
+        let is_gone = meta(b"gone", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
+        let own_serial = identity.chain.body().map_or(0, |body| body.serial);
+        let last_serial: u64 = meta(b"serial", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
         let peer = identity.peer();
         let name = match name.filter(|name| *name != stored_name) {
             Some(name) => {
@@ -224,6 +234,9 @@ impl Own {
         Ok(Self {
             identity,
             peer,
+            label,
+            is_gone,
+            last_serial: last_serial.max(own_serial),
             instance: starts.last().map_or([0; 16], |start| *start.instance.as_bytes()),
             wire: WIRE_VERSION,
             capabilities: Capabilities::OURS,
@@ -269,12 +282,29 @@ impl Own {
         if is_right && !body.not_before.is_future_at(at) {
             return false;
         }
-        // No copy of this folder picks the same one.
-        let step = 1 + u64::from(turn.rng.next_u32() >> 8);
-        self.identity.renew(body.serial.saturating_add(step), EARLIEST, end);
+        if self.identity.root.is_none() {
+            // The first device renews it, and sends it.
+            return false;
+        }
+        let serial = self.next_serial(turn);
+        self.identity.renew(serial, EARLIEST, end);
         turn.put(Table::Meta, b"identity", &self.identity.to_stored());
         records_changed(turn);
         true
+    }
+
+    /// A serial that this root has given to no certificate.
+    pub fn next_serial(&mut self, turn: &mut Turn<'_>) -> u64 {
+        // No copy of this folder picks the same one.
+        let step = 1 + u64::from(turn.rng.next_u32() >> 8);
+        self.last_serial = self.last_serial.saturating_add(step);
+        turn.put(Table::Meta, b"serial", &self.last_serial);
+        self.last_serial
+    }
+
+    /// Our own Peer ID as others see it: the person's.
+    pub fn person(&self) -> PeerId {
+        self.identity.person()
     }
 
     /// Renews the direct key when it is due; friends read the next one in our records.

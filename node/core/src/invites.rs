@@ -20,6 +20,6 @@ pub(crate) mod owners;
 pub mod place;
 
 pub(crate) use mint::{
-    Minted, USES_MAX, contact_record, forget_expired, forget_older, invite, is_own_wish, mint_for, mint_in_room, note_spoiled, take_back,
-    used, withdraw,
+    Minted, USES_MAX, contact_record, forget_expired, forget_older, invite, is_own_wish, mint_for, mint_in_room, minted, note_spoiled,
+    pairing, take_back, used, withdraw,
 };

@@ -36,6 +36,7 @@ pub mod command;
 mod commands;
 mod conversations;
 mod delivery;
+mod devices;
 #[cfg(test)]
 mod fixture;
 mod friendships;
@@ -216,12 +217,13 @@ impl Core {
         let packages = self.machines.packages.next_due(&self.machines.state, &self.machines.relays).map(|at| (at, "packages are due"));
         let rekey = self.machines.rekey.next_due().map(|at| (at, "the transport key is to change"));
         let copies = self.machines.standings.next_due(&self.machines.state).map(|at| (at, "one of two copies of this folder is to go on"));
+        let own_devices = self.machines.own_devices.next_due().map(|at| (at, "a friend's device is asked for a new device of ours"));
         let groups = self.machines.groups.next_due().map(|at| (at, "something is to be done in a room"));
         let held = self.machines.held.can_release(&self.machines.state).then_some((Timestamp(0), "held texts are to be sealed"));
         let kept = self.machines.intake.next_due(&self.machines.state).map(|at| (at, "what could not be opened is tried again"));
         let index = self.machines.search.next_due().map(|at| (at, "texts are to be put into the index of words"));
         let sweep = Some((self.machines.next_sweep, "expired rows are swept"));
-        [due, relays, couriers, outage, lan, presence, packages, rekey, expiry, copies, groups, held, kept, index, sweep]
+        [due, relays, couriers, outage, lan, presence, packages, rekey, expiry, copies, groups, own_devices, held, kept, index, sweep]
             .into_iter()
             .flatten()
             .min()

@@ -32,6 +32,24 @@ pub const DEVICES_MAX: usize = 8;
 pub const DEVICES_KEPT_MAX: usize = 2 * DEVICES_MAX;
 /// New devices of one friend that bundles make known within a day.
 pub const DEVICES_NEW_OF_FRIEND: u64 = 32;
+/// Devices of one person: the first one and further ones.
+pub const SIBLINGS_MAX: usize = DEVICES_MAX - 1;
+/// Devices of one person of which own devices keep a row, those that are gone among them.
+pub const SIBLINGS_KEPT_MAX: usize = 32;
+/// People of whom own devices tell each other how they stand to them.
+pub const PERSONS_MAX: usize = 2 * FRIENDS_MAX;
+/// Friends' devices that are asked at once for a friendship with a new device of ours.
+pub const DEVICE_ASKS_MAX: usize = 32;
+/// How long such a question waits before it is put again.
+pub const DEVICE_ASK_PAUSE: u64 = HOUR;
+/// How long a pairing code is good.
+pub const PAIRING_LIFETIME: u64 = 10 * MINUTE;
+/// Most people of whom one frame between own devices speaks.
+pub const PERSONS_SAID: usize = 64;
+/// Most texts in one frame between own devices.
+pub const TEXTS_SAID: usize = 64;
+/// Bytes of texts behind which such a frame takes no more.
+pub const TEXTS_SAID_BYTES: usize = 48 * 1024;
 /// Most mailboxes at relays of one device.
 pub const RELAY_MAILBOXES_MAX: usize = 3;
 /// Nodes on the LAN remembered.

@@ -53,6 +53,7 @@ pub const STEPS: [Step; (SCHEMA_VERSION - OLDEST) as usize] = [
         rows: unchanged,
     },
     Step { from: 7, tables: &[Table::Carried], rows: unchanged },
+    Step { from: 8, tables: &[Table::Sibling, Table::Person], rows: unchanged },
 ];
 
 /// For steps that add tables or optional fields only.

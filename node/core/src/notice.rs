@@ -5,7 +5,7 @@
 //! in the same input. Only that machine and `route` name its enum; `.ci/floors` sees to it.
 
 use std::collections::{BTreeSet, VecDeque};
-use symbolon_presence::id::{DeviceId, PeerId, RoomId};
+use symbolon_presence::id::{DeviceId, MessageId, PeerId, RoomId};
 
 /// Notices handed on for one input. Each friend's every device may be the matter of a few, so there may be many;
 /// more than this is a circle of machines that tell each other.
@@ -124,6 +124,8 @@ pub(crate) enum PackagesNotice {
 pub(crate) enum ConversationsNotice {
     /// Texts are held for a friend whose room is there.
     Held(PeerId),
+    /// A friend's texts were read up to this one.
+    Read(PeerId, MessageId),
 }
 
 /// What is told of friendships.
@@ -174,6 +176,10 @@ pub(crate) enum IntakeNotice {
     AskedAgain(DeviceId),
     /// A device has said what its build takes.
     Shown(DeviceId),
+    /// A device of ours has the texts with a lower arrival number than this.
+    TextsTaken(DeviceId, u64),
+    /// A device of ours was told that it is ours no more.
+    GoneTold(DeviceId),
 }
 
 /// A notice, with the machine that told it.

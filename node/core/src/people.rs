@@ -5,6 +5,7 @@
 //! | `who` | whom a name or an id means |
 //! | `devices` | which devices somebody has, and how many of them are known |
 //! | `blocks` | who is blocked |
+//! | `persons` | which rows are of one person |
 //! | `requests`, `introduced` | what the rows of requests and introductions say |
 //! | `names`, `mirror` | which names look alike, or pose as something else |
 
@@ -13,6 +14,7 @@ pub(crate) mod devices;
 pub(crate) mod introduced;
 mod mirror;
 pub mod names;
+pub(crate) mod persons;
 pub(crate) mod requests;
 mod who;
 

@@ -14,6 +14,7 @@ use crate::delivery::rekey::Rekey;
 use crate::delivery::relays::{Arrived, Relays};
 use crate::delivery::seeds;
 use crate::delivery::{Delivery, Up};
+use crate::devices::{self, Devices};
 use crate::friendships::{self, Confirming};
 use crate::groups::{self, Groups};
 use crate::identity;
@@ -52,6 +53,7 @@ pub(crate) struct Machines {
     pub search: Search,
     pub held: Held,
     pub groups: Groups,
+    pub own_devices: Devices,
     confirming: Confirming,
     was_halted: bool,
     started: bool,
@@ -79,6 +81,7 @@ impl Machines {
             search: Search::default(),
             held: Held::default(),
             groups: Groups::default(),
+            own_devices: Devices::default(),
             confirming,
             was_halted: false,
             started: false,
@@ -103,6 +106,10 @@ impl Machines {
         self.follow(turn)?;
         self.notices(turn)?;
         self.rooms(turn)?;
+        self.notices(turn)?;
+        if self.own_devices.follow(&mut self.state, turn)? {
+            groups::follow_devices(&mut self.state, turn);
+        }
         self.notices(turn)?;
         self.publish(turn)?;
         self.notices(turn)?;
@@ -150,7 +157,7 @@ impl Machines {
     }
 
     fn start(&mut self, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
-        let Self { state, delivery, relays, couriers, presence, standings, held, intake, groups, .. } = self;
+        let Self { state, delivery, relays, couriers, presence, standings, held, intake, groups, own_devices, .. } = self;
         intake.start(turn)?;
         couriers.start(turn)?;
         standings.start(state, turn)?;
@@ -158,6 +165,7 @@ impl Machines {
         friendships::show_all(state, turn)?;
         held.start(state);
         groups.start(state);
+        own_devices.start(state);
         delivery.start(state, turn.now, turn.rng);
         relays.start(state, turn);
         presence.start(state, turn);
@@ -226,6 +234,7 @@ impl Machines {
         invites::lifelines::sweep(state, turn);
         packages::sweep(state, turn)?;
         groups::sweep(state, turn)?;
+        devices::sweep(state, turn)?;
         introductions::expire(state, turn);
         friendships::redate(state, turn)?;
         friendships::remind(state, turn);

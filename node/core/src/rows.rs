@@ -16,6 +16,7 @@ mod presence;
 mod request;
 mod room;
 mod seed;
+mod sibling;
 mod unopened;
 
 pub(crate) use carried::{CarriedRow, carried_key, split_carried_key};
@@ -28,7 +29,7 @@ pub(crate) use group::{
 };
 pub(crate) use groups::GroupRows;
 pub(crate) use introduction::{IntroRole, Introducing};
-pub(crate) use invite::Invite;
+pub(crate) use invite::{Invite, Pairing};
 pub(crate) use lifeline::{Given, Held, LastingReply, Lifeline, Used};
 pub(crate) use message::{Counters, Fault, Line, Message, message_key, set_message_state, split_key};
 pub(crate) use own::{OwnRelayMailbox, Past, RelayKey, Revoked};
@@ -39,6 +40,7 @@ pub(crate) use presence::{OwnPresence, begin, step};
 pub(crate) use request::{InRoom, Invited, Request};
 pub(crate) use room::{Commits, Leaf, Members, Pieces, Room, Sequences, leaf_key, piece_key, sequences_key, split_sequences_key};
 pub(crate) use seed::{Inbound, Inner, Outbound, Wrapper, inbound_key, split_inbound_key};
+pub(crate) use sibling::{Person, Sibling};
 pub(crate) use unopened::Unopened;
 
 /// What rows hold is shown to nobody by mistake.
@@ -51,5 +53,5 @@ macro_rules! opaque_debug {
         }
     )*};
 }
-opaque_debug!(Invited InRoom Introducing Request Friend Device Message OwnRelayMailbox OwnPackage Channel Leaf Inbound Unopened Lifeline Given Held);
+opaque_debug!(Invited InRoom Introducing Request Friend Device Message OwnRelayMailbox OwnPackage Channel Leaf Inbound Unopened Lifeline Given Held Person Sibling);
 opaque_debug!(Group Step KeptCommit SeatRow WishRow WishFor Invitation Audience Tally);

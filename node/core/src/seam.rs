@@ -273,4 +273,10 @@ pub enum Warning {
     SecondCopy,
     /// A friend's device came back from an older copy and has a new room.
     FriendReturned,
+    /// A further device of ours has come.
+    OwnDeviceCame,
+    /// A device of ours was removed.
+    OwnDeviceGone,
+    /// This device was removed by another one of ours.
+    RemovedHere,
 }

@@ -9,7 +9,8 @@ use crate::identity::Own;
 use crate::limits;
 use crate::rates::Rates;
 use crate::rows::{
-    Counters, Device, Friend, Given, GroupRows, Inbound, Introducing, Invite, Leaf, OwnRelayMailbox, Request, Room, Sequences,
+    Counters, Device, Friend, Given, GroupRows, Inbound, Introducing, Invite, Leaf, OwnRelayMailbox, Person, Request, Room, Sequences,
+    Sibling,
 };
 use crate::table::{Change, Table};
 use crate::turn::all_rows;
@@ -29,6 +30,7 @@ mod keys;
 mod load;
 mod own_packages;
 mod packages;
+mod siblings;
 mod signs;
 
 pub(crate) use load::derive_trust;
@@ -54,6 +56,11 @@ pub(crate) struct State {
     leaves: BTreeMap<(RoomId, PublicKeyBytes), Leaf>,
     /// At most one for each member of each room.
     sequences: BTreeMap<(DeviceId, RoomId), Sequences>,
+    /// Other devices of our own person, those that are gone among them; at most [`limits::SIBLINGS_KEPT_MAX`].
+    pub siblings: BTreeMap<PeerId, Sibling>,
+    /// How our person stands to others, as our devices agree; empty while there is one device. At most
+    /// [`limits::PERSONS_MAX`].
+    pub persons: BTreeMap<PeerId, Person>,
     /// Peer IDs and public keys.
     pub blocked: BTreeSet<Vec<u8>>,
     /// Grants of this run by which a friend may answer a Standing or have the room made again, and until
@@ -134,6 +141,8 @@ impl State {
             reply_grants: load::lasting_replies(&lifelines),
             lifelines,
             packages: OwnPackages::load(shelf)?,
+            siblings: load_all(shelf, Table::Sibling, |row: &Sibling| row.peer)?,
+            persons: load_all(shelf, Table::Person, |row: &Person| row.said.person)?,
             blocked: all_rows(shelf, Table::Blocked)?.into_iter().map(|(key, _)| key).collect(),
             ..Self::empty(own, clock)
         })
@@ -159,6 +168,8 @@ impl State {
             reply_grants: BTreeMap::new(),
             lifelines: BTreeMap::new(),
             packages: OwnPackages::default(),
+            siblings: BTreeMap::new(),
+            persons: BTreeMap::new(),
             clock,
             rates: Rates::default(),
             builds: BTreeMap::new(),
@@ -360,7 +371,7 @@ impl State {
 
     /// Whether something may be sealed for a friend in their room.
     pub fn may_seal(&self, friend: &Friend) -> bool {
-        friend.may_seal() && !self.own.is_halted
+        friend.may_seal() && !self.own.is_halted && !self.own.is_gone
     }
 
     /// Own commits are due at once.

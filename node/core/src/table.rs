@@ -7,7 +7,7 @@
 
 /// Version of everything below. An older store is brought up to it by [`migration`](crate::migration); a newer one is
 /// refused, never changed. It says nothing about the wire.
-pub const SCHEMA_VERSION: u32 = 8;
+pub const SCHEMA_VERSION: u32 = 9;
 
 /// The tables. The discriminant names the table in the store and is never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -99,11 +99,15 @@ pub enum Table {
     /// An envelope that is carried for somebody, or the receipt that is brought back. Key: device id of who gets it, then a
     /// number (8 B).
     Carried = 40,
+    /// Another device of our own person. Key: its Peer ID.
+    Sibling = 45,
+    /// How our person stands to somebody, as our devices agree. Key: their Peer ID.
+    Person = 46,
 }
 
 impl Table {
     /// All tables, in the order of their discriminants.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 42] = [
         Self::Meta,
         Self::Friend,
         Self::Request,
@@ -144,6 +148,8 @@ impl Table {
         Self::Tally,
         Self::RoomNote,
         Self::Carried,
+        Self::Sibling,
+        Self::Person,
     ];
 }
 

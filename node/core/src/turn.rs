@@ -95,6 +95,8 @@ pub(crate) struct Out {
     pub has_changed: bool,
     pub actions: VecDeque<Action>,
     pub events: VecDeque<Event>,
+    /// Those of them that concern our other devices, until that is looked at: with the same input, or the next one.
+    pub overheard: Vec<Event>,
     /// What machines have told and nobody has heard yet; empty when an input is handled.
     pub notices: Notices,
 }
@@ -192,6 +194,9 @@ impl Turn<'_> {
 
     /// Queues an event.
     pub fn notify(&mut self, event: Event) {
+        if matches!(event, Event::MessageState { .. } | Event::Friend(_)) {
+            self.out.overheard.push(event.clone());
+        }
         self.out.events.push_back(event);
     }
 }

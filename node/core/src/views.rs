@@ -1,5 +1,6 @@
 //! Views: what users see of friends, requests, invites and the node.
 
+pub(crate) mod devices;
 pub(crate) mod doctor;
 pub(crate) mod friend;
 mod identity;

@@ -75,6 +75,8 @@ pub(super) const fn statements(table: Table) -> &'static Statements {
         Table::Audience => statements!("audience"),
         Table::Tally => statements!("tally"),
         Table::Carried => statements!("carried"),
+        Table::Sibling => statements!("sibling"),
+        Table::Person => statements!("person"),
         Table::RoomNote => statements!("room_note"),
     }
 }

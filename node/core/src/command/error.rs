@@ -49,6 +49,16 @@ pub enum CommandError {
     NoRight,
     /// The friend's build is older and cannot do that yet.
     OldBuild,
+    /// Only the first device of a person certifies others.
+    NotFirstDevice,
+    /// Not a pairing code, or mistyped.
+    BadCode,
+    /// In this folder something was done already: it cannot become a device of somebody else.
+    NotFresh,
+    /// The other device is the older one: it stands.
+    OlderDevice,
+    /// This device was removed by another one of its person.
+    DeviceGone,
     /// The lifetime is zero or too long.
     BadLifetime,
     /// The store failed; the turn was taken back.

@@ -22,7 +22,9 @@ fn reply(state: &State, delivery: &Delivery, now: Timestamp, peer: &PeerId) -> R
 pub(super) fn block(state: &mut State, delivery: &Delivery, turn: &mut Turn<'_>, who: &Who, blocked: bool) -> Result<Reply, Failed> {
     match people::resolve(state, who) {
         Ok(peer) => {
-            friendships::set_blocked(state, turn, &peer, blocked)?;
+            for row in people::persons::rows_of(state, &peer) {
+                friendships::set_blocked(state, turn, &row, blocked)?;
+            }
             reply(state, delivery, turn.now, &peer)
         }
         Err(CommandError::NotFound) => {
@@ -52,8 +54,10 @@ pub(super) fn unfriend(state: &mut State, delivery: &Delivery, turn: &mut Turn<'
 
 pub(super) fn hide(state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>, friend: &Who, hidden: bool) -> Result<Reply, Failed> {
     let peer = people::resolve(state, friend)?;
-    presence::hide(state, turn, &peer, hidden);
-    delivery.hidden(state, turn, &people::devices_of(state, &peer).into_iter().collect());
+    for row in people::persons::rows_of(state, &peer) {
+        presence::hide(state, turn, &row, hidden);
+        delivery.hidden(state, turn, &people::devices_of(state, &row).into_iter().collect());
+    }
     reply(state, delivery, turn.now, &peer)
 }
 

@@ -43,7 +43,7 @@ pub(super) fn remove(state: &mut State, turn: &mut Turn<'_>, room: &Who, who: &[
 
 /// A member of a room, or a friend who is to come in.
 fn member(state: &State, room: &RoomId, who: &Who) -> Result<PeerId, CommandError> {
-    people::resolve_member(state, room, who)
+    people::resolve_member(state, room, who).map(|peer| people::persons::person_of(state, &peer))
 }
 
 pub(super) fn leave(state: &mut State, turn: &mut Turn<'_>, room: &Who) -> Result<Reply, Failed> {
@@ -111,13 +111,13 @@ pub(super) fn befriend(state: &mut State, turn: &mut Turn<'_>, room: &Who, who: 
 
 /// The rooms that we are in with somebody.
 pub(super) fn with(state: &State, who: &Who) -> Result<Reply, Failed> {
-    let shared = groups::with(state, &person(state, who)?);
+    let shared = groups::with(state, &people::persons::person_of(state, &person(state, who)?));
     Ok(Reply::Rooms(views::room::all(state).into_iter().filter(|view| shared.contains(&view.room)).collect()))
 }
 
 /// Leaves them.
 pub(super) fn leave_with(state: &mut State, turn: &mut Turn<'_>, who: &Who) -> Result<Reply, Failed> {
-    let peer = person(state, who)?;
+    let peer = people::persons::person_of(state, &person(state, who)?);
     let Reply::Rooms(shared) = with(state, who)? else { return Err(CommandError::NotFound.into()) };
     groups::leave_with(state, turn, &peer)?;
     let views = shared.into_iter().map(|view| views::room::one(state, &view.room).unwrap_or(view));

@@ -3,7 +3,7 @@
 use crate::command::MessageState;
 use crate::delivery::outbox;
 use crate::rooms;
-use crate::rows::{Fault, Message, set_message_state, split_key};
+use crate::rows::{Fault, Friend, Message, set_message_state, split_key};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed};
@@ -29,15 +29,21 @@ pub(crate) fn expire(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnF
             continue;
         }
         set_message_state(turn, &conversation, arrival, MessageState::Failed, Some(Fault::Expired))?;
-        let friend = state.friends.values().find(|friend| friend.conversation == conversation);
-        // Where the room is made again, it was taken out of the outbox already.
-        let is_queued = friend.is_none_or(|friend| friend.renewing.is_none());
-        let holder = friend.filter(|friend| friend.held.contains(&arrival)).map(|friend| friend.peer);
-        if let Some(room) = rooms::of_conversation(state, &conversation).filter(|_| is_queued) {
-            skip(state, turn, room, &conversation, arrival)?;
+        if rooms::is_shared(state, &conversation) {
+            skip(state, turn, conversation, &conversation, arrival)?;
         }
-        if let Some(friend) = holder.and_then(|peer| state.friend_mut(&peer)) {
-            friend.held.retain(|held| *held != arrival);
+        // A friend has a row for each device.
+        let friends: Vec<Friend> = state.friends.values().filter(|friend| friend.conversation == conversation).cloned().collect();
+        for friend in friends {
+            // Where the room is made again, it was taken out of the outbox already.
+            if friend.renewing.is_none() {
+                skip(state, turn, friend.room, &conversation, arrival)?;
+            }
+            if friend.held.contains(&arrival)
+                && let Some(friend) = state.friend_mut(&friend.peer)
+            {
+                friend.held.retain(|held| *held != arrival);
+            }
         }
     }
     Ok(())

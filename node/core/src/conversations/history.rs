@@ -8,9 +8,10 @@ use crate::command::{CommandError, MessageState, MessageView, Tally};
 use crate::delivery::outbox;
 use crate::delivery::owner::EnvelopeOwner;
 use crate::limits::READ_LIMIT;
-use crate::people::{self, Target};
+use crate::notice::ConversationsNotice;
+use crate::people::{self, Target, persons};
 use crate::rooms;
-use crate::rows::{self, Fault, Group, Message, message_key, split_key};
+use crate::rows::{self, Fault, Friend, Group, Message, message_key, split_key};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Failed, Turn, TurnFailed, decode_row};
@@ -40,7 +41,10 @@ pub(crate) fn read(
     let conversations: Vec<RoomId> = match of {
         Some(Target::Friend(peer)) => state.friends.get(&peer).map(|friend| friend.conversation).into_iter().collect(),
         Some(Target::Room(room)) => vec![room],
-        None => state.friends.values().map(|friend| friend.conversation).chain(state.groups.rooms.keys().copied()).collect(),
+        None => {
+            let friends = state.friends.values().filter(|friend| persons::is_shown(state, friend)).map(|friend| friend.conversation);
+            friends.chain(state.groups.rooms.keys().copied()).collect()
+        }
     };
     let count = limit.unwrap_or(READ_LIMIT).min(READ_LIMIT);
     let after = since.map(|id| arrival_of(turn, &id)).transpose()?;
@@ -87,7 +91,10 @@ pub(crate) fn read(
         if state.groups.rooms.contains_key(&conversation) {
             tell_member(state, turn, &conversation, &writer, message)?;
         } else {
-            tell_read(state, turn, &writer, message)?;
+            for row in persons::rows_of(state, &writer) {
+                tell_read(state, turn, &row, message)?;
+            }
+            turn.tell(ConversationsNotice::Read(writer, message));
         }
     }
     Ok(views)
@@ -97,6 +104,32 @@ pub(crate) fn read(
 pub(crate) fn arrival_of(turn: &Turn<'_>, id: &MessageId) -> Result<u64, Failed> {
     let key = turn.get(Table::MessageIndex, id.as_bytes())?.ok_or(CommandError::NotFound)?;
     Ok(split_key(&key).ok_or(CommandError::NotFound)?.1)
+}
+
+/// Another device of ours has read a person's texts up to this one.
+pub(crate) fn read_elsewhere(state: &mut State, turn: &mut Turn<'_>, friend: &PeerId, id: &MessageId) -> Result<(), TurnFailed> {
+    let Some(conversation) = state.friends.get(friend).map(|friend| friend.conversation) else { return Ok(()) };
+    let Some(key) = turn.get(Table::MessageIndex, id.as_bytes())? else { return Ok(()) };
+    let Some((_, arrival)) = split_key(&key).filter(|(of, _)| *of == conversation) else { return Ok(()) };
+    let mut read = 0u32;
+    for (key, bytes) in turn.shelf.range_back(Table::Message, &message_key(&conversation, arrival.saturating_add(1)), READ_LIMIT)? {
+        if split_key(&key).is_none_or(|(of, _)| of != conversation) {
+            break;
+        }
+        let message: Message = decode_row(&bytes)?;
+        match (message.from == state.own.peer, message.state) {
+            (true, _) => {}
+            (false, MessageState::Read) => break,
+            (false, _) => {
+                read = read.saturating_add(1);
+                turn.put(Table::Message, &key, &Message { state: MessageState::Read, ..message });
+            }
+        }
+    }
+    if read > 0 {
+        people::update(state, turn, friend, |friend| friend.unread = friend.unread.saturating_sub(read))?;
+    }
+    Ok(())
 }
 
 /// Tells a friend how far we have read.
@@ -134,19 +167,20 @@ pub(crate) fn view(
     arrival: u64,
     message: Message,
 ) -> Result<MessageView, TurnFailed> {
-    let mine = message.from == state.own.peer;
+    let mine = message.from == state.own.peer || message.from == state.own.person();
     let group = state.groups.rooms.get(conversation);
-    let partner = state.friends.values().find(|friend| friend.conversation == *conversation);
+    let is_partner = |friend: &&Friend| friend.conversation == *conversation && friend.follows.is_none();
+    let partner = state.friends.values().find(is_partner);
     let partner_name = partner.map(|friend| friend.petname.clone()).unwrap_or_default();
     let called = |peer: &PeerId| people::called(state, conversation, peer);
     let tally = if group.is_some() && mine { tally(turn, arrival)? } else { None };
     Ok(MessageView {
         message: message.id,
         conversation: *conversation,
-        from: message.from,
+        from: if mine { state.own.person() } else { state.friends.get(&message.from).map_or(message.from, Friend::person) },
         from_name: if group.is_some() || mine { called(&message.from) } else { partner_name.clone() },
         conversation_name: group.map_or(partner_name, |group| group.roster.name.clone()),
-        text: message.line.as_ref().map_or(message.text, |line| line.text(&message.from, &state.own.peer, called)),
+        text: message.line.as_ref().map_or(message.text, |line| line.text(&message.from, &state.own.person(), called)),
         at: message.at,
         state: message.state,
         reason: message.fault.map(Fault::text),

@@ -8,8 +8,9 @@ use crate::command::{CommandError, MessageState};
 use crate::delivery::outbox;
 use crate::delivery::owner::EnvelopeOwner;
 use crate::limits::{LINES_OF_MEMBER, LINES_PAGE, OUTBOX_MAX};
+use crate::people::{self, persons};
 use crate::rooms;
-use crate::rows::{FriendState, Line, Message, message_key, set_message_state, split_key};
+use crate::rows::{Friend, FriendState, Line, Message, message_key, set_message_state, split_key};
 use crate::seam::Event;
 use crate::state::State;
 use crate::table::Table;
@@ -37,26 +38,51 @@ pub(crate) fn send(state: &mut State, turn: &mut Turn<'_>, peer: PeerId, text: S
     if friend.state == FriendState::Ended {
         return Err(CommandError::NotFriends.into());
     }
+    if state.own.is_gone {
+        return Err(CommandError::DeviceGone.into());
+    }
     if lifetime == Some(0) {
         return Err(CommandError::BadLifetime.into());
     }
-    // Behind what waits already, so that texts stay in the order of writing.
-    let waits = friend.state == FriendState::Half || !state.may_seal(friend) || !friend.held.is_empty();
-    let most = if friend.state == FriendState::Half { HELD_MAX } else { HELD_AGAIN_MAX };
-    if (waits && friend.held.len() >= most) || (!waits && !friend.devices.iter().all(|device| outbox::has_room(state, device))) {
+    let conversation = friend.conversation;
+    // One device that is away for long holds the others up no more than a friend of its own.
+    let rows: Vec<PeerId> = persons::rows_of(state, &peer).into_iter().filter(|row| has_place(state, row)).collect();
+    if rows.is_empty() {
         return Err(CommandError::Full.into());
     }
-    let (room, conversation) = (friend.room, friend.conversation);
     let (arrival, message) = write(state, turn, &conversation, text);
     if let Some(lifetime) = lifetime {
         turn.put_raw(Table::Expiry, &expiry_key(turn.stamp.after(lifetime), &message_key(&conversation, arrival)), Vec::new());
     }
-    if waits {
-        state.change_friend(turn, &peer, |friend| friend.held.push(arrival));
-    } else {
-        seal_and_queue(state, turn, room, &conversation, arrival, &message)?;
+    for row in rows {
+        hand(state, turn, &row, arrival, &message)?;
     }
     Ok(message.id)
+}
+
+/// Whether what is written to a device now has to wait: behind what waits already, so that texts stay in the order of writing.
+fn waits(state: &State, friend: &Friend) -> bool {
+    friend.state == FriendState::Half || !state.may_seal(friend) || !friend.held.is_empty()
+}
+
+/// Whether one more text for a friend's device has a place.
+fn has_place(state: &State, peer: &PeerId) -> bool {
+    let Some(friend) = state.friends.get(peer).filter(|friend| friend.state != FriendState::Ended && !friend.blocked) else {
+        return false;
+    };
+    let most = if friend.state == FriendState::Half { HELD_MAX } else { HELD_AGAIN_MAX };
+    if waits(state, friend) { friend.held.len() < most } else { friend.devices.iter().all(|device| outbox::has_room(state, device)) }
+}
+
+/// Seals a text of ours for a friend's device, or holds it until that can be.
+fn hand(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, arrival: u64, message: &Message) -> Result<(), TurnFailed> {
+    let Some(friend) = state.friends.get(peer) else { return Ok(()) };
+    let (room, conversation) = (friend.room, friend.conversation);
+    if waits(state, friend) {
+        state.change_friend(turn, peer, |friend| friend.held.push(arrival));
+        return Ok(());
+    }
+    seal_and_queue(state, turn, room, &conversation, arrival, message)
 }
 
 /// Writes a message into a room that is no friendship's.
@@ -89,7 +115,7 @@ pub(crate) fn is_flood(turn: &Turn<'_>, room: &RoomId, by: &PeerId, line: &Line)
 /// Notes in a shared room's history what has happened there.
 pub(crate) fn note_line(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, by: &PeerId, line: Line) {
     let (id, at) = (MessageId::at(turn.stamp, turn.rng), turn.stamp);
-    let message = Message { id, from: *by, at, state: MessageState::Read, text: String::new(), fault: None, line: Some(line) };
+    let message = Message { id, from: *by, at, state: MessageState::Read, text: String::new(), fault: None, line: Some(line), via: None };
     let arrival = state.next_arrival();
     file(turn, room, arrival, &message);
     if is_shown(state, room, arrival) {
@@ -137,6 +163,7 @@ fn write(state: &mut State, turn: &mut Turn<'_>, conversation: &RoomId, text: St
         text,
         fault: None,
         line: None,
+        via: None,
     };
     let arrival = state.next_arrival();
     file(turn, conversation, arrival, &message);
@@ -171,23 +198,91 @@ pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, fro
         return Ok(());
     }
     let Some(conversation) = state.rooms.get(room).map(|row| row.conversation) else { return Ok(()) };
-    let message =
-        Message { id: text.id, from: *from, at: text.at, state: MessageState::Delivered, text: text.text, fault: None, line: None };
+    // Whichever of their devices has sent it, the person has.
+    let is_friend_s = rooms::friend_in(state, room) == Some(*from);
+    let from = if is_friend_s { &persons::head(state, from) } else { from };
+    let message = Message {
+        id: text.id,
+        from: *from,
+        at: text.at,
+        state: MessageState::Delivered,
+        text: text.text,
+        fault: None,
+        line: None,
+        via: None,
+    };
     let arrival = state.next_arrival();
     state.clock.witnessed(message.at);
     file(turn, &conversation, arrival, &message);
     if state.groups.rooms.contains_key(room) {
         state.change_note(turn, room, |note| note.unread = note.unread.saturating_add(1));
     }
-    if rooms::friend_in(state, room) == Some(*from)
-        && let Some(friend) = state.friend_mut(from)
-    {
+    if is_friend_s && let Some(friend) = state.friend_mut(from) {
         friend.unread = friend.unread.saturating_add(1);
     }
     if is_shown(state, &conversation, arrival) {
         turn.notify(Event::Message { room: conversation, message: message.id });
     }
     Ok(())
+}
+
+/// A text that another device of ours has handed on.
+pub(crate) struct Copied {
+    /// With whom: the row that stands for them.
+    pub friend: PeerId,
+    pub text: Text,
+    pub is_mine: bool,
+    pub state: MessageState,
+    /// The device that has handed it on.
+    pub via: PeerId,
+}
+
+/// Files it, unless it is here already.
+pub(crate) fn copy(state: &mut State, turn: &mut Turn<'_>, copied: Copied) -> Result<(), TurnFailed> {
+    let Copied { friend, text, is_mine, state: reached, via } = copied;
+    let Some(conversation) = state.friends.get(&friend).map(|friend| friend.conversation) else { return Ok(()) };
+    let from = if is_mine { state.own.peer } else { friend };
+    let is_new = copy_in(state, turn, &conversation, text, (from, reached), via)?;
+    if is_new && !is_mine && reached == MessageState::Delivered {
+        people::update(state, turn, &friend, |friend| friend.unread = friend.unread.saturating_add(1))?;
+    }
+    Ok(())
+}
+
+/// The same in any conversation. Whether it was not here before.
+pub(crate) fn copy_in(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    conversation: &RoomId,
+    text: Text,
+    (from, reached): (PeerId, MessageState),
+    via: PeerId,
+) -> Result<bool, TurnFailed> {
+    if turn.get(Table::MessageIndex, text.id.as_bytes())?.is_some() {
+        return Ok(false);
+    }
+    let message = Message { id: text.id, from, at: text.at, state: reached, text: text.text, fault: None, line: None, via: Some(via) };
+    let arrival = state.next_arrival();
+    file(turn, conversation, arrival, &message);
+    if is_shown(state, conversation, arrival) {
+        turn.notify(Event::Message { room: *conversation, message: message.id });
+    }
+    Ok(true)
+}
+
+/// Another device of ours has heard how far a text of ours has got.
+pub(crate) fn got(turn: &mut Turn<'_>, id: &MessageId, reached: MessageState) -> Result<(), TurnFailed> {
+    let Some(key) = turn.get(Table::MessageIndex, id.as_bytes())? else { return Ok(()) };
+    let Some((message, (conversation, arrival))) = turn.row::<Message>(Table::Message, &key)?.zip(split_key(&key)) else { return Ok(()) };
+    match reached {
+        MessageState::Read if message.state != MessageState::Read => {
+            turn.put(Table::Message, &key, &Message { state: MessageState::Read, fault: None, ..message });
+            turn.notify(Event::MessageState { message: *id });
+            Ok(())
+        }
+        MessageState::Stored | MessageState::Delivered => set_message_state(turn, &conversation, arrival, reached, None),
+        MessageState::Queued | MessageState::Read | MessageState::Failed => Ok(()),
+    }
 }
 
 /// A message of ours is on the disk of a friend's device; on the screen, too, if that was said before the receipt came.
@@ -198,13 +293,15 @@ pub(crate) fn delivered(
     conversation: &RoomId,
     arrival: u64,
 ) -> Result<(), TurnFailed> {
-    let is_read = state.friend_of(device).is_some_and(|friend| friend.conversation == *conversation && friend.read_to >= Some(arrival));
+    let head = state.devices.get(device).and_then(|row| state.friends.get(&persons::head(state, &row.peer)));
+    let is_read = head.is_some_and(|friend| friend.conversation == *conversation && friend.read_to >= Some(arrival));
     let reached = if is_read { MessageState::Read } else { MessageState::Delivered };
     set_message_state(turn, conversation, arrival, reached, None)
 }
 
 /// A friend has read our messages up to this one.
 pub(crate) fn mark_read(state: &mut State, turn: &mut Turn<'_>, from: &PeerId, message: &MessageId) -> Result<(), TurnFailed> {
+    let from = &persons::head(state, from);
     let Some(friend) = state.friends.get(from) else { return Ok(()) };
     let Some(key) = turn.get(Table::MessageIndex, message.as_bytes())? else { return Ok(()) };
     let Some((conversation, arrival)) = split_key(&key).filter(|(conversation, _)| *conversation == friend.conversation) else {

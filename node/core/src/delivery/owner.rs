@@ -70,6 +70,18 @@ pub(crate) enum EnvelopeOwner {
     /// How our device is written to, for members of this shared room.
     #[n(20)]
     Ways(#[n(0)] RoomId),
+    /// What one device of a person says to another one, or of one to a friend.
+    #[n(35)]
+    Own,
+    /// Texts for another device of ours: with a lower arrival number than this it has them then.
+    #[n(36)]
+    OwnTexts(#[n(0)] u64),
+    /// To somebody who has asked by a pairing code.
+    #[n(37)]
+    Joined(#[n(0)] RequestId),
+    /// To a device of ours that it is ours no more.
+    #[n(38)]
+    OwnGone,
 }
 
 /// How an envelope is cared for. Nothing of it is stored: it follows from the owner.
@@ -153,6 +165,10 @@ pub(crate) enum Concern {
     Lifeline,
     /// The device that comes into a room.
     Welcome(RoomId),
+    /// Texts for another device of ours.
+    OwnTexts(u64),
+    /// The device that is ours no more.
+    OwnGone,
 }
 
 impl EnvelopeOwner {
@@ -176,7 +192,11 @@ impl EnvelopeOwner {
             | Self::RoomCommit(..)
             | Self::Since
             | Self::Leave(_)
+            | Self::Own
+            | Self::Joined(_)
             | Self::Ways(_) => Concern::Nobody,
+            Self::OwnTexts(up_to) => Concern::OwnTexts(*up_to),
+            Self::OwnGone => Concern::OwnGone,
             Self::Lifeline => Concern::Lifeline,
             Self::Welcome(room) => Concern::Welcome(*room),
         }
@@ -204,6 +224,11 @@ impl EnvelopeOwner {
             Self::Since => of_room("since"),
             Self::Leave(_) => of_room("leave"),
             Self::Ways(_) => of_room("ways"),
+            Self::Own => of_room("own"),
+            Self::OwnTexts(_) => of_room("own_texts"),
+            // Its friendship ends then, and with it the care for this.
+            Self::OwnGone => DeliveryPolicy { until: Until::Stored, ..of_room("own_gone") },
+            Self::Joined(request) => step("joined", Until::Taken, Links::Any(*request)),
             // When a list is lost, it is asked for again: the other side leaves its envelope again.
             Self::Receipts => DeliveryPolicy { for_away: true, waits_aside: true, ..step("receipts", Until::Stored, Links::Friends) },
             // It is followed by others.

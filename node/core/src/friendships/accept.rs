@@ -86,8 +86,14 @@ pub(crate) fn accept(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> 
     row.accepted = Some(AcceptBody::transcript(&row.transcript, &body, &state.own.identity.device));
     row.room = Some(room);
     row.status = RequestStatus::Accepted;
-    let mut half =
-        enter_room(state, turn, row.peer, &row.name, row.trust, Entered { room, step: FriendState::Half, renews: row.renews.is_some() })?;
+    let mut half = enter_room(
+        state,
+        turn,
+        row.peer,
+        &row.name,
+        row.trust,
+        Entered { room, step: FriendState::Half, renews: row.renews.is_some(), person: sender.person },
+    )?;
     half.devices = vec![sender.device];
     if let Some(before) = &before {
         let is_copy = before.renewing != Some(Renewing::Outgrown) && !lifelines::is_apart(turn, &sender.device)?;

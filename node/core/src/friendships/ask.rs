@@ -154,7 +154,9 @@ pub(crate) fn ask(
 /// A contact record of whom a request names was found: it goes on as any other.
 pub(crate) fn found(state: &mut State, turn: &mut Turn<'_>, id: &RequestId, contact: VerifiedContact) -> Result<(), Failed> {
     let Some(row) = state.requests.get(id) else { return Ok(()) };
-    let (peer, note, trust) = (row.peer, row.note.clone(), row.trust);
+    // Who has made a pairing code is known now.
+    let peer = if row.joins.is_some() { contact.signer.peer } else { row.peer };
+    let (note, trust) = (row.note.clone(), row.trust);
     check_target(state, &peer, &contact.chain)?;
     if !contact.servers.is_empty() {
         presence::remember_servers(state, turn, contact.servers.clone());

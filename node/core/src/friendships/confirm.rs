@@ -97,7 +97,14 @@ pub(crate) fn receive_accept(state: &mut State, turn: &mut Turn<'_>, answer: Ans
     let is_no_copy = |friend: &Friend| matches!(friend.renewing, Some(Renewing::Outgrown | Renewing::Apart));
     let is_no_copy = state.friends.get(&row.peer).is_some_and(is_no_copy);
     // Who made the offer is behind: what was left behind in the old room is said again.
-    let mut friend = enter_room(state, turn, row.peer, &head.name, row.trust, Entered { room, step: FriendState::Mutual, renews: false })?;
+    let mut friend = enter_room(
+        state,
+        turn,
+        row.peer,
+        &head.name,
+        row.trust,
+        Entered { room, step: FriendState::Mutual, renews: false, person: device.person },
+    )?;
     adopt_bundle(state, turn, &mut friend, verified);
     if let Some(lacks) = head.lacks.filter(|lacks| row.renews.is_some() && (*lacks > 0 || !is_no_copy)) {
         friend.unknown = Some(friend.unknown.unwrap_or_default().saturating_add(lacks));

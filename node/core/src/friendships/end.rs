@@ -22,11 +22,16 @@ use symbolon_presence::id::{DeviceId, PeerId, RequestId, RoomId};
 /// Ends a friendship on this side. The other side is told nothing: to it, this node looks
 /// as if it were off. What was not delivered is given up.
 pub(crate) fn unfriend(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<(), Failed> {
-    let friend = state.friends.get(peer).cloned().ok_or(CommandError::NotFound)?;
-    if friend.state == FriendState::Ended && friend.held.is_empty() {
-        return Ok(());
+    if !state.friends.contains_key(peer) {
+        return Err(CommandError::NotFound.into());
     }
-    Ok(end(state, turn, friend)?)
+    for row in people::persons::rows_of(state, peer) {
+        let friend = state.friends.get(&row).filter(|friend| friend.state != FriendState::Ended || !friend.held.is_empty()).cloned();
+        if let Some(friend) = friend {
+            end(state, turn, friend)?;
+        }
+    }
+    Ok(())
 }
 
 /// Ends a friendship: keys and queue go, history and petname stay.
@@ -34,7 +39,10 @@ pub(crate) fn end(state: &mut State, turn: &mut Turn<'_>, mut friend: Friend) ->
     let peer = friend.peer;
     let mut given_up = withdraw_texts(state, turn, &peer)?;
     given_up.append(&mut friend.held);
-    for arrival in given_up {
+    // What other devices of theirs still get is not given up.
+    let stands = |row: &PeerId| *row != peer && state.friends.get(row).is_some_and(|friend| friend.state != FriendState::Ended);
+    let has_others = people::persons::rows_of(state, &friend.head()).iter().any(stands);
+    for arrival in given_up.into_iter().filter(|_| !has_others) {
         set_message_state(turn, &friend.conversation, arrival, MessageState::Failed, Some(Fault::Ended))?;
     }
     rooms::forget(state, turn, friend.room)?;

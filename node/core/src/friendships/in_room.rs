@@ -63,7 +63,7 @@ pub(crate) fn befriend(state: &mut State, turn: &mut Turn<'_>, peer: PeerId, nam
     let expires = turn.stamp.after(REQUEST_LIFETIME);
     let (contact, grant) = invites::mint_in_room(state, turn, peer, expires);
     let id = RequestId::random(turn.rng);
-    let in_room = Some(InRoom { invite: Some(grant), contact: None });
+    let in_room = Some(InRoom { invite: Some(grant), contact: None, is_of_device: None });
     let row = Request { peer, name, trust: Trust::Room, note: note.clone(), expires, in_room, ..Request::blank(turn, id, Direction::Out) };
     state.save_request(turn, row);
     turn.notify(Event::Request(id));
@@ -76,30 +76,35 @@ fn is_friend(state: &State, peer: &PeerId) -> bool {
 
 /// A member asks us. Whatever we think of them, the answer to a request that is in order is the same: none.
 pub(crate) fn asked(state: &mut State, turn: &mut Turn<'_>, from: &Device, befriend: Befriend) -> Result<(), Rejected> {
+    asked_as(state, turn, from.peer, befriend).map(|_| ())
+}
+
+/// The same, of somebody of whom it is known by whom it was brought. Answers the request that waits for us now, if any.
+pub(crate) fn asked_as(state: &mut State, turn: &mut Turn<'_>, peer: PeerId, befriend: Befriend) -> Result<Option<RequestId>, Rejected> {
     let contact = read(&befriend.contact, turn.sure).ok_or(DropReason::Forged)?;
-    if contact.signer.peer != from.peer {
+    if contact.signer.peer != peer {
         return Err(DropReason::Forged.into());
     }
-    let peer = from.peer;
     let is_unwanted = people::is_parted(state, &peer) || people::is_blocked(state, &peer, &contact.chain) || is_friend(state, &peer);
     if is_unwanted || !state.rates.offer_of(turn.now, peer) {
-        return Ok(());
+        return Ok(None);
     }
-    let in_room = Some(InRoom { invite: None, contact: Some(befriend.contact) });
+    let in_room = Some(InRoom { invite: None, contact: Some(befriend.contact), is_of_device: None });
     let expires = contact.expires.min(turn.stamp.after(REQUEST_LIFETIME));
     if let Some(row) = requests::incoming_in_room(state, &peer).cloned() {
         // The same question by a newer way in.
+        let id = row.id;
         state.save_request(turn, Request { in_room, note: befriend.note, expires, ..row });
-        return Ok(());
+        return Ok(Some(id));
     }
     if requests::incoming(state, &peer).is_some() {
         // An Offer waits already, and is as good.
-        return Ok(());
+        return Ok(None);
     }
     let waits = |row: &&Request| row.direction == Direction::In && row.status == RequestStatus::Pending;
     let strangers = state.requests.values().filter(waits).filter(|row| row.peer != peer).count();
     if strangers >= PENDING_STRANGERS_MAX || !has_place(state, 0, &peer) {
-        return Ok(());
+        return Ok(None);
     }
     make_room_of(state, turn, &peer)?;
     let id = RequestId::random(turn.rng);
@@ -123,10 +128,11 @@ pub(crate) fn asked(state: &mut State, turn: &mut Turn<'_>, from: &Device, befri
             Err(Failed::Turn(failed)) => return Err(failed.into()),
         }
     }
-    Ok(())
+    Ok(Some(id))
 }
 
-fn read(contact: &[u8], sure: Timestamp) -> Option<VerifiedContact> {
+/// Reads the way in of somebody who asks.
+pub(crate) fn read(contact: &[u8], sure: Timestamp) -> Option<VerifiedContact> {
     let record: ContactRecord = codec::decode(contact, CONTACT_RECORD_MAX).ok()?;
     record.verify_known(sure).ok()
 }
@@ -152,7 +158,7 @@ pub(crate) fn accept(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> 
     state.save_request(turn, Request { status: RequestStatus::Accepted, ..row });
     let offer = ask(state, turn, contact, None, Trust::Room)?;
     // It is the answer to what is shown already.
-    state.change_request(turn, &offer, |row| row.in_room = Some(InRoom { invite: None, contact: None }));
+    state.change_request(turn, &offer, |row| row.in_room = Some(InRoom { invite: None, contact: None, is_of_device: None }));
     turn.notify(Event::Request(*id));
     Ok(())
 }

@@ -99,7 +99,7 @@ pub(crate) fn receive_offer(state: &mut State, turn: &mut Turn<'_>, offer: Incom
         transcript,
         chain: Some(first.chain),
         flagged,
-        in_room: is_in_room.then_some(InRoom { invite: None, contact: None }),
+        in_room: is_in_room.then_some(InRoom { invite: None, contact: None, is_of_device: None }),
         ..Request::blank(turn, id, Direction::In)
     };
     state.save_request(turn, row);

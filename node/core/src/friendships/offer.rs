@@ -38,6 +38,7 @@ pub(crate) fn send(
         chain: Some(to.chain.clone()),
         contacts: to.contacts.iter().map(|(_, contact)| contact.clone()).collect(),
         invite: state.requests.get(&id).and_then(|row| row.invite.clone()),
+        joins: state.requests.get(&id).and_then(|row| row.joins),
         ..Request::blank(turn, id, Direction::Out)
     };
     first_revision(state, turn, &mut row, (room, &leaf))?;

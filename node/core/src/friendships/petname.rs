@@ -1,7 +1,8 @@
 //! What the user says about a friend: a petname, and that the words were compared.
 
 use crate::command::{CommandError, Trust};
-use crate::people::{self, names};
+use crate::people::{self, names, persons};
+use crate::rows::Friend;
 use crate::state::State;
 use crate::turn::{Failed, Turn};
 use crate::wire::is_name;
@@ -20,7 +21,12 @@ pub(crate) fn rename(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, name
     if name.is_empty() || is_id {
         return Err(CommandError::BadName.into());
     }
-    if state.friends.values().any(|friend| friend.peer != *peer && names::is_same(&friend.petname, name)) {
+    if state
+        .friends
+        .values()
+        .filter(|friend| persons::is_shown(state, friend))
+        .any(|friend| friend.peer != *peer && names::is_same(&friend.petname, name))
+    {
         return Err(CommandError::NameTaken.into());
     }
     Ok(people::update(state, turn, peer, |friend| name.clone_into(&mut friend.petname))?)
@@ -29,7 +35,8 @@ pub(crate) fn rename(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, name
 /// Compares fingerprint words; the friend is verified when they match.
 pub(crate) fn verify(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, words: Option<&str>) -> Result<(), Failed> {
     if let Some(words) = words {
-        if !words_match(peer, words) {
+        let person = state.friends.get(peer).map_or(*peer, Friend::person);
+        if !words_match(&person, words) {
             return Err(CommandError::WordsDiffer.into());
         }
         people::update(state, turn, peer, |friend| friend.trust = Trust::Verified)?;

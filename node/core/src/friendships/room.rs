@@ -5,7 +5,7 @@ use crate::delivery::outbox;
 use crate::delivery::owner::{EnvelopeOwner, Links};
 use crate::delivery::{line, notices};
 use crate::limits::FRIENDS_MAX;
-use crate::people::{self, Mirror};
+use crate::people::{self, Mirror, persons};
 use crate::rooms;
 use crate::rows::{Friend, FriendState};
 use crate::state::State;
@@ -19,6 +19,8 @@ pub(crate) struct Entered {
     pub step: FriendState,
     /// The other side came back from an older state: what is left behind in the old room is read.
     pub renews: bool,
+    /// Whose device the other side is.
+    pub person: PeerId,
 }
 
 /// Moves a friend into a new connection room, or makes the friend. Petname, conversation
@@ -32,16 +34,20 @@ pub(crate) fn enter_room(
     trust: Trust,
     into: Entered,
 ) -> Result<Friend, TurnFailed> {
-    let Entered { step, room, renews } = into;
+    let Entered { step, room, renews, person } = into;
     let Some(old) = state.friends.get(&peer).cloned() else {
-        rooms::register(state, turn, peer, room, room);
+        // A further device of somebody who is a friend already: what is shown of them stays as it is.
+        let stands = |head: &PeerId| state.friends.get(head).filter(|friend| friend.state != FriendState::Ended).cloned();
+        let head = persons::head_of(state, &person).filter(|_| person != state.own.person()).and_then(|head| stands(&head));
+        let conversation = head.as_ref().map_or(room, |head| head.conversation);
+        rooms::register(state, turn, peer, room, conversation);
         return Ok(Friend {
             peer,
-            petname: Mirror::of(state).free_petname(&peer, name),
-            trust,
+            petname: head.as_ref().map_or_else(|| Mirror::of(state).free_petname(&peer, name), |head| head.petname.clone()),
+            trust: head.as_ref().map_or(trust, |head| head.trust),
             state: step,
             blocked: false,
-            conversation: room,
+            conversation,
             room,
             devices: Vec::new(),
             friendship: None,
@@ -58,6 +64,8 @@ pub(crate) fn enter_room(
             lacks: None,
             unknown: None,
             version: Some(WIRE_VERSION),
+            person: (person != peer).then_some(person),
+            follows: head.map(|head| head.peer),
         });
     };
     let mut held = old.held.clone();

@@ -53,7 +53,7 @@ pub(super) fn judge(state: &State, at: &At<'_>, staged: &Staged, sure: Timestamp
     for member in &staged.added {
         let seat = info.seats.iter().find(|seat| seat.owner.leaf.0 == member.leaf.0).ok_or(DropReason::Forged)?;
         let device = seats::device_of(member, seat, sure).ok_or(DropReason::Forged)?;
-        acts.push(Act::Add { leaf: seat.owner.leaf, user: device.peer, device: device.device });
+        acts.push(Act::Add { leaf: seat.owner.leaf, user: device.person, device: device.device });
     }
     for change in &info.changes {
         match change {
@@ -64,7 +64,7 @@ pub(super) fn judge(state: &State, at: &At<'_>, staged: &Staged, sure: Timestamp
                 let leaf = at.roster.leaf(&leave.leaf).ok_or(DropReason::Forged)?;
                 let chain = state.groups.seats.get(&(at.room, leaf.leaf)).and_then(|seat| seat.owner.chain.clone());
                 let device = chain.and_then(|chain| chain.verify_known(sure).ok()).ok_or(DropReason::Forged)?;
-                if device.peer != leaf.user || !leave.is_by(&device, &at.room) {
+                if device.person != leaf.user || !leave.is_by(&device, &at.room) {
                     return Err(DropReason::Forged);
                 }
                 let of_user: Vec<PublicKeyBytes> = at.roster.leaves_of(&leaf.user).map(|leaf| leaf.leaf).collect();
@@ -131,7 +131,7 @@ pub(super) fn go_on(state: &mut State, turn: &mut Turn<'_>, next: Next<'_>) -> R
     let (roster_before, at) = (group.roster.clone(), turn.stamp);
     let step = Step { room: *room, parent, number, roster: roster_before, leaves, key, rivals, chosen: epoch, at, by, doubles: None };
     state.save_step(turn, step);
-    let (me, number) = (state.own.peer, number.saturating_add(1));
+    let (me, number) = (state.own.person(), number.saturating_add(1));
     let standing = match roster.leaf(&group.leaf) {
         Some(_) => group.standing,
         None if effects.contains(&Effect::Left(me)) => GroupStanding::Left,

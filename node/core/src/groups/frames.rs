@@ -2,6 +2,7 @@
 
 use super::epochs::{At, Next, go_on, judge, positions};
 use super::{rivals, seats, since, texts, wishes};
+use crate::command::MessageState;
 use crate::conversations;
 use crate::delivery::seeds;
 use crate::friendships;
@@ -95,8 +96,12 @@ fn said(
         RoomPayload::Text(_) if state.groups.rooms.get(room).is_some_and(|group| group.question.is_some() && !group.is_asked()) => {}
         // Out of sight; the room goes on.
         RoomPayload::Text(_) | RoomPayload::Read(_) if people::is_refused(state, device) => {}
-        RoomPayload::Text(text) => conversations::receive(state, turn, room, &speaker.peer, text)?,
-        RoomPayload::Read(message) => texts::mark_read(state, turn, room, &speaker.peer, &message)?,
+        RoomPayload::Text(text) if speaker.person == state.own.person() => {
+            let via = speaker.peer;
+            conversations::copy_in(state, turn, room, text, (state.own.peer, MessageState::Queued), via)?;
+        }
+        RoomPayload::Text(text) => conversations::receive(state, turn, room, &speaker.person, text)?,
+        RoomPayload::Read(message) => texts::mark_read(state, turn, room, &speaker.person, &message)?,
         RoomPayload::Skip => return Ok(Heard::Nothing),
         RoomPayload::Again => return Ok(Heard::Again),
         RoomPayload::Receipts(items) => return Ok(Heard::Receipts(items)),
@@ -126,6 +131,9 @@ fn said(
         | RoomPayload::Seed(_)
         | RoomPayload::Capabilities(_)
         | RoomPayload::Lifeline(_)
+        | RoomPayload::Sibling(_)
+        | RoomPayload::Own(_)
+        | RoomPayload::Gone(_)
         | RoomPayload::Welcome(_) => return Err(DropReason::Unexpected.into()),
     }
     Ok(Heard::Something)

@@ -177,7 +177,13 @@ fn standing(
         match &row.what {
             WishFor::Add(_, device) if !packages.contains_key(device) => missing.push(*device),
             _ if row.due > turn.now => {}
-            WishFor::Add(..) | WishFor::Remove(_) | WishFor::Leave(_) | WishFor::Name(_) | WishFor::Topic(_) | WishFor::Role(..) => {
+            WishFor::Add(..)
+            | WishFor::Remove(_)
+            | WishFor::Drop(_)
+            | WishFor::Leave(_)
+            | WishFor::Name(_)
+            | WishFor::Topic(_)
+            | WishFor::Role(..) => {
                 stands.push((wish, row));
             }
         }
@@ -193,7 +199,7 @@ fn plan(stands: &[(Wish, WishRow)], packages: &mut BTreeMap<DeviceId, VerifiedPa
         let Some((_, row)) = stands.iter().find(|(other, _)| other.id == wish.id) else { continue };
         let package = match &row.what {
             WishFor::Add(_, device) => packages.remove(device),
-            WishFor::Remove(_) | WishFor::Leave(_) | WishFor::Name(_) | WishFor::Topic(_) | WishFor::Role(..) => None,
+            WishFor::Remove(_) | WishFor::Drop(_) | WishFor::Leave(_) | WishFor::Name(_) | WishFor::Topic(_) | WishFor::Role(..) => None,
         };
         let Some(act) = wish.act(package.as_ref().map(|package| package.leaf)) else { continue };
         plan.acts.push(act);
@@ -233,7 +239,7 @@ fn make(state: &mut State, turn: &mut Turn<'_>, group: &Group, plan: Plan) -> Re
     let removes = commit.acts.iter().filter_map(|act| if let Act::Remove { user } = act { Some(*user) } else { None }).collect();
     let leaf = position(&group.leaf).unwrap_or(u32::MAX);
     let rival = RivalRow { epoch: pending.epoch, leaf, removes, is_ours: true };
-    let judged = Judged { roster, effects, seats, rival, by: state.own.peer };
+    let judged = Judged { roster, effects, seats, rival, by: state.own.person() };
     let next = Next { room: &room, epoch: pending.epoch, judged, bytes: &pending.commit, others: Vec::new() };
     if !go_on(state, turn, next)? {
         return Err(TurnFailed("the cipher does not take its own commit"));
@@ -272,7 +278,7 @@ fn part(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, rows: Vec<WishRow
 /// What of some wishes MLS does not show.
 fn changes_of(rows: &[WishRow]) -> Vec<RoomChange> {
     let change = |row: &WishRow| match &row.what {
-        WishFor::Add(..) | WishFor::Remove(_) => None,
+        WishFor::Add(..) | WishFor::Remove(_) | WishFor::Drop(_) => None,
         WishFor::Leave(leave) => Some(RoomChange::Left(leave.clone())),
         WishFor::Name(name) => Some(RoomChange::Name(name.clone())),
         WishFor::Topic(topic) => Some(RoomChange::Topic(topic.clone())),

@@ -118,7 +118,7 @@ fn switch(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, step: Step, epo
     }
     let dropped: BTreeSet<EpochId> = lost.iter().map(|other| other.chosen).collect();
     remove_again(state, turn, room, &lost);
-    conversations::note_line(state, turn, room, &state.own.peer.clone(), Line::Healed);
+    conversations::note_line(state, turn, room, &state.own.person(), Line::Healed);
     Ok(texts::resend(state, turn, room, &dropped)?)
 }
 
@@ -127,7 +127,7 @@ fn remove_again(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, lost: &[S
     let Some(group) = state.groups.rooms.get(room).cloned() else { return };
     let chosen = lost.iter().filter_map(|step| step.rivals.iter().find(|rival| rival.epoch == step.chosen && !rival.is_ours));
     let removed: BTreeSet<PeerId> = chosen.flat_map(|rival| rival.removes.iter().copied()).collect();
-    let Some(role) = group.roster.role(&state.own.peer) else { return };
+    let Some(role) = group.roster.role(&state.own.person()) else { return };
     for user in removed {
         let of = group.roster.role(&user);
         if of.is_some_and(|of| order::may(role, Right::Remove(of))) {

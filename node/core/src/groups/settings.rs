@@ -9,13 +9,13 @@ use crate::delivery::owner::EnvelopeOwner;
 use crate::friendships::{self, Asking};
 use crate::limits::ROOMS_MAX;
 use crate::packages;
-use crate::people;
+use crate::people::{self, persons};
 use crate::rooms::{self, OwnLeaf};
 use crate::rows::{Group, GroupStanding, Line, WishFor};
 use crate::seam::Event;
 use crate::state::State;
 use crate::turn::{Failed, Turn, TurnFailed};
-use crate::wire::{Capabilities, Leave, Role, RoomPayload, Roster, is_name, is_topic};
+use crate::wire::{Capabilities, Leave, Role, RoomPayload, Roster, RosterLeaf, is_name, is_topic};
 use symbolon_presence::id::{DeviceId, PeerId, PublicKeyBytes, RequestId, RoomId};
 
 /// Makes a room.
@@ -30,7 +30,7 @@ pub(crate) fn create(state: &mut State, turn: &mut Turn<'_>, name: &str) -> Resu
     let room = RoomId::random(turn.rng);
     let own = OwnLeaf::fresh(turn)?;
     let leaf = PublicKeyBytes(own.leaf().0);
-    let roster = Roster::founded(name.to_owned(), leaf, state.own.peer, state.own.identity.device);
+    let roster = Roster::founded(name.to_owned(), leaf, state.own.person(), state.own.identity.device);
     let epoch = rooms::create_shared(turn, &state.own.identity, room, &own, roster.hash())?;
     packages::found(state, turn, leaf, own.key.clone());
     rooms::register_shared(state, turn, room, Vec::new());
@@ -57,7 +57,7 @@ pub(crate) fn create(state: &mut State, turn: &mut Turn<'_>, name: &str) -> Resu
     if let Some(seat) = seats::own(state, turn, &leaf) {
         seats::meet(state, turn, &room, &leaf, &seat);
     }
-    conversations::note_line(state, turn, &room, &state.own.peer.clone(), Line::Created);
+    conversations::note_line(state, turn, &room, &state.own.person(), Line::Created);
     turn.notify(Event::Room(room));
     Ok(room)
 }
@@ -68,7 +68,7 @@ fn with_right(state: &State, room: &RoomId, right: Right) -> Result<Group, Comma
     if wishes::is_leaving(group) {
         return Err(CommandError::NotInRoom);
     }
-    let role = group.roster.role(&state.own.peer).ok_or(CommandError::NotInRoom)?;
+    let role = group.roster.role(&state.own.person()).ok_or(CommandError::NotInRoom)?;
     if order::may(role, right) { Ok(group.clone()) } else { Err(CommandError::NoRight) }
 }
 
@@ -80,23 +80,71 @@ fn wish(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, what: WishFor) ->
 pub(crate) fn add(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, who: &[PeerId]) -> Result<(), Failed> {
     let group = with_right(state, room, Right::Add)?;
     let mut devices: Vec<(PeerId, DeviceId)> = Vec::new();
+    let has_further = further_in(state, &group);
     for peer in who {
         let friend = state.friends.get(peer).filter(|friend| friend.stands()).ok_or(CommandError::NotFriends)?;
-        if group.roster.role(peer).is_some() {
+        let person = friend.person();
+        if group.roster.role(&person).is_some() {
             continue;
         }
+        let rows = || persons::rows_of(state, peer).into_iter().filter_map(|row| state.friends.get(&row)).filter(|row| row.stands());
+        let theirs: Vec<DeviceId> = rows().flat_map(|row| row.devices.iter().copied()).collect();
         // Who has not said what they take, as a new friend for a moment, is waited for.
         let said = |device: &DeviceId| state.devices.get(device).and_then(|row| row.capabilities);
         let lacks = |device: &DeviceId| said(device).is_some_and(|theirs| !theirs.has(Capabilities::ROOMS));
-        if friend.devices.iter().all(lacks) {
+        // A build that knows of no further devices would refuse a room in which there is one.
+        let is_of_before = |device: &DeviceId| has_further && said(device).is_none_or(|theirs| !theirs.has(Capabilities::DEVICES));
+        if theirs.iter().all(lacks) || theirs.iter().any(is_of_before) {
             return Err(CommandError::OldBuild.into());
         }
-        devices.extend(friend.devices.iter().filter(|device| !lacks(device)).map(|device| (*peer, *device)));
+        devices.extend(theirs.iter().filter(|device| !lacks(device)).map(|device| (person, *device)));
     }
     for (peer, device) in devices {
         wish(state, turn, room, WishFor::Add(peer, device))?;
     }
     Ok(())
+}
+
+/// Whether a further device of somebody is in a room.
+fn further_in(state: &State, group: &Group) -> bool {
+    let is_further = |leaf: &RosterLeaf| {
+        let seat = state.groups.seats.get(&(group.room, leaf.leaf));
+        seat.and_then(|seat| seat.owner.chain.as_ref()?.body()).is_some_and(|cert| cert.alias == Some(true))
+    };
+    group.roster.leaves.iter().any(is_further)
+}
+
+/// Whether all builds in a room know of further devices.
+fn takes_further(state: &State, group: &Group) -> bool {
+    let takes = |leaf: &RosterLeaf| {
+        let seat = state.groups.seats.get(&(group.room, leaf.leaf));
+        leaf.leaf == group.leaf || seat.is_some_and(|seat| seat.ways.capabilities.has(Capabilities::DEVICES))
+    };
+    group.roster.leaves.iter().all(takes)
+}
+
+/// Other devices of ours come into the rooms that this one is in, and those that are ours no more go.
+pub(crate) fn follow_devices(state: &mut State, turn: &mut Turn<'_>) {
+    let person = state.own.person();
+    let devices_of = |state: &State, peer: &PeerId| -> Vec<DeviceId> {
+        state.devices.values().filter(|row| row.peer == *peer).map(|row| row.device).collect()
+    };
+    let present: Vec<PeerId> = persons::siblings(state).filter(|friend| state.may_seal(friend)).map(|friend| friend.peer).collect();
+    let gone: Vec<PeerId> = state.siblings.values().filter(|row| row.gone.is_some()).map(|row| row.peer).collect();
+    let come: Vec<DeviceId> = present.iter().flat_map(|peer| devices_of(state, peer)).collect();
+    let go: Vec<DeviceId> = gone.iter().flat_map(|peer| devices_of(state, peer)).collect();
+    let member = |group: &&Group| group.is_member() && group.roster.role(&person).is_some();
+    let groups: Vec<Group> = state.groups.rooms.values().filter(member).cloned().collect();
+    for group in groups {
+        for device in come.iter().filter(|device| group.roster.device(device).is_none()) {
+            if takes_further(state, &group) && state.can(device, Capabilities::ROOMS) {
+                wishes::wish(state, turn, &group.room, WishFor::Add(person, *device));
+            }
+        }
+        for leaf in go.iter().filter_map(|device| group.roster.device(device)).map(|leaf| leaf.leaf).collect::<Vec<_>>() {
+            wishes::wish(state, turn, &group.room, WishFor::Drop(leaf));
+        }
+    }
 }
 
 /// Removes members, or takes back that somebody is to come in.
@@ -157,7 +205,7 @@ pub(crate) fn befriend(
     note: Option<String>,
 ) -> Result<RequestId, Failed> {
     let group = state.groups.rooms.get(room).filter(|group| group.is_member()).cloned().ok_or(CommandError::NotInRoom)?;
-    if *who == state.own.peer {
+    if *who == state.own.person() {
         return Err(CommandError::OwnIdentity.into());
     }
     let devices: Vec<DeviceId> = group.roster.leaves_of(who).map(|leaf| leaf.device).collect();
@@ -167,14 +215,18 @@ pub(crate) fn befriend(
     // Of members who are no friends, their ways in the room say what they take.
     let takes = |device: &&DeviceId| state.can(device, Capabilities::BEFRIENDING);
     let devices: Vec<DeviceId> = devices.iter().filter(takes).copied().collect();
-    if devices.is_empty() {
+    // One of theirs is asked, the first one where it is there; it brings the others.
+    let of_person = |device: &&DeviceId| state.devices.get(device).is_some_and(|row| row.peer == *who);
+    let Some(device) = devices.iter().find(of_person).or(devices.first()).copied() else {
         return Err(CommandError::OldBuild.into());
-    }
+    };
+    let devices = [device];
+    let peer = state.devices.get(&device).map_or(*who, |row| row.peer);
     if state.own.is_halted || !devices.iter().all(|device| outbox::has_room(state, device)) {
         return Err(CommandError::Full.into());
     }
     let name = people::called(state, room, who);
-    match friendships::befriend(state, turn, *who, name, note)? {
+    match friendships::befriend(state, turn, peer, name, note)? {
         Asking::Known(id) => Ok(id),
         Asking::Say(id, befriend) => {
             let sealed = rooms::say(turn, *room, &RoomPayload::Befriend(befriend))?;
@@ -188,7 +240,7 @@ pub(crate) fn befriend(
 
 /// The rooms that we are in with somebody, those among them about which we are asked.
 pub(crate) fn with(state: &State, peer: &PeerId) -> Vec<RoomId> {
-    let is_shared = |group: &&Group| group.standing.is_member() && group.roster.role(peer).is_some() && *peer != state.own.peer;
+    let is_shared = |group: &&Group| group.standing.is_member() && group.roster.role(peer).is_some() && *peer != state.own.person();
     state.groups.rooms.values().filter(is_shared).map(|group| group.room).collect()
 }
 
@@ -224,7 +276,7 @@ pub(crate) fn set_topic(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, t
 /// Gives a member another role.
 pub(crate) fn set_role(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, who: &PeerId, to: Role) -> Result<(), Failed> {
     let from = state.groups.rooms.get(room).and_then(|group| group.roster.role(who)).ok_or(CommandError::NotFound)?;
-    let right = if *who == state.own.peer { Right::OwnRole { from, to } } else { Right::SetRole { from, to } };
+    let right = if *who == state.own.person() { Right::OwnRole { from, to } } else { Right::SetRole { from, to } };
     with_right(state, room, right)?;
     wish(state, turn, room, WishFor::Role(*who, to))
 }

@@ -8,7 +8,7 @@ use crate::delivery::outbox;
 use crate::delivery::owner::EnvelopeOwner;
 use crate::rooms;
 use crate::rows::{
-    Audience, Fault, GroupStanding, Inner, Message, ROOM_LANE, Tally, commit_key, message_key, set_message_state, split_key,
+    Audience, Device, Fault, GroupStanding, Inner, Message, ROOM_LANE, Tally, commit_key, message_key, set_message_state, split_key,
 };
 use crate::state::State;
 use crate::table::Table;
@@ -31,7 +31,7 @@ pub(crate) fn send(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, text: 
         return Err(CommandError::BadText.into());
     }
     let epoch = group.epoch;
-    let mut users: Vec<PeerId> = group.roster.people().into_iter().filter(|user| *user != state.own.peer).collect();
+    let mut users: Vec<PeerId> = group.roster.people().into_iter().filter(|user| *user != state.own.person()).collect();
     users.sort_unstable();
     if !rooms::members(state, room).iter().all(|device| outbox::has_room(state, device)) || state.own.is_halted {
         return Err(CommandError::Full.into());
@@ -105,7 +105,7 @@ fn mark(turn: &mut Turn<'_>, room: &RoomId, arrival: u64) -> Result<(), TurnFail
 
 /// A device has a text of ours.
 pub(crate) fn delivered(state: &State, turn: &mut Turn<'_>, device: &DeviceId, arrival: u64) -> Result<(), TurnFailed> {
-    let Some(user) = state.devices.get(device).map(|row| row.peer) else { return Ok(()) };
+    let Some(user) = state.devices.get(device).map(Device::person) else { return Ok(()) };
     count(state, turn, arrival, &user, false)
 }
 
@@ -283,7 +283,7 @@ fn may_resend(state: &State, turn: &Turn<'_>, room: &RoomId, arrival: u64, peopl
     let Some(tally) = turn.row::<Tally>(Table::Tally, &arrival.to_be_bytes())? else { return Ok(false) };
     let audience: Option<Audience> = turn.row(Table::Audience, &commit_key(room, &tally.epoch))?;
     let mut old: BTreeSet<PeerId> = audience.map(|audience| audience.users.into_iter().collect()).unwrap_or_default();
-    old.insert(state.own.peer);
+    old.insert(state.own.person());
     Ok(order::may_resend(&old, people))
 }
 

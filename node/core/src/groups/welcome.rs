@@ -113,17 +113,17 @@ pub(crate) fn receive_welcome(state: &mut State, turn: &mut Turn<'_>, from: &Dev
     let is_ours = state.rooms.contains_key(&room);
     match &held {
         // Brought in once more: by somebody in the room, or after we had left it.
-        Some(group) if group.standing.is_member() && group.roster.role(&adder.peer).is_none() => {
+        Some(group) if group.standing.is_member() && group.roster.role(&adder.person).is_none() => {
             return Err(DropReason::Unexpected.into());
         }
         None if is_ours => return Err(DropReason::Unexpected.into()),
-        None if state.groups.rooms.len() >= ROOMS_MAX || !questions::has_place(state, &adder.peer) => return Err(DropReason::Full.into()),
+        None if state.groups.rooms.len() >= ROOMS_MAX || !questions::has_place(state, &adder.person) => return Err(DropReason::Full.into()),
         Some(_) | None => {}
     }
     // All of it is checked before a room that is held makes place.
     let view = rooms::view_welcome(turn, &bundle.welcome).map_err(refused)?;
     let seated = SeatedRoster::open(&bundle.seated, &Secret::from_bytes(view.exported), &room);
-    let is_good = |seated: &SeatedRoster| view.room == room && is_true(&view, &leaf, &adder.peer, seated, turn.sure);
+    let is_good = |seated: &SeatedRoster| view.room == room && is_true(&view, &leaf, &adder.person, seated, turn.sure);
     let SeatedRoster { roster, seats, epoch } = seated.filter(is_good).ok_or(DropReason::Forged)?;
     let before = rooms::members(state, &room);
     if held.is_some() {
@@ -133,7 +133,9 @@ pub(crate) fn receive_welcome(state: &mut State, turn: &mut Turn<'_>, from: &Dev
     let joined = rooms::enter_welcomed(turn, &bundle.welcome)?;
     packages::used(state, turn, &leaf);
     let standing = GroupStanding::Member;
-    let question = questions::of_welcome(state, turn, held.as_ref(), &roster);
+    // Our user is in it already, with another device.
+    let is_own = adder.person == state.own.person();
+    let question = if is_own { None } else { questions::of_welcome(state, turn, held.as_ref(), &roster) };
     let due = next_update(turn, roster.leaves.len(), true);
     let group = Group {
         room,
@@ -143,7 +145,7 @@ pub(crate) fn receive_welcome(state: &mut State, turn: &mut Turn<'_>, from: &Dev
         number: epoch,
         leaf,
         due,
-        added_by: Some(adder.peer),
+        added_by: Some(adder.person),
         since: turn.stamp,
         past: Vec::new(),
         said: turn.stamp,
@@ -162,7 +164,9 @@ pub(crate) fn receive_welcome(state: &mut State, turn: &mut Turn<'_>, from: &Dev
     }
     seats::say(state, turn, &room, &devices)?;
     texts::say_again(state, turn, &room, &devices, &lacking)?;
-    conversations::note_line(state, turn, &room, &adder.peer, Line::Came(state.own.peer));
+    let me = state.own.person();
+    let line = if adder.person == me { Line::Devices } else { Line::Came(me) };
+    conversations::note_line(state, turn, &room, &adder.person, line);
     turn.notify(question.map_or(Event::Room(room), |question| Event::Request(question.id)));
     turn.tell(crate::notice::GroupsNotice::Moved(room));
     Ok(())
@@ -195,7 +199,7 @@ fn is_true(view: &WelcomeView, own: &PublicKeyBytes, adder: &PeerId, seated: &Se
         let seat = seated.seats.iter().find(|seat| seat.owner.leaf == leaf);
         let device = seat.and_then(|seat| seats::device_of(member, seat, sure));
         let said = roster.leaf(&leaf);
-        device.zip(said).is_some_and(|(device, said)| device.peer == said.user && device.device == said.device)
+        device.zip(said).is_some_and(|(device, said)| device.person == said.user && device.device == said.device)
     };
     leaves.iter().all(is_seated)
 }

@@ -22,7 +22,7 @@ const LEAVE_SPREAD: u64 = 30 * SECOND;
 /// Something is to be so in a room. Answers the wish; none when too many are open.
 pub(super) fn wish(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, what: WishFor) -> Option<MessageId> {
     let due = turn.now;
-    let maker = state.own.peer;
+    let maker = state.own.person();
     put(state, turn, room, what, maker, due)
 }
 
@@ -42,10 +42,10 @@ fn put(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, what: WishFor, mak
 pub(super) fn leaves(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, speaker: &Device, leave: Leave) -> Result<(), Rejected> {
     let group = state.groups.rooms.get(room).cloned().ok_or(DropReason::Unexpected)?;
     let leaf = group.roster.leaf(&leave.leaf).ok_or(DropReason::Unexpected)?;
-    if leaf.user != speaker.peer || !leave.is_by(speaker, room) {
+    if leaf.user != speaker.person || !leave.is_by(speaker, room) {
         return Err(DropReason::Forged.into());
     }
-    let is_known = |wish: &WishRow| wish.done_in.is_none() && wish.maker == speaker.peer && matches!(wish.what, WishFor::Leave(_));
+    let is_known = |wish: &WishRow| wish.done_in.is_none() && wish.maker == speaker.person && matches!(wish.what, WishFor::Leave(_));
     if state.groups.wishes_of(room).any(is_known) {
         return Ok(());
     }
@@ -57,7 +57,7 @@ pub(super) fn leaves(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, spea
     let first = positions.iter().filter(|(_, leaf)| stays(leaf)).min_by_key(|(index, _)| *index);
     let is_first = first.is_some_and(|(_, leaf)| *leaf == group.leaf);
     let due = if is_first { turn.now } else { turn.now.after(LEAVE_SPREAD / 3 + turn.rng.next_u64() % LEAVE_SPREAD) };
-    put(state, turn, room, WishFor::Leave(leave), speaker.peer, due);
+    put(state, turn, room, WishFor::Leave(leave), speaker.person, due);
     Ok(())
 }
 
@@ -66,6 +66,7 @@ pub(super) fn view(row: &WishRow) -> Wish {
     let what = match &row.what {
         WishFor::Add(user, device) => What::Add { user: *user, device: *device },
         WishFor::Remove(user) => What::Remove(*user),
+        WishFor::Drop(leaf) => What::Drop(*leaf),
         WishFor::Leave(leave) => What::Leave { said_in: leave.epoch },
         WishFor::Name(name) => What::Name(name.clone()),
         WishFor::Topic(topic) => What::Topic(topic.clone()),

@@ -4,6 +4,7 @@ use super::desk::Intake;
 use super::opener::{Opened, Opener, opener};
 use super::seen::seen;
 use crate::delivery::{Delivery, Origin};
+use crate::devices as own_devices;
 use crate::friendships::{self, Answer, IncomingOffer};
 use crate::invites::grants;
 use crate::invites::owners::{self, GrantOwner};
@@ -188,6 +189,11 @@ impl Intake {
                 Ok(())
             }
             (Step::Offer, Opener::Direct) => renewal::receive_offer(state, turn, first, &device, &statement),
+            // What was certified asks as what it is then.
+            (Step::Offer, Opener::Invite(invite)) if invite.pairs.is_some() && device.person != state.own.person() => {
+                own_devices::certify(state, turn, IncomingOffer { first, device, statement, invite })
+            }
+            (Step::Joined, Opener::Request(request, ..)) => own_devices::joined(state, turn, Answer { first, device, statement, request }),
             (Step::Offer, Opener::Invite(invite)) => {
                 friendships::receive_offer(state, turn, IncomingOffer { first, device, statement, invite })
             }
@@ -198,9 +204,9 @@ impl Intake {
                 friendships::receive_confirm(state, turn, Answer { first, device, statement, request })
             }
             (Step::Offer | Step::Standing, Opener::Request(..))
-            | (Step::Accept | Step::Confirm | Step::Standing, Opener::Invite(_))
-            | (Step::Accept | Step::Confirm, Opener::Direct)
-            | (Step::Offer | Step::Accept | Step::Confirm, Opener::Lifeline(..)) => Err(DropReason::Unexpected.into()),
+            | (Step::Accept | Step::Confirm | Step::Standing | Step::Joined, Opener::Invite(_))
+            | (Step::Accept | Step::Confirm | Step::Joined, Opener::Direct)
+            | (Step::Offer | Step::Accept | Step::Confirm | Step::Joined, Opener::Lifeline(..)) => Err(DropReason::Unexpected.into()),
         }
     }
 }

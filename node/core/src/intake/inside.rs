@@ -4,6 +4,7 @@ use crate::conversations;
 use crate::delivery::notices;
 use crate::delivery::seeds;
 use crate::delivery::ways::{self, Ways};
+use crate::devices;
 use crate::friendships::{adopt_bundle, receive_commit, show_back, verify_bundle};
 use crate::groups::{self, Heard};
 use crate::introductions;
@@ -125,6 +126,9 @@ pub(super) fn room_message(
         RoomPayload::Welcome(bundle) => groups::receive_welcome(state, turn, &speaker, &bundle)?,
         // Said in shared rooms alone.
         RoomPayload::Leave(_) | RoomPayload::Ways(_) | RoomPayload::Befriend(_) => return Err(DropReason::Unexpected.into()),
+        RoomPayload::Sibling(befriend) => devices::asked_by_sibling(state, turn, &speaker, *befriend)?,
+        RoomPayload::Own(said) => devices::hear(state, turn, &speaker, *said)?,
+        RoomPayload::Gone(said) => devices::gone(state, turn, &speaker, &said)?,
         RoomPayload::Receipts(items) => return Ok(Said::Receipts(items)),
         RoomPayload::Introduce(statement) => introductions::receive(state, turn, &peer, &statement)?,
         RoomPayload::Consent(consent) => introductions::consented(state, turn, &peer, consent)?,

@@ -9,6 +9,7 @@ use crate::delivery::{Acknowledged, Delivery};
 use crate::friendships;
 use crate::groups;
 use crate::invites::lifelines;
+use crate::notice::IntakeNotice;
 use crate::people;
 use crate::rows::{Fault, set_message_state};
 use crate::state::State;
@@ -97,6 +98,18 @@ pub(crate) fn tell(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, ow
         Concern::Lifeline => {
             if let (Fate::Delivered, Some(peer)) = (fate, state.friend_of(device).map(|friend| friend.peer)) {
                 lifelines::taken(state, turn, &peer);
+            }
+            Ok(())
+        }
+        Concern::OwnTexts(up_to) => {
+            if fate == Fate::Delivered {
+                turn.tell(IntakeNotice::TextsTaken(*device, up_to));
+            }
+            Ok(())
+        }
+        Concern::OwnGone => {
+            if matches!(fate, Fate::Delivered | Fate::Stored | Fate::Refused(_)) {
+                turn.tell(IntakeNotice::GoneTold(*device));
             }
             Ok(())
         }

@@ -61,7 +61,11 @@ pub(super) fn record(state: &State, turn: &mut Turn<'_>, invite: &Invite, no_ip:
 }
 
 fn contact_body(state: &State, turn: &mut Turn<'_>, invite: &Invite, no_ip: bool) -> ContactBody {
-    let uses = u32::from(!invite.last_resort);
+    let uses = match (&invite.pairs, invite.last_resort) {
+        // To be certified, and then as what it was certified for.
+        (Some(_), _) => 2,
+        (None, is_last_resort) => u32::from(!is_last_resort),
+    };
     let (mut entry, key) = state.own.address(turn.rng, invite.grant, Scope::Contact, invite.expires, uses);
     if no_ip {
         entry.places.clear();

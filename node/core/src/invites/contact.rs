@@ -111,10 +111,11 @@ impl ContactRecord {
         self.check(now, None, |chain| chain.verify(now))
     }
 
-    /// The same for the body of an invite: of this one, on this day, by a device of this person.
-    pub fn verify_body(&self, now: Timestamp, id: &InviteId, day: u32, maker: &PeerId) -> Result<VerifiedContact, ContactError> {
+    /// The same for the body of an invite: of this one, on this day, by a device of this person; of anybody, when none is
+    /// named.
+    pub fn verify_body(&self, now: Timestamp, id: &InviteId, day: u32, maker: Option<&PeerId>) -> Result<VerifiedContact, ContactError> {
         let verified = self.check(now, Some((*id, day)), |chain| chain.verify(now))?;
-        if verified.signer.peer == *maker { Ok(verified) } else { Err(ContactError::Bad) }
+        if maker.is_none_or(|maker| verified.signer.peer == *maker) { Ok(verified) } else { Err(ContactError::Bad) }
     }
 
     /// The same for one that a friend has handed on: what only the wall clock has against it is taken.

@@ -8,7 +8,7 @@ use super::grants;
 use super::link::InviteLink;
 use super::place::Place;
 use crate::command::CommandError;
-use crate::limits::{INVITE_LIFETIME_MAX, INVITES_MAX};
+use crate::limits::{INVITE_LIFETIME_MAX, INVITES_MAX, PAIRING_LIFETIME};
 use crate::notice::InvitesNotice;
 use crate::rows::Invite;
 use crate::seam::Address;
@@ -71,6 +71,25 @@ pub(crate) fn invite(state: &mut State, turn: &mut Turn<'_>, lifetime: u64, no_i
     Ok(Minted { link: link.text(), expires, warning, invite: grant })
 }
 
+/// Mints a pairing code: who comes by it is to be a further device of ours.
+pub(crate) fn pairing(state: &mut State, turn: &mut Turn<'_>) -> Result<(InviteSecret, Timestamp), Failed> {
+    forget_expired(state, turn)?;
+    if state.invites.len() >= INVITES_MAX {
+        return Err(CommandError::Full.into());
+    }
+    // One at a time: an older one that nobody has used is of no use any more.
+    let older = state.invites.values().filter(|invite| invite.pairs.is_some() && invite.used.is_none());
+    for (grant, expires) in older.map(|invite| (invite.grant, invite.expires)).collect::<Vec<_>>() {
+        forget(state, turn, &grant, expires)?;
+    }
+    let (secret, expires) = (InviteSecret::random(turn.rng), turn.stamp.after(PAIRING_LIFETIME));
+    let pairs = Some(Box::default());
+    let invite = Invite { auto_accept: true, secret: Some(secret.clone()), pairs, ..fresh(turn, expires) };
+    state.save_invite(turn, invite);
+    changed(turn);
+    Ok((secret, expires))
+}
+
 /// The link of an invite, and what is wrong with it, if something is.
 fn link_of(state: &State, invite: &Invite) -> (InviteLink, Option<&'static str>) {
     let own = if invite.no_ip == Some(true) { Vec::new() } else { Place::of(&state.own.places, false) };
@@ -107,6 +126,7 @@ fn fresh(turn: &mut Turn<'_>, expires: Timestamp) -> Invite {
         no_ip: None,
         made: Some(turn.stamp),
         spoiled: None,
+        pairs: None,
     }
 }
 
@@ -162,6 +182,14 @@ pub(crate) fn mint_in_room(state: &mut State, turn: &mut Turn<'_>, only: PeerId,
     (record, grant)
 }
 
+/// What was minted so, once more: with the present ways to us. None when it was used, or is no more.
+pub(crate) fn minted(state: &mut State, turn: &mut Turn<'_>, grant: &GrantId, only: PeerId) -> Option<ContactRecord> {
+    let is_open = |invite: &&Invite| invite.used.is_none() && invite.only_for == Some(only) && !invite.expires.is_expired_at(turn.now);
+    let invite = state.invites.get(grant).filter(is_open).cloned()?;
+    let no_ip = state.own.presence.is_hidden_from(&only);
+    Some(bodies::record(state, turn, &invite, no_ip))
+}
+
 /// Takes back what was minted for one person, unless they have used it.
 pub(crate) fn take_back(state: &mut State, turn: &mut Turn<'_>, grant: &GrantId) -> Result<(), TurnFailed> {
     match state.invites.get(grant).filter(|invite| invite.used.is_none()).map(|invite| invite.expires) {
@@ -200,7 +228,7 @@ fn mint(state: &mut State, turn: &mut Turn<'_>, mint: Mint) -> ContactRecord {
 
 /// Whether the user has made an invite by asking for one.
 pub(crate) fn is_own_wish(invite: &&Invite) -> bool {
-    !invite.last_resort && invite.only_for.is_none()
+    !invite.last_resort && invite.only_for.is_none() && invite.pairs.is_none()
 }
 
 /// Takes an invite back that nobody has used: its key is erased, and who comes by it is refused

@@ -1,5 +1,6 @@
 //! Blocks: a person is blocked by their Peer ID and by every key that was seen of them.
 
+use super::persons;
 use crate::rows::FriendState;
 use crate::state::State;
 use crate::table::Table;
@@ -43,7 +44,8 @@ pub(crate) fn note_offer(state: &State, turn: &mut Turn<'_>, peer: &PeerId, newe
 
 /// Whether nothing is taken from a device and nothing sent to it: its person is blocked.
 pub(crate) fn is_device_blocked(state: &State, device: &DeviceId) -> bool {
-    state.devices.get(device).is_some_and(|row| state.blocked.contains(row.peer.as_bytes().as_slice()))
+    let keys = |row: &crate::rows::Device| [*row.peer.as_bytes(), *row.chain.root.as_bytes()];
+    state.devices.get(device).is_some_and(|row| keys(row).iter().any(|key| state.blocked.contains(key.as_slice())))
 }
 
 /// Whether room messages of a device are refused: its person is blocked, or no friend any more.
@@ -53,7 +55,8 @@ pub(crate) fn is_refused(state: &State, device: &DeviceId) -> bool {
 
 /// Whether our user wants nothing of a person: they are blocked, or a friendship with them has ended.
 pub(crate) fn is_parted(state: &State, peer: &PeerId) -> bool {
-    let has_ended = state.friends.get(peer).is_some_and(|friend| friend.state == FriendState::Ended);
+    let head = persons::head_of(state, peer).unwrap_or(*peer);
+    let has_ended = state.friends.get(&head).is_some_and(|friend| friend.state == FriendState::Ended);
     has_ended || state.blocked.contains(peer.as_bytes().as_slice())
 }
 

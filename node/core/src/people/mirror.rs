@@ -4,6 +4,7 @@
 //! other one would take seconds with thousands of friends.
 
 use super::names::{Look, Pose, clean, pose};
+use super::persons;
 use crate::command::RequestStatus;
 use crate::rows::{Friend, FriendState, IntroRole, Introducing};
 use crate::state::State;
@@ -61,7 +62,7 @@ impl Mirror {
         };
         mirror.taken.add(&state.own.name, own);
         mirror.bases.add(&state.own.name, own);
-        for friend in state.friends.values() {
+        for friend in state.friends.values().filter(|friend| persons::is_shown(state, friend)) {
             mirror.taken.add(&friend.petname, friend.peer);
             mirror.ids.insert(friend.peer.to_string(), friend.peer);
             if friend.state != FriendState::Ended {

@@ -1,6 +1,6 @@
 //! Who is meant by a name or an id, and rows of friends.
 
-use super::names;
+use super::{names, persons};
 use crate::command::{CommandError, Who};
 use crate::rows::Friend;
 use crate::seam::Event;
@@ -15,18 +15,18 @@ pub(crate) fn resolve(state: &State, who: &Who) -> Result<PeerId, CommandError> 
     let text = who.0.trim();
     let lower = text.to_ascii_lowercase();
     if let Ok(peer) = lower.parse::<PeerId>() {
-        return if state.friends.contains_key(&peer) { Ok(peer) } else { Err(CommandError::NotFound) };
+        return persons::head_of(state, &peer).or(state.friends.get(&peer).map(Friend::head)).ok_or(CommandError::NotFound);
     }
     if lower.parse::<RequestId>().is_ok() {
         return Err(CommandError::NotFound);
     }
-    let mut found: BTreeSet<PeerId> = state.friends.values().filter(|friend| friend.petname == text).map(|friend| friend.peer).collect();
+    let mut found: BTreeSet<PeerId> = shown(state).filter(|friend| friend.petname == text).map(|friend| friend.peer).collect();
     if found.is_empty() {
-        found = state.friends.values().filter(|friend| names::is_same(&friend.petname, text)).map(|friend| friend.peer).collect();
+        found = shown(state).filter(|friend| names::is_same(&friend.petname, text)).map(|friend| friend.peer).collect();
     }
     // Where a name is also the beginning of somebody else's id, nobody can know who is meant.
     if text.len() >= 8 {
-        found.extend(state.friends.keys().filter(|peer| peer.to_string().starts_with(&lower)));
+        found.extend(shown(state).filter(|friend| friend.person().to_string().starts_with(&lower)).map(|friend| friend.peer));
     }
     let mut found = found.into_iter();
     match (found.next(), found.next()) {
@@ -34,6 +34,11 @@ pub(crate) fn resolve(state: &State, who: &Who) -> Result<PeerId, CommandError> 
         (Some(one), None) => Ok(one),
         (Some(_), Some(_)) => Err(CommandError::Ambiguous),
     }
+}
+
+/// The rows that users see.
+fn shown(state: &State) -> impl Iterator<Item = &Friend> {
+    state.friends.values().filter(|friend| persons::is_shown(state, friend))
 }
 
 /// Where a text goes.
@@ -96,9 +101,13 @@ pub(crate) fn resolve_member(state: &State, room: &RoomId, who: &Who) -> Result<
 
 /// How somebody is called who is in a room: as we call a friend, else as they call themselves there.
 pub(crate) fn called(state: &State, room: &RoomId, peer: &PeerId) -> String {
-    if *peer == state.own.peer {
+    if *peer == state.own.peer
+        || *peer == state.own.person()
+        || state.friends.get(peer).is_some_and(|friend| persons::is_own(state, friend))
+    {
         return state.own.name.clone();
     }
+    let peer = &persons::head_of(state, peer).unwrap_or_else(|| persons::head(state, peer));
     if let Some(friend) = state.friends.get(peer) {
         return friend.petname.clone();
     }

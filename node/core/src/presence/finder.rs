@@ -16,7 +16,7 @@ use calls::{Calls, Heard};
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use symbolon_presence::codec;
-use symbolon_presence::id::{LookupId, RequestId};
+use symbolon_presence::id::{LookupId, PeerId, RequestId};
 use symbolon_presence::posted::{Item, contact_id};
 use symbolon_presence::record::{Record, day_of};
 use symbolon_presence::time::Timestamp;
@@ -99,14 +99,14 @@ impl Finder {
         }
         self.last = rows.last().map(|row| row.id).or(self.last);
         for row in &rows {
-            self.look_for(turn, row);
+            self.look_for(state, turn, row);
         }
         let pause = FIND_PAUSE.saturating_mul(1 << self.rounds.min(20)).min(FIND_PAUSE_MAX);
         self.rounds = self.rounds.saturating_add(1);
         self.due = (!self.sought.is_empty()).then(|| turn.now.after(pause));
     }
 
-    fn look_for(&mut self, turn: &mut Turn<'_>, row: &Request) {
+    fn look_for(&mut self, state: &State, turn: &mut Turn<'_>, row: &Request) {
         let Some(invite) = &row.invite else {
             let lookup = contact_id(&row.peer);
             self.sought.insert(lookup, Sought::Posted(row.id));
@@ -117,10 +117,15 @@ impl Finder {
         // Where it is another day already, or still.
         let days = [Some(today), today.checked_sub(1), today.checked_add(1)];
         let mut ids = Vec::new();
+        let mut servers = invite.servers.clone();
+        if row.joins.is_some() {
+            // A pairing code names no place: it may be at the relays that this device was told of.
+            servers.extend(state.own.relay_mailboxes.values().map(|own| own.link.places.clone()));
+        }
         for day in days.into_iter().flatten() {
             let Ok(id) = invite.secret.slot(day).id() else { continue };
             self.sought.insert(id, Sought::Body(row.id, day));
-            turn.act(NetAction::Resolve(id, Look::Servers(invite.servers.clone())));
+            turn.act(NetAction::Resolve(id, Look::Servers(servers.clone())));
             turn.act(NetAction::Resolve(id, Look::Dht));
             ids.push(id);
         }
@@ -219,8 +224,13 @@ fn body(
     let record = Record::read(bytes, now).ok().filter(|record| record.id == *id)?;
     let opened = secret.slot(day).open(&record).ok().and_then(|content| bodies::read(&content));
     let Some(contact) = opened else { return Some(Err(ContactError::Bad)) };
-    Some(contact.verify_body(now, &secret.id(), day, &row.peer))
+    // By a pairing code whoever holds its secret is the one who is meant.
+    let maker = (row.joins.is_none() || row.peer != NOBODY).then_some(&row.peer);
+    Some(contact.verify_body(now, &secret.id(), day, maker))
 }
+
+/// Who has made a pairing code, before its body is known.
+const NOBODY: PeerId = PeerId([0; 32]);
 
 fn is_sought(row: &Request) -> bool {
     row.direction == Direction::Out && row.status == RequestStatus::Unresolved

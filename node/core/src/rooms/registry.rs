@@ -123,12 +123,3 @@ pub(crate) fn members(state: &State, room: &RoomId) -> Vec<DeviceId> {
         }
     }
 }
-
-/// The room that a conversation goes on in; none when it has ended.
-pub(crate) fn of_conversation(state: &State, conversation: &RoomId) -> Option<RoomId> {
-    let is_present = |row: &&Room| match row.members {
-        Members::Devices(_) => true,
-        Members::Friend(peer) => state.friends.get(&peer).is_some_and(|friend| friend.room == row.room),
-    };
-    state.rooms.values().filter(|row| row.conversation == *conversation).find(is_present).map(|row| row.room)
-}

@@ -27,6 +27,7 @@ impl Machines {
                 Told::Renewal(notice) => self.of_renewal(turn, notice),
                 Told::Intake(notice) => self.of_intake(turn, notice)?,
                 Told::Conversations(ConversationsNotice::Held(friend)) => self.held.note(friend),
+                Told::Conversations(ConversationsNotice::Read(friend, message)) => self.own_devices.read(&self.state, &friend, message),
                 Told::Friendships(notice) => self.of_friendships(turn, notice)?,
                 Told::Groups(notice) => self.of_groups(turn, notice)?,
             }
@@ -93,6 +94,7 @@ impl Machines {
         let Self { state, delivery, relays, couriers, presence, standings, .. } = self;
         match notice {
             DeliveryNotice::OwnRelaysChanged => {
+                relays.follow_own(state, turn.now);
                 standings.lifelines_changed(turn.now);
                 groups::changed(state, turn)?;
                 packages::begin_again(state, turn);
@@ -156,7 +158,7 @@ impl Machines {
     }
 
     fn of_friendships(&mut self, turn: &mut Turn<'_>, notice: FriendshipsNotice) -> Result<(), TurnFailed> {
-        let Self { state, delivery, standings, .. } = self;
+        let Self { state, delivery, standings, own_devices, .. } = self;
         match notice {
             FriendshipsNotice::KeysKnown(peer) => {
                 standings.keys_known(state, turn, &peer)?;
@@ -166,6 +168,7 @@ impl Machines {
             FriendshipsNotice::Confirmed(peer) => self.confirming.note(peer),
             FriendshipsNotice::Befriended(device) => {
                 groups::say_again(state, turn, &device)?;
+                own_devices.befriended(state, turn, &device);
                 delivery.befriended(state, turn, &device)?;
             }
             FriendshipsNotice::Parted(peer) => {
@@ -187,13 +190,16 @@ impl Machines {
     }
 
     fn of_intake(&mut self, turn: &mut Turn<'_>, notice: IntakeNotice) -> Result<(), TurnFailed> {
-        let Self { state, delivery, standings, confirming, groups, .. } = self;
+        let Self { state, delivery, standings, confirming, groups, own_devices, .. } = self;
         match notice {
+            IntakeNotice::GoneTold(device) => own_devices.told(state, &device),
+            IntakeNotice::TextsTaken(device, up_to) => own_devices.taken(state, turn, &device, up_to),
             IntakeNotice::Gap(device) | IntakeNotice::Reused(device) => standings.ask(device),
             IntakeNotice::Heard(device) => confirming.heard(state, turn, &device)?,
             IntakeNotice::Shown(device) => {
                 standings.lifelines_changed(turn.now);
                 groups.ready(state, &device);
+                own_devices.shown(state, &device);
             }
             IntakeNotice::AskedAgain(device) => delivery.asked_again(state, turn, &device)?,
         }

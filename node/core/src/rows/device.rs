@@ -4,7 +4,7 @@ use super::channel::Channel;
 use crate::wire::{Capabilities, RelayMailbox};
 use minicbor::{Decode, Encode};
 use symbolon_presence::id::{DeviceId, Digest, Nonce, PeerId, RoomId, SignatureBytes};
-use symbolon_presence::identity::Chain;
+use symbolon_presence::identity::{Chain, peer_id};
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::kem::KemPublicBytes;
 use symbolon_presence::time::Timestamp;
@@ -59,6 +59,11 @@ pub(crate) struct Device {
 }
 
 impl Device {
+    /// Whose device it is.
+    pub fn person(&self) -> PeerId {
+        peer_id(&self.chain.root)
+    }
+
     /// A device that was never spoken to.
     pub fn new(device: DeviceId, peer: PeerId, chain: Chain, entry: MailboxEntry) -> Self {
         Self {

@@ -72,6 +72,12 @@ pub(crate) struct Friend {
     /// The version of the wire under which the room was made; none of builds that did not note it.
     #[n(21)]
     pub version: Option<u32>,
+    /// Whose device it is, when it goes by an alias.
+    #[n(22)]
+    pub person: Option<PeerId>,
+    /// The row that stands for the person, when it is another one: petname, trust and what is unread are there.
+    #[n(23)]
+    pub follows: Option<PeerId>,
 }
 
 /// How the room of a friendship is being made again.
@@ -119,6 +125,16 @@ impl Friend {
     /// Whether something may be sealed for the friend in their room.
     pub fn may_seal(&self) -> bool {
         self.stands() && self.renewing.is_none()
+    }
+
+    /// Whose device it is.
+    pub fn person(&self) -> PeerId {
+        self.person.unwrap_or(self.peer)
+    }
+
+    /// The row that stands for the person.
+    pub fn head(&self) -> PeerId {
+        self.follows.unwrap_or(self.peer)
     }
 
     /// Whether their room was made by an older build.

@@ -250,6 +250,9 @@ pub(crate) enum WishFor {
     Topic(#[n(0)] String),
     #[n(5)]
     Role(#[n(0)] PeerId, #[n(1)] Role),
+    /// A device of our own, by its leaf, goes.
+    #[n(6)]
+    Drop(#[n(0)] PublicKeyBytes),
 }
 
 /// The key of a wish: room, then id.

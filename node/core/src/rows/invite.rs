@@ -2,6 +2,7 @@
 
 use minicbor::{Decode, Encode};
 use symbolon_presence::id::{FrameId, GrantId, PeerId, RequestId};
+use symbolon_presence::identity::Chain;
 use symbolon_presence::invite::InviteSecret;
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::time::Timestamp;
@@ -42,4 +43,16 @@ pub(crate) struct Invite {
     /// When something else was found in the place of its body.
     #[n(11)]
     pub spoiled: Option<Timestamp>,
+    /// It lets a further device of our own person in.
+    #[n(12)]
+    pub pairs: Option<Box<Pairing>>,
+}
+
+/// A pairing code of ours.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Pairing {
+    /// What was certified by it, and under which Peer ID it had asked.
+    #[n(0)]
+    pub certified: Option<(Chain, PeerId)>,
 }

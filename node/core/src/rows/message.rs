@@ -28,6 +28,9 @@ pub(crate) struct Message {
     /// What has happened in a shared room, in the place of a text: `from` did it.
     #[n(6)]
     pub line: Option<Line>,
+    /// The device of ours that has handed it on.
+    #[n(7)]
+    pub via: Option<PeerId>,
 }
 
 /// What has happened in a shared room.

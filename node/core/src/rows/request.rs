@@ -42,6 +42,9 @@ pub(crate) struct InRoom {
     /// The contact record of who asks us.
     #[cbor(n(1), with = "minicbor::bytes")]
     pub contact: Option<Vec<u8>>,
+    /// A device asks for a friendship of its own whose person is a friend already: nobody is asked.
+    #[n(2)]
+    pub is_of_device: Option<bool>,
 }
 
 /// A friend request.
@@ -128,6 +131,9 @@ pub(crate) struct Request {
     /// It was asked in a shared room, or answers such a request.
     #[n(28)]
     pub in_room: Option<InRoom>,
+    /// We ask by a pairing code, to be a further device of a person.
+    #[n(29)]
+    pub joins: Option<bool>,
 }
 
 impl Request {
@@ -163,6 +169,7 @@ impl Request {
             confirm_to: None,
             invite: None,
             in_room: None,
+            joins: None,
         }
     }
 
@@ -200,6 +207,9 @@ impl Request {
 
     /// Whether a request is shown to the user. Renewals are not, except those that come too often; nor is what answers a request in a room.
     pub fn is_shown(&self) -> bool {
+        if self.joins.is_some() || self.in_room.as_ref().is_some_and(|asked| asked.is_of_device == Some(true)) {
+            return false;
+        }
         let answers = |asked: &InRoom| asked.invite.is_none() && asked.contact.is_none();
         let is_asked = self.direction == Direction::In && matches!(self.status, RequestStatus::Pending | RequestStatus::Ignored);
         if self.in_room.as_ref().is_some_and(answers) && !is_asked {

@@ -65,7 +65,14 @@ fn oldest(state: &State, turn: &Turn<'_>, device: &DeviceId) -> Result<Option<Ti
                     turn.row::<Message>(Table::Message, &message_key(&conversation, arrival))?.map(|message| message.at)
                 }
                 Concern::Ask(request) | Concern::Confirm(request) => state.requests.get(&request).map(|request| request.created),
-                Concern::Friend | Concern::Lifeline | Concern::Welcome(_) | Concern::Shown | Concern::Commit(..) | Concern::Nobody => None,
+                Concern::Friend
+                | Concern::Lifeline
+                | Concern::Welcome(_)
+                | Concern::Shown
+                | Concern::Commit(..)
+                | Concern::OwnTexts(_)
+                | Concern::OwnGone
+                | Concern::Nobody => None,
             };
             if let Some(made) = made {
                 oldest = Some(oldest.map_or(made, |oldest| oldest.min(made)));

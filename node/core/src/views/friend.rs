@@ -2,16 +2,16 @@
 
 use crate::command::{Build, FriendView};
 use crate::delivery::Delivery;
-use crate::people::{Mirror, introduced};
+use crate::people::{Mirror, introduced, persons};
 use crate::rows::{Friend, FriendState};
 use crate::state::State;
-use symbolon_presence::id::PeerId;
+use symbolon_presence::id::{DeviceId, PeerId};
 use symbolon_presence::time::Timestamp;
 use symbolon_presence::words::fingerprint_words;
 
 /// All friends, by name.
 pub(crate) fn all(state: &State, delivery: &Delivery, now: Timestamp) -> Vec<FriendView> {
-    let current = state.friends.values().filter(|friend| friend.state != FriendState::Ended);
+    let current = state.friends.values().filter(|friend| friend.state != FriendState::Ended && persons::is_shown(state, friend));
     let mirror = Mirror::of(state);
     let mut views: Vec<_> = current.filter_map(|friend| view(state, delivery, &mirror, now, &friend.peer)).collect();
     views.sort_by(|a, b| a.name.cmp(&b.name));
@@ -21,16 +21,17 @@ pub(crate) fn all(state: &State, delivery: &Delivery, now: Timestamp) -> Vec<Fri
 /// A friend as shown to the user.
 pub(crate) fn view(state: &State, delivery: &Delivery, mirror: &Mirror, now: Timestamp, peer: &PeerId) -> Option<FriendView> {
     let friend = state.friends.get(peer)?;
-    let online = delivery.is_online(&friend.devices);
+    let rows = || persons::rows_of(state, peer).into_iter().filter_map(|row| state.friends.get(&row));
+    let devices: Vec<DeviceId> = rows().flat_map(|row| row.devices.iter().copied()).collect();
     Some(FriendView {
-        id: friend.peer,
+        id: friend.person(),
         name: friend.petname.clone(),
-        words: fingerprint_words(&friend.peer),
+        words: fingerprint_words(&friend.person()),
         trust: friend.trust,
-        mutual: friend.state == FriendState::Mutual,
+        mutual: rows().any(|row| row.state == FriendState::Mutual),
         blocked: friend.blocked,
-        online,
-        path: delivery.path(&friend.devices),
+        online: delivery.is_online(&devices),
+        path: delivery.path(&devices),
         unread: friend.unread,
         introduced_by: introduced::introducers_of(state, peer),
         hidden: state.own.presence.is_hidden_from(peer),

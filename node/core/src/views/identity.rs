@@ -9,8 +9,8 @@ use symbolon_presence::words::fingerprint_words;
 pub(crate) fn identity(state: &State) -> IdentityView {
     let own = &state.own;
     IdentityView {
-        id: own.peer,
-        words: fingerprint_words(&own.peer),
+        id: own.person(),
+        words: fingerprint_words(&own.person()),
         name: own.name.clone(),
         device: own.identity.device,
         findable: own.is_findable,

@@ -1,7 +1,7 @@
 //! Rooms as shown to the user.
 
 use crate::command::{MemberView, RoomRole, RoomStanding, RoomView, Trust};
-use crate::people;
+use crate::people::{self, persons};
 use crate::rows::{Group, GroupStanding, WishFor};
 use crate::state::State;
 use crate::wire::Role;
@@ -37,7 +37,7 @@ fn view(state: &State, group: &Group) -> RoomView {
         topic: if group.is_asked() { String::new() } else { group.roster.topic.clone() },
         epoch: group.number,
         members: group.roster.users.len(),
-        role: group.roster.role(&state.own.peer).map(role),
+        role: group.roster.role(&state.own.person()).map(role),
         standing: match group.standing {
             GroupStanding::Member if group.is_asked() => RoomStanding::Asked,
             GroupStanding::Member => RoomStanding::Member,
@@ -60,9 +60,9 @@ pub(crate) fn members(state: &State, room: &RoomId) -> Option<Vec<MemberView>> {
         id: user.user,
         name: people::called(state, room, &user.user),
         words: fingerprint_words(&user.user),
-        trust: state.friends.get(&user.user).map_or(Trust::Room, |friend| friend.trust),
+        trust: persons::head_of(state, &user.user).and_then(|head| state.friends.get(&head)).map_or(Trust::Room, |friend| friend.trust),
         role: role(user.role),
-        is_me: user.user == state.own.peer,
+        is_me: user.user == state.own.person(),
     };
     let mut views: Vec<MemberView> = group.roster.users.iter().map(member).collect();
     views.sort_by(|a, b| (!a.is_me, &a.name, a.id).cmp(&(!b.is_me, &b.name, b.id)));

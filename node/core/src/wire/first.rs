@@ -6,7 +6,7 @@ use minicbor::{Decode, Encode};
 use symbolon_presence::codec;
 use symbolon_presence::id::{DeviceId, Digest, PeerId, SignatureBytes};
 use symbolon_presence::identity::{Chain, Device, Identity, pair_context};
-use symbolon_presence::labels::{Label, SIGN_ACCEPT, SIGN_CONFIRM, SIGN_OFFER, SIGN_STANDING};
+use symbolon_presence::labels::{Label, SIGN_ACCEPT, SIGN_CONFIRM, SIGN_JOINED, SIGN_OFFER, SIGN_STANDING};
 use symbolon_presence::time::Timestamp;
 
 /// The payload of a first envelope.
@@ -57,6 +57,9 @@ pub enum Step {
     /// Between friends: how the sender stands with the receiver.
     #[n(3)]
     Standing,
+    /// To somebody who has asked by a pairing code: they are a device of the sender's person now.
+    #[n(4)]
+    Joined,
 }
 
 impl Step {
@@ -66,6 +69,7 @@ impl Step {
             Self::Accept => SIGN_ACCEPT,
             Self::Confirm => SIGN_CONFIRM,
             Self::Standing => SIGN_STANDING,
+            Self::Joined => SIGN_JOINED,
         }
     }
 }

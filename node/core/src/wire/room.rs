@@ -6,6 +6,7 @@ use super::capabilities::Capabilities;
 use super::contact::Contact;
 use super::group::{Befriend, Leave, Ways, WelcomeBundle};
 use super::introduction::{Consent, IntroCard, Introduction};
+use super::own::{Gone, OwnSaid};
 use super::piece::{Piece, WHOLE_MAX};
 use minicbor::{Decode, Encode};
 use symbolon_presence::codec;
@@ -105,6 +106,15 @@ pub enum RoomPayload {
     /// A member of a shared room asks the hearer for friendship.
     #[n(16)]
     Befriend(#[n(0)] Box<Befriend>),
+    /// Another device of the sender's person asks the hearer for a friendship of its own.
+    #[n(24)]
+    Sibling(#[n(0)] Box<Befriend>),
+    /// Between devices of one person.
+    #[n(25)]
+    Own(#[n(0)] Box<OwnSaid>),
+    /// A device of the sender's person is theirs no more.
+    #[n(26)]
+    Gone(#[n(0)] Box<Gone>),
 }
 
 /// Of two commits that were made in one epoch, the one with the lower rank stands. The committers share the epoch, so both
@@ -130,7 +140,9 @@ impl RoomPayload {
             Self::Read(_) | Self::Again | Self::Skip | Self::Seed(_) | Self::Capabilities(_) | Self::Leave(_) => true,
             Self::Welcome(bundle) => bundle.is_bounded(),
             Self::Ways(ways) => ways.is_bounded(),
-            Self::Befriend(befriend) => befriend.is_bounded(),
+            Self::Befriend(befriend) | Self::Sibling(befriend) => befriend.is_bounded(),
+            Self::Own(said) => said.is_bounded(),
+            Self::Gone(_) => true,
         };
         (is_short && bounded).then_some(payload)
     }

@@ -36,6 +36,16 @@ impl Relays {
         session.next_dial = Some(now);
     }
 
+    /// Relays of ours that this machine does not know yet, as those that another device of ours has named.
+    pub fn follow_own(&mut self, state: &State, now: Timestamp) {
+        for own in state.own.relay_mailboxes.values() {
+            let key = (own.link.mailbox(), own.link.receipt);
+            if !self.sessions.get(&key).is_some_and(|session| session.own.is_own) {
+                self.add_own(own, now);
+            }
+        }
+    }
+
     /// A relay of ours is asked again, on a fresh link.
     pub fn renew_own(&mut self, state: &State, turn: &mut Turn<'_>, own: &OwnRelayMailbox) {
         let key = (own.link.mailbox(), own.link.receipt);

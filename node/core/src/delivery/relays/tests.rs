@@ -85,6 +85,7 @@ fn with_text(state: &mut State, turn: &mut Turn<'_>, relays: Vec<RelayMailbox>) 
         text: "x".into(),
         fault: None,
         line: None,
+        via: None,
     };
     turn.put(Table::Message, &message_key(&ROOM, 3), &message);
     frame

@@ -33,6 +33,8 @@ pub enum What {
     },
     /// Somebody is to be removed.
     Remove(PeerId),
+    /// A device of its maker, by its leaf, is to go.
+    Drop(PublicKeyBytes),
     /// Its maker wants to leave, which only others can commit.
     Leave {
         /// Number of the epoch in which they said so: it stands in what they signed, and stays when the room goes back.
@@ -88,7 +90,7 @@ impl Wish {
 
     /// Whether it takes somebody out: such wishes go before all others.
     pub fn takes_out(&self) -> bool {
-        matches!(self.what, What::Remove(_) | What::Leave { .. })
+        matches!(self.what, What::Remove(_) | What::Drop(_) | What::Leave { .. })
     }
 
     /// What a commit does to grant it. `leaf` is the signature key of the package by which a device comes in; `None` when
@@ -97,6 +99,7 @@ impl Wish {
         Some(match &self.what {
             What::Add { user, device } => Act::Add { leaf: leaf?, user: *user, device: *device },
             What::Remove(user) => Act::Remove { user: *user },
+            What::Drop(leaf) => Act::Drop { leaf: *leaf },
             What::Leave { said_in } => Act::Leave { user: self.maker, said_in: *said_in },
             What::Name(name) => Act::Name(name.clone()),
             What::Topic(topic) => Act::Topic(topic.clone()),
@@ -109,6 +112,7 @@ impl Wish {
         match &self.what {
             What::Add { device, .. } => roster.device(device).is_some(),
             What::Remove(user) => roster.user(user).is_none(),
+            What::Drop(leaf) => roster.leaf(leaf).is_none(),
             What::Leave { .. } => roster.user(&self.maker).is_none(),
             What::Name(name) => roster.name == *name,
             What::Topic(topic) => roster.topic == *topic,
@@ -125,6 +129,10 @@ impl Wish {
             What::Remove(user) => match roster.role(user) {
                 Some(of) => Right::Remove(of),
                 None => return false,
+            },
+            What::Drop(leaf) => match roster.leaf(leaf) {
+                Some(row) if row.user == self.maker => Right::OwnDevice,
+                Some(_) | None => return false,
             },
             What::Leave { .. } => Right::Leave,
             What::Name(_) => Right::Rename,
@@ -147,6 +155,7 @@ impl Wish {
             // Who has gone and come again is not meant. Who has only come has done so on two branches, and is meant on both. A
             // device more ends no removal: who is to be removed would add one.
             What::Remove(user) => went(user),
+            What::Drop(leaf) => past.effect == Effect::DeviceGone(*leaf),
             What::Leave { .. } => false,
             What::Name(_) => past.effect == Effect::Named,
             What::Topic(_) => past.effect == Effect::TopicSet,

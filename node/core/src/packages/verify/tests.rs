@@ -82,7 +82,7 @@ fn a27_nobody_is_added_by_a_package_with_any_part_swapped() {
         let [mut one_, two_] = [&one, &two].map(|bytes| AddPackage::decode(bytes).unwrap());
         let other = Identity::generate(turn.rng, EARLIEST, NOW.since(EARLIEST) + DAY);
         let me = state.own.identity.clone();
-        let second = Identity::certify(me.entropy.clone(), 99, turn.rng, EARLIEST, NOW.since(EARLIEST) + DAY);
+        let second = Identity::certify(me.entropy.clone().unwrap(), 99, turn.rng, EARLIEST, NOW.since(EARLIEST) + DAY);
         one_.key_package.clone_from(&two_.key_package);
         assert_eq!(look(state, turn, &one_.encode()), Err(BadPackage::Sealed), "another KeyPackage");
         let bytes = resealed(state, &one, |secrets| secrets.key = two_.open(&state.own.friendship.fek()).unwrap().key);

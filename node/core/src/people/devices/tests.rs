@@ -23,7 +23,7 @@ fn bundle(ben: &Person, turn: &mut Turn<'_>, more: usize) -> VerifiedBundle {
     let mut identities = vec![ben.identity.clone()];
     for serial in 2..more as u64 + 2 {
         let entropy = ben.identity.entropy.clone();
-        identities.push(Identity::certify(entropy, serial, turn.rng, EARLIEST, NOW.since(EARLIEST) + DEVICE_LIFETIME));
+        identities.push(Identity::certify(entropy.unwrap(), serial, turn.rng, EARLIEST, NOW.since(EARLIEST) + DEVICE_LIFETIME));
     }
     let mut named = Vec::new();
     for identity in &identities {

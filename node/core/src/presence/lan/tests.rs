@@ -34,6 +34,8 @@ fn on_the_lan(now: Timestamp, f: impl FnOnce(&mut Lan, &mut State, &mut Turn<'_>
         lacks: None,
         unknown: None,
         version: None,
+        person: None,
+        follows: None,
         peer: FRIEND,
         petname: "Ben".into(),
         room: RoomId([1; 32]),

@@ -1,0 +1,30 @@
+//! Own devices: several nodes of one person. The protocol page is `docs/protocol/devices.md`.
+//!
+//! Each device is a node like any other, under a Peer ID of its own that its certificate ties to the person. Two devices of
+//! one person are friends of each other; so are each of them and each device of a friend. What one of them learns and does it
+//! says to the others, and they do the same. Nothing is decided by a clock.
+//!
+//! | file | does |
+//! |---|---|
+//! | `pairing` | the first device certifies a further one that asks by a code |
+//! | `persons` | how the person stands to others, agreed among devices |
+//! | `sync` | what devices say to each other |
+//! | `hear` | what other devices have said |
+//! | `asks` | a new device's friendships with friends' devices |
+//! | `renewal` | the first device renews the certificates of the others |
+//! | `removal` | a device is ours no more |
+
+mod asks;
+mod hear;
+mod pairing;
+mod persons;
+mod removal;
+mod renewal;
+mod sync;
+
+pub(crate) use asks::asked_by_sibling;
+pub(crate) use hear::hear;
+pub(crate) use pairing::{certify, join, joined, pair};
+pub(crate) use removal::{gone, remove};
+pub(crate) use renewal::sweep;
+pub(crate) use sync::Devices;

@@ -1,0 +1,104 @@
+//! A new device's friendships with the devices of friends.
+//!
+//! Each of them is asked once, by a way in that is for it alone. An older device of ours, which is a friend already, hands it
+//! on: so nobody is asked who is not a friend, and a friend's device says yes without its user.
+
+use crate::command::{CommandError, RequestStatus, Trust};
+use crate::friendships::{self, Asking};
+use crate::invites;
+use crate::limits::{DEVICE_ASK_PAUSE, DEVICE_ASKS_MAX};
+use crate::people::{persons, requests};
+use crate::rows::{FriendState, InRoom};
+use crate::state::State;
+use crate::turn::{DropReason, Failed, Rejected, Turn, TurnFailed};
+use crate::wire::{Befriend, PersonStanding};
+use std::collections::BTreeMap;
+use symbolon_presence::codec;
+use symbolon_presence::id::PeerId;
+use symbolon_presence::identity::Device;
+use symbolon_presence::time::Timestamp;
+
+/// The devices of friends that this one is no friend of.
+fn missing(state: &State) -> Vec<PeerId> {
+    let mut missing = Vec::new();
+    for row in state.persons.values() {
+        let said = &row.said;
+        if said.standing != PersonStanding::Friend || said.person == state.own.person() {
+            continue;
+        }
+        let is_tied = |peer: &PeerId| state.friends.get(peer).is_some_and(|friend| friend.state == FriendState::Mutual);
+        let is_wanted = |peer: &PeerId| !is_tied(peer) && !state.blocked.contains(peer.as_bytes().as_slice());
+        missing.extend(said.peers.iter().filter(|peer| is_wanted(peer)).copied());
+    }
+    missing
+}
+
+/// Questions that are to be handed on now. `asked` says when each was put last.
+pub(super) fn due(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    asked: &mut BTreeMap<PeerId, Timestamp>,
+) -> Result<Vec<(PeerId, Befriend)>, TurnFailed> {
+    let missing = missing(state);
+    asked.retain(|peer, _| missing.contains(peer));
+    let mut due = Vec::new();
+    for peer in missing {
+        let is_recent = asked.get(&peer).is_some_and(|at| turn.now.since(*at) < DEVICE_ASK_PAUSE && *at <= turn.now);
+        if is_recent || (!asked.contains_key(&peer) && asked.len() >= DEVICE_ASKS_MAX) {
+            continue;
+        }
+        if let Some(befriend) = question(state, turn, peer)? {
+            asked.insert(peer, turn.now);
+            due.push((peer, befriend));
+        }
+    }
+    Ok(due)
+}
+
+/// The question for a friend's device. None when they are on their way to each other already.
+fn question(state: &mut State, turn: &mut Turn<'_>, peer: PeerId) -> Result<Option<Befriend>, TurnFailed> {
+    let is_accepted = |status| matches!(status, RequestStatus::Accepted);
+    if state.requests.values().any(|row| row.peer == peer && is_accepted(row.status)) {
+        return Ok(None);
+    }
+    let open = requests::outgoing(state, &peer).find_map(|row| row.in_room.as_ref()?.invite);
+    if let Some(grant) = open {
+        let contact = invites::minted(state, turn, &grant, peer);
+        return Ok(contact.map(|contact| Befriend { contact: codec::encode(&contact), note: None }));
+    }
+    let name = state.friends.get(&persons::head(state, &peer)).map(|friend| friend.petname.clone()).unwrap_or_default();
+    match friendships::befriend(state, turn, peer, name, None) {
+        Ok(Asking::Known(_)) | Err(Failed::Command(_)) => Ok(None),
+        Ok(Asking::Say(id, befriend)) => {
+            state.change_request(turn, &id, |row| {
+                row.trust = Trust::Verified;
+                if let Some(asked) = &mut row.in_room {
+                    asked.is_of_device = Some(true);
+                }
+            });
+            Ok(Some(*befriend))
+        }
+        Err(Failed::Turn(failed)) => Err(failed),
+    }
+}
+
+/// A friend's device has handed on that another device of its person asks for a friendship of its own. It is granted: the
+/// person is a friend, and both devices have signed.
+pub(crate) fn asked_by_sibling(state: &mut State, turn: &mut Turn<'_>, from: &Device, befriend: Befriend) -> Result<(), Rejected> {
+    let contact = friendships::read_contact(&befriend.contact, turn.sure).ok_or(DropReason::Forged)?;
+    let signer = contact.signer;
+    if signer.person != from.person || signer.peer == from.peer {
+        return Err(DropReason::Forged.into());
+    }
+    if state.own.person() == signer.person && state.siblings.get(&signer.peer).is_some_and(|row| row.gone.is_some()) {
+        return Err(DropReason::Forged.into());
+    }
+    let Some(id) = friendships::asked_as(state, turn, signer.peer, befriend)? else { return Ok(()) };
+    let is_of_device = |asked: InRoom| InRoom { is_of_device: Some(true), ..asked };
+    state.change_request(turn, &id, |row| row.in_room = row.in_room.take().map(is_of_device));
+    match friendships::accept_in_room(state, turn, &id) {
+        Ok(()) | Err(Failed::Command(CommandError::WrongStatus | CommandError::IsBlocked | CommandError::Full)) => Ok(()),
+        Err(Failed::Command(_)) => Ok(()),
+        Err(Failed::Turn(failed)) => Err(failed.into()),
+    }
+}

@@ -1,0 +1,102 @@
+//! What other devices of ours have said.
+
+use super::{persons as stands, removal};
+use crate::conversations::{self, Copied, history};
+use crate::delivery::outbox;
+use crate::delivery::owner::EnvelopeOwner;
+use crate::delivery::relays;
+use crate::identity;
+use crate::people::persons;
+use crate::rooms;
+use crate::state::State;
+use crate::table::Table;
+use crate::turn::{DropReason, Failed, Rejected, Turn, TurnFailed};
+use crate::wire::{Befriend, Capabilities, OwnSaid, RelaySaid, RoomPayload, Text};
+use symbolon_presence::id::{DeviceId, PeerId};
+use symbolon_presence::identity::{Chain, Device};
+
+/// Another device has said something. Nobody but a device of our own person is listened to.
+pub(crate) fn hear(state: &mut State, turn: &mut Turn<'_>, from: &Device, said: OwnSaid) -> Result<(), Rejected> {
+    let is_ours = from.person == state.own.person() && from.peer != state.own.peer;
+    if !is_ours || state.siblings.get(&from.peer).is_some_and(|row| row.gone.is_some()) {
+        return Err(DropReason::Forged.into());
+    }
+    match said {
+        OwnSaid::Persons(all) => {
+            for said in all {
+                stands::heard(state, turn, said)?;
+            }
+        }
+        OwnSaid::Texts(texts) => {
+            for text in texts {
+                let Some(friend) = persons::head_of(state, &text.person) else { continue };
+                let (is_mine, reached, via) = (text.mine, text.state, from.peer);
+                let text = Text { id: text.id, at: text.at, text: text.text };
+                conversations::copy(state, turn, Copied { friend, text, is_mine, state: reached, via })?;
+            }
+        }
+        OwnSaid::Ask(peer, befriend) => hand_on(state, turn, &peer, *befriend)?,
+        OwnSaid::Read(person, message) => {
+            if let Some(friend) = persons::head_of(state, &person) {
+                history::read_elsewhere(state, turn, &friend, &message)?;
+            }
+        }
+        OwnSaid::Label(label) => state.change_sibling(turn, &from.peer, |row| row.label = Some(label)),
+        OwnSaid::Certificate(chain) => renewed(state, turn, &chain)?,
+        OwnSaid::States(states) => {
+            for (id, reached) in states {
+                conversations::got(turn, &id, reached)?;
+            }
+        }
+        OwnSaid::Relays(relays) => take_relays(state, turn, &from.peer, &relays)?,
+        OwnSaid::Gone(said) => removal::gone(state, turn, from, &said)?,
+    }
+    Ok(())
+}
+
+/// Hands a question of another device of ours on to a friend's device, if this one is its friend.
+fn hand_on(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, befriend: Befriend) -> Result<(), Rejected> {
+    let Some(friend) = state.friends.get(peer).filter(|friend| state.may_seal(friend) && !persons::is_own(state, friend)) else {
+        return Ok(());
+    };
+    let takes = |device: &DeviceId| state.can(device, Capabilities::DEVICES) && outbox::has_room(state, device);
+    if friend.devices.is_empty() || !friend.devices.iter().all(takes) {
+        // An older build: asked again later.
+        return Ok(());
+    }
+    let room = friend.room;
+    let sealed = rooms::say(turn, room, &RoomPayload::Sibling(Box::new(befriend)))?;
+    outbox::enqueue_room(state, turn, room, &EnvelopeOwner::Own, &sealed);
+    Ok(())
+}
+
+/// A device that has no relay takes those of the first one that it meets; later it goes its own way.
+fn take_relays(state: &mut State, turn: &mut Turn<'_>, from: &PeerId, said: &[RelaySaid]) -> Result<(), TurnFailed> {
+    let is_first_word = state.siblings.get(from).is_some_and(|row| row.label.is_none());
+    if !is_first_word || !state.own.relay_mailboxes.is_empty() {
+        return Ok(());
+    }
+    for relay in said {
+        match relays::add(state, turn, &relay.link, relay.claim.as_deref()) {
+            Ok(_) | Err(Failed::Command(_)) => {}
+            Err(Failed::Turn(failed)) => return Err(failed),
+        }
+    }
+    Ok(())
+}
+
+/// The first device has renewed our certificate.
+fn renewed(state: &mut State, turn: &mut Turn<'_>, chain: &Chain) -> Result<(), Rejected> {
+    let device = chain.verify(turn.now).map_err(|_| DropReason::Forged)?;
+    let own = &mut state.own;
+    let present = own.identity.chain.body().map_or(0, |body| body.serial);
+    if device.device != own.identity.device || device.peer != own.peer || device.serial <= present {
+        return Err(DropReason::Repeated.into());
+    }
+    own.identity.chain = chain.clone();
+    let id = own.identity.device;
+    turn.put(Table::Meta, b"identity", &own.identity.to_stored());
+    identity::records_changed(turn);
+    state.renew_leaves(turn, &id, chain);
+    Ok(())
+}

@@ -1,0 +1,168 @@
+//! A device is ours no more: lost, stolen, or given away.
+//!
+//! It counts at once here, and needs no root key. Each friend is told by a statement that the device signs which removes the
+//! other one; who reads it ends that device's friendship as if its user had done so.
+
+use crate::command::CommandError;
+use crate::delivery::outbox;
+use crate::delivery::owner::EnvelopeOwner;
+use crate::friendships;
+use crate::limits::{SIBLINGS_KEPT_MAX, SIBLINGS_MAX};
+use crate::people::persons;
+use crate::rooms;
+use crate::rows::{Friend, FriendState, Sibling};
+use crate::seam::{Event, Warning};
+use crate::state::State;
+use crate::table::Table;
+use crate::turn::{DropReason, Failed, Rejected, Turn, TurnFailed};
+use crate::wire::{Capabilities, Gone, OwnSaid, RoomPayload};
+use std::collections::BTreeSet;
+use symbolon_presence::id::{DeviceId, PeerId};
+use symbolon_presence::identity::{Chain, Device};
+use symbolon_presence::time::{SECOND, Timestamp};
+
+/// Removes another device of ours.
+pub(crate) fn remove(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), Failed> {
+    let row = state.devices.get(device).ok_or(CommandError::NotFound)?;
+    let (peer, chain) = (row.peer, row.chain.clone());
+    if state.siblings.get(&peer).is_none_or(|row| row.gone.is_some()) {
+        return Err(CommandError::NotFound.into());
+    }
+    let said = Gone::sign(&state.own.identity, &chain);
+    if said.verify(turn.sure).is_none() {
+        // The older one stands.
+        return Err(CommandError::OlderDevice.into());
+    }
+    tell(state, turn, &said)?;
+    out(state, turn, &peer);
+    Ok(())
+}
+
+/// Tells everybody, the device itself and our other ones among them.
+fn tell(state: &mut State, turn: &mut Turn<'_>, said: &Gone) -> Result<(), TurnFailed> {
+    let peers: Vec<PeerId> = state.friends.values().filter(|friend| state.may_seal(friend)).map(|friend| friend.peer).collect();
+    for peer in peers {
+        let Some(friend) = state.friends.get(&peer) else { continue };
+        let takes = |device: &DeviceId| state.can(device, Capabilities::DEVICES) && outbox::has_room(state, device);
+        if !friend.devices.iter().all(takes) {
+            continue;
+        }
+        let room = friend.room;
+        let is_itself = friend.devices.iter().any(|device| said.device.body().is_some_and(|body| body.device == *device));
+        let (payload, owner) = match persons::is_own(state, friend) {
+            true if is_itself => (RoomPayload::Own(Box::new(OwnSaid::Gone(said.clone()))), EnvelopeOwner::OwnGone),
+            true => (RoomPayload::Own(Box::new(OwnSaid::Gone(said.clone()))), EnvelopeOwner::Own),
+            false => (RoomPayload::Gone(Box::new(said.clone())), EnvelopeOwner::Own),
+        };
+        let sealed = rooms::say(turn, room, &payload)?;
+        outbox::enqueue_room(state, turn, room, &owner, &sealed);
+    }
+    Ok(())
+}
+
+/// Nothing of a device is listened to from now on, and our records are not for it any more. The friendship with it ends as
+/// soon as it was told so: see [`close`].
+fn out(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) {
+    let (gone, since) = (Some(turn.stamp), turn.stamp);
+    let row = state.siblings.get(peer).cloned();
+    let row = row.unwrap_or(Sibling { peer: *peer, label: None, since, taken: 0, gone: None });
+    state.save_sibling(turn, Sibling { gone, ..row });
+    turn.notify(Event::Warning(Warning::OwnDeviceGone));
+}
+
+/// Ends the friendships with devices that are gone: with those that were told, and with those that could not be for a while.
+pub(super) fn close(state: &mut State, turn: &mut Turn<'_>, told: &BTreeSet<PeerId>) -> Result<(), TurnFailed> {
+    let is_over = |row: &&Sibling| row.gone.is_some_and(|at| told.contains(&row.peer) || turn.stamp.since(at) >= TELL_PATIENCE);
+    let is_there = |row: &&Sibling| state.friends.get(&row.peer).is_some_and(|friend| friend.state != FriendState::Ended);
+    let over: Vec<PeerId> = state.siblings.values().filter(is_over).filter(is_there).map(|row| row.peer).collect();
+    for peer in over {
+        let chain = state.devices.values().find(|row| row.peer == peer).map(|row| row.chain.clone());
+        end(state, turn, &peer)?;
+        if let Some(chain) = chain {
+            bar(state, turn, &peer, &chain);
+        }
+    }
+    Ok(())
+}
+
+/// When the next of them is to end.
+pub(super) fn next_close(state: &State) -> Option<Timestamp> {
+    let is_there = |row: &&Sibling| state.friends.get(&row.peer).is_some_and(|friend| friend.state != FriendState::Ended);
+    state.siblings.values().filter(is_there).filter_map(|row| row.gone).map(|at| at.after(TELL_PATIENCE)).min()
+}
+
+/// So long a device that is gone is tried to be told.
+const TELL_PATIENCE: u64 = 30 * SECOND;
+
+/// The device's keys are refused from now on; the person's are not.
+fn bar(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, chain: &Chain) {
+    let Some(body) = chain.body() else { return };
+    let keys: BTreeSet<Vec<u8>> =
+        [peer.as_bytes().to_vec(), body.signing.as_bytes().to_vec(), body.dh.as_bytes().to_vec()].into_iter().collect();
+    let _ = state.block_keys(turn, &keys);
+}
+
+/// Ends the friendship with a device. Of a person, another device stands from then on.
+fn end(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<(), TurnFailed> {
+    let Some(friend) = state.friends.get(peer).cloned() else { return Ok(()) };
+    let heirs: Vec<PeerId> = persons::rows_of(state, peer).into_iter().filter(|row| row != peer).collect();
+    if friend.state != FriendState::Ended {
+        friendships::end_device(state, turn, friend.clone())?;
+    }
+    let Some(heir) = heirs.first().copied() else { return Ok(()) };
+    let (petname, trust, unread, read_to) = (friend.petname, friend.trust, friend.unread, friend.read_to);
+    state.change_friend(turn, &heir, |friend| {
+        friend.follows = None;
+        friend.petname = petname;
+        friend.trust = trust;
+        friend.unread = friend.unread.saturating_add(unread);
+        friend.read_to = friend.read_to.max(read_to);
+    });
+    for row in heirs.iter().skip(1).chain([peer]) {
+        state.change_friend(turn, row, |friend| friend.follows = Some(heir));
+    }
+    turn.notify(Event::Friend(heir));
+    Ok(())
+}
+
+/// A friend's device, or another one of ours, says that a device of its person is theirs no more.
+pub(crate) fn gone(state: &mut State, turn: &mut Turn<'_>, from: &Device, said: &Gone) -> Result<(), Rejected> {
+    let device = said.verify(turn.sure).ok_or(DropReason::Forged)?;
+    if device.person != from.person {
+        return Err(DropReason::Forged.into());
+    }
+    if device.person != state.own.person() {
+        // Nothing ends by it for a person of one device: that one cannot have been removed by another.
+        bar(state, turn, &device.peer, &said.device);
+        return Ok(end(state, turn, &device.peer)?);
+    }
+    if device.device == state.own.identity.device {
+        if !state.own.is_gone {
+            state.own.is_gone = true;
+            turn.put(Table::Meta, b"gone", &true);
+            turn.notify(Event::Warning(Warning::RemovedHere));
+        }
+        return Ok(());
+    }
+    if state.siblings.get(&device.peer).is_some_and(|row| row.gone.is_some()) {
+        return Ok(());
+    }
+    if state.siblings.len() >= SIBLINGS_KEPT_MAX && !state.siblings.contains_key(&device.peer) {
+        return Err(DropReason::Full.into());
+    }
+    // Friends whom only this device has are told by it.
+    tell(state, turn, said)?;
+    out(state, turn, &device.peer);
+    Ok(())
+}
+
+/// Whether one more device has a place, those that are gone counted.
+pub(super) fn has_place(state: &State) -> bool {
+    let present = state.siblings.values().filter(|row| row.gone.is_none()).count();
+    present < SIBLINGS_MAX && state.siblings.len() < SIBLINGS_KEPT_MAX
+}
+
+/// Whether a friend row is of a device of ours that takes part.
+pub(super) fn is_present(state: &State, friend: &Friend) -> bool {
+    state.siblings.get(&friend.peer).is_some_and(|row| row.gone.is_none())
+}

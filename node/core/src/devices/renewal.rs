@@ -1,0 +1,34 @@
+//! Certificates of further devices: the first one renews them, because it alone holds the root key.
+
+use super::sync;
+use crate::delivery::owner::EnvelopeOwner;
+use crate::limits::DEVICE_LIFETIME;
+use crate::people::{devices, persons};
+use crate::rows::Friend;
+use crate::state::State;
+use crate::turn::{Turn, TurnFailed};
+use crate::wire::OwnSaid;
+use symbolon_presence::time::EARLIEST;
+
+/// Renews those of which half the time is over.
+pub(crate) fn sweep(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+    if state.own.identity.root.is_none() {
+        return Ok(());
+    }
+    let at = turn.now.max(turn.sure).max(EARLIEST);
+    let present: Vec<Friend> = persons::siblings(state).filter(|friend| state.may_seal(friend)).cloned().collect();
+    for friend in present {
+        for id in &friend.devices {
+            let Some(cert) = state.devices.get(id).and_then(|row| row.chain.body()) else { continue };
+            if cert.not_after > at.after(DEVICE_LIFETIME / 2) {
+                continue;
+            }
+            let serial = state.own.next_serial(turn);
+            let end = at.after(DEVICE_LIFETIME);
+            let Some(chain) = state.own.identity.certify_further((cert.signing, cert.dh), serial, EARLIEST, end) else { continue };
+            devices::learn_chain(state, turn, &chain);
+            sync::say(state, turn, &friend, &OwnSaid::Certificate(chain), EnvelopeOwner::Own)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,273 @@
+//! What own devices say to each other: what has changed here, the texts that have arrived, and what was read.
+//!
+//! It listens to what is told to users, so nothing has to be said twice. What goes out is bounded: persons and texts by the
+//! frame, and of texts one frame is on its way to each device.
+
+use super::{asks, persons as stands, removal};
+use crate::command::MessageState;
+use crate::delivery::outbox;
+use crate::delivery::owner::EnvelopeOwner;
+use crate::limits::{DEVICE_ASK_PAUSE, PERSONS_SAID, TEXTS_SAID, TEXTS_SAID_BYTES};
+use crate::people::persons;
+use crate::rooms;
+use crate::rows::{Friend, Message, Sibling, message_key};
+use crate::seam::Event;
+use crate::state::State;
+use crate::table::Table;
+use crate::turn::{Turn, TurnFailed};
+use crate::wire::{Capabilities, OwnSaid, PersonSaid, RelaySaid, RoomPayload, TextSaid};
+use std::collections::{BTreeMap, BTreeSet};
+use symbolon_presence::id::{DeviceId, MessageId, PeerId, RoomId};
+use symbolon_presence::time::Timestamp;
+
+/// What has happened here that other devices are to know.
+#[derive(Debug, Default)]
+pub(crate) struct Devices {
+    /// Devices that are told everything: they are new, or their room is.
+    fresh: BTreeSet<PeerId>,
+    /// People of whom something may have changed; at most as many as there are.
+    changed: BTreeSet<PeerId>,
+    /// Texts of ours that have got further; at most [`STATES_MAX`].
+    states: BTreeSet<MessageId>,
+    /// What was read, and with whom.
+    reads: BTreeMap<PeerId, MessageId>,
+    /// Texts that are on their way to a device: the next arrival number behind them.
+    flight: BTreeMap<PeerId, u64>,
+    /// Friends' devices that were asked for a friendship with this one, and when.
+    asked: BTreeMap<PeerId, Timestamp>,
+    /// Devices that are ours no more, and were told so.
+    told: BTreeSet<PeerId>,
+    /// When the friendship with such a device is to end at the latest.
+    close: Option<Timestamp>,
+}
+
+/// Texts whose state may wait to be said. With more of them the oldest are not said; what is shown elsewhere is behind then.
+const STATES_MAX: usize = 4_096;
+
+impl Devices {
+    /// After a start all devices are told everything.
+    pub fn start(&mut self, state: &State) {
+        *self = Self { fresh: persons::siblings(state).map(|friend| friend.peer).collect(), ..Self::default() };
+    }
+
+    /// When something is to be done.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.asked.values().map(|at| at.after(DEVICE_ASK_PAUSE)).chain(self.close).min()
+    }
+
+    /// Somebody's device is a friend, or is one again.
+    pub fn befriended(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) {
+        let Some(friend) = state.friend_of(device) else { return };
+        if !persons::is_own(state, friend) {
+            // Our others may ask for it.
+            self.changed.insert(friend.person());
+            return;
+        }
+        let peer = friend.peer;
+        if !state.siblings.contains_key(&peer) {
+            if !removal::has_place(state) {
+                return;
+            }
+            let since = turn.stamp;
+            state.save_sibling(turn, Sibling { peer, label: None, since, taken: 0, gone: None });
+            state.change_friend(turn, &peer, |friend| friend.trust = crate::command::Trust::Verified);
+            turn.notify(Event::Warning(crate::seam::Warning::OwnDeviceCame));
+        }
+        self.fresh.insert(peer);
+    }
+
+    /// A device has said what its build takes: a friend's may be asked for by our others now.
+    pub fn shown(&mut self, state: &State, device: &DeviceId) {
+        self.changed.extend(state.friend_of(device).map(Friend::person));
+    }
+
+    /// Texts of a friend were read.
+    pub fn read(&mut self, state: &State, friend: &PeerId, message: MessageId) {
+        let person = state.friends.get(friend).map(Friend::person);
+        self.reads.extend(person.map(|person| (person, message)));
+    }
+
+    /// What was sent to a device has become of something: texts are there, or are to be said again.
+    pub fn taken(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, up_to: u64) {
+        let Some(peer) = &state.devices.get(device).map(|row| row.peer) else { return };
+        state.change_sibling(turn, peer, |row| row.taken = row.taken.max(up_to));
+        if self.flight.get(peer).is_some_and(|at| *at <= up_to) {
+            self.flight.remove(peer);
+        }
+    }
+
+    /// A device that is ours no more was told so.
+    pub fn told(&mut self, state: &State, device: &DeviceId) {
+        self.told.extend(state.devices.get(device).map(|row| row.peer));
+    }
+
+    /// What is told to users.
+    fn listen(&mut self, state: &State, events: Vec<Event>) {
+        for event in events {
+            match event {
+                Event::MessageState { message } => {
+                    if self.states.len() < STATES_MAX {
+                        self.states.insert(message);
+                    }
+                }
+                Event::Friend(peer) => self.changed.extend(state.friends.get(&peer).map(Friend::person)),
+                Event::Message { .. } | Event::Request(_) | Event::Room(_) | Event::Online { .. } | Event::Warning(_) => {}
+            }
+        }
+    }
+
+    /// Says what is to be said. Whether there are other devices.
+    pub fn follow(&mut self, state: &mut State, turn: &mut Turn<'_>) -> Result<bool, TurnFailed> {
+        if state.siblings.is_empty() {
+            self.changed.clear();
+            turn.out.overheard.clear();
+            return Ok(false);
+        }
+        removal::close(state, turn, &std::mem::take(&mut self.told))?;
+        self.close = removal::next_close(state);
+        let events = std::mem::take(&mut turn.out.overheard);
+        self.listen(state, events);
+        let present: Vec<Friend> = persons::siblings(state).filter(|friend| removal::is_present(state, friend)).cloned().collect();
+        let ready: Vec<Friend> = present.into_iter().filter(|friend| state.may_seal(friend) && has_room(state, friend)).collect();
+        if ready.is_empty() || state.own.is_gone {
+            return Ok(!state.own.is_gone);
+        }
+        self.say_persons(state, turn, &ready)?;
+        self.say_events(state, turn, &ready)?;
+        for friend in &ready {
+            self.say_texts(state, turn, friend)?;
+        }
+        for (peer, befriend) in asks::due(state, turn, &mut self.asked)? {
+            // Each device of ours may be the one that can hand it on.
+            for friend in &ready {
+                say(state, turn, friend, &OwnSaid::Ask(peer, Box::new(befriend.clone())), EnvelopeOwner::Own)?;
+            }
+        }
+        Ok(true)
+    }
+
+    fn say_persons(&mut self, state: &mut State, turn: &mut Turn<'_>, ready: &[Friend]) -> Result<(), TurnFailed> {
+        let is_first = state.persons.is_empty();
+        let own = state.own.person();
+        let has_other_name = state.persons.get(&own).is_none_or(|row| row.shown.0 != state.own.name);
+        let mut looked = std::mem::take(&mut self.changed);
+        if has_other_name {
+            looked.insert(own);
+        }
+        if is_first || !self.fresh.is_empty() {
+            looked.extend(stands::all(state));
+        }
+        let news: Vec<PersonSaid> = looked.iter().filter_map(|person| stands::look(state, turn, person)).collect();
+        for friend in ready {
+            if self.fresh.remove(&friend.peer) {
+                self.flight.remove(&friend.peer);
+                // Before it is called anything: relays are taken by who has heard nothing else yet.
+                if !state.own.relay_mailboxes.is_empty() {
+                    say(state, turn, friend, &OwnSaid::Relays(own_relays(state)), EnvelopeOwner::Own)?;
+                }
+                say(state, turn, friend, &OwnSaid::Label(state.own.label.clone()), EnvelopeOwner::Own)?;
+                let all: Vec<PersonSaid> = state.persons.values().map(|row| row.said.clone()).collect();
+                say_in_parts(state, turn, friend, &all)?;
+            } else {
+                say_in_parts(state, turn, friend, &news)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn say_events(&mut self, state: &mut State, turn: &mut Turn<'_>, ready: &[Friend]) -> Result<(), TurnFailed> {
+        for (person, message) in std::mem::take(&mut self.reads) {
+            for friend in ready {
+                say(state, turn, friend, &OwnSaid::Read(person, message), EnvelopeOwner::Own)?;
+            }
+        }
+        let mut states = Vec::new();
+        for id in std::mem::take(&mut self.states) {
+            let Some(key) = turn.get(Table::MessageIndex, id.as_bytes())? else { continue };
+            let Some(message) = turn.row::<Message>(Table::Message, &key)? else { continue };
+            // Who has sent it knows; what was heard of it elsewhere is not said back.
+            if message.from == state.own.peer && message.via.is_none() && message.state != MessageState::Queued {
+                states.push((id, message.state));
+            }
+        }
+        for part in states.chunks(TEXTS_SAID) {
+            for friend in ready {
+                say(state, turn, friend, &OwnSaid::States(part.to_vec()), EnvelopeOwner::Own)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The next texts for a device, once those before have arrived.
+    fn say_texts(&mut self, state: &mut State, turn: &mut Turn<'_>, friend: &Friend) -> Result<(), TurnFailed> {
+        let Some(row) = state.siblings.get(&friend.peer).filter(|_| !self.flight.contains_key(&friend.peer)) else { return Ok(()) };
+        let (mut next, mut texts, mut bytes) = (row.taken, Vec::new(), 0);
+        let begin = next;
+        if next >= state.counters.arrival {
+            return Ok(());
+        }
+        let page = turn.range(Table::Arrival, &next.to_be_bytes(), 4 * TEXTS_SAID)?;
+        let is_last = page.len() < 4 * TEXTS_SAID;
+        for (key, conversation) in page {
+            let Some(arrival) = key.first_chunk::<8>().map(|key| u64::from_be_bytes(*key)) else { continue };
+            if texts.len() >= TEXTS_SAID || bytes >= TEXTS_SAID_BYTES {
+                next = arrival;
+                break;
+            }
+            next = arrival.saturating_add(1);
+            let Some(text) = text(state, turn, &friend.peer, &conversation, arrival)? else { continue };
+            bytes += text.text.len();
+            texts.push(text);
+        }
+        if is_last && texts.len() < TEXTS_SAID && bytes < TEXTS_SAID_BYTES {
+            next = state.counters.arrival;
+        }
+        if texts.is_empty() {
+            // Nothing of it is for that device.
+            if next > begin {
+                state.change_sibling(turn, &friend.peer, |row| row.taken = next);
+            }
+            return Ok(());
+        }
+        self.flight.insert(friend.peer, next);
+        say(state, turn, friend, &OwnSaid::Texts(texts), EnvelopeOwner::OwnTexts(next))
+    }
+}
+
+/// A text as another device is shown it; none of what is not for it.
+fn text(state: &State, turn: &Turn<'_>, to: &PeerId, conversation: &[u8], arrival: u64) -> Result<Option<TextSaid>, TurnFailed> {
+    let Some(conversation) = RoomId::from_slice(conversation) else { return Ok(None) };
+    let is_it = |friend: &&Friend| friend.conversation == conversation && friend.follows.is_none() && !persons::is_own(state, friend);
+    let Some(person) = state.friends.values().find(is_it).map(Friend::person) else { return Ok(None) };
+    let Some(message) = turn.row::<Message>(Table::Message, &message_key(&conversation, arrival))? else { return Ok(None) };
+    // It came from there.
+    if message.via == Some(*to) || message.line.is_some() {
+        return Ok(None);
+    }
+    let Message { id, from, at, state: reached, text, .. } = message;
+    Ok(Some(TextSaid { person, id, at, mine: from == state.own.peer, state: reached, text }))
+}
+
+/// The relays that this device uses.
+fn own_relays(state: &State) -> Vec<RelaySaid> {
+    let told = state.own.relay_mailboxes.values().filter(|own| own.is_told());
+    told.map(|own| RelaySaid { link: own.link.to_string(), claim: own.claim.map(|claim| claim.to_string()) }).collect()
+}
+
+fn has_room(state: &State, friend: &Friend) -> bool {
+    let takes = |device| state.can(device, Capabilities::DEVICES) && outbox::has_room_for(state, device, 64);
+    !friend.devices.is_empty() && friend.devices.iter().all(takes)
+}
+
+fn say_in_parts(state: &mut State, turn: &mut Turn<'_>, friend: &Friend, persons: &[PersonSaid]) -> Result<(), TurnFailed> {
+    for part in persons.chunks(PERSONS_SAID) {
+        say(state, turn, friend, &OwnSaid::Persons(part.to_vec()), EnvelopeOwner::Own)?;
+    }
+    Ok(())
+}
+
+pub(super) fn say(state: &mut State, turn: &mut Turn<'_>, friend: &Friend, said: &OwnSaid, owner: EnvelopeOwner) -> Result<(), TurnFailed> {
+    let sealed = rooms::say(turn, friend.room, &RoomPayload::Own(Box::new(said.clone())))?;
+    outbox::enqueue_room(state, turn, friend.room, &owner, &sealed);
+    Ok(())
+}

@@ -1,0 +1,35 @@
+//! Own devices, and how the person stands to others: how their rows are saved.
+
+use super::State;
+use crate::limits::PERSONS_MAX;
+use crate::rows::{Person, Sibling};
+use crate::table::Table;
+use crate::turn::Turn;
+use symbolon_presence::id::PeerId;
+
+impl State {
+    /// Saves another device of our own person.
+    pub fn save_sibling(&mut self, turn: &mut Turn<'_>, row: Sibling) {
+        turn.put(Table::Sibling, row.peer.as_bytes(), &row);
+        self.siblings.insert(row.peer, row);
+    }
+
+    /// Changes it and saves it.
+    pub fn change_sibling(&mut self, turn: &mut Turn<'_>, peer: &PeerId, change: impl FnOnce(&mut Sibling)) {
+        if let Some(row) = self.siblings.get_mut(peer) {
+            change(row);
+            turn.put(Table::Sibling, peer.as_bytes(), row);
+        }
+    }
+
+    /// Saves how our person stands to somebody. False when there are too many.
+    pub fn save_person(&mut self, turn: &mut Turn<'_>, row: Person) -> bool {
+        let person = row.said.person;
+        if self.persons.len() >= PERSONS_MAX && !self.persons.contains_key(&person) {
+            return false;
+        }
+        turn.put(Table::Person, person.as_bytes(), &row);
+        self.persons.insert(person, row);
+        true
+    }
+}
