@@ -235,6 +235,30 @@ pub enum LookupVerb {
 /// What to do with this device.
 #[derive(Debug, Subcommand)]
 pub enum DeviceVerb {
+    /// List my devices
+    List {
+        /// Those that were removed as well
+        #[arg(long)]
+        all: bool,
+    },
+    /// Make a code that lets one more device of mine in; good once, for ten minutes
+    Pair,
+    /// Become a further device of mine: type the code that `device pair` has printed on the first one
+    Join {
+        /// 26 letters and digits; spaces and hyphens do not matter
+        #[arg(required = true, num_args = 1..)]
+        code: Vec<String>,
+    },
+    /// Remove a device of mine that is lost, stolen or given away: it reads nothing new, and friends are told
+    Remove {
+        /// What it is called, or the beginning of its id
+        device: String,
+    },
+    /// Give this device a name among my own
+    Rename {
+        /// The name
+        name: String,
+    },
     /// Continue with this copy of the folder, after another one ran or an older one was put back
     Confirm,
     /// Send a friend's older copy the texts that it lacks

@@ -1,5 +1,6 @@
 //! Every command but `up`: asks the running node and shows its answer.
 
+mod devices;
 mod friends;
 mod list;
 mod rooms;
@@ -130,6 +131,11 @@ fn relay(client: &Client, output: Output, verb: &RelayVerb) -> Result<(), Failur
 
 fn device(client: &Client, output: Output, verb: &DeviceVerb) -> Result<(), Failure> {
     match verb {
+        DeviceVerb::List { all } => devices::list(client, output, *all),
+        DeviceVerb::Pair => devices::pair(client, output),
+        DeviceVerb::Join { code } => devices::join(client, output, &code.concat()),
+        DeviceVerb::Remove { device } => devices::change(client, output, "remove", &json!({ "device": device })),
+        DeviceVerb::Rename { name } => devices::change(client, output, "rename", &json!({ "name": name })),
         DeviceVerb::Confirm => output.show(&client.post("/api/v1/device/confirm", &json!({}))?, show::confirmed),
         DeviceVerb::Resend { friend } => output.show(&client.post("/api/v1/device/resend", &json!({ "friend": friend }))?, show::resent),
     }

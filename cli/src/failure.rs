@@ -41,6 +41,12 @@ impl Failure {
         Self { is_told: true, ..Self::new("checks_failed", message, "What to do stands beside each check.") }
     }
 
+    /// This device was not let in by a code.
+    pub fn not_joined(reason: Option<&str>) -> Self {
+        let message = reason.unwrap_or("the code has expired");
+        Self::new("not_joined", message, "Run `symbolon device pair` on your first device for a new code, then try again.")
+    }
+
     /// Standard output is gone: its reader has seen enough.
     pub fn closed_output() -> Self {
         Self::new("output_closed", "the output was closed", "Nothing to do.")

@@ -27,6 +27,14 @@ impl Output {
         out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|_| Failure::closed_output())
     }
 
+    /// Says on stderr why something takes its time.
+    pub fn aside(self, text: &str) {
+        if !self.json {
+            // Nobody who reads along is no reason to stop.
+            let _ = std::io::stderr().lock().write_all(format!("{}\n", text::block(text)).as_bytes());
+        }
+    }
+
     /// Says something that is no answer; only to a person at a terminal.
     pub fn remark(self, text: &str) -> Result<(), Failure> {
         if self.json || self.is_piped() { Ok(()) } else { self.print(text) }

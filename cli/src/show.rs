@@ -272,6 +272,43 @@ pub fn relay_removed(view: &Value) -> String {
     format!("{} is given up; friends are told where else to write.\n", line(str_of(view, "relay")))
 }
 
+/// A device of our own, in a line.
+pub fn own_device(view: &Value) -> String {
+    let is = |field: &str| view.get(field).and_then(Value::as_bool) == Some(true);
+    let mut marks = Vec::new();
+    if is("this") {
+        marks.push("this device");
+    }
+    if is("first") {
+        marks.push("first");
+    }
+    if !str_of(view, "removed").is_empty() {
+        marks.push("removed");
+    } else if is("online") {
+        marks.push("online");
+    } else if !is("settled") {
+        marks.push("not confirmed yet");
+    }
+    let name = match str_of(view, "name") {
+        "" => "(no name)",
+        name => name,
+    };
+    let marks = if marks.is_empty() { String::new() } else { format!("  {}", marks.join(", ")) };
+    format!("{}  {}{marks}\n", line(str_of(view, "device")), line(name))
+}
+
+/// A pairing code.
+pub fn pairing(view: &Value) -> String {
+    let code = str_of(view, "code");
+    let letters: Vec<char> = code.chars().collect();
+    let parts: Vec<String> = letters.chunks(4).map(|part| part.iter().collect()).collect();
+    format!(
+        "{}\n\nType this on your new device, within ten minutes:\n  symbolon device join {}\nWho types it first becomes one of your devices: show it to nobody else.\n",
+        line(code),
+        line(&parts.join("-"))
+    )
+}
+
 /// This copy of the folder goes on.
 pub fn confirmed(view: &Value) -> String {
     if view.get("had_stopped").and_then(Value::as_bool) == Some(true) {

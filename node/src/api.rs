@@ -23,6 +23,7 @@ mod ask;
 mod blocks;
 mod condition;
 mod device;
+mod devices;
 pub mod doctor;
 pub mod door;
 pub mod errors;

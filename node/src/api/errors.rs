@@ -56,7 +56,7 @@ pub struct Entry {
 
 impl Fault {
     /// Every fault once, in the order of the API's description.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 42] = [
         Self::Command(CommandError::NotFound),
         Self::Command(CommandError::Ambiguous),
         Self::Command(CommandError::BadLink),
@@ -80,6 +80,11 @@ impl Fault {
         Self::Command(CommandError::NoRight),
         Self::Command(CommandError::OldBuild),
         Self::Command(CommandError::Full),
+        Self::Command(CommandError::NotFirstDevice),
+        Self::Command(CommandError::BadCode),
+        Self::Command(CommandError::NotFresh),
+        Self::Command(CommandError::OlderDevice),
+        Self::Command(CommandError::DeviceGone),
         Self::Command(CommandError::BadLifetime),
         Self::Command(CommandError::StoreFailed),
         Self::Command(CommandError::StoreFull),
@@ -311,6 +316,41 @@ fn command_entry(error: CommandError) -> Entry {
             "Their version is older",
             "One of them runs an older version of Symbolon, which knows no rooms.",
             "Ask them to update, then try again.",
+        ),
+        CommandError::NotFirstDevice => (
+            "not_first_device",
+            409,
+            "Not the first device",
+            "Only your first device can let another one in: it alone holds your root key.",
+            "Run `symbolon device pair` there; `symbolon device list` shows which one it is.",
+        ),
+        CommandError::BadCode => (
+            "bad_code",
+            400,
+            "Not a pairing code",
+            "This is not a pairing code, or a letter of it is wrong.",
+            "A code has 26 letters and digits. Run `symbolon device pair` on your first device and copy what it prints.",
+        ),
+        CommandError::NotFresh => (
+            "not_fresh",
+            409,
+            "Folder in use",
+            "This folder has friends, requests, invites or texts of its own, which would be lost.",
+            "Start a node on a new folder with `symbolon --data DIR up`, and join from there.",
+        ),
+        CommandError::OlderDevice => (
+            "older_device",
+            409,
+            "The older device stands",
+            "Of two devices of yours the one that was there first can remove the other one, not the other way round.",
+            "Remove it from your first device, or from one that is older than both.",
+        ),
+        CommandError::DeviceGone => (
+            "device_gone",
+            409,
+            "Device removed",
+            "Another device of yours has removed this one. Its history stays readable; nothing is sent from it any more.",
+            "Start a new folder and pair it again, if this device is still yours.",
         ),
         CommandError::StoreFailed => (
             "store_failed",

@@ -216,6 +216,14 @@ fn warning_text(warning: Warning) -> (&'static str, &'static str) {
             "second_copy",
             "Another copy of this folder runs. This one has stopped: run `symbolon device confirm` where you want to go on.",
         ),
+        Warning::OwnDeviceCame => (
+            "own_device_came",
+            "A new device of yours has come. If you did not do that, remove it at once: `symbolon device list`, then `symbolon device remove`.",
+        ),
+        Warning::OwnDeviceGone => ("own_device_gone", "A device of yours was removed. Friends are told; it reads nothing new."),
+        Warning::RemovedHere => {
+            ("removed_here", "Another device of yours has removed this one. Its history stays readable; nothing is sent from it any more.")
+        }
         Warning::FriendReturned => (
             "friend_returned",
             "A friend's device came back from an older copy of its folder. If that friend did not do it, somebody may have copied their folder: ask them.",

@@ -4,8 +4,8 @@
 use super::openapi;
 use super::route::{Resource, Route, read};
 use super::{
-    blocks, condition, device, friends, identity, introductions, invites, lookups, messages, relays, requests, rooms, sessions, settings,
-    stream,
+    blocks, condition, device, devices, friends, identity, introductions, invites, lookups, messages, relays, requests, rooms, sessions,
+    settings, stream,
 };
 use axum::routing::get;
 use serde_json::{Value, json};
@@ -25,6 +25,7 @@ pub const RESOURCES: &[Resource] = &[
     messages::RESOURCE,
     relays::RESOURCE,
     lookups::RESOURCE,
+    devices::RESOURCE,
     device::RESOURCE,
     condition::RESOURCE,
     sessions::RESOURCE,

@@ -1,0 +1,113 @@
+//! Own devices.
+
+use super::ask::{Answer, answer};
+use super::extract::Json;
+use super::json::list;
+use super::route::{Resource, change, read};
+use super::schema::{self, Schemas, flag, id, number, object, text, text_or_null, time};
+use super::state::ApiState;
+use axum::extract::State;
+use axum::routing::{get, post};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use symbolon_core::command::{Command, OwnDeviceView, Reply};
+
+/// Routes and schemas.
+pub const RESOURCE: Resource = Resource {
+    routes: &[
+        read("/api/v1/devices", "Devices", "My devices, and how far this one is that asks to be somebody's.", || get(all)),
+        change("/api/v1/devices/pair", None, "Pairing", "Makes a code by which one further device becomes mine.", || post(pair)),
+        change("/api/v1/devices/join", Some("JoinBody"), "Devices", "Becomes a further device of who has made this code.", || post(join)),
+        change("/api/v1/devices/remove", Some("DeviceBody"), "Devices", "Removes a device of mine; friends are told.", || post(remove)),
+        change("/api/v1/devices/rename", Some("DeviceNameBody"), "Devices", "Gives this device a name among mine.", || post(rename)),
+    ],
+    schemas,
+};
+
+fn schemas() -> Schemas {
+    let joining = json!({ "anyOf": [schema::reference("Joining"), { "type": "null" }] });
+    vec![
+        (
+            "OwnDevice",
+            object(
+                json!({
+                    "device": id(), "name": text(), "serial": number(), "this": flag(), "first": flag(), "words": text(),
+                    "online": { "type": ["boolean", "null"] }, "heard": text_or_null(), "settled": flag(), "removed": text_or_null(),
+                }),
+                &[],
+            ),
+        ),
+        ("Joining", object(json!({ "over": flag(), "reason": text_or_null() }), &[])),
+        ("Devices", object(json!({ "devices": schema::list("OwnDevice"), "joining": joining }), &[])),
+        ("Pairing", object(json!({ "code": text(), "expires": time() }), &[])),
+        ("JoinBody", object(json!({ "code": text() }), &[])),
+        ("DeviceBody", object(json!({ "device": text() }), &[])),
+        ("DeviceNameBody", object(json!({ "name": text() }), &[])),
+    ]
+}
+
+fn show(reply: &Reply) -> Option<Value> {
+    let Reply::Devices { devices, joining } = reply else { return None };
+    let mut shown = list("devices", devices, view);
+    let joining = joining.map(|joining| json!({ "over": joining.is_over, "reason": joining.reason }));
+    shown.as_object_mut()?.insert("joining".to_owned(), joining.unwrap_or(Value::Null));
+    Some(shown)
+}
+
+fn view(view: &OwnDeviceView) -> Value {
+    json!({
+        "device": view.device.to_string(),
+        "name": view.name,
+        "serial": view.serial,
+        "this": view.this,
+        "first": view.first,
+        "words": view.words,
+        "online": view.online,
+        "heard": view.heard.map(super::json::time),
+        "settled": view.settled,
+        "removed": view.removed.map(super::json::time),
+    })
+}
+
+fn show_code(reply: &Reply) -> Option<Value> {
+    let Reply::Paired { code, expires } = reply else { return None };
+    Some(json!({ "code": code, "expires": super::json::time(*expires) }))
+}
+
+async fn all(State(state): State<ApiState>) -> Answer {
+    answer(&state, Command::Devices, show).await
+}
+
+async fn pair(State(state): State<ApiState>) -> Answer {
+    answer(&state, Command::DevicePair, show_code).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct JoinBody {
+    code: String,
+}
+
+async fn join(State(state): State<ApiState>, Json(body): Json<JoinBody>) -> Answer {
+    answer(&state, Command::DeviceJoin(body.code), show).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DeviceBody {
+    device: String,
+}
+
+async fn remove(State(state): State<ApiState>, Json(body): Json<DeviceBody>) -> Answer {
+    answer(&state, Command::DeviceRemove(body.device), show).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DeviceNameBody {
+    name: String,
+}
+
+async fn rename(State(state): State<ApiState>, Json(body): Json<DeviceNameBody>) -> Answer {
+    answer(&state, Command::DeviceRename(body.name), show).await
+}
