@@ -6,6 +6,7 @@
 //! code under test breaks its promise: what is accepted must be the one encoding of what it
 //! says. What OpenMLS reads is not here; it stands behind these.
 
+mod devices;
 use crate::samples::shared::BENS_LEAF;
 use crate::samples::{self, LEAF, NOW, Person, ROOM};
 use core::convert::Infallible;
@@ -36,10 +37,7 @@ use symbolon_presence::words::{fingerprint_words, words_match};
 use symbolon_relay::admission::{Admission, GrantUses};
 use symbolon_relay::frame::Frame;
 use symbolon_relay::grant::AddressBody;
-use symbolon_relay::limits::AWAY_MAX;
-use symbolon_relay::limits::{ACK_MAX, REVOKED_MAX};
-use symbolon_relay::limits::{FRAME_MAX, RECEIPT_MAX, SEALED_ADDRESS_MAX};
-use symbolon_relay::limits::{PACKAGE_MAX, PACKAGES_MAX};
+use symbolon_relay::limits::{ACK_MAX, AWAY_MAX, FRAME_MAX, PACKAGE_MAX, PACKAGES_MAX, RECEIPT_MAX, REVOKED_MAX, SEALED_ADDRESS_MAX};
 use symbolon_relay::lookup::{Answer, Ask, MESSAGE_MAX};
 use symbolon_relay::put::{MailboxEntry, ReceiptBody};
 
@@ -87,6 +85,9 @@ pub const ALL: &[Decoder] = &[
     Decoder { name: "add_package", max: PACKAGE_MAX, run: add_package },
     Decoder { name: "package_secrets", max: PACKAGE_MAX, run: package_secrets },
     Decoder { name: "queue_address", max: PACKAGE_MAX, run: queue_address },
+    Decoder { name: "joined_body", max: PAYLOAD_MAX, run: devices::joined_body },
+    Decoder { name: "own_said", max: PAYLOAD_MAX, run: devices::own_said },
+    Decoder { name: "gone", max: PAYLOAD_MAX, run: devices::gone },
     Decoder { name: "record", max: RECORD_MAX, run: record },
     Decoder { name: "posted", max: RECORD_MAX, run: posted },
     Decoder { name: "ask", max: MESSAGE_MAX, run: ask },
@@ -300,7 +301,7 @@ fn invite_body(bytes: &[u8]) -> bool {
     let Ok(content) = secret.slot(day_of(NOW)).open(&record) else { return false };
     let Some(contact) = canonical::<ContactRecord>(&content, CONTACT_RECORD_MAX) else { return false };
     let ben = READER.ben.identity.peer();
-    contact.verify_body(NOW, &secret.id(), day_of(NOW), &ben).is_ok_and(|verified| verified.signer.peer == ben)
+    contact.verify_body(NOW, &secret.id(), day_of(NOW), Some(&ben)).is_ok_and(|verified| verified.signer.peer == ben)
 }
 
 fn contact_record(bytes: &[u8]) -> bool {

@@ -9,6 +9,8 @@
 
 #![allow(clippy::expect_used, reason = "the values are constants; one that does not fit is a mistake in this file")]
 
+#[path = "samples/devices.rs"]
+pub mod devices;
 #[path = "samples/shared.rs"]
 pub mod shared;
 

@@ -145,6 +145,8 @@ pub fn valid(decoder: &str) -> Vec<Seed> {
                 ("leave", codec::encode(&RoomPayload::Leave(samples::shared::leave()))),
                 ("ways", codec::encode(&RoomPayload::Ways(Box::new(samples::shared::ways())))),
                 ("befriend", codec::encode(&RoomPayload::Befriend(Box::new(samples::shared::befriend())))),
+                ("sibling", codec::encode(&RoomPayload::Sibling(Box::new(samples::shared::befriend())))),
+                ("gone", codec::encode(&RoomPayload::Gone(Box::new(samples::devices::gone())))),
                 ("read", codec::encode(&RoomPayload::Read(MessageId([0x6a; 16])))),
                 ("again", codec::encode(&RoomPayload::Again)),
                 ("skip", codec::encode(&RoomPayload::Skip)),
@@ -159,6 +161,8 @@ pub fn valid(decoder: &str) -> Vec<Seed> {
                     codec::encode(&RoomPayload::Receipts(vec![ReceiptItem { frame: FrameId([0x6b; 32]), outcome: Outcome::Delivered }])),
                 ),
             ]);
+            let own = samples::devices::said().into_iter().map(|(name, said)| (name, RoomPayload::Own(Box::new(said))));
+            all.extend(own.map(|(name, said)| (name, codec::encode(&said))));
             all
         }
         "roster" => vec![("crew", codec::encode(&samples::roster()))],
@@ -167,6 +171,9 @@ pub fn valid(decoder: &str) -> Vec<Seed> {
         }
         "seated_roster" => vec![("crew", codec::encode(&samples::shared::seated_roster()))],
         "welcome_bundle" => vec![("ben", codec::encode(&samples::shared::welcome_bundle()))],
+        "joined_body" => vec![("ben", codec::encode(&samples::devices::joined()))],
+        "own_said" => samples::devices::said().into_iter().map(|(name, said)| (name, codec::encode(&said))).collect(),
+        "gone" => vec![("ben", codec::encode(&samples::devices::gone()))],
         "leaf_credential" => vec![("ann", samples::credential())],
         "posted" => vec![("ben", samples::posted()), ("presence", samples::record())],
         "ask" => vec![("get", Ask::Get(LookupId([0x6c; 32])).encode()), ("put", Ask::Put(samples::record()).encode())],

@@ -12,6 +12,8 @@
 mod addpackage;
 #[path = "vectors/connection.rs"]
 mod connection;
+#[path = "vectors/devices.rs"]
+mod devices;
 #[path = "vectors/encoding.rs"]
 mod encoding;
 #[path = "vectors/envelope.rs"]
@@ -84,6 +86,11 @@ fn the_connection_is_as_frozen() {
 }
 
 #[test]
+fn devices_are_as_frozen() {
+    check("devices.json", "docs/protocol/devices.md", devices::vectors());
+}
+
+#[test]
 fn the_order_of_shared_rooms_is_as_frozen() {
     check("order.json", "docs/protocol/order.md", order::vectors());
 }
@@ -116,6 +123,7 @@ fn every_vector_says_what_it_shows_and_has_a_name_of_its_own() {
         envelope::vectors(),
         mailbox::vectors(),
         connection::vectors(),
+        devices::vectors(),
         order::vectors(),
         presence::vectors(),
         renewal::vectors(),

@@ -255,6 +255,30 @@ def certificate(i):
     return {"signing": signing, "dh": x25519, "cert": cert, "signature": signature, "chain": record({0: root, 1: cert, 2: signature})}
 
 
+def further_certificate(i):
+    signing, x25519, root = ed_public(i["signing_seed"]), dh_public(i["dh_private"]), ed_public(i["root_seed"])
+    assert i["device"] == hashed(name("hash device id"), root, signing, x25519)[:16]
+    cert = record({0: i["device"], 1: signing, 2: x25519, 3: i["not_before"], 4: i["not_after"], 5: i["serial"], 6: True})
+    signature = sign(i["root_seed"], name("sign device certificate"), context(peer_of(root)), cert)
+    return {"cert": cert, "signature": signature, "chain": record({0: root, 1: cert, 2: signature})}
+
+
+def joined(i, out):
+    body = record({0: read(i["chain"]), 1: i["second_root"], 2: i["name"]})
+    statement = record({0: 4, 1: i["to"], 2: i["device"], 3: i["package"], 4: i["transcript"], 5: body})
+    signature = sign(i["seed"], name("sign joined"), context(i["from"], i["to"]), statement)
+    by = read(out["first"])[0]
+    assert peer_of(by[0]) == i["from"] and read(by[1])[1] == ed_public(i["seed"])
+    return {"body": body, "statement": statement, "signature": signature, "first": record({0: by, 1: statement, 2: signature})}
+
+
+def gone(i):
+    by, device = read(i["by"]), read(i["chain"])
+    assert by[0] == device[0] == i["root"] and read(by[1])[5] < read(device[1])[5]
+    signature = sign(i["seed"], name("sign gone device"), context(i["root"]), device[1])
+    return {"signature": signature, "gone": record({0: by, 1: device, 2: signature})}
+
+
 def friendship(i):
     key = lambda use, *parts: derived(i["secret"], name(f"key {use}"), *parts)
     capability = key("capability", i["mailbox"])
@@ -748,6 +772,10 @@ CHECKS = {
     "connection PSK": psk,
     "leaf credential": credential,
     "roster": roster,
+    "alias": lambda i: {"peer": hashed(name("hash alias"), i["root"], i["device"])},
+    "certificate of a further device": further_certificate,
+    "joined": joined,
+    "gone": gone,
     "epoch id": epoch_id,
     "ways": again("ways"),
     "seat": seat,

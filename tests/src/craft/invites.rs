@@ -62,7 +62,7 @@ pub fn open(link: &str, bytes: &[u8], now: Timestamp) -> Option<(u32, ContactRec
 pub fn read(link: &str, bytes: &[u8], now: Timestamp) -> VerifiedContact {
     let (day, record) = open(link, bytes, now).expect("it is the body of this invite");
     let link = InviteLink::read(link).unwrap();
-    let Ok(contact) = record.verify_body(now, &link.secret.id(), day, &link.peer) else { panic!("the body is good") };
+    let Ok(contact) = record.verify_body(now, &link.secret.id(), day, Some(&link.peer)) else { panic!("the body is good") };
     note_psk(&link.secret, &link.peer, contact.contacts.iter().map(|(_, contact)| contact.package.clone()));
     contact
 }

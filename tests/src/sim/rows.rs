@@ -245,6 +245,8 @@ pub fn describe(table: Table, bytes: &[u8]) -> String {
         | Table::Audience
         | Table::Tally
         | Table::Carried
+        | Table::Sibling
+        | Table::Person
         | Table::RoomNote => String::new(),
     }
 }

@@ -321,7 +321,7 @@ fn an_accept_that_lets_in_a_leaf_of_somebody_else_is_refused() {
     let by = asked.ben.peer();
     let mut ben = Actor::with_identity(asked.ben.identity.clone(), 95);
     let other = Actor::new(96, asked.sim.now).identity;
-    let sibling = Identity::certify(ben.identity.entropy.clone(), 2, &mut ben.rng, asked.sim.now, DAY);
+    let sibling = Identity::certify(ben.identity.entropy.clone().unwrap(), 2, &mut ben.rng, asked.sim.now, DAY);
     for (what, leaf_of) in [("another person's leaf", other), ("a sibling device's leaf", sibling)] {
         let mut ben = Actor::with_identity(asked.ben.identity.clone(), 97);
         let (accept, _) = ben.accept_as(&asked.offer, &by, &leaf_of, asked.sim.now);

@@ -30,7 +30,7 @@ fn add_sibling(sim: &mut Sim, of: Ix) -> Ix {
     let first = stored_identity(sim, of);
     let friendship = sim.nodes[of].store.get(Table::Meta, b"friendship").unwrap().unwrap();
     let mut rng = Actor::new(99, sim.now).rng;
-    let identity = Identity::certify(first.entropy.clone(), 2, &mut rng, sim.now, 365 * DAY);
+    let identity = Identity::certify(first.entropy.clone().unwrap(), 2, &mut rng, sim.now, 365 * DAY);
     assert!(identity.peer() == first.peer() && identity.device != first.device);
     let rows = [
         (&b"identity"[..], codec::encode(&identity.to_stored())),
@@ -109,7 +109,7 @@ fn a_device_id_of_another_person_cannot_be_taken() {
     let mut body: DeviceCertBody = codec::decode(&identity.chain.cert, CERT_MAX).unwrap();
     body.device = bens;
     let cert = codec::encode(&body);
-    let signature = identity.root.sign(SIGN_DEVICE, &hash(HASH_CONTEXT, &[identity.peer().as_bytes()]), &cert);
+    let signature = identity.root.as_ref().unwrap().sign(SIGN_DEVICE, &hash(HASH_CONTEXT, &[identity.peer().as_bytes()]), &cert);
     scene.mallory.identity.chain = Chain { root: identity.chain.root, cert, signature };
     scene.mallory.identity.device = bens;
     let offer = scene.mallory.offer(scene.sim.now);
@@ -162,7 +162,7 @@ fn a102_a_friend_who_certifies_device_after_device_leaves_a_bounded_number_of_ro
         let mut bundle = mallory.bundle();
         for _ in 1..DEVICES_MAX {
             serial += 1;
-            let other = Identity::certify(mallory.identity.entropy.clone(), serial, &mut mallory.rng, sim.now, 365 * DAY);
+            let other = Identity::certify(mallory.identity.entropy.clone().unwrap(), serial, &mut mallory.rng, sim.now, 365 * DAY);
             let (mut entry, _) = mallory.entry(Scope::Friends(0));
             entry.receipt = other.signing.public();
             let (direct, seed) = (mallory.direct.public().bytes(), mallory.seed.clone());

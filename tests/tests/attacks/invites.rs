@@ -24,7 +24,7 @@ fn certify(identity: &Identity, change: impl Fn(&mut DeviceCertBody)) -> Chain {
     let mut body: DeviceCertBody = codec::decode(&identity.chain.cert, CERT_MAX).unwrap();
     change(&mut body);
     let cert = codec::encode(&body);
-    let signature = identity.root.sign(SIGN_DEVICE, &hash(HASH_CONTEXT, &[identity.peer().as_bytes()]), &cert);
+    let signature = identity.root.as_ref().unwrap().sign(SIGN_DEVICE, &hash(HASH_CONTEXT, &[identity.peer().as_bytes()]), &cert);
     Chain { root: identity.chain.root, cert, signature }
 }
 

@@ -72,6 +72,7 @@ impl Room {
                         let went = |past: &Past| past.effect == Effect::Removed(*user) || past.effect == Effect::Left(*user);
                         roster.role(user).is_some_and(|of| role > of) && !history.iter().any(went)
                     }
+                    What::Drop(leaf) => roster.leaf(leaf).is_some(),
                     What::Leave { .. } => wish.maker == user(who),
                     What::Name(name) => roster.name != *name && role >= Role::Admin && !by_another(&Effect::Named),
                     What::Topic(topic) => roster.topic != *topic && role >= Role::Admin && !by_another(&Effect::TopicSet),

@@ -55,7 +55,7 @@ fn invites() -> Vec<Value> {
     let (peer, link, today) = (ben.identity.peer(), ben.invite_link(), day_of(NOW));
     assert_eq!(InviteLink::read(&link.text()), Ok(link.clone()));
     let body = ben.invite_body("Ben");
-    assert!(body.verify_body(NOW, &secret.id(), today, &peer).is_ok() && body.verify(NOW).is_err());
+    assert!(body.verify_body(NOW, &secret.id(), today, Some(&peer)).is_ok() && body.verify(NOW).is_err());
     let record = samples::invite_record();
     let id = secret.slot(today).id().unwrap();
     let read = Record::read(&record, NOW).unwrap();

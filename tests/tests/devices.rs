@@ -1,0 +1,369 @@
+//! Several devices of one person: paired, told everything, acting apart, removed.
+//!
+//! What each story must show: every text is on every device of everyone it was for, once; what one device does the others
+//! know; a device that is gone reads nothing new.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::collections::BTreeSet;
+use symbolon_core::command::{Command, CommandError, FriendView, JoiningView, MessageState, OwnDeviceView, Reply, Trust, Who};
+use symbolon_core::seam::{Event, Warning};
+use symbolon_presence::id::MessageId;
+use symbolon_presence::time::{DAY, HOUR, MINUTE, SECOND};
+use symbolon_tests::sim::Faults;
+use symbolon_tests::sim::run::{Ix, Sim};
+
+const ANA: Ix = 0;
+const BEN: Ix = 1;
+
+/// Two friends, each with a relay, in a world with a DHT.
+fn friends(seed: u64) -> Sim {
+    let mut sim = Sim::new(seed, Faults::NONE);
+    sim.lookup.is_there = true;
+    for name in ["Ana", "Ben"] {
+        sim.add(name);
+    }
+    for ix in [ANA, BEN] {
+        give_relay(&mut sim, ix);
+    }
+    sim.run_for(MINUTE);
+    sim.befriend(ANA, BEN);
+    sim.run_for(MINUTE);
+    sim
+}
+
+fn give_relay(sim: &mut Sim, ix: Ix) {
+    let (_, link) = sim.add_relay();
+    assert!(sim.command(ix, Command::RelayAdd { link, claim: None }).is_ok());
+}
+
+fn code(sim: &mut Sim, ix: Ix) -> String {
+    match sim.command(ix, Command::DevicePair) {
+        Ok(Reply::Paired { code, .. }) => code,
+        other => panic!("no code: {:?}", other.err()),
+    }
+}
+
+fn devices(sim: &mut Sim, ix: Ix) -> (Vec<OwnDeviceView>, Option<JoiningView>) {
+    match sim.command(ix, Command::Devices) {
+        Ok(Reply::Devices { devices, joining }) => (devices, joining),
+        other => panic!("no devices: {:?}", other.err()),
+    }
+}
+
+fn others(sim: &mut Sim, ix: Ix) -> usize {
+    devices(sim, ix).0.iter().filter(|view| !view.this && view.settled && view.removed.is_none()).count()
+}
+
+fn friend_views(sim: &mut Sim, ix: Ix) -> Vec<FriendView> {
+    match sim.command(ix, Command::Friends) {
+        Ok(Reply::Friends(views)) => views,
+        other => panic!("no friends: {:?}", other.err()),
+    }
+}
+
+/// A further device of somebody, with a relay of its own.
+fn further(sim: &mut Sim, first: Ix, name: &str) -> Ix {
+    let ix = sim.add(name);
+    give_relay(sim, ix);
+    sim.run_for(MINUTE);
+    let before = others(sim, first);
+    let code = code(sim, first);
+    assert!(sim.command(ix, Command::DeviceJoin(code)).is_ok());
+    let done = sim.run_until(5 * MINUTE, |sim| others(sim, ix) > 0 && others(sim, first) > before);
+    assert!(done, "{:?}", devices(sim, ix).1);
+    sim.nodes[ix].peer = sim.nodes[first].peer;
+    ix
+}
+
+fn say(sim: &mut Sim, from: Ix, to: &str, text: &str) -> MessageId {
+    match sim.command(from, Command::Send { to: Who(to.into()), text: text.into(), lifetime: None }) {
+        Ok(Reply::Message(view)) => view.message,
+        other => panic!("{text} is not taken: {:?}", other.err()),
+    }
+}
+
+/// The texts of a device, each shown once.
+fn texts(sim: &mut Sim, ix: Ix) -> Vec<String> {
+    let all = sim.history(ix);
+    let once: BTreeSet<MessageId> = all.iter().map(|view| view.message).collect();
+    assert_eq!(once.len(), all.len(), "each is shown once");
+    all.into_iter().filter(|view| !view.is_line).map(|view| view.text).collect()
+}
+
+fn has_all(sim: &mut Sim, ix: Ix, wanted: &BTreeSet<String>) -> bool {
+    let there: BTreeSet<String> = texts(sim, ix).into_iter().collect();
+    there.is_superset(wanted)
+}
+
+/// Every one of these devices comes to have these texts.
+fn all_have(sim: &mut Sim, who: &[Ix], wanted: &[&str]) {
+    let wanted: BTreeSet<String> = wanted.iter().map(|text| (*text).to_owned()).collect();
+    let done = sim.run_until(6 * HOUR, |sim| who.iter().all(|ix| has_all(sim, *ix, &wanted)));
+    for ix in who {
+        let there: BTreeSet<String> = texts(sim, *ix).into_iter().collect();
+        assert!(done, "{ix} lacks {:?}", wanted.difference(&there).collect::<Vec<_>>());
+    }
+}
+
+fn state(sim: &mut Sim, ix: Ix, message: MessageId) -> Option<MessageState> {
+    sim.history(ix).into_iter().find(|view| view.message == message).map(|view| view.state)
+}
+
+fn warned(sim: &Sim, ix: Ix, warning: Warning) -> usize {
+    sim.events[ix].iter().filter(|event| **event == Event::Warning(warning)).count()
+}
+
+#[test]
+fn a_new_device_has_friends_history_and_name_and_both_talk_with_the_friend() {
+    let mut sim = friends(1);
+    for n in 0..70 {
+        say(&mut sim, if n % 2 == 0 { ANA } else { BEN }, if n % 2 == 0 { "Ben" } else { "Ana" }, &format!("before {n}"));
+    }
+    assert!(sim.command(ANA, Command::Rename { friend: Who("Ben".into()), name: "Benny".into() }).is_ok());
+    sim.run_for(MINUTE);
+    let laptop = further(&mut sim, ANA, "Laptop");
+    for ix in [ANA, laptop] {
+        assert_eq!(warned(&sim, ix, Warning::OwnDeviceCame), 1, "every device shows the newcomer");
+    }
+    let before: Vec<String> = (0..70).map(|n| format!("before {n}")).collect();
+    all_have(&mut sim, &[laptop], &before.iter().map(String::as_str).collect::<Vec<_>>());
+    let done = sim.run_until(5 * MINUTE, |sim| friend_views(sim, laptop).iter().any(|view| view.mutual));
+    assert!(done, "it is a friend of the friend's");
+    let Ok(Reply::Identity(me)) = sim.command(laptop, Command::Identity) else { panic!() };
+    let Ok(Reply::Identity(first)) = sim.command(ANA, Command::Identity) else { panic!() };
+    assert_eq!((me.id, me.words, me.name), (first.id, first.words, first.name), "one person");
+    assert_ne!(me.device, first.device);
+    for (ix, name) in [(ANA, "Benny"), (laptop, "Benny"), (BEN, "Ana")] {
+        let views = friend_views(&mut sim, ix);
+        assert_eq!(views.iter().map(|view| view.name.as_str()).collect::<Vec<_>>(), [name], "{ix} shows one friend");
+    }
+    let from_laptop = say(&mut sim, laptop, "Benny", "from the laptop");
+    say(&mut sim, ANA, "Benny", "from the phone");
+    let to_both = say(&mut sim, BEN, "Ana", "to both");
+    all_have(&mut sim, &[ANA, laptop, BEN], &["from the laptop", "from the phone", "to both"]);
+    sim.run_for(MINUTE);
+    for ix in [ANA, laptop] {
+        assert_eq!(state(&mut sim, ix, from_laptop), Some(MessageState::Delivered), "how far it got is known on both");
+    }
+    assert_eq!(state(&mut sim, BEN, to_both), Some(MessageState::Delivered));
+    for view in sim.history(BEN) {
+        assert!(view.mine || view.from == first.id, "the person has written it, whichever device has sent it");
+    }
+}
+
+#[test]
+fn what_one_device_does_with_a_friend_the_other_one_knows() {
+    let mut sim = friends(2);
+    let laptop = further(&mut sim, ANA, "Laptop");
+    sim.run_for(MINUTE);
+    let words = {
+        let Ok(Reply::Identity(ben)) = sim.command(BEN, Command::Identity) else { panic!() };
+        ben.words
+    };
+    assert!(sim.command(laptop, Command::Verify { friend: Who("Ben".into()), words: Some(words) }).is_ok());
+    assert!(sim.command(ANA, Command::SetName("Anna".into())).is_ok());
+    let text = say(&mut sim, BEN, "Ana", "read me");
+    sim.run_for(MINUTE);
+    assert_eq!(friend_views(&mut sim, laptop)[0].unread, 1);
+    assert!(sim.command(ANA, Command::Read { who: None, since: None, limit: None, peek: false }).is_ok());
+    sim.run_for(MINUTE);
+    assert_eq!(friend_views(&mut sim, laptop)[0].unread, 0, "read on one is read on both");
+    assert_eq!(state(&mut sim, BEN, text), Some(MessageState::Read));
+    assert_eq!(friend_views(&mut sim, ANA)[0].trust, Trust::Verified);
+    let Ok(Reply::Identity(me)) = sim.command(laptop, Command::Identity) else { panic!() };
+    assert_eq!(me.name, "Anna");
+    assert!(sim.command(laptop, Command::Unfriend(Who("Ben".into()))).is_ok());
+    sim.run_for(MINUTE);
+    assert!(friend_views(&mut sim, ANA).is_empty() && friend_views(&mut sim, laptop).is_empty());
+    let late = say(&mut sim, BEN, "Ana", "too late");
+    sim.run_for(HOUR);
+    assert_ne!(state(&mut sim, BEN, late), Some(MessageState::Delivered));
+    assert!(!texts(&mut sim, ANA).contains(&"too late".to_owned()) && !texts(&mut sim, laptop).contains(&"too late".to_owned()));
+}
+
+#[test]
+fn devices_that_were_apart_for_weeks_agree_and_lack_no_text() {
+    let mut sim = friends(3);
+    let laptop = further(&mut sim, ANA, "Laptop");
+    sim.run_for(MINUTE);
+    // The phone is off while the laptop talks, then the other way round.
+    for (off, on, word) in [(ANA, laptop, "laptop"), (laptop, ANA, "phone")] {
+        sim.stop(off, 20 * DAY);
+        sim.run_for(DAY);
+        say(&mut sim, on, "Ben", &format!("from the {word}"));
+        say(&mut sim, BEN, "Ana", &format!("to the {word}"));
+        assert!(sim.command(on, Command::Rename { friend: Who("Ben".into()), name: format!("Ben {word}") }).is_ok());
+        sim.run_for(20 * DAY);
+        assert!(sim.command(on, Command::Rename { friend: Who(format!("Ben {word}")), name: "Ben".into() }).is_ok());
+        sim.run_for(HOUR);
+    }
+    all_have(&mut sim, &[ANA, laptop, BEN], &["from the laptop", "to the laptop", "from the phone", "to the phone"]);
+    sim.run_for(HOUR);
+    for ix in [ANA, laptop] {
+        assert_eq!(friend_views(&mut sim, ix)[0].name, "Ben");
+    }
+}
+
+#[test]
+fn four_devices_of_two_people_all_have_every_text_once_however_the_network_is() {
+    let mut sim = friends(4);
+    let laptop = further(&mut sim, ANA, "Laptop");
+    let tablet = further(&mut sim, BEN, "Tablet");
+    let all = [ANA, BEN, laptop, tablet];
+    sim.run_for(10 * MINUTE);
+    sim.faults = Faults::ROUGH;
+    let mut said = Vec::new();
+    for n in 0..24 {
+        let from = all[n % 4];
+        let text = format!("{from} says {n}");
+        let to = if from == ANA || from == laptop { "Ben" } else { "Ana" };
+        while sim.command(from, Command::Send { to: Who(to.into()), text: text.clone(), lifetime: None }).is_err() {
+            sim.run_for(SECOND);
+        }
+        said.push(text);
+        sim.run_for(5 * SECOND);
+    }
+    sim.run_for(HOUR);
+    sim.faults = Faults::NONE;
+    all_have(&mut sim, &all, &said.iter().map(String::as_str).collect::<Vec<_>>());
+    for ix in all {
+        assert_eq!(friend_views(&mut sim, ix).len(), 1, "one friend at {ix}");
+    }
+}
+
+#[test]
+fn a80_a_wrong_code_a_late_one_and_a_used_one_get_nowhere() {
+    let mut sim = friends(5);
+    let stranger = sim.add("Stranger");
+    give_relay(&mut sim, stranger);
+    sim.run_for(MINUTE);
+    for bad in ["", "abc", "not-a-code-at-all", &"a".repeat(27), &"8".repeat(26)] {
+        assert_eq!(sim.command(stranger, Command::DeviceJoin(bad.into())).err(), Some(CommandError::BadCode), "{bad}");
+    }
+    // One that nobody has made.
+    assert!(sim.command(stranger, Command::DeviceJoin("a".repeat(26))).is_ok());
+    sim.run_for(5 * MINUTE);
+    assert_eq!(others(&mut sim, stranger), 0);
+    // One that was good for ten minutes.
+    let late = code(&mut sim, ANA);
+    sim.run_for(11 * MINUTE);
+    assert!(sim.command(stranger, Command::DeviceJoin(late)).is_ok());
+    sim.run_for(HOUR);
+    let (list, joining) = devices(&mut sim, stranger);
+    assert!(list.len() == 1 && joining.is_some_and(|joining| joining.is_over), "{} devices, {joining:?}", list.len());
+    // One that somebody has used.
+    let laptop = sim.add("Laptop");
+    give_relay(&mut sim, laptop);
+    sim.run_for(MINUTE);
+    let once = code(&mut sim, ANA);
+    assert!(sim.command(laptop, Command::DeviceJoin(once.to_ascii_uppercase())).is_ok(), "case does not matter");
+    assert!(sim.run_until(5 * MINUTE, |sim| others(sim, laptop) == 1));
+    assert!(sim.command(stranger, Command::DeviceJoin(once)).is_ok());
+    sim.run_for(HOUR);
+    assert_eq!((others(&mut sim, stranger), others(&mut sim, ANA)), (0, 1));
+    // A folder with a life of its own becomes nobody else's, and only the first device lets others in.
+    let more = code(&mut sim, ANA);
+    assert_eq!(sim.command(BEN, Command::DeviceJoin(more)).err(), Some(CommandError::NotFresh));
+    assert_eq!(sim.command(laptop, Command::DevicePair).err(), Some(CommandError::NotFirstDevice));
+}
+
+#[test]
+fn a95_a_device_that_is_gone_reads_nothing_new_and_says_so_and_the_friend_talks_on() {
+    let mut sim = friends(6);
+    let laptop = further(&mut sim, ANA, "Laptop");
+    sim.run_for(MINUTE);
+    say(&mut sim, BEN, "Ana", "for both");
+    all_have(&mut sim, &[ANA, laptop], &["for both"]);
+    let first = devices(&mut sim, ANA).0[0].device.to_string();
+    assert_eq!(sim.command(laptop, Command::DeviceRemove(first)).err(), Some(CommandError::OlderDevice));
+    assert!(sim.command(ANA, Command::DeviceRemove("Laptop".into())).is_ok());
+    sim.run_for(MINUTE);
+    assert_eq!(others(&mut sim, ANA), 0);
+    assert_eq!(warned(&sim, laptop, Warning::RemovedHere), 1);
+    assert_eq!(sim.command(laptop, Command::SetName("x".into())).err(), Some(CommandError::DeviceGone));
+    let after = say(&mut sim, BEN, "Ana", "after it was removed");
+    say(&mut sim, ANA, "Ben", "on we go");
+    all_have(&mut sim, &[ANA, BEN], &["after it was removed", "on we go"]);
+    sim.run_for(DAY);
+    assert_eq!(state(&mut sim, BEN, after), Some(MessageState::Delivered));
+    let there = texts(&mut sim, laptop);
+    assert!(there.contains(&"for both".to_owned()), "its history stays");
+    assert!(!there.contains(&"after it was removed".to_owned()) && !there.contains(&"on we go".to_owned()));
+    let views = friend_views(&mut sim, BEN);
+    assert!(views.len() == 1 && views[0].mutual && views[0].name == "Ana");
+}
+
+#[test]
+fn a95_a_stolen_device_that_hears_nothing_of_it_is_refused_by_everybody() {
+    let mut sim = friends(7);
+    let laptop = further(&mut sim, ANA, "Laptop");
+    sim.run_for(MINUTE);
+    // The thief keeps it away from the first device, and from its relay's list of what is new.
+    let copy = sim.copy(laptop);
+    sim.stop(laptop, 3 * DAY);
+    sim.run_for(MINUTE);
+    assert!(sim.command(ANA, Command::DeviceRemove("Laptop".into())).is_ok());
+    sim.run_for(HOUR);
+    sim.set_apart(ANA, laptop, true);
+    sim.put_back(laptop, &copy, SECOND);
+    for relay in 0..sim.relays.len() {
+        sim.set_gone(symbolon_tests::sim::relays::RELAYS + relay, true);
+    }
+    sim.run_for(MINUTE);
+    let _ = sim.command(laptop, Command::Send { to: Who("Ben".into()), text: "it is me".into(), lifetime: None });
+    say(&mut sim, BEN, "Ana", "a secret");
+    sim.run_for(HOUR);
+    assert!(!texts(&mut sim, BEN).contains(&"it is me".to_owned()), "nothing that it signs is believed");
+    assert!(!texts(&mut sim, laptop).contains(&"a secret".to_owned()), "it reads nothing new");
+}
+
+#[test]
+fn rooms_have_all_devices_and_a_device_that_is_gone_is_taken_out() {
+    let mut sim = friends(8);
+    let laptop = further(&mut sim, ANA, "Laptop");
+    sim.run_for(5 * MINUTE);
+    assert!(sim.command(BEN, Command::RoomCreate("Crew".into())).is_ok());
+    assert!(sim.command(BEN, Command::RoomAdd { room: Who("Crew".into()), who: vec![Who("Ana".into())] }).is_ok());
+    let is_in = |sim: &mut Sim, ix: Ix| matches!(sim.command(ix, Command::Rooms), Ok(Reply::Rooms(rooms)) if rooms.len() == 1);
+    assert!(sim.run_until(HOUR, |sim| is_in(sim, ANA) && is_in(sim, laptop)), "both devices come in");
+    for (ix, text) in [(ANA, "phone in the room"), (laptop, "laptop in the room"), (BEN, "ben in the room")] {
+        say(&mut sim, ix, "Crew", text);
+    }
+    all_have(&mut sim, &[ANA, laptop, BEN], &["phone in the room", "laptop in the room", "ben in the room"]);
+    for ix in [ANA, laptop, BEN] {
+        let Ok(Reply::Members(members)) = sim.command(ix, Command::RoomMembers(Who("Crew".into()))) else { panic!() };
+        assert_eq!(members.len(), 2, "{ix} sees two people");
+    }
+    assert!(sim.command(ANA, Command::DeviceRemove("Laptop".into())).is_ok());
+    sim.run_for(HOUR);
+    say(&mut sim, BEN, "Crew", "without the laptop");
+    all_have(&mut sim, &[ANA], &["without the laptop"]);
+    sim.run_for(DAY);
+    assert!(!texts(&mut sim, laptop).contains(&"without the laptop".to_owned()));
+}
+
+#[test]
+fn a_new_friend_of_one_device_is_a_friend_of_all() {
+    let mut sim = friends(9);
+    let laptop = further(&mut sim, ANA, "Laptop");
+    let cem = sim.add("Cem");
+    give_relay(&mut sim, cem);
+    sim.run_for(MINUTE);
+    let link = match sim.command(laptop, Command::Invite { lifetime: DAY, no_ip: false, auto_accept: true }) {
+        Ok(Reply::Invite { link, .. }) => link,
+        other => panic!("{:?}", other.err()),
+    };
+    assert!(sim.command(cem, Command::Add { target: link, note: None }).is_ok());
+    let knows = |sim: &mut Sim, ix: Ix| friend_views(sim, ix).iter().any(|view| view.name == "Cem" && view.mutual);
+    assert!(sim.run_until(HOUR, |sim| knows(sim, laptop) && knows(sim, ANA)), "the first device has the laptop's friend");
+    say(&mut sim, ANA, "Cem", "the phone here");
+    say(&mut sim, cem, "Ana", "hello Ana");
+    all_have(&mut sim, &[ANA, laptop, cem], &["the phone here", "hello Ana"]);
+    let Ok(Reply::Identity(me)) = sim.command(ANA, Command::Identity) else { panic!() };
+    let views = friend_views(&mut sim, cem);
+    assert_eq!(
+        views.iter().map(|view| (view.id, view.words.clone())).collect::<Vec<_>>(),
+        [(me.id, me.words)],
+        "one person, by their own id"
+    );
+}
