@@ -141,11 +141,12 @@ pub enum Verb {
     },
     /// Show what is set for this device, or change it
     Settings {
-        /// Which: `rooms`
-        #[arg(value_parser = ["rooms"])]
+        /// Which: `rooms`, `vouch`
+        #[arg(value_parser = ["rooms", "vouch"])]
         setting: Option<String>,
-        /// `rooms`: `join` shows a room to which a friend adds me at once, `ask` asks me first
-        #[arg(value_parser = ["join", "ask"])]
+        /// `rooms`: `join` shows a room to which a friend adds me at once, `ask` asks me first. `vouch`: `on` vouches for
+        /// friends who knock at a room, `off` leaves it to me
+        #[arg(value_parser = ["join", "ask", "on", "off"])]
         value: Option<String>,
     },
     /// Search the history by words

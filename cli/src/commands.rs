@@ -4,6 +4,7 @@ mod devices;
 mod friends;
 mod list;
 mod rooms;
+mod typed;
 
 use crate::args::{DeviceVerb, ExportFormat, Invite, InviteVerb, LookupVerb, Read, RelayVerb, RequestsVerb, Send, Switch, Verb};
 use crate::client::Client;
@@ -13,10 +14,10 @@ use crate::show;
 use list::list;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
-use std::io::Read as _;
 use std::time::{Duration, Instant};
-use symbolon_core::limits::{READ_LIMIT, TEXT_MAX};
+use symbolon_core::limits::READ_LIMIT;
 use symbolon_node::api::qr::Qr;
+use typed::{from_stdin, typed};
 
 /// Carries out a command.
 pub fn run(verb: &Verb, client: &Client, output: Output) -> Result<(), Failure> {
@@ -244,29 +245,6 @@ fn send(client: &Client, output: Output, flags: &Send) -> Result<(), Failure> {
     let message = view.get("message").and_then(Value::as_str).unwrap_or_default();
     let view = wait(client, message, wanted.word(), flags.timeout)?;
     output.show(&view, show::sent)
-}
-
-/// An argument, or standard input in place of `-`: other users of the machine can read
-/// command lines.
-fn typed(argument: &str) -> Result<String, Failure> {
-    if argument == "-" { from_stdin() } else { Ok(argument.to_owned()) }
-}
-
-fn from_stdin() -> Result<String, Failure> {
-    let mut bytes = Vec::new();
-    let limit = u64::try_from(TEXT_MAX).unwrap_or(u64::MAX).saturating_add(2);
-    std::io::stdin()
-        .lock()
-        .take(limit)
-        .read_to_end(&mut bytes)
-        .map_err(|_| Failure::new("bad_text", "standard input cannot be read", "Give the text as an argument."))?;
-    let mut text = String::from_utf8(bytes)
-        .map_err(|_| Failure::new("bad_text", "the text is not UTF-8, or longer than 16 KiB", "Convert or shorten it."))?;
-    // The shell's last line break is not part of what was meant.
-    if text.ends_with('\n') {
-        text.pop();
-    }
-    Ok(text)
 }
 
 /// Waits until a message has got so far. One request of the API waits a while only, so

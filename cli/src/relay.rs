@@ -29,11 +29,12 @@ pub fn run(data: PathBuf, flags: &RelayRun, output: Output) -> Result<(), Failur
             (false, false) => Policy::Owner,
         },
         bytes: flags.bytes,
+        hub: flags.hub,
         passphrase_file: flags.passphrase_file.clone(),
     };
-    let is_open = flags.open;
+    let (is_open, is_hub) = (flags.open, flags.hub);
     let mut told = Ok(());
-    let ended = symbolon_node::relay::run_here(config, &mut |ready| told = announce(ready, is_open, output));
+    let ended = symbolon_node::relay::run_here(config, &mut |ready| told = announce(ready, (is_open, is_hub), output));
     ended.map_err(|RunError { kind, message, hint }| Failure::new(kind, message, hint))?;
     told
 }
@@ -50,9 +51,9 @@ fn refuse_what_is_not_there(flags: &RelayRun) -> Result<(), Failure> {
     }
 }
 
-fn announce(ready: &RelayReady, is_open: bool, output: Output) -> Result<(), Failure> {
+fn announce(ready: &RelayReady, (is_open, is_hub): (bool, bool), output: Output) -> Result<(), Failure> {
     let warning = ready.is_private.then_some(PRIVATE);
-    let object = json!({ "event": "ready", "id": ready.id, "claim": ready.claim, "claim_file": ready.claim_file.display().to_string(), "listen": ready.listen, "link": ready.link, "friends_claim": ready.friends, "connections_max": ready.places, "bytes": ready.bytes, "warning": warning });
+    let object = json!({ "event": "ready", "id": ready.id, "claim": ready.claim, "claim_file": ready.claim_file.display().to_string(), "listen": ready.listen, "link": ready.link, "friends_claim": ready.friends, "connections_max": ready.places, "bytes": ready.bytes, "hub": is_hub, "warning": warning });
     // A log may have other readers: there the codes stay in their files.
     let is_log = output.is_piped();
     let code = |code: &str, file: &Path| match is_log {
@@ -82,10 +83,11 @@ fn announce(ready: &RelayReady, is_open: bool, output: Output) -> Result<(), Fai
             String::new()
         };
         format!(
-            "The relay is running.\n\n  id       {}\n  keeps    {}\n  listens\n{listen}\n\
+            "The relay is running.\n\n  id       {}\n  keeps    {}{}\n  listens\n{listen}\n\
              To keep a mailbox here, on the machine of your node:\n\n  symbolon relay add {link}{claim}\n\n{}{kept}{private}{short}Ctrl-C stops the relay.\n",
             text::line(&ready.id),
             at_most(ready.bytes),
+            if is_hub { "; takes knocks at rooms" } else { "" },
             friends.unwrap_or_default(),
         )
     })

@@ -5,7 +5,7 @@
 mod fields;
 mod rooms;
 
-pub use rooms::{member, room, room_left};
+pub use rooms::{card, member, room, room_left};
 
 use crate::text::{block, line};
 use fields::{str_of, trust};
@@ -64,7 +64,9 @@ pub fn request(view: &Value) -> String {
     let is_introduction = str_of(view, "kind") == "introduction";
     let room = line(str_of(view, "room_name"));
     let is_room = str_of(view, "kind") == "room";
+    let is_knock = str_of(view, "kind") == "knock";
     let what = match (incoming, str_of(view, "status")) {
+        (incoming, status) if is_knock => knock(incoming, status, &name, &room),
         (_, "pending") if is_room => format!("{name} has brought you into the room {room}; nothing of it is shown before you accept"),
         (_, "confirmed") if is_room => format!("you are in the room {room}"),
         (_, "ignored") if is_room => format!("you leave the room {room}"),
@@ -108,7 +110,7 @@ pub fn request(view: &Value) -> String {
     }
     if incoming && str_of(view, "status") == "pending" {
         let short: String = id.chars().take(8).collect();
-        let other = match (is_room, is_introduction) {
+        let other = match (is_room, is_introduction || is_knock) {
             (true, _) => "ignore, which leaves it",
             (false, true) => "ignore",
             (false, false) => "ignore, block",
@@ -118,11 +120,30 @@ pub fn request(view: &Value) -> String {
     out
 }
 
+/// How a knock at a room stands.
+fn knock(incoming: bool, status: &str, name: &str, room: &str) -> String {
+    match (incoming, status) {
+        (true, "pending") => format!("{name} knocks at the room {room}: who vouches for them lets them in"),
+        (true, "accepted") => format!("you vouch for {name}, who knocks at the room {room}"),
+        (true, "confirmed") => format!("{name} is in the room {room}"),
+        (true, "ignored") => format!("{name}, who knocks at the room {room}: set aside"),
+        (true, _) => format!("{name} knocked at the room {room}, and was not let in"),
+        (false, "unresolved") => "you knock at a room, whose card is being fetched".to_owned(),
+        (false, "pending") => "you knock at a room; nobody has vouched yet".to_owned(),
+        (false, "accepted") => format!("{name} vouches for you; you are being let in"),
+        (false, "confirmed") => format!("{name} has vouched for you: you are in the room {room}"),
+        (false, "cancelled") => "your knock at a room is over".to_owned(),
+        (false, _) => "you were turned away: nobody who was asked has vouched".to_owned(),
+    }
+}
+
 /// One setting.
 pub fn setting(view: &Value) -> String {
     let (setting, value) = (str_of(view, "setting"), str_of(view, "value"));
     let meaning = match (setting, value) {
         ("rooms", "join") => "a room to which a friend adds me is shown at once",
+        ("vouch", "on") => "I vouch for friends who knock at a room that I am in",
+        ("vouch", "off") => "friends who knock at a room that I am in wait for my word",
         ("rooms", "ask") => "I am asked before a room is shown to which a friend adds me",
         _ => "",
     };

@@ -30,6 +30,7 @@ mod frame;
 mod givers;
 mod guard;
 mod handle;
+mod hub;
 mod limits;
 mod link;
 mod links;
@@ -99,6 +100,8 @@ pub struct NetConfig {
     /// Whether connections are forwarded to those who were admitted, under which transport key;
     /// without, the key is a fresh one.
     pub forward: Option<Secret>,
+    /// Whether rooms may have their hub here.
+    pub hub: bool,
     /// Where DHT servers may be, as multiaddr text. At most 16.
     pub bootstrap: Vec<String>,
     /// Where this node can be reached as the user knows it, as multiaddr text: behind a port
@@ -181,7 +184,7 @@ impl Net {
         if environment::key_log_is_set() {
             return Err(NetError::KeyLog);
         }
-        let NetConfig { listen, port, lan, forward, bootstrap, announce: announced, mut limits } = config;
+        let NetConfig { listen, port, lan, forward, bootstrap, announce: announced, hub, mut limits } = config;
         limits.connections = limits.connections.min(environment::room_for_connections().unwrap_or(usize::MAX));
         let named = parse_listen(&listen)?;
         let servers = parse_servers(&bootstrap)?;
@@ -200,6 +203,7 @@ impl Net {
         let patience = limits.start;
         let mut shared = Shared::new(limits, inputs, request_sender);
         shared.is_announced = !public.is_empty();
+        shared.is_hub = hub;
         let shared = Arc::new(shared);
         let setup = |swarm::BuildError| NetError::Setup;
         let key = swarm::key(forward.as_ref()).map_err(setup)?;

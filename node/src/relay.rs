@@ -41,6 +41,8 @@ pub struct RelayConfig {
     /// How many bytes may be kept in all. It is remembered over restarts: without it the last value
     /// counts.
     pub bytes: Option<u64>,
+    /// Whether rooms may have their hub here.
+    pub hub: bool,
     /// A file whose first line is the folder's passphrase.
     pub passphrase_file: Option<PathBuf>,
 }
@@ -109,7 +111,7 @@ pub async fn run(config: RelayConfig, ready: impl FnOnce(&RelayReady)) -> Result
     let vitals = Arc::new(Vitals::default());
     let ends =
         Ends { commands, inputs, events, stop: stopped, transport: Ways { net: net.handle(), lan: None }, clock: SystemClock, vitals };
-    let parts = RelayParts { policy: config.policy, bytes: config.bytes, facts };
+    let parts = RelayParts { policy: config.policy, bytes: config.bytes, hub: config.hub, facts };
     let (ended_sender, mut ended) = oneshot::channel();
     let body = move || {
         let _ = ended_sender.send(shell::run(store, parts, ends));
@@ -181,6 +183,7 @@ fn net_config(config: &RelayConfig, kept: &Kept, store: &Store) -> Result<NetCon
         listen: config.listen.clone(),
         port: kept.port,
         forward: Some(transport),
+        hub: config.hub,
         bootstrap: config.bootstrap.clone(),
         announce,
         limits: Limits::of_relay(),

@@ -147,6 +147,10 @@ identifiers! {
     LookupId(32);
     /// A random number used once.
     Nonce(16);
+    /// What a room is called at its hub: hash of a key that only its members have.
+    RoomAlias(32);
+    /// Who listens at a hub: drawn for one member's device, one room and one run.
+    ListenerId(16);
 }
 
 impl MessageId {

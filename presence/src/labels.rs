@@ -71,6 +71,16 @@ labels! {
     SIGN_GONE = "sign gone device";
     /// Device signs who its owner introduces to whom.
     SIGN_INTRODUCTION = "sign introduction";
+    /// Device signs the body of a room card.
+    SIGN_CARD = "sign room card";
+    /// Device signs that its owner knocks at a room.
+    SIGN_KNOCK = "sign knock";
+    /// Member's device signs that its owner vouches for somebody.
+    SIGN_VOUCHER = "sign voucher";
+    /// Device signs that its owner comes in by a voucher.
+    SIGN_NEWCOMER = "sign newcomer";
+    /// Members of a room, whoever of them it is, sign what they say to its hub.
+    SIGN_HUB = "sign to hub";
     /// Device signs what its owner's friends may read.
     SIGN_STATEMENT = "sign presence statement";
 
@@ -105,6 +115,16 @@ labels! {
     HASH_RANK = "hash commit rank";
     /// What the members of a shared room agree on.
     HASH_ROSTER = "hash room roster";
+    /// What a room is called at its hub.
+    HASH_ROOM_ALIAS = "hash room alias";
+    /// The body of a room card.
+    HASH_CARD = "hash room card";
+    /// A public key that was drawn for one knock.
+    HASH_KNOCK_KEY = "hash knock key";
+    /// What a newcomer and a voucher sign.
+    HASH_VOUCHING = "hash vouching transcript";
+    /// In which order a hub asks members.
+    HASH_HUB_ORDER = "hash hub order";
     /// A Welcome, or what goes with it.
     HASH_WELCOME = "hash welcome";
     /// The local name of an incoming request.
@@ -121,6 +141,10 @@ labels! {
     HASH_COMMIT = "hash wrapped secret";
 
     // Key derivation.
+    /// What opens knocks at a room.
+    KEY_KNOCK = "key room knock";
+    /// What members of a room sign with for its hub.
+    KEY_HUB = "key room hub";
     /// Pre-shared key of the external commit in an Accept.
     KEY_CONNECTION_PSK = "key connection psk";
     /// Root of known envelopes in one direction between two devices, under one seed of the receiver.
@@ -214,6 +238,12 @@ labels! {
     SEAL_COMMIT = "seal room commit";
     /// AEAD: the roster of a room, for who comes in.
     SEAL_ROSTER = "seal room roster";
+    /// A knock at a room, to its knock key.
+    SEAL_KNOCK = "seal knock";
+    /// What a voucher says to a newcomer.
+    SEAL_VOUCHER = "seal voucher";
+    /// What a newcomer answers to a voucher.
+    SEAL_NEWCOMER = "seal newcomer";
     /// AEAD: who brings somebody into a room.
     SEAL_ATTRIBUTION = "seal welcome attribution";
     /// HPKE: sealed address.

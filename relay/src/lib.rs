@@ -10,6 +10,7 @@
 //! | [`admission`] | every check of a Put before anything is stored |
 //! | [`frame`] | the frames of `/symbolon/mailbox/1` |
 //! | [`grant`] | who may write to which queue: sealed addresses and their keys |
+//! | [`hub`], [`knock`] | the hub of rooms: knocks from newcomers to members, and what these say |
 //! | [`limits`] | bounds of what travels |
 //! | [`link`] | a relay's link and its claim code |
 //! | [`lookup`] | the messages of `/symbolon/lookup/1` |
@@ -38,6 +39,8 @@ pub mod admission;
 pub mod carry;
 pub mod frame;
 pub mod grant;
+pub mod hub;
+pub mod knock;
 pub mod limits;
 pub mod link;
 pub mod lookup;

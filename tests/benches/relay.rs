@@ -87,6 +87,7 @@ fn main() {
             listen: vec![LISTEN.to_owned()],
             bootstrap: Vec::new(),
             bytes: None,
+            hub: false,
             announce: Vec::new(),
             policy: Policy::Open,
             passphrase_file: None,

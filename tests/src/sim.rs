@@ -9,6 +9,7 @@
 
 pub mod clock;
 pub mod faults;
+pub mod hubs;
 pub mod links;
 pub mod lookup;
 pub mod node;

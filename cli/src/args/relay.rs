@@ -61,6 +61,9 @@ pub struct RelayRun {
     /// Keep at most this many bytes, like 500M or 4G; remembered over restarts [default: 4G]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub bytes: Option<u64>,
+    /// Be the hub of rooms: take knocks for their members
+    #[arg(long)]
+    pub hub: bool,
     /// Where to serve figures
     #[arg(long, value_name = "ADDR")]
     pub metrics: Option<SocketAddr>,

@@ -36,6 +36,24 @@ pub enum RoomVerb {
         #[arg(long)]
         note: Option<String>,
     },
+    /// Make a card by which people knock at a room; the first one lets them
+    Card {
+        /// The room's name or id
+        room: String,
+        /// Show it as a QR code, too
+        #[arg(long)]
+        qr: bool,
+    },
+    /// Knock at a room by its card; somebody in it who knows me lets me in
+    Knock {
+        /// The card (`symbolon:…`); `-` reads it from standard input
+        card: String,
+    },
+    /// Vouch for somebody who knocks at a room
+    Vouch {
+        /// The request, or its beginning
+        request: String,
+    },
     /// Leave a room; its history stays
     Leave {
         /// The room's name or id

@@ -1,12 +1,14 @@
 //! What is done with rooms.
 
 use super::list::{entries, show_all};
+use super::typed::typed;
 use crate::args::RoomVerb;
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::show::{member, request, room, room_left};
+use crate::show::{card, member, request, room, room_left};
 use serde_json::{Value, json};
+use symbolon_node::api::qr::Qr;
 
 /// Carries out a command about a room.
 pub fn run(client: &Client, output: Output, verb: &RoomVerb) -> Result<(), Failure> {
@@ -21,6 +23,14 @@ pub fn run(client: &Client, output: Output, verb: &RoomVerb) -> Result<(), Failu
             let view = post("/befriend", json!({ "room": room, "who": who, "note": note }))?;
             return output.show(&view, request);
         }
+        RoomVerb::Card { room, qr } => {
+            let view = post("/card", json!({ "room": room }))?;
+            output.show(&view, card)?;
+            let code = Qr::link(view.get("card").and_then(Value::as_str).unwrap_or_default()).filter(|_| *qr && !output.json);
+            return code.map_or(Ok(()), |code| output.print(&format!("\n{}", code.half_blocks(!output.is_piped()))));
+        }
+        RoomVerb::Knock { card } => return output.show(&post("/knock", json!({ "card": typed(card)? }))?, request),
+        RoomVerb::Vouch { request: id } => return output.show(&post("/vouch", json!({ "request": id }))?, request),
         RoomVerb::Leave { room } => return output.show(&post("/leave", json!({ "room": room }))?, room_left),
         RoomVerb::Create { name } => post("", json!({ "name": name }))?,
         RoomVerb::Add { room, who } => post("/add", json!({ "room": room, "who": who }))?,

@@ -48,6 +48,15 @@ pub fn room(view: &Value) -> String {
     out
 }
 
+/// A card by which people knock at a room.
+pub fn card(view: &Value) -> String {
+    format!(
+        "{}\n  good until {}\n  Who has it knocks with: symbolon room knock CARD\n",
+        line(str_of(view, "card")),
+        line(str_of(view, "expires"))
+    )
+}
+
 /// A room that one leaves.
 pub fn room_left(view: &Value) -> String {
     format!("You leave {}. Its history stays: symbolon read\n", line(str_of(view, "name")))

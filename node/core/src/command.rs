@@ -221,6 +221,14 @@ pub enum Command {
     Settings,
     /// Ask before a room is shown into which a friend has brought us, or show it at once.
     SetAsksForRooms(bool),
+    /// Vouch without a question for friends who knock at a room, or only when told to.
+    SetVouches(bool),
+    /// Make a card by which people knock at a room. The first one lets them.
+    RoomCard(Who),
+    /// Knock at a room, by its card (`symbolon:…`).
+    RoomKnock(String),
+    /// Vouch for somebody who knocks at a room.
+    RoomVouch(RequestId),
     /// List rooms.
     Rooms,
     /// List the members of a room.
@@ -325,6 +333,13 @@ pub enum Reply {
     Settings(SettingsView),
     /// To every command about one room.
     Room(RoomView),
+    /// To [`Command::RoomCard`].
+    Card {
+        /// The card (`symbolon:…`).
+        card: String,
+        /// When it stops being good.
+        expires: Timestamp,
+    },
     /// To [`Command::Rooms`], [`Command::RoomsWith`] and [`Command::RoomsLeaveWith`]: by name.
     Rooms(Vec<RoomView>),
     /// To [`Command::RoomMembers`]: ourselves first, then by name.

@@ -16,11 +16,14 @@
 //! | `questions` | rooms in which we may not want to be |
 //! | `texts` | texts to all members, and who has them |
 //! | `sweep` | what is final, and what is said again |
+//! | `knocks`, `admit` | the secret that opens knocks; those who come in by a voucher |
 //! | `since` | who is behind is given the commits that they lack |
 //! | `settings` | what the user does with rooms |
 
+mod admit;
 mod epochs;
 mod frames;
+mod knocks;
 pub mod order;
 mod plans;
 mod questions;
@@ -33,6 +36,7 @@ mod texts;
 mod welcome;
 mod wishes;
 
+pub(crate) use admit::{open, vouch};
 pub(crate) use frames::{Heard, is_early, receive};
 pub(crate) use plans::Groups;
 pub(crate) use questions::{decline, join, parted, room_of};

@@ -82,6 +82,8 @@ pub(crate) struct Own {
     pub is_findable: bool,
     /// Whether our user is asked before a room is shown into which a friend has brought us.
     pub asks_for_rooms: bool,
+    /// Whether we vouch for friends who knock at a room of ours, without a question.
+    pub vouches: bool,
     /// Records published last, for friends who ask this node itself; never stored.
     pub records: BTreeMap<LookupId, Vec<u8>>,
     /// Of each day to come, what our relays are to publish; while we have relays.
@@ -217,6 +219,7 @@ impl Own {
         let lookups = meta(b"lookups", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
         let is_findable = meta(b"findable", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
         let asks_for_rooms = meta(b"rooms ask", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
+        let vouches = meta(b"rooms vouch", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or(true);
         let starts = begin_start(meta(b"starts", out)?, now, rng)?;
         let stored_name: String = decode_row(&meta(b"name", out)?.ok_or(missing)?)?;
         let label = meta(b"label", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
@@ -256,6 +259,7 @@ impl Own {
             ignored: Vec::new(),
             is_findable,
             asks_for_rooms,
+            vouches,
             records: BTreeMap::new(),
             away: BTreeMap::new(),
             bodies: BTreeMap::new(),

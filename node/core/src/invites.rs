@@ -6,11 +6,13 @@
 //! | `contact` | contact records: who somebody is, and how to write to them |
 //! | `mint` | invites of ours, from minting to forgetting |
 //! | `bodies` | what is fetched by a link |
+//! | `cards` | room cards: by which people come to knock |
 //! | `owners` | who has given out the grant by which a first envelope comes |
 //! | `grants` | how long the right to answer a request is good |
 //! | `lifelines` | the right to write that is left when all keys have changed |
 
 pub(crate) mod bodies;
+pub mod cards;
 pub mod contact;
 pub(crate) mod grants;
 pub(crate) mod lifelines;

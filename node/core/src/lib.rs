@@ -20,6 +20,7 @@
 //! | `conversations` | messages from writing to reading; history and search |
 //! | `friendships` | the connection: Offer, Accept, Confirm; bundles, petnames, the end |
 //! | `groups` | shared rooms: members, commits and their order, how a room that was cut heals |
+//! | `vouching` | people knock at a room, and a member who knows them lets them in |
 //! | `renewal` | who is behind what others have seen; rooms made again |
 //! | `introductions` | two friends brought together |
 //! | `delivery` | envelopes until they are acknowledged; links, dialling and relays |
@@ -61,6 +62,7 @@ mod state;
 pub mod table;
 mod turn;
 mod views;
+mod vouching;
 pub mod wire;
 pub mod world;
 
@@ -219,14 +221,33 @@ impl Core {
         let copies = self.machines.standings.next_due(&self.machines.state).map(|at| (at, "one of two copies of this folder is to go on"));
         let own_devices = self.machines.own_devices.next_due().map(|at| (at, "a friend's device is asked for a new device of ours"));
         let groups = self.machines.groups.next_due().map(|at| (at, "something is to be done in a room"));
+        let vouching = self.machines.vouching.next_due().map(|at| (at, "a hub is to be asked"));
         let held = self.machines.held.can_release(&self.machines.state).then_some((Timestamp(0), "held texts are to be sealed"));
         let kept = self.machines.intake.next_due(&self.machines.state).map(|at| (at, "what could not be opened is tried again"));
         let index = self.machines.search.next_due().map(|at| (at, "texts are to be put into the index of words"));
         let sweep = Some((self.machines.next_sweep, "expired rows are swept"));
-        [due, relays, couriers, outage, lan, presence, packages, rekey, expiry, copies, groups, own_devices, held, kept, index, sweep]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            due,
+            relays,
+            couriers,
+            outage,
+            lan,
+            presence,
+            packages,
+            rekey,
+            expiry,
+            copies,
+            groups,
+            own_devices,
+            vouching,
+            held,
+            kept,
+            index,
+            sweep,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// The contact record that this node would publish now: signed, with a package that

@@ -53,7 +53,11 @@ pub const STEPS: [Step; (SCHEMA_VERSION - OLDEST) as usize] = [
         rows: unchanged,
     },
     Step { from: 7, tables: &[Table::Carried], rows: unchanged },
-    Step { from: 8, tables: &[Table::Sibling, Table::Person], rows: unchanged },
+    Step {
+        from: 8,
+        tables: &[Table::KnockKey, Table::Card, Table::Knock, Table::HeardKnock, Table::Sibling, Table::Person],
+        rows: unchanged,
+    },
 ];
 
 /// For steps that add tables or optional fields only.

@@ -18,14 +18,18 @@ pub(crate) use fetch::{Answers, Why};
 pub(crate) use own::{found, left, own, parted, sweep, used, ways};
 pub(crate) use stock::{begin_again, is_drained, revoked};
 pub(crate) use verify::VerifiedPackage;
+use verify::{Owner, verify};
 
 use crate::delivery::Delivery;
 use crate::delivery::relays::Relays;
+use crate::rows::Lies;
 use crate::seam::LinkId;
 use crate::state::State;
 use crate::turn::{Turn, TurnFailed};
 use std::collections::BTreeSet;
+use symbolon_presence::friendship::FriendshipSecret;
 use symbolon_presence::id::{DeviceId, PeerId};
+use symbolon_presence::identity::Device;
 use symbolon_presence::time::Timestamp;
 use symbolon_relay::frame::Frame;
 use symbolon_relay::packages::{Fetch, Fetched};
@@ -39,6 +43,19 @@ pub(crate) struct Packages {
     /// What tests have asked for, and what has become of it: it is nothing to rooms.
     #[cfg(feature = "testing")]
     at_hand: AtHand,
+}
+
+/// Makes a package that we hand to a friend ourselves.
+pub(crate) fn make_for(state: &mut State, turn: &mut Turn<'_>, friend: PeerId) -> Result<Vec<u8>, TurnFailed> {
+    own::make(state, turn, Lies::WithFriend(friend), false)
+}
+
+/// Looks at a package that a friend's device has handed to us. None when nobody is added by it.
+pub(crate) fn verify_of(state: &State, turn: &Turn<'_>, device: &Device, bytes: &[u8]) -> Option<VerifiedPackage> {
+    let friend = state.friends.get(&device.peer).filter(|friend| friend.stands())?;
+    let secrets: Vec<&FriendshipSecret> = friend.friendship.iter().collect();
+    let owner = Owner { peer: device.peer, device: device.device, serial: device.serial, secrets: &secrets };
+    verify(turn, bytes, &owner).ok()
 }
 
 /// What tests have asked for.

@@ -30,6 +30,7 @@ use crate::seam::{self, Action, Input, NetAction};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Failed, Turn, TurnFailed};
+use crate::vouching::{self, Vouching};
 use crate::world;
 use std::collections::BTreeSet;
 use symbolon_presence::id::DeviceId;
@@ -54,6 +55,7 @@ pub(crate) struct Machines {
     pub held: Held,
     pub groups: Groups,
     pub own_devices: Devices,
+    pub vouching: Vouching,
     confirming: Confirming,
     was_halted: bool,
     started: bool,
@@ -82,6 +84,7 @@ impl Machines {
             held: Held::default(),
             groups: Groups::default(),
             own_devices: Devices::default(),
+            vouching: Vouching::default(),
             confirming,
             was_halted: false,
             started: false,
@@ -146,7 +149,13 @@ impl Machines {
             Input::LanMoved(networks) => presence.lan.moved(state, turn, networks),
             Input::Sighted(sighting) => self.sighted(turn, sighting)?,
             Input::Unsighted(instance) => presence.unsighted(delivery, &instance),
-            Input::Found(id, bytes) => presence.found(state, delivery, turn, id, &bytes)?,
+            Input::Found(id, bytes) => {
+                self.vouching.found(state, turn, &id, &bytes);
+                presence.found(state, delivery, turn, id, &bytes)?;
+            }
+            Input::HubAnswered(ask, answer) => self.vouching.answered(state, &mut self.groups, turn, ask, answer.as_deref())?,
+            // A person's node is no hub: who asks is told nothing.
+            Input::HubAsked(..) => {}
             Input::Servers(servers, neighbours) => presence.dht_servers(state, delivery, turn, servers, neighbours),
             Input::Lookups(standing) => presence.lookup_servers(state, delivery, turn.now, standing),
             Input::Resolved(id) => presence.resolved(state, delivery, turn, id),
@@ -157,7 +166,7 @@ impl Machines {
     }
 
     fn start(&mut self, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
-        let Self { state, delivery, relays, couriers, presence, standings, held, intake, groups, own_devices, .. } = self;
+        let Self { state, delivery, relays, couriers, presence, standings, held, intake, groups, own_devices, vouching, .. } = self;
         intake.start(turn)?;
         couriers.start(turn)?;
         standings.start(state, turn)?;
@@ -166,6 +175,7 @@ impl Machines {
         held.start(state);
         groups.start(state);
         own_devices.start(state);
+        vouching.start(state, turn);
         delivery.start(state, turn.now, turn.rng);
         relays.start(state, turn);
         presence.start(state, turn);
@@ -177,8 +187,8 @@ impl Machines {
     }
 
     fn command(&mut self, turn: &mut Turn<'_>, id: seam::CommandId, command: Command) -> Result<(), TurnFailed> {
-        let Self { state, delivery, relays, presence, packages, intake, standings, .. } = self;
-        let mut machines = commands::Machines { delivery, relays, presence, packages, intake, standings };
+        let Self { state, delivery, relays, presence, packages, intake, standings, vouching, .. } = self;
+        let mut machines = commands::Machines { delivery, relays, presence, packages, intake, standings, vouching };
         let result = match commands::run(state, &mut machines, turn, command) {
             Ok(reply) => Ok(reply),
             Err(Failed::Command(error)) => Err(error),
@@ -235,6 +245,7 @@ impl Machines {
         packages::sweep(state, turn)?;
         groups::sweep(state, turn)?;
         devices::sweep(state, turn)?;
+        vouching::expire(state, turn);
         introductions::expire(state, turn);
         friendships::redate(state, turn)?;
         friendships::remind(state, turn);
@@ -318,12 +329,13 @@ impl Machines {
 
     /// What follows from how this node stands to the world: whom it reaches, and what was said of its envelopes.
     fn look_around(&mut self, turn: &mut Turn<'_>, is_back: bool) -> Result<(), TurnFailed> {
-        let Self { state, delivery, relays, presence, outage, intake, .. } = self;
+        let Self { state, delivery, relays, presence, outage, intake, vouching, .. } = self;
         let now = turn.now;
         // Those who are reached first after an outage, or after a change of our own addresses.
         if outage.watch(state, delivery, relays, turn) || is_back {
             delivery.rouse(state, turn);
             relays.rouse(turn);
+            vouching.rouse(turn);
             presence.look_again(state, delivery, now);
             presence.publisher.changed(now, false);
             if !state.own.servers.is_empty() {
@@ -348,14 +360,15 @@ impl Machines {
 
     /// What is to be done in shared rooms, and for those who want to add us to theirs.
     fn rooms(&mut self, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
-        let Self { state, delivery, relays, packages, groups, .. } = self;
+        let Self { state, delivery, relays, packages, groups, vouching, .. } = self;
         for (device, package) in packages.take_fetched() {
             groups.fetched(state, device, package);
         }
         for device in packages.take_ready() {
             groups.ready(state, &device);
         }
-        groups.follow(state, delivery, relays, packages, turn)
+        groups.follow(state, delivery, relays, packages, turn)?;
+        vouching.follow(state, turn)
     }
 
     /// This copy of the folder had stopped, and goes on.

@@ -18,14 +18,15 @@ mod room;
 mod seed;
 mod sibling;
 mod unopened;
+mod vouching;
 
 pub(crate) use carried::{CarriedRow, carried_key, split_carried_key};
 pub(crate) use channel::{Before, Channel, Former, ROOM_LANE};
 pub(crate) use device::{Device, Shown, Start};
 pub(crate) use friend::{Friend, FriendPresence, FriendState, Lacks, Renewing};
 pub(crate) use group::{
-    Audience, Group, GroupStanding, Invitation, KeptCommit, RivalRow, RoomNote, RoomQuestion, SeatRow, Step, Tally, WishFor, WishRow,
-    commit_key, step_key, wish_key,
+    Audience, Group, GroupStanding, Invitation, KeptCommit, KnockKey, RivalRow, RoomNote, RoomQuestion, SeatRow, Step, Tally, WishFor,
+    WishRow, commit_key, knock_key, step_key, wish_key,
 };
 pub(crate) use groups::GroupRows;
 pub(crate) use introduction::{IntroRole, Introducing};
@@ -42,6 +43,7 @@ pub(crate) use room::{Commits, Leaf, Members, Pieces, Room, Sequences, leaf_key,
 pub(crate) use seed::{Inbound, Inner, Outbound, Wrapper, inbound_key, split_inbound_key};
 pub(crate) use sibling::{Person, Sibling};
 pub(crate) use unopened::Unopened;
+pub(crate) use vouching::{ANSWERED_MAX, Card, Handed, HeardKnock, Knock, KnockFault, Vouched, VouchingRows};
 
 /// What rows hold is shown to nobody by mistake.
 macro_rules! opaque_debug {
@@ -54,4 +56,4 @@ macro_rules! opaque_debug {
     )*};
 }
 opaque_debug!(Invited InRoom Introducing Request Friend Device Message OwnRelayMailbox OwnPackage Channel Leaf Inbound Unopened Lifeline Given Held Person Sibling);
-opaque_debug!(Group Step KeptCommit SeatRow WishRow WishFor Invitation Audience Tally);
+opaque_debug!(Group Step KeptCommit SeatRow WishRow WishFor Invitation Audience Tally KnockKey Card Knock Handed HeardKnock Vouched);

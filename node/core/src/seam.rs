@@ -68,6 +68,14 @@ pub struct Sighting {
     pub near: Vec<Address>,
 }
 
+/// One question to a hub of rooms that awaits its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AskId(pub u64);
+
+/// One question that a hub of rooms is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct QuestionId(pub u64);
+
 /// One command that awaits its reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CommandId(pub u64);
@@ -124,6 +132,10 @@ pub enum Input {
     Lookups(Vec<(Vec<Address>, Option<bool>)>),
     /// Nothing more will be found for an [`NetAction::Resolve`].
     Resolved(LookupId),
+    /// What a hub has answered to an [`NetAction::AskHub`]; nothing when it cannot be asked, or was silent. Unchecked.
+    HubAnswered(AskId, Option<Vec<u8>>),
+    /// A hub's: somebody asks, from there. Answered by [`NetAction::AnswerHub`]. Unchecked.
+    HubAsked(QuestionId, Source, Vec<u8>),
     /// The node is going to stop: nothing but its last actions will be carried out.
     Stopping,
     /// The moment named by [`Core::poll_timeout`](crate::Core::poll_timeout) has come.
@@ -203,6 +215,10 @@ pub enum NetAction {
     /// These are our lookup servers now, each by its addresses. Answered by [`Input::Lookups`],
     /// now and whenever one begins or ceases to answer.
     Lookups(Vec<Vec<Address>>),
+    /// Ask the hub of rooms at these addresses. Answered by [`Input::HubAnswered`].
+    AskHub(AskId, Vec<Address>, Vec<u8>),
+    /// A hub's: this is the answer to a question.
+    AnswerHub(QuestionId, Vec<u8>),
     /// A relay's: let this record be found, beside those that are found already.
     Host(u64, Vec<u8>),
     /// DHT servers may be at these addresses.

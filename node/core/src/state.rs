@@ -10,7 +10,7 @@ use crate::limits;
 use crate::rates::Rates;
 use crate::rows::{
     Counters, Device, Friend, Given, GroupRows, Inbound, Introducing, Invite, Leaf, OwnRelayMailbox, Person, Request, Room, Sequences,
-    Sibling,
+    Sibling, VouchingRows,
 };
 use crate::table::{Change, Table};
 use crate::turn::all_rows;
@@ -32,6 +32,7 @@ mod own_packages;
 mod packages;
 mod siblings;
 mod signs;
+mod vouching;
 
 pub(crate) use load::derive_trust;
 use own_packages::OwnPackages;
@@ -52,6 +53,8 @@ pub(crate) struct State {
     pub rooms: BTreeMap<RoomId, Room>,
     /// Shared rooms.
     pub groups: GroupRows,
+    /// Room cards and knocks.
+    pub vouching: VouchingRows,
     /// Whose the leaves of rooms are; one for each member of each room.
     leaves: BTreeMap<(RoomId, PublicKeyBytes), Leaf>,
     /// At most one for each member of each room.
@@ -135,6 +138,7 @@ impl State {
             devices,
             rooms: load_all(shelf, Table::Room, |row: &Room| row.room)?,
             groups: GroupRows::load(shelf)?,
+            vouching: VouchingRows::load(shelf)?,
             leaves: load_all(shelf, Table::Leaf, |row: &Leaf| (row.room, row.leaf))?,
             sequences,
             inbound,
@@ -160,6 +164,7 @@ impl State {
             devices: BTreeMap::new(),
             rooms: BTreeMap::new(),
             groups: GroupRows::default(),
+            vouching: VouchingRows::default(),
             leaves: BTreeMap::new(),
             sequences: BTreeMap::new(),
             gone_pieces: Vec::new(),

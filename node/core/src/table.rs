@@ -99,6 +99,14 @@ pub enum Table {
     /// An envelope that is carried for somebody, or the receipt that is brought back. Key: device id of who gets it, then a
     /// number (8 B).
     Carried = 40,
+    /// What opens knocks at a room. Key: room id, then what the room is called at its hubs.
+    KnockKey = 41,
+    /// A card of ours for a room. Key: room id.
+    Card = 42,
+    /// A knock of ours. Key: request id.
+    Knock = 43,
+    /// A knock of somebody's at a room of ours. Key: request id.
+    HeardKnock = 44,
     /// Another device of our own person. Key: its Peer ID.
     Sibling = 45,
     /// How our person stands to somebody, as our devices agree. Key: their Peer ID.
@@ -107,7 +115,7 @@ pub enum Table {
 
 impl Table {
     /// All tables, in the order of their discriminants.
-    pub const ALL: [Self; 42] = [
+    pub const ALL: [Self; 46] = [
         Self::Meta,
         Self::Friend,
         Self::Request,
@@ -148,6 +156,10 @@ impl Table {
         Self::Tally,
         Self::RoomNote,
         Self::Carried,
+        Self::KnockKey,
+        Self::Card,
+        Self::Knock,
+        Self::HeardKnock,
         Self::Sibling,
         Self::Person,
     ];

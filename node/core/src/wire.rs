@@ -20,6 +20,7 @@ mod presence;
 mod room;
 mod roster;
 mod standing;
+mod vouching;
 
 pub use bounds::{PAYLOAD_MAX, PIECE_LEN, is_name, is_note, is_text, is_topic};
 pub use bundle::{Bundle, BundleDevice, Whereabouts};
@@ -37,3 +38,7 @@ pub use presence::{Labels, PresenceBody, PresenceKeys, SignedPresence};
 pub use room::{Known, RoomPayload, Text, commit_rank};
 pub use roster::{Role, Roster, RosterLeaf, RosterUser};
 pub use standing::{Counted, Heard, Renews, RoomStanding, Standing, True, direct_package, is_start_of, sign_start};
+pub(crate) use vouching::hubs_of;
+pub use vouching::{
+    CardBody, CardRecord, KnockBody, KnockSecret, Knocks, Transcript, VerifiedCard, Vouch, VouchHello, VouchResponse, keys_digest,
+};

@@ -352,6 +352,27 @@ fn command_entry(error: CommandError) -> Entry {
             "Another device of yours has removed this one. Its history stays readable; nothing is sent from it any more.",
             "Start a new folder and pair it again, if this device is still yours.",
         ),
+        CommandError::NoHub => (
+            "no_hub",
+            409,
+            "No hub for the room",
+            "People knock at a room by a relay that is a hub, and this node has no relay.",
+            "Run one with `symbolon relay run --hub`, add it with `symbolon relay add`, and make the card again.",
+        ),
+        CommandError::IsCard => (
+            "is_card",
+            422,
+            "A room's card",
+            "This is the card of a room, and no invite.",
+            "Knock at the room with `symbolon room knock CARD`.",
+        ),
+        CommandError::IsInvite => (
+            "is_invite",
+            422,
+            "An invite",
+            "This is an invite to friendship, and no room's card.",
+            "Ask its maker for friendship with `symbolon add LINK`.",
+        ),
         CommandError::StoreFailed => (
             "store_failed",
             507,

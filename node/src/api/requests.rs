@@ -97,6 +97,7 @@ fn view(view: &RequestView) -> Value {
             RequestKind::Friend => "friend",
             RequestKind::Introduction => "introduction",
             RequestKind::Room => "room",
+            RequestKind::Knock => "knock",
         },
         "direction": match view.direction {
             Direction::In => "in",

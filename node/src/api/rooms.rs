@@ -3,11 +3,11 @@
 use super::ask::{Answer, answer, answer_about, ask, request_id};
 use super::errors::{Fault, Problem};
 use super::extract::{Json, Query};
-use super::json::list;
+use super::json::{list, time as time_of};
 use super::people::{trust, trust_schema};
 use super::requests;
 use super::route::{Resource, Route, change, read};
-use super::schema::{self, Schemas, flag, id, number, object, text, text_or_null, texts, word};
+use super::schema::{self, Schemas, flag, id, number, object, text, text_or_null, texts, time, word};
 use super::state::ApiState;
 use axum::extract::State;
 use axum::routing::{get, post};
@@ -49,6 +49,15 @@ pub const RESOURCE: Resource = Resource {
             "Asks somebody in a room for friendship; they see a request like any other.",
             || post(befriend),
         ),
+        change(
+            "/api/v1/rooms/card",
+            Some("RoomBody"),
+            "Card",
+            "Makes a card by which people knock at a room; the first one lets them knock.",
+            || post(card),
+        ),
+        change("/api/v1/rooms/knock", Some("CardBody"), "Request", "Knocks at a room by its card.", || post(knock)),
+        change("/api/v1/rooms/vouch", Some("VouchBody"), "Request", "Vouches for somebody who knocks at a room.", || post(vouch)),
         change("/api/v1/rooms/leave", Some("RoomBody"), "Room", "Leaves a room; its history stays.", || post(leave)),
         change("/api/v1/rooms/rename", Some("RoomNameBody"), "Room", "Gives a room another name, for all who are in it.", || post(rename)),
         change("/api/v1/rooms/topic", Some("RoomTopicBody"), "Room", "Says what a room is about; an empty text takes that back.", || {
@@ -94,6 +103,9 @@ fn schemas() -> Schemas {
         ("Members", object(json!({ "members": schema::list("Member") }), &[])),
         ("NewRoomBody", object(json!({ "name": text() }), &[])),
         ("RoomBody", object(json!({ "room": text() }), &[])),
+        ("Card", object(json!({ "card": text(), "expires": time() }), &[])),
+        ("CardBody", object(json!({ "card": text() }), &[])),
+        ("VouchBody", object(json!({ "request": text() }), &[])),
         ("RoomPeopleBody", object(json!({ "room": text(), "who": texts() }), &[])),
         ("RoomBefriendBody", object(json!({ "room": text(), "who": text(), "note": text_or_null() }), &["note"])),
         ("RoomNameBody", object(json!({ "room": text(), "name": text() }), &[])),
@@ -175,6 +187,35 @@ async fn with(State(state): State<ApiState>, Query(query): Query<WithQuery>) -> 
 #[serde(deny_unknown_fields)]
 struct WithQuery {
     who: String,
+}
+
+async fn card(State(state): State<ApiState>, Json(body): Json<RoomBody>) -> Answer {
+    let show = |reply: &Reply| {
+        let Reply::Card { card, expires } = reply else { return None };
+        Some(json!({ "card": card, "expires": time_of(*expires) }))
+    };
+    answer_about(&state, &body.room, Command::RoomCard(Who(body.room.clone())), show).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CardBody {
+    card: String,
+}
+
+async fn knock(State(state): State<ApiState>, Json(body): Json<CardBody>) -> Answer {
+    answer(&state, Command::RoomKnock(body.card), requests::show).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct VouchBody {
+    request: String,
+}
+
+async fn vouch(State(state): State<ApiState>, Json(body): Json<VouchBody>) -> Answer {
+    let request = request_id(&state, &body.request).await?;
+    answer(&state, Command::RoomVouch(request), requests::show).await
 }
 
 async fn leave(State(state): State<ApiState>, Json(body): Json<RoomBody>) -> Answer {

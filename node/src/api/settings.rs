@@ -16,6 +16,9 @@ use symbolon_core::command::{Command, Reply};
 const ROOMS: &str = "rooms";
 const ASK: &str = "ask";
 const JOIN: &str = "join";
+const VOUCH: &str = "vouch";
+const ON: &str = "on";
+const OFF: &str = "off";
 
 /// Routes and schemas.
 pub const RESOURCE: Resource = Resource {
@@ -25,7 +28,7 @@ pub const RESOURCE: Resource = Resource {
             "/api/v1/settings",
             Some("Setting"),
             "Settings",
-            "Changes a setting. `rooms`: `join` shows a room to which a friend adds me at once, `ask` asks me first.",
+            "Changes a setting. `rooms`: `join` shows a room to which a friend adds me at once, `ask` asks me first. `vouch`: `on` vouches for friends who knock at a room, `off` leaves it to me.",
             || post(set),
         ),
     ],
@@ -34,7 +37,7 @@ pub const RESOURCE: Resource = Resource {
 
 fn schemas() -> Schemas {
     vec![
-        ("Setting", object(json!({ "setting": word(&[ROOMS]), "value": text() }), &[])),
+        ("Setting", object(json!({ "setting": word(&[ROOMS, VOUCH]), "value": text() }), &[])),
         ("Settings", object(json!({ "settings": schema::list("Setting") }), &[])),
     ]
 }
@@ -42,7 +45,8 @@ fn schemas() -> Schemas {
 fn show(reply: &Reply) -> Option<Value> {
     let Reply::Settings(view) = reply else { return None };
     let rooms = if view.asks_for_rooms { ASK } else { JOIN };
-    Some(list("settings", &[(ROOMS, rooms)], |(setting, value)| json!({ "setting": setting, "value": value })))
+    let vouch = if view.vouches { ON } else { OFF };
+    Some(list("settings", &[(ROOMS, rooms), (VOUCH, vouch)], |(setting, value)| json!({ "setting": setting, "value": value })))
 }
 
 async fn all(State(state): State<ApiState>) -> Answer {
@@ -57,10 +61,12 @@ struct SettingBody {
 }
 
 async fn set(State(state): State<ApiState>, Json(body): Json<SettingBody>) -> Answer {
-    let asks = match (body.setting.as_str(), body.value.as_str()) {
-        (ROOMS, ASK) => true,
-        (ROOMS, JOIN) => false,
+    let command = match (body.setting.as_str(), body.value.as_str()) {
+        (ROOMS, ASK) => Command::SetAsksForRooms(true),
+        (ROOMS, JOIN) => Command::SetAsksForRooms(false),
+        (VOUCH, ON) => Command::SetVouches(true),
+        (VOUCH, OFF) => Command::SetVouches(false),
         _ => return Err(Fault::BadRequest.into()),
     };
-    answer(&state, Command::SetAsksForRooms(asks), show).await
+    answer(&state, command, show).await
 }

@@ -128,7 +128,7 @@ impl Connections {
     }
 
     /// Closes those that are dead, and those without a link that nobody holds for something else.
-    pub(super) fn sweep(&mut self, swarm: &mut Swarm<Behaviour>, limits: &Limits, is_held: impl Fn(&ConnectionId) -> bool) {
+    pub(super) fn sweep(&mut self, swarm: &mut Swarm<Behaviour>, limits: &Limits, is_held: impl Fn(&ConnectionId, &TransportId) -> bool) {
         let relays: HashSet<TransportId> = self.0.values().filter_map(|connection| connection.relay).collect();
         let mut close = Vec::new();
         let streams = &swarm.behaviour().streams;
@@ -137,7 +137,7 @@ impl Connections {
             if let Some(pulse) = pulse {
                 pulse.give_up();
             }
-            if streams.links(*id) > 0 || is_held(id) || relays.contains(&connection.peer) {
+            if streams.links(*id) > 0 || is_held(id, &connection.peer) || relays.contains(&connection.peer) {
                 connection.linkless = None;
             } else {
                 connection.linkless.get_or_insert_with(Instant::now);

@@ -16,6 +16,7 @@ use crate::net::dht::behaviour::kept_for_others;
 use crate::net::dht::{Calls, Dht};
 use crate::net::endpoint::Endpoint;
 use crate::net::forward::Forward;
+use crate::net::hub::Hubs;
 use crate::net::limits::SOCKETS_FREE;
 use crate::net::links::Shared;
 use crate::net::listening::Listening;
@@ -57,6 +58,7 @@ pub(super) struct Driver {
     swarm: Swarm<Behaviour>,
     dht: Dht,
     lookups: Lookups,
+    hubs: Hubs,
     connections: Connections,
     races: Races,
     reservations: Reservations,
@@ -81,7 +83,8 @@ impl Driver {
         Self {
             swarm,
             dht: Dht::new(answers.clone(), is_server, kept_for_others(is_server, &shared.limits)),
-            lookups: Lookups::new(answers),
+            lookups: Lookups::new(answers.clone()),
+            hubs: Hubs::new(answers),
             connections: Connections::default(),
             races: Races::default(),
             reservations: Reservations::default(),
@@ -137,6 +140,8 @@ impl Driver {
                     self.lookups.tend(swarm, connections, dht);
                 }
             }
+            Request::AskHub(ask, sockets, bytes) => self.hubs.ask(swarm, connections, (ask, sockets, bytes)),
+            Request::AnswerHub(question, bytes) => self.hubs.answer(swarm, question, bytes),
             Request::Bootstrap(addresses) => {
                 let calls = dht.call_servers(&mut swarm.behaviour_mut().dht, addresses);
                 call(swarm, calls);
@@ -216,6 +221,7 @@ impl Driver {
             SwarmEvent::Behaviour(BehaviourEvent::Ping(event)) => self.connections.handle_ping(swarm, event),
             SwarmEvent::Behaviour(BehaviourEvent::Dht(event)) => self.handle_dht(event),
             SwarmEvent::Behaviour(BehaviourEvent::Lookup(event)) => self.handle_lookup(event),
+            SwarmEvent::Behaviour(BehaviourEvent::Hub(event)) => self.handle_hub(event),
             SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Received { peer_id, connection_id, info })) => {
                 self.hear_where_seen(peer_id, connection_id, &info.observed_addr);
                 if let Some((_, remote)) = self.connections.direct(connection_id) {
@@ -226,6 +232,7 @@ impl Driver {
             SwarmEvent::OutgoingConnectionError { connection_id, .. } => {
                 self.races.was_late(connection_id);
                 self.lookups.dial_failed(dht, connection_id);
+                self.hubs.dial_failed(connection_id);
                 self.races.drop_attempt(swarm, connection_id);
             }
             SwarmEvent::ConnectionClosed { connection_id, peer_id, num_established, .. } => {
@@ -274,6 +281,8 @@ impl Driver {
             races.connected(swarm, peer, connection);
         } else if let Some(in_vain) = self.lookups.connected(swarm, peer, connection) {
             // Closed by itself when nothing is asked any more.
+            races.forget(in_vain);
+        } else if let Some(in_vain) = self.hubs.connected(swarm, peer, connection) {
             races.forget(in_vain);
         } else if races.was_late(connection) {
             // Its race is over: another address was quicker, or nobody waits any more.
@@ -339,9 +348,25 @@ impl Driver {
         }
     }
 
+    fn handle_hub(&mut self, event: request_response::Event<Vec<u8>, Vec<u8>>) {
+        let Self { hubs, connections, shared, .. } = self;
+        match event {
+            request_response::Event::Message { connection_id, message: Message::Request { request_id, request, channel }, .. } => {
+                let remote = connections.direct(connection_id).map(|(_, remote)| remote);
+                hubs.asks((request_id, connection_id), shared.source_of(remote), request, channel);
+            }
+            request_response::Event::Message { message: Message::Response { request_id, response }, .. } => {
+                hubs.answered(request_id, Some(response));
+            }
+            request_response::Event::OutboundFailure { request_id, .. } => hubs.answered(request_id, None),
+            request_response::Event::InboundFailure { request_id, .. } => hubs.gone(request_id),
+            request_response::Event::ResponseSent { .. } => {}
+        }
+    }
+
     /// Closes what nobody needs: abandoned races, connections without a link, dead connections.
     fn sweep(&mut self) {
-        let Self { swarm, dht, lookups, connections, races, reservations, listeners, plan, shared, .. } = self;
+        let Self { swarm, dht, lookups, hubs, connections, races, reservations, listeners, plan, shared, .. } = self;
         let calls = dht.tend(&mut swarm.behaviour_mut().dht);
         call(swarm, calls);
         lookups.tend(swarm, connections, dht);
@@ -350,7 +375,10 @@ impl Driver {
         races.sweep(swarm);
         reservations.sweep(swarm, connections);
         let carrying = swarm.behaviour().forward.as_ref().map(Forward::carrying).unwrap_or_default();
-        connections.sweep(swarm, &shared.limits, |id| races.is_attempt(id) || reservations.has(id) || carrying.contains(id));
+        let is_held = |id: &ConnectionId, peer: &TransportId| {
+            races.is_attempt(id) || reservations.has(id) || carrying.contains(id) || hubs.holds(*id, peer)
+        };
+        connections.sweep(swarm, &shared.limits, is_held);
     }
 
     /// Draws the next key, and announces where relays will forward to this node under it.
@@ -404,6 +432,7 @@ impl Driver {
         let Self { swarm, dht, .. } = self;
         self.listeners.update(swarm, |listening| listening.is_quiet = false);
         self.lookups.begin_again(dht);
+        self.hubs.begin_again();
         let calls = dht.begin_again(&mut swarm.behaviour_mut().dht);
         call(swarm, calls);
         self.plan.done(public);

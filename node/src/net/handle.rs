@@ -7,7 +7,7 @@ use crate::net::links::Shared;
 use crate::net::request::Request;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use symbolon_core::seam::{Address, CloseReason, DialId, LinkId, Look, NetAction};
+use symbolon_core::seam::{Address, AskId, CloseReason, DialId, LinkId, Look, NetAction, QuestionId};
 use symbolon_presence::id::LookupId;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -39,6 +39,8 @@ impl NetHandle {
             NetAction::Publish { everywhere, servers } => self.publish(everywhere, servers),
             NetAction::Resolve(id, at) => self.resolve(id, at),
             NetAction::Lookups(servers) => self.lookups(servers),
+            NetAction::AskHub(ask, places, bytes) => self.ask_hub(ask, places, bytes),
+            NetAction::AnswerHub(question, bytes) => self.answer_hub(question, bytes),
             NetAction::Host(owner, record) => self.host(owner, record),
             NetAction::Bootstrap(addresses) => self.bootstrap(addresses),
             NetAction::Neighbours(places) => self.neighbours(places),
@@ -149,6 +151,21 @@ impl NetHandle {
     /// [`Input::Lookups`].
     pub(super) fn lookups(&self, servers: Vec<Vec<Address>>) {
         self.shared.names.lookups(servers);
+    }
+
+    /// Asks the hub of rooms at these addresses. Answered by [`Input::HubAnswered`].
+    pub(super) fn ask_hub(&self, ask: AskId, places: Vec<Address>, bytes: Vec<u8>) {
+        let shared = self.shared.clone();
+        self.runtime.spawn(async move {
+            let sockets = shared.names.sockets(&places).await;
+            let _ = shared.requests.send(Request::AskHub(ask, sockets, bytes)).await;
+        });
+    }
+
+    /// As a hub, answers a question.
+    pub(super) fn answer_hub(&self, question: QuestionId, bytes: Vec<u8>) {
+        let shared = self.shared.clone();
+        self.runtime.spawn(async move { shared.requests.send(Request::AnswerHub(question, bytes)).await });
     }
 
     /// Makes up a DHT with the nodes at these addresses of the LAN and with those who join, until

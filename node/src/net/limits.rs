@@ -100,6 +100,19 @@ pub const DHT_CALL_PAUSE: Duration = Duration::from_secs(15);
 /// Addresses of servers that are remembered.
 pub const DHT_REMEMBERED_MAX: usize = symbolon_core::limits::SERVERS_MAX;
 
+/// How long a hub of rooms may take to answer a question: it holds those to which there is no answer yet.
+pub const HUB_QUESTION: Duration = Duration::from_secs(45);
+/// Questions to a hub on one connection at once.
+pub const HUB_STREAMS: usize = 24;
+/// Questions to hubs that are under way.
+pub const HUB_ASKED_MAX: usize = 256;
+/// Hubs that are being dialled at once.
+pub const HUB_CALLS_MAX: usize = 32;
+/// Addresses of one hub that are dialled.
+pub const HUB_PLACES_MAX: usize = 4;
+/// Questions that wait for an answer of ours.
+pub const HUB_QUESTIONS_MAX: usize = 4_096;
+
 /// How long a lookup server may take to answer a question.
 pub const LOOKUP_QUESTION: Duration = Duration::from_secs(10);
 /// Questions on one connection at once.

@@ -46,6 +46,8 @@ pub(super) struct Shared {
     /// Whether the user has said where this node is: then relays do not announce what it finds
     /// itself.
     pub(super) is_announced: bool,
+    /// Whether rooms may have their hub here.
+    pub(super) is_hub: bool,
     /// DNS names.
     pub(super) names: Names,
     next_link: AtomicU64,
@@ -94,6 +96,7 @@ impl Shared {
             waiting: Arc::default(),
             admitted: Arc::default(),
             is_announced: false,
+            is_hub: false,
             names: Names::default(),
             known: Mutex::default(),
             limits,
@@ -177,6 +180,11 @@ impl Shared {
             return Giver::Owner(key.last_chunk().map_or(0, |last| u64::from_be_bytes(*last)));
         }
         Giver::Stranger(self.door.salted(remote.map_or(Source::Circuit, Source::of)))
+    }
+
+    /// Where a connection comes from, as a number that bounds what one stranger may use.
+    pub(super) fn source_of(&self, remote: Option<&Multiaddr>) -> u64 {
+        self.door.salted(remote.map_or(Source::Circuit, Source::of))
     }
 
     /// A frame that makes sense has come by a link.

@@ -4,7 +4,7 @@ use crate::net::endpoint::Target;
 use crate::net::pulse::Opened;
 use libp2p::Multiaddr;
 use libp2p::swarm::ConnectionId;
-use symbolon_core::seam::{Address, Look};
+use symbolon_core::seam::{Address, AskId, Look, QuestionId};
 use symbolon_presence::id::LookupId;
 use tokio::sync::oneshot;
 
@@ -31,6 +31,10 @@ pub(super) enum Request {
     /// Our lookup servers; numbered like [`Request::Publish`].
     /// Each by its addresses and by the sockets that these lead to.
     Lookups(u64, Vec<(Vec<Address>, Vec<Address>)>),
+    /// Ask the hub of rooms at these sockets.
+    AskHub(AskId, Vec<Address>, Vec<u8>),
+    /// As a hub, answer a question.
+    AnswerHub(QuestionId, Vec<u8>),
     /// Where DHT servers may be.
     Bootstrap(Vec<Multiaddr>),
     /// Who makes up the DHT of the LAN; numbered like [`Request::Publish`].

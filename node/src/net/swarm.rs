@@ -5,6 +5,7 @@ use crate::net::discreet::Discreet;
 use crate::net::doorkeeper::Doorkeeper;
 use crate::net::forward::Forward;
 use crate::net::guard::GuardedQuic;
+use crate::net::hub::messages::{self as knocks, Asking as AskingHubs};
 use crate::net::limits::{CIRCUIT_BYTES, CIRCUIT_LIFE, Limits};
 use crate::net::links::Shared;
 use crate::net::lock::lock;
@@ -61,6 +62,7 @@ pub(super) struct Behaviour {
     pub(super) punch: Punch,
     pub(super) dht: Kad,
     pub(super) lookup: Asking,
+    pub(super) hub: AskingHubs,
     pub(super) streams: Streams,
 }
 
@@ -114,6 +116,7 @@ pub(super) fn build(shared: &Shared, key: Keypair, is_server: bool, lan_port: Op
             punch: Punch::new(!is_server),
             dht: table::behaviour(key.public().to_peer_id(), is_server, limits),
             lookup: questions::behaviour(is_server),
+            hub: knocks::behaviour(shared.is_hub),
             streams,
         })
         .map_err(|_| BuildError)?

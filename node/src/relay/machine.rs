@@ -10,12 +10,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use symbolon_core::TurnFailed;
 use symbolon_core::command::CommandError;
-use symbolon_core::seam::{Action, CloseReason, Event, Input, LinkId, NetAction};
+use symbolon_core::seam::{Action, CloseReason, Event, Input, LinkId, NetAction, QuestionId};
 use symbolon_core::table::{Change, Table};
 use symbolon_core::world::{Shelf, World};
 use symbolon_presence::clock::StoredTime;
 use symbolon_presence::codec;
+use symbolon_presence::kdf::Secret;
 use symbolon_presence::time::Timestamp;
+use symbolon_relay::hub::Hub;
 use symbolon_relay::link::{ClaimCode, RelayLink};
 use symbolon_relay::machine::Relay;
 use symbolon_relay::machine::rows::{RelayKeys, RelaySettings};
@@ -44,6 +46,7 @@ pub(super) struct Facts {
 pub(super) struct RelayParts {
     pub(super) policy: Policy,
     pub(super) bytes: Option<u64>,
+    pub(super) hub: bool,
     pub(super) facts: watch::Sender<Option<Facts>>,
 }
 
@@ -92,12 +95,15 @@ impl Parts for RelayParts {
             let newest = row(NEWEST_ROW)?.and_then(|row| row.try_into().ok()).map(u64::from_be_bytes).unwrap_or_default();
             relay.set_time(StoredTime { sure: now.min(Timestamp(newest)), is_signed: false });
         }
-        Ok(RelayMachine { relay, changes, actions: VecDeque::new(), mailbox_key, claim, friends, facts: self.facts.clone() })
+        // Nothing of it outlasts this run.
+        let hub = self.hub.then(|| Hub::new(Secret::from_bytes(rng_seed)));
+        Ok(RelayMachine { hub, relay, changes, actions: VecDeque::new(), mailbox_key, claim, friends, facts: self.facts.clone() })
     }
 }
 
 /// The relay in the turn loop.
 pub(super) struct RelayMachine {
+    hub: Option<Hub>,
     relay: Relay,
     changes: VecDeque<Change>,
     actions: VecDeque<Action>,
@@ -136,6 +142,11 @@ impl Machine for RelayMachine {
             }
             Input::LinkUp { link, source, .. } => self.relay.link_up(link.0, source.0),
             Input::LinkDown(link) => self.relay.link_down(link.0),
+            Input::HubAsked(question, source, bytes) => {
+                if let Some(hub) = &mut self.hub {
+                    hub.ask(now, question.0, source.0, &bytes);
+                }
+            }
             // A relay calls nobody and shows itself to nobody.
             Input::DialFailed(_)
             | Input::LanUp { .. }
@@ -145,10 +156,16 @@ impl Machine for RelayMachine {
             | Input::Found(..)
             | Input::Servers(..)
             | Input::Lookups(_)
+            | Input::HubAnswered(..)
             | Input::Resolved(_)
             | Input::Stopping => {}
             Input::Frame(link, bytes) => self.with(world, |relay, rows| relay.frame(now, rows, link.0, &bytes))?,
-            Input::Tick => self.with(world, |relay, rows| relay.tick(now, rows))?,
+            Input::Tick => {
+                if let Some(hub) = &mut self.hub {
+                    hub.tick(now);
+                }
+                self.with(world, |relay, rows| relay.tick(now, rows))?
+            }
         }
         Ok(())
     }
@@ -166,6 +183,9 @@ impl Machine for RelayMachine {
     }
 
     fn poll_action(&mut self) -> Option<Action> {
+        if let Some((question, bytes)) = self.hub.as_mut().and_then(Hub::poll_answer) {
+            return Some(Action::Net(NetAction::AnswerHub(QuestionId(question), bytes)));
+        }
         self.actions.pop_front().or_else(|| {
             let action = self.relay.poll_action()?;
             Some(Action::Net(match action {
@@ -186,7 +206,9 @@ impl Machine for RelayMachine {
     }
 
     fn poll_timeout(&self) -> Option<(Timestamp, &'static str)> {
-        Some((self.relay.next_due(), "what is over is deleted, and records of the day are let be found"))
+        let relay = (self.relay.next_due(), "what is over is deleted, and records of the day are let be found");
+        let hub = self.hub.as_ref().and_then(Hub::next_due).map(|at| (at, "it is another member's turn at a hub"));
+        [Some(relay), hub].into_iter().flatten().min()
     }
 }
 

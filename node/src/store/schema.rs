@@ -77,6 +77,10 @@ pub(super) const fn statements(table: Table) -> &'static Statements {
         Table::Carried => statements!("carried"),
         Table::Sibling => statements!("sibling"),
         Table::Person => statements!("person"),
+        Table::KnockKey => statements!("knock_key"),
+        Table::Card => statements!("card"),
+        Table::Knock => statements!("knock"),
+        Table::HeardKnock => statements!("heard_knock"),
         Table::RoomNote => statements!("room_note"),
     }
 }

@@ -78,7 +78,7 @@ pub fn naming() -> CommitInfo {
 
 /// What Ben is told of the members when he comes in: the roster of the samples, with two seats.
 pub fn seated_roster() -> SeatedRoster {
-    SeatedRoster { roster: roster(), seats: vec![ann_s_seat(), seat()], epoch: 8 }
+    SeatedRoster { roster: roster(), seats: vec![ann_s_seat(), seat()], epoch: 8, knocks: None }
 }
 
 /// Ann's Welcome for Ben, around a stand-in for that of MLS.

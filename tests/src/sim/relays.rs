@@ -257,6 +257,10 @@ impl Sim {
     /// One turn of a relay.
     pub(super) fn relay_turn(&mut self, ix: Ix, what: Happening) {
         let now = self.now;
+        if let Happening::Input(input @ (Input::HubAsked(..) | Input::Tick)) = &what {
+            self.hub_turn(ix, input);
+            return;
+        }
         if matches!(what, Happening::Timer) {
             self.plan(now.after(TICK), ix, 0, Happening::Timer);
         }

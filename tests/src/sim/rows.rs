@@ -247,6 +247,10 @@ pub fn describe(table: Table, bytes: &[u8]) -> String {
         | Table::Carried
         | Table::Sibling
         | Table::Person
+        | Table::KnockKey
+        | Table::Card
+        | Table::Knock
+        | Table::HeardKnock
         | Table::RoomNote => String::new(),
     }
 }

@@ -1,6 +1,7 @@
 //! Time and turns of a simulation.
 
 use super::faults::Manners;
+use super::hubs::SimHub;
 use super::links::Line;
 use super::lookup::Lookup;
 use super::node::{End, Ended, SimNode};
@@ -51,6 +52,8 @@ pub struct Sim {
     pub(super) servers: BTreeMap<Ix, Vec<Vec<Address>>>,
     /// Relays; their indices begin at [`RELAYS`].
     pub relays: Vec<SimRelay>,
+    /// Hubs of rooms, at relays.
+    pub hubs: BTreeMap<Ix, SimHub>,
     /// Whether this turn takes in what a relay hands out.
     pub is_fetching: bool,
     /// What goes wrong.
@@ -92,6 +95,7 @@ impl Sim {
             lookup: Lookup::default(),
             servers: BTreeMap::new(),
             relays: Vec::new(),
+            hubs: BTreeMap::new(),
             is_fetching: false,
             faults,
             manners: BTreeMap::new(),
@@ -390,6 +394,7 @@ impl Sim {
             | NetAction::Reserve(_)
             | NetAction::Admit(_)
             | NetAction::Host(..)
+            | NetAction::AnswerHub(..)
             | NetAction::Heard(_)
             | NetAction::Keep(..) => {}
             NetAction::Publish { everywhere, servers } => {
@@ -399,6 +404,7 @@ impl Sim {
             }
             NetAction::Lookups(servers) => drop(self.servers.insert(ix, servers)),
             NetAction::Resolve(id, at) => self.resolve(ix, id, &at),
+            NetAction::AskHub(ask, places, bytes) => self.ask_hub(ix, ask, &places, bytes),
             // Who wants to be found is: see `lookup`.
             NetAction::Bootstrap(_) | NetAction::Neighbours(_) => {}
         }

@@ -6,6 +6,7 @@ use symbolon_core::table::Change;
 use symbolon_presence::kdf::sha256;
 use symbolon_presence::time::{HOUR, MINUTE, SECOND, Timestamp};
 use symbolon_relay::frame::Frame;
+use symbolon_relay::knock::Answer;
 
 /// A hash over what happened, the same on every machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,6 +38,10 @@ impl Trace {
             Input::LinkUp { link, .. } => self.add(&[b"link up", &link.0.to_be_bytes()[..]].concat()),
             Input::DialFailed(dial) => self.add(&[b"dial failed", &dial.0.to_be_bytes()[..]].concat()),
             Input::LinkDown(link) => self.add(&[b"link down", &link.0.to_be_bytes()[..]].concat()),
+            Input::HubAnswered(ask, answer) => {
+                self.add(&[b"hub answered", &ask.0.to_be_bytes()[..], answer.as_deref().unwrap_or_default()].concat());
+            }
+            Input::HubAsked(question, _, bytes) => self.add(&[b"hub asked", &question.0.to_be_bytes()[..], bytes].concat()),
             Input::Stopping => self.add(b"stopping"),
             Input::Tick => self.add(b"tick"),
             Input::LanUp { .. } => self.add(b"lan up"),
@@ -133,6 +138,9 @@ pub fn input(input: &Input) -> String {
         Input::DialFailed(dial) => format!("< dial {} failed", dial.0 % 10_000),
         Input::LinkDown(link) => format!("< link {} down", link.0),
         Input::Frame(link, bytes) => format!("< link {}: {}", link.0, frame(bytes)),
+        Input::HubAnswered(ask, Some(bytes)) => format!("< hub answers {}: {}", ask.0 % 10_000, hub_answer(bytes)),
+        Input::HubAnswered(ask, None) => format!("< no hub answers {}", ask.0 % 10_000),
+        Input::HubAsked(_, _, bytes) => format!("< asked as a hub: {} B", bytes.len()),
         Input::Stopping => "< stopping".into(),
         Input::Tick => "< tick".into(),
         Input::LanUp { .. } => "< the LAN is there".into(),
@@ -143,6 +151,19 @@ pub fn input(input: &Input) -> String {
         Input::Lookups(servers) => format!("< {} lookup server(s)", servers.len()),
         Input::Resolved(_) => "< resolved".into(),
         Input::Unsighted(_) => "< gone from the LAN".into(),
+    }
+}
+
+fn hub_answer(bytes: &[u8]) -> String {
+    match Answer::decode(bytes) {
+        Ok(Answer::Knocks(..)) => "somebody knocks".into(),
+        Ok(Answer::Responds(..)) => "a newcomer answers".into(),
+        Ok(Answer::Said(_)) => "a member's word".into(),
+        Ok(Answer::Ack) => "taken".into(),
+        Ok(Answer::Nothing) => "nothing".into(),
+        Ok(Answer::Closed) => "all were asked".into(),
+        Ok(Answer::Refused(why)) => format!("refused, {why:?}"),
+        Err(_) => "unreadable".into(),
     }
 }
 
@@ -169,6 +190,8 @@ fn on_the_net(action: &NetAction) -> String {
         NetAction::Keep(link, false) => format!("> keep {} no longer", link.0),
         NetAction::Admit(link) => format!("> admit {}", link.0),
         NetAction::Publish { everywhere, servers } => format!("> publish {} and {} records", everywhere.len(), servers.len()),
+        NetAction::AskHub(ask, _, bytes) => format!("> ask {} of a hub: {} B", ask.0 % 10_000, bytes.len()),
+        NetAction::AnswerHub(_, bytes) => format!("> answer as a hub: {} B", bytes.len()),
         NetAction::Host(_, record) => format!("> host {} B", record.len()),
         NetAction::Neighbours(places) => format!("> {:?} neighbours", places.as_ref().map(Vec::len)),
         NetAction::Bootstrap(servers) => format!("> bootstrap {}", servers.len()),

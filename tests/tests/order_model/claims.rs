@@ -74,6 +74,14 @@ impl Room {
                     }
                     What::Drop(leaf) => roster.leaf(leaf).is_some(),
                     What::Leave { .. } => wish.maker == user(who),
+                    What::Vouch { user, alias, .. } => {
+                        let is_open = roster.knocks.as_ref().is_some_and(|knocks| knocks.alias == *alias && !knocks.is_stale);
+                        is_open && roster.user(user).is_none() && !history.iter().any(|past| past.effect == Effect::Removed(*user))
+                    }
+                    What::Knocks(_) => match &roster.knocks {
+                        Some(knocks) => knocks.is_stale,
+                        None => role >= Role::Admin,
+                    },
                     What::Name(name) => roster.name != *name && role >= Role::Admin && !by_another(&Effect::Named),
                     What::Topic(topic) => roster.topic != *topic && role >= Role::Admin && !by_another(&Effect::TopicSet),
                     What::Role(user, to) => {

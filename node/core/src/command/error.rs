@@ -59,6 +59,12 @@ pub enum CommandError {
     OlderDevice,
     /// This device was removed by another one of its person.
     DeviceGone,
+    /// No relay of this node could be the hub of a room.
+    NoHub,
+    /// The link is a room's card.
+    IsCard,
+    /// The link is an invite, and no room's card.
+    IsInvite,
     /// The lifetime is zero or too long.
     BadLifetime,
     /// The store failed; the turn was taken back.

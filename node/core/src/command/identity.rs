@@ -53,4 +53,6 @@ pub enum InviteState {
 pub struct SettingsView {
     /// Whether the user is asked before a room is shown into which a friend has brought them.
     pub asks_for_rooms: bool,
+    /// Whether friends who knock at a room are vouched for without a question.
+    pub vouches: bool,
 }

@@ -57,6 +57,8 @@ pub enum RequestKind {
     Introduction,
     /// Whether we want to be in a room.
     Room,
+    /// To be let into a room, by somebody in it who vouches.
+    Knock,
 }
 
 /// Who asked.

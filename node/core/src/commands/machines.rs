@@ -7,6 +7,7 @@ use crate::packages::Packages;
 use crate::presence::Presence;
 use crate::renewal::Standings;
 use crate::views::Shown;
+use crate::vouching::Vouching;
 
 /// The machines that commands ask.
 pub(crate) struct Machines<'a> {
@@ -16,12 +17,13 @@ pub(crate) struct Machines<'a> {
     pub packages: &'a Packages,
     pub intake: &'a Intake,
     pub standings: &'a mut Standings,
+    pub vouching: &'a mut Vouching,
 }
 
 impl Machines<'_> {
     /// Those of which something is shown.
     pub fn shown(&self) -> Shown<'_> {
-        let Self { delivery, relays, presence, packages, intake, standings } = self;
+        let Self { delivery, relays, presence, packages, intake, standings, vouching: _ } = self;
         Shown { delivery, relays, presence, packages, intake, standings }
     }
 }

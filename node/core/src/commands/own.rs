@@ -31,13 +31,21 @@ pub(super) fn set_findable(state: &mut State, turn: &mut Turn<'_>, is_findable: 
 }
 
 pub(super) fn settings(state: &State) -> Reply {
-    Reply::Settings(SettingsView { asks_for_rooms: state.own.asks_for_rooms })
+    Reply::Settings(SettingsView { asks_for_rooms: state.own.asks_for_rooms, vouches: state.own.vouches })
 }
 
 pub(super) fn set_asks_for_rooms(state: &mut State, turn: &mut Turn<'_>, asks: bool) -> Reply {
     if state.own.asks_for_rooms != asks {
         state.own.asks_for_rooms = asks;
         turn.put(Table::Meta, b"rooms ask", &asks);
+    }
+    settings(state)
+}
+
+pub(super) fn set_vouches(state: &mut State, turn: &mut Turn<'_>, vouches: bool) -> Reply {
+    if state.own.vouches != vouches {
+        state.own.vouches = vouches;
+        turn.put(Table::Meta, b"rooms vouch", &vouches);
     }
     settings(state)
 }

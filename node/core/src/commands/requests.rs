@@ -8,6 +8,7 @@ use crate::introductions;
 use crate::state::State;
 use crate::turn::{Failed, Turn};
 use crate::views;
+use crate::vouching;
 use std::collections::BTreeSet;
 use symbolon_presence::id::{PeerId, RequestId, RoomId};
 
@@ -34,11 +35,13 @@ pub(super) fn introduce(state: &mut State, turn: &mut Turn<'_>, asker: &Who, tar
     reply(state, &id)
 }
 
-pub(super) fn accept(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> Result<Reply, Failed> {
+pub(super) fn accept(state: &mut State, machines: &mut Machines<'_>, turn: &mut Turn<'_>, id: &RequestId) -> Result<Reply, Failed> {
     if let Some(room) = groups::room_of(state, id) {
         return answer_room(state, turn, &room, RequestStatus::Confirmed);
     }
-    if state.introductions.contains_key(id) {
+    if state.vouching.heard.contains_key(id) {
+        machines.vouching.vouch(state, turn, id)?;
+    } else if state.introductions.contains_key(id) {
         introductions::accept(state, turn, id)?;
     } else if state.requests.get(id).is_some_and(|row| row.is_of_room()) {
         friendships::accept_in_room(state, turn, id)?;
@@ -52,7 +55,9 @@ pub(super) fn ignore(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> 
     if let Some(room) = groups::room_of(state, id) {
         return answer_room(state, turn, &room, RequestStatus::Ignored);
     }
-    if state.introductions.contains_key(id) {
+    if state.vouching.heard.contains_key(id) {
+        vouching::ignore(state, turn, id)?;
+    } else if state.introductions.contains_key(id) {
         introductions::ignore(state, turn, id)?;
     } else {
         friendships::ignore(state, turn, id)?;
@@ -61,7 +66,9 @@ pub(super) fn ignore(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> 
 }
 
 pub(super) fn cancel(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> Result<Reply, Failed> {
-    if state.introductions.contains_key(id) {
+    if state.vouching.knocks.contains_key(id) {
+        vouching::cancel(state, turn, id)?;
+    } else if state.introductions.contains_key(id) {
         introductions::cancel(state, turn, id)?;
     } else {
         friendships::cancel(state, turn, id)?;

@@ -1,13 +1,16 @@
 //! What the user does with rooms.
 
+use super::machines::Machines;
+use super::requests;
 use crate::command::{CommandError, Reply, RoomRole, Who};
 use crate::groups;
 use crate::people::{self, Target};
 use crate::state::State;
 use crate::turn::{Failed, Turn};
 use crate::views;
+use crate::vouching;
 use crate::wire::Role;
-use symbolon_presence::id::{PeerId, RoomId};
+use symbolon_presence::id::{PeerId, RequestId, RoomId};
 
 /// The answer that shows a room.
 fn reply(state: &State, room: &RoomId) -> Result<Reply, Failed> {
@@ -78,6 +81,25 @@ pub(super) fn set_role(state: &mut State, turn: &mut Turn<'_>, room: &Who, who: 
     };
     groups::set_role(state, turn, &room, &peer, role)?;
     reply(state, &room)
+}
+
+/// A card by which people knock at a room.
+pub(super) fn card(state: &mut State, turn: &mut Turn<'_>, room: &Who) -> Result<Reply, Failed> {
+    let room = resolve(state, room)?;
+    let (card, expires) = vouching::card(state, turn, &room)?;
+    Ok(Reply::Card { card, expires })
+}
+
+/// Knocks at a room.
+pub(super) fn knock(state: &mut State, machines: &mut Machines<'_>, turn: &mut Turn<'_>, card: &str) -> Result<Reply, Failed> {
+    let id = vouching::knock(state, machines.vouching, turn, card)?;
+    requests::reply(state, &id)
+}
+
+/// Vouches for somebody who knocks.
+pub(super) fn vouch(state: &mut State, machines: &mut Machines<'_>, turn: &mut Turn<'_>, id: &RequestId) -> Result<Reply, Failed> {
+    machines.vouching.vouch(state, turn, id)?;
+    requests::reply(state, id)
 }
 
 /// Mutes a room or puts it away, or no longer.

@@ -68,6 +68,8 @@ fn by_invite(
     let link = InviteLink::find(link).map_err(|error| match error {
         LinkError::Bad => CommandError::BadLink,
         LinkError::Old => CommandError::OldLink,
+        LinkError::Card => CommandError::IsCard,
+        LinkError::Invite => CommandError::BadLink,
     })?;
     if link.expires.is_expired_at(turn.now) {
         return Err(CommandError::LinkExpired.into());

@@ -1,7 +1,7 @@
 //! Epochs: whether a commit is good, going on by it, and when there is no way back.
 
 use super::order::{self, Act, Effect};
-use super::{seats, texts, wishes};
+use super::{knocks, seats, texts, wishes};
 use crate::conversations;
 use crate::limits::{COMMIT_PACE, STEPS_MAX, WAYS_FRESH};
 use crate::notice::GroupsNotice;
@@ -12,7 +12,7 @@ use crate::seam::Event;
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{DropReason, Turn, TurnFailed};
-use crate::wire::{CommitInfo, Role, RoomChange, Roster, Seat};
+use crate::wire::{CommitInfo, KnockSecret, Role, RoomChange, Roster, RosterLeaf, Seat};
 use crate::world::{Committer, Staged};
 use rand_core::Rng;
 use symbolon_presence::id::{DeviceId, EpochId, PeerId, PublicKeyBytes, RoomId};
@@ -35,6 +35,8 @@ pub(super) struct Judged {
     pub seats: Vec<Seat>,
     pub rival: RivalRow,
     pub by: PeerId,
+    /// What opens knocks from now on, if that is another one.
+    pub secret: Option<KnockSecret>,
 }
 
 /// Whether a commit is good in the epoch that it was made in: its maker may do what it does, all of that is said, and the
@@ -49,12 +51,8 @@ pub(super) fn judge(state: &State, at: &At<'_>, staged: &Staged, sure: Timestamp
     }
     let removed: Option<Vec<PublicKeyBytes>> = staged.removed.iter().map(|index| key_of(*index)).collect();
     let mut removed = removed.ok_or(DropReason::Forged)?;
-    let mut acts = Vec::new();
-    for member in &staged.added {
-        let seat = info.seats.iter().find(|seat| seat.owner.leaf.0 == member.leaf.0).ok_or(DropReason::Forged)?;
-        let device = seats::device_of(member, seat, sure).ok_or(DropReason::Forged)?;
-        acts.push(Act::Add { leaf: seat.owner.leaf, user: device.person, device: device.device });
-    }
+    let mut acts = additions(at, &by, staged, &info, sure)?;
+    let mut secret = None;
     for change in &info.changes {
         match change {
             RoomChange::Name(name) => acts.push(Act::Name(name.clone())),
@@ -74,6 +72,12 @@ pub(super) fn judge(state: &State, at: &At<'_>, staged: &Staged, sure: Timestamp
                 removed.retain(|leaf| !of_user.contains(leaf));
                 acts.push(Act::Leave { user: leaf.user, said_in: leave.epoch });
             }
+            RoomChange::Knocks(knocks, drawn) => {
+                secret = Some(drawn.clone());
+                acts.push(Act::Knocks(knocks.clone()));
+            }
+            // Said of those who come in.
+            RoomChange::Vouched(_) => {}
         }
     }
     while let Some(leaf) = removed.first().copied() {
@@ -95,7 +99,30 @@ pub(super) fn judge(state: &State, at: &At<'_>, staged: &Staged, sure: Timestamp
         return Err(DropReason::Forged);
     }
     let rival = RivalRow { epoch: staged.epoch, leaf: index, removes, is_ours: false };
-    Ok(Judged { roster, effects, seats: info.seats, rival, by: by.user })
+    Ok(Judged { roster, effects, seats: info.seats, rival, by: by.user, secret })
+}
+
+/// Those who come in by a commit, some of them by a voucher.
+fn additions(at: &At<'_>, by: &RosterLeaf, staged: &Staged, info: &CommitInfo, sure: Timestamp) -> Result<Vec<Act>, DropReason> {
+    let vouches: Vec<_> =
+        info.changes.iter().filter_map(|change| if let RoomChange::Vouched(vouch) = change { Some(vouch) } else { None }).collect();
+    let (mut acts, mut vouched) = (Vec::new(), 0);
+    for member in &staged.added {
+        let seat = info.seats.iter().find(|seat| seat.owner.leaf.0 == member.leaf.0).ok_or(DropReason::Forged)?;
+        let device = seats::device_of(member, seat, sure).ok_or(DropReason::Forged)?;
+        let (leaf, user, id) = (seat.owner.leaf, device.person, device.device);
+        let Some(vouch) = vouches.iter().find(|vouch| vouch.newcomer == id) else {
+            acts.push(Act::Add { leaf, user, device: id });
+            continue;
+        };
+        let alias = at.roster.knocks.as_ref().map(|knocks| knocks.alias).ok_or(DropReason::Forged)?;
+        if vouch.voucher != by.device || !vouch.is_by(&device, &by.user, &at.room, &alias) {
+            return Err(DropReason::Forged);
+        }
+        vouched += 1;
+        acts.push(Act::Vouch { leaf, user, device: id });
+    }
+    if vouched == vouches.len() { Ok(acts) } else { Err(DropReason::Forged) }
 }
 
 /// The leaves of the present epoch, by position.
@@ -124,7 +151,7 @@ pub(super) fn go_on(state: &mut State, turn: &mut Turn<'_>, next: Next<'_>) -> R
         rooms::drop_commits(turn, *room)?;
         return Ok(false);
     }
-    let Judged { roster, effects, seats, rival, by } = judged;
+    let Judged { roster, effects, seats, rival, by, secret } = judged;
     let rivals = others.into_iter().filter(|other| other.epoch != epoch).chain([rival]).collect();
     let Group { epoch: parent, number, .. } = group;
     turn.put(Table::Commit, &commit_key(room, &epoch), &KeptCommit { parent, number, bytes: bytes.to_vec(), at: turn.stamp });
@@ -140,6 +167,9 @@ pub(super) fn go_on(state: &mut State, turn: &mut Turn<'_>, next: Next<'_>) -> R
     let mut moved = Group { roster, epoch, number, standing, ..group.clone() };
     moved.note_past(parent);
     state.save_group(turn, moved);
+    if let Some(secret) = secret {
+        knocks::learn(state, turn, room, secret);
+    }
     let mut lacking = Vec::new();
     for seat in &seats {
         if let Some(device) = device_in(seat).filter(|device| *device != state.own.identity.device) {
@@ -174,6 +204,7 @@ pub(super) fn go_on(state: &mut State, turn: &mut Turn<'_>, next: Next<'_>) -> R
         }
     }
     wishes::seen(state, turn, room, number, &by, &effects);
+    knocks::renew(state, turn, room, &by);
     let excess = state.groups.steps_of(room).count().saturating_sub(STEPS_MAX);
     let settled: Vec<u64> = state.groups.steps_of(room).take(excess).map(|step| step.number).collect();
     for number in settled {

@@ -3,6 +3,7 @@
 //! A wish is committed as soon as it can be: somebody whose KeyPackages cannot be had now comes in when they can.
 
 use super::epochs::{Judged, Next, go_on, next_update, positions};
+use super::knocks;
 use super::order::{self, Act, Verdict, What, Wish};
 use super::welcome;
 use super::wishes::view;
@@ -16,7 +17,7 @@ use crate::rooms;
 use crate::rows::{Group, RivalRow, WishFor, WishRow};
 use crate::state::State;
 use crate::turn::{Turn, TurnFailed};
-use crate::wire::{CommitInfo, LeafOwner, RoomChange, Seat, Ways};
+use crate::wire::{CommitInfo, LeafOwner, RoomChange, Seat, Vouch, Ways};
 use crate::world::{Proposals, Sealed};
 use std::collections::{BTreeMap, BTreeSet};
 use symbolon_presence::id::{DeviceId, PublicKeyBytes, RoomId};
@@ -113,12 +114,12 @@ impl Groups {
 
 /// The rooms into which a device is to come.
 fn wanting<'a>(state: &'a State, device: &'a DeviceId) -> impl Iterator<Item = RoomId> + 'a {
-    let is_it = move |wish: &&WishRow| wish.done_in.is_none() && matches!(wish.what, WishFor::Add(_, of) if of == *device);
+    let is_it = move |wish: &&WishRow| wish.done_in.is_none() && wish.what.device() == Some(*device);
     state.groups.wishes.values().filter(is_it).map(|wish| wish.room)
 }
 
 fn next_due(state: &State, now: Timestamp, asked: Option<Timestamp>) -> Option<Timestamp> {
-    let wishes = state.groups.wishes.values().filter(|wish| wish.done_in.is_none() && !matches!(wish.what, WishFor::Add(..)));
+    let wishes = state.groups.wishes.values().filter(|wish| wish.done_in.is_none() && wish.what.device().is_none());
     let updates = state.groups.rooms.values().filter(|group| group.is_member()).map(|group| group.due);
     let asked = asked.into_iter().flat_map(|at| [at.after(ADD_PATIENCE), at.after(ASK_PAUSE)]);
     wishes.map(|wish| wish.due).chain(updates).chain(asked).map(|at| if at > now { at } else { now.after(ASK_PAUSE) }).min()
@@ -143,7 +144,7 @@ fn commit(
     let (mut stands, missing) = standing(state, turn, &group, packages);
     if missing.iter().any(is_awaited) {
         // They come in together.
-        stands.retain(|(wish, _)| !matches!(wish.what, What::Add { .. }));
+        stands.retain(|(wish, _)| !matches!(wish.what, What::Add { .. } | What::Vouch { .. }));
     }
     let plan = plan(&stands, packages);
     let is_update_due = turn.sure >= group.due && group.roster.leaves.len() > 1;
@@ -175,9 +176,15 @@ fn standing(
             continue;
         }
         match &row.what {
-            WishFor::Add(_, device) if !packages.contains_key(device) => missing.push(*device),
+            WishFor::Add(_, device) | WishFor::Vouch(_, _, Vouch { newcomer: device, .. }) if !packages.contains_key(device) => {
+                missing.push(*device);
+            }
             _ if row.due > turn.now => {}
+            WishFor::Add(_, device) if !knocks::may_come(group, packages.get(device)) => state.drop_wish(turn, &group.room, &row.id),
+            WishFor::Knocks(..) if !knocks::can_open(state, group) => state.drop_wish(turn, &group.room, &row.id),
             WishFor::Add(..)
+            | WishFor::Vouch(..)
+            | WishFor::Knocks(..)
             | WishFor::Remove(_)
             | WishFor::Drop(_)
             | WishFor::Leave(_)
@@ -198,8 +205,14 @@ fn plan(stands: &[(Wish, WishRow)], packages: &mut BTreeMap<DeviceId, VerifiedPa
     for wish in order::next(&wishes) {
         let Some((_, row)) = stands.iter().find(|(other, _)| other.id == wish.id) else { continue };
         let package = match &row.what {
-            WishFor::Add(_, device) => packages.remove(device),
-            WishFor::Remove(_) | WishFor::Drop(_) | WishFor::Leave(_) | WishFor::Name(_) | WishFor::Topic(_) | WishFor::Role(..) => None,
+            WishFor::Add(_, device) | WishFor::Vouch(_, _, Vouch { newcomer: device, .. }) => packages.remove(device),
+            WishFor::Remove(_)
+            | WishFor::Drop(_)
+            | WishFor::Leave(_)
+            | WishFor::Name(_)
+            | WishFor::Topic(_)
+            | WishFor::Role(..)
+            | WishFor::Knocks(..) => None,
         };
         let Some(act) = wish.act(package.as_ref().map(|package| package.leaf)) else { continue };
         plan.acts.push(act);
@@ -239,7 +252,8 @@ fn make(state: &mut State, turn: &mut Turn<'_>, group: &Group, plan: Plan) -> Re
     let removes = commit.acts.iter().filter_map(|act| if let Act::Remove { user } = act { Some(*user) } else { None }).collect();
     let leaf = position(&group.leaf).unwrap_or(u32::MAX);
     let rival = RivalRow { epoch: pending.epoch, leaf, removes, is_ours: true };
-    let judged = Judged { roster, effects, seats, rival, by: state.own.person() };
+    let secret = rows.iter().find_map(|row| if let WishFor::Knocks(_, secret) = &row.what { Some(secret.clone()) } else { None });
+    let judged = Judged { roster, effects, seats, rival, by: state.own.person(), secret };
     let next = Next { room: &room, epoch: pending.epoch, judged, bytes: &pending.commit, others: Vec::new() };
     if !go_on(state, turn, next)? {
         return Err(TurnFailed("the cipher does not take its own commit"));
@@ -279,6 +293,8 @@ fn part(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, rows: Vec<WishRow
 fn changes_of(rows: &[WishRow]) -> Vec<RoomChange> {
     let change = |row: &WishRow| match &row.what {
         WishFor::Add(..) | WishFor::Remove(_) | WishFor::Drop(_) => None,
+        WishFor::Knocks(knocks, secret) => Some(RoomChange::Knocks(knocks.clone(), secret.clone())),
+        WishFor::Vouch(_, _, vouch) => Some(RoomChange::Vouched(Box::new(vouch.clone()))),
         WishFor::Leave(leave) => Some(RoomChange::Left(leave.clone())),
         WishFor::Name(name) => Some(RoomChange::Name(name.clone())),
         WishFor::Topic(topic) => Some(RoomChange::Topic(topic.clone())),

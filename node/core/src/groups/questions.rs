@@ -30,14 +30,21 @@ pub(super) fn has_place(state: &State, friend: &PeerId) -> bool {
 
 /// The question that a Welcome raises, if any: because our user wants to be asked, or somebody is in the room of whom they
 /// want nothing. `before` is how we were in it.
-pub(super) fn of_welcome(state: &State, turn: &mut Turn<'_>, before: Option<&Group>, roster: &Roster) -> Option<RoomQuestion> {
+pub(super) fn of_welcome(
+    state: &State,
+    turn: &mut Turn<'_>,
+    before: Option<&Group>,
+    roster: &Roster,
+    is_wanted: bool,
+) -> Option<RoomQuestion> {
     match before {
         // Nothing was answered yet.
         Some(Group { question: Some(question), .. }) => Some(*question),
         // We want to be in it, and come in once more.
         Some(group) if group.standing == GroupStanding::Member => None,
         Some(_) | None => {
-            let is_asked = state.own.asks_for_rooms || !parted(state, roster).is_empty();
+            // Who has knocked has said so already.
+            let is_asked = (state.own.asks_for_rooms && !is_wanted) || !parted(state, roster).is_empty();
             is_asked.then(|| RoomQuestion { id: RequestId::random(turn.rng), from: state.counters.arrival, is_known: before.is_some() })
         }
     }

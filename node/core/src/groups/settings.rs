@@ -1,7 +1,7 @@
 //! What the user does with rooms.
 
 use super::order::{self, Right};
-use super::{epochs, seats, wishes};
+use super::{epochs, knocks, seats, wishes};
 use crate::command::CommandError;
 use crate::conversations;
 use crate::delivery::outbox;
@@ -63,7 +63,7 @@ pub(crate) fn create(state: &mut State, turn: &mut Turn<'_>, name: &str) -> Resu
 }
 
 /// The room's row, if we take part and our role gives us a right there.
-fn with_right(state: &State, room: &RoomId, right: Right) -> Result<Group, CommandError> {
+pub(super) fn with_right(state: &State, room: &RoomId, right: Right) -> Result<Group, CommandError> {
     let group = state.groups.rooms.get(room).ok_or(CommandError::NotFound)?;
     if wishes::is_leaving(group) {
         return Err(CommandError::NotInRoom);
@@ -91,7 +91,7 @@ pub(crate) fn add(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, who: &[
         let theirs: Vec<DeviceId> = rows().flat_map(|row| row.devices.iter().copied()).collect();
         // Who has not said what they take, as a new friend for a moment, is waited for.
         let said = |device: &DeviceId| state.devices.get(device).and_then(|row| row.capabilities);
-        let lacks = |device: &DeviceId| said(device).is_some_and(|theirs| !theirs.has(Capabilities::ROOMS));
+        let lacks = |device: &DeviceId| said(device).is_some_and(|theirs| !theirs.has(knocks::needed(&group)));
         // A build that knows of no further devices would refuse a room in which there is one.
         let is_of_before = |device: &DeviceId| has_further && said(device).is_none_or(|theirs| !theirs.has(Capabilities::DEVICES));
         if theirs.iter().all(lacks) || theirs.iter().any(is_of_before) {

@@ -1,7 +1,7 @@
 //! What time brings: epochs become final, what was lost is said again.
 
 use super::order::{self, Ear};
-use super::{epochs, questions, seats, welcome};
+use super::{epochs, knocks, questions, seats, welcome};
 use crate::limits::{COMMIT_LIFE, COMMITS_OF_ROOM_BYTES};
 use crate::rows::KeptCommit;
 use crate::state::State;
@@ -17,6 +17,7 @@ pub(crate) fn sweep(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFa
         drop_commits(turn, &room)?;
         questions::sweep(state, turn, &room)?;
         seats::end(state, turn, &room)?;
+        knocks::sweep(state, turn, &room);
     }
     let waiting: Vec<DeviceId> = state.groups.invitations.keys().map(|(_, device)| *device).collect();
     for device in waiting {

@@ -4,7 +4,7 @@
 //! `docs/protocol/rooms.md`.
 
 use super::epochs::next_update;
-use super::{questions, seats, texts};
+use super::{knocks, questions, seats, texts};
 use crate::conversations;
 use crate::delivery::outbox;
 use crate::delivery::owner::EnvelopeOwner;
@@ -16,7 +16,7 @@ use crate::seam::Event;
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{DropReason, Rejected, Turn, TurnFailed};
-use crate::wire::{Piece, RoomPayload, SeatedRoster, WelcomeBundle};
+use crate::wire::{KnockSecret, Piece, RoomPayload, SeatedRoster, WelcomeBundle};
 use crate::world::{CipherError, WelcomeView};
 use std::collections::BTreeSet;
 use symbolon_presence::id::{DeviceId, PeerId, PublicKeyBytes, RoomId};
@@ -43,7 +43,8 @@ pub(super) fn invite(
     }
     let all = seats::all(state, room, &group.roster);
     let key = rooms::seated_key(turn, *room)?;
-    let seated = SeatedRoster { roster: group.roster.clone(), seats: all, epoch: group.number }.seal(&key, room, turn.rng);
+    let knocks = state.groups.knock_key(room).map(|row| row.secret.clone());
+    let seated = SeatedRoster { roster: group.roster.clone(), seats: all, epoch: group.number, knocks }.seal(&key, room, turn.rng);
     for package in added {
         let secret = state.friends.get(&package.device.peer).and_then(|friend| friend.friendship.clone());
         let Some(secret) = secret else { continue };
@@ -124,7 +125,7 @@ pub(crate) fn receive_welcome(state: &mut State, turn: &mut Turn<'_>, from: &Dev
     let view = rooms::view_welcome(turn, &bundle.welcome).map_err(refused)?;
     let seated = SeatedRoster::open(&bundle.seated, &Secret::from_bytes(view.exported), &room);
     let is_good = |seated: &SeatedRoster| view.room == room && is_true(&view, &leaf, &adder.person, seated, turn.sure);
-    let SeatedRoster { roster, seats, epoch } = seated.filter(is_good).ok_or(DropReason::Forged)?;
+    let SeatedRoster { roster, seats, epoch, knocks } = seated.filter(is_good).ok_or(DropReason::Forged)?;
     let before = rooms::members(state, &room);
     if held.is_some() {
         rooms::forget(state, turn, room)?;
@@ -135,7 +136,8 @@ pub(crate) fn receive_welcome(state: &mut State, turn: &mut Turn<'_>, from: &Dev
     let standing = GroupStanding::Member;
     // Our user is in it already, with another device.
     let is_own = adder.person == state.own.person();
-    let question = if is_own { None } else { questions::of_welcome(state, turn, held.as_ref(), &roster) };
+    let is_wanted = state.vouching.awaits(&room, &adder.person);
+    let question = if is_own { None } else { questions::of_welcome(state, turn, held.as_ref(), &roster, is_wanted) };
     let due = next_update(turn, roster.leaves.len(), true);
     let group = Group {
         room,
@@ -152,6 +154,9 @@ pub(crate) fn receive_welcome(state: &mut State, turn: &mut Turn<'_>, from: &Dev
         question,
         ended: None,
     };
+    if let Some(secret) = knocks {
+        knocks::learn(state, turn, &room, secret);
+    }
     let devices = seats::devices(state, &group.roster);
     rooms::register_shared(state, turn, room, devices.clone());
     state.save_group(turn, group);
@@ -184,6 +189,9 @@ fn refused(error: CipherError) -> Rejected {
 fn is_true(view: &WelcomeView, own: &PublicKeyBytes, adder: &PeerId, seated: &SeatedRoster, sure: Timestamp) -> bool {
     let (roster, leaves) = (&seated.roster, &view.members);
     if view.state != Some(roster.hash()) || view.number != seated.epoch || roster.role(adder).is_none() {
+        return false;
+    }
+    if seated.knocks.as_ref().map(KnockSecret::alias) != roster.knocks.as_ref().map(|knocks| knocks.alias) {
         return false;
     }
     let named: BTreeSet<PublicKeyBytes> = roster.leaves.iter().map(|leaf| leaf.leaf).collect();

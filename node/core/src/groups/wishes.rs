@@ -26,7 +26,14 @@ pub(super) fn wish(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, what: 
     put(state, turn, room, what, maker, due)
 }
 
-fn put(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, what: WishFor, maker: PeerId, due: Timestamp) -> Option<MessageId> {
+pub(super) fn put(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    room: &RoomId,
+    what: WishFor,
+    maker: PeerId,
+    due: Timestamp,
+) -> Option<MessageId> {
     let made_in = state.groups.rooms.get(room)?.number;
     let known = state.groups.wishes_of(room).find(|wish| wish.what == what && wish.done_in.is_none()).map(|wish| wish.id);
     if known.is_some() || state.groups.wishes_of(room).count() >= WISHES_MAX {
@@ -71,6 +78,8 @@ pub(super) fn view(row: &WishRow) -> Wish {
         WishFor::Name(name) => What::Name(name.clone()),
         WishFor::Topic(topic) => What::Topic(topic.clone()),
         WishFor::Role(user, role) => What::Role(*user, *role),
+        WishFor::Knocks(knocks, _) => What::Knocks(knocks.clone()),
+        WishFor::Vouch(user, alias, vouch) => What::Vouch { user: *user, device: vouch.newcomer, alias: *alias },
     };
     Wish { id: row.id, what, maker: row.maker, made_in: row.made_in }
 }

@@ -17,6 +17,8 @@ pub const LINK_PREFIX: &str = "symbolon:";
 /// The first byte. It was 1 while a link held all that its body says now.
 const VERSION: u8 = 2;
 const OLD_VERSION: u8 = 1;
+/// The first byte of a room card, which says the rest in the same way.
+pub(super) const CARD_VERSION: u8 = 3;
 const CHECK: usize = 4;
 /// Of the time when it ends.
 const END: usize = 3;
@@ -47,6 +49,10 @@ pub enum LinkError {
     Bad,
     /// Of an older build: its maker must make another one.
     Old,
+    /// A room's card, where an invite was looked for.
+    Card,
+    /// An invite, where a room's card was looked for.
+    Invite,
 }
 
 fn check(bytes: &[u8]) -> [u8; CHECK] {
@@ -86,22 +92,32 @@ impl InviteLink {
         Self { secret, peer, expires: Timestamp(end), places: fit(own, servers, PLACES_ROOM) }
     }
 
-    fn bytes(&self) -> Vec<u8> {
+    fn bytes(&self, version: u8) -> Vec<u8> {
         let [.., a, b, c] = (self.expires.0 / END_UNIT).to_be_bytes();
-        let mut bytes = [&[VERSION], self.secret.expose().as_slice(), self.peer.as_bytes(), &[a, b, c]].concat();
+        let mut bytes = [&[version], self.secret.expose().as_slice(), self.peer.as_bytes(), &[a, b, c]].concat();
         self.places.iter().for_each(|place| place.put(&mut bytes));
         bytes
     }
 
     /// Writes it.
     pub fn text(&self) -> String {
-        let mut bytes = self.bytes();
+        self.text_as(VERSION)
+    }
+
+    /// The same, with another first byte.
+    pub(super) fn text_as(&self, version: u8) -> String {
+        let mut bytes = self.bytes(version);
         bytes.extend_from_slice(&check(&bytes));
         format!("{LINK_PREFIX}{}", base32().encode(&bytes))
     }
 
     /// Finds the first link in whatever somebody has pasted: broken into lines, in brackets or quotes, with words around it.
     pub fn find(pasted: &str) -> Result<Self, LinkError> {
+        Self::find_as(pasted, VERSION)
+    }
+
+    /// The same of links with this first byte.
+    pub(super) fn find_as(pasted: &str, version: u8) -> Result<Self, LinkError> {
         let visible: String = pasted.chars().filter(|letter| !is_invisible(*letter)).take(2 * OLD_LINK_MAX).collect();
         let rest = behind_prefix(&visible).ok_or(LinkError::Bad)?;
         let (mut text, mut found) = (LINK_PREFIX.to_owned(), LinkError::Bad);
@@ -109,10 +125,10 @@ impl InviteLink {
         for piece in rest.split(|letter: char| letter.is_whitespace() || letter == '>').filter(|piece| !piece.is_empty()).take(PIECES_MAX) {
             let letters = piece.find(|letter| !is_base32(letter)).map_or(piece, |end| piece.split_at(end).0);
             text.push_str(letters);
-            match Self::read(&text) {
+            match Self::read_as(&text, version) {
                 Ok(link) => return Ok(link),
-                Err(LinkError::Old) => found = LinkError::Old,
                 Err(LinkError::Bad) => {}
+                Err(error @ (LinkError::Old | LinkError::Card | LinkError::Invite)) => found = error,
             }
             if letters.len() < piece.len() {
                 break;
@@ -123,6 +139,10 @@ impl InviteLink {
 
     /// Reads a link. White space around it and upper case do not matter.
     pub fn read(text: &str) -> Result<Self, LinkError> {
+        Self::read_as(text, VERSION)
+    }
+
+    fn read_as(text: &str, version: u8) -> Result<Self, LinkError> {
         let text = text.trim();
         let is_ours = text.get(..LINK_PREFIX.len()).is_some_and(|head| head.eq_ignore_ascii_case(LINK_PREFIX));
         if text.len() > OLD_LINK_MAX || !is_ours {
@@ -135,8 +155,12 @@ impl InviteLink {
             return Err(LinkError::Bad);
         }
         match said.split_first() {
-            Some((&VERSION, rest)) => Self::from_rest(rest).filter(|link| link.bytes() == said).ok_or(LinkError::Bad),
+            Some((first, rest)) if *first == version => {
+                Self::from_rest(rest).filter(|link| link.bytes(version) == said).ok_or(LinkError::Bad)
+            }
             Some((&OLD_VERSION, _)) => Err(LinkError::Old),
+            Some((&CARD_VERSION, _)) => Err(LinkError::Card),
+            Some((&VERSION, _)) => Err(LinkError::Invite),
             Some(_) | None => Err(LinkError::Bad),
         }
     }

@@ -11,6 +11,7 @@ use crate::packages;
 use crate::people;
 use crate::presence::Why;
 use crate::turn::{Turn, TurnFailed};
+use crate::vouching;
 use symbolon_presence::id::{DeviceId, PeerId};
 
 impl Machines {
@@ -36,10 +37,15 @@ impl Machines {
     }
 
     fn of_groups(&mut self, turn: &mut Turn<'_>, notice: GroupsNotice) -> Result<(), TurnFailed> {
-        let Self { state, delivery, intake, groups, .. } = self;
+        let Self { state, delivery, intake, groups, vouching, presence, .. } = self;
         match notice {
             GroupsNotice::Moved(room) => {
                 groups.note(room);
+                vouching::moved(state, turn, &room);
+                vouching.look(state, turn);
+                if state.vouching.cards.contains_key(&room) {
+                    presence.publisher.bodies_changed(turn.now);
+                }
                 intake.moved(state, delivery, turn, &room)
             }
             GroupsNotice::Wished(room) => {

@@ -1,9 +1,9 @@
 //! Shared rooms: what their members agree on, and the epochs that may still give way.
 
 use crate::limits::PAST_EPOCHS_MAX;
-use crate::wire::{Leave, Role, Roster, Seat, WelcomeBundle};
+use crate::wire::{KnockSecret, Knocks, Leave, Role, Roster, Seat, Vouch, WelcomeBundle};
 use minicbor::{Decode, Encode};
-use symbolon_presence::id::{DeviceId, EpochId, MessageId, PeerId, PublicKeyBytes, RequestId, RoomId};
+use symbolon_presence::id::{DeviceId, EpochId, MessageId, PeerId, PublicKeyBytes, RequestId, RoomAlias, RoomId};
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::time::Timestamp;
 
@@ -253,6 +253,43 @@ pub(crate) enum WishFor {
     /// A device of our own, by its leaf, goes.
     #[n(6)]
     Drop(#[n(0)] PublicKeyBytes),
+    /// People knock in this way.
+    #[n(7)]
+    Knocks(#[n(0)] Knocks, #[n(1)] KnockSecret),
+    /// A friend's device comes in for whom we vouch, at a room of this name at its hubs.
+    #[n(8)]
+    Vouch(#[n(0)] PeerId, #[n(1)] RoomAlias, #[n(2)] Vouch),
+}
+
+impl WishFor {
+    /// Whose KeyPackage is needed.
+    pub fn device(&self) -> Option<DeviceId> {
+        match self {
+            Self::Add(_, device) => Some(*device),
+            Self::Vouch(_, _, vouch) => Some(vouch.newcomer),
+            Self::Remove(_) | Self::Drop(_) | Self::Leave(_) | Self::Name(_) | Self::Topic(_) | Self::Role(..) | Self::Knocks(..) => None,
+        }
+    }
+}
+
+/// What opens knocks at a room. Under room and alias.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct KnockKey {
+    #[n(0)]
+    pub room: RoomId,
+    #[n(1)]
+    pub alias: RoomAlias,
+    #[n(2)]
+    pub secret: KnockSecret,
+    /// Until when it is kept, once another one is in its place.
+    #[n(3)]
+    pub until: Option<Timestamp>,
+}
+
+/// The key of a knock key: room, then alias.
+pub(crate) fn knock_key(room: &RoomId, alias: &RoomAlias) -> Vec<u8> {
+    [room.as_bytes().as_slice(), alias.as_bytes()].concat()
 }
 
 /// The key of a wish: room, then id.

@@ -1,12 +1,12 @@
 //! All rows of shared rooms.
 
-use super::group::{Group, Invitation, RoomNote, SeatRow, Step, WishRow};
+use super::group::{Group, Invitation, KnockKey, RoomNote, SeatRow, Step, WishRow};
 use crate::table::Table;
 use crate::turn::{TurnFailed, all_rows, decode_row, load_all};
 use crate::wire::Seat;
 use crate::world::Shelf;
 use std::collections::BTreeMap;
-use symbolon_presence::id::{DeviceId, MessageId, PublicKeyBytes, RoomId};
+use symbolon_presence::id::{DeviceId, MessageId, PublicKeyBytes, RoomAlias, RoomId};
 
 /// Rows of shared rooms.
 #[derive(Debug, Default)]
@@ -23,6 +23,8 @@ pub(crate) struct GroupRows {
     pub invitations: BTreeMap<(RoomId, DeviceId), Option<RoomId>>,
     /// What the user has set, and what they have not read.
     pub notes: BTreeMap<RoomId, RoomNote>,
+    /// What opens knocks; at most [`limits::KNOCK_KEYS_MAX`](crate::limits::KNOCK_KEYS_MAX) of a room.
+    pub knock_keys: BTreeMap<(RoomId, RoomAlias), KnockKey>,
 }
 
 impl GroupRows {
@@ -38,6 +40,7 @@ impl GroupRows {
             steps: load_all(shelf, Table::Step, |row: &Step| (row.room, row.number))?,
             wishes: load_all(shelf, Table::Wish, |row: &WishRow| (row.room, row.id))?,
             seats: seats.into_iter().map(|(key, row)| (key, row.seat)).collect(),
+            knock_keys: load_all(shelf, Table::KnockKey, |row: &KnockKey| (row.room, row.alias))?,
             notes: notes.into_iter().filter_map(note).map(|(room, row)| row.map(|row| (room, row))).collect::<Result<_, _>>()?,
         })
     }
@@ -45,6 +48,18 @@ impl GroupRows {
     /// The epochs of a room that may come back, oldest first.
     pub fn steps_of(&self, room: &RoomId) -> impl DoubleEndedIterator<Item = &Step> {
         self.steps.range((*room, 0)..=(*room, u64::MAX)).map(|(_, step)| step)
+    }
+
+    /// What opens knocks at a room.
+    pub fn knock_keys_of(&self, room: &RoomId) -> impl Iterator<Item = &KnockKey> {
+        let (first, last) = (RoomAlias([0; 32]), RoomAlias([u8::MAX; 32]));
+        self.knock_keys.range((*room, first)..=(*room, last)).map(|(_, row)| row)
+    }
+
+    /// What opens knocks at a room now.
+    pub fn knock_key(&self, room: &RoomId) -> Option<&KnockKey> {
+        let alias = self.rooms.get(room)?.roster.knocks.as_ref()?.alias;
+        self.knock_keys.get(&(*room, alias))
     }
 
     /// The wishes for a room.

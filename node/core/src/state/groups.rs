@@ -1,11 +1,11 @@
 //! Shared rooms: how their rows are saved.
 
 use super::State;
-use crate::rows::{Group, RoomNote, SeatRow, Step, WishRow, commit_key, leaf_key, step_key, wish_key};
+use crate::rows::{Group, KnockKey, RoomNote, SeatRow, Step, WishRow, commit_key, knock_key, leaf_key, step_key, wish_key};
 use crate::table::Table;
 use crate::turn::Turn;
 use crate::wire::Seat;
-use symbolon_presence::id::{EpochId, MessageId, PublicKeyBytes, RoomId};
+use symbolon_presence::id::{EpochId, MessageId, PublicKeyBytes, RoomAlias, RoomId};
 
 impl State {
     /// Saves a shared room.
@@ -27,6 +27,9 @@ impl State {
         let seats = self.groups.seats.range((*room, PublicKeyBytes([0; 32]))..=(*room, PublicKeyBytes([u8::MAX; 32])));
         for leaf in seats.map(|((_, leaf), _)| *leaf).collect::<Vec<_>>() {
             self.drop_seat(turn, room, &leaf);
+        }
+        for alias in self.groups.knock_keys_of(room).map(|row| row.alias).collect::<Vec<_>>() {
+            self.drop_knock_key(turn, room, &alias);
         }
         turn.delete(Table::Group, room.as_bytes());
         self.groups.rooms.remove(room);
@@ -70,6 +73,18 @@ impl State {
     pub fn drop_seat(&mut self, turn: &mut Turn<'_>, room: &RoomId, leaf: &PublicKeyBytes) {
         turn.delete(Table::Seat, &leaf_key(room, leaf));
         self.groups.seats.remove(&(*room, *leaf));
+    }
+
+    /// Saves what opens knocks at a room.
+    pub fn save_knock_key(&mut self, turn: &mut Turn<'_>, row: KnockKey) {
+        turn.put(Table::KnockKey, &knock_key(&row.room, &row.alias), &row);
+        self.groups.knock_keys.insert((row.room, row.alias), row);
+    }
+
+    /// It opens nothing any more.
+    pub fn drop_knock_key(&mut self, turn: &mut Turn<'_>, room: &RoomId, alias: &RoomAlias) {
+        turn.delete(Table::KnockKey, &knock_key(room, alias));
+        self.groups.knock_keys.remove(&(*room, *alias));
     }
 
     /// Changes what the user has set for a room, and what they have not read there.

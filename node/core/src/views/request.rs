@@ -3,8 +3,8 @@
 use crate::command::{AskedRoom, Direction, RequestKind, RequestStatus, RequestView, Trust};
 use crate::groups;
 use crate::introductions;
-use crate::people::{self, Mirror, introduced, requests};
-use crate::rows::{IntroRole, Introducing, Request};
+use crate::people::{self, Mirror, introduced, persons, requests};
+use crate::rows::{Group, HeardKnock, IntroRole, Introducing, Knock, KnockFault, Request};
 use crate::state::State;
 use symbolon_presence::id::{PeerId, RequestId, RoomId};
 use symbolon_presence::words::fingerprint_words;
@@ -15,7 +15,9 @@ pub(crate) fn all(state: &State) -> Vec<RequestView> {
     let of_friends = state.requests.values().filter(|row| row.is_shown()).map(|row| request(state, &mirror, row));
     let of_rooms = state.groups.rooms.keys().filter_map(|room| of_room(state, room));
     let introductions = state.introductions.values().map(|row| introduction(state, &mirror, row));
-    let mut views: Vec<_> = of_friends.chain(introductions).chain(of_rooms).collect();
+    let ours = state.vouching.knocks.values().map(|row| knock(state, row));
+    let knocks = ours.chain(state.vouching.heard.values().map(|row| heard(state, row)));
+    let mut views: Vec<_> = of_friends.chain(introductions).chain(of_rooms).chain(knocks).collect();
     views.sort_by_key(|view| (std::cmp::Reverse(view.created), view.request));
     views
 }
@@ -24,7 +26,57 @@ pub(crate) fn all(state: &State) -> Vec<RequestView> {
 pub(crate) fn one(state: &State, id: &RequestId) -> Option<RequestView> {
     let mirror = Mirror::of(state);
     let of_friend = state.requests.get(id).map(|row| request(state, &mirror, row));
-    of_friend.or_else(|| state.introductions.get(id).map(|row| introduction(state, &mirror, row)))
+    let introduced = || state.introductions.get(id).map(|row| introduction(state, &mirror, row));
+    let knocked = || state.vouching.knocks.get(id).map(|row| knock(state, row));
+    let heard = || state.vouching.heard.get(id).map(|row| heard(state, row));
+    of_friend.or_else(introduced).or_else(knocked).or_else(heard)
+}
+
+/// A knock of ours: the other person is the one who has vouched, or has made the card.
+fn knock(state: &State, row: &Knock) -> RequestView {
+    let peer = row.voucher.unwrap_or(row.signer);
+    let friend = persons::head_of(state, &peer).and_then(|head| state.friends.get(&head));
+    let room = row.answered.last().and_then(|(room, _)| state.groups.rooms.get(room));
+    RequestView {
+        request: row.id,
+        kind: RequestKind::Knock,
+        direction: Direction::Out,
+        peer,
+        name: friend.map(|friend| friend.petname.clone()).unwrap_or_default(),
+        words: fingerprint_words(&peer),
+        trust: friend.map_or(Trust::Unknown, |friend| friend.trust),
+        note: None,
+        status: row.status,
+        fault: row.fault.map(KnockFault::text),
+        introduced_by: Vec::new(),
+        room: room.filter(|_| row.status == RequestStatus::Confirmed).map(|group| asked_room(group, Vec::new(), Vec::new())),
+        created: row.created,
+    }
+}
+
+/// A knock at a room of ours: who it is that would be vouched for.
+fn heard(state: &State, row: &HeardKnock) -> RequestView {
+    let friend = persons::head_of(state, &row.person).and_then(|head| state.friends.get(&head));
+    let stranger = "you hold no friendship with them: they must know you, or they leave again";
+    RequestView {
+        request: row.id,
+        kind: RequestKind::Knock,
+        direction: Direction::In,
+        peer: row.person,
+        name: friend.map(|friend| friend.petname.clone()).unwrap_or_default(),
+        words: fingerprint_words(&row.person),
+        trust: friend.map_or(Trust::Unknown, |friend| friend.trust),
+        note: None,
+        status: row.status,
+        fault: friend.is_none().then_some(stranger),
+        introduced_by: introduced::introducers_of(state, &row.peer),
+        room: state.groups.rooms.get(&row.room).map(|group| asked_room(group, Vec::new(), Vec::new())),
+        created: row.at,
+    }
+}
+
+fn asked_room(group: &Group, members: Vec<String>, parted: Vec<String>) -> Box<AskedRoom> {
+    Box::new(AskedRoom { id: group.room, name: group.roster.name.clone(), members, parted })
 }
 
 /// A request as shown to the user.
@@ -99,7 +151,7 @@ pub(crate) fn of_room(state: &State, room: &RoomId) -> Option<RequestView> {
         status: RequestStatus::Pending,
         fault: (!parted.is_empty()).then_some("somebody is in it whom you have blocked, or with whom your friendship has ended"),
         introduced_by: Vec::new(),
-        room: Some(Box::new(AskedRoom { id: *room, name: group.roster.name.clone(), members: called(others), parted })),
+        room: Some(asked_room(group, called(others), parted)),
         created: group.since,
     })
 }

@@ -1,6 +1,7 @@
 //! Bounds that several of these types share.
 
-use crate::limits::{NAME_MAX, NOTE_MAX, RELAY_MAILBOXES_MAX, TEXT_MAX, TOPIC_MAX};
+use crate::limits::{HUB_PLACES_MAX, HUBS_MAX, NAME_MAX, NOTE_MAX, RELAY_MAILBOXES_MAX, TEXT_MAX, TOPIC_MAX};
+use symbolon_presence::address::Address;
 use symbolon_relay::put::MailboxEntry;
 
 /// The longest payload inside an envelope, in bytes.
@@ -32,4 +33,10 @@ pub fn is_text(text: &str) -> bool {
 /// Whether these can be the mailboxes at relays of one device: at most [`RELAY_MAILBOXES_MAX`].
 pub(super) fn are_relay_mailboxes(relay_mailboxes: &[MailboxEntry]) -> bool {
     relay_mailboxes.len() <= RELAY_MAILBOXES_MAX && relay_mailboxes.iter().all(MailboxEntry::is_bounded)
+}
+
+/// Whether hubs of a room can be there.
+pub(super) fn is_hubs(hubs: &[Vec<Address>]) -> bool {
+    let is_hub = |places: &Vec<Address>| !places.is_empty() && places.len() <= HUB_PLACES_MAX && places.iter().all(Address::is_bounded);
+    !hubs.is_empty() && hubs.len() <= HUBS_MAX && hubs.iter().all(is_hub)
 }

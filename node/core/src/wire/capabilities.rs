@@ -21,11 +21,20 @@ impl Capabilities {
     pub const CARRYING: Self = Self(1 << 4);
     /// Requests for friendship that members of a shared room say to each other.
     pub const BEFRIENDING: Self = Self(1 << 5);
+    /// Rooms at which people knock, and who come in by vouchers.
+    pub const VOUCHING: Self = Self(1 << 7);
     /// Several devices of one person.
     pub const DEVICES: Self = Self(1 << 8);
     /// What this build takes.
     pub const OURS: Self = Self(
-        Self::COMMITS.0 | Self::PIECES.0 | Self::LIFELINES.0 | Self::ROOMS.0 | Self::CARRYING.0 | Self::BEFRIENDING.0 | Self::DEVICES.0,
+        Self::COMMITS.0
+            | Self::PIECES.0
+            | Self::LIFELINES.0
+            | Self::ROOMS.0
+            | Self::CARRYING.0
+            | Self::BEFRIENDING.0
+            | Self::VOUCHING.0
+            | Self::DEVICES.0,
     );
 
     /// Whether all of `what` is among them.

@@ -9,6 +9,7 @@ use super::contact::RelayMailbox;
 use super::leaf::LeafOwner;
 use super::piece::WHOLE_MAX;
 use super::roster::{Role, Roster};
+use super::vouching::{KnockSecret, Knocks, Vouch};
 use crate::limits::{CONTACT_RECORD_MAX, MEMBERS_MAX, RELAY_MAILBOXES_MAX};
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
@@ -135,6 +136,12 @@ pub enum RoomChange {
     /// Somebody has left: whose leaves are removed for that.
     #[n(3)]
     Left(#[n(0)] Leave),
+    /// People knock at the room in another way than before: who is a member now has this secret.
+    #[n(4)]
+    Knocks(#[n(0)] Knocks, #[n(1)] KnockSecret),
+    /// One of those who come in does so by a voucher, who makes the commit.
+    #[n(5)]
+    Vouched(#[n(0)] Box<Vouch>),
 }
 
 impl RoomChange {
@@ -143,7 +150,8 @@ impl RoomChange {
         match self {
             Self::Name(name) => !name.is_empty() && is_name(name),
             Self::Topic(topic) => is_topic(topic),
-            Self::Role(..) | Self::Left(_) => true,
+            Self::Knocks(knocks, secret) => knocks.is_bounded() && !knocks.is_stale && secret.alias() == knocks.alias,
+            Self::Role(..) | Self::Left(_) | Self::Vouched(_) => true,
         }
     }
 }
@@ -193,6 +201,9 @@ pub struct SeatedRoster {
     /// The number of the epoch (RFC 9420, section 8).
     #[n(2)]
     pub epoch: u64,
+    /// What opens knocks at the room, once people may knock.
+    #[n(3)]
+    pub knocks: Option<KnockSecret>,
 }
 
 impl SeatedRoster {
@@ -405,7 +416,7 @@ mod tests {
             Seat { owner, ways: ways.clone() }
         };
         let roster = Roster::founded("Crew".into(), PublicKeyBytes([0; 32]), me.peer(), me.device);
-        let mut seated = SeatedRoster { roster, seats: (0..MEMBERS_MAX).map(seat).collect(), epoch: 1 };
+        let mut seated = SeatedRoster { roster, seats: (0..MEMBERS_MAX).map(seat).collect(), epoch: 1, knocks: None };
         let mut info = CommitInfo { seats: seated.seats.clone(), changes: Vec::new() };
         assert!(SeatedRoster::open(&seated.seal(&key, &room, &mut rng), &key, &room).is_some());
         assert!(CommitInfo::open(&info.seal(&key, &room, 1, &mut rng), &key, &room, 1).is_some());

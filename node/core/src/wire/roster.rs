@@ -6,6 +6,7 @@
 //! know the hash before the commit is made that seats the newcomer.
 
 use super::bounds::{is_name, is_topic};
+use super::vouching::Knocks;
 use crate::limits::{MEMBERS_MAX, ROSTER_MAX};
 use minicbor::{Decode, Encode};
 use std::collections::BTreeSet;
@@ -78,6 +79,9 @@ pub struct Roster {
     /// Their devices, by the signature keys of the leaves; at most [`MEMBERS_MAX`].
     #[n(3)]
     pub leaves: Vec<RosterLeaf>,
+    /// How people knock, once the room is open to that.
+    #[n(4)]
+    pub knocks: Option<Knocks>,
 }
 
 impl std::fmt::Debug for Roster {
@@ -90,7 +94,7 @@ impl Roster {
     /// The roster of a new room, whose maker is alone in it.
     pub fn founded(name: String, leaf: PublicKeyBytes, user: PeerId, device: DeviceId) -> Self {
         let users = vec![RosterUser { user, role: Role::Owner, came_in: 0 }];
-        Self { name, topic: String::new(), users, leaves: vec![RosterLeaf { leaf, user, device, came_in: 0 }] }
+        Self { name, topic: String::new(), users, leaves: vec![RosterLeaf { leaf, user, device, came_in: 0 }], knocks: None }
     }
 
     /// Reads a roster and checks its bounds.
@@ -113,6 +117,7 @@ impl Roster {
             && devices.len() == self.leaves.len()
             && with_leaves == self.people()
             && self.users.iter().any(|user| user.role == Role::Owner)
+            && self.knocks.as_ref().is_none_or(Knocks::is_bounded)
     }
 
     /// What stands in the context of the epoch whose roster this is.

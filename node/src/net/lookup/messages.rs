@@ -17,7 +17,8 @@ const PROTOCOL: StreamProtocol = StreamProtocol::new("/symbolon/lookup/1");
 #[derive(Debug, Clone, Default)]
 pub(in crate::net) struct Messages;
 
-async fn read_message<T: AsyncRead + Unpin + Send>(io: &mut T) -> io::Result<Vec<u8>> {
+/// Reads a message of at most so many bytes.
+pub(in crate::net) async fn read_message<T: AsyncRead + Unpin + Send>(io: &mut T, max: usize) -> io::Result<Vec<u8>> {
     let mut length = 0usize;
     for at in 0..3 {
         let mut byte = [0; 1];
@@ -27,7 +28,7 @@ async fn read_message<T: AsyncRead + Unpin + Send>(io: &mut T) -> io::Result<Vec
         if byte & 0x80 == 0 {
             // One form for each length, as everywhere.
             let is_shortest = at == 0 || byte != 0;
-            if length == 0 || length > MESSAGE_MAX || !is_shortest {
+            if length == 0 || length > max || !is_shortest {
                 break;
             }
             let mut message = vec![0; length];
@@ -38,7 +39,8 @@ async fn read_message<T: AsyncRead + Unpin + Send>(io: &mut T) -> io::Result<Vec
     Err(io::ErrorKind::InvalidData.into())
 }
 
-async fn write_message<T: AsyncWrite + Unpin + Send>(io: &mut T, message: &[u8]) -> io::Result<()> {
+/// Writes a message.
+pub(in crate::net) async fn write_message<T: AsyncWrite + Unpin + Send>(io: &mut T, message: &[u8]) -> io::Result<()> {
     let mut bytes = Vec::with_capacity(message.len() + 3);
     write_frame(message, &mut bytes);
     io.write_all(&bytes).await?;
@@ -51,11 +53,11 @@ impl Codec for Messages {
     type Response = Answer;
 
     async fn read_request<T: AsyncRead + Unpin + Send>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Ask> {
-        Ask::decode(&read_message(io).await?).map_err(|_| io::ErrorKind::InvalidData.into())
+        Ask::decode(&read_message(io, MESSAGE_MAX).await?).map_err(|_| io::ErrorKind::InvalidData.into())
     }
 
     async fn read_response<T: AsyncRead + Unpin + Send>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Answer> {
-        Answer::decode(&read_message(io).await?).map_err(|_| io::ErrorKind::InvalidData.into())
+        Answer::decode(&read_message(io, MESSAGE_MAX).await?).map_err(|_| io::ErrorKind::InvalidData.into())
     }
 
     async fn write_request<T: AsyncWrite + Unpin + Send>(&mut self, _: &StreamProtocol, io: &mut T, ask: Ask) -> io::Result<()> {

@@ -16,10 +16,10 @@ pub struct FakeRoom {
 pub fn answer(world: &mut World, command: &Command) -> Option<Result<Reply, CommandError>> {
     Some(match command {
         Command::Rooms => Ok(Reply::Rooms(world.rooms.iter().map(|room| room.view.clone()).collect())),
-        Command::Settings => Ok(Reply::Settings(SettingsView { asks_for_rooms: world.asks_for_rooms })),
+        Command::Settings => Ok(Reply::Settings(SettingsView { asks_for_rooms: world.asks_for_rooms, vouches: true })),
         Command::SetAsksForRooms(asks) => {
             world.asks_for_rooms = *asks;
-            Ok(Reply::Settings(SettingsView { asks_for_rooms: *asks }))
+            Ok(Reply::Settings(SettingsView { asks_for_rooms: *asks, vouches: true }))
         }
         Command::RoomCreate(name) if name.is_empty() => Err(CommandError::BadName),
         Command::RoomCreate(name) => Ok(Reply::Room(create(world, name))),

@@ -2,7 +2,7 @@
 
 use super::rights::{Right, may};
 use crate::limits::MEMBERS_MAX;
-use crate::wire::{Role, Roster, RosterLeaf, RosterUser, is_name, is_topic};
+use crate::wire::{Knocks, Role, Roster, RosterLeaf, RosterUser, is_name, is_topic};
 use std::collections::BTreeSet;
 use std::fmt;
 use symbolon_presence::id::{DeviceId, PeerId, PublicKeyBytes};
@@ -15,6 +15,15 @@ pub enum Act {
         /// The signature key of its leaf.
         leaf: PublicKeyBytes,
         /// Whose it is.
+        user: PeerId,
+        /// Which device.
+        device: DeviceId,
+    },
+    /// Somebody comes in by a voucher, who makes the commit. The caller has verified that they signed it.
+    Vouch {
+        /// The signature key of their leaf.
+        leaf: PublicKeyBytes,
+        /// Who it is.
         user: PeerId,
         /// Which device.
         device: DeviceId,
@@ -54,6 +63,8 @@ pub enum Act {
         /// Which one.
         role: Role,
     },
+    /// People knock in this way from now on.
+    Knocks(Knocks),
 }
 
 /// A commit, as far as the roster is concerned.
@@ -73,6 +84,8 @@ impl Commit {
         let removed = |act: &Act| match act {
             Act::Remove { user } => Some(*user),
             Act::Add { .. }
+            | Act::Vouch { .. }
+            | Act::Knocks(_)
             | Act::Leave { .. }
             | Act::Drop { .. }
             | Act::Readd { .. }
@@ -139,6 +152,10 @@ pub enum Refused {
     NoOwner,
     /// A leave that was said before its user last came in.
     OldLeave,
+    /// Nobody comes in by a voucher now: the room is not open to that, or who has gone could still open knocks.
+    NoVouching,
+    /// Those whom it removes would read how people knock from now on, or it is what those who have gone know.
+    KnocksToThoseGone,
 }
 
 impl fmt::Display for Refused {
@@ -155,6 +172,8 @@ impl fmt::Display for Refused {
             Self::Twice => "it says one thing twice",
             Self::NoOwner => "nobody would own the room",
             Self::OldLeave => "it carries out a leave of before its user came in",
+            Self::NoVouching => "nobody comes in by a voucher now",
+            Self::KnocksToThoseGone => "those who have gone would know how people knock",
         })
     }
 }
@@ -174,16 +193,24 @@ impl Roster {
         if adds(&commit.acts) && removes(&commit.acts) {
             return Err(Refused::AddsAndRemoves);
         }
+        if removes(&commit.acts) && commit.acts.iter().any(|act| matches!(act, Act::Knocks(_))) {
+            return Err(Refused::KnocksToThoseGone);
+        }
         let number = commit.number.saturating_add(1);
         let draft = Draft { parent: self, roster: self.clone(), effects: Vec::new(), committer, role, number, said: BTreeSet::new() };
         let mut draft = commit.acts.iter().try_fold(draft, Draft::act)?;
         draft.pass_on(&commit.acts, seat)?;
+        if removes(&commit.acts)
+            && let Some(knocks) = &mut draft.roster.knocks
+        {
+            knocks.is_stale = true;
+        }
         Ok((draft.roster, draft.effects))
     }
 }
 
 fn adds(acts: &[Act]) -> bool {
-    acts.iter().any(|act| matches!(act, Act::Add { .. }))
+    acts.iter().any(|act| matches!(act, Act::Add { .. } | Act::Vouch { .. }))
 }
 
 fn removes(acts: &[Act]) -> bool {
@@ -196,6 +223,7 @@ enum Said {
     Name,
     Topic,
     Role(PeerId),
+    Knocks,
 }
 
 /// A roster on its way through the acts of one commit.
@@ -214,6 +242,14 @@ impl Draft<'_> {
     fn act(mut self, act: &Act) -> Result<Self, Refused> {
         match act {
             Act::Add { leaf, user, device } => self.add(RosterLeaf { leaf: *leaf, user: *user, device: *device, came_in: self.number })?,
+            Act::Vouch { leaf, user, device } => {
+                let is_open = self.parent.knocks.as_ref().is_some_and(|knocks| !knocks.is_stale);
+                if !is_open || self.parent.user(user).is_some() {
+                    return Err(Refused::NoVouching);
+                }
+                self.come(RosterLeaf { leaf: *leaf, user: *user, device: *device, came_in: self.number })?;
+            }
+            Act::Knocks(knocks) => self.set_knocks(knocks)?,
             Act::Remove { user } => {
                 let of = self.parent.role(user).ok_or(Refused::NobodySuch)?;
                 self.allow(Right::Remove(of))?;
@@ -261,6 +297,10 @@ impl Draft<'_> {
 
     fn add(&mut self, leaf: RosterLeaf) -> Result<(), Refused> {
         self.allow(if leaf.user == self.committer.user { Right::OwnDevice } else { Right::Add })?;
+        self.come(leaf)
+    }
+
+    fn come(&mut self, leaf: RosterLeaf) -> Result<(), Refused> {
         if self.roster.device(&leaf.device).is_some() {
             return Err(Refused::AlreadyThere);
         }
@@ -340,6 +380,20 @@ impl Draft<'_> {
         let row = self.roster.users.iter_mut().find(|row| row.user == *user).ok_or(Refused::NobodySuch)?;
         row.role = to;
         self.effects.push(Effect::RoleSet(*user, to));
+        Ok(())
+    }
+
+    fn set_knocks(&mut self, knocks: &Knocks) -> Result<(), Refused> {
+        self.once(Said::Knocks)?;
+        let is_same = self.parent.knocks.as_ref().is_some_and(|before| before.alias == knocks.alias);
+        if !knocks.is_bounded() || knocks.is_stale || is_same {
+            return Err(Refused::KnocksToThoseGone);
+        }
+        // When somebody has gone it is everybody's duty.
+        if !self.parent.knocks.as_ref().is_some_and(|before| before.is_stale) {
+            self.allow(Right::Add)?;
+        }
+        self.roster.knocks = Some(knocks.clone());
         Ok(())
     }
 

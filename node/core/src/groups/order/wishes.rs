@@ -5,8 +5,8 @@
 
 use super::changes::{Act, Effect};
 use super::rights::{Right, may};
-use crate::wire::{Role, Roster};
-use symbolon_presence::id::{DeviceId, MessageId, PeerId, PublicKeyBytes};
+use crate::wire::{Knocks, Role, Roster};
+use symbolon_presence::id::{DeviceId, MessageId, PeerId, PublicKeyBytes, RoomAlias};
 
 /// A change of a room that somebody wants.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -46,6 +46,17 @@ pub enum What {
     Topic(String),
     /// Somebody is to have this role.
     Role(PeerId, Role),
+    /// Somebody is to come in for whom its maker vouches.
+    Vouch {
+        /// Who it is.
+        user: PeerId,
+        /// Which device.
+        device: DeviceId,
+        /// What the room was called at its hubs when they signed it.
+        alias: RoomAlias,
+    },
+    /// People are to knock in this way.
+    Knocks(Knocks),
 }
 
 /// Something that the room has done.
@@ -104,6 +115,8 @@ impl Wish {
             What::Name(name) => Act::Name(name.clone()),
             What::Topic(topic) => Act::Topic(topic.clone()),
             What::Role(user, role) => Act::Role { user: *user, role: *role },
+            What::Vouch { user, device, .. } => Act::Vouch { leaf: leaf?, user: *user, device: *device },
+            What::Knocks(knocks) => Act::Knocks(knocks.clone()),
         })
     }
 
@@ -111,6 +124,9 @@ impl Wish {
     fn is_so(&self, roster: &Roster) -> bool {
         match &self.what {
             What::Add { device, .. } => roster.device(device).is_some(),
+            What::Vouch { user, .. } => roster.user(user).is_some(),
+            // What somebody else has drawn is as good.
+            What::Knocks(_) => roster.knocks.as_ref().is_some_and(|knocks| !knocks.is_stale),
             What::Remove(user) => roster.user(user).is_none(),
             What::Drop(leaf) => roster.leaf(leaf).is_none(),
             What::Leave { .. } => roster.user(&self.maker).is_none(),
@@ -126,6 +142,9 @@ impl Wish {
         let right = match &self.what {
             What::Add { user, .. } if *user == self.maker => Right::OwnDevice,
             What::Add { .. } => Right::Add,
+            What::Vouch { alias, .. } => return roster.knocks.as_ref().is_some_and(|knocks| knocks.alias == *alias && !knocks.is_stale),
+            What::Knocks(_) if roster.knocks.is_some() => return true,
+            What::Knocks(_) => Right::Add,
             What::Remove(user) => match roster.role(user) {
                 Some(of) => Right::Remove(of),
                 None => return false,
@@ -152,6 +171,8 @@ impl Wish {
         match &self.what {
             // The maker's own adding of one device does not end the wish for the next one of the same person.
             What::Add { user, .. } => went(user) || (past.effect == Effect::Came(*user) && past.by != self.maker),
+            What::Vouch { user, .. } => went(user),
+            What::Knocks(_) => false,
             // Who has gone and come again is not meant. Who has only come has done so on two branches, and is meant on both. A
             // device more ends no removal: who is to be removed would add one.
             What::Remove(user) => went(user),

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::invites::cards::CardLink;
 use crate::seam::Address;
 use proptest::prelude::*;
 use symbolon_presence::time::DAY;
@@ -89,7 +90,19 @@ fn a_link_that_an_older_build_has_made_is_told_from_a_damaged_one() {
     let mut damaged = text(&old);
     damaged.replace_range(100..101, "7");
     assert_eq!(InviteLink::read(&damaged), Err(LinkError::Bad));
-    assert_eq!(InviteLink::read(&text(&[3; 60])), Err(LinkError::Bad), "of a build that is still to come");
+    assert_eq!(InviteLink::read(&text(&[4; 60])), Err(LinkError::Bad), "of a build that is still to come");
+}
+
+#[test]
+fn a_room_s_card_and_an_invite_are_told_from_each_other() {
+    let invite = link(&[], &[]);
+    let hubs = vec![vec![Address(vec![4, 192, 0, 2, 1, 6, 0, 80])]];
+    let card = CardLink::new(invite.secret.clone(), invite.peer, invite.expires, &hubs);
+    assert_eq!(CardLink::find(&format!("knock <{}> soon", card.text())), Ok(card.clone()));
+    assert_eq!(card.servers(), hubs);
+    assert_eq!(InviteLink::find(&card.text()), Err(LinkError::Card));
+    assert_eq!(CardLink::find(&invite.text()), Err(LinkError::Invite));
+    assert!(card.text().len() <= LINK_MAX);
 }
 
 #[test]

@@ -3,8 +3,8 @@
 //! Anyone who holds a link can put something else there. It deceives nobody, but the invite cannot be used any more:
 //! its maker is to see that.
 
-use crate::invites::bodies;
 use crate::invites::note_spoiled;
+use crate::invites::{bodies, cards};
 use crate::limits::{FINDS_MAX, INVITES_AHEAD_MAX, READ_BODIES_AGAIN, READ_BODIES_MAX, READ_BODY};
 use crate::seam::{Look, NetAction};
 use crate::state::State;
@@ -125,6 +125,9 @@ pub(super) fn make(state: &mut State, turn: &mut Turn<'_>, is_leaving: bool) {
         let Some(draft) = bodies::draft(state, turn, &invite, is_leaving) else { continue };
         made.extend([today, today.saturating_add(1)].into_iter().filter_map(|day| draft.seal(state, turn, day, number)));
     }
+    for card in cards::open(state, turn.now).cloned().collect::<Vec<_>>() {
+        made.extend([today, today.saturating_add(1)].into_iter().filter_map(|day| cards::seal(state, turn, &card, day, number)));
+    }
     state.own.bodies = made;
     state.own.kept_bodies.retain(|invite| state.invites.contains_key(invite));
     let used = [today, today.saturating_add(1)].into_iter().flat_map(|day| bodies::places_of_used(state, turn.now, day)).collect();
@@ -143,6 +146,14 @@ pub(super) fn prepare(state: &mut State, turn: &mut Turn<'_>) {
         let Some(draft) = bodies::draft(state, turn, &invite, true) else { continue };
         for day in today..=today.saturating_add(DAYS_AHEAD).min(day_of(invite.expires)) {
             ahead.entry(day).or_default().extend(draft.seal(state, turn, day, number).map(|(_, bytes)| bytes));
+        }
+    }
+    for card in cards::open(state, turn.now).cloned().collect::<Vec<_>>() {
+        for day in today..=today.saturating_add(DAYS_AHEAD).min(day_of(card.expires)) {
+            let records = ahead.entry(day).or_default();
+            if records.len() < INVITES_AHEAD_MAX {
+                records.extend(cards::seal(state, turn, &card, day, number).map(|(_, bytes)| bytes));
+            }
         }
     }
     state.own.bodies_ahead = ahead;

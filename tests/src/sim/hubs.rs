@@ -1,0 +1,114 @@
+//! Hubs of rooms in a simulation: the real one at a relay, everything that it ever sees, and what a hostile one makes of it.
+
+use super::relays::{RELAYS, relay_at};
+use super::run::{Happening, Ix, Sim};
+use std::collections::BTreeMap;
+use symbolon_core::seam::{Address, AskId, Input, QuestionId, Source};
+use symbolon_presence::kdf::Secret;
+use symbolon_presence::time::{SECOND, Timestamp};
+use symbolon_relay::hub::Hub;
+use symbolon_relay::knock::{Answer, Ask};
+
+/// What a hostile hub makes of a question.
+pub type Meddle = fn(Ask) -> Vec<Ask>;
+
+/// A hub at a relay.
+pub struct SimHub {
+    hub: Hub,
+    /// Who waits for the answer to each question.
+    questions: BTreeMap<u64, (Ix, u64, AskId)>,
+    next: u64,
+    timer: Option<Timestamp>,
+    /// All that it was asked and has answered.
+    pub seen: Vec<Vec<u8>>,
+    /// What it makes of questions; nothing when it is honest.
+    pub meddle: Option<Meddle>,
+    /// What it makes of answers.
+    pub distort: Option<fn(Answer) -> Answer>,
+}
+
+impl Sim {
+    /// Lets a relay be a hub of rooms.
+    pub fn add_hub(&mut self, relay: Ix) {
+        let hub = Hub::new(Secret::from_bytes(self.seed()));
+        let (questions, next, timer, seen) = (BTreeMap::new(), 0, None, Vec::new());
+        self.hubs.insert(relay, SimHub { hub, questions, next, timer, seen, meddle: None, distort: None });
+    }
+
+    /// The hub at a relay.
+    pub fn hub(&mut self, relay: Ix) -> &mut SimHub {
+        self.hubs.get_mut(&relay).expect("a hub was added there")
+    }
+
+    /// A hub is started again: it has nothing of before.
+    pub fn restart_hub(&mut self, relay: Ix) {
+        let seed = self.seed();
+        let hub = self.hub(relay);
+        hub.hub = Hub::new(Secret::from_bytes(seed));
+        let questions = std::mem::take(&mut hub.questions);
+        for (node, incarnation, ask) in questions.into_values() {
+            let at = self.now.after(1);
+            self.plan(at, node, incarnation, Happening::Input(Input::HubAnswered(ask, None)));
+        }
+    }
+
+    pub(super) fn ask_hub(&mut self, ix: Ix, ask: AskId, places: &[Address], bytes: Vec<u8>) {
+        self.trace.add(&bytes);
+        let incarnation = self.nodes[ix].incarnation;
+        let at = self.now.after(1 + self.below(self.faults.latency.max(1)));
+        let relay = places.iter().find_map(relay_at).filter(|relay| !self.relays[*relay - RELAYS].gone);
+        let is_lost = self.happens(self.faults.loss);
+        match relay.and_then(|relay| Some((relay, self.hubs.get_mut(&relay)?))).filter(|_| !is_lost) {
+            Some((relay, hub)) => {
+                hub.next += 1;
+                let question = hub.next;
+                hub.questions.insert(question, (ix, incarnation, ask));
+                let asked = Input::HubAsked(QuestionId(question), Source(u64::try_from(ix).unwrap_or_default()), bytes);
+                let of = self.relays[relay - RELAYS].incarnation;
+                self.plan(at, relay, of, Happening::Input(asked));
+            }
+            None => self.plan(at.after(5 * SECOND), ix, incarnation, Happening::Input(Input::HubAnswered(ask, None))),
+        }
+    }
+
+    /// Something for a hub, or its timer.
+    pub(super) fn hub_turn(&mut self, relay: Ix, input: &Input) {
+        let now = self.now;
+        let Some(hub) = self.hubs.get_mut(&relay) else { return };
+        if let Input::HubAsked(QuestionId(question), Source(source), bytes) = input {
+            hub.seen.push(bytes.clone());
+            match (hub.meddle, Ask::decode(bytes)) {
+                (Some(meddle), Ok(ask)) => {
+                    for (nth, ask) in (0u64..).zip(meddle(ask)) {
+                        // What it adds is answered to nobody.
+                        let id = if nth == 0 { *question } else { u64::MAX - hub.next * 8 - nth };
+                        hub.hub.ask(now, id, *source, &ask.encode());
+                    }
+                }
+                _ => hub.hub.ask(now, *question, *source, bytes),
+            }
+        } else {
+            hub.timer = None;
+            hub.hub.tick(now);
+        }
+        let mut answers = Vec::new();
+        while let Some((question, bytes)) = hub.hub.poll_answer() {
+            hub.seen.push(bytes.clone());
+            let distorted = hub.distort.and_then(|distort| Some(distort(Answer::decode(&bytes).ok()?).encode()));
+            answers.extend(hub.questions.remove(&question).map(|to| (to, distorted.unwrap_or(bytes))));
+        }
+        let due = hub.hub.next_due().filter(|due| hub.timer.is_none_or(|timer| *due < timer));
+        if due.is_some() {
+            hub.timer = due;
+        }
+        if let Some(due) = due {
+            let of = self.relays[relay - RELAYS].incarnation;
+            self.plan(due.max(now.after(1)), relay, of, Happening::Input(Input::Tick));
+        }
+        for ((node, incarnation, ask), bytes) in answers {
+            self.trace.add(&bytes);
+            let at = self.now.after(1 + self.below(self.faults.latency.max(1)));
+            self.plan(at, node, incarnation, Happening::Input(Input::HubAnswered(ask, Some(bytes))));
+        }
+    }
+}
