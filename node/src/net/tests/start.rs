@@ -8,6 +8,7 @@ fn config(listen: &[&str], port: Option<u16>) -> NetConfig {
         port,
         lan: false,
         forward: None,
+        hub: false,
         bootstrap: Vec::new(),
         announce: Vec::new(),
         limits: Limits::default(),
