@@ -79,6 +79,37 @@ fn history_is_searched_over_all_conversations_newest_matches_in_order() {
 }
 
 #[test]
+fn a_long_history_is_read_backwards_in_pages_and_each_marks_what_it_shows() {
+    let mut sim = Sim::new(10, Faults::NONE);
+    let (a, b, c) = (sim.add("Andi"), sim.add("Ben"), sim.add("Cleo"));
+    befriend(&mut sim, a, b);
+    befriend(&mut sim, a, c);
+    for number in 0..25 {
+        sim.say(b, a, &format!("{number}")).unwrap();
+        sim.say(c, a, "between").unwrap();
+        sim.run_for(MINUTE);
+    }
+    let ben = || Some(symbolon_core::command::Who("Ben".into()));
+    let page = |sim: &mut Sim, before, limit, peek| match sim.command(a, Command::ReadBefore { who: ben(), before, limit, peek }) {
+        Ok(Reply::Messages(found)) => found,
+        other => panic!("messages: {:?}", other.err()),
+    };
+    let texts = |found: &[symbolon_core::command::MessageView]| found.iter().map(|view| view.text.parse().unwrap()).collect::<Vec<u32>>();
+    let Ok(Reply::Messages(last)) = sim.command(a, Command::Read { who: ben(), since: None, limit: Some(10), peek: true }) else { panic!() };
+    assert_eq!(texts(&last), (15..25).collect::<Vec<_>>());
+    assert_eq!(texts(&page(&mut sim, last[0].message, Some(10), true)), (5..15).collect::<Vec<_>>());
+    let middle = page(&mut sim, last[0].message, Some(10), false);
+    assert_eq!(texts(&page(&mut sim, middle[0].message, None, true)), (0..5).collect::<Vec<_>>());
+    let first = page(&mut sim, middle[0].message, None, true)[0].message;
+    assert!(page(&mut sim, first, None, true).is_empty());
+    let Ok(Reply::Friends(friends)) = sim.command(a, Command::Friends) else { panic!() };
+    let unread = |name: &str| friends.iter().find(|friend| friend.name == name).unwrap().unread;
+    assert_eq!((unread("Ben"), unread("Cleo")), (15, 25), "only the page that was not peeked at");
+    let unknown = symbolon_presence::id::MessageId([9; 16]);
+    assert!(sim.command(a, Command::ReadBefore { who: ben(), before: unknown, limit: None, peek: true }).is_err());
+}
+
+#[test]
 fn texts_enter_the_index_when_it_is_quiet_and_too_many_do_not_wait_for_that() {
     let mut sim = Sim::new(8, Faults::NONE);
     let (a, b) = (sim.add("Andi"), sim.add("Ben"));

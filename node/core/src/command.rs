@@ -122,6 +122,17 @@ pub enum Command {
         /// Do not mark as read.
         peek: bool,
     },
+    /// Read what came before a message: the way back through a long history.
+    ReadBefore {
+        /// Of one conversation; all of them when absent.
+        who: Option<Who>,
+        /// Only what arrived before this message.
+        before: MessageId,
+        /// Only the last so many; capped at [`READ_LIMIT`](crate::limits::READ_LIMIT).
+        limit: Option<usize>,
+        /// Do not mark as read.
+        peek: bool,
+    },
     /// Search history by words; marks nothing as read.
     Search {
         /// The words; at most [`SEARCH_MAX`](crate::limits::SEARCH_MAX) bytes. A message is
@@ -301,7 +312,7 @@ pub enum Reply {
     Friends(Vec<FriendView>),
     /// To [`Command::Send`] and [`Command::Message`].
     Message(MessageView),
-    /// To [`Command::Read`] and [`Command::Search`]: oldest first.
+    /// To [`Command::Read`], [`Command::ReadBefore`] and [`Command::Search`]: oldest first.
     Messages(Vec<MessageView>),
     /// To [`Command::RelayAdd`] and [`Command::RelayRemove`].
     Relay(RelayView),

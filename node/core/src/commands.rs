@@ -14,6 +14,7 @@ mod texts;
 pub(crate) use machines::Machines;
 
 use crate::command::{Command, CommandError, Reply};
+use crate::conversations::history::Part;
 use crate::people;
 use crate::state::State;
 use crate::turn::{Failed, Turn};
@@ -63,7 +64,12 @@ pub(crate) fn run(state: &mut State, machines: &mut Machines<'_>, turn: &mut Tur
         Command::Message(id) => texts::message(state, turn, &id),
         Command::Read { who, since, limit, peek } => {
             let of = who.map(|who| people::resolve_target(state, &who)).transpose()?;
-            texts::read(state, turn, of, since, limit, peek)
+            let part = since.map_or(Part::All, Part::After);
+            texts::read(state, turn, of, part, limit, peek)
+        }
+        Command::ReadBefore { who, before, limit, peek } => {
+            let of = who.map(|who| people::resolve_target(state, &who)).transpose()?;
+            texts::read(state, turn, of, Part::Before(before), limit, peek)
         }
         // Answered at the end of its turn and never led here.
         Command::Search { .. } => Ok(Reply::Messages(Vec::new())),

@@ -24,6 +24,7 @@ pub const RESOURCE: Resource = Resource {
             query: &[
                 ("who", "string", false, "Only this conversation: name or id of a friend or a room."),
                 ("since", "string", false, "Only what arrived after this message."),
+                ("before", "string", false, "Only what arrived before this message; not together with `since`."),
                 (
                     "limit",
                     "integer",
@@ -93,7 +94,7 @@ fn schemas() -> Schemas {
     if let Some(fields) = waited.as_object_mut() {
         fields.insert("reached".to_owned(), flag());
     }
-    let read = json!({ "who": text_or_null(), "since": text_or_null(), "limit": { "type": ["integer", "null"] }, "peek": flag() });
+    let read = json!({ "who": text_or_null(), "since": text_or_null(), "before": text_or_null(), "limit": { "type": ["integer", "null"] }, "peek": flag() });
     let send = json!({
         "to": text(),
         "text": text(),
@@ -106,7 +107,7 @@ fn schemas() -> Schemas {
         ("Message", object(message, &[])),
         ("WaitedMessage", object(waited, &[])),
         ("Messages", object(json!({ "messages": schema::list("Message") }), &[])),
-        ("ReadBody", object(read, &["who", "since", "limit", "peek"])),
+        ("ReadBody", object(read, &["who", "since", "before", "limit", "peek"])),
         ("SendBody", object(send, &["lifetime_seconds"])),
     ]
 }
@@ -161,11 +162,13 @@ fn parse_state(word: &str) -> Option<MessageState> {
 struct MessagesQuery {
     who: Option<String>,
     since: Option<String>,
+    before: Option<String>,
     limit: Option<usize>,
 }
 
 async fn all(State(state): State<ApiState>, Query(query): Query<MessagesQuery>) -> Answer {
-    history(&state, query.who, query.since, query.limit, true).await
+    let read = ReadBody { who: query.who, since: query.since, before: query.before, limit: query.limit, peek: true };
+    history(&state, read).await
 }
 
 #[derive(Deserialize)]
@@ -173,19 +176,27 @@ async fn all(State(state): State<ApiState>, Query(query): Query<MessagesQuery>) 
 struct ReadBody {
     who: Option<String>,
     since: Option<String>,
+    before: Option<String>,
     limit: Option<usize>,
     #[serde(default)]
     peek: bool,
 }
 
 async fn mark_read(State(state): State<ApiState>, Json(body): Json<ReadBody>) -> Answer {
-    history(&state, body.who, body.since, body.limit, body.peek).await
+    history(&state, body).await
 }
 
-async fn history(state: &ApiState, who: Option<String>, since: Option<String>, limit: Option<usize>, peek: bool) -> Answer {
+async fn history(state: &ApiState, read: ReadBody) -> Answer {
+    let ReadBody { who, since, before, limit, peek } = read;
     let since = since.map(|id| message_id(&id)).transpose()?;
     let name = who.clone().unwrap_or_default();
-    answer_about(state, &name, Command::Read { who: who.map(Who), since, limit, peek }, show).await
+    let who = who.map(Who);
+    let command = match before {
+        None => Command::Read { who, since, limit, peek },
+        Some(_) if since.is_some() => return Err(Fault::BadRequest.into()),
+        Some(before) => Command::ReadBefore { who, before: message_id(&before)?, limit, peek },
+    };
+    answer_about(state, &name, command, show).await
 }
 
 fn message_id(text: &str) -> Result<MessageId, Problem> {

@@ -13,13 +13,15 @@ use axum::routing::get;
 const INDEX: &str = include_str!("page/index.html");
 
 /// Address, media type and content of every file but the page itself.
-const FILES: [(&str, &str, &str); 12] = [
+const FILES: [(&str, &str, &str); 14] = [
     ("/style.css", "text/css; charset=utf-8", include_str!("page/style.css")),
     ("/app.js", "text/javascript; charset=utf-8", include_str!("page/app.js")),
     ("/session.js", "text/javascript; charset=utf-8", include_str!("page/session.js")),
     ("/node.js", "text/javascript; charset=utf-8", include_str!("page/node.js")),
     ("/dom.js", "text/javascript; charset=utf-8", include_str!("page/dom.js")),
     ("/chat.js", "text/javascript; charset=utf-8", include_str!("page/chat.js")),
+    ("/history.js", "text/javascript; charset=utf-8", include_str!("page/history.js")),
+    ("/relays.js", "text/javascript; charset=utf-8", include_str!("page/relays.js")),
     ("/people.js", "text/javascript; charset=utf-8", include_str!("page/people.js")),
     ("/friend.js", "text/javascript; charset=utf-8", include_str!("page/friend.js")),
     ("/room.js", "text/javascript; charset=utf-8", include_str!("page/room.js")),

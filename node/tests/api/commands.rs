@@ -209,6 +209,13 @@ async fn messages_are_sent_and_read_and_looking_marks_nothing() {
     assert_eq!(looked["messages"][0]["text"], "hello");
     assert_eq!(looked["messages"][0]["state"], "delivered");
     assert!(matches!(last_command(&server), Command::Read { peek: true, limit: Some(5), .. }));
+    let newest = looked["messages"][0]["message"].as_str().unwrap();
+    let earlier = server.get(&format!("/api/v1/messages?who=Tom&before={newest}&limit=5")).await.json();
+    assert_eq!(earlier["messages"].as_array().unwrap().len(), 1);
+    assert_eq!(earlier["messages"][0]["message"], sent["message"]);
+    assert!(matches!(last_command(&server), Command::ReadBefore { peek: true, limit: Some(5), .. }));
+    let both = server.get(&format!("/api/v1/messages?before={newest}&since={id}")).await;
+    assert_eq!(both.status, 400);
     server.post("/api/v1/messages/read", &json!({ "who": "Tom", "peek": true })).await.json();
     assert_eq!(server.get("/api/v1/messages").await.json()["messages"][1]["state"], "delivered", "peeked");
     server.post("/api/v1/messages/read", &json!({ "who": "Tom" })).await.json();

@@ -396,6 +396,13 @@ impl World {
                 fits.truncate(count);
                 Ok(Reply::Messages(fits))
             }
+            Command::ReadBefore { who, before, limit, peek } => {
+                let end = self.messages.iter().position(|view| view.message == before).ok_or(CommandError::NotFound)?;
+                let later = self.messages.split_off(end);
+                let found = self.answer(Command::Read { who, since: None, limit: Some(limit.unwrap_or(1_000)), peek }, happened);
+                self.messages.extend(later);
+                found
+            }
             Command::Search { text, .. } if text.is_empty() => Err(CommandError::BadSearch),
             Command::Search { text, before, limit } => {
                 let end = match before {

@@ -1,6 +1,7 @@
 //! What the user writes and reads.
 
 use crate::command::{Reply, Who};
+use crate::conversations::history::Part;
 use crate::conversations::{self, history};
 use crate::groups;
 use crate::people::{self, Target};
@@ -24,11 +25,11 @@ pub(super) fn read(
     state: &mut State,
     turn: &mut Turn<'_>,
     of: Option<Target>,
-    since: Option<MessageId>,
+    part: Part,
     limit: Option<usize>,
     peek: bool,
 ) -> Result<Reply, Failed> {
-    Ok(Reply::Messages(history::read(state, turn, of, since, limit, peek)?))
+    Ok(Reply::Messages(history::read(state, turn, of, part, limit, peek)?))
 }
 
 /// Sends again what a friend's older copy lacks.

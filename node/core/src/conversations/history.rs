@@ -28,13 +28,23 @@ pub(crate) fn message(state: &State, turn: &Turn<'_>, id: &MessageId) -> Result<
     Ok(view(state, turn, &conversation, arrival, message)?)
 }
 
-/// Reads history, oldest first: at most [`READ_LIMIT`] messages. With `since` the first ones
-/// behind that message; without it the last `limit`, or from the beginning when there is none.
+/// Which part of history is read.
+#[derive(Clone, Copy)]
+pub(crate) enum Part {
+    /// The last `limit`, or from the beginning when there is none.
+    All,
+    /// The first ones that arrived after this message.
+    After(MessageId),
+    /// The last ones that arrived before this message.
+    Before(MessageId),
+}
+
+/// Reads history, oldest first: at most [`READ_LIMIT`] messages.
 pub(crate) fn read(
     state: &mut State,
     turn: &mut Turn<'_>,
     of: Option<Target>,
-    since: Option<MessageId>,
+    part: Part,
     limit: Option<usize>,
     peek: bool,
 ) -> Result<Vec<MessageView>, Failed> {
@@ -47,15 +57,24 @@ pub(crate) fn read(
         }
     };
     let count = limit.unwrap_or(READ_LIMIT).min(READ_LIMIT);
-    let after = since.map(|id| arrival_of(turn, &id)).transpose()?;
-    let backwards = after.is_none() && limit.is_some();
+    // The first arrival that is wanted, and the first behind those.
+    let (start, stop) = match part {
+        Part::All => (0, u64::MAX),
+        Part::After(id) => (arrival_of(turn, &id)?.saturating_add(1), u64::MAX),
+        Part::Before(id) => (0, arrival_of(turn, &id)?),
+    };
+    let backwards = match part {
+        Part::All => limit.is_some(),
+        Part::After(_) => false,
+        Part::Before(_) => true,
+    };
     let mut found: Vec<(u64, RoomId, Message)> = Vec::new();
     for conversation in conversations {
-        let end = state.groups.rooms.get(&conversation).and_then(|group| group.question).map_or(u64::MAX, |question| question.from);
+        let end = state.groups.rooms.get(&conversation).and_then(|group| group.question).map_or(u64::MAX, |question| question.from).min(stop);
         let page = if backwards {
             turn.shelf.range_back(Table::Message, &message_key(&conversation, end), count).map_err(TurnFailed::from)?
         } else {
-            turn.range(Table::Message, &message_key(&conversation, after.map_or(0, |after| after.saturating_add(1))), count)?
+            turn.range(Table::Message, &message_key(&conversation, start), count)?
         };
         for (key, bytes) in page {
             match split_key(&key) {

@@ -1,10 +1,10 @@
 // The page: what is shown where, and the list of friends at its side.
 
-import { avatar, button, clean, h, icon, nameOf, say, when } from "/dom.js";
+import { avatar, button, clean, h, hush, icon, nameOf, say, when } from "/dom.js";
 import { enter } from "/session.js";
-import { lastMessage, listen, loadAll, state, unread, waiting, watch } from "/node.js";
+import { keyOf, latest, listen, loadAll, state, unread, waiting, watch } from "/node.js";
 import { chatView, roomView } from "/chat.js";
-import { addView, requestsView } from "/people.js";
+import { addView, firstSteps, requestsView } from "/people.js";
 import { friendView } from "/friend.js";
 import { newRoomView, roomPeopleView } from "/room.js";
 import { searchView } from "/search.js";
@@ -18,12 +18,14 @@ const banner = document.getElementById("banner");
 let leave = () => {}; // what the view on show wants done when it goes
 
 function route() {
+  bare = isBare();
   const [, view = "", id = ""] = location.hash.split("/");
   leave();
+  hush();
   const { element, gone, focus } = makeView(view, id);
   leave = gone ?? (() => {});
   main.replaceChildren(element);
-  app.classList.toggle("showing", view !== "");
+  app.classList.toggle("showing", view !== "" || isBare());
   (focus ?? main).focus({ preventScroll: true });
   drawSide();
 }
@@ -39,35 +41,43 @@ function makeView(view, id) {
     case "requests": return requestsView();
     case "search": return searchView();
     case "me": return settingsView();
-    default: return { element: welcome() };
+    default: return welcome();
   }
 }
 
 function welcome() {
   if (state.friends.length + state.rooms.length > 0) {
-    return h("section", { class: "empty" }, h("h1", {}, "Whom do you want to write to?"), h("p", {}, "Choose a friend or a room from the list."),
-      state.friends.length ? h("a", { class: "plain", href: "#/new-room" }, "Make a room") : null);
+    return { element: h("section", { class: "empty" }, h("h1", {}, "Whom do you want to write to?"), h("p", {}, "Choose a friend or a room from the list."),
+      state.friends.length ? h("a", { class: "plain", href: "#/new-room" }, "Make a room") : null) };
   }
-  return h("section", { class: "empty" },
-    h("img", { src: "/icon.svg", alt: "", class: "logo" }),
-    h("h1", {}, "Welcome to Symbolon"),
-    h("p", {}, "Messages go straight from your device to your friends’ devices, sealed so that nobody else can read them. There is no account and no company in between."),
-    h("p", {}, "First, find a friend: make an invite and give it to somebody, or paste one that you were given."),
-    h("a", { class: "primary big", href: "#/add" }, "Add a friend"));
+  const steps = firstSteps();
+  return { gone: steps.gone, element: h("section", { class: "page" },
+    h("div", { class: "welcome" },
+      h("img", { src: "/icon.svg", alt: "", class: "logo" }),
+      h("h1", {}, "Welcome to Symbolon"),
+      h("p", {}, "Your messages go straight to your friends’ devices, sealed so that nobody else can read them. There is no account and no company in between."),
+      h("p", {}, "Start with one friend: one of you makes an invite, the other one pastes it.")),
+    steps.element,
+    h("p", { class: "only-slim" }, h("a", { href: "#/me" }, "My identity and settings"))) };
 }
+
+// On a narrow window the list of friends is a view of its own; while there is no friend, the first steps are shown.
+const isBare = () => state.friends.length + state.rooms.length === 0;
 
 function drawSide() {
   const current = location.hash;
   const count = waiting().length;
+  const last = latest();
   const scroll = side.querySelector(".friends")?.scrollTop ?? 0;
   const focused = side.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
   const rooms = state.rooms.filter((one) => !one.archived);
-  const friends = byRecency([...rooms, ...state.friends.filter((one) => !one.blocked)]);
+  const friends = byRecency([...rooms, ...state.friends.filter((one) => !one.blocked)], last);
   const away = state.rooms.filter((one) => one.archived);
   const blocked = state.friends.filter((one) => one.blocked);
   side.replaceChildren(...[
-    h("header", { class: "me" },
-      h("a", { href: "#/me", class: "row", "aria-label": "My identity and settings", ...mark("#/me", current) },
+    h("h1", { class: "only-list" }, h("span", { class: "unseen" }, "Symbolon")),
+    h("div", { class: "me" },
+      h("a", { href: "#/me", class: "row", ...mark("#/me", current) },
         avatar(state.me?.id, state.me?.name), h("span", { class: "grow" }, nameOf(state.me?.name), h("small", {}, "My identity and settings")), icon("gear"))),
     h("div", { class: "actions" },
       h("a", { href: "#/add", class: "primary", ...mark("#/add", current) }, icon("plus"), "Add a friend"),
@@ -75,8 +85,8 @@ function drawSide() {
         count ? h("span", { class: "badge", "aria-label": `${count} waiting for your answer` }, String(count)) : null),
       h("a", { href: "#/search", class: "plain slim", "aria-label": "Search", title: "Search", ...mark("#/search", current) }, icon("search"))),
     friends.length + away.length + blocked.length
-      ? h("ul", { class: "friends" }, [...friends, ...away, ...blocked].map((one) => one.room ? roomRow(one, current) : friendRow(one, current)))
-      : [h("p", { class: "hint only-wide" }, "Your friends will be listed here."), h("div", { class: "only-slim" }, welcome())]].flat());
+      ? h("ul", { class: "friends" }, [...friends, ...away, ...blocked].map((one) => (one.room ? roomRow : friendRow)(one, last.get(keyOf(one))?.message, current)))
+      : h("p", { class: "hint" }, "Your friends will be listed here.")].flat());
   const list = side.querySelector(".friends");
   if (list) list.scrollTop = scroll;
   if (focused) side.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
@@ -91,22 +101,15 @@ function mark(href, current) {
   return href === current ? { "aria-current": "page" } : {};
 }
 
-// Whoever was last heard of, or written to, comes first; the others by name.
-function byRecency(friends) {
-  const arrival = new Map();
-  let number = 0;
-  const rooms = new Set(state.rooms.map((one) => one.room));
-  for (const message of state.messages.values()) {
-    const key = rooms.has(message.conversation_id) ? `room ${message.conversation_id}` : `friend ${message.conversation}`;
-    arrival.set(key, (number += 1));
-  }
-  const rank = (one) => arrival.get(one.room ? `room ${one.room}` : `friend ${one.name}`) ?? 0;
-  return friends.sort((a, b) => rank(b) - rank(a) || a.name.localeCompare(b.name));
+// Those last heard of, or written to, come first; the others by name.
+function byRecency(friends, last) {
+  const place = (one) => last.get(keyOf(one))?.place ?? -1;
+  const at = (one) => last.get(keyOf(one))?.message.at ?? "";
+  return friends.sort((a, b) => place(b) - place(a) || at(b).localeCompare(at(a)) || a.name.localeCompare(b.name));
 }
 
-function friendRow(one, current) {
+function friendRow(one, last, current) {
   const href = one.blocked ? `#/friend/${one.id}` : `#/chat/${one.id}`;
-  const last = lastMessage(one);
   const news = one.blocked ? 0 : unread(one);
   const presence = one.blocked ? "blocked" : one.online ? "online" : "offline";
   const label = one.online === null && !one.blocked ? "not seen yet" : presence;
@@ -120,9 +123,8 @@ function friendRow(one, current) {
           news ? h("span", { class: "badge", "aria-label": `${news} unread` }, String(news)) : null))));
 }
 
-function roomRow(one, current) {
+function roomRow(one, last, current) {
   const href = `#/room/${one.room}`;
-  const last = lastMessage(one);
   const news = unread(one);
   const gone = one.standing === "left" || one.standing === "removed";
   const who = last && !last.line ? `${last.mine ? "You" : clean(last.from)}: ` : "";
@@ -166,6 +168,7 @@ function start() {
 }
 
 let drawing = false;
+let bare = true; // when the view was made
 
 watch((what) => {
   // Many changes in one go are drawn once.
@@ -174,12 +177,19 @@ watch((what) => {
     requestAnimationFrame(() => {
       drawing = false;
       drawSide();
-      if ((what === "friends" || what === "rooms") && /^#?\/?$/.test(location.hash)) main.replaceChildren(welcome());
+      if ((what === "friends" || what === "rooms") && /^#?\/?$/.test(location.hash) && bare !== isBare()) route();
     });
   }
 });
 
 addEventListener("hashchange", route);
+
+// The address behind the mark says which view is shown, so this link must not change it.
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  const target = app.classList.contains("showing") || getComputedStyle(side).display !== "none" ? main : side;
+  target.focus();
+});
 
 try {
   await enter();

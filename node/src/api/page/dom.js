@@ -96,9 +96,15 @@ export function say(text, hint = "") {
   [text, hint] = [text, hint].map((one) => one.replaceAll("`", ""));
   const toasts = document.getElementById("toasts");
   const toast = h("div", { class: hint ? "toast trouble" : "toast" }, h("strong", {}, text), hint ? h("span", {}, hint) : null);
+  toast.dataset.at = String(Date.now());
   toasts.append(toast);
   while (toasts.children.length > 3) toasts.firstChild.remove();
   setTimeout(() => toast.remove(), hint ? 12000 : 4000);
+}
+
+// Takes notices away: they speak of the view that was left.
+export function hush() {
+  for (const toast of document.querySelectorAll(".toast")) if (Date.now() - toast.dataset.at > 500) toast.remove();
 }
 
 export const trouble = (problem) => say(problem.message, problem.hint || "Try again.");
@@ -160,6 +166,19 @@ export function copyable(label, text) {
     say("Copied.");
   }, { class: "primary", "aria-label": `Copy: ${label}` });
   return h("div", { class: "copyable" }, field, copy);
+}
+
+// What was typed into a form survives that the form is drawn again.
+export function redraw(element, draw) {
+  const typed = [...element.querySelectorAll("input[type=text][id]:not([readonly]), textarea[id]")].filter((one) => one.value !== one.dataset.given);
+  const focused = element.contains(document.activeElement) ? document.activeElement.id : "";
+  draw();
+  for (const one of element.querySelectorAll("input[id], textarea[id]")) one.dataset.given = one.value;
+  for (const old of typed) {
+    const fresh = element.querySelector(`#${CSS.escape(old.id)}`);
+    if (fresh) fresh.value = old.value;
+  }
+  if (focused) element.querySelector(`#${CSS.escape(focused)}`)?.focus({ preventScroll: true });
 }
 
 // Fingerprint words, one by one: easier to read out.

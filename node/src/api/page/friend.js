@@ -1,15 +1,16 @@
 // About one friend: name, words, block.
 
-import { avatar, button, careful, clean, copyable, during, h, icon, nameOf, say, sentence, viewHead, wordList } from "/dom.js";
+import { avatar, button, careful, clean, copyable, during, h, icon, nameOf, redraw, say, sentence, viewHead, wordList } from "/dom.js";
 import { friend, get, loadFriends, loadMessages, loadRooms, post, state, watch } from "/node.js";
 
 export function friendView(id) {
   const element = h("section", { class: "page" });
-  const draw = () => element.replaceChildren(...parts(id));
+  const draw = () => redraw(element, () => element.replaceChildren(...parts(id)));
   // What is being typed is not thrown away by news about somebody else.
-  let shown = JSON.stringify(friend(id));
+  const look = () => JSON.stringify({ ...friend(id), unread: 0, online: null, path: null });
+  let shown = look();
   const unwatch = watch((what) => {
-    const now = JSON.stringify(friend(id));
+    const now = look();
     if (what === "friends" && now !== shown) {
       shown = now;
       draw();
@@ -29,7 +30,7 @@ function parts(id) {
     nameCard(one),
     wordsCard(one),
     introduceCard(one),
-    h("article", { class: "card" }, h("h2", {}, "Peer ID"), h("p", {}, "The long form of who this is, the same everywhere."), copyable("Peer ID", one.id)),
+    h("article", { class: "card" }, h("h2", {}, "Peer ID"), h("p", {}, `The permanent ID of ${clean(one.name)}. It never changes.`), copyable("Peer ID", one.id)),
     blockCard(one),
     unfriendCard(one),
   ].filter(Boolean);
@@ -54,7 +55,7 @@ function nameCard(one) {
 
 function wordsCard(one) {
   const verified = one.trust === "verified";
-  const same = button("I have compared them: they are the same", async () => {
+  const same = button("The words are the same", async () => {
     await post("/api/v1/friends/verify", { friend: one.id, words: one.words });
     say("Verified.");
     await loadFriends();
@@ -62,8 +63,8 @@ function wordsCard(one) {
   return h("article", { class: "card" },
     h("h2", {}, verified ? icon("shield") : null, verified ? "Verified" : "Is it really them?"),
     h("p", {}, verified
-      ? "You compared words: this is really your friend. These are their words:"
-      : "Call your friend, or meet. Let them read out their own words (under “My identity and settings”), and compare with these:"),
+      ? `You compared words: this is really ${clean(one.name)}. These are their words:`
+      : "Call your friend, or meet. Let them read out “My words” from their settings, and compare with these:"),
     wordList(one.words),
     verified ? null : same,
     h("details", {}, h("summary", {}, "Your own words, to read out to your friend"), state.me ? wordList(state.me.words) : null));
@@ -87,7 +88,7 @@ function introduceCard(one) {
   }, target, submit);
   const by = one.introduced_by.length ? h("p", {}, `You were introduced by ${one.introduced_by.map(clean).join(", ")}.`) : null;
   return h("article", { class: "card" }, h("h2", {}, h("label", { for: "introduce" }, "Introduce to")), by,
-    h("p", {}, "Both are asked whether they want to meet; nobody learns of a no."), form);
+    h("p", {}, "Both must agree. If one declines, no one is told."), form);
 }
 
 // The rooms that both are in, with a box to leave them.
@@ -107,11 +108,11 @@ function commonRooms(one, id) {
 function unfriendCard(one) {
   const rooms = commonRooms(one, "unfriend-rooms");
   return h("article", { class: "card" }, h("h2", {}, "End the friendship"),
-    h("p", {}, "Neither of you can write to the other any longer, and what still waits for them is given up. They are not told. The history stays; with a new invite you can become friends again."),
+    h("p", {}, "You can no longer write to each other, and messages that still wait are given up. They are not told. Your history stays. With a new invite you can become friends again."),
     rooms.element,
     careful("End the friendship", "Really end it?", async () => {
       await post("/api/v1/friends/unfriend", { friend: one.id, leave_rooms: rooms.leaves() });
-      say("The friendship is over.");
+      say(`No longer friends with ${clean(one.name)}.`);
       location.hash = "#/";
       await Promise.all([loadFriends(), loadRooms(), loadMessages()]);
     }));
@@ -120,13 +121,13 @@ function unfriendCard(one) {
 function blockCard(one) {
   if (one.blocked) {
     return h("article", { class: "card" }, h("h2", {}, "Blocked"), h("p", {}, "Nothing from this friend reaches you. They are not told."),
-      button("Take the block back", async () => {
+      button("Unblock", async () => {
         await post("/api/v1/unblock", { who: one.id });
         await loadFriends();
       }));
   }
   const rooms = commonRooms(one, "block-rooms");
-  return h("article", { class: "card" }, h("h2", {}, "Block"), h("p", {}, "Nothing more from this friend will reach you. They are not told. You can take it back."),
+  return h("article", { class: "card" }, h("h2", {}, "Block"), h("p", {}, "Nothing more from this friend will reach you. They are not told. You can unblock them later."),
     rooms.element,
     careful("Block this friend", "Really block?", async () => {
       await post("/api/v1/block", { who: one.id, leave_rooms: rooms.leaves() });

@@ -41,9 +41,11 @@ export async function picture(path) {
 export const get = (path) => call("GET", path);
 export const post = (path, body = {}) => call("POST", path, body);
 
-// How many messages are read at first, and at most, for one conversation.
-export const RECENT = 200;
-export const MOST = 1000;
+// How many messages are read in one go, and how many a conversation shows at most at once.
+export const PAGE = 100;
+export const MOST = 600;
+// How many are kept of all conversations, for the list of friends.
+const RECENT = 200;
 
 export const state = {
   me: null,
@@ -51,6 +53,7 @@ export const state = {
   rooms: [],
   requests: [],
   messages: new Map(), // message id -> message, of the recent ones of all conversations
+  last: new Map(), // key of a conversation -> its last message, where it is none of these
 };
 
 const listeners = new Set();
@@ -90,11 +93,24 @@ export async function loadRequests() {
 export async function loadMessages() {
   const { messages } = await get(`/api/v1/messages?limit=${RECENT}`);
   state.messages = new Map(messages.map((message) => [message.message, message]));
+  await loadPreviews();
   changed("messages");
 }
 
+// A busy conversation fills the recent messages by itself: of each other one its last message is asked for.
+async function loadPreviews() {
+  const recent = latest();
+  const missing = [...state.friends.filter((one) => !one.blocked), ...state.rooms].filter((one) => !recent.has(keyOf(one)) && !state.last.has(keyOf(one)));
+  for (const one of missing) {
+    const { messages } = await get(`/api/v1/messages?${new URLSearchParams({ who: one.room ?? one.id, limit: 1 })}`);
+    state.last.set(keyOf(one), messages[0] ?? null);
+  }
+}
+
 export async function loadAll() {
-  await Promise.all([loadMe(), loadFriends(), loadRooms(), loadRequests(), loadMessages()]);
+  await Promise.all([loadMe(), loadFriends(), loadRooms(), loadRequests()]);
+  state.last.clear();
+  await loadMessages();
 }
 
 export function keep(message) {
@@ -103,7 +119,7 @@ export function keep(message) {
   // A message known already keeps its place: the order is that of arrival.
   state.messages.set(message.message, message);
   // Bounded: the oldest of what was kept goes.
-  while (state.messages.size > 2 * MOST) state.messages.delete(state.messages.keys().next().value);
+  while (state.messages.size > 10 * RECENT) state.messages.delete(state.messages.keys().next().value);
   changed("message", message);
 }
 
@@ -121,24 +137,30 @@ export function belongsTo(message, one) {
   return message.conversation === one.name && !room(message.conversation_id);
 }
 
-export function lastMessage(one) {
-  let last = null;
+export const keyOf = (one) => one.room ? `room ${one.room}` : `friend ${one.id}`;
+
+// The last message of each conversation among the recent ones, with its place in the order of arrival.
+export function latest() {
+  const rooms = new Set(state.rooms.map((one) => one.room));
+  const friends = new Map(state.friends.map((one) => [one.name, one]));
+  const found = new Map();
+  let place = 0;
   for (const message of state.messages.values()) {
-    if (belongsTo(message, one)) last = message;
+    const friend = friends.get(message.conversation);
+    const key = rooms.has(message.conversation_id) ? `room ${message.conversation_id}` : friend ? keyOf(friend) : null;
+    if (key) found.set(key, { message, place: (place += 1) });
   }
-  return last;
+  for (const [key, message] of state.last) {
+    if (message && !found.has(key)) found.set(key, { message, place: 0 });
+  }
+  return found;
 }
 
 export const unread = (one) => one.unread;
 
-export function markRead({ id, room: of }) {
-  const one = of ? room(of) : friend(id);
-  if (!one) return;
-  one.unread = 0;
-  for (const message of state.messages.values()) {
-    if (belongsTo(message, one) && !message.mine) message.state = "read";
-  }
-  changed("read");
+// How much of a conversation is unread, as the node counts it.
+export async function countUnread(one) {
+  await (one.room ? loadRooms() : loadFriends());
 }
 
 export const waiting = () => state.requests.filter((one) => one.direction === "in" && one.status === "pending");

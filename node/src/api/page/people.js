@@ -1,14 +1,31 @@
 // Finding friends: making invites, using them, and answering requests.
 
 import { avatar, button, careful, clean, copyable, during, h, moment, nameOf, say, sentence, viewHead, wordList } from "/dom.js";
-import { get, loadFriends, loadMessages, loadRequests, loadRooms, post, state, watch } from "/node.js";
+import { get, loadFriends, loadMessages, loadRequests, loadRooms, post, state, waiting, watch } from "/node.js";
 
 const DAY = 24 * 60 * 60;
 
 export function addView() {
+  const steps = firstSteps();
+  return { gone: steps.gone, element: h("section", { class: "page" }, viewHead("Add a friend"), steps.element,
+    h("article", { class: "card" }, h("h2", {}, "Several people at once"), h("p", {}, "In a room, everyone in it reads what each one writes."), h("a", { class: "plain", href: "#/new-room" }, "Make a room"))) };
+}
+
+// All that two people need to become friends: an invite, a place to paste one, and who asks.
+export function firstSteps() {
   const open = h("article", { class: "card", hidden: true });
-  return { element: h("section", { class: "page" }, viewHead("Add a friend"), inviteCard(open), linkCard(), open,
-    h("article", { class: "card" }, h("h2", {}, "Several people at once"), h("p", {}, "In a room, all who are in it read what each one writes."), h("a", { class: "plain", href: "#/new-room" }, "Make a room"))) };
+  const asking = h("div", { "aria-live": "polite" });
+  const under = h("div", {});
+  const draw = () => {
+    asking.replaceChildren(...waiting().map(requestCard));
+    under.replaceChildren(...state.requests.filter((one) => one.direction === "out" && ["pending", "unresolved"].includes(one.status)).map(requestCard));
+    showOpen(open);
+  };
+  const unwatch = watch((what) => {
+    if (what === "requests") draw();
+  });
+  draw();
+  return { element: h("div", { class: "stack" }, asking, inviteCard(open), linkCard(), under, open), gone: unwatch };
 }
 
 function inviteCard(open) {
@@ -23,32 +40,34 @@ function inviteCard(open) {
   const make = button("Make an invite", async () => {
     const invite = await post("/api/v1/invites", { expires_in: Number(expires.value), no_ip: noIp.checked, auto_accept: autoAccept.checked });
     make.textContent = "Make another one";
+    make.classList.remove("primary");
     result.replaceChildren(...inviteResult(invite, autoAccept.checked));
+    // Some browsers allow it only right after the click; then there is the button beside the link.
+    navigator.clipboard?.writeText(invite.link).then(() => say("The link is copied. Send it to your friend."), () => {});
     await showOpen(open);
   }, { class: "primary" });
-  showOpen(open);
   return h("article", { class: "card" },
     h("h2", {}, "Invite somebody"),
-    h("p", {}, "Make a link and give it to one person: by e-mail, by another messenger, or by letting them scan the picture."),
+    h("p", {}, "Make a link and send it to one person: by e-mail, by another messenger, or let them scan the picture."),
     make,
     result,
     h("details", {}, h("summary", {}, "Options"),
-      h("p", { class: "field" }, h("label", { for: "expires" }, "The invite is good for"), expires),
-      h("p", { class: "check" }, autoAccept, h("label", { for: "auto-accept" }, "Accept the one who comes with it, without asking me")),
-      h("p", { class: "check" }, noIp, h("label", { for: "no-ip" }, "Leave my network addresses out of it (your friend then needs another way to find you)"))));
+      h("p", { class: "field" }, h("label", { for: "expires" }, "The invite expires after"), expires),
+      h("p", { class: "check" }, autoAccept, h("label", { for: "auto-accept" }, "Accept the first person who uses it, without asking me")),
+      h("p", { class: "check" }, noIp, h("label", { for: "no-ip" }, "Leave my network addresses out (your friend then needs another way to find you)"))));
 }
 
 // What is to be said of an invite that somebody may still use.
 const INVITE = {
   open: "Nobody has used it yet.",
-  spoiled: "Somebody who has the link has put something else in its place, so it may lead nowhere. Take it back, and make a new one.",
+  spoiled: "Somebody who has the link has put something else in its place, so it may not work. Revoke it, and make a new one.",
 };
 
 // The invites that are open, each with a way to take it back.
 async function showOpen(card) {
   const row = (invite) => [
-    h("p", { class: invite.state === "spoiled" ? "warning" : "hint" }, `${INVITE[invite.state]} It is good until ${moment(invite.expires)}.`),
-    button("Take it back", async () => {
+    h("p", { class: invite.state === "spoiled" ? "warning" : "hint" }, `${INVITE[invite.state]} It expires on ${moment(invite.expires)}.`),
+    button("Revoke", async () => {
       await post(`/api/v1/invites/${encodeURIComponent(invite.invite)}/revoke`);
       await showOpen(card);
     }),
@@ -68,15 +87,15 @@ function inviteResult(invite, autoAccept) {
     invite.warning ? h("p", { class: "warning", role: "alert" }, sentence(invite.warning)) : null,
     copyable("Invite link", invite.link),
     picture,
-    h("p", { class: "hint" }, `Good for one person, until ${moment(invite.expires)}. `,
-      autoAccept ? "Whoever uses it first becomes your friend." : "When it is used, you are asked here whether to accept."),
+    h("p", { class: "hint" }, `For one person. It expires on ${moment(invite.expires)}. `,
+      autoAccept ? "The first person who uses it becomes your friend." : "When somebody uses it, you are asked here whether to accept."),
   ].filter(Boolean);
 }
 
 function linkCard() {
   const target = h("textarea", { id: "target", rows: "3", required: true, spellcheck: "false", autocapitalize: "off", class: "mono", placeholder: "symbolon:…" });
   const note = h("input", { id: "note", type: "text", placeholder: "It’s me, we met on Friday" });
-  const submit = h("button", { type: "submit", class: "primary" }, "Ask for friendship");
+  const submit = h("button", { type: "submit", class: "primary" }, "Send friend request");
   const form = h("form", {
     onsubmit: (event) => {
       event.preventDefault();
@@ -84,23 +103,23 @@ function linkCard() {
         const request = await post("/api/v1/requests", { target: target.value.trim(), note: note.value.trim() || null });
         target.value = "";
         note.value = "";
-        say(request.status === "unresolved" ? "It waits until there is a way to them." : "Asked. You will be friends once they accept.");
+        say(request.status === "unresolved" ? "It is sent as soon as they can be reached." : "Request sent. You can write once they accept.");
         await loadRequests();
         location.hash = "#/requests";
       });
     },
   },
-    h("p", { class: "field" }, h("label", { for: "target" }, "Invite link or Peer ID"), target),
-    h("p", { class: "field" }, h("label", { for: "note" }, "A line to go with it (if you like)"), note),
+    h("p", { class: "field" }, h("label", { for: "target" }, "Paste the link that somebody sent you (or their Peer ID)"), target),
+    h("p", { class: "field" }, h("label", { for: "note" }, "A line to go with it (optional)"), note),
     submit);
-  return h("article", { class: "card" }, h("h2", {}, "Use an invite"), h("p", {}, "Somebody gave you a link? Paste it here."), form);
+  return h("article", { class: "card" }, h("h2", {}, "Use an invite"), form);
 }
 
 export function requestsView() {
   const list = h("div", {});
   const draw = () => list.replaceChildren(...requestSections());
   const unwatch = watch((what) => {
-    if (what === "requests") draw();
+    if (what === "requests" || what === "friends") draw();
   });
   draw();
   return { element: h("section", { class: "page" }, viewHead("Requests"), list), gone: unwatch };
@@ -126,10 +145,10 @@ function requestSections() {
 
 const TRUST = {
   verified: "You have compared words.",
-  introduced: "Vouched for by a common friend. To be sure, compare the words.",
-  invited: "Came with an invite of yours. If you gave it to one person only, it is most likely that person; to be sure, compare the words.",
+  introduced: "A friend of yours introduced you. To be sure, compare the words.",
+  invited: "They used your invite. If you gave it to one person only, it is most likely that person. To be sure, compare the words.",
   room: "Met in a room. Compare the words before you trust it.",
-  unknown: "Nothing vouches for who this is. Compare the words before you trust it.",
+  unknown: "Nobody you know confirms who this is. Compare the words before you trust it.",
 };
 
 function standing(one) {
@@ -138,20 +157,20 @@ function standing(one) {
     const by = one.introduced_by.length ? one.introduced_by.map(clean).join(", ") : "a friend";
     switch (one.status) {
       case "pending": return incoming ? `could be a friend of yours: ${by} introduces you to each other.` : "and a friend of yours are asked whether they want to meet.";
-      case "accepted": return `was introduced by ${by}, and you would like to meet. The rest goes by itself once they agree.`;
+      case "accepted": return `was introduced by ${by}, and you would like to meet. The rest happens automatically once they agree.`;
       case "confirmed": return incoming ? `was introduced by ${by}.` : "and a friend of yours have both agreed to meet.";
       default: break;
     }
   }
   switch (one.status) {
-    case "pending": return incoming ? "asks to be your friend" : "has not answered yet. This goes on by itself, also when you close the page.";
-    case "unresolved": return one.trust === "invited" ? "is to be asked as soon as their invite can be read." : "is looked for: nothing was found under this Peer ID yet. The request waits until there is a way.";
-    case "accepted": return incoming ? "was accepted by you. Waiting for their confirmation." : "has accepted. One more step, which goes by itself.";
-    case "confirmed": return "is your friend.";
+    case "pending": return incoming ? "asks to be your friend" : "has not answered yet. You do not need to keep this page open.";
+    case "unresolved": return one.trust === "invited" ? "cannot be reached yet. Your request is sent as soon as their invite can be read." : "was not found yet. Your request is sent as soon as they can be reached.";
+    case "accepted": return incoming ? "was accepted by you. Waiting for their confirmation." : "has accepted. The last step happens automatically.";
+    case "confirmed": return state.friends.some((friend) => friend.id === one.peer) ? "is your friend." : "was your friend.";
     case "ignored": return "was set aside.";
     case "blocked": return "is blocked.";
-    case "expired": return "was not answered in time.";
-    case "cancelled": return "was taken back.";
+    case "expired": return incoming ? "asked, and the request expired." : one.fault ? "did not get your request." : "did not answer in time.";
+    case "cancelled": return incoming ? "took the request back." : "is not asked any more: you took the request back.";
     default: return clean(one.status);
   }
 }
@@ -160,7 +179,7 @@ function standing(one) {
 function compareHint(one) {
   const friend = one.status === "confirmed" && state.friends.find((friend) => friend.id === one.peer);
   if (!friend || friend.trust === "verified") return null;
-  return h("p", { class: "hint" }, "To be sure that it is really them, ", h("a", { href: `#/friend/${friend.id}` }, "compare your words"), ".");
+  return h("p", {}, h("a", { href: `#/chat/${friend.id}` }, "Write to them"), ". To be sure that it is really them, ", h("a", { href: `#/friend/${friend.id}` }, "compare your words"), ".");
 }
 
 const listed = (names) => names.map(clean).join(", ");
@@ -173,12 +192,12 @@ function roomCard(one) {
     await Promise.all([loadRequests(), loadRooms(), loadMessages()]);
   };
   return h("article", { class: "card request" },
-    h("div", { class: "row" }, avatar(one.room, one.room_name), h("p", { class: "grow" }, nameOf(one.name), " has brought you into the room ", nameOf(one.room_name), ". Nothing of it is shown before you come in.")),
+    h("div", { class: "row" }, avatar(one.room, one.room_name), h("p", { class: "grow" }, nameOf(one.name), " has added you to the room ", nameOf(one.room_name), ". Nothing of it is shown before you join.")),
     one.fault ? h("p", { class: "warning" }, sentence(one.fault), `: ${listed(one.parted)}.`) : null,
     one.members.length ? h("p", {}, `Also there: ${listed(one.members)}.`) : null,
     h("div", { class: "buttons" },
-      button("Come in", answer("accept", "You are in the room."), { class: "primary" }),
-      careful("Leave it", "Really leave?", answer("ignore", "You leave the room."))));
+      button("Join", answer("accept", "You are in the room."), { class: "primary" }),
+      careful("Decline", "Really decline?", answer("ignore", "You are not in the room."))));
 }
 
 function requestCard(one) {
@@ -200,7 +219,10 @@ function requestCard(one) {
   const incoming = one.direction === "in";
   // A friend is shown under the petname, which poses as nobody else.
   const name = state.friends.find((friend) => friend.id === one.peer)?.name ?? one.name;
-  const accept = button("Accept", answer("accept", "Accepted."), { class: "primary" });
+  const accept = button("Accept", async () => {
+    await answer("accept", "Accepted.")();
+    if (one.kind === "friend" && state.friends.some((friend) => friend.id === one.peer)) location.hash = `#/chat/${one.peer}`;
+  }, { class: "primary" });
   const buttons = [];
   if (incoming && one.status === "pending") {
     buttons.push(accept, button("Not now", answer("ignore", "Set aside. They are not told.")));
@@ -209,11 +231,15 @@ function requestCard(one) {
     buttons.push(accept);
     if (one.kind === "friend") buttons.push(careful("Block", "Really block?", block));
   } else if (one.status === "blocked") {
-    buttons.push(button("Take the block back", unblock));
+    buttons.push(button("Unblock", unblock));
+  }
+  if (!incoming && one.kind === "friend" && ["pending", "unresolved"].includes(one.status)) {
+    buttons.push(careful("Take the request back", "Really take it back?", answer("cancel", "Taken back.")));
   }
   return h("article", { class: "card request" },
     h("div", { class: "row" }, avatar(one.peer, name), h("p", { class: "grow" }, nameOf(name), " ", standing(one))),
     one.fault ? h("p", { class: "warning" }, sentence(one.fault), ".") : null,
+    one.note && !incoming ? h("p", { class: "hint" }, "You wrote:") : null,
     one.note ? h("blockquote", { dir: "auto" }, clean(one.note)) : null,
     incoming && one.status === "pending" ? h("p", { class: "hint" }, TRUST[one.trust] ?? "") : null,
     compareHint(one),

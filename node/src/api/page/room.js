@@ -111,7 +111,7 @@ function memberRow(one, member) {
 function befriendButton(one, member) {
   const asked = state.requests.find((other) => other.peer === member.id && other.kind === "friend" && other.direction === "out" && other.status === "pending");
   if (asked) return h("small", {}, "Asked for friendship");
-  return button("Ask for friendship", async () => {
+  return button("Send friend request", async () => {
     const request = await post("/api/v1/rooms/befriend", { room: one.room, who: member.id });
     say(request.status === "pending" ? "Asked. You will be friends once they accept." : "The rest happens automatically.");
     await Promise.all([loadRequests(), loadRooms()]);

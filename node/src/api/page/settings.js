@@ -2,27 +2,29 @@
 
 import { button, careful, clean, copyable, during, h, nameOf, say, sentence, viewHead, wordList } from "/dom.js";
 import { call, get, loadMe, picture, post, state } from "/node.js";
+import { relayCard } from "/relays.js";
 
 export function settingsView() {
   const me = state.me;
-  const health = h("div", { "aria-live": "polite" }, h("p", { class: "hint" }, "Looking …"));
+  const health = h("div", { "aria-live": "polite" }, h("p", { class: "hint" }, "Checking …"));
   showHealth(health);
   return {
     element: h("section", { class: "page" }, viewHead("My identity and settings"),
       nameCard(me),
       h("article", { class: "card" }, h("h2", {}, "My words"),
-        h("p", {}, "When a friend wants to be sure that it is really you, read these out to them, by voice or in person."), wordList(me.words)),
+        h("p", {}, "When a friend wants to be sure that it is really you, read these words out to them, by voice or in person."), wordList(me.words)),
       idCard(me),
+      relayCard(),
       roomsCard(),
-      h("article", { class: "card" }, h("h2", {}, "How it is going"), health),
+      h("article", { class: "card" }, h("h2", {}, "Status"), health),
       h("article", { class: "card" }, h("h2", {}, "Signed-in browsers"),
-        h("p", {}, "Each tab that you signed in stays so for 30 days. This signs out all of them, this one too; “symbolon page” prints an address to sign in again."),
+        h("p", {}, "A tab that you signed in stays signed in for 30 days. This signs out all of them, this one too. “symbolon page” prints an address to sign in again."),
         careful("Sign out everywhere", "Really sign out?", async () => {
           await post("/api/v1/sessions/end");
           location.reload();
         })),
       h("article", { class: "card" }, h("h2", {}, "Stop the node"),
-        h("p", {}, "While it is stopped, nothing comes in; friends’ messages wait on their devices."),
+        h("p", {}, "While it is stopped, you get no messages. Your friends’ messages wait. “symbolon up” starts it again."),
         careful("Stop", "Really stop?", async () => {
           await post("/api/v1/stop");
           say("Stopping.");
@@ -31,18 +33,18 @@ export function settingsView() {
 }
 
 function idCard(me) {
-  const toggle = button(me.findable ? "Be found no longer" : "Let anyone who knows it ask me", async () => {
+  const toggle = button(me.findable ? "Turn off friend requests by Peer ID" : "Allow friend requests by Peer ID", async () => {
     await post("/api/v1/identity/findable", { findable: !me.findable });
     await loadMe();
     card.replaceWith(idCard(state.me));
-    say(state.me.findable ? "Whoever knows your Peer ID can ask for friendship." : "Nobody finds a way in by your Peer ID any longer.");
+    say(state.me.findable ? "Anyone who knows your Peer ID can send you a friend request." : "Nobody can send you a request by your Peer ID any longer.");
   });
   const qr = h("img", { class: "qr small", alt: "My Peer ID as a QR code" });
   picture("/api/v1/identity/qr").then((source) => { qr.src = source; }, () => qr.remove());
   const card = h("article", { class: "card" }, h("h2", {}, "My Peer ID"),
     h("p", {}, me.findable
-      ? "Who you are, for other nodes. Whoever knows it can ask for friendship; you are asked before anything comes of it. Your name and keys are open to them."
-      : "Who you are, for other nodes. It is no secret, and no invite either: for that, use “Add a friend”, or let yourself be found by it."),
+      ? "Your public ID. Friend requests by Peer ID are on: anyone who knows it can send you one, and sees your name. You decide about each request."
+      : "Your public ID. To let someone add you, send an invite, or allow friend requests by Peer ID below."),
     copyable("Peer ID", me.id), qr, toggle,
     h("details", {}, h("summary", {}, "This device"), h("p", { class: "mono" }, me.device)));
   return card;
@@ -80,14 +82,16 @@ function nameCard(me) {
       });
     },
   }, name, submit);
-  return h("article", { class: "card" }, h("h2", {}, h("label", { for: "own-name" }, "My name")), h("p", {}, "As new friends will see it first."), form,
+  return h("article", { class: "card" }, h("h2", {}, h("label", { for: "own-name" }, "My name")), h("p", {}, "New friends see this name first."), form,
     me.beware ? h("p", { class: "warning" }, sentence(me.beware), ": friends will see it marked and numbered.") : null);
 }
 
-// Hints are written for a terminal too, where backquotes mark what can be typed.
+// Hints are written for a terminal too, where backquotes mark what can be typed. What is in
+// order and has something to know beside it gets no tick.
 function checkRow({ check, ok, detail, hint }) {
-  const words = h("span", {}, ok ? h("span", { class: "unseen" }, "In order: ") : h("strong", {}, "Look at this: "), `${clean(check)}: ${clean(detail).replaceAll("`", "")}.`);
-  return h("li", { class: ok ? "good" : "bad" }, words, hint ? h("p", { class: "hint" }, clean(hint).replaceAll("`", "")) : null);
+  const before = !ok ? h("strong", {}, "Problem: ") : hint ? h("span", { class: "unseen" }, "Note: ") : h("span", { class: "unseen" }, "In order: ");
+  const words = h("span", {}, before, `${clean(check)}: ${clean(detail).replaceAll("`", "")}.`);
+  return h("li", { class: !ok ? "bad" : hint ? "note" : "good" }, words, hint ? h("p", { class: "hint" }, clean(hint).replaceAll("`", "")) : null);
 }
 
 async function showHealth(place) {
@@ -98,7 +102,7 @@ async function showHealth(place) {
     place.replaceChildren(
       h("p", {}, `${friends}; ${queue}.`),
       h("ul", { class: "checks" }, checks.map(checkRow)),
-      button("Look again", () => showHealth(place)));
+      button("Refresh", () => showHealth(place)));
   } catch (problem) {
     place.replaceChildren(h("p", {}, problem.message), h("p", { class: "hint" }, problem.hint ?? ""));
   }

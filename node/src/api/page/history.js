@@ -1,0 +1,283 @@
+// The messages of one conversation: read in pages, backwards without end, and marked as read once they were on show.
+
+import { button, clean, clock, day, h, icon, moment, nameOf, trouble } from "/dom.js";
+import { MOST, PAGE, countUnread, get, post } from "/node.js";
+
+// Word and evidence for every state of a message of ours.
+const STATES = {
+  queued: ["Waiting", "Safe on this device. It goes out as soon as your friend’s device can be reached."],
+  stored: ["Stored", "A mailbox has signed that it keeps the message for your friend."],
+  delivered: ["Delivered", "Your friend’s device has signed that it has the message on disk."],
+  read: ["Read", "Your friend’s device says that the message was read."],
+  failed: ["Not delivered", "The message was given up"],
+};
+
+// From how far above the first message, or below the last one, the next page is read, in pixels.
+const NEAR = 400;
+
+export function makeHistory(id, one, hint) {
+  const rows = new Map(); // message id -> row on show, in order
+  const messages = new Map(); // the same, message id -> message
+  const list = h("ol", { class: "messages", tabindex: "0", onscroll: () => scrolled() });
+  const toEnd = button("To the newest", () => newest(), { class: "to-end", hidden: true });
+  const element = h("div", { class: "history", role: "log", "aria-label": "Messages" }, list, toEnd);
+  let hasEarlier = false; // before the first one on show
+  let hasLater = false; // behind the last one on show
+  let busy = false;
+  let ended = false;
+  let marking = null;
+  let missed = false; // something came that is to be read
+  let jumps = false; // and then the end is to be shown
+
+  const isLooking = () => document.visibilityState === "visible";
+  const atEnd = () => !hasLater && list.scrollHeight - list.scrollTop - list.clientHeight < 80;
+  const edge = (which) => [...messages.keys()].at(which);
+
+  // Reading marks as read, so it is done only while somebody is looking.
+  async function read(part) {
+    const query = { who: id, limit: PAGE, ...part };
+    const looking = isLooking();
+    const answer = looking
+      ? await post("/api/v1/messages/read", query)
+      : await get(`/api/v1/messages?${new URLSearchParams(query)}`);
+    const unread = answer.messages.filter((message) => !message.mine && message.state !== "read");
+    if (looking && unread.length > 0) {
+      // They are told as they were before.
+      for (const message of unread) message.state = "read";
+      countUnread(one).catch(() => {});
+    }
+    return answer.messages;
+  }
+
+  async function newest() {
+    const page = await read({});
+    rows.clear();
+    messages.clear();
+    hasEarlier = page.length === PAGE;
+    hasLater = false;
+    if (page.length === 0) list.replaceChildren(h("li", { class: "nothing" }, h("p", {}, "No messages yet. Say hello!"), hint));
+    else list.replaceChildren();
+    append(page);
+    list.scrollTop = list.scrollHeight;
+  }
+
+  // Adds behind the last row.
+  function append(page) {
+    if (page.length > 0) list.querySelector(".nothing")?.remove();
+    for (const message of page) {
+      const before = messages.get(edge(-1));
+      if (!before || day(before.at) !== day(message.at)) list.append(dayRow(message));
+      list.append(take(message));
+    }
+  }
+
+  // Adds before the first row; what is on show stays where it is.
+  function prepend(page) {
+    const old = [[...rows], [...messages]];
+    const first = messages.get(edge(0));
+    rows.clear();
+    messages.clear();
+    const added = document.createDocumentFragment();
+    let before = null;
+    for (const message of page) {
+      if (!before || day(before.at) !== day(message.at)) added.append(dayRow(message));
+      added.append(take(message));
+      before = message;
+    }
+    for (const [key, row] of old[0]) rows.set(key, row);
+    for (const [key, message] of old[1]) messages.set(key, message);
+    const height = list.scrollHeight - list.scrollTop;
+    if (first && before && day(first.at) === day(before.at)) list.querySelector(".day")?.remove();
+    list.prepend(added);
+    list.scrollTop = list.scrollHeight - height;
+  }
+
+  function take(message) {
+    const row = message.line ? lineRow(message) : messageRow(message, Boolean(one.room));
+    rows.set(message.message, row);
+    messages.set(message.message, message);
+    return row;
+  }
+
+  // Takes rows away at one end, until no more than the most are on show.
+  function trim(which) {
+    const height = list.scrollHeight - list.scrollTop;
+    while (rows.size > MOST) {
+      const key = edge(which);
+      rows.get(key).remove();
+      rows.delete(key);
+      messages.delete(key);
+    }
+    for (const row of list.querySelectorAll(".day")) {
+      if (!row.nextElementSibling || row.nextElementSibling.classList.contains("day")) row.remove();
+    }
+    const first = messages.get(edge(0));
+    if (first && !list.firstElementChild.classList.contains("day")) list.prepend(dayRow(first));
+    if (which === 0) list.scrollTop = list.scrollHeight - height;
+  }
+
+  // One piece of work at a time; what failed is tried again while it is still wanted.
+  async function once(work) {
+    if (busy || ended) return;
+    busy = true;
+    let pause = 0;
+    try {
+      await work();
+    } catch (problem) {
+      pause = 2000;
+      trouble(problem);
+    } finally {
+      busy = false;
+      toEnd.hidden = !hasLater;
+      if (!ended) setTimeout(next, pause);
+    }
+  }
+
+  function next() {
+    if (missed) catchUp();
+    else scrolled();
+  }
+
+  const earlier = () => once(async () => {
+    const page = await read({ before: edge(0) });
+    hasEarlier = page.length === PAGE;
+    prepend(page);
+    if (rows.size > MOST) {
+      trim(-1);
+      hasLater = true;
+    }
+  });
+
+  const later = () => once(async () => {
+    const page = await read({ since: edge(-1) });
+    // Asked only now: they may have scrolled away meanwhile.
+    const follow = atEnd();
+    hasLater = page.length === PAGE;
+    append(page.filter((message) => !rows.has(message.message)));
+    if (rows.size > MOST) {
+      trim(0);
+      hasEarlier = true;
+    }
+    if (follow) list.scrollTop = list.scrollHeight;
+  });
+
+  function scrolled() {
+    if (rows.size === 0 || ended) return;
+    if (hasEarlier && list.scrollTop < NEAR) earlier();
+    else if (hasLater && list.scrollHeight - list.scrollTop - list.clientHeight < NEAR) later();
+  }
+
+  // Something was written behind the last row: it is read from the node, which knows the order.
+  async function catchUp() {
+    missed = true;
+    if (busy || ended) return;
+    missed = false;
+    const jump = jumps;
+    jumps = false;
+    if (hasLater && !jump) return;
+    if (rows.size === 0 || hasLater) await once(newest);
+    else await later();
+    if (jump) list.scrollTop = list.scrollHeight;
+  }
+
+  // News of a message: one on show is drawn again in its place.
+  function came(message) {
+    const old = rows.get(message.message);
+    if (old) old.replaceWith(take(message));
+    else catchUp();
+  }
+
+  function written() {
+    jumps = true;
+    return catchUp();
+  }
+
+  // Marks what came while nobody was looking. What is not on show stays unread.
+  function looked() {
+    if (!isLooking()) return;
+    marking ??= setTimeout(async () => {
+      marking = null;
+      const unread = [...messages.values()].filter((message) => !message.mine && message.state === "delivered");
+      if (unread.length === 0 || ended) return;
+      const before = [...messages.keys()];
+      const at = before.indexOf(unread[0].message);
+      await once(async () => {
+        const page = await read({ since: at > 0 ? before[at - 1] : null, limit: before.length - at });
+        for (const message of page) if (rows.has(message.message)) messages.set(message.message, message);
+      });
+    }, 100);
+  }
+
+  // After a while without news: what is on show is brought up to date, and stays where it is.
+  async function refresh() {
+    if (rows.size === 0) return newest();
+    const { messages: page } = await get(`/api/v1/messages?${new URLSearchParams({ who: id, limit: PAGE })}`);
+    const follow = atEnd();
+    const joins = page.length < PAGE || page.some((message) => rows.has(message.message));
+    if (!joins) {
+      if (follow) return newest();
+      hasLater = true;
+      toEnd.hidden = false;
+      return undefined;
+    }
+    for (const message of page) {
+      const row = rows.get(message.message);
+      if (row) row.replaceWith(take(message));
+    }
+    if (follow) list.scrollTop = list.scrollHeight;
+    looked();
+    return catchUp();
+  }
+
+  return {
+    element,
+    newest,
+    came,
+    written,
+    refresh,
+    looked,
+    leave: () => {
+      ended = true;
+      clearTimeout(marking);
+    },
+  };
+}
+
+function dayRow(message) {
+  return h("li", { class: "day" }, day(message.at));
+}
+
+// What has happened in a room: written by nobody, so it stands in no bubble.
+function lineRow(message) {
+  return h("li", { class: "event" }, clean(message.text).replace(/[\n\t]/g, " "), " ", h("time", { datetime: message.at, title: moment(message.at) }, clock(message.at)));
+}
+
+function messageRow(message, inRoom) {
+  const text = h("p", { class: "text", dir: "auto" }, clean(message.text));
+  const time = h("time", { datetime: message.at, title: moment(message.at) }, clock(message.at));
+  const meta = h("div", { class: "meta" }, time);
+  const row = h("li", { class: message.mine ? "message mine" : "message" },
+    h("div", { class: "bubble" },
+      inRoom && !message.mine ? h("p", { class: "from" }, nameOf(message.from)) : h("span", { class: "unseen" }, message.mine ? "You: " : `${clean(message.from)}: `),
+      text, meta));
+  if (message.mine) {
+    const isAlone = message.delivered_by === "0/0";
+    const [word, evidence] = isAlone ? ["Only here", ""] : STATES[message.state] ?? [clean(message.state), ""];
+    const many = message.delivered_by ? `${message.delivered_by} have it, as their devices have signed. ${message.read_by} have read it.` : null;
+    const why = message.state === "failed" && message.reason ? `${evidence}: ${clean(message.reason)}.` : isAlone ? "Nobody else is in this room." : many ?? evidence;
+    const note = h("p", { class: "evidence", hidden: true }, why);
+    const toggle = h("button", {
+      type: "button",
+      class: `state ${clean(message.state)}`,
+      title: why,
+      "aria-expanded": "false",
+      onclick: () => {
+        note.hidden = !note.hidden;
+        toggle.setAttribute("aria-expanded", String(!note.hidden));
+      },
+    }, icon(message.state in STATES ? message.state : "queued"), message.delivered_by && !isAlone ? `${word} ${message.delivered_by}` : word);
+    meta.append(toggle);
+    row.firstChild.append(note);
+  }
+  return row;
+}

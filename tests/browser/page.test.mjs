@@ -1,0 +1,338 @@
+// The page, as two people use it in a browser on two real nodes. Each test goes on where the one before ended.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { request } from "node:http";
+import { after, before, test } from "node:test";
+import { click, close, examine, found, go, launch, open, press, shows, type } from "./look.mjs";
+import { Node, cleanUp, until } from "./node.mjs";
+
+const LONG = 5000; // texts of a long history
+// What would run, call out or take the page apart if a text were ever taken for markup.
+const HOSTILE = [
+  "<script>globalThis.ran=1</script>",
+  "<img src=x onerror=globalThis.ran=2>",
+  "<svg/onload=globalThis.ran=3>",
+  "\"><script>globalThis.ran=4</script>",
+  "' onmouseover='globalThis.ran=5' x='",
+  "<a href=javascript:globalThis.ran=6>click</a>",
+  "javascript:globalThis.ran=7",
+  "<iframe srcdoc='<script>parent.ran=8</script>'>",
+  "</title></style><body onload=globalThis.ran=9>",
+  "{{constructor.constructor('globalThis.ran=10')()}}",
+  "<math><mtext></mtext><style><img src=x onerror=globalThis.ran=11>",
+  "\u202e<details open ontoggle=globalThis.ran=12>\u0000",
+  "&lt;script&gt;globalThis.ran=13&lt;/script&gt;<form action=http://192.0.2.1><button>",
+];
+
+const [andi, ben, cara] = [new Node("Andi"), new Node("Ben"), new Node("Cara")];
+const ids = {};
+let [a, b] = [null, null];
+
+async function look(person, view, hash) {
+  if (hash !== undefined) await go(person, hash);
+  await person.tab.waitForTimeout(250);
+  await examine(person, view);
+}
+
+before(async () => {
+  await launch();
+  const addresses = await Promise.all([andi.start("--name", "Andi"), ben.start("--name", "Ben")]);
+  [a, b] = [await open(addresses[0]), await open(addresses[1])];
+  for (const node of [andi, ben]) ids[node.name] = (await node.run("id"))[0];
+});
+
+after(async () => {
+  await close();
+  cleanUp();
+});
+
+test("two people befriend by the page alone, and the first text takes at most eight actions", async () => {
+  await shows(a, "Welcome to Symbolon");
+  await look(a, "welcome");
+  const actions = 2 + await befriend(); // two commands, that open the pages
+  console.log(`actions to the first text: ${actions}`);
+  assert.ok(actions <= 8, `${actions} actions`);
+});
+
+async function befriend() {
+  [a.actions, b.actions] = [0, 0];
+  await click(a, "button", "Make an invite");
+  const link = await a.tab.getByLabel("Invite link").first().inputValue();
+  assert.match(link, /^symbolon:/);
+  assert.equal(await until("the link is in the clipboard", () => a.tab.evaluate(() => navigator.clipboard.readText())), link);
+  await type(b, /^Paste the link/, link);
+  await click(b, "button", "Send friend request");
+  await a.tab.getByText("asks to be your friend").waitFor();
+  await click(a, "button", "Accept");
+  await type(a, "Write a message", "Hello Ben");
+  await press(a, "Enter");
+  await b.tab.locator("nav .snippet", { hasText: "Hello Ben" }).waitFor();
+  return a.actions + b.actions;
+}
+
+test("a text is answered, and each side sees how far it got", async () => {
+  await click(b, "link", /Andi/, b.tab.locator("nav .friends"));
+  await type(b, "Write a message", "Hello Andi\nhow are you?");
+  await press(b, "Enter");
+  await a.tab.locator(".message .text", { hasText: "how are you?" }).waitFor();
+  await b.tab.locator(".message.mine .state", { hasText: "Read" }).waitFor();
+  await click(b, "button", "Read");
+  await shows(b, "says that the message was read");
+});
+
+test("f11 nobody is verified before words were compared, and both sides can compare", async () => {
+  for (const [me, other] of [[a, "Ben"], [b, "Andi"]]) {
+    assert.equal(await me.tab.getByText("verified").count(), 0);
+    await click(me, "link", "Compare words");
+    await shows(me, "Is it really them?");
+    const words = await me.tab.locator(".card > .words li").allInnerTexts();
+    assert.equal(words.join(" "), ids[other].words);
+    await click(me, "button", "The words are the same");
+    await me.tab.getByRole("heading", { name: "Verified" }).waitFor();
+  }
+  await look(a, "friend");
+  assert.equal((await andi.run("friends"))[0].trust, "verified");
+  assert.equal((await ben.run("friends"))[0].trust, "verified");
+});
+
+test("a draft and a half-typed name survive a look elsewhere and news", async () => {
+  await go(a, `#/chat/${ids.Ben.id}`);
+  await type(a, "Write a message", "half a thought");
+  await go(a, "#/search");
+  await go(a, `#/chat/${ids.Ben.id}`);
+  assert.equal(await a.tab.getByLabel("Write a message").inputValue(), "half a thought");
+  await type(a, "Write a message", "");
+  await go(a, `#/friend/${ids.Ben.id}`);
+  await type(a, "Name", "Benj");
+  await ben.run("send", "Andi", "some news");
+  await until("the news are counted", async () => (await andi.run("friends"))[0].unread === 1 || null).catch(() => {});
+  await a.tab.waitForTimeout(500);
+  assert.equal(await a.tab.getByLabel("Name").inputValue(), "Benj");
+});
+
+test("the link to the content leaves the view as it is", async () => {
+  await go(a, `#/chat/${ids.Ben.id}`);
+  await a.tab.locator(".skip").focus();
+  await press(a, "Enter");
+  assert.equal(await a.tab.evaluate(() => location.hash), `#/chat/${ids.Ben.id}`);
+  assert.equal(await a.tab.evaluate(() => document.activeElement.id), "main");
+});
+
+test("a history of 5,000 texts is paged back to its beginning without losing the place", async () => {
+  // In a room that nobody else is in, so that nothing has to be sealed and sent.
+  const [{ room }] = await andi.run("room", "create", "Diary");
+  await fill(room, LONG);
+  await go(a, `#/room/${room}`);
+  // Some are written at once, so the last ones come in any order.
+  await a.tab.locator(".message .text", { hasText: `number ${LONG - 1}` }).waitFor();
+  const list = a.tab.locator(".messages");
+  let slowest = 0;
+  let pages = 0;
+  for (let first = await firstRow(); ; pages += 1) {
+    const began = Date.now();
+    // Where the first row stands, before and after the page above it came.
+    await list.evaluate((element) => { element.scrollTop = 100; });
+    const place = await rowTop(first);
+    const hasMore = await until("an earlier page, or the beginning", async () => {
+      const now = await firstRow();
+      if (now !== first) return "more";
+      return (await list.innerText()).includes("You made the room") ? "beginning" : null;
+    });
+    if (hasMore === "beginning") break;
+    slowest = Math.max(slowest, Date.now() - began);
+    assert.ok(Math.abs((await rowTop(first)) - place) < 3, "the row that was read stays where it is");
+    first = await firstRow();
+  }
+  const oldest = await firstRow();
+  const count = await a.tab.locator(".message").count();
+  console.log(`${pages} pages back, the slowest in ${slowest} ms; ${count} rows in the document`);
+  assert.ok(pages >= LONG / 100 - 1 && count <= 600);
+  await andi.run("send", "Diary", "while old texts are read");
+  await a.tab.waitForTimeout(700);
+  assert.equal(await firstRow(), oldest, "news move nobody who reads");
+  // Another tab is looked at for a while.
+  for (const state of ["hidden", "visible"]) {
+    await a.tab.evaluate((to) => {
+      Object.defineProperty(document, "visibilityState", { configurable: true, get: () => to });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }, state);
+  }
+  await a.tab.waitForTimeout(500);
+  assert.equal(await firstRow(), oldest, "nor does a look at another tab");
+  assert.ok(await list.evaluate((element) => element.scrollTop) < 200);
+  await click(a, "button", "To the newest");
+  await a.tab.locator(".message .text", { hasText: "while old texts are read" }).waitFor();
+});
+
+const firstRow = () => a.tab.locator(".message .text").first().innerText();
+const rowTop = (text) => a.tab.locator(".message .text", { hasText: new RegExp(`^${text}$`) }).first().evaluate((row) => row.getBoundingClientRect().top);
+
+// Andi writes so many texts, by the API.
+async function fill(to, count) {
+  const token = readFileSync(path.join(andi.data, "api-token"), "utf8").trim();
+  const [{ http }] = await andi.run("page");
+  const headers = { Authorization: `Bearer ${token}`, "Content-Type": "application/json" };
+  const send = (text) => new Promise((resolve, reject) => {
+    const asked = request(new URL("/api/v1/messages", http), { method: "POST", agent: false, headers }, (answer) => {
+      answer.resume();
+      if (answer.statusCode === 200) resolve();
+      else reject(new Error(`answered with ${answer.statusCode}`));
+    });
+    asked.on("error", reject);
+    asked.end(JSON.stringify({ to, text }));
+  });
+  const began = Date.now();
+  for (let at = 0; at < count; at += 20) await Promise.all(Array.from({ length: Math.min(20, count - at) }, (_, more) => send(`number ${at + more}`)));
+  console.log(`${count} texts written in ${Date.now() - began} ms`);
+}
+
+test("a tab gets on by itself after its node was stopped and started again", async () => {
+  await go(a, `#/chat/${ids.Ben.id}`);
+  await andi.stop();
+  await shows(a, "The node does not answer.");
+  await ben.run("send", "Andi", "written while Andi was away");
+  await andi.start();
+  await a.tab.locator("#banner").waitFor({ state: "hidden" });
+  await a.tab.locator(".message .text", { hasText: "written while Andi was away" }).waitFor({ timeout: 60000 });
+});
+
+test("a room is made by the page, and both write in it", async () => {
+  await go(a, "#/new-room");
+  await look(a, "new-room");
+  await type(a, /^Its name/, "Boat trip");
+  await a.tab.getByLabel("Ben").check();
+  await click(a, "button", "Make the room");
+  await a.tab.getByRole("heading", { name: "Boat trip" }).waitFor();
+  await type(a, "Write a message", "Who brings the oars?");
+  await press(a, "Enter");
+  await b.tab.locator("nav .friends .row", { hasText: "Boat trip" }).click();
+  await b.tab.locator(".message .text", { hasText: "oars" }).waitFor();
+  await type(b, "Write a message", "I do");
+  await press(b, "Enter");
+  await a.tab.locator(".message .text", { hasText: "I do" }).waitFor();
+  await a.tab.locator("nav .friends .row", { hasText: "Boat trip" }).locator(".badge").waitFor({ state: "detached" });
+  await look(a, "room");
+  await click(a, "link", "About this room");
+  await shows(a, "Who is in it");
+  await look(a, "room-people");
+});
+
+test("a relay is added and removed by the page", async () => {
+  await go(a, "#/me");
+  await shows(a, "You have no relay.");
+  await look(a, "settings");
+  await a.tab.getByText("Add a relay").click();
+  await type(a, "Relay link", "nonsense");
+  await click(a, "button", "Use this relay");
+  await shows(a, "The link is damaged");
+});
+
+test("hostile names and texts are shown as they are, and none runs", async () => {
+  const page = await open(await cara.start("--name", HOSTILE[1]));
+  await page.tab.close();
+  const [{ link }] = await andi.run("invite");
+  await cara.run("add", link, "--note", HOSTILE[0]);
+  await go(a, "#/requests");
+  await shows(a, "asks to be your friend");
+  assert.ok((await a.tab.locator("blockquote").innerText()).includes(HOSTILE[0]));
+  await look(a, "requests");
+  await click(a, "button", "Accept");
+  await a.tab.getByRole("log").waitFor();
+  await until("Cara has a friend", async () => (await cara.run("friends"))[0]?.mutual);
+  for (const text of HOSTILE) await cara.run("send", "Andi", "--", text.replaceAll("\u0000", ""));
+  await until("all have come", async () => (await a.tab.locator(".message").count()) === HOSTILE.length);
+  await unharmed("chat");
+  const room = await cara.run("room", "create", HOSTILE[7].slice(0, 60));
+  await cara.run("room", "topic", room[0].room, HOSTILE[10]);
+  await cara.run("room", "add", room[0].room, "Andi");
+  await a.tab.locator("nav .friends .row", { hasText: "<iframe" }).click();
+  await shows(a, "people");
+  await unharmed("room");
+  for (const view of ["#/", "#/requests", "#/add", "#/me", "#/new-room", `#/friend/${(await cara.run("id"))[0].id}`, `#/people/${room[0].room}`]) {
+    await go(a, view);
+    await a.tab.waitForTimeout(300);
+    await unharmed(view);
+  }
+  await go(a, "#/search");
+  await type(a, "Words to search for", "ran");
+  await press(a, "Enter");
+  await a.tab.locator(".found li").first().waitFor();
+  await unharmed("search");
+  await look(a, "search");
+});
+
+async function unharmed(where) {
+  assert.equal(await a.tab.evaluate(() => globalThis.ran), undefined, where);
+  const made = await a.tab.locator("#app :is(script, iframe, math, style, form[action], img[src=x], a[href^=javascript])").count();
+  assert.equal(made, 0, where);
+}
+
+test("the other views are looked at", async () => {
+  await look(a, "chat", `#/chat/${ids.Ben.id}`);
+  await look(a, "add", "#/add");
+  await click(a, "button", "Make an invite");
+  await a.tab.locator(".qr").waitFor();
+  await look(a, "invite");
+  await click(a, "button", "Revoke");
+  await look(a, "list", "#/");
+  await look(a, "nobody", "#/chat/nobody");
+});
+
+test("somebody blocked reaches nobody, and unblocking brings them back", async () => {
+  await go(a, `#/friend/${ids.Ben.id}`);
+  await twice(a, "Block this friend", "Really block?");
+  await shows(a, "Nothing from this friend reaches you.");
+  await look(a, "blocked");
+  await ben.run("send", "Andi", "while blocked");
+  await a.tab.waitForTimeout(1500);
+  assert.equal((await andi.run("read", "Ben", "-n", "50", "--peek")).filter((one) => one.text === "while blocked").length, 0);
+  await click(a, "button", "Unblock");
+  await a.tab.getByRole("button", { name: "Block this friend" }).waitFor();
+});
+
+async function twice(person, name, question) {
+  await click(person, "button", name);
+  await click(person, "button", question);
+}
+
+test("a friendship is ended by the page, after a question", async () => {
+  await go(a, `#/friend/${ids.Ben.id}`);
+  await twice(a, "End the friendship", "Really end it?");
+  await until("Ben is no friend", async () => (await andi.run("friends")).every((one) => one.name !== "Ben"));
+  assert.equal(await a.tab.locator("nav .friends .row", { hasText: /^Ben/ }).count(), 0);
+  await go(a, "#/requests");
+  await a.tab.getByText("Earlier").click().catch(() => {});
+  await shows(a, "was your friend");
+  assert.equal(await a.tab.locator(".request", { hasText: "Ben is your friend" }).count(), 0);
+});
+
+test("an own request is taken back by the page", async () => {
+  await go(a, "#/add");
+  await type(a, /^Paste the link/, "a".repeat(52));
+  await click(a, "button", "Send friend request");
+  await shows(a, "was not found yet");
+  await twice(a, "Take the request back", "Really take it back?");
+  await until("it is cancelled", async () => (await andi.run("requests")).some((one) => one.status === "cancelled"));
+});
+
+test("an address is good once, and a stranger's tab says how to get in", async () => {
+  const [{ http }] = await andi.run("page");
+  const first = await open(http);
+  await first.tab.locator("nav .friends").waitFor();
+  const second = await open(http);
+  await shows(second, "This browser is not signed in");
+  await examine(second, "signed-out");
+  assert.equal(await second.tab.getByText("Ben").count(), 0);
+});
+
+test("axe has found nothing in any view, in both sizes, light and dark", () => {
+  assert.deepEqual(found.findings, []);
+  assert.ok(found.views >= 60, `${found.views} pictures`);
+  console.log(`axe: nothing found in ${found.views} pictures`);
+});
+
+test("nothing went wrong in any tab", () => {
+  assert.deepEqual([...a.faults, ...b.faults], []);
+});
