@@ -30,7 +30,16 @@ export class Node {
 
   // Starts it; answers the address of its page, which is good once.
   async start(...flags) {
-    this.child = spawn(BIN, ["--data", this.data, "--json", "up", "--no-open", "--no-lan", "--listen", "/ip4/127.0.0.1/udp/0/quic-v1", ...flags], { stdio: ["ignore", "pipe", "inherit"] });
+    return (await this.spawn("up", "--no-open", "--no-lan", ...flags)).http;
+  }
+
+  // Starts a relay in its place; answers what that says of itself.
+  relay(...flags) {
+    return this.spawn("relay", "run", ...flags);
+  }
+
+  async spawn(...args) {
+    this.child = spawn(BIN, ["--data", this.data, "--json", ...args, "--listen", "/ip4/127.0.0.1/udp/0/quic-v1"], { stdio: ["ignore", "pipe", "inherit"] });
     running.add(this.child);
     const line = await new Promise((resolve, reject) => {
       let text = "";
@@ -41,7 +50,7 @@ export class Node {
         if (text.includes("\n")) resolve(text.slice(0, text.indexOf("\n")));
       });
     });
-    return JSON.parse(line).http;
+    return JSON.parse(line);
   }
 
   async stop() {

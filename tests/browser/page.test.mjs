@@ -65,6 +65,7 @@ async function befriend() {
   await type(b, /^Paste the link/, link);
   await click(b, "button", "Send friend request");
   await a.tab.getByText("asks to be your friend").waitFor();
+  await look(a, "asked");
   await click(a, "button", "Accept");
   await type(a, "Write a message", "Hello Ben");
   await press(a, "Enter");
@@ -80,6 +81,7 @@ test("a text is answered, and each side sees how far it got", async () => {
   await b.tab.locator(".message.mine .state", { hasText: "Read" }).waitFor();
   await click(b, "button", "Read");
   await shows(b, "says that the message was read");
+  await look(b, "answered");
 });
 
 test("f11 nobody is verified before words were compared, and both sides can compare", async () => {
@@ -227,6 +229,18 @@ test("a relay is added and removed by the page", async () => {
   await type(a, "Relay link", "nonsense");
   await click(a, "button", "Use this relay");
   await shows(a, "The link is damaged");
+  const { link, claim } = await new Node("relay").relay();
+  await type(a, "Relay link", link);
+  await type(a, /^Claim code/, claim);
+  await click(a, "button", "Use this relay");
+  await shows(a, "connected: it keeps messages");
+  assert.equal((await andi.run("relay", "list"))[0].state, "connected");
+  await look(a, "relay");
+  const row = a.tab.locator(".people .row", { hasText: "connected" });
+  await click(a, "button", "Remove", row);
+  await click(a, "button", "Really remove?");
+  await shows(a, "You have no relay.");
+  assert.deepEqual(await andi.run("relay", "list"), []);
 });
 
 test("hostile names and texts are shown as they are, and none runs", async () => {

@@ -95,7 +95,9 @@ fn a_long_history_is_read_backwards_in_pages_and_each_marks_what_it_shows() {
         other => panic!("messages: {:?}", other.err()),
     };
     let texts = |found: &[symbolon_core::command::MessageView]| found.iter().map(|view| view.text.parse().unwrap()).collect::<Vec<u32>>();
-    let Ok(Reply::Messages(last)) = sim.command(a, Command::Read { who: ben(), since: None, limit: Some(10), peek: true }) else { panic!() };
+    let Ok(Reply::Messages(last)) = sim.command(a, Command::Read { who: ben(), since: None, limit: Some(10), peek: true }) else {
+        panic!()
+    };
     assert_eq!(texts(&last), (15..25).collect::<Vec<_>>());
     assert_eq!(texts(&page(&mut sim, last[0].message, Some(10), true)), (5..15).collect::<Vec<_>>());
     let middle = page(&mut sim, last[0].message, Some(10), false);

@@ -70,7 +70,8 @@ pub(crate) fn read(
     };
     let mut found: Vec<(u64, RoomId, Message)> = Vec::new();
     for conversation in conversations {
-        let end = state.groups.rooms.get(&conversation).and_then(|group| group.question).map_or(u64::MAX, |question| question.from).min(stop);
+        let end =
+            state.groups.rooms.get(&conversation).and_then(|group| group.question).map_or(u64::MAX, |question| question.from).min(stop);
         let page = if backwards {
             turn.shelf.range_back(Table::Message, &message_key(&conversation, end), count).map_err(TurnFailed::from)?
         } else {

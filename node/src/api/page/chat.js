@@ -15,7 +15,7 @@ const LIFETIMES = [["", "never"], ["3600", "1 hour"], ["86400", "1 day"], ["6048
 export function chatView(id) {
   const one = friend(id);
   if (!one) {
-    return { element: h("section", { class: "empty" }, h("h1", {}, "There is no such friend"), h("p", {}, "Choose a friend from the list.")) };
+    return { element: h("section", { class: "empty" }, h("h1", {}, "There is no such friend"), h("a", { href: "#/" }, "Choose a friend from the list")) };
   }
   const compare = h("a", { class: "compare", href: `#/friend/${id}` }, "Compare words");
   return conversation(one, {
@@ -43,7 +43,7 @@ const CLOSED = {
 export function roomView(id) {
   const one = room(id);
   if (!one) {
-    return { element: h("section", { class: "empty" }, h("h1", {}, "There is no such room"), h("p", {}, "Choose a room from the list.")) };
+    return { element: h("section", { class: "empty" }, h("h1", {}, "There is no such room"), h("a", { href: "#/" }, "Choose a room from the list")) };
   }
   return conversation(one, {
     id,
