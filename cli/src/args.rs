@@ -40,7 +40,17 @@ pub enum Verb {
     /// Watch two nodes and a relay befriend, talk, go offline and catch up, all on this machine
     Demo,
     /// Show who I am
-    Id,
+    Id {
+        /// Instead, the recovery phrase
+        #[command(subcommand)]
+        verb: Option<IdVerb>,
+    },
+    /// Back up friends, names and history, or make a new device of a backup
+    Backup {
+        /// What to do
+        #[command(subcommand)]
+        verb: BackupVerb,
+    },
     /// Make an invite for one person, list those made, or take one back
     #[command(args_conflicts_with_subcommands = true)]
     Invite(Invite),
@@ -202,6 +212,35 @@ pub enum Verb {
         /// Sign out every browser instead
         #[arg(long)]
         sign_out: bool,
+    },
+}
+
+/// What else there is to know of me.
+#[derive(Debug, Clone, Subcommand)]
+pub enum IdVerb {
+    /// Show the 24 words that bring me back when all devices are lost; whoever has them is me
+    Phrase {
+        /// They are written down: erase them here
+        #[arg(long)]
+        confirm: bool,
+    },
+}
+
+/// What to do with backups.
+#[derive(Debug, Clone, Subcommand)]
+pub enum BackupVerb {
+    /// Write a backup, sealed under the recovery phrase, while the node runs
+    Create {
+        /// The file; it must not exist yet
+        file: PathBuf,
+    },
+    /// Make a new folder a new device of mine by a backup; the recovery phrase is read from standard input
+    Restore {
+        /// The file
+        file: PathBuf,
+        /// File with the passphrase that the new folder is to have
+        #[arg(long)]
+        passphrase_file: Option<PathBuf>,
     },
 }
 

@@ -1,12 +1,15 @@
 //! Every command but `up`: asks the running node and shows its answer.
 
+pub mod backup;
 mod devices;
 mod friends;
 mod list;
 mod rooms;
 mod typed;
 
-use crate::args::{DeviceVerb, ExportFormat, Invite, InviteVerb, LookupVerb, Read, RelayVerb, RequestsVerb, Send, Switch, Verb};
+use crate::args::{
+    BackupVerb, DeviceVerb, ExportFormat, IdVerb, Invite, InviteVerb, LookupVerb, Read, RelayVerb, RequestsVerb, Send, Switch, Verb,
+};
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -24,7 +27,11 @@ pub fn run(verb: &Verb, client: &Client, output: Output) -> Result<(), Failure> 
     match verb {
         // `up` starts a node and needs none; the caller has dealt with it.
         Verb::Up(_) | Verb::Demo => Ok(()),
-        Verb::Id => identity(client, output),
+        Verb::Id { verb: None } => identity(client, output),
+        Verb::Id { verb: Some(IdVerb::Phrase { confirm }) } => backup::phrase(client, output, *confirm),
+        Verb::Backup { verb: BackupVerb::Create { file } } => backup::create(client, output, file),
+        // It needs no node; the caller has dealt with it.
+        Verb::Backup { verb: BackupVerb::Restore { .. } } => Ok(()),
         Verb::Invite(flags) => invite(client, output, flags),
         Verb::Add { target, note } => {
             let target = typed(target)?;

@@ -21,7 +21,7 @@ mod show;
 mod text;
 mod up;
 
-use args::{Cli, RelayVerb, Verb};
+use args::{BackupVerb, Cli, RelayVerb, Verb};
 use clap::Parser;
 use clap::error::ErrorKind;
 use client::Client;
@@ -63,6 +63,9 @@ fn run(cli: Cli, output: Output) -> Result<(), Failure> {
     }
     if let Verb::Relay { verb: RelayVerb::Run(flags) } = &cli.verb {
         return relay::run(data, flags, output);
+    }
+    if let Verb::Backup { verb: BackupVerb::Restore { file, passphrase_file } } = &cli.verb {
+        return commands::backup::restore(&data, file, passphrase_file.as_deref(), output);
     }
     commands::run(&cli.verb, &Client::find(&data)?, output)
 }

@@ -293,6 +293,34 @@ pub fn relay_removed(view: &Value) -> String {
     format!("{} is given up; friends are told where else to write.\n", line(str_of(view, "relay")))
 }
 
+/// The recovery phrase, numbered; or that it is erased.
+pub fn phrase(view: &Value) -> String {
+    let words: Vec<&str> = str_of(view, "phrase").split(' ').filter(|word| !word.is_empty()).collect();
+    if words.is_empty() {
+        return "The words are erased here. What you have written down is the only copy.\n".to_owned();
+    }
+    let lines: String = words
+        .chunks(4)
+        .zip(0..)
+        .map(|(row, at)| {
+            let row: Vec<String> = row.iter().zip(1..).map(|(word, nth)| format!("{:>2} {:<10}", at * 4 + nth, line(word))).collect();
+            format!("  {}\n", row.join("").trim_end())
+        })
+        .collect();
+    format!(
+        "{lines}\nWrite these words on paper, in this order, and keep them where nobody else looks: whoever has them is you.\n\
+         Then run `symbolon id phrase --confirm`, which erases them here.\n"
+    )
+}
+
+/// Where a backup lies.
+pub fn backup(view: &Value) -> String {
+    format!(
+        "{}\nIt opens with your recovery phrase only: `symbolon id phrase` shows it. Bring it back with `symbolon --data DIR backup restore FILE`.\n",
+        line(str_of(view, "file"))
+    )
+}
+
 /// A device of our own, in a line.
 pub fn own_device(view: &Value) -> String {
     let is = |field: &str| view.get(field).and_then(Value::as_bool) == Some(true);

@@ -20,6 +20,7 @@
 //! | [`qr`] | QR codes for page and terminal |
 
 mod ask;
+mod backup;
 mod blocks;
 mod condition;
 mod device;

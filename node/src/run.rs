@@ -4,6 +4,7 @@
 //! What "opening" means (folder, store, network, core thread) is passed in, so that this
 //! file knows about none of them; [`open`] is the real one.
 
+pub mod backup;
 mod config;
 pub(crate) mod errors;
 pub(crate) mod kept;

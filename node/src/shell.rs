@@ -36,7 +36,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use symbolon_core::command::{CommandError, Reply};
+use symbolon_core::command::{Command, CommandError, Reply};
 use symbolon_core::seam::{Action, CommandId, Input};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
@@ -68,6 +68,45 @@ pub struct Ends<T, C> {
     pub clock: C,
     /// Where failures are noted.
     pub vitals: Arc<Vitals>,
+}
+
+/// What follows from an answer.
+#[derive(Debug)]
+pub enum Applied {
+    /// The next command.
+    GoOn,
+    /// Nothing more.
+    Stop(CommandError),
+}
+
+/// Carries commands out on a store, without a network, one turn each; then leaves the store complete in its one file. Stops
+/// behind the first one whose answer says so.
+pub fn apply<P: Parts, C: Clock>(
+    store: Store,
+    parts: P,
+    clock: C,
+    commands: impl Iterator<Item = Command>,
+    answered: &mut dyn FnMut(Result<Reply, CommandError>) -> Applied,
+) -> Result<Result<(), CommandError>, RunError> {
+    let (mut engine, _) = Engine::load(Rc::new(store), parts, clock)?;
+    let mut result = Ok(());
+    for (command, number) in commands.zip(0..) {
+        let released = match engine.turn(vec![Input::Command(CommandId(number), command)]) {
+            Ok(released) => released,
+            Err(StoreError::Full) => {
+                result = Err(CommandError::StoreFull);
+                break;
+            }
+            Err(fault) => return Err(RunError::Failed(fault)),
+        };
+        let reply = released.actions.into_iter().find_map(|action| if let Action::Reply(_, reply) = action { Some(reply) } else { None });
+        if let Some(Applied::Stop(error)) = reply.map(&mut *answered) {
+            result = Err(error);
+            break;
+        }
+    }
+    engine.finish()?;
+    Ok(result)
 }
 
 /// Runs turns until a stop is asked for, then leaves the store complete in its one file.

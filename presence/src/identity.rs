@@ -192,6 +192,20 @@ impl core::fmt::Debug for Chain {
     }
 }
 
+/// A root key, and the hash of the second one.
+#[derive(Debug, Clone)]
+pub struct Root {
+    root: SigningKey,
+    second_root: Digest,
+}
+
+impl Root {
+    /// Whose it is.
+    pub fn person(&self) -> PeerId {
+        peer_id(&self.root.public())
+    }
+}
+
 /// The private keys of this node: root key (on the first device) and device keys.
 ///
 /// The root key comes from 32 bytes that a 24-word recovery phrase will show; a second
@@ -240,6 +254,24 @@ impl Identity {
         };
         let chain = Chain::sign(&root, &body);
         Self { entropy: Some(entropy), second_root, root: Some(root), signing, dh, chain, device }
+    }
+
+    /// The root key of a recovery phrase.
+    pub fn root_of(entropy: &Secret) -> Root {
+        let root = SigningKey::from_seed(derive(entropy.expose(), KEY_ROOT, &[]).expose());
+        let second = SigningKey::from_seed(derive(entropy.expose(), KEY_SECOND_ROOT, &[]).expose());
+        Root { root, second_root: hash(HASH_SECOND_ROOT, &[second.public().as_bytes()]) }
+    }
+
+    /// This device, with the keys that it has, is a further one of the person with this root key from now on, and holds that
+    /// key as well: it certifies others.
+    pub fn return_as_further(&mut self, root: &Root, serial: u64, not_before: Timestamp, not_after: Timestamp) {
+        let (signing, dh) = (self.signing.public(), self.dh.public().bytes());
+        let device = device_id(&root.root.public(), &signing, &dh);
+        let body = DeviceCertBody { device, signing, dh, not_before, not_after, serial, alias: Some(true) };
+        self.chain = Chain::sign(&root.root, &body);
+        (self.device, self.second_root) = (device, root.second_root);
+        (self.entropy, self.root) = (None, Some(root.root.clone()));
     }
 
     /// Renews the device's certificate: the same keys, and so the same device, under a serial that was never used. False on

@@ -67,6 +67,8 @@ labels! {
     SIGN_PRESENCE = "sign presence record";
     /// First device signs that another one is certified.
     SIGN_JOINED = "sign joined";
+    /// Device that was restored asks a friend's device.
+    SIGN_RETURNED = "sign returned";
     /// Device signs that another one of its person is gone.
     SIGN_GONE = "sign gone device";
     /// Device signs who its owner introduces to whom.
@@ -173,6 +175,8 @@ labels! {
     KEY_CAP = "key capability";
     /// Put key of one grant.
     KEY_GRANT = "key grant";
+    /// Backups, from the entropy of the recovery phrase.
+    KEY_BACKUP = "key backup";
     /// Root key from the recovery phrase's entropy.
     KEY_ROOT = "key root";
     /// Second root key from the recovery phrase's entropy.
@@ -260,6 +264,8 @@ labels! {
     SEAL_ENTRIES = "seal header entries";
     /// AEAD: body.
     SEAL_BODY = "seal presence body";
+    /// A part of a backup.
+    SEAL_BACKUP = "seal backup";
     /// AEAD: what is in a record.
     SEAL_OUTER = "seal outer record";
 }

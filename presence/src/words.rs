@@ -4,7 +4,7 @@
 //! carries a 4-bit checksum against mishearing.
 
 use crate::id::PeerId;
-use crate::kdf::hash;
+use crate::kdf::{Secret, hash};
 use crate::labels::HASH_WORDS;
 use bip39::{Language, Mnemonic};
 
@@ -28,6 +28,25 @@ pub fn words_match(peer: &PeerId, typed: &str) -> bool {
     given.join(" ") == fingerprint_words(peer)
 }
 
+/// The recovery phrase of an entropy: twenty-four words.
+pub fn recovery_words(entropy: &Secret) -> String {
+    let Ok(mnemonic) = Mnemonic::from_entropy_in(Language::English, entropy.expose()) else {
+        unreachable!("32 bytes are a length that BIP-39 knows");
+    };
+    mnemonic.words().collect::<Vec<_>>().join(" ")
+}
+
+/// What a recovery phrase stands for, as people type it. None when a word is wrong, or their number.
+pub fn read_recovery_words(typed: &str) -> Option<Secret> {
+    if typed.len() > 1024 {
+        return None;
+    }
+    let given: Vec<String> = typed.split(|c: char| !c.is_alphabetic()).filter(|w| !w.is_empty()).map(str::to_lowercase).collect();
+    let mnemonic = Mnemonic::parse_in_normalized(Language::English, &given.join(" ")).ok()?;
+    let (entropy, length) = mnemonic.to_entropy_array();
+    Some(Secret::from_bytes(*entropy.first_chunk::<32>().filter(|_| length == 32)?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,5 +67,18 @@ mod tests {
         assert!(!words_match(&PeerId([2; 32]), &typed));
         assert!(!words_match(&peer, ""));
         assert!(!words_match(&peer, &"word ".repeat(10_000)));
+    }
+
+    #[test]
+    fn a_recovery_phrase_is_read_back_as_people_type_it_and_one_wrong_word_is_noticed() {
+        let entropy = Secret::from_bytes([7; 32]);
+        let words = recovery_words(&entropy);
+        assert_eq!(words.split(' ').count(), 24);
+        assert_eq!(read_recovery_words(&words.to_uppercase().replace(' ', ",\n")).unwrap().expose(), entropy.expose());
+        let mut wrong: Vec<&str> = words.split(' ').collect();
+        wrong.swap(0, 23);
+        assert!(read_recovery_words(&wrong.join(" ")).is_none());
+        assert!(read_recovery_words(&fingerprint_words(&PeerId([1; 32]))).is_none(), "twelve are too few");
+        assert!(read_recovery_words("").is_none());
     }
 }

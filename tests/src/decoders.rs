@@ -17,9 +17,9 @@ use symbolon_core::limits::{CONTACT_RECORD_MAX, LINK_MAX, MEMBERS_MAX, OLD_LINK_
 use symbolon_core::link::{InviteLink, LINK_PREFIX};
 use symbolon_core::place::Place;
 use symbolon_core::wire::{
-    AcceptBody, AcceptHead, AddPackage, Bundle, COMMIT_INFO_MAX, CommitInfo, ConfirmBody, First, Known, OfferBody, OpenCredential,
-    PAYLOAD_MAX, PIECE_LEN, PackageSecrets, QueueAddress, RoomPayload, Roster, SeatedRoster, SignedPresence, Standing, Statement,
-    WHOLE_MAX, WelcomeBundle, is_leaf_of,
+    AcceptBody, AcceptHead, AddPackage, BACKUP_PART_MAX, Bundle, COMMIT_INFO_MAX, CommitInfo, ConfirmBody, First, Known, OfferBody,
+    OpenCredential, PAYLOAD_MAX, PIECE_LEN, PackageSecrets, QueueAddress, RoomPayload, Roster, SeatedRoster, SignedPresence, Standing,
+    Statement, WHOLE_MAX, WelcomeBundle, is_leaf_of,
 };
 use symbolon_presence::body::Body;
 use symbolon_presence::codec;
@@ -88,6 +88,7 @@ pub const ALL: &[Decoder] = &[
     Decoder { name: "joined_body", max: PAYLOAD_MAX, run: devices::joined_body },
     Decoder { name: "own_said", max: PAYLOAD_MAX, run: devices::own_said },
     Decoder { name: "gone", max: PAYLOAD_MAX, run: devices::gone },
+    Decoder { name: "backup_part", max: BACKUP_PART_MAX, run: devices::backup_part },
     Decoder { name: "record", max: RECORD_MAX, run: record },
     Decoder { name: "posted", max: RECORD_MAX, run: posted },
     Decoder { name: "ask", max: MESSAGE_MAX, run: ask },

@@ -11,6 +11,7 @@
 
 #[path = "samples/devices.rs"]
 pub mod devices;
+pub mod recovery;
 #[path = "samples/shared.rs"]
 pub mod shared;
 

@@ -174,6 +174,7 @@ pub fn valid(decoder: &str) -> Vec<Seed> {
         "joined_body" => vec![("ben", codec::encode(&samples::devices::joined()))],
         "own_said" => samples::devices::said().into_iter().map(|(name, said)| (name, codec::encode(&said))).collect(),
         "gone" => vec![("ben", codec::encode(&samples::devices::gone()))],
+        "backup_part" => samples::recovery::parts().into_iter().map(|(name, part)| (name, codec::encode(&part))).collect(),
         "leaf_credential" => vec![("ann", samples::credential())],
         "posted" => vec![("ben", samples::posted()), ("presence", samples::record())],
         "ask" => vec![("get", Ask::Get(LookupId([0x6c; 32])).encode()), ("put", Ask::Put(samples::record()).encode())],

@@ -23,6 +23,8 @@ mod lookup;
 mod names;
 #[path = "end_to_end/pooled.rs"]
 mod pooled;
+#[path = "end_to_end/recovery.rs"]
+mod recovery;
 #[path = "end_to_end/refusals.rs"]
 mod refusals;
 #[path = "end_to_end/rekey.rs"]

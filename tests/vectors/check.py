@@ -274,9 +274,25 @@ def joined(i, out):
 
 def gone(i):
     by, device = read(i["by"]), read(i["chain"])
-    assert by[0] == device[0] == i["root"] and read(by[1])[5] < read(device[1])[5]
-    signature = sign(i["seed"], name("sign gone device"), context(i["root"]), device[1])
-    return {"signature": signature, "gone": record({0: by, 1: device, 2: signature})}
+    assert by[0] == device[0] == i["root"] == ed_public(i["root_seed"])
+    signature, by_root = (sign(i[key], name("sign gone device"), context(i["root"]), device[1]) for key in ("seed", "root_seed"))
+    return {"signature": signature, "by_root": by_root, "gone": record({0: by, 1: device, 2: signature, 3: by_root})}
+
+
+def backup_part(i):
+    place = context(i["id"], struct.pack(">Q", i["index"]))
+    return {"sealed": sealed_at_random(i["key"], i["nonce"], "seal backup", place, i["part"])}
+
+
+def recovery(i):
+    answer = {"key": derived(i["entropy"], name("key backup"))}
+    try:
+        from mnemonic import Mnemonic
+
+        answer["words"] = Mnemonic("english").to_mnemonic(i["entropy"])
+    except ImportError:
+        print("words not checked: they need PyPI's `mnemonic`, too")
+    return answer
 
 
 def friendship(i):
@@ -776,6 +792,9 @@ CHECKS = {
     "certificate of a further device": further_certificate,
     "joined": joined,
     "gone": gone,
+    "certificate of a restored device": further_certificate,
+    "recovery phrase": recovery,
+    **{f"part of a backup: {part}": backup_part for part in ("head", "persons", "ways", "texts", "end")},
     "epoch id": epoch_id,
     "ways": again("ways"),
     "seat": seat,

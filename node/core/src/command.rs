@@ -4,9 +4,11 @@
 //! of fields there stand in the API's own description.
 
 use symbolon_presence::address::Address;
-use symbolon_presence::id::{GrantId, MessageId, RequestId};
+use symbolon_presence::id::{GrantId, MessageId, Nonce, RequestId};
+use symbolon_presence::kdf::Secret;
 use symbolon_presence::time::Timestamp;
 
+mod backup;
 mod device;
 mod error;
 mod friend;
@@ -17,6 +19,7 @@ mod request;
 mod room;
 mod status;
 
+pub use backup::{BackupCursor, BackupPlace};
 pub use device::{JoiningView, OwnDeviceView};
 pub use error::CommandError;
 pub use friend::{Build, FriendView, Path, Trust};
@@ -166,6 +169,19 @@ pub enum Command {
     Lookups,
     /// This copy of the folder goes on; or its user has seen that it is an older one.
     DeviceConfirm,
+    /// Show the recovery phrase.
+    Phrase,
+    /// The recovery phrase is written down: it is erased here.
+    PhraseConfirm,
+    /// Make the next part of a backup.
+    Backup(BackupCursor),
+    /// Take in the next part of a backup, in a folder in which nothing was done yet.
+    Restore {
+        /// What the recovery phrase stands for.
+        entropy: Secret,
+        /// The part, a [`BackupPart`](crate::wire::BackupPart) in its encoding.
+        part: Vec<u8>,
+    },
     /// Make a pairing code for a further device.
     DevicePair,
     /// Become a further device of the person who has made this code.
@@ -324,6 +340,17 @@ pub enum Reply {
     Lookups(Vec<LookupView>),
     /// To [`Command::DeviceConfirm`]: whether it had stopped because of another copy.
     Confirmed(bool),
+    /// To [`Command::Phrase`] and [`Command::PhraseConfirm`]: the words, or that they are gone.
+    Phrase(Option<String>),
+    /// To [`Command::Backup`].
+    Backup {
+        /// The backup's.
+        id: Nonce,
+        /// The part as it stands in the file.
+        sealed: Vec<u8>,
+        /// What comes next; none behind the last part.
+        next: Option<BackupCursor>,
+    },
     /// To [`Command::DevicePair`].
     Paired {
         /// What is typed or scanned at the other device.

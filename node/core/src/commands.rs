@@ -15,10 +15,12 @@ pub(crate) use machines::Machines;
 
 use crate::command::{Command, CommandError, Reply};
 use crate::conversations::history::Part;
+use crate::devices as own_devices;
 use crate::people;
 use crate::state::State;
 use crate::turn::{Failed, Turn};
 use crate::views;
+use crate::wire::BackupPart;
 
 /// Does what the user asks.
 pub(crate) fn run(state: &mut State, machines: &mut Machines<'_>, turn: &mut Turn<'_>, command: Command) -> Result<Reply, Failed> {
@@ -33,6 +35,17 @@ pub(crate) fn run(state: &mut State, machines: &mut Machines<'_>, turn: &mut Tur
         Command::Invites => Ok(Reply::Invites(views::invite::views(state, turn.now))),
         Command::InviteRevoke(id) => own::revoke_invite(state, turn, &id),
         Command::DeviceConfirm => Ok(Reply::Confirmed(machines.standings.confirm(state, turn))),
+        Command::Phrase => Ok(Reply::Phrase(Some(own_devices::phrase(state)?))),
+        Command::PhraseConfirm => {
+            own_devices::confirm_phrase(state, turn)?;
+            Ok(Reply::Phrase(None))
+        }
+        Command::Backup(cursor) => devices::backup(state, turn, cursor),
+        Command::Restore { entropy, part } => {
+            let part = BackupPart::decode(&part).ok_or(CommandError::BadBackup)?;
+            own_devices::restore(state, turn, &entropy, part)?;
+            Ok(own::identity(state))
+        }
         Command::DevicePair => devices::pair(state, turn),
         Command::DeviceJoin(code) => devices::join(state, machines, turn, &code),
         Command::Devices => Ok(devices::all(state, machines)),
@@ -122,6 +135,7 @@ fn changes(command: &Command) -> bool {
             | Command::RoomMembers(_)
             | Command::RoomsWith(_)
             | Command::Devices
+            | Command::Backup(_)
             | Command::Status
             | Command::Doctor
     )

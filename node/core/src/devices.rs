@@ -12,19 +12,27 @@
 //! | `hear` | what other devices have said |
 //! | `asks` | a new device's friendships with friends' devices |
 //! | `renewal` | the first device renews the certificates of the others |
+//! | `backup`, `restore` | what a device knows, in sealed parts; a fresh folder that becomes a device by it |
+//! | `phrase` | the words from which the root key comes |
 //! | `removal` | a device is ours no more |
 
 mod asks;
+mod backup;
 mod hear;
 mod pairing;
 mod persons;
+mod phrase;
 mod removal;
 mod renewal;
+mod restore;
 mod sync;
 
-pub(crate) use asks::asked_by_sibling;
+pub(crate) use asks::{asked_by_sibling, returned};
+pub(crate) use backup::{Made, part};
 pub(crate) use hear::hear;
 pub(crate) use pairing::{certify, join, joined, pair};
+pub(crate) use phrase::{confirm_phrase, phrase};
 pub(crate) use removal::{gone, remove};
 pub(crate) use renewal::sweep;
+pub(crate) use restore::restore;
 pub(crate) use sync::Devices;

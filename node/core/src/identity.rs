@@ -38,7 +38,7 @@ pub(crate) fn records_changed(turn: &mut Turn<'_>) {
 
 /// This node's own keys and facts. Row names in [`Table::Meta`]: `identity`, `mailbox`,
 /// `friendship`, `past`, `revoked`, `presence`, `servers`, `lookups`, `findable`, `rooms ask`, `name`, `counters`, `clock`, `starts`, `behind`,
-/// `direct`, `wire`, `stocks`, `label`, `gone`, `serial`.
+/// `direct`, `wire`, `stocks`, `label`, `gone`, `serial`, `backup key`.
 #[derive(Debug)]
 pub(crate) struct Own {
     pub identity: Identity,
@@ -49,6 +49,8 @@ pub(crate) struct Own {
     pub label: String,
     /// An older device of the person has said that this one is theirs no more.
     pub is_gone: bool,
+    /// What backups are sealed under, when the entropy is not here any more.
+    pub backup_key: Option<Secret>,
     /// The highest serial that this root has given a certificate.
     pub last_serial: u64,
     /// The version of the wire that this build speaks.
@@ -224,6 +226,7 @@ impl Own {
         let stored_name: String = decode_row(&meta(b"name", out)?.ok_or(missing)?)?;
         let label = meta(b"label", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
         let is_gone = meta(b"gone", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
+        let backup_key = meta(b"backup key", out)?.map(|bytes| decode_row(&bytes)).transpose()?;
         let own_serial = identity.chain.body().map_or(0, |body| body.serial);
         let last_serial: u64 = meta(b"serial", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
         let peer = identity.peer();
@@ -239,6 +242,7 @@ impl Own {
             peer,
             label,
             is_gone,
+            backup_key,
             last_serial: last_serial.max(own_serial),
             instance: starts.last().map_or([0; 16], |start| *start.instance.as_bytes()),
             wire: WIRE_VERSION,

@@ -48,6 +48,8 @@ pub const PAIRING_LIFETIME: u64 = 10 * MINUTE;
 pub const PERSONS_SAID: usize = 64;
 /// Most texts in one frame between own devices.
 pub const TEXTS_SAID: usize = 64;
+/// Most devices of which a part of a backup says how they are written to.
+pub const WAYS_SAID: usize = 12;
 /// Bytes of texts behind which such a frame takes no more.
 pub const TEXTS_SAID_BYTES: usize = 48 * 1024;
 /// Most mailboxes at relays of one device.

@@ -289,6 +289,8 @@ pub enum Warning {
     SecondCopy,
     /// A friend's device came back from an older copy and has a new room.
     FriendReturned,
+    /// A friend's device was restored, and goes on as a new one.
+    FriendDevice,
     /// A further device of ours has come.
     OwnDeviceCame,
     /// A device of ours was removed.

@@ -4,6 +4,7 @@
 //! Every type is bounded by its `is_bounded` (called right after decoding) and by the
 //! envelope's size. Each file names its protocol page.
 
+mod backup;
 mod bounds;
 mod bundle;
 mod capabilities;
@@ -22,6 +23,7 @@ mod roster;
 mod standing;
 mod vouching;
 
+pub use backup::{BACKUP_PART_MAX, BackupHead, BackupPart, DeviceWays, ReaderWays, backup_key};
 pub use bounds::{PAYLOAD_MAX, PIECE_LEN, is_name, is_note, is_text, is_topic};
 pub use bundle::{Bundle, BundleDevice, Whereabouts};
 pub use capabilities::Capabilities;

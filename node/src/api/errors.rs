@@ -56,7 +56,7 @@ pub struct Entry {
 
 impl Fault {
     /// Every fault once, in the order of the API's description.
-    pub const ALL: [Self; 42] = [
+    pub const ALL: [Self; 45] = [
         Self::Command(CommandError::NotFound),
         Self::Command(CommandError::Ambiguous),
         Self::Command(CommandError::BadLink),
@@ -81,6 +81,9 @@ impl Fault {
         Self::Command(CommandError::OldBuild),
         Self::Command(CommandError::Full),
         Self::Command(CommandError::NotFirstDevice),
+        Self::Command(CommandError::BadBackup),
+        Self::Command(CommandError::WrongPhrase),
+        Self::Command(CommandError::PhraseGone),
         Self::Command(CommandError::BadCode),
         Self::Command(CommandError::NotFresh),
         Self::Command(CommandError::OlderDevice),
@@ -323,6 +326,27 @@ fn command_entry(error: CommandError) -> Entry {
             "Not the first device",
             "Only your first device can let another one in: it alone holds your root key.",
             "Run `symbolon device pair` there; `symbolon device list` shows which one it is.",
+        ),
+        CommandError::BadBackup => (
+            "bad_backup",
+            400,
+            "Not a part of a backup",
+            "A part of this backup cannot be read.",
+            "Use another copy of it, or a newer version of Symbolon.",
+        ),
+        CommandError::WrongPhrase => (
+            "wrong_phrase",
+            400,
+            "Not the words of this backup",
+            "These words are not the recovery phrase of the person whose backup this is.",
+            "Look whether they are in the right order, and of the right person.",
+        ),
+        CommandError::PhraseGone => (
+            "phrase_gone",
+            409,
+            "The words are not kept here any more",
+            "The recovery phrase was confirmed as written down, and erased here.",
+            "Use what you have written down. It cannot be shown again.",
         ),
         CommandError::BadCode => (
             "bad_code",

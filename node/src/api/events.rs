@@ -216,6 +216,10 @@ fn warning_text(warning: Warning) -> (&'static str, &'static str) {
             "second_copy",
             "Another copy of this folder runs. This one has stopped: run `symbolon device confirm` where you want to go on.",
         ),
+        Warning::FriendDevice => (
+            "friend_device",
+            "A friend goes on with a new device that was restored from a backup. If they did not do that, somebody has their recovery phrase: ask them.",
+        ),
         Warning::OwnDeviceCame => (
             "own_device_came",
             "A new device of yours has come. If you did not do that, remove it at once: `symbolon device list`, then `symbolon device remove`.",

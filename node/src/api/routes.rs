@@ -4,8 +4,8 @@
 use super::openapi;
 use super::route::{Resource, Route, read};
 use super::{
-    blocks, condition, device, devices, friends, identity, introductions, invites, lookups, messages, relays, requests, rooms, sessions,
-    settings, stream,
+    backup, blocks, condition, device, devices, friends, identity, introductions, invites, lookups, messages, relays, requests, rooms,
+    sessions, settings, stream,
 };
 use axum::routing::get;
 use serde_json::{Value, json};
@@ -26,6 +26,7 @@ pub const RESOURCES: &[Resource] = &[
     relays::RESOURCE,
     lookups::RESOURCE,
     devices::RESOURCE,
+    backup::RESOURCE,
     device::RESOURCE,
     condition::RESOURCE,
     sessions::RESOURCE,

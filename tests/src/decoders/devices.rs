@@ -1,7 +1,7 @@
 //! Decoders of what devices of one person say.
 
 use super::{READER, canonical};
-use symbolon_core::wire::{Gone, JoinedBody, OwnSaid, PAYLOAD_MAX};
+use symbolon_core::wire::{BACKUP_PART_MAX, BackupPart, Gone, JoinedBody, OwnSaid, PAYLOAD_MAX};
 use symbolon_presence::time::Timestamp;
 
 use crate::samples::{NOW, devices};
@@ -32,4 +32,9 @@ pub fn gone(bytes: &[u8]) -> bool {
         }
     }
     true
+}
+
+/// A part of a backup, once it is opened.
+pub fn backup_part(bytes: &[u8]) -> bool {
+    canonical::<BackupPart>(bytes, BACKUP_PART_MAX).is_some() && BackupPart::decode(bytes).is_some()
 }

@@ -89,6 +89,6 @@ pub fn said() -> [(&'static str, OwnSaid); 9] {
         ("own_certificate", OwnSaid::Certificate(certificate())),
         ("own_states", OwnSaid::States(vec![(MessageId([0x6a; 16]), MessageState::Read)])),
         ("own_relays", OwnSaid::Relays(vec![RelaySaid { link: "symbolon-relay:stand-in".to_owned(), claim: Some("stand-in".to_owned()) }])),
-        ("own_gone", OwnSaid::Gone(gone())),
+        ("own_gone", OwnSaid::Gone(Box::new(gone()))),
     ]
 }

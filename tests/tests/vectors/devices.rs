@@ -2,10 +2,11 @@
 
 use super::{hex, vector};
 use serde_json::{Value, json};
-use symbolon_core::wire::RoomPayload;
+use symbolon_core::wire::{RoomPayload, backup_key};
 use symbolon_presence::codec;
 use symbolon_presence::identity::alias_id;
-use symbolon_tests::samples::{self, NOW, devices};
+use symbolon_presence::words::recovery_words;
+use symbolon_tests::samples::{self, NOW, devices, recovery};
 
 pub fn vectors() -> Vec<Value> {
     let (ben, laptop) = (samples::ben().identity, devices::laptop());
@@ -67,11 +68,16 @@ pub fn vectors() -> Vec<Value> {
             "An older device of the person says that a device is gone: it signs that device's certificate.",
             json!({
                 "seed": hex(ben.signing.seed()),
+                "root_seed": hex(ben.root.as_ref().unwrap().seed()),
                 "root": hex(ben.chain.root.as_bytes()),
                 "by": hex(codec::encode(&ben.chain)),
                 "chain": hex(codec::encode(&laptop.chain)),
             }),
-            json!({ "signature": hex(gone.signature.as_bytes()), "gone": hex(codec::encode(&gone)) }),
+            json!({
+                "signature": hex(gone.signature.as_bytes()),
+                "by_root": hex(gone.root.as_ref().unwrap().as_bytes()),
+                "gone": hex(codec::encode(&gone)),
+            }),
         ),
         payload(
             "sibling",
@@ -80,9 +86,59 @@ pub fn vectors() -> Vec<Value> {
         ),
         payload("gone", "Kind 26: to a friend, that a device of the sender's person is gone.", RoomPayload::Gone(Box::new(gone))),
     ];
+    all.extend(recovery());
     for (name, said) in devices::said() {
         let shows = "Kind 25: one of each that devices of one person say to each other.";
         all.push(payload(&name.replace('_', ", "), shows, RoomPayload::Own(Box::new(said))));
+    }
+    all
+}
+
+/// The words, a part of a backup, and who is made of it.
+fn recovery() -> Vec<Value> {
+    let ben = samples::ben().identity;
+    let entropy = ben.entropy.as_ref().unwrap();
+    let restored = recovery::restored();
+    let body = restored.chain.body().unwrap();
+    let mut all = vec![
+        vector(
+            "recovery phrase",
+            "Twenty-four BIP-39 words write the entropy; backups are sealed under a key from it.",
+            json!({ "entropy": hex(entropy.expose()) }),
+            json!({ "words": recovery_words(entropy), "key": hex(backup_key(entropy).expose()) }),
+        ),
+        vector(
+            "certificate of a restored device",
+            "The root key of the phrase signs the keys that a fresh folder has drawn, under a serial far above all known ones.",
+            json!({
+                "root_seed": hex(ben.root.as_ref().unwrap().seed()),
+                "device": hex(body.device.as_bytes()),
+                "signing_seed": hex(restored.signing.seed()),
+                "dh_private": hex(restored.dh.expose()),
+                "not_before": body.not_before.0,
+                "not_after": body.not_after.0,
+                "serial": body.serial,
+            }),
+            json!({
+                "cert": hex(&restored.chain.cert),
+                "signature": hex(restored.chain.signature.as_bytes()),
+                "chain": hex(codec::encode(&restored.chain)),
+            }),
+        ),
+    ];
+    for (((name, part), sealed), index) in recovery::parts().into_iter().zip(recovery::sealed()).zip(0u64..) {
+        all.push(vector(
+            &format!("part of a backup: {name}"),
+            "AEAD under the backup key; the associated data is the hash of the backup's id and the part's place; the nonce stands before it.",
+            json!({
+                "key": hex(recovery::key().expose()),
+                "id": hex(recovery::ID.as_bytes()),
+                "index": index,
+                "nonce": hex(&sealed[..12]),
+                "part": hex(codec::encode(&part)),
+            }),
+            json!({ "sealed": hex(&sealed) }),
+        ));
     }
     all
 }

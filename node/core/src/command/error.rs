@@ -51,6 +51,12 @@ pub enum CommandError {
     OldBuild,
     /// Only the first device of a person certifies others.
     NotFirstDevice,
+    /// A part of a backup that cannot be read.
+    BadBackup,
+    /// The words are not those of this backup.
+    WrongPhrase,
+    /// The words were confirmed, and are not kept here any more.
+    PhraseGone,
     /// Not a pairing code, or mistyped.
     BadCode,
     /// In this folder something was done already: it cannot become a device of somebody else.

@@ -1,8 +1,8 @@
 //! What the user does with their own devices.
 
 use super::machines::Machines;
-use crate::command::{CommandError, Reply};
-use crate::devices;
+use crate::command::{BackupCursor, CommandError, Reply};
+use crate::devices::{self, Made};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Failed, Turn};
@@ -13,6 +13,13 @@ use symbolon_presence::id::DeviceId;
 pub(super) fn pair(state: &mut State, turn: &mut Turn<'_>) -> Result<Reply, Failed> {
     let (code, expires) = devices::pair(state, turn)?;
     Ok(Reply::Paired { code, expires })
+}
+
+/// Makes the next part of a backup.
+pub(super) fn backup(state: &State, turn: &mut Turn<'_>, cursor: BackupCursor) -> Result<Reply, Failed> {
+    let Made { sealed, next } = devices::part(state, turn, &cursor)?;
+    let next = next.map(|place| BackupCursor { index: cursor.index.saturating_add(1), place, ..cursor });
+    Ok(Reply::Backup { id: cursor.id, sealed, next })
 }
 
 pub(super) fn join(state: &mut State, machines: &mut Machines<'_>, turn: &mut Turn<'_>, code: &str) -> Result<Reply, Failed> {

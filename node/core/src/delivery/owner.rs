@@ -82,6 +82,9 @@ pub(crate) enum EnvelopeOwner {
     /// To a device of ours that it is ours no more.
     #[n(38)]
     OwnGone,
+    /// To a friend's device, after this one was restored.
+    #[n(39)]
+    Returned(#[n(0)] RequestId),
 }
 
 /// How an envelope is cared for. Nothing of it is stored: it follows from the owner.
@@ -194,6 +197,7 @@ impl EnvelopeOwner {
             | Self::Leave(_)
             | Self::Own
             | Self::Joined(_)
+            | Self::Returned(_)
             | Self::Ways(_) => Concern::Nobody,
             Self::OwnTexts(up_to) => Concern::OwnTexts(*up_to),
             Self::OwnGone => Concern::OwnGone,
@@ -226,6 +230,7 @@ impl EnvelopeOwner {
             Self::Ways(_) => of_room("ways"),
             Self::Own => of_room("own"),
             Self::OwnTexts(_) => of_room("own_texts"),
+            Self::Returned(request) => DeliveryPolicy { waits_aside: true, ..step("returned", Until::Taken, Links::Any(*request)) },
             // Its friendship ends then, and with it the care for this.
             Self::OwnGone => DeliveryPolicy { until: Until::Stored, ..of_room("own_gone") },
             Self::Joined(request) => step("joined", Until::Taken, Links::Any(*request)),

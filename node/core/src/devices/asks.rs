@@ -3,15 +3,18 @@
 //! Each of them is asked once, by a way in that is for it alone. An older device of ours, which is a friend already, hands it
 //! on: so nobody is asked who is not a friend, and a friend's device says yes without its user.
 
-use crate::command::{CommandError, RequestStatus, Trust};
+use crate::command::{RequestStatus, Trust};
+use crate::delivery::outbox;
+use crate::delivery::owner::EnvelopeOwner;
 use crate::friendships::{self, Asking};
 use crate::invites;
 use crate::limits::{DEVICE_ASK_PAUSE, DEVICE_ASKS_MAX};
-use crate::people::{persons, requests};
+use crate::people::{self, persons, requests};
 use crate::rows::{FriendState, InRoom};
+use crate::seam::Warning;
 use crate::state::State;
 use crate::turn::{DropReason, Failed, Rejected, Turn, TurnFailed};
-use crate::wire::{Befriend, PersonStanding};
+use crate::wire::{Befriend, PAYLOAD_MAX, PersonStanding, Statement, Step};
 use std::collections::BTreeMap;
 use symbolon_presence::codec;
 use symbolon_presence::id::PeerId;
@@ -23,13 +26,22 @@ fn missing(state: &State) -> Vec<PeerId> {
     let mut missing = Vec::new();
     for row in state.persons.values() {
         let said = &row.said;
-        if said.standing != PersonStanding::Friend || said.person == state.own.person() {
+        if said.standing != PersonStanding::Friend {
             continue;
         }
         let is_tied = |peer: &PeerId| state.friends.get(peer).is_some_and(|friend| friend.state == FriendState::Mutual);
-        let is_wanted = |peer: &PeerId| !is_tied(peer) && !state.blocked.contains(peer.as_bytes().as_slice());
+        let is_gone = |peer: &PeerId| state.siblings.get(peer).is_some_and(|row| row.gone.is_some());
+        let is_wanted = |peer: &PeerId| {
+            !is_tied(peer) && !is_gone(peer) && *peer != state.own.peer && !state.blocked.contains(peer.as_bytes().as_slice())
+        };
         missing.extend(said.peers.iter().filter(|peer| is_wanted(peer)).copied());
     }
+    // A device of ours that a backup knows of.
+    let is_waiting = |peer: &&PeerId| state.friends.get(*peer).is_some_and(|friend| friend.state == FriendState::Half);
+    let waiting = state.siblings.values().filter(|row| row.gone.is_none()).map(|row| &row.peer).filter(is_waiting);
+    missing.extend(waiting.copied());
+    missing.sort_unstable();
+    missing.dedup();
     missing
 }
 
@@ -82,6 +94,48 @@ fn question(state: &mut State, turn: &mut Turn<'_>, peer: PeerId) -> Result<Opti
     }
 }
 
+/// The same said to the device itself, where a backup tells how it is written to: no other device of ours may be left.
+pub(super) fn knock(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, befriend: &Befriend) -> Result<(), TurnFailed> {
+    let Some(friend) = state.friends.get(peer).filter(|friend| friend.state == FriendState::Half && friend.friendship.is_some()) else {
+        return Ok(());
+    };
+    let devices = friend.devices.clone();
+    let asked = requests::outgoing(state, peer).find(|row| row.in_room.is_some()).map(|row| row.id);
+    let Some(request) = asked else { return Ok(()) };
+    for device in devices {
+        let body = codec::encode(befriend);
+        let Some(envelope) = friendships::seal_to_friend(state, turn, &device, None, Step::Returned, body) else { continue };
+        outbox::supersede(state, turn, &device, &EnvelopeOwner::Returned(request))?;
+        outbox::enqueue(state, turn, &device, EnvelopeOwner::Returned(request), None, envelope);
+    }
+    Ok(())
+}
+
+/// A device of a friend's person, which is no friend itself, asks by the key that friends have: it was restored.
+pub(crate) fn returned(state: &mut State, turn: &mut Turn<'_>, from: &Device, statement: &Statement) -> Result<(), Rejected> {
+    let befriend: Befriend = codec::decode(&statement.body, PAYLOAD_MAX).map_err(|_| DropReason::Malformed)?;
+    let is_friend = |row: &&PeerId| state.friends.get(*row).is_some_and(|friend| friend.state == FriendState::Mutual && !friend.blocked);
+    let head = persons::head_of(state, &from.person);
+    let rows = head.map(|head| persons::rows_of(state, &head)).unwrap_or_default();
+    let is_ours = from.person == state.own.person();
+    if !befriend.is_bounded() || from.peer == state.own.peer || !(is_ours || rows.iter().any(|row| is_friend(&row))) {
+        return Err(DropReason::Unexpected.into());
+    }
+    if state.blocked.contains(from.peer.as_bytes().as_slice()) || people::is_device_barred(state, from) {
+        return Err(DropReason::Blocked.into());
+    }
+    let is_new = !state.friends.contains_key(&from.peer);
+    let contact = friendships::read_contact(&befriend.contact, turn.sure).ok_or(DropReason::Forged)?;
+    if contact.signer.device != from.device {
+        return Err(DropReason::Forged.into());
+    }
+    accept(state, turn, from.peer, befriend)?;
+    if is_new && !is_ours {
+        state.rates.warn(turn, Warning::FriendDevice);
+    }
+    Ok(())
+}
+
 /// A friend's device has handed on that another device of its person asks for a friendship of its own. It is granted: the
 /// person is a friend, and both devices have signed.
 pub(crate) fn asked_by_sibling(state: &mut State, turn: &mut Turn<'_>, from: &Device, befriend: Befriend) -> Result<(), Rejected> {
@@ -93,12 +147,16 @@ pub(crate) fn asked_by_sibling(state: &mut State, turn: &mut Turn<'_>, from: &De
     if state.own.person() == signer.person && state.siblings.get(&signer.peer).is_some_and(|row| row.gone.is_some()) {
         return Err(DropReason::Forged.into());
     }
-    let Some(id) = friendships::asked_as(state, turn, signer.peer, befriend)? else { return Ok(()) };
+    accept(state, turn, signer.peer, befriend)
+}
+
+/// Says yes to a device whose person is a friend.
+fn accept(state: &mut State, turn: &mut Turn<'_>, peer: PeerId, befriend: Befriend) -> Result<(), Rejected> {
+    let Some(id) = friendships::asked_as(state, turn, peer, befriend)? else { return Ok(()) };
     let is_of_device = |asked: InRoom| InRoom { is_of_device: Some(true), ..asked };
     state.change_request(turn, &id, |row| row.in_room = row.in_room.take().map(is_of_device));
     match friendships::accept_in_room(state, turn, &id) {
-        Ok(()) | Err(Failed::Command(CommandError::WrongStatus | CommandError::IsBlocked | CommandError::Full)) => Ok(()),
-        Err(Failed::Command(_)) => Ok(()),
+        Ok(()) | Err(Failed::Command(_)) => Ok(()),
         Err(Failed::Turn(failed)) => Err(failed.into()),
     }
 }

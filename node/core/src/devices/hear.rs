@@ -56,7 +56,7 @@ pub(crate) fn hear(state: &mut State, turn: &mut Turn<'_>, from: &Device, said: 
 
 /// Hands a question of another device of ours on to a friend's device, if this one is its friend.
 fn hand_on(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, befriend: Befriend) -> Result<(), Rejected> {
-    let Some(friend) = state.friends.get(peer).filter(|friend| state.may_seal(friend) && !persons::is_own(state, friend)) else {
+    let Some(friend) = state.friends.get(peer).filter(|friend| state.may_seal(friend)) else {
         return Ok(());
     };
     let takes = |device: &DeviceId| state.can(device, Capabilities::DEVICES) && outbox::has_room(state, device);

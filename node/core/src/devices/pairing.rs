@@ -79,7 +79,7 @@ pub(crate) fn join(state: &mut State, turn: &mut Turn<'_>, code: &str) -> Result
 }
 
 /// Whether nothing was done in this folder that would be lost.
-fn is_fresh(state: &State) -> bool {
+pub(super) fn is_fresh(state: &State) -> bool {
     state.own.identity.root.is_some()
         && state.friends.is_empty()
         && state.requests.values().all(|row| row.joins.is_some())

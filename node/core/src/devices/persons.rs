@@ -9,7 +9,7 @@ use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Failed, Turn, TurnFailed};
 use crate::wire::{Capabilities, PersonSaid, PersonStanding, is_name};
-use symbolon_presence::id::{DeviceId, PeerId};
+use symbolon_presence::id::{DeviceId, PeerId, RoomId};
 use symbolon_relay::prove::WIRE_VERSION;
 
 /// What is shown of somebody here: petname, trust, standing.
@@ -49,6 +49,23 @@ pub(super) fn all(state: &State) -> Vec<PeerId> {
     all
 }
 
+/// What is to be said of a person, whether it is new or not.
+pub(super) fn said_of(state: &State, person: &PeerId) -> Option<PersonSaid> {
+    let known = state.persons.get(person).map(|known| known.said.clone());
+    let (petname, trust, standing) = shown(state, person)?;
+    let tied = all_peers(state, person);
+    let head = persons::head_of(state, person).and_then(|head| state.friends.get(&head));
+    let conversation = head.map_or(RoomId([0; 32]), |head| head.conversation);
+    let fresh = PersonSaid { person: *person, version: 1, by: state.own.peer, petname, trust, standing, conversation, peers: tied.clone() };
+    Some(known.map_or(fresh, |said| PersonSaid { peers: merged(&said.peers, &tied), ..said }))
+}
+
+/// The devices of a person with which this one is friends.
+fn all_peers(state: &State, person: &PeerId) -> Vec<PeerId> {
+    let is_tied = |friend: &&Friend| friend.person() == *person && friend.state == FriendState::Mutual;
+    state.friends.values().filter(is_tied).map(|friend| friend.peer).take(DEVICES_MAX).collect()
+}
+
 /// Looks whether something of a person has changed here since it was last looked at. Answers what is to be said of them
 /// then.
 pub(super) fn look(state: &mut State, turn: &mut Turn<'_>, person: &PeerId) -> Option<PersonSaid> {
@@ -81,7 +98,7 @@ pub(super) fn look(state: &mut State, turn: &mut Turn<'_>, person: &PeerId) -> O
             petname,
             trust,
             standing,
-            conversation: conversation.unwrap_or(symbolon_presence::id::RoomId([0; 32])),
+            conversation: conversation.unwrap_or(RoomId([0; 32])),
             peers: tied,
         },
     };
@@ -174,14 +191,34 @@ fn begin(state: &mut State, turn: &mut Turn<'_>, said: &PersonSaid) -> Result<()
     if !friendships::has_place_for(state, &peer) || state.friends.contains_key(&peer) {
         return Ok(());
     }
-    let friend = Friend {
+    let person = (said.person != peer).then_some(said.person);
+    let petname = people::Mirror::of(state).free_petname(&peer, &said.petname);
+    let friend =
+        Friend { petname, conversation: said.conversation, room: said.conversation, ..blank(state, turn, peer, person, said.trust) };
+    state.save_friend(turn, friend);
+    turn.notify(crate::seam::Event::Friend(peer));
+    Ok(())
+}
+
+/// What cannot be done here stays as it is.
+fn tolerate(done: Result<(), Failed>) -> Result<(), TurnFailed> {
+    match done {
+        Ok(()) | Err(Failed::Command(_)) => Ok(()),
+        Err(Failed::Turn(failed)) => Err(failed),
+    }
+}
+
+/// A friend whose devices are still to be asked.
+pub(super) fn blank(state: &State, turn: &mut Turn<'_>, peer: PeerId, person: Option<PeerId>, trust: Trust) -> Friend {
+    let conversation = RoomId::random(turn.rng);
+    Friend {
         peer,
-        petname: people::Mirror::of(state).free_petname(&peer, &said.petname),
-        trust: said.trust,
+        petname: people::Mirror::of(state).free_petname(&peer, "Device"),
+        trust,
         state: FriendState::Half,
         blocked: false,
-        conversation: said.conversation,
-        room: said.conversation,
+        conversation,
+        room: conversation,
         devices: Vec::new(),
         friendship: None,
         second_root: None,
@@ -197,18 +234,7 @@ fn begin(state: &mut State, turn: &mut Turn<'_>, said: &PersonSaid) -> Result<()
         lacks: None,
         unknown: None,
         version: Some(WIRE_VERSION),
-        person: (said.person != peer).then_some(said.person),
+        person,
         follows: None,
-    };
-    state.save_friend(turn, friend);
-    turn.notify(crate::seam::Event::Friend(peer));
-    Ok(())
-}
-
-/// What cannot be done here stays as it is.
-fn tolerate(done: Result<(), Failed>) -> Result<(), TurnFailed> {
-    match done {
-        Ok(()) | Err(Failed::Command(_)) => Ok(()),
-        Err(Failed::Turn(failed)) => Err(failed),
     }
 }

@@ -50,8 +50,8 @@ fn tell(state: &mut State, turn: &mut Turn<'_>, said: &Gone) -> Result<(), TurnF
         let room = friend.room;
         let is_itself = friend.devices.iter().any(|device| said.device.body().is_some_and(|body| body.device == *device));
         let (payload, owner) = match persons::is_own(state, friend) {
-            true if is_itself => (RoomPayload::Own(Box::new(OwnSaid::Gone(said.clone()))), EnvelopeOwner::OwnGone),
-            true => (RoomPayload::Own(Box::new(OwnSaid::Gone(said.clone()))), EnvelopeOwner::Own),
+            true if is_itself => (RoomPayload::Own(Box::new(OwnSaid::Gone(Box::new(said.clone())))), EnvelopeOwner::OwnGone),
+            true => (RoomPayload::Own(Box::new(OwnSaid::Gone(Box::new(said.clone())))), EnvelopeOwner::Own),
             false => (RoomPayload::Gone(Box::new(said.clone())), EnvelopeOwner::Own),
         };
         let sealed = rooms::say(turn, room, &payload)?;
@@ -97,15 +97,19 @@ const TELL_PATIENCE: u64 = 30 * SECOND;
 /// The device's keys are refused from now on; the person's are not.
 fn bar(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, chain: &Chain) {
     let Some(body) = chain.body() else { return };
-    let keys: BTreeSet<Vec<u8>> =
-        [peer.as_bytes().to_vec(), body.signing.as_bytes().to_vec(), body.dh.as_bytes().to_vec()].into_iter().collect();
+    let mut keys: BTreeSet<Vec<u8>> = [body.signing.as_bytes().to_vec(), body.dh.as_bytes().to_vec()].into_iter().collect();
+    // The first device goes by the person's id, which others of theirs have in their rooms.
+    if body.alias == Some(true) {
+        keys.insert(peer.as_bytes().to_vec());
+    }
     let _ = state.block_keys(turn, &keys);
 }
 
 /// Ends the friendship with a device. Of a person, another device stands from then on.
 fn end(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<(), TurnFailed> {
     let Some(friend) = state.friends.get(peer).cloned() else { return Ok(()) };
-    let heirs: Vec<PeerId> = persons::rows_of(state, peer).into_iter().filter(|row| row != peer).collect();
+    let stands = |row: &PeerId| row != peer && state.friends.get(row).is_some_and(|friend| friend.state != FriendState::Ended);
+    let heirs: Vec<PeerId> = persons::rows_of(state, peer).into_iter().filter(stands).collect();
     if friend.state != FriendState::Ended {
         friendships::end_device(state, turn, friend.clone())?;
     }
@@ -132,9 +136,12 @@ pub(crate) fn gone(state: &mut State, turn: &mut Turn<'_>, from: &Device, said: 
         return Err(DropReason::Forged.into());
     }
     if device.person != state.own.person() {
-        // Nothing ends by it for a person of one device: that one cannot have been removed by another.
         bar(state, turn, &device.peer, &said.device);
-        return Ok(end(state, turn, &device.peer)?);
+        // One that stands alone for its person stays in its row: nothing of it is taken, and the next device follows it.
+        let stands = |row: &PeerId| *row != device.peer && state.friends.get(row).is_some_and(|friend| friend.state != FriendState::Ended);
+        let head = persons::head(state, &device.peer);
+        let has_heir = persons::rows_of(state, &head).iter().any(stands);
+        return if has_heir { Ok(end(state, turn, &device.peer)?) } else { Ok(()) };
     }
     if device.device == state.own.identity.device {
         if !state.own.is_gone {

@@ -118,7 +118,8 @@ impl Devices {
 
     /// Says what is to be said. Whether there are other devices.
     pub fn follow(&mut self, state: &mut State, turn: &mut Turn<'_>) -> Result<bool, TurnFailed> {
-        if state.siblings.is_empty() {
+        // A device that was restored knows people before it knows a sibling.
+        if state.siblings.is_empty() && state.persons.is_empty() {
             self.changed.clear();
             turn.out.overheard.clear();
             return Ok(false);
@@ -129,15 +130,23 @@ impl Devices {
         self.listen(state, events);
         let present: Vec<Friend> = persons::siblings(state).filter(|friend| removal::is_present(state, friend)).cloned().collect();
         let ready: Vec<Friend> = present.into_iter().filter(|friend| state.may_seal(friend) && has_room(state, friend)).collect();
-        if ready.is_empty() || state.own.is_gone {
-            return Ok(!state.own.is_gone);
+        if state.own.is_gone {
+            return Ok(false);
+        }
+        let is_reachable = !state.own.places.is_empty() || state.own.told_relays() > 0;
+        let asks = if is_reachable { asks::due(state, turn, &mut self.asked)? } else { Vec::new() };
+        for (peer, befriend) in &asks {
+            asks::knock(state, turn, peer, befriend)?;
+        }
+        if ready.is_empty() {
+            return Ok(true);
         }
         self.say_persons(state, turn, &ready)?;
         self.say_events(state, turn, &ready)?;
         for friend in &ready {
             self.say_texts(state, turn, friend)?;
         }
-        for (peer, befriend) in asks::due(state, turn, &mut self.asked)? {
+        for (peer, befriend) in asks {
             // Each device of ours may be the one that can hand it on.
             for friend in &ready {
                 say(state, turn, friend, &OwnSaid::Ask(peer, Box::new(befriend.clone())), EnvelopeOwner::Own)?;
@@ -201,27 +210,11 @@ impl Devices {
     /// The next texts for a device, once those before have arrived.
     fn say_texts(&mut self, state: &mut State, turn: &mut Turn<'_>, friend: &Friend) -> Result<(), TurnFailed> {
         let Some(row) = state.siblings.get(&friend.peer).filter(|_| !self.flight.contains_key(&friend.peer)) else { return Ok(()) };
-        let (mut next, mut texts, mut bytes) = (row.taken, Vec::new(), 0);
-        let begin = next;
-        if next >= state.counters.arrival {
+        let begin = row.taken;
+        if begin >= state.counters.arrival {
             return Ok(());
         }
-        let page = turn.range(Table::Arrival, &next.to_be_bytes(), 4 * TEXTS_SAID)?;
-        let is_last = page.len() < 4 * TEXTS_SAID;
-        for (key, conversation) in page {
-            let Some(arrival) = key.first_chunk::<8>().map(|key| u64::from_be_bytes(*key)) else { continue };
-            if texts.len() >= TEXTS_SAID || bytes >= TEXTS_SAID_BYTES {
-                next = arrival;
-                break;
-            }
-            next = arrival.saturating_add(1);
-            let Some(text) = text(state, turn, &friend.peer, &conversation, arrival)? else { continue };
-            bytes += text.text.len();
-            texts.push(text);
-        }
-        if is_last && texts.len() < TEXTS_SAID && bytes < TEXTS_SAID_BYTES {
-            next = state.counters.arrival;
-        }
+        let (texts, next) = texts_from(state, turn, Some(&friend.peer), begin, (TEXTS_SAID, TEXTS_SAID_BYTES))?;
         if texts.is_empty() {
             // Nothing of it is for that device.
             if next > begin {
@@ -234,14 +227,38 @@ impl Devices {
     }
 }
 
+/// The texts from an arrival number on, as many as fit, and the next number. `to` is the device that they are for.
+pub(super) fn texts_from(
+    state: &State,
+    turn: &Turn<'_>,
+    to: Option<&PeerId>,
+    from: u64,
+    (most, most_bytes): (usize, usize),
+) -> Result<(Vec<TextSaid>, u64), TurnFailed> {
+    let (mut next, mut texts, mut bytes) = (from, Vec::new(), 0);
+    let page = turn.range(Table::Arrival, &from.to_be_bytes(), 4 * most)?;
+    let is_last = page.len() < 4 * most;
+    for (key, conversation) in page {
+        let Some(arrival) = key.first_chunk::<8>().map(|key| u64::from_be_bytes(*key)) else { continue };
+        if texts.len() >= most || bytes >= most_bytes {
+            return Ok((texts, arrival));
+        }
+        next = arrival.saturating_add(1);
+        let Some(text) = text(state, turn, to, &conversation, arrival)? else { continue };
+        bytes += text.text.len();
+        texts.push(text);
+    }
+    Ok((texts, if is_last { state.counters.arrival } else { next }))
+}
+
 /// A text as another device is shown it; none of what is not for it.
-fn text(state: &State, turn: &Turn<'_>, to: &PeerId, conversation: &[u8], arrival: u64) -> Result<Option<TextSaid>, TurnFailed> {
+fn text(state: &State, turn: &Turn<'_>, to: Option<&PeerId>, conversation: &[u8], arrival: u64) -> Result<Option<TextSaid>, TurnFailed> {
     let Some(conversation) = RoomId::from_slice(conversation) else { return Ok(None) };
     let is_it = |friend: &&Friend| friend.conversation == conversation && friend.follows.is_none() && !persons::is_own(state, friend);
     let Some(person) = state.friends.values().find(is_it).map(Friend::person) else { return Ok(None) };
     let Some(message) = turn.row::<Message>(Table::Message, &message_key(&conversation, arrival))? else { return Ok(None) };
     // It came from there.
-    if message.via == Some(*to) || message.line.is_some() {
+    if (message.via.is_some() && message.via.as_ref() == to) || message.line.is_some() {
         return Ok(None);
     }
     let Message { id, from, at, state: reached, text, .. } = message;

@@ -1,15 +1,17 @@
 //! The room of a friendship: moving into it, and what is left behind.
 
-use crate::command::Trust;
+use crate::command::{MessageState, Trust};
 use crate::delivery::outbox;
 use crate::delivery::owner::{EnvelopeOwner, Links};
 use crate::delivery::{line, notices};
 use crate::limits::FRIENDS_MAX;
 use crate::people::{self, Mirror, persons};
 use crate::rooms;
-use crate::rows::{Friend, FriendState};
+use crate::rows::{Friend, FriendState, Message, ROOM_LANE, message_key};
 use crate::state::State;
+use crate::table::Table;
 use crate::turn::{Turn, TurnFailed};
+use std::collections::BTreeSet;
 use symbolon_presence::id::{DeviceId, PeerId, RoomId};
 use symbolon_relay::prove::WIRE_VERSION;
 
@@ -40,6 +42,8 @@ pub(crate) fn enter_room(
         let stands = |head: &PeerId| state.friends.get(head).filter(|friend| friend.state != FriendState::Ended).cloned();
         let head = persons::head_of(state, &person).filter(|_| person != state.own.person()).and_then(|head| stands(&head));
         let conversation = head.as_ref().map_or(room, |head| head.conversation);
+        // What their other devices have not got may never be got there: they may be lost.
+        let waiting = head.as_ref().map(|head| waiting_texts(state, turn, head)).transpose()?.unwrap_or_default();
         rooms::register(state, turn, peer, room, conversation);
         return Ok(Friend {
             peer,
@@ -53,7 +57,7 @@ pub(crate) fn enter_room(
             friendship: None,
             second_root: None,
             since: turn.stamp,
-            held: Vec::new(),
+            held: waiting,
             unread: 0,
             presence: None,
             giving: false,
@@ -99,6 +103,40 @@ pub(crate) fn enter_room(
         ..old
     })
 }
+
+/// The texts that wait for all devices of a person, by arrival number.
+fn waiting_texts(state: &State, turn: &Turn<'_>, head: &Friend) -> Result<Vec<u64>, TurnFailed> {
+    let mut waiting: BTreeSet<u64> = BTreeSet::new();
+    for row in persons::rows_of(state, &head.peer) {
+        waiting.extend(state.friends.get(&row).into_iter().flat_map(|friend| friend.held.iter().copied()));
+        for device in state.friends.get(&row).into_iter().flat_map(|friend| friend.devices.iter()) {
+            let mut from = ROOM_LANE;
+            while waiting.len() < WAITING_MAX {
+                let page = outbox::rows(turn, device, from, 256)?;
+                let Some((last, _)) = page.last() else { break };
+                from = last.saturating_add(1);
+                for (_, row) in page {
+                    if let EnvelopeOwner::Text(conversation, arrival) = row.owner
+                        && conversation == head.conversation
+                    {
+                        waiting.insert(arrival);
+                    }
+                }
+            }
+        }
+    }
+    let mut undelivered = Vec::new();
+    for arrival in waiting {
+        let message = turn.row::<Message>(Table::Message, &message_key(&head.conversation, arrival))?;
+        if message.is_some_and(|message| matches!(message.state, MessageState::Queued | MessageState::Stored)) {
+            undelivered.push(arrival);
+        }
+    }
+    Ok(undelivered)
+}
+
+/// So many texts are handed to a new device at most.
+const WAITING_MAX: usize = 10_000;
 
 /// Takes every text of a friendship out of the outbox. Answers the texts' arrival numbers.
 pub(crate) fn withdraw_texts(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<Vec<u64>, TurnFailed> {

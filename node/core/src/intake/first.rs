@@ -193,6 +193,13 @@ impl Intake {
             (Step::Offer, Opener::Invite(invite)) if invite.pairs.is_some() && device.person != state.own.person() => {
                 own_devices::certify(state, turn, IncomingOffer { first, device, statement, invite })
             }
+            (Step::Returned, Opener::Direct) => {
+                let taken = own_devices::returned(state, turn, &device, &statement);
+                if !matches!(taken, Err(Rejected::Turn(_))) {
+                    turn.put_raw(Table::Seen, frame.as_bytes(), seen(turn.stamp, Outcome::Delivered, None));
+                }
+                taken
+            }
             (Step::Joined, Opener::Request(request, ..)) => own_devices::joined(state, turn, Answer { first, device, statement, request }),
             (Step::Offer, Opener::Invite(invite)) => {
                 friendships::receive_offer(state, turn, IncomingOffer { first, device, statement, invite })
@@ -203,10 +210,12 @@ impl Intake {
             (Step::Confirm, Opener::Request(request, ..)) => {
                 friendships::receive_confirm(state, turn, Answer { first, device, statement, request })
             }
-            (Step::Offer | Step::Standing, Opener::Request(..))
-            | (Step::Accept | Step::Confirm | Step::Standing | Step::Joined, Opener::Invite(_))
+            (Step::Offer | Step::Standing | Step::Returned, Opener::Request(..))
+            | (Step::Accept | Step::Confirm | Step::Standing | Step::Joined | Step::Returned, Opener::Invite(_))
             | (Step::Accept | Step::Confirm | Step::Joined, Opener::Direct)
-            | (Step::Offer | Step::Accept | Step::Confirm | Step::Joined, Opener::Lifeline(..)) => Err(DropReason::Unexpected.into()),
+            | (Step::Offer | Step::Accept | Step::Confirm | Step::Joined | Step::Returned, Opener::Lifeline(..)) => {
+                Err(DropReason::Unexpected.into())
+            }
         }
     }
 }

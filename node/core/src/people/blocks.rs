@@ -9,7 +9,7 @@ use minicbor::{Decode, Encode};
 use std::collections::BTreeSet;
 use symbolon_presence::codec;
 use symbolon_presence::id::{DeviceId, PeerId, RequestId};
-use symbolon_presence::identity::{CERT_MAX, Chain, DeviceCertBody};
+use symbolon_presence::identity::{CERT_MAX, Chain, Device, DeviceCertBody};
 use symbolon_presence::time::Timestamp;
 
 /// Whether a person is blocked, by Peer ID or by any key of a certificate.
@@ -46,6 +46,12 @@ pub(crate) fn note_offer(state: &State, turn: &mut Turn<'_>, peer: &PeerId, newe
 pub(crate) fn is_device_blocked(state: &State, device: &DeviceId) -> bool {
     let keys = |row: &crate::rows::Device| [*row.peer.as_bytes(), *row.chain.root.as_bytes()];
     state.devices.get(device).is_some_and(|row| keys(row).iter().any(|key| state.blocked.contains(key.as_slice())))
+}
+
+/// Whether a device, by its own keys, was removed by its person.
+pub(crate) fn is_device_barred(state: &State, device: &Device) -> bool {
+    let keys = [device.signing.bytes(), device.dh.bytes(), device.root];
+    keys.iter().any(|key| state.blocked.contains(key.as_bytes().as_slice()))
 }
 
 /// Whether room messages of a device are refused: its person is blocked, or no friend any more.

@@ -11,6 +11,7 @@
 use super::lookup_servers;
 use crate::delivery::Delivery;
 use crate::limits::{SEEK_AGAIN_PAUSE, SEEK_BODY_DEADLINE, SEEK_PAUSE_STALE, SEEK_SERVERS_DEADLINE, SEEKS_MAX, SEEKS_WAITING_MAX};
+use crate::rows::{Friend, FriendState};
 use crate::seam::{LinkId, Look, NetAction};
 use crate::state::State;
 use crate::table::Table;
@@ -59,7 +60,9 @@ impl Resolver {
 
     /// A friend is to be sought, if that was not tried just now.
     pub fn seek(&mut self, state: &State, delivery: &mut Delivery, turn: &mut Turn<'_>, peer: PeerId, why: Why) {
-        let readable = state.friends.get(&peer).is_some_and(|friend| friend.stands() && friend.presence.is_some());
+        // Of a friend who is to be asked, after a backup was restored, as well.
+        let stands = |friend: &Friend| friend.stands() || (friend.state == FriendState::Half && !friend.blocked);
+        let readable = state.friends.get(&peer).is_some_and(|friend| stands(friend) && friend.presence.is_some());
         if !readable {
             return;
         }

@@ -16,7 +16,7 @@ pub(crate) fn all(state: &State, delivery: &Delivery) -> Vec<OwnDeviceView> {
         name: own.label.clone(),
         serial: serial(&own.identity.chain),
         this: true,
-        first: own.peer == own.person(),
+        first: own.identity.root.is_some(),
         words: fingerprint_words(&own.peer),
         online: None,
         heard: None,

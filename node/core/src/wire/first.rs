@@ -6,7 +6,7 @@ use minicbor::{Decode, Encode};
 use symbolon_presence::codec;
 use symbolon_presence::id::{DeviceId, Digest, PeerId, SignatureBytes};
 use symbolon_presence::identity::{Chain, Device, Identity, pair_context};
-use symbolon_presence::labels::{Label, SIGN_ACCEPT, SIGN_CONFIRM, SIGN_JOINED, SIGN_OFFER, SIGN_STANDING};
+use symbolon_presence::labels::{Label, SIGN_ACCEPT, SIGN_CONFIRM, SIGN_JOINED, SIGN_OFFER, SIGN_RETURNED, SIGN_STANDING};
 use symbolon_presence::time::Timestamp;
 
 /// The payload of a first envelope.
@@ -60,6 +60,9 @@ pub enum Step {
     /// To somebody who has asked by a pairing code: they are a device of the sender's person now.
     #[n(4)]
     Joined,
+    /// To a friend's device: the sender was restored from a backup, and asks for a friendship of its own.
+    #[n(5)]
+    Returned,
 }
 
 impl Step {
@@ -70,6 +73,7 @@ impl Step {
             Self::Confirm => SIGN_CONFIRM,
             Self::Standing => SIGN_STANDING,
             Self::Joined => SIGN_JOINED,
+            Self::Returned => SIGN_RETURNED,
         }
     }
 }

@@ -13,6 +13,7 @@ use symbolon_presence::id::{Digest, MessageId, PeerId, PublicKeyBytes, RoomId, S
 use symbolon_presence::identity::{Chain, Device, Identity};
 use symbolon_presence::kdf::hash;
 use symbolon_presence::labels::{HASH_CONTEXT, SIGN_GONE};
+use symbolon_presence::sign::{SigningKey, VerifyingKey};
 use symbolon_presence::time::Timestamp;
 use symbolon_relay::link::RELAY_LINK_MAX;
 
@@ -60,7 +61,7 @@ pub enum OwnSaid {
     Relays(#[n(0)] Vec<RelaySaid>),
     /// A device of the person was removed.
     #[n(8)]
-    Gone(#[n(0)] Gone),
+    Gone(#[n(0)] Box<Gone>),
 }
 
 impl OwnSaid {
@@ -188,22 +189,32 @@ pub struct Gone {
     /// By the device of `chain`.
     #[n(2)]
     pub signature: SignatureBytes,
+    /// By the root key, where the device holds it: it outranks every device.
+    #[n(3)]
+    pub root: Option<SignatureBytes>,
 }
 
 impl Gone {
     /// Says that a device is gone.
     pub fn sign(me: &Identity, device: &Chain) -> Self {
-        let signature = me.signing.sign(SIGN_GONE, &context(&me.chain.root), &device.cert);
-        Self { chain: me.chain.clone(), device: device.clone(), signature }
+        let sign = |key: &SigningKey| key.sign(SIGN_GONE, &context(&me.chain.root), &device.cert);
+        Self { chain: me.chain.clone(), device: device.clone(), signature: sign(&me.signing), root: me.root.as_ref().map(sign) }
     }
 
-    /// The device that is gone, if a device of the same person has signed it whose certificate is older: the lower serial
-    /// stands.
+    /// The device that is gone, if a device of the same person has signed it that may say so: one with the root key, or one
+    /// whose certificate is older.
     pub fn verify(&self, sure: Timestamp) -> Option<Device> {
         let by = self.chain.verify_known(sure).ok()?;
         let device = self.device.verify_known(sure).ok()?;
         by.signing.verify(SIGN_GONE, &context(&by.root), &self.device.cert, &self.signature).ok()?;
-        let outranks = by.peer == by.person || (device.peer != device.person && by.serial < device.serial);
+        let root = self.root.as_ref().map(|root| {
+            let key = VerifyingKey::parse(&by.root).ok()?;
+            key.verify(SIGN_GONE, &context(&by.root), &self.device.cert, root).ok()
+        });
+        let outranks = match root {
+            Some(signed) => signed.is_some(),
+            None => device.peer != device.person && by.serial < device.serial,
+        };
         (by.person == device.person && by.device != device.device && outranks).then_some(device)
     }
 }
@@ -253,7 +264,15 @@ mod tests {
         ] {
             let said = Gone::sign(by, &gone.chain);
             assert_eq!(said.verify(EARLIEST).is_some(), holds);
-            assert!(Gone { device: third.chain.clone(), ..said }.verify(EARLIEST).is_none() || gone.device == third.device);
+            assert!(Gone { device: third.chain.clone(), ..said.clone() }.verify(EARLIEST).is_none() || gone.device == third.device);
+            let by_stranger = Gone::sign(&stranger, &gone.chain).root;
+            assert!(Gone { root: by_stranger, ..said }.verify(EARLIEST).is_none(), "another root");
         }
+        // A device that holds the root key outranks the first one.
+        let mut returned = draw();
+        let entropy = first.entropy.clone().unwrap();
+        returned.return_as_further(&Identity::root_of(&entropy), 99, EARLIEST, EARLIEST.after(DAY));
+        assert!(Gone::sign(&returned, &first.chain).verify(EARLIEST).is_some());
+        assert!(Gone { root: None, ..Gone::sign(&returned, &first.chain) }.verify(EARLIEST).is_none());
     }
 }

@@ -1,0 +1,70 @@
+//! The recovery phrase, and backups.
+
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::show;
+use crate::text;
+use serde_json::{Value, json};
+use std::io::{IsTerminal, Read};
+use std::path::Path;
+use symbolon_node::run::RunError;
+use symbolon_node::run::backup::{BackupFile, restore as restore_folder};
+
+/// The longest phrase that is read, in bytes.
+const PHRASE_MAX: u64 = 4_096;
+
+/// Shows the recovery phrase, or says that it is written down.
+pub fn phrase(client: &Client, output: Output, is_confirmed: bool) -> Result<(), Failure> {
+    if !is_confirmed {
+        return output.show(&client.post("/api/v1/phrase", &json!({}))?, show::phrase);
+    }
+    if output.can_ask() && !output.ask("The words are erased here for good. Are they written down, all 24?")? {
+        return Err(Failure::declined());
+    }
+    output.show(&client.post("/api/v1/phrase/confirm", &json!({}))?, show::phrase)
+}
+
+/// Writes a backup of the node that runs.
+pub fn create(client: &Client, output: Output, path: &Path) -> Result<(), Failure> {
+    let mut file = BackupFile::create(path).map_err(failure)?;
+    let mut cursor = Value::Null;
+    loop {
+        let answer = client.post("/api/v1/backup", &json!({ "cursor": cursor }))?;
+        let text = |field: &str| answer.get(field).and_then(Value::as_str).unwrap_or_default();
+        file.put(text("id"), text("part")).map_err(failure)?;
+        cursor = answer.get("cursor").cloned().unwrap_or_default();
+        if cursor.is_null() {
+            break;
+        }
+    }
+    file.finish().map_err(failure)?;
+    let name = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    output.show(&json!({ "file": name.display().to_string() }), show::backup)
+}
+
+fn failure(RunError { kind, message, hint }: RunError) -> Failure {
+    Failure::new(kind, message, hint)
+}
+
+/// Makes a fresh folder a new device by a backup.
+pub fn restore(data: &Path, file: &Path, passphrase_file: Option<&Path>, output: Output) -> Result<(), Failure> {
+    if std::io::stdin().is_terminal() {
+        output.aside("Type the 24 words of your recovery phrase, then Ctrl-D on a line of its own:");
+    }
+    let mut words = String::new();
+    std::io::stdin()
+        .lock()
+        .take(PHRASE_MAX)
+        .read_to_string(&mut words)
+        .map_err(|_| Failure::new("bad_phrase", "the words on standard input cannot be read", "Pipe the 24 words into this command."))?;
+    let restored = restore_folder(data, file, &words, passphrase_file).map_err(failure)?;
+    let view = json!({ "id": restored.id, "device": restored.device });
+    output.show(&view, |view| {
+        let id = text::line(view.get("id").and_then(Value::as_str).unwrap_or_default());
+        format!(
+            "This folder is a new device of {id}.\nStart it with `symbolon up`: friends' devices are asked then, and answer when they are on.\n\
+             If the device that you had is lost, remove it: `symbolon device list`, then `symbolon device remove`.\n"
+        )
+    })
+}

@@ -1,0 +1,143 @@
+//! Restoring: a fresh folder becomes a further device of the person of a backup.
+//!
+//! No key is used again: the device has keys of its own, and each friend's device is asked for a friendship with it. Until one
+//! has answered, what is written to that friend waits.
+
+use super::persons as stands;
+use crate::command::{CommandError, Trust};
+use crate::conversations::{self, Copied};
+use crate::delivery::relays;
+use crate::identity;
+use crate::limits::DEVICE_LIFETIME;
+use crate::packages;
+use crate::people::persons;
+use crate::rows::{Device, Friend, FriendPresence, FriendState, Sibling};
+use crate::state::State;
+use crate::table::Table;
+use crate::turn::{Failed, Turn, TurnFailed};
+use crate::wire::{BackupHead, BackupPart, DeviceWays, Text, backup_key, entry_is_of};
+use symbolon_presence::identity::Identity;
+use symbolon_presence::kdf::Secret;
+use symbolon_presence::time::EARLIEST;
+use symbolon_presence::tree::LeafLabels;
+
+/// Above the highest serial that a backup knows of: the person's root may have given more since.
+const SERIALS_ABOVE: u64 = 1 << 40;
+
+/// Takes the next part in, in their order; the first one makes this device the person's.
+pub(crate) fn restore(state: &mut State, turn: &mut Turn<'_>, entropy: &Secret, part: BackupPart) -> Result<(), Failed> {
+    match part {
+        BackupPart::Head(head) => begin(state, turn, entropy, head),
+        _ if state.own.person() == state.own.peer => Err(CommandError::NotFresh.into()),
+        BackupPart::Persons(all) => {
+            for said in all {
+                stands::heard(state, turn, said)?;
+            }
+            Ok(())
+        }
+        BackupPart::Ways(all) => {
+            for ways in all {
+                learn(state, turn, ways)?;
+            }
+            Ok(())
+        }
+        BackupPart::Texts(texts) => {
+            let via = state.own.person();
+            for text in texts {
+                let Some(friend) = persons::head_of(state, &text.person) else { continue };
+                let (is_mine, reached) = (text.mine, text.state);
+                let text = Text { id: text.id, at: text.at, text: text.text };
+                conversations::copy(state, turn, Copied { friend, text, is_mine, state: reached, via })?;
+            }
+            Ok(())
+        }
+        BackupPart::End => Ok(()),
+    }
+}
+
+fn begin(state: &mut State, turn: &mut Turn<'_>, entropy: &Secret, head: BackupHead) -> Result<(), Failed> {
+    if !super::pairing::is_fresh(state) || state.requests.values().any(|row| row.joins.is_some()) {
+        return Err(CommandError::NotFresh.into());
+    }
+    let root = Identity::root_of(entropy);
+    if root.person() != head.person {
+        return Err(CommandError::WrongPhrase.into());
+    }
+    state.own.last_serial = head.serial.saturating_add(SERIALS_ABOVE);
+    let serial = state.own.next_serial(turn);
+    let end = turn.now.max(turn.sure).max(EARLIEST).after(DEVICE_LIFETIME);
+    state.own.identity.return_as_further(&root, serial, EARLIEST, end);
+    state.own.peer = state.own.identity.peer();
+    state.own.name = head.name;
+    let key = backup_key(entropy);
+    turn.put(Table::Meta, b"identity", &state.own.identity.to_stored());
+    turn.put(Table::Meta, b"name", &state.own.name);
+    turn.put(Table::Meta, b"backup key", &key);
+    state.own.backup_key = Some(key);
+    packages::begin_again(state, turn);
+    identity::records_changed(turn);
+    for (link, claim) in head.relays {
+        // One that is gone by now does not hold the rest up.
+        match relays::add(state, turn, &link, claim.as_deref()) {
+            Ok(_) | Err(Failed::Command(_)) => {}
+            Err(failed @ Failed::Turn(_)) => return Err(failed),
+        }
+    }
+    Ok(())
+}
+
+/// A device that was a friend: how it is written to, and where it is found.
+fn learn(state: &mut State, turn: &mut Turn<'_>, ways: DeviceWays) -> Result<(), TurnFailed> {
+    let DeviceWays { chain, entry, relay_mailboxes, direct, friendship, presence } = ways;
+    let Ok(device) = chain.verify_known(turn.sure) else { return Ok(()) };
+    if !entry_is_of(&entry, &device) || device.peer == state.own.peer || state.devices.contains_key(&device.device) {
+        return Ok(());
+    }
+    let peer = device.peer;
+    let labels = presence.as_ref().and_then(|presence| LeafLabels::from_bytes(&presence.labels));
+    let presence = presence.filter(|_| labels.is_some()).map(|presence| FriendPresence {
+        reader: presence.reader,
+        version: 0,
+        sequence: 0,
+        read: turn.stamp,
+        lookups: presence.lookups,
+        wrapped: None,
+    });
+    let Some(friend) = waiting(state, turn, &device) else { return Ok(()) };
+    if let Some(labels) = labels {
+        turn.put_raw(Table::Labels, peer.as_bytes(), labels.to_bytes());
+    }
+    if device.person == state.own.person() {
+        // Shown, so that it can be removed if it is lost.
+        state.save_sibling(turn, Sibling { peer, label: None, since: turn.stamp, taken: 0, gone: None });
+    }
+    let put = Some(friendship.put(&entry.mailbox));
+    state.save_friend(turn, Friend { devices: vec![device.device], friendship: Some(friendship), presence, ..friend });
+    state.save_device(Device { put, relay_mailboxes, direct: Some(direct), ..Device::new(device.device, peer, chain, entry) });
+    Ok(())
+}
+
+/// The row of a device that is no friend yet: the one that stands for its person, or one behind that.
+fn waiting(state: &mut State, turn: &mut Turn<'_>, device: &symbolon_presence::identity::Device) -> Option<Friend> {
+    let is_own = device.person == state.own.person();
+    let present = state.friends.get(&device.peer).filter(|friend| friend.state == FriendState::Half).cloned();
+    if present.is_some() || state.friends.contains_key(&device.peer) {
+        return present;
+    }
+    let head = persons::head_of(state, &device.person).and_then(|head| state.friends.get(&head)).cloned();
+    match head {
+        Some(head) if head.state == FriendState::Half && !is_own => {
+            Some(Friend { peer: device.peer, person: person_of(device), follows: Some(head.peer), held: Vec::new(), unread: 0, ..head })
+        }
+        Some(_) => None,
+        None if is_own => {
+            let friend = stands::blank(state, turn, device.peer, person_of(device), Trust::Verified);
+            Some(friend)
+        }
+        None => None,
+    }
+}
+
+fn person_of(device: &symbolon_presence::identity::Device) -> Option<symbolon_presence::id::PeerId> {
+    (device.person != device.peer).then_some(device.person)
+}

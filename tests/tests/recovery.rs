@@ -1,0 +1,222 @@
+//! Lost devices: a fresh one is made of a backup and the recovery phrase, and goes on with the friends of before.
+//!
+//! What each story must show: no key of before is used again; friends' devices answer without a question to people, and see
+//! that it happened; what they wrote meanwhile arrives.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::collections::BTreeSet;
+use symbolon_core::command::{BackupCursor, BackupPlace, Command, CommandError, FriendView, MessageState, OwnDeviceView, Reply, Who};
+use symbolon_core::seam::{Event, Warning};
+use symbolon_core::wire::{BackupPart, backup_key};
+use symbolon_presence::codec;
+use symbolon_presence::id::{MessageId, Nonce};
+use symbolon_presence::kdf::Secret;
+use symbolon_presence::time::{DAY, HOUR, MINUTE, SECOND};
+use symbolon_presence::words::read_recovery_words;
+use symbolon_tests::sim::Faults;
+use symbolon_tests::sim::node::SimNode;
+use symbolon_tests::sim::run::{Ix, Sim};
+
+const ANA: Ix = 0;
+const BEN: Ix = 1;
+const CEM: Ix = 2;
+
+fn friends(seed: u64) -> Sim {
+    let mut sim = Sim::new(seed, Faults::NONE);
+    sim.lookup.is_there = true;
+    for name in ["Ana", "Ben", "Cem"] {
+        let ix = sim.add(name);
+        let (_, link) = sim.add_relay();
+        assert!(sim.command(ix, Command::RelayAdd { link, claim: None }).is_ok());
+    }
+    sim.run_for(MINUTE);
+    sim.befriend(ANA, BEN);
+    sim.befriend(ANA, CEM);
+    sim.run_for(MINUTE);
+    sim
+}
+
+fn phrase(sim: &mut Sim, ix: Ix) -> Secret {
+    match sim.command(ix, Command::Phrase) {
+        Ok(Reply::Phrase(Some(words))) => read_recovery_words(&words).expect("the words are good"),
+        other => panic!("no words: {:?}", other.err()),
+    }
+}
+
+/// All parts of a backup, opened.
+fn backup(sim: &mut Sim, ix: Ix, entropy: &Secret) -> Vec<BackupPart> {
+    let mut cursor = BackupCursor { id: Nonce([7; 16]), index: 0, place: BackupPlace::Head };
+    let mut parts = Vec::new();
+    loop {
+        let Ok(Reply::Backup { sealed, next, .. }) = sim.command(ix, Command::Backup(cursor)) else { panic!("no part") };
+        parts.push(BackupPart::open(&sealed, &backup_key(entropy), &cursor.id, cursor.index).expect("it opens with the words"));
+        match next {
+            Some(next) => cursor = next,
+            None => return parts,
+        }
+    }
+}
+
+/// A fresh folder that is made of a backup; it is started on the network only then.
+fn restore(sim: &mut Sim, entropy: &Secret, parts: &[BackupPart]) -> Ix {
+    let seed = sim.seed();
+    let ix = sim.add_node(SimNode::new(seed, None));
+    for part in parts {
+        let done = sim.command(ix, Command::Restore { entropy: entropy.clone(), part: codec::encode(part) });
+        assert!(done.is_ok(), "{:?}", done.err());
+    }
+    sim.crash(ix, SECOND);
+    sim.run_for(5 * SECOND);
+    sim.nodes[ix].peer = sim.nodes[ANA].peer;
+    ix
+}
+
+fn say(sim: &mut Sim, from: Ix, to: &str, text: &str) -> MessageId {
+    match sim.command(from, Command::Send { to: Who(to.into()), text: text.into(), lifetime: None }) {
+        Ok(Reply::Message(view)) => view.message,
+        other => panic!("{text} is not taken: {:?}", other.err()),
+    }
+}
+
+fn texts(sim: &mut Sim, ix: Ix) -> BTreeSet<String> {
+    let all = sim.history(ix);
+    let once: BTreeSet<MessageId> = all.iter().map(|view| view.message).collect();
+    assert_eq!(once.len(), all.len(), "each is shown once");
+    all.into_iter().map(|view| view.text).collect()
+}
+
+fn have(sim: &mut Sim, who: &[Ix], wanted: &[&str]) {
+    let wanted: BTreeSet<String> = wanted.iter().map(|text| (*text).to_owned()).collect();
+    let done = sim.run_until(6 * HOUR, |sim| who.iter().all(|ix| texts(sim, *ix).is_superset(&wanted)));
+    for ix in who {
+        let there = texts(sim, *ix);
+        assert!(done, "{ix} lacks {:?}", wanted.difference(&there).collect::<Vec<_>>());
+    }
+}
+
+fn friend_views(sim: &mut Sim, ix: Ix) -> Vec<FriendView> {
+    match sim.command(ix, Command::Friends) {
+        Ok(Reply::Friends(views)) => views,
+        other => panic!("no friends: {:?}", other.err()),
+    }
+}
+
+fn devices(sim: &mut Sim, ix: Ix) -> Vec<OwnDeviceView> {
+    match sim.command(ix, Command::Devices) {
+        Ok(Reply::Devices { devices, .. }) => devices,
+        other => panic!("no devices: {:?}", other.err()),
+    }
+}
+
+fn warned(sim: &Sim, ix: Ix, warning: Warning) -> usize {
+    sim.events[ix].iter().filter(|event| **event == Event::Warning(warning)).count()
+}
+
+fn all_mutual(sim: &mut Sim, ix: Ix, count: usize) -> bool {
+    friend_views(sim, ix).iter().filter(|view| view.mutual).count() == count
+}
+
+#[test]
+fn r13_a_lost_device_is_replaced_by_a_new_one_that_reuses_no_key_and_friends_talk_on_and_see_it() {
+    let mut sim = friends(1);
+    for n in 0..90 {
+        say(&mut sim, ANA, "Ben", &format!("before {n}"));
+    }
+    sim.run_for(MINUTE);
+    let entropy = phrase(&mut sim, ANA);
+    let parts = backup(&mut sim, ANA, &entropy);
+    let Ok(Reply::Identity(lost)) = sim.command(ANA, Command::Identity) else { panic!() };
+    // Its disk is gone. Friends write on; one revokes somebody meanwhile, so that all keys to them have changed.
+    sim.stop(ANA, 400 * DAY);
+    sim.run_for(HOUR);
+    let meanwhile = say(&mut sim, BEN, "Ana", "while you were away");
+    sim.add("Stranger");
+    sim.befriend(BEN, 3);
+    assert!(sim.command(BEN, Command::Unfriend(Who("Stranger".into()))).is_ok());
+    sim.run_for(HOUR);
+    let fresh = restore(&mut sim, &entropy, &parts);
+    let Ok(Reply::Identity(me)) = sim.command(fresh, Command::Identity) else { panic!() };
+    assert_eq!((me.id, &me.words, me.name.as_str()), (lost.id, &lost.words, "Ana"), "the same person");
+    assert_ne!(me.device, lost.device, "another device");
+    let before: Vec<String> = (0..90).map(|n| format!("before {n}")).collect();
+    have(&mut sim, &[fresh], &before.iter().map(String::as_str).collect::<Vec<_>>());
+    assert!(sim.run_until(6 * HOUR, |sim| all_mutual(sim, fresh, 2)), "friends' devices answer");
+    for friend in [BEN, CEM] {
+        assert_eq!(warned(&sim, friend, Warning::FriendDevice), 1, "{friend} sees that it happened");
+        assert_eq!(friend_views(&mut sim, friend).len(), 1, "and has one friend, as before");
+        assert!(sim.pending(friend).is_none(), "nobody is asked");
+    }
+    have(&mut sim, &[fresh], &["while you were away"]);
+    say(&mut sim, fresh, "Ben", "I am back");
+    say(&mut sim, BEN, "Ana", "good to see you");
+    have(&mut sim, &[fresh, BEN], &["I am back", "good to see you"]);
+    let state = sim.history(BEN).into_iter().find(|view| view.message == meanwhile).map(|view| view.state);
+    assert_eq!(state, Some(MessageState::Delivered));
+}
+
+#[test]
+fn a_restored_device_removes_the_lost_one_which_comes_back_to_nothing() {
+    let mut sim = friends(2);
+    let entropy = phrase(&mut sim, ANA);
+    let parts = backup(&mut sim, ANA, &entropy);
+    sim.stop(ANA, 6 * HOUR);
+    sim.run_for(MINUTE);
+    let fresh = restore(&mut sim, &entropy, &parts);
+    assert!(sim.run_until(5 * HOUR, |sim| all_mutual(sim, fresh, 2)));
+    let lost = devices(&mut sim, fresh).into_iter().find(|view| !view.this).expect("the lost one is shown");
+    assert!(!lost.settled && lost.online != Some(true));
+    assert!(sim.command(fresh, Command::DeviceRemove(lost.device.to_string())).is_ok());
+    sim.run_for(MINUTE);
+    say(&mut sim, BEN, "Ana", "a secret for the new one");
+    have(&mut sim, &[fresh], &["a secret for the new one"]);
+    // The thief starts it.
+    sim.run_for(6 * HOUR);
+    assert!(sim.nodes[ANA].is_up());
+    let _ = sim.command(ANA, Command::Send { to: Who("Ben".into()), text: "it is me, Ana".into(), lifetime: None });
+    say(&mut sim, BEN, "Ana", "another secret");
+    have(&mut sim, &[fresh], &["another secret"]);
+    sim.run_for(HOUR);
+    assert!(!texts(&mut sim, BEN).contains("it is me, Ana"), "nothing that it signs is believed");
+    let stolen = texts(&mut sim, ANA);
+    assert!(!stolen.contains("a secret for the new one") && !stolen.contains("another secret"), "it reads nothing new");
+}
+
+#[test]
+fn a_second_device_beside_the_first_comes_in_by_the_phrase_and_every_device_shows_it() {
+    let mut sim = friends(3);
+    let entropy = phrase(&mut sim, ANA);
+    let parts = backup(&mut sim, ANA, &entropy);
+    let fresh = restore(&mut sim, &entropy, &parts);
+    assert!(sim.run_until(6 * HOUR, |sim| all_mutual(sim, fresh, 2)));
+    say(&mut sim, BEN, "Ana", "for both");
+    have(&mut sim, &[ANA, fresh], &["for both"]);
+    let both = |sim: &mut Sim| [ANA, fresh].iter().all(|ix| devices(sim, *ix).iter().filter(|view| view.settled).count() == 2);
+    assert!(sim.run_until(6 * HOUR, both), "both are devices of one person");
+    assert!(warned(&sim, ANA, Warning::OwnDeviceCame) == 1, "the first device shows it");
+    assert!(sim.command(fresh, Command::Rename { friend: Who("Ben".into()), name: "Benny".into() }).is_ok());
+    sim.run_for(HOUR);
+    assert!(friend_views(&mut sim, ANA).iter().any(|view| view.name == "Benny"));
+}
+
+#[test]
+fn the_words_are_shown_until_they_are_confirmed_and_backups_open_with_them_ever_after() {
+    let mut sim = friends(4);
+    let entropy = phrase(&mut sim, ANA);
+    assert_eq!(phrase(&mut sim, ANA).expose(), entropy.expose(), "the same words again");
+    assert!(sim.command(ANA, Command::PhraseConfirm).is_ok());
+    assert_eq!(sim.command(ANA, Command::Phrase).err(), Some(CommandError::PhraseGone));
+    sim.crash(ANA, SECOND);
+    sim.run_for(MINUTE);
+    assert_eq!(sim.command(ANA, Command::Phrase).err(), Some(CommandError::PhraseGone));
+    let parts = backup(&mut sim, ANA, &entropy);
+    assert!(matches!((parts.first(), parts.last()), (Some(BackupPart::Head(_)), Some(BackupPart::End))));
+    // In a folder with a life of its own, and under other words, nothing happens.
+    for part in &parts {
+        let used = sim.command(BEN, Command::Restore { entropy: entropy.clone(), part: codec::encode(part) });
+        assert_eq!(used.err(), Some(CommandError::NotFresh));
+    }
+    let stranger = sim.add("Stranger");
+    let other = Secret::from_bytes([9; 32]);
+    let wrong = sim.command(stranger, Command::Restore { entropy: other, part: codec::encode(&parts[0]) });
+    assert_eq!(wrong.err(), Some(CommandError::WrongPhrase));
+}
