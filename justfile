@@ -45,6 +45,10 @@ fuzz target seconds="60":
     mkdir -p tests/fuzz/found/{{target}}
     cd tests/fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir . -s none {{target}} found/{{target}} corpus/{{target}} corpus/nasty -- -max_total_time={{seconds}} -rss_limit_mb=512 -timeout=5
 
+# The symbolic models of docs/models and their broken twins; needs Verifpal.
+models *ARGS:
+    docs/models/run {{ARGS}}
+
 # Licences, sources and bans of all crates; needs cargo-deny.
 deny:
     cargo deny check
