@@ -5,7 +5,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::collections::BTreeSet;
-use symbolon_core::command::{Command, CommandError, FriendView, JoiningView, MessageState, OwnDeviceView, Reply, Trust, Who};
+use symbolon_core::command::{Command, CommandError, FriendView, JoiningView, MessageState, OwnDeviceView, RelayState, Reply, Trust, Who};
 use symbolon_core::seam::{Event, Warning};
 use symbolon_presence::id::MessageId;
 use symbolon_presence::time::{DAY, HOUR, MINUTE, SECOND};
@@ -366,4 +366,67 @@ fn a_new_friend_of_one_device_is_a_friend_of_all() {
         [(me.id, me.words)],
         "one person, by their own id"
     );
+}
+
+#[test]
+fn three_devices_of_one_person_know_each_other_and_go_on_when_the_first_one_is_off() {
+    let mut sim = friends(10);
+    let laptop = further(&mut sim, ANA, "Laptop");
+    let tablet = further(&mut sim, ANA, "Tablet");
+    let all = [ANA, laptop, tablet];
+    assert!(sim.run_until(HOUR, |sim| all.iter().all(|ix| others(sim, *ix) == 2)), "each lists the two others");
+    sim.run_for(10 * MINUTE);
+    say(&mut sim, laptop, "Ben", "from the laptop");
+    all_have(&mut sim, &[ANA, laptop, tablet, BEN], &["from the laptop"]);
+    sim.stop(ANA, 30 * DAY);
+    sim.run_for(MINUTE);
+    assert!(sim.command(laptop, Command::Rename { friend: Who("Ben".into()), name: "Benny".into() }).is_ok());
+    say(&mut sim, tablet, "Ben", "the phone is off");
+    say(&mut sim, BEN, "Ana", "so it is");
+    all_have(&mut sim, &[laptop, tablet, BEN], &["the phone is off", "so it is"]);
+    assert_eq!(friend_views(&mut sim, tablet)[0].name, "Benny", "what one says the other one hears");
+    // The older of the two can remove the younger one, not the other way round.
+    assert_eq!(sim.command(tablet, Command::DeviceRemove("Laptop".into())).err(), Some(CommandError::OlderDevice));
+    assert!(sim.command(laptop, Command::DeviceRemove("Tablet".into())).is_ok());
+    sim.run_for(MINUTE);
+    assert_eq!(warned(&sim, tablet, Warning::RemovedHere), 1);
+    say(&mut sim, BEN, "Ana", "only for the laptop");
+    all_have(&mut sim, &[laptop], &["only for the laptop"]);
+    sim.run_for(31 * DAY);
+    assert_eq!((others(&mut sim, ANA), others(&mut sim, laptop)), (1, 1), "the first device has heard of it");
+    all_have(&mut sim, &[ANA], &["only for the laptop"]);
+    assert!(!texts(&mut sim, tablet).contains(&"only for the laptop".to_owned()));
+}
+
+#[test]
+fn a_new_device_without_a_relay_takes_those_of_the_first_and_goes_its_own_way_from_then_on() {
+    let mut sim = friends(11);
+    let laptop = sim.add("Laptop");
+    sim.run_for(MINUTE);
+    let code = code(&mut sim, ANA);
+    assert!(sim.command(laptop, Command::DeviceJoin(code)).is_ok());
+    let relays = |sim: &mut Sim, ix: Ix| match sim.command(ix, Command::Relays) {
+        Ok(Reply::Relays(relays)) => relays,
+        other => panic!("{:?}", other.err()),
+    };
+    assert!(sim.run_until(10 * MINUTE, |sim| relays(sim, laptop).len() == 1), "it has a mailbox there");
+    sim.run_for(MINUTE);
+    let (ours, firsts) = (relays(&mut sim, laptop), relays(&mut sim, ANA));
+    assert_eq!((ours[0].relay, ours[0].state), (firsts[0].relay, RelayState::Connected));
+    // Two that are never on at once write to each other through it.
+    sim.run_for(10 * MINUTE);
+    sim.stop(laptop, HOUR);
+    sim.run_for(MINUTE);
+    say(&mut sim, BEN, "Ana", "left for the laptop");
+    sim.run_for(MINUTE);
+    for ix in [ANA, BEN] {
+        sim.stop(ix, 2 * HOUR);
+    }
+    sim.run_for(HOUR + MINUTE);
+    assert!(texts(&mut sim, laptop).contains(&"left for the laptop".to_owned()));
+    sim.run_for(HOUR);
+    assert!(sim.command(laptop, Command::RelayRemove(ours[0].relay.to_string())).is_ok());
+    sim.stop(laptop, MINUTE);
+    sim.run_for(HOUR);
+    assert!(relays(&mut sim, laptop).is_empty(), "what it has given up does not come back");
 }

@@ -21,7 +21,7 @@ use symbolon_presence::id::PeerId;
 use symbolon_presence::identity::Device;
 use symbolon_presence::time::Timestamp;
 
-/// The devices of friends that this one is no friend of.
+/// The devices of friends, and those of our own person, that this one is no friend of.
 fn missing(state: &State) -> Vec<PeerId> {
     let mut missing = Vec::new();
     for row in state.persons.values() {
@@ -31,9 +31,8 @@ fn missing(state: &State) -> Vec<PeerId> {
         }
         let is_tied = |peer: &PeerId| state.friends.get(peer).is_some_and(|friend| friend.state == FriendState::Mutual);
         let is_gone = |peer: &PeerId| state.siblings.get(peer).is_some_and(|row| row.gone.is_some());
-        let is_wanted = |peer: &PeerId| {
-            !is_tied(peer) && !is_gone(peer) && *peer != state.own.peer && !state.blocked.contains(peer.as_bytes().as_slice())
-        };
+        let is_barred = |peer: &PeerId| state.blocked.contains(peer.as_bytes().as_slice()) || is_gone(peer);
+        let is_wanted = |peer: &PeerId| *peer != state.own.peer && !is_tied(peer) && !is_barred(peer);
         missing.extend(said.peers.iter().filter(|peer| is_wanted(peer)).copied());
     }
     // A device of ours that a backup knows of.

@@ -54,7 +54,7 @@ pub(crate) fn hear(state: &mut State, turn: &mut Turn<'_>, from: &Device, said: 
     Ok(())
 }
 
-/// Hands a question of another device of ours on to a friend's device, if this one is its friend.
+/// Hands a question of another device of ours on to a friend's device, or to one of ours, if this one is its friend.
 fn hand_on(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, befriend: Befriend) -> Result<(), Rejected> {
     let Some(friend) = state.friends.get(peer).filter(|friend| state.may_seal(friend)) else {
         return Ok(());

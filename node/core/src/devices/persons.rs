@@ -72,7 +72,8 @@ pub(super) fn look(state: &mut State, turn: &mut Turn<'_>, person: &PeerId) -> O
     let shown = shown(state, person)?;
     let tied = peers(state, person);
     let known = state.persons.get(person).cloned();
-    let has_new_peer = known.as_ref().is_none_or(|known| tied.iter().any(|peer| !known.said.peers.contains(peer)));
+    let all = merged(state, known.as_ref().map_or(&[], |known| known.said.peers.as_slice()), &tied);
+    let has_new_peer = known.as_ref().is_none_or(|known| known.said.peers != all);
     if known.as_ref().is_some_and(|known| known.shown == shown) && !has_new_peer {
         return None;
     }
@@ -81,16 +82,10 @@ pub(super) fn look(state: &mut State, turn: &mut Turn<'_>, person: &PeerId) -> O
     let (petname, trust, standing) = shown.clone();
     let said = match known {
         // Only who may be asked for has changed.
-        Some(Person { said, shown: before, .. }) if before == shown => PersonSaid { peers: merged(&said.peers, &tied), ..said },
-        Some(Person { said, .. }) => PersonSaid {
-            version: said.version.saturating_add(1),
-            by: state.own.peer,
-            petname,
-            trust,
-            standing,
-            peers: merged(&said.peers, &tied),
-            ..said
-        },
+        Some(Person { said, shown: before, .. }) if before == shown => PersonSaid { peers: all, ..said },
+        Some(Person { said, .. }) => {
+            PersonSaid { version: said.version.saturating_add(1), by: state.own.peer, petname, trust, standing, peers: all, ..said }
+        }
         None => PersonSaid {
             person: *person,
             version: 1,
@@ -99,15 +94,19 @@ pub(super) fn look(state: &mut State, turn: &mut Turn<'_>, person: &PeerId) -> O
             trust,
             standing,
             conversation: conversation.unwrap_or(RoomId([0; 32])),
-            peers: tied,
+            peers: all,
         },
     };
     let read = state.persons.get(person).and_then(|known| known.read);
     state.save_person(turn, Person { said: said.clone(), shown, read }).then_some(said)
 }
 
-fn merged(one: &[PeerId], other: &[PeerId]) -> Vec<PeerId> {
-    let mut all: Vec<PeerId> = one.iter().chain(other).copied().collect();
+/// Both lists in one, without devices that were shut out here: they take nobody's place.
+fn merged(state: &State, one: &[PeerId], other: &[PeerId]) -> Vec<PeerId> {
+    let is_out = |peer: &PeerId| {
+        state.blocked.contains(peer.as_bytes().as_slice()) || state.siblings.get(peer).is_some_and(|row| row.gone.is_some())
+    };
+    let mut all: Vec<PeerId> = one.iter().chain(other).filter(|peer| !is_out(peer)).copied().collect();
     all.sort_unstable();
     all.dedup();
     all.truncate(DEVICES_MAX);
@@ -118,7 +117,7 @@ fn merged(one: &[PeerId], other: &[PeerId]) -> Vec<PeerId> {
 pub(super) fn heard(state: &mut State, turn: &mut Turn<'_>, said: PersonSaid) -> Result<(), TurnFailed> {
     let person = said.person;
     let known = state.persons.get(&person).cloned();
-    let peers = merged(known.as_ref().map_or(&[], |known| known.said.peers.as_slice()), &said.peers);
+    let peers = merged(state, known.as_ref().map_or(&[], |known| known.said.peers.as_slice()), &said.peers);
     let is_newer = known.as_ref().is_none_or(|known| (said.version, said.by) > (known.said.version, known.said.by));
     if !is_newer {
         if let Some(known) = known.filter(|known| known.said.peers != peers) {

@@ -64,6 +64,8 @@ impl Devices {
             return;
         }
         let peer = friend.peer;
+        // Our others may ask for it, too.
+        self.changed.insert(state.own.person());
         if !state.siblings.contains_key(&peer) {
             if !removal::has_place(state) {
                 return;
