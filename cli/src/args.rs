@@ -87,6 +87,9 @@ pub enum Verb {
         /// Leave all rooms that they are in, too
         #[arg(long)]
         leave_rooms: bool,
+        /// Only this device of a friend who has several: its id, or the beginning of it, as `friends` shows them
+        #[arg(long, value_name = "DEVICE", conflicts_with = "leave_rooms")]
+        device: Option<String>,
     },
     /// Take a block back
     Unblock {

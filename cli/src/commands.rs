@@ -49,8 +49,11 @@ pub fn run(verb: &Verb, client: &Client, output: Output) -> Result<(), Failure> 
         ),
         Verb::Accept { request } => answer(client, output, request, "accept"),
         Verb::Ignore { request } => answer(client, output, request, "ignore"),
-        Verb::Block { who, leave_rooms } => {
+        Verb::Block { who, leave_rooms, device: None } => {
             output.show(&client.post("/api/v1/block", &json!({ "who": who, "leave_rooms": leave_rooms }))?, friend_or_request)
+        }
+        Verb::Block { who, device: Some(device), .. } => {
+            output.show(&client.post("/api/v1/block", &json!({ "who": who, "device": device }))?, friend_or_request)
         }
         Verb::Unblock { who } => output.show(&client.post("/api/v1/unblock", &json!({ "who": who }))?, friend_or_request),
         Verb::Friends => list(

@@ -181,6 +181,11 @@ pub fn friend(view: &Value) -> String {
         line(str_of(view, "id")),
         line(str_of(view, "words")),
     );
+    let devices = view.get("devices").and_then(Value::as_array).filter(|devices| devices.len() > 1);
+    for device in devices.into_iter().flatten() {
+        let online = if device.get("online").and_then(Value::as_bool) == Some(true) { "  online" } else { "" };
+        out.push_str(&format!("  device   {}{online}\n", line(str_of(device, "device"))));
+    }
     if !str_of(view, "beware").is_empty() {
         let _ = writeln!(out, "  beware   {}", line(str_of(view, "beware")));
     }

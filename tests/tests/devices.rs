@@ -4,6 +4,9 @@
 //! know; a device that is gone reads nothing new.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "devices/removal.rs"]
+mod removal;
+
 use std::collections::BTreeSet;
 use symbolon_core::command::{Command, CommandError, FriendView, JoiningView, MessageState, OwnDeviceView, RelayState, Reply, Trust, Who};
 use symbolon_core::seam::{Event, Warning};
@@ -265,56 +268,6 @@ fn a80_a_wrong_code_a_late_one_and_a_used_one_get_nowhere() {
     let more = code(&mut sim, ANA);
     assert_eq!(sim.command(BEN, Command::DeviceJoin(more)).err(), Some(CommandError::NotFresh));
     assert_eq!(sim.command(laptop, Command::DevicePair).err(), Some(CommandError::NotFirstDevice));
-}
-
-#[test]
-fn a95_a_device_that_is_gone_reads_nothing_new_and_says_so_and_the_friend_talks_on() {
-    let mut sim = friends(6);
-    let laptop = further(&mut sim, ANA, "Laptop");
-    sim.run_for(MINUTE);
-    say(&mut sim, BEN, "Ana", "for both");
-    all_have(&mut sim, &[ANA, laptop], &["for both"]);
-    let first = devices(&mut sim, ANA).0[0].device.to_string();
-    assert_eq!(sim.command(laptop, Command::DeviceRemove(first)).err(), Some(CommandError::OlderDevice));
-    assert!(sim.command(ANA, Command::DeviceRemove("Laptop".into())).is_ok());
-    sim.run_for(MINUTE);
-    assert_eq!(others(&mut sim, ANA), 0);
-    assert_eq!(warned(&sim, laptop, Warning::RemovedHere), 1);
-    assert_eq!(sim.command(laptop, Command::SetName("x".into())).err(), Some(CommandError::DeviceGone));
-    let after = say(&mut sim, BEN, "Ana", "after it was removed");
-    say(&mut sim, ANA, "Ben", "on we go");
-    all_have(&mut sim, &[ANA, BEN], &["after it was removed", "on we go"]);
-    sim.run_for(DAY);
-    assert_eq!(state(&mut sim, BEN, after), Some(MessageState::Delivered));
-    let there = texts(&mut sim, laptop);
-    assert!(there.contains(&"for both".to_owned()), "its history stays");
-    assert!(!there.contains(&"after it was removed".to_owned()) && !there.contains(&"on we go".to_owned()));
-    let views = friend_views(&mut sim, BEN);
-    assert!(views.len() == 1 && views[0].mutual && views[0].name == "Ana");
-}
-
-#[test]
-fn a95_a_stolen_device_that_hears_nothing_of_it_is_refused_by_everybody() {
-    let mut sim = friends(7);
-    let laptop = further(&mut sim, ANA, "Laptop");
-    sim.run_for(MINUTE);
-    // The thief keeps it away from the first device, and from its relay's list of what is new.
-    let copy = sim.copy(laptop);
-    sim.stop(laptop, 3 * DAY);
-    sim.run_for(MINUTE);
-    assert!(sim.command(ANA, Command::DeviceRemove("Laptop".into())).is_ok());
-    sim.run_for(HOUR);
-    sim.set_apart(ANA, laptop, true);
-    sim.put_back(laptop, &copy, SECOND);
-    for relay in 0..sim.relays.len() {
-        sim.set_gone(symbolon_tests::sim::relays::RELAYS + relay, true);
-    }
-    sim.run_for(MINUTE);
-    let _ = sim.command(laptop, Command::Send { to: Who("Ben".into()), text: "it is me".into(), lifetime: None });
-    say(&mut sim, BEN, "Ana", "a secret");
-    sim.run_for(HOUR);
-    assert!(!texts(&mut sim, BEN).contains(&"it is me".to_owned()), "nothing that it signs is believed");
-    assert!(!texts(&mut sim, laptop).contains(&"a secret".to_owned()), "it reads nothing new");
 }
 
 #[test]

@@ -9,6 +9,8 @@ mod conversation;
 mod copies;
 #[path = "end_to_end/dates.rs"]
 mod dates;
+#[path = "end_to_end/devices.rs"]
+mod devices;
 #[path = "end_to_end/door.rs"]
 mod door;
 #[path = "end_to_end/face.rs"]

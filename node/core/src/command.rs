@@ -74,6 +74,8 @@ pub enum Command {
     Invites,
     /// Take an invite back, by its id or an unambiguous beginning of it.
     InviteRevoke(String),
+    /// Shut out one device of a friend who has others: by its id, or the beginning of that.
+    BlockDevice(Who, String),
     /// Block a request's sender, or a friend.
     Block(Who),
     /// Take a block back: by Peer ID, request id or petname.

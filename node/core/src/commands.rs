@@ -65,6 +65,7 @@ pub(crate) fn run(state: &mut State, machines: &mut Machines<'_>, turn: &mut Tur
         Command::Ignore(id) => requests::ignore(state, turn, &id),
         Command::Cancel(id) => requests::cancel(state, turn, &id),
 
+        Command::BlockDevice(who, device) => friends::block_device(state, machines.delivery, turn, &who, &device),
         Command::Block(who) => friends::block(state, machines.delivery, turn, &who, true),
         Command::Unblock(who) => friends::block(state, machines.delivery, turn, &who, false),
         Command::Friends => Ok(Reply::Friends(views::friend::all(state, machines.delivery, turn.now))),

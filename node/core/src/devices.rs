@@ -15,6 +15,7 @@
 //! | `backup`, `restore` | what a device knows, in sealed parts; a fresh folder that becomes a device by it |
 //! | `phrase` | the words from which the root key comes |
 //! | `removal` | a device is ours no more |
+//! | `shut` | one device of a friend is shut out |
 
 mod asks;
 mod backup;
@@ -25,6 +26,7 @@ mod phrase;
 mod removal;
 mod renewal;
 mod restore;
+mod shut;
 mod sync;
 
 pub(crate) use asks::{asked_by_sibling, returned};
@@ -35,4 +37,5 @@ pub(crate) use phrase::{confirm_phrase, phrase};
 pub(crate) use removal::{gone, remove};
 pub(crate) use renewal::sweep;
 pub(crate) use restore::restore;
+pub(crate) use shut::shut_out;
 pub(crate) use sync::Devices;

@@ -25,7 +25,7 @@ pub const RESOURCE: Resource = Resource {
 fn schemas() -> Schemas {
     vec![
         ("FriendOrRequest", json!({ "oneOf": [reference("Friend"), reference("Request")] })),
-        ("BlockBody", object(json!({ "who": text(), "leave_rooms": flag() }), &["leave_rooms"])),
+        ("BlockBody", object(json!({ "who": text(), "leave_rooms": flag(), "device": text() }), &["leave_rooms", "device"])),
         ("WhoBody", object(json!({ "who": text() }), &[])),
     ]
 }
@@ -39,9 +39,14 @@ fn show(reply: &Reply) -> Option<Value> {
 struct BlockBody {
     who: String,
     leave_rooms: Option<bool>,
+    /// One device of a friend: the others stay.
+    device: Option<String>,
 }
 
 async fn block(State(state): State<ApiState>, Json(body): Json<BlockBody>) -> Answer {
+    if let Some(device) = body.device {
+        return answer_about(&state, &body.who, Command::BlockDevice(Who(body.who.clone()), device), show).await;
+    }
     if body.leave_rooms == Some(true) {
         rooms::leave_with(&state, &body.who).await?;
     }

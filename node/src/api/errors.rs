@@ -56,7 +56,7 @@ pub struct Entry {
 
 impl Fault {
     /// Every fault once, in the order of the API's description.
-    pub const ALL: [Self; 45] = [
+    pub const ALL: [Self; 46] = [
         Self::Command(CommandError::NotFound),
         Self::Command(CommandError::Ambiguous),
         Self::Command(CommandError::BadLink),
@@ -86,6 +86,7 @@ impl Fault {
         Self::Command(CommandError::PhraseGone),
         Self::Command(CommandError::BadCode),
         Self::Command(CommandError::NotFresh),
+        Self::Command(CommandError::OnlyDevice),
         Self::Command(CommandError::OlderDevice),
         Self::Command(CommandError::DeviceGone),
         Self::Command(CommandError::BadLifetime),
@@ -361,6 +362,13 @@ fn command_entry(error: CommandError) -> Entry {
             "Folder in use",
             "This folder has friends, requests, invites or texts of its own, which would be lost.",
             "Start a node on a new folder with `symbolon --data DIR up`, and join from there.",
+        ),
+        CommandError::OnlyDevice => (
+            "only_device",
+            409,
+            "Only device",
+            "This is the only device of that friend that this one knows.",
+            "Block the friend instead: `symbolon block FRIEND`.",
         ),
         CommandError::OlderDevice => (
             "older_device",

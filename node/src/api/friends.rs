@@ -63,8 +63,11 @@ fn schemas() -> Schemas {
         },
         "mutual": { "type": "boolean", "description": "Both sides have confirmed; messages wait until then." },
         "unread": number(),
+        "devices": schema::list("FriendDevice"),
     });
+    let device = json!({ "device": id(), "online": { "type": ["boolean", "null"] } });
     vec![
+        ("FriendDevice", object(device, &[])),
         ("Friend", object(friend, &[])),
         ("Friends", object(json!({ "friends": schema::list("Friend") }), &[])),
         ("RenameBody", object(json!({ "friend": text(), "name": text() }), &[])),
@@ -102,6 +105,7 @@ fn view(view: &FriendView) -> Value {
         "beware": view.beware,
         "build": view.build.map(Build::name),
         "unread": view.unread,
+        "devices": view.devices.iter().map(|(device, online)| json!({ "device": device.to_string(), "online": online })).collect::<Vec<_>>(),
     })
 }
 

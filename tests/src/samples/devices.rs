@@ -71,7 +71,7 @@ pub fn person() -> PersonSaid {
 }
 
 /// One of each kind that own devices say to each other, and what it is called.
-pub fn said() -> [(&'static str, OwnSaid); 9] {
+pub fn said() -> [(&'static str, OwnSaid); 10] {
     let text = TextSaid {
         person: PeerId([0x91; 32]),
         id: MessageId([0x6a; 16]),
@@ -90,5 +90,6 @@ pub fn said() -> [(&'static str, OwnSaid); 9] {
         ("own_states", OwnSaid::States(vec![(MessageId([0x6a; 16]), MessageState::Read)])),
         ("own_relays", OwnSaid::Relays(vec![RelaySaid { link: "symbolon-relay:stand-in".to_owned(), claim: Some("stand-in".to_owned()) }])),
         ("own_gone", OwnSaid::Gone(Box::new(gone()))),
+        ("own_barred", OwnSaid::Barred(super::ann().identity.chain)),
     ]
 }

@@ -61,6 +61,8 @@ pub enum CommandError {
     BadCode,
     /// In this folder something was done already: it cannot become a device of somebody else.
     NotFresh,
+    /// A friend's only device.
+    OnlyDevice,
     /// The other device is the older one: it stands.
     OlderDevice,
     /// This device was removed by another one of its person.

@@ -1,6 +1,6 @@
 //! What users see of friends.
 
-use symbolon_presence::id::PeerId;
+use symbolon_presence::id::{DeviceId, PeerId};
 
 /// A friend.
 #[derive(Clone, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub struct FriendView {
     pub beware: Option<&'static str>,
     /// How the friend's build stands to ours, when they do not understand each other.
     pub build: Option<Build>,
+    /// Their devices with which this one is friends, by id, and whether a link to each is open.
+    pub devices: Vec<(DeviceId, Option<bool>)>,
 }
 
 /// How somebody's identity is known.

@@ -3,13 +3,14 @@
 use super::requests;
 use crate::command::{CommandError, Reply, Who};
 use crate::delivery::Delivery;
+use crate::devices;
 use crate::friendships;
 use crate::people::{self, Mirror};
 use crate::presence;
 use crate::state::State;
 use crate::turn::{Failed, Turn};
 use crate::views;
-use symbolon_presence::id::PeerId;
+use symbolon_presence::id::{DeviceId, PeerId};
 use symbolon_presence::time::Timestamp;
 
 /// The answer that shows a friend.
@@ -50,6 +51,21 @@ pub(super) fn unfriend(state: &mut State, delivery: &Delivery, turn: &mut Turn<'
     let peer = people::resolve(state, friend)?;
     friendships::unfriend(state, turn, &peer)?;
     reply(state, delivery, turn.now, &peer)
+}
+
+pub(super) fn block_device(state: &mut State, delivery: &Delivery, turn: &mut Turn<'_>, who: &Who, device: &str) -> Result<Reply, Failed> {
+    let peer = people::resolve(state, who)?;
+    let lower = device.trim().to_ascii_lowercase();
+    let devices = people::persons::rows_of(state, &peer).into_iter().flat_map(|row| people::devices_of(state, &row));
+    let found: Vec<DeviceId> = devices.filter(|device| lower.len() >= 4 && device.to_string().starts_with(&lower)).collect();
+    let device = match found.as_slice() {
+        [one] => *one,
+        [] => return Err(CommandError::NotFound.into()),
+        _ => return Err(CommandError::Ambiguous.into()),
+    };
+    devices::shut_out(state, turn, &peer, &device)?;
+    let head = people::persons::head(state, &peer);
+    reply(state, delivery, turn.now, &head)
 }
 
 pub(super) fn hide(state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>, friend: &Who, hidden: bool) -> Result<Reply, Failed> {

@@ -58,8 +58,9 @@ pub(super) fn due(
         if is_recent || (!asked.contains_key(&peer) && asked.len() >= DEVICE_ASKS_MAX) {
             continue;
         }
+        // Also where nothing is to be said of it now: it is looked at again after the pause, not before.
+        asked.insert(peer, turn.now);
         if let Some(befriend) = question(state, turn, peer)? {
-            asked.insert(peer, turn.now);
             due.push((peer, befriend));
         }
     }

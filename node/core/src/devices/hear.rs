@@ -1,6 +1,6 @@
 //! What other devices of ours have said.
 
-use super::{persons as stands, removal};
+use super::{persons as stands, removal, shut};
 use crate::conversations::{self, Copied, history};
 use crate::delivery::outbox;
 use crate::delivery::owner::EnvelopeOwner;
@@ -50,6 +50,7 @@ pub(crate) fn hear(state: &mut State, turn: &mut Turn<'_>, from: &Device, said: 
         }
         OwnSaid::Relays(relays) => take_relays(state, turn, &from.peer, &relays)?,
         OwnSaid::Gone(said) => removal::gone(state, turn, from, &said)?,
+        OwnSaid::Barred(chain) => shut::heard(state, turn, &chain)?,
     }
     Ok(())
 }

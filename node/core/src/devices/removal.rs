@@ -8,14 +8,14 @@ use crate::delivery::outbox;
 use crate::delivery::owner::EnvelopeOwner;
 use crate::friendships;
 use crate::limits::{SIBLINGS_KEPT_MAX, SIBLINGS_MAX};
-use crate::people::persons;
+use crate::people::{self, persons};
 use crate::rooms;
 use crate::rows::{Friend, FriendState, Sibling};
 use crate::seam::{Event, Warning};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{DropReason, Failed, Rejected, Turn, TurnFailed};
-use crate::wire::{Capabilities, Gone, OwnSaid, RoomPayload};
+use crate::wire::{Capabilities, Gone, OwnSaid, PersonSaid, PersonStanding, RoomPayload};
 use std::collections::BTreeSet;
 use symbolon_presence::id::{DeviceId, PeerId};
 use symbolon_presence::identity::{Chain, Device};
@@ -95,7 +95,7 @@ pub(super) fn next_close(state: &State) -> Option<Timestamp> {
 const TELL_PATIENCE: u64 = 30 * SECOND;
 
 /// The device's keys are refused from now on; the person's are not.
-fn bar(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, chain: &Chain) {
+pub(super) fn bar(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, chain: &Chain) {
     let Some(body) = chain.body() else { return };
     let mut keys: BTreeSet<Vec<u8>> = [body.signing.as_bytes().to_vec(), body.dh.as_bytes().to_vec()].into_iter().collect();
     // The first device goes by the person's id, which others of theirs have in their rooms.
@@ -106,14 +106,25 @@ fn bar(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, chain: &Chain) {
 }
 
 /// Ends the friendship with a device. Of a person, another device stands from then on.
-fn end(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<(), TurnFailed> {
+pub(super) fn end(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<(), TurnFailed> {
     let Some(friend) = state.friends.get(peer).cloned() else { return Ok(()) };
     let stands = |row: &PeerId| row != peer && state.friends.get(row).is_some_and(|friend| friend.state != FriendState::Ended);
     let heirs: Vec<PeerId> = persons::rows_of(state, peer).into_iter().filter(stands).collect();
     if friend.state != FriendState::Ended {
         friendships::end_device(state, turn, friend.clone())?;
     }
-    let Some(heir) = heirs.first().copied() else { return Ok(()) };
+    if friend.follows.is_some() || persons::is_own(state, &friend) {
+        // Another row stands for them already; and of our own devices nobody else's row does.
+        return Ok(());
+    }
+    let Some(heir) = heirs.first().copied() else {
+        // Only here was it the last one: our others have devices of theirs that can be asked.
+        let has_more = |said: &PersonSaid| said.standing == PersonStanding::Friend && said.peers.iter().any(|other| other != peer);
+        if state.persons.get(&friend.person()).is_some_and(|row| has_more(&row.said)) {
+            people::update(state, turn, peer, |friend| friend.state = FriendState::Half)?;
+        }
+        return Ok(());
+    };
     let (petname, trust, unread, read_to) = (friend.petname, friend.trust, friend.unread, friend.read_to);
     state.change_friend(turn, &heir, |friend| {
         friend.follows = None;

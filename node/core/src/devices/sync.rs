@@ -3,7 +3,7 @@
 //! It listens to what is told to users, so nothing has to be said twice. What goes out is bounded: persons and texts by the
 //! frame, and of texts one frame is on its way to each device.
 
-use super::{asks, persons as stands, removal};
+use super::{asks, persons as stands, removal, shut};
 use crate::command::MessageState;
 use crate::delivery::outbox;
 use crate::delivery::owner::EnvelopeOwner;
@@ -124,6 +124,7 @@ impl Devices {
         if state.siblings.is_empty() && state.persons.is_empty() {
             self.changed.clear();
             turn.out.overheard.clear();
+            self.asked.clear();
             return Ok(false);
         }
         removal::close(state, turn, &std::mem::take(&mut self.told))?;
@@ -131,11 +132,16 @@ impl Devices {
         let events = std::mem::take(&mut turn.out.overheard);
         self.listen(state, events);
         let present: Vec<Friend> = persons::siblings(state).filter(|friend| removal::is_present(state, friend)).cloned().collect();
-        let ready: Vec<Friend> = present.into_iter().filter(|friend| state.may_seal(friend) && has_room(state, friend)).collect();
+        let ready: Vec<Friend> = present.into_iter().filter(|friend| is_ready(state, friend)).collect();
         if state.own.is_gone {
+            self.asked.clear();
             return Ok(false);
         }
         let is_reachable = !state.own.places.is_empty() || state.own.told_relays() > 0;
+        if !is_reachable {
+            // What was due is looked at when somebody can answer, and wakes nobody until then.
+            self.asked.retain(|_, at| turn.now.since(*at) < DEVICE_ASK_PAUSE);
+        }
         let asks = if is_reachable { asks::due(state, turn, &mut self.asked)? } else { Vec::new() };
         for (peer, befriend) in &asks {
             asks::knock(state, turn, peer, befriend)?;
@@ -171,6 +177,9 @@ impl Devices {
         let news: Vec<PersonSaid> = looked.iter().filter_map(|person| stands::look(state, turn, person)).collect();
         for friend in ready {
             if self.fresh.remove(&friend.peer) {
+                for chain in shut::all(state) {
+                    say(state, turn, friend, &OwnSaid::Barred(chain), EnvelopeOwner::Own)?;
+                }
                 self.flight.remove(&friend.peer);
                 // Before it is called anything: relays are taken by who has heard nothing else yet.
                 if !state.own.relay_mailboxes.is_empty() {
@@ -271,6 +280,11 @@ fn text(state: &State, turn: &Turn<'_>, to: Option<&PeerId>, conversation: &[u8]
 fn own_relays(state: &State) -> Vec<RelaySaid> {
     let told = state.own.relay_mailboxes.values().filter(|own| own.is_told());
     told.map(|own| RelaySaid { link: own.link.to_string(), claim: own.claim.map(|claim| claim.to_string()) }).collect()
+}
+
+/// Whether something may be said to a device of ours now.
+pub(super) fn is_ready(state: &State, friend: &Friend) -> bool {
+    state.may_seal(friend) && has_room(state, friend)
 }
 
 fn has_room(state: &State, friend: &Friend) -> bool {

@@ -37,6 +37,7 @@ pub(crate) fn view(state: &State, delivery: &Delivery, mirror: &Mirror, now: Tim
         hidden: state.own.presence.is_hidden_from(peer),
         beware: mirror.beware(friend),
         build: build(state, now, friend),
+        devices: devices.iter().map(|device| (*device, delivery.is_online(&[*device]))).collect(),
     })
 }
 

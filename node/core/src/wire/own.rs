@@ -62,6 +62,9 @@ pub enum OwnSaid {
     /// A device of the person was removed.
     #[n(8)]
     Gone(#[n(0)] Box<Gone>),
+    /// A friend's device was shut out, by the user of the sender; others of that friend's were not.
+    #[n(9)]
+    Barred(#[n(0)] Chain),
 }
 
 impl OwnSaid {
@@ -74,7 +77,7 @@ impl OwnSaid {
             Self::Label(label) => is_name(label),
             Self::States(states) => states.len() <= TEXTS_SAID,
             Self::Relays(relays) => relays.len() <= RELAY_MAILBOXES_MAX && relays.iter().all(RelaySaid::is_bounded),
-            Self::Read(..) | Self::Certificate(_) | Self::Gone(_) => true,
+            Self::Read(..) | Self::Certificate(_) | Self::Gone(_) | Self::Barred(_) => true,
         }
     }
 }

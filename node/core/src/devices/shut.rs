@@ -1,0 +1,54 @@
+//! One device of a friend is shut out: its friendship ends, its keys are refused, the friend's other devices stay.
+
+use super::{removal, sync};
+use crate::command::CommandError;
+use crate::delivery::owner::EnvelopeOwner;
+use crate::people::persons;
+use crate::rows::{Friend, FriendState};
+use crate::state::State;
+use crate::turn::{DropReason, Failed, Rejected, Turn, TurnFailed};
+use crate::wire::OwnSaid;
+use symbolon_presence::id::{DeviceId, PeerId};
+use symbolon_presence::identity::Chain;
+
+/// Shuts out one device of a friend, here and at our other devices.
+pub(crate) fn shut_out(state: &mut State, turn: &mut Turn<'_>, head: &PeerId, device: &DeviceId) -> Result<(), Failed> {
+    let stands = |row: &PeerId| state.friends.get(row).filter(|friend| friend.state != FriendState::Ended);
+    let rows: Vec<&Friend> = persons::rows_of(state, head).iter().filter_map(stands).collect();
+    let peer = rows.iter().find(|row| row.devices.contains(device)).map(|row| row.peer).ok_or(CommandError::NotFound)?;
+    if rows.len() < 2 {
+        return Err(CommandError::OnlyDevice.into());
+    }
+    let chain = state.devices.get(device).map(|row| row.chain.clone()).ok_or(CommandError::NotFound)?;
+    removal::bar(state, turn, &peer, &chain);
+    removal::end(state, turn, &peer)?;
+    Ok(say(state, turn, &chain)?)
+}
+
+fn say(state: &mut State, turn: &mut Turn<'_>, chain: &Chain) -> Result<(), TurnFailed> {
+    let ready: Vec<Friend> = persons::siblings(state).filter(|friend| sync::is_ready(state, friend)).cloned().collect();
+    for friend in ready {
+        sync::say(state, turn, &friend, &OwnSaid::Barred(chain.clone()), EnvelopeOwner::Own)?;
+    }
+    Ok(())
+}
+
+/// Another device of ours has shut a friend's device out.
+pub(super) fn heard(state: &mut State, turn: &mut Turn<'_>, chain: &Chain) -> Result<(), Rejected> {
+    let device = chain.verify_known(turn.sure).map_err(|_| DropReason::Forged)?;
+    if device.person == state.own.person() {
+        return Err(DropReason::Forged.into());
+    }
+    removal::bar(state, turn, &device.peer, chain);
+    Ok(removal::end(state, turn, &device.peer)?)
+}
+
+/// The devices of friends that were shut out, of friends who stay: what a new device of ours is told.
+pub(super) fn all(state: &State) -> Vec<Chain> {
+    let is_out = |friend: &&Friend| {
+        let is_barred = state.blocked.contains(friend.peer.as_bytes().as_slice());
+        friend.state == FriendState::Ended && friend.follows.is_some() && is_barred && !persons::is_own(state, friend)
+    };
+    let of = |friend: &Friend| state.devices.values().find(|row| row.peer == friend.peer).map(|row| row.chain.clone());
+    state.friends.values().filter(is_out).filter_map(of).collect()
+}
