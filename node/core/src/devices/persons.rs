@@ -57,7 +57,7 @@ pub(super) fn said_of(state: &State, person: &PeerId) -> Option<PersonSaid> {
     let head = persons::head_of(state, person).and_then(|head| state.friends.get(&head));
     let conversation = head.map_or(RoomId([0; 32]), |head| head.conversation);
     let fresh = PersonSaid { person: *person, version: 1, by: state.own.peer, petname, trust, standing, conversation, peers: tied.clone() };
-    Some(known.map_or(fresh, |said| PersonSaid { peers: merged(&said.peers, &tied), ..said }))
+    Some(known.map_or(fresh, |said| PersonSaid { peers: merged(state, &said.peers, &tied), ..said }))
 }
 
 /// The devices of a person with which this one is friends.
