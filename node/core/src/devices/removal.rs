@@ -184,3 +184,13 @@ pub(super) fn has_place(state: &State) -> bool {
 pub(super) fn is_present(state: &State, friend: &Friend) -> bool {
     state.siblings.get(&friend.peer).is_some_and(|row| row.gone.is_none())
 }
+
+/// The devices of friends that were shut out, of friends who stay: what a new device of ours is told.
+pub(super) fn barred(state: &State) -> Vec<Chain> {
+    let is_out = |friend: &&Friend| {
+        let is_barred = state.blocked.contains(friend.peer.as_bytes().as_slice());
+        friend.state == FriendState::Ended && friend.follows.is_some() && is_barred && !persons::is_own(state, friend)
+    };
+    let of = |friend: &Friend| state.devices.values().find(|row| row.peer == friend.peer).map(|row| row.chain.clone());
+    state.friends.values().filter(is_out).filter_map(of).collect()
+}

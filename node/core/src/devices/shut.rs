@@ -42,13 +42,3 @@ pub(super) fn heard(state: &mut State, turn: &mut Turn<'_>, chain: &Chain) -> Re
     removal::bar(state, turn, &device.peer, chain);
     Ok(removal::end(state, turn, &device.peer)?)
 }
-
-/// The devices of friends that were shut out, of friends who stay: what a new device of ours is told.
-pub(super) fn all(state: &State) -> Vec<Chain> {
-    let is_out = |friend: &&Friend| {
-        let is_barred = state.blocked.contains(friend.peer.as_bytes().as_slice());
-        friend.state == FriendState::Ended && friend.follows.is_some() && is_barred && !persons::is_own(state, friend)
-    };
-    let of = |friend: &Friend| state.devices.values().find(|row| row.peer == friend.peer).map(|row| row.chain.clone());
-    state.friends.values().filter(is_out).filter_map(of).collect()
-}

@@ -3,7 +3,7 @@
 //! It listens to what is told to users, so nothing has to be said twice. What goes out is bounded: persons and texts by the
 //! frame, and of texts one frame is on its way to each device.
 
-use super::{asks, persons as stands, removal, shut};
+use super::{asks, persons as stands, removal};
 use crate::command::MessageState;
 use crate::delivery::outbox;
 use crate::delivery::owner::EnvelopeOwner;
@@ -177,7 +177,7 @@ impl Devices {
         let news: Vec<PersonSaid> = looked.iter().filter_map(|person| stands::look(state, turn, person)).collect();
         for friend in ready {
             if self.fresh.remove(&friend.peer) {
-                for chain in shut::all(state) {
+                for chain in removal::barred(state) {
                     say(state, turn, friend, &OwnSaid::Barred(chain), EnvelopeOwner::Own)?;
                 }
                 self.flight.remove(&friend.peer);
