@@ -180,6 +180,7 @@ impl World {
         let number = self.friends.len();
         let byte = 10 + u8::try_from(number).unwrap();
         self.friends.push(FriendView {
+            devices: Vec::new(),
             id: PeerId([byte; 32]),
             name: name.to_owned(),
             words: words(byte),
