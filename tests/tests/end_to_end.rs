@@ -37,6 +37,8 @@ mod relay;
 mod rooms;
 #[path = "end_to_end/server.rs"]
 mod server;
+#[path = "end_to_end/vouching.rs"]
+mod vouching;
 
 use serde_json::Value;
 use std::collections::BTreeSet;
