@@ -54,7 +54,7 @@ pub const HUB_WORDS_OF_KNOCK: usize = 512;
 /// So long a member's turn is.
 pub const HUB_TURN: u64 = 20 * SECOND;
 /// So long the newcomer may take to answer a member before it is the next one's turn.
-pub const HUB_GRACE: u64 = 5 * SECOND;
+pub const HUB_GRACE: u64 = 3 * SECOND;
 /// So long a question is held.
 pub const HUB_HOLD: u64 = 25 * SECOND;
 /// So long who has listened is taken to be there.

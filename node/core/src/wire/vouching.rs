@@ -439,3 +439,6 @@ macro_rules! opaque_debug {
     )*};
 }
 opaque_debug!(CardBody CardRecord VerifiedCard KnockBody Transcript VouchHello VouchResponse);
+
+#[cfg(test)]
+mod tests;

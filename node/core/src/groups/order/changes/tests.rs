@@ -238,3 +238,71 @@ fn only_a_removal_counts_as_one() {
     let acts = vec![remove(4), leave(5, 9), Act::Drop { leaf: key(14) }, Act::Readd { old: key(2), leaf: key(22) }];
     assert_eq!(Commit { by: key(1), number: 9, acts }.removes(), [user(4)].into());
 }
+
+fn knocks(n: u8) -> Act {
+    let hubs = vec![vec![symbolon_presence::address::Address(vec![4, 192, 0, 2, 1, 6, 0, 80])]];
+    Act::Knocks(Knocks { alias: symbolon_presence::id::RoomAlias([n; 32]), hubs, is_stale: false })
+}
+
+fn vouch(n: u8) -> Act {
+    Act::Vouch { leaf: key(n), user: user(n), device: DeviceId([n; 16]) }
+}
+
+fn is_stale(roster: &Roster) -> bool {
+    roster.knocks.as_ref().unwrap().is_stale
+}
+
+#[test]
+fn who_may_add_people_opens_a_room_and_then_any_member_vouches() {
+    let closed = roster();
+    assert_eq!(refused(&closed, 4, &[vouch(6)]), Some(Refused::NoVouching), "nobody may knock yet");
+    assert_eq!(refused(&closed, 4, &[knocks(1)]), Some(Refused::MayNot));
+    let (open, _) = take(&closed, 2, 3, &[knocks(1)]).unwrap();
+    assert!(!is_stale(&open));
+    let (after, effects) = take(&open, 4, 4, &[vouch(6)]).unwrap();
+    assert_eq!(effects, [Effect::Came(user(6)), Effect::DeviceCame(key(6))]);
+    assert_eq!(after.role(&user(6)), Some(Role::Member));
+    assert_eq!(refused(&open, 4, &[add(6, 6)]), Some(Refused::MayNot), "to add is another right");
+    assert_eq!(refused(&open, 4, &[Act::Vouch { leaf: key(55), user: user(5), device: DeviceId([55; 16]) }]), Some(Refused::NoVouching));
+    assert_eq!(refused(&open, 4, &[knocks(2)]), Some(Refused::MayNot), "a fresh secret is drawn again by admins only");
+    assert_eq!(refused(&open, 9, &[vouch(6)]), Some(Refused::NoMember));
+}
+
+#[test]
+fn a54_after_a_departure_nobody_comes_in_by_a_voucher_before_the_secret_is_drawn_again_by_anybody() {
+    let (open, _) = take(&roster(), 2, 3, &[knocks(1)]).unwrap();
+    for act in [remove(5), leave(5, 3)] {
+        let (left, _) = take(&open, 1, 4, &[act]).unwrap();
+        assert!(is_stale(&left));
+        assert_eq!(refused(&left, 4, &[vouch(6)]), Some(Refused::NoVouching));
+        assert_eq!(refused(&left, 5, &[vouch(6)]), Some(Refused::NoMember), "who has gone vouches for nobody");
+        assert_eq!(refused(&left, 4, &[knocks(1)]), Some(Refused::KnocksToThoseGone), "those who have gone know this one");
+        let (fresh, _) = take(&left, 4, 5, &[knocks(2)]).unwrap();
+        assert!(!is_stale(&fresh));
+        assert!(take(&fresh, 4, 6, &[vouch(6)]).is_ok());
+    }
+    let (dropped, _) = take(&open, 4, 4, &[Act::Drop { leaf: key(14) }]).unwrap();
+    assert!(is_stale(&dropped), "a device that goes may be in other hands");
+}
+
+#[test]
+fn a_secret_is_never_drawn_in_the_commit_that_those_who_go_can_read() {
+    let (open, _) = take(&roster(), 2, 3, &[knocks(1)]).unwrap();
+    assert_eq!(refused(&open, 1, &[remove(5), knocks(2)]), Some(Refused::KnocksToThoseGone));
+    assert_eq!(refused(&open, 1, &[knocks(2), knocks(3)]), Some(Refused::Twice));
+    let Act::Knocks(mut stale) = knocks(2) else { unreachable!() };
+    stale.is_stale = true;
+    assert_eq!(refused(&open, 1, &[Act::Knocks(stale.clone())]), Some(Refused::KnocksToThoseGone));
+    stale.is_stale = false;
+    stale.hubs.clear();
+    assert_eq!(refused(&open, 1, &[Act::Knocks(stale)]), Some(Refused::KnocksToThoseGone), "nobody could knock");
+    assert!(take(&open, 1, 4, &[knocks(2), add(6, 6)]).is_ok());
+}
+
+#[test]
+fn a59_of_two_vouchers_for_one_newcomer_the_second_adds_nobody() {
+    let (open, _) = take(&roster(), 2, 3, &[knocks(1)]).unwrap();
+    let (after, _) = take(&open, 4, 4, &[vouch(6)]).unwrap();
+    assert_eq!(refused(&after, 5, &[Act::Vouch { leaf: key(66), user: user(6), device: DeviceId([6; 16]) }]), Some(Refused::NoVouching));
+    assert_eq!(refused(&open, 5, &[vouch(6), vouch(6)]), Some(Refused::AlreadyThere));
+}

@@ -196,3 +196,41 @@ fn a_wish_becomes_what_a_commit_does_as_soon_as_there_is_a_package_for_it() {
     leave.rewound(2);
     assert_eq!(leave.act(None), Some(Act::Leave { user: ANA, said_in: 5 }), "what was signed stays");
 }
+
+fn knocks(alias: u8) -> Knocks {
+    let hubs = vec![vec![symbolon_presence::address::Address(vec![4, 192, 0, 2, 1, 6, 0, 80])]];
+    Knocks { alias: RoomAlias([alias; 32]), hubs, is_stale: false }
+}
+
+#[test]
+fn a_wish_to_vouch_stands_while_the_room_is_called_as_the_newcomer_signed_and_ends_when_they_are_in() {
+    let wish = wish(What::Vouch { user: CEM, device: PHONE, alias: RoomAlias([1; 32]) });
+    let mut roster = room(&[(ANA, Role::Member), (BEN, Role::Member)]);
+    assert_eq!(judge(&wish, &roster, &[]), MAY_NOT, "nobody may knock there");
+    roster.knocks = Some(knocks(1));
+    assert_eq!(judge(&wish, &roster, &[]), STANDS);
+    roster.knocks = Some(Knocks { is_stale: true, ..knocks(1) });
+    assert_eq!(judge(&wish, &roster, &[]), MAY_NOT);
+    roster.knocks = Some(knocks(2));
+    assert_eq!(judge(&wish, &roster, &[]), MAY_NOT, "somebody has gone since");
+    roster.knocks = Some(knocks(1));
+    assert_eq!(judge(&wish, &roster, &[past(6, EVE, Effect::Removed(CEM))]), OVERTAKEN);
+    let mut with = room(&[(ANA, Role::Member), (CEM, Role::Member)]);
+    with.knocks = Some(knocks(1));
+    assert_eq!(judge(&wish, &with, &[]), ALREADY, "another member was first");
+    let mut without = room(&[(BEN, Role::Member)]);
+    without.knocks = Some(knocks(1));
+    assert_eq!(judge(&wish, &without, &[]), GONE);
+}
+
+#[test]
+fn a_wish_for_another_secret_is_anybodys_once_somebody_has_gone_and_over_once_it_is_so() {
+    let wish = wish(What::Knocks(knocks(2)));
+    let mut roster = room(&[(ANA, Role::Member)]);
+    assert_eq!(judge(&wish, &roster, &[]), MAY_NOT);
+    assert_eq!(judge(&wish, &room(&[(ANA, Role::Admin)]), &[]), STANDS);
+    roster.knocks = Some(Knocks { is_stale: true, ..knocks(1) });
+    assert_eq!(judge(&wish, &roster, &[]), STANDS);
+    roster.knocks = Some(knocks(3));
+    assert_eq!(judge(&wish, &roster, &[]), ALREADY, "what somebody else has drawn is as good");
+}
