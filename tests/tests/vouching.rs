@@ -1,11 +1,16 @@
 //! Vouched rooms: people knock at a room, and a member who knows them lets them in.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use symbolon_core::command::{Command, Direction, Reply, RequestKind, RequestStatus, RequestView, Who};
-use symbolon_presence::time::{HOUR, MINUTE};
+use symbolon_core::command::{Command, CommandError, Direction, Reply, RequestKind, RequestStatus, RequestView, Who};
+use symbolon_core::wire::Capabilities;
+use symbolon_presence::id::RoomAlias;
+use symbolon_presence::time::{DAY, HOUR, MINUTE, SECOND};
+use symbolon_relay::knock::Ask;
 use symbolon_tests::sim::Faults;
 use symbolon_tests::sim::run::{Ix, Sim};
 
+#[path = "vouching/attacks.rs"]
+mod attacks;
 #[path = "vouching/stories.rs"]
 mod stories;
 
@@ -108,4 +113,10 @@ fn texts(sim: &mut Sim, ix: Ix) -> Vec<String> {
         Ok(Reply::Messages(views)) => views.into_iter().filter(|view| !view.is_line).map(|view| view.text).collect(),
         _ => Vec::new(),
     }
+}
+
+/// The names under which members listen at a hub.
+fn aliases(sim: &mut Sim, hub: Ix) -> std::collections::BTreeSet<RoomAlias> {
+    let listens = |bytes: &Vec<u8>| if let Ok(Ask::Listen(listen)) = Ask::decode(bytes) { listen.room() } else { None };
+    sim.hub(hub).seen.iter().filter_map(listens).collect()
 }

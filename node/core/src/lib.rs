@@ -78,7 +78,7 @@ pub mod packages_at_hand;
 mod second_room;
 
 pub use groups::order;
-pub use invites::{contact, link, place};
+pub use invites::{cards, contact, link, place};
 pub use people::names;
 pub use turn::TurnFailed;
 

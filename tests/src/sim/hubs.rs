@@ -21,6 +21,10 @@ pub struct SimHub {
     timer: Option<Timestamp>,
     /// All that it was asked and has answered.
     pub seen: Vec<Vec<u8>>,
+    /// When it gave a knock to somebody (true), and when it was told a word (false).
+    pub turns: Vec<(Timestamp, bool)>,
+    /// What it has answered to those who are no nodes, by question.
+    pub told: BTreeMap<u64, Answer>,
     /// What it makes of questions; nothing when it is honest.
     pub meddle: Option<Meddle>,
     /// What it makes of answers.
@@ -32,12 +36,23 @@ impl Sim {
     pub fn add_hub(&mut self, relay: Ix) {
         let hub = Hub::new(Secret::from_bytes(self.seed()));
         let (questions, next, timer, seen) = (BTreeMap::new(), 0, None, Vec::new());
-        self.hubs.insert(relay, SimHub { hub, questions, next, timer, seen, meddle: None, distort: None });
+        let (turns, told) = (Vec::new(), BTreeMap::new());
+        self.hubs.insert(relay, SimHub { hub, questions, next, timer, seen, turns, told, meddle: None, distort: None });
     }
 
     /// The hub at a relay.
     pub fn hub(&mut self, relay: Ix) -> &mut SimHub {
         self.hubs.get_mut(&relay).expect("a hub was added there")
+    }
+
+    /// Somebody who is no node asks a hub, from a place of their own. Answers the question's number; the answer will be in
+    /// [`SimHub::told`].
+    pub fn ask_as_stranger(&mut self, relay: Ix, source: u64, ask: &Ask) -> u64 {
+        let hub = self.hub(relay);
+        hub.next += 1;
+        let question = hub.next;
+        self.hub_turn(relay, &Input::HubAsked(QuestionId(question), Source(source), ask.encode()));
+        question
     }
 
     /// A hub is started again: it has nothing of before.
@@ -77,6 +92,9 @@ impl Sim {
         let Some(hub) = self.hubs.get_mut(&relay) else { return };
         if let Input::HubAsked(QuestionId(question), Source(source), bytes) = input {
             hub.seen.push(bytes.clone());
+            if matches!(Ask::decode(bytes), Ok(Ask::Say(_))) {
+                hub.turns.push((now, false));
+            }
             match (hub.meddle, Ask::decode(bytes)) {
                 (Some(meddle), Ok(ask)) => {
                     for (nth, ask) in (0u64..).zip(meddle(ask)) {
@@ -95,7 +113,17 @@ impl Sim {
         while let Some((question, bytes)) = hub.hub.poll_answer() {
             hub.seen.push(bytes.clone());
             let distorted = hub.distort.and_then(|distort| Some(distort(Answer::decode(&bytes).ok()?).encode()));
-            answers.extend(hub.questions.remove(&question).map(|to| (to, distorted.unwrap_or(bytes))));
+            let bytes = distorted.unwrap_or(bytes);
+            match (hub.questions.remove(&question), Answer::decode(&bytes)) {
+                (Some(to), answer) => {
+                    if matches!(answer, Ok(Answer::Knocks(..))) {
+                        hub.turns.push((now, true));
+                    }
+                    answers.push((to, bytes));
+                }
+                (None, Ok(answer)) => drop(hub.told.insert(question, answer)),
+                (None, Err(_)) => {}
+            }
         }
         let due = hub.hub.next_due().filter(|due| hub.timer.is_none_or(|timer| *due < timer));
         if due.is_some() {

@@ -100,6 +100,11 @@ impl SimRelay {
         self.rows.0.iter().flat_map(|((_, key), row)| [key.as_slice(), row.as_slice()])
     }
 
+    /// The record that it lets be found under an id.
+    pub fn record(&self, id: &LookupId) -> Option<&Vec<u8>> {
+        self.hosted.get(id)
+    }
+
     /// Packages that lie there.
     pub fn packages(&self) -> usize {
         self.rows.0.keys().filter(|(table, _)| *table == RelayTable::Package).count()

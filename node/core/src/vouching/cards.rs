@@ -5,6 +5,7 @@ use crate::groups;
 use crate::invites::cards::{self, CardLink};
 use crate::limits::{CARD_LEFT, CARD_LIFE};
 use crate::rows::Card;
+use crate::seam::Address;
 use crate::state::State;
 use crate::turn::{Failed, Turn};
 use symbolon_presence::id::RoomId;
@@ -24,7 +25,9 @@ pub(crate) fn card(state: &mut State, turn: &mut Turn<'_>, room: &RoomId) -> Res
     state.save_card(turn, card.clone());
     cards::changed(turn);
     let hubs = state.groups.rooms.get(room).and_then(|group| group.roster.knocks.as_ref()).map(|knocks| knocks.hubs.clone());
-    let link = CardLink::new(card.secret, state.own.peer, card.expires, &hubs.unwrap_or(at_hand));
+    // Our own relays have the body for certain; hubs may.
+    let places: Vec<Vec<Address>> = at_hand.into_iter().chain(hubs.into_iter().flatten()).collect();
+    let link = CardLink::new(card.secret, state.own.peer, card.expires, &places);
     Ok((link.text(), card.expires))
 }
 

@@ -23,7 +23,7 @@ use symbolon_presence::record::{Record, day_of};
 use symbolon_presence::time::{DAY, Timestamp};
 use symbolon_relay::knock::{Answer, Ask, Refusal, Respond};
 
-/// Knocks by a card. The same card again is the same knock, as long as that waits.
+/// Knocks by a card. The same card again is the same knock, as long as nobody has said no to that.
 pub(crate) fn knock(state: &mut State, vouching: &mut Vouching, turn: &mut Turn<'_>, card: &str) -> Result<RequestId, Failed> {
     let CardLink(link) = CardLink::find(card).map_err(|error| match error {
         LinkError::Bad | LinkError::Card => CommandError::BadLink,
@@ -36,9 +36,13 @@ pub(crate) fn knock(state: &mut State, vouching: &mut Vouching, turn: &mut Turn<
     if state.blocked.contains(link.peer.as_bytes().as_slice()) {
         return Err(CommandError::IsBlocked.into());
     }
-    let is_open = |row: &&Knock| row.status == RequestStatus::Unresolved || row.waits(turn.now);
-    if let Some(known) = state.vouching.knocks.values().filter(is_open).find(|row| row.secret == link.secret) {
-        return Ok(known.id);
+    let is_open = |row: &&Knock| row.secret == link.secret && (row.status == RequestStatus::Unresolved || row.waits(turn.now));
+    if let Some(known) = state.vouching.knocks.values().find(is_open).cloned() {
+        if known.status != RequestStatus::Expired {
+            return Ok(known.id);
+        }
+        // Who was turned away knocks once more: a member may have come, or have changed their mind.
+        set(state, turn, &known.id, RequestStatus::Cancelled, known.fault);
     }
     make_place(state, turn)?;
     let servers = CardLink(link.clone()).servers();

@@ -18,6 +18,8 @@ const COUNT_MAX: u16 = 60_000;
 /// After a question that was not answered.
 const PAUSE: u64 = 2 * SECOND;
 const PAUSE_MAX: u64 = MINUTE;
+/// Between two questions to one hub for one room or knock.
+const PACE: u64 = SECOND / 2;
 /// The world answers each question before this.
 const DEADLINE: u64 = 2 * MINUTE;
 
@@ -57,9 +59,10 @@ impl Talk {
         Self { asked: None, due: turn.now, failures: 0, had: 0, is_known: false, is_closed: false, listener, alias }
     }
 
-    /// It has answered: the next question may go at once, or after a while.
+    /// It has answered: the next question goes at once, unless it answers faster than anybody has something to say.
     pub fn goes_on(&mut self, now: Timestamp) {
-        (self.asked, self.failures, self.due) = (None, 0, now);
+        let earliest = self.asked.map_or(now, |(_, since)| since.after(PACE));
+        (self.asked, self.failures, self.due) = (None, 0, now.max(earliest));
     }
 
     /// It has not, or nothing that helps.

@@ -1,0 +1,285 @@
+//! Hubs, newcomers and members who do not keep to the protocol. The numbers are those of the list of attacks.
+
+use super::*;
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+use symbolon_core::cards::CardLink;
+use symbolon_core::wire::{CardBody, CardRecord, KnockBody, VerifiedCard};
+use symbolon_presence::codec;
+use symbolon_presence::id::Nonce;
+use symbolon_presence::identity::Identity;
+use symbolon_presence::kem::KemKey;
+use symbolon_presence::record::{Record, day_of};
+use symbolon_relay::knock::{Answer, KNOCK_LEN, Knock, Respond, Say};
+
+fn rng(seed: u64) -> ChaCha20Rng {
+    ChaCha20Rng::seed_from_u64(seed)
+}
+
+/// The body of a card, as it lies at the hub's relay.
+fn body_of(sim: &mut Sim, hub: Ix, card: &str) -> VerifiedCard {
+    let (now, CardLink(link)) = (sim.now, CardLink::find(card).unwrap());
+    let slot = link.secret.slot(day_of(now));
+    let record = sim.relay(hub).record(&slot.id().unwrap()).expect("the body lies there").clone();
+    let content = slot.open(&Record::read(&record, now).unwrap()).unwrap();
+    CardRecord::decode(&content).unwrap().verify(now, &link.secret.id(), day_of(now), &link.peer).unwrap()
+}
+
+/// A knock of somebody who is no node.
+fn crafted(by: &Identity, card: &VerifiedCard, nonce: u8) -> Knock {
+    let nonce = Nonce([nonce; 16]);
+    let sealed = KnockBody::seal(by, card, &nonce, &KemKey::from_bytes([nonce.0[0]; 32]), &mut rng(7)).unwrap();
+    Knock { alias: card.body.alias, nonce, sealed }
+}
+
+fn stranger(sim: &Sim, seed: u64) -> Identity {
+    Identity::generate(&mut rng(seed), sim.now, 365 * DAY)
+}
+
+#[test]
+fn a44_a_hub_and_its_relay_see_no_id_no_name_and_no_key_of_anybody() {
+    let (mut sim, hub) = scene(21);
+    let card = card(&mut sim, ANA);
+    sim.run_for(MINUTE);
+    knock(&mut sim, DEA, &card);
+    knock(&mut sim, EVA, &card);
+    assert!(comes_to(&mut sim, DEA, RequestStatus::Confirmed, 5 * MINUTE));
+    sim.run_for(5 * MINUTE);
+    let ids: Vec<Vec<u8>> = (ANA..=EVA).map(|ix| sim.nodes[ix].peer.as_bytes().to_vec()).collect();
+    let names = ["Ana", "Ben", "Dea", "Eva", ROOM].map(|name| name.as_bytes().to_vec());
+    let seen = sim.hub(hub).seen.clone();
+    assert!(seen.len() > 20, "{}", seen.len());
+    let relay: Vec<Vec<u8>> = sim.relay(hub).bytes().map(<[u8]>::to_vec).collect();
+    for word in ids.iter().chain(&names) {
+        assert!(!seen.iter().any(|bytes| bytes.windows(word.len()).any(|window| window == word)), "at the hub: {word:?}");
+        let is_id = word.len() == 32;
+        assert!(!is_id || !relay.iter().any(|bytes| bytes.windows(word.len()).any(|window| window == word)), "at the relay");
+    }
+}
+
+#[test]
+fn a50_a_knock_in_anothers_name_lists_nobody_and_admits_nobody() {
+    let (mut sim, hub) = scene(22);
+    let link = card(&mut sim, ANA);
+    sim.run_for(MINUTE);
+    let card = body_of(&mut sim, hub, &link);
+    let thief = stranger(&sim, 1);
+    // Signed by the thief for another number, and with what nobody can open.
+    let mut moved = crafted(&thief, &card, 1);
+    moved.nonce = Nonce([2; 16]);
+    let junk = Knock { alias: card.body.alias, nonce: Nonce([3; 16]), sealed: vec![5; KNOCK_LEN] };
+    for knock in [moved, junk] {
+        sim.ask_as_stranger(hub, 9, &Ask::Knock(knock));
+    }
+    sim.run_for(5 * MINUTE);
+    for ix in [ANA, BEN, CEM] {
+        assert!(knocks(&mut sim, ix, Direction::In).is_empty());
+    }
+    // Each of them was answered by each member as any other knock.
+    let says = sim.hub(hub).seen.iter().filter(|bytes| matches!(Ask::decode(bytes), Ok(Ask::Say(_)))).count();
+    assert_eq!(says, 2 * 3);
+    assert_eq!(counts(&mut sim, &[ANA, BEN, CEM]), [3; 3]);
+}
+
+#[test]
+fn a55_a_hub_that_repeats_and_swaps_what_passes_brings_nobody_in_twice_and_no_stranger() {
+    let (mut sim, hub) = scene(23);
+    let card = card(&mut sim, ANA);
+    sim.run_for(MINUTE);
+    // Each question is asked three times; words and answers of others are put in the place of some.
+    sim.hub(hub).meddle = Some(|ask| vec![ask.clone(), ask.clone(), ask]);
+    knock(&mut sim, EVA, &card);
+    sim.run_for(MINUTE);
+    knock(&mut sim, DEA, &card);
+    assert!(comes_to(&mut sim, DEA, RequestStatus::Confirmed, 10 * MINUTE), "{:?}", status(&mut sim, DEA));
+    sim.run_for(10 * MINUTE);
+    assert_eq!(counts(&mut sim, &[ANA, BEN, CEM, DEA, EVA]), [4, 4, 4, 4, 0]);
+}
+
+#[test]
+fn a55_a_hub_that_changes_what_is_sealed_or_says_nothing_brings_nobody_in() {
+    let swap: fn(Ask) -> Vec<Ask> = |ask| match ask {
+        Ask::Say(say) => vec![Ask::Say(Say { sealed: vec![1; KNOCK_LEN], ..say })],
+        Ask::Respond(respond) => vec![Ask::Respond(Respond { sealed: vec![1; respond.sealed.len()], ..respond })],
+        other @ (Ask::Knock(_) | Ask::Await(_) | Ask::Listen(_)) => vec![other],
+    };
+    let mute: fn(Ask) -> Vec<Ask> = |ask| if matches!(ask, Ask::Knock(_)) { Vec::new() } else { vec![ask] };
+    for (seed, meddle) in [(24, swap), (25, mute)] {
+        let (mut sim, hub) = scene(seed);
+        let card = card(&mut sim, ANA);
+        sim.run_for(MINUTE);
+        sim.hub(hub).meddle = Some(meddle);
+        knock(&mut sim, DEA, &card);
+        sim.run_for(30 * MINUTE);
+        assert_ne!(status(&mut sim, DEA), RequestStatus::Confirmed);
+        assert_eq!(counts(&mut sim, &[ANA, BEN, CEM, DEA]), [3, 3, 3, 0]);
+        // Once it is honest again, who was turned away knocks once more and is in.
+        sim.hub(hub).meddle = None;
+        knock(&mut sim, DEA, &card);
+        assert!(comes_to(&mut sim, DEA, RequestStatus::Confirmed, HOUR), "{seed}: {:?}", status(&mut sim, DEA));
+    }
+}
+
+#[test]
+fn a55_a_hub_that_invents_words_and_knocks_is_believed_in_nothing() {
+    let (mut sim, hub) = scene(26);
+    let card = card(&mut sim, ANA);
+    sim.run_for(MINUTE);
+    sim.hub(hub).distort = Some(|answer| match answer {
+        Answer::Nothing => Answer::Said(vec![7; KNOCK_LEN]),
+        Answer::Closed => Answer::Knocks(Nonce([7; 16]), vec![7; KNOCK_LEN]),
+        other @ (Answer::Ack | Answer::Refused(_) | Answer::Knocks(..) | Answer::Responds(..) | Answer::Said(_)) => other,
+    });
+    knock(&mut sim, EVA, &card);
+    sim.run_for(10 * MINUTE);
+    assert_eq!(counts(&mut sim, &[ANA, BEN, CEM, EVA]), [3, 3, 3, 0]);
+    sim.hub(hub).distort = None;
+    knock(&mut sim, DEA, &card);
+    assert!(comes_to(&mut sim, DEA, RequestStatus::Confirmed, HOUR), "{:?}", status(&mut sim, DEA));
+}
+
+#[test]
+fn a56_what_a_member_says_leaves_at_the_same_time_and_with_the_same_length_whatever_it_is() {
+    let (mut sim, hub) = scene(27);
+    let card = card(&mut sim, ANA);
+    sim.run_for(MINUTE);
+    for ix in [DEA, EVA] {
+        sim.hub(hub).turns.clear();
+        knock(&mut sim, ix, &card);
+        sim.run_for(2 * MINUTE);
+        let turns = sim.hub(hub).turns.clone();
+        let given: Vec<_> = turns.iter().filter(|(_, is_given)| *is_given).map(|(at, _)| *at).collect();
+        let told: Vec<_> = turns.iter().filter(|(_, is_given)| !*is_given).map(|(at, _)| *at).collect();
+        assert!(!told.is_empty() && given.len() == told.len());
+        for (given, told) in given.iter().zip(&told) {
+            let pause = told.since(*given);
+            assert!((8 * SECOND..9 * SECOND).contains(&pause), "{ix}: {pause}");
+        }
+    }
+    let lengths: std::collections::BTreeSet<usize> =
+        sim.hub(hub).seen.iter().filter(|bytes| matches!(Ask::decode(bytes), Ok(Ask::Say(_)))).map(Vec::len).collect();
+    assert_eq!(lengths.len(), 1);
+}
+
+#[test]
+fn a58_a_voucher_who_dies_half_way_makes_place_for_the_next_by_the_same_knock() {
+    let (mut sim, hub) = scene(28);
+    sim.befriend(CEM, DEA);
+    sim.run_for(HOUR);
+    let card = card(&mut sim, ANA);
+    sim.run_for(MINUTE);
+    knock(&mut sim, DEA, &card);
+    assert!(comes_to(&mut sim, DEA, RequestStatus::Accepted, 3 * MINUTE));
+    // Whoever it was dies before the answer is there.
+    let voucher = knocks(&mut sim, DEA, Direction::Out)[0].peer;
+    let dead = if sim.nodes[BEN].peer == voucher { BEN } else { CEM };
+    sim.crash(dead, 3 * HOUR);
+    assert!(comes_to(&mut sim, DEA, RequestStatus::Confirmed, 30 * MINUTE), "{:?}", status(&mut sim, DEA));
+    assert_ne!(knocks(&mut sim, DEA, Direction::Out)[0].peer, voucher, "the other one has vouched");
+    let sealed: std::collections::BTreeSet<Vec<u8>> = sim
+        .hub(hub)
+        .seen
+        .iter()
+        .filter_map(|bytes| if let Ok(Ask::Knock(knock)) = Ask::decode(bytes) { Some(knock.sealed) } else { None })
+        .collect();
+    assert_eq!(sealed.len(), 1, "by the same knock");
+    sim.run_for(4 * HOUR);
+    assert_eq!(counts(&mut sim, &[ANA, BEN, CEM, DEA]), [4; 4]);
+}
+
+#[test]
+fn a59_two_vouchers_whose_commits_cross_bring_one_newcomer_in_once() {
+    let (mut sim, _) = scene(29);
+    sim.befriend(CEM, DEA);
+    sim.run_for(HOUR);
+    let card = card(&mut sim, ANA);
+    sim.run_for(MINUTE);
+    knock(&mut sim, DEA, &card);
+    assert!(comes_to(&mut sim, DEA, RequestStatus::Accepted, 3 * MINUTE));
+    let voucher = knocks(&mut sim, DEA, Direction::Out)[0].peer;
+    let (cut, other) = if sim.nodes[BEN].peer == voucher { (BEN, CEM) } else { (CEM, BEN) };
+    // The first one adds her, and nobody hears of it before the other one has done so.
+    for ix in [ANA, other, DEA] {
+        sim.set_apart(cut, ix, true);
+    }
+    sim.run_for(10 * MINUTE);
+    for ix in [ANA, other, DEA] {
+        sim.set_apart(cut, ix, false);
+    }
+    sim.run_for(2 * HOUR);
+    assert_eq!(status(&mut sim, DEA), RequestStatus::Confirmed);
+    assert_eq!(counts(&mut sim, &[ANA, BEN, CEM, DEA]), [4; 4]);
+    say(&mut sim, DEA, "once");
+    sim.run_for(MINUTE);
+    for ix in [ANA, BEN, CEM] {
+        assert_eq!(texts(&mut sim, ix), ["once"], "of {ix}");
+    }
+}
+
+#[test]
+fn a61_a_flood_of_knocks_ends_at_the_bounds_of_hub_and_members_and_a_friend_still_comes_in() {
+    let (mut sim, hub) = scene(30);
+    let link = card(&mut sim, ANA);
+    sim.run_for(MINUTE);
+    let card = body_of(&mut sim, hub, &link);
+    for nonce in 0..120u8 {
+        let by = stranger(&sim, u64::from(nonce));
+        let knock = crafted(&by, &card, nonce);
+        sim.ask_as_stranger(hub, u64::from(nonce % 2), &Ask::Knock(knock));
+    }
+    let taken = sim.hub(hub).told.values().filter(|answer| **answer == Answer::Ack).count();
+    assert_eq!(taken, 32, "of a room, and half of that from one place");
+    sim.run_for(HOUR);
+    for ix in [ANA, BEN, CEM] {
+        assert!(knocks(&mut sim, ix, Direction::In).len() <= 32);
+    }
+    sim.run_for(DAY);
+    knock(&mut sim, DEA, &link);
+    assert!(comes_to(&mut sim, DEA, RequestStatus::Confirmed, HOUR), "{:?}", status(&mut sim, DEA));
+}
+
+#[test]
+fn a62_a_card_body_that_its_maker_has_not_signed_warns_and_nothing_is_sent() {
+    let (mut sim, hub) = scene(31);
+    let link = card(&mut sim, ANA);
+    sim.run_for(MINUTE);
+    let CardLink(read) = CardLink::find(&link).unwrap();
+    // The hub, which was shown the card, puts a body with a key of its own in the place of Ana's.
+    let (slot, forger) = (read.secret.slot(day_of(sim.now)), stranger(&sim, 1));
+    let good = body_of(&mut sim, hub, &link);
+    let body = CardBody { key: KemKey::from_bytes([9; 32]).public().bytes(), number: u64::MAX / 2, ..good.body };
+    let forged = codec::encode(&CardRecord::sign(&forger, &forger.peer(), &body));
+    let record = slot.seal(sim.now.after(HOUR), &forged, &mut rng(3)).unwrap();
+    sim.set_gone(hub, true);
+    sim.lookup.planted.insert(slot.id().unwrap(), record);
+    knock(&mut sim, DEA, &link);
+    sim.run_for(5 * MINUTE);
+    let warned = knocks(&mut sim, DEA, Direction::Out).remove(0);
+    assert_eq!(warned.status, RequestStatus::Unresolved);
+    assert!(warned.fault.unwrap().contains("not signed"), "{:?}", warned.fault);
+    assert!(!sim.hub(hub).seen.iter().any(|bytes| matches!(Ask::decode(bytes), Ok(Ask::Knock(_)))), "nothing was sent");
+    // Ana's own body is found again: now it goes on.
+    sim.lookup.planted.clear();
+    sim.set_gone(hub, false);
+    assert!(comes_to(&mut sim, DEA, RequestStatus::Confirmed, 2 * HOUR), "{:?}", status(&mut sim, DEA));
+}
+
+#[test]
+fn a54_a_member_who_is_removed_while_they_vouch_brings_nobody_in() {
+    let (mut sim, _) = scene(32);
+    let card = card(&mut sim, ANA);
+    sim.run_for(MINUTE);
+    knock(&mut sim, DEA, &card);
+    assert!(comes_to(&mut sim, DEA, RequestStatus::Accepted, 3 * MINUTE));
+    // Ben has said his word, and does not hear that he is out before her answer reaches him.
+    for ix in [ANA, CEM] {
+        sim.set_apart(BEN, ix, true);
+    }
+    assert!(sim.command(ANA, Command::RoomRemove { room: name(ROOM), who: vec![name("Ben")] }).is_ok());
+    sim.run_for(10 * MINUTE);
+    for ix in [ANA, CEM] {
+        sim.set_apart(BEN, ix, false);
+    }
+    sim.run_for(2 * HOUR);
+    assert_eq!(counts(&mut sim, &[ANA, CEM]), [2, 2], "neither Ben nor whom he vouched for is in");
+}
