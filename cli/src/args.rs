@@ -1,22 +1,26 @@
 //! What can be typed: every command and flag.
 
+pub mod help;
+mod own;
 mod relay;
 mod room;
+mod up;
 mod values;
 
+pub use own::{BackupVerb, IdVerb};
 pub use relay::{RelayRun, RelayVerb};
 pub use room::RoomVerb;
+pub use up::Up;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::net::SocketAddr;
+use clap_complete::Shell;
 use std::path::PathBuf;
 use std::time::Duration;
-use values::{duration, loopback};
+use values::duration;
 
 /// Symbolon: messages between friends, without a server.
 #[derive(Debug, Parser)]
 #[command(name = "symbolon", version, about, disable_help_subcommand = true, arg_required_else_help = true)]
-#[command(after_help = "Start with `symbolon up`, then look at the page whose address it prints.")]
 pub struct Cli {
     /// The data folder; one folder is one identity [default: SYMBOLON_DATA, else the platform's place]
     #[arg(long, global = true, value_name = "DIR")]
@@ -24,7 +28,7 @@ pub struct Cli {
     /// Print JSON, one object a line, and nothing else on stdout
     #[arg(long, global = true)]
     pub json: bool,
-    /// Say more on stderr; twice for still more
+    /// More log output on stderr (-vv: debug)
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
     /// What to do
@@ -39,6 +43,8 @@ pub enum Verb {
     Up(Up),
     /// Watch two nodes and a relay befriend, talk, go offline and catch up, all on this machine
     Demo,
+    /// End the node, or the relay, that runs on the data folder
+    Stop,
     /// Show who I am
     Id {
         /// Instead, the recovery phrase
@@ -50,6 +56,11 @@ pub enum Verb {
         /// What to do
         #[command(subcommand)]
         verb: BackupVerb,
+    },
+    /// Change my own name; friends see it with the next message or record
+    Name {
+        /// The new name
+        name: String,
     },
     /// Make an invite for one person, list those made, or take one back
     #[command(args_conflicts_with_subcommands = true)]
@@ -188,7 +199,7 @@ pub enum Verb {
         #[command(subcommand)]
         verb: RelayVerb,
     },
-    /// This device: continue with this copy of its folder
+    /// My devices: add, list and remove them; continue with an older copy of the folder
     Device {
         /// What to do
         #[command(subcommand)]
@@ -216,34 +227,16 @@ pub enum Verb {
         #[arg(long)]
         sign_out: bool,
     },
-}
-
-/// What else there is to know of me.
-#[derive(Debug, Clone, Subcommand)]
-pub enum IdVerb {
-    /// Show the 24 words that bring me back when all devices are lost; whoever has them is me
-    Phrase {
-        /// They are written down: erase them here
-        #[arg(long)]
-        confirm: bool,
+    /// Print a script that completes commands and flags in a shell
+    Completions {
+        /// For which shell
+        #[arg(value_enum)]
+        shell: Shell,
     },
-}
-
-/// What to do with backups.
-#[derive(Debug, Clone, Subcommand)]
-pub enum BackupVerb {
-    /// Write a backup, sealed under the recovery phrase, while the node runs
-    Create {
-        /// The file; it must not exist yet
-        file: PathBuf,
-    },
-    /// Make a new folder a new device of mine by a backup; the recovery phrase is read from standard input
-    Restore {
-        /// The file
-        file: PathBuf,
-        /// File with the passphrase that the new folder is to have
-        #[arg(long)]
-        passphrase_file: Option<PathBuf>,
+    /// Write the man pages into a folder
+    Man {
+        /// The folder; it is made if it is missing
+        folder: PathBuf,
     },
 }
 
@@ -309,51 +302,6 @@ pub enum DeviceVerb {
         /// Petname, Peer ID or its beginning
         friend: String,
     },
-}
-
-/// Flags of `up`.
-#[derive(Debug, Args)]
-pub struct Up {
-    /// My name, as friends will see it
-    #[arg(long)]
-    pub name: Option<String>,
-    /// Where to listen for friends [default: all interfaces, QUIC and TCP]
-    #[arg(long, value_name = "MULTIADDR")]
-    pub listen: Vec<String>,
-    /// Where to serve the page and the API; loopback only, port 0 draws one for this run [default: a port that is drawn once and kept]
-    #[arg(long, value_name = "ADDR:PORT", value_parser = loopback)]
-    pub http: Option<SocketAddr>,
-    /// Do not open the page in a browser
-    #[arg(long)]
-    pub no_open: bool,
-    /// Do not look for friends on the local network
-    #[arg(long)]
-    pub no_lan: bool,
-    /// Be visible to strangers on the local network
-    #[arg(long)]
-    pub lan_visible: bool,
-    /// Without internet, keep and look up records with all nodes on the local network; they see who looks for whom
-    #[arg(long, conflicts_with = "no_lan")]
-    pub lan_dht: bool,
-    /// Use this relay
-    #[arg(long, value_name = "LINK")]
-    pub relay: Vec<String>,
-    /// Enter the lookup network here
-    #[arg(long, value_name = "MULTIADDR")]
-    pub bootstrap: Vec<String>,
-    /// More addresses at which friends reach this node, for this run: a port forward, a DNS name;
-    /// at most 4
-    #[arg(long, value_name = "MULTIADDR")]
-    pub announce: Vec<String>,
-    /// Use this lookup server, for this run
-    #[arg(long, value_name = "MULTIADDR")]
-    pub lookup: Vec<String>,
-    /// Send everything through this proxy
-    #[arg(long, value_name = "URL")]
-    pub proxy: Option<String>,
-    /// A file whose first line is the passphrase of the data folder
-    #[arg(long, value_name = "FILE")]
-    pub passphrase_file: Option<PathBuf>,
 }
 
 /// Flags of `invite`.

@@ -16,8 +16,11 @@ const EVENT_LINE_MAX: u64 = 64 * 1024;
 /// The node answers everything but event streams within this time.
 const TIMEOUT: Duration = Duration::from_secs(40);
 
+/// Pause between two looks whether a node runs again.
+const AGAIN: Duration = Duration::from_millis(500);
+
 /// A way to the running node.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Client {
     agent: Agent,
     folder: PathBuf,
@@ -52,6 +55,29 @@ impl Client {
     pub fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
         let request = self.agent.post(format!("{}{path}", self.address)).header("authorization", format!("Bearer {}", self.token));
         self.answer(request.config().timeout_global(Some(TIMEOUT)).build().send_json(body))
+    }
+
+    /// Puts something in the place of what is there.
+    pub fn put(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        let request = self.agent.put(format!("{}{path}", self.address)).header("authorization", format!("Bearer {}", self.token));
+        self.answer(request.config().timeout_global(Some(TIMEOUT)).build().send_json(body))
+    }
+
+    /// The data folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Waits until a node runs on the folder again, for as long as that takes.
+    pub fn again(&self) -> (Self, Events) {
+        loop {
+            std::thread::sleep(AGAIN);
+            if let Ok(client) = Self::find(&self.folder)
+                && let Ok(events) = client.events()
+            {
+                return (client, events);
+            }
+        }
     }
 
     /// Everything that happens from now on.

@@ -5,12 +5,13 @@ mod devices;
 mod friends;
 mod list;
 mod rooms;
+mod stop;
 mod typed;
 
 use crate::args::{
     BackupVerb, DeviceVerb, ExportFormat, IdVerb, Invite, InviteVerb, LookupVerb, Read, RelayVerb, RequestsVerb, Send, Switch, Verb,
 };
-use crate::client::Client;
+use crate::client::{Client, Events};
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::show;
@@ -25,13 +26,14 @@ use typed::{from_stdin, typed};
 /// Carries out a command.
 pub fn run(verb: &Verb, client: &Client, output: Output) -> Result<(), Failure> {
     match verb {
-        // `up` starts a node and needs none; the caller has dealt with it.
-        Verb::Up(_) | Verb::Demo => Ok(()),
+        // These need no running node; the caller has dealt with them.
+        Verb::Up(_) | Verb::Demo | Verb::Completions { .. } | Verb::Man { .. } => Ok(()),
+        Verb::Backup { verb: BackupVerb::Restore { .. } } => Ok(()),
+        Verb::Stop => stop::run(client, output),
+        Verb::Name { name } => output.show(&client.put("/api/v1/identity/name", &json!({ "name": name }))?, show::identity),
         Verb::Id { verb: None } => identity(client, output),
         Verb::Id { verb: Some(IdVerb::Phrase { confirm }) } => backup::phrase(client, output, *confirm),
         Verb::Backup { verb: BackupVerb::Create { file } } => backup::create(client, output, file),
-        // It needs no node; the caller has dealt with it.
-        Verb::Backup { verb: BackupVerb::Restore { .. } } => Ok(()),
         Verb::Invite(flags) => invite(client, output, flags),
         Verb::Add { target, note } => {
             let target = typed(target)?;
@@ -120,8 +122,8 @@ fn page(client: &Client, output: Output) -> Result<(), Failure> {
 
 fn relay(client: &Client, output: Output, verb: &RelayVerb) -> Result<(), Failure> {
     match verb {
-        // Starts a relay and needs no node; the caller has dealt with it.
-        RelayVerb::Run(_) => Ok(()),
+        // These need no node; the caller has dealt with them.
+        RelayVerb::Run(_) | RelayVerb::Info => Ok(()),
         RelayVerb::Claim { code } => list_of(output, &client.post("/api/v1/relays/claim", &json!({ "code": typed(code)?.trim() }))?),
         RelayVerb::Add { link, claim } => {
             let claim = claim.as_deref().map(typed).transpose()?;
@@ -292,7 +294,7 @@ fn wait(client: &Client, message: &str, wanted: &str, timeout: Duration) -> Resu
 fn read(client: &Client, output: Output, flags: &Read) -> Result<(), Failure> {
     // Subscribed before the first look, so that nothing falls between.
     let events = flags.follow.then(|| client.events()).transpose()?;
-    let mut reader = Reader { client, output, who: flags.who.as_deref(), peek: flags.peek, last: flags.since.clone() };
+    let mut reader = Reader { client: client.clone(), output, who: flags.who.as_deref(), peek: flags.peek, last: flags.since.clone() };
     let count = match flags.limit {
         Some(limit) => reader.last_ones(limit)?,
         None => reader.all()?,
@@ -300,17 +302,13 @@ fn read(client: &Client, output: Output, flags: &Read) -> Result<(), Failure> {
     let Some(mut events) = events else {
         return if count == 0 { output.remark("No messages.\n") } else { Ok(()) };
     };
-    while let Some(event) = events.next() {
-        if matches!(event.as_str(), "message" | "message_state" | "lagged") {
-            match reader.all() {
-                // It stopped between the event and the question.
-                Err(failure) if matches!(failure.kind.as_str(), "not_running" | "stopping") => break,
-                Err(failure) => return Err(failure),
-                Ok(_) => {}
-            }
-        }
+    loop {
+        reader.follow(&mut events)?;
+        eprintln!("The node has stopped. Waiting for it to start again; Ctrl-C ends this.");
+        (reader.client, events) = client.again();
+        // What came in between.
+        reader.all()?;
     }
-    Err(Failure::new("stopped", "the node has stopped", "Start it again with `symbolon up`."))
 }
 
 fn search(client: &Client, output: Output, text: &str, limit: Option<u32>) -> Result<(), Failure> {
@@ -328,18 +326,14 @@ fn search(client: &Client, output: Output, text: &str, limit: Option<u32>) -> Re
 fn export(client: &Client, output: Output, who: Option<&str>, yes: bool) -> Result<(), Failure> {
     if !yes {
         if !output.can_ask() {
-            return Err(Failure::new(
-                "not_confirmed",
-                "this would print private messages in the clear, and nobody is there to be asked",
-                "Give --yes if that is meant, and keep what it prints as safe as the messages themselves.",
-            ));
+            return Err(Failure::new("not_confirmed", "this prints private messages unencrypted", "Pass --yes to confirm."));
         }
         if !output.ask("Print private messages in the clear? Anyone who gets to see the output can read them.")? {
             return Err(Failure::declined());
         }
     }
     let lines = Output { json: true };
-    Reader { client, output: lines, who, peek: true, last: None }.all().map(|_| ())
+    Reader { client: client.clone(), output: lines, who, peek: true, last: None }.all().map(|_| ())
 }
 
 fn doctor(client: &Client, output: Output) -> Result<(), Failure> {
@@ -355,7 +349,7 @@ fn doctor(client: &Client, output: Output) -> Result<(), Failure> {
 
 /// Reads on from the last message that was printed.
 struct Reader<'a> {
-    client: &'a Client,
+    client: Client,
     output: Output,
     who: Option<&'a str>,
     peek: bool,
@@ -363,6 +357,21 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// Prints messages as they come, until the node stops.
+    fn follow(&mut self, events: &mut Events) -> Result<(), Failure> {
+        while let Some(event) = events.next() {
+            if matches!(event.as_str(), "message" | "message_state" | "lagged") {
+                match self.all() {
+                    // It stopped between the event and the question.
+                    Err(failure) if matches!(failure.kind.as_str(), "not_running" | "stopping") => break,
+                    Err(failure) => return Err(failure),
+                    Ok(_) => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Prints everything after the last message, page by page.
     fn all(&mut self) -> Result<usize, Failure> {
         let mut count = 0;

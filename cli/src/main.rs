@@ -5,6 +5,7 @@
 //! | `args` | every command and flag |
 //! | `commands` | what they do: ask the node by its local API, show the answer |
 //! | `up`, `relay` | the node, or a relay, in the foreground |
+//! | `pages` | completions of shells, man pages |
 //! | `demo` | the whole, played through on this machine |
 //! | `client` | the way to the running node |
 //! | `show`, `text` | plain words, made harmless for a terminal |
@@ -16,13 +17,14 @@ mod commands;
 mod demo;
 mod failure;
 mod output;
+mod pages;
 mod relay;
 mod show;
 mod text;
 mod up;
 
-use args::{BackupVerb, Cli, RelayVerb, Verb};
-use clap::Parser;
+use args::{BackupVerb, Cli, RelayVerb, Verb, help};
+use clap::FromArgMatches;
 use clap::error::ErrorKind;
 use client::Client;
 use failure::{FAILED, Failure, USAGE};
@@ -41,7 +43,8 @@ fn main() -> ExitCode {
         eprintln!("error: {error}");
         return ExitCode::from(FAILED);
     }
-    let cli = match Cli::try_parse() {
+    let parsed = help::command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
@@ -57,6 +60,12 @@ fn run(cli: Cli, output: Output) -> Result<(), Failure> {
     if let Verb::Demo = &cli.verb {
         return demo::run(output);
     }
+    if let Verb::Completions { shell } = &cli.verb {
+        return pages::completions(*shell, output);
+    }
+    if let Verb::Man { folder } = &cli.verb {
+        return pages::man(folder, output);
+    }
     let data = data_folder(cli.data)?;
     if let Verb::Up(flags) = &cli.verb {
         return up::run(data, flags, output);
@@ -67,7 +76,38 @@ fn run(cli: Cli, output: Output) -> Result<(), Failure> {
     if let Verb::Backup { verb: BackupVerb::Restore { file, passphrase_file } } = &cli.verb {
         return commands::backup::restore(&data, file, passphrase_file.as_deref(), output);
     }
+    if let Some(asked) = of_relay(&cli.verb)
+        && let Some(answer) = relay::ask(&data, asked, output)
+    {
+        return answer;
+    }
+    if matches!(&cli.verb, Verb::Relay { verb: RelayVerb::Info }) {
+        return Err(Failure::new(
+            "not_running",
+            format!("no relay is running on {}", data.display()),
+            format!("Name its folder with --data, or start one: symbolon --data {} relay run", relay::quoted(&data)),
+        ));
+    }
+    if relay::runs(&data) {
+        let message = format!("a relay runs on {}, and this is a question for a node", data.display());
+        return Err(Failure::new(
+            "is_relay",
+            message,
+            "Name the folder of your node with --data. A relay answers `relay info`, `status`, `doctor` and `stop`.",
+        ));
+    }
     commands::run(&cli.verb, &Client::find(&data)?, output)
+}
+
+/// What a relay answers, too, when one runs on the folder.
+fn of_relay(verb: &Verb) -> Option<relay::Asked> {
+    let asked = [
+        (matches!(verb, Verb::Status), relay::Asked::Status),
+        (matches!(verb, Verb::Doctor), relay::Asked::Doctor),
+        (matches!(verb, Verb::Stop), relay::Asked::Stop),
+        (matches!(verb, Verb::Relay { verb: RelayVerb::Info }), relay::Asked::Info),
+    ];
+    asked.into_iter().find_map(|(is_meant, asked)| is_meant.then_some(asked))
 }
 
 fn fail(failure: &Failure, output: Output) -> ExitCode {
@@ -99,7 +139,8 @@ fn usage(error: &clap::Error) -> ExitCode {
     let rendered = error.render().to_string();
     let first = rendered.lines().take_while(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
     let message = if is_bare { "no command given" } else { first.trim_start_matches("error: ") };
-    let mut failure = Failure::new("usage", message, "`symbolon --help` lists the commands, `symbolon COMMAND --help` a command's flags.");
+    let arguments: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    let mut failure = Failure::new("usage", message, help::hint(error, &arguments));
     failure.code = USAGE;
     fail(&failure, Output { json })
 }

@@ -1,5 +1,12 @@
 //! `symbolon relay run`: a relay, in the foreground.
 
+mod config;
+mod host;
+mod words;
+
+pub use host::{Asked, ask, runs};
+pub use words::quoted;
+
 use crate::args::RelayRun;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -9,6 +16,7 @@ use std::path::{Path, PathBuf};
 use symbolon_node::relay::{RelayConfig, RelayReady};
 use symbolon_node::run::RunError;
 use symbolon_relay::machine::seam::Policy;
+use words::{at_most, serves};
 
 /// For a relay whose link works only in its own network.
 const PRIVATE: &str = "the relay's link holds addresses of this machine and its network only, so it works nowhere else. \
@@ -17,24 +25,30 @@ const PRIVATE: &str = "the relay's link holds addresses of this machine and its 
 
 /// Runs a relay until it is stopped.
 pub fn run(data: PathBuf, flags: &RelayRun, output: Output) -> Result<(), Failure> {
+    let flags = &match &flags.config {
+        Some(file) => config::merge(flags, file)?,
+        None => flags.clone(),
+    };
     refuse_what_is_not_there(flags)?;
     let config = RelayConfig {
         data,
         listen: flags.listen.clone(),
         bootstrap: flags.bootstrap.clone(),
         announce: flags.announce.clone(),
-        policy: match (flags.open, flags.friends) {
-            (true, _) => Policy::Open,
-            (false, true) => Policy::Friends,
-            (false, false) => Policy::Owner,
+        policy: match (flags.open, flags.friends, flags.owner_only) {
+            (true, _, _) => Some(Policy::Open),
+            (false, true, _) => Some(Policy::Friends),
+            (false, false, true) => Some(Policy::Owner),
+            (false, false, false) => None,
         },
+        port: flags.port,
         bytes: flags.bytes,
         hub: flags.hub,
         passphrase_file: flags.passphrase_file.clone(),
     };
-    let (is_open, is_hub) = (flags.open, flags.hub);
+    let is_hub = flags.hub;
     let mut told = Ok(());
-    let ended = symbolon_node::relay::run_here(config, &mut |ready| told = announce(ready, (is_open, is_hub), output));
+    let ended = symbolon_node::relay::run_here(config, &mut |ready| told = announce(ready, is_hub, output));
     ended.map_err(|RunError { kind, message, hint }| Failure::new(kind, message, hint))?;
     told
 }
@@ -51,9 +65,10 @@ fn refuse_what_is_not_there(flags: &RelayRun) -> Result<(), Failure> {
     }
 }
 
-fn announce(ready: &RelayReady, (is_open, is_hub): (bool, bool), output: Output) -> Result<(), Failure> {
+fn announce(ready: &RelayReady, is_hub: bool, output: Output) -> Result<(), Failure> {
     let warning = ready.is_private.then_some(PRIVATE);
-    let object = json!({ "event": "ready", "id": ready.id, "claim": ready.claim, "claim_file": ready.claim_file.display().to_string(), "listen": ready.listen, "link": ready.link, "friends_claim": ready.friends, "connections_max": ready.places, "bytes": ready.bytes, "hub": is_hub, "warning": warning });
+    let is_open = ready.policy == Policy::Open;
+    let object = json!({ "event": "ready", "id": ready.id, "claim": ready.claim, "claim_file": ready.claim_file.display().to_string(), "listen": ready.listen, "link": ready.link, "friends_claim": ready.friends, "connections_max": ready.places, "bytes": ready.bytes, "policy": ready.policy.name(), "hub": is_hub, "warning": warning });
     // A log may have other readers: there the codes stay in their files.
     let is_log = output.is_piped();
     let code = |code: &str, file: &Path| match is_log {
@@ -83,25 +98,13 @@ fn announce(ready: &RelayReady, (is_open, is_hub): (bool, bool), output: Output)
             String::new()
         };
         format!(
-            "The relay is running.\n\n  id       {}\n  keeps    {}{}\n  listens\n{listen}\n\
+            "The relay is running.\n\n  id       {}\n  serves   {}\n  keeps    {}{}\n  listens\n{listen}\n\
              To keep a mailbox here, on the machine of your node:\n\n  symbolon relay add {link}{claim}\n\n{}{kept}{private}{short}Ctrl-C stops the relay.\n",
             text::line(&ready.id),
+            serves(ready.policy.name()),
             at_most(ready.bytes),
             if is_hub { "; takes knocks at rooms" } else { "" },
             friends.unwrap_or_default(),
         )
     })
-}
-
-/// A path as a shell takes it.
-fn quoted(path: &Path) -> String {
-    format!("'{}'", text::line(&path.display().to_string()).replace('\'', "'\\''"))
-}
-
-/// How much a relay keeps, in words.
-fn at_most(bytes: u64) -> String {
-    match bytes {
-        bytes if bytes >= 10 << 30 || bytes.is_multiple_of(1 << 30) => format!("at most {} GiB", bytes >> 30),
-        bytes => format!("at most {} MiB", bytes >> 20),
-    }
 }

@@ -72,7 +72,7 @@ pub fn request(view: &Value) -> String {
         (_, "ignored") if is_room => format!("you leave the room {room}"),
         (true, "pending") if is_introduction => format!("{} introduces you to {name}", by.as_deref().unwrap_or("a friend")),
         (false, "pending") if is_introduction => format!("you introduced {name}; both are asked"),
-        (true, "accepted") if is_introduction => format!("you would like to meet {name}; the rest goes by itself"),
+        (true, "accepted") if is_introduction => format!("you would like to meet {name}; the rest happens automatically"),
         (false, "confirmed") if is_introduction => format!("you introduced {name}; both have agreed"),
         (true, "pending") => format!("{name} asks to be your friend"),
         (false, "pending") => format!("you asked {name}; not answered yet"),
@@ -197,7 +197,7 @@ pub fn friend(view: &Value) -> String {
 
 /// A friendship that was ended.
 pub fn unfriended(view: &Value) -> String {
-    format!("{} is no friend here any longer; they are told nothing. The history stays: symbolon read\n", line(str_of(view, "name")))
+    format!("No longer friends with {} (they are not notified). The history stays: symbolon read\n", line(str_of(view, "name")))
 }
 
 /// A name as a shell takes it for one word.
@@ -415,11 +415,11 @@ pub fn status(view: &Value) -> String {
     out
 }
 
-/// `2026-11-20T23:48:49.250Z` as `2026-11-20 23:48 UTC`; anything else as it is.
+/// `2026-11-20T23:48:49.250Z` as a date and a time of day here; anything else as it is.
 fn moment(time: &str) -> String {
-    match (time.get(..10), time.get(10..11), time.get(11..16)) {
-        (Some(date), Some("T"), Some(clock)) => format!("{} {} UTC", line(date), line(clock)),
-        _ => line(time),
+    match chrono::DateTime::parse_from_rfc3339(time) {
+        Ok(at) => at.with_timezone(&chrono::Local).format("%Y-%m-%d %H:%M").to_string(),
+        Err(_) => line(time),
     }
 }
 
@@ -459,19 +459,19 @@ mod tests {
     #[test]
     fn lines_of_a_message_cannot_pose_as_another_message() {
         let view = json!({ "from": "Tom", "conversation": "Tom", "text": "hi\n2026-11-20 23:48 UTC  Andi: fake", "at": "2026-11-20T23:48:49.250Z", "mine": false });
-        assert_eq!(message(&view), "2026-11-20 23:48 UTC  Tom: hi\n    2026-11-20 23:48 UTC  Andi: fake\n");
+        assert_eq!(message(&view), format!("{}  Tom: hi\n    2026-11-20 23:48 UTC  Andi: fake\n", moment("2026-11-20T23:48:49.250Z")));
     }
 
     #[test]
     fn texts_of_a_room_say_where_and_by_whom_and_lines_of_a_room_have_no_writer() {
         let at = "2026-11-20T23:48:49.250Z";
         let text = json!({ "from": "Tom", "conversation": "Crew", "text": "hi", "at": at, "mine": false, "line": false });
-        assert_eq!(message(&text), "2026-11-20 23:48 UTC  Tom in Crew: hi\n");
+        assert_eq!(message(&text), format!("{}  Tom in Crew: hi\n", moment("2026-11-20T23:48:49.250Z")));
         let own = json!({
             "from": "Ana", "conversation": "Crew", "text": "hi", "at": at, "mine": true, "state": "stored", "delivered_by": "2/4",
         });
-        assert_eq!(message(&own), "2026-11-20 23:48 UTC  Ana to Crew: hi  [stored, 2/4 have it]\n");
+        assert_eq!(message(&own), format!("{}  Ana to Crew: hi  [stored, 2/4 have it]\n", moment("2026-11-20T23:48:49.250Z")));
         let line = json!({ "from": "Ana", "conversation": "Crew", "text": "Ana added\nBen", "at": at, "mine": false, "line": true });
-        assert_eq!(message(&line), "2026-11-20 23:48 UTC  -- Crew: Ana added␊Ben --\n");
+        assert_eq!(message(&line), format!("{}  -- Crew: Ana added␊Ben --\n", moment("2026-11-20T23:48:49.250Z")));
     }
 }

@@ -13,6 +13,7 @@
 //! | `api-address` | where the running node serves its local API |
 //! | `api-sessions` | the port of the local API, and hashes of browsers' sessions |
 //! | `open-page.html` | leads the browser to the page, for a minute after the start |
+//! | `relay-status` | a running relay's: its process, link and figures |
 //! | `relay-claim`, `relay-claim-friends` | a relay's: the codes that its owner, and friends, get a mailbox by |
 
 pub mod api;

@@ -5,6 +5,9 @@
 //! person's or a relay's, never both: a relay must hold nothing of its owner.
 
 mod machine;
+mod status;
+
+pub use status::{RelayReady, RelayStatus, running};
 
 use crate::clock::SystemClock;
 use crate::folder;
@@ -36,8 +39,11 @@ pub struct RelayConfig {
     /// Where others reach it, as multiaddr texts; kept for later starts. Empty means the remembered
     /// ones, the single word `none` that nothing is announced any more.
     pub announce: Vec<String>,
-    /// Who may have a mailbox.
-    pub policy: Policy,
+    /// Who may have a mailbox. It is remembered over restarts: without it the last value counts, at
+    /// first the owner alone.
+    pub policy: Option<Policy>,
+    /// The port to listen at, if no addresses are given; otherwise the one that was drawn once.
+    pub port: Option<u16>,
     /// How many bytes may be kept in all. It is remembered over restarts: without it the last value
     /// counts.
     pub bytes: Option<u64>,
@@ -45,39 +51,6 @@ pub struct RelayConfig {
     pub hub: bool,
     /// A file whose first line is the folder's passphrase.
     pub passphrase_file: Option<PathBuf>,
-}
-
-/// The relay is up.
-#[derive(Clone)]
-pub struct RelayReady {
-    /// The mailbox id.
-    pub id: String,
-    /// Proves to this relay that a mailbox is its owner's.
-    pub claim: String,
-    /// The private file that holds it.
-    pub claim_file: PathBuf,
-    /// What the owner gives to friends, if they may have mailboxes here.
-    pub friends: Option<String>,
-    /// The private file that holds that.
-    pub friends_file: Option<PathBuf>,
-    /// What others need to use it.
-    pub link: String,
-    /// Where it listens.
-    pub listen: Vec<String>,
-    /// Connections that it can hold at once.
-    pub places: usize,
-    /// Whether the system's bound on open files leaves it fewer than it could serve.
-    pub is_short: bool,
-    /// How many bytes it keeps at most.
-    pub bytes: u64,
-    /// Whether its link leads nowhere from beyond the own network.
-    pub is_private: bool,
-}
-
-impl std::fmt::Debug for RelayReady {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("RelayReady(..)")
-    }
 }
 
 /// Runs the relay of a data folder on a runtime of its own, until it ends, as [`crate::run::run_here`] does.
@@ -95,6 +68,7 @@ pub async fn run(config: RelayConfig, ready: impl FnOnce(&RelayReady)) -> Result
     let kept = Kept::read(&store).map_err(|error| store_error(&error))?;
     let wanted = net_config(&config, &kept, &store)?;
     let announce = wanted.announce.clone();
+    let data = config.data.clone();
     let net = Net::start(wanted, input_sender).await.map_err(|error| net_error(&error))?;
     if let Some(port) = net.port().filter(|port| Some(*port) != kept.port) {
         Kept::write_port(&store, port).map_err(|error| store_error(&error))?;
@@ -127,15 +101,20 @@ pub async fn run(config: RelayConfig, ready: impl FnOnce(&RelayReady)) -> Result
     };
     let early = match is_up {
         Some(facts) => {
-            ready(&introduction(&config, facts, &net)?);
+            let introduction = introduction(&config, facts, &net)?;
+            tracing::info!(policy = introduction.policy.name(), addresses = introduction.listen.len(), "the relay runs");
+            ready(&introduction);
             tokio::select! {
                 () = signals.next() => None,
                 result = &mut ended => Some(result),
+                () = status::keep(&data, &introduction, told) => None,
             }
         }
         None => None,
     };
     let _ = stop.send(true);
+    status::withdraw(&data);
+    tracing::info!("the relay stops");
     let result = match early {
         Some(result) => Ok(result),
         None => tokio::time::timeout(STOP_TIMEOUT, ended).await,
@@ -181,7 +160,7 @@ fn net_config(config: &RelayConfig, kept: &Kept, store: &Store) -> Result<NetCon
     };
     Ok(NetConfig {
         listen: config.listen.clone(),
-        port: kept.port,
+        port: config.port.or(kept.port),
         forward: Some(transport),
         hub: config.hub,
         bootstrap: config.bootstrap.clone(),
@@ -193,7 +172,7 @@ fn net_config(config: &RelayConfig, kept: &Kept, store: &Store) -> Result<NetCon
 
 /// What the relay says of itself, its codes written into the folder.
 fn introduction(config: &RelayConfig, facts: Facts, net: &Net) -> Result<RelayReady, RunError> {
-    let Facts { link, claim, friends, bytes } = facts;
+    let Facts { link, claim, friends, policy, bytes, counts: _ } = facts;
     let (claim, friends) = (claim.to_string(), friends.map(|code| code.to_string()));
     let (claim_file, friends_file) = folder::claim::write(&config.data, &claim, friends.as_deref()).map_err(|error| {
         RunError::new("io", format!("the claim code cannot be written: {error}"), "Look at the data folder and its disk.")
@@ -209,6 +188,7 @@ fn introduction(config: &RelayConfig, facts: Facts, net: &Net) -> Result<RelayRe
         listen: net.listening(),
         places: net.places(),
         is_short: net.places() < Limits::of_relay().connections,
+        policy,
         bytes,
     })
 }

@@ -8,6 +8,7 @@ pub mod backup;
 mod config;
 pub(crate) mod errors;
 pub(crate) mod kept;
+mod log;
 pub mod open;
 
 pub use config::RunConfig;
@@ -93,6 +94,8 @@ pub async fn run<F: Future<Output = Result<Opened, RunError>>>(
             return Err(error);
         }
     };
+    tracing::info!(addresses = introduction.listen.len(), "the node runs");
+    let log = tokio::spawn(log::tell(handle.clone()));
     ready(&introduction);
     if config.open_browser {
         open_browser(&config.data, &introduction.http);
@@ -102,6 +105,8 @@ pub async fn run<F: Future<Output = Result<Opened, RunError>>>(
         () = handle.stopping() => None,
         result = &mut ended => Some(result),
     };
+    log.abort();
+    tracing::info!("the node stops");
     handle.stop();
     let stop = async {
         let result = match result {

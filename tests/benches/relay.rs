@@ -89,7 +89,8 @@ fn main() {
             bytes: None,
             hub: false,
             announce: Vec::new(),
-            policy: Policy::Open,
+            policy: Some(Policy::Open),
+            port: None,
             passphrase_file: None,
         };
         tokio::spawn(symbolon_node::relay::run(config, |ready| {

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 pub enum RelayVerb {
     /// Run a relay in the foreground until Ctrl-C, in a data folder of its own
     Run(RelayRun),
-    /// Prove to my relays that do not keep my mailbox that I am their owner
+    /// Claim a relay with its claim code
     Claim {
         /// The claim code that `symbolon relay run` prints; `-` reads it from standard input
         code: String,
@@ -32,16 +32,24 @@ pub enum RelayVerb {
     },
     /// Show how I stand with my relays
     Status,
+    /// On a relay's own machine: show its link, claim code, policy and figures
+    Info,
 }
 
 /// Flags of `relay run`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct RelayRun {
+    /// Read flags from a file: lines like `bytes = 4G`; flags on the command line hold over it
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Where to listen [default: all interfaces, QUIC and TCP]
     #[arg(long, value_name = "MULTIADDR")]
     pub listen: Vec<String>,
-    /// Where to serve HTTP
-    #[arg(long, value_name = "ADDR:PORT")]
+    /// The port to listen at, UDP and TCP [default: one that is drawn once and kept]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..), conflicts_with = "listen")]
+    pub port: Option<u16>,
+    /// Not there yet
+    #[arg(long, value_name = "ADDR:PORT", hide = true)]
     pub http: Option<SocketAddr>,
     /// Enter the lookup network here
     #[arg(long, value_name = "MULTIADDR")]
@@ -49,7 +57,7 @@ pub struct RelayRun {
     /// Where others reach it: a port forward, a container's host, a DNS name; at most 4; remembered, `none` forgets them
     #[arg(long, value_name = "MULTIADDR")]
     pub announce: Vec<String>,
-    /// Keep mailboxes for anybody
+    /// Keep mailboxes for anybody; who may have one is remembered over restarts
     #[arg(long, conflicts_with_all = ["friends", "owner_only"])]
     pub open: bool,
     /// Keep mailboxes for the owner, and for friends whom the owner gives a second code
@@ -64,8 +72,8 @@ pub struct RelayRun {
     /// Be the hub of rooms: take knocks for their members
     #[arg(long)]
     pub hub: bool,
-    /// Where to serve figures
-    #[arg(long, value_name = "ADDR")]
+    /// Not there yet
+    #[arg(long, value_name = "ADDR", hide = true)]
     pub metrics: Option<SocketAddr>,
     /// A file whose first line is the passphrase of the data folder
     #[arg(long, value_name = "FILE")]

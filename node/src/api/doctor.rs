@@ -97,11 +97,11 @@ fn store(facts: &Facts) -> Check {
         );
     }
     let verified = match checked >= pages {
-        true => format!("all {pages} pages found whole since the start"),
-        false => format!("{checked} of {pages} pages found whole so far, the rest is being checked"),
+        true => "no damage found".to_owned(),
+        false => format!("no damage found so far, {checked} of {pages} pages checked"),
     };
     match facts.failed_turns {
-        0 => Check::good("store", format!("{verified}; nothing failed to be written")),
+        0 => Check::good("store", verified),
         count => Check::good("store", format!("{verified}; writing failed {count} time(s) since the start, and works again"))
             .knowing("Was the disk full for a while? Nothing accepted was lost."),
     }
@@ -221,7 +221,7 @@ fn lookup(core: &DoctorView) -> Check {
     match read_back {
         _ if view.servers == 0 && view.neighbours == 0 && own == 0 => Check::good(
             "lookup",
-            "no server of records is known: friends who have moved find this node by relays, common friends and the local network only",
+            "no lookup server: friends may lose you when your address changes",
         )
         .knowing(
             "A relay of yours is one, and so is what an invite brings along; `symbolon up --bootstrap ADDRESS` or `symbolon lookup add ADDRESS` names another.",
@@ -251,9 +251,13 @@ fn friends(core: &DoctorView) -> Check {
         return Check::good("friends", "no friends yet").knowing("`symbolon invite` makes a link to give to somebody.");
     }
     let long = LONG_SILENCE / DAY;
-    let detail = format!(
-        "{friends} friend(s): {connected} connected, {long_silent} not heard of for more than {long} days, {never_heard} never heard of"
-    );
+    let mut detail = format!("{friends} {}, {connected} online", if *friends == 1 { "friend" } else { "friends" });
+    if *long_silent > 0 {
+        detail.push_str(&format!(", {long_silent} not heard of for more than {long} days"));
+    }
+    if *never_heard > 0 {
+        detail.push_str(&format!(", {never_heard} never heard of"));
+    }
     if never_heard + long_silent == *friends {
         let hint = "When it is all of them, this side is the likely cause: check network and firewall, and exchange a new invite.";
         return Check::bad("friends", detail, hint);

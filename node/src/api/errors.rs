@@ -180,14 +180,14 @@ fn command_entry(error: CommandError) -> Entry {
             404,
             "Not found",
             "There is no friend, room, request or message of that name or id.",
-            "The names and ids stand in the lists of friends, rooms and requests (`symbolon friends`, `symbolon room list`, `symbolon requests`).",
+            "`symbolon friends`, `symbolon room list` and `symbolon requests` list names and IDs.",
         ),
         CommandError::Ambiguous => ("ambiguous", 409, "Ambiguous", "More than one fits.", "Say which one by its whole id."),
         CommandError::BadLink => (
             "bad_link",
             422,
             "Damaged link",
-            "The link is damaged or not an invite.",
+            "The link is damaged, or a link of another kind.",
             "Copy the whole link again, from `symbolon:` to its last letter.",
         ),
         CommandError::OldLink => (

@@ -40,11 +40,21 @@ pub(super) struct Facts {
     pub(super) link: RelayLink,
     pub(super) claim: ClaimCode,
     pub(super) friends: Option<ClaimCode>,
+    pub(super) policy: Policy,
+    pub(super) bytes: u64,
+    pub(super) counts: Counts,
+}
+
+/// What a relay keeps at the moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub(super) mailboxes: usize,
+    pub(super) entries: u64,
     pub(super) bytes: u64,
 }
 
 pub(super) struct RelayParts {
-    pub(super) policy: Policy,
+    pub(super) policy: Option<Policy>,
     pub(super) bytes: Option<u64>,
     pub(super) hub: bool,
     pub(super) facts: watch::Sender<Option<Facts>>,
@@ -72,18 +82,18 @@ impl Parts for RelayParts {
             }
         };
         let (mailbox_key, claim) = (keys.mailbox.public(), keys.claim);
-        let friends = (self.policy == Policy::Friends).then_some(keys.friends);
-        let mut relay =
-            Relay::load(keys, self.policy, &Rows { shelf, written: BTreeMap::new() }, now).map_err(|error| LoadFailed(error.0))?;
         let stored = shelf.get(Table::Meta, SETTINGS_ROW).map_err(|error| LoadFailed(error.0))?;
         let known: RelaySettings = match stored {
             Some(bytes) => codec::decode_row(&bytes, KEYS_MAX).map_err(|_| LoadFailed("the relay's settings cannot be read"))?,
             None => RelaySettings::default(),
         };
-        let settings = RelaySettings { bytes: self.bytes.or(known.bytes) };
+        let settings = RelaySettings { bytes: self.bytes.or(known.bytes), policy: self.policy.or(known.policy) };
         if settings != known {
             changes.push_back(Change::Put(Table::Meta, SETTINGS_ROW.to_vec(), codec::encode_row(&settings)));
         }
+        let policy = settings.policy.unwrap_or_default();
+        let friends = (policy == Policy::Friends).then_some(keys.friends);
+        let mut relay = Relay::load(keys, policy, &Rows { shelf, written: BTreeMap::new() }, now).map_err(|error| LoadFailed(error.0))?;
         if let Some(bytes) = settings.bytes {
             relay.limit_bytes(bytes);
         }
@@ -97,7 +107,7 @@ impl Parts for RelayParts {
         }
         // Nothing of it outlasts this run.
         let hub = self.hub.then(|| Hub::new(Secret::from_bytes(rng_seed)));
-        Ok(RelayMachine { hub, relay, changes, actions: VecDeque::new(), mailbox_key, claim, friends, facts: self.facts.clone() })
+        Ok(RelayMachine { hub, relay, changes, actions: VecDeque::new(), mailbox_key, claim, friends, policy, facts: self.facts.clone() })
     }
 }
 
@@ -110,6 +120,7 @@ pub(super) struct RelayMachine {
     mailbox_key: symbolon_presence::id::PublicKeyBytes,
     claim: ClaimCode,
     friends: Option<ClaimCode>,
+    policy: Policy,
     facts: watch::Sender<Option<Facts>>,
 }
 
@@ -129,6 +140,14 @@ impl RelayMachine {
     }
 }
 
+impl RelayMachine {
+    fn counts(&self) -> Counts {
+        let (mailboxes, entries) = self.relay.counts();
+        let ((own, foreign), _) = self.relay.bytes();
+        Counts { mailboxes, entries, bytes: own.saturating_add(foreign) }
+    }
+}
+
 impl Machine for RelayMachine {
     fn handle(&mut self, now: Timestamp, input: Input, world: &mut World<'_>) -> Result<(), TurnFailed> {
         match input {
@@ -137,7 +156,8 @@ impl Machine for RelayMachine {
                 let places: Vec<_> = places.into_iter().take(symbolon_relay::limits::PLACES_MAX).collect();
                 let link = RelayLink { mailbox_key: self.mailbox_key, receipt: self.relay.receipt_key(), places };
                 if link.is_bounded() {
-                    self.facts.send_replace(Some(Facts { link, claim: self.claim, friends: self.friends, bytes: self.relay.bytes().1 }));
+                    let (claim, friends, policy, bytes) = (self.claim, self.friends, self.policy, self.relay.bytes().1);
+                    self.facts.send_replace(Some(Facts { link, claim, friends, policy, bytes, counts: self.counts() }));
                 }
             }
             Input::LinkUp { link, source, .. } => self.relay.link_up(link.0, source.0),
@@ -172,6 +192,14 @@ impl Machine for RelayMachine {
 
     fn close_turn(&mut self, now: Timestamp, world: &mut World<'_>) -> Result<(), TurnFailed> {
         self.with(world, |relay, rows| relay.close_turn(now, rows))?;
+        let counts = self.counts();
+        self.facts.send_if_modified(|facts| match facts {
+            Some(facts) if facts.counts != counts => {
+                facts.counts = counts;
+                true
+            }
+            Some(_) | None => false,
+        });
         if let Some(kept) = self.relay.time_to_write() {
             self.changes.push_back(Change::Put(Table::Meta, CLOCK_ROW.to_vec(), codec::encode_row(&kept)));
         }

@@ -51,6 +51,9 @@ pub struct RelaySettings {
     /// How many bytes may be kept in all.
     #[n(0)]
     pub bytes: Option<u64>,
+    /// Who may have a mailbox.
+    #[n(1)]
+    pub policy: Option<Policy>,
 }
 
 /// One mailbox kept here.

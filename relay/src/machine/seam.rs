@@ -59,12 +59,28 @@ pub enum RelayAction {
 }
 
 /// Who may have a mailbox here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
+#[cbor(index_only)]
 pub enum Policy {
     /// Those who have the claim code.
+    #[n(0)]
+    #[default]
     Owner,
     /// They, and those who have the friends' code.
+    #[n(1)]
     Friends,
     /// Anybody.
+    #[n(2)]
     Open,
+}
+
+impl Policy {
+    /// One word, as shown.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Friends => "friends",
+            Self::Open => "open",
+        }
+    }
 }

@@ -98,7 +98,8 @@ export function say(text, hint = "") {
   const toast = h("div", { class: hint ? "toast trouble" : "toast" }, h("strong", {}, text), hint ? h("span", {}, hint) : null);
   toast.dataset.at = String(Date.now());
   toasts.append(toast);
-  while (toasts.children.length > 3) toasts.firstChild.remove();
+  // What works now makes the trouble before it old news.
+  while (toasts.children.length > (hint ? 3 : 1)) toasts.firstChild.remove();
   setTimeout(() => toast.remove(), hint ? 12000 : 4000);
 }
 

@@ -1,0 +1,194 @@
+//! The command line as a whole: commands in groups, examples, and what was perhaps meant.
+
+use super::Cli;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Command, CommandFactory};
+use std::fmt::Write as _;
+
+/// Width of help where the terminal is wider or says nothing.
+const WIDTH: usize = 80;
+/// Width of the names of commands in the list.
+const NAMES: usize = 12;
+
+/// Commands in the order in which a newcomer needs them.
+const GROUPS: [(&str, &[&str]); 6] = [
+    ("Start", &["up", "page", "stop", "demo"]),
+    (
+        "Friends",
+        &[
+            "invite",
+            "add",
+            "requests",
+            "accept",
+            "ignore",
+            "friends",
+            "verify",
+            "rename",
+            "introduce",
+            "hide",
+            "block",
+            "unblock",
+            "unfriend",
+        ],
+    ),
+    ("Messages", &["send", "read", "search", "export", "room"]),
+    ("This node", &["id", "name", "findable", "settings", "device", "backup", "status", "doctor"]),
+    ("Servers", &["relay", "lookup"]),
+    ("Shell", &["completions", "man"]),
+];
+
+const EXAMPLES: &str = "Examples:
+  symbolon up                          start, and open the page
+  symbolon invite                      make a link for one friend
+  symbolon add LINK                    use a friend's link
+  echo 'Hello' | symbolon send Ben -   write
+  symbolon read --follow               read, and go on reading
+
+`symbolon COMMAND --help` shows the flags of a command.
+`symbolon doctor` looks for faults.
+";
+
+/// Exit codes, for the man page and nowhere else.
+const EXIT: &str = "Exit status: 0 done; 1 failed, with `error:` and `hint:` on stderr (with --json as the only object on stdout: \
+                    error, message, hint); 2 the command line cannot be understood.";
+
+/// Examples of single commands.
+const EXAMPLES_OF: [(&str, &str); 12] = [
+    ("up", "Examples:\n  symbolon up --name Andi\n  symbolon up --no-open --relay symbolon:relay:…"),
+    ("invite", "Examples:\n  symbolon invite\n  symbolon invite --expires 1d --qr\n  symbolon invite list"),
+    ("add", "Examples:\n  symbolon add symbolon:… --note 'It is me, Ben'\n  symbolon add - < link.txt"),
+    ("accept", "Example:\n  symbolon accept k3mq      the beginning of the id is enough"),
+    ("verify", "Examples:\n  symbolon verify Ben       shows Ben's words\n  symbolon verify Ben wife sick ginger …"),
+    (
+        "send",
+        "Examples:\n  echo 'Hello' | symbolon send Ben -\n  symbolon send Ben 'two words' --wait delivered\n  symbolon send -- Ben '-5 degrees'\n\nOther users of this machine can read command lines: a text from stdin stays private.",
+    ),
+    ("read", "Examples:\n  symbolon read Ben -n 20\n  symbolon read --follow --peek"),
+    ("search", "Example:\n  symbolon search boat trip"),
+    (
+        "room",
+        "Examples:\n  symbolon room create 'Boat trip'\n  symbolon room add 'Boat trip' Ben Cleo\n  symbolon send 'Boat trip' 'Who brings the oars?'",
+    ),
+    ("export", "Example:\n  symbolon export Ben --format jsonl --yes > ben.jsonl"),
+    ("relay", "Examples:\n  symbolon --data /srv/relay relay run --port 4001\n  symbolon relay add symbolon:relay:… --claim -"),
+    (
+        "completions",
+        "Examples:\n  symbolon completions bash > ~/.local/share/bash-completion/completions/symbolon\n  symbolon completions zsh > ~/.zfunc/_symbolon\n  symbolon completions fish > ~/.config/fish/completions/symbolon.fish",
+    ),
+];
+
+/// The command line, with its help.
+pub fn command() -> Command {
+    let command = with_examples();
+    let overview = overview(&command);
+    command.override_help(overview)
+}
+
+/// The same for man pages: there, clap's own list of commands stands.
+pub fn for_man() -> Command {
+    with_examples().after_help(format!("{EXAMPLES}\n{EXIT}"))
+}
+
+fn with_examples() -> Command {
+    EXAMPLES_OF.into_iter().fold(Cli::command().max_term_width(WIDTH), |command, (name, examples)| {
+        command.mut_subcommand(name, |one| one.after_help(examples))
+    })
+}
+
+fn overview(command: &Command) -> String {
+    let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+    let mut out = format!("{about}\n\nUsage: symbolon [OPTIONS] COMMAND\n");
+    for (title, names) in GROUPS {
+        let _ = write!(out, "\n{title}:\n");
+        for name in names {
+            let about = command.find_subcommand(name).and_then(Command::get_about).map(ToString::to_string).unwrap_or_default();
+            out.push_str(&row(name, &about));
+        }
+    }
+    out.push_str("\nOptions:\n");
+    for (flag, about) in [
+        ("--data DIR", "The data folder; one folder is one identity [default: SYMBOLON_DATA, else the platform's place]"),
+        ("--json", "Print JSON, one object a line, and nothing else on stdout"),
+        ("-v, -vv", "More log output on stderr (-vv: debug)"),
+        ("-h, --help", "Print help"),
+        ("-V, --version", "Print the version"),
+    ] {
+        out.push_str(&row(flag, about));
+    }
+    let _ = write!(out, "\n{EXAMPLES}");
+    out
+}
+
+/// One line of the list, broken between words.
+fn row(name: &str, about: &str) -> String {
+    let indent = NAMES.saturating_add(4);
+    let mut out = format!("  {name:<NAMES$}  ");
+    let mut used = out.chars().count();
+    for (at, word) in about.split(' ').enumerate() {
+        let length = word.chars().count();
+        if at > 0 && used.saturating_add(length).saturating_add(1) > WIDTH {
+            out.push('\n');
+            out.push_str(&" ".repeat(indent));
+            used = indent;
+        } else if at > 0 {
+            out.push(' ');
+            used = used.saturating_add(1);
+        }
+        out.push_str(word);
+        used = used.saturating_add(length);
+    }
+    out.push('\n');
+    out
+}
+
+/// What somebody perhaps meant who typed something that there is not.
+pub fn hint(error: &clap::Error, arguments: &[String]) -> String {
+    let suggested = |kind| match error.get(kind) {
+        Some(ContextValue::String(one)) => Some(one.clone()),
+        Some(ContextValue::Strings(many)) => many.first().cloned(),
+        Some(_) | None => None,
+    };
+    if let Some(meant) = suggested(ContextKind::SuggestedSubcommand).or_else(|| suggested(ContextKind::SuggestedArg)) {
+        return format!("Did you mean `{meant}`?");
+    }
+    let has = |word: &str| arguments.iter().any(|one| one == word);
+    let is_surplus = error.kind() == ErrorKind::UnknownArgument;
+    if is_surplus && has("send") {
+        return "Put a text of several words in quotes: symbolon send Ben 'two words'. Before a text that begins with - write -- first."
+            .to_owned();
+    }
+    if is_surplus && (has("create") || has("rename") || has("name")) {
+        return "Put a name of several words in quotes.".to_owned();
+    }
+    "`symbolon --help` lists the commands, `symbolon COMMAND --help` a command's flags.".to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_command_stands_in_one_group() {
+        let grouped: Vec<&str> = GROUPS.iter().flat_map(|(_, names)| names.iter().copied()).collect();
+        let all: BTreeSet<String> = Cli::command().get_subcommands().map(|one| one.get_name().to_owned()).collect();
+        assert_eq!(grouped.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>(), all);
+        assert_eq!(grouped.len(), all.len());
+    }
+
+    #[test]
+    fn help_fits_eighty_columns() {
+        let mut command = command();
+        let mut pages = vec![command.render_help().to_string()];
+        let names: Vec<String> = command.get_subcommands().map(|one| one.get_name().to_owned()).collect();
+        for name in names {
+            if let Some(one) = command.find_subcommand_mut(&name) {
+                pages.push(one.clone().max_term_width(WIDTH).render_help().to_string());
+            }
+        }
+        for line in pages.iter().flat_map(|page| page.lines()) {
+            // An example may be as long as what has to be typed.
+            assert!(line.chars().count() <= WIDTH || line.starts_with("  symbolon "), "{line}");
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! `relay run --config FILE`: the flags of `relay run`, one a line.
+//!
+//! ```text
+//! # a remark
+//! policy = open
+//! announce = /dns4/relay.example.org/tcp/4001
+//! ```
+//! A key is a flag without its dashes. `policy` stands for `--open`, `--friends` and `--owner-only`. What the
+//! command line says holds over the file.
+
+use crate::args::RelayRun;
+use crate::failure::{Failure, USAGE};
+use clap::Parser;
+use std::path::Path;
+
+/// The longest file.
+const FILE_MAX: u64 = 64 * 1024;
+/// What may stand in the file.
+const KEYS: [&str; 8] = ["listen", "port", "bootstrap", "announce", "policy", "bytes", "hub", "passphrase-file"];
+
+/// The file's lines, as a command line has them.
+#[derive(Debug, Parser)]
+struct Lines {
+    #[command(flatten)]
+    run: RelayRun,
+}
+
+/// What the command line and the file say together.
+pub(super) fn merge(flags: &RelayRun, file: &Path) -> Result<RelayRun, Failure> {
+    let about = |message: String| Failure {
+        code: USAGE,
+        ..Failure::new("bad_config", message, "The file `packaging/symbolon-relay.conf` shows all keys with their defaults.")
+    };
+    let read = std::fs::metadata(file).and_then(|metadata| match metadata.len() <= FILE_MAX {
+        true => std::fs::read_to_string(file),
+        false => Err(std::io::Error::other("it is too long")),
+    });
+    let text = read.map_err(|error| about(format!("{} cannot be read: {error}", file.display())))?;
+    let arguments = arguments(&text).map_err(|message| about(format!("{}: {message}", file.display())))?;
+    let lines = Lines::try_parse_from(arguments).map_err(|error| {
+        let first = error.render().to_string().lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        about(format!("{}: {first}", file.display()))
+    })?;
+    let (kept, own) = (lines.run, flags.clone());
+    let longer = |own: Vec<String>, kept: Vec<String>| if own.is_empty() { kept } else { own };
+    let has_policy = own.open || own.friends || own.owner_only;
+    // One of the two on the command line is enough to replace both.
+    let has_place = own.port.is_some() || !own.listen.is_empty();
+    let (listen, port) = if has_place { (own.listen, own.port) } else { (kept.listen, kept.port) };
+    Ok(RelayRun {
+        config: None,
+        listen,
+        port,
+        http: own.http,
+        bootstrap: longer(own.bootstrap, kept.bootstrap),
+        announce: longer(own.announce, kept.announce),
+        open: if has_policy { own.open } else { kept.open },
+        friends: if has_policy { own.friends } else { kept.friends },
+        owner_only: if has_policy { own.owner_only } else { kept.owner_only },
+        bytes: own.bytes.or(kept.bytes),
+        hub: own.hub || kept.hub,
+        metrics: own.metrics,
+        passphrase_file: own.passphrase_file.or(kept.passphrase_file),
+    })
+}
+
+fn arguments(text: &str) -> Result<Vec<String>, String> {
+    let mut out = vec!["relay run".to_owned()];
+    for (at, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let number = at.saturating_add(1);
+        let (key, value) = line.split_once('=').ok_or_else(|| format!("line {number} is not like `key = value`"))?;
+        let (key, value) = (key.trim(), value.trim());
+        if !KEYS.contains(&key) {
+            return Err(format!("line {number}: there is no key `{}`", crate::text::line(key)));
+        }
+        match (key, value) {
+            ("policy", "open") => out.push("--open".to_owned()),
+            ("policy", "friends") => out.push("--friends".to_owned()),
+            ("policy", "owner") => out.push("--owner-only".to_owned()),
+            ("policy", _) => return Err(format!("line {number}: a policy is `owner`, `friends` or `open`")),
+            ("hub", "yes") => out.push("--hub".to_owned()),
+            ("hub", "no") => {}
+            ("hub", _) => return Err(format!("line {number}: `hub` is `yes` or `no`")),
+            // In one argument, so that no value is taken for a flag.
+            (key, value) => out.push(format!("--{key}={value}")),
+        }
+    }
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn merged(flags: &RelayRun, text: &str) -> Result<RelayRun, Failure> {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("relay.conf");
+        std::fs::write(&file, text).unwrap();
+        merge(flags, &file)
+    }
+
+    #[test]
+    fn a_file_gives_flags_and_the_command_line_holds_over_it() {
+        let text =
+            "# a relay\n\nport = 4001\npolicy = friends\nbytes = 1G\nannounce = /dns4/a.example/tcp/1\nannounce=/dns4/b.example/tcp/1\n";
+        let plain = merged(&RelayRun::default(), text).unwrap();
+        assert_eq!((plain.port, plain.friends, plain.bytes, plain.announce.len()), (Some(4001), true, Some(1 << 30), 2));
+        let own = RelayRun { open: true, listen: vec!["/ip4/127.0.0.1/tcp/0".into()], ..RelayRun::default() };
+        let both = merged(&own, text).unwrap();
+        assert_eq!((both.port, both.open, both.friends, both.listen.len()), (None, true, false, 1));
+        assert_eq!(merged(&own, "").unwrap().listen.len(), 1);
+    }
+
+    #[test]
+    fn what_a_file_does_not_say_well_is_named_with_its_line() {
+        for (text, what) in [
+            ("port", "line 1 is not like"),
+            ("\npolicy = all", "line 2: a policy is"),
+            ("colour = red", "line 1: there is no key `colour`"),
+            ("http = 127.0.0.1:1", "no key `http`"),
+            ("config = x", "no key `config`"),
+            ("port = 0", "0"),
+            ("bytes = much", "much"),
+            ("policy = open\npolicy = friends", "cannot be used"),
+            ("port = 1\nlisten = /ip4/0.0.0.0/tcp/1", "cannot be used"),
+        ] {
+            let failure = merged(&RelayRun::default(), text).err().unwrap();
+            assert!(failure.message.contains(what), "{text:?}: {}", failure.message);
+            assert_eq!(failure.code, USAGE);
+        }
+        assert!(merge(&RelayRun::default(), Path::new("/nowhere/relay.conf")).is_err());
+    }
+
+    #[test]
+    fn the_file_that_is_handed_out_names_every_key_and_says_nothing() {
+        let shown = include_str!("../../../packaging/symbolon-relay.conf");
+        assert_eq!(arguments(shown).unwrap(), ["relay run"], "every line is a remark");
+        let bare: String = shown
+            .lines()
+            .filter_map(|line| line.strip_prefix('#'))
+            .filter(|line| line.contains(" = "))
+            .fold(String::new(), |all, line| all + line + "\n");
+        for key in KEYS {
+            assert!(bare.lines().any(|line| line.starts_with(&format!("{key} = "))), "{key}");
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! What the host of a relay asks on its folder, and how a node is stopped, renamed and followed: real processes.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+use serde_json::Value;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A process that is killed when dropped.
+struct Running(Child, BufReader<ChildStdout>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Running {
+    fn line(&mut self) -> Value {
+        let mut line = String::new();
+        self.1.read_line(&mut line).unwrap();
+        serde_json::from_str(&line).unwrap()
+    }
+
+    /// Waits until it has ended by itself.
+    fn ended(mut self) -> bool {
+        let end = Instant::now() + PATIENCE;
+        while Instant::now() < end {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                return status.success();
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        false
+    }
+}
+
+fn command(folder: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_symbolon"));
+    command.arg("--data").arg(folder).arg("--json").args(args).env_remove("SYMBOLON_DATA").stdin(Stdio::null());
+    command
+}
+
+fn start(folder: &Path, args: &[&str]) -> Running {
+    let mut child = command(folder, args).stdout(Stdio::piped()).spawn().unwrap();
+    let stdout = BufReader::new(child.stdout.take().unwrap());
+    Running(child, stdout)
+}
+
+fn run(folder: &Path, args: &[&str]) -> (Option<i32>, Vec<Value>) {
+    let Output { status, stdout, .. } = command(folder, args).output().unwrap();
+    let lines = std::str::from_utf8(&stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    (status.code(), lines)
+}
+
+/// Looks until a relay's figures are there: they are written a moment after its first line.
+fn info(folder: &Path) -> Value {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let (code, lines) = run(folder, &["relay", "info"]);
+        if code == Some(0) {
+            return lines[0].clone();
+        }
+        assert!(Instant::now() < end, "{lines:?}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+const LOOPBACK: [&str; 4] = ["relay", "run", "--listen", "/ip4/127.0.0.1/tcp/0"];
+
+#[test]
+fn a_running_relay_says_how_it_is_and_stops_when_it_is_asked() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("relay");
+    assert_eq!(run(&folder, &["relay", "info"]).1[0]["error"], "not_running");
+    let mut relay = start(&folder, &LOOPBACK);
+    let ready = relay.line();
+    let view = info(&folder);
+    assert_eq!((&view["id"], &view["claim"], &view["policy"]), (&ready["id"], &ready["claim"], &"owner".into()));
+    assert_eq!((&view["mailboxes"], &view["bytes"]), (&0.into(), &0.into()));
+    let (code, checks) = run(&folder, &["doctor"]);
+    let reachable = checks.iter().find(|check| check["check"] == "reachable").unwrap();
+    assert_eq!((code, &reachable["ok"]), (Some(1), &false.into()), "nobody else reaches loopback");
+    assert!(reachable["hint"].as_str().unwrap().contains("--announce"));
+    assert_eq!(run(&folder, &["status"]).1[0]["bytes_max"], 4_294_967_296_u64);
+    assert_eq!(run(&folder, &["friends"]).1[0]["error"], "is_relay");
+
+    // A mailbox is counted.
+    let person = home.path().join("andi");
+    let mut node = start(&person, &["up", "--no-open", "--no-lan", "--listen", "/ip4/127.0.0.1/tcp/0"]);
+    node.line();
+    let link = view["link"].as_str().unwrap();
+    assert_eq!(run(&person, &["relay", "add", link, "--claim", view["claim"].as_str().unwrap()]).0, Some(0));
+    let end = Instant::now() + PATIENCE;
+    while info(&folder)["mailboxes"] != 1 {
+        assert!(Instant::now() < end, "the mailbox is not counted");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(run(&folder, &["stop"]), (Some(0), vec![serde_json::json!({ "event": "stopped" })]));
+    assert!(relay.ended());
+    assert_eq!(run(&folder, &["relay", "info"]).1[0]["error"], "not_running");
+}
+
+#[test]
+fn who_may_have_a_mailbox_is_remembered_over_restarts_and_a_file_gives_flags() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("relay");
+    let config = home.path().join("relay.conf");
+    std::fs::write(&config, "# ours\npolicy = friends\nbytes = 100M\n").unwrap();
+    let policy_of = |flags: &[&str]| {
+        let mut relay = start(&folder, &[&LOOPBACK[..], flags].concat());
+        let ready = relay.line();
+        assert_eq!(ready["bytes"], 100 << 20);
+        // Killed, not stopped: what was set is on the disk by then.
+        ready["policy"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(policy_of(&["--config", config.to_str().unwrap()]), "friends");
+    assert_eq!(policy_of(&[]), "friends");
+    assert_eq!(policy_of(&["--open"]), "open");
+    assert_eq!(policy_of(&[]), "open");
+    assert_eq!(policy_of(&["--owner-only"]), "owner");
+    assert_eq!(policy_of(&[]), "owner");
+}
+
+#[test]
+fn a_node_is_renamed_stopped_and_followed_over_a_restart() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("andi");
+    let up = ["up", "--no-open", "--no-lan", "--listen", "/ip4/127.0.0.1/tcp/0"];
+    let mut node = start(&folder, &up);
+    node.line();
+    assert_eq!(run(&folder, &["name", "Andi B."]).1[0]["name"], "Andi B.");
+    assert_eq!(run(&folder, &["room", "create", "Diary"]).0, Some(0));
+    let mut reader = start(&folder, &["read", "Diary", "--follow"]);
+    run(&folder, &["send", "Diary", "before"]);
+    let texts = |reader: &mut Running, wanted: &str| while reader.line()["text"] != wanted {};
+    texts(&mut reader, "before");
+    assert_eq!(run(&folder, &["stop"]), (Some(0), vec![serde_json::json!({ "event": "stopped" })]));
+    assert!(node.ended());
+    let mut node = start(&folder, &up);
+    node.line();
+    run(&folder, &["send", "Diary", "after"]);
+    texts(&mut reader, "after");
+    assert_eq!(run(&folder, &["id"]).1[0]["name"], "Andi B.");
+}
