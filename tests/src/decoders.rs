@@ -7,13 +7,14 @@
 //! says. What OpenMLS reads is not here; it stands behind these.
 
 mod devices;
+mod vouching;
 use crate::samples::shared::BENS_LEAF;
 use crate::samples::{self, LEAF, NOW, Person, ROOM};
 use core::convert::Infallible;
 use minicbor::{Decode, Encode};
 use std::sync::LazyLock;
 use symbolon_core::contact::{ContactBody, ContactRecord};
-use symbolon_core::limits::{CONTACT_RECORD_MAX, LINK_MAX, MEMBERS_MAX, OLD_LINK_MAX, ROSTER_MAX};
+use symbolon_core::limits::{CARD_MAX, CONTACT_RECORD_MAX, LINK_MAX, MEMBERS_MAX, OLD_LINK_MAX, ROSTER_MAX};
 use symbolon_core::link::{InviteLink, LINK_PREFIX};
 use symbolon_core::place::Place;
 use symbolon_core::wire::{
@@ -37,6 +38,7 @@ use symbolon_presence::words::{fingerprint_words, words_match};
 use symbolon_relay::admission::{Admission, GrantUses};
 use symbolon_relay::frame::Frame;
 use symbolon_relay::grant::AddressBody;
+use symbolon_relay::knock;
 use symbolon_relay::limits::{ACK_MAX, AWAY_MAX, FRAME_MAX, PACKAGE_MAX, PACKAGES_MAX, RECEIPT_MAX, REVOKED_MAX, SEALED_ADDRESS_MAX};
 use symbolon_relay::lookup::{Answer, Ask, MESSAGE_MAX};
 use symbolon_relay::put::{MailboxEntry, ReceiptBody};
@@ -93,6 +95,10 @@ pub const ALL: &[Decoder] = &[
     Decoder { name: "posted", max: RECORD_MAX, run: posted },
     Decoder { name: "ask", max: MESSAGE_MAX, run: ask },
     Decoder { name: "answer", max: MESSAGE_MAX, run: answer },
+    Decoder { name: "hub_ask", max: knock::MESSAGE_MAX, run: vouching::hub_ask },
+    Decoder { name: "hub_answer", max: knock::MESSAGE_MAX, run: vouching::hub_answer },
+    Decoder { name: "card_record", max: CARD_MAX, run: vouching::card_record },
+    Decoder { name: "card", max: OLD_LINK_MAX, run: vouching::card },
     Decoder { name: "header", max: RECORD_MAX, run: header },
     Decoder { name: "body", max: RECORD_MAX, run: body },
     Decoder { name: "signed_presence", max: RECORD_MAX, run: signed_presence },

@@ -14,6 +14,8 @@ pub mod devices;
 pub mod recovery;
 #[path = "samples/shared.rs"]
 pub mod shared;
+#[path = "samples/vouching.rs"]
+pub mod vouching;
 
 use core::convert::Infallible;
 use rand_chacha::ChaCha20Rng;

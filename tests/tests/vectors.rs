@@ -30,6 +30,8 @@ mod presence;
 mod renewal;
 #[path = "vectors/shared.rs"]
 mod shared;
+#[path = "vectors/vouching.rs"]
+mod vouching;
 
 use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
@@ -116,6 +118,11 @@ fn shared_rooms_are_as_frozen() {
 }
 
 #[test]
+fn vouched_rooms_are_as_frozen() {
+    check("vouching.json", "docs/protocol/vouching.md", vouching::vectors());
+}
+
+#[test]
 fn every_vector_says_what_it_shows_and_has_a_name_of_its_own() {
     let pages = [
         encoding::vectors(),
@@ -129,6 +136,7 @@ fn every_vector_says_what_it_shows_and_has_a_name_of_its_own() {
         renewal::vectors(),
         addpackage::vectors(),
         shared::vectors(),
+        vouching::vectors(),
     ];
     let all: Vec<&Value> = pages.iter().flatten().collect();
     let names: std::collections::BTreeSet<&str> = all.iter().map(|vector| vector["name"].as_str().unwrap()).collect();

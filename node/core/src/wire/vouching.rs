@@ -244,7 +244,8 @@ pub fn keys_digest(newcomer: &KemPublicBytes, voucher: &KemPublicBytes) -> Diges
 }
 
 impl Transcript {
-    fn digest(&self) -> Digest {
+    /// What both sign.
+    pub fn digest(&self) -> Digest {
         hash(HASH_VOUCHING, &[&codec::encode(self)])
     }
 }
