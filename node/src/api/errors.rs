@@ -56,7 +56,7 @@ pub struct Entry {
 
 impl Fault {
     /// Every fault once, in the order of the API's description.
-    pub const ALL: [Self; 46] = [
+    pub const ALL: [Self; 49] = [
         Self::Command(CommandError::NotFound),
         Self::Command(CommandError::Ambiguous),
         Self::Command(CommandError::BadLink),
@@ -79,6 +79,9 @@ impl Fault {
         Self::Command(CommandError::NotInRoom),
         Self::Command(CommandError::NoRight),
         Self::Command(CommandError::OldBuild),
+        Self::Command(CommandError::NoHub),
+        Self::Command(CommandError::IsCard),
+        Self::Command(CommandError::IsInvite),
         Self::Command(CommandError::Full),
         Self::Command(CommandError::NotFirstDevice),
         Self::Command(CommandError::BadBackup),

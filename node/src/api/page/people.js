@@ -8,7 +8,8 @@ const DAY = 24 * 60 * 60;
 export function addView() {
   const steps = firstSteps();
   return { gone: steps.gone, element: h("section", { class: "page" }, viewHead("Add a friend"), steps.element,
-    h("article", { class: "card" }, h("h2", {}, "Several people at once"), h("p", {}, "In a room, everyone in it reads what each one writes."), h("a", { class: "plain", href: "#/new-room" }, "Make a room"))) };
+    h("article", { class: "card" }, h("h2", {}, "Several people at once"), h("p", {}, "In a room, everyone in it reads what each one writes."), h("a", { class: "plain", href: "#/new-room" }, "Make a room")),
+    knockForm()) };
 }
 
 // All that two people need to become friends: an invite, a place to paste one, and who asks.
@@ -200,8 +201,67 @@ function roomCard(one) {
       careful("Decline", "Really decline?", answer("ignore", "You are not in the room."))));
 }
 
+const KNOCK_IN = {
+  pending: "knocks at the room",
+  ignored: "knocked at the room, and was set aside:",
+  accepted: "is being let in by you, into the room",
+  confirmed: "is in the room",
+};
+const KNOCK_OUT = {
+  unresolved: "You knock at a room. Its card is being fetched.",
+  pending: "You knock at a room. Nobody has vouched for you yet.",
+  accepted: "Somebody you know vouches for you. You are being let in.",
+  confirmed: "You were let into the room.",
+  cancelled: "This knock at a room is over.",
+};
+
+// Somebody wants to come into a room: who is let in, and by whom.
+function knockCard(one) {
+  const incoming = one.direction === "in";
+  const answer = (verb, text) => async () => {
+    await post(`/api/v1/requests/${encodeURIComponent(one.request)}/${verb}`);
+    say(text);
+    await Promise.all([loadRequests(), loadRooms()]);
+  };
+  const name = one.name || "Somebody you do not know";
+  const text = incoming
+    ? [nameOf(name), " ", KNOCK_IN[one.status] ?? "knocked, and was not let into the room", " ", nameOf(one.room_name ?? ""), "."]
+    : [KNOCK_OUT[one.status] ?? "You were turned away: nobody who was asked has vouched for you."];
+  const vouch = button("Vouch", answer("accept", "You vouch for them. They come in if they know you."), { class: "primary" });
+  const buttons = [];
+  if (incoming && ["pending", "ignored"].includes(one.status)) buttons.push(vouch);
+  if (incoming && one.status === "pending") buttons.push(button("Ignore", answer("ignore", "Set aside. They are not told.")));
+  if (!incoming && ["unresolved", "pending", "accepted"].includes(one.status)) buttons.push(careful("Take it back", "Really take it back?", answer("cancel", "Taken back.")));
+  return h("article", { class: "card request" },
+    h("div", { class: "row" }, avatar(incoming ? one.peer : one.request, incoming ? name : one.room_name ?? "?"), h("p", { class: "grow" }, text)),
+    one.fault ? h("p", { class: "warning" }, sentence(one.fault)) : null,
+    incoming && one.status === "pending" ? h("p", { class: "hint" }, "Vouch only for somebody whose words you have compared, or whom you know for sure.") : null,
+    incoming && one.words && one.status !== "confirmed" ? h("details", {}, h("summary", {}, "Their words"), wordList(one.words)) : null,
+    buttons.length ? h("div", { class: "buttons" }, buttons) : null);
+}
+
+// A card of a room, pasted.
+function knockForm() {
+  const card = h("textarea", { id: "room-card", rows: "3", required: true, spellcheck: "false", autocapitalize: "off", class: "mono", placeholder: "symbolon:…" });
+  const submit = h("button", { type: "submit" }, "Knock");
+  const form = h("form", {
+    onsubmit: (event) => {
+      event.preventDefault();
+      during(submit, async () => {
+        await post("/api/v1/rooms/knock", { card: card.value.trim() });
+        card.value = "";
+        say("You knock. Somebody in the room who knows you lets you in.");
+        await loadRequests();
+        location.hash = "#/requests";
+      });
+    },
+  }, h("p", { class: "field" }, h("label", { for: "room-card" }, "Paste the room’s card"), card), submit);
+  return h("article", { class: "card" }, h("h2", {}, "Knock at a room"), form);
+}
+
 function requestCard(one) {
   if (one.kind === "room") return roomCard(one);
+  if (one.kind === "knock") return knockCard(one);
   const answer = (verb, text) => async () => {
     await post(`/api/v1/requests/${encodeURIComponent(one.request)}/${verb}`);
     say(text);

@@ -1,6 +1,6 @@
 // Making a room, and who is in it.
 
-import { avatar, button, careful, clean, during, h, nameOf, say, trouble, viewHead } from "/dom.js";
+import { avatar, button, careful, clean, copyable, during, h, moment, nameOf, say, trouble, viewHead } from "/dom.js";
 import { get, loadMessages, loadRequests, loadRooms, post, room, state, watch } from "/node.js";
 
 const ROLES = { member: "Member", admin: "Admin", owner: "Owner" };
@@ -82,6 +82,7 @@ function parts(one, members) {
     leads ? addCard(one, members) : null,
     leads ? textCard(one, "rename", "name", "Name", "All who are in the room see it.", 64, true) : null,
     leads ? textCard(one, "topic", "topic", "What it is about", "All who are in the room see it.", 512, false) : null,
+    inside ? knockCard(one) : null,
     hereCard(one),
     inside ? leaveCard(one) : null,
   ];
@@ -158,6 +159,17 @@ function textCard(one, path, field, title, text, most, required) {
     },
   }, input, submit);
   return h("article", { class: "card" }, h("h2", {}, h("label", { for: input.id }, title)), h("p", {}, text), form);
+}
+
+// By a card people knock at the room, and a member who knows them lets them in.
+function knockCard(one) {
+  const result = h("div", { class: "result", "aria-live": "polite" });
+  const make = button("Show a card", async () => {
+    const made = await post("/api/v1/rooms/card", { room: one.room });
+    result.replaceChildren(copyable("Room card", made.card), h("p", { class: "hint" }, `It is good until ${moment(made.expires)}.`));
+  });
+  return h("article", { class: "card" }, h("h2", {}, "Let people knock"),
+    h("p", {}, "Who has the room’s card knocks, and comes in if somebody in the room is a friend of theirs. It needs a relay that is a hub."), make, result);
 }
 
 // What is so on this side alone.

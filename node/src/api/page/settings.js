@@ -55,12 +55,20 @@ function roomsCard() {
   const card = h("article", { class: "card" });
   const draw = ({ settings }) => {
     const asks = settings.find((one) => one.setting === "rooms")?.value === "ask";
+    const vouches = settings.find((one) => one.setting === "vouch")?.value === "on";
     card.replaceChildren(h("h2", {}, "Rooms"),
       h("p", {}, asks
         ? "When a friend adds you to a room, you are asked first; nothing of it is shown before you say yes."
         : "A room to which a friend adds you appears at once. If somebody is in it whom you have blocked, or with whom your friendship has ended, you are asked first."),
       button(asks ? "Show such rooms at once" : "Always ask me first", async () => {
         draw(await post("/api/v1/settings", { setting: "rooms", value: asks ? "join" : "ask" }));
+        say("Saved.");
+      }),
+      h("p", {}, vouches
+        ? "A friend who knocks at a room that you are in is let in by your node, without a question."
+        : "A friend who knocks at a room that you are in waits until you vouch for them."),
+      button(vouches ? "Ask me before I vouch" : "Vouch for friends", async () => {
+        draw(await post("/api/v1/settings", { setting: "vouch", value: vouches ? "off" : "on" }));
         say("Saved.");
       }));
   };
