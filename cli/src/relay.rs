@@ -46,9 +46,8 @@ pub fn run(data: PathBuf, flags: &RelayRun, output: Output) -> Result<(), Failur
         hub: flags.hub,
         passphrase_file: flags.passphrase_file.clone(),
     };
-    let is_hub = flags.hub;
     let mut told = Ok(());
-    let ended = symbolon_node::relay::run_here(config, &mut |ready| told = announce(ready, is_hub, output));
+    let ended = symbolon_node::relay::run_here(config, &mut |ready| told = announce(ready, output));
     ended.map_err(|RunError { kind, message, hint }| Failure::new(kind, message, hint))?;
     told
 }
@@ -65,10 +64,10 @@ fn refuse_what_is_not_there(flags: &RelayRun) -> Result<(), Failure> {
     }
 }
 
-fn announce(ready: &RelayReady, is_hub: bool, output: Output) -> Result<(), Failure> {
+fn announce(ready: &RelayReady, output: Output) -> Result<(), Failure> {
     let warning = ready.is_private.then_some(PRIVATE);
     let is_open = ready.policy == Policy::Open;
-    let object = json!({ "event": "ready", "id": ready.id, "claim": ready.claim, "claim_file": ready.claim_file.display().to_string(), "listen": ready.listen, "link": ready.link, "friends_claim": ready.friends, "connections_max": ready.places, "bytes": ready.bytes, "policy": ready.policy.name(), "hub": is_hub, "warning": warning });
+    let object = json!({ "event": "ready", "id": ready.id, "claim": ready.claim, "claim_file": ready.claim_file.display().to_string(), "listen": ready.listen, "link": ready.link, "friends_claim": ready.friends, "connections_max": ready.places, "bytes": ready.bytes, "policy": ready.policy.name(), "hub": ready.is_hub, "warning": warning });
     // A log may have other readers: there the codes stay in their files.
     let is_log = output.is_piped();
     let code = |code: &str, file: &Path| match is_log {
@@ -103,7 +102,7 @@ fn announce(ready: &RelayReady, is_hub: bool, output: Output) -> Result<(), Fail
             text::line(&ready.id),
             serves(ready.policy.name()),
             at_most(ready.bytes),
-            if is_hub { "; takes knocks at rooms" } else { "" },
+            if ready.is_hub { "; takes knocks at rooms" } else { "" },
             friends.unwrap_or_default(),
         )
     })

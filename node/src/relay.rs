@@ -178,6 +178,7 @@ fn introduction(config: &RelayConfig, facts: Facts, net: &Net) -> Result<RelayRe
         RunError::new("io", format!("the claim code cannot be written: {error}"), "Look at the data folder and its disk.")
     })?;
     Ok(RelayReady {
+        is_hub: config.hub,
         id: link.mailbox().to_string(),
         claim,
         claim_file,

@@ -53,6 +53,11 @@ fn friends_who_meet_part_and_move() {
 }
 
 #[test]
+fn one_whom_a_member_knows_knocks_at_a_room() {
+    walk("knock.md", "true");
+}
+
+#[test]
 fn a_room_of_three_of_whom_two_are_strangers() {
     walk("rooms.md", "true");
 }

@@ -113,9 +113,10 @@ fn figures(view: &Value) -> String {
         (days, hours) => format!("{days} d {} h", hours % 24),
     };
     format!(
-        "The relay is running.\n\n  id       {}\n  since    {since}\n  serves   {}\n  keeps    {} mailboxes, {} entries, {} MiB; {}\n  holds    at most {} connections\n",
+        "The relay is running.\n\n  id       {}\n  since    {since}\n  serves   {}{}\n  keeps    {} mailboxes, {} entries, {} MiB; {}\n  holds    at most {} connections\n",
         line(text_of(view, "id")),
         serves(text_of(view, "policy")),
+        if view.get("hub") == Some(&Value::Bool(true)) { "; takes knocks at rooms" } else { "" },
         number(view, "mailboxes"),
         number(view, "entries"),
         number(view, "bytes").div_ceil(1 << 20),

@@ -5,6 +5,7 @@
 //! known of connections, races, records and servers is in machines of their own, which are
 //! handed the swarm, or a part of it, for one call.
 
+mod hubs;
 mod listeners;
 mod races;
 pub(super) mod rekey;
@@ -345,22 +346,6 @@ impl Driver {
             }
             request_response::Event::OutboundFailure { request_id, .. } => lookups.answered(dht, request_id, None),
             request_response::Event::InboundFailure { .. } | request_response::Event::ResponseSent { .. } => {}
-        }
-    }
-
-    fn handle_hub(&mut self, event: request_response::Event<Vec<u8>, Vec<u8>>) {
-        let Self { hubs, connections, shared, .. } = self;
-        match event {
-            request_response::Event::Message { connection_id, message: Message::Request { request_id, request, channel }, .. } => {
-                let remote = connections.direct(connection_id).map(|(_, remote)| remote);
-                hubs.asks((request_id, connection_id), shared.source_of(remote), request, channel);
-            }
-            request_response::Event::Message { message: Message::Response { request_id, response }, .. } => {
-                hubs.answered(request_id, Some(response));
-            }
-            request_response::Event::OutboundFailure { request_id, .. } => hubs.answered(request_id, None),
-            request_response::Event::InboundFailure { request_id, .. } => hubs.gone(request_id),
-            request_response::Event::ResponseSent { .. } => {}
         }
     }
 

@@ -41,6 +41,8 @@ pub struct RelayReady {
     pub is_short: bool,
     /// Who may have a mailbox.
     pub policy: Policy,
+    /// Whether rooms may have their hub here.
+    pub is_hub: bool,
     /// How many bytes it keeps at most.
     pub bytes: u64,
     /// Whether its link leads nowhere from beyond the own network.
@@ -58,7 +60,7 @@ impl std::fmt::Debug for RelayReady {
 pub struct RelayStatus {
     /// Its process.
     pub process: i32,
-    /// The rest, as shown: `id`, `link`, `listen`, `policy`, `started` (seconds since 1970), `mailboxes`, `entries`,
+    /// The rest, as shown: `id`, `link`, `listen`, `policy`, `hub`, `started` (seconds since 1970), `mailboxes`, `entries`,
     /// `bytes`, `bytes_max`, `connections_max`, `is_private`, `is_short`, `claim_file`, `friends_claim_file`.
     pub view: Value,
 }
@@ -118,6 +120,7 @@ fn view(ready: &RelayReady, facts: &Facts, started: u64) -> Value {
         "link": facts.link.to_string(),
         "listen": ready.listen,
         "policy": facts.policy.name(),
+        "hub": ready.is_hub,
         "started": started,
         "mailboxes": facts.counts.mailboxes,
         "entries": facts.counts.entries,

@@ -51,6 +51,7 @@ fn one_who_is_known_comes_in_one_whom_nobody_knows_does_not_and_one_leaves_who_d
     let home = home.path();
     let hub = Node::start(&home.join("hub"), &["relay", "run", "--open", "--hub", "--listen", TCP]).unwrap();
     assert_eq!(hub.ready["hub"], true);
+    within(SOON, "it says so", || Ok((hub.json(&["relay", "info"])?[0]["hub"] == true).then_some(()))).unwrap();
     let link = hub.ready["link"].as_str().unwrap().to_owned();
     let [ana, ben, cem, dea, eva, fay] = ["Ana", "Ben", "Cem", "Dea", "Eva", "Fay"].map(|name| person(home, name, &link));
     befriend((&ana, "Ana"), (&ben, "Ben")).unwrap();
