@@ -4,10 +4,14 @@ use super::*;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use symbolon_core::cards::CardLink;
-use symbolon_core::wire::{CardBody, CardRecord, KnockBody, VerifiedCard};
+use symbolon_core::forged_commits::{Forger, Forgery};
+use symbolon_core::order::Act;
+use symbolon_core::wire::{CardBody, CardRecord, CommitInfo, KnockBody, KnockSecret, Knocks, RoomChange, VerifiedCard, Vouch};
+use symbolon_core::world::Proposals;
 use symbolon_presence::codec;
-use symbolon_presence::id::Nonce;
+use symbolon_presence::id::{DeviceId, Digest, EpochId, Nonce, PeerId, SignatureBytes};
 use symbolon_presence::identity::Identity;
+use symbolon_presence::kdf::Secret;
 use symbolon_presence::kem::KemKey;
 use symbolon_presence::record::{Record, day_of};
 use symbolon_relay::knock::{Answer, KNOCK_LEN, Knock, Respond, Say};
@@ -282,4 +286,54 @@ fn a54_a_member_who_is_removed_while_they_vouch_brings_nobody_in() {
     }
     sim.run_for(2 * HOUR);
     assert_eq!(counts(&mut sim, &[ANA, CEM]), [2, 2], "neither Ben nor whom he vouched for is in");
+}
+
+/// A commit that says this, and whose roster is what would follow if the forger might.
+fn said(forger: &mut Forger<'_>, acts: Vec<Act>, change: RoomChange) -> Forgery {
+    let state = forger.after(acts).unwrap_or_else(|| forger.roster.clone()).hash();
+    let said = forger.seal(&CommitInfo { seats: Vec::new(), changes: vec![change] });
+    Forgery { proposals: Proposals { state: Some(state), ..Proposals::default() }, said }
+}
+
+#[test]
+fn a54_a_member_s_forged_commits_vouch_for_nobody_and_change_no_secret() {
+    let (mut sim, _) = scene(33);
+    card(&mut sim, ANA);
+    sim.run_for(MINUTE);
+    let room = match sim.command(BEN, Command::Rooms) {
+        Ok(Reply::Rooms(views)) => views[0].room,
+        _ => panic!("no rooms are listed"),
+    };
+    let to: Vec<PeerId> = [ANA, CEM].map(|ix| sim.nodes[ix].peer).to_vec();
+    let vouch: fn(&mut Forger<'_>) -> Forgery = |forger| {
+        let voucher = forger.roster.leaf(&forger.leaf).unwrap().device;
+        let vouch = Vouch {
+            card: Digest([1; 32]),
+            knock: Nonce([1; 16]),
+            hello: Nonce([2; 16]),
+            keys: Digest([2; 32]),
+            newcomer: DeviceId([3; 16]),
+            voucher,
+            epoch: EpochId([4; 32]),
+            signature: SignatureBytes([5; 64]),
+        };
+        said(forger, Vec::new(), RoomChange::Vouched(Box::new(vouch)))
+    };
+    let knocks: fn(&mut Forger<'_>) -> Forgery = |forger| {
+        let secret = KnockSecret(Secret::from_bytes([7; 32]));
+        let hubs = forger.roster.knocks.as_ref().unwrap().hubs.clone();
+        let knocks = Knocks { alias: secret.alias(), hubs, is_stale: false };
+        said(forger, vec![Act::Knocks(knocks.clone())], RoomChange::Knocks(knocks, secret))
+    };
+    for make in [vouch, knocks] {
+        let before: Vec<u64> = [ANA, CEM].map(|ix| sim.dropped(ix, "forged")).to_vec();
+        let now = sim.now;
+        sim.nodes[BEN].with_core(|core, world| core.forge_commit(now, room, &to, make, world)).unwrap();
+        // It leaves with the next turn.
+        counts(&mut sim, &[BEN]);
+        sim.run_for(MINUTE);
+        let after: Vec<u64> = [ANA, CEM].map(|ix| sim.dropped(ix, "forged")).to_vec();
+        assert_eq!(after, before.iter().map(|count| count + 1).collect::<Vec<_>>(), "refused by each of them");
+    }
+    assert_eq!(counts(&mut sim, &[ANA, BEN, CEM]), [3; 3]);
 }
