@@ -10,7 +10,8 @@
 use crate::knock::{Answer, Ask, Await, Knock, Listen, Refusal, Respond, Say};
 use crate::limits::{
     HUB_CLOSED_AFTER, HUB_GRACE, HUB_HOLD, HUB_INBOX_MAX, HUB_KNOCK_LIFE, HUB_KNOCKS_HOUR, HUB_KNOCKS_MAX, HUB_KNOCKS_OF_ROOM,
-    HUB_KNOCKS_OF_SOURCE, HUB_LISTENERS_MAX, HUB_PRESENT, HUB_ROOM_LIFE, HUB_ROOMS_MAX, HUB_TURN, HUB_WORDS_MAX, HUB_WORDS_OF_KNOCK,
+    HUB_KNOCKS_OF_SOURCE, HUB_LISTENERS_MAX, HUB_PRESENT, HUB_ROOM_LIFE, HUB_ROOMS_MAX, HUB_ROOMS_OF_SOURCE, HUB_TURN, HUB_WORDS_MAX,
+    HUB_WORDS_OF_KNOCK,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use symbolon_presence::id::{ListenerId, Nonce, RoomAlias};
@@ -35,6 +36,8 @@ impl core::fmt::Debug for Hub {
 }
 
 struct Room {
+    /// Who has opened it.
+    source: u64,
     /// When a member was heard last.
     heard: Timestamp,
     /// At most [`HUB_LISTENERS_MAX`].
@@ -105,7 +108,7 @@ impl Hub {
             Ok(Ask::Knock(knock)) => self.knock(now, source, knock).map(|()| Some(Answer::Ack)),
             Ok(Ask::Await(wait)) => self.wait(now, question, &wait).map(|()| None),
             Ok(Ask::Respond(respond)) => self.respond(now, respond).map(|()| Some(Answer::Ack)),
-            Ok(Ask::Listen(listen)) => self.listen(now, question, &listen).map(|()| None),
+            Ok(Ask::Listen(listen)) => self.listen(now, (question, source), &listen).map(|()| None),
             Ok(Ask::Say(say)) => self.say(now, say).map(|()| Some(Answer::Ack)),
             Err(_) => Err(Refusal::Malformed),
         };
@@ -206,9 +209,9 @@ impl Hub {
         Ok(())
     }
 
-    fn listen(&mut self, now: Timestamp, question: u64, listen: &Listen) -> Result<(), Refusal> {
+    fn listen(&mut self, now: Timestamp, (question, source): (u64, u64), listen: &Listen) -> Result<(), Refusal> {
         let alias = listen.room().ok_or(Refusal::Malformed)?;
-        let room = self.room(now, alias)?;
+        let room = self.room(now, source, alias)?;
         room.heard = now;
         let id = listen.member.listener;
         if !room.listeners.contains_key(&id) && room.listeners.len() >= HUB_LISTENERS_MAX {
@@ -227,14 +230,18 @@ impl Hub {
     }
 
     /// The room of this name; a new one when a member is the first to come.
-    fn room(&mut self, now: Timestamp, alias: RoomAlias) -> Result<&mut Room, Refusal> {
-        if !self.rooms.contains_key(&alias) && self.rooms.len() >= HUB_ROOMS_MAX {
+    fn room(&mut self, now: Timestamp, source: u64, alias: RoomAlias) -> Result<&mut Room, Refusal> {
+        let is_new = !self.rooms.contains_key(&alias);
+        if is_new && self.rooms.values().filter(|room| room.source == source).count() >= HUB_ROOMS_OF_SOURCE {
+            return Err(Refusal::Full);
+        }
+        if is_new && self.rooms.len() >= HUB_ROOMS_MAX {
             // One in which nobody listens any more gives way.
             let idle = self.rooms.iter().filter(|(_, room)| now.since(room.heard) >= HUB_PRESENT);
             let idle = idle.min_by_key(|(_, room)| room.heard).map(|(alias, _)| *alias).ok_or(Refusal::Full)?;
             self.rooms.remove(&idle);
         }
-        let fresh = || Room { heard: now, listeners: BTreeMap::new(), knocks: BTreeMap::new(), hour: (now, 0) };
+        let fresh = || Room { source, heard: now, listeners: BTreeMap::new(), knocks: BTreeMap::new(), hour: (now, 0) };
         Ok(self.rooms.entry(alias).or_insert_with(fresh))
     }
 

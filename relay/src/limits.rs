@@ -35,6 +35,8 @@ pub const MEMBERS_USES: u32 = u32::MAX;
 pub const LIFELINE_USES: u32 = 8;
 /// Rooms that a hub knows.
 pub const HUB_ROOMS_MAX: usize = 1_024;
+/// Of them, that were opened from one source.
+pub const HUB_ROOMS_OF_SOURCE: usize = 128;
 /// Those who listen at a hub for one room.
 pub const HUB_LISTENERS_MAX: usize = 256;
 /// Knocks that a hub lists.

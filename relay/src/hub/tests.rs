@@ -246,12 +246,16 @@ fn rooms_and_listeners_end_at_their_bounds_and_idle_rooms_give_way() {
         let mut seed = [9; 32];
         seed[..8].copy_from_slice(&room.to_be_bytes());
         let listen = Ask::Listen(Listen::sign(&SigningKey::from_seed(&seed), ListenerId([1; 16]), 0));
-        let id = world.asks(0, &listen);
+        let id = world.asks(1 + (room / HUB_ROOMS_OF_SOURCE) as u64, &listen);
         let is_full = room == HUB_ROOMS_MAX - 1;
         assert_eq!(world.answer(id) == Some(&Answer::Refused(Refusal::Full)), is_full);
         world.pass(1);
     }
     assert_eq!(world.hub.counts().0, HUB_ROOMS_MAX);
+    let once_more = Ask::Listen(Listen::sign(&SigningKey::from_seed(&[5; 32]), ListenerId([1; 16]), 0));
+    world.pass(HUB_PRESENT);
+    let id = world.asks(1, &once_more);
+    assert_eq!(world.answer(id), Some(&Answer::Refused(Refusal::Full)), "no source drives out more than its share");
     world.now = world.now.after(HUB_PRESENT);
     let listen = Ask::Listen(Listen::sign(&SigningKey::from_seed(&[8; 32]), ListenerId([1; 16]), 0));
     let id = world.asks(0, &listen);

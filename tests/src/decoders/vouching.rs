@@ -3,7 +3,7 @@
 use super::canonical;
 use crate::samples::{NOW, ann, vouching};
 use symbolon_core::cards::CardLink;
-use symbolon_core::limits::CARD_MAX;
+use symbolon_core::limits::{CARD_MAX, OLD_LINK_MAX};
 use symbolon_core::wire::{CardRecord, KnockBody, VouchHello, VouchResponse};
 use symbolon_relay::knock::{Answer, Ask};
 
@@ -42,8 +42,12 @@ pub(super) fn card_record(bytes: &[u8]) -> bool {
     true
 }
 
-/// A card, in whatever was pasted.
+/// A card, in whatever was pasted: text behind the longest link is looked at no more than the bound says.
 pub(super) fn card(bytes: &[u8]) -> bool {
+    if bytes.len() > OLD_LINK_MAX {
+        let _ = CardLink::find(&String::from_utf8_lossy(bytes));
+        return false;
+    }
     let Ok(card) = CardLink::find(&String::from_utf8_lossy(bytes)) else { return false };
     assert!(CardLink::find(&card.text()).is_ok_and(|again| again == card), "what it writes says something else");
     true

@@ -126,7 +126,7 @@ fn is_wanted(state: &State, room: &RoomId, body: &KnockBody, device: &Device) ->
     !is_in
         && device.person != state.own.person()
         && !people::is_blocked(state, &device.peer, &body.chain)
-        && !people::is_parted(state, &device.peer)
+        && !people::is_parted(state, &device.person)
 }
 
 /// One more has place: the oldest that nobody has vouched for makes it, if it is of this room.

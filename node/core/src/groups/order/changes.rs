@@ -389,8 +389,8 @@ impl Draft<'_> {
         if !knocks.is_bounded() || knocks.is_stale || is_same {
             return Err(Refused::KnocksToThoseGone);
         }
-        // When somebody has gone it is everybody's duty.
-        if !self.parent.knocks.as_ref().is_some_and(|before| before.is_stale) {
+        // When somebody has gone it is everybody's duty; where the hubs are is not theirs to say.
+        if !self.parent.knocks.as_ref().is_some_and(|before| before.is_stale && before.hubs == knocks.hubs) {
             self.allow(Right::Add)?;
         }
         self.roster.knocks = Some(knocks.clone());

@@ -277,6 +277,10 @@ fn a54_after_a_departure_nobody_comes_in_by_a_voucher_before_the_secret_is_drawn
         assert_eq!(refused(&left, 4, &[vouch(6)]), Some(Refused::NoVouching));
         assert_eq!(refused(&left, 5, &[vouch(6)]), Some(Refused::NoMember), "who has gone vouches for nobody");
         assert_eq!(refused(&left, 4, &[knocks(1)]), Some(Refused::KnocksToThoseGone), "those who have gone know this one");
+        let Act::Knocks(mut elsewhere) = knocks(2) else { unreachable!() };
+        elsewhere.hubs[0][0].0[4] = 9;
+        assert_eq!(refused(&left, 4, &[Act::Knocks(elsewhere.clone())]), Some(Refused::MayNot), "another hub");
+        assert!(take(&left, 2, 5, &[Act::Knocks(elsewhere)]).is_ok(), "who may add people may move it, too");
         let (fresh, _) = take(&left, 4, 5, &[knocks(2)]).unwrap();
         assert!(!is_stale(&fresh));
         assert!(take(&fresh, 4, 6, &[vouch(6)]).is_ok());
