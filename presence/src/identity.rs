@@ -57,9 +57,10 @@ pub struct DeviceCertBody {
     /// Rises with every certificate of this root; never reused.
     #[n(5)]
     pub serial: u64,
-    /// Whether it is a further device, which goes by [`alias_id`]; absent for the first one.
+    /// Of a further device, which goes by [`alias_id`]: the serial of its first certificate. It stays when that is renewed,
+    /// and of two such devices the lower one stands. Absent for the first device.
     #[n(6)]
-    pub alias: Option<bool>,
+    pub alias: Option<u64>,
 }
 
 /// A device certificate with the root key that signed it, as it travels.
@@ -94,6 +95,8 @@ pub struct Device {
     pub dh: DhPublic,
     /// The certificate's serial.
     pub serial: u64,
+    /// Of a further device, the serial of its first certificate.
+    pub rank: Option<u64>,
     /// Valid until.
     pub not_after: Timestamp,
 }
@@ -176,13 +179,13 @@ impl Chain {
             return Err(ChainError::WrongId);
         }
         let peer = match body.alias {
-            Some(true) => alias_id(&self.root, &body.device),
+            Some(first) if first <= body.serial => alias_id(&self.root, &body.device),
             None => person,
-            // Said in one way only.
-            Some(false) => return Err(ChainError::Malformed),
+            // No certificate is older than the first one.
+            Some(_) => return Err(ChainError::Malformed),
         };
-        let (serial, not_after) = (body.serial, body.not_after);
-        Ok((Device { peer, person, root: self.root, device: body.device, signing, dh, serial, not_after }, body.not_before))
+        let (serial, rank, not_after) = (body.serial, body.alias, body.not_after);
+        Ok((Device { peer, person, root: self.root, device: body.device, signing, dh, serial, rank, not_after }, body.not_before))
     }
 }
 
@@ -268,7 +271,7 @@ impl Identity {
     pub fn return_as_further(&mut self, root: &Root, serial: u64, not_before: Timestamp, not_after: Timestamp) {
         let (signing, dh) = (self.signing.public(), self.dh.public().bytes());
         let device = device_id(&root.root.public(), &signing, &dh);
-        let body = DeviceCertBody { device, signing, dh, not_before, not_after, serial, alias: Some(true) };
+        let body = DeviceCertBody { device, signing, dh, not_before, not_after, serial, alias: Some(serial) };
         self.chain = Chain::sign(&root.root, &body);
         (self.device, self.second_root) = (device, root.second_root);
         (self.entropy, self.root) = (None, Some(root.root.clone()));
@@ -288,14 +291,25 @@ impl Identity {
     /// Certifies a further device by its keys, under a serial that was never used. None without the root key.
     pub fn certify_further(
         &self,
-        (signing, dh): (PublicKeyBytes, PublicKeyBytes),
+        keys: (PublicKeyBytes, PublicKeyBytes),
+        serial: u64,
+        not_before: Timestamp,
+        not_after: Timestamp,
+    ) -> Option<Chain> {
+        self.certify_again((keys, serial), serial, not_before, not_after)
+    }
+
+    /// The same again for a device whose first certificate had another serial.
+    pub fn certify_again(
+        &self,
+        ((signing, dh), first): ((PublicKeyBytes, PublicKeyBytes), u64),
         serial: u64,
         not_before: Timestamp,
         not_after: Timestamp,
     ) -> Option<Chain> {
         let root = self.root.as_ref()?;
         let device = device_id(&root.public(), &signing, &dh);
-        Some(Chain::sign(root, &DeviceCertBody { device, signing, dh, not_before, not_after, serial, alias: Some(true) }))
+        Some(Chain::sign(root, &DeviceCertBody { device, signing, dh, not_before, not_after, serial, alias: Some(first) }))
     }
 
     /// Takes a certificate of another root for this device's keys: from now on it is a further device of that person, and
@@ -314,8 +328,8 @@ impl Identity {
     /// The Peer ID by which this device goes: the person's, or an alias.
     pub fn peer(&self) -> PeerId {
         match self.chain.body().and_then(|body| body.alias) {
-            Some(true) => alias_id(&self.chain.root, &self.device),
-            Some(false) | None => self.person(),
+            Some(_) => alias_id(&self.chain.root, &self.device),
+            None => self.person(),
         }
     }
 
@@ -500,11 +514,14 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_says_in_one_way_only_that_it_is_of_a_first_device() {
-        let me = identity();
-        let body = DeviceCertBody { alias: Some(false), ..me.chain.body().unwrap() };
-        let chain = Chain::sign(me.root.as_ref().unwrap(), &body);
-        assert_eq!(chain.verify(NOW), Err(ChainError::Malformed));
+    fn a_further_device_keeps_its_rank_when_its_certificate_is_renewed_and_none_is_older_than_its_first_one() {
+        let (me, other) = (identity(), Identity::generate(&mut rand_chacha::ChaCha20Rng::seed_from_u64(4), NOW, DAY));
+        let keys = (other.signing.public(), other.dh.public().bytes());
+        let first = me.certify_further(keys, 5, NOW, NOW.after(DAY)).unwrap().verify(NOW).unwrap();
+        let again = me.certify_again((keys, 5), 40, NOW, NOW.after(DAY)).unwrap().verify(NOW).unwrap();
+        assert_eq!((first.rank, first.serial, again.rank, again.serial), (Some(5), 5, Some(5), 40));
+        assert_eq!((first.peer, first.device), (again.peer, again.device));
+        assert_eq!(me.certify_again((keys, 6), 5, NOW, NOW.after(DAY)).unwrap().verify(NOW), Err(ChainError::Malformed));
     }
 
     #[test]

@@ -66,7 +66,7 @@ fn certificate() -> impl Strategy<Value = DeviceCertBody> {
         not_before: Timestamp(from),
         not_after: Timestamp(until),
         serial,
-        alias: (serial % 2 == 1).then_some(true),
+        alias: (serial % 2 == 1).then_some(serial),
     })
 }
 

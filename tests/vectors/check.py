@@ -258,7 +258,7 @@ def certificate(i):
 def further_certificate(i):
     signing, x25519, root = ed_public(i["signing_seed"]), dh_public(i["dh_private"]), ed_public(i["root_seed"])
     assert i["device"] == hashed(name("hash device id"), root, signing, x25519)[:16]
-    cert = record({0: i["device"], 1: signing, 2: x25519, 3: i["not_before"], 4: i["not_after"], 5: i["serial"], 6: True})
+    cert = record({0: i["device"], 1: signing, 2: x25519, 3: i["not_before"], 4: i["not_after"], 5: i["serial"], 6: i["serial"]})
     signature = sign(i["root_seed"], name("sign device certificate"), context(peer_of(root)), cert)
     return {"cert": cert, "signature": signature, "chain": record({0: root, 1: cert, 2: signature})}
 

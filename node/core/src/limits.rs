@@ -40,12 +40,16 @@ pub const DEVICES_NEW_OF_FRIEND: u64 = 32;
 pub const SIBLINGS_MAX: usize = DEVICES_MAX - 1;
 /// Devices of one person of which own devices keep a row, those that are gone among them.
 pub const SIBLINGS_KEPT_MAX: usize = 32;
+/// Devices of one person that are refused while the person stays.
+pub const BARRED_OF_PERSON: usize = 32;
 /// People of whom own devices tell each other how they stand to them.
 pub const PERSONS_MAX: usize = 2 * FRIENDS_MAX;
 /// Friends' devices that are asked at once for a friendship with a new device of ours.
 pub const DEVICE_ASKS_MAX: usize = 32;
 /// How long such a question waits before it is put again.
 pub const DEVICE_ASK_PAUSE: u64 = HOUR;
+/// Milliseconds in which [`DEVICE_ASKS_MAX`] questions may be put.
+pub const DEVICE_ASKS_SPAN: u64 = 5 * MINUTE;
 /// How long a pairing code is good.
 pub const PAIRING_LIFETIME: u64 = 10 * MINUTE;
 /// Most people of whom one frame between own devices speaks.

@@ -66,6 +66,8 @@ pub(crate) struct State {
     pub persons: BTreeMap<PeerId, Person>,
     /// Peer IDs and public keys.
     pub blocked: BTreeSet<Vec<u8>>,
+    /// Devices of people who stay, and whose they are: at most [`limits::BARRED_OF_PERSON`] of each.
+    pub barred: BTreeMap<DeviceId, PeerId>,
     /// Grants of this run by which a friend may answer a Standing or have the room made again, and until
     /// when; at most [`limits::REPLY_GRANTS_MAX`].
     pub reply_grants: BTreeMap<GrantId, (PeerId, Timestamp)>,
@@ -147,7 +149,8 @@ impl State {
             packages: OwnPackages::load(shelf)?,
             siblings: load_all(shelf, Table::Sibling, |row: &Sibling| row.peer)?,
             persons: load_all(shelf, Table::Person, |row: &Person| row.said.person)?,
-            blocked: all_rows(shelf, Table::Blocked)?.into_iter().map(|(key, _)| key).collect(),
+            blocked: all_rows(shelf, Table::Blocked)?.into_iter().map(|(key, _)| key).filter(|key| key.len() != DeviceId::LEN).collect(),
+            barred: load::barred(shelf)?,
             ..Self::empty(own, clock)
         })
     }
@@ -170,6 +173,7 @@ impl State {
             gone_pieces: Vec::new(),
             changed_sequences: BTreeSet::new(),
             blocked: BTreeSet::new(),
+            barred: BTreeMap::new(),
             reply_grants: BTreeMap::new(),
             lifelines: BTreeMap::new(),
             packages: OwnPackages::default(),
@@ -365,6 +369,18 @@ impl State {
             }
         }
         Ok(())
+    }
+
+    /// A device of somebody who stays is refused from now on. False when there are too many of theirs.
+    pub fn bar_device(&mut self, turn: &mut Turn<'_>, device: &DeviceId, person: &PeerId) -> bool {
+        if !self.barred.contains_key(device) {
+            if self.barred.values().filter(|of| *of == person).count() >= limits::BARRED_OF_PERSON {
+                return false;
+            }
+            self.barred.insert(*device, *person);
+            turn.put_raw(Table::Blocked, device.as_bytes(), person.as_bytes().to_vec());
+        }
+        true
     }
 
     /// Takes a block back.

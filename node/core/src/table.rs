@@ -22,7 +22,7 @@ pub enum Table {
     /// One invite that we made. Key: grant id.
     Invite = 4,
     /// One blocked identity or key. Key: Peer ID, or a public key seen in an Offer. Value: empty, or the newest Offer that
-    /// came since: when it was made, and its id.
+    /// came since: when it was made, and its id. Or one device that is refused: its id, and whose it is.
     Blocked = 5,
     /// One known device of somebody else. Key: device id.
     Device = 6,

@@ -8,9 +8,9 @@ use crate::delivery::outbox;
 use crate::delivery::owner::EnvelopeOwner;
 use crate::friendships::{self, Asking};
 use crate::invites;
-use crate::limits::{DEVICE_ASK_PAUSE, DEVICE_ASKS_MAX};
+use crate::limits::{DEVICE_ASK_PAUSE, DEVICE_ASKS_MAX, DEVICE_ASKS_SPAN, DEVICES_MAX};
 use crate::people::{self, persons, requests};
-use crate::rows::{FriendState, InRoom};
+use crate::rows::{Friend, FriendState, InRoom};
 use crate::seam::Warning;
 use crate::state::State;
 use crate::turn::{DropReason, Failed, Rejected, Turn, TurnFailed};
@@ -53,13 +53,15 @@ pub(super) fn due(
     let missing = missing(state);
     asked.retain(|peer, _| missing.contains(peer));
     let mut due = Vec::new();
+    let mut started = asked.values().filter(|at| turn.now.since(**at) < DEVICE_ASKS_SPAN).count();
     for peer in missing {
         let is_recent = asked.get(&peer).is_some_and(|at| turn.now.since(*at) < DEVICE_ASK_PAUSE && *at <= turn.now);
-        if is_recent || (!asked.contains_key(&peer) && asked.len() >= DEVICE_ASKS_MAX) {
+        if is_recent || started >= DEVICE_ASKS_MAX {
             continue;
         }
         // Also where nothing is to be said of it now: it is looked at again after the pause, not before.
         asked.insert(peer, turn.now);
+        started += 1;
         if let Some(befriend) = question(state, turn, peer)? {
             due.push((peer, befriend));
         }
@@ -79,6 +81,7 @@ fn question(state: &mut State, turn: &mut Turn<'_>, peer: PeerId) -> Result<Opti
         return Ok(contact.map(|contact| Befriend { contact: codec::encode(&contact), note: None }));
     }
     let name = state.friends.get(&persons::head(state, &peer)).map(|friend| friend.petname.clone()).unwrap_or_default();
+    let of = whose(state, &peer);
     match friendships::befriend(state, turn, peer, name, None) {
         Ok(Asking::Known(_)) | Err(Failed::Command(_)) => Ok(None),
         Ok(Asking::Say(id, befriend)) => {
@@ -86,12 +89,21 @@ fn question(state: &mut State, turn: &mut Turn<'_>, peer: PeerId) -> Result<Opti
                 row.trust = Trust::Verified;
                 if let Some(asked) = &mut row.in_room {
                     asked.is_of_device = Some(true);
+                    asked.person = of;
                 }
             });
             Ok(Some(*befriend))
         }
         Err(Failed::Turn(failed)) => Err(failed),
     }
+}
+
+/// Whose device it is, as our devices have said.
+fn whose(state: &State, peer: &PeerId) -> Option<PeerId> {
+    if state.siblings.contains_key(peer) {
+        return Some(state.own.person());
+    }
+    state.persons.values().find(|row| row.said.peers.contains(peer)).map(|row| row.said.person)
 }
 
 /// The same said to the device itself, where a backup tells how it is written to: no other device of ours may be left.
@@ -121,15 +133,19 @@ pub(crate) fn returned(state: &mut State, turn: &mut Turn<'_>, from: &Device, st
     if !befriend.is_bounded() || from.peer == state.own.peer || !(is_ours || rows.iter().any(|row| is_friend(&row))) {
         return Err(DropReason::Unexpected.into());
     }
-    if state.blocked.contains(from.peer.as_bytes().as_slice()) || people::is_device_barred(state, from) {
-        return Err(DropReason::Blocked.into());
+    let is_gone = is_ours && state.siblings.get(&from.peer).is_some_and(|row| row.gone.is_some());
+    if is_gone {
+        return Err(DropReason::Forged.into());
     }
     let is_new = !state.friends.contains_key(&from.peer);
     let contact = friendships::read_contact(&befriend.contact, turn.sure).ok_or(DropReason::Forged)?;
     if contact.signer.device != from.device {
         return Err(DropReason::Forged.into());
     }
-    accept(state, turn, from.peer, befriend)?;
+    if people::is_blocked(state, &from.peer, &contact.chain) {
+        return Err(DropReason::Blocked.into());
+    }
+    accept(state, turn, from, befriend)?;
     if is_new && !is_ours {
         state.rates.warn(turn, Warning::FriendDevice);
     }
@@ -147,11 +163,17 @@ pub(crate) fn asked_by_sibling(state: &mut State, turn: &mut Turn<'_>, from: &De
     if state.own.person() == signer.person && state.siblings.get(&signer.peer).is_some_and(|row| row.gone.is_some()) {
         return Err(DropReason::Forged.into());
     }
-    accept(state, turn, signer.peer, befriend)
+    accept(state, turn, &signer, befriend)
 }
 
 /// Says yes to a device whose person is a friend.
-fn accept(state: &mut State, turn: &mut Turn<'_>, peer: PeerId, befriend: Befriend) -> Result<(), Rejected> {
+fn accept(state: &mut State, turn: &mut Turn<'_>, device: &Device, befriend: Befriend) -> Result<(), Rejected> {
+    let peer = device.peer;
+    let is_other = |friend: &&Friend| friend.person() == device.person && friend.peer != peer && friend.state != FriendState::Ended;
+    let others = state.friends.values().filter(is_other).count();
+    if others >= DEVICES_MAX || !state.rates.device(turn.now, device.person) {
+        return Err(DropReason::Full.into());
+    }
     let Some(id) = friendships::asked_as(state, turn, peer, befriend)? else { return Ok(()) };
     let is_of_device = |asked: InRoom| InRoom { is_of_device: Some(true), ..asked };
     state.change_request(turn, &id, |row| row.in_room = row.in_room.take().map(is_of_device));

@@ -4,6 +4,7 @@
 //! ask like any stranger, are certified, and ask once more as what they are then. From that on they are a friend like any
 //! other.
 
+use super::renewal;
 use crate::command::{CommandError, Direction, RequestStatus, Trust};
 use crate::delivery::outbox::{self, Via};
 use crate::delivery::owner::EnvelopeOwner;
@@ -112,6 +113,7 @@ pub(crate) fn certify(state: &mut State, turn: &mut Turn<'_>, offer: IncomingOff
         Some(_) => return Err(DropReason::Unexpected.into()),
         None if persons::siblings(state).count() >= SIBLINGS_MAX => return Err(DropReason::Full.into()),
         None => {
+            renewal::raise_serial(state);
             let serial = state.own.next_serial(turn);
             let end = turn.now.max(turn.sure).max(EARLIEST).after(DEVICE_LIFETIME);
             let chain = state.own.identity.certify_further(keys, serial, EARLIEST, end).ok_or(DropReason::Unexpected)?;

@@ -113,11 +113,18 @@ fn merged(state: &State, one: &[PeerId], other: &[PeerId]) -> Vec<PeerId> {
     all
 }
 
+/// Versions that may be passed over at once. Each change takes one: who says more means to have the last word for good.
+const VERSIONS_AHEAD: u64 = 1 << 20;
+
 /// Another device has said how the person stands to somebody.
 pub(super) fn heard(state: &mut State, turn: &mut Turn<'_>, said: PersonSaid) -> Result<(), TurnFailed> {
     let person = said.person;
     let known = state.persons.get(&person).cloned();
     let peers = merged(state, known.as_ref().map_or(&[], |known| known.said.peers.as_slice()), &said.peers);
+    let present = known.as_ref().map_or(0, |known| known.said.version);
+    if said.version.saturating_sub(present) > VERSIONS_AHEAD || !is_of_ours(state, &said.by) {
+        return Ok(());
+    }
     let is_newer = known.as_ref().is_none_or(|known| (said.version, said.by) > (known.said.version, known.said.by));
     if !is_newer {
         if let Some(known) = known.filter(|known| known.said.peers != peers) {
@@ -132,6 +139,11 @@ pub(super) fn heard(state: &mut State, turn: &mut Turn<'_>, said: PersonSaid) ->
     let read = known.and_then(|known| known.read);
     state.save_person(turn, Person { said, shown, read });
     Ok(())
+}
+
+/// Whether a Peer ID is of a device of our person, also of one that is gone.
+fn is_of_ours(state: &State, peer: &PeerId) -> bool {
+    *peer == state.own.peer || *peer == state.own.person() || state.siblings.contains_key(peer)
 }
 
 /// Makes it so here, as far as that can be.
@@ -191,9 +203,15 @@ fn begin(state: &mut State, turn: &mut Turn<'_>, said: &PersonSaid) -> Result<()
         return Ok(());
     }
     let person = (said.person != peer).then_some(said.person);
+    // A conversation that is somebody else's here stays theirs, and the room of a friendship is never named by what was said.
+    let id = said.conversation;
+    let is_taken = state.rooms.contains_key(&id)
+        || state.groups.rooms.contains_key(&id)
+        || state.friends.values().any(|friend| friend.conversation == id || friend.room == id);
     let petname = people::Mirror::of(state).free_petname(&peer, &said.petname);
-    let friend =
-        Friend { petname, conversation: said.conversation, room: said.conversation, ..blank(state, turn, peer, person, said.trust) };
+    let blank = blank(state, turn, peer, person, said.trust);
+    let conversation = if is_taken { blank.conversation } else { id };
+    let friend = Friend { petname, conversation, ..blank };
     state.save_friend(turn, friend);
     turn.notify(crate::seam::Event::Friend(peer));
     Ok(())
@@ -235,5 +253,48 @@ pub(super) fn blank(state: &State, turn: &mut Turn<'_>, peer: PeerId, person: Op
         version: Some(WIRE_VERSION),
         person,
         follows: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    use super::*;
+    use crate::fixture::{Person as Someone, in_turn};
+
+    fn said(state: &State, n: u8, version: u64, conversation: RoomId) -> PersonSaid {
+        let (person, by) = (PeerId([n; 32]), state.own.peer);
+        let (petname, trust, standing) = (format!("Nr {n}"), Trust::Invited, PersonStanding::Friend);
+        PersonSaid { person, version, by, petname, trust, standing, conversation, peers: vec![person] }
+    }
+
+    #[test]
+    fn nobody_has_the_last_word_for_good_and_nobody_else_has_one() {
+        in_turn(|state, turn| {
+            let far = said(state, 7, VERSIONS_AHEAD + 1, RoomId([7; 32]));
+            heard(state, turn, far).unwrap();
+            let by = PeerId([99; 32]);
+            let foreign = PersonSaid { by, ..said(state, 7, 1, RoomId([7; 32])) };
+            heard(state, turn, foreign).unwrap();
+            assert!(state.persons.is_empty() && !state.friends.contains_key(&PeerId([7; 32])));
+            let good = said(state, 7, VERSIONS_AHEAD, RoomId([7; 32]));
+            heard(state, turn, good).unwrap();
+            let friend = &state.friends[&PeerId([7; 32])];
+            assert_eq!((friend.conversation, friend.petname.as_str()), (RoomId([7; 32]), "Nr 7"));
+            assert_ne!(friend.room, friend.conversation, "a room is never named by what was said");
+        });
+    }
+
+    #[test]
+    fn a_conversation_that_is_somebody_elses_here_stays_theirs() {
+        in_turn(|state, turn| {
+            let ben = Someone::new(state, turn, 2);
+            let (taken, room) = (state.friends[&ben.device.peer].conversation, state.friends[&ben.device.peer].room);
+            for (n, id) in [(7, taken), (8, room)] {
+                let said = said(state, n, 1, id);
+                heard(state, turn, said).unwrap();
+                assert_ne!(state.friends[&PeerId([n; 32])].conversation, id);
+            }
+        });
     }
 }

@@ -10,7 +10,7 @@ use crate::friendships;
 use crate::limits::{SIBLINGS_KEPT_MAX, SIBLINGS_MAX};
 use crate::people::{self, persons};
 use crate::rooms;
-use crate::rows::{Friend, FriendState, Sibling};
+use crate::rows::{Friend, FriendState, GoneTold, Sibling};
 use crate::seam::{Event, Warning};
 use crate::state::State;
 use crate::table::Table;
@@ -18,7 +18,7 @@ use crate::turn::{DropReason, Failed, Rejected, Turn, TurnFailed};
 use crate::wire::{Capabilities, Gone, OwnSaid, PersonSaid, PersonStanding, RoomPayload};
 use std::collections::BTreeSet;
 use symbolon_presence::id::{DeviceId, PeerId};
-use symbolon_presence::identity::{Chain, Device};
+use symbolon_presence::identity::{Chain, Device, alias_id};
 use symbolon_presence::time::{SECOND, Timestamp};
 
 /// Removes another device of ours.
@@ -33,23 +33,42 @@ pub(crate) fn remove(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) 
         // The older one stands.
         return Err(CommandError::OlderDevice.into());
     }
-    tell(state, turn, &said)?;
-    out(state, turn, &peer);
+    out(state, turn, &peer, said);
+    Ok(tell_all(state, turn)?)
+}
+
+/// What is said of our devices that are gone, the oldest first.
+fn statements(state: &State) -> Vec<Gone> {
+    let mut gone: Vec<(Timestamp, Gone)> = state.siblings.values().filter_map(|row| Some((row.gone?, row.said.clone()?))).collect();
+    gone.sort_by_key(|(at, said)| (*at, said.device.body().map(|cert| cert.device)));
+    gone.into_iter().map(|(_, said)| said).collect()
+}
+
+/// Tells everybody who does not know it yet.
+fn tell_all(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+    for peer in state.friends.keys().copied().collect::<Vec<_>>() {
+        tell(state, turn, &peer)?;
+    }
     Ok(())
 }
 
-/// Tells everybody, the device itself and our other ones among them.
-fn tell(state: &mut State, turn: &mut Turn<'_>, said: &Gone) -> Result<(), TurnFailed> {
-    let peers: Vec<PeerId> = state.friends.values().filter(|friend| state.may_seal(friend)).map(|friend| friend.peer).collect();
-    for peer in peers {
-        let Some(friend) = state.friends.get(&peer) else { continue };
-        let takes = |device: &DeviceId| state.can(device, Capabilities::DEVICES) && outbox::has_room(state, device);
-        if !friend.devices.iter().all(takes) {
-            continue;
-        }
-        let room = friend.room;
+/// Tells a friend's device, or another one of ours, which of our devices are gone, as far as it was not told so in their
+/// present room. Who cannot be told now is told when that can be.
+pub(super) fn tell(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<(), TurnFailed> {
+    let said = statements(state);
+    let Some(friend) = state.friends.get(peer).filter(|friend| !said.is_empty() && state.may_seal(friend)).cloned() else { return Ok(()) };
+    let room = friend.room;
+    let now = Some(GoneTold { room, count: u32::try_from(said.len()).unwrap_or(u32::MAX) });
+    let rows: Vec<_> = friend.devices.iter().filter_map(|device| state.devices.get(device)).collect();
+    let takes = |device: &DeviceId| state.can(device, Capabilities::DEVICES) && outbox::has_room_for(state, device, said.len() as u64);
+    if rows.is_empty() || rows.iter().all(|row| row.gone_told == now) || !friend.devices.iter().all(takes) {
+        return Ok(());
+    }
+    let known = rows.iter().filter_map(|row| row.gone_told).filter(|told| told.room == room).map(|told| told.count).min();
+    let is_own = persons::is_own(state, &friend);
+    for said in said.iter().skip(usize::try_from(known.unwrap_or_default()).unwrap_or_default()) {
         let is_itself = friend.devices.iter().any(|device| said.device.body().is_some_and(|body| body.device == *device));
-        let (payload, owner) = match persons::is_own(state, friend) {
+        let (payload, owner) = match is_own {
             true if is_itself => (RoomPayload::Own(Box::new(OwnSaid::Gone(Box::new(said.clone())))), EnvelopeOwner::OwnGone),
             true => (RoomPayload::Own(Box::new(OwnSaid::Gone(Box::new(said.clone())))), EnvelopeOwner::Own),
             false => (RoomPayload::Gone(Box::new(said.clone())), EnvelopeOwner::Own),
@@ -57,16 +76,21 @@ fn tell(state: &mut State, turn: &mut Turn<'_>, said: &Gone) -> Result<(), TurnF
         let sealed = rooms::say(turn, room, &payload)?;
         outbox::enqueue_room(state, turn, room, &owner, &sealed);
     }
+    for device in &friend.devices {
+        if let Some(row) = state.device_mut(device) {
+            row.gone_told = now;
+        }
+    }
     Ok(())
 }
 
 /// Nothing of a device is listened to from now on, and our records are not for it any more. The friendship with it ends as
 /// soon as it was told so: see [`close`].
-fn out(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) {
+fn out(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, said: Gone) {
     let (gone, since) = (Some(turn.stamp), turn.stamp);
     let row = state.siblings.get(peer).cloned();
-    let row = row.unwrap_or(Sibling { peer: *peer, label: None, since, taken: 0, gone: None });
-    state.save_sibling(turn, Sibling { gone, ..row });
+    let row = row.unwrap_or(Sibling { peer: *peer, label: None, since, taken: 0, gone: None, said: None });
+    state.save_sibling(turn, Sibling { gone, said: Some(said), ..row });
     turn.notify(Event::Warning(Warning::OwnDeviceGone));
 }
 
@@ -76,10 +100,10 @@ pub(super) fn close(state: &mut State, turn: &mut Turn<'_>, told: &BTreeSet<Peer
     let is_there = |row: &&Sibling| state.friends.get(&row.peer).is_some_and(|friend| friend.state != FriendState::Ended);
     let over: Vec<PeerId> = state.siblings.values().filter(is_over).filter(is_there).map(|row| row.peer).collect();
     for peer in over {
-        let chain = state.devices.values().find(|row| row.peer == peer).map(|row| row.chain.clone());
         end(state, turn, &peer)?;
-        if let Some(chain) = chain {
-            bar(state, turn, &peer, &chain);
+        for device in people::devices_of(state, &peer) {
+            let person = state.own.person();
+            state.bar_device(turn, &device, &person);
         }
     }
     Ok(())
@@ -94,15 +118,10 @@ pub(super) fn next_close(state: &State) -> Option<Timestamp> {
 /// So long a device that is gone is tried to be told.
 const TELL_PATIENCE: u64 = 30 * SECOND;
 
-/// The device's keys are refused from now on; the person's are not.
-pub(super) fn bar(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, chain: &Chain) {
-    let Some(body) = chain.body() else { return };
-    let mut keys: BTreeSet<Vec<u8>> = [body.signing.as_bytes().to_vec(), body.dh.as_bytes().to_vec()].into_iter().collect();
-    // The first device goes by the person's id, which others of theirs have in their rooms.
-    if body.alias == Some(true) {
-        keys.insert(peer.as_bytes().to_vec());
-    }
-    let _ = state.block_keys(turn, &keys);
+/// A device is refused from now on; its person is not. A device id is a hash over the person's root and the device's keys: so
+/// nobody is refused because somebody else has certified their keys.
+pub(super) fn bar(state: &mut State, turn: &mut Turn<'_>, device: &Device) {
+    state.bar_device(turn, &device.device, &device.person);
 }
 
 /// Ends the friendship with a device. Of a person, another device stands from then on.
@@ -146,8 +165,12 @@ pub(crate) fn gone(state: &mut State, turn: &mut Turn<'_>, from: &Device, said: 
     if device.person != from.person {
         return Err(DropReason::Forged.into());
     }
+    if is_out(state, &said.chain) {
+        // Nothing that it signs is believed any more.
+        return Err(DropReason::Forged.into());
+    }
     if device.person != state.own.person() {
-        bar(state, turn, &device.peer, &said.device);
+        bar(state, turn, &device);
         // One that stands alone for its person stays in its row: nothing of it is taken, and the next device follows it.
         let stands = |row: &PeerId| *row != device.peer && state.friends.get(row).is_some_and(|friend| friend.state != FriendState::Ended);
         let head = persons::head(state, &device.peer);
@@ -169,9 +192,15 @@ pub(crate) fn gone(state: &mut State, turn: &mut Turn<'_>, from: &Device, said: 
         return Err(DropReason::Full.into());
     }
     // Friends whom only this device has are told by it.
-    tell(state, turn, said)?;
-    out(state, turn, &device.peer);
-    Ok(())
+    out(state, turn, &device.peer, said.clone());
+    Ok(tell_all(state, turn)?)
+}
+
+/// Whether the device of a certificate was removed.
+fn is_out(state: &State, chain: &Chain) -> bool {
+    let Some(cert) = chain.body() else { return true };
+    let peer = alias_id(&chain.root, &cert.device);
+    state.barred.contains_key(&cert.device) || state.siblings.get(&peer).is_some_and(|row| row.gone.is_some())
 }
 
 /// Whether one more device has a place, those that are gone counted.
@@ -188,7 +217,7 @@ pub(super) fn is_present(state: &State, friend: &Friend) -> bool {
 /// The devices of friends that were shut out, of friends who stay: what a new device of ours is told.
 pub(super) fn barred(state: &State) -> Vec<Chain> {
     let is_out = |friend: &&Friend| {
-        let is_barred = state.blocked.contains(friend.peer.as_bytes().as_slice());
+        let is_barred = people::devices_of(state, &friend.peer).iter().any(|device| state.barred.contains_key(device));
         friend.state == FriendState::Ended && friend.follows.is_some() && is_barred && !persons::is_own(state, friend)
     };
     let of = |friend: &Friend| state.devices.values().find(|row| row.peer == friend.peer).map(|row| row.chain.clone());

@@ -23,12 +23,22 @@ pub(crate) fn sweep(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFa
             if cert.not_after > at.after(DEVICE_LIFETIME / 2) {
                 continue;
             }
+            let Some(first) = cert.alias else { continue };
+            raise_serial(state);
             let serial = state.own.next_serial(turn);
             let end = at.after(DEVICE_LIFETIME);
-            let Some(chain) = state.own.identity.certify_further((cert.signing, cert.dh), serial, EARLIEST, end) else { continue };
+            let Some(chain) = state.own.identity.certify_again(((cert.signing, cert.dh), first), serial, EARLIEST, end) else { continue };
             devices::learn_chain(state, turn, &chain);
             sync::say(state, turn, &friend, &OwnSaid::Certificate(chain), EnvelopeOwner::Own)?;
         }
     }
     Ok(())
+}
+
+/// Another device that holds the root key may have given higher serials than this one.
+pub(super) fn raise_serial(state: &mut State) {
+    let root = state.own.identity.chain.root;
+    let ours = state.devices.values().filter(|row| row.chain.root == root);
+    let highest = ours.filter_map(|row| row.chain.body()).map(|cert| cert.serial).max();
+    state.own.last_serial = state.own.last_serial.max(highest.unwrap_or_default());
 }

@@ -20,7 +20,7 @@ pub(crate) fn shut_out(state: &mut State, turn: &mut Turn<'_>, head: &PeerId, de
         return Err(CommandError::OnlyDevice.into());
     }
     let chain = state.devices.get(device).map(|row| row.chain.clone()).ok_or(CommandError::NotFound)?;
-    removal::bar(state, turn, &peer, &chain);
+    state.bar_device(turn, device, &persons::person_of(state, &peer));
     removal::end(state, turn, &peer)?;
     Ok(say(state, turn, &chain)?)
 }
@@ -39,6 +39,6 @@ pub(super) fn heard(state: &mut State, turn: &mut Turn<'_>, chain: &Chain) -> Re
     if device.person == state.own.person() {
         return Err(DropReason::Forged.into());
     }
-    removal::bar(state, turn, &device.peer, chain);
+    removal::bar(state, turn, &device);
     Ok(removal::end(state, turn, &device.peer)?)
 }

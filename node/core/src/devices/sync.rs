@@ -35,6 +35,8 @@ pub(crate) struct Devices {
     flight: BTreeMap<PeerId, u64>,
     /// Friends' devices that were asked for a friendship with this one, and when.
     asked: BTreeMap<PeerId, Timestamp>,
+    /// Friends' devices, and ours, that are to be told which of our devices are gone.
+    untold: BTreeSet<PeerId>,
     /// Devices that are ours no more, and were told so.
     told: BTreeSet<PeerId>,
     /// When the friendship with such a device is to end at the latest.
@@ -47,7 +49,8 @@ const STATES_MAX: usize = 4_096;
 impl Devices {
     /// After a start all devices are told everything.
     pub fn start(&mut self, state: &State) {
-        *self = Self { fresh: persons::siblings(state).map(|friend| friend.peer).collect(), ..Self::default() };
+        let fresh = persons::siblings(state).map(|friend| friend.peer).collect();
+        *self = Self { fresh, untold: state.friends.keys().copied().collect(), ..Self::default() };
     }
 
     /// When something is to be done.
@@ -58,6 +61,7 @@ impl Devices {
     /// Somebody's device is a friend, or is one again.
     pub fn befriended(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) {
         let Some(friend) = state.friend_of(device) else { return };
+        self.untold.insert(friend.peer);
         if !persons::is_own(state, friend) {
             // Our others may ask for it.
             self.changed.insert(friend.person());
@@ -71,7 +75,7 @@ impl Devices {
                 return;
             }
             let since = turn.stamp;
-            state.save_sibling(turn, Sibling { peer, label: None, since, taken: 0, gone: None });
+            state.save_sibling(turn, Sibling { peer, label: None, since, taken: 0, gone: None, said: None });
             state.change_friend(turn, &peer, |friend| friend.trust = crate::command::Trust::Verified);
             turn.notify(Event::Warning(crate::seam::Warning::OwnDeviceCame));
         }
@@ -80,7 +84,9 @@ impl Devices {
 
     /// A device has said what its build takes: a friend's may be asked for by our others now.
     pub fn shown(&mut self, state: &State, device: &DeviceId) {
-        self.changed.extend(state.friend_of(device).map(Friend::person));
+        let Some(friend) = state.friend_of(device) else { return };
+        self.changed.insert(friend.person());
+        self.untold.insert(friend.peer);
     }
 
     /// Texts of a friend were read.
@@ -123,16 +129,20 @@ impl Devices {
         // A device that was restored knows people before it knows a sibling.
         if state.siblings.is_empty() && state.persons.is_empty() {
             self.changed.clear();
+            self.untold.clear();
             turn.out.overheard.clear();
             self.asked.clear();
             return Ok(false);
         }
         removal::close(state, turn, &std::mem::take(&mut self.told))?;
         self.close = removal::next_close(state);
+        for peer in std::mem::take(&mut self.untold) {
+            removal::tell(state, turn, &peer)?;
+        }
         let events = std::mem::take(&mut turn.out.overheard);
         self.listen(state, events);
         let present: Vec<Friend> = persons::siblings(state).filter(|friend| removal::is_present(state, friend)).cloned().collect();
-        let ready: Vec<Friend> = present.into_iter().filter(|friend| is_ready(state, friend)).collect();
+        let ready: Vec<Friend> = present.iter().filter(|friend| is_ready(state, friend)).cloned().collect();
         if state.own.is_gone {
             self.asked.clear();
             return Ok(false);
@@ -145,6 +155,12 @@ impl Devices {
         let asks = if is_reachable { asks::due(state, turn, &mut self.asked)? } else { Vec::new() };
         for (peer, befriend) in &asks {
             asks::knock(state, turn, peer, befriend)?;
+        }
+        let has_news = !(self.changed.is_empty() && self.reads.is_empty() && self.states.is_empty());
+        if has_news && !ready.is_empty() {
+            // Who cannot be told now is told everything later.
+            let is_ready = |peer: &PeerId| ready.iter().any(|friend| friend.peer == *peer);
+            self.fresh.extend(present.iter().map(|friend| friend.peer).filter(|peer| !is_ready(peer)));
         }
         if ready.is_empty() {
             return Ok(true);

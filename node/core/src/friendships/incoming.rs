@@ -52,6 +52,11 @@ pub(crate) fn receive_offer(state: &mut State, turn: &mut Turn<'_>, offer: Incom
         // Somebody else has got hold of what was made for one.
         return Err(DropReason::Forged.into());
     }
+    let by_room = |row: &Request| row.in_room.as_ref().is_some_and(|asked| asked.invite == Some(invite.grant));
+    let whose = outgoing(state, &device.peer).filter(|row| by_room(row)).find_map(|row| row.in_room.as_ref()?.person);
+    if whose.is_some_and(|person| person != device.person) {
+        return Err(DropReason::Forged.into());
+    }
     let transcript = body.transcript(&device.peer, &state.own.peer);
     if let Some(known) = state.requests.get(&id).cloned() {
         return revise(state, turn, known, &body, &statement.body, transcript);
@@ -79,7 +84,6 @@ pub(crate) fn receive_offer(state: &mut State, turn: &mut Turn<'_>, offer: Incom
     if state.requests.values().any(|row| row.wire == body.request && row.direction == Direction::In) {
         state.rates.warn(turn, Warning::KeysChanged);
     }
-    let by_room = |row: &Request| row.in_room.as_ref().is_some_and(|asked| asked.invite == Some(invite.grant));
     let is_in_room = outgoing(state, &device.peer).any(by_room);
     let flagged = invite.last_resort && invite.used.is_some();
     let row = Request {
@@ -99,7 +103,7 @@ pub(crate) fn receive_offer(state: &mut State, turn: &mut Turn<'_>, offer: Incom
         transcript,
         chain: Some(first.chain),
         flagged,
-        in_room: is_in_room.then_some(InRoom { invite: None, contact: None, is_of_device: None }),
+        in_room: is_in_room.then_some(InRoom { invite: None, contact: None, is_of_device: None, person: None }),
         ..Request::blank(turn, id, Direction::In)
     };
     state.save_request(turn, row);

@@ -76,10 +76,11 @@ pub(super) fn judge(state: &State, at: &At<'_>, staged: &Staged, sure: Timestamp
                 secret = Some(drawn.clone());
                 acts.push(Act::Knocks(knocks.clone()));
             }
-            // Said of those who come in.
-            RoomChange::Vouched(_) => {}
+            // Said of those who come in, and of those who are dropped.
+            RoomChange::Vouched(_) | RoomChange::Gone(_) => {}
         }
     }
+    let mut drops = Vec::new();
     while let Some(leaf) = removed.first().copied() {
         let user = at.roster.leaf(&leaf).ok_or(DropReason::Forged)?.user;
         let of_user: Vec<PublicKeyBytes> = at.roster.leaves_of(&user).map(|leaf| leaf.leaf).collect();
@@ -87,10 +88,12 @@ pub(super) fn judge(state: &State, at: &At<'_>, staged: &Staged, sure: Timestamp
             acts.push(Act::Remove { user });
             removed.retain(|leaf| !of_user.contains(leaf));
         } else {
+            drops.push(leaf);
             acts.push(Act::Drop { leaf });
             removed.retain(|other| *other != leaf);
         }
     }
+    are_gone(at, &drops, &info, sure)?;
     let position = |leaf: &PublicKeyBytes| at.leaves.iter().find(|(_, other)| other == leaf).map(|(index, _)| *index);
     let removes = acts.iter().filter_map(|act| if let Act::Remove { user } = act { Some(*user) } else { None }).collect();
     let commit = order::Commit { by: by.leaf, number: at.number, acts };
@@ -123,6 +126,19 @@ fn additions(at: &At<'_>, by: &RosterLeaf, staged: &Staged, info: &CommitInfo, s
         acts.push(Act::Vouch { leaf, user, device: id });
     }
     if vouched == vouches.len() { Ok(acts) } else { Err(DropReason::Forged) }
+}
+
+/// Each device that is dropped was removed by its person: one that was removed itself has no such statement over the others.
+fn are_gone(at: &At<'_>, drops: &[PublicKeyBytes], info: &CommitInfo, sure: Timestamp) -> Result<(), DropReason> {
+    let said = info.changes.iter().filter_map(|change| if let RoomChange::Gone(said) = change { Some(said) } else { None });
+    let gone: Option<Vec<_>> = said.map(|said| said.verify(sure).map(|device| (device.person, device.device))).collect();
+    let mut gone = gone.ok_or(DropReason::Forged)?;
+    for leaf in drops {
+        let row = at.roster.leaf(leaf).ok_or(DropReason::Forged)?;
+        let said = gone.iter().position(|(user, device)| *user == row.user && *device == row.device).ok_or(DropReason::Forged)?;
+        gone.swap_remove(said);
+    }
+    if gone.is_empty() { Ok(()) } else { Err(DropReason::Forged) }
 }
 
 /// The leaves of the present epoch, by position.
@@ -253,4 +269,54 @@ pub(super) fn next_update(turn: &mut Turn<'_>, leaves: usize, is_fresh: bool) ->
     let pace = COMMIT_PACE.max(6 * HOUR * u64::try_from(leaves).unwrap_or(u64::MAX));
     let pace = if is_fresh { pace / 7 } else { pace };
     turn.sure.after(pace / 2 + turn.rng.next_u64() % pace.max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::wire::Gone;
+    use rand_core::SeedableRng;
+    use symbolon_presence::identity::Identity;
+    use symbolon_presence::time::{DAY, EARLIEST};
+
+    #[test]
+    fn a95_a_device_is_taken_out_by_who_shows_that_its_person_removed_it_and_a_stolen_one_takes_out_nobody() {
+        let mut rng = rand_chacha::ChaCha20Rng::from_seed([3; 32]);
+        let mut draw = || Identity::generate(&mut rng, EARLIEST, 10 * DAY);
+        let first = draw();
+        let mut further = |serial| {
+            let mut me = draw();
+            let keys = (me.signing.public(), me.dh.public().bytes());
+            let chain = first.certify_further(keys, serial, EARLIEST, EARLIEST.after(DAY)).unwrap();
+            assert!(me.become_further(&chain, first.second_root, EARLIEST));
+            me
+        };
+        let (second, stolen) = (further(5), further(9));
+        let leaf = |n: u8| PublicKeyBytes([n; 32]);
+        let mut roster = Roster::founded("Crew".into(), leaf(1), first.person(), first.device);
+        let rows = [(leaf(2), &second), (leaf(3), &stolen)].map(|(leaf, me)| RosterLeaf {
+            leaf,
+            user: me.person(),
+            device: me.device,
+            came_in: 0,
+        });
+        roster.leaves.extend(rows);
+        let key = Secret::from_bytes([0; 32]);
+        let at = At { room: RoomId([0; 32]), roster: &roster, number: 1, key: &key, leaves: &[] };
+        let is_good = |drops: &[u8], said: &[Gone]| {
+            let changes = said.iter().map(|said| RoomChange::Gone(Box::new(said.clone()))).collect();
+            let drops: Vec<PublicKeyBytes> = drops.iter().map(|n| leaf(*n)).collect();
+            are_gone(&at, &drops, &CommitInfo { seats: Vec::new(), changes }, EARLIEST).is_ok()
+        };
+        let gone = Gone::sign(&first, &stolen.chain);
+        let one = std::slice::from_ref(&gone);
+        assert!(is_good(&[], &[]) && is_good(&[3], one));
+        assert!(is_good(&[3], &[Gone::sign(&second, &stolen.chain)]), "an older one is enough");
+        assert!(!is_good(&[3], &[]), "nothing is said");
+        assert!(!is_good(&[2], one), "of another one");
+        assert!(!is_good(&[], one) && !is_good(&[3], &[gone.clone(), gone.clone()]), "nobody is dropped by it");
+        assert!(!is_good(&[2], &[Gone::sign(&stolen, &second.chain)]), "the stolen one has no say");
+        assert!(!is_good(&[1], &[Gone::sign(&stolen, &first.chain)]));
+    }
 }

@@ -17,7 +17,7 @@ use crate::rooms;
 use crate::rows::{Group, RivalRow, WishFor, WishRow};
 use crate::state::State;
 use crate::turn::{Turn, TurnFailed};
-use crate::wire::{CommitInfo, LeafOwner, RoomChange, Seat, Vouch, Ways};
+use crate::wire::{CommitInfo, Gone, LeafOwner, RoomChange, Roster, Seat, Vouch, Ways};
 use crate::world::{Proposals, Sealed};
 use std::collections::{BTreeMap, BTreeSet};
 use symbolon_presence::id::{DeviceId, PublicKeyBytes, RoomId};
@@ -236,7 +236,7 @@ fn make(state: &mut State, turn: &mut Turn<'_>, group: &Group, plan: Plan) -> Re
         return Ok(());
     };
     let seats: Vec<Seat> = packages.iter().map(seat_of).collect();
-    let info = CommitInfo { seats: seats.clone(), changes: changes_of(&rows) };
+    let info = CommitInfo { seats: seats.clone(), changes: changes_of(state, &group.roster, &rows) };
     let key = rooms::credential_key(turn, room)?;
     let said = info.seal(&key, &room, group.number, turn.rng);
     let gone = group.roster.leaves.iter().filter(|leaf| roster.leaf(&leaf.leaf).is_none());
@@ -290,9 +290,16 @@ fn part(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, rows: Vec<WishRow
 }
 
 /// What of some wishes MLS does not show.
-fn changes_of(rows: &[WishRow]) -> Vec<RoomChange> {
+fn changes_of(state: &State, roster: &Roster, rows: &[WishRow]) -> Vec<RoomChange> {
+    let gone = |leaf: &PublicKeyBytes| {
+        let device = roster.leaf(leaf)?.device;
+        let is_of = |said: &&Gone| said.device.body().is_some_and(|body| body.device == device);
+        let said = state.siblings.values().filter_map(|row| row.said.as_ref()).find(is_of)?;
+        Some(RoomChange::Gone(Box::new(said.clone())))
+    };
     let change = |row: &WishRow| match &row.what {
-        WishFor::Add(..) | WishFor::Remove(_) | WishFor::Drop(_) => None,
+        WishFor::Add(..) | WishFor::Remove(_) => None,
+        WishFor::Drop(leaf) => gone(leaf),
         WishFor::Knocks(knocks, secret) => Some(RoomChange::Knocks(knocks.clone(), secret.clone())),
         WishFor::Vouch(_, _, vouch) => Some(RoomChange::Vouched(Box::new(vouch.clone()))),
         WishFor::Leave(leave) => Some(RoomChange::Left(leave.clone())),

@@ -109,7 +109,7 @@ pub(crate) fn add(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, who: &[
 fn further_in(state: &State, group: &Group) -> bool {
     let is_further = |leaf: &RosterLeaf| {
         let seat = state.groups.seats.get(&(group.room, leaf.leaf));
-        seat.and_then(|seat| seat.owner.chain.as_ref()?.body()).is_some_and(|cert| cert.alias == Some(true))
+        seat.and_then(|seat| seat.owner.chain.as_ref()?.body()).is_some_and(|cert| cert.alias.is_some())
     };
     group.roster.leaves.iter().any(is_further)
 }

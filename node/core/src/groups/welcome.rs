@@ -10,6 +10,7 @@ use crate::delivery::outbox;
 use crate::delivery::owner::EnvelopeOwner;
 use crate::limits::ROOMS_MAX;
 use crate::packages::{self, VerifiedPackage};
+use crate::people;
 use crate::rooms;
 use crate::rows::{Group, GroupStanding, Invitation, Line};
 use crate::seam::Event;
@@ -109,6 +110,9 @@ pub(crate) fn receive_welcome(state: &mut State, turn: &mut Turn<'_>, from: &Dev
     let adder = waik.and_then(|waik| bundle.verify(leaf.as_bytes(), &waik, turn.sure)).ok_or(DropReason::Forged)?;
     if adder.device != from.device || adder.peer != from.peer {
         return Err(DropReason::Forged.into());
+    }
+    if people::is_device_blocked(state, &adder.device) || state.siblings.get(&adder.peer).is_some_and(|row| row.gone.is_some()) {
+        return Err(DropReason::Blocked.into());
     }
     let held = state.groups.rooms.get(&room).cloned();
     let is_ours = state.rooms.contains_key(&room);

@@ -9,12 +9,14 @@ use minicbor::{Decode, Encode};
 use std::collections::BTreeSet;
 use symbolon_presence::codec;
 use symbolon_presence::id::{DeviceId, PeerId, RequestId};
-use symbolon_presence::identity::{CERT_MAX, Chain, Device, DeviceCertBody};
+use symbolon_presence::identity::{CERT_MAX, Chain, DeviceCertBody, peer_id};
 use symbolon_presence::time::Timestamp;
 
 /// Whether a person is blocked, by Peer ID or by any key of a certificate.
 pub(crate) fn is_blocked(state: &State, peer: &PeerId, chain: &Chain) -> bool {
-    state.blocked.contains(peer.as_bytes().as_slice()) || keys_of(chain).iter().any(|key| state.blocked.contains(key))
+    let is_in = |peer: &PeerId| state.blocked.contains(peer.as_bytes().as_slice());
+    let is_barred = chain.body().is_some_and(|cert| state.barred.contains_key(&cert.device));
+    is_in(peer) || is_in(&peer_id(&chain.root)) || is_barred || keys_of(chain).iter().any(|key| state.blocked.contains(key))
 }
 
 /// The newest Offer of somebody blocked, of those that would have waited here.
@@ -45,13 +47,8 @@ pub(crate) fn note_offer(state: &State, turn: &mut Turn<'_>, peer: &PeerId, newe
 /// Whether nothing is taken from a device and nothing sent to it: its person is blocked.
 pub(crate) fn is_device_blocked(state: &State, device: &DeviceId) -> bool {
     let keys = |row: &crate::rows::Device| [*row.peer.as_bytes(), *row.chain.root.as_bytes()];
-    state.devices.get(device).is_some_and(|row| keys(row).iter().any(|key| state.blocked.contains(key.as_slice())))
-}
-
-/// Whether a device, by its own keys, was removed by its person.
-pub(crate) fn is_device_barred(state: &State, device: &Device) -> bool {
-    let keys = [device.signing.bytes(), device.dh.bytes(), device.root];
-    keys.iter().any(|key| state.blocked.contains(key.as_bytes().as_slice()))
+    state.barred.contains_key(device)
+        || state.devices.get(device).is_some_and(|row| keys(row).iter().any(|key| state.blocked.contains(key.as_slice())))
 }
 
 /// Whether room messages of a device are refused: its person is blocked, or no friend any more.
@@ -84,4 +81,30 @@ pub(crate) fn keys_of(chain: &Chain) -> Vec<Vec<u8>> {
         keys.push(body.dh.as_bytes().to_vec());
     }
     keys
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::fixture::{Person, in_turn};
+    use crate::limits::BARRED_OF_PERSON;
+
+    #[test]
+    fn a_person_shuts_out_so_many_of_their_devices_and_no_more_and_the_first_ones_stay_out() {
+        in_turn(|state, turn| {
+            let ben = Person::new(state, turn, 2);
+            let (device, peer, chain) = (ben.device.device, ben.device.peer, ben.identity.chain.clone());
+            assert!(!is_device_blocked(state, &device) && !is_blocked(state, &peer, &chain));
+            assert!(state.bar_device(turn, &device, &peer));
+            for n in 1..BARRED_OF_PERSON {
+                assert!(state.bar_device(turn, &DeviceId([u8::try_from(n).unwrap(); 16]), &peer));
+            }
+            assert!(!state.bar_device(turn, &DeviceId([200; 16]), &peer), "as many as there may be");
+            assert!(state.bar_device(turn, &device, &peer), "known");
+            assert!(state.bar_device(turn, &DeviceId([200; 16]), &PeerId([9; 32])), "another person's");
+            assert!(is_device_blocked(state, &device) && is_blocked(state, &peer, &chain));
+            assert!(!is_parted(state, &peer), "the person stays");
+        });
+    }
 }

@@ -53,6 +53,9 @@ pub(crate) struct Device {
     /// Hashes of its addresses of earlier revisions, the newest last; at most [`limits::OVERTAKEN_MAX`].
     #[n(26)]
     pub overtaken: Option<Vec<Digest>>,
+    /// Of which devices of ours it was told that they are gone.
+    #[n(27)]
+    pub gone_told: Option<GoneTold>,
     /// How far it and this device are; a row of its own, because it changes with every envelope.
     #[cbor(skip)]
     pub channel: Channel,
@@ -81,9 +84,20 @@ impl Device {
             capabilities: None,
             shown: None,
             overtaken: None,
+            gone_told: None,
             channel: Channel::default(),
         }
     }
+}
+
+/// How many statements on devices of ours that are gone a device was told, in which room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct GoneTold {
+    #[n(0)]
+    pub room: RoomId,
+    #[n(1)]
+    pub count: u32,
 }
 
 /// What a device was shown of this build.

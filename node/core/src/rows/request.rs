@@ -45,6 +45,9 @@ pub(crate) struct InRoom {
     /// A device asks for a friendship of its own whose person is a friend already: nobody is asked.
     #[n(2)]
     pub is_of_device: Option<bool>,
+    /// Whose device was asked by us, if that is known: nobody else can answer.
+    #[n(3)]
+    pub person: Option<PeerId>,
 }
 
 /// A friend request.

@@ -1,7 +1,7 @@
 //! Own devices, and how the person stands to others as all of them see it.
 
 use crate::command::Trust;
-use crate::wire::{PersonSaid, PersonStanding};
+use crate::wire::{Gone, PersonSaid, PersonStanding};
 use minicbor::{Decode, Encode};
 use symbolon_presence::id::{MessageId, PeerId};
 use symbolon_presence::time::Timestamp;
@@ -24,6 +24,9 @@ pub(crate) struct Sibling {
     /// It is ours no more.
     #[n(4)]
     pub gone: Option<Timestamp>,
+    /// What says so.
+    #[n(5)]
+    pub said: Option<Gone>,
 }
 
 /// How the person stands to somebody. Under their Peer ID.

@@ -51,3 +51,9 @@ pub(super) fn channels(shelf: &dyn Shelf, devices: &mut BTreeMap<DeviceId, Devic
 pub(super) fn lasting_replies(given: &BTreeMap<PeerId, Given>) -> BTreeMap<GrantId, (PeerId, Timestamp)> {
     given.values().flat_map(|given| given.replies.iter().map(|reply| (reply.grant, (given.peer, reply.expires)))).collect()
 }
+
+/// The devices that are refused, and whose they are.
+pub(super) fn barred(shelf: &dyn Shelf) -> Result<BTreeMap<DeviceId, PeerId>, TurnFailed> {
+    let rows = all_rows(shelf, Table::Blocked)?.into_iter().filter(|(key, _)| key.len() == DeviceId::LEN);
+    Ok(rows.filter_map(|(key, person)| DeviceId::from_slice(&key).zip(PeerId::from_slice(&person))).collect())
+}

@@ -6,6 +6,7 @@
 use super::bounds::{is_name, is_note, is_topic};
 use super::capabilities::Capabilities;
 use super::contact::RelayMailbox;
+use super::gone::Gone;
 use super::leaf::LeafOwner;
 use super::piece::WHOLE_MAX;
 use super::roster::{Role, Roster};
@@ -142,6 +143,9 @@ pub enum RoomChange {
     /// One of those who come in does so by a voucher, who makes the commit.
     #[n(5)]
     Vouched(#[n(0)] Box<Vouch>),
+    /// Why a device of who makes the commit is dropped: its person has removed it.
+    #[n(6)]
+    Gone(#[n(0)] Box<Gone>),
 }
 
 impl RoomChange {
@@ -151,7 +155,7 @@ impl RoomChange {
             Self::Name(name) => !name.is_empty() && is_name(name),
             Self::Topic(topic) => is_topic(topic),
             Self::Knocks(knocks, secret) => knocks.is_bounded() && !knocks.is_stale && secret.alias() == knocks.alias,
-            Self::Role(..) | Self::Left(_) | Self::Vouched(_) => true,
+            Self::Role(..) | Self::Left(_) | Self::Vouched(_) | Self::Gone(_) => true,
         }
     }
 }
