@@ -199,6 +199,28 @@ fn a_second_device_beside_the_first_comes_in_by_the_phrase_and_every_device_show
 }
 
 #[test]
+fn a_restored_device_pairs_another_one_when_the_first_is_lost_and_its_names_come_along() {
+    let mut sim = friends(5);
+    let entropy = phrase(&mut sim, ANA);
+    let parts = backup(&mut sim, ANA, &entropy);
+    sim.stop(ANA, 300 * HOUR);
+    let fresh = restore(&mut sim, &entropy, &parts);
+    assert!(sim.run_until(5 * HOUR, |sim| all_mutual(sim, fresh, 2)));
+    assert!(sim.command(fresh, Command::Rename { friend: Who("Ben".into()), name: "Benny".into() }).is_ok());
+    let Ok(Reply::Paired { code, .. }) = sim.command(fresh, Command::DevicePair) else { panic!("no code") };
+    let third = sim.add("Third");
+    let (_, link) = sim.add_relay();
+    assert!(sim.command(third, Command::RelayAdd { link, claim: None }).is_ok());
+    sim.run_for(MINUTE);
+    assert!(sim.command(third, Command::DeviceJoin(code)).is_ok());
+    assert!(sim.run_until(6 * HOUR, |sim| all_mutual(sim, third, 2)), "it has the friends, too");
+    assert!(friend_views(&mut sim, third).iter().any(|view| view.name == "Benny"), "as the restored one has named them");
+    sim.nodes[third].peer = sim.nodes[ANA].peer;
+    say(&mut sim, BEN, "Ana", "for the new ones");
+    have(&mut sim, &[fresh, third], &["for the new ones"]);
+}
+
+#[test]
 fn the_words_are_shown_until_they_are_confirmed_and_backups_open_with_them_ever_after() {
     let mut sim = friends(4);
     let entropy = phrase(&mut sim, ANA);

@@ -27,7 +27,7 @@ use symbolon_presence::identity::{Chain, Device};
 use symbolon_presence::invite::InviteSecret;
 use symbolon_presence::time::{EARLIEST, Timestamp};
 
-/// Makes a pairing code. Only the first device can: it alone certifies.
+/// Makes a pairing code. Only a device with the root key can, the first one or one that was restored: it certifies.
 pub(crate) fn pair(state: &mut State, turn: &mut Turn<'_>) -> Result<(String, Timestamp), Failed> {
     if state.own.identity.root.is_none() {
         return Err(CommandError::NotFirstDevice.into());
@@ -142,7 +142,7 @@ pub(crate) fn joined(state: &mut State, turn: &mut Turn<'_>, answer: Answer) -> 
     if row.joins.is_none() || row.status != RequestStatus::Pending {
         return Err(DropReason::Repeated.into());
     }
-    if device.peer != row.peer || device.peer != device.person || statement.transcript != row.transcript {
+    if device.peer != row.peer || statement.transcript != row.transcript {
         return Err(DropReason::Forged.into());
     }
     let JoinedBody { chain, second_root, name } = codec::decode(&statement.body, PAYLOAD_MAX).map_err(|_| DropReason::Malformed)?;
