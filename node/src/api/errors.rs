@@ -328,7 +328,7 @@ fn command_entry(error: CommandError) -> Entry {
             "not_first_device",
             409,
             "Not the first device",
-            "Only your first device can let another one in: it alone holds your root key.",
+            "Only your first device, or one that you restored, can let another one in: it holds your root key.",
             "Run `symbolon device pair` there; `symbolon device list` shows which one it is.",
         ),
         CommandError::BadBackup => (
