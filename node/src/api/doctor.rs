@@ -390,7 +390,11 @@ mod tests {
         let core = DoctorView { waiting: 3, oldest_wait: Some(2 * HOUR), ..DoctorView::default() };
         let half = Facts { pages: (5, 10), failed_turns: 2, key: KeyPlace::Beside, ..facts() };
         let details: Vec<String> = examine(&core, &half).into_iter().map(|check| check.detail).collect();
-        assert!(details.iter().any(|detail| detail.starts_with("5 of 10 pages") && detail.contains("2 time(s)")));
+        assert!(
+            details
+                .iter()
+                .any(|detail| detail.starts_with("no damage found so far, 5 of 10 pages checked") && detail.contains("2 time(s)"))
+        );
         assert!(details.iter().any(|detail| detail == "3 item(s) wait to be delivered, the oldest for 2 hour(s)"));
         assert!(details.iter().any(|detail| detail.contains("anyone who takes the folder can read everything")));
         assert_eq!((age(0), age(DAY - 1), age(9 * DAY)), ("0 second(s)".into(), "23 hour(s)".into(), "9 day(s)".into()));
