@@ -285,7 +285,7 @@ pub enum DeviceVerb {
         #[arg(required = true, num_args = 1..)]
         code: Vec<String>,
     },
-    /// Remove a device of mine that is lost, stolen or given away: it reads nothing new, and friends are told
+    /// Remove a device of mine that is lost, stolen or given away: it reads nothing new, and friends learn of it
     Remove {
         /// What it is called, or the beginning of its id
         device: String,

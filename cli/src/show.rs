@@ -313,7 +313,7 @@ pub fn phrase(view: &Value) -> String {
         })
         .collect();
     format!(
-        "{lines}\nWrite these words on paper, in this order, and keep them where nobody else looks: whoever has them is you.\n\
+        "{lines}\nWrite these words on paper, in this order, and keep them where nobody else looks: anyone who has them is you.\n\
          Then run `symbolon id phrase --confirm`, which erases them here.\n"
     )
 }

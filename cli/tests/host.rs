@@ -27,7 +27,7 @@ impl Running {
         serde_json::from_str(&line).unwrap()
     }
 
-    /// Waits until it has ended by itself.
+    /// Waits until it has ended.
     fn ended(mut self) -> bool {
         let end = Instant::now() + PATIENCE;
         while Instant::now() < end {

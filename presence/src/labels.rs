@@ -81,7 +81,7 @@ labels! {
     SIGN_VOUCHER = "sign voucher";
     /// Device signs that its owner comes in by a voucher.
     SIGN_NEWCOMER = "sign newcomer";
-    /// Members of a room, whoever of them it is, sign what they say to its hub.
+    /// Members of a room, any of them, sign what they say to its hub.
     SIGN_HUB = "sign to hub";
     /// Device signs what its owner's friends may read.
     SIGN_STATEMENT = "sign presence statement";

@@ -99,7 +99,7 @@ test("f11 nobody is verified before words were compared, and both sides can comp
   assert.equal((await ben.run("friends"))[0].trust, "verified");
 });
 
-test("a draft and a half-typed name survive a look elsewhere and news", async () => {
+test("a draft and a name that is only begun survive a look elsewhere and news", async () => {
   await go(a, `#/chat/${ids.Ben.id}`);
   await type(a, "Write a message", "half a thought");
   await go(a, "#/search");
@@ -190,7 +190,7 @@ async function fill(to, count) {
   console.log(`${count} texts written in ${Date.now() - began} ms`);
 }
 
-test("a tab gets on by itself after its node was stopped and started again", async () => {
+test("a tab connects again after its node was stopped and started again", async () => {
   await go(a, `#/chat/${ids.Ben.id}`);
   await andi.stop();
   await shows(a, "The node does not answer.");

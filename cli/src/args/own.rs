@@ -6,7 +6,7 @@ use std::path::PathBuf;
 /// What else there is to know of me.
 #[derive(Debug, Clone, Subcommand)]
 pub enum IdVerb {
-    /// Show the 24 words that bring me back when all devices are lost; whoever has them is me
+    /// Show the 24 words that bring me back when all devices are lost; anyone who has them is me
     Phrase {
         /// They are written down: erase them here
         #[arg(long)]

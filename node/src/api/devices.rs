@@ -18,7 +18,7 @@ pub const RESOURCE: Resource = Resource {
         read("/api/v1/devices", "Devices", "My devices, and how far this one is that asks to be somebody's.", || get(all)),
         change("/api/v1/devices/pair", None, "Pairing", "Makes a code by which one further device becomes mine.", || post(pair)),
         change("/api/v1/devices/join", Some("JoinBody"), "Devices", "Becomes a further device of who has made this code.", || post(join)),
-        change("/api/v1/devices/remove", Some("DeviceBody"), "Devices", "Removes a device of mine; friends are told.", || post(remove)),
+        change("/api/v1/devices/remove", Some("DeviceBody"), "Devices", "Removes a device of mine; friends learn of it.", || post(remove)),
         change("/api/v1/devices/rename", Some("DeviceNameBody"), "Devices", "Gives this device a name among mine.", || post(rename)),
     ],
     schemas,

@@ -174,7 +174,7 @@ fn a58_a_voucher_who_dies_half_way_makes_place_for_the_next_by_the_same_knock() 
     sim.run_for(MINUTE);
     knock(&mut sim, DEA, &card);
     assert!(comes_to(&mut sim, DEA, RequestStatus::Accepted, 3 * MINUTE));
-    // Whoever it was dies before the answer is there.
+    // The one who was asked dies before the answer is there.
     let voucher = knocks(&mut sim, DEA, Direction::Out)[0].peer;
     let dead = if sim.nodes[BEN].peer == voucher { BEN } else { CEM };
     sim.crash(dead, 3 * HOUR);

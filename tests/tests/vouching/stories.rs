@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn whoever_a_member_knows_comes_in_by_a_knock_and_all_members_see_them() {
+fn one_whom_a_member_knows_comes_in_by_a_knock_and_all_members_see_them() {
     let (mut sim, _) = scene(1);
     let card = card(&mut sim, ANA);
     assert!(card.len() <= 195, "{}", card.len());

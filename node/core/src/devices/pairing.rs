@@ -49,7 +49,7 @@ fn read(code: &str) -> Option<InviteSecret> {
     Some(InviteSecret::from_bytes(bytes.try_into().ok()?))
 }
 
-/// Asks to be a further device of whoever has made a code. Only a folder in which nothing was done yet can.
+/// Asks to be a further device of the one who has made a code. Only a folder in which nothing was done yet can.
 pub(crate) fn join(state: &mut State, turn: &mut Turn<'_>, code: &str) -> Result<RequestId, Failed> {
     let secret = read(code).ok_or(CommandError::BadCode)?;
     let joins = |row: &&Request| row.joins.is_some();

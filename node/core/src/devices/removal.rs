@@ -191,7 +191,7 @@ pub(crate) fn gone(state: &mut State, turn: &mut Turn<'_>, from: &Device, said: 
     if state.siblings.len() >= SIBLINGS_KEPT_MAX && !state.siblings.contains_key(&device.peer) {
         return Err(DropReason::Full.into());
     }
-    // Friends whom only this device has are told by it.
+    // Friends whom only this device has hear it from here.
     out(state, turn, &device.peer, said.clone());
     Ok(tell_all(state, turn)?)
 }

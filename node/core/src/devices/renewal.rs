@@ -10,7 +10,7 @@ use crate::turn::{Turn, TurnFailed};
 use crate::wire::OwnSaid;
 use symbolon_presence::time::EARLIEST;
 
-/// Renews those of which half the time is over.
+/// Renews those of which half the time has passed.
 pub(crate) fn sweep(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
     if state.own.identity.root.is_none() {
         return Ok(());

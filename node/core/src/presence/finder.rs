@@ -224,7 +224,7 @@ fn body(
     let record = Record::read(bytes, now).ok().filter(|record| record.id == *id)?;
     let opened = secret.slot(day).open(&record).ok().and_then(|content| bodies::read(&content));
     let Some(contact) = opened else { return Some(Err(ContactError::Bad)) };
-    // By a pairing code whoever holds its secret is the one who is meant.
+    // By a pairing code anyone who holds its secret is the one who is meant.
     let maker = (row.joins.is_none() || row.peer != NOBODY).then_some(&row.peer);
     Some(contact.verify_body(now, &secret.id(), day, maker))
 }

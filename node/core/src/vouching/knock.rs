@@ -153,7 +153,7 @@ impl Vouching {
     pub fn found(&mut self, state: &mut State, turn: &mut Turn<'_>, id: &LookupId, bytes: &[u8]) {
         let Some((knock, day)) = self.sought.get(id).copied() else { return };
         let Some(row) = state.vouching.knocks.get(&knock).filter(|row| row.status == RequestStatus::Unresolved) else { return };
-        // Whoever has the card can put something there; others cannot.
+        // Anyone who has the card can put something there; others cannot.
         let Some(record) = Record::read(bytes, turn.now).ok().filter(|record| record.id == *id) else { return };
         let opened = row.secret.slot(day).open(&record).ok().and_then(|content| CardRecord::decode(&content));
         match opened.and_then(|record| record.verify(turn.now, &row.secret.id(), day, &row.signer)) {

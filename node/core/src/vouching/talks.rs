@@ -13,7 +13,7 @@ use symbolon_relay::knock::{Answer, Ask, Await, Knock, Listen};
 
 /// Knocks whose numbers are remembered.
 pub(super) const PASSED_MAX: usize = 256;
-/// A listener begins anew before its count is full.
+/// A listener begins again before its count is full.
 const COUNT_MAX: u16 = 60_000;
 /// After a question that was not answered.
 const PAUSE: u64 = 2 * SECOND;
@@ -276,7 +276,7 @@ impl Talks {
         self.next_ask = self.next_ask.saturating_add(1);
         let ask = AskId(self.next_ask);
         if self.asks.len() >= HUB_ASKS_MAX {
-            // The oldest one is long over.
+            // The oldest one ended long ago.
             self.asks.pop_first();
         }
         self.asks.insert(ask, of);

@@ -97,7 +97,7 @@ export async function loadMessages() {
   changed("messages");
 }
 
-// A busy conversation fills the recent messages by itself: of each other one its last message is asked for.
+// A busy conversation alone can fill the recent messages: of each other one its last message is asked for.
 async function loadPreviews() {
   const recent = latest();
   const missing = [...state.friends.filter((one) => !one.blocked), ...state.rooms].filter((one) => !recent.has(keyOf(one)) && !state.last.has(keyOf(one)));

@@ -212,7 +212,7 @@ const KNOCK_OUT = {
   pending: "You knock at a room. Nobody has vouched for you yet.",
   accepted: "Somebody you know vouches for you. You are being let in.",
   confirmed: "You were let into the room.",
-  cancelled: "This knock at a room is over.",
+  cancelled: "This knock at a room has ended.",
 };
 
 // Somebody wants to come into a room: who is let in, and by whom.

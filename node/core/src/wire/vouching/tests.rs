@@ -70,7 +70,7 @@ fn response(scene: &Scene, by: &Identity, over: &Transcript) -> Vec<u8> {
     VouchResponse::seal(by, over, vec![1; 4_096], &scene.answer.public(), &mut rng(4)).unwrap()
 }
 
-/// Everything in a transcript, each changed by itself.
+/// Everything in a transcript, each changed alone.
 fn changed(of: &Transcript) -> Vec<(&'static str, Transcript)> {
     let other = (PeerId([99; 32]), DeviceId([99; 16]));
     vec![
