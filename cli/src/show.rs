@@ -2,9 +2,11 @@
 //!
 //! Whatever came from outside passes through [`text`] on its way.
 
+mod devices;
 mod fields;
 mod rooms;
 
+pub use devices::{backup, confirmed, own_device, pairing, phrase};
 pub use rooms::{card, member, room, room_left};
 
 use crate::text::{block, line};
@@ -296,80 +298,6 @@ pub fn lookup_removed(view: &Value) -> String {
 /// A relay that is ours no longer.
 pub fn relay_removed(view: &Value) -> String {
     format!("{} is given up; friends are told where else to write.\n", line(str_of(view, "relay")))
-}
-
-/// The recovery phrase, numbered; or that it is erased.
-pub fn phrase(view: &Value) -> String {
-    let words: Vec<&str> = str_of(view, "phrase").split(' ').filter(|word| !word.is_empty()).collect();
-    if words.is_empty() {
-        return "The words are erased here. What you have written down is the only copy.\n".to_owned();
-    }
-    let lines: String = words
-        .chunks(4)
-        .zip(0..)
-        .map(|(row, at)| {
-            let row: Vec<String> = row.iter().zip(1..).map(|(word, nth)| format!("{:>2} {:<10}", at * 4 + nth, line(word))).collect();
-            format!("  {}\n", row.join("").trim_end())
-        })
-        .collect();
-    format!(
-        "{lines}\nWrite these words on paper, in this order, and keep them where nobody else looks: anyone who has them is you.\n\
-         Then run `symbolon id phrase --confirm`, which erases them here.\n"
-    )
-}
-
-/// Where a backup lies.
-pub fn backup(view: &Value) -> String {
-    format!(
-        "{}\nIt opens with your recovery phrase only: `symbolon id phrase` shows it. Bring it back with `symbolon --data DIR backup restore FILE`.\n",
-        line(str_of(view, "file"))
-    )
-}
-
-/// A device of our own, in a line.
-pub fn own_device(view: &Value) -> String {
-    let is = |field: &str| view.get(field).and_then(Value::as_bool) == Some(true);
-    let mut marks = Vec::new();
-    if is("this") {
-        marks.push("this device");
-    }
-    if is("first") {
-        marks.push("first");
-    }
-    if !str_of(view, "removed").is_empty() {
-        marks.push("removed");
-    } else if is("online") {
-        marks.push("online");
-    } else if !is("settled") {
-        marks.push("not confirmed yet");
-    }
-    let name = match str_of(view, "name") {
-        "" => "(no name)",
-        name => name,
-    };
-    let marks = if marks.is_empty() { String::new() } else { format!("  {}", marks.join(", ")) };
-    format!("{}  {}{marks}\n", line(str_of(view, "device")), line(name))
-}
-
-/// A pairing code.
-pub fn pairing(view: &Value) -> String {
-    let code = str_of(view, "code");
-    let letters: Vec<char> = code.chars().collect();
-    let parts: Vec<String> = letters.chunks(4).map(|part| part.iter().collect()).collect();
-    format!(
-        "{}\n\nType this on your new device, within ten minutes:\n  symbolon device join {}\nWho types it first becomes one of your devices: show it to nobody else.\n",
-        line(code),
-        line(&parts.join("-"))
-    )
-}
-
-/// This copy of the folder goes on.
-pub fn confirmed(view: &Value) -> String {
-    if view.get("had_stopped").and_then(Value::as_bool) == Some(true) {
-        "This copy goes on. Stop the other one; otherwise it stops automatically once a friend knows of this one.\n".to_owned()
-    } else {
-        "Noted. This device goes on.\n".to_owned()
-    }
 }
 
 /// What a friend's older copy lacks is on its way.

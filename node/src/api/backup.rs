@@ -17,7 +17,9 @@ use symbolon_presence::id::{Nonce, base32};
 /// Routes and schemas.
 pub const RESOURCE: Resource = Resource {
     routes: &[
-        change("/api/v1/phrase", None, "Phrase", "My recovery phrase: anyone who has it is me. Shown until it is confirmed.", || post(phrase)),
+        change("/api/v1/phrase", None, "Phrase", "My recovery phrase: anyone who has it is me. Shown until it is confirmed.", || {
+            post(phrase)
+        }),
         change("/api/v1/phrase/confirm", None, "Phrase", "My recovery phrase is written down: it is erased here.", || post(confirm)),
         change(
             "/api/v1/backup",
