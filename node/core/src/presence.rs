@@ -83,7 +83,7 @@ impl Presence {
         self.lan.place(delivery);
         self.publisher.tick(state, turn);
         self.resolver.tick(state, delivery, turn);
-        self.finder.tick(state, turn);
+        self.finder.tick(state, turn, |rng| self.lan.strangers(rng));
     }
 
     /// There is somewhere to look now: all who are missed are looked for.

@@ -9,10 +9,11 @@ use crate::invites::bodies;
 use crate::invites::contact::{ContactError, ContactRecord, VerifiedContact};
 use crate::limits::{BODY_PAUSE, CONTACT_RECORD_MAX, FIND_PAUSE, FIND_PAUSE_MAX, FINDS_MAX};
 use crate::rows::{Fault, Request};
-use crate::seam::{Event, LinkId, Look, NetAction};
+use crate::seam::{Address, Event, LinkId, Look, NetAction};
 use crate::state::State;
 use crate::turn::Turn;
 use calls::{Calls, Heard};
+use rand_chacha::ChaCha20Rng;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use symbolon_presence::codec;
@@ -78,7 +79,8 @@ impl Finder {
     }
 
     /// Looks for the next of those who are sought.
-    pub fn tick(&mut self, state: &mut State, turn: &mut Turn<'_>) {
+    /// `strangers` are the nodes of the LAN that are no friends', each by its places.
+    pub fn tick(&mut self, state: &mut State, turn: &mut Turn<'_>, strangers: impl Fn(&mut ChaCha20Rng) -> Vec<Vec<Address>>) {
         self.calls.tick(turn);
         if self.due.is_none_or(|due| due > turn.now) || state.own.is_halted {
             return;
@@ -99,14 +101,16 @@ impl Finder {
         }
         self.last = rows.last().map(|row| row.id).or(self.last);
         for row in &rows {
-            self.look_for(state, turn, row);
+            // A pairing code names no node: it may be any that is near.
+            let near = if row.joins.is_some() { strangers(turn.rng) } else { Vec::new() };
+            self.look_for(state, turn, row, &near);
         }
         let pause = FIND_PAUSE.saturating_mul(1 << self.rounds.min(20)).min(FIND_PAUSE_MAX);
         self.rounds = self.rounds.saturating_add(1);
         self.due = (!self.sought.is_empty()).then(|| turn.now.after(pause));
     }
 
-    fn look_for(&mut self, state: &State, turn: &mut Turn<'_>, row: &Request) {
+    fn look_for(&mut self, state: &State, turn: &mut Turn<'_>, row: &Request, near: &[Vec<Address>]) {
         let Some(invite) = &row.invite else {
             let lookup = contact_id(&row.peer);
             self.sought.insert(lookup, Sought::Posted(row.id));
@@ -133,14 +137,19 @@ impl Finder {
         if !servers.is_empty() {
             turn.act(NetAction::Bootstrap(servers));
         }
-        self.calls.call(turn, row.id, invite.nodes.clone(), ids);
+        let nodes: Vec<Vec<Address>> = [invite.nodes.clone()].into_iter().chain(near.iter().cloned()).collect();
+        self.calls.call(turn, row.id, &nodes, &ids);
     }
 
     /// A frame on a link to a node that a link of an invite names.
     pub fn frame(&mut self, state: &mut State, turn: &mut Turn<'_>, link: LinkId, bytes: &[u8]) {
         match self.calls.frame(turn, link, bytes) {
             Some(Heard::Record(id, record)) => self.found(state, turn, &id, &record),
-            Some(Heard::Nothing(request)) => self.note(state, turn, &request, Fault::InviteGone),
+            // A node that a link names should have it; one that is only near need not.
+            Some(Heard::Nothing(request)) if state.requests.get(&request).is_some_and(|row| row.joins.is_none()) => {
+                self.note(state, turn, &request, Fault::InviteGone);
+            }
+            Some(Heard::Nothing(_)) => {}
             None => {}
         }
     }

@@ -14,13 +14,14 @@
 use crate::command::LanView;
 use crate::delivery::Delivery;
 use crate::limits::{
-    ADDRESSES_MAX, LAN_ASK_DELAY, LAN_ASK_PAUSE, LAN_NETWORKS_MAX, LAN_NEW_MAX, LAN_SEEN_MAX, LAN_TAGS_MAX, LAN_VISIBLE,
+    ADDRESSES_MAX, FINDS_MAX, LAN_ASK_DELAY, LAN_ASK_PAUSE, LAN_NETWORKS_MAX, LAN_NEW_MAX, LAN_SEEN_MAX, LAN_TAGS_MAX, LAN_VISIBLE,
     NEIGHBOUR_PLACES_MAX, NEIGHBOURS_DELAY, NEIGHBOURS_MAX, PAST_LIFE,
 };
 use crate::seam::{Action, Address, Announcement, Instance, LanPlaces, NetAction, Network, Sighting};
 use crate::state::State;
 use crate::turn::Turn;
 use crate::wire::is_name;
+use rand_chacha::ChaCha20Rng;
 use rand_core::Rng;
 use std::collections::{BTreeMap, BTreeSet};
 use symbolon_presence::id::{DeviceId, PeerId, PublicKeyBytes};
@@ -178,6 +179,14 @@ impl Lan {
         let seen = self.seen.get_mut(instance)?;
         seen.asked.insert(*device);
         Some((*device, seen.sighting.near.clone()))
+    }
+
+    /// Nodes that are no friends' and on a network of this machine, some of them by chance if there are many.
+    pub fn strangers(&self, rng: &mut ChaCha20Rng) -> Vec<Vec<Address>> {
+        let strangers = self.seen.values().filter(|seen| seen.friend.is_none() && !seen.sighting.near.is_empty());
+        let mut drawn: Vec<(u32, &Seen)> = strangers.map(|seen| (rng.next_u32(), seen)).collect();
+        drawn.sort_unstable_by_key(|(number, _)| *number);
+        drawn.into_iter().take(FINDS_MAX).map(|(_, seen)| seen.sighting.near.clone()).collect()
     }
 
     /// Without a DHT server the nodes of a LAN are servers to each other, if their users want

@@ -60,17 +60,22 @@ impl Calls {
         self.links.contains_key(&link)
     }
 
-    /// Calls those who are there, unless that is under way.
-    pub fn call(&mut self, turn: &mut Turn<'_>, request: RequestId, places: Vec<Address>, ids: Vec<LookupId>) {
+    /// Calls nodes, each by its places, unless that is under way.
+    pub fn call(&mut self, turn: &mut Turn<'_>, request: RequestId, nodes: &[Vec<Address>], ids: &[LookupId]) {
         let mut calls = self.dials.values().chain(self.links.values());
-        if places.is_empty() || calls.any(|call| call.request == request) || self.dials.len() + self.links.len() >= FINDS_MAX {
+        if calls.any(|call| call.request == request) {
             return;
         }
-        self.next_dial_id = self.next_dial_id.saturating_add(1);
-        let dial = DialId(self.next_dial_id);
-        let deadline = turn.now.after(BODY_DEADLINE);
-        self.dials.insert(dial, Call { request, ids: ids.into_iter().collect(), deadline, frames: 0, has_found: false });
-        turn.act(NetAction::Dial(dial, places));
+        for places in nodes.iter().filter(|places| !places.is_empty()) {
+            if self.dials.len() + self.links.len() >= FINDS_MAX {
+                return;
+            }
+            self.next_dial_id = self.next_dial_id.saturating_add(1);
+            let dial = DialId(self.next_dial_id);
+            let deadline = turn.now.after(BODY_DEADLINE);
+            self.dials.insert(dial, Call { request, ids: ids.iter().copied().collect(), deadline, frames: 0, has_found: false });
+            turn.act(NetAction::Dial(dial, places.clone()));
+        }
     }
 
     /// Somebody is there: they are asked.

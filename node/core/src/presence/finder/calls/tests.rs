@@ -30,10 +30,10 @@ fn nodes_are_called_within_a_bound_once_for_each_request_and_given_up_in_time() 
         let mut calls = Calls::default();
         for number in 0..FINDS_MAX as u8 + 5 {
             for _ in 0..2 {
-                calls.call(turn, request(number), vec![Address(vec![1])], ids());
+                calls.call(turn, request(number), &[vec![Address(vec![1])]], &ids());
             }
         }
-        calls.call(turn, request(99), Vec::new(), ids());
+        calls.call(turn, request(99), &[Vec::new()], &ids());
         assert_eq!(dialled(turn).len(), FINDS_MAX);
         turn.now = calls.next_due().unwrap();
         calls.tick(turn);
@@ -42,11 +42,25 @@ fn nodes_are_called_within_a_bound_once_for_each_request_and_given_up_in_time() 
 }
 
 #[test]
+fn several_nodes_are_called_for_one_request_and_all_of_them_within_the_bound() {
+    in_turn(|_, turn| {
+        let mut calls = Calls::default();
+        let nodes = |count: u8| -> Vec<Vec<Address>> { (0..count).map(|number| vec![Address(vec![number])]).collect() };
+        calls.call(turn, request(1), &nodes(3), &ids());
+        assert_eq!(dialled(turn).len(), 3);
+        calls.call(turn, request(1), &nodes(3), &ids());
+        assert_eq!(dialled(turn).len(), 0, "that is under way");
+        calls.call(turn, request(2), &nodes(u8::MAX), &ids());
+        assert_eq!(dialled(turn).len(), FINDS_MAX - 3);
+    });
+}
+
+#[test]
 fn who_has_nothing_is_told_from_who_answers_in_part_and_a_talker_is_hung_up_on() {
     in_turn(|_, turn| {
         let mut calls = Calls::default();
         let link = |turn: &mut Turn<'_>, calls: &mut Calls, number: u8| {
-            calls.call(turn, request(number), vec![Address(vec![1])], ids());
+            calls.call(turn, request(number), &[vec![Address(vec![1])]], &ids());
             let dial = dialled(turn)[0];
             calls.link_up(turn, LinkId(u64::from(number)), dial);
             LinkId(u64::from(number))
