@@ -87,6 +87,33 @@ fn friends_without_internet_befriend_talk_and_find_each_other_after_both_were_re
 }
 
 #[test]
+fn a_new_device_is_paired_without_internet_and_without_a_relay_and_talks_with_a_friend() {
+    let Some(lab) = Lab::open() else { return };
+    let home = tempfile::tempdir().unwrap();
+    let (_switch, [a, b, c]) = three_on_one_cable(&lab);
+    let andi = start(&a, &home.path().join("andi"), "Andi", &[]);
+    let ben = start(&b, &home.path().join("ben"), "Ben", &[]);
+    befriend((&a, &andi), (&b, &ben));
+    deliver(&b, &ben, "Andi", "before");
+    let phone = start(&c, &home.path().join("phone"), "Phone", &[]);
+    let code = a.run(|| Ok(andi.json(&["device", "pair"])?[0]["code"].as_str().unwrap().to_owned())).unwrap();
+    c.run(|| phone.json(&["device", "join", &code])).unwrap();
+    within(SOON, "Ben is a friend of the phone", || {
+        let friends = c.run(|| phone.json(&["friends"]))?;
+        Ok(friends.iter().any(|friend| friend["name"] == "Ben" && friend["mutual"] == true).then_some(()))
+    })
+    .unwrap();
+    within(SOON, "the phone has the history", || Ok((texts(&c, &phone) == ["before"]).then_some(()))).unwrap();
+    deliver(&c, &phone, "Ben", "from the phone");
+    within(SOON, "both devices show it", || Ok((texts(&a, &andi) == ["before", "from the phone"]).then_some(()))).unwrap();
+    let friends = b.run(|| ben.json(&["friends"])).unwrap();
+    assert_eq!(friends.len(), 1, "one person");
+    for (host, node) in [(&a, &andi), (&b, &ben), (&c, &phone)] {
+        host.run(|| node.calm()).unwrap();
+    }
+}
+
+#[test]
 fn who_is_gone_is_found_by_peer_id_alone_at_a_strangers_node_without_internet() {
     let Some(lab) = Lab::open() else { return };
     let home = tempfile::tempdir().unwrap();
