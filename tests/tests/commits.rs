@@ -127,9 +127,10 @@ fn of_two_commits_that_cross_both_sides_take_the_same_and_the_other_is_made_late
 #[test]
 fn commits_that_are_lost_doubled_and_late_on_machines_that_fail_lose_no_text() {
     let mut all = 0;
-    for seed in 0..12 {
+    // In 37 a receipt comes late, of an epoch that is gone; in 156 an empty frame does.
+    for seed in (0..12).chain([37, 156]) {
         let mut sim = pair(seed);
-        if seed % 3 == 0 {
+        if matches!(seed, 0 | 3 | 6 | 9 | 37) {
             let (_, link) = sim.add_relay();
             for ix in [A, B] {
                 sim.command(ix, Command::RelayAdd { link: link.clone(), claim: None }).unwrap();
@@ -160,6 +161,7 @@ fn commits_that_are_lost_doubled_and_late_on_machines_that_fail_lose_no_text() {
             assert_eq!(texts(&mut sim, ix), written, "seed {seed}");
             assert_eq!(dropped(&mut sim, ix, "cipher"), 0, "seed {seed}");
             assert_eq!(problems(&mut sim, ix), Vec::<String>::new(), "seed {seed}");
+            assert_eq!(sim.nodes[ix].store.rows(Table::Outbox).count(), 0, "nothing is left behind, seed {seed}");
         }
     }
     assert!(all > 60, "they went on {all} times");

@@ -183,6 +183,17 @@ pub(crate) fn skip(turn: &mut Turn<'_>, room: RoomId, device: &DeviceId, number:
     Ok(())
 }
 
+/// A device has opened what stands below a sequence in a room: what was put there so that the next could be opened has done its
+/// work, whatever became of its receipt.
+pub(crate) fn drop_skips(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, room: &RoomId, opened: u64) -> Result<(), TurnFailed> {
+    let is_done = |row: &OutboxRow| row.owner == EnvelopeOwner::Skip && row.sequence.is_some_and(|sequence| sequence < opened);
+    let page = rows(turn, device, ROOM_LANE, ROOM_PAGE)?;
+    for (number, _) in page.iter().filter(|(_, row)| row.room.as_ref() == Some(room) && is_done(row)) {
+        remove(state, turn, device, *number);
+    }
+    Ok(())
+}
+
 /// The row of an owner that stands close behind a number in the lane of rooms.
 pub(crate) fn of_owner(
     turn: &Turn<'_>,

@@ -96,10 +96,13 @@ impl Intake {
             self.answer_known(state, delivery, turn, (origin, frame, None, found), Outcome::Refused(Refusal::Refused));
             return Ok(());
         };
-        // Its sender may have sealed it again since: under a newer seed it is another envelope.
-        let inner = known.sequence.map(|_| frame_id(&payload));
+        // Its sender may have sealed it again since: under a newer seed it is another envelope. What a member gives again in a
+        // shared room has no place there, and may be needed again.
+        let inner = (known.sequence.is_some() || !rooms::is_shared(state, &known.room)).then(|| frame_id(&payload));
         if let Some(seen) = inner.map(|inner| turn.get(Table::Seen, inner.as_bytes())).transpose()?.flatten() {
-            self.answer_known(state, delivery, turn, (origin, frame, None, found), seen_outcome(&seen));
+            let (outcome, sender) = (seen_outcome(&seen), seen_sender(&seen));
+            self.settle_known(state, turn, (frame, None, found), outcome, sender.as_ref());
+            delivery.acknowledge(state, turn, origin, sender, frame, outcome);
             return Ok(());
         }
         let room = known.room;
@@ -316,6 +319,7 @@ impl Intake {
                 }
             }
         }
+        let has_place = known.sequence.is_some();
         let is_next = known.sequence == Some(order::expected(state, device, &room));
         friendships::commit_taken(state, turn, &room, epoch)?;
         // What stands in the place of another frame was sealed later than those behind it.
@@ -366,12 +370,15 @@ impl Intake {
             }
             Err(Rejected::Drop(DropReason::Epoch)) => {
                 // One of the two was put back to before a commit that the other one has taken. Asked how both stand, it
-                // has the room made again, and says it once more.
+                // has the room made again, and says it once more. What is not the next one in the order shows nothing: it may
+                // only come late, of an epoch that both have left.
                 self.count(DropReason::Epoch);
-                if let Some(row) = state.channel_mut(device).filter(|row| row.is_lost != Some(true)) {
+                if let Some(row) = state.channel_mut(device).filter(|row| is_next && row.is_lost != Some(true)) {
                     row.is_lost = Some(true);
                 }
-                turn.tell(IntakeNotice::Gap(*device));
+                if has_place {
+                    turn.tell(IntakeNotice::Gap(*device));
+                }
                 return Ok(());
             }
             Err(Rejected::Drop(reason)) => {

@@ -180,14 +180,37 @@ fn a33_a_lifeline_is_good_for_standings_of_the_friend_who_has_it_eight_times_a_d
 }
 
 /// A room message of a device for us, under no key of its room, put by the way that a contact names.
-fn known_put(turn: &mut Turn<'_>, state: &State, of: &Person, entry: &MailboxEntry, key: &Secret, number: u64) -> Put {
+fn known_put(turn: &mut Turn<'_>, state: &State, of: &Person, (entry, key): (&MailboxEntry, &Secret), number: u64, says: u64) -> Put {
     let me = &state.own.identity;
     let ratchet = Ratchet::agree(&of.heard, &of.identity.dh, &me.dh.public(), &of.device.device, &me.device);
-    let known = Known { room: friend(0).room, epoch: EpochId([1; 32]), sequence: None, mls: vec![1, 2, 3], piece: None };
+    let known = Known { room: friend(0).room, epoch: EpochId([1; 32]), sequence: None, mls: says.to_be_bytes().to_vec(), piece: None };
     let mut nonce = [0; 12];
     rand_core::Rng::fill_bytes(turn.rng, &mut nonce);
     let envelope = ratchet.ahead(number).unwrap().seal(&nonce, &codec::encode(&known)).unwrap();
     Put::new(entry.address.clone(), key, 60, None, envelope).unwrap()
+}
+
+/// A package of ours, and the way that it names.
+fn seat(state: &mut State, turn: &mut Turn<'_>) -> (OwnPackage, (MailboxEntry, Secret)) {
+    let (mailbox, grant, expires) = (state.own.admission.id(), GrantId([7; 16]), turn.sure.after(DAY));
+    let row = OwnPackage {
+        leaf: PublicKeyBytes([1; 32]),
+        key: Secret::from_bytes([1; 32]),
+        grant,
+        grant_expires: expires,
+        seed: Seed::draw(None, turn.rng),
+        revision: 0,
+        lies: Lies::AtRelay(mailbox, 0),
+        made: turn.now,
+        expires,
+        last_resort: false,
+        digest: Digest([1; 32]),
+        replaced: None,
+        seats: 1,
+    };
+    state.save_package(turn, row.clone());
+    let seat = state.own.address(turn.rng, grant, Scope::Guest, expires, 0);
+    (row, seat)
 }
 
 #[test]
@@ -196,27 +219,11 @@ fn by_the_grant_of_a_package_members_write_known_envelopes_and_by_no_other_grant
         let ben = Person::new(state, turn, 1);
         let (mut intake, mut delivery) = (Intake::default(), Delivery::default());
         let link = proved(&mut delivery, state, turn, &ben, 1);
-        let (mailbox, grant, expires) = (state.own.admission.id(), GrantId([7; 16]), turn.sure.after(DAY));
-        let row = OwnPackage {
-            leaf: PublicKeyBytes([1; 32]),
-            key: Secret::from_bytes([1; 32]),
-            grant,
-            grant_expires: expires,
-            seed: Seed::draw(None, turn.rng),
-            revision: 0,
-            lies: Lies::AtRelay(mailbox, 0),
-            made: turn.now,
-            expires,
-            last_resort: false,
-            digest: Digest([1; 32]),
-            replaced: None,
-            seats: 1,
-        };
-        state.save_package(turn, row.clone());
-        let seat = state.own.address(turn.rng, grant, Scope::Guest, expires, 0);
+        let (row, seat) = seat(state, turn);
+        let grant = row.grant;
         let lifeline = lifelines::give(state, turn, &ben.device.peer, RoomId([1; 32])).unwrap();
         let mut count = |state: &mut State, turn: &mut Turn<'_>, (entry, key): (&MailboxEntry, &Secret), number| {
-            let put = known_put(turn, state, &ben, entry, key, number);
+            let put = known_put(turn, state, &ben, (entry, key), number, number);
             intake.put(state, &mut delivery, turn, link, put).unwrap();
             std::mem::take(&mut intake.dropped).into_keys().collect::<Vec<_>>()
         };
@@ -224,7 +231,8 @@ fn by_the_grant_of_a_package_members_write_known_envelopes_and_by_no_other_grant
         assert_eq!(count(state, turn, (&seat.0, &seat.1), 0), ["cipher"]);
         assert_eq!(count(state, turn, (&lifeline.entry, &lifeline.key), 1), ["malformed"]);
         // From a relay as well.
-        let envelope = |state: &State, turn: &mut Turn<'_>, number| known_put(turn, state, &ben, &seat.0, &seat.1, number).envelope;
+        let envelope =
+            |state: &State, turn: &mut Turn<'_>, number| known_put(turn, state, &ben, (&seat.0, &seat.1), number, number).envelope;
         let fetched = |state: &mut State, turn: &mut Turn<'_>, grant, number| {
             let deposit = entry(number, Queue::Guest, grant, &envelope(state, turn, number));
             let (mut intake, mut delivery) = (Intake::default(), Delivery::default());
@@ -237,5 +245,24 @@ fn by_the_grant_of_a_package_members_write_known_envelopes_and_by_no_other_grant
         state.forget_package(turn, &row.leaf);
         assert_eq!(fetched(state, turn, grant, 4), ["malformed"]);
         assert_eq!(count(state, turn, (&seat.0, &seat.1), 5), ["unexpected"]);
+    });
+}
+
+#[test]
+fn what_has_no_place_in_the_order_and_comes_again_in_another_envelope_is_answered_as_before_and_is_no_copy() {
+    in_turn(|state, turn| {
+        let ben = Person::new(state, turn, 1);
+        let (mut intake, mut delivery) = (Intake::default(), Delivery::default());
+        let link = proved(&mut delivery, state, turn, &ben, 1);
+        let (_, way) = seat(state, turn);
+        let mut count = |state: &mut State, turn: &mut Turn<'_>, number, says| {
+            let put = known_put(turn, state, &ben, (&way.0, &way.1), number, says);
+            intake.put(state, &mut delivery, turn, link, put).unwrap();
+            std::mem::take(&mut intake.dropped).into_keys().collect::<Vec<_>>()
+        };
+        let first = count(state, turn, 0, 7);
+        assert!(!first.is_empty());
+        assert!(count(state, turn, 1, 7).is_empty());
+        assert_eq!(count(state, turn, 2, 8), first);
     });
 }

@@ -6,7 +6,7 @@ use super::outgrown::hold;
 use super::rivals::watch_for_rivals;
 use super::room::{confirm_again, give_up_entering, is_under_way, offer};
 use crate::command::{Direction, RequestStatus};
-use crate::delivery::{sealing, starts};
+use crate::delivery::{outbox, sealing, starts};
 use crate::friendships::{commit_taken, fresh_seed, give_bundle, send_bundle};
 use crate::invites::lifelines;
 use crate::notice::RenewalNotice;
@@ -107,6 +107,9 @@ pub(crate) fn receive(
     turn.tell(RenewalNotice::Answered(id));
     if let Some(opened) = standing.opened {
         sealing::opened(state, turn, &id, opened.seed, opened.counter);
+    }
+    if let Some(present) = standing.rooms.first() {
+        outbox::drop_skips(state, turn, &id, &present.room, present.opened)?;
     }
     act(state, turn, &device.peer, &id, &standing)?;
     Ok(None)
