@@ -36,6 +36,7 @@ mod vouching;
 use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 use std::path::PathBuf;
+use std::process::Command;
 
 /// One known answer: what goes in, what comes out, and what that shows.
 fn vector(name: &str, shows: &str, given: Value, gives: Value) -> Value {
@@ -120,6 +121,29 @@ fn shared_rooms_are_as_frozen() {
 #[test]
 fn vouched_rooms_are_as_frozen() {
     check("vouching.json", "docs/protocol/vouching.md", vouching::vectors());
+}
+
+/// The first Python that has what the script needs; Debian's own, where another one stands before it.
+fn python() -> Option<&'static str> {
+    let can = |python: &&str| Command::new(python).args(["-c", "import cryptography"]).output().is_ok_and(|done| done.status.success());
+    ["python3", "/usr/bin/python3"].into_iter().find(can)
+}
+
+#[test]
+fn a_script_recomputes_every_vector_from_the_protocol_pages_without_this_project_s_rust() {
+    if std::env::var_os("VECTORS_WRITE").is_some() {
+        // They are being written.
+        return;
+    }
+    let Some(python) = python() else {
+        eprintln!("skipped: it takes python3 with the package `cryptography`");
+        return;
+    };
+    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("vectors/check.py");
+    let done = Command::new(python).arg("-B").arg(script).output().unwrap();
+    let said = String::from_utf8_lossy(&done.stdout);
+    let wrong: Vec<&str> = said.lines().filter(|line| !line.starts_with("ok")).collect();
+    assert!(done.status.success(), "{}\n{}", wrong.join("\n"), String::from_utf8_lossy(&done.stderr));
 }
 
 #[test]
