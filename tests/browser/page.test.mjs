@@ -109,7 +109,7 @@ test("a draft and a name that is only begun survive a look elsewhere and news", 
   await go(a, `#/friend/${ids.Ben.id}`);
   await type(a, "Name", "Benj");
   await ben.run("send", "Andi", "some news");
-  await until("the news are counted", async () => (await andi.run("friends"))[0].unread === 1 || null).catch(() => {});
+  await until("the news are counted", async () => (await andi.run("friends"))[0].unread === 1);
   await a.tab.waitForTimeout(500);
   assert.equal(await a.tab.getByLabel("Name").inputValue(), "Benj");
 });
@@ -343,7 +343,8 @@ test("an address is good once, and a stranger's tab says how to get in", async (
 
 test("axe has found nothing in any view, in both sizes, light and dark", () => {
   assert.deepEqual(found.findings, []);
-  assert.ok(found.views >= 60, `${found.views} pictures`);
+  // 18 views, each in both sizes and both colour schemes.
+  assert.ok(found.views >= 72, `${found.views} pictures`);
   console.log(`axe: nothing found in ${found.views} pictures`);
 });
 
