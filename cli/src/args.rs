@@ -134,7 +134,7 @@ pub enum Verb {
         #[arg(long)]
         note: Option<String>,
     },
-    /// Hide from a friend where this node is; the friend is told nothing
+    /// Hide from a friend where this node is; the friend does not hear of it
     Hide {
         /// The friend's name or id
         friend: String,
@@ -142,7 +142,7 @@ pub enum Verb {
         #[arg(long)]
         off: bool,
     },
-    /// End a friendship on this side; the other side is told nothing
+    /// End a friendship on this side; the other side does not hear of it
     Unfriend {
         /// The friend's name or id
         friend: String,

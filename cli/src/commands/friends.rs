@@ -18,7 +18,7 @@ pub fn unfriend(client: &Client, output: Output, friend: &str, (yes, leave_rooms
             ));
         }
         let question = format!(
-            "End the friendship with {}? What waits for them is given up; they are told nothing. History stays.{}",
+            "End the friendship with {}? What waits for them is given up; they do not hear of it. History stays.{}",
             crate::text::line(friend),
             shared_rooms(client, friend, leave_rooms)?
         );

@@ -88,7 +88,7 @@ function introduceCard(one) {
   }, target, submit);
   const by = one.introduced_by.length ? h("p", {}, `You were introduced by ${one.introduced_by.map(clean).join(", ")}.`) : null;
   return h("article", { class: "card" }, h("h2", {}, h("label", { for: "introduce" }, "Introduce to")), by,
-    h("p", {}, "Both must agree. If one declines, no one is told."), form);
+    h("p", {}, "Both must agree. If one declines, nobody hears of it."), form);
 }
 
 // The rooms that both are in, with a box to leave them.
@@ -108,7 +108,7 @@ function commonRooms(one, id) {
 function unfriendCard(one) {
   const rooms = commonRooms(one, "unfriend-rooms");
   return h("article", { class: "card" }, h("h2", {}, "End the friendship"),
-    h("p", {}, "You can no longer write to each other, and messages that still wait are given up. They are not told. Your history stays. With a new invite you can become friends again."),
+    h("p", {}, "You can no longer write to each other, and messages that still wait are given up. They do not hear of it. Your history stays. With a new invite you can become friends again."),
     rooms.element,
     careful("End the friendship", "Really end it?", async () => {
       await post("/api/v1/friends/unfriend", { friend: one.id, leave_rooms: rooms.leaves() });
@@ -120,14 +120,14 @@ function unfriendCard(one) {
 
 function blockCard(one) {
   if (one.blocked) {
-    return h("article", { class: "card" }, h("h2", {}, "Blocked"), h("p", {}, "Nothing from this friend reaches you. They are not told."),
+    return h("article", { class: "card" }, h("h2", {}, "Blocked"), h("p", {}, "Nothing from this friend reaches you. They do not hear of it."),
       button("Unblock", async () => {
         await post("/api/v1/unblock", { who: one.id });
         await loadFriends();
       }));
   }
   const rooms = commonRooms(one, "block-rooms");
-  return h("article", { class: "card" }, h("h2", {}, "Block"), h("p", {}, "Nothing more from this friend will reach you. They are not told. You can unblock them later."),
+  return h("article", { class: "card" }, h("h2", {}, "Block"), h("p", {}, "Nothing more from this friend will reach you. They do not hear of it. You can unblock them later."),
     rooms.element,
     careful("Block this friend", "Really block?", async () => {
       await post("/api/v1/block", { who: one.id, leave_rooms: rooms.leaves() });

@@ -230,7 +230,7 @@ function knockCard(one) {
   const vouch = button("Vouch", answer("accept", "You vouch for them. They come in if they know you."), { class: "primary" });
   const buttons = [];
   if (incoming && ["pending", "ignored"].includes(one.status)) buttons.push(vouch);
-  if (incoming && one.status === "pending") buttons.push(button("Ignore", answer("ignore", "Set aside. They are not told.")));
+  if (incoming && one.status === "pending") buttons.push(button("Ignore", answer("ignore", "Set aside. They do not hear of it.")));
   if (!incoming && ["unresolved", "pending", "accepted"].includes(one.status)) buttons.push(careful("Take it back", "Really take it back?", answer("cancel", "Taken back.")));
   return h("article", { class: "card request" },
     h("div", { class: "row" }, avatar(incoming ? one.peer : one.request, incoming ? name : one.room_name ?? "?"), h("p", { class: "grow" }, text)),
@@ -285,7 +285,7 @@ function requestCard(one) {
   }, { class: "primary" });
   const buttons = [];
   if (incoming && one.status === "pending") {
-    buttons.push(accept, button("Not now", answer("ignore", "Set aside. They are not told.")));
+    buttons.push(accept, button("Not now", answer("ignore", "Set aside. They do not hear of it.")));
     if (one.kind === "friend") buttons.push(careful("Block", "Really block?", block));
   } else if (incoming && one.status === "ignored") {
     buttons.push(accept);
