@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 use symbolon_core::command::{BackupCursor, BackupPlace, Command, CommandError, FriendView, MessageState, OwnDeviceView, Reply, Who};
-use symbolon_core::seam::{Event, Warning};
+use symbolon_core::seam::{Address, Event, Warning};
 use symbolon_core::wire::{BackupPart, backup_key};
 use symbolon_presence::codec;
 use symbolon_presence::id::{MessageId, Nonce};
@@ -185,8 +185,14 @@ fn a_restored_device_removes_the_lost_one_which_comes_back_to_nothing() {
 fn a_second_device_beside_the_first_comes_in_by_the_phrase_and_every_device_shows_it() {
     let mut sim = friends(3);
     let entropy = phrase(&mut sim, ANA);
+    // As many lookup servers as there may be.
+    for number in 0..8 {
+        assert!(sim.command(ANA, Command::LookupAdd(Address(vec![4, 192, 0, 2, number]))).is_ok());
+    }
     let parts = backup(&mut sim, ANA, &entropy);
     let fresh = restore(&mut sim, &entropy, &parts);
+    let Ok(Reply::Lookups(servers)) = sim.command(fresh, Command::Lookups) else { panic!() };
+    assert_eq!(servers.len(), 8, "they come along");
     assert!(sim.run_until(6 * HOUR, |sim| all_mutual(sim, fresh, 2)));
     say(&mut sim, BEN, "Ana", "for both");
     have(&mut sim, &[ANA, fresh], &["for both"]);

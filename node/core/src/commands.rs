@@ -24,7 +24,7 @@ use crate::wire::BackupPart;
 
 /// Does what the user asks.
 pub(crate) fn run(state: &mut State, machines: &mut Machines<'_>, turn: &mut Turn<'_>, command: Command) -> Result<Reply, Failed> {
-    if state.own.is_gone && changes(&command) {
+    if state.own.gone.is_some() && changes(&command) {
         return Err(CommandError::DeviceGone.into());
     }
     match command {

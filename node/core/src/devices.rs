@@ -10,7 +10,8 @@
 //! | `persons` | how the person stands to others, agreed among devices |
 //! | `sync` | what devices say to each other |
 //! | `hear` | what other devices have said |
-//! | `asks` | a new device's friendships with friends' devices |
+//! | `asks` | a new device asks friends' devices for friendships |
+//! | `returned` | a friend's further device asks for one |
 //! | `renewal` | the first device renews the certificates of the others |
 //! | `backup`, `restore` | what a device knows, in sealed parts; a fresh folder that becomes a device by it |
 //! | `phrase` | the words from which the root key comes |
@@ -26,10 +27,10 @@ mod phrase;
 mod removal;
 mod renewal;
 mod restore;
+mod returned;
 mod shut;
 mod sync;
 
-pub(crate) use asks::{asked_by_sibling, returned};
 pub(crate) use backup::{Made, part};
 pub(crate) use hear::hear;
 pub(crate) use pairing::{certify, join, joined, pair};
@@ -37,5 +38,6 @@ pub(crate) use phrase::{confirm_phrase, phrase};
 pub(crate) use removal::{gone, remove};
 pub(crate) use renewal::sweep;
 pub(crate) use restore::restore;
+pub(crate) use returned::{asked_by_sibling, returned};
 pub(crate) use shut::shut_out;
 pub(crate) use sync::Devices;

@@ -48,7 +48,7 @@ pub(crate) struct Own {
     /// What this device is called among those of its person; empty for none.
     pub label: String,
     /// An older device of the person has said that this one is theirs no more.
-    pub is_gone: bool,
+    pub gone: Option<Timestamp>,
     /// What backups are sealed under, when the entropy is not here any more.
     pub backup_key: Option<Secret>,
     /// The highest serial that this root has given a certificate.
@@ -225,7 +225,7 @@ impl Own {
         let starts = begin_start(meta(b"starts", out)?, now, rng)?;
         let stored_name: String = decode_row(&meta(b"name", out)?.ok_or(missing)?)?;
         let label = meta(b"label", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
-        let is_gone = meta(b"gone", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
+        let gone = meta(b"gone", out)?.map(|bytes| decode_row(&bytes)).transpose()?;
         let backup_key = meta(b"backup key", out)?.map(|bytes| decode_row(&bytes)).transpose()?;
         let own_serial = identity.chain.body().map_or(0, |body| body.serial);
         let last_serial: u64 = meta(b"serial", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
@@ -241,7 +241,7 @@ impl Own {
             identity,
             peer,
             label,
-            is_gone,
+            gone,
             backup_key,
             last_serial: last_serial.max(own_serial),
             instance: starts.last().map_or([0; 16], |start| *start.instance.as_bytes()),

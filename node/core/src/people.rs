@@ -18,7 +18,9 @@ pub(crate) mod persons;
 pub(crate) mod requests;
 mod who;
 
-pub(crate) use blocks::{NewestOffer, is_blocked, is_device_blocked, is_parted, is_refused, keys_of_person, newest_offer, note_offer};
+pub(crate) use blocks::{
+    NewestOffer, is_blocked, is_device_blocked, is_out, is_parted, is_refused, keys_of_person, newest_offer, note_offer,
+};
 pub(crate) use devices::devices_of;
 pub(crate) use mirror::Mirror;
 pub(crate) use who::{Target, called, resolve, resolve_member, resolve_target, update};

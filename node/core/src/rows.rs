@@ -22,7 +22,7 @@ mod vouching;
 
 pub(crate) use carried::{CarriedRow, carried_key, split_carried_key};
 pub(crate) use channel::{Before, Channel, Former, ROOM_LANE};
-pub(crate) use device::{Device, GoneTold, Shown, Start};
+pub(crate) use device::{Barred, Device, GoneTold, Shown, Start};
 pub(crate) use friend::{Friend, FriendPresence, FriendState, Lacks, Renewing};
 pub(crate) use group::{
     Audience, Group, GroupStanding, Invitation, KeptCommit, KnockKey, RivalRow, RoomNote, RoomQuestion, SeatRow, Step, Tally, WishFor,

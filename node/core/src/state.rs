@@ -9,8 +9,8 @@ use crate::identity::Own;
 use crate::limits;
 use crate::rates::Rates;
 use crate::rows::{
-    Counters, Device, Friend, Given, GroupRows, Inbound, Introducing, Invite, Leaf, OwnRelayMailbox, Person, Request, Room, Sequences,
-    Sibling, VouchingRows,
+    Barred, Counters, Device, Friend, Given, GroupRows, Inbound, Introducing, Invite, Leaf, OwnRelayMailbox, Person, Request, Room,
+    Sequences, Sibling, VouchingRows,
 };
 use crate::table::{Change, Table};
 use crate::turn::all_rows;
@@ -67,7 +67,7 @@ pub(crate) struct State {
     /// Peer IDs and public keys.
     pub blocked: BTreeSet<Vec<u8>>,
     /// Devices of people who stay, and whose they are: at most [`limits::BARRED_OF_PERSON`] of each.
-    pub barred: BTreeMap<DeviceId, PeerId>,
+    pub barred: BTreeMap<DeviceId, Barred>,
     /// Grants of this run by which a friend may answer a Standing or have the room made again, and until
     /// when; at most [`limits::REPLY_GRANTS_MAX`].
     pub reply_grants: BTreeMap<GrantId, (PeerId, Timestamp)>,
@@ -372,13 +372,13 @@ impl State {
     }
 
     /// A device of somebody who stays is refused from now on. False when there are too many of theirs.
-    pub fn bar_device(&mut self, turn: &mut Turn<'_>, device: &DeviceId, person: &PeerId) -> bool {
+    pub fn bar_device(&mut self, turn: &mut Turn<'_>, device: &DeviceId, of: Barred) -> bool {
         if !self.barred.contains_key(device) {
-            if self.barred.values().filter(|of| *of == person).count() >= limits::BARRED_OF_PERSON {
+            if self.barred.values().filter(|known| known.person == of.person).count() >= limits::BARRED_OF_PERSON {
                 return false;
             }
-            self.barred.insert(*device, *person);
-            turn.put_raw(Table::Blocked, device.as_bytes(), person.as_bytes().to_vec());
+            self.barred.insert(*device, of);
+            turn.put(Table::Blocked, device.as_bytes(), &of);
         }
         true
     }
@@ -392,7 +392,7 @@ impl State {
 
     /// Whether something may be sealed for a friend in their room.
     pub fn may_seal(&self, friend: &Friend) -> bool {
-        friend.may_seal() && !self.own.is_halted && !self.own.is_gone
+        friend.may_seal() && !self.own.is_halted && self.own.gone.is_none()
     }
 
     /// Own commits are due at once.

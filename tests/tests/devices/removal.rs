@@ -1,6 +1,7 @@
 //! Devices that are removed, stolen or shut out by a friend.
 
 use super::*;
+use symbolon_core::table::Table;
 
 #[test]
 fn a95_a_device_that_is_gone_reads_nothing_new_and_says_so_and_the_friend_talks_on() {
@@ -28,16 +29,18 @@ fn a95_a_device_that_is_gone_reads_nothing_new_and_says_so_and_the_friend_talks_
     assert!(views.len() == 1 && views[0].mutual && views[0].name == "Ana");
 }
 
-#[test]
-fn a95_a_stolen_device_that_hears_nothing_of_it_is_refused_by_everybody() {
+/// A device is stolen, and the thief keeps it away from the first device and from all relays. Whether a friend believes it
+/// is one of Ana's, and whether it reads on.
+fn stolen(is_removed: bool) -> (bool, bool) {
     let mut sim = friends(7);
     let laptop = further(&mut sim, ANA, "Laptop");
     sim.run_for(MINUTE);
-    // The thief keeps it away from the first device, and from its relay's list of what is new.
     let copy = sim.copy(laptop);
     sim.stop(laptop, 3 * DAY);
     sim.run_for(MINUTE);
-    assert!(sim.command(ANA, Command::DeviceRemove("Laptop".into())).is_ok());
+    if is_removed {
+        assert!(sim.command(ANA, Command::DeviceRemove("Laptop".into())).is_ok());
+    }
     sim.run_for(HOUR);
     sim.set_apart(ANA, laptop, true);
     sim.put_back(laptop, &copy, SECOND);
@@ -48,8 +51,13 @@ fn a95_a_stolen_device_that_hears_nothing_of_it_is_refused_by_everybody() {
     let _ = sim.command(laptop, Command::Send { to: Who("Ben".into()), text: "it is me".into(), lifetime: None });
     say(&mut sim, BEN, "Ana", "a secret");
     sim.run_for(HOUR);
-    assert!(!texts(&mut sim, BEN).contains(&"it is me".to_owned()), "nothing that it signs is believed");
-    assert!(!texts(&mut sim, laptop).contains(&"a secret".to_owned()), "it reads nothing new");
+    (texts(&mut sim, BEN).contains(&"it is me".to_owned()), texts(&mut sim, laptop).contains(&"a secret".to_owned()))
+}
+
+#[test]
+fn a95_a_stolen_device_that_hears_nothing_of_it_is_refused_by_everybody() {
+    assert_eq!(stolen(false), (true, true), "as long as nobody has removed it");
+    assert_eq!(stolen(true), (false, false), "nothing that it signs is believed, and it reads nothing new");
 }
 
 #[test]
@@ -75,7 +83,10 @@ fn a22_one_device_of_a_friend_is_shut_out_on_all_devices_and_the_friend_s_others
     say(&mut sim, tablet, "Ana", "it is me");
     say(&mut sim, BEN, "Ana", "this is me");
     say(&mut sim, ANA, "Ben", "not for the tablet");
+    let asked = |sim: &Sim| [ANA, laptop].map(|ix| sim.nodes[ix].store.rows(Table::Request).count());
+    let before = asked(&sim);
     sim.run_for(DAY);
+    assert_eq!(asked(&sim), before, "nobody asks for it again");
     for ix in [ANA, laptop] {
         let there = texts(&mut sim, ix);
         assert!(there.contains(&"this is me".to_owned()) && !there.contains(&"it is me".to_owned()), "{ix}: {there:?}");
@@ -84,4 +95,40 @@ fn a22_one_device_of_a_friend_is_shut_out_on_all_devices_and_the_friend_s_others
     assert!(texts(&mut sim, BEN).contains(&"not for the tablet".to_owned()));
     let only = id(&mut sim, BEN).to_string();
     assert_eq!(sim.command(ANA, Command::BlockDevice(Who("Ben".into()), only)).err(), Some(CommandError::OnlyDevice));
+}
+
+#[test]
+fn devices_that_are_removed_one_after_another_are_all_out_at_a_friend_who_hears_of_them_late() {
+    let mut sim = friends(13);
+    let names = ["One", "Two", "Three"];
+    for name in names {
+        further(&mut sim, ANA, name);
+    }
+    let done = sim.run_until(HOUR, |sim| friend_views(sim, BEN)[0].devices.len() == 4);
+    assert!(done, "{:?}", friend_views(&mut sim, BEN)[0].devices);
+    for (n, name) in names.into_iter().enumerate() {
+        // Whichever comes first by its id: each is said, and none instead of another.
+        sim.set_apart(ANA, BEN, n > 0);
+        assert!(sim.command(ANA, Command::DeviceRemove(name.into())).is_ok());
+        sim.run_for(5 * MINUTE);
+    }
+    sim.set_apart(ANA, BEN, false);
+    sim.run_for(HOUR);
+    let views = friend_views(&mut sim, BEN);
+    assert!(views.len() == 1 && views[0].mutual && views[0].devices.len() == 1, "{:?}", views[0].devices);
+    say(&mut sim, BEN, "Ana", "for you alone");
+    all_have(&mut sim, &[ANA], &["for you alone"]);
+}
+
+#[test]
+fn a_block_of_before_a_device_came_is_taken_back_there_too() {
+    let mut sim = friends(14);
+    assert!(sim.command(ANA, Command::Block(Who("Ben".into()))).is_ok());
+    let laptop = further(&mut sim, ANA, "Laptop");
+    sim.run_for(MINUTE);
+    assert!(sim.command(ANA, Command::Unblock(Who("Ben".into()))).is_ok());
+    let done = sim.run_until(HOUR, |sim| friend_views(sim, laptop).iter().any(|view| view.mutual && !view.blocked));
+    assert!(done, "the laptop has Ben again");
+    say(&mut sim, laptop, "Ben", "good again");
+    all_have(&mut sim, &[ANA, BEN, laptop], &["good again"]);
 }

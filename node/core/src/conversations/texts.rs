@@ -38,7 +38,7 @@ pub(crate) fn send(state: &mut State, turn: &mut Turn<'_>, peer: PeerId, text: S
     if friend.state == FriendState::Ended {
         return Err(CommandError::NotFriends.into());
     }
-    if state.own.is_gone {
+    if state.own.gone.is_some() {
         return Err(CommandError::DeviceGone.into());
     }
     if lifetime == Some(0) {
@@ -280,8 +280,12 @@ pub(crate) fn got(turn: &mut Turn<'_>, id: &MessageId, reached: MessageState) ->
             turn.notify(Event::MessageState { message: *id });
             Ok(())
         }
-        MessageState::Stored | MessageState::Delivered => set_message_state(turn, &conversation, arrival, reached, None),
-        MessageState::Queued | MessageState::Read | MessageState::Failed => Ok(()),
+        // What came from there is tried there alone.
+        MessageState::Failed if message.via.is_none() => Ok(()),
+        MessageState::Stored | MessageState::Delivered | MessageState::Failed => {
+            set_message_state(turn, &conversation, arrival, reached, None)
+        }
+        MessageState::Queued | MessageState::Read => Ok(()),
     }
 }
 

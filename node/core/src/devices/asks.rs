@@ -8,33 +8,23 @@ use crate::delivery::outbox;
 use crate::delivery::owner::EnvelopeOwner;
 use crate::friendships::{self, Asking};
 use crate::invites;
-use crate::limits::{DEVICE_ASK_PAUSE, DEVICE_ASKS_MAX, DEVICE_ASKS_SPAN, DEVICES_MAX};
+use crate::limits::{DEVICE_ASK_PAUSE, DEVICE_ASKS_MAX, DEVICE_ASKS_SPAN};
 use crate::people::{self, persons, requests};
-use crate::rows::{Friend, FriendState, InRoom};
-use crate::seam::Warning;
+use crate::rows::FriendState;
 use crate::state::State;
-use crate::turn::{DropReason, Failed, Rejected, Turn, TurnFailed};
-use crate::wire::{Befriend, PAYLOAD_MAX, PersonStanding, Statement, Step};
+use crate::turn::{Failed, Turn, TurnFailed};
+use crate::wire::{Befriend, PersonStanding, Step};
 use std::collections::BTreeMap;
 use symbolon_presence::codec;
 use symbolon_presence::id::PeerId;
-use symbolon_presence::identity::Device;
 use symbolon_presence::time::Timestamp;
 
 /// The devices of friends, and those of our own person, that this one is no friend of.
 fn missing(state: &State) -> Vec<PeerId> {
-    let mut missing = Vec::new();
-    for row in state.persons.values() {
-        let said = &row.said;
-        if said.standing != PersonStanding::Friend {
-            continue;
-        }
-        let is_tied = |peer: &PeerId| state.friends.get(peer).is_some_and(|friend| friend.state == FriendState::Mutual);
-        let is_gone = |peer: &PeerId| state.siblings.get(peer).is_some_and(|row| row.gone.is_some());
-        let is_barred = |peer: &PeerId| state.blocked.contains(peer.as_bytes().as_slice()) || is_gone(peer);
-        let is_wanted = |peer: &PeerId| *peer != state.own.peer && !is_tied(peer) && !is_barred(peer);
-        missing.extend(said.peers.iter().filter(|peer| is_wanted(peer)).copied());
-    }
+    let is_tied = |peer: &PeerId| state.friends.get(peer).is_some_and(|friend| friend.state == FriendState::Mutual);
+    let is_wanted = |peer: &&PeerId| **peer != state.own.peer && !is_tied(peer) && !people::is_out(state, peer);
+    let friends = state.persons.values().map(|row| &row.said).filter(|said| said.standing == PersonStanding::Friend);
+    let mut missing: Vec<PeerId> = friends.flat_map(|said| &said.peers).filter(is_wanted).copied().collect();
     // A device of ours that a backup knows of.
     let is_waiting = |peer: &&PeerId| state.friends.get(*peer).is_some_and(|friend| friend.state == FriendState::Half);
     let waiting = state.siblings.values().filter(|row| row.gone.is_none()).map(|row| &row.peer).filter(is_waiting);
@@ -44,29 +34,57 @@ fn missing(state: &State) -> Vec<PeerId> {
     missing
 }
 
-/// Questions that are to be handed on now. `asked` says when each was put last.
-pub(super) fn due(
-    state: &mut State,
-    turn: &mut Turn<'_>,
-    asked: &mut BTreeMap<PeerId, Timestamp>,
-) -> Result<Vec<(PeerId, Befriend)>, TurnFailed> {
-    let missing = missing(state);
-    asked.retain(|peer, _| missing.contains(peer));
-    let mut due = Vec::new();
-    let mut started = asked.values().filter(|at| turn.now.since(**at) < DEVICE_ASKS_SPAN).count();
-    for peer in missing {
-        let is_recent = asked.get(&peer).is_some_and(|at| turn.now.since(*at) < DEVICE_ASK_PAUSE && *at <= turn.now);
-        if is_recent || started >= DEVICE_ASKS_MAX {
-            continue;
-        }
-        // Also where nothing is to be said of it now: it is looked at again after the pause, not before.
-        asked.insert(peer, turn.now);
-        started += 1;
-        if let Some(befriend) = question(state, turn, peer)? {
-            due.push((peer, befriend));
-        }
+/// Friends' devices that were asked for a friendship with this one.
+#[derive(Debug, Default)]
+pub(super) struct Asks {
+    /// When each was asked last, or looked at; at most as many as are missing.
+    asked: BTreeMap<PeerId, Timestamp>,
+    /// When something is to be asked next.
+    next: Option<Timestamp>,
+}
+
+impl Asks {
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.next
     }
-    Ok(due)
+
+    /// Nobody can answer now: what is due is looked at when somebody can, and wakes nobody until then.
+    pub fn pause(&mut self) {
+        self.next = None;
+    }
+
+    /// Questions that are to be put now: to be handed on by another device of ours if `is_heard`, or to those who can be
+    /// written to. What nobody can take is left for later, and uses nothing up.
+    pub fn due(&mut self, state: &mut State, turn: &mut Turn<'_>, is_heard: bool) -> Result<Vec<(PeerId, Befriend)>, TurnFailed> {
+        let mut missing = missing(state);
+        self.asked.retain(|peer, at| missing.contains(peer) && *at <= turn.now);
+        missing.retain(|peer| is_heard || can_knock(state, peer));
+        let mut started = self.asked.values().filter(|at| turn.now.since(**at) < DEVICE_ASKS_SPAN).count();
+        let mut due = Vec::new();
+        for peer in &missing {
+            let is_recent = self.asked.get(peer).is_some_and(|at| turn.now.since(*at) < DEVICE_ASK_PAUSE);
+            if is_recent || started >= DEVICE_ASKS_MAX {
+                continue;
+            }
+            // Also where nothing is to be said of it now: it is looked at again after the pause, not before.
+            self.asked.insert(*peer, turn.now);
+            started += 1;
+            if let Some(befriend) = question(state, turn, *peer)? {
+                due.push((*peer, befriend));
+            }
+        }
+        let again = missing.iter().filter_map(|peer| Some(self.asked.get(peer)?.after(DEVICE_ASK_PAUSE))).min();
+        // Those for whom the hour had no place left come when it has.
+        let is_left = missing.iter().any(|peer| !self.asked.contains_key(peer)) || again.is_some_and(|at| at <= turn.now);
+        let freed = self.asked.values().filter(|at| turn.now.since(**at) < DEVICE_ASKS_SPAN).min().map(|at| at.after(DEVICE_ASKS_SPAN));
+        self.next = if is_left { freed } else { again };
+        Ok(due)
+    }
+}
+
+/// Whether a device can be asked itself: a backup tells how it is written to.
+fn can_knock(state: &State, peer: &PeerId) -> bool {
+    state.friends.get(peer).is_some_and(|friend| friend.state == FriendState::Half && friend.friendship.is_some())
 }
 
 /// The question for a friend's device. None when they are on their way to each other already.
@@ -88,8 +106,7 @@ fn question(state: &mut State, turn: &mut Turn<'_>, peer: PeerId) -> Result<Opti
             state.change_request(turn, &id, |row| {
                 row.trust = Trust::Verified;
                 if let Some(asked) = &mut row.in_room {
-                    asked.is_of_device = Some(true);
-                    asked.person = of;
+                    asked.device_of = of;
                 }
             });
             Ok(Some(*befriend))
@@ -108,9 +125,7 @@ fn whose(state: &State, peer: &PeerId) -> Option<PeerId> {
 
 /// The same said to the device itself, where a backup tells how it is written to: no other device of ours may be left.
 pub(super) fn knock(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, befriend: &Befriend) -> Result<(), TurnFailed> {
-    let Some(friend) = state.friends.get(peer).filter(|friend| friend.state == FriendState::Half && friend.friendship.is_some()) else {
-        return Ok(());
-    };
+    let Some(friend) = state.friends.get(peer).filter(|_| can_knock(state, peer)) else { return Ok(()) };
     let devices = friend.devices.clone();
     let asked = requests::outgoing(state, peer).find(|row| row.in_room.is_some()).map(|row| row.id);
     let Some(request) = asked else { return Ok(()) };
@@ -123,62 +138,53 @@ pub(super) fn knock(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, befri
     Ok(())
 }
 
-/// A device of a friend's person, which is no friend itself, asks by the key that friends have: it was restored.
-pub(crate) fn returned(state: &mut State, turn: &mut Turn<'_>, from: &Device, statement: &Statement) -> Result<(), Rejected> {
-    let befriend: Befriend = codec::decode(&statement.body, PAYLOAD_MAX).map_err(|_| DropReason::Malformed)?;
-    let is_friend = |row: &&PeerId| state.friends.get(*row).is_some_and(|friend| friend.state == FriendState::Mutual && !friend.blocked);
-    let head = persons::head_of(state, &from.person);
-    let rows = head.map(|head| persons::rows_of(state, &head)).unwrap_or_default();
-    let is_ours = from.person == state.own.person();
-    if !befriend.is_bounded() || from.peer == state.own.peer || !(is_ours || rows.iter().any(|row| is_friend(&row))) {
-        return Err(DropReason::Unexpected.into());
-    }
-    let is_gone = is_ours && state.siblings.get(&from.peer).is_some_and(|row| row.gone.is_some());
-    if is_gone {
-        return Err(DropReason::Forged.into());
-    }
-    let is_new = !state.friends.contains_key(&from.peer);
-    let contact = friendships::read_contact(&befriend.contact, turn.sure).ok_or(DropReason::Forged)?;
-    if contact.signer.device != from.device {
-        return Err(DropReason::Forged.into());
-    }
-    if people::is_blocked(state, &from.peer, &contact.chain) {
-        return Err(DropReason::Blocked.into());
-    }
-    accept(state, turn, from, befriend)?;
-    if is_new && !is_ours {
-        state.rates.warn(turn, Warning::FriendDevice);
-    }
-    Ok(())
-}
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::fixture::in_turn;
+    use crate::rows::{Barred, Person};
+    use crate::wire::PersonSaid;
+    use symbolon_presence::id::{DeviceId, RoomId};
 
-/// A friend's device has handed on that another device of its person asks for a friendship of its own. It is granted: the
-/// person is a friend, and both devices have signed.
-pub(crate) fn asked_by_sibling(state: &mut State, turn: &mut Turn<'_>, from: &Device, befriend: Befriend) -> Result<(), Rejected> {
-    let contact = friendships::read_contact(&befriend.contact, turn.sure).ok_or(DropReason::Forged)?;
-    let signer = contact.signer;
-    if signer.person != from.person || signer.peer == from.peer {
-        return Err(DropReason::Forged.into());
+    /// A friend of the person, as our devices have said, with one device.
+    fn known(state: &mut State, turn: &mut Turn<'_>, n: u8) -> PeerId {
+        let (person, by, petname, conversation) = (PeerId([n; 32]), state.own.peer, format!("Nr {n}"), RoomId([n; 32]));
+        let (trust, standing, peers) = (Trust::Invited, PersonStanding::Friend, vec![person]);
+        let shown = (petname.clone(), trust, standing);
+        let said = PersonSaid { person, version: 1, by, petname, trust, standing, conversation, peers };
+        assert!(state.save_person(turn, Person { said, shown }));
+        person
     }
-    if state.own.person() == signer.person && state.siblings.get(&signer.peer).is_some_and(|row| row.gone.is_some()) {
-        return Err(DropReason::Forged.into());
-    }
-    accept(state, turn, &signer, befriend)
-}
 
-/// Says yes to a device whose person is a friend.
-fn accept(state: &mut State, turn: &mut Turn<'_>, device: &Device, befriend: Befriend) -> Result<(), Rejected> {
-    let peer = device.peer;
-    let is_other = |friend: &&Friend| friend.person() == device.person && friend.peer != peer && friend.state != FriendState::Ended;
-    let others = state.friends.values().filter(is_other).count();
-    if others >= DEVICES_MAX || !state.rates.device(turn.now, device.person) {
-        return Err(DropReason::Full.into());
+    #[test]
+    fn so_many_are_asked_in_an_hour_and_nobody_is_woken_before_more_can_be() {
+        in_turn(|state, turn| {
+            let count = u8::try_from(DEVICE_ASKS_MAX).unwrap() + 3;
+            for n in 1..=count {
+                known(state, turn, n);
+            }
+            let mut asks = Asks::default();
+            assert!(asks.due(state, turn, false).unwrap().is_empty(), "nobody can hand them on");
+            assert_eq!(asks.next_due(), None);
+            let mut asked = 0;
+            for _ in 0..4 {
+                asked += asks.due(state, turn, true).unwrap().len();
+                let next = asks.next_due().unwrap();
+                assert!(next > turn.now, "never at once");
+                turn.now = next;
+            }
+            assert!(asked > usize::from(count), "all of them, the first ones again");
+        });
     }
-    let Some(id) = friendships::asked_as(state, turn, peer, befriend)? else { return Ok(()) };
-    let is_of_device = |asked: InRoom| InRoom { is_of_device: Some(true), ..asked };
-    state.change_request(turn, &id, |row| row.in_room = row.in_room.take().map(is_of_device));
-    match friendships::accept_in_room(state, turn, &id) {
-        Ok(()) | Err(Failed::Command(_)) => Ok(()),
-        Err(Failed::Turn(failed)) => Err(failed.into()),
+
+    #[test]
+    fn a_device_that_was_shut_out_is_not_asked() {
+        in_turn(|state, turn| {
+            let (one, other) = (known(state, turn, 1), known(state, turn, 2));
+            assert_eq!(missing(state), [one, other]);
+            state.bar_device(turn, &DeviceId([1; 16]), Barred { person: one, peer: one });
+            assert_eq!(missing(state), [other]);
+        });
     }
 }

@@ -18,7 +18,7 @@ use symbolon_presence::identity::{Chain, Device};
 /// Another device has said something. Nobody but a device of our own person is listened to.
 pub(crate) fn hear(state: &mut State, turn: &mut Turn<'_>, from: &Device, said: OwnSaid) -> Result<(), Rejected> {
     let is_ours = from.person == state.own.person() && from.peer != state.own.peer;
-    if !is_ours || state.siblings.get(&from.peer).is_some_and(|row| row.gone.is_some()) {
+    if !is_ours || state.is_gone_sibling(&from.peer) {
         return Err(DropReason::Forged.into());
     }
     match said {

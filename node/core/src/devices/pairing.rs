@@ -4,7 +4,7 @@
 //! ask like any stranger, are certified, and ask once more as what they are then. From that on they are a friend like any
 //! other.
 
-use super::renewal;
+use super::{removal, renewal};
 use crate::command::{CommandError, Direction, RequestStatus, Trust};
 use crate::delivery::outbox::{self, Via};
 use crate::delivery::owner::EnvelopeOwner;
@@ -12,9 +12,8 @@ use crate::delivery::ways;
 use crate::friendships::{self, Answer, IncomingOffer};
 use crate::invites;
 use crate::invites::contact::VerifiedContact;
-use crate::limits::{DEVICE_LIFETIME, OFFER_MAX, PAIRING_LIFETIME, SIBLINGS_MAX};
+use crate::limits::{DEVICE_LIFETIME, OFFER_MAX, PAIRING_LIFETIME};
 use crate::packages;
-use crate::people::persons;
 use crate::rows::{Invite, Invited, Pairing, Request};
 use crate::seam::Event;
 use crate::state::State;
@@ -32,7 +31,7 @@ pub(crate) fn pair(state: &mut State, turn: &mut Turn<'_>) -> Result<(String, Ti
     if state.own.identity.root.is_none() {
         return Err(CommandError::NotFirstDevice.into());
     }
-    if persons::siblings(state).count() >= SIBLINGS_MAX {
+    if !removal::has_place(state) {
         return Err(CommandError::Full.into());
     }
     if turn.stamp < EARLIEST {
@@ -87,6 +86,7 @@ pub(super) fn is_fresh(state: &State) -> bool {
         && state.groups.rooms.is_empty()
         && state.siblings.is_empty()
         && state.counters.arrival == 0
+        && state.vouching.knocks.is_empty()
         && !state.invites.values().any(|invite| invites::is_own_wish(&invite) || invite.pairs.is_some())
 }
 
@@ -108,16 +108,16 @@ pub(crate) fn certify(state: &mut State, turn: &mut Turn<'_>, offer: IncomingOff
     let is_of = |chain: &Chain| chain.body().is_some_and(|cert| (cert.signing, cert.dh) == keys);
     let chain = match invite.pairs.as_ref().and_then(|pairs| pairs.certified.clone()) {
         // It asks again: the answer was lost.
-        Some((chain, _)) if is_of(&chain) => chain,
+        Some(chain) if is_of(&chain) => chain,
         // Somebody else was first.
         Some(_) => return Err(DropReason::Unexpected.into()),
-        None if persons::siblings(state).count() >= SIBLINGS_MAX => return Err(DropReason::Full.into()),
+        None if !removal::has_place(state) => return Err(DropReason::Full.into()),
         None => {
             renewal::raise_serial(state);
             let serial = state.own.next_serial(turn);
             let end = turn.now.max(turn.sure).max(EARLIEST).after(DEVICE_LIFETIME);
             let chain = state.own.identity.certify_further(keys, serial, EARLIEST, end).ok_or(DropReason::Unexpected)?;
-            let pairs = Some(Box::new(Pairing { certified: Some((chain.clone(), device.peer)) }));
+            let pairs = Some(Box::new(Pairing { certified: Some(chain.clone()) }));
             state.save_invite(turn, Invite { pairs, ..invite });
             chain
         }

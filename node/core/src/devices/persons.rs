@@ -97,16 +97,12 @@ pub(super) fn look(state: &mut State, turn: &mut Turn<'_>, person: &PeerId) -> O
             peers: all,
         },
     };
-    let read = state.persons.get(person).and_then(|known| known.read);
-    state.save_person(turn, Person { said: said.clone(), shown, read }).then_some(said)
+    state.save_person(turn, Person { said: said.clone(), shown }).then_some(said)
 }
 
 /// Both lists in one, without devices that were shut out here: they take nobody's place.
 fn merged(state: &State, one: &[PeerId], other: &[PeerId]) -> Vec<PeerId> {
-    let is_out = |peer: &PeerId| {
-        state.blocked.contains(peer.as_bytes().as_slice()) || state.siblings.get(peer).is_some_and(|row| row.gone.is_some())
-    };
-    let mut all: Vec<PeerId> = one.iter().chain(other).filter(|peer| !is_out(peer)).copied().collect();
+    let mut all: Vec<PeerId> = one.iter().chain(other).filter(|peer| !people::is_out(state, peer)).copied().collect();
     all.sort_unstable();
     all.dedup();
     all.truncate(DEVICES_MAX);
@@ -120,12 +116,16 @@ const VERSIONS_AHEAD: u64 = 1 << 20;
 pub(super) fn heard(state: &mut State, turn: &mut Turn<'_>, said: PersonSaid) -> Result<(), TurnFailed> {
     let person = said.person;
     let known = state.persons.get(&person).cloned();
-    let peers = merged(state, known.as_ref().map_or(&[], |known| known.said.peers.as_slice()), &said.peers);
     let present = known.as_ref().map_or(0, |known| known.said.version);
     if said.version.saturating_sub(present) > VERSIONS_AHEAD {
         return Ok(());
     }
     let is_newer = known.as_ref().is_none_or(|known| (said.version, said.by) > (known.said.version, known.said.by));
+    if is_newer && said.standing != PersonStanding::Blocked {
+        // First: of somebody blocked no device counts.
+        unblock(state, turn, &person)?;
+    }
+    let peers = merged(state, known.as_ref().map_or(&[], |known| known.said.peers.as_slice()), &said.peers);
     if !is_newer {
         if let Some(known) = known.filter(|known| known.said.peers != peers) {
             let said = PersonSaid { peers, ..known.said.clone() };
@@ -136,8 +136,7 @@ pub(super) fn heard(state: &mut State, turn: &mut Turn<'_>, said: PersonSaid) ->
     let said = PersonSaid { peers, ..said };
     apply(state, turn, &said)?;
     let shown = shown(state, &person).unwrap_or((said.petname.clone(), said.trust, said.standing));
-    let read = known.and_then(|known| known.read);
-    state.save_person(turn, Person { said, shown, read });
+    state.save_person(turn, Person { said, shown });
     Ok(())
 }
 
@@ -155,11 +154,6 @@ fn apply(state: &mut State, turn: &mut Turn<'_>, said: &PersonSaid) -> Result<()
     match (said.standing, head) {
         (PersonStanding::Friend, None) => begin(state, turn, said),
         (PersonStanding::Friend, Some(head)) => {
-            for row in persons::rows_of(state, &head) {
-                if state.friends.get(&row).is_some_and(|friend| friend.blocked) {
-                    tolerate(friendships::set_blocked(state, turn, &row, false))?;
-                }
-            }
             if state.friends.get(&head).is_some_and(|friend| friend.state == FriendState::Ended) {
                 // They are friends again at another device: it is asked for as at first.
                 people::update(state, turn, &head, |friend| friend.state = FriendState::Half)?;
@@ -180,6 +174,17 @@ fn apply(state: &mut State, turn: &mut Turn<'_>, said: &PersonSaid) -> Result<()
             Ok(())
         }
     }
+}
+
+/// Takes the blocks of a person back.
+fn unblock(state: &mut State, turn: &mut Turn<'_>, person: &PeerId) -> Result<(), TurnFailed> {
+    for row in persons::head_of(state, person).map(|head| persons::rows_of(state, &head)).unwrap_or_default() {
+        if state.friends.get(&row).is_some_and(|friend| friend.blocked) {
+            tolerate(friendships::set_blocked(state, turn, &row, false))?;
+        }
+    }
+    state.unblock_key(turn, person.as_bytes());
+    Ok(())
 }
 
 fn named(state: &mut State, turn: &mut Turn<'_>, head: &PeerId, said: &PersonSaid) -> Result<(), TurnFailed> {

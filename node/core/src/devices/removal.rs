@@ -10,7 +10,7 @@ use crate::friendships;
 use crate::limits::{SIBLINGS_KEPT_MAX, SIBLINGS_MAX};
 use crate::people::{self, persons};
 use crate::rooms;
-use crate::rows::{Friend, FriendState, GoneTold, Sibling};
+use crate::rows::{Barred, Device as Row, Friend, FriendState, GoneTold, Sibling};
 use crate::seam::{Event, Warning};
 use crate::state::State;
 use crate::table::Table;
@@ -34,42 +34,40 @@ pub(crate) fn remove(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) 
         return Err(CommandError::OlderDevice.into());
     }
     out(state, turn, &peer, said);
-    Ok(tell_all(state, turn)?)
-}
-
-/// What is said of our devices that are gone, the oldest first.
-fn statements(state: &State) -> Vec<Gone> {
-    let mut gone: Vec<(Timestamp, Gone)> = state.siblings.values().filter_map(|row| Some((row.gone?, row.said.clone()?))).collect();
-    gone.sort_by_key(|(at, said)| (*at, said.device.body().map(|cert| cert.device)));
-    gone.into_iter().map(|(_, said)| said).collect()
-}
-
-/// Tells everybody who does not know it yet.
-fn tell_all(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
-    for peer in state.friends.keys().copied().collect::<Vec<_>>() {
-        tell(state, turn, &peer)?;
-    }
     Ok(())
 }
 
-/// Tells a friend's device, or another one of ours, which of our devices are gone, as far as it was not told so in their
-/// present room. Who cannot be told now is told when that can be.
-pub(super) fn tell(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<(), TurnFailed> {
-    let said = statements(state);
-    let Some(friend) = state.friends.get(peer).filter(|friend| !said.is_empty() && state.may_seal(friend)).cloned() else { return Ok(()) };
+/// What is said of our devices that are gone; at most [`SIBLINGS_KEPT_MAX`].
+fn statements(state: &State) -> Vec<(DeviceId, Gone)> {
+    let said = |row: &Sibling| row.said.clone().filter(|_| row.gone.is_some());
+    state.siblings.values().filter_map(said).filter_map(|said| Some((said.device.body()?.device, said))).collect()
+}
+
+/// Tells a friend's device, or another one of ours, which of our devices are gone, as far as it has not heard it in their
+/// present room. False when there is no place for it now: it is to be tried again.
+pub(super) fn tell(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<bool, TurnFailed> {
+    let Some(friend) = state.friends.get(peer).filter(|friend| state.may_seal(friend) && !friend.devices.is_empty()).cloned() else {
+        return Ok(true);
+    };
     let room = friend.room;
-    let now = Some(GoneTold { room, count: u32::try_from(said.len()).unwrap_or(u32::MAX) });
-    let rows: Vec<_> = friend.devices.iter().filter_map(|device| state.devices.get(device)).collect();
-    let takes = |device: &DeviceId| state.can(device, Capabilities::DEVICES) && outbox::has_room_for(state, device, said.len() as u64);
-    if rows.is_empty() || rows.iter().all(|row| row.gone_told == now) || !friend.devices.iter().all(takes) {
-        return Ok(());
+    let rows: Vec<&Row> = friend.devices.iter().filter_map(|device| state.devices.get(device)).collect();
+    let has_heard = |gone: &DeviceId| {
+        let heard = |row: &&Row| row.gone_told.as_ref().is_some_and(|told| told.room == room && told.devices.contains(gone));
+        rows.iter().all(heard)
+    };
+    let said: Vec<(DeviceId, Gone)> = statements(state).into_iter().filter(|(gone, _)| !has_heard(gone)).collect();
+    if said.is_empty() || !friend.devices.iter().all(|device| state.can(device, Capabilities::DEVICES)) {
+        return Ok(true);
     }
-    let known = rows.iter().filter_map(|row| row.gone_told).filter(|told| told.room == room).map(|told| told.count).min();
+    if !friend.devices.iter().all(|device| outbox::has_room_for(state, device, said.len() as u64)) {
+        return Ok(false);
+    }
     let is_own = persons::is_own(state, &friend);
-    for said in said.iter().skip(usize::try_from(known.unwrap_or_default()).unwrap_or_default()) {
-        let is_itself = friend.devices.iter().any(|device| said.device.body().is_some_and(|body| body.device == *device));
+    for (gone, said) in &said {
         let (payload, owner) = match is_own {
-            true if is_itself => (RoomPayload::Own(Box::new(OwnSaid::Gone(Box::new(said.clone())))), EnvelopeOwner::OwnGone),
+            true if friend.devices.contains(gone) => {
+                (RoomPayload::Own(Box::new(OwnSaid::Gone(Box::new(said.clone())))), EnvelopeOwner::OwnGone)
+            }
             true => (RoomPayload::Own(Box::new(OwnSaid::Gone(Box::new(said.clone())))), EnvelopeOwner::Own),
             false => (RoomPayload::Gone(Box::new(said.clone())), EnvelopeOwner::Own),
         };
@@ -78,10 +76,14 @@ pub(super) fn tell(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Res
     }
     for device in &friend.devices {
         if let Some(row) = state.device_mut(device) {
-            row.gone_told = now;
+            let before = row.gone_told.take().filter(|told| told.room == room).map(|told| told.devices).unwrap_or_default();
+            let mut devices: Vec<DeviceId> = before.into_iter().chain(said.iter().map(|(gone, _)| *gone)).collect();
+            devices.sort_unstable();
+            devices.dedup();
+            row.gone_told = Some(GoneTold { room, devices });
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Nothing of a device is listened to from now on, and our records are not for it any more. The friendship with it ends as
@@ -103,16 +105,23 @@ pub(super) fn close(state: &mut State, turn: &mut Turn<'_>, told: &BTreeSet<Peer
         end(state, turn, &peer)?;
         for device in people::devices_of(state, &peer) {
             let person = state.own.person();
-            state.bar_device(turn, &device, &person);
+            state.bar_device(turn, &device, Barred { person, peer });
         }
     }
     Ok(())
 }
 
 /// When the next of them is to end.
-pub(super) fn next_close(state: &State) -> Option<Timestamp> {
+pub(super) fn next_close(state: &State, turn: &Turn<'_>) -> Option<Timestamp> {
     let is_there = |row: &&Sibling| state.friends.get(&row.peer).is_some_and(|friend| friend.state != FriendState::Ended);
-    state.siblings.values().filter(is_there).filter_map(|row| row.gone).map(|at| at.after(TELL_PATIENCE)).min()
+    let since = state.siblings.values().filter(is_there).filter_map(|row| row.gone).min()?;
+    // The stamp may be ahead of the clock by which this is woken.
+    Some(turn.now.after(TELL_PATIENCE.saturating_sub(turn.stamp.since(since))))
+}
+
+/// How many of our devices are gone.
+pub(super) fn count(state: &State) -> usize {
+    state.siblings.values().filter(|row| row.gone.is_some()).count()
 }
 
 /// So long a device that is gone is tried to be told.
@@ -121,7 +130,7 @@ const TELL_PATIENCE: u64 = 30 * SECOND;
 /// A device is refused from now on; its person is not. A device id is a hash over the person's root and the device's keys: so
 /// nobody is refused because somebody else has certified their keys.
 pub(super) fn bar(state: &mut State, turn: &mut Turn<'_>, device: &Device) {
-    state.bar_device(turn, &device.device, &device.person);
+    state.bar_device(turn, &device.device, Barred { person: device.person, peer: device.peer });
 }
 
 /// Ends the friendship with a device. Of a person, another device stands from then on.
@@ -159,6 +168,19 @@ pub(super) fn end(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Resu
     Ok(())
 }
 
+/// A device of a person is a friend: one that was shut out while it was their only one gives its place up.
+pub(super) fn end_barred(state: &mut State, turn: &mut Turn<'_>, person: &PeerId) -> Result<(), TurnFailed> {
+    if !state.barred.values().any(|barred| barred.person == *person) {
+        return Ok(());
+    }
+    let is_out = |friend: &&Friend| {
+        let is_barred = friend.devices.iter().all(|device| state.barred.contains_key(device));
+        friend.person() == *person && friend.state != FriendState::Ended && !friend.devices.is_empty() && is_barred
+    };
+    let out: Vec<PeerId> = state.friends.values().filter(is_out).map(|friend| friend.peer).collect();
+    out.iter().try_for_each(|peer| end(state, turn, peer))
+}
+
 /// A friend's device, or another one of ours, says that a device of its person is theirs no more.
 pub(crate) fn gone(state: &mut State, turn: &mut Turn<'_>, from: &Device, said: &Gone) -> Result<(), Rejected> {
     let device = said.verify(turn.sure).ok_or(DropReason::Forged)?;
@@ -178,14 +200,15 @@ pub(crate) fn gone(state: &mut State, turn: &mut Turn<'_>, from: &Device, said: 
         return if has_heir { Ok(end(state, turn, &device.peer)?) } else { Ok(()) };
     }
     if device.device == state.own.identity.device {
-        if !state.own.is_gone {
-            state.own.is_gone = true;
-            turn.put(Table::Meta, b"gone", &true);
+        if state.own.gone.is_none() {
+            let now = turn.stamp;
+            state.own.gone = Some(now);
+            turn.put(Table::Meta, b"gone", &now);
             turn.notify(Event::Warning(Warning::RemovedHere));
         }
         return Ok(());
     }
-    if state.siblings.get(&device.peer).is_some_and(|row| row.gone.is_some()) {
+    if state.is_gone_sibling(&device.peer) {
         return Ok(());
     }
     if state.siblings.len() >= SIBLINGS_KEPT_MAX && !state.siblings.contains_key(&device.peer) {
@@ -193,25 +216,20 @@ pub(crate) fn gone(state: &mut State, turn: &mut Turn<'_>, from: &Device, said: 
     }
     // Friends whom only this device has hear it from here.
     out(state, turn, &device.peer, said.clone());
-    Ok(tell_all(state, turn)?)
+    Ok(())
 }
 
 /// Whether the device of a certificate was removed.
 fn is_out(state: &State, chain: &Chain) -> bool {
     let Some(cert) = chain.body() else { return true };
     let peer = alias_id(&chain.root, &cert.device);
-    state.barred.contains_key(&cert.device) || state.siblings.get(&peer).is_some_and(|row| row.gone.is_some())
+    state.barred.contains_key(&cert.device) || state.is_gone_sibling(&peer)
 }
 
 /// Whether one more device has a place, those that are gone counted.
 pub(super) fn has_place(state: &State) -> bool {
     let present = state.siblings.values().filter(|row| row.gone.is_none()).count();
     present < SIBLINGS_MAX && state.siblings.len() < SIBLINGS_KEPT_MAX
-}
-
-/// Whether a friend row is of a device of ours that takes part.
-pub(super) fn is_present(state: &State, friend: &Friend) -> bool {
-    state.siblings.get(&friend.peer).is_some_and(|row| row.gone.is_none())
 }
 
 /// The devices of friends that were shut out, of friends who stay: what a new device of ours is told.

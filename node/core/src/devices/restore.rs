@@ -11,6 +11,7 @@ use crate::identity;
 use crate::limits::DEVICE_LIFETIME;
 use crate::packages;
 use crate::people::persons;
+use crate::presence::lookup_servers;
 use crate::rows::{Device, Friend, FriendPresence, FriendState, Sibling};
 use crate::state::State;
 use crate::table::Table;
@@ -82,6 +83,9 @@ fn begin(state: &mut State, turn: &mut Turn<'_>, entropy: &Secret, head: BackupH
             Ok(_) | Err(Failed::Command(_)) => {}
             Err(failed @ Failed::Turn(_)) => return Err(failed),
         }
+    }
+    for address in head.lookups {
+        lookup_servers::add(state, turn, address)?;
     }
     Ok(())
 }

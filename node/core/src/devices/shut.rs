@@ -4,7 +4,7 @@ use super::{removal, sync};
 use crate::command::CommandError;
 use crate::delivery::owner::EnvelopeOwner;
 use crate::people::persons;
-use crate::rows::{Friend, FriendState};
+use crate::rows::{Barred, Friend, FriendState};
 use crate::state::State;
 use crate::turn::{DropReason, Failed, Rejected, Turn, TurnFailed};
 use crate::wire::OwnSaid;
@@ -20,7 +20,7 @@ pub(crate) fn shut_out(state: &mut State, turn: &mut Turn<'_>, head: &PeerId, de
         return Err(CommandError::OnlyDevice.into());
     }
     let chain = state.devices.get(device).map(|row| row.chain.clone()).ok_or(CommandError::NotFound)?;
-    state.bar_device(turn, device, &persons::person_of(state, &peer));
+    state.bar_device(turn, device, Barred { person: persons::person_of(state, &peer), peer });
     removal::end(state, turn, &peer)?;
     Ok(say(state, turn, &chain)?)
 }

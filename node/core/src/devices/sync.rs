@@ -3,11 +3,12 @@
 //! It listens to what is told to users, so nothing has to be said twice. What goes out is bounded: persons and texts by the
 //! frame, and of texts one frame is on its way to each device.
 
-use super::{asks, persons as stands, removal};
+use super::asks::{self, Asks};
+use super::{persons as stands, removal};
 use crate::command::MessageState;
 use crate::delivery::outbox;
 use crate::delivery::owner::EnvelopeOwner;
-use crate::limits::{DEVICE_ASK_PAUSE, PERSONS_SAID, TEXTS_SAID, TEXTS_SAID_BYTES};
+use crate::limits::{PERSONS_SAID, TEXTS_SAID, TEXTS_SAID_BYTES};
 use crate::people::persons;
 use crate::rooms;
 use crate::rows::{Friend, Message, Sibling, message_key};
@@ -33,17 +34,18 @@ pub(crate) struct Devices {
     reads: BTreeMap<PeerId, MessageId>,
     /// Texts that are on their way to a device: the next arrival number behind them.
     flight: BTreeMap<PeerId, u64>,
-    /// Friends' devices that were asked for a friendship with this one, and when.
-    asked: BTreeMap<PeerId, Timestamp>,
+    asks: Asks,
     /// Friends' devices, and ours, that are to be told which of our devices are gone.
     untold: BTreeSet<PeerId>,
+    /// How many of them are gone, as far as all friends are looked at.
+    gone: usize,
     /// Devices that are ours no more, and were told so.
     told: BTreeSet<PeerId>,
     /// When the friendship with such a device is to end at the latest.
     close: Option<Timestamp>,
 }
 
-/// Texts whose state may wait to be said. With more of them the oldest are not said; what is shown elsewhere is behind then.
+/// Texts whose state may wait to be said. With more of them some are not said; what is shown elsewhere is behind then.
 const STATES_MAX: usize = 4_096;
 
 impl Devices {
@@ -55,24 +57,25 @@ impl Devices {
 
     /// When something is to be done.
     pub fn next_due(&self) -> Option<Timestamp> {
-        self.asked.values().map(|at| at.after(DEVICE_ASK_PAUSE)).chain(self.close).min()
+        self.asks.next_due().into_iter().chain(self.close).min()
     }
 
     /// Somebody's device is a friend, or is one again.
-    pub fn befriended(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) {
-        let Some(friend) = state.friend_of(device) else { return };
+    pub fn befriended(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
+        let Some(friend) = state.friend_of(device) else { return Ok(()) };
         self.untold.insert(friend.peer);
         if !persons::is_own(state, friend) {
             // Our others may ask for it.
             self.changed.insert(friend.person());
-            return;
+            let person = friend.person();
+            return removal::end_barred(state, turn, &person);
         }
         let peer = friend.peer;
         // Our others may ask for it, too.
         self.changed.insert(state.own.person());
         if !state.siblings.contains_key(&peer) {
             if !removal::has_place(state) {
-                return;
+                return Ok(());
             }
             let since = turn.stamp;
             state.save_sibling(turn, Sibling { peer, label: None, since, taken: 0, gone: None, said: None });
@@ -80,6 +83,7 @@ impl Devices {
             turn.notify(Event::Warning(crate::seam::Warning::OwnDeviceCame));
         }
         self.fresh.insert(peer);
+        Ok(())
     }
 
     /// A device has said what its build takes: a friend's may be asked for by our others now.
@@ -131,28 +135,35 @@ impl Devices {
             self.changed.clear();
             self.untold.clear();
             turn.out.overheard.clear();
-            self.asked.clear();
+            self.asks = Asks::default();
             return Ok(false);
         }
         removal::close(state, turn, &std::mem::take(&mut self.told))?;
-        self.close = removal::next_close(state);
+        self.close = removal::next_close(state, turn);
+        if self.gone != removal::count(state) {
+            self.gone = removal::count(state);
+            self.untold.extend(state.friends.keys());
+        }
         for peer in std::mem::take(&mut self.untold) {
-            removal::tell(state, turn, &peer)?;
+            if !removal::tell(state, turn, &peer)? {
+                self.untold.insert(peer);
+            }
         }
         let events = std::mem::take(&mut turn.out.overheard);
         self.listen(state, events);
-        let present: Vec<Friend> = persons::siblings(state).filter(|friend| removal::is_present(state, friend)).cloned().collect();
+        let present: Vec<Friend> = persons::siblings(state).cloned().collect();
         let ready: Vec<Friend> = present.iter().filter(|friend| is_ready(state, friend)).cloned().collect();
-        if state.own.is_gone {
-            self.asked.clear();
+        if state.own.gone.is_some() {
+            self.asks = Asks::default();
             return Ok(false);
         }
         let is_reachable = !state.own.places.is_empty() || state.own.told_relays() > 0;
-        if !is_reachable {
-            // What was due is looked at when somebody can answer, and wakes nobody until then.
-            self.asked.retain(|_, at| turn.now.since(*at) < DEVICE_ASK_PAUSE);
-        }
-        let asks = if is_reachable { asks::due(state, turn, &mut self.asked)? } else { Vec::new() };
+        let asks = if is_reachable {
+            self.asks.due(state, turn, !ready.is_empty())?
+        } else {
+            self.asks.pause();
+            Vec::new()
+        };
         for (peer, befriend) in &asks {
             asks::knock(state, turn, peer, befriend)?;
         }

@@ -63,7 +63,7 @@ pub(crate) fn befriend(state: &mut State, turn: &mut Turn<'_>, peer: PeerId, nam
     let expires = turn.stamp.after(REQUEST_LIFETIME);
     let (contact, grant) = invites::mint_in_room(state, turn, peer, expires);
     let id = RequestId::random(turn.rng);
-    let in_room = Some(InRoom { invite: Some(grant), contact: None, is_of_device: None, person: None });
+    let in_room = Some(InRoom { invite: Some(grant), contact: None, device_of: None });
     let row = Request { peer, name, trust: Trust::Room, note: note.clone(), expires, in_room, ..Request::blank(turn, id, Direction::Out) };
     state.save_request(turn, row);
     turn.notify(Event::Request(id));
@@ -90,7 +90,7 @@ pub(crate) fn asked_as(state: &mut State, turn: &mut Turn<'_>, peer: PeerId, bef
     if is_unwanted || !state.rates.offer_of(turn.now, peer) {
         return Ok(None);
     }
-    let in_room = Some(InRoom { invite: None, contact: Some(befriend.contact), is_of_device: None, person: None });
+    let in_room = Some(InRoom { invite: None, contact: Some(befriend.contact), device_of: None });
     let expires = contact.expires.min(turn.stamp.after(REQUEST_LIFETIME));
     if let Some(row) = requests::incoming_in_room(state, &peer).cloned() {
         // The same question by a newer way in.
@@ -159,7 +159,7 @@ pub(crate) fn accept(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> 
     state.save_request(turn, Request { status: RequestStatus::Accepted, ..row });
     let offer = ask(state, turn, contact, None, Trust::Room)?;
     // It is the answer to what is shown already.
-    state.change_request(turn, &offer, |row| row.in_room = Some(InRoom { invite: None, contact: None, is_of_device: None, person: None }));
+    state.change_request(turn, &offer, |row| row.in_room = Some(InRoom { invite: None, contact: None, device_of: None }));
     turn.notify(Event::Request(*id));
     Ok(())
 }

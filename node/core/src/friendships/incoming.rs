@@ -53,7 +53,7 @@ pub(crate) fn receive_offer(state: &mut State, turn: &mut Turn<'_>, offer: Incom
         return Err(DropReason::Forged.into());
     }
     let by_room = |row: &Request| row.in_room.as_ref().is_some_and(|asked| asked.invite == Some(invite.grant));
-    let whose = outgoing(state, &device.peer).filter(|row| by_room(row)).find_map(|row| row.in_room.as_ref()?.person);
+    let whose = outgoing(state, &device.peer).filter(|row| by_room(row)).find_map(|row| row.in_room.as_ref()?.device_of);
     if whose.is_some_and(|person| person != device.person) {
         return Err(DropReason::Forged.into());
     }
@@ -103,7 +103,7 @@ pub(crate) fn receive_offer(state: &mut State, turn: &mut Turn<'_>, offer: Incom
         transcript,
         chain: Some(first.chain),
         flagged,
-        in_room: is_in_room.then_some(InRoom { invite: None, contact: None, is_of_device: None, person: None }),
+        in_room: is_in_room.then_some(InRoom { invite: None, contact: None, device_of: None }),
         ..Request::blank(turn, id, Direction::In)
     };
     state.save_request(turn, row);

@@ -56,6 +56,13 @@ pub(crate) fn is_refused(state: &State, device: &DeviceId) -> bool {
     is_device_blocked(state, device) || state.friend_of(device).is_some_and(|friend| friend.state == FriendState::Ended)
 }
 
+/// Whether nothing counts that is said of a Peer ID, and nobody asks for it: it is blocked, of a device of ours that is gone,
+/// or of one that was shut out.
+pub(crate) fn is_out(state: &State, peer: &PeerId) -> bool {
+    let is_barred = || state.barred.values().any(|barred| barred.peer == *peer);
+    state.blocked.contains(peer.as_bytes().as_slice()) || state.is_gone_sibling(peer) || is_barred()
+}
+
 /// Whether our user wants nothing of a person: they are blocked, or a friendship with them has ended.
 pub(crate) fn is_parted(state: &State, peer: &PeerId) -> bool {
     let head = persons::head_of(state, peer).unwrap_or(*peer);
@@ -89,21 +96,23 @@ mod tests {
     use super::*;
     use crate::fixture::{Person, in_turn};
     use crate::limits::BARRED_OF_PERSON;
+    use crate::rows::Barred;
 
     #[test]
     fn a_person_shuts_out_so_many_of_their_devices_and_no_more_and_the_first_ones_stay_out() {
         in_turn(|state, turn| {
             let ben = Person::new(state, turn, 2);
             let (device, peer, chain) = (ben.device.device, ben.device.peer, ben.identity.chain.clone());
-            assert!(!is_device_blocked(state, &device) && !is_blocked(state, &peer, &chain));
-            assert!(state.bar_device(turn, &device, &peer));
+            let of = Barred { person: peer, peer };
+            assert!(!is_device_blocked(state, &device) && !is_blocked(state, &peer, &chain) && !is_out(state, &peer));
+            assert!(state.bar_device(turn, &device, of));
             for n in 1..BARRED_OF_PERSON {
-                assert!(state.bar_device(turn, &DeviceId([u8::try_from(n).unwrap(); 16]), &peer));
+                assert!(state.bar_device(turn, &DeviceId([u8::try_from(n).unwrap(); 16]), of));
             }
-            assert!(!state.bar_device(turn, &DeviceId([200; 16]), &peer), "as many as there may be");
-            assert!(state.bar_device(turn, &device, &peer), "known");
-            assert!(state.bar_device(turn, &DeviceId([200; 16]), &PeerId([9; 32])), "another person's");
-            assert!(is_device_blocked(state, &device) && is_blocked(state, &peer, &chain));
+            assert!(!state.bar_device(turn, &DeviceId([200; 16]), of), "as many as there may be");
+            assert!(state.bar_device(turn, &device, of), "known");
+            assert!(state.bar_device(turn, &DeviceId([200; 16]), Barred { person: PeerId([9; 32]), ..of }), "another person's");
+            assert!(is_device_blocked(state, &device) && is_blocked(state, &peer, &chain) && is_out(state, &peer));
             assert!(!is_parted(state, &peer), "the person stays");
         });
     }

@@ -174,7 +174,7 @@ impl Machines {
             FriendshipsNotice::Confirmed(peer) => self.confirming.note(peer),
             FriendshipsNotice::Befriended(device) => {
                 groups::say_again(state, turn, &device)?;
-                own_devices.befriended(state, turn, &device);
+                own_devices.befriended(state, turn, &device)?;
                 delivery.befriended(state, turn, &device)?;
             }
             FriendshipsNotice::Parted(peer) => {

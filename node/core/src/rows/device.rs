@@ -90,14 +90,26 @@ impl Device {
     }
 }
 
-/// How many statements on devices of ours that are gone a device was told, in which room.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+/// Which devices of ours that are gone a device has heard of, in which room; at most as many as are kept.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub(crate) struct GoneTold {
     #[n(0)]
     pub room: RoomId,
     #[n(1)]
-    pub count: u32,
+    pub devices: Vec<DeviceId>,
+}
+
+/// A device of somebody who stays that is refused. Under its id, among what is blocked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Barred {
+    /// Whose it is.
+    #[n(0)]
+    pub person: PeerId,
+    /// The Peer ID that it goes by.
+    #[n(1)]
+    pub peer: PeerId,
 }
 
 /// What a device was shown of this build.

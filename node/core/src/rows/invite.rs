@@ -52,7 +52,7 @@ pub(crate) struct Invite {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub(crate) struct Pairing {
-    /// What was certified by it, and under which Peer ID it had asked.
+    /// What was certified by it.
     #[n(0)]
-    pub certified: Option<(Chain, PeerId)>,
+    pub certified: Option<Chain>,
 }

@@ -42,12 +42,9 @@ pub(crate) struct InRoom {
     /// The contact record of who asks us.
     #[cbor(n(1), with = "minicbor::bytes")]
     pub contact: Option<Vec<u8>>,
-    /// A device asks for a friendship of its own whose person is a friend already: nobody is asked.
+    /// Whose device it is where that person is a friend already: no user is asked, and nobody else can answer.
     #[n(2)]
-    pub is_of_device: Option<bool>,
-    /// Whose device was asked by us, if that is known: nobody else can answer.
-    #[n(3)]
-    pub person: Option<PeerId>,
+    pub device_of: Option<PeerId>,
 }
 
 /// A friend request.
@@ -210,7 +207,7 @@ impl Request {
 
     /// Whether a request is shown to the user. Renewals are not, except those that come too often; nor is what answers a request in a room.
     pub fn is_shown(&self) -> bool {
-        if self.joins.is_some() || self.in_room.as_ref().is_some_and(|asked| asked.is_of_device == Some(true)) {
+        if self.joins.is_some() || self.in_room.as_ref().is_some_and(|asked| asked.device_of.is_some()) {
             return false;
         }
         let answers = |asked: &InRoom| asked.invite.is_none() && asked.contact.is_none();

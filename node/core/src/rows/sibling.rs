@@ -3,7 +3,7 @@
 use crate::command::Trust;
 use crate::wire::{Gone, PersonSaid, PersonStanding};
 use minicbor::{Decode, Encode};
-use symbolon_presence::id::{MessageId, PeerId};
+use symbolon_presence::id::PeerId;
 use symbolon_presence::time::Timestamp;
 
 /// Another device of our own person. Under its Peer ID.
@@ -39,7 +39,4 @@ pub(crate) struct Person {
     /// What their row here showed when it was last looked at: petname, trust, standing.
     #[n(1)]
     pub shown: (String, Trust, PersonStanding),
-    /// Their newest text that was read here or at another device.
-    #[n(2)]
-    pub read: Option<MessageId>,
 }

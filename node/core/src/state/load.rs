@@ -1,7 +1,7 @@
 //! Loading the working set.
 
 use crate::command::{Direction, Trust};
-use crate::rows::{Device, Friend, Given, Inbound, Request, Sequences, split_inbound_key, split_sequences_key};
+use crate::rows::{Barred, Device, Friend, Given, Inbound, Request, Sequences, split_inbound_key, split_sequences_key};
 use crate::table::Table;
 use crate::turn::{TurnFailed, all_rows, decode_row};
 use crate::world::Shelf;
@@ -53,7 +53,7 @@ pub(super) fn lasting_replies(given: &BTreeMap<PeerId, Given>) -> BTreeMap<Grant
 }
 
 /// The devices that are refused, and whose they are.
-pub(super) fn barred(shelf: &dyn Shelf) -> Result<BTreeMap<DeviceId, PeerId>, TurnFailed> {
-    let rows = all_rows(shelf, Table::Blocked)?.into_iter().filter(|(key, _)| key.len() == DeviceId::LEN);
-    Ok(rows.filter_map(|(key, person)| DeviceId::from_slice(&key).zip(PeerId::from_slice(&person))).collect())
+pub(super) fn barred(shelf: &dyn Shelf) -> Result<BTreeMap<DeviceId, Barred>, TurnFailed> {
+    let rows = all_rows(shelf, Table::Blocked)?.into_iter().filter_map(|(key, row)| Some((DeviceId::from_slice(&key)?, row)));
+    rows.map(|(device, row)| Ok((device, decode_row(&row)?))).collect()
 }

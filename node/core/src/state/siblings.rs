@@ -22,6 +22,11 @@ impl State {
         }
     }
 
+    /// Whether a Peer ID is of a device of ours that is gone.
+    pub fn is_gone_sibling(&self, peer: &PeerId) -> bool {
+        self.siblings.get(peer).is_some_and(|row| row.gone.is_some())
+    }
+
     /// Saves how our person stands to somebody. False when there are too many.
     pub fn save_person(&mut self, turn: &mut Turn<'_>, row: Person) -> bool {
         let person = row.said.person;

@@ -21,7 +21,7 @@ pub(crate) fn all(state: &State, delivery: &Delivery) -> Vec<OwnDeviceView> {
         online: None,
         heard: None,
         settled: true,
-        removed: own.is_gone.then_some(state.clock.stamp()),
+        removed: own.gone,
     }];
     for row in state.siblings.values() {
         let Some(device) = state.devices.values().find(|device| device.peer == row.peer) else { continue };

@@ -6,7 +6,7 @@
 use super::bounds::{are_relay_mailboxes, is_name};
 use super::contact::RelayMailbox;
 use super::own::{PersonSaid, TextSaid};
-use crate::limits::{LOOKUPS_TOLD, RELAY_MAILBOXES_MAX, WAYS_SAID};
+use crate::limits::{LOOKUPS_MAX, RELAY_MAILBOXES_MAX, WAYS_SAID};
 use minicbor::{Decode, Encode};
 use symbolon_presence::address::Address;
 use symbolon_presence::codec;
@@ -63,7 +63,7 @@ pub struct BackupHead {
     /// Links of the relays that the device used, each with the claim code, if it has one.
     #[n(4)]
     pub relays: Vec<(String, Option<String>)>,
-    /// Its lookup servers.
+    /// Its lookup servers; at most [`LOOKUPS_MAX`].
     #[n(5)]
     pub lookups: Vec<Address>,
 }
@@ -131,7 +131,7 @@ impl BackupPart {
         let is_bounded = match &part {
             Self::Head(head) => {
                 let relays = head.relays.len() <= RELAY_MAILBOXES_MAX;
-                is_name(&head.name) && relays && head.lookups.len() <= LOOKUPS_TOLD && head.lookups.iter().all(Address::is_bounded)
+                is_name(&head.name) && relays && head.lookups.len() <= LOOKUPS_MAX && head.lookups.iter().all(Address::is_bounded)
             }
             Self::Persons(persons) => super::own::OwnSaid::Persons(persons.clone()).is_bounded(),
             Self::Ways(ways) => ways.len() <= WAYS_SAID && ways.iter().all(DeviceWays::is_bounded),
