@@ -40,6 +40,8 @@ def head(major, value):
 
 
 def cbor(value):
+    if value is None:
+        return b"\xf6"
     if isinstance(value, bool):
         return b"\xf5" if value else b"\xf4"
     if isinstance(value, int):
@@ -76,7 +78,7 @@ class Reader:
         first = self.take(1)[0]
         major, info = first >> 5, first & 31
         if major == 7:
-            return {20: False, 21: True}[info]
+            return {20: False, 21: True, 22: None}[info]
         value = info if info < 24 else int.from_bytes(self.take({24: 1, 25: 2, 26: 4, 27: 8}[info]), "big")
         if major == 0:
             return value
@@ -290,7 +292,65 @@ def further_certificate(i):
     return {"cert": cert, "signature": signature, "chain": record({0: root, 1: cert, 2: signature})}
 
 
+def pairing_code(i):
+    secret = i["secret"]
+    return {"code": base32(secret), "id": invite_id(secret), "psk": derived(secret, name("key invite psk"), i["maker"])}
+
+
+def goes_by(chain):
+    """The Peer ID by which the device of a chain goes."""
+    cert = read(chain[1])
+    assert verify(chain[0], name("sign device certificate"), context(peer_of(chain[0])), chain[1], chain[2])
+    assert cert[0] == hashed(name("hash device id"), chain[0], cert[1], cert[2])[:16] and cert.get(6, 0) <= cert[5]
+    return hashed(name("hash alias"), chain[0], cert[0]) if 6 in cert else peer_of(chain[0])
+
+
+def signed_first(i, step, label, package, transcript, body):
+    chain = read(i["chain"])
+    assert goes_by(chain) == i.get("from", goes_by(chain))
+    statement = record({0: step, 1: i["to"], 2: i["device"], 3: package, 4: transcript, 5: body})
+    signature = sign(i["seed"], name(label), context(goes_by(chain), i["to"]), statement)
+    assert read(chain[1])[1] == ed_public(i["seed"])
+    return {"statement": statement, "signature": signature, "first": record({0: chain, 1: statement, 2: signature})}
+
+
+def contact_package(contact, device):
+    return hashed(name("hash contact package"), contact[1], struct.pack(">Q", contact[2]), bytes([contact[3]]), device)
+
+
+def offer_transcript(i):
+    return hashed(name("hash transcript of offer"), i["from"], i["to"], record({**read(i["body"]), 1: 0, 4: []}))
+
+
+def pairing_offer(i):
+    way_in = read(book("pairing body", "out", "body"))[2][0]
+    assert contact_package(way_in, i["device"]) == i["package"] and read(i["body"])[4][0][4][1] == ed_public(i["seed"])
+    return signed_first(i, 0, "sign offer", i["package"], bytes(32), i["body"]) | {"transcript": offer_transcript(i)}
+
+
+def returned(i, out):
+    body = read(out["body"])
+    contact = read(body[0])
+    said = read(contact[1])
+    me = goes_by(contact[0])
+    assert list(body) == [0] and contact[0] == read(i["chain"]) and len(said[2]) == 1 and 4 not in said
+    assert verify(ed_public(i["seed"]), name("sign contact record"), context(me, me), contact[1], contact[2])
+    direct = xwing_public(i["private"])
+    answer = signed_first(i, 5, "sign returned", direct_package(direct, i["device"]), bytes(32), out["body"])
+    return answer | {"envelope": first_envelope(direct, answer["first"], i["randomness"], use="direct")}
+
+
+def backup_file(i):
+    kinds = ("head", "persons", "ways", "texts", "end")
+    assert i["parts"] == [book(f"part of a backup: {kind}", "out", "sealed") for kind in kinds]
+    file = b"symbolon backup 1\n" + i["id"] + b"".join(four(len(part)) + part for part in i["parts"])
+    return {"length": len(file), "file": file}
+
+
 def joined(i, out):
+    offer = unhex("", BOOK["pairing: Offer of a newcomer"])
+    assert (i["to"], i["transcript"]) == (offer["in"]["from"], offer["out"]["transcript"])
+    assert i["package"] == contact_package(read(offer["in"]["body"])[4][0], i["device"])
     body = record({0: read(i["chain"]), 1: i["second_root"], 2: i["name"]})
     statement = record({0: 4, 1: i["to"], 2: i["device"], 3: i["package"], 4: i["transcript"], 5: body})
     signature = sign(i["seed"], name("sign joined"), context(i["from"], i["to"]), statement)
@@ -308,6 +368,11 @@ def gone(i):
 
 def backup_part(i):
     place = context(i["id"], struct.pack(">Q", i["index"]))
+    kind, content = read(i["part"])
+    if kind == 0:
+        assert sorted(content[0]) == list(range(6)) and [claim for _, claim in content[0][4]] == ["stand-in", None]
+    if kind == 2:
+        assert [sorted(ways) for ways in content[0]] == [[0, 1, 2, 3, 4], [0, 1, 2, 3, 4, 5]] and len(content[0][1][5][1]) == 4354
     return {"sealed": sealed_at_random(i["key"], i["nonce"], "seal backup", place, i["part"])}
 
 
@@ -1033,6 +1098,12 @@ CHECKS = {
     "alias": lambda i: {"peer": hashed(name("hash alias"), i["root"], i["device"])},
     "certificate of a further device": further_certificate,
     "joined": joined,
+    "pairing code": pairing_code,
+    "pairing body": invite_body,
+    "pairing: Offer of a newcomer": pairing_offer,
+    "pairing: Offer as a further device": pairing_offer,
+    "backup file": backup_file,
+    "returned": returned,
     "gone": gone,
     "certificate of a restored device": further_certificate,
     "recovery phrase": recovery,
@@ -1058,7 +1129,7 @@ CHECKS = {
     "order of rivals": lambda i: {"order": [rival["epoch"] for rival in sorted(i["rivals"], key=lambda rival: place(i, rival))]},
     "payload of a known envelope": lambda i: {"payload": record({0: i["room"], 1: i["epoch"], 2: i["sequence"], 3: i["mls"]})},
 }
-TEXTS = {"topic", "label", "text", "words", "name", "link", "card", "result", "labels", "sha256"}
+TEXTS = {"topic", "label", "text", "words", "code", "name", "link", "card", "result", "labels", "sha256"}
 
 
 def unhex(key, value):

@@ -1,13 +1,22 @@
 //! Devices of one person: Ben's first device lets a further one in, tells it what he has, and takes it out again.
 
-use super::{NOW, Runs, ben, handshake, offer_body, shared};
+use super::{NOW, Person, Runs, ben, offer_body, shared};
 use symbolon_core::command::{MessageState, Trust};
-use symbolon_core::wire::{First, Gone, JoinedBody, OwnSaid, PersonSaid, PersonStanding, RelaySaid, Statement, Step, TextSaid};
+use symbolon_core::contact::{ContactBody, ContactRecord, InviteMark};
+use symbolon_core::wire::{
+    Contact, First, Gone, JoinedBody, OfferBody, OwnSaid, PersonSaid, PersonStanding, RelaySaid, Statement, Step, TextSaid,
+};
 use symbolon_presence::codec;
-use symbolon_presence::id::{MessageId, PeerId, RoomId};
-use symbolon_presence::identity::{Chain, Identity};
+use symbolon_presence::friendship::FriendshipSecret;
+use symbolon_presence::id::{Digest, MessageId, PeerId, RequestId, RoomId};
+use symbolon_presence::identity::{Chain, Identity, pair_context};
+use symbolon_presence::invite::InviteSecret;
 use symbolon_presence::kdf::Secret;
-use symbolon_presence::time::DAY;
+use symbolon_presence::kem::KemKey;
+use symbolon_presence::labels::SIGN_CONTACT;
+use symbolon_presence::record::day_of;
+use symbolon_presence::time::{DAY, MINUTE};
+use symbolon_relay::grant::{MailboxKeys, Scope};
 
 /// The keys of the device that comes, as the first device of a person of its own.
 pub fn newcomer() -> Identity {
@@ -28,20 +37,78 @@ pub fn laptop() -> Identity {
     laptop
 }
 
+/// A device that comes, with a mailbox and keys of its own.
+pub fn comes(identity: Identity) -> Person {
+    Person {
+        identity,
+        mailbox: MailboxKeys::random(&mut Runs::from(0xa4)),
+        friendship: FriendshipSecret { revision: 3, secret: Secret::from_bytes([0xa8; 32]) },
+        package: KemKey::from_bytes([0xa9; 32]),
+        reply: KemKey::from_bytes([0xaa; 32]),
+        direct: KemKey::from_bytes([0xab; 32]),
+        seals: 0x20,
+    }
+}
+
+/// The secret of Ben's pairing code.
+pub fn code() -> InviteSecret {
+    InviteSecret::from_bytes([0xac; 16])
+}
+
+/// The way in of the code: ten minutes, two uses.
+pub fn code_contact() -> Contact {
+    let (ben, expires) = (ben(), NOW.after(10 * MINUTE));
+    let (_, address, key) = ben.address(0x77, Scope::Contact, expires, 2);
+    Contact { expires, package: KemKey::from_bytes([0xad; 32]).public().bytes(), entry: ben.entry(address), key, ..ben.contact() }
+}
+
+/// The body of the code.
+pub fn code_body() -> ContactRecord {
+    let (me, contact) = (ben().identity, code_contact());
+    let invite = Some(InviteMark { id: code().id(), day: day_of(NOW), number: NOW.0 });
+    let body = ContactBody { name: "Ben".to_owned(), expires: contact.expires, contacts: vec![contact], servers: Vec::new(), invite };
+    let body = codec::encode(&body);
+    let signature = me.signing.sign(SIGN_CONTACT, &pair_context(&me.peer(), &me.peer()), &body);
+    ContactRecord { chain: me.chain, body, signature }
+}
+
+/// The record in which it lies.
+pub fn code_record() -> Vec<u8> {
+    code().slot(day_of(NOW)).seal(NOW, &codec::encode(&code_body()), &mut Runs::from(0xae)).expect("it fits")
+}
+
+/// The Offer of a device that comes, as what it is then.
+pub fn asks(who: &Person, request: u8) -> (OfferBody, Statement) {
+    let expires = NOW.after(10 * MINUTE);
+    let (name, replies) = ("Laptop".to_owned(), vec![who.reply_contact()]);
+    let body = OfferBody { request: RequestId([request; 16]), name, note: None, replies, expires, ..offer_body() };
+    let ben = ben().identity;
+    let statement = Statement {
+        step: Step::Offer,
+        to: ben.peer(),
+        device: ben.device,
+        package: code_contact().digest(&ben.device),
+        transcript: Digest([0; 32]),
+        body: codec::encode(&body),
+    };
+    (body, statement)
+}
+
 /// What the first device answers to who has asked by its code.
 pub fn joined() -> JoinedBody {
     JoinedBody { chain: certificate(), second_root: ben().identity.second_root, name: "Ben".to_owned() }
 }
 
-/// The answer to an Offer of the newcomer, which is that of the samples in all other ways.
+/// The answer to the Offer of the newcomer.
 pub fn joined_statement() -> Statement {
-    let newcomer = newcomer();
+    let newcomer = comes(newcomer());
+    let (offer, _) = asks(&newcomer, 0xaf);
     Statement {
         step: Step::Joined,
-        to: newcomer.peer(),
-        device: newcomer.device,
-        package: handshake().accept.package,
-        transcript: offer_body().transcript(&newcomer.peer(), &ben().identity.peer()),
+        to: newcomer.identity.peer(),
+        device: newcomer.identity.device,
+        package: newcomer.reply_contact().digest(&newcomer.identity.device),
+        transcript: offer.transcript(&newcomer.identity.peer(), &ben().identity.peer()),
         body: codec::encode(&joined()),
     }
 }

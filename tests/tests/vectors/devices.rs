@@ -2,9 +2,11 @@
 
 use super::{hex, vector};
 use serde_json::{Value, json};
-use symbolon_core::wire::{RoomPayload, backup_key};
+use symbolon_core::wire::{First, RoomPayload, backup_key};
 use symbolon_presence::codec;
-use symbolon_presence::identity::alias_id;
+use symbolon_presence::id::base32;
+use symbolon_presence::identity::{Identity, alias_id};
+use symbolon_presence::record::{Record, day_of};
 use symbolon_presence::words::recovery_words;
 use symbolon_tests::samples::{self, NOW, devices, recovery};
 
@@ -86,12 +88,112 @@ pub fn vectors() -> Vec<Value> {
         ),
         payload("gone", "Kind 26: to a friend, that a device of the sender's person is gone.", RoomPayload::Gone(Box::new(gone))),
     ];
+    all.extend(pairing());
     all.extend(recovery());
     for (name, said) in devices::said() {
         let shows = "Kind 25: one of each that devices of one person say to each other.";
         all.push(payload(&name.replace('_', ", "), shows, RoomPayload::Own(Box::new(said))));
     }
     all
+}
+
+/// A code, its body, and the two Offers by it.
+fn pairing() -> Vec<Value> {
+    let (ben, code, today) = (samples::ben().identity, devices::code(), day_of(NOW));
+    let (body, record) = (devices::code_body(), devices::code_record());
+    assert!(body.verify_body(NOW, &code.id(), today, None).is_ok());
+    let read = Record::read(&record, NOW).unwrap();
+    assert_eq!(code.slot(today).open(&read), Ok(codec::encode(&body)));
+    vec![
+        vector(
+            "pairing code",
+            "The secret of an invite as base32; its id, and the pre-shared key of Offers to the maker of the body.",
+            json!({ "secret": hex(code.expose()), "maker": hex(ben.peer().as_bytes()) }),
+            json!({
+                "code": base32().encode(code.expose()),
+                "id": hex(code.id().as_bytes()),
+                "psk": hex(code.psk(&ben.peer()).secret.expose()),
+            }),
+        ),
+        vector(
+            "pairing body",
+            "The body of the code lies where an invite's lies; its way in is good for ten minutes and two uses.",
+            json!({
+                "secret": hex(code.expose()),
+                "day": today,
+                "name": "Ben",
+                "seed": hex(ben.signing.seed()),
+                "chain": hex(codec::encode(&ben.chain)),
+            }),
+            json!({
+                "package": hex(devices::code_contact().package.as_bytes()),
+                "body": hex(&body.body),
+                "signature": hex(body.signature.as_bytes()),
+                "content": hex(codec::encode(&body)),
+                "lookup_id": hex(read.id.as_bytes()),
+                "record": hex(record),
+            }),
+        ),
+        asks("pairing: Offer of a newcomer", "Step 2: by the code, as the first device of a person of its own.", devices::newcomer(), 0xaf),
+        asks(
+            "pairing: Offer as a further device",
+            "Step 4: by the same code, under the alias and the person's root.",
+            devices::laptop(),
+            0xb0,
+        ),
+    ]
+}
+
+fn asks(name: &str, shows: &str, who: Identity, request: u8) -> Value {
+    let who = devices::comes(who);
+    let (body, statement) = devices::asks(&who, request);
+    let (me, first) = (&who.identity, First::sign(&who.identity, &statement));
+    assert!(first.verify(&statement.to, NOW).is_some_and(|(device, read)| device.peer == me.peer() && read == statement));
+    vector(
+        name,
+        shows,
+        json!({
+            "seed": hex(me.signing.seed()),
+            "chain": hex(codec::encode(&me.chain)),
+            "from": hex(me.peer().as_bytes()),
+            "to": hex(statement.to.as_bytes()),
+            "device": hex(statement.device.as_bytes()),
+            "package": hex(statement.package.as_bytes()),
+            "body": hex(&statement.body),
+        }),
+        json!({
+            "statement": hex(&first.statement),
+            "signature": hex(first.signature.as_bytes()),
+            "first": hex(codec::encode(&first)),
+            "transcript": hex(body.transcript(&me.peer(), &statement.to).as_bytes()),
+        }),
+    )
+}
+
+/// What a restored device asks a friend's device.
+fn returned() -> Value {
+    let (me, ann, statement) = (recovery::restored(), samples::ann(), recovery::returned());
+    let first = First::sign(&me, &statement);
+    assert!(first.verify(&ann.identity.peer(), NOW).is_some_and(|(device, _)| device.peer == me.peer() && device.person != me.peer()));
+    vector(
+        "returned",
+        "Step 5, sealed to the direct key of Ann's device; its body is a way in to the restored device alone.",
+        json!({
+            "seed": hex(me.signing.seed()),
+            "chain": hex(codec::encode(&me.chain)),
+            "to": hex(statement.to.as_bytes()),
+            "device": hex(statement.device.as_bytes()),
+            "private": hex(ann.direct.expose()),
+            "randomness": hex([0xb6; 64]),
+        }),
+        json!({
+            "body": hex(&statement.body),
+            "statement": hex(&first.statement),
+            "signature": hex(first.signature.as_bytes()),
+            "first": hex(codec::encode(&first)),
+            "envelope": hex(recovery::returned_envelope()),
+        }),
+    )
 }
 
 /// The words, a part of a backup, and who is made of it.
@@ -140,6 +242,14 @@ fn recovery() -> Vec<Value> {
             json!({ "sealed": hex(&sealed) }),
         ));
     }
+    let file = recovery::file();
+    all.push(vector(
+        "backup file",
+        "The first line, the id, and each of these parts behind its length.",
+        json!({ "id": hex(recovery::ID.as_bytes()), "parts": recovery::sealed().iter().map(hex).collect::<Vec<_>>() }),
+        json!({ "length": file.len(), "file": hex(file) }),
+    ));
+    all.push(returned());
     all
 }
 
