@@ -1,0 +1,150 @@
+"""Who somebody is, their devices, and backups: docs/protocol/identity.md, devices.md, recovery.md, lan.md."""
+
+from base import *
+
+
+def root_keys(i):
+    seed = derived(i["entropy"], name("key root"))
+    second = ed_public(derived(i["entropy"], name("key second root")))
+    return {"root_seed": seed, "root": ed_public(seed), "second_root_hash": hashed(name("hash second root"), second)}
+
+
+def peer_words(i):
+    peer = peer_of(i["root"])
+    answer = {"peer": peer, "text": base32(peer)}
+    try:
+        from mnemonic import Mnemonic
+
+        answer["words"] = Mnemonic("english").to_mnemonic(hashed(name("hash fingerprint words"), peer)[:16])
+    except ImportError:
+        print("words not checked: they need PyPI's `mnemonic`, too")
+    return answer
+
+
+def certificate(i):
+    signing, x25519, root = ed_public(i["signing_seed"]), dh_public(i["dh_private"]), ed_public(i["root_seed"])
+    cert = record({0: i["device"], 1: signing, 2: x25519, 3: i["not_before"], 4: i["not_after"], 5: i["serial"]})
+    signature = sign(i["root_seed"], name("sign device certificate"), context(peer_of(root)), cert)
+    return {"signing": signing, "dh": x25519, "cert": cert, "signature": signature, "chain": record({0: root, 1: cert, 2: signature})}
+
+
+def further_certificate(i):
+    signing, x25519, root = ed_public(i["signing_seed"]), dh_public(i["dh_private"]), ed_public(i["root_seed"])
+    assert i["device"] == hashed(name("hash device id"), root, signing, x25519)[:16]
+    cert = record({0: i["device"], 1: signing, 2: x25519, 3: i["not_before"], 4: i["not_after"], 5: i["serial"], 6: i["serial"]})
+    signature = sign(i["root_seed"], name("sign device certificate"), context(peer_of(root)), cert)
+    return {"cert": cert, "signature": signature, "chain": record({0: root, 1: cert, 2: signature})}
+
+
+def pairing_code(i):
+    secret = i["secret"]
+    return {"code": base32(secret), "id": invite_id(secret), "psk": derived(secret, name("key invite psk"), i["maker"])}
+
+
+def goes_by(chain):
+    """The Peer ID by which the device of a chain goes."""
+    cert = read(chain[1])
+    assert verify(chain[0], name("sign device certificate"), context(peer_of(chain[0])), chain[1], chain[2])
+    assert cert[0] == hashed(name("hash device id"), chain[0], cert[1], cert[2])[:16] and cert.get(6, 0) <= cert[5]
+    return hashed(name("hash alias"), chain[0], cert[0]) if 6 in cert else peer_of(chain[0])
+
+
+def signed_first(i, step, label, package, transcript, body):
+    chain = read(i["chain"])
+    assert goes_by(chain) == i.get("from", goes_by(chain))
+    statement = record({0: step, 1: i["to"], 2: i["device"], 3: package, 4: transcript, 5: body})
+    signature = sign(i["seed"], name(label), context(goes_by(chain), i["to"]), statement)
+    assert read(chain[1])[1] == ed_public(i["seed"])
+    return {"statement": statement, "signature": signature, "first": record({0: chain, 1: statement, 2: signature})}
+
+
+def contact_package(contact, device):
+    return hashed(name("hash contact package"), contact[1], struct.pack(">Q", contact[2]), bytes([contact[3]]), device)
+
+
+def offer_transcript(i):
+    return hashed(name("hash transcript of offer"), i["from"], i["to"], record({**read(i["body"]), 1: 0, 4: []}))
+
+
+def pairing_offer(i):
+    way_in = read(book("pairing body", "out", "body"))[2][0]
+    assert contact_package(way_in, i["device"]) == i["package"] and read(i["body"])[4][0][4][1] == ed_public(i["seed"])
+    return signed_first(i, 0, "sign offer", i["package"], bytes(32), i["body"]) | {"transcript": offer_transcript(i)}
+
+
+def returned(i, out):
+    body = read(out["body"])
+    contact = read(body[0])
+    said = read(contact[1])
+    me = goes_by(contact[0])
+    assert list(body) == [0] and contact[0] == read(i["chain"]) and len(said[2]) == 1 and 4 not in said
+    assert verify(ed_public(i["seed"]), name("sign contact record"), context(me, me), contact[1], contact[2])
+    direct = xwing_public(i["private"])
+    answer = signed_first(i, 5, "sign returned", direct_package(direct, i["device"]), bytes(32), out["body"])
+    return answer | {"envelope": first_envelope(direct, answer["first"], i["randomness"], use="direct")}
+
+
+def backup_file(i):
+    kinds = ("head", "persons", "ways", "texts", "end")
+    assert i["parts"] == [book(f"part of a backup: {kind}", "out", "sealed") for kind in kinds]
+    file = b"symbolon backup 1\n" + i["id"] + b"".join(four(len(part)) + part for part in i["parts"])
+    return {"length": len(file), "file": file}
+
+
+def joined(i, out):
+    offer = unhex("", BOOK["pairing: Offer of a newcomer"])
+    assert (i["to"], i["transcript"]) == (offer["in"]["from"], offer["out"]["transcript"])
+    assert i["package"] == contact_package(read(offer["in"]["body"])[4][0], i["device"])
+    body = record({0: read(i["chain"]), 1: i["second_root"], 2: i["name"]})
+    statement = record({0: 4, 1: i["to"], 2: i["device"], 3: i["package"], 4: i["transcript"], 5: body})
+    signature = sign(i["seed"], name("sign joined"), context(i["from"], i["to"]), statement)
+    by = read(out["first"])[0]
+    assert peer_of(by[0]) == i["from"] and read(by[1])[1] == ed_public(i["seed"])
+    return {"body": body, "statement": statement, "signature": signature, "first": record({0: by, 1: statement, 2: signature})}
+
+
+def gone(i):
+    by, device = read(i["by"]), read(i["chain"])
+    assert by[0] == device[0] == i["root"] == ed_public(i["root_seed"])
+    signature, by_root = (sign(i[key], name("sign gone device"), context(i["root"]), device[1]) for key in ("seed", "root_seed"))
+    return {"signature": signature, "by_root": by_root, "gone": record({0: by, 1: device, 2: signature, 3: by_root})}
+
+
+def backup_part(i):
+    place = context(i["id"], struct.pack(">Q", i["index"]))
+    kind, content = read(i["part"])
+    if kind == 0:
+        assert sorted(content[0]) == list(range(6)) and [claim for _, claim in content[0][4]] == ["stand-in", None]
+    if kind == 2:
+        assert [sorted(ways) for ways in content[0]] == [[0, 1, 2, 3, 4], [0, 1, 2, 3, 4, 5]] and len(content[0][1][5][1]) == 4354
+    return {"sealed": sealed_at_random(i["key"], i["nonce"], "seal backup", place, i["part"])}
+
+
+def recovery(i):
+    answer = {"key": derived(i["entropy"], name("key backup"))}
+    try:
+        from mnemonic import Mnemonic
+
+        answer["words"] = Mnemonic("english").to_mnemonic(i["entropy"])
+    except ImportError:
+        print("words not checked: they need PyPI's `mnemonic`, too")
+    return answer
+
+
+def friendship(i):
+    key = lambda use, *parts: derived(i["secret"], name(f"key {use}"), *parts)
+    capability = key("capability", i["mailbox"])
+    return {
+        "fek": key("friendship encryption"), "waik": key("welcome attribution"), "lan": key("lan"),
+        "put": key("friends' put", i["mailbox"]), "capability_seed": capability, "capability": ed_public(capability),
+        "encoded": record({0: i["revision"], 1: i["secret"]}),
+    }
+
+
+def lan_tag(i):
+    def place(p):
+        return bytes([p["tcp"] | (len(p["address"]) == 16) << 1]) + p["address"] + struct.pack(">H", p["port"])
+
+    places = b"".join(map(place, i["places"]))
+    tag = mac(derived(i["secret"], name("key lan")), name("mac lan places"), i["instance"], struct.pack(">I", i["hour"]), i["transport"], places)
+    return {"list": places, "text": base64.urlsafe_b64encode(places).decode().rstrip("="), "tag": tag}
