@@ -61,7 +61,7 @@ pub const HUB_GRACE: u64 = 3 * SECOND;
 pub const HUB_HOLD: u64 = 25 * SECOND;
 /// So long who has listened is taken to be there.
 pub const HUB_PRESENT: u64 = MINUTE;
-/// Not before this a newcomer is told that all were asked: it does not tell how many there are.
+/// Not before this a newcomer hears that all were asked: it does not show how many there are.
 pub const HUB_CLOSED_AFTER: u64 = 10 * SECOND;
 /// So long a knock is listed.
 pub const HUB_KNOCK_LIFE: u64 = DAY;

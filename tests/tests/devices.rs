@@ -1,4 +1,4 @@
-//! Several devices of one person: paired, told everything, acting apart, removed.
+//! Several devices of one person: paired, given everything, acting apart, removed.
 //!
 //! What each story must show: every text is on every device of everyone it was for, once; what one device does the others
 //! know; a device that is gone reads nothing new.

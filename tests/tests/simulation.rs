@@ -172,7 +172,7 @@ fn every_accepted_message_arrives_once_and_in_order_whatever_the_world_does() {
 
 #[test]
 fn one_seed_gives_one_trace() {
-    // Each is told twice, and by one thread: with `SIM_SEEDS` there is time for more of them.
+    // Each is played twice, and by one thread: with `SIM_SEEDS` there is time for more of them.
     let seeds = if number("SIM_SEEDS").is_some() { 20 } else { 6 };
     for seed in (1_000_000..).take(seeds) {
         let setting = Setting::default();

@@ -138,6 +138,8 @@ def main():
             if title.startswith("room payload: "):
                 # No key enters these: that they are deterministic is what can be checked.
                 check = lambda i, out: {"payload": record(read(out["payload"]))}
+                if path.stem == "devices":
+                    check = own_payload(title.removeprefix("room payload: "))
             if check is None:
                 unchecked += 1
                 print(f"not checked  {path.stem}: {title}")

@@ -115,6 +115,8 @@ def backup_part(i):
     kind, content = read(i["part"])
     if kind == 0:
         assert sorted(content[0]) == list(range(6)) and [claim for _, claim in content[0][4]] == ["stand-in", None]
+    if kind in (1, 3):
+        assert listed(64, lambda entry: is_map(entry, PERSON if kind == 1 else TEXT))(content[0])
     if kind == 2:
         assert [sorted(ways) for ways in content[0]] == [[0, 1, 2, 3, 4], [0, 1, 2, 3, 4, 5]] and len(content[0][1][5][1]) == 4354
     return {"sealed": sealed_at_random(i["key"], i["nonce"], "seal backup", place, i["part"])}
@@ -148,3 +150,76 @@ def lan_tag(i):
     places = b"".join(map(place, i["places"]))
     tag = mac(derived(i["secret"], name("key lan")), name("mac lan places"), i["instance"], struct.pack(">I", i["hour"]), i["transport"], places)
     return {"list": places, "text": base64.urlsafe_b64encode(places).decode().rstrip("="), "tag": tag}
+
+
+def is_map(value, required, optional=()):
+    """Whether each field is there, and is what is said of it; what may be absent is last."""
+    fields = {**required, **dict(optional)}
+    return set(required) <= set(value) <= set(fields) and all(fields[key](item) for key, item in value.items())
+
+
+def fixed(length):
+    return lambda value: isinstance(value, bytes) and len(value) == length
+
+
+def number(low, high=2**64 - 1):
+    return lambda value: type(value) is int and low <= value <= high
+
+
+def text(most):
+    return lambda value: isinstance(value, str) and len(value.encode()) <= most
+
+
+def listed(most, is_it):
+    return lambda value: isinstance(value, list) and len(value) <= most and all(map(is_it, value))
+
+
+def is_chain(value):
+    return bool(goes_by(value))
+
+
+def is_befriend(value):
+    contact = read(value[0])
+    me = goes_by(contact[0])
+    signed = verify(read(contact[0][1])[1], name("sign contact record"), context(me, me), contact[1], contact[2])
+    return signed and len(value[0]) <= 8192 and text(512)(value.get(1, ""))
+
+
+def is_gone(value):
+    (by, device), root = (read(chain[1]) for chain in (value[0], value[1])), value[0][0]
+    goes_by(value[0]), goes_by(value[1])
+    over = name("sign gone device"), context(root), value[1][1]
+    signed = verify(by[1], *over, value[2]) and (3 not in value or verify(root, *over, value[3]))
+    outranks = 3 in value or by.get(6, 2**64) < device.get(6, -1)
+    return signed and outranks and root == value[1][0] and by[0] != device[0]
+
+
+PERSON = {0: fixed(32), 1: number(1), 2: fixed(32), 3: text(64), 4: number(1, 5), 5: number(0, 2), 6: fixed(32), 7: listed(8, fixed(32))}
+TEXT = {0: fixed(32), 1: fixed(16), 2: number(0), 3: lambda flag: isinstance(flag, bool), 4: number(0, 4), 5: text(16384)}
+SAID = [
+    ("persons", [listed(64, lambda value: is_map(value, PERSON))]),
+    ("texts", [listed(64, lambda value: is_map(value, TEXT))]),
+    ("ask", [fixed(32), is_befriend]),
+    ("read", [fixed(32), fixed(16)]),
+    ("label", [text(64)]),
+    ("certificate", [is_chain]),
+    ("states", [listed(64, lambda value: fixed(16)(value[0]) and number(0, 4)(value[1]) and len(value) == 2)]),
+    ("relays", [listed(3, lambda value: is_map(value, {0: text(4096)}, {1: text(32)}))]),
+    ("gone", [is_gone]),
+    ("barred", [is_chain]),
+]
+
+
+def own_payload(title):
+    """What own devices say: the vector holds what the page's tables say of that choice."""
+    def check(i, out):
+        kind, said = read(out["payload"])
+        if title in ("sibling", "gone"):
+            assert kind == {"sibling": 24, "gone": 26}[title] and (is_befriend if kind == 24 else is_gone)(said[0])
+        else:
+            choice, fields = said[0]
+            called, forms = SAID[choice]
+            assert kind == 25 and title == f"own, {called}" and len(fields) == len(forms)
+            assert all(is_it(field) for is_it, field in zip(forms, fields))
+        return {"payload": record(read(out["payload"]))}
+    return check

@@ -250,7 +250,7 @@ pub enum Command {
     Settings,
     /// Ask before a room is shown into which a friend has brought us, or show it at once.
     SetAsksForRooms(bool),
-    /// Vouch without a question for friends who knock at a room, or only when told to.
+    /// Vouch without a question for friends who knock at a room, or only when their user says so.
     SetVouches(bool),
     /// Make a card by which people knock at a room. The first one lets them.
     RoomCard(Who),

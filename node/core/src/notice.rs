@@ -178,7 +178,7 @@ pub(crate) enum IntakeNotice {
     Shown(DeviceId),
     /// A device of ours has the texts with a lower arrival number than this.
     TextsTaken(DeviceId, u64),
-    /// A device of ours was told that it is ours no more.
+    /// A device of ours has heard that it is ours no more.
     GoneTold(DeviceId),
 }
 

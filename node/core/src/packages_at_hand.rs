@@ -21,7 +21,7 @@ pub struct FetchedPackage {
     pub last_resort: bool,
     /// At how many relays the device may be written to.
     pub relays: usize,
-    /// What members of a room are told of it.
+    /// What members of a room hear of it.
     pub seat: Seat,
 }
 

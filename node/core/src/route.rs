@@ -154,7 +154,7 @@ impl Machines {
                 presence.found(state, delivery, turn, id, &bytes)?;
             }
             Input::HubAnswered(ask, answer) => self.vouching.answered(state, &mut self.groups, turn, ask, answer.as_deref())?,
-            // A person's node is no hub: who asks is told nothing.
+            // A person's node is no hub: who asks gets no answer.
             Input::HubAsked(..) => {}
             Input::Servers(servers, neighbours) => presence.dht_servers(state, delivery, turn, servers, neighbours),
             Input::Lookups(standing) => presence.lookup_servers(state, delivery, turn.now, standing),

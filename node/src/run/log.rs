@@ -11,7 +11,7 @@ pub(super) async fn tell(handle: NodeHandle) {
     loop {
         match events.recv().await {
             Ok(numbered) => line(&numbered.event),
-            Err(RecvError::Lagged(missed)) => tracing::debug!(missed, "more happened than could be told"),
+            Err(RecvError::Lagged(missed)) => tracing::debug!(missed, "more happened than could be said"),
             Err(RecvError::Closed) => return,
         }
     }

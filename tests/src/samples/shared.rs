@@ -76,7 +76,7 @@ pub fn naming() -> CommitInfo {
     CommitInfo { seats: Vec::new(), changes: vec![RoomChange::Name("Crew".into())] }
 }
 
-/// What Ben is told of the members when he comes in: the roster of the samples, with two seats.
+/// What Ben hears of the members when he comes in: the roster of the samples, with two seats.
 pub fn seated_roster() -> SeatedRoster {
     SeatedRoster { roster: roster(), seats: vec![ann_s_seat(), seat()], epoch: 8, knocks: None }
 }

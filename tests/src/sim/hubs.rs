@@ -21,7 +21,7 @@ pub struct SimHub {
     timer: Option<Timestamp>,
     /// All that it was asked and has answered.
     pub seen: Vec<Vec<u8>>,
-    /// When it gave a knock to somebody (true), and when it was told a word (false).
+    /// When it gave a knock to somebody (true), and when it got a word (false).
     pub turns: Vec<(Timestamp, bool)>,
     /// What it has answered to those who are no nodes, by question.
     pub told: BTreeMap<u64, Answer>,

@@ -234,7 +234,7 @@ fn a_member_who_gives_each_member_another_commit_parts_nobody_for_long_and_is_na
             assert_eq!(texts(&mut sim, ix, "The crew"), ["one", "three", "two"], "of {ix}, seed {seed}");
             named += lines(&mut sim, ix, "The crew").iter().filter(|line| line.starts_with("Ben has changed the room in two ways")).count();
         }
-        assert!(named >= 1, "seed {seed}: nobody is told that Ben's device does what no honest one does");
+        assert!(named >= 1, "seed {seed}: nobody hears that Ben's device does what no honest one does");
     }
 }
 

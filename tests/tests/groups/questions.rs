@@ -229,7 +229,7 @@ fn r8_who_is_added_to_my_room_and_was_blocked_is_named_in_a_line_and_what_they_w
     let said = lines(&mut sim, BEN, "The crew");
     let last = said.last().unwrap();
     assert!(last.starts_with("Cem is in the room now, whom you have blocked") && last.contains("room leave"), "{said:?}");
-    assert_eq!(lines(&mut sim, ANA, "The crew").last().unwrap(), "You added Cem", "nobody else is told");
+    assert_eq!(lines(&mut sim, ANA, "The crew").last().unwrap(), "You added Cem", "nobody else hears of it");
     assert_eq!(texts(&mut sim, BEN, "The crew"), ["all together"]);
     assert_eq!(texts(&mut sim, ANA, "The crew"), ["all together", "do you read me"]);
     assert!(matches!(sim.command(BEN, Command::Read { who: None, since: None, limit: None, peek: false }), Ok(Reply::Messages(_))));

@@ -123,7 +123,7 @@ impl Finder {
         let mut ids = Vec::new();
         let mut servers = invite.servers.clone();
         if row.joins.is_some() {
-            // A pairing code names no place: it may be at the relays that this device was told of.
+            // A pairing code names no place: it may be at the relays that this device has.
             servers.extend(state.own.relay_mailboxes.values().map(|own| own.link.places.clone()));
         }
         for day in days.into_iter().flatten() {

@@ -90,7 +90,7 @@ pub(crate) fn welcome_leaf(turn: &Turn<'_>, welcome: &[u8]) -> Result<LeafKey, C
     turn.cipher.welcome_leaf(welcome)
 }
 
-/// What a Welcome leads to, with the key under which we are told of the others. Changes nothing.
+/// What a Welcome leads to, with the key under which we hear of the others. Changes nothing.
 pub(crate) fn view_welcome(turn: &Turn<'_>, welcome: &[u8]) -> Result<WelcomeView, CipherError> {
     turn.cipher.view_welcome(welcome, SEATED)
 }

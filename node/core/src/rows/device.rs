@@ -53,7 +53,7 @@ pub(crate) struct Device {
     /// Hashes of its addresses of earlier revisions, the newest last; at most [`limits::OVERTAKEN_MAX`].
     #[n(26)]
     pub overtaken: Option<Vec<Digest>>,
-    /// Of which devices of ours it was told that they are gone.
+    /// Of which devices of ours it has heard that they are gone.
     #[n(27)]
     pub gone_told: Option<GoneTold>,
     /// How far it and this device are; a row of its own, because it changes with every envelope.

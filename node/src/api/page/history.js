@@ -42,7 +42,7 @@ export function makeHistory(id, one, hint) {
       : await get(`/api/v1/messages?${new URLSearchParams(query)}`);
     const unread = answer.messages.filter((message) => !message.mine && message.state !== "read");
     if (looking && unread.length > 0) {
-      // They are told as they were before.
+      // They are shown as they were before.
       for (const message of unread) message.state = "read";
       countUnread(one).catch(() => {});
     }
