@@ -122,6 +122,52 @@ test("the link to the content leaves the view as it is", async () => {
   assert.equal(await a.tab.evaluate(() => document.activeElement.id), "main");
 });
 
+test("a further device is added by the page, has the history, writes, and is removed", async () => {
+  const tablet = new Node("Tablet");
+  const t = await open(await tablet.start("--name", "Tablet"));
+  const { link } = await new Node("common relay").relay("--open");
+  for (const node of [andi, tablet]) await node.run("relay", "add", link);
+  await go(a, "#/me");
+  await click(a, "button", "Add a device");
+  const code = await a.tab.getByLabel("Pairing code").first().inputValue();
+  await look(a, "pairing");
+  await t.tab.getByText("I use Symbolon on another device already").click();
+  await look(t, "join");
+  await type(t, "Pairing code", "nonsense");
+  await click(t, "button", "Join");
+  await shows(t, /code/);
+  await type(t, "Pairing code", code.toUpperCase());
+  await click(t, "button", "Join");
+  await t.tab.locator("nav .friends .row", { hasText: "Ben" }).waitFor();
+  await until("Ben is a friend of the tablet", async () => (await tablet.run("friends"))[0].mutual);
+  await go(t, `#/chat/${ids.Ben.id}`);
+  await shows(t, "Hello Ben");
+  await type(t, "Write a message", "from the tablet");
+  await press(t, "Enter");
+  await until("Ben has it", async () => (await ben.run("read", "Andi", "-n", "1", "--peek"))[0].text === "from the tablet");
+  await go(a, `#/chat/${ids.Ben.id}`);
+  await a.tab.locator(".message.mine", { hasText: "from the tablet" }).waitFor();
+  await go(t, "#/me");
+  await type(t, /^Name of this device/, "The tablet");
+  await click(t, "button", "Save", t.tab.locator("form", { has: t.tab.locator("#device-name") }));
+  await go(a, "#/me");
+  const row = a.tab.locator(".people .row", { hasText: "The tablet" });
+  await row.getByText("online now").waitFor();
+  await look(a, "devices");
+  await go(b, `#/friend/${ids.Andi.id}`);
+  await shows(b, "Andi uses several devices");
+  await look(b, "friend-devices");
+  await click(a, "button", "Remove", row);
+  await click(a, "button", "Really remove?");
+  await shows(a, /removed on/);
+  await shows(t, "This device was removed by another one of yours");
+  await until("Ben knows", async () => (await ben.run("friends"))[0].devices.length === 1);
+  await t.tab.close();
+  await andi.run("relay", "remove", (await andi.run("relay", "list"))[0].relay);
+  await go(a, "#/");
+  await tablet.stop();
+});
+
 test("a history of 5,000 texts is paged back to its beginning without losing the place", async () => {
   // In a room that nobody else is in, so that nothing has to be sealed and sent.
   const [{ room }] = await andi.run("room", "create", "Diary");

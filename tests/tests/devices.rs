@@ -155,6 +155,20 @@ fn a_new_device_has_friends_history_and_name_and_both_talk_with_the_friend() {
 }
 
 #[test]
+fn a_device_that_gets_another_name_shows_it_on_all_devices() {
+    let mut sim = friends(15);
+    let laptop = further(&mut sim, ANA, "Laptop");
+    let name = |sim: &mut Sim, at: Ix, first: bool| devices(sim, at).0.into_iter().find(|view| view.first == first).unwrap().name;
+    assert!(sim.command(laptop, Command::DeviceRename("Travel".into())).is_ok());
+    assert!(sim.run_until(MINUTE, |sim| name(sim, ANA, false) == "Travel"), "the other one shows it");
+    sim.set_apart(ANA, laptop, true);
+    assert!(sim.command(ANA, Command::DeviceRename("Home".into())).is_ok());
+    sim.run_for(MINUTE);
+    sim.set_apart(ANA, laptop, false);
+    assert!(sim.run_until(HOUR, |sim| name(sim, laptop, true) == "Home"), "also later");
+}
+
+#[test]
 fn what_one_device_does_with_a_friend_the_other_one_knows() {
     let mut sim = friends(2);
     let laptop = further(&mut sim, ANA, "Laptop");

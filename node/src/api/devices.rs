@@ -3,6 +3,7 @@
 use super::ask::{Answer, answer};
 use super::extract::Json;
 use super::json::list;
+use super::qr::Qr;
 use super::route::{Resource, change, read};
 use super::schema::{self, Schemas, flag, id, number, object, text, text_or_null, time};
 use super::state::ApiState;
@@ -39,7 +40,7 @@ fn schemas() -> Schemas {
         ),
         ("Joining", object(json!({ "over": flag(), "reason": text_or_null() }), &[])),
         ("Devices", object(json!({ "devices": schema::list("OwnDevice"), "joining": joining }), &[])),
-        ("Pairing", object(json!({ "code": text(), "expires": time() }), &[])),
+        ("Pairing", object(json!({ "code": text(), "expires": time(), "qr": text_or_null() }), &[])),
         ("JoinBody", object(json!({ "code": text() }), &[])),
         ("DeviceBody", object(json!({ "device": text() }), &[])),
         ("DeviceNameBody", object(json!({ "name": text() }), &[])),
@@ -71,7 +72,8 @@ fn view(view: &OwnDeviceView) -> Value {
 
 fn show_code(reply: &Reply) -> Option<Value> {
     let Reply::Paired { code, expires } = reply else { return None };
-    Some(json!({ "code": code, "expires": super::json::time(*expires) }))
+    let qr = Qr::link(code).map(|qr| qr.svg());
+    Some(json!({ "code": code, "expires": super::json::time(*expires), "qr": qr }))
 }
 
 async fn all(State(state): State<ApiState>) -> Answer {

@@ -13,7 +13,7 @@ use axum::routing::get;
 const INDEX: &str = include_str!("page/index.html");
 
 /// Address, media type and content of every file but the page itself.
-const FILES: [(&str, &str, &str); 14] = [
+const FILES: [(&str, &str, &str); 15] = [
     ("/style.css", "text/css; charset=utf-8", include_str!("page/style.css")),
     ("/app.js", "text/javascript; charset=utf-8", include_str!("page/app.js")),
     ("/session.js", "text/javascript; charset=utf-8", include_str!("page/session.js")),
@@ -23,6 +23,7 @@ const FILES: [(&str, &str, &str); 14] = [
     ("/history.js", "text/javascript; charset=utf-8", include_str!("page/history.js")),
     ("/relays.js", "text/javascript; charset=utf-8", include_str!("page/relays.js")),
     ("/people.js", "text/javascript; charset=utf-8", include_str!("page/people.js")),
+    ("/devices.js", "text/javascript; charset=utf-8", include_str!("page/devices.js")),
     ("/friend.js", "text/javascript; charset=utf-8", include_str!("page/friend.js")),
     ("/room.js", "text/javascript; charset=utf-8", include_str!("page/room.js")),
     ("/search.js", "text/javascript; charset=utf-8", include_str!("page/search.js")),

@@ -43,6 +43,8 @@ pub(crate) struct Devices {
     told: BTreeSet<PeerId>,
     /// When the friendship with such a device is to end at the latest.
     close: Option<Timestamp>,
+    /// What this device is called, as the others have heard it.
+    label: String,
 }
 
 /// Texts whose state may wait to be said. With more of them some are not said; what is shown elsewhere is behind then.
@@ -52,7 +54,8 @@ impl Devices {
     /// After a start all devices are told everything.
     pub fn start(&mut self, state: &State) {
         let fresh = persons::siblings(state).map(|friend| friend.peer).collect();
-        *self = Self { fresh, untold: state.friends.keys().copied().collect(), ..Self::default() };
+        let (untold, label) = (state.friends.keys().copied().collect(), state.own.label.clone());
+        *self = Self { fresh, untold, label, ..Self::default() };
     }
 
     /// When something is to be done.
@@ -167,7 +170,7 @@ impl Devices {
         for (peer, befriend) in &asks {
             asks::knock(state, turn, peer, befriend)?;
         }
-        let has_news = !(self.changed.is_empty() && self.reads.is_empty() && self.states.is_empty());
+        let has_news = !(self.changed.is_empty() && self.reads.is_empty() && self.states.is_empty()) || self.label != state.own.label;
         if has_news && !ready.is_empty() {
             // Who cannot be told now is told everything later.
             let is_ready = |peer: &PeerId| ready.iter().any(|friend| friend.peer == *peer);
@@ -201,6 +204,8 @@ impl Devices {
         if is_first || !self.fresh.is_empty() {
             looked.extend(stands::all(state));
         }
+        let has_other_label = self.label != state.own.label;
+        self.label.clone_from(&state.own.label);
         let news: Vec<PersonSaid> = looked.iter().filter_map(|person| stands::look(state, turn, person)).collect();
         for friend in ready {
             if self.fresh.remove(&friend.peer) {
@@ -216,6 +221,9 @@ impl Devices {
                 let all: Vec<PersonSaid> = state.persons.values().map(|row| row.said.clone()).collect();
                 say_in_parts(state, turn, friend, &all)?;
             } else {
+                if has_other_label {
+                    say(state, turn, friend, &OwnSaid::Label(state.own.label.clone()), EnvelopeOwner::Own)?;
+                }
                 say_in_parts(state, turn, friend, &news)?;
             }
         }

@@ -5,6 +5,7 @@ import { enter } from "/session.js";
 import { keyOf, latest, listen, loadAll, state, unread, waiting, watch } from "/node.js";
 import { chatView, roomView } from "/chat.js";
 import { addView, firstSteps, requestsView } from "/people.js";
+import { joinForm } from "/devices.js";
 import { friendView } from "/friend.js";
 import { newRoomView, roomPeopleView } from "/room.js";
 import { searchView } from "/search.js";
@@ -58,6 +59,7 @@ function welcome() {
       h("p", {}, "Your messages go straight to your friends’ devices, sealed so that nobody else can read them. There is no account and no company in between."),
       h("p", {}, "Start with one friend: one of you makes an invite, the other one pastes it.")),
     steps.element,
+    h("article", { class: "card" }, h("details", {}, h("summary", {}, "I use Symbolon on another device already"), joinForm(route))),
     h("p", { class: "only-slim" }, h("a", { href: "#/me" }, "My identity and settings"))) };
 }
 

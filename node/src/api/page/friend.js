@@ -1,6 +1,7 @@
 // About one friend: name, words, block.
 
 import { avatar, button, careful, clean, copyable, during, h, icon, nameOf, redraw, say, sentence, viewHead, wordList } from "/dom.js";
+import { friendDevicesCard } from "/devices.js";
 import { friend, get, loadFriends, loadMessages, loadRooms, post, state, watch } from "/node.js";
 
 export function friendView(id) {
@@ -30,6 +31,7 @@ function parts(id) {
     nameCard(one),
     wordsCard(one),
     introduceCard(one),
+    friendDevicesCard(one, loadFriends),
     h("article", { class: "card" }, h("h2", {}, "Peer ID"), h("p", {}, `The permanent ID of ${clean(one.name)}. It never changes.`), copyable("Peer ID", one.id)),
     blockCard(one),
     unfriendCard(one),

@@ -2,6 +2,7 @@
 
 import { button, careful, clean, copyable, during, h, nameOf, say, sentence, viewHead, wordList } from "/dom.js";
 import { call, get, loadMe, picture, post, state } from "/node.js";
+import { devicesCard } from "/devices.js";
 import { relayCard } from "/relays.js";
 
 export function settingsView() {
@@ -14,6 +15,7 @@ export function settingsView() {
       h("article", { class: "card" }, h("h2", {}, "My words"),
         h("p", {}, "When a friend wants to be sure that it is really you, read these words out to them, by voice or in person."), wordList(me.words)),
       idCard(me),
+      devicesCard(),
       relayCard(),
       roomsCard(),
       h("article", { class: "card" }, h("h2", {}, "Status"), health),
@@ -45,8 +47,7 @@ function idCard(me) {
     h("p", {}, me.findable
       ? "Your public ID. Friend requests by Peer ID are on: anyone who knows it can send you one, and sees your name. You decide about each request."
       : "Your public ID. To let someone add you, send an invite, or allow friend requests by Peer ID below."),
-    copyable("Peer ID", me.id), qr, toggle,
-    h("details", {}, h("summary", {}, "This device"), h("p", { class: "mono" }, me.device)));
+    copyable("Peer ID", me.id), qr, toggle);
   return card;
 }
 

@@ -1,0 +1,139 @@
+// My devices: several computers that are one person to friends.
+
+import { button, careful, clean, copyable, during, h, moment, nameOf, redraw, say, sentence, when } from "/dom.js";
+import { get, loadAll, loadMe, post, state } from "/node.js";
+
+// While something is under way, the card looks again.
+const AGAIN = 2000;
+
+const groups = (code) => code.match(/.{1,4}/g).join("-");
+
+export function devicesCard() {
+  const card = h("article", { class: "card" });
+  const list = h("ul", { class: "people" });
+  const pairing = h("div", { "aria-live": "polite" });
+  const join = joinForm(() => draw());
+  let shown = "";
+  const draw = async () => {
+    const answer = await get("/api/v1/devices");
+    const now = JSON.stringify(answer);
+    if (now !== shown) {
+      // A new device has used the code that is shown.
+      if (shown && answer.devices.length > JSON.parse(shown).devices.length) pairing.replaceChildren(h("p", {}, "A new device has come. Its history follows by and by."));
+      shown = now;
+      redraw(card, () => fill(card, answer, { list, pairing, join, draw }));
+    }
+    if (card.isConnected) setTimeout(() => draw().catch(() => {}), AGAIN);
+  };
+  setTimeout(() => draw().catch(() => {}));
+  return card;
+}
+
+function fill(card, answer, { list, pairing, join, draw }) {
+  const me = answer.devices.find((one) => one.this);
+  list.replaceChildren(...answer.devices.map((one) => deviceRow(one, me, draw)));
+  const isFresh = answer.devices.length === 1 && state.friends.length + state.rooms.length === 0 && me.first;
+  card.replaceChildren(...[
+    h("h2", {}, "My devices"),
+    me.removed ? h("p", { class: "warning", role: "alert" }, "This device was removed by another one of yours: it sends and receives nothing any more. What is on it stays.") : null,
+    h("p", {}, "Each computer on which you run Symbolon can be a device of yours. Your friends see one person, and every device has your conversations."),
+    list,
+    me.removed ? null : renameForm(me, draw),
+    me.first && !me.removed ? button("Add a device", async () => showCode(pairing)) : null,
+    !me.first && !me.removed ? h("p", { class: "hint" }, "Further devices are added on your first one.") : null,
+    pairing,
+    isFresh ? h("details", {}, h("summary", {}, "Make this one a further device of mine"), join) : null].filter(Boolean));
+}
+
+function deviceRow(one, me, draw) {
+  const name = one.name ? nameOf(one.name) : one.this ? "This device" : "A device without a name";
+  const activity = one.removed ? `removed on ${moment(one.removed)}`
+    : one.this ? "you are using it now"
+      : !one.settled ? "was not met yet"
+        : one.online ? "online now" : one.heard ? `last heard of ${when(one.heard)}` : "not heard of yet";
+  const right = one.removed ? "" : one.first ? " It can add devices, and remove every other one." : " It can remove those that came after it.";
+  const may = !one.this && !one.removed && !me.removed && (me.first || me.serial < one.serial);
+  return h("li", { class: "row" },
+    h("span", { class: "grow" }, name, h("small", {}, `${activity}.${right}`)),
+    may ? careful("Remove", "Really remove?", async () => {
+      await post("/api/v1/devices/remove", { device: one.device });
+      say("Removed. It reads nothing new, and your friends learn of it.");
+      await draw();
+    }) : null);
+}
+
+function renameForm(me, draw) {
+  const name = h("input", { id: "device-name", type: "text", value: me.name, required: true, maxlength: "64", dir: "auto", placeholder: "Laptop" });
+  const submit = h("button", { type: "submit" }, "Save");
+  const form = h("form", {
+    class: "inline",
+    onsubmit: (event) => {
+      event.preventDefault();
+      during(submit, async () => {
+        await post("/api/v1/devices/rename", { name: name.value.trim() });
+        say("Saved.");
+        await draw();
+      });
+    },
+  }, name, submit);
+  return h("div", {}, h("p", { class: "field" }, h("label", { for: "device-name" }, "Name of this device (only your own devices see it)")), form);
+}
+
+async function showCode(place) {
+  const { code, qr, expires } = await post("/api/v1/devices/pair");
+  place.replaceChildren(
+    h("p", {}, "On the new device, start Symbolon, open its page, choose “I use Symbolon on another device already”, and type this:"),
+    h("p", { class: "mono code" }, groups(code)),
+    copyable("Pairing code", groups(code)),
+    ...(qr ? [h("img", { class: "qr small", alt: "The pairing code as a QR code", src: `data:image/svg+xml,${encodeURIComponent(qr)}` })] : []),
+    h("p", { class: "hint" }, `For one device, until ${moment(expires)}. Show it to nobody: who has the code first becomes you.`));
+}
+
+// Asks to become a further device of the person who has made a code.
+export function joinForm(done) {
+  const code = h("input", { id: "pairing-code", type: "text", required: true, spellcheck: "false", autocapitalize: "off", autocomplete: "off", class: "mono", placeholder: "abcd-efgh-…" });
+  const submit = h("button", { type: "submit" }, "Join");
+  const progress = h("p", { class: "hint", "aria-live": "polite" });
+  const follow = async () => {
+    const { devices, joining } = await get("/api/v1/devices");
+    if (devices.length > 1) {
+      await loadMe();
+      await loadAll();
+      say("This is a device of yours now.");
+      done();
+      return;
+    }
+    progress.className = joining?.over ? "warning" : "hint";
+    progress.textContent = joining?.over ? `It did not work: ${sentence(joining.reason ?? "the code was not taken")}.`
+      : joining?.reason ? `${sentence(joining.reason)}. It goes on trying.` : "Looking for your other device …";
+    if (!joining?.over && progress.isConnected) setTimeout(() => follow().catch(() => {}), AGAIN);
+  };
+  return h("form", {
+    onsubmit: (event) => {
+      event.preventDefault();
+      during(submit, async () => {
+        await post("/api/v1/devices/join", { code: code.value.trim() });
+        code.value = "";
+        await follow();
+      });
+    },
+  },
+    h("p", {}, "On the device that you use already, open “My identity and settings”, choose “Add a device”, and type the code that it shows:"),
+    h("p", { class: "field" }, h("label", { for: "pairing-code" }, "Pairing code"), code),
+    submit, progress);
+}
+
+// The devices of a friend who has several, each with a way to shut it out.
+export function friendDevicesCard(one, changed) {
+  if (one.blocked || one.devices.length < 2) return null;
+  const row = ({ device, online }) => h("li", { class: "row" },
+    h("span", { class: "grow" }, h("span", { class: "mono" }, `${clean(device).slice(0, 8)}…`), h("small", {}, online ? "online now" : "not online")),
+    careful("Shut out", "Really shut out?", async () => {
+      await post("/api/v1/block", { who: one.id, device });
+      say("Shut out, on all of your devices. The others stay.");
+      await changed();
+    }));
+  return h("article", { class: "card" }, h("h2", {}, "Devices"),
+    h("p", {}, `${clean(one.name)} uses several devices. If one of them is lost and they cannot remove it themselves, shut it out here.`),
+    h("ul", { class: "people" }, one.devices.map(row)));
+}
