@@ -92,6 +92,7 @@ CHECKS = {
     "pairing body": invite_body,
     "pairing: Offer of a newcomer": pairing_offer,
     "pairing: Offer as a further device": pairing_offer,
+    "ways to a further device": further_ways,
     "backup file": backup_file,
     "returned": returned,
     "gone": gone,

@@ -209,3 +209,15 @@ def proofs(i):
         macs.append(mac(key, name("mac link"), salt, bytes([role]), *ends, instance, version))
         frames.append(record([14, [{0: salt, 1: macs[-1], 2: i["version"], 3: instance}]]))
     return {"macs": macs, "question": frames[0], "answer": frames[1]}
+
+
+def further_ways(i):
+    chain, cert = read(i["chain"]), read(read(i["chain"])[1])
+    me = hashed(name("hash alias"), chain[0], cert[0])
+    assert 6 in cert and cert[1] == ed_public(i["seed"]) and len(read(i["contact_body"])[2]) == 1
+    places = [host(at == 0, addresses) for at, addresses in enumerate(i["places"])]
+    contact = record({0: chain, 1: i["contact_body"], 2: sign(i["seed"], name("sign contact record"), context(me, me), i["contact_body"])})
+    body = record({0: i["counter"], 1: i["until"], 2: contact})
+    posted_record = record({0: chain, 1: body, 2: sign(i["seed"], name("sign posted contact record"), context(me, me), body)})
+    shown = link(2, i["secret"], me, i["expires"], places)
+    return {"peer": me, "link": shown, "contact": contact, "id": hashed(name("hash contact lookup id"), me), "posted": posted_record}

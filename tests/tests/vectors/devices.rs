@@ -6,7 +6,9 @@ use symbolon_core::wire::{First, RoomPayload, backup_key};
 use symbolon_presence::codec;
 use symbolon_presence::id::base32;
 use symbolon_presence::identity::{Identity, alias_id};
+use symbolon_presence::posted::{Item, Posted, contact_id};
 use symbolon_presence::record::{Record, day_of};
+use symbolon_presence::time::DAY;
 use symbolon_presence::words::recovery_words;
 use symbolon_tests::samples::{self, NOW, devices, recovery};
 
@@ -141,6 +143,7 @@ fn pairing() -> Vec<Value> {
             devices::laptop(),
             0xb0,
         ),
+        peer_of_a_further_device(),
     ]
 }
 
@@ -166,6 +169,38 @@ fn asks(name: &str, shows: &str, who: Identity, request: u8) -> Value {
             "signature": hex(first.signature.as_bytes()),
             "first": hex(codec::encode(&first)),
             "transcript": hex(body.transcript(&me.peer(), &statement.to).as_bytes()),
+        }),
+    )
+}
+
+/// Where the alias stands when a further device is invited by, looked for or found.
+fn peer_of_a_further_device() -> Value {
+    let laptop = devices::comes(devices::laptop());
+    let (peer, link, contact) = (laptop.identity.peer(), laptop.invite_link(), laptop.contact_record("Ben"));
+    assert!(contact.verify(NOW).is_ok_and(|contact| contact.signer.peer == peer && contact.contacts.len() == 1));
+    let posted = Posted::sign(&laptop.identity, 7, NOW.after(DAY), codec::encode(&contact)).unwrap().encode();
+    let item = Item::read(&posted, NOW).unwrap();
+    assert_eq!(item.id, contact_id(&peer));
+    let addresses = link.places.iter().map(|place| place.addresses().iter().map(|address| hex(&address.0)).collect::<Vec<_>>());
+    vector(
+        "ways to a further device",
+        "The link of its invite, its contact record and its published record name its alias, or are signed in the context of it.",
+        json!({
+            "seed": hex(laptop.identity.signing.seed()),
+            "chain": hex(codec::encode(&laptop.identity.chain)),
+            "secret": hex(samples::invite_secret().expose()),
+            "expires": link.expires.0,
+            "places": addresses.collect::<Vec<_>>(),
+            "contact_body": hex(&contact.body),
+            "counter": item.counter,
+            "until": item.expires.0,
+        }),
+        json!({
+            "peer": hex(peer.as_bytes()),
+            "link": link.text(),
+            "contact": hex(codec::encode(&contact)),
+            "id": hex(item.id.as_bytes()),
+            "posted": hex(posted),
         }),
     )
 }
