@@ -46,6 +46,8 @@ struct Room {
     knocks: BTreeMap<Nonce, Waiting>,
     /// Since when these were counted, and how many have come.
     hour: (Timestamp, u32),
+    /// When something of it is due.
+    due: Option<Timestamp>,
 }
 
 struct Listener {
@@ -67,6 +69,8 @@ struct Item {
 struct Waiting {
     sealed: Vec<u8>,
     at: Timestamp,
+    /// When the newcomer was heard last. Who waits asks again as soon as it is answered.
+    heard: Timestamp,
     source: u64,
     asked: BTreeSet<ListenerId>,
     /// Whose turn it is, and until when.
@@ -104,20 +108,25 @@ impl Hub {
 
     /// Somebody asks. Each question gets one answer, now or later.
     pub fn ask(&mut self, now: Timestamp, question: u64, source: u64, bytes: &[u8]) {
-        let refusal = match Ask::decode(bytes) {
-            Ok(Ask::Knock(knock)) => self.knock(now, source, knock).map(|()| Some(Answer::Ack)),
-            Ok(Ask::Await(wait)) => self.wait(now, question, &wait).map(|()| None),
-            Ok(Ask::Respond(respond)) => self.respond(now, respond).map(|()| Some(Answer::Ack)),
-            Ok(Ask::Listen(listen)) => self.listen(now, (question, source), &listen).map(|()| None),
-            Ok(Ask::Say(say)) => self.say(now, say).map(|()| Some(Answer::Ack)),
+        let taken = match Ask::decode(bytes) {
+            Ok(Ask::Knock(knock)) => self.knock(now, source, knock).map(|alias| (alias, Some(Answer::Ack))),
+            Ok(Ask::Await(wait)) => self.wait(now, question, &wait).map(|()| (wait.alias, None)),
+            Ok(Ask::Respond(respond)) => self.respond(now, respond).map(|alias| (alias, Some(Answer::Ack))),
+            Ok(Ask::Listen(listen)) => self.listen(now, (question, source), &listen).map(|alias| (alias, None)),
+            Ok(Ask::Say(say)) => self.say(now, say).map(|alias| (alias, Some(Answer::Ack))),
             Err(_) => Err(Refusal::Malformed),
         };
-        match refusal {
-            Ok(Some(answer)) => self.answers.push_back((question, answer.encode())),
-            Ok(None) => {}
+        match taken {
+            Ok((alias, answer)) => {
+                self.answers.extend(answer.map(|answer| (question, answer.encode())));
+                // Only that room has changed.
+                if let Some(room) = self.rooms.get_mut(&alias) {
+                    room.tick(now, &self.seed, &mut self.answers);
+                }
+            }
             Err(refusal) => self.answers.push_back((question, Answer::Refused(refusal).encode())),
         }
-        self.tick(now);
+        self.look(now);
     }
 
     /// The next answer that is ready.
@@ -132,42 +141,56 @@ impl Hub {
 
     /// Goes on with what is due.
     pub fn tick(&mut self, now: Timestamp) {
-        self.rooms.retain(|_, room| now.since(room.heard) < HUB_ROOM_LIFE);
-        let Self { rooms, seed, answers, .. } = self;
-        let mut next: Option<Timestamp> = None;
-        for room in rooms.values_mut() {
-            room.tick(now, seed, answers);
-            next = room.due(now).into_iter().chain(next).min();
+        let unheard = self.rooms.iter().filter(|(_, room)| now.since(room.heard) >= HUB_ROOM_LIFE);
+        for alias in unheard.map(|(alias, _)| *alias).collect::<Vec<_>>() {
+            self.forget(&alias);
         }
-        self.next = next;
+        for room in self.rooms.values_mut().filter(|room| room.due.is_some_and(|due| due <= now)) {
+            room.tick(now, &self.seed, &mut self.answers);
+        }
+        self.look(now);
     }
 
-    fn knock(&mut self, now: Timestamp, source: u64, knock: Knock) -> Result<(), Refusal> {
-        let listed = self.counts().1;
-        let of_source = self.rooms.values().flat_map(|room| room.knocks.values()).filter(|known| known.source == source).count();
+    /// When the next room is due.
+    fn look(&mut self, now: Timestamp) {
+        self.next = self.rooms.values().filter_map(|room| room.due).min().map(|due| due.max(now));
+    }
+
+    /// Forgets a room; who waits there is told that it is not known here.
+    fn forget(&mut self, alias: &RoomAlias) {
+        let Some(room) = self.rooms.remove(alias) else { return };
+        let listeners = room.listeners.into_values().filter_map(|listener| listener.question.map(|(id, _)| id));
+        let newcomers = room.knocks.into_values().filter_map(|known| known.question.map(|held| held.id));
+        let unknown = Answer::Refused(Refusal::Unknown).encode();
+        self.answers.extend(listeners.chain(newcomers).map(|id| (id, unknown.clone())));
+    }
+
+    fn knock(&mut self, now: Timestamp, source: u64, knock: Knock) -> Result<RoomAlias, Refusal> {
         let room = self.rooms.get_mut(&knock.alias).ok_or(Refusal::Unknown)?;
         if let Some(known) = room.knocks.get_mut(&knock.nonce) {
             if known.sealed != knock.sealed {
                 return Err(Refusal::Malformed);
             }
             // The one whom the newcomer had answered is silent.
-            (known.is_answered, known.is_closed) = (false, false);
-            return Ok(());
+            (known.is_answered, known.is_closed, known.heard) = (false, false, now);
+            return Ok(knock.alias);
         }
         if now.since(room.hour.0) >= HOUR {
             room.hour = (now, 0);
         }
-        let is_full = listed >= HUB_KNOCKS_MAX
-            || room.knocks.len() >= HUB_KNOCKS_OF_ROOM
-            || of_source >= HUB_KNOCKS_OF_SOURCE
-            || room.hour.1 >= HUB_KNOCKS_HOUR;
-        if is_full {
+        if room.hour.1 >= HUB_KNOCKS_HOUR {
             return Err(Refusal::Full);
         }
+        let anywhere = |_: &RoomAlias, _: &Waiting| true;
+        self.make_place(now, HUB_KNOCKS_OF_ROOM, |alias, _| *alias == knock.alias)?;
+        self.make_place(now, HUB_KNOCKS_OF_SOURCE, |_, known| known.source == source)?;
+        self.make_place(now, HUB_KNOCKS_MAX, anywhere)?;
+        let room = self.rooms.get_mut(&knock.alias).ok_or(Refusal::Unknown)?;
         room.hour.1 += 1;
         let waiting = Waiting {
             sealed: knock.sealed,
             at: now,
+            heard: now,
             source,
             asked: BTreeSet::new(),
             turn: None,
@@ -179,7 +202,20 @@ impl Hub {
             is_answered: false,
         };
         room.knocks.insert(knock.nonce, waiting);
-        Ok(())
+        Ok(knock.alias)
+    }
+
+    /// One more has place among these knocks: one whose newcomer waits no more gives way, first of all one who is let in.
+    fn make_place(&mut self, now: Timestamp, most: usize, of: impl Fn(&RoomAlias, &Waiting) -> bool) -> Result<(), Refusal> {
+        let listed = self.rooms.iter().flat_map(|(alias, room)| room.knocks.iter().map(move |(nonce, known)| (alias, nonce, known)));
+        let these: Vec<_> = listed.filter(|(alias, _, known)| of(alias, known)).collect();
+        if these.len() < most {
+            return Ok(());
+        }
+        let idle = these.into_iter().filter(|(.., known)| known.question.is_none() && now.since(known.heard) >= HUB_PRESENT);
+        let idle = idle.min_by_key(|(.., known)| (!known.is_answered, known.heard)).map(|(alias, nonce, _)| (*alias, *nonce));
+        let (alias, nonce) = idle.ok_or(Refusal::Full)?;
+        self.rooms.get_mut(&alias).and_then(|room| room.knocks.remove(&nonce)).map(drop).ok_or(Refusal::Full)
     }
 
     fn wait(&mut self, now: Timestamp, question: u64, wait: &Await) -> Result<(), Refusal> {
@@ -187,6 +223,7 @@ impl Hub {
         while known.first < wait.had && known.words.pop_front().is_some() {
             known.first = known.first.saturating_add(1);
         }
+        known.heard = now;
         let held = Held { id: question, had: wait.had, knows_closed: wait.is_closed, until: now.after(HUB_HOLD) };
         if let Some(before) = known.question.replace(held) {
             self.answers.push_back((before.id, Answer::Nothing.encode()));
@@ -194,7 +231,7 @@ impl Hub {
         Ok(())
     }
 
-    fn respond(&mut self, now: Timestamp, respond: Respond) -> Result<(), Refusal> {
+    fn respond(&mut self, now: Timestamp, respond: Respond) -> Result<RoomAlias, Refusal> {
         let room = self.rooms.get_mut(&respond.alias).ok_or(Refusal::Unknown)?;
         let known = room.knocks.get_mut(&respond.nonce).ok_or(Refusal::Unknown)?;
         let listener = known.by.get(usize::from(respond.to)).ok_or(Refusal::Unknown)?;
@@ -203,13 +240,13 @@ impl Hub {
             return Err(Refusal::Full);
         }
         listener.inbox.push_back(Item { nonce: respond.nonce, response: Some(respond.sealed) });
-        (known.is_answered, known.turn) = (true, None);
+        (known.is_answered, known.turn, known.heard) = (true, None, now);
         // It is known to listen: it is given time to fetch this.
         listener.heard = listener.heard.max(now);
-        Ok(())
+        Ok(respond.alias)
     }
 
-    fn listen(&mut self, now: Timestamp, (question, source): (u64, u64), listen: &Listen) -> Result<(), Refusal> {
+    fn listen(&mut self, now: Timestamp, (question, source): (u64, u64), listen: &Listen) -> Result<RoomAlias, Refusal> {
         let alias = listen.room().ok_or(Refusal::Malformed)?;
         let room = self.room(now, source, alias)?;
         room.heard = now;
@@ -226,7 +263,7 @@ impl Hub {
         if let Some((before, _)) = listener.question.replace((question, now.after(HUB_HOLD))) {
             self.answers.push_back((before, Answer::Nothing.encode()));
         }
-        Ok(())
+        Ok(alias)
     }
 
     /// The room of this name; a new one when a member is the first to come.
@@ -239,13 +276,13 @@ impl Hub {
             // One in which nobody listens any more gives way.
             let idle = self.rooms.iter().filter(|(_, room)| now.since(room.heard) >= HUB_PRESENT);
             let idle = idle.min_by_key(|(_, room)| room.heard).map(|(alias, _)| *alias).ok_or(Refusal::Full)?;
-            self.rooms.remove(&idle);
+            self.forget(&idle);
         }
-        let fresh = || Room { source, heard: now, listeners: BTreeMap::new(), knocks: BTreeMap::new(), hour: (now, 0) };
+        let fresh = || Room { source, heard: now, listeners: BTreeMap::new(), knocks: BTreeMap::new(), hour: (now, 0), due: None };
         Ok(self.rooms.entry(alias).or_insert_with(fresh))
     }
 
-    fn say(&mut self, now: Timestamp, say: Say) -> Result<(), Refusal> {
+    fn say(&mut self, now: Timestamp, say: Say) -> Result<RoomAlias, Refusal> {
         let alias = say.room().ok_or(Refusal::Malformed)?;
         let room = self.rooms.get_mut(&alias).ok_or(Refusal::Unknown)?;
         let known = room.knocks.get_mut(&say.nonce).ok_or(Refusal::Unknown)?;
@@ -264,7 +301,7 @@ impl Hub {
         if let Some((_, until)) = known.turn.as_mut().filter(|(of, _)| *of == listener) {
             *until = (*until).min(now.after(HUB_GRACE));
         }
-        Ok(())
+        Ok(alias)
     }
 }
 
@@ -289,6 +326,7 @@ impl Room {
         for listener in listeners.values_mut() {
             listener.answer(now, knocks, answers);
         }
+        self.due = self.next(now);
     }
 
     /// Gives a knock to the next member when it is time.
@@ -312,7 +350,7 @@ impl Room {
         }
     }
 
-    fn due(&self, now: Timestamp) -> Option<Timestamp> {
+    fn next(&self, now: Timestamp) -> Option<Timestamp> {
         let of_knock = |known: &Waiting| {
             let turn = known.turn.map(|(_, until)| until);
             let closes = (!known.is_closed && !known.is_answered).then(|| known.at.after(HUB_CLOSED_AFTER));
@@ -358,7 +396,7 @@ impl Waiting {
         let late = (held.until <= now).then_some(Answer::Nothing);
         let Some(answer) = word.or(closed).or(late) else { return };
         answers.push_back((held.id, answer.encode()));
-        self.question = None;
+        (self.question, self.heard) = (None, now);
     }
 }
 

@@ -224,6 +224,14 @@ impl Say {
 }
 
 impl Ask {
+    /// The room that it is about, as it says.
+    pub fn room(&self) -> RoomAlias {
+        match self {
+            Self::Knock(Knock { alias, .. }) | Self::Await(Await { alias, .. }) | Self::Respond(Respond { alias, .. }) => *alias,
+            Self::Listen(Listen { member, .. }) | Self::Say(Say { member, .. }) => alias(&member.key),
+        }
+    }
+
     /// Whether what is sealed in it has its length.
     pub fn is_bounded(&self) -> bool {
         match self {

@@ -294,3 +294,52 @@ fn a_question_is_held_for_some_time_and_the_hub_says_when_it_wants_to_be_woken()
     world.pass(HUB_ROOM_LIFE);
     assert_eq!((world.hub.counts(), world.hub.next_due()), ((0, 0), None));
 }
+
+#[test]
+fn a61_where_a_room_or_a_source_has_all_its_knocks_one_gives_way_whose_newcomer_waits_no_more() {
+    let mut world = World::new();
+    world.listen(1, 0);
+    let sources = |nonce: u8| u64::from(nonce) / HUB_KNOCKS_OF_SOURCE as u64;
+    let most = u8::try_from(HUB_KNOCKS_OF_ROOM).unwrap();
+    for nonce in 0..most {
+        let knock = world.knock(nonce);
+        let id = world.asks(sources(nonce), &knock);
+        assert_eq!(world.answer(id), Some(&Answer::Ack));
+    }
+    // All but the last one wait on; the first one was answered.
+    let [late, later] = [most + 1, most + 2].map(|nonce| world.knock(nonce));
+    let waits = |world: &mut World| (0..most - 1).for_each(|nonce| drop(world.wait(nonce, 0, true)));
+    waits(&mut world);
+    world.pass(HUB_PRESENT - SECOND);
+    waits(&mut world);
+    let [own, other] = [0, 9].map(|source| world.asks(source, &late));
+    assert_eq!([own, other].map(|id| world.answer(id)), [Some(&Answer::Refused(Refusal::Full)); 2], "all were heard within a minute");
+    world.pass(SECOND);
+    let id = world.asks(0, &late);
+    assert_eq!(world.answer(id), Some(&Answer::Refused(Refusal::Full)), "the idle one is of another source");
+    let id = world.asks(9, &late);
+    assert_eq!(world.answer(id), Some(&Answer::Ack));
+    let listed = &world.hub.rooms[&world.alias()].knocks;
+    assert!(listed.len() == HUB_KNOCKS_OF_ROOM && !listed.contains_key(&Nonce([most - 1; 16])));
+    let id = world.asks(9, &later);
+    assert_eq!(world.answer(id), Some(&Answer::Refused(Refusal::Full)), "the others still wait");
+}
+
+#[test]
+fn who_waits_in_a_room_that_is_forgotten_is_answered() {
+    let mut world = World::new();
+    world.listen(1, 0);
+    world.ask(&world.knock(9));
+    world.pass(HUB_ROOM_LIFE - HUB_HOLD);
+    let knock = world.knock(8);
+    world.ask(&knock);
+    let wait = world.wait(8, 0, true);
+    let listening = SigningKey::from_seed(&[5; 32]);
+    let other = world.asks(0, &Ask::Listen(Listen::sign(&listening, ListenerId([1; 16]), 0)));
+    world.pass(HUB_HOLD - 1);
+    assert_eq!((world.answer(wait), world.answer(other)), (None, None));
+    world.pass(1);
+    assert_eq!(world.answer(wait), Some(&Answer::Refused(Refusal::Unknown)));
+    assert_eq!(world.answer(other), Some(&Answer::Nothing), "another room stays");
+    assert_eq!(world.hub.counts(), (1, 0));
+}
