@@ -42,9 +42,21 @@ fn nobody_vouches_for_a_stranger_who_is_told_so_and_comes_in_by_nobody() {
         let listed = knocks(&mut sim, ix, Direction::In).remove(0);
         assert_eq!((listed.peer, listed.status), (sim.nodes[EVA].peer, RequestStatus::Pending), "of {ix}");
     }
-    sim.run_for(2 * DAY);
+    // Ana sets it aside. For everybody it lies for a day, and then it is gone.
+    let request = knocks(&mut sim, ANA, Direction::In)[0].request;
+    assert!(sim.command(ANA, Command::Ignore(request)).is_ok());
+    sim.run_for(DAY - HOUR);
+    for (ix, status) in [(ANA, RequestStatus::Ignored), (BEN, RequestStatus::Pending)] {
+        assert_eq!(knocks(&mut sim, ix, Direction::In)[0].status, status);
+    }
+    sim.run_for(2 * HOUR);
+    for ix in [ANA, BEN, CEM] {
+        assert!(knocks(&mut sim, ix, Direction::In).is_empty(), "of {ix}");
+    }
+    assert!(matches!(sim.command(BEN, Command::RoomVouch(request)), Err(CommandError::NotFound | CommandError::WrongStatus)));
+    sim.run_for(DAY);
     assert_eq!(counts(&mut sim, &[ANA, BEN, CEM, EVA]), [3, 3, 3, 0]);
-    assert!(knocks(&mut sim, ANA, Direction::In).iter().all(|row| row.status == RequestStatus::Expired));
+    assert_eq!(status(&mut sim, EVA), RequestStatus::Expired);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Room cards of ours, and knocks: ours and those of others.
 
 use crate::command::RequestStatus;
+use crate::limits::KNOCK_LIFE;
 use crate::seam::Address;
 use crate::table::Table;
 use crate::turn::{TurnFailed, load_all};
@@ -25,6 +26,9 @@ pub(crate) struct Card {
     pub secret: InviteSecret,
     #[n(2)]
     pub expires: Timestamp,
+    /// By which hubs we have let people knock, if it was we.
+    #[n(3)]
+    pub hubs: Option<Vec<Vec<Address>>>,
 }
 
 /// A knock of ours. Under its id.
@@ -167,6 +171,13 @@ pub(crate) struct HeardKnock {
     /// Whose device it is that knocks.
     #[n(12)]
     pub person: PeerId,
+}
+
+impl HeardKnock {
+    /// Whether it has lain here for as long as knocks do.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.at.after(KNOCK_LIFE).is_expired_at(now)
+    }
 }
 
 /// What we have said for somebody who knocks.

@@ -16,7 +16,9 @@ pub(crate) fn all(state: &State) -> Vec<RequestView> {
     let of_rooms = state.groups.rooms.keys().filter_map(|room| of_room(state, room));
     let introductions = state.introductions.values().map(|row| introduction(state, &mirror, row));
     let ours = state.vouching.knocks.values().map(|row| knock(state, row));
-    let knocks = ours.chain(state.vouching.heard.values().map(|row| heard(state, row)));
+    // By the wall clock one may only look over, until that is sure: it goes from the list, and comes back.
+    let open = state.vouching.heard.values().filter(|row| !row.is_over(state.clock.now()));
+    let knocks = ours.chain(open.map(|row| heard(state, row)));
     let mut views: Vec<_> = of_friends.chain(introductions).chain(of_rooms).chain(knocks).collect();
     views.sort_by_key(|view| (std::cmp::Reverse(view.created), view.request));
     views

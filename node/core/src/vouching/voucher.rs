@@ -89,7 +89,9 @@ impl Vouching {
 
     /// Says what there is to say to who knocks: that we vouch, or nothing that looks the same.
     fn speak(&mut self, state: &State, turn: &mut Turn<'_>, row: &HeardKnock, at: Timestamp) {
-        let word = hello(state, turn, row).unwrap_or_else(|| VouchHello::pass(turn.rng));
+        // One that is over is not vouched for again, however often a hub brings it.
+        let word = hello(state, turn, row).filter(|_| !row.is_over(turn.now));
+        let word = word.unwrap_or_else(|| VouchHello::pass(turn.rng));
         self.say(Say { at, hub: row.hub.clone(), what: Saying::Member(row.room, row.alias, row.nonce, word) });
     }
 
@@ -98,7 +100,7 @@ impl Vouching {
         let row = state.vouching.heard.get(id).cloned().ok_or(CommandError::NotFound)?;
         let is_open = matches!(row.status, RequestStatus::Pending | RequestStatus::Ignored);
         let is_present = state.groups.knock_key(&row.room).is_some_and(|key| key.alias == row.alias);
-        if !is_open || !is_present || is_over(&row, turn.now) {
+        if !is_open || !is_present || row.is_over(turn.now) {
             return Err(CommandError::WrongStatus.into());
         }
         let row = decide(state, turn, row);
@@ -129,14 +131,25 @@ fn is_wanted(state: &State, room: &RoomId, body: &KnockBody, device: &Device) ->
         && !people::is_parted(state, &device.person)
 }
 
-/// One more has place: the oldest that nobody has vouched for makes it, if it is of this room.
+/// One more has place: one that is over makes it, then one that our user has set aside, then the oldest; not one that we
+/// have vouched for and that may still be answered. It is of this room.
 fn make_place(state: &mut State, turn: &mut Turn<'_>, room: &RoomId) -> bool {
     let of_room = state.vouching.heard.values().filter(|row| row.room == *room).count();
     if of_room < HEARD_KNOCKS_OF_ROOM && state.vouching.heard.len() < HEARD_KNOCKS_MAX {
         return true;
     }
-    let idle = state.vouching.heard.values().filter(|row| row.room == *room && row.vouched.is_none());
-    let Some(oldest) = idle.min_by_key(|row| row.at).map(|row| row.id) else { return false };
+    let waits = |row: &HeardKnock| row.status == RequestStatus::Accepted && !row.is_over(turn.now);
+    let rank = |row: &&HeardKnock| match row.status {
+        RequestStatus::Confirmed | RequestStatus::Expired => 0,
+        RequestStatus::Ignored => 1,
+        RequestStatus::Unresolved
+        | RequestStatus::Pending
+        | RequestStatus::Accepted
+        | RequestStatus::Blocked
+        | RequestStatus::Cancelled => 2,
+    };
+    let idle = state.vouching.heard.values().filter(|row| row.room == *room && !waits(row));
+    let Some(oldest) = idle.min_by_key(|row| (rank(row), row.at)).map(|row| row.id) else { return false };
     state.drop_heard(turn, &oldest);
     true
 }
@@ -184,6 +197,10 @@ fn responds(
     let Some(row) = known(state, room, nonce).filter(|row| row.status == RequestStatus::Accepted).cloned() else { return Ok(()) };
     let Some(vouched) = row.vouched.as_ref() else { return Ok(()) };
     let Some(device) = row.chain.verify(turn.now).ok() else { return Ok(()) };
+    // Our user may have thought better of it since.
+    if row.is_over(turn.now) || people::is_blocked(state, &device.peer, &row.chain) || people::is_parted(state, &device.person) {
+        return Ok(());
+    }
     let Some(transcript) = transcript(state, &row, vouched) else { return Ok(()) };
     let key = KemKey::from_bytes(*vouched.key.expose());
     let Some(response) = VouchResponse::open(sealed, &key, &transcript, &device) else { return Ok(()) };
@@ -192,12 +209,8 @@ fn responds(
     Ok(())
 }
 
-fn is_over(row: &HeardKnock, now: Timestamp) -> bool {
-    row.at.after(KNOCK_LIFE).is_expired_at(now)
-}
-
-/// Knocks whose people have come in are answered; those that nobody has vouched for in time are over, and forgotten a day
-/// later.
+/// Knocks whose people have come in are answered. Those that lie for a day are over, and are shown no more; they are
+/// forgotten a day later, so that a hub that brings one again is answered with a pass.
 pub(super) fn expire(state: &mut State, turn: &mut Turn<'_>, room: Option<&RoomId>) {
     let rows = state.vouching.heard.values().filter(|row| room.is_none_or(|room| row.room == *room));
     for row in rows.cloned().collect::<Vec<_>>() {
@@ -206,10 +219,10 @@ pub(super) fn expire(state: &mut State, turn: &mut Turn<'_>, room: Option<&RoomI
         let is_answered = matches!(row.status, RequestStatus::Confirmed | RequestStatus::Expired);
         let status = match (is_answered, is_in) {
             (false, true) => RequestStatus::Confirmed,
-            (false, false) if is_over(&row, turn.sure) || group.is_none() => RequestStatus::Expired,
+            (false, false) if row.is_over(turn.sure) || group.is_none() => RequestStatus::Expired,
             _ => row.status,
         };
-        if is_over(&row, turn.sure) && row.at.after(2 * KNOCK_LIFE).is_expired_at(turn.sure) {
+        if row.is_over(turn.sure) && row.at.after(2 * KNOCK_LIFE).is_expired_at(turn.sure) {
             state.drop_heard(turn, &row.id);
         } else if status != row.status {
             turn.notify(Event::Request(row.id));
