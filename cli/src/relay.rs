@@ -43,7 +43,7 @@ pub fn run(data: PathBuf, flags: &RelayRun, output: Output) -> Result<(), Failur
         },
         port: flags.port,
         bytes: flags.bytes,
-        hub: flags.hub,
+        hub: flags.hub.then_some(true).or(flags.no_hub.then_some(false)),
         passphrase_file: flags.passphrase_file.clone(),
     };
     let mut told = Ok(());

@@ -30,6 +30,7 @@ pub fn run(data: PathBuf, flags: &Up, output: Output) -> Result<(), Failure> {
             (false, false) => LanMode::Friends,
         },
         lan_dht: flags.lan_dht,
+        hub: flags.hub.then_some(true).or(flags.no_hub.then_some(false)),
     };
     let mut told = Ok(());
     let ended = symbolon_node::run::run_here(config, &mut |ready| told = announce(ready, output));

@@ -47,8 +47,9 @@ pub struct RelayConfig {
     /// How many bytes may be kept in all. It is remembered over restarts: without it the last value
     /// counts.
     pub bytes: Option<u64>,
-    /// Whether rooms may have their hub here.
-    pub hub: bool,
+    /// Whether rooms may have their hub here. It is remembered over restarts: without it the last value counts, at first that
+    /// they may not.
+    pub hub: Option<bool>,
     /// A file whose first line is the folder's passphrase.
     pub passphrase_file: Option<PathBuf>,
 }
@@ -67,7 +68,7 @@ pub async fn run(config: RelayConfig, ready: impl FnOnce(&RelayReady)) -> Result
     let (input_sender, inputs) = mpsc::channel(INPUT_QUEUE);
     let kept = Kept::read(&store).map_err(|error| store_error(&error))?;
     let wanted = net_config(&config, &kept, &store)?;
-    let announce = wanted.announce.clone();
+    let (announce, is_hub) = (wanted.announce.clone(), wanted.hub);
     let data = config.data.clone();
     let net = Net::start(wanted, input_sender).await.map_err(|error| net_error(&error))?;
     if let Some(port) = net.port().filter(|port| Some(*port) != kept.port) {
@@ -77,6 +78,9 @@ pub async fn run(config: RelayConfig, ready: impl FnOnce(&RelayReady)) -> Result
     if announce != kept.announce {
         Kept::write_announce(&store, &announce).map_err(|error| store_error(&error))?;
     }
+    if is_hub != kept.is_hub {
+        Kept::write_hub(&store, is_hub).map_err(|error| store_error(&error))?;
+    }
     // Nobody commands a relay yet, and nobody hears of events.
     let (commands_sender, commands) = mpsc::channel(1);
     let (events, _) = broadcast::channel(1);
@@ -85,7 +89,7 @@ pub async fn run(config: RelayConfig, ready: impl FnOnce(&RelayReady)) -> Result
     let vitals = Arc::new(Vitals::default());
     let ends =
         Ends { commands, inputs, events, stop: stopped, transport: Ways { net: net.handle(), lan: None }, clock: SystemClock, vitals };
-    let parts = RelayParts { policy: config.policy, bytes: config.bytes, hub: config.hub, facts };
+    let parts = RelayParts { policy: config.policy, bytes: config.bytes, hub: is_hub, facts };
     let (ended_sender, mut ended) = oneshot::channel();
     let body = move || {
         let _ = ended_sender.send(shell::run(store, parts, ends));
@@ -101,7 +105,7 @@ pub async fn run(config: RelayConfig, ready: impl FnOnce(&RelayReady)) -> Result
     };
     let early = match is_up {
         Some(facts) => {
-            let introduction = introduction(&config, facts, &net)?;
+            let introduction = introduction(&config, facts, &net, is_hub)?;
             tracing::info!(policy = introduction.policy.name(), addresses = introduction.listen.len(), "the relay runs");
             ready(&introduction);
             tokio::select! {
@@ -162,7 +166,7 @@ fn net_config(config: &RelayConfig, kept: &Kept, store: &Store) -> Result<NetCon
         listen: config.listen.clone(),
         port: config.port.or(kept.port),
         forward: Some(transport),
-        hub: config.hub,
+        hub: config.hub.unwrap_or(kept.is_hub),
         bootstrap: config.bootstrap.clone(),
         announce,
         limits: Limits::of_relay(),
@@ -171,14 +175,14 @@ fn net_config(config: &RelayConfig, kept: &Kept, store: &Store) -> Result<NetCon
 }
 
 /// What the relay says of itself, its codes written into the folder.
-fn introduction(config: &RelayConfig, facts: Facts, net: &Net) -> Result<RelayReady, RunError> {
+fn introduction(config: &RelayConfig, facts: Facts, net: &Net, is_hub: bool) -> Result<RelayReady, RunError> {
     let Facts { link, claim, friends, policy, bytes, counts: _ } = facts;
     let (claim, friends) = (claim.to_string(), friends.map(|code| code.to_string()));
     let (claim_file, friends_file) = folder::claim::write(&config.data, &claim, friends.as_deref()).map_err(|error| {
         RunError::new("io", format!("the claim code cannot be written: {error}"), "Look at the data folder and its disk.")
     })?;
     Ok(RelayReady {
-        is_hub: config.hub,
+        is_hub,
         id: link.mailbox().to_string(),
         claim,
         claim_file,

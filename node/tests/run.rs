@@ -30,6 +30,7 @@ fn config(http: &str) -> RunConfig {
         relays: vec![],
         lan: symbolon_node::lan::LanMode::Off,
         lan_dht: false,
+        hub: None,
     }
 }
 

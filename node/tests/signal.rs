@@ -43,6 +43,7 @@ async fn sigterm_and_sigint_each_stop_the_node_within_five_seconds() {
             relays: Vec::new(),
             lan: symbolon_node::lan::LanMode::Off,
             lan_dht: false,
+            hub: None,
         };
         let (tell, told) = oneshot::channel();
         let running = tokio::spawn(run(config, |_| async { Ok(opened) }, move |_| tell.send(()).unwrap()));

@@ -43,6 +43,7 @@ async fn node(data: &Path, name: &str, listen: &str) -> Node {
         relays: Vec::new(),
         lan: symbolon_node::lan::LanMode::Off,
         lan_dht: false,
+        hub: None,
     };
     let opened = symbolon_node::run::open::open(config).await.expect("the node opens");
     Node { events: opened.handle.subscribe(), handle: opened.handle }

@@ -33,6 +33,7 @@ async fn node(data: &Path, name: &str) -> Opened {
         relays: Vec::new(),
         lan: symbolon_node::lan::LanMode::Off,
         lan_dht: false,
+        hub: None,
     };
     symbolon_node::run::open::open(config).await.expect("the node opens")
 }
@@ -87,7 +88,7 @@ fn main() {
             listen: vec![LISTEN.to_owned()],
             bootstrap: Vec::new(),
             bytes: None,
-            hub: false,
+            hub: None,
             announce: Vec::new(),
             policy: Some(Policy::Open),
             port: None,

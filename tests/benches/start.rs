@@ -33,6 +33,7 @@ async fn node(data: &Path, name: &str) -> Opened {
         relays: Vec::new(),
         lan: symbolon_node::lan::LanMode::Off,
         lan_dht: false,
+        hub: None,
     };
     symbolon_node::run::open::open(config).await.expect("the node opens")
 }

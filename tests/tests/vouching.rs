@@ -11,6 +11,8 @@ use symbolon_tests::sim::run::{Ix, Sim};
 
 #[path = "vouching/attacks.rs"]
 mod attacks;
+#[path = "vouching/homes.rs"]
+mod homes;
 #[path = "vouching/stories.rs"]
 mod stories;
 

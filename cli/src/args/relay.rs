@@ -69,9 +69,12 @@ pub struct RelayRun {
     /// Keep at most this many bytes, like 500M or 4G; remembered over restarts [default: 4G]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub bytes: Option<u64>,
-    /// Be the hub of rooms: take knocks for their members
+    /// Be the hub of rooms: take knocks for their members; remembered over restarts
     #[arg(long)]
     pub hub: bool,
+    /// Be no hub of rooms any longer (the default)
+    #[arg(long, conflicts_with = "hub")]
+    pub no_hub: bool,
     /// Not there yet
     #[arg(long, value_name = "ADDR", hide = true)]
     pub metrics: Option<SocketAddr>,

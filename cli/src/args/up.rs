@@ -42,6 +42,12 @@ pub struct Up {
     /// Use this lookup server, for this run
     #[arg(long, value_name = "MULTIADDR")]
     pub lookup: Vec<String>,
+    /// Be the hub of my rooms: take knocks for their members, at this node's addresses; remembered over restarts
+    #[arg(long)]
+    pub hub: bool,
+    /// Be no hub of my rooms any longer (the default)
+    #[arg(long, conflicts_with = "hub")]
+    pub no_hub: bool,
     /// Not there yet
     #[arg(long, value_name = "URL", hide = true)]
     pub proxy: Option<String>,

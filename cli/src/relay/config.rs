@@ -44,6 +44,7 @@ pub(super) fn merge(flags: &RelayRun, file: &Path) -> Result<RelayRun, Failure> 
     let (kept, own) = (lines.run, flags.clone());
     let longer = |own: Vec<String>, kept: Vec<String>| if own.is_empty() { kept } else { own };
     let has_policy = own.open || own.friends || own.owner_only;
+    let has_hub = own.hub || own.no_hub;
     // One of the two on the command line is enough to replace both.
     let has_place = own.port.is_some() || !own.listen.is_empty();
     let (listen, port) = if has_place { (own.listen, own.port) } else { (kept.listen, kept.port) };
@@ -58,7 +59,8 @@ pub(super) fn merge(flags: &RelayRun, file: &Path) -> Result<RelayRun, Failure> 
         friends: if has_policy { own.friends } else { kept.friends },
         owner_only: if has_policy { own.owner_only } else { kept.owner_only },
         bytes: own.bytes.or(kept.bytes),
-        hub: own.hub || kept.hub,
+        hub: if has_hub { own.hub } else { kept.hub },
+        no_hub: if has_hub { own.no_hub } else { kept.no_hub },
         metrics: own.metrics,
         passphrase_file: own.passphrase_file.or(kept.passphrase_file),
     })
@@ -83,7 +85,7 @@ fn arguments(text: &str) -> Result<Vec<String>, String> {
             ("policy", "owner") => out.push("--owner-only".to_owned()),
             ("policy", _) => return Err(format!("line {number}: a policy is `owner`, `friends` or `open`")),
             ("hub", "yes") => out.push("--hub".to_owned()),
-            ("hub", "no") => {}
+            ("hub", "no") => out.push("--no-hub".to_owned()),
             ("hub", _) => return Err(format!("line {number}: `hub` is `yes` or `no`")),
             // In one argument, so that no value is taken for a flag.
             (key, value) => out.push(format!("--{key}={value}")),
@@ -106,13 +108,15 @@ mod tests {
 
     #[test]
     fn a_file_gives_flags_and_the_command_line_holds_over_it() {
-        let text =
-            "# a relay\n\nport = 4001\npolicy = friends\nbytes = 1G\nannounce = /dns4/a.example/tcp/1\nannounce=/dns4/b.example/tcp/1\n";
+        let text = "# a relay\n\nport = 4001\npolicy = friends\nhub = yes\nbytes = 1G\nannounce = /dns4/a.example/tcp/1\nannounce=/dns4/b.example/tcp/1\n";
         let plain = merged(&RelayRun::default(), text).unwrap();
         assert_eq!((plain.port, plain.friends, plain.bytes, plain.announce.len()), (Some(4001), true, Some(1 << 30), 2));
-        let own = RelayRun { open: true, listen: vec!["/ip4/127.0.0.1/tcp/0".into()], ..RelayRun::default() };
+        assert!(plain.hub && !plain.no_hub);
+        let own = RelayRun { open: true, no_hub: true, listen: vec!["/ip4/127.0.0.1/tcp/0".into()], ..RelayRun::default() };
         let both = merged(&own, text).unwrap();
         assert_eq!((both.port, both.open, both.friends, both.listen.len()), (None, true, false, 1));
+        assert!(both.no_hub && !both.hub);
+        assert!(merged(&RelayRun::default(), "hub = no").is_ok_and(|flags| flags.no_hub));
         assert_eq!(merged(&own, "").unwrap().listen.len(), 1);
     }
 
@@ -125,6 +129,8 @@ mod tests {
             ("http = 127.0.0.1:1", "no key `http`"),
             ("config = x", "no key `config`"),
             ("port = 0", "0"),
+            ("hub = perhaps", "line 1: `hub` is"),
+            ("hub = yes\nhub = no", "cannot be used"),
             ("bytes = much", "much"),
             ("policy = open\npolicy = friends", "cannot be used"),
             ("port = 1\nlisten = /ip4/0.0.0.0/tcp/1", "cannot be used"),

@@ -36,7 +36,7 @@ mod texts;
 mod welcome;
 mod wishes;
 
-pub(crate) use admit::{open, vouch};
+pub(crate) use admit::{move_hubs, open, vouch};
 pub(crate) use frames::{Heard, is_early, receive};
 pub(crate) use plans::Groups;
 pub(crate) use questions::{decline, join, parted, room_of};

@@ -72,6 +72,8 @@ pub(crate) struct Own {
     /// most [`limits::LOOKUPS_MAX`].
     pub lookups: Vec<Address>,
     pub lookups_now: Vec<Address>,
+    /// Whether rooms of ours may have their hub here, for this start.
+    pub is_hub: bool,
     /// The starts of this folder, the newest last; at most [`limits::INSTANCES_OWN_MAX`].
     pub starts: Vec<Start>,
     /// Another copy of this folder runs: nothing is sealed, and nobody is called.
@@ -257,6 +259,7 @@ impl Own {
             servers,
             lookups,
             lookups_now: Vec::new(),
+            is_hub: false,
             starts,
             is_halted: false,
             has_gone_on: None,

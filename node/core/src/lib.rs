@@ -103,6 +103,8 @@ pub struct CoreConfig {
     pub lookups: Vec<seam::Address>,
     /// Whether the nodes of the LAN make up a DHT while no server is known.
     pub lan_dht: bool,
+    /// Whether rooms that this node is in may have their hub here.
+    pub hub: bool,
 }
 
 /// Why a core cannot be loaded.
@@ -133,6 +135,7 @@ impl Core {
         let mut out = Out::default();
         let mut state = State::load(config.name, shelf, now, &mut rng, &mut out).map_err(LoadError::Store)?;
         state.own.lookups_now = config.lookups.into_iter().filter(seam::Address::is_bounded).take(limits::LOOKUPS_MAX).collect();
+        state.own.is_hub = config.hub;
         Ok(Self { machines: Machines::new(state, config.lan_dht, now), rng, out })
     }
 

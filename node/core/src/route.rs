@@ -154,8 +154,7 @@ impl Machines {
                 presence.found(state, delivery, turn, id, &bytes)?;
             }
             Input::HubAnswered(ask, answer) => self.vouching.answered(state, &mut self.groups, turn, ask, answer.as_deref())?,
-            // A person's node is no hub: who asks gets no answer.
-            Input::HubAsked(..) => {}
+            Input::HubAsked(question, source, bytes) => self.vouching.asked(state, turn, question, source, &bytes),
             Input::Servers(servers, neighbours) => presence.dht_servers(state, delivery, turn, servers, neighbours),
             Input::Lookups(standing) => presence.lookup_servers(state, delivery, turn.now, standing),
             Input::Resolved(id) => presence.resolved(state, delivery, turn, id),
@@ -209,6 +208,7 @@ impl Machines {
             identity::records_changed(turn);
             friendships::moved(state, delivery, turn)?;
             is_back = outage.moved(state);
+            vouching::move_hubs(state, turn);
         }
         rekey.placed();
         Ok(is_back)
@@ -368,7 +368,7 @@ impl Machines {
             groups.ready(state, &device);
         }
         groups.follow(state, delivery, relays, packages, turn)?;
-        vouching.follow(state, turn)
+        vouching.follow(state, groups, turn)
     }
 
     /// This copy of the folder had stopped, and goes on.

@@ -10,17 +10,19 @@
 //! | `knock` | our knocks: from the card to the room |
 //! | `voucher` | knocks of others: who is vouched for, and by what they come in |
 //! | `talks` | what is asked of hubs, and what waits to be said |
+//! | `host` | this node as a hub, when its user has said so |
 //! | `desk` | the machine, without its work |
 //! | `machine` | its work, input by input |
 
 mod cards;
 mod desk;
+mod host;
 mod knock;
 mod machine;
 mod talks;
 mod voucher;
 
-pub(crate) use cards::card;
+pub(crate) use cards::{card, move_hubs};
 pub(crate) use desk::Vouching;
 pub(crate) use knock::{cancel, knock};
 pub(crate) use machine::{expire, moved};

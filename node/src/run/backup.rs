@@ -44,7 +44,7 @@ pub fn restore(data: &Path, file: &Path, words: &str, passphrase_file: Option<&P
     while parts.next()?.is_some() {}
     let passphrase = passphrase_file.map(read_passphrase).transpose()?;
     let (folder, store) = open_store(data, passphrase.as_ref())?;
-    let parts_of_core = LiveParts { config: CoreConfig { name: None, lookups: Vec::new(), lan_dht: false } };
+    let parts_of_core = LiveParts { config: CoreConfig::default() };
     let mut parts = Parts::open(file, &entropy)?;
     let mut identity = None;
     let mut failed = None;

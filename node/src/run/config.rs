@@ -32,4 +32,7 @@ pub struct RunConfig {
     pub lan: LanMode,
     /// Make up a DHT with whatever nodes the local network shows, while no server is known.
     pub lan_dht: bool,
+    /// Whether rooms that this node is in may have their hub here. It is remembered over restarts: without it the last value
+    /// counts, at first that they may not.
+    pub hub: Option<bool>,
 }

@@ -12,6 +12,8 @@ const PORT_ROW: &[u8] = b"port";
 const ANNOUNCE_ROW: &[u8] = b"announce";
 /// The row of [`Table::Meta`] with the seed of a relay's transport key.
 const TRANSPORT_ROW: &[u8] = b"transport";
+/// The row of [`Table::Meta`] that says whether rooms may have their hub here (1 byte, 0 or 1).
+const HUB_ROW: &[u8] = b"hub";
 /// The row of [`Table::Meta`] that a person's folder has.
 const IDENTITY_ROW: &[u8] = b"identity";
 /// The row of [`Table::Meta`] that a relay's folder has: its keys.
@@ -25,6 +27,8 @@ pub(crate) struct Kept {
     pub transport: Option<Secret>,
     /// Where a relay is reached, as its owner said last.
     pub announce: Vec<String>,
+    /// Whether rooms may have their hub here, as its owner said last.
+    pub is_hub: bool,
     /// Whether it is a relay's.
     pub is_relay: bool,
     /// Whether it is a person's.
@@ -37,6 +41,7 @@ impl Kept {
         let row = |name| turn.get(Table::Meta, name).map_err(|error| StoreError::Failed(error.0));
         let (port, transport, announce) = (row(PORT_ROW)?, row(TRANSPORT_ROW)?, row(ANNOUNCE_ROW)?);
         let has = |name| row(name).is_ok_and(|row| row.is_some());
+        let is_hub = row(HUB_ROW)?.is_some_and(|row| row == [1]);
         let (is_relay, is_person) = (has(RELAY_ROW), has(IDENTITY_ROW));
         turn.rollback();
         Ok(Self {
@@ -45,6 +50,7 @@ impl Kept {
             announce: announce
                 .and_then(|bytes| String::from_utf8(bytes).ok())
                 .map_or_else(Vec::new, |text| text.lines().map(str::to_owned).collect()),
+            is_hub,
             is_relay,
             is_person,
         })
@@ -60,6 +66,10 @@ impl Kept {
 
     pub(crate) fn write_announce(store: &Store, announce: &[String]) -> Result<(), StoreError> {
         Self::write(store, ANNOUNCE_ROW, announce.join("\n").into_bytes())
+    }
+
+    pub(crate) fn write_hub(store: &Store, is_hub: bool) -> Result<(), StoreError> {
+        Self::write(store, HUB_ROW, vec![u8::from(is_hub)])
     }
 
     fn write(store: &Store, row: &[u8], value: Vec<u8>) -> Result<(), StoreError> {

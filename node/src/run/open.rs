@@ -64,6 +64,10 @@ pub async fn open(config: RunConfig) -> Result<Opened, RunError> {
     if let Some(port) = net.port().filter(|port| Some(*port) != kept.port) {
         Kept::write_port(&store, port).map_err(|error| store_error(&error))?;
     }
+    let is_hub = config.hub.unwrap_or(kept.is_hub);
+    if is_hub != kept.is_hub {
+        Kept::write_hub(&store, is_hub).map_err(|error| store_error(&error))?;
+    }
     if net.port_moved() {
         tracing::warn!("the port of the last start is taken; listening on another one, so friends must hear of it first");
     }
@@ -93,7 +97,8 @@ pub async fn open(config: RunConfig) -> Result<Opened, RunError> {
         clock: SystemClock,
         vitals,
     };
-    let parts = LiveParts { config: CoreConfig { name: config.name.map(|name| name.trim().to_owned()), lookups, lan_dht: config.lan_dht } };
+    let name = config.name.map(|name| name.trim().to_owned());
+    let parts = LiveParts { config: CoreConfig { name, lookups, lan_dht: config.lan_dht, hub: is_hub } };
     let (core_ended, core_end) = oneshot::channel();
     let core = move || {
         // The receiver waits as long as the process lives; nothing is lost when it does not.
@@ -136,6 +141,7 @@ fn net_config(config: &RunConfig, kept: &Kept) -> Result<NetConfig, RunError> {
         lan: config.lan != LanMode::Off,
         bootstrap: config.bootstrap.clone(),
         announce: config.announce.clone(),
+        hub: config.hub.unwrap_or(kept.is_hub),
         ..NetConfig::default()
     })
 }

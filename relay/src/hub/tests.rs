@@ -308,7 +308,11 @@ fn a61_where_a_room_or_a_source_has_all_its_knocks_one_gives_way_whose_newcomer_
     }
     // All but the last one wait on; the first one was answered.
     let [late, later] = [most + 1, most + 2].map(|nonce| world.knock(nonce));
-    let waits = |world: &mut World| (0..most - 1).for_each(|nonce| drop(world.wait(nonce, 0, true)));
+    let waits = |world: &mut World| {
+        for nonce in 0..most - 1 {
+            world.wait(nonce, 0, true);
+        }
+    };
     waits(&mut world);
     world.pass(HUB_PRESENT - SECOND);
     waits(&mut world);

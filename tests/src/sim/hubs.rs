@@ -1,7 +1,7 @@
 //! Hubs of rooms in a simulation: the real one at a relay, everything that it ever sees, and what a hostile one makes of it.
 
 use super::relays::{RELAYS, relay_at};
-use super::run::{Happening, Ix, Sim};
+use super::run::{Happening, Ix, Sim, node_at};
 use std::collections::BTreeMap;
 use symbolon_core::seam::{Address, AskId, Input, QuestionId, Source};
 use symbolon_presence::kdf::Secret;
@@ -11,6 +11,16 @@ use symbolon_relay::knock::{Answer, Ask};
 
 /// What a hostile hub makes of a question.
 pub type Meddle = fn(Ask) -> Vec<Ask>;
+
+/// Questions to nodes that are hubs.
+#[derive(Default)]
+pub(super) struct AtNodes {
+    /// Who waits for the answer: which node, of which start, and by which question of its own.
+    questions: BTreeMap<u64, (Ix, u64, AskId)>,
+    next: u64,
+    /// The last answer to somebody who is no node.
+    told: Option<Answer>,
+}
 
 /// A hub at a relay.
 pub struct SimHub {
@@ -73,6 +83,15 @@ impl Sim {
         let at = self.now.after(1 + self.below(self.faults.latency.max(1)));
         let relay = places.iter().find_map(relay_at).filter(|relay| !self.relays[*relay - RELAYS].gone);
         let is_lost = self.happens(self.faults.loss);
+        if let Some(node) = self.node_found(ix, places).filter(|_| !is_lost) {
+            self.at_nodes.next += 1;
+            let question = self.at_nodes.next;
+            self.at_nodes.questions.insert(question, (ix, incarnation, ask));
+            let asked = Input::HubAsked(QuestionId(question), Source(u64::try_from(ix).unwrap_or_default()), bytes);
+            let of = self.nodes[node].incarnation;
+            self.plan(at, node, of, Happening::Input(asked));
+            return;
+        }
         match relay.and_then(|relay| Some((relay, self.hubs.get_mut(&relay)?))).filter(|_| !is_lost) {
             Some((relay, hub)) => {
                 hub.next += 1;
@@ -84,6 +103,34 @@ impl Sim {
             }
             None => self.plan(at.after(5 * SECOND), ix, incarnation, Happening::Input(Input::HubAnswered(ask, None))),
         }
+    }
+
+    /// Which node is at one of these places, and reached from there.
+    fn node_found(&self, from: Ix, places: &[Address]) -> Option<Ix> {
+        let lives_there = |at: &(Ix, u32)| at.0 < RELAYS && self.houses.get(&at.0).copied().unwrap_or_default() == at.1;
+        let (node, _) = places.iter().filter_map(node_at).find(lives_there)?;
+        let is_reached = self.nodes[node].is_up() && !self.apart.contains(&(from.min(node), from.max(node)));
+        is_reached.then_some(node)
+    }
+
+    /// Somebody who is no node asks a node as a hub. What it answers at once.
+    pub fn ask_node_as_stranger(&mut self, ix: Ix, ask: &Ask) -> Option<Answer> {
+        self.at_nodes.next += 1;
+        let question = QuestionId(self.at_nodes.next);
+        self.at_nodes.told = None;
+        self.deliver(ix, vec![Input::HubAsked(question, Source(9), ask.encode())], false);
+        self.at_nodes.told.take()
+    }
+
+    /// A node answers as a hub.
+    pub(super) fn answered_by_node(&mut self, question: QuestionId, bytes: Vec<u8>) {
+        self.trace.add(&bytes);
+        let Some((node, incarnation, ask)) = self.at_nodes.questions.remove(&question.0) else {
+            self.at_nodes.told = Answer::decode(&bytes).ok();
+            return;
+        };
+        let at = self.now.after(1 + self.below(self.faults.latency.max(1)));
+        self.plan(at, node, incarnation, Happening::Input(Input::HubAnswered(ask, Some(bytes))));
     }
 
     /// Something for a hub, or its timer.

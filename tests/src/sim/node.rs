@@ -61,6 +61,8 @@ pub struct SimNode {
     pub ages: bool,
     /// What its build takes; none for this one.
     pub takes: Option<Capabilities>,
+    /// Whether it is a hub of its rooms, from its next start on.
+    pub is_hub: bool,
 }
 
 impl SimNode {
@@ -86,6 +88,7 @@ impl SimNode {
             notices: 0,
             build: None,
             takes: None,
+            is_hub: false,
             ages: false,
         }
     }
@@ -109,6 +112,7 @@ impl SimNode {
             name: self.name.clone(),
             build: self.build,
             takes: self.takes,
+            is_hub: self.is_hub,
             ages: self.ages,
             incarnation: self.incarnation,
             peer: self.peer,
@@ -146,8 +150,9 @@ impl SimNode {
     pub fn start(&mut self, truth: Timestamp, seed: [u8; 32]) -> Ended {
         self.incarnation += 1;
         let now = self.clock.read(truth);
-        let mut core = Core::load(CoreConfig { name: self.name.clone(), ..CoreConfig::default() }, &self.store, now, seed)
-            .expect("the store of a simulated node loads");
+        let mut core =
+            Core::load(CoreConfig { name: self.name.clone(), hub: self.is_hub, ..CoreConfig::default() }, &self.store, now, seed)
+                .expect("the store of a simulated node loads");
         if let Some(version) = self.build {
             core.speak(version);
         }

@@ -1,7 +1,7 @@
 //! Time and turns of a simulation.
 
 use super::faults::Manners;
-use super::hubs::SimHub;
+use super::hubs::{AtNodes, SimHub};
 use super::links::Line;
 use super::lookup::Lookup;
 use super::node::{End, Ended, SimNode};
@@ -54,6 +54,8 @@ pub struct Sim {
     pub relays: Vec<SimRelay>,
     /// Hubs of rooms, at relays.
     pub hubs: BTreeMap<Ix, SimHub>,
+    /// What goes by nodes that are hubs.
+    pub(super) at_nodes: AtNodes,
     /// Whether this turn takes in what a relay hands out.
     pub is_fetching: bool,
     /// What goes wrong.
@@ -96,6 +98,7 @@ impl Sim {
             servers: BTreeMap::new(),
             relays: Vec::new(),
             hubs: BTreeMap::new(),
+            at_nodes: AtNodes::default(),
             is_fetching: false,
             faults,
             manners: BTreeMap::new(),
@@ -394,7 +397,6 @@ impl Sim {
             | NetAction::Reserve(_)
             | NetAction::Admit(_)
             | NetAction::Host(..)
-            | NetAction::AnswerHub(..)
             | NetAction::Heard(_)
             | NetAction::Keep(..) => {}
             NetAction::Publish { everywhere, servers } => {
@@ -405,6 +407,7 @@ impl Sim {
             NetAction::Lookups(servers) => drop(self.servers.insert(ix, servers)),
             NetAction::Resolve(id, at) => self.resolve(ix, id, &at),
             NetAction::AskHub(ask, places, bytes) => self.ask_hub(ix, ask, &places, bytes),
+            NetAction::AnswerHub(question, bytes) => self.answered_by_node(question, bytes),
             // Who wants to be found is: see `lookup`.
             NetAction::Bootstrap(_) | NetAction::Neighbours(_) => {}
         }

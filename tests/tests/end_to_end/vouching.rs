@@ -119,3 +119,14 @@ fn one_who_is_known_comes_in_one_whom_nobody_knows_does_not_and_one_leaves_who_d
         assert!(!told.contains(word), "the hub keeps {word}");
     }
 }
+
+#[test]
+fn a_relay_goes_on_as_a_hub_until_its_operator_says_otherwise() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("hub");
+    for (flags, is_hub) in [(&[][..], false), (&["--hub"], true), (&[], true), (&["--no-hub"], false), (&[], false)] {
+        let mut hub = Node::start(&folder, &[&["relay", "run", "--listen", TCP], flags].concat()).unwrap();
+        assert_eq!(hub.ready["hub"], is_hub, "{flags:?}");
+        hub.interrupt().unwrap();
+    }
+}

@@ -82,6 +82,7 @@ impl Room {
                         Some(knocks) => knocks.is_stale,
                         None => role >= Role::Admin,
                     },
+                    What::Hubs(wanted) => role >= Role::Admin && roster.knocks.as_ref().is_some_and(|knocks| knocks.hubs != wanted.hubs),
                     What::Name(name) => roster.name != *name && role >= Role::Admin && !by_another(&Effect::Named),
                     What::Topic(topic) => roster.topic != *topic && role >= Role::Admin && !by_another(&Effect::TopicSet),
                     What::Role(user, to) => {

@@ -20,8 +20,8 @@ fn rng(seed: u64) -> ChaCha20Rng {
     ChaCha20Rng::seed_from_u64(seed)
 }
 
-/// The body of a card, as it lies at the hub's relay.
-fn body_of(sim: &mut Sim, hub: Ix, card: &str) -> VerifiedCard {
+/// The body of a card, as it lies at a relay.
+pub fn body_of(sim: &mut Sim, hub: Ix, card: &str) -> VerifiedCard {
     let (now, CardLink(link)) = (sim.now, CardLink::find(card).unwrap());
     let slot = link.secret.slot(day_of(now));
     let record = sim.relay(hub).record(&slot.id().unwrap()).expect("the body lies there").clone();

@@ -22,16 +22,25 @@ fn may_open(state: &State, room: &RoomId) -> Result<Option<RoomAlias>, CommandEr
     if knocks::lacking(state, &group).is_some() { Err(CommandError::OldBuild) } else { Ok(None) }
 }
 
-/// Lets people knock at a room, by these hubs.
-pub(crate) fn open(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, servers: Vec<Vec<Address>>) -> Result<(), Failed> {
+/// Lets people knock at a room, by these hubs. Whether it was not open before.
+pub(crate) fn open(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, servers: Vec<Vec<Address>>) -> Result<bool, Failed> {
     if may_open(state, room)?.is_some() || knocks::waits(state, room) {
-        return Ok(());
+        return Ok(false);
     }
     let hubs = hubs_of(servers);
     if hubs.is_empty() {
         return Err(CommandError::NoHub.into());
     }
-    knocks::draw(state, turn, room, hubs, 0).map(drop).ok_or(Failed::Command(CommandError::Full))
+    knocks::draw(state, turn, room, hubs, 0).map(|()| true).ok_or(Failed::Command(CommandError::Full))
+}
+
+/// People knock by these hubs from now on. Whether our user may say so, and one more wish has place.
+pub(crate) fn move_hubs(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, hubs: Vec<Vec<Address>>) -> bool {
+    if settings::with_right(state, room, Right::Add).is_err() || knocks::waits(state, room) {
+        return false;
+    }
+    let (knocks, secret) = knocks::drawn(turn, hubs);
+    wishes::wish(state, turn, room, WishFor::Hubs(knocks, secret)).is_some()
 }
 
 /// A friend comes in for whom we vouch, by a package of theirs. Whether one more wish has place.

@@ -51,13 +51,18 @@ pub(super) fn lacking(state: &State, group: &Group) -> Option<PeerId> {
 /// Whether another secret is to be drawn already.
 pub(super) fn waits(state: &State, room: &RoomId) -> bool {
     let mut wishes = state.groups.wishes_of(room);
-    wishes.any(|wish| wish.done_in.is_none() && matches!(wish.what, WishFor::Knocks(..)))
+    wishes.any(|wish| wish.done_in.is_none() && matches!(wish.what, WishFor::Knocks(..) | WishFor::Hubs(..)))
+}
+
+/// How people are to knock from now on, with a secret that is drawn for it.
+pub(super) fn drawn(turn: &mut Turn<'_>, hubs: Vec<Vec<Address>>) -> (Knocks, KnockSecret) {
+    let secret = KnockSecret::random(turn.rng);
+    (Knocks { alias: secret.alias(), hubs, is_stale: false }, secret)
 }
 
 /// Draws a secret that the next commit is to give to all.
 pub(super) fn draw(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, hubs: Vec<Vec<Address>>, pause: u64) -> Option<()> {
-    let secret = KnockSecret::random(turn.rng);
-    let knocks = Knocks { alias: secret.alias(), hubs, is_stale: false };
+    let (knocks, secret) = drawn(turn, hubs);
     let (maker, due) = (state.own.person(), turn.now.after(pause));
     wishes::put(state, turn, room, WishFor::Knocks(knocks, secret), maker, due).map(drop)
 }

@@ -181,10 +181,11 @@ fn standing(
             }
             _ if row.due > turn.now => {}
             WishFor::Add(_, device) if !knocks::may_come(group, packages.get(device)) => state.drop_wish(turn, &group.room, &row.id),
-            WishFor::Knocks(..) if !knocks::can_open(state, group) => state.drop_wish(turn, &group.room, &row.id),
+            WishFor::Knocks(..) | WishFor::Hubs(..) if !knocks::can_open(state, group) => state.drop_wish(turn, &group.room, &row.id),
             WishFor::Add(..)
             | WishFor::Vouch(..)
             | WishFor::Knocks(..)
+            | WishFor::Hubs(..)
             | WishFor::Remove(_)
             | WishFor::Drop(_)
             | WishFor::Leave(_)
@@ -212,7 +213,8 @@ fn plan(stands: &[(Wish, WishRow)], packages: &mut BTreeMap<DeviceId, VerifiedPa
             | WishFor::Name(_)
             | WishFor::Topic(_)
             | WishFor::Role(..)
-            | WishFor::Knocks(..) => None,
+            | WishFor::Knocks(..)
+            | WishFor::Hubs(..) => None,
         };
         let Some(act) = wish.act(package.as_ref().map(|package| package.leaf)) else { continue };
         plan.acts.push(act);
@@ -252,7 +254,9 @@ fn make(state: &mut State, turn: &mut Turn<'_>, group: &Group, plan: Plan) -> Re
     let removes = commit.acts.iter().filter_map(|act| if let Act::Remove { user } = act { Some(*user) } else { None }).collect();
     let leaf = position(&group.leaf).unwrap_or(u32::MAX);
     let rival = RivalRow { epoch: pending.epoch, leaf, removes, is_ours: true };
-    let secret = rows.iter().find_map(|row| if let WishFor::Knocks(_, secret) = &row.what { Some(secret.clone()) } else { None });
+    let drawn =
+        |row: &WishRow| if let WishFor::Knocks(_, secret) | WishFor::Hubs(_, secret) = &row.what { Some(secret.clone()) } else { None };
+    let secret = rows.iter().find_map(drawn);
     let judged = Judged { roster, effects, seats, rival, by: state.own.person(), secret };
     let next = Next { room: &room, epoch: pending.epoch, judged, bytes: &pending.commit, others: Vec::new() };
     if !go_on(state, turn, next)? {
@@ -300,7 +304,7 @@ fn changes_of(state: &State, roster: &Roster, rows: &[WishRow]) -> Vec<RoomChang
     let change = |row: &WishRow| match &row.what {
         WishFor::Add(..) | WishFor::Remove(_) => None,
         WishFor::Drop(leaf) => gone(leaf),
-        WishFor::Knocks(knocks, secret) => Some(RoomChange::Knocks(knocks.clone(), secret.clone())),
+        WishFor::Knocks(knocks, secret) | WishFor::Hubs(knocks, secret) => Some(RoomChange::Knocks(knocks.clone(), secret.clone())),
         WishFor::Vouch(_, _, vouch) => Some(RoomChange::Vouched(Box::new(vouch.clone()))),
         WishFor::Leave(leave) => Some(RoomChange::Left(leave.clone())),
         WishFor::Name(name) => Some(RoomChange::Name(name.clone())),

@@ -79,6 +79,7 @@ pub(super) fn view(row: &WishRow) -> Wish {
         WishFor::Topic(topic) => What::Topic(topic.clone()),
         WishFor::Role(user, role) => What::Role(*user, *role),
         WishFor::Knocks(knocks, _) => What::Knocks(knocks.clone()),
+        WishFor::Hubs(knocks, _) => What::Hubs(knocks.clone()),
         WishFor::Vouch(user, alias, vouch) => What::Vouch { user: *user, device: vouch.newcomer, alias: *alias },
     };
     Wish { id: row.id, what, maker: row.maker, made_in: row.made_in }

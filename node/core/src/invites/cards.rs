@@ -3,7 +3,7 @@
 
 use super::link::{CARD_VERSION, InviteLink, LinkError};
 use super::place::Place;
-use crate::limits::HUBS_MAX;
+use crate::limits::{HUB_PLACES_MAX, HUBS_MAX};
 use crate::notice::InvitesNotice;
 use crate::rows::Card;
 use crate::seam::Address;
@@ -42,9 +42,20 @@ impl CardLink {
     }
 }
 
-/// Where the hubs of a room of ours may be: our relays, as their links say.
-pub(crate) fn hubs_at_hand(state: &State) -> Vec<Vec<Address>> {
+/// Our relays, as their links say.
+pub(crate) fn relays_at_hand(state: &State) -> Vec<Vec<Address>> {
     state.own.relay_mailboxes.values().filter(|relay| relay.is_told()).map(|relay| relay.link.places.clone()).collect()
+}
+
+/// Where this node is found as a hub, if it is one: anybody dials it there, without a key and without a relay between.
+pub(crate) fn own_hub(state: &State) -> Option<Vec<Address>> {
+    let places = Place::of(&state.own.places, true).iter().flat_map(Place::addresses).take(HUB_PLACES_MAX).collect::<Vec<_>>();
+    (state.own.is_hub && !places.is_empty()).then_some(places)
+}
+
+/// Where the hubs of a room of ours may be: this node, and our relays.
+pub(crate) fn hubs_at_hand(state: &State) -> Vec<Vec<Address>> {
+    own_hub(state).into_iter().chain(relays_at_hand(state)).collect()
 }
 
 /// There are other cards than before, or their bodies say something else.

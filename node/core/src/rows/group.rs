@@ -259,6 +259,9 @@ pub(crate) enum WishFor {
     /// A friend's device comes in for whom we vouch, at a room of this name at its hubs.
     #[n(8)]
     Vouch(#[n(0)] PeerId, #[n(1)] RoomAlias, #[n(2)] Vouch),
+    /// The same as how people knock, where the hubs are elsewhere than before.
+    #[n(9)]
+    Hubs(#[n(0)] Knocks, #[n(1)] KnockSecret),
 }
 
 impl WishFor {
@@ -267,7 +270,14 @@ impl WishFor {
         match self {
             Self::Add(_, device) => Some(*device),
             Self::Vouch(_, _, vouch) => Some(vouch.newcomer),
-            Self::Remove(_) | Self::Drop(_) | Self::Leave(_) | Self::Name(_) | Self::Topic(_) | Self::Role(..) | Self::Knocks(..) => None,
+            Self::Remove(_)
+            | Self::Drop(_)
+            | Self::Leave(_)
+            | Self::Name(_)
+            | Self::Topic(_)
+            | Self::Role(..)
+            | Self::Knocks(..)
+            | Self::Hubs(..) => None,
         }
     }
 }

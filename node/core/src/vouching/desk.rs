@@ -1,5 +1,6 @@
 //! The machine, without its work: what it remembers between two inputs.
 
+use super::host::Host;
 use super::talks::{Say, Talks};
 use crate::rows::HeardKnock;
 use crate::state::State;
@@ -13,6 +14,8 @@ use symbolon_presence::time::Timestamp;
 #[derive(Debug, Default)]
 pub(crate) struct Vouching {
     pub(super) talks: Talks,
+    /// This node as a hub.
+    pub(super) host: Host,
     /// Bodies of cards that are looked for: for which knock, and of which day.
     pub(super) sought: BTreeMap<LookupId, (RequestId, u32)>,
     /// When the next look is due.

@@ -209,8 +209,10 @@ impl Vouching {
             return;
         }
         talk.failed(turn.now);
+        // One hub is enough.
+        let is_handed = self.talks.is_handed(id);
         let is_new = state.vouching.knocks.get(id).is_some_and(|row| row.status == RequestStatus::Pending && row.fault.is_none());
-        if is_new {
+        if is_new && !is_handed {
             set(state, turn, id, RequestStatus::Pending, Some(KnockFault::NoHub));
         }
     }

@@ -2,7 +2,7 @@
 //! again, later each time.
 
 use crate::limits::HUB_ASKS_MAX;
-use crate::seam::{Address, AskId, NetAction};
+use crate::seam::{Address, AskId};
 use crate::state::State;
 use crate::turn::Turn;
 use rand_core::Rng;
@@ -112,6 +112,16 @@ pub(super) struct Talks {
     awaits: BTreeMap<(RequestId, usize), Talk>,
     /// At most [`HUB_ASKS_MAX`].
     says: Vec<Say>,
+    /// Questions that are to leave in this turn.
+    sent: Vec<Sent>,
+}
+
+/// A question, and the hub that it is for.
+#[derive(Debug)]
+pub(super) struct Sent {
+    pub ask: AskId,
+    pub hub: Vec<Address>,
+    pub bytes: Vec<u8>,
 }
 
 impl Talks {
@@ -159,6 +169,11 @@ impl Talks {
         }
     }
 
+    /// Whether some hub has this knock.
+    pub fn is_handed(&self, id: &RequestId) -> bool {
+        self.awaits.iter().any(|((of, _), talk)| of == id && talk.is_known)
+    }
+
     /// What a newcomer hears of a hub.
     pub fn of_knock(&mut self, id: &RequestId, hub: usize) -> Option<&mut Talk> {
         self.awaits.get_mut(&(*id, hub))
@@ -203,8 +218,8 @@ impl Talks {
         heard
     }
 
-    /// Asks what is due, and says it.
-    pub fn ask(&mut self, state: &State, turn: &mut Turn<'_>) {
+    /// Asks what is due, and says it: what is to leave.
+    pub fn ask(&mut self, state: &State, turn: &mut Turn<'_>) -> Vec<Sent> {
         let now = turn.now;
         let listens: Vec<(RoomId, usize)> = self.listens.iter().filter(|(_, talk)| talk.is_due(now)).map(|(key, _)| *key).collect();
         for key in listens {
@@ -222,9 +237,10 @@ impl Talks {
                 Saying::Member(room, alias, nonce, sealed) => self.as_member(state, (&room, &say.hub), &alias, (nonce, sealed)),
             };
             if let Some(bytes) = bytes {
-                self.send(turn, For::Said, say.hub, bytes);
+                self.send(For::Said, say.hub, bytes);
             }
         }
+        std::mem::take(&mut self.sent)
     }
 
     fn as_member(
@@ -250,7 +266,7 @@ impl Talks {
             *talk = Talk::new(turn, talk.alias);
         }
         let bytes = Ask::Listen(Listen::sign(&secret, talk.listener, talk.had)).encode();
-        let ask = self.send(turn, For::Listen(key.0, key.1), hub, bytes);
+        let ask = self.send(For::Listen(key.0, key.1), hub, bytes);
         if let Some(talk) = self.listens.get_mut(&key) {
             talk.asked = Some((ask, turn.now));
         }
@@ -266,13 +282,13 @@ impl Talks {
         } else {
             (For::Knock(key.0, key.1), Ask::Knock(Knock { alias, nonce, sealed: handed.sealed.clone() }))
         };
-        let ask = self.send(turn, of, hub, ask.encode());
+        let ask = self.send(of, hub, ask.encode());
         if let Some(talk) = self.awaits.get_mut(&key) {
             talk.asked = Some((ask, turn.now));
         }
     }
 
-    fn send(&mut self, turn: &mut Turn<'_>, of: For, hub: Vec<Address>, bytes: Vec<u8>) -> AskId {
+    fn send(&mut self, of: For, hub: Vec<Address>, bytes: Vec<u8>) -> AskId {
         self.next_ask = self.next_ask.saturating_add(1);
         let ask = AskId(self.next_ask);
         if self.asks.len() >= HUB_ASKS_MAX {
@@ -280,7 +296,7 @@ impl Talks {
             self.asks.pop_first();
         }
         self.asks.insert(ask, of);
-        turn.act(NetAction::AskHub(ask, hub, bytes));
+        self.sent.push(Sent { ask, hub, bytes });
         ask
     }
 }

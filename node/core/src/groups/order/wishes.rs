@@ -57,6 +57,8 @@ pub enum What {
     },
     /// People are to knock in this way.
     Knocks(Knocks),
+    /// The same, by these hubs and no others.
+    Hubs(Knocks),
 }
 
 /// Something that the room has done.
@@ -116,7 +118,7 @@ impl Wish {
             What::Topic(topic) => Act::Topic(topic.clone()),
             What::Role(user, role) => Act::Role { user: *user, role: *role },
             What::Vouch { user, device, .. } => Act::Vouch { leaf: leaf?, user: *user, device: *device },
-            What::Knocks(knocks) => Act::Knocks(knocks.clone()),
+            What::Knocks(knocks) | What::Hubs(knocks) => Act::Knocks(knocks.clone()),
         })
     }
 
@@ -127,6 +129,7 @@ impl Wish {
             What::Vouch { user, .. } => roster.user(user).is_some(),
             // What somebody else has drawn is as good.
             What::Knocks(_) => roster.knocks.as_ref().is_some_and(|knocks| !knocks.is_stale),
+            What::Hubs(wanted) => roster.knocks.as_ref().is_some_and(|knocks| knocks.hubs == wanted.hubs),
             What::Remove(user) => roster.user(user).is_none(),
             What::Drop(leaf) => roster.leaf(leaf).is_none(),
             What::Leave { .. } => roster.user(&self.maker).is_none(),
@@ -144,7 +147,8 @@ impl Wish {
             What::Add { .. } => Right::Add,
             What::Vouch { alias, .. } => return roster.knocks.as_ref().is_some_and(|knocks| knocks.alias == *alias && !knocks.is_stale),
             What::Knocks(_) if roster.knocks.is_some() => return true,
-            What::Knocks(_) => Right::Add,
+            What::Hubs(_) if roster.knocks.is_none() => return false,
+            What::Knocks(_) | What::Hubs(_) => Right::Add,
             What::Remove(user) => match roster.role(user) {
                 Some(of) => Right::Remove(of),
                 None => return false,
@@ -172,7 +176,7 @@ impl Wish {
             // The maker's own adding of one device does not end the wish for the next one of the same person.
             What::Add { user, .. } => went(user) || (past.effect == Effect::Came(*user) && past.by != self.maker),
             What::Vouch { user, .. } => went(user),
-            What::Knocks(_) => false,
+            What::Knocks(_) | What::Hubs(_) => false,
             // Who has gone and come again is not meant. Who has only come has done so on two branches, and is meant on both. A
             // device more ends no removal: who is to be removed would add one.
             What::Remove(user) => went(user),

@@ -234,3 +234,19 @@ fn a_wish_for_another_secret_is_anybodys_once_somebody_has_gone_and_over_once_it
     roster.knocks = Some(knocks(3));
     assert_eq!(judge(&wish, &roster, &[]), ALREADY, "what somebody else has drawn is as good");
 }
+
+#[test]
+fn a_wish_for_other_hubs_is_for_those_who_may_add_people_and_over_once_they_are_there() {
+    let elsewhere = Knocks { hubs: vec![vec![symbolon_presence::address::Address(vec![9])]], ..knocks(2) };
+    let wish = wish(What::Hubs(elsewhere.clone()));
+    let mut roster = room(&[(ANA, Role::Admin)]);
+    assert_eq!(judge(&wish, &roster, &[]), MAY_NOT, "nobody knocks there yet");
+    for is_stale in [false, true] {
+        roster.knocks = Some(Knocks { is_stale, ..knocks(1) });
+        assert_eq!(judge(&wish, &roster, &[]), STANDS);
+        let with = Roster { knocks: roster.knocks.clone(), ..room(&[(ANA, Role::Member)]) };
+        assert_eq!(judge(&wish, &with, &[]), MAY_NOT);
+    }
+    roster.knocks = Some(Knocks { alias: knocks(3).alias, ..elsewhere });
+    assert_eq!(judge(&wish, &roster, &[]), ALREADY);
+}
