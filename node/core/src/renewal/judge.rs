@@ -11,12 +11,12 @@ use crate::friendships::{commit_taken, fresh_seed, give_bundle, send_bundle};
 use crate::invites::lifelines;
 use crate::notice::RenewalNotice;
 use crate::rooms::{self, order};
-use crate::rows::{Friend, FriendState, Renewing};
+use crate::rows::{Friend, FriendState, Renewing, Request};
 use crate::seam::{Event, Warning};
 use crate::state::State;
 use crate::turn::{DropReason, Rejected, Turn, TurnFailed};
 use crate::wire::{PAYLOAD_MAX, Standing, Statement, is_start_of};
-use symbolon_presence::id::{DeviceId, Nonce, PeerId};
+use symbolon_presence::id::{DeviceId, Nonce, PeerId, RoomId};
 use symbolon_presence::seeds::FAR_AHEAD;
 use symbolon_presence::time::CLOCK_SKEW;
 use symbolon_presence::{codec, identity};
@@ -164,13 +164,22 @@ fn judge(state: &State, id: &DeviceId, said: &Standing) -> Verdict {
         let has_confirm = open.direction == Direction::Out && open.status == RequestStatus::Pending && said.entered.is_none();
         return if has_confirm { Verdict::Behind } else { Verdict::Fine };
     }
-    if row.channel.formers().iter().any(|former| former.room == theirs.room) {
+    if row.channel.formers().iter().any(|former| former.room == theirs.room) || leaves(state, friend, &theirs.room) {
         return Verdict::Fine;
     }
     if said.rooms.iter().any(|left| left.room == friend.room) {
         return Verdict::Behind;
     }
     Verdict::Astray
+}
+
+/// Whether a friend is to leave a room for the one that was entered here: by their Offer, as soon as our Accept has come.
+fn leaves(state: &State, friend: &Friend, room: &RoomId) -> bool {
+    let is_entered = |row: &&Request| {
+        row.peer == friend.peer && row.room == Some(friend.room) && row.direction == Direction::In && row.status == RequestStatus::Accepted
+    };
+    let offers = state.requests.values().filter(is_entered);
+    offers.filter_map(|row| row.renews.as_ref()).any(|renews| renews.room == *room)
 }
 
 /// Whether both are in different epochs of their room for good: a frame of the device's could not be opened for that, and no commit
