@@ -16,6 +16,7 @@
 
 mod address;
 mod answers;
+mod calls;
 mod connections;
 mod dht;
 mod dial;

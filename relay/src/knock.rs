@@ -5,7 +5,6 @@
 //! for one knock, and sealed bytes of fixed lengths. Members show by that key that they are members, and not which.
 
 use minicbor::{Decode, Encode};
-use symbolon_presence::codec::{self, CodecError};
 use symbolon_presence::id::{ListenerId, Nonce, PublicKeyBytes, RoomAlias, SignatureBytes};
 use symbolon_presence::kdf::hash;
 use symbolon_presence::labels::{HASH_CONTEXT, HASH_ROOM_ALIAS, SIGN_HUB};
@@ -253,24 +252,7 @@ impl Answer {
     }
 }
 
-macro_rules! message {
-    ($name:ident) => {
-        impl $name {
-            /// The message's bytes.
-            pub fn encode(&self) -> Vec<u8> {
-                codec::encode(self)
-            }
-
-            /// Reads a message of at most [`MESSAGE_MAX`] bytes.
-            pub fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
-                codec::decode(bytes, MESSAGE_MAX)
-                    .and_then(|message: Self| if message.is_bounded() { Ok(message) } else { Err(CodecError::Malformed) })
-            }
-        }
-    };
-}
-message!(Ask);
-message!(Answer);
+messages!(MESSAGE_MAX, |message| message.is_bounded(); Ask Answer);
 opaque_debug!(Ask Answer Knock Await Respond Listen Say Member);
 
 #[cfg(test)]

@@ -35,6 +35,25 @@ macro_rules! opaque_debug {
     )*};
 }
 
+/// Messages of their own streams: how they are written, and read when they are no longer than this and within their bounds.
+macro_rules! messages {
+    ($most:expr, $is_bounded:expr; $($name:ident)*) => {$(
+        impl $name {
+            /// The message's bytes.
+            pub fn encode(&self) -> Vec<u8> {
+                symbolon_presence::codec::encode(self)
+            }
+
+            /// Reads a message of at most [`MESSAGE_MAX`] bytes.
+            pub fn decode(bytes: &[u8]) -> Result<Self, symbolon_presence::codec::CodecError> {
+                let message: Self = symbolon_presence::codec::decode(bytes, $most)?;
+                let is_bounded: fn(&Self) -> bool = $is_bounded;
+                if is_bounded(&message) { Ok(message) } else { Err(symbolon_presence::codec::CodecError::Malformed) }
+            }
+        }
+    )*};
+}
+
 pub mod admission;
 pub mod carry;
 pub mod frame;

@@ -4,7 +4,6 @@
 //! knows neither whose it is nor who asks. Who reads checks again.
 
 use minicbor::{Decode, Encode};
-use symbolon_presence::codec::{self, CodecError};
 use symbolon_presence::id::LookupId;
 use symbolon_presence::record::RECORD_MAX;
 
@@ -51,29 +50,8 @@ pub enum Kept {
     Full,
 }
 
-macro_rules! message {
-    ($name:ident) => {
-        impl $name {
-            /// The message's bytes.
-            pub fn encode(&self) -> Vec<u8> {
-                codec::encode(self)
-            }
-
-            /// Reads a message of at most [`MESSAGE_MAX`] bytes.
-            pub fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
-                codec::decode(bytes, MESSAGE_MAX)
-            }
-        }
-
-        impl core::fmt::Debug for $name {
-            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-                f.write_str(concat!(stringify!($name), "(..)"))
-            }
-        }
-    };
-}
-message!(Ask);
-message!(Answer);
+messages!(MESSAGE_MAX, |_| true; Ask Answer);
+opaque_debug!(Ask Answer);
 
 #[cfg(test)]
 mod tests {

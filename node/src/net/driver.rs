@@ -282,9 +282,9 @@ impl Driver {
             races.connected(swarm, peer, connection);
         } else if let Some(in_vain) = self.lookups.connected(swarm, peer, connection) {
             // Closed by itself when nothing is asked any more.
-            races.forget(in_vain);
+            races.forget(in_vain.into_iter());
         } else if let Some(in_vain) = self.hubs.connected(swarm, peer, connection) {
-            races.forget(in_vain);
+            races.forget(in_vain.into_iter());
         } else if races.was_late(connection) {
             // Its race is over: another address was quicker, or nobody waits any more.
             swarm.close_connection(connection);

@@ -8,6 +8,7 @@
 pub(super) mod messages;
 
 use crate::net::answers::Answers;
+use crate::net::calls::{self, Calls, Stands};
 use crate::net::connections::Connections;
 use crate::net::dht::Dht;
 use crate::net::endpoint::Endpoint;
@@ -15,9 +16,8 @@ use crate::net::limits::{LOOKUP_AGAIN, LOOKUP_ASKED_MAX, LOOKUP_CALLS_MAX, LOOKU
 use crate::net::swarm::Behaviour;
 use libp2p::request_response::OutboundRequestId;
 use libp2p::swarm::ConnectionId;
-use libp2p::swarm::dial_opts::DialOpts;
 use libp2p::{Multiaddr, PeerId as TransportId, Swarm};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
 use symbolon_core::seam::{Address, Input};
 use symbolon_presence::id::LookupId;
@@ -50,14 +50,6 @@ struct Own {
     again: Instant,
 }
 
-/// A server that is being dialled, with what it is to be asked.
-#[derive(Debug)]
-struct Call {
-    places: Vec<Multiaddr>,
-    dialling: HashSet<ConnectionId>,
-    questions: Vec<(Purpose, Ask)>,
-}
-
 /// Lookup servers, ours and friends'.
 #[derive(Debug)]
 pub(super) struct Lookups {
@@ -67,8 +59,7 @@ pub(super) struct Lookups {
     /// Number of the set of records that they are given.
     set: u64,
     /// At most [`LOOKUP_CALLS_MAX`].
-    calls: HashMap<u64, Call>,
-    next_call: u64,
+    calls: Calls<(Purpose, Ask)>,
     /// At most [`LOOKUP_ASKED_MAX`], those that wait in calls among them.
     asked: HashMap<OutboundRequestId, Purpose>,
     answers: Answers,
@@ -80,13 +71,9 @@ fn places_of(addresses: &[Address]) -> Vec<Multiaddr> {
     dialable.map(Endpoint::multiaddr).take(LOOKUP_PLACES_MAX).collect()
 }
 
-fn plain(address: &Multiaddr) -> Option<Endpoint> {
-    Endpoint::from_multiaddr(address).map(|endpoint| Endpoint { expects: None, ..endpoint })
-}
-
 impl Lookups {
     pub(super) fn new(answers: Answers) -> Self {
-        Self { own: Vec::new(), number: 0, set: 0, calls: HashMap::new(), next_call: 0, asked: HashMap::new(), answers }
+        Self { own: Vec::new(), number: 0, set: 0, calls: Calls::new(LOOKUP_CALLS_MAX), asked: HashMap::new(), answers }
     }
 
     /// Whether a server of ours is to be given something.
@@ -100,8 +87,7 @@ impl Lookups {
     }
 
     fn is_full(&self) -> bool {
-        let waiting: usize = self.calls.values().map(|call| call.questions.len()).sum();
-        self.asked.len() + waiting >= LOOKUP_ASKED_MAX
+        self.asked.len() + self.calls.waiting() >= LOOKUP_ASKED_MAX
     }
 
     /// Our records are others now: every server of ours is to have them, whatever it is being given.
@@ -150,9 +136,7 @@ impl Lookups {
         }
         // The places of those in the list have moved: what they are being given is given again.
         self.asked.retain(|_, purpose| matches!(purpose, Purpose::Search(_)));
-        for call in self.calls.values_mut() {
-            call.questions.retain(|(purpose, _)| matches!(purpose, Purpose::Search(_)));
-        }
+        self.calls.retain(|(purpose, _)| matches!(purpose, Purpose::Search(_)));
         for own in &mut self.own {
             own.given.clear();
         }
@@ -163,7 +147,7 @@ impl Lookups {
     /// The swarm is another one: what was asked will not be answered, and everything is given again.
     pub(super) fn begin_again(&mut self, dht: &Dht) {
         let ids: BTreeSet<LookupId> = dht.own.ids().collect();
-        self.calls.clear();
+        self.calls.take();
         self.asked.clear();
         for own in &mut self.own {
             own.untaken.clone_from(&ids);
@@ -227,37 +211,13 @@ impl Lookups {
             self.keep_failed(purpose);
             return false;
         }
-        let wanted: Vec<Endpoint> = places.iter().filter_map(plain).collect();
-        if let Some(peer) = connections.standing_at(|remote| plain(remote).is_some_and(|remote| wanted.contains(&remote))) {
+        if let Some(peer) = calls::standing(connections, places) {
             let request = swarm.behaviour_mut().lookup.send_request(&peer, ask);
             self.asked.insert(request, purpose);
             return true;
         }
-        if let Some(call) = self.calls.values_mut().find(|call| call.places == places) {
-            call.questions.push((purpose, ask));
-            return true;
-        }
-        let mut call = Call { places: places.to_vec(), dialling: HashSet::new(), questions: vec![(purpose, ask)] };
-        if self.calls.len() < LOOKUP_CALLS_MAX {
-            for place in places {
-                let options = DialOpts::unknown_peer_id().address(place.clone()).build();
-                let connection = options.connection_id();
-                if swarm.dial(options).is_ok() {
-                    call.dialling.insert(connection);
-                }
-            }
-        }
-        if call.dialling.is_empty() {
-            self.keep_failed(purpose);
-            return false;
-        }
-        self.next_call += 1;
-        self.calls.insert(self.next_call, call);
-        true
-    }
-
-    fn call_of(&self, connection: ConnectionId) -> Option<u64> {
-        self.calls.iter().find(|(_, call)| call.dialling.contains(&connection)).map(|(id, _)| *id)
+        let called = self.calls.call(swarm, places.to_vec(), (purpose, ask));
+        called.map_err(|(purpose, _)| self.keep_failed(purpose)).is_ok()
     }
 
     /// A connection stands. One to a server that was dialled is asked; the attempts to reach it by
@@ -267,26 +227,19 @@ impl Lookups {
         swarm: &mut Swarm<Behaviour>,
         peer: TransportId,
         connection: ConnectionId,
-    ) -> Option<impl Iterator<Item = ConnectionId> + use<>> {
-        let call = self.call_of(connection).and_then(|id| self.calls.remove(&id))?;
-        for (purpose, ask) in call.questions {
+    ) -> Option<Vec<ConnectionId>> {
+        let Stands { questions, others } = self.calls.connected(connection)?;
+        for (purpose, ask) in questions {
             let request = swarm.behaviour_mut().lookup.send_request(&peer, ask);
             self.asked.insert(request, purpose);
         }
-        Some(call.dialling.into_iter().filter(move |other| *other != connection))
+        Some(others)
     }
 
     /// An attempt to reach a server has failed.
     pub(super) fn dial_failed(&mut self, dht: &mut Dht, connection: ConnectionId) {
-        let Some(id) = self.call_of(connection) else { return };
-        let Some(call) = self.calls.get_mut(&id) else { return };
-        call.dialling.remove(&connection);
-        if call.dialling.is_empty()
-            && let Some(call) = self.calls.remove(&id)
-        {
-            for (purpose, _) in call.questions {
-                self.failed(dht, purpose);
-            }
+        for (purpose, _) in self.calls.dial_failed(connection) {
+            self.failed(dht, purpose);
         }
     }
 
