@@ -252,7 +252,10 @@ impl Hub {
         room.heard = now;
         let id = listen.member.listener;
         if !room.listeners.contains_key(&id) && room.listeners.len() >= HUB_LISTENERS_MAX {
-            return Err(Refusal::Full);
+            // One that listens no more gives way: a device is another listener after each of its starts.
+            let absent = room.listeners.iter().filter(|(_, listener)| !listener.is_present(now));
+            let absent = absent.min_by_key(|(_, listener)| (!listener.inbox.is_empty(), listener.heard)).map(|(id, _)| *id);
+            room.listeners.remove(&absent.ok_or(Refusal::Full)?);
         }
         let listener =
             room.listeners.entry(id).or_insert_with(|| Listener { heard: now, question: None, inbox: VecDeque::new(), first: listen.had });

@@ -6,28 +6,21 @@
 pub(super) mod messages;
 
 use crate::net::answers::Answers;
+use crate::net::calls::{self, Calls, Stands, plain};
 use crate::net::connections::Connections;
 use crate::net::endpoint::Endpoint;
-use crate::net::limits::{HUB_ASKED_MAX, HUB_CALLS_MAX, HUB_PLACES_MAX, HUB_QUESTIONS_MAX};
+use crate::net::limits::{HUB_ASKED_MAX, HUB_CALLS_MAX, HUB_PLACES_MAX, HUB_QUESTIONS_MAX, HUB_QUESTIONS_OF_SOURCE};
 use crate::net::swarm::Behaviour;
 use libp2p::request_response::{InboundRequestId, OutboundRequestId, ResponseChannel};
 use libp2p::swarm::ConnectionId;
-use libp2p::swarm::dial_opts::DialOpts;
 use libp2p::{Multiaddr, PeerId as TransportId, Swarm};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use symbolon_core::seam::{Address, AskId, Input, QuestionId, Source};
-
-/// A hub that is being dialled, with what it is to be asked.
-#[derive(Debug)]
-struct Call {
-    places: Vec<Multiaddr>,
-    dialling: HashSet<ConnectionId>,
-    questions: Vec<(AskId, Vec<u8>)>,
-}
 
 /// A question that we are asked.
 #[derive(Debug)]
 struct Question {
+    source: u64,
     request: InboundRequestId,
     connection: ConnectionId,
     channel: ResponseChannel<Vec<u8>>,
@@ -37,9 +30,8 @@ struct Question {
 #[derive(Debug)]
 pub(super) struct Hubs {
     /// At most [`HUB_CALLS_MAX`].
-    calls: HashMap<u64, Call>,
-    next_call: u64,
-    /// At most [`HUB_ASKED_MAX`].
+    calls: Calls<(AskId, Vec<u8>)>,
+    /// At most [`HUB_ASKED_MAX`], those that wait in calls among them.
     asked: HashMap<OutboundRequestId, (AskId, TransportId)>,
     /// At most [`HUB_QUESTIONS_MAX`].
     questions: HashMap<u64, Question>,
@@ -47,13 +39,15 @@ pub(super) struct Hubs {
     answers: Answers,
 }
 
-fn plain(address: &Multiaddr) -> Option<Endpoint> {
-    Endpoint::from_multiaddr(address).map(|endpoint| Endpoint { expects: None, ..endpoint })
+/// Whether one more question from a source has place among those that wait. A hub holds most of them for a while, so nobody may
+/// have all places.
+fn has_place(waiting: impl ExactSizeIterator<Item = u64>, source: u64) -> bool {
+    waiting.len() < HUB_QUESTIONS_MAX && waiting.filter(|of| *of == source).count() < HUB_QUESTIONS_OF_SOURCE
 }
 
 impl Hubs {
     pub(super) fn new(answers: Answers) -> Self {
-        Self { calls: HashMap::new(), next_call: 0, asked: HashMap::new(), questions: HashMap::new(), next_question: 0, answers }
+        Self { calls: Calls::new(HUB_CALLS_MAX), asked: HashMap::new(), questions: HashMap::new(), next_question: 0, answers }
     }
 
     /// Whether a connection is needed for a question: one that we asked there, or are asked.
@@ -75,45 +69,21 @@ impl Hubs {
         let parsed = sockets.iter().take(2 * HUB_PLACES_MAX).filter_map(|address| Multiaddr::try_from(address.0.clone()).ok());
         let wanted: Vec<Endpoint> =
             parsed.filter_map(|address| plain(&address)).filter(|endpoint| endpoint.is_dialable()).take(HUB_PLACES_MAX).collect();
-        if self.asked.len() >= HUB_ASKED_MAX {
+        if self.asked.len() + self.calls.waiting() >= HUB_ASKED_MAX {
             self.fail(ask);
-            return;
-        }
-        if let Some(peer) = connections.standing_at(|remote| plain(remote).is_some_and(|remote| wanted.contains(&remote))) {
-            self.send(swarm, peer, ask, bytes);
             return;
         }
         let places: Vec<Multiaddr> = wanted.into_iter().map(Endpoint::multiaddr).collect();
-        let waiting: usize = self.calls.values().map(|call| call.questions.len()).sum();
-        if let Some(call) = self.calls.values_mut().find(|call| call.places == places).filter(|_| waiting < HUB_ASKED_MAX) {
-            call.questions.push((ask, bytes));
-            return;
-        }
-        let mut call = Call { places, dialling: HashSet::new(), questions: vec![(ask, bytes)] };
-        if self.calls.len() < HUB_CALLS_MAX {
-            for place in &call.places {
-                let options = DialOpts::unknown_peer_id().address(place.clone()).build();
-                let connection = options.connection_id();
-                if swarm.dial(options).is_ok() {
-                    call.dialling.insert(connection);
-                }
-            }
-        }
-        if call.dialling.is_empty() {
+        if let Some(peer) = calls::standing(connections, &places) {
+            self.send(swarm, peer, ask, bytes);
+        } else if let Err((ask, _)) = self.calls.call(swarm, places, (ask, bytes)) {
             self.fail(ask);
-            return;
         }
-        self.next_call += 1;
-        self.calls.insert(self.next_call, call);
     }
 
     fn send(&mut self, swarm: &mut Swarm<Behaviour>, peer: TransportId, ask: AskId, bytes: Vec<u8>) {
         let request = swarm.behaviour_mut().hub.send_request(&peer, bytes);
         self.asked.insert(request, (ask, peer));
-    }
-
-    fn call_of(&self, connection: ConnectionId) -> Option<u64> {
-        self.calls.iter().find(|(_, call)| call.dialling.contains(&connection)).map(|(id, _)| *id)
     }
 
     /// A connection stands. A hub that was dialled is asked; the other attempts to reach it are answered, which are in vain.
@@ -123,23 +93,18 @@ impl Hubs {
         swarm: &mut Swarm<Behaviour>,
         peer: TransportId,
         connection: ConnectionId,
-    ) -> Option<impl Iterator<Item = ConnectionId> + use<>> {
-        let call = self.call_of(connection).and_then(|id| self.calls.remove(&id))?;
-        for (ask, bytes) in call.questions {
+    ) -> Option<Vec<ConnectionId>> {
+        let Stands { questions, others } = self.calls.connected(connection)?;
+        for (ask, bytes) in questions {
             self.send(swarm, peer, ask, bytes);
         }
-        Some(call.dialling.into_iter().filter(move |other| *other != connection))
+        Some(others)
     }
 
     /// An attempt to reach a hub has failed.
     pub(super) fn dial_failed(&mut self, connection: ConnectionId) {
-        let Some(id) = self.call_of(connection) else { return };
-        let Some(call) = self.calls.get_mut(&id) else { return };
-        call.dialling.remove(&connection);
-        if call.dialling.is_empty()
-            && let Some(call) = self.calls.remove(&id)
-        {
-            call.questions.iter().for_each(|(ask, _)| self.fail(*ask));
+        for (ask, _) in self.calls.dial_failed(connection) {
+            self.fail(ask);
         }
     }
 
@@ -152,8 +117,7 @@ impl Hubs {
 
     /// The swarm is another one: nothing of before is answered any more.
     pub(super) fn begin_again(&mut self) {
-        let calls = std::mem::take(&mut self.calls);
-        let waiting = calls.into_values().flat_map(|call| call.questions).map(|(ask, _)| ask);
+        let waiting = self.calls.take().into_iter().map(|(ask, _)| ask);
         let asked = std::mem::take(&mut self.asked).into_values().map(|(ask, _)| ask);
         waiting.chain(asked).collect::<Vec<_>>().into_iter().for_each(|ask| self.fail(ask));
         self.questions.clear();
@@ -167,11 +131,11 @@ impl Hubs {
         bytes: Vec<u8>,
         channel: ResponseChannel<Vec<u8>>,
     ) {
-        if self.questions.len() >= HUB_QUESTIONS_MAX {
+        if !has_place(self.questions.values().map(|question| question.source), source) {
             return;
         }
         self.next_question += 1;
-        self.questions.insert(self.next_question, Question { request, connection, channel });
+        self.questions.insert(self.next_question, Question { source, request, connection, channel });
         self.answers.tell(Input::HubAsked(QuestionId(self.next_question), Source(source), bytes));
     }
 
@@ -186,5 +150,19 @@ impl Hubs {
     /// Nobody waits for the answer to a question any more.
     pub(super) fn gone(&mut self, request: InboundRequestId) {
         self.questions.retain(|_, question| question.request != request);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_source_takes_all_places_of_a_hub() {
+        let full = vec![1; HUB_QUESTIONS_OF_SOURCE];
+        assert!(!has_place(full.iter().copied(), 1) && has_place(full.iter().copied(), 2));
+        assert!(has_place(full.iter().skip(1).copied(), 1));
+        let all: Vec<u64> = (0..HUB_QUESTIONS_MAX as u64).collect();
+        assert!(!has_place(all.iter().copied(), u64::MAX) && has_place(all.iter().skip(1).copied(), u64::MAX));
     }
 }

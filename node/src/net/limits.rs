@@ -112,6 +112,8 @@ pub const HUB_CALLS_MAX: usize = 32;
 pub const HUB_PLACES_MAX: usize = 4;
 /// Questions that wait for an answer of ours.
 pub const HUB_QUESTIONS_MAX: usize = 4_096;
+/// Of them, from one source.
+pub const HUB_QUESTIONS_OF_SOURCE: usize = 512;
 
 /// How long a lookup server may take to answer a question.
 pub const LOOKUP_QUESTION: Duration = Duration::from_secs(10);

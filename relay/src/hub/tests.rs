@@ -241,6 +241,13 @@ fn rooms_and_listeners_end_at_their_bounds_and_idle_rooms_give_way() {
         let id = world.asks(0, &listen);
         assert_eq!(world.answer(id) == Some(&Answer::Refused(Refusal::Full)), member == HUB_LISTENERS_MAX);
     }
+    // A device is another listener after each start: one that is heard no more gives way.
+    world.now = world.now.after(HUB_PRESENT + HUB_HOLD);
+    world.pass(0);
+    world.pass(HUB_PRESENT);
+    let next = world.listen(1, 0);
+    assert_eq!(world.answer(next), None);
+    assert_eq!(world.hub.rooms[&world.alias()].listeners.len(), HUB_LISTENERS_MAX);
     let own = world.alias();
     for room in 0..HUB_ROOMS_MAX {
         let mut seed = [9; 32];
