@@ -13,6 +13,8 @@ use symbolon_tests::sim::run::{Ix, Sim};
 mod attacks;
 #[path = "vouching/homes.rs"]
 mod homes;
+#[path = "vouching/hubs.rs"]
+mod hubs;
 #[path = "vouching/stories.rs"]
 mod stories;
 

@@ -24,7 +24,11 @@ pub fn run(client: &Client, output: Output, verb: &RoomVerb) -> Result<(), Failu
             return output.show(&view, request);
         }
         RoomVerb::Card { room, qr } => {
-            let view = post("/card", json!({ "room": room }))?;
+            let mut view = post("/card", json!({ "room": room }))?;
+            if let Some(fields) = view.as_object_mut() {
+                // The picture is for the page; a terminal draws its own.
+                fields.remove("qr");
+            }
             output.show(&view, card)?;
             let code = Qr::link(view.get("card").and_then(Value::as_str).unwrap_or_default()).filter(|_| *qr && !output.json);
             return code.map_or(Ok(()), |code| output.print(&format!("\n{}", code.half_blocks(!output.is_piped()))));

@@ -5,6 +5,7 @@ use super::errors::{Fault, Problem};
 use super::extract::{Json, Query};
 use super::json::{list, time as time_of};
 use super::people::{trust, trust_schema};
+use super::qr::Qr;
 use super::requests;
 use super::route::{Resource, Route, change, read};
 use super::schema::{self, Schemas, flag, id, number, object, text, text_or_null, texts, time, word};
@@ -103,7 +104,7 @@ fn schemas() -> Schemas {
         ("Members", object(json!({ "members": schema::list("Member") }), &[])),
         ("NewRoomBody", object(json!({ "name": text() }), &[])),
         ("RoomBody", object(json!({ "room": text() }), &[])),
-        ("Card", object(json!({ "card": text(), "expires": time() }), &[])),
+        ("Card", object(json!({ "card": text(), "expires": time(), "qr": text_or_null() }), &[])),
         ("CardBody", object(json!({ "card": text() }), &[])),
         ("VouchBody", object(json!({ "request": text() }), &[])),
         ("RoomPeopleBody", object(json!({ "room": text(), "who": texts() }), &[])),
@@ -192,7 +193,7 @@ struct WithQuery {
 async fn card(State(state): State<ApiState>, Json(body): Json<RoomBody>) -> Answer {
     let show = |reply: &Reply| {
         let Reply::Card { card, expires } = reply else { return None };
-        Some(json!({ "card": card, "expires": time_of(*expires) }))
+        Some(json!({ "card": card, "expires": time_of(*expires), "qr": Qr::link(card).map(|qr| qr.svg()) }))
     };
     answer_about(&state, &body.room, Command::RoomCard(Who(body.room.clone())), show).await
 }

@@ -37,6 +37,9 @@ pub struct SimHub {
     pub told: BTreeMap<u64, Answer>,
     /// What it makes of questions; nothing when it is honest.
     pub meddle: Option<Meddle>,
+    /// Whether it turns round the order of what is said: of two sayings the later one comes first.
+    pub turns_round: bool,
+    held_back: Option<(u64, u64, Ask)>,
     /// What it makes of answers.
     pub distort: Option<fn(Answer) -> Answer>,
 }
@@ -47,7 +50,9 @@ impl Sim {
         let hub = Hub::new(Secret::from_bytes(self.seed()));
         let (questions, next, timer, seen) = (BTreeMap::new(), 0, None, Vec::new());
         let (turns, told) = (Vec::new(), BTreeMap::new());
-        self.hubs.insert(relay, SimHub { hub, questions, next, timer, seen, turns, told, meddle: None, distort: None });
+        let fresh =
+            SimHub { hub, questions, next, timer, seen, turns, told, meddle: None, turns_round: false, held_back: None, distort: None };
+        self.hubs.insert(relay, fresh);
     }
 
     /// The hub at a relay.
@@ -143,6 +148,16 @@ impl Sim {
                 hub.turns.push((now, false));
             }
             match (hub.meddle, Ask::decode(bytes)) {
+                (_, Ok(ask @ (Ask::Say(_) | Ask::Knock(_) | Ask::Respond(_)))) if hub.turns_round => {
+                    let asked = (*question, *source, ask);
+                    let Some(before) = hub.held_back.take() else {
+                        hub.held_back = Some(asked);
+                        return;
+                    };
+                    for (question, source, ask) in [asked, before] {
+                        hub.hub.ask(now, question, source, &ask.encode());
+                    }
+                }
                 (Some(meddle), Ok(ask)) => {
                     for (nth, ask) in (0u64..).zip(meddle(ask)) {
                         // What it adds is answered to nobody.

@@ -10,7 +10,7 @@ use symbolon_core::wire::{CardBody, CardRecord, CommitInfo, KnockBody, KnockSecr
 use symbolon_core::world::Proposals;
 use symbolon_presence::codec;
 use symbolon_presence::id::{DeviceId, Digest, EpochId, Nonce, PeerId, SignatureBytes};
-use symbolon_presence::identity::Identity;
+use symbolon_presence::identity::{Chain, Identity};
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::kem::KemKey;
 use symbolon_presence::record::{Record, day_of};
@@ -20,13 +20,23 @@ fn rng(seed: u64) -> ChaCha20Rng {
     ChaCha20Rng::seed_from_u64(seed)
 }
 
-/// The body of a card, as it lies at a relay.
-pub fn body_of(sim: &mut Sim, hub: Ix, card: &str) -> VerifiedCard {
+/// The body of a card as it lies at a relay, signed.
+fn record_of(sim: &mut Sim, relay: Ix, card: &str) -> CardRecord {
     let (now, CardLink(link)) = (sim.now, CardLink::find(card).unwrap());
     let slot = link.secret.slot(day_of(now));
-    let record = sim.relay(hub).record(&slot.id().unwrap()).expect("the body lies there").clone();
-    let content = slot.open(&Record::read(&record, now).unwrap()).unwrap();
-    CardRecord::decode(&content).unwrap().verify(now, &link.secret.id(), day_of(now), &link.peer).unwrap()
+    let record = sim.relay(relay).record(&slot.id().unwrap()).expect("the body lies there").clone();
+    CardRecord::decode(&slot.open(&Record::read(&record, now).unwrap()).unwrap()).unwrap()
+}
+
+/// The same, checked.
+pub fn body_of(sim: &mut Sim, relay: Ix, card: &str) -> VerifiedCard {
+    let (now, CardLink(link)) = (sim.now, CardLink::find(card).unwrap());
+    record_of(sim, relay, card).verify(now, &link.secret.id(), day_of(now), &link.peer).unwrap()
+}
+
+/// The certificate of the device that has signed it.
+pub fn chain_of(sim: &mut Sim, relay: Ix, card: &str) -> Chain {
+    record_of(sim, relay, card).chain
 }
 
 /// A knock of somebody who is no node.

@@ -219,8 +219,8 @@ pub(super) fn entry(error: CommandError) -> Entry {
             "no_hub",
             409,
             "No hub for the room",
-            "People knock at a room by a relay that is a hub, and this node has no relay.",
-            "Run one with `symbolon relay run --hub`, add it with `symbolon relay add`, and make the card again.",
+            "People knock at a room by a hub: a relay, or a member's node. This node has no relay and is none.",
+            "Run a relay with `symbolon relay run --hub` and add it with `symbolon relay add`, or start this node with `symbolon up --hub`. Then make the card again.",
         ),
         CommandError::IsCard => (
             "is_card",

@@ -166,10 +166,11 @@ function knockCard(one) {
   const result = h("div", { class: "result", "aria-live": "polite" });
   const make = button("Show a card", async () => {
     const made = await post("/api/v1/rooms/card", { room: one.room });
-    result.replaceChildren(copyable("Room card", made.card), h("p", { class: "hint" }, `It is good until ${moment(made.expires)}.`));
+    const picture = made.qr ? h("img", { class: "qr", alt: "The card as a QR code", src: `data:image/svg+xml,${encodeURIComponent(made.qr)}` }) : "";
+    result.replaceChildren(copyable("Room card", made.card), picture, h("p", { class: "hint" }, `It is good until ${moment(made.expires)}.`));
   });
   return h("article", { class: "card" }, h("h2", {}, "Let people knock"),
-    h("p", {}, "Who has the room’s card knocks, and comes in if somebody in the room is a friend of theirs. It needs a relay that is a hub."), make, result);
+    h("p", {}, "Who has the room’s card knocks, and comes in if somebody in the room is a friend of theirs. It needs a hub: a relay of yours that is one, or this node."), make, result);
 }
 
 // What is so on this side alone.
