@@ -77,12 +77,12 @@ pub(crate) fn run(state: &mut State, machines: &mut Machines<'_>, turn: &mut Tur
         Command::Send { to, text, lifetime } => texts::send(state, turn, &to, text, lifetime),
         Command::Message(id) => texts::message(state, turn, &id),
         Command::Read { who, since, limit, peek } => {
-            let of = who.map(|who| people::resolve_target(state, &who)).transpose()?;
+            let of = who.map(|who| people::find_target(state, &who)).transpose()?;
             let part = since.map_or(Part::All, Part::After);
             texts::read(state, turn, of, part, limit, peek)
         }
         Command::ReadBefore { who, before, limit, peek } => {
-            let of = who.map(|who| people::resolve_target(state, &who)).transpose()?;
+            let of = who.map(|who| people::find_target(state, &who)).transpose()?;
             texts::read(state, turn, of, Part::Before(before), limit, peek)
         }
         // Answered at the end of its turn and never led here.

@@ -23,4 +23,4 @@ pub(crate) use blocks::{
 };
 pub(crate) use devices::devices_of;
 pub(crate) use mirror::Mirror;
-pub(crate) use who::{Target, called, resolve, resolve_member, resolve_target, update};
+pub(crate) use who::{Target, called, find, find_member, find_target, resolve, resolve_member, resolve_target, update};

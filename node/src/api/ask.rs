@@ -5,7 +5,7 @@ use super::state::ApiState;
 use serde_json::Value;
 use std::time::Duration;
 use symbolon_core::command::{Command, CommandError, Reply};
-use symbolon_core::names::is_same;
+use symbolon_core::names::{begins, is_same};
 use symbolon_presence::id::RequestId;
 use tokio::time::Instant;
 
@@ -42,22 +42,22 @@ pub async fn answer_about(state: &ApiState, who: &str, command: Command, show: S
 pub async fn candidates(state: &ApiState, who: &str) -> Vec<Candidate> {
     let who = who.trim();
     let beginning = who.to_ascii_lowercase();
-    let fits = |id: &str, name: &str| (!beginning.is_empty() && id.starts_with(&beginning)) || is_same(name, who);
-    let mut found = Vec::new();
+    let fits = |one: &Candidate| (!beginning.is_empty() && one.id.starts_with(&beginning)) || is_same(&one.name, who);
+    let mut all = Vec::new();
     if let Ok(Reply::Friends(friends)) = ask(state, Command::Friends).await {
-        let all = friends.into_iter().map(|friend| Candidate { id: friend.id.to_string(), name: friend.name });
-        found.extend(all.filter(|one| fits(&one.id, &one.name)));
+        all.extend(friends.into_iter().map(|friend| Candidate { id: friend.id.to_string(), name: friend.name }));
     }
     if let Ok(Reply::Rooms(rooms)) = ask(state, Command::Rooms).await {
-        let all = rooms.into_iter().map(|room| Candidate { id: room.room.to_string(), name: room.name });
-        found.extend(all.filter(|one| fits(&one.id, &one.name)));
+        all.extend(rooms.into_iter().map(|room| Candidate { id: room.room.to_string(), name: room.name }));
     }
     if let Ok(Reply::Requests(requests)) = ask(state, Command::Requests).await {
-        let all = requests.into_iter().map(|request| Candidate { id: request.request.to_string(), name: request.name });
-        found.extend(all.filter(|one| fits(&one.id, &one.name)));
+        all.extend(requests.into_iter().map(|request| Candidate { id: request.request.to_string(), name: request.name }));
     }
-    found.truncate(CANDIDATES_MAX);
-    found
+    // A beginning of a name counts only where nothing has the whole of it.
+    let has_whole = all.iter().any(fits);
+    all.retain(|one| if has_whole { fits(one) } else { begins(&one.name, who) });
+    all.truncate(CANDIDATES_MAX);
+    all
 }
 
 /// A request's whole id, or a beginning that fits one request only.

@@ -42,7 +42,7 @@ pub(super) fn block(state: &mut State, delivery: &Delivery, turn: &mut Turn<'_>,
 }
 
 pub(super) fn rename(state: &mut State, delivery: &Delivery, turn: &mut Turn<'_>, friend: &Who, name: &str) -> Result<Reply, Failed> {
-    let peer = people::resolve(state, friend)?;
+    let peer = people::find(state, friend)?;
     friendships::rename(state, turn, &peer, name)?;
     reply(state, delivery, turn.now, &peer)
 }
@@ -69,7 +69,7 @@ pub(super) fn block_device(state: &mut State, delivery: &Delivery, turn: &mut Tu
 }
 
 pub(super) fn hide(state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>, friend: &Who, hidden: bool) -> Result<Reply, Failed> {
-    let peer = people::resolve(state, friend)?;
+    let peer = people::find(state, friend)?;
     for row in people::persons::rows_of(state, &peer) {
         presence::hide(state, turn, &row, hidden);
         delivery.hidden(state, turn, &people::devices_of(state, &row).into_iter().collect());
@@ -84,7 +84,7 @@ pub(super) fn verify(
     friend: &Who,
     words: Option<&str>,
 ) -> Result<Reply, Failed> {
-    let peer = people::resolve(state, friend)?;
+    let peer = people::find(state, friend)?;
     friendships::verify(state, turn, &peer, words)?;
     reply(state, delivery, turn.now, &peer)
 }

@@ -17,9 +17,18 @@ fn reply(state: &State, room: &RoomId) -> Result<Reply, Failed> {
     views::room::one(state, room).map(Reply::Room).ok_or(Failed::Command(CommandError::NotFound))
 }
 
-/// The room that a name or an id means.
+/// The room that a name, its beginning or an id means.
 fn resolve(state: &State, who: &Who) -> Result<RoomId, CommandError> {
-    match people::resolve_target(state, who)? {
+    room_of(people::find_target(state, who)?)
+}
+
+/// The same, for what cannot be undone: no beginning of a name is enough.
+fn resolve_whole(state: &State, who: &Who) -> Result<RoomId, CommandError> {
+    room_of(people::resolve_target(state, who)?)
+}
+
+fn room_of(target: Target) -> Result<RoomId, CommandError> {
+    match target {
         Target::Room(room) => Ok(room),
         Target::Friend(_) => Err(CommandError::NotFound),
     }
@@ -32,25 +41,30 @@ pub(super) fn create(state: &mut State, turn: &mut Turn<'_>, name: &str) -> Resu
 
 pub(super) fn add(state: &mut State, turn: &mut Turn<'_>, room: &Who, who: &[Who]) -> Result<Reply, Failed> {
     let room = resolve(state, room)?;
-    let peers = who.iter().map(|who| people::resolve(state, who)).collect::<Result<Vec<PeerId>, _>>()?;
+    let peers = who.iter().map(|who| people::find(state, who)).collect::<Result<Vec<PeerId>, _>>()?;
     groups::add(state, turn, &room, &peers)?;
     reply(state, &room)
 }
 
 pub(super) fn remove(state: &mut State, turn: &mut Turn<'_>, room: &Who, who: &[Who]) -> Result<Reply, Failed> {
-    let room = resolve(state, room)?;
-    let peers = who.iter().map(|who| member(state, &room, who)).collect::<Result<Vec<PeerId>, _>>()?;
+    let room = resolve_whole(state, room)?;
+    let peers = who.iter().map(|who| member_whole(state, &room, who)).collect::<Result<Vec<PeerId>, _>>()?;
     groups::remove(state, turn, &room, &peers)?;
     reply(state, &room)
 }
 
 /// A member of a room, or a friend who is to come in.
 fn member(state: &State, room: &RoomId, who: &Who) -> Result<PeerId, CommandError> {
+    people::find_member(state, room, who).map(|peer| people::persons::person_of(state, &peer))
+}
+
+/// The same, for what cannot be undone: no beginning of a name is enough.
+fn member_whole(state: &State, room: &RoomId, who: &Who) -> Result<PeerId, CommandError> {
     people::resolve_member(state, room, who).map(|peer| people::persons::person_of(state, &peer))
 }
 
 pub(super) fn leave(state: &mut State, turn: &mut Turn<'_>, room: &Who) -> Result<Reply, Failed> {
-    let room = resolve(state, room)?;
+    let room = resolve_whole(state, room)?;
     if state.groups.rooms.get(&room).is_some_and(|group| group.question.is_some()) {
         groups::decline(state, turn, &room)?;
     } else {
@@ -73,7 +87,7 @@ pub(super) fn set_topic(state: &mut State, turn: &mut Turn<'_>, room: &Who, topi
 
 pub(super) fn set_role(state: &mut State, turn: &mut Turn<'_>, room: &Who, who: &Who, role: RoomRole) -> Result<Reply, Failed> {
     let room = resolve(state, room)?;
-    let peer = member(state, &room, who)?;
+    let peer = member_whole(state, &room, who)?;
     let role = match role {
         RoomRole::Member => Role::Member,
         RoomRole::Admin => Role::Admin,

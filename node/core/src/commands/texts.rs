@@ -10,7 +10,7 @@ use crate::turn::{Failed, Turn};
 use symbolon_presence::id::MessageId;
 
 pub(super) fn send(state: &mut State, turn: &mut Turn<'_>, to: &Who, text: String, lifetime: Option<u64>) -> Result<Reply, Failed> {
-    let id = match people::resolve_target(state, to)? {
+    let id = match people::find_target(state, to)? {
         Target::Friend(peer) => conversations::send(state, turn, peer, text, lifetime)?,
         Target::Room(room) => groups::send(state, turn, &room, text)?,
     };
@@ -34,6 +34,6 @@ pub(super) fn read(
 
 /// Sends again what a friend's older copy lacks.
 pub(super) fn resend(state: &mut State, turn: &mut Turn<'_>, who: &Who) -> Result<Reply, Failed> {
-    let peer = people::resolve(state, who)?;
+    let peer = people::find(state, who)?;
     Ok(Reply::Resent(conversations::resend(state, turn, &peer)?))
 }

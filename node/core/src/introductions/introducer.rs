@@ -21,7 +21,7 @@ pub(crate) fn introduce(
     if note.as_deref().is_some_and(|note| !is_note(note)) {
         return Err(CommandError::BadNote.into());
     }
-    let (asker, target) = (people::resolve(state, asker)?, people::resolve(state, target)?);
+    let (asker, target) = (people::find(state, asker)?, people::find(state, target)?);
     if asker == target {
         return Err(CommandError::OwnIdentity.into());
     }

@@ -135,6 +135,12 @@ pub fn is_same(a: &str, b: &str) -> bool {
     a == b || fold(a) == fold(b)
 }
 
+/// Whether a name begins with what was typed, in the same sense.
+pub fn begins(name: &str, typed: &str) -> bool {
+    let typed = fold(typed);
+    !typed.is_empty() && fold(name).starts_with(&typed)
+}
+
 /// Whether two names can be taken for each other by who reads them.
 pub fn is_alike(a: &str, b: &str) -> bool {
     Look::of(a).is_alike(&Look::of(b))

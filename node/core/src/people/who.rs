@@ -9,8 +9,38 @@ use crate::turn::{Turn, TurnFailed};
 use std::collections::BTreeSet;
 use symbolon_presence::id::{PeerId, RequestId, RoomId};
 
+/// Finds a friend as [`resolve`] does, or else by a beginning of the petname that no other friend's has.
+pub(crate) fn find(state: &State, who: &Who) -> Result<PeerId, CommandError> {
+    match resolve(state, who) {
+        Err(CommandError::NotFound) if !is_id(&who.0) => one_of(begun(state, &who.0)),
+        other => other,
+    }
+}
+
+/// Whether this is a whole id: it means nothing else.
+fn is_id(typed: &str) -> bool {
+    let lower = typed.trim().to_ascii_lowercase();
+    lower.parse::<PeerId>().is_ok() || lower.parse::<RequestId>().is_ok() || lower.parse::<RoomId>().is_ok()
+}
+
+/// The friends whose petnames begin so.
+fn begun(state: &State, typed: &str) -> BTreeSet<PeerId> {
+    shown(state).filter(|friend| names::begins(&friend.petname, typed.trim())).map(|friend| friend.peer).collect()
+}
+
+/// The one that is meant, if it is one.
+fn one_of<T: Copy>(found: BTreeSet<T>) -> Result<T, CommandError> {
+    let mut found = found.into_iter();
+    match (found.next(), found.next()) {
+        (None, _) => Err(CommandError::NotFound),
+        (Some(one), None) => Ok(one),
+        (Some(_), Some(_)) => Err(CommandError::Ambiguous),
+    }
+}
+
 /// Finds a friend by petname or Peer ID, or by an unambiguous beginning (8 characters) of the
-/// id. A whole id means that id, in any case, whatever names there are.
+/// id. A whole id means that id, in any case, whatever names there are. What cannot be undone asks for
+/// the whole name so; [`find`] takes less.
 pub(crate) fn resolve(state: &State, who: &Who) -> Result<PeerId, CommandError> {
     let text = who.0.trim();
     let lower = text.to_ascii_lowercase();
@@ -28,12 +58,7 @@ pub(crate) fn resolve(state: &State, who: &Who) -> Result<PeerId, CommandError> 
     if text.len() >= 8 {
         found.extend(shown(state).filter(|friend| friend.person().to_string().starts_with(&lower)).map(|friend| friend.peer));
     }
-    let mut found = found.into_iter();
-    match (found.next(), found.next()) {
-        (None, _) => Err(CommandError::NotFound),
-        (Some(one), None) => Ok(one),
-        (Some(_), Some(_)) => Err(CommandError::Ambiguous),
-    }
+    one_of(found)
 }
 
 /// The rows that users see.
@@ -50,6 +75,36 @@ pub(crate) enum Target {
     Room(RoomId),
 }
 
+/// Finds a friend or a room as [`resolve_target`] does, or else by a beginning of the name that no other one has.
+pub(crate) fn find_target(state: &State, who: &Who) -> Result<Target, CommandError> {
+    match resolve_target(state, who) {
+        Err(CommandError::NotFound) if !is_id(&who.0) => {}
+        other => return other,
+    }
+    let rooms = named(state, &|name| names::begins(name, who.0.trim()));
+    match (one_of(begun(state, &who.0)), one_of(taken_part(state, rooms))) {
+        (Ok(peer), Err(CommandError::NotFound)) => Ok(Target::Friend(peer)),
+        (Err(CommandError::NotFound), Ok(room)) => Ok(Target::Room(room)),
+        (Err(CommandError::NotFound), Err(CommandError::NotFound)) => Err(CommandError::NotFound),
+        (Ok(_) | Err(_), Ok(_) | Err(_)) => Err(CommandError::Ambiguous),
+    }
+}
+
+/// The rooms of such a name. A room that its user has not said yes to takes no name from friends or other rooms.
+fn named(state: &State, is: &dyn Fn(&str) -> bool) -> BTreeSet<RoomId> {
+    let named = state.groups.rooms.values().filter(|group| group.question.is_none() && is(&group.roster.name));
+    named.map(|group| group.room).collect()
+}
+
+/// Of rooms that all fit, those in which we take part are meant.
+fn taken_part(state: &State, mut rooms: BTreeSet<RoomId>) -> BTreeSet<RoomId> {
+    let is_present = |room: &RoomId| state.groups.rooms.get(room).is_some_and(|group| group.is_member());
+    if rooms.iter().any(is_present) {
+        rooms.retain(is_present);
+    }
+    rooms
+}
+
 /// Finds a friend or a room: they share one namespace. A whole id means that id, whatever names there are.
 pub(crate) fn resolve_target(state: &State, who: &Who) -> Result<Target, CommandError> {
     let text = who.0.trim();
@@ -57,28 +112,32 @@ pub(crate) fn resolve_target(state: &State, who: &Who) -> Result<Target, Command
     if let Some(room) = lower.parse::<RoomId>().ok().filter(|room| state.groups.rooms.contains_key(room)) {
         return Ok(Target::Room(room));
     }
-    let named = |is: &dyn Fn(&str) -> bool| -> Vec<RoomId> {
-        // A room that its user has not said yes to takes no name from friends or other rooms.
-        let named = state.groups.rooms.values().filter(|group| group.question.is_none() && is(&group.roster.name));
-        named.map(|group| group.room).collect()
-    };
-    let mut rooms = named(&|name| name == text);
+    let mut rooms = named(state, &|name| name == text);
     if rooms.is_empty() {
-        rooms = named(&|name| names::is_same(name, text));
+        rooms = named(state, &|name| names::is_same(name, text));
     }
     if text.len() >= 8 {
         rooms.extend(state.groups.rooms.keys().filter(|room| room.to_string().starts_with(&lower)));
     }
-    // Of rooms of one name, those in which we take part are meant.
-    let is_present = |room: &RoomId| state.groups.rooms.get(room).is_some_and(|group| group.is_member());
-    if rooms.iter().any(is_present) {
-        rooms.retain(is_present);
+    match (resolve(state, who), one_of(taken_part(state, rooms))) {
+        (Ok(peer), Err(CommandError::NotFound)) => Ok(Target::Friend(peer)),
+        (Err(CommandError::NotFound), Ok(room)) => Ok(Target::Room(room)),
+        (Err(CommandError::NotFound), Err(CommandError::NotFound)) => Err(CommandError::NotFound),
+        (Ok(_) | Err(_), Ok(_) | Err(_)) => Err(CommandError::Ambiguous),
     }
-    match (resolve(state, who), rooms.as_slice()) {
-        (Ok(peer), []) => Ok(Target::Friend(peer)),
-        (Err(CommandError::NotFound), [room]) => Ok(Target::Room(*room)),
-        (Err(CommandError::NotFound), []) => Err(CommandError::NotFound),
-        (Ok(_) | Err(_), _) => Err(CommandError::Ambiguous),
+}
+
+/// Finds a member as [`resolve_member`] does, or else by a beginning of the name that no other member's has; or a friend so.
+pub(crate) fn find_member(state: &State, room: &RoomId, who: &Who) -> Result<PeerId, CommandError> {
+    match resolve_member(state, room, who) {
+        Err(CommandError::NotFound) if !is_id(&who.0) => {}
+        other => return other,
+    }
+    let group = state.groups.rooms.get(room).ok_or(CommandError::NotFound)?;
+    let users = group.roster.users.iter().map(|user| user.user);
+    match one_of(users.filter(|user| names::begins(&called(state, room, user), who.0.trim())).collect()) {
+        Err(CommandError::NotFound) => find(state, who),
+        other => other,
     }
 }
 

@@ -90,3 +90,26 @@ fn thousands_of_friends_are_looked_at_in_one_go() {
         assert_eq!(mirror.free_petname(&PeerId([9; 32]), "Ben"), format!("Ben {}", most + 1));
     });
 }
+
+#[test]
+fn beginning_of_a_name_is_enough_when_it_is_the_only_one_but_not_for_what_cannot_be_undone() {
+    in_turn(|state, _| {
+        befriend(state, 1, "Cara \u{1f338}");
+        befriend(state, 2, "Ben");
+        befriend(state, 3, "Bennet");
+        for (typed, meant) in [("Cara", Ok(peer(1))), ("ca", Ok(peer(1))), ("Ben", Ok(peer(2))), ("benn", Ok(peer(3)))] {
+            assert_eq!(people::find(state, &who(typed)), meant, "{typed}");
+        }
+        assert_eq!(people::find(state, &who("Be")), Err(CommandError::Ambiguous));
+        for nobody in ["Zoe", "", " ", "ara"] {
+            assert_eq!(people::find(state, &who(nobody)), Err(CommandError::NotFound), "{nobody:?}");
+        }
+        assert_eq!(people::resolve(state, &who("Cara")), Err(CommandError::NotFound), "unfriend, block and remove take whole names");
+        // A friend who takes the id of somebody else for a name is not meant by it.
+        let id = peer(50).to_string();
+        state.friends.insert(peer(4), Friend { petname: format!("{id} x"), ..friend(4) });
+        assert_eq!(people::find(state, &who(&id)), Err(CommandError::NotFound));
+        assert_eq!(people::find_target(state, &who(&id)), Err(CommandError::NotFound));
+        assert_eq!(people::find_target(state, &who("cara")), Ok(people::Target::Friend(peer(1))));
+    });
+}
