@@ -76,7 +76,11 @@ impl StoreKey {
 
 /// What the user knows and the disk does not.
 #[derive(Clone)]
-pub struct Passphrase(Zeroizing<Vec<u8>>);
+pub struct Passphrase {
+    text: Zeroizing<Vec<u8>>,
+    /// The whole file, if it has more than its first line: folders of before were sealed under that.
+    whole: Option<Zeroizing<Vec<u8>>>,
+}
 
 impl std::fmt::Debug for Passphrase {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -87,11 +91,10 @@ impl std::fmt::Debug for Passphrase {
 impl Passphrase {
     /// Takes a passphrase; `None` when it is empty or longer than [`PASSPHRASE_MAX`].
     pub fn new(text: &[u8]) -> Option<Self> {
-        (1..=PASSPHRASE_MAX).contains(&text.len()).then(|| Self(Zeroizing::new(text.to_vec())))
+        (1..=PASSPHRASE_MAX).contains(&text.len()).then(|| Self { text: Zeroizing::new(text.to_vec()), whole: None })
     }
 
-    /// Reads a passphrase from a file that nobody else can read; one line end at its end
-    /// does not count.
+    /// Reads a passphrase from a file that nobody else can read: its first line, without the line's end.
     pub fn from_file(path: &Path) -> Result<Self, PassphraseError> {
         let invalid = || io::Error::new(io::ErrorKind::InvalidData, "no passphrase, or a longer one than 1024 bytes");
         let mut file = fs::File::open(path)?;
@@ -103,8 +106,12 @@ impl Passphrase {
         }
         let mut bytes = Zeroizing::new(Vec::with_capacity(PASSPHRASE_MAX + 3));
         (&mut file).take(PASSPHRASE_MAX as u64 + 3).read_to_end(&mut bytes)?;
-        let text = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
-        Ok(Self::new(text.strip_suffix(b"\r").unwrap_or(text)).ok_or_else(invalid)?)
+        let line = |text: &[u8]| Self::new(text.strip_suffix(b"\r").unwrap_or(text));
+        let whole = line(bytes.strip_suffix(b"\n").unwrap_or(&bytes));
+        let first = line(bytes.split(|byte| *byte == b'\n').next().unwrap_or_default());
+        let passphrase = first.or_else(|| whole.clone()).ok_or_else(invalid)?;
+        let whole = whole.map(|whole| whole.text).filter(|whole| *whole != passphrase.text);
+        Ok(Self { whole, ..passphrase })
     }
 }
 
@@ -218,7 +225,7 @@ impl Folder {
             (KeyKind::Plain, Some(_)) => Err(KeyError::PassphraseNotUsed { file }),
             (KeyKind::Passphrase, None) => Err(KeyError::PassphraseNeeded { file }),
             (KeyKind::Plain, None) => decode_plain(&read()?).map(Some).ok_or(KeyError::Damaged { file: file.clone() }),
-            (KeyKind::Passphrase, Some(passphrase)) => match unseal(&read()?, passphrase) {
+            (KeyKind::Passphrase, Some(passphrase)) => match unseal_either(&read()?, passphrase) {
                 Ok(key) => Ok(Some(key)),
                 Err(UnsealError::Damaged) => Err(KeyError::Damaged { file: file.clone() }),
                 Err(UnsealError::WrongPassphrase) => Err(KeyError::WrongPassphrase { file: file.clone() }),
@@ -271,7 +278,7 @@ fn seal(key: &StoreKey, passphrase: &Passphrase) -> io::Result<Zeroizing<Vec<u8>
     bytes.extend_from_slice(&argon_salt);
     bytes.extend_from_slice(&key.salt);
     let failed = || io::Error::other("the key could not be sealed");
-    let sealing = stretch(passphrase, &argon_salt, MEMORY_KIB, PASSES, LANES).ok_or_else(failed)?;
+    let sealing = stretch(&passphrase.text, &argon_salt, MEMORY_KIB, PASSES, LANES).ok_or_else(failed)?;
     let cipher = ChaCha20Poly1305::new(&Key::from(*sealing));
     let sealed = cipher.encrypt(&Nonce::default(), Payload { msg: key.key.as_ref(), aad: &bytes }).map_err(|_| failed())?;
     bytes.extend_from_slice(&sealed);
@@ -284,7 +291,15 @@ enum UnsealError {
     WrongPassphrase,
 }
 
-fn unseal(bytes: &[u8], passphrase: &Passphrase) -> Result<StoreKey, UnsealError> {
+/// Opens the key with the first line of the passphrase's file, or else with all of it.
+fn unseal_either(bytes: &[u8], passphrase: &Passphrase) -> Result<StoreKey, UnsealError> {
+    match (unseal(bytes, &passphrase.text), &passphrase.whole) {
+        (Err(UnsealError::WrongPassphrase), Some(whole)) => unseal(bytes, whole),
+        (result, _) => result,
+    }
+}
+
+fn unseal(bytes: &[u8], passphrase: &[u8]) -> Result<StoreKey, UnsealError> {
     let damaged = || UnsealError::Damaged;
     let body = checked_body(bytes).ok_or_else(damaged)?;
     let (aad, sealed) = body.split_last_chunk::<48>().ok_or_else(damaged)?;
@@ -306,10 +321,10 @@ fn unseal(bytes: &[u8], passphrase: &Passphrase) -> Result<StoreKey, UnsealError
     Ok(StoreKey { key: Zeroizing::new(key), salt })
 }
 
-fn stretch(passphrase: &Passphrase, salt: &[u8; 16], memory: u32, passes: u32, lanes: u32) -> Option<Zeroizing<[u8; 32]>> {
+fn stretch(passphrase: &[u8], salt: &[u8; 16], memory: u32, passes: u32, lanes: u32) -> Option<Zeroizing<[u8; 32]>> {
     let params = Params::new(memory, passes, lanes, Some(32)).ok()?;
     let mut key = Zeroizing::new([0; 32]);
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, params).hash_password_into(&passphrase.0, salt, key.as_mut()).ok()?;
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params).hash_password_into(passphrase, salt, key.as_mut()).ok()?;
     Some(key)
 }
 
@@ -409,18 +424,38 @@ mod tests {
     }
 
     #[test]
-    fn passphrase_file_loses_one_line_end_and_is_bounded() {
+    fn first_line_of_a_passphrase_file_counts_and_is_bounded() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("p");
         write::create_private(&path).unwrap();
-        for (content, passphrase) in [("word\n", "word"), ("word\r\n", "word"), ("word", "word"), ("word\n\n", "word\n")] {
+        for (content, passphrase) in
+            [("word\n", "word"), ("word\r\n", "word"), ("word", "word"), ("word\nmore\n", "word"), ("word\n\n", "word")]
+        {
             std::fs::write(&path, content).unwrap();
-            assert_eq!(Passphrase::from_file(&path).unwrap().0.as_slice(), passphrase.as_bytes());
+            assert_eq!(Passphrase::from_file(&path).unwrap().text.as_slice(), passphrase.as_bytes());
         }
         for content in [String::new(), "\n".into(), "x".repeat(PASSPHRASE_MAX + 1), "x".repeat(100_000)] {
             std::fs::write(&path, content).unwrap();
             assert!(Passphrase::from_file(&path).is_err());
         }
+    }
+
+    #[test]
+    fn folder_that_was_sealed_under_the_whole_file_still_opens_and_a_new_one_takes_the_first_line() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("p");
+        write::create_private(&path).unwrap();
+        std::fs::write(&path, "word\n# a remark\n").unwrap();
+        let of_file = Passphrase::from_file(&path).unwrap();
+        for (sealed, opens) in [("word\n# a remark", true), ("word", true), ("# a remark", false)] {
+            let (_home, folder) = folder();
+            let key = StoreKey::random().unwrap();
+            folder.save_key(&key, Passphrase::new(sealed.as_bytes()).as_ref()).unwrap();
+            assert_eq!(folder.load_key(Some(&of_file)).is_ok_and(|loaded| same(&key, &loaded.unwrap())), opens, "{sealed:?}");
+        }
+        let (_home, folder) = folder();
+        folder.save_key(&StoreKey::random().unwrap(), Some(&of_file)).unwrap();
+        assert!(folder.load_key(Passphrase::new(b"word").as_ref()).is_ok());
     }
 
     #[test]
