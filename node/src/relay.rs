@@ -71,7 +71,8 @@ pub async fn run(config: RelayConfig, ready: impl FnOnce(&RelayReady)) -> Result
     let (announce, is_hub) = (wanted.announce.clone(), wanted.hub);
     let data = config.data.clone();
     let net = Net::start(wanted, input_sender).await.map_err(|error| net_error(&error))?;
-    if let Some(port) = net.port().filter(|port| Some(*port) != kept.port) {
+    // One that stands in for a kept port that is taken is for this run only.
+    if let Some(port) = net.port().filter(|port| Some(*port) != kept.port && !net.port_moved()) {
         Kept::write_port(&store, port).map_err(|error| store_error(&error))?;
     }
     // Kept once the transport has read it.

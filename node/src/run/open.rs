@@ -61,7 +61,8 @@ pub async fn open(config: RunConfig) -> Result<Opened, RunError> {
     let (input_sender, inputs) = mpsc::channel(INPUT_QUEUE);
     let kept = Kept::read(&store).map_err(|error| store_error(&error))?;
     let net = Net::start(net_config(&config, &kept)?, input_sender.clone()).await.map_err(|error| net_error(&error))?;
-    if let Some(port) = net.port().filter(|port| Some(*port) != kept.port) {
+    // One that stands in for a kept port that is taken is for this run only.
+    if let Some(port) = net.port().filter(|port| Some(*port) != kept.port && !net.port_moved()) {
         Kept::write_port(&store, port).map_err(|error| store_error(&error))?;
     }
     let is_hub = config.hub.unwrap_or(kept.is_hub);
