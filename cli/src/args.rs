@@ -92,7 +92,7 @@ pub enum Verb {
     },
     /// Block a friend, or the one who made a request
     Block {
-        /// A friend's name or id, or a request's id
+        /// A friend's whole name or id, or a request's id
         #[arg(value_name = "REQUEST|FRIEND")]
         who: String,
         /// Leave all rooms that they are in, too
@@ -144,7 +144,7 @@ pub enum Verb {
     },
     /// End a friendship on this side; the other side does not hear of it
     Unfriend {
-        /// The friend's name or id
+        /// The friend's whole name or id
         friend: String,
         /// Do not ask
         #[arg(short, long)]
@@ -349,7 +349,7 @@ pub enum RequestsVerb {
 /// Flags of `send`.
 #[derive(Debug, Args)]
 pub struct Send {
-    /// The name or id of a friend or a room
+    /// The name or id of a friend or a room; a beginning is enough, if it is the only one
     pub to: String,
     /// The text; `-` or nothing reads it from standard input
     #[arg(allow_hyphen_values = true)]

@@ -4,6 +4,7 @@ use crate::failure::Failure;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 use symbolon_node::folder::api::{Running, running};
 use ureq::http::Response;
@@ -15,9 +16,16 @@ const ANSWER_MAX: u64 = 64 * 1024 * 1024;
 const EVENT_LINE_MAX: u64 = 64 * 1024;
 /// The node answers everything but event streams within this time.
 const TIMEOUT: Duration = Duration::from_secs(40);
+/// After so long without an answer, it is asked whether it runs at all.
+const PATIENCE: Duration = Duration::from_secs(4);
+/// That is answered at once, whatever else the node does.
+const ALIVE_WITHIN: Duration = Duration::from_secs(1);
 
 /// Pause between two looks whether a node runs again.
 const AGAIN: Duration = Duration::from_millis(500);
+
+/// What became of a request.
+type Called = Result<Response<Body>, ureq::Error>;
 
 /// A way to the running node.
 #[derive(Debug, Clone)]
@@ -47,20 +55,57 @@ impl Client {
     /// Reads from an address.
     pub fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Value, Failure> {
         let request = self.agent.get(format!("{}{path}", self.address)).query_pairs(query.iter().copied());
-        let request = request.header("authorization", format!("Bearer {}", self.token));
-        self.answer(request.config().timeout_global(Some(TIMEOUT)).build().call())
+        let request = request.header("authorization", self.bearer()).config().timeout_global(Some(TIMEOUT)).build();
+        self.answer(self.patiently(move || request.call())?)
     }
 
     /// Changes something.
     pub fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
-        let request = self.agent.post(format!("{}{path}", self.address)).header("authorization", format!("Bearer {}", self.token));
-        self.answer(request.config().timeout_global(Some(TIMEOUT)).build().send_json(body))
+        let (request, body) = (self.agent.post(format!("{}{path}", self.address)), body.clone());
+        let request = request.header("authorization", self.bearer()).config().timeout_global(Some(TIMEOUT)).build();
+        self.answer(self.patiently(move || request.send_json(body))?)
     }
 
     /// Puts something in the place of what is there.
     pub fn put(&self, path: &str, body: &Value) -> Result<Value, Failure> {
-        let request = self.agent.put(format!("{}{path}", self.address)).header("authorization", format!("Bearer {}", self.token));
-        self.answer(request.config().timeout_global(Some(TIMEOUT)).build().send_json(body))
+        let (request, body) = (self.agent.put(format!("{}{path}", self.address)), body.clone());
+        let request = request.header("authorization", self.bearer()).config().timeout_global(Some(TIMEOUT)).build();
+        self.answer(self.patiently(move || request.send_json(body))?)
+    }
+
+    fn bearer(&self) -> String {
+        format!("Bearer {}", self.token)
+    }
+
+    /// Waits for an answer for as long as the node is alive: what it does may take its time, but a node that was
+    /// suspended answers nothing at all.
+    fn patiently(&self, call: impl FnOnce() -> Called + Send + 'static) -> Result<Called, Failure> {
+        let (sender, answer) = mpsc::channel();
+        std::thread::spawn(move || {
+            // Nobody waits any more when the node was found dead.
+            let _ = sender.send(call());
+        });
+        loop {
+            match answer.recv_timeout(PATIENCE) {
+                Ok(called) => return Ok(called),
+                Err(RecvTimeoutError::Timeout) if self.is_alive() => {}
+                Err(RecvTimeoutError::Timeout) => return Err(self.silent()),
+                Err(RecvTimeoutError::Disconnected) => return Err(not_running(&self.folder)),
+            }
+        }
+    }
+
+    fn is_alive(&self) -> bool {
+        let request = self.agent.get(format!("{}/api/v1/openapi.json", self.address)).header("authorization", self.bearer());
+        request.config().timeout_global(Some(ALIVE_WITHIN)).build().call().is_ok()
+    }
+
+    fn silent(&self) -> Failure {
+        Failure::new(
+            "timed_out",
+            format!("the node on {} runs, but does not answer", self.folder.display()),
+            "If it was suspended with Ctrl-Z, type `fg` in its terminal. Otherwise end it there with Ctrl-C and start it again.",
+        )
     }
 
     /// The data folder.
@@ -82,15 +127,15 @@ impl Client {
 
     /// Everything that happens from now on.
     pub fn events(&self) -> Result<Events, Failure> {
-        let request = self.agent.get(format!("{}/api/v1/events", self.address)).header("authorization", format!("Bearer {}", self.token));
-        let response = request.call().map_err(|error| self.failed(&error))?;
+        let request = self.agent.get(format!("{}/api/v1/events", self.address)).header("authorization", self.bearer());
+        let response = self.patiently(move || request.call())?.map_err(|error| self.failed(&error))?;
         if !response.status().is_success() {
             return Err(self.refused(response));
         }
         Ok(Events { lines: BufReader::new(Box::new(response.into_body().into_reader())) })
     }
 
-    fn answer(&self, result: Result<Response<Body>, ureq::Error>) -> Result<Value, Failure> {
+    fn answer(&self, result: Called) -> Result<Value, Failure> {
         let mut response = result.map_err(|error| self.failed(&error))?;
         if !response.status().is_success() {
             return Err(self.refused(response));
@@ -123,8 +168,8 @@ impl Client {
         if let ureq::Error::Timeout(_) = error {
             return Failure::new(
                 "timed_out",
-                "the node did not answer in time",
-                "See `symbolon status`; restart the node if that hangs too.",
+                "the node runs, but is not done with this yet",
+                "It may still get done: see what there is by now, and try again if nothing has changed.",
             );
         }
         not_running(&self.folder)

@@ -4,24 +4,24 @@ pub mod backup;
 mod devices;
 mod friends;
 mod list;
+mod read;
 mod rooms;
 mod stop;
 mod typed;
 
 use crate::args::{
-    BackupVerb, DeviceVerb, ExportFormat, IdVerb, Invite, InviteVerb, LookupVerb, Read, RelayVerb, RequestsVerb, Send, Switch, Verb,
+    BackupVerb, DeviceVerb, ExportFormat, IdVerb, Invite, InviteVerb, LookupVerb, RelayVerb, RequestsVerb, Send, Switch, Verb,
 };
-use crate::client::{Client, Events};
+use crate::client::Client;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::show;
 use list::list;
+use read::{Reader, read};
 use serde_json::{Value, json};
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
-use symbolon_core::limits::READ_LIMIT;
 use symbolon_node::api::qr::Qr;
-use typed::{from_stdin, typed};
+use typed::{from_stdin, text_of_stdin, typed};
 
 /// Carries out a command.
 pub fn run(verb: &Verb, client: &Client, output: Output) -> Result<(), Failure> {
@@ -36,7 +36,7 @@ pub fn run(verb: &Verb, client: &Client, output: Output) -> Result<(), Failure> 
         Verb::Backup { verb: BackupVerb::Create { file } } => backup::create(client, output, file),
         Verb::Invite(flags) => invite(client, output, flags),
         Verb::Add { target, note } => {
-            let target = typed(target)?;
+            let target = typed(output, target)?;
             let view = client.post("/api/v1/requests", &json!({ "target": target.trim(), "note": note }))?;
             output.show(&view, show::request)
         }
@@ -82,7 +82,7 @@ pub fn run(verb: &Verb, client: &Client, output: Output) -> Result<(), Failure> 
         Verb::Read(flags) => read(client, output, flags),
         Verb::Room { verb } => rooms::run(client, output, verb),
         Verb::Settings { setting, value } => settings(client, output, setting.as_deref(), value.as_deref()),
-        Verb::Search { text, limit } => search(client, output, &typed(&text.join(" "))?, *limit),
+        Verb::Search { text, limit } => search(client, output, &typed(output, &text.join(" "))?, *limit),
         Verb::Export { who, format: ExportFormat::Jsonl, yes } => export(client, output, who.as_deref(), *yes),
         Verb::Relay { verb } => relay(client, output, verb),
         Verb::Findable { state } => {
@@ -124,9 +124,11 @@ fn relay(client: &Client, output: Output, verb: &RelayVerb) -> Result<(), Failur
     match verb {
         // These need no node; the caller has dealt with them.
         RelayVerb::Run(_) | RelayVerb::Info => Ok(()),
-        RelayVerb::Claim { code } => list_of(output, &client.post("/api/v1/relays/claim", &json!({ "code": typed(code)?.trim() }))?),
+        RelayVerb::Claim { code } => {
+            list_of(output, &client.post("/api/v1/relays/claim", &json!({ "code": typed(output, code)?.trim() }))?)
+        }
         RelayVerb::Add { link, claim } => {
-            let claim = claim.as_deref().map(typed).transpose()?;
+            let claim = claim.as_deref().map(|claim| typed(output, claim)).transpose()?;
             let view = client.post("/api/v1/relays", &json!({ "link": link.trim(), "claim": claim.as_deref().map(str::trim) }))?;
             output.show(&view, show::relay)
         }
@@ -211,7 +213,7 @@ fn invite(client: &Client, output: Output, flags: &Invite) -> Result<(), Failure
     }
     output.show(&view, |view| show::invite(view, output.is_piped()))?;
     if let Some(warning) = view.get("warning").and_then(Value::as_str) {
-        eprintln!("warning: {}", crate::text::block(warning));
+        crate::output::complain(&format!("warning: {}\n", crate::text::block(warning)));
     }
     if !flags.qr || output.json {
         return Ok(());
@@ -248,7 +250,8 @@ fn verify(client: &Client, output: Output, friend: &str, words: &[String]) -> Re
 
 fn send(client: &Client, output: Output, flags: &Send) -> Result<(), Failure> {
     let text = match flags.text.as_deref() {
-        None | Some("-") => from_stdin()?,
+        Some("-") => from_stdin(output)?,
+        None => text_of_stdin(output)?,
         Some(text) => text.to_owned(),
     };
     let lifetime = flags.expires.map(|time| time.as_secs());
@@ -291,26 +294,6 @@ fn wait(client: &Client, message: &str, wanted: &str, timeout: Duration) -> Resu
     }
 }
 
-fn read(client: &Client, output: Output, flags: &Read) -> Result<(), Failure> {
-    // Subscribed before the first look, so that nothing falls between.
-    let events = flags.follow.then(|| client.events()).transpose()?;
-    let mut reader = Reader { client: client.clone(), output, who: flags.who.as_deref(), peek: flags.peek, last: flags.since.clone() };
-    let count = match flags.limit {
-        Some(limit) => reader.last_ones(limit)?,
-        None => reader.all()?,
-    };
-    let Some(mut events) = events else {
-        return if count == 0 { output.remark("No messages.\n") } else { Ok(()) };
-    };
-    loop {
-        reader.follow(&mut events)?;
-        eprintln!("The node has stopped. Waiting for it to start again; Ctrl-C ends this.");
-        (reader.client, events) = client.again();
-        // What came in between.
-        reader.all()?;
-    }
-}
-
 fn search(client: &Client, output: Output, text: &str, limit: Option<u32>) -> Result<(), Failure> {
     let limit = limit.map(|limit| limit.to_string());
     let query: Vec<(&str, &str)> = [("text", text)].into_iter().chain(limit.as_deref().map(|limit| ("limit", limit))).collect();
@@ -333,7 +316,7 @@ fn export(client: &Client, output: Output, who: Option<&str>, yes: bool) -> Resu
         }
     }
     let lines = Output { json: true };
-    Reader { client: client.clone(), output: lines, who, peek: true, last: None }.all().map(|_| ())
+    Reader::new(client, lines, who).all().map(|_| ())
 }
 
 fn doctor(client: &Client, output: Output) -> Result<(), Failure> {
@@ -345,91 +328,4 @@ fn doctor(client: &Client, output: Output) -> Result<(), Failure> {
         0 => Ok(()),
         _ => Err(Failure::told(format!("{failed} of {} checks failed", checks.len()))),
     }
-}
-
-/// Reads on from the last message that was printed.
-struct Reader<'a> {
-    client: Client,
-    output: Output,
-    who: Option<&'a str>,
-    peek: bool,
-    last: Option<String>,
-}
-
-impl Reader<'_> {
-    /// Prints messages as they come, until the node stops.
-    fn follow(&mut self, events: &mut Events) -> Result<(), Failure> {
-        while let Some(event) = events.next() {
-            if matches!(event.as_str(), "message" | "message_state" | "lagged") {
-                match self.all() {
-                    // It stopped between the event and the question.
-                    Err(failure) if matches!(failure.kind.as_str(), "not_running" | "stopping") => break,
-                    Err(failure) => return Err(failure),
-                    Ok(_) => {}
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Prints everything after the last message, page by page.
-    fn all(&mut self) -> Result<usize, Failure> {
-        let mut count = 0;
-        loop {
-            let page = self.page(self.last.as_deref(), None, self.peek)?;
-            self.show(&page)?;
-            count += page.len();
-            if page.len() < READ_LIMIT {
-                return Ok(count);
-            }
-        }
-    }
-
-    /// Prints the last so many, but none before the last message.
-    fn last_ones(&mut self, limit: u32) -> Result<usize, Failure> {
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        if self.last.is_none() && limit <= READ_LIMIT {
-            let page = self.page(None, Some(limit), self.peek)?;
-            self.show(&page)?;
-            return Ok(page.len());
-        }
-        // The node answers the first ones after a message; which are the last is known at
-        // the end only. Looked at first, then read from there on.
-        let mut ids: VecDeque<Option<String>> = VecDeque::from([self.last.clone()]);
-        loop {
-            let page = self.page(ids.back().and_then(Option::as_deref), None, true)?;
-            for view in &page {
-                ids.push_back(id_of(view));
-                if ids.len() > limit.saturating_add(1) {
-                    ids.pop_front();
-                }
-            }
-            if page.len() < READ_LIMIT {
-                break;
-            }
-        }
-        self.last = ids.pop_front().flatten();
-        if limit == 0 { Ok(0) } else { self.all() }
-    }
-
-    fn page(&self, since: Option<&str>, limit: Option<usize>, peek: bool) -> Result<Vec<Value>, Failure> {
-        let body = json!({ "who": self.who, "since": since, "limit": limit, "peek": peek });
-        let mut answer = self.client.post("/api/v1/messages/read", &body)?;
-        match answer.get_mut("messages").map(Value::take) {
-            Some(Value::Array(page)) => Ok(page),
-            _ => Ok(Vec::new()),
-        }
-    }
-
-    fn show(&mut self, page: &[Value]) -> Result<(), Failure> {
-        for view in page {
-            self.output.show(view, show::message)?;
-            self.last = id_of(view).or(self.last.take());
-        }
-        Ok(())
-    }
-}
-
-fn id_of(view: &Value) -> Option<String> {
-    view.get("message").and_then(Value::as_str).map(str::to_owned)
 }

@@ -8,6 +8,11 @@ pub const FAILED: u8 = 1;
 /// Exit code of a command line that cannot be understood.
 pub const USAGE: u8 = 2;
 
+/// The kind of a failure that the reader of standard output has caused by going away: nothing is said.
+pub const CLOSED: &str = "output_closed";
+/// The kind of one that standard output has caused otherwise: it can be said on stderr only.
+pub const LOST: &str = "output_failed";
+
 /// Why a command failed, what to do, and with which code the process ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
@@ -49,7 +54,21 @@ impl Failure {
 
     /// Standard output is gone: its reader has seen enough.
     pub fn closed_output() -> Self {
-        Self::new("output_closed", "the output was closed", "Nothing to do.")
+        Self::new(CLOSED, "the output was closed", "Nothing to do.")
+    }
+
+    /// Standard output takes nothing any more.
+    pub fn lost_output(error: &std::io::Error) -> Self {
+        let message = format!("the output cannot be written: {error}");
+        Self::new(LOST, message, "Make room there, or write to another place, and run the command again.")
+    }
+
+    /// A flag stands where the text of `send` was meant to stand, perhaps.
+    pub fn taken_for_a_flag(word: &str) -> Self {
+        let word = text::line(word);
+        let message = format!("`{word}` behind the name is a flag, and there is no text");
+        let hint = format!("To send it as a text, write -- first: symbolon send Ben -- {word}. Flags: symbolon send --help");
+        Self { code: USAGE, ..Self::new("usage", message, hint) }
     }
 
     /// The one object that `--json` prints.

@@ -27,8 +27,8 @@ use args::{BackupVerb, Cli, RelayVerb, Verb, help};
 use clap::FromArgMatches;
 use clap::error::ErrorKind;
 use client::Client;
-use failure::{FAILED, Failure, USAGE};
-use output::Output;
+use failure::{CLOSED, FAILED, Failure, LOST, USAGE};
+use output::{Output, complain};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tracing_subscriber::Layer;
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     // Before any thread and any library starts.
     symbolon_node::memory::keep_private();
     if let Err(error) = symbolon_node::net::harden_environment() {
-        eprintln!("error: {error}");
+        complain(&format!("error: {error}\n"));
         return ExitCode::from(FAILED);
     }
     let parsed = help::command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
@@ -111,35 +111,49 @@ fn of_relay(verb: &Verb) -> Option<relay::Asked> {
 }
 
 fn fail(failure: &Failure, output: Output) -> ExitCode {
+    if failure.kind == CLOSED {
+        return ExitCode::from(failure.code);
+    }
+    let is_lost = failure.kind == LOST;
     if output.json {
         if failure.is_told {
             return ExitCode::from(failure.code);
         }
-        // A closed output cannot be told that it is closed.
-        let _ = output.print(&format!("{}\n", text::json(&failure.object())));
-    } else if *failure != Failure::closed_output() {
-        eprint!("{}", failure.lines());
+        if is_lost || output.print(&format!("{}\n", text::json(&failure.object()))).is_err_and(|lost| lost.kind != CLOSED) {
+            complain(&failure.lines());
+        }
+    } else {
+        complain(&failure.lines());
     }
     ExitCode::from(failure.code)
 }
 
 /// Help and version are answers; everything else is a command line that means nothing.
 fn usage(error: &clap::Error) -> ExitCode {
-    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-        let printed = error.print();
-        return if printed.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) };
+    let arguments: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    let json = arguments.iter().take_while(|word| *word != "--").any(|word| word == "--json");
+    if error.kind() == ErrorKind::DisplayHelp
+        && let Some(word) = help::flag_for_text(&arguments)
+    {
+        return fail(&Failure::taken_for_a_flag(word), Output { json });
     }
-    let json = std::env::args_os().skip(1).take_while(|arg| arg != "--").any(|arg| arg == "--json");
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        // Clap colours what goes to a terminal, and writes the rest plainly.
+        return match error.print() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(lost) if lost.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::from(FAILED),
+            Err(lost) => fail(&Failure::lost_output(&lost), Output { json: false }),
+        };
+    }
     let is_bare = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
     if is_bare && !json {
         // Somebody who types the bare name wants to know what there is.
-        eprint!("{error}");
+        complain(&error.to_string());
         return ExitCode::from(USAGE);
     }
     let rendered = error.render().to_string();
     let first = rendered.lines().take_while(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
     let message = if is_bare { "no command given" } else { first.trim_start_matches("error: ") };
-    let arguments: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
     let mut failure = Failure::new("usage", message, help::hint(error, &arguments));
     failure.code = USAGE;
     fail(&failure, Output { json })

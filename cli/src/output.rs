@@ -3,7 +3,7 @@
 use crate::failure::Failure;
 use crate::text;
 use serde_json::Value;
-use std::io::{BufRead, IsTerminal, Read, Write};
+use std::io::{BufRead, ErrorKind, IsTerminal, Read, Write};
 
 /// Longest answer to a question, in bytes.
 const ANSWER_MAX: u64 = 64;
@@ -24,14 +24,17 @@ impl Output {
     /// Prints text that is ready for a terminal.
     pub fn print(self, text: &str) -> Result<(), Failure> {
         let mut out = std::io::stdout().lock();
-        out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|_| Failure::closed_output())
+        out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| {
+            // The reader has seen enough.
+            let is_closed = error.kind() == ErrorKind::BrokenPipe;
+            if is_closed { Failure::closed_output() } else { Failure::lost_output(&error) }
+        })
     }
 
     /// Says on stderr why something takes its time.
     pub fn aside(self, text: &str) {
         if !self.json {
-            // Nobody who reads along is no reason to stop.
-            let _ = std::io::stderr().lock().write_all(format!("{}\n", text::block(text)).as_bytes());
+            complain(&format!("{}\n", text::block(text)));
         }
     }
 
@@ -60,4 +63,9 @@ impl Output {
     pub fn is_piped(self) -> bool {
         !std::io::stdout().is_terminal()
     }
+}
+
+/// Writes to stderr. Nobody who reads along is no reason to stop.
+pub fn complain(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }

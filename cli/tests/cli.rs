@@ -7,6 +7,8 @@
 mod fake;
 #[path = "cli/history.rs"]
 mod history;
+#[path = "cli/outputs.rs"]
+mod outputs;
 #[path = "cli/rooms.rs"]
 mod rooms;
 #[path = "cli/texts.rs"]

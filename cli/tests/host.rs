@@ -148,3 +148,46 @@ fn a_node_is_renamed_stopped_and_followed_over_a_restart() {
     texts(&mut reader, "after");
     assert_eq!(run(&folder, &["id"]).1[0]["name"], "Andi B.");
 }
+
+#[test]
+fn a_port_that_is_taken_at_one_start_is_gone_back_to_at_the_next() {
+    let home = tempfile::tempdir().unwrap();
+    let port = |folder: &Path, args: &[&str]| -> u16 {
+        let mut running = start(folder, args);
+        let ready = running.line();
+        let listen = ready["listen"][0].as_str().unwrap();
+        let port = listen.rsplit('/').next().unwrap().parse().unwrap();
+        assert_eq!(run(folder, &["stop"]).0, Some(0));
+        assert!(running.ended());
+        port
+    };
+    let (person, relay) = (home.path().join("andi"), home.path().join("relay"));
+    let up = ["up", "--no-open", "--no-lan", "--listen", "/ip4/127.0.0.1/tcp/0"];
+    for (folder, args) in [(&person, &up[..]), (&relay, &LOOPBACK[..])] {
+        let first = port(folder, args);
+        let taken = std::net::TcpListener::bind(("127.0.0.1", first)).unwrap();
+        assert_ne!(port(folder, args), first);
+        drop(taken);
+        assert_eq!(port(folder, args), first, "the kept port is not forgotten");
+    }
+}
+
+#[test]
+fn a_suspended_node_is_named_within_seconds_and_answers_again_when_it_goes_on() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("andi");
+    let mut node = start(&folder, &["up", "--no-open", "--no-lan", "--listen", "/ip4/127.0.0.1/tcp/0"]);
+    node.line();
+    let signal = |name: &str| assert!(Command::new("kill").args([name, &node.0.id().to_string()]).status().unwrap().success());
+    signal("-STOP");
+    for args in [&["friends"][..], &["name", "Ben"], &["read", "--follow"]] {
+        let begun = Instant::now();
+        let (code, lines) = run(&folder, args);
+        assert!(begun.elapsed() < Duration::from_secs(12), "{:?}", begun.elapsed());
+        assert_eq!((code, &lines[0]["error"]), (Some(1), &"timed_out".into()), "{args:?}");
+        assert!(lines[0]["message"].as_str().unwrap().contains("does not answer"));
+        assert!(lines[0]["hint"].as_str().unwrap().contains("fg") && !lines[0]["hint"].as_str().unwrap().contains("status"));
+    }
+    signal("-CONT");
+    assert_eq!(run(&folder, &["friends"]).0, Some(0));
+}

@@ -20,9 +20,9 @@ pub enum RoomVerb {
     },
     /// Remove people from a room, or take back that they are invited
     Remove {
-        /// The room's name or id
+        /// The room's whole name or id
         room: String,
-        /// Their names or ids
+        /// Their whole names or ids
         #[arg(required = true)]
         who: Vec<String>,
     },
@@ -56,7 +56,7 @@ pub enum RoomVerb {
     },
     /// Leave a room; its history stays
     Leave {
-        /// The room's name or id
+        /// The room's whole name or id
         room: String,
     },
     /// List the rooms that I am in
@@ -88,7 +88,7 @@ pub enum RoomVerb {
     Role {
         /// The room's name or id
         room: String,
-        /// Their name or id
+        /// Their whole name or id
         who: String,
         /// The role
         #[arg(value_enum)]

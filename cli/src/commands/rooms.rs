@@ -33,7 +33,7 @@ pub fn run(client: &Client, output: Output, verb: &RoomVerb) -> Result<(), Failu
             let code = Qr::link(view.get("card").and_then(Value::as_str).unwrap_or_default()).filter(|_| *qr && !output.json);
             return code.map_or(Ok(()), |code| output.print(&format!("\n{}", code.half_blocks(!output.is_piped()))));
         }
-        RoomVerb::Knock { card } => return output.show(&post("/knock", json!({ "card": typed(card)? }))?, request),
+        RoomVerb::Knock { card } => return output.show(&post("/knock", json!({ "card": typed(output, card)? }))?, request),
         RoomVerb::Vouch { request: id } => return output.show(&post("/vouch", json!({ "request": id }))?, request),
         RoomVerb::Leave { room } => return output.show(&post("/leave", json!({ "room": room }))?, room_left),
         RoomVerb::Create { name } => post("", json!({ "name": name }))?,

@@ -1,17 +1,36 @@
 //! What is typed as an argument, or comes by standard input.
 
+use crate::args::help;
 use crate::failure::Failure;
-use std::io::Read as _;
+use crate::output::Output;
+use std::io::{IsTerminal as _, Read as _};
 use symbolon_core::limits::TEXT_MAX;
+
+/// The kind of a failure by standard input without anything in it.
+const EMPTY: &str = "empty_input";
 
 /// An argument, or standard input in place of `-`: other users of the machine can read
 /// command lines.
-pub(super) fn typed(argument: &str) -> Result<String, Failure> {
-    if argument == "-" { from_stdin() } else { Ok(argument.to_owned()) }
+pub(super) fn typed(output: Output, argument: &str) -> Result<String, Failure> {
+    if argument == "-" { from_stdin(output) } else { Ok(argument.to_owned()) }
+}
+
+/// The text of `send` when none stands behind the name, though a flag may.
+pub(super) fn text_of_stdin(output: Output) -> Result<String, Failure> {
+    let arguments: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    let flag = help::flag_for_text(&arguments).map(Failure::taken_for_a_flag);
+    match flag {
+        // Nobody types a text behind a flag that was meant as one.
+        Some(failure) if std::io::stdin().is_terminal() => Err(failure),
+        flag => from_stdin(output).map_err(|failure| flag.filter(|_| failure.kind == EMPTY).unwrap_or(failure)),
+    }
 }
 
 /// Standard input.
-pub(super) fn from_stdin() -> Result<String, Failure> {
+pub(super) fn from_stdin(output: Output) -> Result<String, Failure> {
+    if std::io::stdin().is_terminal() {
+        output.aside("Type it here; Ctrl-D on a line of its own ends it.");
+    }
     let mut bytes = Vec::new();
     let limit = u64::try_from(TEXT_MAX).unwrap_or(u64::MAX).saturating_add(2);
     std::io::stdin()
@@ -24,6 +43,10 @@ pub(super) fn from_stdin() -> Result<String, Failure> {
     // The shell's last line break is not part of what was meant.
     if text.ends_with('\n') {
         text.pop();
+    }
+    if text.is_empty() {
+        let hint = "Pipe it in, for example: echo 'Hello' | symbolon send Ben -";
+        return Err(Failure::new(EMPTY, "standard input is empty or closed", hint));
     }
     Ok(text)
 }

@@ -381,20 +381,18 @@ impl World {
                     Some(since) => 1 + self.messages.iter().position(|view| view.message == since).ok_or(CommandError::NotFound)?,
                     None => 0,
                 };
-                let mut fits = vec![];
-                for view in &mut self.messages[start..] {
-                    if room.is_none_or(|room| room == view.conversation) {
-                        fits.push(view.clone());
-                        if !peek && !view.mine {
-                            view.state = MessageState::Read;
-                        }
-                    }
-                }
+                let mut fits: Vec<_> =
+                    self.messages[start..].iter().filter(|view| room.is_none_or(|room| room == view.conversation)).cloned().collect();
                 let count = limit.unwrap_or(1_000).min(1_000);
                 if since.is_none() && limit.is_some() {
                     fits.drain(..fits.len().saturating_sub(count));
                 }
                 fits.truncate(count);
+                for view in self.messages.iter_mut().filter(|view| !peek && !view.mine) {
+                    if fits.iter().any(|shown| shown.message == view.message) {
+                        view.state = MessageState::Read;
+                    }
+                }
                 Ok(Reply::Messages(fits))
             }
             Command::ReadBefore { who, before, limit, peek } => {
