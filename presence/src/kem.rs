@@ -221,14 +221,48 @@ mod tests {
         assert_eq!(kem_open(SEAL_FIRST, &key, Some(&psk(1)), b"", &without), Err(OpenError));
     }
 
+    /// Gives these bytes, and no more.
+    struct Given(Vec<u8>);
+
+    impl rand_core::TryRng for Given {
+        type Error = core::convert::Infallible;
+
+        fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
+            unreachable!("encapsulating draws bytes")
+        }
+
+        fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
+            unreachable!("encapsulating draws bytes")
+        }
+
+        fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Self::Error> {
+            bytes.copy_from_slice(&self.0.drain(..bytes.len()).collect::<Vec<_>>());
+            Ok(())
+        }
+    }
+
+    impl rand_core::TryCryptoRng for Given {}
+
     #[test]
-    fn the_key_of_the_draft_and_ours_are_the_same() {
-        // draft-connolly-cfrg-xwing-kem-10, appendix C, first vector: seed, and beginning of the public key.
-        let hex = |text: &str| data_encoding::HEXLOWER.decode(text.as_bytes()).unwrap();
-        let seed: [u8; 32] = hex("7f9c2ba4e88f827d616045507605853ed73b8093f6efbc88eb1a6eacfa66ef26").try_into().unwrap();
-        let public = KemKey::from_bytes(seed).public().bytes();
-        assert_eq!(public.as_bytes().len(), KEM_PUBLIC);
-        assert_eq!(public.as_bytes()[..16], hex("e2236b35a8c24b39b10aa1323a96a919")[..]);
+    fn keys_encapsulations_and_shared_secrets_are_those_of_the_draft() {
+        // draft-connolly-cfrg-xwing-kem-10, appendix C.
+        let vectors = include_str!("../../tests/vectors/xwing.json");
+        let values = |field: &str| -> Vec<Vec<u8>> {
+            let mark = format!("\"{field}\": \"");
+            let parts = vectors.split(&mark).skip(1);
+            parts.map(|rest| data_encoding::HEXLOWER.decode(rest.split('"').next().unwrap().as_bytes()).unwrap()).collect()
+        };
+        let [seeds, publics, drawn, encapsulated, shared] = ["seed", "pk", "eseed", "ct", "ss"].map(values);
+        assert_eq!([&seeds, &publics, &drawn, &encapsulated, &shared].map(Vec::len), [3; 5]);
+        for n in 0..3 {
+            let key = KemKey::from_bytes(seeds[n].clone().try_into().unwrap());
+            assert_eq!((key.public().bytes().as_bytes(), publics[n].len()), (publics[n].as_slice(), KEM_PUBLIC));
+            let sealed = kem_seal(SEAL_FIRST, &key.public(), None, b"aad", b"text", &mut Given(drawn[n].clone()));
+            assert_eq!(sealed[..ENCAPSULATED], encapsulated[n]);
+            assert_eq!(kem_open(SEAL_FIRST, &key, None, b"aad", &sealed), Ok(b"text".to_vec()));
+            let ct = <XWing as Kem>::EncappedKey::from_bytes(&encapsulated[n]).unwrap();
+            assert_eq!(XWing::decap(&key.private(), None, &ct).unwrap().0.as_slice(), shared[n]);
+        }
     }
 
     #[test]

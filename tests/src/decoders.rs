@@ -32,7 +32,7 @@ use symbolon_presence::kdf::Secret;
 use symbolon_presence::lan::LanPlaces;
 use symbolon_presence::posted::Item;
 use symbolon_presence::record::{RECORD_MAX, Record, Slot, day_of};
-use symbolon_presence::seeds::EnvelopeKey;
+use symbolon_presence::seeds::{EnvelopeKey, KeyOfBefore};
 use symbolon_presence::sign::VerifyingKey;
 use symbolon_presence::words::{fingerprint_words, words_match};
 use symbolon_relay::admission::{Admission, GrantUses};
@@ -117,10 +117,14 @@ struct Reader {
     ann: Person,
     ben: Person,
     known: Vec<EnvelopeKey>,
+    before: KeyOfBefore,
 }
 
-static READER: LazyLock<Reader> =
-    LazyLock::new(|| Reader { ann: samples::ann(), ben: samples::ben(), known: (0..16).map(samples::known_key).collect() });
+static READER: LazyLock<Reader> = LazyLock::new(|| {
+    let (ann, ben) = (samples::ann(), samples::ben());
+    let before = KeyOfBefore::agree(&ben.identity.dh, &ann.identity.dh.public(), &ann.identity.device, &ben.identity.device);
+    Reader { ann, ben, known: (0..16).map(samples::known_key).collect(), before }
+});
 
 /// Decodes, and checks that the value has no second encoding.
 fn canonical<'b, T: Encode<()> + Decode<'b, ()>>(bytes: &'b [u8], max: usize) -> Option<T> {
@@ -261,6 +265,7 @@ fn first_envelope(bytes: &[u8]) -> bool {
     let opened = envelope::open_first(&READER.ben.package, Some(&psk), bytes)
         .or_else(|_| envelope::open_first(&READER.ben.package, None, bytes))
         .or_else(|_| envelope::open_direct(&READER.ben.direct, bytes))
+        .or_else(|_| envelope::open_direct(&READER.ben.reply, bytes))
         .or_else(|_| envelope::open_before(&READER.ben.identity.dh, bytes));
     match opened {
         Ok(payload) => {
@@ -273,7 +278,9 @@ fn first_envelope(bytes: &[u8]) -> bool {
 
 fn known_envelope(bytes: &[u8]) -> bool {
     let Some(Kind::Known(tag)) = envelope::kind(bytes) else { return false };
-    match READER.known.iter().find(|key| key.tag == tag).and_then(|key| key.open(bytes).ok()) {
+    let now = READER.known.iter().find(|key| key.tag == tag).and_then(|key| key.open(bytes).ok());
+    let before = || (0..16).find(|counter| READER.before.tag(*counter) == tag).and_then(|counter| READER.before.open(counter, bytes).ok());
+    match now.or_else(before) {
         Some(payload) => known(&payload),
         None => false,
     }
@@ -294,7 +301,16 @@ fn chain(bytes: &[u8]) -> bool {
 
 fn link(bytes: &[u8]) -> bool {
     let Ok(text) = core::str::from_utf8(bytes) else { return false };
-    let Ok(link) = InviteLink::read(text) else { return false };
+    // As `add` reads it: in whatever was pasted.
+    let found = InviteLink::find(text);
+    if bytes.len() > OLD_LINK_MAX {
+        return false;
+    }
+    if let Ok(found) = &found {
+        assert!(InviteLink::read(&found.text()).is_ok_and(|again| again == *found), "what it writes says something else");
+    }
+    let Ok(link) = InviteLink::read(text) else { return found.is_ok() };
+    assert!(found.is_ok_and(|found| found == link), "a link by itself is not found");
     assert!(link.text() == text.trim().to_ascii_lowercase(), "a second spelling of the link was accepted");
     assert!(text.trim().len() > LINK_PREFIX.len() && text.trim().len() <= LINK_MAX);
     assert!(link.places.iter().flat_map(Place::addresses).count() <= 30);

@@ -9,6 +9,8 @@
 
 #![allow(clippy::expect_used, reason = "the values are constants; one that does not fit is a mistake in this file")]
 
+#[path = "samples/before.rs"]
+mod before;
 #[path = "samples/devices.rs"]
 pub mod devices;
 pub mod recovery;
@@ -17,6 +19,7 @@ pub mod shared;
 #[path = "samples/vouching.rs"]
 pub mod vouching;
 
+pub use before::{envelope_of_before, known_envelope_of_before, lifeline_envelope, relay_frames, standing_statement_of_before};
 use core::convert::Infallible;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{SeedableRng, TryCryptoRng, TryRng};

@@ -54,6 +54,7 @@ pub fn valid(decoder: &str) -> Vec<Seed> {
                 ("keep", keep.encode()),
             ]);
             let ([question, answer], ..) = samples::proofs();
+            all.extend(samples::relay_frames().into_iter().map(|(name, frame)| (name, frame.encode())));
             all.extend([("prove", Frame::Prove(question).encode()), ("prove_answer", Frame::Prove(answer).encode())]);
             let [carry, carried] = samples::carried();
             all.extend([("carry", carry.encode()), ("carried", carried.encode())]);
@@ -80,13 +81,26 @@ pub fn valid(decoder: &str) -> Vec<Seed> {
         "address_body" => [("contact", Scope::Contact), ("guest", Scope::Guest), ("friends", Scope::Friends(3))]
             .map(|(name, scope)| (name, codec::encode(&ben.address(0x73, scope, NOW, 0).0)))
             .to_vec(),
-        "first_envelope" => vec![("offer", samples::first_envelope()), ("standing", samples::direct_envelope())],
-        "known_envelope" => vec![("known", samples::known_envelope())],
+        "first_envelope" => vec![
+            ("offer", samples::first_envelope()),
+            ("standing", samples::direct_envelope()),
+            ("before", samples::envelope_of_before()),
+            ("lifeline", samples::lifeline_envelope()),
+        ],
+        "known_envelope" => vec![
+            ("known", samples::known_envelope()),
+            ("counted", samples::known_envelope_of_before(None)),
+            ("with_nonce", samples::known_envelope_of_before(Some([0x67; 12]))),
+        ],
         "device_cert" => vec![("ann", ann.identity.chain.cert), ("ben", ben.identity.chain.cert)],
         "chain" => vec![("ann", codec::encode(&ann.identity.chain)), ("ben", codec::encode(&ben.identity.chain))],
         "link" => {
             let link = ben.invite_link().text();
-            vec![("lower", link.clone().into_bytes()), ("upper_in_spaces", format!("  {}\n", link.to_uppercase()).into_bytes())]
+            vec![
+                ("lower", link.clone().into_bytes()),
+                ("upper_in_spaces", format!("  {}\n", link.to_uppercase()).into_bytes()),
+                ("in_a_text", format!("Ben says: <{link}>, come in").into_bytes()),
+            ]
         }
         "invite_body" => vec![("ben", samples::invite_record())],
         "contact_record" => vec![("ben", codec::encode(&ben.contact_record("Ben"))), ("nameless", codec::encode(&ann.contact_record("")))],

@@ -1,6 +1,8 @@
 //! Rooms with a member that runs another implementation of MLS (mls-rs): what travels is RFC 9420, not what OpenMLS makes of it.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "other_mls/frozen.rs"]
+mod frozen;
 #[path = "other_mls/provider.rs"]
 mod provider;
 

@@ -11,6 +11,7 @@ import sys
 
 from base import *
 from envelopes import *
+from mls import *
 from people import *
 from presence import *
 from rooms import *
@@ -36,12 +37,21 @@ CHECKS = {
     "X-Wing seal": kem,
     "X-Wing seal behind a shared secret": kem,
     "AEAD seal": aead,
+    "KeyPackage of MLS": mls_key_package,
+    "Welcome of MLS": mls_welcome,
+    "text and commit of MLS": mls_messages,
+    **{f"X-Wing of the draft {n}": xwing_of_the_draft for n in (1, 2, 3)},
     "first envelope": first,
     "tags of known envelopes": tags,
     "known envelope": known,
+    "known envelope of before, counted": known_of_before,
+    "known envelope of before, with a nonce": known_of_before,
     "sizes of first envelopes": sizes(lambda i, payload: first_envelope(xwing_public(i["private"]), payload, i["randomness"])),
     "sizes of known envelopes": sizes(known_sizes),
     "direct envelope": direct,
+    "envelope to a lifeline": direct,
+    "standing: statement of before": standing_of_before,
+    "envelope of before": envelope_of_before,
     "standing: question": again("body"),
     "standing: answer": again("body"),
     "word of a start": word,
@@ -53,6 +63,7 @@ CHECKS = {
     "mailbox id": mailbox,
     "sealed address of a friend": address,
     "sealed address of a guest": address,
+    "sealed address of a lifeline": address,
     "sealed address of an invite": address,
     "sealed address of members of a room": address,
     "envelope that is carried, and the receipt for it": carried,

@@ -21,6 +21,13 @@ def kem(i):
     return {"sealed": sealed}
 
 
+def xwing_of_the_draft(i):
+    pk = xwing_public(i["seed"])
+    ss, ct = xwing_seal(pk, i["eseed"])
+    assert xwing_open(i["seed"], ct) == ss
+    return {"pk": pk, "ct": ct, "ss": ss}
+
+
 def enveloped(envelope):
     return {"envelope": envelope, "frame": hashlib.sha256(envelope).digest()}
 
@@ -44,6 +51,18 @@ def known(i):
     return {"tag": tag(keys[1], i["counter"]), "envelope": envelope, "frame": hashlib.sha256(envelope).digest()}
 
 
+def known_of_before(i):
+    """One key for both kinds; 02 has the counter as nonce, 03 a drawn one."""
+    root = derived(dh(i["private"], i["public"]), name("key known envelope"), i["from"], i["to"])
+    key, tag_key = derived(root, name("key known seal")), derived(root, name("key known tag"))
+    drawn = i["nonce"] or b""
+    header = (b"\1\3" if drawn else b"\1\2") + tag(tag_key, i["counter"])
+    nonce = drawn or bytes(4) + struct.pack(">Q", i["counter"])
+    aad = name("seal known envelope").encode() + header
+    envelope = header + drawn + ChaCha20Poly1305(key).encrypt(nonce, pad(i["payload"], 18 + len(drawn) + 16), aad)
+    return {"tag": tag(tag_key, i["counter"]), "envelope": envelope, "frame": hashlib.sha256(envelope).digest()}
+
+
 def sizes(seal):
     def check(i, out):
         for row in out["sizes"]:
@@ -65,6 +84,19 @@ def known_sizes(i, payload):
 def direct(i, out):
     payload = first_payload(i["private"], out["envelope"], use="direct")
     return enveloped(first_envelope(xwing_public(i["private"]), payload, i["randomness"], use="direct"))
+
+
+def envelope_of_before(i, out):
+    label, aad = name("seal direct envelope"), b"\1\1"
+    padded = hpke_open(label, i["private"], aad, out["envelope"][2:])
+    length = int.from_bytes(padded[:4], "big")
+    assert out["envelope"][:2] == aad and not any(padded[4 + length:])
+    assert padded[4:4 + length] == book("standing: statement of before", "out", "first")
+    return enveloped(aad + hpke_seal(label, dh_public(i["private"]), aad, pad(padded[4:4 + length], 2 + 32 + 16), i["ikm"]))
+
+
+def standing_of_before(i, out):
+    return standing({**i, "direct": dh_public(i["dh_private"])}, out)
 
 
 def standing(i, out):
