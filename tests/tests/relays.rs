@@ -1,6 +1,9 @@
 //! Relays that are gone, full, lying, wiped and doubled: two friends who seldom meet.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "relays/stored.rs"]
+mod stored;
+
 use std::collections::BTreeSet;
 use symbolon_core::command::{Command, MessageState, RelayState, Reply, RequestStatus, Who};
 use symbolon_presence::time::{DAY, HOUR, MINUTE};
@@ -372,7 +375,7 @@ fn the_second_user_of_an_invite_hears_that_it_is_used_up_soon_after_its_owner_ca
     sim.run_for(HOUR);
     let came_by = sim.now;
     assert!(sim.run_until(15 * MINUTE, |sim| sim.status_of(c, second) == RequestStatus::Expired), "{came_by:?}");
-    assert_eq!(sim.request(c, second).fault, Some("the invite was already used by somebody else"));
+    assert_eq!(sim.request(c, second).fault, Some("the invite was already used by somebody else, or taken back"));
     assert_eq!(sim.status_of(b, first), RequestStatus::Pending);
     assert_eq!(sim.relay(relay).entries(), 0, "who waits for an answer costs nothing by asking");
     let incoming = sim.pending(a).unwrap();

@@ -16,6 +16,8 @@ mod incoming;
 mod invited;
 #[path = "requests/outgoing.rs"]
 mod outgoing;
+#[path = "requests/revoked.rs"]
+mod revoked;
 
 use symbolon_presence::id::RequestId;
 use symbolon_presence::time::MINUTE;

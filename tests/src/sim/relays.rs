@@ -100,6 +100,12 @@ impl SimRelay {
         self.rows.0.iter().flat_map(|((_, key), row)| [key.as_slice(), row.as_slice()])
     }
 
+    /// Keys and rows of what others have left there, and not of mailboxes.
+    pub fn stored(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let left = |table: &RelayTable| matches!(table, RelayTable::Entry | RelayTable::Frame | RelayTable::Expiry | RelayTable::Use);
+        self.rows.0.iter().filter(|((table, _), _)| left(table)).map(|((_, key), row)| (key.clone(), row.clone())).collect()
+    }
+
     /// The record that it lets be found under an id.
     pub fn record(&self, id: &LookupId) -> Option<&Vec<u8>> {
         self.hosted.get(id)
@@ -224,6 +230,28 @@ impl Sim {
             incarnation,
             Happening::Input(Input::LinkUp { link, dial: Some(dial), path: Path::Direct, source: Source::default(), keys: None }),
         );
+    }
+
+    /// Somebody who is no node, on a link of their own, puts something to a relay. Answers the lines of its receipts.
+    pub fn put_as_stranger(&mut self, ix: Ix, put: Put) -> Vec<Outcome> {
+        const STRANGER: u64 = u64::MAX;
+        let now = self.now;
+        let relay = self.relay(ix);
+        let Some(machine) = relay.machine.as_mut() else { return Vec::new() };
+        machine.link_up(STRANGER, 0);
+        machine.frame(now, &mut relay.rows, STRANGER, &Frame::Put(put).encode()).expect("rows in memory do not fail");
+        machine.close_turn(now, &mut relay.rows).expect("rows in memory do not fail");
+        machine.link_down(STRANGER);
+        let actions: Vec<RelayAction> = std::iter::from_fn(|| machine.poll_action()).collect();
+        let mut said = Vec::new();
+        for action in actions {
+            match action {
+                RelayAction::Send(STRANGER, bytes) => said.push(bytes),
+                RelayAction::Send(link, bytes) => self.send(ix, LinkId(link), bytes),
+                RelayAction::Close(_) | RelayAction::Admit(_) | RelayAction::Heard(_) | RelayAction::Keep(..) | RelayAction::Host(..) => {}
+            }
+        }
+        crate::craft::outcomes(&said)
     }
 
     /// A relay is given a record to keep.

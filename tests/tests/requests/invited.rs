@@ -3,7 +3,7 @@
 use minicbor::{Decode, Encode};
 use symbolon_core::command::{Command, Reply, RequestStatus};
 use symbolon_core::link::InviteLink;
-use symbolon_core::seam::Input;
+use symbolon_core::seam::{Address, Input};
 use symbolon_core::table::{Change, Table};
 use symbolon_core::world::ShelfMut;
 use symbolon_presence::codec;
@@ -66,6 +66,39 @@ fn an_invite_that_was_made_without_a_network_becomes_good_when_there_is_one() {
     sim.input(a, Input::Addresses(vec![address(a)]));
     assert!(sim.run_until(HOUR, |sim| sim.status_of(b, id) == RequestStatus::Pending), "it is looked for again automatically");
     assert!(sim.run_until(HOUR, |sim| sim.pending(a).is_some()), "and leads to where its maker is now");
+}
+
+#[test]
+fn an_invite_that_is_made_off_the_network_by_a_node_that_knows_servers_says_that_it_is_not_good_yet() {
+    let mut sim = Sim::new(9, Faults::NONE);
+    let a = sim.add("Andi");
+    let servers = |sim: &mut Sim| sim.input(a, Input::Servers(vec![symbolon_tests::sim::run::nowhere()], 0));
+    servers(&mut sim);
+    assert_eq!(invite(&mut sim, false).1, None);
+    sim.input(a, Input::Addresses(Vec::new()));
+    let (link, warning) = invite(&mut sim, false);
+    assert!(warning.is_some_and(|text| text.contains("on no network now") && text.contains("Until then nobody can use it")), "{warning:?}");
+    assert!(InviteLink::read(&link).unwrap().places.iter().all(|place| place.is_server));
+    // The machine itself is no network.
+    sim.input(a, Input::Addresses(vec![Address(vec![4, 127, 0, 0, 1, 6, 0x0f, 0xa1])]));
+    assert_eq!(invite(&mut sim, false).1, warning);
+    sim.input(a, Input::Addresses(vec![address(a)]));
+    assert_eq!(invite(&mut sim, false).1, None);
+}
+
+#[test]
+fn an_invite_whose_places_are_all_too_long_for_a_link_says_so_and_what_to_do() {
+    let mut sim = Sim::new(10, Faults::NONE);
+    let a = sim.add("Andi");
+    let named = |length: u8| Address([&[0x36, length][..], &vec![b'a'; usize::from(length)], &[6, 0x0f, 0xa1]].concat());
+    sim.input(a, Input::Addresses(vec![named(120)]));
+    let (link, warning) = invite(&mut sim, false);
+    assert!(warning.is_some_and(|text| text.contains("short enough for the link") && text.contains("symbolon relay add")), "{warning:?}");
+    assert!(InviteLink::read(&link).unwrap().places.is_empty(), "no part of a place is any use");
+    // One that fits is enough.
+    sim.input(a, Input::Addresses(vec![named(120), named(20)]));
+    let (link, warning) = invite(&mut sim, false);
+    assert_eq!((warning, InviteLink::read(&link).unwrap().places.len()), (None, 1));
 }
 
 #[test]

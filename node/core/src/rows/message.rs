@@ -178,7 +178,7 @@ impl Fault {
     /// A sentence for people.
     pub fn text(self) -> &'static str {
         match self {
-            Self::InviteUsed => "the invite was already used by somebody else",
+            Self::InviteUsed => "the invite was already used by somebody else, or taken back",
             Self::InviteExpired => "the invite has expired",
             Self::Refused => "the other device refused it",
             Self::Blocked => "the friend is blocked",
