@@ -6,6 +6,8 @@
 
 #[path = "devices/removal.rs"]
 mod removal;
+#[path = "devices/renewal.rs"]
+mod renewal;
 
 use std::collections::BTreeSet;
 use symbolon_core::command::{Command, CommandError, FriendView, JoiningView, MessageState, OwnDeviceView, RelayState, Reply, Trust, Who};

@@ -1,7 +1,7 @@
 //! Seeds of envelopes: what a thief opens, what is lost on the way, and friendships of before there were any.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use minicbor::{Decode, Encode};
+use minicbor::{Decode, Decoder, Encode};
 use symbolon_core::command::{Command, MessageState, Who};
 use symbolon_core::table::{Change, Table};
 use symbolon_core::world::ShelfMut;
@@ -166,6 +166,67 @@ fn more_than_a_receiver_looks_ahead_waits_and_survives_a_relay_that_is_wiped() {
     assert!(heard(&sim, B) == (0..count).map(|n| n.to_string()).collect::<Vec<_>>(), "{} of {count}", heard(&sim, B).len());
     assert!(sealed(&sim) <= count as u64 + 64, "{} counters for {count} texts", sealed(&sim));
     sim.check(true);
+}
+
+/// A map of CBOR with another value under one of its keys.
+fn patched(map: &[u8], at: u64, by: impl Fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
+    let mut reader = Decoder::new(map);
+    let count = reader.map().unwrap().unwrap();
+    let mut all = map[..reader.position()].to_vec();
+    for _ in 0..count {
+        let begin = reader.position();
+        let key = reader.u64().unwrap();
+        let value = reader.position();
+        reader.skip().unwrap();
+        all.extend_from_slice(&map[begin..value]);
+        let value = &map[value..reader.position()];
+        all.extend(if key == at { by(value) } else { value.to_vec() });
+    }
+    all
+}
+
+/// A node has sealed as much as it may without a word of the other one, and all of it was lost: its outbox is empty.
+fn lose_all(sim: &mut Sim, ix: Ix) {
+    sim.stop(ix, MINUTE);
+    let store = &mut sim.nodes[ix].store;
+    let (key, row) = store.rows(Table::Channel).find(|(key, _)| key.len() == 16).map(|(key, row)| (key.clone(), row.clone())).unwrap();
+    let spent = |outbound: &[u8]| {
+        patched(outbound, 2, |ratchet| {
+            let mut ratchet: Ratchet = minicbor::decode(ratchet).unwrap();
+            for _ in 0..FAR_AHEAD {
+                ratchet.turn();
+            }
+            minicbor::to_vec(&ratchet).unwrap()
+        })
+    };
+    // Before the map stands the byte of a row.
+    let row = [&row[..1], &patched(&row[1..], 11, spent)].concat();
+    store.apply(&Change::Put(Table::Channel, key, row)).unwrap();
+    store.commit();
+}
+
+#[test]
+fn a_direction_in_which_all_that_may_be_sealed_was_lost_gets_a_new_seed_and_both_together_a_new_room() {
+    for (seed, lost) in [(7, vec![A]), (8, vec![B]), (9, vec![A, B])] {
+        let mut sim = pair(seed);
+        sim.wire = None;
+        talk(&mut sim, A, B, 3, "before");
+        let room = |sim: &Sim| rows::read::<rows::FriendRow>(sim.nodes[A].store.rows(Table::Friend).next().unwrap().1).room;
+        let number = |sim: &Sim, ix: Ix| rows::channels(&sim.nodes[ix].store).next().unwrap().1.outbound.unwrap().number;
+        let (before, of) = (room(&sim), number(&sim, lost[0]));
+        for ix in &lost {
+            lose_all(&mut sim, *ix);
+        }
+        for (from, to, text) in [(A, B, "there"), (B, A, "and back")] {
+            sim.run_until(2 * MINUTE, |sim| sim.nodes.iter().all(|node| node.is_up()));
+            sim.say(from, to, text).unwrap();
+            assert!(sim.run_until(3 * HOUR, |sim| heard(sim, to).contains(&text.to_owned())), "{lost:?}: {text}");
+        }
+        sim.run_for(10 * MINUTE);
+        assert_ne!(number(&sim, lost[0]), of, "it seals under another seed");
+        assert_eq!(room(&sim) != before, lost.len() == 2, "the room is made again only where nothing can be said in it");
+        sim.check(true);
+    }
 }
 
 /// What a channel of a build without seeds holds, as far as it is still read.

@@ -36,6 +36,13 @@ pub(crate) fn records_changed(turn: &mut Turn<'_>) {
     turn.tell(IdentityNotice::RecordsChanged);
 }
 
+/// Our certificate was renewed: it is kept, and shown to all.
+pub(crate) fn certificate_renewed(turn: &mut Turn<'_>, identity: &Identity) {
+    turn.put(Table::Meta, b"identity", &identity.to_stored());
+    records_changed(turn);
+    turn.tell(IdentityNotice::CertificateRenewed);
+}
+
 /// This node's own keys and facts. Row names in [`Table::Meta`]: `identity`, `mailbox`,
 /// `friendship`, `past`, `revoked`, `presence`, `servers`, `lookups`, `findable`, `rooms ask`, `name`, `counters`, `clock`, `starts`, `behind`,
 /// `direct`, `wire`, `stocks`, `label`, `gone`, `serial`, `backup key`.
@@ -281,27 +288,23 @@ impl Own {
     }
 
     /// Renews the device's certificate when half of its time is gone, or when it is longer than one can be by a clock
-    /// that is right again. Whether it was due; friends learn the next one from records and Standings.
+    /// that is right again. Friends learn the next one from records and Standings.
     ///
     /// It does not wait for sure time: a node whose clock was never set could ask nobody, and what a wrong clock makes
     /// of it is replaced.
-    pub fn renew_certificate(&mut self, turn: &mut Turn<'_>) -> bool {
-        let Some(body) = self.identity.chain.body() else { return false };
+    pub fn renew_certificate(&mut self, turn: &mut Turn<'_>) {
+        let Some(body) = self.identity.chain.body() else { return };
         let at = turn.now.max(turn.sure).max(EARLIEST);
         let end = at.after(limits::DEVICE_LIFETIME);
         let is_right = (at.after(limits::DEVICE_LIFETIME / 2)..=end.after(CLOCK_SKEW)).contains(&body.not_after);
-        if is_right && !body.not_before.is_future_at(at) {
-            return false;
-        }
-        if self.identity.root.is_none() {
-            // The first device renews it, and sends it.
-            return false;
+        let is_due = !is_right || body.not_before.is_future_at(at);
+        if !is_due || self.identity.root.is_none() {
+            // Of a further device, the first one renews it, and sends it.
+            return;
         }
         let serial = self.next_serial(turn);
         self.identity.renew(serial, EARLIEST, end);
-        turn.put(Table::Meta, b"identity", &self.identity.to_stored());
-        records_changed(turn);
-        true
+        certificate_renewed(turn, &self.identity);
     }
 
     /// A serial that this root has given to no certificate.

@@ -50,6 +50,8 @@ pub(crate) trait Notice: Ord + Copy {
 pub(crate) enum IdentityNotice {
     /// What our records say is something else now.
     RecordsChanged,
+    /// Our certificate was renewed.
+    CertificateRenewed,
 }
 
 /// What is told of who is who.

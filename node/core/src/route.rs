@@ -257,11 +257,7 @@ impl Machines {
         relays.renew(state, turn)?;
         invites::forget_expired(state, turn)?;
         state.own.renew_direct(turn);
-        if state.own.renew_certificate(turn) {
-            let (device, chain) = (state.own.identity.device, state.own.identity.chain.clone());
-            state.renew_leaves(turn, &device, &chain);
-            standings.show_all(state);
-        }
+        state.own.renew_certificate(turn);
         if sweep_seen(turn, &mut self.sweep_from)? {
             self.next_sweep = now.after(limits::SWEEP_PAUSE);
         }

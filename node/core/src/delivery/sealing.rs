@@ -75,6 +75,14 @@ impl Sealer {
     }
 }
 
+/// Whether nothing more can be sealed for a device before it has acknowledged something.
+pub(crate) fn is_full(state: &State, device: &DeviceId) -> bool {
+    state.devices.get(device).is_some_and(|row| {
+        let mut sealer = Sealer::of(row);
+        row.channel.outbound.is_some() && !sealer.can_seal()
+    })
+}
+
 /// A device has opened the envelope that a row was last sealed as. What had to wait may go on.
 pub(super) fn acknowledged(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, row: &OutboxRow, frame: &FrameId) {
     let wrapper = row.inner.as_ref().and_then(|inner| inner.wrapper.as_ref()).filter(|_| row.frame == *frame);

@@ -9,7 +9,6 @@ use crate::identity;
 use crate::people::persons;
 use crate::rooms;
 use crate::state::State;
-use crate::table::Table;
 use crate::turn::{DropReason, Failed, Rejected, Turn, TurnFailed};
 use crate::wire::{Befriend, Capabilities, OwnSaid, RelaySaid, RoomPayload, Text};
 use symbolon_presence::id::{DeviceId, PeerId};
@@ -95,9 +94,6 @@ fn renewed(state: &mut State, turn: &mut Turn<'_>, chain: &Chain) -> Result<(), 
         return Err(DropReason::Repeated.into());
     }
     own.identity.chain = chain.clone();
-    let id = own.identity.device;
-    turn.put(Table::Meta, b"identity", &own.identity.to_stored());
-    identity::records_changed(turn);
-    state.renew_leaves(turn, &id, chain);
+    identity::certificate_renewed(turn, &own.identity);
     Ok(())
 }

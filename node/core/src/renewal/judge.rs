@@ -95,7 +95,8 @@ pub(crate) fn receive(
             // It has our keys and uses none of them, so what it lacks is where it may write to.
             give_bundle(state, turn, &device.peer)?;
         }
-        let is_odd = came.by_lifeline || judge(state, &id, &standing) != Verdict::Fine;
+        let is_waiting = state.friend_of(&id).is_some_and(|friend| is_spent(state, &id, friend, &standing));
+        let is_odd = came.by_lifeline || is_waiting || judge(state, &id, &standing) != Verdict::Fine;
         return Ok(Some(Question { standing, is_odd }));
     };
     if !is_answer {
@@ -218,13 +219,15 @@ fn act(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, id: &DeviceId, sai
     let renewing = friend.renewing;
     let lacks_ours =
         verdict == Verdict::Fine && renewing.is_none() && has_other_keys(state, friend, said) && lifelines::is_apart(turn, id)?;
+    let is_spent = is_spent(state, id, friend, said);
+    // Nothing can be said in the room either way, a new seed neither.
+    let are_both_spent = verdict == Verdict::Fine && renewing.is_none() && is_spent && sealing::is_full(state, id);
     let is_ours_to_do = match (renewing, verdict) {
         (Some(Renewing::Behind | Renewing::Outgrown | Renewing::Apart), _) | (_, Verdict::Behind) => true,
         // Somebody has to begin: it takes one.
         (_, Verdict::Astray) => state.own.identity.device < *id,
-        (_, Verdict::Fine) => lacks_ours,
+        (_, Verdict::Fine) => lacks_ours || (are_both_spent && state.own.identity.device < *id),
     };
-    let is_spent = is_spent(state, id, friend, said);
     if verdict == Verdict::Fine && is_spent && !is_ours_to_do && friend.renewing.is_none() {
         fresh_seed(state, turn, peer)?;
     }
@@ -236,7 +239,7 @@ fn act(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, id: &DeviceId, sai
     if !is_ours_to_do || is_under_way(state, turn, peer) {
         return Ok(());
     }
-    if lacks_ours {
+    if lacks_ours || are_both_spent {
         // What friends have is of no use in a room whose frames find no way: it goes with a new one.
         hold(state, turn, peer, Renewing::Apart)?;
     } else if verdict == Verdict::Behind || !matches!(renewing, Some(Renewing::Behind | Renewing::Outgrown | Renewing::Apart)) {

@@ -56,8 +56,13 @@ impl Machines {
     }
 
     fn of_identity(&mut self, turn: &mut Turn<'_>, notice: IdentityNotice) {
-        let Self { state, delivery, presence, .. } = self;
+        let Self { state, delivery, presence, standings, .. } = self;
         match notice {
+            IdentityNotice::CertificateRenewed => {
+                let (device, chain) = (state.own.identity.device, state.own.identity.chain.clone());
+                state.renew_leaves(turn, &device, &chain);
+                standings.show_all(state);
+            }
             IdentityNotice::RecordsChanged => {
                 presence.changed(state, turn);
                 delivery.greet_again();

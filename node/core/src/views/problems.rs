@@ -2,6 +2,7 @@
 
 use super::friend;
 use crate::command::{Build, RelayView, RequestStatus};
+use crate::limits::DEVICE_LIFETIME;
 use crate::packages::{self, Packages};
 use crate::presence::Presence;
 use crate::renewal::{self, Standings};
@@ -86,9 +87,29 @@ pub(super) fn of_node(state: &State, presence: &Presence, relays: &[RelayView]) 
     if presence.publisher.is_header_full() {
         problems.push("Too many friends came and went for one record: friends do not find this node by look-up any more.".to_owned());
     }
+    problems.extend(of_certificate(state));
     problems.extend(state.clock.problem());
     problems.extend(relays.iter().filter_map(|relay| relay.state.problem(&relay.relay)));
     problems
+}
+
+/// A further device cannot renew its certificate: the first one does, at half of its time.
+fn of_certificate(state: &State) -> Option<String> {
+    let own = &state.own;
+    let end = own.identity.chain.body().filter(|_| own.identity.root.is_none() && own.gone.is_none())?.not_after;
+    let now = state.clock.stamp();
+    let days = end.since(now) / DAY;
+    if end.is_expired_at(now) {
+        return Some(
+            "The certificate of this device has expired: nobody new believes it, and friends do not for long. Start your first device, so that both meet."
+                .to_owned(),
+        );
+    }
+    (end.since(now) < DEVICE_LIFETIME / 4).then(|| {
+        format!(
+            "Your first device was not met for long. It renews this one, and has to within {days} day(s): start it, so that both meet. If it is lost, restore a backup and pair again."
+        )
+    })
 }
 
 /// Of friends whose build speaks another version.

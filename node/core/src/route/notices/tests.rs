@@ -108,6 +108,7 @@ fn what_is_told_of_copies_and_gaps_reaches_renewal() {
         machines.follow(turn).unwrap();
         machines.state.devices[&device].channel.saying.is_some()
     };
+    assert!(reaches(|_, _| IdentityNotice::CertificateRenewed, asks));
     assert!(reaches(|_, device| DeliveryNotice::QuestionLost(device), asks));
     assert!(reaches(|_, device| DeliveryNotice::StartCameBack(device), asks));
     assert!(reaches(|_, device| IntakeNotice::Gap(device), asks));
