@@ -107,7 +107,7 @@ pub async fn run(config: RelayConfig, ready: impl FnOnce(&RelayReady)) -> Result
     let early = match is_up {
         Some(facts) => {
             let introduction = introduction(&config, facts, &net, is_hub)?;
-            tracing::info!(policy = introduction.policy.name(), addresses = introduction.listen.len(), "the relay runs");
+            tracing::info!(policy = introduction.policy.name(), addresses = introduction.listen.len(), "the relay has started");
             ready(&introduction);
             tokio::select! {
                 () = signals.next() => None,
@@ -119,7 +119,7 @@ pub async fn run(config: RelayConfig, ready: impl FnOnce(&RelayReady)) -> Result
     };
     let _ = stop.send(true);
     status::withdraw(&data);
-    tracing::info!("the relay stops");
+    tracing::info!("the relay has stopped");
     let result = match early {
         Some(result) => Ok(result),
         None => tokio::time::timeout(STOP_TIMEOUT, ended).await,
@@ -177,7 +177,7 @@ fn net_config(config: &RelayConfig, kept: &Kept, store: &Store) -> Result<NetCon
 
 /// What the relay says of itself, its codes written into the folder.
 fn introduction(config: &RelayConfig, facts: Facts, net: &Net, is_hub: bool) -> Result<RelayReady, RunError> {
-    let Facts { link, claim, friends, policy, bytes, counts: _ } = facts;
+    let Facts { link, claim, friends, policy, bytes, counts: _, refused: _ } = facts;
     let (claim, friends) = (claim.to_string(), friends.map(|code| code.to_string()));
     let (claim_file, friends_file) = folder::claim::write(&config.data, &claim, friends.as_deref()).map_err(|error| {
         RunError::new("io", format!("the claim code cannot be written: {error}"), "Look at the data folder and its disk.")

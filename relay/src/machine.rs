@@ -65,6 +65,20 @@ pub struct Relay {
     next_sweep: Timestamp,
     /// By what entries end. Owners of the relay sign times; nobody else's counts.
     time: SureTime,
+    refused: Refusals,
+}
+
+/// What was refused since the start, by kind: never whose it was.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Refusals {
+    /// Mailboxes that somebody may not have here, or that are not here.
+    pub mailboxes: u64,
+    /// Mailboxes for which there was no place.
+    pub places: u64,
+    /// Envelopes that had no room.
+    pub room: u64,
+    /// Envelopes under a right that has ended.
+    pub rights: u64,
 }
 
 impl Relay {
@@ -80,6 +94,7 @@ impl Relay {
             hosting: Hosting::new(now),
             next_sweep: now,
             time: SureTime::first(now),
+            refused: Refusals::default(),
         })
     }
 
@@ -106,6 +121,11 @@ impl Relay {
     /// The key that signs receipts.
     pub fn receipt_key(&self) -> PublicKeyBytes {
         self.receipt.public()
+    }
+
+    /// What was refused since the start.
+    pub fn refusals(&self) -> Refusals {
+        self.refused
     }
 
     /// How many mailboxes and entries there are.
@@ -187,6 +207,15 @@ impl Relay {
                 return Ok(());
             }
         };
+        match outcome {
+            Outcome::Refused(Refusal::Full) => self.refused.room = self.refused.room.saturating_add(1),
+            Outcome::Refused(
+                Refusal::Refused | Refusal::Expired | Refusal::UsedUp | Refusal::Stale | Refusal::Untimely | Refusal::Outgrown,
+            ) => {
+                self.refused.rights = self.refused.rights.saturating_add(1);
+            }
+            Outcome::Stored(_) | Outcome::Delivered => {}
+        }
         self.links.report(link, ReceiptItem { frame, outcome });
         Ok(())
     }
@@ -284,6 +313,11 @@ impl Relay {
     }
 
     fn answer(&mut self, now: Timestamp, link: Link, owner: &PublicKeyBytes, verdict: Verdict) {
+        match verdict {
+            Verdict::Refused => self.refused.mailboxes = self.refused.mailboxes.saturating_add(1),
+            Verdict::Full => self.refused.places = self.refused.places.saturating_add(1),
+            Verdict::Ok | Verdict::Outdated | Verdict::Untimely => {}
+        }
         let known = self.mailboxes.get(owner);
         let (version, (entries, bytes)) = known.map_or((0, (0, 0)), |mailbox| (mailbox.record.version, mailbox.waiting()));
         let (entries_max, bytes_max) = DIRECT_MAX;

@@ -19,9 +19,9 @@ use symbolon_presence::kdf::Secret;
 use symbolon_presence::time::Timestamp;
 use symbolon_relay::hub::Hub;
 use symbolon_relay::link::{ClaimCode, RelayLink};
-use symbolon_relay::machine::Relay;
 use symbolon_relay::machine::rows::{RelayKeys, RelaySettings};
 use symbolon_relay::machine::seam::{Policy, RelayAction, RelayRows, RelayShelf, RelayTable, ShelfFailed};
+use symbolon_relay::machine::{Refusals, Relay};
 use tokio::sync::watch;
 
 /// The row of [`Table::Meta`] with sure time, and that in which older versions kept the newest wall time.
@@ -43,6 +43,7 @@ pub(super) struct Facts {
     pub(super) policy: Policy,
     pub(super) bytes: u64,
     pub(super) counts: Counts,
+    pub(super) refused: Refusals,
 }
 
 /// What a relay keeps at the moment.
@@ -157,7 +158,15 @@ impl Machine for RelayMachine {
                 let link = RelayLink { mailbox_key: self.mailbox_key, receipt: self.relay.receipt_key(), places };
                 if link.is_bounded() {
                     let (claim, friends, policy, bytes) = (self.claim, self.friends, self.policy, self.relay.bytes().1);
-                    self.facts.send_replace(Some(Facts { link, claim, friends, policy, bytes, counts: self.counts() }));
+                    self.facts.send_replace(Some(Facts {
+                        link,
+                        claim,
+                        friends,
+                        policy,
+                        bytes,
+                        counts: self.counts(),
+                        refused: self.relay.refusals(),
+                    }));
                 }
             }
             Input::LinkUp { link, source, .. } => self.relay.link_up(link.0, source.0),
@@ -192,10 +201,10 @@ impl Machine for RelayMachine {
 
     fn close_turn(&mut self, now: Timestamp, world: &mut World<'_>) -> Result<(), TurnFailed> {
         self.with(world, |relay, rows| relay.close_turn(now, rows))?;
-        let counts = self.counts();
+        let (counts, refused) = (self.counts(), self.relay.refusals());
         self.facts.send_if_modified(|facts| match facts {
-            Some(facts) if facts.counts != counts => {
-                facts.counts = counts;
+            Some(facts) if facts.counts != counts || facts.refused != refused => {
+                (facts.counts, facts.refused) = (counts, refused);
                 true
             }
             Some(_) | None => false,

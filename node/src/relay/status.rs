@@ -8,13 +8,16 @@ use crate::folder::{is_in_use, write};
 use crate::net::is_public;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use symbolon_relay::machine::Refusals;
 use symbolon_relay::machine::seam::Policy;
 use tokio::sync::watch;
 
 /// Name of the file.
 const STATUS_FILE: &str = "relay-status";
 const FILE_LIMIT: u64 = 64 * 1024;
+/// Pause between two lines of the log about what was refused.
+const REFUSALS_PAUSE: Duration = Duration::from_secs(60);
 /// Pause between two writings: figures may change with every frame.
 const PAUSE: Duration = Duration::from_secs(2);
 
@@ -86,6 +89,7 @@ pub fn running(folder: &Path) -> Option<RelayStatus> {
 /// Keeps the file true until the relay ends. What cannot be written is tried again with the next change.
 pub(super) async fn keep(folder: &Path, ready: &RelayReady, mut facts: watch::Receiver<Option<Facts>>) {
     let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let mut log = Log::default();
     loop {
         let now = facts.borrow_and_update().clone();
         if let Some(facts) = now {
@@ -95,14 +99,71 @@ pub(super) async fn keep(folder: &Path, ready: &RelayReady, mut facts: watch::Re
             }
             let counts = facts.counts;
             tracing::debug!(counts.mailboxes, counts.entries, counts.bytes, "what the relay keeps");
-            if counts.bytes >= facts.bytes {
-                tracing::warn!("the relay is full: it refuses what does not fit");
-            }
+            log.note(&facts, Instant::now());
         }
         tokio::time::sleep(PAUSE).await;
-        if facts.changed().await.is_err() {
-            // The machine has ended; who waits for that decides.
-            std::future::pending::<()>().await;
+        tokio::select! {
+            changed = facts.changed() => if changed.is_err() {
+                // The machine has ended; who waits for that decides.
+                std::future::pending::<()>().await;
+            },
+            () = log.due() => {}
+        }
+    }
+}
+
+/// What the log has said: of what repeats itself a count, at most once a minute.
+#[derive(Debug, Default)]
+struct Log {
+    was_full: bool,
+    said: Refusals,
+    seen: Refusals,
+    next: Option<Instant>,
+}
+
+impl Log {
+    fn note(&mut self, facts: &Facts, now: Instant) {
+        let is_full = facts.counts.bytes >= facts.bytes;
+        if is_full && !self.was_full {
+            tracing::warn!("the relay is full: it refuses what does not fit");
+        }
+        if !is_full && self.was_full {
+            tracing::info!("the relay has room again");
+        }
+        self.was_full = is_full;
+        self.seen = facts.refused;
+        if let Some(Refusals { mailboxes, places, room, rights }) = self.refused(now) {
+            tracing::info!(
+                mailboxes,
+                places,
+                room,
+                rights,
+                "refused: mailboxes to others, for want of a place; envelopes for want of room, without a right"
+            );
+        }
+    }
+
+    /// What was refused since it was said last, if it is time to say so.
+    fn refused(&mut self, now: Instant) -> Option<Refusals> {
+        if self.seen == self.said || self.next.is_some_and(|next| now < next) {
+            return None;
+        }
+        let (seen, said) = (self.seen, self.said);
+        self.said = seen;
+        self.next = Some(now + REFUSALS_PAUSE);
+        Some(Refusals {
+            mailboxes: seen.mailboxes.saturating_sub(said.mailboxes),
+            places: seen.places.saturating_sub(said.places),
+            room: seen.room.saturating_sub(said.room),
+            rights: seen.rights.saturating_sub(said.rights),
+        })
+    }
+
+    /// When something is left to be said.
+    async fn due(&self) {
+        match self.next.filter(|_| self.seen != self.said) {
+            Some(next) => tokio::time::sleep_until(next.into()).await,
+            None => std::future::pending().await,
         }
     }
 }
@@ -140,6 +201,19 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::folder::Folder;
+
+    #[test]
+    fn what_is_refused_is_counted_in_one_line_a_minute() {
+        let (mut log, begin) = (Log::default(), Instant::now());
+        let seen = |mailboxes, room| Refusals { mailboxes, room, ..Refusals::default() };
+        assert_eq!(log.refused(begin), None, "nothing was");
+        log.seen = seen(1, 0);
+        assert_eq!(log.refused(begin), Some(seen(1, 0)), "the first one at once");
+        log.seen = seen(90, 5);
+        assert_eq!(log.refused(begin + REFUSALS_PAUSE / 2), None);
+        assert_eq!(log.refused(begin + REFUSALS_PAUSE), Some(seen(89, 5)));
+        assert_eq!(log.refused(begin + 10 * REFUSALS_PAUSE), None, "and nothing since");
+    }
 
     #[test]
     fn what_a_relay_left_behind_is_believed_only_while_a_process_holds_the_folder() {
