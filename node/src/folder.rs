@@ -52,7 +52,7 @@ pub enum FolderError {
     InUse(PathBuf),
     /// The path exists and is no folder.
     NotAFolder(PathBuf),
-    /// The folder holds other things and other users may write into it.
+    /// The folder holds other things and other users may look or write into it: it is not ours to close.
     Exposed(PathBuf),
     /// The operating system refused.
     Io(PathBuf, io::Error),
@@ -64,7 +64,7 @@ impl std::fmt::Display for FolderError {
             Self::InUse(path) => write!(f, "another process runs on the data folder {}", path.display()),
             Self::NotAFolder(path) => write!(f, "{} is not a folder", path.display()),
             Self::Exposed(path) => {
-                write!(f, "{} holds other files and other users may write into it; use a folder of its own", path.display())
+                write!(f, "{} holds other files, and other users may look into it: Symbolon would have to shut them out", path.display())
             }
             Self::Io(path, error) => write!(f, "{}: {error}", path.display()),
         }
@@ -128,8 +128,8 @@ fn make_private(path: &Path) -> Result<(), FolderError> {
         Ok(metadata) if !metadata.is_dir() => return Err(FolderError::NotAFolder(path.to_path_buf())),
         Ok(metadata) => {
             let ours = path.join(LOCK_FILE).exists() || path.join(STORE_FILE).exists();
-            let writable_by_others = metadata.mode() & 0o022 != 0;
-            if writable_by_others && !ours && fs::read_dir(path).map_err(io)?.next().is_some() {
+            let is_open_to_others = metadata.mode() & 0o077 != 0;
+            if is_open_to_others && !ours && fs::read_dir(path).map_err(io)?.next().is_some() {
                 return Err(FolderError::Exposed(path.to_path_buf()));
             }
         }
@@ -175,10 +175,23 @@ mod tests {
     fn folder_of_others_is_refused_and_left_alone() {
         let home = tempfile::tempdir().unwrap();
         fs::write(home.path().join("something"), "else").unwrap();
-        fs::set_permissions(home.path(), fs::Permissions::from_mode(0o1777)).unwrap();
-        assert!(matches!(Folder::open(home.path()), Err(FolderError::Exposed(_))));
-        assert_eq!(fs::metadata(home.path()).unwrap().mode() & 0o7777, 0o1777);
-        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1);
+        for mode in [0o1777, 0o755, 0o750, 0o711] {
+            fs::set_permissions(home.path(), fs::Permissions::from_mode(mode)).unwrap();
+            assert!(matches!(Folder::open(home.path()), Err(FolderError::Exposed(_))));
+            assert_eq!(fs::metadata(home.path()).unwrap().mode() & 0o7777, mode);
+            assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1);
+        }
+        fs::set_permissions(home.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        Folder::open(home.path()).unwrap();
+    }
+
+    #[test]
+    fn folder_of_ours_that_somebody_has_opened_to_others_is_closed_again() {
+        let home = tempfile::tempdir().unwrap();
+        drop(Folder::open(home.path()).unwrap());
+        fs::set_permissions(home.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        Folder::open(home.path()).unwrap();
+        assert_eq!(mode(home.path()), 0o700);
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! A relay's claim codes in files beside its store: so no log has to show them, and they can be
 //! read later.
 
-use crate::folder::write;
+use crate::folder::api::TOKEN_FILE;
+use crate::folder::{STORE_FILE, write};
 use std::io;
 use std::path::{Path, PathBuf};
 
 /// The code that makes a mailbox the relay's owner's.
-const CLAIM_FILE: &str = "relay-claim";
+pub const CLAIM_FILE: &str = "relay-claim";
 /// The code that friends of the owner get.
 const FRIENDS_FILE: &str = "relay-claim-friends";
 
@@ -28,12 +29,29 @@ pub fn write(folder: &Path, claim: &str, friends: Option<&str>) -> io::Result<(P
     Ok((put(CLAIM_FILE, claim)?, friends))
 }
 
+/// Whether a folder looks like a relay's. A person's has a token of the local API; relays of older builds have neither file.
+pub fn is_relays(path: &Path) -> bool {
+    path.join(CLAIM_FILE).exists() || (path.join(STORE_FILE).exists() && !path.join(TOKEN_FILE).exists())
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
     use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn folder_of_a_relay_is_known_by_its_code_and_that_of_a_person_by_its_token() {
+        let home = tempfile::tempdir().unwrap();
+        assert!(!is_relays(home.path()), "an empty one is nobody's");
+        std::fs::write(home.path().join(STORE_FILE), "x").unwrap();
+        assert!(is_relays(home.path()), "a relay's of an older build");
+        std::fs::write(home.path().join(TOKEN_FILE), "x").unwrap();
+        assert!(!is_relays(home.path()));
+        write(home.path(), "code", None).unwrap();
+        assert!(is_relays(home.path()));
+    }
 
     #[test]
     fn codes_lie_in_files_that_only_their_owner_can_read() {

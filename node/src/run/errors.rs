@@ -35,7 +35,10 @@ pub(crate) fn folder_error(error: FolderError) -> RunError {
             ("in_use", "A node runs on this folder already: use it, or stop it first, or choose another folder with --data.")
         }
         FolderError::NotAFolder(_) => ("not_a_folder", "Choose another path with --data."),
-        FolderError::Exposed(_) => ("folder_exposed", "Choose an empty folder, or one that only you can write into."),
+        FolderError::Exposed(_) => (
+            "folder_exposed",
+            "Choose a new folder inside it with --data, or close it yourself (`chmod 700`) if nobody else needs what is in it.",
+        ),
         FolderError::Io(_, error) if error.kind() == std::io::ErrorKind::StorageFull => {
             ("store_full", "Free some space on the disk, then start again.")
         }
