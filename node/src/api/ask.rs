@@ -1,6 +1,6 @@
 //! How resources ask the node, and find whom a name or the beginning of an id means.
 
-use super::errors::{CANDIDATES_MAX, Candidate, Fault, Problem};
+use super::errors::{CANDIDATES_MAX, Candidate, Fault, Problem, sought};
 use super::state::ApiState;
 use serde_json::Value;
 use std::time::Duration;
@@ -17,8 +17,10 @@ pub type Show = fn(&Reply) -> Option<Value>;
 
 /// Hands the node a command.
 pub async fn ask(state: &ApiState, command: Command) -> Result<Reply, Problem> {
+    let sought = sought::of(&command);
     match state.node().command(command).await {
         Ok(Ok(reply)) => Ok(reply),
+        Ok(Err(CommandError::NotFound)) => Err(Problem { sought, ..CommandError::NotFound.into() }),
         Ok(Err(error)) => Err(error.into()),
         Err(_stopped) => Err(Fault::Stopping.into()),
     }
@@ -70,10 +72,8 @@ pub async fn request_id(state: &ApiState, text: &str) -> Result<RequestId, Probl
     let mut fits = requests.iter().map(|view| view.request).filter(|id| !beginning.is_empty() && id.to_string().starts_with(&beginning));
     match (fits.next(), fits.next()) {
         (Some(id), None) => Ok(id),
-        (None, _) => Err(CommandError::NotFound.into()),
-        (Some(_), Some(_)) => {
-            Err(Problem { fault: Fault::Command(CommandError::Ambiguous), candidates: candidates(state, &beginning).await })
-        }
+        (None, _) => Err(Problem { sought: Some(sought::REQUEST), ..CommandError::NotFound.into() }),
+        (Some(_), Some(_)) => Err(Problem { candidates: candidates(state, &beginning).await, ..CommandError::Ambiguous.into() }),
     }
 }
 

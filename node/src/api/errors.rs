@@ -7,8 +7,10 @@
 
 mod commands;
 mod entry;
+pub mod sought;
 
 pub use entry::Entry;
+pub use sought::Sought;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -46,7 +48,7 @@ pub enum Fault {
 
 impl Fault {
     /// Every fault once, in the order of the API's description.
-    pub const ALL: [Self; 49] = [
+    pub const ALL: [Self; 51] = [
         Self::Command(CommandError::NotFound),
         Self::Command(CommandError::Ambiguous),
         Self::Command(CommandError::BadLink),
@@ -72,6 +74,8 @@ impl Fault {
         Self::Command(CommandError::NoHub),
         Self::Command(CommandError::IsCard),
         Self::Command(CommandError::IsInvite),
+        Self::Command(CommandError::IsRelay),
+        Self::Command(CommandError::BadClaim),
         Self::Command(CommandError::Full),
         Self::Command(CommandError::NotFirstDevice),
         Self::Command(CommandError::BadBackup),
@@ -173,6 +177,8 @@ pub struct Problem {
     pub fault: Fault,
     /// What an ambiguous name could mean; at most [`CANDIDATES_MAX`].
     pub candidates: Vec<Candidate>,
+    /// What there is not, where it was clear what was looked for.
+    pub sought: Option<Sought>,
 }
 
 /// One of those whom an ambiguous name could mean.
@@ -196,7 +202,7 @@ impl Problem {
 
 impl From<Fault> for Problem {
     fn from(fault: Fault) -> Self {
-        Self { fault, candidates: Vec::new() }
+        Self { fault, candidates: Vec::new(), sought: None }
     }
 }
 
@@ -224,6 +230,7 @@ struct ProblemView {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let Entry { kind, status, title, detail, hint } = self.fault.entry();
+        let Sought { detail, hint } = self.sought.unwrap_or(Sought { detail, hint });
         let view = ProblemView {
             r#type: format!("/api/v1/openapi.json#/components/x-problems/{kind}"),
             title,

@@ -45,10 +45,10 @@ async fn introduce(State(state): State<ApiState>, Json(body): Json<IntroduceBody
         // Which of the two it is, is not said: those that either could mean.
         Err(problem) if problem.fault == Fault::Command(CommandError::Ambiguous) => {
             let more = candidates(&state, &target).await;
-            let mut all = problem.candidates;
+            let mut all = problem.candidates.clone();
             all.extend(more);
             all.truncate(CANDIDATES_MAX);
-            Err(Problem { fault: problem.fault, candidates: all })
+            Err(Problem { candidates: all, ..problem })
         }
         other => other,
     }

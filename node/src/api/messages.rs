@@ -1,7 +1,7 @@
 //! Texts: written, read, searched, waited for.
 
 use super::ask::{Answer, answer, answer_about, ask};
-use super::errors::{Fault, Problem};
+use super::errors::{Fault, Problem, sought};
 use super::extract::{Json, Query};
 use super::json::{self, list};
 use super::route::{Resource, Route, change, read};
@@ -200,7 +200,7 @@ async fn history(state: &ApiState, read: ReadBody) -> Answer {
 }
 
 fn message_id(text: &str) -> Result<MessageId, Problem> {
-    text.parse().map_err(|_| CommandError::NotFound.into())
+    text.parse().map_err(|_| Problem { sought: Some(sought::MESSAGE), ..CommandError::NotFound.into() })
 }
 
 #[derive(Deserialize)]

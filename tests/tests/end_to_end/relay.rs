@@ -319,7 +319,7 @@ fn a_relay_for_friends_keeps_a_mailbox_for_who_has_the_second_code() {
     let [link, claim, code] = ["link", "claim", "friends_claim"].map(|field| relay.ready[field].as_str().unwrap().to_owned());
     assert_ne!(claim, code);
     let mut a = Node::start(&home.path().join("andi"), &["--listen", TCP, "--name", "Andi"]).unwrap();
-    a.json(&["relay", "add", &link]).unwrap();
+    assert!(a.json(&["relay", "add", &link]).unwrap_err().contains("relay_refused"));
     within(SOON, "the relay refuses", || Ok((a.json(&["relay", "list"])?[0]["state"] == "refused").then_some(()))).unwrap();
     a.json(&["relay", "claim", &code]).unwrap();
     wait_for_relay(&a);

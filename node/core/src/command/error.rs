@@ -71,8 +71,12 @@ pub enum CommandError {
     NoHub,
     /// The link is a room's card.
     IsCard,
-    /// The link is an invite, and no room's card.
+    /// The link is an invite, where another kind was looked for.
     IsInvite,
+    /// The link is a relay's.
+    IsRelay,
+    /// Not a relay's claim code, or mistyped.
+    BadClaim,
     /// The lifetime is zero or too long.
     BadLifetime,
     /// The store failed; the turn was taken back.

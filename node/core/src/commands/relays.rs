@@ -1,8 +1,9 @@
 //! What the user does with relays and lookup servers.
 
 use super::machines::Machines;
-use crate::command::{RelayState, Reply};
+use crate::command::{CommandError, RelayState, Reply};
 use crate::delivery::relays;
+use crate::invites::link::{InviteLink, LinkError};
 use crate::presence::lookup_servers;
 use crate::rows::OwnRelayMailbox;
 use crate::seam::Address;
@@ -16,9 +17,27 @@ pub(super) fn add(
     link: &str,
     claim: Option<&str>,
 ) -> Result<Reply, Failed> {
-    let own = relays::add(state, turn, link, claim)?;
-    machines.relays.add_own(&own, turn.now);
+    let own = relays::add(state, turn, link, claim).map_err(|failed| other_kind(link, failed))?;
+    match machines.relays.view(&own).state {
+        // What it said to another claim code, or at another place, is of no interest any more.
+        RelayState::Refused | RelayState::Full | RelayState::Unreachable | RelayState::Replaced => {
+            machines.relays.renew_own(state, turn, &own);
+        }
+        RelayState::Connecting | RelayState::Connected => machines.relays.add_own(&own, turn.now),
+    }
     Ok(Reply::Relay(machines.relays.view(&own)))
+}
+
+/// A link that is not a relay's is named as what it is.
+fn other_kind(link: &str, failed: Failed) -> Failed {
+    if !matches!(failed, Failed::Command(CommandError::BadLink)) {
+        return failed;
+    }
+    match InviteLink::find(link) {
+        Ok(_) | Err(LinkError::Old | LinkError::Invite) => CommandError::IsInvite.into(),
+        Err(LinkError::Card) => CommandError::IsCard.into(),
+        Err(LinkError::Bad | LinkError::Relay) => failed,
+    }
 }
 
 pub(super) fn claim(state: &mut State, machines: &mut Machines<'_>, turn: &mut Turn<'_>, code: &str) -> Result<Reply, Failed> {

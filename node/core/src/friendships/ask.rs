@@ -69,6 +69,7 @@ fn by_invite(
         LinkError::Bad => CommandError::BadLink,
         LinkError::Old => CommandError::OldLink,
         LinkError::Card => CommandError::IsCard,
+        LinkError::Relay => CommandError::IsRelay,
         LinkError::Invite => CommandError::BadLink,
     })?;
     if link.expires.is_expired_at(turn.now) {

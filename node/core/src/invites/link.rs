@@ -51,6 +51,8 @@ pub enum LinkError {
     Old,
     /// A room's card, where an invite was looked for.
     Card,
+    /// A relay's link.
+    Relay,
     /// An invite, where a room's card was looked for.
     Invite,
 }
@@ -62,6 +64,9 @@ fn check(bytes: &[u8]) -> [u8; CHECK] {
 
 /// What stands for the beginning of a link where somebody has encoded it.
 const ENCODED_PREFIX: &str = "symbolon%3a";
+
+/// What a relay's link goes on with: neither sign stands in an invite.
+const RELAY_STARTS: [&str; 2] = ["relay:", "relay%3a"];
 
 /// Letters that nobody sees, which come along when something is copied.
 fn is_invisible(letter: char) -> bool {
@@ -120,6 +125,9 @@ impl InviteLink {
     pub(super) fn find_as(pasted: &str, version: u8) -> Result<Self, LinkError> {
         let visible: String = pasted.chars().filter(|letter| !is_invisible(*letter)).take(2 * OLD_LINK_MAX).collect();
         let rest = behind_prefix(&visible).ok_or(LinkError::Bad)?;
+        if RELAY_STARTS.into_iter().any(|start| rest.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start))) {
+            return Err(LinkError::Relay);
+        }
         let (mut text, mut found) = (LINK_PREFIX.to_owned(), LinkError::Bad);
         // Words behind a link look like more of it: the check says where it ends.
         for piece in rest.split(|letter: char| letter.is_whitespace() || letter == '>').filter(|piece| !piece.is_empty()).take(PIECES_MAX) {
@@ -128,7 +136,7 @@ impl InviteLink {
             match Self::read_as(&text, version) {
                 Ok(link) => return Ok(link),
                 Err(LinkError::Bad) => {}
-                Err(error @ (LinkError::Old | LinkError::Card | LinkError::Invite)) => found = error,
+                Err(error @ (LinkError::Old | LinkError::Card | LinkError::Relay | LinkError::Invite)) => found = error,
             }
             if letters.len() < piece.len() {
                 break;

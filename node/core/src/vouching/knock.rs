@@ -29,6 +29,7 @@ pub(crate) fn knock(state: &mut State, vouching: &mut Vouching, turn: &mut Turn<
         LinkError::Bad | LinkError::Card => CommandError::BadLink,
         LinkError::Old => CommandError::OldLink,
         LinkError::Invite => CommandError::IsInvite,
+        LinkError::Relay => CommandError::IsRelay,
     })?;
     if link.expires.is_expired_at(turn.now) {
         return Err(CommandError::LinkExpired.into());

@@ -222,19 +222,21 @@ pub(super) fn entry(error: CommandError) -> Entry {
             "People knock at a room by a hub: a relay, or a member's node. This node has no relay and is none.",
             "Run a relay with `symbolon relay run --hub` and add it with `symbolon relay add`, or start this node with `symbolon up --hub`. Then make the card again.",
         ),
-        CommandError::IsCard => (
-            "is_card",
+        CommandError::IsCard => {
+            ("is_card", 422, "A room's card", "This is the card of a room.", "Knock at the room with `symbolon room knock CARD`.")
+        }
+        CommandError::IsInvite => {
+            ("is_invite", 422, "An invite", "This is an invite to friendship.", "Ask its maker for friendship with `symbolon add LINK`.")
+        }
+        CommandError::IsRelay => {
+            ("is_relay_link", 422, "A relay's link", "This is the link of a relay.", "Keep a mailbox there with `symbolon relay add LINK`.")
+        }
+        CommandError::BadClaim => (
+            "bad_claim",
             422,
-            "A room's card",
-            "This is the card of a room, and no invite.",
-            "Knock at the room with `symbolon room knock CARD`.",
-        ),
-        CommandError::IsInvite => (
-            "is_invite",
-            422,
-            "An invite",
-            "This is an invite to friendship, and no room's card.",
-            "Ask its maker for friendship with `symbolon add LINK`.",
+            "Not a claim code",
+            "This is not a claim code, or a letter of it is wrong.",
+            "A claim code has 26 letters and digits. `symbolon relay info` prints it on the relay's machine.",
         ),
         CommandError::StoreFailed => (
             "store_failed",

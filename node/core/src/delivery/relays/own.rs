@@ -50,10 +50,9 @@ impl Relays {
     pub fn renew_own(&mut self, state: &State, turn: &mut Turn<'_>, own: &OwnRelayMailbox) {
         let key = (own.link.mailbox(), own.link.receipt);
         self.add_own(own, turn.now);
-        if self.sessions.get(&key).is_some_and(|session| session.link.is_some()) {
-            if let Some(session) = self.sessions.get_mut(&key) {
-                session.own = Standing { is_own: true, ..Standing::default() };
-            }
+        let Some(session) = self.sessions.get_mut(&key) else { return };
+        session.own = Standing { is_own: true, ..Standing::default() };
+        if session.link.is_some() {
             self.open(state, turn, &key);
         }
     }
@@ -286,7 +285,7 @@ pub(super) fn owner_key(own: &OwnRelayMailbox) -> SigningKey {
 /// Makes a mailbox at a relay. Everything the relay gets to know of us is drawn for it.
 pub(crate) fn add(state: &mut State, turn: &mut Turn<'_>, link: &str, claim: Option<&str>) -> Result<OwnRelayMailbox, Failed> {
     let link: RelayLink = link.trim().parse().map_err(|_| CommandError::BadLink)?;
-    let claim = claim.map(|code| code.trim().parse::<ClaimCode>()).transpose().map_err(|_| CommandError::BadLink)?;
+    let claim = claim.map(|code| code.trim().parse::<ClaimCode>()).transpose().map_err(|_| CommandError::BadClaim)?;
     let known = state.own.relay_mailboxes.get(&link.mailbox()).cloned();
     let own = match known {
         Some(known) => OwnRelayMailbox { link, claim: claim.or(known.claim), ..known },
@@ -320,7 +319,7 @@ pub(crate) fn claim(
     code: &str,
     unkept: impl Fn(&OwnRelayMailbox) -> bool,
 ) -> Result<Vec<OwnRelayMailbox>, Failed> {
-    let code: ClaimCode = code.parse().map_err(|_| CommandError::BadLink)?;
+    let code: ClaimCode = code.trim().parse().map_err(|_| CommandError::BadClaim)?;
     let told: Vec<OwnRelayMailbox> = state
         .own
         .relay_mailboxes
@@ -339,7 +338,8 @@ pub(crate) fn claim(
 
 /// Gives up the mailbox at a relay. What lies there is deleted by the relay when its time is over.
 pub(crate) fn remove(state: &mut State, turn: &mut Turn<'_>, id: &str) -> Result<OwnRelayMailbox, Failed> {
-    let id = id.trim().to_lowercase();
+    // Its link means it as well.
+    let id = id.parse::<RelayLink>().map_or_else(|_| id.trim().to_lowercase(), |link| link.mailbox().to_string());
     let found: Vec<MailboxId> =
         state.own.relay_mailboxes.keys().filter(|mailbox| id.len() >= 4 && mailbox.to_string().starts_with(&id)).copied().collect();
     let mailbox = match found.as_slice() {
