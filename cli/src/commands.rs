@@ -5,13 +5,12 @@ mod devices;
 mod friends;
 mod list;
 mod read;
+mod relays;
 mod rooms;
 mod stop;
 mod typed;
 
-use crate::args::{
-    BackupVerb, DeviceVerb, ExportFormat, IdVerb, Invite, InviteVerb, LookupVerb, RelayVerb, RequestsVerb, Send, Switch, Verb,
-};
+use crate::args::{BackupVerb, DeviceVerb, ExportFormat, IdVerb, Invite, InviteVerb, LookupVerb, RequestsVerb, Send, Switch, Verb};
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -84,7 +83,7 @@ pub fn run(verb: &Verb, client: &Client, output: Output) -> Result<(), Failure> 
         Verb::Settings { setting, value } => settings(client, output, setting.as_deref(), value.as_deref()),
         Verb::Search { text, limit } => search(client, output, &typed(output, &text.join(" "))?, *limit),
         Verb::Export { who, format: ExportFormat::Jsonl, yes } => export(client, output, who.as_deref(), *yes),
-        Verb::Relay { verb } => relay(client, output, verb),
+        Verb::Relay { verb } => relays::run(client, output, verb),
         Verb::Findable { state } => {
             let view = client.post("/api/v1/identity/findable", &json!({ "findable": *state == Switch::On }))?;
             output.show(&view, show::identity)
@@ -120,30 +119,6 @@ fn page(client: &Client, output: Output) -> Result<(), Failure> {
     output.show(&json!({ "http": address }), |_| format!("{}\n", crate::text::line(address.as_str().unwrap_or_default())))
 }
 
-fn relay(client: &Client, output: Output, verb: &RelayVerb) -> Result<(), Failure> {
-    match verb {
-        // These need no node; the caller has dealt with them.
-        RelayVerb::Run(_) | RelayVerb::Info => Ok(()),
-        RelayVerb::Claim { code } => {
-            list_of(output, &client.post("/api/v1/relays/claim", &json!({ "code": typed(output, code)?.trim() }))?)
-        }
-        RelayVerb::Add { link, claim } => {
-            let claim = claim.as_deref().map(|claim| typed(output, claim)).transpose()?;
-            let view = client.post("/api/v1/relays", &json!({ "link": link.trim(), "claim": claim.as_deref().map(str::trim) }))?;
-            output.show(&view, show::relay)
-        }
-        RelayVerb::Remove { relay } => output.show(&client.post("/api/v1/relays/remove", &json!({ "relay": relay }))?, show::relay_removed),
-        RelayVerb::List | RelayVerb::Status => list(
-            client,
-            output,
-            "/api/v1/relays",
-            "relays",
-            show::relay,
-            "No relays. `symbolon relay run` starts one on a machine that is always on; `symbolon relay add LINK` uses it.\n",
-        ),
-    }
-}
-
 fn device(client: &Client, output: Output, verb: &DeviceVerb) -> Result<(), Failure> {
     match verb {
         DeviceVerb::List { all } => devices::list(client, output, *all),
@@ -171,13 +146,6 @@ fn lookup(client: &Client, output: Output, verb: &LookupVerb) -> Result<(), Fail
             "No lookup servers of your own. Your relays serve look-ups, too; `symbolon lookup add MULTIADDR` names another.\n",
         ),
     }
-}
-
-fn list_of(output: Output, answer: &Value) -> Result<(), Failure> {
-    for view in answer.get("relays").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default() {
-        output.show(view, show::relay)?;
-    }
-    Ok(())
 }
 
 fn identity(client: &Client, output: Output) -> Result<(), Failure> {

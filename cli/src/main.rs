@@ -31,6 +31,8 @@ use failure::{CLOSED, FAILED, Failure, LOST, USAGE};
 use output::{Output, complain};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use symbolon_node::folder::claim::is_relays;
+use symbolon_node::folder::is_in_use;
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
@@ -48,7 +50,9 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
-    log_to_stderr(cli.verbose);
+    // The host of a relay looks into its log, and starts it by a unit.
+    let is_relay = matches!(&cli.verb, Verb::Relay { verb: RelayVerb::Run(_) });
+    log_to_stderr(cli.verbose.saturating_add(u8::from(is_relay)));
     let output = Output { json: cli.json };
     match run(cli, output) {
         Ok(()) => ExitCode::SUCCESS,
@@ -66,26 +70,28 @@ fn run(cli: Cli, output: Output) -> Result<(), Failure> {
     if let Verb::Man { folder } = &cli.verb {
         return pages::man(folder, output);
     }
-    let data = data_folder(cli.data)?;
+    let (data, relays) = data_folders(cli.data)?;
     if let Verb::Up(flags) = &cli.verb {
         return up::run(data, flags, output);
     }
     if let Verb::Relay { verb: RelayVerb::Run(flags) } = &cli.verb {
-        return relay::run(data, flags, output);
+        return relay::run(relays, flags, output);
     }
     if let Verb::Backup { verb: BackupVerb::Restore { file, passphrase_file } } = &cli.verb {
         return commands::backup::restore(&data, file, passphrase_file.as_deref(), output);
     }
-    if let Some(asked) = of_relay(&cli.verb)
-        && let Some(answer) = relay::ask(&data, asked, output)
-    {
-        return answer;
+    if let Some(asked) = of_relay(&cli.verb) {
+        // Where no folder is named: of a node and a relay that both run, the relay has one command of its own.
+        let place = if asked == relay::Asked::Info || !is_in_use(&data) { &relays } else { &data };
+        if let Some(answer) = relay::ask(place, asked, output) {
+            return answer;
+        }
     }
     if matches!(&cli.verb, Verb::Relay { verb: RelayVerb::Info }) {
         return Err(Failure::new(
             "not_running",
-            format!("no relay is running on {}", data.display()),
-            format!("Name its folder with --data, or start one: symbolon --data {} relay run", relay::quoted(&data)),
+            format!("no relay is running on {}", relays.display()),
+            format!("Name its folder with --data, or start one: symbolon --data {} relay run", relay::quoted(&relays)),
         ));
     }
     if relay::runs(&data) {
@@ -159,12 +165,18 @@ fn usage(error: &clap::Error) -> ExitCode {
     fail(&failure, Output { json })
 }
 
-fn data_folder(flag: Option<PathBuf>) -> Result<PathBuf, Failure> {
+/// The data folder, and that of a relay. A folder that is named is either; without one, a relay does not take the
+/// person's, except that it lies there since before.
+fn data_folders(flag: Option<PathBuf>) -> Result<(PathBuf, PathBuf), Failure> {
     let from_environment = || std::env::var_os("SYMBOLON_DATA").filter(|path| !path.is_empty()).map(PathBuf::from);
-    let from_platform = || directories::ProjectDirs::from("", "", "symbolon").map(|dirs| dirs.data_dir().to_owned());
-    flag.or_else(from_environment)
-        .or_else(from_platform)
-        .ok_or_else(|| Failure::new("no_folder", "this system has no place for a data folder", "Name one with --data DIR."))
+    if let Some(named) = flag.or_else(from_environment) {
+        return Ok((named.clone(), named));
+    }
+    let from_platform = directories::ProjectDirs::from("", "", "symbolon").map(|dirs| dirs.data_dir().to_owned());
+    let data = from_platform
+        .ok_or_else(|| Failure::new("no_folder", "this system has no place for a data folder", "Name one with --data DIR."))?;
+    let relays = if is_relays(&data) { data.clone() } else { data.with_file_name("symbolon-relay") };
+    Ok((data, relays))
 }
 
 fn log_to_stderr(verbose: u8) {

@@ -10,7 +10,7 @@ pub use devices::{backup, confirmed, own_device, pairing, phrase};
 pub use rooms::{card, member, room, room_left};
 
 use crate::text::{block, line};
-use fields::{str_of, trust};
+use fields::{labelled, str_of, trust};
 use serde_json::Value;
 use std::fmt::Write as _;
 
@@ -23,10 +23,10 @@ pub fn identity(view: &Value) -> String {
         beware => format!("beware  {}: friends see it marked and numbered\n", line(beware)),
     };
     format!(
-        "name    {}\nid      {}\nwords   {}\ndevice  {}\n{}{beware}",
+        "name    {}\nid      {}\n{}device  {}\n{}{beware}",
         line(str_of(view, "name")),
         line(str_of(view, "id")),
-        line(str_of(view, "words")),
+        labelled("words   ", &line(str_of(view, "words"))),
         line(str_of(view, "device")),
         if view.get("findable") == Some(&Value::Bool(true)) { "findable by anyone who knows the id\n" } else { "" },
     )
@@ -95,20 +95,20 @@ pub fn request(view: &Value) -> String {
     let mut out = format!("{what}\n  request  {id}\n");
     let _ = writeln!(out, "  known    {}", trust(str_of(view, "trust")));
     if !str_of(view, "words").is_empty() {
-        let _ = writeln!(out, "  words    {}", line(str_of(view, "words")));
+        out.push_str(&labelled("  words    ", &line(str_of(view, "words"))));
     }
     if !str_of(view, "note").is_empty() {
-        let _ = writeln!(out, "  note     {}", line(str_of(view, "note")));
+        out.push_str(&labelled("  note     ", &line(str_of(view, "note"))));
     }
     for (field, label) in [("members", "there"), ("parted", "parted")] {
         let names: Vec<String> =
             view.get(field).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).map(line).collect();
         if !names.is_empty() {
-            let _ = writeln!(out, "  {label:<8} {}", names.join(", "));
+            out.push_str(&labelled(&format!("  {label:<8} "), &names.join(", ")));
         }
     }
     if !str_of(view, "fault").is_empty() {
-        let _ = writeln!(out, "  beware   {}", line(str_of(view, "fault")));
+        out.push_str(&labelled("  beware   ", &line(str_of(view, "fault"))));
     }
     if incoming && str_of(view, "status") == "pending" {
         let short: String = id.chars().take(8).collect();
@@ -178,10 +178,10 @@ pub fn friend(view: &Value) -> String {
     let hidden = if flag("hidden") == Some(true) { ", may not know where you are" } else { "" };
     let name = line(str_of(view, "name"));
     let mut out = format!(
-        "{name}\n  {online}, {}{unread}{hidden}{build}\n  id       {}\n  words    {}\n",
+        "{name}\n  {online}, {}{unread}{hidden}{build}\n  id       {}\n{}",
         trust(str_of(view, "trust")),
         line(str_of(view, "id")),
-        line(str_of(view, "words")),
+        labelled("  words    ", &line(str_of(view, "words"))),
     );
     let devices = view.get("devices").and_then(Value::as_array).filter(|devices| devices.len() > 1);
     for device in devices.into_iter().flatten() {
@@ -189,7 +189,7 @@ pub fn friend(view: &Value) -> String {
         out.push_str(&format!("  device   {}{online}\n", line(str_of(device, "device"))));
     }
     if !str_of(view, "beware").is_empty() {
-        let _ = writeln!(out, "  beware   {}", line(str_of(view, "beware")));
+        out.push_str(&labelled("  beware   ", &line(str_of(view, "beware"))));
     }
     if str_of(view, "trust") != "verified" {
         let _ = writeln!(out, "  compare  symbolon verify {}  (then with the words that they read out)", quoted(&name));
@@ -259,9 +259,9 @@ pub fn signed_out(view: &Value) -> String {
 /// One line of the doctor, and what to do about it.
 pub fn check(view: &Value) -> String {
     let mark = if view.get("ok").and_then(Value::as_bool) == Some(true) { "ok  " } else { "FAIL" };
-    let mut out = format!("{mark}  {:<10} {}\n", line(str_of(view, "check")), line(str_of(view, "detail")));
+    let mut out = labelled(&format!("{mark}  {:<10} ", line(str_of(view, "check"))), &line(str_of(view, "detail")));
     if !str_of(view, "hint").is_empty() {
-        let _ = writeln!(out, "{:17}{}", "", line(str_of(view, "hint")));
+        out.push_str(&labelled(&" ".repeat(17), &line(str_of(view, "hint"))));
     }
     out
 }
@@ -275,7 +275,7 @@ pub fn relay(view: &Value) -> String {
     };
     let problem = match str_of(view, "problem") {
         "" => String::new(),
-        problem => format!("  {}\n", line(problem)),
+        problem => labelled("  ", &line(problem)),
     };
     format!("{}  {}{quota}\n{problem}", line(str_of(view, "relay")), line(str_of(view, "state")))
 }
@@ -335,7 +335,7 @@ pub fn status(view: &Value) -> String {
     match view.get("problems").and_then(Value::as_array) {
         Some(problems) if !problems.is_empty() => {
             for problem in problems {
-                let _ = writeln!(out, "problem: {}", block(problem.as_str().unwrap_or_default()));
+                out.push_str(&labelled("problem: ", &line(problem.as_str().unwrap_or_default())));
             }
         }
         _ => out.push_str("no problems\n"),
@@ -382,6 +382,20 @@ mod tests {
         let near = status(&json!({ "lan": "on", "nearby": { "friends": 2, "strangers": ["Tom"] } }));
         assert!(near.contains("friends near by    2\na stranger says to be Tom\n"), "{near}");
         assert!(!status(&json!({ "lan": "off", "nearby": null })).contains("near by"));
+    }
+
+    #[test]
+    fn long_fields_fit_eighty_columns_and_lose_no_word() {
+        let words = ["ginger"; 24].join(" ");
+        let view = json!({
+            "name": "Ben", "id": "b".repeat(52), "words": words, "note": words, "beware": words, "fault": words, "check": "listening",
+            "detail": words, "hint": words, "problems": [words], "problem": words, "relay": "b".repeat(52), "trust": "invited",
+            "direction": "in", "kind": "friend", "status": "pending", "request": "k".repeat(26),
+        });
+        for text in [identity(&view), request(&view), friend(&view), check(&view), relay(&view), status(&view)] {
+            assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+            assert!(text.split_whitespace().filter(|word| *word == "ginger").count() % 24 == 0 && text.contains("ginger"), "{text}");
+        }
     }
 
     #[test]

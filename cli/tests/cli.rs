@@ -11,6 +11,8 @@ mod history;
 mod outputs;
 #[path = "cli/rooms.rs"]
 mod rooms;
+#[path = "cli/shell.rs"]
+mod shell;
 #[path = "cli/texts.rs"]
 mod texts;
 

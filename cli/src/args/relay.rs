@@ -8,7 +8,7 @@ use std::path::PathBuf;
 /// What to do with relays.
 #[derive(Debug, Subcommand)]
 pub enum RelayVerb {
-    /// Run a relay in the foreground until Ctrl-C, in a data folder of its own
+    /// Run a relay in the foreground until Ctrl-C, in a data folder of its own: without --data, `symbolon-relay` beside yours
     Run(RelayRun),
     /// Claim a relay with its claim code
     Claim {
@@ -27,7 +27,7 @@ pub enum RelayVerb {
     List,
     /// Give up the mailbox at a relay
     Remove {
-        /// The relay's id, or its beginning
+        /// The relay's id, or its beginning, or its link
         relay: String,
     },
     /// Show how I stand with my relays
