@@ -62,10 +62,11 @@ pub(crate) fn move_hubs(state: &mut State, turn: &mut Turn<'_>) {
     }
 }
 
-/// Cards of rooms in which we are no more, and of long ago, are forgotten.
+/// Cards of rooms in which we are no more, and of long ago, are forgotten; not by which hubs we let people knock.
 pub(super) fn expire(state: &mut State, turn: &mut Turn<'_>) {
     let is_in = |room: &RoomId| state.groups.rooms.get(room).is_some_and(|group| group.standing.is_in());
-    let over = state.vouching.cards.values().filter(|card| !is_in(&card.room) || card.expires.is_expired_at(turn.sure));
+    let is_late = |card: &Card| card.expires.is_expired_at(turn.sure) && card.hubs.is_none();
+    let over = state.vouching.cards.values().filter(|card| !is_in(&card.room) || is_late(card));
     for room in over.map(|card| card.room).collect::<Vec<_>>() {
         state.drop_card(turn, &room);
     }
