@@ -218,6 +218,7 @@ mod tests {
     #[test]
     fn what_a_relay_left_behind_is_believed_only_while_a_process_holds_the_folder() {
         let home = tempfile::tempdir().unwrap();
+        drop(Folder::open(home.path()).unwrap());
         let put = |text: &str| std::fs::write(home.path().join(STATUS_FILE), text).unwrap();
         put("{\"process\":4711,\"policy\":\"open\"}");
         assert_eq!(running(home.path()), None);
