@@ -58,6 +58,11 @@ fn one_whom_a_member_knows_knocks_at_a_room() {
 }
 
 #[test]
+fn one_person_on_two_computers() {
+    walk("devices.md", "true");
+}
+
+#[test]
 fn a_room_of_three_of_whom_two_are_strangers() {
     walk("rooms.md", "true");
 }
