@@ -97,7 +97,7 @@ pub(super) fn entry(error: CommandError) -> Entry {
             "bad_search",
             422,
             "Nothing to search for",
-            "There is no letter or digit in it to search for, or it is longer than 256 bytes.",
+            "There is no letter, digit or emoji in it to search for, or it is longer than 256 bytes.",
             "Search for one or a few words.",
         ),
         CommandError::BadNote => (
