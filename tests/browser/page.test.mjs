@@ -84,6 +84,42 @@ test("a text is answered, and each side sees how far it got", async () => {
   await look(b, "answered");
 });
 
+test("a conversation opens at the first new text, and read is only what was shown", async () => {
+  const COUNT = 40;
+  await go(a, "#/search");
+  for (let at = 0; at < COUNT; at += 1) await ben.run("send", "Andi", `news ${at}`);
+  await until("all have come", async () => (await andi.run("friends"))[0].unread === COUNT);
+  await go(a, `#/chat/${ids.Ben.id}`);
+  const line = a.tab.locator(".messages .new");
+  await line.waitFor();
+  assert.equal(await line.locator("xpath=following-sibling::li[1]").locator(".text").innerText(), "news 0");
+  const inWindow = () => line.evaluate((row) => {
+    const [place, frame] = [row.getBoundingClientRect(), row.parentElement.getBoundingClientRect()];
+    return place.top >= frame.top && place.bottom <= frame.bottom;
+  });
+  assert.ok(await inWindow(), "the line is in sight");
+  await look(a, "new");
+  // What Ben sees of what he wrote: read is a beginning, the rest is not.
+  const readAtBen = async () => (await ben.run("read", "Andi", "-n", `${COUNT}`, "--peek")).map((one) => one.state === "read");
+  await until("the first ones are read", async () => (await readAtBen())[0]);
+  await a.tab.waitForTimeout(500);
+  const first = await readAtBen();
+  const { unread } = (await andi.run("friends"))[0];
+  assert.ok(unread > 0 && unread < COUNT, `${unread} unread`);
+  assert.deepEqual(first, Array.from({ length: COUNT }, (_, at) => at < COUNT - unread));
+  // A jump to the end shows the last ones: those in between are read once they were in the window.
+  const list = a.tab.locator(".messages");
+  await list.evaluate((element) => { element.scrollTop = element.scrollHeight; });
+  await until("the last ones are read here", async () => (await andi.run("friends"))[0].unread < unread);
+  await a.tab.waitForTimeout(500);
+  assert.deepEqual(await readAtBen(), first, "nothing is said of those below the gap");
+  await until("all were in the window", async () => {
+    await list.evaluate((element) => { element.scrollTop -= 150; });
+    return (await andi.run("friends"))[0].unread === 0;
+  });
+  await until("all are read", async () => (await readAtBen()).every(Boolean));
+});
+
 test("f11 nobody is verified before words were compared, and both sides can compare", async () => {
   for (const [me, other] of [[a, "Ben"], [b, "Andi"]]) {
     assert.equal(await me.tab.getByText("verified").count(), 0);
@@ -350,6 +386,8 @@ test("somebody blocked reaches nobody, and unblocking brings them back", async (
   assert.equal((await andi.run("read", "Ben", "-n", "50", "--peek")).filter((one) => one.text === "while blocked").length, 0);
   await click(a, "button", "Unblock");
   await a.tab.getByRole("button", { name: "Block this friend" }).waitFor();
+  // As the page says: what was written meanwhile comes now.
+  await until("what was written meanwhile has come", async () => (await andi.run("read", "Ben", "-n", "50", "--peek")).some((one) => one.text === "while blocked"));
 });
 
 async function twice(person, name, question) {
