@@ -415,6 +415,30 @@ test("an own request is taken back by the page", async () => {
   await until("it is cancelled", async () => (await andi.run("requests")).some((one) => one.status === "cancelled"));
 });
 
+test("an invite is printed alone: its code large enough to be scanned, from whom it is, and the link", async () => {
+  await go(a, "#/add");
+  await click(a, "button", "Make an invite");
+  await a.tab.locator(".result .qr").waitFor();
+  const link = await a.tab.locator(".result input").inputValue();
+  await a.tab.emulateMedia({ media: "print" });
+  const paper = a.tab.locator("body > .paper");
+  assert.equal(await a.tab.locator("#app").isVisible(), false);
+  const [code, name, text] = [paper.locator(".qr"), paper.getByText("Andi", { exact: true }), paper.getByText(link, { exact: true })];
+  for (const part of [code, name, text]) assert.ok(await part.isVisible());
+  const [above, ...below] = await Promise.all([code, name, text].map((part) => part.boundingBox()));
+  // A version 6 code has 41 modules and 8 light ones: a phone wants half a millimetre each, 96 pixels are an inch.
+  assert.ok(above.width >= 49 * 0.5 / 25.4 * 96 && Math.abs(above.width - above.height) < 2, JSON.stringify(above));
+  for (const box of below) assert.ok(box.y >= above.y + above.height);
+  // In every scheme of colours it is dark on white.
+  assert.equal(await a.tab.evaluate(() => getComputedStyle(document.body).backgroundColor), "rgb(255, 255, 255)");
+  const pages = (await a.tab.pdf()).toString("latin1").match(/\/Type\s*\/Page\b/g).length;
+  assert.equal(pages, 1);
+  await a.tab.emulateMedia({ media: "screen" });
+  assert.equal(await paper.isVisible(), false);
+  await go(a, "#/requests");
+  await a.tab.locator("body > .paper").waitFor({ state: "detached" });
+});
+
 test("an address is good once, and a stranger's tab says how to get in", async () => {
   const [{ http }] = await andi.run("page");
   const first = await open(http);
