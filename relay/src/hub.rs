@@ -9,9 +9,9 @@
 
 use crate::knock::{Answer, Ask, Await, Knock, Listen, Refusal, Respond, Say};
 use crate::limits::{
-    HUB_CLOSED_AFTER, HUB_GRACE, HUB_HOLD, HUB_INBOX_MAX, HUB_KNOCK_LIFE, HUB_KNOCKS_HOUR, HUB_KNOCKS_MAX, HUB_KNOCKS_OF_ROOM,
-    HUB_KNOCKS_OF_SOURCE, HUB_LISTENERS_MAX, HUB_PRESENT, HUB_ROOM_LIFE, HUB_ROOMS_MAX, HUB_ROOMS_OF_SOURCE, HUB_TURN, HUB_WORDS_MAX,
-    HUB_WORDS_OF_KNOCK,
+    HUB_CLOSED_AFTER, HUB_GRACE, HUB_HOLD, HUB_INBOX_MAX, HUB_KNOCK_LIFE, HUB_KNOCKS_HOUR, HUB_KNOCKS_HOUR_OF_SOURCE, HUB_KNOCKS_MAX,
+    HUB_KNOCKS_OF_ROOM, HUB_KNOCKS_OF_SOURCE, HUB_LISTENERS_MAX, HUB_PRESENT, HUB_ROOM_LIFE, HUB_ROOMS_MAX, HUB_ROOMS_OF_SOURCE, HUB_TURN,
+    HUB_WORDS_MAX, HUB_WORDS_OF_KNOCK,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use symbolon_presence::id::{ListenerId, Nonce, RoomAlias};
@@ -44,8 +44,8 @@ struct Room {
     listeners: BTreeMap<ListenerId, Listener>,
     /// At most [`HUB_KNOCKS_OF_ROOM`].
     knocks: BTreeMap<Nonce, Waiting>,
-    /// Since when these were counted, and how many have come.
-    hour: (Timestamp, u32),
+    /// Since when these were counted, and how many have come from each source; at most [`HUB_KNOCKS_HOUR`] in all.
+    hour: (Timestamp, BTreeMap<u64, u32>),
     /// When something of it is due.
     due: Option<Timestamp>,
 }
@@ -176,9 +176,10 @@ impl Hub {
             return Ok(knock.alias);
         }
         if now.since(room.hour.0) >= HOUR {
-            room.hour = (now, 0);
+            room.hour = (now, BTreeMap::new());
         }
-        if room.hour.1 >= HUB_KNOCKS_HOUR {
+        let of_source = room.hour.1.get(&source).copied().unwrap_or_default();
+        if room.hour.1.values().sum::<u32>() >= HUB_KNOCKS_HOUR || of_source >= HUB_KNOCKS_HOUR_OF_SOURCE {
             return Err(Refusal::Full);
         }
         let anywhere = |_: &RoomAlias, _: &Waiting| true;
@@ -186,7 +187,7 @@ impl Hub {
         self.make_place(now, HUB_KNOCKS_OF_SOURCE, |_, known| known.source == source)?;
         self.make_place(now, HUB_KNOCKS_MAX, anywhere)?;
         let room = self.rooms.get_mut(&knock.alias).ok_or(Refusal::Unknown)?;
-        room.hour.1 += 1;
+        *room.hour.1.entry(source).or_default() += 1;
         let waiting = Waiting {
             sealed: knock.sealed,
             at: now,
@@ -281,7 +282,8 @@ impl Hub {
             let idle = idle.min_by_key(|(_, room)| room.heard).map(|(alias, _)| *alias).ok_or(Refusal::Full)?;
             self.forget(&idle);
         }
-        let fresh = || Room { source, heard: now, listeners: BTreeMap::new(), knocks: BTreeMap::new(), hour: (now, 0), due: None };
+        let fresh =
+            || Room { source, heard: now, listeners: BTreeMap::new(), knocks: BTreeMap::new(), hour: (now, BTreeMap::new()), due: None };
         Ok(self.rooms.entry(alias).or_insert_with(fresh))
     }
 
@@ -394,7 +396,10 @@ impl Waiting {
     /// Answers the newcomer's question, if there is something or it was held long enough.
     fn answer(&mut self, now: Timestamp, answers: &mut VecDeque<(u64, Vec<u8>)>) {
         let Some(held) = &self.question else { return };
-        let word = held.had.checked_sub(self.first).and_then(|at| self.words.get(usize::from(at))).cloned().map(Answer::Said);
+        // Who was started again has had none, as far as it knows: it is given the first one that is still here.
+        let number = held.had.max(self.first);
+        let word = number.checked_sub(self.first).and_then(|at| self.words.get(usize::from(at)));
+        let word = word.map(|word| Answer::Said(number, word.clone()));
         let closed = (self.is_closed && !held.knows_closed).then_some(Answer::Closed);
         let late = (held.until <= now).then_some(Answer::Nothing);
         let Some(answer) = word.or(closed).or(late) else { return };

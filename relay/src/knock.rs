@@ -148,9 +148,9 @@ pub enum Answer {
     /// To a Listen: who has knocked answers.
     #[n(4)]
     Responds(#[n(0)] Nonce, #[cbor(n(1), with = "minicbor::bytes")] Vec<u8>),
-    /// To an Await: a member has said this.
+    /// To an Await: a member has said this; the first word has the number 0.
     #[n(5)]
-    Said(#[cbor(n(0), with = "minicbor::bytes")] Vec<u8>),
+    Said(#[n(0)] u16, #[cbor(n(1), with = "minicbor::bytes")] Vec<u8>),
     /// To an Await: all who listen were asked.
     #[n(6)]
     Closed,
@@ -245,7 +245,7 @@ impl Answer {
     /// Whether what is sealed in it has its length.
     pub fn is_bounded(&self) -> bool {
         match self {
-            Self::Knocks(_, sealed) | Self::Said(sealed) => sealed.len() == KNOCK_LEN,
+            Self::Knocks(_, sealed) | Self::Said(_, sealed) => sealed.len() == KNOCK_LEN,
             Self::Responds(_, sealed) => sealed.len() == RESPONSE_LEN,
             Self::Ack | Self::Refused(_) | Self::Nothing | Self::Closed => true,
         }
@@ -289,7 +289,7 @@ mod tests {
             Answer::Nothing,
             Answer::Knocks(NONCE, vec![1; KNOCK_LEN]),
             Answer::Responds(NONCE, vec![1; RESPONSE_LEN]),
-            Answer::Said(vec![1; KNOCK_LEN]),
+            Answer::Said(1, vec![1; KNOCK_LEN]),
             Answer::Closed,
         ];
         for answer in answers {
@@ -305,7 +305,7 @@ mod tests {
         for length in [0, KNOCK_LEN - 1, KNOCK_LEN + 1] {
             let sealed = vec![1; length];
             assert!(Ask::decode(&Ask::Knock(Knock { alias: ALIAS, nonce: NONCE, sealed: sealed.clone() }).encode()).is_err());
-            assert!(Answer::decode(&Answer::Said(sealed).encode()).is_err());
+            assert!(Answer::decode(&Answer::Said(0, sealed).encode()).is_err());
         }
     }
 

@@ -47,6 +47,8 @@ pub const HUB_KNOCKS_OF_ROOM: usize = 32;
 pub const HUB_KNOCKS_OF_SOURCE: usize = 16;
 /// Knocks that a hub takes for one room in an hour.
 pub const HUB_KNOCKS_HOUR: u32 = 64;
+/// Of them, from one source: nobody with a card uses up all of them from one address.
+pub const HUB_KNOCKS_HOUR_OF_SOURCE: u32 = 32;
 /// What waits at a hub for one who listens.
 pub const HUB_INBOX_MAX: usize = 32;
 /// What waits at a hub for one who knocks.

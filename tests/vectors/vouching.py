@@ -108,6 +108,6 @@ def hub_message(title):
         "answer: nothing": lambda: [2, []],
         "answer: knocks": lambda: [3, [number(), sealed("knock")]],
         "answer: responds": lambda: [4, [number(), sealed("newcomer")]],
-        "answer: said": lambda: [5, [sealed("voucher")]],
+        "answer: said": lambda: [5, [1, sealed("voucher")]],
         "answer: closed": lambda: [6, []],
     }[title]()

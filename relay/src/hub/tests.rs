@@ -143,7 +143,7 @@ fn a_word_reaches_the_newcomer_and_an_answer_the_one_who_said_it() {
     let wait = world.wait(9, 0, false);
     assert_eq!(world.answer(wait), None);
     assert_eq!(world.say(1, 9, 3), Answer::Ack);
-    assert_eq!(world.answer(wait), Some(&Answer::Said(vec![3; KNOCK_LEN])));
+    assert_eq!(world.answer(wait), Some(&Answer::Said(0, vec![3; KNOCK_LEN])));
     let next = world.listen(1, 1);
     assert_eq!(world.respond(9, 0), Answer::Ack);
     assert_eq!(world.answer(next), Some(&Answer::Responds(Nonce([9; 16]), vec![5; RESPONSE_LEN])));
@@ -162,10 +162,31 @@ fn what_was_lost_on_the_way_is_given_again_until_it_was_had() {
     world.say(1, 9, 3);
     for had in [0, 0] {
         let wait = world.wait(9, had, false);
-        assert_eq!(world.answer(wait), Some(&Answer::Said(vec![3; KNOCK_LEN])));
+        assert_eq!(world.answer(wait), Some(&Answer::Said(0, vec![3; KNOCK_LEN])));
     }
     let wait = world.wait(9, 1, false);
     assert_eq!(world.answer(wait), None);
+}
+
+#[test]
+fn a_newcomer_who_was_started_again_is_given_what_is_said_later_and_by_its_number() {
+    let mut world = World::new();
+    world.listen(1, 0);
+    world.listen(2, 0);
+    world.ask(&world.knock(9));
+    world.say(1, 9, 3);
+    let wait = world.wait(9, 0, false);
+    assert_eq!(world.answer(wait), Some(&Answer::Said(0, vec![3; KNOCK_LEN])));
+    world.wait(9, 1, false);
+    // It does not know any more how many it has had, and knocks as at first.
+    assert_eq!(world.ask(&world.knock(9)), Answer::Ack);
+    let wait = world.wait(9, 0, false);
+    assert_eq!(world.answer(wait), None);
+    world.say(2, 9, 4);
+    assert_eq!(world.answer(wait), Some(&Answer::Said(1, vec![4; KNOCK_LEN])));
+    let second = world.listen(2, 1);
+    assert_eq!(world.respond(9, 1), Answer::Ack);
+    assert_eq!(world.answer(second), Some(&Answer::Responds(Nonce([9; 16]), vec![5; RESPONSE_LEN])), "to the one who said it");
 }
 
 #[test]
@@ -190,7 +211,7 @@ fn a56_a_newcomer_is_told_that_all_were_asked_and_not_before_some_time() {
         let late = world.listen(50, 0);
         assert_eq!(world.asked(&[late]), [late]);
         world.say(50, 9, 3);
-        assert_eq!(world.answer(wait), Some(&Answer::Said(vec![3; KNOCK_LEN])));
+        assert_eq!(world.answer(wait), Some(&Answer::Said(0, vec![3; KNOCK_LEN])));
     }
 }
 
@@ -334,6 +355,35 @@ fn a61_where_a_room_or_a_source_has_all_its_knocks_one_gives_way_whose_newcomer_
     assert!(listed.len() == HUB_KNOCKS_OF_ROOM && !listed.contains_key(&Nonce([most - 1; 16])));
     let id = world.asks(9, &later);
     assert_eq!(world.answer(id), Some(&Answer::Refused(Refusal::Full)), "the others still wait");
+}
+
+#[test]
+fn a61_one_source_uses_up_half_of_a_room_s_knocks_of_an_hour_and_leaves_the_others_theirs() {
+    let mut world = World::new();
+    world.listen(1, 0);
+    // Each of them gives way to the next one, so that nothing but the hour bounds them.
+    let flood = |world: &mut World, source: u64, first: u8| {
+        let mut taken = 0;
+        for nonce in first..first + 40 {
+            world.pass(HUB_PRESENT);
+            world.listen(1, 0);
+            let knock = world.knock(nonce);
+            let id = world.asks(source, &knock);
+            taken += u32::from(world.answer(id) == Some(&Answer::Ack));
+        }
+        taken
+    };
+    assert_eq!(flood(&mut world, 1, 0), HUB_KNOCKS_HOUR_OF_SOURCE);
+    let (hub, now) = (world.hub.rooms[&world.alias()].hour.0, world.now);
+    assert!(now.since(hub) < HOUR, "within the hour");
+    let knock = world.knock(200);
+    let id = world.asks(2, &knock);
+    assert_eq!(world.answer(id), Some(&Answer::Ack), "somebody else comes through");
+    world.pass(HOUR);
+    let knock = world.knock(201);
+    let id = world.asks(1, &knock);
+    assert_eq!(world.answer(id), Some(&Answer::Ack), "it is counted again");
+    assert_eq!(world.hub.rooms[&world.alias()].hour.1.len(), 1, "of the hour before nothing is kept");
 }
 
 #[test]

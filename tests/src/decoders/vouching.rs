@@ -29,7 +29,7 @@ pub(super) fn hub_ask(bytes: &[u8]) -> bool {
 pub(super) fn hub_answer(bytes: &[u8]) -> bool {
     let Ok(answer) = Answer::decode(bytes) else { return false };
     assert!(answer.encode() == bytes, "a second encoding was accepted");
-    if let Answer::Said(sealed) = answer {
+    if let Answer::Said(_, sealed) = answer {
         VouchHello::open(&sealed, &vouching::ephemeral(), &vouching::secret().alias(), &vouching::KNOCK);
     }
     true

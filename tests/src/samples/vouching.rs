@@ -134,7 +134,7 @@ pub fn answers() -> Vec<(&'static str, Answer)> {
         ("nothing", Answer::Nothing),
         ("knocks", Answer::Knocks(KNOCK, knock())),
         ("responds", Answer::Responds(KNOCK, response())),
-        ("said", Answer::Said(hello())),
+        ("said", Answer::Said(1, hello())),
         ("closed", Answer::Closed),
     ]
 }

@@ -20,7 +20,6 @@ impl Trace {
             Change::Delete(table, key) => self.add(&[&[*table as u8][..], key, b"deleted"].concat()),
             Change::Index(number, text) => self.add(&[b"index", &number.to_be_bytes()[..], text.as_bytes()].concat()),
             Change::Unindex(number, text) => self.add(&[b"unindex", &number.to_be_bytes()[..], text.as_bytes()].concat()),
-            Change::ClearIndex => self.add(b"clear index"),
         }
     }
 
@@ -159,7 +158,7 @@ fn hub_answer(bytes: &[u8]) -> String {
     match Answer::decode(bytes) {
         Ok(Answer::Knocks(..)) => "somebody knocks".into(),
         Ok(Answer::Responds(..)) => "a newcomer answers".into(),
-        Ok(Answer::Said(_)) => "a member's word".into(),
+        Ok(Answer::Said(..)) => "a member's word".into(),
         Ok(Answer::Ack) => "taken".into(),
         Ok(Answer::Nothing) => "nothing".into(),
         Ok(Answer::Closed) => "all were asked".into(),
@@ -215,6 +214,5 @@ pub fn change(change: &Change) -> String {
         }
         Change::Index(number, text) => format!("  index {number}: {} B", text.len()),
         Change::Unindex(number, text) => format!("  unindex {number}: {} B", text.len()),
-        Change::ClearIndex => "  clear the index".to_owned(),
     }
 }

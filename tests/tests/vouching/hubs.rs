@@ -28,7 +28,7 @@ fn a55_a_hub_that_hands_each_newcomer_what_is_for_the_other_brings_neither_in() 
     sim.hub(hub).distort = Some(|answer| {
         let turned = |bytes: Vec<u8>| LAST.replace(Some(bytes.clone())).unwrap_or(bytes);
         match answer {
-            Answer::Said(sealed) => Answer::Said(turned(sealed)),
+            Answer::Said(number, sealed) => Answer::Said(number, turned(sealed)),
             Answer::Knocks(nonce, sealed) => {
                 WORDS.with_borrow_mut(|words| words.insert(nonce, sealed.clone()));
                 let other = WORDS.with_borrow(|words| words.iter().find(|(of, _)| **of != nonce).map(|(_, sealed)| sealed.clone()));
@@ -78,7 +78,7 @@ fn a55_of_two_hubs_that_tell_two_stories_the_honest_one_is_enough() {
     assert_eq!(body_of(&mut sim, liar, &card).body.hubs.len(), 2);
     // One takes every knock, hands none on, and says that all were asked.
     sim.hub(liar).distort = Some(|answer| match answer {
-        Answer::Knocks(..) | Answer::Responds(..) | Answer::Said(_) | Answer::Nothing => Answer::Closed,
+        Answer::Knocks(..) | Answer::Responds(..) | Answer::Said(..) | Answer::Nothing => Answer::Closed,
         other @ (Answer::Ack | Answer::Refused(_) | Answer::Closed) => other,
     });
     knock(&mut sim, DEA, &card);

@@ -230,9 +230,8 @@ impl Vouching {
         let Some(talk) = self.talks.of_knock(id, hub) else { return Ok(()) };
         match answer {
             Some(Answer::Nothing) => talk.goes_on(turn.now),
-            Some(Answer::Said(sealed)) => {
-                let word = talk.had;
-                talk.had = talk.had.saturating_add(1);
+            Some(Answer::Said(word, sealed)) if word >= talk.had => {
+                talk.had = word.saturating_add(1);
                 talk.goes_on(turn.now);
                 self.said(state, turn, id, hub, (word, &sealed))?;
             }
@@ -248,7 +247,9 @@ impl Vouching {
                 (talk.is_known, talk.had) = (false, 0);
                 talk.failed(turn.now);
             }
-            Some(Answer::Ack | Answer::Refused(_) | Answer::Knocks(..) | Answer::Responds(..)) | None => talk.failed(turn.now),
+            Some(Answer::Ack | Answer::Refused(_) | Answer::Knocks(..) | Answer::Responds(..) | Answer::Said(..)) | None => {
+                talk.failed(turn.now);
+            }
         }
         Ok(())
     }

@@ -208,7 +208,7 @@ impl Talks {
             Some(Answer::Knocks(nonce, sealed)) => Some(Heard::Knock(*nonce, sealed.clone())),
             Some(Answer::Responds(nonce, sealed)) => Some(Heard::Response(*nonce, sealed.clone())),
             Some(Answer::Nothing) => None,
-            Some(Answer::Ack | Answer::Refused(_) | Answer::Said(_) | Answer::Closed) | None => {
+            Some(Answer::Ack | Answer::Refused(_) | Answer::Said(..) | Answer::Closed) | None => {
                 talk.failed(now);
                 return None;
             }
