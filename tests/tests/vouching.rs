@@ -119,6 +119,14 @@ fn texts(sim: &mut Sim, ix: Ix) -> Vec<String> {
     }
 }
 
+/// What the room says of who has come, as somebody sees it.
+fn lines(sim: &mut Sim, ix: Ix) -> Vec<String> {
+    match sim.command(ix, Command::Read { who: Some(name(ROOM)), since: None, limit: None, peek: true }) {
+        Ok(Reply::Messages(views)) => views.into_iter().filter(|view| view.is_line).map(|view| view.text).collect(),
+        _ => Vec::new(),
+    }
+}
+
 /// The names under which members listen at a hub.
 fn aliases(sim: &mut Sim, hub: Ix) -> std::collections::BTreeSet<RoomAlias> {
     let listens = |bytes: &Vec<u8>| if let Ok(Ask::Listen(listen)) = Ask::decode(bytes) { listen.room() } else { None };

@@ -25,14 +25,14 @@ pub(crate) use channel::{Before, Channel, Former, ROOM_LANE};
 pub(crate) use device::{Barred, Device, GoneTold, Shown, Start};
 pub(crate) use friend::{Friend, FriendPresence, FriendState, Lacks, Renewing};
 pub(crate) use group::{
-    Audience, Group, GroupStanding, Invitation, KeptCommit, KnockKey, RivalRow, RoomNote, RoomQuestion, SeatRow, Step, Tally, WishFor,
-    WishRow, commit_key, knock_key, step_key, wish_key,
+    Audience, CameBy, Group, GroupStanding, Invitation, KeptCommit, KnockKey, RivalRow, RoomNote, RoomQuestion, SeatRow, Step, Tally,
+    WishFor, WishRow, commit_key, knock_key, step_key, wish_key,
 };
 pub(crate) use groups::GroupRows;
 pub(crate) use introduction::{IntroRole, Introducing};
 pub(crate) use invite::{Invite, Pairing};
 pub(crate) use lifeline::{Given, Held, LastingReply, Lifeline, Used};
-pub(crate) use message::{Counters, Fault, INDEXING, Line, Message, message_key, set_message_state, split_key};
+pub(crate) use message::{Counters, Fault, Line, Message, message_key, set_message_state, split_key};
 pub(crate) use own::{OwnRelayMailbox, Past, RelayKey, Revoked};
 pub(crate) use package::{Lies, OwnPackage, Stocked};
 #[cfg(test)]

@@ -52,6 +52,7 @@ pub(crate) fn create(state: &mut State, turn: &mut Turn<'_>, name: &str) -> Resu
             said: turn.stamp,
             question: None,
             ended: None,
+            came: None,
         },
     );
     if let Some(seat) = seats::own(state, turn, &leaf) {

@@ -12,12 +12,12 @@ use crate::limits::ROOMS_MAX;
 use crate::packages::{self, VerifiedPackage};
 use crate::people;
 use crate::rooms;
-use crate::rows::{Group, GroupStanding, Invitation, Line};
+use crate::rows::{CameBy, Group, GroupStanding, Invitation, Line};
 use crate::seam::Event;
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{DropReason, Rejected, Turn, TurnFailed};
-use crate::wire::{KnockSecret, Piece, RoomPayload, SeatedRoster, WelcomeBundle};
+use crate::wire::{KnockSecret, Piece, RoomPayload, Roster, SeatedRoster, WelcomeBundle, commit_rank};
 use crate::world::{CipherError, WelcomeView};
 use std::collections::BTreeSet;
 use symbolon_presence::id::{DeviceId, PeerId, PublicKeyBytes, RoomId};
@@ -130,6 +130,12 @@ pub(crate) fn receive_welcome(state: &mut State, turn: &mut Turn<'_>, from: &Dev
     let seated = SeatedRoster::open(&bundle.seated, &Secret::from_bytes(view.exported), &room);
     let is_good = |seated: &SeatedRoster| view.room == room && is_true(&view, &leaf, &adder.person, seated, turn.sure);
     let SeatedRoster { roster, seats, epoch, knocks } = seated.filter(is_good).ok_or(DropReason::Forged)?;
+    let came = came(&view, &roster, &adder.device);
+    let is_in = held.as_ref().filter(|group| group.standing.is_member());
+    if is_in.and_then(|group| group.came).zip(came).is_some_and(|(before, now)| before.stands_before(&now)) {
+        // Two have added us at once: the members go on with the one that we have.
+        return Err(DropReason::Unexpected.into());
+    }
     let before = rooms::members(state, &room);
     if held.is_some() {
         rooms::forget(state, turn, room)?;
@@ -157,6 +163,7 @@ pub(crate) fn receive_welcome(state: &mut State, turn: &mut Turn<'_>, from: &Dev
         said: turn.stamp,
         question,
         ended: None,
+        came,
     };
     if let Some(secret) = knocks {
         knocks::learn(state, turn, &room, secret);
@@ -179,6 +186,14 @@ pub(crate) fn receive_welcome(state: &mut State, turn: &mut Turn<'_>, from: &Dev
     turn.notify(question.map_or(Event::Room(room), |question| Event::Request(question.id)));
     turn.tell(crate::notice::GroupsNotice::Moved(room));
     Ok(())
+}
+
+/// The commit by which we come in, beside others that were made at once.
+fn came(view: &WelcomeView, roster: &Roster, adder: &DeviceId) -> Option<CameBy> {
+    let leaf = roster.leaves.iter().find(|leaf| leaf.device == *adder)?.leaf;
+    let index = view.members.iter().find(|member| member.leaf.0 == *leaf.as_bytes())?.index;
+    let parent = view.number.checked_sub(1)?;
+    Some(CameBy { number: view.number, rank: commit_rank(&view.room, parent, index) })
 }
 
 fn refused(error: CipherError) -> Rejected {

@@ -299,7 +299,8 @@ impl Intake {
         early: Early,
         place: Place,
     ) -> Result<(), TurnFailed> {
-        if place == Place::Present && !early.known.mls.is_empty() && groups::is_early(state, &early.known) {
+        // Also in a place that is taken: its sender may begin again by a commit that is still on its way to us.
+        if place != Place::Former && !early.known.mls.is_empty() && groups::is_early(state, &early.known) {
             self.wait(state, turn, device, early);
             return Ok(());
         }

@@ -3,7 +3,7 @@
 use crate::limits::PAST_EPOCHS_MAX;
 use crate::wire::{KnockSecret, Knocks, Leave, Role, Roster, Seat, Vouch, WelcomeBundle};
 use minicbor::{Decode, Encode};
-use symbolon_presence::id::{DeviceId, EpochId, MessageId, PeerId, PublicKeyBytes, RequestId, RoomAlias, RoomId};
+use symbolon_presence::id::{DeviceId, Digest, EpochId, MessageId, PeerId, PublicKeyBytes, RequestId, RoomAlias, RoomId};
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::time::Timestamp;
 
@@ -48,6 +48,28 @@ pub(crate) struct Group {
     /// Whether the right of its members to write to us was taken back: we are out for good.
     #[n(12)]
     pub ended: Option<bool>,
+    /// By what we have come in; none of who made the room, and of builds that did not note it.
+    #[n(13)]
+    pub came: Option<CameBy>,
+}
+
+/// The commit by which we have come into a room. When two have added us at once, one of their commits gives way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct CameBy {
+    /// The number of the epoch that it has made.
+    #[n(0)]
+    pub number: u64,
+    /// Its place beside others of the same parent: the lower one stands.
+    #[n(1)]
+    pub rank: Digest,
+}
+
+impl CameBy {
+    /// Whether the other one was made at the same time, and gives way to this one.
+    pub fn stands_before(&self, other: &Self) -> bool {
+        self.number == other.number && self.rank < other.rank
+    }
 }
 
 /// A room into which a friend has brought us waits for our user's word.
