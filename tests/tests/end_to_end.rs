@@ -15,6 +15,8 @@ mod devices;
 mod door;
 #[path = "end_to_end/face.rs"]
 mod face;
+#[path = "end_to_end/hub_client.rs"]
+mod hub_client;
 #[path = "end_to_end/introduction.rs"]
 mod introduction;
 #[path = "end_to_end/liar.rs"]
@@ -37,6 +39,8 @@ mod relay;
 mod rooms;
 #[path = "end_to_end/server.rs"]
 mod server;
+#[path = "end_to_end/vouchers.rs"]
+mod vouchers;
 #[path = "end_to_end/vouching.rs"]
 mod vouching;
 

@@ -7,18 +7,18 @@ use std::path::Path;
 use std::time::Duration;
 use symbolon_tests::node::{Node, befriend, said, within};
 
-const TCP: &str = "/ip4/127.0.0.1/tcp/0";
-const SOON: Duration = Duration::from_secs(45);
+pub(super) const TCP: &str = "/ip4/127.0.0.1/tcp/0";
+pub(super) const SOON: Duration = Duration::from_secs(45);
 /// Until the hub has asked all members, one after another.
-const LATER: Duration = Duration::from_secs(150);
+pub(super) const LATER: Duration = Duration::from_secs(150);
 
 const REQUEST: &str = "request,kind,direction,peer,name,words,trust,note,status,introduced_by";
 
 /// Long enough that no random bytes have them.
-const NAMES: [&str; 6] = ["Anastasia", "Benjamin", "Cemalettin", "Deborah", "Evangeline", "Fayruza"];
-const ROOM: &str = "The whole crew";
+pub(super) const NAMES: [&str; 6] = ["Anastasia", "Benjamin", "Cemalettin", "Deborah", "Evangeline", "Fayruza"];
+pub(super) const ROOM: &str = "The whole crew";
 
-fn person(home: &Path, name: &str, link: &str, more: &[&str]) -> Node {
+pub(super) fn person(home: &Path, name: &str, link: &str, more: &[&str]) -> Node {
     let flags = ["--no-lan", "--listen", TCP, "--name", name, "--relay", link];
     let node = Node::start(&home.join(name), &[&flags, more].concat()).unwrap();
     within(SOON, "the relay keeps the mailbox", || Ok((node.json(&["relay", "list"])?[0]["state"] == "connected").then_some(()))).unwrap();
@@ -26,13 +26,13 @@ fn person(home: &Path, name: &str, link: &str, more: &[&str]) -> Node {
 }
 
 /// The knock that a node sees, once it stands so.
-fn knock(node: &Node, direction: &str, status: &str, limit: Duration) -> Value {
+pub(super) fn knock(node: &Node, direction: &str, status: &str, limit: Duration) -> Value {
     let is_it = |row: &Value| row["kind"] == "knock" && row["direction"] == direction && row["status"] == status;
     let found = within(limit, "the knock is where it should be", || Ok(node.json(&["requests"])?.into_iter().find(is_it)));
     found.unwrap_or_else(|why| panic!("{direction} {status}: {why}: {:?}", node.json(&["requests"])))
 }
 
-fn members(node: &Node) -> usize {
+pub(super) fn members(node: &Node) -> usize {
     node.json(&["room", "members", ROOM]).map(|rows| rows.len()).unwrap_or_default()
 }
 
@@ -51,7 +51,7 @@ fn bytes_in(folder: &Path) -> Vec<u8> {
 }
 
 /// Three in a room, two of them friends of the first one.
-fn crew(ana: &Node, ben: &Node, cem: &Node) {
+pub(super) fn crew(ana: &Node, ben: &Node, cem: &Node) {
     befriend((ana, NAMES[0]), (ben, NAMES[1])).unwrap();
     befriend((ana, NAMES[0]), (cem, NAMES[2])).unwrap();
     ana.json(&["room", "create", ROOM]).unwrap();
