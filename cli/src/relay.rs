@@ -15,6 +15,7 @@ use serde_json::json;
 use std::path::{Path, PathBuf};
 use symbolon_node::relay::{RelayConfig, RelayReady};
 use symbolon_node::run::RunError;
+use symbolon_relay::machine::rows::RelayLimits;
 use symbolon_relay::machine::seam::Policy;
 use words::{at_most, serves};
 
@@ -43,6 +44,13 @@ pub fn run(data: PathBuf, flags: &RelayRun, output: Output) -> Result<(), Failur
         },
         port: flags.port,
         bytes: flags.bytes,
+        limits: RelayLimits {
+            mailboxes: flags.mailboxes,
+            mailbox_bytes: flags.mailbox_bytes,
+            newcomers: flags.newcomers,
+            connections: flags.connections,
+            of_address: flags.connections_per_address,
+        },
         hub: flags.hub.then_some(true).or(flags.no_hub.then_some(false)),
         passphrase_file: flags.passphrase_file.clone(),
     };

@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use serde_json::Value;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, ErrorKind, Read};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -125,6 +126,71 @@ fn who_may_have_a_mailbox_is_remembered_over_restarts_and_a_file_gives_flags() {
     assert_eq!(policy_of(&[]), "open");
     assert_eq!(policy_of(&["--owner-only"]), "owner");
     assert_eq!(policy_of(&[]), "owner");
+}
+
+#[test]
+fn limits_that_an_operator_sets_hold_and_are_remembered() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("relay");
+    let nonsense = run(&folder, &[&LOOPBACK[..], &["--mailboxes", "0"]].concat());
+    assert_eq!(nonsense.0, Some(2), "{nonsense:?}");
+    let set = [
+        "--open",
+        "--mailboxes",
+        "5",
+        "--newcomers",
+        "1",
+        "--mailbox-bytes",
+        "8M",
+        "--connections",
+        "100",
+        "--connections-per-address",
+        "3",
+    ];
+    let mut relay = start(&folder, &[&LOOPBACK[..], &set].concat());
+    assert_eq!(relay.line()["connections_max"], 100);
+    info(&folder);
+    assert_eq!(run(&folder, &["stop"]).0, Some(0));
+    assert!(relay.ended());
+    let mut relay = start(&folder, &LOOPBACK);
+    let ready = relay.line();
+    assert_eq!(ready["connections_max"], 100, "remembered");
+
+    // Of sockets that say nothing so many are held of one address, and the oldest gives way at once.
+    let listen = ready["listen"][0].as_str().unwrap();
+    let port: u16 = listen.rsplit('/').next().unwrap().parse().unwrap();
+    let mut silent: Vec<TcpStream> = Vec::new();
+    for _ in 0..4 {
+        silent.push(TcpStream::connect(("127.0.0.1", port)).unwrap());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let is_open = |socket: &mut TcpStream| {
+        socket.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+        socket.read(&mut [0]).is_err_and(|error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut))
+    };
+    let (first, newest) = (is_open(&mut silent[0]), is_open(&mut silent[3]));
+    assert!(!first && newest, "{first} {newest}");
+
+    // One mailbox for one address in a day, and so much in it.
+    let link = info(&folder)["link"].as_str().unwrap().to_owned();
+    let up = ["up", "--no-open", "--no-lan", "--listen", "/ip4/127.0.0.1/tcp/0"];
+    let people = ["andi", "ben"].map(|name| home.path().join(name));
+    let _nodes: Vec<Running> = people
+        .iter()
+        .map(|folder| {
+            let mut node = start(folder, &up);
+            node.line();
+            node
+        })
+        .collect();
+    assert_eq!(run(&people[0], &["relay", "add", &link]).0, Some(0));
+    let (code, refused) = run(&people[1], &["relay", "add", &link]);
+    assert_eq!(code, Some(1), "{refused:?}");
+    let rows = run(&people[0], &["relay", "list"]).1;
+    assert_eq!(rows[0]["quota"]["bytes_max"], 4 << 20, "{rows:?}");
+    // The figures are written a moment later.
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(info(&folder)["mailboxes"], 1);
 }
 
 #[test]

@@ -24,6 +24,7 @@ use machine::{Facts, RelayParts};
 use std::path::PathBuf;
 use std::sync::Arc;
 use symbolon_presence::kdf::Secret;
+use symbolon_relay::machine::rows::RelayLimits;
 use symbolon_relay::machine::seam::Policy;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
@@ -47,6 +48,8 @@ pub struct RelayConfig {
     /// How many bytes may be kept in all. It is remembered over restarts: without it the last value
     /// counts.
     pub bytes: Option<u64>,
+    /// What else of its limits is set. Each is remembered over restarts.
+    pub limits: RelayLimits,
     /// Whether rooms may have their hub here. It is remembered over restarts: without it the last value counts, at first that
     /// they may not.
     pub hub: Option<bool>,
@@ -67,7 +70,9 @@ pub async fn run(config: RelayConfig, ready: impl FnOnce(&RelayReady)) -> Result
     let (locked, store) = tokio::task::spawn_blocking(move || open_store(&path, passphrase.as_ref())).await.map_err(|_| internal())??;
     let (input_sender, inputs) = mpsc::channel(INPUT_QUEUE);
     let kept = Kept::read(&store).map_err(|error| store_error(&error))?;
-    let wanted = net_config(&config, &kept, &store)?;
+    let set = config.limits.or(limits_of(&store)?);
+    let wanted = net_config(&config, &kept, &set, &store)?;
+    let places = wanted.limits.connections;
     let (announce, is_hub) = (wanted.announce.clone(), wanted.hub);
     let data = config.data.clone();
     let net = Net::start(wanted, input_sender).await.map_err(|error| net_error(&error))?;
@@ -90,7 +95,7 @@ pub async fn run(config: RelayConfig, ready: impl FnOnce(&RelayReady)) -> Result
     let vitals = Arc::new(Vitals::default());
     let ends =
         Ends { commands, inputs, events, stop: stopped, transport: Ways { net: net.handle(), lan: None }, clock: SystemClock, vitals };
-    let parts = RelayParts { policy: config.policy, bytes: config.bytes, hub: is_hub, facts };
+    let parts = RelayParts { policy: config.policy, bytes: config.bytes, limits: config.limits, hub: is_hub, facts };
     let (ended_sender, mut ended) = oneshot::channel();
     let body = move || {
         let _ = ended_sender.send(shell::run(store, parts, ends));
@@ -106,7 +111,7 @@ pub async fn run(config: RelayConfig, ready: impl FnOnce(&RelayReady)) -> Result
     };
     let early = match is_up {
         Some(facts) => {
-            let introduction = introduction(&config, facts, &net, is_hub)?;
+            let introduction = introduction(&config, facts, &net, (is_hub, places))?;
             tracing::info!(policy = introduction.policy.name(), addresses = introduction.listen.len(), "the relay has started");
             ready(&introduction);
             tokio::select! {
@@ -139,7 +144,7 @@ pub async fn run(config: RelayConfig, ready: impl FnOnce(&RelayReady)) -> Result
 }
 
 /// The network under the key and at the port of the last start, if this is a relay's folder.
-fn net_config(config: &RelayConfig, kept: &Kept, store: &Store) -> Result<NetConfig, RunError> {
+fn net_config(config: &RelayConfig, kept: &Kept, set: &RelayLimits, store: &Store) -> Result<NetConfig, RunError> {
     if kept.is_person {
         return Err(RunError::new(
             "not_a_relay",
@@ -170,13 +175,21 @@ fn net_config(config: &RelayConfig, kept: &Kept, store: &Store) -> Result<NetCon
         hub: config.hub.unwrap_or(kept.is_hub),
         bootstrap: config.bootstrap.clone(),
         announce,
-        limits: Limits::of_relay(),
+        limits: Limits::of_relay().within(set.connections, set.of_address),
         ..NetConfig::default()
     })
 }
 
+/// What its operator has set at earlier starts.
+fn limits_of(store: &Store) -> Result<RelayLimits, RunError> {
+    let turn = store.begin().map_err(|error| store_error(&error))?;
+    let known = machine::settings(&turn);
+    turn.rollback();
+    Ok(known.map_err(|_| internal())?.limits.unwrap_or_default())
+}
+
 /// What the relay says of itself, its codes written into the folder.
-fn introduction(config: &RelayConfig, facts: Facts, net: &Net, is_hub: bool) -> Result<RelayReady, RunError> {
+fn introduction(config: &RelayConfig, facts: Facts, net: &Net, (is_hub, places): (bool, usize)) -> Result<RelayReady, RunError> {
     let Facts { link, claim, friends, policy, bytes, counts: _, refused: _ } = facts;
     let (claim, friends) = (claim.to_string(), friends.map(|code| code.to_string()));
     let (claim_file, friends_file) = folder::claim::write(&config.data, &claim, friends.as_deref()).map_err(|error| {
@@ -193,7 +206,7 @@ fn introduction(config: &RelayConfig, facts: Facts, net: &Net, is_hub: bool) -> 
         link: link.to_string(),
         listen: net.listening(),
         places: net.places(),
-        is_short: net.places() < Limits::of_relay().connections,
+        is_short: net.places() < places,
         policy,
         bytes,
     })

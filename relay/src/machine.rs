@@ -26,11 +26,11 @@ use crate::put::{Outcome, Put, Receipt, ReceiptBody, ReceiptItem, Refusal};
 use crate::session::{Accepted, AcceptedBody, Ack, Session, Update, Verdict};
 use away::{Hosted, Hosting};
 use entries::Right;
-use limits::{DIRECT_MAX, SWEEP};
+use limits::SWEEP;
 use links::Links;
 use mailboxes::Mailboxes;
 use nonces::is_now;
-use rows::RelayKeys;
+use rows::{RelayKeys, RelayLimits, Share};
 use seam::{Link, Policy, RelayAction, RelayShelf, RelayTable, ShelfFailed};
 use symbolon_presence::clock::{StoredTime, SureTime};
 use symbolon_presence::codec;
@@ -101,6 +101,11 @@ impl Relay {
     /// Says how many bytes may be kept at most. What is there stays, also if it is more.
     pub fn limit_bytes(&mut self, most: u64) {
         self.mailboxes.limit_bytes(most);
+    }
+
+    /// Says what else the operator has set. What is there stays, also if it is more.
+    pub fn limit(&mut self, limits: RelayLimits) {
+        self.mailboxes.limit(limits);
     }
 
     /// How many bytes are kept, of the relay's owner and of others, and how many may be.
@@ -320,7 +325,7 @@ impl Relay {
         }
         let known = self.mailboxes.get(owner);
         let (version, (entries, bytes)) = known.map_or((0, (0, 0)), |mailbox| (mailbox.record.version, mailbox.waiting()));
-        let (entries_max, bytes_max) = DIRECT_MAX;
+        let (entries_max, bytes_max) = self.mailboxes.most_of(Share::Direct);
         let body = AcceptedBody { version, entries, entries_max, bytes, bytes_max, verdict, owner: *owner, at: now };
         self.links.send(link, &Frame::Accepted(Accepted::sign(&self.receipt, &self.mailbox, &body)));
     }

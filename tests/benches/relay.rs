@@ -14,6 +14,7 @@ use symbolon_node::folder::Folder;
 use symbolon_node::handle::NodeHandle;
 use symbolon_node::relay::RelayConfig;
 use symbolon_node::run::{Opened, RunConfig};
+use symbolon_relay::machine::rows::RelayLimits;
 use symbolon_relay::machine::seam::Policy;
 
 const LISTEN: &str = "/ip4/127.0.0.1/tcp/0";
@@ -84,6 +85,7 @@ fn main() {
         println!("floor: durable rows/s at batch 16          {rows:>10.0}");
         let (tell, told) = tokio::sync::oneshot::channel();
         let config = RelayConfig {
+            limits: RelayLimits::default(),
             data: home.path().join("relay"),
             listen: vec![LISTEN.to_owned()],
             bootstrap: Vec::new(),

@@ -1,6 +1,6 @@
 //! What can be typed after `symbolon relay`.
 
-use super::values::size;
+use super::values::{mailbox_size, size};
 use clap::{Args, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use std::path::PathBuf;
 #[derive(Debug, Subcommand)]
 pub enum RelayVerb {
     /// Run a relay in the foreground until Ctrl-C, in a data folder of its own: without --data, `symbolon-relay` beside yours
-    Run(RelayRun),
+    Run(Box<RelayRun>),
     /// Claim a relay with its claim code
     Claim {
         /// The claim code that `symbolon relay run` prints; `-` reads it from standard input
@@ -69,6 +69,21 @@ pub struct RelayRun {
     /// Keep at most this many bytes, like 500M or 4G; remembered over restarts [default: 4G]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub bytes: Option<u64>,
+    /// Keep at most this many mailboxes of others; remembered over restarts [default: 10240 if open, 256 for friends]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_240))]
+    pub mailboxes: Option<u32>,
+    /// Keep at most this many bytes for one mailbox, half of them from friends; remembered over restarts [default: 104M]
+    #[arg(long, value_name = "SIZE", value_parser = mailbox_size)]
+    pub mailbox_bytes: Option<u64>,
+    /// Give at most this many new mailboxes to one address in a day; remembered over restarts [default: 64]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_240))]
+    pub newcomers: Option<u32>,
+    /// Hold at most this many connections; remembered over restarts [default: 12288]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(16..=12_288))]
+    pub connections: Option<u32>,
+    /// Of them, hold at most this many of strangers at one address; remembered over restarts [default: 64]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_024))]
+    pub connections_per_address: Option<u32>,
     /// Be the hub of rooms: take knocks for their members; remembered over restarts
     #[arg(long)]
     pub hub: bool,

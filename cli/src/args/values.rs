@@ -2,10 +2,19 @@
 
 use std::net::SocketAddr;
 use std::time::Duration;
-use symbolon_relay::machine::limits::BYTES_MIN;
+use symbolon_relay::machine::limits::{BYTES_MIN, MAILBOX_BYTES_MIN};
 
 /// A number of bytes: digits, then perhaps K, M, G or T for powers of 1,024.
 pub fn size(text: &str) -> Result<u64, String> {
+    at_least(text, BYTES_MIN, "a relay")
+}
+
+/// The same, for one mailbox.
+pub fn mailbox_size(text: &str) -> Result<u64, String> {
+    at_least(text, MAILBOX_BYTES_MIN, "a mailbox")
+}
+
+fn at_least(text: &str, least: u64, what: &str) -> Result<u64, String> {
     let text = text.trim();
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
     let power = match text.get(digits.len()..).unwrap_or_default().to_ascii_uppercase().trim_end_matches('B').trim_end_matches('I') {
@@ -18,7 +27,7 @@ pub fn size(text: &str) -> Result<u64, String> {
     };
     let bytes = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(1 << (10 * power)));
     let bytes = bytes.ok_or_else(|| "write it like 500M or 4G".to_owned())?;
-    if bytes < BYTES_MIN { Err(format!("a relay needs at least {}M", BYTES_MIN >> 20)) } else { Ok(bytes) }
+    if bytes < least { Err(format!("{what} needs at least {}M", least >> 20)) } else { Ok(bytes) }
 }
 
 /// An address of this machine alone.

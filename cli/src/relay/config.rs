@@ -16,7 +16,21 @@ use std::path::Path;
 /// The longest file.
 const FILE_MAX: u64 = 64 * 1024;
 /// What may stand in the file.
-const KEYS: [&str; 8] = ["listen", "port", "bootstrap", "announce", "policy", "bytes", "hub", "passphrase-file"];
+const KEYS: [&str; 13] = [
+    "listen",
+    "port",
+    "bootstrap",
+    "announce",
+    "policy",
+    "bytes",
+    "mailboxes",
+    "mailbox-bytes",
+    "newcomers",
+    "connections",
+    "connections-per-address",
+    "hub",
+    "passphrase-file",
+];
 
 /// The file's lines, as a command line has them.
 #[derive(Debug, Parser)]
@@ -59,6 +73,11 @@ pub(super) fn merge(flags: &RelayRun, file: &Path) -> Result<RelayRun, Failure> 
         friends: if has_policy { own.friends } else { kept.friends },
         owner_only: if has_policy { own.owner_only } else { kept.owner_only },
         bytes: own.bytes.or(kept.bytes),
+        mailboxes: own.mailboxes.or(kept.mailboxes),
+        mailbox_bytes: own.mailbox_bytes.or(kept.mailbox_bytes),
+        newcomers: own.newcomers.or(kept.newcomers),
+        connections: own.connections.or(kept.connections),
+        connections_per_address: own.connections_per_address.or(kept.connections_per_address),
         hub: if has_hub { own.hub } else { kept.hub },
         no_hub: if has_hub { own.no_hub } else { kept.no_hub },
         metrics: own.metrics,
@@ -112,6 +131,10 @@ mod tests {
         let plain = merged(&RelayRun::default(), text).unwrap();
         assert_eq!((plain.port, plain.friends, plain.bytes, plain.announce.len()), (Some(4001), true, Some(1 << 30), 2));
         assert!(plain.hub && !plain.no_hub);
+        let limits = "mailboxes = 10\nmailbox-bytes = 8M\nnewcomers = 3\nconnections = 100\nconnections-per-address = 5\n";
+        let limited = merged(&RelayRun { mailboxes: Some(7), ..RelayRun::default() }, limits).unwrap();
+        assert_eq!((limited.mailboxes, limited.mailbox_bytes, limited.newcomers), (Some(7), Some(8 << 20), Some(3)));
+        assert_eq!((limited.connections, limited.connections_per_address), (Some(100), Some(5)));
         let own = RelayRun { open: true, no_hub: true, listen: vec!["/ip4/127.0.0.1/tcp/0".into()], ..RelayRun::default() };
         let both = merged(&own, text).unwrap();
         assert_eq!((both.port, both.open, both.friends, both.listen.len()), (None, true, false, 1));
@@ -132,6 +155,12 @@ mod tests {
             ("hub = perhaps", "line 1: `hub` is"),
             ("hub = yes\nhub = no", "cannot be used"),
             ("bytes = much", "much"),
+            ("mailboxes = 0", "0"),
+            ("mailboxes = all", "all"),
+            ("mailbox-bytes = 1K", "at least 4M"),
+            ("newcomers = -1", "-1"),
+            ("connections = 99999999", "99999999"),
+            ("connections-per-address = 0", "0"),
             ("policy = open\npolicy = friends", "cannot be used"),
             ("port = 1\nlisten = /ip4/0.0.0.0/tcp/1", "cannot be used"),
         ] {

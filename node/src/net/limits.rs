@@ -217,6 +217,24 @@ impl Limits {
             ..Self::default()
         }
     }
+
+    /// Fewer connections in all, and fewer of strangers at one address, if somebody says so.
+    #[must_use]
+    pub fn within(self, connections: Option<u32>, of_address: Option<u32>) -> Self {
+        let most = |set: Option<u32>, default: usize| set.and_then(|set| usize::try_from(set).ok()).map_or(default, |set| set.min(default));
+        let connections = most(connections, self.connections);
+        let share = |share: Share| {
+            let all = share.all.min(connections);
+            Share { each: of_address.and_then(|set| usize::try_from(set).ok()).unwrap_or(share.each).min(all), all }
+        };
+        Self {
+            connections,
+            silent_sockets: share(self.silent_sockets),
+            handshakes: share(self.handshakes),
+            strangers: share(self.strangers),
+            ..self
+        }
+    }
 }
 
 impl Default for Limits {

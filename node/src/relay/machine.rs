@@ -19,7 +19,7 @@ use symbolon_presence::kdf::Secret;
 use symbolon_presence::time::Timestamp;
 use symbolon_relay::hub::Hub;
 use symbolon_relay::link::{ClaimCode, RelayLink};
-use symbolon_relay::machine::rows::{RelayKeys, RelaySettings};
+use symbolon_relay::machine::rows::{RelayKeys, RelayLimits, RelaySettings};
 use symbolon_relay::machine::seam::{Policy, RelayAction, RelayRows, RelayShelf, RelayTable, ShelfFailed};
 use symbolon_relay::machine::{Refusals, Relay};
 use tokio::sync::watch;
@@ -57,6 +57,7 @@ pub(super) struct Counts {
 pub(super) struct RelayParts {
     pub(super) policy: Option<Policy>,
     pub(super) bytes: Option<u64>,
+    pub(super) limits: RelayLimits,
     pub(super) hub: bool,
     pub(super) facts: watch::Sender<Option<Facts>>,
 }
@@ -83,12 +84,10 @@ impl Parts for RelayParts {
             }
         };
         let (mailbox_key, claim) = (keys.mailbox.public(), keys.claim);
-        let stored = shelf.get(Table::Meta, SETTINGS_ROW).map_err(|error| LoadFailed(error.0))?;
-        let known: RelaySettings = match stored {
-            Some(bytes) => codec::decode_row(&bytes, KEYS_MAX).map_err(|_| LoadFailed("the relay's settings cannot be read"))?,
-            None => RelaySettings::default(),
-        };
-        let settings = RelaySettings { bytes: self.bytes.or(known.bytes), policy: self.policy.or(known.policy) };
+        let known = settings(shelf)?;
+        let limits = self.limits.or(known.limits.unwrap_or_default());
+        let limits = (limits != RelayLimits::default()).then_some(limits);
+        let settings = RelaySettings { bytes: self.bytes.or(known.bytes), policy: self.policy.or(known.policy), limits };
         if settings != known {
             changes.push_back(Change::Put(Table::Meta, SETTINGS_ROW.to_vec(), codec::encode_row(&settings)));
         }
@@ -98,6 +97,7 @@ impl Parts for RelayParts {
         if let Some(bytes) = settings.bytes {
             relay.limit_bytes(bytes);
         }
+        relay.limit(settings.limits.unwrap_or_default());
         let row = |name| shelf.get(Table::Meta, name).map_err(|error| LoadFailed(error.0));
         if let Some(row) = row(CLOCK_ROW)? {
             relay.set_time(codec::decode_row(&row, CLOCK_MAX).map_err(|_| LoadFailed("the relay's sure time cannot be read"))?);
@@ -109,6 +109,14 @@ impl Parts for RelayParts {
         // Nothing of it outlasts this run.
         let hub = self.hub.then(|| Hub::new(Secret::from_bytes(rng_seed)));
         Ok(RelayMachine { hub, relay, changes, actions: VecDeque::new(), mailbox_key, claim, friends, policy, facts: self.facts.clone() })
+    }
+}
+
+/// What the operator has set so far.
+pub(super) fn settings(shelf: &dyn Shelf) -> Result<RelaySettings, LoadFailed> {
+    match shelf.get(Table::Meta, SETTINGS_ROW).map_err(|error| LoadFailed(error.0))? {
+        Some(bytes) => codec::decode_row(&bytes, KEYS_MAX).map_err(|_| LoadFailed("the relay's settings cannot be read")),
+        None => Ok(RelaySettings::default()),
     }
 }
 

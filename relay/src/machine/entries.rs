@@ -1,6 +1,6 @@
 //! Envelopes left for the owners of mailboxes: who may, and where they lie.
 
-use super::limits::{CONTACT_MAX, DIRECT_MAX, ENTRY_COST, FOREIGN_LIFE, GUEST_MAX, MEMBERS_MAX, OWN_LIFE};
+use super::limits::{ENTRY_COST, FOREIGN_LIFE, OWN_LIFE};
 use super::links::Links;
 use super::mailboxes::Mailboxes;
 use super::rows::{Entry, Mailbox, Share, entry_key, entry_of, expiry_key, frame_key, row};
@@ -101,7 +101,7 @@ pub(super) fn store(
     }
     let (queue, share) = (queue_of(body.scope), Share::of(body));
     let size = put.envelope.len() as u64;
-    let (used, max) = (mailbox.used(share), most_of(share));
+    let (used, max) = (mailbox.used(share), mailboxes.most_of(share));
     if used.0 >= max.0 || used.1.saturating_add(size) > max.1 || !mailboxes.has_room(mailbox, size.saturating_add(ENTRY_COST)) {
         return Ok(Outcome::Refused(Refusal::Full));
     }
@@ -155,15 +155,5 @@ fn queue_of(scope: Scope) -> Queue {
         Scope::Friends(_) => Queue::Direct,
         Scope::Guest => Queue::Guest,
         Scope::Contact => Queue::Contact,
-    }
-}
-
-/// The most that a share holds: entries and bytes.
-fn most_of(share: Share) -> (u32, u64) {
-    match share {
-        Share::Direct => DIRECT_MAX,
-        Share::Contact => CONTACT_MAX,
-        Share::Guest => GUEST_MAX,
-        Share::Members => MEMBERS_MAX,
     }
 }

@@ -28,6 +28,8 @@ pub const USE_LIFE: u64 = 90 * DAY;
 pub const BYTES_DEFAULT: u64 = 4 * 1024 * 1024 * 1024;
 /// The least that an operator may allow: something of everybody has room in it.
 pub const BYTES_MIN: u64 = 16 * 1024 * 1024;
+/// The least that an operator may allow one mailbox: a few of the longest envelopes of everybody.
+pub const MAILBOX_BYTES_MIN: u64 = 4 * 1024 * 1024;
 /// How long an entry is kept for a mailbox of the relay's owner.
 pub const OWN_LIFE: u64 = 30 * DAY;
 /// How long for anybody else's.

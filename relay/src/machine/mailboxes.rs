@@ -6,12 +6,12 @@
 //! does not come any more.
 
 use super::limits::{
-    AWAY_AT_ONCE, BYTES_DEFAULT, BYTES_MIN, FRIENDS_MAILBOXES_MAX, MAILBOXES_AT_ONCE, NEWCOMERS_MAX, OPEN_MAILBOXES_MAX, OWN_MAILBOXES_MAX,
-    SOURCES_MAX,
+    AWAY_AT_ONCE, BYTES_DEFAULT, BYTES_MIN, CONTACT_MAX, DIRECT_MAX, FRIENDS_MAILBOXES_MAX, GUEST_MAX, MAILBOX_BYTES_MIN,
+    MAILBOXES_AT_ONCE, MEMBERS_MAX, NEWCOMERS_MAX, OPEN_MAILBOXES_MAX, OWN_MAILBOXES_MAX, SOURCES_MAX,
 };
 use super::links::Links;
 use super::nonces::Nonces;
-use super::rows::{Mailbox, Rank, queues_of, row};
+use super::rows::{Mailbox, Rank, RelayLimits, Share, queues_of, row};
 use super::seam::{Policy, RelayShelf, RelayTable, ShelfFailed};
 use crate::limits::PACKAGES_MAX;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -42,6 +42,8 @@ pub(super) struct Mailboxes {
     /// The most bytes that are kept, and how many are: the relay owner's, and others'.
     bytes_max: u64,
     bytes: (u64, u64),
+    /// What the operator has set of the rest.
+    limits: RelayLimits,
     /// How many of them are the relay owner's.
     own: usize,
     /// Those of others that may give way, the first one first.
@@ -86,6 +88,7 @@ impl Mailboxes {
             dirty: BTreeSet::new(),
             outdated: all.values().filter(|mailbox| mailbox.uses.is_none()).map(|mailbox| mailbox.owner).collect(),
             bytes_max: BYTES_DEFAULT,
+            limits: RelayLimits::default(),
             bytes,
             own: all.values().filter(|mailbox| mailbox.is_own).count(),
             fresh: all.values().filter_map(Mailbox::rank).collect(),
@@ -105,6 +108,23 @@ impl Mailboxes {
     /// Says how many bytes may be kept at most. What is there stays, also if it is more.
     pub(super) fn limit_bytes(&mut self, most: u64) {
         self.bytes_max = most.max(BYTES_MIN);
+    }
+
+    /// Says what else the operator has set. What is there stays, also if it is more.
+    pub(super) fn limit(&mut self, limits: RelayLimits) {
+        self.limits = limits;
+    }
+
+    /// The most that a share of a mailbox holds: entries and bytes. Of the bytes that the operator allows a mailbox friends have
+    /// half, members of rooms a quarter, strangers and guests an eighth each, so that none of them takes another's.
+    pub(super) fn most_of(&self, share: Share) -> (u32, u64) {
+        let (default, part) = match share {
+            Share::Direct => (DIRECT_MAX, 2),
+            Share::Members => (MEMBERS_MAX, 4),
+            Share::Contact => (CONTACT_MAX, 8),
+            Share::Guest => (GUEST_MAX, 8),
+        };
+        (default.0, self.limits.mailbox_bytes.map_or(default.1, |bytes| bytes.max(MAILBOX_BYTES_MIN) / part))
     }
 
     /// How many bytes are kept, of the relay's owner and of others, and how many may be.
@@ -206,12 +226,14 @@ impl Mailboxes {
     /// none, by ending one that has not lasted: the one whose owner was here on the fewest days,
     /// and of two such not for longest.
     pub(super) fn make_place(&mut self, links: &Links, is_own: bool) -> bool {
-        let most = match self.policy {
+        let default = match self.policy {
             _ if is_own => return self.own < OWN_MAILBOXES_MAX,
             Policy::Owner => 0,
             Policy::Friends => FRIENDS_MAILBOXES_MAX,
             Policy::Open => OPEN_MAILBOXES_MAX,
         };
+        let set = self.limits.mailboxes.and_then(|most| usize::try_from(most).ok());
+        let most = set.filter(|_| self.policy != Policy::Owner).map_or(default, |most| most.min(OPEN_MAILBOXES_MAX));
         if self.all.len().saturating_sub(self.own) < most {
             return true;
         }
@@ -230,7 +252,7 @@ impl Mailboxes {
             counts.clear();
         }
         let count = counts.entry(source).or_default();
-        let may_come = *count < NEWCOMERS_MAX;
+        let may_come = *count < self.limits.newcomers.unwrap_or(NEWCOMERS_MAX);
         *count = count.saturating_add(u32::from(may_come));
         may_come
     }

@@ -54,6 +54,44 @@ pub struct RelaySettings {
     /// Who may have a mailbox.
     #[n(1)]
     pub policy: Option<Policy>,
+    /// The other limits. Absent where none was ever set.
+    #[n(2)]
+    pub limits: Option<RelayLimits>,
+}
+
+/// Limits that a relay's operator may set; the default holds for each that is absent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct RelayLimits {
+    /// Mailboxes of others than the owner.
+    #[n(0)]
+    pub mailboxes: Option<u32>,
+    /// Bytes of one mailbox, at least [`MAILBOX_BYTES_MIN`](super::limits::MAILBOX_BYTES_MIN).
+    #[n(1)]
+    pub mailbox_bytes: Option<u64>,
+    /// New mailboxes that come from one address on one day.
+    #[n(2)]
+    pub newcomers: Option<u32>,
+    /// Connections at once.
+    #[n(3)]
+    pub connections: Option<u32>,
+    /// Of them, of strangers at one address.
+    #[n(4)]
+    pub of_address: Option<u32>,
+}
+
+impl RelayLimits {
+    /// What is set here, and for the rest what is set there.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            mailboxes: self.mailboxes.or(other.mailboxes),
+            mailbox_bytes: self.mailbox_bytes.or(other.mailbox_bytes),
+            newcomers: self.newcomers.or(other.newcomers),
+            connections: self.connections.or(other.connections),
+            of_address: self.of_address.or(other.of_address),
+        }
+    }
 }
 
 /// One mailbox kept here.

@@ -238,6 +238,39 @@ fn a102_new_mailboxes_from_one_address_are_bounded_in_a_day_and_the_owner_is_not
 }
 
 #[test]
+fn what_an_operator_sets_holds_for_mailboxes_their_bytes_and_newcomers() {
+    let mut host = Host::new(Policy::Open);
+    host.relay.limit(RelayLimits { mailboxes: Some(3), newcomers: Some(2), mailbox_bytes: Some(8 << 20), ..RelayLimits::default() });
+    let claim = host.keys.claim;
+    let from = |host: &mut Host, source: u64, owner: u32, claim| {
+        host.relay.link_down(1);
+        host.relay.link_up(1, source);
+        host.update(&Owner::number(owner), 1, claim)
+    };
+    assert_eq!(
+        [0, 1, 2].map(|owner| from(&mut host, 7, owner, None)),
+        [Verdict::Ok, Verdict::Ok, Verdict::Full],
+        "two a day from one address"
+    );
+    assert_eq!(from(&mut host, 8, 3, None), Verdict::Ok);
+    from(&mut host, 9, 4, None);
+    assert_eq!(host.relay.counts().0, 3, "one that has not lasted gives way");
+    assert_eq!(from(&mut host, 10, 5, Some(claim)), Verdict::Ok, "the owner's are not counted");
+    let shares = [Share::Direct, Share::Members, Share::Contact, Share::Guest];
+    assert_eq!(shares.map(|share| host.relay.mailboxes.most_of(share).1 >> 20), [4, 2, 1, 1]);
+    // Nothing that was set makes a relay that takes nothing, or one of more than it can serve.
+    host.relay.limit(RelayLimits { mailbox_bytes: Some(1), mailboxes: Some(u32::MAX), ..RelayLimits::default() });
+    assert!(shares.into_iter().all(|share| host.relay.mailboxes.most_of(share).1 > crate::limits::FRAME_MAX as u64));
+    host.relay.limit(RelayLimits::default());
+    assert_eq!(host.relay.mailboxes.most_of(Share::Direct), DIRECT_MAX);
+    let (set, kept) = (
+        RelayLimits { mailboxes: Some(1), ..RelayLimits::default() },
+        RelayLimits { mailboxes: Some(2), newcomers: Some(3), ..RelayLimits::default() },
+    );
+    assert_eq!(set.or(kept), RelayLimits { mailboxes: Some(1), newcomers: Some(3), ..RelayLimits::default() });
+}
+
+#[test]
 fn a102_holders_of_the_friends_code_do_not_lock_the_owner_out() {
     let mut host = Host::new(Policy::Friends);
     let (claim, friends) = (host.keys.claim, host.keys.friends);
