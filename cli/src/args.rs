@@ -91,6 +91,9 @@ pub enum Verb {
         request: String,
     },
     /// Block a friend, or the one who made a request
+    ///
+    /// Nothing of theirs reaches you, and they do not hear of it. What a friend writes meanwhile stays on their side, and comes once
+    /// you `unblock` them.
     Block {
         /// A friend's whole name or id, or a request's id
         #[arg(value_name = "REQUEST|FRIEND")]

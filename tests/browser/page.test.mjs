@@ -84,6 +84,42 @@ test("a text is answered, and each side sees how far it got", async () => {
   await look(b, "answered");
 });
 
+test("a conversation opens at the first new text, and read is only what was shown", async () => {
+  const COUNT = 40;
+  await go(a, "#/search");
+  for (let at = 0; at < COUNT; at += 1) await ben.run("send", "Andi", `news ${at}`);
+  await until("all have come", async () => (await andi.run("friends"))[0].unread === COUNT);
+  await go(a, `#/chat/${ids.Ben.id}`);
+  const line = a.tab.locator(".messages .new");
+  await line.waitFor();
+  assert.equal(await line.locator("xpath=following-sibling::li[1]").locator(".text").innerText(), "news 0");
+  const inWindow = () => line.evaluate((row) => {
+    const [place, frame] = [row.getBoundingClientRect(), row.parentElement.getBoundingClientRect()];
+    return place.top >= frame.top && place.bottom <= frame.bottom;
+  });
+  assert.ok(await inWindow(), "the line is in sight");
+  await look(a, "new");
+  // What Ben sees of what he wrote: read is a beginning, the rest is not.
+  const readAtBen = async () => (await ben.run("read", "Andi", "-n", `${COUNT}`, "--peek")).map((one) => one.state === "read");
+  await until("the first ones are read", async () => (await readAtBen())[0]);
+  await a.tab.waitForTimeout(500);
+  const first = await readAtBen();
+  const { unread } = (await andi.run("friends"))[0];
+  assert.ok(unread > 0 && unread < COUNT, `${unread} unread`);
+  assert.deepEqual(first, Array.from({ length: COUNT }, (_, at) => at < COUNT - unread));
+  // A jump to the end shows the last ones: those in between are read once they were in the window.
+  const list = a.tab.locator(".messages");
+  await list.evaluate((element) => { element.scrollTop = element.scrollHeight; });
+  await until("the last ones are read here", async () => (await andi.run("friends"))[0].unread < unread);
+  await a.tab.waitForTimeout(500);
+  assert.deepEqual(await readAtBen(), first, "nothing is said of those below the gap");
+  await until("all were in the window", async () => {
+    await list.evaluate((element) => { element.scrollTop -= 150; });
+    return (await andi.run("friends"))[0].unread === 0;
+  });
+  await until("all are read", async () => (await readAtBen()).every(Boolean));
+});
+
 test("f11 nobody is verified before words were compared, and both sides can compare", async () => {
   for (const [me, other] of [[a, "Ben"], [b, "Andi"]]) {
     assert.equal(await me.tab.getByText("verified").count(), 0);
@@ -350,6 +386,8 @@ test("somebody blocked reaches nobody, and unblocking brings them back", async (
   assert.equal((await andi.run("read", "Ben", "-n", "50", "--peek")).filter((one) => one.text === "while blocked").length, 0);
   await click(a, "button", "Unblock");
   await a.tab.getByRole("button", { name: "Block this friend" }).waitFor();
+  // As the page says: what was written meanwhile comes now.
+  await until("what was written meanwhile has come", async () => (await andi.run("read", "Ben", "-n", "50", "--peek")).some((one) => one.text === "while blocked"));
 });
 
 async function twice(person, name, question) {
@@ -375,6 +413,30 @@ test("an own request is taken back by the page", async () => {
   await shows(a, "was not found yet");
   await twice(a, "Take the request back", "Really take it back?");
   await until("it is cancelled", async () => (await andi.run("requests")).some((one) => one.status === "cancelled"));
+});
+
+test("an invite is printed alone: its code large enough to be scanned, from whom it is, and the link", async () => {
+  await go(a, "#/add");
+  await click(a, "button", "Make an invite");
+  await a.tab.locator(".result .qr").waitFor();
+  const link = await a.tab.locator(".result input").inputValue();
+  await a.tab.emulateMedia({ media: "print" });
+  const paper = a.tab.locator("body > .paper");
+  assert.equal(await a.tab.locator("#app").isVisible(), false);
+  const [code, name, text] = [paper.locator(".qr"), paper.getByText("Andi", { exact: true }), paper.getByText(link, { exact: true })];
+  for (const part of [code, name, text]) assert.ok(await part.isVisible());
+  const [above, ...below] = await Promise.all([code, name, text].map((part) => part.boundingBox()));
+  // A version 6 code has 41 modules and 8 light ones: a phone wants half a millimetre each, 96 pixels are an inch.
+  assert.ok(above.width >= 49 * 0.5 / 25.4 * 96 && Math.abs(above.width - above.height) < 2, JSON.stringify(above));
+  for (const box of below) assert.ok(box.y >= above.y + above.height);
+  // In every scheme of colours it is dark on white.
+  assert.equal(await a.tab.evaluate(() => getComputedStyle(document.body).backgroundColor), "rgb(255, 255, 255)");
+  const pages = (await a.tab.pdf()).toString("latin1").match(/\/Type\s*\/Page\b/g).length;
+  assert.equal(pages, 1);
+  await a.tab.emulateMedia({ media: "screen" });
+  assert.equal(await paper.isVisible(), false);
+  await go(a, "#/requests");
+  await a.tab.locator("body > .paper").waitFor({ state: "detached" });
 });
 
 test("an address is good once, and a stranger's tab says how to get in", async () => {

@@ -168,17 +168,43 @@ fn every_bound_of_the_strangers_ledger_names_a_test_or_says_that_there_is_none()
     assert!(rows >= 40, "only {rows} rows");
 }
 
-/// Tests by the attack that they are named after.
+/// Every row that a test's name begins with: `a18_r9_an_invite…` stands for two, `s4_11_a_friend…` for one of a source document.
+fn ids_in<'a>(test: &str, ids: &'a BTreeMap<String, String>) -> Vec<&'a String> {
+    let mut found = Vec::new();
+    let mut rest = test;
+    while let Some((head, behind)) = rest.split_once('_') {
+        let of_source = behind.split_once('_').and_then(|(number, behind)| Some((ids.get(&format!("{head}-{number}"))?, behind)));
+        let Some((id, behind)) = ids.get(head).map(|id| (id, behind)).or(of_source) else { break };
+        found.push(id);
+        rest = behind;
+    }
+    found
+}
+
+/// Tests by the rows that they are named after.
 fn tests_by_attack() -> BTreeMap<String, BTreeSet<String>> {
-    let ids: BTreeMap<String, String> =
-        expected_ids().into_iter().filter(|id| !id.starts_with('S')).map(|id| (id.to_lowercase(), id)).collect();
+    let ids: BTreeMap<String, String> = expected_ids().into_iter().map(|id| (id.to_lowercase(), id)).collect();
     let mut named: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for test in tests() {
-        if let Some(id) = test.split_once('_').and_then(|(head, _)| ids.get(head)) {
-            named.entry(id.clone()).or_default().insert(test);
+        for id in ids_in(&test, &ids) {
+            named.entry(id.clone()).or_default().insert(test.clone());
         }
     }
     named
+}
+
+#[test]
+fn every_id_in_a_tests_name_is_read() {
+    let ids: BTreeMap<String, String> = expected_ids().into_iter().map(|id| (id.to_lowercase(), id)).collect();
+    for (test, rows) in [
+        ("a18_r9_an_invite_used_twice", &["A18", "R9"][..]),
+        ("a20_a23_a24_stores_of_former_friends", &["A20", "A23", "A24"]),
+        ("s4_11_a102_a_friend_in_between", &["S4-11", "A102"]),
+        ("a_friend_in_between_of_a18_and_r9", &[]),
+        ("a999_nothing", &[]),
+    ] {
+        assert_eq!(ids_in(test, &ids), rows, "{test}");
+    }
 }
 
 #[test]

@@ -338,6 +338,29 @@ fn reading_is_told_to_the_writer_and_survives_a_time_apart() {
 }
 
 #[test]
+fn the_writer_sees_as_read_only_what_was_shown_and_what_stands_above_it_once_that_is() {
+    let mut sim = pair(13);
+    befriend(&mut sim);
+    let messages: Vec<MessageId> = (0..5).map(|n| sim.say(A, B, &format!("{n}")).unwrap()).collect();
+    sim.run_for(MINUTE);
+    let who = || Some(Who("Andi".into()));
+    let read = |sim: &mut Sim| -> Vec<bool> {
+        sim.run_for(MINUTE);
+        messages.iter().map(|message| state_of(sim, A, *message) == MessageState::Read).collect()
+    };
+    assert!(sim.command(B, Command::Read { who: who(), since: Some(messages[2]), limit: None, peek: false }).is_ok());
+    assert_eq!(read(&mut sim), [false; 5], "the last two were shown, the first three were not");
+    assert_eq!(friend(&mut sim, B, A).unwrap().unread, 3);
+    assert!(sim.command(B, Command::ReadBefore { who: who(), before: messages[1], limit: Some(1), peek: false }).is_ok());
+    assert_eq!(read(&mut sim), [true, false, false, false, false]);
+    assert!(sim.command(B, Command::Read { who: who(), since: Some(messages[0]), limit: Some(1), peek: false }).is_ok());
+    assert_eq!(read(&mut sim), [true, true, false, false, false]);
+    assert!(sim.command(B, Command::Read { who: who(), since: Some(messages[1]), limit: Some(1), peek: false }).is_ok());
+    assert_eq!(read(&mut sim), [true; 5], "the gap is closed");
+    assert_eq!(friend(&mut sim, B, A).unwrap().unread, 0);
+}
+
+#[test]
 fn a_friend_who_answers_is_already_a_friend() {
     let mut sim = pair(14);
     befriend(&mut sim);

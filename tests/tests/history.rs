@@ -3,6 +3,8 @@
 
 use symbolon_core::command::{Command, Reply, RequestStatus};
 use symbolon_core::limits::INDEX_BACKLOG;
+use symbolon_core::table::{Change, Table};
+use symbolon_core::world::{Shelf, ShelfMut};
 use symbolon_presence::id::RequestId;
 use symbolon_presence::time::{DAY, HOUR, MINUTE, SECOND};
 use symbolon_tests::sim::Faults;
@@ -134,6 +136,33 @@ fn texts_enter_the_index_when_it_is_quiet_and_too_many_do_not_wait_for_that() {
     };
     assert_eq!(found[0].text, format!("number {}", flood - 1), "a search has the rest put in first");
     assert_eq!(sim.nodes[a].store.indexed() as u64, flood + 1);
+}
+
+#[test]
+fn an_index_of_words_that_an_older_build_made_is_made_again() {
+    let mut sim = Sim::new(12, Faults::NONE);
+    let (a, b) = (sim.add("Andi"), sim.add("Ben"));
+    befriend(&mut sim, a, b);
+    for text in ["one", "two"] {
+        sim.say(b, a, text).unwrap();
+    }
+    sim.run_for(MINUTE);
+    assert_eq!(sim.nodes[a].store.indexed(), 2);
+    // Its counters say nothing of how texts are put into words, and a word stands there in a form of then.
+    let counters = sim.nodes[a].store.get(Table::Meta, b"counters").unwrap().unwrap();
+    assert_eq!((counters[1], &counters[counters.len() - 2..]), (0xa3, &[2, 1][..]), "three fields, the last one that of today");
+    let older = [&[counters[0], 0xa2], &counters[2..counters.len() - 2]].concat();
+    for change in [Change::Put(Table::Meta, b"counters".to_vec(), older), Change::Index(9_999, "ghost".into())] {
+        sim.nodes[a].store.apply(&change).unwrap();
+    }
+    sim.stop(a, SECOND);
+    sim.run_for(MINUTE);
+    assert_eq!(sim.nodes[a].store.indexed(), 2, "without what stood there before");
+    let Ok(Reply::Messages(found)) = sim.command(a, Command::Search { text: "two".into(), before: None, limit: None }) else {
+        panic!("found")
+    };
+    assert_eq!(found.len(), 1);
+    assert_eq!(sim.nodes[a].store.get(Table::Meta, b"counters").unwrap().unwrap(), counters);
 }
 
 #[test]

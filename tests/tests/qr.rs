@@ -10,6 +10,7 @@ use symbolon_node::api::qr::Qr;
 use symbolon_presence::id::PeerId;
 use symbolon_presence::invite::InviteSecret;
 use symbolon_presence::time::{DAY, Timestamp};
+use symbolon_tests::node::{Carrier, start_named};
 
 /// A picture in shades of grey.
 struct Picture {
@@ -83,8 +84,9 @@ fn links() -> Vec<InviteLink> {
     vec![link(0), link(1), link(2), longest]
 }
 
-fn drawn_in_a_terminal(qr: &Qr) -> Picture {
-    let lines: Vec<Vec<char>> = qr.half_blocks(false).lines().map(|line| line.chars().collect()).collect();
+/// What a terminal shows of half blocks, white ones on black.
+fn drawn_in_a_terminal(text: &str) -> Picture {
+    let lines: Vec<Vec<char>> = text.lines().map(|line| line.chars().collect()).collect();
     let is_dark = |x: usize, y: usize| match (lines[y / 2][x], y % 2) {
         ('█', _) | ('▀', 0) | ('▄', 1) => false,
         (' ', _) | ('▀', 1) | ('▄', 0) => true,
@@ -115,7 +117,11 @@ fn another_reader_reads_an_invite_in_a_terminal_and_on_the_page() {
     for link in links() {
         let qr = Qr::link(&link.text()).unwrap();
         assert!(qr.size() <= 41, "version 6 at most");
-        for picture in [drawn_in_a_terminal(&qr), drawn_on_the_page(&qr, 5)] {
+        let in_colours = qr.half_blocks(true);
+        // With colours each line says which ones, and takes them back.
+        let line = |line: &str| line.strip_prefix("\u{1b}[97;40m").unwrap().strip_suffix("\u{1b}[0m").unwrap().to_owned() + "\n";
+        let in_colours: String = in_colours.lines().map(line).collect();
+        for picture in [drawn_in_a_terminal(&qr.half_blocks(false)), drawn_in_a_terminal(&in_colours), drawn_on_the_page(&qr, 5)] {
             let text = picture.read().expect("the code is found");
             assert_eq!(InviteLink::read(&text), Ok(link.clone()));
         }
@@ -137,4 +143,18 @@ fn another_reader_reads_an_invite_in_photographs_of_a_card() {
         }
     }
     assert!(read >= 14, "a phone takes another picture at once: {read} of 16");
+}
+
+#[test]
+fn another_reader_reads_what_the_command_prints_for_an_invite() {
+    let home = tempfile::tempdir().unwrap();
+    let node = start_named(home.path(), Carrier::Quic, "Andi").unwrap();
+    let ran = node.run(&["invite", "--qr"]).unwrap();
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let link = ran.stdout.split_whitespace().find(|word| word.starts_with("symbolon:")).expect("the link is printed");
+    let is_block = |line: &&str| line.chars().count() > 20 && line.chars().all(|c| " █▀▄".contains(c));
+    let code: Vec<&str> = ran.stdout.lines().filter(is_block).collect();
+    let read = drawn_in_a_terminal(&code.join("\n")).read().expect("the code is found");
+    assert!(read.len() <= LINK_MAX && read.eq_ignore_ascii_case(link), "{read}");
+    assert_eq!(InviteLink::read(&read), InviteLink::read(link));
 }

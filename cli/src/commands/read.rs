@@ -13,11 +13,14 @@ use symbolon_core::limits::READ_LIMIT;
 pub fn read(client: &Client, output: Output, flags: &Read) -> Result<(), Failure> {
     // Subscribed before the first look, so that nothing falls between.
     let events = flags.follow.then(|| client.events()).transpose()?;
-    let mut reader = Reader { marks: !flags.peek, last: flags.since.clone(), ..Reader::new(client, output, flags.who.as_deref()) };
+    let mut reader =
+        Reader { marks: !flags.peek, last: flags.since.clone(), is_line_due: true, ..Reader::new(client, output, flags.who.as_deref()) };
     let count = match flags.limit {
         Some(limit) => reader.last_ones(limit)?,
         None => reader.all()?,
     };
+    // What comes from now on is new, all of it.
+    reader.is_line_due = false;
     let Some(mut events) = events else {
         return if count == 0 { output.remark("No messages.\n") } else { Ok(()) };
     };
@@ -38,12 +41,14 @@ pub struct Reader<'a> {
     /// Whether what was printed is marked as read.
     marks: bool,
     last: Option<String>,
+    /// Whether a line is still to be drawn above the first message that was not read.
+    is_line_due: bool,
 }
 
 impl<'a> Reader<'a> {
     /// One that marks nothing.
     pub fn new(client: &Client, output: Output, who: Option<&'a str>) -> Self {
-        Self { client: client.clone(), output, who, marks: false, last: None }
+        Self { client: client.clone(), output, who, marks: false, last: None, is_line_due: false }
     }
 
     /// Prints messages as they come, until the node stops.
@@ -124,7 +129,12 @@ impl<'a> Reader<'a> {
         let mut printed = 0usize;
         let mut shown = Ok(());
         for view in page {
-            shown = self.output.show(view, show::message);
+            if self.is_line_due && is_new(view) {
+                self.is_line_due = false;
+                // Above it stand others, or it is all that is there and all of it is new.
+                shown = if self.last.is_some() { self.output.remark("---- new ----\n") } else { Ok(()) };
+            }
+            shown = shown.and_then(|()| self.output.show(view, show::message));
             if shown.is_err() {
                 break;
             }
@@ -137,7 +147,6 @@ impl<'a> Reader<'a> {
 
     /// Marks the first so many of a page that follows a message.
     fn mark(&self, before: Option<&str>, page: &[Value], printed: usize) -> Result<(), Failure> {
-        let is_new = |view: &Value| view.get("mine") == Some(&Value::Bool(false)) && view.get("state") != Some(&json!("read"));
         if !self.marks || !page.iter().take(printed).any(is_new) {
             return Ok(());
         }
@@ -155,6 +164,11 @@ impl<'a> Reader<'a> {
         }
         Ok(())
     }
+}
+
+/// Whether it came, and was not read.
+fn is_new(view: &Value) -> bool {
+    view.get("mine") == Some(&Value::Bool(false)) && view.get("state") != Some(&json!("read"))
 }
 
 fn id_of(view: &Value) -> Option<String> {

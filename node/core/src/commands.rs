@@ -27,6 +27,9 @@ pub(crate) fn run(state: &mut State, machines: &mut Machines<'_>, turn: &mut Tur
     if state.own.gone.is_some() && changes(&command) {
         return Err(CommandError::DeviceGone.into());
     }
+    if offers(&command) && state.own.is_expired(turn.stamp) {
+        return Err(CommandError::DeviceExpired.into());
+    }
     match command {
         Command::Identity => Ok(own::identity(state)),
         Command::SetName(name) => own::set_name(state, turn, &name),
@@ -116,6 +119,25 @@ pub(crate) fn run(state: &mut State, machines: &mut Machines<'_>, turn: &mut Tur
         Command::LookupRemove(address) => relays::remove_lookup(state, machines, turn, &address),
         Command::Lookups => Ok(Reply::Lookups(machines.presence.lookup_servers.views(state))),
     }
+}
+
+/// Whether a command shows our certificate to somebody who does not know this device, or brings somebody in by it.
+fn offers(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Invite { .. }
+            | Command::Add { .. }
+            | Command::Introduce { .. }
+            | Command::Accept(_)
+            | Command::SetFindable(true)
+            | Command::DevicePair
+            | Command::RoomCreate(_)
+            | Command::RoomAdd { .. }
+            | Command::RoomBefriend { .. }
+            | Command::RoomCard(_)
+            | Command::RoomKnock(_)
+            | Command::RoomVouch(_)
+    )
 }
 
 /// Whether a command does more than look.

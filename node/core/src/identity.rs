@@ -123,6 +123,12 @@ impl Own {
         self.has_gone_on.is_some_and(|since| now.since(since) < limits::COPY_PEACE)
     }
 
+    /// Whether the certificate of this device has ended and another device renews it: nothing new is shown under it.
+    /// The device that holds the root key renews its own before.
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.identity.root.is_none() && self.identity.chain.body().is_some_and(|body| body.not_after.is_expired_at(now))
+    }
+
     /// Whether friends of an older build may be met under the keys of before.
     pub fn is_before_valid(&self, sure: Timestamp) -> bool {
         self.speaks.is_before_valid(sure)

@@ -281,6 +281,8 @@ pub enum Warning {
     InviteReused,
     /// An expired invite was presented.
     InviteExpired,
+    /// Something else lies in the place of an invite's body: somebody who has the link has put it there.
+    InviteSpoiled,
     /// A request came with other keys than an earlier one under the same request id.
     KeysChanged,
     /// A friend has seen a newer state of this folder than it holds.

@@ -15,7 +15,7 @@ use crate::rows::{
 use crate::table::{Change, Table};
 use crate::turn::all_rows;
 use crate::turn::load_all;
-use crate::turn::{Turn, TurnFailed, decode_row, read};
+use crate::turn::{Turn, TurnFailed};
 use crate::world::{RoomCipher, Shelf};
 use rand_chacha::ChaCha20Rng;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -118,8 +118,7 @@ impl State {
     ) -> Result<Self, TurnFailed> {
         let clock = Clock::load(shelf, now, shelf.get(Table::Meta, b"identity")?.is_none())?;
         let own = Own::load(name, shelf, (now, clock.sure()), rng, out)?;
-        let counters =
-            read(shelf, &out.changes, Table::Meta, b"counters")?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
+        let counters = load::counters(shelf, out)?;
         let mut requests = load_all(shelf, Table::Request, |row: &Request| row.id)?;
         let mut friends = load_all(shelf, Table::Friend, |row: &Friend| row.peer)?;
         for peer in derive_trust(&mut friends, &mut requests) {

@@ -178,6 +178,8 @@ pub enum Change {
     Index(u64, String),
     /// Takes a text out of the index again: exactly the number and text that went in.
     Unindex(u64, String),
+    /// Takes every text out of the index.
+    ClearIndex,
 }
 
 impl Change {
@@ -185,7 +187,7 @@ impl Change {
     pub fn table(&self) -> Option<Table> {
         match self {
             Self::Put(table, ..) | Self::Delete(table, _) => Some(*table),
-            Self::Index(..) | Self::Unindex(..) => None,
+            Self::Index(..) | Self::Unindex(..) | Self::ClearIndex => None,
         }
     }
 }

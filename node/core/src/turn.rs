@@ -139,7 +139,7 @@ impl Turn<'_> {
                 Change::Put(_, key, value) if key.as_slice() >= from => {
                     rows.insert(key.clone(), value.clone());
                 }
-                Change::Put(..) | Change::Index(..) | Change::Unindex(..) => {}
+                Change::Put(..) | Change::Index(..) | Change::Unindex(..) | Change::ClearIndex => {}
                 Change::Delete(_, key) => {
                     rows.remove(key);
                 }
@@ -205,7 +205,7 @@ impl Turn<'_> {
 pub(crate) fn read(shelf: &dyn Shelf, changes: &Changes, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, TurnFailed> {
     match changes.of(table, key) {
         Some(Change::Put(_, _, value)) => Ok(Some(value.clone())),
-        Some(Change::Delete(..) | Change::Index(..) | Change::Unindex(..)) => Ok(None),
+        Some(Change::Delete(..) | Change::Index(..) | Change::Unindex(..) | Change::ClearIndex) => Ok(None),
         None => Ok(shelf.get(table, key)?),
     }
 }

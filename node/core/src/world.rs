@@ -33,7 +33,7 @@ pub trait Shelf {
     /// The numbers of texts put by [`Change::Index`] that have every one of these words,
     /// the last one also as the beginning of a word: the highest numbers below `before`, in
     /// descending order. `words` is what somebody typed: nothing in it is syntax, letter
-    /// case and accents do not count, and without a letter or digit in it nothing is found.
+    /// case and accents do not count, and without a letter, digit or emoji in it nothing is found.
     /// `limit` is capped at [`RANGE_LIMIT`].
     fn search(&self, words: &str, before: u64, limit: usize) -> Result<Vec<u64>, ShelfError>;
 }

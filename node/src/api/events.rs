@@ -205,6 +205,10 @@ fn warning_text(warning: Warning) -> (&'static str, &'static str) {
         Warning::InviteExpired => {
             ("invite_expired", "Somebody tried an invite of yours that has expired. Make a new one if you still expect somebody.")
         }
+        Warning::InviteSpoiled => (
+            "invite_spoiled",
+            "Somebody who has the link of an invite of yours has put something else in its place: nobody gets in by it. Take it back, and make a new one.",
+        ),
         Warning::KeysChanged => {
             ("keys_changed", "A friend request came again with other keys. Compare the words with that person before you accept.")
         }

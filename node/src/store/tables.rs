@@ -35,11 +35,11 @@ impl Store {
 
 impl Store {
     fn index(&self, number: u64, text: &str) -> Result<(), StoreError> {
-        self.write(words::INDEX, params![words::row(number)?, text])
+        self.write(words::INDEX, params![words::row(number)?, words::spread(text)])
     }
 
     fn unindex(&self, number: u64, text: &str) -> Result<(), StoreError> {
-        self.write(words::UNINDEX, params![words::row(number)?, text])
+        self.write(words::UNINDEX, params![words::row(number)?, words::spread(text)])
     }
 
     fn search(&self, typed: &str, before: u64, limit: usize) -> Result<Vec<u64>, StoreError> {
@@ -78,6 +78,7 @@ impl ShelfMut for Turn<'_> {
             Change::Delete(table, key) => self.store.delete_row(statements(*table), key)?,
             Change::Index(number, text) => self.store.index(*number, text)?,
             Change::Unindex(number, text) => self.store.unindex(*number, text)?,
+            Change::ClearIndex => self.store.write(words::CLEAR, [])?,
         }
         Ok(())
     }

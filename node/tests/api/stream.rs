@@ -92,6 +92,7 @@ async fn every_event_has_a_name_and_tells_ids_only() {
         (Event::Online { peer: PeerId([4; 32]), online: true }, "online", vec!["id", "online"]),
         (Event::Warning(Warning::InviteReused), "warning", vec!["text", "warning"]),
         (Event::Warning(Warning::InviteExpired), "warning", vec!["text", "warning"]),
+        (Event::Warning(Warning::InviteSpoiled), "warning", vec!["text", "warning"]),
         (Event::Warning(Warning::KeysChanged), "warning", vec!["text", "warning"]),
         (Event::Warning(Warning::OlderCopy), "warning", vec!["text", "warning"]),
         (Event::Warning(Warning::SecondCopy), "warning", vec!["text", "warning"]),

@@ -12,6 +12,7 @@ type Rowset = BTreeMap<Vec<u8>, Vec<u8>>;
 enum Undo {
     Row(Table, Vec<u8>, Option<Vec<u8>>),
     Words(u64, Option<String>),
+    AllWords(BTreeMap<u64, String>),
 }
 
 /// The tables, and how to take the open turn back.
@@ -39,6 +40,7 @@ impl MemoryStore {
             match undo {
                 Undo::Row(table, key, value) => drop(self.set(table, key, value)),
                 Undo::Words(number, text) => drop(self.set_words(number, text)),
+                Undo::AllWords(words) => self.words = words,
             }
         }
     }
@@ -146,6 +148,7 @@ impl ShelfMut for MemoryStore {
             Change::Delete(table, key) => Undo::Row(*table, key.clone(), self.set(*table, key.clone(), None)),
             Change::Index(number, text) => Undo::Words(*number, self.set_words(*number, Some(text.clone()))),
             Change::Unindex(number, _) => Undo::Words(*number, self.set_words(*number, None)),
+            Change::ClearIndex => Undo::AllWords(std::mem::take(&mut self.words)),
         };
         self.undo.push(undo);
         Ok(())

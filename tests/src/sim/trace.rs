@@ -20,6 +20,7 @@ impl Trace {
             Change::Delete(table, key) => self.add(&[&[*table as u8][..], key, b"deleted"].concat()),
             Change::Index(number, text) => self.add(&[b"index", &number.to_be_bytes()[..], text.as_bytes()].concat()),
             Change::Unindex(number, text) => self.add(&[b"unindex", &number.to_be_bytes()[..], text.as_bytes()].concat()),
+            Change::ClearIndex => self.add(b"clear index"),
         }
     }
 
@@ -214,5 +215,6 @@ pub fn change(change: &Change) -> String {
         }
         Change::Index(number, text) => format!("  index {number}: {} B", text.len()),
         Change::Unindex(number, text) => format!("  unindex {number}: {} B", text.len()),
+        Change::ClearIndex => "  clear the index".to_owned(),
     }
 }

@@ -143,7 +143,7 @@ impl Watch {
             match change {
                 Change::Put(Table::Message, key, value) => self.message(sim, ix, key, &read(value)),
                 Change::Delete(table, _) => assert!(*table != Table::Message, "a message is never deleted"),
-                Change::Put(..) | Change::Index(..) | Change::Unindex(..) => {}
+                Change::Put(..) | Change::Index(..) | Change::Unindex(..) | Change::ClearIndex => {}
             }
         }
     }

@@ -4,7 +4,7 @@ use super::invites::is_forged;
 use symbolon_core::command::{Command, InviteState, Reply, RequestStatus};
 use symbolon_core::contact::{ContactBody, ContactRecord, InviteMark};
 use symbolon_core::link::InviteLink;
-use symbolon_core::seam::Input;
+use symbolon_core::seam::{Input, Warning};
 use symbolon_presence::codec;
 use symbolon_presence::identity::Identity;
 use symbolon_presence::invite::InviteSecret;
@@ -232,6 +232,7 @@ fn a112_what_somebody_else_puts_in_the_place_of_a_body_is_seen_by_its_maker() {
     sim.restart(a);
     sim.run_for(HOUR);
     assert_eq!(state(&mut sim), InviteState::Open);
+    assert_eq!(sim.warnings(a, Warning::InviteSpoiled), 0);
     let later = sim.now.0 + DAY;
     spoilt(&mut sim, later);
     sim.restart(a);
@@ -239,7 +240,10 @@ fn a112_what_somebody_else_puts_in_the_place_of_a_body_is_seen_by_its_maker() {
     assert_eq!(state(&mut sim), InviteState::Spoiled);
     sim.restart(a);
     assert_eq!(state(&mut sim), InviteState::Spoiled, "it is remembered");
+    sim.run_for(HOUR);
+    assert_eq!(sim.warnings(a, Warning::InviteSpoiled), 1, "the user hears of it once, at once, over restarts");
     sim.lookup.planted.clear();
+    sim.restart(a);
     sim.run_for(HOUR);
     assert_eq!(state(&mut sim), InviteState::Open, "it has its place again");
 }

@@ -68,3 +68,48 @@ fn certificates_of_further_devices_are_renewed_by_the_first_one_and_friends_take
     sim.run_for(90 * DAY + HOUR);
     assert!(problems(&mut sim, laptop).iter().any(|problem| problem.contains("has expired")));
 }
+
+/// How many records that nobody had published before are published in this time.
+fn new_records(sim: &mut Sim, within: u64) -> usize {
+    let before: BTreeSet<Vec<u8>> = sim.lookup.stored().cloned().collect();
+    sim.run_for(within);
+    sim.lookup.stored().filter(|record| !before.contains(*record)).count()
+}
+
+#[test]
+fn a_device_whose_certificate_has_ended_shows_it_to_nobody_new_until_it_is_renewed_and_its_texts_go_on() {
+    let mut sim = friends(17);
+    let laptop = further(&mut sim, ANA, "Laptop");
+    assert!(sim.run_until(HOUR, |sim| friend_views(sim, laptop).iter().any(|view| view.mutual)));
+    let invite = || Command::Invite { lifetime: DAY, no_ip: false, auto_accept: true };
+    for ix in [ANA, BEN] {
+        sim.stop(ix, 400 * DAY);
+    }
+    sim.crash(laptop, 300 * DAY);
+    sim.run_for(300 * DAY + HOUR);
+    assert!(sim.command(laptop, invite()).is_ok());
+    assert!(new_records(&mut sim, DAY) > 0, "it is alone, and publishes");
+    sim.crash(laptop, 90 * DAY);
+    sim.run_for(90 * DAY + HOUR);
+    assert!(problems(&mut sim, laptop).iter().any(|problem| problem.contains("has expired")));
+    let peer = sim.nodes[BEN].peer.to_string();
+    let commands = [
+        invite(),
+        Command::Add { target: peer, note: None },
+        Command::SetFindable(true),
+        Command::DevicePair,
+        Command::RoomCreate("Room".into()),
+    ];
+    for command in commands {
+        assert_eq!(sim.command(laptop, command).err(), Some(CommandError::DeviceExpired));
+    }
+    assert_eq!(new_records(&mut sim, 3 * DAY), 0);
+    say(&mut sim, laptop, "Ben", "of an expired one");
+    assert!(sim.run_until(10 * DAY, |sim| [ANA, BEN].iter().all(|ix| sim.nodes[*ix].is_up())));
+    all_have(&mut sim, &[ANA, BEN], &["of an expired one"]);
+    assert!(sim.run_until(DAY, |sim| sim.command(laptop, invite()).is_ok()), "the first one has renewed it");
+    for ix in [ANA, BEN] {
+        sim.stop(ix, 10 * DAY);
+    }
+    assert!(new_records(&mut sim, DAY) > 0, "it publishes again");
+}

@@ -67,6 +67,8 @@ pub enum CommandError {
     OlderDevice,
     /// This device was removed by another one of its person.
     DeviceGone,
+    /// The certificate of this device has ended, and another device renews it.
+    DeviceExpired,
     /// No relay of this node could be the hub of a room.
     NoHub,
     /// The link is a room's card.

@@ -16,7 +16,8 @@ use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Failed, Turn, TurnFailed, decode_row};
 use crate::wire::RoomPayload;
-use std::collections::BTreeMap;
+use crate::world::RANGE_LIMIT;
+use std::collections::{BTreeMap, BTreeSet};
 use symbolon_presence::id::{DeviceId, MessageId, PeerId, RoomId};
 
 /// One message.
@@ -93,10 +94,10 @@ pub(crate) fn read(
         found.truncate(count);
     }
     let mut views = Vec::with_capacity(found.len());
-    let mut newest: BTreeMap<(RoomId, PeerId), MessageId> = BTreeMap::new();
+    let mut marked: BTreeMap<(RoomId, PeerId), BTreeSet<u64>> = BTreeMap::new();
     for (arrival, conversation, message) in found {
         if !peek && message.state == MessageState::Delivered && message.from != state.own.peer {
-            newest.insert((conversation, message.from), message.id);
+            marked.entry((conversation, message.from)).or_default().insert(arrival);
             let read = Message { state: MessageState::Read, ..message.clone() };
             turn.put(Table::Message, &message_key(&conversation, arrival), &read);
             if state.groups.rooms.contains_key(&conversation) {
@@ -107,7 +108,8 @@ pub(crate) fn read(
         }
         views.push(view(state, turn, &conversation, arrival, message)?);
     }
-    for ((conversation, writer), message) in newest {
+    for ((conversation, writer), arrivals) in marked {
+        let Some(message) = read_as_far(state, turn, &conversation, &writer, &arrivals)? else { continue };
         if state.groups.rooms.contains_key(&conversation) {
             tell_member(state, turn, &conversation, &writer, message)?;
         } else {
@@ -118,6 +120,53 @@ pub(crate) fn read(
         }
     }
     Ok(views)
+}
+
+/// The text of a writer up to which all of theirs are read, if that is news since some of them were marked in this command.
+///
+/// A mark says "everything up to this one", and stands as such on the writer's screen. So a text that was shown below one that was
+/// not shown is not said to be read until that one is. Where it cannot be seen in a bounded look that none is left out, nothing is said.
+fn read_as_far(
+    state: &State,
+    turn: &Turn<'_>,
+    conversation: &RoomId,
+    writer: &PeerId,
+    marked: &BTreeSet<u64>,
+) -> Result<Option<MessageId>, TurnFailed> {
+    let (Some(first), Some(last)) = (marked.first().copied(), marked.last().copied()) else { return Ok(None) };
+    let mut rows: Vec<(u64, Message)> = Vec::new();
+    let behind = message_key(conversation, last.saturating_add(1));
+    let before = turn.shelf.range_back(Table::Message, &behind, RANGE_LIMIT)?;
+    let after = turn.shelf.range(Table::Message, &behind, RANGE_LIMIT)?;
+    let own = |key: &[u8]| split_key(key).filter(|(of, _)| of == conversation).map(|(_, arrival)| arrival);
+    // The page may end in the middle of the conversation: unread texts may lie before it.
+    let is_whole = before.len() < RANGE_LIMIT || before.last().is_some_and(|(key, _)| own(key).is_none());
+    for (key, bytes) in before.into_iter().rev().chain(after) {
+        if let Some(arrival) = own(&key) {
+            rows.push((arrival, decode_row(&bytes)?));
+        }
+    }
+    // What this command has marked is not on the shelf yet.
+    let is_unread = |arrival: u64, message: &Message| {
+        message.state == MessageState::Delivered && message.from != state.own.peer && !marked.contains(&arrival)
+    };
+    let unread = rows.iter().filter(|(arrival, message)| is_unread(*arrival, message)).count();
+    if !is_whole && unread < unread_in(state, conversation) {
+        return Ok(None);
+    }
+    let of_writer = rows.iter().filter(|(_, message)| message.from == *writer && message.line.is_none());
+    let mut furthest = None;
+    for (arrival, message) in of_writer.take_while(|(arrival, message)| !is_unread(*arrival, message)) {
+        furthest = Some((*arrival, message.id));
+    }
+    Ok(furthest.filter(|(arrival, _)| *arrival >= first).map(|(_, id)| id))
+}
+
+/// How many texts of a conversation are unread.
+fn unread_in(state: &State, conversation: &RoomId) -> usize {
+    let of_room = state.groups.notes.get(conversation).map(|note| note.unread);
+    let of_friend = || state.friends.values().find(|friend| friend.conversation == *conversation && friend.follows.is_none());
+    usize::try_from(of_room.or_else(|| of_friend().map(|friend| friend.unread)).unwrap_or_default()).unwrap_or(usize::MAX)
 }
 
 /// The arrival number of a message.

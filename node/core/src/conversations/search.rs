@@ -97,9 +97,14 @@ fn index(state: &mut State, turn: &mut Turn<'_>, limit: u64) -> Result<(), TurnF
     Ok(())
 }
 
+/// Whether a sign may stand in the index: letters and digits do, and so do emoji and the signs of C++ and C#.
+fn may_be_found(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '+' | '#') || (!c.is_ascii() && !c.is_whitespace())
+}
+
 /// The last messages with these words, oldest first.
 fn find(state: &State, turn: &Turn<'_>, wish: &Wish) -> Result<Vec<MessageView>, Failed> {
-    if wish.text.len() > SEARCH_MAX || !wish.text.chars().any(char::is_alphanumeric) {
+    if wish.text.len() > SEARCH_MAX || !wish.text.chars().any(may_be_found) {
         return Err(CommandError::BadSearch.into());
     }
     let before = wish.before.map(|id| arrival_of(turn, &id)).transpose()?.unwrap_or(u64::MAX);

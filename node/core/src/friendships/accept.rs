@@ -36,6 +36,10 @@ pub(crate) fn accept(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> 
     if row.expires.is_expired_at(turn.now) {
         return Err(CommandError::WrongStatus.into());
     }
+    if state.own.is_expired(turn.stamp) {
+        // Nobody new would believe it.
+        return Err(CommandError::DeviceExpired.into());
+    }
     let offer = row.body().ok_or(CommandError::WrongStatus)?;
     let chain = row.chain.clone().ok_or(CommandError::WrongStatus)?;
     if people::is_blocked(state, &row.peer, &chain) {

@@ -135,6 +135,9 @@ pub(crate) fn ask(
     note: Option<String>,
     trust: Trust,
 ) -> Result<RequestId, Failed> {
+    if state.own.is_expired(turn.stamp) {
+        return Err(CommandError::DeviceExpired.into());
+    }
     let peer = contact.signer.peer;
     if let Some(id) = accept_waiting(state, turn, &peer, trust)? {
         return Ok(id);

@@ -11,7 +11,7 @@ use crate::command::CommandError;
 use crate::limits::{INVITE_LIFETIME_MAX, INVITES_MAX, PAIRING_LIFETIME};
 use crate::notice::InvitesNotice;
 use crate::rows::Invite;
-use crate::seam::Address;
+use crate::seam::{Address, Warning};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Failed, Turn, TurnFailed};
@@ -145,9 +145,13 @@ pub(crate) fn used(state: &mut State, turn: &mut Turn<'_>, invite: Invite, by: R
     }
 }
 
-/// Notes that something else lies in the place of an invite's body, or nothing else any more.
+/// Notes that something else lies in the place of an invite's body, or nothing else any more. The user is warned
+/// when it begins.
 pub(crate) fn note_spoiled(state: &mut State, turn: &mut Turn<'_>, grant: &GrantId, since: Option<Timestamp>) {
     let Some(invite) = state.invites.get(grant).filter(|invite| invite.spoiled.is_some() != since.is_some()).cloned() else { return };
+    if since.is_some() {
+        state.rates.warn(turn, Warning::InviteSpoiled);
+    }
     state.save_invite(turn, Invite { spoiled: since, ..invite });
 }
 

@@ -39,6 +39,10 @@ impl Desk {
             return Ok(if is_past { Handed::Stale } else { Handed::Refused });
         }
         self.remember(fetch.nonce);
+        if state.own.is_expired(turn.stamp) {
+            // Who is shown an ended certificate takes no package.
+            return Ok(Handed::Empty);
+        }
         if !state.rates.package(turn.now, peer) {
             self.note_drain(turn.now, peer);
             return Ok(Handed::Empty);

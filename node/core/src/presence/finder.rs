@@ -20,7 +20,7 @@ use symbolon_presence::codec;
 use symbolon_presence::id::{LookupId, PeerId, RequestId};
 use symbolon_presence::posted::{Item, contact_id};
 use symbolon_presence::record::{Record, day_of};
-use symbolon_presence::time::Timestamp;
+use symbolon_presence::time::{HOUR, Timestamp};
 
 mod calls;
 
@@ -83,6 +83,11 @@ impl Finder {
     pub fn tick(&mut self, state: &mut State, turn: &mut Turn<'_>, strangers: impl Fn(&mut ChaCha20Rng) -> Vec<Vec<Address>>) {
         self.calls.tick(turn);
         if self.due.is_none_or(|due| due > turn.now) || state.own.is_halted {
+            return;
+        }
+        if state.own.is_expired(turn.stamp) {
+            // Who is found would be asked under it: they wait for the next certificate.
+            self.due = Some(turn.now.after(HOUR));
             return;
         }
         let before = std::mem::take(&mut self.sought);

@@ -6,7 +6,7 @@
 //! changed, once a day at a moment that has nothing to do with its comings and goings, and when nobody has them.
 
 use crate::command::DhtView;
-use crate::identity;
+use crate::identity::{self, Own};
 use crate::limits::{AWAY_DELAY, PUBLISH_DELAY, PUBLISH_INTERVAL, PUBLISH_PAUSE, SERVERS_MAX};
 use crate::seam::{Address, Look, NetAction};
 use crate::state::State;
@@ -213,8 +213,13 @@ impl Publisher {
 
     /// Publishes when it is due.
     pub fn tick(&mut self, state: &mut State, turn: &mut Turn<'_>) {
-        if state.own.is_halted {
-            // Another copy of this folder publishes.
+        let is_expired = state.own.is_expired(turn.stamp);
+        if is_expired {
+            // Nobody believes what stands under it. It begins again with the next certificate.
+            withdraw(&mut state.own);
+        }
+        if state.own.is_halted || is_expired {
+            // Another copy of this folder publishes, or nobody reads it.
             (self.due, self.away_due, self.read_back.due) = (None, None, None);
             self.bodies = Bodies::default();
             return;
@@ -255,6 +260,9 @@ impl Publisher {
     /// The node stops: its records do not say where it was any more. Friends go on calling where they know it, since
     /// two who both took leave must find each other again.
     pub fn farewell(&mut self, state: &mut State, turn: &mut Turn<'_>) {
+        if state.own.is_expired(turn.stamp) {
+            return;
+        }
         if self.last.is_some() && state.own.presence.has_day(day_of(turn.now)) && self.servers + self.neighbours + self.lookup_servers > 0 {
             self.due = None;
             self.publish(state, turn, Class::Limited);
@@ -333,6 +341,14 @@ pub(crate) fn set_findable(state: &mut State, turn: &mut Turn<'_>, is_findable: 
         turn.put(Table::Meta, b"findable", &is_findable);
         identity::records_changed(turn);
     }
+}
+
+/// Takes back what this node has made to be published.
+fn withdraw(own: &mut Own) {
+    own.records.clear();
+    own.bodies.clear();
+    own.away.clear();
+    own.bodies_ahead.clear();
 }
 
 #[cfg(test)]

@@ -214,4 +214,11 @@ pub(crate) struct Counters {
     /// Messages with a lower number are in the index of words.
     #[n(1)]
     pub indexed: u64,
+    /// How they were put into words ([`INDEXING`]); none of builds that put them in as they are.
+    #[n(2)]
+    pub indexing: Option<u32>,
 }
+
+/// How texts are put into words. An index made in another way is emptied at the start, and made again: a text is found, and is taken
+/// out, only in the form in which it went in.
+pub(crate) const INDEXING: u32 = 1;

@@ -1,9 +1,9 @@
 //! Loading the working set.
 
 use crate::command::{Direction, Trust};
-use crate::rows::{Barred, Device, Friend, Given, Inbound, Request, Sequences, split_inbound_key, split_sequences_key};
-use crate::table::Table;
-use crate::turn::{TurnFailed, all_rows, decode_row};
+use crate::rows::{Barred, Counters, Device, Friend, Given, INDEXING, Inbound, Request, Sequences, split_inbound_key, split_sequences_key};
+use crate::table::{Change, Table};
+use crate::turn::{Out, TurnFailed, all_rows, decode_row, read};
 use crate::world::Shelf;
 use std::collections::BTreeMap;
 use symbolon_presence::id::{DeviceId, GrantId, PeerId, RequestId, RoomId};
@@ -25,6 +25,21 @@ pub(crate) fn derive_trust(friends: &mut BTreeMap<PeerId, Friend>, requests: &mu
         request.trust = Trust::Invited;
     }
     settled
+}
+
+/// The counters. An index of words that an older build made is emptied, and made again as texts come and are looked for.
+pub(super) fn counters(shelf: &dyn Shelf, out: &mut Out) -> Result<Counters, TurnFailed> {
+    let stored = read(shelf, &out.changes, Table::Meta, b"counters")?;
+    let counters: Counters = stored.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
+    if counters.indexing == Some(INDEXING) {
+        return Ok(counters);
+    }
+    if counters.indexed > 0 {
+        out.changes.push_back(Change::ClearIndex);
+    }
+    let counters = Counters { indexed: 0, indexing: Some(INDEXING), ..counters };
+    out.changes.push_back(Change::Put(Table::Meta, b"counters".to_vec(), symbolon_presence::codec::encode_row(&counters)));
+    Ok(counters)
 }
 
 /// All sequences, and what opens envelopes.

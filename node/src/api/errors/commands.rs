@@ -97,7 +97,7 @@ pub(super) fn entry(error: CommandError) -> Entry {
             "bad_search",
             422,
             "Nothing to search for",
-            "There is no letter or digit in it to search for, or it is longer than 256 bytes.",
+            "There is no letter, digit or emoji in it to search for, or it is longer than 256 bytes.",
             "Search for one or a few words.",
         ),
         CommandError::BadNote => (
@@ -214,6 +214,13 @@ pub(super) fn entry(error: CommandError) -> Entry {
             "Device removed",
             "Another device of yours has removed this one. Its history stays readable; nothing is sent from it any more.",
             "Start a new folder and pair it again, if this device is still yours.",
+        ),
+        CommandError::DeviceExpired => (
+            "device_expired",
+            409,
+            "Certificate expired",
+            "The certificate of this device has ended: nobody who does not know it yet would believe it. What you write to friends still goes.",
+            "Start your first device, so that both meet: it renews this one.",
         ),
         CommandError::NoHub => (
             "no_hub",

@@ -86,7 +86,7 @@ function conversation(one, { id, about, closed, news, now, standing, hint }) {
   document.addEventListener("visibilitychange", history.looked);
 
   drawPresence();
-  history.newest().catch(trouble);
+  history.opened();
   return {
     element,
     focus: matchMedia("(hover: hover)").matches ? composer.field : undefined,

@@ -122,14 +122,14 @@ function unfriendCard(one) {
 
 function blockCard(one) {
   if (one.blocked) {
-    return h("article", { class: "card" }, h("h2", {}, "Blocked"), h("p", {}, "Nothing from this friend reaches you. They do not hear of it."),
+    return h("article", { class: "card" }, h("h2", {}, "Blocked"), h("p", {}, "Nothing from this friend reaches you. They do not hear of it. What they write meanwhile stays on their side, and comes once you unblock them."),
       button("Unblock", async () => {
         await post("/api/v1/unblock", { who: one.id });
         await loadFriends();
       }));
   }
   const rooms = commonRooms(one, "block-rooms");
-  return h("article", { class: "card" }, h("h2", {}, "Block"), h("p", {}, "Nothing more from this friend will reach you. They do not hear of it. You can unblock them later."),
+  return h("article", { class: "card" }, h("h2", {}, "Block"), h("p", {}, "Nothing more from this friend will reach you while they are blocked. They do not hear of it. You can unblock them later; what they wrote meanwhile comes then."),
     rooms.element,
     careful("Block this friend", "Really block?", async () => {
       await post("/api/v1/block", { who: one.id, leave_rooms: rooms.leaves() });

@@ -1,4 +1,4 @@
-// The messages of one conversation: read in pages, backwards without end, and marked as read once they were on show.
+// The messages of one conversation: read in pages, backwards without end, and marked as read once they stood in the window.
 
 import { button, clean, clock, day, h, icon, moment, nameOf, trouble } from "/dom.js";
 import { MOST, PAGE, countUnread, get, post } from "/node.js";
@@ -14,6 +14,13 @@ const STATES = {
 
 // From how far above the first message, or below the last one, the next page is read, in pixels.
 const NEAR = 400;
+// How far back the first new message is looked for, and how many are shown before it.
+const LOOK_BACK = 1000;
+const BEFORE_NEW = 20;
+// So many pixels of a message may be cut off, and it is on show all the same.
+const SLACK = 20;
+
+const isNew = (message) => !message.mine && !message.line && message.state === "delivered";
 
 export function makeHistory(id, one, hint) {
   const rows = new Map(); // message id -> row on show, in order
@@ -26,6 +33,7 @@ export function makeHistory(id, one, hint) {
   let busy = false;
   let ended = false;
   let marking = null;
+  let firstNew = null; // the first message that was not read when the conversation was opened
   let missed = false; // something came that is to be read
   let jumps = false; // and then the end is to be shown
 
@@ -33,32 +41,42 @@ export function makeHistory(id, one, hint) {
   const atEnd = () => !hasLater && list.scrollHeight - list.scrollTop - list.clientHeight < 80;
   const edge = (which) => [...messages.keys()].at(which);
 
-  // Reading marks as read, so it is done only while somebody is looking.
+  // Looks at history; nothing is marked.
   async function read(part) {
-    const query = { who: id, limit: PAGE, ...part };
-    const looking = isLooking();
-    const answer = looking
-      ? await post("/api/v1/messages/read", query)
-      : await get(`/api/v1/messages?${new URLSearchParams(query)}`);
-    const unread = answer.messages.filter((message) => !message.mine && message.state !== "read");
-    if (looking && unread.length > 0) {
-      // They are shown as they were before.
-      for (const message of unread) message.state = "read";
-      countUnread(one).catch(() => {});
-    }
-    return answer.messages;
+    const { messages: page } = await get(`/api/v1/messages?${new URLSearchParams({ who: id, limit: PAGE, ...part })}`);
+    return page;
   }
+
+  // The conversation as it is opened: where the first message stands that was not read, or at the end.
+  const opened = () => once(async () => {
+    const unread = one.unread ? (await read({ limit: LOOK_BACK })) : [];
+    const at = unread.findIndex(isNew);
+    if (at < 0) return newest();
+    firstNew = unread[at].message;
+    const from = Math.max(0, at - BEFORE_NEW);
+    const page = unread.slice(from, from + PAGE);
+    show(page, from > 0 || unread.length === LOOK_BACK, from + PAGE < unread.length);
+    const line = list.querySelector(".new");
+    list.scrollTop += line.getBoundingClientRect().top - list.getBoundingClientRect().top - 8;
+    return looked();
+  });
 
   async function newest() {
     const page = await read({});
+    show(page, page.length === PAGE, false);
+    list.scrollTop = list.scrollHeight;
+    looked();
+  }
+
+  function show(page, before, behind) {
     rows.clear();
     messages.clear();
-    hasEarlier = page.length === PAGE;
-    hasLater = false;
+    hasEarlier = before;
+    hasLater = behind;
+    toEnd.hidden = !hasLater;
     if (page.length === 0) list.replaceChildren(h("li", { class: "nothing" }, h("p", {}, "No messages yet. Say hello!"), hint));
     else list.replaceChildren();
     append(page);
-    list.scrollTop = list.scrollHeight;
   }
 
   // Adds behind the last row.
@@ -67,6 +85,7 @@ export function makeHistory(id, one, hint) {
     for (const message of page) {
       const before = messages.get(edge(-1));
       if (!before || day(before.at) !== day(message.at)) list.append(dayRow(message));
+      if (message.message === firstNew) list.append(newRow());
       list.append(take(message));
     }
   }
@@ -81,6 +100,7 @@ export function makeHistory(id, one, hint) {
     let before = null;
     for (const message of page) {
       if (!before || day(before.at) !== day(message.at)) added.append(dayRow(message));
+      if (message.message === firstNew) added.append(newRow());
       added.append(take(message));
       before = message;
     }
@@ -107,6 +127,9 @@ export function makeHistory(id, one, hint) {
       rows.get(key).remove();
       rows.delete(key);
       messages.delete(key);
+    }
+    for (const row of list.querySelectorAll(".new")) {
+      if (!rows.has(firstNew)) row.remove();
     }
     for (const row of list.querySelectorAll(".day")) {
       if (!row.nextElementSibling || row.nextElementSibling.classList.contains("day")) row.remove();
@@ -163,6 +186,7 @@ export function makeHistory(id, one, hint) {
 
   function scrolled() {
     if (rows.size === 0 || ended) return;
+    looked();
     if (hasEarlier && list.scrollTop < NEAR) earlier();
     else if (hasLater && list.scrollHeight - list.scrollTop - list.clientHeight < NEAR) later();
   }
@@ -192,24 +216,62 @@ export function makeHistory(id, one, hint) {
     return catchUp();
   }
 
-  // Marks what came while nobody was looking. What is not on show stays unread.
+  // Marks what stands in the window while somebody looks. The rest stays unread, and so it is for the friend.
   function looked() {
-    if (!isLooking()) return;
+    if (!isLooking() || ended) return;
     marking ??= setTimeout(async () => {
       marking = null;
-      const unread = [...messages.values()].filter((message) => !message.mine && message.state === "delivered");
-      if (unread.length === 0 || ended) return;
-      const before = [...messages.keys()];
-      const at = before.indexOf(unread[0].message);
-      await once(async () => {
-        const page = await read({ since: at > 0 ? before[at - 1] : null, limit: before.length - at });
-        for (const message of page) if (rows.has(message.message)) messages.set(message.message, message);
-      });
-    }, 100);
+      if (!isLooking() || ended) return;
+      try {
+        await markShown();
+      } catch {
+        // It stays unread, and is marked with the next look.
+      }
+    }, 150);
+  }
+
+  async function markShown() {
+    const order = [...messages.keys()];
+    const runs = [];
+    for (const at of shownNew(order)) {
+      const last = runs.at(-1);
+      if (last && last.at + last.count === at) last.count += 1;
+      else runs.push({ at, count: 1 });
+    }
+    for (const { at, count } of runs) {
+      let [from, limit] = [at, count];
+      if (from === 0) {
+        // Nothing on show is before it by which it could be named.
+        await post("/api/v1/messages/read", { who: id, before: order[1] ?? null, limit: 1 });
+        [from, limit] = [1, count - 1];
+      }
+      if (limit > 0) await post("/api/v1/messages/read", { who: id, since: order[from - 1], limit });
+      for (const key of order.slice(at, at + count)) {
+        if (messages.has(key)) messages.get(key).state = "read";
+      }
+    }
+    if (runs.length > 0) countUnread(one).catch(() => {});
+  }
+
+  // Where those stand that are new and can be seen, all but a line of them.
+  function shownNew(order) {
+    const frame = list.getBoundingClientRect();
+    const found = [];
+    for (let at = order.length - 1; at >= 0; at -= 1) {
+      if (!isNew(messages.get(order[at]))) continue;
+      const place = rows.get(order[at]).getBoundingClientRect();
+      // A text that is longer than the window was shown when its end was.
+      if (place.height > 0 && place.bottom <= frame.bottom + SLACK && place.bottom >= frame.top + SLACK) found.unshift(at);
+    }
+    return found;
   }
 
   // After a while without news: what is on show is brought up to date, and stays where it is.
   async function refresh() {
+    if (busy) {
+      missed = true;
+      return undefined;
+    }
     if (rows.size === 0) return newest();
     const { messages: page } = await get(`/api/v1/messages?${new URLSearchParams({ who: id, limit: PAGE })}`);
     const follow = atEnd();
@@ -231,7 +293,7 @@ export function makeHistory(id, one, hint) {
 
   return {
     element,
-    newest,
+    opened,
     came,
     written,
     refresh,
@@ -241,6 +303,10 @@ export function makeHistory(id, one, hint) {
       clearTimeout(marking);
     },
   };
+}
+
+function newRow() {
+  return h("li", { class: "new" }, h("span", {}, "New messages"));
 }
 
 function dayRow(message) {

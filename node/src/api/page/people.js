@@ -26,7 +26,11 @@ export function firstSteps() {
     if (what === "requests") draw();
   });
   draw();
-  return { element: h("div", { class: "stack" }, asking, inviteCard(open), linkCard(), under, open), gone: unwatch };
+  const gone = () => {
+    unwatch();
+    putOnPaper(null);
+  };
+  return { element: h("div", { class: "stack" }, asking, inviteCard(open), linkCard(), under, open), gone };
 }
 
 function inviteCard(open) {
@@ -82,12 +86,26 @@ async function showOpen(card) {
   }
 }
 
+function qrOf(invite) {
+  return invite.qr ? h("img", { class: "qr", alt: "The invite as a QR code", src: `data:image/svg+xml,${encodeURIComponent(invite.qr)}` }) : null;
+}
+
+// What is printed while an invite is shown, in place of the page: its code, from whom it is, and the link. One at a time.
+function putOnPaper(invite) {
+  document.querySelector("body > .paper")?.remove();
+  if (!invite) return;
+  document.body.append(h("section", { class: "paper", "aria-hidden": "true" },
+    qrOf(invite), h("h1", {}, clean(state.me?.name ?? "")), h("p", { class: "mono" }, invite.link), h("p", {}, `For one person, until ${moment(invite.expires)}.`)));
+}
+
 function inviteResult(invite, autoAccept) {
-  const picture = invite.qr ? h("img", { class: "qr", alt: "The invite as a QR code", src: `data:image/svg+xml,${encodeURIComponent(invite.qr)}` }) : null;
+  putOnPaper(invite);
+  const picture = qrOf(invite);
   return [
     invite.warning ? h("p", { class: "warning", role: "alert" }, sentence(invite.warning)) : null,
     copyable("Invite link", invite.link),
     picture,
+    picture ? button("Print it", () => window.print()) : null,
     h("p", { class: "hint" }, `For one person. It expires on ${moment(invite.expires)}. `,
       autoAccept ? "The first person who uses it becomes your friend." : "When somebody uses it, you are asked here whether to accept."),
   ].filter(Boolean);

@@ -54,6 +54,76 @@ fn texts_are_found_by_all_words_newest_first_whatever_case_and_accents() {
 }
 
 #[test]
+fn what_stands_inside_a_line_without_gaps_is_found_and_so_are_emoji_and_symbols() {
+    let home = Home::new();
+    let store = home.open();
+    let texts = [
+        (1, "明日は東京駅で会いましょう"),
+        (2, "我们星期五在北京见面"),
+        (3, "พบกันที่กรุงเทพฯ"),
+        (4, "Party🎉🎂 tonight"),
+        (5, "viele Grüße aus der Waldstraße"),
+        (6, "I write C++ and C#, she writes C"),
+        (7, "好的👍🏽"),
+        (8, "a lone 東 and far from it 京"),
+        (9, "한국어로 쓴다"),
+    ];
+    index(&store, &texts);
+    for (words, found) in [
+        ("東京", &[1][..]),
+        ("京駅で会", &[1]),
+        ("京東", &[]),
+        ("東 京", &[8, 1]),
+        ("星期五", &[2]),
+        ("北京", &[2]),
+        ("北京 星期", &[2]),
+        ("กรุงเทพ", &[3]),
+        ("🎂", &[4]),
+        ("🎉", &[4]),
+        ("party🎉", &[4]),
+        ("🎉party", &[]),
+        ("👍", &[7]),
+        ("🏔", &[]),
+        ("grüsse", &[5]),
+        ("grusse", &[5]),
+        ("Waldstrasse", &[5]),
+        ("WALDSTRASSE", &[5]),
+        ("straße", &[]),
+        ("C++", &[6]),
+        ("c#", &[6]),
+        ("D++", &[]),
+        ("한국", &[9]),
+    ] {
+        assert_eq!(search(&store, words), found, "{words}");
+    }
+    let mut turn = store.begin().unwrap();
+    for (number, text) in texts {
+        turn.apply(&Change::Unindex(number, text.to_owned())).unwrap();
+    }
+    turn.commit().unwrap();
+    for word in ["東", "🎂", "grusse", "c", "好"] {
+        assert_eq!(search(&store, word), Vec::<u64>::new(), "{word} was taken out");
+    }
+    assert!(!store.has_fault());
+}
+
+#[test]
+fn an_index_that_is_cleared_holds_no_word_and_takes_texts_again() {
+    let home = Home::new();
+    let store = home.open();
+    index(&store, &[(1, "the xylophonesecret"), (2, "other")]);
+    assert!(parts_with(&store, "xylophonesecret") > 0);
+    let mut turn = store.begin().unwrap();
+    turn.apply(&Change::ClearIndex).unwrap();
+    turn.commit().unwrap();
+    assert_eq!((search(&store, "xylophonesecret"), parts_with(&store, "xylophonesecret")), (vec![], 0));
+    index(&store, &[(1, "again")]);
+    assert_eq!(search(&store, "again"), [1]);
+    drop(store);
+    assert_eq!(search(&home.open(), "again"), [1], "after a restart");
+}
+
+#[test]
 fn search_goes_on_before_a_number_and_is_bounded() {
     let home = Home::new();
     let store = home.open();

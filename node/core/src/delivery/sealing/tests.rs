@@ -38,7 +38,7 @@ fn waiting(text: &str) -> OutboxRow {
 fn stored(turn: &Turn<'_>) -> OutboxRow {
     let put = |change: &Change| match change {
         Change::Put(Table::Outbox, _, row) => Some(crate::turn::decode_row(row).unwrap()),
-        Change::Put(..) | Change::Delete(..) | Change::Index(..) | Change::Unindex(..) => None,
+        Change::Put(..) | Change::Delete(..) | Change::Index(..) | Change::Unindex(..) | Change::ClearIndex => None,
     };
     turn.out.changes.iter().rev().find_map(put).unwrap()
 }

@@ -39,7 +39,7 @@ impl ShelfMut for Tables {
         match change {
             Change::Put(table, key, row) => self.0.insert((*table, key.clone()), row.clone()),
             Change::Delete(table, key) => self.0.remove(&(*table, key.clone())),
-            Change::Index(..) | Change::Unindex(..) => None,
+            Change::Index(..) | Change::Unindex(..) | Change::ClearIndex => None,
         };
         Ok(())
     }

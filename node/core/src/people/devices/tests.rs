@@ -57,7 +57,7 @@ fn stored(turn: &Turn<'_>) -> BTreeSet<Vec<u8>> {
         match change {
             Change::Put(Table::Device, key, _) => drop(rows.insert(key.clone())),
             Change::Delete(Table::Device, key) => drop(rows.remove(key)),
-            Change::Put(..) | Change::Delete(..) | Change::Index(..) | Change::Unindex(..) => {}
+            Change::Put(..) | Change::Delete(..) | Change::Index(..) | Change::Unindex(..) | Change::ClearIndex => {}
         }
     }
     rows
