@@ -4,6 +4,9 @@
 //! that it happened; what they wrote meanwhile arrives.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "recovery/both.rs"]
+mod both;
+
 use std::collections::BTreeSet;
 use symbolon_core::command::{BackupCursor, BackupPlace, Command, CommandError, FriendView, MessageState, OwnDeviceView, Reply, Who};
 use symbolon_core::seam::{Address, Event, Warning};

@@ -28,24 +28,29 @@ fn a104_what_lies_at_a_relay_from_three_friends_over_ten_days_cannot_be_sorted_b
         sim.befriend(owner, friend);
         sim.run_for(DAY);
     }
-    // The owner is off all the time, so that nothing is fetched.
-    sim.stop(owner, 30 * DAY);
+    // The owner is off all the time, so that nothing is fetched. The friends miss them on different days, so that each
+    // learns from another day's record how they are written to.
+    for (day, friend) in (1..).zip(&friends[1..]) {
+        sim.crash(*friend, day * DAY - MINUTE);
+    }
+    sim.crash(owner, 30 * DAY);
     sim.wire = Some(Vec::new());
     for day in 0..10 {
-        for friend in friends {
-            sim.say(friend, owner, &format!("on day {day}")).unwrap();
-            sim.run_for(10 * MINUTE);
+        let present = friends.into_iter().filter(|friend| sim.nodes[*friend].is_up()).collect::<Vec<_>>();
+        for friend in &present {
+            sim.say(*friend, owner, &format!("on day {day}")).unwrap();
         }
+        sim.run_for(30 * MINUTE);
         // They are on for an hour a day.
-        for friend in friends {
+        for friend in present {
             sim.stop(friend, 22 * HOUR);
         }
         sim.run_for(DAY - 30 * MINUTE);
     }
     let put = sim.wire.take().unwrap().into_iter().filter(|wire| wire.to == relay && friends.contains(&wire.from));
-    let sent: Vec<(Ix, Vec<u8>)> = put
+    let sent: Vec<(Ix, Vec<u8>, Vec<u8>)> = put
         .filter_map(|wire| match Frame::decode(&wire.bytes) {
-            Ok(Frame::Put(put)) => Some((wire.from, put.envelope)),
+            Ok(Frame::Put(put)) => Some((wire.from, put.envelope, put.address)),
             Ok(_) | Err(_) => None,
         })
         .collect();
@@ -55,12 +60,14 @@ fn a104_what_lies_at_a_relay_from_three_friends_over_ten_days_cannot_be_sorted_b
     let mut rows: BTreeMap<(Ix, u64), Vec<&[u8]>> = BTreeMap::new();
     for (entry, row) in &stored {
         let holds = |envelope: &Vec<u8>| row.windows(envelope.len()).any(|part| part == envelope);
-        let Some((friend, _)) = sent.iter().find(|(_, envelope)| holds(envelope)) else { continue };
+        let Some((friend, _, address)) = sent.iter().find(|(_, envelope, _)| holds(envelope)) else { continue };
         let (end, _) = stored.iter().find(|(key, _)| key.len() == 8 + entry.len() && key.ends_with(entry)).unwrap();
         let moment = u64::from_be_bytes(end[..8].try_into().unwrap());
         // The relay itself has written the moment: what stands before and behind it counts.
         let at = row.windows(8).position(|part| part == &end[..8]).unwrap();
         rows.entry((*friend, moment)).or_default().extend([entry.as_slice(), &row[..at], &row[at + 8..]]);
+        // The address that was shown counts as well: a relay may keep it, although its row does not.
+        rows.entry((*friend, moment)).or_default().push(address);
     }
     let of = |friend| rows.iter().filter(move |((of, _), _)| *of == friend);
     let all: Vec<Vec<BTreeSet<&[u8]>>> = friends.iter().map(|friend| of(*friend).map(|(_, rows)| runs(rows)).collect()).collect();
