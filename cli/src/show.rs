@@ -183,6 +183,9 @@ pub fn friend(view: &Value) -> String {
         line(str_of(view, "id")),
         labelled("  words    ", &line(str_of(view, "words"))),
     );
+    if !str_of(view, "calls_themself").is_empty() {
+        out.push_str(&labelled("  says     ", &format!("calls themself \"{}\"", line(str_of(view, "calls_themself")))));
+    }
     let devices = view.get("devices").and_then(Value::as_array).filter(|devices| devices.len() > 1);
     for device in devices.into_iter().flatten() {
         let online = if device.get("online").and_then(Value::as_bool) == Some(true) { "  online" } else { "" };

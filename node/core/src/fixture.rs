@@ -199,5 +199,6 @@ pub(crate) fn friend(number: u64) -> Friend {
         version: Some(WIRE_VERSION),
         person: None,
         follows: None,
+        says: None,
     }
 }

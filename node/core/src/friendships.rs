@@ -38,7 +38,7 @@ mod tests;
 pub(crate) use accept::{accept, accept_unasked};
 pub(crate) use ask::{add, ask, cancel, found, ignore};
 pub(crate) use block::{block, set_blocked, unblock};
-pub(crate) use bundle::{adopt_bundle, fresh_seed, give_bundle, send_bundle, verify_bundle};
+pub(crate) use bundle::{adopt_bundle, fresh_seed, give_bundle, send_bundle, tell_name, verify_bundle};
 pub(crate) use capabilities::{not_shown, show_all, show_back};
 pub(crate) use commits::{commit_refused, commit_taken, heard_in_epoch, look_to_commits, receive_commit};
 pub(crate) use confirm::{Answer, confirm, receive_accept, receive_confirm};

@@ -48,6 +48,7 @@ fn schemas() -> Schemas {
     let friend = json!({
         "id": id(),
         "name": text(),
+        "calls_themself": { "type": ["string", "null"], "description": "The friend's own name, as they say it, where it is another one." },
         "words": text(),
         "trust": trust_schema(),
         "introduced_by": texts(),
@@ -90,6 +91,7 @@ fn view(view: &FriendView) -> Value {
     json!({
         "id": view.id.to_string(),
         "name": view.name,
+        "calls_themself": view.says,
         "words": view.words,
         "trust": trust(view.trust),
         "mutual": view.mutual,

@@ -183,6 +183,7 @@ impl World {
             devices: Vec::new(),
             id: PeerId([byte; 32]),
             name: name.to_owned(),
+            says: None,
             words: words(byte),
             trust: if number.is_multiple_of(2) { Trust::Verified } else { Trust::Invited },
             blocked: false,

@@ -18,6 +18,25 @@ fn befriend(andi: &Node, other: &Node) -> String {
 }
 
 #[test]
+fn a_friend_s_new_name_is_shown_beside_the_petname_which_stays() {
+    let home = TempDir::new().unwrap();
+    let node = |name: &str, given: &str| start_named(&home.path().join(name), Carrier::Tcp, given).unwrap();
+    let (andi, ben) = (node("andi", "Andi"), node("ben", "Ben"));
+    assert_eq!(befriend(&andi, &ben), "Ben");
+    let friend = || andi.json(&["friends"]).unwrap().remove(0);
+    assert_eq!(friend()["calls_themself"], Value::Null, "it is the petname");
+    ben.json(&["name", "Benjamin"]).unwrap();
+    within(Duration::from_secs(20), "the new name is there", || Ok((friend()["calls_themself"] == "Benjamin").then_some(()))).unwrap();
+    assert_eq!(friend()["name"], "Ben", "the petname is the user's");
+    // Written to as before, in both directions, under the keys that came with it.
+    andi.json(&["send", "Ben", "hello Benjamin", "--wait", "delivered"]).unwrap();
+    ben.json(&["send", "Andi", "hello Andi", "--wait", "delivered"]).unwrap();
+    assert_eq!(andi.run(&["send", "Benjamin", "x"]).unwrap().code, Some(1), "it names nobody here");
+    andi.json(&["rename", "Ben", "Benjamin"]).unwrap();
+    assert_eq!((&friend()["name"], &friend()["calls_themself"]), (&Value::from("Benjamin"), &Value::Null));
+}
+
+#[test]
 fn a109_friend_who_takes_anothers_id_as_a_name_gets_and_ends_nothing_of_theirs() {
     let home = TempDir::new().unwrap();
     let node = |name: &str, given: &str| start_named(&home.path().join(name), Carrier::Tcp, given).unwrap();

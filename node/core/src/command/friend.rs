@@ -9,6 +9,8 @@ pub struct FriendView {
     pub id: PeerId,
     /// Petname: unique here.
     pub name: String,
+    /// What they call themselves, where that is another name.
+    pub says: Option<String>,
     /// Fingerprint words.
     pub words: String,
     /// How the identity is known.

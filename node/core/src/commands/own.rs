@@ -1,6 +1,7 @@
 //! What the user asks about this device: name, being findable, invites.
 
 use crate::command::{CommandError, InviteState, InviteView, Reply, SettingsView};
+use crate::friendships;
 use crate::groups;
 use crate::invites::{self, Minted};
 use crate::presence;
@@ -19,9 +20,13 @@ pub(super) fn set_name(state: &mut State, turn: &mut Turn<'_>, name: &str) -> Re
     if name.is_empty() || !is_name(&name) {
         return Err(CommandError::BadName.into());
     }
+    if state.own.name == name {
+        return Ok(identity(state));
+    }
     turn.put(Table::Meta, b"name", &name);
     state.own.name = name;
     groups::changed(state, turn)?;
+    friendships::tell_name(state, turn)?;
     Ok(identity(state))
 }
 

@@ -253,6 +253,7 @@ pub(super) fn blank(state: &State, turn: &mut Turn<'_>, peer: PeerId, person: Op
         version: Some(WIRE_VERSION),
         person,
         follows: None,
+        says: None,
     }
 }
 

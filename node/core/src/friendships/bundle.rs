@@ -9,6 +9,7 @@ use crate::people::{self, devices};
 use crate::presence;
 use crate::rooms;
 use crate::rows::{Friend, FriendPresence, FriendState};
+use crate::seam::Event;
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed};
@@ -57,6 +58,10 @@ pub(crate) fn verify_bundle(bundle: Bundle, peer: &PeerId, sender: &DeviceId, su
 pub(crate) fn adopt_bundle(state: &mut State, turn: &mut Turn<'_>, friend: &mut Friend, verified: VerifiedBundle) {
     let VerifiedBundle { bundle, devices } = verified;
     friend.second_root = Some(bundle.second_root);
+    if friend.says.as_ref() != Some(&bundle.name) {
+        friend.says = Some(bundle.name.clone());
+        turn.notify(Event::Friend(friend.head()));
+    }
     let named: Vec<DeviceId> = devices.iter().map(|device| device.device).collect();
     devices::forget_unneeded(state, turn, &friend.peer, &named);
     friend.devices.clear();
@@ -87,6 +92,16 @@ pub(crate) fn adopt_bundle(state: &mut State, turn: &mut Turn<'_>, friend: &mut 
     }
     turn.tell(FriendshipsNotice::KeysKnown(friend.peer));
     friend.devices.iter().for_each(|device| turn.tell(FriendshipsNotice::Befriended(*device)));
+}
+
+/// Our name has changed: friends hear it with what they get of us anyway.
+pub(crate) fn tell_name(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+    for peer in state.friends.keys().copied().collect::<Vec<_>>() {
+        if state.friends.get(&peer).is_some_and(Friend::stands) {
+            give_bundle(state, turn, &peer)?;
+        }
+    }
+    Ok(())
 }
 
 /// Gives a friend who has no place in our tree, or was taken out since the last bundle, what

@@ -70,6 +70,7 @@ pub(crate) fn enter_room(
             version: Some(WIRE_VERSION),
             person: (person != peer).then_some(person),
             follows: head.map(|head| head.peer),
+            says: None,
         });
     };
     let mut held = old.held.clone();

@@ -78,6 +78,9 @@ pub(crate) struct Friend {
     /// The row that stands for the person, when it is another one: petname, trust and what is unread are there.
     #[n(23)]
     pub follows: Option<PeerId>,
+    /// What they call themselves, as their newest bundle says; shown beside the petname, and never in its place.
+    #[n(24)]
+    pub says: Option<String>,
 }
 
 /// How the room of a friendship is being made again.

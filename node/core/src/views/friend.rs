@@ -2,7 +2,7 @@
 
 use crate::command::{Build, FriendView};
 use crate::delivery::Delivery;
-use crate::people::{Mirror, introduced, persons};
+use crate::people::{Mirror, introduced, names, persons};
 use crate::rows::{Friend, FriendState};
 use crate::state::State;
 use symbolon_presence::id::{DeviceId, PeerId};
@@ -26,6 +26,7 @@ pub(crate) fn view(state: &State, delivery: &Delivery, mirror: &Mirror, now: Tim
     Some(FriendView {
         id: friend.person(),
         name: friend.petname.clone(),
+        says: friend.says.as_deref().map(names::clean).filter(|says| !says.is_empty() && *says != friend.petname),
         words: fingerprint_words(&friend.person()),
         trust: friend.trust,
         mutual: rows().any(|row| row.state == FriendState::Mutual),

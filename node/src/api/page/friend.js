@@ -52,7 +52,18 @@ function nameCard(one) {
       });
     },
   }, name, submit);
-  return h("article", { class: "card" }, h("h2", {}, h("label", { for: "petname" }, "Name")), h("p", {}, "Only you see this name; change it as you like."), form);
+  return h("article", { class: "card" }, h("h2", {}, h("label", { for: "petname" }, "Name")), h("p", {}, "Only you see this name; change it as you like."), form, ownName(one));
+}
+
+// What they call themselves is theirs to say: it takes the place of no name here unless the user says so.
+function ownName(one) {
+  if (!one.calls_themself) return null;
+  return h("p", { class: "hint" }, `${clean(one.name)} calls themself “${clean(one.calls_themself)}”. `,
+    button("Use this name", async () => {
+      await post("/api/v1/friends/rename", { friend: one.id, name: one.calls_themself });
+      say("Renamed.");
+      await Promise.all([loadFriends(), loadMessages()]);
+    }));
 }
 
 function wordsCard(one) {

@@ -36,6 +36,7 @@ fn on_the_lan(now: Timestamp, f: impl FnOnce(&mut Lan, &mut State, &mut Turn<'_>
         version: None,
         person: None,
         follows: None,
+        says: None,
         peer: FRIEND,
         petname: "Ben".into(),
         room: RoomId([1; 32]),
