@@ -9,8 +9,8 @@ mod rooms;
 pub use devices::{backup, confirmed, own_device, pairing, phrase};
 pub use rooms::{card, member, room, room_left};
 
-use crate::text::{block, line};
-use fields::{labelled, str_of, trust};
+use crate::text::{block, labelled, line};
+use fields::{str_of, trust};
 use serde_json::Value;
 use std::fmt::Write as _;
 

@@ -1,6 +1,7 @@
 //! The command line as a whole: commands in groups, examples, and what was perhaps meant.
 
 use super::Cli;
+use crate::text::labelled;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, CommandFactory};
 use std::fmt::Write as _;
@@ -121,24 +122,7 @@ fn overview(command: &Command) -> String {
 
 /// One line of the list, broken between words.
 fn row(name: &str, about: &str) -> String {
-    let indent = NAMES.saturating_add(4);
-    let mut out = format!("  {name:<NAMES$}  ");
-    let mut used = out.chars().count();
-    for (at, word) in about.split(' ').enumerate() {
-        let length = word.chars().count();
-        if at > 0 && used.saturating_add(length).saturating_add(1) > WIDTH {
-            out.push('\n');
-            out.push_str(&" ".repeat(indent));
-            used = indent;
-        } else if at > 0 {
-            out.push(' ');
-            used = used.saturating_add(1);
-        }
-        out.push_str(word);
-        used = used.saturating_add(length);
-    }
-    out.push('\n');
-    out
+    labelled(&format!("  {name:<NAMES$}  "), about)
 }
 
 /// What somebody perhaps meant who typed something that there is not.
