@@ -1,6 +1,6 @@
 //! Sealing: what waits for a device is wrapped under its newest seed when somebody takes it.
 //!
-//! At most [`FAR_AHEAD`] counters beyond the highest that was acknowledged are sealed: so far a receiver looks. What
+//! At most [`FAR_AHEAD`](symbolon_presence::seeds::FAR_AHEAD) counters beyond the highest that was acknowledged are sealed: so far a receiver looks. What
 //! was sealed is put again as the same bytes, as long as the device has said no newer seed; then it is sealed again.
 
 use super::outbox::{self, OutboxRow};
@@ -12,7 +12,6 @@ use rand_core::Rng;
 use symbolon_presence::envelope::frame_id;
 use symbolon_presence::id::{DeviceId, FrameId};
 use symbolon_presence::seal::NONCE;
-use symbolon_presence::seeds::FAR_AHEAD;
 
 /// Seals what waits for one device. What it has used up is kept by [`Self::keep`], in the same turn.
 pub(crate) struct Sealer {
@@ -30,7 +29,7 @@ impl Sealer {
     /// Whether anything can be sealed: a seed is known, and it was not used too far.
     pub fn can_seal(&mut self) -> bool {
         let Some(outbound) = &self.outbound else { return false };
-        let is_full = outbound.ratchet.next() >= outbound.acknowledged.saturating_add(FAR_AHEAD);
+        let is_full = outbound.is_full();
         self.is_full |= is_full;
         !is_full
     }
@@ -77,10 +76,7 @@ impl Sealer {
 
 /// Whether nothing more can be sealed for a device before it has acknowledged something.
 pub(crate) fn is_full(state: &State, device: &DeviceId) -> bool {
-    state.devices.get(device).is_some_and(|row| {
-        let mut sealer = Sealer::of(row);
-        row.channel.outbound.is_some() && !sealer.can_seal()
-    })
+    state.devices.get(device).and_then(|row| row.channel.outbound.as_ref()).is_some_and(Outbound::is_full)
 }
 
 /// A device has opened the envelope that a row was last sealed as. What had to wait may go on.
@@ -97,7 +93,7 @@ pub(crate) fn opened(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, 
     let Some(outbound) = state.devices.get(device).and_then(|row| row.channel.outbound.as_ref()).filter(|known| is_news(known)) else {
         return;
     };
-    let was_full = outbound.ratchet.next() >= outbound.acknowledged.saturating_add(FAR_AHEAD);
+    let was_full = outbound.is_full();
     if let Some(outbound) = state.channel_mut(device).and_then(|channel| channel.outbound.as_mut()) {
         outbound.acknowledged = next;
     }

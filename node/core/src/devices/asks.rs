@@ -74,7 +74,7 @@ impl Asks {
             }
         }
         let again = missing.iter().filter_map(|peer| Some(self.asked.get(peer)?.after(DEVICE_ASK_PAUSE))).min();
-        // Those for whom the hour had no place left come when it has.
+        // Those for whom there was no place come when there is.
         let is_left = missing.iter().any(|peer| !self.asked.contains_key(peer)) || again.is_some_and(|at| at <= turn.now);
         let freed = self.asked.values().filter(|at| turn.now.since(**at) < DEVICE_ASKS_SPAN).min().map(|at| at.after(DEVICE_ASKS_SPAN));
         self.next = if is_left { freed } else { again };
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn so_many_are_asked_in_an_hour_and_nobody_is_woken_before_more_can_be() {
+    fn so_many_are_asked_at_once_and_nobody_is_woken_before_more_can_be() {
         in_turn(|state, turn| {
             let count = u8::try_from(DEVICE_ASKS_MAX).unwrap() + 3;
             for n in 1..=count {

@@ -64,13 +64,10 @@ pub(super) fn tell(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Res
     }
     let is_own = persons::is_own(state, &friend);
     for (gone, said) in &said {
-        let (payload, owner) = match is_own {
-            true if friend.devices.contains(gone) => {
-                (RoomPayload::Own(Box::new(OwnSaid::Gone(Box::new(said.clone())))), EnvelopeOwner::OwnGone)
-            }
-            true => (RoomPayload::Own(Box::new(OwnSaid::Gone(Box::new(said.clone())))), EnvelopeOwner::Own),
-            false => (RoomPayload::Gone(Box::new(said.clone())), EnvelopeOwner::Own),
-        };
+        let said = Box::new(said.clone());
+        let payload = if is_own { RoomPayload::Own(Box::new(OwnSaid::Gone(said))) } else { RoomPayload::Gone(said) };
+        // Once the device itself has it, the friendship with it ends.
+        let owner = if is_own && friend.devices.contains(gone) { EnvelopeOwner::OwnGone } else { EnvelopeOwner::Own };
         let sealed = rooms::say(turn, room, &payload)?;
         outbox::enqueue_room(state, turn, room, &owner, &sealed);
     }
@@ -187,7 +184,7 @@ pub(crate) fn gone(state: &mut State, turn: &mut Turn<'_>, from: &Device, said: 
     if device.person != from.person {
         return Err(DropReason::Forged.into());
     }
-    if is_out(state, &said.chain) {
+    if is_removed(state, &said.chain) {
         // Nothing that it signs is believed any more.
         return Err(DropReason::Forged.into());
     }
@@ -220,7 +217,7 @@ pub(crate) fn gone(state: &mut State, turn: &mut Turn<'_>, from: &Device, said: 
 }
 
 /// Whether the device of a certificate was removed.
-fn is_out(state: &State, chain: &Chain) -> bool {
+fn is_removed(state: &State, chain: &Chain) -> bool {
     let Some(cert) = chain.body() else { return true };
     let peer = alias_id(&chain.root, &cert.device);
     state.barred.contains_key(&cert.device) || state.is_gone_sibling(&peer)

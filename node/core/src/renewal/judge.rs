@@ -95,8 +95,8 @@ pub(crate) fn receive(
             // It has our keys and uses none of them, so what it lacks is where it may write to.
             give_bundle(state, turn, &device.peer)?;
         }
-        let is_waiting = state.friend_of(&id).is_some_and(|friend| is_spent(state, &id, friend, &standing));
-        let is_odd = came.by_lifeline || is_waiting || judge(state, &id, &standing) != Verdict::Fine;
+        let is_spent = state.friend_of(&id).is_some_and(|friend| is_spent(state, &id, friend, &standing));
+        let is_odd = came.by_lifeline || is_spent || judge(state, &id, &standing) != Verdict::Fine;
         return Ok(Some(Question { standing, is_odd }));
     };
     if !is_answer {

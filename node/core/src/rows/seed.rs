@@ -7,7 +7,7 @@ use symbolon_presence::codec;
 use symbolon_presence::envelope::KNOWN_MAX;
 use symbolon_presence::id::{DeviceId, EpochId, RoomId};
 use symbolon_presence::seal::NONCE;
-use symbolon_presence::seeds::{EnvelopeKey, Opener, Ratchet};
+use symbolon_presence::seeds::{EnvelopeKey, FAR_AHEAD, Opener, Ratchet};
 use symbolon_presence::time::Timestamp;
 
 /// What opens envelopes of one device under one seed that was said to it. The seed itself is not kept: by it every
@@ -41,6 +41,13 @@ pub(crate) struct Outbound {
     /// One more than the highest counter under it that the device has acknowledged.
     #[n(3)]
     pub acknowledged: u64,
+}
+
+impl Outbound {
+    /// Whether nothing more can be sealed under it before the device has acknowledged something: so far it looks.
+    pub fn is_full(&self) -> bool {
+        self.ratchet.next() >= self.acknowledged.saturating_add(FAR_AHEAD)
+    }
 }
 
 /// What waits for a device that holds our certificate: it is sealed when somebody takes it.

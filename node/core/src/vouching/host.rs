@@ -55,7 +55,7 @@ impl Host {
         if Ask::decode(bytes).is_ok_and(is_ours) {
             hub.ask(turn.now, question, source.0, bytes);
         } else if question & OWN == 0 {
-            // They are told as little as of a room for which no member has listened.
+            // They hear as little as of a room for which no member has listened.
             turn.act(NetAction::AnswerHub(QuestionId(question), Answer::Refused(Refusal::Unknown).encode()));
         }
     }
