@@ -9,20 +9,18 @@
 
 #![allow(clippy::expect_used, reason = "the values are constants; one that does not fit is a mistake in this file")]
 
-#[path = "samples/before.rs"]
 mod before;
-#[path = "samples/devices.rs"]
 pub mod devices;
 pub mod recovery;
-#[path = "samples/shared.rs"]
+mod relay;
 pub mod shared;
-#[path = "samples/vouching.rs"]
 pub mod vouching;
 
-pub use before::{envelope_of_before, known_envelope_of_before, lifeline_envelope, relay_frames, standing_statement_of_before};
+pub use before::{envelope_of_before, known_envelope_of_before, lifeline_envelope, standing_statement_of_before};
 use core::convert::Infallible;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{SeedableRng, TryCryptoRng, TryRng};
+pub use relay::{carried, left, put, receipt, receipt_body, relay_frames};
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use symbolon_core::contact::{ContactBody, ContactRecord, InviteMark};
@@ -42,7 +40,7 @@ use symbolon_presence::envelope::{seal_direct, seal_first};
 use symbolon_presence::friendship::FriendshipSecret;
 use symbolon_presence::generation::Generation;
 use symbolon_presence::header::Header;
-use symbolon_presence::id::{DeviceId, Digest, EpochId, FrameId, GrantId, MessageId, Nonce, PublicKeyBytes, RequestId, RoomId};
+use symbolon_presence::id::{DeviceId, Digest, EpochId, GrantId, MessageId, Nonce, PublicKeyBytes, RequestId, RoomId};
 use symbolon_presence::identity::{Identity, pair_context};
 use symbolon_presence::invite::InviteSecret;
 use symbolon_presence::kdf::Secret;
@@ -52,17 +50,11 @@ use symbolon_presence::lan::{Carrier, LanPlace, LanPlaces};
 use symbolon_presence::posted::Posted;
 use symbolon_presence::record::{Slot, day_of};
 use symbolon_presence::seeds::{EnvelopeKey, Ratchet, Seed};
-use symbolon_presence::sign::SigningKey;
-use symbolon_presence::time::{DAY, HOUR, Timestamp};
+use symbolon_presence::time::{DAY, Timestamp};
 use symbolon_presence::wrapping::Wrapping;
-use symbolon_relay::carry::{Carried, Carry};
-use symbolon_relay::frame::Frame;
 use symbolon_relay::grant::{AddressBody, MailboxKeys, Scope};
-use symbolon_relay::packages::{Fetch, Fetched, Handed, Stock};
 use symbolon_relay::prove::{Ends, LinkKey, Prove, Role, WIRE_VERSION};
-use symbolon_relay::put::{MailboxEntry, Outcome, Put, Receipt, ReceiptBody, ReceiptItem, Refusal};
-use symbolon_relay::records::Away;
-use symbolon_relay::records::Keep;
+use symbolon_relay::put::MailboxEntry;
 
 /// When every example is made: 2027-01-15T08:00:00Z.
 pub const NOW: Timestamp = Timestamp(1_800_000_000_000);
@@ -523,40 +515,6 @@ pub fn seal_to(key: &KemPublic, payload: &[u8]) -> Vec<u8> {
     seal_first(key, None, payload, &mut Runs::from(0xe0)).expect("the payload fits an envelope")
 }
 
-/// Ann deposits her Offer in Ben's contact queue.
-pub fn put() -> Put {
-    let contact = ben().contact();
-    Put::new(contact.entry.address, &contact.key, 86_400, Some(Nonce([0x66; 16])), first_envelope()).expect("the envelope is padded")
-}
-
-/// An envelope that is given to a friend to be carried to Ben, and Ben's receipt on its way back.
-pub fn carried() -> [Frame; 2] {
-    let ben = ben();
-    let (_, address, key) = ben.address(0x73, Scope::Friends(3), NOW, 0);
-    let put = Put::new(address, &key, 30 * 24 * 3600, None, known_envelope()).expect("the envelope is padded");
-    let device = ben.identity.device;
-    [Frame::Carry(Carry { to: device, put }), Frame::Carried(Carried { device, receipt: receipt() })]
-}
-
-/// Three lines of a receipt, one of each outcome.
-pub fn receipt_body() -> ReceiptBody {
-    let line = |byte, outcome| ReceiptItem { frame: FrameId([byte; 32]), outcome };
-    ReceiptBody {
-        at: NOW.after(HOUR),
-        items: vec![
-            line(0x67, Outcome::Stored(NOW.after(30 * DAY))),
-            line(0x68, Outcome::Delivered),
-            line(0x69, Outcome::Refused(Refusal::Full)),
-        ],
-    }
-}
-
-/// Ben's mailbox signs for them.
-pub fn receipt() -> Receipt {
-    let ben = ben();
-    Receipt::sign(&ben.identity.signing, &ben.mailbox.id(), &receipt_body())
-}
-
 /// A text.
 pub fn text() -> RoomPayload {
     RoomPayload::Text(Text { id: MessageId([0x6a; 16]), at: NOW, text: "Grüße vom Hafen ⚓".to_owned() })
@@ -600,22 +558,6 @@ pub fn posted() -> Vec<u8> {
     let ben = ben();
     let contact = codec::encode(&ben.contact_record("Ben"));
     Posted::sign(&ben.identity, 7, NOW.after(DAY), contact).expect("an invite fits").encode()
-}
-
-/// What the owner of a mailbox leaves at Ben's relay for others, and a friend with Ben.
-pub fn left() -> [Frame; 5] {
-    let (ben, owner) = (ben(), SigningKey::from_seed(&[0x41; 32]));
-    let mailbox = ben.mailbox.id();
-    let address = ben.contact().entry.address;
-    let token = ben.friendship.capability(&mailbox);
-    let nonce = Nonce([0x45; 16]);
-    [
-        Frame::Away(Away::sign(&owner, &mailbox, day_of(NOW), 7, vec![record()])),
-        Frame::Stock(Stock::sign(&owner, &mailbox, 8, vec![vec![0x46; 40], vec![0x47; 40]], Some(vec![0x48; 40]))),
-        Frame::Fetch(Fetch::sign(&token, &mailbox, address, nonce, NOW)),
-        Frame::Fetched(Fetched { nonce, handed: Handed::Package(vec![0x46; 40]) }),
-        Frame::Keep(Keep { records: vec![record().into()] }),
-    ]
 }
 
 /// Ann has dialled Ben: what she says first on the link, and what he answers; with the keys of

@@ -2,14 +2,13 @@
 //! on as if nothing had been, and what was made meanwhile is good as well.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use minicbor::Decode;
 use symbolon_core::command::{Command, CommandError, Direction, MessageState, Reply, RequestStatus, Who};
 use symbolon_core::table::Table;
 use symbolon_core::world::Shelf;
-use symbolon_presence::id::MessageId;
-use symbolon_presence::identity::{Chain, Identity, StoredIdentity};
+use symbolon_presence::id::{DeviceId, MessageId};
+use symbolon_presence::identity::{Identity, StoredIdentity};
 use symbolon_presence::time::{DAY, HOUR, MINUTE, Timestamp};
-use symbolon_tests::sim::rows::decode;
+use symbolon_tests::sim::rows::{DeviceRow, certificate, read};
 use symbolon_tests::sim::run::{Ix, Sim};
 use symbolon_tests::sim::{Faults, SimNode};
 
@@ -365,19 +364,9 @@ fn with_nobody_to_ask_an_invite_ends_when_its_time_was_lived_through() {
 
 /// The serial and the end of a node's own certificate, as its friend has it.
 fn certificate_of(sim: &mut Sim, ix: Ix, of: Ix) -> (u64, Timestamp) {
-    let peer = sim.nodes[of].peer;
-    let rows = sim.nodes[ix].store.rows(Table::Device).filter_map(|(_, row)| decode::<DeviceRow>(row));
-    let chain = rows.map(|row| row.chain).find(|chain| chain.verify_known(Timestamp(0)).is_ok_and(|device| device.peer == peer)).unwrap();
-    let body = chain.body().unwrap();
-    (body.serial, body.not_after)
-}
-
-/// The one field of a device's row that is asked for.
-#[derive(Decode)]
-#[cbor(map)]
-struct DeviceRow {
-    #[n(2)]
-    chain: Chain,
+    let (peer, store) = (sim.nodes[of].peer, &sim.nodes[ix].store);
+    let (device, _) = store.rows(Table::Device).find(|(_, row)| read::<DeviceRow>(row).peer == peer).unwrap();
+    certificate(store, &DeviceId::from_slice(device).unwrap()).unwrap()
 }
 
 #[test]

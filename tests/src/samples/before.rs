@@ -1,20 +1,13 @@
-//! What builds of before made and today's still read, what goes by a lifeline, and what an owner and their relay say.
+//! What builds of before made and today's still read, and what goes by a lifeline.
 
-use super::{NOW, Person, Runs, ann, ben, known, put, standing_statement};
+use super::{Person, Runs, ann, ben, known, standing_statement};
 use symbolon_core::wire::{First, Statement, direct_package};
-use symbolon_presence::address::Address;
 use symbolon_presence::codec;
 use symbolon_presence::envelope::{seal_before, seal_direct};
-use symbolon_presence::id::{GrantId, Nonce};
 use symbolon_presence::kdf::{Secret, derive};
 use symbolon_presence::labels::{KEY_KNOWN_BEFORE, KEY_KNOWN_SEAL, SEAL_KNOWN};
 use symbolon_presence::seal::{aead_seal, aead_seal_random};
 use symbolon_presence::seeds::KeyOfBefore;
-use symbolon_presence::sign::SigningKey;
-use symbolon_relay::frame::Frame;
-use symbolon_relay::grant::Queue;
-use symbolon_relay::link::RelayLink;
-use symbolon_relay::session::{Accepted, AcceptedBody, Ack, Deposit, MailboxRecord, Session, Update, Verdict};
 
 /// The statement of Ann's Standing to Ben's certificate: she does not know his direct key.
 pub fn standing_statement_of_before() -> Statement {
@@ -52,43 +45,4 @@ pub fn known_envelope_of_before(nonce: Option<[u8; 12]>) -> Vec<u8> {
         Some(nonce) => [header.as_slice(), &nonce, &aead_seal_random(&key, &nonce, SEAL_KNOWN, &header, &padded)].concat(),
         None => [header.as_slice(), &aead_seal(&key, 9, SEAL_KNOWN, &header, &padded)].concat(),
     }
-}
-
-/// What the owner of a mailbox and Ben's relay say to each other.
-pub fn relay_frames() -> Vec<(&'static str, Frame)> {
-    let (ben, owner) = (ben(), SigningKey::from_seed(&[0x41; 32]));
-    let mailbox = ben.mailbox.id();
-    let places = vec![Address(vec![4, 192, 0, 2, 1, 6, 0x0f, 0xa1])];
-    let link = RelayLink { mailbox_key: ben.mailbox.public(), receipt: ben.identity.signing.public(), places };
-    let record = MailboxRecord {
-        version: 5,
-        direct: ben.mailbox.direct,
-        contact: ben.mailbox.contact,
-        queue_secret: Secret::from_bytes([0x35; 32]),
-        revision: ben.friendship.revision,
-        put: ben.friendship.put(&mailbox),
-        revoked: vec![GrantId([0x49; 16])],
-        at: NOW,
-        claim: None,
-        capability: ben.friendship.capability(&mailbox).public(),
-    };
-    let body = AcceptedBody {
-        version: 5,
-        entries: 2,
-        entries_max: 10_000,
-        bytes: 1_024,
-        bytes_max: 67_108_864,
-        verdict: Verdict::Ok,
-        owner: owner.public(),
-        at: NOW,
-    };
-    let update = Update::seal(&owner, &link, &record, &mut Runs::from(0xe4)).expect("the key is good");
-    let deposit = Deposit { number: 1, grant: GrantId([0x44; 16]), queue: Queue::Direct, usage: None, envelope: put().envelope };
-    vec![
-        ("session", Frame::Session(Session::sign(&owner, &mailbox, Nonce([0x42; 16]), NOW))),
-        ("update", Frame::Update(update)),
-        ("accepted", Frame::Accepted(Accepted::sign(&ben.identity.signing, &mailbox, &body))),
-        ("deposit", Frame::Deposit(deposit)),
-        ("ack", Frame::Ack(Ack::sign(&owner, &mailbox, vec![1, 2, 300], vec![2], Nonce([0x43; 16]), NOW))),
-    ]
 }

@@ -5,6 +5,7 @@ use minicbor::Decode;
 use symbolon_core::command::{Direction, MessageState, RequestStatus};
 use symbolon_core::table::Table;
 use symbolon_presence::id::{DeviceId, MessageId, PeerId, RequestId, RoomId};
+use symbolon_presence::identity::Chain;
 use symbolon_presence::seeds::{Opener, Ratchet};
 use symbolon_presence::time::Timestamp;
 
@@ -77,6 +78,15 @@ pub struct DeviceRow {
     /// Whose.
     #[n(1)]
     pub peer: PeerId,
+    /// Its certificate.
+    #[n(2)]
+    pub chain: Chain,
+}
+
+/// The serial and the end of a device's certificate, as a node has it.
+pub fn certificate(store: &MemoryStore, device: &DeviceId) -> Option<(u64, Timestamp)> {
+    let row: DeviceRow = store.rows(Table::Device).find(|(key, _)| key.as_slice() == device.as_bytes()).map(|(_, row)| read(row))?;
+    row.chain.body().map(|body| (body.serial, body.not_after))
 }
 
 /// The rows of single devices among those of [`Table::Channel`], by their ids.

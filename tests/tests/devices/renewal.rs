@@ -1,28 +1,7 @@
 //! Certificates of further devices, through the years.
 
 use super::*;
-use minicbor::Decode;
-use symbolon_core::table::Table;
-use symbolon_core::world::Shelf;
-use symbolon_presence::id::DeviceId;
-use symbolon_presence::identity::Chain;
-use symbolon_presence::time::Timestamp;
-use symbolon_tests::sim::rows;
-
-/// The serial and the end of a device's certificate, as another one has it.
-fn certificate(sim: &Sim, at: Ix, of: DeviceId) -> (u64, Timestamp) {
-    let row = sim.nodes[at].store.get(Table::Device, of.as_bytes()).unwrap().unwrap();
-    let body = rows::decode::<DeviceRow>(&row).unwrap().chain.body().unwrap();
-    (body.serial, body.not_after)
-}
-
-/// The one field of a device's row that is asked for.
-#[derive(Decode)]
-#[cbor(map)]
-struct DeviceRow {
-    #[n(2)]
-    chain: Chain,
-}
+use symbolon_tests::sim::rows::certificate;
 
 fn problems(sim: &mut Sim, at: Ix) -> Vec<String> {
     match sim.command(at, Command::Status) {
@@ -37,7 +16,8 @@ fn certificates_of_further_devices_are_renewed_by_the_first_one_and_friends_take
     let laptop = further(&mut sim, ANA, "Laptop");
     assert!(sim.run_until(HOUR, |sim| friend_views(sim, laptop).iter().any(|view| view.mutual)));
     let id = devices(&mut sim, laptop).0.into_iter().find(|view| view.this).unwrap().device;
-    let mut before = [certificate(&sim, ANA, id), certificate(&sim, BEN, id)];
+    let of = |sim: &Sim, at: Ix| certificate(&sim.nodes[at].store, &id).unwrap();
+    let mut before = [of(&sim, ANA), of(&sim, BEN)];
     for days in [200, 300, 400] {
         for (n, ix) in [ANA, BEN, laptop].into_iter().enumerate() {
             sim.crash(ix, days * DAY + n as u64 * HOUR);
@@ -47,7 +27,7 @@ fn certificates_of_further_devices_are_renewed_by_the_first_one_and_friends_take
         say(&mut sim, laptop, "Ben", &text);
         all_have(&mut sim, &[ANA, BEN], &[&text]);
         sim.run_for(3 * HOUR);
-        let after = [certificate(&sim, ANA, id), certificate(&sim, BEN, id)];
+        let after = [of(&sim, ANA), of(&sim, BEN)];
         for (before, after) in before.iter().zip(&after) {
             assert!(after.0 > before.0 && after.1 > before.1 && sim.now < after.1, "after {days} days: {before:?} {after:?}");
         }
