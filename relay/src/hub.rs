@@ -156,7 +156,7 @@ impl Hub {
         self.next = self.rooms.values().filter_map(|room| room.due).min().map(|due| due.max(now));
     }
 
-    /// Forgets a room; who waits there is told that it is not known here.
+    /// Forgets a room; anyone who waits there gets the answer that it is not known here.
     fn forget(&mut self, alias: &RoomAlias) {
         let Some(room) = self.rooms.remove(alias) else { return };
         let listeners = room.listeners.into_values().filter_map(|listener| listener.question.map(|(id, _)| id));

@@ -87,7 +87,7 @@ pub struct RelayRun {
     /// Be the hub of rooms: take knocks for their members; remembered over restarts
     #[arg(long)]
     pub hub: bool,
-    /// Be no hub of rooms any longer (the default)
+    /// Do not be a hub of rooms (the default)
     #[arg(long, conflicts_with = "hub")]
     pub no_hub: bool,
     /// Not there yet

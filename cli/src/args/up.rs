@@ -45,7 +45,7 @@ pub struct Up {
     /// Be the hub of my rooms: take knocks for their members, at this node's addresses; remembered over restarts
     #[arg(long)]
     pub hub: bool,
-    /// Be no hub of my rooms any longer (the default)
+    /// Do not be the hub of my rooms (the default)
     #[arg(long, conflicts_with = "hub")]
     pub no_hub: bool,
     /// Not there yet

@@ -93,7 +93,7 @@ fn store(facts: &Facts) -> Check {
         return Check::bad(
             "store",
             format!("the last attempt to write failed {ago} ago: {}", failure.what),
-            "Nothing accepted is lost. Check that the disk has room and is not read-only; the node goes on by itself.",
+            "Nothing accepted is lost. Check that the disk has room and is not read-only; the node goes on automatically.",
         );
     }
     let verified = match checked >= pages {

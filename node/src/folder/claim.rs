@@ -44,7 +44,7 @@ mod tests {
     #[test]
     fn folder_of_a_relay_is_known_by_its_code_and_that_of_a_person_by_its_token() {
         let home = tempfile::tempdir().unwrap();
-        assert!(!is_relays(home.path()), "an empty one is nobody's");
+        assert!(!is_relays(home.path()), "an empty one is no relay's");
         std::fs::write(home.path().join(STORE_FILE), "x").unwrap();
         assert!(is_relays(home.path()), "a relay's of an older build");
         std::fs::write(home.path().join(TOKEN_FILE), "x").unwrap();

@@ -30,7 +30,7 @@ pub(super) struct Stands<Q> {
     pub(super) others: Vec<ConnectionId>,
 }
 
-/// Where somebody is, whoever answers there.
+/// Where a server is. It need not prove who it is.
 pub(super) fn plain(address: &Multiaddr) -> Option<Endpoint> {
     Endpoint::from_multiaddr(address).map(|endpoint| Endpoint { expects: None, ..endpoint })
 }
@@ -106,7 +106,7 @@ impl<Q> Calls<Q> {
         self.calls.values_mut().for_each(|call| call.questions.retain(&fits));
     }
 
-    /// Calls nobody any longer. What was to be asked.
+    /// Calls nobody more. Answers what was to be asked.
     pub(super) fn take(&mut self) -> Vec<Q> {
         std::mem::take(&mut self.calls).into_values().flat_map(|call| call.questions).collect()
     }

@@ -37,7 +37,7 @@ fn a55_a_hub_that_hands_each_newcomer_what_is_for_the_other_brings_neither_in() 
             other @ (Answer::Ack | Answer::Refused(_) | Answer::Nothing | Answer::Responds(..) | Answer::Closed) => other,
         }
     });
-    // The first word that there is, is nobody's.
+    // Before any word has come, one that is made up stands in for it.
     LAST.set(Some(vec![7; symbolon_relay::knock::KNOCK_LEN]));
     knock(&mut sim, DEA, &card);
     knock(&mut sim, EVA, &card);
@@ -85,7 +85,7 @@ fn a55_of_two_hubs_that_tell_two_stories_the_honest_one_is_enough() {
     assert!(comes_to(&mut sim, DEA, RequestStatus::Confirmed, 10 * MINUTE), "{:?}", status(&mut sim, DEA));
     sim.run_for(MINUTE);
     assert_eq!(counts(&mut sim, &[ANA, BEN, CEM, DEA]), [4; 4]);
-    // And when one of them cannot be reached, nobody is told that none takes the knock.
+    // And when one of them cannot be reached, no node says that none takes the knock.
     sim.set_gone(liar, true);
     knock(&mut sim, EVA, &card);
     assert!(comes_to(&mut sim, EVA, RequestStatus::Expired, 10 * MINUTE), "{:?}", status(&mut sim, EVA));

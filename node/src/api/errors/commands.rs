@@ -257,7 +257,7 @@ pub(super) fn entry(error: CommandError) -> Entry {
             507,
             "Disk full",
             "The disk is full, so nothing was changed; everything accepted before is safe.",
-            "Free some space, then try again: the node goes on by itself.",
+            "Free some space, then try again: the node goes on automatically.",
         ),
     };
     Entry { kind, status, title, detail, hint }
