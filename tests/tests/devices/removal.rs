@@ -29,6 +29,29 @@ fn a95_a_device_that_is_gone_reads_nothing_new_and_says_so_and_the_friend_talks_
     assert!(views.len() == 1 && views[0].mutual && views[0].name == "Ana");
 }
 
+#[test]
+fn who_has_removed_a_device_is_no_friend_who_parted_and_comes_into_a_friend_s_room_without_a_question() {
+    let mut sim = friends(9);
+    further(&mut sim, ANA, "Laptop");
+    sim.run_for(MINUTE);
+    for is_removed in [false, true] {
+        if is_removed {
+            assert!(sim.command(ANA, Command::DeviceRemove("Laptop".into())).is_ok());
+            sim.run_for(MINUTE);
+        }
+        let Ok(Reply::Requests(requests)) = sim.command(ANA, Command::Requests) else { panic!("no requests") };
+        assert!(requests.iter().all(|view| view.peer == sim.nodes[BEN].peer), "how own devices came is no request");
+        let Ok(Reply::Doctor(doctor)) = sim.command(ANA, Command::Doctor) else { panic!("no diagnosis") };
+        assert_eq!((doctor.friends, doctor.parted), (1, 0));
+        let called = format!("Crew {is_removed}");
+        assert!(sim.command(BEN, Command::RoomCreate(called.clone())).is_ok());
+        assert!(sim.command(BEN, Command::RoomAdd { room: Who(called.clone()), who: vec![Who("Ana".into())] }).is_ok());
+        sim.run_for(5 * MINUTE);
+        let Ok(Reply::Rooms(rooms)) = sim.command(ANA, Command::Rooms) else { panic!("no rooms") };
+        assert!(rooms.iter().any(|room| room.name == called && room.standing == RoomStanding::Member), "{called}");
+    }
+}
+
 /// A device is stolen, and the thief keeps it away from the first device and from all relays. Whether a friend believes it
 /// is one of Ana's, and whether it reads on.
 fn stolen(is_removed: bool) -> (bool, bool) {

@@ -63,8 +63,12 @@ pub(crate) fn is_out(state: &State, peer: &PeerId) -> bool {
     state.blocked.contains(peer.as_bytes().as_slice()) || state.is_gone_sibling(peer) || is_barred()
 }
 
-/// Whether our user wants nothing of a person: they are blocked, or a friendship with them has ended.
+/// Whether our user wants nothing of a person: they are blocked, or a friendship with them has ended. It is never our user
+/// themself: what has ended there is one of their devices.
 pub(crate) fn is_parted(state: &State, peer: &PeerId) -> bool {
+    if *peer == state.own.person() {
+        return false;
+    }
     let head = persons::head_of(state, peer).unwrap_or(*peer);
     let has_ended = state.friends.get(&head).is_some_and(|friend| friend.state == FriendState::Ended);
     has_ended || state.blocked.contains(peer.as_bytes().as_slice())

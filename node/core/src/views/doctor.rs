@@ -5,7 +5,8 @@ use crate::delivery::Delivery;
 use crate::delivery::outbox;
 use crate::delivery::owner::Concern;
 use crate::limits::LONG_SILENCE;
-use crate::rows::{FriendState, Message, message_key};
+use crate::people::persons;
+use crate::rows::{Friend, FriendState, Message, message_key};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed};
@@ -35,17 +36,23 @@ pub(crate) fn view(state: &State, delivery: &Delivery, turn: &Turn<'_>, status: 
         view.waiting = view.waiting.saturating_add(device.channel.waiting());
         view.oldest_wait = view.oldest_wait.max(oldest(state, turn, &device.device)?.map(|at| turn.now.since(at)));
     }
-    view.parted = state.friends.values().filter(|friend| friend.state == FriendState::Ended || friend.blocked).count();
-    for friend in state.friends.values().filter(|friend| friend.state != FriendState::Ended && !friend.blocked) {
+    // Persons are counted, and none of our own devices.
+    let shown = || state.friends.values().filter(|friend| persons::is_shown(state, friend));
+    let is_parted = |friend: &&Friend| friend.state == FriendState::Ended || friend.blocked;
+    view.parted = shown().filter(is_parted).count();
+    for friend in shown().filter(|friend| !is_parted(friend)) {
         view.friends += 1;
         let held = friend.held.first().copied();
         if let Some(message) = held.map(|arrival| turn.row::<Message>(Table::Message, &message_key(&friend.conversation, arrival))) {
             view.waiting = view.waiting.saturating_add(friend.held.len() as u64);
             view.oldest_wait = view.oldest_wait.max(message?.map(|message| turn.now.since(message.at)));
         }
-        let heard = friend.devices.iter().filter_map(|device| state.devices.get(device)).filter_map(|device| device.heard).max();
+        let rows = persons::rows_of(state, &friend.peer);
+        let devices: Vec<_> =
+            rows.iter().filter_map(|row| state.friends.get(row)).flat_map(|row| row.devices.iter().copied()).collect();
+        let heard = devices.iter().filter_map(|device| state.devices.get(device)).filter_map(|device| device.heard).max();
         match heard {
-            _ if delivery.is_online(&friend.devices) == Some(true) => view.connected += 1,
+            _ if delivery.is_online(&devices) == Some(true) => view.connected += 1,
             None => view.never_heard += 1,
             Some(at) if turn.now.since(at) > LONG_SILENCE => view.long_silent += 1,
             Some(_) => {}

@@ -12,7 +12,9 @@ use symbolon_presence::words::fingerprint_words;
 /// All requests and introductions that are shown, the newest first.
 pub(crate) fn all(state: &State) -> Vec<RequestView> {
     let mirror = Mirror::of(state);
-    let of_friends = state.requests.values().filter(|row| row.is_shown()).map(|row| request(state, &mirror, row));
+    // How our own devices came is seen where they are.
+    let is_shown = |row: &&Request| row.is_shown() && !state.siblings.contains_key(&row.peer);
+    let of_friends = state.requests.values().filter(is_shown).map(|row| request(state, &mirror, row));
     let of_rooms = state.groups.rooms.keys().filter_map(|room| of_room(state, room));
     let introductions = state.introductions.values().map(|row| introduction(state, &mirror, row));
     let ours = state.vouching.knocks.values().map(|row| knock(state, row));
