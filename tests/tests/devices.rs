@@ -10,7 +10,9 @@ mod removal;
 mod renewal;
 
 use std::collections::BTreeSet;
-use symbolon_core::command::{Command, CommandError, FriendView, JoiningView, MessageState, OwnDeviceView, RelayState, Reply, RoomStanding, Trust, Who};
+use symbolon_core::command::{
+    Command, CommandError, FriendView, JoiningView, MessageState, OwnDeviceView, RelayState, Reply, RoomStanding, Trust, Who,
+};
 use symbolon_core::seam::{Event, Warning};
 use symbolon_presence::id::MessageId;
 use symbolon_presence::time::{DAY, HOUR, MINUTE, SECOND};

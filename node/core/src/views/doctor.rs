@@ -48,8 +48,7 @@ pub(crate) fn view(state: &State, delivery: &Delivery, turn: &Turn<'_>, status: 
             view.oldest_wait = view.oldest_wait.max(message?.map(|message| turn.now.since(message.at)));
         }
         let rows = persons::rows_of(state, &friend.peer);
-        let devices: Vec<_> =
-            rows.iter().filter_map(|row| state.friends.get(row)).flat_map(|row| row.devices.iter().copied()).collect();
+        let devices: Vec<_> = rows.iter().filter_map(|row| state.friends.get(row)).flat_map(|row| row.devices.iter().copied()).collect();
         let heard = devices.iter().filter_map(|device| state.devices.get(device)).filter_map(|device| device.heard).max();
         match heard {
             _ if delivery.is_online(&devices) == Some(true) => view.connected += 1,

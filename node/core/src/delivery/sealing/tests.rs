@@ -10,6 +10,7 @@ use crate::rows::ROOM_LANE;
 use crate::table::{Change, Table};
 use crate::world::Sealed;
 use symbolon_presence::id::{EpochId, MailboxId, RoomId};
+use symbolon_presence::seeds::FAR_AHEAD;
 use symbolon_presence::seeds::{Ratchet, Seed};
 use symbolon_presence::time::DAY;
 
