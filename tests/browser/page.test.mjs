@@ -371,7 +371,7 @@ test("the other views are looked at", async () => {
   await look(a, "chat", `#/chat/${ids.Ben.id}`);
   await look(a, "add", "#/add");
   await click(a, "button", "Make an invite");
-  await a.tab.locator(".qr").waitFor();
+  await a.tab.locator(".result .qr").waitFor();
   await look(a, "invite");
   await click(a, "button", "Revoke");
   await look(a, "list", "#/");
