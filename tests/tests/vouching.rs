@@ -3,7 +3,7 @@
 
 use symbolon_core::command::{Command, CommandError, Direction, Reply, RequestKind, RequestStatus, RequestView, Who};
 use symbolon_core::wire::Capabilities;
-use symbolon_presence::id::RoomAlias;
+use symbolon_presence::id::{RoomAlias, RoomId};
 use symbolon_presence::time::{DAY, HOUR, MINUTE, SECOND};
 use symbolon_relay::knock::Ask;
 use symbolon_tests::sim::Faults;
@@ -11,6 +11,8 @@ use symbolon_tests::sim::run::{Ix, Sim};
 
 #[path = "vouching/attacks.rs"]
 mod attacks;
+#[path = "vouching/hellos.rs"]
+mod hellos;
 #[path = "vouching/homes.rs"]
 mod homes;
 #[path = "vouching/hubs.rs"]
@@ -63,6 +65,14 @@ fn members(sim: &mut Sim, ix: Ix) -> Vec<String> {
     match sim.command(ix, Command::RoomMembers(name(ROOM))) {
         Ok(Reply::Members(views)) => views.into_iter().map(|view| view.name).collect(),
         _ => Vec::new(),
+    }
+}
+
+/// The room's id.
+fn id(sim: &mut Sim, ix: Ix) -> RoomId {
+    match sim.command(ix, Command::Rooms) {
+        Ok(Reply::Rooms(views)) => views[0].room,
+        _ => panic!("no rooms are listed"),
     }
 }
 

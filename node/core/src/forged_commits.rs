@@ -8,8 +8,8 @@ use crate::order::{Act, Commit};
 use crate::rooms;
 use crate::rows::ROOM_LANE;
 use crate::turn::TurnFailed;
-use crate::wire::{CommitInfo, Piece, RoomPayload, Roster, SeatedRoster, WelcomeBundle};
-use crate::world::{Proposals, World};
+use crate::wire::{CommitInfo, Piece, RoomPayload, Roster, SeatedRoster, Ways, WelcomeBundle};
+use crate::world::{Proposals, Sealed, World};
 use rand_chacha::ChaCha20Rng;
 use symbolon_presence::id::{DeviceId, EpochId, PeerId, PublicKeyBytes, RoomId};
 use symbolon_presence::kdf::Secret;
@@ -92,6 +92,43 @@ impl Core {
                 }
             }
             Ok(pending.epoch)
+        })
+    }
+
+    /// What a member has said of themselves in a shared room, as this device knows it.
+    pub fn heard_of(&self, room: RoomId, member: PeerId) -> Option<Ways> {
+        let state = &self.machines.state;
+        let leaf = state.groups.rooms.get(&room)?.roster.leaves_of(&member).next()?.leaf;
+        state.groups.seats.get(&(room, leaf)).map(|seat| seat.ways.clone())
+    }
+
+    /// Seals anything for a room, and gives it to nobody.
+    pub fn seal_in_room(
+        &mut self,
+        now: Timestamp,
+        room: RoomId,
+        payload: &RoomPayload,
+        world: &mut World<'_>,
+    ) -> Result<Sealed, TurnFailed> {
+        self.apart(now, world, |_, turn| rooms::say(turn, room, payload))
+    }
+
+    /// Gives somebody what was sealed by anybody, as if it were of this room and epoch. It leaves with the next turn.
+    pub fn give_in_room(
+        &mut self,
+        now: Timestamp,
+        (room, epoch): (RoomId, EpochId),
+        (to, bytes): (PeerId, &[u8]),
+        world: &mut World<'_>,
+    ) -> Result<(), TurnFailed> {
+        self.apart(now, world, |state, turn| {
+            let devices: Vec<DeviceId> = state.devices.iter().filter(|(_, row)| row.peer == to).map(|(id, _)| *id).collect();
+            for device in devices {
+                for part in Piece::split(bytes) {
+                    outbox::enqueue_part(state, turn, (&device, room, epoch), EnvelopeOwner::Mark, part);
+                }
+            }
+            Ok(())
         })
     }
 
