@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use symbolon_core::cards::CardLink;
 use symbolon_core::forged_commits::{Forger, Forgery};
 use symbolon_core::order::Act;
+use symbolon_core::packages_at_hand::FetchedPackage;
 use symbolon_core::wire::{CardBody, CardRecord, CommitInfo, KnockBody, KnockSecret, Knocks, RoomChange, VerifiedCard, Vouch};
 use symbolon_core::world::Proposals;
 use symbolon_presence::codec;
@@ -314,6 +315,41 @@ fn a54_a_member_who_is_removed_while_they_vouch_brings_nobody_in() {
     assert_eq!(counts(&mut sim, &[ANA, CEM]), [2, 2], "neither Ben nor whom he vouched for is in");
 }
 
+/// What the forger says that Dea has signed to them.
+fn false_vouch(forger: &Forger<'_>, newcomer: DeviceId) -> RoomChange {
+    RoomChange::Vouched(Box::new(Vouch {
+        card: Digest([1; 32]),
+        knock: Nonce([1; 16]),
+        hello: Nonce([2; 16]),
+        keys: Digest([2; 32]),
+        newcomer,
+        voucher: forger.roster.leaf(&forger.leaf).unwrap().device,
+        epoch: EpochId([4; 32]),
+        signature: SignatureBytes([5; 64]),
+    }))
+}
+
+/// A commit that adds her, whole but for what she has signed.
+fn adding(forger: &mut Forger<'_>, package: &FetchedPackage) -> Forgery {
+    let device = package.seat.owner.chain.as_ref().unwrap().body().unwrap().device;
+    let roster = forger.after(vec![Act::Vouch { leaf: package.leaf, user: package.peer, device }]).expect("who vouches may add her");
+    let changes = vec![false_vouch(forger, device)];
+    let said = forger.seal(&CommitInfo { seats: vec![package.seat.clone()], changes });
+    let proposals = Proposals { add: vec![package.key_package.clone()], state: Some(roster.hash()), ..Proposals::default() };
+    Forgery { proposals, said }
+}
+
+/// A package of Dea's, which Ben may ask for as her friend.
+fn package_of_dea(sim: &mut Sim) -> FetchedPackage {
+    sim.say(BEN, DEA, "are you there?").unwrap();
+    sim.run_for(MINUTE);
+    let (now, dea) = (sim.now, sim.nodes[DEA].peer);
+    sim.nodes[BEN].with_core(|core, world| core.fetch_package(now, dea, world)).unwrap();
+    counts(sim, &[BEN]);
+    sim.run_for(MINUTE);
+    sim.nodes[BEN].with_core(|core, _| core.take_packages()).pop().unwrap().unwrap()
+}
+
 /// A commit that says this, and whose roster is what would follow if the forger might.
 fn said(forger: &mut Forger<'_>, acts: Vec<Act>, change: RoomChange) -> Forgery {
     let state = forger.after(acts).unwrap_or_else(|| forger.roster.clone()).hash();
@@ -326,32 +362,21 @@ fn a54_a_member_s_forged_commits_vouch_for_nobody_and_change_no_secret() {
     let (mut sim, _) = scene(33);
     card(&mut sim, ANA);
     sim.run_for(MINUTE);
-    let room = match sim.command(BEN, Command::Rooms) {
-        Ok(Reply::Rooms(views)) => views[0].room,
-        _ => panic!("no rooms are listed"),
-    };
+    let (room, package) = (id(&mut sim, BEN), package_of_dea(&mut sim));
     let to: Vec<PeerId> = [ANA, CEM].map(|ix| sim.nodes[ix].peer).to_vec();
-    let vouch: fn(&mut Forger<'_>) -> Forgery = |forger| {
-        let voucher = forger.roster.leaf(&forger.leaf).unwrap().device;
-        let vouch = Vouch {
-            card: Digest([1; 32]),
-            knock: Nonce([1; 16]),
-            hello: Nonce([2; 16]),
-            keys: Digest([2; 32]),
-            newcomer: DeviceId([3; 16]),
-            voucher,
-            epoch: EpochId([4; 32]),
-            signature: SignatureBytes([5; 64]),
-        };
-        said(forger, Vec::new(), RoomChange::Vouched(Box::new(vouch)))
+    let vouch = |forger: &mut Forger<'_>| adding(forger, &package);
+    let seatless = |forger: &mut Forger<'_>| {
+        let vouch = false_vouch(forger, DeviceId([3; 16]));
+        said(forger, Vec::new(), vouch)
     };
-    let knocks: fn(&mut Forger<'_>) -> Forgery = |forger| {
+    let knocks = |forger: &mut Forger<'_>| {
         let secret = KnockSecret(Secret::from_bytes([7; 32]));
         let hubs = forger.roster.knocks.as_ref().unwrap().hubs.clone();
         let knocks = Knocks { alias: secret.alias(), hubs, is_stale: false };
         said(forger, vec![Act::Knocks(knocks.clone())], RoomChange::Knocks(knocks, secret))
     };
-    for make in [vouch, knocks] {
+    let forgeries: [&dyn Fn(&mut Forger<'_>) -> Forgery; 3] = [&vouch, &seatless, &knocks];
+    for make in forgeries {
         let before: Vec<u64> = [ANA, CEM].map(|ix| sim.dropped(ix, "forged")).to_vec();
         let now = sim.now;
         sim.nodes[BEN].with_core(|core, world| core.forge_commit(now, room, &to, make, world)).unwrap();
