@@ -12,6 +12,8 @@ mod attacks;
 mod befriending;
 #[path = "groups/carrying.rs"]
 mod carrying;
+#[path = "groups/crossing.rs"]
+mod crossing;
 #[path = "groups/forged.rs"]
 mod forged;
 #[path = "groups/large.rs"]
