@@ -49,7 +49,7 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    /// Goes on from the store. `is_first` when the folder is being made.
+    /// Continues from the store. `is_first` when the folder is being made.
     pub fn load(shelf: &dyn Shelf, now: Timestamp, is_first: bool) -> Result<Self, TurnFailed> {
         let time = match shelf.get(Table::Meta, ROW)? {
             Some(row) => SureTime::load(decode_row(&row)?),
@@ -239,7 +239,7 @@ mod tests {
     fn rows_are_dated_right_by_a_clock_that_is_known_to_be_ahead_and_after_one_that_went_back() {
         let mut ahead = clock(NOW);
         ahead.heard(Signer::Friend(peer(1)), NOW);
-        // The clock jumps: another run, which goes on from what is stored.
+        // The clock jumps: another run, which continues from what is stored.
         let mut kept = ahead;
         let row = kept.time.to_write().unwrap();
         let again = |now: Timestamp| {

@@ -169,7 +169,7 @@ pub enum Command {
     LookupRemove(Address),
     /// List the lookup servers that were named.
     Lookups,
-    /// This copy of the folder goes on; or its user has seen that it is an older one.
+    /// This copy of the folder continues; or its user has seen that it is an older one.
     DeviceConfirm,
     /// Show the recovery phrase.
     Phrase,

@@ -70,7 +70,7 @@ pub(crate) struct Own {
     /// What direct envelopes are sealed to.
     pub direct: DirectKeys,
     speaks: Speaks,
-    /// Secrets that are over; at most [`limits::PAST_MAX`].
+    /// Secrets that have expired; at most [`limits::PAST_MAX`].
     pub past: Vec<Past>,
     pub presence: OwnPresence,
     /// DHT servers that were met, for the next start; at most [`limits::SERVERS_MAX`].
@@ -85,7 +85,7 @@ pub(crate) struct Own {
     pub starts: Vec<Start>,
     /// Another copy of this folder runs: nothing is sealed, and nobody is called.
     pub is_halted: bool,
-    /// This one was halted, and goes on since then.
+    /// This one was halted, and continues since then.
     pub has_gone_on: Option<Timestamp>,
     /// Starts of the other copy that were heard a moment after that.
     pub ignored: Vec<Nonce>,
@@ -107,7 +107,7 @@ pub(crate) struct Own {
     pub used_bodies: BTreeSet<LookupId>,
     /// The bodies of each day to come, for our relays.
     pub bodies_ahead: BTreeMap<u32, Vec<Vec<u8>>>,
-    /// Where this node can be reached now; told by the world, never stored.
+    /// Where this node can be reached now; the world says it, and it is never stored.
     pub places: Vec<Address>,
     /// Own mailboxes at relays.
     pub relay_mailboxes: BTreeMap<MailboxId, OwnRelayMailbox>,
@@ -118,7 +118,7 @@ pub(crate) struct Own {
 }
 
 impl Own {
-    /// Whether the user has just let this copy go on.
+    /// Whether the user has just let this copy continue.
     pub fn is_at_peace(&self, now: Timestamp) -> bool {
         self.has_gone_on.is_some_and(|since| now.since(since) < limits::COPY_PEACE)
     }
@@ -134,7 +134,7 @@ impl Own {
         self.speaks.is_before_valid(sure)
     }
 
-    /// Where one person may know that this node is: one from whom it hides is told no place of it.
+    /// Where one person may know that this node is: one from whom it hides hears no place of it.
     pub fn places_for(&self, peer: &PeerId) -> &[Address] {
         if self.presence.is_hidden_from(peer) { &[] } else { &self.places }
     }
@@ -335,7 +335,7 @@ impl Own {
         }
     }
 
-    /// This copy goes on where another one ran: to those who hear it, it was started now.
+    /// This copy continues where another one ran: to those who hear it, it was started now.
     pub fn start_over(&mut self, now: Timestamp, rng: &mut ChaCha20Rng) {
         if self.starts.len() >= limits::INSTANCES_OWN_MAX {
             self.starts.remove(0);

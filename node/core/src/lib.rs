@@ -94,7 +94,7 @@ use turn::Out;
 use wire::is_name;
 use world::{Shelf, World};
 
-/// What the core is told at its start.
+/// What the core is given at its start.
 #[derive(Debug, Clone, Default)]
 pub struct CoreConfig {
     /// The own name; `None` keeps the stored one.
@@ -204,7 +204,7 @@ impl Core {
         self.out.actions.pop_front()
     }
 
-    /// The next event, to be told once the turn is durable.
+    /// The next event, to be handed out once the turn is durable.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.out.events.pop_front()
     }

@@ -283,7 +283,7 @@ pub const DEVICE_LIFETIME: u64 = 365 * DAY;
 pub const PACKAGE_LIFE: u64 = 60 * DAY;
 /// How long after it was replaced somebody may still be added by one: a Welcome may be on its way.
 pub const PACKAGE_GRACE: u64 = 30 * DAY;
-/// How long members of rooms may write by the grant of a package; it goes on as long as the seat is taken.
+/// How long members of rooms may write by the grant of a package; it continues as long as the seat is taken.
 pub const PACKAGE_GRANT_LIFE: u64 = 400 * DAY;
 /// Packages left at a relay of ours beside the one of last resort: eight for friends, and one by which we see that they are
 /// there.
@@ -308,7 +308,7 @@ pub const FETCHES_FAILED_MAX: usize = 1_024;
 pub const FETCH_PAUSE: u64 = MINUTE;
 /// See [`FETCH_PAUSE`].
 pub const FETCH_PAUSE_MAX: u64 = HOUR;
-/// How long the user is told that somebody takes our packages and uses none.
+/// How long the user is warned that somebody takes our packages and uses none.
 pub const DRAIN_TOLD: u64 = 7 * DAY;
 /// The longest time that a friend's package may be good for.
 pub const PACKAGE_LIFE_MAX: u64 = 90 * DAY;
@@ -417,7 +417,7 @@ pub const RESEND_ROWS_MAX: usize = 65_536;
 pub const RENEWAL_NAMES_MAX: usize = 16;
 /// Held texts sealed in one turn.
 pub const RELEASE_MAX: usize = 256;
-/// How long two copies of one folder wait for their user's word before the one started last goes on.
+/// How long two copies of one folder wait for their user's word before the one started last continues.
 pub const COPY_QUESTION: u64 = MINUTE;
 /// How long the other copy may still be heard after that.
 pub const COPY_PEACE: u64 = 30 * SECOND;
@@ -435,7 +435,7 @@ pub const SWEEP_PAUSE: u64 = MINUTE;
 
 /// The longest invite link, in characters: a QR code of version 6 at level L holds so many in capitals.
 pub const LINK_MAX: usize = 195;
-/// The longest link that is looked at, in characters: one of an older build is told from a damaged one.
+/// The longest link that is looked at, in characters: one of an older build is distinguished from a damaged one.
 pub const OLD_LINK_MAX: usize = 8 * 1024;
 /// The longest contact record, in bytes.
 pub const CONTACT_RECORD_MAX: usize = 8 * 1024;

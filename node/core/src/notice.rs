@@ -1,7 +1,7 @@
 //! Notices: what one machine has found out that concerns another one above it or beside it.
 //!
 //! A machine calls what stands below it, and tells the rest. A notice says what is so, never what to do, and
-//! carries ids only. It waits in the queue of the machine that told it, until [`crate::route`] hands it on, still
+//! carries ids only. It waits in the queue of the machine that gave it, until [`crate::route`] hands it on, still
 //! in the same input. Only that machine and `route` name its enum; `.ci/floors` sees to it.
 
 use std::collections::{BTreeSet, VecDeque};
@@ -54,14 +54,14 @@ pub(crate) enum IdentityNotice {
     CertificateRenewed,
 }
 
-/// What is told of who is who.
+/// Notices of who is who.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum PeopleNotice {
     /// A device is not known any more.
     DeviceGone(DeviceId),
 }
 
-/// What is told of ways in.
+/// Notices of ways in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum InvitesNotice {
     /// Our relays take other grants than they know of.
@@ -72,7 +72,7 @@ pub(crate) enum InvitesNotice {
     BodiesChanged,
 }
 
-/// What is told of the ways to others.
+/// Notices of the ways to others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum DeliveryNotice {
     /// Others may leave things at other relays of ours than before.
@@ -99,7 +99,7 @@ pub(crate) enum DeliveryNotice {
     QuestionLost(DeviceId),
 }
 
-/// What is told of records, ours and friends'.
+/// Notices of records, ours and friends'.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum PresenceNotice {
     /// Somebody was taken out.
@@ -114,14 +114,14 @@ pub(crate) enum PresenceNotice {
     Shown(PeerId),
 }
 
-/// What is told of packages.
+/// Notices of packages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum PackagesNotice {
     /// A device, or its relay, says that our right to its packages has expired.
     KeyExpired(DeviceId),
 }
 
-/// What is told of texts.
+/// Notices of texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum ConversationsNotice {
     /// Texts are held for a friend whose room is there.
@@ -130,7 +130,7 @@ pub(crate) enum ConversationsNotice {
     Read(PeerId, MessageId),
 }
 
-/// What is told of friendships.
+/// Notices of friendships.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum FriendshipsNotice {
     /// A friend's keys are known.
@@ -143,7 +143,7 @@ pub(crate) enum FriendshipsNotice {
     Confirmed(PeerId),
 }
 
-/// What is told of who is behind.
+/// Notices of who is behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum RenewalNotice {
     /// A friend or another copy has seen something of ours that this folder did not write.
@@ -156,7 +156,7 @@ pub(crate) enum RenewalNotice {
     Answered(DeviceId),
 }
 
-/// What is told of shared rooms.
+/// Notices of shared rooms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum GroupsNotice {
     /// A room is in another epoch than before, or new here.
@@ -165,7 +165,7 @@ pub(crate) enum GroupsNotice {
     Wished(RoomId),
 }
 
-/// What is told of frames that came.
+/// Notices of frames that came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum IntakeNotice {
     /// A relay brought a device's frame, and not the one before it.
@@ -184,7 +184,7 @@ pub(crate) enum IntakeNotice {
     GoneTold(DeviceId),
 }
 
-/// A notice, with the machine that told it.
+/// A notice, with the machine that gave it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Told {
     Identity(IdentityNotice),
@@ -244,7 +244,7 @@ macro_rules! queues {
     };
 }
 
-// The lowest floor first: what is told there is known to those above before they are told anything else.
+// The lowest floor first: those above know what was said there before they hear anything else.
 queues! {
     IdentityNotice: identity as Identity,
     PeopleNotice: people as People,

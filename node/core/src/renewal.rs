@@ -1,7 +1,7 @@
 //! Renewal: who of two devices is behind what the other one has seen of it, and the room made again.
 //!
 //! An older copy of a folder that is put back cannot know alone that it is one: it has every
-//! reason to go on. So devices of friends say to each other, sealed to the keys of their
+//! reason to continue. So devices of friends say to each other, sealed to the keys of their
 //! certificates, how far they have read each other, and a device that hears of more than it has
 //! sent, or that it has acknowledged what it does not have, has the room of that
 //! friendship made again. `docs/protocol/renewal.md`.

@@ -104,7 +104,7 @@ impl Machines {
         let is_back = self.input(turn, input)?;
         self.ask_found(turn)?;
         self.look_around(turn, is_back)?;
-        // Each step stands on what was told before it.
+        // Each step stands on what was said before it.
         self.notices(turn)?;
         self.follow(turn)?;
         self.notices(turn)?;
@@ -343,7 +343,7 @@ impl Machines {
         intake.complete_reported(state, delivery, turn)
     }
 
-    /// What machines do once an input, when all is told that it has shown.
+    /// What machines do once an input, when all that it has shown is said.
     fn follow(&mut self, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
         self.go_on(turn);
         let Self { state, standings, intake, .. } = self;
@@ -367,7 +367,7 @@ impl Machines {
         vouching.follow(state, groups, turn)
     }
 
-    /// This copy of the folder had stopped, and goes on.
+    /// This copy of the folder had stopped, and continues.
     fn go_on(&mut self, turn: &mut Turn<'_>) {
         let Self { state, delivery, relays, presence, held, .. } = self;
         if self.was_halted && !state.own.is_halted {

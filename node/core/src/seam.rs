@@ -291,7 +291,7 @@ pub enum Warning {
     SecondCopy,
     /// A friend's device came back from an older copy and has a new room.
     FriendReturned,
-    /// A friend's device was restored, and goes on as a new one.
+    /// A friend's device was restored, and continues as a new one.
     FriendDevice,
     /// A further device of ours has come.
     OwnDeviceCame,

@@ -50,7 +50,7 @@ pub enum Table {
     Entry = 16,
     /// Relay: where an envelope lies. Key: the owner's key, then frame id. Value: the entry's number (8 B).
     EntryFrame = 17,
-    /// Relay: when an entry's time is over. Key: moment (8 B), the owner's key, the entry's number (8 B).
+    /// Relay: when an entry's time is up. Key: moment (8 B), the owner's key, the entry's number (8 B).
     EntryExpiry = 18,
     /// What opens a friend's presence headers. Key: Peer ID. Value: leaf and labels.
     Labels = 19,
@@ -62,7 +62,7 @@ pub enum Table {
     Package = 22,
     /// One room that this node is in. Key: room id.
     Room = 23,
-    /// How far a device and this one are. Three kinds of rows, told apart by the length of their keys:
+    /// How far a device and this one are. Three kinds of rows, distinguished by the length of their keys:
     /// the outbox (device id), the frames of a room (device id, room id), and the envelopes under a seed
     /// of ours (device id, the seed's number of 8 B).
     Channel = 24,

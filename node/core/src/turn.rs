@@ -97,7 +97,7 @@ pub(crate) struct Out {
     pub events: VecDeque<Event>,
     /// Those of them that concern our other devices, until that is looked at: with the same input, or the next one.
     pub overheard: Vec<Event>,
-    /// What machines have told and nobody has heard yet; empty when an input is handled.
+    /// Notices of machines that nobody has heard yet; empty when an input is handled.
     pub notices: Notices,
 }
 
@@ -185,7 +185,7 @@ impl Turn<'_> {
         T::queue(&mut self.out.notices).tell(notice);
     }
 
-    /// All that one machine has told, oldest first.
+    /// All notices of one machine, oldest first.
     #[cfg(test)]
     pub fn told<T: Notice>(&mut self) -> Vec<T> {
         let queue = T::queue(&mut self.out.notices);

@@ -100,7 +100,7 @@ pub struct RoomView {
 pub struct PackageKind {
     /// Whether it may be used more than once, when there is no other left (RFC 9420, section 16.8).
     pub last_resort: bool,
-    /// Opaque bytes for whoever adds the leaf, at most [`QUEUE_MAX`]: where to write to it.
+    /// Opaque bytes for anyone who adds the leaf, at most [`QUEUE_MAX`]: where to write to it.
     pub queue: Vec<u8>,
 }
 

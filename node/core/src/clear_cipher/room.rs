@@ -120,7 +120,7 @@ impl Room {
             (Some(_), Some(_)) | (None, None) => return Err(CipherError::Broken),
         };
         let (members, added) = self.apply(&body)?;
-        // A room has a state from the beginning or never, and whoever enters changes none.
+        // A room has a state from the beginning or never, and anyone who enters changes none.
         if body.state.is_some() && (body.sender.is_none() || self.current.state.is_none()) {
             return Err(CipherError::Broken);
         }

@@ -25,7 +25,7 @@ pub struct RequestView {
     pub note: Option<String>,
     /// Where it stands.
     pub status: RequestStatus,
-    /// Why it cannot go on, if so; or why to look twice.
+    /// Why it cannot proceed, if so; or why to look twice.
     pub fault: Option<&'static str>,
     /// The petnames of those who introduced the other person.
     pub introduced_by: Vec<String>,

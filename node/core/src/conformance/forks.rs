@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// As it was: members, exporter, and it can go on from there.
+/// As it was: members, exporter, and it can continue from there.
 pub fn rewinding_returns_to_the_parent_epoch<C: RoomCipher>(lab: &Lab<C>) {
     let (mut a, mut b) = pair(lab);
     let before = a.face();

@@ -186,7 +186,7 @@ pub fn a_rival_commit_is_looked_at_from_the_kept_parent<C: RoomCipher>(lab: &Lab
     agree(&mut a, &mut d);
 }
 
-/// Somebody enters while a member goes on.
+/// Somebody enters while a member continues.
 pub fn a_newcomers_commit_is_looked_at_from_the_kept_parent_and_uses_no_key_up<C: RoomCipher>(lab: &Lab<C>) {
     let ((mut a, _), mut c) = (pair(lab), lab.party("clara"));
     let parent = a.epoch();

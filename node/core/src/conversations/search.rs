@@ -36,7 +36,7 @@ pub(crate) struct Search {
 }
 
 impl Search {
-    /// When the index wants to go on.
+    /// When the index wants to continue.
     pub fn next_due(&self) -> Option<Timestamp> {
         self.due
     }

@@ -143,7 +143,7 @@ impl Delivery {
             if session.next_dial.is_some_and(|due| due <= turn.now) {
                 session.next_dial = None;
                 if session.link.is_some() {
-                    // Taken over by another link: go on feeding it.
+                    // Taken over by another link: continue to feed it.
                     self.feed(state, turn, &device)?;
                 } else {
                     self.dial(state, turn, &device)?;
@@ -346,7 +346,7 @@ impl Delivery {
         })
     }
 
-    /// What greetings say has changed, but nobody is told for that alone.
+    /// What greetings say has changed, but nobody is notified for that alone.
     pub fn greet_again(&mut self) {
         for session in self.sessions.values_mut() {
             session.hello_is_over = true;

@@ -41,7 +41,7 @@ pub(crate) struct Copy {
 }
 
 impl Copy {
-    /// Whether three quarters of its life are over: time to leave another one.
+    /// Whether three quarters of its life have passed: time to leave another one.
     pub fn is_ageing(&self, now: Timestamp) -> bool {
         now >= self.at.after(self.until.since(self.at) / 4 * 3)
     }

@@ -108,7 +108,7 @@ pub(crate) fn of_copy(
     let policy = row.owner.policy();
     let owner = row.owner.clone();
     let (fate, then) = match outcome {
-        // A copy whose time is over is none.
+        // A copy whose time is up is none.
         Outcome::Stored(until) if until <= turn.now => return Ok(None),
         Outcome::Stored(_) if policy.until == Until::Stored => (Fate::Stored, Then::Drop),
         Outcome::Stored(until) => (Fate::Stored, Then::Note(Box::new(row), mailbox, until)),

@@ -121,7 +121,7 @@ impl Delivery {
         session.heard = turn.now.max(since.unwrap_or_default());
     }
 
-    /// Goes on putting after receipts were handled.
+    /// Continues to put after receipts were handled.
     pub fn resume(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
         self.feed(state, turn, device)?;
         self.greet(state, turn, device)

@@ -151,7 +151,7 @@ impl Delivery {
         }
     }
 
-    /// An envelope of a friend came by this link, under a key that is over: a whole window of
+    /// An envelope of a friend came by this link, under a key that has expired: a whole window of
     /// such may follow, of more than tags are known of, and behind it the question for the new key.
     pub fn forgive_a_window(&mut self, link: LinkId) {
         if let Some(row) = self.links.get_mut(&link) {
@@ -159,7 +159,7 @@ impl Delivery {
         }
     }
 
-    /// An envelope of nobody who is known came, under a key that is over.
+    /// An envelope of nobody who is known came, under a key that has expired.
     pub fn fault_of_old_key(&mut self, state: &mut State, turn: &mut Turn<'_>, link: LinkId) {
         match self.links.get_mut(&link).and_then(|row| row.forgiven.as_mut()) {
             Some(left) if *left > 0 => *left -= 1,

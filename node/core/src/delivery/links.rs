@@ -68,7 +68,7 @@ pub(super) struct Link {
     /// Receipt lines for this turn.
     pub(super) receipts: Vec<ReceiptItem>,
     pub(super) faults: u32,
-    /// Faults that are left to it since it brought a friend's envelope under a key that is over;
+    /// Faults still forgiven on this link since it brought a friend's envelope under an expired key;
     /// [`WINDOW`] at first.
     pub(super) forgiven: Option<usize>,
     /// Envelopes with an unknown tag, since one of the device behind it was opened.

@@ -1,4 +1,4 @@
-//! What those above have done to outboxes and counters: told here, and heard by the machines of this module.
+//! What those above have done to outboxes and counters: announced here, and heard by the machines of this module.
 
 use crate::notice::DeliveryNotice;
 use crate::turn::Turn;

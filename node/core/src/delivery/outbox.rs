@@ -366,7 +366,7 @@ pub(crate) fn has_steps(turn: &Turn<'_>, device: &DeviceId) -> Result<bool, Turn
 }
 
 /// Takes back what a relay was to tell a device about its envelopes, once it is here: it puts
-/// again what it was not told of, and is told on its link. Whether there was anything.
+/// again what it has not heard of, and hears it on its link. Whether there was anything.
 pub(crate) fn forget_lists(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<bool, TurnFailed> {
     let lists = steps_of(turn, device, |owner| owner.policy().for_away)?;
     for (number, _) in &lists {

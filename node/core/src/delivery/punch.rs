@@ -1,8 +1,8 @@
 //! Who may know where this node is, on links that a relay forwards.
 //!
-//! Two nodes behind NATs tell each other their addresses to make a direct connection. Nobody
-//! but a friend who has proved to be behind the link, and from whom places are not hidden, is
-//! told ours.
+//! Two nodes behind NATs tell each other their addresses to make a direct connection. Only
+//! a friend who has proved to be behind the link, and from whom places are not hidden,
+//! hears ours.
 
 use super::links::*;
 use crate::command::Path;

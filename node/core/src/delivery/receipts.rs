@@ -65,8 +65,8 @@ impl Delivery {
         Some(settled)
     }
 
-    /// Notes what became of a deposit; told at the end of the turn. The sender of one that
-    /// came by way of a relay is told in its room, once it has proved who it is.
+    /// Notes what became of a deposit; said at the end of the turn. The sender of one that
+    /// came by way of a relay hears it in its room, once it has proved who it is.
     pub fn acknowledge(
         &mut self,
         state: &mut State,
@@ -105,7 +105,7 @@ impl Delivery {
         let has_relay = state.devices.get(device).is_some_and(|row| !row.relay_mailboxes.is_empty());
         let has_relay = has_relay && outbox::has_room_for_list(state, turn, device)?;
         if !is_here && !has_relay {
-            // Its sender puts it again when it is here, and is told then.
+            // Its sender puts it again when it is here, and hears it then.
             return Ok(());
         }
         let list = RoomPayload::Receipts(items);
@@ -139,7 +139,7 @@ impl Delivery {
         std::mem::take(&mut self.entries)
     }
 
-    /// What a device is to be told of envelopes that it sent by way of a relay.
+    /// What a device is to hear of envelopes that it sent by way of a relay.
     #[cfg(test)]
     pub fn owed_to(&self, device: &DeviceId) -> &[ReceiptItem] {
         self.owed.get(device).map(Vec::as_slice).unwrap_or_default()

@@ -79,7 +79,7 @@ pub(crate) fn is_full(state: &State, device: &DeviceId) -> bool {
     state.devices.get(device).and_then(|row| row.channel.outbound.as_ref()).is_some_and(Outbound::is_full)
 }
 
-/// A device has opened the envelope that a row was last sealed as. What had to wait may go on.
+/// A device has opened the envelope that a row was last sealed as. What had to wait may proceed.
 pub(super) fn acknowledged(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, row: &OutboxRow, frame: &FrameId) {
     let wrapper = row.inner.as_ref().and_then(|inner| inner.wrapper.as_ref()).filter(|_| row.frame == *frame);
     if let Some(wrapper) = wrapper {

@@ -43,7 +43,7 @@ impl Starts {
 fn take_back(state: &mut State, turn: &mut Turn<'_>, id: &DeviceId, instance: Nonce) -> Result<(), TurnFailed> {
     let Some(row) = state.devices.get(id) else { return Ok(()) };
     if row.instances.iter().flatten().last().is_some_and(|last| last.instance != instance) {
-        // The run that named a way for it is over, and with it the grant under which that is open.
+        // The run that named a way for it has ended, and with it the grant under which that is open.
         let (answer, question) = (row.channel.answering, row.channel.saying);
         if let Some(number) = answer {
             outbox::remove(state, turn, id, number);

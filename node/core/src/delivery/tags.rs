@@ -124,7 +124,7 @@ impl Tags {
     }
 
     /// Looks for a tag far ahead, as after a long loss. Costs thousands of MACs for each
-    /// seed, so whatever can be told to be a repeat is not brought here.
+    /// seed, so what can be recognised as a repeat is not brought here.
     pub fn search(&mut self, state: &State, now: Timestamp, tag: &Tag) -> Option<Found> {
         self.begin_minute(now);
         let mut lines: Vec<(Line, &Inbound)> = state.inbound().map(|(line, row)| (*line, row)).collect();

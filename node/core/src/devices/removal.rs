@@ -1,6 +1,6 @@
 //! A device is ours no more: lost, stolen, or given away.
 //!
-//! It counts at once here, and needs no root key. Each friend is told by a statement that the device signs which removes the
+//! It counts at once here, and needs no root key. Each friend learns of it by a statement that the device signs which removes the
 //! other one; who reads it ends that device's friendship as if its user had done so.
 
 use crate::command::CommandError;
@@ -83,8 +83,8 @@ pub(super) fn tell(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Res
     Ok(true)
 }
 
-/// Nothing of a device is listened to from now on, and our records are not for it any more. The friendship with it ends as
-/// soon as it was told so: see [`close`].
+/// From now on nothing that a device says is listened to, and our records are not for it any more. The friendship with it ends
+/// as soon as it has heard of that: see [`close`].
 fn out(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, said: Gone) {
     let (gone, since) = (Some(turn.stamp), turn.stamp);
     let row = state.siblings.get(peer).cloned();
@@ -93,7 +93,7 @@ fn out(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, said: Gone) {
     turn.notify(Event::Warning(Warning::OwnDeviceGone));
 }
 
-/// Ends the friendships with devices that are gone: with those that were told, and with those that could not be for a while.
+/// Ends the friendships with devices that are gone: with those that have heard of it, and with those that could not for a while.
 pub(super) fn close(state: &mut State, turn: &mut Turn<'_>, told: &BTreeSet<PeerId>) -> Result<(), TurnFailed> {
     let is_over = |row: &&Sibling| row.gone.is_some_and(|at| told.contains(&row.peer) || turn.stamp.since(at) >= TELL_PATIENCE);
     let is_there = |row: &&Sibling| state.friends.get(&row.peer).is_some_and(|friend| friend.state != FriendState::Ended);
@@ -121,7 +121,7 @@ pub(super) fn count(state: &State) -> usize {
     state.siblings.values().filter(|row| row.gone.is_some()).count()
 }
 
-/// So long a device that is gone is tried to be told.
+/// How long this node tries to notify a device that is gone.
 const TELL_PATIENCE: u64 = 30 * SECOND;
 
 /// A device is refused from now on; its person is not. A device id is a hash over the person's root and the device's keys: so
@@ -229,7 +229,7 @@ pub(super) fn has_place(state: &State) -> bool {
     present < SIBLINGS_MAX && state.siblings.len() < SIBLINGS_KEPT_MAX
 }
 
-/// The devices of friends that were shut out, of friends who stay: what a new device of ours is told.
+/// The devices of friends that were shut out, of friends who stay: what a new device of ours learns.
 pub(super) fn barred(state: &State) -> Vec<Chain> {
     let is_out = |friend: &&Friend| {
         let is_barred = people::devices_of(state, &friend.peer).iter().any(|device| state.barred.contains_key(device));

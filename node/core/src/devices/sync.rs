@@ -1,6 +1,6 @@
 //! What own devices say to each other: what has changed here, the texts that have arrived, and what was read.
 //!
-//! It listens to what is told to users, so nothing has to be said twice. What goes out is bounded: persons and texts by the
+//! It listens to what users are shown, so nothing has to be said twice. What goes out is bounded: persons and texts by the
 //! frame, and of texts one frame is on its way to each device.
 
 use super::asks::{self, Asks};
@@ -24,7 +24,7 @@ use symbolon_presence::time::Timestamp;
 /// What has happened here that other devices are to know.
 #[derive(Debug, Default)]
 pub(crate) struct Devices {
-    /// Devices that are told everything: they are new, or their room is.
+    /// Devices that hear everything: they are new, or their room is.
     fresh: BTreeSet<PeerId>,
     /// People of whom something may have changed; at most as many as there are.
     changed: BTreeSet<PeerId>,
@@ -35,11 +35,11 @@ pub(crate) struct Devices {
     /// Texts that are on their way to a device: the next arrival number behind them.
     flight: BTreeMap<PeerId, u64>,
     asks: Asks,
-    /// Friends' devices, and ours, that are to be told which of our devices are gone.
+    /// Friends' devices, and ours, that are still to hear which of our devices are gone.
     untold: BTreeSet<PeerId>,
     /// How many of them are gone, as far as all friends are looked at.
     gone: usize,
-    /// Devices that are ours no more, and were told so.
+    /// Devices that are ours no more, and have heard so.
     told: BTreeSet<PeerId>,
     /// When the friendship with such a device is to end at the latest.
     close: Option<Timestamp>,
@@ -51,7 +51,7 @@ pub(crate) struct Devices {
 const STATES_MAX: usize = 4_096;
 
 impl Devices {
-    /// After a start all devices are told everything.
+    /// After a start all devices hear everything.
     pub fn start(&mut self, state: &State) {
         let fresh = persons::siblings(state).map(|friend| friend.peer).collect();
         let (untold, label) = (state.friends.keys().copied().collect(), state.own.label.clone());
@@ -111,12 +111,12 @@ impl Devices {
         }
     }
 
-    /// A device that is ours no more was told so.
+    /// A device that is ours no more has heard so.
     pub fn told(&mut self, state: &State, device: &DeviceId) {
         self.told.extend(state.devices.get(device).map(|row| row.peer));
     }
 
-    /// What is told to users.
+    /// What users are shown.
     fn listen(&mut self, state: &State, events: Vec<Event>) {
         for event in events {
             match event {
@@ -172,7 +172,7 @@ impl Devices {
         }
         let has_news = !(self.changed.is_empty() && self.reads.is_empty() && self.states.is_empty()) || self.label != state.own.label;
         if has_news && !ready.is_empty() {
-            // Who cannot be told now is told everything later.
+            // Who cannot hear it now hears everything later.
             let is_ready = |peer: &PeerId| ready.iter().any(|friend| friend.peer == *peer);
             self.fresh.extend(present.iter().map(|friend| friend.peer).filter(|peer| !is_ready(peer)));
         }

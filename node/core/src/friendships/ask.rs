@@ -88,7 +88,7 @@ fn by_invite(
     if let Some(known) = outgoing(state, &peer).find(is_same) {
         return Ok(known.id);
     }
-    // What was sent already goes on until this one can be; what still waits for a way is for this one now.
+    // What was sent already proceeds until this one can be; what still waits for a way is for this one now.
     let waiting = outgoing(state, &peer).filter(|row| row.status == RequestStatus::Unresolved);
     for id in waiting.map(|row| row.id).collect::<Vec<_>>() {
         set_status(state, turn, &id, RequestStatus::Cancelled)?;
@@ -157,7 +157,7 @@ pub(crate) fn ask(
     offer::send(state, turn, id, contact, note, trust)
 }
 
-/// A contact record of whom a request names was found: it goes on as any other.
+/// A contact record of the person whom a request names was found: the request proceeds as any other.
 pub(crate) fn found(state: &mut State, turn: &mut Turn<'_>, id: &RequestId, contact: VerifiedContact) -> Result<(), Failed> {
     let Some(row) = state.requests.get(id) else { return Ok(()) };
     // Who has made a pairing code is known now.
@@ -198,7 +198,7 @@ fn is_friend(state: &State, peer: &PeerId) -> bool {
     state.friends.get(peer).is_some_and(|friend| friend.state == FriendState::Mutual)
 }
 
-/// Sets a request aside. The one who asked is told nothing.
+/// Sets a request aside. The one who asked is not notified.
 pub(crate) fn ignore(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> Result<(), Failed> {
     let row = state.requests.get(id).ok_or(CommandError::NotFound)?;
     match (row.direction, row.status) {
@@ -207,7 +207,7 @@ pub(crate) fn ignore(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> 
     }
 }
 
-/// Takes an own request back. Who was asked is told so when they answer.
+/// Takes an own request back. Who was asked learns of it when they answer.
 pub(crate) fn cancel(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> Result<(), Failed> {
     let row = state.requests.get(id).ok_or(CommandError::NotFound)?;
     match (row.direction, row.status) {

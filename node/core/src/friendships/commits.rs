@@ -1,7 +1,7 @@
 //! Own commits: both devices of a friendship renew their keys in its room from time to time.
 //!
 //! Anyone who has read a device once reads on until it has renewed its keys, and the other side its own: so a theft that
-//! nobody has noticed heals. A commit is an ordered frame. Its maker goes on in the old epoch until the other side has taken it:
+//! nobody has noticed heals. A commit is an ordered frame. Its maker stays in the old epoch until the other side has taken it:
 //! a receipt says so, or a frame of the new epoch. So no text is ever sealed in an epoch that gives way. Of two commits that
 //! cross, both sides take the one of lower rank; the other one is made again later. `docs/protocol/rooms.md`.
 

@@ -72,7 +72,7 @@ pub(crate) fn receive_accept(state: &mut State, turn: &mut Turn<'_>, answer: Ans
             }
         }
         RequestStatus::Accepted | RequestStatus::Confirmed if row.accepted == Some(accepted) => return Err(DropReason::Repeated.into()),
-        // Another device of the same person was first; this one is told that it is settled.
+        // Another device of the same person was first; this one hears that it is settled.
         RequestStatus::Accepted | RequestStatus::Confirmed => return tell_settled(state, turn, &row, &first, &device, &head, accepted),
         RequestStatus::Unresolved | RequestStatus::Ignored | RequestStatus::Blocked | RequestStatus::Expired | RequestStatus::Cancelled => {
             return Err(DropReason::Unexpected.into());

@@ -19,7 +19,7 @@ use crate::table::Table;
 use crate::turn::{Failed, Turn, TurnFailed};
 use symbolon_presence::id::{DeviceId, PeerId, RequestId, RoomId};
 
-/// Ends a friendship on this side. The other side is told nothing: to it, this node looks
+/// Ends a friendship on this side. The other side is not notified: to it, this node looks
 /// as if it were off. What was not delivered is given up.
 pub(crate) fn unfriend(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<(), Failed> {
     if !state.friends.contains_key(peer) {

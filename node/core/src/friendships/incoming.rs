@@ -167,7 +167,7 @@ fn decide(
     body: &OfferBody,
     auto_accept: bool,
 ) -> Result<(), Rejected> {
-    // Crossed: we asked them, too. The lower Peer ID's Offer goes on; ours waits for their Accept.
+    // Crossed: we asked them, too. The lower Peer ID's Offer proceeds; ours waits for their Accept.
     let asked = outgoing(state, peer).next().is_some();
     // A request in a room says yes to whatever they offer.
     let has_asked_in_room = outgoing(state, peer).any(|row| row.in_room.as_ref().is_some_and(|asked| asked.invite.is_some()));

@@ -109,7 +109,7 @@ pub(super) fn fit(mut offer: OfferBody) -> OfferBody {
     offer
 }
 
-/// This node can be written to elsewhere: friends are told, and who was asked for friendship
+/// This node can be written to elsewhere: friends hear of it, and who was asked for friendship
 /// gets a new Offer.
 pub(crate) fn moved(state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
     delivery.greet_all(state, turn)?;

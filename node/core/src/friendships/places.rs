@@ -68,7 +68,7 @@ pub(super) fn surplus(state: &State, peer: &PeerId) -> Vec<RequestId> {
     rows.into_iter().take(count).map(|(_, id)| id).collect()
 }
 
-/// Takes the row of a request away. Nobody is told of it: a newer one is.
+/// Takes the row of a request away. Nobody hears of it: they hear of a newer one.
 pub(super) fn forget(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> Result<(), TurnFailed> {
     let Some(row) = state.requests.remove(id) else { return Ok(()) };
     turn.delete(crate::table::Table::Request, id.as_bytes());

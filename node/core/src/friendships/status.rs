@@ -32,7 +32,7 @@ pub(crate) fn set_status(state: &mut State, turn: &mut Turn<'_>, id: &RequestId,
     row.status = status;
     row.ended = grants::has_ended(status).then_some(turn.stamp);
     if row.direction == Direction::Out {
-        // What waited for the answer goes on.
+        // What waited for the answer proceeds.
         people::devices_of(state, &row.peer).iter().for_each(|device| notices::rows_changed(turn, device));
     }
     let over = matches!(status, RequestStatus::Expired | RequestStatus::Cancelled);
@@ -139,7 +139,7 @@ pub(crate) fn complete(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) ->
         set_status(state, turn, &id, RequestStatus::Confirmed)?;
     }
     introduced::settled(state, turn, peer);
-    // The bundle that led here may be of a generation that is over.
+    // The bundle that led here may be of a generation that has expired.
     send_bundle(state, turn, peer)?;
     show(state, turn, peer)?;
     people::update(state, turn, peer, |_| ())

@@ -149,7 +149,7 @@ impl Intake {
         Ok(())
     }
 
-    /// What was kept for its time is over; what is left is looked at once more.
+    /// What was kept for its time has expired; what is left is looked at once more.
     pub fn expire(&mut self, turn: &mut Turn<'_>) {
         let is_over = |entry: &Entry| turn.sure.since(entry.at) >= UNOPENED_LIFE;
         let over: Vec<FrameId> = self.unopened.entries.iter().filter(|(_, entry)| is_over(entry)).map(|(frame, _)| *frame).collect();

@@ -40,7 +40,7 @@ impl Intake {
             Err(reason) => Err(reason.into()),
         };
         let FirstOpened { sender, step } = opened;
-        // Of those who are refused in silence as well: nobody is told more than others.
+        // Of those who are refused in silence as well: nobody hears more than others.
         let is_use = admitted.first_use.is_some() && matches!(taken, Ok(()) | Err(Rejected::Drop(DropReason::Blocked)));
         let is_answer = admitted.queue != Queue::Contact && matches!(taken, Ok(()));
         if is_use || is_answer {
@@ -92,7 +92,7 @@ impl Intake {
                 }
                 // Durable here for as long as a request can be answered.
                 let stored = Outcome::Stored(turn.stamp.after(REQUEST_LIFETIME));
-                // Of what came by way of a relay, only a friend can be told, in the room.
+                // Of what came by way of a relay, only a friend can hear, in the room.
                 let friend = sender.filter(|device| is_mutual(state, device) && step != Some(Step::Standing));
                 let outcome = if friend.is_some() && origin.is_by_relay() { Outcome::Delivered } else { stored };
                 delivery.acknowledge(state, turn, origin, friend, frame_id(envelope), outcome);

@@ -1,4 +1,4 @@
-//! What became of envelopes of ours is told to their owners, each in its own words.
+//! What became of envelopes of ours: their owners hear it, each in its own words.
 
 use crate::command::{Direction, MessageState, RequestStatus};
 use crate::conversations;

@@ -65,7 +65,7 @@ impl Intake {
             return Ok(());
         }
         let is_first = kind(&put.envelope) == Some(Kind::First);
-        // Who has not proved to be a friend is told nothing of keys that are over, and costs what
+        // Who has not proved to be a friend hears nothing of keys that have expired, and costs what
         // any stranger costs.
         let friend = delivery.friend_behind(state, link);
         let Own { admission, friendship, past, .. } = &mut state.own;
@@ -148,7 +148,7 @@ impl Intake {
             Kind::First => None,
         });
         match sender {
-            // A friend brings what somebody made who was taken out: that one is told nothing.
+            // A friend brings what somebody made who was taken out: that one hears nothing.
             Some((device, _)) if people::is_refused(state, &device) => {
                 self.count(DropReason::Blocked);
                 delivery.fault(state, turn, origin);
@@ -160,7 +160,7 @@ impl Intake {
                 delivery.acknowledge(state, turn, origin, None, put.frame, Outcome::Refused(Refusal::Stale));
                 delivery.forgive_a_window(link);
             }
-            // An old key and no friend's envelope, as far as is known without a search: told, but not for ever.
+            // An old key and no friend's envelope, as far as is known without a search: they hear so, but not for ever.
             None => {
                 delivery.acknowledge(state, turn, origin, None, put.frame, Outcome::Refused(Refusal::Stale));
                 delivery.fault_of_old_key(state, turn, link);
@@ -237,7 +237,7 @@ impl Intake {
                     || grants::standing(state, &deposit.grant, turn.now) == Standing::Good
                         && is_counted(state, turn, &deposit.grant, &frame_id(&deposit.envelope))?;
                 if !is_good {
-                    // It may have come before the relay was told that the grant has ended.
+                    // It may have come before the relay heard that the grant has ended.
                     self.count(DropReason::Unexpected);
                     delivery.complete_entry(key, deposit.number);
                     return Ok(());

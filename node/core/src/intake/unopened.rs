@@ -71,7 +71,7 @@ pub(super) struct Unopened {
     /// Seeds under which all were looked for far ahead, and those under which they are still to be.
     pub lines: BTreeSet<Line>,
     pub to_look: BTreeSet<Line>,
-    /// When the search goes on.
+    /// When the search continues.
     pub next_look: Timestamp,
     /// Those that may open now.
     pub ready: BTreeSet<FrameId>,

@@ -92,7 +92,7 @@ pub(crate) fn accept(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> 
     Ok(say(state, turn, &introducer, &RoomPayload::Consent(Consent { id: *id, contact }))?)
 }
 
-/// Sets an introduction aside; nobody is told.
+/// Sets an introduction aside; nobody is notified.
 pub(crate) fn ignore(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> Result<(), Failed> {
     let row = state.introductions.get(id).ok_or(CommandError::NotFound)?;
     match (row.role, row.status) {

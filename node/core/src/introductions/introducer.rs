@@ -69,8 +69,8 @@ pub(crate) fn introduce(
     Ok(id)
 }
 
-/// Takes an introduction of ours back, while not both have agreed. Both were told who the other
-/// is, and are not told of this.
+/// Takes an introduction of ours back, while not both have agreed. Both have heard who the other
+/// is, and do not hear of this.
 pub(crate) fn cancel(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> Result<(), Failed> {
     let row = state.introductions.get(id).ok_or(CommandError::NotFound)?;
     match (row.role, row.status) {

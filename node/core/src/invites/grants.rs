@@ -3,7 +3,7 @@
 //! An Offer and an Accept name a reply address with a grant of its own, for one answer and its
 //! repeats. It ends a day after the request is confirmed, and at once when the request is taken
 //! back, the person is blocked, or the friendship ends. Our own node knows by the request's row;
-//! our relays are told by the list in our record there. An id leaves that list once its grant has
+//! our relays learn it by the list in our record there. An id leaves that list once its grant has
 //! expired.
 
 use super::owners::{GrantOwner, is_handed_out, lifeline_of, owner_of};
@@ -25,7 +25,7 @@ use symbolon_presence::time::{CLOCK_SKEW, Timestamp};
 pub(crate) enum Standing {
     /// It is looked at.
     Good,
-    /// The one who answers is told that it is too late.
+    /// The one who answers hears that it is too late.
     Refused,
     /// As if the key were wrong: nobody finds out by an old grant whose node this is.
     Silent,
@@ -71,7 +71,7 @@ pub(crate) fn standing(state: &State, grant: &GrantId, now: Timestamp) -> Standi
         let answers = row.answered.as_ref().map_or(0, Vec::len);
         return if answers < ANSWERS_MAX { Standing::Good } else { Standing::Refused };
     }
-    // We asked, and have taken it back: who answers is told so for a day.
+    // We asked, and have taken it back: who answers hears so for a day.
     let led_nowhere = matches!(row.status, RequestStatus::Cancelled | RequestStatus::Expired) && row.accepted.is_none();
     let was_taken_back = row.direction == Direction::Out && led_nowhere;
     if was_taken_back { Standing::Refused } else { Standing::Silent }
@@ -177,7 +177,7 @@ pub(crate) fn confirmed(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) 
 /// The list is full: another queue secret ends every grant at our relays at once. Those who were
 /// asked get a new address; friends have keys of their own.
 ///
-/// Lifelines are good under the secret before as well: one that has ended stays in the list until that is over, too.
+/// Lifelines are good under the secret before as well: one that has ended stays in the list until that has expired, too.
 fn renew_secrets(state: &mut State, turn: &mut Turn<'_>) {
     state.own.revoked.retain(|revoked| revoked.outlived == Some(false));
     state.own.revoked.iter_mut().for_each(|revoked| revoked.outlived = Some(true));

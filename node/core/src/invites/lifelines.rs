@@ -31,7 +31,7 @@ pub(crate) fn mailboxes(state: &State) -> Digest {
     Digest(sha256(&all))
 }
 
-/// Whether a friend is to get a lifeline: there is none, half of its life is over, our mailboxes are others, or it was said
+/// Whether a friend is to get a lifeline: there is none, half of its life has passed, our mailboxes are others, or it was said
 /// in a room that was left before the friend had it.
 pub(crate) fn is_due(state: &State, friend: &Friend, mailboxes: &Digest, sure: Timestamp) -> bool {
     let Some(given) = state.lifelines.get(&friend.peer) else { return state.lifelines.len() < LIFELINES_MAX };

@@ -65,7 +65,7 @@ fn check(bytes: &[u8]) -> [u8; CHECK] {
 /// What stands for the beginning of a link where somebody has encoded it.
 const ENCODED_PREFIX: &str = "symbolon%3a";
 
-/// What a relay's link goes on with: neither sign stands in an invite.
+/// How a relay's link continues: neither sign stands in an invite.
 const RELAY_STARTS: [&str; 2] = ["relay:", "relay%3a"];
 
 /// Letters that nobody sees, which come along when something is copied.

@@ -9,7 +9,7 @@ fn a_queue_tells_in_order_and_each_thing_once_as_long_as_it_waits() {
         queue.tell(number);
     }
     assert_eq!(queue.next(), Some(3));
-    // It is told again once it was handed on.
+    // It is given again once it was handed on.
     queue.tell(3);
     assert_eq!(std::iter::from_fn(|| queue.next()).collect::<Vec<_>>(), [1, 2, 3]);
     assert!(queue.waiting.is_empty());

@@ -100,7 +100,7 @@ pub(crate) struct Fetches {
 }
 
 impl Fetches {
-    /// Asks for a package of a friend's device. What becomes of it is told by [`Fetches::take_done`].
+    /// Asks for a package of a friend's device. [`Fetches::take_done`] says what becomes of it.
     pub fn fetch(&mut self, state: &State, delivery: &mut Delivery, relays: &mut Relays, turn: &mut Turn<'_>, device: DeviceId) {
         if self.wanted.contains_key(&device) {
             return;
@@ -148,7 +148,7 @@ impl Fetches {
         wanted.asking.nonce = is_asked.then_some(nonce);
     }
 
-    /// Asks those who are reached now, and goes on where nobody answers.
+    /// Asks those who are reached now, and continues where nobody answers.
     pub fn follow(&mut self, state: &State, delivery: &mut Delivery, relays: &mut Relays, turn: &mut Turn<'_>) {
         for device in self.wanted.keys().copied().collect::<Vec<_>>() {
             let is_gone = |place: &Place| matches!(place, Place::Node(link) if !delivery.is_open(*link));
@@ -278,7 +278,7 @@ impl Fetches {
         let ready = std::mem::take(&mut self.ready);
         for device in &ready {
             if let Some(failed) = self.failed.get_mut(device) {
-                // Told once, until it was asked again.
+                // Said once, until it was asked again.
                 failed.next = Timestamp(u64::MAX);
             }
         }

@@ -24,7 +24,7 @@ use symbolon_relay::limits::MEMBERS_USES;
 const PLACES_BYTES: usize = 256;
 
 /// How long the leaf of a package made now may be added. From the beginning of a day on, and by whole days: two packages
-/// of one hour would be told by their moment.
+/// of one hour could be distinguished by their moment.
 fn lifetime(stamp: Timestamp) -> Lifetime {
     let day = Timestamp(stamp.0 / DAY * DAY);
     Lifetime { not_before: day, not_after: day.after(PACKAGE_LIFE + DAY) }

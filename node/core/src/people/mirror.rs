@@ -121,7 +121,7 @@ impl Mirror {
 
     /// What to tell the user about the petname of a friend, as long as it can mislead. A
     /// number behind it shows that somebody else has that name, so it is looked at without:
-    /// two of one name are told apart by their numbers, two that only look so are not.
+    /// their numbers distinguish two of one name, and do not distinguish two that only look so.
     pub fn beware(&self, friend: &Friend) -> Option<&'static str> {
         let given = base_of(&friend.petname);
         let look = Look::of(given);

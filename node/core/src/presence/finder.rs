@@ -194,7 +194,7 @@ impl Finder {
         }
     }
 
-    /// A request goes on: more for it is not looked at.
+    /// A request proceeds: more for it is not looked at.
     pub fn finish(&mut self, turn: &mut Turn<'_>, request: &RequestId) {
         self.sought.retain(|_, sought| match sought {
             Sought::Posted(of) | Sought::Body(of, _) => of != request,

@@ -83,7 +83,7 @@ pub(crate) struct Lan {
     unserved_since: Option<Timestamp>,
     /// When the next stranger's node may be asked.
     next_ask: Timestamp,
-    /// Where those are with whom this node makes up a DHT, if it does. It goes on when nobody
+    /// Where those are with whom this node makes up a DHT, if it does. It continues when nobody
     /// is there: who was there last may have left something for who comes next.
     neighbours: Option<Vec<Address>>,
     /// Friends who are elsewhere than was said to those who dial.

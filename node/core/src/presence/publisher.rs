@@ -257,7 +257,7 @@ impl Publisher {
         self.bodies.look(state, turn, self.servers + self.neighbours + self.lookup_servers > 0);
     }
 
-    /// The node stops: its records do not say where it was any more. Friends go on calling where they know it, since
+    /// The node stops: its records do not say where it was any more. Friends still call where they know it, since
     /// two who both took leave must find each other again.
     pub fn farewell(&mut self, state: &mut State, turn: &mut Turn<'_>) {
         if state.own.is_expired(turn.stamp) {

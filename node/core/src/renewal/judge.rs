@@ -126,7 +126,7 @@ fn learn_direct(state: &mut State, id: &DeviceId, said: &Standing) {
     }
 }
 
-/// Whether a question was made before the start that was heard last, in another one: that run is over, and
+/// Whether a question was made before the start that was heard last, in another one: that run has ended, and
 /// nobody waits for the answer. A start to come says nothing: that device's clock was ahead.
 fn is_overtaken(state: &State, turn: &Turn<'_>, id: &DeviceId, question: &Standing) -> bool {
     let last = state.devices.get(id).and_then(|row| row.instances.as_ref()?.last());

@@ -33,7 +33,7 @@ pub(super) fn watch_for_rivals(state: &mut State, turn: &mut Turn<'_>, peer: &Pe
         let is_back = heard.over == Some(present.instance);
         let is_rival = is_back || (!is_known && back_after == Some(heard.instance));
         if is_rival && state.own.is_at_peace(turn.now) && !state.own.ignored.contains(&heard.instance) {
-            // Where the user let this one go on, the other is heard until it knows that.
+            // Where the user let this one continue, the other is heard until it knows that.
             state.own.ignored.truncate(INSTANCES_HEARD_MAX - 1);
             state.own.ignored.insert(0, heard.instance);
         }

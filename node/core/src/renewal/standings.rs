@@ -73,7 +73,7 @@ impl Standings {
         Ok(())
     }
 
-    /// When the question which copy goes on is over, or something is to be done about lifelines.
+    /// When the question which copy continues has expired, or something is to be done about lifelines.
     pub fn next_due(&self, state: &State) -> Option<Timestamp> {
         let rival = self.rival.filter(|rival| state.own.is_halted && !rival.is_later);
         let lifelines = self.lifelines.next_due().filter(|_| !state.own.is_halted);
@@ -239,7 +239,7 @@ impl Standings {
         self.ask_all(state, turn.now);
     }
 
-    /// Another copy of this folder was at work while this one ran: this one stops until it is known which goes on.
+    /// Another copy of this folder was at work while this one ran: this one stops until it is known which continues.
     pub fn rival(&mut self, state: &mut State, turn: &mut Turn<'_>, is_later: bool) {
         let is_new = self.rival.is_none();
         self.rival = Some(Rival { seen: turn.now, is_later });
@@ -263,7 +263,7 @@ impl Standings {
         self.behind = Some(behind);
     }
 
-    /// Without its user's word, the copy that was started last goes on. Lifelines are said, and used once this node
+    /// Without its user's word, the copy that was started last continues. Lifelines are said, and used once this node
     /// reaches anybody.
     pub fn tick(&mut self, state: &mut State, turn: &mut Turn<'_>, reaches: impl FnOnce(&State) -> bool) -> Result<(), TurnFailed> {
         let rival = self.rival.filter(|rival| state.own.is_halted && !rival.is_later);
@@ -294,7 +294,7 @@ impl Standings {
         people::devices_of(state, peer).iter().try_for_each(|device| lifelines::found_again(turn, device))
     }
 
-    /// This copy goes on, as one that is behind. Whether it had stopped.
+    /// This copy continues, as one that is behind. Whether it had stopped.
     pub fn confirm(&mut self, state: &mut State, turn: &mut Turn<'_>) -> bool {
         let had_stopped = state.own.is_halted;
         if had_stopped {

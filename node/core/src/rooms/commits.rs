@@ -28,7 +28,7 @@ pub(crate) fn commit(turn: &mut Turn<'_>, room: RoomId) -> Result<Option<Pending
     }
 }
 
-/// Goes on into the epoch of a commit, ours or one that was heard. Nobody goes back from it. False when the room stays as
+/// Continues into the epoch of a commit, ours or one that was heard. Nobody goes back from it. False when the room stays as
 /// it is.
 pub(crate) fn follow(turn: &mut Turn<'_>, room: RoomId, epoch: EpochId) -> Result<bool, TurnFailed> {
     match turn.cipher.adopt(room, epoch) {

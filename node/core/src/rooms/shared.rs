@@ -9,7 +9,7 @@ use symbolon_presence::kdf::Secret;
 
 /// Label of the exporter for what a commit says of those who come in (RFC 9420, section 8.5).
 const CREDENTIALS: &str = "symbolon credential encryption";
-/// The same for what they are told of the others.
+/// The same for what they hear of the others.
 const SEATED: &str = "symbolon roster encryption";
 
 fn failed(_: CipherError) -> TurnFailed {
@@ -33,7 +33,7 @@ pub(crate) fn credential_key(turn: &Turn<'_>, room: RoomId) -> Result<Secret, Tu
     turn.cipher.export(room, CREDENTIALS, &[]).map(Secret::from_bytes).map_err(failed)
 }
 
-/// The key under which those who come in are told of the others.
+/// The key under which those who come in hear of the others.
 pub(crate) fn seated_key(turn: &Turn<'_>, room: RoomId) -> Result<Secret, TurnFailed> {
     turn.cipher.export(room, SEATED, &[]).map(Secret::from_bytes).map_err(failed)
 }
@@ -51,7 +51,7 @@ pub(crate) fn propose(turn: &mut Turn<'_>, room: RoomId, proposals: &Proposals, 
     }
 }
 
-/// Goes on into the epoch of a commit, ours or one that was heard; the parent stays, to come back to. False when the room
+/// Continues into the epoch of a commit, ours or one that was heard; the parent stays, to come back to. False when the room
 /// stays as it is.
 pub(crate) fn go_on(turn: &mut Turn<'_>, room: RoomId, epoch: EpochId) -> Result<bool, TurnFailed> {
     match turn.cipher.adopt(room, epoch) {

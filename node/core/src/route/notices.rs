@@ -15,7 +15,7 @@ use crate::vouching;
 use symbolon_presence::id::{DeviceId, PeerId};
 
 impl Machines {
-    /// Hands on what machines have told, until none has anything to tell.
+    /// Hands on the notices of machines, until none has any.
     pub(super) fn notices(&mut self, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
         while let Some(told) = turn.out.notices.next()? {
             match told {

@@ -168,7 +168,7 @@ pub(crate) struct Step {
     /// The epoch that stands.
     #[n(7)]
     pub chosen: EpochId,
-    /// When we went on.
+    /// When we continued.
     #[n(8)]
     pub at: Timestamp,
     /// What the commit that stands did, for wishes made before it.

@@ -142,7 +142,7 @@ pub(crate) fn set_message_state(
     Ok(())
 }
 
-/// Why a request or message cannot go on.
+/// Why a request or message cannot proceed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 #[cbor(index_only)]
 pub(crate) enum Fault {

@@ -55,7 +55,7 @@ pub(crate) struct Revoked {
     pub outlived: Option<bool>,
 }
 
-/// A friendship secret that is over. Who still uses it is told so, and reads the new one.
+/// A friendship secret that has expired. Who still uses it hears so, and reads the new one.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub(crate) struct Past {

@@ -110,7 +110,7 @@ pub(crate) struct Request {
     /// Came by a package that somebody else used too.
     #[n(21)]
     pub flagged: bool,
-    /// Why it cannot go on, if so.
+    /// Why it cannot proceed, if so.
     #[n(22)]
     pub fault: Option<Fault>,
     /// When it was confirmed, blocked, cancelled or expired.

@@ -99,7 +99,7 @@ pub(crate) struct Handed {
     pub sealed: Vec<u8>,
 }
 
-/// Why a knock of ours does not go on.
+/// Why a knock of ours does not proceed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 #[cbor(index_only)]
 pub(crate) enum KnockFault {

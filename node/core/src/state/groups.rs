@@ -55,7 +55,7 @@ impl State {
         self.groups.wishes.insert((wish.room, wish.id), wish);
     }
 
-    /// A wish is over.
+    /// A wish has ended.
     pub fn drop_wish(&mut self, turn: &mut Turn<'_>, room: &RoomId, id: &MessageId) {
         if self.groups.wishes.remove(&(*room, *id)).is_some() {
             turn.delete(Table::Wish, &wish_key(room, id));

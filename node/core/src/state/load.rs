@@ -11,7 +11,7 @@ use symbolon_presence::time::Timestamp;
 
 /// Rows of version 2 say the same of a friend whose invite was used and of one whose words
 /// were compared. A friend who only ever asked us, by an invite of ours, was compared; of
-/// any other it cannot be told. Answers whose row has changed.
+/// any other it is unknown. Answers whose row has changed.
 pub(crate) fn derive_trust(friends: &mut BTreeMap<PeerId, Friend>, requests: &mut BTreeMap<RequestId, Request>) -> Vec<PeerId> {
     let mut settled = Vec::new();
     for friend in friends.values_mut().filter(|friend| friend.trust == Trust::InvitedOrCompared) {

@@ -1,4 +1,4 @@
-//! A backup: what a new device needs to go on where others ended. The protocol page is `docs/protocol/recovery.md`.
+//! A backup: what a new device needs to continue where others ended. The protocol page is `docs/protocol/recovery.md`.
 //!
 //! It holds no key of any room, no ratchet and no key of any device: who restores it is a further device of the person, with
 //! keys of its own, and a friend of nobody until each friend's device has answered.

@@ -2,7 +2,7 @@
 //! The protocol page is `docs/protocol/rooms.md`.
 //!
 //! Every member computes it from the commits, and a newcomer is given it with its Welcome. Its hash stands in the context
-//! of each epoch, so nobody can give two members two of them. It names no leaf by its index: whoever adds somebody must
+//! of each epoch, so nobody can give two members two of them. It names no leaf by its index: who adds somebody must
 //! know the hash before the commit is made that seats the newcomer.
 
 use super::bounds::{is_name, is_topic};

@@ -13,7 +13,7 @@ const MAILBOX: MailboxId = MailboxId([6; 32]);
 const REQUEST: RequestId = RequestId([1; 16]);
 const LATER: Timestamp = Timestamp(NOW.0 + DAY);
 
-/// What is said of a row: what its owner is told, and what is left of the row.
+/// What is said of a row: what its owner hears, and what is left of the row.
 #[derive(Debug, PartialEq, Eq)]
 enum Left {
     AsBefore,

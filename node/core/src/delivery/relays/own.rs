@@ -57,7 +57,7 @@ impl Relays {
         }
     }
 
-    /// Friends have other keys from now on, or a grant has ended: our relays are told, each by one update.
+    /// Friends have other keys from now on, or a grant has ended: our relays learn it, each by one update.
     pub fn revoked(&mut self, state: &mut State, turn: &mut Turn<'_>) {
         for own in state.own.relay_mailboxes.values().cloned().collect::<Vec<_>>() {
             let own = OwnRelayMailbox { version: own.version.saturating_add(1), ..own };
@@ -336,7 +336,7 @@ pub(crate) fn claim(
     Ok(told)
 }
 
-/// Gives up the mailbox at a relay. What lies there is deleted by the relay when its time is over.
+/// Gives up the mailbox at a relay. The relay deletes what lies there when its time is up.
 pub(crate) fn remove(state: &mut State, turn: &mut Turn<'_>, id: &str) -> Result<OwnRelayMailbox, Failed> {
     // Its link means it as well.
     let id = id.parse::<RelayLink>().map_or_else(|_| id.trim().to_lowercase(), |link| link.mailbox().to_string());

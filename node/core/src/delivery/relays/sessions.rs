@@ -36,7 +36,7 @@ pub(super) struct Session {
     pub(super) next_dial: Option<Timestamp>,
     /// Deposits without receipt.
     pub(super) window: Window<Left>,
-    /// Devices for which it says that our key is over, with the revision of that, and until when
+    /// Devices for which it says that our key has expired, with the revision of that, and until when
     /// that is believed: until then nothing is left there for them under the same key.
     pub(super) stale: BTreeMap<DeviceId, (Option<u64>, Timestamp)>,
     /// When the link is given up: a receipt is missing, or nothing is to be done.
@@ -124,7 +124,7 @@ pub(crate) struct Relays {
     pub(super) asked: BTreeSet<RelayKey>,
     /// Rows that may still be looked at in this input.
     pub(super) budget: usize,
-    /// Where the next input goes on, when there were more rows, and when that is due.
+    /// Where the next input continues, when there were more rows, and when that is due.
     pub(super) resume: Option<DeviceId>,
     pub(super) more: Option<Timestamp>,
     /// The next row whose copy may be too old; what is before it was looked at.

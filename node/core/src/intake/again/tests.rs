@@ -67,7 +67,7 @@ fn seed(number: u64) -> Seed {
     Seed { number, secret: Secret::from_bytes([9; 32]) }
 }
 
-/// Frames that a device is told of.
+/// Frames that a device is to hear of.
 fn owed(delivery: &Delivery, who: &Person) -> Vec<FrameId> {
     delivery.owed_to(&who.device.device).iter().map(|item| item.frame).collect()
 }

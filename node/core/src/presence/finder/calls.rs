@@ -117,7 +117,7 @@ impl Calls {
         (has_answered && !has_found).then_some(Heard::Nothing(request))
     }
 
-    /// A request goes on: nobody is asked for it any more.
+    /// A request proceeds: nobody is asked for it any more.
     pub fn finish(&mut self, turn: &mut Turn<'_>, request: &RequestId) {
         self.dials.retain(|_, call| call.request != *request);
         let links: Vec<LinkId> = self.links.iter().filter(|(_, call)| call.request == *request).map(|(link, _)| *link).collect();

@@ -62,7 +62,7 @@ fn n6_a_stale_key_that_is_told_within_a_second_of_a_look_up_is_looked_up_a_secon
         turn.now = NOW.after(SEEK_PAUSE_STALE);
         resolver.tick(state, &mut delivery, turn);
         assert_eq!(asked(turn), before + 1, "once");
-        // Told while it is being looked for: what is found may be of before.
+        // Said while it is being looked for: what is found may be of before.
         turn.now = NOW.after(1_500);
         resolver.seek(state, &mut delivery, turn, peer(1), Why::Stale);
         late(&mut resolver, state, &mut delivery, turn);
