@@ -8,7 +8,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 /// Commands waiting for the core thread; the next caller waits.
 pub const COMMAND_QUEUE: usize = 256;
-/// Events kept for a slow subscriber; then it is told that it lagged and reads again.
+/// Events kept for a slow subscriber; then it hears that it lagged and reads again.
 pub const EVENT_QUEUE: usize = 1_024;
 
 /// One command on its way to the core thread.

@@ -95,7 +95,7 @@ pub struct NetConfig {
     pub listen: Vec<String>,
     /// The port of the last start ([`Net::port`]), so that friends find this node again.
     pub port: Option<u16>,
-    /// Whether to listen on a second port, drawn at each start and told to nobody but the LAN:
+    /// Whether to listen on a second port, drawn at each start and announced to nobody but the LAN:
     /// there, the kept one would make a node known again. Only where listening everywhere.
     pub lan: bool,
     /// Whether connections are forwarded to those who were admitted, under which transport key;
@@ -179,7 +179,7 @@ pub struct Net {
 impl Net {
     /// Listens and begins to tell `inputs`. Returns when the listeners are up.
     ///
-    /// To be called within a tokio runtime with time and IO. What the core is told waits
+    /// To be called within a tokio runtime with time and IO. What the core is sent waits
     /// while `inputs` is full, and with it all who send to us.
     pub async fn start(config: NetConfig, inputs: mpsc::Sender<Input>) -> Result<Self, NetError> {
         if environment::key_log_is_set() {
@@ -190,7 +190,7 @@ impl Net {
         let named = parse_listen(&listen)?;
         let servers = parse_servers(&bootstrap)?;
         let public = parse_announced(&announced)?;
-        // Addresses that only this machine can reach are told when they were asked for.
+        // Addresses that only this machine can reach are announced when they were asked for.
         let with_loopback = named.iter().any(|endpoint| endpoint.ip.is_loopback());
         let wanted = if named.is_empty() { port::everywhere() } else { named };
         let draw = || getrandom::u32().map_err(|_| io::Error::from(io::ErrorKind::Other));

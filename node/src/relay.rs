@@ -28,7 +28,7 @@ use symbolon_relay::machine::rows::RelayLimits;
 use symbolon_relay::machine::seam::Policy;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
-/// What `relay run` was told.
+/// What `relay run` was given.
 #[derive(Debug, Clone)]
 pub struct RelayConfig {
     /// The data folder.

@@ -65,7 +65,7 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, RunError> {
 }
 
 /// Runs a node until SIGINT or SIGTERM, until it is asked to stop, or until it fails.
-/// `open` opens it, `ready` is told once when it can be used.
+/// `open` opens it, `ready` is called once when it can be used.
 pub async fn run<F: Future<Output = Result<Opened, RunError>>>(
     config: RunConfig,
     open: impl FnOnce(RunConfig) -> F,

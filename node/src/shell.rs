@@ -3,7 +3,7 @@
 //! It holds no protocol logic. A turn: begin a transaction; take up to [`TURN_INPUTS`]
 //! waiting inputs and hand each to the core, applying its changes at once; close the turn;
 //! flush the cipher; commit. Only then do actions leave, are commands answered and events
-//! told, so that nothing is seen outside that a power cut could take back.
+//! sent, so that nothing is seen outside that a power cut could take back.
 //!
 //! The wall clock may jump. What a core holds in memory, when to dial next or how long an answer
 //! may take, is dated by the clock as it was. So after a jump there is a new core, as after a
@@ -12,7 +12,7 @@
 //!
 //! A failed turn is a crash: the transaction is rolled back, core and cipher are dropped
 //! and made again from the store, the turn's inputs are lost like frames on the wire, its
-//! commands are told so, and all links are closed. When that cannot be done, or the store
+//! commands are answered so, and all links are closed. When that cannot be done, or the store
 //! is damaged, the loop ends with the reason.
 
 mod engine;

@@ -34,7 +34,7 @@ fn config(http: &str) -> RunConfig {
     }
 }
 
-/// A made-up opening: the node ends when it is stopped, or when `ended` is told.
+/// A made-up opening: the node ends when it is stopped, or when `ended` receives a result.
 struct Opening {
     fake: Fake,
     published: Arc<Mutex<Option<String>>>,

@@ -30,7 +30,7 @@ pub struct Entry {
     pub data: Arc<str>,
 }
 
-/// What was asked for is no longer known; go on after this number.
+/// What was asked for is no longer known; continue after this number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lagged(pub u64);
 

@@ -3,8 +3,8 @@
 //! The key itself is random in both cases, so that a passphrase can later be changed by
 //! replacing one small file. Both files also carry the store's 16-byte salt, which stands
 //! at the beginning of the store: with it, a key and a store that do not belong together
-//! are told from a damaged store. Each ends with a checksum, so that a damaged key file is
-//! told from a wrong passphrase.
+//! are distinguished from a damaged store. Each ends with a checksum, so that a damaged key file is
+//! distinguished from a wrong passphrase.
 //!
 //! ```text
 //! store.key   "symbolon key  1\n"  key 32  salt 16                                  checksum 16

@@ -113,7 +113,7 @@ impl Groups {
         self.slots.contains_key(room)
     }
 
-    /// The room, which thereby is the one used last.
+    /// The room, which becomes the one used last.
     pub fn touch(&mut self, room: &RoomId) -> Option<&mut Slot> {
         self.clock += 1;
         let slot = self.slots.get_mut(room)?;

@@ -1,4 +1,4 @@
-//! Addresses as users write them and as the core keeps them: read, written, chosen to be told.
+//! Addresses as users write them and as the core keeps them: read, written, chosen to be announced.
 
 use crate::net::endpoint::{Carrier, Endpoint, Target};
 use crate::net::limits::{ADDRESS_TEXT_MAX, ADDRESSES_LOOKED_AT, ADDRESSES_MAX, ANNOUNCE_MAX, CIRCUITS_TOLD};
@@ -82,7 +82,7 @@ pub(super) fn dialable(addresses: &[Address]) -> Vec<Place> {
 /// The addresses to tell the core, best first: global, private, link-local; each IP with
 /// QUIC before TCP. Loopback only when it was asked for or when nothing else is there.
 ///
-/// A machine may have more addresses than are told. The places go round between reaches and
+/// A machine may have more addresses than are announced. The places go round between reaches and
 /// families first, so that a host's ten temporary IPv6 addresses do not hide its only IPv4 one.
 /// What relays forward comes last, and has two places for sure; what the user announces comes first.
 pub(super) fn announced(named: &[Place], listening: &[Endpoint], circuits: &[Place], with_loopback: bool) -> Vec<Address> {

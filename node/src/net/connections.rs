@@ -29,7 +29,7 @@ struct Connection {
     linkless: Option<Instant>,
     /// The other side does not answer pings by principle, so its silence says nothing.
     pingless: bool,
-    /// Told to close; some take their time, and telling them again would only pile up.
+    /// Asked to close; some take their time, and asking again would only pile up.
     closing: bool,
 }
 

@@ -57,7 +57,7 @@ pub(super) struct Dht {
     /// Where the first servers may be; at most [`DHT_CALLED_MAX`].
     called: Vec<Multiaddr>,
     next_call: Instant,
-    /// Servers by the addresses at which they were reached; at most [`DHT_REMEMBERED_MAX`] are told.
+    /// Servers by the addresses at which they were reached; at most [`DHT_REMEMBERED_MAX`] are reported.
     servers: HashMap<TransportId, Vec<Address>>,
     told: (Vec<Address>, usize),
     answers: Answers,

@@ -286,7 +286,7 @@ impl Driver {
         } else if let Some(in_vain) = self.hubs.connected(swarm, peer, connection) {
             races.forget(in_vain.into_iter());
         } else if races.was_late(connection) {
-            // Its race is over: another address was quicker, or nobody waits any more.
+            // Its race has ended: another address was quicker, or nobody waits any more.
             swarm.close_connection(connection);
         } else if !is_relayed {
             connections.replace_relayed(swarm, peer);

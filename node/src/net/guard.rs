@@ -66,7 +66,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Guarded<T> {
 }
 
 impl Guarded<quic::Connection> {
-    /// As [`Guarded::check`]; and the connection is told to end, since its streams would keep it.
+    /// As [`Guarded::check`]; and the connection is made to end, since its streams would keep it.
     fn check_quic(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         self.check(cx).inspect_err(|_| {
             // What it answers does not matter: the close is on its way after the first call.

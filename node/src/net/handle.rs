@@ -69,12 +69,12 @@ impl NetHandle {
     /// Closes a link. What is queued is still written, for at most a second. Nothing about
     /// this link is put into the inputs after this call; what was put there before stays.
     pub(super) fn close(&self, link: LinkId, _reason: CloseReason) {
-        // The reason is not told: the other side learns nothing from it that it should know.
+        // The reason is not sent: the other side learns nothing from it that it should know.
         self.shared.close(link);
     }
 
     /// Asks the relay at the other end of a link to forward connections to this node, for as
-    /// long as the connection stands. Where that leads is told as an address.
+    /// long as the connection stands. Where that leads is announced as an address.
     pub(super) fn reserve(&self, link: LinkId) {
         let Some((connection, _)) = self.shared.end_of(link) else { return };
         let shared = self.shared.clone();
@@ -147,7 +147,7 @@ impl NetHandle {
         });
     }
 
-    /// These are our lookup servers, each by its addresses. How they answer is told by
+    /// These are our lookup servers, each by its addresses. How they answer is reported by
     /// [`Input::Lookups`].
     pub(super) fn lookups(&self, servers: Vec<Vec<Address>>) {
         self.shared.names.lookups(servers);
@@ -169,7 +169,7 @@ impl NetHandle {
     }
 
     /// Makes up a DHT with the nodes at these addresses of the LAN and with those who join, until
-    /// it is told `None`.
+    /// it is given `None`.
     pub(super) fn neighbours(&self, places: Option<Vec<Address>>) {
         let shared = self.shared.clone();
         let number = shared.told.fetch_add(1, Ordering::Relaxed);

@@ -37,7 +37,7 @@ pub const CIRCUIT_BYTES: u64 = 64 * 1024 * 1024;
 pub const CIRCUIT_PAUSE: Duration = Duration::from_secs(1);
 /// Addresses of which it is counted how many they ask for.
 pub const CIRCUIT_SOURCES_MAX: usize = 4_096;
-/// Addresses of ours that are told to punch a hole, and most of the other side's that are dialled for it.
+/// Addresses of ours that are sent to punch a hole, and most of the other side's that are dialled for it.
 pub const CANDIDATES_MAX: usize = 4;
 /// How old what a relay has seen may be.
 pub const CANDIDATE_AGE: Duration = Duration::from_secs(60 * 60);
@@ -58,7 +58,7 @@ pub const PUNCH_SOON: Duration = Duration::from_secs(2);
 /// How long after a change of the transport key circuits are announced although relays do not
 /// forward there yet.
 pub const PROMISE: Duration = Duration::from_secs(30);
-/// How long the old sockets may take to be free for the new key, before the node goes on with those
+/// How long the old sockets may take to be free for the new key, before the node continues with those
 /// that are.
 pub const SOCKETS_FREE: Duration = Duration::from_secs(4);
 /// Most addresses of one dial that are looked at; the rest is not even parsed.

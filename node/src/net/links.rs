@@ -1,4 +1,4 @@
-//! All links and dials of a node: what exists, what may exist, and what the core is told.
+//! All links and dials of a node: what exists, what may exist, and what the core hears.
 //!
 //! A link is *known* from the moment its [`Input::LinkUp`] is queued until its
 //! [`Input::LinkDown`] is queued or the core closes it. Both steps happen under one lock
@@ -29,7 +29,7 @@ pub(super) struct Shared {
     pub(super) limits: Limits,
     pub(super) inputs: mpsc::Sender<Input>,
     pub(super) requests: mpsc::Sender<Request>,
-    /// Addresses are to be told again.
+    /// Addresses are to be announced again.
     pub(super) announce: Notify,
     /// Who of those that others have opened may stay.
     pub(super) door: Arc<Door>,
@@ -41,7 +41,7 @@ pub(super) struct Shared {
     pub(super) dial_room: Semaphore,
     /// To whom a relay of ours forwards; each of them is connected.
     pub(super) admitted: Arc<Mutex<HashSet<TransportId>>>,
-    /// Numbers what is told to the task that owns the swarm, where the last one counts.
+    /// Numbers what is sent to the task that owns the swarm, where the last one counts.
     pub(super) told: AtomicU64,
     /// Whether the user has said where this node is: then relays do not announce what it finds
     /// itself.
@@ -60,7 +60,7 @@ pub(super) struct Shared {
 struct Known {
     /// Bounded by [`Limits::links`]: each entry's task holds a permit.
     links: HashMap<LinkId, Served>,
-    /// Rises with every reset; what began in an earlier generation is told to nobody.
+    /// Rises with every reset; what began in an earlier generation is reported to nobody.
     generation: u64,
 }
 

@@ -38,7 +38,7 @@ impl Neighbours {
     }
 
     /// A server was met, at these addresses. One on the LAN that nobody has named is a
-    /// neighbour, no matter who told of it: it must not be taken for the way to a DHT.
+    /// neighbour, no matter who named it: it must not be taken for the way to a DHT.
     /// Whether it is a new one, to be given what others have taken: they may leave.
     pub(super) fn met(&mut self, peer: TransportId, addresses: &[Endpoint], is_named: bool) -> bool {
         if self.are_served() && !is_named && !addresses.iter().any(reaches_far) {

@@ -4,7 +4,7 @@
 //! forwarded connection stands, with whatever addresses it has heard of by then, and so tells
 //! them to anybody who dials the circuit. Here nothing is said before the core has said that
 //! the other end is a friend who may know where this node is ([`NetAction::Punch`]), and both
-//! sides read at that moment what may be told ([`Seen`]).
+//! sides read at that moment what may be sent ([`Seen`]).
 //!
 //! The dialled side begins; it tries again after 30 s, after pauses that double, and whenever
 //! the node's addresses change. The dialler answers; a question that comes before the core has
@@ -247,7 +247,7 @@ impl NetworkBehaviour for Punch {
     }
 }
 
-/// What a circuit's handler is told.
+/// What a circuit's handler hears.
 #[derive(Debug)]
 pub(super) enum Command {
     /// The other end may know where this node is, or no longer.

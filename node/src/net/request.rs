@@ -15,7 +15,7 @@ pub(super) enum Request {
     /// answer. A connection that stands already with somebody expected there is taken at once.
     /// Dropped unanswered when all fail.
     Race { targets: Vec<Target>, by_relay: bool, answer: oneshot::Sender<Opened> },
-    /// Ask the other end of a connection to forward connections to this node, and go on asking.
+    /// Ask the other end of a connection to forward connections to this node, and continue to ask.
     Reserve(ConnectionId),
     /// Punch a hole to the one behind a forwarded connection, or no longer; numbered like
     /// [`Request::Publish`].

@@ -93,7 +93,7 @@ impl Peer {
         assert_eq!(self.next().await, Input::LinkDown(link));
     }
 
-    /// Everything that is told from now on until a dial that must fail has failed: what
+    /// Everything that is sent from now on until a dial that must fail has failed: what
     /// was on its way when this was called is among it.
     pub(super) async fn until_quiet(&mut self) -> Vec<Input> {
         let marker = DialId(u64::MAX);

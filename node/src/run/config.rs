@@ -1,10 +1,10 @@
-//! What a node is told at its start.
+//! What a node is given at its start.
 
 use crate::lan::LanMode;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// What `up` was told.
+/// What `up` was given.
 #[derive(Debug, Clone)]
 pub struct RunConfig {
     /// The data folder.

@@ -7,7 +7,7 @@ use crate::store::{OpenError, StoreError};
 pub enum RunError {
     /// The store is damaged.
     Store(OpenError),
-    /// The store failed where nothing can go on without it.
+    /// The store failed where nothing can proceed without it.
     Failed(StoreError),
     /// The core could not be loaded.
     Load(&'static str),

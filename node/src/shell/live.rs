@@ -87,7 +87,7 @@ impl Transport for Ways {
 /// Makes core and cipher over the store.
 #[derive(Debug)]
 pub struct LiveParts {
-    /// What the core is told at its first start in this process.
+    /// What the core is given at its first start in this process.
     pub config: CoreConfig,
 }
 

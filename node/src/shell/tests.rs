@@ -319,7 +319,7 @@ fn a108_a_process_that_was_suspended_begins_again_at_once() {
     bench.clock.set(10 * HOUR);
     let running = bench.start();
     assert_eq!(bench.ask("put"), Ok(1));
-    // The loop sleeps; meanwhile both clocks go on.
+    // The loop sleeps; meanwhile both clocks run on.
     std::thread::sleep(Duration::from_millis(200));
     bench.clock.pass(31 * SECOND);
     assert_eq!(bench.ask("count"), Ok(1));

@@ -375,7 +375,7 @@ async fn hostile_texts_travel_as_json_strings_and_nothing_else() {
 #[tokio::test]
 async fn stopped_node_is_told_as_such() {
     let server = Server::start().await;
-    // The made-up node drops its end without the API being told to stop.
+    // The made-up node drops its end and does not tell the API to stop.
     server.fake.with(|world| world.is_deaf = true);
     let pending = tokio::join!(server.get("/api/v1/identity"), async {
         crate::until("the question", || server.fake.with(|world| !world.seen.is_empty())).await;

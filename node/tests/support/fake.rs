@@ -1,5 +1,5 @@
 //! A made-up node behind a real `NodeHandle`: answers commands from memory, sends events
-//! when told. It knows nothing of networks or sealing; it is there to test the face.
+//! on request. It knows nothing of networks or sealing; it is there to test the face.
 
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::wildcard_enum_match_arm)]
 

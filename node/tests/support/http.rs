@@ -1,4 +1,4 @@
-//! A plain HTTP/1.1 client that sends exactly the headers it is told to.
+//! A plain HTTP/1.1 client that sends exactly the headers that it is given.
 
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 

@@ -1,4 +1,4 @@
-//! What libp2p's Kademlia is told about our DHT.
+//! What libp2p's Kademlia learns about our DHT.
 
 use crate::net::limits::{DHT_QUERY, Limits, NEIGHBOURS_BYTES, NEIGHBOURS_RECORDS};
 use libp2p::kad::store::{MemoryStore, MemoryStoreConfig};

@@ -22,7 +22,7 @@ struct Search {
     id: LookupId,
     /// How many have not answered to the end.
     parts: usize,
-    /// Answers told.
+    /// Answers sent to the core.
     told: usize,
 }
 
@@ -31,7 +31,7 @@ impl Searches {
         Self { open: HashMap::new(), next: 0, answers }
     }
 
-    /// The number of a new search; none when there are too many: then it is over at once.
+    /// The number of a new search; none when there are too many: then it ends at once.
     ///
     /// It has one part more than those who are asked, until all of these are known.
     pub(in crate::net) fn begin(&mut self, id: LookupId) -> Option<u64> {

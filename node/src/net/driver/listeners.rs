@@ -1,4 +1,4 @@
-//! The sockets that this node listens on, and what the rest of the transport is told of them.
+//! The sockets that this node listens on, and what the rest of the transport learns of them.
 
 use crate::net::endpoint::Endpoint;
 use crate::net::listening::Listening;
@@ -71,7 +71,7 @@ impl Listeners {
         self.silent.clear();
     }
 
-    /// Changes what is told. Where sockets have moved, holes are punched elsewhere.
+    /// Changes what others learn. Where sockets have moved, holes are punched elsewhere.
     pub(super) fn update(&mut self, swarm: &mut Swarm<Behaviour>, change: impl FnOnce(&mut Listening)) {
         let pending = self.silent.len();
         let mut moved = None;

@@ -47,7 +47,7 @@ impl Race {
         self.dialling.is_empty() && self.opening.is_none() && self.waiting.is_empty()
     }
 
-    /// The connections that stand; they are to be closed when the race is over.
+    /// The connections that stand; they are to be closed when the race ends.
     fn standing(&self) -> impl Iterator<Item = ConnectionId> {
         self.opening.into_iter().chain(self.waiting.iter().map(|(_, connection)| *connection))
     }

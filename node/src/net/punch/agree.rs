@@ -136,7 +136,7 @@ async fn read<S: AsyncRead + Unpin>(stream: &mut S, wanted: u64) -> io::Result<M
     Message::decode(&body).filter(|message| message.kind == wanted).ok_or_else(invalid)
 }
 
-/// The addresses that may be told now; none is no agreement.
+/// The addresses that may be sent now; none is no agreement.
 fn told(seen: &Mutex<Seen>, relay: Option<TransportId>) -> io::Result<Vec<Endpoint>> {
     let candidates = lock(seen).candidates(relay, Instant::now());
     if candidates.is_empty() { Err(io::ErrorKind::AddrNotAvailable.into()) } else { Ok(candidates) }
@@ -158,7 +158,7 @@ where
     Ok(places)
 }
 
-/// The dialler: hears addresses, says its own, and is told when. Ends when it is to dial.
+/// The dialler: hears addresses, says its own, and hears when. Ends when it is to dial.
 pub(super) async fn answer<S>(mut stream: S, seen: &Mutex<Seen>, relay: Option<TransportId>) -> io::Result<Vec<Multiaddr>>
 where
     S: AsyncRead + AsyncWrite + Unpin,

@@ -104,7 +104,7 @@ async fn a_relay_forwards_to_nobody_whom_it_did_not_admit() {
     b.handle.reserve(at_b);
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert!(b.until_quiet().await.iter().all(|input| !matches!(input, Input::Addresses(addresses) if !circuits(addresses).is_empty())));
-    // The link to the relay goes on, and so does everything else.
+    // The link to the relay continues, and so does everything else.
     b.handle.send(at_b, b"a frame".to_vec());
     assert_eq!(relay.frame(at_relay).await, b"a frame");
     // And a circuit to it leads nowhere.
@@ -210,7 +210,7 @@ async fn a105_anyone_who_dials_the_circuit_is_told_no_address_until_the_core_say
     let before = stranger.established();
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!((stranger.try_punched(), stranger.established()), (None, before), "nothing was begun");
-    // A friend who may no longer know is told nothing either.
+    // A friend who may no longer know hears nothing either.
     b.handle.punch(link, true);
     b.handle.punch(link, false);
     tokio::time::sleep(Duration::from_secs(1)).await;

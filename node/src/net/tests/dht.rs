@@ -75,7 +75,7 @@ pub(super) async fn found(peer: &mut Peer, id: LookupId, servers: Vec<Vec<Addres
     }
 }
 
-/// The stock Kademlia of libp2p, which puts whatever it is told.
+/// The stock Kademlia of libp2p, which puts whatever it is given.
 async fn vandal(server: &Peer) -> Swarm<kad::Behaviour<MemoryStore>> {
     let mut swarm = SwarmBuilder::with_new_identity()
         .with_tokio()
@@ -341,7 +341,7 @@ async fn a_record_ends_by_itself_and_does_not_come_back() {
     stranger.connect(&server.addresses[0]).await;
     let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(61);
     let owner = Identity::generate(&mut rng, now(), 365 * DAY);
-    // Clocks may differ by so much: it is over in two seconds from now.
+    // Clocks may differ by so much: it expires in two seconds from now.
     let end = Timestamp(now().0 - CLOCK_SKEW + 2_000);
     let record = Posted::sign(&owner, 1, end, b"a contact".to_vec()).unwrap().encode();
     let id = contact_id(&owner.peer());

@@ -202,7 +202,7 @@ async fn crowd(node: &mut Peer, address: &Address, count: usize) -> Vec<(Strange
         stranger.connect(address).await;
         let streams = stranger.open_many(4).await;
         crowd.push((stranger, streams));
-        // What they open is told; nobody here wants to know.
+        // What they open is reported; nobody here wants to know.
         while node.inputs.try_recv().is_ok() {}
     }
     crowd

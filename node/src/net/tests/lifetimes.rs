@@ -70,7 +70,7 @@ async fn a_peer_that_falls_silent_over_tcp_is_noticed() {
             _ = copy_bidirectional(&mut left, &mut right) => {}
             _ = is_cut => {}
         }
-        // Both sockets stay open: nobody is told anything.
+        // Both sockets stay open: nobody is notified.
         std::future::pending::<()>().await;
         drop((left, right));
     });
