@@ -231,7 +231,7 @@ fn send(client: &Client, output: Output, flags: &Send) -> Result<(), Failure> {
 }
 
 /// Waits until a message has got so far. One request of the API waits a while only, so
-/// this asks again until the time is over.
+/// so this asks again until the time is up.
 fn wait(client: &Client, message: &str, wanted: &str, timeout: Duration) -> Result<Value, Failure> {
     let deadline = Instant::now().checked_add(timeout);
     loop {

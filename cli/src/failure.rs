@@ -1,4 +1,4 @@
-//! A command that did not do what was asked, and how the user is told.
+//! A command that did not do what was asked, and what the user sees then.
 
 use crate::text;
 use serde_json::{Map, Value, json};

@@ -55,7 +55,7 @@ pub fn json(value: &serde_json::Value) -> String {
 /// Columns of a narrow terminal.
 const WIDTH: usize = 80;
 
-/// A label with a text behind it, broken between words where it is too long for a terminal. What goes on stands below
+/// A label with a text behind it, broken between words where it is too long for a terminal. What continues stands below
 /// the text, so that no line of it can pass for another field.
 pub fn labelled(label: &str, text: &str) -> String {
     let indent = label.chars().count();

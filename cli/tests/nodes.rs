@@ -159,7 +159,7 @@ fn ended_friendship_fails_what_waits_and_can_be_made_again() {
     let b = Node::up(&folder_b, &[]);
     let link = b.run(&["invite"])[0]["link"].as_str().unwrap().to_owned();
     a.run(&["add", &link]);
-    // The other side was told nothing and still counts Andi as a friend: it need not ask.
+    // The other side was not notified and still counts Andi as a friend: it need not ask.
     a.until(&["friends"], |rows| rows.first().is_some_and(|row| row["mutual"] == true && row["name"] == "Berta"));
     assert_eq!(a.run(&["send", "Berta", "after", "--wait", "delivered"])[0]["state"], "delivered");
     assert_eq!(b.texts(), ["before", "after"]);

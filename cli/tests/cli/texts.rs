@@ -100,7 +100,7 @@ fn follow_prints_old_messages_then_new_ones_once_and_waits_for_a_node_that_stops
         assert_eq!(next(), text);
     }
     node.fake.handle.stop();
-    // `a_node_is_renamed_stopped_and_followed_over_a_restart` sees it go on.
+    // `a_node_is_renamed_stopped_and_followed_over_a_restart` sees it continue.
     assert!(heard.recv_timeout(Duration::from_secs(2)).is_err(), "nothing more is printed");
     assert!(child.try_wait().unwrap().is_none(), "and it has not ended");
     child.kill().unwrap();
