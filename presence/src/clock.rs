@@ -21,7 +21,7 @@ pub struct StoredTime {
     pub is_signed: bool,
 }
 
-/// Sure time as it goes on. It lives as long as one run of the wall clock: after a jump its holder
+/// Sure time as it continues. It lives as long as one run of the wall clock: after a jump its holder
 /// begins with what is stored.
 #[derive(Debug, Clone)]
 pub struct SureTime {
@@ -39,7 +39,7 @@ impl SureTime {
         Self { written: None, ..Self::load(StoredTime { sure: wall, is_signed: false }) }
     }
 
-    /// Goes on from what is stored.
+    /// Continues from what is stored.
     pub fn load(kept: StoredTime) -> Self {
         Self { kept, written: Some(kept), wall: None, reckoned: kept.sure }
     }

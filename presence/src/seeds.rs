@@ -3,7 +3,7 @@
 //! A receiver draws a *seed* and says it to who may write to it. So a sender that has a seed can be read: there is
 //! nothing to agree on. From a seed and X25519 of the two certificates comes the root of one direction between two
 //! devices: who hears a seed that is said to others cannot compute theirs. A root gives a tag key, which stays, and a
-//! hash ratchet, which goes on with each counter: what is behind it cannot be computed any more by anybody. So a
+//! hash ratchet, which advances with each counter: what is behind it cannot be computed any more by anybody. So a
 //! device key opens no envelope that was recorded, and what is stolen today opens none of yesterday. The protocol
 //! page is `docs/protocol/envelope.md`.
 

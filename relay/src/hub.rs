@@ -139,7 +139,7 @@ impl Hub {
         self.next
     }
 
-    /// Goes on with what is due.
+    /// Continues with what is due.
     pub fn tick(&mut self, now: Timestamp) {
         let unheard = self.rooms.iter().filter(|(_, room)| now.since(room.heard) >= HUB_ROOM_LIFE);
         for alias in unheard.map(|(alias, _)| *alias).collect::<Vec<_>>() {
@@ -378,7 +378,7 @@ impl Listener {
         let item = self.inbox.front().map(|item| match (&item.response, knocks.get(&item.nonce)) {
             (Some(response), _) => Answer::Responds(item.nonce, response.clone()),
             (None, Some(known)) => Answer::Knocks(item.nonce, known.sealed.clone()),
-            // It is over, and was not counted yet.
+            // It has ended, and was not counted yet.
             (None, None) => Answer::Nothing,
         });
         if item == Some(Answer::Nothing) {

@@ -113,7 +113,7 @@ impl Relay {
         self.mailboxes.bytes()
     }
 
-    /// Goes on from the sure time that is stored.
+    /// Continues from the sure time that is stored.
     pub fn set_time(&mut self, kept: StoredTime) {
         self.time = SureTime::load(kept);
     }

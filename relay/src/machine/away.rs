@@ -69,7 +69,7 @@ pub(super) fn leave(
     if away.day <= today.saturating_add(1) { Ok(Some((away.owner, kept.records))) } else { nothing }
 }
 
-/// When records of the day are let be found again, and the row from which that goes on.
+/// When records of the day are let be found again, and the row from which that continues.
 #[derive(Debug)]
 pub(super) struct Hosting {
     next: Timestamp,

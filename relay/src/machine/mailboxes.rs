@@ -344,7 +344,7 @@ impl Mailboxes {
         self.change(owner, |mailbox| mailbox.uses = Some(0));
     }
 
-    /// When something is to be done: what is being deleted goes on as soon as there is time.
+    /// When something is to be done: what is being deleted continues as soon as there is time.
     pub(super) fn next_due(&self) -> Timestamp {
         if self.ending.is_empty() && self.outdated.is_empty() { self.next_look } else { Timestamp(0) }
     }
