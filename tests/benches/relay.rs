@@ -152,6 +152,6 @@ fn main() {
         until(&a.handle, &text(TEXTS), &[MessageState::Delivered, MessageState::Read]).await;
         println!("start of Ben to all delivered at Andi      {:>10.1} s", start.elapsed().as_secs_f64());
     });
-    // The relay runs until it is told to stop; nothing of this run is needed any more.
+    // The relay runs until it is stopped; nothing of this run is needed any more.
     runtime.shutdown_background();
 }

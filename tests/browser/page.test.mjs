@@ -1,4 +1,4 @@
-// The page, as two people use it in a browser on two real nodes. Each test goes on where the one before ended.
+// The page, as two people use it in a browser on two real nodes. Each test continues where the one before ended.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

@@ -1,7 +1,7 @@
 //! A person whose every frame a test makes by hand: what a hostile node can do.
 //!
 //! An [`Actor`] has an identity, a mailbox and a room cipher like a node, but no core. It
-//! signs what it is told to, to whomever, and opens what comes back. Each step of a
+//! signs whatever a test gives it, for anyone, and opens what comes back. Each step of a
 //! connection is apart, so that a test can alter any part between two of them. Not a node:
 //! it keeps no rows, checks nothing, retries nothing.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]

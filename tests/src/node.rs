@@ -304,7 +304,7 @@ impl Node {
         })
     }
 
-    /// Lets it go on.
+    /// Lets it continue.
     ///
     /// # Errors
     /// When it is gone.
@@ -415,7 +415,7 @@ pub fn said(folder: &Path) -> String {
 /// Asks until there is an answer.
 ///
 /// # Errors
-/// When the question fails, or the time is over.
+/// When the question fails, or the time is up.
 pub fn within<T>(limit: Duration, what: &str, mut ask: impl FnMut() -> Result<Option<T>, Trouble>) -> Result<T, Trouble> {
     let start = Instant::now();
     loop {

@@ -1,7 +1,7 @@
 //! A breadth-first search through all states that a model can reach: each one is looked at once, and what is wrong is
 //! shown with the shortest way there.
 //!
-//! States are told apart by 64 bits of a hash, as model checkers do: among a million states two fall together with a
+//! States are distinguished by 64 bits of a hash, as model checkers do: among a million states two fall together with a
 //! chance of one in 30 million, and then one of them is not looked at.
 
 use std::collections::{HashMap, VecDeque};

@@ -398,7 +398,7 @@ fn a107_a_copy_that_runs_elsewhere_is_said_by_both_and_one_goes_on() {
     sim.run_for(30 * SECOND);
     let both = [A, rival].map(|ix| is_told(&mut sim, ix, "Another copy of this folder runs"));
     assert!(both[0], "the original says so: {:?}", status(&mut sim, A).problems);
-    // The copy is taken away again; the user lets the original go on.
+    // The copy is taken away again; the user lets the original continue.
     sim.nodes[rival].kill();
     sim.crash(rival, 400 * DAY);
     sim.run_for(MINUTE);
@@ -693,7 +693,7 @@ fn a107_copies_that_run_side_by_side_are_noticed_each_time() {
     let first = sim.run_copy(&copy);
     sim.run_for(30 * SECOND);
     assert!(is_told(&mut sim, A, "Another copy of this folder runs"));
-    // The original is taken away, and the copy goes on.
+    // The original is taken away, and the copy continues.
     sim.crash(A, 4 * HOUR);
     sim.command(first, Command::DeviceConfirm).map(|_| ()).unwrap();
     sim.run_for(10 * MINUTE);

@@ -131,7 +131,7 @@ fn a_circle_of_files_inside_a_module_is_refused() {
     child.is_refused("a circle of files: top");
     let files = [("top.rs", "mod one;\nmod two;"), ("top/one.rs", "use super::two;"), ("top/two.rs", "use super::one;")];
     Made::with(&files).is_refused("a circle of files: top/");
-    // `use` gives the module a name, and the path goes on inline.
+    // `use` gives the module a name, and the path continues inline.
     let inline = [parent, ("top/one.rs", "use crate::top;\nfn f() { top::two::g() }"), ("top/two.rs", "use super::one::One;")];
     Made::with(&inline).is_refused("a circle of files: top/");
     Made::with(&[parent, ("top/one.rs", "use super::two::Two;"), ("top/two.rs", "")]).passes();

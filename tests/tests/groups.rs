@@ -191,7 +191,7 @@ fn who_leaves_while_the_room_is_cut_is_out_once_it_is_whole() {
     for seed in 50..54 {
         let mut sim = crew(seed, &["Ana", "Ben", "Cem", "Dea"]);
         cut(&mut sim, &[ANA, BEN], &[CEM, DEA], true);
-        // Both halves go on by themselves, so that one of them gives way.
+        // Both halves continue by themselves, so that one of them gives way.
         room(sim.command(ANA, Command::RoomRename { room: name("The crew"), name: "The first half".into() }));
         room(sim.command(ANA, Command::RoomRole { room: name("The first half"), who: name("Ben"), role: RoomRole::Admin }));
         sim.run_for(MINUTE);

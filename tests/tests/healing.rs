@@ -298,7 +298,7 @@ fn r08_a_blocked_friend_does_not_come_back_by_an_old_or_new_invite() {
     assert!(sim.say(B, A, "let me in").is_some());
     sim.run_for(HOUR);
     assert!(sim.history(A).is_empty());
-    // Unblocked, the friendship goes on where it was.
+    // Unblocked, the friendship continues where it was.
     assert!(sim.command(A, Command::Unblock(Who("Ben".into()))).is_ok());
     assert!(sim.run_until(HOUR, |sim| sim.history(A).len() == 1));
 }

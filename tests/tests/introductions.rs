@@ -146,7 +146,7 @@ fn a84_the_way_in_ends_with_the_introduction() {
     sim.run_for(MINUTE);
     sim.command(HOLGER, Command::Accept(id)).unwrap();
     sim.run_for(MINUTE);
-    // Tom agrees, and his request finds nobody until all is over.
+    // Tom agrees, and his request finds nobody until everything has expired.
     sim.crash(HOLGER, 20 * DAY);
     sim.command(TOM, Command::Accept(id)).unwrap();
     sim.run_for(25 * DAY);

@@ -53,7 +53,7 @@ fn has_guest(roster: &Roster) -> bool {
     roster.user(&user(GUEST)).is_some()
 }
 
-/// The owner removes a member, who commits six times at once to those who have not heard of it, and goes on as if nothing were.
+/// The owner removes a member, who commits six times at once to those who have not heard of it, and continues as if nothing were.
 fn quick() -> Script {
     Script { stubborn: Some(2), away: Some(1), finals: true, ..script([0, 0, 6, 0], &[(0, remove(2), When::Start)]) }
 }

@@ -359,7 +359,7 @@ fn somebody_who_is_away_for_ten_days_is_found_by_records_that_were_left_with_a_r
         sim.command(0, Command::RelayAdd { link, claim: None }).unwrap();
         sim.run_for(10 * MINUTE);
         sim.crash(1, 8 * DAY);
-        // Ben's keys are over, and nobody tells him.
+        // Ben's keys have expired, and nobody tells him.
         let cleo = who(&sim, 2);
         sim.command(0, Command::Unfriend(cleo)).unwrap();
         sim.run_for(MINUTE);

@@ -1,4 +1,4 @@
-//! Lost devices: a fresh one is made of a backup and the recovery phrase, and goes on with the friends of before.
+//! Lost devices: a fresh one is made of a backup and the recovery phrase, and continues with the friends of before.
 //!
 //! What each story must show: no key of before is used again; friends' devices answer without a question to people, and see
 //! that it happened; what they wrote meanwhile arrives.

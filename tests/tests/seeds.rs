@@ -100,7 +100,7 @@ fn a111_a_stolen_device_key_opens_no_envelope_that_was_recorded() {
     let meanwhile = recorded(&mut sim, B);
     assert!(meanwhile.iter().filter(|envelope| opens(&stolen, envelope)).count() >= 3);
 
-    // After the next seed it is over: here a block that is taken back brings one.
+    // After the next seed it has ended: here a block that is taken back brings one.
     let ben = Who(sim.nodes[B].peer.to_string());
     sim.command(A, Command::Block(ben.clone())).map(|_| ()).unwrap();
     sim.run_for(MINUTE);

@@ -1,6 +1,6 @@
 //! Two and more nodes befriend and talk while network, machines and people fail them.
 //!
-//! A plain run tells up to 500 stories within its CPU seconds. `SIM_SEEDS` is how many are told,
+//! A plain run tells up to 500 stories within its CPU seconds. `SIM_SEEDS` is how many it tells,
 //! `SIM_SEED` the only one; `SIM_THREADS` how many at once. A story that fails writes its trace
 //! beside the build.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -82,7 +82,7 @@ fn seeds() -> std::ops::Range<u64> {
     }
 }
 
-/// CPU seconds that the stories of a plain run may take; with `SIM_SEEDS` they are told all.
+/// CPU seconds that the stories of a plain run may take; with `SIM_SEEDS` it tells them all.
 const CPU_BUDGET: u64 = 120;
 
 /// CPU seconds of this process, where the system says so.

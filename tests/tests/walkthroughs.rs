@@ -110,7 +110,7 @@ impl Walk {
     }
 
     fn copy(&mut self, at: &str, screen: &str) {
-        // A line that is too long goes on below, behind spaces.
+        // A line that is too long continues below, behind spaces.
         let whole = screen.replace("\n        ", " ");
         for line in whole.lines().map(str::trim) {
             for (word, before) in COPIED {

@@ -2,7 +2,7 @@
 //! back. The node must refuse them by name and leave them as they are, or run with every
 //! record right.
 //!
-//! One thing cannot be told from a crash: a log that ends early. Transactions at its very
+//! One thing cannot be distinguished from a crash: a log that ends early. Transactions at its very
 //! end may then be missing; the report counts such rounds apart, and everything before
 //! that end must be there.
 

@@ -1,5 +1,5 @@
 //! The disk under one friend's node fills up while both write: a clear error, nothing
-//! accepted is lost, and work goes on when there is room.
+//! accepted is lost, and work continues when there is room.
 
 use super::mounts::Mount;
 use super::writers::{Ledger, Tally, complete, judge};

@@ -1,5 +1,5 @@
 //! Small filesystems of our own: a tmpfs that fills up, and a disk in a file that loses its
-//! power. Both need root; anyone who asks without it is told why not.
+//! power. Both need root; anyone who asks without it learns why not.
 
 use crate::node::Trouble;
 use std::fs::File;

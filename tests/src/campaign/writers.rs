@@ -145,7 +145,7 @@ pub fn complete(pair: &Pair) -> Result<(), Trouble> {
 pub struct Tally {
     /// Accepted: all have arrived once and in order.
     pub accepted: usize,
-    /// Sends of which the outcome was never told.
+    /// Sends of which the outcome was never heard.
     pub unknown: usize,
     /// Of these, arrived.
     pub unknown_arrived: usize,

@@ -229,7 +229,7 @@ impl Sim {
         self.events[ix].iter().filter(|event| **event == Event::Warning(warning)).count()
     }
 
-    /// How often a node's user was told of a request.
+    /// How often a node's user was notified of a request.
     pub fn told_of(&self, ix: Ix, id: RequestId) -> usize {
         self.events[ix].iter().filter(|event| **event == Event::Request(id)).count()
     }

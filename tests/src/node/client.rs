@@ -127,7 +127,7 @@ impl Api {
             let since = all.last().and_then(|view| view.get("message")).cloned().unwrap_or(Value::Null);
             let answer = self.post("messages/read", &json!({ "who": null, "since": since, "limit": null, "peek": true }))?;
             let views = answer.get("messages").and_then(Value::as_array).cloned().unwrap_or_default();
-            // An answer is bounded; the next one goes on behind its last message.
+            // An answer is bounded; the next one continues behind its last message.
             if views.is_empty() || all.last() == views.last() {
                 return Ok(all);
             }

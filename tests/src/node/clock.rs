@@ -26,7 +26,7 @@ fn library() -> Option<&'static Path> {
     LIBRARY.get_or_init(find).as_deref()
 }
 
-/// Whether dates can be told here. Says so when not.
+/// Whether dates can be set here. Says so when not.
 pub fn can_be_set() -> bool {
     if library().is_none() {
         println!("skipped: there is no libfaketime (Debian package `faketime`)");

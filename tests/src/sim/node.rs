@@ -32,7 +32,7 @@ pub struct Ended {
     pub changes: Vec<Change>,
     /// What the core wants done; nothing when the process died.
     pub actions: Vec<Action>,
-    /// What the user is told.
+    /// What the user is shown.
     pub events: Vec<Event>,
 }
 

@@ -20,7 +20,7 @@ use symbolon_relay::put::{Outcome, Put, Receipt, ReceiptBody, ReceiptItem, Refus
 /// The first relay's index; nodes' are below.
 pub const RELAYS: Ix = 1 << 32;
 
-/// Turns between two looks at what is over.
+/// Turns between two looks at what has expired.
 const TICK: u64 = 60 * SECOND;
 
 /// How a relay deals with what is put there.

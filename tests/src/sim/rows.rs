@@ -39,7 +39,7 @@ pub mod fault {
     pub const REFUSED: u32 = 2;
     /// The friendship was ended here.
     pub const ENDED: u32 = 4;
-    /// Its time was over.
+    /// Its time was up.
     pub const EXPIRED: u32 = 5;
 }
 

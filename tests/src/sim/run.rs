@@ -70,7 +70,7 @@ pub struct Sim {
     pub rogue_links: Option<Vec<LinkId>>,
     /// What nodes wanted shown on the LAN, newest last. The world has none: a test shows it around.
     pub announced: Vec<(Ix, Vec<(Network, Announcement)>)>,
-    /// Events told so far, by node.
+    /// Events so far, by node.
     pub events: Vec<Vec<Event>>,
     /// What is held against the invariants.
     pub tally: Tally,
@@ -391,7 +391,7 @@ impl Sim {
                 self.plan(at, ix, incarnation, Happening::Input(Input::Addresses(vec![place])));
             }
             NetAction::Rekey(true) => self.cut_links(|ends| ends.contains(&ix)),
-            // Only a node that was told of a LAN shows itself, and a test looks at it then.
+            // Only a node that knows of a LAN shows itself, and a test looks at it then.
             // Nothing here stands between two nodes.
             NetAction::Punch(..)
             | NetAction::Reserve(_)

@@ -130,7 +130,7 @@ impl Watch {
         }
     }
 
-    /// A turn is over; these changes have become durable at a node.
+    /// A turn has ended; these changes have become durable at a node.
     pub fn durable(&mut self, sim: &Sim, ix: Ix, changes: &[Change]) {
         // After each crash a relay hands out again what is not settled, up to 256 entries, and
         // each of these is a turn here that may crash: nobody's fault.

@@ -435,7 +435,7 @@ fn a103_a_reply_grant_takes_answers_in_bounded_numbers_and_no_room_frames() {
     let mut asked = Asked::new(8);
     asked.accepted();
     let reply = asked.offered().replies[0].clone();
-    // Taken in: each of them is told that it is settled.
+    // Taken in: each of them hears that it is settled.
     let mut taken = 1;
     for round in 0..80 {
         if round % 30 == 29 {

@@ -175,7 +175,7 @@ fn a112_a_withheld_body_is_waited_for_over_a_restart_until_the_invite_expires() 
     hidden.sim.run_for(DAY + 2 * HOUR);
     let view = hidden.sim.request(b, id);
     assert_eq!((view.status, view.fault), (RequestStatus::Expired, Some("the invite has expired")));
-    // And without a restart's help: it goes on when its maker is reached.
+    // And without a restart's help: it continues when its maker is reached.
     let mut hidden = Hidden::new();
     let id = hidden.sim.ask(b, &hidden.link.clone()).unwrap();
     hidden.sim.run_for(HOUR);

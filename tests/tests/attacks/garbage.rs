@@ -213,7 +213,7 @@ fn r1_a_frame_with_a_wrong_epoch_or_a_commit_changes_no_room_and_is_not_acknowle
     assert_eq!(sim.nodes[a].cipher().epoch(bond.room).unwrap(), epoch);
     assert_eq!(sim.nodes[a].cipher().members(bond.room).unwrap(), members);
     assert!(sim.texts(a).is_empty());
-    // Back in the true epoch everything goes on; the epoch named outside decides nothing.
+    // Back in the true epoch everything continues; the epoch named outside decides nothing.
     ben.cipher.rewind(bond.room, pending.parent).unwrap();
     let sealed = ben.cipher.seal(bond.room, &codec::encode(&text("true", sim.now)), &[]).unwrap();
     let known = Known { epoch: EpochId([0xEE; 32]), ..ben.next_known(&bond, sealed) };

@@ -63,7 +63,7 @@ fn keys_used_up_by_a_running_node_are_gone_from_its_files_within_a_minute() {
     let left = gone.left_in(&files::pages(&at("later")).unwrap());
     assert!(left.is_empty(), "{} pieces are left, such as {:?}", left.len(), &left[..left.len().min(5)]);
 
-    // The same changes by a store that does not erase are found: the search would have told.
+    // The same changes by a store that does not erase are found: the search would have shown them.
     files::copy(&at("before"), &at("mutant")).unwrap();
     replay(&at("mutant"), &before, &later, false).unwrap();
     assert!(!gone.left_in(&files::pages(&at("mutant")).unwrap()).is_empty(), "a store that does not erase goes unnoticed");

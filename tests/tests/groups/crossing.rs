@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Ana adds Dea, and the room goes on by so many commits before and after; Cem, who has heard nothing, adds her as well.
+/// Ana adds Dea, and the room continues by so many commits before and after; Cem, who has heard nothing, adds her as well.
 fn added_twice(seed: u64, (before, after): (usize, usize)) -> (Sim, Ix) {
     let mut sim = crew(seed, &["Ana", "Ben", "Cem"]);
     room(sim.command(ANA, Command::RoomRole { room: name("The crew"), who: name("Cem"), role: RoomRole::Admin }));

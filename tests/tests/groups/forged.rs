@@ -1,5 +1,5 @@
 //! Shared rooms with a member who makes commits and Welcomes as they like: each is refused by every honest member, its maker is
-//! counted as faulty, and the room goes on.
+//! counted as faulty, and the room continues.
 
 use super::*;
 use symbolon_core::forged_commits::{Forger, Forgery};

@@ -41,7 +41,7 @@ impl Room {
                 let is_out =
                     |at: &&u16| self.epoch(**at).effects.iter().any(|past| *past == Effect::Removed(*who) || *past == Effect::Left(*who));
                 let Some(out) = path.iter().take(place).rev().find(is_out) else { continue };
-                // Whoever has seen that may want them in again.
+                // Anyone who has seen that may want them in again.
                 let maker = self.epoch(*at).by;
                 let is_theirs = |held: &&Held| matches!(&self.wish(held).what, What::Add { user, .. } if user == who);
                 let held = state.nodes[usize::from(maker)].wishes.iter().find(is_theirs)?;

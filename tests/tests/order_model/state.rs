@@ -78,7 +78,7 @@ pub struct Script {
     /// Own commits that each makes, at any time.
     pub updates: [u8; 4],
     pub wants: Vec<Want>,
-    /// Who goes on as if nobody had removed them.
+    /// Who continues as if nobody had removed them.
     pub stubborn: Option<u8>,
     /// Who does and hears nothing until all others are done.
     pub away: Option<u8>,
@@ -142,7 +142,7 @@ pub enum Step {
     Commit(u8, Vec<u8>),
     /// A member renews its keys.
     Update(u8),
-    /// A commit comes to a member, from whoever follows it.
+    /// A commit comes to a member, from anyone who follows it.
     Come { epoch: u16, of: u8, to: u8 },
     /// A member hears that another one wants to leave.
     Hear(u8, u8),

@@ -34,7 +34,7 @@ fn an_invite_is_good_while_its_maker_is_away_by_a_relay_of_theirs_alone() {
         assert_eq!(warning, None);
         let places = InviteLink::read(&link).unwrap().places;
         assert!(places.iter().all(|place| place.is_server) && places[0].addresses() == [address(relay)]);
-        // At once, before the relay could be told of anything later.
+        // At once, before the relay could hear of anything later.
         sim.run_for(1_000);
         sim.crash(a, away + DAY);
         sim.run_for(away);
