@@ -30,9 +30,19 @@ fn lone(home: &Path, name: &str) -> Node {
     Node::start(&home.join(name), &["--no-lan", "--listen", TCP, "--name", name]).unwrap()
 }
 
+/// Somebody waits for what does not come: what each node shows.
+fn stuck(late: &str, nodes: [&Node; 4]) {
+    for (name, node) in NAMES.iter().zip(nodes) {
+        for look in [&["status"][..], &["room", "list"], &["read", ROOM, "--peek"]] {
+            println!("{name} {look:?}: {:?}", node.json(look).map(serde_json::Value::from).map(|shown| shown.to_string()));
+        }
+    }
+    panic!("{late}");
+}
+
 // A fault that is open: see docs/decisions/0037-vouched-rooms.md.
 #[test]
-#[ignore = "in 2 of 25 runs the four did not come together within 150 s, and the cause is not known"]
+#[ignore = "in 2 of 32 runs what the newcomer writes did not reach one member, and the cause is not known"]
 fn a59_two_members_who_vouch_at_once_and_do_not_hear_of_each_other_bring_one_newcomer_in_once() {
     let home = tempfile::tempdir().unwrap();
     let home = home.path();
@@ -85,10 +95,7 @@ fn a59_two_members_who_vouch_at_once_and_do_not_hear_of_each_other_bring_one_new
             let texts = node.json(&["read", ROOM, "--peek"])?.into_iter().filter(|message| message["text"] == "here once").count();
             Ok((members(node) == 4 && texts == 1).then_some(()))
         };
-        within(LATER, "all are in one room, and she is in it once", heard).unwrap_or_else(|late| {
-            let rooms = [&ana, &ben, &cem, &dea].map(|node| node.json(&["room", "list"]));
-            panic!("{late}, not at {}: {rooms:?}", node.pid())
-        });
+        within(LATER, "all are in one room, and she is in it once", heard).unwrap_or_else(|late| stuck(&late, [&ana, &ben, &cem, &dea]));
         node.json(&["send", ROOM, &format!("welcome, says {}", node.pid())]).unwrap();
     }
     let welcomes = || {
@@ -96,10 +103,7 @@ fn a59_two_members_who_vouch_at_once_and_do_not_hear_of_each_other_bring_one_new
         Ok((texts.iter().filter(|message| message["text"].as_str().is_some_and(|text| text.starts_with("welcome"))).count() == 3)
             .then_some(()))
     };
-    within(LATER, "she reads what each of them writes", welcomes).unwrap_or_else(|late| {
-        let rooms = [&ana, &ben, &cem, &dea].map(|node| node.json(&["room", "list"]));
-        panic!("{late}: {:?} {rooms:?}", dea.json(&["read", ROOM, "--peek"]))
-    });
+    within(LATER, "she reads what each of them writes", welcomes).unwrap_or_else(|late| stuck(&late, [&ana, &ben, &cem, &dea]));
     assert_eq!(members(&dea), 4);
 }
 

@@ -179,21 +179,27 @@ fn a56_what_a_member_says_leaves_at_the_same_time_and_with_the_same_length_whate
     assert_eq!(lengths.len(), 1);
 }
 
-#[test]
-fn a58_a_voucher_who_dies_half_way_makes_place_for_the_next_by_the_same_knock() {
-    let (mut sim, hub) = scene(28);
+/// Dea, whom two members know, has knocked and answered one of them. Answers who that is, and the other one.
+fn answered(seed: u64) -> (Sim, Ix, [Ix; 2]) {
+    let (mut sim, hub) = scene(seed);
     sim.befriend(CEM, DEA);
     sim.run_for(HOUR);
     let card = card(&mut sim, ANA);
     sim.run_for(MINUTE);
     knock(&mut sim, DEA, &card);
     assert!(comes_to(&mut sim, DEA, RequestStatus::Accepted, 3 * MINUTE));
-    // The one who was asked dies before the answer is there.
     let voucher = knocks(&mut sim, DEA, Direction::Out)[0].peer;
-    let dead = if sim.nodes[BEN].peer == voucher { BEN } else { CEM };
+    let two = if sim.nodes[BEN].peer == voucher { [BEN, CEM] } else { [CEM, BEN] };
+    (sim, hub, two)
+}
+
+#[test]
+fn a58_a_voucher_who_dies_half_way_makes_place_for_the_next_by_the_same_knock() {
+    let (mut sim, hub, [dead, next]) = answered(28);
+    // The one who was asked dies before the answer is there.
     sim.crash(dead, 3 * HOUR);
     assert!(comes_to(&mut sim, DEA, RequestStatus::Confirmed, 30 * MINUTE), "{:?}", status(&mut sim, DEA));
-    assert_ne!(knocks(&mut sim, DEA, Direction::Out)[0].peer, voucher, "the other one has vouched");
+    assert_eq!(knocks(&mut sim, DEA, Direction::Out)[0].peer, sim.nodes[next].peer, "the other one has vouched");
     let sealed: std::collections::BTreeSet<Vec<u8>> = sim
         .hub(hub)
         .seen
@@ -210,15 +216,7 @@ fn a59_two_vouchers_whose_commits_cross_bring_one_newcomer_in_once() {
     // Now the one, now the other commit stands.
     let mut first_stands = std::collections::BTreeSet::new();
     for seed in [100, 101, 103, 113] {
-        let (mut sim, _) = scene(seed);
-        sim.befriend(CEM, DEA);
-        sim.run_for(HOUR);
-        let card = card(&mut sim, ANA);
-        sim.run_for(MINUTE);
-        knock(&mut sim, DEA, &card);
-        assert!(comes_to(&mut sim, DEA, RequestStatus::Accepted, 3 * MINUTE));
-        let voucher = knocks(&mut sim, DEA, Direction::Out)[0].peer;
-        let (cut, other) = if sim.nodes[BEN].peer == voucher { (BEN, CEM) } else { (CEM, BEN) };
+        let (mut sim, _, [cut, other]) = answered(seed);
         // The first one adds her, and nobody hears of it, on no way, before the other one has done so.
         sim.crash(ANA, 10 * MINUTE);
         let apart = |sim: &mut Sim, is_apart: bool| {
@@ -243,6 +241,37 @@ fn a59_two_vouchers_whose_commits_cross_bring_one_newcomer_in_once() {
         // She goes over to the first one's room if, and only if, the members do.
         let name = if cut == BEN { "Ben added you" } else { "Cem added you" };
         first_stands.insert(lines(&mut sim, DEA).iter().any(|line| line == name));
+    }
+    assert_eq!(first_stands.len(), 2, "either commit stood");
+}
+
+/// Of two who add her at once, a third member, who is no friend of hers, follows the one and then the other.
+#[test]
+fn a59_who_has_followed_the_vouch_that_gave_way_writes_to_the_newcomer_as_the_other_one_has_brought_her_in() {
+    let mut first_stands = std::collections::BTreeSet::new();
+    for seed in [200, 201, 202, 203, 204, 205, 206, 207] {
+        let (mut sim, _, [cut, other]) = answered(seed);
+        let apart = |sim: &mut Sim, is_apart: bool| {
+            for ix in [other, DEA] {
+                for side in [ANA, cut] {
+                    sim.set_apart(side, ix, is_apart);
+                }
+            }
+            for ix in [ANA, BEN, CEM, DEA] {
+                sim.set_gone(RELAYS + ix, is_apart);
+            }
+        };
+        apart(&mut sim, true);
+        sim.run_for(9 * MINUTE);
+        assert_eq!(members(&mut sim, ANA).len(), members(&mut sim, cut).len(), "seed {seed}: she hears of it there");
+        apart(&mut sim, false);
+        sim.run_for(2 * HOUR);
+        assert_eq!(counts(&mut sim, &[ANA, BEN, CEM, DEA]), [4; 4], "seed {seed}");
+        let name = if cut == BEN { "Ben added you" } else { "Cem added you" };
+        first_stands.insert(lines(&mut sim, DEA).iter().any(|line| line == name));
+        say(&mut sim, ANA, "welcome");
+        sim.run_for(HOUR);
+        assert_eq!(texts(&mut sim, DEA), ["welcome"], "seed {seed}");
     }
     assert_eq!(first_stands.len(), 2, "either commit stood");
 }

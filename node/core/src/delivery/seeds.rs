@@ -61,6 +61,16 @@ pub(crate) fn read(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, from: 
     notices::queued(turn, from);
 }
 
+/// The place in a room for which a device's seed was drawn gives way to another place, with a seed of its own. Which of the
+/// two has the higher number says nothing.
+pub(crate) fn give_way(state: &mut State, room: &RoomId, of: &DeviceId, number: u64) {
+    if let Some(channel) = state.channel_mut(of)
+        && channel.outbound.as_ref().is_some_and(|known| known.room == *room && known.number == number)
+    {
+        channel.outbound = None;
+    }
+}
+
 /// A counter of a device's was used up. From now on it uses this seed, not an older one.
 pub(crate) fn used(state: &mut State, now: Timestamp, from: &DeviceId, number: u64) {
     if state.devices.get(from).is_some_and(|row| row.channel.before.is_some())

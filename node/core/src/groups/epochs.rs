@@ -188,7 +188,7 @@ pub(super) fn go_on(state: &mut State, turn: &mut Turn<'_>, next: Next<'_>) -> R
     }
     let mut lacking = Vec::new();
     for seat in &seats {
-        if let Some(device) = device_in(seat).filter(|device| *device != state.own.identity.device) {
+        if let Some(device) = seats::device_in(seat).filter(|device| *device != state.own.identity.device) {
             let texts = seats::begin(state, turn, room, &device)?;
             lacking.push((device, texts));
         }
@@ -198,7 +198,7 @@ pub(super) fn go_on(state: &mut State, turn: &mut Turn<'_>, next: Next<'_>) -> R
     if by != me && standing.is_member() && group.question.is_none() && turn.stamp.since(group.said) < WAYS_FRESH {
         // Who brought them in may not have heard yet what we said to the others.
         let own = state.own.identity.device;
-        let came: Vec<DeviceId> = seats.iter().filter_map(device_in).filter(|device| *device != own).collect();
+        let came: Vec<DeviceId> = seats.iter().filter_map(seats::device_in).filter(|device| *device != own).collect();
         seats::say(state, turn, room, &came)?;
     }
     let is_of_people = |effect: &&Effect| matches!(effect, Effect::Came(_) | Effect::Removed(_) | Effect::Left(_));
@@ -229,11 +229,6 @@ pub(super) fn go_on(state: &mut State, turn: &mut Turn<'_>, next: Next<'_>) -> R
     turn.notify(Event::Room(*room));
     turn.tell(GroupsNotice::Moved(*room));
     Ok(true)
-}
-
-/// The device in a seat.
-fn device_in(seat: &Seat) -> Option<DeviceId> {
-    seat.owner.chain.as_ref().and_then(|chain| chain.body()).map(|body| body.device)
 }
 
 /// The line that says it to people.

@@ -12,7 +12,7 @@ use crate::table::Table;
 use crate::turn::{DropReason, Rejected, Turn, TurnFailed};
 use crate::world::{Opened, Staged};
 use std::collections::BTreeSet;
-use symbolon_presence::id::{EpochId, PeerId, RoomId};
+use symbolon_presence::id::{EpochId, PeerId, PublicKeyBytes, RoomId};
 
 /// Another commit of an epoch that was left has come. If it stands before the one that was taken, this device goes back.
 pub(super) fn compete(
@@ -92,6 +92,9 @@ fn switch(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, step: Step, epo
     // One of our own cannot be opened again: it is made anew as a wish by those who follow.
     let is_ours = step.rivals.iter().any(|rival| rival.epoch == epoch && rival.is_ours);
     let Some(kept) = kept.filter(|_| !is_ours) else { return Err(DropReason::Epoch.into()) };
+    let rosters = state.groups.steps_of(room).filter(|other| other.number > step.number).map(|other| &other.roster);
+    let leaves = rosters.chain([&group.roster]).flat_map(|roster| &roster.leaves).map(|leaf| leaf.leaf);
+    let lost_leaves: Vec<PublicKeyBytes> = leaves.filter(|leaf| step.roster.leaf(leaf).is_none()).collect();
     let lost: Vec<Step> = state.groups.steps_of(room).filter(|other| other.number >= step.number).cloned().collect();
     if !rooms::go_back(turn, *room, step.parent)? {
         return Err(DropReason::Epoch.into());
@@ -112,6 +115,9 @@ fn switch(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, step: Step, epo
     let Opened::Commit(staged) = opened else { return Err(TurnFailed("a kept commit is none").into()) };
     let at = At { room: *room, roster: &step.roster, number: step.number, key: &step.key, leaves: &step.leaves };
     let judged = judge(state, &at, &staged, turn.sure)?;
+    for seat in &judged.seats {
+        seats::give_way(state, room, &lost_leaves, seat);
+    }
     let next = Next { room, epoch: staged.epoch, judged, bytes: &kept.bytes, others: step.rivals.clone() };
     if !go_on(state, turn, next)? {
         return Err(TurnFailed("a commit that was judged is not taken").into());

@@ -120,6 +120,22 @@ pub(super) fn begin(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, devic
     outbox::forget_room(state, turn, device, room)
 }
 
+/// The commit by which a device came in gives way to one that brings it in, too: it is written to by its new seat from now on.
+pub(super) fn give_way(state: &mut State, room: &RoomId, lost: &[PublicKeyBytes], seat: &Seat) {
+    let Some(device) = device_in(seat) else { return };
+    let of_device = lost.iter().filter_map(|leaf| state.groups.seats.get(&(*room, *leaf))).filter(|lost| device_in(lost) == Some(device));
+    // A package of last resort brings in by the same seed: what was used of it stays used.
+    let gone: Vec<u64> = of_device.map(|lost| lost.ways.seed.number).filter(|number| *number != seat.ways.seed.number).collect();
+    for number in gone {
+        seeds::give_way(state, room, &device, number);
+    }
+}
+
+/// The device in a seat.
+pub(super) fn device_in(seat: &Seat) -> Option<DeviceId> {
+    seat.owner.chain.as_ref().and_then(|chain| chain.body()).map(|body| body.device)
+}
+
 /// The devices of others in a roster.
 pub(super) fn devices(state: &State, roster: &Roster) -> Vec<DeviceId> {
     let own = state.own.identity.device;
