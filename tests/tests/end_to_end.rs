@@ -39,6 +39,8 @@ mod relay;
 mod rooms;
 #[path = "end_to_end/server.rs"]
 mod server;
+#[path = "floods/stranger.rs"]
+mod stranger;
 #[path = "end_to_end/vouchers.rs"]
 mod vouchers;
 #[path = "end_to_end/vouching.rs"]

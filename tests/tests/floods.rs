@@ -7,6 +7,7 @@
 mod stranger;
 
 use futures::AsyncWriteExt;
+use libp2p::StreamProtocol;
 use std::net::TcpStream;
 use std::process::Command;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use stranger::Stranger;
 use symbolon_tests::node::{Carrier, Node, Pair, within};
 use tokio::runtime::Runtime;
 
+const MAILBOX: StreamProtocol = StreamProtocol::new("/symbolon/mailbox/1");
 /// What a flood may add to the resident memory of a node, in bytes.
 const GROWTH_MAX: u64 = 64 * 1024 * 1024;
 /// A friend's message arrives within this time, flood or not.
@@ -103,7 +105,7 @@ fn hundred_thousand_tiny_frames_cost_little_and_silence_nobody() {
                         continue;
                     };
                     while sent.load(Ordering::SeqCst) < 100_000 {
-                        let Some(mut stream) = stranger.open().await else { break };
+                        let Some(mut stream) = stranger.open(MAILBOX).await else { break };
                         // The node hangs up after a few; then comes the next stream.
                         while stream.write_all(&frames).await.is_ok() && stream.flush().await.is_ok() {
                             sent.fetch_add(500, Ordering::SeqCst);
@@ -134,7 +136,7 @@ fn half_open_connections_and_streams_are_held_within_bounds() {
             let Some(mut stranger) = Stranger::connect(&target).await else { continue };
             let mut streams = Vec::new();
             for _ in 0..8 {
-                let Some(mut stream) = stranger.open().await else { break };
+                let Some(mut stream) = stranger.open(MAILBOX).await else { break };
                 let _ = stream.write_all(&[0xFF, 0x80]).await;
                 let _ = stream.flush().await;
                 streams.push(stream);

@@ -18,8 +18,7 @@ use symbolon_tests::node::{binary, within};
 /// How often somebody looks again, and for how long.
 const LOOKS: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(40));
 /// Commands that only look.
-const LOOKING: [&str; 10] =
-    ["status", "friends", "requests", "read", "relay list", "room list", "room members", "device list", "invites", "page"];
+const LOOKING: [&str; 6] = ["friends", "requests", "read", "relay list", "room list", "room members"];
 /// What is copied from the screen: the word on the page, and what stands before it on the screen. A link stands alone, and so
 /// does the address of a server.
 const COPIED: [(&str, &str); 5] = [
@@ -38,7 +37,7 @@ struct Typed {
     shown: Vec<String>,
 }
 
-/// What is typed on a page, in its order. What happens by itself stands in a comment, and is typed at nobody's machine.
+/// What is typed on a page, in its order. What nobody types, because it happens meanwhile, stands in a comment.
 fn typed(page: &str) -> Vec<Typed> {
     let mut all: Vec<Typed> = Vec::new();
     let mut is_screen = false;
@@ -198,7 +197,7 @@ impl Walk {
     }
 }
 
-/// Types a page; what happens by itself is done by `happens`.
+/// Types a page. `happens` does what nobody types.
 fn walk(mut walk: Walk, name: &str, happens: impl Fn(&str)) {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/walkthroughs").join(name);
     let all = typed(&std::fs::read_to_string(page).unwrap());

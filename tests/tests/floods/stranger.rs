@@ -1,5 +1,7 @@
 //! A peer that is no friend and keeps no rule: plain libp2p, streams opened at will, bytes
 //! by hand.
+// Events of libp2p are many, and more come.
+#![allow(clippy::wildcard_enum_match_arm)]
 
 use futures::StreamExt;
 use libp2p::swarm::SwarmEvent;
@@ -9,7 +11,6 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-const PROTOCOL: StreamProtocol = StreamProtocol::new("/symbolon/mailbox/1");
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub struct Stranger {
@@ -61,8 +62,8 @@ impl Stranger {
         Some(Self { control, peer, task })
     }
 
-    /// Opens a stream of the mailbox protocol.
-    pub async fn open(&mut self) -> Option<Stream> {
-        tokio::time::timeout(PATIENCE, self.control.open_stream(self.peer, PROTOCOL)).await.ok()?.ok()
+    /// Opens a stream of a protocol.
+    pub async fn open(&mut self, protocol: StreamProtocol) -> Option<Stream> {
+        tokio::time::timeout(PATIENCE, self.control.open_stream(self.peer, protocol)).await.ok()?.ok()
     }
 }

@@ -38,9 +38,9 @@ pub(crate) fn view(state: &State, delivery: &Delivery, turn: &Turn<'_>, status: 
     }
     // Persons are counted, and none of our own devices.
     let shown = || state.friends.values().filter(|friend| persons::is_shown(state, friend));
-    let is_parted = |friend: &&Friend| friend.state == FriendState::Ended || friend.blocked;
-    view.parted = shown().filter(is_parted).count();
-    for friend in shown().filter(|friend| !is_parted(friend)) {
+    let has_ended = |friend: &&Friend| friend.state == FriendState::Ended || friend.blocked;
+    view.parted = shown().filter(has_ended).count();
+    for friend in shown().filter(|friend| !has_ended(friend)) {
         view.friends += 1;
         let held = friend.held.first().copied();
         if let Some(message) = held.map(|arrival| turn.row::<Message>(Table::Message, &message_key(&friend.conversation, arrival))) {

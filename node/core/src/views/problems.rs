@@ -101,7 +101,7 @@ fn of_certificate(state: &State) -> Option<String> {
     let days = end.since(now) / DAY;
     if end.is_expired_at(now) {
         return Some(
-            "The certificate of this device has expired: it invites, asks, accepts and publishes nothing until it is renewed, and friends do not read it for ever. Start your first device, so that both meet."
+            "The certificate of this device has expired: it invites, asks, accepts and publishes nothing until it is renewed, and after a while friends stop reading what it sends. Start your first device, so that both meet."
                 .to_owned(),
         );
     }
