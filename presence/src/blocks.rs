@@ -74,13 +74,19 @@ impl Blocks {
         let mut drawn = [0];
         rng.fill_bytes(&mut drawn);
         let [drawn] = drawn;
+        // A renewed certificate has another serial, and that may be of the same class.
+        let others: BTreeSet<Block> = self.issued(|other| other != serial).collect();
         let passed = self.passed.entry(serial).or_default();
-        let at = passed.saturating_add(u16::from(drawn % SKIPS));
-        if at >= BLOCKS - CLASS_BLOCKS {
-            return Err(TreeFull);
-        }
+        let first = passed.saturating_add(u16::from(drawn % SKIPS));
+        let at = (first..BLOCKS - CLASS_BLOCKS).find(|at| !others.contains(&nth(serial, *at))).ok_or(TreeFull)?;
         *passed = at + 1;
         Ok(nth(serial, at))
+    }
+
+    /// The blocks that were issued, or passed over, under certain serials.
+    fn issued(&self, is_meant: impl Fn(u64) -> bool) -> impl Iterator<Item = Block> {
+        let passed = self.passed.iter().filter(move |(serial, _)| is_meant(**serial));
+        passed.flat_map(|(serial, passed)| (0..*passed).map(|n| nth(*serial, n)))
     }
 
     /// Revokes a friend, all devices at once. Whether that is new.
@@ -112,8 +118,7 @@ impl Blocks {
     /// what is left for those.
     pub fn readers(&self, hidden: &BTreeSet<Block>) -> Readers {
         let mut readers = Readers::default();
-        let issued = self.passed.iter().flat_map(|(serial, passed)| (0..*passed).map(|n| nth(*serial, n)));
-        for block in issued.filter(|block| !self.revoked.contains(&block.0)) {
+        for block in self.issued(|_| true).filter(|block| !self.revoked.contains(&block.0)) {
             let class = if hidden.contains(&block) { &mut readers.limited } else { &mut readers.full };
             class.extend(block.leaves().filter(|leaf| !self.revoked_leaves.contains(leaf)));
         }
@@ -137,6 +142,19 @@ mod tests {
 
     fn rng() -> rand_chacha::ChaCha20Rng {
         rand_chacha::ChaCha20Rng::seed_from_u64(3)
+    }
+
+    #[test]
+    fn a_device_whose_certificate_is_renewed_issues_no_block_again() {
+        let (mut blocks, mut rng, mut issued) = (Blocks::default(), rng(), BTreeSet::new());
+        // The first and the third serial are of one class, the second one issues into it once its own is used up.
+        for (serial, friends) in [(1, 100), (16, 600), (17, 100), (1, 100)] {
+            for _ in 0..friends {
+                assert!(issued.insert(blocks.issue(serial, &mut rng).unwrap()), "{serial}");
+            }
+        }
+        let readers = blocks.readers(&BTreeSet::new()).full;
+        assert!(issued.iter().all(|block| block.leaves().all(|leaf| readers.contains(&leaf))));
     }
 
     #[test]

@@ -207,6 +207,11 @@ impl Root {
     pub fn person(&self) -> PeerId {
         peer_id(&self.root.public())
     }
+
+    /// What friends hold of the second root key.
+    pub fn second_root(&self) -> Digest {
+        self.second_root
+    }
 }
 
 /// The private keys of this node: root key (on the first device) and device keys.
@@ -241,8 +246,7 @@ impl Identity {
     /// Draws a device's keys and certifies them under the root key of `entropy`.
     pub fn certify<R: rand_core::CryptoRng + ?Sized>(entropy: Secret, serial: u64, rng: &mut R, now: Timestamp, lifetime: u64) -> Self {
         let root = SigningKey::from_seed(derive(entropy.expose(), KEY_ROOT, &[]).expose());
-        let second = SigningKey::from_seed(derive(entropy.expose(), KEY_SECOND_ROOT, &[]).expose());
-        let second_root = hash(HASH_SECOND_ROOT, &[second.public().as_bytes()]);
+        let second_root = second_root_hash(&second_root(&entropy).public());
         let signing = SigningKey::random(rng);
         let dh = DhKey::random(rng);
         let device = device_id(&root.public(), &signing.public(), &dh.public().bytes());
@@ -262,8 +266,7 @@ impl Identity {
     /// The root key of a recovery phrase.
     pub fn root_of(entropy: &Secret) -> Root {
         let root = SigningKey::from_seed(derive(entropy.expose(), KEY_ROOT, &[]).expose());
-        let second = SigningKey::from_seed(derive(entropy.expose(), KEY_SECOND_ROOT, &[]).expose());
-        Root { root, second_root: hash(HASH_SECOND_ROOT, &[second.public().as_bytes()]) }
+        Root { root, second_root: second_root_hash(&second_root(entropy).public()) }
     }
 
     /// This device, with the keys that it has, is a further one of the person with this root key from now on, and holds that
@@ -275,6 +278,15 @@ impl Identity {
         self.chain = Chain::sign(&root.root, &body);
         (self.device, self.second_root) = (device, root.second_root);
         (self.entropy, self.root) = (None, Some(root.root.clone()));
+    }
+
+    /// This device holds the root key of its person from now on. False, and nothing changes, when it is another person's.
+    pub fn hold(&mut self, root: &Root) -> bool {
+        let is_ours = root.person() == self.person();
+        if is_ours {
+            self.root = Some(root.root.clone());
+        }
+        is_ours
     }
 
     /// Renews the device's certificate: the same keys, and so the same device, under a serial that was never used. False on
@@ -386,6 +398,16 @@ pub struct StoredIdentity {
     #[n(6)]
     #[zeroize(skip)]
     second_root: Digest,
+}
+
+/// The second root key of a recovery phrase. It is used where the words were typed, and kept nowhere.
+pub(crate) fn second_root(entropy: &Secret) -> SigningKey {
+    SigningKey::from_seed(derive(entropy.expose(), KEY_SECOND_ROOT, &[]).expose())
+}
+
+/// What friends hold of a second root key.
+pub(crate) fn second_root_hash(key: &PublicKeyBytes) -> Digest {
+    hash(HASH_SECOND_ROOT, &[key.as_bytes()])
 }
 
 fn device_context(peer: &PeerId) -> Digest {

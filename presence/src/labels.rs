@@ -71,6 +71,8 @@ labels! {
     SIGN_RETURNED = "sign returned";
     /// Device signs that another one of its person is gone.
     SIGN_GONE = "sign gone device";
+    /// Second root key signs which devices its person has.
+    SIGN_DEVICES = "sign device list";
     /// Device signs who its owner introduces to whom.
     SIGN_INTRODUCTION = "sign introduction";
     /// Device signs the body of a room card.
@@ -177,6 +179,18 @@ labels! {
     KEY_GRANT = "key grant";
     /// Backups, from the entropy of the recovery phrase.
     KEY_BACKUP = "key backup";
+    /// All keys of a capsule, from the key of backups.
+    KEY_CAPSULE = "key capsule";
+    /// Owner of a capsule's mailbox.
+    KEY_CAPSULE_OWNER = "key of capsule owner";
+    /// Queues of a capsule's mailbox.
+    KEY_CAPSULE_QUEUE = "key of capsule queues";
+    /// Who may fetch a capsule's pieces.
+    KEY_CAPSULE_TOKEN = "key of capsule token";
+    /// Seals a capsule's pieces.
+    KEY_CAPSULE_PIECE = "key of capsule pieces";
+    /// Where it is said at which relays a capsule lies.
+    KEY_CAPSULE_PLACES = "key of capsule places";
     /// Root key from the recovery phrase's entropy.
     KEY_ROOT = "key root";
     /// Second root key from the recovery phrase's entropy.
@@ -266,6 +280,8 @@ labels! {
     SEAL_BODY = "seal presence body";
     /// A part of a backup.
     SEAL_BACKUP = "seal backup";
+    /// AEAD: a piece of a capsule.
+    SEAL_CAPSULE = "seal capsule piece";
     /// AEAD: what is in a record.
     SEAL_OUTER = "seal outer record";
 }

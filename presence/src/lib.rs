@@ -24,6 +24,7 @@
 //! | [`wrapping`] | the secrets of one version, for two classes of readers | `docs/protocol/presence.md` |
 //! | [`header`] | who may read | `docs/protocol/presence.md` |
 //! | [`body`] | where somebody is | `docs/protocol/presence.md` |
+//! | [`capsule`] | what the recovery phrase finds at relays | `docs/protocol/recovery.md` |
 //! | [`record`] | what lookup stores see | `docs/protocol/lookup.md` |
 //! | [`posted`] | contact records for anyone who knows a Peer ID | `docs/protocol/lookup.md` |
 //! | [`address`] | network addresses, opaque | |
@@ -34,8 +35,10 @@ pub mod address;
 pub mod blind;
 pub mod blocks;
 pub mod body;
+pub mod capsule;
 pub mod clock;
 pub mod codec;
+pub mod device_list;
 pub mod envelope;
 pub mod friendship;
 pub mod generation;
