@@ -28,7 +28,7 @@ pub use message::{MessageState, MessageView, Tally};
 pub use relay::{RelayState, RelayView};
 pub use request::{AskedRoom, Direction, RequestKind, RequestStatus, RequestView};
 pub use room::{MemberView, RoomRole, RoomStanding, RoomView};
-pub use status::{DhtView, DoctorView, LanView, LookupView, StatusView};
+pub use status::{DhtView, DoctorView, LanView, LookupView, RecoveryView, StatusView};
 
 /// A wish of the user.
 #[derive(Clone, PartialEq, Eq)]
@@ -185,13 +185,23 @@ pub enum Command {
         part: Vec<u8>,
     },
     /// Make a pairing code for a further device.
-    DevicePair,
+    DevicePair {
+        /// What all friends are written once somebody has used it; none: nothing.
+        tell: Option<String>,
+    },
     /// Become a further device of the person who has made this code.
     DeviceJoin(String),
     /// List own devices.
     Devices,
     /// Remove another device of ours, by its id, the beginning of that, or what it is called.
     DeviceRemove(String),
+    /// This device and these others of ours stay, by the recovery phrase, and no other one: friends refuse the rest.
+    DeviceKeep {
+        /// What the recovery phrase stands for.
+        entropy: Secret,
+        /// The others, each as in [`Command::DeviceRemove`].
+        devices: Vec<String>,
+    },
     /// Give this device a name among our own.
     DeviceRename(String),
     /// Send a friend's older copy the texts that it lacks.
@@ -343,7 +353,12 @@ pub enum Reply {
     /// To [`Command::DeviceConfirm`]: whether it had stopped because of another copy.
     Confirmed(bool),
     /// To [`Command::Phrase`] and [`Command::PhraseConfirm`]: the words, or that they are gone.
-    Phrase(Option<String>),
+    Phrase {
+        /// The words; none once they are erased.
+        words: Option<String>,
+        /// Links of the relays at which lies what they need.
+        relays: Vec<String>,
+    },
     /// To [`Command::Backup`].
     Backup {
         /// The backup's.

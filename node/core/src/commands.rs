@@ -38,10 +38,13 @@ pub(crate) fn run(state: &mut State, machines: &mut Machines<'_>, turn: &mut Tur
         Command::Invites => Ok(Reply::Invites(views::invite::views(state, turn.now))),
         Command::InviteRevoke(id) => own::revoke_invite(state, turn, &id),
         Command::DeviceConfirm => Ok(Reply::Confirmed(machines.standings.confirm(state, turn))),
-        Command::Phrase => Ok(Reply::Phrase(Some(own_devices::phrase(state)?))),
+        Command::Phrase => {
+            let words = own_devices::show_phrase(state, turn)?;
+            Ok(Reply::Phrase { words: Some(words), relays: own_devices::relays_of_phrase(state) })
+        }
         Command::PhraseConfirm => {
             own_devices::confirm_phrase(state, turn)?;
-            Ok(Reply::Phrase(None))
+            Ok(Reply::Phrase { words: None, relays: own_devices::relays_of_phrase(state) })
         }
         Command::Backup(cursor) => devices::backup(state, turn, cursor),
         Command::Restore { entropy, part } => {
@@ -49,16 +52,17 @@ pub(crate) fn run(state: &mut State, machines: &mut Machines<'_>, turn: &mut Tur
             own_devices::restore(state, turn, &entropy, part)?;
             Ok(own::identity(state))
         }
-        Command::DevicePair => devices::pair(state, turn),
+        Command::DevicePair { tell } => devices::pair(state, turn, tell),
         Command::DeviceJoin(code) => devices::join(state, machines, turn, &code),
         Command::Devices => Ok(devices::all(state, machines)),
         Command::DeviceRemove(which) => devices::remove(state, machines, turn, &which),
+        Command::DeviceKeep { entropy, devices: others } => devices::keep(state, machines, turn, &entropy, &others),
         Command::DeviceRename(name) => devices::rename(state, machines, turn, &name),
         Command::DeviceResend(who) => texts::resend(state, turn, &who),
         Command::Status => Ok(Reply::Status(views::status::view(state, &machines.shown(), turn.now))),
         Command::Doctor => {
             let status = views::status::view(state, &machines.shown(), turn.now);
-            Ok(Reply::Doctor(views::doctor::view(state, machines.delivery, turn, &status)?))
+            Ok(Reply::Doctor(views::doctor::view(state, (machines.delivery, machines.capsules), turn, &status)?))
         }
 
         Command::Add { target, note } => requests::add(state, machines, turn, &target, note),
@@ -130,7 +134,7 @@ fn offers(command: &Command) -> bool {
             | Command::Introduce { .. }
             | Command::Accept(_)
             | Command::SetFindable(true)
-            | Command::DevicePair
+            | Command::DevicePair { .. }
             | Command::RoomCreate(_)
             | Command::RoomAdd { .. }
             | Command::RoomBefriend { .. }

@@ -9,18 +9,25 @@
 //! | `pairing` | the first device certifies a further one that asks by a code |
 //! | `persons` | how the person stands to others, agreed among devices |
 //! | `sync` | what devices say to each other |
+//! | `shared` | the same about shared rooms: which there are, their texts, what was read |
+//! | `speak` | how one device speaks to another one |
 //! | `hear` | what other devices have said |
 //! | `asks` | a new device asks friends' devices for friendships |
 //! | `returned` | a friend's further device asks for one |
 //! | `renewal` | the first device renews the certificates of the others |
 //! | `backup`, `restore` | what a device knows, in sealed parts; a fresh folder that becomes a device by it |
+//! | `capsule` | what the words alone need, left at our relays |
 //! | `phrase` | the words from which the root key comes |
 //! | `removal` | a device is ours no more |
+//! | `listed`, `keeping` | which devices a person has, by their second root key: what is known, and how it comes to be |
 //! | `shut` | one device of a friend is shut out |
 
 mod asks;
 mod backup;
+mod capsule;
 mod hear;
+mod keeping;
+mod listed;
 mod pairing;
 mod persons;
 mod phrase;
@@ -28,16 +35,21 @@ mod removal;
 mod renewal;
 mod restore;
 mod returned;
+mod shared;
 mod shut;
+mod speak;
 mod sync;
 
 pub(crate) use backup::{Made, part};
+pub(crate) use capsule::Capsules;
 pub(crate) use hear::hear;
+pub(crate) use keeping::{heard as listed, keep};
 pub(crate) use pairing::{certify, join, joined, pair};
-pub(crate) use phrase::{confirm_phrase, phrase};
+pub(crate) use phrase::{confirm_phrase, relays_of_phrase, show_phrase};
 pub(crate) use removal::{gone, remove};
 pub(crate) use renewal::sweep;
 pub(crate) use restore::restore;
 pub(crate) use returned::{asked_by_sibling, returned};
+pub(crate) use shared::is_elsewhere;
 pub(crate) use shut::shut_out;
 pub(crate) use sync::Devices;

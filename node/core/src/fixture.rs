@@ -55,11 +55,32 @@ impl Shelf for Empty {
 
 /// A turn of a node at its first run.
 pub(crate) fn in_turn(f: impl FnOnce(&mut State, &mut Turn<'_>)) {
-    let mut rng = ChaCha20Rng::seed_from_u64(1);
+    in_turn_of(1, f);
+}
+
+/// The same of one of several nodes.
+pub(crate) fn in_turn_of<R>(number: u8, f: impl FnOnce(&mut State, &mut Turn<'_>) -> R) -> R {
+    let mut rng = ChaCha20Rng::seed_from_u64(number.into());
     let mut out = Out::default();
     let mut state = State::load(None, &Empty, NOW, &mut rng, &mut out).unwrap();
-    let mut cipher = ClearCipher::new([1; 32]);
-    f(&mut state, &mut Turn { now: NOW, sure: NOW, stamp: NOW, rng: &mut rng, cipher: &mut cipher, shelf: &Empty, out: &mut out });
+    let mut cipher = ClearCipher::new([number; 32]);
+    f(&mut state, &mut Turn { now: NOW, sure: NOW, stamp: NOW, rng: &mut rng, cipher: &mut cipher, shelf: &Empty, out: &mut out })
+}
+
+/// Our device is a further one now, whose certificate ends at this moment. Answers who certifies it.
+pub(crate) fn further(state: &mut State, ends: Timestamp) -> Identity {
+    let mut first = state.own.identity.clone();
+    let serial = first.chain.body().unwrap().serial + 1;
+    assert!(first.renew(serial, EARLIEST, ends));
+    state.own.identity = Identity { root: None, ..first.clone() };
+    first
+}
+
+/// The first device has renewed our certificate: it is good again.
+pub(crate) fn certified(state: &mut State, mut first: Identity) {
+    let serial = first.chain.body().unwrap().serial + 1;
+    assert!(first.renew(serial, EARLIEST, NOW.after(DEVICE_LIFETIME)));
+    state.own.identity.chain = first.chain;
 }
 
 /// A Peer ID for each number.

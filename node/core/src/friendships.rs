@@ -46,7 +46,7 @@ pub(crate) use confirming::Confirming;
 pub(crate) use end::{end as end_device, end_half, expire, refused, unfriend};
 pub(crate) use in_room::{Asking, accept as accept_in_room, asked, asked_as, befriend, read as read_contact};
 pub(crate) use incoming::{IncomingOffer, IncomingRoom, check_room, local_id, receive_offer, revise};
-pub(crate) use offer::{first_revision, moved, redate, reissue, send_to_friend};
+pub(crate) use offer::{certified, first_revision, moved, redate, reissue, send_to_friend};
 pub(crate) use petname::{rename, verify};
 pub(crate) use places::{has_room, make_room_of};
 pub(crate) use room::{expire_former, has_place_for, withdraw_texts};
@@ -57,5 +57,6 @@ pub(crate) use step::{seal_step, seal_to_friend};
 pub(crate) use {
     bundle::{VerifiedBundle, own_bundle},
     end::end,
+    room::{Entered, enter_room},
     step::reply_contact,
 };

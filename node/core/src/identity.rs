@@ -129,6 +129,12 @@ impl Own {
         self.identity.root.is_none() && self.identity.chain.body().is_some_and(|body| body.not_after.is_expired_at(now))
     }
 
+    /// Whether this device shows its certificate to people who do not know it, or brings somebody in by it: not while
+    /// another copy of this folder runs, nor once it has ended.
+    pub fn may_show(&self, now: Timestamp) -> bool {
+        !self.is_halted && !self.is_expired(now)
+    }
+
     /// Whether friends of an older build may be met under the keys of before.
     pub fn is_before_valid(&self, sure: Timestamp) -> bool {
         self.speaks.is_before_valid(sure)
@@ -320,6 +326,12 @@ impl Own {
         self.last_serial = self.last_serial.saturating_add(step);
         turn.put(Table::Meta, b"serial", &self.last_serial);
         self.last_serial
+    }
+
+    /// Serials may have been given that this folder does not know of: none of them is given again.
+    pub fn skip_serials(&mut self, turn: &mut Turn<'_>) {
+        self.last_serial = self.last_serial.saturating_add(limits::SERIALS_ABOVE);
+        turn.put(Table::Meta, b"serial", &self.last_serial);
     }
 
     /// Our own Peer ID as others see it: the person's.

@@ -17,6 +17,6 @@ mod introduced;
 mod introducer;
 mod rows;
 
-pub(crate) use introduced::{accept, card, expire, ignore, receive};
+pub(crate) use introduced::{accept, card, certified, expire, ignore, receive};
 pub(crate) use introducer::{cancel, consented, introduce};
 pub(crate) use rows::is_late;

@@ -31,6 +31,7 @@
 //! | `clock` | what time it is, as far as anybody can be sure |
 //! | `rates` | how much of what others send is looked at |
 //! | [`wire`] | what travels inside envelopes |
+//! | [`recovery`] | beside all this: what the recovery phrase alone finds at relays |
 
 mod clock;
 pub mod command;
@@ -53,6 +54,7 @@ mod packages;
 mod people;
 mod presence;
 mod rates;
+pub mod recovery;
 mod renewal;
 mod rooms;
 mod route;
@@ -223,6 +225,7 @@ impl Core {
         let rekey = self.machines.rekey.next_due().map(|at| (at, "the transport key is to change"));
         let copies = self.machines.standings.next_due(&self.machines.state).map(|at| (at, "one of two copies of this folder is to go on"));
         let own_devices = self.machines.own_devices.next_due().map(|at| (at, "a friend's device is asked for a new device of ours"));
+        let capsules = self.machines.capsules.next_due().map(|at| (at, "the capsule is to be left at a relay"));
         let groups = self.machines.groups.next_due().map(|at| (at, "something is to be done in a room"));
         let vouching = self.machines.vouching.next_due().map(|at| (at, "a hub is to be asked"));
         let held = self.machines.held.can_release(&self.machines.state).then_some((Timestamp(0), "held texts are to be sealed"));
@@ -241,6 +244,7 @@ impl Core {
             expiry,
             copies,
             groups,
+            capsules,
             own_devices,
             vouching,
             held,

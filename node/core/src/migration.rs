@@ -58,6 +58,7 @@ pub const STEPS: [Step; (SCHEMA_VERSION - OLDEST) as usize] = [
         tables: &[Table::KnockKey, Table::Card, Table::Knock, Table::HeardKnock, Table::Sibling, Table::Person],
         rows: unchanged,
     },
+    Step { from: 9, tables: &[Table::Listed], rows: unchanged },
 ];
 
 /// For steps that add tables or optional fields only.
@@ -81,7 +82,58 @@ pub fn tables_of(version: u32) -> impl Iterator<Item = Table> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::rows::{RoomNote, Sibling};
+    use crate::turn::decode_row;
+    use minicbor::{Decode, Encode};
+    use symbolon_presence::codec::encode_row;
+    use symbolon_presence::id::PeerId;
+    use symbolon_presence::time::Timestamp;
+
+    /// What version 9 has of another device of ours.
+    #[derive(Encode, Decode)]
+    #[cbor(map)]
+    struct SiblingOf9 {
+        #[n(0)]
+        peer: PeerId,
+        #[n(1)]
+        label: Option<String>,
+        #[n(2)]
+        since: Timestamp,
+        #[n(3)]
+        taken: u64,
+        #[n(4)]
+        gone: Option<Timestamp>,
+    }
+
+    /// And of what the user has set for a room.
+    #[derive(Encode, Decode)]
+    #[cbor(map)]
+    struct NoteOf9 {
+        #[n(0)]
+        unread: u32,
+        #[n(1)]
+        is_muted: bool,
+        #[n(2)]
+        is_archived: bool,
+    }
+
+    #[test]
+    fn rows_of_version_9_are_read_and_what_was_set_then_counts_as_set_once_by_this_device() {
+        let (peer, own) = (PeerId([1; 32]), PeerId([2; 32]));
+        let old = SiblingOf9 { peer, label: Some("Laptop".into()), since: Timestamp(5), taken: 70, gone: None };
+        let row: Sibling = decode_row(&encode_row(&old)).unwrap();
+        assert_eq!((row.peer, row.taken, row.rooms), (peer, 70, None), "it has no text of a room yet");
+        for (is_muted, version) in [(true, 1), (false, 0)] {
+            let row: RoomNote = decode_row(&encode_row(&NoteOf9 { unread: 3, is_muted, is_archived: false })).unwrap();
+            let set = row.set_by(own);
+            assert_eq!((row.unread, row.is_muted, set.version, set.by), (3, is_muted, version, own));
+        }
+        // A newer row is none of version 9: that is why a build of then does not open the folder.
+        let newer = Sibling { rooms: Some(Default::default()), ..row };
+        assert!(decode_row::<SiblingOf9>(&encode_row(&newer)).is_err());
+    }
 
     #[test]
     fn steps_lead_from_the_oldest_version_to_this_one_without_a_gap() {

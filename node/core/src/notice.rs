@@ -128,6 +128,8 @@ pub(crate) enum ConversationsNotice {
     Held(PeerId),
     /// A friend's texts were read up to this one.
     Read(PeerId, MessageId),
+    /// A text of a shared room was read.
+    ReadInRoom(MessageId),
 }
 
 /// Notices of friendships.
@@ -180,6 +182,8 @@ pub(crate) enum IntakeNotice {
     Shown(DeviceId),
     /// A device of ours has the texts with a lower arrival number than this.
     TextsTaken(DeviceId, u64),
+    /// A device of ours has the texts of shared rooms with a lower arrival number than the second, in this round.
+    RoomTextsTaken(DeviceId, u64, u64),
     /// A device of ours has heard that it is ours no more.
     GoneTold(DeviceId),
 }

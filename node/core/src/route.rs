@@ -14,7 +14,7 @@ use crate::delivery::rekey::Rekey;
 use crate::delivery::relays::{Arrived, Relays};
 use crate::delivery::seeds;
 use crate::delivery::{Delivery, Up};
-use crate::devices::{self, Devices};
+use crate::devices::{self, Capsules, Devices};
 use crate::friendships::{self, Confirming};
 use crate::groups::{self, Groups};
 use crate::identity;
@@ -55,6 +55,7 @@ pub(crate) struct Machines {
     pub held: Held,
     pub groups: Groups,
     pub own_devices: Devices,
+    pub capsules: Capsules,
     pub vouching: Vouching,
     confirming: Confirming,
     was_halted: bool,
@@ -84,6 +85,7 @@ impl Machines {
             held: Held::default(),
             groups: Groups::default(),
             own_devices: Devices::default(),
+            capsules: Capsules::default(),
             vouching: Vouching::default(),
             confirming,
             was_halted: false,
@@ -110,6 +112,7 @@ impl Machines {
         self.notices(turn)?;
         self.rooms(turn)?;
         self.notices(turn)?;
+        self.capsules.follow(&self.state, turn)?;
         if self.own_devices.follow(&mut self.state, turn)? {
             groups::follow_devices(&mut self.state, turn);
         }
@@ -130,7 +133,7 @@ impl Machines {
 
     /// Whether the network is another one.
     fn input(&mut self, turn: &mut Turn<'_>, input: Input) -> Result<bool, TurnFailed> {
-        let Self { state, delivery, relays, presence, .. } = self;
+        let Self { state, delivery, relays, presence, capsules, .. } = self;
         match input {
             Input::Command(id, Command::Search { text, before, limit }) => {
                 self.search.ask(state, turn, id, Wish { text, before, limit })?
@@ -140,9 +143,11 @@ impl Machines {
             Input::LinkUp { link, dial, path, keys, source: _ } => self.link_up(turn, Up { link, dial, path, keys })?,
             Input::DialFailed(dial) if relays.has_dial(dial) => relays.dial_failed(turn, dial),
             Input::DialFailed(dial) if presence.finder.calls.has_dial(dial) => presence.finder.calls.dial_failed(dial),
+            Input::DialFailed(dial) if capsules.has_dial(dial) => capsules.dial_failed(turn, dial),
             Input::DialFailed(dial) => delivery.dial_failed(state, turn, dial),
             Input::LinkDown(link) if relays.has_link(link) => relays.link_down(turn, link),
             Input::LinkDown(link) if presence.finder.calls.has_link(link) => presence.finder.calls.link_down(link),
+            Input::LinkDown(link) if capsules.has_link(link) => capsules.link_down(turn, link),
             Input::LinkDown(link) => delivery.link_down(state, turn, link),
             Input::Frame(link, bytes) => self.frame(turn, link, &bytes)?,
             Input::LanUp { transport, visible, networks } => presence.lan.up(state, turn, transport, visible, networks),
@@ -165,7 +170,8 @@ impl Machines {
     }
 
     fn start(&mut self, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
-        let Self { state, delivery, relays, couriers, presence, standings, held, intake, groups, own_devices, vouching, .. } = self;
+        let Self { state, delivery, relays, couriers, presence, standings, held, intake, groups, own_devices, vouching, capsules, .. } =
+            self;
         intake.start(turn)?;
         couriers.start(turn)?;
         standings.start(state, turn)?;
@@ -174,6 +180,7 @@ impl Machines {
         held.start(state);
         groups.start(state);
         own_devices.start(state);
+        capsules.start(turn.rng);
         vouching.start(state, turn);
         delivery.start(state, turn.now, turn.rng);
         relays.start(state, turn);
@@ -186,8 +193,8 @@ impl Machines {
     }
 
     fn command(&mut self, turn: &mut Turn<'_>, id: seam::CommandId, command: Command) -> Result<(), TurnFailed> {
-        let Self { state, delivery, relays, presence, packages, intake, standings, vouching, .. } = self;
-        let mut machines = commands::Machines { delivery, relays, presence, packages, intake, standings, vouching };
+        let Self { state, delivery, relays, presence, packages, intake, standings, vouching, capsules, .. } = self;
+        let mut machines = commands::Machines { delivery, relays, presence, packages, intake, standings, vouching, capsules };
         let result = match commands::run(state, &mut machines, turn, command) {
             Ok(reply) => Ok(reply),
             Err(Failed::Command(error)) => Err(error),
@@ -265,17 +272,22 @@ impl Machines {
     }
 
     fn link_up(&mut self, turn: &mut Turn<'_>, up: Up) -> Result<(), TurnFailed> {
-        let Self { state, delivery, relays, presence, .. } = self;
+        let Self { state, delivery, relays, presence, capsules, .. } = self;
         match up.dial {
             _ if state.own.is_halted => turn.act(NetAction::Close(up.link, seam::CloseReason::Idle)),
             Some(dial) if relays.has_dial(dial) => relays.link_up(state, turn, up.link, dial)?,
             Some(dial) if presence.finder.calls.has_dial(dial) => presence.finder.calls.link_up(turn, up.link, dial),
+            Some(dial) if capsules.has_dial(dial) => capsules.link_up(turn, up.link, dial),
             Some(_) | None => delivery.link_up(state, turn, up)?,
         }
         Ok(())
     }
 
     fn frame(&mut self, turn: &mut Turn<'_>, link: seam::LinkId, bytes: &[u8]) -> Result<(), TurnFailed> {
+        if self.capsules.has_link(link) {
+            self.capsules.frame(turn, link, bytes);
+            return Ok(());
+        }
         let Self { state, delivery, relays, couriers, presence, packages, intake, .. } = self;
         if presence.finder.calls.has_link(link) {
             presence.finder.frame(state, turn, link, bytes);
@@ -376,6 +388,7 @@ impl Machines {
             delivery.start(state, turn.now, turn.rng);
             relays.start(state, turn);
             presence.publisher.start(turn.now);
+            presence.finder.begin_again(state, turn.now);
             held.start(state);
         }
     }

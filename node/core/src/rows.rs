@@ -22,11 +22,11 @@ mod vouching;
 
 pub(crate) use carried::{CarriedRow, carried_key, split_carried_key};
 pub(crate) use channel::{Before, Channel, Former, ROOM_LANE};
-pub(crate) use device::{Barred, Device, GoneTold, Shown, Start};
+pub(crate) use device::{Barred, Device, GoneTold, ListedTold, Shown, Start};
 pub(crate) use friend::{Friend, FriendPresence, FriendState, Lacks, Renewing};
 pub(crate) use group::{
-    Audience, CameBy, Group, GroupStanding, Invitation, KeptCommit, KnockKey, RivalRow, RoomNote, RoomQuestion, SeatRow, Step, Tally,
-    WishFor, WishRow, commit_key, knock_key, step_key, wish_key,
+    Audience, CameBy, Group, GroupStanding, Invitation, KeptCommit, KnockKey, RivalRow, RoomNote, RoomQuestion, SeatRow, SetBy, Step,
+    Tally, WishFor, WishRow, commit_key, knock_key, step_key, wish_key,
 };
 pub(crate) use groups::GroupRows;
 pub(crate) use introduction::{IntroRole, Introducing};
@@ -41,7 +41,7 @@ pub(crate) use presence::{OwnPresence, begin, step};
 pub(crate) use request::{InRoom, Invited, Request};
 pub(crate) use room::{Commits, Leaf, Members, Pieces, Room, Sequences, leaf_key, piece_key, sequences_key, split_sequences_key};
 pub(crate) use seed::{Inbound, Inner, Outbound, Wrapper, inbound_key, split_inbound_key};
-pub(crate) use sibling::{Person, Sibling};
+pub(crate) use sibling::{Listed, Person, RoomsTaken, Sibling};
 pub(crate) use unopened::Unopened;
 pub(crate) use vouching::{ANSWERED_MAX, Card, Handed, HeardKnock, Knock, KnockFault, Vouched, VouchingRows};
 
@@ -55,5 +55,5 @@ macro_rules! opaque_debug {
         }
     )*};
 }
-opaque_debug!(Invited InRoom Introducing Request Friend Device Message OwnRelayMailbox OwnPackage Channel Leaf Inbound Unopened Lifeline Given Held Person Sibling);
+opaque_debug!(Invited InRoom Introducing Request Friend Device Message OwnRelayMailbox OwnPackage Channel Leaf Inbound Unopened Lifeline Given Held Person Sibling Listed);
 opaque_debug!(Group Step KeptCommit SeatRow WishRow WishFor Invitation Audience Tally KnockKey Card Knock Handed HeardKnock Vouched);

@@ -293,6 +293,8 @@ pub enum Warning {
     FriendReturned,
     /// A friend's device was restored, and continues as a new one.
     FriendDevice,
+    /// A friend has said by their recovery phrase which devices are theirs.
+    FriendListed,
     /// A further device of ours has come.
     OwnDeviceCame,
     /// A device of ours was removed.

@@ -9,7 +9,7 @@ use crate::identity::Own;
 use crate::limits;
 use crate::rates::Rates;
 use crate::rows::{
-    Barred, Counters, Device, Friend, Given, GroupRows, Inbound, Introducing, Invite, Leaf, OwnRelayMailbox, Person, Request, Room,
+    Barred, Counters, Device, Friend, Given, GroupRows, Inbound, Introducing, Invite, Leaf, Listed, OwnRelayMailbox, Person, Request, Room,
     Sequences, Sibling, VouchingRows,
 };
 use crate::table::{Change, Table};
@@ -61,6 +61,8 @@ pub(crate) struct State {
     sequences: BTreeMap<(DeviceId, RoomId), Sequences>,
     /// Other devices of our own person, those that are gone among them; at most [`limits::SIBLINGS_KEPT_MAX`].
     pub siblings: BTreeMap<PeerId, Sibling>,
+    /// Which devices people have, where they have said so by their second root key; of friends and of ourselves alone.
+    pub listed: BTreeMap<PeerId, Listed>,
     /// How our person stands to others, as our devices agree; empty while there is one device. At most
     /// [`limits::PERSONS_MAX`].
     pub persons: BTreeMap<PeerId, Person>,
@@ -147,6 +149,7 @@ impl State {
             lifelines,
             packages: OwnPackages::load(shelf)?,
             siblings: load_all(shelf, Table::Sibling, |row: &Sibling| row.peer)?,
+            listed: load_all(shelf, Table::Listed, |row: &Listed| row.person)?,
             persons: load_all(shelf, Table::Person, |row: &Person| row.said.person)?,
             blocked: all_rows(shelf, Table::Blocked)?.into_iter().map(|(key, _)| key).filter(|key| key.len() != DeviceId::LEN).collect(),
             barred: load::barred(shelf)?,
@@ -177,6 +180,7 @@ impl State {
             lifelines: BTreeMap::new(),
             packages: OwnPackages::default(),
             siblings: BTreeMap::new(),
+            listed: BTreeMap::new(),
             persons: BTreeMap::new(),
             clock,
             rates: Rates::default(),

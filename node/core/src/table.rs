@@ -7,7 +7,7 @@
 
 /// Version of everything below. An older store is brought up to it by [`migration`](crate::migration); a newer one is
 /// refused, never changed. It says nothing about the wire.
-pub const SCHEMA_VERSION: u32 = 9;
+pub const SCHEMA_VERSION: u32 = 10;
 
 /// The tables. The discriminant names the table in the store and is never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -111,11 +111,13 @@ pub enum Table {
     Sibling = 45,
     /// How our person stands to somebody, as our devices agree. Key: their Peer ID.
     Person = 46,
+    /// Which devices a person has, by their second root key. Key: the person's Peer ID.
+    Listed = 47,
 }
 
 impl Table {
     /// All tables, in the order of their discriminants.
-    pub const ALL: [Self; 46] = [
+    pub const ALL: [Self; 47] = [
         Self::Meta,
         Self::Friend,
         Self::Request,
@@ -162,6 +164,7 @@ impl Table {
         Self::HeardKnock,
         Self::Sibling,
         Self::Person,
+        Self::Listed,
     ];
 }
 

@@ -194,7 +194,7 @@ impl Turn<'_> {
 
     /// Queues an event.
     pub fn notify(&mut self, event: Event) {
-        if matches!(event, Event::MessageState { .. } | Event::Friend(_)) {
+        if matches!(event, Event::MessageState { .. } | Event::Friend(_) | Event::Room(_)) {
             self.out.overheard.push(event.clone());
         }
         self.out.events.push_back(event);

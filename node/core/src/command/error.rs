@@ -65,6 +65,8 @@ pub enum CommandError {
     OnlyDevice,
     /// The other device is the older one: it stands.
     OlderDevice,
+    /// Our user has said by the recovery phrase which devices are theirs: only the phrase changes that.
+    DevicesKept,
     /// This device was removed by another one of its person.
     DeviceGone,
     /// The certificate of this device has ended, and another device renews it.

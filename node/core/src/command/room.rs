@@ -45,6 +45,8 @@ pub enum RoomStanding {
     Left,
     /// We were removed.
     Removed,
+    /// Another device of ours is in it, and this one is not.
+    Elsewhere,
 }
 
 impl RoomStanding {
@@ -56,6 +58,7 @@ impl RoomStanding {
             Self::Leaving => "leaving",
             Self::Left => "left",
             Self::Removed => "removed",
+            Self::Elsewhere => "elsewhere",
         }
     }
 }

@@ -83,6 +83,19 @@ pub struct DoctorView {
     pub relays: (usize, usize),
     /// Where records are, and how long ago our newest ones were last read back there, in milliseconds.
     pub lookup: (DhtView, Option<u64>),
+    /// How it stands with what the recovery phrase alone needs; none on a device without the root key.
+    pub recovery: Option<RecoveryView>,
     /// Faults in words, as in [`StatusView::problems`].
     pub problems: Vec<String>,
+}
+
+/// How it stands with what the recovery phrase alone needs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RecoveryView {
+    /// Whether the words were shown: before that, nobody can have written them down.
+    pub is_shown: bool,
+    /// Relays at which it was left since the start, and all that should have it.
+    pub relays: (usize, usize),
+    /// How long ago it was last left at one, in milliseconds.
+    pub left: Option<u64>,
 }

@@ -9,9 +9,10 @@ use crate::turn::{Failed, Turn};
 use crate::views;
 use crate::wire::is_name;
 use symbolon_presence::id::DeviceId;
+use symbolon_presence::kdf::Secret;
 
-pub(super) fn pair(state: &mut State, turn: &mut Turn<'_>) -> Result<Reply, Failed> {
-    let (code, expires) = devices::pair(state, turn)?;
+pub(super) fn pair(state: &mut State, turn: &mut Turn<'_>, tell: Option<String>) -> Result<Reply, Failed> {
+    let (code, expires) = devices::pair(state, turn, tell)?;
     Ok(Reply::Paired { code, expires })
 }
 
@@ -35,6 +36,21 @@ pub(super) fn all(state: &State, machines: &Machines<'_>) -> Reply {
 pub(super) fn remove(state: &mut State, machines: &Machines<'_>, turn: &mut Turn<'_>, which: &str) -> Result<Reply, Failed> {
     let device = resolve(state, which)?;
     devices::remove(state, turn, &device)?;
+    Ok(all(state, machines))
+}
+
+/// This device and these others stay, and no other: by the words.
+pub(super) fn keep(
+    state: &mut State,
+    machines: &Machines<'_>,
+    turn: &mut Turn<'_>,
+    entropy: &Secret,
+    others: &[String],
+) -> Result<Reply, Failed> {
+    let own = state.own.identity.device.to_string();
+    let is_this = |which: &&String| own == which.trim().to_ascii_lowercase() || state.own.label == which.trim();
+    let stay = others.iter().filter(|which| !is_this(which)).map(|which| resolve(state, which)).collect::<Result<Vec<_>, _>>()?;
+    devices::keep(state, turn, entropy, &stay)?;
     Ok(all(state, machines))
 }
 

@@ -2,6 +2,7 @@
 
 use crate::delivery::Delivery;
 use crate::delivery::relays::Relays;
+use crate::devices::Capsules;
 use crate::intake::Intake;
 use crate::packages::Packages;
 use crate::presence::Presence;
@@ -18,12 +19,13 @@ pub(crate) struct Machines<'a> {
     pub intake: &'a Intake,
     pub standings: &'a mut Standings,
     pub vouching: &'a mut Vouching,
+    pub capsules: &'a Capsules,
 }
 
 impl Machines<'_> {
     /// Those of which something is shown.
     pub fn shown(&self) -> Shown<'_> {
-        let Self { delivery, relays, presence, packages, intake, standings, vouching: _ } = self;
+        let Self { delivery, relays, presence, packages, intake, standings, vouching: _, capsules: _ } = self;
         Shown { delivery, relays, presence, packages, intake, standings }
     }
 }

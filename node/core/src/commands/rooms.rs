@@ -5,6 +5,7 @@ use super::requests;
 use crate::command::{CommandError, Reply, RoomRole, Who};
 use crate::groups;
 use crate::people::{self, Target};
+use crate::seam::Event;
 use crate::state::State;
 use crate::turn::{Failed, Turn};
 use crate::views;
@@ -125,10 +126,10 @@ pub(super) fn note(
     is_archived: Option<bool>,
 ) -> Result<Reply, Failed> {
     let room = resolve(state, room)?;
-    state.change_note(turn, &room, |note| {
-        note.is_muted = is_muted.unwrap_or(note.is_muted);
-        note.is_archived = is_archived.unwrap_or(note.is_archived);
-    });
+    let (was_muted, was_archived) = state.groups.notes.get(&room).map(|note| (note.is_muted, note.is_archived)).unwrap_or_default();
+    if state.set_room(turn, &room, is_muted.unwrap_or(was_muted), is_archived.unwrap_or(was_archived)) {
+        turn.notify(Event::Room(room));
+    }
     reply(state, &room)
 }
 

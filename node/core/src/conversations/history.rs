@@ -102,6 +102,7 @@ pub(crate) fn read(
             turn.put(Table::Message, &message_key(&conversation, arrival), &read);
             if state.groups.rooms.contains_key(&conversation) {
                 state.change_note(turn, &conversation, |note| note.unread = note.unread.saturating_sub(1));
+                turn.tell(ConversationsNotice::ReadInRoom(message.id));
             } else {
                 state.change_friend(turn, &message.from, |friend| friend.unread = friend.unread.saturating_sub(1));
             }

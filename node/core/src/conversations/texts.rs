@@ -4,6 +4,7 @@
 //! the same id. History lies on the shelf, ordered by arrival.
 
 use super::expiry::expiry_key;
+use super::marks::read_elsewhere_in_rooms;
 use crate::command::{CommandError, MessageState};
 use crate::delivery::outbox;
 use crate::delivery::owner::EnvelopeOwner;
@@ -268,6 +269,36 @@ pub(crate) fn copy_in(
         turn.notify(Event::Message { room: *conversation, message: message.id });
     }
     Ok(true)
+}
+
+/// Files a text of a shared room that another device of ours has handed on. What is here already stays one text: it is read here, or
+/// has got further, if it has there.
+pub(crate) fn copy_shared(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    room: &RoomId,
+    text: Text,
+    (writer, reached): (PeerId, MessageState),
+    via: PeerId,
+) -> Result<(), TurnFailed> {
+    let (id, is_mine) = (text.id, writer == state.own.person());
+    // Of others it says whether they were read, and nothing else.
+    let (from, reached) = match reached {
+        _ if is_mine => (state.own.peer, reached),
+        MessageState::Read => (writer, reached),
+        MessageState::Queued | MessageState::Stored | MessageState::Delivered | MessageState::Failed => (writer, MessageState::Delivered),
+    };
+    if copy_in(state, turn, room, text, (from, reached), via)? {
+        if reached == MessageState::Delivered && !is_mine {
+            state.change_note(turn, room, |note| note.unread = note.unread.saturating_add(1));
+        }
+        return Ok(());
+    }
+    match reached {
+        _ if is_mine => got(turn, &id, reached),
+        MessageState::Read => read_elsewhere_in_rooms(state, turn, &[id]),
+        MessageState::Queued | MessageState::Stored | MessageState::Delivered | MessageState::Failed => Ok(()),
+    }
 }
 
 /// Another device of ours has heard how far a text of ours has got.

@@ -85,6 +85,9 @@ pub(crate) enum EnvelopeOwner {
     /// To a friend's device, after this one was restored.
     #[n(39)]
     Returned(#[n(0)] RequestId),
+    /// Texts of shared rooms for another device of ours: in this round it has those with a lower arrival number then.
+    #[n(40)]
+    OwnRoomTexts(#[n(0)] u64, #[n(1)] u64),
 }
 
 /// How an envelope is cared for. Nothing of it is stored: it follows from the owner.
@@ -170,6 +173,8 @@ pub(crate) enum Concern {
     Welcome(RoomId),
     /// Texts for another device of ours.
     OwnTexts(u64),
+    /// Texts of shared rooms for another device of ours: round and arrival number.
+    OwnRoomTexts(u64, u64),
     /// The device that is ours no more.
     OwnGone,
 }
@@ -200,6 +205,7 @@ impl EnvelopeOwner {
             | Self::Returned(_)
             | Self::Ways(_) => Concern::Nobody,
             Self::OwnTexts(up_to) => Concern::OwnTexts(*up_to),
+            Self::OwnRoomTexts(round, up_to) => Concern::OwnRoomTexts(*round, *up_to),
             Self::OwnGone => Concern::OwnGone,
             Self::Lifeline => Concern::Lifeline,
             Self::Welcome(room) => Concern::Welcome(*room),
@@ -230,6 +236,7 @@ impl EnvelopeOwner {
             Self::Ways(_) => of_room("ways"),
             Self::Own => of_room("own"),
             Self::OwnTexts(_) => of_room("own_texts"),
+            Self::OwnRoomTexts(..) => of_room("own_room_texts"),
             Self::Returned(request) => DeliveryPolicy { waits_aside: true, ..step("returned", Until::Taken, Links::Any(*request)) },
             // Its friendship ends then, and with it the care for this.
             Self::OwnGone => DeliveryPolicy { until: Until::Stored, ..of_room("own_gone") },

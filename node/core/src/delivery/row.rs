@@ -75,9 +75,9 @@ impl OutboxRow {
         }
     }
 
-    /// Another room message in the place of this one.
+    /// Another room message in the place of this one. A copy of the old one at a relay is none of it.
     pub fn with(self, owner: EnvelopeOwner, inner: Inner) -> Self {
-        Self { stored: self.stored, sequence: self.sequence, room: self.room, ..row_of(owner, inner) }
+        Self { sequence: self.sequence, room: self.room, ..row_of(owner, inner) }
     }
 }
 

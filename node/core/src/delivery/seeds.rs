@@ -47,11 +47,17 @@ pub(crate) fn expect(state: &mut State, room: &RoomId, device: &Device, seed: &S
     drop_oldest(state, &device.device);
 }
 
-/// A device has said its newest seed in a room. One that is older than what it said there before counts no more.
+/// A device has said its newest seed in a room. One that is older than what it said there before counts no more. Who is in
+/// several shared rooms with us says one in each, and again with their ways: we go on with the one that we have. To take one up
+/// again that was used would begin its counters again.
 pub(crate) fn read(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, from: &DeviceId, seed: &Seed) {
     let Some(row) = state.devices.get(from) else { return };
-    if row.channel.outbound.as_ref().is_some_and(|known| known.room == *room && known.number >= seed.number) {
-        return;
+    if let Some(known) = &row.channel.outbound {
+        let is_old = known.room == *room && known.number > seed.number;
+        let is_one_of_many = known.room != *room && rooms::is_shared(state, room) && rooms::is_in_shared(state, from, &known.room);
+        if known.number == seed.number || is_old || is_one_of_many {
+            return;
+        }
     }
     let Ok(device) = row.chain.verify_known(turn.sure) else { return };
     let me = &state.own.identity;
@@ -71,15 +77,17 @@ pub(crate) fn give_way(state: &mut State, room: &RoomId, of: &DeviceId, number: 
     }
 }
 
-/// A counter of a device's was used up. From now on it uses this seed, not an older one.
+/// A counter of a device's was used up. From now on it uses this seed, not an older one; of other rooms that both are in it keeps
+/// those that it was told there.
 pub(crate) fn used(state: &mut State, now: Timestamp, from: &DeviceId, number: u64) {
     if state.devices.get(from).is_some_and(|row| row.channel.before.is_some())
         && let Some(channel) = state.channel_mut(from)
     {
         channel.before = None;
     }
-    let older: Vec<u64> =
-        state.inbound_of(from).take_while(|row| row.number < number).filter(|row| row.replaced.is_none()).map(|row| row.number).collect();
+    let room = state.inbound_under(from, number).map(|row| row.room);
+    let is_done = |row: &&Inbound| row.replaced.is_none() && (Some(row.room) == room || !rooms::is_in_shared(state, from, &row.room));
+    let older: Vec<u64> = state.inbound_of(from).take_while(|row| row.number < number).filter(is_done).map(|row| row.number).collect();
     for number in older {
         if let Some(row) = state.inbound_mut(from, number) {
             row.replaced = Some(now);

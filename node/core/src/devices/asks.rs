@@ -3,6 +3,7 @@
 //! Each of them is asked once, by a way in that is for it alone. An older device of ours, which is a friend already, hands it
 //! on: so nobody is asked who is not a friend, and a friend's device says yes without its user.
 
+use super::listed;
 use crate::command::{RequestStatus, Trust};
 use crate::delivery::outbox;
 use crate::delivery::owner::EnvelopeOwner;
@@ -10,12 +11,13 @@ use crate::friendships::{self, Asking};
 use crate::invites;
 use crate::limits::{DEVICE_ASK_PAUSE, DEVICE_ASKS_MAX, DEVICE_ASKS_SPAN};
 use crate::people::{self, persons, requests};
-use crate::rows::FriendState;
+use crate::rows::{FriendState, Request};
 use crate::state::State;
 use crate::turn::{Failed, Turn, TurnFailed};
 use crate::wire::{Befriend, PersonStanding, Step};
 use std::collections::BTreeMap;
 use symbolon_presence::codec;
+use symbolon_presence::device_list::DeviceList;
 use symbolon_presence::id::PeerId;
 use symbolon_presence::time::Timestamp;
 
@@ -70,7 +72,7 @@ impl Asks {
             self.asked.insert(*peer, turn.now);
             started += 1;
             if let Some(befriend) = question(state, turn, *peer)? {
-                due.push((*peer, befriend));
+                due.push((*peer, Befriend { list: list_for(state, turn.now), ..befriend }));
             }
         }
         let again = missing.iter().filter_map(|peer| Some(self.asked.get(peer)?.after(DEVICE_ASK_PAUSE))).min();
@@ -89,14 +91,16 @@ fn can_knock(state: &State, peer: &PeerId) -> bool {
 
 /// The question for a friend's device. None when they are on their way to each other already.
 fn question(state: &mut State, turn: &mut Turn<'_>, peer: PeerId) -> Result<Option<Befriend>, TurnFailed> {
-    let is_accepted = |status| matches!(status, RequestStatus::Accepted);
-    if state.requests.values().any(|row| row.peer == peer && is_accepted(row.status)) {
+    // What was answered by an Offer of ours that has ended since leads nowhere.
+    let is_open = requests::outgoing(state, &peer).next().is_some();
+    let is_under_way = |row: &Request| row.status == RequestStatus::Accepted && (is_open || !row.is_of_room());
+    if state.requests.values().any(|row| row.peer == peer && is_under_way(row)) {
         return Ok(None);
     }
     let open = requests::outgoing(state, &peer).find_map(|row| row.in_room.as_ref()?.invite);
     if let Some(grant) = open {
         let contact = invites::minted(state, turn, &grant, peer);
-        return Ok(contact.map(|contact| Befriend { contact: codec::encode(&contact), note: None }));
+        return Ok(contact.map(|contact| Befriend { contact: codec::encode(&contact), note: None, list: None }));
     }
     let name = state.friends.get(&persons::head(state, &peer)).map(|friend| friend.petname.clone()).unwrap_or_default();
     let of = whose(state, &peer);
@@ -113,6 +117,13 @@ fn question(state: &mut State, turn: &mut Turn<'_>, peer: PeerId) -> Result<Opti
         }
         Err(Failed::Turn(failed)) => Err(failed),
     }
+}
+
+/// Our device list, every other time: a build that knows no lists refuses what holds one, and one that has seen our list refuses what
+/// holds none.
+fn list_for(state: &State, now: Timestamp) -> Option<Box<DeviceList>> {
+    let is_with = (now.0 / DEVICE_ASK_PAUSE).is_multiple_of(2);
+    listed::own_list(state).filter(|_| is_with).map(Box::new)
 }
 
 /// Whose device it is, as our devices have said.
@@ -142,10 +153,11 @@ pub(super) fn knock(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, befri
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::command::Direction;
     use crate::fixture::in_turn;
-    use crate::rows::{Barred, Person};
+    use crate::rows::{Barred, InRoom, Person};
     use crate::wire::PersonSaid;
-    use symbolon_presence::id::{DeviceId, RoomId};
+    use symbolon_presence::id::{DeviceId, RequestId, RoomId};
 
     /// A friend of the person, as our devices have said, with one device.
     fn known(state: &mut State, turn: &mut Turn<'_>, n: u8) -> PeerId {
@@ -175,6 +187,22 @@ mod tests {
                 turn.now = next;
             }
             assert!(asked > usize::from(count), "all of them, the first ones again");
+        });
+    }
+
+    #[test]
+    fn a_device_that_was_answered_by_an_offer_which_has_ended_is_asked_again() {
+        in_turn(|state, turn| {
+            let peer = known(state, turn, 1);
+            let in_room = Some(InRoom { invite: None, contact: Some(vec![1]), device_of: None });
+            let asked = Request { peer, in_room, ..Request::blank(turn, RequestId([1; 16]), Direction::In) };
+            state.save_request(turn, Request { status: RequestStatus::Accepted, ..asked });
+            let offer = RequestId([2; 16]);
+            let row = Request { peer, ..Request::blank(turn, offer, Direction::Out) };
+            state.save_request(turn, row);
+            assert!(question(state, turn, peer).unwrap().is_none(), "they are on their way to each other");
+            state.change_request(turn, &offer, |row| row.status = RequestStatus::Expired);
+            assert!(question(state, turn, peer).unwrap().is_some());
         });
     }
 

@@ -1,6 +1,6 @@
 //! What other devices of ours have said.
 
-use super::{persons as stands, removal, shut};
+use super::{persons as stands, removal, shared, shut};
 use crate::conversations::{self, Copied, history};
 use crate::delivery::outbox;
 use crate::delivery::owner::EnvelopeOwner;
@@ -50,6 +50,13 @@ pub(crate) fn hear(state: &mut State, turn: &mut Turn<'_>, from: &Device, said: 
         OwnSaid::Relays(relays) => take_relays(state, turn, &from.peer, &relays)?,
         OwnSaid::Gone(said) => removal::gone(state, turn, from, &said)?,
         OwnSaid::Barred(chain) => shut::heard(state, turn, &chain)?,
+        OwnSaid::Rooms(rooms) => rooms.iter().for_each(|said| shared::heard(state, turn, &from.peer, said)),
+        OwnSaid::RoomTexts(texts) => {
+            for text in texts {
+                shared::heard_text(state, turn, from.peer, text)?;
+            }
+        }
+        OwnSaid::RoomReads(texts) => conversations::read_elsewhere_in_rooms(state, turn, &texts)?,
     }
     Ok(())
 }
@@ -96,4 +103,75 @@ fn renewed(state: &mut State, turn: &mut Turn<'_>, chain: &Chain) -> Result<(), 
     own.identity.chain = chain.clone();
     identity::certificate_renewed(turn, &own.identity);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::command::Trust;
+    use crate::fixture::{NOW, Person, in_turn};
+    use crate::wire::{PersonSaid, PersonStanding, RoomIs, RoomSaid, RoomTextSaid, TextSaid};
+    use symbolon_presence::id::{MessageId, RoomId};
+
+    #[test]
+    fn r6_what_devices_of_one_person_say_to_each_other_is_heard_from_nobody_else() {
+        in_turn(|state, turn| {
+            let friend = Person::new(state, turn, 7);
+            let person = state.own.person();
+            let said = PersonSaid {
+                person,
+                version: 1,
+                by: friend.device.peer,
+                petname: "Mallory".into(),
+                trust: Trust::Verified,
+                standing: PersonStanding::Friend,
+                conversation: RoomId([0; 32]),
+                peers: vec![friend.device.peer],
+            };
+            let text = TextSaid {
+                person: friend.device.person,
+                id: MessageId([1; 16]),
+                at: NOW,
+                mine: true,
+                state: crate::command::MessageState::Delivered,
+                text: "never written".into(),
+            };
+            let room = RoomSaid {
+                room: RoomId([5; 32]),
+                version: 1,
+                by: friend.device.peer,
+                is_muted: true,
+                is_archived: true,
+                name: "Crew".into(),
+                is: RoomIs::In,
+            };
+            let in_room = RoomTextSaid {
+                room: RoomId([5; 32]),
+                id: MessageId([2; 16]),
+                at: NOW,
+                from: person,
+                state: crate::command::MessageState::Delivered,
+                text: "never written".into(),
+            };
+            let forged = [
+                OwnSaid::Persons(vec![said]),
+                OwnSaid::Texts(vec![text]),
+                OwnSaid::Read(friend.device.person, MessageId([1; 16])),
+                OwnSaid::Label("laptop".into()),
+                OwnSaid::States(vec![(MessageId([1; 16]), crate::command::MessageState::Read)]),
+                OwnSaid::Relays(Vec::new()),
+                OwnSaid::Certificate(friend.identity.chain.clone()),
+                OwnSaid::Barred(friend.identity.chain.clone()),
+                OwnSaid::Rooms(vec![room]),
+                OwnSaid::RoomTexts(vec![in_room]),
+                OwnSaid::RoomReads(vec![MessageId([1; 16])]),
+            ];
+            let (name, changes) = (state.own.name.clone(), turn.out.changes.iter().count());
+            for said in forged {
+                assert!(matches!(hear(state, turn, &friend.device, said), Err(Rejected::Drop(DropReason::Forged))));
+            }
+            assert_eq!((&state.own.name, turn.out.changes.iter().count()), (&name, changes), "nothing of it is written");
+        });
+    }
 }

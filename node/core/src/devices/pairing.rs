@@ -4,8 +4,9 @@
 //! ask like any stranger, are certified, and ask once more as what they are then. From that on they are a friend like any
 //! other.
 
-use super::{removal, renewal};
+use super::{listed, removal, renewal};
 use crate::command::{CommandError, Direction, RequestStatus, Trust};
+use crate::conversations;
 use crate::delivery::outbox::{self, Via};
 use crate::delivery::owner::EnvelopeOwner;
 use crate::delivery::ways;
@@ -14,30 +15,38 @@ use crate::invites;
 use crate::invites::contact::VerifiedContact;
 use crate::limits::{DEVICE_LIFETIME, OFFER_MAX, PAIRING_LIFETIME};
 use crate::packages;
-use crate::rows::{Invite, Invited, Pairing, Request};
+use crate::people::persons;
+use crate::rows::{Friend, Invite, Invited, Pairing, Request};
 use crate::seam::Event;
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{DropReason, Failed, Rejected, Turn, TurnFailed};
-use crate::wire::{JoinedBody, OfferBody, PAYLOAD_MAX, Step, is_name};
+use crate::wire::{JoinedBody, OfferBody, PAYLOAD_MAX, Step, is_name, is_text};
 use symbolon_presence::codec;
 use symbolon_presence::id::{RequestId, base32};
 use symbolon_presence::identity::{Chain, Device};
 use symbolon_presence::invite::InviteSecret;
 use symbolon_presence::time::{EARLIEST, Timestamp};
 
-/// Makes a pairing code. Only a device with the root key can, the first one or one that was restored: it certifies.
-pub(crate) fn pair(state: &mut State, turn: &mut Turn<'_>) -> Result<(String, Timestamp), Failed> {
+/// Makes a pairing code. Only a device with the root key can, the first one or one that was restored: it certifies. Once somebody
+/// has used it, friends are written what `tell` says.
+pub(crate) fn pair(state: &mut State, turn: &mut Turn<'_>, tell: Option<String>) -> Result<(String, Timestamp), Failed> {
     if state.own.identity.root.is_none() {
         return Err(CommandError::NotFirstDevice.into());
+    }
+    if listed::needs_words(state) {
+        return Err(CommandError::DevicesKept.into());
     }
     if !removal::has_place(state) {
         return Err(CommandError::Full.into());
     }
+    if tell.as_deref().is_some_and(|text| !is_text(text)) {
+        return Err(CommandError::BadText.into());
+    }
     if turn.stamp < EARLIEST {
         return Err(CommandError::WrongClock.into());
     }
-    let (secret, expires) = invites::pairing(state, turn)?;
+    let (secret, expires) = invites::pairing(state, turn, tell)?;
     Ok((base32().encode(secret.expose()), expires))
 }
 
@@ -106,6 +115,7 @@ pub(crate) fn certify(state: &mut State, turn: &mut Turn<'_>, offer: IncomingOff
     }
     let keys = (device.signing.bytes(), device.dh.bytes());
     let is_of = |chain: &Chain| chain.body().is_some_and(|cert| (cert.signing, cert.dh) == keys);
+    let mut tell = None;
     let chain = match invite.pairs.as_ref().and_then(|pairs| pairs.certified.clone()) {
         // It asks again: the answer was lost.
         Some(chain) if is_of(&chain) => chain,
@@ -117,7 +127,9 @@ pub(crate) fn certify(state: &mut State, turn: &mut Turn<'_>, offer: IncomingOff
             let serial = state.own.next_serial(turn);
             let end = turn.now.max(turn.sure).max(EARLIEST).after(DEVICE_LIFETIME);
             let chain = state.own.identity.certify_further(keys, serial, EARLIEST, end).ok_or(DropReason::Unexpected)?;
-            let pairs = Some(Box::new(Pairing { certified: Some(chain.clone()) }));
+            // Once, however often it asks again.
+            tell = invite.pairs.as_ref().and_then(|pairs| pairs.tell.clone());
+            let pairs = Some(Box::new(Pairing { certified: Some(chain.clone()), tell: None }));
             state.save_invite(turn, Invite { pairs, ..invite });
             chain
         }
@@ -132,6 +144,21 @@ pub(crate) fn certify(state: &mut State, turn: &mut Turn<'_>, offer: IncomingOff
     let owner = EnvelopeOwner::Joined(friendships::local_id(&device.device, &body.request));
     outbox::supersede(state, turn, &device.device, &owner)?;
     outbox::enqueue(state, turn, &device.device, owner, Some(Via::contact(reply, None)), envelope);
+    tell_friends(state, turn, tell)?;
+    Ok(())
+}
+
+/// Writes to all friends what the user wished when they made the code.
+fn tell_friends(state: &mut State, turn: &mut Turn<'_>, text: Option<String>) -> Result<(), TurnFailed> {
+    let Some(text) = text else { return Ok(()) };
+    let is_friend = |friend: &&Friend| friend.stands() && friend.follows.is_none() && !persons::is_own(state, friend);
+    for peer in state.friends.values().filter(is_friend).map(|friend| friend.peer).collect::<Vec<_>>() {
+        match conversations::send(state, turn, peer, text.clone(), None) {
+            // Who takes no more of ours now is shown the device by their own node all the same.
+            Ok(_) | Err(Failed::Command(_)) => {}
+            Err(Failed::Turn(failed)) => return Err(failed),
+        }
+    }
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 //! It counts at once here, and needs no root key. Each friend learns of it by a statement that the device signs which removes the
 //! other one; who reads it ends that device's friendship as if its user had done so.
 
+use super::listed;
 use crate::command::CommandError;
 use crate::delivery::outbox;
 use crate::delivery::owner::EnvelopeOwner;
@@ -28,12 +29,15 @@ pub(crate) fn remove(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) 
     if state.siblings.get(&peer).is_none_or(|row| row.gone.is_some()) {
         return Err(CommandError::NotFound.into());
     }
+    if listed::names(state, &state.own.person(), device) {
+        return Err(CommandError::DevicesKept.into());
+    }
     let said = Gone::sign(&state.own.identity, &chain);
     if said.verify(turn.sure).is_none() {
         // The older one stands.
         return Err(CommandError::OlderDevice.into());
     }
-    out(state, turn, &peer, said);
+    out(state, turn, &peer, Some(said));
     Ok(())
 }
 
@@ -49,6 +53,10 @@ pub(super) fn tell(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Res
     let Some(friend) = state.friends.get(peer).filter(|friend| state.may_seal(friend) && !friend.devices.is_empty()).cloned() else {
         return Ok(true);
     };
+    // Before what one device says of another: it outranks that.
+    if !listed::tell(state, turn, &friend)? {
+        return Ok(false);
+    }
     let room = friend.room;
     let rows: Vec<&Row> = friend.devices.iter().filter_map(|device| state.devices.get(device)).collect();
     let has_heard = |gone: &DeviceId| {
@@ -85,11 +93,11 @@ pub(super) fn tell(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Res
 
 /// From now on nothing that a device says is listened to, and our records are not for it any more. The friendship with it ends
 /// as soon as it has heard of that: see [`close`].
-fn out(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, said: Gone) {
+pub(super) fn out(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, said: Option<Gone>) {
     let (gone, since) = (Some(turn.stamp), turn.stamp);
     let row = state.siblings.get(peer).cloned();
-    let row = row.unwrap_or(Sibling { peer: *peer, label: None, since, taken: 0, gone: None, said: None });
-    state.save_sibling(turn, Sibling { gone, said: Some(said), ..row });
+    let row = row.unwrap_or(Sibling { peer: *peer, label: None, since, taken: 0, gone: None, said: None, rooms: None });
+    state.save_sibling(turn, Sibling { gone, said, ..row });
     turn.notify(Event::Warning(Warning::OwnDeviceGone));
 }
 
@@ -188,21 +196,15 @@ pub(crate) fn gone(state: &mut State, turn: &mut Turn<'_>, from: &Device, said: 
         // Nothing that it signs is believed any more.
         return Err(DropReason::Forged.into());
     }
+    if listed::names(state, &device.person, &device.device) {
+        // Their person has said otherwise, by what no device holds.
+        return Err(DropReason::Forged.into());
+    }
     if device.person != state.own.person() {
-        bar(state, turn, &device);
-        // One that stands alone for its person stays in its row: nothing of it is taken, and the next device follows it.
-        let stands = |row: &PeerId| *row != device.peer && state.friends.get(row).is_some_and(|friend| friend.state != FriendState::Ended);
-        let head = persons::head(state, &device.peer);
-        let has_heir = persons::rows_of(state, &head).iter().any(stands);
-        return if has_heir { Ok(end(state, turn, &device.peer)?) } else { Ok(()) };
+        return Ok(shut(state, turn, &device.device, Barred { person: device.person, peer: device.peer })?);
     }
     if device.device == state.own.identity.device {
-        if state.own.gone.is_none() {
-            let now = turn.stamp;
-            state.own.gone = Some(now);
-            turn.put(Table::Meta, b"gone", &now);
-            turn.notify(Event::Warning(Warning::RemovedHere));
-        }
+        removed_here(state, turn);
         return Ok(());
     }
     if state.is_gone_sibling(&device.peer) {
@@ -212,8 +214,28 @@ pub(crate) fn gone(state: &mut State, turn: &mut Turn<'_>, from: &Device, said: 
         return Err(DropReason::Full.into());
     }
     // Friends whom only this device has hear it from here.
-    out(state, turn, &device.peer, said.clone());
+    out(state, turn, &device.peer, Some(said.clone()));
     Ok(())
+}
+
+/// A device of a friend's is refused from now on. One that stands alone for its person stays in its row: nothing of it is taken, and the next
+/// device follows it.
+pub(super) fn shut(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, of: Barred) -> Result<(), TurnFailed> {
+    state.bar_device(turn, device, of);
+    let stands = |row: &PeerId| *row != of.peer && state.friends.get(row).is_some_and(|friend| friend.state != FriendState::Ended);
+    let head = persons::head(state, &of.peer);
+    let has_heir = persons::rows_of(state, &head).iter().any(stands);
+    if has_heir { end(state, turn, &of.peer) } else { Ok(()) }
+}
+
+/// This device is its person's no more.
+pub(super) fn removed_here(state: &mut State, turn: &mut Turn<'_>) {
+    if state.own.gone.is_none() {
+        let now = turn.stamp;
+        state.own.gone = Some(now);
+        turn.put(Table::Meta, b"gone", &now);
+        turn.notify(Event::Warning(Warning::RemovedHere));
+    }
 }
 
 /// Whether the device of a certificate was removed.

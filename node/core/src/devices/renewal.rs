@@ -1,6 +1,6 @@
 //! Certificates of further devices: the first one renews them, because it alone holds the root key.
 
-use super::sync;
+use super::speak;
 use crate::delivery::owner::EnvelopeOwner;
 use crate::limits::DEVICE_LIFETIME;
 use crate::people::{devices, persons};
@@ -29,7 +29,7 @@ pub(crate) fn sweep(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFa
             let end = at.after(DEVICE_LIFETIME);
             let Some(chain) = state.own.identity.certify_again(((cert.signing, cert.dh), first), serial, EARLIEST, end) else { continue };
             devices::learn_chain(state, turn, &chain);
-            sync::say(state, turn, &friend, &OwnSaid::Certificate(chain), EnvelopeOwner::Own)?;
+            speak::say(state, turn, &friend, &OwnSaid::Certificate(chain), EnvelopeOwner::Own)?;
         }
     }
     Ok(())

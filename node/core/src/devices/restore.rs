@@ -3,12 +3,12 @@
 //! No key is used again: the device has keys of its own, and each friend's device is asked for a friendship with it. Until one
 //! has answered, what is written to that friend waits.
 
-use super::persons as stands;
+use super::{keeping, persons as stands};
 use crate::command::{CommandError, Trust};
 use crate::conversations::{self, Copied};
 use crate::delivery::relays;
 use crate::identity;
-use crate::limits::DEVICE_LIFETIME;
+use crate::limits::{DEVICE_LIFETIME, SERIALS_ABOVE};
 use crate::packages;
 use crate::people::persons;
 use crate::presence::lookup_servers;
@@ -21,9 +21,6 @@ use symbolon_presence::identity::Identity;
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::time::EARLIEST;
 use symbolon_presence::tree::LeafLabels;
-
-/// Above the highest serial that a backup knows of: the person's root may have given more since.
-const SERIALS_ABOVE: u64 = 1 << 40;
 
 /// Takes the next part in, in their order; the first one makes this device the person's.
 pub(crate) fn restore(state: &mut State, turn: &mut Turn<'_>, entropy: &Secret, part: BackupPart) -> Result<(), Failed> {
@@ -87,7 +84,10 @@ fn begin(state: &mut State, turn: &mut Turn<'_>, entropy: &Secret, head: BackupH
     for address in head.lookups {
         lookup_servers::add(state, turn, address)?;
     }
-    Ok(())
+    match head.list {
+        Some(list) => keeping::keep_restored(state, turn, entropy, &root, &list),
+        None => Ok(()),
+    }
 }
 
 /// A device that was a friend: how it is written to, and where it is found.
@@ -113,7 +113,7 @@ fn learn(state: &mut State, turn: &mut Turn<'_>, ways: DeviceWays) -> Result<(),
     }
     if device.person == state.own.person() {
         // Shown, so that it can be removed if it is lost.
-        state.save_sibling(turn, Sibling { peer, label: None, since: turn.stamp, taken: 0, gone: None, said: None });
+        state.save_sibling(turn, Sibling { peer, label: None, since: turn.stamp, taken: 0, gone: None, said: None, rooms: None });
     }
     let put = Some(friendship.put(&entry.mailbox));
     state.save_friend(turn, Friend { devices: vec![device.device], friendship: Some(friendship), presence, ..friend });

@@ -2,10 +2,11 @@
 //!
 //! The person is a friend, and both devices have signed: so they are taken without a question to our user.
 
+use super::{keeping, listed};
 use crate::friendships;
-use crate::limits::DEVICES_MAX;
-use crate::people::{self, persons};
-use crate::rows::{Friend, FriendState, InRoom};
+use crate::limits::{DEVICE_ASK_PAUSE, DEVICES_MAX};
+use crate::people::{self, persons, requests};
+use crate::rows::{Friend, FriendState, InRoom, Request};
 use crate::seam::Warning;
 use crate::state::State;
 use crate::turn::{DropReason, Failed, Rejected, Turn};
@@ -35,6 +36,7 @@ pub(crate) fn returned(state: &mut State, turn: &mut Turn<'_>, from: &Device, st
     if people::is_blocked(state, &from.peer, &contact.chain) {
         return Err(DropReason::Blocked.into());
     }
+    listed_by(state, turn, from, &befriend)?;
     accept(state, turn, from, befriend)?;
     if is_new && !is_ours {
         state.rates.warn(turn, Warning::FriendDevice);
@@ -53,7 +55,16 @@ pub(crate) fn asked_by_sibling(state: &mut State, turn: &mut Turn<'_>, from: &De
     if state.is_gone_sibling(&signer.peer) {
         return Err(DropReason::Forged.into());
     }
+    listed_by(state, turn, &signer, &befriend)?;
     accept(state, turn, &signer, befriend)
+}
+
+/// Of a person who has a device list, the device must stand in it, or in a newer one that it brings.
+pub(super) fn listed_by(state: &mut State, turn: &mut Turn<'_>, device: &Device, befriend: &Befriend) -> Result<(), Rejected> {
+    if let Some(list) = &befriend.list {
+        keeping::heard(state, turn, device, list)?;
+    }
+    if listed::may_be(state, &device.person, &device.device) { Ok(()) } else { Err(DropReason::Forged.into()) }
 }
 
 /// Says yes to a device whose person is a friend.
@@ -67,8 +78,19 @@ fn accept(state: &mut State, turn: &mut Turn<'_>, device: &Device, befriend: Bef
     let Some(id) = friendships::asked_as(state, turn, peer, befriend)? else { return Ok(()) };
     let device_of = |asked: InRoom| InRoom { device_of: Some(device.person), ..asked };
     state.change_request(turn, &id, |row| row.in_room = row.in_room.take().map(device_of));
+    if waits_for_theirs(state, turn, &peer) {
+        return Ok(());
+    }
     match friendships::accept_in_room(state, turn, &id) {
         Ok(()) | Err(Failed::Command(_)) => Ok(()),
         Err(Failed::Turn(failed)) => Err(failed.into()),
     }
+}
+
+/// Both have asked each other. To answer is to take one's own question back, and if both do so neither answer finds a way in: so the
+/// one of the lower Peer ID answers. Its question comes again after a while if ours has not reached it; then it is answered here.
+fn waits_for_theirs(state: &State, turn: &Turn<'_>, peer: &PeerId) -> bool {
+    let asks = |row: &Request| row.in_room.as_ref().is_some_and(|asked| asked.invite.is_some());
+    let mut ours = requests::outgoing(state, peer).filter(|row| asks(row));
+    *peer < state.own.peer && ours.any(|row| turn.stamp.since(row.created) < DEVICE_ASK_PAUSE)
 }

@@ -1,6 +1,6 @@
 //! One device of a friend is shut out: its friendship ends, its keys are refused, the friend's other devices stay.
 
-use super::{removal, sync};
+use super::{removal, speak};
 use crate::command::CommandError;
 use crate::delivery::owner::EnvelopeOwner;
 use crate::people::persons;
@@ -26,9 +26,9 @@ pub(crate) fn shut_out(state: &mut State, turn: &mut Turn<'_>, head: &PeerId, de
 }
 
 fn say(state: &mut State, turn: &mut Turn<'_>, chain: &Chain) -> Result<(), TurnFailed> {
-    let ready: Vec<Friend> = persons::siblings(state).filter(|friend| sync::is_ready(state, friend)).cloned().collect();
+    let ready: Vec<Friend> = persons::siblings(state).filter(|friend| speak::is_ready(state, friend)).cloned().collect();
     for friend in ready {
-        sync::say(state, turn, &friend, &OwnSaid::Barred(chain.clone()), EnvelopeOwner::Own)?;
+        speak::say(state, turn, &friend, &OwnSaid::Barred(chain.clone()), EnvelopeOwner::Own)?;
     }
     Ok(())
 }

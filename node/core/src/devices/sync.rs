@@ -4,19 +4,19 @@
 //! frame, and of texts one frame is on its way to each device.
 
 use super::asks::{self, Asks};
-use super::{persons as stands, removal};
+use super::shared::SharedRooms;
+use super::speak::{is_ready, page_from, say};
+use super::{listed, persons as stands, removal};
 use crate::command::MessageState;
-use crate::delivery::outbox;
 use crate::delivery::owner::EnvelopeOwner;
 use crate::limits::{PERSONS_SAID, TEXTS_SAID, TEXTS_SAID_BYTES};
 use crate::people::persons;
-use crate::rooms;
 use crate::rows::{Friend, Message, Sibling, message_key};
 use crate::seam::Event;
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed};
-use crate::wire::{Capabilities, OwnSaid, PersonSaid, RelaySaid, RoomPayload, TextSaid};
+use crate::wire::{OwnSaid, PersonSaid, RelaySaid, TextSaid};
 use std::collections::{BTreeMap, BTreeSet};
 use symbolon_presence::id::{DeviceId, MessageId, PeerId, RoomId};
 use symbolon_presence::time::Timestamp;
@@ -26,6 +26,8 @@ use symbolon_presence::time::Timestamp;
 pub(crate) struct Devices {
     /// Devices that hear everything: they are new, or their room is.
     fresh: BTreeSet<PeerId>,
+    /// Devices whose room was made again: what they have may be older, and so may their certificate.
+    again: BTreeSet<PeerId>,
     /// People of whom something may have changed; at most as many as there are.
     changed: BTreeSet<PeerId>,
     /// Texts of ours that have got further; at most [`STATES_MAX`].
@@ -39,12 +41,18 @@ pub(crate) struct Devices {
     untold: BTreeSet<PeerId>,
     /// How many of them are gone, as far as all friends are looked at.
     gone: usize,
+    /// Our device list, as far as all friends are looked at.
+    listed: Option<u64>,
     /// Devices that are ours no more, and have heard so.
     told: BTreeSet<PeerId>,
     /// When the friendship with such a device is to end at the latest.
     close: Option<Timestamp>,
     /// What this device is called, as the others have heard it.
     label: String,
+    /// What concerns shared rooms.
+    rooms: SharedRooms,
+    /// Whether more texts can be looked at now.
+    is_behind: bool,
 }
 
 /// Texts whose state may wait to be said. With more of them some are not said; what is shown elsewhere is behind then.
@@ -55,12 +63,13 @@ impl Devices {
     pub fn start(&mut self, state: &State) {
         let fresh = persons::siblings(state).map(|friend| friend.peer).collect();
         let (untold, label) = (state.friends.keys().copied().collect(), state.own.label.clone());
-        *self = Self { fresh, untold, label, ..Self::default() };
+        *self = Self { fresh, untold, label, rooms: SharedRooms::start(state), ..Self::default() };
     }
 
     /// When something is to be done.
     pub fn next_due(&self) -> Option<Timestamp> {
-        self.asks.next_due().into_iter().chain(self.close).min()
+        let behind = (self.is_behind || self.rooms.is_behind).then_some(Timestamp(0));
+        self.asks.next_due().into_iter().chain(self.close).chain(behind).min()
     }
 
     /// Somebody's device is a friend, or is one again.
@@ -76,16 +85,20 @@ impl Devices {
         let peer = friend.peer;
         // Our others may ask for it, too.
         self.changed.insert(state.own.person());
-        if !state.siblings.contains_key(&peer) {
+        if state.siblings.contains_key(&peer) {
+            self.again.insert(peer);
+            self.rooms.came_again(state, turn, peer);
+        } else {
             if !removal::has_place(state) {
                 return Ok(());
             }
             let since = turn.stamp;
-            state.save_sibling(turn, Sibling { peer, label: None, since, taken: 0, gone: None, said: None });
+            state.save_sibling(turn, Sibling { peer, label: None, since, taken: 0, gone: None, said: None, rooms: None });
             state.change_friend(turn, &peer, |friend| friend.trust = crate::command::Trust::Verified);
             turn.notify(Event::Warning(crate::seam::Warning::OwnDeviceCame));
         }
         self.fresh.insert(peer);
+        self.rooms.came(peer);
         Ok(())
     }
 
@@ -94,6 +107,22 @@ impl Devices {
         let Some(friend) = state.friend_of(device) else { return };
         self.changed.insert(friend.person());
         self.untold.insert(friend.peer);
+        if persons::is_own(state, friend) {
+            self.rooms.came(friend.peer);
+        }
+    }
+
+    /// A text of a shared room was read.
+    pub fn read_in_room(&mut self, message: MessageId) {
+        self.rooms.read(message);
+    }
+
+    /// What was sent to a device of ours has become of something: texts of shared rooms are there.
+    pub fn room_texts_taken(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, taken: (u64, u64)) {
+        let peer = state.devices.get(device).map(|row| row.peer);
+        if let Some(peer) = peer {
+            self.rooms.taken(state, turn, &peer, taken);
+        }
     }
 
     /// Texts of a friend were read.
@@ -126,25 +155,28 @@ impl Devices {
                     }
                 }
                 Event::Friend(peer) => self.changed.extend(state.friends.get(&peer).map(Friend::person)),
-                Event::Message { .. } | Event::Request(_) | Event::Room(_) | Event::Online { .. } | Event::Warning(_) => {}
+                Event::Room(room) => self.rooms.changed(room),
+                Event::Message { .. } | Event::Request(_) | Event::Online { .. } | Event::Warning(_) => {}
             }
         }
     }
 
     /// Says what is to be said. Whether there are other devices.
     pub fn follow(&mut self, state: &mut State, turn: &mut Turn<'_>) -> Result<bool, TurnFailed> {
+        self.is_behind = false;
         // A device that was restored knows people before it knows a sibling.
-        if state.siblings.is_empty() && state.persons.is_empty() {
+        if state.siblings.is_empty() && state.persons.is_empty() && state.listed.is_empty() {
             self.changed.clear();
             self.untold.clear();
             turn.out.overheard.clear();
+            self.rooms.clear();
             self.asks = Asks::default();
             return Ok(false);
         }
         removal::close(state, turn, &std::mem::take(&mut self.told))?;
         self.close = removal::next_close(state, turn);
-        if self.gone != removal::count(state) {
-            self.gone = removal::count(state);
+        if self.gone != removal::count(state) || self.listed != listed::own_number(state) {
+            (self.gone, self.listed) = (removal::count(state), listed::own_number(state));
             self.untold.extend(state.friends.keys());
         }
         for peer in std::mem::take(&mut self.untold) {
@@ -157,6 +189,7 @@ impl Devices {
         let present: Vec<Friend> = persons::siblings(state).cloned().collect();
         let ready: Vec<Friend> = present.iter().filter(|friend| is_ready(state, friend)).cloned().collect();
         if state.own.gone.is_some() {
+            self.rooms.clear();
             self.asks = Asks::default();
             return Ok(false);
         }
@@ -177,6 +210,7 @@ impl Devices {
             self.fresh.extend(present.iter().map(|friend| friend.peer).filter(|peer| !is_ready(peer)));
         }
         if ready.is_empty() {
+            self.rooms.follow(state, turn, &present)?;
             return Ok(true);
         }
         self.say_persons(state, turn, &ready)?;
@@ -184,6 +218,7 @@ impl Devices {
         for friend in &ready {
             self.say_texts(state, turn, friend)?;
         }
+        self.rooms.follow(state, turn, &present)?;
         for (peer, befriend) in asks {
             // Each device of ours may be the one that can hand it on.
             for friend in &ready {
@@ -213,6 +248,9 @@ impl Devices {
                     say(state, turn, friend, &OwnSaid::Barred(chain), EnvelopeOwner::Own)?;
                 }
                 self.flight.remove(&friend.peer);
+                if self.again.remove(&friend.peer) {
+                    say_certificate(state, turn, friend)?;
+                }
                 // Before it is called anything: relays are taken by who has heard nothing else yet.
                 if !state.own.relay_mailboxes.is_empty() {
                     say(state, turn, friend, &OwnSaid::Relays(own_relays(state)), EnvelopeOwner::Own)?;
@@ -265,6 +303,7 @@ impl Devices {
             // Nothing of it is for that device.
             if next > begin {
                 state.change_sibling(turn, &friend.peer, |row| row.taken = next);
+                self.is_behind |= next < state.counters.arrival;
             }
             return Ok(());
         }
@@ -273,36 +312,26 @@ impl Devices {
     }
 }
 
-/// The texts from an arrival number on, as many as fit, and the next number. `to` is the device that they are for.
+/// The texts of conversations with others from an arrival number on, as many as fit, and the next number. `to` is the device that
+/// they are for.
 pub(super) fn texts_from(
     state: &State,
     turn: &Turn<'_>,
     to: Option<&PeerId>,
     from: u64,
-    (most, most_bytes): (usize, usize),
+    most: (usize, usize),
 ) -> Result<(Vec<TextSaid>, u64), TurnFailed> {
-    let (mut next, mut texts, mut bytes) = (from, Vec::new(), 0);
-    let page = turn.range(Table::Arrival, &from.to_be_bytes(), 4 * most)?;
-    let is_last = page.len() < 4 * most;
-    for (key, conversation) in page {
-        let Some(arrival) = key.first_chunk::<8>().map(|key| u64::from_be_bytes(*key)) else { continue };
-        if texts.len() >= most || bytes >= most_bytes {
-            return Ok((texts, arrival));
-        }
-        next = arrival.saturating_add(1);
-        let Some(text) = text(state, turn, to, &conversation, arrival)? else { continue };
-        bytes += text.text.len();
-        texts.push(text);
-    }
-    Ok((texts, if is_last { state.counters.arrival } else { next }))
+    let pick = |turn: &Turn<'_>, conversation: &RoomId, arrival| {
+        Ok(text(state, turn, to, conversation, arrival)?.map(|text| (text.text.len(), text)))
+    };
+    page_from(state, turn, from, most, pick)
 }
 
 /// A text as another device is shown it; none of what is not for it.
-fn text(state: &State, turn: &Turn<'_>, to: Option<&PeerId>, conversation: &[u8], arrival: u64) -> Result<Option<TextSaid>, TurnFailed> {
-    let Some(conversation) = RoomId::from_slice(conversation) else { return Ok(None) };
-    let is_it = |friend: &&Friend| friend.conversation == conversation && friend.follows.is_none() && !persons::is_own(state, friend);
+fn text(state: &State, turn: &Turn<'_>, to: Option<&PeerId>, conversation: &RoomId, arrival: u64) -> Result<Option<TextSaid>, TurnFailed> {
+    let is_it = |friend: &&Friend| friend.conversation == *conversation && friend.follows.is_none() && !persons::is_own(state, friend);
     let Some(person) = state.friends.values().find(is_it).map(Friend::person) else { return Ok(None) };
-    let Some(message) = turn.row::<Message>(Table::Message, &message_key(&conversation, arrival))? else { return Ok(None) };
+    let Some(message) = turn.row::<Message>(Table::Message, &message_key(conversation, arrival))? else { return Ok(None) };
     // It came from there.
     if (message.via.is_some() && message.via.as_ref() == to) || message.line.is_some() {
         return Ok(None);
@@ -311,31 +340,27 @@ fn text(state: &State, turn: &Turn<'_>, to: Option<&PeerId>, conversation: &[u8]
     Ok(Some(TextSaid { person, id, at, mine: from == state.own.peer, state: reached, text }))
 }
 
+/// A device that is behind may have lost the certificate that it was sent: it gets the present one once more.
+fn say_certificate(state: &mut State, turn: &mut Turn<'_>, friend: &Friend) -> Result<(), TurnFailed> {
+    if state.own.identity.root.is_none() {
+        return Ok(());
+    }
+    for id in &friend.devices {
+        let Some(chain) = state.devices.get(id).map(|row| row.chain.clone()) else { continue };
+        say(state, turn, friend, &OwnSaid::Certificate(chain), EnvelopeOwner::Own)?;
+    }
+    Ok(())
+}
+
 /// The relays that this device uses.
 fn own_relays(state: &State) -> Vec<RelaySaid> {
     let told = state.own.relay_mailboxes.values().filter(|own| own.is_told());
     told.map(|own| RelaySaid { link: own.link.to_string(), claim: own.claim.map(|claim| claim.to_string()) }).collect()
 }
 
-/// Whether something may be said to a device of ours now.
-pub(super) fn is_ready(state: &State, friend: &Friend) -> bool {
-    state.may_seal(friend) && has_room(state, friend)
-}
-
-fn has_room(state: &State, friend: &Friend) -> bool {
-    let takes = |device| state.can(device, Capabilities::DEVICES) && outbox::has_room_for(state, device, 64);
-    !friend.devices.is_empty() && friend.devices.iter().all(takes)
-}
-
 fn say_in_parts(state: &mut State, turn: &mut Turn<'_>, friend: &Friend, persons: &[PersonSaid]) -> Result<(), TurnFailed> {
     for part in persons.chunks(PERSONS_SAID) {
         say(state, turn, friend, &OwnSaid::Persons(part.to_vec()), EnvelopeOwner::Own)?;
     }
-    Ok(())
-}
-
-pub(super) fn say(state: &mut State, turn: &mut Turn<'_>, friend: &Friend, said: &OwnSaid, owner: EnvelopeOwner) -> Result<(), TurnFailed> {
-    let sealed = rooms::say(turn, friend.room, &RoomPayload::Own(Box::new(said.clone())))?;
-    outbox::enqueue_room(state, turn, friend.room, &owner, &sealed);
     Ok(())
 }

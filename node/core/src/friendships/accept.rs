@@ -36,7 +36,7 @@ pub(crate) fn accept(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> 
     if row.expires.is_expired_at(turn.now) {
         return Err(CommandError::WrongStatus.into());
     }
-    if state.own.is_expired(turn.stamp) {
+    if row.renews.is_none() && state.own.is_expired(turn.stamp) {
         // Nobody new would believe it.
         return Err(CommandError::DeviceExpired.into());
     }
@@ -48,7 +48,8 @@ pub(crate) fn accept(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> 
     if !has_place_for(state, &row.peer) {
         return Err(CommandError::Full.into());
     }
-    let sender = chain.verify(turn.now).map_err(|_| CommandError::WrongStatus)?;
+    let sender = if row.renews.is_some() { chain.verify_known(turn.sure) } else { chain.verify(turn.now) };
+    let sender = sender.map_err(|_| CommandError::WrongStatus)?;
     if !devices::make_room(state, turn, &sender.peer, &sender.device) {
         return Err(CommandError::Full.into());
     }
@@ -148,9 +149,13 @@ fn send(state: &mut State, turn: &mut Turn<'_>, row: &Request, offer: &OfferBody
     Ok(())
 }
 
-/// Accepts a request without asking the user. One that cannot be accepted so stays for them.
+/// Accepts a request without asking the user, once our certificate is good. One that cannot be accepted so stays for them.
 pub(crate) fn accept_unasked(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> Result<(), Rejected> {
     match accept(state, turn, id) {
+        Err(Failed::Command(CommandError::DeviceExpired)) => {
+            state.change_request(turn, id, |row| row.agreed = Some(true));
+            Ok(())
+        }
         Ok(()) | Err(Failed::Command(_)) => Ok(()),
         Err(Failed::Turn(failed)) => Err(failed.into()),
     }

@@ -5,7 +5,7 @@ use crate::delivery::owner::EnvelopeOwner;
 use crate::delivery::seeds;
 use crate::delivery::ways::{self, Ways};
 use crate::notice::FriendshipsNotice;
-use crate::people::{self, devices};
+use crate::people::{self, devices, persons};
 use crate::presence;
 use crate::rooms;
 use crate::rows::{Friend, FriendPresence, FriendState};
@@ -57,7 +57,9 @@ pub(crate) fn verify_bundle(bundle: Bundle, peer: &PeerId, sender: &DeviceId, su
 /// Takes a verified bundle into a friend's row and device rows.
 pub(crate) fn adopt_bundle(state: &mut State, turn: &mut Turn<'_>, friend: &mut Friend, verified: VerifiedBundle) {
     let VerifiedBundle { bundle, devices } = verified;
-    friend.second_root = Some(bundle.second_root);
+    // The one that was heard first stays: it follows from the words of the person, and who has stolen a device would say another one.
+    let pinned = friend.second_root.or_else(|| persons::second_root(state, &friend.person()));
+    friend.second_root = Some(pinned.unwrap_or(bundle.second_root));
     if friend.says.as_ref() != Some(&bundle.name) {
         friend.says = Some(bundle.name.clone());
         turn.notify(Event::Friend(friend.head()));

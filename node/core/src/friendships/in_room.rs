@@ -67,7 +67,7 @@ pub(crate) fn befriend(state: &mut State, turn: &mut Turn<'_>, peer: PeerId, nam
     let row = Request { peer, name, trust: Trust::Room, note: note.clone(), expires, in_room, ..Request::blank(turn, id, Direction::Out) };
     state.save_request(turn, row);
     turn.notify(Event::Request(id));
-    Ok(Asking::Say(id, Box::new(Befriend { contact: codec::encode(&contact), note })))
+    Ok(Asking::Say(id, Box::new(Befriend { contact: codec::encode(&contact), note, list: None })))
 }
 
 fn is_friend(state: &State, peer: &PeerId) -> bool {

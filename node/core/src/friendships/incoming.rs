@@ -236,9 +236,11 @@ pub(crate) struct IncomingRoom<'a> {
 pub(crate) fn check_room(turn: &Turn<'_>, room: &IncomingRoom<'_>) -> Result<(), Rejected> {
     let IncomingRoom { offer, chain, initiator } = *room;
     let view = rooms::view(turn, &offer.group_info)?;
+    // A friend is known.
+    let verify = |chain: &Chain| if offer.renews.is_some() { chain.verify_known(turn.sure) } else { chain.verify(turn.now) };
     let certified = |member: &Member| {
         let owner = offer.leaves.iter().find(|owner| *owner.leaf.as_bytes() == member.leaf.0)?;
-        let device = owner.chain.as_ref().unwrap_or(chain).verify(turn.now).ok().filter(|device| device.peer == *initiator)?;
+        let device = verify(owner.chain.as_ref().unwrap_or(chain)).ok().filter(|device| device.peer == *initiator)?;
         is_leaf_of(&member.credential, &member.leaf.0, &owner.key, &device).then_some(())
     };
     let is_whole = !view.members.is_empty() && view.members.len() == offer.leaves.len();

@@ -1,5 +1,6 @@
 //! The Offer: A asks B.
 
+use super::accept::accept;
 use super::step::{reply_contact, seal_step, seal_to_friend};
 use crate::command::{Direction, RequestStatus, Trust};
 use crate::delivery::Delivery;
@@ -123,6 +124,7 @@ pub(crate) fn reissue(state: &mut State, turn: &mut Turn<'_>, all: bool) -> Resu
     let stale = |row: &&Request| {
         row.direction == Direction::Out
             && row.status == RequestStatus::Pending
+            && may_go(state, turn, row)
             && row.body().is_some_and(|offer| {
                 all || offer.replies.iter().any(|reply| {
                     reply.entry.places != state.own.places_for(&row.peer) || reply.relay_mailboxes.len() != state.own.told_relays()
@@ -154,11 +156,32 @@ pub(crate) fn redate(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnF
         let created = stamp;
         let row = Request { created, expires, ..row };
         match row.body() {
+            Some(_) if !may_go(state, turn, &row) => {}
             Some(offer) => send_again(state, turn, row, OfferBody { created, expires, ..offer })?,
             None => state.save_request(turn, row),
         }
     }
     Ok(())
+}
+
+/// Our certificate was renewed: Offers under the one of before are made again, and what our user has agreed to meanwhile
+/// is answered.
+pub(crate) fn certified(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+    reissue(state, turn, true)?;
+    let waits = |row: &&Request| row.agreed == Some(true) && row.status == RequestStatus::Pending;
+    for id in state.requests.values().filter(waits).map(|row| row.id).collect::<Vec<_>>() {
+        state.change_request(turn, &id, |row| row.agreed = None);
+        match accept(state, turn, &id) {
+            Ok(()) | Err(Failed::Command(_)) => {}
+            Err(Failed::Turn(failed)) => return Err(failed),
+        }
+    }
+    Ok(())
+}
+
+/// Whether an Offer may go now: under a certificate that has ended only one to a friend, who knows us.
+fn may_go(state: &State, turn: &Turn<'_>, row: &Request) -> bool {
+    row.renews.is_some() || !state.own.is_expired(turn.stamp)
 }
 
 /// Sends the next revision of an Offer.

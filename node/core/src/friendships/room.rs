@@ -75,6 +75,12 @@ pub(crate) fn enter_room(
     };
     let mut held = old.held.clone();
     if old.room != room {
+        // An Offer that follows a question about the room that is left, and comes late, would lead into one that its maker has given up.
+        for device in &old.devices {
+            if let Some(row) = state.device_mut(device) {
+                row.asked = None;
+            }
+        }
         // What lies at relays in the room that is left is read, when only one side came back from
         // an older state: the other one, and all that it wrote since, are still as they were.
         let mut forgotten = line::enter(state, turn, &peer, Some(old.room), room, renews);

@@ -2,12 +2,14 @@
 
 #![allow(clippy::unwrap_used)]
 
-use super::offer::fit;
+use super::offer::{certified, fit};
 use super::places::{has_place, make_place, make_room, surplus};
 use super::room::has_place_for;
 use super::step::{reply_contact, seal_to_friend};
+use super::{accept_unasked, ask, redate, reissue};
 use crate::command::{Direction, RequestStatus, Trust};
-use crate::fixture::{Empty, NOW, Person, friend, in_turn, peer};
+use crate::fixture::{Empty, NOW, Person, certified as certify, friend, further, in_turn, in_turn_of, peer};
+use crate::invites::mint_for;
 use crate::limits::{ADDRESSES_MAX, ENDED_OF_PERSON_MAX, FRIENDS_MAX, NAME_MAX, NOTE_MAX, RELAY_MAILBOXES_MAX, REQUESTS_MAX};
 use crate::limits::{DEVICE_LIFETIME, GROUP_INFO_MAX};
 use crate::rooms;
@@ -21,7 +23,7 @@ use symbolon_presence::envelope::{open_before, open_direct};
 use symbolon_presence::id::{Nonce, PeerId, RequestId};
 use symbolon_presence::identity::Chain;
 use symbolon_presence::kem::KemKey;
-use symbolon_presence::time::{EARLIEST, Timestamp};
+use symbolon_presence::time::{DAY, EARLIEST, Timestamp};
 
 #[test]
 fn friends_are_bounded_and_one_who_is_there_may_come_again() {
@@ -148,6 +150,34 @@ fn a102_of_one_person_a_few_rows_are_kept_that_have_ended() {
         let surplus = surplus(state, &peer(1));
         assert_eq!(surplus.len(), 20 - ENDED_OF_PERSON_MAX);
         assert!(surplus.iter().all(|id| usize::from(id.0[0]) < 20 - ENDED_OF_PERSON_MAX), "the oldest ones");
+    });
+}
+
+#[test]
+fn under_a_certificate_that_has_ended_no_offer_goes_and_what_was_agreed_to_is_answered_under_the_next_one() {
+    in_turn(|state, turn| {
+        let ben = in_turn_of(2, |ben, turn| mint_for(ben, turn, peer(1), &peer(2), NOW.after(DAY)).verify(NOW).unwrap());
+        let own = mint_for(state, turn, peer(2), &peer(1), NOW.after(DAY)).verify(NOW).unwrap();
+        let asked = ask(state, turn, ben, None, Trust::Invited).unwrap();
+        let theirs = in_turn_of(3, |cem, turn| {
+            let id = ask(cem, turn, own, None, Trust::Invited).unwrap();
+            let row = cem.requests.get(&id).cloned().unwrap();
+            Request { peer: cem.own.peer, direction: Direction::In, room: None, chain: Some(cem.own.identity.chain.clone()), ..row }
+        });
+        let asks = theirs.id;
+        state.save_request(turn, theirs);
+        let first = further(state, EARLIEST);
+        state.own.places = vec![Address(vec![1])];
+        reissue(state, turn, false).unwrap();
+        redate(state, turn).unwrap();
+        accept_unasked(state, turn, &asks).unwrap_or_else(|_| panic!());
+        let [out, by_them] = [asked, asks].map(|id| state.requests.get(&id).cloned().unwrap());
+        assert_eq!((out.revision, by_them.status, by_them.agreed), (0, RequestStatus::Pending, Some(true)));
+        certify(state, first);
+        certified(state, turn).unwrap();
+        let [out, by_them] = [asked, asks].map(|id| state.requests.get(&id).cloned().unwrap());
+        assert_eq!((out.revision, by_them.status, by_them.agreed), (1, RequestStatus::Accepted, None));
+        assert_eq!(out.body().unwrap().replies.first().unwrap().entry.places, state.own.places);
     });
 }
 

@@ -134,6 +134,7 @@ fn said(
         | RoomPayload::Sibling(_)
         | RoomPayload::Own(_)
         | RoomPayload::Gone(_)
+        | RoomPayload::DeviceList(_)
         | RoomPayload::Welcome(_) => return Err(DropReason::Unexpected.into()),
     }
     Ok(Heard::Something)

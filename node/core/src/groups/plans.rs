@@ -49,6 +49,11 @@ impl Groups {
         *self = Self { look: state.groups.rooms.keys().copied().collect(), ..Self::default() };
     }
 
+    /// All rooms are looked at.
+    pub fn note_all(&mut self, state: &State) {
+        self.look.extend(state.groups.rooms.keys());
+    }
+
     /// Something has changed in a room.
     pub fn note(&mut self, room: RoomId) {
         self.look.insert(room);
@@ -176,6 +181,8 @@ fn standing(
             continue;
         }
         match &row.what {
+            // Who is new believes no certificate that has ended: they come in under the next one.
+            WishFor::Add(..) | WishFor::Vouch(..) if !state.own.may_show(turn.stamp) => {}
             WishFor::Add(_, device) | WishFor::Vouch(_, _, Vouch { newcomer: device, .. }) if !packages.contains_key(device) => {
                 missing.push(*device);
             }
@@ -312,4 +319,36 @@ fn changes_of(state: &State, roster: &Roster, rows: &[WishRow]) -> Vec<RoomChang
         WishFor::Role(user, role) => Some(RoomChange::Role(*user, *role)),
     };
     rows.iter().filter_map(change).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::fixture::{Person, certified, further, in_turn};
+    use crate::groups;
+    use crate::wire::Capabilities;
+    use symbolon_presence::time::EARLIEST;
+
+    #[test]
+    fn under_a_certificate_that_has_ended_nobody_is_brought_in_until_there_is_another() {
+        in_turn(|state, turn| {
+            let ben = Person::new(state, turn, 1).device;
+            state.device_mut(&ben.device).unwrap().capabilities = Some(Capabilities::OURS);
+            let room = groups::create(state, turn, "Crew").unwrap();
+            groups::add(state, turn, &room, &[ben.peer]).unwrap();
+            groups::rename(state, turn, &room, "Boat").unwrap();
+            let group = state.groups.rooms.get(&room).cloned().unwrap();
+            let none = BTreeMap::new();
+            let first = further(state, EARLIEST);
+            let (stands, missing) = standing(state, turn, &group, &none);
+            assert_eq!((stands.len(), missing.len()), (1, 0), "the name needs nobody who is new");
+            certified(state, first);
+            let mut groups = Groups::default();
+            groups.note_all(state);
+            assert!(groups.look.contains(&room));
+            let (stands, missing) = standing(state, turn, &group, &none);
+            assert_eq!((stands.len(), missing), (1, vec![ben.device]));
+        });
+    }
 }

@@ -89,7 +89,7 @@ fn standing(room: &RoomId, step: &Step, rivals: &[RivalRow]) -> Option<EpochId> 
 fn switch(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, step: Step, epoch: EpochId) -> Result<(), Rejected> {
     let group = state.groups.rooms.get(room).cloned().ok_or(DropReason::Unexpected)?;
     let kept: Option<KeptCommit> = turn.row(Table::Commit, &commit_key(room, &epoch))?;
-    // One of our own cannot be opened again: it is made anew as a wish by those who follow.
+    // One of our own cannot be opened again: it is made again as a wish by those who follow.
     let is_ours = step.rivals.iter().any(|rival| rival.epoch == epoch && rival.is_ours);
     let Some(kept) = kept.filter(|_| !is_ours) else { return Err(DropReason::Epoch.into()) };
     let rosters = state.groups.steps_of(room).filter(|other| other.number > step.number).map(|other| &other.roster);

@@ -53,6 +53,7 @@ pub(crate) fn create(state: &mut State, turn: &mut Turn<'_>, name: &str) -> Resu
             question: None,
             ended: None,
             came: None,
+            elsewhere: None,
         },
     );
     if let Some(seat) = seats::own(state, turn, &leaf) {

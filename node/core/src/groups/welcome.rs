@@ -164,6 +164,7 @@ pub(crate) fn receive_welcome(state: &mut State, turn: &mut Turn<'_>, from: &Dev
         question,
         ended: None,
         came,
+        elsewhere: None,
     };
     if let Some(secret) = knocks {
         knocks::learn(state, turn, &room, secret);

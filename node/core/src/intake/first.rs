@@ -9,16 +9,17 @@ use crate::friendships::{self, Answer, IncomingOffer};
 use crate::invites::grants;
 use crate::invites::owners::{self, GrantOwner};
 use crate::limits::{FIRST_MAX, REQUEST_LIFETIME};
-use crate::people::devices;
+use crate::people::{devices, requests};
 use crate::renewal::{self, Came};
 use crate::rows::{Friend, FriendState};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{DropReason, Rejected, Turn, TurnFailed};
-use crate::wire::{First, PAYLOAD_MAX, Step};
+use crate::wire::{First, PAYLOAD_MAX, Statement, Step};
 use symbolon_presence::codec;
 use symbolon_presence::envelope::frame_id;
 use symbolon_presence::id::DeviceId;
+use symbolon_presence::identity::Device;
 use symbolon_relay::admission::Admitted;
 use symbolon_relay::grant::Queue;
 use symbolon_relay::put::{Outcome, Refusal};
@@ -161,7 +162,8 @@ impl Intake {
         let Opened { payload, package, is_of_before } = opener.open(state, envelope, turn.sure).map_err(|_| DropReason::Unopenable)?;
         let first: First = codec::decode(&payload, PAYLOAD_MAX).map_err(|_| DropReason::Malformed)?;
         let untimely = || if first.chain.is_untimely(turn.now) { DropReason::Untimely } else { DropReason::Forged };
-        let (device, statement) = first.verify(&state.own.peer, turn.now).ok_or_else(untimely)?;
+        let known = || first.verify_known(&state.own.peer, turn.sure).filter(|(device, said)| is_between(state, device, said, &opener));
+        let (device, statement) = first.verify(&state.own.peer, turn.now).or_else(known).ok_or_else(untimely)?;
         if statement.device != state.own.identity.device || statement.package != package {
             return Err(DropReason::Forged.into());
         }
@@ -218,6 +220,18 @@ impl Intake {
             }
         }
     }
+}
+
+/// Whether a step is between two who know each other: it is read for a while after the certificate of the sender has ended.
+/// Blocked or not: nobody hears that from what is refused.
+fn is_between(state: &State, device: &Device, statement: &Statement, opener: &Opener) -> bool {
+    let is_known = state.friend_of(&device.device).is_some();
+    let is_of_friends = match (statement.step, opener) {
+        (Step::Standing, _) | (Step::Offer, Opener::Direct) => true,
+        (Step::Accept | Step::Confirm, Opener::Request(request, ..)) => requests::renews(state, request),
+        (Step::Offer | Step::Accept | Step::Confirm | Step::Joined | Step::Returned, _) => false,
+    };
+    is_known && is_of_friends
 }
 
 /// Who has signed a first envelope, and what it is, once that is known.

@@ -129,6 +129,7 @@ pub(super) fn room_message(
         RoomPayload::Sibling(befriend) => devices::asked_by_sibling(state, turn, &speaker, *befriend)?,
         RoomPayload::Own(said) => devices::hear(state, turn, &speaker, *said)?,
         RoomPayload::Gone(said) => devices::gone(state, turn, &speaker, &said)?,
+        RoomPayload::DeviceList(list) => devices::listed(state, turn, &speaker, &list)?,
         RoomPayload::Receipts(items) => return Ok(Said::Receipts(items)),
         RoomPayload::Introduce(statement) => introductions::receive(state, turn, &peer, &statement)?,
         RoomPayload::Consent(consent) => introductions::consented(state, turn, &peer, consent)?,

@@ -165,7 +165,7 @@ impl Intake {
         match early.known.sequence {
             Some(sequence) if sequence > expected => {
                 self.stays = true;
-                if !self.early.has_place(&device, sequence - expected, early.known.mls.len()) {
+                if !self.early.has_place(&device, &room, sequence - expected, early.known.mls.len()) {
                     self.count(DropReason::Full);
                     return Ok(());
                 }
@@ -198,14 +198,10 @@ impl Intake {
         device: &DeviceId,
         room: &RoomId,
     ) -> Result<(), TurnFailed> {
-        loop {
-            let expected = order::expected(state, device, room);
-            let Some(next) = self.early.next(state, device, room) else { return Ok(()) };
+        while let Some(next) = self.early.next(state, device, room) {
             self.open(state, delivery, turn, device, next, Place::Present)?;
-            if order::expected(state, device, room) == expected {
-                return Ok(());
-            }
         }
+        Ok(())
     }
 
     /// A shared room is in another epoch than before: what waited for that is looked at.
@@ -414,11 +410,12 @@ impl Intake {
     /// it comes again, the commit that leads there may not come by itself.
     fn wait(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, early: Early) {
         self.stays = true;
-        let room = early.known.room;
-        let sequence = early.known.sequence.filter(|sequence| *sequence == order::expected(state, device, &room));
-        let is_again = sequence.is_some_and(|sequence| self.early.holds(device, &room, sequence)) || early.origin.is_by_relay();
+        let (room, epoch) = (early.known.room, early.known.epoch);
+        // Also in a place that is taken: it is looked at when the commit has come that begins the order again.
+        let sequence = early.known.sequence;
+        let is_again = sequence.is_some_and(|sequence| self.early.holds(device, &room, sequence, &epoch)) || early.origin.is_by_relay();
         match sequence {
-            Some(sequence) if self.early.has_place(device, 0, early.known.mls.len()) => {
+            Some(sequence) if self.early.has_place(device, &room, 0, early.known.mls.len()) => {
                 if self.early.park(*device, sequence, early) {
                     self.count(DropReason::Full);
                 }

@@ -107,6 +107,12 @@ pub(crate) fn tell(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, ow
             }
             Ok(())
         }
+        Concern::OwnRoomTexts(round, up_to) => {
+            if fate == Fate::Delivered {
+                turn.tell(IntakeNotice::RoomTextsTaken(*device, round, up_to));
+            }
+            Ok(())
+        }
         Concern::OwnGone => {
             if matches!(fate, Fate::Delivered | Fate::Stored | Fate::Refused(_)) {
                 turn.tell(IntakeNotice::GoneTold(*device));

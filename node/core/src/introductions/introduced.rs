@@ -9,7 +9,7 @@ use crate::limits::{CONTACT_RECORD_MAX, INTRODUCTIONS_OF_FRIEND_MAX, INVITES_MAX
 use crate::people::{self, introduced};
 use crate::rows::{Friend, FriendState, IntroRole, Introducing};
 use crate::state::State;
-use crate::turn::{DropReason, Failed, Rejected, Turn};
+use crate::turn::{DropReason, Failed, Rejected, Turn, TurnFailed};
 use crate::wire::{Consent, IntroCard, Introduction, RoomPayload};
 use symbolon_presence::codec;
 use symbolon_presence::id::{PeerId, RequestId};
@@ -111,24 +111,47 @@ pub(crate) fn card(state: &mut State, turn: &mut Turn<'_>, from: &PeerId, card: 
     if row.role != IntroRole::Asker || row.introducer != *from || row.status != RequestStatus::Accepted || row.agreed {
         return Err(DropReason::Unexpected.into());
     }
-    let record: ContactRecord = codec::decode(&card.contact, CONTACT_RECORD_MAX).map_err(|_| DropReason::Malformed)?;
-    let contact = record.verify_known(turn.sure).map_err(|_| DropReason::Forged)?;
-    if contact.signer.peer != row.target {
+    ask(state, turn, &row.clone(), &card.contact)
+}
+
+/// Asks by a way in that has come for us.
+fn ask(state: &mut State, turn: &mut Turn<'_>, row: &Introducing, contact: &[u8]) -> Result<(), Rejected> {
+    let record: ContactRecord = codec::decode(contact, CONTACT_RECORD_MAX).map_err(|_| DropReason::Malformed)?;
+    let verified = record.verify_known(turn.sure).map_err(|_| DropReason::Forged)?;
+    if verified.signer.peer != row.target {
         return Err(DropReason::Forged.into());
     }
     let is_friend = state.friends.get(&row.target).is_some_and(|friend| friend.state == FriendState::Mutual);
-    if people::is_blocked(state, &row.target, &contact.chain) {
+    if people::is_blocked(state, &row.target, &verified.chain) {
         return Err(DropReason::Blocked.into());
     }
-    let note = row.note.clone();
     if !is_friend {
-        match friendships::ask(state, turn, contact, note, Trust::Introduced) {
+        match friendships::ask(state, turn, verified, row.note.clone(), Trust::Introduced) {
             Ok(_) => {}
             Err(Failed::Turn(failed)) => return Err(failed.into()),
+            Err(Failed::Command(CommandError::DeviceExpired)) => {
+                introduced::change(state, turn, &row.id, |row| row.contact = Some(contact.to_vec()));
+                return Ok(());
+            }
             Err(Failed::Command(_)) => return Err(DropReason::Full.into()),
         }
     }
-    introduced::change(state, turn, &card.id, |row| row.agreed = true);
+    introduced::change(state, turn, &row.id, |row| (row.agreed, row.contact) = (true, None));
+    Ok(())
+}
+
+/// Our certificate was renewed: those whose way in has come meanwhile are asked.
+pub(crate) fn certified(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+    let waits = |row: &&Introducing| row.role == IntroRole::Asker && row.status == RequestStatus::Accepted && !row.agreed;
+    for row in state.introductions.values().filter(waits).cloned().collect::<Vec<_>>() {
+        let Some(contact) = &row.contact else { continue };
+        match ask(state, turn, &row, contact) {
+            Ok(()) => {}
+            Err(Rejected::Turn(failed)) => return Err(failed),
+            // No way in any more, or nobody whom we would ask.
+            Err(Rejected::Drop(_)) => introduced::change(state, turn, &row.id, |row| row.contact = None),
+        }
+    }
     Ok(())
 }
 
@@ -137,5 +160,51 @@ pub(crate) fn expire(state: &mut State, turn: &mut Turn<'_>) {
     let late = state.introductions.values().filter(|row| is_late(row, turn.sure));
     for id in late.map(|row| row.id).collect::<Vec<_>>() {
         introduced::change(state, turn, &id, |row| row.status = RequestStatus::Expired);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::fixture::{self, NOW, further, in_turn, in_turn_of, peer};
+    use crate::people::requests::outgoing;
+    use symbolon_presence::time::{DAY, EARLIEST};
+
+    #[test]
+    fn a_way_in_that_comes_under_a_certificate_that_has_ended_is_taken_under_the_next_one() {
+        in_turn(|state, turn| {
+            let (target, contact) = in_turn_of(2, |ben, turn| {
+                let record = invites::mint_for(ben, turn, peer(1), &peer(3), NOW.after(DAY));
+                (ben.own.peer, codec::encode(&record))
+            });
+            let row = Introducing {
+                id: RequestId([1; 16]),
+                role: IntroRole::Asker,
+                introducer: peer(3),
+                asker: state.own.peer,
+                target,
+                name: "Ben".into(),
+                note: None,
+                status: RequestStatus::Accepted,
+                created: NOW,
+                expires: NOW.after(DAY),
+                agreed: false,
+                contact: None,
+                statement: Vec::new(),
+            };
+            introduced::save(state, turn, row);
+            let first = further(state, EARLIEST);
+            card(state, turn, &peer(3), &IntroCard { id: RequestId([1; 16]), contact }).unwrap_or_else(|_| panic!());
+            certified(state, turn).unwrap();
+            assert_eq!(outgoing(state, &target).count(), 0, "not yet");
+            fixture::certified(state, first);
+            certified(state, turn).unwrap();
+            assert_eq!(outgoing(state, &target).count(), 1);
+            let row = state.introductions.get(&RequestId([1; 16])).unwrap();
+            assert!(row.agreed && row.contact.is_none());
+            certified(state, turn).unwrap();
+            assert_eq!(outgoing(state, &target).count(), 1);
+        });
     }
 }

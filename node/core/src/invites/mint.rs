@@ -10,7 +10,7 @@ use super::place::Place;
 use crate::command::CommandError;
 use crate::limits::{INVITE_LIFETIME_MAX, INVITES_MAX, PAIRING_LIFETIME};
 use crate::notice::InvitesNotice;
-use crate::rows::Invite;
+use crate::rows::{Invite, Pairing};
 use crate::seam::{Address, Warning};
 use crate::state::State;
 use crate::table::Table;
@@ -71,8 +71,8 @@ pub(crate) fn invite(state: &mut State, turn: &mut Turn<'_>, lifetime: u64, no_i
     Ok(Minted { link: link.text(), expires, warning, invite: grant })
 }
 
-/// Mints a pairing code: who comes by it is to be a further device of ours.
-pub(crate) fn pairing(state: &mut State, turn: &mut Turn<'_>) -> Result<(InviteSecret, Timestamp), Failed> {
+/// Mints a pairing code: who comes by it is to be a further device of ours, of which friends are told what is wished.
+pub(crate) fn pairing(state: &mut State, turn: &mut Turn<'_>, tell: Option<String>) -> Result<(InviteSecret, Timestamp), Failed> {
     forget_expired(state, turn)?;
     if state.invites.len() >= INVITES_MAX {
         return Err(CommandError::Full.into());
@@ -83,7 +83,7 @@ pub(crate) fn pairing(state: &mut State, turn: &mut Turn<'_>) -> Result<(InviteS
         forget(state, turn, &grant, expires)?;
     }
     let (secret, expires) = (InviteSecret::random(turn.rng), turn.stamp.after(PAIRING_LIFETIME));
-    let pairs = Some(Box::default());
+    let pairs = Some(Box::new(Pairing { certified: None, tell }));
     let invite = Invite { auto_accept: true, secret: Some(secret.clone()), pairs, ..fresh(turn, expires) };
     state.save_invite(turn, invite);
     changed(turn);

@@ -39,8 +39,8 @@ impl Desk {
             return Ok(if is_past { Handed::Stale } else { Handed::Refused });
         }
         self.remember(fetch.nonce);
-        if state.own.is_expired(turn.stamp) {
-            // Who is shown an ended certificate takes no package.
+        if !state.own.may_show(turn.stamp) {
+            // Who is shown a certificate that has ended takes no package.
             return Ok(Handed::Empty);
         }
         if !state.rates.package(turn.now, peer) {

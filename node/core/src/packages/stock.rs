@@ -82,7 +82,7 @@ impl Looks {
     pub fn follow(&mut self, state: &mut State, relays: &mut Relays, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
         forget_relays(state, turn);
         self.looks.retain(|mailbox, _| state.own.relay_mailboxes.contains_key(mailbox));
-        if !is_stocked(state) || state.own.is_halted || state.own.is_expired(turn.stamp) {
+        if !is_stocked(state) || !state.own.may_show(turn.stamp) {
             return Ok(());
         }
         let reached: Vec<OwnRelayMailbox> = state.own.relay_mailboxes.values().filter(|own| relays.stands(own)).cloned().collect();

@@ -5,7 +5,7 @@
 
 use crate::rows::{Friend, FriendState};
 use crate::state::State;
-use symbolon_presence::id::PeerId;
+use symbolon_presence::id::{Digest, PeerId};
 
 /// The row that stands for a person: what users see. A person has one as long as they have any.
 pub(crate) fn head_of(state: &State, person: &PeerId) -> Option<PeerId> {
@@ -22,6 +22,12 @@ pub(crate) fn head(state: &State, peer: &PeerId) -> PeerId {
 /// Whose row it is; of somebody else it is who is named.
 pub(crate) fn person_of(state: &State, peer: &PeerId) -> PeerId {
     state.friends.get(peer).map_or(*peer, Friend::person)
+}
+
+/// The hash of a person's second root key, as one of their devices has said it first.
+pub(crate) fn second_root(state: &State, person: &PeerId) -> Option<Digest> {
+    let head = head_of(state, person)?;
+    rows_of(state, &head).iter().find_map(|row| state.friends.get(row)?.second_root)
 }
 
 /// The rows of the person for whom a row stands, that one first.

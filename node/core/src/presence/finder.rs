@@ -20,7 +20,7 @@ use symbolon_presence::codec;
 use symbolon_presence::id::{LookupId, PeerId, RequestId};
 use symbolon_presence::posted::{Item, contact_id};
 use symbolon_presence::record::{Record, day_of};
-use symbolon_presence::time::{HOUR, Timestamp};
+use symbolon_presence::time::Timestamp;
 
 mod calls;
 
@@ -82,12 +82,12 @@ impl Finder {
     /// `strangers` are the nodes of the LAN that are no friends', each by its places.
     pub fn tick(&mut self, state: &mut State, turn: &mut Turn<'_>, strangers: impl Fn(&mut ChaCha20Rng) -> Vec<Vec<Address>>) {
         self.calls.tick(turn);
-        if self.due.is_none_or(|due| due > turn.now) || state.own.is_halted {
+        if self.due.is_none_or(|due| due > turn.now) {
             return;
         }
-        if state.own.is_expired(turn.stamp) {
-            // Who is found would be asked under it: they wait for the next certificate.
-            self.due = Some(turn.now.after(HOUR));
+        if !state.own.may_show(turn.stamp) {
+            // Who is found would be asked at once: they wait, until it begins again.
+            self.due = None;
             return;
         }
         let before = std::mem::take(&mut self.sought);

@@ -213,13 +213,9 @@ impl Publisher {
 
     /// Publishes when it is due.
     pub fn tick(&mut self, state: &mut State, turn: &mut Turn<'_>) {
-        let is_expired = state.own.is_expired(turn.stamp);
-        if is_expired {
-            // Nobody believes what stands under it. It begins again with the next certificate.
+        if !state.own.may_show(turn.stamp) {
+            // Another copy of this folder publishes, or nobody believes what stands under the certificate.
             withdraw(&mut state.own);
-        }
-        if state.own.is_halted || is_expired {
-            // Another copy of this folder publishes, or nobody reads it.
             (self.due, self.away_due, self.read_back.due) = (None, None, None);
             self.bodies = Bodies::default();
             return;
@@ -260,7 +256,7 @@ impl Publisher {
     /// The node stops: its records do not say where it was any more. Friends still call where they know it, since
     /// two who both took leave must find each other again.
     pub fn farewell(&mut self, state: &mut State, turn: &mut Turn<'_>) {
-        if state.own.is_expired(turn.stamp) {
+        if !state.own.may_show(turn.stamp) {
             return;
         }
         if self.last.is_some() && state.own.presence.has_day(day_of(turn.now)) && self.servers + self.neighbours + self.lookup_servers > 0 {

@@ -225,9 +225,9 @@ impl Standings {
     }
 
     /// Somebody has seen more of us than this folder holds.
-    pub fn newer(&mut self, state: &State, turn: &mut Turn<'_>) {
+    pub fn newer(&mut self, state: &mut State, turn: &mut Turn<'_>) {
         let has_revoked = self.behind.as_ref().is_some_and(|behind| behind.has_revoked);
-        self.note_behind(turn, has_revoked);
+        self.note_behind(state, turn, has_revoked);
         self.ask_all(state, turn.now);
     }
 
@@ -235,7 +235,7 @@ impl Standings {
     /// know who. So keys and tree begin again above everything that was given away.
     pub fn later_revision(&mut self, state: &mut State, turn: &mut Turn<'_>, revision: u64) {
         presence::begin_above(state, turn, revision);
-        self.note_behind(turn, true);
+        self.note_behind(state, turn, true);
         self.ask_all(state, turn.now);
     }
 
@@ -257,7 +257,11 @@ impl Standings {
         }
     }
 
-    fn note_behind(&mut self, turn: &mut Turn<'_>, has_revoked: bool) {
+    fn note_behind(&mut self, state: &mut State, turn: &mut Turn<'_>, has_revoked: bool) {
+        // Each friend says so; one of them is enough, and every later copy is found again.
+        if state.own.identity.root.is_some() && self.behind.as_ref().is_none_or(|known| turn.now.since(known.at) >= HOUR) {
+            state.own.skip_serials(turn);
+        }
         let behind = Behind { at: turn.now, has_revoked };
         turn.put(Table::Meta, b"behind", &behind);
         self.behind = Some(behind);

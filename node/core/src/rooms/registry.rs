@@ -112,6 +112,11 @@ pub(crate) fn is_shared(state: &State, room: &RoomId) -> bool {
     state.rooms.get(room).is_some_and(|row| matches!(row.members, Members::Devices(_)))
 }
 
+/// Whether this node and a device are in a shared room.
+pub(crate) fn is_in_shared(state: &State, device: &DeviceId, room: &RoomId) -> bool {
+    is_shared(state, room) && membership(state, device, room) == Membership::Member
+}
+
 /// The devices of others in a room.
 pub(crate) fn members(state: &State, room: &RoomId) -> Vec<DeviceId> {
     match state.rooms.get(room).map(|row| &row.members) {

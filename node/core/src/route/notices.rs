@@ -3,6 +3,7 @@
 use super::Machines;
 use crate::friendships;
 use crate::groups;
+use crate::introductions;
 use crate::notice::{
     ConversationsNotice, DeliveryNotice, FriendshipsNotice, GroupsNotice, IdentityNotice, IntakeNotice, InvitesNotice, PackagesNotice,
     PeopleNotice, PresenceNotice, RenewalNotice, Told,
@@ -19,7 +20,7 @@ impl Machines {
     pub(super) fn notices(&mut self, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
         while let Some(told) = turn.out.notices.next()? {
             match told {
-                Told::Identity(notice) => self.of_identity(turn, notice),
+                Told::Identity(notice) => self.of_identity(turn, notice)?,
                 Told::People(PeopleNotice::DeviceGone(device)) => self.forget(turn, &device),
                 Told::Invites(notice) => self.of_invites(turn, notice)?,
                 Told::Delivery(notice) => self.of_delivery(turn, notice)?,
@@ -29,6 +30,7 @@ impl Machines {
                 Told::Intake(notice) => self.of_intake(turn, notice)?,
                 Told::Conversations(ConversationsNotice::Held(friend)) => self.held.note(friend),
                 Told::Conversations(ConversationsNotice::Read(friend, message)) => self.own_devices.read(&self.state, &friend, message),
+                Told::Conversations(ConversationsNotice::ReadInRoom(message)) => self.own_devices.read_in_room(message),
                 Told::Friendships(notice) => self.of_friendships(turn, notice)?,
                 Told::Groups(notice) => self.of_groups(turn, notice)?,
             }
@@ -55,19 +57,26 @@ impl Machines {
         }
     }
 
-    fn of_identity(&mut self, turn: &mut Turn<'_>, notice: IdentityNotice) {
-        let Self { state, delivery, presence, standings, .. } = self;
+    fn of_identity(&mut self, turn: &mut Turn<'_>, notice: IdentityNotice) -> Result<(), TurnFailed> {
+        let Self { state, delivery, presence, standings, groups, vouching, .. } = self;
         match notice {
             IdentityNotice::CertificateRenewed => {
                 let (device, chain) = (state.own.identity.device, state.own.identity.chain.clone());
                 state.renew_leaves(turn, &device, &chain);
                 standings.show_all(state);
+                // What waited for it goes on.
+                friendships::certified(state, turn)?;
+                introductions::certified(state, turn)?;
+                presence.finder.begin_again(state, turn.now);
+                groups.note_all(state);
+                vouching.certified(state, turn);
             }
             IdentityNotice::RecordsChanged => {
                 presence.changed(state, turn);
                 delivery.greet_again();
             }
         }
+        Ok(())
     }
 
     /// A device is not known any more: nothing of it is kept.
@@ -205,6 +214,7 @@ impl Machines {
         match notice {
             IntakeNotice::GoneTold(device) => own_devices.told(state, &device),
             IntakeNotice::TextsTaken(device, up_to) => own_devices.taken(state, turn, &device, up_to),
+            IntakeNotice::RoomTextsTaken(device, round, up_to) => own_devices.room_texts_taken(state, turn, &device, (round, up_to)),
             IntakeNotice::Gap(device) | IntakeNotice::Reused(device) => standings.ask(device),
             IntakeNotice::Heard(device) => confirming.heard(state, turn, &device)?,
             IntakeNotice::Shown(device) => {

@@ -56,6 +56,9 @@ pub(crate) struct Device {
     /// Of which devices of ours it has heard that they are gone.
     #[n(27)]
     pub gone_told: Option<GoneTold>,
+    /// Which list of our devices it has seen.
+    #[n(28)]
+    pub listed_told: Option<ListedTold>,
     /// How far it and this device are; a row of its own, because it changes with every envelope.
     #[cbor(skip)]
     pub channel: Channel,
@@ -85,6 +88,7 @@ impl Device {
             shown: None,
             overtaken: None,
             gone_told: None,
+            listed_told: None,
             channel: Channel::default(),
         }
     }
@@ -98,6 +102,18 @@ pub(crate) struct GoneTold {
     pub room: RoomId,
     #[n(1)]
     pub devices: Vec<DeviceId>,
+}
+
+/// The list of our devices that a device has seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct ListedTold {
+    /// In this room.
+    #[n(0)]
+    pub room: RoomId,
+    /// The list's number.
+    #[n(1)]
+    pub number: u64,
 }
 
 /// A device of somebody who stays that is refused. Under its id, among what is blocked.

@@ -51,6 +51,10 @@ pub(crate) struct Group {
     /// By what we have come in; none of who made the room, and of builds that did not note it.
     #[n(13)]
     pub came: Option<CameBy>,
+    /// This device never was in it and knows it from other devices of ours: those that are in it, by Peer ID; at most
+    /// [`limits::DEVICES_MAX`](crate::limits::DEVICES_MAX). None of a room that this device is in, or was.
+    #[n(14)]
+    pub elsewhere: Option<Vec<PeerId>>,
 }
 
 /// The commit by which we have come into a room. When two have added us at once, one of their commits gives way.
@@ -381,4 +385,25 @@ pub(crate) struct RoomNote {
     pub is_muted: bool,
     #[n(2)]
     pub is_archived: bool,
+    /// Which of our devices has set it so last; none of what builds have set that did not note it, and as long as nothing is set.
+    #[n(3)]
+    pub set: Option<SetBy>,
+}
+
+/// Which of our devices has set something, and how often it was set until then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct SetBy {
+    #[n(0)]
+    pub version: u64,
+    #[n(1)]
+    pub by: PeerId,
+}
+
+impl RoomNote {
+    /// Which of our devices, of which `own` is this one, has set what is set.
+    pub fn set_by(&self, own: PeerId) -> SetBy {
+        let is_set = self.is_muted || self.is_archived;
+        self.set.unwrap_or(SetBy { version: u64::from(is_set), by: own })
+    }
 }

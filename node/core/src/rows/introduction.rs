@@ -33,7 +33,8 @@ pub(crate) struct Introducing {
     /// For the introducer: the asker has agreed. For the asker: the request was sent.
     #[n(10)]
     pub agreed: bool,
-    /// For the introducer: what the target has sent for the asker.
+    /// For the introducer: what the target has sent for the asker. For the asker: the same, while it waits for the next
+    /// certificate.
     #[cbor(n(11), with = "minicbor::bytes")]
     pub contact: Option<Vec<u8>>,
     /// The signed statement: who said so can be shown later.

@@ -55,4 +55,7 @@ pub(crate) struct Pairing {
     /// What was certified by it.
     #[n(0)]
     pub certified: Option<Chain>,
+    /// What friends are written once somebody has used it.
+    #[n(1)]
+    pub tell: Option<String>,
 }

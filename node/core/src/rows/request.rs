@@ -134,6 +134,9 @@ pub(crate) struct Request {
     /// We ask by a pairing code, to be a further device of a person.
     #[n(29)]
     pub joins: Option<bool>,
+    /// Our user has agreed, and the answer waits for our next certificate.
+    #[n(30)]
+    pub agreed: Option<bool>,
 }
 
 impl Request {
@@ -170,6 +173,7 @@ impl Request {
             invite: None,
             in_room: None,
             joins: None,
+            agreed: None,
         }
     }
 

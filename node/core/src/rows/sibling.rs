@@ -3,7 +3,8 @@
 use crate::command::Trust;
 use crate::wire::{Gone, PersonSaid, PersonStanding};
 use minicbor::{Decode, Encode};
-use symbolon_presence::id::PeerId;
+use symbolon_presence::device_list::DeviceList;
+use symbolon_presence::id::{DeviceId, PeerId};
 use symbolon_presence::time::Timestamp;
 
 /// Another device of our own person. Under its Peer ID.
@@ -27,6 +28,21 @@ pub(crate) struct Sibling {
     /// What says so.
     #[n(5)]
     pub said: Option<Gone>,
+    /// How far it has the texts of shared rooms; none as long as it has none of them by us.
+    #[n(6)]
+    pub rooms: Option<RoomsTaken>,
+}
+
+/// How far a device of ours has the texts of shared rooms.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct RoomsTaken {
+    /// Rises whenever we go back: frames of an earlier round say nothing about this one.
+    #[n(0)]
+    pub round: u64,
+    /// Those with a lower arrival number were taken there.
+    #[n(1)]
+    pub up_to: u64,
 }
 
 /// How the person stands to somebody. Under their Peer ID.
@@ -39,4 +55,21 @@ pub(crate) struct Person {
     /// What their row here showed when it was last looked at: petname, trust, standing.
     #[n(1)]
     pub shown: (String, Trust, PersonStanding),
+}
+
+/// Which devices a person has, by their second root key. Under their Peer ID.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Listed {
+    #[n(0)]
+    pub person: PeerId,
+    /// The list's number: the highest that was seen.
+    #[n(1)]
+    pub number: u64,
+    /// The devices that it names.
+    #[n(2)]
+    pub devices: Vec<DeviceId>,
+    /// What says so.
+    #[n(3)]
+    pub list: DeviceList,
 }

@@ -1,7 +1,7 @@
 //! Shared rooms: how their rows are saved.
 
 use super::State;
-use crate::rows::{Group, KnockKey, RoomNote, SeatRow, Step, WishRow, commit_key, knock_key, leaf_key, step_key, wish_key};
+use crate::rows::{Group, KnockKey, RoomNote, SeatRow, SetBy, Step, WishRow, commit_key, knock_key, leaf_key, step_key, wish_key};
 use crate::table::Table;
 use crate::turn::Turn;
 use crate::wire::Seat;
@@ -92,6 +92,18 @@ impl State {
         let note = self.groups.notes.entry(*room).or_default();
         change(note);
         turn.put(Table::RoomNote, room.as_bytes(), note);
+    }
+
+    /// The user mutes a room or puts it away, or no longer. Whether something has changed.
+    pub fn set_room(&mut self, turn: &mut Turn<'_>, room: &RoomId, is_muted: bool, is_archived: bool) -> bool {
+        let by = self.own.peer;
+        let before = self.groups.notes.get(room).cloned().unwrap_or_default();
+        if (before.is_muted, before.is_archived) == (is_muted, is_archived) {
+            return false;
+        }
+        let set = Some(SetBy { version: before.set_by(by).version.saturating_add(1), by });
+        self.change_note(turn, room, |note| *note = RoomNote { is_muted, is_archived, set, ..before });
+        true
     }
 
     /// A kept commit is not wanted any more.

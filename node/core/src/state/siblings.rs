@@ -2,7 +2,7 @@
 
 use super::State;
 use crate::limits::PERSONS_MAX;
-use crate::rows::{Person, Sibling};
+use crate::rows::{Listed, Person, Sibling};
 use crate::table::Table;
 use crate::turn::Turn;
 use symbolon_presence::id::PeerId;
@@ -20,6 +20,12 @@ impl State {
             change(row);
             turn.put(Table::Sibling, peer.as_bytes(), row);
         }
+    }
+
+    /// Saves which devices a person has. There are no more of these rows than people of whom a row of a friend is there.
+    pub fn save_listed(&mut self, turn: &mut Turn<'_>, row: Listed) {
+        turn.put(Table::Listed, row.person.as_bytes(), &row);
+        self.listed.insert(row.person, row);
     }
 
     /// Whether a Peer ID is of a device of ours that is gone.

@@ -4,6 +4,7 @@ use crate::command::{DoctorView, RelayState, StatusView};
 use crate::delivery::Delivery;
 use crate::delivery::outbox;
 use crate::delivery::owner::Concern;
+use crate::devices::Capsules;
 use crate::limits::LONG_SILENCE;
 use crate::people::persons;
 use crate::rows::{Friend, FriendState, Message, message_key};
@@ -18,7 +19,12 @@ use symbolon_presence::time::Timestamp;
 const ROWS: usize = 32;
 
 /// Looks at outbox and friends.
-pub(crate) fn view(state: &State, delivery: &Delivery, turn: &Turn<'_>, status: &StatusView) -> Result<DoctorView, TurnFailed> {
+pub(crate) fn view(
+    state: &State,
+    (delivery, capsules): (&Delivery, &Capsules),
+    turn: &Turn<'_>,
+    status: &StatusView,
+) -> Result<DoctorView, TurnFailed> {
     let near = status.lan.as_ref().map(|lan| lan.friends);
     let connected = status.relays.iter().filter(|relay| relay.state == RelayState::Connected).count();
     let own = &state.own.places;
@@ -29,6 +35,7 @@ pub(crate) fn view(state: &State, delivery: &Delivery, turn: &Turn<'_>, status: 
         near,
         places,
         relays: (connected, status.relays.len()),
+        recovery: capsules.view(state, turn.now),
         problems: status.problems.clone(),
         ..DoctorView::default()
     };
@@ -77,6 +84,7 @@ fn oldest(state: &State, turn: &Turn<'_>, device: &DeviceId) -> Result<Option<Ti
                 | Concern::Shown
                 | Concern::Commit(..)
                 | Concern::OwnTexts(_)
+                | Concern::OwnRoomTexts(..)
                 | Concern::OwnGone
                 | Concern::Nobody => None,
             };

@@ -1,6 +1,7 @@
 //! Rooms as shown to the user.
 
 use crate::command::{MemberView, RoomRole, RoomStanding, RoomView, Trust};
+use crate::devices;
 use crate::people::{self, persons};
 use crate::rows::{Group, GroupStanding, WishFor};
 use crate::state::State;
@@ -39,6 +40,7 @@ fn view(state: &State, group: &Group) -> RoomView {
         members: group.roster.users.len(),
         role: group.roster.role(&state.own.person()).map(role),
         standing: match group.standing {
+            _ if devices::is_elsewhere(state, group) => RoomStanding::Elsewhere,
             GroupStanding::Member if group.is_asked() => RoomStanding::Asked,
             GroupStanding::Member => RoomStanding::Member,
             GroupStanding::Leaving => RoomStanding::Leaving,

@@ -14,7 +14,7 @@ use symbolon_relay::knock::{Answer, Ask, Refusal};
 
 /// Marks the numbers of our own questions. The world counts its own from one.
 const OWN: u64 = 1 << 63;
-/// Whence they come: no place in the world.
+/// Where they come from: no place in the world.
 const NOWHERE: Source = Source(u64::MAX);
 
 fn alias_of(group: &Group) -> Option<RoomAlias> {

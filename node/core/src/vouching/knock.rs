@@ -180,6 +180,11 @@ impl Vouching {
 
     /// Cards that are known now: we knock.
     pub(super) fn go_on_found(&mut self, state: &mut State, turn: &mut Turn<'_>) {
+        if !state.own.may_show(turn.stamp) {
+            // They are found once more, when we may knock.
+            self.found.clear();
+            return;
+        }
         let ready: Vec<RequestId> = self.found.iter().filter(|(_, found)| found.at <= turn.now).map(|(id, _)| *id).collect();
         for id in ready {
             let Some(FoundCard { card, .. }) = self.found.remove(&id) else { continue };
@@ -288,6 +293,10 @@ impl Vouching {
         state.change_knock(turn, id, |row| row.voucher = Some(voucher.person));
         if !is_friend || people::is_blocked(state, &voucher.peer, &hello.chain) {
             set(state, turn, id, RequestStatus::Cancelled, Some(KnockFault::Stranger));
+            return Ok(());
+        }
+        if !state.own.may_show(turn.stamp) {
+            // Nobody takes a package that shows it. We knock again under the next certificate.
             return Ok(());
         }
         let package = packages::make_for(state, turn, voucher.peer)?;

@@ -79,7 +79,7 @@ impl Vouching {
             vouched: None,
         };
         let is_friend = state.friends.get(&device.peer).is_some_and(Friend::stands);
-        if is_friend && state.own.vouches {
+        if is_friend && state.own.vouches && state.own.may_show(turn.stamp) {
             row = decide(state, turn, row);
         }
         turn.notify(Event::Request(row.id));
@@ -89,10 +89,25 @@ impl Vouching {
 
     /// Says what there is to say to who knocks: that we vouch, or nothing that looks the same.
     fn speak(&mut self, state: &State, turn: &mut Turn<'_>, row: &HeardKnock, at: Timestamp) {
-        // One that is over is not vouched for again, however often a hub brings it.
-        let word = hello(state, turn, row).filter(|_| !row.is_over(turn.now));
-        let word = word.unwrap_or_else(|| VouchHello::pass(turn.rng));
+        let word = word(state, turn, row);
         self.say(Say { at, hub: row.hub.clone(), what: Saying::Member(row.room, row.alias, row.nonce, word) });
+    }
+
+    /// Our certificate was renewed: friends who have knocked meanwhile are vouched for, and vouchers of ours are asked once
+    /// more for what was not answered.
+    pub fn certified(&mut self, state: &mut State, turn: &mut Turn<'_>) {
+        let is_friend = |row: &HeardKnock| state.friends.get(&row.peer).is_some_and(Friend::stands);
+        let waits = |row: &&HeardKnock| row.status == RequestStatus::Pending && !row.is_over(turn.now) && is_friend(row);
+        let rows: Vec<HeardKnock> = state.vouching.heard.values().filter(|_| state.own.vouches).filter(waits).cloned().collect();
+        for row in rows {
+            let row = decide(state, turn, row);
+            turn.notify(Event::Request(row.id));
+            state.save_heard(turn, row.clone());
+            self.speak(state, turn, &row, turn.now);
+        }
+        for id in state.vouching.knocks.values().filter(|row| row.waits(turn.now)).map(|row| row.id) {
+            self.talks.knock_again(turn.now, &id);
+        }
     }
 
     /// Our user vouches for somebody who knocks.
@@ -178,6 +193,12 @@ fn transcript(state: &State, row: &HeardKnock, vouched: &Vouched) -> Option<Tran
     })
 }
 
+/// What is said to who knocks. One that is over is not vouched for again, however often a hub brings it.
+fn word(state: &State, turn: &mut Turn<'_>, row: &HeardKnock) -> Vec<u8> {
+    let hello = hello(state, turn, row).filter(|_| !row.is_over(turn.now) && state.own.may_show(turn.stamp));
+    hello.unwrap_or_else(|| VouchHello::pass(turn.rng))
+}
+
 /// The word by which we vouch, if we do.
 fn hello(state: &State, turn: &mut Turn<'_>, row: &HeardKnock) -> Option<Vec<u8>> {
     let vouched = row.vouched.as_ref()?;
@@ -228,5 +249,51 @@ pub(super) fn expire(state: &mut State, turn: &mut Turn<'_>, room: Option<&RoomI
             turn.notify(Event::Request(row.id));
             state.save_heard(turn, HeardKnock { status, ..row });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::fixture::{NOW, Person, certified, further, in_turn};
+    use symbolon_presence::id::{Digest, RoomAlias};
+    use symbolon_presence::time::EARLIEST;
+
+    #[test]
+    fn under_a_certificate_that_has_ended_we_vouch_for_nobody_until_there_is_another() {
+        in_turn(|state, turn| {
+            let ben = Person::new(state, turn, 1);
+            let room = groups::create(state, turn, "Crew").unwrap();
+            let row = HeardKnock {
+                id: RequestId([1; 16]),
+                room,
+                alias: RoomAlias([1; 32]),
+                nonce: Nonce([1; 16]),
+                card: Digest([1; 32]),
+                peer: ben.device.peer,
+                person: ben.device.person,
+                chain: ben.identity.chain.clone(),
+                key: KemKey::from_bytes([1; 32]).public().bytes(),
+                at: NOW,
+                status: RequestStatus::Pending,
+                hub: Vec::new(),
+                vouched: None,
+            };
+            let mut vouching = Vouching::default();
+            let decided = decide(state, turn, row.clone());
+            let vouches = |state: &State, turn: &mut Turn<'_>| {
+                let (key, word) = (KemKey::from_bytes([1; 32]), word(state, turn, &decided));
+                VouchHello::open(&word, &key, &decided.alias, &decided.nonce).is_some()
+            };
+            assert!(vouches(state, turn));
+            let first = further(state, EARLIEST);
+            assert!(!vouches(state, turn), "it looks like nothing");
+            state.save_heard(turn, row);
+            certified(state, first);
+            vouching.certified(state, turn);
+            let row = state.vouching.heard.get(&RequestId([1; 16])).unwrap();
+            assert!(row.status == RequestStatus::Accepted && row.vouched.is_some());
+        });
     }
 }

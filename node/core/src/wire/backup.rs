@@ -10,6 +10,7 @@ use crate::limits::{LOOKUPS_MAX, RELAY_MAILBOXES_MAX, WAYS_SAID};
 use minicbor::{Decode, Encode};
 use symbolon_presence::address::Address;
 use symbolon_presence::codec;
+use symbolon_presence::device_list::DeviceList;
 use symbolon_presence::friendship::FriendshipSecret;
 use symbolon_presence::generation::Reader;
 use symbolon_presence::id::{Digest, Nonce, PeerId};
@@ -20,6 +21,9 @@ use symbolon_presence::labels::{HASH_CONTEXT, KEY_BACKUP, SEAL_BACKUP};
 use symbolon_presence::seal::{NONCE, aead_open_random, aead_seal_random};
 use symbolon_presence::time::Timestamp;
 use symbolon_relay::put::MailboxEntry;
+
+/// The first line of a backup file.
+pub const BACKUP_MAGIC: &[u8] = b"symbolon backup 1\n";
 
 /// The longest part of a backup, sealed, in bytes.
 pub const BACKUP_PART_MAX: usize = 256 * 1024;
@@ -66,6 +70,9 @@ pub struct BackupHead {
     /// Its lookup servers; at most [`LOOKUPS_MAX`].
     #[n(5)]
     pub lookups: Vec<Address>,
+    /// The person's device list, if there is one.
+    #[n(6)]
+    pub list: Option<Box<DeviceList>>,
 }
 
 /// How a device that was a friend is written to.

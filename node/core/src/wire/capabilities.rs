@@ -25,6 +25,10 @@ impl Capabilities {
     pub const VOUCHING: Self = Self(1 << 7);
     /// Several devices of one person.
     pub const DEVICES: Self = Self(1 << 8);
+    /// Lists of a person's devices.
+    pub const LISTS: Self = Self(1 << 9);
+    /// What devices of one person say to each other about shared rooms.
+    pub const OWN_ROOMS: Self = Self(1 << 10);
     /// What this build takes.
     pub const OURS: Self = Self(
         Self::COMMITS.0
@@ -34,7 +38,9 @@ impl Capabilities {
             | Self::CARRYING.0
             | Self::BEFRIENDING.0
             | Self::VOUCHING.0
-            | Self::DEVICES.0,
+            | Self::DEVICES.0
+            | Self::LISTS.0
+            | Self::OWN_ROOMS.0,
     );
 
     /// Whether all of `what` is among them.

@@ -34,7 +34,15 @@ impl First {
 
     /// Verifies certificate and signature over the bytes as received, as spoken to `me`.
     pub fn verify(&self, me: &PeerId, now: Timestamp) -> Option<(Device, Statement)> {
-        let device = self.chain.verify(now).ok()?;
+        self.read(me, self.chain.verify(now).ok()?)
+    }
+
+    /// The same from a device that is known already: its certificate is read as one of those.
+    pub fn verify_known(&self, me: &PeerId, sure: Timestamp) -> Option<(Device, Statement)> {
+        self.read(me, self.chain.verify_known(sure).ok()?)
+    }
+
+    fn read(&self, me: &PeerId, device: Device) -> Option<(Device, Statement)> {
         let statement: Statement = codec::decode(&self.statement, PAYLOAD_MAX).ok()?;
         device.signing.verify(statement.step.label(), &pair_context(&device.peer, me), &self.statement, &self.signature).ok()?;
         (statement.to == *me).then_some((device, statement))

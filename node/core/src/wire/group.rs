@@ -15,6 +15,7 @@ use crate::limits::{CONTACT_RECORD_MAX, MEMBERS_MAX, RELAY_MAILBOXES_MAX};
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 use symbolon_presence::codec;
+use symbolon_presence::device_list::{DeviceList, LIST_MAX};
 use symbolon_presence::id::{Digest, PeerId, PublicKeyBytes, RoomId, SignatureBytes};
 use symbolon_presence::identity::{Chain, Device, Identity};
 use symbolon_presence::kdf::{Secret, hash};
@@ -66,12 +67,16 @@ pub struct Befriend {
     /// A line to go with it.
     #[n(1)]
     pub note: Option<String>,
+    /// Of a further device of a friend's person: the list that names it, if there is one.
+    #[n(2)]
+    pub list: Option<Box<DeviceList>>,
 }
 
 impl Befriend {
     /// Whether every part is within its bounds.
     pub fn is_bounded(&self) -> bool {
-        self.contact.len() <= CONTACT_RECORD_MAX && self.note.as_deref().is_none_or(is_note)
+        let is_list = self.list.as_ref().is_none_or(|list| list.body.len() <= LIST_MAX);
+        self.contact.len() <= CONTACT_RECORD_MAX && self.note.as_deref().is_none_or(is_note) && is_list
     }
 }
 

@@ -8,7 +8,7 @@ use super::bounds::{is_name, is_text};
 use super::gone::Gone;
 use super::group::Befriend;
 use crate::command::{MessageState, Trust};
-use crate::limits::{DEVICES_MAX, PERSONS_SAID, RELAY_MAILBOXES_MAX, TEXTS_SAID};
+use crate::limits::{DEVICES_MAX, MARKS_SAID, PERSONS_SAID, RELAY_MAILBOXES_MAX, ROOMS_SAID, TEXTS_SAID};
 use minicbor::{Decode, Encode};
 use symbolon_presence::id::{Digest, MessageId, PeerId, RoomId};
 use symbolon_presence::identity::Chain;
@@ -63,6 +63,15 @@ pub enum OwnSaid {
     /// A friend's device was shut out, by the user of the sender; others of that friend's were not.
     #[n(9)]
     Barred(#[n(0)] Chain),
+    /// Shared rooms; at most [`ROOMS_SAID`].
+    #[n(10)]
+    Rooms(#[n(0)] Vec<RoomSaid>),
+    /// Texts of shared rooms, in the order in which they arrived; at most [`TEXTS_SAID`].
+    #[n(11)]
+    RoomTexts(#[n(0)] Vec<RoomTextSaid>),
+    /// These texts of shared rooms were read; at most [`MARKS_SAID`].
+    #[n(12)]
+    RoomReads(#[n(0)] Vec<MessageId>),
 }
 
 impl OwnSaid {
@@ -75,6 +84,9 @@ impl OwnSaid {
             Self::Label(label) => is_name(label),
             Self::States(states) => states.len() <= TEXTS_SAID,
             Self::Relays(relays) => relays.len() <= RELAY_MAILBOXES_MAX && relays.iter().all(RelaySaid::is_bounded),
+            Self::Rooms(rooms) => rooms.len() <= ROOMS_SAID && rooms.iter().all(RoomSaid::is_bounded),
+            Self::RoomTexts(texts) => texts.len() <= TEXTS_SAID && texts.iter().all(|text| is_text(&text.text)),
+            Self::RoomReads(texts) => texts.len() <= MARKS_SAID,
             Self::Read(..) | Self::Certificate(_) | Self::Gone(_) | Self::Barred(_) => true,
         }
     }
@@ -156,6 +168,82 @@ pub struct TextSaid {
     pub text: String,
 }
 
+/// A shared room, as a device has it. Of two that differ in what the user has set, the one with the higher version counts, then
+/// the one of the higher Peer ID.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct RoomSaid {
+    /// Which one.
+    #[n(0)]
+    pub room: RoomId,
+    /// Rises with each change of what the user has set; 0 as long as they have set nothing.
+    #[n(1)]
+    pub version: u64,
+    /// The device that has made the change.
+    #[n(2)]
+    pub by: PeerId,
+    /// Whether it is muted.
+    #[n(3)]
+    pub is_muted: bool,
+    /// Whether it is put away.
+    #[n(4)]
+    pub is_archived: bool,
+    /// Its name.
+    #[n(5)]
+    pub name: String,
+    /// How the sender stands to it.
+    #[n(6)]
+    pub is: RoomIs,
+}
+
+impl RoomSaid {
+    fn is_bounded(&self) -> bool {
+        !self.name.is_empty() && is_name(&self.name)
+    }
+}
+
+/// How a device stands to a shared room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum RoomIs {
+    /// A member.
+    #[n(0)]
+    In,
+    /// Its user has left.
+    #[n(1)]
+    Left,
+    /// It was removed.
+    #[n(2)]
+    Removed,
+    /// It never was in it, and knows it from other devices of the person.
+    #[n(3)]
+    Elsewhere,
+}
+
+/// A text of a shared room.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct RoomTextSaid {
+    /// In which one.
+    #[n(0)]
+    pub room: RoomId,
+    /// Its id.
+    #[n(1)]
+    pub id: MessageId,
+    /// When written, by the writer's clock.
+    #[n(2)]
+    pub at: Timestamp,
+    /// The person who has written it.
+    #[n(3)]
+    pub from: PeerId,
+    /// How far it has got.
+    #[n(4)]
+    pub state: MessageState,
+    /// The text.
+    #[n(5)]
+    pub text: String,
+}
+
 /// A relay that a device uses.
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
@@ -186,4 +274,4 @@ macro_rules! opaque_debug {
         }
     )*};
 }
-opaque_debug!(JoinedBody OwnSaid PersonSaid RelaySaid TextSaid);
+opaque_debug!(JoinedBody OwnSaid PersonSaid RelaySaid RoomSaid RoomTextSaid TextSaid);

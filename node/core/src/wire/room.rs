@@ -11,6 +11,7 @@ use super::own::OwnSaid;
 use super::piece::{Piece, WHOLE_MAX};
 use minicbor::{Decode, Encode};
 use symbolon_presence::codec;
+use symbolon_presence::device_list::{DeviceList, LIST_MAX};
 use symbolon_presence::id::{Digest, EpochId, MessageId, RoomId};
 use symbolon_presence::kdf::hash;
 use symbolon_presence::labels::HASH_RANK;
@@ -116,6 +117,9 @@ pub enum RoomPayload {
     /// A device of the sender's person is theirs no more.
     #[n(26)]
     Gone(#[n(0)] Box<Gone>),
+    /// Which devices the sender's person has, by their second root key.
+    #[n(27)]
+    DeviceList(#[n(0)] Box<DeviceList>),
 }
 
 /// Of two commits that were made in one epoch, the one with the lower rank stands. The committers share the epoch, so both
@@ -144,6 +148,7 @@ impl RoomPayload {
             Self::Befriend(befriend) | Self::Sibling(befriend) => befriend.is_bounded(),
             Self::Own(said) => said.is_bounded(),
             Self::Gone(_) => true,
+            Self::DeviceList(list) => list.body.len() <= LIST_MAX,
         };
         (is_short && bounded).then_some(payload)
     }

@@ -195,8 +195,11 @@ impl Relays {
             && let Some(session) = self.sessions.get_mut(&key).filter(|session| session.dial == Some(dial))
         {
             session.dial = None;
-            back_off(session, turn);
-            self.drop_useless(&key);
+            // An older one may have come up meanwhile: the relay is there.
+            if session.link.is_none() {
+                back_off(session, turn);
+                self.drop_useless(&key);
+            }
         }
     }
 

@@ -5,7 +5,7 @@
 use super::sessions::*;
 use super::*;
 use crate::clear_cipher::ClearCipher;
-use crate::command::MessageState;
+use crate::command::{MessageState, RelayState};
 use crate::delivery::fate::Fate;
 use crate::delivery::outbox::{self, Copy, OutboxRow};
 use crate::delivery::owner::EnvelopeOwner;
@@ -14,7 +14,7 @@ use crate::fixture::{self, Empty};
 use crate::limits::RELAY_SESSIONS_MAX;
 use crate::notice::DeliveryNotice;
 use crate::rows::{Channel, Device, Friend, Message, ROOM_LANE, message_key};
-use crate::seam::{Action, LinkId, NetAction};
+use crate::seam::{Action, DialId, LinkId, NetAction};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Out, Turn, TurnFailed};
@@ -312,5 +312,24 @@ fn n7_a_relay_that_nothing_waits_for_is_not_dialled_again() {
         turn.now = relays.next_due().unwrap();
         relays.tick(state, turn).unwrap();
         assert!(relays.sessions.is_empty() && relays.next_due().is_none(), "its friend is here: nobody is called");
+    });
+}
+
+#[test]
+fn a_call_that_fails_once_an_older_one_has_come_up_does_not_make_the_relay_unreachable() {
+    let (_, relay) = relay_mailbox(1);
+    in_turn(|relays, state, turn| {
+        let own = Standing { is_own: true, ..Standing::default() };
+        relays.sessions.insert(key_of(&relay), Session { places: relay.entry.places.clone(), own, ..Session::default() });
+        // The first has no answer yet when it is tried once more.
+        for round in 0..2 {
+            relays.try_own(turn, round);
+        }
+        let dials: Vec<DialId> = relays.dials.keys().copied().collect();
+        let [first, second] = dials[..] else { panic!("two calls are under way") };
+        relays.link_up(state, turn, LINK, first).unwrap();
+        relays.dial_failed(turn, second);
+        let session = &relays.sessions[&key_of(&relay)];
+        assert_eq!((session.link, session.own.state, session.next_dial), (Some(LINK), RelayState::Connecting, None));
     });
 }

@@ -61,7 +61,7 @@ pub struct Rival {
 /// The one of these commits that stands, by the roles of the parent epoch, whose number this is. `None` only for none.
 ///
 /// Members go before devices that join; who removes somebody before who does not; of those who remove, the higher role; then the
-/// lowest lot. Only a higher role removes, so whoever removes a rival's committer goes before that rival, and so does every
+/// lowest lot. Only a higher role removes, so a commit that removes a rival's committer goes before that rival, and so does every
 /// removal that goes before theirs: no commit of a user who is removed wins, by no device and in no number. It is one
 /// order of all rivals, so it does not matter which of those that lose somebody has seen.
 ///

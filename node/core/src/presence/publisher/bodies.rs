@@ -9,10 +9,14 @@ use crate::limits::{FINDS_MAX, INVITES_AHEAD_MAX, READ_BODIES_AGAIN, READ_BODIES
 use crate::seam::{Look, NetAction};
 use crate::state::State;
 use crate::turn::Turn;
+use crate::wire::CapsulePlaces;
 use std::collections::{BTreeMap, BTreeSet};
+use symbolon_presence::capsule::CapsuleKeys;
+use symbolon_presence::codec;
 use symbolon_presence::id::{GrantId, LookupId};
 use symbolon_presence::record::{DAYS_AHEAD, Record, day_of};
 use symbolon_presence::time::Timestamp;
+use symbolon_relay::link::RelayLink;
 
 /// When bodies are made, and what was found in their places. Nothing of it is stored.
 #[derive(Debug, Default)]
@@ -117,6 +121,18 @@ impl Bodies {
     }
 }
 
+/// Where our capsule lies, for a day: none while nobody has seen the recovery phrase, or without a relay.
+fn places(state: &State, turn: &mut Turn<'_>, day: u32, at: Timestamp) -> Option<(LookupId, Vec<u8>)> {
+    let key = state.own.backup_key.as_ref()?;
+    let relays: Vec<RelayLink> = state.own.relay_mailboxes.values().filter(|own| own.is_told()).map(|own| own.link.clone()).collect();
+    if relays.is_empty() {
+        return None;
+    }
+    let slot = CapsuleKeys::new(key).places().slot(day);
+    let record = slot.seal(at, &codec::encode(&CapsulePlaces { relays }), turn.rng).ok()?;
+    Some((slot.id().ok()?, record))
+}
+
 /// Makes the bodies of today and tomorrow. `is_leaving`: they do not say where this node was.
 pub(super) fn make(state: &mut State, turn: &mut Turn<'_>, is_leaving: bool) {
     let (today, number) = (day_of(turn.now), state.own.presence.sequence);
@@ -128,6 +144,7 @@ pub(super) fn make(state: &mut State, turn: &mut Turn<'_>, is_leaving: bool) {
     for card in cards::open(state, turn.now).cloned().collect::<Vec<_>>() {
         made.extend([today, today.saturating_add(1)].into_iter().filter_map(|day| cards::seal(state, turn, &card, day, number)));
     }
+    made.extend([today, today.saturating_add(1)].into_iter().filter_map(|day| places(state, turn, day, turn.stamp)));
     state.own.bodies = made;
     state.own.kept_bodies.retain(|invite| state.invites.contains_key(invite));
     let used = [today, today.saturating_add(1)].into_iter().flat_map(|day| bodies::places_of_used(state, turn.now, day)).collect();
@@ -142,7 +159,13 @@ pub(super) fn prepare(state: &mut State, turn: &mut Turn<'_>) {
     }
     let (today, number) = (day_of(turn.now), state.own.presence.sequence.saturating_sub(1));
     let mut ahead: BTreeMap<u32, Vec<Vec<u8>>> = BTreeMap::new();
-    for invite in bodies::open(state, turn.now).into_iter().take(INVITES_AHEAD_MAX) {
+    // They are behind those that this node publishes itself, which are made a moment later.
+    let at = Timestamp(turn.stamp.0.saturating_sub(1));
+    for day in today..=today.saturating_add(DAYS_AHEAD) {
+        ahead.entry(day).or_default().extend(places(state, turn, day, at).map(|(_, bytes)| bytes));
+    }
+    let has_places = ahead.values().any(|records| !records.is_empty());
+    for invite in bodies::open(state, turn.now).into_iter().take(INVITES_AHEAD_MAX - usize::from(has_places)) {
         let Some(draft) = bodies::draft(state, turn, &invite, true) else { continue };
         for day in today..=today.saturating_add(DAYS_AHEAD).min(day_of(invite.expires)) {
             ahead.entry(day).or_default().extend(draft.seal(state, turn, day, number).map(|(_, bytes)| bytes));

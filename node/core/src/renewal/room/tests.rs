@@ -1,9 +1,11 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::command::Trust;
 use crate::fixture::{Person, friend, in_turn, peer};
-use crate::friendships::reply_contact;
+use crate::friendships::{Entered, enter_room, reply_contact};
 use crate::limits::{ENDED_OF_PERSON_MAX, REQUESTS_MAX};
+use crate::rows::{Friend, FriendState};
 use crate::wire::Step;
 use symbolon_presence::id::Nonce;
 use symbolon_presence::time::Timestamp;
@@ -19,6 +21,11 @@ fn returned(state: &mut State, turn: &mut Turn<'_>) -> Person {
 /// Renews the room, because of a question of ours that names this nonce.
 fn renews(ben: &Person, state: &mut State, turn: &mut Turn<'_>, nonce: Nonce) -> Result<(), Rejected> {
     state.device_mut(&ben.device.device).unwrap().asked = Some(vec![nonce]);
+    offers(ben, state, turn, nonce)
+}
+
+/// The same, whether or not we have asked.
+fn offers(ben: &Person, state: &mut State, turn: &mut Turn<'_>, nonce: Nonce) -> Result<(), Rejected> {
     let (room, leaf) = crate::rooms::create_for(turn, &ben.identity)?;
     let id = RequestId::random(turn.rng);
     let row = Request::blank(turn, id, Direction::Out);
@@ -91,4 +98,23 @@ fn a102_of_a_friend_who_returns_without_end_and_of_rooms_made_again_for_them_a_f
         assert!(own <= ENDED_OF_PERSON_MAX + 1, "{own}");
         assert!(state.requests.len() <= ENDED_OF_PERSON_MAX + 3, "{}", state.requests.len());
     });
+}
+
+#[test]
+fn an_offer_that_follows_a_question_about_a_room_that_both_have_left_is_a_repeat() {
+    for has_left in [false, true] {
+        in_turn(|state, turn| {
+            let ben = Person::new(state, turn, 2);
+            let (peer, nonce) = (ben.device.peer, Nonce([3; 16]));
+            state.device_mut(&ben.device.device).unwrap().asked = Some(vec![nonce]);
+            if has_left {
+                let (room, _) = rooms::create(state, turn).unwrap();
+                let into = Entered { room, step: FriendState::Mutual, renews: true, person: peer };
+                let friend = enter_room(state, turn, peer, "Ben", Trust::Verified, into).unwrap();
+                state.save_friend(turn, Friend { devices: vec![ben.device.device], ..friend });
+            }
+            let came = offers(&ben, state, turn, nonce);
+            assert_eq!(matches!(came, Err(Rejected::Drop(DropReason::Repeated))), has_left, "{came:?}");
+        });
+    }
 }

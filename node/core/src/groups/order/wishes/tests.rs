@@ -63,10 +63,10 @@ fn an_old_wish_does_not_bring_back_who_was_removed() {
     let roster = room(&[(ANA, Role::Admin), (BEN, Role::Admin)]);
     let history = [past(6, BEN, Effect::Came(CEM)), past(7, EVE, Effect::Removed(CEM))];
     assert_eq!(judge(&add(PHONE), &roster, &history), OVERTAKEN);
-    assert_eq!(judge(&add(PHONE), &roster, &[past(7, ANA, Effect::Removed(CEM))]), OVERTAKEN, "whoever removed them");
+    assert_eq!(judge(&add(PHONE), &roster, &[past(7, ANA, Effect::Removed(CEM))]), OVERTAKEN, "no matter who removed them");
     assert_eq!(judge(&add(PHONE), &roster, &[past(7, BEN, Effect::Left(CEM))]), OVERTAKEN, "nor who has left");
-    let anew = Wish { made_in: 7, ..add(PHONE) };
-    assert_eq!(judge(&anew, &roster, &history), STANDS, "but a wish that was made since does");
+    let later = Wish { made_in: 7, ..add(PHONE) };
+    assert_eq!(judge(&later, &roster, &history), STANDS, "but a wish that was made since does");
 }
 
 #[test]

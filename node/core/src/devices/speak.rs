@@ -1,0 +1,60 @@
+//! How a device speaks to another one of the person, and to those of friends: when it may, and how much of what is stored goes into one frame.
+
+use crate::delivery::outbox;
+use crate::delivery::owner::EnvelopeOwner;
+use crate::rooms;
+use crate::rows::Friend;
+use crate::state::State;
+use crate::table::Table;
+use crate::turn::{Turn, TurnFailed};
+use crate::wire::{Capabilities, OwnSaid, RoomPayload};
+use symbolon_presence::id::RoomId;
+
+/// Whether something may be said now to a device that takes several devices of one person.
+pub(super) fn is_ready(state: &State, friend: &Friend) -> bool {
+    state.may_seal(friend) && has_room(state, friend)
+}
+
+fn has_room(state: &State, friend: &Friend) -> bool {
+    let takes = |device| state.can(device, Capabilities::DEVICES) && outbox::has_room_for(state, device, 64);
+    !friend.devices.is_empty() && friend.devices.iter().all(takes)
+}
+
+/// Says something to it.
+pub(super) fn say(state: &mut State, turn: &mut Turn<'_>, friend: &Friend, said: &OwnSaid, owner: EnvelopeOwner) -> Result<(), TurnFailed> {
+    let sealed = rooms::say(turn, friend.room, &RoomPayload::Own(Box::new(said.clone())))?;
+    outbox::enqueue_room(state, turn, friend.room, &owner, &sealed);
+    Ok(())
+}
+
+/// Says something else that stands in the room of a friendship.
+pub(super) fn say_in_room(state: &mut State, turn: &mut Turn<'_>, friend: &Friend, payload: &RoomPayload) -> Result<(), TurnFailed> {
+    let sealed = rooms::say(turn, friend.room, payload)?;
+    outbox::enqueue_room(state, turn, friend.room, &EnvelopeOwner::Own, &sealed);
+    Ok(())
+}
+
+/// What is picked from an arrival number on, as much as fits, and the next number. What is picked says its length in bytes.
+pub(super) fn page_from<T>(
+    state: &State,
+    turn: &Turn<'_>,
+    from: u64,
+    (most, most_bytes): (usize, usize),
+    pick: impl Fn(&Turn<'_>, &RoomId, u64) -> Result<Option<(usize, T)>, TurnFailed>,
+) -> Result<(Vec<T>, u64), TurnFailed> {
+    let (mut next, mut texts, mut bytes) = (from, Vec::new(), 0);
+    let page = turn.range(Table::Arrival, &from.to_be_bytes(), 4 * most)?;
+    let is_last = page.len() < 4 * most;
+    for (key, conversation) in page {
+        let Some(arrival) = key.first_chunk::<8>().map(|key| u64::from_be_bytes(*key)) else { continue };
+        if texts.len() >= most || bytes >= most_bytes {
+            return Ok((texts, arrival));
+        }
+        next = arrival.saturating_add(1);
+        let Some(conversation) = RoomId::from_slice(&conversation) else { continue };
+        let Some((length, text)) = pick(turn, &conversation, arrival)? else { continue };
+        bytes += length;
+        texts.push(text);
+    }
+    Ok((texts, if is_last { state.counters.arrival } else { next }))
+}

@@ -1,0 +1,139 @@
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use super::*;
+use crate::command::Path;
+use crate::seam::Source;
+use rand_core::{Rng, SeedableRng};
+use symbolon_presence::codec;
+use symbolon_presence::id::PublicKeyBytes;
+use symbolon_presence::sign::SigningKey;
+use symbolon_relay::grant::MailboxKeys;
+
+const NOW: Timestamp = Timestamp(1_800_000_000_000);
+
+fn rng(seed: u64) -> ChaCha20Rng {
+    ChaCha20Rng::seed_from_u64(seed)
+}
+
+fn relay(number: u8) -> RelayLink {
+    let keys = MailboxKeys::random(&mut rng(u64::from(number)));
+    let receipt = SigningKey::from_seed(&[number; 32]).public();
+    RelayLink { mailbox_key: keys.public(), receipt, places: vec![Address(vec![4, number])] }
+}
+
+fn key() -> Secret {
+    Secret::from_bytes([9; 32])
+}
+
+fn search() -> Search {
+    Search::new(&key(), rng(1))
+}
+
+fn actions(search: &mut Search) -> Vec<NetAction> {
+    std::iter::from_fn(|| search.poll_action()).collect()
+}
+
+/// A relay that was reached, and the nonce of what it is asked.
+fn linked(search: &mut Search, link: LinkId) -> Nonce {
+    let dial = actions(search).into_iter().find_map(|action| if let NetAction::Dial(dial, _) = action { Some(dial) } else { None });
+    search.handle(NOW, &Input::LinkUp { link, dial, path: Path::Direct, source: Source::default(), keys: None });
+    asked(search).expect("it is asked")
+}
+
+fn asked(search: &mut Search) -> Option<Nonce> {
+    let question = |action| {
+        let NetAction::Send(_, bytes) = action else { return None };
+        if let Frame::Fetch(fetch) = Frame::decode(&bytes).unwrap() { Some(fetch.nonce) } else { None }
+    };
+    actions(search).into_iter().find_map(question)
+}
+
+fn fetched(nonce: Nonce, handed: Handed) -> Input {
+    Input::Frame(LinkId(1), Frame::Fetched(Fetched { nonce, handed }).encode())
+}
+
+#[test]
+fn a_relay_that_says_whatever_it_likes_for_ever_is_given_up() {
+    let mut search = search();
+    assert!(search.ask(relay(1), NOW));
+    linked(&mut search, LinkId(1));
+    let mut noise = rng(2);
+    for count in 0..FETCH_FRAMES_MAX {
+        assert!(!search.is_over(NOW), "after {count} frames");
+        let mut bytes = vec![0; usize::try_from(noise.next_u32() % 64).unwrap()];
+        noise.fill_bytes(&mut bytes);
+        search.handle(NOW, &Input::Frame(LinkId(1), bytes));
+    }
+    assert!(search.is_over(NOW));
+    assert_eq!(search.endings(), [Some(Ending::Nothing)]);
+    assert!(actions(&mut search).iter().any(|action| matches!(action, NetAction::Close(LinkId(1), _))));
+}
+
+#[test]
+fn a_relay_that_is_silent_is_called_four_times_and_the_search_ends() {
+    let mut search = search();
+    assert!(search.ask(relay(1), NOW));
+    let (mut now, mut dials) = (NOW, 0);
+    while !search.is_over(now) {
+        dials += actions(&mut search).iter().filter(|action| matches!(action, NetAction::Dial(..))).count();
+        now = search.next_due().unwrap();
+        search.tick(now);
+    }
+    assert_eq!((dials, search.endings()), (4, vec![Some(Ending::Silent)]));
+    assert!(now.since(NOW) <= 4 * (FETCH_DEADLINE + FETCH_AGAIN));
+}
+
+/// What somebody puts back who was handed the first piece of an older capsule and then this.
+fn put_back(then: impl FnOnce([Vec<Piece>; 2]) -> Piece) -> Vec<Stock> {
+    let mut search = search();
+    let there = relay(1);
+    assert!(search.ask(there.clone(), NOW));
+    let keys = CapsuleKeys::new(&key());
+    let seal = |piece: &Piece| keys.seal(&there.mailbox(), 0, piece, &mut rng(5));
+    let both = [3, 4].map(|version| Piece::cut(version, &[7; 9_000]).unwrap());
+    let first = seal(&both[0][0]);
+    let nonce = linked(&mut search, LinkId(1));
+    search.handle(NOW, &fetched(nonce, Handed::Package(first.clone())));
+    let nonce = asked(&mut search).unwrap();
+    search.handle(NOW, &fetched(nonce, Handed::Package(seal(&then(both)))));
+    assert_eq!((search.endings(), search.found().len()), (vec![Some(Ending::Parts)], 0));
+    let stock = |action| {
+        let NetAction::Send(_, bytes) = action else { return None };
+        if let Frame::Stock(stock) = Frame::decode(&bytes).unwrap() { Some(stock) } else { None }
+    };
+    let stocks: Vec<Stock> = actions(&mut search).into_iter().filter_map(stock).collect();
+    for stock in &stocks {
+        assert!(stock.verify(&there.mailbox()).is_ok() && stock.version > NOW.0, "above what lies there");
+        assert!(stock.packages.is_empty() && stock.last.as_ref().is_some_and(|last| **last == first));
+    }
+    stocks
+}
+
+#[test]
+fn what_was_handed_out_is_put_back_unless_another_capsule_was_left_meanwhile() {
+    assert_eq!(put_back(|[old, _]| old[0].clone()).len(), 1, "there is no more");
+    assert_eq!(put_back(|[_, new]| new[1].clone()).len(), 0, "a newer one, of which nothing is taken away");
+}
+
+#[test]
+fn only_what_was_sealed_under_the_words_names_relays_and_no_more_than_eight_are_asked() {
+    let mut search = search();
+    search.look_at(vec![vec![Address(vec![4, 1])]], NOW);
+    let places = CapsuleKeys::new(&key()).places();
+    let slot = places.slot(day_of(NOW));
+    let id = slot.id().unwrap();
+    let record = |relays: Vec<RelayLink>| slot.seal(NOW, &codec::encode(&CapsulePlaces { relays }), &mut rng(3)).unwrap();
+    let others = CapsuleKeys::new(&Secret::from_bytes([8; 32])).places().slot(day_of(NOW));
+    let forged = others.seal(NOW, &codec::encode(&CapsulePlaces { relays: vec![relay(1)] }), &mut rng(3)).unwrap();
+    let unkeyed = RelayLink { mailbox_key: PublicKeyBytes([0; 32]), ..relay(1) };
+    for bad in [forged, vec![0; 40], record(vec![unkeyed]), record((1..=4).map(relay).collect())] {
+        search.handle(NOW, &Input::Found(id, bad));
+        assert!(search.endings().is_empty(), "nobody is asked by it");
+    }
+    for from in 0..5 {
+        search.handle(NOW, &Input::Found(id, record((1..=3).map(|number| relay(3 * from + number)).collect())));
+    }
+    assert_eq!(search.endings().len(), ASKED_MAX);
+    search.handle(NOW, &Input::Found(id, record(vec![relay(1)])));
+    assert_eq!(search.endings().len(), ASKED_MAX, "each once");
+}
